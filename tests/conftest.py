@@ -1,0 +1,59 @@
+"""What every test may ask for: a real Valkey, a clean database in it, a journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from workers.embedded import EmbeddedStore
+from workers.journal import DUE, PREFIX, Journal
+from workers.store import client
+
+
+@pytest.fixture(scope="session")
+def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real store that lasts for the session."""
+    store = EmbeddedStore(Path(tmp_path_factory.mktemp("store")))
+    yield store.ensure()
+    store.stop()
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[redis.Redis]:
+    """An empty store."""
+    connection = client(store_url)
+    connection.flushall()
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def journal(store: redis.Redis) -> Journal:
+    return Journal(store)
+
+
+@pytest.fixture
+def let_leases_run_out(store: redis.Redis) -> Callable[[], None]:
+    """As if LEASE_SECONDS had gone by: every lease and every wait lies in the past."""
+
+    def run_out() -> None:
+        for member in store.zrange(DUE, 0, -1):
+            store.zadd(DUE, {member: 1})
+            for field in ("lease", "not_before"):
+                if store.hexists(member, field):
+                    store.hset(member, field, 1)
+
+    return run_out
+
+
+@pytest.fixture
+def sweep_key(journal: Journal) -> str:
+    """An unclaimed sweep that stands in `due`."""
+    from workers import scripts
+
+    key = f"{PREFIX}sweep:env:1"
+    journal.script(scripts.OPEN, [key, DUE], 0, "stage", "survey")
+    return key

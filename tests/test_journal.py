@@ -1,0 +1,251 @@
+"""The journal: claims, fences, records, effects, endings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from workers import scripts
+from workers.errors import NotAvailable, Superseded
+from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, pack, unpack
+
+RunOut = Callable[[], None]
+
+
+def claimed(journal: Journal, key: str, stage: str = "survey") -> Claim:
+    claim = journal.claim(key, stage)
+    assert claim is not None
+    return claim
+
+
+def test_only_one_claims(journal: Journal, sweep_key: str) -> None:
+    first = journal.claim(sweep_key, "survey")
+
+    second = journal.claim(sweep_key, "survey")
+
+    assert first is not None
+    assert second is None
+
+
+def test_a_claim_for_another_stage_is_dropped(journal: Journal, sweep_key: str) -> None:
+    assert journal.claim(sweep_key, "analyse") is None
+
+
+def test_who_lost_the_claim_records_nothing(
+    journal: Journal, sweep_key: str, let_leases_run_out: RunOut
+) -> None:
+    ours = claimed(journal, sweep_key)
+    let_leases_run_out()
+    theirs = claimed(journal, sweep_key)
+
+    with pytest.raises(Superseded):
+        ours.step("answer", int, lambda: 2)
+
+    assert theirs.step("answer", int, lambda: 1) == 1
+    assert journal.record_of(sweep_key, "answer", int) == 1
+
+
+def test_a_recorded_step_is_not_done_again(
+    journal: Journal, sweep_key: str, let_leases_run_out: RunOut
+) -> None:
+    claimed(journal, sweep_key).step("answer", int, lambda: 1)
+    let_leases_run_out()
+
+    again = claimed(journal, sweep_key)
+
+    assert again.step("answer", int, lambda: 2) == 1
+
+
+def test_a_death_is_counted_until_there_is_progress(
+    journal: Journal, sweep_key: str, let_leases_run_out: RunOut
+) -> None:
+    claimed(journal, sweep_key)
+    let_leases_run_out()
+    second = claimed(journal, sweep_key)
+    deaths = second.deaths
+    second.step("answer", int, lambda: 1)
+    second.hand_on("survey")
+
+    third = claimed(journal, sweep_key)
+
+    assert deaths == 1
+    assert third.deaths == 0
+
+
+def test_a_death_of_the_store_itself_is_nobodys_death(
+    journal: Journal, sweep_key: str, store: redis.Redis, let_leases_run_out: RunOut
+) -> None:
+    claimed(journal, sweep_key)
+    store.hset(sweep_key, "run", "the store before its restart")
+    let_leases_run_out()
+
+    assert claimed(journal, sweep_key).deaths == 0
+
+
+def test_an_effect_that_is_already_there_is_not_done_again(journal: Journal, sweep_key: str) -> None:
+    claim = claimed(journal, sweep_key)
+
+    def act() -> None:
+        raise AssertionError("acted although it was there")
+
+    assert claim.effect("pull", int, lambda: 7, act) == 7
+
+
+def test_an_effect_is_looked_for_after_acting(journal: Journal, sweep_key: str) -> None:
+    claim = claimed(journal, sweep_key)
+    world: list[int] = []
+
+    seen = claim.effect("pull", int, lambda: world[0] if world else None, lambda: world.append(3))
+
+    assert (seen, world) == (3, [3])
+
+
+def test_an_effect_that_cannot_be_seen_is_tried_again_later(journal: Journal, sweep_key: str) -> None:
+    claim = claimed(journal, sweep_key)
+
+    with pytest.raises(NotAvailable):
+        claim.effect("pull", int, lambda: None, lambda: None)
+
+    assert journal.record_of(sweep_key, "pull", int) is None
+
+
+def test_who_lost_the_claim_does_not_act(
+    journal: Journal, sweep_key: str, let_leases_run_out: RunOut
+) -> None:
+    ours = claimed(journal, sweep_key)
+    let_leases_run_out()
+    claimed(journal, sweep_key)
+    acts: list[int] = []
+
+    with pytest.raises(Superseded):
+        ours.effect("pull", int, lambda: None, lambda: acts.append(1))
+
+    assert acts == []
+
+
+def test_handing_on_frees_the_journal_for_the_next_stage(journal: Journal, sweep_key: str) -> None:
+    claimed(journal, sweep_key).hand_on("analyse")
+
+    assert journal.claim(sweep_key, "analyse") is not None
+
+
+def test_a_blocked_journal_is_not_claimed_before_its_time(journal: Journal, sweep_key: str) -> None:
+    claimed(journal, sweep_key).hand_on("survey", after=60, blocked=True, failed=True)
+    journal.raise_wanted(sweep_key)
+
+    assert journal.claim(sweep_key, "survey") is None
+
+
+def test_what_is_asked_during_a_claim_is_looked_at_right_after_it(
+    journal: Journal, sweep_key: str, store: redis.Redis
+) -> None:
+    claim = claimed(journal, sweep_key)
+    journal.raise_wanted(sweep_key)
+
+    claim.hand_on("survey", after=3600)
+
+    due = store.zscore(DUE, sweep_key)
+    seconds, _ = store.time()
+    assert due is not None
+    assert due / 1000 <= seconds + 1
+
+
+def test_an_ended_journal_leaves_due_and_gets_its_ttl(
+    journal: Journal, sweep_key: str, store: redis.Redis
+) -> None:
+    before = store.ttl(sweep_key)
+
+    claimed(journal, sweep_key).end("nothing found")
+
+    assert before == -1
+    assert store.zscore(DUE, sweep_key) is None
+    assert store.ttl(sweep_key) > 0
+
+
+def test_an_ending_that_is_not_final_gives_way_to_what_was_asked_meanwhile(
+    journal: Journal, sweep_key: str
+) -> None:
+    claim = claimed(journal, sweep_key)
+    journal.raise_wanted(sweep_key)
+
+    assert claim.end("over", final=False) is False
+    assert claim.end("over") is True
+
+
+def test_one_sweep_of_an_environment_works_and_the_next_waits_for_its_end(
+    journal: Journal, store: redis.Redis
+) -> None:
+    gate = f"{PREFIX}sweeps:env"
+    attach = lambda n: journal.script(  # noqa: E731 (a shorthand)
+        scripts.ATTACH, [gate, DUE, f"{PREFIX}alert:{n}"], f"{PREFIX}sweep:env", str(n), "{}", "{}", 10_000
+    ).decode()
+    first = attach(1)
+    joined = attach(2)
+    working = claimed(journal, first)
+
+    second = attach(3)
+    early = journal.claim(second, "survey")
+    working.end("done")
+
+    assert joined == first
+    assert second != first
+    assert early is None
+    assert journal.claim(second, "survey") is not None
+
+
+def test_a_beat_renews_the_lease_and_a_stranger_is_stopped(
+    journal: Journal, sweep_key: str, let_leases_run_out: RunOut
+) -> None:
+    ours = claimed(journal, sweep_key)
+    killed: list[str] = []
+    ours.guard(lambda: killed.append("child"))
+    let_leases_run_out()
+    journal.beat()
+    refused = journal.claim(sweep_key, "survey")
+    let_leases_run_out()
+    Journal(journal.client).claim(sweep_key, "survey")
+
+    journal.beat()
+
+    assert refused is None
+    assert killed == ["child"]
+    with pytest.raises(Superseded):
+        ours.alive()
+
+
+def test_the_same_cause_opens_one_incident(journal: Journal, store: redis.Redis) -> None:
+    def open_(minute: str) -> str:
+        key = f"{PREFIX}incident:abc:{minute}"
+        keys = [OPEN, DUE, key, f"{PREFIX}tell:incident:abc:{minute}"]
+        answer: bytes = journal.script(scripts.OPEN_INCIDENT, keys, "abc", "{}", 60_000, "{}")
+        return answer.decode()
+
+    first, second = open_("20261123T0304"), open_("20261123T0309")
+
+    assert first == second
+    assert store.hget(first, "firings") == b"2"
+
+
+def test_an_incident_that_ended_is_followed_by_a_new_round(journal: Journal) -> None:
+    def open_(minute: str) -> str:
+        key = f"{PREFIX}incident:abc:{minute}"
+        keys = [OPEN, DUE, key, f"{PREFIX}tell:incident:abc:{minute}"]
+        answer: bytes = journal.script(scripts.OPEN_INCIDENT, keys, "abc", "{}", 60_000, "{}")
+        return answer.decode()
+
+    first = open_("20261123T0304")
+    claimed(journal, first, "enrich").end("over")
+
+    assert open_("20261123T0309") != first
+
+
+def test_records_survive_packing_and_unreadable_ones_count_as_missing() -> None:
+    large = ["line of text"] * 1000
+
+    assert unpack(pack(large, list[str]), list[str]) == large
+    assert len(pack(large, list[str])) < 1000
+    assert unpack(b"0j[1]", list[int]) is None
+    assert unpack(b"1zgarbage", list[int]) is None
+    assert unpack(b'1j"text"', list[int]) is None

