@@ -37,9 +37,7 @@ def make_broker(client: redis.Redis, middleware: list[dramatiq.Middleware] | Non
 
 
 def message(stage: str, key: str) -> dramatiq.Message[None]:
-    return dramatiq.Message(
-        queue_name=STAGES[stage], actor_name=stage, args=(key,), kwargs={}, options={}
-    )
+    return dramatiq.Message(queue_name=STAGES[stage], actor_name=stage, args=(key,), kwargs={}, options={})
 
 
 def waker(client: redis.Redis) -> Callable[[str], None]:

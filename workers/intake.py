@@ -29,7 +29,9 @@ def take_in(
     owed = alert.source == "railway" and bool(alert.service_id) and owes_answer(alert)
     keys = [key, DUE, f"{PREFIX}tell:alert:{alert.id}", f"{PREFIX}fold:{fold.key}" if fold else key]
     first_word = int(first_word_seconds * 1000) if owed else -1
-    stored = journal.script(scripts.TAKE_IN, keys, fold.seconds if fold else 0, pack(alert, Alert), first_word)
+    stored = journal.script(
+        scripts.TAKE_IN, keys, fold.seconds if fold else 0, pack(alert, Alert), first_word
+    )
     taken: str = stored.decode()
     wake(taken)
     return taken.removeprefix(f"{PREFIX}alert:")

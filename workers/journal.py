@@ -230,9 +230,7 @@ class Claim:
             self.kill("over its deadline")
             return
         try:
-            ours = self.journal.script(
-                scripts.BEAT, [self.key, DUE], *self._fence, int(LEASE_SECONDS * 1000)
-            )
+            ours = self.journal.script(scripts.BEAT, [self.key, DUE], *self._fence, int(LEASE_SECONDS * 1000))
         except NotAvailable:
             if time.monotonic() - self._renewed > STORE_AWAY_SECONDS:
                 self.kill("the store is away")
@@ -269,9 +267,7 @@ class Claim:
         self.alive()
         return self.keep(name, kind, find_out())
 
-    def effect(
-        self, name: str, kind: type[T], look: Callable[[], T | None], act: Callable[[], object]
-    ) -> T:
+    def effect(self, name: str, kind: type[T], look: Callable[[], T | None], act: Callable[[], object]) -> T:
         """Change the world once: look whether it is there, act under the fence, look again, record.
 
         Raises NotAvailable when it cannot be seen after acting: then it is looked for again later.

@@ -48,7 +48,7 @@ end
 redis.call('HSET',KEYS[1],'opened',now,'stage','intake','r:alert',ARGV[2])
 redis.call('ZADD',KEYS[2],now,KEYS[1])
 if tonumber(ARGV[3])>=0 then
-  redis.call('HSET',KEYS[3],'opened',now,'stage','tell','r:alert',ARGV[2])
+  redis.call('HSET',KEYS[3],'opened',now,'stage','tell','r:alert',ARGV[2],'first_at',now+tonumber(ARGV[3]))
   redis.call('ZADD',KEYS[2],now+tonumber(ARGV[3]),KEYS[3])
 end
 return KEYS[1]
@@ -201,7 +201,7 @@ end
 redis.call('HSET',KEYS[1],ARGV[1],KEYS[3])
 redis.call('HSET',KEYS[3],'opened',now,'stage','enrich','r:incident',ARGV[2],'r:seen',ARGV[4],'firings',1,'clean',0)
 redis.call('ZADD',KEYS[2],now,KEYS[3])
-redis.call('HSET',KEYS[4],'opened',now,'stage','tell','r:incident',ARGV[2])
+redis.call('HSET',KEYS[4],'opened',now,'stage','tell','r:incident',ARGV[2],'first_at',now+tonumber(ARGV[3]))
 for i=5,#ARGV do adopt(KEYS[4],ARGV[i]) end
 redis.call('ZADD',KEYS[2],now+tonumber(ARGV[3]),KEYS[4])
 return KEYS[3]

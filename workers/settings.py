@@ -33,7 +33,9 @@ class Settings(BaseModel):
     redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
     railway_api_token: SecretStr | None = Field(None, validation_alias="RAILWAY_API_TOKEN")
     railway_token: SecretStr | None = Field(None, validation_alias="RAILWAY_TOKEN")
-    railway_api_url: str = Field("https://backboard.railway.com/graphql/v2", validation_alias="RAILWAY_API_URL")
+    railway_api_url: str = Field(
+        "https://backboard.railway.com/graphql/v2", validation_alias="RAILWAY_API_URL"
+    )
     railway_project_id: str | None = Field(None, validation_alias="RAILWAY_PROJECT_ID")
     railway_environment_id: str | None = Field(None, validation_alias="RAILWAY_ENVIRONMENT_ID")
     railway_service_id: str | None = Field(None, validation_alias="RAILWAY_SERVICE_ID")
@@ -103,7 +105,9 @@ class Settings(BaseModel):
     @field_validator("railway_api_url", "github_api_url", "github_server_url", "slack_api_url", "public_url")
     @classmethod
     def _is_address(cls, value: str | None) -> str | None:
-        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc):
+        if value is not None and (
+            urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc
+        ):
             raise ValueError("must be an http or https address")
         return value.rstrip("/") if value else value
 
@@ -143,7 +147,9 @@ class Settings(BaseModel):
 
     @property
     def can_mend(self) -> bool:
-        return bool(self.model and (self.github_token or (self.github_app_id and self.github_app_private_key)))
+        return bool(
+            self.model and (self.github_token or (self.github_app_id and self.github_app_private_key))
+        )
 
 
 def read(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
@@ -171,9 +177,13 @@ def missing(settings: Settings) -> list[str]:
     if not (settings.railway_api_token or settings.railway_token):
         lacks.append("RAILWAY_API_TOKEN or RAILWAY_TOKEN: the sweep; without it nothing can be looked at")
     elif settings.railway_api_token and not settings.environments:
-        lacks.append("TRACKWALKER_WATCH: which project-id/environment-id to look at, as RAILWAY_API_TOKEN sees many")
+        lacks.append(
+            "TRACKWALKER_WATCH: which project-id/environment-id to look at, as RAILWAY_API_TOKEN sees many"
+        )
     if not (settings.github_token or settings.github_app_id):
-        lacks.append("GITHUB_TOKEN (or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY): reading code, pull requests")
+        lacks.append(
+            "GITHUB_TOKEN (or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY): reading code, pull requests"
+        )
     if settings.github_app_id and not settings.github_app_private_key:
         lacks.append("GITHUB_APP_PRIVATE_KEY: goes with GITHUB_APP_ID")
     if not settings.can_tell:

@@ -1,0 +1,142 @@
+"""The commands for people: `python -m workers up | list | show ID | pause | resume | mute SERVICE | mend ID | sweep`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from workers import logs, settings
+from workers.errors import TrackwalkerError
+from workers.settings import Settings
+
+log = logging.getLogger("trackwalker.up")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 when it did what was asked, 1 when it could not, 2 when it was asked wrongly."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(settings.read(), options))
+    except TrackwalkerError as error:
+        print(f"trackwalker: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m workers", description="Trackwalker's commands")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text)
+        made.set_defaults(run=run)
+        return made
+
+    up = command("up", _up, "run web, worker and clock from the Procfile in the foreground")
+    up.add_argument("--procfile", type=Path, default=Path("Procfile"))
+    command("list", _list, "what is under way, and what ended lately")
+    command("show", _show, "everything a journal recorded").add_argument("id")
+    command("pause", _pause, "no effect acts until `resume`")
+    command("resume", _resume, "take the pause back")
+    mute = command("mute", _mute, "nothing is done or told about a service for a while")
+    mute.add_argument("service")
+    mute.add_argument("--for", dest="span", default="4h", help="90s, 30m, 4h, 2d; 0s ends a mute")
+    mend = command("mend", _mend, "let the agent mend an incident that was only told")
+    mend.add_argument("id", help="an incident's id, or `all`")
+    sweep = command("sweep", _sweep, "look once at what is watched; tell nobody, store nothing")
+    sweep.add_argument("--json", action="store_true", help="one JSON line an environment")
+    return parser
+
+
+def _up(config: Settings, options: argparse.Namespace) -> int:
+    from workers import supervise
+
+    logs.configure("up")
+    lacks = settings.missing(config)
+    for lack in lacks:
+        log.warning(f"not set: {lack}")
+    if any(lack.startswith(("TRACKWALKER_SECRET", "RAILWAY", "TRACKWALKER_WATCH")) for lack in lacks):
+        print("trackwalker: without these nothing can be looked at:", file=sys.stderr)
+        for lack in lacks:
+            print(f"  {lack}", file=sys.stderr)
+        return 2
+    if not options.procfile.is_file():
+        print(f"trackwalker: no {options.procfile}: run from the project's folder", file=sys.stderr)
+        return 2
+    log.info(f"mode {config.mode}; doors at {config.url}/hooks/railway, /hooks/slack, /ping")
+    if config.model:
+        log.info(f"code and log patterns of sick services are sent to the model {config.model}")
+    return supervise.up(config, options.procfile)
+
+
+def _list(config: Settings, _options: argparse.Namespace) -> int:
+    from workers import listing
+
+    print("\n".join(listing.overview(_journal(config), datetime.now(UTC))))
+    return 0
+
+
+def _show(config: Settings, options: argparse.Namespace) -> int:
+    from workers import listing
+
+    print("\n".join(listing.show(_journal(config), options.id)))
+    return 0
+
+
+def _pause(config: Settings, _options: argparse.Namespace) -> int:
+    from workers import brakes
+
+    brakes.pause(_journal(config))
+    print("paused: nothing is proposed, told or mended until `python -m workers resume`")
+    return 0
+
+
+def _resume(config: Settings, _options: argparse.Namespace) -> int:
+    from workers import brakes
+
+    brakes.resume(_journal(config))
+    print("resumed: what waited goes on within half a minute")
+    return 0
+
+
+def _mute(config: Settings, options: argparse.Namespace) -> int:
+    from workers import brakes
+
+    seconds = brakes.parse_span(options.span)
+    brakes.mute(_journal(config), options.service, time.time() + seconds)
+    end = datetime.now(UTC) + timedelta(seconds=seconds)
+    print(f"{options.service} is muted until {end:%Y-%m-%d %H:%M} UTC")
+    return 0
+
+
+def _mend(config: Settings, options: argparse.Namespace) -> int:
+    from workers import listing
+
+    done = listing.mend(_journal(config), options.id)
+    print("\n".join(done) or "nothing to mend: no open incident without a pull request")
+    return 0
+
+
+def _sweep(config: Settings, options: argparse.Namespace) -> int:
+    from workers import looking
+
+    for report in looking.look(config, datetime.now(UTC)):
+        print(json.dumps(report) if options.json else "\n".join(looking.lines(report)))
+    return 0
+
+
+def _journal(config: Settings):  # type: ignore[no-untyped-def]  # imported late: a typo must not cost a connection
+    from workers.journal import Journal
+    from workers.store import connect
+
+    return Journal(connect(config))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,346 @@
+"""The flow, top to bottom: claim, do one stage, hand on. The only file that knows queues and stages at once.
+
+intake → survey → analyse → (per cause) enrich → diagnose → plan → mend → propose → watch;  tell beside it
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+
+from workers import (
+    analysis,
+    brakes,
+    diagnosis,
+    enrichment,
+    opening,
+    proposing,
+    scripts,
+    survey,
+    telling,
+    watching,
+)
+from workers.broker import STAGES
+from workers.errors import Held, NotAvailable, Refused, Superseded
+from workers.github import GitHub
+from workers.journal import DEATHS_ALLOWED, DUE, PREFIX, Claim, Journal, pack
+from workers.mend import round as mending
+from workers.models import (
+    Alert,
+    Environment,
+    Evidence,
+    Finding,
+    Incident,
+    Lane,
+    Outcome,
+    Survey,
+    Verdict,
+    Window,
+)
+from workers.railway import Railway
+from workers.repository import Repositories
+from workers.settings import Settings
+from workers.slack import Slack
+
+FIRST_RETRY_SECONDS = 2.0
+LONGEST_RETRY_SECONDS = 300.0
+GIVE_UP_AFTER_TRIES = 90
+"""About seven hours of outage at the longest wait; then the raw facts are told and the round ends."""
+DEADLINES = {"plan": 1800.0, "mend": 3600.0, "propose": 900.0}
+"""Seconds that a stage may take; 300 for all others."""
+
+log = logging.getLogger("trackwalker.line")
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the stages use; built once by `main`."""
+
+    settings: Settings
+    journal: Journal
+    railway: Railway
+    github: GitHub
+    slack: Slack | None
+    repositories: Repositories
+    mender: mending.Mender
+    now: Callable[[], datetime]
+
+
+def backoff(tries: int, asked: float | None) -> float:
+    """Seconds to wait before the next try: doubling, with jitter and a cap; never sooner than we were asked."""
+    wait = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(tries, 10))
+    return max(wait * random.uniform(0.5, 1.0), asked or 0.0)
+
+
+def declare(broker: RedisBroker, services: Services) -> None:
+    """Declare one actor per stage on the broker."""
+    journal, settings = services.journal, services.settings
+    slots = threading.BoundedSemaphore(settings.mends)
+
+    def actor(stage: str, body: Callable[[Claim], None]) -> None:
+        def run(key: str) -> None:
+            work(services, key, stage, body)
+
+        dramatiq.actor(
+            run, broker=broker, actor_name=stage, queue_name=STAGES[stage], max_retries=0, store_results=False
+        )
+
+    def slotted(stage: str, body: Callable[[Claim], None]) -> None:
+        def run(key: str) -> None:
+            if not slots.acquire(blocking=False):
+                return  # the mover brings it again
+            try:
+                work(services, key, stage, body)
+            finally:
+                slots.release()
+
+        dramatiq.actor(run, broker=broker, actor_name=stage, queue_name=STAGES[stage], max_retries=0)
+
+    actor("intake", partial(take_to_sweeps, services))
+    actor("survey", partial(look_at, services))
+    actor("analyse", partial(judge, services))
+    actor("enrich", partial(enrich, services))
+    actor("diagnose", partial(diagnose, services))
+    slotted("plan", partial(plan, services))
+    slotted("mend", partial(mend, services))
+    actor("propose", partial(propose, services))
+    actor("watch", partial(watch, services))
+    actor("tell", partial(tell, services))
+
+
+# ---- one stage each --------------------------------------------------------------------------
+
+
+def take_to_sweeps(services: Services, claim: Claim) -> None:
+    """An alert ends by standing on a sweep of each environment it can mean."""
+    alert = claim.need("alert", Alert)
+    watched = services.settings.environments or tuple(services.railway.environments())
+    meant = [one for one in watched if alert.environment_id in (None, one.environment_id)]
+    meant = [one for one in meant if alert.project_id in (None, one.project_id)]
+    for environment in meant:
+        gate = f"{PREFIX}sweeps:{environment.environment_id}"
+        prefix = f"{PREFIX}sweep:{environment.environment_id}"
+        records = [pack(environment, Environment), pack(alert, Alert)]
+        services.journal.script(
+            scripts.ATTACH, [gate, DUE, claim.key], prefix, alert.id, *records, 30 * 86_400_000
+        )
+    claim.end("handed to a sweep" if meant else "not watched")
+    log.info("alert taken", extra={"investigation": claim.id, "kind": alert.kind, "sweeps": len(meant)})
+
+
+def look_at(services: Services, claim: Claim) -> None:
+    """What the environment is and did in the window."""
+    settings, environment = services.settings, claim.need("environment", Environment)
+    alerts = opening.alerts_of(claim)
+    if alerts and all(alert.source == "ping" for alert in alerts):
+        brakes.check(services.journal, (), services.now().timestamp())
+
+    def look() -> Survey:
+        end = services.now()
+        start = datetime.fromtimestamp(end.timestamp() - settings.window_minutes * 60, UTC)
+        window = Window(start=start, end=end)
+        return survey.survey(services.railway, environment, window, settings.step_seconds)
+
+    seen = claim.step("survey", Survey, look)
+    log.info("surveyed", extra={"investigation": claim.id, "services": len(seen.services)})
+    claim.hand_on("analyse")
+
+
+def judge(services: Services, claim: Claim) -> None:
+    """Findings; an incident per cause; an answer to every alert."""
+    seen = claim.need("survey", Survey)
+    persist = services.settings.persist_minutes
+    findings = claim.step("findings", list[Finding], lambda: analysis.judge(seen, persist_minutes=persist))
+    opened_at = claim.step("opened_at", datetime, services.now)
+    held = opening.open_incidents(
+        claim, services.journal, seen, findings,
+        opened_at=opened_at, first_word_seconds=services.settings.first_word_seconds,
+    )  # fmt: skip
+    log.info("judged", extra={"investigation": claim.id, "findings": len(findings), "incidents": held})
+    claim.end(f"{len(findings)} findings" if findings else "nothing above the line")
+
+
+def enrich(services: Services, claim: Claim) -> None:
+    """The facts of the sick service."""
+    incident = claim.need("incident", Incident)
+
+    def read() -> Evidence:
+        return enrichment.read_evidence(
+            incident, railway=services.railway, github=services.github,
+            repositories=services.repositories, status_pages=services.settings.status_pages,
+        )  # fmt: skip
+
+    evidence = claim.step("evidence", Evidence, read)
+    log.info("evidence", extra={"investigation": claim.id, "facts": len(evidence.facts)})
+    claim.hand_on("diagnose", tell=tell_of(claim))
+
+
+def diagnose(services: Services, claim: Claim) -> None:
+    """The lane; what is not for the code is told and waited for."""
+    incident, evidence = claim.need("incident", Incident), claim.need("evidence", Evidence)
+    verdict = claim.step("verdict", Verdict, lambda: diagnosis.diagnose(incident, evidence))
+    log.info("verdict", extra={"investigation": claim.id, "lane": verdict.lane.value})
+    mends = verdict.lane in (Lane.CODE, Lane.DEPLOYMENT)
+    lacks = mending.lacks(services.settings, evidence) if mends else None
+    if mends and not lacks:
+        claim.hand_on("plan", tell=tell_of(claim))
+        return
+    outcome = telling.inconclusive(verdict, evidence)
+    if lacks:
+        outcome = outcome.model_copy(update={"lines": (*outcome.lines, f"not mended: {lacks}")})
+    conclude(claim, outcome)
+
+
+def plan(services: Services, claim: Claim) -> None:
+    """The reading agent's plan."""
+    hold(services, claim)
+    outcome = mending.plan(claim, services.mender)
+    if outcome is not None:
+        conclude(claim, outcome)
+        return
+    claim.hand_on("mend", tell=tell_of(claim))
+
+
+def mend(services: Services, claim: Claim) -> None:
+    """The writing agent's patch, and what the host proved of it."""
+    hold(services, claim)
+    outcome = mending.mend(claim, services.mender)
+    if outcome is not None:
+        conclude(claim, outcome)
+        return
+    claim.hand_on("propose", tell=tell_of(claim))
+
+
+def propose(services: Services, claim: Claim) -> None:
+    """One pull request."""
+    hold(services, claim)
+    outcome = proposing.propose(
+        claim, services.github, services.repositories, mode=services.settings.mode,
+        link=services.settings.url, max_open=services.settings.max_open_prs,
+    )  # fmt: skip
+    log.info("proposed", extra={"investigation": claim.id, "link": outcome.link})
+    conclude(claim, outcome)
+
+
+def watch(services: Services, claim: Claim) -> None:
+    """Until the trouble is gone: the pull request's fate, the deployment of the merge, clean sweeps."""
+    watching.watch(
+        claim, services.railway, services.github, services.settings, services.journal, services.now(),
+        tell=tell_of(claim),
+    )  # fmt: skip
+
+
+def tell(services: Services, claim: Claim) -> None:
+    """Slack shows what the journal says."""
+    if services.slack is None:
+        claim.hand_on("tell", after=telling.QUIET_SECONDS, reason="no Slack is set up")
+        return
+    telling.tell(
+        claim, services.journal, services.slack, shadow=services.settings.mode == "shadow", now=services.now()
+    )
+
+
+# ---- what every stage shares -----------------------------------------------------------------
+
+
+def tell_of(claim: Claim) -> str:
+    """The tell's journal that belongs to an incident, sweep or alert."""
+    return f"{PREFIX}tell:{claim.id}"
+
+
+def conclude(claim: Claim, outcome: Outcome) -> None:
+    """The active part of a round is over: it is told, and the trouble is watched until it is gone."""
+    claim.keep("outcome", Outcome, outcome)
+    log.info("concluded", extra={"investigation": claim.id, "kind": outcome.kind, "what": outcome.headline})
+    claim.hand_on("watch", tell=tell_of(claim))
+
+
+def hold(services: Services, claim: Claim) -> None:
+    """Raises Held while paused, or while the sick service is muted."""
+    incident = claim.need("incident", Incident)
+    names = (incident.cause.key, incident.cause.name)
+    brakes.check(services.journal, names, services.now().timestamp())
+
+
+def work(services: Services, key: str, stage: str, body: Callable[[Claim], None]) -> None:
+    """One stage of one journal under a claim, and what follows when it fails."""
+    journal = services.journal
+    if journal.stopping.is_set():
+        return
+    try:
+        with journal.claimed(key, stage, deadline_seconds=DEADLINES.get(stage, 300.0)) as claim:
+            if claim is not None:
+                _attempt(services, claim, body)
+    except (Superseded, NotAvailable) as error:
+        log.warning("let go", extra={"investigation": key.removeprefix(PREFIX), "why": str(error)})
+
+
+def _attempt(services: Services, claim: Claim, body: Callable[[Claim], None]) -> None:
+    now = services.now().timestamp()
+    if claim.deaths > DEATHS_ALLOWED:
+        give_up(services, claim, f"the worker died {claim.deaths} times during {claim.stage}")
+        return
+    try:
+        body(claim)
+    except Superseded:
+        if not services.journal.stopping.is_set():
+            raise
+        claim.hand_on(claim.stage, reason="the worker was ended")
+    except Held as held:
+        claim.hand_on(claim.stage, after=max(0.5, held.until - now), reason=str(held))
+    except NotAvailable as error:
+        if claim.tries >= GIVE_UP_AFTER_TRIES:
+            give_up(services, claim, str(error))
+            return
+        wait = backoff(claim.tries, error.retry_after)
+        log.warning(
+            "tried again later", extra={"investigation": claim.id, "why": str(error), "seconds": wait}
+        )
+        tell_key = tell_of(claim) if claim.stage != "tell" else ""
+        claim.hand_on(claim.stage, after=wait, blocked=True, reason=str(error), failed=True, tell=tell_key)
+    except Refused as error:
+        give_up(services, claim, str(error))
+    except Exception:
+        # A bug counts as a death: the lease runs out, another attempt follows, a few deaths end the round.
+        log.exception("a stage broke", extra={"investigation": claim.id, "stage": claim.stage})
+
+
+def give_up(services: Services, claim: Claim, why: str) -> None:
+    """No sense in going on: the round ends, and that is told with the raw facts."""
+    log.error("given up", extra={"investigation": claim.id, "stage": claim.stage, "why": why})
+    if claim.stage == "tell":
+        claim.end(f"given up: {why}")
+    elif claim.id.startswith("incident:"):
+        _give_up_incident(claim, why)
+    else:
+        _give_up_look(services, claim, why)
+
+
+def _give_up_incident(claim: Claim, why: str) -> None:
+    if claim.stage == "watch":
+        claim.end(f"given up watching: {why}", tell=tell_of(claim))
+        return
+    incident = claim.need("incident", Incident)
+    lines = (*telling.raw_words(incident), f"given up during {claim.stage}: {why}")
+    conclude(claim, Outcome(kind="failed", headline="could not be worked out", lines=lines))
+
+
+def _give_up_look(services: Services, claim: Claim, why: str) -> None:
+    """A sweep or alert that cannot be worked on: everyone who asked hears so."""
+    note = f"could not look: {why}"
+    alerts = opening.alerts_of(claim) or [one for one in [claim.get("alert", Alert)] if one]
+    told = [services.journal.raise_wanted(f"{PREFIX}tell:alert:{alert.id}", note=note) for alert in alerts]
+    if not any(told):
+        fields = ["stage", "tell", "note", note]
+        if alerts:
+            fields += ["r:alert", pack(alerts[0], Alert)]  # type: ignore[list-item]
+        services.journal.script(scripts.OPEN, [tell_of(claim), DUE], 0, *fields)
+    claim.end(f"given up: {why}")

@@ -1,0 +1,100 @@
+"""What people see of the journals: what is under way, everything of one, and mending one after all."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from datetime import UTC, datetime
+
+from workers import brakes
+from workers.errors import Refused
+from workers.journal import DUE, OPEN, PREFIX, Journal
+from workers.models import Incident, PullRequest
+
+
+def overview(journal: Journal, now: datetime) -> list[str]:
+    """A line for everything that is due, with when and why, then the open incidents and the brakes."""
+    lines = []
+    for raw, due in journal.ask("zrange", DUE, 0, 199, False, True):
+        key = raw.decode()
+        fields = journal.fields(key)
+        wait = due / 1000 - now.timestamp()
+        reason = fields.get("reason", b"").decode()
+        stage = fields.get("stage", b"?").decode()
+        when = f"in {wait:.0f} s" if wait > 0 else "now"
+        lines.append(f"{key.removeprefix(PREFIX):60} {stage:9} {when:>10}  {reason}".rstrip())
+    lines = ["nothing is under way"] if not lines else [f"{'JOURNAL':60} {'STAGE':9} {'DUE':>10}", *lines]
+    for raw in journal.ask("hvals", OPEN):
+        incident = journal.record_of(raw.decode(), "incident", Incident)
+        pull = journal.record_of(raw.decode(), "pull", PullRequest)
+        if incident:
+            link = f"  {pull.url}" if pull else ""
+            lines.append(f"open: {incident.cause.name}: {incident.findings[0].sentence}{link}")
+    paused, mutes = brakes.state(journal, now.timestamp())
+    lines += ["paused"] if paused else []
+    return lines + [f"muted: {name} until {_moment(until)}" for name, until in mutes.items()]
+
+
+def _moment(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def find(journal: Journal, name: str) -> str:
+    """The key of a journal by its id, its alert id, or any unambiguous beginning. Raises Refused."""
+    for key in (f"{PREFIX}{name}", f"{PREFIX}alert:{name}", f"{PREFIX}incident:{name}"):
+        if journal.ask("exists", key):
+            return key
+    pattern = f"{PREFIX}*{''.join(c if c.isalnum() or c in ':-' else '?' for c in name)}*"
+    keys = {raw.decode() for raw in journal.client.scan_iter(pattern, count=500, _type="HASH")}
+    keys = {key for key in keys if ":tell:" not in key and ":sweeps:" not in key} or keys
+    if len(keys) != 1:
+        raise Refused(
+            f"{name}: {'no such journal' if not keys else 'more than one journal begins like this'}"
+        )
+    return keys.pop()
+
+
+def show(journal: Journal, name: str) -> list[str]:
+    """Every field and record of one journal, records as indented JSON."""
+    key = find(journal, name)
+    lines = [key.removeprefix(PREFIX)]
+    fields = journal.fields(key)
+    for field in sorted(fields, key=lambda one: (one.startswith(("r:", "a:")), one)):
+        if field in ("token", "run"):
+            continue
+        lines.append(f"{field}: {_readable(field, fields[field])}")
+    return lines
+
+
+def _readable(field: str, value: bytes) -> str:
+    if not field.startswith(("r:", "a:")):
+        text = value.decode(errors="replace")
+        return _moment(int(text) / 1000) if field in ("opened", "ended", "lease", "not_before") else text
+    try:
+        text = zlib.decompress(value[2:]) if value[1:2] == b"z" else value[2:]
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, zlib.error):
+        return "(unreadable)"
+
+
+def mend(journal: Journal, name: str) -> list[str]:
+    """Send an incident that was only told (or all of them) back to planning; a sentence for each."""
+    keys = [raw.decode() for raw in journal.ask("hvals", OPEN)] if name == "all" else [find(journal, name)]
+    return [line for key in keys for line in [_mend_one(journal, key)] if line or name != "all"]
+
+
+def _mend_one(journal: Journal, key: str) -> str:
+    fields = journal.fields(key)
+    short = key.removeprefix(PREFIX)
+    if not short.startswith("incident:"):
+        raise Refused(f"{short} is no incident")
+    if "r:pull" in fields or "ended" in fields or fields.get("stage") != b"watch":
+        return ""
+    stale = ["r:outcome", "r:plan", "r:plan_spent", "r:fix", "r:certificate"]
+    pipeline = journal.client.pipeline(transaction=True)
+    pipeline.hdel(key, *stale)
+    pipeline.hdel(f"{PREFIX}tell:{short}", "r:outcome")
+    pipeline.hset(key, mapping={"stage": "plan", "forced": "1"})
+    pipeline.execute()
+    journal.raise_wanted(key)
+    return f"{short}: sent to planning"

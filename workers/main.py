@@ -1,0 +1,102 @@
+"""Builds the worker process: settings → clients → actors → broker. Run by `dramatiq workers.main:build`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+import dramatiq
+
+from workers import actors, due, embedded, logs, settings, store
+from workers.broker import make_broker
+from workers.github import GitHub
+from workers.journal import Journal
+from workers.mend import round as mending
+from workers.mend.wall import protect_process
+from workers.railway import Railway
+from workers.repository import Repositories
+from workers.settings import Settings
+from workers.slack import Slack
+
+log = logging.getLogger("trackwalker.worker")
+
+
+class Life(dramatiq.Middleware):
+    """The mover and the pulse live as long as the worker; its end hands every claim back."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.threads: list[due.Mover | due.Pulse] = []
+
+    def after_process_boot(self, broker: dramatiq.Broker) -> None:
+        logs.configure("worker")
+        protect_process()
+
+    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        self.threads = [due.Mover(self.journal, broker), due.Pulse(self.journal, _give_up)]  # type: ignore[arg-type]
+        for thread in self.threads:
+            thread.start()
+        log.info("worker ready")
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        self.journal.stop()
+        for thread in self.threads:
+            thread.ended.set()
+
+
+def _give_up() -> None:
+    """The store has been away too long: end, so that the supervisor starts afresh when it is back."""
+    log.error("the store stays away, the worker ends itself")
+    os.kill(os.getpid(), signal.SIGTERM)
+    # A stage that hangs must not keep a worker alive that may not act any more.
+    threading.Timer(15, os._exit, args=(1,)).start()
+
+
+def services(config: Settings, client: Any) -> actors.Services:
+    """Every client the stages use, from the settings."""
+    folder = embedded.state_folder()
+    github = GitHub.from_settings(config)
+    repositories = Repositories(folder / "work", config.github_server_url, github.credentials)
+    return actors.Services(
+        settings=config,
+        journal=Journal(client),
+        railway=railway(config),
+        github=github,
+        slack=slack(config),
+        repositories=repositories,
+        mender=mending.Mender(
+            settings=config, github=github, repositories=repositories, journal=Journal(client), folder=folder
+        ),
+        now=lambda: datetime.now(UTC),
+    )
+
+
+def railway(config: Settings) -> Railway:
+    return Railway(config.railway_api_url, token=config.railway_api_token, project_token=config.railway_token)
+
+
+def slack(config: Settings) -> Slack | None:
+    """The bot if there is one, else the incoming webhook, else nobody to tell."""
+    if not config.can_tell:
+        return None
+    return Slack(
+        bot_token=config.slack_bot_token,
+        channel=config.slack_channel,
+        webhook_url=config.slack_webhook_url,
+        api_url=config.slack_api_url,
+    )
+
+
+def build() -> None:
+    """Make the broker with all actors the current one; what dramatiq's command line calls."""
+    logs.configure("worker")
+    config = settings.read()
+    client = store.connect(config)
+    made = services(config, client)
+    broker = make_broker(client, [Life(made.journal)])
+    dramatiq.set_broker(broker)
+    actors.declare(broker, made)

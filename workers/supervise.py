@@ -1,0 +1,147 @@
+"""`up`: the whole installation in the foreground: store, web, worker and clock, each brought back when it dies."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from workers import embedded
+from workers.settings import Settings
+
+DRAIN_SECONDS = 15.0
+LONGEST_PAUSE_SECONDS = 10.0
+STABLE_SECONDS = 30.0
+"""A process that lived so long starts again at once; one that keeps dying waits longer each time."""
+STORE_EVERY_SECONDS = 2.0
+
+log = logging.getLogger("trackwalker.up")
+
+
+@dataclass
+class Child:
+    """One line of the Procfile."""
+
+    name: str
+    command: str
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    deaths: int = 0
+    due: float = 0.0
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def start(self) -> None:
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            ["/bin/sh", "-c", f"exec {self.command}"], env=self.environment, start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )  # fmt: skip
+        log.info("started", extra={"child": self.name, "pid": self.process.pid})
+
+    def signal(self, number: signal.Signals) -> None:
+        """To the whole group: dramatiq's workers are children of their master."""
+        if self.process is not None:
+            try:
+                os.killpg(self.process.pid, number)
+            except ProcessLookupError:
+                pass
+
+
+def _die_with_parent() -> None:
+    """A child of a killed supervisor must not live on as a second worker (Linux only; elsewhere it may)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def read_procfile(path: Path) -> list[tuple[str, str]]:
+    """Names and commands, in order."""
+    lines = [line.partition(":") for line in path.read_text().splitlines() if line.strip() and line[0] != "#"]
+    return [(name.strip(), command.strip()) for name, colon, command in lines if colon]
+
+
+def up(settings: Settings, procfile: Path) -> int:
+    """Run everything until SIGTERM or Ctrl-C; 0 after an orderly end."""
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: ending.set())
+    own = None if settings.redis_url else embedded.EmbeddedStore(embedded.state_folder())
+    environment = _environment(own.ensure() if own else None)
+    children = [
+        Child(name, command, environment=dict(environment)) for name, command in read_procfile(procfile)
+    ]
+    try:
+        for child in children:
+            child.start()
+        _watch_over(children, own, ending)
+    finally:
+        _end(children)
+        if own:
+            own.stop()
+    return 0
+
+
+def _environment(store: str | None) -> dict[str, str]:
+    """Ours, with this interpreter's commands first in PATH and the embedded store's address."""
+    mine = dict(os.environ)
+    mine["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{mine.get('PATH', '')}"
+    mine.setdefault("PYTHONUNBUFFERED", "1")
+    return mine | ({"REDIS_URL": store} if store else {})
+
+
+def _watch_over(children: list[Child], own: embedded.EmbeddedStore | None, ending: threading.Event) -> None:
+    looked = time.monotonic()
+    while not ending.wait(0.2):
+        for child in children:
+            _bring_back(child)
+        if own and time.monotonic() - looked > STORE_EVERY_SECONDS:
+            looked = time.monotonic()
+            if not own.alive():
+                log.warning("the store died, started again")
+                _move_to(children, own.ensure())
+
+
+def _move_to(children: list[Child], store: str) -> None:
+    """Where the store had to take another port, everybody starts again with the new address."""
+    for child in children:
+        if child.environment["REDIS_URL"] != store:
+            child.environment["REDIS_URL"] = store
+            child.signal(signal.SIGTERM)
+
+
+def _bring_back(child: Child) -> None:
+    process, now = child.process, time.monotonic()
+    if process is None:
+        if now >= child.due:
+            child.start()
+        return
+    if process.poll() is None:
+        return
+    child.signal(signal.SIGKILL)  # what it left behind
+    child.deaths = 0 if now - child.started > STABLE_SECONDS else child.deaths + 1
+    pause = min(LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(child.deaths, 8))
+    child.process, child.due = None, now + pause
+    facts = {"child": child.name, "code": process.returncode, "again_in_seconds": pause}
+    log.warning("died, brought back", extra=facts)
+
+
+def _end(children: list[Child]) -> None:
+    """Everything ends: asked first, killed after the draining time."""
+    alive = [child for child in children if child.process is not None]
+    for child in alive:
+        child.signal(signal.SIGTERM)
+    deadline = time.monotonic() + DRAIN_SECONDS
+    for child in alive:
+        assert child.process is not None
+        try:
+            child.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            log.warning("killed after the draining time", extra={"child": child.name})
+        child.signal(signal.SIGKILL)
+        child.process.wait()

@@ -1,0 +1,221 @@
+"""Telling: `render` says what the journal says now, `tell` brings Slack to it. It waits for no stage.
+
+At most two posts a round ring a telephone: the first word and the outcome. Everything else edits the first post or
+stays in the thread. An incoming webhook can only post: no edits, no thread, and no look back after a lost answer.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from workers import brakes
+from workers.errors import NotAvailable
+from workers.journal import PREFIX, Claim, Journal, unpack
+from workers.models import (
+    Alert,
+    Evidence,
+    Finding,
+    Incident,
+    Lane,
+    Noun,
+    Outcome,
+    Posted,
+    Severity,
+    Verdict,
+    Watch,
+    digest,
+)
+from workers.slack import Slack, escape
+
+ADOPTION_SECONDS = 30.0
+"""How long an incident waits for the first word of an alert that it adopted."""
+QUIET_SECONDS = 3600.0
+"""A tell that has said all it knows looks so often by itself; whoever changes the incident wakes it."""
+MARKS = {Severity.NOTICE: "⚪", Severity.WARNING: "🟠", Severity.CRITICAL: "🔴"}
+
+
+class Told(Noun):
+    """What Slack should show of an incident: texts, empty where there is nothing to say yet."""
+
+    first: str
+    outcome: str = ""
+    watch: str = ""
+
+
+def render(
+    incident: Incident, verdict: Verdict | None, outcome: Outcome | None, watch: Watch | None, reason: str,
+    firings: int = 1,
+) -> Told:  # fmt: skip
+    """The texts for an incident as its journal stands; the outcome's last line is the link."""
+    mark = MARKS[incident.severity]
+    where = f"{incident.project_name}/{incident.environment_name}"
+    head = f"{mark} *{escape(incident.cause.name)}* in {escape(where)}"
+    lines = [head, *(f"• {escape(finding.sentence)}" for finding in incident.findings[:5])]
+    if verdict is not None:
+        lines.append(f"Verdict: {verdict.lane.value}: {escape(verdict.summary)}")
+    if outcome is not None:
+        lines.append(escape(outcome.headline))
+    elif reason:
+        lines.append(f"Waiting: {escape(reason)}")
+    else:
+        lines.append("Looking into it.")
+    if firings > 1:
+        lines.append(f"Seen {firings} times.")
+    return Told(
+        first="\n".join(lines),
+        outcome=_outcome(head, outcome) if outcome else "",
+        watch=escape(watch.sentence) if watch else "",
+    )
+
+
+def _outcome(head: str, outcome: Outcome) -> str:
+    lines = [f"{head}: {escape(outcome.headline)}", *(f"• {escape(line)}" for line in outcome.lines)]
+    return "\n".join([*lines, outcome.link] if outcome.link else lines)
+
+
+def raw_words(incident: Incident) -> tuple[str, ...]:
+    """The bare facts, for endings without a verdict."""
+    return tuple(finding.sentence for finding in incident.findings)
+
+
+def inconclusive(verdict: Verdict, evidence: Evidence) -> Outcome:
+    """What is told where nothing is mended: the lane, what would end it, what was not seen, what to check next."""
+    lines = [verdict.action] if verdict.action else []
+    facts = {fact.id: fact.text for fact in evidence.facts}
+    lines += [f"for: {facts[name]}" for name in verdict.supports[:4] if name in facts]
+    lines += [f"against: {facts[name]}" for name in verdict.contradicts[:2] if name in facts]
+    lines += [f"not seen: {gap}" for gap in evidence.not_seen[:3]]
+    lines += [f"next: {check}" for check in verdict.next_checks[:5]]
+    what = "no cause found" if verdict.lane is Lane.INCONCLUSIVE else verdict.lane.value
+    return Outcome(kind="told", headline=f"{what}: {verdict.summary}", lines=tuple(lines))
+
+
+# ---- the stage -------------------------------------------------------------------------------
+
+
+def tell(claim: Claim, journal: Journal, slack: Slack, *, shadow: bool, now: datetime) -> None:
+    """Bring Slack to what the journals say and let go of the tell's journal, until there is more to say."""
+    if ":incident:" in claim.key:
+        _tell_incident(claim, journal, slack, shadow=shadow, now=now)
+    else:
+        _tell_alert(claim, journal, slack, shadow=shadow, now=now)
+
+
+def _tell_alert(claim: Claim, journal: Journal, slack: Slack, *, shadow: bool, now: datetime) -> None:
+    """An alert's own words: its first word while the sweep has not named a cause, then the answer."""
+    alert = claim.get("alert", Alert)
+    note = claim.text("note")
+    if claim.text("joined"):
+        claim.end("joined the incident")
+        return
+    what = alert.service_name or alert.service_id or "the environment" if alert else "the environment"
+    brakes.check(journal, (what,), now.timestamp())
+    head = f"🔎 *{escape(what)}*: {escape(alert.said[:300] or alert.kind) if alert else 'sweep'}"
+    since = alert.at if alert else now
+    first = claim.get("first", Posted)
+    if note:
+        _post(claim, slack, "outcome", f"{head}\n{escape(note)}", first, shadow=shadow, since=since)
+        if not claim.end("told", final=False):
+            claim.hand_on("tell")
+        return
+    early = _too_early(claim, now)
+    if first is None and not early:
+        waiting = _waiting_for(journal, alert)
+        _post(claim, slack, "first", f"{head}\nLooking into it.{waiting}", None, shadow=shadow, since=since)
+    claim.hand_on("tell", after=early or QUIET_SECONDS)
+
+
+def _too_early(claim: Claim, now: datetime) -> float:
+    """Seconds until the first word is due; 0 when it is."""
+    return max(0.0, int(claim.text("first_at", "0")) / 1000 - now.timestamp())
+
+
+def _waiting_for(journal: Journal, alert: Alert | None) -> str:
+    """Why the sweep has not answered yet, when it says so."""
+    sweep = journal.ask("hget", f"{PREFIX}alert:{alert.id}", "sweep") if alert else None
+    reason = journal.ask("hget", sweep.decode(), "reason") if sweep else None
+    return f" Waiting: {escape(reason.decode())}" if reason else ""
+
+
+def _tell_incident(claim: Claim, journal: Journal, slack: Slack, *, shadow: bool, now: datetime) -> None:
+    fields = journal.fields(claim.key.replace(f"{PREFIX}tell:", PREFIX))
+    incident = claim.need("incident", Incident)
+    brakes.check(journal, (incident.cause.key, incident.cause.name), now.timestamp())
+    first = claim.get("first", Posted) or _adopt(claim, journal, now)
+    told = render(
+        incident.model_copy(update={"findings": tuple(_seen(fields) or incident.findings)}),
+        unpack(fields.get("r:verdict"), Verdict),
+        unpack(fields.get("r:outcome"), Outcome),
+        unpack(fields.get("r:watch"), Watch),
+        fields.get("reason", b"").decode(),
+        int(fields.get("firings", b"1")),
+    )
+    since = incident.opened_at
+    silent = bool(claim.text("forwarded"))
+    early = 0.0 if first or told.outcome or silent else _too_early(claim, now)
+    if first is None and not told.outcome and not silent and not early:
+        first = _post(claim, slack, "first", told.first, None, shadow=shadow, since=since)
+    elif first is not None and first.ts and not shadow:
+        first = _edit(claim, slack, first, told.first)
+    if told.outcome:
+        _post(claim, slack, "outcome", told.outcome, first, shadow=shadow, since=since)
+    if told.watch:
+        thread = first or claim.get("outcome", Posted)
+        _post(claim, slack, "watch", told.watch, thread, shadow=shadow, since=since, broadcast=False)
+    if "ended" not in fields or not claim.end("told", final=False):
+        claim.hand_on("tell", after=early or QUIET_SECONDS)
+
+
+def _seen(fields: dict[str, bytes]) -> list[Finding]:
+    return unpack(fields.get("r:seen"), list[Finding]) or []
+
+
+def _adopt(claim: Claim, journal: Journal, now: datetime) -> Posted | None:
+    """The first word of an alert that this incident adopted; raises NotAvailable while it may still be said."""
+    for name, since in claim.fields.items():
+        if not name.startswith("adopt:"):
+            continue
+        other = journal.fields(name.removeprefix("adopt:"))
+        posted = unpack(other.get("r:first"), Posted)
+        if posted is not None:
+            return claim.keep("first", Posted, posted)
+        if other and "ended" not in other and now.timestamp() - int(since) / 1000 < ADOPTION_SECONDS:
+            raise NotAvailable("an alert's first word may be under way", retry_after=1)
+    return None
+
+
+def _post(
+    claim: Claim, slack: Slack, name: str, text: str, thread: Posted | None, *, shadow: bool, since: datetime,
+    broadcast: bool = True,
+) -> Posted:  # fmt: skip
+    """One post, once: looked for by its key where Slack can be looked through; of two the older one stays."""
+    key = f"{claim.id}:{name}"
+    if shadow:
+        return claim.keep(name, Posted, Posted(digest=text))
+    under = thread if thread and thread.ts else None
+    if not slack.can_look_back:
+        known = claim.get(name, Posted)
+        if known is None:
+            claim.confirm()
+            known = claim.keep(name, Posted, slack.post(text, key=key))
+        return known
+
+    def look() -> Posted | None:
+        found = slack.find(key, oldest=since - timedelta(minutes=5), thread=under)
+        for younger in found[1:]:
+            slack.delete(younger)
+        return found[0].model_copy(update={"digest": digest(text)}) if found else None
+
+    def act() -> None:
+        slack.post(text, key=key, thread=under, broadcast=broadcast and under is not None)
+
+    return claim.effect(name, Posted, look, act)
+
+
+def _edit(claim: Claim, slack: Slack, first: Posted, text: str) -> Posted:
+    """The first post shows what is known now; an edit made twice is the same edit."""
+    if first.digest == digest(text):
+        return first
+    claim.confirm()
+    slack.update(first, text, key=f"{claim.id}:first")
+    return claim.keep("first", Posted, first.model_copy(update={"digest": digest(text)}))

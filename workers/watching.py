@@ -1,0 +1,153 @@
+"""Watching: until the trouble is gone. A pull request is followed to its deployment, and the same signature measured
+again; what was only told is over after clean sweeps. One that a human closed is an answer."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from workers import analysis, scripts, survey
+from workers.github import GitHub
+from workers.journal import PREFIX, Claim, Journal
+from workers.models import (
+    Deployment,
+    Environment,
+    Finding,
+    Incident,
+    PullRequest,
+    Survey,
+    Watch,
+    Window,
+)
+from workers.railway import Railway
+from workers.settings import Settings
+
+CLEAN_SWEEPS = 2
+"""So many sweeps without the trouble, one after the other, and it is over."""
+LOOK_AGAIN_SECONDS = 600.0
+POLL_SECONDS = (5.0, 300.0)
+"""A pull request is asked for at these shortest and longest intervals, a twentieth of its age between."""
+DEPLOYED_WITHIN_SECONDS = 2 * 3600.0
+REJECTED_SECONDS = 30 * 86_400
+
+log = logging.getLogger("trackwalker.watching")
+
+
+def watch(
+    claim: Claim, railway: Railway, github: GitHub, settings: Settings, journal: Journal, now: datetime, *,
+    tell: str,
+) -> None:  # fmt: skip
+    """Look once and let go of the claim: to look again later, or as the end of the round."""
+    pull = claim.get("pull", PullRequest)
+    if pull is None or pull.state == "closed":
+        _until_clean(claim, tell)
+        return
+    incident = claim.need("incident", Incident)
+    if pull.state == "open":
+        pull = _ask(claim, github, journal, pull)
+    if pull.state == "open":
+        claim.hand_on("watch", after=_poll(claim, now))
+        return
+    if pull.state == "closed":
+        sentence = f"#{pull.number} was closed unmerged: it is not proposed again without new evidence"
+        claim.keep("watch", Watch, Watch(held=False, sentence=sentence))
+        claim.hand_on("watch", after=LOOK_AGAIN_SECONDS, tell=tell)
+        return
+    _after_merge(claim, railway, settings, journal, incident, pull, now, tell)
+
+
+def _until_clean(claim: Claim, tell: str) -> None:
+    if int(claim.text("clean", "0")) < CLEAN_SWEEPS:
+        claim.hand_on("watch", after=LOOK_AGAIN_SECONDS)
+        return
+    if claim.get("watch", Watch) is None:
+        sentence = f"over: {CLEAN_SWEEPS} sweeps in a row found nothing of it any more"
+        claim.keep("watch", Watch, Watch(held=True, sentence=sentence))
+    if not claim.end("over", tell=tell, final=False):
+        claim.hand_on("watch")
+
+
+def _poll(claim: Claim, now: datetime) -> float:
+    age = now.timestamp() - int(claim.text("opened", "0")) / 1000
+    return min(POLL_SECONDS[1], max(POLL_SECONDS[0], age / 20))
+
+
+def _ask(claim: Claim, github: GitHub, journal: Journal, pull: PullRequest) -> PullRequest:
+    """The pull request as it stands now; its ending is recorded and its reservations are given back."""
+    repository = claim.text("repository")
+    fresh = github.pull(repository, pull.number)
+    if fresh.state == "open":
+        return fresh
+    held = [key for key in claim.text("reserved").split(",") if key]
+    if held:
+        journal.script(scripts.UNRESERVE, held, claim.key)
+    if fresh.state == "closed":
+        for key in held:
+            rejected = key.replace(":reserved:", ":rejected:")
+            journal.ask("set", rejected, f"#{fresh.number}", "EX", REJECTED_SECONDS)
+    log.info("pull request ended", extra={"investigation": claim.id, "state": fresh.state})
+    return claim.keep("pull", PullRequest, fresh)
+
+
+def _after_merge(
+    claim: Claim, railway: Railway, settings: Settings, journal: Journal, incident: Incident,
+    pull: PullRequest, now: datetime, tell: str,
+) -> None:  # fmt: skip
+    merged_at = claim.step("merged_at", datetime, lambda: now)
+    environment = Environment(project_id=incident.project_id, environment_id=incident.environment_id)
+    live = _deployed(railway, environment, incident, pull, merged_at)
+    if live is None:
+        if (now - merged_at).total_seconds() > DEPLOYED_WITHIN_SECONDS:
+            _finish(
+                claim, Watch(held=False, sentence=f"#{pull.number} is merged, but was not deployed"), tell
+            )
+            return
+        claim.hand_on("watch", after=_poll(claim, now) if now > merged_at + timedelta(minutes=5) else 5)
+        return
+    since = live.status_at or live.created_at
+    ready = since + timedelta(minutes=settings.watch_minutes)
+    if now < ready:
+        claim.hand_on("watch", after=max(1.0, (ready - now).total_seconds()))
+        return
+    window = Window(start=since, end=now)
+    seen = claim.step(
+        "after", Survey, lambda: survey.survey(railway, environment, window, settings.step_seconds)
+    )
+    findings = analysis.judge(seen, persist_minutes=settings.persist_minutes)
+    _finish(claim, compare(incident, seen, findings, live), tell)
+
+
+def _deployed(
+    railway: Railway, environment: Environment, incident: Incident, pull: PullRequest, merged_at: datetime
+) -> Deployment | None:
+    """The live deployment of the merge, or of something newer."""
+    history = railway.deployments(environment, incident.cause.key, 10)
+    live = [one for one in history if one.status == "SUCCESS" and not one.stopped]
+    exact = [one for one in live if pull.merge_commit and one.commit == pull.merge_commit]
+    newer = [one for one in live if one.commit and one.created_at > merged_at]
+    return next(iter([*exact, *newer]), None)
+
+
+def compare(incident: Incident, seen: Survey, findings: list[Finding], live: Deployment) -> Watch:
+    """Whether the signature of the incident is gone in a window that lies wholly after the deployment."""
+    kinds = {finding.kind for finding in incident.findings}
+    again = [one for one in findings if one.service_id == incident.cause.key and one.kind in kinds]
+    service = next((one for one in seen.services if one.id == incident.cause.key), None)
+    requests = sum(minute.requests for minute in service.traffic) if service else 0
+    errors = sum(minute.server_errors for minute in service.traffic) if service else 0
+    numbers = {"requests": float(requests), "server_errors": float(errors)}
+    minutes = f"{seen.window.minutes:.1f} minutes"
+    if again:
+        return Watch(held=False, sentence=f"it did not hold: {again[0].sentence}", numbers=numbers)
+    if service is None or seen.not_seen:
+        return Watch(held=False, sentence=f"could not be measured again: {'; '.join(seen.not_seen)}")
+    traffic = f"{errors} of {requests} requests failed" if requests else "there was no traffic"
+    return Watch(
+        held=True, sentence=f"it held: over {minutes} after the deployment {traffic}", numbers=numbers
+    )
+
+
+def _finish(claim: Claim, watched: Watch, tell: str) -> None:
+    claim.keep("watch", Watch, watched)
+    claim.end("held" if watched.held else "did not hold", tell=tell)
+    log.info("watched", extra={"investigation": claim.id, "held": watched.held})
