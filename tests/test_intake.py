@@ -1,0 +1,65 @@
+"""The door's store: an alert is durable and due before anybody is answered."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+import redis
+
+from workers.errors import NotAvailable
+from workers.intake import Fold, take_in
+from workers.journal import DUE, PREFIX, Journal
+from workers.models import Alert
+from workers.store import client
+
+AT = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
+
+
+def alert(name: str = "a1", **facts: str) -> Alert:
+    return Alert.model_validate({"id": name, "source": "railway", "kind": "deployment.crashed", "at": AT} | facts)
+
+
+def test_an_alert_is_stored_and_due_before_it_is_answered(journal: Journal, store: redis.Redis) -> None:
+    woken: list[str] = []
+
+    taken = take_in(alert(), None, journal, woken.append)
+
+    assert taken == "a1"
+    assert store.zscore(DUE, f"{PREFIX}alert:a1") is not None
+    assert journal.record_of(f"{PREFIX}alert:a1", "alert", Alert) == alert()
+    assert woken == [f"{PREFIX}alert:a1"]
+
+
+def test_the_same_alert_again_is_the_one_before(journal: Journal, store: redis.Redis) -> None:
+    fold = Fold(key="k", seconds=60)
+    take_in(alert("a1"), fold, journal, lambda _: None)
+
+    again = take_in(alert("a2"), fold, journal, lambda _: None)
+
+    assert again == "a1"
+    assert store.exists(f"{PREFIX}alert:a2") == 0
+    assert store.hget(f"{PREFIX}alert:a1", "firings") == b"1"
+
+
+def test_an_alert_that_names_a_service_is_owed_an_answer(journal: Journal, store: redis.Redis) -> None:
+    take_in(alert(service_id="s"), None, journal, lambda _: None, first_word_seconds=60)
+
+    due, now = store.zscore(DUE, f"{PREFIX}tell:alert:a1"), store.time()[0]
+
+    assert due is not None
+    assert 55 < due / 1000 - now < 65
+
+
+def test_a_new_deployment_is_looked_at_but_owed_no_answer(journal: Journal, store: redis.Redis) -> None:
+    take_in(alert(service_id="s", kind="deployment.deployed"), None, journal, lambda _: None)
+
+    assert store.exists(f"{PREFIX}tell:alert:a1") == 0
+    assert store.exists(f"{PREFIX}alert:a1") == 1
+
+
+def test_a_store_that_is_away_is_said_so() -> None:
+    nowhere = Journal(client("redis://127.0.0.1:1/0"))
+
+    with pytest.raises(NotAvailable):
+        take_in(alert(), None, nowhere, lambda _: None)

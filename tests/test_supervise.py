@@ -1,0 +1,126 @@
+"""`up` with real processes: brought back when they die, gone when it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.waiting import until
+from workers import embedded
+from workers.supervise import read_procfile
+
+SETTINGS = {
+    "TRACKWALKER_SECRET": "s3cret",
+    "RAILWAY_API_TOKEN": "token",
+    "TRACKWALKER_WATCH": "p/e",
+}
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A running `up` whose only child writes its process id and REDIS_URL, then waits."""
+    (tmp_path / "Procfile").write_text(
+        "one: sh -c 'echo $REDIS_URL > url; echo $$ >> pids; exec sleep 600'\n# a comment\n\n"
+    )
+    environment = {"PATH": os.environ["PATH"], "TRACKWALKER_STATE": str(tmp_path / "state"), **SETTINGS}
+    environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workers", "up"], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
+    )
+    yield process
+    process.kill()
+    process.wait()
+    known = embedded.address(tmp_path / "state")
+    if known and embedded.answers(known):
+        embedded.EmbeddedStore(tmp_path / "state").stop()
+
+
+def pids(folder: Path) -> list[int]:
+    file = folder / "pids"
+    return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_a_process_that_dies_is_brought_back(up: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    first = until(lambda: pids(tmp_path), what="the child")[0]
+
+    os.kill(first, signal.SIGKILL)
+
+    until(lambda: len(pids(tmp_path)) == 2, what="the child again")
+    assert up.poll() is None
+
+
+def test_the_end_takes_everything_along(up: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    child = until(lambda: pids(tmp_path), what="the child")[0]
+    url = (tmp_path / "url").read_text().strip()
+
+    up.send_signal(signal.SIGTERM)
+
+    assert up.wait(20) == 0
+    assert gone(child)
+    assert not embedded.answers(url)
+
+
+def test_the_store_that_survived_its_owner_is_adopted_with_what_it_holds(
+    up: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    until(lambda: pids(tmp_path), what="the child")
+    url = until(lambda: embedded.address(tmp_path / "state"), what="the address") or ""
+    redis.Redis.from_url(url).set("kept", "1")
+    up.kill()
+    up.wait()
+
+    owner = embedded.EmbeddedStore(tmp_path / "state")
+
+    assert owner.ensure() == url
+    assert redis.Redis.from_url(url).get("kept") == b"1"
+    owner.stop()
+
+
+def test_a_store_that_dies_comes_back_at_the_same_place_with_what_it_holds(tmp_path: Path) -> None:
+    owner = embedded.EmbeddedStore(tmp_path)
+    url = owner.ensure()
+    redis.Redis.from_url(url).set("kept", "1")
+    os.kill(int((tmp_path / "store.pid").read_text()), signal.SIGKILL)
+    until(lambda: not owner.alive(), what="the death of the store")
+
+    again = owner.ensure()
+
+    assert again == url
+    assert redis.Redis.from_url(url).get("kept") == b"1"
+    owner.stop()
+
+
+def test_what_is_missing_is_named_all_at_once(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "workers", "up"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 2
+    for name in ("TRACKWALKER_SECRET", "RAILWAY_API_TOKEN", "GITHUB_TOKEN", "SLACK_BOT_TOKEN", "TRACKWALKER_MODEL"):
+        assert name in run.stderr
+
+
+def test_the_procfile_is_read_in_order_without_comments(tmp_path: Path) -> None:
+    (tmp_path / "Procfile").write_text("web: a --port ${PORT:-8000}\n\n# no\nworker: b\n")
+
+    assert read_procfile(tmp_path / "Procfile") == [("web", "a --port ${PORT:-8000}"), ("worker", "b")]
