@@ -470,6 +470,11 @@ class PullRequest(Noun):
     merge_commit: str | None = None
     head_commit: str = ""
     body: str = ""
+    title: str = ""
+    author: str = ""
+    base: str = ""
+    from_fork: bool = False
+    """The branch lies in another repository (or one that is gone): never one of ours."""
 
 
 class Outcome(Noun):

@@ -1,0 +1,257 @@
+"""How each bug is recognised in the source alone, mended, and shown by a test: what a scripted model knows.
+
+`mend(source)` and `reproduction(path, source)` are pure text work: no names of a drawn service, no line numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from re import Match, Pattern
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """One kind of bug: where it stands in the source, the text that ends it, the test that shows it."""
+
+    cause: str
+    pattern: Pattern[str]
+    mended: Callable[[Match[str]], str]
+    reproduction: Callable[[PurePosixPath, Match[str]], tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One replacement of text that stands exactly once in the file."""
+
+    old: str
+    new: str
+
+
+def mend(source: str) -> str | None:
+    """The source without its bug; None when nothing is recognised."""
+    edit = recognise(source)
+    return source.replace(edit.old, edit.new) if edit else None
+
+
+def recognise(source: str) -> Edit | None:
+    """What to replace by what; None when nothing is recognised."""
+    found = _find(source)
+    return Edit(found[1].group(0), found[0].mended(found[1])) if found else None
+
+
+def cause(source: str) -> str | None:
+    """One sentence on what is wrong; None when nothing is recognised."""
+    found = _find(source)
+    return found[0].cause if found else None
+
+
+def reproduction(path: str, source: str) -> tuple[str, str] | None:
+    """Path and source of a test that fails on this source and passes on the mended one."""
+    found = _find(source)
+    return found[0].reproduction(PurePosixPath(path), found[1]) if found else None
+
+
+def _find(source: str) -> tuple[Recogniser, Match[str]] | None:
+    for one in RECOGNISERS:
+        matches = list(one.pattern.finditer(source))
+        if len(matches) == 1:
+            return one, matches[0]
+    return None
+
+
+def _python_test(path: PurePosixPath, name: str, body: str, imports: str = "") -> tuple[str, str]:
+    source = f"import unittest\n{imports}\nimport {path.stem}\n\n\nclass Reproduction(unittest.TestCase):\n{body}"
+    return str(path.parent / "tests" / f"test_{name}.py"), source
+
+
+# ---- a lookup that takes an optional part of its input for granted
+
+
+def _optional(match: Match[str]) -> str:
+    space, name, owner, key, table, inner = match.group("space", "name", "owner", "key", "table", "inner")
+    return (
+        f'{space}{name} = {owner}.get("{key}")\n{space}if not {name}:\n{space}    return 0\n'
+        f'{space}return {table}.get({name}.get("{inner}"), 0)'
+    )
+
+
+def _optional_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
+    key, inner = match.group("key", "inner")
+    body = f'''    def test_a_gift_needs_no_{key}(self):
+        bare = {{"gift": True, "lines": [{{"cents": 100, "count": 1}}]}}
+
+        self.assertEqual({path.stem}.total(bare), 100 + {path.stem}.SHIPPING)
+
+    def test_an_unknown_{key}_takes_nothing_off(self):
+        odd = {{"gift": True, "{key}": {{"{inner}": "?"}}, "lines": [{{"cents": 100, "count": 1}}]}}
+
+        self.assertEqual({path.stem}.total(odd), 100 + {path.stem}.SHIPPING)
+'''
+    return _python_test(path, f"gift_without_{key}", body)
+
+
+# ---- a connection that is not given back on the error path
+
+
+def _returned(match: Match[str]) -> str:
+    space = match["space"]
+    work = "".join(f"    {line}\n" if line.strip() else "\n" for line in match["work"].splitlines())
+    give = f"{match['pool']}.give_back({match['name']})"
+    return f"{match['take']}{space}try:\n{work}    {space}return {match['answer']}\n{space}finally:\n{space}    {give}"
+
+
+def _returned_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
+    module, function, error = path.stem, match["function"], match["error"]
+    body = f"""    def test_asking_for_what_is_unknown_uses_no_connection_up(self):
+        for _ in range({module}.POOL_SIZE + 1):
+            with self.assertRaises({module}.{error}):
+                {module}.{function}(-1)
+
+        self.assertEqual({module}.{function}(3), 3)
+"""
+    return _python_test(path, "connections_come_back", body)
+
+
+# ---- a lock that is held while somebody far away is asked
+
+
+def _unlocked(match: Match[str]) -> str:
+    space, lock, key, known, ask = match.group("space", "lock", "key", "known", "ask")
+    deep = space + "    "
+    return (
+        f"{space}with {lock}:\n{deep}if {key} in {known}:\n{deep}    return {known}[{key}]\n"
+        f"{space}answer = {ask}\n{space}with {lock}:\n{deep}return {known}.setdefault({key}, answer)"
+    )
+
+
+def _unlocked_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
+    module, function, far = path.stem, match["function"], match["far"]
+    body = f"""    def test_two_callers_do_not_wait_for_each_other(self):
+        both, answers = threading.Barrier(2), []
+        asked = {module}.{far}.ask
+        self.addCleanup(setattr, {module}.{far}, "ask", asked)
+        {module}.{far}.ask = lambda *_: both.wait(timeout=2)
+
+        def call(place):
+            try:
+                answers.append({module}.{function}(place))
+            except threading.BrokenBarrierError:
+                pass
+
+        callers = [threading.Thread(target=call, args=(place,)) for place in ("00001", "00002")]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+
+        self.assertEqual(len(answers), 2)
+"""
+    return _python_test(path, "callers_do_not_wait", body, imports="import threading\n")
+
+
+# ---- a list searched once per element
+
+
+def _set(match: Match[str]) -> str:
+    space = match["space"]
+    return f"{space}return list(dict.fromkeys({match['all']}))"
+
+
+def _set_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
+    body = f"""    def test_the_work_grows_with_the_number_of_ids_only(self):
+        compared = 0
+
+        class Id(str):
+            __hash__ = str.__hash__
+
+            def __eq__(self, other):
+                nonlocal compared
+                compared += 1
+                return str.__eq__(self, other)
+
+        {path.stem}.{match["function"]}([Id(number) for number in range(600)])
+
+        self.assertLess(compared, 600 * 20)
+"""
+    return _python_test(path, "work_stays_small", body)
+
+
+# ---- Node: an entry of a map taken for granted
+
+
+def _guarded(match: Match[str]) -> str:
+    return f"{match['lookup']}{match['space']}const {match['value']} = {match['name']} ? {match['name']}.{match['value']} : 0;"
+
+
+def _guarded_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
+    root = path.parent.parent if path.parent.name in ("lib", "src") else path.parent
+    target = root / "test" / f"every-{path.stem}-entry.test.js"
+    module = "../" + str(path.relative_to(root).with_suffix(""))
+    return str(target), f'''"use strict";
+const test = require("node:test");
+const assert = require("node:assert");
+const {{ show, ITEMS }} = require("{module}");
+
+test("every entry can be shown", () => {{
+  for (const id of ITEMS.keys()) assert.ok(show(id).now <= show(id).cents);
+}});
+'''
+
+
+RECOGNISERS: tuple[Recogniser, ...] = (
+    Recogniser(
+        "an optional part of the input is taken for granted",
+        re.compile(
+            r'^(?P<space>[ \t]+)(?P<name>\w+) = (?P<owner>\w+)\.get\("(?P<key>\w+)"\)\n'
+            r'[ \t]+return (?P<table>\w+)\[(?P=name)\["(?P<inner>\w+)"\]\]',
+            re.MULTILINE,
+        ),
+        _optional,
+        _optional_test,
+    ),
+    Recogniser(
+        "a connection is not given back when the answer is an error",
+        re.compile(
+            r"def (?P<function>\w+)\([^\n]*\n(?:(?!def ).*\n)*?"
+            r"(?P<take>(?P<space>[ \t]+)(?P<name>\w+) = (?P<pool>\w+)\.take\(\)\n)"
+            r"(?P<work>(?:[ \t]+.*\n)*?[ \t]+raise (?P<error>\w+)\(.*\n(?:[ \t]+.*\n)*?)"
+            r"(?P=space)(?P=pool)\.give_back\((?P=name)\)\n[ \t]+return (?P<answer>.+)"
+        ),
+        lambda match: match.group(0)[: match.start("take") - match.start()] + _returned(match),
+        _returned_test,
+    ),
+    Recogniser(
+        "a lock is held while somebody far away is asked, so all callers wait in a row",
+        re.compile(
+            r"def (?P<function>\w+)\((?P<key>\w+)\):\n(?:[ \t]+\"\"\".*\n)?"
+            r"(?P<body>(?P<space>[ \t]+)with (?P<lock>\w+):\n[ \t]+if (?P=key) not in (?P<known>\w+):\n"
+            r"[ \t]+(?P=known)\[(?P=key)\] = (?P<ask>(?P<far>\w+)\.ask\((?P=key)\))\n"
+            r"[ \t]+return (?P=known)\[(?P=key)\])"
+        ),
+        lambda match: match.group(0)[: match.start("body") - match.start()] + _unlocked(match),
+        _unlocked_test,
+    ),
+    Recogniser(
+        "a list is searched once per element, so the work grows with the square of the input",
+        re.compile(
+            r"def (?P<function>\w+)\([^\n]*\n(?:[ \t]+\"\"\".*\n)?"
+            r"(?P<body>(?P<space>[ \t]+)(?P<seen>\w+) = \[\]\n[ \t]+for (?P<one>\w+) in (?P<all>\w+):\n"
+            r"[ \t]+if (?P=one) not in (?P=seen):\n[ \t]+(?P=seen)\.append\((?P=one)\)\n[ \t]+return (?P=seen))"
+        ),
+        lambda match: match.group(0)[: match.start("body") - match.start()] + _set(match),
+        _set_test,
+    ),
+    Recogniser(
+        "an entry that not every id has is taken for granted",
+        re.compile(
+            r"(?P<lookup>^(?P<space>[ \t]+)const (?P<name>\w+) = (?P<table>\w+)\.get\(\w+\);\n)"
+            r"[ \t]+const (?P<value>\w+) = (?P=name)\.(?P=value);",
+            re.MULTILINE,
+        ),
+        _guarded,
+        _guarded_test,
+    ),
+)

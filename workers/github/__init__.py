@@ -1,0 +1,258 @@
+"""GitHub's REST API: repositories, pull requests, and the credential that git uses.
+
+One method, one question. `_ask` alone knows HTTP and turns it into GitHubBusy (tried again) or GitHubRefused (told).
+The credential travels in the Authorization header only: never in an address, a log or an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import SecretStr
+
+from workers.errors import GitHubBusy, GitHubRefused
+from workers.github import wire
+from workers.github.app import AppTokens, Granted
+from workers.models import Noun, PullRequest
+
+__all__ = ["GitHub", "RemoteRepository"]
+
+T = TypeVar("T")
+
+TIMEOUT = httpx.Timeout(20.0, connect=10.0)
+"""Seconds for each part of a call."""
+PER_PAGE = 100
+PAGES_AT_MOST = 30
+"""GitHub lists at most 3000 files of a pull request; so many open pull requests are nobody's."""
+OUR_BRANCHES = "trackwalker/"
+
+
+class RemoteRepository(Noun):
+    """What GitHub says of a repository. `may_push` is False only where GitHub says so."""
+
+    name: str
+    private: bool
+    default_branch: str
+    may_push: bool = True
+
+
+class GitHub:
+    """The repositories that one token, or one GitHub App's installations, can see.
+
+    Every method raises GitHubBusy when GitHub cannot answer now and GitHubRefused when it says no.
+    """
+
+    def __init__(
+        self,
+        api_url: str,
+        server_url: str,
+        *,
+        token: SecretStr | None = None,
+        app_id: str | None = None,
+        private_key: SecretStr | None = None,
+        http: httpx.Client | None = None,
+    ) -> None:
+        self.api_url, self.server_url = api_url.rstrip("/"), server_url.rstrip("/")
+        self._http = http or httpx.Client(timeout=TIMEOUT)
+        self._token = token
+        self._app = (
+            AppTokens(app_id, private_key, self._send) if app_id and private_key and not token else None
+        )
+        self._setting = "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY" if self._app else "GITHUB_TOKEN"
+
+    # -- repositories and code --------------------------------------------------------------------
+
+    def repository(self, name: str) -> RemoteRepository:
+        """Whether it is private, its default branch, and whether our token may push to it."""
+        answer = self._read(wire.Repository, "GET", name, "")
+        granted = self._granted(name)
+        push = granted.may_push if granted else answer.permissions.push
+        return RemoteRepository(
+            name=answer.full_name,
+            private=answer.private,
+            default_branch=answer.default_branch,
+            may_push=push and not answer.archived,
+        )
+
+    def head(self, name: str, branch: str) -> str:
+        """The commit that the branch points at."""
+        return self._read(wire.Branch, "GET", name, f"/branches/{quote(branch, safe='')}").commit.sha
+
+    def compare(self, name: str, base: str, head: str) -> tuple[str, ...]:
+        """The files that `head` changed since it left `base`, old names of moved ones included (at most 300)."""
+        basehead = f"{quote(base, safe='')}...{quote(head, safe='')}"
+        return wire.names(self._read(wire.Comparison, "GET", name, f"/compare/{basehead}").files)
+
+    def clone_url(self, name: str) -> str:
+        """The address for git, without a credential in it."""
+        return f"{self.server_url}/{wire.checked(name)}.git"
+
+    def credentials(self, name: str) -> SecretStr:
+        """The password for git over https; the user is `x-access-token`. Lives about an hour for a GitHub App."""
+        granted = self._granted(name)
+        if granted:
+            return granted.token
+        if self._token is None:
+            raise GitHubRefused(
+                "no GitHub credential: set GITHUB_TOKEN (or GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY)"
+            )
+        return self._token
+
+    def delete_branch(self, name: str, branch: str) -> None:
+        """Remove one of our branches; one that is gone already is no error."""
+        if not branch.startswith(OUR_BRANCHES):
+            raise GitHubRefused(f"{branch} is none of our branches: not deleted")
+        path = f"/git/refs/heads/{quote(branch)}"
+        answer = self._ask("DELETE", name, path, gone_is_fine=True)
+        if answer.status_code == 422 and "does not exist" not in answer.text:
+            raise self._refusal(answer, name)
+
+    # -- pull requests ----------------------------------------------------------------------------
+
+    def open_pulls(self, name: str) -> list[PullRequest]:
+        """All open pull requests, newest first."""
+        params = {"state": "open", "sort": "created", "direction": "desc"}
+        return [pull.noun(name) for pull in self._pages(wire.Pull, name, "/pulls", params)]
+
+    def pull_files(self, name: str, number: int) -> tuple[str, ...]:
+        """The files a pull request touches, old names of moved ones included."""
+        return wire.names(tuple(self._pages(wire.File, name, f"/pulls/{number}/files")))
+
+    def find_pull(self, name: str, *, head: str, state: str = "all") -> PullRequest | None:
+        """The pull request from `owner:branch`: the open one, else a merged one, else the newest closed one."""
+        owner, _, branch = head.partition(":")
+        found = [
+            pull.noun(name)
+            for pull in self._pages(wire.Pull, name, "/pulls", {"state": state, "head": head})
+            if pull.head.ref == branch and pull.head.owner.lower() == owner.lower()
+        ]
+        order = ("closed", "merged", "open")
+        return max(found, key=lambda pull: (order.index(pull.state), pull.number), default=None)
+
+    def create_pull(
+        self, name: str, *, title: str, body: str, head: str, base: str, draft: bool = False
+    ) -> PullRequest:
+        """Open a pull request from `head`, a branch of the same repository; the existing one, if there is one.
+
+        Where a repository's plan knows no drafts it is opened as an ordinary one that says `[draft]` in its title.
+        """
+        asked = {"title": title, "body": body, "head": head, "base": base, "draft": draft}
+        try:
+            return self._read(wire.Pull, "POST", name, "/pulls", json=asked).noun(name)
+        except GitHubRefused as error:
+            said = str(error).lower()
+            if "already exists" in said:
+                there = self.find_pull(name, head=f"{name.partition('/')[0]}:{head}", state="open")
+                if there is not None:
+                    return there
+            if not (draft and "draft" in said and "not supported" in said):
+                raise
+        plain = asked | {"draft": False, "title": f"[draft] {title}"}
+        return self._read(wire.Pull, "POST", name, "/pulls", json=plain).noun(name)
+
+    def pull(self, name: str, number: int) -> PullRequest:
+        """A pull request as it stands: open, merged (with the merge commit) or closed."""
+        return self._read(wire.Pull, "GET", name, f"/pulls/{number}").noun(name)
+
+    def update_pull(self, name: str, number: int, body: str) -> PullRequest:
+        """Replace the description of a pull request."""
+        return self._read(wire.Pull, "PATCH", name, f"/pulls/{number}", json={"body": body}).noun(name)
+
+    def comment(self, name: str, number: int, body: str) -> None:
+        """Say something under a pull request; look with `comments` first, it is said again each time."""
+        self._ask("POST", name, f"/issues/{number}/comments", json={"body": body})
+
+    def comments(self, name: str, number: int) -> tuple[str, ...]:
+        """What was said under a pull request, oldest first."""
+        return tuple(one.body for one in self._pages(wire.Comment, name, f"/issues/{number}/comments"))
+
+    # -- HTTP -------------------------------------------------------------------------------------
+
+    def _granted(self, name: str) -> Granted | None:
+        return self._app.granted(wire.checked(name)) if self._app else None
+
+    def _pages(
+        self, kind: type[T], name: str, path: str, params: Mapping[str, str | int] | None = None
+    ) -> Iterator[T]:
+        """All pages of a list. Only page numbers are counted on: the address in `Link` is never followed."""
+        for page in range(1, PAGES_AT_MOST + 1):
+            asked = {**(params or {}), "per_page": PER_PAGE, "page": page}
+            answer = self._ask("GET", name, path, params=asked)
+            items: list[T] = wire.parsed(list[kind], answer)  # type: ignore[valid-type]  # a type made of a value
+            yield from items
+            if "next" not in answer.links and len(items) < PER_PAGE:
+                return
+
+    def _read(self, kind: type[T], method: str, name: str, path: str, json: object = None) -> T:
+        value: T = wire.parsed(kind, self._ask(method, name, path, json=json))
+        return value
+
+    def _ask(
+        self,
+        method: str,
+        name: str,
+        path: str,
+        *,
+        json: object = None,
+        params: Mapping[str, str | int] | None = None,
+        gone_is_fine: bool = False,
+    ) -> httpx.Response:
+        address = f"/repos/{wire.checked(name)}{path}"
+        for attempt in (1, 2):
+            token = self.credentials(name).get_secret_value()
+            answer = self._send(method, address, token, json=json, params=params)
+            if answer.status_code != 401 or self._app is None or attempt == 2:
+                break
+            self._app.forget(name)
+        if answer.is_success or (gone_is_fine and answer.status_code in (404, 422)):
+            return answer
+        raise self._refusal(answer, name)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        token: str,
+        *,
+        json: object = None,
+        params: Mapping[str, str | int] | None = None,
+    ) -> httpx.Response:
+        """One call, its transport failures and "come back later" translated; other refusals are the caller's."""
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/vnd.github+json",
+            "X-GitHub-Api-Version": "2022-11-28",
+            "User-Agent": "trackwalker",
+        }
+        try:
+            answer = self._http.request(
+                method, self.api_url + path, json=json, params=params, headers=headers, timeout=TIMEOUT,
+                follow_redirects=method == "GET",
+            )  # fmt: skip
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise GitHubBusy(f"GitHub cannot be reached ({type(error).__name__})") from error
+        wait = wire.wanted_wait(answer)
+        if answer.status_code >= 500 or wait is not None:
+            raise GitHubBusy(f"GitHub answered {answer.status_code} to {method} {path}", retry_after=wait)
+        return answer
+
+    def _refusal(self, answer: httpx.Response, name: str) -> GitHubRefused:
+        """What GitHub said, and what a person can do about it."""
+        status, said = answer.status_code, wire.said(answer)
+        if status == 401:
+            return GitHubRefused(f"GitHub does not accept {self._setting}: {said}")
+        if status == 403:
+            lacks = answer.headers.get("x-accepted-github-permissions") or answer.headers.get(
+                "x-accepted-oauth-scopes", ""
+            )
+            needs = f" (needs {lacks})" if lacks else " (needs contents and pull requests: read and write)"
+            return GitHubRefused(f"GitHub does not let {self._setting} do this in {name}{needs}: {said}")
+        if status == 404:
+            hint = f"it does not exist, or {self._setting} may not see it"
+            return GitHubRefused(f"GitHub knows no {answer.request.url.path} ({said}): {hint}")
+        if answer.is_redirect:
+            return GitHubRefused(f"{name} has moved on GitHub: connect the Railway service to its new name")
+        return GitHubRefused(f"GitHub answered {status} for {name}: {said}")
