@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import dramatiq
+import httpx
 from dramatiq.brokers.redis import RedisBroker
 
 from workers import (
@@ -44,6 +45,7 @@ from workers.models import (
     Survey,
     Verdict,
     Window,
+    digest,
 )
 from workers.railway import Railway
 from workers.repository import Repositories
@@ -166,6 +168,8 @@ def judge(services: Services, claim: Claim) -> None:
     )  # fmt: skip
     log.info("judged", extra={"investigation": claim.id, "findings": len(findings), "incidents": held})
     claim.end(f"{len(findings)} findings" if findings else "nothing above the line")
+    if any(alert.source == "ping" for alert in opening.alerts_of(claim)):
+        _heartbeat(services)
 
 
 def enrich(services: Services, claim: Claim) -> None:
@@ -334,13 +338,21 @@ def _give_up_incident(claim: Claim, why: str) -> None:
 
 
 def _give_up_look(services: Services, claim: Claim, why: str) -> None:
-    """A sweep or alert that cannot be worked on: everyone who asked hears so."""
-    note = f"could not look: {why}"
+    """A sweep or alert that cannot be worked on: everyone who asked hears so, a failing ping once a day."""
+    journal, note = services.journal, f"could not look: {why}"
     alerts = opening.alerts_of(claim) or [one for one in [claim.get("alert", Alert)] if one]
-    told = [services.journal.raise_wanted(f"{PREFIX}tell:alert:{alert.id}", note=note) for alert in alerts]
+    told = [journal.raise_wanted(f"{PREFIX}tell:alert:{alert.id}", note=note) for alert in alerts]
     if not any(told):
-        fields = ["stage", "tell", "note", note]
-        if alerts:
-            fields += ["r:alert", pack(alerts[0], Alert)]  # type: ignore[list-item]
-        services.journal.script(scripts.OPEN, [tell_of(claim), DUE], 0, *fields)
+        key = f"{PREFIX}tell:trouble:{digest(why, f'{services.now():%Y%m%d}')}"
+        journal.script(scripts.OPEN, [key, DUE], 0, "stage", "tell", "note", note)
     claim.end(f"given up: {why}")
+
+
+def _heartbeat(services: Services) -> None:
+    """Tell an outside dead man's switch that a ping was looked into to its end."""
+    url = services.settings.heartbeat_url
+    if url:
+        try:
+            httpx.get(url.get_secret_value(), timeout=5)
+        except httpx.HTTPError as error:
+            log.warning("TRACKWALKER_HEARTBEAT_URL does not answer", extra={"error": type(error).__name__})

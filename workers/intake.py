@@ -22,11 +22,11 @@ def take_in(
 ) -> str:  # fmt: skip
     """Store the alert durably and answer the id under which it stands: its own, or that of the alert it repeats.
 
-    Raises NotAvailable when the store is away. An alert that names a service is owed an answer: its first word is
-    due after `first_word_seconds`; a forwarded alert is its own first word.
+    Raises NotAvailable when the store is away. An alert of trouble is owed an answer: its first word is due after
+    `first_word_seconds`. A forwarded alert is its own first word; a ping that finds nothing needs none.
     """
     key = f"{PREFIX}alert:{alert.id}"
-    owed = alert.source == "railway" and bool(alert.service_id) and owes_answer(alert)
+    owed = alert.source == "railway" and tells_trouble(alert)
     keys = [key, DUE, f"{PREFIX}tell:alert:{alert.id}", f"{PREFIX}fold:{fold.key}" if fold else key]
     first_word = int(first_word_seconds * 1000) if owed else -1
     stored = journal.script(
@@ -37,7 +37,7 @@ def take_in(
     return taken.removeprefix(f"{PREFIX}alert:")
 
 
-def owes_answer(alert: Alert) -> bool:
-    """Whether the sender expects to hear from us: a new deployment is a reason to look, not a trouble told."""
-    quiet = ("deployment.deployed", "deployment.redeployed", "deployment.resumed")
-    return bool(alert.service_id or alert.service_name) and alert.kind not in quiet
+def tells_trouble(alert: Alert) -> bool:
+    """Whether the sender told of trouble: a new deployment or a ping is a reason to look, nothing more."""
+    quiet = ("ping", "deployment.deployed", "deployment.redeployed", "deployment.resumed")
+    return alert.kind not in quiet

@@ -259,6 +259,15 @@ class Claim:
         self.fields[f"r:{name}"] = blob
         return value
 
+    def mark(self, **fields: str) -> None:
+        """Set plain fields of the journal under our claim."""
+        self.alive()
+        flat = [part for item in fields.items() for part in item]
+        if not self.journal.script(scripts.RECORD, [self.key], *self._fence, *flat):
+            self.kill("somebody else has it")
+            raise Superseded(f"{self.id}: somebody else has it")
+        self.fields |= {name: value.encode() for name, value in fields.items()}
+
     def step(self, name: str, kind: type[T], find_out: Callable[[], T]) -> T:
         """What `find_out` says; recorded once per round, returned from the record ever after."""
         known = self.get(name, kind)

@@ -59,7 +59,13 @@ def _give_up() -> None:
 def services(config: Settings, client: Any) -> actors.Services:
     """Every client the stages use, from the settings."""
     folder = embedded.state_folder()
-    github = GitHub.from_settings(config)
+    github = GitHub(
+        config.github_api_url,
+        config.github_server_url,
+        token=config.github_token,
+        app_id=config.github_app_id,
+        private_key=config.github_app_private_key,
+    )
     repositories = Repositories(folder / "work", config.github_server_url, github.credentials)
     return actors.Services(
         settings=config,

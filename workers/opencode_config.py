@@ -67,7 +67,9 @@ def configuration(
     role: Role, model: str, provider_config: Mapping[str, Any], keys: Mapping[str, SecretStr]
 ) -> dict[str, Any]:
     """The whole configuration. Raises AgentRefused naming the setting when the model's key is missing."""
-    agents: dict[str, Any] = dict.fromkeys(("build", "plan", "general", "explore"), {"disable": True})
+    agents: dict[str, Any] = {
+        built_in: {"disable": True} for built_in in ("build", "plan", "general", "explore")
+    }
     agents[AGENT] = {
         "mode": "primary",
         "description": role,
@@ -114,7 +116,8 @@ def provider(model: str, provider_config: Mapping[str, Any], keys: Mapping[str, 
         raise AgentRefused(
             f"OPENCODE_CONFIG: {name} needs the package {package}, which is not part of opencode"
         )
-    options = {"headerTimeout": SILENCE_MS, "chunkTimeout": SILENCE_MS} | dict(entry.get("options") or {})
+    options: dict[str, Any] = {"headerTimeout": SILENCE_MS, "chunkTimeout": SILENCE_MS}
+    options |= dict(entry.get("options") or {})
     names = KEY_NAMES.get(name, (re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_API_KEY",))
     key = next((keys[one].get_secret_value() for one in names if one in keys), None)
     if key and not options.get("apiKey"):
@@ -124,7 +127,7 @@ def provider(model: str, provider_config: Mapping[str, Any], keys: Mapping[str, 
             f"{' or '.join(names)}: the key for {model} is missing (or an OPENCODE_CONFIG with it)"
         )
     # Naming the model makes one known that is newer than the list inside the binary.
-    models = {model_id: {}} | dict(entry.get("models") or {})
+    models: dict[str, Any] = {model_id: {}} | dict(entry.get("models") or {})
     return entry | {"options": options, "models": models}
 
 
@@ -157,14 +160,11 @@ def _filled(value: Any, environ: Mapping[str, str]) -> Any:
 def find_tool(name: str, chosen: Path | None, tools: Path, setting: str) -> Path:
     """The program `name`: the one chosen by `setting`, the pinned one below `tools`, or the one on PATH."""
     found = shutil.which(name)
-    places = (
-        [chosen]
-        if chosen
-        else [*sorted(tools.glob(f"**/bin/{name}")), tools / name, *([found] if found else [])]
-    )
+    pinned = [*sorted(tools.glob(f"**/bin/{name}")), tools / name, *([Path(found)] if found else [])]
+    places = [chosen] if chosen else pinned
     for place in places:
-        if os.access(place, os.X_OK) and Path(place).is_file():
-            return Path(place).absolute()
+        if place.is_file() and os.access(place, os.X_OK):
+            return place.absolute()
     raise AgentRefused(
         f"{setting}: no program {name} at {places[0] if chosen else tools}; `make setup` fetches it"
     )

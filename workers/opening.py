@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from workers import scripts
 from workers.analysis import causes
-from workers.intake import owes_answer
+from workers.intake import tells_trouble
 from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, pack, unpack
 from workers.models import Alert, Cause, Finding, Incident, Severity, Survey, digest
 
@@ -25,8 +25,9 @@ def open_incidents(
     """
     alerts = alerts_of(sweep)
     held, answered = [], set()
-    for cause, sick in causes(findings, survey):
-        named = [alert for alert in alerts if _names(alert, cause, sick)]
+    for place, (cause, sick) in enumerate(causes(findings, survey)):
+        # Trouble told without a service (a volume alert) is answered by the likeliest cause.
+        named = [one for one in alerts if _names(one, cause, sick) or (place == 0 and _names_nobody(one))]
         incident = _incident(journal, survey, cause, sick, opened_at, tuple(alert.id for alert in alerts))
         held.append(_open(journal, incident, named, first_word_seconds))
         answered |= {alert.id for alert in named}
@@ -48,6 +49,11 @@ def _names(alert: Alert, cause: Cause, sick: list[Finding]) -> bool:
     if alert.service_id or alert.service_name:
         return any(alert.service_id == one.service_id or alert.service_name == one.service for one in sick)
     return any(mentions(alert.said, one.service) for one in sick) if alert.source == "slack" else False
+
+
+def _names_nobody(alert: Alert) -> bool:
+    named = alert.service_id or alert.service_name
+    return not named and alert.source == "railway" and tells_trouble(alert)
 
 
 def mentions(text: str, service: str) -> bool:
@@ -108,16 +114,17 @@ def _count_clean(sweep: Claim, journal: Journal, survey: Survey, held: list[str]
 
 
 def _nothing(journal: Journal, survey: Survey, alert: Alert) -> None:
-    """Who named a service that looks healthy hears so, and it is looked at once more."""
+    """Who named a service that looks healthy hears so, and it is looked at once more; who named none, nothing."""
+    if not tells_trouble(alert):
+        return
+    tell = f"{PREFIX}tell:alert:{alert.id}"
     named = alert.service_id or alert.service_name
     if not (named or any(mentions(alert.said, one.name) for one in survey.services)):
-        return
-    if not owes_answer(alert) and alert.source != "slack":
+        journal.raise_wanted(tell, joined="nothing above the line")
         return
     text = f"looked over {survey.window.minutes:g} minutes: nothing above the line"
     if survey.not_seen:
         text += f" (not seen: {'; '.join(survey.not_seen[:3])})"
-    tell = f"{PREFIX}tell:alert:{alert.id}"
     if not journal.raise_wanted(tell, note=text):
         fields = ["stage", "tell", "r:alert", pack(alert, Alert), "note", text]
         journal.script(scripts.OPEN, [tell, DUE], 0, *fields)

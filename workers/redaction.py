@@ -18,7 +18,8 @@ RANDOM_CHANGES = 0.4
 0.6, names in CamelCase and paths stay below 0.35."""
 
 PRIVATE_KEY = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----.*?(?:-----END[^\n-]{0,60}-----|\Z)", re.S
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----.*?(?:-----END[^\n-]{0,60}-----|\Z)",
+    re.DOTALL,
 )
 TOKENS = re.compile(
     r"""
@@ -32,20 +33,25 @@ TOKENS = re.compile(
     | (?<![\w-])SG\.[\w-]{16,}\.[\w-]{16,} | key-[0-9a-f]{32} | shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32} | lin_api_\w{20,}
     | (?<!\d)\d{8,10}:AA[\w-]{30,}
     """,
-    re.X,
+    re.VERBOSE,
 )
 """Shapes that services publish for their own tokens, so that scanners find them."""
-USERINFO = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]{1,20}://)(?!\[redacted\]@)[^\s/"'<>?#]{1,300}@""")
+USERINFO = re.compile(
+    r"""([A-Za-z][A-Za-z0-9+.-]{1,20}://)(?!\[redacted\]@)[^\s/"'<>?#]{1,300}@"""
+)
 DATABASE_USERINFO = re.compile(
     r"""((?:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|amqps?|mssql)(?:\+\w{1,20})?://)(?!\[redacted\]@)[^\s"'<>@]{1,300}@""",
-    re.I,
+    re.IGNORECASE,
 )
 """Generated database passwords may hold a bare slash."""
 AUTHORIZATION = re.compile(
     r"""((?>(?:authorization|cookie)(?:\\{0,3}["'])?\s{0,3}[:=]\s{0,3}(?:\\{0,3}["'])?))(?!\[redacted\])[^"'\\\r\n]+""",
-    re.I,
+    re.IGNORECASE,
 )
-BEARER = re.compile(r"\b(bearer|basic)\s{1,3}(?=[A-Za-z0-9._~+/-]{0,80}[\d=])[A-Za-z0-9._~+/=-]{8,}", re.I)
+BEARER = re.compile(
+    r"\b(bearer|basic)\s{1,3}(?=[A-Za-z0-9._~+/-]{0,80}[\d=])[A-Za-z0-9._~+/=-]{8,}",
+    re.IGNORECASE,
+)
 WORDS = (
     r"pass(?:word|wd|phrase|code)|pwd|secret|token(?!s|i[sz]|_?(?:count|limit|type|usage))|api[_-]?key|access[_-]?key"
     r"|private[_-]?key|signing[_-]?key|encryption[_-]?key|credential|session[_-]?id|signature"
@@ -56,11 +62,15 @@ PAIR = re.compile(
     rf"""(?!(?:[bru]{{0,2}}\\{{0,3}}["'])?\[redacted\]|(?:\\{{0,3}}["'])?(?:{PLAIN})?(?:\\{{0,3}}["'])?(?:[\s,;&)}}\]]|$))"""
     r"""(?:(?P<quoted>[bru]{0,2}\\{0,3}(?P<quote>["']))"""
     r"""|(?P<bare>[^\s"',;&|)}\]<]+))""",
-    re.I,
+    re.IGNORECASE,
 )
 """`password=…`, `"client_secret": "…"`, `?token=…`, `API_KEY: …`, escaped JSON; the value is cut by `_cut_value`."""
-FLAG = re.compile(rf"(--(?:[\w-]{{0,20}}-)?(?:{WORDS})\s{{1,3}})(?![-\[])[^\s\"']+", re.I)
-EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]{1,256}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}\b")
+FLAG = re.compile(
+    rf"(--(?:[\w-]{{0,20}}-)?(?:{WORDS})\s{{1,3}})(?![-\[])[^\s\"']+", re.IGNORECASE
+)
+EMAIL = re.compile(
+    r"(?<![\w.%+-])[\w.%+-]{1,256}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}\b"
+)
 CARD = re.compile(r"(?<![\w.])[2-6]\d(?:[ -]?\d){11,17}(?![\w])")
 RANDOM = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{40,}={0,2}")
 
@@ -72,7 +82,9 @@ def redact(text: str, known: Iterable[str] = ()) -> str:
     shape any more.
     """
     for secret in sorted(
-        {value for value in known if len(value) >= SHORTEST_KNOWN_SECRET}, key=len, reverse=True
+        {value for value in known if len(value) >= SHORTEST_KNOWN_SECRET},
+        key=len,
+        reverse=True,
     ):
         text = text.replace(secret, MARK)
     text = PRIVATE_KEY.sub(MARK, text)
@@ -90,7 +102,9 @@ def redact(text: str, known: Iterable[str] = ()) -> str:
 
 def find_tokens(text: str) -> list[str]:
     """What looks like a real token or key in the text, shapes only: a pair with a harmless value is none."""
-    found = [match[0] for match in (*PRIVATE_KEY.finditer(text), *TOKENS.finditer(text))]
+    found = [
+        match[0] for match in (*PRIVATE_KEY.finditer(text), *TOKENS.finditer(text))
+    ]
     return found + [match[0] for match in RANDOM.finditer(text) if _is_random(match[0])]
 
 
@@ -101,7 +115,9 @@ def _cut_pairs(text: str) -> str:
         end = match.end()
         if match["quoted"]:
             parts.append(match["quoted"])
-            end = _end_of_quoted(text, end, match["quote"], escaped="\\" in match["quoted"])
+            end = _end_of_quoted(
+                text, end, match["quote"], escaped="\\" in match["quoted"]
+            )
         parts.append(MARK)
     return "".join([*parts, text[end:]])
 
@@ -123,7 +139,9 @@ def _is_card(digits: str) -> bool:
 def _is_random(text: str) -> bool:
     """Long, of all kinds of characters and without pattern: a key, or a line of one. A hex hash is not."""
     kinds = (
-        any(c.isdigit() for c in text) and any(c.islower() for c in text) and any(c.isupper() for c in text)
+        any(c.isdigit() for c in text)
+        and any(c.islower() for c in text)
+        and any(c.isupper() for c in text)
     )
     parted = text.count("/") + text.count("-") + text.count("_")
     if not kinds or parted > len(text) / 12:

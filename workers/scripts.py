@@ -280,10 +280,10 @@ return 'reserved'
 """
 
 SETTLE = """
--- KEYS day. ARGV holder, cost_micro. The reserved cost becomes the real one, once.
-local reserved=redis.call('HGET',KEYS[1],'run:'..ARGV[1])
-if not reserved or redis.call('HEXISTS',KEYS[1],'settled:'..ARGV[1])==1 then return 0 end
-redis.call('HINCRBY',KEYS[1],'cost',tonumber(ARGV[2])-tonumber(reserved))
-redis.call('HSET',KEYS[1],'settled:'..ARGV[1],ARGV[2])
+-- KEYS day. ARGV holder, cost_micro. The real cost so far takes the place of what was reserved or settled before.
+local counted=redis.call('HGET',KEYS[1],'run:'..ARGV[1])
+if not counted then return 0 end
+redis.call('HINCRBY',KEYS[1],'cost',tonumber(ARGV[2])-tonumber(counted))
+redis.call('HSET',KEYS[1],'run:'..ARGV[1],ARGV[2])
 return 1
 """

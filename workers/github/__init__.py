@@ -17,6 +17,7 @@ from workers.errors import GitHubBusy, GitHubRefused
 from workers.github import wire
 from workers.github.app import AppTokens, Granted
 from workers.models import Noun, PullRequest
+from workers.settings import Settings
 
 __all__ = ["GitHub", "RemoteRepository"]
 
@@ -62,6 +63,17 @@ class GitHub:
             AppTokens(app_id, private_key, self._send) if app_id and private_key and not token else None
         )
         self._setting = "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY" if self._app else "GITHUB_TOKEN"
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> GitHub:
+        """As the settings say; connects to nothing. Without a credential every question is refused."""
+        return cls(
+            settings.github_api_url,
+            settings.github_server_url,
+            token=settings.github_token,
+            app_id=settings.github_app_id,
+            private_key=settings.github_app_private_key,
+        )
 
     # -- repositories and code --------------------------------------------------------------------
 

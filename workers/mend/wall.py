@@ -31,7 +31,7 @@ ALWAYS_HIDDEN = tuple(
     Path(path)
     for path in (
         "/tmp", "/var/tmp", "/run", "/root", "/home", "/mnt", "/media", "/srv", "/var/log", "/etc/shadow",
-        "/etc/gshadow", "/etc/ssl/private",
+        "/etc/gshadow", "/etc/opencode", "/etc/ssl/private",
     )
 )  # fmt: skip
 LIMITS = {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": 4 * 10**9, "RLIMIT_NPROC": 2048}
@@ -272,12 +272,13 @@ def _rules(
     wall: Wall, writable: Sequence[Path], readable: Sequence[Path]
 ) -> list[tuple[Path, Literal["hide", "read", "write"]]]:
     """What happens to which path, parents first; a plain view of what is not hidden anyway is left out."""
-    rules: dict[Path, Literal["hide", "read", "write"]] = {}
     hidden = [path.resolve() for path in (*ALWAYS_HIDDEN, Path.home(), *wall.hide)]
-    rules |= dict.fromkeys(hidden, "hide")
+    owned = [path.resolve() for path in writable]
     seen = [path.resolve() for path in (*wall.readable, *readable, Path("/etc/resolv.conf"))]
-    rules |= {path: "read" for path in seen if any(path.is_relative_to(above) for above in hidden)}
-    rules |= {path.resolve(): "write" for path in writable}
+    rules: dict[Path, Literal["hide", "read", "write"]] = {}
+    rules |= dict.fromkeys(hidden, "hide")
+    rules |= {path: "read" for path in seen if any(path.is_relative_to(above) for above in (*hidden, *owned))}
+    rules |= dict.fromkeys(owned, "write")
     present = [(path, rule) for path, rule in rules.items() if path.exists() and path != Path("/")]
     return sorted(present, key=lambda item: len(item[0].parts))
 

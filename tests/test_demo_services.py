@@ -1,0 +1,129 @@
+"""The demo's services are really sick, in spite of their tests, and can really be mended."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.demo.services import KINDS, Kind, Sickness, draw, write
+from tests.demo.services import mending
+from tests.demo.services.writing import git
+
+SEEDS = range(4)
+
+
+def run(folder: Path, command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    """The command's end; Python is the one that runs the tests."""
+    program = sys.executable if command[0] == "python" else command[0]
+    environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [program, *command[1:]], cwd=folder, env=environment, capture_output=True, text=True, timeout=60
+    )
+
+
+def run_one(folder: Path, sickness: Sickness, path: str) -> subprocess.CompletedProcess[str]:
+    """One test file."""
+    command = ("node", "--test", path) if sickness.language == "node" else ("python", "-m", "unittest", path)
+    return run(folder, command)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_draws_the_same_service_and_another_seed_another(kind: Kind) -> None:
+    drawn = [draw(seed, kind) for seed in range(8)]
+
+    assert drawn == [draw(seed, kind) for seed in range(8)]
+    assert len({str(sorted(one.words.items())) for one in drawn}) > 4
+
+
+def test_seeds_draw_every_kind() -> None:
+    assert {draw(seed).kind for seed in range(40)} == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_own_tests_pass_before_and_after_the_bug_came_in(kind: Kind, tmp_path: Path) -> None:
+    sickness = draw(1, kind)
+    commits = write(sickness, tmp_path)
+
+    after = run(tmp_path, sickness.tests)
+    git(tmp_path, "checkout", "--quiet", commits.healthy)
+    before = run(tmp_path, sickness.tests)
+
+    assert (before.returncode, after.returncode) == (0, 0), before.stderr + after.stderr + after.stdout
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_reproduction_fails_on_the_bug_and_passes_when_it_is_mended(
+    kind: Kind, seed: int, tmp_path: Path
+) -> None:
+    sickness = draw(seed, kind)
+    write(sickness, tmp_path)
+    culprit = tmp_path / sickness.culprit
+    source = culprit.read_text()
+
+    reproduced, mended = mending.reproduction(sickness.culprit, source), mending.mend(source)
+    assert reproduced and mended and mending.cause(source)
+    (tmp_path / reproduced[0]).write_text(reproduced[1])
+    before = run_one(tmp_path, sickness, reproduced[0])
+    culprit.write_text(mended)
+    after = run_one(tmp_path, sickness, reproduced[0])
+    own = run(tmp_path, sickness.tests)
+
+    assert (before.returncode, after.returncode, own.returncode) == (1, 0, 0), before.stdout + after.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_recognised_in_healthy_or_mended_sources(kind: Kind, tmp_path: Path) -> None:
+    sickness = draw(2, kind)
+    commits = write(sickness, tmp_path)
+    mended = mending.mend((tmp_path / sickness.culprit).read_text())
+    git(tmp_path, "checkout", "--quiet", commits.healthy)
+    healthy = [path.read_text() for path in tmp_path.rglob("*") if path.suffix in (".py", ".js")]
+
+    assert mended is not None
+    assert [mending.mend(source) for source in (mended, *healthy)] == [None] * (1 + len(healthy))
+
+
+def test_only_the_culprit_of_a_sick_repository_is_recognised(tmp_path: Path) -> None:
+    for kind in KINDS:
+        sickness = draw(3, kind)
+        folder = tmp_path / kind
+        write(sickness, folder)
+
+        sources = [path for path in folder.rglob("*") if path.suffix in (".py", ".js")]
+        found = [str(path.relative_to(folder)) for path in sources if mending.mend(path.read_text())]
+
+        assert found == [sickness.culprit]
+
+
+def test_no_placeholder_is_left_in_what_is_written(tmp_path: Path) -> None:
+    for kind in KINDS:
+        write(draw(5, kind), tmp_path / kind)
+
+    texts = [path for path in tmp_path.rglob("*") if path.is_file() and ".git" not in path.parts]
+
+    assert [str(path) for path in texts if "{{" in path.read_text() or "{{" in path.name] == []
+
+
+def test_a_service_may_stand_deep_in_a_repository(tmp_path: Path) -> None:
+    sickness = draw(0, "leak")
+    write(sickness, tmp_path, root="services/stock")
+
+    path = f"services/stock/{sickness.culprit}"
+    reproduced = mending.reproduction(path, (tmp_path / path).read_text())
+
+    assert reproduced is not None
+    assert reproduced[0] == "services/stock/tests/test_connections_come_back.py"
+
+
+def test_commits_say_who_when_and_what(tmp_path: Path) -> None:
+    sickness = replace(draw(0, "lock"), messages=("first", "second"))
+
+    write(sickness, tmp_path)
+
+    assert git(tmp_path, "log", "--format=%an %s").splitlines() == ["Robin Weaver second", "Robin Weaver first"]

@@ -1,0 +1,169 @@
+"""One container of the mini platform: a process started, read, measured, restarted, and never left behind."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO
+
+RESTARTS = 10
+RESTART_PAUSE_SECONDS = 0.2
+KILLED_AFTER_SECONDS = 3.0
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+# Runs in the child before the service's own program: it dies with us, and its memory may be limited. A program of
+# its own instead of preexec_fn, which may hang in a parent with threads.
+LAUNCH = (
+    "import ctypes,os,resource,sys\n"
+    "ctypes.CDLL(None).prctl(1,9)\n"
+    "if os.getppid()!=int(sys.argv[1]): os._exit(1)\n"
+    "limit=int(sys.argv[2])\n"
+    "limit and resource.setrlimit(resource.RLIMIT_AS,(limit,limit))\n"
+    "resource.setrlimit(resource.RLIMIT_CORE,(0,0))\n"
+    "os.execvp(sys.argv[3],sys.argv[3:])\n"
+)
+
+Log = Callable[[str, str], None]
+"""Takes severity and message."""
+
+
+class Container:
+    """A service's process, brought back up to ten times. `state` is Railway's DeploymentInstanceStatus.
+
+    The thread that starts the process also waits for it: the kernel kills the process when that thread ends.
+    """
+
+    def __init__(
+        self, command: str, folder: Path, environment: Mapping[str, str], log: Log,
+        changed: Callable[[str], None], address_space_bytes: int = 0,
+    ) -> None:  # fmt: skip
+        self.command, self.folder, self.environment = command, folder, environment
+        self.log, self.changed, self.limit = log, changed, address_space_bytes
+        self.state, self.starts = "CREATED", 0
+        self.process: subprocess.Popen[bytes] | None = None
+        self._stopping, self._lock = threading.Event(), threading.Lock()
+        self._thread = threading.Thread(target=self._live, name=f"container {folder.name}")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """SIGTERM, then SIGKILL; returns when nothing of it runs any more."""
+        self._stopping.set()
+        with self._lock:
+            process = self.process
+        if process is not None:
+            _signal(process, signal.SIGTERM)
+        if self._thread.is_alive():
+            self._thread.join(KILLED_AFTER_SECONDS)
+        if process is not None:
+            _signal(process, signal.SIGKILL)
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _live(self) -> None:
+        for attempt in range(1 + RESTARTS):
+            code = self._run_once()
+            if code is None or code == 0 or self._stopping.is_set():
+                break
+            if attempt < RESTARTS:
+                self._become("RESTARTING")
+                self._stopping.wait(RESTART_PAUSE_SECONDS)
+        if self._stopping.is_set():
+            self.log("info", "Stopping Container")
+            self._become("REMOVED")
+        else:
+            self._become("EXITED" if code == 0 else "CRASHED")
+
+    def _run_once(self) -> int | None:
+        with self._lock:
+            if self._stopping.is_set():
+                return None
+            self.log("info", "Starting Container")
+            self.process = process = self._launch()
+            self.starts += 1
+        self._become("RUNNING")
+        assert process.stdout and process.stderr
+        readers = [
+            threading.Thread(target=self._read, args=(process.stdout, "info")),
+            threading.Thread(target=self._read, args=(process.stderr, "error")),
+        ]
+        for reader in readers:
+            reader.start()
+        code = process.wait()
+        _signal(process, signal.SIGKILL)
+        for reader in readers:
+            reader.join()
+        return code
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        interpreter = [sys.executable, "-I", "-S", "-c", LAUNCH, str(os.getpid()), str(self.limit)]
+        return subprocess.Popen(
+            [*interpreter, *shlex.split(self.command)], cwd=self.folder, env=dict(self.environment),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+
+    def _read(self, stream: IO[bytes], severity: str) -> None:
+        with stream:
+            for line in stream:
+                # As in production the code lies in /app there.
+                text = line.decode(errors="replace").rstrip("\r\n").replace(str(self.folder), "/app")
+                self.log(severity, text)
+
+    def _become(self, state: str) -> None:
+        self.state = state
+        self.changed(state)
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        pass
+
+
+class Meter:
+    """Reads what a process and its children use from /proc."""
+
+    def __init__(self) -> None:
+        self.last: tuple[int, float, float] | None = None
+
+    def read(self, pid: int) -> tuple[float, float] | None:
+        """vCPU since the last call (0 at first) and GB resident; None when the process is gone."""
+        usages = [usage for usage in map(_usage, _family(pid)) if usage]
+        if not usages:
+            return None
+        now, seconds = time.monotonic(), sum(usage[0] for usage in usages)
+        pid_before, then, before = self.last or (pid, now, seconds)
+        self.last = (pid, now, seconds)
+        passed = now - then
+        cpu = (seconds - before) / passed if pid_before == pid and passed > 0 else 0.0
+        return max(0.0, cpu), sum(usage[1] for usage in usages) / 1e9
+
+
+def _family(pid: int) -> list[int]:
+    family = [pid]
+    for member in family:
+        for children in Path(f"/proc/{member}/task").glob("*/children"):
+            try:
+                family.extend(int(child) for child in children.read_text().split())
+            except OSError:
+                continue
+    return family
+
+
+def _usage(pid: int) -> tuple[float, float] | None:
+    """CPU seconds (of ended children too) and bytes resident."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return sum(map(int, fields[11:15])) / TICKS, int(fields[21]) * PAGE

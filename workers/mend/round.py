@@ -1,0 +1,328 @@
+"""One round of mending: the plan of the reading agent, the patch of the writing one, what the host proved of it.
+
+Each function does one stage under a claim and answers the Outcome that ends the active part of the round, or None
+when the next stage follows.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from workers import budget, opencode, opencode_config, planning, scripts
+from workers.errors import AgentRefused, Refused
+from workers.github import GitHub
+from workers.journal import PREFIX, Claim, Journal
+from workers.mend import checks, proof
+from workers.mend.wall import Wall, build_wall
+from workers.models import (
+    Certificate,
+    Evidence,
+    Fix,
+    Incident,
+    Lane,
+    Outcome,
+    Plan,
+    Repository,
+    Spent,
+    Verdict,
+    digest,
+)
+from workers.opencode_config import Role
+from workers.repository import Repositories
+from workers.settings import Settings
+
+READ_SECONDS = 900.0
+WRITE_SECONDS = 1500.0
+RESERVED_SECONDS = 30 * 86_400
+OTHERS_LOOKED_AT = 30
+"""Open pull requests of other people whose files are asked for."""
+
+
+@dataclass
+class Mender:
+    """What mending needs; the wall and the agent are made when first used, as most sweeps never mend."""
+
+    settings: Settings
+    github: GitHub
+    repositories: Repositories
+    journal: Journal
+    folder: Path
+
+    @cached_property
+    def project(self) -> Path:
+        """The folder this product runs from."""
+        return Path(__file__).resolve().parents[2]
+
+    @cached_property
+    def wall(self) -> Wall:
+        """Raises AgentRefused where none can be built."""
+        scratch = self.folder / "scratch"
+        scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        hide = [self.folder, self.project / ".env", Path.cwd() / ".env"]
+        return build_wall(hide=hide, scratch=scratch, unsandboxed=self.settings.unsandboxed)
+
+    @cached_property
+    def agent(self) -> opencode.Agent:
+        """Raises AgentRefused naming the setting that is missing."""
+        tools, settings = self.project / ".tools", self.settings
+        config = settings.opencode_config
+        return opencode.Agent(
+            binary=opencode_config.find_tool("opencode", settings.opencode_bin, tools, "OPENCODE_BIN"),
+            rg=opencode_config.find_tool("rg", None, tools, ".tools"),
+            wall=self.wall,
+            model=settings.model or "",
+            provider_config=opencode_config.read_providers(config, os.environ) if config else {},
+            keys=settings.provider_keys,
+            price=settings.price,
+            cost_limit_usd=settings.run_cost_usd,
+            deadline_seconds=READ_SECONDS,
+        )
+
+
+def lacks(settings: Settings, evidence: Evidence) -> str | None:
+    """Why nothing can be mended here, in words; None when it can."""
+    if settings.mode in ("shadow", "report"):
+        return f"TRACKWALKER_MODE is {settings.mode}"
+    if not settings.model:
+        return "TRACKWALKER_MODEL is not set"
+    if not settings.can_mend:
+        return "GITHUB_TOKEN is not set"
+    if evidence.repository is None:
+        return "the service's repository could not be read"
+    return None
+
+
+# ---- plan ------------------------------------------------------------------------------------
+
+
+def plan(claim: Claim, mender: Mender) -> Outcome | None:
+    """Ask the reading agent for a plan, and reserve its cause in the code."""
+    incident, evidence = claim.need("incident", Incident), claim.need("evidence", Evidence)
+    repository = evidence.repository
+    why_not = lacks(mender.settings, evidence)
+    if repository is None or why_not:
+        return Outcome(kind="told", headline=f"not mended: {why_not}")
+    if not evidence.facts:
+        return Outcome(kind="told", headline="not mended: there are no facts to hand to an agent")
+    commit_key = _suspect_digest(repository, evidence)
+    if commit_key and (closed := _rejected(mender.journal, [commit_key])):
+        return _closed_by_human(closed)
+    if claim.get("plan", Plan) is None and (
+        gone := budget.reserve(mender.journal, mender.settings, claim, datetime.now(UTC))
+    ):
+        return _raw(incident, gone)
+    made = claim.step("plan", Plan, lambda: _ask_reader(claim, mender, incident, evidence, repository))
+    if made.verdict not in (Lane.CODE, Lane.DEPLOYMENT):
+        return _left_the_code(made)
+    keys = [_digest(repository, made.cause.file or ""), *([commit_key] if commit_key else [])]
+    return _reserve(claim, mender, repository, keys)
+
+
+def _ask_reader(
+    claim: Claim, mender: Mender, incident: Incident, evidence: Evidence, repository: Repository
+) -> Plan:
+    verdict = claim.need("verdict", Verdict)
+    with _clone(mender, repository.name, repository.deployed) as clone:
+
+        def parse(text: str) -> Plan:
+            return planning.parse_plan(text, evidence, lambda path: (clone / path).is_file())
+
+        answer = _ask(claim, mender, "reader", clone, planning.brief(incident, evidence, verdict), parse)
+    try:
+        return parse(answer.text)
+    except planning.PlanError as error:
+        raise AgentRefused(f"the agent gave no usable plan: {error}") from error
+
+
+def _left_the_code(made: Plan) -> Outcome:
+    lines = [f"ruled out: {one}" for one in made.ruled_out[:3]]
+    lines += [f"unknown: {one}" for one in made.unknown[:3]]
+    lines += [f"next: {one}" for one in made.next_checks[:5]]
+    headline = f"the agent read the code and says {made.verdict.value}: {made.cause.summary}"
+    return Outcome(kind="told", headline=headline, lines=tuple(lines))
+
+
+def _raw(incident: Incident, why: str) -> Outcome:
+    """The raw facts, where nobody may work on them."""
+    facts = tuple(finding.sentence for finding in incident.findings)
+    return Outcome(kind="told", headline=f"not mended: {why}", lines=facts)
+
+
+# ---- one open pull request per cause in the code ---------------------------------------------
+
+
+def _digest(repository: Repository, what: str) -> str:
+    return f"{PREFIX}reserved:{digest(repository.name.lower(), what)}"
+
+
+def _suspect_digest(repository: Repository, evidence: Evidence) -> str | None:
+    commit = evidence.suspect.commit if evidence.suspect else None
+    return _digest(repository, commit) if commit else None
+
+
+def _rejected(journal: Journal, keys: list[str]) -> str | None:
+    """The pull request for this cause that a human closed unmerged, `#7`."""
+    for key in keys:
+        closed = journal.ask("get", key.replace(":reserved:", ":rejected:"))
+        if closed:
+            return str(closed.decode())
+    return None
+
+
+def _closed_by_human(number: str) -> Outcome:
+    headline = f"{number} for this cause was closed unmerged: not proposed again without new evidence"
+    return Outcome(kind="told", headline=headline)
+
+
+def _reserve(claim: Claim, mender: Mender, repository: Repository, keys: list[str]) -> Outcome | None:
+    """Ours, or attach to whoever holds the cause already."""
+    if closed := _rejected(mender.journal, keys):
+        return _closed_by_human(closed)
+    holder = mender.journal.script(scripts.RESERVE, keys, claim.key, RESERVED_SECONDS * 1000).decode()
+    if holder != claim.key:
+        other = mender.journal.record_of(holder, "incident", Incident)
+        name = other.cause.name if other else "another incident"
+        return Outcome(kind="joined", headline=f"the same cause in the code as {name}: it is mended there")
+    claim.mark(repository=repository.name, reserved=",".join(keys))
+    return None
+
+
+def release(claim: Claim, journal: Journal) -> None:
+    """Give the reservations back where no pull request came of them."""
+    keys = [key for key in claim.text("reserved").split(",") if key]
+    if keys:
+        journal.script(scripts.UNRESERVE, keys, claim.key)
+
+
+# ---- mend ------------------------------------------------------------------------------------
+
+
+def mend(claim: Claim, mender: Mender) -> Outcome | None:
+    """Let the writing agent change a copy of the base branch, and prove what it did."""
+    evidence, made = claim.need("evidence", Evidence), claim.need("plan", Plan)
+    repository = evidence.repository
+    assert repository is not None  # `plan` ended the round otherwise
+    base = claim.step("base", str, lambda: mender.github.head(repository.name, repository.base))
+    if claim.get("fix", Fix) is None and (stop := _in_the_way(mender, repository, made, base)):
+        release(claim, mender.journal)
+        return stop
+    fix = claim.step("fix", Fix, lambda: _write(claim, mender, repository, made, base))
+    certificate = claim.step(
+        "certificate", Certificate, lambda: _certify(claim, mender, repository, made, fix)
+    )
+    if certificate.decision in ("ready", "draft"):
+        return None
+    release(claim, mender.journal)
+    if certificate.decision == "already mended":
+        return Outcome(kind="told", headline="; ".join(certificate.reasons) or "already mended, deploy it")
+    lines = (f"cause: {made.cause.summary} ({made.cause.file}:{made.cause.line})", *certificate.reasons[:6])
+    return Outcome(kind="nothing proposed", headline="a fix was made but not proposed", lines=lines)
+
+
+def _in_the_way(mender: Mender, repository: Repository, made: Plan, base: str) -> Outcome | None:
+    """Newer commits, or an open pull request of somebody else, that touch the culprit."""
+    culprit = made.cause.file or ""
+    newer = mender.repositories.commits_touching(repository.name, culprit, repository.deployed, base)
+    cause = f"cause: {made.cause.summary} ({culprit}:{made.cause.line})"
+    if newer:
+        sha, subject = newer[0]
+        headline = f"{culprit} was changed after the deployed commit, in {sha[:7]} ({subject}): deploy or look there"
+        return Outcome(kind="told", headline=headline, lines=(cause,))
+    for pull in mender.github.open_pulls(repository.name)[:OTHERS_LOOKED_AT]:
+        if pull.branch.startswith("trackwalker/"):
+            continue
+        if culprit in mender.github.pull_files(repository.name, pull.number):
+            headline = f"an open pull request of somebody else touches {culprit}"
+            return Outcome(kind="told", headline=headline, lines=(cause,), link=pull.url)
+    return None
+
+
+def _write(claim: Claim, mender: Mender, repository: Repository, made: Plan, base: str) -> Fix:
+    with _clone(mender, repository.name, base) as clone:
+        hint = checks.runner_hint(clone, repository.root)
+        prompt = planning.writer_brief(made, hint)
+        answer = _ask(claim, mender, "writer", clone, prompt, planning.parse_done)
+        patch, files = mender.repositories.patch(repository.name, base, clone)
+    if not files:
+        raise AgentRefused("the agent changed nothing")
+    summary, not_done = planning.parse_done(answer.text)
+    path = made.reproduction.path if made.reproduction.kind in ("test", "script") else None
+    return Fix(
+        base_commit=base, patch=patch, files=tuple(files), reproduction_path=path, summary=summary,
+        not_done=tuple(not_done), committed_at=datetime.now(UTC).replace(microsecond=0),
+    )  # fmt: skip
+
+
+def _certify(
+    claim: Claim, mender: Mender, repository: Repository, made: Plan, fix: Fix
+) -> Certificate:
+    return proof.certify(
+        fix, made, claim.need("verdict", Verdict), repository,
+        service=claim.need("incident", Incident).cause.name, repositories=mender.repositories,
+        wall=mender.wall, on_start=lambda process: claim.guard(process.kill), alive=claim.alive,
+        secrets=_own_secrets(mender.settings),
+    )  # fmt: skip
+
+
+def _own_secrets(settings: Settings) -> tuple[str, ...]:
+    """Our own secrets' values: a patch that holds one of them is never proposed."""
+    values = [
+        settings.secret, settings.redis_url, settings.railway_api_token, settings.railway_token,
+        settings.github_token, settings.github_app_private_key, settings.slack_bot_token,
+        settings.slack_webhook_url, *settings.provider_keys.values(),
+    ]  # fmt: skip
+    return tuple(value.get_secret_value() for value in values if value)
+
+
+# ---- the agent -------------------------------------------------------------------------------
+
+
+@contextmanager
+def _clone(mender: Mender, name: str, commit: str) -> Iterator[Path]:
+    clone = mender.repositories.checkout(name, commit)
+    try:
+        yield clone
+    finally:
+        mender.repositories.discard(clone)
+
+
+def _ask(
+    claim: Claim, mender: Mender, role: Role, clone: Path, prompt: str, parse: Callable[[str], object]
+) -> opencode.Answer:
+    """One run of the agent; its cost is added to the round's and settled, however the run ends."""
+
+    def retort(text: str) -> str | None:
+        try:
+            parse(text)
+        except planning.PlanError as error:
+            return planning.ask_again(error)
+        return None
+
+    run_folder = mender.folder / "runs" / digest(claim.id, role, claim.text("fence"))
+    run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        answer = opencode.ask(
+            mender.agent, role, clone, prompt, run_folder=run_folder, retort=retort, alive=claim.alive,
+            on_start=lambda process: claim.guard(process.kill),
+        )  # fmt: skip
+    finally:
+        shutil.rmtree(run_folder, ignore_errors=True)
+    spent = claim.get("spent", Spent) or Spent()
+    total = Spent(
+        cost_usd=spent.cost_usd + answer.spent.cost_usd,
+        tokens=spent.tokens + answer.spent.tokens,
+        calls=spent.calls + answer.spent.calls,
+        seconds=spent.seconds + answer.spent.seconds,
+    )
+    claim.keep("spent", Spent, total)
+    budget.settle(mender.journal, claim, total.cost_usd)
+    if total.cost_usd > mender.settings.run_cost_usd:
+        raise Refused(f"the round cost {total.cost_usd:.2f} USD, over TRACKWALKER_RUN_COST_USD")
+    return answer
