@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.demo.services import KINDS, Kind, Sickness, draw, write
-from tests.demo.services import mending
+from tests.demo.services import KINDS, Kind, Sickness, draw, mending, write
 from tests.demo.services.writing import git
 
 SEEDS = range(4)
@@ -22,7 +21,13 @@ def run(folder: Path, command: tuple[str, ...]) -> subprocess.CompletedProcess[s
     program = sys.executable if command[0] == "python" else command[0]
     environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
-        [program, *command[1:]], cwd=folder, env=environment, capture_output=True, text=True, timeout=60
+        [program, *command[1:]],
+        check=False,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 
@@ -126,4 +131,19 @@ def test_commits_say_who_when_and_what(tmp_path: Path) -> None:
 
     write(sickness, tmp_path)
 
-    assert git(tmp_path, "log", "--format=%an %s").splitlines() == ["Robin Weaver second", "Robin Weaver first"]
+    assert git(tmp_path, "log", "--format=%an %s").splitlines() == [
+        "Robin Weaver second",
+        "Robin Weaver first",
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_scripted_model_edits_the_culprit_and_adds_a_test(kind: Kind, tmp_path: Path) -> None:
+    sickness = draw(4, kind)
+    write(sickness, tmp_path)
+    source = (tmp_path / sickness.culprit).read_text()
+
+    mend, test = mending.mender(sickness.culprit, source, 1)
+
+    assert mend.old is not None and source.replace(mend.old, mend.new) == mending.mend(source)
+    assert (test.path, test.old) == (mending.reproduction(sickness.culprit, source) or ("",))[:1] + (None,)

@@ -1,37 +1,45 @@
 """opencode, asked once: a server of its own for one run, behind the wall, with a deadline and a budget.
 
-The model decides nothing here. A run ends by its answer, by a limit, by the loss of our claim or by the model's
-refusal, and whichever it is, no process is left.
+The model decides nothing here. A run ends by its answer, by a limit, by the loss of our claim or by the
+model's refusal, and whichever it is, no process is left.
 """
 
 from __future__ import annotations
 
-import secrets
-import shutil
-import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
-from pydantic import BaseModel, Field, SecretStr, TypeAdapter
+from pydantic import BaseModel, SecretStr
 
 from workers.errors import AgentBusy, AgentRefused
-from workers.mend.wall import Wall, kill, start
+from workers.mend.wall import Wall
 from workers.models import Spent
-from workers.opencode_config import AGENT, Role, configuration, environment, furnish, without_agent_files
+from workers.opencode_config import AGENT, Role, configuration, without_agent_files
+from workers.opencode_server import (
+    MESSAGES,
+    STATUSES,
+    Message,
+    ModelError,
+    Server,
+    Status,
+    call,
+    clean,
+    serving,
+    tail,
+)
 
-START_SECONDS = 90.0
-"""A start takes 3 to 5 s on two idle cores."""
 POLL_SECONDS = 0.5
 BEGIN_SECONDS = 90.0
 """So long a prompt may stay without any message of the model's before we call it lost."""
 CALLS = 60
-"""Turns of one run; honest ones need 5 to 30. A stream that breaks off makes opencode ask again at once, for ever."""
+"""Turns of one run; honest ones need 5 to 30. When a stream breaks off, opencode asks again at once, for
+ever."""
 TOKENS = 5_000_000
 """For models without a price, where no cost limit can hold."""
 RETRY_SECONDS = 120.0
@@ -41,7 +49,7 @@ REFUSALS = {"ContextOverflowError", "ContentFilterError", "ProviderAuthError", "
 
 @dataclass(frozen=True)
 class Agent:
-    """What every run has in common. `price`: USD per million tokens, in and out, for a model that names none."""
+    """What every run has in common."""
 
     binary: Path
     rg: Path
@@ -53,6 +61,7 @@ class Agent:
     keys: Mapping[str, SecretStr]
     """Variables that hold a provider's key, by name; only the one of the model's provider is used."""
     price: tuple[float, float] | None
+    """USD per million tokens, in and out, for a model that names none."""
     cost_limit_usd: float
     deadline_seconds: float
     calls_limit: int = CALLS
@@ -65,70 +74,6 @@ class Answer:
 
     text: str
     spent: Spent
-
-
-class _Cache(BaseModel):
-    read: float = 0
-    write: float = 0
-
-
-class _Tokens(BaseModel):
-    input: float = 0
-    output: float = 0
-    reasoning: float = 0
-    cache: _Cache = _Cache()
-
-
-class _Part(BaseModel):
-    type: str
-    text: str = ""
-    cost: float = 0
-    tokens: _Tokens = _Tokens()
-
-
-class _Time(BaseModel):
-    completed: float | None = None
-
-
-class _Error(BaseModel):
-    name: str = "Error"
-    data: dict[str, Any] = Field(default_factory=dict)
-
-
-class _Info(BaseModel):
-    id: str
-    role: str
-    error: _Error | None = None
-    time: _Time = _Time()
-
-
-class _Message(BaseModel):
-    info: _Info
-    parts: list[_Part] = []
-
-    @property
-    def text(self) -> str:
-        return "".join(part.text for part in self.parts if part.type == "text").strip()
-
-
-class _Status(BaseModel):
-    type: str
-    message: str = ""
-    next: float | None = None
-
-
-MESSAGES = TypeAdapter(list[_Message])
-STATUSES = TypeAdapter(dict[str, _Status])
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running opencode and the way to it."""
-
-    process: subprocess.Popen[bytes]
-    web: httpx.Client
-    log: Path
-    secrets: tuple[str, ...]
 
 
 @dataclass
@@ -159,11 +104,12 @@ def ask(
 ) -> Answer:
     """The agent's answer to the prompt, given in the clone; a writer may have changed files there.
 
-    `retort` gets the answer and returns the prompt that asks again, or None when the answer is good; it is asked
-    again once. `alive` is called twice a second and raises when the run is not wanted any more. `on_spent` hears of
-    each change, so that a run that fails can be settled too.
-    Raises AgentRefused (a limit was reached, the model or a setting says no, the second answer is no better) or
-    AgentBusy (the model cannot be reached, the server died); whatever `alive` raises goes through.
+    `retort` gets the answer and returns the prompt that asks again, or None when the answer is good; it is
+    asked again once. `alive` is called twice a second and raises when the run is not wanted any more.
+    `on_start` gets the process, to be ended by `wall.kill`. `on_spent` hears of each change, so that a run
+    that fails can be settled too. Raises AgentRefused (a limit was reached, the model or a setting says no,
+    the second answer is no better) or AgentBusy (the model cannot be reached, the server died); whatever
+    `alive` raises goes through.
     """
     begun = time.monotonic()
     config = configuration(role, agent.model, agent.provider_config, agent.keys)
@@ -173,9 +119,9 @@ def ask(
     clone, folder = clone.resolve(), run_folder.resolve() / "opencode"
     with (
         without_agent_files(clone, folder / "aside"),
-        _serving(agent, role, clone, folder, config, alive, on_start) as server,
+        serving(agent.wall, agent.binary, agent.rg, role, clone, folder, config, alive, on_start) as server,
     ):
-        session = _open(agent, server, role)
+        session = _open(server, role)
         run = _Run(agent, server, session, begun, alive, on_spent, progress_at=time.monotonic())
         try:
             return Answer(_converse(run, prompt, retort), run.spent)
@@ -205,38 +151,38 @@ def _turn(run: _Run, prompt: str) -> str:
         "model": {"providerID": provider, "modelID": model},
         "parts": [{"type": "text", "text": prompt}],
     }
-    _call(run.server, "POST", f"/session/{run.session}/prompt_async", body)
+    call(run.server, "POST", f"/session/{run.session}/prompt_async", body)
     asked_at = time.monotonic()
     while True:
         run.alive()
         # The status first: what is idle now has all its messages.
-        status = STATUSES.validate_json(_call(run.server, "GET", "/session/status")).get(run.session)
+        status = STATUSES.validate_json(call(run.server, "GET", "/session/status")).get(run.session)
         messages = _messages(run)
         _account(run, messages)
-        _check_limits(run, messages, status)
         answers = [one for one in messages if one.info.role == "assistant" and one.info.id not in before]
         ended = _ended(run, status, answers, time.monotonic() - asked_at)
         if ended is not None:
             return ended
+        _check_limits(run, messages, status)
         with suppress(subprocess.TimeoutExpired):
             run.server.process.wait(POLL_SECONDS)
 
 
-def _ended(run: _Run, status: _Status | None, answers: list[_Message], waited: float) -> str | None:
+def _ended(run: _Run, status: Status | None, answers: list[Message], waited: float) -> str | None:
     """The answer's text once there is one, None while it goes on."""
     last = answers[-1] if answers else None
     if last is not None and last.info.error is not None:
-        raise _failure(last.info.error, run.server)
+        raise failure(last.info.error, run.server)
     if status is not None and status.type == "retry":
         _check_retry(run, status)
     if status is None and last is not None and last.info.time.completed is not None:
         return next((message.text for message in reversed(answers) if message.text), "")
     if status is None and waited > BEGIN_SECONDS:
-        raise AgentBusy(f"opencode took the prompt and went idle without an answer: {_tail(run.server)}")
+        raise AgentBusy(f"opencode took the prompt and went idle without an answer: {tail(run.server)}")
     return None
 
 
-def _account(run: _Run, messages: Sequence[_Message]) -> None:
+def _account(run: _Run, messages: Sequence[Message]) -> None:
     spent = tally(messages, run.agent.price, time.monotonic() - run.begun)
     if (spent.calls, spent.tokens) != (run.spent.calls, run.spent.tokens):
         run.progress_at = time.monotonic()
@@ -244,8 +190,9 @@ def _account(run: _Run, messages: Sequence[_Message]) -> None:
     run.spent = spent
 
 
-def tally(messages: Sequence[_Message], price: tuple[float, float] | None, seconds: float) -> Spent:
-    """What these messages cost: as opencode says, or by `price` (USD per million tokens) where it says nothing."""
+def tally(messages: Sequence[Message], price: tuple[float, float] | None, seconds: float) -> Spent:
+    """What these messages cost: as opencode says, or by `price` (USD per million tokens) where it is
+    silent."""
     cost = tokens = 0.0
     for part in (part for message in messages for part in message.parts if part.type == "step-finish"):
         taken = part.tokens.input + part.tokens.cache.read + part.tokens.cache.write
@@ -257,7 +204,7 @@ def tally(messages: Sequence[_Message], price: tuple[float, float] | None, secon
     return Spent(cost_usd=round(cost, 6), tokens=int(tokens), calls=calls, seconds=round(seconds, 1))
 
 
-def _check_limits(run: _Run, messages: Sequence[_Message], status: _Status | None) -> None:
+def _check_limits(run: _Run, messages: Sequence[Message], status: Status | None) -> None:
     agent, spent = run.agent, run.spent
     if spent.cost_usd >= agent.cost_limit_usd:
         raise AgentRefused(f"the run reached its limit of {agent.cost_limit_usd:g} USD")
@@ -277,22 +224,35 @@ def _check_limits(run: _Run, messages: Sequence[_Message], status: _Status | Non
         raise AgentRefused(f"the agent came to no end within {agent.deadline_seconds:g} s")
 
 
-def _used(message: _Message) -> bool:
+def _used(message: Message) -> bool:
     return any(part.type == "step-finish" and part.tokens.output for part in message.parts)
 
 
-def _check_retry(run: _Run, status: _Status) -> None:
+def _check_retry(run: _Run, status: Status) -> None:
     if time.monotonic() - run.progress_at < run.agent.retry_seconds:
         return
     wait = max(0.0, status.next / 1000 - time.time()) if status.next else None
-    said = _clean(status.message, run.server.secrets)
+    said = clean(status.message, run.server.secrets)
     raise AgentBusy(f"the model does not answer: {said}", retry_after=wait)
 
 
-def _failure(error: _Error, server: Server) -> AgentRefused | AgentBusy:
+def _open(server: Server, role: Role) -> str:
+    """A session's id. With a title, so that no model is asked to find one."""
+
+    class Session(BaseModel):
+        id: str
+
+    return Session.model_validate_json(call(server, "POST", "/session", {"title": f"trackwalker {role}"})).id
+
+
+def _messages(run: _Run) -> list[Message]:
+    return MESSAGES.validate_json(call(run.server, "GET", f"/session/{run.session}/message"))
+
+
+def failure(error: ModelError, server: Server) -> AgentRefused | AgentBusy:
     """Who may try again: a model that says no never, one that broke off later."""
     code = error.data.get("statusCode")
-    said = _clean(str(error.data.get("message") or error.name), server.secrets)[:600]
+    said = clean(str(error.data.get("message") or error.name), server.secrets)[:600]
     if code in (401, 403):
         return AgentRefused(f"the model refuses the key ({code}): {said}")
     if code == 402:
@@ -302,114 +262,3 @@ def _failure(error: _Error, server: Server) -> AgentRefused | AgentBusy:
     if error.name in REFUSALS:
         return AgentRefused(f"{error.name}: {said}")
     return AgentBusy(f"the model failed: {said}")
-
-
-@contextmanager
-def _serving(
-    agent: Agent,
-    role: Role,
-    clone: Path,
-    folder: Path,
-    config: Mapping[str, Any],
-    alive: Callable[[], None],
-    on_start: Callable[[subprocess.Popen[bytes]], None],
-) -> Iterator[Server]:
-    """A server for the block; at its end neither process nor home is left, only `log.txt`."""
-    home, log = folder / "home", folder / "log.txt"
-    shutil.rmtree(home, ignore_errors=True)
-    furnish(home)
-    password, port = secrets.token_urlsafe(24), _free_port()
-    env = environment(home, password, config, (agent.binary, agent.rg))
-    # Only bubblewrap can show a folder read-only; another uid must own the clone to see it at all.
-    owned = [clone] if role == "writer" or agent.wall.kind == "uid" else []
-    with log.open("wb") as file:
-        process = start(
-            agent.wall,
-            [str(agent.binary), "serve", "--hostname", "127.0.0.1", "--port", str(port), "--print-logs",
-             "--log-level", "WARN"],
-            cwd=clone, writable=[home, *owned], readable=[clone, clone / ".git", agent.binary, agent.rg], env=env,
-            network=True, stdout=file, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    web = httpx.Client(
-        base_url=f"http://127.0.0.1:{port}",
-        auth=("opencode", password),
-        headers={"x-opencode-directory": str(clone)},
-        timeout=30,
-        trust_env=False,
-    )
-    known = (password, *(key.get_secret_value() for key in agent.keys.values()), *_keys_in(config))
-    server = Server(process, web, log, known)
-    try:
-        on_start(process)
-        _await_start(server, alive)
-        yield server
-    finally:
-        kill(process)
-        web.close()
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _await_start(server: Server, alive: Callable[[], None]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        alive()
-        with suppress(subprocess.TimeoutExpired):
-            server.process.wait(0.1)
-            raise AgentBusy(f"opencode did not start: {_tail(server)}")
-        with suppress(httpx.TransportError):
-            if server.web.get("/global/health", timeout=2).is_success:
-                return
-    raise AgentBusy(f"opencode did not start within {START_SECONDS:g} s: {_tail(server)}")
-
-
-def _open(agent: Agent, server: Server, role: Role) -> str:
-    """A session's id. With a title, so that no model is asked to find one."""
-
-    class Session(BaseModel):
-        id: str
-
-    return Session.model_validate_json(_call(server, "POST", "/session", {"title": f"trackwalker {role}"})).id
-
-
-def _messages(run: _Run) -> list[_Message]:
-    return MESSAGES.validate_json(_call(run.server, "GET", f"/session/{run.session}/message"))
-
-
-def _call(server: Server, method: str, path: str, body: object = None) -> bytes:
-    try:
-        answer = server.web.request(method, path, json=body)
-    except httpx.TransportError as error:
-        raise AgentBusy(f"opencode does not answer ({type(error).__name__}): {_tail(server)}") from error
-    if answer.status_code == 400 and b"ConfigInvalidError" in answer.content:
-        raise AgentRefused(
-            f"opencode does not take the model's settings: {_clean(answer.text, server.secrets)[:600]}"
-        )
-    if not answer.is_success:
-        raise AgentBusy(
-            f"opencode answered {answer.status_code}: {_clean(answer.text, server.secrets)[:600]}"
-        )
-    return answer.content
-
-
-def _tail(server: Server) -> str:
-    """The end of its log, without the secrets it was given."""
-    text = server.log.read_bytes()[-4000:].decode(errors="replace")
-    return _clean(text, server.secrets).strip()[-1500:] or "it said nothing"
-
-
-def _clean(text: str, known: Sequence[str]) -> str:
-    for secret in known:
-        text = text.replace(secret, "…") if len(secret) > 5 else text
-    return text
-
-
-def _keys_in(config: Mapping[str, Any]) -> list[str]:
-    entries = config["provider"].values()
-    return [str(entry["options"]["apiKey"]) for entry in entries if entry["options"].get("apiKey")]
-
-
-def _free_port() -> int:
-    """opencode takes a fixed port for 0."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

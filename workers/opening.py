@@ -11,6 +11,7 @@ from workers.intake import tells_trouble
 from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, pack, unpack
 from workers.models import Alert, Cause, Finding, Incident, Severity, Survey, digest
 
+AGAIN = "-again"
 LOOK_AGAIN_SECONDS = 300.0
 """An alert whose service looks healthy is looked at once more after this."""
 
@@ -88,7 +89,7 @@ def _open(journal: Journal, incident: Incident, named: list[Alert], first_word_s
     waited = max((incident.opened_at - alert.at).total_seconds() for alert in named) if named else 0.0
     delay = 0.0 if incident.severity is Severity.CRITICAL else max(0.0, first_word_seconds - waited)
     keys = [OPEN, DUE, PREFIX + incident.id, f"{PREFIX}tell:{incident.id}"]
-    tells = [f"{PREFIX}tell:alert:{alert.id}" for alert in named]
+    tells = [f"{PREFIX}tell:alert:{alert.id.removesuffix(AGAIN)}" for alert in named]
     record = pack(incident, Incident)
     seen = pack(list(incident.findings), list[Finding])
     arguments = [incident.fingerprint, record, int(delay * 1000), seen, *tells]
@@ -115,7 +116,7 @@ def _count_clean(sweep: Claim, journal: Journal, survey: Survey, held: list[str]
 
 def _nothing(journal: Journal, survey: Survey, alert: Alert) -> None:
     """Who named a service that looks healthy hears so, and it is looked at once more; who named none, nothing."""
-    if not tells_trouble(alert):
+    if not tells_trouble(alert) or alert.id.endswith(AGAIN):
         return
     tell = f"{PREFIX}tell:alert:{alert.id}"
     named = alert.service_id or alert.service_name
@@ -128,8 +129,7 @@ def _nothing(journal: Journal, survey: Survey, alert: Alert) -> None:
     if not journal.raise_wanted(tell, note=text):
         fields = ["stage", "tell", "r:alert", pack(alert, Alert), "note", text]
         journal.script(scripts.OPEN, [tell, DUE], 0, *fields)
-    if alert.kind != "again":
-        again = alert.model_copy(update={"id": f"{alert.id}-again", "kind": "again"})
-        fields = ["stage", "intake", "r:alert", pack(again, Alert)]
-        key = f"{PREFIX}alert:{again.id}"
-        journal.script(scripts.OPEN, [key, DUE], int(LOOK_AGAIN_SECONDS * 1000), *fields)
+    again = alert.model_copy(update={"id": alert.id + AGAIN})
+    fields = ["stage", "intake", "r:alert", pack(again, Alert)]
+    key = f"{PREFIX}alert:{again.id}"
+    journal.script(scripts.OPEN, [key, DUE], int(LOOK_AGAIN_SECONDS * 1000), *fields)

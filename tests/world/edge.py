@@ -99,7 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
         connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=UPSTREAM_SECONDS)
         try:
             kind = self.headers.get("Content-Type", "application/json")
-            connection.request(self.command, self.path, body or None, {"Content-Type": kind, "Connection": "close"})
+            connection.request(
+                self.command, self.path, body or None, {"Content-Type": kind, "Connection": "close"}
+            )
             answer = connection.getresponse()
             content = answer.read()
             return answer.status, content, answer.getheader("Content-Type", "text/plain"), ""

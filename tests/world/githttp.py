@@ -23,7 +23,9 @@ def git(folder: Path, *arguments: str, stdin: bytes | None = None) -> str:
         "GIT_AUTHOR_NAME": "A Person", "GIT_AUTHOR_EMAIL": "person@example.com",
         "GIT_COMMITTER_NAME": "A Person", "GIT_COMMITTER_EMAIL": "person@example.com",
     }  # fmt: skip
-    run = subprocess.run(["git", *arguments], cwd=folder, env=environment, input=stdin, capture_output=True)
+    run = subprocess.run(
+        ["git", *arguments], check=False, cwd=folder, env=environment, input=stdin, capture_output=True
+    )
     if run.returncode:
         raise RuntimeError(f"git {' '.join(arguments)}: {run.stderr.decode()}")
     return run.stdout.decode().rstrip("\n")
@@ -64,7 +66,9 @@ def _run(request: Request, body: bytes, root: Path, path: str, user: str) -> Res
         "HTTP_CONTENT_ENCODING": request.headers.get("content-encoding", ""),
         "GIT_PROTOCOL": request.headers.get("git-protocol", ""),
     } | ({"REMOTE_USER": user} if user else {})  # fmt: skip
-    run = subprocess.run(["git", "http-backend"], env=environment, input=body, capture_output=True)
+    run = subprocess.run(
+        ["git", "http-backend"], check=False, env=environment, input=body, capture_output=True
+    )
     head, _, content = run.stdout.partition(b"\r\n\r\n")
     lines = [line.partition(": ") for line in head.decode("latin-1").split("\r\n") if line]
     headers = {name: value for name, _, value in lines}

@@ -1,7 +1,8 @@
 """A model behind an OpenAI-compatible address that drives the real opencode.
 
-It is stateless and knows no file and no line: it takes them from the brief it is sent, reads the file through the
-agent's own tools, and asks `mender` what it would change in the text it has read. What it does is chosen per role.
+It is stateless and knows no file and no line: it takes them from the brief it is sent, reads the file
+through the agent's own tools, and asks `mender` what it would change in the text it has read. What it does
+is chosen per role.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ MOST_PLACES = 6
 
 @dataclass(frozen=True)
 class Edit:
-    """Replace `old` by `new` in the file; without `old` the file is written anew. `path` is in the repository."""
+    """Replace `old` by `new` in the file; without `old` the file is written anew. `path` is in the
+    repository."""
 
     path: str
     old: str | None
@@ -47,8 +49,8 @@ class Edit:
 
 
 Mender = Callable[[str, str, int], list[Edit]]
-"""Path, source and line that the brief names → what to change; nothing when it does not know the fault. The first
-edit without `old` is the reproduction."""
+"""Path, source and line that the brief names → what to change; nothing when it does not know the fault. The
+first edit without `old` is the reproduction."""
 
 
 @dataclass(frozen=True)

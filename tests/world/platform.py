@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import http.client
 import os
-import shutil
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -16,8 +14,9 @@ import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Self
 
+from tests.world.commits import check_out, described, meta
 from tests.world.container import Container, Meter
 from tests.world.edge import Passed, Target, edge
 from tests.world.railway import LogRow, Request, Sample, World, WorldDeployment, WorldService
@@ -44,18 +43,22 @@ class Platform:
     """
 
     def __init__(
-        self, world: World, service: WorldService, origin: Path | str, folder: Path, *,
+        self, world: World, service: WorldService, origin: Path, folder: Path, *,
         sample_seconds: float = 1.0, health_path: str = "/health", health_seconds: float = 10.0,
         address_space_bytes: int = 0,
     ) -> None:  # fmt: skip
-        self.world, self.service, self.origin, self.folder = world, service, str(origin), folder
-        self.sample_seconds, self.health_path, self.health_seconds = sample_seconds, health_path, health_seconds
+        self.world, self.service, self.origin, self.folder = world, service, origin, folder
+        self.sample_seconds, self.health_path, self.health_seconds = (
+            sample_seconds,
+            health_path,
+            health_seconds,
+        )
         self.address_space_bytes = address_space_bytes
         self.url = ""
         self.live: Live | None = None
         self._stack, self._stopping = ExitStack(), threading.Event()
 
-    def __enter__(self) -> Platform:
+    def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.url = self._stack.enter_context(edge(self._target, self._note))
         sampler = threading.Thread(target=self._measure, name="sampler")
@@ -90,14 +93,14 @@ class Platform:
         return deployment
 
     def _announce(self, commit: str, reason: str) -> WorldDeployment:
-        author, message = self._git("log", "-1", "--format=%an%n%B", commit).split("\n", 1)
+        author, message = described(self.origin, commit)
         deployment = WorldDeployment(
             id=str(uuid.uuid4()),
             service_id=self.service.id,
             status="BUILDING",
             created_at=time.time(),
             status_at=time.time(),
-            meta=meta(self.service, commit, author, message.strip(), reason, self.health_path),
+            meta=meta(self.service, commit, author, message, reason, self.health_path),
         )
         with self.world.lock:
             self.service.deployments.insert(0, deployment)
@@ -106,15 +109,14 @@ class Platform:
     def _build(self, deployment: WorldDeployment, commit: str, checkout: Path) -> None:
         began = time.monotonic()
         self._build_log(deployment, "scheduling build on Metal builder")
-        run_git("clone", "--quiet", "--shared", "--no-checkout", self.origin, str(checkout))
-        run_git("-C", str(checkout), "checkout", "--quiet", "--detach", commit)
-        shutil.rmtree(checkout / ".git")
+        check_out(self.origin, commit, checkout)
         self._build_log(deployment, f"Build time: {time.monotonic() - began:.2f} seconds")
         self._become(deployment, "DEPLOYING")
 
     def _start(self, deployment: WorldDeployment, folder: Path) -> Live:
         instance_id, port = str(uuid.uuid4()), free_port()
-        deployment.instances.append((instance_id, "CREATED"))
+        with self.world.lock:
+            deployment.instances.append((instance_id, "CREATED"))
 
         def log(severity: str, message: str) -> None:
             row = LogRow(time.time(), message, severity, {"level": severity}, instance_id)
@@ -222,53 +224,6 @@ class Platform:
             sample = Sample(time.time(), live.instance_id, live.deployment.id, usage[0], usage[1])
             with self.world.lock:
                 self.service.samples.append(sample)
-
-    def _git(self, *arguments: str) -> str:
-        return run_git("-C", self.origin, *arguments)
-
-
-def meta(
-    service: WorldService, commit: str, author: str, message: str, reason: str, health_path: str
-) -> dict[str, Any]:
-    """What Railway keeps beside a deployment from a repository."""
-    deploy = {
-        "region": None,
-        "runtime": "V2",
-        "numReplicas": service.replicas,
-        "cronSchedule": service.cron,
-        "startCommand": service.start_command,
-        "healthcheckPath": health_path,
-        "sleepApplication": False,
-        "multiRegionConfig": {"europe-west4-drams3a": {"numReplicas": service.replicas}},
-        "restartPolicyType": "ON_FAILURE",
-        "restartPolicyMaxRetries": 10,
-    }
-    return {
-        "plan": "pro",
-        "repo": service.repo,
-        "branch": service.branch,
-        "logsV2": True,
-        "reason": reason,
-        "runtime": "V2",
-        "buildOnly": False,
-        "commitHash": commit,
-        "commitAuthor": author,
-        "commitMessage": message,
-        "rootDirectory": service.root_directory,
-        "configFile": None,
-        "volumeMounts": [volume.mount_path for volume in service.volumes],
-        "serviceManifest": {"build": {"builder": "RAILPACK", "buildEnvironment": "V3"}, "deploy": deploy},
-        "fileServiceManifest": {},
-    }
-
-
-def run_git(*arguments: str) -> str:
-    """What git prints. Raises RuntimeError with its complaint."""
-    environment = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    done = subprocess.run(["git", *arguments], env=environment, capture_output=True, text=True, timeout=60)
-    if done.returncode:
-        raise RuntimeError(f"git {' '.join(arguments)}: {done.stderr.strip()}")
-    return done.stdout.strip()
 
 
 def free_port() -> int:

@@ -41,7 +41,9 @@ class Traffic:
 
 
 @contextmanager
-def traffic(url: str, mix: Sequence[Route], *, seed: int, per_second: float, callers: int = 6) -> Iterator[Traffic]:
+def traffic(
+    url: str, mix: Sequence[Route], *, seed: int, per_second: float, callers: int = 6
+) -> Iterator[Traffic]:
     """Drives `url` for as long as the block lasts; never more than `callers` requests at a time."""
     host, port = urlsplit(url).hostname, urlsplit(url).port
     if host != "127.0.0.1" or port is None:

@@ -1,8 +1,9 @@
 """What stands between the worker and a walled command: run as a file, in a Python of its own.
 
-It ties the command's life to the worker's, sets limits, and then either becomes the command (bubblewrap) or stays
-as its keeper (another uid, or no wall), who leaves no process of the command behind, whichever of them dies first.
-A keeper and not `preexec_fn`: the worker has threads, in which Python code between fork and exec may hang.
+It ties the command's life to the worker's, sets limits, and then either becomes the command (bubblewrap) or
+stays as its keeper (another uid, or no wall), who leaves no process of the command behind, whichever of
+them dies first. A keeper and not `preexec_fn`: the worker has threads, in which Python code between fork
+and exec may hang.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The wall behind which the agent and repository code run: what they cannot see they cannot take.
 
-bubblewrap where the kernel allows it, else another uid where we are root, else nothing unless the user says so.
-Of two paths the deeper one decides: a hidden `.env` inside a readable folder stays hidden, a readable clone inside
-the hidden `.trackwalker/` can be read.
+bubblewrap where the kernel allows it, else another uid where we are root, else nothing unless the user says
+so. Of two paths the deeper one decides: a hidden `.env` inside a readable folder stays hidden, a readable
+clone inside the hidden `.trackwalker/` can be read.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ ALWAYS_HIDDEN = tuple(
     )
 )  # fmt: skip
 LIMITS = {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": 4 * 10**9, "RLIMIT_NPROC": 2048}
-"""No core files (they hold keys); 4 GB for one file and 2048 processes and threads: above any honest test run."""
+"""No core files (they hold keys); 4 GB for one file and 2048 processes and threads: above any honest test
+run."""
 TMP_BYTES = 2 * 2**30
 """A private /tmp lives in memory."""
 NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
@@ -69,7 +70,8 @@ class Wall:
 
 @dataclass(frozen=True)
 class Finished:
-    """A command that ended. `code` is None when we killed it, 128 + n after signal n; `output` is the merged tail."""
+    """A command that ended. `code` is None when we killed it, 128 + n after signal n; `output` is the
+    merged tail."""
 
     code: int | None
     output: str
@@ -123,9 +125,9 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """The command, running behind the wall with exactly `env` (PATH, HOME, TMPDIR and LANG if they lack).
 
-    `cwd` must be in sight: under a writable or readable path, or nowhere hidden. The command dies with the calling
-    thread, so call it in one that lives longer. Without `network` only a loopback of its own is left (the uid wall
-    can do that only where it may make namespaces).
+    `cwd` must be in sight: under a writable or readable path, or nowhere hidden. The command dies with the
+    calling thread, so call it in one that lives longer. Without `network` only a loopback of its own is
+    left (the uid wall can do that only where it may make namespaces).
     """
     surroundings = _surroundings(wall) | dict(env)
     command = list(argv)
@@ -134,6 +136,7 @@ def start(
         command = [*_bwrap_words(wall, cwd, writable, seen, network), "--", *argv]
     elif wall.uid is not None:
         _give(wall.uid, writable)
+        _open_the_way(wall, (cwd, *writable, *readable))
     order = {
         "argv": command,
         "cwd": "/" if wall.kind == "bubblewrap" else str(cwd),
@@ -324,6 +327,16 @@ def _shut(hidden: Sequence[Path]) -> None:
             path.chmod(0o711 if path.is_dir() else 0o600)
 
 
+def _open_the_way(wall: Wall, paths: Sequence[Path]) -> None:
+    """Hidden folders above what is given may be passed through by the other uid, still not listed."""
+    above = {parent for path in paths for parent in path.resolve().parents}
+    for folder in above:
+        mode = folder.stat().st_mode
+        hidden = any(folder.is_relative_to(path) for path in wall.hide)
+        if hidden and folder.stat().st_uid == os.geteuid() and not mode & stat.S_IXOTH:
+            folder.chmod(stat.S_IMODE(mode) | 0o011)
+
+
 def _can_read(wall: Wall, path: Path) -> bool:
     tool = ["ls", "-A"] if path.is_dir() else ["head", "-c1"]
     seen = run(wall, [*tool, str(path)], cwd=Path("/"), writable=(), env={}, timeout_seconds=PROBE_SECONDS)
@@ -331,7 +344,8 @@ def _can_read(wall: Wall, path: Path) -> bool:
 
 
 def _give(uid: int, folders: Sequence[Path]) -> None:
-    """Make these the other uid's own: links themselves and not what they point at, no file that has a second name."""
+    """Make these the other uid's own: links themselves and not what they point at, no file that has a
+    second name."""
     for folder in folders:
         inside = [os.path.join(top, name) for top, dirs, files in os.walk(folder) for name in dirs + files]
         for path in (str(folder), *inside):

@@ -111,11 +111,11 @@ def _quadratic(random: Random) -> Sickness:
         "seen": random.choice(["seen", "found", "so_far"]),
         "one": random.choice(["one", "entry", "who"]),
     }
-    ids = [f"v-{random.randrange(10**9)}" for _ in range(random.randrange(3500, 4500))]
+    ids = [f"v-{random.randrange(10**9)}" for _ in range(random.randrange(6500, 7500))]
     mix = [Route("POST", f"/{words['report']}", 4, json.dumps(ids)), Route("GET", "/health", 1)]
     messages = (f"{words['service']}: count {words['visitors']}", "Keep the order in which they came")
     sick = _python("quadratic", "visitors", words, messages, "counting.py", mix, "p95")
-    return _with_load(sick, clients=10, per_second=10)
+    return _with_load(sick, clients=8, per_second=10)
 
 
 def _node(random: Random) -> Sickness:

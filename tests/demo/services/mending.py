@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from re import Match, Pattern
 
+from tests.world.model import Edit
+
 
 @dataclass(frozen=True)
 class Recogniser:
@@ -22,24 +24,20 @@ class Recogniser:
     reproduction: Callable[[PurePosixPath, Match[str]], tuple[str, str]]
 
 
-@dataclass(frozen=True)
-class Edit:
-    """One replacement of text that stands exactly once in the file."""
-
-    old: str
-    new: str
-
-
 def mend(source: str) -> str | None:
     """The source without its bug; None when nothing is recognised."""
-    edit = recognise(source)
-    return source.replace(edit.old, edit.new) if edit else None
-
-
-def recognise(source: str) -> Edit | None:
-    """What to replace by what; None when nothing is recognised."""
     found = _find(source)
-    return Edit(found[1].group(0), found[0].mended(found[1])) if found else None
+    return source.replace(found[1].group(0), found[0].mended(found[1])) if found else None
+
+
+def mender(path: str, source: str, _line: int) -> list[Edit]:
+    """What the scripted model changes in a file it has read: the mend, then the reproduction. Empty: no idea."""
+    found = _find(source)
+    if found is None:
+        return []
+    one, match = found
+    test_path, test = one.reproduction(PurePosixPath(path), match)
+    return [Edit(path, match.group(0), one.mended(match)), Edit(test_path, None, test)]
 
 
 def cause(source: str) -> str | None:
@@ -57,13 +55,15 @@ def reproduction(path: str, source: str) -> tuple[str, str] | None:
 def _find(source: str) -> tuple[Recogniser, Match[str]] | None:
     for one in RECOGNISERS:
         matches = list(one.pattern.finditer(source))
-        if len(matches) == 1:
+        if len(matches) == 1 and source.count(matches[0].group(0)) == 1:
             return one, matches[0]
     return None
 
 
 def _python_test(path: PurePosixPath, name: str, body: str, imports: str = "") -> tuple[str, str]:
-    source = f"import unittest\n{imports}\nimport {path.stem}\n\n\nclass Reproduction(unittest.TestCase):\n{body}"
+    source = (
+        f"import unittest\n{imports}\nimport {path.stem}\n\n\nclass Reproduction(unittest.TestCase):\n{body}"
+    )
     return str(path.parent / "tests" / f"test_{name}.py"), source
 
 
@@ -190,7 +190,9 @@ def _guarded_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
     root = path.parent.parent if path.parent.name in ("lib", "src") else path.parent
     target = root / "test" / f"every-{path.stem}-entry.test.js"
     module = "../" + str(path.relative_to(root).with_suffix(""))
-    return str(target), f'''"use strict";
+    return (
+        str(target),
+        f'''"use strict";
 const test = require("node:test");
 const assert = require("node:assert");
 const {{ show, ITEMS }} = require("{module}");
@@ -198,7 +200,8 @@ const {{ show, ITEMS }} = require("{module}");
 test("every entry can be shown", () => {{
   for (const id of ITEMS.keys()) assert.ok(show(id).now <= show(id).cents);
 }});
-'''
+''',
+    )
 
 
 RECOGNISERS: tuple[Recogniser, ...] = (

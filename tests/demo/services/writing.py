@@ -51,7 +51,8 @@ def git(folder: Path, *arguments: str, when: datetime | None = None) -> str:
         "GIT_COMMITTER_EMAIL": mail,
         "GIT_COMMITTER_DATE": date,
     }
-    done = subprocess.run(["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+    command = ["git", *arguments]
+    done = subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"git {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout.strip()
@@ -73,5 +74,5 @@ def _fill(sickness: Sickness, templates: Path, folder: Path) -> None:
 
 def _worded(text: str, sickness: Sickness) -> str:
     for word, value in sickness.words.items():
-        text = text.replace("{{%s}}" % word, value)
+        text = text.replace("{{" + word + "}}", value)
     return text

@@ -1,0 +1,51 @@
+"""The last resort: the store is away, so one line of the raw alert goes straight to Slack, at most one a minute."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from receiver.wire import words
+from workers.models import Alert
+
+GAP_SECONDS = 60.0
+PING_GAP_SECONDS = 1800.0
+"""A ping that cannot be stored says only that the store is away, and it comes again and again."""
+
+log = logging.getLogger("trackwalker.door")
+
+
+class LastResort:
+    """Posts a line in a thread of its own, so that it delays no answer; the lines of one process share the gap."""
+
+    def __init__(self, post: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._post, self._clock = post, clock
+        self._lock = threading.Lock()
+        self._last: float | None = None
+        self._held = 0
+
+    def call(self, alert: Alert) -> None:
+        """Post the alert's line, or count it for the next one. Returns at once, never raises."""
+        gap = PING_GAP_SECONDS if alert.source == "ping" else GAP_SECONDS
+        with self._lock:
+            now = self._clock()
+            if self._last is not None and now - self._last < gap:
+                self._held += 1
+                return
+            self._last, held, self._held = now, self._held, 0
+        threading.Thread(target=self._say, args=(line(alert, held),), name="last-resort", daemon=True).start()
+
+    def _say(self, text: str) -> None:
+        try:
+            self._post(text)
+        except Exception as error:  # Slack being away too must not hide that the store is
+            log.error(
+                "the store is away and Slack does not take the alert", extra={"error": type(error).__name__}
+            )
+
+
+def line(alert: Alert, held: int) -> str:
+    """The alert as one line for the channel; `held` is how many more came since the line before."""
+    more = f" ({held} more since the last line)" if held else ""
+    return f"The store is away, this alert is not stored{more}: {words(alert.said, 500) or alert.kind}"

@@ -1,0 +1,134 @@
+"""`python -m receiver.clock`: pings the receiver at its public address, so that the ping proves the way in as well."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from urllib.parse import urlsplit
+
+import httpx
+
+from workers import logs, settings
+from workers.errors import SettingsError
+
+FIRST_AFTER_SECONDS = 5.0
+"""The receiver starts at the same time."""
+TIMEOUT_SECONDS = 15.0
+FIRST_RETRY_SECONDS = 2.0
+LONGEST_RETRY_SECONDS = 60.0
+MEANINGS = {
+    401: "TRACKWALKER_SECRET is not the receiver's, or it has none",
+    404: "there is something at TRACKWALKER_PUBLIC_URL, but it is no Trackwalker",
+    405: "there is something at TRACKWALKER_PUBLIC_URL, but it is no Trackwalker",
+    502: "the proxy before the receiver does not reach it: is the web process up?",
+    503: "the receiver's store is away",
+}
+
+log = logging.getLogger("trackwalker.clock")
+
+
+def ping(client: httpx.Client, url: str, secret: str, at: datetime) -> str:
+    """Post one ping that names the time `at`: "" when it was taken, else what went wrong and where to look."""
+    try:
+        answer = client.post(
+            f"{url}/ping", json={"at": at.isoformat()}, headers={"X-Trackwalker-Secret": secret.encode()}
+        )
+    except httpx.TimeoutException:
+        return f"no answer within {TIMEOUT_SECONDS:g} s from {_place(url)}: check TRACKWALKER_PUBLIC_URL"
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        return f"cannot reach {_place(url)} ({type(error).__name__}): check TRACKWALKER_PUBLIC_URL"
+    if answer.is_success:
+        return ""
+    if answer.is_redirect:
+        return f"{_place(url)} redirects: TRACKWALKER_PUBLIC_URL must be the address where that ends"
+    meaning = MEANINGS.get(answer.status_code, "see the receiver's log")
+    return f"{_place(url)} answered {answer.status_code}: {meaning}"
+
+
+def _place(url: str) -> str:
+    """The address without what may be secret in it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def ping_until_taken(
+    send: Callable[[datetime], str], within_seconds: float, stop: threading.Event, at: datetime
+) -> bool:
+    """Send the ping of `at`, and again with growing waits inside its interval; whether it was taken.
+
+    Every try names the same time, so that a ping whose answer was lost is still one look.
+    """
+    deadline = time.monotonic() + within_seconds
+    wait = min(FIRST_RETRY_SECONDS, within_seconds / 5)
+    while not stop.is_set():
+        trouble = _try(send, at)
+        if not trouble:
+            return True
+        log.warning("ping not taken", extra={"trouble": trouble})
+        if time.monotonic() + wait >= deadline or stop.wait(wait):
+            return False
+        wait = min(wait * 2, LONGEST_RETRY_SECONDS)
+    return False
+
+
+def _try(send: Callable[[datetime], str], at: datetime) -> str:
+    try:
+        return send(at)
+    except Exception as error:  # a clock that stops is noticed by nobody
+        log.exception("ping failed")
+        return type(error).__name__
+
+
+def keep_pinging(
+    send: Callable[[datetime], str], interval_seconds: float, stop: threading.Event,
+    now: Callable[[], datetime],
+) -> None:  # fmt: skip
+    """One ping an interval until `stop`; a late one does not move the next."""
+    due = time.monotonic() + min(FIRST_AFTER_SECONDS, interval_seconds)
+    taken = True
+    while not stop.wait(max(0.0, due - time.monotonic())):
+        before, due = due, due + interval_seconds
+        was_taken, taken = taken, ping_until_taken(send, due - time.monotonic(), stop, now())
+        if taken and not was_taken:
+            log.info("pings are taken again")
+        elif not taken and not stop.is_set():
+            log.error("no ping was taken in this interval", extra={"seconds": round(due - before, 1)})
+        due = max(due, time.monotonic())
+
+
+def main() -> int:
+    """Ping until SIGTERM or SIGINT, which end it at once."""
+    logs.configure("clock")
+    try:
+        chosen = settings.read()
+    except SettingsError as error:
+        log.critical(str(error))
+        return 2
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    url, secret = chosen.url, next(iter(chosen.secrets), "")
+    # What stands on this machine is not asked for through a proxy.
+    outside = urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1")
+    with httpx.Client(
+        timeout=TIMEOUT_SECONDS, trust_env=outside, limits=httpx.Limits(max_keepalive_connections=0)
+    ) as client:
+        send = partial(ping, client, url, secret)
+        interval = chosen.ping_minutes * 60
+        log.info("clock started", extra={"address": _place(url), "minutes": chosen.ping_minutes})
+        # A daemon: a request in flight does not hold up the end.
+        threading.Thread(
+            target=keep_pinging, args=(send, interval, stop, partial(datetime.now, UTC)), daemon=True
+        ).start()
+        stop.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

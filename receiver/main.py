@@ -1,0 +1,69 @@
+"""Builds the web process from settings: `uvicorn --factory receiver.main:app --no-access-log`."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+
+from starlette.applications import Starlette
+
+from receiver.app import Doors, Watched, build
+from receiver.calling import LastResort
+from workers import broker, intake, logs, settings, store
+from workers.errors import SettingsError
+from workers.intake import Fold
+from workers.journal import DUE, Journal
+from workers.models import Alert
+from workers.settings import Settings
+from workers.slack import Slack
+
+log = logging.getLogger("trackwalker.door")
+
+
+def app() -> Starlette:
+    """The web app as the environment configures it. Ends the process, saying why, when settings make no sense."""
+    logs.configure("web")
+    # The path may hold the secret: whoever forgets --no-access-log must not find it in his logs.
+    logging.getLogger("uvicorn.access").disabled = True
+    try:
+        return compose(settings.read())
+    except SettingsError as error:
+        log.critical(str(error))
+        sys.exit(2)
+
+
+def compose(chosen: Settings) -> Starlette:
+    """The web app for these settings; connects to nothing yet. Raises SettingsError when there is no store."""
+    client = store.connect(chosen)
+    journal, wake = Journal(client), broker.waker(client)
+    if not chosen.secrets:
+        log.error(
+            "TRACKWALKER_SECRET is not set: every door answers 401 until it is; `make setup` writes one"
+        )
+
+    def take_in(alert: Alert, fold: Fold | None) -> str:
+        return intake.take_in(alert, fold, journal, wake, first_word_seconds=chosen.first_word_seconds)
+
+    doors = Doors(
+        secrets=chosen.secrets,
+        take_in=take_in,
+        reach=journal.ping,
+        count_due=lambda: int(journal.ask("zcard", DUE)),
+        call=LastResort(_post_line(chosen), time.monotonic).call,
+        watched=Watched(chosen.environments, chosen.railway_service_id),
+        now=partial(datetime.now, UTC),
+        token=partial(secrets.token_hex, 4),
+    )
+    return build(doors)
+
+
+def _post_line(chosen: Settings) -> Callable[[str], None]:
+    """Where a raw line goes: to Slack; into the log where nobody can or may be told."""
+    if chosen.mode == "shadow" or not chosen.can_tell:
+        return lambda text: log.error("an alert is told to nobody", extra={"line": text})
+    return Slack(chosen).post_line

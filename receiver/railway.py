@@ -1,0 +1,127 @@
+"""Railway's webhooks → Alert or Ignored. The `type` is trusted, `details.status` and `severity` never: they lie.
+
+Bodies are not signed, name no delivery, and come twice; fields are missing and spellings differ between senders.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from receiver import wire
+from receiver.wire import Malformed, identifier, section, words
+from workers.models import Alert, Ignored
+
+TROUBLE = frozenset(
+    {
+        "deployment.failed", "deployment.crashed", "deployment.oomkilled", "deployment.restarted",
+        "monitor.triggered", "volumealert.triggered",
+    }
+)  # fmt: skip
+NEW_DEPLOYMENT = frozenset({"deployment.deployed", "deployment.redeployed", "deployment.resumed"})
+"""No trouble told, but a reason to look."""
+QUIET = frozenset(
+    f"deployment.{action}"
+    for action in ("building", "deploying", "slept", "removed", "waiting", "needsapproval", "queued")
+) | {"monitor.resolved", "monitor.deleted", "volumealert.resolved"}
+LEGACY_TYPE = "deploy"
+LEGACY_STATUS = {
+    "failed": "deployment.failed",
+    "crashed": "deployment.crashed",
+    "success": "deployment.deployed",
+}
+"""Until November 2025 the status was all there was; every other one is a stage on the way."""
+DETAILS = (
+    ("source", "source"),
+    ("branch", "branch"),
+    ("commitHash", "commit"),
+    ("commitAuthor", "by"),
+    ("commitMessage", "saying"),
+    ("error", "error"),
+    ("metric", "metric"),
+    ("value", "value"),
+    ("unit", "unit"),
+    ("threshold", "threshold"),
+    ("message", "message"),
+)
+"""What is said of `details`, and how it is called; everything else in it is passed over."""
+
+
+def read(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | Ignored:
+    """The alert in a webhook body, taken at `at`; `token` makes its id unique.
+
+    Ignored for events that are no trouble and for ephemeral environments. Raises Malformed naming the field.
+    """
+    event = wire.parse(body)
+    kind, shown = _kind(event)
+    if kind not in TROUBLE | NEW_DEPLOYMENT:
+        return Ignored(
+            reason=f"{shown} is no trouble" if kind in QUIET else f"{shown} is no event that we know"
+        )
+    where = section(event, "resource") or event
+    path = "resource." if event.get("resource") else ""
+    project, environment, service, deployment = (
+        section(where, name, path) for name in ("project", "environment", "service", "deployment")
+    )
+    if environment.get("isEphemeral") is True:
+        return Ignored(reason="ephemeral environment")
+    details = _details(event, deployment)
+    deployed = identifier(deployment, f"{path}deployment")
+    if not deployed and kind.startswith("deployment."):
+        deployed = identifier(details, "details")
+    return Alert(
+        id=wire.alert_id(at, token),
+        source="railway",
+        kind=kind,
+        project_id=identifier(project, f"{path}project"),
+        environment_id=identifier(environment, f"{path}environment"),
+        service_id=identifier(service, f"{path}service"),
+        service_name=words(service.get("name"), 200) or None,
+        deployment_id=deployed,
+        at=at,
+        said_at=wire.moment(event.get("timestamp")),
+        said=_line(shown, project, environment, service, deployed, details),
+    )
+
+
+def _kind(event: Mapping[str, Any]) -> tuple[str, str]:
+    """`Deployment.oom_killed`, `deployment.oomKilled` … → `deployment.oomkilled`; and how the sender calls it."""
+    name = _named(event, "type")
+    if _plain(name) != LEGACY_TYPE:
+        return _plain(name), words(name, 80)
+    status = _named(event, "status")
+    return LEGACY_STATUS.get(_plain(status), "deployment.waiting"), words(f"{name} {status}", 80)
+
+
+def _named(event: Mapping[str, Any], field: str) -> str:
+    value = event.get(field)
+    if not isinstance(value, str) or not value.strip():
+        raise Malformed(field, "is missing" if value is None else "must be a word")
+    return value
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[_\-\s]", "", name[:200]).lower()
+
+
+def _details(event: Mapping[str, Any], deployment: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`details`, or the legacy format's `deployment.meta`; what they hold is undocumented, so a wrong shape is {}."""
+    for value in (event.get("details"), deployment.get("meta")):
+        if isinstance(value, dict) and value:
+            return value
+    return {}
+
+
+def _line(
+    shown: str, project: Mapping[str, Any], environment: Mapping[str, Any], service: Mapping[str, Any],
+    deployment: str | None, details: Mapping[str, Any],
+) -> str:  # fmt: skip
+    """One line for a person, made of known fields only."""
+    place = "/".join(filter(None, (words(project.get("name"), 100), words(environment.get("name"), 100))))
+    named = words(service.get("name"), 200)
+    parts = [f"service {named}" if named else "", f"in {place}" if place else ""]
+    parts.append(f"deployment {deployment}" if deployment else "")
+    parts += [f"{label} {words(details.get(key))}" for key, label in DETAILS if words(details.get(key))]
+    return wire.said(": ".join(filter(None, (shown, ", ".join(filter(None, parts))))))

@@ -1,0 +1,170 @@
+"""A Slack-incoming-webhook-shaped body → Alert: whatever can post to Slack can post here.
+
+Text, blocks and attachments become plain lines. Ids that stand there beside their label or in a railway.com link fill
+the alert's fields; names of services are left in the text for the worker, who knows the environment.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qs
+
+from receiver import wire
+from receiver.wire import Malformed, words
+from workers.models import Alert
+
+TEXT_KEYS = (
+    "pretext", "author_name", "title", "title_link", "text", "value", "fields", "elements", "accessory", "blocks",
+    "rows", "url", "alt_text", "footer",
+)  # fmt: skip
+"""Where blocks and attachments keep what people read, in reading order."""
+INLINE = ("rich_text_section", "rich_text_preformatted", "rich_text_quote")
+"""Their elements are one line."""
+DEEPEST = 12
+"""Slack's own blocks are nested five deep."""
+
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_KIND = r"(project|environment|env|service|deployment|deploy)"
+_LABELLED = re.compile(rf"{_KIND}[\s_-]?(?:id)?[\s:=\"'`*_()<>|#-]{{1,8}}({_UUID})(?![\w-])", re.IGNORECASE)
+_LINK = re.compile(
+    r"https?://(?:[a-z0-9-]{1,40}\.)?railway\.(?:com|app)/([^\s<>|\"')\]]{1,600})", re.IGNORECASE
+)
+_IN_PATH = re.compile(rf"(?:^|/){_KIND}s?/({_UUID})(?![\w-])", re.IGNORECASE)
+_IN_QUERY = re.compile(rf"[?&;]{_KIND}Id=({_UUID})(?![\w-])", re.IGNORECASE)
+_IN_QUERY_BARE = re.compile(rf"[?&;]id=({_UUID})(?![\w-])", re.IGNORECASE)
+"""The dashboard's `/service/<id>?id=<deployment>`."""
+_MARKUP = re.compile(r"<([^<>|]{1,2000})(?:\|([^<>]{0,2000}))?>")
+
+
+def read(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert:
+    """The alert in a message taken at `at`; `token` makes its id unique. Raises Malformed naming the field."""
+    message = wire.parse(_json_of(body) if isinstance(body, bytes) else body)
+    text = _text(message)
+    ids = _ids(text)
+    return Alert(
+        id=wire.alert_id(at, token),
+        source="slack",
+        kind="message",
+        project_id=ids.get("project"),
+        environment_id=ids.get("environment"),
+        service_id=ids.get("service"),
+        deployment_id=ids.get("deployment"),
+        at=at,
+        said_at=_said_at(message),
+        said=wire.said(text),
+    )
+
+
+def _json_of(raw: bytes) -> bytes:
+    """The JSON in a body that is a form or JSON itself; the content type is not asked, as many senders lie there."""
+    if raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b""):
+        return raw
+    try:
+        fields = parse_qs(raw.decode("utf-8"), max_num_fields=50, errors="strict")
+    except ValueError:  # bad UTF-8 too
+        raise Malformed("body", "is neither JSON nor a form") from None
+    if "payload" not in fields:
+        raise Malformed("payload" if b"=" in raw else "body", "is missing" if b"=" in raw else "is not JSON")
+    return fields["payload"][0].encode()
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    """Everything a person would read, one line each, none twice. Raises Malformed when there is nothing."""
+    _check("text", message.get("text"), str, "text")
+    _check("blocks", message.get("blocks"), list, "a list")
+    _check("attachments", message.get("attachments"), list, "a list")
+    lines: dict[str, None] = {}
+    for line in (*_string(message.get("text")), *_lines(message.get("blocks")), *_attached(message)):
+        lines[line] = None
+    if not lines:
+        raise Malformed("text", "is missing, and neither blocks nor attachments say anything")
+    return "\n".join(lines)
+
+
+def _check(name: str, value: object, kind: type, called: str) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise Malformed(name, f"must be {called}")
+
+
+def _attached(message: Mapping[str, Any]) -> Iterator[str]:
+    for attachment in message.get("attachments") or []:
+        lines = list(_lines(attachment))
+        # `fallback` says the same once more, unless it is all there is.
+        yield from lines or (_string(attachment.get("fallback")) if isinstance(attachment, dict) else ())
+
+
+def _lines(node: object, depth: int = 0) -> Iterator[str]:
+    if depth > DEEPEST:
+        return
+    if isinstance(node, str):
+        yield from _string(node)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _lines(child, depth + 1)
+    elif isinstance(node, dict):
+        if node.get("type") in INLINE:
+            yield from _string("".join(_inline(child) for child in _list(node.get("elements"))))
+        elif isinstance(node.get("title"), str) and isinstance(node.get("value"), str | int | float):
+            yield from _string(f"{words(node['title'], 200)}: {words(node['value'], 4000)}")
+        else:
+            for key in TEXT_KEYS:
+                yield from _lines(node.get(key), depth + 1)
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _inline(element: object) -> str:
+    """One element of a rich text line."""
+    if not isinstance(element, dict):
+        return ""
+    text, url = element.get("text"), element.get("url")
+    shown = text if isinstance(text, str) else ""
+    if isinstance(url, str):
+        return f"{shown} ({url})" if shown and shown != url else url
+    return shown
+
+
+def _string(value: object) -> Iterator[str]:
+    """The lines of a text, with Slack's markup resolved: `<url|label>` → `label (url)`, `&amp;` → `&`."""
+    if not isinstance(value, str):
+        return
+    for line in _MARKUP.sub(_plain, value[: wire.READ_CHARACTERS]).splitlines():
+        clean = words(html.unescape(line), 4000)
+        if clean:
+            yield clean
+
+
+def _plain(found: re.Match[str]) -> str:
+    target, label = found[1], found[2]
+    if target.startswith("!"):
+        return label or f"@{target[1:].partition('^')[0]}"
+    return f"{label} ({target})" if label and label != target else target
+
+
+def _ids(text: str) -> dict[str, str]:
+    """Kind → id, only where the text names exactly one: a message about two services is about neither alone."""
+    found: dict[str, set[str]] = {}
+    links = [match[1] for match in _LINK.finditer(text)]
+    pairs = [pair for link in links for pattern in (_IN_PATH, _IN_QUERY) for pair in pattern.findall(link)]
+    pairs += [
+        ("deployment", one) for link in links if "/service/" in link for one in _IN_QUERY_BARE.findall(link)
+    ]
+    for kind, one in pairs + _LABELLED.findall(text):
+        if wire.is_nobody(one):
+            continue
+        name = {"env": "environment", "deploy": "deployment"}.get(kind.lower(), kind.lower())
+        found.setdefault(name, set()).add(one.lower())
+    return {name: ids.pop() for name, ids in found.items() if len(ids) == 1}
+
+
+def _said_at(message: Mapping[str, Any]) -> datetime | None:
+    """The time that the content names: `ts` or `timestamp`, of the message or of an attachment."""
+    holders = [message, *(one for one in _list(message.get("attachments")) if isinstance(one, dict))]
+    times = (wire.moment(holder.get(name)) for holder in holders for name in ("ts", "timestamp"))
+    return next((time for time in times if time is not None), None)

@@ -1,0 +1,149 @@
+"""What the doors share about bytes from outside: strict JSON, cleaned words, ids, times. Nothing here trusts anything."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from workers.intake import Fold
+from workers.models import Alert
+from workers.redaction import redact
+
+Source = Literal["railway", "slack", "ping"]
+SAID_BYTES = 4096
+READ_CHARACTERS = 65_536
+"""So much of a text is looked at; more would only cost time, as 4 KiB of it are kept."""
+WEEK_SECONDS = 7 * 86_400
+FIVE_MINUTES_SECONDS = 300
+
+_UNSEEN = re.compile(r"[\x00-\x20\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
+"""Control characters, line ends, and marks that turn the reading direction."""
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")
+_NOBODY = re.compile(r"[0-]+\Z")
+
+
+class Malformed(Exception):
+    """A body is not what the door takes: `field` (dotted path, `body` for the whole) and `why`."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"{field}: {why}")
+        self.field, self.why = field, why
+
+
+def parse(raw: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
+    """The JSON object in a body; a mapping is passed through.
+
+    Raises Malformed for anything else: bad UTF-8, NaN, numbers beyond a double, double keys, endless nesting.
+    """
+    if isinstance(raw, Mapping):
+        return raw
+    if not raw.strip():
+        raise Malformed("body", "is empty")
+    try:
+        value = json.loads(
+            raw.decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=_finite, parse_float=_finite
+        )
+    except UnicodeDecodeError:
+        raise Malformed("body", "is not UTF-8") from None
+    except RecursionError:
+        raise Malformed("body", "is nested too deeply") from None
+    except ValueError:  # JSONDecodeError, and whole numbers with thousands of digits
+        raise Malformed("body", "is not JSON") from None
+    if not isinstance(value, dict):
+        raise Malformed("body", "must be a JSON object")
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in made:
+            raise Malformed(words(name, 80) or "body", "stands there twice")
+        made[name] = value
+    return made
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise Malformed("body", "holds a number that is none")
+    return number
+
+
+def words(value: object, limit: int = 500) -> str:
+    """Text or a number as one line without control characters, at most `limit` characters; "" for anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    # A sender that cuts text in the middle of an emoji leaves half a character, which nothing can store.
+    text = text[:READ_CHARACTERS].encode("utf-8", "replace").decode()
+    return _UNSEEN.sub(" ", text).strip()[:limit].rstrip()
+
+
+def said(text: str) -> str:
+    """The text redacted, then cut to 4 KiB: what an alert may carry."""
+    return redact(text[:READ_CHARACTERS]).encode()[:SAID_BYTES].decode(errors="ignore")
+
+
+def section(body: Mapping[str, Any], name: str, path: str = "") -> Mapping[str, Any]:
+    """The object called `name`, {} when it is missing or null. Raises Malformed when it is something else."""
+    value = body.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Malformed(path + name, "must be an object")
+    return value
+
+
+def identifier(body: Mapping[str, Any], field: str, name: str = "id") -> str | None:
+    """The id in the object, None when it is missing or empty. Raises Malformed when it cannot be an id."""
+    value = body.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not _ID.match(value):
+        raise Malformed(f"{field}.{name}", "must be an id: letters, digits, '-', '_' and '.', at most 100")
+    return None if is_nobody(value) else value
+
+
+def is_nobody(identity: str) -> bool:
+    """Whether an id is all zeros, which means "none"."""
+    return _NOBODY.match(identity) is not None
+
+
+def moment(value: object) -> datetime | None:
+    """A time in ISO 8601 (UTC where it names no zone) or in epoch seconds or milliseconds; None if it is neither."""
+    try:
+        if isinstance(value, str) and not re.fullmatch(r"\d{9,13}(\.\d{1,9})?", value):
+            read = datetime.fromisoformat(value)
+            return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            seconds = float(value)
+            return (
+                datetime.fromtimestamp(seconds / 1000 if seconds > 1e11 else seconds, UTC)
+                if seconds > 1e8
+                else None
+            )
+    except (ValueError, OverflowError, OSError):
+        return None
+    return None
+
+
+def alert_id(at: datetime, token: str) -> str:
+    """A name for a new alert that sorts by time."""
+    return f"{at.astimezone(UTC):%Y%m%dT%H%M%S}-{token}"
+
+
+def fold(source: Source, raw: bytes, alert: Alert) -> Fold | None:
+    """For how long the same body is the same alert: a week, or five minutes where it names no time.
+
+    None for a ping that names no time, which is always a new look.
+    """
+    if source == "ping" and alert.said_at is None:
+        return None
+    seconds = WEEK_SECONDS if alert.said_at else FIVE_MINUTES_SECONDS
+    return Fold(key=f"{source}:{hashlib.sha256(raw).hexdigest()}", seconds=seconds)

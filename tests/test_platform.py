@@ -1,0 +1,346 @@
+"""The mini platform runs real processes and tells the world what they really do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.demo.services import Kind, Sickness, draw, write
+from tests.demo.services.writing import git
+from tests.world.platform import Platform
+from tests.world.railway import World, WorldService
+from tests.world.traffic import Route, send, traffic
+
+HONEST = """
+import os, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/die":
+            os._exit(3)
+        if self.path == "/work":
+            sum(number * number for number in range(2_000_000))
+        if self.path == "/boom":
+            print("Traceback of", __file__, file=sys.stderr)
+        self.send_response(500 if self.path == "/boom" else 200)
+        self.end_headers()
+    def log_message(self, *args):
+        print("GET", self.path)
+ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+def until(held: Callable[[], bool], seconds: float = 20) -> None:
+    """Returns as soon as the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not held():
+        assert time.monotonic() < deadline, "did not come true in time"
+        time.sleep(0.02)
+
+
+def commit(folder: Path, **files: str) -> str:
+    folder.mkdir(exist_ok=True)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "Serve")
+    return git(folder, "rev-parse", "HEAD")
+
+
+def world_of(service: WorldService) -> World:
+    return World(
+        project_id="p-1", project_name="shop", environment_id="e-1", environment_name="production",
+        services=[service], workspace_id="w-1",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def service() -> WorldService:
+    return WorldService(
+        id="s-1", name="api", repo="acme/api", start_command="python app.py", domains=["api.test"]
+    )
+
+
+@pytest.fixture
+def platform(service: WorldService, tmp_path: Path) -> Iterator[Platform]:
+    (tmp_path / "code").mkdir()
+    with Platform(
+        world_of(service), service, tmp_path / "code", tmp_path / "run", sample_seconds=0.1
+    ) as running:
+        yield running
+
+
+def get(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+def test_a_deployment_goes_live_with_what_railway_keeps_beside_it(
+    platform: Platform, service: WorldService, tmp_path: Path
+) -> None:
+    sha = commit(tmp_path / "code", app=HONEST)
+
+    deployment = platform.deploy(sha)
+
+    assert (deployment.status, service.active) == ("SUCCESS", [deployment.id])
+    assert deployment.meta["commitHash"] == sha
+    assert (deployment.meta["commitAuthor"], deployment.meta["commitMessage"]) == ("Robin Weaver", "Serve")
+    assert [state for _, state in deployment.instances] == ["RUNNING"]
+    assert deployment.logs[0].message == "Starting Container"
+    assert get(platform.url + "/") == 200
+
+
+def test_a_new_deployment_retires_the_old_one(
+    platform: Platform, service: WorldService, tmp_path: Path
+) -> None:
+    old = platform.deploy(commit(tmp_path / "code", app=HONEST))
+    new = platform.deploy(commit(tmp_path / "code", app=HONEST + "\n"))
+
+    assert [one.id for one in service.deployments] == [new.id, old.id]
+    assert (old.status, new.status, service.active) == ("REMOVED", "SUCCESS", [new.id])
+    assert old.logs[-1].message == "Stopping Container"
+
+
+def test_a_deployment_that_never_becomes_healthy_fails_and_the_old_one_serves_on(
+    platform: Platform, service: WorldService, tmp_path: Path
+) -> None:
+    good = platform.deploy(commit(tmp_path / "code", app=HONEST))
+    platform.health_seconds = 1.0
+    bad = platform.deploy(commit(tmp_path / "code", app="raise SystemExit('no database')"))
+
+    assert (bad.status, good.status, service.active) == ("FAILED", "SUCCESS", [good.id])
+    assert "no database" in [row.message for row in bad.logs]
+    assert [row.message for row in bad.build_logs][-1] == "Healthcheck failed!"
+    assert get(platform.url + "/") == 200
+
+
+def test_every_request_is_noted_with_its_status_and_duration(
+    platform: Platform, service: WorldService, tmp_path: Path
+) -> None:
+    deployment = platform.deploy(commit(tmp_path / "code", app=HONEST))
+
+    statuses = [get(platform.url + path) for path in ("/", "/boom", "/work")]
+
+    noted = [(one.method, one.path, one.status, one.response_details) for one in service.requests]
+    assert statuses == [200, 500, 200]
+    assert noted == [("GET", "/", 200, ""), ("GET", "/boom", 500, ""), ("GET", "/work", 200, "")]
+    assert service.requests[2].ms > service.requests[0].ms > 0
+    assert {one.deployment_id for one in service.requests} == {deployment.id}
+
+
+def test_stdout_is_info_and_stderr_is_error_and_paths_are_the_containers(
+    platform: Platform, tmp_path: Path
+) -> None:
+    deployment = platform.deploy(commit(tmp_path / "code", app=HONEST))
+
+    get(platform.url + "/boom")
+    until(lambda: {"GET /boom", "Traceback of /app/app.py"} <= {row.message for row in deployment.logs})
+
+    by_message = {row.message: row.severity for row in deployment.logs}
+    assert by_message["GET /boom"] == "info"
+    assert by_message["Traceback of /app/app.py"] == "error"
+
+
+def test_a_crashed_process_is_restarted_and_the_edge_answers_meanwhile(
+    platform: Platform, service: WorldService, tmp_path: Path
+) -> None:
+    deployment = platform.deploy(commit(tmp_path / "code", app=HONEST))
+
+    assert get(platform.url + "/die") == 502
+    until(lambda: get(platform.url + "/") == 200)
+
+    starts = [row for row in deployment.logs if row.message == "Starting Container"]
+    died = service.requests[0]
+    assert len(starts) == 2
+    assert (died.status, died.response_details, died.upstream_address) == (502, "Retried single replica", "")
+    assert deployment.status == "SUCCESS"
+
+
+def test_a_process_that_keeps_crashing_is_given_up(
+    platform: Platform, service: WorldService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.world.container.RESTART_PAUSE_SECONDS", 0.0)
+    fragile = "import os, threading\nthreading.Timer(0.3, os._exit, [9]).start()\n" + HONEST
+    once = "import pathlib\nif pathlib.Path('up').exists(): raise SystemExit(9)\npathlib.Path('up').touch()\n"
+    deployment = platform.deploy(commit(tmp_path / "code", app=once + fragile))
+
+    until(lambda: deployment.status == "CRASHED")
+
+    starts = [row for row in deployment.logs if row.message == "Starting Container"]
+    assert len(starts) == 11
+    assert [state for _, state in deployment.instances] == ["CRASHED"]
+    assert get(platform.url + "/") == 502
+
+
+def test_cpu_and_memory_are_measured(platform: Platform, service: WorldService, tmp_path: Path) -> None:
+    deployment = platform.deploy(commit(tmp_path / "code", app=HONEST))
+
+    until(lambda: get(platform.url + "/work") == 200 and any(one.cpu > 0.1 for one in service.samples))
+
+    assert all(0.002 < one.memory_gb < 1 for one in service.samples)
+    assert {one.deployment_id for one in service.samples} == {deployment.id}
+
+
+def test_memory_may_be_limited(platform: Platform, tmp_path: Path) -> None:
+    platform.address_space_bytes, platform.health_seconds = 300_000_000, 2.0
+    greedy = platform.deploy(commit(tmp_path / "code", app="print(len(bytearray(400_000_000)))\n" + HONEST))
+
+    assert greedy.status == "FAILED"
+    assert "MemoryError" in [row.message for row in greedy.logs]
+
+
+def test_a_service_may_stand_in_a_folder_of_its_repository(
+    platform: Platform, service: WorldService, tmp_path: Path
+) -> None:
+    service.root_directory = "/services/api"
+    (tmp_path / "code/services").mkdir(parents=True)
+    (tmp_path / "code/services/api").mkdir()
+    (tmp_path / "code/services/api/app.py").write_text(HONEST)
+
+    deployment = platform.deploy(commit(tmp_path / "code"))
+
+    assert (deployment.status, deployment.meta["rootDirectory"]) == ("SUCCESS", "/services/api")
+
+
+def test_nothing_is_left_behind(service: WorldService, tmp_path: Path) -> None:
+    child = "import subprocess\nprint(subprocess.Popen(['sleep', '300']).pid, flush=True)\n"
+    sha = commit(tmp_path / "code", app=child + HONEST)
+    before = set(threading.enumerate())
+
+    with Platform(
+        world_of(service), service, tmp_path / "code", tmp_path / "run", sample_seconds=0.1
+    ) as running:
+        deployment = running.deploy(sha)
+        until(lambda: any(row.message.isdigit() for row in deployment.logs))
+        grandchild = next(int(row.message) for row in deployment.logs if row.message.isdigit())
+        process = running.live and running.live.container.process
+
+    assert process is not None and process.poll() is not None
+    until(lambda: not Path(f"/proc/{grandchild}").exists() or "Z" in state_of(grandchild))
+    assert set(threading.enumerate()) == before
+
+
+def state_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
+
+
+def test_the_service_dies_with_a_killed_platform(tmp_path: Path) -> None:
+    sha = commit(tmp_path / "code", app="import os\nprint(os.getpid())\n" + HONEST)
+    script = f"""
+from pathlib import Path
+from tests.test_platform import WorldService, world_of
+from tests.world.platform import Platform
+service = WorldService(id="s", name="api", repo="acme/api", start_command="python app.py")
+with Platform(world_of(service), service, Path({str(tmp_path / "code")!r}), Path({str(tmp_path / "run")!r})) as platform:
+    platform.deploy({sha!r})
+    print(platform.live.container.process.pid, flush=True)
+    input()
+"""
+    root = Path(__file__).parents[1]
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=root,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=dict(os.environ),
+    ) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert state_of(pid) != "Z"
+
+        parent.kill()
+
+    until(lambda: state_of(pid) == "Z")
+
+
+def test_traffic_is_a_seeded_mix_and_never_leaves_the_machine(
+    platform: Platform, service: WorldService, tmp_path: Path
+) -> None:
+    platform.deploy(commit(tmp_path / "code", app=HONEST))
+    mix = [Route("GET", "/a/{n}", 3), Route("GET", "/boom", 1)]
+
+    with traffic(platform.url, mix, seed=3, per_second=80, callers=4) as sent:
+        until(lambda: sent.statuses[200] > 20 and sent.statuses[500] > 0)
+
+    assert sent.sent == len(service.requests)
+    assert sent.statuses[500] < sent.statuses[200]
+    with (
+        pytest.raises(ValueError, match="loopback"),
+        traffic("https://example.com", mix, seed=1, per_second=1),
+    ):
+        pass
+
+
+def sick_deployment(sickness: Sickness, folder: Path) -> tuple[Platform, str, str]:
+    commits = write(sickness, folder / "code")
+    service = WorldService(
+        id="s-1", name=sickness.service, repo=f"acme/{sickness.service}", start_command=sickness.start_command
+    )
+    platform = Platform(world_of(service), service, folder / "code", folder / "run")
+    return platform, commits.healthy, commits.sick
+
+
+@pytest.mark.parametrize("kind", ["exception", "leak", "node"])
+def test_the_drawn_bug_answers_5xx_with_a_stack_in_the_log_and_the_healthy_commit_none(
+    kind: Kind, tmp_path: Path
+) -> None:
+    sickness = draw(1, kind)
+    running, healthy, sick = sick_deployment(sickness, tmp_path)
+
+    with running as platform:
+        platform.deploy(healthy)
+        with traffic(platform.url, sickness.mix, seed=1, per_second=60) as well:
+            until(lambda: well.sent > 60)
+        deployment = platform.deploy(sick)
+        with traffic(platform.url, sickness.mix, seed=1, per_second=60, callers=8) as ill:
+            until(lambda: ill.statuses[500] > 5)
+
+    assert {status for status in well.statuses if status >= 500 or status == 0} == set()
+    text = "\n".join(row.message for row in deployment.logs if row.severity == "error")
+    assert f"/app/{sickness.culprit}" in text
+
+
+@pytest.mark.parametrize("kind", ["lock", "quadratic"])
+def test_the_drawn_slowness_shows_under_load_and_not_in_the_healthy_commit(
+    kind: Kind, tmp_path: Path
+) -> None:
+    sickness = draw(1, kind)
+    running, healthy, sick = sick_deployment(sickness, tmp_path)
+
+    def slowest(platform: Platform, requests: int) -> float:
+        with traffic(
+            platform.url, sickness.mix, seed=1, per_second=sickness.per_second, callers=sickness.clients
+        ) as sent:
+            until(lambda: sent.sent >= requests, seconds=40)
+        times = sorted(one.ms for one in platform.service.requests[-requests:])
+        return times[int(len(times) * 0.8)]
+
+    with running as platform:
+        platform.deploy(healthy)
+        well = slowest(platform, 30)
+        platform.deploy(sick)
+        ill = slowest(platform, 30)
+
+    assert well < 1000 < ill
+
+
+def test_one_request_that_nobody_answers_counts_as_no_answer() -> None:
+    assert send(9, Route("GET", "/"), Random(1)) == 0

@@ -1,0 +1,381 @@
+"""A GitHub of our own: the REST calls we make, as strict as the real one, and git over smart HTTP.
+
+github = GitHubStandIn(tmp_path / "github", token="t")
+github.create("acme/shop", some_folder)
+with serve(github.app, github.faults) as running: GitHub(running.url, running.url, token=SecretStr("t"))
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import jwt
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tests.world import githttp, github_calls
+from tests.world.githttp import Right, git
+from tests.world.github_shapes import Pull, Repo, branch_of, comment_of, compare_of, file_of, pull_of, repo_of
+from tests.world.serving import Faults
+
+DOCS = "https://docs.github.com/rest"
+Limit = Literal["primary", "secondary", "secondary without a word"]
+
+
+class Problem(Exception):
+    """An answer that is a complaint."""
+
+    def __init__(
+        self, status: int, message: str, errors: list[dict[str, str]] | None = None, **headers: str
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.errors, self.headers = status, message, errors, headers
+
+
+@dataclass
+class GitHubStandIn:
+    """Repositories under `folder`; `token` may push to all of them. `.wrong` lists calls the real one does not know."""
+
+    folder: Path
+    token: str = "github-token"
+    readers: set[str] = field(default_factory=set)
+    """Tokens that may read everything and change nothing."""
+    app_id: str = ""
+    app_public_key: str = ""
+    knows_drafts: bool = True
+    faults: Faults = field(default_factory=Faults)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    pulls: list[Pull] = field(default_factory=list)
+    pushes: list[str] = field(default_factory=list)
+    """Repositories pushed to, one entry for each push that was let in."""
+    limits: list[Limit] = field(default_factory=list)
+    """Limits that the next calls run into, one each."""
+    tokens: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Installation tokens that were given out, and for which repositories."""
+    repositories: dict[str, Repo] = field(default_factory=dict)
+    comments: list[tuple[str, int, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._numbers = itertools.count(1)
+        self.app = Starlette(
+            routes=[Route("/{path:path}", self._answer, methods=["GET", "POST", "PATCH", "DELETE", "PUT"])]
+        )
+
+    # -- what a test does -------------------------------------------------------------------------
+
+    def create(self, name: str, source: Path, *, private: bool = True) -> Path:
+        """A repository from a git clone, or from plain files as one commit on main. Its bare folder."""
+        bare = self.folder / f"{name}.git"
+        bare.parent.mkdir(parents=True, exist_ok=True)
+        if not (source / ".git").exists() and not (source / "HEAD").exists():
+            plain = self.folder / "seeds" / name
+            shutil.copytree(source, plain)
+            git(plain, "init", "--quiet", "--initial-branch=main")
+            git(plain, "add", "--all")
+            git(plain, "commit", "--quiet", "--message=Begin")
+            source = plain
+        git(self.folder, "clone", "--quiet", "--bare", str(source.resolve()), str(bare.resolve()))
+        git(bare, "config", "receive.denyNonFastForwards", "true")
+        branch = git(bare, "symbolic-ref", "--short", "HEAD")
+        self.repositories[name.lower()] = Repo(len(self.repositories) + 1, name, private, branch, bare)
+        return bare
+
+    def open_pull(self, name: str, *, head: str, base: str = "main", **fields: Any) -> Pull:
+        """A pull request that somebody else opened; `head_repo` is where its branch lies."""
+        pull = Pull(next(self._numbers), self.repositories[name.lower()], head=head, base=base, **fields)
+        self.pulls.append(pull)
+        return pull
+
+    def merge(self, number: int) -> str:
+        """Merge a pull request with a merge commit, as the button does; that commit."""
+        pull = self._numbered(number)
+        bare = pull.repo.path
+        tree = git(bare, "merge-tree", "--write-tree", pull.base, pull.head)
+        words = f"Merge pull request #{number}"
+        commit = git(bare, "commit-tree", tree, "-p", pull.base, "-p", pull.head, "-m", words)
+        git(bare, "update-ref", f"refs/heads/{pull.base}", commit)
+        self._end(replace(pull, merged_at=_now(), merge_commit=commit))
+        return commit
+
+    def close(self, number: int) -> None:
+        """A human closes it without merging."""
+        self._end(self._numbered(number))
+
+    def _end(self, pull: Pull) -> None:
+        ended = replace(pull, state="closed", head_sha=pull.sha, closed_at=_now())
+        self.pulls = [ended if one.number == pull.number else one for one in self.pulls]
+
+    def _numbered(self, number: int, repo: Repo | None = None) -> Pull:
+        for pull in self.pulls:
+            if pull.number == number and repo in (None, pull.repo):
+                return pull
+        raise Problem(404, "Not Found")
+
+    # -- what the wire does -----------------------------------------------------------------------
+
+    async def _answer(self, request: Request) -> Response:
+        path = "/" + request.path_params["path"]
+        self.calls.append((request.method, path))
+        name, dot, rest = path[1:].partition(".git/")
+        if dot and name.count("/") == 1:
+            known = self.repositories.get(name.lower())
+            where = f"/{known.name}.git/{rest}" if known else path
+            answer = await githttp.answer(
+                request, self.folder, where, lambda token: self._right(token, known) if known else "none"
+            )
+            if rest == "git-receive-pack" and answer.status_code == 200:
+                self.pushes.append(name)
+            return answer
+        body = await request.body()
+        return await run_in_threadpool(self._rest, request, path, body)
+
+    def _rest(self, request: Request, path: str, raw: bytes) -> Response:
+        try:
+            self._meet_limit()
+            found = github_calls.find(request.method, path)
+            if found is None:
+                raise Problem(404, "Not Found")
+            call, parameters = found
+            body = json.loads(raw) if raw else None
+            complaints = github_calls.complaints(call, dict(request.query_params), body)
+            if complaints:
+                self.wrong.append(f"{request.method} {path}: {complaints}")
+                raise Problem(422, "Validation Failed", complaints)
+            answer = self._do(request, call, parameters, body or {})
+        except Problem as problem:
+            if problem.status == 404 and github_calls.find(request.method, path) is None:
+                self.wrong.append(f"{request.method} {path}")
+            said = {"message": problem.message, "documentation_url": DOCS, "status": str(problem.status)}
+            errors = {"errors": problem.errors} if problem.errors else {}
+            headers = {name.replace("_", "-"): value for name, value in problem.headers.items()}
+            answer = JSONResponse(said | errors, problem.status, headers)
+        answer.headers.setdefault("x-ratelimit-limit", "5000")
+        answer.headers.setdefault("x-ratelimit-remaining", "4999")
+        answer.headers.setdefault("x-ratelimit-reset", str(int(time.time()) + 3600))
+        return answer
+
+    def _meet_limit(self) -> None:
+        match self.limits.pop(0) if self.limits else None:
+            case "primary":
+                reset = str(int(time.time()) + 1800)
+                words = "API rate limit exceeded for user ID 1."
+                raise Problem(403, words, x_ratelimit_remaining="0", x_ratelimit_reset=reset)
+            case "secondary":
+                raise Problem(403, "You have exceeded a secondary rate limit.", retry_after="7")
+            case "secondary without a word":
+                raise Problem(403, "You have exceeded a secondary rate limit.")
+
+    def _do(
+        self, request: Request, call: github_calls.Call, at: dict[str, str], body: dict[str, Any]
+    ) -> Response:
+        token = _bearer(request)
+        if call.path.startswith("/app") or call.path.endswith("/installation"):
+            return self._for_app(token, at, body)
+        if token is not None and token not in {self.token, *self.readers, *self.tokens}:
+            raise Problem(401, "Bad credentials")
+        if "repo" not in at:
+            return JSONResponse({"login": "trackwalker-bot", "id": 1})
+        repo = self.repositories.get(f"{at['owner']}/{at['repo']}".lower())
+        right = self._right(token, repo) if repo else "none"
+        if repo is None or right == "none":
+            raise Problem(404, "Not Found")
+        if call.method != "GET" and right != "write":
+            words = "Resource not accessible by personal access token"
+            raise Problem(403, words, x_accepted_github_permissions=_needed(call.path))
+        doer: Callable[..., Response] = getattr(
+            self, _METHODS[call.method, call.path.removeprefix(github_calls.REPO)]
+        )
+        return doer(request, repo, at, body)
+
+    def _right(self, token: str | None, repo: Repo) -> Right:
+        if token == self.token or repo.name in self.tokens.get(token or "", ()):
+            return "write"
+        return "read" if token in self.readers or not repo.private else "none"
+
+    # -- GitHub App -------------------------------------------------------------------------------
+
+    def _for_app(self, token: str | None, at: dict[str, str], body: dict[str, Any]) -> Response:
+        try:
+            claims = jwt.decode(token or "", self.app_public_key, algorithms=["RS256"])
+        except jwt.PyJWTError as error:
+            raise Problem(401, "A JSON web token could not be decoded") from error
+        if claims["iss"] != self.app_id or claims["exp"] - time.time() > 600:
+            raise Problem(401, "'Expiration time' claim ('exp') is too far in the future")
+        if "repo" in at:
+            if f"{at['owner']}/{at['repo']}".lower() not in self.repositories:
+                raise Problem(404, "Not Found")
+            return JSONResponse({"id": 77, "app_id": 1, "app_slug": "trackwalker"})
+        if at.get("installation_id") != "77":
+            raise Problem(404, "Not Found")
+        asked = body.get("repositories", [])
+        names = tuple(one.name for one in self.repositories.values() if one.name.partition("/")[2] in asked)
+        given = f"ghs_{len(self.tokens) + 1}"
+        self.tokens[given] = names
+        expires = datetime.fromtimestamp(time.time() + 3600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        rights = {"contents": "write", "pull_requests": "write", "metadata": "read"}
+        return JSONResponse({"token": given, "expires_at": expires, "permissions": rights}, 201)
+
+    # -- one method per call ----------------------------------------------------------------------
+
+    def _repository(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
+        may_push = self._right(_bearer(request), repo) == "write"
+        return JSONResponse(repo_of(repo, str(request.base_url), may_push))
+
+    def _branch(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
+        sha = repo.sha(f"refs/heads/{at['branch']}")
+        if sha is None:
+            raise Problem(404, "Branch not found")
+        return JSONResponse(branch_of(repo, at["branch"], sha, str(request.base_url)))
+
+    def _ref(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
+        sha = repo.sha(f"refs/{at['ref']}")
+        if sha is None:
+            raise Problem(404, "Not Found")
+        kind = {"sha": sha, "type": "commit", "url": str(request.url)}
+        return JSONResponse(
+            {"ref": f"refs/{at['ref']}", "node_id": "r", "url": str(request.url), "object": kind}
+        )
+
+    def _delete_ref(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
+        if repo.sha(f"refs/{at['ref']}") is None:
+            raise Problem(422, "Reference does not exist")
+        git(repo.path, "update-ref", "-d", f"refs/{at['ref']}")
+        return Response(status_code=204)
+
+    def _compare(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
+        base, _, head = at["basehead"].partition("...")
+        if not (repo.sha(base) and repo.sha(head)):
+            raise Problem(404, "Not Found")
+        return JSONResponse(compare_of(repo, base, head, str(request.base_url)))
+
+    def _list_pulls(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
+        asked = request.query_params
+        found = [
+            one for one in self.pulls if one.repo == repo and asked.get("state", "open") in ("all", one.state)
+        ]
+        # As GitHub does: a filter without an owner is not looked at.
+        if ":" in asked.get("head", ""):
+            found = [one for one in found if one.label.lower() == asked["head"].lower()]
+        found = [one for one in found if asked.get("base", one.base) == one.base]
+        found.sort(key=lambda one: one.number, reverse=asked.get("direction", "desc") == "desc")
+        return _paged(request, [pull_of(one, str(request.base_url), simple=True) for one in found])
+
+    def _get_pull(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
+        return JSONResponse(pull_of(self._numbered(_whole(at["pull_number"]), repo), str(request.base_url)))
+
+    def _create_pull(
+        self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]
+    ) -> Response:
+        branch = body["head"].removeprefix(f"{repo.owner}:")
+        if not body.get("title"):
+            raise Problem(422, "Validation Failed", [_missing("title")])
+        for name, wanted in (("head", branch), ("base", body["base"])):
+            if repo.sha(f"refs/heads/{wanted}") is None:
+                raise Problem(422, "Validation Failed", [_missing(name) | {"code": "invalid"}])
+        if any(one.repo == repo and one.head == branch and one.state == "open" for one in self.pulls):
+            raise Problem(
+                422, "Validation Failed", [_said(f"A pull request already exists for {repo.owner}:{branch}.")]
+            )
+        if repo.sha(branch) == repo.sha(body["base"]):
+            raise Problem(
+                422, "Validation Failed", [_said(f"No commits between {body['base']} and {branch}")]
+            )
+        if body.get("draft") and not self.knows_drafts:
+            raise Problem(422, "Draft pull requests are not supported in this repository.")
+        pull = self.open_pull(
+            repo.name, head=branch, base=body["base"], title=body["title"], body=body.get("body") or None,
+            draft=body.get("draft", False), author="trackwalker-bot",
+        )  # fmt: skip
+        return JSONResponse(pull_of(pull, str(request.base_url)), 201)
+
+    def _update_pull(
+        self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]
+    ) -> Response:
+        pull = self._numbered(_whole(at["pull_number"]), repo)
+        changed = replace(
+            pull, **{key: body[key] for key in ("title", "body", "base", "state") if key in body}
+        )
+        self.pulls = [changed if one.number == pull.number else one for one in self.pulls]
+        return JSONResponse(pull_of(changed, str(request.base_url)))
+
+    def _files(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
+        pull = self._numbered(_whole(at["pull_number"]), repo)
+        changed = compare_of(repo, pull.base, pull.sha, str(request.base_url))["files"]
+        return _paged(
+            request, changed or [file_of("M", path, path, str(request.base_url)) for path in pull.files]
+        )
+
+    def _comments(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
+        number = self._numbered(_whole(at["issue_number"]), repo).number
+        said = [text for name, where, text in self.comments if (name, where) == (repo.name, number)]
+        return _paged(request, [comment_of(text, number, str(request.base_url)) for text in said])
+
+    def _comment(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
+        number = self._numbered(_whole(at["issue_number"]), repo).number
+        self.comments.append((repo.name, number, body["body"]))
+        return JSONResponse(comment_of(body["body"], number, str(request.base_url)), 201)
+
+
+_METHODS = {
+    ("GET", ""): "_repository",
+    ("GET", "/branches/{branch}"): "_branch",
+    ("GET", "/git/ref/{ref}"): "_ref",
+    ("DELETE", "/git/refs/{ref}"): "_delete_ref",
+    ("GET", "/compare/{basehead}"): "_compare",
+    ("GET", "/pulls"): "_list_pulls",
+    ("POST", "/pulls"): "_create_pull",
+    ("GET", "/pulls/{pull_number}"): "_get_pull",
+    ("PATCH", "/pulls/{pull_number}"): "_update_pull",
+    ("GET", "/pulls/{pull_number}/files"): "_files",
+    ("GET", "/issues/{issue_number}/comments"): "_comments",
+    ("POST", "/issues/{issue_number}/comments"): "_comment",
+}
+
+
+def _now() -> str:
+    return datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _bearer(request: Request) -> str | None:
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    return value if scheme.lower() in ("bearer", "token") else None
+
+
+def _needed(path: str) -> str:
+    return "contents=write" if "/git/" in path else "pull_requests=write"
+
+
+def _whole(text: str) -> int:
+    if not text.isdigit():
+        raise Problem(404, "Not Found")
+    return int(text)
+
+
+def _missing(name: str) -> dict[str, str]:
+    return {"resource": "PullRequest", "field": name, "code": "missing_field"}
+
+
+def _said(message: str) -> dict[str, str]:
+    return {"resource": "PullRequest", "code": "custom", "message": message}
+
+
+def _paged(request: Request, items: list[dict[str, Any]]) -> Response:
+    size = min(int(request.query_params.get("per_page", 30)), 100)
+    page = int(request.query_params.get("page", 1))
+    headers = {}
+    if page * size < len(items):
+        headers["Link"] = f'<{request.url.include_query_params(page=page + 1)}>; rel="next"'
+    return JSONResponse(items[(page - 1) * size : page * size], headers=headers)

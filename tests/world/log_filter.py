@@ -1,0 +1,89 @@
+"""Railway's filter language for logs: words, "phrases", @attribute:value, numbers, AND, OR, -, parentheses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+Matches = Callable[[str, Mapping[str, str | float]], bool]
+"""Whether a line with this text and these attributes is meant."""
+
+TOKEN = re.compile(r'\(|\)|-(?=[("@\w])|@?[\w.]+:"[^"]*"|"[^"]*"|@?[\w.]+:[^\s()"]+|[^\s()"]+')
+BOUND = re.compile(r"(>=|<=|>|<)(-?\d+(?:\.\d+)?)$")
+RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\.\.(-?\d+(?:\.\d+)?)$")
+LEVELS = {"err": "error", "warning": "warn"}
+
+
+def parse(text: str) -> Matches:
+    """The filter as a function; the empty one means every line. Raises ValueError where it cannot be read."""
+    tokens = TOKEN.findall(text)
+    if "".join(tokens).replace(" ", "") != re.sub(r"\s", "", text).replace(" ", ""):
+        raise ValueError(f"cannot read the filter {text!r}")
+    if not tokens:
+        return lambda _text, _attributes: True
+    found, rest = _either(tokens)
+    if rest:
+        raise ValueError(f"unexpected {rest[0]!r} in the filter")
+    return found
+
+
+def _either(tokens: list[str]) -> tuple[Matches, list[str]]:
+    options = []
+    while True:
+        found, tokens = _both(tokens)
+        options.append(found)
+        if tokens[:1] != ["OR"]:
+            return lambda text, facts: any(one(text, facts) for one in options), tokens
+        tokens = tokens[1:]
+
+
+def _both(tokens: list[str]) -> tuple[Matches, list[str]]:
+    needs: list[Matches] = []
+    while tokens and tokens[0] not in ("OR", ")"):
+        found, tokens = _one(tokens[1:] if tokens[0] == "AND" else tokens)
+        needs.append(found)
+    if not needs:
+        raise ValueError("a filter ends too early")
+    return lambda text, facts: all(one(text, facts) for one in needs), tokens
+
+
+def _one(tokens: list[str]) -> tuple[Matches, list[str]]:
+    if not tokens:
+        raise ValueError("a filter ends too early")
+    head, rest = tokens[0], tokens[1:]
+    if head == "-":
+        found, rest = _one(rest)
+        return lambda text, facts: not found(text, facts), rest
+    if head == "(":
+        found, rest = _either(rest)
+        if rest[:1] != [")"]:
+            raise ValueError("a parenthesis is never closed")
+        return found, rest[1:]
+    if head.startswith("@"):
+        return _attribute(head), rest
+    wanted = head.strip('"').lower()
+    return lambda text, _facts: wanted in text.lower(), rest
+
+
+def _attribute(token: str) -> Matches:
+    name, _, value = token[1:].partition(":")
+    value = value.strip('"')
+    bound, span = BOUND.match(value), RANGE.match(value)
+
+    def matches(_text: str, facts: Mapping[str, str | float]) -> bool:
+        if name not in facts:
+            return False
+        fact = facts[name]
+        if bound:
+            return _compare(float(fact), bound[1], float(bound[2]))
+        if span:
+            return float(span[1]) <= float(fact) <= float(span[2])
+        if isinstance(fact, str):
+            return LEVELS.get(value.lower(), value.lower()) == LEVELS.get(fact.lower(), fact.lower())
+        return value == f"{fact:g}"
+
+    return matches
+
+
+def _compare(fact: float, sign: str, limit: float) -> bool:
+    return {">=": fact >= limit, "<=": fact <= limit, ">": fact > limit, "<": fact < limit}[sign]

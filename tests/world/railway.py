@@ -1,0 +1,102 @@
+"""A Railway that answers over a real socket: the published part of its schema, executed over a `World`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from graphql import GraphQLError, build_schema, execute, parse, validate
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tests.world.railway_answers import Answers
+from tests.world.railway_types import (
+    LogRow, Request, Sample, World, WorldDeployment, WorldService, WorldVolume,
+)  # fmt: skip
+from tests.world.serving import Faults
+
+__all__ = [
+    "LogRow", "RailwayStandIn", "Request", "Sample", "World", "WorldDeployment", "WorldService", "WorldVolume",
+]  # fmt: skip
+SDL = (Path(__file__).parent / "railway.graphql").read_text()
+SCHEMA = build_schema(SDL)
+
+
+class RailwayStandIn:
+    """`app` answers at any path. `operations` holds, per request, the root fields asked for, parted by commas.
+
+    `page_limit` makes connections come in smaller pages.
+    """
+
+    def __init__(self, world: World, token: str = "railway-token", project_token: str | None = None) -> None:
+        self.world, self.token, self.project_token = world, token, project_token
+        self.faults = Faults()
+        self.operations: list[str] = []
+        self.page_limit: int | None = None
+        self.broken: dict[str, str] = {}
+        """Root field → the message with which it fails."""
+        self.nulls: set[str] = set()
+        """Names of nullable fields that cannot be resolved: null, and an error beside the data."""
+        self.app = Starlette(routes=[Route("/{path:path}", self._answer, methods=["POST"])])
+
+    async def _answer(self, request: HttpRequest) -> Response:
+        holder = self._holder(request)
+        status, body = await run_in_threadpool(self.ask, await request.json(), holder)
+        limits = {"X-RateLimit-Limit": "10000", "X-RateLimit-Remaining": str(10_000 - len(self.operations))}
+        return JSONResponse(body, status, headers=limits | {"X-RateLimit-Reset": "2030-01-01T00:00:00Z"})
+
+    def _holder(self, request: HttpRequest) -> str:
+        if request.headers.get("authorization") == f"Bearer {self.token}":
+            return "account"
+        given = request.headers.get("project-access-token")
+        return "project" if self.project_token and given == self.project_token else "stranger"
+
+    def ask(self, body: dict[str, Any], holder: str = "account") -> tuple[int, dict[str, Any]]:
+        """Status and body for one GraphQL request."""
+        try:
+            document = parse(body.get("query") or "")
+        except GraphQLError as error:
+            return 400, {"errors": [_item(error, "GRAPHQL_PARSE_FAILED")]}
+        complaints = validate(SCHEMA, document)
+        if complaints:
+            return 400, {"errors": [_item(error, "GRAPHQL_VALIDATION_FAILED") for error in complaints]}
+        self.operations.append(_asked(document))
+        with self.world.lock:
+            root = Answers(self.world, holder, self.page_limit)
+            result = execute(
+                SCHEMA,
+                document,
+                root,
+                variable_values=body.get("variables") or {},
+                field_resolver=self._resolve,
+            )
+        answer: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            answer["errors"] = [_item(error, "INTERNAL_SERVER_ERROR") for error in result.errors]
+        return 200, answer
+
+    def _resolve(self, source: Any, info: Any, **arguments: Any) -> Any:
+        name = info.field_name
+        if info.path.prev is None and name in self.broken:
+            raise GraphQLError(self.broken[name])
+        if info.path.prev is not None and name in self.nulls:
+            raise GraphQLError(f"could not resolve {name}")
+        value = source.get(name) if isinstance(source, dict) else getattr(source, name)
+        return value(info, **arguments) if callable(value) else value
+
+
+def _asked(document: Any) -> str:
+    names = [
+        field.name.value
+        for one in document.definitions
+        if one.kind == "operation_definition"
+        for field in one.selection_set.selections
+    ]
+    return ",".join(dict.fromkeys(names))
+
+
+def _item(error: GraphQLError, code: str) -> dict[str, Any]:
+    return {**error.formatted, "extensions": {"code": code}, "traceId": "7850594425975341941"}

