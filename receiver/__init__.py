@@ -1,1 +1,1 @@
-"""The door: takes alerts in and answers; never analyses. `main` builds it, `app` says who hears what, `clock` pings it."""
+"""The door: takes alerts in, answers, never analyses. `app` says who hears what, `clock` is the self-ping."""

@@ -77,9 +77,9 @@ class Doors:
     """The three ways in and what is asked about them."""
 
     def __init__(
-        self, *, secrets: Sequence[str], take_in: Callable[[Alert, Fold | None], str], reach: Callable[[], None],
-        count_due: Callable[[], int], call: Callable[[Alert], None], watched: Watched,
-        now: Callable[[], datetime], token: Callable[[], str],
+        self, *, secrets: Sequence[str], take_in: Callable[[Alert, Fold | None], str],
+        reach: Callable[[], None], count_due: Callable[[], int], call: Callable[[Alert], None],
+        watched: Watched, now: Callable[[], datetime], token: Callable[[], str],
     ) -> None:  # fmt: skip
         self.secrets = [secret.encode() for secret in secrets]
         self.take_in, self.reach, self.count_due, self.call = take_in, reach, count_due, call
@@ -157,7 +157,7 @@ class Doors:
             request.headers.get("x-trackwalker-secret", "").encode("latin-1", "replace"),
             str(request.path_params.get("secret", "")).encode("utf-8", "replace"),
         ]
-        return any([compare_digest(ours, theirs) for ours in self.secrets for theirs in offered])
+        return sum(compare_digest(ours, theirs) for ours in self.secrets for theirs in offered) > 0
 
     # -- what is asked about them -----------------------------------------------------------------
 
@@ -216,7 +216,8 @@ async def _front(_: Request) -> Response:
 
 
 async def _refuse(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+    if not isinstance(error, HTTPException):
+        raise error
     return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
 
 

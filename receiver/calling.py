@@ -1,4 +1,4 @@
-"""The last resort: the store is away, so one line of the raw alert goes straight to Slack, at most one a minute."""
+"""The last resort: the store is away, so the alert goes straight to Slack, as one line a minute at most."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger("trackwalker.door")
 
 
 class LastResort:
-    """Posts a line in a thread of its own, so that it delays no answer; the lines of one process share the gap."""
+    """Posts a line in a thread of its own, so that no answer waits for it; one process keeps one gap."""
 
     def __init__(self, post: Callable[[str], None], clock: Callable[[], float]) -> None:
         self._post, self._clock = post, clock

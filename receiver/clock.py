@@ -1,4 +1,4 @@
-"""`python -m receiver.clock`: pings the receiver at its public address, so that the ping proves the way in as well."""
+"""`python -m receiver.clock`: pings the receiver at its public address, which also proves the way in."""
 
 from __future__ import annotations
 
@@ -34,11 +34,10 @@ log = logging.getLogger("trackwalker.clock")
 
 
 def ping(client: httpx.Client, url: str, secret: str, at: datetime) -> str:
-    """Post one ping that names the time `at`: "" when it was taken, else what went wrong and where to look."""
+    """Post one ping that names the time `at`: "" when taken, else what went wrong and where to look."""
     try:
-        answer = client.post(
-            f"{url}/ping", json={"at": at.isoformat()}, headers={"X-Trackwalker-Secret": secret.encode()}
-        )
+        headers = {b"X-Trackwalker-Secret": secret.encode()}
+        answer = client.post(f"{url}/ping", json={"at": at.isoformat()}, headers=headers)
     except httpx.TimeoutException:
         return f"no answer within {TIMEOUT_SECONDS:g} s from {_place(url)}: check TRACKWALKER_PUBLIC_URL"
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from starlette.applications import Starlette
+from workers.slack import Slack
 
 from receiver.app import Doors, Watched, build
 from receiver.calling import LastResort
@@ -20,13 +21,12 @@ from workers.intake import Fold
 from workers.journal import DUE, Journal
 from workers.models import Alert
 from workers.settings import Settings
-from workers.slack import Slack
 
 log = logging.getLogger("trackwalker.door")
 
 
 def app() -> Starlette:
-    """The web app as the environment configures it. Ends the process, saying why, when settings make no sense."""
+    """The web app as the environment configures it. Ends the process, saying why, when it cannot be."""
     logs.configure("web")
     # The path may hold the secret: whoever forgets --no-access-log must not find it in his logs.
     logging.getLogger("uvicorn.access").disabled = True
@@ -38,7 +38,7 @@ def app() -> Starlette:
 
 
 def compose(chosen: Settings) -> Starlette:
-    """The web app for these settings; connects to nothing yet. Raises SettingsError when there is no store."""
+    """The web app for these settings; connects to nothing yet. Raises SettingsError when no store is set."""
     client = store.connect(chosen)
     journal, wake = Journal(client), broker.waker(client)
     if not chosen.secrets:
@@ -66,4 +66,10 @@ def _post_line(chosen: Settings) -> Callable[[str], None]:
     """Where a raw line goes: to Slack; into the log where nobody can or may be told."""
     if chosen.mode == "shadow" or not chosen.can_tell:
         return lambda text: log.error("an alert is told to nobody", extra={"line": text})
-    return Slack(chosen).post_line
+    slack = Slack(
+        bot_token=chosen.slack_bot_token,
+        channel=chosen.slack_channel,
+        webhook_url=chosen.slack_webhook_url,
+        api_url=chosen.slack_api_url,
+    )
+    return slack.post_line

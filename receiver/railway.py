@@ -1,6 +1,6 @@
-"""Railway's webhooks → Alert or Ignored. The `type` is trusted, `details.status` and `severity` never: they lie.
+"""Railway's webhooks → Alert or Ignored. The `type` is trusted, `details.status` and `severity` never are.
 
-Bodies are not signed, name no delivery, and come twice; fields are missing and spellings differ between senders.
+Bodies are not signed, name no delivery and come twice; fields are missing and spellings differ.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def read(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | I
 
 
 def _kind(event: Mapping[str, Any]) -> tuple[str, str]:
-    """`Deployment.oom_killed`, `deployment.oomKilled` … → `deployment.oomkilled`; and how the sender calls it."""
+    """`Deployment.oom_killed`, `deployment.oomKilled` … → `deployment.oomkilled`; and the sender's words."""
     name = _named(event, "type")
     if _plain(name) != LEGACY_TYPE:
         return _plain(name), words(name, 80)
@@ -107,7 +107,7 @@ def _plain(name: str) -> str:
 
 
 def _details(event: Mapping[str, Any], deployment: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`details`, or the legacy format's `deployment.meta`; what they hold is undocumented, so a wrong shape is {}."""
+    """`details`, or the legacy format's `deployment.meta`. Both are undocumented, so a wrong shape is {}."""
     for value in (event.get("details"), deployment.get("meta")):
         if isinstance(value, dict) and value:
             return value

@@ -1,7 +1,7 @@
 """A Slack-incoming-webhook-shaped body → Alert: whatever can post to Slack can post here.
 
-Text, blocks and attachments become plain lines. Ids that stand there beside their label or in a railway.com link fill
-the alert's fields; names of services are left in the text for the worker, who knows the environment.
+Text, blocks and attachments become plain lines. Ids beside their label or in a railway.com link fill its
+fields; names of services are left in the text for the worker, who knows the environment.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from receiver.wire import Malformed, words
 from workers.models import Alert
 
 TEXT_KEYS = (
-    "pretext", "author_name", "title", "title_link", "text", "value", "fields", "elements", "accessory", "blocks",
-    "rows", "url", "alt_text", "footer",
+    "pretext", "author_name", "title", "title_link", "text", "value", "fields", "elements", "accessory",
+    "blocks", "rows", "url", "alt_text", "footer",
 )  # fmt: skip
 """Where blocks and attachments keep what people read, in reading order."""
 INLINE = ("rich_text_section", "rich_text_preformatted", "rich_text_quote")
@@ -41,7 +41,7 @@ _MARKUP = re.compile(r"<([^<>|]{1,2000})(?:\|([^<>]{0,2000}))?>")
 
 
 def read(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert:
-    """The alert in a message taken at `at`; `token` makes its id unique. Raises Malformed naming the field."""
+    """The alert in a message taken at `at`; `token` makes its id unique. Raises Malformed."""
     message = wire.parse(_json_of(body) if isinstance(body, bytes) else body)
     text = _text(message)
     ids = _ids(text)
@@ -60,7 +60,7 @@ def read(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert:
 
 
 def _json_of(raw: bytes) -> bytes:
-    """The JSON in a body that is a form or JSON itself; the content type is not asked, as many senders lie there."""
+    """The JSON in a body that is a form or JSON itself; many senders lie in the content type."""
     if raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b""):
         return raw
     try:
@@ -148,7 +148,7 @@ def _plain(found: re.Match[str]) -> str:
 
 
 def _ids(text: str) -> dict[str, str]:
-    """Kind → id, only where the text names exactly one: a message about two services is about neither alone."""
+    """Kind → id, where the text names exactly one: a message about two services is about neither alone."""
     found: dict[str, set[str]] = {}
     links = [match[1] for match in _LINK.finditer(text)]
     pairs = [pair for link in links for pattern in (_IN_PATH, _IN_QUERY) for pair in pattern.findall(link)]

@@ -1,4 +1,4 @@
-"""What the doors share about bytes from outside: strict JSON, cleaned words, ids, times. Nothing here trusts anything."""
+"""What the doors share about bytes from outside, none of which are trusted: JSON, words, ids, times."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")
 _NOBODY = re.compile(r"[0-]+\Z")
 
 
-class Malformed(Exception):
+class Malformed(Exception):  # noqa: N818 (it reads as what the body is)
     """A body is not what the door takes: `field` (dotted path, `body` for the whole) and `why`."""
 
     def __init__(self, field: str, why: str) -> None:
@@ -76,7 +76,7 @@ def _finite(text: str) -> float:
 
 
 def words(value: object, limit: int = 500) -> str:
-    """Text or a number as one line without control characters, at most `limit` characters; "" for anything else."""
+    """Text or a number as one line without control characters, cut to `limit`; "" for anything else."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
@@ -116,7 +116,7 @@ def is_nobody(identity: str) -> bool:
 
 
 def moment(value: object) -> datetime | None:
-    """A time in ISO 8601 (UTC where it names no zone) or in epoch seconds or milliseconds; None if it is neither."""
+    """A time in ISO 8601 (UTC where it names no zone), epoch seconds or milliseconds; None for others."""
     try:
         if isinstance(value, str) and not re.fullmatch(r"\d{9,13}(\.\d{1,9})?", value):
             read = datetime.fromisoformat(value)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.demo.services import KINDS, Kind, Sickness, draw, mending, write
+from tests.demo.services import Kind, Sickness, draw, mending, runnable, write
 from tests.demo.services.writing import git
 
 SEEDS = range(4)
+KINDS = runnable()
 
 
 def run(folder: Path, command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:

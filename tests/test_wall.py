@@ -208,8 +208,9 @@ def test_what_a_killed_worker_started_dies_with_it(wall: Wall, place: Path, kind
 from pathlib import Path
 from workers.mend.wall import Wall, build_wall, start
 place = Path({str(place)!r})
-wall = build_wall(hide=(), scratch=place / "scratch", unsandboxed=False) if {kind!r} != "none" else Wall("none")
-start(wall, ["/bin/sh", "-c", "setsid sleep {mark} & sleep {mark}"], cwd=place, writable=[place], env={{}}, network=False)
+wall = build_wall(hide=(), scratch=place, unsandboxed=False) if {kind!r} != "none" else Wall("none")
+command = ["/bin/sh", "-c", "setsid sleep {mark} & sleep {mark}"]
+start(wall, command, cwd=place, writable=[place], env={{}}, network=False)
 input()
 """
     worker = subprocess.Popen(
@@ -268,7 +269,7 @@ def test_a_wall_that_leaves_a_hidden_file_readable_is_refused(place: Path) -> No
     if os.geteuid() == 0:
         os.chown(theirs, 65534, 65534)
 
-    with pytest.raises(AgentRefused, match="can read|needs root"):
+    with pytest.raises(AgentRefused, match=r"can read|needs root"):
         build_wall(hide=[theirs], scratch=place / "scratch", unsandboxed=False, rungs=())
 
 

@@ -1,6 +1,7 @@
 """Makes a checkout ready to run: .venv, .tools/bin/{opencode,rg} and a secret in .env.
 
-Standard library only, because it runs before anything is installed. It writes into the checkout and nowhere else.
+Standard library only, because it runs before anything is installed. It writes into the checkout and
+nowhere else.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-if sys.version_info < (3, 11):
+if sys.version_info < (3, 11):  # noqa: UP036 - runs under whatever is called python3
     sys.exit(f"setup: Python 3.11 or newer is needed, this is {platform.python_version()}")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,15 +31,15 @@ NODE_LOCK = ROOT / "tools" / "node.lock"
 NPM_FILES = [ROOT / "tools" / "package.json", ROOT / "tools" / "package-lock.json"]
 OLDEST_NPM = 8  # the first that reads and keeps our lock's format whole
 
-SECRET = "TRACKWALKER_SECRET"
+SECRET = "TRACKWALKER_SECRET"  # noqa: S105 - its name, not its value
 SECRET_LINE = re.compile(rf"^[ \t]*(?:export[ \t]+)?{SECRET}[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 ARCHITECTURES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 HERE = f"{sys.platform}-{ARCHITECTURES.get(platform.machine().lower(), platform.machine())}"
 # name in .tools/bin → npm package of this platform
 PROGRAMS = {"opencode": f"opencode-{HERE}", "rg": f"@vscode/ripgrep-{HERE}"}
 NO_NETWORK = re.compile(
-    r"NewConnectionError|Failed to establish a new connection|NameResolutionError|name resolution|ConnectTimeout"
-    r"|ReadTimeout|ProxyError|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|FETCH_ERROR"
+    r"NewConnectionError|Failed to establish a new connection|NameResolutionError|name resolution"
+    r"|ConnectTimeout|ReadTimeout|ProxyError|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH"
 )
 
 
@@ -69,10 +70,11 @@ def set_up(lock: int, *, only_tools: bool) -> bool:
     jobs = [] if is_current(TOOLS, tools_digest(), programs_here()) else [install_tools]
     if not only_tools and not is_current(VENV, venv_digest(), [VENV / "bin" / "python"]):
         jobs.append(install_packages)
-        make_venv()
     if jobs:
         LOG.write_text("")
         print(f"setup: installing with Python {platform.python_version()}", flush=True)
+    if install_packages in jobs:
+        make_venv(lock)
     # Side by side, because both mostly wait for downloads.
     with ThreadPoolExecutor(len(jobs) or 1) as pool:
         running = [pool.submit(job, lock) for job in jobs]
@@ -135,10 +137,10 @@ def write_stamp(folder: Path, text: str) -> None:
 # The virtual environment
 
 
-def make_venv() -> None:
+def make_venv(lock: int) -> None:
     try:
         import ensurepip  # noqa: F401 - Debian ships venv without it, and then venv fails late and at length
-        import venv
+        import venv  # noqa: F401
     except ImportError:
         raise SetupError(
             f"{sys.executable} has no venv module (Debian, Ubuntu: apt-get install python3-venv)"
@@ -146,10 +148,9 @@ def make_venv() -> None:
     if VENV.is_symlink():
         VENV.unlink()
     (VENV / "stamp").unlink(missing_ok=True)
-    try:
-        venv.EnvBuilder(clear=True, symlinks=True, with_pip=True).create(VENV)
-    except subprocess.CalledProcessError as error:
-        raise SetupError(f"no virtual environment could be made: {error}") from error
+    # Of the base interpreter: ours may be the one in .venv, which --clear removes.
+    python = getattr(sys, "_base_executable", sys.executable)
+    run("venv", [python, "-m", "venv", "--clear", str(VENV)], lock)
 
 
 def install_packages(lock: int) -> None:
@@ -160,7 +161,10 @@ def install_packages(lock: int) -> None:
 def pip_install(python: Path, requirements: Path, lock: int, *options: str) -> None:
     flags = ["--require-hashes", "--no-cache-dir", "--disable-pip-version-check", "--no-input", "--quiet"]
     # Wheels only: building from source would run code of packages and need compilers.
-    run([str(python), "-m", "pip", "install", *flags, "--only-binary=:all:", *options, "-r", str(requirements)], lock)
+    flags += ["--only-binary=:all:", "--requirement", str(requirements), *options]
+    command = [str(python), "-m", "pip", "install", *flags]
+    # A user's own `user = true` would refuse to install into a virtual environment.
+    run("pip", command, lock, environment={"PIP_USER": "0"})
 
 
 # opencode and ripgrep
@@ -178,32 +182,38 @@ def pinned_programs() -> dict[str, str]:
 
 def install_tools(lock: int) -> None:
     (TOOLS / "stamp").unlink(missing_ok=True)
-    home, scratch, binaries = TOOLS / "npm", TOOLS / "scratch", TOOLS / "bin"
-    for folder in (scratch, binaries):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-    home.mkdir(exist_ok=True)
+    scratch, home = TOOLS / "scratch", TOOLS / "scratch" / "packages"
+    shutil.rmtree(scratch, ignore_errors=True)
+    home.mkdir(parents=True)
     for file in NPM_FILES:
         shutil.copyfile(file, home / file.name)
-    # npm's cache and logs would land in HOME.
-    environment = {"npm_config_cache": str(scratch / "cache"), "npm_config_update_notifier": "false"}
-    command = [*npm(scratch, lock), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    run(command, lock, cwd=home, environment=environment)
+    environment = {
+        "npm_config_cache": str(scratch / "cache"),  # else cache and logs land in HOME
+        "npm_config_update_notifier": "false",
+        "npm_config_fetch_retry_mintimeout": "1000",  # milliseconds; without a network, say so soon
+        "NODE_USE_SYSTEM_CA": "1",  # behind a company's proxy only the system's certificates fit
+    }
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=http"]
+    run("npm", [*npm(scratch, lock), "ci", *options], lock, cwd=home, environment=environment)
+    (TOOLS / "bin").mkdir(exist_ok=True)
     for name, package in pinned_programs().items():
-        link(binaries / name, home / "node_modules" / package / "bin" / name)
+        keep(home / "node_modules" / package / "bin" / name)
     for name in PROGRAMS.keys() - pinned_programs().keys():
-        hint = "; install it and name it in OPENCODE_BIN" if name == "opencode" else "; install it on PATH"
-        print(f"setup: no {name} is pinned for {HERE}{hint}", flush=True)
+        hint = "name it in OPENCODE_BIN" if name == "opencode" else "have it on PATH"
+        print(f"setup: no {name} is pinned for {HERE}: install it yourself and {hint}", flush=True)
     shutil.rmtree(scratch, ignore_errors=True)
     write_stamp(TOOLS, tools_digest())
 
 
-def link(place: Path, program: Path) -> None:
+def keep(program: Path) -> None:
+    """The program itself is moved, not linked: the agent's wall then shows it one file and nothing else."""
     if not program.is_file():
-        # All packages are optional to npm, since each fits one platform: it says nothing when one is missing.
-        raise SetupError(f"npm did not bring {program.name}: is the npm registry within reach? See {shown(LOG)}")
+        # All packages are optional to npm, since each fits one platform: it ends well when one is missing.
+        failed = re.search(r"failed with \S+", LOG.read_text())
+        why = failed.group() if failed else "no reason given"
+        raise SetupError(f"npm did not bring {program.name}, {why}: check the network ({shown(LOG)})")
     program.chmod(0o755)
-    place.symlink_to(os.path.relpath(program, place.parent))
+    program.replace(TOOLS / "bin" / program.name)
 
 
 def npm(scratch: Path, lock: int) -> list[str]:
@@ -221,8 +231,8 @@ def npm(scratch: Path, lock: int) -> list[str]:
 
 def npm_version(program: str) -> int:
     try:
-        answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=True)
-        return int(answer.stdout.split(".")[0])
+        answer = subprocess.check_output([program, "--version"], text=True, timeout=30)
+        return int(answer.split(".")[0])
     except (OSError, ValueError, subprocess.SubprocessError):
         return 0
 
@@ -251,7 +261,9 @@ def write_secret() -> bool:
 # Processes
 
 
-def run(command: list[str], lock: int, cwd: Path = ROOT, environment: dict[str, str] | None = None) -> None:
+def run(
+    what: str, command: list[str], lock: int, cwd: Path = ROOT, environment: dict[str, str] | None = None
+) -> None:
     """Runs one command; its output goes to the log, a failure becomes one sentence."""
     done = subprocess.run(
         command,
@@ -269,11 +281,13 @@ def run(command: list[str], lock: int, cwd: Path = ROOT, environment: dict[str, 
         log.write(done.stdout)
     if done.returncode == 0:
         return
-    what = "pip" if "pip" in command else "npm"
     if NO_NETWORK.search(done.stdout):
-        raise SetupError(f"{what} cannot reach its registry: check the network, then try again ({shown(LOG)})")
-    errors = [line for line in done.stdout.splitlines() if "error" in line.lower()] or [done.stdout.strip()[-200:]]
-    raise SetupError(f"{what} failed: {errors[0].strip()} (see {shown(LOG)})")
+        raise SetupError(
+            f"{what} cannot reach its registry: check the network, then try again ({shown(LOG)})"
+        )
+    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()] or ["it said nothing"]
+    told = next((line for line in lines if "error" in line.lower()), lines[-1])
+    raise SetupError(f"{what} failed: {told} ({shown(LOG)})")
 
 
 def shown(path: Path) -> str:

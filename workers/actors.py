@@ -83,39 +83,25 @@ def backoff(tries: int, asked: float | None) -> float:
 
 
 def declare(broker: RedisBroker, services: Services) -> None:
-    """Declare one actor per stage on the broker."""
-    journal, settings = services.journal, services.settings
-    slots = threading.BoundedSemaphore(settings.mends)
+    """Declare one actor per stage on the broker; those of a mend share TRACKWALKER_MENDS places."""
+    slots = threading.BoundedSemaphore(services.settings.mends)
+    for stage in LINE:
+        run = partial(_in_a_slot, slots) if STAGES[stage] == "mends" else partial(work)
 
-    def actor(stage: str, body: Callable[[Claim], None]) -> None:
-        def run(key: str) -> None:
-            work(services, key, stage, body)
+        def act(key: str, stage: str = stage, run: Callable[..., None] = run) -> None:
+            run(services, key, stage)
 
-        dramatiq.actor(
-            run, broker=broker, actor_name=stage, queue_name=STAGES[stage], max_retries=0, store_results=False
-        )
+        dramatiq.actor(act, broker=broker, actor_name=stage, queue_name=STAGES[stage])
 
-    def slotted(stage: str, body: Callable[[Claim], None]) -> None:
-        def run(key: str) -> None:
-            if not slots.acquire(blocking=False):
-                return  # the mover brings it again
-            try:
-                work(services, key, stage, body)
-            finally:
-                slots.release()
 
-        dramatiq.actor(run, broker=broker, actor_name=stage, queue_name=STAGES[stage], max_retries=0)
-
-    actor("intake", partial(take_to_sweeps, services))
-    actor("survey", partial(look_at, services))
-    actor("analyse", partial(judge, services))
-    actor("enrich", partial(enrich, services))
-    actor("diagnose", partial(diagnose, services))
-    slotted("plan", partial(plan, services))
-    slotted("mend", partial(mend, services))
-    actor("propose", partial(propose, services))
-    actor("watch", partial(watch, services))
-    actor("tell", partial(tell, services))
+def _in_a_slot(slots: threading.BoundedSemaphore, services: Services, key: str, stage: str) -> None:
+    """Work when there is a free place; else drop the message, the mover brings it again."""
+    if not slots.acquire(blocking=False):
+        return
+    try:
+        work(services, key, stage)
+    finally:
+        slots.release()
 
 
 # ---- one stage each --------------------------------------------------------------------------
@@ -252,6 +238,20 @@ def tell(services: Services, claim: Claim) -> None:
     )
 
 
+LINE: dict[str, Callable[[Services, Claim], None]] = {
+    "intake": take_to_sweeps,
+    "survey": look_at,
+    "analyse": judge,
+    "enrich": enrich,
+    "diagnose": diagnose,
+    "plan": plan,
+    "mend": mend,
+    "propose": propose,
+    "watch": watch,
+    "tell": tell,
+}
+
+
 # ---- what every stage shares -----------------------------------------------------------------
 
 
@@ -274,7 +274,7 @@ def hold(services: Services, claim: Claim) -> None:
     brakes.check(services.journal, names, services.now().timestamp())
 
 
-def work(services: Services, key: str, stage: str, body: Callable[[Claim], None]) -> None:
+def work(services: Services, key: str, stage: str) -> None:
     """One stage of one journal under a claim, and what follows when it fails."""
     journal = services.journal
     if journal.stopping.is_set():
@@ -282,18 +282,18 @@ def work(services: Services, key: str, stage: str, body: Callable[[Claim], None]
     try:
         with journal.claimed(key, stage, deadline_seconds=DEADLINES.get(stage, 300.0)) as claim:
             if claim is not None:
-                _attempt(services, claim, body)
+                _attempt(services, claim)
     except (Superseded, NotAvailable) as error:
         log.warning("let go", extra={"investigation": key.removeprefix(PREFIX), "why": str(error)})
 
 
-def _attempt(services: Services, claim: Claim, body: Callable[[Claim], None]) -> None:
+def _attempt(services: Services, claim: Claim) -> None:
     now = services.now().timestamp()
     if claim.deaths > DEATHS_ALLOWED:
         give_up(services, claim, f"the worker died {claim.deaths} times during {claim.stage}")
         return
     try:
-        body(claim)
+        LINE[claim.stage](services, claim)
     except Superseded:
         if not services.journal.stopping.is_set():
             raise

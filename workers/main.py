@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import dramatiq
@@ -56,9 +57,9 @@ def _give_up() -> None:
     threading.Timer(15, os._exit, args=(1,)).start()
 
 
-def services(config: Settings, client: Any) -> actors.Services:
-    """Every client the stages use, from the settings."""
-    folder = embedded.state_folder()
+def services(config: Settings, client: Any, folder: Path) -> actors.Services:
+    """Every client the stages use, from the settings; clones and runs lie below `folder`."""
+    journal = Journal(client)
     github = GitHub(
         config.github_api_url,
         config.github_server_url,
@@ -69,13 +70,13 @@ def services(config: Settings, client: Any) -> actors.Services:
     repositories = Repositories(folder / "work", config.github_server_url, github.credentials)
     return actors.Services(
         settings=config,
-        journal=Journal(client),
+        journal=journal,
         railway=railway(config),
         github=github,
         slack=slack(config),
         repositories=repositories,
         mender=mending.Mender(
-            settings=config, github=github, repositories=repositories, journal=Journal(client), folder=folder
+            settings=config, github=github, repositories=repositories, journal=journal, folder=folder
         ),
         now=lambda: datetime.now(UTC),
     )
@@ -102,7 +103,7 @@ def build() -> None:
     logs.configure("worker")
     config = settings.read()
     client = store.connect(config)
-    made = services(config, client)
+    made = services(config, client, embedded.state_folder())
     broker = make_broker(client, [Life(made.journal)])
     dramatiq.set_broker(broker)
     actors.declare(broker, made)

@@ -1,7 +1,7 @@
-"""What must not be read by others is cut out of text before it is stored, shown or sent: `[redacted]` stands there.
+"""What others must not read is cut out of text before it is stored, shown or sent: `[redacted]` stands there.
 
-Every pattern starts at a rare literal or has a bounded length, and none can fail after a long way: a hostile line
-of 100 kB costs milliseconds. Hosts, paths, commit hashes, UUIDs and numbers stay, as they are what evidence is.
+Every pattern starts at a rare literal or has a bounded length, and none can fail after a long way: a hostile
+line of 100 kB costs milliseconds. Hosts, paths, commit hashes, UUIDs and numbers stay: evidence is made of them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ MARK = "[redacted]"
 SHORTEST_KNOWN_SECRET = 6
 """Exact values shorter than this are not looked for: they would cut words out of the middle of others."""
 RANDOM_CHANGES = 0.4
-"""Share of neighbours of different kind (lower, upper, digit) above which 40 characters are random: by chance it is
-0.6, names in CamelCase and paths stay below 0.35."""
+"""Share of neighbours of different kind (lower, upper, digit) above which 40 characters are random: by chance it
+is 0.6, names in CamelCase and paths stay below 0.35."""
 
 PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----.*?(?:-----END[^\n-]{0,60}-----|\Z)",
@@ -64,7 +64,7 @@ PAIR = re.compile(
     r"""|(?P<bare>[^\s"',;&|)}\]<]+))""",
     re.IGNORECASE,
 )
-"""`password=…`, `"client_secret": "…"`, `?token=…`, `API_KEY: …`, escaped JSON; the value is cut by `_cut_value`."""
+"""`password=…`, `"client_secret": "…"`, `?token=…`, `API_KEY: …`, escaped JSON; `_cut_pairs` cuts the value."""
 FLAG = re.compile(
     rf"(--(?:[\w-]{{0,20}}-)?(?:{WORDS})\s{{1,3}})(?![-\[])[^\s\"']+", re.IGNORECASE
 )
@@ -76,10 +76,10 @@ RANDOM = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{40,}={0,2}")
 
 
 def redact(text: str, known: Iterable[str] = ()) -> str:
-    """The text without tokens, passwords, keys, addresses of people and card numbers, nor any of the `known` values.
+    """The text without tokens, passwords, keys, mail addresses, card numbers, or any of the `known` values.
 
-    The rest stays as it is; redacting twice changes nothing more. Redact first, cut afterwards: half a token has no
-    shape any more.
+    The rest stays as it is; redacting twice changes nothing more. Redact first, cut afterwards: half a token has
+    no shape any more.
     """
     for secret in sorted(
         {value for value in known if len(value) >= SHORTEST_KNOWN_SECRET},

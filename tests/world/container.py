@@ -70,6 +70,7 @@ class Container:
             self._thread.join()
 
     def _live(self) -> None:
+        code: int | None = None
         for attempt in range(1 + RESTARTS):
             code = self._run_once()
             if code is None or code == 0 or self._stopping.is_set():

@@ -33,7 +33,7 @@ DOCS = "https://docs.github.com/rest"
 Limit = Literal["primary", "secondary", "secondary without a word"]
 
 
-class Problem(Exception):
+class ComplaintError(Exception):
     """An answer that is a complaint."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Problem(Exception):
 
 @dataclass
 class GitHubStandIn:
-    """Repositories under `folder`; `token` may push to all of them. `.wrong` lists calls the real one does not know."""
+    """Repositories under `folder`; `token` may push to all. `.wrong`: calls the real one does not know."""
 
     folder: Path
     token: str = "github-token"
@@ -122,7 +122,7 @@ class GitHubStandIn:
         for pull in self.pulls:
             if pull.number == number and repo in (None, pull.repo):
                 return pull
-        raise Problem(404, "Not Found")
+        raise ComplaintError(404, "Not Found")
 
     # -- what the wire does -----------------------------------------------------------------------
 
@@ -147,15 +147,15 @@ class GitHubStandIn:
             self._meet_limit()
             found = github_calls.find(request.method, path)
             if found is None:
-                raise Problem(404, "Not Found")
+                raise ComplaintError(404, "Not Found")
             call, parameters = found
             body = json.loads(raw) if raw else None
             complaints = github_calls.complaints(call, dict(request.query_params), body)
             if complaints:
                 self.wrong.append(f"{request.method} {path}: {complaints}")
-                raise Problem(422, "Validation Failed", complaints)
+                raise ComplaintError(422, "Validation Failed", complaints)
             answer = self._do(request, call, parameters, body or {})
-        except Problem as problem:
+        except ComplaintError as problem:
             if problem.status == 404 and github_calls.find(request.method, path) is None:
                 self.wrong.append(f"{request.method} {path}")
             said = {"message": problem.message, "documentation_url": DOCS, "status": str(problem.status)}
@@ -172,11 +172,11 @@ class GitHubStandIn:
             case "primary":
                 reset = str(int(time.time()) + 1800)
                 words = "API rate limit exceeded for user ID 1."
-                raise Problem(403, words, x_ratelimit_remaining="0", x_ratelimit_reset=reset)
+                raise ComplaintError(403, words, x_ratelimit_remaining="0", x_ratelimit_reset=reset)
             case "secondary":
-                raise Problem(403, "You have exceeded a secondary rate limit.", retry_after="7")
+                raise ComplaintError(403, "You have exceeded a secondary rate limit.", retry_after="7")
             case "secondary without a word":
-                raise Problem(403, "You have exceeded a secondary rate limit.")
+                raise ComplaintError(403, "You have exceeded a secondary rate limit.")
 
     def _do(
         self, request: Request, call: github_calls.Call, at: dict[str, str], body: dict[str, Any]
@@ -185,16 +185,16 @@ class GitHubStandIn:
         if call.path.startswith("/app") or call.path.endswith("/installation"):
             return self._for_app(token, at, body)
         if token is not None and token not in {self.token, *self.readers, *self.tokens}:
-            raise Problem(401, "Bad credentials")
+            raise ComplaintError(401, "Bad credentials")
         if "repo" not in at:
             return JSONResponse({"login": "trackwalker-bot", "id": 1})
         repo = self.repositories.get(f"{at['owner']}/{at['repo']}".lower())
         right = self._right(token, repo) if repo else "none"
         if repo is None or right == "none":
-            raise Problem(404, "Not Found")
+            raise ComplaintError(404, "Not Found")
         if call.method != "GET" and right != "write":
             words = "Resource not accessible by personal access token"
-            raise Problem(403, words, x_accepted_github_permissions=_needed(call.path))
+            raise ComplaintError(403, words, x_accepted_github_permissions=_needed(call.path))
         doer: Callable[..., Response] = getattr(
             self, _METHODS[call.method, call.path.removeprefix(github_calls.REPO)]
         )
@@ -211,15 +211,15 @@ class GitHubStandIn:
         try:
             claims = jwt.decode(token or "", self.app_public_key, algorithms=["RS256"])
         except jwt.PyJWTError as error:
-            raise Problem(401, "A JSON web token could not be decoded") from error
+            raise ComplaintError(401, "A JSON web token could not be decoded") from error
         if claims["iss"] != self.app_id or claims["exp"] - time.time() > 600:
-            raise Problem(401, "'Expiration time' claim ('exp') is too far in the future")
+            raise ComplaintError(401, "'Expiration time' claim ('exp') is too far in the future")
         if "repo" in at:
             if f"{at['owner']}/{at['repo']}".lower() not in self.repositories:
-                raise Problem(404, "Not Found")
+                raise ComplaintError(404, "Not Found")
             return JSONResponse({"id": 77, "app_id": 1, "app_slug": "trackwalker"})
         if at.get("installation_id") != "77":
-            raise Problem(404, "Not Found")
+            raise ComplaintError(404, "Not Found")
         asked = body.get("repositories", [])
         names = tuple(one.name for one in self.repositories.values() if one.name.partition("/")[2] in asked)
         given = f"ghs_{len(self.tokens) + 1}"
@@ -237,13 +237,13 @@ class GitHubStandIn:
     def _branch(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
         sha = repo.sha(f"refs/heads/{at['branch']}")
         if sha is None:
-            raise Problem(404, "Branch not found")
+            raise ComplaintError(404, "Branch not found")
         return JSONResponse(branch_of(repo, at["branch"], sha, str(request.base_url)))
 
     def _ref(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
         sha = repo.sha(f"refs/{at['ref']}")
         if sha is None:
-            raise Problem(404, "Not Found")
+            raise ComplaintError(404, "Not Found")
         kind = {"sha": sha, "type": "commit", "url": str(request.url)}
         return JSONResponse(
             {"ref": f"refs/{at['ref']}", "node_id": "r", "url": str(request.url), "object": kind}
@@ -251,14 +251,14 @@ class GitHubStandIn:
 
     def _delete_ref(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
         if repo.sha(f"refs/{at['ref']}") is None:
-            raise Problem(422, "Reference does not exist")
+            raise ComplaintError(422, "Reference does not exist")
         git(repo.path, "update-ref", "-d", f"refs/{at['ref']}")
         return Response(status_code=204)
 
     def _compare(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
         base, _, head = at["basehead"].partition("...")
         if not (repo.sha(base) and repo.sha(head)):
-            raise Problem(404, "Not Found")
+            raise ComplaintError(404, "Not Found")
         return JSONResponse(compare_of(repo, base, head, str(request.base_url)))
 
     def _list_pulls(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
@@ -281,20 +281,20 @@ class GitHubStandIn:
     ) -> Response:
         branch = body["head"].removeprefix(f"{repo.owner}:")
         if not body.get("title"):
-            raise Problem(422, "Validation Failed", [_missing("title")])
+            raise ComplaintError(422, "Validation Failed", [_missing("title")])
         for name, wanted in (("head", branch), ("base", body["base"])):
             if repo.sha(f"refs/heads/{wanted}") is None:
-                raise Problem(422, "Validation Failed", [_missing(name) | {"code": "invalid"}])
+                raise ComplaintError(422, "Validation Failed", [_missing(name) | {"code": "invalid"}])
         if any(one.repo == repo and one.head == branch and one.state == "open" for one in self.pulls):
-            raise Problem(
+            raise ComplaintError(
                 422, "Validation Failed", [_said(f"A pull request already exists for {repo.owner}:{branch}.")]
             )
         if repo.sha(branch) == repo.sha(body["base"]):
-            raise Problem(
+            raise ComplaintError(
                 422, "Validation Failed", [_said(f"No commits between {body['base']} and {branch}")]
             )
         if body.get("draft") and not self.knows_drafts:
-            raise Problem(422, "Draft pull requests are not supported in this repository.")
+            raise ComplaintError(422, "Draft pull requests are not supported in this repository.")
         pull = self.open_pull(
             repo.name, head=branch, base=body["base"], title=body["title"], body=body.get("body") or None,
             draft=body.get("draft", False), author="trackwalker-bot",
@@ -360,7 +360,7 @@ def _needed(path: str) -> str:
 
 def _whole(text: str) -> int:
     if not text.isdigit():
-        raise Problem(404, "Not Found")
+        raise ComplaintError(404, "Not Found")
     return int(text)
 
 

@@ -1,6 +1,7 @@
-"""Which calls GitHub knows: method, path template, query, fields of the body. Whatever is not here counts as wrong.
+"""Which calls GitHub knows: method, path template, query, fields of the body. Others count as wrong.
 
-Cut from GitHub's own OpenAPI description; `python -m tests.contract_github` compares the two where it lies at hand.
+Cut from GitHub's own OpenAPI description; `python -m tests.contract_github` compares the two where it lies
+at hand.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ CALLS = (
         "PATCH",
         f"{REPO}/pulls/{{pull_number}}",
         body={
-            "title": STRING, "body": STRING, "state": STRING, "base": STRING, "maintainer_can_modify": BOOLEAN,
+            "title": STRING, "body": STRING, "state": STRING, "base": STRING,
+            "maintainer_can_modify": BOOLEAN,
         },
         choices={"state": ("open", "closed")},
     ),

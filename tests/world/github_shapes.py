@@ -1,4 +1,5 @@
-"""What the GitHub stand-in keeps, and the shapes in which the real one sends it: every field it always sends."""
+"""What the GitHub stand-in keeps,
+and the shapes in which the real one sends it; every field that is required."""
 
 from __future__ import annotations
 
@@ -62,6 +63,12 @@ class Pull:
         return f"{(self.head_repo or self.repo.name).partition('/')[0]}:{self.head}"
 
 
+COUNTS = (
+    "forks", "forks_count", "open_issues", "open_issues_count", "stargazers_count", "watchers",
+    "watchers_count", "network_count", "subscribers_count",
+)  # fmt: skip
+
+
 def user_of(login: str, base: str) -> dict[str, Any]:
     api = f"{base}users/{login}"
     ways = (
@@ -78,10 +85,13 @@ def user_of(login: str, base: str) -> dict[str, Any]:
 def repo_of(repo: Repo, base: str, may_push: bool) -> dict[str, Any]:
     api, html = f"{base}repos/{repo.name}", f"{base}{repo.name}"
     ways = (
-        "archive", "assignees", "blobs", "branches", "collaborators", "comments", "commits", "compare", "contents",
-        "contributors", "deployments", "downloads", "events", "forks", "git_commits", "git_refs", "git_tags", "hooks",
+        "archive", "assignees", "blobs", "branches", "collaborators", "comments", "commits", "compare",
+        "contents",
+        "contributors", "deployments", "downloads", "events", "forks", "git_commits", "git_refs",
+        "git_tags", "hooks",
         "issue_comment", "issue_events", "issues", "keys", "labels", "languages", "merges", "milestones",
-        "notifications", "pulls", "releases", "stargazers", "statuses", "subscribers", "subscription", "tags", "teams",
+        "notifications", "pulls", "releases", "stargazers", "statuses", "subscribers", "subscription",
+        "tags", "teams",
         "trees",
     )  # fmt: skip
     return {
@@ -92,13 +102,12 @@ def repo_of(repo: Repo, base: str, may_push: bool) -> dict[str, Any]:
         "clone_url": f"{html}.git", "git_url": f"{html}.git", "ssh_url": f"git@host:{repo.name}.git",
         "svn_url": html, "mirror_url": None, "homepage": None, "language": None, "license": None,
         "default_branch": repo.default_branch, "archived": False, "disabled": False, "size": 1,
-        **{name: 0 for name in (
-            "forks", "forks_count", "open_issues", "open_issues_count", "stargazers_count", "watchers",
-            "watchers_count", "network_count", "subscribers_count",
-        )},
-        **{f"has_{name}": False for name in ("issues", "projects", "wiki", "pages", "downloads", "discussions")},
+        **dict.fromkeys(COUNTS, 0),
+        **{f"has_{name}": False for name in ("issues", "projects", "wiki", "pages", "downloads",
+        "discussions")},
         "pushed_at": EARLY, "created_at": EARLY, "updated_at": EARLY,
-        "permissions": {"admin": False, "maintain": False, "push": may_push, "triage": may_push, "pull": True},
+        "permissions": {"admin": False, "maintain": False, "push": may_push, "triage": may_push,
+        "pull": True},
     }  # fmt: skip
 
 
@@ -120,7 +129,8 @@ def pull_of(pull: Pull, base: str, *, simple: bool = False) -> dict[str, Any]:
     }
     links["html"] = {"href": html}
     answer: dict[str, Any] = {
-        **hrefs, "id": 1000 + pull.number, "node_id": "p", "diff_url": f"{html}.diff", "patch_url": f"{html}.patch",
+        **hrefs, "id": 1000 + pull.number, "node_id": "p", "diff_url": f"{html}.diff",
+        "patch_url": f"{html}.patch",
         "number": pull.number, "state": pull.state, "locked": False, "title": pull.title, "body": pull.body,
         "user": user_of(pull.author, base), "labels": [], "milestone": None, "created_at": EARLY,
         "updated_at": EARLY, "closed_at": pull.closed_at, "merged_at": pull.merged_at,
@@ -135,7 +145,8 @@ def pull_of(pull: Pull, base: str, *, simple: bool = False) -> dict[str, Any]:
         ("comments", "review_comments", "commits", "additions", "deletions", "changed_files"), 1
     )
     return answer | counts | {
-        "merged": pull.merged_at is not None, "mergeable": None, "mergeable_state": "unknown", "merged_by": None,
+        "merged": pull.merged_at is not None, "mergeable": None, "mergeable_state": "unknown",
+        "merged_by": None,
         "maintainer_can_modify": False,
     }  # fmt: skip
 
@@ -156,7 +167,8 @@ def _end(pull: Pull, base: str) -> dict[str, Any]:
 
 def _base(pull: Pull, base: str) -> dict[str, Any]:
     return {
-        "label": f"{pull.repo.owner}:{pull.base}", "ref": pull.base, "sha": pull.repo.sha(pull.base) or "0" * 40,
+        "label": f"{pull.repo.owner}:{pull.base}", "ref": pull.base,
+        "sha": pull.repo.sha(pull.base) or "0" * 40,
         "user": user_of(pull.repo.owner, base), "repo": repo_of(pull.repo, base, False),
     }  # fmt: skip
 
@@ -187,7 +199,8 @@ def commit_of(repo: Repo, sha: str, base: str) -> dict[str, Any]:
 def branch_of(repo: Repo, name: str, sha: str, base: str) -> dict[str, Any]:
     where = f"{base}repos/{repo.name}/branches/{name}"
     return {
-        "name": name, "commit": commit_of(repo, sha, base), "protected": False, "protection": {"enabled": False},
+        "name": name, "commit": commit_of(repo, sha, base), "protected": False,
+        "protection": {"enabled": False},
         "protection_url": where, "_links": {"html": where, "self": where},
     }  # fmt: skip
 
@@ -198,7 +211,8 @@ STATUS = {"A": "added", "M": "modified", "D": "removed", "R": "renamed"}
 def file_of(letter: str, path: str, old: str, base: str) -> dict[str, Any]:
     moved = {"previous_filename": old} if letter == "R" else {}
     return {
-        "sha": "a" * 40, "filename": path, "status": STATUS[letter], "additions": 1, "deletions": 1, "changes": 2,
+        "sha": "a" * 40, "filename": path, "status": STATUS[letter], "additions": 1, "deletions": 1,
+        "changes": 2,
         "blob_url": base, "raw_url": base, "contents_url": base, **moved,
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Railway's filter language for logs: words, "phrases", @attribute:value, numbers, AND, OR, -, parentheses."""
+"""Railway's filter language for logs: words, "phrases", @attribute:value, numbers, AND, OR, -, brackets."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from graphql import GraphQLError, build_schema, execute, parse, validate
+from graphql import GraphQLError, build_schema, execute_sync, parse, validate
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request as HttpRequest
@@ -14,24 +14,31 @@ from starlette.routing import Route
 
 from tests.world.railway_answers import Answers
 from tests.world.railway_types import (
-    LogRow, Request, Sample, World, WorldDeployment, WorldService, WorldVolume,
+    LogRow,
+    Request,
+    Sample,
+    World,
+    WorldDeployment,
+    WorldService,
+    WorldVolume,
 )  # fmt: skip
 from tests.world.serving import Faults
 
 __all__ = [
-    "LogRow", "RailwayStandIn", "Request", "Sample", "World", "WorldDeployment", "WorldService", "WorldVolume",
+    "LogRow", "RailwayStandIn", "Request", "Sample", "World", "WorldDeployment", "WorldService",
+    "WorldVolume",
 ]  # fmt: skip
 SDL = (Path(__file__).parent / "railway.graphql").read_text()
 SCHEMA = build_schema(SDL)
 
 
 class RailwayStandIn:
-    """`app` answers at any path. `operations` holds, per request, the root fields asked for, parted by commas.
+    """`app` answers at any path. `operations`: the root fields of each request, parted by commas.
 
     `page_limit` makes connections come in smaller pages.
     """
 
-    def __init__(self, world: World, token: str = "railway-token", project_token: str | None = None) -> None:
+    def __init__(self, world: World, token: str = "railway-token", project_token: str | None = None) -> None:  # noqa: S107  (made up)
         self.world, self.token, self.project_token = world, token, project_token
         self.faults = Faults()
         self.operations: list[str] = []
@@ -66,7 +73,7 @@ class RailwayStandIn:
         self.operations.append(_asked(document))
         with self.world.lock:
             root = Answers(self.world, holder, self.page_limit)
-            result = execute(
+            result = execute_sync(
                 SCHEMA,
                 document,
                 root,

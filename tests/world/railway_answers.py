@@ -1,5 +1,7 @@
 """What the stand-in answers to each root field. Called with the world's lock held."""
 
+# ruff: noqa: A002, N803  (methods and arguments bear the names of the schema)
+
 from __future__ import annotations
 
 import json
@@ -80,7 +82,7 @@ class Answers:
             "name": world.project_name,
             "workspaceId": world.workspace_id,
             "createdAt": moment(0),
-            "environments": lambda info, **page: self._pages([self._environment()])(info, **page),
+            "environments": lambda info, **page: self.environments(info, world.project_id, **page),
             "services": self._pages(services),
         }
 
@@ -375,7 +377,7 @@ class Answers:
 
 
 def anchored(rows: list[T], at: Callable[[T], float], asked: Json) -> list[T]:
-    """Lines before the anchor, not older than `beforeDate`, and lines after it, not younger than `afterDate`."""
+    """Lines before the anchor from `beforeDate` on, and lines after it until `afterDate`."""
     rows = sorted(rows, key=at)
     anchor = date(asked.get("anchorDate"), float("inf"))
     oldest, youngest = date(asked.get("beforeDate"), 0), date(asked.get("afterDate"), float("inf"))
@@ -402,22 +404,42 @@ def matcher(asked: Json) -> log_filter.Matches:
 
 def http_facts(one: Request) -> dict[str, str | float]:
     return {
-        "method": one.method, "path": one.path, "host": one.host, "httpStatus": float(one.status),
-        "totalDuration": float(one.ms), "responseTime": float(one.ms), "responseDetails": one.response_details,
-        "upstreamAddress": one.upstream_address, "deploymentId": one.deployment_id,
+        "method": one.method,
+        "path": one.path,
+        "host": one.host,
+        "httpStatus": float(one.status),
+        "totalDuration": float(one.ms),
+        "responseTime": float(one.ms),
+        "responseDetails": one.response_details,
+        "upstreamAddress": one.upstream_address,
+        "deploymentId": one.deployment_id,
         "deploymentInstanceId": one.instance_id,
-    }  # fmt: skip
+    }
 
 
 def http_line(one: Request) -> Json:
     return {
-        "timestamp": nanoseconds(one.at), "requestId": f"r{one.at}", "method": one.method, "path": one.path,
-        "host": one.host, "httpStatus": one.status, "totalDuration": round(one.ms),
-        "upstreamRqDuration": round(one.ms), "responseDetails": one.response_details,
-        "upstreamErrors": one.upstream_errors, "upstreamAddress": one.upstream_address, "upstreamProto": "HTTP/1.1",
-        "downstreamProto": "HTTP/2.0", "clientUa": "curl/8", "srcIp": "203.0.113.9", "edgeRegion": "europe-west4",
-        "txBytes": 100, "rxBytes": 100, "deploymentId": one.deployment_id, "deploymentInstanceId": one.instance_id,
-    }  # fmt: skip
+        "timestamp": nanoseconds(one.at),
+        "requestId": f"r{one.at}",
+        "method": one.method,
+        "path": one.path,
+        "host": one.host,
+        "httpStatus": one.status,
+        "totalDuration": round(one.ms),
+        "upstreamRqDuration": round(one.ms),
+        "responseDetails": one.response_details,
+        "upstreamErrors": one.upstream_errors,
+        "upstreamAddress": one.upstream_address,
+        "upstreamProto": "HTTP/1.1",
+        "downstreamProto": "HTTP/2.0",
+        "clientUa": "curl/8",
+        "srcIp": "203.0.113.9",
+        "edgeRegion": "europe-west4",
+        "txBytes": 100,
+        "rxBytes": 100,
+        "deploymentId": one.deployment_id,
+        "deploymentInstanceId": one.instance_id,
+    }
 
 
 def date(text: str | None, absent: float) -> float:

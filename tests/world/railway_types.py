@@ -73,7 +73,7 @@ class WorldVolume:
 
 @dataclass
 class WorldService:
-    """A service. `deployments` newest first; `active` holds ids of deployments. Limits are per replica, in vCPU and GB."""
+    """A service. `deployments` newest first; `active` holds ids of them. Limits: vCPU and GB per replica."""
 
     id: str
     name: str

@@ -18,7 +18,7 @@ LIMIT_WITHIN_SECONDS = 3 * 3600.0
 LIMIT_WITHIN_WINDOWS = 6.0
 """Growth is believed this far ahead: 3 h, and in a short look no further than six times what was seen."""
 FEWEST_FITTED = 8
-SHORTEST_FIT_WINDOWS = 0.3
+SHORTEST_FIT_WINDOWS = 0.4
 """Younger containers are still warming up."""
 LEAST_RISE = 0.05
 """Of the limit, over what was seen: less is drift that sample noise can make."""

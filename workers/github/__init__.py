@@ -1,6 +1,7 @@
 """GitHub's REST API: repositories, pull requests, and the credential that git uses.
 
-One method, one question. `_ask` alone knows HTTP and turns it into GitHubBusy (tried again) or GitHubRefused (told).
+One method, one question. `_ask` alone knows HTTP and turns it into GitHubBusy (tried again) or
+GitHubRefused (told).
 The credential travels in the Authorization header only: never in an address, a log or an error.
 """
 
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 """Seconds for each part of a call."""
+NO_IDLE = httpx.Limits(max_keepalive_connections=0)
+"""Calls are minutes apart: an idle connection would be found dead, which costs more than a new one."""
 PER_PAGE = 100
 PAGES_AT_MOST = 30
 """GitHub lists at most 3000 files of a pull request; so many open pull requests are nobody's."""
@@ -57,7 +60,7 @@ class GitHub:
         http: httpx.Client | None = None,
     ) -> None:
         self.api_url, self.server_url = api_url.rstrip("/"), server_url.rstrip("/")
-        self._http = http or httpx.Client(timeout=TIMEOUT)
+        self._http = http or httpx.Client(limits=NO_IDLE)
         self._token = token
         self._app = (
             AppTokens(app_id, private_key, self._send) if app_id and private_key and not token else None
@@ -94,7 +97,7 @@ class GitHub:
         return self._read(wire.Branch, "GET", name, f"/branches/{quote(branch, safe='')}").commit.sha
 
     def compare(self, name: str, base: str, head: str) -> tuple[str, ...]:
-        """The files that `head` changed since it left `base`, old names of moved ones included (at most 300)."""
+        """The files that `head` changed since it left `base`, at most 300; a moved one under both names."""
         basehead = f"{quote(base, safe='')}...{quote(head, safe='')}"
         return wire.names(self._read(wire.Comparison, "GET", name, f"/compare/{basehead}").files)
 
@@ -103,7 +106,7 @@ class GitHub:
         return f"{self.server_url}/{wire.checked(name)}.git"
 
     def credentials(self, name: str) -> SecretStr:
-        """The password for git over https; the user is `x-access-token`. Lives about an hour for a GitHub App."""
+        """The password for git over https, user `x-access-token`. A GitHub App's lives about an hour."""
         granted = self._granted(name)
         if granted:
             return granted.token
@@ -134,7 +137,7 @@ class GitHub:
         return wire.names(tuple(self._pages(wire.File, name, f"/pulls/{number}/files")))
 
     def find_pull(self, name: str, *, head: str, state: str = "all") -> PullRequest | None:
-        """The pull request from `owner:branch`: the open one, else a merged one, else the newest closed one."""
+        """The pull request from `owner:branch`: the open one, else a merged one, else the last closed one."""
         owner, _, branch = head.partition(":")
         found = [
             pull.noun(name)
@@ -147,9 +150,9 @@ class GitHub:
     def create_pull(
         self, name: str, *, title: str, body: str, head: str, base: str, draft: bool = False
     ) -> PullRequest:
-        """Open a pull request from `head`, a branch of the same repository; the existing one, if there is one.
+        """Open a pull request from `head`, a branch of the same repository; or the one that is there.
 
-        Where a repository's plan knows no drafts it is opened as an ordinary one that says `[draft]` in its title.
+        Where a repository's plan knows no drafts it becomes an ordinary one with `[draft]` in its title.
         """
         asked = {"title": title, "body": body, "head": head, "base": base, "draft": draft}
         try:
@@ -213,12 +216,10 @@ class GitHub:
         gone_is_fine: bool = False,
     ) -> httpx.Response:
         address = f"/repos/{wire.checked(name)}{path}"
-        for attempt in (1, 2):
-            token = self.credentials(name).get_secret_value()
-            answer = self._send(method, address, token, json=json, params=params)
-            if answer.status_code != 401 or self._app is None or attempt == 2:
-                break
+        answer = self._send(method, address, self.credentials(name), json=json, params=params)
+        if answer.status_code == 401 and self._app:
             self._app.forget(name)
+            answer = self._send(method, address, self.credentials(name), json=json, params=params)
         if answer.is_success or (gone_is_fine and answer.status_code in (404, 422)):
             return answer
         raise self._refusal(answer, name)
@@ -227,14 +228,14 @@ class GitHub:
         self,
         method: str,
         path: str,
-        token: str,
+        token: SecretStr,
         *,
         json: object = None,
         params: Mapping[str, str | int] | None = None,
     ) -> httpx.Response:
-        """One call, its transport failures and "come back later" translated; other refusals are the caller's."""
+        """One call; what is worth another try raises GitHubBusy, other refusals are the caller's."""
         headers = {
-            "Authorization": f"Bearer {token}",
+            "Authorization": f"Bearer {token.get_secret_value()}",
             "Accept": "application/vnd.github+json",
             "X-GitHub-Api-Version": "2022-11-28",
             "User-Agent": "trackwalker",

@@ -23,7 +23,9 @@ RENEW_SECONDS = 300.0
 
 
 class Send(Protocol):
-    def __call__(self, method: str, path: str, token: str, *, json: object = None) -> httpx.Response: ...
+    def __call__(
+        self, method: str, path: str, token: SecretStr, *, json: object = None
+    ) -> httpx.Response: ...
 
 
 class Granted(Noun):
@@ -74,11 +76,11 @@ class AppTokens:
         granted: Granted = parsed(Granted, bought)
         return granted
 
-    def _claim(self) -> str:
+    def _claim(self) -> SecretStr:
         now = int(time.time())
         payload = {"iat": now - 60, "exp": now + CLAIM_SECONDS, "iss": self._app_id}
         try:
-            return jwt.encode(payload, self._key.get_secret_value(), algorithm="RS256")
+            return SecretStr(jwt.encode(payload, self._key.get_secret_value(), algorithm="RS256"))
         except (ValueError, TypeError, jwt.PyJWTError) as error:
             raise GitHubRefused(
                 f"GITHUB_APP_PRIVATE_KEY cannot sign ({type(error).__name__}): PEM is needed"

@@ -68,7 +68,7 @@ class Pull(Noun):
     base: End
 
     def noun(self, name: str) -> PullRequest:
-        """As everybody else knows it. A merge commit counts only when merged: before, GitHub names a trial merge."""
+        """As everybody else knows it. Before the merge GitHub names a trial merge: left out."""
         merged = self.merged_at is not None
         return PullRequest(
             number=self.number,
@@ -152,8 +152,8 @@ def _detail(error: object) -> str:
 def wanted_wait(answer: httpx.Response) -> float | None:
     """Seconds to wait where GitHub met a limit; None where it did not.
 
-    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api: Retry-After first, else the reset
-    (epoch seconds) once nothing remains; a secondary limit may name neither.
+    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api: Retry-After first, else
+    the reset (epoch seconds) once nothing remains; a secondary limit may name neither.
     """
     headers, status = answer.headers, answer.status_code
     after, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset", "")

@@ -8,6 +8,7 @@ and exec may hang.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -18,6 +19,7 @@ import socket
 import struct
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
@@ -74,7 +76,7 @@ def _begin(order: dict[str, Any]) -> int:
 def _become(order: dict[str, Any]) -> int:
     try:
         os.chdir(order["cwd"])
-        os.execvp(order["argv"][0], order["argv"])
+        os.execvp(order["argv"][0], order["argv"])  # noqa: S606 (a list, and never a shell)
     except OSError as error:
         print(f"{order['argv'][0]}: {error.strerror}", file=sys.stderr, flush=True)
     return 127
@@ -129,12 +131,9 @@ def _reap() -> bool:
 
 def _descendants(root: int) -> list[int]:
     parents: dict[int, int] = {}
-    for name in os.listdir("/proc") if os.path.isdir("/proc") else []:
-        try:
-            with open(f"/proc/{int(name)}/stat", "rb") as file:
-                parents[int(name)] = int(file.read().rpartition(b")")[2].split()[1])
-        except (ValueError, OSError):
-            continue
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parents[int(folder.name)] = int((folder / "stat").read_bytes().rpartition(b")")[2].split()[1])
     found, waiting = [], [root]
     while waiting:
         parent = waiting.pop()
@@ -145,10 +144,8 @@ def _descendants(root: int) -> list[int]:
 
 
 def _signal(pid: int, sign: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, sign)
-    except ProcessLookupError:
-        pass
 
 
 if __name__ == "__main__":

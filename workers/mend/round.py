@@ -132,13 +132,23 @@ def _ask_reader(
     with _clone(mender, repository.name, repository.deployed) as clone:
 
         def parse(text: str) -> Plan:
-            return planning.parse_plan(text, evidence, lambda path: (clone / path).is_file())
+            return planning.parse_plan(text, evidence, _files_of(clone))
 
         answer = _ask(claim, mender, "reader", clone, planning.brief(incident, evidence, verdict), parse)
-    try:
-        return parse(answer.text)
-    except planning.PlanError as error:
-        raise AgentRefused(f"the agent gave no usable plan: {error}") from error
+        try:
+            return parse(answer.text)
+        except planning.PlanError as error:
+            raise AgentRefused(f"the agent gave no usable plan: {error}") from error
+
+
+def _files_of(clone: Path) -> Callable[[str], bool]:
+    """Whether a path names a file inside the clone; a link that leads out of it does not."""
+
+    def exists(path: str) -> bool:
+        place = (clone / path).resolve()
+        return place.is_relative_to(clone.resolve()) and place.is_file()
+
+    return exists
 
 
 def _left_the_code(made: Plan) -> Outcome:
@@ -252,7 +262,11 @@ def _write(claim: Claim, mender: Mender, repository: Repository, made: Plan, bas
         patch, files = mender.repositories.patch(repository.name, base, clone)
     if not files:
         raise AgentRefused("the agent changed nothing")
-    summary, not_done = planning.parse_done(answer.text)
+    try:
+        summary, not_done = planning.parse_done(answer.text)
+    except planning.PlanError:
+        # What was done is read from the files, never from what is said of it.
+        summary, not_done = "", []
     path = made.reproduction.path if made.reproduction.kind in ("test", "script") else None
     return Fix(
         base_commit=base, patch=patch, files=tuple(files), reproduction_path=path, summary=summary,

@@ -27,13 +27,13 @@ from typing import IO, Literal
 from workers.errors import AgentRefused
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
-ALWAYS_HIDDEN = tuple(
-    Path(path)
-    for path in (
-        "/tmp", "/var/tmp", "/run", "/root", "/home", "/mnt", "/media", "/srv", "/var/log", "/etc/shadow",
-        "/etc/gshadow", "/etc/opencode", "/etc/ssl/private",
-    )
-)  # fmt: skip
+TMP = Path("/tmp")  # noqa: S108 (a private one, inside the wall)
+ALWAYS_HIDDEN = (
+    TMP,
+    Path("/var/tmp"),  # noqa: S108 (nothing is written there)
+    *map(Path, ("/run", "/root", "/home", "/mnt", "/media", "/srv", "/var/log")),
+    *map(Path, ("/etc/shadow", "/etc/gshadow", "/etc/opencode", "/etc/ssl/private")),
+)
 LIMITS = {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": 4 * 10**9, "RLIMIT_NPROC": 2048}
 """No core files (they hold keys); 4 GB for one file and 2048 processes and threads: above any honest test
 run."""
@@ -60,7 +60,7 @@ class Wall:
 
     kind: Literal["bubblewrap", "uid", "none"]
     hide: tuple[Path, ...] = ()
-    scratch: Path = Path("/tmp")
+    scratch: Path = TMP
     bwrap: str = ""
     namespaces: tuple[str, ...] = ()
     uid: int | None = None
@@ -107,7 +107,8 @@ def build_wall(
     if unsandboxed:
         return Wall("none", hidden, scratch)
     raise AgentRefused(
-        f"no wall can be built around the agent ({'; '.join(reasons)}); TRACKWALKER_UNSANDBOXED=yes runs it without"
+        f"no wall can be built around the agent ({'; '.join(reasons)}); "
+        "TRACKWALKER_UNSANDBOXED=yes runs it without"
     )
 
 
@@ -180,8 +181,8 @@ def run(
         output, timed_out = _drain(process, begun + timeout_seconds, max_output)
     finally:
         kill(process)
-        assert process.stdout is not None
-        process.stdout.close()
+        if process.stdout:
+            process.stdout.close()
     code = None if timed_out or process.returncode < 0 else process.returncode
     return Finished(code, output, timed_out, time.monotonic() - begun)
 
@@ -210,14 +211,15 @@ def protect_process() -> None:
 
 def _drain(process: subprocess.Popen[bytes], deadline: float, max_output: int) -> tuple[str, bool]:
     """The tail of what it prints until it closes its output, or until the deadline (True)."""
-    assert process.stdout is not None
-    tail = b""
+    tail, pipe = b"", process.stdout
+    if pipe is None:
+        return "", not _ended(process, deadline)
     with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
+        selector.register(pipe, selectors.EVENT_READ)
         while (left := deadline - time.monotonic()) > 0:
             if not selector.select(left):
                 continue
-            chunk = os.read(process.stdout.fileno(), 65536)
+            chunk = os.read(pipe.fileno(), 65536)
             if not chunk:
                 return _text(tail, max_output), not _ended(process, deadline)
             tail = (tail + chunk)[-4 * max_output :]
@@ -298,7 +300,7 @@ def _toolchain(command: str, search: str) -> list[Path]:
 
 
 def _surroundings(wall: Wall) -> dict[str, str]:
-    home = "/tmp" if wall.kind == "bubblewrap" else str(wall.scratch)
+    home = str(TMP if wall.kind == "bubblewrap" else wall.scratch)
     path = os.pathsep.join(("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"))
     return {"PATH": path, "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}
 
@@ -347,9 +349,9 @@ def _give(uid: int, folders: Sequence[Path]) -> None:
     """Make these the other uid's own: links themselves and not what they point at, no file that has a
     second name."""
     for folder in folders:
-        inside = [os.path.join(top, name) for top, dirs, files in os.walk(folder) for name in dirs + files]
-        for path in (str(folder), *inside):
-            status = os.lstat(path)
+        inside = [Path(top, name) for top, dirs, files in os.walk(folder) for name in dirs + files]
+        for path in (folder, *inside):
+            status = path.lstat()
             if stat.S_ISDIR(status.st_mode) or status.st_nlink == 1:
                 os.chown(path, uid, uid, follow_symlinks=False)
         if folder.is_dir():

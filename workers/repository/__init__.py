@@ -1,7 +1,7 @@
 """Git over http: the code at a commit, what changed, the agent's changes as a patch, one commit, one push.
 
-One bare mirror per repository is the cache; where it is broken it is made again. Every tree is a fresh folder, and
-git writes only where no agent ever wrote.
+One bare mirror per repository is the cache; where it is broken it is made again. Every tree is a fresh
+folder, and git writes only where no agent ever wrote.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 class Repositories:
-    """The repositories of one GitHub server. `credentials(name)` gives the password for git, None for nobody's.
+    """The repositories of one GitHub server. `credentials(name)` gives git's password, or None.
 
     Every method raises GitHubBusy when the server cannot be reached now, GitHubRefused when it says no.
     """
@@ -96,7 +96,7 @@ class Repositories:
         }
 
     def commits_touching(self, name: str, file: str, since_commit: str, head: str) -> list[tuple[str, str]]:
-        """Commits that are in `head` but not in `since_commit` and change the file, newest first: sha, subject."""
+        """Commits in `head`, but not in `since_commit`, that change the file, newest first: sha, subject."""
 
         def read(mirror: Path) -> list[tuple[str, str]]:
             reach = f"{since_commit}..{head}"

@@ -1,4 +1,4 @@
-"""Reading what `git diff` prints, line by line and by its own counts: a changed line may look like a header."""
+"""Reading what `git diff` prints, line by line by its own counts: a changed line may look like a header."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def _read_header(file: FileDiff, line: str) -> None:
     elif word == "+++":
         file.new = _name(rest)
     elif line.startswith("new file mode "):
-        file.old, file.mode = None, line.split()[-1]
+        file.old, file.mode = None, line.rsplit(maxsplit=1)[-1]
     elif line.startswith("deleted file mode "):
         file.new = None
     elif line.startswith("new mode "):
-        file.mode = line.split()[-1]
+        file.mode = line.rsplit(maxsplit=1)[-1]
     elif line.startswith(("GIT binary patch", "Binary files ")):
         file.binary = True
 

@@ -1,7 +1,7 @@
-"""How git is run: without anybody's configuration, hooks, prompts or helpers, with limits, and with errors we know.
+"""How git is run: nobody's configuration, hooks, prompts or helpers, but limits, and errors we know.
 
-A credential is given as a header in git's environment, for one command and one server: never in the argument list,
-an address or a file.
+A credential is given as a header in git's environment, for one command and one server: never in the argument
+list, an address or a file.
 """
 
 from __future__ import annotations
@@ -32,17 +32,18 @@ MOST_ON_DISK = 4 * 2**30
 """Bytes of one mirror or tree; the largest repositories of ordinary services stay below 1 GB."""
 LOOK_SECONDS, MEASURE_SECONDS = 0.02, 2.0
 CONFIGURATION = {
-    "core.hooksPath": "/dev/null", "core.fsmonitor": "false", "core.symlinks": "true", "core.fileMode": "true",
-    "core.autocrlf": "false", "core.quotePath": "false", "credential.helper": "", "core.askPass": "",
-    "fetch.recurseSubmodules": "false", "submodule.recurse": "false", "gc.auto": "0", "maintenance.auto": "false",
-    "init.templateDir": "", "init.defaultBranch": "main", "advice.detachedHead": "false", "safe.directory": "*",
+    "core.hooksPath": "/dev/null", "core.fsmonitor": "false", "core.symlinks": "true",
+    "core.fileMode": "true", "core.autocrlf": "false", "core.quotePath": "false", "core.askPass": "",
+    "credential.helper": "", "fetch.recurseSubmodules": "false", "submodule.recurse": "false",
+    "gc.auto": "0", "maintenance.auto": "false", "init.templateDir": "", "init.defaultBranch": "main",
+    "advice.detachedHead": "false", "safe.directory": "*",
     "diff.noprefix": "false", "diff.mnemonicPrefix": "false", "color.ui": "false",
     "http.lowSpeedLimit": "1000", "http.lowSpeedTime": "30",
 }  # fmt: skip
 BUSY = re.compile(
     r"returned error: (?:408|425|429|5\d\d)|could not resolve|couldn't connect|failed to connect|connection"
-    r"|timed out|early eof|unexpected disconnect|hung up|empty reply|rpc failed|operation too slow|recv failure"
-    r"|server closed|internal server error|ssl_|gnutls|bad packet|expected flush",
+    r"|timed out|early eof|unexpected disconnect|hung up|empty reply|rpc failed|operation too slow"
+    r"|recv failure|server closed|internal server error|ssl_|gnutls|bad packet|expected flush",
     re.IGNORECASE,
 )
 REJECTED = re.compile(r"\[(?:remote )?rejected\]\s*(.*)")
@@ -78,7 +79,7 @@ def run(
     variables: Mapping[str, str] | None = None,
     measured: Path | None = None,
 ) -> bytes:
-    """What a git command on this machine prints. Raises GitFailed, or TooBig once `measured` outgrows MOST_ON_DISK."""
+    """What a local git command prints. Raises GitFailed; TooBig once `measured` is over MOST_ON_DISK."""
     surroundings = _surroundings(CONFIGURATION, "file") | dict(variables or {})
     code, output, said = _finish(["git", *words], folder, surroundings, stdin, LOCAL_SECONDS, measured)
     if code != 0:
@@ -170,7 +171,7 @@ def _measure(folder: Path) -> None:
     for top, _dirs, files in os.walk(folder):
         for name in files:
             try:
-                total += os.lstat(os.path.join(top, name)).st_size
+                total += Path(top, name).lstat().st_size
             except FileNotFoundError:
                 continue  # git moves its temporary files while we look
     if total > MOST_ON_DISK:

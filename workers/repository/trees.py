@@ -1,4 +1,4 @@
-"""Files that somebody hostile may have written: read, and copied, without ever following a link out of their folder."""
+"""Files that somebody hostile may have written, read and copied without following a link out of their tree."""
 
 from __future__ import annotations
 
@@ -33,10 +33,12 @@ def safe_bytes(root: Path, path: str, *, most_bytes: int = MOST_READ) -> bytes |
         descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except (OSError, ValueError, RuntimeError):
         return None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > most_bytes:
+        os.close(descriptor)
+        return None
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        plain = stat.S_ISREG(status.st_mode) and status.st_size <= most_bytes
-        return file.read(most_bytes) if plain else None
+        return file.read(most_bytes)
 
 
 def safe_write(root: Path, path: str, content: bytes) -> None:
@@ -57,8 +59,8 @@ def safe_write(root: Path, path: str, content: bytes) -> None:
 def copy_tree(source: Path, target: Path, tracked: set[str]) -> None:
     """Everything in `source` but its .git, into the emptied `target`.
 
-    `tracked` are the repository's own files. Raises Refused for a link that points outside, a nested .git, a device,
-    a second name of some file (hard link), a name with control characters, or too much of it.
+    `tracked` are the repository's own files. Raises Refused for a link that points outside, a nested .git, a
+    device, a second name of some file (hard link), a name with control characters, or too much of it.
     """
     for entry in target.iterdir():
         if entry.name != ".git":
@@ -77,10 +79,11 @@ def remove(path: Path) -> None:
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
+    path.chmod(0o700)
     for top, dirs, _files in os.walk(path):
-        for folder in (top, *(os.path.join(top, name) for name in dirs)):
-            if not os.path.islink(folder):
-                os.chmod(folder, 0o700)
+        for folder in (Path(top, name) for name in dirs):
+            if not folder.is_symlink():
+                folder.chmod(0o700)
     shutil.rmtree(path, ignore_errors=True)
 
 
@@ -116,7 +119,7 @@ def _copy(source: Path, target: Path, path: str, status: os.stat_result) -> None
     if stat.S_ISDIR(status.st_mode):
         there.mkdir()
     elif stat.S_ISLNK(status.st_mode):
-        there.symlink_to(_inner_link(path, os.readlink(here)))
+        there.symlink_to(_inner_link(path, str(here.readlink())))
     elif stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
         _copy_file(here, there)
     else:

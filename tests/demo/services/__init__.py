@@ -6,7 +6,7 @@ numbers differ with the seed. How each is mended and reproduced stands in `mendi
 
 from __future__ import annotations
 
-from tests.demo.services.drawing import KINDS, Kind, Sickness, draw
+from tests.demo.services.drawing import KINDS, Kind, Sickness, draw, runnable
 from tests.demo.services.writing import Commits, write
 
-__all__ = ["KINDS", "Commits", "Kind", "Sickness", "draw", "write"]
+__all__ = ["KINDS", "Commits", "Kind", "Sickness", "draw", "runnable", "write"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
@@ -37,10 +38,15 @@ class Sickness:
     """How the service's own tests are run."""
 
 
+def runnable() -> tuple[Kind, ...]:
+    """The kinds whose service can run here: Node's only where there is a `node`."""
+    return tuple(kind for kind in KINDS if kind != "node" or shutil.which("node"))
+
+
 def draw(seed: int, kind: Kind | None = None) -> Sickness:
-    """The sickness of this seed; the same seed gives the same one. Without `kind` the seed chooses it."""
+    """The sickness of this seed; the same seed gives the same one. Without `kind` the seed chooses a runnable one."""
     random = Random(seed)
-    chosen = random.choice(KINDS)
+    chosen = random.choice(runnable())
     return DRAWN[kind or chosen](random)
 
 

@@ -1,0 +1,137 @@
+"""The whole line in one process: real store, real git, real opencode, stand-ins over sockets; time is pushed on."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import redis
+
+from tests.world import shop
+from tests.world.github import GitHubStandIn
+from tests.world.model import NAME as MODEL
+from tests.world.model import Model
+from tests.world.railway import RailwayStandIn
+from tests.world.railway_types import World
+from tests.world.serving import serve
+from tests.world.slack import SlackStandIn
+from workers import actors, intake, main
+from workers.errors import Superseded
+from workers.journal import DUE, PREFIX, Journal
+from workers.models import Alert
+from workers.settings import Settings, read
+
+
+@dataclass
+class Line:
+    """The services of a worker beside the stand-ins that they talk to."""
+
+    world: World
+    railway: RailwayStandIn
+    github: GitHubStandIn
+    slack: SlackStandIn
+    model: Model
+    settings: Settings
+    services: actors.Services
+    store: redis.Redis
+    healthy: str
+    sick: str
+
+    @property
+    def journal(self) -> Journal:
+        return self.services.journal
+
+    def alert(self, **facts: object) -> str:
+        """Take in an alert, by default the crash of the shop; its id."""
+        made = {
+            "id": f"a{time.monotonic_ns()}", "source": "railway", "kind": "monitor.triggered",
+            "project_id": "prj-1", "environment_id": "env-1", "service_id": "svc-shop", "service_name": "shop",
+            "at": datetime.now(UTC), "said": "Monitor triggered for shop",
+        } | facts  # fmt: skip
+        alert = Alert.model_validate(made)
+        return intake.take_in(alert, None, self.journal, lambda _key: None)
+
+    def drive(self, until: Callable[[], object], *, stages: int = 60) -> None:
+        """Work whatever is due next, waits skipped, until the condition holds; at most so many stages."""
+        for _ in range(stages):
+            if until():
+                return
+            self.once()
+        assert until(), f"{stages} stages did not do: {self.story()}"
+
+    def once(self) -> None:
+        """The journal that is due next, as if its time had come."""
+        raw = self.store.zrange(DUE, 0, 0)
+        if not raw:
+            return
+        key = raw[0].decode()
+        self.store.hdel(key, "not_before", "lease", "first_at")
+        self.store.zadd(DUE, {key: int(time.time() * 1000) + 600_000})
+        stage = self.store.hget(key, "stage")
+        assert stage is not None
+        try:
+            actors.work(self.services, key, stage.decode())
+        except Superseded:
+            pass
+
+    def incidents(self) -> list[str]:
+        """Keys of all incidents' journals, oldest first."""
+        return sorted(raw.decode() for raw in self.store.scan_iter(f"{PREFIX}incident:*"))
+
+    def outcome(self) -> str:
+        """The kind of the first incident's outcome, '' while there is none."""
+        from workers.models import Outcome
+
+        for key in self.incidents():
+            outcome = self.journal.record_of(key, "outcome", Outcome)
+            if outcome:
+                return outcome.kind
+        return ""
+
+    def story(self) -> str:
+        """What stands in `due`, for a failing test."""
+        rows = []
+        for raw in self.store.zrange(DUE, 0, -1):
+            fields = self.journal.fields(raw.decode())
+            rows.append({name: fields[name].decode() for name in ("stage", "reason", "tries") if name in fields})
+        return json.dumps(rows)
+
+
+@contextmanager
+def line(store: redis.Redis, store_url: str, folder: Path, *, failing: bool = True, **settings: str) -> Iterator[Line]:
+    """A line around the sick shop (or the healthy one); settings by their variables' names."""
+    with ExitStack() as stack:
+        origin = folder / "origin"
+        healthy, sick = shop.write(origin)
+        world = shop.world(time.time(), healthy, sick, failing=failing)
+        railway = RailwayStandIn(world)
+        github = GitHubStandIn(folder / "github")
+        github.create(shop.NAME, origin)
+        slack = SlackStandIn()
+        model = Model(shop.mender)
+        provider = stack.enter_context(model.serving())
+        (folder / "opencode.json").write_text(json.dumps({"provider": provider}))
+        environ = {
+            "REDIS_URL": store_url,
+            "RAILWAY_API_TOKEN": railway.token,
+            "RAILWAY_API_URL": stack.enter_context(serve(railway.app, railway.faults)).url + "/graphql/v2",
+            "TRACKWALKER_WATCH": "prj-1/env-1",
+            "TRACKWALKER_SECRET": "s3cret",
+            "TRACKWALKER_WATCH_MINUTES": "0.001",
+            "GITHUB_TOKEN": github.token,
+            "SLACK_BOT_TOKEN": slack.token,
+            "SLACK_CHANNEL": slack.channel,
+            "SLACK_API_URL": stack.enter_context(serve(slack.app, slack.faults)).url + "/api/",
+            "TRACKWALKER_MODEL": MODEL,
+            "OPENCODE_CONFIG": str(folder / "opencode.json"),
+        }
+        hub = stack.enter_context(serve(github.app, github.faults)).url
+        environ |= {"GITHUB_API_URL": hub, "GITHUB_SERVER_URL": hub}
+        config = read(environ | settings, dotenv=None)
+        services = main.services(config, store, folder / "state")
+        yield Line(world, railway, github, slack, model, config, services, store, healthy, sick)

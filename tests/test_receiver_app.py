@@ -1,0 +1,606 @@
+"""The doors: who hears which answer, that it means "stored", and what happens while the store is away."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+import redis
+from starlette.applications import Starlette
+
+from receiver.app import LIMIT_BYTES, Doors, Watched, build
+from receiver.calling import GAP_SECONDS, PING_GAP_SECONDS, LastResort
+from tests.waiting import until
+from tests.world.serving import serve
+from workers import intake
+from workers.errors import NotAvailable
+from workers.intake import Fold
+from workers.journal import DUE, PREFIX, Journal
+from workers.models import Alert, Environment
+from workers.store import client as connect
+
+AT = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
+CRASHED = (Path(__file__).parent / "data" / "webhooks" / "crashed.json").read_bytes()
+HEADERS = {"X-Trackwalker-Secret": "first"}
+SERVICE = "6b2ec174-9f30-417e-9c85-2d3f40516c7d"
+ENVIRONMENT = "5a1db063-8e2f-406d-8b74-1c2e3f405b6c"
+PROJECT = "4f0c9a52-7d1e-4f5c-9a63-0b1d2e3f4a5b"
+DOORS = ["/hooks/railway", "/hooks/slack", "/ping"]
+
+
+def doors(**changes: Any) -> Starlette:
+    """The app with a store that takes everything in, unless told otherwise."""
+    numbers = iter(range(1000))
+    collaborators: dict[str, Any] = {
+        "secrets": ("first", "second"),
+        "take_in": lambda alert, fold: alert.id,
+        "reach": lambda: None,
+        "count_due": lambda: 0,
+        "call": lambda alert: None,
+        "watched": Watched(),
+        "now": lambda: AT,
+        "token": lambda: f"t{next(numbers)}",
+    }
+    return build(Doors(**collaborators | changes))
+
+
+def ask(app: Starlette, method: str, path: str, **options: Any) -> httpx.Response:
+    """One request through the app, as from this machine."""
+
+    async def one() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.request(method, path, **options)
+
+    return anyio.run(one)
+
+
+def post(app: Starlette, path: str, content: Any = CRASHED, **options: Any) -> httpx.Response:
+    return ask(app, "POST", path, content=content, **{"headers": HEADERS} | options)
+
+
+def storing(journal: Journal) -> Callable[[Alert, Fold | None], str]:
+    return lambda alert, fold: intake.take_in(alert, fold, journal, lambda _: None)
+
+
+def away(alert: Alert, fold: Fold | None) -> str:
+    raise NotAvailable("the store does not answer: ConnectionError")
+
+
+# ---- answers ------------------------------------------------------------------------------------
+
+
+def test_an_answer_means_that_the_alert_is_stored_and_due(journal: Journal, store: redis.Redis) -> None:
+    answer = post(doors(take_in=storing(journal)), "/hooks/railway")
+
+    assert answer.status_code == 202
+    key = f"{PREFIX}alert:{answer.json()['alert']}"
+    assert store.zscore(DUE, key) is not None
+    kept = journal.record_of(key, "alert", Alert)
+    assert kept is not None
+    assert (kept.kind, kept.service_id, kept.at) == ("deployment.crashed", SERVICE, AT)
+
+
+def test_the_same_body_again_has_the_same_id_and_no_second_place(
+    journal: Journal, store: redis.Redis
+) -> None:
+    app = doors(take_in=storing(journal))
+    first = post(app, "/hooks/railway").json()
+
+    again = post(app, "/hooks/railway").json()
+
+    assert again == first
+    assert len([key for key in store.zrange(DUE, 0, -1) if b"tell" not in key]) == 1
+    assert 604_000 < store.ttl(store.keys(f"{PREFIX}fold:*")[0]) <= 604_800
+
+
+def test_slack_hears_ok_as_slack_itself_would_say_it(journal: Journal, store: redis.Redis) -> None:
+    app = doors(take_in=storing(journal))
+
+    answer = post(app, "/hooks/slack/first", b"payload=%7B%22text%22%3A%22ledger+is+slow%22%7D", headers={})
+
+    assert (answer.status_code, answer.text) == (200, "ok")
+    kept = journal.record_of(f"{PREFIX}alert:{answer.headers['X-Trackwalker-Alert']}", "alert", Alert)
+    assert kept is not None
+    assert kept.said == "ledger is slow"
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b"{}", b'{"at": null}'])
+def test_a_ping_that_says_nothing_is_always_a_new_look(journal: Journal, body: bytes) -> None:
+    app = doors(take_in=storing(journal))
+
+    answers = [post(app, "/ping", body) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert answers[0].json() != answers[1].json()
+
+
+def test_a_ping_that_names_its_time_is_one_look(journal: Journal) -> None:
+    app = doors(take_in=storing(journal))
+
+    ids = [post(app, "/ping", body).json()["alert"] for body in (b'{"at": "2026-11-23T03:00:00Z"}',) * 2]
+    later = post(app, "/ping", b'{"at": "2026-11-23T03:10:00Z"}').json()["alert"]
+
+    assert ids[0] == ids[1]
+    assert later != ids[0]
+
+
+@pytest.mark.parametrize("body", [b'{"at": "soon"}', b'{"at": 5}'])
+def test_a_ping_whose_time_is_none_is_refused(body: bytes) -> None:
+    answer = post(doors(), "/ping", body)
+
+    assert (answer.status_code, answer.json()["field"]) == (422, "at")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"type": "Deployment.building"}, "Deployment.building is no trouble"),
+        ({"resource": {"environment": {"id": "e", "isEphemeral": True}}}, "ephemeral environment"),
+        ({"resource": {"service": {"id": "ourselves"}}}, "our own service"),
+        ({"resource": {"environment": {"id": "elsewhere"}}}, "not watched"),
+        ({"resource": {"project": {"id": "elsewhere"}}}, "not watched"),
+    ],
+)
+def test_what_is_none_of_our_business_is_ignored_and_nothing_is_stored(
+    journal: Journal, store: redis.Redis, changes: dict[str, Any], reason: str
+) -> None:
+    watched = Watched((Environment(project_id=PROJECT, environment_id=ENVIRONMENT),), "ourselves")
+    app = doors(watched=watched, take_in=storing(journal))
+
+    answer = post(app, "/hooks/railway", json.dumps(json.loads(CRASHED) | changes))
+
+    assert (answer.status_code, answer.json()) == (202, {"ignored": reason})
+    assert store.dbsize() == 0
+
+
+@pytest.mark.parametrize("resource", [{}, {"environment": {"id": ENVIRONMENT}}, {"project": {"id": PROJECT}}])
+def test_what_may_be_watched_is_taken(resource: dict[str, Any]) -> None:
+    app = doors(watched=Watched((Environment(project_id=PROJECT, environment_id=ENVIRONMENT),), "ourselves"))
+
+    answer = post(app, "/hooks/railway", json.dumps({"type": "Deployment.crashed", "resource": resource}))
+
+    assert "alert" in answer.json()
+
+
+@pytest.mark.parametrize("path", DOORS)
+@pytest.mark.parametrize("secret", ["first", "second"])
+def test_every_secret_opens_every_door_by_header_and_by_path(path: str, secret: str) -> None:
+    body = b'{"type": "Deployment.crashed", "text": "x"}'
+
+    by_header = post(doors(), path, body, headers={"X-Trackwalker-Secret": secret})
+    by_path = post(doors(), f"{path}/{secret}", body, headers={})
+
+    assert {by_header.status_code, by_path.status_code} <= {200, 202}
+
+
+@pytest.mark.parametrize("path", DOORS)
+@pytest.mark.parametrize(
+    "given", ["", "wrong", "firs", "first2", "first,second", "ünï", "fi%72st%00", "first/x"]
+)
+def test_a_wrong_secret_opens_none(path: str, given: str) -> None:
+    by_header = post(doors(), path, headers={"X-Trackwalker-Secret": given.encode()})
+    by_path = post(doors(), f"{path}/{given}", headers={})
+
+    assert (by_header.status_code, by_path.status_code) == (401, 401)
+
+
+@pytest.mark.parametrize("path", DOORS)
+def test_without_a_secret_every_door_stays_shut(path: str) -> None:
+    app = doors(secrets=())
+
+    answers = [post(app, where, headers=headers) for where in (path, f"{path}/") for headers in ({}, HEADERS)]
+
+    assert [answer.status_code for answer in answers] == [401] * 4
+
+
+def test_a_secret_may_hold_any_character() -> None:
+    app = doors(secrets=("pässwörd/with slash",))
+
+    by_header = post(app, "/hooks/railway", headers={"X-Trackwalker-Secret": "pässwörd/with slash".encode()})
+    by_path = post(app, "/hooks/railway/p%C3%A4ssw%C3%B6rd/with%20slash", headers={})
+
+    assert (by_header.status_code, by_path.status_code) == (202, 202)
+
+
+def test_a_stranger_is_sent_away_before_his_body_is_read() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"{"
+        raise AssertionError("nobody should ask for more")
+
+    assert post(doors(), "/hooks/railway", endless(), headers={}).status_code == 401
+
+
+@pytest.mark.parametrize("path", DOORS)
+def test_a_body_over_the_limit_is_refused(path: str) -> None:
+    just, over = b" " * LIMIT_BYTES, b" " * (LIMIT_BYTES + 1)
+
+    assert post(doors(), path, over).status_code == 413
+    assert post(doors(), path, just).status_code != 413
+
+
+def test_a_body_without_a_length_is_counted_while_it_comes() -> None:
+    sent = []
+
+    async def endless() -> AsyncIterator[bytes]:
+        for number in range(1000):
+            sent.append(number)
+            yield b" " * 65_536
+
+    answer = post(doors(), "/hooks/railway", endless())
+
+    assert answer.status_code == 413
+    assert len(sent) < 10
+
+
+def test_a_length_that_is_claimed_is_believed_at_once() -> None:
+    headers = HEADERS | {"Content-Length": "9" * 40}
+
+    assert post(doors(), "/hooks/railway", b"{}", headers=headers).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"", "body"),
+        (b"\xff", "body"),
+        (b'{"type": NaN}', "body"),
+        (b'{"type": ' + b"1" * 6000 + b"}", "body"),
+        (b'{"a":' * 40_000, "body"),
+        (b'{"type": "a", "type": "b"}', "type"),
+        (b"{}", "type"),
+        (b'{"type": "Deployment.crashed", "resource": {"service": []}}', "resource.service"),
+    ],
+    ids=range(8),
+)
+def test_what_is_not_the_shape_names_the_field(body: bytes, field: str) -> None:
+    answer = post(doors(), "/hooks/railway", body)
+
+    assert answer.status_code == 422
+    assert answer.json()["field"] == field
+    assert field in answer.json()["error"]
+
+
+@pytest.mark.parametrize("path", [*DOORS, "/ping/first"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD"])
+def test_a_door_takes_post_only(path: str, method: str) -> None:
+    answer = ask(doors(), method, path, headers=HEADERS)
+
+    assert answer.status_code == 405
+    assert "POST" in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize("path", [*DOORS, "/hooks/railway/first"])
+def test_the_dashboards_test_button_may_ask_from_the_browser(path: str) -> None:
+    asked = {"Origin": "https://railway.com", "Access-Control-Request-Method": "POST"}
+
+    before = ask(doors(), "OPTIONS", path, headers=asked)
+    answer = post(doors(), path, b"{}", headers=HEADERS | {"Origin": "https://railway.com"})
+
+    assert before.status_code == 204
+    assert "POST" in before.headers["Access-Control-Allow-Methods"]
+    assert "X-Trackwalker-Secret" in before.headers["Access-Control-Allow-Headers"]
+    assert (
+        before.headers["Access-Control-Allow-Origin"] == answer.headers["Access-Control-Allow-Origin"] == "*"
+    )
+
+
+def test_an_unknown_path_is_a_404() -> None:
+    assert post(doors(), "/hooks/pager").status_code == 404
+    assert post(doors(), "/hooks").status_code == 404
+
+
+def test_no_secret_and_no_body_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    body = b'{"type": "Deployment.crashed", "surprise": "tell-nobody", "resource": {"service": 1}}'
+
+    post(doors(), "/hooks/railway/first", CRASHED, headers={})
+    post(doors(), "/hooks/railway/second", body, headers={})
+    post(doors(), "/hooks/railway/guessed-it", body, headers={"X-Trackwalker-Secret": "guessed-it"})
+
+    said = "\n".join(
+        str(record.__dict__) for record in caplog.records if record.name.startswith("trackwalker")
+    )
+    assert "alert taken" in said
+    assert "wrong secret" in said
+    assert not any(word in said for word in ("first", "second", "guessed-it", "tell-nobody"))
+
+
+# ---- the store is away --------------------------------------------------------------------------
+
+
+def test_while_the_store_is_away_the_sender_is_asked_to_come_again() -> None:
+    called: list[Alert] = []
+
+    answer = post(doors(take_in=away, call=called.append), "/hooks/railway")
+
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert [alert.service_name for alert in called] == ["ledger"]
+
+
+def test_a_bug_in_the_store_path_loses_no_alert(caplog: pytest.LogCaptureFixture) -> None:
+    called: list[Alert] = []
+
+    def broken(alert: Alert, fold: Fold | None) -> str:
+        raise KeyError("a bug")
+
+    answer = post(doors(take_in=broken, call=called.append), "/hooks/railway")
+
+    assert answer.status_code == 503
+    assert len(called) == 1
+    assert "KeyError" in caplog.text
+
+
+@contextmanager
+def hanging_store() -> Iterator[redis.Redis]:
+    """A store that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        hung = connect(f"redis://127.0.0.1:{listener.getsockname()[1]}")
+        yield hung
+        hung.close()
+
+
+def test_a_store_that_hangs_is_answered_for_within_three_seconds_however_many_ask() -> None:
+    called: list[Alert] = []
+    with hanging_store() as hung, serve(doors(take_in=storing(Journal(hung)), call=called.append)) as web:
+        answers: queue.Queue[tuple[int, float]] = queue.Queue()
+
+        def one() -> None:
+            before = time.monotonic()
+            answer = httpx.post(f"{web.url}/hooks/railway", content=CRASHED, headers=HEADERS, timeout=20)
+            answers.put((answer.status_code, time.monotonic() - before))
+
+        threads = [threading.Thread(target=one) for _ in range(30)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        health = httpx.get(f"{web.url}/health", timeout=2)
+
+    heard = [answers.get_nowait() for _ in threads]
+    assert {status for status, _ in heard} == {503}
+    assert max(seconds for _, seconds in heard) < 3.5, "3 s, and what thirty clients cost on a slow machine"
+    assert health.status_code == 200
+    assert len(called) == 30
+
+
+def test_a_slack_that_hangs_too_delays_no_answer() -> None:
+    let_go, asked = threading.Event(), threading.Event()
+
+    def hang(_: str) -> None:
+        asked.set()
+        let_go.wait(20)
+
+    before = time.monotonic()
+    answer = post(doors(take_in=away, call=LastResort(hang, time.monotonic).call), "/hooks/railway")
+    seconds = time.monotonic() - before
+    let_go.set()
+
+    assert answer.status_code == 503
+    assert asked.wait(5)
+    assert seconds < 2
+
+
+def test_one_line_a_minute_goes_to_slack_and_says_how_many_more_there_were() -> None:
+    told: queue.Queue[str] = queue.Queue()
+    clock = iter([0.0, 1.0, GAP_SECONDS - 1, GAP_SECONDS + 1])
+    last = LastResort(told.put, lambda: next(clock))
+    app = doors(take_in=away, call=last.call)
+
+    for _ in range(4):
+        post(app, "/hooks/railway")
+
+    lines = [told.get(timeout=5) for _ in range(2)]
+    assert lines[0].startswith(
+        "The store is away, this alert is not stored: Deployment.crashed: service ledger"
+    )
+    assert "(2 more since the last line)" in lines[1]
+    assert told.empty()
+    assert not any("\n" in line for line in lines)
+
+
+def test_pings_into_an_absent_store_do_not_ring_each_time() -> None:
+    told: queue.Queue[str] = queue.Queue()
+    clock = iter([0.0, GAP_SECONDS + 1, PING_GAP_SECONDS + 1])
+    app = doors(take_in=away, call=LastResort(told.put, lambda: next(clock)).call)
+
+    for _ in range(3):
+        post(app, "/ping", b"")
+
+    assert "ping" in told.get(timeout=5)
+    assert "(1 more" in told.get(timeout=5)
+    assert told.empty()
+
+
+def test_a_slack_that_refuses_is_logged_and_nothing_more(caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(_: str) -> None:
+        raise NotAvailable("https://hooks.example/with-a-secret")
+
+    LastResort(refuse, time.monotonic).call(Alert(id="a", source="railway", kind="deployment.crashed", at=AT))
+
+    until(lambda: "Slack does not take the alert" in caplog.text, seconds=5)
+    assert "with-a-secret" not in str([record.__dict__ for record in caplog.records])
+
+
+def test_alerts_are_taken_again_as_soon_as_the_store_is_back(journal: Journal) -> None:
+    back = threading.Event()
+    stores = storing(journal)
+    app = doors(take_in=lambda alert, fold: (stores if back.is_set() else away)(alert, fold))
+
+    statuses = [post(app, "/hooks/railway").status_code]
+    back.set()
+    statuses.append(post(app, "/hooks/railway").status_code)
+
+    assert statuses == [503, 202]
+
+
+# ---- what is asked about them -------------------------------------------------------------------
+
+
+def test_health_is_the_process_and_ready_is_the_store(journal: Journal) -> None:
+    def gone() -> None:
+        raise NotAvailable("the store does not answer")
+
+    assert ask(doors(reach=gone), "GET", "/health").status_code == 200
+    assert ask(doors(reach=gone), "GET", "/ready").status_code == 503
+    assert ask(doors(reach=journal.ping), "GET", "/ready").status_code == 200
+
+
+def test_metrics_count_answers_by_door_and_what_is_due(journal: Journal) -> None:
+    app = doors(count_due=lambda: 7)
+    post(app, "/hooks/railway")
+    post(app, "/hooks/railway", b"{}")
+    post(app, "/ping", headers={})
+
+    text = ask(app, "GET", "/metrics").text
+
+    assert 'trackwalker_door_answers_total{answer="stored",door="railway"} 1.0' in text
+    assert 'trackwalker_door_answers_total{answer="malformed",door="railway"} 1.0' in text
+    assert 'trackwalker_door_answers_total{answer="unauthorized",door="ping"} 1.0' in text
+    assert "trackwalker_due 7.0" in text
+
+
+def test_metrics_answer_while_the_store_is_away() -> None:
+    def gone() -> int:
+        raise NotAvailable("the store does not answer")
+
+    answer = ask(doors(count_due=gone), "GET", "/metrics")
+
+    assert answer.status_code == 200
+    assert "trackwalker_due NaN" in answer.text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"Forwarded": "for=127.0.0.1"},
+        {"X-Real-IP": "127.0.0.1"},
+        {"Host": "trackwalker.example"},
+        {"Host": "localhost.evil.example"},
+        {"Host": "[::1"},
+    ],
+)
+def test_metrics_are_not_for_strangers(headers: dict[str, str]) -> None:
+    assert ask(doors(), "GET", "/metrics", headers=headers).status_code == 401
+    assert ask(doors(), "GET", "/metrics", headers=headers | HEADERS).status_code == 200
+
+
+def test_the_front_says_who_is_there_and_where_to_look() -> None:
+    answer = ask(doors(), "GET", "/")
+
+    assert answer.status_code == 200
+    assert answer.text.count("\n") == 1
+    assert "Trackwalker" in answer.text
+    assert "workers list" in answer.text
+
+
+# ---- the process --------------------------------------------------------------------------------
+
+
+@contextmanager
+def running(folder: Path, **environ: str) -> Iterator[tuple[str, Path]]:
+    """The real web process in a folder of its own: its address, and the file of what it logs."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", "--factory", "receiver.main:app", "--port", str(port)]
+    path = {"PYTHONPATH": str(Path(__file__).parent.parent), "PATH": os.environ["PATH"]}
+    log = folder / "web.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, cwd=folder, env=path | environ, stdout=out, stderr=out)
+        try:
+            yield f"http://127.0.0.1:{port}", log
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=2).is_success
+    except httpx.TransportError:
+        return False
+
+
+def test_the_process_stores_what_it_is_sent_and_logs_no_secret(
+    tmp_path: Path, store_url: str, journal: Journal, store: redis.Redis
+) -> None:
+    with running(tmp_path, REDIS_URL=store_url, TRACKWALKER_SECRET="open-sesame") as (url, log):
+        until(partial(answers, url), what="the web process")
+
+        answer = httpx.post(f"{url}/hooks/railway/open-sesame", content=CRASHED)
+
+    assert answer.status_code == 202
+    kept = journal.record_of(f"{PREFIX}alert:{answer.json()['alert']}", "alert", Alert)
+    assert kept is not None
+    assert abs(kept.at - datetime.now(UTC)) < timedelta(minutes=1)
+    assert "alert taken" in log.read_text()
+    assert "open-sesame" not in log.read_text()
+
+
+def test_without_a_secret_the_process_starts_shut_and_says_so(
+    tmp_path: Path, store_url: str, store: redis.Redis
+) -> None:
+    with running(tmp_path, REDIS_URL=store_url) as (url, log):
+        until(partial(answers, url), what="the web process")
+
+        statuses = [httpx.post(url + path, content=b"").status_code for path in DOORS]
+
+    assert statuses == [401, 401, 401]
+    assert "TRACKWALKER_SECRET is not set" in log.read_text()
+
+
+def test_while_the_store_is_down_one_line_reaches_slacks_webhook(tmp_path: Path) -> None:
+    told: queue.Queue[str] = queue.Queue()
+
+    async def slack(scope: Any, receive: Any, send: Any) -> None:
+        told.put(json.loads((await receive())["body"])["text"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    with serve(slack) as hook:
+        settings = {"REDIS_URL": "redis://127.0.0.1:1", "SLACK_WEBHOOK_URL": f"{hook.url}/services/x"}
+        with running(tmp_path, TRACKWALKER_SECRET="s", **settings) as (url, _):
+            until(partial(answers, url), what="the web process")
+
+            sent = [httpx.post(f"{url}/hooks/railway/s", content=CRASHED) for _ in range(2)]
+
+    assert [answer.status_code for answer in sent] == [503, 503]
+    assert "service ledger" in told.get(timeout=10)
+    assert told.empty()
+
+
+def test_settings_that_make_no_sense_end_the_process_with_one_line(tmp_path: Path) -> None:
+    code = "from receiver.main import app; app()"
+    path = {"PYTHONPATH": str(Path(__file__).parent.parent), "PORT": "no number"}
+
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert run.returncode == 2
+    assert "PORT" in run.stderr
+    assert "Traceback" not in run.stderr

@@ -1,0 +1,218 @@
+"""Whatever can post to Slack: its text is kept, its ids are found, and no body can do harm."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus, urlencode
+
+import pytest
+
+from receiver.slack import read
+from receiver.wire import Malformed, fold
+from workers.models import Alert
+
+AT = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
+DATA = Path(__file__).parent / "data" / "webhooks"
+PROJECT = "4f0c9a52-7d1e-4f5c-9a63-0b1d2e3f4a5b"
+ENVIRONMENT = "5a1db063-8e2f-406d-8b74-1c2e3f405b6c"
+SERVICE = "6b2ec174-9f30-417e-9c85-2d3f40516c7d"
+DEPLOYMENT = "7c3fd285-a041-428f-ad96-3e4051627d8e"
+
+
+def taken(message: dict[str, Any] | bytes) -> Alert:
+    return read(message if isinstance(message, bytes) else json.dumps(message).encode(), AT, "tok")
+
+
+def refused(raw: bytes | dict[str, Any]) -> str:
+    with pytest.raises(Malformed) as caught:
+        read(raw, AT, "tok")
+    return caught.value.field
+
+
+def test_a_plain_text_becomes_an_alert_that_says_it() -> None:
+    alert = taken({"text": "ledger answers 500\nsince 03:01"})
+
+    assert (alert.source, alert.kind, alert.at) == ("slack", "message", AT)
+    assert alert.said == "ledger answers 500\nsince 03:01"
+    assert (alert.service_id, alert.service_name) == (None, None)
+
+
+def test_blocks_are_read_as_a_person_reads_them() -> None:
+    alert = taken((DATA / "slack_blocks.json").read_bytes())
+
+    assert alert.said.splitlines() == [
+        "ledger is slow",
+        "p95 is *4.1 s* > 1 s, see the graph (https://graphs.example/d/9?x=1&y=2)",
+        "*Service ID:*",
+        "`6B2EC174-9f30-417e-9c85-2d3f40516c7d`",
+        "*Since:*",
+        "03:01",
+        "call the runbook (https://wiki.example/oncall)",
+        "first step",
+        "second step",
+        "from @here Prober",
+        "Open",
+        "https://prober.example/1",
+    ]
+
+
+def test_an_id_beside_its_label_is_found_in_any_case() -> None:
+    assert taken((DATA / "slack_blocks.json").read_bytes()).service_id == SERVICE
+
+
+def test_attachments_say_their_fields_and_not_their_fallback() -> None:
+    lines = taken((DATA / "slack_attachment.json").read_bytes()).said.splitlines()
+
+    assert lines[:2] == ["firing", "ledger: error rate above 5 %"]
+    assert lines[3:] == ["12.5 % of requests", "Environment: production", "Rate: 12.5", "prober"]
+
+
+def test_a_fallback_is_better_than_nothing() -> None:
+    assert taken({"attachments": [{"fallback": "disk full", "color": "danger"}]}).said == "disk full"
+
+
+def test_a_dashboard_link_names_project_environment_service_and_deployment() -> None:
+    alert = taken((DATA / "slack_attachment.json").read_bytes())
+
+    assert alert.project_id == PROJECT
+    assert alert.environment_id == ENVIRONMENT
+    assert alert.service_id == SERVICE
+    assert alert.deployment_id == DEPLOYMENT
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        (f"service: {SERVICE}", "service_id"),
+        (f"RAILWAY_SERVICE_ID={SERVICE}", "service_id"),
+        (f'{{"serviceId": "{SERVICE}"}}', "service_id"),
+        (f"deployment {SERVICE} failed", "deployment_id"),
+        (f"env_id={SERVICE}", "environment_id"),
+        (f"<https://railway.app/project/{SERVICE}|shop>", "project_id"),
+        (f"https://railway.com/project/{PROJECT}/logs?environmentId={SERVICE}", "environment_id"),
+    ],
+)
+def test_ids_are_found_where_people_and_tools_write_them(text: str, field: str) -> None:
+    assert getattr(taken({"text": text}), field) == SERVICE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"service {SERVICE} calls service {DEPLOYMENT}",
+        f"request {SERVICE} failed",
+        f"https://example.com/service/{SERVICE}",
+        "service 00000000-0000-0000-0000-000000000000",
+        f"service {SERVICE}-and-more",
+    ],
+)
+def test_an_id_that_is_not_surely_the_service_is_left_in_the_text(text: str) -> None:
+    alert = taken({"text": text})
+
+    assert alert.service_id is None
+    assert alert.said == text
+
+
+@pytest.mark.parametrize("lead", ["", "\n ", "\ufeff"])
+def test_json_and_form_are_told_apart_by_the_body_itself(lead: str) -> None:
+    message = json.dumps({"text": "50 % & more + ünï"})
+
+    assert taken((lead + message).encode()).said == "50 % & more + ünï"
+    assert taken(urlencode({"payload": lead + message}).encode()).said == "50 % & more + ünï"
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        (b"", "body"),
+        (b"[]", "body"),
+        (b"hello", "body"),
+        (b"\xff\xff", "body"),
+        (b"text=hello", "payload"),
+        (b"payload=", "payload"),
+        (b"payload=hello", "body"),
+        (b"payload=%ff", "body"),
+        (b"payload=[]", "body"),
+        (b"a=1&" * 100 + b"payload={}", "body"),
+        (b"payload=" + quote_plus('{"a":' * 20_000).encode(), "body"),
+        (b"{}", "text"),
+        (b'{"text": "  "}', "text"),
+        (b'{"text": 5}', "text"),
+        (b'{"blocks": {}}', "blocks"),
+        (b'{"attachments": "x"}', "attachments"),
+        (b'{"attachments": [null, 5, [], {}]}', "text"),
+        (b'{"blocks": [{"type": "divider"}]}', "text"),
+    ],
+)
+def test_what_is_no_message_names_the_field(raw: bytes, field: str) -> None:
+    assert refused(raw) == field
+
+
+def test_blocks_nested_beyond_reason_are_passed_over() -> None:
+    nested: Any = {"text": "deep"}
+    for _ in range(300):
+        nested = {"elements": [nested]}
+
+    assert taken({"text": "shallow", "blocks": [nested]}).said == "shallow"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<" * 200_000, "<a|" * 60_000, "<" + "a" * 200_000, "service" * 30_000, "service id " + "=" * 200_000,
+     "https://railway.com/" * 10_000, "&amp;" * 40_000, "\x00" * 40_000],
+    ids=range(8),
+)  # fmt: skip
+def test_a_hostile_text_costs_no_second(text: str) -> None:
+    raw = json.dumps({"text": "x " + text}).encode()
+    before = time.process_time()
+
+    taken(raw)
+
+    assert time.process_time() - before < 1
+
+
+def test_half_a_character_is_stored_as_harmless_text() -> None:
+    alert = taken(b'{"text": "cut \\ud83d here", "blocks": ["\\udc00"]}')
+
+    assert alert.said == "cut ? here\n?"
+    assert Alert.model_validate_json(alert.model_dump_json()) == alert
+
+
+def test_what_was_said_is_redacted_and_at_most_4_kib() -> None:
+    secret = "xoxb-" + "12345678-abcdefgh"
+
+    said = taken({"text": f"token {secret} " + "ü" * 9000}).said
+
+    assert secret not in said
+    assert len(said.encode()) <= 4096
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"text": "x", "ts": "1795404238.000200"},
+        {"text": "x", "timestamp": "2026-11-23T03:03:58Z"},
+        {"text": "x", "timestamp": 1795404238000},
+        {"attachments": [{"text": "x", "ts": 1795404238}]},
+    ],
+)
+def test_a_message_that_names_its_time_is_one_alert_for_a_week(message: dict[str, Any]) -> None:
+    raw = json.dumps(message).encode()
+
+    made = fold("slack", raw, taken(raw))
+
+    assert made is not None
+    assert made.seconds == 604_800
+
+
+def test_a_message_without_time_is_one_alert_for_five_minutes() -> None:
+    raw = b'{"text": "03:03:58 ledger is down"}'
+
+    made = fold("slack", raw, taken(raw))
+
+    assert made is not None
+    assert made.seconds == 300

@@ -1,0 +1,154 @@
+"""A small shop with a fault, as files, as a git repository and as what Railway would show of it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from tests.world.githttp import git
+from tests.world.model import Edit
+from tests.world.railway_types import (
+    LogRow,
+    Request,
+    Sample,
+    World,
+    WorldDeployment,
+    WorldService,
+    WorldVolume,
+)
+
+HEALTHY = '''"""Prices of the shop."""
+
+VOUCHERS = {"SPRING": 5, "AUTUMN": 3}
+
+
+def total(order):
+    """What an order costs, in euro."""
+    voucher = order.get("voucher")
+    return order["amount"] - VOUCHERS.get(voucher, 0)
+'''
+SICK = HEALTHY.replace('order.get("voucher")', 'order["voucher"]')
+"""Orders without a voucher fail."""
+
+APP = '''"""The shop over HTTP."""
+
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from pricing import total
+
+
+class Shop(BaseHTTPRequestHandler):
+    def do_POST(self):
+        order = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.dumps({"total": total(order)}).encode()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+if __name__ == "__main__":
+    ThreadingHTTPServer(("", 8080), Shop).serve_forever()
+'''
+TEST = '''import unittest
+
+from pricing import total
+
+
+class Prices(unittest.TestCase):
+    def test_a_voucher_is_taken_off(self):
+        self.assertEqual(total({"amount": 20, "voucher": "SPRING"}), 15)
+'''
+REPRODUCTION = '''import unittest
+
+from pricing import total
+
+
+class NoVoucher(unittest.TestCase):
+    def test_an_order_without_a_voucher_costs_its_amount(self):
+        self.assertEqual(total({"amount": 20}), 20)
+'''
+NAME = "acme/shop"
+
+
+def write(folder: Path) -> tuple[str, str]:
+    """The repository: a healthy commit, then the sick one. Their hashes."""
+    (folder / "tests").mkdir(parents=True)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    (folder / "app.py").write_text(APP)
+    (folder / "tests" / "__init__.py").write_text("")
+    (folder / "tests" / "test_pricing.py").write_text(TEST)
+    (folder / "README.md").write_text("A shop.\n")
+    return _commit(folder, HEALTHY, "Prices with vouchers"), _commit(folder, SICK, "Read the voucher directly")
+
+
+def _commit(folder: Path, pricing: str, message: str) -> str:
+    (folder / "pricing.py").write_text(pricing)
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", message)
+    return git(folder, "rev-parse", "HEAD").strip()
+
+
+def mender(path: str, source: str, _line: int) -> list[Edit]:
+    """What a good engineer would change in the text that was read."""
+    if 'order["voucher"]' not in source:
+        return []
+    return [
+        Edit(path, 'order["voucher"]', 'order.get("voucher")'),
+        Edit("tests/test_no_voucher.py", None, REPRODUCTION),
+    ]
+
+
+def traceback() -> list[str]:
+    """What the sick shop prints for a failing order, line by line, as Python does."""
+    line = SICK[: SICK.index('order["voucher"]')].count("\n") + 1
+    call = APP[: APP.index("total(order)")].count("\n") + 1
+    return [
+        "Traceback (most recent call last):",
+        f'  File "/app/app.py", line {call}, in do_POST',
+        '    body = json.dumps({"total": total(order)}).encode()',
+        f'  File "/app/pricing.py", line {line}, in total',
+        '    voucher = order["voucher"]',
+        "KeyError: 'voucher'",
+    ]
+
+
+def meta(commit: str, message: str) -> dict[str, object]:
+    deploy = {"numReplicas": 1, "multiRegionConfig": {"us-west2": {"numReplicas": 1}}}
+    return {
+        "repo": NAME, "branch": "main", "commitHash": commit, "commitAuthor": "octocat",
+        "commitMessage": message, "rootDirectory": None, "reason": "deploy",
+        "serviceManifest": {"build": {}, "deploy": deploy},
+    }  # fmt: skip
+
+
+def world(now: float, healthy: str, sick: str, *, minutes: int = 30, failing: bool = True) -> World:
+    """The environment as it looks after the sick commit went live ten minutes after the window began."""
+    began, live_at = now - minutes * 60, now - (minutes - 10) * 60
+    old = WorldDeployment("dep-old", "svc-shop", "REMOVED", began - 86_400, began, meta(healthy, "Prices"))
+    new = WorldDeployment(
+        "dep-new", "svc-shop", "SUCCESS", live_at, live_at, meta(sick, "Read the voucher directly"),
+        instances=[("ins-1", "RUNNING")],
+    )  # fmt: skip
+    shop = WorldService(
+        "svc-shop", "shop", repo=NAME, domains=["shop.up.railway.app"], deployments=[new, old],
+        active=["dep-new"], cpu_limit=8.0, memory_limit=8.0,
+    )  # fmt: skip
+    for second in range(0, minutes * 60, 5):
+        at = began + second
+        bad = failing and at > live_at and (second // 5) % 3 == 0
+        live = "dep-new" if at > live_at else "dep-old"
+        shop.requests.append(Request(at, "POST", "/orders", 500 if bad else 200, 20.0, live, "ins-1"))
+        if bad:
+            rows = [LogRow(at + i / 1000, text, "error") for i, text in enumerate(traceback())]
+            new.logs.extend(rows)
+        if second % 30 == 0:
+            wave = 1 + 0.1 * math.sin(second)
+            shop.samples.append(Sample(at, "ins-1", live, 0.2 * wave, 0.5 * wave))
+    database = WorldService(
+        "svc-db", "Postgres", image="ghcr.io/railwayapp-templates/postgres-ssl:18",
+        deployments=[WorldDeployment("dep-db", "svc-db", "SUCCESS", began - 9e5, began - 9e5, {"image": "postgres"},
+                                     instances=[("ins-db", "RUNNING")])],
+        active=["dep-db"], volumes=[WorldVolume("vol-1", "data", "/var/lib", 400.0, 5000)],
+    )  # fmt: skip
+    return World("prj-1", "shop", "env-1", "production", [shop, database])
