@@ -28,7 +28,7 @@ from workers.intake import Fold
 from workers.models import Alert, Environment, Ignored
 
 LIMIT_BYTES = 256 * 1024
-STORE_SECONDS = 2.5
+STORE_SECONDS = 2.2
 """How long the store may take before the sender hears 503: with the rest of an answer it stays under 3 s."""
 STORE_THREADS = 20
 RETRY_AFTER_SECONDS = 10

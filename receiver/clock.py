@@ -52,7 +52,10 @@ def ping(client: httpx.Client, url: str, secret: str, at: datetime) -> str:
 
 def _place(url: str) -> str:
     """The address without what may be secret in it."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that is none"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 

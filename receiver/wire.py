@@ -27,7 +27,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")
 _NOBODY = re.compile(r"[0-]+\Z")
 
 
-class Malformed(Exception):  # noqa: N818 (it reads as what the body is)
+class Malformed(Exception):
     """A body is not what the door takes: `field` (dotted path, `body` for the whole) and `why`."""
 
     def __init__(self, field: str, why: str) -> None:

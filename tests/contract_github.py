@@ -131,6 +131,8 @@ def _followed(description: dict[str, Any], node: dict[str, Any]) -> dict[str, An
 
 def _nullable(node: dict[str, Any]) -> dict[str, Any]:
     """OpenAPI's `nullable` in the words of JSON Schema."""
+    if node.get("nullable") is True and "type" not in node and ("oneOf" in node or "anyOf" in node):
+        return {"anyOf": [{"type": "null"}, {key: node[key] for key in node if key != "nullable"}]}
     if node.get("nullable") is True and isinstance(node.get("type"), str):
         node = node | {"type": [node["type"], "null"]}
         if "enum" in node:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import redis
 
@@ -17,14 +18,17 @@ from tests.world.github import GitHubStandIn
 from tests.world.model import NAME as MODEL
 from tests.world.model import Model
 from tests.world.railway import RailwayStandIn
-from tests.world.railway_types import World
+from tests.world.railway_types import Request, World, WorldDeployment
 from tests.world.serving import serve
 from tests.world.slack import SlackStandIn
 from workers import actors, intake, main
 from workers.errors import Superseded
 from workers.journal import DUE, PREFIX, Journal
-from workers.models import Alert
+from workers.models import Alert, Noun, Outcome, Posted, Watch
 from workers.settings import Settings, read
+
+
+N = TypeVar("N", bound=Noun)
 
 
 @dataclass
@@ -83,27 +87,61 @@ class Line:
         """Keys of all incidents' journals, oldest first."""
         return sorted(raw.decode() for raw in self.store.scan_iter(f"{PREFIX}incident:*"))
 
+    def record(self, kind: type[N]) -> list[N]:
+        """What all incidents recorded of this kind of value."""
+        name = {"PullRequest": "pull"}.get(kind.__name__, kind.__name__.lower())
+        found = [self.journal.record_of(key, name, kind) for key in self.incidents()]
+        return [one for one in found if one is not None]
+
     def outcome(self) -> str:
         """The kind of the first incident's outcome, '' while there is none."""
-        from workers.models import Outcome
+        return next((one.kind for one in self.record(Outcome)), "")
 
-        for key in self.incidents():
-            outcome = self.journal.record_of(key, "outcome", Outcome)
-            if outcome:
-                return outcome.kind
-        return ""
+    def outcome_is_told(self) -> list[Posted]:
+        """The outcomes that stand in Slack."""
+        keys = [key.replace(PREFIX, f"{PREFIX}tell:", 1) for key in self.incidents()]
+        found = [self.journal.record_of(key, "outcome", Posted) for key in keys]
+        return [one for one in found if one is not None]
+
+    def watched(self) -> Watch | None:
+        return next(iter(self.record(Watch)), None)
+
+    def sweeps_done(self) -> int:
+        keys = [key for key in self.store.scan_iter(f"{PREFIX}sweep:*")]
+        return sum(bool(self.store.hexists(key, "ended")) for key in keys)
+
+    def redeploy(self, commit: str, *, failing: bool = False) -> None:
+        """As if Railway had deployed the commit five minutes ago, and traffic went on."""
+        now, service = time.time(), self.world.services[0]
+        with self.world.lock:
+            service.deployments[0].status = "REMOVED"
+            live = WorldDeployment(
+                "dep-fixed", service.id, "SUCCESS", now - 300, now - 300, shop.meta(commit, "Merge"),
+                instances=[("ins-3", "RUNNING")],
+            )  # fmt: skip
+            service.deployments.insert(0, live)
+            service.active = [live.id]
+            service.requests = [one for one in service.requests if one.at < now - 300]
+            for second in range(0, 300, 2):
+                status = 500 if failing and second % 4 else 200
+                one = Request(now - 300 + second, "POST", "/orders", status, 20.0, live.id, "ins-3")
+                service.requests.append(one)
 
     def story(self) -> str:
         """What stands in `due`, for a failing test."""
         rows = []
         for raw in self.store.zrange(DUE, 0, -1):
             fields = self.journal.fields(raw.decode())
-            rows.append({name: fields[name].decode() for name in ("stage", "reason", "tries") if name in fields})
+            rows.append(
+                {name: fields[name].decode() for name in ("stage", "reason", "tries") if name in fields}
+            )
         return json.dumps(rows)
 
 
 @contextmanager
-def line(store: redis.Redis, store_url: str, folder: Path, *, failing: bool = True, **settings: str) -> Iterator[Line]:
+def line(
+    store: redis.Redis, store_url: str, folder: Path, *, failing: bool = True, **settings: str
+) -> Iterator[Line]:
     """A line around the sick shop (or the healthy one); settings by their variables' names."""
     with ExitStack() as stack:
         origin = folder / "origin"

@@ -70,7 +70,9 @@ def _module(name: str) -> bool:
 
 def test_workers_never_import_the_receiver() -> None:
     guilty = [
-        path for path in modules() if any(name.split(".")[0] in ("receiver", "tests") for name in imports(path))
+        path
+        for path in modules()
+        if any(name.split(".")[0] in ("receiver", "tests") for name in imports(path))
     ]
 
     assert guilty == []
@@ -99,6 +101,8 @@ def test_importing_the_product_connects_to_nothing_and_reads_no_settings() -> No
         f"import {name}" for name in names if not name.endswith(("__main__", "launcher"))
     )
 
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={}, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={}, capture_output=True, text=True, check=False
+    )
 
     assert run.returncode == 0, run.stderr

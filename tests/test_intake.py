@@ -17,7 +17,9 @@ AT = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 
 
 def alert(name: str = "a1", **facts: str) -> Alert:
-    return Alert.model_validate({"id": name, "source": "railway", "kind": "deployment.crashed", "at": AT} | facts)
+    return Alert.model_validate(
+        {"id": name, "source": "railway", "kind": "deployment.crashed", "at": AT} | facts
+    )
 
 
 def test_an_alert_is_stored_and_due_before_it_is_answered(journal: Journal, store: redis.Redis) -> None:

@@ -244,7 +244,7 @@ def test_a_hostile_model_gets_nothing_and_leaves_nothing(agent: Agent, place: Pa
     assert files(place / "clone") == before
     assert not (place / "clone" / ".git" / "hooks" / "pre-commit").exists()
     assert not (place / "escaped.txt").exists()
-    assert not Path("/tmp/escaped.txt").exists()  # noqa: S108 (where the attack would have put it)
+    assert not Path("/tmp/escaped.txt").exists()
 
 
 def test_a_model_that_never_ends_is_stopped_by_the_number_of_calls(agent: Agent, place: Path) -> None:
@@ -406,7 +406,8 @@ def test_only_the_providers_of_a_users_configuration_are_read(place: Path) -> No
     file = place / "opencode.jsonc"
     file.write_text(
         '{ // mine\n "plugin": ["own"], "mcp": {"x": {}},\n'
-        ' "provider": {"own": {"options": {"apiKey": "{env:OWN_KEY}", "baseURL": "https://x/v1",}}}, /* end */ }'
+        ' "provider": {"own": {"options": {"apiKey": "{env:OWN_KEY}", "baseURL": "https://x/v1",}}}, /* end */'
+        "}"
     )
 
     found = read_providers(file, {"OWN_KEY": "k1"})

@@ -36,6 +36,9 @@ VERDICT = Verdict(
 )
 
 
+GIFT = RequestPattern(method="GET", route="/gift/:n", path="/gift/0", status=500, count=9, slowest_ms=12)
+
+
 def pattern(sample: str) -> LogPattern:
     return LogPattern(template="Error <n>", count=41, level="error", first=NOON, last=NOON, sample=sample)
 
@@ -47,11 +50,7 @@ def evidence(sample: str = "ZeroDivisionError: division by zero", **changes: Any
             Fact(id="E2", text="CPU is idle."),
         ),
         patterns=(pattern(sample),),
-        requests=(
-            RequestPattern(
-                method="GET", route="/gift/:n", path="/gift/0", status=500, count=9, slowest_ms=12
-            ),
-        ),
+        requests=(GIFT,),
         places=(CodePlace(file="api/app/gift.py", line=41, function="price", why="stack", count=9),),
         suspect=Suspect(deployment_id="d2", commit="abc123", at=NOON, files=("api/app/gift.py",)),
         upstreams=(Upstream(host="pay.example", errors=2, in_code=True, state="operational"),),
@@ -63,8 +62,8 @@ def evidence(sample: str = "ZeroDivisionError: division by zero", **changes: Any
 
 def incident() -> Incident:
     finding = Finding(
-        service_id="s", service="api", kind="server_errors", severity=Severity.CRITICAL, since=NOON, ongoing=True,
-        sentence="api fails",
+        service_id="s", service="api", kind="server_errors", severity=Severity.CRITICAL, since=NOON,
+        ongoing=True, sentence="api fails",
     )  # fmt: skip
     return Incident(
         fingerprint="f", round="r", project_id="p", project_name="shop", environment_id="e",
@@ -231,7 +230,7 @@ def test_inconclusive_needs_neither_file_nor_reproduction() -> None:
         ({"change": []}, "change: name at least one step"),
         ({"reproduction": {"kind": "test"}}, "needs the path of a new file"),
         ({"reproduction": {"kind": "prayer", "path": "x.py"}}, "reproduction.kind"),
-        ({"reproduction": {"kind": "test", "path": "/tmp/test_x.py"}}, "reproduction.path: must be relative"),  # noqa: S108
+        ({"reproduction": {"kind": "test", "path": "/tmp/test_x.py"}}, "reproduction.path: must be relative"),
         (
             {"reproduction": {"kind": "test", "path": "../test_x.py"}},
             "reproduction.path: must be a plain path",

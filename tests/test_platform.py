@@ -9,16 +9,19 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
+import httpx
 import pytest
 
 from tests.demo.services import Kind, Sickness, draw, runnable, write
 from tests.demo.services.writing import git
 from tests.waiting import until
 from tests.world.platform import Platform
-from tests.world.railway import World, WorldService
+from tests.world.railway import RailwayStandIn, World, WorldService
+from tests.world.serving import serve
 from tests.world.traffic import Route, send, traffic
 
 HONEST = """
@@ -222,7 +225,8 @@ def test_nothing_is_left_behind(service: WorldService, tmp_path: Path) -> None:
         grandchild = next(int(row.message) for row in deployment.logs if row.message.isdigit())
         process = running.live.container.process if running.live else None
 
-    assert process is not None and process.poll() is not None
+    assert process is not None
+    assert process.poll() is not None
     until(lambda: not Path(f"/proc/{grandchild}").exists() or "Z" in state_of(grandchild))
     assert set(threading.enumerate()) == before
 
@@ -241,7 +245,8 @@ from pathlib import Path
 from tests.test_platform import WorldService, world_of
 from tests.world.platform import Platform
 service = WorldService(id="s", name="api", repo="acme/api", start_command="python app.py")
-with Platform(world_of(service), service, Path({str(tmp_path / "code")!r}), Path({str(tmp_path / "run")!r})) as platform:
+folder = Path({str(tmp_path)!r})
+with Platform(world_of(service), service, folder / "code", folder / "run") as platform:
     platform.deploy({sha!r})
     print(platform.live.container.process.pid, flush=True)
     input()
@@ -336,3 +341,31 @@ def test_the_drawn_slowness_shows_under_load_and_not_in_the_healthy_commit(
 
 def test_one_request_that_nobody_answers_counts_as_no_answer() -> None:
     assert send(9, Route("GET", "/"), Random(1)) == 0
+
+
+def test_railways_api_tells_what_the_platform_saw(
+    platform: Platform, service: WorldService, tmp_path: Path
+) -> None:
+    deployment = platform.deploy(commit(tmp_path / "code", app=HONEST))
+    for path in ("/", "/boom", "/boom"):
+        get(platform.url + path)
+    until(lambda: service.samples)
+    railway = RailwayStandIn(platform.world, token="t")
+    query = """query ($start: DateTime!, $id: String!) {
+      statuses: httpMetricsGroupedByStatus(serviceId: "s-1", environmentId: "e-1", startDate: $start,
+        endDate: "2999-01-01T00:00:00Z", stepSeconds: 3600) { statusCode samples { value } }
+      deploymentLogs(deploymentId: $id, limit: 10) { message severity }
+      deployments(input: {serviceId: "s-1", environmentId: "e-1"}, first: 1) { edges { node { status meta } } }
+    }"""
+    start = datetime.fromtimestamp(deployment.created_at, UTC).isoformat()
+
+    with serve(railway.app) as running:
+        asked = {"query": query, "variables": {"start": start, "id": deployment.id}}
+        headers = {"Authorization": "Bearer t"}
+        answer = httpx.post(running.url, json=asked, headers=headers, timeout=10).json()["data"]
+
+    counts = {one["statusCode"]: sum(int(s["value"]) for s in one["samples"]) for one in answer["statuses"]}
+    node = answer["deployments"]["edges"][0]["node"]
+    assert counts == {200: 1, 500: 2}
+    assert {"message": "Starting Container", "severity": "info"} in answer["deploymentLogs"]
+    assert (node["status"], node["meta"]["repo"]) == ("SUCCESS", "acme/api")

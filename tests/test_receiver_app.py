@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -359,24 +360,24 @@ def hanging_store() -> Iterator[redis.Redis]:
 
 def test_a_store_that_hangs_is_answered_for_within_three_seconds_however_many_ask() -> None:
     called: list[Alert] = []
-    with hanging_store() as hung, serve(doors(take_in=storing(Journal(hung)), call=called.append)) as web:
-        answers: queue.Queue[tuple[int, float]] = queue.Queue()
+    with (
+        hanging_store() as hung,
+        serve(doors(take_in=storing(Journal(hung)), call=called.append)) as web,
+        httpx.Client(headers=HEADERS, timeout=20) as client,
+    ):
+        until(partial(answers, web.url), what="the web app")
 
-        def one() -> None:
+        def one(_: int) -> tuple[int, float]:
             before = time.monotonic()
-            answer = httpx.post(f"{web.url}/hooks/railway", content=CRASHED, headers=HEADERS, timeout=20)
-            answers.put((answer.status_code, time.monotonic() - before))
+            answer = client.post(f"{web.url}/hooks/railway", content=CRASHED)
+            return answer.status_code, time.monotonic() - before
 
-        threads = [threading.Thread(target=one) for _ in range(30)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        health = httpx.get(f"{web.url}/health", timeout=2)
+        with ThreadPoolExecutor(30) as senders:
+            heard = list(senders.map(one, range(30)))
+        health = client.get(f"{web.url}/health", timeout=2)
 
-    heard = [answers.get_nowait() for _ in threads]
     assert {status for status, _ in heard} == {503}
-    assert max(seconds for _, seconds in heard) < 3.5, "3 s, and what thirty clients cost on a slow machine"
+    assert max(seconds for _, seconds in heard) < 3
     assert health.status_code == 200
     assert len(called) == 30
 
@@ -440,9 +441,12 @@ def test_a_slack_that_refuses_is_logged_and_nothing_more(caplog: pytest.LogCaptu
 
 
 def test_alerts_are_taken_again_as_soon_as_the_store_is_back(journal: Journal) -> None:
-    back = threading.Event()
-    stores = storing(journal)
-    app = doors(take_in=lambda alert, fold: (stores if back.is_set() else away)(alert, fold))
+    back, store_it = threading.Event(), storing(journal)
+
+    def take_in(alert: Alert, fold: Fold | None) -> str:
+        return store_it(alert, fold) if back.is_set() else away(alert, fold)
+
+    app = doors(take_in=take_in)
 
     statuses = [post(app, "/hooks/railway").status_code]
     back.set()

@@ -116,7 +116,13 @@ def test_what_is_missing_is_named_all_at_once(tmp_path: Path) -> None:
     )
 
     assert run.returncode == 2
-    for name in ("TRACKWALKER_SECRET", "RAILWAY_API_TOKEN", "GITHUB_TOKEN", "SLACK_BOT_TOKEN", "TRACKWALKER_MODEL"):
+    for name in (
+        "TRACKWALKER_SECRET",
+        "RAILWAY_API_TOKEN",
+        "GITHUB_TOKEN",
+        "SLACK_BOT_TOKEN",
+        "TRACKWALKER_MODEL",
+    ):
         assert name in run.stderr
 
 

@@ -30,7 +30,7 @@ from workers import (
     watching,
 )
 from workers.broker import STAGES
-from workers.errors import Held, NotAvailable, Refused, Superseded
+from workers.errors import Held, NotAvailable, Refused, SlackRefused, Superseded
 from workers.github import GitHub
 from workers.journal import DEATHS_ALLOWED, DUE, PREFIX, Claim, Journal, pack
 from workers.mend import round as mending
@@ -233,9 +233,12 @@ def tell(services: Services, claim: Claim) -> None:
     if services.slack is None:
         claim.hand_on("tell", after=telling.QUIET_SECONDS, reason="no Slack is set up")
         return
-    telling.tell(
-        claim, services.journal, services.slack, shadow=services.settings.mode == "shadow", now=services.now()
-    )
+    shadow = services.settings.mode == "shadow"
+    try:
+        telling.tell(claim, services.journal, services.slack, shadow=shadow, now=services.now())
+    except SlackRefused as error:
+        # A wrong token or channel is mended by a person; what was to be said is kept for hours.
+        raise NotAvailable(str(error), retry_after=LONGEST_RETRY_SECONDS) from error
 
 
 LINE: dict[str, Callable[[Services, Claim], None]] = {

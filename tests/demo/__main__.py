@@ -1,7 +1,7 @@
-"""The main job on real input: `python -m tests.demo [--seed N] [--kind K] [--keep]`, ends with 0 when all of it held.
+"""The main job on real input: `python -m tests.demo [--seed N] [--kind K] [--keep]`; 0 when all of it held.
 
-A service gets sick, a webhook comes in, the product (a child, configured by its environment only) finds the cause,
-mends the code through the agent and opens a pull request; merged and deployed, the trouble is gone.
+A service gets sick, a webhook comes in, the product (a child, configured by its environment only) finds the
+cause, mends the code through the agent and opens a pull request; merged and deployed, the trouble is gone.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def webhook(outside: Town) -> dict[str, object]:
 
 
 def _await_pull(story: Story, outside: Town, running: Product) -> Pull | None:
-    """Follows Slack until the pull request stands there and in Slack; None when the product gave up or was too slow."""
+    """Follows Slack until it links the pull request; None when the product gave up or was too slow."""
     follower = Follower(story, outside.slack)
     limit = OWN_MODEL_SECONDS if uses_own_model(os.environ) else PULL_SECONDS
 

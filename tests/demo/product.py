@@ -1,4 +1,4 @@
-"""The real product as a child: `python -m workers up` in a folder of its own, configured by its environment only."""
+"""The real product as a child: `python -m workers up` in a folder of its own, with its environment only."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class Product:
         """What `python -m workers ARGUMENTS` prints."""
         done = subprocess.run(
             [sys.executable, "-m", "workers", *arguments],
-            check=False, cwd=self.folder, env=dict(self.environment), capture_output=True, text=True, timeout=30,
+            check=False, cwd=self.folder, env=dict(self.environment), capture_output=True, text=True,
+            timeout=30,
         )  # fmt: skip
         return (done.stdout + done.stderr).strip()
 
@@ -93,13 +94,14 @@ def settings_for(town: Town, folder: Path, environ: Mapping[str, str]) -> dict[s
 
 @contextmanager
 def product(settings: Mapping[str, str], folder: Path) -> Iterator[Product]:
-    """The product for as long as the block lasts. Raises RuntimeError with its log when it does not come up."""
+    """The product for as long as the block lasts. Raises RuntimeError with its log if it does not come up."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     environment = kept | {"HOME": str(folder), "PYTHONPATH": str(ROOT), **settings}
     with (folder / "product.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "workers", "up", "--procfile", str(ROOT / "Procfile")],
-            cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
         )  # fmt: skip
         running = Product(process, settings, environment, folder, f"http://127.0.0.1:{settings['PORT']}")
         try:

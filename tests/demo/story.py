@@ -51,7 +51,7 @@ def await_(condition: Callable[[], T | None], seconds: float) -> T | None:
 
 @dataclass(frozen=True)
 class Measure:
-    """Requests of a stretch of time: how many, share of 5xx (0 … 1), and the 95th percentile in milliseconds."""
+    """Requests of a stretch of time: how many, share of 5xx (0 … 1), 95th percentile in milliseconds."""
 
     requests: int
     failed: float

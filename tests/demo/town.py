@@ -1,4 +1,4 @@
-"""The town around the product: stand-ins on real sockets, the sick service and a healthy neighbour as real processes."""
+"""The town around the product: stand-ins on real sockets, a sick and a healthy service as real processes."""
 
 from __future__ import annotations
 

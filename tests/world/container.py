@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -19,8 +20,8 @@ KILLED_AFTER_SECONDS = 3.0
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
-# Runs in the child before the service's own program: it dies with us, and its memory may be limited. A program of
-# its own instead of preexec_fn, which may hang in a parent with threads.
+# Runs in the child before the service's own program: it dies with us, and its memory may be limited.
+# A program of its own instead of preexec_fn, which may hang in a parent with threads.
 LAUNCH = (
     "import ctypes,os,resource,sys\n"
     "ctypes.CDLL(None).prctl(1,9)\n"
@@ -92,7 +93,8 @@ class Container:
             self.process = process = self._launch()
             self.starts += 1
         self._become("RUNNING")
-        assert process.stdout and process.stderr
+        assert process.stdout
+        assert process.stderr
         readers = [
             threading.Thread(target=self._read, args=(process.stdout, "info")),
             threading.Thread(target=self._read, args=(process.stderr, "error")),
@@ -125,10 +127,8 @@ class Container:
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 class Meter:

@@ -114,5 +114,5 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, _format: str, *args: object) -> None:
         """The edge notes requests itself."""

@@ -290,7 +290,7 @@ def _attempts(clone: str) -> list[Step]:
             tool="write", arguments={"filePath": f"{clone}/.opencode/plugin/own.js", "content": "export {}\n"}
         ),
         Step(tool="write", arguments={"filePath": f"{clone}/../escaped.txt", "content": "out\n"}),
-        Step(tool="write", arguments={"filePath": "/tmp/escaped.txt", "content": "out\n"}),  # noqa: S108 (it is an attack)
+        Step(tool="write", arguments={"filePath": "/tmp/escaped.txt", "content": "out\n"}),
         Step(tool="task", arguments={"description": "x", "prompt": "run bash", "subagent_type": "general"}),
         Step(tool="question", arguments={"questions": []}),
     ]

@@ -1,5 +1,5 @@
-"""A mini Railway runtime: deploys commits of a real repository as real processes and feeds a `World` with what
-they really print, use and answer. One `Platform` runs one service; `with Platform(...)` leaves nothing behind.
+"""A mini Railway runtime: commits of a real repository run as real processes, and a `World` is fed with what they
+really print, use and answer. One `Platform` runs one service; `with Platform(...)` leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Live:
 class Platform:
     """Runs `service` from the git repository `origin`, with checkouts under `folder`.
 
-    `sample_seconds`: how often CPU and memory are measured. `health_path`: must answer 200 before a deployment
-    goes live, within `health_seconds`.
+    `sample_seconds`: how often CPU and memory are measured. `health_path` must answer 200 within
+    `health_seconds` before a deployment goes live.
     """
 
     def __init__(
@@ -124,8 +124,8 @@ class Platform:
                 deployment.logs.append(row)
 
         container = Container(
-            self.service.start_command or "python app.py", folder, self._environment(deployment, port, folder), log,
-            lambda state: self._instance_became(deployment, instance_id, state), self.address_space_bytes,
+            self.service.start_command or "python app.py", folder, self._environment(deployment, port, folder),
+            log, lambda state: self._instance_became(deployment, instance_id, state), self.address_space_bytes,
         )  # fmt: skip
         container.start()
         return Live(deployment, instance_id, port, container, Meter())
@@ -155,7 +155,8 @@ class Platform:
             attempt += 1
             if attempt % 10 == 0:
                 left = deadline - time.monotonic()
-                text = f"Attempt #{attempt // 10} failed with service unavailable. Continuing to retry for {left:.0f}s"
+                failed = f"Attempt #{attempt // 10} failed with service unavailable."
+                text = f"{failed} Continuing to retry for {left:.0f}s"
                 self._build_log(fresh.deployment, text)
             self._stopping.wait(0.1)
         return False

@@ -91,7 +91,7 @@ STACK_KEYS = (
 
 @dataclass
 class Record:
-    """What was said at once: a line or a whole traceback. `level` is what the text shows, not where it stood."""
+    """What was said at once, a line or a whole traceback. `level` is what the text shows."""
 
     at: datetime
     said_level: str
@@ -260,7 +260,7 @@ def mask(text: str) -> str:
 
 
 def cut(text: str, longest: int) -> str:
-    """The text within `longest` characters: of a longer one the beginning and the end, where the cause stands."""
+    """The text within `longest` characters: of a longer one the beginning and, longer, the end."""
     if len(text) <= longest:
         return text
     head = longest // 3

@@ -50,8 +50,8 @@ class Frame:
 def frames(text: str) -> list[Frame]:
     """The frames of a record, innermost first.
 
-    Of chained exceptions the cause of a `raise … from` comes before what it became; of one raised while another was
-    handled, the one that got out comes first.
+    Of chained exceptions the cause of a `raise … from` comes before what it became; of one raised while another
+    was handled, the one that got out comes first.
     """
     if PYTHON_START.search(text) or 'File "' in text:
         return [frame for part in _python_parts(text) for frame in reversed(list(_python(part)))]
@@ -97,7 +97,7 @@ def _plain(path: str) -> str:
 
 
 def locate(path: str, tree: Tree) -> str | None:
-    """The file of the repository that a deployed path is, by the longest common end; None for foreign code."""
+    """The file of the repository that a deployed path is, by the longest common end; None for foreign ones."""
     if FOREIGN_PATH.search(path) or ".." in path.split("/"):
         return None
     inside = DEPLOYED_UNDER.sub("", path).lstrip("./")

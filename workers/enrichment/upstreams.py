@@ -34,7 +34,7 @@ CODE_FILES = re.compile(
 
 
 def named_hosts(text: str, known: Mapping[str, str]) -> set[str]:
-    """Outside hosts in a text, lower case. Hosts in `known` (a status page is set for them) count anywhere."""
+    """Outside hosts in a text, lower case. Hosts in `known`, with a status page set, count in any form."""
     found = {host.rstrip(".").lower() for pattern in (URL, NAMED) for host in pattern.findall(text)}
     hosts = {host if host in known else host.split(":")[0] for host in found}
     hosts |= {host for host in known if re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w-]|\.\w)", text, re.I)}

@@ -1,7 +1,7 @@
 """Small web services with one real bug each, drawn by seed and written out as git repositories.
 
-`draw(seed)` → Sickness → `write(sickness, folder)` → Commits. The bugs are of different kinds; names, routes and
-numbers differ with the seed. How each is mended and reproduced stands in `mending`, which knows no line numbers.
+`draw(seed)` → Sickness → `write(sickness, folder)` → Commits. The bugs are of different kinds; names, routes
+and numbers differ with the seed. How each is mended and reproduced stands in `mending`.
 """
 
 from __future__ import annotations

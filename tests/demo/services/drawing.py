@@ -44,7 +44,7 @@ def runnable() -> tuple[Kind, ...]:
 
 
 def draw(seed: int, kind: Kind | None = None) -> Sickness:
-    """The sickness of this seed; the same seed gives the same one. Without `kind` the seed chooses a runnable one."""
+    """The sickness of this seed, always the same. Without `kind` the seed chooses one that can run here."""
     random = Random(seed)
     chosen = random.choice(runnable())
     return DRAWN[kind or chosen](random)

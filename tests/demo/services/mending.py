@@ -1,6 +1,6 @@
 """How each bug is recognised in the source alone, mended, and shown by a test: what a scripted model knows.
 
-`mend(source)` and `reproduction(path, source)` are pure text work: no names of a drawn service, no line numbers.
+`mend(source)` and `reproduction(path, source)` are pure text work: no drawn names, no line numbers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def mend(source: str) -> str | None:
 
 
 def mender(path: str, source: str, _line: int) -> list[Edit]:
-    """What the scripted model changes in a file it has read: the mend, then the reproduction. Empty: no idea."""
+    """What the scripted model changes in a file: the mend, then the reproduction. Empty: no idea."""
     found = _find(source)
     if found is None:
         return []
@@ -100,7 +100,8 @@ def _returned(match: Match[str]) -> str:
     space = match["space"]
     work = "".join(f"    {line}\n" if line.strip() else "\n" for line in match["work"].splitlines())
     give = f"{match['pool']}.give_back({match['name']})"
-    return f"{match['take']}{space}try:\n{work}    {space}return {match['answer']}\n{space}finally:\n{space}    {give}"
+    tried = f"{space}try:\n{work}    {space}return {match['answer']}\n"
+    return f"{match['take']}{tried}{space}finally:\n{space}    {give}"
 
 
 def _returned_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
@@ -183,7 +184,8 @@ def _set_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
 
 
 def _guarded(match: Match[str]) -> str:
-    return f"{match['lookup']}{match['space']}const {match['value']} = {match['name']} ? {match['name']}.{match['value']} : 0;"
+    name, value = match["name"], match["value"]
+    return f"{match['lookup']}{match['space']}const {value} = {name} ? {name}.{value} : 0;"
 
 
 def _guarded_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
@@ -242,7 +244,8 @@ RECOGNISERS: tuple[Recogniser, ...] = (
         re.compile(
             r"def (?P<function>\w+)\([^\n]*\n(?:[ \t]+\"\"\".*\n)?"
             r"(?P<body>(?P<space>[ \t]+)(?P<seen>\w+) = \[\]\n[ \t]+for (?P<one>\w+) in (?P<all>\w+):\n"
-            r"[ \t]+if (?P=one) not in (?P=seen):\n[ \t]+(?P=seen)\.append\((?P=one)\)\n[ \t]+return (?P=seen))"
+            r"[ \t]+if (?P=one) not in (?P=seen):\n[ \t]+(?P=seen)\.append\((?P=one)\)\n"
+            r"[ \t]+return (?P=seen))"
         ),
         lambda match: match.group(0)[: match.start("body") - match.start()] + _set(match),
         _set_test,

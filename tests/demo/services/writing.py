@@ -24,7 +24,7 @@ class Commits:
 
 
 def write(sickness: Sickness, folder: Path, *, root: str = "", now: datetime | None = None) -> Commits:
-    """Makes the repository in `folder`; the service stands under `root` in it. Committed 3 days and an hour ago."""
+    """Makes the repository, with the service under `root` in it; committed 3 days and an hour before `now`."""
     now = now or datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True)
     git(folder, "init", "--quiet", "--initial-branch=main")

@@ -1,0 +1,244 @@
+"""The self-ping: on time, through the public address, plain about what is wrong, and never the one that gives up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from receiver.clock import keep_pinging, ping, ping_until_taken
+from receiver.ping import read
+from tests.waiting import until
+from tests.world.serving import Faults, serve
+
+AT = datetime(2026, 11, 23, 3, 4, 5, 678_000, tzinfo=UTC)
+ROOT = Path(__file__).parent.parent
+
+
+class Door:
+    """A receiver that notes what it is sent and answers `status`."""
+
+    def __init__(self, status: int = 202) -> None:
+        self.status, self.taken = status, list[tuple[str, str, bytes]]()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = dict(scope["headers"])
+        body = (await receive())["body"]
+        self.taken.append((scope["path"], headers.get(b"x-trackwalker-secret", b"").decode(), body))
+        location = [(b"location", b"https://elsewhere.example/ping")] if self.status in (301, 308) else []
+        await send({"type": "http.response.start", "status": self.status, "headers": location})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+
+@contextmanager
+def standing(app: Door, faults: Faults | None = None) -> Iterator[str]:
+    """The address of a stand-in that surely listens already."""
+    with serve(app, faults) as running:
+        until(partial(listens, running.port), seconds=10, what="the stand-in")
+        yield running.url
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def client() -> Iterator[httpx.Client]:
+    with httpx.Client(timeout=0.5, trust_env=False) as made:
+        yield made
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def test_a_ping_carries_the_secret_and_the_time_in_the_doors_own_shape(client: httpx.Client) -> None:
+    door = Door()
+    with standing(door) as url:
+        trouble = ping(client, url, "sécret", AT)
+
+    path, secret, body = door.taken[0]
+    assert (trouble, path, secret) == ("", "/ping", "sécret")
+    assert read(body, AT, "t").said_at == AT
+
+
+@pytest.mark.parametrize(
+    ("status", "names"),
+    [
+        (401, "TRACKWALKER_SECRET"),
+        (404, "TRACKWALKER_PUBLIC_URL"),
+        (308, "TRACKWALKER_PUBLIC_URL"),
+        (502, "web process"),
+        (503, "store"),
+        (418, "418"),
+    ],
+)
+def test_an_answer_that_is_no_yes_says_where_to_look(client: httpx.Client, status: int, names: str) -> None:
+    with standing(Door(status)) as url:
+        assert names in ping(client, url, "s", AT)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"http://127.0.0.1:{closed_port()}",
+        "http://nowhere.invalid",
+        "http://[::1",
+        "http://a b",
+        "http://h:x",
+    ],
+)
+def test_an_address_that_leads_nowhere_names_the_setting(client: httpx.Client, url: str) -> None:
+    assert "TRACKWALKER_PUBLIC_URL" in ping(client, url, "s", AT)
+
+
+def test_a_receiver_that_hangs_names_the_setting(client: httpx.Client) -> None:
+    faults = Faults()
+    faults.add("hang")
+    with standing(Door(), faults) as url:
+        assert "no answer" in ping(client, url, "s", AT)
+
+
+def test_what_went_wrong_is_said_without_password_or_secret(client: httpx.Client) -> None:
+    trouble = ping(client, f"http://user:pass-word@127.0.0.1:{closed_port()}", "the-secret", AT)
+
+    assert "pass-word" not in trouble
+    assert "the-secret" not in trouble
+
+
+def test_a_ping_is_tried_again_with_the_same_time_until_it_is_taken() -> None:
+    answers, sent = iter(["refused", "refused", ""]), list[datetime]()
+
+    def send(at: datetime) -> str:
+        sent.append(at)
+        return next(answers)
+
+    assert ping_until_taken(send, 0.5, threading.Event(), AT)
+    assert sent == [AT, AT, AT]
+
+
+def test_tries_end_with_their_interval() -> None:
+    before = time.monotonic()
+
+    taken = ping_until_taken(lambda at: "refused", 0.3, threading.Event(), AT)
+
+    assert not taken
+    assert time.monotonic() - before < 1
+
+
+def test_the_next_ping_comes_whatever_became_of_the_last_one() -> None:
+    stop, sent = threading.Event(), list[datetime]()
+
+    def send(at: datetime) -> str:
+        sent.append(at)
+        if len(set(sent)) >= 3:
+            stop.set()
+        raise RuntimeError("a bug")
+
+    keep_pinging(send, 0.1, stop, lambda: datetime.now(UTC))
+
+    assert len(set(sent)) == 3
+
+
+def test_a_ping_that_hangs_does_not_pile_up_others() -> None:
+    stop, sent = threading.Event(), list[float]()
+
+    def send(at: datetime) -> str:
+        sent.append(time.monotonic())
+        if len(sent) == 1:
+            threading.Event().wait(0.5)
+        else:
+            stop.set()
+        return ""
+
+    keep_pinging(send, 0.05, stop, lambda: AT)
+
+    assert len(sent) == 2
+
+
+@contextmanager
+def clock(folder: Path, **environ: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """The real process, and the file of what it logs."""
+    own = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "TRACKWALKER_PING_MINUTES": "0.005"}
+    log = folder / "clock.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "receiver.clock"], cwd=folder, env=own | environ, stdout=out, stderr=out
+        )
+        try:
+            yield process, log
+        finally:
+            process.kill()
+            process.wait(10)
+
+
+def test_the_process_pings_again_and_again_through_refusals(tmp_path: Path) -> None:
+    door, faults = Door(), Faults()
+    faults.add("refuse", times=1)
+    faults.add("drop", times=1)
+    environ = {"TRACKWALKER_SECRET": "one, two", "http_proxy": "http://127.0.0.1:1"}
+    with standing(door, faults) as url, clock(tmp_path, TRACKWALKER_PUBLIC_URL=url, **environ) as (_, log):
+        until(lambda: len({body for _, _, body in door.taken}) >= 3, what="three pings")
+
+        assert {secret for _, secret, _ in door.taken} == {"one"}
+        assert "TRACKWALKER_SECRET" in log.read_text()
+        assert "one, two" not in log.read_text()
+
+
+def test_the_process_says_that_it_cannot_reach_the_receiver_and_goes_on(tmp_path: Path) -> None:
+    address = f"http://127.0.0.1:{closed_port()}"
+    with clock(tmp_path, TRACKWALKER_PUBLIC_URL=address) as (process, log):
+        until(lambda: log.read_text().count("no ping was taken") >= 2, what="two lost intervals")
+
+        assert "check TRACKWALKER_PUBLIC_URL" in log.read_text()
+        assert process.poll() is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_at_once_even_in_the_middle_of_a_ping(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    faults = Faults()
+    faults.add("hang", times=100)
+    with standing(Door(), faults) as url, clock(tmp_path, TRACKWALKER_PUBLIC_URL=url) as (process, log):
+        until(lambda: faults.played, what="a ping that hangs")
+        before = time.monotonic()
+
+        process.send_signal(number)
+
+        assert process.wait(10) == 0
+        assert time.monotonic() - before < 2
+        assert "Traceback" not in log.read_text()
+
+
+def test_settings_that_make_no_sense_end_it_with_one_line(tmp_path: Path) -> None:
+    with clock(tmp_path, TRACKWALKER_PUBLIC_URL="nowhere") as (process, log):
+        assert process.wait(30) == 2
+
+    assert "TRACKWALKER_PUBLIC_URL" in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+def test_the_clock_loads_neither_the_web_nor_the_store() -> None:
+    code = "import receiver.clock, sys, json; print(json.dumps(sorted(sys.modules)))"
+
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert not {"starlette", "uvicorn", "redis", "dramatiq", "workers.journal"} & set(json.loads(run.stdout))

@@ -1,0 +1,159 @@
+"""Real processes, a real SIGKILL: the work goes on within 20 s, repeats at most the one step, and tells once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+
+from tests.waiting import until
+from tests.world import shop
+from tests.world.github import GitHubStandIn
+from tests.world.railway import RailwayStandIn
+from tests.world.serving import serve
+from tests.world.slack import SlackStandIn
+from workers import embedded
+
+ROOT = Path(__file__).parent.parent
+BACK_WITHIN_SECONDS = 20.0
+
+
+@dataclass
+class Installation:
+    """`up` as a user runs it, beside stand-ins; report mode, so the line ends in Slack."""
+
+    process: subprocess.Popen[bytes]
+    railway: RailwayStandIn
+    slack: SlackStandIn
+    url: str
+    state: Path
+
+    def send(self) -> httpx.Response:
+        body = {
+            "type": "Monitor.triggered",
+            "details": {},
+            "resource": {
+                "project": {"id": "prj-1"},
+                "environment": {"id": "env-1", "name": "production"},
+                "service": {"id": "svc-shop", "name": "shop"},
+            },
+            "timestamp": datetime.now(UTC).isoformat(),
+        }
+        headers = {"X-Trackwalker-Secret": "s3cret"}
+        return httpx.post(f"{self.url}/hooks/railway", json=body, headers=headers, timeout=10)
+
+    def children(self, words: str) -> list[int]:
+        """Processes of this installation whose command line holds these words."""
+        listing = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+        mine = [line.split(None, 1) for line in listing.splitlines()[1:]]
+        found = [int(pid) for pid, command in mine if words in command]
+        return [pid for pid in found if _state_of(pid) == str(self.state)]
+
+    def store(self) -> redis.Redis:
+        return redis.Redis.from_url(str(embedded.address(self.state)))
+
+    def outcomes(self) -> list[str]:
+        return [message.text for message in self.slack.messages if "Trackwalker" not in message.text]
+
+
+def _state_of(pid: int) -> str:
+    try:
+        pairs = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    values = dict(pair.split(b"=", 1) for pair in pairs if b"=" in pair)
+    return values.get(b"TRACKWALKER_STATE", b"").decode()
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    with ExitStack() as stack:
+        healthy, sick = shop.write(tmp_path / "origin")
+        railway = RailwayStandIn(shop.world(time.time(), healthy, sick))
+        slack = SlackStandIn()
+        github = GitHubStandIn(tmp_path / "github")
+        github.create(shop.NAME, tmp_path / "origin")
+        hub = stack.enter_context(serve(github.app)).url
+        port = _free_port()
+        environment = {
+            "PATH": os.environ["PATH"], "HOME": str(tmp_path), "PORT": str(port),
+            "TRACKWALKER_STATE": str(tmp_path / "state"), "TRACKWALKER_SECRET": "s3cret",
+            "TRACKWALKER_WATCH": "prj-1/env-1", "TRACKWALKER_MODE": "report",
+            "RAILWAY_API_TOKEN": railway.token, "GITHUB_TOKEN": github.token,
+            "RAILWAY_API_URL": stack.enter_context(serve(railway.app, railway.faults)).url + "/graphql/v2",
+            "GITHUB_API_URL": hub, "GITHUB_SERVER_URL": hub, "SLACK_BOT_TOKEN": slack.token,
+            "SLACK_CHANNEL": slack.channel,
+            "SLACK_API_URL": stack.enter_context(serve(slack.app, slack.faults)).url + "/api/",
+        }  # fmt: skip
+        with (tmp_path / "up.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "workers", "up"], cwd=ROOT, env=environment, stderr=log, stdout=log
+            )
+        made = Installation(process, railway, slack, f"http://127.0.0.1:{port}", tmp_path / "state")
+        try:
+            until(lambda: _ready(made.url), seconds=60, what="the receiver")
+            yield made
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def _ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/ready", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_webhook_is_told_although_the_worker_is_killed_in_the_middle(installation: Installation) -> None:
+    until(lambda: installation.children("workers.main"), what="the worker")
+    installation.railway.faults.add("hang")
+    answer = installation.send()
+    until(lambda: installation.railway.faults.played, what="the sweep under way")
+    asked = len(installation.railway.operations)
+
+    killed = time.monotonic()
+    for pid in installation.children("workers.main"):
+        os.kill(pid, signal.SIGKILL)
+
+    until(lambda: len(installation.railway.operations) > asked + 3, seconds=30, what="the work going on")
+    assert time.monotonic() - killed < BACK_WITHIN_SECONDS
+    until(lambda: _told(installation), seconds=60, what="the outcome in Slack")
+    assert answer.status_code == 202
+    assert len(_told(installation)) == 1
+
+
+def _told(installation: Installation) -> list[str]:
+    return [
+        message.text
+        for message in installation.slack.messages
+        if "TRACKWALKER_MODE is report" in message.text
+    ]
+
+
+def test_the_end_leaves_no_process_behind(installation: Installation) -> None:
+    until(lambda: installation.children("workers.main"), what="the worker")
+
+    installation.process.send_signal(signal.SIGTERM)
+
+    assert installation.process.wait(30) == 0
+    assert installation.children("") == []

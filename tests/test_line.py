@@ -1,0 +1,326 @@
+"""From the door to the pull request and the words in Slack, with every outside thing failing once in its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.line import Line, line
+from tests.world import shop
+from tests.world.githttp import git
+from tests.world.railway_types import WorldDeployment, WorldService
+from tests.world.serving import Kind
+from workers import brakes
+from workers.journal import OPEN, PREFIX, pack
+from workers.models import Certificate, Evidence, Fix, Outcome, PullRequest, Verdict, Watch
+
+Start = Callable[..., AbstractContextManager[Line]]
+
+
+@pytest.fixture
+def start(store: redis.Redis, store_url: str, tmp_path: Path) -> Start:
+    """Start a line; keyword arguments are settings."""
+
+    def begin(**settings: str) -> AbstractContextManager[Line]:
+        failing = settings.pop("failing", "yes") == "yes"
+        return line(store, store_url, tmp_path, failing=failing, **settings)
+
+    return begin
+
+
+@pytest.fixture
+def sick(start: Start) -> Iterator[Line]:
+    """The line around the sick shop."""
+    with start() as running:
+        yield running
+
+
+def told(running: Line) -> list[str]:
+    return [message.text for message in running.slack.messages]
+
+
+def ended(running: Line) -> Callable[[], bool]:
+    """Until the first incident's outcome is in Slack."""
+    return lambda: bool(running.outcome()) and any(running.outcome_is_told())
+
+
+def test_a_webhook_becomes_one_pull_request_whose_link_reaches_slack(sick: Line) -> None:
+    sick.alert()
+
+    sick.drive(ended(sick))
+
+    pull = sick.github.pulls[0]
+    last = told(sick)[-1].splitlines()[-1]
+    assert sick.outcome() == "pull request"
+    assert len(sick.github.pulls) == 1
+    assert f"/pull/{pull.number}" in last
+    assert not pull.draft
+    assert "pricing.py" in pull.body
+    assert "KeyError" in " ".join(told(sick))
+    assert sick.github.wrong == []
+
+
+def test_the_merged_pull_request_is_watched_until_it_is_seen_to_hold(sick: Line) -> None:
+    sick.alert()
+    sick.drive(ended(sick))
+    commit = sick.github.merge(sick.github.pulls[0].number)
+    sick.redeploy(commit)
+
+    sick.drive(lambda: sick.watched() is not None)
+
+    watched = sick.watched()
+    assert watched is not None
+    assert watched.held, watched.sentence
+    assert sick.store.hlen(OPEN) == 0
+
+
+@pytest.mark.parametrize("kind", ["429", "503", "drop", "hang"])
+def test_every_outside_thing_may_fail_once_and_nothing_is_done_twice(sick: Line, kind: Kind) -> None:
+    for path in ("graphql",):
+        sick.railway.faults.add(kind, path=path)
+    for method, path in (("GET", "/branches"), ("POST", "/pulls"), ("POST", "git-receive-pack")):
+        if kind != "hang" or path == "/pulls":
+            sick.github.faults.add(kind, method=method, path=path)
+    sick.slack.faults.add(kind, path="chat.postMessage")
+    sick.model.faults.add("503" if kind == "hang" else kind)
+    sick.alert()
+
+    sick.drive(ended(sick), stages=120)
+
+    assert len(sick.github.pulls) == 1
+    assert len([text for text in told(sick) if "/pull/" in text]) == 1
+    assert sick.outcome() == "pull request"
+    assert {one for one, _ in sick.railway.faults.played} == {kind}
+    assert {one for one, _ in sick.github.faults.played} == {kind}
+    assert {one for one, _ in sick.slack.faults.played} == {kind}
+
+
+def test_a_refused_railway_token_is_told_with_the_settings_name(sick: Line) -> None:
+    sick.railway.faults.add("refuse", times=100)
+    sick.alert()
+
+    sick.drive(lambda: told(sick))
+
+    assert "RAILWAY_API_TOKEN" in told(sick)[0]
+
+
+def test_a_refused_github_token_ends_the_round_and_is_told(sick: Line) -> None:
+    sick.github.faults.add("refuse", times=1000)
+    sick.alert()
+
+    sick.drive(ended(sick))
+
+    assert sick.github.pulls == []
+    assert "GITHUB_TOKEN" in "\n".join(told(sick))
+
+
+def test_words_that_slack_refused_are_said_once_the_token_is_mended(sick: Line) -> None:
+    sick.slack.faults.add("refuse", times=1000)
+    sick.alert()
+    sick.drive(lambda: sick.outcome() == "pull request")
+    before = told(sick)
+    sick.slack.faults.clear()
+
+    sick.drive(ended(sick))
+
+    assert before == []
+    assert len(sick.github.pulls) == 1
+    assert "/pull/" in told(sick)[-1]
+
+
+def test_a_model_that_refuses_is_told_with_the_raw_facts(sick: Line) -> None:
+    sick.model.reader = "refuses"
+    sick.alert()
+
+    sick.drive(ended(sick))
+
+    assert sick.github.pulls == []
+    assert sick.outcome() == "failed"
+    assert "5xx" in told(sick)[-1]
+
+
+def test_a_brief_without_places_leads_to_no_pull_request(sick: Line) -> None:
+    sick.alert()
+    sick.drive(lambda: any(sick.record(Verdict)))
+    key = sick.incidents()[0]
+    evidence = sick.journal.record_of(key, "evidence", Evidence)
+    assert evidence is not None
+    places = ("pricing.py", "app.py", "Traceback")
+    facts = tuple(fact for fact in evidence.facts if not any(place in fact.text for place in places))
+    cut = evidence.model_copy(update={"places": (), "patterns": (), "suspect": None, "facts": facts})
+    sick.store.hset(key, "r:evidence", pack(cut, Evidence))
+
+    sick.drive(ended(sick))
+
+    assert sick.github.pulls == []
+    assert sick.outcome() == "told"
+    assert "inconclusive" in told(sick)[-1]
+
+
+@pytest.mark.parametrize(
+    ("who", "mode"),
+    [("reader", "garbage"), ("writer", "idle"), ("writer", "hostile"), ("writer", "deletes tests")],
+)
+def test_a_model_that_does_not_do_its_work_gets_nothing_proposed(sick: Line, who: str, mode: str) -> None:
+    setattr(sick.model, who, mode)
+    sick.alert()
+
+    sick.drive(ended(sick))
+
+    assert sick.github.pulls == []
+    assert sick.github.pushes == []
+    assert sick.outcome() in ("failed", "nothing proposed")
+    assert "shop" in told(sick)[-1]
+
+
+def test_a_pull_request_that_a_human_closed_is_not_opened_again(sick: Line) -> None:
+    sick.alert()
+    sick.drive(ended(sick))
+    sick.github.close(sick.github.pulls[0].number)
+    sick.drive(lambda: any(pull.state == "closed" for pull in sick.record(PullRequest)))
+    sick.alert()
+
+    sick.drive(lambda: sick.sweeps_done() >= 2)
+
+    assert len(sick.github.pulls) == 1
+    assert len(sick.incidents()) == 1
+
+
+def test_the_alert_fired_again_joins_the_open_incident(sick: Line) -> None:
+    sick.alert()
+    sick.drive(ended(sick))
+    calls = len(sick.model.calls)
+    sick.alert()
+
+    sick.drive(lambda: sick.sweeps_done() >= 2)
+
+    assert len(sick.incidents()) == 1
+    assert len(sick.github.pulls) == 1
+    assert len(sick.model.calls) == calls
+
+
+def test_two_services_with_one_cause_in_the_code_get_one_pull_request(sick: Line) -> None:
+    first = sick.world.services[0]
+    live = first.deployments[0]
+    twin = WorldDeployment(
+        "dep-twin", "svc-twin", "SUCCESS", live.created_at, live.status_at, live.meta,
+        instances=[("ins-2", "RUNNING")], logs=live.logs,
+    )  # fmt: skip
+    second = WorldService(
+        "svc-twin", "checkout", repo=shop.NAME, domains=["checkout.up.railway.app"], deployments=[twin],
+        active=["dep-twin"], samples=first.samples, requests=first.requests,
+    )  # fmt: skip
+    sick.world.services.append(second)
+    sick.alert(service_id=None, service_name=None)
+
+    sick.drive(lambda: len([one for one in sick.record(Outcome) if one]) == 2, stages=120)
+
+    kinds = sorted(outcome.kind for outcome in sick.record(Outcome))
+    assert kinds == ["joined", "pull request"]
+    assert len(sick.github.pulls) == 1
+
+
+def test_a_healthy_service_is_said_to_be_healthy_and_costs_nothing(start: Start) -> None:
+    with start(failing="no") as healthy:
+        healthy.alert()
+
+        healthy.drive(lambda: told(healthy))
+
+        assert "nothing above the line" in told(healthy)[0]
+        assert healthy.incidents() == []
+        assert healthy.model.calls == []
+
+
+def test_a_ping_that_finds_nothing_says_nothing(start: Start) -> None:
+    with start(failing="no") as healthy:
+        healthy.alert(source="ping", kind="ping", service_id=None, service_name=None)
+
+        healthy.drive(lambda: healthy.sweeps_done() >= 1)
+
+        assert told(healthy) == []
+
+
+def test_report_mode_tells_the_cause_and_touches_no_repository(start: Start) -> None:
+    with start(TRACKWALKER_MODE="report") as reporting:
+        reporting.alert()
+
+        reporting.drive(ended(reporting))
+
+        assert reporting.github.pushes == []
+        assert reporting.model.calls == []
+        assert "TRACKWALKER_MODE is report" in told(reporting)[-1]
+
+
+def test_shadow_mode_tells_nobody(start: Start) -> None:
+    with start(TRACKWALKER_MODE="shadow") as shadow:
+        shadow.alert()
+
+        shadow.drive(lambda: shadow.outcome())
+
+        for _ in range(5):
+            shadow.once()
+        assert told(shadow) == []
+        assert shadow.github.pushes == []
+
+
+def test_a_paused_line_waits_and_goes_on_where_it_stood(sick: Line) -> None:
+    brakes.pause(sick.journal)
+    sick.alert()
+    for _ in range(15):
+        sick.once()
+    silent = told(sick), sick.github.pushes[:]
+    brakes.resume(sick.journal)
+
+    sick.drive(ended(sick))
+
+    assert silent == ([], [])
+    assert len(sick.github.pulls) == 1
+
+
+def test_a_muted_service_is_not_told_about(sick: Line) -> None:
+    brakes.mute(sick.journal, "shop", 4_000_000_000.0)
+    sick.alert()
+
+    for _ in range(15):
+        sick.once()
+
+    assert told(sick) == []
+    assert sick.github.pushes == []
+
+
+def test_what_is_pushed_is_the_journals_fix_and_nothing_else(sick: Line) -> None:
+    sick.alert()
+
+    sick.drive(ended(sick))
+
+    pull = sick.github.pulls[0]
+    fix, certificate = sick.record(Fix)[0], sick.record(Certificate)[0]
+    files = git(pull.repo.path, "diff", "--name-only", "main", pull.head).split()
+    assert sorted(files) == sorted(fix.files)
+    assert certificate.decision == "ready"
+    assert git(pull.repo.path, "log", "--format=%an", "-1", pull.head) == "Trackwalker"
+
+
+def test_no_key_of_ours_lives_for_ever_once_all_is_over(sick: Line) -> None:
+    sick.alert()
+    sick.drive(ended(sick))
+    sick.redeploy(sick.github.merge(sick.github.pulls[0].number))
+
+    sick.drive(lambda: sick.watched() is not None and not sick.store.zcard(f"{PREFIX}due"))
+
+    lasting = [key for key in sick.store.scan_iter(f"{PREFIX}*") if sick.store.ttl(key) == -1]
+    assert [key for key in lasting if b"dramatiq" not in key] == []
+
+
+def test_a_watch_that_does_not_hold_says_so(sick: Line) -> None:
+    sick.alert()
+    sick.drive(ended(sick))
+    sick.redeploy(sick.github.merge(sick.github.pulls[0].number), failing=True)
+
+    sick.drive(lambda: sick.watched() is not None)
+
+    assert [watch.held for watch in sick.record(Watch)] == [False]

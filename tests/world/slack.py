@@ -1,0 +1,243 @@
+"""A Slack of our own: the methods we call, as strict as the real ones, and an incoming webhook.
+
+slack = SlackStandIn()
+with serve(slack.app, slack.faults) as running:
+    Slack(bot_token=SecretStr(slack.token), channel=slack.channel, api_url=f"{running.url}/api")
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from tests.world.serving import Faults
+
+HOOK = "/services/T0000001/B0000001/webhook-secret"
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as it stands now. `key` is what our metadata holds."""
+
+    ts: str
+    channel: str
+    text: str
+    thread_ts: str = ""
+    broadcast: bool = False
+    metadata: dict[str, Any] | None = None
+    blocks: tuple[dict[str, Any], ...] = ()
+    edits: int = 0
+
+    @property
+    def key(self) -> str:
+        return str((self.metadata or {}).get("event_payload", {}).get("key", ""))
+
+    @property
+    def rings(self) -> bool:
+        """Whether the channel shows it as something new."""
+        return not self.thread_ts or self.broadcast
+
+
+@dataclass
+class SlackStandIn:
+    """One workspace with one channel that the bot is in. `.messages` stand there now, `.deleted` did once."""
+
+    token: str = "xoxb-stand-in"
+    channel: str = "C0123456789"
+    channel_name: str = "on-call"
+    member: bool = True
+    scopes: frozenset[str] = frozenset({"chat:write", "channels:history", "channels:read"})
+    page: int = 100
+    faults: Faults = field(default_factory=Faults)
+    messages: list[Message] = field(default_factory=list)
+    deleted: list[Message] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    """What the next calls answer with `ok: false`, one each."""
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(100)
+        methods = ["GET", "POST"]
+        self.app = Starlette(
+            routes=[
+                Route("/api/{method}", self._answer, methods=methods),
+                Route(HOOK, self._hook, methods=methods),
+            ]
+        )
+
+    # -- what a test does -------------------------------------------------------------------------
+
+    def say(self, text: str, **fields: Any) -> Message:
+        """Somebody says something in the channel."""
+        with self._lock:
+            ts = f"{int(time.time())}.{next(self._numbers):06d}"
+            message = Message(ts, fields.pop("channel", self.channel), text, **fields)
+            self.messages.append(message)
+        return message
+
+    def remove(self, ts: str) -> None:
+        """A person deletes a message."""
+        self.deleted += [one for one in self.messages if one.ts == ts]
+        self.messages = [one for one in self.messages if one.ts != ts]
+
+    # -- what the wire does -----------------------------------------------------------------------
+
+    async def _hook(self, request: Request) -> Response:
+        self.calls.append("webhook")
+        try:
+            body = await request.json()
+        except ValueError:
+            return PlainTextResponse("invalid_payload", 400)
+        if not isinstance(body, dict) or not (body.get("text") or body.get("blocks")):
+            return PlainTextResponse("no_text", 400)
+        if "metadata" in body or "thread_ts" in body:
+            return PlainTextResponse("invalid_payload", 400)
+        self.say(str(body["text"]))
+        return PlainTextResponse("ok")
+
+    async def _answer(self, request: Request) -> Response:
+        method = request.path_params["method"]
+        self.calls.append(method)
+        doer = _DOERS.get(method)
+        if doer is None:
+            return JSONResponse({"ok": False, "error": "unknown_method"})
+        asked: dict[str, Any] = dict(request.query_params)
+        if request.method == "POST":
+            if not request.headers.get("content-type", "").startswith("application/json"):
+                return JSONResponse({"ok": False, "error": "invalid_post_type"})
+            asked |= await request.json()
+        if request.headers.get("authorization") != f"Bearer {self.token}":
+            return JSONResponse({"ok": False, "error": "invalid_auth"})
+        if self.errors:
+            return JSONResponse({"ok": False, "error": self.errors.pop(0)})
+        scope, run = doer
+        if scope and scope not in self.scopes:
+            return JSONResponse({"ok": False, "error": "missing_scope", "needed": scope})
+        said = run(self, asked)
+        return JSONResponse({"ok": False, "error": said} if isinstance(said, str) else {"ok": True} | said)
+
+    def _channel_trouble(self, asked: dict[str, Any], *, by_name: bool = False) -> str | None:
+        known = {self.channel, self.channel_name, f"#{self.channel_name}"} if by_name else {self.channel}
+        if asked.get("channel") not in known:
+            return "channel_not_found"
+        return None if self.member else "not_in_channel"
+
+    def _post(self, asked: dict[str, Any]) -> dict[str, Any] | str:
+        if trouble := self._channel_trouble(asked, by_name=True):
+            return trouble
+        if not asked.get("text") and not asked.get("blocks"):
+            return "no_text"
+        if len(asked.get("text", "")) > 40_000:
+            return "msg_too_long"
+        metadata = asked.get("metadata")
+        if metadata is not None and not (metadata.get("event_type") and "event_payload" in metadata):
+            return "invalid_metadata_format"
+        under = asked.get("thread_ts", "")
+        if under and not any(one.ts == under for one in self.messages):
+            return "thread_not_found"
+        message = self.say(
+            asked.get("text", ""), thread_ts=under, broadcast=bool(under and asked.get("reply_broadcast")),
+            metadata=metadata, blocks=tuple(asked.get("blocks", ())),
+        )  # fmt: skip
+        return {
+            "channel": self.channel,
+            "ts": message.ts,
+            "message": self._shown(message, with_metadata=False),
+        }
+
+    def _update(self, asked: dict[str, Any]) -> dict[str, Any] | str:
+        if trouble := self._channel_trouble(asked):
+            return trouble
+        for place, message in enumerate(self.messages):
+            if message.ts == asked.get("ts"):
+                changed = replace(
+                    message, text=asked.get("text", ""), metadata=asked.get("metadata", message.metadata),
+                    edits=message.edits + 1,
+                )  # fmt: skip
+                self.messages[place] = changed
+                return {"channel": self.channel, "ts": message.ts, "text": changed.text}
+        return "message_not_found"
+
+    def _delete(self, asked: dict[str, Any]) -> dict[str, Any] | str:
+        if trouble := self._channel_trouble(asked):
+            return trouble
+        if not any(one.ts == asked.get("ts") for one in self.messages):
+            return "message_not_found"
+        self.remove(asked["ts"])
+        return {"channel": self.channel, "ts": asked["ts"]}
+
+    def _history(self, asked: dict[str, Any]) -> dict[str, Any] | str:
+        """Newest first; replies only where they were also sent to the channel."""
+        if trouble := self._channel_trouble(asked):
+            return trouble
+        found = [one for one in reversed(self.messages) if one.rings and self._in_time(one, asked)]
+        return self._paged(found, asked)
+
+    def _replies(self, asked: dict[str, Any]) -> dict[str, Any] | str:
+        """The parent, then its replies, oldest first; the parent whatever its time."""
+        if trouble := self._channel_trouble(asked):
+            return trouble
+        parent = [one for one in self.messages if one.ts == asked.get("ts")]
+        if not parent:
+            return "thread_not_found"
+        replies = [one for one in self.messages if one.thread_ts == asked["ts"] and self._in_time(one, asked)]
+        return self._paged(parent + replies, asked)
+
+    def _in_time(self, message: Message, asked: dict[str, Any]) -> bool:
+        latest = asked.get("latest")
+        return float(message.ts) > float(asked.get("oldest", 0)) and not (
+            latest and float(message.ts) >= float(latest)
+        )
+
+    def _paged(self, found: list[Message], asked: dict[str, Any]) -> dict[str, Any]:
+        start = int(asked.get("cursor") or 0)
+        size = min(int(asked.get("limit", 100)), self.page)
+        with_metadata = str(asked.get("include_all_metadata", "")).lower() in ("true", "1")
+        more = start + size < len(found)
+        shown = [self._shown(one, with_metadata=with_metadata) for one in found[start : start + size]]
+        cursor = {"next_cursor": str(start + size) if more else ""}
+        return {"messages": shown, "has_more": more, "response_metadata": cursor}
+
+    def _shown(self, message: Message, *, with_metadata: bool) -> dict[str, Any]:
+        shown: dict[str, Any] = {"type": "message", "user": "U1", "bot_id": "B1"}
+        shown |= {"ts": message.ts, "text": message.text}
+        shown |= {"thread_ts": message.thread_ts} if message.thread_ts else {}
+        shown |= {"subtype": "thread_broadcast"} if message.broadcast else {}
+        if with_metadata and message.metadata:
+            shown["metadata"] = message.metadata
+        elif message.metadata:
+            # The real one names the type but keeps the payload back.
+            shown["metadata"] = {"event_type": message.metadata["event_type"]}
+        return shown
+
+    def _list(self, asked: dict[str, Any]) -> dict[str, Any] | str:
+        """The channel we mean comes on the last page."""
+        others = [{"id": f"C000000{number:04d}", "name": f"other-{number}"} for number in range(3)]
+        channels = [*others, {"id": self.channel, "name": self.channel_name}]
+        start = int(asked.get("cursor") or 0)
+        cursor = str(start + 2) if start + 2 < len(channels) else ""
+        return {"channels": channels[start : start + 2], "response_metadata": {"next_cursor": cursor}}
+
+    def _test(self, asked: dict[str, Any]) -> dict[str, Any] | str:
+        return {"user": "trackwalker", "team": "Acme", "bot_id": "B1"}
+
+
+_DOERS: dict[str, tuple[str, Callable[[SlackStandIn, dict[str, Any]], dict[str, Any] | str]]] = {
+    "auth.test": ("", SlackStandIn._test),
+    "chat.postMessage": ("chat:write", SlackStandIn._post),
+    "chat.update": ("chat:write", SlackStandIn._update),
+    "chat.delete": ("chat:write", SlackStandIn._delete),
+    "conversations.history": ("channels:history", SlackStandIn._history),
+    "conversations.replies": ("channels:history", SlackStandIn._replies),
+    "conversations.list": ("channels:read", SlackStandIn._list),
+}

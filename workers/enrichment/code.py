@@ -1,0 +1,92 @@
+"""Asking the repository: a clone at the deployed commit, what the suspect changed, which lines the facts name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from workers.enrichment.logs import Record
+from workers.enrichment.places import excerpt, stack_places
+from workers.enrichment.reading import SLOW_KINDS, Reading
+from workers.enrichment.routes import route_places
+from workers.enrichment.tree import SOURCES, Tree, tree_of
+from workers.enrichment.upstreams import hosts_in_code
+from workers.github import GitHub
+from workers.models import CodePlace, Deployment, Incident, Repository, RequestPattern, Service, Suspect
+from workers.repository import Repositories
+
+MOST_CHANGED_FILES = 5
+
+
+@dataclass(frozen=True)
+class Code:
+    """What the code says: the suspect with its files, the places, the outside hosts that it names."""
+
+    suspect: Suspect | None
+    places: tuple[CodePlace, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+
+def repository_of(
+    reading: Reading, github: GitHub, repositories: Repositories, service: Service, sick: Deployment | None
+) -> Repository | None:
+    """Repository, base branch and deployed commit as Railway names them; None where there is no code to read."""
+    name = (sick.repo if sick else None) or service.repo
+    if not name:
+        reading.not_seen.append(f"code of {service.name}: it is not deployed from a repository")
+        return None
+    base = service.branch or (sick.branch if sick else None)
+    if not base:
+        base = reading.read(f"base branch of {name}", lambda: github.repository(name).default_branch, "")
+    branch, deployed = base, sick.commit if sick else None
+    if not deployed and branch:
+        reading.not_seen.append(f"the deployed commit of {service.name}: none is named, {branch} was read")
+        deployed = reading.read(f"head of {name}", lambda: repositories.head(name, branch), "")
+    if not deployed or not base:
+        return None
+    root = (sick.root_directory if sick else None) or service.root_directory or ""
+    root = "/".join(part for part in root.split("/") if part not in ("", "."))
+    return Repository(name=name, base=base, deployed=deployed, root=root)
+
+
+def read_code(
+    reading: Reading, repositories: Repositories, repository: Repository, incident: Incident,
+    said: Sequence[Record], requests: Sequence[RequestPattern], suspect: Suspect | None,
+    status_pages: Mapping[str, str],
+) -> Code:  # fmt: skip
+    """Places in the code that logs, routes and the suspect commit point at. The clone is gone afterwards."""
+    changed: dict[str, list[int]] = {}
+    if suspect is not None and suspect.commit:
+        name, commit = repository.name, suspect.commit
+        what = f"what commit {commit[:12]} changed"
+        changed = reading.read(what, lambda: repositories.diff_of(name, commit), changed)
+        suspect = suspect.model_copy(update={"files": tuple(changed)[:50]})
+    folder = reading.read(
+        f"code of {repository.name} at {repository.deployed[:12]}",
+        lambda: repositories.checkout(repository.name, repository.deployed),
+        None,
+    )
+    if folder is None:
+        return Code(suspect)
+    try:
+        tree = tree_of(folder, repository.root)
+        traced, routed = stack_places(said, tree), route_places(requests, tree)
+        kinds = {finding.kind for finding in incident.findings}
+        touched = changed_places(changed, tree) if not traced or kinds & SLOW_KINDS else ()
+        return Code(suspect, (*traced, *routed, *touched), tuple(hosts_in_code(tree, status_pages)))
+    finally:
+        repositories.discard(folder)
+
+
+def changed_places(changed: Mapping[str, Sequence[int]], tree: Tree) -> tuple[CodePlace, ...]:
+    """Where the suspect commit changed the service's sources: the first changed line of each file."""
+    sources = set(tree.sources())
+    files = [file for file, lines in changed.items() if file.endswith(SOURCES) and file in sources and lines]
+    files.sort(key=lambda file: (not tree.own(file), -len(changed[file]), file))
+    return tuple(
+        CodePlace(
+            file=file, line=min(changed[file]), why="changed", count=len(changed[file]),
+            excerpt=excerpt(tree, file, min(changed[file])),
+        )
+        for file in files[:MOST_CHANGED_FILES]
+    )  # fmt: skip

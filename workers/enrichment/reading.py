@@ -1,0 +1,105 @@
+"""Asking Railway for logs and requests. A read that fails is a sentence in `not_seen`, never 'nothing'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from workers.enrichment.incidents import failed_deployment, log_window
+from workers.enrichment.logs import Record, records
+from workers.enrichment.requests import request_patterns
+from workers.errors import NotAvailable, Refused
+from workers.models import Deployment, Incident, RequestPattern, Service
+from workers.railway import HttpLine, LogLine, Railway
+from workers.redaction import redact
+
+LOG_LINES = 1_000
+HTTP_LINES = 500
+SLOW_MS = 1_000
+FAILING, SLOW = "@httpStatus:>=500", f"@totalDuration:>={SLOW_MS}"
+SLOW_KINDS = {"latency", "cpu", "memory", "memory_growth"}
+
+T = TypeVar("T")
+
+
+@dataclass
+class Reading:
+    """What could be read and what could not."""
+
+    not_seen: list[str] = field(default_factory=list)
+    succeeded: int = 0
+    away: NotAvailable | None = None
+
+    def read(self, what: str, ask: Callable[[], T], instead: T) -> T:
+        """The answer, or `instead` with a sentence in `not_seen`."""
+        try:
+            answer = ask()
+        except (NotAvailable, Refused) as error:
+            self.not_seen.append(f"{what}: {redact(str(error))[:300]}")
+            if isinstance(error, NotAvailable):
+                self.away = error
+            return instead
+        self.succeeded += 1
+        return answer
+
+
+def deployment_records(
+    reading: Reading, railway: Railway, incident: Incident, service: Service, sick: Deployment | None
+) -> list[Record]:
+    """What the sick deployment said around the trouble."""
+    if sick is None:
+        reading.not_seen.append(f"deployment logs of {service.name}: it has no deployment")
+        return []
+    window = log_window(incident, sick)
+
+    def ask(wanted: str) -> Callable[[], list[LogLine]]:
+        return lambda: railway.deployment_logs(sick.id, window, wanted, limit=LOG_LINES)
+
+    none: list[LogLine] = []
+    lines = reading.read(f"deployment logs of {service.name}", ask(""), none)
+    if len(lines) < LOG_LINES:
+        return records(lines)
+    # A talkative service drowns its errors in the newest lines: they are asked for by themselves.
+    errors = reading.read(f"errors in the deployment logs of {service.name}", ask("@level:error"), none)
+    seen = {(one.timestamp, one.message, one.instance_id) for one in lines}
+    extra = [one for one in errors if (one.timestamp, one.message, one.instance_id) not in seen]
+    return records([*lines, *extra])
+
+
+def build_records(reading: Reading, railway: Railway, incident: Incident, service: Service) -> list[Record]:
+    """What the build and the health check of a failed deployment said, whenever that was."""
+    failed = failed_deployment(incident, service)
+    if failed is None:
+        return []
+    none: list[LogLine] = []
+    lines = reading.read(
+        f"build logs of {service.name}",
+        lambda: railway.build_logs(failed.id, failed.created_at, limit=LOG_LINES),
+        none,
+    )
+    return records(lines)
+
+
+def failing_and_slow(
+    reading: Reading, railway: Railway, incident: Incident, service: Service
+) -> tuple[RequestPattern, ...]:
+    """Requests that failed, and where the trouble is slowness, requests that took long; the sick kind first."""
+    answering = service.serving or service.latest
+    if answering is None or not (service.traffic or service.public):
+        return ()
+
+    def ask(wanted: str) -> Callable[[], list[HttpLine]]:
+        return lambda: railway.http_logs(answering.id, incident.window, wanted, limit=HTTP_LINES)
+
+    none: list[HttpLine] = []
+    kinds = {finding.kind for finding in incident.findings}
+    failing = reading.read(f"failing requests of {service.name}", ask(FAILING), none)
+    slow = reading.read(f"slow requests of {service.name}", ask(SLOW), none) if kinds & SLOW_KINDS else none
+    groups = [
+        request_patterns([line for line in failing if line.status >= 500], 8),
+        request_patterns([line for line in slow if line.status < 500 and line.ms >= SLOW_MS], 8),
+    ]
+    if "latency" in kinds and "server_errors" not in kinds:
+        groups.reverse()
+    return (*groups[0], *groups[1][:4])

@@ -1,0 +1,298 @@
+"""Slack: post, edit, look back, delete. A bot token can do all of it, an incoming webhook can only post.
+
+Slack answers 200 and `ok: false`: `_call` turns that into SlackBusy (tried again) or SlackRefused (told).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import httpx
+from pydantic import Field, SecretStr, ValidationError
+
+from workers.errors import SlackBusy, SlackRefused
+from workers.models import Noun, Posted, digest
+
+TIMEOUT = httpx.Timeout(10.0)
+LINE_TIMEOUT = httpx.Timeout(1.0)
+"""Seconds for connecting, and again for the answer: together the two that the door allows."""
+NO_IDLE = httpx.Limits(max_keepalive_connections=0)
+"""Calls are minutes apart: an idle connection would be found dead, which costs more than a new one."""
+LONGEST_TEXT = 3900
+"""Characters; Slack asks for at most 4000 and may split or cut what is longer."""
+PER_PAGE = 200
+PAGES_AT_MOST = 20
+EVENT = "trackwalker"
+CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{7,}")
+NAMELESS_WAIT_SECONDS = 30.0
+"""Where Slack is busy and does not say for how long."""
+
+BUSY = {
+    "ratelimited", "rate_limited", "internal_error", "service_unavailable", "fatal_error", "request_timeout",
+    "team_added_to_org", "rollup_error", "accesslimited",
+}  # fmt: skip
+TOKEN_TROUBLE = {
+    "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "missing_scope",
+    "no_permission", "not_allowed_token_type", "ekm_access_denied", "org_login_required", "access_denied",
+}  # fmt: skip
+CHANNEL_TROUBLE = {
+    "channel_not_found": "the bot cannot see it", "not_in_channel": "invite the bot into it",
+    "is_archived": "it is archived", "restricted_action": "the bot may not post there",
+}  # fmt: skip
+GONE = {"message_not_found", "thread_not_found", "cannot_reply_to_message", "cant_update_message"}
+"""A person deleted the message, or it was never ours to edit."""
+
+
+class _Metadata(Noun):
+    event_type: str = ""
+    event_payload: dict[str, Any] = Field(default_factory=dict)
+
+
+class _Message(Noun):
+    ts: str
+    metadata: _Metadata | None = None
+
+
+class _Channel(Noun):
+    id: str
+    name: str = ""
+
+
+class _Cursor(Noun):
+    next_cursor: str = ""
+
+
+class _Answer(Noun):
+    ok: bool
+    error: str = ""
+    needed: str = ""
+    ts: str = ""
+    channel: str = ""
+    messages: tuple[_Message, ...] = ()
+    channels: tuple[_Channel, ...] = ()
+    response_metadata: _Cursor | None = None
+
+
+class _GoneError(SlackRefused):
+    """The message that was meant is not there any more."""
+
+
+def escape(text: str) -> str:
+    """Foreign text as text: it cannot mention anybody, forge a link or start markup of Slack's own."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def fitted(text: str) -> str:
+    """At most LONGEST_TEXT characters; the first lines and the last one (the link) stay."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    start, _, last = text.rpartition("\n")
+    if len(last) > 500:
+        return text[: LONGEST_TEXT - 1] + "…"
+    return f"{start[: LONGEST_TEXT - len(last) - 3]}…\n{last}"
+
+
+class Slack:
+    """One channel. Every method raises SlackBusy when Slack cannot answer now and SlackRefused when it says no."""
+
+    def __init__(
+        self,
+        bot_token: SecretStr | None = None,
+        channel: str | None = None,
+        webhook_url: SecretStr | None = None,
+        api_url: str = "https://slack.com/api",
+        http: httpx.Client | None = None,
+    ) -> None:
+        self._token = bot_token if channel else None
+        self._channel = (channel or "").lstrip("#")
+        self._webhook = webhook_url
+        self._api = api_url.rstrip("/")
+        self._http = http or httpx.Client(limits=NO_IDLE)
+
+    @property
+    def can_look_back(self) -> bool:
+        """Whether posts can be found, edited and deleted later; behind a webhook they cannot."""
+        return self._token is not None
+
+    def post(
+        self, text: str, blocks: list[dict[str, Any]] | None = None, *, key: str,
+        thread: Posted | None = None, broadcast: bool = False,
+    ) -> Posted:  # fmt: skip
+        """Post, under `thread` if given; `broadcast` shows a reply in the channel too. `key` finds it again.
+
+        Under a message that a person deleted it becomes a post of its own. Behind a webhook `ts` stays empty.
+        """
+        body: dict[str, Any] = {"text": fitted(text), "unfurl_links": False, "unfurl_media": False}
+        body |= {"blocks": blocks} if blocks else {}
+        if self._token is None:
+            self._hook(body, TIMEOUT)
+            return Posted(digest=digest(text))
+        body |= {"channel": self._channel, "metadata": _metadata(key)}
+        under = {"thread_ts": thread.ts, "reply_broadcast": broadcast} if thread and thread.ts else {}
+        try:
+            answer = self._call("chat.postMessage", json=body | under)
+        except _GoneError:
+            answer = self._call("chat.postMessage", json=body)
+        if not answer.ts:
+            raise SlackBusy("Slack took a message and named no ts")
+        return Posted(ts=answer.ts, channel=self._learn(answer.channel), digest=digest(text))
+
+    def update(self, posted: Posted, text: str, key: str) -> Posted:
+        """Make the post show this text. One that a person deleted stays deleted."""
+        asked = {"channel": self._where(posted), "ts": posted.ts, "text": fitted(text)}
+        try:
+            self._call("chat.update", json=asked | {"metadata": _metadata(key)})
+        except _GoneError:
+            pass
+        return posted.model_copy(update={"digest": digest(text)})
+
+    def delete(self, posted: Posted) -> None:
+        """Take a post back; one that is gone already is no error."""
+        try:
+            self._call("chat.delete", json={"channel": self._where(posted), "ts": posted.ts})
+        except _GoneError:
+            pass
+
+    def find(self, key: str, *, oldest: datetime, thread: Posted | None = None) -> list[Posted]:
+        """Our posts with this key since `oldest` (of the channel, or of the thread), oldest first."""
+        asked: dict[str, str | int] = {"channel": self._where(thread), "oldest": f"{oldest.timestamp():.6f}"}
+        try:
+            if thread is not None and thread.ts:
+                under = asked | {"ts": thread.ts}
+                return self._matching("conversations.replies", under, key)
+        except _GoneError:
+            pass
+        return self._matching("conversations.history", asked, key)
+
+    def post_line(self, text: str) -> None:
+        """One raw line of foreign text, within about two seconds: the door's last resort."""
+        body = {"text": escape(fitted(text))}
+        if self._token is None:
+            self._hook(body, LINE_TIMEOUT)
+        else:
+            self._call("chat.postMessage", json=body | {"channel": self._channel}, timeout=LINE_TIMEOUT)
+
+    # -- the channel ------------------------------------------------------------------------------
+
+    def _where(self, posted: Posted | None) -> str:
+        """The channel's id, which only posting can do without."""
+        if posted is not None and posted.channel:
+            return posted.channel
+        if not CHANNEL_ID.fullmatch(self._channel):
+            self._learn(self._resolve())
+        return self._channel
+
+    def _learn(self, channel: str) -> str:
+        self._channel = channel or self._channel
+        return self._channel
+
+    def _resolve(self) -> str:
+        asked: dict[str, str | int] = {"types": "public_channel,private_channel", "exclude_archived": "true"}
+        for answer in self._pages("conversations.list", asked):
+            for channel in answer.channels:
+                if channel.name == self._channel:
+                    return channel.id
+        raise SlackRefused(
+            f"SLACK_CHANNEL {self._channel} is not among the channels the bot can see: invite it"
+        )
+
+    def _matching(self, method: str, asked: Mapping[str, str | int], key: str) -> list[Posted]:
+        found = []
+        for answer in self._pages(method, {**asked, "include_all_metadata": "true"}):
+            for message in answer.messages:
+                marked = message.metadata
+                if marked and marked.event_type == EVENT and marked.event_payload.get("key") == key:
+                    found.append(Posted(ts=message.ts, channel=str(asked["channel"])))
+        unique = {posted.ts: posted for posted in found}
+        return [unique[ts] for ts in sorted(unique, key=_order)]
+
+    # -- HTTP -------------------------------------------------------------------------------------
+
+    def _pages(self, method: str, asked: Mapping[str, str | int]) -> Iterator[_Answer]:
+        cursor = ""
+        for _ in range(PAGES_AT_MOST):
+            answer = self._call(
+                method, params={**asked, "limit": PER_PAGE} | ({"cursor": cursor} if cursor else {})
+            )
+            yield answer
+            cursor = answer.response_metadata.next_cursor if answer.response_metadata else ""
+            if not cursor:
+                return
+
+    def _call(
+        self, method: str, *, json: object = None, params: Mapping[str, str | int] | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
+    ) -> _Answer:  # fmt: skip
+        if self._token is None:
+            raise SlackRefused(f"an incoming webhook can only post: {method} needs SLACK_BOT_TOKEN")
+        headers = {"Authorization": f"Bearer {self._token.get_secret_value()}"}
+        verb = "POST" if json is not None else "GET"
+        answer = self._send(verb, f"{self._api}/{method}", json, params, headers, timeout)
+        try:
+            said = _Answer.model_validate_json(answer.content)
+        except ValidationError as error:
+            raise SlackBusy(
+                f"Slack's answer to {method} cannot be read (HTTP {answer.status_code})"
+            ) from error
+        if not said.ok:
+            raise self._failure(method, said, answer)
+        return said
+
+    def _failure(self, method: str, said: _Answer, answer: httpx.Response) -> SlackBusy | SlackRefused:
+        code = said.error
+        if code in BUSY:
+            return SlackBusy(f"Slack: {code}", retry_after=_wait(answer) or NAMELESS_WAIT_SECONDS)
+        if code in GONE:
+            return _GoneError(f"Slack: {code} ({method})")
+        if code in CHANNEL_TROUBLE:
+            return SlackRefused(f"SLACK_CHANNEL {self._channel}: {code}, {CHANNEL_TROUBLE[code]}")
+        if code in TOKEN_TROUBLE:
+            needed = f", the app needs the scope {said.needed[:100]}" if said.needed else ""
+            return SlackRefused(f"SLACK_BOT_TOKEN is not accepted for {method}: {code}{needed}")
+        return SlackRefused(f"Slack refused {method}: {code[:100] or 'no reason given'}")
+
+    def _hook(self, body: Mapping[str, Any], timeout: httpx.Timeout) -> None:
+        if self._webhook is None:
+            raise SlackRefused(
+                "nobody can be told: set SLACK_BOT_TOKEN and SLACK_CHANNEL, or SLACK_WEBHOOK_URL"
+            )
+        address = self._webhook.get_secret_value()
+        answer = self._send("POST", address, dict(body), None, {}, timeout)
+        if not answer.is_success:
+            raise SlackRefused(
+                f"SLACK_WEBHOOK_URL is not accepted: {answer.text[:100] or answer.status_code}"
+            )
+
+    def _send(
+        self, verb: str, address: str, json: object, params: Mapping[str, str | int] | None,
+        headers: Mapping[str, str], timeout: httpx.Timeout,
+    ) -> httpx.Response:  # fmt: skip
+        """One call. Errors name no address: a webhook's is a secret."""
+        try:
+            answer = self._http.request(
+                verb, address, json=json, params=params, headers=headers, timeout=timeout
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise SlackBusy(f"Slack cannot be reached ({type(error).__name__})") from None
+        if answer.status_code == 429 or answer.status_code >= 500:
+            wait = _wait(answer) or (NAMELESS_WAIT_SECONDS if answer.status_code == 429 else None)
+            raise SlackBusy(f"Slack answered {answer.status_code}", retry_after=wait)
+        return answer
+
+
+def _metadata(key: str) -> dict[str, Any]:
+    return {"event_type": EVENT, "event_payload": {"key": key}}
+
+
+def _wait(answer: httpx.Response) -> float | None:
+    after = answer.headers.get("retry-after", "")
+    return min(float(after), 3600.0) if after.isdigit() else None
+
+
+def _order(ts: str) -> tuple[int, str]:
+    """`1700000000.000100` as something that sorts: seconds, then the fraction."""
+    seconds, _, fraction = ts.partition(".")
+    return (int(seconds) if seconds.isdigit() else 0, fraction)
