@@ -14,7 +14,8 @@ LAYERS = [
     {"models", "errors", "scripts", "redaction"},
     {
         "settings", "logs", "journal", "intake", "due", "broker", "store", "embedded", "brakes",
-        "railway", "github", "slack", "statuspages", "repository", "opencode", "mend.wall", "mend.launcher",
+        "railway", "github", "slack", "statuspages", "repository", "opencode", "opencode_config", "opencode_server",
+        "budget", "mend.wall", "mend.launcher",
     },
     {
         "survey", "analysis", "opening", "enrichment", "diagnosis", "planning", "proposing", "telling",

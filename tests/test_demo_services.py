@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.demo.product import kill_leftovers, uses_own_model
 from tests.demo.services import Kind, Sickness, draw, mending, runnable, write
 from tests.demo.services.writing import git
+from tests.demo.story import Measure, is_well, measure
+from tests.waiting import until
+from tests.world.railway import Request
 
 SEEDS = range(4)
 KINDS = runnable()
@@ -150,3 +154,40 @@ def test_the_scripted_model_edits_the_culprit_and_adds_a_test(kind: Kind, tmp_pa
     assert mend.old is not None
     assert source.replace(mend.old, mend.new) == mending.mend(source)
     assert (test.path, test.new) == mending.reproduction(sickness.culprit, source)
+
+
+def test_what_callers_met_is_measured_between_two_moments() -> None:
+    times = [(1.0, 200, 10.0), (2.0, 500, 20.0), (3.0, 502, 2000.0), (4.0, 200, 30.0)]
+    requests = [
+        Request(at=at, method="GET", path="/", status=s, ms=ms, deployment_id="d") for at, s, ms in times
+    ]
+
+    seen = measure(requests, 2.0, 4.0)
+
+    assert (seen.requests, seen.failed, seen.p95_ms) == (2, 1.0, 2000.0)
+    assert measure([], 0).requests == 0
+
+
+def test_only_an_answered_healthy_stretch_counts_as_well() -> None:
+    assert is_well(Measure(100, 0.0, 80))
+    assert [is_well(one) for one in (Measure(0, 0, 0), Measure(100, 0.1, 80), Measure(100, 0, 1500))] == [
+        False
+    ] * 3
+
+
+def test_whatever_was_started_for_a_state_folder_is_found_and_ended(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "TRACKWALKER_STATE": str(tmp_path)}
+    with subprocess.Popen(["sleep", "300"], env=environment, start_new_session=True) as sleeper:
+        until(lambda: b"sleep" in Path(f"/proc/{sleeper.pid}/cmdline").read_bytes())
+
+        ended = kill_leftovers(str(tmp_path))
+
+        assert ended == ["sleep 300"]
+        assert sleeper.wait(5) == -9
+        assert kill_leftovers(str(tmp_path)) == []
+
+
+def test_a_model_of_the_callers_own_needs_a_name_and_a_key() -> None:
+    assert uses_own_model({"TRACKWALKER_MODEL": "a/b", "ANTHROPIC_API_KEY": "k"})
+    assert not uses_own_model({"TRACKWALKER_MODEL": "a/b"})
+    assert not uses_own_model({"ANTHROPIC_API_KEY": "k"})

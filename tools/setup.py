@@ -248,7 +248,7 @@ def write_secret() -> bool:
     if values:
         return False
     line = f"{SECRET}={secrets.token_urlsafe(32)}"
-    kept = SECRET_LINE.sub("", text)
+    kept = re.sub(SECRET_LINE.pattern + r"\n?", "", text, flags=re.MULTILINE)
     fresh = place.with_name(place.name + ".new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:

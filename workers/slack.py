@@ -5,6 +5,8 @@ Slack answers 200 and `ok: false`: `_call` turns that into SlackBusy (tried agai
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -26,7 +28,8 @@ LONGEST_TEXT = 3900
 PER_PAGE = 200
 PAGES_AT_MOST = 20
 EVENT = "trackwalker"
-CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{7,}")
+CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]+")
+"""Names of channels are lower case."""
 NAMELESS_WAIT_SECONDS = 30.0
 """Where Slack is busy and does not say for how long."""
 
@@ -42,8 +45,14 @@ CHANNEL_TROUBLE = {
     "channel_not_found": "the bot cannot see it", "not_in_channel": "invite the bot into it",
     "is_archived": "it is archived", "restricted_action": "the bot may not post there",
 }  # fmt: skip
-GONE = {"message_not_found", "thread_not_found", "cannot_reply_to_message", "cant_update_message"}
+GONE = {
+    "message_not_found", "thread_not_found", "cannot_reply_to_message", "cant_update_message",
+    "cant_delete_message", "edit_window_closed",
+}  # fmt: skip
 """A person deleted the message, or it was never ours to edit."""
+
+
+log = logging.getLogger("trackwalker.slack")
 
 
 class _Metadata(Noun):
@@ -80,6 +89,10 @@ class _GoneError(SlackRefused):
     """The message that was meant is not there any more."""
 
 
+class _NoScopeError(SlackRefused):
+    """The app was not given a right."""
+
+
 def escape(text: str) -> str:
     """Foreign text as text: it cannot mention anybody, forge a link or start markup of Slack's own."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -111,11 +124,12 @@ class Slack:
         self._webhook = webhook_url
         self._api = api_url.rstrip("/")
         self._http = http or httpx.Client(limits=NO_IDLE)
+        self._blind = False
 
     @property
     def can_look_back(self) -> bool:
-        """Whether posts can be found, edited and deleted later; behind a webhook they cannot."""
-        return self._token is not None
+        """Whether posts can be found again; not behind a webhook, nor without the right to read the channel."""
+        return self._token is not None and not self._blind
 
     def post(
         self, text: str, blocks: list[dict[str, Any]] | None = None, *, key: str,
@@ -143,28 +157,32 @@ class Slack:
     def update(self, posted: Posted, text: str, key: str) -> Posted:
         """Make the post show this text. One that a person deleted stays deleted."""
         asked = {"channel": self._where(posted), "ts": posted.ts, "text": fitted(text)}
-        try:
+        with contextlib.suppress(_GoneError):
             self._call("chat.update", json=asked | {"metadata": _metadata(key)})
-        except _GoneError:
-            pass
         return posted.model_copy(update={"digest": digest(text)})
 
     def delete(self, posted: Posted) -> None:
         """Take a post back; one that is gone already is no error."""
-        try:
+        with contextlib.suppress(_GoneError):
             self._call("chat.delete", json={"channel": self._where(posted), "ts": posted.ts})
-        except _GoneError:
-            pass
 
     def find(self, key: str, *, oldest: datetime, thread: Posted | None = None) -> list[Posted]:
-        """Our posts with this key since `oldest` (of the channel, or of the thread), oldest first."""
-        asked: dict[str, str | int] = {"channel": self._where(thread), "oldest": f"{oldest.timestamp():.6f}"}
+        """Our posts with this key since `oldest` (of the channel, or of the thread), oldest first.
+
+        Where the bot may not look back, SlackBusy says so once; from then on `can_look_back` is False.
+        """
         try:
-            if thread is not None and thread.ts:
-                under = asked | {"ts": thread.ts}
-                return self._matching("conversations.replies", under, key)
-        except _GoneError:
-            pass
+            return self._find(key, f"{oldest.timestamp():.6f}", thread)
+        except SlackRefused as error:
+            self._blind = True
+            log.warning("cannot look back in Slack", extra={"why": str(error)})
+            raise SlackBusy(f"posting without looking back: {error}", retry_after=1) from error
+
+    def _find(self, key: str, oldest: str, thread: Posted | None) -> list[Posted]:
+        asked: dict[str, str | int] = {"channel": self._where(thread), "oldest": oldest}
+        if thread is not None and thread.ts:
+            with contextlib.suppress(_GoneError):
+                return self._matching("conversations.replies", asked | {"ts": thread.ts}, key)
         return self._matching("conversations.history", asked, key)
 
     def post_line(self, text: str) -> None:
@@ -190,8 +208,12 @@ class Slack:
         return self._channel
 
     def _resolve(self) -> str:
-        asked: dict[str, str | int] = {"types": "public_channel,private_channel", "exclude_archived": "true"}
-        for answer in self._pages("conversations.list", asked):
+        with contextlib.suppress(_NoScopeError):  # private ones need a scope of their own
+            return self._listed("public_channel,private_channel")
+        return self._listed("public_channel")
+
+    def _listed(self, types: str) -> str:
+        for answer in self._pages("conversations.list", {"types": types, "exclude_archived": "true"}):
             for channel in answer.channels:
                 if channel.name == self._channel:
                     return channel.id
@@ -234,9 +256,9 @@ class Slack:
         try:
             said = _Answer.model_validate_json(answer.content)
         except ValidationError as error:
-            raise SlackBusy(
-                f"Slack's answer to {method} cannot be read (HTTP {answer.status_code})"
-            ) from error
+            if answer.is_client_error:
+                raise SlackRefused(f"Slack answered {answer.status_code} to {method}") from error
+            raise SlackBusy(f"Slack's answer to {method} cannot be read") from error
         if not said.ok:
             raise self._failure(method, said, answer)
         return said
@@ -251,7 +273,8 @@ class Slack:
             return SlackRefused(f"SLACK_CHANNEL {self._channel}: {code}, {CHANNEL_TROUBLE[code]}")
         if code in TOKEN_TROUBLE:
             needed = f", the app needs the scope {said.needed[:100]}" if said.needed else ""
-            return SlackRefused(f"SLACK_BOT_TOKEN is not accepted for {method}: {code}{needed}")
+            kind = _NoScopeError if code == "missing_scope" else SlackRefused
+            return kind(f"SLACK_BOT_TOKEN is not accepted for {method}: {code}{needed}")
         return SlackRefused(f"Slack refused {method}: {code[:100] or 'no reason given'}")
 
     def _hook(self, body: Mapping[str, Any], timeout: httpx.Timeout) -> None:

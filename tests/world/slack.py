@@ -222,6 +222,8 @@ class SlackStandIn:
 
     def _list(self, asked: dict[str, Any]) -> dict[str, Any] | str:
         """The channel we mean comes on the last page."""
+        if "private_channel" in asked.get("types", "") and "groups:read" not in self.scopes:
+            return "missing_scope"
         others = [{"id": f"C000000{number:04d}", "name": f"other-{number}"} for number in range(3)]
         channels = [*others, {"id": self.channel, "name": self.channel_name}]
         start = int(asked.get("cursor") or 0)

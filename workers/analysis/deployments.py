@@ -130,5 +130,5 @@ def _stopped(service: Service, survey: Survey) -> Finding | None:
         service_id=service.id, service=service.name, kind="stopped", since=at, ongoing=True,
         severity=Severity.CRITICAL if service.public else Severity.WARNING, deployment_id=serving.id,
         numbers={"replicas": float(len(states))},
-        sentence=f"{service.name} has stopped ({_name(serving)}, live since {clock(at, survey.window)}): nothing of it runs",
+        sentence=f"{service.name} has stopped ({_name(serving)} of {clock(at, survey.window)}): nothing of it runs",
     )  # fmt: skip

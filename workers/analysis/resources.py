@@ -1,4 +1,4 @@
-"""CPU, memory and volumes of one service against their limits. Limits are per replica, so replicas are judged singly."""
+"""CPU, memory and volumes of one service against its limits, which are per replica: each is judged by itself."""
 
 from __future__ import annotations
 

@@ -10,17 +10,17 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 from workers import budget, opencode, opencode_config, planning, scripts
-from workers.errors import AgentRefused, Refused
+from workers.errors import AgentRefused
 from workers.github import GitHub
 from workers.journal import PREFIX, Claim, Journal
 from workers.mend import checks, proof
-from workers.mend.wall import Wall, build_wall
+from workers.mend.wall import Wall, build_wall, kill
 from workers.models import (
     Certificate,
     Evidence,
@@ -73,12 +73,16 @@ class Mender:
         """Raises AgentRefused naming the setting that is missing."""
         tools, settings = self.project / ".tools", self.settings
         config = settings.opencode_config
+        # Keys may stand in `.env` only.
+        environ = dict(os.environ) | {
+            name: key.get_secret_value() for name, key in settings.provider_keys.items()
+        }
         return opencode.Agent(
             binary=opencode_config.find_tool("opencode", settings.opencode_bin, tools, "OPENCODE_BIN"),
             rg=opencode_config.find_tool("rg", None, tools, ".tools"),
             wall=self.wall,
             model=settings.model or "",
-            provider_config=opencode_config.read_providers(config, os.environ) if config else {},
+            provider_config=opencode_config.read_providers(config, environ) if config else {},
             keys=settings.provider_keys,
             price=settings.price,
             cost_limit_usd=settings.run_cost_usd,
@@ -280,7 +284,7 @@ def _certify(
     return proof.certify(
         fix, made, claim.need("verdict", Verdict), repository,
         service=claim.need("incident", Incident).cause.name, repositories=mender.repositories,
-        wall=mender.wall, on_start=lambda process: claim.guard(process.kill), alive=claim.alive,
+        wall=mender.wall, on_start=lambda process: claim.guard(lambda: kill(process)), alive=claim.alive,
         secrets=_own_secrets(mender.settings),
     )  # fmt: skip
 
@@ -319,24 +323,30 @@ def _ask(
             return planning.ask_again(error)
         return None
 
+    before = claim.get("spent", Spent) or Spent()
+    left = mender.settings.run_cost_usd - before.cost_usd
+    if left <= 0:
+        raise AgentRefused(f"the round has used up TRACKWALKER_RUN_COST_USD ({before.cost_usd:.2f} USD)")
+    used: list[Spent] = []
     run_folder = mender.folder / "runs" / digest(claim.id, role, claim.text("fence"))
     run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        answer = opencode.ask(
-            mender.agent, role, clone, prompt, run_folder=run_folder, retort=retort, alive=claim.alive,
-            on_start=lambda process: claim.guard(process.kill),
+        return opencode.ask(
+            replace(mender.agent, cost_limit_usd=left), role, clone, prompt, run_folder=run_folder,
+            retort=retort, alive=claim.alive, on_start=lambda process: claim.guard(lambda: kill(process)),
+            on_spent=used.append,
         )  # fmt: skip
     finally:
         shutil.rmtree(run_folder, ignore_errors=True)
-    spent = claim.get("spent", Spent) or Spent()
-    total = Spent(
-        cost_usd=spent.cost_usd + answer.spent.cost_usd,
-        tokens=spent.tokens + answer.spent.tokens,
-        calls=spent.calls + answer.spent.calls,
-        seconds=spent.seconds + answer.spent.seconds,
+        if used:
+            total = claim.keep("spent", Spent, _sum(before, used[-1]))
+            budget.settle(mender.journal, claim, total.cost_usd)
+
+
+def _sum(one: Spent, other: Spent) -> Spent:
+    return Spent(
+        cost_usd=one.cost_usd + other.cost_usd,
+        tokens=one.tokens + other.tokens,
+        calls=one.calls + other.calls,
+        seconds=one.seconds + other.seconds,
     )
-    claim.keep("spent", Spent, total)
-    budget.settle(mender.journal, claim, total.cost_usd)
-    if total.cost_usd > mender.settings.run_cost_usd:
-        raise Refused(f"the round cost {total.cost_usd:.2f} USD, over TRACKWALKER_RUN_COST_USD")
-    return answer

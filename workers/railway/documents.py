@@ -12,7 +12,7 @@ DEPLOYMENT = """
 """
 LINE = "timestamp message severity attributes { key value } tags { deploymentId deploymentInstanceId }"
 
-PROJECT_TOKEN = "query ProjectToken { projectToken { projectId environmentId } }"
+OWN_ENVIRONMENT = "query OwnEnvironment { projectToken { projectId environmentId } }"
 PROJECT = "query Project($projectId: String!) { project(id: $projectId) { name } }"
 PLATFORM = "query Platform { platformStatus { isStable incident { status message url } } }"
 
@@ -139,7 +139,7 @@ def _batch(name: str, head: str, services: int, fields: list[str]) -> str:
 
 
 DOCUMENTS = {
-    "ProjectToken": PROJECT_TOKEN,
+    "OwnEnvironment": OWN_ENVIRONMENT,
     "Project": PROJECT,
     "Platform": PLATFORM,
     "Services": SERVICES,

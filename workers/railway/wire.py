@@ -19,7 +19,7 @@ ANSWERS_REQUESTS = ("SUCCESS", "CRASHED", "SLEEPING")
 
 
 class Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
 
 
 # ---- envelope --------------------------------------------------------------------------------
@@ -287,6 +287,13 @@ class Durations(Wire):
 
 class Traffic(RootModel[dict[str, list[Statuses] | Durations | None]]):
     """By alias: `statuses0`, `durations0` …"""
+
+    def of(self, place: int) -> tuple[list[Statuses], Durations | None]:
+        statuses, durations = self.root.get(f"statuses{place}"), self.root.get(f"durations{place}")
+        return (
+            statuses if isinstance(statuses, list) else [],
+            durations if isinstance(durations, Durations) else None,
+        )
 
 
 class Limits(RootModel[dict[str, Any]]):

@@ -168,8 +168,12 @@ class Repositories:
             except git.GitFailed as error:
                 raise GitHubBusy(f"git push {name}: {error}") from error
 
+    def bench(self) -> Path:
+        """An empty folder beside the trees, for what running them needs; `discard` it when done."""
+        return Path(tempfile.mkdtemp(prefix="bench-", dir=self._trees()))
+
     def discard(self, path: Path) -> None:
-        """Delete a folder that `checkout` or `apply` made; gone already is fine."""
+        """Delete a folder that `checkout`, `apply` or `bench` made; gone already is fine."""
         if path.parent != self._trees():
             raise ValueError(f"{path} is no tree of ours")
         remove(path)
@@ -179,12 +183,16 @@ class Repositories:
     def _access(self, name: str) -> git.Access:
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}", name) or ".." in name:
             raise GitHubRefused(f"{name[:200]!r} is no repository name (owner/name)")
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         url = f"{self.server_url}/{name}.git"
         return git.Access(name, url, self.server_url, self._credentials(name))
 
     def _trees(self) -> Path:
-        return self.folder / "trees"
+        """Where trees lie: another uid may pass through to its own, but not list the others."""
+        trees = self.folder / "trees"
+        for folder in (self.folder, trees):
+            folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        return trees
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[Path]:
@@ -227,7 +235,6 @@ class Repositories:
 
     def _fill(self, mirror: Path, commit: str) -> Path:
         trees = self._trees()
-        trees.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in trees.iterdir():
             if left.lstat().st_mtime < time.time() - OLD_SECONDS:
                 remove(left)

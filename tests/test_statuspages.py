@@ -1,0 +1,161 @@
+"""What status pages say, asked over a real socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.world.serving import Running, serve
+from tests.world.statuspage import StatusPageStandIn
+from workers.statuspages import LARGEST_PAGE, LONGEST_WORDS, PAGES, look_up, page_of
+
+HOST = "api.payments.example"
+
+
+@pytest.fixture
+def page() -> StatusPageStandIn:
+    return StatusPageStandIn()
+
+
+@pytest.fixture
+def running(page: StatusPageStandIn) -> Iterator[Running]:
+    with serve(page.app, page.faults) as address:
+        yield address
+
+
+@pytest.fixture
+def extra(running: Running) -> dict[str, str]:
+    """The setting: this host's page is our stand-in."""
+    return {HOST: running.url}
+
+
+def answering(content: bytes, status: int = 200) -> httpx.Client:
+    return httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(status, content=content)))
+
+
+@pytest.mark.parametrize(
+    ("indicator", "state"),
+    [
+        ("none", "operational"),
+        ("minor", "degraded"),
+        ("maintenance", "degraded"),
+        ("major", "down"),
+        ("critical", "down"),
+    ],
+)
+def test_the_indicator_says_the_state(
+    page: StatusPageStandIn, extra: dict[str, str], indicator: str, state: str
+) -> None:
+    page.say(indicator)
+
+    assert look_up(HOST, extra)[0] == state
+
+
+def test_open_incidents_are_named_and_ended_ones_are_not(
+    page: StatusPageStandIn, extra: dict[str, str]
+) -> None:
+    page.say("major", "Elevated API errors")
+    page.say("major", "An old story", status="resolved")
+
+    state, says = look_up(HOST, extra)
+
+    assert state == "down"
+    assert says == "Partial System Outage; Elevated API errors (investigating)"
+
+
+def test_an_open_incident_under_a_green_light_is_no_green_light(
+    page: StatusPageStandIn, extra: dict[str, str]
+) -> None:
+    page.say("minor", "Slow answers")
+    page.indicator = "none"
+
+    assert look_up(HOST, extra)[0] == "degraded"
+
+
+def test_a_page_that_recovers_says_so_at_the_next_look(
+    page: StatusPageStandIn, extra: dict[str, str]
+) -> None:
+    page.say("critical", "Down")
+    before = look_up(HOST, extra)[0]
+
+    page.recover()
+
+    assert (before, look_up(HOST, extra)[0]) == ("down", "operational")
+
+
+def test_one_client_can_serve_many_looks(page: StatusPageStandIn, extra: dict[str, str]) -> None:
+    with httpx.Client() as http:
+        states = [look_up(HOST, extra, http)[0] for _ in range(3)]
+
+    assert states == ["operational"] * 3
+    assert page.asked == 3
+
+
+@pytest.mark.parametrize("fault", ["429", "503", "drop", "refuse"])
+def test_a_page_that_does_not_answer_is_unknown_and_stops_nothing(
+    page: StatusPageStandIn, extra: dict[str, str], fault: str
+) -> None:
+    page.faults.add(fault)  # type: ignore[arg-type]  # one of the four above
+
+    state, why = look_up(HOST, extra)
+
+    assert (state, "cannot be reached" in why) == ("unknown", True)
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"[]", b'{"status": {}}', b"{" + b" " * (LARGEST_PAGE + 1)])
+def test_something_else_than_a_summary_is_unknown(content: bytes) -> None:
+    state, why = look_up("api.github.com", {}, answering(content))
+
+    assert (state, "something else" in why) == ("unknown", True)
+
+
+def test_an_indicator_we_do_not_know_is_unknown() -> None:
+    odd = b'{"status": {"indicator": "purple", "description": "Purple"}}'
+
+    assert look_up("api.github.com", {}, answering(odd)) == ("unknown", "Purple")
+
+
+def test_words_of_a_page_are_cut_and_stay_on_one_line() -> None:
+    long = b'{"status": {"indicator": "none", "description": "a\\nb' + b"x" * 5000 + b'"}}'
+
+    says = look_up("api.github.com", {}, answering(long))[1]
+
+    assert says.startswith("a bxx")
+    assert len(says) == LONGEST_WORDS
+
+
+def test_a_host_without_a_page_is_unknown_without_asking_anybody() -> None:
+    assert look_up("api.nobody.example", {}) == ("unknown", "no status page is known for api.nobody.example")
+
+
+@pytest.mark.parametrize(
+    ("host", "page"),
+    [
+        ("api.stripe.com", PAGES["stripe.com"]),
+        ("STRIPE.com.", PAGES["stripe.com"]),
+        ("abc.supabase.co", PAGES["supabase.co"]),
+        ("api.github.com:443", PAGES["github.com"]),
+        ("notstripe.com", None),
+        ("stripe.com.evil.example", None),
+    ],
+)
+def test_a_page_speaks_for_its_host_and_what_is_below_it(host: str, page: str | None) -> None:
+    assert page_of(host, {}) == page
+
+
+def test_the_setting_goes_before_the_table_and_may_name_a_port_or_the_whole_address() -> None:
+    extra = {"api.stripe.com": "https://own.example/", "127.0.0.1:9": "http://x.example/api/v2/summary.json"}
+
+    assert page_of("api.stripe.com", extra) == "https://own.example"
+    assert page_of("127.0.0.1:9", extra) == "http://x.example"
+    assert page_of("127.0.0.1:10", extra) is None
+
+
+def test_every_page_of_the_table_is_an_address_without_a_path() -> None:
+    odd = [
+        page for page in PAGES.values() if httpx.URL(page).scheme != "https" or httpx.URL(page).path != "/"
+    ]
+
+    assert odd == []

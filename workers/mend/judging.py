@@ -1,0 +1,136 @@
+"""What the output of a test run says: passed, failed, or nothing at all. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from workers.mend.wall import Finished
+
+NOTHING_RAN = re.compile(
+    r"^Ran 0 tests|^NO TESTS RAN|no tests ran|collected 0 items|No tests found|No test files found"
+    r"|^(?:#|ℹ) tests 0\b|^\s*0 passing\b(?![\s\S]*\bfailing\b)",
+    re.MULTILINE,
+)
+ALL_SKIPPED = re.compile(
+    r"^OK \((?:skipped|expected failures)=(?P<n>\d+)\)|^=* ?\d+ (?:skipped|xfailed|deselected)[^\n]* in [\d.]+s"
+    r"|^Tests:\s+\d+ (?:skipped|todo), \d+ total|^\s*Tests\s+\d+ skipped \(\d+\)",
+    re.MULTILINE,
+)
+NODE_SUMMARY = re.compile(r"^(?:#|ℹ) (pass|fail|skipped|todo) (\d+)", re.MULTILINE)
+RUNNER_LACKS = re.compile(
+    r"No module named (?:pytest|unittest)$|could not determine executable to run|npx canceled"
+    r"|(?:command )?not found$|: No such file or directory$|missing script:|npm error 404",
+    re.IGNORECASE | re.MULTILINE,
+)
+MODULE = re.compile(
+    r"ModuleNotFoundError: No module named '([^']+)'|Cannot find (?:module|package) '([^'./][^']*)'",
+    re.MULTILINE,
+)
+LOADING = re.compile(
+    r"^[#\sE]*(?:(?:Syntax|Indentation|Tab|Import|ModuleNotFound)Error\b"
+    r"|AttributeError: (?:partially initialized )?module '|NameError: name '"
+    r"|TypeError: .*(?:unexpected keyword argument|positional arguments? but|required (?:positional|keyword-only) arg"
+    r"|is not a function|is not a constructor)|ReferenceError: |Error: Cannot find module|.*ERR_MODULE_NOT_FOUND)[^\n]*",
+    re.MULTILINE,
+)
+"""Errors that say the code asked for is not there at all, rather than that it does the wrong thing."""
+FRAME = re.compile(
+    r"""^[#\sE]*File "(?P<native>[^"\n]+)", line \d+"""
+    r"""|^(?P<pytest>[^\s:"]+\.py):\d+: """
+    r"""|^[#\s]*(?:file://)?(?P<node>/[^\s:()]+\.[cm]?[jt]sx?):\d+$"""
+    r"""|^[#\s]*at (?:[^\n(]* \()?(?:file://)?(?P<stack>/[^\s:()]+\.[cm]?[jt]sx?):\d+:\d+\)?""",
+    re.MULTILINE,
+)
+FAILED_TEST = re.compile(
+    r"^(?:FAIL|ERROR): (?P<unittest>[^\n]+)|^(?:FAILED|ERROR) (?P<pytest>\S+)|^\s*not ok \d+ - (?P<tap>[^\n#]+)"
+    r"|^\s*[✖✗×] (?P<spec>[^\n(]+)|^\s*● (?P<jest>[^\n]+)",
+    re.MULTILINE,
+)
+MOST_LOOKED_AT = 200_000
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`outcome` as in models.Run; `why` is a sentence where the exit code does not tell all."""
+
+    outcome: str
+    why: str = ""
+    unloadable: bool = False
+    """It failed because the test itself could not be loaded, or asks for code that is not there."""
+    failures: frozenset[str] = frozenset()
+    """Names of failed tests, where the runner prints them."""
+
+
+def judge(run: Finished, path: str | None, is_ours: Callable[[str], bool]) -> Judgement:
+    """What the run proves. `path` is the reproduction, None for a whole check.
+
+    `is_ours(module)` says whether the repository itself holds that module: else it is only not installed here.
+    """
+    output = run.output[-MOST_LOOKED_AT:]
+    if run.timed_out:
+        return Judgement("failed", f"it did not end within {run.seconds:.0f} s")
+    if run.code in (126, 127) or (run.code != 0 and RUNNER_LACKS.search(output[-2000:])):
+        return Judgement("not run", f"there is no runner here: {_last_line(output)}")
+    if nothing := _nothing_ran(run, output):
+        return Judgement("not run", nothing)
+    if run.code == 0:
+        return Judgement("passed")
+    if missing := _not_installed(output, is_ours):
+        return Judgement("not run", f"module {missing} is not installed here")
+    if path is not None and (error := _unloadable(output, path)):
+        return Judgement("failed", f"the reproduction could not be loaded: {error}", unloadable=True)
+    return Judgement("failed", failures=failed_tests(output))
+
+
+def failed_tests(output: str) -> frozenset[str]:
+    """The names under which the runner reports what failed."""
+    found = (match[match.lastgroup or 0].strip() for match in FAILED_TEST.finditer(output))
+    return frozenset(re.sub(r" \(?\d[\d.]*m?s\)?$", "", name) for name in found)
+
+
+def _nothing_ran(run: Finished, output: str) -> str:
+    if run.code == 5 or (run.code in (0, 1, 4) and NOTHING_RAN.search(output)):
+        return "no test ran"
+    if run.code != 0:
+        return ""
+    counts = {name: int(count) for name, count in NODE_SUMMARY.findall(output)}
+    if counts and counts.get("pass") == 0 and counts.get("fail") == 0:
+        return "every test was skipped"
+    skipped = ALL_SKIPPED.search(output)
+    ran = re.search(r"^Ran (\d+) tests?", output, re.MULTILINE)
+    if skipped and (ran is None or skipped["n"] is None or int(ran[1]) == int(skipped["n"])):
+        return "every test was skipped"
+    return ""
+
+
+def _not_installed(output: str, is_ours: Callable[[str], bool]) -> str:
+    for match in MODULE.finditer(output):
+        name = match[1] or match[2]
+        top = name.split(".")[0] if match[1] else name
+        if not posixpath.isabs(name) and not is_ours(top):
+            return name
+    return ""
+
+
+def _unloadable(output: str, path: str) -> str:
+    """The error, where it was raised by the reproduction's own lines and says that something is not there."""
+    for error in LOADING.finditer(output):
+        frames = [match[match.lastgroup or 0] for match in FRAME.finditer(output, 0, error.start())]
+        after = FRAME.search(output, error.end(), error.end() + 2000)
+        if "SyntaxError" not in error[0] and after and after.lastgroup == "stack":
+            frames.append(after["stack"])
+        if frames and _is_same(frames[-1], path):
+            return error[0].strip("# \t\nE")[:200]
+    return ""
+
+
+def _is_same(frame: str, path: str) -> bool:
+    return frame == path or frame.endswith(f"/{path}") or path.endswith(f"/{frame}")
+
+
+def _last_line(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "it could not be started"
