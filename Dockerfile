@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # All three processes in one container. State lies in /app/.trackwalker: mount a volume there. There is no VOLUME
 # line, because Railway refuses images that have one and attaches its own.
 

@@ -28,7 +28,7 @@ help:
 
 # A python3 may be too old, or a pyenv shim with nothing behind it, so each is tried by running it.
 setup:
-	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	@for python in "$(PYTHON)" python3 python3.14 python3.13 python3.12 python3.11; do \
 		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
 			exec "$$python" tools/setup.py; \
 		fi; \

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,6 @@ from workers.errors import Superseded
 from workers.journal import DUE, PREFIX, Journal
 from workers.models import Alert, Noun, Outcome, Posted, Watch
 from workers.settings import Settings, read
-
 
 N = TypeVar("N", bound=Noun)
 
@@ -78,10 +77,8 @@ class Line:
         self.store.zadd(DUE, {key: int(time.time() * 1000) + 600_000})
         stage = self.store.hget(key, "stage")
         assert stage is not None
-        try:
-            actors.work(self.services, key, stage.decode())
-        except Superseded:
-            pass
+        with suppress(Superseded):
+            actors.work(self.services, stage.decode(), key)
 
     def incidents(self) -> list[str]:
         """Keys of all incidents' journals, oldest first."""
@@ -107,7 +104,7 @@ class Line:
         return next(iter(self.record(Watch)), None)
 
     def sweeps_done(self) -> int:
-        keys = [key for key in self.store.scan_iter(f"{PREFIX}sweep:*")]
+        keys = list(self.store.scan_iter(f"{PREFIX}sweep:*"))
         return sum(bool(self.store.hexists(key, "ended")) for key in keys)
 
     def redeploy(self, commit: str, *, failing: bool = False) -> None:

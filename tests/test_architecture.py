@@ -66,7 +66,7 @@ def test_nobody_imports_a_higher_layer(path: Path) -> None:
 
 
 def _module(name: str) -> bool:
-    return (ROOT / "workers" / f"{name.split('.')[0]}.py").exists()
+    return (ROOT / "workers" / f"{name.split('.', maxsplit=1)[0]}.py").exists()
 
 
 def test_workers_never_import_the_receiver() -> None:

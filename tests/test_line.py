@@ -259,7 +259,7 @@ def test_shadow_mode_tells_nobody(start: Start) -> None:
     with start(TRACKWALKER_MODE="shadow") as shadow:
         shadow.alert()
 
-        shadow.drive(lambda: shadow.outcome())
+        shadow.drive(shadow.outcome)
 
         for _ in range(5):
             shadow.once()

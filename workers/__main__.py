@@ -1,4 +1,4 @@
-"""The commands for people: `python -m workers up | list | show ID | pause | resume | mute SERVICE | mend ID | sweep`."""
+"""The commands for people: `python -m workers up | list | show | pause | resume | mute | mend | sweep`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _up(config: Settings, options: argparse.Namespace) -> int:
     logs.configure("up")
     lacks = settings.missing(config)
     for lack in lacks:
-        log.warning(f"not set: {lack}")
+        log.warning("not set", extra={"setting": lack})
     if any(lack.startswith(("TRACKWALKER_SECRET", "RAILWAY", "TRACKWALKER_WATCH")) for lack in lacks):
         print("trackwalker: without these nothing can be looked at:", file=sys.stderr)
         for lack in lacks:
@@ -69,9 +69,11 @@ def _up(config: Settings, options: argparse.Namespace) -> int:
     if not options.procfile.is_file():
         print(f"trackwalker: no {options.procfile}: run from the project's folder", file=sys.stderr)
         return 2
-    log.info(f"mode {config.mode}; doors at {config.url}/hooks/railway, /hooks/slack, /ping")
+    log.info(
+        "doors open", extra={"at": f"{config.url}/hooks/railway, /hooks/slack, /ping", "mode": config.mode}
+    )
     if config.model:
-        log.info(f"code and log patterns of sick services are sent to the model {config.model}")
+        log.info("code and log patterns of sick services go to a model", extra={"model": config.model})
     return supervise.up(config, options.procfile)
 
 

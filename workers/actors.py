@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
 import dramatiq
 import httpx
@@ -79,27 +78,38 @@ class Services:
 def backoff(tries: int, asked: float | None) -> float:
     """Seconds to wait before the next try: doubling, with jitter and a cap; never sooner than we were asked."""
     wait = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(tries, 10))
-    return max(wait * random.uniform(0.5, 1.0), asked or 0.0)
+    jittered: float = wait * random.uniform(0.5, 1.0)
+    return max(jittered, asked or 0.0)
 
 
 def declare(broker: RedisBroker, services: Services) -> None:
     """Declare one actor per stage on the broker; those of a mend share TRACKWALKER_MENDS places."""
     slots = threading.BoundedSemaphore(services.settings.mends)
-    for stage in LINE:
-        run = partial(_in_a_slot, slots) if STAGES[stage] == "mends" else partial(work)
-
-        def act(key: str, stage: str = stage, run: Callable[..., None] = run) -> None:
-            run(services, key, stage)
-
-        dramatiq.actor(act, broker=broker, actor_name=stage, queue_name=STAGES[stage])
+    for stage, queue in STAGES.items():
+        act = _acting(services, stage, slots if queue == "mends" else None)
+        dramatiq.actor(broker=broker, actor_name=stage, queue_name=queue)(act)
 
 
-def _in_a_slot(slots: threading.BoundedSemaphore, services: Services, key: str, stage: str) -> None:
+def _acting(
+    services: Services, stage: str, slots: threading.BoundedSemaphore | None
+) -> Callable[[str], None]:
+    """What the actor of a stage does with a journal's name."""
+
+    def act(key: str) -> None:
+        if slots is None:
+            work(services, stage, key)
+        else:
+            _in_a_slot(slots, services, stage, key)
+
+    return act
+
+
+def _in_a_slot(slots: threading.BoundedSemaphore, services: Services, stage: str, key: str) -> None:
     """Work when there is a free place; else drop the message, the mover brings it again."""
     if not slots.acquire(blocking=False):
         return
     try:
-        work(services, key, stage)
+        work(services, stage, key)
     finally:
         slots.release()
 
@@ -277,7 +287,7 @@ def hold(services: Services, claim: Claim) -> None:
     brakes.check(services.journal, names, services.now().timestamp())
 
 
-def work(services: Services, key: str, stage: str) -> None:
+def work(services: Services, stage: str, key: str) -> None:
     """One stage of one journal under a claim, and what follows when it fails."""
     journal = services.journal
     if journal.stopping.is_set():

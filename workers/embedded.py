@@ -117,11 +117,17 @@ class EmbeddedStore:
 
     def _kill_leftover(self) -> None:
         """A server of ours that runs but does not answer would hold the data folder."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
         with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
             pid = int((self.folder / "store.pid").read_text())
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if b"valkey-server" in command:
+            deadline = time.monotonic() + 5
+            while (
+                b"valkey-server" in Path(f"/proc/{pid}/cmdline").read_bytes() and time.monotonic() < deadline
+            ):
                 os.kill(pid, signal.SIGKILL)
+                time.sleep(0.02)
 
     def stop(self) -> None:
         """Stop the server in order (everything synced) and give the folder back."""

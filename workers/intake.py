@@ -39,5 +39,11 @@ def take_in(
 
 def tells_trouble(alert: Alert) -> bool:
     """Whether the sender told of trouble: a new deployment or a ping is a reason to look, nothing more."""
-    quiet = ("ping", "deployment.deployed", "deployment.redeployed", "deployment.resumed")
+    quiet = (
+        "ping",
+        "deployment.restarted",
+        "deployment.deployed",
+        "deployment.redeployed",
+        "deployment.resumed",
+    )
     return alert.kind not in quiet

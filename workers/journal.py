@@ -127,8 +127,7 @@ class Journal:
         )
         if isinstance(answer, bytes):
             return None
-        pairs = [part for part in answer]
-        fields = {pairs[i].decode(): pairs[i + 1] for i in range(0, len(pairs), 2)}
+        fields = {answer[i].decode(): answer[i + 1] for i in range(0, len(answer), 2)}
         claim = Claim(self, key, stage, fields, time.monotonic() + deadline_seconds)
         with self._lock:
             self._claims.add(claim)

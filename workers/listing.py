@@ -45,7 +45,7 @@ def find(journal: Journal, name: str) -> str:
         if journal.ask("exists", key):
             return key
     pattern = f"{PREFIX}*{''.join(c if c.isalnum() or c in ':-' else '?' for c in name)}*"
-    keys = {raw.decode() for raw in journal.client.scan_iter(pattern, count=500, _type="HASH")}
+    keys: set[str] = {raw.decode() for raw in journal.client.scan_iter(pattern, count=500, _type="HASH")}
     keys = {key for key in keys if ":tell:" not in key and ":sweeps:" not in key} or keys
     if len(keys) != 1:
         raise Refused(
@@ -71,8 +71,8 @@ def _readable(field: str, value: bytes) -> str:
         text = value.decode(errors="replace")
         return _moment(int(text) / 1000) if field in ("opened", "ended", "lease", "not_before") else text
     try:
-        text = zlib.decompress(value[2:]) if value[1:2] == b"z" else value[2:]
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        plain = zlib.decompress(value[2:]) if value[1:2] == b"z" else value[2:]
+        return json.dumps(json.loads(plain), indent=2, ensure_ascii=False)
     except (ValueError, zlib.error):
         return "(unreadable)"
 

@@ -47,8 +47,7 @@ _SHOWN = {"kind", "severity", "since", "ongoing", "numbers", "sentence"}
 def lines(report: dict[str, Any]) -> list[str]:
     """A report for a person."""
     shown = [f"{report['environment']}: {len(report['services'])} services"]
-    for service in report["services"]:
-        for finding in service["findings"]:
-            shown.append(f"  {finding['severity']:8} {finding['sentence']}")
+    found = [finding for service in report["services"] for finding in service["findings"]]
+    shown += [f"  {finding['severity']:8} {finding['sentence']}" for finding in found]
     shown += [f"  not seen: {gap}" for gap in report["not_seen"]]
     return shown if len(shown) > 1 else [*shown, "  nothing above the line"]

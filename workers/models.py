@@ -459,6 +459,8 @@ class Certificate(Noun):
     checks: tuple[Check, ...] = ()
     reasons: tuple[str, ...] = ()
     """Why it is refused, or what is unproved in a draft."""
+    notes: tuple[str, ...] = ()
+    """What the reviewer should know besides: a new host, a new dependency."""
 
 
 class PullRequest(Noun):

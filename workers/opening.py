@@ -28,7 +28,7 @@ def open_incidents(
     held, answered = [], set()
     for place, (cause, sick) in enumerate(causes(findings, survey)):
         # Trouble told without a service (a volume alert) is answered by the likeliest cause.
-        named = [one for one in alerts if _names(one, cause, sick) or (place == 0 and _names_nobody(one))]
+        named = [one for one in alerts if _names(one, sick) or (place == 0 and _names_nobody(one))]
         incident = _incident(journal, survey, cause, sick, opened_at, tuple(alert.id for alert in alerts))
         held.append(_open(journal, incident, named, first_word_seconds))
         answered |= {alert.id for alert in named}
@@ -45,7 +45,7 @@ def alerts_of(sweep: Claim) -> list[Alert]:
     return [alert for alert in stored if alert is not None]
 
 
-def _names(alert: Alert, cause: Cause, sick: list[Finding]) -> bool:
+def _names(alert: Alert, sick: list[Finding]) -> bool:
     """Whether the alert is about one of the sick services."""
     if alert.service_id or alert.service_name:
         return any(alert.service_id == one.service_id or alert.service_name == one.service for one in sick)

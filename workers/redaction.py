@@ -36,9 +36,7 @@ TOKENS = re.compile(
     re.VERBOSE,
 )
 """Shapes that services publish for their own tokens, so that scanners find them."""
-USERINFO = re.compile(
-    r"""([A-Za-z][A-Za-z0-9+.-]{1,20}://)(?!\[redacted\]@)[^\s/"'<>?#]{1,300}@"""
-)
+USERINFO = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]{1,20}://)(?!\[redacted\]@)[^\s/"'<>?#]{1,300}@""")
 DATABASE_USERINFO = re.compile(
     r"""((?:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|amqps?|mssql)(?:\+\w{1,20})?://)(?!\[redacted\]@)[^\s"'<>@]{1,300}@""",
     re.IGNORECASE,
@@ -56,7 +54,10 @@ WORDS = (
     r"pass(?:word|wd|phrase|code)|pwd|secret|token(?!s|i[sz]|_?(?:count|limit|type|usage))|api[_-]?key|access[_-]?key"
     r"|private[_-]?key|signing[_-]?key|encryption[_-]?key|credential|session[_-]?id|signature"
 )
-PLAIN = r"none|null|nil|undefined|true|false|empty|missing|required|invalid|expired|expected|wrong|not|is|was|must|str|string"
+PLAIN = (
+    r"none|null|nil|undefined|true|false|empty|missing|required|invalid|expired|expected"
+    r"|wrong|not|is|was|must|str|string"
+)
 PAIR = re.compile(
     rf"""((?>(?:{WORDS})[\w-]{{0,30}}\]?(?:\\{{0,3}}["'])?\s{{0,3}}(?:=>|[:=>]|%3[AaDd])\s{{0,3}}))"""
     rf"""(?!(?:[bru]{{0,2}}\\{{0,3}}["'])?\[redacted\]|(?:\\{{0,3}}["'])?(?:{PLAIN})?(?:\\{{0,3}}["'])?(?:[\s,;&)}}\]]|$))"""
@@ -65,12 +66,8 @@ PAIR = re.compile(
     re.IGNORECASE,
 )
 """`password=…`, `"client_secret": "…"`, `?token=…`, `API_KEY: …`, escaped JSON; `_cut_pairs` cuts the value."""
-FLAG = re.compile(
-    rf"(--(?:[\w-]{{0,20}}-)?(?:{WORDS})\s{{1,3}})(?![-\[])[^\s\"']+", re.IGNORECASE
-)
-EMAIL = re.compile(
-    r"(?<![\w.%+-])[\w.%+-]{1,256}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}\b"
-)
+FLAG = re.compile(rf"(--(?:[\w-]{{0,20}}-)?(?:{WORDS})\s{{1,3}})(?![-\[])[^\s\"']+", re.IGNORECASE)
+EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]{1,256}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}\b")
 CARD = re.compile(r"(?<![\w.])[2-6]\d(?:[ -]?\d){11,17}(?![\w])")
 RANDOM = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{40,}={0,2}")
 
@@ -102,9 +99,7 @@ def redact(text: str, known: Iterable[str] = ()) -> str:
 
 def find_tokens(text: str) -> list[str]:
     """What looks like a real token or key in the text, shapes only: a pair with a harmless value is none."""
-    found = [
-        match[0] for match in (*PRIVATE_KEY.finditer(text), *TOKENS.finditer(text))
-    ]
+    found = [match[0] for match in (*PRIVATE_KEY.finditer(text), *TOKENS.finditer(text))]
     return found + [match[0] for match in RANDOM.finditer(text) if _is_random(match[0])]
 
 
@@ -115,9 +110,7 @@ def _cut_pairs(text: str) -> str:
         end = match.end()
         if match["quoted"]:
             parts.append(match["quoted"])
-            end = _end_of_quoted(
-                text, end, match["quote"], escaped="\\" in match["quoted"]
-            )
+            end = _end_of_quoted(text, end, match["quote"], escaped="\\" in match["quoted"])
         parts.append(MARK)
     return "".join([*parts, text[end:]])
 
@@ -139,9 +132,7 @@ def _is_card(digits: str) -> bool:
 def _is_random(text: str) -> bool:
     """Long, of all kinds of characters and without pattern: a key, or a line of one. A hex hash is not."""
     kinds = (
-        any(c.isdigit() for c in text)
-        and any(c.islower() for c in text)
-        and any(c.isupper() for c in text)
+        any(c.isdigit() for c in text) and any(c.islower() for c in text) and any(c.isupper() for c in text)
     )
     parted = text.count("/") + text.count("-") + text.count("_")
     if not kinds or parted > len(text) / 12:

@@ -139,7 +139,10 @@ HAND_ON = (
 redis.call('HDEL',KEYS[1],'lease')
 local at=now+tonumber(ARGV[4])
 if ARGV[5]=='1' then redis.call('HSET',KEYS[1],'not_before',at)
-elseif tonumber(redis.call('HGET',KEYS[1],'wanted') or 0)>tonumber(redis.call('HGET',KEYS[1],'noted') or 0) then at=now end
+else
+  local asked=redis.call('HMGET',KEYS[1],'wanted','noted')
+  if tonumber(asked[1] or 0)>tonumber(asked[2] or 0) then at=now end
+end
 redis.call('HSET',KEYS[1],'stage',ARGV[3],'reason',ARGV[6],'deaths',0)
 if ARGV[7]=='1' then redis.call('HINCRBY',KEYS[1],'tries',1) end
 redis.call('ZADD',KEYS[2],at,KEYS[1])
@@ -154,9 +157,8 @@ END = (
     + _OURS
     + """
 -- KEYS journal, due, tell or '', gate, open. ARGV fence, token, outcome, ttl_ms, gated, final (1: even if wanted).
-if ARGV[6]~='1' and tonumber(redis.call('HGET',KEYS[1],'wanted') or 0)>tonumber(redis.call('HGET',KEYS[1],'noted') or 0) then
-  return 2
-end
+local asked=redis.call('HMGET',KEYS[1],'wanted','noted')
+if ARGV[6]~='1' and tonumber(asked[1] or 0)>tonumber(asked[2] or 0) then return 2 end
 redis.call('HDEL',KEYS[1],'lease','not_before')
 redis.call('HSET',KEYS[1],'ended',now,'outcome',ARGV[3])
 redis.call('ZREM',KEYS[2],KEYS[1])

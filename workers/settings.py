@@ -13,16 +13,10 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from workers.errors import SettingsError
 from workers.models import Environment
-
-PREFIX = "TRACKWALKER_"
-
-
-def _named(name: str) -> AliasChoices:
-    return AliasChoices(PREFIX + name)
 
 
 class Settings(BaseModel):
@@ -40,16 +34,16 @@ class Settings(BaseModel):
     railway_environment_id: str | None = Field(None, validation_alias="RAILWAY_ENVIRONMENT_ID")
     railway_service_id: str | None = Field(None, validation_alias="RAILWAY_SERVICE_ID")
     railway_public_domain: str | None = Field(None, validation_alias="RAILWAY_PUBLIC_DOMAIN")
-    watch: tuple[Environment, ...] = Field((), validation_alias=_named("WATCH"))
-    secret: SecretStr | None = Field(None, validation_alias=_named("SECRET"))
-    public_url: str | None = Field(None, validation_alias=_named("PUBLIC_URL"))
+    watch: tuple[Environment, ...] = Field((), validation_alias="TRACKWALKER_WATCH")
+    secret: SecretStr | None = Field(None, validation_alias="TRACKWALKER_SECRET")
+    public_url: str | None = Field(None, validation_alias="TRACKWALKER_PUBLIC_URL")
     port: int = Field(8000, ge=1, le=65535, validation_alias="PORT")
-    mode: Literal["shadow", "report", "draft", "full"] = Field("full", validation_alias=_named("MODE"))
-    window_minutes: float = Field(30, gt=0, le=1440, validation_alias=_named("WINDOW_MINUTES"))
-    ping_minutes: float = Field(10, gt=0, validation_alias=_named("PING_MINUTES"))
-    persist_minutes: float = Field(4, gt=0, validation_alias=_named("PERSIST_MINUTES"))
-    step_seconds: int = Field(60, ge=1, le=3600, validation_alias=_named("STEP_SECONDS"))
-    watch_minutes: float = Field(30, gt=0, validation_alias=_named("WATCH_MINUTES"))
+    mode: Literal["shadow", "report", "draft", "full"] = Field("full", validation_alias="TRACKWALKER_MODE")
+    window_minutes: float = Field(30, gt=0, le=1440, validation_alias="TRACKWALKER_WINDOW_MINUTES")
+    ping_minutes: float = Field(10, gt=0, validation_alias="TRACKWALKER_PING_MINUTES")
+    persist_minutes: float = Field(4, gt=0, validation_alias="TRACKWALKER_PERSIST_MINUTES")
+    step_seconds: int = Field(60, ge=1, le=3600, validation_alias="TRACKWALKER_STEP_SECONDS")
+    watch_minutes: float = Field(30, gt=0, validation_alias="TRACKWALKER_WATCH_MINUTES")
     github_token: SecretStr | None = Field(None, validation_alias="GITHUB_TOKEN")
     github_app_id: str | None = Field(None, validation_alias="GITHUB_APP_ID")
     github_app_private_key: SecretStr | None = Field(None, validation_alias="GITHUB_APP_PRIVATE_KEY")
@@ -59,21 +53,21 @@ class Settings(BaseModel):
     slack_channel: str | None = Field(None, validation_alias="SLACK_CHANNEL")
     slack_webhook_url: SecretStr | None = Field(None, validation_alias="SLACK_WEBHOOK_URL")
     slack_api_url: str = Field("https://slack.com/api/", validation_alias="SLACK_API_URL")
-    model: str | None = Field(None, validation_alias=_named("MODEL"))
+    model: str | None = Field(None, validation_alias="TRACKWALKER_MODEL")
     opencode_config: Path | None = Field(None, validation_alias="OPENCODE_CONFIG")
     opencode_bin: Path | None = Field(None, validation_alias="OPENCODE_BIN")
-    status_pages: dict[str, str] = Field(default_factory=dict, validation_alias=_named("STATUS_PAGES"))
-    mends: int = Field(1, ge=1, le=16, validation_alias=_named("MENDS"))
-    max_open_prs: int = Field(3, ge=0, validation_alias=_named("MAX_OPEN_PRS"))
-    daily_runs: int = Field(20, ge=0, validation_alias=_named("DAILY_RUNS"))
-    run_cost_usd: float = Field(2, gt=0, validation_alias=_named("RUN_COST_USD"))
-    daily_cost_usd: float = Field(20, gt=0, validation_alias=_named("DAILY_COST_USD"))
-    price: tuple[float, float] | None = Field(None, validation_alias=_named("PRICE"))
+    status_pages: dict[str, str] = Field(default_factory=dict, validation_alias="TRACKWALKER_STATUS_PAGES")
+    mends: int = Field(1, ge=1, le=16, validation_alias="TRACKWALKER_MENDS")
+    max_open_prs: int = Field(3, ge=0, validation_alias="TRACKWALKER_MAX_OPEN_PRS")
+    daily_runs: int = Field(20, ge=0, validation_alias="TRACKWALKER_DAILY_RUNS")
+    run_cost_usd: float = Field(2, gt=0, validation_alias="TRACKWALKER_RUN_COST_USD")
+    daily_cost_usd: float = Field(20, gt=0, validation_alias="TRACKWALKER_DAILY_COST_USD")
+    price: tuple[float, float] | None = Field(None, validation_alias="TRACKWALKER_PRICE")
     """USD per million tokens, in and out, for a model that names no price."""
-    first_word_seconds: float = Field(60, ge=0, validation_alias=_named("FIRST_WORD_SECONDS"))
-    heartbeat_url: SecretStr | None = Field(None, validation_alias=_named("HEARTBEAT_URL"))
-    unsandboxed: bool = Field(False, validation_alias=_named("UNSANDBOXED"))
-    page_password: SecretStr | None = Field(None, validation_alias=_named("PAGE_PASSWORD"))
+    first_word_seconds: float = Field(60, ge=0, validation_alias="TRACKWALKER_FIRST_WORD_SECONDS")
+    heartbeat_url: SecretStr | None = Field(None, validation_alias="TRACKWALKER_HEARTBEAT_URL")
+    unsandboxed: bool = Field(False, validation_alias="TRACKWALKER_UNSANDBOXED")
+    page_password: SecretStr | None = Field(None, validation_alias="TRACKWALKER_PAGE_PASSWORD")
     provider_keys: dict[str, SecretStr] = Field(default_factory=dict)
     """Environment variables that look like a model provider's key, by name."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -41,17 +42,15 @@ class Child:
         self.started = time.monotonic()
         self.process = subprocess.Popen(
             ["/bin/sh", "-c", f"exec {self.command}"], env=self.environment, start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 (this process has one thread)
         )  # fmt: skip
         log.info("started", extra={"child": self.name, "pid": self.process.pid})
 
     def signal(self, number: signal.Signals) -> None:
         """To the whole group: dramatiq's workers are children of their master."""
         if self.process is not None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, number)
-            except ProcessLookupError:
-                pass
 
 
 def _die_with_parent() -> None:
@@ -133,12 +132,12 @@ def _bring_back(child: Child) -> None:
 
 def _end(children: list[Child]) -> None:
     """Everything ends: asked first, killed after the draining time."""
-    alive = [child for child in children if child.process is not None]
-    for child in alive:
+    for child in children:
         child.signal(signal.SIGTERM)
     deadline = time.monotonic() + DRAIN_SECONDS
-    for child in alive:
-        assert child.process is not None
+    for child in children:
+        if child.process is None:
+            continue
         try:
             child.process.wait(max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from workers import analysis, scripts, survey
 from workers.github import GitHub
-from workers.journal import PREFIX, Claim, Journal
+from workers.journal import Claim, Journal
 from workers.models import (
     Deployment,
     Environment,
@@ -53,7 +53,7 @@ def watch(
         claim.keep("watch", Watch, Watch(held=False, sentence=sentence))
         claim.hand_on("watch", after=LOOK_AGAIN_SECONDS, tell=tell)
         return
-    _after_merge(claim, railway, settings, journal, incident, pull, now, tell)
+    _after_merge(claim, railway, settings, incident, pull, now, tell)
 
 
 def _until_clean(claim: Claim, tell: str) -> None:
@@ -90,8 +90,8 @@ def _ask(claim: Claim, github: GitHub, journal: Journal, pull: PullRequest) -> P
 
 
 def _after_merge(
-    claim: Claim, railway: Railway, settings: Settings, journal: Journal, incident: Incident,
-    pull: PullRequest, now: datetime, tell: str,
+    claim: Claim, railway: Railway, settings: Settings, incident: Incident, pull: PullRequest,
+    now: datetime, tell: str,
 ) -> None:  # fmt: skip
     merged_at = claim.step("merged_at", datetime, lambda: now)
     environment = Environment(project_id=incident.project_id, environment_id=incident.environment_id)
@@ -114,7 +114,7 @@ def _after_merge(
         "after", Survey, lambda: survey.survey(railway, environment, window, settings.step_seconds)
     )
     findings = analysis.judge(seen, persist_minutes=settings.persist_minutes)
-    _finish(claim, compare(incident, seen, findings, live), tell)
+    _finish(claim, compare(incident, seen, findings), tell)
 
 
 def _deployed(
@@ -128,7 +128,7 @@ def _deployed(
     return next(iter([*exact, *newer]), None)
 
 
-def compare(incident: Incident, seen: Survey, findings: list[Finding], live: Deployment) -> Watch:
+def compare(incident: Incident, seen: Survey, findings: list[Finding]) -> Watch:
     """Whether the signature of the incident is gone in a window that lies wholly after the deployment."""
     kinds = {finding.kind for finding in incident.findings}
     again = [one for one in findings if one.service_id == incident.cause.key and one.kind in kinds]

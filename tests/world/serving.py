@@ -116,6 +116,7 @@ def serve(app: ASGIApp, faults: Faults | None = None, port: int = 0, **options: 
     )  # fmt: skip
     server = uvicorn.Server(config)
     socket = config.bind_socket()
+    socket.listen(128)  # a client may be quicker than the server's thread
     thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
     thread.start()
     number = socket.getsockname()[1]

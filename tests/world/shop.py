@@ -50,7 +50,7 @@ class Shop(BaseHTTPRequestHandler):
 if __name__ == "__main__":
     ThreadingHTTPServer(("", 8080), Shop).serve_forever()
 '''
-TEST = '''import unittest
+TEST = """import unittest
 
 from pricing import total
 
@@ -58,8 +58,8 @@ from pricing import total
 class Prices(unittest.TestCase):
     def test_a_voucher_is_taken_off(self):
         self.assertEqual(total({"amount": 20, "voucher": "SPRING"}), 15)
-'''
-REPRODUCTION = '''import unittest
+"""
+REPRODUCTION = """import unittest
 
 from pricing import total
 
@@ -67,7 +67,7 @@ from pricing import total
 class NoVoucher(unittest.TestCase):
     def test_an_order_without_a_voucher_costs_its_amount(self):
         self.assertEqual(total({"amount": 20}), 20)
-'''
+"""
 NAME = "acme/shop"
 
 
@@ -79,7 +79,9 @@ def write(folder: Path) -> tuple[str, str]:
     (folder / "tests" / "__init__.py").write_text("")
     (folder / "tests" / "test_pricing.py").write_text(TEST)
     (folder / "README.md").write_text("A shop.\n")
-    return _commit(folder, HEALTHY, "Prices with vouchers"), _commit(folder, SICK, "Read the voucher directly")
+    return _commit(folder, HEALTHY, "Prices with vouchers"), _commit(
+        folder, SICK, "Read the voucher directly"
+    )
 
 
 def _commit(folder: Path, pricing: str, message: str) -> str:

@@ -32,8 +32,6 @@ from workers.railway import Railway
 from workers.redaction import redact
 from workers.repository import Repositories
 
-STATUS_SECONDS = 8.0
-
 
 def read_evidence(
     incident: Incident, *, railway: Railway, github: GitHub, repositories: Repositories,
@@ -71,26 +69,14 @@ def _upstreams(
     """Hosts that trouble names, then hosts that the code names, with what their status pages say."""
     counts = blamed(said, pages)
     hosts = [host for host, _ in counts.most_common()]
-    hosts = [*hosts, *(host for host in named if host not in counts)][:MOST_UPSTREAMS]
-    found = [
-        Upstream(host=host, errors=counts[host], in_code=host in named, state="unknown") for host in hosts
-    ]
-    if not found:
-        return ()
-    client = http or httpx.Client(timeout=STATUS_SECONDS)
-    try:
-        return tuple(_with_state(reading, one, pages, client) for one in found)
-    finally:
-        if http is None:
-            client.close()
-
-
-def _with_state(reading: Reading, one: Upstream, pages: Mapping[str, str], http: httpx.Client) -> Upstream:
-    def ask() -> Upstream:
-        found = statuspages.look_up(one.host, pages, http)
-        return one.model_copy(update={"state": found.state, "says": redact(found.says)[:300]})
-
-    return reading.read(f"status page of {one.host}", ask, one)
+    found = []
+    for host in [*hosts, *(host for host in named if host not in counts)][:MOST_UPSTREAMS]:
+        state, says = statuspages.look_up(host, pages, http)
+        if state == "unknown" and counts[host] and statuspages.page_of(host, pages):
+            reading.not_seen.append(f"the state of {host}: {says}")
+        says = redact(says)[:300]
+        found.append(Upstream(host=host, errors=counts[host], in_code=host in named, state=state, says=says))
+    return tuple(found)
 
 
 def _assemble(

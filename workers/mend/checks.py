@@ -10,7 +10,7 @@ import posixpath
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -217,7 +217,7 @@ def _tools() -> list[Path]:
     ]
 
 
-def _for_installing() -> Mapping[str, str]:
+def _for_installing() -> dict[str, str]:
     present = {name: os.environ[name] for name in PASSED_THROUGH if os.environ.get(name)}
     return {name: value for name, value in present.items() if not urlsplit(value).password}
 

@@ -11,7 +11,7 @@ from workers.mend.wall import Finished
 
 NOTHING_RAN = re.compile(
     r"^Ran 0 tests|^NO TESTS RAN|no tests ran|collected 0 items|No tests found|No test files found"
-    r"|^(?:#|ℹ) tests 0\b|^\s*0 passing\b(?![\s\S]*\bfailing\b)",
+    r"|^(?:#|\u2139) tests 0\b|^\s*0 passing\b(?![\s\S]*\bfailing\b)",
     re.MULTILINE,
 )
 ALL_SKIPPED = re.compile(
@@ -19,7 +19,7 @@ ALL_SKIPPED = re.compile(
     r"|^Tests:\s+\d+ (?:skipped|todo), \d+ total|^\s*Tests\s+\d+ skipped \(\d+\)",
     re.MULTILINE,
 )
-NODE_SUMMARY = re.compile(r"^(?:#|ℹ) (pass|fail|skipped|todo) (\d+)", re.MULTILINE)
+NODE_SUMMARY = re.compile(r"^(?:#|\u2139) (pass|fail|skipped|todo) (\d+)", re.MULTILINE)
 RUNNER_LACKS = re.compile(
     r"No module named (?:pytest|unittest)$|could not determine executable to run|npx canceled"
     r"|(?:command )?not found$|: No such file or directory$|missing script:|npm error 404",
@@ -30,23 +30,23 @@ MODULE = re.compile(
     re.MULTILINE,
 )
 LOADING = re.compile(
-    r"^[#\sE]*(?:(?:Syntax|Indentation|Tab|Import|ModuleNotFound)Error\b"
+    r"^[# \tE]*(?:(?:Syntax|Indentation|Tab|Import|ModuleNotFound)Error\b"
     r"|AttributeError: (?:partially initialized )?module '|NameError: name '"
-    r"|TypeError: .*(?:unexpected keyword argument|positional arguments? but|required (?:positional|keyword-only) arg"
+    r"|TypeError: .*(?:unexpected keyword argument|positional arguments? but|required (?:positional|keyword-only)"
     r"|is not a function|is not a constructor)|ReferenceError: |Error: Cannot find module|.*ERR_MODULE_NOT_FOUND)[^\n]*",
     re.MULTILINE,
 )
 """Errors that say the code asked for is not there at all, rather than that it does the wrong thing."""
 FRAME = re.compile(
-    r"""^[#\sE]*File "(?P<native>[^"\n]+)", line \d+"""
+    r"""^[# \tE]*File "(?P<native>[^"\n]+)", line \d+"""
     r"""|^(?P<pytest>[^\s:"]+\.py):\d+: """
-    r"""|^[#\s]*(?:file://)?(?P<node>/[^\s:()]+\.[cm]?[jt]sx?):\d+$"""
-    r"""|^[#\s]*at (?:[^\n(]* \()?(?:file://)?(?P<stack>/[^\s:()]+\.[cm]?[jt]sx?):\d+:\d+\)?""",
+    r"""|^[# \t]*(?:file://)?(?P<node>/[^\s:()]+\.[cm]?[jt]sx?):\d+$"""
+    r"""|^[# \t]*at (?:[^\n(]* \()?(?:file://)?(?P<stack>/[^\s:()]+\.[cm]?[jt]sx?):\d+:\d+\)?""",
     re.MULTILINE,
 )
 FAILED_TEST = re.compile(
     r"^(?:FAIL|ERROR): (?P<unittest>[^\n]+)|^(?:FAILED|ERROR) (?P<pytest>\S+)|^\s*not ok \d+ - (?P<tap>[^\n#]+)"
-    r"|^\s*[✖✗×] (?P<spec>[^\n(]+)|^\s*● (?P<jest>[^\n]+)",
+    r"|^\s*[\u2716\u2717\u00d7] (?P<spec>[^\n(]+)|^\s*● (?P<jest>[^\n]+)",
     re.MULTILINE,
 )
 MOST_LOOKED_AT = 200_000

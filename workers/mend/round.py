@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from workers import budget, opencode, opencode_config, planning, scripts
-from workers.errors import AgentRefused
+from workers.errors import AgentRefused, Refused
 from workers.github import GitHub
 from workers.journal import PREFIX, Claim, Journal
 from workers.mend import checks, proof
@@ -222,7 +222,8 @@ def mend(claim: Claim, mender: Mender) -> Outcome | None:
     """Let the writing agent change a copy of the base branch, and prove what it did."""
     evidence, made = claim.need("evidence", Evidence), claim.need("plan", Plan)
     repository = evidence.repository
-    assert repository is not None  # `plan` ended the round otherwise
+    if repository is None:
+        raise Refused("the service's repository is not known")  # `plan` ended the round before
     base = claim.step("base", str, lambda: mender.github.head(repository.name, repository.base))
     if claim.get("fix", Fix) is None and (stop := _in_the_way(mender, repository, made, base)):
         release(claim, mender.journal)
@@ -247,7 +248,9 @@ def _in_the_way(mender: Mender, repository: Repository, made: Plan, base: str) -
     cause = f"cause: {made.cause.summary} ({culprit}:{made.cause.line})"
     if newer:
         sha, subject = newer[0]
-        headline = f"{culprit} was changed after the deployed commit, in {sha[:7]} ({subject}): deploy or look there"
+        headline = (
+            f"{culprit} was changed after the deployed commit, in {sha[:7]} ({subject}): deploy or look there"
+        )
         return Outcome(kind="told", headline=headline, lines=(cause,))
     for pull in mender.github.open_pulls(repository.name)[:OTHERS_LOOKED_AT]:
         if pull.branch.startswith("trackwalker/"):
@@ -278,9 +281,7 @@ def _write(claim: Claim, mender: Mender, repository: Repository, made: Plan, bas
     )  # fmt: skip
 
 
-def _certify(
-    claim: Claim, mender: Mender, repository: Repository, made: Plan, fix: Fix
-) -> Certificate:
+def _certify(claim: Claim, mender: Mender, repository: Repository, made: Plan, fix: Fix) -> Certificate:
     return proof.certify(
         fix, made, claim.need("verdict", Verdict), repository,
         service=claim.need("incident", Incident).cause.name, repositories=mender.repositories,

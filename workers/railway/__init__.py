@@ -183,9 +183,8 @@ class Railway:
         """vCPU and GB that a replica may use, by service id; None where there is no limit or none is known."""
         found: dict[str, tuple[float | None, float | None]] = {}
         for ids in _batches(service_ids):
-            asked: dict[str, object] = {"environmentId": environment.environment_id} | {
-                f"s{n}": one for n, one in enumerate(ids)
-            }
+            asked: dict[str, object] = {"environmentId": environment.environment_id}
+            asked |= {f"s{n}": one for n, one in enumerate(ids)}
             answer, _ = self._ask(wire.Limits, documents.limits(len(ids)), asked)
             found |= {one: wire.containers(answer.root.get(f"limits{n}")) for n, one in enumerate(ids)}
         return found

@@ -1,0 +1,546 @@
+"""What the Railway client promises, over real sockets where the stand-in can do it, else over a made-up answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from tests.world.railway import (
+    LogRow,
+    RailwayStandIn,
+    Request,
+    Sample,
+    World,
+    WorldDeployment,
+    WorldService,
+    WorldVolume,
+)  # fmt: skip
+from tests.world.serving import serve
+from workers.errors import RailwayBusy, RailwayRefused
+from workers.models import Environment, Window
+from workers.railway import Railway
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+AT = NOON.timestamp()
+WINDOW = Window(start=NOON, end=NOON + timedelta(minutes=10))
+HERE = Environment(project_id="prj", environment_id="env")
+META = {
+    "repo": "acme/shop",
+    "branch": "main",
+    "commitHash": "c0ffee",
+    "commitMessage": "gifts",
+    "commitAuthor": "ada",
+}
+
+
+def deployment(name: str, service: str = "svc", status: str = "SUCCESS", **facts: Any) -> WorldDeployment:
+    return WorldDeployment(**({"id": name, "service_id": service, "status": status, "created_at": AT - 3600,
+                               "status_at": None, "meta": META} | facts))  # fmt: skip
+
+
+def regions(**counts: int) -> dict[str, Any]:
+    deploy = {"multiRegionConfig": {name: {"numReplicas": count} for name, count in counts.items()}}
+    return META | {"serviceManifest": {"deploy": deploy}}
+
+
+@pytest.fixture
+def service() -> WorldService:
+    """A service with one live deployment."""
+    return WorldService("svc", "shop", repo="acme/shop", deployments=[deployment("dep")], active=["dep"])
+
+
+@pytest.fixture
+def standin(service: WorldService) -> RailwayStandIn:
+    return RailwayStandIn(World("prj", "acme", "env", "production", [service]), project_token="of-project")
+
+
+@pytest.fixture
+def railway(standin: RailwayStandIn) -> Iterator[Railway]:
+    """A client with the right account token."""
+    with serve(standin.app, standin.faults) as running:
+        client = Railway(running.url, token=SecretStr(standin.token))
+        yield client
+        client.close()
+
+
+def answering(answer: Callable[[httpx.Request], httpx.Response] | dict[str, Any]) -> Railway:
+    """A client whose Railway answers just that."""
+    handler = answer if callable(answer) else lambda _request: httpx.Response(200, json=answer)
+    return Railway(
+        "http://railway.test",
+        token=SecretStr("tok-1"),
+        http=httpx.Client(transport=httpx.MockTransport(handler)),
+    )
+
+
+# ---- what there is ---------------------------------------------------------------------------
+
+
+def test_a_failed_newest_deployment_does_not_serve(railway: Railway, service: WorldService) -> None:
+    service.deployments.insert(0, deployment("newer", status="FAILED", created_at=AT))
+
+    shop = railway.architecture(HERE).services[0]
+
+    assert shop.serving and shop.serving.id == "dep"
+    assert shop.latest and (shop.latest.id, shop.latest.status) == ("newer", "FAILED")
+
+
+@pytest.mark.parametrize(
+    ("status", "serves"), [("CRASHED", True), ("SLEEPING", True), ("FAILED", False), ("BUILDING", False)]
+)
+def test_without_an_active_deployment_the_latest_serves_if_it_came_so_far(
+    railway: Railway, service: WorldService, status: str, serves: bool
+) -> None:
+    service.deployments[0].status = status
+    service.active.clear()
+
+    shop = railway.architecture(HERE).services[0]
+
+    assert (shop.serving is not None) is serves
+
+
+def test_a_service_tells_its_code_its_domains_and_how_it_is_started(
+    railway: Railway, service: WorldService
+) -> None:
+    service.root_directory, service.start_command, service.domains = "/api", "python app.py", ["shop.test"]
+
+    seen = railway.architecture(HERE)
+
+    shop = seen.services[0]
+    assert (seen.environment_name, shop.repo, shop.root_directory, shop.start_command, shop.public) == (
+        "production", "acme/shop", "/api", "python app.py", True,
+    )  # fmt: skip
+    assert shop.serving and (shop.serving.commit, shop.serving.commit_author) == ("c0ffee", "ada")
+
+
+def test_replicas_are_counted_over_all_regions(railway: Railway, service: WorldService) -> None:
+    service.deployments[0].meta = regions(east=2, west=3)
+
+    shop = railway.architecture(HERE).services[0]
+
+    assert shop.replicas == 5
+    assert shop.serving and shop.serving.replicas == 5
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        None,
+        "no json",
+        [1],
+        {"repo": 7, "serviceManifest": "x"},
+        {"serviceManifest": {"deploy": {"multiRegionConfig": 3}}},
+    ],
+)
+def test_what_railway_calls_opaque_may_hold_anything(
+    railway: Railway, service: WorldService, meta: Any
+) -> None:
+    service.deployments[0].meta = meta
+
+    shop = railway.architecture(HERE).services[0]
+
+    assert (shop.replicas, shop.repo) == (1, "acme/shop")
+    assert shop.serving and shop.serving.commit is None
+
+
+def test_lists_that_come_in_pages_are_read_to_the_end(railway: Railway, standin: RailwayStandIn) -> None:
+    standin.page_limit = 2
+    standin.world.services = [
+        WorldService(f"s{n}", f"s{n}", repo="acme/x", branch=f"b{n}", volumes=[WorldVolume(f"v{n}", "data", "/data", 5, 10)],
+                     deployments=[deployment(f"d{n}", f"s{n}", created_at=AT + n)])
+        for n in range(5)
+    ]  # fmt: skip
+
+    names = [one.name for one in railway.architecture(HERE).services]
+
+    assert names == ["s0", "s1", "s2", "s3", "s4"]
+    assert sorted(railway.branches(HERE).items())[-1] == ("s4", "b4")
+    assert [len(volumes) for volumes in railway.volumes(HERE).values()] == [1] * 5
+    assert [one.id for one in railway.deployments(HERE, first=3)] == ["d4", "d3", "d2"]
+
+
+def test_pages_that_turn_in_a_circle_end_in_a_refusal() -> None:
+    page = {"edges": [], "pageInfo": {"hasNextPage": True, "endCursor": "same"}}
+
+    with pytest.raises(RailwayRefused, match="circle"):
+        answering({"data": {"deployments": page}}).deployments(HERE)
+
+
+def test_deployments_of_one_service_come_newest_first(railway: Railway, standin: RailwayStandIn) -> None:
+    standin.world.services[0].deployments = [
+        deployment("old", created_at=AT),
+        deployment("new", created_at=AT + 1),
+    ]
+    standin.world.services.append(WorldService("other", "other", deployments=[deployment("x", "other")]))
+
+    found = railway.deployments(HERE, "svc", 10)
+
+    assert [one.id for one in found] == ["new", "old"]
+
+
+def test_railways_own_trouble_is_told_in_its_words(railway: Railway, standin: RailwayStandIn) -> None:
+    assert railway.platform_incident() is None
+
+    standin.world.platform_incident = "Builds are slow"
+
+    assert railway.platform_incident() == "Builds are slow (investigating)"
+
+
+# ---- tokens ----------------------------------------------------------------------------------
+
+
+def test_a_project_token_names_its_environment_and_reads_it(standin: RailwayStandIn) -> None:
+    with serve(standin.app) as running:
+        railway = Railway(running.url, project_token=SecretStr("of-project"))
+
+        found = railway.environments()
+
+        assert found == [HERE]
+        assert railway.architecture(found[0]).services[0].name == "shop"
+        railway.close()
+
+
+def test_an_account_token_names_no_environment(railway: Railway, standin: RailwayStandIn) -> None:
+    assert railway.environments() == []
+    assert standin.operations == []
+
+
+def test_with_both_tokens_the_wider_one_reads(standin: RailwayStandIn) -> None:
+    with serve(standin.app) as running:
+        railway = Railway(running.url, token=SecretStr(standin.token), project_token=SecretStr("of-project"))
+
+        found = railway.environments()
+
+        assert found == [HERE]
+        standin.project_token = "revoked"
+        assert railway.project_name("prj") == "acme"
+        railway.close()
+
+
+def test_a_wrong_token_is_refused_with_the_setting_named(standin: RailwayStandIn) -> None:
+    with serve(standin.app) as running:
+        railway = Railway(running.url, token=SecretStr("wrong"))
+
+        with pytest.raises(RailwayRefused, match=r"Not Authorized.*RAILWAY_API_TOKEN") as caught:
+            railway.architecture(HERE)
+
+        assert "wrong" not in str(caught.value)
+        railway.close()
+
+
+def test_without_a_token_nothing_is_sent() -> None:
+    railway = Railway("http://127.0.0.1:9")
+
+    with pytest.raises(RailwayRefused, match="RAILWAY_API_TOKEN"):
+        railway.project_name("prj")
+
+
+# ---- refused or not available ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["429", "503"])
+def test_who_asks_for_patience_is_busy_for_as_long_as_it_says(
+    railway: Railway, standin: RailwayStandIn, kind: Any
+) -> None:
+    standin.faults.add(kind, retry_after="37")
+
+    with pytest.raises(RailwayBusy) as caught:
+        railway.project_name("prj")
+
+    assert caught.value.retry_after == 37
+
+
+def test_retry_after_may_be_a_date() -> None:
+    railway = answering(
+        lambda _request: httpx.Response(429, headers={"Retry-After": "Fri, 31 Dec 2010 23:59:59 GMT"})
+    )
+
+    with pytest.raises(RailwayBusy) as caught:
+        railway.project_name("prj")
+
+    assert caught.value.retry_after == 0
+
+
+def test_one_cut_connection_is_asked_again_and_a_second_one_is_busy(
+    railway: Railway, standin: RailwayStandIn
+) -> None:
+    standin.faults.add("drop", times=1)
+    assert railway.project_name("prj") == "acme"
+
+    standin.faults.add("drop", times=2)
+
+    with pytest.raises(RailwayBusy, match="cannot be reached"):
+        railway.project_name("prj")
+
+
+def test_nobody_at_the_address_is_busy() -> None:
+    railway = Railway("http://127.0.0.1:1", token=SecretStr("t"))
+
+    with pytest.raises(RailwayBusy, match="cannot be reached"):
+        railway.project_name("prj")
+
+    railway.close()
+
+
+def test_a_401_names_the_setting(railway: Railway, standin: RailwayStandIn) -> None:
+    standin.faults.add("refuse")
+
+    with pytest.raises(RailwayRefused, match="RAILWAY_TOKEN"):
+        railway.project_name("prj")
+
+
+def test_problem_processing_request_is_busy(railway: Railway, standin: RailwayStandIn) -> None:
+    standin.broken["project"] = "Problem processing request"
+
+    with pytest.raises(RailwayBusy):
+        railway.project_name("prj")
+
+
+def test_an_unknown_id_is_refused_in_railways_words(railway: Railway) -> None:
+    with pytest.raises(RailwayRefused, match="Project not found"):
+        railway.project_name("nowhere")
+
+
+def test_a_query_that_railway_does_not_know_is_refused() -> None:
+    complaint = {
+        "message": 'Cannot query field "source"',
+        "extensions": {"code": "GRAPHQL_VALIDATION_FAILED"},
+    }
+    railway = answering(lambda _request: httpx.Response(400, json={"errors": [complaint]}))
+
+    with pytest.raises(RailwayRefused, match='Cannot query field "source"'):
+        railway.project_name("prj")
+
+
+@pytest.mark.parametrize("body", [b"<html>maintenance</html>", b"", b"[]"])
+def test_an_answer_that_is_no_graphql_is_busy(body: bytes) -> None:
+    with pytest.raises(RailwayBusy):
+        answering(lambda _request: httpx.Response(200, content=body)).project_name("prj")
+
+
+def test_an_answer_of_another_shape_is_refused_and_says_where() -> None:
+    with pytest.raises(RailwayRefused, match=r"project\.name"):
+        answering({"data": {"project": {"name": None}}}).project_name("prj")
+
+
+def test_our_token_is_not_in_the_error_even_if_railway_echoes_it() -> None:
+    railway = answering({"errors": [{"message": "bad token tok-1\nsorry"}]})
+
+    with pytest.raises(RailwayRefused) as caught:
+        railway.project_name("prj")
+
+    assert str(caught.value) == "Railway: bad token *** sorry"
+
+
+def test_a_part_that_came_as_null_beside_an_error_is_named(railway: Railway, standin: RailwayStandIn) -> None:
+    standin.nulls.add("latestDeployment")
+
+    seen = railway.architecture(HERE)
+
+    assert seen.services[0].serving is not None
+    assert seen.not_seen == (
+        "environment.serviceInstances.edges.node.latestDeployment: could not resolve latestDeployment",
+    )
+
+
+# ---- series ----------------------------------------------------------------------------------
+
+
+def test_usage_comes_per_replica_with_its_limits(railway: Railway, service: WorldService) -> None:
+    for second in range(0, 120, 20):
+        service.samples += [
+            Sample(AT + second, name, "dep", cpu, 0.5) for name, cpu in (("i1", 1.0), ("i2", 3.0))
+        ]
+
+    seen = railway.usage(HERE, WINDOW, 60)["svc"]
+
+    assert {one.instance_id: one.cpu for one in seen.instances} == {
+        "i1": ((int(AT), 1.0), (int(AT) + 60, 1.0)),
+        "i2": ((int(AT), 3.0), (int(AT) + 60, 3.0)),
+    }
+    assert {one.deployment_id for one in seen.instances} == {"dep"}
+    assert (seen.cpu_limit, seen.memory_limit, seen.summed) == (8.0, 8.0, False)
+
+
+def test_a_service_without_samples_has_no_usage_rather_than_none_used(railway: Railway) -> None:
+    assert railway.usage(HERE, WINDOW, 60) == {}
+
+
+def test_a_series_without_a_replica_is_known_to_be_a_sum() -> None:
+    values = [{"ts": 60, "value": 2}, {"ts": 0, "value": 1}]
+    metrics = [{"measurement": "CPU_USAGE", "tags": {"serviceId": "svc"}, "values": values}]
+
+    seen = answering({"data": {"metrics": metrics}}).usage(HERE, WINDOW, 60)["svc"]
+
+    assert seen.summed
+    assert seen.instances[0].cpu == ((0, 1.0), (60, 2.0))
+    assert seen.cpu_limit is None
+
+
+def test_configured_limits_are_decimal_gigabytes(railway: Railway, standin: RailwayStandIn) -> None:
+    standin.world.services.append(WorldService("free", "free", cpu_limit=None, memory_limit=0.5))
+
+    assert railway.limits(HERE, ["svc", "free"]) == {"svc": (8.0, 8.0), "free": (None, 0.5)}
+
+
+def test_requests_are_counted_per_step_with_the_durations_of_the_same_step(
+    railway: Railway, service: WorldService
+) -> None:
+    answers = [(0, 200, 10.0), (1, 301, 10.0), (2, 404, 20.0), (61, 500, 900.0), (62, 502, 300.0)]
+    service.requests = [Request(AT + second, "GET", "/", status, ms, "dep") for second, status, ms in answers]
+
+    first, second = railway.traffic(HERE, ["svc"], WINDOW, 60).by_service["svc"]
+
+    assert (first.at, first.requests, first.ok, first.client_errors, first.server_errors, first.p95_ms) == (
+        int(AT), 3, 2, 1, 0, 20.0,
+    )  # fmt: skip
+    assert (second.requests, second.server_errors, second.p95_ms) == (2, 2, 900.0)
+
+
+def test_many_services_are_asked_twenty_at_a_time(railway: Railway, standin: RailwayStandIn) -> None:
+    standin.world.services = [WorldService(f"s{n}", f"s{n}") for n in range(41)]
+
+    seen = railway.traffic(HERE, [f"s{n}" for n in range(41)], WINDOW, 60)
+
+    assert len(seen.by_service) == 41
+    assert len(standin.operations) == 3
+
+
+def test_a_service_that_railway_refuses_does_not_hide_the_others(railway: Railway) -> None:
+    seen = railway.traffic(HERE, ["gone", "svc", "lost"], WINDOW, 60)
+
+    assert list(seen.by_service) == ["svc"]
+    assert seen.refused == {"gone": "Service not found", "lost": "Service not found"}
+
+
+def test_a_start_is_the_platforms_line_not_a_service_that_speaks_of_it(
+    railway: Railway, service: WorldService
+) -> None:
+    service.deployments[0].logs = [
+        LogRow(AT - 9, "Starting Container"),
+        LogRow(AT + 5, "Starting Container"),
+        LogRow(AT + 6, "worker says Starting Container"),
+        LogRow(AT + 7, "Stopping Container"),
+        LogRow(AT + 90, "Starting Container"),
+        LogRow(AT + 9000, "Starting Container"),
+    ]
+
+    starts = railway.container_starts(HERE, WINDOW)
+
+    assert [(one.at.timestamp(), one.deployment_id) for one in starts] == [(AT + 5, "dep"), (AT + 90, "dep")]
+
+
+# ---- lines -----------------------------------------------------------------------------------
+
+
+def test_logs_are_the_last_lines_of_the_window_oldest_first(railway: Railway, service: WorldService) -> None:
+    service.deployments[0].logs = [
+        LogRow(AT + second, f"line {second}", instance_id="i1") for second in range(-5, 700, 5)
+    ]
+
+    lines = railway.deployment_logs("dep", WINDOW, limit=3)
+
+    assert [line.message for line in lines] == ["line 590", "line 595", "line 600"]
+    assert (lines[0].deployment_id, lines[0].instance_id) == ("dep", "i1")
+    assert lines[0].timestamp == NOON + timedelta(seconds=590)
+
+
+def test_logs_can_be_filtered_by_railway(railway: Railway, service: WorldService) -> None:
+    service.deployments[0].logs = [
+        LogRow(AT, "boom", "err"),
+        LogRow(AT + 1, "all well"),
+        LogRow(AT + 2, "no boom", "err"),
+    ]
+
+    lines = railway.deployment_logs("dep", filter='@level:error AND -"no boom"')
+
+    assert [(line.message, line.level) for line in lines] == [("boom", "error")]
+
+
+@pytest.mark.parametrize(
+    ("severity", "attributes", "level"),
+    [
+        ("err", {}, "error"), (None, {"level": '"warning"'}, "warn"), (None, {"lvl": '"INFO"'}, "info"),
+        (None, {"severity": "50"}, "error"), (None, {}, "info"), ("debug", {"level": '"error"'}, "debug"),
+        ("", {"level": '"fatal"'}, "error"),
+    ],
+)  # fmt: skip
+def test_the_level_is_the_severity_or_an_attribute_that_names_one(
+    severity: str | None, attributes: dict[str, str], level: str
+) -> None:
+    line = {"timestamp": "2026-06-13T22:22:15.608657501Z", "message": "x", "severity": severity, "tags": None,
+            "attributes": [{"key": key, "value": value} for key, value in attributes.items()]}  # fmt: skip
+
+    seen = answering({"data": {"deploymentLogs": [line]}}).deployment_logs("dep")[0]
+
+    assert (seen.level, seen.deployment_id) == (level, "dep")
+    assert seen.timestamp == datetime(2026, 6, 13, 22, 22, 15, 608657, tzinfo=UTC)
+
+
+def test_build_logs_are_found_by_the_deployments_time_however_long_ago(
+    railway: Railway, service: WorldService
+) -> None:
+    old = service.deployments[0]
+    old.created_at = AT - 90 * 86400
+    old.build_logs = [LogRow(old.created_at + 20, "Healthcheck failed!", "error")]
+
+    lines = railway.build_logs("dep", datetime.fromtimestamp(old.created_at, UTC))
+
+    assert [line.message for line in lines] == ["Healthcheck failed!"]
+
+
+def test_requests_of_the_window_can_be_asked_by_status(railway: Railway, service: WorldService) -> None:
+    service.requests = [
+        Request(AT + n, "GET", f"/{n}", 500 if n % 2 else 200, 12.0, "dep") for n in range(-3, 9)
+    ]
+
+    lines = railway.http_logs("dep", WINDOW, "@httpStatus:>=500", 3)
+
+    assert [(line.path, line.status, line.ms) for line in lines] == [
+        ("/3", 500, 12.0),
+        ("/5", 500, 12.0),
+        ("/7", 500, 12.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("facts", "edge"),
+    [
+        ({"status": 500}, False),
+        ({"status": 502}, False),
+        ({"status": 502, "response_details": "Retried single replica", "upstream_address": ""}, True),
+        ({"status": 503, "response_details": "Retried single replica"}, True),
+        (
+            {"status": 502, "upstream_address": "", "instance_id": "00000000-0000-0000-0000-000000000000"},
+            True,
+        ),
+        ({"status": 500, "upstream_address": ""}, False),
+        ({"status": 200, "upstream_address": ""}, False),
+    ],
+)
+def test_the_edges_own_answers_are_told_from_the_services(
+    railway: Railway, service: WorldService, facts: dict[str, Any], edge: bool
+) -> None:
+    service.requests = [Request(at=AT, method="GET", path="/", ms=1, deployment_id="dep", **facts)]
+
+    assert railway.http_logs("dep", WINDOW)[0].platform_answer is edge
+
+
+@pytest.mark.parametrize(
+    ("said", "errors"),
+    [
+        ('[{"error": "connection refused", "duration": 0}, {"error": "connection dial timeout"}]', ("connection refused", "connection dial timeout")),
+        ("", ()), ("not json", ("not json",)), ('{"a": 1}', ('{"a": 1}',)), ("[1]", ()),
+    ],
+)  # fmt: skip
+def test_upstream_errors_are_read_out_of_their_text(
+    railway: Railway, service: WorldService, said: str, errors: tuple[str, ...]
+) -> None:
+    service.requests = [Request(AT, "GET", "/", 502, 1, "dep", upstream_errors=said)]
+
+    assert railway.http_logs("dep", WINDOW)[0].upstream_errors == errors

@@ -1,0 +1,53 @@
+"""Diagnosis: which lane would end the trouble, by rules over the facts, with the facts for and against. Pure.
+
+The rules are asked in order and the first that answers wins: what nobody can mend in the code comes before the code,
+and whatever the facts do not carry is inconclusive. `signs` reads words, `case` holds what several rules ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from workers.diagnosis import elsewhere, own
+from workers.diagnosis.case import Case, inconclusive
+from workers.models import Evidence, Incident, Lane, Verdict
+
+MOST_CHECKS = 5
+Rule = Callable[[Case], Verdict | None]
+RULES: tuple[Rule, ...] = (
+    elsewhere.platform, own.never_started, elsewhere.configuration, elsewhere.edge_only, elsewhere.neighbour,
+    elsewhere.upstream, own.traced, own.leaks_or_slow, elsewhere.traffic, own.limit, own.ended, own.transient,
+)  # fmt: skip
+
+
+def diagnose(incident: Incident, evidence: Evidence) -> Verdict:
+    """The lane, with facts for and against, what to do where nothing is mended, and up to five next checks."""
+    case = Case(incident, evidence)
+    if not evidence.facts or not incident.findings:
+        verdict = inconclusive(case, f"nothing is known of {case.name} but that it was asked about")
+    else:
+        found = (verdict for rule in RULES if (verdict := rule(case)) is not None)
+        verdict = next(found, None) or inconclusive(
+            case, f"the facts do not carry a cause for what ails {case.name}"
+        )
+    against = [one for one in _against(case, verdict.lane) if one not in verdict.supports]
+    return verdict.model_copy(
+        update={
+            "supports": tuple(dict.fromkeys(verdict.supports)),
+            "contradicts": tuple(dict.fromkeys(against)),
+            "next_checks": tuple(dict.fromkeys(verdict.next_checks))[:MOST_CHECKS],
+        }
+    )
+
+
+def _against(case: Case, lane: Lane) -> tuple[str, ...]:
+    """Facts that speak for another lane than the one found."""
+    doubts = {
+        Lane.CODE: ("page says degraded", "page says down", "load grew:"),
+        Lane.UPSTREAM: ("page says operational", "stack traces name", "that commit changed"),
+        Lane.TRAFFIC: ("load did not grow", "that commit changed"),
+        Lane.RESOURCE_LIMIT: ("load grew:", "that commit changed"),
+    }
+    return case.facts(
+        *doubts.get(lane, ("stack traces name", "page says degraded", "page says down", "load grew:"))
+    )

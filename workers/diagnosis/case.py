@@ -1,0 +1,140 @@
+"""An incident with its evidence, and the questions that several rules ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from workers.diagnosis.signs import MEMORY_GONE, words
+from workers.models import CodePlace, Evidence, Finding, Incident, Lane, LogPattern, Severity, Verdict
+
+DOMINATES = 0.5
+"""Share of all counted trouble from which on one kind of it is what happens."""
+MORE_LOAD = 1.8
+ONE_ROUTE = 0.8
+"""Share of the slow requests on one route: then it is this route's code, not the whole service."""
+SOON_AFTER = timedelta(hours=2)
+LONG_AGO = timedelta(days=14)
+"""A deployment that ran well for so long is not suspected of what begins now."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the rules judge."""
+
+    incident: Incident
+    evidence: Evidence
+
+    @property
+    def name(self) -> str:
+        return self.incident.cause.name
+
+    @property
+    def alarms(self) -> tuple[Finding, ...]:
+        """The findings that opened the incident."""
+        loud = tuple(one for one in self.incident.findings if one.severity is not Severity.NOTICE)
+        return loud or self.incident.findings
+
+    @property
+    def kinds(self) -> set[str]:
+        return {finding.kind for finding in self.alarms}
+
+    @property
+    def onset(self) -> datetime:
+        return min(finding.since for finding in self.alarms)
+
+    @property
+    def trouble(self) -> tuple[LogPattern, ...]:
+        """Patterns that say something is wrong, of the failed build too."""
+        said = (*self.evidence.build_patterns, *self.evidence.patterns)
+        return tuple(one for one in said if one.level == "error")
+
+    def share(self, asked: Callable[[LogPattern], bool]) -> float:
+        """Which part of the counted trouble the question is true of, 0.0 to 1.0."""
+        total = sum(one.count for one in self.trouble)
+        return sum(one.count for one in self.trouble if asked(one)) / total if total else 0.0
+
+    def places(self, *why: str) -> tuple[CodePlace, ...]:
+        return tuple(one for one in self.evidence.places if one.why in why)
+
+    def facts(self, *needles: str) -> tuple[str, ...]:
+        """Ids of the facts that hold one of the texts."""
+        wanted = [needle[:200] for needle in needles if needle]
+        return tuple(fact.id for fact in self.evidence.facts if any(needle in fact.text for needle in wanted))
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The facts that say what was found."""
+        return self.facts(*(finding.sentence for finding in self.alarms))
+
+    @property
+    def place_facts(self) -> tuple[str, ...]:
+        return self.facts(*(f"{place.file}:{place.line}" for place in self.evidence.places))
+
+    def said(self, *patterns: LogPattern) -> tuple[str, ...]:
+        """The facts that quote these patterns."""
+        return self.facts(*(pattern.template for pattern in patterns))
+
+    @property
+    def logs_missing(self) -> bool:
+        return any("logs of" in gap for gap in self.evidence.not_seen)
+
+    @property
+    def out_of_memory(self) -> bool:
+        ended = any(finding.kind == "memory" and finding.numbers.get("restarts") for finding in self.alarms)
+        return ended or self.share(lambda one: bool(MEMORY_GONE.search(words(one)))) >= DOMINATES
+
+    def began_within(self, limit: timedelta) -> bool:
+        """Whether the trouble began no longer than this after the suspect was deployed."""
+        suspect = self.evidence.suspect
+        return suspect is not None and self.onset - suspect.at <= limit
+
+    @property
+    def from_the_start(self) -> bool:
+        """Whether it held when the window began: then it is not known how long before it began."""
+        window = self.incident.window
+        return self.onset - window.start <= 0.1 * (window.end - window.start)
+
+    @property
+    def one_route(self) -> bool:
+        slow = [one.count for one in self.evidence.requests if one.status < 500]
+        return bool(self.places("route")) and sum(slow) > 0 and max(slow) >= ONE_ROUTE * sum(slow)
+
+    @property
+    def load_grew(self) -> bool:
+        """Requests per step since the onset against before; False where one of both was hardly seen."""
+        service = self.incident.service
+        steps = service.traffic if service else ()
+        before = [one.requests for one in steps if one.at < self.onset.timestamp()]
+        since = [one.requests for one in steps if one.at >= self.onset.timestamp()]
+        if len(before) < 3 or len(since) < 3 or not sum(before):
+            return False
+        return sum(since) / len(since) >= MORE_LOAD * sum(before) / len(before)
+
+
+def short(text: str, longest: int = 160) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def inconclusive(case: Case, summary: str) -> Verdict:
+    """What is known is told; what was not seen is what to look at next."""
+    checks = [f"could not be read: {short(gap)}" for gap in case.evidence.not_seen[:2]]
+    if case.kinds & {"crashed", "restart_loop"}:
+        checks.append("the last lines before the container ended, and its exit code in Railway")
+    if case.kinds & {"server_errors"}:
+        checks.append("one failing request by hand, and what the service logs for it")
+    if case.kinds & {"latency", "cpu", "memory", "memory_growth"}:
+        checks.append("a profile of the running service")
+    checks += [
+        "what changed at the onset: deployments, variables, data, callers",
+        "the services that it calls",
+    ]
+    return Verdict(
+        lane=Lane.INCONCLUSIVE,
+        summary=summary,
+        supports=case.measured if case.incident.findings else (),
+        action="a person has to look: what is known and what was not seen is listed",
+        next_checks=tuple(checks[:5]),
+        confidence=0.3,
+    )

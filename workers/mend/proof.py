@@ -1,0 +1,256 @@
+"""What the host proved of a fix: it saw the trouble, saw it gone, and saw nothing else get worse.
+
+Everything runs behind the wall on throw-away copies. A reproduction must fail on the deployed commit and on the
+base, and pass with the patch, twice each: one that flips by itself proves nothing.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from workers.errors import Refused
+from workers.mend import limits
+from workers.mend.checks import Bench, Result, run_check, run_reproduction
+from workers.mend.project import Project, read_project
+from workers.mend.wall import Wall
+from workers.models import Certificate, Check, Fix, Lane, Plan, Verdict
+from workers.models import Repository as Place
+from workers.repository import Repositories, safe_bytes, safe_write
+
+Decision = Literal["ready", "draft", "refused", "already mended"]
+
+
+@dataclass(frozen=True)
+class Reproductions:
+    """The same file on three trees; None where it was not asked any more."""
+
+    deployed: Result
+    before: Result | None = None
+    after: Result | None = None
+    steady: bool = True
+
+
+def certify(
+    fix: Fix,
+    plan: Plan,
+    verdict: Verdict,
+    repository: Place,
+    *,
+    service: str,
+    repositories: Repositories,
+    wall: Wall,
+    on_start: Callable[[subprocess.Popen[bytes]], None] = lambda _process: None,
+    alive: Callable[[], None] = lambda: None,
+    secrets: tuple[str, ...] = (),
+) -> Certificate:
+    """Whether the fix is ready, a draft, refused or not needed any more, with the runs that show it.
+
+    Raises GitHubBusy or GitHubRefused when the code cannot be had, and what `alive` raises.
+    """
+    with _trees(repositories, repository, fix) as (deployed, before, after, folder):
+        try:
+            project = read_project(before, repository.root, service)
+        except Refused as error:
+            return Certificate(decision="refused", reasons=(str(error),))
+        lane = Lane.DEPLOYMENT if Lane.DEPLOYMENT in (verdict.lane, plan.verdict) else Lane.CODE
+        seen = limits.inspect(
+            fix.patch, before, after, lane=lane, protected=project.protected, secrets=secrets
+        )
+        if seen.refusals:
+            return Certificate(decision="refused", reasons=seen.refusals, notes=seen.notes)
+        bench = Bench(wall, folder, on_start, alive, secrets)
+        with _planted(fix, after, [deployed, before]) as path:
+            shown = _reproduce(bench, project, fix, plan, path, (deployed, before, after))
+        made = _judge_reproduction(fix, plan, shown)
+        if made.decision in ("refused", "already mended"):
+            return made.model_copy(update={"notes": seen.notes})
+        patched = _with_new_needs(project, after, fix)
+        checks = [_check(bench, (project, patched), command, before, after) for command in project.check]
+        return _decide(made, checks, lane).model_copy(update={"notes": seen.notes})
+
+
+# ---- the reproduction ------------------------------------------------------------------------
+
+
+def _reproduce(
+    bench: Bench, project: Project, fix: Fix, plan: Plan, path: str | None, trees: tuple[Path, Path, Path]
+) -> Reproductions | None:
+    """None where there is nothing to run."""
+    deployed, before, after = trees
+    if path is None or plan.reproduction.kind not in ("test", "script"):
+        return None
+    kind = plan.reproduction.kind
+    patched = _with_new_needs(project, after, fix)
+
+    def run(tree: Path) -> Result:
+        return run_reproduction(bench, tree, patched if tree == after else project, path, kind)
+
+    first = run(deployed)
+    if first.outcome == "passed" or first.judgement.unloadable:
+        return Reproductions(first)
+    second = first if deployed == before else run(before)
+    if second.outcome == "passed" or second.judgement.unloadable:
+        return Reproductions(first, second)
+    third = run(after)
+    steady = third.outcome != "passed" or second.outcome != "failed" or _again(run, before, after, second)
+    return Reproductions(first, second, third, steady)
+
+
+def _again(run: Callable[[Path], Result], before: Path, after: Path, second: Result) -> bool:
+    """It fails and passes once more; a hang is not waited for twice."""
+    fails = second.judgement.why.startswith("it did not end") or run(before).outcome == "failed"
+    return fails and run(after).outcome == "passed"
+
+
+@contextmanager
+def _planted(fix: Fix, after: Path, trees: list[Path]) -> Iterator[str | None]:
+    """The reproduction's path, while it stands in trees without the patch; None where nobody wrote it.
+
+    With it go the new empty package files on its way, so that it can be imported at all.
+    """
+    path = fix.reproduction_path
+    content = safe_bytes(after, path) if path else None
+    if path is None or content is None:
+        yield None
+        return
+    packages = [
+        file for file in fix.files if file.endswith("/__init__.py") and safe_bytes(after, file) == b""
+    ]
+    files = {file: b"" for file in packages if path.startswith(file.removesuffix("__init__.py"))} | {
+        path: content
+    }
+    former = {(tree, file): safe_bytes(tree, file) for tree in trees for file in files}
+    for tree, file in former:
+        safe_write(tree, file, files[file])
+    yield path
+    for (tree, file), text in former.items():
+        if text is None:
+            (tree / file).unlink(missing_ok=True)
+        else:
+            safe_write(tree, file, text)
+
+
+def _with_new_needs(project: Project, after: Path, fix: Fix) -> Project:
+    """The project, with what the patch adds to its dependencies (which limits allow for a failed deployment)."""
+    names = {file.rsplit("/", 1)[-1] for file in fix.files}
+    if not any(
+        name in ("package.json", "pyproject.toml", "Pipfile") or "requirements" in name for name in names
+    ):
+        return project
+    patched = read_project(after, project.root, "")
+    return replace(project, python_needs=patched.python_needs, node_needs=patched.node_needs)
+
+
+def _judge_reproduction(fix: Fix, plan: Plan, shown: Reproductions | None) -> Certificate:
+    """`ready` here means: as far as the reproduction goes."""
+    kind = plan.reproduction.kind
+    if kind in ("load", "none"):
+        why = (
+            "the trouble shows only under load, which was not replayed"
+            if kind == "load"
+            else "nothing reproduces it"
+        )
+        return Certificate(decision="draft", reasons=(f"unproved: {why}",))
+    if shown is None:
+        wanted = plan.reproduction.path or fix.reproduction_path
+        return Certificate(decision="refused", reasons=(f"the reproduction {wanted} was not written",))
+    decision, reason = _weigh(fix, shown)
+    return Certificate(
+        decision=decision,
+        reproduction_deployed=shown.deployed.run,
+        reproduction_before=shown.before.run if shown.before else None,
+        reproduction_after=shown.after.run if shown.after else None,
+        reasons=(reason,) if reason else (),
+    )
+
+
+def _weigh(fix: Fix, shown: Reproductions) -> tuple[Decision, str]:
+    deployed, before, after = shown.deployed, shown.before, shown.after
+    for result in (deployed, before):
+        if result and result.judgement.unloadable:
+            return "refused", f"{result.judgement.why}: it shows nothing about the trouble"
+    if before is None:
+        return "refused", "the reproduction passes on the deployed commit: it does not show the trouble"
+    if after is None:
+        if deployed.outcome == "failed":
+            return "already mended", f"already mended in {fix.base_commit[:12]}, deploy it"
+        return "refused", "the reproduction passes without the patch"
+    if after.outcome == "failed":
+        return "refused", f"the reproduction still fails with the patch: {_end_of(after)}"
+    runs = (("on the deployed commit", deployed), ("on the base branch", before), ("with the patch", after))
+    for where, result in runs:
+        if result.outcome == "not run":
+            return "draft", f"unproved: the reproduction could not be run {where} ({result.judgement.why})"
+    if not shown.steady:
+        return "refused", "the reproduction does not give the same result twice"
+    return "ready", ""
+
+
+def _end_of(result: Result) -> str:
+    lines = [line.strip() for line in result.run.output.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "without a word"
+
+
+# ---- the repository's own checks -------------------------------------------------------------
+
+
+def _check(
+    bench: Bench, project: Project, command: tuple[str, ...], before: Path, after: Path
+) -> tuple[Check, str]:
+    """The check on both trees, and a sentence where it got worse; what is worse is looked at twice."""
+    project, patched = projects
+    first, second = run_check(bench, before, project, command), run_check(bench, after, patched, command)
+    worse = _worse(first, second)
+    if worse:
+        second = run_check(bench, after, patched, command)
+        worse = _worse(first, second)
+    return Check(before=first.run, after=second.run), worse
+
+
+def _worse(before: Result, after: Result) -> str:
+    name = after.run.command
+    if before.outcome == "passed" and after.outcome != "passed":
+        return f"the check `{name}` passed before and is {after.outcome} with the patch: {_end_of(after)}"
+    fresh = sorted(after.judgement.failures - before.judgement.failures)
+    if before.outcome == after.outcome == "failed" and fresh:
+        return f"the check `{name}` fails in more places with the patch: {', '.join(fresh[:3])}"
+    return ""
+
+
+def _decide(made: Certificate, checked: list[tuple[Check, str]], lane: Lane) -> Certificate:
+    checks, worse = tuple(check for check, _ in checked), [said for _, said in checked if said]
+    if worse:
+        return made.model_copy(update={"decision": "refused", "checks": checks, "reasons": tuple(worse)})
+    unproved = [*made.reasons]
+    for check in checks:
+        if check.after.outcome == "not run":
+            why = check.after.output.partition("\n")[0]
+            unproved.append(f"unproved: the check `{check.after.command}` could not be run here ({why})")
+    if lane is Lane.DEPLOYMENT:
+        unproved.append("unproved: whether the platform builds and starts it, which only a deployment shows")
+    decision: Decision = "draft" if unproved else "ready"
+    return made.model_copy(update={"decision": decision, "checks": checks, "reasons": tuple(unproved)})
+
+
+# ---- trees -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def _trees(repositories: Repositories, place: Place, fix: Fix) -> Iterator[tuple[Path, Path, Path, Path]]:
+    """The deployed commit, the base, the base with the patch, and an empty folder; gone afterwards."""
+    with ExitStack() as stack:
+
+        def kept(path: Path) -> Path:
+            stack.callback(repositories.discard, path)
+            return path
+
+        before = kept(repositories.checkout(place.name, fix.base_commit))
+        after = kept(repositories.apply(place.name, fix.base_commit, fix.patch))
+        same = place.deployed == fix.base_commit
+        deployed = before if same else kept(repositories.checkout(place.name, place.deployed))
+        yield deployed, before, after, kept(repositories.bench())
