@@ -41,6 +41,7 @@ def let_leases_run_out(store: redis.Redis) -> Callable[[], None]:
 
     def run_out() -> None:
         for member in store.zrange(DUE, 0, -1):
+            assert isinstance(member, bytes)
             store.zadd(DUE, {member: 1})
             for field in ("lease", "not_before"):
                 if store.hexists(member, field):

@@ -69,16 +69,20 @@ class Line:
 
     def once(self) -> None:
         """The journal that is due next, as if its time had come."""
-        raw = self.store.zrange(DUE, 0, 0)
-        if not raw:
+        keys = self.due()
+        if not keys:
             return
-        key = raw[0].decode()
+        key = keys[0]
         self.store.hdel(key, "not_before", "lease", "first_at")
         self.store.zadd(DUE, {key: int(time.time() * 1000) + 600_000})
         stage = self.store.hget(key, "stage")
-        assert stage is not None
+        assert isinstance(stage, bytes)
         with suppress(Superseded):
             actors.work(self.services, stage.decode(), key)
+
+    def due(self) -> list[str]:
+        """What is not ended, the next one first."""
+        return [raw.decode() for raw in self.store.zrange(DUE, 0, -1) if isinstance(raw, bytes)]
 
     def incidents(self) -> list[str]:
         """Keys of all incidents' journals, oldest first."""
@@ -127,8 +131,8 @@ class Line:
     def story(self) -> str:
         """What stands in `due`, for a failing test."""
         rows = []
-        for raw in self.store.zrange(DUE, 0, -1):
-            fields = self.journal.fields(raw.decode())
+        for key in self.due():
+            fields = self.journal.fields(key)
             rows.append(
                 {name: fields[name].decode() for name in ("stage", "reason", "tries") if name in fields}
             )
@@ -169,4 +173,5 @@ def line(
         environ |= {"GITHUB_API_URL": hub, "GITHUB_SERVER_URL": hub}
         config = read(environ | settings, dotenv=None)
         services = main.services(config, store, folder / "state")
+        stack.callback(services.railway.close)
         yield Line(world, railway, github, slack, model, config, services, store, healthy, sick)

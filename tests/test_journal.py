@@ -178,9 +178,14 @@ def test_one_sweep_of_an_environment_works_and_the_next_waits_for_its_end(
     journal: Journal, store: redis.Redis
 ) -> None:
     gate = f"{PREFIX}sweeps:env"
-    attach = lambda n: journal.script(  # noqa: E731 (a shorthand)
-        scripts.ATTACH, [gate, DUE, f"{PREFIX}alert:{n}"], f"{PREFIX}sweep:env", str(n), "{}", "{}", 10_000
-    ).decode()
+
+    def attach(number: int) -> str:
+        keys = [gate, DUE, f"{PREFIX}alert:{number}"]
+        sweep: bytes = journal.script(
+            scripts.ATTACH, keys, f"{PREFIX}sweep:env", str(number), "{}", "{}", 10_000
+        )
+        return sweep.decode()
+
     first = attach(1)
     joined = attach(2)
     working = claimed(journal, first)

@@ -59,7 +59,7 @@ def test_a_webhook_becomes_one_pull_request_whose_link_reaches_slack(sick: Line)
     assert len(sick.github.pulls) == 1
     assert f"/pull/{pull.number}" in last
     assert not pull.draft
-    assert "pricing.py" in pull.body
+    assert "pricing.py" in str(pull.body)
     assert "KeyError" in " ".join(told(sick))
     assert sick.github.wrong == []
 
@@ -217,7 +217,7 @@ def test_two_services_with_one_cause_in_the_code_get_one_pull_request(sick: Line
     sick.world.services.append(second)
     sick.alert(service_id=None, service_name=None)
 
-    sick.drive(lambda: len([one for one in sick.record(Outcome) if one]) == 2, stages=120)
+    sick.drive(lambda: len(sick.record(Outcome)) == 2, stages=120)
 
     kinds = sorted(outcome.kind for outcome in sick.record(Outcome))
     assert kinds == ["joined", "pull request"]

@@ -33,7 +33,7 @@ log = logging.getLogger("trackwalker.broker")
 
 def make_broker(client: redis.Redis, middleware: list[dramatiq.Middleware] | None = None) -> RedisBroker:
     """A broker without retries, time limits or age limits: the journal keeps those."""
-    return RedisBroker(client=client, namespace=NAMESPACE, middleware=middleware or [])
+    return RedisBroker(client=client, namespace=NAMESPACE, middleware=middleware or [])  # type: ignore[no-untyped-call]  # dramatiq types no constructor
 
 
 def message(stage: str, key: str) -> dramatiq.Message[None]:

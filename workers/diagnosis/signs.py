@@ -51,7 +51,8 @@ NO_ANSWER = re.compile(
     re.I,
 )
 BAD_ANSWER = re.compile(
-    r"\b50[0234] (?:Server Error|Bad Gateway|Service (?:Temporarily )?Unavailable|Gateway Time-?out|Internal Server Error)"
+    r"\b50[0234] (?:Server Error|Bad Gateway|Service (?:Temporarily )?Unavailable|Gateway Time-?out"
+    r"|Internal Server Error)"
     r"|\bstatus(?:[ _-]?code)?[:= ]{1,3}50[0234]\b|\bHTTP(?: status| error|/1\.1)? 50[0234]\b"
     r"|(?:answered|returned|responded|replied|gave|got)(?: with)?(?: an?)?(?: HTTP)?(?: status)? 50[0234]\b"
     r"|\b429 (?:Client Error|Too Many)|status(?:[ _-]?code)?[:= ]{1,3}429\b|\bBad Gateway\b|\bToo Many Requests\b",

@@ -16,7 +16,7 @@ from typing import Literal
 from workers.errors import Refused
 from workers.mend import limits
 from workers.mend.checks import Bench, Result, run_check, run_reproduction
-from workers.mend.project import Project, read_project
+from workers.mend.project import Command, Project, read_project
 from workers.mend.wall import Wall
 from workers.models import Certificate, Check, Fix, Lane, Plan, Verdict
 from workers.models import Repository as Place
@@ -64,14 +64,21 @@ def certify(
         if seen.refusals:
             return Certificate(decision="refused", reasons=seen.refusals, notes=seen.notes)
         bench = Bench(wall, folder, on_start, alive, secrets)
-        with _planted(fix, after, [deployed, before]) as path:
-            shown = _reproduce(bench, project, fix, plan, path, (deployed, before, after))
-        made = _judge_reproduction(fix, plan, shown)
-        if made.decision in ("refused", "already mended"):
-            return made.model_copy(update={"notes": seen.notes})
-        patched = _with_new_needs(project, after, fix)
-        checks = [_check(bench, (project, patched), command, before, after) for command in project.check]
-        return _decide(made, checks, lane).model_copy(update={"notes": seen.notes})
+        made = _run_all(bench, project, fix, plan, lane, (deployed, before, after))
+        return made.model_copy(update={"notes": seen.notes})
+
+
+def _run_all(
+    bench: Bench, project: Project, fix: Fix, plan: Plan, lane: Lane, trees: tuple[Path, Path, Path]
+) -> Certificate:
+    """The reproduction first; the checks only where it leaves something to propose."""
+    deployed, before, after = trees
+    with _planted(fix, after, [deployed, before]) as path:
+        made = _judge_reproduction(fix, plan, _reproduce(bench, project, fix, plan, path, trees))
+    if made.decision in ("refused", "already mended"):
+        return made
+    projects = (project, _with_new_needs(project, after, fix))
+    return _decide(made, [_check(bench, projects, command, before, after) for command in project.check], lane)
 
 
 # ---- the reproduction ------------------------------------------------------------------------
@@ -129,10 +136,7 @@ def _planted(fix: Fix, after: Path, trees: list[Path]) -> Iterator[str | None]:
         safe_write(tree, file, files[file])
     yield path
     for (tree, file), text in former.items():
-        if text is None:
-            (tree / file).unlink(missing_ok=True)
-        else:
-            safe_write(tree, file, text)
+        safe_write(tree, file, text)
 
 
 def _with_new_needs(project: Project, after: Path, fix: Fix) -> Project:
@@ -200,7 +204,7 @@ def _end_of(result: Result) -> str:
 
 
 def _check(
-    bench: Bench, project: Project, command: tuple[str, ...], before: Path, after: Path
+    bench: Bench, projects: tuple[Project, Project], command: Command, before: Path, after: Path
 ) -> tuple[Check, str]:
     """The check on both trees, and a sentence where it got worse; what is worse is looked at twice."""
     project, patched = projects

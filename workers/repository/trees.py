@@ -41,8 +41,8 @@ def safe_bytes(root: Path, path: str, *, most_bytes: int = MOST_READ) -> bytes |
         return file.read(most_bytes)
 
 
-def safe_write(root: Path, path: str, content: bytes) -> None:
-    """Put a file into the tree. Raises Refused where the path leaves the tree, or goes through a link."""
+def safe_write(root: Path, path: str, content: bytes | None) -> None:
+    """Put a file into the tree, or take it away (None). Raises Refused where the path leaves the tree, or goes through a link."""
     parts = path.split("/")
     if path.startswith("/") or any(part in ("", ".", "..", ".git") for part in parts):
         raise Refused(f"{path!r} is no path inside the repository")
@@ -53,7 +53,8 @@ def safe_write(root: Path, path: str, content: bytes) -> None:
             raise Refused(f"{path!r} leads through a link")
         folder.mkdir(exist_ok=True)
     (folder / parts[-1]).unlink(missing_ok=True)
-    (folder / parts[-1]).write_bytes(content)
+    if content is not None:
+        (folder / parts[-1]).write_bytes(content)
 
 
 def copy_tree(source: Path, target: Path, tracked: set[str]) -> None:
