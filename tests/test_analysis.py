@@ -167,6 +167,7 @@ def test_memory_that_grows_towards_its_limit_says_when_it_gets_there() -> None:
         pytest.param(lambda i: 0.6 - 0.4 * 2.718 ** (-i / 5), id="a cache that fills"),
         pytest.param(lambda i: 0.5 + 0.001 * (i % 3), id="noise"),
         pytest.param(lambda i: 0.8 - 0.01 * i, id="falling"),
+        pytest.param(lambda i: (0.5 if i < 12 else 0.62) + 0.0005 * i, id="a step up"),
     ],
 )
 def test_memory_that_does_not_lead_to_the_limit_is_silent(shape: Callable[[int], float]) -> None:

@@ -38,9 +38,10 @@ META = {
 }
 
 
-def deployment(name: str, service: str = "svc", status: str = "SUCCESS", **facts: Any) -> WorldDeployment:
-    return WorldDeployment(**({"id": name, "service_id": service, "status": status, "created_at": AT - 3600,
-                               "status_at": None, "meta": META} | facts))  # fmt: skip
+def deployment(
+    name: str, service: str = "svc", status: str = "SUCCESS", created_at: float = AT - 3600, **meta: Any
+) -> WorldDeployment:
+    return WorldDeployment(name, service, status, created_at, None, META | meta)
 
 
 def regions(**counts: int) -> dict[str, Any]:
@@ -151,7 +152,7 @@ def test_what_railway_calls_opaque_may_hold_anything(
 def test_lists_that_come_in_pages_are_read_to_the_end(railway: Railway, standin: RailwayStandIn) -> None:
     standin.page_limit = 2
     standin.world.services = [
-        WorldService(f"s{n}", f"s{n}", repo="acme/x", branch=f"b{n}", volumes=[WorldVolume(f"v{n}", "data", "/data", 5, 10)],
+        WorldService(f"s{n}", f"s{n}", repo="acme/x", branch=f"b{n}", volumes=[WorldVolume(f"v{n}", "v", "/v", 5, 10)],
                      deployments=[deployment(f"d{n}", f"s{n}", created_at=AT + n)])
         for n in range(5)
     ]  # fmt: skip
@@ -534,10 +535,13 @@ def test_the_edges_own_answers_are_told_from_the_services(
 @pytest.mark.parametrize(
     ("said", "errors"),
     [
-        ('[{"error": "connection refused", "duration": 0}, {"error": "connection dial timeout"}]', ("connection refused", "connection dial timeout")),
-        ("", ()), ("not json", ("not json",)), ('{"a": 1}', ('{"a": 1}',)), ("[1]", ()),
+        ('[{"error": "connection refused", "duration": 0}, {"error": "dial timeout"}]', ("connection refused", "dial timeout")),
+        ("", ()),
+        ("not json", ("not json",)),
+        ('{"a": 1}', ('{"a": 1}',)),
+        ("[1]", ()),
     ],
-)  # fmt: skip
+)
 def test_upstream_errors_are_read_out_of_their_text(
     railway: Railway, service: WorldService, said: str, errors: tuple[str, ...]
 ) -> None:

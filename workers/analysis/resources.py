@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import pairwise
 from typing import Literal
 
 from workers.analysis.statistics import Run, clean, floors, kendall_tau, runs, step_of, theil_sen
@@ -25,6 +26,8 @@ LEAST_RISE = 0.05
 RISING_TAU = 0.7
 STILL_RISING = 0.5
 """The later half must rise at least this much as fast as the earlier one; a cache that fills does not."""
+ONE_STEP = 0.6
+"""Of the rise within a sixth of the time: a step up, as after more load, is no growth."""
 FALLEN_BACK = 0.5
 """A fall by this share of the whole rise without a restart: somebody collects."""
 AT_LIMIT = 0.9
@@ -211,8 +214,10 @@ def _seconds_to_limit(points: Sequence[Point], limit: float, survey: Survey, per
 
 
 def _steady(points: Sequence[Point], rise: float) -> bool:
-    lowest = floors(points, 6)
-    if kendall_tau([value for _, value in lowest]) < RISING_TAU:
+    lowest = [value for _, value in floors(points, 6)]
+    if kendall_tau(lowest) < RISING_TAU:
+        return False
+    if max(b - a for a, b in pairwise(lowest)) > ONE_STEP * (lowest[-1] - lowest[0]):
         return False
     top = fall = 0.0
     for _, value in points:

@@ -16,7 +16,7 @@ PARAMETER = re.compile(r"^(?::\w+.*|\{.*\}|<.*>|\[.*\]|\$\{.*\}|\*.*|\(.*\)\??|%
 DEFINES = re.compile(
     r"^\s*(?:export\s+)?(?:default\s+)?(?:async\s+)?(?:def|function\*?)\s+(\w+)|^\s*(?:export\s+)?const\s+(\w+)\s*=\s*(?:async\s*)?\("
 )
-HANDLER = re.compile(r",\s*(?:[\w.]+\.)?(\w+)\s*\)")
+HANDLER = re.compile(r",\s*(?:[\w.]+\.)?(\w+)\s*\)(?!\s*=>)")
 CALLS = re.compile(r"\b(?:fetch|axios|httpx|requests|client|session|urlopen|redirect|href|http\.get)\b", re.I)
 """A line that asks somebody for this path does not answer it."""
 FILE_ROUTES = re.compile(

@@ -58,14 +58,8 @@ def propose(
         stop = _in_the_way(claim, github, remote, incident.branch, digests, max_open)
         if stop is not None:
             return stop
-        _push(
-            claim,
-            repositories,
-            remote.name,
-            incident.branch,
-            fix,
-            commit_message(title, plan, private=remote.private),
-        )
+        message = commit_message(title, plan, private=remote.private)
+        _push(claim, repositories, remote.name, incident.branch, fix, message)
     pull = claim.effect("pull", PullRequest, look, act)
     return _outcome(pull, plan, certificate, digest(fix.patch))
 
@@ -116,7 +110,15 @@ def _push(claim: Claim, repositories: Repositories, name: str, branch: str, fix:
             raise Refused(f"branch {branch} of {name} holds {there}, which is not our commit: left as it is")
         return there
 
-    claim.effect("branch", str, look, lambda: repositories.push(name, sha, branch))
+    def act() -> None:
+        try:
+            repositories.push(name, sha, branch)
+        except GitHubRefused:
+            # git repeats a push whose answer was lost, and is then refused what it did itself.
+            if repositories.remote_branch(name, branch) != sha:
+                raise
+
+    claim.effect("branch", str, look, act)
 
 
 def _outcome(pull: PullRequest, plan: Plan, certificate: Certificate, patch: str) -> Outcome:

@@ -20,6 +20,8 @@ AUTOLINKS = re.compile(
     r"@(?=\w)|#(?=\d)|(?<=\bGH)-(?=\d)|(?<=:)//|(?<=\bwww)\.(?=\w)|(?<=\bmailto):|(?<=\bxmpp):", re.I
 )
 SPECIAL = re.compile(r"[\\`*\[\]|~]|(?<!\w)_|_(?!\w)|(?<!\w)#")
+SKIPS = re.compile(r"\[(?=(?:skip|ci|no|actions)[ -])|\bskip(?=-checks)", re.I)
+"""Words by which a commit message keeps the checks from running."""
 LEADING = re.compile(r"^([-+=]|\d{1,9}(?=[.)]))")
 
 
@@ -38,7 +40,8 @@ def one_line(text: str, longest: int = LONGEST_LINE) -> str:
 
 def plain(text: str, longest: int = LONGEST_LINE) -> str:
     """One line that is no markdown, for titles and commit messages: reads the same, links to nothing."""
-    return AUTOLINKS.sub(lambda found: _parted(found[0]), one_line(text, longest))
+    line = SKIPS.sub(lambda found: found[0] + BREAK, one_line(text, longest))
+    return AUTOLINKS.sub(lambda found: _parted(found[0]), line)
 
 
 def inline(text: str, longest: int = LONGEST_LINE) -> str:

@@ -14,10 +14,11 @@ from pydantic import ValidationError
 
 from workers.models import Certificate, Evidence, Fix, Incident, Noun, Plan, PlanCause, Run, Verdict
 from workers.proposing.markdown import block, code, inline, one_line, plain
-from workers.redaction import redact
 
 LONGEST_TITLE = 90
 MOST_POINTS = 8
+ESCAPED_BAR = "\\|"
+"""In a table even code needs it."""
 MARKER = re.compile(r"<!-- trackwalker (\{[^\n]*\}) -->")
 HOSTS = re.compile(
     r"\b[a-z][a-z0-9+.-]*://[^\s)\]>\"'`]+|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b"
@@ -25,6 +26,11 @@ HOSTS = re.compile(
     re.I,
 )
 """Addresses, by their shape."""
+FIGURES = re.compile(
+    r"\b\d[\d.,]*\s?(?:%|(?:percent|requests?|errors?|times|users?|customers?|orders?|ms|[kMG]i?B|rps)\b)",
+    re.I,
+)
+"""Numbers that tell of traffic and load."""
 
 
 class Marker(Noun):
@@ -63,27 +69,26 @@ def render_pull_request(
         parts = [*_cause(cause, evidence, ()), *_files(fix), *_proof(certificate, fix, outputs=False)]
         parts += ["### Undo", "Revert this pull request."]
     mark = Marker(incident=incident.id, digests=tuple(digests), patch=patch_digest)
-    body = redact("\n\n".join(parts))
-    return plain(redact(title), LONGEST_TITLE), f"{body}\n\n{hidden(mark)}\n"
+    return plain(title, LONGEST_TITLE), "\n\n".join([*parts, hidden(mark)]) + "\n"
 
 
 def commit_message(title: str, plan: Plan, *, private: bool) -> str:
     """The message of the one commit; the same for the same plan."""
     place = f"{plan.cause.file}:{plan.cause.line}" if plan.cause.file else ""
-    steps = [f"- {plain(redact(step), 200)}" for step in plan.change[:MOST_POINTS]] if private else []
+    steps = [f"- {plain(step, 200)}" for step in plan.change[:MOST_POINTS]] if private else []
     paragraphs = [title, f"Cause: {plain(place, 200)}" if place else "", "\n".join(steps)]
     return "\n\n".join(part for part in paragraphs if part) + "\n"
 
 
 def hidden(mark: Marker) -> str:
     """The marker as an HTML comment that nothing in it can end."""
-    text = json.dumps(mark.model_dump(), sort_keys=True)
-    return f"<!-- trackwalker {text.replace('--', '-\\u002d').replace('>', '\\u003e')} -->"
+    text = json.dumps(mark.model_dump(), sort_keys=True).replace("--", "-\\u002d").replace(">", "\\u003e")
+    return f"<!-- trackwalker {text} -->"
 
 
 def discreet(text: str, incident: Incident, evidence: Evidence) -> str:
-    """Text for everybody's eyes: no address, no host that the evidence names, no name from the platform."""
-    text = HOSTS.sub("[address]", one_line(text))
+    """Text for everybody's eyes: no address, no figure, no host that the evidence names, no name of the project."""
+    text = FIGURES.sub("[figure]", HOSTS.sub("[address]", one_line(text)))
     hosts = {upstream.host for upstream in evidence.upstreams}
     for host in sorted(hosts | {incident.project_name, incident.environment_id}, key=len, reverse=True):
         if len(host) > 3:
@@ -104,11 +109,10 @@ def _broken(incident: Incident, evidence: Evidence, verdict: Verdict, link: str)
     if suspect := evidence.suspect:
         commit = f", commit {code(suspect.commit[:12])}" if suspect.commit else ""
         words = f": {inline(suspect.message, 120)}" if suspect.message else ""
-        lines.append(
-            f"Since deployment {code(suspect.deployment_id)} of {suspect.at:%Y-%m-%d %H:%M} {zone}{commit}{words}"
-        )
+        since = f"{suspect.at:%Y-%m-%d %H:%M} {zone}{commit}{words}"
+        lines.append(f"Since deployment {code(suspect.deployment_id)} of {since}")
     more = [f"Verdict: **{verdict.lane.value}**. {inline(verdict.summary)}"] if verdict.summary else []
-    more += [f"[The incident with all its facts]({link})"] if link else []
+    more += [f"{code(incident.id)} [with all its facts]({link})"] if link else []
     return ["### What broke", f"{seen} {where}", _points(lines), *more]
 
 
@@ -147,7 +151,7 @@ def _proof(certificate: Certificate, fix: Fix, *, outputs: bool) -> list[str]:
         for one in certificate.checks
     ]
     table = ["| what was run | before | after |\n|---|---|---|\n" + "\n".join(
-        f"| {what.replace('|', '&#124;')} | {old} | {new} |" for what, old, new in rows
+        f"| {what.replace('|', ESCAPED_BAR)} | {old} | {new} |" for what, old, new in rows
     )] if rows else ["Nothing could be run here."]  # fmt: skip
     test = [f"The reproduction is {code(fix.reproduction_path)}."] if fix.reproduction_path else []
     open_ends = [inline(reason) for reason in certificate.reasons] if outputs else []

@@ -1,0 +1,371 @@
+"""Each lane by its own facts, and the traps: what looks like code and is not, and the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from workers.diagnosis import diagnose
+from workers.models import (
+    Cause,
+    CodePlace,
+    Evidence,
+    Fact,
+    Finding,
+    Incident,
+    Lane,
+    LogPattern,
+    Repository,
+    RequestPattern,
+    Service,
+    Severity,
+    Suspect,
+    TrafficMinute,
+    Upstream,
+    Verdict,
+    Window,
+)
+
+END = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+START, ONSET = END - timedelta(minutes=30), END - timedelta(minutes=12)
+CODE = Repository(name="acme/shop", base="main", deployed="c" * 40)
+
+
+def finding(
+    kind: str = "server_errors", *, ongoing: bool = True, since: datetime = ONSET, **numbers: float
+) -> Finding:
+    return Finding.model_validate(
+        {
+            "service_id": "s1", "service": "api", "kind": kind, "severity": Severity.CRITICAL, "since": since,
+            "ongoing": ongoing, "numbers": numbers, "sentence": f"api is sick: {kind}",
+        }
+    )  # fmt: skip
+
+
+def incident(*findings: Finding, load: tuple[int, int] = (50, 50), cause: str = "service") -> Incident:
+    steps = tuple(
+        TrafficMinute(
+            at=int(START.timestamp()) + 60 * n, requests=load[0] if n < 18 else load[1], ok=40, client_errors=0,
+            server_errors=0,
+        )
+        for n in range(30)
+    )  # fmt: skip
+    service = Service(id="s1", name="api", traffic=steps, memory_limit=1.0, cpu_limit=2.0)
+    return Incident(
+        fingerprint="f" * 16, round="20261120T1200", project_id="p", project_name="shop", environment_id="e",
+        environment_name="production", findings=findings, window=Window(start=START, end=END), opened_at=END,
+        cause=Cause.model_validate({"kind": cause, "key": "s1", "name": "api"}), service=service,
+    )  # fmt: skip
+
+
+def pattern(template: str, count: int = 20, sample: str = "", level: str = "error") -> LogPattern:
+    return LogPattern(
+        template=template, count=count, level=level, first=ONSET, last=END, sample=sample or template
+    )
+
+
+def place(file: str = "shop/pricing.py", line: int = 5, why: str = "stack", excerpt: str = "") -> CodePlace:
+    values = {"file": file, "line": line, "function": "total", "why": why, "count": 20, "excerpt": excerpt}
+    return CodePlace.model_validate(values)
+
+
+def suspect(minutes: float = 4, *files: str) -> Suspect:
+    return Suspect(deployment_id="d1", commit="c" * 40, at=ONSET - timedelta(minutes=minutes), files=files)
+
+
+def request(
+    status: int = 500, *, route: str = "/orders", platform: bool = False, count: int = 20
+) -> RequestPattern:
+    return RequestPattern(
+        method="GET",
+        route=route,
+        path=route,
+        status=status,
+        count=count,
+        slowest_ms=4e3,
+        platform_answer=platform,
+    )
+
+
+def evidence(
+    said: Sequence[LogPattern] = (), places: Sequence[CodePlace] = (), *, built: Sequence[LogPattern] = (),
+    requests: Sequence[RequestPattern] = (), suspect: Suspect | None = None, upstreams: Sequence[Upstream] = (),
+    repository: Repository | None = CODE, not_seen: tuple[str, ...] = (), kinds: Sequence[str] = ("server_errors",),
+) -> Evidence:  # fmt: skip
+    texts = [f"api is sick: {kind} [critical]" for kind in kinds]
+    texts += [f"the logs say {one.count} times: {one.template}" for one in (*built, *said)]
+    texts += [f"stack traces name {one.file}:{one.line}" for one in places]
+    texts += [
+        f"{one.errors} records of trouble name the outside host {one.host}; its status page says {one.state}"
+        for one in upstreams
+    ]
+    texts += [f"that commit changed {', '.join(suspect.files)}"] if suspect else []
+    return Evidence(
+        facts=tuple(Fact(id=f"E{n}", text=text) for n, text in enumerate(texts, start=1)),
+        patterns=tuple(said), build_patterns=tuple(built), places=tuple(places), requests=tuple(requests),
+        suspect=suspect, upstreams=tuple(upstreams), repository=repository, not_seen=not_seen,
+    )  # fmt: skip
+
+
+def verdict(known: Evidence, *findings: Finding, load: tuple[int, int] = (50, 50)) -> Verdict:
+    return diagnose(incident(*(findings or (finding(),)), load=load), known)
+
+
+BUG = pattern(
+    "KeyError: 'gift'",
+    sample="Traceback\n  File \"/app/shop/pricing.py\", line 5, in total\nKeyError: 'gift'",
+)
+
+
+def test_a_trace_into_own_code_is_code_and_names_place_error_and_facts() -> None:
+    found = verdict(evidence([BUG], [place()]))
+
+    assert found.lane is Lane.CODE
+    assert found.summary == "api fails at shop/pricing.py:5 in total: KeyError: 'gift'"
+    assert found.supports == ("E1", "E3", "E2")
+
+
+def test_a_commit_that_touched_the_place_makes_it_surer() -> None:
+    sure = verdict(evidence([BUG], [place()], suspect=suspect(4, "shop/pricing.py")))
+    less = verdict(evidence([BUG], [place()], suspect=suspect(4, "README.md")))
+
+    assert sure.confidence > less.confidence
+
+
+def test_code_that_cannot_be_read_is_no_lane_code() -> None:
+    assert verdict(evidence([BUG], [], repository=None)).lane is Lane.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("known", [Evidence(), Evidence(not_seen=("deployment logs of api: away",))])
+def test_a_case_without_facts_is_inconclusive(known: Evidence) -> None:
+    found = verdict(known)
+
+    assert found.lane is Lane.INCONCLUSIVE
+    assert found.supports == () and found.next_checks and found.action
+
+
+def test_failed_reads_are_inconclusive_and_become_the_next_checks() -> None:
+    found = verdict(evidence(not_seen=("deployment logs of api: Railway is busy",)))
+
+    assert found.lane is Lane.INCONCLUSIVE
+    assert "could not be read: deployment logs of api" in found.next_checks[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        (
+            pattern(
+                "KeyError: 'STRIPE_KEY'", sample="return os.environ['STRIPE_KEY']\nKeyError: 'STRIPE_KEY'"
+            ),
+            "STRIPE_KEY",
+        ),
+        (pattern("Error: DATABASE_URL is not set"), "DATABASE_URL"),
+        (pattern("Missing required environment variable: SMTP_HOST"), "SMTP_HOST"),
+        (pattern("Error: connect ECONNREFUSED 127.0.0.1:5432"), None),
+        (pattern('FATAL: password authentication failed for user "shop"'), None),
+        (pattern("TypeError: Invalid URL: 'undefined/v1/orders'"), None),
+        (
+            pattern(
+                "requests.exceptions.HTTPError: 401 Client Error: Unauthorized for url: https://api.x.io"
+            ),
+            None,
+        ),
+    ],
+)
+def test_what_the_environment_lacks_is_configuration_even_with_a_trace(
+    said: LogPattern, name: str | None
+) -> None:
+    found = verdict(evidence([said], [place()]))
+
+    assert found.lane is Lane.CONFIGURATION
+    assert name is None or name in found.action
+
+
+@pytest.mark.parametrize("said", [pattern("KeyError: 'EUR'"), pattern("ReferenceError: MAX_ITEMS is not defined"),
+                                  pattern("TypeError: undefined is not a function")])  # fmt: skip
+def test_capitals_and_undefined_alone_are_code(said: LogPattern) -> None:
+    assert verdict(evidence([said], [place()])).lane is Lane.CODE
+
+
+def test_a_line_that_reads_the_environment_makes_its_keyerror_configuration() -> None:
+    said = pattern(
+        "KeyError: 'REGION'", sample="  File \"/app/shop/pricing.py\", line 5, in total\nKeyError: 'REGION'"
+    )
+    reads = place(excerpt=">    5 region = os.environ['REGION']")
+
+    assert verdict(evidence([said], [reads])).lane is Lane.CONFIGURATION
+    assert verdict(evidence([said], [place(excerpt=">    5 region = table['REGION']")])).lane is Lane.CODE
+
+
+def test_only_edge_answers_while_it_runs_is_a_wrong_port() -> None:
+    quiet = incident(finding(), load=(0, 0))
+    assert quiet.service is not None
+    steps = tuple(one.model_copy(update={"ok": 0}) for one in quiet.service.traffic)
+    quiet = quiet.model_copy(update={"service": quiet.service.model_copy(update={"traffic": steps})})
+    known = evidence(requests=[request(502, platform=True)])
+
+    assert diagnose(quiet, known).lane is Lane.CONFIGURATION
+    assert diagnose(incident(finding(), finding("crashed")), known).lane is not Lane.CONFIGURATION
+
+
+def host(state: str = "unknown", errors: int = 20) -> Upstream:
+    return Upstream.model_validate(
+        {"host": "api.payments.io", "errors": errors, "in_code": True, "state": state, "says": ""}
+    )
+
+
+TIMEOUT = pattern("ReadTimeout: HTTPSConnectionPool(host='api.payments.io', port=<n>): Read timed out.")
+
+
+@pytest.mark.parametrize("state", ["down", "degraded", "unknown", "operational"])
+def test_an_outside_host_that_does_not_answer_is_upstream_even_with_a_trace(state: str) -> None:
+    found = verdict(evidence([TIMEOUT], [place("shop/pay.py")], upstreams=[host(state)]))
+
+    assert found.lane is Lane.UPSTREAM
+    assert "api.payments.io" in found.summary and "wait" in found.action
+    assert "E2" in found.supports
+
+
+def test_a_client_that_was_just_changed_while_its_host_is_well_is_code() -> None:
+    known = evidence(
+        [TIMEOUT], [place("shop/pay.py")], upstreams=[host("operational")], suspect=suspect(4, "shop/pay.py")
+    )
+
+    assert verdict(known).lane is Lane.CODE
+
+
+def test_our_own_error_beside_a_hosts_name_is_code() -> None:
+    said = pattern("TypeError: cannot read 'amount' of the answer of https://api.payments.io/v1")
+
+    assert verdict(evidence([said], [place()], upstreams=[host("unknown")])).lane is Lane.CODE
+    assert verdict(evidence([said], [place()], upstreams=[host("degraded")])).lane is Lane.CODE
+
+
+def test_a_few_timeouts_do_not_excuse_a_bug_that_dominates() -> None:
+    few = TIMEOUT.model_copy(update={"count": 3})
+
+    assert verdict(evidence([BUG, few], [place()], upstreams=[host("unknown", 3)])).lane is Lane.CODE
+
+
+def test_a_neighbour_of_the_project_that_does_not_answer_is_named() -> None:
+    down = pattern("ConnectError: connect ECONNREFUSED http://inventory.railway.internal:<n>")
+    wrong = pattern("Error: getaddrinfo ENOTFOUND inventroy.railway.internal")
+
+    assert verdict(evidence([down], [place()])).lane is Lane.UPSTREAM
+    assert "inventory" in verdict(evidence([down], [place()])).action
+    assert verdict(evidence([wrong], [place()])).lane is Lane.CONFIGURATION
+
+
+def test_a_newest_deployment_that_never_lived_is_deployment() -> None:
+    ill = pattern("<n>/<n> replicas never became healthy!")
+    found = verdict(evidence(built=[ill], kinds=["failed_deployment"]), finding("failed_deployment"))
+
+    assert found.lane is Lane.DEPLOYMENT
+    assert "health check" in found.summary
+
+
+def test_a_failed_deployment_that_lacks_a_variable_is_configuration_and_without_logs_inconclusive() -> None:
+    lacks = pattern("Error: DATABASE_URL must be set")
+
+    assert verdict(evidence([lacks]), finding("failed_deployment")).lane is Lane.CONFIGURATION
+    assert verdict(evidence(), finding("failed_deployment")).lane is Lane.INCONCLUSIVE
+
+
+def test_a_leak_after_a_commit_with_a_place_is_code_and_without_one_inconclusive() -> None:
+    grows = finding("memory_growth", since=START)
+    known = evidence(places=[place(why="changed")], suspect=suspect(300, "shop/pricing.py"))
+
+    assert verdict(known, grows).lane is Lane.CODE
+    assert "leaks memory" in verdict(known, grows).summary
+    assert verdict(evidence(), grows).lane is Lane.INCONCLUSIVE
+
+
+def test_slowness_that_begins_long_after_the_last_commit_does_not_convict_it() -> None:
+    slow = finding("latency")
+    fresh = evidence(places=[place(why="changed")], suspect=suspect(4, "shop/pricing.py"))
+    stale = evidence(places=[place(why="changed")], suspect=suspect(60 * 24 * 3, "shop/pricing.py"))
+
+    assert verdict(fresh, slow).lane is Lane.CODE
+    assert verdict(stale, slow).lane is Lane.INCONCLUSIVE
+
+
+def test_one_slow_route_whose_handler_is_known_is_code_and_many_are_not() -> None:
+    slow = finding("latency")
+    one = evidence(places=[place(why="route")], requests=[request(200, route="/reports")])
+    many = evidence(
+        places=[place(why="route")],
+        requests=[request(200, route="/reports"), request(200, route="/orders"), request(200, route="/")],
+    )
+
+    assert verdict(one, slow).lane is Lane.CODE
+    assert verdict(many, slow).lane is Lane.INCONCLUSIVE
+
+
+def test_more_load_without_errors_is_traffic_and_with_errors_of_the_code_it_is_not() -> None:
+    busy = finding("cpu", peak_vcpu=2.0, limit_vcpu=2.0)
+
+    assert verdict(evidence(), busy, load=(50, 200)).lane is Lane.TRAFFIC
+    assert verdict(evidence([BUG], [place()]), busy, finding(), load=(50, 200)).lane is Lane.CODE
+
+
+def test_need_near_the_limit_without_growth_says_the_limit_that_would_hold() -> None:
+    found = verdict(evidence(), finding("memory", peak_gb=0.96, limit_gb=1.0))
+
+    assert found.lane is Lane.RESOURCE_LIMIT
+    assert "from 1 to 1.5 GB" in found.action
+
+
+def test_running_out_of_memory_without_a_suspect_is_a_limit_not_the_line_that_happened_to_ask() -> None:
+    gone = pattern("MemoryError", sample='  File "/app/shop/pricing.py", line 5, in total\nMemoryError')
+    found = verdict(evidence([gone], [place()]), finding("crashed"))
+
+    assert found.lane is Lane.RESOURCE_LIMIT
+
+
+def test_a_full_volume_is_a_resource_limit() -> None:
+    assert verdict(evidence(), finding("volume", used_percent=97)).lane is Lane.RESOURCE_LIMIT
+
+
+def test_platform_trouble_waits() -> None:
+    found = diagnose(incident(finding(), cause="platform"), evidence([BUG], [place()]))
+
+    assert found.lane is Lane.PLATFORM and "wait" in found.action
+
+
+def test_what_is_over_and_not_in_the_code_is_transient_and_in_the_code_it_is_code() -> None:
+    over = finding(ongoing=False)
+
+    assert verdict(evidence(), over).lane is Lane.TRANSIENT
+    assert verdict(evidence([BUG], [place()]), over).lane is Lane.CODE
+
+
+def test_a_process_that_ended_quietly_is_configuration_unless_its_logs_were_not_seen() -> None:
+    assert verdict(evidence(), finding("stopped")).lane is Lane.CONFIGURATION
+    unseen = evidence(not_seen=("deployment logs of api: away",))
+    assert verdict(unseen, finding("stopped")).lane is Lane.INCONCLUSIVE
+
+
+def test_every_verdict_names_known_facts_at_most_five_checks_and_acts_where_nothing_is_mended() -> None:
+    cases = [
+        verdict(evidence([BUG], [place()], upstreams=[host("degraded", 1)])),
+        verdict(evidence([TIMEOUT], [place()], upstreams=[host("down")])),
+        verdict(evidence(not_seen=tuple(f"logs of {n}: away" for n in range(9)))),
+        verdict(evidence(), finding("memory", peak_gb=1, limit_gb=1), load=(50, 200)),
+        verdict(evidence(), finding(ongoing=False)),
+    ]
+
+    for found in cases:
+        assert all(one.startswith("E") for one in (*found.supports, *found.contradicts))
+        assert not set(found.supports) & set(found.contradicts)
+        assert len(found.next_checks) <= 5 and 0 < found.confidence < 1
+        assert found.action or found.lane in (Lane.CODE, Lane.DEPLOYMENT)
+
+
+def test_a_doubt_is_named_against_the_verdict() -> None:
+    found = verdict(evidence([TIMEOUT], [place()], upstreams=[host("down")], suspect=suspect(4, "README.md")))
+
+    assert found.lane is Lane.UPSTREAM
+    assert "E3" in found.contradicts, "the trace into our own code"

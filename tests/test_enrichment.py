@@ -1,0 +1,658 @@
+"""Evidence: what logs, requests, code and outside hosts say of one sick service, whatever hostile text they hold."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from tests.world.githttp import git
+from tests.world.github import GitHubStandIn
+from tests.world.railway import LogRow, RailwayStandIn, Request, World, WorldDeployment, WorldService
+from tests.world.serving import serve
+from workers.enrichment import read_evidence
+from workers.enrichment.code import changed_places
+from workers.enrichment.incidents import find_suspect, sick_deployment
+from workers.enrichment.logs import patterns, records
+from workers.enrichment.places import Frame, frames, locate, stack_places
+from workers.enrichment.requests import request_patterns, route_of
+from workers.enrichment.routes import matches, route_places
+from workers.enrichment.tree import Tree, tree_of
+from workers.enrichment.upstreams import blamed, hosts_in_code, named_hosts
+from workers.errors import NotAvailable
+from workers.github import GitHub
+from workers.models import (
+    Cause,
+    Deployment,
+    Evidence,
+    Finding,
+    Incident,
+    RequestPattern,
+    Service,
+    Severity,
+    TrafficMinute,
+    Window,
+)
+from workers.railway import HttpLine, LogLine, Railway
+from workers.repository import Repositories
+
+END = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+START = END - timedelta(minutes=30)
+ONSET = END - timedelta(minutes=12)
+
+PYTHON = """\
+Traceback (most recent call last):
+  File "/usr/local/lib/python3.11/site-packages/starlette/routing.py", line 73, in app
+    response = await f(request)
+  File "/app/shop/orders.py", line 12, in place
+    return total(items)
+  File "/app/shop/pricing.py", line 5, in total
+    return sum(PRICES[item] for item in items)
+KeyError: 'gift'
+"""
+NODE = """\
+TypeError: Cannot read properties of undefined (reading 'price')
+    at total (/app/src/pricing.js:10:21)
+    at async /app/src/orders.js:31:5
+    at Layer.handle (/app/node_modules/express/lib/router/layer.js:95:5)
+    at process.processTicksAndRejections (node:internal/process/task_queues:95:5)
+"""
+
+
+def lines(*messages: str, level: str = "error", gap: float = 0.0, instance: str = "i1") -> list[LogLine]:
+    return [
+        LogLine(timestamp=ONSET + timedelta(seconds=gap * n), message=text, level=level, instance_id=instance)
+        for n, text in enumerate(messages)
+    ]
+
+
+def write(folder: Path, files: dict[str, str]) -> Tree:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(textwrap.dedent(text))
+    return tree_of(folder)
+
+
+# ---- logs --------------------------------------------------------------------------------------
+
+
+def test_a_traceback_printed_line_by_line_is_one_record_per_replica() -> None:
+    one = lines(*PYTHON.splitlines(), gap=0.001)
+    other = lines(*PYTHON.splitlines(), gap=0.001, instance="i2")
+
+    found = records([line for pair in zip(one, other, strict=True) for line in pair])
+
+    assert [record.text for record in found] == [PYTHON.rstrip()] * 2
+
+
+def test_two_tracebacks_one_after_the_other_are_two_records() -> None:
+    found = records(lines(*(PYTHON * 2).splitlines(), gap=0.001))
+
+    assert [record.text.count("Traceback") for record in found] == [1, 1]
+    assert [record.text.count("KeyError") for record in found] == [1, 1]
+
+
+def test_what_follows_a_traceback_is_not_part_of_it() -> None:
+    found = records([*lines(*PYTHON.splitlines(), "INFO: 10.0.0.1 - GET /health 200")])
+
+    assert [record.level for record in found] == ["error", "info"]
+
+
+def test_chained_exceptions_stay_together() -> None:
+    chain = PYTHON + "\nDuring handling of the above exception, another exception occurred:\n\n" + PYTHON
+
+    [record] = records(lines(*chain.splitlines(), gap=0.001))
+
+    assert record.text.count("Traceback") == 2
+
+
+def test_a_stack_of_node_is_one_record_with_its_error() -> None:
+    uncaught = "/app/src/pricing.js:10\n    return items.price;\n                 ^\n\n" + NODE
+
+    [caught] = records(lines(*NODE.splitlines(), gap=0.001))
+    [thrown] = records(lines(*uncaught.splitlines(), gap=0.001))
+
+    assert caught.text.startswith("TypeError") and "orders.js" in caught.text
+    assert "TypeError: Cannot read" in thrown.text
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        json.dumps({"level": "error", "message": "request failed", "exc_info": PYTHON}),
+        json.dumps({"level": 50, "msg": "request failed", "err": {"type": "KeyError", "stack": PYTHON}}),
+        json.dumps({"level": "error", "message": "request failed", "exc_info": PYTHON})[:-9],
+        "request failed " + PYTHON.replace("\n", "\\n"),
+    ],
+    ids=["python logger", "pino", "cut off", "escaped"],
+)
+def test_a_traceback_inside_one_line_is_opened(message: str) -> None:
+    [record] = records(lines(message))
+
+    assert record.level == "error"
+    assert frames(record.text)[0] == Frame("/app/shop/pricing.py", 5, "total")
+
+
+@pytest.mark.parametrize(
+    ("message", "level", "shown"),
+    [
+        ("npm notice New minor version of npm available", "error", "stderr"),
+        ("INFO:     Application startup complete.", "error", "info"),
+        ("2026-11-20 12:00:00,123 WARNING shop: slow", "error", "warning"),
+        ("payment failed", "error", "error"),
+        ("finished with 0 errors", "error", "stderr"),
+        ("ValueError: nothing to add", "", "error"),
+        ("served GET /errors in 3 ms", "info", "info"),
+        ("ERROR shop.api could not charge", "info", "error"),
+    ],
+)
+def test_the_level_is_what_the_text_shows_not_where_it_was_printed(
+    message: str, level: str, shown: str
+) -> None:
+    [record] = records(lines(message, level=level))
+
+    assert record.level == shown
+
+
+def test_lines_that_are_alike_are_one_pattern_with_a_count_errors_first() -> None:
+    noise = [f"INFO GET /orders/{n} 200 in {n} ms from 10.0.0.{n}" for n in range(40)]
+    failures = [f"ERROR order {n}f3a9c2e-1111-4222-8333-444455556666 failed: no price" for n in range(1, 4)]
+
+    found = patterns(records(lines(*noise, *failures, gap=1)))
+
+    assert [(one.level, one.count) for one in found] == [("error", 3), ("info", 40)]
+    assert "<n>" in found[1].template and "<uuid>" in found[0].template
+
+
+def test_the_sample_of_a_pattern_holds_the_whole_traceback() -> None:
+    [pattern] = patterns(records(lines(PYTHON, PYTHON, gap=5)))
+
+    assert (pattern.count, pattern.template) == (2, "KeyError: 'gift'")
+    assert pattern.sample == PYTHON.rstrip()
+
+
+def test_an_exception_of_any_name_is_the_headline() -> None:
+    [pattern] = patterns(records(lines(PYTHON.replace("KeyError: 'gift'", "shop.SoldOut: gift"))))
+
+    assert pattern.template == "shop.SoldOut: gift"
+
+
+def test_text_is_redacted_before_it_is_cut_and_holds_no_control_characters() -> None:
+    secret = "sk-live0123456789abcdefghijklmnop"
+    hostile = f"\x1b[31mERROR\x1b[0m {'x' * 3_990} {secret}\x00\u202e {'y' * 90_000}"
+
+    [pattern] = patterns(records(lines(hostile)))
+
+    assert secret[:12] not in pattern.sample + pattern.template
+    assert not set("\x1b\x00\u202e") & set(pattern.sample + pattern.template)
+    assert len(pattern.sample) <= 4_100 and len(pattern.template) <= 310
+
+
+def test_a_megabyte_of_hostile_lines_takes_seconds_at_most() -> None:
+    walls = [
+        "a" * 200_000,
+        "Traceback " * 20_000,
+        '{"a":' * 40_000,
+        "at (" * 50_000,
+        "1." * 100_000,
+        "\\n    at " * 20_000,
+    ]
+    many = [f"{n:x} {'z' * (n % 50)} failed" for n in range(5_000)]
+
+    began = time.process_time()
+    found = patterns(records([*lines(*walls), *lines(*many)]))
+
+    assert time.process_time() - began < 8
+    assert len(found) <= 20
+
+
+# ---- places ------------------------------------------------------------------------------------
+
+
+def test_frames_come_innermost_first() -> None:
+    assert [frame.line for frame in frames(PYTHON)] == [5, 12, 73]
+    assert frames(NODE)[0] == Frame("/app/src/pricing.js", 10, "total")
+    assert frames(NODE)[1] == Frame("/app/src/orders.js", 31, None)
+
+
+def test_the_cause_of_a_raise_from_comes_first_and_of_a_failing_handler_what_got_out() -> None:
+    first = 'Traceback (most recent call last):\n  File "/app/a.py", line 1, in a\nKeyError: 1\n'
+    second = 'Traceback (most recent call last):\n  File "/app/b.py", line 2, in b\nValueError: 2\n'
+    cause = "\nThe above exception was the direct cause of the following exception:\n\n"
+    handling = "\nDuring handling of the above exception, another exception occurred:\n\n"
+
+    assert frames(first + cause + second)[0].path == "/app/a.py"
+    assert frames(first + handling + second)[0].path == "/app/b.py"
+
+
+@pytest.mark.parametrize(
+    ("path", "file"),
+    [
+        ("/app/shop/pricing.py", "shop/pricing.py"),
+        ("/usr/src/app/shop/pricing.py", "shop/pricing.py"),
+        ("/tmp/run-17/build/shop/pricing.py", "shop/pricing.py"),
+        ("shop/pricing.py", "shop/pricing.py"),
+        ("/app/dist/api.js", "src/api.ts"),
+        ("/app/main.py", "main.py"),
+        ("/usr/local/lib/python3.11/main.py", None),
+        ("/app/node_modules/express/main.py", None),
+        ("/app/other/pricing.py", None),
+        ("/app/../main.py", None),
+        ("/app/absent.py", None),
+    ],
+)
+def test_a_deployed_path_is_mapped_to_the_file_of_the_repository(
+    tmp_path: Path, path: str, file: str | None
+) -> None:
+    tree = write(tmp_path, {"shop/pricing.py": "", "shop/orders.py": "", "src/api.ts": "", "main.py": ""})
+
+    assert locate(path, tree) == file
+
+
+def test_the_services_root_directory_wins_over_a_namesake(tmp_path: Path) -> None:
+    files = write(tmp_path, {"web/app.py": "", "api/app.py": "", "app.py": ""}).files
+
+    assert locate("/app/app.py", Tree(tmp_path, files, "api")) == "api/app.py"
+    assert locate("/app/app.py", Tree(tmp_path, files, "")) == "app.py"
+    assert locate("/app/web/app.py", Tree(tmp_path, files, "api")) == "web/app.py"
+
+
+def test_places_are_the_own_frames_of_the_most_frequent_trace(tmp_path: Path) -> None:
+    code = "PRICES = {}\n\n\ndef total(items):\n    return sum(PRICES[item] for item in items)\n"
+    tree = write(tmp_path, {"shop/pricing.py": code, "shop/orders.py": "\n" * 20})
+    rare = PYTHON.replace("line 5", "line 1").replace("'gift'", "'rare'")
+
+    found = stack_places(records(lines(rare, PYTHON, PYTHON, gap=5)), tree)
+
+    assert [(one.file, one.line, one.function, one.count) for one in found] == [
+        ("shop/pricing.py", 5, "total", 2), ("shop/orders.py", 12, "place", 3), ("shop/pricing.py", 1, "total", 1)
+    ]  # fmt: skip
+    assert ">    5     return sum(PRICES" in found[0].excerpt
+
+
+def test_a_link_out_of_the_clone_is_never_read(tmp_path: Path) -> None:
+    (tmp_path / "secret.py").write_text("KEY = 'outside'\n")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "app.py").symlink_to(tmp_path / "secret.py")
+    trace = 'Traceback (most recent call last):\n  File "/app/app.py", line 1, in f\nKeyError: 1'
+
+    found = stack_places(records(lines(trace)), tree_of(tmp_path / "tree"))
+
+    assert "outside" not in "".join(one.excerpt for one in found)
+
+
+# ---- routes and requests -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("route", "path", "better"),
+    [
+        ("/orders/{order_id}", "/orders/17", "/orders/{order_id}/gift"),
+        ("/orders/:id/gift", "/orders/17/gift", "/orders/:id"),
+        ("/orders/<int:order_id>", "/orders/17", "/<path:anything>"),
+        ("/gift/:id", "/api/v1/gift/7", "/other/:id"),
+        ("/orders/", "/orders/17", "/other/"),
+        ("/", "/", "/orders"),
+    ],
+)
+def test_a_route_of_the_code_fits_the_path_it_answers(route: str, path: str, better: str) -> None:
+    assert matches(route, path) > matches(better, path)
+    assert matches("/something/else", path) == 0
+
+
+def test_the_handler_of_a_failing_route_is_found_by_its_text(tmp_path: Path) -> None:
+    tree = write(
+        tmp_path,
+        {
+            "app.py": """\
+                @app.get("/health")
+                def health(): ...
+
+                @app.get("/reports/{day}")
+                @cached
+                async def report(day): ...
+                """,
+            "client.py": 'def ask():\n    return requests.get("/reports/today")\n',
+            "tests/test_app.py": 'client.get("/reports/2026-11-20")\n',
+        },
+    )
+    slow = RequestPattern(
+        method="GET", route="/reports/:id", path="/reports/2026-11-20", status=200, count=9, slowest_ms=4e3
+    )
+
+    [place] = route_places([slow], tree)
+
+    assert (place.file, place.line, place.function, place.count) == ("app.py", 4, "report", 9)
+
+
+@pytest.mark.parametrize(
+    ("code", "function"),
+    [
+        ("router.get('/search', search);\n", "search"),
+        ("app.get('/search', async (req, res) => {\n  res.json([]);\n});\n", None),
+        ("urlpatterns = [\n    path('search', views.search),\n]\n", "search"),
+        (
+            "class H(Base):\n    def do_GET(self):\n        if self.path == '/search':\n            run()\n",
+            "do_GET",
+        ),
+    ],
+    ids=["express", "arrow", "django", "http.server"],
+)
+def test_handlers_are_found_however_routes_are_written(
+    tmp_path: Path, code: str, function: str | None
+) -> None:
+    tree = write(tmp_path, {"server.py" if "self" in code or "views" in code else "server.js": code})
+    slow = RequestPattern(method="GET", route="/search", path="/search", status=200, count=1, slowest_ms=4e3)
+
+    [place] = route_places([slow], tree)
+
+    assert place.function == function
+
+
+def test_requests_are_grouped_by_masked_route_without_query_strings() -> None:
+    def line(path: str, status: int = 500, platform: bool = False) -> HttpLine:
+        return HttpLine(
+            timestamp=ONSET, method="GET", path=path, status=status, ms=5, platform_answer=platform
+        )
+
+    found = request_patterns(
+        [line("/orders/17?token=hunter2hunter2"), line("/orders/18"), line("/orders", 502, platform=True)]
+    )
+
+    assert [(one.route, one.status, one.count, one.platform_answer) for one in found] == [
+        ("/orders/:id", 500, 2, False), ("/orders", 502, 1, True)
+    ]  # fmt: skip
+    assert "hunter2" not in str(found)
+    assert route_of("/users/6f9619ff-8b86-4d01-b42d-00cf4fc964ff/a@b.example") == "/users/:id/:id"
+
+
+# ---- upstreams -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        ("getaddrinfo ENOTFOUND api.payments.io", {"api.payments.io"}),
+        ("HTTPSConnectionPool(host='api.payments.io', port=443): Read timed out", {"api.payments.io"}),
+        ("503 Server Error for url: https://api.payments.io/v1/charges", {"api.payments.io"}),
+        ("For more information see https://docs.python.org/3 and https://errors.pydantic.dev/2", set()),
+        ("connect ECONNREFUSED 127.0.0.1:5432; http://inventory.railway.internal:8080", set()),
+        ("cannot import app.py from main.js", set()),
+    ],
+)
+def test_outside_hosts_are_what_a_service_depends_on(text: str, hosts: set[str]) -> None:
+    assert named_hosts(text, {}) == hosts
+
+
+def test_a_host_with_a_status_page_set_counts_even_on_loopback() -> None:
+    known = {"127.0.0.1:9000": "http://127.0.0.1:9001"}
+
+    assert named_hosts("POST http://127.0.0.1:9000/charge timed out", known) == {"127.0.0.1:9000"}
+
+
+def test_only_records_of_trouble_blame_a_host(tmp_path: Path) -> None:
+    said = records(
+        [
+            *lines("INFO asked https://api.payments.io", level="info"),
+            *lines("timeout of https://api.payments.io"),
+        ]
+    )
+    tree = write(
+        tmp_path, {"pay.py": 'BASE = "https://api.payments.io/v1"\n', "README.md": "https://other.io"}
+    )
+
+    assert blamed(said, {}) == {"api.payments.io": 1}
+    assert hosts_in_code(tree, {}) == ["api.payments.io"]
+
+
+# ---- whose logs, which suspect -------------------------------------------------------------------
+
+
+def deployment(
+    name: str, status: str = "SUCCESS", before_onset: float = 600, commit: str | None = None
+) -> Deployment:
+    at = ONSET - timedelta(minutes=before_onset)
+    return Deployment(
+        id=name, service_id="s1", status=status, created_at=at, status_at=at, repo="acme/shop", branch="main",
+        commit=commit, commit_message="Sell gifts\n\nmore", commit_author="ada",
+    )  # fmt: skip
+
+
+def incident(
+    kind: str = "server_errors", service: Service | None = None, deployment_id: str | None = None
+) -> Incident:
+    finding = Finding.model_validate(
+        {
+            "service_id": "s1", "service": "api", "kind": kind, "severity": Severity.CRITICAL, "since": ONSET,
+            "ongoing": True, "sentence": "api answered 34 % of 812 requests with 5xx since 11:48 UTC; still going on",
+            "deployment_id": deployment_id,
+        }
+    )  # fmt: skip
+    return Incident(
+        fingerprint="f" * 16, round="20261120T1200", project_id="p", project_name="shop", environment_id="e",
+        environment_name="production", cause=Cause(kind="service", key="s1", name="api"), service=service,
+        findings=(finding,), window=Window(start=START, end=END), opened_at=END,
+    )  # fmt: skip
+
+
+def test_the_suspect_is_the_newest_deployment_at_or_shortly_before_the_onset() -> None:
+    history = (
+        deployment("after", before_onset=-8), deployment("failed", "FAILED", before_onset=1),
+        deployment("guilty", before_onset=4), deployment("old", before_onset=900),
+    )  # fmt: skip
+    service = Service(id="s1", name="api", serving=history[0], latest=history[0], deployments=history)
+
+    found = find_suspect(incident(service=service), service)
+
+    assert found is not None and found.deployment_id == "guilty"
+
+
+def test_a_failed_deployment_suspects_itself_and_a_crashed_one_is_read() -> None:
+    failed, crashed, live = deployment("new", "FAILED"), deployment("dead", "CRASHED"), deployment("live")
+    broken = Service(id="s1", name="api", serving=live, latest=failed, deployments=(failed, live))
+    dead = Service(id="s1", name="api", serving=live, latest=crashed, deployments=(crashed, live))
+
+    suspect = find_suspect(incident("failed_deployment", broken), broken)
+    read = sick_deployment(incident("failed_deployment", broken), broken)
+    other = sick_deployment(incident("crashed", dead, "dead"), dead)
+
+    assert suspect is not None and suspect.deployment_id == "new"
+    assert read == failed and other == crashed
+
+
+def test_changed_places_are_the_sources_of_the_commit_not_its_papers(tmp_path: Path) -> None:
+    tree = write(tmp_path, {"app.py": "a\nb\nc\n", "README.md": "x", "tests/test_app.py": "y"})
+
+    found = changed_places(
+        {"README.md": [1], "tests/test_app.py": [1], "gone.py": [], "app.py": [2, 3]}, tree
+    )
+
+    assert [(one.file, one.line, one.why, one.count) for one in found] == [("app.py", 2, "changed", 2)]
+
+
+# ---- the whole stage -------------------------------------------------------------------------------
+
+
+@dataclass
+class Place:
+    """A Railway and a GitHub on loopback, and what asks them."""
+
+    railway: RailwayStandIn
+    github: GitHubStandIn
+    service: Service
+    railway_url: str
+    github_url: str
+    folder: Path
+
+    def read(self, kind: str = "server_errors", **changes: object) -> Evidence:
+        service = self.service.model_copy(update=changes)
+        client = Railway(self.railway_url, token=SecretStr(self.railway.token))
+        hub = GitHub(self.github_url, self.github_url, token=SecretStr(self.github.token))
+        repositories = Repositories(self.folder / "ours", self.github_url, hub.credentials)
+        try:
+            return read_evidence(
+                incident(kind, service),
+                railway=client,
+                github=hub,
+                repositories=repositories,
+                status_pages={},
+            )
+        finally:
+            client.close()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A shop whose newest commit broke `shop/pricing.py`, deployed four minutes before the onset."""
+    work = tmp_path / "work"
+    good = {
+        "shop/pricing.py": "PRICES = {}\n",
+        "shop/orders.py": "\n" * 11 + "place = None\n",
+        "README.md": "shop\n",
+    }
+    write(work, good)
+    (work / "shop/web.py").write_text('@app.post("/orders")\ndef place(order): ...\n')
+    git(work, "init", "-q", "-b", "main")
+    for subject, extra in (
+        ("Begin", {}),
+        ("Sell gifts", {"shop/pricing.py": "PRICES = {}\n" + "#\n" * 3 + "sum(P)\n"}),
+    ):
+        write(work, extra)
+        git(work, "add", "-A")
+        git(work, "commit", "-q", "-m", subject)
+    commit = git(work, "rev-parse", "HEAD")
+    github = GitHubStandIn(tmp_path / "github")
+    github.create("acme/shop", work)
+    live = deployment("guilty", before_onset=4, commit=commit)
+    world = World("p", "shop", "e", "production", services=[sick_service(live)])
+    minutes = tuple(
+        TrafficMinute(
+            at=int(START.timestamp()) + 60 * n, requests=50, ok=33, client_errors=0, server_errors=17
+        )
+        for n in range(30)
+    )
+    service = Service(
+        id="s1", name="api", repo="acme/shop", branch="main", public=True, serving=live, latest=live,
+        deployments=(live,), traffic=minutes,
+    )  # fmt: skip
+    railway = RailwayStandIn(world)
+    with serve(railway.app, railway.faults) as one, serve(github.app, github.faults) as two:
+        yield Place(railway, github, service, one.url, two.url, tmp_path)
+
+
+def sick_service(live: Deployment) -> WorldService:
+    rows = [
+        LogRow(ONSET.timestamp() + 10 * n + m / 1000, text, "error", instance_id="i1")
+        for n in range(5)
+        for m, text in enumerate(PYTHON.splitlines())
+    ]
+    rows.append(LogRow(ONSET.timestamp() + 70, "INFO ready, key=sk-live0123456789abcdefghijkl", "info"))
+    requests = [
+        Request(ONSET.timestamp() + n, "POST", "/orders?card=4242424242424242", 500, 12.0, live.id, "i1")
+        for n in range(7)
+    ]
+    at = live.created_at.timestamp()
+    world = WorldDeployment(live.id, "s1", live.status, at, at, {"commitHash": live.commit}, logs=rows)
+    return WorldService(
+        "s1",
+        "api",
+        "acme/shop",
+        deployments=[world],
+        active=[live.id],
+        requests=requests,
+        domains=["x.example"],
+    )
+
+
+def facts(evidence: Evidence) -> str:
+    return "\n".join(f"{fact.id} {fact.text}" for fact in evidence.facts)
+
+
+def test_the_facts_name_finding_commit_pattern_route_and_code_place(place: Place) -> None:
+    evidence = place.read()
+
+    told = facts(evidence)
+    assert [fact.id for fact in evidence.facts] == [f"E{n + 1}" for n in range(len(evidence.facts))]
+    assert "E1 api answered 34 % of 812 requests" in told
+    assert 'Sell gifts" by ada; the trouble began 4 minutes after it' in told
+    assert "that commit changed shop/pricing.py" in told
+    assert "the logs say 5 times" in told and "KeyError: 'gift'" in told
+    assert "POST /orders failed 7 times with 500" in told
+    assert "stack traces name shop/pricing.py:5 in total (5 times)" in told
+    assert evidence.not_seen == ()
+
+
+def test_the_evidence_holds_no_secret_and_the_clone_is_gone(place: Place) -> None:
+    evidence = place.read()
+
+    assert "sk-live" not in evidence.model_dump_json() and "4242" not in evidence.model_dump_json()
+    assert list((place.folder / "ours" / "trees").iterdir()) == []
+
+
+def test_a_leak_without_a_trace_points_at_what_the_suspect_changed(place: Place) -> None:
+    place.railway.world.services[0].deployments[0].logs.clear()
+
+    evidence = place.read("memory_growth")
+
+    assert [(one.file, one.line, one.why) for one in evidence.places][-1] == ("shop/pricing.py", 2, "changed")
+    assert "the logs hold no error" not in facts(evidence), "nothing was said, so nothing is known of it"
+
+
+def test_a_failed_deployment_is_read_from_its_build_logs_whenever_it_was_built(place: Place) -> None:
+    world = place.railway.world.services[0].deployments[0]
+    world.logs.clear()
+    built = place.service.serving.created_at.timestamp() + 5 if place.service.serving else 0.0
+    for n, text in enumerate(
+        ("Attempt #1 failed with service unavailable", "1/1 replicas never became healthy!")
+    ):
+        world.build_logs.append(LogRow(built + n, text, "info"))
+    assert place.service.latest is not None
+    failed = place.service.latest.model_copy(update={"status": "FAILED"})
+
+    evidence = place.read("failed_deployment", serving=None, latest=failed, deployments=(failed,))
+
+    assert "never became healthy" in " ".join(one.template for one in evidence.build_patterns)
+
+
+def test_a_read_that_fails_is_a_sentence_and_the_rest_is_read(place: Place) -> None:
+    place.railway.broken["deploymentLogs"] = "Not Authorized"
+
+    evidence = place.read()
+
+    assert any("deployment logs of api" in gap for gap in evidence.not_seen)
+    assert "POST /orders failed 7 times" in facts(evidence)
+    assert "hold no error" not in facts(evidence)
+
+
+def test_code_that_cannot_be_read_is_said(place: Place) -> None:
+    place.github.repositories.clear()
+
+    evidence = place.read()
+
+    assert any("code of acme/shop" in gap for gap in evidence.not_seen)
+    assert evidence.places == () and evidence.patterns
+
+
+def test_a_service_without_a_repository_has_evidence_all_the_same(place: Place) -> None:
+    assert place.service.serving is not None
+    image = place.service.serving.model_copy(update={"repo": None, "commit": None, "branch": None})
+
+    evidence = place.read(repo=None, branch=None, serving=image, latest=image, deployments=(image,))
+
+    assert evidence.repository is None and evidence.patterns
+    assert any("not deployed from a repository" in gap for gap in evidence.not_seen)
+
+
+def test_when_nothing_at_all_can_be_read_now_it_is_tried_again_later(place: Place) -> None:
+    place.railway.faults.add("503", times=99, retry_after="0")
+    place.github.faults.add("503", times=99, retry_after="0")
+
+    with pytest.raises(NotAvailable):
+        place.read()
