@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,7 @@ def wall(tmp_path_factory: pytest.TempPathFactory) -> Wall:
 
 
 @pytest.fixture
-def bench(wall: Wall, tmp_path: Path) -> Iterator[Bench]:
+def bench(wall: Wall, tmp_path: Path) -> Bench:
     (tmp_path / "bench").mkdir()
     return Bench(wall, tmp_path / "bench")
 

@@ -42,6 +42,11 @@ def run_one(folder: Path, sickness: Sickness, path: str) -> subprocess.Completed
     return run(folder, command)
 
 
+def alone(seed: int, kind: Kind) -> Sickness:
+    """The sickness of a service that is all there is in its repository."""
+    return replace(draw(seed, kind), root="")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_seed_draws_the_same_service_and_another_seed_another(kind: Kind) -> None:
     drawn = [draw(seed, kind) for seed in range(8)]
@@ -56,7 +61,7 @@ def test_seeds_draw_every_kind() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_own_tests_pass_before_and_after_the_bug_came_in(kind: Kind, tmp_path: Path) -> None:
-    sickness = draw(1, kind)
+    sickness = alone(1, kind)
     commits = write(sickness, tmp_path)
 
     after = run(tmp_path, sickness.tests)
@@ -71,7 +76,7 @@ def test_the_own_tests_pass_before_and_after_the_bug_came_in(kind: Kind, tmp_pat
 def test_the_reproduction_fails_on_the_bug_and_passes_when_it_is_mended(
     kind: Kind, seed: int, tmp_path: Path
 ) -> None:
-    sickness = draw(seed, kind)
+    sickness = alone(seed, kind)
     write(sickness, tmp_path)
     culprit = tmp_path / sickness.culprit
     source = culprit.read_text()
@@ -90,7 +95,7 @@ def test_the_reproduction_fails_on_the_bug_and_passes_when_it_is_mended(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_recognised_in_healthy_or_mended_sources(kind: Kind, tmp_path: Path) -> None:
-    sickness = draw(2, kind)
+    sickness = alone(2, kind)
     commits = write(sickness, tmp_path)
     mended = mending.mend((tmp_path / sickness.culprit).read_text())
     git(tmp_path, "checkout", "--quiet", commits.healthy)
@@ -102,7 +107,7 @@ def test_nothing_is_recognised_in_healthy_or_mended_sources(kind: Kind, tmp_path
 
 def test_only_the_culprit_of_a_sick_repository_is_recognised(tmp_path: Path) -> None:
     for kind in KINDS:
-        sickness = draw(3, kind)
+        sickness = alone(3, kind)
         folder = tmp_path / kind
         write(sickness, folder)
 
@@ -122,14 +127,26 @@ def test_no_placeholder_is_left_in_what_is_written(tmp_path: Path) -> None:
 
 
 def test_a_service_may_stand_deep_in_a_repository(tmp_path: Path) -> None:
-    sickness = draw(0, "leak")
-    write(sickness, tmp_path, root="services/stock")
+    sickness = replace(draw(0, "leak"), root="services/stock")
+    write(sickness, tmp_path)
 
     path = f"services/stock/{sickness.culprit}"
     reproduced = mending.reproduction(path, (tmp_path / path).read_text())
 
     assert reproduced is not None
     assert reproduced[0] == "services/stock/tests/test_connections_come_back.py"
+    assert run(tmp_path / "services/stock", sickness.tests).returncode == 0
+
+
+def test_some_seeds_put_the_service_into_a_folder_and_the_rules_to_the_top(tmp_path: Path) -> None:
+    drawn = [draw(seed, "exception") for seed in range(12)]
+    deep = next(one for one in drawn if one.root)
+
+    write(deep, tmp_path)
+
+    assert any(not one.root for one in drawn)
+    assert (tmp_path / ".trackwalker.toml").is_file()
+    assert (tmp_path / deep.root / deep.culprit).is_file()
 
 
 def test_commits_say_who_when_and_what(tmp_path: Path) -> None:
@@ -145,7 +162,7 @@ def test_commits_say_who_when_and_what(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_scripted_model_edits_the_culprit_and_adds_a_test(kind: Kind, tmp_path: Path) -> None:
-    sickness = draw(4, kind)
+    sickness = alone(4, kind)
     write(sickness, tmp_path)
     source = (tmp_path / sickness.culprit).read_text()
 

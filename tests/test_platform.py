@@ -9,6 +9,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -299,7 +300,7 @@ def sick_deployment(sickness: Sickness, folder: Path) -> tuple[Platform, str, st
 def test_the_drawn_bug_answers_5xx_with_a_stack_in_the_log_and_the_healthy_commit_none(
     kind: Kind, tmp_path: Path
 ) -> None:
-    sickness = draw(1, kind)
+    sickness = replace(draw(1, kind), root="")
     running, healthy, sick = sick_deployment(sickness, tmp_path)
 
     with running as platform:
@@ -319,7 +320,7 @@ def test_the_drawn_bug_answers_5xx_with_a_stack_in_the_log_and_the_healthy_commi
 def test_the_drawn_slowness_shows_under_load_and_not_in_the_healthy_commit(
     kind: Kind, tmp_path: Path
 ) -> None:
-    sickness = draw(1, kind)
+    sickness = replace(draw(1, kind), root="")
     running, healthy, sick = sick_deployment(sickness, tmp_path)
 
     def slowest(platform: Platform, requests: int) -> float:

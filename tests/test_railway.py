@@ -105,6 +105,25 @@ def test_without_an_active_deployment_the_latest_serves_if_it_came_so_far(
     assert (shop.serving is not None) is serves
 
 
+def test_an_active_deployment_serves_even_if_a_newer_one_crashed(
+    railway: Railway, service: WorldService
+) -> None:
+    service.deployments.insert(0, deployment("newer", status="CRASHED", created_at=AT))
+
+    shop = railway.architecture(HERE).services[0]
+
+    assert shop.serving and shop.serving.id == "dep"
+
+
+def test_a_volume_that_is_being_deleted_is_none(railway: Railway, service: WorldService) -> None:
+    service.volumes = [
+        WorldVolume("v1", "data", "/data", 5, 10),
+        WorldVolume("v2", "old", "/old", 9, 10, True),
+    ]
+
+    assert [one.id for one in railway.volumes(HERE)["svc"]] == ["v1"]
+
+
 def test_a_service_tells_its_code_its_domains_and_how_it_is_started(
     railway: Railway, service: WorldService
 ) -> None:
@@ -256,6 +275,16 @@ def test_who_asks_for_patience_is_busy_for_as_long_as_it_says(
     assert caught.value.retry_after == 37
 
 
+def test_a_short_wait_is_waited_for_once(railway: Railway, standin: RailwayStandIn) -> None:
+    standin.faults.add("429", times=1, retry_after="0")
+    assert railway.project_name("prj") == "acme"
+
+    standin.faults.add("429", times=2, retry_after="0")
+
+    with pytest.raises(RailwayBusy):
+        railway.project_name("prj")
+
+
 def test_retry_after_may_be_a_date() -> None:
     railway = answering(
         lambda _request: httpx.Response(429, headers={"Retry-After": "Fri, 31 Dec 2010 23:59:59 GMT"})
@@ -339,14 +368,12 @@ def test_our_token_is_not_in_the_error_even_if_railway_echoes_it() -> None:
 
 
 def test_a_part_that_came_as_null_beside_an_error_is_named(railway: Railway, standin: RailwayStandIn) -> None:
-    standin.nulls.add("latestDeployment")
+    standin.broken["latestDeployment"] = "could not resolve"
 
     seen = railway.architecture(HERE)
 
     assert seen.services[0].serving is not None
-    assert seen.not_seen == (
-        "environment.serviceInstances.edges.node.latestDeployment: could not resolve latestDeployment",
-    )
+    assert seen.not_seen == ("environment.serviceInstances.edges.node.latestDeployment: could not resolve",)
 
 
 # ---- series ----------------------------------------------------------------------------------
@@ -535,7 +562,10 @@ def test_the_edges_own_answers_are_told_from_the_services(
 @pytest.mark.parametrize(
     ("said", "errors"),
     [
-        ('[{"error": "connection refused", "duration": 0}, {"error": "dial timeout"}]', ("connection refused", "dial timeout")),
+        (
+            '[{"error": "connection refused", "duration": 0}, {"error": "dial timeout"}]',
+            ("connection refused", "dial timeout"),
+        ),
         ("", ()),
         ("not json", ("not json",)),
         ('{"a": 1}', ('{"a": 1}',)),

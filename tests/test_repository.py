@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -279,7 +279,7 @@ def _link(target: str, where: Path) -> None:
     where.symlink_to(target)
 
 
-HOSTILE = {
+HOSTILE: dict[str, Callable[[Path], object]] = {
     "a link to /etc": lambda tree: _link("/etc/passwd", tree / "x"),
     "a link upwards": lambda tree: _link("../../secret", tree / "lib" / "x"),
     "a link into .git": lambda tree: _link(".git/config", tree / "x"),

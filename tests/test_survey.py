@@ -9,7 +9,14 @@ import pytest
 from pydantic import SecretStr
 
 from tests.world.railway import (
-    LogRow, RailwayStandIn, Request, Sample, World, WorldDeployment, WorldService, WorldVolume,
+    LogRow,
+    RailwayStandIn,
+    Request,
+    Sample,
+    World,
+    WorldDeployment,
+    WorldService,
+    WorldVolume,
 )  # fmt: skip
 from tests.world.serving import serve
 from workers.errors import RailwayBusy, RailwayRefused
@@ -23,8 +30,9 @@ WINDOW = Window(start=NOON, end=NOON + timedelta(minutes=10))
 HERE = Environment(project_id="prj", environment_id="env")
 BESIDE = (
     "metrics", "environmentLogs", "deployments", "project", "platformStatus", "httpMetricsGroupedByStatus",
+    "volumeInstances", "deploymentTriggers",
 )  # fmt: skip
-"""Root fields that are read beside the architecture; volumes and triggers share the architecture's own."""
+"""Fields that are read beside the services themselves."""
 
 
 def running(name: str, **facts: object) -> WorldService:
@@ -123,6 +131,7 @@ def test_an_older_deployment_that_serves_is_kept_beside_the_newest(
     [
         ("metrics", "CPU and memory"), ("environmentLogs", "container starts"), ("deployments", "deployments"),
         ("project", "project name"), ("platformStatus", "Railway's own status"),
+        ("volumeInstances", "volumes"), ("deploymentTriggers", "deployment branches"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("words", ["Not Authorized", "Problem processing request"])
@@ -145,12 +154,15 @@ def test_traffic_that_cannot_be_read_is_said_by_the_services_names(
 
     seen = look(railway)
 
-    assert set(seen.not_seen) == {"traffic of shop: Service is resting", "traffic of cart: Service is resting"}
+    assert set(seen.not_seen) == {
+        "traffic of shop: Service is resting",
+        "traffic of cart: Service is resting",
+    }
     assert [one.traffic for one in seen.services] == [(), ()]
 
 
 def test_what_came_as_null_is_said(railway: Railway, standin: RailwayStandIn) -> None:
-    standin.nulls.add("latestDeployment")
+    standin.broken["latestDeployment"] = "could not resolve"
 
     seen = look(railway)
 
@@ -173,15 +185,15 @@ def test_where_nothing_but_names_could_be_read_it_is_tried_again(
     railway: Railway, standin: RailwayStandIn
 ) -> None:
     standin.broken |= dict.fromkeys(BESIDE, "Problem processing request")
-    standin.nulls.clear()
-    standin.broken_connections = {"volumeInstances", "deploymentTriggers"}
 
     with pytest.raises(RailwayBusy):
         look(railway)
 
 
-def test_configured_limits_stand_in_where_the_metrics_name_none(railway: Railway, standin: RailwayStandIn) -> None:
-    standin.silent_limits = True
+def test_configured_limits_stand_in_where_the_metrics_name_none(
+    railway: Railway, standin: RailwayStandIn
+) -> None:
+    standin.silent = {"CPU_LIMIT", "MEMORY_LIMIT_GB"}
     standin.world.services[0].cpu_limit = 2.0
 
     service = shop(railway)
@@ -190,7 +202,7 @@ def test_configured_limits_stand_in_where_the_metrics_name_none(railway: Railway
 
 
 def test_a_sum_over_replicas_becomes_the_mean_replica(railway: Railway, standin: RailwayStandIn) -> None:
-    standin.ungrouped_instances = True
+    standin.untagged = {"DEPLOYMENT_INSTANCE_ID", "DEPLOYMENT_ID"}
     service = standin.world.services[0]
     deploy = {"multiRegionConfig": {"east": {"numReplicas": 2}}}
     service.deployments[0].meta = {"serviceManifest": {"deploy": deploy}}
@@ -207,7 +219,10 @@ def test_a_volume_that_names_no_service_goes_to_the_one_whose_name_it_bears(
 ) -> None:
     service = standin.world.services[0]
     service.volumes_attached = False
-    service.volumes = [WorldVolume("v1", "Shop-volume", "/data", 1, 2), WorldVolume("v2", "left-over", "/old", 1, 2)]
+    service.volumes = [
+        WorldVolume("v1", "Shop-volume", "/data", 1, 2),
+        WorldVolume("v2", "left-over", "/old", 1, 2),
+    ]
 
     seen = look(railway)
 

@@ -41,6 +41,7 @@ from workers.models import (
     Incident,
     Lane,
     Outcome,
+    PullRequest,
     Survey,
     Verdict,
     Window,
@@ -336,15 +337,17 @@ def give_up(services: Services, claim: Claim, why: str) -> None:
     if claim.stage == "tell":
         claim.end(f"given up: {why}")
     elif claim.id.startswith("incident:"):
-        _give_up_incident(claim, why)
+        _give_up_incident(services, claim, why)
     else:
         _give_up_look(services, claim, why)
 
 
-def _give_up_incident(claim: Claim, why: str) -> None:
+def _give_up_incident(services: Services, claim: Claim, why: str) -> None:
     if claim.stage == "watch":
         claim.end(f"given up watching: {why}", tell=tell_of(claim))
         return
+    if claim.get("pull", PullRequest) is None:
+        mending.release(claim, services.journal)
     incident = claim.need("incident", Incident)
     lines = (*telling.raw_words(incident), f"given up during {claim.stage}: {why}")
     conclude(claim, Outcome(kind="failed", headline="could not be worked out", lines=lines))

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import redis
 from pydantic import TypeAdapter, ValidationError
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import DataError, NoScriptError, RedisError
 
 from workers import scripts
 from workers.errors import NotAvailable, Superseded
@@ -88,6 +88,8 @@ class Journal:
                 return self.client.evalsha(sha, len(keys), *keys, *arguments)
             except NoScriptError:
                 return self.client.eval(source, len(keys), *keys, *arguments)
+        except DataError:
+            raise
         except RedisError as error:
             raise NotAvailable(f"the store does not answer: {type(error).__name__}") from error
 
@@ -95,6 +97,8 @@ class Journal:
         """A plain reading command, with its failure translated."""
         try:
             return getattr(self.client, command)(*arguments)
+        except DataError:
+            raise
         except RedisError as error:
             raise NotAvailable(f"the store does not answer: {type(error).__name__}") from error
 

@@ -161,7 +161,7 @@ def _complete(service: Service, read: _Read, step_seconds: int) -> Service:
     return service.model_copy(
         update={
             "branch": read.branches.get(service.id) or service.branch,
-            "public": service.public or bool(minutes),
+            "public": service.public or any(minute.requests for minute in minutes),
             "deployments": tuple(sorted(known.values(), key=lambda one: one.created_at, reverse=True)),
             "cpu_limit": seen.cpu_limit,
             "memory_limit": seen.memory_limit,

@@ -63,13 +63,16 @@ def render(
         lines.append(f"Seen {firings} times.")
     return Told(
         first="\n".join(lines),
-        outcome=_outcome(head, outcome) if outcome else "",
+        outcome=_outcome(head, outcome, verdict) if outcome else "",
         watch=escape(watch.sentence) if watch else "",
     )
 
 
-def _outcome(head: str, outcome: Outcome) -> str:
-    lines = [f"{head}: {escape(outcome.headline)}", *(f"• {escape(line)}" for line in outcome.lines)]
+def _outcome(head: str, outcome: Outcome, verdict: Verdict | None) -> str:
+    lines = [f"{head}: {escape(outcome.headline)}"]
+    if verdict is not None and verdict.summary not in outcome.headline:
+        lines.append(f"• {verdict.lane.value}: {escape(verdict.summary)}")
+    lines += [f"• {escape(line)}" for line in outcome.lines]
     return "\n".join([*lines, outcome.link] if outcome.link else lines)
 
 

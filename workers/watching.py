@@ -84,7 +84,7 @@ def _ask(claim: Claim, github: GitHub, journal: Journal, pull: PullRequest) -> P
     if fresh.state == "closed":
         for key in held:
             rejected = key.replace(":reserved:", ":rejected:")
-            journal.ask("set", rejected, f"#{fresh.number}", "EX", REJECTED_SECONDS)
+            journal.ask("set", rejected, f"#{fresh.number}", REJECTED_SECONDS)
     log.info("pull request ended", extra={"investigation": claim.id, "state": fresh.state})
     return claim.keep("pull", PullRequest, fresh)
 

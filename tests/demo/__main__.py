@@ -26,9 +26,9 @@ from tests.demo.story import Story, await_, is_sick, is_well, measure
 from tests.demo.town import Town, town
 from tests.world.github_shapes import Pull
 
-HEALTHY_SECONDS = 6.0
-SICK_SECONDS = 20.0
-PULL_SECONDS = 60.0
+HEALTHY_SECONDS = 5.0
+SICK_SECONDS = 14.0
+PULL_SECONDS = 80.0
 """How long the product may take from the webhook to the pull request with the scripted model."""
 OWN_MODEL_SECONDS = 1500.0
 AFTER_SECONDS = 8.0
@@ -93,21 +93,29 @@ def _print_settings(settings: dict[str, str]) -> None:
     for name, value in sorted(settings.items()):
         hidden = name.endswith(("_TOKEN", "_KEY", "_SECRET"))
         print(f"    {name}={value[:4] + '…' if hidden else value}")
-    model = settings["TRACKWALKER_MODEL"]
-    real = "your own model" if uses_own_model(os.environ) else "scripted: the only thing that is"
-    print(f"    the model {model} is {real}; opencode, git, tests, services and traffic are real")
+    own = uses_own_model(os.environ)
+    print(
+        "  scripted: "
+        + ("nothing, the model is your own" if own else f"only the model, {settings['TRACKWALKER_MODEL']}")
+    )
+    print("  stand-ins on real sockets: Railway, GitHub, Slack, a status page")
+    print("  real: the product, opencode, git, tests, services, CPU and memory, traffic")
 
 
 def _unfold(story: Story, outside: Town, running: Product) -> bool:
     sickness, requests = outside.sickness, outside.service.requests
-    time.sleep(HEALTHY_SECONDS)
+    await_(lambda: time.time() - outside.service.requests[0].at > HEALTHY_SECONDS, HEALTHY_SECONDS + 5)
     story.say("visitors", f"before: {measure(requests, 0)}")
 
     story.head("a commit brings a bug")
     outside.platform.deploy(outside.commits.sick)
     sick_since = time.time()
     story.say("railway", f"{outside.commits.sick[:7]} is live: {sickness.messages[1]}")
-    await_(lambda: time.time() - sick_since > SICK_SECONDS, SICK_SECONDS + 1)
+
+    def sick_for_long() -> bool:
+        return time.time() - sick_since > SICK_SECONDS and is_sick(sickness, measure(requests, sick_since))
+
+    await_(sick_for_long, SICK_SECONDS * 2)
     sick = measure(requests, sick_since)
     story.say("visitors", f"now: {sick}")
     if not is_sick(sickness, sick):
@@ -199,8 +207,9 @@ def _merge(story: Story, outside: Town, running: Product, pull: Pull) -> bool:
     story.head("before and after")
     story.say("visitors", f"before the fix: {before}")
     story.say("visitors", f"after the fix:  {after}")
-    wrong = outside.github.wrong
-    story.say("demo", "the trouble is gone" if held else f"the trouble is NOT gone {wrong or ''}")
+    if outside.github.wrong:
+        story.say("github", "calls that the real one does not know: " + "\n".join(outside.github.wrong))
+    story.say("demo", "the trouble is gone" if held else "the trouble is NOT gone")
     return held
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,7 @@ def _world(sickness: Sickness) -> tuple[WorldService, World]:
         id=str(uuid.uuid4()),
         name=sickness.service,
         repo=f"{OWNER}/{sickness.service}",
+        root_directory=f"/{sickness.root}" if sickness.root else None,
         start_command=sickness.start_command,
         domains=[f"{sickness.service}.up.railway.app"],
     )
@@ -112,7 +113,7 @@ def _world(sickness: Sickness) -> tuple[WorldService, World]:
 @contextmanager
 def _neighbour(world: World, seed: int, folder: Path) -> Iterator[None]:
     """A healthy service in the same environment, with some traffic of its own."""
-    healthy = draw(seed, "exception")
+    healthy = replace(draw(seed, "exception"), root="")
     name = f"{healthy.service}-internal"
     commits = write(healthy, folder / "made" / name)
     service = WorldService(

@@ -44,9 +44,11 @@ class RailwayStandIn:
         self.operations: list[str] = []
         self.page_limit: int | None = None
         self.broken: dict[str, str] = {}
-        """Root field → the message with which it fails."""
-        self.nulls: set[str] = set()
-        """Names of nullable fields that cannot be resolved: null, and an error beside the data."""
+        """Field → the message with which it fails; one that may be null comes as null beside the error."""
+        self.silent: set[str] = set()
+        """Measurements that have no series."""
+        self.untagged: set[str] = set()
+        """Tags by which nothing is grouped, whoever asks."""
         self.app = Starlette(routes=[Route("/{path:path}", self._answer, methods=["POST"])])
 
     async def _answer(self, request: HttpRequest) -> Response:
@@ -72,7 +74,7 @@ class RailwayStandIn:
             return 400, {"errors": [_item(error, "GRAPHQL_VALIDATION_FAILED") for error in complaints]}
         self.operations.append(_asked(document))
         with self.world.lock:
-            root = Answers(self.world, holder, self.page_limit)
+            root = Answers(self.world, holder, self.page_limit, self.silent, self.untagged)
             result = execute_sync(
                 SCHEMA,
                 document,
@@ -87,10 +89,8 @@ class RailwayStandIn:
 
     def _resolve(self, source: Any, info: Any, **arguments: Any) -> Any:
         name = info.field_name
-        if info.path.prev is None and name in self.broken:
+        if name in self.broken:
             raise GraphQLError(self.broken[name])
-        if info.path.prev is not None and name in self.nulls:
-            raise GraphQLError(f"could not resolve {name}")
         value = source.get(name) if isinstance(source, dict) else getattr(source, name)
         return value(info, **arguments) if callable(value) else value
 

@@ -1,6 +1,6 @@
 """What the stand-in answers to each root field. Called with the world's lock held."""
 
-# ruff: noqa: A002, N803  (methods and arguments bear the names of the schema)
+# ruff: noqa: N803  (methods and arguments bear the names of the schema)
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ class Answers:
     `holder` is who asks: `account`, `project` (sees its own environment only) or `stranger` (sees nothing).
     """
 
-    def __init__(self, world: World, holder: str, page_limit: int | None) -> None:
+    def __init__(
+        self, world: World, holder: str, page_limit: int | None, silent: set[str], untagged: set[str]
+    ) -> None:
         self.world, self.holder, self.page_limit = world, holder, page_limit
+        self.silent, self.untagged = silent, untagged
 
     # ---- tokens and shape --------------------------------------------------------------------
 
@@ -141,7 +144,7 @@ class Answers:
                 "currentSizeMB": one.used_mb,
                 "sizeMB": one.size_mb,
                 "state": "READY",
-                "isPendingDeletion": False,
+                "isPendingDeletion": one.pending_deletion,
                 "volume": {"id": one.id, "name": one.name, "projectId": self.world.project_id},
             }
             for one in service.volumes
@@ -285,10 +288,11 @@ class Answers:
         start, end = date(startDate, 0), date(asked.get("endDate"), float("inf"))
         step = asked.get("sampleRateSeconds") or railway_series.DEFAULT_STEP
         services = [one for one in self.world.services if asked.get("serviceId") in (None, one.id)]
-        group = asked.get("groupBy") or []
+        group = [tag for tag in asked.get("groupBy") or [] if tag not in self.untagged]
         return [
             series
             for measure in measurements
+            if measure not in self.silent
             for series in railway_series.usage(self.world, services, measure, start, end, step, group)
         ]
 

@@ -69,6 +69,7 @@ class WorldVolume:
     mount_path: str
     used_mb: float
     size_mb: int
+    pending_deletion: bool = False
 
 
 @dataclass

@@ -17,7 +17,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from workers.mend import wall as walls
-from workers.mend.judging import Judgement, judge
+from workers.mend.judging import ESCAPES, Judgement, judge
 from workers.mend.project import Command, Project, read_project
 from workers.mend.wall import Finished, Wall
 from workers.models import Run, digest
@@ -155,7 +155,7 @@ def _run(
     tool = {"npx": "npm"}.get(command[0], command[0])
     if tool in ("node", "npm") and shutil.which(tool) is None:
         return _not_run(shown, f"{tool} is not installed here")
-    if why := install(bench, tree, project):
+    if why := install(bench, tree, project, python=tool not in ("node", "npm")):
         return _not_run(shown, why)
     done = _behind_wall(bench, tree, tree / root, command, project, seconds, network=False)
     found = judge(done, path, lambda module: _holds(tree, root, module))
@@ -163,7 +163,7 @@ def _run(
 
 
 def _record(command: str, found: Judgement, done: Finished, secrets: tuple[str, ...]) -> Run:
-    output = redact(done.output, secrets)[-TAIL:]
+    output = redact(ESCAPES.sub("", done.output), secrets)[-TAIL:]
     text = f"{found.why}\n{output}" if found.why else output
     outcome: Literal["passed", "failed", "not run"] = (
         "passed" if found.outcome == "passed" else "failed" if found.outcome == "failed" else "not run"
@@ -202,7 +202,7 @@ def _environment(bench: Bench, tree: Path, project: Project, home: Path) -> dict
     return {
         "PATH": os.pathsep.join(path), "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8", "CI": "1",
         "PYTHONPATH": os.pathsep.join(sources), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1",
-        "NO_COLOR": "1", "FORCE_COLOR": "0", "npm_config_update_notifier": "false", "npm_config_fund": "false",
+        "NO_COLOR": "1", "PIP_NO_COLOR": "1", "npm_config_update_notifier": "false", "npm_config_fund": "false",
     }  # fmt: skip
 
 
@@ -225,38 +225,35 @@ def _for_installing() -> dict[str, str]:
 # ---- installing ------------------------------------------------------------------------------
 
 
-def install(bench: Bench, tree: Path, project: Project) -> str:
-    """Bring in what the project needs, once per tree or list of needs. Empty, or why it could not be done."""
-    steps = _install_steps(bench, tree, project)
-    for key, command in steps:
+def install(bench: Bench, tree: Path, project: Project, *, python: bool = True) -> str:
+    """Bring in what the project needs, once per tree or list of needs. Empty, or why it could not be done.
+
+    Python always runs in an environment of its own: what is installed beside us is not there for the repository.
+    """
+    root = tree / project.root
+    for key, command in _install_steps(bench, tree, project, python=python):
         if key not in bench.installed:
-            done = _behind_wall(
-                bench, tree, tree / project.root, command, project, INSTALL_SECONDS, network=True
-            )
+            done = _behind_wall(bench, tree, root, command, project, INSTALL_SECONDS, network=True)
             bench.installed[key] = "" if done.code == 0 else _why_not(command, done, bench.secrets)
         if bench.installed[key]:
             return bench.installed[key]
     return ""
 
 
-def _install_steps(bench: Bench, tree: Path, project: Project) -> list[tuple[str, Command]]:
-    if project.install is not None:
-        return [(digest(str(tree), *command), command) for command in project.install]
+def _install_steps(bench: Bench, tree: Path, project: Project, *, python: bool) -> list[tuple[str, Command]]:
+    """What is done once, and the name under which it counts as done."""
     steps: list[tuple[str, Command]] = []
-    if project.python_needs:
-        venv = _venv(bench, tree, project)
-        make: Command = (str(Path(sys.base_prefix, "bin", "python3")), "-m", "venv", str(venv))
-        pip = (
-            str(venv / "bin" / "python3"),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-input",
-            "--no-cache-dir",
-        )
+    venv, needs = _venv(bench, tree, project), project.python_needs
+    if python or needs:
+        bare = () if needs or project.install else ("--without-pip",)
+        make = (str(Path(sys.base_prefix, "bin", "python3")), "-m", "venv", *bare, str(venv))
         steps.append((f"{venv} made", make))
-        steps.append((f"{venv} filled", (*pip, "--disable-pip-version-check", *project.python_needs)))
+    if project.install is not None:
+        return steps + [(digest(str(tree), *command), command) for command in project.install]
+    if needs:
+        # Through `env`: the wall makes the folder of the command it starts read-only.
+        pip = ("env", str(venv / "bin" / "python3"), "-m", "pip", "install", "--quiet", "--no-input")
+        steps.append((f"{venv} filled", (*pip, "--no-cache-dir", "--disable-pip-version-check", *needs)))
     if project.node_needs:
         locked = any((tree / project.root / name).is_file() for name in LOCKS)
         words = ("npm", "ci" if locked else "install", "--ignore-scripts", "--no-audit", "--no-fund")
@@ -272,6 +269,6 @@ def _venv(bench: Bench, tree: Path, project: Project) -> Path:
 
 
 def _why_not(command: Command, done: Finished, secrets: tuple[str, ...]) -> str:
-    lines = [line for line in redact(done.output, secrets).splitlines() if line.strip()]
+    lines = [line for line in redact(ESCAPES.sub("", done.output), secrets).splitlines() if line.strip()]
     said = "it took too long" if done.timed_out else " | ".join(lines[-3:])[-300:]
-    return f"what it needs could not be installed ({posixpath.basename(command[0])} {command[1]}…): {said}"
+    return f"what it needs could not be installed ({'pip' if command[0] == 'env' else posixpath.basename(command[0])}): {said}"

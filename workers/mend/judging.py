@@ -6,12 +6,13 @@ import posixpath
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 from workers.mend.wall import Finished
 
 NOTHING_RAN = re.compile(
     r"^Ran 0 tests|^NO TESTS RAN|no tests ran|collected 0 items|No tests found|No test files found"
-    r"|^(?:#|\u2139) tests 0\b|^\s*0 passing\b(?![\s\S]*\bfailing\b)",
+    r"|^(?:#|\u2139) tests 0\b",
     re.MULTILINE,
 )
 ALL_SKIPPED = re.compile(
@@ -33,23 +34,27 @@ LOADING = re.compile(
     r"^[# \tE]*(?:(?:Syntax|Indentation|Tab|Import|ModuleNotFound)Error\b"
     r"|AttributeError: (?:partially initialized )?module '|NameError: name '"
     r"|TypeError: .*(?:unexpected keyword argument|positional arguments? but|required (?:positional|keyword-only)"
-    r"|is not a function|is not a constructor)|ReferenceError: |Error: Cannot find module|.*ERR_MODULE_NOT_FOUND)[^\n]*",
+    r"|is not a function|is not a constructor)|error: .*(?:is not a function|is not a constructor|is not defined)"
+    r"|ReferenceError: |Error: Cannot find module|.*ERR_MODULE_NOT_FOUND)[^\n]*",
     re.MULTILINE,
 )
-"""Errors that say the code asked for is not there at all, rather than that it does the wrong thing."""
+"""Errors that say that the code asked for is not there at all, and not that it does the wrong thing."""
 FRAME = re.compile(
     r"""^[# \tE]*File "(?P<native>[^"\n]+)", line \d+"""
     r"""|^(?P<pytest>[^\s:"]+\.py):\d+: """
     r"""|^[# \t]*(?:file://)?(?P<node>/[^\s:()]+\.[cm]?[jt]sx?):\d+$"""
-    r"""|^[# \t]*at (?:[^\n(]* \()?(?:file://)?(?P<stack>/[^\s:()]+\.[cm]?[jt]sx?):\d+:\d+\)?""",
+    r"""|^[# \t]*(?:at )?(?:[^\n(]* \()?(?:file://)?(?P<stack>/[^\s:()]+\.[cm]?[jt]sx?):\d+:\d+\)?""",
     re.MULTILINE,
 )
 FAILED_TEST = re.compile(
-    r"^(?:FAIL|ERROR): (?P<unittest>[^\n]+)|^(?:FAILED|ERROR) (?P<pytest>\S+)|^\s*not ok \d+ - (?P<tap>[^\n#]+)"
-    r"|^\s*[\u2716\u2717\u00d7] (?P<spec>[^\n(]+)|^\s*● (?P<jest>[^\n]+)",
+    r"^(?:FAIL|ERROR): (?P<unittest>[^\n]+)|^(?:FAILED|ERROR) (?P<pytest>\S+::\S+|\S+\.py\b)"
+    r"|^\s*not ok \d+ - (?P<tap>[^\n#]+)|^\s*[\u2716\u2717\u00d7] (?P<spec>[^\n(]+)|^\s*● (?P<jest>[^\n]+)",
     re.MULTILINE,
 )
-MOST_LOOKED_AT = 200_000
+NO_MOCHA_TEST = re.compile(r"^[ \t]*0 passing\b", re.MULTILINE)
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+MOST_LINES, WIDEST, MOST_ERRORS = 2_000, 500, 50
+"""Of an output that is judged: its last lines, characters of each, errors. Hostile output must cost no time."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,8 @@ def judge(run: Finished, path: str | None, is_ours: Callable[[str], bool]) -> Ju
 
     `is_ours(module)` says whether the repository itself holds that module: else it is only not installed here.
     """
-    output = run.output[-MOST_LOOKED_AT:]
+    lines = ESCAPES.sub("", run.output).splitlines()[-MOST_LINES:]
+    output = "\n".join(line[:WIDEST] for line in lines)
     if run.timed_out:
         return Judgement("failed", f"it did not end within {run.seconds:.0f} s")
     if run.code in (126, 127) or (run.code != 0 and RUNNER_LACKS.search(output[-2000:])):
@@ -96,6 +102,8 @@ def _nothing_ran(run: Finished, output: str) -> str:
         return "no test ran"
     if run.code != 0:
         return ""
+    if NO_MOCHA_TEST.search(output) and "failing" not in output:
+        return "no test ran"
     counts = {name: int(count) for name, count in NODE_SUMMARY.findall(output)}
     if counts and counts.get("pass") == 0 and counts.get("fail") == 0:
         return "every test was skipped"
@@ -117,12 +125,17 @@ def _not_installed(output: str, is_ours: Callable[[str], bool]) -> str:
 
 def _unloadable(output: str, path: str) -> str:
     """The error, where it was raised by the reproduction's own lines and says that something is not there."""
-    for error in LOADING.finditer(output):
-        frames = [match[match.lastgroup or 0] for match in FRAME.finditer(output, 0, error.start())]
-        after = FRAME.search(output, error.end(), error.end() + 2000)
-        if "SyntaxError" not in error[0] and after and after.lastgroup == "stack":
-            frames.append(after["stack"])
-        if frames and _is_same(frames[-1], path):
+    frames = [
+        (match.start(), match.lastgroup or "", match[match.lastgroup or 0])
+        for match in FRAME.finditer(output)
+    ]
+    for error in islice(LOADING.finditer(output), MOST_ERRORS):
+        before = [frame for start, _, frame in frames if start < error.start()][-1:]
+        after = [(kind, frame) for start, kind, frame in frames if start > error.start()][:1]
+        # Node prints the stack below its error, Python above; a syntax error's own stack is all node's.
+        if after and after[0][0] == "stack" and "SyntaxError" not in error[0]:
+            before = [after[0][1]]
+        if before and _is_same(before[0], path):
             return error[0].strip("# \t\nE")[:200]
     return ""
 

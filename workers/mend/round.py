@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from workers import budget, opencode, opencode_config, planning, scripts
+from workers import budget, opencode, opencode_config, planning, proposing, scripts
 from workers.errors import AgentRefused, Refused
 from workers.github import GitHub
 from workers.journal import PREFIX, Claim, Journal
@@ -224,8 +224,12 @@ def mend(claim: Claim, mender: Mender) -> Outcome | None:
     repository = evidence.repository
     if repository is None:
         raise Refused("the service's repository is not known")  # `plan` ended the round before
+    incident = claim.need("incident", Incident)
     base = claim.step("base", str, lambda: mender.github.head(repository.name, repository.base))
-    if claim.get("fix", Fix) is None and (stop := _in_the_way(mender, repository, made, base)):
+    digests = [key.rpartition(":")[2] for key in claim.text("reserved").split(",") if key]
+    if claim.get("fix", Fix) is None and (
+        stop := _in_the_way(mender, repository, made, base, digests, incident.branch)
+    ):
         release(claim, mender.journal)
         return stop
     fix = claim.step("fix", Fix, lambda: _write(claim, mender, repository, made, base))
@@ -241,8 +245,10 @@ def mend(claim: Claim, mender: Mender) -> Outcome | None:
     return Outcome(kind="nothing proposed", headline="a fix was made but not proposed", lines=lines)
 
 
-def _in_the_way(mender: Mender, repository: Repository, made: Plan, base: str) -> Outcome | None:
-    """Newer commits, or an open pull request of somebody else, that touch the culprit."""
+def _in_the_way(
+    mender: Mender, repository: Repository, made: Plan, base: str, digests: list[str], branch: str
+) -> Outcome | None:
+    """Newer commits or an open pull request of somebody else that touch the culprit, or one of ours for the cause."""
     culprit = made.cause.file or ""
     newer = mender.repositories.commits_touching(repository.name, culprit, repository.deployed, base)
     cause = f"cause: {made.cause.summary} ({culprit}:{made.cause.line})"
@@ -252,9 +258,11 @@ def _in_the_way(mender: Mender, repository: Repository, made: Plan, base: str) -
             f"{culprit} was changed after the deployed commit, in {sha[:7]} ({subject}): deploy or look there"
         )
         return Outcome(kind="told", headline=headline, lines=(cause,))
-    for pull in mender.github.open_pulls(repository.name)[:OTHERS_LOOKED_AT]:
-        if pull.branch.startswith("trackwalker/"):
-            continue
+    pulls = mender.github.open_pulls(repository.name)
+    if ours := proposing.find_ours(pulls, digests, besides=branch):
+        headline = f"the same cause in the code is mended by #{ours[0].number}"
+        return Outcome(kind="joined", headline=headline, link=ours[0].url)
+    for pull in [one for one in pulls if one not in proposing.find_ours(pulls)][:OTHERS_LOOKED_AT]:
         if culprit in mender.github.pull_files(repository.name, pull.number):
             headline = f"an open pull request of somebody else touches {culprit}"
             return Outcome(kind="told", headline=headline, lines=(cause,), link=pull.url)

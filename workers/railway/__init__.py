@@ -225,7 +225,7 @@ class Railway:
         """Every start of a container in the environment that the platform logged, oldest first."""
         asked: dict[str, object] = {
             "environmentId": environment.environment_id,
-            "filter": f'"{STARTING}"',
+            "filter": STARTING,
         } | _span(window)
         asked |= {"limit": LINES_AT_MOST, "after": 0}
         answer, _ = self._ask(lines.EnvironmentLogs, documents.ENVIRONMENT_LOGS, asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -27,7 +28,10 @@ SETTING = "check RAILWAY_API_TOKEN (account or workspace token) or RAILWAY_TOKEN
 LONGEST_WAIT = 3600.0
 """Seconds: Railway's limits are counted by the hour."""
 TRIES = 2
-"""A connection that was kept and has been closed meanwhile is no answer; a read may be sent again."""
+"""A connection that was kept and has been closed meanwhile is no answer; reads may be sent again."""
+SHORT_WAIT = 2.0
+"""Seconds worth waiting for in place: Railway also limits by the second, and a sweep asks side by side."""
+TOO_MANY = 429
 WORDS = 300
 
 
@@ -73,16 +77,22 @@ class Transport:
         )
 
     def _send(self, document: str, variables: Mapping[str, object], as_project: bool) -> httpx.Response:
+        """One answer. A cut connection, and a short wait that Railway asks for, are tried once more."""
         body = {"query": document, "variables": dict(variables)}
         headers = self._credential(as_project)
         for attempt in range(1, TRIES + 1):
             try:
-                return self._http.post(self._url, json=body, headers=headers, timeout=TIMEOUT)
+                response = self._http.post(self._url, json=body, headers=headers, timeout=TIMEOUT)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
                 if attempt == TRIES:
                     raise self._unreachable(error) from error
+                continue
             except httpx.RequestError as error:
                 raise self._unreachable(error) from error
+            wait = _retry_after(response.headers) if response.status_code == TOO_MANY else None
+            if attempt == TRIES or wait is None or wait > SHORT_WAIT:
+                return response
+            time.sleep(wait)
         raise AssertionError("every attempt returns or raises")
 
     def _credential(self, as_project: bool) -> dict[str, str]:

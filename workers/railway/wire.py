@@ -17,6 +17,9 @@ T = TypeVar("T")
 ANSWERS_REQUESTS = ("SUCCESS", "CRASHED", "SLEEPING")
 """Statuses of a deployment that is the service's present state; a FAILED one never got that far."""
 
+MESSAGE = 2000
+"""Characters of a commit message that we keep: nobody reads more, and it comes from outside."""
+
 
 class Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
@@ -128,7 +131,7 @@ class Deployment(Wire):
             repo=repository_name(text(meta, "repo")),
             branch=text(meta, "branch"),
             commit=text(meta, "commitHash"),
-            commit_message=text(meta, "commitMessage"),
+            commit_message=(text(meta, "commitMessage") or "")[:MESSAGE] or None,
             commit_author=text(meta, "commitAuthor"),
             root_directory=text(meta, "rootDirectory"),
             image=text(meta, "image"),

@@ -36,6 +36,8 @@ class Sickness:
     symptom: Literal["5xx", "p95"]
     tests: tuple[str, ...]
     """How the service's own tests are run."""
+    root: str = ""
+    """Where in its repository the service stands; empty: it is all there is."""
 
 
 def runnable() -> tuple[Kind, ...]:
@@ -47,7 +49,8 @@ def draw(seed: int, kind: Kind | None = None) -> Sickness:
     """The sickness of this seed, always the same. Without `kind` the seed chooses one that can run here."""
     random = Random(seed)
     chosen = random.choice(runnable())
-    return DRAWN[kind or chosen](random)
+    drawn = DRAWN[kind or chosen](random)
+    return replace(drawn, root=random.choice(["", "", f"services/{drawn.service}"]))
 
 
 def _exception(random: Random) -> Sickness:

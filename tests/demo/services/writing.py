@@ -11,6 +11,8 @@ from pathlib import Path
 from tests.demo.services.drawing import Sickness
 
 TEMPLATES = Path(__file__).parent / "templates"
+AT_THE_TOP = ".trackwalker.toml"
+"""Counts only at the top of a repository, wherever the service stands."""
 AUTHOR = ("Robin Weaver", "robin@example.com")
 
 
@@ -23,15 +25,15 @@ class Commits:
     sick: str
 
 
-def write(sickness: Sickness, folder: Path, *, root: str = "", now: datetime | None = None) -> Commits:
-    """Makes the repository, with the service under `root` in it; committed 3 days and an hour before `now`."""
+def write(sickness: Sickness, folder: Path, *, now: datetime | None = None) -> Commits:
+    """Makes the repository, with the service under its root in it; committed 3 days and an hour before `now`."""
     now = now or datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True)
     git(folder, "init", "--quiet", "--initial-branch=main")
     if sickness.language == "python":
-        _fill(sickness, TEMPLATES / "python", folder / root)
-    healthy = _commit(sickness, "healthy", folder, root, sickness.messages[0], now - timedelta(days=3))
-    sick = _commit(sickness, "sick", folder, root, sickness.messages[1], now - timedelta(hours=1))
+        _fill(sickness, TEMPLATES / "python", folder)
+    healthy = _commit(sickness, "healthy", folder, sickness.messages[0], now - timedelta(days=3))
+    sick = _commit(sickness, "sick", folder, sickness.messages[1], now - timedelta(hours=1))
     return Commits(folder, healthy, sick)
 
 
@@ -58,8 +60,8 @@ def git(folder: Path, *arguments: str, when: datetime | None = None) -> str:
     return done.stdout.strip()
 
 
-def _commit(sickness: Sickness, state: str, folder: Path, root: str, message: str, when: datetime) -> str:
-    _fill(sickness, TEMPLATES / sickness.template / state, folder / root)
+def _commit(sickness: Sickness, state: str, folder: Path, message: str, when: datetime) -> str:
+    _fill(sickness, TEMPLATES / sickness.template / state, folder)
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", message, when=when)
     return git(folder, "rev-parse", "HEAD")
@@ -67,7 +69,8 @@ def _commit(sickness: Sickness, state: str, folder: Path, root: str, message: st
 
 def _fill(sickness: Sickness, templates: Path, folder: Path) -> None:
     for template in sorted(templates.rglob("*.tmpl")):
-        target = folder / _worded(str(template.relative_to(templates)).removesuffix(".tmpl"), sickness)
+        name = _worded(str(template.relative_to(templates)).removesuffix(".tmpl"), sickness)
+        target = folder / name if name == AT_THE_TOP else folder / sickness.root / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(_worded(template.read_text(), sickness))
 
