@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from functools import partial
 
 from starlette.applications import Starlette
-from workers.slack import Slack
 
 from receiver.app import Doors, Watched, build
 from receiver.calling import LastResort
@@ -21,6 +20,7 @@ from workers.intake import Fold
 from workers.journal import DUE, Journal
 from workers.models import Alert
 from workers.settings import Settings
+from workers.slack import Slack
 
 log = logging.getLogger("trackwalker.door")
 
