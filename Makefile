@@ -16,7 +16,7 @@ COMPILE = .tools/uv/bin/uv pip compile --quiet --no-config --universal --python-
 
 help:
 	@echo 'make setup     install everything into .venv and .tools; does nothing when nothing changed'
-	@echo 'make demo      the main job, start to finish, against stand-ins on this machine'
+	@echo 'make demo      the main job, start to finish, against stand-ins on this machine; SEED=n draws another'
 	@echo 'make up        run receiver, worker and clock'
 	@echo 'make test      ruff, mypy and all tests but the long ones'
 	@echo 'make lint      ruff and mypy only'
@@ -36,7 +36,7 @@ setup:
 	echo 'setup: no Python 3.11 or newer found (tried python3, python3.14 ... python3.11; or say PYTHON=...)' >&2; exit 1
 
 demo: setup
-	@$(BIN)/python -m tests.demo
+	@$(BIN)/python -m tests.demo $(if $(SEED),--seed $(SEED))
 
 up: setup
 	@$(BIN)/python -m workers up
@@ -47,7 +47,7 @@ lint: setup
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest -m 'not soak'
+	$(BIN)/python -m pytest -m 'not soak' -n 2 --dist worksteal
 
 soak: setup
 	$(BIN)/python -m pytest -m soak

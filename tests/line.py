@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -9,18 +10,20 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import redis
 
 from tests.world import shop
+from tests.world.githttp import git
 from tests.world.github import GitHubStandIn
+from tests.world.github_shapes import Pull
 from tests.world.model import NAME as MODEL
-from tests.world.model import Model
+from tests.world.model import Call, Model
 from tests.world.railway import RailwayStandIn
-from tests.world.railway_types import Request, World, WorldDeployment
+from tests.world.railway_types import Request, World, WorldDeployment, WorldService
 from tests.world.serving import serve
-from tests.world.slack import SlackStandIn
+from tests.world.slack import Message, SlackStandIn
 from workers import actors, intake, main
 from workers.errors import Superseded
 from workers.journal import DUE, PREFIX, Journal
@@ -137,6 +140,52 @@ class Line:
                 {name: fields[name].decode() for name in ("stage", "reason", "tries") if name in fields}
             )
         return json.dumps(rows)
+
+
+@dataclass
+class Snapshot:
+    """Everything that a line changes: the store, the repository, what the stand-ins keep."""
+
+    keys: dict[Any, tuple[Any, int]]
+    services: list[WorldService]
+    refs: str
+    pulls: list[Pull]
+    pushes: list[str]
+    messages: list[Message]
+    calls: list[Call]
+
+
+def take(running: Line) -> Snapshot:
+    """The line as it stands now."""
+    keys = {key: (running.store.dump(key), running.store.pttl(key)) for key in running.store.scan_iter("*")}
+    return Snapshot(
+        keys,
+        copy.deepcopy(running.world.services),
+        git(_bare(running), "for-each-ref", "--format=%(objectname) %(refname)"),
+        running.github.pulls[:],
+        running.github.pushes[:],
+        running.slack.messages[:],
+        running.model.calls[:],
+    )
+
+
+def put_back(running: Line, snapshot: Snapshot) -> None:
+    """The line as it stood then, for another test to go on from."""
+    running.store.flushall()
+    for key, (value, ttl) in snapshot.keys.items():
+        running.store.restore(key, max(0, ttl), value)
+    running.world.services[:] = copy.deepcopy(snapshot.services)
+    for row in snapshot.refs.splitlines():
+        commit, ref = row.split()
+        git(_bare(running), "update-ref", ref, commit)
+    running.github.pulls[:] = snapshot.pulls
+    running.github.pushes[:] = snapshot.pushes
+    running.slack.messages[:] = snapshot.messages
+    running.model.calls[:] = snapshot.calls
+
+
+def _bare(running: Line) -> Path:
+    return running.github.repositories[shop.NAME].path
 
 
 @contextmanager

@@ -12,7 +12,14 @@ from workers.mend.judging import failed_tests, judge
 from workers.mend.project import Project, read_project, read_settings
 from workers.mend.wall import Finished, Wall, build_wall
 
-UNITTEST = "import unittest\nfrom shop import price\n\nclass Price(unittest.TestCase):\n    def test_it(self):\n        {line}\n"
+UNITTEST = """
+import unittest
+from shop import price
+
+class Price(unittest.TestCase):
+    def test_it(self):
+        {line}
+"""
 SHOP = "def price(count):\n    return 10 * count\n"
 
 
@@ -272,7 +279,7 @@ def test_a_python_test_is_run_for_real(bench: Bench, tmp_path: Path, line: str, 
 
 NOT_LOADABLE = {
     "syntax": "import unittest\nclass T(unittest.TestCase:\n",
-    "import of nothing": "import unittest\nfrom shop import gift\nclass T(unittest.TestCase):\n  def test(self): gift()\n",
+    "import of nothing": "import unittest\nfrom shop import gift\nclass T(unittest.TestCase):\n  def test(self): 1\n",
     "attribute": "import unittest, shop\nclass T(unittest.TestCase):\n  def test_it(self): shop.gift()\n",
     "argument": "import unittest, shop\nclass T(unittest.TestCase):\n  def test_it(self): shop.price(1, gift=2)\n",
     "name": "import unittest\nclass T(unittest.TestCase):\n  def test_it(self): prise(1)\n",
@@ -372,7 +379,9 @@ def test_a_test_that_needs_pytest_where_there_is_none_is_not_run(bench: Bench, t
 def test_a_reproduction_that_hangs_has_failed(bench: Bench, tmp_path: Path) -> None:
     tree = write(tmp_path / "tree", {"hang.py": "while True: pass\n"})
 
-    result = run_reproduction(bench, tree, Project(), "hang.py", "script", seconds=1)
+    bench.reproduction_seconds = 1
+
+    result = run_reproduction(bench, tree, Project(), "hang.py", "script")
 
     assert result.outcome == "failed"
     assert "did not end" in result.run.output

@@ -303,7 +303,11 @@ def test_naming_a_secret_is_not_holding_one(seen: Inspect, line: str) -> None:
     [
         ("requirements.txt", "flask==3\n", "flask==3\nleft-pad\n"),
         ("package.json", '{"dependencies": {"a": "1"}}', '{"dependencies": {"a": "1", "left-pad": "1"}}'),
-        ("pyproject.toml", "dependencies = [\n'a']\n", "dependencies = [\n'a',\n'left-pad>=1',\n]\n"),
+        (
+            "pyproject.toml",
+            "[project]\ndependencies = [\n'a']\n",
+            "[project]\ndependencies = [\n'a',\n'left-pad>=1',\n]\n",
+        ),
     ],
 )
 def test_a_new_dependency_is_refused_unless_a_deployment_failed(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.line import Line, line
+from tests.line import Line, Snapshot, line, put_back, take
 from tests.world import shop
 from tests.world.githttp import git
 from tests.world.railway_types import WorldDeployment, WorldService
@@ -17,6 +17,7 @@ from tests.world.serving import Kind
 from workers import brakes
 from workers.journal import OPEN, PREFIX, pack
 from workers.models import Certificate, Evidence, Fix, Outcome, PullRequest, Verdict, Watch
+from workers.store import client
 
 Start = Callable[..., AbstractContextManager[Line]]
 
@@ -39,6 +40,26 @@ def sick(start: Start) -> Iterator[Line]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def story(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Line, Snapshot]]:
+    """One line driven from the alert to the pull request's link in Slack, for all tests that go on from there."""
+    connection = client(store_url)
+    connection.flushall()
+    with line(connection, store_url, tmp_path_factory.mktemp("story")) as running:
+        running.alert()
+        running.drive(ended(running))
+        yield running, take(running)
+    connection.close()
+
+
+@pytest.fixture
+def proposed(story: tuple[Line, Snapshot]) -> Line:
+    """The line as it stood when the pull request had been told."""
+    running, snapshot = story
+    put_back(running, snapshot)
+    return running
+
+
 def told(running: Line) -> list[str]:
     return [message.text for message in running.slack.messages]
 
@@ -48,34 +69,28 @@ def ended(running: Line) -> Callable[[], bool]:
     return lambda: bool(running.outcome()) and any(running.outcome_is_told())
 
 
-def test_a_webhook_becomes_one_pull_request_whose_link_reaches_slack(sick: Line) -> None:
-    sick.alert()
-
-    sick.drive(ended(sick))
-
-    pull = sick.github.pulls[0]
-    last = told(sick)[-1].splitlines()[-1]
-    assert sick.outcome() == "pull request"
-    assert len(sick.github.pulls) == 1
+def test_a_webhook_becomes_one_pull_request_whose_link_reaches_slack(proposed: Line) -> None:
+    pull = proposed.github.pulls[0]
+    last = told(proposed)[-1].splitlines()[-1]
+    assert proposed.outcome() == "pull request"
+    assert len(proposed.github.pulls) == 1
     assert f"/pull/{pull.number}" in last
     assert not pull.draft
     assert "pricing.py" in str(pull.body)
     assert "KeyError" in str(pull.body)
-    assert sick.github.wrong == []
+    assert proposed.github.wrong == []
 
 
-def test_the_merged_pull_request_is_watched_until_it_is_seen_to_hold(sick: Line) -> None:
-    sick.alert()
-    sick.drive(ended(sick))
-    commit = sick.github.merge(sick.github.pulls[0].number)
-    sick.redeploy(commit)
+def test_the_merged_pull_request_is_watched_until_it_is_seen_to_hold(proposed: Line) -> None:
+    commit = proposed.github.merge(proposed.github.pulls[0].number)
+    proposed.redeploy(commit)
 
-    sick.drive(lambda: sick.watched() is not None)
+    proposed.drive(lambda: proposed.watched() is not None)
 
-    watched = sick.watched()
+    watched = proposed.watched()
     assert watched is not None
     assert watched.held, watched.sentence
-    assert sick.store.hlen(OPEN) == 0
+    assert proposed.store.hlen(OPEN) == 0
 
 
 @pytest.mark.parametrize("kind", ["429", "503", "drop", "hang"])
@@ -177,30 +192,26 @@ def test_a_model_that_does_not_do_its_work_gets_nothing_proposed(sick: Line, who
     assert "shop" in told(sick)[-1]
 
 
-def test_a_pull_request_that_a_human_closed_is_not_opened_again(sick: Line) -> None:
-    sick.alert()
-    sick.drive(ended(sick))
-    sick.github.close(sick.github.pulls[0].number)
-    sick.drive(lambda: any(pull.state == "closed" for pull in sick.record(PullRequest)))
-    sick.alert()
+def test_a_pull_request_that_a_human_closed_is_not_opened_again(proposed: Line) -> None:
+    proposed.github.close(proposed.github.pulls[0].number)
+    proposed.drive(lambda: any(pull.state == "closed" for pull in proposed.record(PullRequest)))
+    proposed.alert()
 
-    sick.drive(lambda: sick.sweeps_done() >= 2)
+    proposed.drive(lambda: proposed.sweeps_done() >= 2)
 
-    assert len(sick.github.pulls) == 1
-    assert len(sick.incidents()) == 1
+    assert len(proposed.github.pulls) == 1
+    assert len(proposed.incidents()) == 1
 
 
-def test_the_alert_fired_again_joins_the_open_incident(sick: Line) -> None:
-    sick.alert()
-    sick.drive(ended(sick))
-    calls = len(sick.model.calls)
-    sick.alert()
+def test_the_alert_fired_again_joins_the_open_incident(proposed: Line) -> None:
+    calls = len(proposed.model.calls)
+    proposed.alert()
 
-    sick.drive(lambda: sick.sweeps_done() >= 2)
+    proposed.drive(lambda: proposed.sweeps_done() >= 2)
 
-    assert len(sick.incidents()) == 1
-    assert len(sick.github.pulls) == 1
-    assert len(sick.model.calls) == calls
+    assert len(proposed.incidents()) == 1
+    assert len(proposed.github.pulls) == 1
+    assert len(proposed.model.calls) == calls
 
 
 def test_two_services_with_one_cause_in_the_code_get_one_pull_request(sick: Line) -> None:
@@ -292,35 +303,27 @@ def test_a_muted_service_is_not_told_about(sick: Line) -> None:
     assert sick.github.pushes == []
 
 
-def test_what_is_pushed_is_the_journals_fix_and_nothing_else(sick: Line) -> None:
-    sick.alert()
-
-    sick.drive(ended(sick))
-
-    pull = sick.github.pulls[0]
-    fix, certificate = sick.record(Fix)[0], sick.record(Certificate)[0]
+def test_what_is_pushed_is_the_journals_fix_and_nothing_else(proposed: Line) -> None:
+    pull = proposed.github.pulls[0]
+    fix, certificate = proposed.record(Fix)[0], proposed.record(Certificate)[0]
     files = git(pull.repo.path, "diff", "--name-only", "main", pull.head).split()
     assert sorted(files) == sorted(fix.files)
     assert certificate.decision == "ready"
     assert git(pull.repo.path, "log", "--format=%an", "-1", pull.head) == "Trackwalker"
 
 
-def test_no_key_of_ours_lives_for_ever_once_all_is_over(sick: Line) -> None:
-    sick.alert()
-    sick.drive(ended(sick))
-    sick.redeploy(sick.github.merge(sick.github.pulls[0].number))
+def test_no_key_of_ours_lives_for_ever_once_all_is_over(proposed: Line) -> None:
+    proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number))
 
-    sick.drive(lambda: sick.watched() is not None and not sick.store.zcard(f"{PREFIX}due"))
+    proposed.drive(lambda: proposed.watched() is not None and not proposed.store.zcard(f"{PREFIX}due"))
 
-    lasting = [key for key in sick.store.scan_iter(f"{PREFIX}*") if sick.store.ttl(key) == -1]
+    lasting = [key for key in proposed.store.scan_iter(f"{PREFIX}*") if proposed.store.ttl(key) == -1]
     assert [key for key in lasting if b"dramatiq" not in key] == []
 
 
-def test_a_watch_that_does_not_hold_says_so(sick: Line) -> None:
-    sick.alert()
-    sick.drive(ended(sick))
-    sick.redeploy(sick.github.merge(sick.github.pulls[0].number), failing=True)
+def test_a_watch_that_does_not_hold_says_so(proposed: Line) -> None:
+    proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number), failing=True)
 
-    sick.drive(lambda: sick.watched() is not None)
+    proposed.drive(lambda: proposed.watched() is not None)
 
-    assert [watch.held for watch in sick.record(Watch)] == [False]
+    assert [watch.held for watch in proposed.record(Watch)] == [False]

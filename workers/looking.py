@@ -16,6 +16,13 @@ def look(config: Settings, now: datetime) -> list[dict[str, Any]]:
     railway = Railway(
         config.railway_api_url, token=config.railway_api_token, project_token=config.railway_token
     )
+    try:
+        return _reports(config, railway, now)
+    finally:
+        railway.close()
+
+
+def _reports(config: Settings, railway: Railway, now: datetime) -> list[dict[str, Any]]:
     window = Window(start=now - timedelta(minutes=config.window_minutes), end=now)
     reports = []
     for environment in config.environments or tuple(railway.environments()):

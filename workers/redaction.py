@@ -66,7 +66,7 @@ PAIR = re.compile(
     re.IGNORECASE,
 )
 """`password=…`, `"client_secret": "…"`, `?token=…`, `API_KEY: …`, escaped JSON; `_cut_pairs` cuts the value."""
-FLAG = re.compile(rf"(--(?:[\w-]{{0,20}}-)?(?:{WORDS})\s{{1,3}})(?![-\[])[^\s\"']+", re.IGNORECASE)
+FLAG = re.compile(rf"((?<![\w-])--(?:[\w-]{{0,20}}-)?(?:{WORDS})\s{{1,3}})(?![-\[])[^\s\"']+", re.IGNORECASE)
 EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]{1,256}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}\b")
 CARD = re.compile(r"(?<![\w.])[2-6]\d(?:[ -]?\d){11,17}(?![\w])")
 RANDOM = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{40,}={0,2}")

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 
 from tests.demo.town import CARRIER, Town
+from tests.world.container import bound_to_us
 from tests.world.model import NAME
 from tests.world.platform import free_port
 
@@ -97,10 +98,10 @@ def product(settings: Mapping[str, str], folder: Path) -> Iterator[Product]:
     """The product for as long as the block lasts. Raises RuntimeError with its log if it does not come up."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     environment = kept | {"HOME": str(folder), "PYTHONPATH": str(ROOT), **settings}
+    procfile = ["--procfile", str(ROOT / "Procfile")]
     with (folder / "product.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "workers", "up", "--procfile", str(ROOT / "Procfile")],
-            cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            bound_to_us([sys.executable, "-m", "workers", "up", *procfile], signal.SIGTERM), cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True,
         )  # fmt: skip
         running = Product(process, settings, environment, folder, f"http://127.0.0.1:{settings['PORT']}")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -20,20 +20,26 @@ KILLED_AFTER_SECONDS = 3.0
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
-# Runs in the child before the service's own program: it dies with us, and its memory may be limited.
+# Runs in the child before the real program: it gets a signal when we die, and its memory may be limited.
 # A program of its own instead of preexec_fn, which may hang in a parent with threads.
 LAUNCH = (
     "import ctypes,os,resource,sys\n"
-    "ctypes.CDLL(None).prctl(1,9)\n"
-    "if os.getppid()!=int(sys.argv[1]): os._exit(1)\n"
-    "limit=int(sys.argv[2])\n"
+    "parent,number,limit=map(int,sys.argv[1:4])\n"
+    "ctypes.CDLL(None).prctl(1,number)\n"
+    "if os.getppid()!=parent: os._exit(1)\n"
     "limit and resource.setrlimit(resource.RLIMIT_AS,(limit,limit))\n"
     "resource.setrlimit(resource.RLIMIT_CORE,(0,0))\n"
-    "os.execvp(sys.argv[3],sys.argv[3:])\n"
+    "os.execvp(sys.argv[4],sys.argv[4:])\n"
 )
 
 Log = Callable[[str, str], None]
 """Takes severity and message."""
+
+
+def bound_to_us(command: Sequence[str], last_signal: int, address_space_bytes: int = 0) -> list[str]:
+    """The command, made to get `last_signal` when the thread that starts it ends, however that happens."""
+    arguments = (os.getpid(), int(last_signal), address_space_bytes)
+    return [sys.executable, "-I", "-S", "-c", LAUNCH, *map(str, arguments), *command]
 
 
 class Container:
@@ -108,9 +114,8 @@ class Container:
         return code
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        interpreter = [sys.executable, "-I", "-S", "-c", LAUNCH, str(os.getpid()), str(self.limit)]
         return subprocess.Popen(
-            [*interpreter, *shlex.split(self.command)], cwd=self.folder, env=dict(self.environment),
+            bound_to_us(shlex.split(self.command), signal.SIGKILL, self.limit), cwd=self.folder, env=dict(self.environment),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
 

@@ -45,6 +45,8 @@ class Bench:
     on_start: Callable[[subprocess.Popen[bytes]], None] = lambda _process: None
     alive: Callable[[], None] = lambda: None
     secrets: tuple[str, ...] = ()
+    reproduction_seconds: float = REPRODUCTION_SECONDS
+    check_seconds: float = CHECK_SECONDS
     installed: dict[str, str] = field(default_factory=dict)
     """Digest of what was to be installed → empty, or why it could not be."""
 
@@ -82,9 +84,7 @@ def runner_hint(clone: Path, root: str) -> str:
     return " ".join(hints) + f" All of it without network{folder}; nothing more can be installed."
 
 
-def run_reproduction(
-    bench: Bench, tree: Path, project: Project, path: str, kind: str, seconds: float = REPRODUCTION_SECONDS
-) -> Result:
+def run_reproduction(bench: Bench, tree: Path, project: Project, path: str, kind: str) -> Result:
     """The test file or script on that tree."""
     inside = project.root == "" or path.startswith(f"{project.root}/")
     root = project.root if inside else ""
@@ -94,14 +94,12 @@ def run_reproduction(
         return _not_run(
             path, "no runner is known for this kind of file; .trackwalker.toml can name one (test)"
         )
-    return _run(bench, tree, project, root, command, relative, seconds)
+    return _run(bench, tree, project, root, command, relative, bench.reproduction_seconds)
 
 
-def run_check(
-    bench: Bench, tree: Path, project: Project, command: Command, seconds: float = CHECK_SECONDS
-) -> Result:
+def run_check(bench: Bench, tree: Path, project: Project, command: Command) -> Result:
     """One of the repository's own checks on that tree."""
-    return _run(bench, tree, project, project.root, command, None, seconds)
+    return _run(bench, tree, project, project.root, command, None, bench.check_seconds)
 
 
 def reproduction_command(project: Project, folder: Path, path: str, kind: str) -> Command | None:
@@ -271,4 +269,5 @@ def _venv(bench: Bench, tree: Path, project: Project) -> Path:
 def _why_not(command: Command, done: Finished, secrets: tuple[str, ...]) -> str:
     lines = [line for line in redact(ESCAPES.sub("", done.output), secrets).splitlines() if line.strip()]
     said = "it took too long" if done.timed_out else " | ".join(lines[-3:])[-300:]
-    return f"what it needs could not be installed ({'pip' if command[0] == 'env' else posixpath.basename(command[0])}): {said}"
+    tool = "pip" if command[0] == "env" else posixpath.basename(command[0])
+    return f"what it needs could not be installed ({tool}): {said}"

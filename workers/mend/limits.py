@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.mend import tests_kept, weakening
+from workers.mend.project import pipfile, requirements
 from workers.models import Lane
 from workers.redaction import find_tokens
 from workers.repository import FileDiff, read_diff, safe_read
@@ -195,10 +196,8 @@ def _names(path: str, text: str | None) -> set[str]:
         found = [re.match(r"\s*([A-Za-z0-9][\w.-]*)", line) for line in (text or "").splitlines()]
         return {match[1].lower() for match in found if match}
     if name in ("pyproject.toml", "Pipfile"):
-        quoted = re.findall(
-            r"""^\s*["']?([A-Za-z0-9][\w.-]*)["']?(?:\s*=\s*["'{]|\s*[\[<>=~!;"',])""", text or "", re.M
-        )
-        return {one.lower() for one in quoted} if name == "pyproject.toml" or text else set()
+        listed = (requirements if name == "pyproject.toml" else pipfile)(_manifest(path, text))
+        return {re.split(r"[^\w.-]", one.strip(), maxsplit=1)[0].lower() for one in listed}
     return set()
 
 

@@ -141,7 +141,7 @@ def _python_needs(tree: Path, root: str, files: list[str]) -> tuple[Command, boo
     lists = [file for file in lists if file.endswith(".txt") or f"{file[:-3]}.txt" not in lists]
     texts = [safe_read(tree / root, file) or "" for file in lists]
     manifest = _toml(safe_read(tree / root, "pyproject.toml"))
-    listed = _requirements(manifest) + _pipfile(_toml(safe_read(tree / root, "Pipfile")))
+    listed = requirements(manifest) + pipfile(_toml(safe_read(tree / root, "Pipfile")))
     named = any(re.search(r"^\s*pytest\b", text, re.MULTILINE | re.IGNORECASE) for text in (*texts, *listed))
     uses = named or "pytest" in manifest.get("tool", {}) or _uses_pytest(tree / root, files)
     if uses and not named:
@@ -171,8 +171,8 @@ def _uses_pytest(root: Path, files: list[str]) -> bool:
     return any(pattern.search(safe_read(root, file) or "") for file in asked)
 
 
-def _requirements(manifest: dict[str, Any]) -> list[str]:
-    """PEP 621, dependency groups and Poetry."""
+def requirements(manifest: dict[str, Any]) -> list[str]:
+    """What a parsed pyproject.toml asks for: PEP 621, dependency groups and Poetry."""
     project, poetry = _table(manifest, "project"), _table(_table(manifest, "tool"), "poetry")
     found = _words(project.get("dependencies"))
     for groups in (_table(project, "optional-dependencies"), _table(manifest, "dependency-groups")):
@@ -185,7 +185,8 @@ def _requirements(manifest: dict[str, Any]) -> list[str]:
     ]
 
 
-def _pipfile(manifest: dict[str, Any]) -> list[str]:
+def pipfile(manifest: dict[str, Any]) -> list[str]:
+    """What a parsed Pipfile asks for."""
     tables = (_table(manifest, "packages"), _table(manifest, "dev-packages"))
     return [_constraint(name, value) for table in tables for name, value in table.items()]
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from workers.errors import Refused
 from workers.mend import limits
-from workers.mend.checks import Bench, Result, run_check, run_reproduction
+from workers.mend.checks import REPRODUCTION_SECONDS, Bench, Result, run_check, run_reproduction
 from workers.mend.project import Command, Project, read_project
 from workers.mend.wall import Wall
 from workers.models import Certificate, Check, Fix, Lane, Plan, Verdict
@@ -47,6 +47,7 @@ def certify(
     on_start: Callable[[subprocess.Popen[bytes]], None] = lambda _process: None,
     alive: Callable[[], None] = lambda: None,
     secrets: tuple[str, ...] = (),
+    reproduction_seconds: float = REPRODUCTION_SECONDS,
 ) -> Certificate:
     """Whether the fix is ready, a draft, refused or not needed any more, with the runs that show it.
 
@@ -63,7 +64,7 @@ def certify(
         )
         if seen.refusals:
             return Certificate(decision="refused", reasons=seen.refusals, notes=seen.notes)
-        bench = Bench(wall, folder, on_start, alive, secrets)
+        bench = Bench(wall, folder, on_start, alive, secrets, reproduction_seconds)
         made = _run_all(bench, project, fix, plan, lane, (deployed, before, after))
         return made.model_copy(update={"notes": seen.notes})
 

@@ -130,6 +130,6 @@ def _node(text: str) -> Tests:
     ends = [match.start() for match in found[1:]] + [len(text)]
     assertions = {
         match["name"]: len(NODE_ASSERT.findall(text, match.end(), end))
-        for match, end in zip(found, ends, strict=True)
+        for match, end in zip(found, ends, strict=False)
     }
     return Tests(assertions, len(NODE_SKIP.findall(text)))

@@ -28,7 +28,7 @@ GROWN = {
         r"|AllowAny\b|dangerouslySetInnerHTML|\bmark_safe\(|\|\s*safe\b|autoescape\s*=\s*False|contextIsolation:\s*false"
     ),
     "it lets every origin in": re.compile(
-        r"Access-Control-Allow-Origin['\"]?\s*[,:]\s*['\"]\*|(?:allow_)?origins?['\"]?\s*[:=]\s*\[?\s*['\"]\*['\"]"
+        r"Access-Control-Allow-Origin['\"]?\]?\s*[,:=]\s*['\"]\*|(?:allow_)?origins?['\"]?\s*[:=]\s*\[?\s*['\"]\*['\"]"
     ),
     "it accepts unsigned tokens": re.compile(
         r"verify_signature['\"]?\s*:\s*False|algorithms?['\"]?\s*[:=]\s*\[?\s*['\"]none['\"]|ignoreExpiration:\s*true",

@@ -42,7 +42,7 @@ def safe_bytes(root: Path, path: str, *, most_bytes: int = MOST_READ) -> bytes |
 
 
 def safe_write(root: Path, path: str, content: bytes | None) -> None:
-    """Put a file into the tree, or take it away (None). Raises Refused for a path that leaves it or goes through a link."""
+    """Put a file into the tree, or take it away (None). Raises Refused for a path out of it or through a link."""
     parts = path.split("/")
     if path.startswith("/") or any(part in ("", ".", "..", ".git") for part in parts):
         raise Refused(f"{path!r} is no path inside the repository")
