@@ -510,6 +510,20 @@ def test_the_level_is_the_severity_or_an_attribute_that_names_one(
     assert seen.timestamp == datetime(2026, 6, 13, 22, 22, 15, 608657, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("stack", '"Error: x\\n    at f (/app/a.js:3:1)"'), ("err", '{"stack": "Error: x\\n    at f (/app/a.js:3:1)"}'),
+     ("error.stack", "Error: x\n    at f (/app/a.js:3:1)")],
+)  # fmt: skip
+def test_a_stack_trace_that_railway_made_an_attribute_is_part_of_the_line(key: str, value: str) -> None:
+    line = {"timestamp": "2026-06-13T22:22:15Z", "message": "payment failed", "severity": "error", "tags": None,
+            "attributes": [{"key": "userId", "value": "456"}, {"key": key, "value": value}]}  # fmt: skip
+
+    seen = answering({"data": {"deploymentLogs": [line]}}).deployment_logs("dep")[0]
+
+    assert seen.message == "payment failed\nError: x\n    at f (/app/a.js:3:1)"
+
+
 def test_build_logs_are_found_by_the_deployments_time_however_long_ago(
     railway: Railway, service: WorldService
 ) -> None:

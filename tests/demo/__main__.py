@@ -38,7 +38,7 @@ WATCH_SECONDS = 30.0
 def main() -> int:
     """0 when the pull request came, its patch went through, and the trouble is gone; else 1."""
     options = _options()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="trackwalker-demo-"))
     try:

@@ -101,7 +101,8 @@ def product(settings: Mapping[str, str], folder: Path) -> Iterator[Product]:
     procfile = ["--procfile", str(ROOT / "Procfile")]
     with (folder / "product.log").open("wb") as log:
         process = subprocess.Popen(
-            bound_to_us([sys.executable, "-m", "workers", "up", *procfile], signal.SIGTERM), cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            bound_to_us([sys.executable, "-m", "workers", "up", *procfile], signal.SIGTERM),
+            cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True,
         )  # fmt: skip
         running = Product(process, settings, environment, folder, f"http://127.0.0.1:{settings['PORT']}")

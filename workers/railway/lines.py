@@ -14,6 +14,9 @@ LEVELS = {
     "10": "debug", "20": "debug", "30": "info", "40": "warn", "50": "error", "60": "error",
 }  # fmt: skip
 """Other spellings of debug, info, warn and error; the numbers are those of Node's pino."""
+TRACE_KEYS = frozenset(
+    {"stack", "stacktrace", "stack_trace", "traceback", "exc_info", "exception", "err", "error"}
+)
 LEVEL_KEYS = ("level", "lvl", "severity")
 NOBODY = "00000000-0000-0000-0000-000000000000"
 """The instance that the edge names when there is no live one."""
@@ -62,11 +65,21 @@ class Log(Wire):
         tags = self.tags or Tags()
         return LogLine(
             timestamp=self.timestamp,
-            message=self.message,
+            message="\n".join([self.message, *self.traces()]),
             level=self.level(),
             deployment_id=tags.deployment_id or deployment_id,
             instance_id=tags.deployment_instance_id,
         )
+
+    def traces(self) -> list[str]:
+        """Railway opens a service's single-line JSON itself: its stack trace is an attribute then, not the message."""
+        found = []
+        for one in self.attributes or []:
+            if one.key.lower().rpartition(".")[2] in TRACE_KEYS and one.value:
+                text = _stack_of(_decoded(one.value))
+                if text and text not in self.message:
+                    found.append(text)
+        return found
 
     def level(self) -> str:
         """`severity`, else an attribute that names a level; attribute values are JSON texts."""
@@ -74,6 +87,21 @@ class Log(Wire):
         said = [self.severity, *(values.get(key) for key in LEVEL_KEYS)]
         known = next((word.strip('"').lower() for word in said if word and word.strip('"')), "info")
         return LEVELS.get(known, known)
+
+
+def _decoded(value: str) -> Any:
+    """Attribute values are JSON texts; one that is none stands for itself."""
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _stack_of(value: Any) -> str:
+    """The text of a trace: itself, or the `stack` (else `message`) of an error that was logged as an object."""
+    if isinstance(value, dict):
+        value = next((value[key] for key in ("stack", "traceback", "message") if value.get(key)), "")
+    return value if isinstance(value, str) else ""
 
 
 class DeploymentLogs(Wire):
