@@ -46,11 +46,16 @@ class Child:
         )  # fmt: skip
         log.info("started", extra={"child": self.name, "pid": self.process.pid})
 
-    def signal(self, number: signal.Signals) -> None:
-        """To the whole group: dramatiq's workers are children of their master."""
+    def ask_to_end(self) -> None:
+        """To the process alone: dramatiq's master asks its workers itself, asked twice they drop what they do."""
+        if self.process is not None:
+            self.process.terminate()
+
+    def kill(self) -> None:
+        """Everything the process may have left behind."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 def _die_with_parent() -> None:
@@ -111,7 +116,7 @@ def _move_to(children: list[Child], store: str) -> None:
     for child in children:
         if child.environment["REDIS_URL"] != store:
             child.environment["REDIS_URL"] = store
-            child.signal(signal.SIGTERM)
+            child.ask_to_end()
 
 
 def _bring_back(child: Child) -> None:
@@ -122,7 +127,7 @@ def _bring_back(child: Child) -> None:
         return
     if process.poll() is None:
         return
-    child.signal(signal.SIGKILL)  # what it left behind
+    child.kill()
     child.deaths = 0 if now - child.started > STABLE_SECONDS else child.deaths + 1
     pause = min(LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(child.deaths, 8))
     child.process, child.due = None, now + pause
@@ -133,7 +138,7 @@ def _bring_back(child: Child) -> None:
 def _end(children: list[Child]) -> None:
     """Everything ends: asked first, killed after the draining time."""
     for child in children:
-        child.signal(signal.SIGTERM)
+        child.ask_to_end()
     deadline = time.monotonic() + DRAIN_SECONDS
     for child in children:
         if child.process is None:
@@ -142,5 +147,5 @@ def _end(children: list[Child]) -> None:
             child.process.wait(max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             log.warning("killed after the draining time", extra={"child": child.name})
-        child.signal(signal.SIGKILL)
+        child.kill()
         child.process.wait()

@@ -81,7 +81,7 @@ def run(seed: int, kind: Kind | None, folder: Path) -> int:
             story.say("product", f"up at {running.url}: web, worker, clock and its own store")
             try:
                 held = _unfold(story, outside, running)
-            except BaseException:
+            except Exception:
                 story.say("product", f"its log ends with\n{running.log[-3000:]}")
                 raise
             if not held:

@@ -116,7 +116,8 @@ class Container:
     def _launch(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             bound_to_us(shlex.split(self.command), signal.SIGKILL, self.limit),
-            cwd=self.folder, env=dict(self.environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            cwd=self.folder, env=dict(self.environment), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             start_new_session=True,
         )  # fmt: skip
 
