@@ -399,6 +399,15 @@ def test_what_a_test_prints_is_redacted_and_cut(bench: Bench, tmp_path: Path) ->
     assert len(run.output) <= 4_000
 
 
+def test_where_our_copy_lies_is_not_shown(bench: Bench, tmp_path: Path) -> None:
+    tree = write(tmp_path / "tree", {"broken.py": "raise ValueError('no')\n"})
+
+    run = run_reproduction(bench, tree, Project(), "broken.py", "script").run
+
+    assert str(tmp_path) not in run.output
+    assert 'File "broken.py", line 1' in run.output
+
+
 def test_repository_code_sees_none_of_our_environment(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,7 +98,7 @@ def test_an_answer_that_is_no_yes_says_where_to_look(client: httpx.Client, statu
 @pytest.mark.parametrize(
     "url",
     [
-        f"http://127.0.0.1:{closed_port()}",
+        pytest.param(f"http://127.0.0.1:{closed_port()}", id="nobody listens"),
         "http://nowhere.invalid",
         "http://[::1",
         "http://a b",

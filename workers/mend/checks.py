@@ -157,11 +157,13 @@ def _run(
         return _not_run(shown, why)
     done = _behind_wall(bench, tree, tree / root, command, project, seconds, network=False)
     found = judge(done, path, lambda module: _holds(tree, root, module))
-    return Result(_record(shown, found, done, bench.secrets), found)
+    return Result(_record(shown, found, done, tree, bench.secrets), found)
 
 
-def _record(command: str, found: Judgement, done: Finished, secrets: tuple[str, ...]) -> Run:
-    output = redact(ESCAPES.sub("", done.output), secrets)[-TAIL:]
+def _record(command: str, found: Judgement, done: Finished, tree: Path, secrets: tuple[str, ...]) -> Run:
+    # Where our copy lies is nobody's business; paths are shown as the repository has them.
+    plain = ESCAPES.sub("", done.output).replace(f"{tree.resolve()}/", "").replace(f"{tree}/", "")
+    output = redact(plain, secrets)[-TAIL:]
     text = f"{found.why}\n{output}" if found.why else output
     outcome: Literal["passed", "failed", "not run"] = (
         "passed" if found.outcome == "passed" else "failed" if found.outcome == "failed" else "not run"

@@ -156,6 +156,8 @@ def _proof(certificate: Certificate, fix: Fix, *, outputs: bool) -> list[str]:
     test = [f"The reproduction is {code(fix.reproduction_path)}."] if fix.reproduction_path else []
     open_ends = [inline(reason) for reason in certificate.reasons] if outputs else []
     unproved = ["Not proved here:", _points(open_ends)] if open_ends else []
+    notes = [inline(note) for note in certificate.notes] if outputs else []
+    unproved += ["Worth a look:", _points(notes)] if notes else []
     draft = ["A draft: not everything could be proved here."] if certificate.decision == "draft" else []
     shown = before or deployed
     failed = [_folded("Output before the fix", shown.output)] if outputs and shown and shown.output else []
