@@ -127,6 +127,17 @@ def test_a_trace_into_own_code_is_code_and_names_place_error_and_facts() -> None
     assert found.supports == ("E1", "E3", "E2")
 
 
+def test_an_error_is_quoted_as_it_was_said_not_as_its_pattern() -> None:
+    masked = pattern(
+        "PoolExhausted: no connection free within <n> s",
+        sample='Traceback\n  File "/app/shop/pool.py", line 5, in take\nPoolExhausted: no connection free within 0.2 s',
+    )
+
+    found = verdict(evidence([masked], [place()]))
+
+    assert found.summary.endswith("PoolExhausted: no connection free within 0.2 s")
+
+
 def test_a_commit_that_touched_the_place_makes_it_surer() -> None:
     sure = verdict(evidence([BUG], [place()], suspect=suspect(4, "shop/pricing.py")))
     less = verdict(evidence([BUG], [place()], suspect=suspect(4, "README.md")))

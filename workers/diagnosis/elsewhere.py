@@ -9,6 +9,7 @@ from workers.diagnosis.signs import (
     UNKNOWN_NAME,
     about_settings,
     does_not_answer,
+    quoted,
     variable,
     words,
 )
@@ -40,7 +41,7 @@ def configuration(case: Case) -> Verdict | None:
     vague = f"correct the variables of {case.name} that the error is about, and deploy again"
     return Verdict(
         lane=Lane.CONFIGURATION,
-        summary=f"{case.name} is not configured for what it does: {short(guilty[0].template)}",
+        summary=f"{case.name} is not configured for what it does: {short(quoted(guilty[0]))}",
         supports=(*case.measured, *case.said(*guilty[:3])),
         action=whole if name else vague,
         next_checks=(

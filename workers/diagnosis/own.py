@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workers.diagnosis.case import LONG_AGO, SOON_AFTER, Case, inconclusive, short
 from workers.diagnosis.elsewhere import configuration, upstream
-from workers.diagnosis.signs import UNHEALTHY, words
+from workers.diagnosis.signs import UNHEALTHY, quoted, words
 from workers.models import Finding, Lane, Verdict
 
 ROOM = 1.5
@@ -30,10 +30,10 @@ def never_started(case: Case) -> Verdict | None:
         return elsewhere
     ill = any(UNHEALTHY.search(words(one)) for one in said)
     what = "never answered its health check" if ill else "could not be built or started"
-    quoted = next(iter(case.trouble), said[-1])
+    cause = next(iter(case.trouble), said[-1])
     return Verdict(
         lane=Lane.DEPLOYMENT,
-        summary=f"the newest deployment of {case.name} {what}: {short(quoted.template)}",
+        summary=f"the newest deployment of {case.name} {what}: {short(quoted(cause))}",
         supports=(*case.measured, *case.said(*case.trouble[:3]), *case.place_facts),
         next_checks=(
             "the build logs up to the first error",
@@ -54,7 +54,7 @@ def traced(case: Case) -> Verdict | None:
     first, suspect = places[0], case.evidence.suspect
     where = f"{first.file}:{first.line}" + (f" in {first.function}" if first.function else "")
     changed = suspect is not None and first.file in suspect.files
-    said = short(case.trouble[0].template) if case.trouble else "an error"
+    said = short(quoted(case.trouble[0])) if case.trouble else "an error"
     by_commit = case.facts("live at the onset", "that commit changed") if changed else ()
     return Verdict(
         lane=Lane.CODE,

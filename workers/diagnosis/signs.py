@@ -77,6 +77,14 @@ def words(pattern: LogPattern) -> str:
     return f"{pattern.template}\n{pattern.sample}"
 
 
+def quoted(pattern: LogPattern) -> str:
+    """The line of the sample that the template was made of: what was said, figures included."""
+    told = set(pattern.template.split())
+    lines = [line.strip() for line in pattern.sample.splitlines() if line.strip()]
+    nearest = max(lines, key=lambda line: len(told & set(line.split())), default="")
+    return nearest if told & set(nearest.split()) else pattern.template
+
+
 def about_settings(pattern: LogPattern, places: tuple[CodePlace, ...]) -> bool:
     """Whether it is about the environment a service runs in. Not every KeyError of capitals is: 'EUR' is money."""
     said = words(pattern)
