@@ -16,25 +16,52 @@ PING_GAP_SECONDS = 1800.0
 log = logging.getLogger("trackwalker.door")
 
 
+def _start_timer(seconds: float, act: Callable[[], None]) -> None:
+    timer = threading.Timer(seconds, act)
+    timer.daemon = True
+    timer.start()
+
+
 class LastResort:
     """Posts a line in a thread of its own, so that no answer waits for it; one process keeps one gap."""
 
-    def __init__(self, post: Callable[[str], None], clock: Callable[[], float]) -> None:
-        self._post, self._clock = post, clock
+    def __init__(
+        self, post: Callable[[str], None], clock: Callable[[], float],
+        after: Callable[[float, Callable[[], None]], None] = _start_timer,
+    ) -> None:  # fmt: skip
+        self._post, self._clock, self._after = post, clock, after
         self._lock = threading.Lock()
         self._last: float | None = None
         self._held = 0
+        self._waiting: Alert | None = None
 
     def call(self, alert: Alert) -> None:
-        """Post the alert's line, or count it for the next one. Returns at once, never raises."""
+        """Post the alert's line, now or when the gap is over. Returns at once, never raises."""
         gap = PING_GAP_SECONDS if alert.source == "ping" else GAP_SECONDS
         with self._lock:
             now = self._clock()
             if self._last is not None and now - self._last < gap:
-                self._held += 1
+                self._hold(alert, self._last + gap - now)
                 return
-            self._last, held, self._held = now, self._held, 0
+            self._last, held, self._held, self._waiting = now, self._held, 0, None
         threading.Thread(target=self._say, args=(line(alert, held),), name="last-resort", daemon=True).start()
+
+    def _hold(self, alert: Alert, seconds: float) -> None:
+        """An alert is said when the gap is over, should none come by then; a ping never waits."""
+        self._held += 1
+        if alert.source == "ping":
+            return
+        if self._waiting is None:
+            self._after(seconds, self._say_waiting)
+        self._waiting = alert
+
+    def _say_waiting(self) -> None:
+        with self._lock:
+            alert, held = self._waiting, self._held - 1
+            if alert is None:
+                return
+            self._last, self._held, self._waiting = self._clock(), 0, None
+        self._say(line(alert, held))
 
     def _say(self, text: str) -> None:
         try:

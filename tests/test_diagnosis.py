@@ -138,6 +138,23 @@ def test_an_error_is_quoted_as_it_was_said_not_as_its_pattern() -> None:
     assert found.summary.endswith("PoolExhausted: no connection free within 0.2 s")
 
 
+def test_the_error_that_is_quoted_is_the_one_whose_trace_names_the_place() -> None:
+    beside = pattern("POST /orders failed for a customer", count=60)
+
+    found = verdict(evidence([beside, BUG], [place()]))
+
+    assert found.summary == "api fails at shop/pricing.py:5 in total: KeyError: 'gift'"
+
+
+def test_without_a_cause_the_trouble_in_the_logs_is_told_all_the_same() -> None:
+    said = pattern("cannot open the data file: permission denied")
+
+    found = verdict(evidence([said], repository=None, kinds=["crashed"]), finding("crashed"))
+
+    assert found.lane is Lane.INCONCLUSIVE
+    assert found.supports == ("E1", "E2")
+
+
 def test_a_commit_that_touched_the_place_makes_it_surer() -> None:
     sure = verdict(evidence([BUG], [place()], suspect=suspect(4, "shop/pricing.py")))
     less = verdict(evidence([BUG], [place()], suspect=suspect(4, "README.md")))
@@ -209,6 +226,22 @@ def test_a_line_that_reads_the_environment_makes_its_keyerror_configuration() ->
 
     assert verdict(evidence([said], [reads])).lane is Lane.CONFIGURATION
     assert verdict(evidence([said], [place(excerpt=">    5 region = table['REGION']")])).lane is Lane.CODE
+
+
+def test_a_complaint_beside_the_line_that_reads_the_environment_is_configuration_and_names_the_variable() -> (
+    None
+):
+    said = pattern(
+        "Error: MAIL_KEY is required", sample="Error: MAIL_KEY is required\n    at /app/mail.js:5:9"
+    )
+    beside = place("mail.js", excerpt="     4 const key = process.env.MAIL_KEY;\n>    5 if (!key) throw")
+    nowhere = place("mail.js", excerpt="     4 const key = body.key;\n>    5 if (!key) throw")
+
+    found = verdict(evidence([said], [beside]))
+
+    assert found.lane is Lane.CONFIGURATION
+    assert "set MAIL_KEY" in found.action
+    assert verdict(evidence([said], [nowhere])).lane is Lane.CODE
 
 
 def test_only_edge_answers_while_it_runs_is_a_wrong_port() -> None:

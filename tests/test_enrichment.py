@@ -184,6 +184,33 @@ def test_an_exception_of_any_name_is_the_headline() -> None:
     assert pattern.template == "shop.SoldOut: gift"
 
 
+@pytest.mark.parametrize("said", ["Error: no price", "SoldOut: gift", "TypeError: x is undefined"])
+def test_what_an_uncaught_error_of_node_says_is_the_headline_not_the_line_it_came_from(said: str) -> None:
+    uncaught = f"/app/src/pricing.js:10\n    throw problem;\n    ^\n\n{said}\n    at total (/app/src/pricing.js:10:21)"
+
+    [pattern] = patterns(records(lines(*uncaught.splitlines(), gap=0.001)))
+
+    assert (pattern.template, pattern.level) == (said, "error")
+
+
+def test_an_exception_of_nodes_own_naming_is_the_headline_before_the_message_beside_it() -> None:
+    said = json.dumps(
+        {"level": 50, "msg": "no", "err": {"stack": "SoldOut: gift\n    at total (/app/a.js:1:2)"}}
+    )
+
+    [pattern] = patterns(records(lines(said)))
+
+    assert (pattern.template, pattern.level) == ("SoldOut: gift", "error")
+
+
+def test_a_warning_with_a_stack_is_no_error() -> None:
+    said = "(node:7) [DEP0040] DeprecationWarning: the punycode module\n    at node:punycode:3:11"
+
+    [pattern] = patterns(records(lines(said)))
+
+    assert pattern.level != "error"
+
+
 def test_text_is_redacted_before_it_is_cut_and_holds_no_control_characters() -> None:
     secret = "sk-live0123456789abcdefghijklmnop"
     hostile = f"\x1b[31mERROR\x1b[0m {'x' * 3_990} {secret}\x00\u202e {'y' * 90_000}"

@@ -9,7 +9,7 @@ import redis
 
 from workers import scripts
 from workers.errors import NotAvailable, Superseded
-from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, pack, unpack
+from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, Unreadable, pack, unpack
 
 RunOut = Callable[[], None]
 
@@ -72,6 +72,89 @@ def test_a_death_is_counted_until_there_is_progress(
 
     assert deaths == 1
     assert third.deaths == 0
+
+
+def test_only_a_new_record_is_progress(journal: Journal, sweep_key: str, let_leases_run_out: RunOut) -> None:
+    first = claimed(journal, sweep_key)
+    first.keep("spent", int, 1)
+    first.hand_on("survey", failed=True, blocked=True)
+    let_leases_run_out()
+    second = claimed(journal, sweep_key)
+    second.mark(budget_day="today")
+    second.keep("spent", int, 2)
+    second.hand_on("survey", failed=True, blocked=True)
+    let_leases_run_out()
+
+    third = claimed(journal, sweep_key)
+
+    assert (second.tries, third.tries) == (1, 2)
+
+
+def test_tries_start_again_after_a_success(journal: Journal, sweep_key: str) -> None:
+    claimed(journal, sweep_key).hand_on("survey", failed=True)
+    claimed(journal, sweep_key).hand_on("survey")
+
+    assert claimed(journal, sweep_key).tries == 0
+
+
+def test_a_claim_that_made_progress_has_all_its_tries_again(journal: Journal, sweep_key: str) -> None:
+    claimed(journal, sweep_key).hand_on("survey", failed=True)
+    claim = claimed(journal, sweep_key)
+    before = claim.tries
+
+    claim.step("answer", int, lambda: 1)
+
+    assert (before, claim.tries) == (1, 0)
+
+
+def test_a_claim_whose_answer_was_lost_is_given_once_more(journal: Journal, sweep_key: str) -> None:
+    keys = [sweep_key, DUE, sweep_key]
+
+    first = journal.script(scripts.CLAIM, keys, "survey", "token", 15_000, 0)
+    again = journal.script(scripts.CLAIM, keys, "survey", "token", 15_000, 0)
+
+    assert again == first
+
+
+def test_what_was_done_is_recorded_although_the_worker_is_ending(journal: Journal, sweep_key: str) -> None:
+    claim = claimed(journal, sweep_key)
+    journal.stop()
+
+    claim.keep("posted", int, 1)
+
+    assert journal.record_of(sweep_key, "posted", int) == 1
+
+
+def test_what_was_killed_in_the_middle_is_not_recorded(journal: Journal, sweep_key: str) -> None:
+    claim = claimed(journal, sweep_key)
+
+    def check() -> str:
+        journal.stop()
+        return "killed, so failed"
+
+    with pytest.raises(Superseded):
+        claim.step("checked", str, check)
+
+    assert journal.record_of(sweep_key, "checked", str) is None
+
+
+def test_a_claim_that_comes_after_the_end_was_asked_for_does_nothing(
+    journal: Journal, sweep_key: str
+) -> None:
+    journal.stop()
+
+    with pytest.raises(Superseded):
+        claimed(journal, sweep_key).alive()
+
+
+def test_a_record_that_a_stage_needs_and_cannot_read_is_named(journal: Journal, sweep_key: str) -> None:
+    claim = claimed(journal, sweep_key)
+    claim.keep("survey", str, "text")
+
+    with pytest.raises(Unreadable) as raised:
+        claim.need("survey", int)
+
+    assert raised.value.name == "survey"
 
 
 def test_a_death_of_the_store_itself_is_nobodys_death(
@@ -198,6 +281,32 @@ def test_one_sweep_of_an_environment_works_and_the_next_waits_for_its_end(
     assert second != first
     assert early is None
     assert journal.claim(second, "survey") is not None
+
+
+def test_a_forgotten_gate_makes_no_sweep_out_of_an_ended_one(journal: Journal, store: redis.Redis) -> None:
+    gate = f"{PREFIX}sweeps:env"
+    keys, arguments = [gate, DUE, f"{PREFIX}alert:1"], [f"{PREFIX}sweep:env", "1", "{}", "{}", 10_000]
+    first = journal.script(scripts.ATTACH, keys, *arguments).decode()
+    claimed(journal, first).end("done")
+    store.delete(gate)
+
+    second = journal.script(scripts.ATTACH, keys, *arguments).decode()
+
+    assert second != first
+    assert journal.claim(second, "survey") is not None
+
+
+def test_an_incident_that_has_ended_is_not_woken_by_a_clean_sweep(
+    journal: Journal, sweep_key: str, store: redis.Redis
+) -> None:
+    claimed(journal, sweep_key).end("over")
+
+    journal.script(scripts.CLEAN, [sweep_key, DUE], "sweep")
+    journal.script(scripts.CLEAN, [f"{PREFIX}incident:gone:1", DUE], "sweep")
+
+    assert store.zcard(DUE) == 0
+    assert store.hexists(sweep_key, "ended")
+    assert not store.exists(f"{PREFIX}incident:gone:1")
 
 
 def test_a_beat_renews_the_lease_and_a_stranger_is_stopped(

@@ -158,6 +158,24 @@ def test_after_a_post_the_channel_is_known_and_not_asked_for_again(
     assert "conversations.list" not in world.calls
 
 
+def test_a_channel_that_is_learned_by_a_post_while_it_is_looked_up_is_found_all_the_same(
+    before: datetime,
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("conversations.list"):
+            named.post("From another thread", key=KEY)
+            channels = [{"id": "C0LEARNED", "name": "on-call"}]
+            return httpx.Response(200, json={"ok": True, "channels": channels})
+        return httpx.Response(200, json={"ok": True, "ts": "1.1", "channel": "C0LEARNED"})
+
+    http = httpx.Client(transport=httpx.MockTransport(answer))
+    named = Slack(SecretStr("xoxb-t"), "on-call", http=http)
+
+    named.find(KEY, oldest=before)
+
+    assert named.can_look_back
+
+
 def test_a_bot_that_may_not_read_the_channel_says_so_once_and_posts_without_looking_back(
     slack: Slack, world: SlackStandIn, before: datetime
 ) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ import redis
 
 from tests.waiting import until
 from workers import embedded
-from workers.supervise import read_procfile
+from workers.supervise import _revive, read_procfile
 
 SETTINGS = {
     "TRACKWALKER_SECRET": "s3cret",
@@ -103,6 +106,41 @@ def test_a_store_that_dies_comes_back_at_the_same_place_with_what_it_holds(tmp_p
     assert again == url
     assert redis.Redis.from_url(url).get("kept") == b"1"
     owner.stop()
+
+
+def test_a_store_that_cannot_start_now_takes_nobody_along(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("a file where the folder should be")
+    owner = embedded.EmbeddedStore(tmp_path)
+
+    _revive([], owner)
+
+    assert not owner.alive()
+    (tmp_path / "store").unlink()
+    _revive([], owner)
+    assert owner.alive()
+    owner.stop()
+
+
+def test_the_port_in_env_reaches_the_procfile_and_is_named_where_it_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "Procfile").write_text(
+        "web: sh -c 'echo $PORT > port.new; mv port.new port; exec sleep 600'\n"
+    )
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parent.parent), **SETTINGS}
+    with socket.create_server(("127.0.0.1", 0)) as taken, (tmp_path / "log").open("w") as log:
+        port = taken.getsockname()[1]
+        (tmp_path / ".env").write_text(f"PORT={port}\nREDIS_URL=redis://127.0.0.1:1\n")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "workers", "up"], cwd=tmp_path, env=environment, stderr=log
+        )
+        until((tmp_path / "port").exists, what="the child")
+        process.terminate()
+        assert process.wait(20) == 0
+
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert (tmp_path / "port").read_text() == f"{port}\n"
+    assert any(line.get("setting") == f"PORT={port}" for line in lines)
+    assert any("REDIS_URL" in line.get("why", "") for line in lines)
+    assert all(datetime.fromisoformat(line["at"]) for line in lines)
 
 
 def test_what_is_missing_is_named_all_at_once(tmp_path: Path) -> None:

@@ -11,8 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from workers import logs, settings
-from workers.errors import TrackwalkerError
+from workers.errors import NotAvailable, SettingsError, TrackwalkerError
 from workers.settings import Settings
+
+TO_LOOK = ("RAILWAY", "TRACKWALKER_WATCH")
+"""How the sentences of `settings.missing` begin without which nothing can be looked at."""
 
 log = logging.getLogger("trackwalker.up")
 
@@ -24,6 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
         return int(options.run(settings.read(), options))
     except TrackwalkerError as error:
         print(f"trackwalker: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"trackwalker: {error.strerror}: {error.filename}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -59,22 +65,39 @@ def _up(config: Settings, options: argparse.Namespace) -> int:
 
     logs.configure("up")
     lacks = settings.missing(config)
-    for lack in lacks:
-        log.warning("not set", extra={"setting": lack})
-    if any(lack.startswith(("TRACKWALKER_SECRET", "RAILWAY", "TRACKWALKER_WATCH")) for lack in lacks):
-        print("trackwalker: without these nothing can be looked at:", file=sys.stderr)
-        for lack in lacks:
-            print(f"  {lack}", file=sys.stderr)
+    needed = [lack for lack in lacks if lack.startswith(("TRACKWALKER_SECRET", *TO_LOOK))]
+    others = [lack for lack in lacks if lack not in needed]
+    if needed:
+        print("\n  ".join(["trackwalker: without these nothing can be looked at:", *needed]), file=sys.stderr)
+        if others:
+            print("\n  ".join(["not set either:", *others]), file=sys.stderr)
         return 2
+    for lack in others:
+        log.warning("not set", extra={"setting": lack})
     if not options.procfile.is_file():
         print(f"trackwalker: no {options.procfile}: run from the project's folder", file=sys.stderr)
         return 2
+    _warn_of_what_may_pass(config)
     log.info(
-        "doors open", extra={"at": f"{config.url}/hooks/railway, /hooks/slack, /ping", "mode": config.mode}
+        "starting", extra={"doors": f"{config.url}/hooks/railway, /hooks/slack, /ping", "mode": config.mode}
     )
     if config.model:
         log.info("code and log patterns of sick services go to a model", extra={"model": config.model})
     return supervise.up(config, options.procfile)
+
+
+def _warn_of_what_may_pass(config: Settings) -> None:
+    """A port that is taken and a store that is away: each is tried again until it is well."""
+    from workers import supervise
+
+    trouble = supervise.port_trouble(config.port)
+    if trouble:
+        log.warning("the doors stay shut", extra={"setting": f"PORT={config.port}", "why": trouble})
+    if config.redis_url:
+        try:
+            _journal(config)
+        except NotAvailable as error:
+            log.warning("nothing can be done yet", extra={"why": str(error)})
 
 
 def _list(config: Settings, _options: argparse.Namespace) -> int:
@@ -112,6 +135,9 @@ def _mute(config: Settings, options: argparse.Namespace) -> int:
 
     seconds = brakes.parse_span(options.span)
     brakes.mute(_journal(config), options.service, time.time() + seconds)
+    if not seconds:
+        print(f"{options.service} is not muted")
+        return 0
     end = datetime.now(UTC) + timedelta(seconds=seconds)
     print(f"{options.service} is muted until {end:%Y-%m-%d %H:%M} UTC")
     return 0
@@ -128,6 +154,9 @@ def _mend(config: Settings, options: argparse.Namespace) -> int:
 def _sweep(config: Settings, options: argparse.Namespace) -> int:
     from workers import looking
 
+    lacks = [lack for lack in settings.missing(config) if lack.startswith(TO_LOOK)]
+    if lacks:
+        raise SettingsError("\n  ".join(["not set:", *lacks]))
     for report in looking.look(config, datetime.now(UTC)):
         print(json.dumps(report) if options.json else "\n".join(looking.lines(report)))
     return 0
@@ -137,7 +166,17 @@ def _journal(config: Settings):  # type: ignore[no-untyped-def]  # imported late
     from workers.journal import Journal
     from workers.store import connect
 
-    return Journal(connect(config))
+    journal = Journal(connect(config))
+    try:
+        journal.ping()
+    except NotAvailable as error:
+        hint = (
+            "check REDIS_URL"
+            if config.redis_url
+            else "the embedded one runs while `python -m workers up` does"
+        )
+        raise NotAvailable(f"{error} ({hint})") from None
+    return journal
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from dramatiq.brokers.redis import RedisBroker
 from workers import (
     analysis,
     brakes,
+    budget,
     diagnosis,
     enrichment,
     opening,
@@ -29,9 +30,9 @@ from workers import (
     watching,
 )
 from workers.broker import STAGES
-from workers.errors import Held, NotAvailable, Refused, SlackRefused, Superseded
+from workers.errors import Held, NotAvailable, SlackRefused, Superseded, TrackwalkerError
 from workers.github import GitHub
-from workers.journal import DEATHS_ALLOWED, DUE, PREFIX, Claim, Journal, pack
+from workers.journal import DEATHS_ALLOWED, DUE, PREFIX, Claim, Journal, Unreadable, pack
 from workers.mend import round as mending
 from workers.models import (
     Alert,
@@ -42,8 +43,10 @@ from workers.models import (
     Lane,
     Outcome,
     PullRequest,
+    Spent,
     Survey,
     Verdict,
+    Watch,
     Window,
     digest,
 )
@@ -56,6 +59,8 @@ FIRST_RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 300.0
 GIVE_UP_AFTER_TRIES = 90
 """About seven hours of outage at the longest wait; then the raw facts are told and the round ends."""
+WORDS_KEPT_TRIES = 2700
+"""About a week: a token that stopped working on a Friday must not cost the weekend's words."""
 DEADLINES = {"plan": 1800.0, "mend": 3600.0, "propose": 900.0}
 """Seconds that a stage may take; 300 for all others."""
 
@@ -131,6 +136,8 @@ def take_to_sweeps(services: Services, claim: Claim) -> None:
         services.journal.script(
             scripts.ATTACH, [gate, DUE, claim.key], prefix, alert.id, *records, 30 * 86_400_000
         )
+    if not meant:
+        services.journal.raise_wanted(f"{PREFIX}tell:alert:{alert.id}", dropped="not watched")
     claim.end("handed to a sweep" if meant else "not watched")
     log.info("alert taken", extra={"investigation": claim.id, "kind": alert.kind, "sweeps": len(meant)})
 
@@ -138,9 +145,6 @@ def take_to_sweeps(services: Services, claim: Claim) -> None:
 def look_at(services: Services, claim: Claim) -> None:
     """What the environment is and did in the window."""
     settings, environment = services.settings, claim.need("environment", Environment)
-    alerts = opening.alerts_of(claim)
-    if alerts and all(alert.source == "ping" for alert in alerts):
-        brakes.check(services.journal, (), services.now().timestamp())
 
     def look() -> Survey:
         end = services.now()
@@ -240,13 +244,10 @@ def watch(services: Services, claim: Claim) -> None:
 
 
 def tell(services: Services, claim: Claim) -> None:
-    """Slack shows what the journal says."""
-    if services.slack is None:
-        claim.hand_on("tell", after=telling.QUIET_SECONDS, reason="no Slack is set up")
-        return
-    shadow = services.settings.mode == "shadow"
+    """Slack shows what the journal says; in shadow, or where none is set up, only the journal does."""
+    slack = None if services.settings.mode == "shadow" else services.slack
     try:
-        telling.tell(claim, services.journal, services.slack, shadow=shadow, now=services.now())
+        telling.tell(claim, services.journal, slack, now=services.now())
     except SlackRefused as error:
         # A wrong token or channel is mended by a person; what was to be said is kept for hours.
         raise NotAvailable(str(error), retry_after=LONGEST_RETRY_SECONDS) from error
@@ -266,6 +267,13 @@ LINE: dict[str, Callable[[Services, Claim], None]] = {
 }
 
 
+MADE_BY = {
+    "survey": "survey", "evidence": "enrich", "verdict": "diagnose", "plan": "plan",
+    "fix": "mend", "certificate": "mend",
+}  # fmt: skip
+"""Record → the stage that makes it again where it cannot be read any more."""
+
+
 # ---- what every stage shares -----------------------------------------------------------------
 
 
@@ -276,6 +284,7 @@ def tell_of(claim: Claim) -> str:
 
 def conclude(claim: Claim, outcome: Outcome) -> None:
     """The active part of a round is over: it is told, and the trouble is watched until it is gone."""
+    budget.settle(claim.journal, claim, (claim.get("spent", Spent) or Spent()).cost_usd)
     claim.keep("outcome", Outcome, outcome)
     log.info("concluded", extra={"investigation": claim.id, "kind": outcome.kind, "what": outcome.headline})
     claim.hand_on("watch", tell=tell_of(claim))
@@ -302,33 +311,47 @@ def work(services: Services, stage: str, key: str) -> None:
 
 
 def _attempt(services: Services, claim: Claim) -> None:
-    now = services.now().timestamp()
     if claim.deaths > DEATHS_ALLOWED:
         give_up(services, claim, f"the worker died {claim.deaths} times during {claim.stage}")
         return
     try:
         LINE[claim.stage](services, claim)
-    except Superseded:
-        if not services.journal.stopping.is_set():
-            raise
-        claim.hand_on(claim.stage, reason="the worker was ended")
-    except Held as held:
-        claim.hand_on(claim.stage, after=max(0.5, held.until - now), reason=str(held))
-    except NotAvailable as error:
-        if claim.tries >= GIVE_UP_AFTER_TRIES:
-            give_up(services, claim, str(error))
+    except TrackwalkerError as error:
+        if services.journal.stopping.is_set():
+            # Whatever went wrong now may come of our own killing.
+            claim.hand_on(claim.stage, reason="the worker was ended")
             return
-        wait = backoff(claim.tries, error.retry_after)
-        log.warning(
-            "tried again later", extra={"investigation": claim.id, "why": str(error), "seconds": wait}
-        )
-        tell_key = tell_of(claim) if claim.stage != "tell" else ""
-        claim.hand_on(claim.stage, after=wait, blocked=True, reason=str(error), failed=True, tell=tell_key)
-    except Refused as error:
-        give_up(services, claim, str(error))
+        _failed(services, claim, error)
     except Exception:
         # A bug counts as a death: the lease runs out, another attempt follows, a few deaths end the round.
         log.exception("a stage broke", extra={"investigation": claim.id, "stage": claim.stage})
+
+
+def _failed(services: Services, claim: Claim, error: TrackwalkerError) -> None:
+    """The error's class says what follows. Raises Superseded again: there is nothing to let go of."""
+    if isinstance(error, Superseded):
+        raise error
+    if isinstance(error, Held):
+        wait = max(0.5, error.until - services.now().timestamp())
+        claim.hand_on(claim.stage, after=wait, reason=str(error))
+    elif isinstance(error, NotAvailable):
+        _try_later(services, claim, error)
+    elif isinstance(error, Unreadable) and error.name in MADE_BY and not claim.text(f"again:{error.name}"):
+        claim.mark(**{f"again:{error.name}": "1"})
+        claim.hand_on(MADE_BY[error.name], reason=f"{error.name} is made again")
+    else:
+        give_up(services, claim, str(error))
+
+
+def _try_later(services: Services, claim: Claim, error: NotAvailable) -> None:
+    telling_it = claim.stage == "tell"
+    if claim.tries >= (WORDS_KEPT_TRIES if telling_it else GIVE_UP_AFTER_TRIES):
+        give_up(services, claim, str(error))
+        return
+    wait = backoff(claim.tries, error.retry_after)
+    log.warning("tried again later", extra={"investigation": claim.id, "why": str(error), "seconds": wait})
+    tell_key = "" if telling_it else tell_of(claim)
+    claim.hand_on(claim.stage, after=wait, blocked=True, reason=str(error), failed=True, tell=tell_key)
 
 
 def give_up(services: Services, claim: Claim, why: str) -> None:
@@ -343,12 +366,18 @@ def give_up(services: Services, claim: Claim, why: str) -> None:
 
 
 def _give_up_incident(services: Services, claim: Claim, why: str) -> None:
-    if claim.stage == "watch":
-        claim.end(f"given up watching: {why}", tell=tell_of(claim))
-        return
     if claim.get("pull", PullRequest) is None:
         mending.release(claim, services.journal)
-    incident = claim.need("incident", Incident)
+    incident = claim.get("incident", Incident)
+    if incident is None:
+        # Nobody could be told under its name: the next sweep that sees the trouble opens a new round.
+        _tell_trouble(services, f"{claim.id} cannot be worked out: {why}")
+        claim.end(f"given up: {why}")
+        return
+    if claim.stage == "watch":
+        claim.keep("watch", Watch, Watch(held=False, sentence=f"not watched any more: {why}"))
+        claim.end(f"given up watching: {why}", tell=tell_of(claim))
+        return
     lines = (*telling.raw_words(incident), f"given up during {claim.stage}: {why}")
     conclude(claim, Outcome(kind="failed", headline="could not be worked out", lines=lines))
 
@@ -359,9 +388,14 @@ def _give_up_look(services: Services, claim: Claim, why: str) -> None:
     alerts = opening.alerts_of(claim) or [one for one in [claim.get("alert", Alert)] if one]
     told = [journal.raise_wanted(f"{PREFIX}tell:alert:{alert.id}", note=note) for alert in alerts]
     if not any(told):
-        key = f"{PREFIX}tell:trouble:{digest(why, f'{services.now():%Y%m%d}')}"
-        journal.script(scripts.OPEN, [key, DUE], 0, "stage", "tell", "note", note)
+        _tell_trouble(services, note)
     claim.end(f"given up: {why}")
+
+
+def _tell_trouble(services: Services, note: str) -> None:
+    """Trouble of our own that no alert or incident is told of; the same once a day."""
+    key = f"{PREFIX}tell:trouble:{digest(note, f'{services.now():%Y%m%d}')}"
+    services.journal.script(scripts.OPEN, [key, DUE], 0, "stage", "tell", "note", note)
 
 
 def _heartbeat(services: Services) -> None:
@@ -370,5 +404,5 @@ def _heartbeat(services: Services) -> None:
     if url:
         try:
             httpx.get(url.get_secret_value(), timeout=5)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             log.warning("TRACKWALKER_HEARTBEAT_URL does not answer", extra={"error": type(error).__name__})

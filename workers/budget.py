@@ -30,7 +30,7 @@ def reserve(journal: Journal, settings: Settings, claim: Claim, now: datetime) -
 
 
 def settle(journal: Journal, claim: Claim, cost_usd: float) -> None:
-    """What a round really cost takes the place of what was reserved."""
+    """What a round cost in the end, if only nothing, takes the place of what was reserved."""
     day = claim.text("budget_day")
     if day:
         journal.script(scripts.SETTLE, [day], claim.id, int(cost_usd * MICRO))

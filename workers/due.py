@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 import dramatiq
@@ -72,16 +73,16 @@ class Pulse(threading.Thread):
         self.journal, self.give_up, self.ended = journal, give_up, threading.Event()
 
     def run(self) -> None:
-        away = 0.0
+        seen = time.monotonic()
         while not self.ended.wait(BEAT_SECONDS):
             try:
                 self.journal.beat()
                 self.journal.ping()
-                away = 0.0
-            except NotAvailable:
-                away += BEAT_SECONDS
+                seen = time.monotonic()
+            except NotAvailable as error:
+                log.warning("the store is away", extra={"error": str(error)})
             except Exception:
                 log.exception("the pulse stumbled")
-            if away > STORE_AWAY_SECONDS * 6:
+            if time.monotonic() - seen > STORE_AWAY_SECONDS * 6:
                 self.give_up()
                 return

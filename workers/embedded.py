@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import redis
 from redis.exceptions import RedisError
 
+from workers import settings
 from workers.errors import SettingsError
 
 STARTED_WITHIN_SECONDS = 15.0
@@ -28,7 +29,7 @@ STARTED_WITHIN_SECONDS = 15.0
 
 def state_folder() -> Path:
     """Where this installation keeps its state: TRACKWALKER_STATE, by default `.trackwalker` here."""
-    return Path(os.environ.get("TRACKWALKER_STATE") or ".trackwalker").absolute()
+    return Path(settings.variables().get("TRACKWALKER_STATE") or ".trackwalker").absolute()
 
 
 def address_file(folder: Path) -> Path:
@@ -37,9 +38,16 @@ def address_file(folder: Path) -> Path:
 
 def address(folder: Path) -> str | None:
     """The embedded store's address with its password, None when none was ever started here."""
-    with contextlib.suppress(FileNotFoundError):
+    try:
         return address_file(folder).read_text().strip() or None
-    return None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unusable(error) from None
+
+
+def _unusable(error: OSError) -> SettingsError:
+    return SettingsError(f"TRACKWALKER_STATE cannot be used: {error.strerror}: {error.filename}")
 
 
 def answers(url: str) -> bool:
@@ -58,8 +66,11 @@ class EmbeddedStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock: IO[str] = (folder / "owner.lock").open("w")
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock: IO[str] = (folder / "owner.lock").open("w")
+        except OSError as error:
+            raise _unusable(error) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

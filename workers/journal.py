@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from redis.exceptions import DataError, NoScriptError, RedisError
 
 from workers import scripts
-from workers.errors import NotAvailable, Superseded
+from workers.errors import NotAvailable, Refused, Superseded
 
 T = TypeVar("T")
 
@@ -64,6 +64,14 @@ def unpack(blob: bytes | None, kind: type[T]) -> T | None:
         return TypeAdapter(kind).validate_json(text)
     except (ValidationError, zlib.error):
         return None
+
+
+class Unreadable(Refused):
+    """A record that an earlier stage made is missing or of another version; `name` says which."""
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class Journal:
@@ -135,6 +143,8 @@ class Journal:
         claim = Claim(self, key, stage, fields, time.monotonic() + deadline_seconds)
         with self._lock:
             self._claims.add(claim)
+        if self.stopping.is_set():
+            claim.kill()
         return claim
 
     @contextmanager
@@ -207,10 +217,10 @@ class Claim:
         return unpack(self.fields.get(f"r:{name}"), kind)
 
     def need(self, name: str, kind: type[T]) -> T:
-        """What an earlier stage must have recorded; a record that cannot be read any more is an error."""
+        """What an earlier stage must have recorded. Raises Unreadable where that cannot be read any more."""
         value = self.get(name, kind)
         if value is None:
-            raise Superseded(f"{self.id} has no readable record {name}")
+            raise Unreadable(f"{self.id} has no readable record {name}", name)
         return value
 
     # -- being alive ------------------------------------------------------------------------------
@@ -253,23 +263,23 @@ class Claim:
     # -- finding out and doing --------------------------------------------------------------------
 
     def keep(self, name: str, kind: type[T] | Any, value: T) -> T:
-        """Record a value under our claim."""
-        self.alive()
+        """Record a value under our claim; also while the process is ending, as what was done must be known."""
         blob = pack(value, kind)
-        if not self.journal.script(scripts.RECORD, [self.key], *self._fence, f"r:{name}", blob):
-            self.kill("somebody else has it")
-            raise Superseded(f"{self.id}: somebody else has it")
-        self.fields[f"r:{name}"] = blob
+        if f"r:{name}" not in self.fields:
+            self.fields |= {"deaths": b"0", "tries": b"0"}
+        self._record({f"r:{name}": blob})
         return value
 
     def mark(self, **fields: str) -> None:
         """Set plain fields of the journal under our claim."""
-        self.alive()
+        self._record({name: value.encode() for name, value in fields.items()})
+
+    def _record(self, fields: dict[str, bytes]) -> None:
         flat = [part for item in fields.items() for part in item]
         if not self.journal.script(scripts.RECORD, [self.key], *self._fence, *flat):
             self.kill("somebody else has it")
             raise Superseded(f"{self.id}: somebody else has it")
-        self.fields |= {name: value.encode() for name, value in fields.items()}
+        self.fields |= fields
 
     def step(self, name: str, kind: type[T], find_out: Callable[[], T]) -> T:
         """What `find_out` says; recorded once per round, returned from the record ever after."""
@@ -277,7 +287,10 @@ class Claim:
         if known is not None:
             return known
         self.alive()
-        return self.keep(name, kind, find_out())
+        found = find_out()
+        # What was killed in the middle has found out nothing.
+        self.alive()
+        return self.keep(name, kind, found)
 
     def effect(self, name: str, kind: type[T], look: Callable[[], T | None], act: Callable[[], object]) -> T:
         """Change the world once: look whether it is there, act under the fence, look again, record.

@@ -6,10 +6,10 @@ import json
 import zlib
 from datetime import UTC, datetime
 
-from workers import brakes
+from workers import brakes, scripts
 from workers.errors import Refused
-from workers.journal import DUE, OPEN, PREFIX, Journal
-from workers.models import Incident, PullRequest
+from workers.journal import DUE, OPEN, PREFIX, Journal, unpack
+from workers.models import Certificate, Incident, PullRequest
 
 
 def overview(journal: Journal, now: datetime) -> list[str]:
@@ -42,7 +42,7 @@ def _moment(seconds: float) -> str:
 def find(journal: Journal, name: str) -> str:
     """The key of a journal by its id, its alert id, or any unambiguous beginning. Raises Refused."""
     for key in (f"{PREFIX}{name}", f"{PREFIX}alert:{name}", f"{PREFIX}incident:{name}"):
-        if journal.ask("exists", key):
+        if journal.ask("type", key) == b"hash":
             return key
     pattern = f"{PREFIX}*{''.join(c if c.isalnum() or c in ':-' else '?' for c in name)}*"
     keys: set[str] = {raw.decode() for raw in journal.client.scan_iter(pattern, count=500, _type="HASH")}
@@ -88,13 +88,10 @@ def _mend_one(journal: Journal, key: str) -> str:
     short = key.removeprefix(PREFIX)
     if not short.startswith("incident:"):
         raise Refused(f"{short} is no incident")
-    if "r:pull" in fields or "ended" in fields or fields.get("stage") != b"watch":
-        return ""
-    stale = ["r:outcome", "r:plan", "r:plan_spent", "r:fix", "r:certificate"]
-    pipeline = journal.client.pipeline(transaction=True)
-    pipeline.hdel(key, *stale)
-    pipeline.hdel(f"{PREFIX}tell:{short}", "r:outcome")
-    pipeline.hset(key, mapping={"stage": "plan", "forced": "1"})
-    pipeline.execute()
-    journal.raise_wanted(key)
-    return f"{short}: sent to planning"
+    proved = unpack(fields.get("r:certificate"), Certificate)
+    # A patch that was proved and only not proposed is kept.
+    kept = proved is not None and proved.decision in ("ready", "draft")
+    stale = [] if kept else ["r:plan", "r:base", "r:fix", "r:certificate"]
+    answer = journal.script(scripts.MEND, [key, DUE], *stale)
+    said = {1: f"{short}: sent to planning", 2: f"{short}: somebody works on it at this moment, try again"}
+    return said.get(answer, "")

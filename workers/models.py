@@ -173,6 +173,10 @@ class Service(Noun):
     starts: tuple[ContainerStart, ...] = ()
 
 
+HIDE_NOTHING = ("project name:", "Railway's own status:", "deployment branches:")
+"""Reads of a survey without which trouble is seen as well."""
+
+
 class Survey(Noun):
     """What the environment is and did in the window."""
 
@@ -187,6 +191,11 @@ class Survey(Noun):
     """What Railway says of its own trouble, None when stable."""
     not_seen: tuple[str, ...] = ()
     """Reads that failed, in words: absent is not healthy."""
+
+    def gaps(self, service: str) -> tuple[str, ...]:
+        """The failed reads that may hide trouble of the service of that name."""
+        others = [f"traffic of {one.name}:" for one in self.services if one.name != service]
+        return tuple(gap for gap in self.not_seen if not gap.startswith((*HIDE_NOTHING, *others)))
 
 
 # ---- Finding and Incident --------------------------------------------------------------------

@@ -32,7 +32,7 @@ def open_incidents(
         incident = _incident(journal, survey, cause, sick, opened_at, tuple(alert.id for alert in alerts))
         held.append(_open(journal, incident, named, first_word_seconds))
         answered |= {alert.id for alert in named}
-    _count_clean(sweep, journal, survey, held)
+    _count_clean(sweep, journal, survey, findings, held)
     for alert in alerts:
         if alert.id not in answered:
             _nothing(journal, survey, alert)
@@ -92,36 +92,42 @@ def _open(journal: Journal, incident: Incident, named: list[Alert], first_word_s
     tells = [f"{PREFIX}tell:alert:{alert.id.removesuffix(AGAIN)}" for alert in named]
     record = pack(incident, Incident)
     seen = pack(list(incident.findings), list[Finding])
-    arguments = [incident.fingerprint, record, int(delay * 1000), seen, *tells]
+    # A forwarded alert itself was the first word.
+    forwarded = int(any(alert.source == "slack" for alert in named))
+    arguments = [incident.fingerprint, record, int(delay * 1000), seen, forwarded, *tells]
     holder: bytes = journal.script(scripts.OPEN_INCIDENT, keys, *arguments)
-    key = holder.decode()
-    if any(alert.source == "slack" for alert in named):
-        # The forwarded alert itself was the first word.
-        journal.raise_wanted(f"{PREFIX}tell:{key.removeprefix(PREFIX)}", forwarded="1")
-    return key.removeprefix(PREFIX)
+    return holder.decode().removeprefix(PREFIX)
 
 
-def _count_clean(sweep: Claim, journal: Journal, survey: Survey, held: list[str]) -> None:
-    """Open incidents of this environment that the sweep did not find again; a partial look proves nothing."""
-    if survey.not_seen:
-        return
+def _count_clean(
+    sweep: Claim, journal: Journal, survey: Survey, findings: list[Finding], held: list[str]
+) -> None:
+    """Open incidents of this environment that the sweep did not find again; a partial look proves nothing.
+
+    A service whose trouble counts as the platform's now is not well either.
+    """
+    sick = {finding.service_id for finding in findings if finding.severity is not Severity.NOTICE}
     for raw in journal.ask("hvals", OPEN):
         key = raw.decode()
         if key.removeprefix(PREFIX) in held:
             continue
         incident = journal.record_of(key, "incident", Incident)
-        if incident is not None and incident.environment_id == survey.environment_id:
+        if incident is None or incident.environment_id != survey.environment_id:
+            continue
+        if incident.cause.key not in sick and not survey.gaps(incident.cause.name):
             journal.script(scripts.CLEAN, [key, DUE], sweep.key)
 
 
 def _nothing(journal: Journal, survey: Survey, alert: Alert) -> None:
-    """Who named a service that looks healthy hears so, and it is looked at once more; who named none, nothing."""
+    """Who told of trouble that we do not see hears so, and it is looked at once more.
+
+    A forwarded text that names no service of ours may be about anything: it gets no answer.
+    """
     if not tells_trouble(alert) or alert.id.endswith(AGAIN):
         return
     tell = f"{PREFIX}tell:alert:{alert.id}"
-    named = alert.service_id or alert.service_name
+    named = alert.source == "railway" or alert.service_id or alert.service_name
     if not (named or any(mentions(alert.said, one.name) for one in survey.services)):
-        journal.raise_wanted(tell, joined="nothing above the line")
         return
     text = f"looked over {survey.window.minutes:g} minutes: nothing above the line"
     if survey.not_seen:

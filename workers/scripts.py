@@ -3,7 +3,7 @@
 Time is Redis's own everywhere, in milliseconds. A journal is a hash; `lease` in it is the lock, its place in `due`
 only the alarm. Every script that changes a claimed journal compares both fence and token first, so whoever lost
 the claim changes nothing. Field names: stage, fence, token, lease, not_before, run, deaths, tries, wanted, noted,
-ended, outcome, and `r:<name>` for records.
+asked (how often a person asked to mend it), ended, outcome, and `r:<name>` for records.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ ATTACH = (
 -- Puts the alert on the one sweep of its environment that nobody has claimed yet, made here if there is none.
 local sweep=redis.call('HGET',KEYS[1],'open')
 if not sweep or redis.call('EXISTS',sweep)==0 or redis.call('HEXISTS',sweep,'ended')==1 then
-  sweep=ARGV[1]..':'..redis.call('HINCRBY',KEYS[1],'n',1)
+  -- The gate may have been forgotten before the sweeps that it counted.
+  repeat sweep=ARGV[1]..':'..redis.call('HINCRBY',KEYS[1],'n',1) until redis.call('EXISTS',sweep)==0
   redis.call('HSET',KEYS[1],'open',sweep)
   redis.call('PEXPIRE',KEYS[1],ARGV[5])
   redis.call('HSET',sweep,'opened',now,'stage','survey','r:environment',ARGV[3])
@@ -78,9 +79,11 @@ CLAIM = (
     _NOW
     + """
 -- KEYS journal, due, gate. ARGV stage, token, lease_ms, gated. Answers the whole hash, or why not.
-local h=redis.call('HMGET',KEYS[1],'stage','lease','not_before','ended','run','deaths','fence','wanted')
+local h=redis.call('HMGET',KEYS[1],'stage','lease','not_before','ended','run','deaths','fence','wanted','token')
 if not h[1] or h[4] then redis.call('ZREM',KEYS[2],KEYS[1]) return 'ended' end
 if h[1]~=ARGV[1] then return 'another stage' end
+-- The client asks again when an answer was lost: it has the claim already.
+if h[9]==ARGV[2] then return redis.call('HGETALL',KEYS[1]) end
 if tonumber(h[2] or 0)>now or tonumber(h[3] or 0)>now then return 'busy' end
 if ARGV[4]=='1' then
   local w=redis.call('HGET',KEYS[3],'working')
@@ -124,8 +127,11 @@ return 1
 RECORD = (
     _OURS
     + """
--- KEYS journal. ARGV fence, token, then field, value ... A record is progress: deaths and tries start again.
-redis.call('HSET',KEYS[1],'deaths',0,'tries',0,unpack(ARGV,3))
+-- KEYS journal. ARGV fence, token, then field, value ... A new record is progress: deaths and tries start again.
+if string.sub(ARGV[3],1,2)=='r:' and redis.call('HEXISTS',KEYS[1],ARGV[3])==0 then
+  redis.call('HSET',KEYS[1],'deaths',0,'tries',0)
+end
+redis.call('HSET',KEYS[1],unpack(ARGV,3))
 return 1
 """
 )
@@ -144,7 +150,7 @@ else
   if tonumber(asked[1] or 0)>tonumber(asked[2] or 0) then at=now end
 end
 redis.call('HSET',KEYS[1],'stage',ARGV[3],'reason',ARGV[6],'deaths',0)
-if ARGV[7]=='1' then redis.call('HINCRBY',KEYS[1],'tries',1) end
+if ARGV[7]=='1' then redis.call('HINCRBY',KEYS[1],'tries',1) else redis.call('HSET',KEYS[1],'tries',0) end
 redis.call('ZADD',KEYS[2],at,KEYS[1])
 if KEYS[3]~='' then raise(KEYS[3],KEYS[2]) end
 return 1
@@ -179,7 +185,8 @@ OPEN_INCIDENT = (
     _NOW
     + _RAISE
     + """
--- KEYS open, due, journal, tell. ARGV fingerprint, incident json, first_word_ms, seen json, then tells to adopt ...
+-- KEYS open, due, journal, tell. ARGV fingerprint, incident json, first_word_ms, seen json, forwarded (1: the first
+-- word is said already), then tells to adopt ...
 -- Answers the journal that holds the trouble of this cause: a new one, or the open one, which is joined.
 -- An adopted tell (of an alert that named the service) says no more; its first word becomes the incident's.
 local function adopt(telling, other)
@@ -196,15 +203,17 @@ if holder and redis.call('HEXISTS',holder,'stage')==1 and redis.call('HEXISTS',h
   raise(holder,KEYS[2])
   local telling='tell:'..string.match(holder,'incident:.*$')
   telling=string.sub(holder,1,string.find(holder,'incident:')-1)..telling
-  for i=5,#ARGV do adopt(telling,ARGV[i]) end
-  if #ARGV>4 then raise(telling,KEYS[2]) end
+  if ARGV[5]=='1' then redis.call('HSET',telling,'forwarded',1) end
+  for i=6,#ARGV do adopt(telling,ARGV[i]) end
+  if #ARGV>5 then raise(telling,KEYS[2]) end
   return holder
 end
 redis.call('HSET',KEYS[1],ARGV[1],KEYS[3])
 redis.call('HSET',KEYS[3],'opened',now,'stage','enrich','r:incident',ARGV[2],'r:seen',ARGV[4],'firings',1,'clean',0)
 redis.call('ZADD',KEYS[2],now,KEYS[3])
 redis.call('HSET',KEYS[4],'opened',now,'stage','tell','r:incident',ARGV[2],'first_at',now+tonumber(ARGV[3]))
-for i=5,#ARGV do adopt(KEYS[4],ARGV[i]) end
+if ARGV[5]=='1' then redis.call('HSET',KEYS[4],'forwarded',1) end
+for i=6,#ARGV do adopt(KEYS[4],ARGV[i]) end
 redis.call('ZADD',KEYS[2],now+tonumber(ARGV[3]),KEYS[4])
 return KEYS[3]
 """
@@ -215,9 +224,27 @@ CLEAN = (
     + _RAISE
     + """
 -- KEYS journal, due. ARGV sweep. A sweep that looked and did not find this trouble any more; counted once.
-if redis.call('HGET',KEYS[1],'clean_by')==ARGV[1] then return 0 end
+local known=redis.call('HMGET',KEYS[1],'stage','ended','clean_by')
+if not known[1] or known[2] or known[3]==ARGV[1] then return 0 end
 redis.call('HSET',KEYS[1],'clean_by',ARGV[1])
 redis.call('HINCRBY',KEYS[1],'clean',1)
+raise(KEYS[1],KEYS[2])
+return 1
+"""
+)
+
+MEND = (
+    _NOW
+    + _RAISE
+    + """
+-- KEYS journal, due. ARGV records that are made again ... Back to planning, from where the round is only watched.
+local h=redis.call('HMGET',KEYS[1],'stage','lease','ended','r:pull')
+if h[1]~='watch' or h[3] or h[4] then return 0 end
+if tonumber(h[2] or 0)>now then return 2 end
+redis.call('HDEL',KEYS[1],'lease','not_before','r:outcome',unpack(ARGV))
+redis.call('HSET',KEYS[1],'stage','plan')
+redis.call('HINCRBY',KEYS[1],'fence',1)
+redis.call('HINCRBY',KEYS[1],'asked',1)
 raise(KEYS[1],KEYS[2])
 return 1
 """
@@ -269,14 +296,16 @@ return 1
 
 BUDGET = """
 -- KEYS day. ARGV holder, cost_micro, max_runs, max_cost_micro, ttl_seconds. 1 reserved (or already ours), else why not.
-if redis.call('HEXISTS',KEYS[1],'run:'..ARGV[1])==1 then return 'reserved' end
+-- What an earlier run of the same round was settled at is raised to the whole again.
+local before=redis.call('HGET',KEYS[1],'run:'..ARGV[1])
 local runs=tonumber(redis.call('HGET',KEYS[1],'runs') or 0)
 local cost=tonumber(redis.call('HGET',KEYS[1],'cost') or 0)
-if runs+1>tonumber(ARGV[3]) then return 'runs' end
-if cost+tonumber(ARGV[2])>tonumber(ARGV[4]) then return 'cost' end
-redis.call('HSET',KEYS[1],'run:'..ARGV[1],ARGV[2])
-redis.call('HINCRBY',KEYS[1],'runs',1)
-redis.call('HINCRBY',KEYS[1],'cost',ARGV[2])
+local more=math.max(0,tonumber(ARGV[2])-tonumber(before or 0))
+if not before and runs+1>tonumber(ARGV[3]) then return 'runs' end
+if cost+more>tonumber(ARGV[4]) then return 'cost' end
+redis.call('HINCRBY',KEYS[1],'run:'..ARGV[1],more)
+if not before then redis.call('HINCRBY',KEYS[1],'runs',1) end
+redis.call('HINCRBY',KEYS[1],'cost',more)
 redis.call('EXPIRE',KEYS[1],ARGV[5])
 return 'reserved'
 """

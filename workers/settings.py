@@ -18,11 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from workers.errors import SettingsError
 from workers.models import Environment
 
+WEEK_MINUTES = 10_080
+
 
 class Settings(BaseModel):
     """All settings, parsed. Field names are the variables' names in lower case without `TRACKWALKER_`."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
     railway_api_token: SecretStr | None = Field(None, validation_alias="RAILWAY_API_TOKEN")
@@ -40,10 +42,10 @@ class Settings(BaseModel):
     port: int = Field(8000, ge=1, le=65535, validation_alias="PORT")
     mode: Literal["shadow", "report", "draft", "full"] = Field("full", validation_alias="TRACKWALKER_MODE")
     window_minutes: float = Field(30, gt=0, le=1440, validation_alias="TRACKWALKER_WINDOW_MINUTES")
-    ping_minutes: float = Field(10, gt=0, validation_alias="TRACKWALKER_PING_MINUTES")
-    persist_minutes: float = Field(4, gt=0, validation_alias="TRACKWALKER_PERSIST_MINUTES")
+    ping_minutes: float = Field(10, gt=0, le=WEEK_MINUTES, validation_alias="TRACKWALKER_PING_MINUTES")
+    persist_minutes: float = Field(4, gt=0, le=WEEK_MINUTES, validation_alias="TRACKWALKER_PERSIST_MINUTES")
     step_seconds: int = Field(60, ge=1, le=3600, validation_alias="TRACKWALKER_STEP_SECONDS")
-    watch_minutes: float = Field(30, gt=0, validation_alias="TRACKWALKER_WATCH_MINUTES")
+    watch_minutes: float = Field(30, gt=0, le=WEEK_MINUTES, validation_alias="TRACKWALKER_WATCH_MINUTES")
     github_token: SecretStr | None = Field(None, validation_alias="GITHUB_TOKEN")
     github_app_id: str | None = Field(None, validation_alias="GITHUB_APP_ID")
     github_app_private_key: SecretStr | None = Field(None, validation_alias="GITHUB_APP_PRIVATE_KEY")
@@ -64,7 +66,7 @@ class Settings(BaseModel):
     daily_cost_usd: float = Field(20, gt=0, validation_alias="TRACKWALKER_DAILY_COST_USD")
     price: tuple[float, float] | None = Field(None, validation_alias="TRACKWALKER_PRICE")
     """USD per million tokens, in and out, for a model that names no price."""
-    first_word_seconds: float = Field(60, ge=0, validation_alias="TRACKWALKER_FIRST_WORD_SECONDS")
+    first_word_seconds: float = Field(60, ge=0, le=86_400, validation_alias="TRACKWALKER_FIRST_WORD_SECONDS")
     heartbeat_url: SecretStr | None = Field(None, validation_alias="TRACKWALKER_HEARTBEAT_URL")
     unsandboxed: bool = Field(False, validation_alias="TRACKWALKER_UNSANDBOXED")
     page_password: SecretStr | None = Field(None, validation_alias="TRACKWALKER_PAGE_PASSWORD")
@@ -87,23 +89,39 @@ class Settings(BaseModel):
         if not isinstance(value, str):
             return value
         try:
-            return json.loads(value)
-        except ValueError as error:
-            raise ValueError('must be a JSON object: {"api.host": "https://status.host"}') from error
+            pages = json.loads(value)
+        except ValueError:
+            pages = None
+        if not isinstance(pages, dict) or not all(isinstance(page, str) for page in pages.values()):
+            raise ValueError('must be a JSON object: {"api.host": "https://status.host"}')
+        return pages
 
     @field_validator("price", mode="before")
     @classmethod
     def _parse_price(cls, value: object) -> object:
-        return tuple(value.split("/")) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        try:
+            price = tuple(float(part) for part in value.split("/"))
+        except ValueError:
+            price = ()
+        if len(price) != 2 or not all(0 <= part < float("inf") for part in price):
+            raise ValueError("must read in/out, such as 3/15")
+        return price
 
     @field_validator("railway_api_url", "github_api_url", "github_server_url", "slack_api_url", "public_url")
     @classmethod
     def _is_address(cls, value: str | None) -> str | None:
-        if value is not None and (
-            urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc
-        ):
-            raise ValueError("must be an http or https address")
+        if value is not None:
+            _check_address(value, "http", "https")
         return value.rstrip("/") if value else value
+
+    @field_validator("slack_webhook_url", "heartbeat_url")
+    @classmethod
+    def _is_secret_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _check_address(value.get_secret_value(), "http", "https")
+        return value
 
     @field_validator("model")
     @classmethod
@@ -146,11 +164,32 @@ class Settings(BaseModel):
         )
 
 
+def _check_address(value: str, *schemes: str) -> None:
+    """Raises ValueError; never with the value in it, which may hold a password."""
+    try:
+        parts = urlsplit(value)
+        fits = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"must be an {' or '.join(schemes)} address")
+
+
+def variables(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> dict[str, str]:
+    """Everything that is set, from `.env` and over it the environment. Raises SettingsError."""
+    try:
+        values = dict(dotenv_values(dotenv)) if dotenv and dotenv.is_file() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{dotenv} cannot be read: {getattr(error, 'strerror', 'it is not UTF-8')}"
+        ) from None
+    values |= dict(os.environ if environ is None else environ)
+    return {name: value for name, value in values.items() if value}
+
+
 def read(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
     """The settings as they stand. Raises SettingsError naming every variable that is malformed."""
-    values = dict(dotenv_values(dotenv)) if dotenv and dotenv.is_file() else {}
-    values |= dict(os.environ if environ is None else environ)
-    present = {name: value for name, value in values.items() if value}
+    present = variables(environ, dotenv)
     keys = {name: value for name, value in present.items() if name.endswith(("_API_KEY", "_AUTH_TOKEN"))}
     try:
         return Settings.model_validate(present | {"provider_keys": keys})
@@ -160,7 +199,12 @@ def read(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".
 
 
 def _reason(message: str) -> str:
-    return message.removeprefix("Value error, ")
+    """Pydantic's words without what it says to a programmer."""
+    return (
+        message.removeprefix("Value error, ")
+        .replace("Input should be", "must be")
+        .partition(", unable to")[0]
+    )
 
 
 def missing(settings: Settings) -> list[str]:

@@ -208,18 +208,17 @@ class Slack:
         return self._channel
 
     def _resolve(self) -> str:
+        wanted = self._channel  # another thread may learn the id while we ask
         with contextlib.suppress(_NoScopeError):  # private ones need a scope of their own
-            return self._listed("public_channel,private_channel")
-        return self._listed("public_channel")
+            return self._listed(wanted, "public_channel,private_channel")
+        return self._listed(wanted, "public_channel")
 
-    def _listed(self, types: str) -> str:
+    def _listed(self, wanted: str, types: str) -> str:
         for answer in self._pages("conversations.list", {"types": types, "exclude_archived": "true"}):
             for channel in answer.channels:
-                if channel.name == self._channel:
+                if wanted in (channel.name, channel.id):
                     return channel.id
-        raise SlackRefused(
-            f"SLACK_CHANNEL {self._channel} is not among the channels the bot can see: invite it"
-        )
+        raise SlackRefused(f"SLACK_CHANNEL {wanted} is not among the channels the bot can see: invite it")
 
     def _matching(self, method: str, asked: Mapping[str, str | int], key: str) -> list[Posted]:
         found = []

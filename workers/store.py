@@ -29,9 +29,13 @@ def url_of(settings: Settings, folder: Path | None = None) -> str:
 def connect(settings: Settings, folder: Path | None = None) -> redis.Redis:
     """A client; connects when first used. Raises SettingsError for an address that cannot be one."""
     try:
-        return client(url_of(settings, folder))
-    except ValueError as error:
-        raise SettingsError(f"REDIS_URL: {error}") from None
+        made = client(url_of(settings, folder))
+        # Connects to nothing, but knows which options there are.
+        made.connection_pool.connection_class(**made.connection_pool.connection_kwargs)
+        return made
+    except (ValueError, TypeError):
+        # The reason may quote the address, and with it the password.
+        raise SettingsError("REDIS_URL: must read redis://[:password@]host:port/0 or rediss://…") from None
 
 
 def client(url: str) -> redis.Redis:

@@ -7,6 +7,7 @@ import ctypes
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workers import embedded
+from workers.errors import SettingsError
 from workers.settings import Settings
 
 DRAIN_SECONDS = 15.0
@@ -70,13 +72,24 @@ def read_procfile(path: Path) -> list[tuple[str, str]]:
     return [(name.strip(), command.strip()) for name, colon, command in lines if colon]
 
 
+def port_trouble(port: int) -> str:
+    """Why nobody could listen on the port now, "" when somebody could."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return ""
+
+
 def up(settings: Settings, procfile: Path) -> int:
     """Run everything until SIGTERM or Ctrl-C; 0 after an orderly end."""
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: ending.set())
     own = None if settings.redis_url else embedded.EmbeddedStore(embedded.state_folder())
-    environment = _environment(own.ensure() if own else None)
+    environment = _environment(own.ensure() if own else None, settings.port)
     children = [
         Child(name, command, environment=dict(environment)) for name, command in read_procfile(procfile)
     ]
@@ -91,11 +104,12 @@ def up(settings: Settings, procfile: Path) -> int:
     return 0
 
 
-def _environment(store: str | None) -> dict[str, str]:
-    """Ours, with this interpreter's commands first in PATH and the embedded store's address."""
+def _environment(store: str | None, port: int) -> dict[str, str]:
+    """Ours, with this interpreter's commands first in PATH, the embedded store's address and the Procfile's PORT."""
     mine = dict(os.environ)
     mine["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{mine.get('PATH', '')}"
     mine.setdefault("PYTHONUNBUFFERED", "1")
+    mine["PORT"] = str(port)  # it may stand in .env, which no shell reads
     return mine | ({"REDIS_URL": store} if store else {})
 
 
@@ -108,7 +122,15 @@ def _watch_over(children: list[Child], own: embedded.EmbeddedStore | None, endin
             looked = time.monotonic()
             if not own.alive():
                 log.warning("the store died, started again")
-                _move_to(children, own.ensure())
+                _revive(children, own)
+
+
+def _revive(children: list[Child], own: embedded.EmbeddedStore) -> None:
+    """One that does not start now (its log is long, the disk is full) is tried again; the doors stay open."""
+    try:
+        _move_to(children, own.ensure())
+    except (SettingsError, OSError) as error:
+        log.error("the store does not start, tried again", extra={"why": str(error)})
 
 
 def _move_to(children: list[Child], store: str) -> None:

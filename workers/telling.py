@@ -6,7 +6,7 @@ stays in the thread. An incoming webhook can only post: no edits, no thread, and
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from workers import brakes
 from workers.errors import NotAvailable
@@ -29,6 +29,8 @@ from workers.slack import Slack, escape
 
 ADOPTION_SECONDS = 30.0
 """How long an incident waits for the first word of an alert that it adopted."""
+JOINED_SECONDS = 5.0
+"""So often the first word of an alert looks whether the incident that it joined takes it for its own."""
 QUIET_SECONDS = 3600.0
 """A tell that has said all it knows looks so often by itself; whoever changes the incident wakes it."""
 MARKS = {Severity.NOTICE: "⚪", Severity.WARNING: "🟠", Severity.CRITICAL: "🔴"}
@@ -64,7 +66,8 @@ def render(
     return Told(
         first="\n".join(lines),
         outcome=_outcome(head, outcome, verdict) if outcome else "",
-        watch=escape(watch.sentence) if watch else "",
+        # With the name, as behind a webhook there is no thread to say it.
+        watch=f"*{escape(incident.cause.name)}*: {escape(watch.sentence)}" if watch else "",
     )
 
 
@@ -96,35 +99,52 @@ def inconclusive(verdict: Verdict, evidence: Evidence) -> Outcome:
 # ---- the stage -------------------------------------------------------------------------------
 
 
-def tell(claim: Claim, journal: Journal, slack: Slack, *, shadow: bool, now: datetime) -> None:
-    """Bring Slack to what the journals say and let go of the tell's journal, until there is more to say."""
+def tell(claim: Claim, journal: Journal, slack: Slack | None, *, now: datetime) -> None:
+    """Bring Slack to what the journals say and let go of the tell's journal, until there is more to say.
+
+    Without a Slack the journal records what would have been said.
+    """
     if ":incident:" in claim.key:
-        _tell_incident(claim, journal, slack, shadow=shadow, now=now)
+        _tell_incident(claim, journal, slack, now=now)
     else:
-        _tell_alert(claim, journal, slack, shadow=shadow, now=now)
+        _tell_alert(claim, journal, slack, now=now)
 
 
-def _tell_alert(claim: Claim, journal: Journal, slack: Slack, *, shadow: bool, now: datetime) -> None:
+def _tell_alert(claim: Claim, journal: Journal, slack: Slack | None, *, now: datetime) -> None:
     """An alert's own words: its first word while the sweep has not named a cause, then the answer."""
     alert = claim.get("alert", Alert)
-    note = claim.text("note")
-    if claim.text("joined"):
-        claim.end("joined the incident")
-        return
     what = alert.service_name or alert.service_id or "the environment" if alert else "the environment"
-    brakes.check(journal, (what,), now.timestamp())
     head = f"🔎 *{escape(what)}*: {escape(alert.said[:300] or alert.kind) if alert else 'sweep'}"
-    since = alert.at if alert else now
-    first = claim.get("first", Posted)
+    # From when on it may stand in Slack already, whenever this is done again.
+    since = alert.at if alert else datetime.fromtimestamp(int(claim.text("opened", "0")) / 1000, UTC)
+    first, note = claim.get("first", Posted), claim.text("note")
+    joined, over = claim.text("joined"), claim.text("dropped")
+    if joined:
+        theirs = journal.fields(joined)
+        taken = unpack(theirs.get("r:first"), Posted)
+        if first is not None and taken is None and theirs and "ended" not in theirs:
+            claim.hand_on("tell", after=JOINED_SECONDS)
+            return
+        if first is None or taken is None or taken.ts == first.ts:
+            claim.end("joined the incident")
+            return
+        over = "The same trouble as an incident that is open already."
+    names = (alert.service_name or what, alert.service_id or what) if alert else (what,)
+    brakes.check(journal, names, now.timestamp())
+    if over:
+        if first is not None:
+            _edit(claim, slack, first, f"{head}\n{escape(over)}")
+        claim.end(over)
+        return
     if note:
-        _post(claim, slack, "outcome", f"{head}\n{escape(note)}", first, shadow=shadow, since=since)
+        _post(claim, slack, "outcome", f"{head}\n{escape(note)}", first, since=since)
         if not claim.end("told", final=False):
             claim.hand_on("tell")
         return
     early = _too_early(claim, now)
     if first is None and not early:
         waiting = _waiting_for(journal, alert)
-        _post(claim, slack, "first", f"{head}\nLooking into it.{waiting}", None, shadow=shadow, since=since)
+        _post(claim, slack, "first", f"{head}\nLooking into it.{waiting}", None, since=since)
     claim.hand_on("tell", after=early or QUIET_SECONDS)
 
 
@@ -140,7 +160,7 @@ def _waiting_for(journal: Journal, alert: Alert | None) -> str:
     return f" Waiting: {escape(reason.decode())}" if reason else ""
 
 
-def _tell_incident(claim: Claim, journal: Journal, slack: Slack, *, shadow: bool, now: datetime) -> None:
+def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: datetime) -> None:
     fields = journal.fields(claim.key.replace(f"{PREFIX}tell:", PREFIX))
     incident = claim.need("incident", Incident)
     brakes.check(journal, (incident.cause.key, incident.cause.name), now.timestamp())
@@ -154,18 +174,22 @@ def _tell_incident(claim: Claim, journal: Journal, slack: Slack, *, shadow: bool
         int(fields.get("firings", b"1")),
     )
     since = incident.opened_at
-    silent = bool(claim.text("forwarded"))
+    silent = bool(claim.text("forwarded")) or claim.get("outcome", Posted) is not None
     early = 0.0 if first or told.outcome or silent else _too_early(claim, now)
     if first is None and not told.outcome and not silent and not early:
-        first = _post(claim, slack, "first", told.first, None, shadow=shadow, since=since)
-    elif first is not None and first.ts and not shadow:
-        first = _edit(claim, slack, first, told.first)
+        first = _post(claim, slack, "first", told.first, None, since=since)
+    # What rings goes before what is only edited. A round that was mended on demand has an outcome of its own.
+    asked = fields.get("asked", b"").decode()
+    outcome = f"outcome-{asked}" if asked else "outcome"
     if told.outcome:
-        _post(claim, slack, "outcome", told.outcome, first, shadow=shadow, since=since)
+        _post(claim, slack, outcome, told.outcome, first or claim.get("outcome", Posted), since=since)
     if told.watch:
         thread = first or claim.get("outcome", Posted)
-        _post(claim, slack, "watch", told.watch, thread, shadow=shadow, since=since, broadcast=False)
-    if "ended" not in fields or not claim.end("told", final=False):
+        _post(claim, slack, "watch", told.watch, thread, since=since, broadcast=False)
+    if first is not None:
+        _edit(claim, slack, first, told.first)
+    over = "ended" in fields or not fields
+    if not over or not claim.end("told", final=False):
         claim.hand_on("tell", after=early or QUIET_SECONDS)
 
 
@@ -188,13 +212,13 @@ def _adopt(claim: Claim, journal: Journal, now: datetime) -> Posted | None:
 
 
 def _post(
-    claim: Claim, slack: Slack, name: str, text: str, thread: Posted | None, *, shadow: bool, since: datetime,
+    claim: Claim, slack: Slack | None, name: str, text: str, thread: Posted | None, *, since: datetime,
     broadcast: bool = True,
 ) -> Posted:  # fmt: skip
     """One post, once: looked for by its key where Slack can be looked through; of two the older one stays."""
     key = f"{claim.id}:{name}"
-    if shadow:
-        return claim.keep(name, Posted, Posted(digest=text))
+    if slack is None:
+        return claim.get(name, Posted) or claim.keep(name, Posted, Posted(digest=text))
     under = thread if thread and thread.ts else None
     if not slack.can_look_back:
         known = claim.get(name, Posted)
@@ -215,10 +239,10 @@ def _post(
     return claim.effect(name, Posted, look, act)
 
 
-def _edit(claim: Claim, slack: Slack, first: Posted, text: str) -> Posted:
-    """The first post shows what is known now; an edit made twice is the same edit."""
-    if first.digest == digest(text):
-        return first
+def _edit(claim: Claim, slack: Slack | None, first: Posted, text: str) -> None:
+    """The first post shows what is known now, where it can be edited; an edit made twice is the same edit."""
+    if slack is None or not first.ts or first.digest == digest(text):
+        return
     claim.confirm()
     slack.update(first, text, key=f"{claim.id}:first")
-    return claim.keep("first", Posted, first.model_copy(update={"digest": digest(text)}))
+    claim.keep("first", Posted, first.model_copy(update={"digest": digest(text)}))

@@ -38,11 +38,10 @@ def watch(
     tell: str,
 ) -> None:  # fmt: skip
     """Look once and let go of the claim: to look again later, or as the end of the round."""
-    pull = claim.get("pull", PullRequest)
+    incident, pull = claim.need("incident", Incident), claim.get("pull", PullRequest)
     if pull is None or pull.state == "closed":
         _until_clean(claim, tell)
         return
-    incident = claim.need("incident", Incident)
     if pull.state == "open":
         pull = _ask(claim, github, journal, pull)
     if pull.state == "open":
@@ -139,8 +138,10 @@ def compare(incident: Incident, seen: Survey, findings: list[Finding]) -> Watch:
     minutes = f"{seen.window.minutes:.1f} minutes"
     if again:
         return Watch(held=False, sentence=f"it did not hold: {again[0].sentence}", numbers=numbers)
-    if service is None or seen.not_seen:
-        return Watch(held=False, sentence=f"could not be measured again: {'; '.join(seen.not_seen)}")
+    gaps = seen.gaps(incident.cause.name)
+    if service is None or gaps:
+        why = "; ".join(gaps) or "the service is not there any more"
+        return Watch(held=False, sentence=f"could not be measured again: {why}")
     traffic = f"{errors} of {requests} requests failed" if requests else "there was no traffic"
     return Watch(
         held=True, sentence=f"it held: over {minutes} after the deployment {traffic}", numbers=numbers

@@ -133,7 +133,7 @@ def inconclusive(case: Case, summary: str) -> Verdict:
     return Verdict(
         lane=Lane.INCONCLUSIVE,
         summary=summary,
-        supports=case.measured if case.incident.findings else (),
+        supports=(*case.measured, *case.said(*case.trouble[:3])) if case.incident.findings else (),
         action="a person has to look: what is known and what was not seen is listed",
         next_checks=tuple(checks[:5]),
         confidence=0.3,

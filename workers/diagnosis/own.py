@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workers.diagnosis.case import LONG_AGO, SOON_AFTER, Case, inconclusive, short
 from workers.diagnosis.elsewhere import configuration, upstream
-from workers.diagnosis.signs import UNHEALTHY, quoted, words
+from workers.diagnosis.signs import UNHEALTHY, quoted, traces_to, words
 from workers.models import Finding, Lane, Verdict
 
 ROOM = 1.5
@@ -54,12 +54,14 @@ def traced(case: Case) -> Verdict | None:
     first, suspect = places[0], case.evidence.suspect
     where = f"{first.file}:{first.line}" + (f" in {first.function}" if first.function else "")
     changed = suspect is not None and first.file in suspect.files
-    said = short(quoted(case.trouble[0])) if case.trouble else "an error"
+    # What only accompanies the trace (an access log's line) may be said as often.
+    trouble = sorted(case.trouble, key=lambda one: not traces_to(one, first))
+    said = short(quoted(trouble[0])) if trouble else "an error"
     by_commit = case.facts("live at the onset", "that commit changed") if changed else ()
     return Verdict(
         lane=Lane.CODE,
         summary=f"{case.name} fails at {where}: {said}",
-        supports=(*case.measured, *case.place_facts, *case.said(*case.trouble[:3]), *by_commit),
+        supports=(*case.measured, *case.place_facts, *case.said(*trouble[:3]), *by_commit),
         next_checks=(f"which input leads to {where}", "whether other callers of it fail too"),
         confidence=0.9 if changed else 0.8,
     )

@@ -18,6 +18,11 @@ NOT_SET = re.compile(
     rf"|\bset the (?:environment variable )?['\"`]?(?P<other>{VARIABLE})\b"
 )
 """Enough by itself; every other complaint must also speak of the environment."""
+ASKED_FOR = re.compile(
+    rf"\b(?P<name>{VARIABLE})\b['\"`]?(?: is| was)? (?:required|missing|undefined|empty)\b"
+    rf"|\b(?:missing|required)(?: \w+)?:? ['\"`]?(?P<other>{VARIABLE})\b"
+)
+"""A variable, where the code around the place reads the environment: it is read, looked at, then complained of."""
 COMPLAINT = re.compile(
     r"KeyError|\bmissing\b|\brequired\b|\bundefined\b|\bnot (?:set|defined|found|provided)\b|\bunset\b", re.I
 )
@@ -96,18 +101,26 @@ def about_settings(pattern: LogPattern, places: tuple[CodePlace, ...]) -> bool:
 
 
 def _reads_environment(said: str, places: tuple[CodePlace, ...]) -> bool:
-    """Whether the innermost own line that the trace names reads the environment."""
+    """Whether the innermost own line that the trace names reads the environment, or complains of what was read."""
     for place in places:
-        marked = [line for line in place.excerpt.split("\n") if line.startswith(">")]
         if f"line {place.line}" in said or f":{place.line}" in said:
-            return any(ENVIRONMENT.search(line) for line in marked)
+            marked = [line for line in place.excerpt.split("\n") if line.startswith(">")]
+            reads = "\n".join(marked) if not ASKED_FOR.search(said) else place.excerpt
+            return ENVIRONMENT.search(reads) is not None
     return False
+
+
+def traces_to(pattern: LogPattern, place: CodePlace) -> bool:
+    """Whether it holds a trace that names the place; the deployed file may end otherwise than its source."""
+    stem = re.escape(place.file.rpartition("/")[2].partition(".")[0])
+    named = rf"(?<![\w-]){stem}\.\w{{1,5}}(?::|\", line ){place.line}\b"
+    return re.search(named, words(pattern)) is not None
 
 
 def variable(pattern: LogPattern) -> str | None:
     """The name of the variable that is missing, if one is named."""
     said = words(pattern)
-    unset = NOT_SET.search(said)
+    unset = NOT_SET.search(said) or ASKED_FOR.search(said)
     if unset:
         return unset["name"] or unset["other"]
     named = NAMED.search(said)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 
 from workers.models import LogPattern
 from workers.railway import LogLine
@@ -45,12 +46,15 @@ MASKS = (
 FRAME = re.compile(
     r'^[\s|+-]*(?:File "[^"]{1,500}", line \d|at\s+\S|\.\.\. \d+ (?:more|lines)|\^|~)|^\s*\[cause\]'
 )
+AT = re.compile(r"^\s+at\s")
+CLASS = re.compile(r"^[A-Z][\w$]{2,120}(?: \[\w+\])?(?::|$)")
 PYTHON_START = re.compile(r"^[\s|+-]*(?:Exception Group )?Traceback \(most recent call last\):")
 CHAINED = re.compile(
     r"^(?:During handling of the above exception|The above exception was the direct cause|Caused by:)"
 )
 THROWN = re.compile(
-    r"^(?:Uncaught )?[A-Za-z_][\w.$]{0,120}(?:Error|Exception|Warning|Timeout|Exit|Interrupt|Failure|Group)"
+    r"^(?:Uncaught )?(?:Error|Exception"
+    r"|[A-Za-z_][\w.$]{0,120}(?:Error|Exception|Warning|Timeout|Exit|Interrupt|Failure|Group))"
     r"(?: \[[\w-]+\])?(?::|\s*$)"
 )
 SOURCE_LINE = re.compile(r"^(?:file://)?[^\s:]{1,300}\.[cm]?[jt]sx?:\d{1,7}$")
@@ -225,11 +229,14 @@ def _level(record: Record) -> str:
         return SAID_AS.get(word, word)
     trouble = bool(TROUBLE.search(HARMLESS.sub("", text[:2_000])))
     if record.said_level in ("error", "err", "fatal", "critical", "panic"):
-        return "error" if trouble else "stderr"
+        # An error may bear any name; a warning with a stack stays one.
+        thrown = record.is_trace and "Warning" not in record.lines[0]
+        return "error" if trouble or thrown else "stderr"
     if record.said_level.startswith("warn"):
         return "warning"
-    thrown = THROWN.match(text)
-    return "error" if thrown and record.said_level not in ("info", "debug") else record.said_level or "info"
+    if THROWN.match(text) and record.said_level not in ("info", "debug"):
+        return "error"
+    return record.said_level or "info"
 
 
 def headline(record: Record) -> str:
@@ -238,9 +245,15 @@ def headline(record: Record) -> str:
         if raised := _raised(record.lines):
             return raised
         thrown = [line.lstrip(" |+") for line in record.lines if THROWN.match(line.lstrip(" |+"))]
-        if thrown:
+        if thrown or (thrown := _before_the_stack(record.lines)):
             return thrown[0]
     return record.lines[0]
+
+
+def _before_the_stack(lines: Sequence[str]) -> list[str]:
+    """What Node says of an exception of any name: right before the stack, after a message or the source's line."""
+    over = [line for line, below in pairwise(lines) if AT.match(below) and not FRAME.match(line)][:1]
+    return over if SOURCE_LINE.match(lines[0]) or (over and CLASS.match(over[0])) else []
 
 
 def _raised(lines: Sequence[str]) -> str:

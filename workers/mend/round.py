@@ -38,8 +38,7 @@ from workers.opencode_config import Role
 from workers.repository import Repositories
 from workers.settings import Settings
 
-READ_SECONDS = 900.0
-WRITE_SECONDS = 1500.0
+RUN_SECONDS: dict[Role, float] = {"reader": 900.0, "writer": 1500.0}
 RESERVED_SECONDS = 30 * 86_400
 OTHERS_LOOKED_AT = 30
 """Open pull requests of other people whose files are asked for."""
@@ -86,7 +85,7 @@ class Mender:
             keys=settings.provider_keys,
             price=settings.price,
             cost_limit_usd=settings.run_cost_usd,
-            deadline_seconds=READ_SECONDS,
+            deadline_seconds=RUN_SECONDS["reader"],
         )
 
 
@@ -323,7 +322,7 @@ def _clone(mender: Mender, name: str, commit: str) -> Iterator[Path]:
 def _ask(
     claim: Claim, mender: Mender, role: Role, clone: Path, prompt: str, parse: Callable[[str], object]
 ) -> opencode.Answer:
-    """One run of the agent; its cost is added to the round's and settled, however the run ends."""
+    """One run of the agent; its cost is added to the round's, however the run ends."""
 
     def retort(text: str) -> str | None:
         try:
@@ -339,17 +338,16 @@ def _ask(
     used: list[Spent] = []
     run_folder = mender.folder / "runs" / digest(claim.id, role, claim.text("fence"))
     run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    agent = replace(mender.agent, cost_limit_usd=left, deadline_seconds=RUN_SECONDS[role])
     try:
         return opencode.ask(
-            replace(mender.agent, cost_limit_usd=left), role, clone, prompt, run_folder=run_folder,
-            retort=retort, alive=claim.alive, on_start=lambda process: claim.guard(lambda: kill(process)),
-            on_spent=used.append,
+            agent, role, clone, prompt, run_folder=run_folder, retort=retort, alive=claim.alive,
+            on_start=lambda process: claim.guard(lambda: kill(process)), on_spent=used.append,
         )  # fmt: skip
     finally:
         shutil.rmtree(run_folder, ignore_errors=True)
         if used:
-            total = claim.keep("spent", Spent, _sum(before, used[-1]))
-            budget.settle(mender.journal, claim, total.cost_usd)
+            claim.keep("spent", Spent, _sum(before, used[-1]))
 
 
 def _sum(one: Spent, other: Spent) -> Spent:

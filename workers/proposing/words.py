@@ -178,12 +178,14 @@ def _doubts(plan: Plan, evidence: Evidence, verdict: Verdict) -> list[str]:
 
 
 def _undo(plan: Plan, incident: Incident) -> list[str]:
+    """Back to how it was before the merge: by a revert, or faster where a deployment of then still ran."""
     serving = incident.service.serving if incident.service else None
-    target = f"deployment {code(serving.id)}" if serving else "the deployment that ran before the merge"
-    points = [
-        "Revert this pull request.",
-        f"Faster: roll back to {target} on Railway, as long as it keeps its image.",
-    ]
+    points = ["Revert this pull request."]
+    if serving and serving.status != "CRASHED":
+        target = f"what ran before it, deployment {code(serving.id)}"
+        points.append(
+            f"Faster, after the merge: roll back on Railway to {target}, as long as it keeps its image."
+        )
     return ["### Undo", _points(points + ([inline(plan.undo)] if plan.undo else []))]
 
 

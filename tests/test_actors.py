@@ -1,0 +1,191 @@
+"""What follows when a stage fails: every round ends, and every ending is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import redis
+
+from tests.line import Line, line
+from tests.world import shop
+from workers import actors, brakes, listing
+from workers.journal import DUE, PREFIX, pack
+from workers.models import Evidence, PullRequest, Watch
+
+
+@pytest.fixture
+def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+    """The line around the sick shop, without an agent."""
+    with line(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
+        yield running
+
+
+def told(running: Line) -> list[str]:
+    return [message.text for message in running.slack.messages]
+
+
+def stage(running: Line, key: str) -> str:
+    return running.journal.fields(key)["stage"].decode()
+
+
+def work_until_dead(running: Line, key: str, **broken: Any) -> None:
+    """Work the journal's stage with a broken service until the deaths are too many; leases run out at once."""
+    services = replace(running.services, **broken)
+    for _ in range(7):
+        if running.store.hexists(key, "lease"):
+            running.store.hset(key, "lease", 1)
+        actors.work(services, stage(running, key), key)
+
+
+def at_enrich(running: Line) -> str:
+    """The key of an incident that was just opened."""
+    running.alert()
+    running.drive(running.incidents)
+    return running.incidents()[0]
+
+
+def concluded(running: Line) -> str:
+    """The key of an incident whose outcome is told."""
+    key = at_enrich(running)
+    running.drive(running.outcome_is_told)
+    return key
+
+
+def test_a_bug_in_a_look_ends_it_after_five_deaths_and_is_told(reporting: Line) -> None:
+    reporting.alert()
+    reporting.drive(lambda: list(reporting.store.scan_iter(f"{PREFIX}sweep:*")))
+    key = f"{PREFIX}sweep:env-1:1"
+
+    work_until_dead(reporting, key, railway=cast(Any, None))
+    reporting.drive(lambda: told(reporting))
+
+    assert reporting.journal.fields(key)["ended"]
+    assert "could not look: the worker died 6 times during survey" in told(reporting)[-1]
+
+
+def test_a_bug_in_a_round_ends_it_after_five_deaths_and_is_told(reporting: Line) -> None:
+    key = at_enrich(reporting)
+
+    work_until_dead(reporting, key, settings=cast(Any, None))
+    reporting.drive(reporting.outcome_is_told)
+
+    assert reporting.outcome() == "failed"
+    assert "given up during enrich: the worker died 6 times" in told(reporting)[-1]
+
+
+def test_a_record_that_cannot_be_read_any_more_is_made_again(reporting: Line) -> None:
+    key = at_enrich(reporting)
+    reporting.drive(lambda: stage(reporting, key) == "diagnose")
+    reporting.store.hset(key, "r:evidence", b"0j{}")
+
+    reporting.drive(reporting.outcome_is_told)
+
+    assert reporting.outcome() == "told"
+    assert len(reporting.record(Evidence)) == 1
+
+
+def test_a_record_that_stays_unreadable_is_made_again_once_only(reporting: Line) -> None:
+    key = at_enrich(reporting)
+    for _ in range(2):
+        reporting.drive(lambda: stage(reporting, key) == "diagnose")
+        reporting.store.hset(key, "r:evidence", b"0j{}")
+        actors.work(reporting.services, "diagnose", key)
+
+    assert reporting.outcome() == "failed"
+
+
+@pytest.mark.parametrize("where", ["enrich", "watch"])
+def test_an_incident_that_cannot_be_read_any_more_ends_and_that_is_told(reporting: Line, where: str) -> None:
+    key = at_enrich(reporting)
+    reporting.drive(lambda: stage(reporting, key) == where)
+    reporting.store.hset(key, "r:incident", b"0j{}")
+
+    reporting.drive(lambda: any("cannot be worked out" in text for text in told(reporting)))
+
+    assert reporting.journal.fields(key)["ended"]
+    assert reporting.store.hlen(f"{PREFIX}open") == 0
+
+
+def test_a_pull_request_that_cannot_be_watched_any_more_is_told(reporting: Line) -> None:
+    key = concluded(reporting)
+    pull = PullRequest(number=7, url="https://github.com/x/pull/7", draft=False, branch="b")
+    reporting.store.hset(key, mapping={"r:pull": pack(pull, PullRequest), "repository": shop.NAME})
+    reporting.github.faults.add("refuse", times=100)
+
+    reporting.drive(lambda: reporting.record(Watch))
+    reporting.drive(lambda: "not watched any more" in told(reporting)[-1])
+
+    assert reporting.journal.fields(key)["ended"]
+
+
+def test_the_outcome_of_a_mend_on_demand_is_told_as_well(reporting: Line) -> None:
+    key = concluded(reporting)
+    before = len(told(reporting))
+
+    listing.mend(reporting.journal, key.removeprefix(PREFIX))
+    reporting.drive(lambda: len(told(reporting)) > before)
+
+    assert "not mended: TRACKWALKER_MODE is report" in told(reporting)[-1].splitlines()[0]
+    assert len(told(reporting)) == before + 1
+
+
+def test_an_alert_of_an_environment_that_is_not_watched_is_not_left_waiting(reporting: Line) -> None:
+    alert = reporting.alert(environment_id="env-2")
+
+    reporting.drive(lambda: not reporting.due())
+
+    assert reporting.journal.fields(f"{PREFIX}tell:alert:{alert}")["ended"]
+    assert told(reporting) == []
+
+
+def test_a_pause_does_not_keep_anybody_from_looking(reporting: Line) -> None:
+    brakes.pause(reporting.journal)
+    reporting.alert(source="ping", kind="ping", service_id=None, service_name=None)
+
+    reporting.drive(lambda: reporting.sweeps_done() == 1, stages=6)
+
+    assert len(reporting.incidents()) == 1
+    assert told(reporting) == []
+
+
+def test_what_nobody_can_be_told_ends_all_the_same(
+    store: redis.Redis, store_url: str, tmp_path: Path
+) -> None:
+    with line(store, store_url, tmp_path, failing=False, SLACK_BOT_TOKEN="") as mute:
+        alert = mute.alert()
+        tell = f"{PREFIX}tell:alert:{alert}"
+
+        mute.drive(lambda: mute.store.hexists(tell, "ended"))
+
+        assert mute.store.ttl(tell) > 0
+        assert mute.store.zscore(DUE, tell) is None
+
+
+def test_an_agent_that_may_not_run_gives_its_budget_back(
+    store: redis.Redis, store_url: str, tmp_path: Path
+) -> None:
+    with line(store, store_url, tmp_path, OPENCODE_BIN=str(tmp_path / "nothing")) as running:
+        running.alert()
+
+        running.drive(running.outcome_is_told)
+
+        [day] = running.store.scan_iter(f"{PREFIX}budget:*")
+        assert running.outcome() == "failed"
+        assert running.store.hget(day, "cost") == b"0"
+
+
+def test_a_worker_that_is_ended_hands_its_stage_back(reporting: Line) -> None:
+    key = at_enrich(reporting)
+    claim = reporting.journal.claim(key, "enrich")
+    assert claim is not None
+    reporting.journal.stop()
+
+    actors._attempt(reporting.services, claim)
+
+    fields = reporting.journal.fields(key)
+    assert "lease" not in fields
+    assert fields["reason"] == b"the worker was ended"

@@ -1,0 +1,61 @@
+"""What people see of the journals, and mending on demand."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from workers import listing, scripts
+from workers.errors import Refused
+from workers.journal import DUE, OPEN, PREFIX, Journal, pack
+from workers.models import Certificate, Outcome
+
+TOLD = Outcome(kind="told", headline="not mended")
+
+
+@pytest.fixture
+def told(journal: Journal, store: redis.Redis) -> str:
+    """The key of an incident whose round was told and is watched."""
+    key = f"{PREFIX}incident:abc:20261123T0304"
+    journal.script(scripts.OPEN, [key, DUE], 0, "stage", "watch", "r:outcome", pack(TOLD, Outcome))
+    for record in ("r:plan", "r:base", "r:fix"):
+        store.hset(key, record, b"1j1")
+    store.hset(OPEN, "abc", key)
+    return key
+
+
+def test_an_incident_that_was_only_told_is_planned_afresh(journal: Journal, told: str) -> None:
+    said = listing.mend(journal, "abc:20261123T0304")
+
+    fields = journal.fields(told)
+    assert said == ["incident:abc:20261123T0304: sent to planning"]
+    assert fields["stage"] == b"plan"
+    assert not {"r:outcome", "r:plan", "r:base", "r:fix"} & set(fields)
+
+
+def test_a_patch_that_was_proved_and_only_not_proposed_is_kept(
+    journal: Journal, told: str, store: redis.Redis
+) -> None:
+    store.hset(told, "r:certificate", pack(Certificate(decision="ready"), Certificate))
+
+    listing.mend(journal, "all")
+
+    fields = journal.fields(told)
+    assert "r:outcome" not in fields
+    assert {"r:plan", "r:base", "r:fix", "r:certificate"} <= set(fields)
+
+
+def test_a_round_that_somebody_works_on_is_left_alone(journal: Journal, told: str) -> None:
+    claim = journal.claim(told, "watch")
+    assert claim is not None
+
+    said = listing.mend(journal, "all")
+
+    assert "try again" in said[0]
+    claim.hand_on("watch")
+    assert "r:outcome" in journal.fields(told)
+
+
+def test_what_is_no_journal_is_not_shown_as_one(journal: Journal, told: str) -> None:
+    with pytest.raises(Refused):
+        listing.show(journal, "due")
