@@ -53,7 +53,7 @@ def test_a_first_word_after_the_outcome_becomes_the_first_post_of_the_incident(r
     reporting.drive(lambda: not any("Looking into it." in text for text in told(reporting)))
 
     assert "TRACKWALKER_MODE is report" in told(reporting)[0]
-    assert "Verdict: code" in told(reporting)[1]
+    assert "code: shop fails" in told(reporting)[1]
 
 
 def test_a_first_word_that_the_incident_takes_over_becomes_its_thread(reporting: Line) -> None:

@@ -226,7 +226,8 @@ def mend(services: Services, claim: Claim) -> None:
 
 def propose(services: Services, claim: Claim) -> None:
     """One pull request."""
-    hold(services, claim)
+    claim.brake = lambda: hold(services, claim)
+    claim.brake()
     outcome = proposing.propose(
         claim, services.github, services.repositories, mode=services.settings.mode,
         link=services.settings.url, max_open=services.settings.max_open_prs,

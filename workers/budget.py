@@ -6,24 +6,36 @@ from datetime import datetime
 
 from workers import scripts
 from workers.journal import PREFIX, Claim, Journal
+from workers.models import Incident, Severity
 from workers.settings import Settings
 
 MICRO = 1_000_000
 KEPT_SECONDS = 3 * 86_400
+FOR_CRITICAL = 0.25
+"""This part of a day's runs is kept for critical incidents."""
+PER_SERVICE = 0.5
+"""No service takes more than this part of a day's runs, lest one chronic trouble starve the others."""
 
 
 def _day(now: datetime) -> str:
     return f"{PREFIX}budget:{now:%Y%m%d}"
 
 
-def reserve(journal: Journal, settings: Settings, claim: Claim, now: datetime) -> str | None:
+def reserve(
+    journal: Journal, settings: Settings, claim: Claim, incident: Incident, now: datetime
+) -> str | None:
     """Reserve one round's cost of today's budget, once; why not, when it is gone."""
-    limits = [settings.daily_runs, int(settings.daily_cost_usd * MICRO)]
+    critical = incident.severity is Severity.CRITICAL
+    runs = settings.daily_runs if critical else settings.daily_runs - int(settings.daily_runs * FOR_CRITICAL)
+    limits = [runs, int(settings.daily_cost_usd * MICRO), max(1, int(settings.daily_runs * PER_SERVICE))]
     cost = int(min(settings.run_cost_usd, settings.daily_cost_usd) * MICRO)
-    answer = journal.script(scripts.BUDGET, [_day(now)], claim.id, cost, *limits, KEPT_SECONDS).decode()
+    arguments = [claim.id, cost, *limits, incident.cause.key, KEPT_SECONDS]
+    answer = journal.script(scripts.BUDGET, [_day(now)], *arguments).decode()
     if answer == "reserved":
         claim.mark(budget_day=_day(now))
         return None
+    if answer == "service":
+        return f"today's share of agent runs for {incident.cause.name} is used up (TRACKWALKER_DAILY_RUNS)"
     if answer == "runs":
         return f"today's {settings.daily_runs} agent runs are used up (TRACKWALKER_DAILY_RUNS)"
     return f"today's {settings.daily_cost_usd:g} USD are used up or reserved (TRACKWALKER_DAILY_COST_USD)"

@@ -56,11 +56,15 @@ class Mover(threading.Thread):
         self.journal, self.broker, self.ended = journal, broker, threading.Event()
 
     def run(self) -> None:
+        away = False
         while not self.ended.wait(MOVE_EVERY_SECONDS):
             try:
                 move(self.journal, self.broker)
+                away = False
             except NotAvailable as error:
-                log.warning("nothing moved", extra={"error": str(error)})
+                if not away:
+                    log.warning("nothing moves while the store is away", extra={"error": str(error)})
+                away = True
             except Exception:
                 log.exception("the mover stumbled")
 

@@ -188,6 +188,8 @@ class Claim:
         self._renewed = time.monotonic()
         self._lost = ""
         self._killers: list[Callable[[], None]] = []
+        self.brake: Callable[[], None] = lambda: None
+        """Asked before every effect; raises Held while nothing may be done."""
         self._open = True
 
     @property
@@ -310,7 +312,8 @@ class Claim:
         return self.keep(name, kind, there)
 
     def confirm(self) -> None:
-        """The fence, asked right before acting; a slow answer does not count."""
+        """The brake, then the fence, asked right before acting; a slow answer does not count."""
+        self.brake()
         for _ in range(3):
             self.alive()
             before = time.monotonic()

@@ -51,6 +51,8 @@ def configure(process: str) -> None:
     """Everything of ours from INFO, everything else from WARNING, to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Text(process) if sys.stderr.isatty() else _Lines(process))
+    # Every consumer cries every three seconds while the store is away; the mover says it once.
+    handler.addFilter(lambda record: not record.name.startswith("dramatiq.worker.ConsumerThread"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

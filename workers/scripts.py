@@ -295,18 +295,24 @@ return 1
 """
 
 BUDGET = """
--- KEYS day. ARGV holder, cost_micro, max_runs, max_cost_micro, ttl_seconds. 1 reserved (or already ours), else why not.
+-- KEYS day. ARGV holder, cost_micro, max_runs, max_cost_micro, max_runs_of_service, service, ttl_seconds.
+-- 'reserved' (or already ours), else what is used up.
 -- What an earlier run of the same round was settled at is raised to the whole again.
 local before=redis.call('HGET',KEYS[1],'run:'..ARGV[1])
 local runs=tonumber(redis.call('HGET',KEYS[1],'runs') or 0)
 local cost=tonumber(redis.call('HGET',KEYS[1],'cost') or 0)
 local more=math.max(0,tonumber(ARGV[2])-tonumber(before or 0))
 if not before and runs+1>tonumber(ARGV[3]) then return 'runs' end
+local mine=tonumber(redis.call('HGET',KEYS[1],'service:'..ARGV[6]) or 0)
+if not before and mine+1>tonumber(ARGV[5]) then return 'service' end
 if cost+more>tonumber(ARGV[4]) then return 'cost' end
 redis.call('HINCRBY',KEYS[1],'run:'..ARGV[1],more)
-if not before then redis.call('HINCRBY',KEYS[1],'runs',1) end
+if not before then
+  redis.call('HINCRBY',KEYS[1],'runs',1)
+  redis.call('HINCRBY',KEYS[1],'service:'..ARGV[6],1)
+end
 redis.call('HINCRBY',KEYS[1],'cost',more)
-redis.call('EXPIRE',KEYS[1],ARGV[5])
+redis.call('EXPIRE',KEYS[1],ARGV[7])
 return 'reserved'
 """
 

@@ -53,7 +53,7 @@ def render(
     where = f"{incident.project_name}/{incident.environment_name}"
     head = f"{mark} *{escape(incident.cause.name)}* in {escape(where)}"
     lines = [head, *(f"• {escape(finding.sentence)}" for finding in incident.findings[:5])]
-    if verdict is not None:
+    if verdict is not None and not (outcome and verdict.summary in outcome.headline):
         lines.append(f"Verdict: {verdict.lane.value}: {escape(verdict.summary)}")
     if outcome is not None:
         lines.append(escape(outcome.headline))
@@ -130,7 +130,8 @@ def _tell_alert(claim: Claim, journal: Journal, slack: Slack | None, *, now: dat
             return
         over = "The same trouble as an incident that is open already."
     names = (alert.service_name or what, alert.service_id or what) if alert else (what,)
-    brakes.check(journal, names, now.timestamp())
+    claim.brake = lambda: brakes.check(journal, names, now.timestamp())
+    claim.brake()
     if over:
         if first is not None:
             _edit(claim, slack, first, f"{head}\n{escape(over)}")
@@ -163,7 +164,9 @@ def _waiting_for(journal: Journal, alert: Alert | None) -> str:
 def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: datetime) -> None:
     fields = journal.fields(claim.key.replace(f"{PREFIX}tell:", PREFIX))
     incident = claim.need("incident", Incident)
-    brakes.check(journal, (incident.cause.key, incident.cause.name), now.timestamp())
+    sick = (incident.cause.key, incident.cause.name)
+    claim.brake = lambda: brakes.check(journal, sick, now.timestamp())
+    claim.brake()
     first = claim.get("first", Posted) or _adopt(claim, journal, now)
     told = render(
         incident.model_copy(update={"findings": tuple(_seen(fields) or incident.findings)}),

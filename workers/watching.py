@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from workers import analysis, scripts, survey
+from workers import analysis, closings, scripts, survey
 from workers.github import GitHub
 from workers.journal import Claim, Journal
 from workers.models import (
@@ -28,7 +28,6 @@ LOOK_AGAIN_SECONDS = 600.0
 POLL_SECONDS = (5.0, 300.0)
 """A pull request is asked for at these shortest and longest intervals, a twentieth of its age between."""
 DEPLOYED_WITHIN_SECONDS = 2 * 3600.0
-REJECTED_SECONDS = 30 * 86_400
 
 log = logging.getLogger("trackwalker.watching")
 
@@ -81,9 +80,7 @@ def _ask(claim: Claim, github: GitHub, journal: Journal, pull: PullRequest) -> P
     if held:
         journal.script(scripts.UNRESERVE, held, claim.key)
     if fresh.state == "closed":
-        for key in held:
-            rejected = key.replace(":reserved:", ":rejected:")
-            journal.ask("set", rejected, f"#{fresh.number}", REJECTED_SECONDS)
+        closings.remember(journal, held, f"#{fresh.number}")
     log.info("pull request ended", extra={"investigation": claim.id, "state": fresh.state})
     return claim.keep("pull", PullRequest, fresh)
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from workers import budget, opencode, opencode_config, planning, proposing, scripts
+from workers import budget, closings, opencode, opencode_config, planning, proposing, scripts
 from workers.errors import AgentRefused, Refused
 from workers.github import GitHub
 from workers.journal import PREFIX, Claim, Journal
@@ -115,10 +115,10 @@ def plan(claim: Claim, mender: Mender) -> Outcome | None:
     if not evidence.facts:
         return Outcome(kind="told", headline="not mended: there are no facts to hand to an agent")
     commit_key = _suspect_digest(repository, evidence)
-    if commit_key and (closed := _rejected(mender.journal, [commit_key])):
+    if commit_key and (closed := closings.closed_by_human(mender.journal, [commit_key])):
         return _closed_by_human(closed)
     if claim.get("plan", Plan) is None and (
-        gone := budget.reserve(mender.journal, mender.settings, claim, datetime.now(UTC))
+        gone := budget.reserve(mender.journal, mender.settings, claim, incident, datetime.now(UTC))
     ):
         return _raw(incident, gone)
     made = claim.step("plan", Plan, lambda: _ask_reader(claim, mender, incident, evidence, repository))
@@ -180,15 +180,6 @@ def _suspect_digest(repository: Repository, evidence: Evidence) -> str | None:
     return _digest(repository, commit) if commit else None
 
 
-def _rejected(journal: Journal, keys: list[str]) -> str | None:
-    """The pull request for this cause that a human closed unmerged, `#7`."""
-    for key in keys:
-        closed = journal.ask("get", key.replace(":reserved:", ":rejected:"))
-        if closed:
-            return str(closed.decode())
-    return None
-
-
 def _closed_by_human(number: str) -> Outcome:
     headline = f"{number} for this cause was closed unmerged: not proposed again without new evidence"
     return Outcome(kind="told", headline=headline)
@@ -196,7 +187,7 @@ def _closed_by_human(number: str) -> Outcome:
 
 def _reserve(claim: Claim, mender: Mender, repository: Repository, keys: list[str]) -> Outcome | None:
     """Ours, or attach to whoever holds the cause already."""
-    if closed := _rejected(mender.journal, keys):
+    if closed := closings.closed_by_human(mender.journal, keys):
         return _closed_by_human(closed)
     holder = mender.journal.script(scripts.RESERVE, keys, claim.key, RESERVED_SECONDS * 1000).decode()
     if holder != claim.key:

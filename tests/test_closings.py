@@ -1,0 +1,28 @@
+"""A pull request that a human closed is an answer for that cause, and for no other."""
+
+from __future__ import annotations
+
+from workers import closings
+from workers.journal import Journal
+
+FILE, COMMIT, OTHER = "trackwalker:reserved:file", "trackwalker:reserved:commit", "trackwalker:reserved:other"
+
+
+def test_the_same_cause_is_answered_already(journal: Journal) -> None:
+    closings.remember(journal, [FILE, COMMIT], "#7")
+
+    assert closings.closed_by_human(journal, [FILE, COMMIT]) == "#7"
+    assert closings.closed_by_human(journal, [COMMIT]) == "#7"
+
+
+def test_the_same_file_after_another_commit_is_new_evidence(journal: Journal) -> None:
+    closings.remember(journal, [FILE, COMMIT], "#7")
+
+    assert closings.closed_by_human(journal, [FILE, OTHER]) is None
+    assert closings.closed_by_human(journal, [FILE]) is None
+
+
+def test_a_file_without_a_known_commit_is_remembered_too(journal: Journal) -> None:
+    closings.remember(journal, [FILE], "#7")
+
+    assert closings.closed_by_human(journal, [FILE]) == "#7"
