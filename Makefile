@@ -47,7 +47,7 @@ lint: setup
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest -m 'not soak' -n 2 --dist worksteal
+	$(BIN)/python -m pytest -m 'not soak' -n 4 --dist worksteal
 
 soak: setup
 	$(BIN)/python -m pytest -m soak

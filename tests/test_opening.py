@@ -113,3 +113,28 @@ def test_a_forwarded_alert_is_the_first_word_from_the_moment_the_incident_is_ope
 
     assert journal.fields(f"{PREFIX}tell:{incident}")["forwarded"] == b"1"
     assert journal.ask("hlen", OPEN) == 1
+
+
+def test_what_a_window_still_shows_of_trouble_that_is_over_opens_no_further_round(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), sick("shop"))
+    ended = sweeps.journal.claim(PREFIX + incident, "enrich")
+    assert ended is not None
+    ended.end("held")
+
+    five = timedelta(minutes=5)
+    remains = sick("shop").model_copy(update={"ongoing": False, "since": datetime.now(UTC) - five})
+    anew = remains.model_copy(update={"since": datetime.now(UTC) + five})
+
+    assert sweeps.find(survey(), remains) == []
+    assert len(sweeps.find(survey(), anew)) == 1
+
+
+def test_trouble_that_goes_on_after_its_round_has_ended_is_the_next_round(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), sick("shop"))
+    ended = sweeps.journal.claim(PREFIX + incident, "enrich")
+    assert ended is not None
+    ended.end("did not hold")
+
+    [again] = sweeps.find(survey(), sick("shop"))
+
+    assert again != incident

@@ -30,6 +30,8 @@ def open_incidents(
         # Trouble told without a service (a volume alert) is answered by the likeliest cause.
         named = [one for one in alerts if _names(one, sick) or (place == 0 and _names_nobody(one))]
         incident = _incident(journal, survey, cause, sick, opened_at, tuple(alert.id for alert in alerts))
+        if _is_what_remains(journal, incident):
+            continue
         held.append(_open(journal, incident, named, first_word_seconds))
         answered |= {alert.id for alert in named}
     _count_clean(sweep, journal, survey, findings, held)
@@ -83,6 +85,15 @@ def _incident(
         alert_ids=alerts,
         not_seen=survey.not_seen,
     )
+
+
+def _is_what_remains(journal: Journal, incident: Incident) -> bool:
+    """Whether the window still shows the end of trouble that an earlier round has seen to its end."""
+    loud = [one for one in incident.findings if one.severity is not Severity.NOTICE]
+    if any(one.ongoing for one in loud) or journal.ask("hexists", OPEN, incident.fingerprint):
+        return False
+    over = journal.ask("get", f"{OPEN}:over:{incident.fingerprint}")
+    return over is not None and all(one.since.timestamp() * 1000 < int(over) for one in loud)
 
 
 def _open(journal: Journal, incident: Incident, named: list[Alert], first_word_seconds: float) -> str:

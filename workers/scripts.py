@@ -176,7 +176,10 @@ if ARGV[5]=='1' then
   if waiting then redis.call('ZADD',KEYS[2],now,waiting) end
 end
 local owner=string.match(KEYS[1],'incident:(%w+):')
-if owner and redis.call('HGET',KEYS[5],owner)==KEYS[1] then redis.call('HDEL',KEYS[5],owner) end
+if owner and redis.call('HGET',KEYS[5],owner)==KEYS[1] then
+  redis.call('HDEL',KEYS[5],owner)
+  redis.call('SET',KEYS[5]..':over:'..owner,now,'PX',ARGV[4])
+end
 return 1
 """
 )
