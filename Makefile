@@ -50,7 +50,7 @@ test: lint
 	$(BIN)/python -m pytest -m 'not soak' -n 4 --dist worksteal
 
 soak: setup
-	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -m soak -n 2
 
 contract: setup
 	@if [ ! -f "$$RAILWAY_SCHEMA" ]; then \

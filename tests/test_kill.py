@@ -137,12 +137,12 @@ def test_a_webhook_is_told_although_the_worker_is_killed_in_the_middle(installat
 
     until(lambda: len(installation.railway.operations) > asked + 3, seconds=30, what="the work going on")
     assert time.monotonic() - killed < BACK_WITHIN_SECONDS
-    until(lambda: _told(installation), seconds=60, what="the outcome in Slack")
+    until(lambda: told(installation), seconds=60, what="the outcome in Slack")
     assert answer.status_code == 202
-    assert len(_told(installation)) == 1
+    assert len(told(installation)) == 1
 
 
-def _told(installation: Installation) -> list[str]:
+def told(installation: Installation) -> list[str]:
     return [
         message.text
         for message in installation.slack.messages
