@@ -69,7 +69,6 @@ class Settings(BaseModel):
     first_word_seconds: float = Field(60, ge=0, le=86_400, validation_alias="TRACKWALKER_FIRST_WORD_SECONDS")
     heartbeat_url: SecretStr | None = Field(None, validation_alias="TRACKWALKER_HEARTBEAT_URL")
     unsandboxed: bool = Field(False, validation_alias="TRACKWALKER_UNSANDBOXED")
-    page_password: SecretStr | None = Field(None, validation_alias="TRACKWALKER_PAGE_PASSWORD")
     provider_keys: dict[str, SecretStr] = Field(default_factory=dict)
     """Environment variables that look like a model provider's key, by name."""
 
