@@ -78,6 +78,15 @@ def test_of_several_first_words_one_becomes_the_incidents_and_none_stays_looking
     assert len([text for text in told(reporting) if "same trouble" in text]) == 2
 
 
+def test_a_first_word_says_what_the_answer_waits_for(reporting: Line) -> None:
+    reporting.railway.faults.add("503", times=10_000)
+    reporting.alert()
+
+    reporting.drive(lambda: told(reporting))
+
+    assert "Waiting: Railway" in told(reporting)[0]
+
+
 def test_an_alert_of_a_service_that_is_muted_by_its_id_is_not_told_about(reporting: Line) -> None:
     brakes.mute(reporting.journal, "svc-shop", 4_000_000_000.0)
     alert = reporting.alert()

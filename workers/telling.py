@@ -155,9 +155,12 @@ def _too_early(claim: Claim, now: datetime) -> float:
 
 
 def _waiting_for(journal: Journal, alert: Alert | None) -> str:
-    """Why the sweep has not answered yet, when it says so."""
-    sweep = journal.ask("hget", f"{PREFIX}alert:{alert.id}", "sweep") if alert else None
-    reason = journal.ask("hget", sweep.decode(), "reason") if sweep else None
+    """Why there is no answer yet, as its sweep says, or the alert's own journal while no sweep has it."""
+    if alert is None:
+        return ""
+    taken = journal.fields(f"{PREFIX}alert:{alert.id}")
+    sweep = taken.get("sweep")
+    reason = journal.ask("hget", sweep.decode(), "reason") if sweep else taken.get("reason")
     return f" Waiting: {escape(reason.decode())}" if reason else ""
 
 

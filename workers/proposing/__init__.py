@@ -137,7 +137,9 @@ def _proved(certificate: Certificate) -> str:
         certificate.reproduction_before or certificate.reproduction_deployed,
         certificate.reproduction_after,
     )
-    checks = f"{len(certificate.checks)} checks no worse" if certificate.checks else "no checks could be run"
+    number = len(certificate.checks)
+    words = "1 check is" if number == 1 else f"{number} checks are"
+    checks = f"{words} no worse" if number else "no checks could be run"
     if before is None or after is None:
         return f"the reproduction could not be run here, {checks}"
     return f"reproduction {before.outcome} before and {after.outcome} after, {checks}"
