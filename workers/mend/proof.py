@@ -6,6 +6,7 @@ base, and pass with the patch, twice each: one that flips by itself proves nothi
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,9 @@ from workers.models import Repository as Place
 from workers.repository import Repositories, safe_bytes, safe_write
 
 Decision = Literal["ready", "draft", "refused", "already mended"]
+
+
+NAMED_ERROR = re.compile(r"(?:E\s+)?(?:[\w.]+(?:Error|Exception|Failure)|Assertion\w*)\b.{0,20}:")
 
 
 @dataclass(frozen=True)
@@ -197,8 +201,10 @@ def _weigh(fix: Fix, shown: Reproductions) -> tuple[Decision, str]:
 
 
 def _end_of(result: Result) -> str:
+    """The last error that a run names, else its last line: a runner's sum says less than the error."""
     lines = [line.strip() for line in result.run.output.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "without a word"
+    named = [line for line in lines if NAMED_ERROR.match(line)]
+    return (named or lines or ["without a word"])[-1][:200]
 
 
 # ---- the repository's own checks -------------------------------------------------------------
