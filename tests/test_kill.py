@@ -55,10 +55,9 @@ class Installation:
 
     def children(self, words: str) -> list[int]:
         """Processes of this installation whose command line holds these words."""
-        listing = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-        mine = [line.split(None, 1) for line in listing.splitlines()[1:]]
-        found = [int(pid) for pid, command in mine if words in command]
-        return [pid for pid in found if _state_of(pid) == str(self.state)]
+        everybody = [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+        mine = [pid for pid in everybody if _state_of(pid) == str(self.state)]
+        return [pid for pid in mine if words.encode() in _read(pid, "cmdline")]
 
     def store(self) -> redis.Redis:
         return redis.Redis.from_url(str(embedded.address(self.state)))
@@ -67,11 +66,15 @@ class Installation:
         return [message.text for message in self.slack.messages if "Trackwalker" not in message.text]
 
 
-def _state_of(pid: int) -> str:
+def _read(pid: int, what: str) -> bytes:
     try:
-        pairs = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return Path(f"/proc/{pid}/{what}").read_bytes()
     except OSError:
-        return ""
+        return b""  # it has just ended
+
+
+def _state_of(pid: int) -> str:
+    pairs = _read(pid, "environ").split(b"\0")
     values = dict(pair.split(b"=", 1) for pair in pairs if b"=" in pair)
     return values.get(b"TRACKWALKER_STATE", b"").decode()
 
