@@ -57,6 +57,7 @@ contract: setup
 		echo "contract: Railway's schema is not at $$RAILWAY_SCHEMA; name the file in RAILWAY_SCHEMA" >&2; exit 1; \
 	fi
 	@$(BIN)/python -m tests.contract
+	@$(BIN)/python -m tests.contract_github
 
 bench: setup
 	@$(BIN)/python -m tests.bench

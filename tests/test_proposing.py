@@ -22,6 +22,7 @@ from workers.models import (
     Cause,
     Certificate,
     Check,
+    Deployment,
     Evidence,
     Fact,
     Finding,
@@ -35,6 +36,7 @@ from workers.models import (
     Repository,
     Reproduction,
     Run,
+    Service,
     Severity,
     Suspect,
     Upstream,
@@ -128,6 +130,17 @@ def test_a_private_pull_request_says_what_broke_why_what_was_done_proved_and_how
         "Not seen: build logs: timed out", "Revert this pull request", "https://walker.example",
     ):  # fmt: skip
         assert words in body
+
+
+@pytest.mark.parametrize(("status", "offered"), [("SUCCESS", True), ("CRASHED", False)])
+def test_only_a_deployment_that_still_ran_is_offered_to_roll_back_to(status: str, offered: bool) -> None:
+    serving = Deployment(id="dep-ran", service_id="s", status=status, created_at=AT)
+    incident = INCIDENT.model_copy(update={"service": Service(id="s", name="api", serving=serving)})
+
+    _, body = rendered(incident=incident)
+
+    assert ("roll back on Railway to what ran before it, deployment `dep-ran`" in body) is offered
+    assert "Revert this pull request" in body
 
 
 def test_a_public_pull_request_says_cause_file_and_test_result_only() -> None:

@@ -60,13 +60,7 @@ def _give_up() -> None:
 def services(config: Settings, client: Any, folder: Path) -> actors.Services:
     """Every client the stages use, from the settings; clones and runs lie below `folder`."""
     journal = Journal(client)
-    github = GitHub(
-        config.github_api_url,
-        config.github_server_url,
-        token=config.github_token,
-        app_id=config.github_app_id,
-        private_key=config.github_app_private_key,
-    )
+    github = GitHub.from_settings(config)
     repositories = Repositories(folder / "work", config.github_server_url, github.credentials)
     return actors.Services(
         settings=config,
