@@ -385,7 +385,7 @@ def test_whatever_was_surveyed_is_judged_without_a_crash_and_the_same_each_time(
     assert found == judge(random_survey(seed), persist_minutes=4)
     assert all(one.sentence and "nan" not in one.sentence for one in found)
     sick = {one.service_id for one in found if one.severity is not Severity.NOTICE}
-    assert {one.service_id for _, group in opened for one in group} == sick
+    assert {one.service_id for _, group, _ in opened for one in group} == sick
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -409,7 +409,7 @@ def test_each_sick_service_is_a_cause_of_its_own_and_its_notices_go_along() -> N
 
     opened = causes(judge(seen, persist_minutes=4), seen)
 
-    assert [(cause.kind, cause.key, cause.name) for cause, _ in opened] == [
+    assert [(cause.kind, cause.key, cause.name) for cause, _, _ in opened] == [
         ("service", "s2", "web"), ("service", "s1", "api")
     ]  # fmt: skip
     assert kinds(opened[1][1]) == [("memory", "notice"), ("server_errors", "critical")]
@@ -421,7 +421,7 @@ def test_several_sick_services_during_railways_own_trouble_are_one_cause() -> No
     seen = survey(*both, platform_incident="networking is degraded")
     alone = survey(both[0], platform_incident="networking is degraded")
 
-    [(cause, found)] = causes(judge(seen, persist_minutes=4), seen)
+    [(cause, found, _)] = causes(judge(seen, persist_minutes=4), seen)
 
     assert (cause.kind, cause.key) == ("platform", "platform") and len(found) == 2
     assert causes(judge(alone, persist_minutes=4), alone)[0][0].kind == "service"

@@ -40,7 +40,7 @@ def _reports(config: Settings, railway: Railway, now: datetime) -> list[dict[str
             }
             for one in seen.services
         ]
-        cause = [cause.name for cause, _ in analysis.causes(findings, seen)]
+        cause = [trouble.cause.name for trouble in analysis.causes(findings, seen)]
         name = f"{seen.project_name}/{seen.environment_name}"
         reports.append(
             {"environment": name, "services": services, "cause": cause, "not_seen": list(seen.not_seen)}

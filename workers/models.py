@@ -7,6 +7,7 @@ Units are part of the names or the docstrings: seconds, milliseconds (`_ms`), GB
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -145,6 +146,14 @@ class ContainerStart(Noun):
     deployment_id: str
 
 
+class PlatformEvent(Noun):
+    """Something that Railway's feed of the environment says happened to a service."""
+
+    kind: Literal["deployed", "crashed", "oom", "started", "failed"]
+    at: Moment
+    deployment_id: str | None = None
+
+
 class Service(Noun):
     """A service as the window shows it. Limits are per replica; None = not known."""
 
@@ -171,6 +180,11 @@ class Service(Noun):
     traffic: tuple[TrafficMinute, ...] = ()
     traffic_step_seconds: int = 60
     starts: tuple[ContainerStart, ...] = ()
+    events: tuple[PlatformEvent, ...] = ()
+    disk: tuple[Point, ...] = ()
+    """GB on its volumes over time, oldest first."""
+    error_lines: tuple[Point, ...] = ()
+    """Log lines of level error per step."""
 
 
 HIDE_NOTHING = ("project name:", "Railway's own status:", "deployment branches:")
@@ -187,6 +201,8 @@ class Survey(Noun):
     window: Window
     step_seconds: int
     services: tuple[Service, ...] = ()
+    calls: tuple[tuple[str, str], ...] = ()
+    """Who calls whom, as (caller, callee) service ids; what is not in it is not known."""
     platform_incident: str | None = None
     """What Railway says of its own trouble, None when stable."""
     not_seen: tuple[str, ...] = ()
@@ -196,6 +212,44 @@ class Survey(Noun):
         """The failed reads that may hide trouble of the service of that name."""
         others = [f"traffic of {one.name}:" for one in self.services if one.name != service]
         return tuple(gap for gap in self.not_seen if not gap.startswith((*HIDE_NOTHING, *others)))
+
+
+# ---- the past of a service -------------------------------------------------------------------
+
+
+class Summary(Noun):
+    """One earlier window of a service in a few numbers; None = not known.
+
+    CPU in vCPU and memory in GB are those of the mean replica, `disk` is GB at the end of the window.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    at: Moment | None = None
+    """The end of the window."""
+    minutes: float | None = None
+    cpu_mean: float | None = None
+    memory_mean: float | None = None
+    memory_low: float | None = None
+    disk: float | None = None
+    requests: float | None = None
+    server_errors: float | None = Field(default=None, alias="5xx")
+    ok: float | None = None
+    """Requests answered below 400."""
+    p95_median: float | None = None
+    """Milliseconds: the median of the steps' 95th percentiles; `p95_high` is their 90th percentile."""
+    p95_high: float | None = None
+    cpu_high_minutes: float | None = None
+    """The longest run of high CPU."""
+    restarted: bool | None = None
+    """Whether the process began anew within the window."""
+    error_lines: float | None = None
+    sick: tuple[str, ...] = ()
+    """Kinds of the findings above the action line: what was sick is not what is usual."""
+
+
+Past = Mapping[str, Sequence[Summary]]
+"""Earlier, non-overlapping windows by service id, oldest first."""
 
 
 # ---- Finding and Incident --------------------------------------------------------------------
@@ -215,6 +269,7 @@ class Finding(Noun):
     kind: Literal[
         "cpu", "memory", "memory_growth", "server_errors", "latency",
         "crashed", "failed_deployment", "restart_loop", "stopped", "volume",
+        "oom_killed", "client_errors", "stuck_deployment", "missing", "traffic_lost", "traffic_surge", "error_logs",
     ]  # fmt: skip
     severity: Severity
     since: Moment
@@ -224,6 +279,10 @@ class Finding(Noun):
     deployment_id: str | None = None
     """The deployment next to the onset, or the sick one itself."""
     confidence: float = 1.0
+    harm_in_seconds: float | None = None
+    """When it does harm at this rate (memory or volume full), where that can be said."""
+    usual: bool = False
+    """The service has long been like this (a habit, a chronic trouble): a notice, and no sign that it got well."""
 
 
 class Cause(Noun):
@@ -248,6 +307,8 @@ class Incident(Noun):
     service: Service | None = None
     """The sick service as surveyed; None when the cause is no service of ours."""
     findings: tuple[Finding, ...]
+    symptoms: tuple[Finding, ...] = ()
+    """What other services suffer because of this one."""
     window: Window
     opened_at: Moment
     alert_ids: tuple[str, ...] = ()

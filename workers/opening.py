@@ -26,7 +26,7 @@ def open_incidents(
     """
     alerts = alerts_of(sweep)
     held, answered = [], set()
-    for place, (cause, sick) in enumerate(causes(findings, survey)):
+    for place, (cause, sick, _symptoms) in enumerate(causes(findings, survey)):
         # Trouble told without a service (a volume alert) is answered by the likeliest cause.
         named = [one for one in alerts if _names(one, sick) or (place == 0 and _names_nobody(one))]
         incident = _incident(journal, survey, cause, sick, opened_at, tuple(alert.id for alert in alerts))
