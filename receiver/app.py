@@ -30,6 +30,8 @@ from workers.models import Alert, Environment, Ignored
 LIMIT_BYTES = 256 * 1024
 STORE_SECONDS = 2.2
 """How long the store may take before the sender hears 503: with the rest of an answer it stays under 3 s."""
+NEXT_PING_SECONDS = 0.5
+"""How long the store may take to say when the next ping is due, inside of STORE_SECONDS: else nothing is said of it."""
 STORE_THREADS = 20
 RETRY_AFTER_SECONDS = 10
 CORS = {
@@ -80,10 +82,11 @@ class Doors:
         self, *, secrets: Sequence[str], take_in: Callable[[Alert, Fold | None], str],
         reach: Callable[[], None], count_due: Callable[[], int], call: Callable[[Alert], None],
         watched: Watched, now: Callable[[], datetime], token: Callable[[], str],
+        next_ping: Callable[[], float | None] = lambda: None,
     ) -> None:  # fmt: skip
         self.secrets = [secret.encode() for secret in secrets]
         self.take_in, self.reach, self.count_due, self.call = take_in, reach, count_due, call
-        self.watched, self.now, self.token = watched, now, token
+        self.watched, self.now, self.token, self.next_ping = watched, now, token, next_ping
         # A store that hangs holds threads: those that ask after it must not take the doors' ones.
         self.storing, self.asking = anyio.CapacityLimiter(STORE_THREADS), anyio.CapacityLimiter(2)
         self.registry = CollectorRegistry()
@@ -128,6 +131,7 @@ class Doors:
         return await self._store(door, alert, wire.fold(door, raw, alert))
 
     async def _store(self, door: Source, alert: Alert, fold: Fold | None) -> tuple[Response, str]:
+        began = anyio.current_time()
         try:
             taken = await _within(STORE_SECONDS, partial(self.take_in, alert, fold), self.storing)
         except NotAvailable as error:
@@ -149,7 +153,20 @@ class Doors:
         log.info("alert taken", extra=facts)
         if door == "slack":
             return PlainTextResponse("ok", headers={"X-Trackwalker-Alert": taken}), answer
-        return JSONResponse({"alert": taken}, 202), answer
+        headers = await self._spacing(began + STORE_SECONDS) if door == "ping" else {}
+        return JSONResponse({"alert": taken}, 202, headers=headers), answer
+
+    async def _spacing(self, deadline: float) -> dict[str, str]:
+        """When the next ping is due where that is later than usual; the answer never waits long or fails for it."""
+        try:
+            left = min(NEXT_PING_SECONDS, deadline - anyio.current_time())
+            seconds = await _within(left, self.next_ping, self.storing)
+        except NotAvailable:
+            return {}
+        except Exception:  # the ping is stored: a bug of ours here must not make it come again
+            log.exception("when the next ping is due is not known")
+            return {}
+        return {"X-Trackwalker-Next-Ping": str(math.ceil(seconds))} if seconds else {}
 
     def _knows(self, request: Request) -> bool:
         """Whether header or path holds one of our secrets; every one is compared, in constant time."""

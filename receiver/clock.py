@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import sys
 import threading
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,6 +24,8 @@ FIRST_AFTER_SECONDS = 5.0
 TIMEOUT_SECONDS = 15.0
 FIRST_RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 60.0
+LONGEST_STRETCH_SECONDS = 3600.0
+"""Whatever the answer says: Railway's limits are counted by the hour."""
 MEANINGS = {
     401: "TRACKWALKER_SECRET is not the receiver's, or it has none",
     404: "there is something at TRACKWALKER_PUBLIC_URL, but it is no Trackwalker",
@@ -33,21 +37,36 @@ MEANINGS = {
 log = logging.getLogger("trackwalker.clock")
 
 
-def ping(client: httpx.Client, url: str, secret: str, at: datetime) -> str:
-    """Post one ping that names the time `at`: "" when taken, else what went wrong and where to look."""
+class Heard(NamedTuple):
+    """What came of a ping: no `trouble` when it was taken; `next_seconds` where the next one is to come later."""
+
+    trouble: str = ""
+    next_seconds: float | None = None
+
+
+def ping(client: httpx.Client, url: str, secret: str, at: datetime) -> Heard:
+    """Post one ping that names the time `at`; what went wrong comes with where to look."""
     try:
         headers = {b"X-Trackwalker-Secret": secret.encode()}
         answer = client.post(f"{url}/ping", json={"at": at.isoformat()}, headers=headers)
     except httpx.TimeoutException:
-        return f"no answer within {TIMEOUT_SECONDS:g} s from {_place(url)}: check TRACKWALKER_PUBLIC_URL"
+        return Heard(
+            f"no answer within {TIMEOUT_SECONDS:g} s from {_place(url)}: check TRACKWALKER_PUBLIC_URL"
+        )
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        return f"cannot reach {_place(url)} ({type(error).__name__}): check TRACKWALKER_PUBLIC_URL"
+        return Heard(f"cannot reach {_place(url)} ({type(error).__name__}): check TRACKWALKER_PUBLIC_URL")
     if answer.is_success:
-        return ""
+        return Heard(next_seconds=_stretched(answer.headers.get("x-trackwalker-next-ping", "")))
     if answer.is_redirect:
-        return f"{_place(url)} redirects: TRACKWALKER_PUBLIC_URL must be the address where that ends"
+        return Heard(f"{_place(url)} redirects: TRACKWALKER_PUBLIC_URL must be the address where that ends")
     meaning = MEANINGS.get(answer.status_code, "see the receiver's log")
-    return f"{_place(url)} answered {answer.status_code}: {meaning}"
+    return Heard(f"{_place(url)} answered {answer.status_code}: {meaning}")
+
+
+def _stretched(said: str) -> float | None:
+    """Seconds, at most an hour; None for whatever is no such number."""
+    found = re.fullmatch(r"\d{1,9}(\.\d{1,9})?", said.strip(), re.ASCII)
+    return min(float(found[0]), LONGEST_STRETCH_SECONDS) if found else None
 
 
 def _place(url: str) -> str:
@@ -60,48 +79,57 @@ def _place(url: str) -> str:
 
 
 def ping_until_taken(
-    send: Callable[[datetime], str], within_seconds: float, stop: threading.Event, at: datetime
-) -> bool:
-    """Send the ping of `at`, and again with growing waits inside its interval; whether it was taken.
+    send: Callable[[datetime], Heard], within_seconds: float, stop: threading.Event, at: datetime
+) -> Heard | None:
+    """Send the ping of `at`, and again with growing waits inside its interval; None when it was not taken.
 
     Every try names the same time, so that a ping whose answer was lost is still one look.
     """
     deadline = time.monotonic() + within_seconds
     wait = min(FIRST_RETRY_SECONDS, within_seconds / 5)
     while not stop.is_set():
-        trouble = _try(send, at)
-        if not trouble:
-            return True
-        log.warning("ping not taken", extra={"trouble": trouble})
+        heard = _try(send, at)
+        if not heard.trouble:
+            return heard
+        log.warning("ping not taken", extra={"trouble": heard.trouble})
         if time.monotonic() + wait >= deadline or stop.wait(wait):
-            return False
+            return None
         wait = min(wait * 2, LONGEST_RETRY_SECONDS)
-    return False
+    return None
 
 
-def _try(send: Callable[[datetime], str], at: datetime) -> str:
+def _try(send: Callable[[datetime], Heard], at: datetime) -> Heard:
     try:
         return send(at)
     except Exception as error:  # a clock that stops is noticed by nobody
         log.exception("ping failed")
-        return type(error).__name__
+        return Heard(type(error).__name__)
 
 
 def keep_pinging(
-    send: Callable[[datetime], str], interval_seconds: float, stop: threading.Event,
+    send: Callable[[datetime], Heard], interval_seconds: float, stop: threading.Event,
     now: Callable[[], datetime],
 ) -> None:  # fmt: skip
-    """One ping an interval until `stop`; a late one does not move the next."""
+    """One ping an interval until `stop`, later where the answer says so; a late one does not move the next."""
     due = time.monotonic() + min(FIRST_AFTER_SECONDS, interval_seconds)
-    taken = True
+    taken, apart = True, interval_seconds
     while not stop.wait(max(0.0, due - time.monotonic())):
         before, due = due, due + interval_seconds
-        was_taken, taken = taken, ping_until_taken(send, due - time.monotonic(), stop, now())
+        heard = ping_until_taken(send, due - time.monotonic(), stop, now())
+        was_taken, taken = taken, heard is not None
         if taken and not was_taken:
             log.info("pings are taken again")
         elif not taken and not stop.is_set():
             log.error("no ping was taken in this interval", extra={"seconds": round(due - before, 1)})
-        due = max(due, time.monotonic())
+        was_apart, apart = apart, max(interval_seconds, (heard and heard.next_seconds) or 0.0)
+        if _minutes(apart) != _minutes(was_apart):
+            log.info("pings are this far apart", extra={"minutes": _minutes(apart), "why": "Railway's limit"})
+        due = max(before + apart, time.monotonic())
+
+
+def _minutes(seconds: float) -> float:
+    """As it is told: the seconds differ from one answer to the next."""
+    return round(seconds / 60, 1 if seconds < 60 else None)
 
 
 def main() -> int:

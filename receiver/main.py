@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 
 from receiver.app import Doors, Watched, build
 from receiver.calling import LastResort
-from workers import broker, intake, logs, settings, store
+from workers import allowance, broker, intake, logs, settings, store
 from workers.errors import SettingsError
 from workers.intake import Fold
 from workers.journal import DUE, Journal
@@ -49,6 +49,9 @@ def compose(chosen: Settings) -> Starlette:
     def take_in(alert: Alert, fold: Fold | None) -> str:
         return intake.take_in(alert, fold, journal, wake, first_word_seconds=chosen.first_word_seconds)
 
+    def next_ping() -> float | None:
+        return allowance.next_ping(journal, chosen.ping_minutes * 60, datetime.now(UTC))
+
     doors = Doors(
         secrets=chosen.secrets,
         take_in=take_in,
@@ -58,6 +61,7 @@ def compose(chosen: Settings) -> Starlette:
         watched=Watched(chosen.environments, chosen.railway_service_id),
         now=partial(datetime.now, UTC),
         token=partial(secrets.token_hex, 4),
+        next_ping=next_ping,
     )
     return build(doors)
 

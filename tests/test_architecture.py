@@ -13,19 +13,20 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"models", "errors", "scripts", "redaction"},
     {
-        "settings", "logs", "journal", "intake", "due", "broker", "store", "embedded", "brakes",
+        "settings", "logs", "journal", "intake", "due", "broker", "store", "embedded", "brakes", "allowance",
         "railway", "github", "slack", "statuspages", "repository", "opencode", "opencode_config", "opencode_server",
         "budget", "closings", "mend.wall", "mend.launcher",
     },
     {
         "survey", "analysis", "opening", "enrichment", "diagnosis", "planning", "proposing", "telling",
-        "watching", "mend",
+        "watching", "mend", "past", "backfill",
     },
-    {"actors", "listing", "looking", "supervise"},
+    {"actors", "listing", "looking", "lookback", "windows", "supervise"},
     {"main", "__main__"},
 ]  # fmt: skip
 PUBLIC_FACE = {
     "intake", "journal", "slack", "settings", "logs", "models", "errors", "redaction", "broker", "store",
+    "allowance",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from typing import Any
 import httpx
 import pytest
 
-from receiver.clock import keep_pinging, ping, ping_until_taken
+from receiver.clock import LONGEST_STRETCH_SECONDS, Heard, keep_pinging, ping, ping_until_taken
 from receiver.ping import read
 from tests.waiting import until
 from tests.world.serving import Faults, serve
@@ -32,15 +33,18 @@ ROOT = Path(__file__).parent.parent
 class Door:
     """A receiver that notes what it is sent and answers `status`."""
 
-    def __init__(self, status: int = 202) -> None:
+    def __init__(self, status: int = 202, next_ping: str = "") -> None:
         self.status, self.taken = status, list[tuple[str, str, bytes]]()
+        self.next_ping = next_ping
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        headers = dict(scope["headers"])
+        asked = dict(scope["headers"])
         body = (await receive())["body"]
-        self.taken.append((scope["path"], headers.get(b"x-trackwalker-secret", b"").decode(), body))
+        self.taken.append((scope["path"], asked.get(b"x-trackwalker-secret", b"").decode(), body))
         location = [(b"location", b"https://elsewhere.example/ping")] if self.status in (301, 308) else []
-        await send({"type": "http.response.start", "status": self.status, "headers": location})
+        spacing = [(b"x-trackwalker-next-ping", self.next_ping.encode())] if self.next_ping else []
+        headers = [*location, *spacing]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"{}"})
 
 
@@ -72,10 +76,10 @@ def closed_port() -> int:
 def test_a_ping_carries_the_secret_and_the_time_in_the_doors_own_shape(client: httpx.Client) -> None:
     door = Door()
     with standing(door) as url:
-        trouble = ping(client, url, "sécret", AT)
+        heard = ping(client, url, "sécret", AT)
 
     path, secret, body = door.taken[0]
-    assert (trouble, path, secret) == ("", "/ping", "sécret")
+    assert (heard, path, secret) == (Heard(), "/ping", "sécret")
     assert read(body, AT, "t").said_at == AT
 
 
@@ -92,7 +96,7 @@ def test_a_ping_carries_the_secret_and_the_time_in_the_doors_own_shape(client: h
 )
 def test_an_answer_that_is_no_yes_says_where_to_look(client: httpx.Client, status: int, names: str) -> None:
     with standing(Door(status)) as url:
-        assert names in ping(client, url, "s", AT)
+        assert names in ping(client, url, "s", AT).trouble
 
 
 @pytest.mark.parametrize(
@@ -106,38 +110,38 @@ def test_an_answer_that_is_no_yes_says_where_to_look(client: httpx.Client, statu
     ],
 )
 def test_an_address_that_leads_nowhere_names_the_setting(client: httpx.Client, url: str) -> None:
-    assert "TRACKWALKER_PUBLIC_URL" in ping(client, url, "s", AT)
+    assert "TRACKWALKER_PUBLIC_URL" in ping(client, url, "s", AT).trouble
 
 
 def test_a_receiver_that_hangs_names_the_setting(client: httpx.Client) -> None:
     faults = Faults()
     faults.add("hang")
     with standing(Door(), faults) as url:
-        assert "no answer" in ping(client, url, "s", AT)
+        assert "no answer" in ping(client, url, "s", AT).trouble
 
 
 def test_what_went_wrong_is_said_without_password_or_secret(client: httpx.Client) -> None:
-    trouble = ping(client, f"http://user:pass-word@127.0.0.1:{closed_port()}", "the-secret", AT)
+    heard = ping(client, f"http://user:pass-word@127.0.0.1:{closed_port()}", "the-secret", AT)
 
-    assert "pass-word" not in trouble
-    assert "the-secret" not in trouble
+    assert "pass-word" not in heard.trouble
+    assert "the-secret" not in heard.trouble
 
 
 def test_a_ping_is_tried_again_with_the_same_time_until_it_is_taken() -> None:
     answers, sent = iter(["refused", "refused", ""]), list[datetime]()
 
-    def send(at: datetime) -> str:
+    def send(at: datetime) -> Heard:
         sent.append(at)
-        return next(answers)
+        return Heard(next(answers))
 
-    assert ping_until_taken(send, 0.5, threading.Event(), AT)
+    assert ping_until_taken(send, 0.5, threading.Event(), AT) == Heard()
     assert sent == [AT, AT, AT]
 
 
 def test_tries_end_with_their_interval() -> None:
     before = time.monotonic()
 
-    taken = ping_until_taken(lambda at: "refused", 0.3, threading.Event(), AT)
+    taken = ping_until_taken(lambda at: Heard("refused"), 0.3, threading.Event(), AT)
 
     assert not taken
     assert time.monotonic() - before < 1
@@ -146,7 +150,7 @@ def test_tries_end_with_their_interval() -> None:
 def test_the_next_ping_comes_whatever_became_of_the_last_one() -> None:
     stop, sent = threading.Event(), list[datetime]()
 
-    def send(at: datetime) -> str:
+    def send(at: datetime) -> Heard:
         sent.append(at)
         if len(set(sent)) >= 3:
             stop.set()
@@ -160,17 +164,74 @@ def test_the_next_ping_comes_whatever_became_of_the_last_one() -> None:
 def test_a_ping_that_hangs_does_not_pile_up_others() -> None:
     stop, sent = threading.Event(), list[float]()
 
-    def send(at: datetime) -> str:
+    def send(at: datetime) -> Heard:
         sent.append(time.monotonic())
         if len(sent) == 1:
             threading.Event().wait(0.5)
         else:
             stop.set()
-        return ""
+        return Heard()
 
     keep_pinging(send, 0.05, stop, lambda: AT)
 
     assert len(sent) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("900", 900.0), ("61.5", 61.5), ("999999", LONGEST_STRETCH_SECONDS),
+        ("", None), ("soon", None), ("-5", None), ("nan", None), ("1e9", None), ("9" * 400, None), ("\u0663", None),
+    ],
+)  # fmt: skip
+def test_an_answer_may_ask_for_the_next_ping_to_come_later(
+    client: httpx.Client, said: str, seconds: float | None
+) -> None:
+    with standing(Door(next_ping=said)) as url:
+        heard = ping(client, url, "s", AT)
+
+    assert heard == Heard(next_seconds=seconds)
+
+
+class Rush(threading.Event):
+    """Nobody waits, but `due` holds how far ahead each ping was; after `pings` of them it is set."""
+
+    def __init__(self, pings: int) -> None:
+        super().__init__()
+        self.pings, self.due = pings, list[float]()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.due.append(timeout or 0.0)
+        return len(self.due) > self.pings
+
+    def gaps(self) -> list[int]:
+        """Seconds between the pings."""
+        return [round(later - sooner) for sooner, later in itertools.pairwise(self.due)]
+
+
+def test_a_ping_comes_as_late_as_the_last_answer_asked() -> None:
+    stop, asked = Rush(3), iter([400.0, None, 101.0])
+
+    keep_pinging(lambda at: Heard(next_seconds=next(asked)), 100.0, stop, lambda: AT)
+
+    assert stop.gaps() == [400, 100, 101]
+
+
+def test_a_ping_never_comes_sooner_than_the_setting_says() -> None:
+    stop = Rush(2)
+
+    keep_pinging(lambda at: Heard(next_seconds=1.0), 100.0, stop, lambda: AT)
+
+    assert stop.gaps() == [100, 100]
+
+
+def test_how_far_apart_pings_are_is_logged_once_per_change(caplog: pytest.LogCaptureFixture) -> None:
+    asked = iter([1200.0, 1201.0, 1199.0, None, None])
+    with caplog.at_level("INFO", "trackwalker.clock"):
+        keep_pinging(lambda at: Heard(next_seconds=next(asked)), 600.0, Rush(5), lambda: AT)
+
+    said = [vars(one)["minutes"] for one in caplog.records if "apart" in one.getMessage()]
+    assert said == [20, 10]
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def test_a_query_of_a_field_that_railway_drops_is_found() -> None:
 
     reasons = contract.queries(whole)
 
-    assert "use cron" in reasons["Services"][0]
+    assert "use cron" in reasons["Environment"][0]
     assert reasons["Volumes"] == []
 
 
@@ -72,7 +72,7 @@ def test_the_command_says_ok_for_each_document_and_ends_well(
     code = contract.main([str(path)])
 
     assert code == 0
-    assert "Services: ok" in capsys.readouterr().out
+    assert "Shape: ok" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("content", [None, "no json", "[]", "{}"])

@@ -11,6 +11,7 @@ from workers.diagnosis import diagnose
 from workers.models import (
     Cause,
     CodePlace,
+    Deployment,
     Evidence,
     Fact,
     Finding,
@@ -42,6 +43,10 @@ def finding(
             "ongoing": ongoing, "numbers": numbers, "sentence": f"api is sick: {kind}",
         }
     )  # fmt: skip
+
+
+def notice(kind: str, since: datetime = ONSET) -> Finding:
+    return finding(kind, since=since).model_copy(update={"severity": Severity.NOTICE})
 
 
 def incident(*findings: Finding, load: tuple[int, int] = (50, 50), cause: str = "service") -> Incident:
@@ -102,6 +107,7 @@ def evidence(
         for one in upstreams
     ]
     texts += [f"that commit changed {', '.join(suspect.files)}"] if suspect else []
+    texts += [f"GET {one.route} was refused with {one.status}" for one in requests if 400 <= one.status < 500]
     return Evidence(
         facts=tuple(Fact(id=f"E{n}", text=text) for n, text in enumerate(texts, start=1)),
         patterns=tuple(said), build_patterns=tuple(built), places=tuple(places), requests=tuple(requests),
@@ -413,3 +419,147 @@ def test_a_doubt_is_named_against_the_verdict() -> None:
 
     assert found.lane is Lane.UPSTREAM
     assert "E3" in found.contradicts, "the trace into our own code"
+
+
+# ---- memory, CPU and volumes ---------------------------------------------------------------------
+
+
+def test_a_kill_for_memory_without_a_suspect_is_a_limit_and_with_a_fresh_commit_a_leak() -> None:
+    killed = finding("oom_killed", limit_gb=1.0)
+    fresh = evidence(places=[place(why="changed")], suspect=suspect(4, "shop/pricing.py"))
+
+    alone, suspected = verdict(evidence(), killed), verdict(fresh, killed)
+
+    assert alone.lane is Lane.RESOURCE_LIMIT and "from 1 to 1.5 GB" in alone.action
+    assert suspected.lane is Lane.CODE and "leaks memory" in suspected.summary
+
+
+def test_a_kill_for_memory_is_not_blamed_on_the_line_that_was_running() -> None:
+    assert verdict(evidence([BUG], [place()]), finding("oom_killed")).lane is Lane.RESOURCE_LIMIT
+
+
+@pytest.mark.parametrize("numbers", [{"mean_percent": 20.0, "usual_percent": 4.0}, {"usual_vcpu": 0.2}])
+def test_cpu_far_below_its_limit_is_no_need_for_more(numbers: dict[str, float]) -> None:
+    loop = finding("cpu").model_copy(update={"numbers": numbers})
+    fresh = evidence(places=[place(why="changed")], suspect=suspect(4, "shop/pricing.py"))
+
+    assert verdict(fresh, loop).lane is Lane.CODE
+    assert verdict(evidence(), loop).lane is Lane.INCONCLUSIVE
+
+
+def test_a_busy_loop_on_one_slow_route_is_its_handlers() -> None:
+    loop = finding("cpu", mean_percent=20.0, usual_percent=4.0)
+    known = evidence(places=[place(why="route")], requests=[request(200, route="/reports")])
+
+    assert verdict(known, loop).lane is Lane.CODE
+
+
+def test_saturation_beside_a_surge_is_traffic_unless_the_surge_came_long_after() -> None:
+    busy = finding("cpu", mean_percent=96.0, limit_vcpu=2.0)
+    later = ONSET + timedelta(minutes=10)
+
+    assert verdict(evidence(), busy, notice("traffic_surge")).lane is Lane.TRAFFIC
+    assert verdict(evidence(), busy, notice("traffic_surge", later)).lane is Lane.RESOURCE_LIMIT
+
+
+def test_a_volume_that_fills_names_the_time_that_is_left() -> None:
+    filling = finding("volume", used_percent=91).model_copy(update={"harm_in_seconds": 3 * 3600.0})
+
+    assert "within 3 h" in verdict(evidence(), filling).action
+
+
+def test_a_full_disk_is_not_the_code_that_could_not_write() -> None:
+    full = pattern("OSError: [Errno <n>] No space left on device", sample="No space left on device")
+
+    found = verdict(evidence([full], [place()]), finding(), finding("volume", used_percent=100))
+
+    assert found.lane is Lane.RESOURCE_LIMIT and "enlarge the volume" in found.action
+
+
+def test_a_leak_over_many_windows_is_code_by_the_commit_it_began_with() -> None:
+    slow = finding("memory_growth", since=END - timedelta(hours=40), hours_seen=40.0, windows=80.0)
+    begun = suspect(4, "shop/pricing.py").model_copy(update={"at": END - timedelta(hours=41)})
+
+    found = verdict(evidence(places=[place(why="changed")], suspect=begun), slow)
+
+    assert found.lane is Lane.CODE and "leaks memory" in found.summary
+
+
+# ---- requests that are refused or stay away ------------------------------------------------------
+
+
+def test_refusals_since_a_commit_are_code_at_the_route_that_it_changed() -> None:
+    known = evidence(
+        places=[place("shop/web.py", 7, "route"), place("shop/web.py", 3, "changed")],
+        requests=[request(422)], suspect=suspect(4, "shop/web.py"), kinds=["client_errors"],
+    )  # fmt: skip
+
+    found = verdict(known, finding("client_errors"))
+
+    assert found.lane is Lane.CODE and "shop/web.py:7" in found.summary
+    assert "E1" in found.supports
+
+
+@pytest.mark.parametrize(
+    ("status", "load", "lane"),
+    [
+        (404, (50, 50), Lane.INCONCLUSIVE),
+        (401, (50, 50), Lane.CONFIGURATION),
+        (429, (50, 200), Lane.TRAFFIC),
+    ],
+)
+def test_refusals_without_a_fresh_commit_are_no_code(status: int, load: tuple[int, int], lane: Lane) -> None:
+    known = evidence(requests=[request(status)], suspect=suspect(60 * 24 * 3, "shop/web.py"))
+
+    assert verdict(known, finding("client_errors"), load=load).lane is lane
+
+
+@pytest.mark.parametrize(("public", "lane"), [(True, Lane.INCONCLUSIVE), (False, Lane.CONFIGURATION)])
+def test_requests_that_stay_away_are_told_with_what_leads_to_the_service(public: bool, lane: Lane) -> None:
+    lost = with_service(incident(finding("traffic_lost")), public=public)
+
+    found = diagnose(lost, evidence([BUG], [place()]))
+
+    assert found.lane is lane
+    assert "domain" in found.action
+
+
+# ---- what is not there ---------------------------------------------------------------------------
+
+
+def with_service(of: Incident, **facts: object) -> Incident:
+    assert of.service is not None
+    return of.model_copy(update={"service": of.service.model_copy(update=facts)})
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_service_that_is_gone_is_configuration_and_said_to_be_gone(listed: bool) -> None:
+    gone = incident(finding("missing"))
+
+    found = diagnose(gone if listed else gone.model_copy(update={"service": None}), evidence(repository=None))
+
+    assert found.lane is Lane.CONFIGURATION
+    assert ("no deployment" if listed else "gone from the environment") in found.summary
+
+
+@pytest.mark.parametrize(
+    ("status", "lane"),
+    [
+        ("NEEDS_APPROVAL", Lane.CONFIGURATION),
+        ("WAITING", Lane.CONFIGURATION),
+        ("QUEUED", Lane.PLATFORM),
+        ("BUILDING", Lane.DEPLOYMENT),
+    ],
+)
+def test_a_deployment_that_gets_no_further_is_told_and_nothing_is_mended(status: str, lane: Lane) -> None:
+    hung = Deployment(id="dep-12345678", service_id="s1", status=status, created_at=START)
+    stuck = finding("stuck_deployment").model_copy(update={"deployment_id": hung.id})
+
+    found = diagnose(with_service(incident(stuck), latest=hung, deployments=(hung,)), evidence())
+
+    assert found.lane is lane
+    assert found.action, "a verdict that names what would end it starts no agent"
+
+
+def test_a_deployment_that_hangs_does_not_hide_what_is_wrong_with_the_one_that_serves() -> None:
+    assert verdict(evidence([BUG], [place()]), finding(), finding("stuck_deployment")).lane is Lane.CODE

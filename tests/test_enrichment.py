@@ -19,6 +19,7 @@ from tests.world.railway import LogRow, RailwayStandIn, Request, World, WorldDep
 from tests.world.serving import serve
 from workers.enrichment import read_evidence
 from workers.enrichment.code import changed_places
+from workers.enrichment.facts import number, of_findings
 from workers.enrichment.incidents import find_suspect, sick_deployment
 from workers.enrichment.logs import patterns, records
 from workers.enrichment.places import Frame, frames, locate, stack_places
@@ -494,6 +495,35 @@ def test_a_failed_deployment_suspects_itself_and_a_crashed_one_is_read() -> None
     assert read == failed and other == crashed
 
 
+def test_a_deployment_that_gets_no_further_is_read_and_suspects_itself() -> None:
+    stuck, live = deployment("new", "BUILDING"), deployment("live")
+    service = Service(id="s1", name="api", serving=live, latest=stuck, deployments=(stuck, live))
+    of = incident("stuck_deployment", service)
+
+    suspect = find_suspect(of, service)
+
+    assert sick_deployment(of, service) == stuck
+    assert suspect is not None and suspect.deployment_id == "new"
+
+
+def test_whoever_was_killed_for_its_memory_is_read() -> None:
+    killed, live = deployment("killed", "REMOVED"), deployment("live")
+    service = Service(id="s1", name="api", serving=live, latest=live, deployments=(live, killed))
+
+    assert sick_deployment(incident("oom_killed", service, "killed"), service) == killed
+
+
+def test_those_that_suffer_are_facts_of_the_case_also_where_the_service_is_gone() -> None:
+    gone = incident("missing")
+    web = gone.findings[0].model_copy(update={"service": "web", "sentence": "web answered 12 % with 5xx"})
+    felt = gone.model_copy(update={"symptoms": (web,)})
+
+    alone, with_web = (facts(Evidence(facts=number(of_findings(of)))) for of in (gone, felt))
+
+    assert "suffers" not in alone
+    assert "web suffers from it: web answered 12 % with 5xx [critical]" in with_web
+
+
 def test_changed_places_are_the_sources_of_the_commit_not_its_papers(tmp_path: Path) -> None:
     tree = write(tmp_path, {"app.py": "a\nb\nc\n", "README.md": "x", "tests/test_app.py": "y"})
 
@@ -683,3 +713,29 @@ def test_when_nothing_at_all_can_be_read_now_it_is_tried_again_later(place: Plac
 
     with pytest.raises(NotAvailable):
         place.read()
+
+
+def test_refused_requests_are_read_where_they_are_the_trouble_with_the_place_that_answers(
+    place: Place,
+) -> None:
+    world = place.railway.world.services[0]
+    live = world.deployments[0].id
+    for n in range(9):
+        world.requests.append(Request(ONSET.timestamp() + n, "POST", "/orders", 422, 3.0, live, "i1"))
+
+    beside, told = place.read(), place.read("client_errors")
+
+    assert "422" not in facts(beside)
+    assert "POST /orders was refused 9 times with 422" in facts(told)
+    assert told.requests[0].status == 422, "what is sick comes first"
+    assert {one.why for one in told.places} >= {"route", "changed"}
+
+
+@pytest.mark.parametrize(
+    ("public", "said"), [(True, "has a public domain;"), (False, "no public domain any more")]
+)
+def test_where_no_request_comes_any_more_it_is_said_whether_there_is_a_domain(
+    place: Place, public: bool, said: str
+) -> None:
+    assert said in facts(place.read("traffic_lost", public=public))
+    assert "public domain" not in facts(place.read(public=public))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,20 @@ from tests.world import shop
 from tests.world.githttp import git
 from tests.world.railway_types import WorldDeployment, WorldService
 from tests.world.serving import Kind
-from workers import brakes
-from workers.journal import OPEN, PREFIX, pack
-from workers.models import Certificate, Evidence, Fix, Outcome, PullRequest, Verdict, Watch
+from workers import brakes, scripts
+from workers.journal import DUE, OPEN, PREFIX, pack
+from workers.models import (
+    Certificate,
+    Evidence,
+    Fix,
+    Incident,
+    Lane,
+    Outcome,
+    Plan,
+    PullRequest,
+    Verdict,
+    Watch,
+)
 from workers.store import client
 
 Start = Callable[..., AbstractContextManager[Line]]
@@ -233,6 +245,77 @@ def test_two_services_with_one_cause_in_the_code_get_one_pull_request(sick: Line
     kinds = sorted(outcome.kind for outcome in sick.record(Outcome))
     assert kinds == ["joined", "pull request"]
     assert len(sick.github.pulls) == 1
+
+
+def test_a_caller_that_suffers_from_a_sick_callee_is_one_incident_with_one_pull_request_against_the_callee(
+    sick: Line,
+) -> None:
+    shop_, began = sick.world.services[0], sick.world.services[0].requests[0].at
+    live = WorldDeployment(
+        "dep-web", "svc-web", "SUCCESS", began - 9e5, began - 9e5, {"image": "ghcr.io/acme/web"},
+        instances=[("ins-web", "RUNNING")],
+    )  # fmt: skip
+    asked = [replace(one, deployment_id=live.id, instance_id="ins-web") for one in shop_.requests]
+    web = WorldService(
+        "svc-web", "web", image="ghcr.io/acme/web", domains=["web.up.railway.app"], deployments=[live],
+        active=[live.id], requests=asked, variables={"SHOP_URL": ["shop.RAILWAY_PRIVATE_DOMAIN"]},
+    )  # fmt: skip
+    sick.world.services.append(web)
+    sick.alert(service_id="svc-web", service_name="web")
+
+    sick.drive(ended(sick))
+    sick.drive(lambda: sick.sweeps_done() == 1)
+
+    [incident] = sick.record(Incident)
+    threads = {message.thread_ts or message.ts for message in sick.slack.messages}
+    assert incident.cause.name == "shop"
+    assert len(sick.github.pulls) == 1
+    assert len(threads) == 1
+    assert any("web suffers from it: " in text for text in told(sick))
+
+
+def test_a_symptom_begins_no_stage_and_goes_on_where_it_stopped_once_it_is_a_cause_of_its_own(
+    sick: Line,
+) -> None:
+    sick.alert()
+    sick.drive(lambda: sick.record(Plan))
+    key = sick.incidents()[0]
+    calls = len(sick.model.calls)
+    sick.store.hset(key, "joined", f"{PREFIX}incident:of-its-cause:1")
+    sick.drive(lambda: sick.store.hget(key, "stage") == b"watch")
+    aside = len(sick.model.calls) - calls, list(sick.store.scan_iter(f"{PREFIX}reserved:*")), sick.outcome()
+
+    keys = [key, DUE, key.replace(PREFIX, f"{PREFIX}tell:", 1)]
+    sick.journal.script(scripts.ON_ITS_OWN, keys, pack(sick.record(Incident)[0], Incident), 2)
+    sick.drive(ended(sick))
+
+    assert aside == (0, [], "")
+    assert sick.outcome() == "pull request"
+    assert len(sick.github.pulls) == 1
+
+
+def test_a_verdict_that_names_what_would_end_the_trouble_starts_no_agent(sick: Line) -> None:
+    sick.alert()
+    sick.drive(lambda: any(sick.record(Verdict)))
+    held = Verdict(lane=Lane.DEPLOYMENT, summary="the newest deployment hangs", action="cancel it")
+    key = sick.incidents()[0]
+    sick.store.hset(key, mapping={"stage": "diagnose", "r:verdict": pack(held, Verdict)})
+
+    sick.drive(ended(sick))
+
+    assert (sick.outcome(), sick.model.calls) == ("told", [])
+    assert "cancel it" in told(sick)[-1]
+
+
+def test_an_open_pull_request_of_a_symptom_stays_and_is_watched(proposed: Line) -> None:
+    key = proposed.incidents()[0]
+    proposed.store.hset(key, "joined", f"{PREFIX}incident:of-its-cause:1")
+    proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number))
+
+    proposed.drive(lambda: proposed.watched() is not None)
+
+    watched = proposed.watched()
+    assert watched is not None and watched.held
 
 
 def test_a_healthy_service_is_said_to_be_healthy_and_costs_nothing(start: Start) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 import redis
 
-from workers import listing, scripts
+from workers import allowance, listing, scripts
 from workers.errors import Refused
 from workers.journal import DUE, OPEN, PREFIX, Journal, pack
 from workers.models import Certificate, Outcome
@@ -59,3 +61,23 @@ def test_a_round_that_somebody_works_on_is_left_alone(journal: Journal, told: st
 def test_what_is_no_journal_is_not_shown_as_one(journal: Journal, told: str) -> None:
     with pytest.raises(Refused):
         listing.show(journal, "due")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [
+        (55, "Railway API: 812 of 1000 requests left until 04:00 UTC; last sweep used 9"),
+        (-5, "Railway API: 1000 requests, counted anew since 03:00 UTC; last sweep used 9"),
+    ],
+)
+def test_what_railway_still_lets_us_ask_is_one_line(journal: Journal, minutes: int, said: str) -> None:
+    now = datetime(2026, 11, 23, 3, 5, tzinfo=UTC)
+    resets = now + timedelta(minutes=minutes)
+    left = allowance.Allowance(limit=1000, remaining=812, resets_at=resets)
+    allowance.keep(journal, "env", left, 9, now)
+
+    assert listing.overview(journal, now)[-1] == said
+
+
+def test_while_nothing_is_known_of_railways_limit_nothing_is_said_of_it(journal: Journal) -> None:
+    assert listing.overview(journal, datetime(2026, 11, 23, tzinfo=UTC)) == ["nothing is under way"]

@@ -10,7 +10,7 @@ import pytest
 from workers import scripts
 from workers.intake import take_in
 from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, pack
-from workers.models import Alert, Environment, Finding, Service, Severity, Survey, Window
+from workers.models import Alert, Environment, Finding, Incident, Service, Severity, Survey, Window
 from workers.opening import open_incidents
 
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
@@ -25,11 +25,16 @@ def survey(**facts: Any) -> Survey:
     return Survey.model_validate(said | facts)
 
 
-def sick(name: str) -> Finding:
-    return Finding(
-        service_id=f"svc-{name}", service=name, kind="server_errors", severity=Severity.WARNING, since=NOW,
-        ongoing=True, sentence=f"{name} answers with 5xx",
-    )  # fmt: skip
+def sick(name: str, **facts: Any) -> Finding:
+    said = {
+        "service_id": f"svc-{name}", "service": name, "kind": "server_errors", "severity": Severity.WARNING,
+        "since": NOW, "ongoing": True, "sentence": f"{name} answers with 5xx",
+    }  # fmt: skip
+    return Finding.model_validate(said | facts)
+
+
+CALLS = (("svc-shop", "svc-checkout"),)
+"""The shop calls the checkout: where both are sick, the shop only suffers."""
 
 
 def alert(**facts: Any) -> Alert:
@@ -62,6 +67,13 @@ class Sweeps:
 
     def clean(self, incident: str) -> int:
         return int(self.journal.fields(PREFIX + incident)["clean"])
+
+    def joined(self, incident: str) -> str:
+        return self.journal.fields(PREFIX + incident).get("joined", b"").decode()
+
+    def suffering(self, incident: str) -> list[str]:
+        found = self.journal.record_of(PREFIX + incident, "suffering", list[Finding]) or []
+        return [one.service for one in found]
 
 
 @pytest.fixture
@@ -138,3 +150,138 @@ def test_trouble_that_goes_on_after_its_round_has_ended_is_the_next_round(sweeps
     [again] = sweeps.find(survey(), sick("shop"))
 
     assert again != incident
+
+
+# ---- symptoms ----------------------------------------------------------------------------------
+
+
+def test_a_service_that_only_suffers_gets_no_incident_and_stands_in_that_of_its_cause(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+
+    recorded = sweeps.journal.record_of(PREFIX + incident, "incident", Incident)
+    assert recorded is not None
+    assert (recorded.cause.name, [one.service for one in recorded.symptoms]) == ("checkout", ["shop"])
+    assert sweeps.journal.ask("hlen", OPEN) == 1
+
+
+def test_an_alert_that_names_a_symptom_is_answered_by_the_incident_of_its_cause(sweeps: Sweeps) -> None:
+    about_shop = alert(service_name="shop")
+    take_in(about_shop, None, sweeps.journal, lambda _key: None)
+
+    [incident] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"), alerts=(about_shop,))
+
+    words = sweeps.journal.fields(f"{PREFIX}tell:alert:a1")
+    assert words["joined"].decode() == f"{PREFIX}tell:{incident}"
+    assert "note" not in words
+
+
+def test_what_others_suffer_is_kept_as_the_newest_sweep_saw_it(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), sick("checkout"))
+
+    sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+    during = sweeps.suffering(incident)
+    sweeps.find(survey(calls=CALLS), sick("checkout"))
+
+    assert (during, sweeps.suffering(incident)) == (["shop"], [])
+
+
+def test_an_incident_that_a_later_sweep_calls_a_symptom_is_joined_to_that_of_its_cause(
+    sweeps: Sweeps,
+) -> None:
+    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
+
+    [cause] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+
+    assert cause != caller
+    assert sweeps.joined(caller) == PREFIX + cause
+    assert sweeps.joined(cause) == ""
+
+
+def test_an_incident_is_joined_once_however_often_it_is_found_to_be_a_symptom(sweeps: Sweeps) -> None:
+    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
+    sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+    before = sweeps.journal.fields(PREFIX + caller)["wanted"]
+
+    sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+
+    assert sweeps.journal.fields(PREFIX + caller)["wanted"] == before
+
+
+def test_a_symptom_that_is_sick_after_its_cause_is_well_stands_for_itself_again(sweeps: Sweeps) -> None:
+    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
+    [cause] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+    for _ in range(2):
+        sweeps.find(survey(calls=CALLS), sick("shop"))
+    before = sweeps.joined(caller)
+
+    [again] = sweeps.find(survey(calls=CALLS), sick("shop", sentence="shop still fails"))
+
+    recorded = sweeps.journal.record_of(PREFIX + caller, "incident", Incident)
+    assert again == caller
+    assert (before, sweeps.joined(caller)) == (PREFIX + cause, "")
+    assert recorded is not None
+    assert recorded.findings[0].sentence == "shop still fails", "nothing was read of it yet"
+
+
+def test_a_symptom_stays_one_while_nobody_can_see_who_calls_whom(sweeps: Sweeps) -> None:
+    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
+    [cause] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+    over = sweeps.journal.claim(PREFIX + cause, "enrich")
+    assert over is not None
+    over.end("held")
+
+    sweeps.find(survey(not_seen=("who calls whom: variables: no",)), sick("shop"))
+
+    assert sweeps.joined(caller) == PREFIX + cause
+
+
+def test_a_symptom_whose_first_cause_has_ended_is_joined_to_the_next(sweeps: Sweeps) -> None:
+    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
+    [first] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+    over = sweeps.journal.claim(PREFIX + first, "enrich")
+    assert over is not None
+    over.end("held")
+
+    [second] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+
+    assert first != second
+    assert sweeps.joined(caller) == PREFIX + second
+
+
+# ---- what is not clean -------------------------------------------------------------------------
+
+
+def test_trouble_that_became_known_has_not_healed(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), sick("shop"))
+
+    sweeps.find(survey(), sick("shop", severity=Severity.NOTICE, usual=True))
+
+    assert sweeps.clean(incident) == 0
+
+
+def test_a_habit_of_another_kind_keeps_no_incident_open(sweeps: Sweeps) -> None:
+    habit = sick("shop", kind="cpu", severity=Severity.NOTICE, usual=True)
+    [incident] = sweeps.find(survey(), sick("shop"), habit)
+
+    sweeps.find(survey(), habit)
+
+    assert sweeps.clean(incident) == 1
+
+
+def test_a_symptom_of_another_cause_is_not_judged_and_so_not_clean(sweeps: Sweeps) -> None:
+    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
+
+    sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+
+    assert sweeps.clean(caller) == 0
+
+
+@pytest.mark.parametrize("listed", [("shop", "checkout"), ("checkout",)])
+def test_a_service_that_is_gone_did_not_get_well(sweeps: Sweeps, listed: tuple[str, ...]) -> None:
+    [incident] = sweeps.find(survey(), sick("shop"))
+    services = tuple(Service(id=f"svc-{name}", name=name) for name in listed)
+    notice = sick("shop", kind="missing", severity=Severity.NOTICE)
+
+    sweeps.find(survey(services=services), *([notice] if "shop" in listed else []))
+
+    assert sweeps.clean(incident) == 0

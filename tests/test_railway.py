@@ -23,7 +23,7 @@ from tests.world.railway import (
 from tests.world.serving import serve
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import Environment, Window
-from workers.railway import Railway
+from workers.railway import Ask, Railway
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 AT = NOON.timestamp()
@@ -403,7 +403,7 @@ def test_a_series_without_a_replica_is_known_to_be_a_sum() -> None:
     values = [{"ts": 60, "value": 2}, {"ts": 0, "value": 1}]
     metrics = [{"measurement": "CPU_USAGE", "tags": {"serviceId": "svc"}, "values": values}]
 
-    seen = answering({"data": {"metrics": metrics}}).usage(HERE, WINDOW, 60)["svc"]
+    seen = answering({"data": {"usage": metrics, "disk": []}}).usage(HERE, WINDOW, 60)["svc"]
 
     assert seen.summed
     assert seen.instances[0].cpu == ((0, 1.0), (60, 2.0))
@@ -413,7 +413,9 @@ def test_a_series_without_a_replica_is_known_to_be_a_sum() -> None:
 def test_configured_limits_are_decimal_gigabytes(railway: Railway, standin: RailwayStandIn) -> None:
     standin.world.services.append(WorldService("free", "free", cpu_limit=None, memory_limit=0.5))
 
-    assert railway.limits(HERE, ["svc", "free"]) == {"svc": (8.0, 8.0), "free": (None, 0.5)}
+    seen = railway.edge(HERE, [Ask(one, traffic=False, limits=True) for one in ("svc", "free")], WINDOW, 60)
+
+    assert seen.limits == {"svc": (8.0, 8.0), "free": (None, 0.5)}
 
 
 def test_requests_are_counted_per_step_with_the_durations_of_the_same_step(

@@ -27,13 +27,15 @@ from starlette.applications import Starlette
 
 from receiver.app import LIMIT_BYTES, Doors, Watched, build
 from receiver.calling import GAP_SECONDS, PING_GAP_SECONDS, LastResort
+from receiver.main import compose
 from tests.waiting import until
 from tests.world.serving import serve
-from workers import intake
+from workers import allowance, intake
 from workers.errors import NotAvailable
 from workers.intake import Fold
 from workers.journal import DUE, PREFIX, Journal
 from workers.models import Alert, Environment
+from workers.settings import read
 from workers.store import client as connect
 
 AT = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
@@ -276,6 +278,51 @@ def test_what_is_not_the_shape_names_the_field(body: bytes, field: str) -> None:
     assert answer.status_code == 422
     assert answer.json()["field"] == field
     assert field in answer.json()["error"]
+
+
+def test_a_ping_hears_when_the_next_one_is_due_if_that_is_later(journal: Journal) -> None:
+    app = doors(take_in=storing(journal), next_ping=lambda: 840.2)
+
+    assert post(app, "/ping", b"").headers["X-Trackwalker-Next-Ping"] == "841"
+    assert "X-Trackwalker-Next-Ping" not in post(app, "/hooks/railway").headers
+
+
+@pytest.mark.parametrize("trouble", [NotAvailable("the store does not answer"), ValueError("a bug")])
+def test_a_ping_is_taken_though_nobody_knows_when_the_next_one_is_due(trouble: Exception) -> None:
+    def next_ping() -> float | None:
+        raise trouble
+
+    answer = post(doors(next_ping=next_ping), "/ping", b"")
+
+    assert (answer.status_code, "X-Trackwalker-Next-Ping" in answer.headers) == (202, False)
+
+
+def test_a_store_that_hangs_after_taking_a_ping_does_not_hold_up_its_answer() -> None:
+    let_go = threading.Event()
+
+    def next_ping() -> float | None:
+        let_go.wait(30)
+        return 900.0
+
+    answer = post(doors(next_ping=next_ping), "/ping", b"")
+
+    let_go.set()
+    assert (answer.status_code, "X-Trackwalker-Next-Ping" in answer.headers) == (202, False)
+
+
+def test_pings_are_stretched_by_what_the_last_sweep_left(
+    store_url: str, store: redis.Redis, journal: Journal
+) -> None:
+    now = datetime.now(UTC)
+    left = allowance.Allowance(limit=100, remaining=29, resets_at=now + timedelta(minutes=50))
+    allowance.keep(journal, "env", left, 9, now)
+    chosen = read(
+        {"REDIS_URL": store_url, "TRACKWALKER_SECRET": "first", "TRACKWALKER_PING_MINUTES": "10"}, None
+    )
+
+    answer = post(compose(chosen), "/ping", b"")
+
+    assert 2900 < int(answer.headers["X-Trackwalker-Next-Ping"]) <= 3000
 
 
 @pytest.mark.parametrize("path", [*DOORS, "/ping/first"])

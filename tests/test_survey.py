@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
 from tests.world.railway import (
     LogRow,
+    Lookup,
     RailwayStandIn,
     Request,
     Sample,
     World,
     WorldDeployment,
+    WorldEvent,
     WorldService,
     WorldVolume,
 )  # fmt: skip
 from tests.world.serving import serve
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import Environment, Service, Survey, Window
-from workers.railway import Railway
+from workers.railway import Railway, documents
 from workers.survey import survey
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -29,8 +34,8 @@ AT = NOON.timestamp()
 WINDOW = Window(start=NOON, end=NOON + timedelta(minutes=10))
 HERE = Environment(project_id="prj", environment_id="env")
 BESIDE = (
-    "metrics", "environmentLogs", "deployments", "project", "platformStatus", "httpMetricsGroupedByStatus",
-    "volumeInstances", "deploymentTriggers",
+    "metrics", "environmentLogs", "dnsQueryLogs", "deployments", "project", "platformStatus", "events",
+    "httpMetricsGroupedByStatus", "volumeInstances", "deploymentTriggers", "variables",
 )  # fmt: skip
 """Fields that are read beside the services themselves."""
 
@@ -86,10 +91,22 @@ def test_a_survey_holds_all_that_the_services_did(railway: Railway, standin: Rai
     assert seen.services[1].volumes == ()
 
 
-def test_a_sweep_of_few_services_costs_nine_requests(railway: Railway, standin: RailwayStandIn) -> None:
+def test_a_sweep_of_few_services_costs_four_requests(railway: Railway, standin: RailwayStandIn) -> None:
     look(railway)
 
-    assert len(standin.operations) == 9
+    assert len(standin.operations) == 4
+
+
+def test_a_sweep_of_a_hundred_services_costs_eight_requests(
+    railway: Railway, standin: RailwayStandIn
+) -> None:
+    standin.world.services = [running(f"s{n}") for n in range(100)]
+    standin.silent = {"CPU_LIMIT"}
+
+    seen = look(railway)
+
+    assert [(len(one.traffic), one.cpu_limit) for one in seen.services] == [(1, 8.0)] * 100
+    assert len(standin.operations) == 8
 
 
 def test_a_project_token_is_enough(standin: RailwayStandIn) -> None:
@@ -127,24 +144,37 @@ def test_an_older_deployment_that_serves_is_kept_beside_the_newest(
 
 
 @pytest.mark.parametrize(
-    ("field", "name"),
+    ("field", "names"),
     [
-        ("metrics", "CPU and memory"), ("environmentLogs", "container starts"), ("deployments", "deployments"),
-        ("project", "project name"), ("platformStatus", "Railway's own status"),
-        ("volumeInstances", "volumes"), ("deploymentTriggers", "deployment branches"),
+        ("metrics", {"CPU and memory", "disk"}), ("environmentLogs", {"container starts", "error lines"}),
+        ("dnsQueryLogs", {"who calls whom"}), ("deployments", {"deployments"}), ("events", {"events"}),
+        ("project", {"project name"}), ("platformStatus", {"Railway's own status"}),
+        ("volumeInstances", {"volumes"}), ("deploymentTriggers", {"deployment branches"}),
+        ("variables", {"who calls whom"}),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("words", ["Not Authorized", "Problem processing request"])
 def test_a_part_that_cannot_be_read_is_said_and_the_rest_is_seen(
-    railway: Railway, standin: RailwayStandIn, field: str, name: str, words: str
+    railway: Railway, standin: RailwayStandIn, field: str, names: set[str], words: str
 ) -> None:
     standin.broken[field] = words
 
     seen = look(railway)
 
-    assert len(seen.not_seen) == 1
-    assert seen.not_seen[0].startswith(f"{name}: Railway: {words}")
+    assert {gap.partition(":")[0] for gap in seen.not_seen} == names
+    assert all(f"Railway: {words}" in gap for gap in seen.not_seen)
     assert [len(one.traffic) for one in seen.services] == [1, 1]
+
+
+def test_what_the_token_may_not_see_is_not_asked_for_again(railway: Railway, standin: RailwayStandIn) -> None:
+    standin.broken["variables"] = "Not Authorized"
+    first = look(railway)
+    standin.operations.clear()
+
+    again = look(railway)
+
+    assert again.not_seen == first.not_seen != ()
+    assert len(standin.operations) == 4
 
 
 def test_traffic_that_cannot_be_read_is_said_by_the_services_names(
@@ -241,3 +271,281 @@ def test_railways_own_incident_is_part_of_what_is_seen(railway: Railway, standin
     standin.world.platform_incident = "Edge is down in Europe"
 
     assert look(railway).platform_incident == "Edge is down in Europe (investigating)"
+
+
+# ---- beside the series -----------------------------------------------------------------------
+
+
+def test_disk_error_lines_and_events_stand_with_their_service(
+    railway: Railway, standin: RailwayStandIn
+) -> None:
+    service = standin.world.services[0]
+    service.disk = [(AT + 5, 1.5), (AT + 65, 2.5)]
+    lines = [(1, "err"), (30, "error"), (61, "err"), (62, "info")]
+    service.deployments[0].logs += [LogRow(AT + at, "boom", level) for at, level in lines]
+    payload = {"serviceId": "svc-shop", "deploymentId": "dep-shop"}
+    standin.world.events = [WorldEvent(AT + 9, "Deployment", "oom_killed", payload)]
+
+    seen = shop(railway)
+
+    assert seen.disk == ((int(AT), 1.5), (int(AT) + 60, 2.5))
+    assert seen.error_lines == ((int(AT), 2.0), (int(AT) + 60, 1.0))
+    assert [(one.kind, one.deployment_id) for one in seen.events] == [("oom", "dep-shop")]
+
+
+def test_in_a_flood_of_error_lines_only_whole_steps_are_counted(
+    railway: Railway, standin: RailwayStandIn
+) -> None:
+    steps = [(0, 200), (60, 500), (120, 1600)]
+    standin.world.services[0].deployments[0].logs = [
+        LogRow(AT + at + n / 100, "boom", "error") for at, lines in steps for n in range(lines)
+    ]
+
+    seen = look(railway)
+
+    assert seen.services[0].error_lines == ((int(AT) + 120, 1600.0),)
+    assert seen.not_seen == ("error lines: only the newest 2000 of the environment were read",)
+
+
+@pytest.mark.parametrize(
+    ("object_", "action", "kind"),
+    [
+        ("Deployment", "deployed", "deployed"), ("deployment", "redeployed", "deployed"),
+        ("Deployment", "resumed", "deployed"), ("Deployment", "crashed", "crashed"),
+        ("Deployment", "oomKilled", "oom"), ("Deployment", "OOM-killed", "oom"),
+        ("Deployment", "Deployment.restarted", "started"), ("Deployment", "failed", "failed"),
+        ("Deployment", "building", None), ("Monitor", "failed", None), ("", "", None),
+    ],
+)  # fmt: skip
+def test_the_feed_is_read_by_what_happened(
+    railway: Railway, standin: RailwayStandIn, object_: str, action: str, kind: str | None
+) -> None:
+    standin.world.events = [WorldEvent(AT + 9, object_, action, {"serviceId": "svc-shop"})]
+
+    assert [one.kind for one in shop(railway).events] == ([kind] if kind else [])
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"service": {"id": "svc-shop"}, "deployment": {"id": "dep-shop"}},
+        {"service_id": "svc-shop"}, {"deploymentId": "dep-shop"},
+        {"data": {"resource": {"deployment": {"id": "dep-shop"}}}}, '{"serviceId": "svc-shop"}',
+    ],
+)  # fmt: skip
+def test_an_event_is_found_by_service_or_deployment_however_the_payload_is_made(
+    railway: Railway, standin: RailwayStandIn, payload: object
+) -> None:
+    standin.world.events = [WorldEvent(AT + 9, "Deployment", "crashed", payload)]
+
+    by_name = {one.name: len(one.events) for one in look(railway).services}
+
+    assert by_name == {"shop": 1, "cart": 0}
+
+
+@pytest.mark.parametrize("payload", [None, "no json", [1], 7, {"serviceId": 7}, {"service": "svc-shop"}])
+def test_an_event_of_nobody_is_passed_over(
+    railway: Railway, standin: RailwayStandIn, payload: object
+) -> None:
+    standin.world.events = [WorldEvent(AT + 9, "Deployment", "crashed", payload)]
+
+    seen = look(railway)
+
+    assert (seen.not_seen, [one.events for one in seen.services]) == ((), [(), ()])
+
+
+def test_events_outside_the_window_are_none_of_it(railway: Railway, standin: RailwayStandIn) -> None:
+    moments = (AT - 1, AT + 3, WINDOW.end.timestamp() + 1)
+    standin.world.events = [
+        WorldEvent(at, "Deployment", "crashed", {"serviceId": "svc-shop"}) for at in moments
+    ]
+
+    assert [one.at.timestamp() for one in shop(railway).events] == [AT + 3]
+
+
+def test_who_calls_whom_is_known_from_variables_and_lookups(
+    railway: Railway, standin: RailwayStandIn
+) -> None:
+    standin.world.services.append(running("Main Store"))
+    standin.world.services[0].variables = {"CART_URL": ["cart.RAILWAY_PRIVATE_DOMAIN"]}
+    standin.world.services[1].lookups = [Lookup(AT + 1, "main-store.railway.internal.")] * 3
+
+    assert look(railway).calls == (("svc-cart", "svc-Main Store"), ("svc-shop", "svc-cart"))
+
+
+def test_no_value_of_a_variable_is_asked_for() -> None:
+    asked = documents.SHAPE["variables"]
+
+    assert "name references serviceId }" in asked
+    assert "payload" not in documents.SHAPE["events"].replace("activityPayload", "")
+
+
+# ---- partial answers -------------------------------------------------------------------------
+
+
+def changed(standin: RailwayStandIn, change: Callable[[dict[str, Any]], None]) -> Railway:
+    """A client whose Railway is the stand-in, with each answer changed."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        status, body = standin.ask(json.loads(request.content))
+        change(body["data"] or {})
+        return httpx.Response(status, json=body)
+
+    http = httpx.Client(transport=httpx.MockTransport(answer))
+    return Railway("http://railway.test", token=SecretStr("t"), http=http)
+
+
+def test_series_that_cannot_be_read_do_not_hide_the_others(standin: RailwayStandIn) -> None:
+    def change(data: dict[str, Any]) -> None:
+        for series in data.get("usage", []):
+            if series["tags"]["serviceId"] == "svc-cart":
+                series["values"] = None
+            else:
+                series["values"] = [{"ts": int(AT), "value": 3}, {"ts": int(AT) + 60, "value": None}]
+
+    seen = look(changed(standin, change))
+
+    by_name = {one.name: [use.cpu for use in one.usage] for one in seen.services}
+    assert by_name == {"shop": [((int(AT), 3.0),)], "cart": []}
+    assert seen.not_seen == ("usage: 8 entries that cannot be read",)
+
+
+def test_series_without_tags_are_said_where_a_service_has_none(standin: RailwayStandIn) -> None:
+    def change(data: dict[str, Any]) -> None:
+        for series in data.get("usage", []):
+            series["tags"] = None
+
+    seen = look(changed(standin, change))
+
+    assert [one.usage for one in seen.services] == [(), ()]
+    assert seen.not_seen == ("CPU and memory: there are series that name no service",)
+
+
+def test_a_part_that_is_null_costs_only_itself(standin: RailwayStandIn) -> None:
+    def change(data: dict[str, Any]) -> None:
+        for name in ("variables", "events", "lookups", "disk", "statuses0"):
+            data[name] = None if name in data else data.get(name)
+
+    seen = look(changed(standin, change))
+
+    assert {gap.partition(":")[0] for gap in seen.not_seen} == {
+        "who calls whom", "events", "disk", "traffic of shop",
+    }  # fmt: skip
+    assert [len(one.usage) for one in seen.services] == [1, 1]
+
+
+def test_one_service_that_cannot_be_read_is_said_and_the_others_are_seen(standin: RailwayStandIn) -> None:
+    def change(data: dict[str, Any]) -> None:
+        for edge in data.get("environment", {}).get("serviceInstances", {}).get("edges", [])[:1]:
+            edge["node"]["serviceId"] = None
+
+    seen = look(changed(standin, change))
+
+    assert [one.name for one in seen.services] == ["cart"]
+    assert seen.not_seen == ("environment: 1 entries that cannot be read",)
+
+
+def refusing(standin: RailwayStandIn, refused: Callable[[str], bool], answer: httpx.Response) -> Railway:
+    """A client whose Railway is the stand-in, but for some documents."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked = json.loads(request.content)
+        if refused(asked["query"]):
+            return httpx.Response(answer.status_code, content=answer.content)
+        status, body = standin.ask(asked)
+        return httpx.Response(status, json=body)
+
+    http = httpx.Client(transport=httpx.MockTransport(handle))
+    return Railway("http://railway.test", token=SecretStr("t"), http=http)
+
+
+WHOLE = [
+    httpx.Response(200, json={"data": None, "errors": [{"message": words}]})
+    for words in ("Query is too complex", "Problem processing request", "Not Authorized")
+] + [
+    httpx.Response(400, json={"errors": [{"message": "too many fields"}]}),
+    httpx.Response(413),
+    httpx.Response(504),
+]
+"""Refusals that name no part."""
+
+
+@pytest.mark.parametrize("answer", WHOLE, ids=lambda one: f"{one.status_code} {one.text[-35:-4]}")
+def test_services_are_asked_for_alone_where_the_whole_question_is_refused(
+    standin: RailwayStandIn, answer: httpx.Response
+) -> None:
+    railway = refusing(
+        standin, lambda query: "serviceInstances" in query and "volumeInstances" in query, answer
+    )
+
+    seen = look(railway)
+
+    assert (seen.not_seen, seen.project_name, len(seen.services)) == ((), "acme", 2)
+    assert railway.sent == 6
+
+
+def test_where_that_is_refused_too_every_part_is_asked_by_itself(standin: RailwayStandIn) -> None:
+    railway = refusing(standin, lambda query: query.startswith("query Shape"), WHOLE[0])
+
+    seen = look(railway)
+
+    assert (seen.not_seen, seen.project_name, len(seen.services)) == ((), "acme", 2)
+    assert railway.sent == 13
+
+
+def test_services_come_though_nothing_beside_them_does(standin: RailwayStandIn) -> None:
+    railway = refusing(standin, lambda query: query.startswith("query Shape"), httpx.Response(502))
+
+    seen = look(railway)
+
+    assert [one.name for one in seen.services] == ["shop", "cart"]
+    assert {gap.partition(":")[0] for gap in seen.not_seen} == {
+        "volumes", "deployment branches", "who calls whom", "project name", "Railway's own status", "deployments",
+        "events",
+    }  # fmt: skip
+
+
+def test_lists_that_come_in_pages_are_read_to_the_end(railway: Railway, standin: RailwayStandIn) -> None:
+    standin.page_limit = 2
+    standin.world.services = [
+        running(
+            f"s{n}",
+            volumes=[WorldVolume(f"v{n}", "data", "/data", 1, 2)],
+            variables={"NEXT_URL": [f"s{n + 1}.PORT"]},
+        )
+        for n in range(5)
+    ]
+
+    seen = look(railway)
+
+    assert [(one.name, one.branch, len(one.volumes)) for one in seen.services] == [
+        (f"s{n}", "main", 1) for n in range(5)
+    ]
+    assert len(seen.calls) == 4
+
+
+def test_limits_that_may_not_be_seen_hide_no_traffic(railway: Railway, standin: RailwayStandIn) -> None:
+    standin.silent, standin.broken["serviceInstanceLimits"] = {"CPU_LIMIT"}, "Not Authorized"
+
+    seen = look(railway)
+
+    assert seen.not_seen == ("limits: Not Authorized",)
+    assert [len(one.traffic) for one in seen.services] == [1, 1]
+    assert len(standin.operations) == 5
+
+
+def test_a_batch_that_fails_hides_the_traffic_of_its_own_services(standin: RailwayStandIn) -> None:
+    standin.world.services = [running(f"s{n:02}") for n in range(21)]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked = json.loads(request.content)
+        if asked["query"].startswith("query Edge") and "svc-s20" in asked["variables"].values():
+            return httpx.Response(503)
+        status, body = standin.ask(asked)
+        return httpx.Response(status, json=body)
+
+    http = httpx.Client(transport=httpx.MockTransport(answer))
+
+    seen = look(Railway("http://railway.test", token=SecretStr("t"), http=http))
+
+    assert seen.not_seen == ("traffic of s20: Railway answered 503",)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
 from tests.line import Line, line
 from workers import actors, brakes, listing
-from workers.journal import PREFIX, pack
-from workers.models import Posted
+from workers.journal import DUE, PREFIX, pack
+from workers.models import Cause, Finding, Incident, Outcome, Posted, Severity, Window
+from workers.telling import render
+
+NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -19,6 +24,28 @@ def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Li
     """The line around the sick shop, without an agent."""
     with line(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
         yield running
+
+
+def finding(service: str = "api", **facts: Any) -> Finding:
+    said = {
+        "service_id": f"svc-{service}", "service": service, "kind": "server_errors", "since": NOW,
+        "severity": Severity.WARNING, "ongoing": True, "sentence": f"{service} is sick",
+        "numbers": {"failed_percent": 12.04},
+    }  # fmt: skip
+    return Finding.model_validate(said | facts)
+
+
+def incident(*findings: Finding, symptoms: tuple[Finding, ...] = (), name: str = "api") -> Incident:
+    return Incident(
+        fingerprint="f" * 16, round="20261123T0304", project_id="p", project_name="shop", environment_id="e",
+        environment_name="production", cause=Cause(kind="service", key="svc-api", name=name),
+        findings=findings or (finding(),), symptoms=symptoms, opened_at=NOW,
+        window=Window(start=NOW - timedelta(minutes=30), end=NOW),
+    )  # fmt: skip
+
+
+def first_word(of: Incident) -> list[str]:
+    return render(of, None, None, None, "").first.splitlines()
 
 
 def told(running: Line) -> list[str]:
@@ -156,3 +183,87 @@ def test_a_tell_whose_incident_is_forgotten_ends(reporting: Line) -> None:
     tell(reporting, key)
 
     assert reporting.store.ttl(key) > 0
+
+
+# ---- symptoms and what lies ahead ----------------------------------------------------------------
+
+
+def test_who_suffers_is_said_in_one_line_with_the_worst_of_it() -> None:
+    slow = finding("checkout", kind="latency", numbers={"p95_ms": 4100.0}, severity=Severity.CRITICAL)
+    beside = finding("checkout", kind="cpu", severity=Severity.NOTICE)
+
+    lines = first_word(incident(symptoms=(finding("web"), beside, slow)))
+
+    said = "checkout and web suffer from it: the slowest 5 % took 4100 ms, 12 % of requests failed"
+    assert lines[2] == said
+
+
+def test_one_that_suffers_alone_is_said_so() -> None:
+    assert "web suffers from it: 12 % of requests failed" in first_word(incident(symptoms=(finding("web"),)))
+
+
+def test_names_of_those_that_suffer_can_neither_ping_nor_flood_nor_break_the_line() -> None:
+    names = ["<!channel>", "a\nb", "x" * 5000, "web", *(f"more{n}" for n in range(30))]
+
+    [line] = [one for one in first_word(incident(symptoms=tuple(map(finding, names)))) if "suffer" in one]
+
+    assert "&lt;!channel&gt;, a b, " in line
+    assert "and 30 more suffer from it" in line
+    assert len(line) < 300
+
+
+def test_when_it_does_harm_is_said_unless_its_sentence_says_so_already() -> None:
+    filling = finding(kind="volume", harm_in_seconds=3 * 3600.0)
+    growing = finding(kind="memory_growth", harm_in_seconds=2400.0)
+    says_so = finding(kind="volume", harm_in_seconds=9000.0, sentence="at this rate it is full in 2.5 h")
+
+    assert "At this rate: full in about 3 h" in first_word(incident(filling))
+    assert "At this rate: at its limit in about 40 min" in first_word(incident(growing, filling))
+    assert "At this rate" not in "".join(first_word(incident(says_so)))
+
+
+def test_a_symptom_is_not_said_to_be_looked_into() -> None:
+    shown = render(incident(), None, None, None, "a symptom of x", symptom_of="*db*: see incident:1")
+
+    assert "This looks like a symptom of *db*: see incident:1" in shown.first
+    assert "Looking into it" not in shown.first
+    assert "Waiting" not in shown.first
+
+
+def join(running: Line, key: str) -> str:
+    """As a later sweep does that finds the shop to be a symptom; the incident that it is joined to."""
+    other = incident(name="api<!here>")
+    pull = Outcome(kind="pull request", headline="proposed", link="https://github.com/x/pull/7")
+    running.store.hset(
+        PREFIX + other.id,
+        mapping={"stage": "watch", "r:incident": pack(other, Incident), "r:outcome": pack(pull, Outcome)},
+    )
+    running.store.hset(key, "joined", PREFIX + other.id)
+    return other.id
+
+
+def test_the_thread_of_a_symptom_says_once_where_its_cause_is_told_and_rings_nobody(reporting: Line) -> None:
+    reporting.alert()
+    reporting.drive(reporting.outcome_is_told)
+    key = reporting.incidents()[0]
+    other = join(reporting, key)
+
+    for _ in range(2):
+        tell(reporting, key.replace(PREFIX, f"{PREFIX}tell:", 1))
+
+    first, *_, last = reporting.slack.messages
+    note = f"this looks like a symptom of *api&lt;!here&gt;*: see {other} https://github.com/x/pull/7"
+    assert [text for text in told(reporting) if "this looks like a symptom" in text] == [f"*shop*: {note}"]
+    assert (last.thread_ts, last.broadcast) == (first.ts, False)
+
+
+def test_of_a_symptom_that_nobody_heard_of_nothing_is_said(reporting: Line) -> None:
+    reporting.alert(service_id=None, service_name=None, source="ping", kind="ping")
+    reporting.drive(reporting.incidents)
+    key = reporting.incidents()[0]
+    join(reporting, key)
+    reporting.store.zadd(DUE, {key: 1})
+
+    tell(reporting, key.replace(PREFIX, f"{PREFIX}tell:", 1))
+
+    assert told(reporting) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -51,3 +52,32 @@ def test_what_could_not_be_seen_is_not_called_held(gap: str) -> None:
 
     assert not watched.held
     assert gap in watched.sentence
+
+
+def found(**facts: Any) -> Finding:
+    return SICK.model_copy(update={"severity": Severity.NOTICE, "sentence": "shop as ever"} | facts)
+
+
+def test_trouble_that_is_usual_by_now_did_not_hold() -> None:
+    assert not compare(INCIDENT, survey(), [found(usual=True)]).held
+
+
+def test_a_notice_does_not_say_that_it_came_again() -> None:
+    assert compare(INCIDENT, survey(), [found()]).held
+
+
+def test_what_was_only_a_notice_beside_the_trouble_may_stay() -> None:
+    beside = found(kind="cpu", usual=True)
+    incident = INCIDENT.model_copy(update={"findings": (SICK, beside)})
+
+    assert compare(incident, survey(), [beside]).held
+
+
+def test_who_suffered_from_it_and_is_not_well_yet_is_named() -> None:
+    web = SICK.model_copy(update={"service_id": "o", "service": "web"})
+    incident = INCIDENT.model_copy(update={"symptoms": (web,)})
+
+    watched = compare(incident, survey(), [web])
+
+    assert watched.held
+    assert watched.sentence.endswith("not well yet, though counted as suffering from it: web")

@@ -1,4 +1,4 @@
-"""The commands for people: `python -m workers up | list | show | pause | resume | mute | mend | sweep`."""
+"""The commands for people: `python -m workers up | list | show | pause | resume | mute | mend | sweep | lookback`."""
 
 from __future__ import annotations
 
@@ -57,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     mend.add_argument("id", help="an incident's id, or `all`")
     sweep = command("sweep", _sweep, "look once at what is watched; tell nobody, store nothing")
     sweep.add_argument("--json", action="store_true", help="one JSON line an environment")
+    sweep.add_argument("--no-past", action="store_true", help="judge the window alone, read no past")
+    lookback = command("lookback", _lookback, "what would have been reported over days gone by; tell nobody")
+    lookback.add_argument("--days", type=_days, default=7.0, help="1 to 30, default 7")
+    lookback.add_argument("--service", help="only what concerns the service of this name")
+    lookback.add_argument("--json", action="store_true", help="one JSON line an environment")
     return parser
 
 
@@ -154,12 +159,49 @@ def _mend(config: Settings, options: argparse.Namespace) -> int:
 def _sweep(config: Settings, options: argparse.Namespace) -> int:
     from workers import looking
 
+    _needs_to_look(config)
+    found = looking.look(config, datetime.now(UTC), _aside, remember=not options.no_past)
+    for report in found:
+        print(json.dumps(report) if options.json else "\n".join(looking.lines(report)))
+    return 0
+
+
+def _lookback(config: Settings, options: argparse.Namespace) -> int:
+    from workers import lookback
+    from workers.lookback import words
+
+    _needs_to_look(config)
+    looks = lookback.look_back(config, options.days, datetime.now(UTC), _aside, service=options.service)
+    for looked in looks:
+        report = words.report(looked, options.service)
+        print(json.dumps(report) if options.json else "\n".join(words.lines(report)), flush=True)
+    return 0
+
+
+def _days(text: str) -> float:
+    """A number of days that Railway may still hold."""
+    from workers.lookback import MOST_DAYS
+
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    if not 1 <= days <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(
+            f"must be a number from 1 to {MOST_DAYS}, Railway keeps nothing longer"
+        )
+    return days
+
+
+def _needs_to_look(config: Settings) -> None:
     lacks = [lack for lack in settings.missing(config) if lack.startswith(TO_LOOK)]
     if lacks:
         raise SettingsError("\n  ".join(["not set:", *lacks]))
-    for report in looking.look(config, datetime.now(UTC)):
-        print(json.dumps(report) if options.json else "\n".join(looking.lines(report)))
-    return 0
+
+
+def _aside(words: str) -> None:
+    """Said beside the result, which alone goes to stdout."""
+    print(f"trackwalker: {words}", file=sys.stderr, flush=True)
 
 
 def _journal(config: Settings):  # type: ignore[no-untyped-def]  # imported late: a typo must not cost a connection

@@ -17,12 +17,15 @@ import httpx
 from dramatiq.brokers.redis import RedisBroker
 
 from workers import (
+    allowance,
     analysis,
+    backfill,
     brakes,
     budget,
     diagnosis,
     enrichment,
     opening,
+    past,
     proposing,
     scripts,
     survey,
@@ -150,7 +153,14 @@ def look_at(services: Services, claim: Claim) -> None:
         end = services.now()
         start = datetime.fromtimestamp(end.timestamp() - settings.window_minutes * 60, UTC)
         window = Window(start=start, end=end)
-        return survey.survey(services.railway, environment, window, settings.step_seconds)
+        railway, made = services.railway.counted(), None
+        try:
+            made = survey.survey(railway, environment, window, settings.step_seconds)
+            return made
+        finally:
+            # A sweep that was refused half-way says nothing of what one costs, but what is left is worth knowing.
+            cost, name = railway.sent if made else 0, environment.environment_id
+            allowance.keep(services.journal, name, railway.allowance, cost, services.now())
 
     seen = claim.step("survey", Survey, look)
     log.info("surveyed", extra={"investigation": claim.id, "services": len(seen.services)})
@@ -161,7 +171,14 @@ def judge(services: Services, claim: Claim) -> None:
     """Findings; an incident per cause; an answer to every alert."""
     seen = claim.need("survey", Survey)
     persist = services.settings.persist_minutes
-    findings = claim.step("findings", list[Finding], lambda: analysis.judge(seen, persist_minutes=persist))
+
+    def compare() -> list[Finding]:
+        known = backfill.remember(services.railway, services.journal, seen, persist_minutes=persist)
+        usual = past.usual(known, seen.window.start)
+        return analysis.judge(seen, persist_minutes=persist, past=usual)
+
+    findings = claim.step("findings", list[Finding], compare)
+    past.add(services.journal, seen, findings)
     opened_at = claim.step("opened_at", datetime, services.now)
     held = opening.open_incidents(
         claim, services.journal, seen, findings,
@@ -175,7 +192,12 @@ def judge(services: Services, claim: Claim) -> None:
 
 def enrich(services: Services, claim: Claim) -> None:
     """The facts of the sick service."""
+    if stands_aside(claim):
+        return
     incident = claim.need("incident", Incident)
+    newest = claim.get("suffering", list[Finding])
+    if newest is not None:
+        incident = incident.model_copy(update={"symptoms": tuple(newest)})
 
     def read() -> Evidence:
         return enrichment.read_evidence(
@@ -189,11 +211,13 @@ def enrich(services: Services, claim: Claim) -> None:
 
 
 def diagnose(services: Services, claim: Claim) -> None:
-    """The lane; what is not for the code is told and waited for."""
+    """The lane; what is not for the code, or names what else would end it, is told and waited for."""
+    if stands_aside(claim):
+        return
     incident, evidence = claim.need("incident", Incident), claim.need("evidence", Evidence)
     verdict = claim.step("verdict", Verdict, lambda: diagnosis.diagnose(incident, evidence))
     log.info("verdict", extra={"investigation": claim.id, "lane": verdict.lane.value})
-    mends = verdict.lane in (Lane.CODE, Lane.DEPLOYMENT)
+    mends = verdict.lane in (Lane.CODE, Lane.DEPLOYMENT) and not verdict.action
     lacks = mending.lacks(services.settings, evidence) if mends else None
     if mends and not lacks:
         claim.hand_on("plan", tell=tell_of(claim))
@@ -206,6 +230,8 @@ def diagnose(services: Services, claim: Claim) -> None:
 
 def plan(services: Services, claim: Claim) -> None:
     """The reading agent's plan."""
+    if stands_aside(claim):
+        return
     hold(services, claim)
     outcome = mending.plan(claim, services.mender)
     if outcome is not None:
@@ -216,6 +242,8 @@ def plan(services: Services, claim: Claim) -> None:
 
 def mend(services: Services, claim: Claim) -> None:
     """The writing agent's patch, and what the host proved of it."""
+    if stands_aside(claim):
+        return
     hold(services, claim)
     outcome = mending.mend(claim, services.mender)
     if outcome is not None:
@@ -226,6 +254,8 @@ def mend(services: Services, claim: Claim) -> None:
 
 def propose(services: Services, claim: Claim) -> None:
     """One pull request."""
+    if stands_aside(claim):
+        return
     claim.brake = lambda: hold(services, claim)
     claim.brake()
     outcome = proposing.propose(
@@ -289,6 +319,22 @@ def conclude(claim: Claim, outcome: Outcome) -> None:
     claim.keep("outcome", Outcome, outcome)
     log.info("concluded", extra={"investigation": claim.id, "kind": outcome.kind, "what": outcome.headline})
     claim.hand_on("watch", tell=tell_of(claim))
+
+
+def stands_aside(claim: Claim) -> bool:
+    """Whether a sweep called it a symptom of another incident: then nothing further begins, it waits in `watch`.
+
+    A pull request that may be open already is seen to its end, and what a person asked for is done.
+    """
+    began = claim.stage == "propose" and "r:remote" in claim.fields
+    if not claim.text("joined") or claim.text("asked") or began:
+        return False
+    mending.release(claim, claim.journal)
+    budget.settle(claim.journal, claim, (claim.get("spent", Spent) or Spent()).cost_usd)
+    holder = claim.text("joined").removeprefix(PREFIX)
+    log.info("stands aside", extra={"investigation": claim.id, "stage": claim.stage, "cause": holder})
+    claim.hand_on("watch", reason=f"a symptom of {holder}", tell=tell_of(claim))
+    return True
 
 
 def hold(services: Services, claim: Claim) -> None:

@@ -35,6 +35,10 @@ class SettingsError(TrackwalkerError):
     """A setting is missing or malformed; names all of them at once."""
 
 
+class BadWindow(TrackwalkerError):
+    """A window that somebody asks about is not of the public format; names the field."""
+
+
 class RailwayBusy(NotAvailable):
     """Railway is unreachable, asks for patience, or answered 5xx."""
 

@@ -6,14 +6,14 @@ import json
 import zlib
 from datetime import UTC, datetime
 
-from workers import brakes, scripts
+from workers import allowance, brakes, scripts
 from workers.errors import Refused
 from workers.journal import DUE, OPEN, PREFIX, Journal, unpack
 from workers.models import Certificate, Incident, PullRequest
 
 
 def overview(journal: Journal, now: datetime) -> list[str]:
-    """A line for everything that is due, with when and why, then the open incidents and the brakes."""
+    """A line for everything that is due, with when and why, then the open incidents, the brakes, the allowance."""
     lines = []
     for raw, due in journal.ask("zrange", DUE, 0, 199, False, True):
         key = raw.decode()
@@ -32,7 +32,9 @@ def overview(journal: Journal, now: datetime) -> list[str]:
             lines.append(f"open: {incident.cause.name}: {incident.findings[0].sentence}{link}")
     paused, mutes = brakes.state(journal, now.timestamp())
     lines += ["paused"] if paused else []
-    return lines + [f"muted: {name} until {_moment(until)}" for name, until in mutes.items()]
+    lines += [f"muted: {name} until {_moment(until)}" for name, until in mutes.items()]
+    left = allowance.line(allowance.read(journal, now), now)
+    return [*lines, left] if left else lines
 
 
 def _moment(seconds: float) -> str:

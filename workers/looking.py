@@ -1,54 +1,76 @@
-"""One look from the command line: survey and judge what is watched, print it, tell nobody, store nothing."""
+"""One look from the command line: survey and judge what is watched, print it, tell nobody, store nothing.
+
+What it is judged against is the past that the store holds; where there is none, the last day as Railway holds it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from workers import analysis, survey
-from workers.models import Severity, Window
+from workers import analysis, backfill, past, survey, windows
+from workers.errors import NotAvailable, SettingsError
+from workers.journal import Journal
+from workers.models import Past, Survey, Window
 from workers.railway import Railway
 from workers.settings import Settings
+from workers.store import connect
+
+INSTEAD = timedelta(hours=24)
+"""Read from Railway where no past is stored: four stretches, three requests each for up to 20 services."""
+
+Say = Callable[[str], None]
 
 
-def look(config: Settings, now: datetime) -> list[dict[str, Any]]:
-    """A report per watched environment: services with their findings, likeliest cause first."""
+def look(config: Settings, now: datetime, say: Say, *, remember: bool = True) -> list[dict[str, Any]]:
+    """A report per watched environment: services with their findings, likeliest cause first.
+
+    `say` hears of a past that is missing; without `remember` none is looked for.
+    """
     railway = Railway(
         config.railway_api_url, token=config.railway_api_token, project_token=config.railway_token
     )
     try:
-        return _reports(config, railway, now)
+        return [
+            _report(config, railway, one, say if remember else None) for one in _surveys(config, railway, now)
+        ]
     finally:
         railway.close()
 
 
-def _reports(config: Settings, railway: Railway, now: datetime) -> list[dict[str, Any]]:
+def _surveys(config: Settings, railway: Railway, now: datetime) -> list[Survey]:
     window = Window(start=now - timedelta(minutes=config.window_minutes), end=now)
-    reports = []
-    for environment in config.environments or tuple(railway.environments()):
-        seen = survey.survey(railway, environment, window, config.step_seconds)
-        findings = analysis.judge(seen, persist_minutes=config.persist_minutes)
-        services = [
-            {
-                "service": one.name,
-                "sick": any(f.service_id == one.id and f.severity is not Severity.NOTICE for f in findings),
-                "findings": [
-                    finding.model_dump(mode="json", include=_SHOWN)
-                    for finding in findings
-                    if finding.service_id == one.id
-                ],
-            }
-            for one in seen.services
-        ]
-        cause = [trouble.cause.name for trouble in analysis.causes(findings, seen)]
-        name = f"{seen.project_name}/{seen.environment_name}"
-        reports.append(
-            {"environment": name, "services": services, "cause": cause, "not_seen": list(seen.not_seen)}
-        )
-    return reports
+    watched = config.environments or tuple(railway.environments())
+    return [survey.survey(railway, one, window, config.step_seconds) for one in watched]
 
 
-_SHOWN = {"kind", "severity", "since", "ongoing", "numbers", "sentence"}
+def _report(config: Settings, railway: Railway, seen: Survey, say: Say | None) -> dict[str, Any]:
+    known = past_of(config, railway, seen, say) if say else {}
+    usual = past.usual(known, seen.window.start)
+    findings = analysis.judge(seen, persist_minutes=config.persist_minutes, past=usual)
+    return {
+        "environment": f"{seen.project_name}/{seen.environment_name}",
+        "services": [windows.report(one, seen, findings) for one in seen.services],
+        "cause": analysis.suspects(findings, seen),
+        "not_seen": list(seen.not_seen),
+    }
+
+
+def past_of(config: Settings, railway: Railway, seen: Survey, say: Say) -> Past:
+    """What is stored of the environment, else what Railway holds of the last day; `say` hears why."""
+    try:
+        known = past.read(Journal(connect(config)), seen.environment_id, seen.window.end)
+        why = "none is stored yet"
+    except (SettingsError, NotAvailable) as error:
+        known, why = {}, str(error)
+    if any(known.values()):
+        return known
+    reach = backfill.Reach(reached=seen.window.start, until=seen.window.start - INSTEAD)
+    found, _ = backfill.read_back(railway, seen, reach, persist_minutes=config.persist_minutes)
+    instead = f"judged against the last {INSTEAD // timedelta(hours=1)} hours from Railway instead"
+    say(f"no past: {why}; {instead if found else 'Railway tells of none either'}")
+    return found
 
 
 def lines(report: dict[str, Any]) -> list[str]:

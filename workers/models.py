@@ -187,7 +187,9 @@ class Service(Noun):
     """Log lines of level error per step."""
 
 
-HIDE_NOTHING = ("project name:", "Railway's own status:", "deployment branches:")
+HIDE_NOTHING = (
+    "project name:", "Railway's own status:", "deployment branches:", "who calls whom:", "error lines:",
+)  # fmt: skip
 """Reads of a survey without which trouble is seen as well."""
 
 
@@ -261,16 +263,20 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+Kind = Literal[
+    "cpu", "memory", "memory_growth", "server_errors", "latency",
+    "crashed", "failed_deployment", "restart_loop", "stopped", "volume",
+    "oom_killed", "client_errors", "stuck_deployment", "missing", "traffic_lost", "traffic_surge", "error_logs",
+]  # fmt: skip
+"""The ways in which a service can be sick."""
+
+
 class Finding(Noun):
     """One service is sick in one way. `numbers` carry their unit in the key (`peak_percent`)."""
 
     service_id: str
     service: str
-    kind: Literal[
-        "cpu", "memory", "memory_growth", "server_errors", "latency",
-        "crashed", "failed_deployment", "restart_loop", "stopped", "volume",
-        "oom_killed", "client_errors", "stuck_deployment", "missing", "traffic_lost", "traffic_surge", "error_logs",
-    ]  # fmt: skip
+    kind: Kind
     severity: Severity
     since: Moment
     ongoing: bool

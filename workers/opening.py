@@ -6,14 +6,19 @@ import re
 from datetime import datetime, timedelta
 
 from workers import scripts
-from workers.analysis import causes
+from workers.analysis import Trouble, causes
 from workers.intake import tells_trouble
 from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, pack, unpack
-from workers.models import Alert, Cause, Finding, Incident, Severity, Survey, digest
+from workers.models import Alert, Finding, Incident, Severity, Survey, digest
+from workers.watching import CLEAN_SWEEPS
 
 AGAIN = "-again"
 LOOK_AGAIN_SECONDS = 300.0
 """An alert whose service looks healthy is looked at once more after this."""
+NEWEST = ("findings", "symptoms", "service", "window", "not_seen")
+"""What a round that has not begun takes over from a later sweep."""
+MOST_SYMPTOMS = 20
+"""Findings of others that an incident keeps; more of them say nothing new about its cause."""
 
 
 def open_incidents(
@@ -22,19 +27,24 @@ def open_incidents(
 ) -> list[str]:  # fmt: skip
     """Open or join an incident per cause, count the sweep as clean for the others, answer the alerts.
 
-    Returns the ids of the incidents that hold the trouble. May be done twice: everything in it is set-if-absent.
+    What is a symptom here gets no incident; the one that it had is joined to its cause's. Returns the ids of the
+    incidents that hold the trouble. May be done twice: everything in it is set-if-absent.
     """
-    alerts = alerts_of(sweep)
+    alerts, troubles = alerts_of(sweep), causes(findings, survey)
     held, answered = [], set()
-    for place, (cause, sick, _symptoms) in enumerate(causes(findings, survey)):
+    sources = {trouble.cause.key for trouble in troubles}
+    for place, trouble in enumerate(troubles):
+        sick = [*trouble.findings, *trouble.symptoms]
         # Trouble told without a service (a volume alert) is answered by the likeliest cause.
         named = [one for one in alerts if _names(one, sick) or (place == 0 and _names_nobody(one))]
-        incident = _incident(journal, survey, cause, sick, opened_at, tuple(alert.id for alert in alerts))
+        incident = _incident(journal, survey, trouble, opened_at, tuple(alert.id for alert in alerts))
         if _is_what_remains(journal, incident):
             continue
         held.append(_open(journal, incident, named, first_word_seconds))
+        _attach(journal, incident, held[-1], sources)
         answered |= {alert.id for alert in named}
-    _count_clean(sweep, journal, survey, findings, held)
+    suffering = {one.service_id for trouble in troubles for one in trouble.symptoms}
+    _count_clean(sweep, journal, survey, findings, held, suffering)
     for alert in alerts:
         if alert.id not in answered:
             _nothing(journal, survey, alert)
@@ -65,8 +75,9 @@ def mentions(text: str, service: str) -> bool:
 
 
 def _incident(
-    journal: Journal, survey: Survey, cause: Cause, sick: list[Finding], at: datetime, alerts: tuple[str, ...]
+    journal: Journal, survey: Survey, trouble: Trouble, at: datetime, alerts: tuple[str, ...]
 ) -> Incident:
+    cause = trouble.cause
     fingerprint = digest(survey.environment_id, cause.key)
     while journal.ask("hexists", f"{PREFIX}incident:{fingerprint}:{at:%Y%m%dT%H%M}", "ended"):
         at += timedelta(minutes=1)  # an earlier round of this very minute has ended
@@ -79,7 +90,8 @@ def _incident(
         environment_name=survey.environment_name,
         cause=cause,
         service=next((one for one in survey.services if one.id == cause.key), None),
-        findings=tuple(sick),
+        findings=tuple(trouble.findings),
+        symptoms=tuple(trouble.symptoms[:MOST_SYMPTOMS]),
         window=survey.window,
         opened_at=at,
         alert_ids=alerts,
@@ -110,23 +122,61 @@ def _open(journal: Journal, incident: Incident, named: list[Alert], first_word_s
     return holder.decode().removeprefix(PREFIX)
 
 
+def _attach(journal: Journal, incident: Incident, holder: str, sources: set[str]) -> None:
+    """What others suffer is kept newest; who had an incident of his own for it is joined to this one.
+
+    And the other way round: what an earlier sweep called a symptom, and is a cause here, stands for itself again.
+    """
+    key, tell = PREFIX + holder, f"{PREFIX}tell:{holder}"
+    # Who could not see who calls whom cannot say that it is no symptom.
+    blind = any(gap.startswith("who calls whom") for gap in incident.not_seen)
+    if not blind and journal.ask("hexists", key, "joined"):
+        before = journal.record_of(key, "incident", Incident) or incident
+        now = {name: getattr(incident, name) for name in NEWEST}
+        record = pack(before.model_copy(update=now), Incident)
+        journal.script(scripts.ON_ITS_OWN, [key, DUE, tell], record, CLEAN_SWEEPS)
+    suffering = pack(list(incident.symptoms), list[Finding])
+    if incident.symptoms or journal.ask("hexists", key, "r:suffering"):
+        journal.script(scripts.SUFFER, [key, DUE, tell], suffering)
+    for service in dict.fromkeys(one.service_id for one in incident.symptoms):
+        if service not in sources:
+            journal.script(scripts.JOIN, [OPEN, DUE, key], digest(incident.environment_id, service))
+
+
 def _count_clean(
-    sweep: Claim, journal: Journal, survey: Survey, findings: list[Finding], held: list[str]
+    sweep: Claim,
+    journal: Journal,
+    survey: Survey,
+    findings: list[Finding],
+    held: list[str],
+    suffering: set[str],
 ) -> None:
     """Open incidents of this environment that the sweep did not find again; a partial look proves nothing.
 
-    A service whose trouble counts as the platform's now is not well either.
+    A service whose trouble counts as the platform's now is not well either, nor is one that suffers from another:
+    what it has of its own cannot be told then.
     """
-    sick = {finding.service_id for finding in findings if finding.severity is not Severity.NOTICE}
+    sick = {finding.service_id for finding in findings if finding.severity is not Severity.NOTICE} | suffering
     for raw in journal.ask("hvals", OPEN):
         key = raw.decode()
         if key.removeprefix(PREFIX) in held:
             continue
         incident = journal.record_of(key, "incident", Incident)
-        if incident is None or incident.environment_id != survey.environment_id:
+        if incident is None or incident.environment_id != survey.environment_id or incident.cause.key in sick:
             continue
-        if incident.cause.key not in sick and not survey.gaps(incident.cause.name):
+        seen = journal.record_of(key, "seen", list[Finding]) or []
+        if not _is_still(incident, seen, survey, findings) and not survey.gaps(incident.cause.name):
             journal.script(scripts.CLEAN, [key, DUE], sweep.key)
+
+
+def _is_still(incident: Incident, seen: list[Finding], survey: Survey, findings: list[Finding]) -> bool:
+    """Whether the trouble only became known (what is usual did not heal), or its service is not there any more."""
+    cause = incident.cause
+    if cause.kind == "service" and all(one.id != cause.key for one in survey.services):
+        return True
+    kinds = {one.kind for one in (*incident.findings, *seen) if one.severity is not Severity.NOTICE}
+    own = [one for one in findings if one.service_id == cause.key]
+    return any(one.kind == "missing" or (one.usual and one.kind in kinds) for one in own)
 
 
 def _nothing(journal: Journal, survey: Survey, alert: Alert) -> None:

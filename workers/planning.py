@@ -107,6 +107,9 @@ def brief(incident: Incident, evidence: Evidence, verdict: Verdict) -> str:
         "cause in the code and plan the smallest change that ends the trouble. Read the code at the "
         "places below and whatever they lead to."
     )
+    if incident.symptoms:
+        names = ", ".join(dict.fromkeys(f"`{_line(one.service)[:80]}`" for one in incident.symptoms[:6]))
+        task += f" {names} only suffer from it: what has to change is this service, not they."
     parts = [
         task,
         _section("Facts", [f"{fact.id}: {_line(fact.text)}" for fact in evidence.facts]),

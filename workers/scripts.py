@@ -3,7 +3,8 @@
 Time is Redis's own everywhere, in milliseconds. A journal is a hash; `lease` in it is the lock, its place in `due`
 only the alarm. Every script that changes a claimed journal compares both fence and token first, so whoever lost
 the claim changes nothing. Field names: stage, fence, token, lease, not_before, run, deaths, tries, wanted, noted,
-asked (how often a person asked to mend it), ended, outcome, and `r:<name>` for records.
+asked (how often a person asked to mend it), joined (the incident of which this one is a symptom, or that an alert's
+words went to), ended, outcome, and `r:<name>` for records.
 """
 
 from __future__ import annotations
@@ -219,6 +220,58 @@ if ARGV[5]=='1' then redis.call('HSET',KEYS[4],'forwarded',1) end
 for i=6,#ARGV do adopt(KEYS[4],ARGV[i]) end
 redis.call('ZADD',KEYS[2],now+tonumber(ARGV[3]),KEYS[4])
 return KEYS[3]
+"""
+)
+
+JOIN = (
+    _NOW
+    + _RAISE
+    + """
+-- KEYS open, due, journal of the cause. ARGV fingerprint of a service that only suffers from it.
+-- Its own open incident is recorded as joined, once while that of the cause is open; 1 when this was new.
+local own=redis.call('HGET',KEYS[1],ARGV[1])
+if not own or own==KEYS[3] then return 0 end
+if redis.call('HEXISTS',own,'stage')==0 or redis.call('HEXISTS',own,'ended')==1 then return 0 end
+local before=redis.call('HGET',own,'joined')
+if before and (before==KEYS[3] or
+  (redis.call('HEXISTS',before,'stage')==1 and redis.call('HEXISTS',before,'ended')==0)) then return 0 end
+redis.call('HSET',own,'joined',KEYS[3])
+raise(own,KEYS[2])
+local at=string.find(own,'incident:')
+raise(string.sub(own,1,at-1)..'tell:'..string.sub(own,at),KEYS[2])
+return 1
+"""
+)
+
+ON_ITS_OWN = (
+    _NOW
+    + _RAISE
+    + """
+-- KEYS journal, due, tell. ARGV incident json, clean sweeps. A symptom that is a cause of its own after all; 1 when it
+-- was one. Not before so many sweeps found nothing of what it was joined to: the last of that is no trouble of its own.
+-- A round for which nothing was read yet begins with what is the matter now.
+local holder=redis.call('HGET',KEYS[1],'joined')
+if not holder or redis.call('HEXISTS',KEYS[1],'ended')==1 then return 0 end
+local of=redis.call('HMGET',holder,'stage','ended','clean')
+if of[1] and not of[2] and tonumber(of[3] or 0)<tonumber(ARGV[2]) then return 0 end
+redis.call('HDEL',KEYS[1],'joined')
+if redis.call('HEXISTS',KEYS[1],'r:evidence')==0 then redis.call('HSET',KEYS[1],'r:incident',ARGV[1]) end
+raise(KEYS[1],KEYS[2])
+raise(KEYS[3],KEYS[2])
+return 1
+"""
+)
+
+SUFFER = (
+    _NOW
+    + _RAISE
+    + """
+-- KEYS journal, due, tell. ARGV findings json. The newest of what others suffer because of it; 1 when it changed.
+if redis.call('HEXISTS',KEYS[1],'stage')==0 or redis.call('HEXISTS',KEYS[1],'ended')==1 then return 0 end
+if redis.call('HGET',KEYS[1],'r:suffering')==ARGV[1] then return 0 end
+redis.call('HSET',KEYS[1],'r:suffering',ARGV[1])
+raise(KEYS[3],KEYS[2])
+return 1
 """
 )
 

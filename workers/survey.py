@@ -1,24 +1,29 @@
-"""The environment as it is and was in the window. Every read that fails is said: absent is not healthy."""
+"""The environment as it is and was in the window. Every read that fails is said: absent is not healthy.
+
+Three requests side by side (what there is, what it used, what it said), then one for every twenty services: their
+traffic, and the limits of those whose metrics name none. A hundred services are eight requests.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import (
-    ContainerStart,
     Deployment,
     Environment,
+    PlatformEvent,
     Point,
     Service,
     Survey,
+    TrafficMinute,
     Volume,
     Window,
 )  # fmt: skip
-from workers.railway import Railway, ServiceUsage, Traffic
+from workers.railway import Ask, Edge, Railway, ServiceUsage, Shape, Spoken, Used, batches, calls
 
 T = TypeVar("T")
 
@@ -36,14 +41,17 @@ class _Parts:
     failed: list[RailwayBusy | RailwayRefused] = field(default_factory=list)
     not_seen: list[str] = field(default_factory=list)
 
-    def take(self, name: str, part: Future[T], absent: T) -> T:
-        self.asked += 1
+    def take(self, names: tuple[str, ...], part: Callable[[], T], absent: T) -> T:
+        self.asked += len(names)
         try:
-            return part.result()
+            return part()
         except (RailwayBusy, RailwayRefused) as error:
-            self.failed.append(error)
-            self.not_seen.append(f"{name}: {error}")
+            self.lack(dict.fromkeys(names, error))
             return absent
+
+    def lack(self, failed: Mapping[str, RailwayBusy | RailwayRefused]) -> None:
+        self.failed += failed.values()
+        self.not_seen += [f"{name}: {error}" for name, error in failed.items()]
 
     def raise_if_all_failed(self) -> None:
         """Nothing but names came: rather look again later than judge by them."""
@@ -52,27 +60,13 @@ class _Parts:
             raise busy
 
 
-class _Asked(NamedTuple):
-    """What is being read beside the architecture."""
-
-    usage: Future[dict[str, ServiceUsage]]
-    starts: Future[tuple[ContainerStart, ...]]
-    history: Future[list[Deployment]]
-    volumes: Future[dict[str | None, tuple[Volume, ...]]]
-    branches: Future[dict[str, str]]
-    project: Future[str]
-    platform: Future[str | None]
-
-
 class _Read(NamedTuple):
-    """What came of it; for a part that failed, nothing."""
+    """All that came, in the words of the survey; for a part that failed, nothing."""
 
-    usage: dict[str, ServiceUsage]
-    traffic: Traffic
-    starts: tuple[ContainerStart, ...]
-    history: list[Deployment]
-    volumes: dict[str | None, tuple[Volume, ...]]
-    branches: dict[str, str]
+    shape: Shape
+    used: Used
+    spoken: Spoken
+    edge: Edge
 
 
 def survey(railway: Railway, environment: Environment, window: Window, step_seconds: int) -> Survey:
@@ -83,64 +77,88 @@ def survey(railway: Railway, environment: Environment, window: Window, step_seco
     """
     parts = _Parts()
     with ThreadPoolExecutor(READERS, thread_name_prefix="survey") as pool:
-        shape = pool.submit(railway.architecture, environment)
-        asked = _ask(pool, railway, environment, window, step_seconds)
+        shaped = pool.submit(railway.shape, environment, HISTORY, window)
+        using = pool.submit(railway.used, environment, window, step_seconds)
+        speaking = pool.submit(railway.spoken, environment, window, step_seconds)
         try:
-            shown = shape.result()
+            shape = shaped.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-        ids = [one.id for one in shown.services if one.public or one.serving or one.latest]
-        traffic = pool.submit(railway.traffic, environment, ids, window, step_seconds)
-        used = parts.take("CPU and memory", asked.usage, {})
-        bare = [one for one, seen in used.items() if seen.cpu_limit is None or seen.memory_limit is None]
-        limits = pool.submit(railway.limits, environment, bare)
-        known = parts.take("limits", limits, {}) if bare else {}
-        read = _collect(
-            parts, asked, {one: _limited(seen, known.get(one)) for one, seen in used.items()}, traffic
-        )
-        project = parts.take("project name", asked.project, environment.project_id)
-        incident = parts.take("Railway's own status", asked.platform, None)
+        used = parts.take(("CPU and memory", "disk"), using.result, Used({}, False, {}, ()))
+        edges = [
+            (asks, pool.submit(railway.edge, environment, asks, window, step_seconds))
+            for asks in batches(_asks(shape, used))
+        ]
+        edge = _joined(parts, shape, edges)
+        names = ("container starts", "error lines", "who calls whom: lookups")
+        spoken = parts.take(names, speaking.result, Spoken((), {}, (), {}, ()))
+    parts.asked += shape.asked
+    for some in (shape.failed, used.failed, spoken.failed):
+        parts.lack(some)
     parts.raise_if_all_failed()
-    names = {one.id: one.name for one in shown.services}
-    refused = [f"traffic of {names.get(one, one)}: {why}" for one, why in read.traffic.refused.items()]
+    return _survey(environment, window, step_seconds, _Read(shape, used, spoken, edge), parts)
+
+
+def _asks(shape: Shape, used: Used) -> list[Ask]:
+    """Traffic of whatever was ever deployed, limits of what was measured without any."""
+    services = shape.architecture.services
+    talks = {one.id for one in services if one.public or one.serving or one.latest}
+    bare = {name for name, one in used.usage.items() if one.cpu_limit is None or one.memory_limit is None}
+    ids = dict.fromkeys([one.id for one in services if one.id in talks | bare])
+    return [Ask(one, one in talks, one in bare) for one in ids]
+
+
+def _joined(parts: _Parts, shape: Shape, edges: list[tuple[tuple[Ask, ...], Future[Edge]]]) -> Edge:
+    """All batches as one. One that failed hides the traffic of its own services; all of them are one sentence."""
+    names = {one.id: one.name for one in shape.architecture.services}
+    joined = Edge({}, {}, {}, {}, [])
+    failed: dict[str, RailwayBusy | RailwayRefused] = {}
+    for asks, future in edges:
+        try:
+            one = future.result()
+        except (RailwayBusy, RailwayRefused) as error:
+            failed |= {ask.service_id: error for ask in asks}
+            continue
+        joined.traffic.update(one.traffic)
+        joined.limits.update(one.limits)
+        joined.refused.update(one.refused)
+        joined.limits_refused.update(one.limits_refused)
+        joined.missing.extend(one.missing)
+    asked = sum(len(asks) for asks, _ in edges)
+    parts.asked += bool(edges)
+    if asked and len(failed) == asked:
+        parts.lack({"traffic": next(iter(failed.values()))})
+        return joined
+    refused = {**joined.refused, **{one: str(error) for one, error in failed.items()}}
+    parts.not_seen += [f"traffic of {names.get(one, one)}: {why}" for one, why in refused.items()]
+    parts.not_seen += dict.fromkeys(f"limits: {why}" for why in joined.limits_refused.values())
+    parts.not_seen += dict.fromkeys(joined.missing)
+    return joined
+
+
+def _survey(
+    environment: Environment, window: Window, step_seconds: int, read: _Read, parts: _Parts
+) -> Survey:
+    shape = read.shape
+    services = _with_volumes(shape.architecture.services, shape.volumes)
+    missing = dict.fromkeys((*shape.architecture.not_seen, *read.used.missing, *read.spoken.missing))
+    unmeasured = read.used.stray and any(one.serving and one.id not in read.used.usage for one in services)
     return Survey(
         project_id=environment.project_id,
-        project_name=project,
+        project_name=shape.project_name or environment.project_id,
         environment_id=environment.environment_id,
-        environment_name=shown.environment_name,
+        environment_name=shape.architecture.environment_name,
         window=window,
         step_seconds=step_seconds,
-        services=tuple(
-            _complete(one, read, step_seconds) for one in _with_volumes(shown.services, read.volumes)
+        services=tuple(_complete(one, read, step_seconds) for one in services),
+        calls=calls(services, shape.variables, read.spoken.lookups),
+        platform_incident=shape.platform_incident,
+        not_seen=(
+            *missing,
+            *(["CPU and memory: there are series that name no service"] if unmeasured else []),
+            *dict.fromkeys(parts.not_seen),
         ),
-        platform_incident=incident,
-        not_seen=(*shown.not_seen, *refused, *parts.not_seen),
-    )
-
-
-def _ask(
-    pool: ThreadPoolExecutor, railway: Railway, environment: Environment, window: Window, step_seconds: int
-) -> _Asked:
-    return _Asked(
-        usage=pool.submit(railway.usage, environment, window, step_seconds),
-        starts=pool.submit(railway.container_starts, environment, window),
-        history=pool.submit(railway.deployments, environment, None, HISTORY),
-        volumes=pool.submit(railway.volumes, environment),
-        branches=pool.submit(railway.branches, environment),
-        project=pool.submit(railway.project_name, environment.project_id),
-        platform=pool.submit(railway.platform_incident),
-    )
-
-
-def _collect(parts: _Parts, asked: _Asked, usage: dict[str, ServiceUsage], traffic: Future[Traffic]) -> _Read:
-    return _Read(
-        usage=usage,
-        traffic=parts.take("traffic", traffic, Traffic(by_service={})),
-        starts=parts.take("container starts", asked.starts, ()),
-        history=parts.take("deployments", asked.history, []),
-        volumes=parts.take("volumes", asked.volumes, {}),
-        branches=parts.take("deployment branches", asked.branches, {}),
     )
 
 
@@ -154,22 +172,39 @@ def _limited(seen: ServiceUsage, limits: tuple[float | None, float | None] | Non
 
 def _complete(service: Service, read: _Read, step_seconds: int) -> Service:
     """The service with its series and its history."""
-    named = [one for one in (service.serving, service.latest) if one]
-    known = {one.id: one for one in (*named, *(one for one in read.history if one.service_id == service.id))}
-    seen = _per_replica(read.usage.get(service.id, ServiceUsage()), service.replicas)
-    minutes = read.traffic.by_service.get(service.id, ())
+    known = _deployments(service, read.shape.history)
+    used = _limited(read.used.usage.get(service.id, ServiceUsage()), read.edge.limits.get(service.id))
+    seen = _per_replica(used, service.replicas)
+    minutes: tuple[TrafficMinute, ...] = read.edge.traffic.get(service.id, ())
     return service.model_copy(
         update={
-            "branch": read.branches.get(service.id) or service.branch,
+            "branch": read.shape.branches.get(service.id) or service.branch,
             "public": service.public or any(minute.requests for minute in minutes),
             "deployments": tuple(sorted(known.values(), key=lambda one: one.created_at, reverse=True)),
             "cpu_limit": seen.cpu_limit,
             "memory_limit": seen.memory_limit,
             "usage": seen.instances,
+            "disk": seen.disk,
             "traffic": minutes,
             "traffic_step_seconds": step_seconds,
-            "starts": tuple(one for one in read.starts if one.deployment_id in known),
+            "starts": tuple(one for one in read.spoken.starts if one.deployment_id in known),
+            "events": _events(service, known, read.shape),
+            "error_lines": read.spoken.errors.get(service.id, ()),
         }
+    )
+
+
+def _deployments(service: Service, history: list[Deployment]) -> dict[str, Deployment]:
+    named = [one for one in (service.serving, service.latest) if one]
+    return {one.id: one for one in (*named, *(one for one in history if one.service_id == service.id))}
+
+
+def _events(service: Service, known: Mapping[str, Deployment], shape: Shape) -> tuple[PlatformEvent, ...]:
+    """Of the feed, what names the service, or else one of its deployments."""
+    return tuple(
+        one.event
+        for one in shape.events
+        if one.service_id == service.id or (one.service_id is None and one.event.deployment_id in known)
     )
 
 

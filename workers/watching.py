@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from workers import analysis, closings, scripts, survey
+from workers import analysis, closings, past, scripts, survey
 from workers.github import GitHub
 from workers.journal import Claim, Journal
 from workers.models import (
@@ -15,6 +15,7 @@ from workers.models import (
     Finding,
     Incident,
     PullRequest,
+    Severity,
     Survey,
     Watch,
     Window,
@@ -38,6 +39,10 @@ def watch(
 ) -> None:  # fmt: skip
     """Look once and let go of the claim: to look again later, or as the end of the round."""
     incident, pull = claim.need("incident", Incident), claim.get("pull", PullRequest)
+    if not claim.text("joined") and pull is None and "r:outcome" not in claim.fields:
+        # It stood aside as a symptom of another incident, and is a cause of its own after all.
+        claim.hand_on(_where_it_stopped(claim), tell=tell)
+        return
     if pull is None or pull.state == "closed":
         _until_clean(claim, tell)
         return
@@ -51,7 +56,13 @@ def watch(
         claim.keep("watch", Watch, Watch(held=False, sentence=sentence))
         claim.hand_on("watch", after=LOOK_AGAIN_SECONDS, tell=tell)
         return
-    _after_merge(claim, railway, settings, incident, pull, now, tell)
+    _after_merge(claim, railway, settings, journal, incident, pull, now, tell)
+
+
+def _where_it_stopped(claim: Claim) -> str:
+    """The stage from which a round goes on; `plan` reserves again what was given back."""
+    made = (("evidence", "enrich"), ("verdict", "diagnose"))
+    return next((stage for record, stage in made if f"r:{record}" not in claim.fields), "plan")
 
 
 def _until_clean(claim: Claim, tell: str) -> None:
@@ -86,8 +97,8 @@ def _ask(claim: Claim, github: GitHub, journal: Journal, pull: PullRequest) -> P
 
 
 def _after_merge(
-    claim: Claim, railway: Railway, settings: Settings, incident: Incident, pull: PullRequest,
-    now: datetime, tell: str,
+    claim: Claim, railway: Railway, settings: Settings, journal: Journal, incident: Incident,
+    pull: PullRequest, now: datetime, tell: str,
 ) -> None:  # fmt: skip
     merged_at = claim.step("merged_at", datetime, lambda: now)
     environment = Environment(project_id=incident.project_id, environment_id=incident.environment_id)
@@ -109,7 +120,8 @@ def _after_merge(
     seen = claim.step(
         "after", Survey, lambda: survey.survey(railway, environment, window, settings.step_seconds)
     )
-    findings = analysis.judge(seen, persist_minutes=settings.persist_minutes)
+    known = past.usual(past.read(journal, incident.environment_id, since), since)
+    findings = analysis.judge(seen, persist_minutes=settings.persist_minutes, past=known)
     _finish(claim, compare(incident, seen, findings), tell)
 
 
@@ -125,9 +137,14 @@ def _deployed(
 
 
 def compare(incident: Incident, seen: Survey, findings: list[Finding]) -> Watch:
-    """Whether the signature of the incident is gone in a window that lies wholly after the deployment."""
-    kinds = {finding.kind for finding in incident.findings}
-    again = [one for one in findings if one.service_id == incident.cause.key and one.kind in kinds]
+    """Whether the signature of the incident is gone in a window that lies wholly after the deployment.
+
+    What is usual by now has not healed; a notice beside the trouble was none of it, and may stay.
+    """
+    loud = {one.kind for one in incident.findings if one.severity is not Severity.NOTICE}
+    kinds = loud or {one.kind for one in incident.findings}
+    own = [one for one in findings if one.service_id == incident.cause.key and one.kind in kinds]
+    again = [one for one in own if one.usual or one.severity is not Severity.NOTICE or not loud]
     service = next((one for one in seen.services if one.id == incident.cause.key), None)
     requests = sum(minute.requests for minute in service.traffic) if service else 0
     errors = sum(minute.server_errors for minute in service.traffic) if service else 0
@@ -140,8 +157,16 @@ def compare(incident: Incident, seen: Survey, findings: list[Finding]) -> Watch:
         why = "; ".join(gaps) or "the service is not there any more"
         return Watch(held=False, sentence=f"could not be measured again: {why}")
     traffic = f"{errors} of {requests} requests failed" if requests else "there was no traffic"
-    return Watch(
-        held=True, sentence=f"it held: over {minutes} after the deployment {traffic}", numbers=numbers
+    sentence = f"it held: over {minutes} after the deployment {traffic}{_still_suffering(incident, findings)}"
+    return Watch(held=True, sentence=sentence, numbers=numbers)
+
+
+def _still_suffering(incident: Incident, findings: list[Finding]) -> str:
+    """Who suffered from it and is sick all the same: then that was not, or not only, because of this service."""
+    sick = {one.service_id for one in findings if one.severity is not Severity.NOTICE}
+    names = dict.fromkeys(one.service[:60] for one in incident.symptoms if one.service_id in sick)
+    return (
+        f"; not well yet, though counted as suffering from it: {', '.join(list(names)[:4])}" if names else ""
     )
 
 

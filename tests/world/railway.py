@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +18,50 @@ from starlette.routing import Route
 from tests.world.railway_answers import Answers
 from tests.world.railway_types import (
     LogRow,
+    Lookup,
     Request,
     Sample,
     World,
     WorldDeployment,
+    WorldEvent,
     WorldService,
     WorldVolume,
 )  # fmt: skip
 from tests.world.serving import Faults
 
 __all__ = [
-    "LogRow", "RailwayStandIn", "Request", "Sample", "World", "WorldDeployment", "WorldService",
-    "WorldVolume",
+    "Budget", "LogRow", "Lookup", "RailwayStandIn", "Request", "Sample", "World", "WorldDeployment", "WorldEvent",
+    "WorldService", "WorldVolume",
 ]  # fmt: skip
 SDL = (Path(__file__).parent / "railway.graphql").read_text()
 SCHEMA = build_schema(SDL)
+
+
+@dataclass
+class Budget:
+    """Requests an hour. `resets_at`: epoch seconds; unset, the next full hour, when all are there again."""
+
+    limit: int = 100_000
+    """More than any run of tests asks for."""
+    spent: int = 0
+    resets_at: float | None = None
+    hour: int = 0
+
+    def spend(self, now: float) -> tuple[bool, dict[str, str]]:
+        """Whether one more may be answered, and what the headers say of the rest."""
+        hour = int(now // 3600)
+        if self.resets_at is None and hour != self.hour:
+            self.hour, self.spent = hour, 0
+        granted = self.spent < self.limit
+        self.spent += granted
+        resets = self.resets_at or (hour + 1) * 3600
+        said = {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.limit - self.spent),
+            "X-RateLimit-Reset": datetime.fromtimestamp(resets, UTC).isoformat().replace("+00:00", "Z"),
+            "RateLimit-Policy": f"{self.limit};w=3600",
+        }
+        return granted, said if granted else said | {"Retry-After": str(max(1, int(resets - now)))}
 
 
 class RailwayStandIn:
@@ -40,7 +72,7 @@ class RailwayStandIn:
 
     def __init__(self, world: World, token: str = "railway-token", project_token: str | None = None) -> None:  # noqa: S107  (made up)
         self.world, self.token, self.project_token = world, token, project_token
-        self.faults = Faults()
+        self.faults, self.budget = Faults(), Budget()
         self.operations: list[str] = []
         self.page_limit: int | None = None
         self.broken: dict[str, str] = {}
@@ -52,10 +84,11 @@ class RailwayStandIn:
         self.app = Starlette(routes=[Route("/{path:path}", self._answer, methods=["POST"])])
 
     async def _answer(self, request: HttpRequest) -> Response:
-        holder = self._holder(request)
-        status, body = await run_in_threadpool(self.ask, await request.json(), holder)
-        limits = {"X-RateLimit-Limit": "10000", "X-RateLimit-Remaining": str(10_000 - len(self.operations))}
-        return JSONResponse(body, status, headers=limits | {"X-RateLimit-Reset": "2030-01-01T00:00:00Z"})
+        granted, headers = self.budget.spend(time.time())
+        if not granted:
+            return Response(status_code=429, headers=headers)
+        status, body = await run_in_threadpool(self.ask, await request.json(), self._holder(request))
+        return JSONResponse(body, status, headers=headers)
 
     def _holder(self, request: HttpRequest) -> str:
         if request.headers.get("authorization") == f"Bearer {self.token}":

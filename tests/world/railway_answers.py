@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from graphql import GraphQLError
 
 from tests.world import log_filter, railway_series
-from tests.world.railway_types import LogRow, Request, World, WorldDeployment, WorldService
+from tests.world.railway_types import LogRow, Lookup, Request, World, WorldDeployment, WorldService
 
 DEFAULT_LINES, MOST_LINES, DEFAULT_PAGE = 100, 5000, 20
 NOT_AUTHORIZED = "Not Authorized"
@@ -103,6 +103,7 @@ class Answers:
             "volumeInstances": self._pages(
                 [volume for one in world.services for volume in self._volumes(one)]
             ),
+            "variables": self._pages(self._variables()),
             "deploymentTriggers": self._pages([self._trigger(one) for one in world.services if one.repo]),
             "deployments": self._pages([self._deployment(one) for one in deployments]),
         }
@@ -161,6 +162,44 @@ class Answers:
             "provider": "github",
             "checkSuites": False,
         }
+
+    def _variables(self) -> list[Json]:
+        owners: list[tuple[str | None, dict[str, list[str]]]] = [(None, self.world.shared_variables)]
+        owners += [(one.id, one.variables) for one in self.world.services]
+        return [
+            {
+                "id": f"variable-{owner}-{name}",
+                "name": name,
+                "references": references,
+                "serviceId": owner,
+                "environmentId": self.world.environment_id,
+                "isSealed": False,
+                "createdAt": moment(0),
+                "updatedAt": moment(0),
+            }
+            for owner, variables in owners
+            for name, references in variables.items()
+        ]
+
+    def events(self, info: Any, projectId: str, environmentId: str | None = None, **asked: Any) -> Json:
+        self._let_in(project=projectId, environment=environmentId)
+        wanted = asked.pop("filter", None) or {}
+        found = [
+            {
+                "id": f"event-{number}",
+                "object": one.object,
+                "action": one.action,
+                "severity": one.severity,
+                "createdAt": moment(one.at),
+                "environmentId": self.world.environment_id,
+                "projectId": self.world.project_id,
+                "activityPayload": one.payload,
+                "payload": one.payload,
+            }
+            for number, one in enumerate(sorted(self.world.events, key=lambda one: -one.at))
+            if _listed(wanted.get("object"), one.object) and _listed(wanted.get("action"), one.action)
+        ]
+        return self._pages(found)(info, **asked)
 
     # ---- deployments -------------------------------------------------------------------------
 
@@ -229,6 +268,22 @@ class Answers:
         ]
         chosen = anchored(self._filtered(every, asked), lambda pair: pair[1].at, asked)
         return [self._line(one, row) for one, row in chosen]
+
+    def dnsQueryLogs(self, _info: Any, environmentId: str, **asked: Any) -> list[Json]:
+        self._let_in(environment=environmentId)
+        means = matcher(asked)
+        every = [
+            (service, one)
+            for service in self.world.services
+            for one in service.lookups
+            if asked.get("serviceId") in (None, service.id)
+        ]
+        meant = [
+            (service, one)
+            for service, one in every
+            if means(one.qname, {"qname": one.qname, "zone": one.zone, "rcode": one.rcode})
+        ]
+        return [lookup(service, one) for service, one in anchored(meant, lambda pair: pair[1].at, asked)]
 
     def httpLogs(self, _info: Any, deploymentId: str, **asked: Any) -> list[Json]:
         self._find(deploymentId)
@@ -404,6 +459,26 @@ def matcher(asked: Json) -> log_filter.Matches:
         return log_filter.parse(asked.get("filter") or "")
     except ValueError as error:
         raise GraphQLError(f"Invalid filter: {error}") from error
+
+
+def _listed(wanted: Json | None, value: str) -> bool:
+    allowed = (wanted or {}).get("in")
+    return (allowed is None or value in allowed) and value not in ((wanted or {}).get("notIn") or [])
+
+
+def lookup(service: WorldService, one: Lookup) -> Json:
+    return {
+        "queriedAt": nanoseconds(one.at),
+        "qname": one.qname,
+        "qtype": "AAAA",
+        "rcode": one.rcode,
+        "queryZone": one.zone,
+        "answers": ["fd12::1"] if one.rcode == "NOERROR" else [],
+        "cnameChain": [],
+        "serviceId": service.id,
+        "deploymentId": one.deployment_id,
+        "deploymentInstanceId": one.instance_id,
+    }
 
 
 def http_facts(one: Request) -> dict[str, str | float]:

@@ -64,6 +64,10 @@ def _means(
 ) -> dict[tuple[str, str, int], float]:
     """Mean of each replica's samples per step."""
     found: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+    if measure == "DISK_USAGE_GB":
+        for at, used in service.disk:
+            if start <= at <= end:
+                found["", "", _floor(at, step)].append(used)
     read = MEASURES.get(measure)
     for sample in service.samples:
         value = read(service, sample) if read and start <= sample.at <= end else None

@@ -47,6 +47,32 @@ class Request:
 
 
 @dataclass
+class Lookup:
+    """A name that a service asked for: `shop.railway.internal` lies in the internal zone."""
+
+    at: float
+    qname: str
+    rcode: str = "NOERROR"
+    deployment_id: str = ""
+    instance_id: str = ""
+
+    @property
+    def zone(self) -> str:
+        return "internal" if self.qname.lower().rstrip(".").endswith(".railway.internal") else "external"
+
+
+@dataclass
+class WorldEvent:
+    """An entry of the feed; `payload` is what `activityPayload` and `payload` hold."""
+
+    at: float
+    object: str
+    action: str
+    payload: Any = None
+    severity: str = "INFO"
+
+
+@dataclass
 class WorldDeployment:
     """A deployment; `instances` are pairs of id and DeploymentInstanceStatus."""
 
@@ -96,6 +122,11 @@ class WorldService:
     sleeps: bool = False
     volumes_attached: bool = True
     """False: the volumes name no service."""
+    variables: dict[str, list[str]] = field(default_factory=dict)
+    """Names of variables and what each refers to."""
+    lookups: list[Lookup] = field(default_factory=list)
+    disk: list[tuple[float, float]] = field(default_factory=list)
+    """GB on its volumes: epoch seconds, value."""
 
 
 @dataclass
@@ -109,4 +140,6 @@ class World:
     services: list[WorldService] = field(default_factory=list)
     workspace_id: str = "workspace-1"
     platform_incident: str | None = None
+    shared_variables: dict[str, list[str]] = field(default_factory=dict)
+    events: list[WorldEvent] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)

@@ -30,6 +30,8 @@ class Faults:
 
     waiting: list[Fault] = field(default_factory=list)
     played: list[tuple[Kind, str]] = field(default_factory=list)
+    delay_seconds: float = 0.0
+    """Every answer begins so late, faults too."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(
@@ -65,6 +67,8 @@ class Faulty:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         fault = self.faults.take(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        if self.faults.delay_seconds:
+            await asyncio.sleep(self.faults.delay_seconds)
         if fault is None:
             await self.app(scope, receive, send)
         elif fault.kind == "hang":

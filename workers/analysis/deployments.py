@@ -1,29 +1,27 @@
-"""What Railway says of one service's deployments: crashed, failed, stopped, started again and again."""
+"""What Railway says of one service's deployments: crashed, failed, stuck, stopped, or gone."""
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime, timedelta
 
-from workers.analysis.words import clock, since, span
-from workers.models import Deployment, Finding, Service, Severity, Survey
+from workers.analysis.case import Case
+from workers.analysis.words import clock, span
+from workers.models import Deployment, Finding, Severity
 
-FEWEST_STARTS = 3
-MORE_THAN_REPLICAS = 2
-"""Starts of one deployment beyond its replicas: a rollout starts each replica once, a host move too."""
-WAKES_TO_DOUBT = 8
-"""A service that sleeps is started by its visitors; so many starts are none of theirs."""
 OLD_NEWS = timedelta(days=7)
 """A failed deployment that nobody repeated for so long, while an older one serves, is known."""
 GONE = {"REMOVED", "REMOVING", "SKIPPED"}
+UNDER_WAY = {"BUILDING", "DEPLOYING", "INITIALIZING", "QUEUED"}
+STUCK, LONG_STUCK = timedelta(minutes=30), timedelta(minutes=90)
+"""Builds and health checks end by themselves sooner; while an older one serves there is time."""
 
 
-def judge_deployments(service: Service, survey: Survey) -> list[Finding]:
-    """Crashed, failed, stopped, restarting: at most one of each."""
-    crashed = _crashed(service, survey)
+def judge_deployments(case: Case) -> list[Finding]:
+    """Crashed, failed, stuck, stopped or gone: at most one of each."""
+    crashed = _crashed(case)
     found = [
-        crashed, _failed(service, survey), _restarts(service, survey),
-        None if crashed else _stopped(service, survey),
+        crashed, _failed(case) or _failed_by_event(case), _stuck(case),
+        None if crashed else _stopped(case), _gone(case),
     ]  # fmt: skip
     return [finding for finding in found if finding is not None]
 
@@ -36,8 +34,17 @@ def _name(deployment: Deployment) -> str:
     return f"commit {deployment.commit[:7]}" if deployment.commit else f"deployment {deployment.id[:8]}"
 
 
-def _crashed(service: Service, survey: Survey) -> Finding | None:
+def _older(case: Case) -> Deployment | None:
+    """The deployment that serves while the newest one does not, if it is alive."""
+    serving, newest = case.service.serving, case.service.latest
+    if serving is None or (newest is not None and serving.id == newest.id):
+        return None
+    return serving if serving.status in ("SUCCESS", "SLEEPING") and not serving.stopped else None
+
+
+def _crashed(case: Case) -> Finding | None:
     """The serving deployment crashed; one that never served and crashed is a failed one too."""
+    service, window = case.service, case.survey.window
     for sick in (service.serving, service.latest):
         states = [state for state in sick.instance_states if state not in GONE] if sick else []
         all_crashed = bool(states) and all(state == "CRASHED" for state in states)
@@ -50,75 +57,74 @@ def _crashed(service: Service, survey: Survey) -> Finding | None:
         if other is not None and alive and not running:
             rest = f"; {_name(other)} still answers"
         at = _told_at(sick)
-        sentence = f"{service.name} crashed at {clock(at, survey.window)} ({_name(sick)}){rest}"
-        return Finding(
-            service_id=service.id, service=service.name, kind="crashed", since=at, ongoing=True,
-            severity=Severity.WARNING if alive or service.cron else Severity.CRITICAL,
+        return case.found(
+            "crashed", Severity.WARNING if alive or service.cron else Severity.CRITICAL, at,
+            f"{service.name} crashed at {clock(at, window)} ({_name(sick)}){rest}",
             numbers={"running_replicas": float(running), "replicas": float(len(states))},
-            sentence=sentence, deployment_id=sick.id,
+            deployment_id=sick.id,
         )  # fmt: skip
     return None
 
 
-def _failed(service: Service, survey: Survey) -> Finding | None:
-    newest = service.latest
+def _failed(case: Case) -> Finding | None:
+    service, window, newest = case.service, case.survey.window, case.service.latest
     if newest is None or newest.status != "FAILED":
         return None
-    serving = service.serving if service.serving and service.serving.id != newest.id else None
-    alive = serving is not None and serving.status in ("SUCCESS", "SLEEPING") and not serving.stopped
-    at = _told_at(newest)
-    what = f"{service.name}'s newest deployment ({_name(newest)}) failed at {clock(at, survey.window)}"
-    rest = f"an older one ({_name(serving)}) still serves" if alive and serving else "no other one serves"
-    severity = Severity.WARNING if alive else Severity.CRITICAL
-    if alive and survey.window.end - at > OLD_NEWS:
+    older, at = _older(case), _told_at(newest)
+    what = f"{service.name}'s newest deployment ({_name(newest)}) failed at {clock(at, window)}"
+    rest = f"an older one ({_name(older)}) still serves" if older else "no other one serves"
+    severity = Severity.WARNING if older else Severity.CRITICAL
+    if older and window.end - at > OLD_NEWS:
         severity = Severity.NOTICE
     tries = sum(
-        1
-        for one in service.deployments
-        if one.status == "FAILED" and one.created_at >= at - timedelta(days=1)
+        one.status == "FAILED" and one.created_at >= at - timedelta(days=1) for one in service.deployments
     )
-    return Finding(
-        service_id=service.id, service=service.name, kind="failed_deployment", severity=severity, since=at,
-        ongoing=True, numbers={"failed_deployments": float(max(1, tries)), "older_serves": float(alive)},
-        sentence=f"{what}; {rest}", deployment_id=newest.id,
-    )  # fmt: skip
+    numbers = {"failed_deployments": float(max(1, tries)), "older_serves": float(older is not None)}
+    return case.found(
+        "failed_deployment", severity, at, f"{what}; {rest}", numbers=numbers, deployment_id=newest.id
+    )
 
 
-def _restarts(service: Service, survey: Survey) -> Finding | None:
-    if service.cron:
+def _failed_by_event(case: Case) -> Finding | None:
+    """The newest deployment failed as far as the feed alone tells; one that went live afterwards mends that."""
+    if case.service.latest is not None:
         return None
-    counts = Counter(start.deployment_id for start in service.starts)
-    known = {one.id: one for one in (*service.deployments, service.latest, service.serving) if one}
-    for deployment_id, count in counts.most_common():
-        deployment = known.get(deployment_id)
-        replicas = max(1, service.replicas, deployment.replicas if deployment else 1)
-        needed = max(FEWEST_STARTS, replicas + MORE_THAN_REPLICAS, WAKES_TO_DOUBT if service.sleeps else 0)
-        if count >= needed:
-            return _say_restarts(service, survey, deployment_id, count, replicas)
-    return None
-
-
-def _say_restarts(service: Service, survey: Survey, deployment_id: str, count: int, replicas: int) -> Finding:
-    starts = sorted(start.at for start in service.starts if start.deployment_id == deployment_id)
-    quiet = (survey.window.end - starts[-1]).total_seconds()
-    usual = (starts[-1] - starts[0]).total_seconds() / (len(starts) - 1)
-    ongoing = quiet <= max(3 * usual, 0.1 * survey.window.seconds)
-    of_replicas = f" for {replicas} replicas" if replicas > 1 else ""
-    sentence = (
-        f"{service.name}'s container was started {count} times{of_replicas} within {span(survey.window.seconds)}, "
-        f"{since(starts[0], survey.window, 0)}; the last time at {clock(starts[-1], survey.window)}"
-    )
-    return Finding(
-        service_id=service.id, service=service.name, kind="restart_loop", since=starts[0], ongoing=ongoing,
-        severity=Severity.CRITICAL if ongoing else Severity.WARNING,
-        numbers={"starts": float(count), "replicas": float(replicas), "seconds_between": round(usual, 1)},
-        sentence=sentence, deployment_id=deployment_id,
+    outcomes = [one for one in case.service.events if one.kind in ("failed", "deployed")]
+    failed = [one for one in outcomes if one.kind == "failed"]
+    if not failed:
+        return None
+    last, ongoing = failed[-1], outcomes[-1].kind == "failed"
+    sentence = f"a deployment of {case.service.name} failed at {clock(last.at, case.survey.window)}"
+    return case.found(
+        "failed_deployment", Severity.WARNING if ongoing else Severity.NOTICE, last.at,
+        sentence if ongoing else f"{sentence}; a later one went live", ongoing=ongoing,
+        numbers={"failed_deployments": float(len(failed))}, deployment_id=last.deployment_id,
     )  # fmt: skip
 
 
-def _stopped(service: Service, survey: Survey) -> Finding | None:
+def _stuck(case: Case) -> Finding | None:
+    """A deployment that has been under way for longer than any build or health check lasts."""
+    newest = case.service.latest
+    if newest is None or newest.status not in UNDER_WAY:
+        return None
+    waited, older = case.survey.window.end - newest.created_at, _older(case)
+    if waited < STUCK:
+        return None
+    loud = older is None or waited >= LONG_STUCK
+    sentence = (
+        f"{case.service.name}'s newest deployment ({_name(newest)}) has been {newest.status.lower()} for "
+        f"{span(waited.total_seconds())}; "
+        + (f"an older one ({_name(older)}) still serves" if older else "no other one serves")
+    )
+    return case.found(
+        "stuck_deployment", Severity.WARNING if loud else Severity.NOTICE, newest.created_at, sentence,
+        numbers={"minutes": round(waited.total_seconds() / 60, 1)}, deployment_id=newest.id,
+    )  # fmt: skip
+
+
+def _stopped(case: Case) -> Finding | None:
     """A serving deployment that ended by itself; jobs on a schedule and sleeping services do that."""
-    serving = service.serving
+    service, serving = case.service, case.service.serving
     if serving is None or service.cron or service.sleeps or serving.status != "SUCCESS":
         return None
     states = [state for state in serving.instance_states if state not in GONE]
@@ -126,9 +132,21 @@ def _stopped(service: Service, survey: Survey) -> Finding | None:
     if not (serving.stopped or ended):
         return None
     at = _told_at(serving)
-    return Finding(
-        service_id=service.id, service=service.name, kind="stopped", since=at, ongoing=True,
-        severity=Severity.CRITICAL if service.public else Severity.WARNING, deployment_id=serving.id,
-        numbers={"replicas": float(len(states))},
-        sentence=f"{service.name} has stopped ({_name(serving)} of {clock(at, survey.window)}): nothing of it runs",
+    return case.found(
+        "stopped", Severity.CRITICAL if service.public else Severity.WARNING, at,
+        f"{service.name} has stopped ({_name(serving)} of {clock(at, case.survey.window)}): nothing of it runs",
+        numbers={"replicas": float(len(states))}, deployment_id=serving.id,
     )  # fmt: skip
+
+
+def _gone(case: Case) -> Finding | None:
+    """A service that worked in the windows before and has no deployment any more."""
+    service = case.service
+    removed = service.latest is not None and service.latest.status in GONE and service.serving is None
+    if not removed or service.cron or case.survey.gaps(service.name):
+        return None
+    worked = any((one.cpu_mean or 0.0) > 0 or (one.requests or 0) > 0 for one in case.usual.windows[-6:])
+    if not worked:
+        return None
+    sentence = f"{service.name} has no deployment any more: its last one was removed, and nothing replaced it"
+    return case.found("missing", Severity.WARNING, case.survey.window.end, sentence, confidence=0.7)

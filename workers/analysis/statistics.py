@@ -67,6 +67,18 @@ def runs(times: Sequence[float], holds: Sequence[bool], step: float) -> list[Run
     return found
 
 
+def mostly(times: Sequence[float], holds: Sequence[bool], step: float, share: float) -> Run | None:
+    """The longest-reaching stretch in which at least `share` of the samples hold (largest sum of a run, Kadane)."""
+    best, best_sum, first, running = (0, -1), 0.0, 0, 0.0
+    for i, held in enumerate(holds):
+        if running <= 0:
+            first, running = i, 0.0
+        running += (1.0 if held else 0.0) - share
+        if held and running > best_sum:
+            best, best_sum = (first, i), running
+    return Run(best[0], best[1], times[best[0]], times[best[1]] + step) if best[1] >= best[0] else None
+
+
 def theil_sen(points: Sequence[Point]) -> float:
     """Median slope over all pairs, per second; 0.0 for fewer than two samples. Outliers do not move it."""
     thin = points[:: math.ceil(len(points) / MOST_FITTED)] if points else points
@@ -91,6 +103,17 @@ def floors(points: Sequence[Point], parts: int) -> list[Point]:
         if part not in lowest or value < lowest[part][1]:
             lowest[part] = (at, value)
     return [lowest[part] for part in sorted(lowest)]
+
+
+def quantile(values: Sequence[float], part: float) -> float:
+    """The value below which `part` (0.0 to 1.0) of the values lie, between neighbours by proportion; 0.0 of none."""
+    ordered = sorted(values)
+    if not ordered:
+        return 0.0
+    place = part * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
 def wilson_low(hits: int, total: int) -> float:

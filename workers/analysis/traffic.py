@@ -1,186 +1,178 @@
-"""What the public edge counted for one service: requests that failed and requests that were slow."""
+"""What the public edge counted for one service: failures, slowness, refusals, and whether anybody came at all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
 
-from workers.analysis.statistics import runs, step_of, wilson_low
-from workers.analysis.words import deployment_near, ending, moment, since, span
-from workers.models import Finding, Service, Severity, Survey, TrafficMinute
+from workers.analysis.case import Case
+from workers.analysis.errors import judge_errors
+from workers.analysis.latency import judge_latency
+from workers.analysis.statistics import Run, quantile, runs, step_of, wilson_low
+from workers.analysis.words import ending, moment, since, span
+from workers.models import Finding, Severity, TrafficMinute
 
-FEWEST_FAILURES = 5
-WARNING_SHARE, CRITICAL_SHARE = 0.01, 0.05
-"""Of the requests, as the lower end of what the count allows (Wilson)."""
-BURST_SHARE = 0.8
-"""More than this share of all failures in one step is one burst."""
-FAILING_STEPS_SHARE = 0.2
-"""Of the steps with requests: two bursts far apart are no lasting trouble."""
-OUTAGE_SHARE = 0.9
-WARNING_MS, CRITICAL_MS = 1000.0, 3000.0
-BELIEVED_REQUESTS, FEWEST_REQUESTS = 60, 20
-"""A 95th percentile of fewer requests is one slow request; the few count when they are slow twice as long."""
-
-
-@dataclass(frozen=True)
-class Episode:
-    """The stretch of the traffic in which failures gather."""
-
-    minutes: Sequence[TrafficMinute]
-    step: float
-
-    @property
-    def requests(self) -> int:
-        return sum(one.requests for one in self.minutes)
-
-    @property
-    def failures(self) -> int:
-        return sum(one.server_errors for one in self.minutes)
-
-    @property
-    def failing(self) -> list[TrafficMinute]:
-        return [one for one in self.minutes if one.server_errors > 0]
-
-    @property
-    def seconds(self) -> float:
-        return self.failing[-1].at - self.failing[0].at + self.step if self.failing else 0.0
+REFUSED_SHARE = 0.25
+"""Of the requests of a step."""
+FEWEST_REFUSED = 20
+SUCCESSES_LEFT = 0.6
+"""Of the successes that are usual: more is a scan or a badly written client beside them."""
+REFUSED_SECONDS = 360.0
+BEFORE_STEPS = 4
+DEPLOYED_WITHIN_SECONDS = 600.0
+REPLACED_SUCCESSES_LEFT, SAME_TOTAL = 0.85, 1.3
+"""Right after a deployment less is enough, where as many came as ever: refusals took the place of successes."""
+TIMES_USUAL_REFUSED = 3.0
+SURGE_TIMES, FEWEST_SURGING = 2.0, 60
+LOST_REQUESTS = 50.0
+"""So many requests should have come in the silence, by the quietest window of the past."""
+QUIETEST_REQUESTS = 30.0
+LOST_SECONDS = 480.0
+LOST_SHARE, RECENT_SHARE = 0.05, 0.7
+"""Of the quietest window of the past, or of the last hours: nights and weekends leave more."""
 
 
-def judge_traffic(service: Service, survey: Survey, persist: float) -> list[Finding]:
-    """5xx and latency; `persist` in seconds."""
-    minutes = sorted((one for one in service.traffic if one.requests > 0), key=lambda one: one.at)
-    if not minutes:
-        return []
-    step = _step(service, survey)
-    found = [
-        _errors(service, survey, minutes, step, persist),
-        _latency(service, survey, minutes, step, persist),
-    ]
-    return [finding for finding in found if finding is not None]
+def judge_traffic(case: Case) -> list[Finding]:
+    """5xx, latency, 4xx in place of successes, a surge (evidence only), and requests that stay away."""
+    minutes = sorted((one for one in case.service.traffic if one.requests > 0), key=lambda one: one.at)
+    step = _step(case)
+    found: list[Finding | None] = [_lost(case, minutes, step)]
+    if minutes:
+        found += [
+            judge_errors(case, minutes, step), judge_latency(case, minutes, step),
+            _refused(case, minutes, step), _surge(case, minutes, step),
+        ]  # fmt: skip
+    return [one for one in found if one is not None]
 
 
-def _step(service: Service, survey: Survey) -> float:
+def _step(case: Case) -> float:
     """Seconds per count, as the counts really came: empty steps are among them or not."""
-    times = sorted({float(one.at) for one in service.traffic})
-    known = float(service.traffic_step_seconds or survey.step_seconds)
+    times = sorted({float(one.at) for one in case.service.traffic})
+    known = float(case.service.traffic_step_seconds or case.survey.step_seconds)
     return min(known, step_of(times, known)) if known > 0 else step_of(times, 60.0)
 
 
-def _errors(
-    service: Service, survey: Survey, minutes: Sequence[TrafficMinute], step: float, persist: float
-) -> Finding | None:
-    for episode in (_outage(minutes, step), _densest(minutes, step)):
-        low = wilson_low(episode.failures, episode.requests)
-        if low > WARNING_SHARE and _lasts(episode, persist):
-            return _say_errors(service, survey, episode, low, minutes)
+# ---- 4xx -------------------------------------------------------------------------------------
+
+
+def _refused(case: Case, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
+    """Requests refused in place of successes: a client or a deployment broke, not a scan on top."""
+    if sum(one.client_errors for one in minutes) < FEWEST_REFUSED:
+        return None
+    times = [float(one.at) for one in minutes]
+    held = [one.client_errors >= REFUSED_SHARE * one.requests for one in minutes]
+    least = max(case.persist, min(REFUSED_SECONDS, 0.5 * case.survey.window.seconds))
+    long = [run for run in runs(times, held, step) if run.seconds >= least]
+    for run in sorted(long, key=lambda one: -one.seconds):
+        stretch = minutes[run.first : run.last + 1]
+        requests = sum(one.requests for one in stretch)
+        refused = sum(one.client_errors for one in stretch)
+        expected = _usual_successes(case, minutes[: run.first], step)
+        now = sum(one.ok for one in stretch) / run.seconds
+        sure = refused >= FEWEST_REFUSED and wilson_low(refused, requests) > REFUSED_SHARE / 2
+        if expected is not None and sure and now <= _left(case, run, requests, refused) * expected:
+            return _say_refused(case, run, requests, refused, now, expected, len(minutes))
     return None
 
 
-def _outage(minutes: Sequence[TrafficMinute], step: float) -> Episode:
-    """The newest steps as long as nearly everything in them failed."""
-    first = len(minutes)
-    while first > 0 and minutes[first - 1].server_errors >= OUTAGE_SHARE * minutes[first - 1].requests:
-        first -= 1
-    return Episode(minutes[first:], step)
+def _left(case: Case, run: Run, requests: int, refused: int) -> float:
+    """The share of the usual successes below which the refusals are no scan on top of them."""
+    usual, total = case.usual.level("refused_share"), case.usual.recent("requests_per_second")
+    if (
+        usual is None
+        or not total
+        or not any(-case.persist <= run.start - at <= DEPLOYED_WITHIN_SECONDS for at in case.rollouts)
+    ):
+        return SUCCESSES_LEFT
+    replaced = requests / run.seconds <= SAME_TOTAL * total
+    risen = wilson_low(refused, requests) >= max(TIMES_USUAL_REFUSED * usual, usual + REFUSED_SHARE / 2)
+    return REPLACED_SUCCESSES_LEFT if replaced and risen else SUCCESSES_LEFT
 
 
-def _densest(minutes: Sequence[TrafficMinute], step: float) -> Episode:
-    """The stretch whose failures exceed the warning share by most (largest sum of a run, Kadane)."""
-    best, best_sum, first, running = (0, 0), 0.0, 0, 0.0
-    for i, one in enumerate(minutes):
-        if running <= 0:
-            first, running = i, 0.0
-        running += one.server_errors - WARNING_SHARE * one.requests
-        if running > best_sum:
-            best, best_sum = (first, i + 1), running
-    return Episode(minutes[best[0] : best[1]], step)
+def _usual_successes(case: Case, before: Sequence[TrafficMinute], step: float) -> float | None:
+    """Successes per second: of the windows just before, else of the window's own beginning."""
+    recent = case.usual.recent("ok_per_second")
+    if recent is not None:
+        same = case.usual.same_hour("ok_per_second")
+        return min(recent, quantile(same, 0.5)) if len(same) >= 3 else recent
+    if len(before) < BEFORE_STEPS:
+        return None
+    return sum(one.ok for one in before) / (len(before) * step)
 
 
-def _lasts(episode: Episode, persist: float) -> bool:
-    """Enough failures over enough time, and not one burst."""
-    failing = episode.failing
-    if episode.failures < FEWEST_FAILURES or len(failing) < 2 or episode.seconds < persist:
-        return False
-    worst = max(one.server_errors for one in failing)
-    spread = len(failing) >= FAILING_STEPS_SHARE * len(episode.minutes)
-    return worst <= BURST_SHARE * episode.failures and spread
-
-
-def _say_errors(
-    service: Service, survey: Survey, episode: Episode, low: float, minutes: Sequence[TrafficMinute]
+def _say_refused(
+    case: Case, run: Run, requests: int, refused: int, now: float, expected: float, steps: int
 ) -> Finding:
-    onset, last = moment(episode.failing[0].at), moment(episode.failing[-1].at + episode.step)
-    quiet = [one for one in minutes if one.at > episode.failing[-1].at]
-    ongoing = len(quiet) <= 1 or sum(one.requests for one in quiet) * episode.failures < 3 * episode.requests
-    share = 100 * episode.failures / episode.requests
-    critical = low > CRITICAL_SHARE and ongoing
+    window, onset, ongoing = case.survey.window, moment(run.start), run.last >= steps - 2
+    share = 100 * refused / requests
     sentence = (
-        f"{service.name} answered {share:.2g} % of {episode.requests} requests with 5xx "
-        f"{since(onset, survey.window, episode.step)}; {ending(ongoing, last, survey.window)}"
-    )
-    if share >= 99.5:
-        sentence = sentence.replace(f"{share:.2g} %", "100 %" if share == 100 else f"{share:.1f} %", 1)
-    before = [one for one in minutes if one.at < episode.failing[0].at]
-    numbers = {
-        "failed": float(episode.failures), "requests": float(episode.requests),
-        "failed_percent": round(share, 2), "failed_percent_at_least": round(100 * low, 2),
-        "minutes": round(episode.seconds / 60, 2),
-    }  # fmt: skip
-    if before:
-        rate = sum(one.requests for one in before) / (len(before) * episode.step / 60)
-        now = episode.requests / (len(episode.minutes) * episode.step / 60)
-        numbers |= {"requests_per_minute_before": round(rate, 2), "requests_per_minute": round(now, 2)}
-    return Finding(
-        service_id=service.id, service=service.name, kind="server_errors",
-        severity=Severity.CRITICAL if critical else Severity.WARNING,
-        since=onset, ongoing=ongoing, numbers=numbers, sentence=sentence,
-        deployment_id=deployment_near(service, onset, timedelta(seconds=2 * episode.step)),
-    )  # fmt: skip
-
-
-def _latency(
-    service: Service, survey: Survey, minutes: Sequence[TrafficMinute], step: float, persist: float
-) -> Finding | None:
-    known = [(one, one.p95_ms) for one in minutes if one.p95_ms is not None]
-    times = [float(one.at) for one, _ in known]
-    for line, severity in ((CRITICAL_MS, Severity.CRITICAL), (WARNING_MS, Severity.WARNING)):
-        found = []
-        for run in runs(times, [p95 >= line for _, p95 in known], step):
-            requests = sum(one.requests for one, _ in known[run.first : run.last + 1])
-            needed = BELIEVED_REQUESTS if run.seconds < 2 * persist else FEWEST_REQUESTS
-            if run.seconds >= persist and requests >= needed:
-                found.append((run, requests))
-        if found:
-            run, requests = found[-1]
-            slow = sorted(p95 for _, p95 in known[run.first : run.last + 1])
-            ongoing = run.last >= len(known) - 2
-            before = sorted(p95 for _, p95 in known[: run.first])
-            usual = before[len(before) // 2] if before else None
-            return _say_latency(
-                service, survey, severity, ongoing, run.start, run.end, requests, slow, usual, step
-            )
-    return None
-
-
-def _say_latency(
-    service: Service, survey: Survey, severity: Severity, ongoing: bool, start: float, end: float,
-    requests: int, slow: Sequence[float], usual: float | None, step: float,
-) -> Finding:  # fmt: skip
-    onset, typical = moment(start), slow[len(slow) // 2]
-    was = f" ({usual:.0f} ms before)" if usual is not None else ""
-    sentence = (
-        f"{service.name} took {typical:.0f} ms for the slowest 5 % of {requests} requests{was} for "
-        f"{span(end - start)} {since(onset, survey.window, step)}; {ending(ongoing, moment(end), survey.window)}"
+        f"{case.service.name} answered {share:.2g} % of {requests} requests with 4xx "
+        f"{since(onset, window, run.seconds / (run.last - run.first + 1))}, and only {60 * now:.3g} successes a "
+        f"minute are left of {60 * expected:.3g}; {ending(ongoing, moment(run.end), window)}"
     )
     numbers = {
-        "p95_ms": round(typical, 1), "peak_ms": round(slow[-1], 1), "requests": float(requests),
-        "minutes": round((end - start) / 60, 2),
+        "refused": float(refused), "requests": float(requests), "refused_percent": round(share, 2),
+        "minutes": round(run.seconds / 60, 2), "successes_per_minute": round(60 * now, 3),
+        "usual_successes_per_minute": round(60 * expected, 3),
     }  # fmt: skip
-    if usual is not None:
-        numbers["usual_ms"] = round(usual, 1)
-    return Finding(
-        service_id=service.id, service=service.name, kind="latency", since=onset, ongoing=ongoing,
-        severity=severity if ongoing else Severity.WARNING, numbers=numbers, sentence=sentence,
-        deployment_id=deployment_near(service, onset, timedelta(seconds=2 * step)),
-    )  # fmt: skip
+    severity = Severity.WARNING if ongoing or run.seconds >= 2 * case.persist else Severity.NOTICE
+    return case.found(
+        "client_errors", severity, onset, sentence, ongoing=ongoing, numbers=numbers, confidence=0.8
+    )
+
+
+# ---- how many came ---------------------------------------------------------------------------
+
+
+def _surge(case: Case, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
+    """Many more requests than usual; harmless by itself, but it explains what else is found."""
+    usual = case.usual.level("requests_per_second", 0.95)
+    if not usual:
+        return None
+    times = [float(one.at) for one in minutes]
+    held = [one.requests >= SURGE_TIMES * usual * step for one in minutes]
+    found = [run for run in runs(times, held, step) if run.seconds >= case.persist]
+    if not found:
+        return None
+    run = found[-1]
+    came = sum(one.requests for one in minutes[run.first : run.last + 1])
+    if came < FEWEST_SURGING:
+        return None
+    rate, ongoing, window = 60 * came / run.seconds, run.last >= len(minutes) - 2, case.survey.window
+    sentence = (
+        f"{case.service.name} got {rate:.3g} requests a minute for {span(run.seconds)} "
+        f"{since(moment(run.start), window, step)}, where {60 * usual:.3g} are the most that is usual; "
+        f"{ending(ongoing, moment(run.end), window)}"
+    )
+    numbers = {"requests_per_minute": round(rate, 2), "usual_per_minute": round(60 * usual, 2)}
+    return case.found("traffic_surge", Severity.NOTICE, run.start, sentence, ongoing=ongoing, numbers=numbers)
+
+
+def _lost(case: Case, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
+    """Hardly a request any more where many came in every window of the past."""
+    if case.service.sleeps or not case.service.public or not case.usual.known:
+        return None
+    if any(gap.startswith("traffic") for gap in case.survey.gaps(case.service.name)):
+        return None
+    came = case.usual.values("requests_per_second")
+    if len(came) < len(case.usual.windows) or min(came) * case.usual.minutes * 60 < QUIETEST_REQUESTS:
+        return None
+    few = LOST_SHARE * max(min(came), RECENT_SHARE * (case.usual.recent("requests_per_second") or 0.0)) * step
+    onset, left = case.start, 0
+    for one in reversed(minutes):
+        if one.requests > few:
+            onset = one.at + step
+            break
+        left += one.requests
+    silent = case.end - onset
+    if silent < max(2 * case.persist, LOST_SECONDS) or silent * min(came) < LOST_REQUESTS:
+        return None
+    window, usual = case.survey.window, quantile(came, 0.5)
+    sentence = (
+        f"{case.service.name} got {left or 'no'} request{'s' if left > 1 else ''} in {span(silent)}, "
+        f"{since(moment(onset), window, step)}, where {60 * usual:.3g} a minute are usual"
+    )
+    numbers = {
+        "silent_minutes": round(silent / 60, 2), "usual_per_minute": round(60 * usual, 2),
+        "requests": float(left),
+    }  # fmt: skip
+    return case.found("traffic_lost", Severity.WARNING, onset, sentence, numbers=numbers, confidence=0.8)

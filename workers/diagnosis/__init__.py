@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from workers.diagnosis import elsewhere, own
+from workers.diagnosis import absent, elsewhere, own
 from workers.diagnosis.case import Case, inconclusive
 from workers.models import Evidence, Incident, Lane, Verdict
 
 MOST_CHECKS = 5
 Rule = Callable[[Case], Verdict | None]
 RULES: tuple[Rule, ...] = (
-    elsewhere.platform, own.never_started, elsewhere.configuration, elsewhere.edge_only, elsewhere.neighbour,
-    elsewhere.upstream, own.traced, own.leaks_or_slow, elsewhere.traffic, own.limit, own.ended, own.transient,
+    elsewhere.platform, absent.missing, own.never_started, absent.stuck, elsewhere.configuration,
+    elsewhere.edge_only, elsewhere.neighbour, elsewhere.upstream, absent.traffic_lost, own.traced, own.refuses,
+    own.leaks_or_slow, elsewhere.traffic, own.limit, own.ended, own.transient,
 )  # fmt: skip
 
 

@@ -6,12 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from workers.diagnosis.signs import MEMORY_GONE, words
+from workers.diagnosis.signs import DISK_FULL, MEMORY_GONE, words
 from workers.models import CodePlace, Evidence, Finding, Incident, Lane, LogPattern, Severity, Verdict
 
 DOMINATES = 0.5
 """Share of all counted trouble from which on one kind of it is what happens."""
 MORE_LOAD = 1.8
+SURGE_SLACK = timedelta(minutes=5)
+"""A surge that began later than so long after the onset comes of the trouble (callers try again)."""
+NEAR_LIMIT_PERCENT = 70.0
+"""CPU below this share of its limit is busier than usual, but the limit does not hold it back."""
 ONE_ROUTE = 0.8
 """Share of the slow requests on one route: then it is this route's code, not the whole service."""
 SOON_AFTER = timedelta(hours=2)
@@ -82,8 +86,23 @@ class Case:
 
     @property
     def out_of_memory(self) -> bool:
-        ended = any(finding.kind == "memory" and finding.numbers.get("restarts") for finding in self.alarms)
+        ended = any(
+            one.kind == "oom_killed" or (one.kind == "memory" and one.numbers.get("restarts"))
+            for one in self.alarms
+        )
         return ended or self.share(lambda one: bool(MEMORY_GONE.search(words(one)))) >= DOMINATES
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether a volume is full, and that is what the logs complain of."""
+        full = "volume" in self.kinds
+        return full and self.share(lambda one: bool(DISK_FULL.search(words(one)))) >= DOMINATES
+
+    @property
+    def busy(self) -> bool:
+        """Whether CPU is far above what is usual and far below its limit: a loop, not honest need."""
+        cpu = [one for one in self.alarms if one.kind == "cpu"]
+        return bool(cpu) and not any(saturated(one) for one in cpu)
 
     def began_within(self, limit: timedelta) -> bool:
         """Whether the trouble began no longer than this after the suspect was deployed."""
@@ -98,12 +117,19 @@ class Case:
 
     @property
     def one_route(self) -> bool:
-        slow = [one.count for one in self.evidence.requests if one.status < 500]
+        slow = [one.count for one in self.evidence.requests if one.status < (400 if self.refuses else 500)]
         return bool(self.places("route")) and sum(slow) > 0 and max(slow) >= ONE_ROUTE * sum(slow)
 
     @property
+    def refuses(self) -> bool:
+        return "client_errors" in self.kinds
+
+    @property
     def load_grew(self) -> bool:
-        """Requests per step since the onset against before; False where one of both was hardly seen."""
+        """More requests than usual, or per step since the onset than before; False where that was hardly seen."""
+        surges = [one for one in self.incident.findings if one.kind == "traffic_surge"]
+        if any(one.since <= self.onset + SURGE_SLACK for one in surges):
+            return True
         service = self.incident.service
         steps = service.traffic if service else ()
         before = [one.requests for one in steps if one.at < self.onset.timestamp()]
@@ -113,6 +139,12 @@ class Case:
         return sum(since) / len(since) >= MORE_LOAD * sum(before) / len(before)
 
 
+def saturated(cpu: Finding) -> bool:
+    """Whether the limit holds it back; what is only unusual names its share of the limit, or what is usual."""
+    unknown = 0.0 if "usual_vcpu" in cpu.numbers else 100.0
+    return cpu.numbers.get("mean_percent", unknown) >= NEAR_LIMIT_PERCENT
+
+
 def short(text: str, longest: int = 160) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
@@ -120,6 +152,8 @@ def short(text: str, longest: int = 160) -> str:
 def inconclusive(case: Case, summary: str) -> Verdict:
     """What is known is told; what was not seen is what to look at next."""
     checks = [f"could not be read: {short(gap)}" for gap in case.evidence.not_seen[:2]]
+    if case.refuses:
+        checks.append("who sends the refused requests, and what they ask for")
     if case.kinds & {"crashed", "restart_loop"}:
         checks.append("the last lines before the container ended, and its exit code in Railway")
     if case.kinds & {"server_errors"}:

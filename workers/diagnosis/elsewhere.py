@@ -60,7 +60,14 @@ def edge_only(case: Case) -> Verdict | None:
         return None
     service = case.incident.service
     answered = sum(one.ok + one.client_errors for one in service.traffic) if service else 0
-    runs = not case.kinds & {"crashed", "restart_loop", "stopped", "memory", "failed_deployment"}
+    runs = not case.kinds & {
+        "crashed",
+        "restart_loop",
+        "stopped",
+        "memory",
+        "failed_deployment",
+        "oom_killed",
+    }
     if not runs or answered > sum(one.count for one in failing):
         return None
     return Verdict(
@@ -161,12 +168,14 @@ def _say_upstream(case: Case, one: Upstream) -> Verdict:
 
 def traffic(case: Case) -> Verdict | None:
     """More load than built for, and nothing says that anything is broken."""
-    if not case.kinds & {"cpu", "memory", "latency", "server_errors"} or not case.load_grew or case.trouble:
+    strained = case.kinds & {"cpu", "memory", "latency", "server_errors", "client_errors", "oom_killed"}
+    if not strained or not case.load_grew or case.trouble:
         return None
+    surges = [one.sentence for one in case.incident.findings if one.kind == "traffic_surge"]
     return Verdict(
         lane=Lane.TRAFFIC,
         summary=f"{case.name} gets more requests than before, and no error speaks of a fault in the code",
-        supports=(*case.measured, *case.facts("load grew:", "hold no error")),
+        supports=(*case.measured, *case.facts(*surges, "load grew:", "hold no error")),
         action=f"give {case.name} more replicas or a higher limit, or hold the callers back",
         next_checks=(
             "who sends the additional requests",

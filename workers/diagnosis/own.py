@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.diagnosis.case import LONG_AGO, SOON_AFTER, Case, inconclusive, short
+from workers.diagnosis.case import DOMINATES, LONG_AGO, SOON_AFTER, Case, inconclusive, saturated, short
 from workers.diagnosis.elsewhere import configuration, upstream
 from workers.diagnosis.signs import UNHEALTHY, quoted, traces_to, words
 from workers.models import Finding, Lane, Verdict
@@ -46,9 +46,11 @@ def never_started(case: Case) -> Verdict | None:
 def traced(case: Case) -> Verdict | None:
     """Traces of trouble name own code at the deployed commit."""
     places = case.places("stack")
-    if not places or case.evidence.repository is None or case.out_of_memory:
+    if not places or case.evidence.repository is None or case.out_of_memory or case.disk_full:
         return None
-    fails = case.kinds & {"server_errors", "crashed", "restart_loop", "stopped", "failed_deployment"}
+    fails = case.kinds & {
+        "server_errors", "client_errors", "crashed", "restart_loop", "stopped", "failed_deployment",
+    }  # fmt: skip
     if not fails and (case.places("route", "changed") or not case.kinds & {"latency", "cpu"}):
         return None
     first, suspect = places[0], case.evidence.suspect
@@ -67,6 +69,52 @@ def traced(case: Case) -> Verdict | None:
     )
 
 
+def refuses(case: Case) -> Verdict | None:
+    """Requests refused in place of successes: the code, where a commit came just before; else keys, or the callers."""
+    if not case.refuses or (case.load_grew and _refused_with(case, 429)):
+        return None
+    changed, places = case.places("changed"), case.places("route", "changed")
+    fresh = case.evidence.repository is not None and bool(changed) and case.began_within(SOON_AFTER)
+    if not fresh and not (case.kinds == {"client_errors"} and _refused_with(case, 401, 403)):
+        return None
+    # The handler of the refused route, where the commit changed its file, says more than the file's first change.
+    files = {one.file for one in changed}
+    first = next((one for one in places if one.file in files), None)
+    if not fresh or first is None:
+        return Verdict(
+            lane=Lane.CONFIGURATION,
+            summary=f"{case.name} does not let its callers in any more, and no commit explains it",
+            supports=(*case.measured, *case.facts("was refused")),
+            action=f"put right the keys or allowed origins that {case.name} and its callers share",
+            next_checks=(
+                "which key, secret or session was changed or ran out at the onset",
+                "who sends the refused requests",
+            ),
+            confidence=0.5,
+        )
+    return Verdict(
+        lane=Lane.CODE,
+        summary=f"{case.name} refuses what it used to answer, since a commit that changed {first.file}:{first.line}",
+        supports=(
+            *case.measured,
+            *case.facts("was refused", "live at the onset", "that commit changed"),
+            *case.place_facts,
+        ),
+        next_checks=(
+            "which of the refused requests were answered before",
+            "whether the deployment before it answers them",
+        ),
+        confidence=0.7,
+    )
+
+
+def _refused_with(case: Case, *statuses: int) -> bool:
+    """Whether most of what was refused was refused like this."""
+    refused = [one for one in case.evidence.requests if 400 <= one.status < 500]
+    like_this = sum(one.count for one in refused if one.status in statuses)
+    return like_this > DOMINATES * sum(one.count for one in refused)
+
+
 def leaks_or_slow(case: Case) -> Verdict | None:
     """A service that leaks, is busy or slow without a trace: the code, if a place and a suspect say so."""
     grows = "memory_growth" in case.kinds
@@ -80,7 +128,7 @@ def leaks_or_slow(case: Case) -> Verdict | None:
     changed, routes = case.places("changed"), case.places("route")
     within = LONG_AGO if grows or (case.from_the_start and not case.out_of_memory) else SOON_AFTER
     fresh = case.evidence.suspect is not None and bool(changed) and case.began_within(within)
-    if not fresh and not ("latency" in case.kinds and case.one_route):
+    if not fresh and not (("latency" in case.kinds or case.busy) and case.one_route):
         return None
     first = changed[0] if fresh else routes[0]
     what = (
@@ -105,7 +153,8 @@ def leaks_or_slow(case: Case) -> Verdict | None:
 
 def limit(case: Case) -> Verdict | None:
     """Honest need above the limit: near it without growth, out of memory without a suspect, a full volume."""
-    near = [one for one in case.alarms if one.kind in ("cpu", "memory", "volume")]
+    kinds = ("volume",) if case.disk_full else ("cpu", "memory", "oom_killed", "volume")
+    near = [one for one in case.alarms if one.kind in kinds and (one.kind != "cpu" or saturated(one))]
     spent = not near and case.out_of_memory
     if "memory_growth" in case.kinds or not (near or spent):
         return None
@@ -134,7 +183,9 @@ def limit(case: Case) -> Verdict | None:
 def _raise(case: Case, worst: Finding) -> str:
     """The limit that would hold."""
     if worst.kind == "volume":
-        return f"enlarge the volume of {case.name}, or delete what is not needed on it"
+        hours = (worst.harm_in_seconds or 0.0) / 3600
+        soon = f" within {hours:.0f} h" if hours >= 2 else " now" if worst.harm_in_seconds is not None else ""
+        return f"enlarge the volume of {case.name}{soon}, or delete what is not needed on it"
     unit, name, what = ("vcpu", "vCPU", "CPU") if worst.kind == "cpu" else ("gb", "GB", "memory")
     now = worst.numbers.get(f"limit_{unit}", 0.0)
     service = case.incident.service

@@ -72,6 +72,9 @@ MEMORY_GONE = re.compile(
     r"|signal: killed|\bSIGKILL\b|^Killed$",
     re.I | re.M,
 )
+DISK_FULL = re.compile(
+    r"No space left on device|\bENOSPC\b|\bdisk (?:is )?full\b|could not extend file", re.I
+)
 UNHEALTHY = re.compile(r"never became healthy|health ?check failed", re.I)
 NEIGHBOUR = re.compile(r"\b([a-z0-9-]{1,63})\.railway\.internal\b", re.I)
 UNKNOWN_NAME = re.compile(r"ENOTFOUND|Name or service not known|name resolution|EAI_AGAIN|NXDOMAIN", re.I)

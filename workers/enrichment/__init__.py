@@ -43,7 +43,8 @@ def read_evidence(
     """
     service = incident.service
     if service is None:
-        return Evidence(facts=facts.number(facts.of_findings(incident)), not_seen=incident.not_seen)
+        known = facts.number(redact(text) for text in facts.of_findings(incident))
+        return Evidence(facts=known, not_seen=incident.not_seen)
     reading = Reading()
     sick = sick_deployment(incident, service)
     said = deployment_records(reading, railway, incident, service, sick)
@@ -94,6 +95,7 @@ def _assemble(
         *facts.of_places(code.places),
         *facts.of_upstreams(upstreams),
         *facts.of_load(service, onset(incident)),
+        *facts.of_domains(incident, service),
         *facts.ruled_out(incident),
         *facts.of_deployments(service, sick),
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from workers.enrichment.logs import Record
 from workers.enrichment.places import excerpt, stack_places
-from workers.enrichment.reading import SLOW_KINDS, Reading
+from workers.enrichment.reading import UNTRACED_KINDS, Reading
 from workers.enrichment.routes import route_places
 from workers.enrichment.tree import SOURCES, Tree, tree_of
 from workers.enrichment.upstreams import hosts_in_code
@@ -72,7 +72,7 @@ def read_code(
         tree = tree_of(folder, repository.root)
         traced, routed = stack_places(said, tree), route_places(requests, tree)
         kinds = {finding.kind for finding in incident.findings}
-        touched = changed_places(changed, tree) if not traced or kinds & SLOW_KINDS else ()
+        touched = changed_places(changed, tree) if not traced or kinds & UNTRACED_KINDS else ()
         return Code(suspect, (*traced, *routed, *touched), tuple(hosts_in_code(tree, status_pages)))
     finally:
         repositories.discard(folder)

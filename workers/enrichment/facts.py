@@ -21,6 +21,7 @@ from workers.models import (
 MOST_FACTS = 40
 LONGEST_FACT = 420
 MOST_FILES_NAMED = 8
+MOST_SYMPTOMS = 6
 QUIET_PERCENT = 70.0
 """A resource that stayed below this share of its limit is ruled out."""
 MORE_LOAD = 1.5
@@ -35,9 +36,11 @@ def number(texts: Iterable[str]) -> tuple[Fact, ...]:
 
 
 def of_findings(incident: Incident) -> Iterator[str]:
-    """What was measured, worst first."""
+    """What was measured, worst first, then the callers that suffer from it."""
     for finding in incident.findings:
         yield f"{finding.sentence} [{finding.severity.value}]"
+    for finding in incident.symptoms[:MOST_SYMPTOMS]:
+        yield f"{finding.service} suffers from it: {finding.sentence} [{finding.severity.value}]"
 
 
 def of_suspect(suspect: Suspect | None, onset: datetime) -> Iterator[str]:
@@ -88,7 +91,7 @@ def of_requests(requests: Sequence[RequestPattern]) -> Iterator[str]:
     """Which requests failed or were slow."""
     for one in requests[:8]:
         who = " by the platform's edge, not by the service" if one.platform_answer else ""
-        verb = "failed" if one.status >= 500 else "answered slowly"
+        verb = "failed" if one.status >= 500 else "was refused" if one.status >= 400 else "answered slowly"
         yield (
             f"{one.method} {one.route} {verb} {one.count} times with {one.status}{who}, the slowest after "
             f"{one.slowest_ms:.0f} ms (for example {one.path})"
@@ -99,7 +102,7 @@ def of_places(places: Sequence[CodePlace]) -> Iterator[str]:
     """Places written as `path/to/file.py:41 in function`."""
     words = {
         "stack": "stack traces name {place} ({count} times)",
-        "route": "{place} answers the route of {count} failing or slow requests",
+        "route": "{place} answers the route of {count} failing, refused or slow requests",
         "changed": "the commit of the deployment at the onset changed {place} ({count} lines of the file)",
     }
     for one in places:
@@ -138,6 +141,16 @@ def of_load(service: Service, onset: datetime) -> Iterator[str]:
         yield f"load did not grow: {before:.1f} requests a minute before, {now:.1f} since"
 
 
+def of_domains(incident: Incident, service: Service) -> Iterator[str]:
+    """Whether it can be reached from outside at all, where no request comes any more."""
+    if not any(one.kind == "traffic_lost" for one in incident.findings):
+        return
+    if service.public:
+        yield f"{service.name} has a public domain; whether its name still leads to Railway is not known"
+    else:
+        yield f"{service.name} has no public domain any more"
+
+
 def load(service: Service, onset: datetime) -> tuple[float, float] | None:
     """Requests per minute before and since the onset; None where one of both was not seen for three steps."""
     before = [one.requests for one in service.traffic if one.at < onset.timestamp()]
@@ -159,11 +172,16 @@ def ruled_out(incident: Incident) -> Iterator[str]:
         if not values or not limit or limit <= 0:
             continue
         peak = 100 * max(values) / limit
-        if peak < QUIET_PERCENT and not kinds & {kind, f"{kind}_growth"}:
+        told = {kind, f"{kind}_growth", *(("oom_killed",) if kind == "memory" else ())}
+        if peak < QUIET_PERCENT and not kinds & told:
             yield f"{'CPU' if kind == 'cpu' else 'memory'} stayed below {peak + 1:.0f} % of its limit"
     requests = sum(one.requests for one in service.traffic)
     if requests and "server_errors" not in kinds:
         failed = sum(one.server_errors for one in service.traffic)
         yield f"{failed} of {requests} requests of the window failed with 5xx"
-    if service.usage and not kinds & {"restart_loop", "crashed"} and len(service.starts) <= service.replicas:
+    if (
+        service.usage
+        and not kinds & {"restart_loop", "crashed", "oom_killed"}
+        and len(service.starts) <= service.replicas
+    ):
         yield f"the container was started {len(service.starts)} times in the window: no restart loop"

@@ -12,6 +12,9 @@ BEFORE_ONSET = timedelta(minutes=10)
 LONGEST_LOOK = timedelta(days=1)
 LAST_WORDS = timedelta(hours=1)
 """Before its end, of a deployment that crashed or failed."""
+UNBORN = ("failed_deployment", "stuck_deployment")
+ENDED = ("crashed", "restart_loop", "stopped", "oom_killed")
+"""Kinds whose finding names the deployment that is sick, whatever serves now."""
 NEVER_LIVE = {
     "FAILED", "SKIPPED", "WAITING", "QUEUED", "BUILDING", "INITIALIZING", "NEEDS_APPROVAL", "DEPLOYING",
 }  # fmt: skip
@@ -28,33 +31,32 @@ def onset(incident: Incident) -> datetime:
     return min((one.since for one in alarms(incident)), default=incident.window.start)
 
 
-def failed_deployment(incident: Incident, service: Service) -> Deployment | None:
-    """The newest deployment, if the incident says that it failed."""
-    failed = any(one.kind == "failed_deployment" for one in incident.findings)
-    return service.latest if failed else None
+def unborn_deployment(incident: Incident, service: Service) -> Deployment | None:
+    """The newest deployment, if the incident says that it failed, or gets no further."""
+    return service.latest if any(one.kind in UNBORN for one in incident.findings) else None
 
 
 def sick_deployment(incident: Incident, service: Service) -> Deployment | None:
     """Whose logs and commit are read: the crashed or restarting one, else the serving one, else the newest.
 
-    A failed one only when there is no other trouble, or when nothing serves beside it.
+    One that never lived only when there is no other trouble, or when nothing serves beside it.
     """
     known = {one.id: one for one in (*service.deployments, service.latest, service.serving) if one}
     for finding in incident.findings:
-        if finding.kind in ("crashed", "restart_loop", "stopped") and finding.deployment_id in known:
+        if finding.kind in ENDED and finding.deployment_id in known:
             return known[finding.deployment_id]
-    failed = failed_deployment(incident, service)
-    others = [one for one in alarms(incident) if one.kind != "failed_deployment"]
-    if failed is not None and (not others or service.serving is None):
-        return failed
+    unborn = unborn_deployment(incident, service)
+    others = [one for one in alarms(incident) if one.kind not in UNBORN]
+    if unborn is not None and (not others or service.serving is None):
+        return unborn
     return service.serving or service.latest
 
 
 def find_suspect(incident: Incident, service: Service) -> Suspect | None:
-    """The newest deployment that was live at the onset or shortly after; a failed one suspects itself."""
-    failed = failed_deployment(incident, service)
-    if failed is not None and all(one.kind == "failed_deployment" for one in alarms(incident)):
-        return _suspect(failed)
+    """The newest deployment that was live at the onset or shortly after; one that never lived suspects itself."""
+    unborn = unborn_deployment(incident, service)
+    if unborn is not None and all(one.kind in UNBORN for one in alarms(incident)):
+        return _suspect(unborn)
     whole = incident.window.end - incident.window.start
     slack = min(max(timedelta(minutes=2), 0.1 * whole), 0.5 * whole)
     known = {one.id: one for one in (*service.deployments, service.serving) if one is not None}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from workers.enrichment.incidents import failed_deployment, log_window
+from workers.enrichment.incidents import log_window, unborn_deployment
 from workers.enrichment.logs import Record, records
 from workers.enrichment.requests import request_patterns
 from workers.errors import NotAvailable, Refused
@@ -17,8 +17,10 @@ from workers.redaction import redact
 LOG_LINES = 1_000
 HTTP_LINES = 500
 SLOW_MS = 1_000
-FAILING, SLOW = "@httpStatus:>=500", f"@totalDuration:>={SLOW_MS}"
-SLOW_KINDS = {"latency", "cpu", "memory", "memory_growth"}
+FAILING, REFUSED, SLOW = "@httpStatus:>=500", "@httpStatus:400..499", f"@totalDuration:>={SLOW_MS}"
+SLOW_KINDS = {"latency", "cpu", "memory", "memory_growth", "oom_killed"}
+UNTRACED_KINDS = {*SLOW_KINDS, "client_errors"}
+"""Trouble that prints no trace of itself: what a commit changed is looked at whatever else is traced."""
 
 T = TypeVar("T")
 
@@ -68,8 +70,8 @@ def deployment_records(
 
 
 def build_records(reading: Reading, railway: Railway, incident: Incident, service: Service) -> list[Record]:
-    """What the build and the health check of a failed deployment said, whenever that was."""
-    failed = failed_deployment(incident, service)
+    """What the build and the health check of a deployment that never lived said, whenever that was."""
+    failed = unborn_deployment(incident, service)
     if failed is None:
         return []
     none: list[LogLine] = []
@@ -84,7 +86,7 @@ def build_records(reading: Reading, railway: Railway, incident: Incident, servic
 def failing_and_slow(
     reading: Reading, railway: Railway, incident: Incident, service: Service
 ) -> tuple[RequestPattern, ...]:
-    """Requests that failed, and where the trouble is slowness, requests that took long; the sick kind first."""
+    """Requests that failed, and where that is the trouble, that were refused or took long; the sick kind first."""
     answering = service.serving or service.latest
     if answering is None or not (service.traffic or service.public):
         return ()
@@ -96,10 +98,15 @@ def failing_and_slow(
     kinds = {finding.kind for finding in incident.findings}
     failing = reading.read(f"failing requests of {service.name}", ask(FAILING), none)
     slow = reading.read(f"slow requests of {service.name}", ask(SLOW), none) if kinds & SLOW_KINDS else none
+    no = "client_errors" in kinds
+    refused = reading.read(f"refused requests of {service.name}", ask(REFUSED), none) if no else none
     groups = [
         request_patterns([line for line in failing if line.status >= 500], 8),
-        request_patterns([line for line in slow if line.status < 500 and line.ms >= SLOW_MS], 8),
+        request_patterns([line for line in refused if 400 <= line.status < 500], 8),
+        request_patterns(
+            [line for line in slow if line.status < (400 if no else 500) and line.ms >= SLOW_MS], 8
+        ),
     ]
-    if "latency" in kinds and "server_errors" not in kinds:
-        groups.reverse()
-    return (*groups[0], *groups[1][:4])
+    if "server_errors" not in kinds and kinds & {"latency", "client_errors"}:
+        groups = [*groups[1:], groups[0]] if no else [groups[2], *groups[:2]]
+    return (*groups[0], *groups[1][:4], *groups[2][:4])

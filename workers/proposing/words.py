@@ -17,6 +17,7 @@ from workers.proposing.markdown import block, code, inline, one_line, plain
 
 LONGEST_TITLE = 90
 MOST_POINTS = 8
+MOST_SYMPTOMS = 3
 ESCAPED_BAR = "\\|"
 """In a table even code needs it."""
 MARKER = re.compile(r"<!-- trackwalker (\{[^\n]*\}) -->")
@@ -106,6 +107,7 @@ def _broken(incident: Incident, evidence: Evidence, verdict: Verdict, link: str)
     )
     where = f"in {code(f'{incident.project_name}/{incident.environment_name}')}, severity {incident.severity.value}."
     lines = [f"{inline(one.sentence)} (since {one.since:%H:%M} {zone})" for one in incident.findings]
+    lines += [f"Suffers from it: {inline(one.sentence)}" for one in incident.symptoms[:MOST_SYMPTOMS]]
     if suspect := evidence.suspect:
         commit = f", commit {code(suspect.commit[:12])}" if suspect.commit else ""
         words = f": {inline(suspect.message, 120)}" if suspect.message else ""

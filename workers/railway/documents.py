@@ -1,89 +1,104 @@
-"""Every question we ask Railway, as GraphQL. Published schema, read-only: there is no mutation here."""
+"""Every question we ask Railway, as GraphQL. Published schema, read-only: there is no mutation here.
+
+A part is one root field under an alias of its own; `document` puts parts together into one request.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
 BATCH = 20
 """Services per request where a question must be put once per service: keeps queries well below any complexity limit."""
+ERRORS_AT_MOST, LOOKUPS_AT_MOST, STARTS_AT_MOST = 2000, 1000, 5000
+"""Lines of one answer; 5000 is what Railway gives at most, and a start is short."""
+VARIABLES = 500
+"""Names of variables a page: a service has about ten."""
+
+TYPES = {
+    "environmentId": "String!", "projectId": "String!", "input": "DeploymentListInput!",
+    "first": "Int!", "after": "String", "start": "DateTime!", "end": "DateTime!", "step": "Int!",
+    "since": "String!", "until": "String!",
+}  # fmt: skip
+"""Of every variable; the ids of a batch are `s0`, `s1` …"""
 
 PAGE = "pageInfo { hasNextPage endCursor }"
-ENVIRONMENT = "$environmentId: String!, $projectId: String!, $first: Int!, $after: String"
-DEPLOYMENT = """
-    id status createdAt statusUpdatedAt serviceId deploymentStopped meta instances { id status }
-"""
+DEPLOYMENT = "id status createdAt statusUpdatedAt serviceId deploymentStopped meta instances { id status }"
 LINE = "timestamp message severity attributes { key value } tags { deploymentId deploymentInstanceId }"
+ENVIRONMENT = "environment(id: $environmentId, projectId: $projectId)"
+ANCHORED = "beforeDate: $since, anchorDate: $until, afterDate: $until, afterLimit: 0"
+
+
+def _connection(alias: str, field: str, node: str, first: str = "$first", beside: str = "") -> str:
+    page = f"{field}(first: {first}, after: $after) {{ edges {{ node {{ {node} }} }} {PAGE} }}"
+    return f"{alias}: {ENVIRONMENT} {{ {beside}{page} }}"
+
 
 OWN_ENVIRONMENT = "query OwnEnvironment { projectToken { projectId environmentId } }"
-PROJECT = "query Project($projectId: String!) { project(id: $projectId) { name } }"
-PLATFORM = "query Platform { platformStatus { isStable incident { status message url } } }"
+SERVICE = f"""
+    serviceId serviceName numReplicas rootDirectory startCommand cronSchedule sleepApplication
+    source {{ repo image }}
+    domains {{ serviceDomains {{ domain }} customDomains {{ domain }} }}
+    latestDeployment {{ {DEPLOYMENT} }}
+    activeDeployments {{ {DEPLOYMENT} }}
+"""
+VOLUME = "volumeId serviceId mountPath currentSizeMB sizeMB isPendingDeletion volume { name }"
 
-SERVICES = f"""
-query Services({ENVIRONMENT}) {{
-  environment(id: $environmentId, projectId: $projectId) {{
-    name
-    serviceInstances(first: $first, after: $after) {{
-      edges {{ node {{
-        serviceId serviceName numReplicas rootDirectory startCommand cronSchedule sleepApplication
-        source {{ repo image }}
-        domains {{ serviceDomains {{ domain }} customDomains {{ domain }} }}
-        latestDeployment {{ {DEPLOYMENT} }}
-        activeDeployments {{ {DEPLOYMENT} }}
-      }} }}
-      {PAGE}
-    }}
-  }}
-}}
-"""
-VOLUMES = f"""
-query Volumes({ENVIRONMENT}) {{
-  environment(id: $environmentId, projectId: $projectId) {{
-    volumeInstances(first: $first, after: $after) {{
-      edges {{ node {{ volumeId serviceId mountPath currentSizeMB sizeMB isPendingDeletion volume {{ name }} }} }}
-      {PAGE}
-    }}
-  }}
-}}
-"""
-TRIGGERS = f"""
-query Triggers({ENVIRONMENT}) {{
-  environment(id: $environmentId, projectId: $projectId) {{
-    deploymentTriggers(first: $first, after: $after) {{
-      edges {{ node {{ serviceId branch repository }} }}
-      {PAGE}
-    }}
-  }}
-}}
-"""
-DEPLOYMENTS = f"""
-query Deployments($input: DeploymentListInput!, $first: Int!, $after: String) {{
-  deployments(input: $input, first: $first, after: $after) {{
-    edges {{ node {{ {DEPLOYMENT} }} }}
-    {PAGE}
-  }}
-}}
-"""
-USAGE = """
-query Usage($projectId: String!, $environmentId: String!, $start: DateTime!, $end: DateTime!, $step: Int!) {
-  metrics(
-    projectId: $projectId, environmentId: $environmentId, startDate: $start, endDate: $end,
-    measurements: [CPU_USAGE, CPU_LIMIT, MEMORY_USAGE_GB, MEMORY_LIMIT_GB], sampleRateSeconds: $step,
-    groupBy: [SERVICE_ID, DEPLOYMENT_ID, DEPLOYMENT_INSTANCE_ID]
-  ) {
-    measurement
-    tags { serviceId deploymentId deploymentInstanceId }
-    values { ts value }
-  }
+SHAPE = {
+    "environment": _connection("environment", "serviceInstances", SERVICE, beside="name "),
+    "volumes": _connection("volumes", "volumeInstances", VOLUME),
+    "triggers": _connection("triggers", "deploymentTriggers", "serviceId branch repository"),
+    # Names and what they refer to: the schema gives no value here, and none is to be asked for.
+    "variables": _connection("variables", "variables", "name references serviceId", str(VARIABLES)),
+    "project": "project: project(id: $projectId) { name }",
+    "platform": "platform: platformStatus { isStable incident { status message url } }",
+    "deployments": f"""deployments: deployments(input: $input, first: $first, after: $after) {{
+    edges {{ node {{ {DEPLOYMENT} }} }} {PAGE}
+  }}""",
+    # Without `payload`: that of a changed variable might hold its value.
+    "events": f"""events: events(projectId: $projectId, environmentId: $environmentId, first: $first, after: $after) {{
+    edges {{ node {{ object action createdAt activityPayload }} }} {PAGE}
+  }}""",
 }
-"""
-ENVIRONMENT_LOGS = f"""
-query EnvironmentLogs(
-  $environmentId: String!, $filter: String!, $limit: Int!, $start: String!, $end: String!, $after: Int!
-) {{
-  environmentLogs(
-    environmentId: $environmentId, filter: $filter,
-    beforeLimit: $limit, beforeDate: $start, anchorDate: $end, afterDate: $end, afterLimit: $after
-  ) {{ {LINE} }}
-}}
-"""
+"""What the environment is, by alias: the parts of one request."""
+
+
+def _metrics(alias: str, measurements: str, group: str) -> str:
+    return f"""{alias}: metrics(
+    projectId: $projectId, environmentId: $environmentId, startDate: $start, endDate: $end,
+    measurements: [{measurements}], sampleRateSeconds: $step, groupBy: [{group}]
+  ) {{ measurement tags {{ serviceId deploymentId deploymentInstanceId }} values {{ ts value }} }}"""
+
+
+USAGE = {
+    "usage": _metrics(
+        "usage", "CPU_USAGE, CPU_LIMIT, MEMORY_USAGE_GB, MEMORY_LIMIT_GB",
+        "SERVICE_ID, DEPLOYMENT_ID, DEPLOYMENT_INSTANCE_ID",
+    ),
+    "disk": _metrics("disk", "DISK_USAGE_GB", "SERVICE_ID"),
+}  # fmt: skip
+"""What the services used, by alias: the parts of one request."""
+
+
+def _lines(alias: str, means: str, most: int, fields: str) -> str:
+    return f"""{alias}: environmentLogs(
+    environmentId: $environmentId, filter: "{means}", beforeLimit: {most}, {ANCHORED}
+  ) {{ {fields} }}"""
+
+
+SPOKEN = {
+    "starts": _lines(
+        "starts", "Starting Container", STARTS_AT_MOST, "timestamp message tags { deploymentId }"
+    ),
+    # They are counted only: no message, so that a flood of them is a small answer.
+    "errors": _lines("errors", "@level:error", ERRORS_AT_MOST, "timestamp tags { serviceId }"),
+    "lookups": f"""lookups: dnsQueryLogs(
+    environmentId: $environmentId, filter: "@zone:internal", beforeLimit: {LOOKUPS_AT_MOST}, {ANCHORED}
+  ) {{ qname serviceId queryZone }}""",
+}
+"""What the services logged and looked up, by alias: the parts of one request."""
+
 DEPLOYMENT_LOGS = f"""
 query DeploymentLogs(
   $deploymentId: String!, $filter: String, $limit: Int!, $start: DateTime, $end: DateTime
@@ -110,48 +125,56 @@ query HttpLogs($deploymentId: String!, $filter: String, $limit: Int!, $start: St
 """
 
 
-def traffic(services: int) -> str:
-    """Statuses and durations of so many services; their ids are the variables `s0`, `s1` …"""
+class Ask(NamedTuple):
+    """What is asked about one service of a batch."""
+
+    service_id: str
+    traffic: bool = True
+    limits: bool = False
+
+
+def edge(asks: Sequence[Ask]) -> dict[str, str]:
+    """Statuses, durations and limits of so many services; their ids are the variables `s0`, `s1` …"""
     asked = "environmentId: $environmentId, startDate: $start, endDate: $end, stepSeconds: $step"
-    fields = [
-        f"  statuses{n}: httpMetricsGroupedByStatus(serviceId: $s{n}, {asked})"
-        " { statusCode samples { ts value } }\n"
-        f"  durations{n}: httpDurationMetrics(serviceId: $s{n}, {asked}) {{ samples {{ ts p95 }} }}"
-        for n in range(services)
-    ]
-    head = "$environmentId: String!, $start: DateTime!, $end: DateTime!, $step: Int!"
-    return _batch("Traffic", head, services, fields)
+    parts: dict[str, str] = {}
+    for n, ask in enumerate(asks):
+        if ask.traffic:
+            head = f"statuses{n}: httpMetricsGroupedByStatus(serviceId: $s{n}, {asked})"
+            parts[f"statuses{n}"] = f"{head} {{ statusCode samples {{ ts value }} }}"
+            head = f"durations{n}: httpDurationMetrics(serviceId: $s{n}, {asked})"
+            parts[f"durations{n}"] = f"{head} {{ samples {{ ts p95 }} }}"
+        if ask.limits:
+            known = f"serviceInstanceLimits(environmentId: $environmentId, serviceId: $s{n})"
+            parts[f"limits{n}"] = f"limits{n}: {known}"
+    return parts
 
 
-def limits(services: int) -> str:
-    """Limits of so many services; their ids are the variables `s0`, `s1` …"""
-    fields = [
-        f"  limits{n}: serviceInstanceLimits(environmentId: $environmentId, serviceId: $s{n})"
-        for n in range(services)
-    ]
-    return _batch("Limits", "$environmentId: String!", services, fields)
+def document(name: str, parts: Mapping[str, str]) -> str:
+    """The parts as one query, which declares the variables that they use."""
+    body = "\n".join(f"  {part}" for part in parts.values())
+    head = ", ".join(f"${one}: {TYPES.get(one, 'String!')}" for one in used(parts.values()))
+    return f"query {name}({head}) {{\n{body}\n}}\n" if head else f"query {name} {{\n{body}\n}}\n"
 
 
-def _batch(name: str, head: str, services: int, fields: list[str]) -> str:
-    ids = ", ".join(f"$s{n}: String!" for n in range(services))
-    body = "\n".join(fields)
-    return f"query {name}({head}, {ids}) {{\n{body}\n}}\n"
+def used(parts: Iterable[str]) -> list[str]:
+    """The variables of some parts."""
+    return list(dict.fromkeys(re.findall(r"\$(\w+)", "\n".join(parts))))
+
+
+def _alone(parts: Mapping[str, str]) -> dict[str, str]:
+    return {alias.title(): document(alias.title(), {alias: text}) for alias, text in parts.items()}
 
 
 DOCUMENTS = {
     "OwnEnvironment": OWN_ENVIRONMENT,
-    "Project": PROJECT,
-    "Platform": PLATFORM,
-    "Services": SERVICES,
-    "Volumes": VOLUMES,
-    "Triggers": TRIGGERS,
-    "Deployments": DEPLOYMENTS,
-    "Usage": USAGE,
-    "EnvironmentLogs": ENVIRONMENT_LOGS,
+    "Shape": document("Shape", SHAPE),
+    "Used": document("Used", USAGE),
+    "Spoken": document("Spoken", SPOKEN),
+    **_alone(SHAPE | USAGE | SPOKEN),
     "DeploymentLogs": DEPLOYMENT_LOGS,
     "BuildLogs": BUILD_LOGS,
     "HttpLogs": HTTP_LOGS,
-    "Traffic": traffic(BATCH),
-    "Limits": limits(BATCH),
+    "Edge": document("Edge", edge([Ask("", limits=True)] * BATCH)),
+    "Limits": document("Limits", edge([Ask("", traffic=False, limits=True)] * BATCH)),
 }
-"""Everything the client can send, by operation name; the batches at their largest."""
+"""Everything the client can send, by operation name, together and part by part; the batches at their largest."""

@@ -19,16 +19,18 @@ class ServiceUsage(Noun):
     """
 
     instances: tuple[InstanceUsage, ...] = ()
+    disk: tuple[Point, ...] = ()
+    """GB on its volumes over time, oldest first."""
     cpu_limit: float | None = None
     memory_limit: float | None = None
     summed: bool = False
     limits_summed: bool = False
 
 
-def usage(answer: Iterable[wire.Series]) -> dict[str, ServiceUsage]:
-    """Usage by service id. Series without values say nothing and are left out."""
+def usage(answer: Iterable[wire.Series], disks: Iterable[wire.Series] = ()) -> dict[str, ServiceUsage]:
+    """Usage by service id. Series without values, or of no service, say nothing and are left out."""
     by_service: dict[str, list[wire.Series]] = defaultdict(list)
-    for series in answer:
+    for series in (*answer, *disks):
         if series.tags.service_id and series.values:
             by_service[series.tags.service_id].append(series)
     return {service_id: _service_usage(series) for service_id, series in by_service.items()}
@@ -51,6 +53,7 @@ def _service_usage(every: list[wire.Series]) -> ServiceUsage:
     limits = named["CPU_LIMIT"] + named["MEMORY_LIMIT_GB"]
     return ServiceUsage(
         instances=instances,
+        disk=_sum(named["DISK_USAGE_GB"]),
         cpu_limit=_last(named["CPU_LIMIT"]),
         memory_limit=_last(named["MEMORY_LIMIT_GB"]),
         summed=any(not one.instance_id for one in instances),
@@ -65,6 +68,15 @@ def _points(every: list[wire.Series]) -> dict[tuple[str, str], tuple[Point, ...]
         key = (series.tags.deployment_instance_id or "", series.tags.deployment_id or "")
         found[key] |= {one.ts: one.value for one in series.values}
     return {key: tuple(sorted(values.items())) for key, values in found.items()}
+
+
+def _sum(every: list[wire.Series]) -> tuple[Point, ...]:
+    """Of all volumes, oldest first."""
+    found: dict[int, float] = defaultdict(float)
+    for series in every:
+        for one in series.values:
+            found[one.ts] += one.value
+    return tuple(sorted(found.items()))
 
 
 def _last(limits: list[wire.Series]) -> float | None:
@@ -89,6 +101,14 @@ def minutes(
         place = (one.ts - start) // step
         slow[place] = max(one.p95, slow.get(place, 0.0))
     return tuple(_minute(at[place], counts[place], slow.get(place)) for place in sorted(counts))
+
+
+def counts(moments: Iterable[float], start: float, step: int) -> tuple[Point, ...]:
+    """How many per step from `start`, oldest first; steps without any are left out."""
+    found: dict[int, float] = defaultdict(float)
+    for at in moments:
+        found[int(start + (at - start) // step * step)] += 1
+    return tuple(sorted(found.items()))
 
 
 def _minute(at: int, counts: dict[int, float], p95: float | None) -> TrafficMinute:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import logging
-import re
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from workers.allowance import Allowance
 from workers.errors import RailwayBusy, RailwayRefused
+from workers.railway.headers import Pace, allowance, newest, retry_after
 from workers.railway.wire import Complaint, Envelope
 
 log = logging.getLogger(__name__)
@@ -25,62 +27,137 @@ PATIENCE = ("problem processing request", "rate limit", "too many requests", "ti
 """Railway's words, with status 200, for trouble that passes."""
 DENIED = ("not authorized", "project token not found")
 SETTING = "check RAILWAY_API_TOKEN (account or workspace token) or RAILWAY_TOKEN (project token)"
-LONGEST_WAIT = 3600.0
-"""Seconds: Railway's limits are counted by the hour."""
 TRIES = 2
 """A connection that was kept and has been closed meanwhile is no answer; reads may be sent again."""
 SHORT_WAIT = 2.0
 """Seconds worth waiting for in place: Railway also limits by the second, and a sweep asks side by side."""
 TOO_MANY = 429
+FORBIDDEN_SECONDS = 3600.0
 WORDS = 300
 
 
-class Denied(RailwayRefused):
-    """Railway refused parts of a question. `places`: the numbers at the end of the refused aliases."""
+class Said(NamedTuple):
+    """One complaint: the alias of the part it is about ("" for none), the path to it, Railway's words."""
 
-    def __init__(self, message: str, words: str, places: frozenset[int]) -> None:
+    alias: str
+    path: str
+    words: str
+
+
+class Shut(RailwayRefused):
+    """The token is none: whatever else is asked with it is refused as well."""
+
+
+class Denied(RailwayRefused):
+    """Railway refused parts of a question: its words, by the parts' aliases."""
+
+    def __init__(self, message: str, aliases: Mapping[str, str]) -> None:
         super().__init__(message)
-        self.words, self.places = words, places
+        self.aliases = aliases
+
+
+class Unauthorized(Denied):
+    """The token may not see it, or nothing at all: Railway says the same of both."""
+
+
+class Troubled(RailwayBusy):
+    """Railway could not answer parts of a question just now: its words, by the parts' aliases."""
+
+    def __init__(self, message: str, aliases: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.aliases = aliases
+
+
+class Broken(RailwayBusy):
+    """Railway answered 5xx: it is away, or the question was too much for it."""
+
+
+class Answer(NamedTuple):
+    """What came, by alias, as it came; and what Railway complained of beside it."""
+
+    data: dict[str, Any]
+    said: tuple[Said, ...]
+
+
+class Tally:
+    """What all threads of a client share: the newest allowance, the pace, and what the token may not see."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: Allowance | None = None
+        self._forbidden: dict[tuple[str, object], tuple[float, Unauthorized]] = {}
+        self.pace = Pace()
+
+    @property
+    def allowance(self) -> Allowance | None:
+        return self._known
+
+    def note(self, headers: httpx.Headers) -> None:
+        said = allowance(headers, datetime.now(UTC))
+        with self._lock:
+            self._known = newest(self._known, said) if said else self._known
+
+    def forbid(self, part: str, of: object, error: Unauthorized) -> None:
+        """For an hour the part need not be asked for again."""
+        with self._lock:
+            self._forbidden[part, of] = (time.monotonic() + FORBIDDEN_SECONDS, error)
+
+    def forbidden(self, part: str, of: object) -> Unauthorized | None:
+        until, error = self._forbidden.get((part, of), (0.0, None))
+        return error if time.monotonic() < until else None
 
 
 class Transport:
-    """Sends documents with a token to one address."""
+    """Sends documents with a token to one address. `sent`: the requests that went out."""
 
     def __init__(
         self, url: str, token: SecretStr | None, project_token: SecretStr | None, http: httpx.Client | None
     ) -> None:
         self._url, self._token, self._project_token = url, token, project_token
         self._http = http or httpx.Client()
+        self._counting = threading.Lock()
+        self.tally, self.sent = Tally(), 0
+
+    def counted(self) -> Transport:
+        """The same connections and allowance, with a count of its own that begins at 0."""
+        apart = copy.copy(self)
+        apart._counting, apart.sent = threading.Lock(), 0
+        return apart
 
     def close(self) -> None:
         self._http.close()
+
+    def answer(self, document: str, variables: Mapping[str, object], *, as_project: bool = False) -> Answer:
+        """What Railway answered. Raises RailwayBusy (Troubled) or RailwayRefused (Denied) where that is nothing."""
+        envelope = self._envelope(self._send(document, variables, as_project))
+        said = tuple(Said(_alias(one), _path(one), self._clean(one.message)) for one in envelope.errors)
+        if envelope.data is None or envelope.empty:
+            raise self._refusal(said)
+        if said:
+            log.warning("railway_partial_answer", extra={"words": [one.words for one in said[:5]]})
+        return Answer(envelope.data, said)
 
     def ask(
         self, shape: type[M], document: str, variables: Mapping[str, object], *, as_project: bool = False
     ) -> tuple[M, tuple[str, ...]]:
         """The answer in its shape, and a sentence for each part that came as null beside an error."""
-        envelope = self._envelope(self._send(document, variables, as_project))
-        words = [self._clean(one.message) for one in envelope.errors]
-        if envelope.empty:
-            raise self._refusal(envelope.errors, words)
-        if words:
-            log.warning("railway_partial_answer", extra={"words": words[:5]})
+        data, said = self.answer(document, variables, as_project=as_project)
         try:
-            answer = shape.model_validate(envelope.data)
+            answer = shape.model_validate(data)
         except ValidationError as error:
-            if words:
-                raise self._refusal(envelope.errors, words) from error
-            places = ", ".join(".".join(map(str, item["loc"])) for item in error.errors()[:3])
-            raise RailwayRefused(f"Railway's answer has another shape than expected: {places}") from error
-        return answer, tuple(
-            f"{_path(one)}: {said}" for one, said in zip(envelope.errors, words, strict=True)
-        )
+            if said:
+                raise self._refusal(said) from error
+            raise another_shape(error) from error
+        return answer, sentences(said)
 
     def _send(self, document: str, variables: Mapping[str, object], as_project: bool) -> httpx.Response:
         """One answer. A cut connection, and a short wait that Railway asks for, are tried once more."""
         body = {"query": document, "variables": dict(variables)}
         headers = self._credential(as_project)
         for attempt in range(1, TRIES + 1):
+            self.tally.pace.wait(self.tally.allowance)
+            with self._counting:
+                self.sent += 1
             try:
                 response = self._http.post(self._url, json=body, headers=headers, timeout=TIMEOUT)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
@@ -89,7 +166,9 @@ class Transport:
                 continue
             except httpx.RequestError as error:
                 raise self._unreachable(error) from error
-            wait = _retry_after(response.headers) if response.status_code == TOO_MANY else None
+            if not (as_project and self._token):  # another token has another allowance
+                self.tally.note(response.headers)
+            wait = _patience(response) if response.status_code == TOO_MANY else None
             if attempt == TRIES or wait is None or wait > SHORT_WAIT:
                 return response
             time.sleep(wait)
@@ -100,7 +179,7 @@ class Transport:
             return {"Authorization": f"Bearer {self._token.get_secret_value()}"}
         if self._project_token:
             return {"Project-Access-Token": self._project_token.get_secret_value()}
-        raise RailwayRefused("no token for Railway: set RAILWAY_API_TOKEN or RAILWAY_TOKEN")
+        raise Shut("no token for Railway: set RAILWAY_API_TOKEN or RAILWAY_TOKEN")
 
     def _unreachable(self, error: httpx.RequestError) -> RailwayBusy:
         return RailwayBusy(f"Railway cannot be reached: {self._clean(str(error)) or type(error).__name__}")
@@ -109,9 +188,11 @@ class Transport:
         """The answer as GraphQL. Raises for every status that carries none."""
         status = response.status_code
         if status in (408, 425, 429) or status >= 500:
-            raise RailwayBusy(f"Railway answered {status}", retry_after=_retry_after(response.headers))
+            raise (Broken if status >= 500 else RailwayBusy)(
+                f"Railway answered {status}", retry_after=_patience(response)
+            )
         if status in (401, 403):
-            raise RailwayRefused(f"Railway answered {status}: {SETTING}")
+            raise Shut(f"Railway answered {status}: {SETTING}")
         try:
             envelope = Envelope.model_validate_json(response.content)
         except ValidationError as error:
@@ -122,15 +203,17 @@ class Transport:
             raise RailwayRefused(f"Railway answered {status}")
         return envelope
 
-    def _refusal(self, complaints: list[Complaint], words: list[str]) -> RailwayRefused | RailwayBusy:
+    def _refusal(self, complaints: Sequence[Said]) -> RailwayRefused | RailwayBusy:
+        words = list(dict.fromkeys(one.words for one in complaints))
         if not words:
             return RailwayBusy("Railway answered nothing")
-        said = "; ".join(dict.fromkeys(words))[: 2 * WORDS]
+        said = "; ".join(words)[: 2 * WORDS]
+        aliases = {one.alias: one.words for one in complaints if one.alias}
         if any(hint in said.lower() for hint in PATIENCE):
-            return RailwayBusy(f"Railway: {said}")
-        hint = f" ({SETTING})" if any(word in said.lower() for word in DENIED) else ""
-        places = frozenset(place for one in complaints if (place := _place(one)) is not None)
-        return Denied(f"Railway: {said}{hint}", said, places)
+            return Troubled(f"Railway: {said}", aliases)
+        if not any(word in said.lower() for word in DENIED):
+            return Denied(f"Railway: {said}", aliases)
+        return Unauthorized(f"Railway: {said} ({SETTING})", aliases)
 
     def _clean(self, words: str) -> str:
         """Railway's words on one line, short, and without our tokens should it echo them."""
@@ -140,10 +223,20 @@ class Transport:
         return " ".join(words.split())[:WORDS]
 
 
-def _place(complaint: Complaint) -> int | None:
-    """The number at the end of the alias that failed."""
-    found = re.search(r"(\d+)$", str(complaint.path[0])) if complaint.path else None
-    return int(found[1]) if found else None
+def sentences(complaints: Iterable[Said]) -> tuple[str, ...]:
+    """What came as null, each said once."""
+    return tuple(dict.fromkeys(f"{one.path}: {one.words}" for one in complaints))
+
+
+def another_shape(error: ValidationError, within: str = "") -> RailwayRefused:
+    places = [
+        ".".join(map(str, (*([within] if within else []), *item["loc"]))) for item in error.errors()[:3]
+    ]
+    return RailwayRefused(f"Railway's answer has another shape than expected: {', '.join(places)}")
+
+
+def _alias(complaint: Complaint) -> str:
+    return complaint.path[0] if complaint.path and isinstance(complaint.path[0], str) else ""
 
 
 def _path(complaint: Complaint) -> str:
@@ -151,13 +244,5 @@ def _path(complaint: Complaint) -> str:
     return ".".join(part for part in complaint.path or [] if isinstance(part, str)) or "answer"
 
 
-def _retry_after(headers: httpx.Headers) -> float | None:
-    """Seconds, from either form of the header."""
-    said = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d+(\.\d+)?", said):
-        return min(float(said), LONGEST_WAIT)
-    try:
-        wait = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):
-        return None
-    return min(max(wait, 0.0), LONGEST_WAIT)
+def _patience(response: httpx.Response) -> float | None:
+    return retry_after(response.headers, datetime.now(UTC))

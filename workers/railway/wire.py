@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from workers import models
@@ -23,6 +33,24 @@ MESSAGE = 2000
 
 class Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+
+def _sound(value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    counted = info.context if isinstance(info.context, list) else []
+    before = len(counted)
+    try:
+        return handler(value)
+    except ValidationError as error:
+        if not isinstance(value, list):
+            raise
+        broken = {one["loc"][0] for one in error.errors(include_url=False, include_input=False)}
+        del counted[before:]  # the good entries are read again, and what is broken inside them counted again
+        counted.append(len(broken))
+        return handler([one for place, one in enumerate(value) if place not in broken])
+
+
+Sound = Annotated[list[T], WrapValidator(_sound)]
+"""The entries that can be read; how many cannot is added to the validation's context, where that is a list."""
 
 
 # ---- envelope --------------------------------------------------------------------------------
@@ -42,7 +70,7 @@ class Envelope(Wire):
     @field_validator("errors", mode="before")
     @classmethod
     def _may_be_null(cls, value: object) -> object:
-        return value or []
+        return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
     @property
     def empty(self) -> bool:
@@ -60,7 +88,7 @@ class Edge(Wire, Generic[T]):
 
 
 class Page(Wire, Generic[T]):
-    edges: list[Edge[T]]
+    edges: Sound[Edge[T]]
     page_info: PageInfo = PageInfo()
 
     @property
@@ -84,10 +112,6 @@ class Named(Wire):
     name: str
 
 
-class Project(Wire):
-    project: Named
-
-
 class Incident(Wire):
     status: str = ""
     message: str = ""
@@ -97,10 +121,6 @@ class Incident(Wire):
 class PlatformStatus(Wire):
     is_stable: bool
     incident: Incident | None = None
-
-
-class Platform(Wire):
-    platform_status: PlatformStatus
 
 
 class Instance(Wire):
@@ -196,15 +216,6 @@ class ServiceInstance(Wire):
         return next((one for one in candidates if one.status in ANSWERS_REQUESTS), None)
 
 
-class ServicesOf(Wire):
-    name: str
-    service_instances: Page[ServiceInstance]
-
-
-class Services(Wire):
-    environment: ServicesOf
-
-
 class VolumeInstance(Wire):
     volume_id: str
     service_id: str | None = None
@@ -224,30 +235,18 @@ class VolumeInstance(Wire):
         )
 
 
-class VolumesOf(Wire):
-    volume_instances: Page[VolumeInstance]
-
-
-class Volumes(Wire):
-    environment: VolumesOf
-
-
 class Trigger(Wire):
     service_id: str | None = None
     branch: str
     repository: str
 
 
-class TriggersOf(Wire):
-    deployment_triggers: Page[Trigger]
+class Variable(Wire):
+    """A variable's name and what it refers to: its value is never asked for. Without a service it is shared."""
 
-
-class Triggers(Wire):
-    environment: TriggersOf
-
-
-class Deployments(Wire):
-    deployments: Page[Deployment]
+    name: str
+    service_id: str | None = None
+    references: Sound[str] = Field(default_factory=list)
 
 
 # ---- series ----------------------------------------------------------------------------------
@@ -255,7 +254,7 @@ class Deployments(Wire):
 
 class Value(Wire):
     ts: int
-    value: float
+    value: FiniteFloat
 
 
 class Tags(Wire):
@@ -266,41 +265,27 @@ class Tags(Wire):
 
 class Series(Wire):
     measurement: str
-    tags: Tags
-    values: list[Value]
+    tags: Tags = Tags()
+    values: Sound[Value]
 
-
-class Usage(Wire):
-    metrics: list[Series]
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _may_be_null(cls, value: object) -> object:
+        return value or {}
 
 
 class Statuses(Wire):
     status_code: int
-    samples: list[Value]
+    samples: Sound[Value]
 
 
 class Percentiles(Wire):
     ts: int
-    p95: float
+    p95: FiniteFloat
 
 
 class Durations(Wire):
-    samples: list[Percentiles]
-
-
-class Traffic(RootModel[dict[str, list[Statuses] | Durations | None]]):
-    """By alias: `statuses0`, `durations0` …"""
-
-    def of(self, place: int) -> tuple[list[Statuses], Durations | None]:
-        statuses, durations = self.root.get(f"statuses{place}"), self.root.get(f"durations{place}")
-        return (
-            statuses if isinstance(statuses, list) else [],
-            durations if isinstance(durations, Durations) else None,
-        )
-
-
-class Limits(RootModel[dict[str, Any]]):
-    """By alias: `limits0` …; the value is opaque."""
+    samples: Sound[Percentiles]
 
 
 def containers(value: object) -> tuple[float | None, float | None]:

@@ -11,21 +11,11 @@ from datetime import UTC, datetime, timedelta
 from workers import brakes
 from workers.errors import NotAvailable
 from workers.journal import PREFIX, Claim, Journal, unpack
-from workers.models import (
-    Alert,
-    Evidence,
-    Finding,
-    Incident,
-    Lane,
-    Noun,
-    Outcome,
-    Posted,
-    Severity,
-    Verdict,
-    Watch,
-    digest,
-)
+from workers.models import Alert, Finding, Incident, Outcome, Posted, Verdict, Watch, digest
 from workers.slack import Slack, escape
+from workers.telling.words import Told, inconclusive, named, raw_words, render
+
+__all__ = ["Told", "inconclusive", "raw_words", "render", "tell"]
 
 ADOPTION_SECONDS = 30.0
 """How long an incident waits for the first word of an alert that it adopted."""
@@ -33,70 +23,6 @@ JOINED_SECONDS = 5.0
 """So often the first word of an alert looks whether the incident that it joined takes it for its own."""
 QUIET_SECONDS = 3600.0
 """A tell that has said all it knows looks so often by itself; whoever changes the incident wakes it."""
-MARKS = {Severity.NOTICE: "⚪", Severity.WARNING: "🟠", Severity.CRITICAL: "🔴"}
-
-
-class Told(Noun):
-    """What Slack should show of an incident: texts, empty where there is nothing to say yet."""
-
-    first: str
-    outcome: str = ""
-    watch: str = ""
-
-
-def render(
-    incident: Incident, verdict: Verdict | None, outcome: Outcome | None, watch: Watch | None, reason: str,
-    firings: int = 1,
-) -> Told:  # fmt: skip
-    """The texts for an incident as its journal stands; the outcome's last line is the link."""
-    mark = MARKS[incident.severity]
-    where = f"{incident.project_name}/{incident.environment_name}"
-    head = f"{mark} *{escape(incident.cause.name)}* in {escape(where)}"
-    lines = [head, *(f"• {escape(finding.sentence)}" for finding in incident.findings[:5])]
-    if verdict is not None and not (outcome and verdict.summary in outcome.headline):
-        lines.append(f"Verdict: {verdict.lane.value}: {escape(verdict.summary)}")
-    if outcome is not None:
-        lines.append(escape(outcome.headline))
-    elif reason:
-        lines.append(f"Waiting: {escape(reason)}")
-    else:
-        lines.append("Looking into it.")
-    if firings > 1:
-        lines.append(f"Seen {firings} times.")
-    return Told(
-        first="\n".join(lines),
-        outcome=_outcome(head, outcome, verdict) if outcome else "",
-        # With the name, as behind a webhook there is no thread to say it.
-        watch=f"*{escape(incident.cause.name)}*: {escape(watch.sentence)}" if watch else "",
-    )
-
-
-def _outcome(head: str, outcome: Outcome, verdict: Verdict | None) -> str:
-    lines = [f"{head}: {escape(outcome.headline)}"]
-    if verdict is not None and verdict.summary not in outcome.headline:
-        lines.append(f"• {verdict.lane.value}: {escape(verdict.summary)}")
-    lines += [f"• {escape(line)}" for line in outcome.lines]
-    return "\n".join([*lines, outcome.link] if outcome.link else lines)
-
-
-def raw_words(incident: Incident) -> tuple[str, ...]:
-    """The bare facts, for endings without a verdict."""
-    return tuple(finding.sentence for finding in incident.findings)
-
-
-def inconclusive(verdict: Verdict, evidence: Evidence) -> Outcome:
-    """What is told where nothing is mended: the lane, what would end it, what was not seen, what to check next."""
-    lines = [verdict.action] if verdict.action else []
-    facts = {fact.id: fact.text for fact in evidence.facts}
-    lines += [f"for: {facts[name]}" for name in verdict.supports[:4] if name in facts]
-    lines += [f"against: {facts[name]}" for name in verdict.contradicts[:2] if name in facts]
-    lines += [f"not seen: {gap}" for gap in evidence.not_seen[:3]]
-    lines += [f"next: {check}" for check in verdict.next_checks[:5]]
-    what = "no cause found" if verdict.lane is Lane.INCONCLUSIVE else verdict.lane.value
-    return Outcome(kind="told", headline=f"{what}: {verdict.summary}", lines=tuple(lines))
-
-
-# ---- the stage -------------------------------------------------------------------------------
 
 
 def tell(claim: Claim, journal: Journal, slack: Slack | None, *, now: datetime) -> None:
@@ -171,16 +97,12 @@ def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: 
     claim.brake = lambda: brakes.check(journal, sick, now.timestamp())
     claim.brake()
     first = claim.get("first", Posted) or _adopt(claim, journal, now)
-    told = render(
-        incident.model_copy(update={"findings": tuple(_seen(fields) or incident.findings)}),
-        unpack(fields.get("r:verdict"), Verdict),
-        unpack(fields.get("r:outcome"), Outcome),
-        unpack(fields.get("r:watch"), Watch),
-        fields.get("reason", b"").decode(),
-        int(fields.get("firings", b"1")),
-    )
+    told = _told(incident, fields, journal)
     since = incident.opened_at
-    silent = bool(claim.text("forwarded")) or claim.get("outcome", Posted) is not None
+    forwarded, spoken = bool(claim.text("forwarded")), claim.get("outcome", Posted)
+    # Of a symptom that nobody heard of yet, its cause's incident tells.
+    unheard = bool(told.joined) and not (first or spoken or told.outcome or forwarded)
+    silent = forwarded or spoken is not None or unheard
     early = 0.0 if first or told.outcome or silent else _too_early(claim, now)
     if first is None and not told.outcome and not silent and not early:
         first = _post(claim, slack, "first", told.first, None, since=since)
@@ -188,10 +110,11 @@ def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: 
     asked = fields.get("asked", b"").decode()
     outcome = f"outcome-{asked}" if asked else "outcome"
     if told.outcome:
-        _post(claim, slack, outcome, told.outcome, first or claim.get("outcome", Posted), since=since)
-    if told.watch:
-        thread = first or claim.get("outcome", Posted)
-        _post(claim, slack, "watch", told.watch, thread, since=since, broadcast=False)
+        posted = _post(claim, slack, outcome, told.outcome, first or spoken, since=since)
+        spoken = spoken or posted
+    for name, text in (("joined", told.joined), ("watch", told.watch)):
+        if text and not unheard:
+            _post(claim, slack, name, text, first or spoken, since=since, broadcast=False)
     if first is not None:
         _edit(claim, slack, first, told.first)
     over = "ended" in fields or not fields
@@ -199,8 +122,32 @@ def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: 
         claim.hand_on("tell", after=early or QUIET_SECONDS)
 
 
-def _seen(fields: dict[str, bytes]) -> list[Finding]:
-    return unpack(fields.get("r:seen"), list[Finding]) or []
+def _told(incident: Incident, fields: dict[str, bytes], journal: Journal) -> Told:
+    """The texts of an incident by its journal, with the newest of what was seen of it and of its symptoms."""
+    newest = {"r:seen": "findings", "r:suffering": "symptoms"}
+    found = {name: unpack(fields.get(field), list[Finding]) for field, name in newest.items()}
+    update = {
+        name: tuple(value) for name, value in found.items() if value or (name == "symptoms" and value == [])
+    }
+    holder = fields.get("joined", b"").decode()
+    return render(
+        incident.model_copy(update=update),
+        unpack(fields.get("r:verdict"), Verdict),
+        unpack(fields.get("r:outcome"), Outcome),
+        unpack(fields.get("r:watch"), Watch),
+        fields.get("reason", b"").decode(),
+        int(fields.get("firings", b"1")),
+        _where(holder, journal) if holder else "",
+    )
+
+
+def _where(holder: str, journal: Journal) -> str:
+    """Another incident by its cause's name, its id, and the link that it led to."""
+    other = journal.record_of(holder, "incident", Incident)
+    outcome = journal.record_of(holder, "outcome", Outcome)
+    name = f"*{named(other.cause.name)}*" if other else "another service"
+    link = f" {outcome.link}" if outcome and outcome.link else ""
+    return f"{name}: see {holder.removeprefix(PREFIX)}{link}"
 
 
 def _adopt(claim: Claim, journal: Journal, now: datetime) -> Posted | None:

@@ -1,0 +1,189 @@
+"""`python -m tests.bench.sweep`: what a sweep of 100 services costs when each answer takes 100 ms.
+
+Beside it a reference measured in the same run: one request after the other, three a service (metrics, statuses,
+durations), as a plain script would ask. Either is asked twice and measured the second time, when the stand-in gives
+the answers that it made the first time: else it would be the stand-in's own work that is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import httpx
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tests.world.railway import (
+    LogRow,
+    Lookup,
+    RailwayStandIn,
+    Request,
+    Sample,
+    World,
+    WorldDeployment,
+    WorldEvent,
+    WorldService,
+    WorldVolume,
+)  # fmt: skip
+from tests.world.serving import Faults, serve
+from workers.models import Environment, Survey, Window
+from workers.railway import Railway
+from workers.survey import survey
+
+SERVICES = 100
+DELAY_SECONDS = 0.1
+REFERENCE_SERVICES = 20
+"""The reference is measured with fewer services and said so: it grows by the service."""
+MINUTES = 30
+HERE = Environment(project_id="prj", environment_id="env")
+END = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+WINDOW = Window(start=END - timedelta(minutes=MINUTES), end=END)
+
+ONE_BY_ONE = {
+    "metrics": """query($e: String!, $s: String!, $start: DateTime!, $end: DateTime!) {
+      metrics(environmentId: $e, serviceId: $s, startDate: $start, endDate: $end, sampleRateSeconds: 60,
+        measurements: [CPU_USAGE, CPU_LIMIT, MEMORY_USAGE_GB, MEMORY_LIMIT_GB])
+        { measurement values { ts value } } }""",
+    "statuses": """query($e: String!, $s: String!, $start: DateTime!, $end: DateTime!) {
+      httpMetricsGroupedByStatus(environmentId: $e, serviceId: $s, startDate: $start, endDate: $end, stepSeconds: 60)
+        { statusCode samples { ts value } } }""",
+    "durations": """query($e: String!, $s: String!, $start: DateTime!, $end: DateTime!) {
+      httpDurationMetrics(environmentId: $e, serviceId: $s, startDate: $start, endDate: $end, stepSeconds: 60)
+        { samples { ts p95 } } }""",
+}
+
+
+class Cost(NamedTuple):
+    """Requests that were sent, seconds until the last answer was read."""
+
+    requests: int
+    seconds: float
+
+
+def main() -> int:
+    """Print both; 0 always, a figure is no test."""
+    sweep_of_hundred()
+    return 0
+
+
+def sweep_of_hundred() -> None:
+    """Print requests and seconds of our sweep and of the reference."""
+    ours, seen = measured(SERVICES)
+    theirs = one_after_the_other(REFERENCE_SERVICES)
+    whole = [part * SERVICES / REFERENCE_SERVICES for part in theirs]
+    print(
+        f"sweep of {SERVICES} services, each answer {DELAY_SECONDS * 1000:.0f} ms late: {ours.requests} requests, "
+        f"{ours.seconds:.2f} s ({sum(len(one.traffic) for one in seen.services)} steps of traffic, "
+        f"{len(seen.calls)} calls, {len(seen.not_seen)} parts not seen)"
+    )
+    print(
+        f"  beside one after the other, three a service: {whole[0]:.0f} requests, {whole[1]:.1f} s "
+        f"(measured with {REFERENCE_SERVICES} services: {theirs.requests} requests, {theirs.seconds:.2f} s)"
+    )
+
+
+class Replay:
+    """The stand-in, whose answers are made once and given again to the same question."""
+
+    def __init__(self, standin: RailwayStandIn) -> None:
+        self.standin = standin
+        self.known: dict[bytes, bytes] = {}
+        self.app = Starlette(routes=[Route("/{path:path}", self._answer, methods=["POST"])])
+
+    async def _answer(self, request: HttpRequest) -> Response:
+        asked = await request.body()
+        if asked not in self.known:
+            _, made = await run_in_threadpool(self.standin.ask, json.loads(asked))
+            self.known[asked] = json.dumps(made).encode()
+        return Response(self.known[asked], media_type="application/json")
+
+
+@contextmanager
+def late(services: int) -> Iterator[tuple[str, Faults]]:
+    """The address of a Railway with so many services, and how late it answers."""
+    faults = Faults()
+    with serve(Replay(RailwayStandIn(world(services))).app, faults) as running:
+        yield running.url, faults
+
+
+def measured(services: int) -> tuple[Cost, Survey]:
+    """Our sweep, on connections that were not used before."""
+    with late(services) as (url, faults):
+        _sweep(url)
+        faults.delay_seconds = DELAY_SECONDS
+        return _sweep(url)
+
+
+def _sweep(url: str) -> tuple[Cost, Survey]:
+    railway = Railway(url, token=SecretStr("bench"))
+    before = time.perf_counter()
+    seen = survey(railway, HERE, WINDOW, 60)
+    cost = Cost(railway.sent, time.perf_counter() - before)
+    railway.close()
+    return cost, seen
+
+
+def one_after_the_other(services: int) -> Cost:
+    """Three requests a service, each when the one before was answered."""
+    with late(services) as (url, faults), httpx.Client(timeout=30) as client:
+        _one_by_one(client, url, services)
+        faults.delay_seconds = DELAY_SECONDS
+        return _one_by_one(client, url, services)
+
+
+def _one_by_one(client: httpx.Client, url: str, services: int) -> Cost:
+    asked = {"e": "env", "start": WINDOW.start.isoformat(), "end": WINDOW.end.isoformat()}
+    before = time.perf_counter()
+    for number in range(services):
+        for query in ONE_BY_ONE.values():
+            body = {"query": query, "variables": asked | {"s": f"svc-{number}"}}
+            client.post(url, json=body).raise_for_status()
+    return Cost(services * len(ONE_BY_ONE), time.perf_counter() - before)
+
+
+def world(services: int) -> World:
+    """So many services with traffic, usage, disk, variables, lookups, events and error lines in every minute."""
+    made = World("prj", "acme", "env", "production", [service(n) for n in range(services)])
+    start = WINDOW.start.timestamp()
+    made.events = [
+        WorldEvent(start + n, "Deployment", "deployed", {"serviceId": f"svc-{n % services}"})
+        for n in range(200)
+    ]
+    return made
+
+
+def service(number: int) -> WorldService:
+    start = WINDOW.start.timestamp()
+    live = WorldDeployment(
+        f"dep-{number}", f"svc-{number}", "SUCCESS", start - 3600, None, {"branch": "main"}
+    )
+    minutes = [start + 60 * n + 5 for n in range(MINUTES)]
+    live.logs = [LogRow(start + 1, "Starting Container"), *(LogRow(at, "boom", "error") for at in minutes)]
+    made = WorldService(
+        f"svc-{number}", f"service {number}", repo="acme/all", deployments=[live], active=[live.id],
+        volumes=[WorldVolume(f"vol-{number}", "data", "/data", 400, 500)],
+    )  # fmt: skip
+    made.samples = [Sample(at, "i1", live.id, 0.5, 0.4) for at in minutes]
+    made.requests = [
+        Request(at + n, "GET", "/", status, 20.0, live.id)
+        for at in minutes
+        for n, status in enumerate((200, 200, 404, 500))
+    ]
+    made.disk = [(at, 0.4) for at in minutes]
+    made.variables = {"NEXT_URL": [f"service {number + 1}.RAILWAY_PRIVATE_DOMAIN"], "MODE": []}
+    made.lookups = [Lookup(at, f"service-{number + 2}.railway.internal") for at in minutes]
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

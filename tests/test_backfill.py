@@ -1,0 +1,270 @@
+"""The first run: the past that Railway stores becomes ours, newest first, and no sweep ever fails for it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+from pydantic import SecretStr
+
+from tests.world.railway import (
+    Budget,
+    RailwayStandIn,
+    Request,
+    Sample,
+    World,
+    WorldDeployment,
+    WorldService,
+)  # fmt: skip
+from tests.world.serving import Fault, serve
+from workers import backfill, past
+from workers.backfill import cutting, stretches
+from workers.journal import Journal
+from workers.models import Deployment, Environment, Past, Service, Survey, Window
+from workers.railway import Railway
+from workers.survey import survey
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+HALF = timedelta(minutes=30)
+WINDOW = Window(start=NOON - HALF, end=NOON)
+HERE = Environment(project_id="prj", environment_id="env")
+STRETCHES = 8
+"""Two days of six hours."""
+PER_STRETCH = 3
+
+
+def living(name: str, hours: float, *, failing: float = 0.0) -> WorldService:
+    """A service up for so long, with a sample and a request a minute, some of them failing."""
+    random_ = random.Random(name)
+    first = NOON.timestamp() - hours * 3600
+    live = WorldDeployment(f"dep-{name}", f"svc-{name}", "SUCCESS", first, None, {})
+    made = WorldService(f"svc-{name}", name, deployments=[live], active=[live.id])
+    moments = [first + 60 * n for n in range(int(hours * 60))]
+    made.samples = [Sample(at + 5, "i1", live.id, 2.0, 1.0) for at in moments]
+    made.requests = [
+        Request(at, "GET", "/", 500 if random_.random() < failing else 200, 20.0, live.id) for at in moments
+    ]
+    return made
+
+
+@pytest.fixture
+def standin() -> RailwayStandIn:
+    return RailwayStandIn(World("prj", "acme", "env", "production", [living("shop", 50)]))
+
+
+@pytest.fixture
+def railway(standin: RailwayStandIn) -> Iterator[Railway]:
+    with serve(standin.app, standin.faults) as server:
+        client = Railway(server.url, token=SecretStr(standin.token))
+        yield client
+        client.close()
+
+
+@pytest.fixture
+def seen(railway: Railway, standin: RailwayStandIn) -> Survey:
+    """The window of the first sweep."""
+    found = survey(railway, HERE, WINDOW, 60)
+    standin.operations.clear()
+    return found
+
+
+def remember(railway: Railway, journal: Journal, seen: Survey) -> Past:
+    return backfill.remember(railway, journal, seen, persist_minutes=4.0)
+
+
+def ends(known: Past) -> list[datetime | None]:
+    return [one.at for one in known.get("svc-shop", ())]
+
+
+def test_two_days_become_half_hours_that_end_where_the_window_begins(
+    railway: Railway, journal: Journal, seen: Survey
+) -> None:
+    known = remember(railway, journal, seen)
+
+    assert ends(known) == [WINDOW.start - HALF * n for n in range(95, -1, -1)]
+    assert {(one.minutes, one.requests, one.cpu_mean) for one in known["svc-shop"]} == {(30, 30, 2.0)}
+
+
+def test_it_is_read_once(railway: Railway, journal: Journal, seen: Survey, standin: RailwayStandIn) -> None:
+    remember(railway, journal, seen)
+    assert len(standin.operations) == STRETCHES * PER_STRETCH
+
+    known = remember(railway, journal, seen)
+
+    assert len(standin.operations) == STRETCHES * PER_STRETCH
+    assert len(ends(known)) == 96
+
+
+def test_the_sweep_after_it_is_added_behind_it(railway: Railway, journal: Journal, seen: Survey) -> None:
+    remember(railway, journal, seen)
+
+    past.add(journal, seen, [])
+
+    assert ends(past.read(journal, "env", NOON))[-2:] == [WINDOW.start, NOON]
+
+
+def busy_after(standin: RailwayStandIn, requests: int) -> None:
+    """From then on Railway answers 503."""
+    standin.faults.waiting.append(
+        Fault("503", 1000, lambda _verb, _path: len(standin.operations) >= requests, "1")
+    )
+
+
+def test_what_railway_is_too_busy_for_is_read_at_the_next_sweep(
+    railway: Railway, journal: Journal, seen: Survey, standin: RailwayStandIn
+) -> None:
+    busy_after(standin, 2 * PER_STRETCH)
+    known = remember(railway, journal, seen)
+    assert ends(known) == [WINDOW.start - HALF * n for n in range(23, -1, -1)]
+
+    standin.faults.clear()
+    known = remember(railway, journal, seen)
+
+    assert ends(known) == [WINDOW.start - HALF * n for n in range(95, -1, -1)]
+    assert len(standin.operations) == STRETCHES * PER_STRETCH
+
+
+def test_it_leaves_a_part_of_the_hours_requests_to_the_sweeps(
+    railway: Railway, journal: Journal, seen: Survey, standin: RailwayStandIn
+) -> None:
+    standin.budget = Budget(limit=100, spent=50, resets_at=(NOON + HALF).timestamp())
+    survey(railway, HERE, WINDOW, 60)
+    standin.operations.clear()
+
+    known = remember(railway, journal, seen)
+
+    assert 0 < len(ends(known)) < 96
+    assert standin.budget.spent <= 60
+
+
+def test_a_refusal_leaves_it_at_what_was_read(
+    railway: Railway, journal: Journal, seen: Survey, standin: RailwayStandIn
+) -> None:
+    standin.token = "another"
+
+    assert remember(railway, journal, seen) == {}
+    standin.operations.clear()
+    standin.token = "railway-token"
+
+    assert remember(railway, journal, seen) == {}
+    assert standin.operations == []
+
+
+def test_a_railway_that_is_away_is_not_asked_for_the_past_for_ever(
+    railway: Railway, journal: Journal, seen: Survey, standin: RailwayStandIn
+) -> None:
+    busy_after(standin, 0)
+    for _ in range(backfill.TRIES):
+        assert remember(railway, journal, seen) == {}
+    standin.faults.clear()
+
+    assert remember(railway, journal, seen) == {}
+
+    assert standin.operations == []
+
+
+def test_what_nobody_expected_costs_a_sweep_its_past_only(
+    railway: Railway, journal: Journal, seen: Survey
+) -> None:
+    reach = backfill.Reach(reached=WINDOW.start, until=WINDOW.start - timedelta(hours=6))
+    broken = seen.model_copy(update={"services": (None,)})
+
+    found, after = backfill.read_back(railway, broken, reach, persist_minutes=4.0)
+
+    assert (found, after.reached, after.tries) == ({}, reach.reached, 1)
+
+
+def test_a_service_has_no_past_from_before_it_was_there(
+    railway: Railway, journal: Journal, standin: RailwayStandIn
+) -> None:
+    standin.world.services.append(living("young", 3.2))
+    seen = survey(railway, HERE, WINDOW, 60)
+
+    known = remember(railway, journal, seen)
+
+    assert len(known["svc-shop"]) == 96
+    assert [one.at for one in known["svc-young"]] == [WINDOW.start - HALF * n for n in range(5, -1, -1)]
+
+
+def test_trouble_of_the_past_is_marked_as_such(
+    railway: Railway, journal: Journal, standin: RailwayStandIn
+) -> None:
+    standin.world.services[0] = living("shop", 14, failing=0.5)
+    seen = survey(railway, HERE, WINDOW, 60)
+
+    known = remember(railway, journal, seen)
+
+    assert "server_errors" in known["svc-shop"][0].sick
+
+
+def test_a_past_that_cannot_be_read_is_read_anew(
+    railway: Railway, journal: Journal, seen: Survey, store: redis.Redis
+) -> None:
+    store.hset(past.key_of("env"), mapping={past.NOTE: b"garbage", "svc-shop": b"garbage"})
+
+    assert len(ends(remember(railway, journal, seen))) == 96
+
+
+# ---- cutting ---------------------------------------------------------------------------------
+
+
+def deployed(name: str, hour: float, status: str, changed: float | None = None) -> Deployment:
+    at = None if changed is None else NOON + timedelta(hours=changed)
+    return Deployment(
+        id=name, service_id="s", status=status, created_at=NOON + timedelta(hours=hour), status_at=at,
+        stopped=status == "CRASHED", instance_states=("CRASHED",),
+    )  # fmt: skip
+
+
+def at_noon(*history: Deployment) -> Service:
+    """The service of these deployments, newest first, as it was at noon."""
+    service = Service(id="s", name="shop", deployments=history, serving=history[0], latest=history[0])
+    whole = Survey(
+        project_id="p", project_name="p", environment_id="e", environment_name="e", step_seconds=60,
+        window=Window(start=NOON - timedelta(hours=9), end=NOON + timedelta(hours=9)), services=(service,),
+    )  # fmt: skip
+    return cutting.cut(whole, WINDOW, {"s"}).services[0]
+
+
+def test_what_crashed_later_ran_then() -> None:
+    service = at_noon(deployed("a", -5, "CRASHED", changed=2))
+
+    assert service.serving
+    assert (service.serving.status, service.serving.stopped) == ("SUCCESS", False)
+    assert service.serving.instance_states == ()
+
+
+def test_what_had_crashed_by_then_is_seen_as_crashed() -> None:
+    service = at_noon(deployed("a", -5, "CRASHED", changed=-0.2))
+
+    assert service.serving and service.serving.status == "CRASHED"
+
+
+def test_what_was_replaced_later_served_then() -> None:
+    service = at_noon(deployed("b", 3, "SUCCESS", changed=3), deployed("a", -5, "REMOVED", changed=3))
+
+    assert service.serving and (service.serving.id, service.serving.status) == ("a", "SUCCESS")
+    assert service.latest and service.latest.id == "a"
+
+
+def test_what_failed_later_was_on_its_way_then() -> None:
+    service = at_noon(deployed("b", -0.1, "FAILED", changed=0.2), deployed("a", -5, "SUCCESS", changed=-5))
+
+    assert service.latest and (service.latest.id, service.latest.status) == ("b", "DEPLOYING")
+    assert service.serving and service.serving.id == "a"
+
+
+def test_windows_over_a_seam_hold_both_sides(railway: Railway, seen: Survey) -> None:
+    older, newer = (
+        stretches.read(railway, seen, Window(start=start, end=start + timedelta(hours=6)))
+        for start in (NOON - timedelta(hours=18), NOON - timedelta(hours=12))
+    )
+    seam = Window(start=newer.window.start - HALF / 2, end=newer.window.start + HALF / 2)
+
+    [service] = cutting.cut(cutting.join(older, newer, seam.start), seam).services
+
+    assert sum(one.requests for one in service.traffic) == 30
+    assert [len(one.cpu) for one in service.usage] == [30]

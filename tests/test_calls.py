@@ -1,0 +1,111 @@
+"""Who calls whom: what variables refer to and which names are looked up, however they are written."""
+
+from __future__ import annotations
+
+import pytest
+
+from workers.models import Service
+from workers.railway.calls import Lookup, calls
+from workers.railway.wire import Variable
+
+CART = "7d1e4f5c-9a63-4b1d-8e3f-4a5b6c7d8e9f"
+SHOP = Service(id="shop-id", name="shop")
+SERVICES = [
+    SHOP,
+    Service(id=CART, name="Cart API"),
+    Service(id="redis-id", name="Redis", image="docker.io/library/Redis:7"),
+    Service(id="dotted-id", name="my.app"),
+]
+
+
+def called(name: str, *references: str, service: str | None = "shop-id") -> list[str]:
+    """Whom the shop calls, by a variable of it."""
+    variable = Variable(name=name, service_id=service, references=list(references))
+    return [callee for _, callee in calls(SERVICES, [variable], [])]
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "Cart API.RAILWAY_PRIVATE_DOMAIN", "cart api.RAILWAY_PRIVATE_DOMAIN", "${{Cart API.RAILWAY_PRIVATE_DOMAIN}}",
+        "${{ Cart API.PORT }}", '${{"Cart API".PORT}}', "http://${{Cart API.RAILWAY_PRIVATE_DOMAIN}}:${{PORT}}/",
+        "Cart API", f"{CART}.RAILWAY_PRIVATE_DOMAIN", f"${{{{{CART.upper()}.PORT}}}}", f"service:{CART}:PORT", CART,
+    ],
+)  # fmt: skip
+def test_a_reference_is_understood_in_every_form(reference: str) -> None:
+    assert called("CART_URL", reference) == [CART]
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "shared.CART_URL", "CART_URL", "${{CART_URL}}", "nobody.URL", "", ".", "..", "${{}}", "shop.PORT", "shop",
+        "${{" * 400,
+    ],
+)  # fmt: skip
+def test_what_is_shared_unknown_or_ones_own_calls_nobody(reference: str) -> None:
+    assert called("CART_URL", reference) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "reference", "counts"),
+    [
+        ("CART", "Cart API.RAILWAY_PRIVATE_DOMAIN", True), ("CART_HOST", "Cart API.NAME", True),
+        ("DATABASE_URL", "Cart API.NAME", True), ("CONNECTION_STRING", "Cart API.NAME", True),
+        ("SIGNING_KEY", "Cart API.SIGNING_KEY", False), ("RELEASE", "Cart API.RAILWAY_GIT_COMMIT_SHA", False),
+        ("CORS_ORIGINS", "Cart API.RAILWAY_PUBLIC_DOMAIN", False),
+        ("ALLOWED_HOSTS", "Cart API.RAILWAY_PUBLIC_DOMAIN", False),
+        ("CACHE_PASSWORD", "Redis.REDIS_PASSWORD", True),
+    ],
+)  # fmt: skip
+def test_only_what_is_named_like_an_address_or_belongs_to_a_database_counts(
+    name: str, reference: str, counts: bool
+) -> None:
+    assert bool(called(name, reference)) is counts
+
+
+def test_a_name_with_a_dot_is_found() -> None:
+    assert called("APP_URL", "my.app.RAILWAY_PRIVATE_DOMAIN") == ["dotted-id"]
+
+
+def test_whoever_uses_a_shared_variable_calls_what_it_refers_to() -> None:
+    shared = Variable(name="CACHE_URL", references=["Redis.REDIS_URL"])
+    own = Variable(name="CACHE", service_id="shop-id", references=["${{shared.CACHE_URL}}"])
+
+    assert calls(SERVICES, [own, shared], []) == (("shop-id", "redis-id"),)
+
+
+def test_a_variable_of_a_service_that_is_not_here_says_nothing() -> None:
+    assert called("CART_URL", "Cart API.PORT", service="elsewhere") == []
+
+
+@pytest.mark.parametrize(
+    ("qname", "callee"),
+    [
+        ("cart-api.railway.internal", CART), ("Cart-API.Railway.Internal.", CART),
+        ("redis.railway.internal", "redis-id"), ("my.app.railway.internal", "dotted-id"),
+        ("my-app.railway.internal", "dotted-id"), ("shop.railway.internal", None),
+        ("cart-api.example.com", None), ("cart-api", None), ("", None), (".railway.internal", None),
+        ("x" * 100_000, None),
+    ],
+)  # fmt: skip
+def test_a_lookup_of_a_private_name_is_a_call(qname: str, callee: str | None) -> None:
+    found = calls(SERVICES, [], [Lookup(qname=qname, service_id="shop-id")])
+
+    assert found == ((("shop-id", callee),) if callee else ())
+
+
+def test_a_lookup_in_the_outside_world_is_none() -> None:
+    lookup = Lookup(qname="redis.railway.internal", service_id="shop-id", query_zone="external")
+
+    assert calls(SERVICES, [], [lookup]) == ()
+
+
+def test_each_pair_stands_once_and_in_order() -> None:
+    variables = [
+        Variable(name=f"URL_{n}", service_id="shop-id", references=["Redis.REDIS_URL", "Cart API.PORT"])
+        for n in range(3)
+    ]
+    lookups = [Lookup(qname="redis.railway.internal", service_id="shop-id")] * 3
+
+    assert calls(SERVICES, variables, lookups) == (("shop-id", CART), ("shop-id", "redis-id"))

@@ -1,0 +1,85 @@
+"""What judging costs: milliseconds a window on one core, memory of a fresh process, and what it had to load."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+from tests.windows.catalogue import CLASSES
+from tests.windows.detector import Line
+from tests.windows.scenario import draw
+from tests.windows.tables import ninetieth
+
+ROUNDS = 3
+SERVICES = 1000
+CHILD = """
+import json, pathlib, resource, sys
+from workers.windows import answer
+def peak():
+    status = pathlib.Path("/proc/self/status")
+    if status.exists():  # rusage would tell the peak of the parent here, and has another unit
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+before = peak()
+with open(sys.argv[1]) as lines:
+    for line in lines:
+        answer(line)
+loaded = sorted({"numpy", "scipy", "pandas"} & set(sys.modules))
+print(json.dumps({"before": before, "after": peak(), "loaded": loaded}))
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Milliseconds and MB."""
+
+    mean_ms: float
+    slow_ms: float
+    """The 90th percentile."""
+    read_ms: float
+    """Mean of reading a line with its past, which is not in the others."""
+    before_mb: float
+    after_mb: float
+    loaded: list[str]
+    """Numeric libraries that were loaded; there should be none."""
+
+
+def measure(seeds: range) -> Cost:
+    """Judge every class in this process, and 1,000 services in a fresh one."""
+    lines = [json.dumps(draw(one, seed).line) for one in CLASSES.values() for seed in seeds]
+    judged, read_ms = _times(lines)
+    told = _fresh((lines * (SERVICES // len(lines) + 1))[:SERVICES])
+    return Cost(mean(judged), ninetieth(judged), read_ms, told["before"], told["after"], told["loaded"])
+
+
+def _times(lines: list[str]) -> tuple[list[float], float]:
+    """Per line the best of a few rounds of judging what was read before; and the mean time to read."""
+    from workers.analysis import judge
+    from workers.windows import read
+
+    began = time.perf_counter()
+    prepared = [read(line) for line in lines]
+    read_ms = 1000 * (time.perf_counter() - began) / len(lines)
+    best = [float("inf")] * len(prepared)
+    for _ in range(ROUNDS):
+        for place, (survey, past) in enumerate(prepared):
+            began = time.perf_counter()
+            judge(survey, persist_minutes=4, past=past)
+            best[place] = min(best[place], 1000 * (time.perf_counter() - began))
+    return best, read_ms
+
+
+def _fresh(lines: list[str]) -> Line:
+    with tempfile.TemporaryDirectory(prefix="trackwalker-windows-") as folder:
+        path = Path(folder) / "lines.jsonl"
+        path.write_text("\n".join(lines))
+        command = [sys.executable, "-c", CHILD, str(path)]
+        child = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    told: Line = json.loads(child.stdout)
+    return told

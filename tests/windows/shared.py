@@ -1,0 +1,103 @@
+"""Where the windows that others made or recorded lie: beside the repository, or nowhere; none of them is ours."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+
+from tests.windows.canvas import FIRST_END
+from tests.windows.detector import Line
+
+HTTP = {"req": "requests", "s2": "2xx", "s4": "4xx", "s5": "5xx", "p95": "p95"}
+EVENTS = {"deploy": "deployed", "crash": "crashed", "oom": "oom"}
+PAST = {
+    "cpu": "cpu_mean", "mem": "memory_mean", "mem_lo": "memory_low", "disk": "disk", "req": "requests", "s5": "5xx",
+    "ok": "ok", "p95": "p95_median", "p95_hi": "p95_high", "cpu_run": "cpu_high_minutes", "reset": "restarted",
+}  # fmt: skip
+BESIDE = Path(__file__).parents[2].parent / "shared" / "detection"
+
+
+def place() -> Path:
+    """The folder named in TRACKWALKER_DETECTION, or ../shared/detection, whether it is there or not."""
+    return Path(os.environ.get("TRACKWALKER_DETECTION") or BESIDE)
+
+
+def part(*names: str) -> Path | None:
+    """A file or folder within it; None where there is none."""
+    inner = place().joinpath(*names)
+    return inner if inner.exists() else None
+
+
+def petshop_folder() -> Path | None:
+    """The folder of one traffic pattern of PetShop: train, test and noissue lie in it."""
+    return part("data", "petshop", "dataset", "high_traffic")
+
+
+def nezha_folders() -> list[Path]:
+    """One folder a day of Nezha's Online Boutique."""
+    days = part("data", "nezha-onlineboutique")
+    return sorted(one for one in days.iterdir() if one.is_dir()) if days else []
+
+
+def scenarios() -> ModuleType | None:
+    """The other generator: `make`, `make_project`, `CLASSES`, `DAY_MIX`; None where it is not here."""
+    return _load("scenarios")
+
+
+def threshold_rules() -> ModuleType | None:
+    """The other restatement of the fixed limits: `flagged`; None where it is not here."""
+    return _load("threshold_rules")
+
+
+@lru_cache
+def _load(name: str) -> ModuleType | None:
+    path = part(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"shared_{name}", path) if path else None
+    if spec is None or spec.loader is None:
+        return None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def in_public_format(window: Line, service: str | None = None) -> Line:
+    """A window of the other generator as the detector reads it; it ends at a fixed moment."""
+    minutes, http = window["minutes"], window["http"]
+    return {
+        "service": service or window["service"],
+        "end": FIRST_END.isoformat(),
+        "step_seconds": window["step"],
+        "cpu": window["cpu"],
+        "cpu_limit": window["cpu_limit"],
+        "memory": window["mem"],
+        "memory_limit": window["mem_limit"],
+        "replicas": 1,
+        "disk": window["disk"],
+        "disk_limit": window["disk_limit"],
+        "http": http
+        and {"step_seconds": window["http_step"], **{new: http[old] for old, new in HTTP.items()}},
+        "events": [
+            {"kind": EVENTS[kind], "at": (FIRST_END - timedelta(minutes=minutes - at)).isoformat()}
+            for kind, at in window["events"]
+        ],
+        "past": [
+            {PAST[name]: value for name, value in one.items() if value is not None}
+            for one in window["history"]
+        ],
+    }
+
+
+def project_in_public_format(project: Line, *, calls: bool = True) -> Line:
+    """A project of the other generator, with or without who calls whom."""
+    line: Line = {
+        "services": [in_public_format(window, name) for name, window in project["services"].items()]
+    }
+    if calls:
+        line["calls"] = [
+            [caller, callee] for caller, callees in project["calls"].items() for callee in callees
+        ]
+    return line

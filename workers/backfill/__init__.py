@@ -1,0 +1,139 @@
+"""The first run: where an environment has no past yet, it is read from what Railway stores.
+
+Newest first in stretches of six hours, two days back, cut into windows that are judged oldest first, so that trouble
+that was always there becomes usual. It may stop at any stretch (the request limit is short, it takes too long, Railway
+asks for patience): what was read is kept, the rest is read at the next sweep. It never fails a sweep.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from workers import analysis, past
+from workers.allowance import Allowance
+from workers.backfill import cutting, stretches
+from workers.errors import RailwayBusy, RailwayRefused
+from workers.journal import Journal
+from workers.models import Moment, Noun, Past, Summary, Survey, Window
+from workers.railway import Railway
+
+BACK = timedelta(hours=48)
+SECONDS = 20.0
+"""A sweep waits no longer for its past than this."""
+KEPT_BACK = 0.4
+"""The share of the hour's requests that is left to sweeps and evidence."""
+TRIES = 5
+"""Sweeps one after the other in which not one stretch could be read: then it is left at that."""
+HELD_AT_ONCE = 200
+"""Services times stretches in memory at a time, some 100 MB; a larger environment is read over several sweeps."""
+
+log = logging.getLogger("trackwalker.backfill")
+
+
+class Reach(Noun):
+    """How far back it was read: from `reached` on it is known, until `until` it is to be read."""
+
+    reached: Moment
+    until: Moment
+    tries: int = 0
+
+    @property
+    def done(self) -> bool:
+        return self.reached <= self.until or self.tries >= TRIES
+
+
+def remember(railway: Railway, journal: Journal, seen: Survey, *, persist_minutes: float) -> Past:
+    """The environment's past, read from Railway first where it is not known so far back.
+
+    Raises NotAvailable of the store only.
+    """
+    known = past.read(journal, seen.environment_id, seen.window.end)
+    reach = _reach(past.note(journal, seen.environment_id), seen)
+    if reach.done:
+        return known
+    found, reach = read_back(railway, seen, reach, persist_minutes=persist_minutes)
+    past.store(journal, seen.environment_id, found, seen.window.end, reach.model_dump_json())
+    return past.read(journal, seen.environment_id, seen.window.end)
+
+
+def _reach(note: str, seen: Survey) -> Reach:
+    try:
+        return Reach.model_validate_json(note)
+    except ValidationError:
+        return Reach(reached=seen.window.start, until=seen.window.start - BACK)
+
+
+def read_back(
+    railway: Railway, seen: Survey, reach: Reach, *, persist_minutes: float
+) -> tuple[dict[str, list[Summary]], Reach]:
+    """Windows by service id, oldest first, and how far it came; an error is logged and ends it. Raises nothing."""
+    before = reach.reached
+    read: list[Survey] = []
+    try:
+        reach = _newest_first(railway, seen, reach, read)
+        found = summarised(read, seen.window, persist_minutes)
+    except Exception:
+        # Whatever it is: a sweep without a past is better than none.
+        log.exception("no past from Railway", extra={"environment": seen.environment_id})
+        return {}, reach.model_copy(update={"reached": before, "tries": reach.tries + 1})
+    log.info("past read from Railway", extra={"environment": seen.environment_id, "stretches": len(read)})
+    tries = 0 if read else reach.tries + 1
+    return found, reach.model_copy(update={"tries": tries})
+
+
+def _newest_first(railway: Railway, seen: Survey, reach: Reach, read: list[Survey]) -> Reach:
+    """Puts what could be read to `read`; until where it came."""
+    begun = time.monotonic()
+    needed = stretches.requests_of(seen)
+    most = max(1, HELD_AT_ONCE // max(1, len(seen.services)))
+    for window in stretches.stretches(reach.until, reach.reached)[:most]:
+        may = _spare(railway.allowance, seen.window.end)
+        if time.monotonic() - begun > SECONDS or (may is not None and may < needed):
+            log.info("the past is read on later", extra={"environment": seen.environment_id, "requests": may})
+            break
+        try:
+            read.append(stretches.read(railway, seen, window))
+        except RailwayBusy as error:
+            log.warning("the past is read on later", extra={"why": str(error)})
+            break
+        except RailwayRefused as error:
+            log.warning("no more of the past", extra={"why": str(error)})
+            return reach.model_copy(update={"until": reach.reached})
+        reach = reach.model_copy(update={"reached": window.start})
+    return reach
+
+
+def _spare(allowance: Allowance | None, now: datetime) -> int | None:
+    """Requests that may be spent on the past; None where Railway says nothing of its limit."""
+    if allowance is None or allowance.resets_at <= now:
+        return None
+    return max(0, allowance.remaining - round(KEPT_BACK * allowance.limit))
+
+
+def summarised(read: Sequence[Survey], newest: Window, persist_minutes: float) -> dict[str, list[Summary]]:
+    """Stretches (newest first) as windows of the length of `newest`, aligned to its start, by service id."""
+    found: dict[str, list[Summary]] = {}
+    for stretch in reversed(read):
+        for window in windows(stretch.window.start, stretch.window.end, newest):
+            seen = cutting.cut(stretch, window, found)
+            known = past.usual(found, window.start)
+            findings = analysis.judge(seen, persist_minutes=persist_minutes, past=known)
+            for name, one in past.summaries(seen, findings).items():
+                found.setdefault(name, []).append(one)
+    return found
+
+
+def windows(start: datetime, end: datetime, newest: Window) -> list[Window]:
+    """Windows as long as `newest` and aligned to its start that lie wholly between, oldest first."""
+    length = newest.end - newest.start
+    behind = (newest.start - end) // length + (1 if (newest.start - end) % length else 0)
+    last, found = newest.start - behind * length, []
+    while last - length >= start:
+        found.append(Window(start=last - length, end=last))
+        last -= length
+    return found[::-1]

@@ -1,0 +1,149 @@
+"""Time gone by as Railway still holds it: stretches of up to six hours, read whole and cut into windows.
+
+A stretch costs three requests for up to 20 services (what they used, what they logged, their traffic), four with the
+feed of events. What the services are comes from a survey of today; what their deployments were at the time is worked
+out from when they changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import NamedTuple, TypeVar
+
+from workers.errors import RailwayRefused
+from workers.models import (
+    Environment,
+    InstanceUsage,
+    Point,
+    Service,
+    Survey,
+    Window,
+)
+from workers.railway import BATCH, Happened, Railway, ServiceUsage, Spoken, Traffic, Used
+from workers.railway.documents import ERRORS_AT_MOST
+
+T = TypeVar("T")
+
+LENGTH = timedelta(hours=6)
+STEP_SECONDS = 60
+"""Railway's own command asks for this step up to six hours, and for a wider one beyond."""
+AT_ONCE = 4
+HIDING = ("disk", "container starts", "error lines")
+"""Parts without which trouble of the past may stay hidden; who called whom is taken from today."""
+FLOOD = 0.9 * ERRORS_AT_MOST
+"""Error lines of all services in one stretch."""
+
+
+def stretches(start: datetime, end: datetime) -> list[Window]:
+    """The time between cut into pieces of at most `LENGTH`, newest first, each ending where a newer one begins."""
+    found = []
+    while end > start:
+        begin = max(start, end - LENGTH)
+        found.append(Window(start=begin, end=end))
+        end = begin
+    return found
+
+
+def requests_of(shape: Survey, *, events: bool = False) -> int:
+    """How many requests one stretch takes."""
+    return 2 + events + -(-len(_asked_for(shape)) // BATCH)
+
+
+def _asked_for(shape: Survey) -> list[str]:
+    """The services that may have had traffic."""
+    return [one.id for one in shape.services if one.public or one.serving or one.latest]
+
+
+class _Read(NamedTuple):
+    used: Used
+    seen: Traffic
+    spoken: Spoken
+    happened: Sequence[Happened]
+    gaps: list[str]
+
+
+def read(railway: Railway, shape: Survey, window: Window, *, events: bool = False) -> Survey:
+    """What the services of `shape` did in a stretch; what Railway refuses stands in `not_seen`.
+
+    Raises RailwayBusy, and RailwayRefused where it refuses all of it.
+    """
+    got = _ask(railway, shape, window, events)
+    names = {one.id: one.name for one in shape.services}
+    gaps = [*got.gaps, *(f"traffic of {names.get(one, one)}: {why}" for one, why in got.seen.refused.items())]
+    return shape.model_copy(
+        update={
+            "window": window, "step_seconds": STEP_SECONDS, "platform_incident": None, "not_seen": tuple(gaps),
+            "services": tuple(_with(one, got) for one in shape.services),
+        }
+    )  # fmt: skip
+
+
+def _ask(railway: Railway, shape: Survey, window: Window, events: bool) -> _Read:
+    environment = Environment(project_id=shape.project_id, environment_id=shape.environment_id)
+    refused: list[RailwayRefused] = []
+    gaps: list[str] = []
+
+    def take(name: str, part: Future[T], absent: T) -> T:
+        try:
+            return part.result()
+        except RailwayRefused as error:
+            refused.append(error)
+            gaps.append(f"{name}: {error}")
+            return absent
+
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="stretch") as pool:
+        using = pool.submit(railway.used, environment, window, STEP_SECONDS)
+        seeing = pool.submit(railway.traffic, environment, _asked_for(shape), window, STEP_SECONDS)
+        speaking = pool.submit(railway.spoken, environment, window, STEP_SECONDS)
+        happening = pool.submit(_events, railway, environment, window) if events else None
+        used = take("CPU and memory", using, Used({}, False, {}, ()))
+        seen = take("traffic", seeing, Traffic(by_service={}))
+        spoken = take("container starts", speaking, Spoken((), {}, (), {}, ()))
+        nothing: Sequence[Happened] = ()
+        happened = take("events", happening, nothing) if happening else nothing
+    if len(refused) >= AT_ONCE - 1:
+        raise refused[0]
+    failed = {**used.failed, **spoken.failed}
+    gaps += [f"{name}: {why}" for name, why in failed.items() if name in HIDING]
+    return _Read(used, seen, spoken, happened, gaps)
+
+
+def _events(railway: Railway, environment: Environment, window: Window) -> Sequence[Happened]:
+    """The feed, which comes with the shape."""
+    return railway.shape(environment, 1, window).events
+
+
+def _with(service: Service, got: _Read) -> Service:
+    """The service as it is, with the series of the stretch."""
+    own = {one.id for one in service.deployments}
+    used = got.used.usage.get(service.id)
+    # Of a flood only the end was counted: then nothing is known of the rest.
+    flood = sum(count for points in got.spoken.errors.values() for _, count in points) >= FLOOD
+    named = [one for one in got.happened if one.service_id == service.id]
+    unnamed = [one for one in got.happened if one.service_id is None and one.event.deployment_id in own]
+    return service.model_copy(
+        update={
+            "usage": _mean_replica(used, service.replicas) if used else (),
+            "disk": used.disk if used else (),
+            "traffic": got.seen.by_service.get(service.id, ()),
+            "traffic_step_seconds": STEP_SECONDS,
+            "starts": tuple(one for one in got.spoken.starts if one.deployment_id in own),
+            "error_lines": () if flood else got.spoken.errors.get(service.id, ()),
+            "events": tuple(sorted((one.event for one in (*named, *unnamed)), key=lambda one: one.at)),
+        }
+    )
+
+
+def _mean_replica(used: ServiceUsage, replicas: int) -> tuple[InstanceUsage, ...]:
+    """Where Railway gave the sum of all replicas, the mean one."""
+    if not used.summed or replicas < 2:
+        return used.instances
+
+    def share(points: Iterable[Point]) -> tuple[Point, ...]:
+        return tuple((at, value / replicas) for at, value in points)
+
+    return tuple(
+        one.model_copy(update={"cpu": share(one.cpu), "memory": share(one.memory)}) for one in used.instances
+    )

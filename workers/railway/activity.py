@@ -1,0 +1,139 @@
+"""What the services of an environment used, logged and looked up: one request for each of the two."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
+
+from workers.errors import RailwayBusy, RailwayRefused
+from workers.models import ContainerStart, Environment, Moment, Point, Window
+from workers.railway import series, together, wire
+from workers.railway.calls import Lookup
+from workers.railway.documents import ERRORS_AT_MOST, SPOKEN, USAGE
+from workers.railway.series import ServiceUsage
+from workers.railway.together import Failure, Together
+from workers.railway.transport import Transport
+
+T = TypeVar("T")
+
+STARTING = "Starting Container"
+"""What the platform writes into a deployment's log whenever it starts one of its containers."""
+
+
+class Line(wire.Wire):
+    """A line of which only time and place count."""
+
+    timestamp: Moment
+    message: str = ""
+    tags: wire.Tags | None = None
+
+
+class Used(NamedTuple):
+    """Usage by service id. `stray`: there are series that name no service. `failed` speaks as people do."""
+
+    usage: dict[str, ServiceUsage]
+    stray: bool
+    failed: dict[str, Failure]
+    missing: tuple[str, ...]
+
+
+class Spoken(NamedTuple):
+    """Starts of containers, oldest first; error lines per step by service id; lookups of internal names."""
+
+    starts: tuple[ContainerStart, ...]
+    errors: dict[str, tuple[Point, ...]]
+    lookups: tuple[Lookup, ...]
+    failed: dict[str, Failure]
+    missing: tuple[str, ...]
+
+
+def used(transport: Transport, environment: Environment, window: Window, step_seconds: int) -> Used:
+    """Raises RailwayBusy or RailwayRefused only where CPU and memory cannot be read."""
+    asked: dict[str, object] = {
+        "projectId": environment.project_id,
+        "environmentId": environment.environment_id,
+        "start": window.start.isoformat(),
+        "end": window.end.isoformat(),
+        "step": step_seconds,
+    }
+    got = together.ask(transport, "Used", USAGE, asked, needed="usage")
+    failed: dict[str, Failure] = {}
+    every = got.take("usage", wire.Sound[wire.Series])
+    nothing: list[wire.Series] = []
+    disks = _part(failed, "disk", lambda: got.take("disk", wire.Sound[wire.Series]), nothing)
+    stray = any(one.values and not one.tags.service_id for one in every)
+    return Used(series.usage(every, disks), stray, failed, tuple(got.missing))
+
+
+def spoken(
+    transport: Transport, environment: Environment, window: Window, step_seconds: int,
+    parts: Mapping[str, str] = SPOKEN,
+) -> Spoken:  # fmt: skip
+    """Raises RailwayBusy or RailwayRefused only where Railway answers nothing at all.
+
+    Of error lines the newest 2000 of the environment are counted: in a flood the older steps are left out, and said.
+    """
+    asked: dict[str, object] = {
+        "environmentId": environment.environment_id,
+        "since": window.start.isoformat(),
+        "until": window.end.isoformat(),
+    }
+    got = together.ask(transport, "Spoken", parts, asked)
+    failed: dict[str, Failure] = {}
+    return Spoken(
+        starts=_part(failed, "container starts", lambda: _starts(got, window), ()),
+        errors=_part(failed, "error lines", lambda: _errors(got, window, step_seconds), {}),
+        lookups=_part(
+            failed, "who calls whom: lookups", lambda: tuple(got.take("lookups", wire.Sound[Lookup])), ()
+        ),
+        failed=failed,
+        missing=tuple(got.missing),
+    )
+
+
+def starts(transport: Transport, environment: Environment, window: Window) -> tuple[ContainerStart, ...]:
+    """Every start of a container that the platform logged, oldest first."""
+    got = spoken(transport, environment, window, 60, {"starts": SPOKEN["starts"]})
+    if "container starts" in got.failed:
+        raise got.failed["container starts"]
+    return got.starts
+
+
+def _part(failed: dict[str, Failure], words: str, take: Callable[[], T], absent: T) -> T:
+    try:
+        return take()
+    except (RailwayBusy, RailwayRefused) as error:
+        failed[words] = error
+        return absent
+
+
+def _lines(got: Together, alias: str, window: Window) -> list[Line]:
+    found = got.take(alias, wire.Sound[Line])
+    return [line for line in found if window.start <= line.timestamp <= window.end]
+
+
+def _starts(got: Together, window: Window) -> tuple[ContainerStart, ...]:
+    found = [
+        ContainerStart(at=line.timestamp, deployment_id=line.tags.deployment_id)
+        for line in _lines(got, "starts", window)
+        # A service may well print these words inside a line of its own.
+        if line.tags and line.tags.deployment_id and line.message.strip() == STARTING
+    ]
+    return tuple(sorted(found, key=lambda one: one.at))
+
+
+def _errors(got: Together, window: Window, step_seconds: int) -> dict[str, tuple[Point, ...]]:
+    lines = _lines(got, "errors", window)
+    begin = window.start.timestamp()
+    complete = len(lines) < ERRORS_AT_MOST
+    if not complete:
+        got.missing.append(f"error lines: only the newest {ERRORS_AT_MOST} of the environment were read")
+    oldest = min((line.timestamp.timestamp() for line in lines), default=begin)
+    # In a flood only the end of the oldest step was read.
+    first = begin if complete else begin + ((oldest - begin) // step_seconds + 1) * step_seconds
+    by_service: dict[str, list[float]] = defaultdict(list)
+    for line in lines:
+        if line.tags and line.tags.service_id and line.timestamp.timestamp() >= first:
+            by_service[line.tags.service_id].append(line.timestamp.timestamp())
+    return {name: series.counts(moments, begin, step_seconds) for name, moments in by_service.items()}

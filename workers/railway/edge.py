@@ -1,0 +1,129 @@
+"""Requests at the public edge and configured limits of up to twenty services, in one request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from workers.models import TrafficMinute, Window
+from workers.railway import documents, series, wire
+from workers.railway.documents import Ask
+from workers.railway.transport import Answer, Denied, Transport, another_shape
+
+T = TypeVar("T")
+Limits = tuple[float | None, float | None]
+"""vCPU and GB that a replica may use; None where there is no limit or none is known."""
+
+ROUNDS = 5
+"""So often services that Railway refuses are left out and the rest is asked again."""
+
+
+class Edge(NamedTuple):
+    """By service id: requests per step, limits, and why Railway will not tell the one or the other."""
+
+    traffic: dict[str, tuple[TrafficMinute, ...]]
+    limits: dict[str, Limits]
+    refused: dict[str, str]
+    limits_refused: dict[str, str]
+    missing: list[str]
+    """Pieces that could not be read, in words."""
+
+
+def read(
+    transport: Transport, environment_id: str, asks: Sequence[Ask], window: Window, step_seconds: int
+) -> Edge:
+    """What Railway tells of these services. Raises RailwayBusy, and RailwayRefused where it names no culprit."""
+    edge = Edge({}, {}, {}, {}, [])
+    left = [one for one in asks if one.traffic or one.limits]
+    words = ""
+    for _ in range(ROUNDS):
+        if not left:
+            return edge
+        try:
+            answer = _ask(transport, environment_id, left, window, step_seconds)
+        except Denied as error:
+            words = "; ".join(error.aliases.values())
+            if not _note(edge, left, error.aliases):
+                raise
+            left = _without(edge, left)
+            continue
+        _note(edge, left, {one.alias: one.words for one in answer.said})
+        _collect(edge, left, answer.data, window, step_seconds)
+        return edge
+    edge.refused.update({one.service_id: words for one in left if one.traffic})
+    edge.limits_refused.update({one.service_id: words for one in left if one.limits})
+    return edge
+
+
+def _ask(
+    transport: Transport, environment_id: str, asks: Sequence[Ask], window: Window, step_seconds: int
+) -> Answer:
+    parts = documents.edge(asks)
+    known = {
+        "environmentId": environment_id,
+        "step": step_seconds,
+        "start": window.start.isoformat(),
+        "end": window.end.isoformat(),
+    } | {f"s{n}": one.service_id for n, one in enumerate(asks)}
+    variables = {one: known[one] for one in documents.used(parts.values())}
+    name = "Edge" if any(one.traffic for one in asks) else "Limits"
+    return transport.answer(documents.document(name, parts), variables)
+
+
+def _note(edge: Edge, asks: Sequence[Ask], words: Mapping[str, str]) -> bool:
+    """Whose parts these words are about; whether they are about any."""
+    met = False
+    for n, one in enumerate(asks):
+        refused = words.get(f"statuses{n}") or words.get(f"durations{n}")
+        if refused is not None:
+            edge.refused[one.service_id] = refused
+        if f"limits{n}" in words:
+            # Who may not see one limit may see none of them: the others are not tried one after the other.
+            edge.limits_refused.update({ask.service_id: words[f"limits{n}"] for ask in asks if ask.limits})
+        met = met or refused is not None or f"limits{n}" in words
+    return met
+
+
+def _without(edge: Edge, asks: Sequence[Ask]) -> list[Ask]:
+    left = [
+        Ask(
+            one.service_id,
+            one.traffic and one.service_id not in edge.refused,
+            one.limits and one.service_id not in edge.limits_refused,
+        )
+        for one in asks
+    ]
+    return [one for one in left if one.traffic or one.limits]
+
+
+def _collect(
+    edge: Edge, asks: Sequence[Ask], data: Mapping[str, Any], window: Window, step_seconds: int
+) -> None:
+    start = int(window.start.timestamp())
+    for n, one in enumerate(asks):
+        if one.traffic and one.service_id not in edge.refused:
+            broken: list[int] = []
+            try:
+                statuses = _shaped(wire.Sound[wire.Statuses], data.get(f"statuses{n}"), broken)
+                durations = _shaped(wire.Durations, data.get(f"durations{n}"), broken)
+            except ValidationError as error:
+                edge.refused[one.service_id] = str(another_shape(error))
+            else:
+                edge.traffic[one.service_id] = series.minutes(statuses, durations, start, step_seconds)
+                if broken:
+                    edge.missing.append(f"traffic: {sum(broken)} samples of a service that cannot be read")
+        if one.limits and one.service_id not in edge.limits_refused:
+            edge.limits[one.service_id] = wire.containers(data.get(f"limits{n}"))
+
+
+def _shaped(shape: type[T], value: object, broken: list[int]) -> T:
+    found: T = _adapter(shape).validate_python(value, context=broken)  # type: ignore[arg-type]
+    return found
+
+
+@cache
+def _adapter(shape: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(shape)

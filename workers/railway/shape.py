@@ -1,0 +1,153 @@
+"""What an environment is, in one request: services and all that stands beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from workers.errors import RailwayBusy, RailwayRefused
+from workers.models import Deployment, Environment, Noun, PlatformEvent, Service, Volume, Window
+from workers.railway import together, wire
+from workers.railway.documents import SHAPE
+from workers.railway.events import Event
+from workers.railway.together import Connection, Failure, Together
+from workers.railway.transport import Transport
+
+N = TypeVar("N")
+T = TypeVar("T")
+
+SERVICES = Connection("environment", wire.Page[wire.ServiceInstance], "serviceInstances")
+VOLUMES = Connection("volumes", wire.Page[wire.VolumeInstance], "volumeInstances")
+TRIGGERS = Connection("triggers", wire.Page[wire.Trigger], "deploymentTriggers")
+VARIABLES = Connection("variables", wire.Page[wire.Variable], "variables", most=1500)
+DEPLOYMENTS = Connection("deployments", wire.Page[wire.Deployment])
+EVENTS = Connection("events", wire.Page[Event], most=100)
+
+SPEAKS_OF = {
+    "volumes": "volumes", "triggers": "deployment branches", "variables": "who calls whom: variables",
+    "project": "project name", "platform": "Railway's own status", "deployments": "deployments", "events": "events",
+}  # fmt: skip
+"""How the sentence about a part that failed begins."""
+
+
+class Architecture(Noun):
+    """The services of an environment, with their serving and latest deployment; no series, no volumes."""
+
+    environment_name: str
+    services: tuple[Service, ...]
+    not_seen: tuple[str, ...] = ()
+
+
+class Happened(NamedTuple):
+    """An event of a service; without `service_id` the deployment says which."""
+
+    service_id: str | None
+    event: PlatformEvent
+
+
+class Shape(NamedTuple):
+    """An environment. A part that could not be read is empty, and `failed` says why, by its words for people."""
+
+    architecture: Architecture
+    project_name: str | None
+    platform_incident: str | None
+    volumes: dict[str | None, tuple[Volume, ...]]
+    branches: dict[str, str]
+    variables: tuple[wire.Variable, ...]
+    history: list[Deployment]
+    events: tuple[Happened, ...]
+    failed: dict[str, Failure]
+    asked: int
+    """How many parts there are beside the services."""
+
+
+def read(transport: Transport, environment: Environment, history: int, window: Window) -> Shape:
+    """Everything, with the last `history` deployments and the events of the window.
+
+    Raises RailwayBusy or RailwayRefused only where the services themselves cannot be read.
+    """
+    asked = variables(environment)
+    got = together.ask(transport, "Shape", SHAPE, asked, needed=SERVICES.alias)
+    failed: dict[str, Failure] = {}
+    missing: list[str] = []
+
+    def part(name: str, take: Callable[[], T], absent: T) -> T:
+        try:
+            return take()
+        except (RailwayBusy, RailwayRefused) as error:
+            failed[SPEAKS_OF[name]] = error
+            return absent
+
+    def every(one: Connection[N]) -> list[N]:
+        found, more = together.nodes(transport, SHAPE, one, asked, got)
+        missing.extend(more)
+        return found
+
+    services = every(SERVICES)
+    shape = Shape(
+        architecture=named(got, services, []),
+        project_name=part("project", lambda: got.take("project", wire.Named).name, None),
+        platform_incident=part("platform", lambda: incident(got), None),
+        volumes=part("volumes", lambda: volumes(every(VOLUMES)), {}),
+        branches=part("triggers", lambda: branches(every(TRIGGERS)), {}),
+        variables=part("variables", lambda: tuple(every(VARIABLES)), ()),
+        history=part("deployments", lambda: deployments(every(DEPLOYMENTS._replace(most=history))), []),
+        events=part("events", lambda: happened(every(EVENTS), window), ()),
+        failed=failed,
+        asked=len(SPEAKS_OF),
+    )
+    # Only now is it known what was missing of all the parts.
+    return shape._replace(architecture=named(got, services, [*got.missing, *missing]))
+
+
+def variables(
+    environment: Environment, service_id: str = "", first: int = together.PAGE
+) -> dict[str, object]:
+    """What the parts of a shape ask with."""
+    ids: dict[str, object] = {
+        "projectId": environment.project_id,
+        "environmentId": environment.environment_id,
+    }
+    meant = ids | ({"serviceId": service_id} if service_id else {})
+    return ids | {"input": meant, "first": min(first, together.PAGE)}
+
+
+def named(got: Together, services: list[wire.ServiceInstance], missing: list[str]) -> Architecture:
+    return Architecture(
+        environment_name=got.take("environment", wire.Named).name,
+        services=tuple(one.noun() for one in services),
+        not_seen=tuple(dict.fromkeys(missing)),
+    )
+
+
+def incident(got: Together) -> str | None:
+    """What Railway says of its own trouble; None while it says that all is well."""
+    status = got.take("platform", wire.PlatformStatus)
+    if status.is_stable:
+        return None
+    said = status.incident
+    return f"{said.message} ({said.status.lower()})" if said and said.message else "Railway is not stable"
+
+
+def volumes(found: list[wire.VolumeInstance]) -> dict[str | None, tuple[Volume, ...]]:
+    by_service: dict[str | None, tuple[Volume, ...]] = {}
+    for one in found:
+        if not one.is_pending_deletion:
+            by_service[one.service_id] = (*by_service.get(one.service_id, ()), one.noun())
+    return by_service
+
+
+def branches(found: list[wire.Trigger]) -> dict[str, str]:
+    return {one.service_id: one.branch for one in found if one.service_id}
+
+
+def deployments(found: list[wire.Deployment], service_id: str = "") -> list[Deployment]:
+    known = [one.noun(service_id) for one in found if one.service_id or service_id]
+    return sorted(known, key=lambda one: one.created_at, reverse=True)
+
+
+def happened(found: list[Event], window: Window) -> tuple[Happened, ...]:
+    """What is an event of ours, oldest first."""
+    known = [Happened(one.about("service"), event) for one in found if (event := one.noun())]
+    known = [one for one in known if window.start <= one.event.at <= window.end]
+    return tuple(sorted(known, key=lambda one: one.event.at))

@@ -1,0 +1,197 @@
+"""Several questions in one request, and what becomes of them where Railway refuses one.
+
+Almost every root field of the schema must not be null, so one that fails takes the whole answer with it: it is left
+out and the others are asked again. Where Railway does not say which one it was, what is needed most is asked by
+itself, and if need be every part is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from workers.errors import RailwayBusy, RailwayRefused
+from workers.railway import documents, wire
+from workers.railway.transport import (
+    Broken,
+    Denied,
+    Said,
+    Shut,
+    Transport,
+    Troubled,
+    Unauthorized,
+    another_shape,
+    sentences,
+)  # fmt: skip
+
+T = TypeVar("T")
+N = TypeVar("N")
+Failure = RailwayBusy | RailwayRefused
+
+ROUNDS = 3
+"""So often what fails is left out; then each part is asked by itself."""
+PAGE = 100
+PAGES_AT_MOST = 50
+"""5000 services, volumes or deployments: beyond that something turns in a circle."""
+
+
+class Connection(NamedTuple, Generic[N]):
+    """A part that is a list in pages: its alias, their shape, and the field inside the part that holds them."""
+
+    alias: str
+    page: type[wire.Page[N]]
+    inside: str = ""
+    most: int = PAGE * PAGES_AT_MOST
+
+
+@dataclass
+class Together:
+    """The parts that came, by alias; why others did not; a sentence for each piece that was null or unreadable."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    failed: dict[str, Failure] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    def take(self, alias: str, shape: type[T]) -> T:
+        """The part in its shape. Raises RailwayBusy or RailwayRefused when there is none."""
+        return self._read(alias, shape, self._value(alias))
+
+    def page(self, one: Connection[N]) -> wire.Page[N]:
+        """The page of a connection; raises as `take`."""
+        value = self._value(one.alias)
+        if one.inside:
+            value = value.get(one.inside) if isinstance(value, dict) else None
+        return self._read(one.alias, one.page, value)
+
+    def _value(self, alias: str) -> Any:
+        if alias in self.failed:
+            raise self.failed[alias]
+        return self.values.get(alias)
+
+    def _read(self, alias: str, shape: type[T], value: Any) -> T:
+        broken: list[int] = []
+        try:
+            answer: T = _adapter(shape).validate_python(value, context=broken)  # type: ignore[arg-type]
+        except ValidationError as error:
+            raise another_shape(error, alias) from error
+        if broken:
+            self.missing.append(f"{alias}: {sum(broken)} entries that cannot be read")
+        return answer
+
+    def add(self, data: Mapping[str, Any], said: tuple[Said, ...]) -> None:
+        """What an answer holds; a part that is null beside an error has failed."""
+        words = {one.alias: one.words for one in said if data.get(one.alias) is None}
+        self.failed |= {alias: Denied(f"Railway: {why}", {}) for alias, why in words.items() if alias in data}
+        self.values |= {alias: value for alias, value in data.items() if alias not in self.failed}
+        self.missing += sentences(one for one in said if one.alias not in words)
+
+
+@cache
+def _adapter(shape: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(shape)
+
+
+def ask(
+    transport: Transport,
+    name: str,
+    parts: Mapping[str, str],
+    variables: Mapping[str, object],
+    needed: str = "",
+) -> Together:
+    """The parts, in one request where Railway lets. Raises RailwayBusy or RailwayRefused where it answers nothing.
+
+    Also where it does not give the part that is `needed`: without it the others are worth nothing.
+    """
+    place = variables.get("environmentId")
+    known = {alias: transport.tally.forbidden(alias, place) for alias in parts if len(parts) > 1}
+    got = Together(failed={alias: error for alias, error in known.items() if error})
+    left = {alias: text for alias, text in parts.items() if alias not in got.failed}
+    _ask(transport, name, got, left, variables, needed)
+    for alias, error in got.failed.items():
+        # Worth remembering only where the token does see other things.
+        if isinstance(error, Unauthorized) and got.values and not known.get(alias):
+            transport.tally.forbid(alias, place, error)
+    return got
+
+
+def _ask(
+    transport: Transport, name: str, got: Together, left: dict[str, str], variables: Mapping[str, object],
+    needed: str,
+) -> None:  # fmt: skip
+    for _ in range(ROUNDS):
+        if not left:
+            return
+        last = len(left) == 1 and not got.failed
+        try:
+            got.add(*_send(transport, name, left, variables))
+            return
+        except (Denied, Troubled) as error:
+            culprits = [alias for alias in error.aliases if alias in left]
+            if last or needed in culprits:
+                raise
+            if not culprits:
+                break
+            got.failed |= dict.fromkeys(culprits, error)
+            left = {alias: text for alias, text in left.items() if alias not in culprits}
+        except (RailwayRefused, Broken) as error:
+            if last or isinstance(error, Shut) or (isinstance(error, Broken) and not needed):
+                raise
+            break
+    _apart(transport, name, got, left, variables, needed)
+
+
+def _apart(
+    transport: Transport, name: str, got: Together, left: dict[str, str], variables: Mapping[str, object],
+    needed: str,
+) -> None:  # fmt: skip
+    """What is needed by itself and the rest together; where nothing is needed, each part by itself."""
+    if needed in left and len(left) > 1:
+        got.add(*_send(transport, needed.title(), {needed: left[needed]}, variables))
+        rest = {alias: text for alias, text in left.items() if alias != needed}
+        try:
+            _ask(transport, name, got, rest, variables, "")
+        except (RailwayBusy, RailwayRefused) as error:
+            got.failed |= {alias: error for alias in rest if alias not in got.values}
+        return
+    for alias, text in left.items():
+        try:
+            got.add(*_send(transport, alias.title(), {alias: text}, variables))
+        except (RailwayBusy, RailwayRefused) as error:
+            if alias == needed:
+                raise
+            got.failed[alias] = error
+
+
+def _send(
+    transport: Transport, name: str, parts: Mapping[str, str], variables: Mapping[str, object]
+) -> tuple[Mapping[str, Any], tuple[Said, ...]]:
+    wanted = documents.used(parts.values())
+    asked = {one: variables[one] for one in wanted if one in variables}
+    return transport.answer(documents.document(name, parts), asked)
+
+
+def nodes(
+    transport: Transport, parts: Mapping[str, str], one: Connection[N], variables: Mapping[str, object],
+    first: Together | None = None,
+) -> tuple[list[N], list[str]]:  # fmt: skip
+    """All nodes of a connection (at most `one.most`), following its cursors from `first` on; and what was missing."""
+    part = {one.alias: parts[one.alias]}
+    got = first or ask(transport, one.alias.title(), part, variables)
+    found: list[N] = []
+    missing: list[str] = []
+    seen = {""}
+    while True:
+        page = got.page(one)
+        found += page.nodes
+        missing += [] if got is first else got.missing
+        cursor = page.page_info.end_cursor or ""
+        if not page.page_info.has_next_page or len(found) >= one.most:
+            return found[: one.most], missing
+        if cursor in seen or len(seen) > PAGES_AT_MOST:
+            raise RailwayRefused("Railway's pages turn in a circle: the list is not complete")
+        seen.add(cursor)
+        got = ask(transport, one.alias.title(), part, {**variables, "after": cursor})

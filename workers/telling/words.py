@@ -1,0 +1,138 @@
+"""The words of an incident, made from what its journal says and nothing else. Pure.
+
+Names, sentences and headlines come from outside: all of it is escaped here, links of our own are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from workers.models import Evidence, Finding, Incident, Lane, Noun, Outcome, Severity, Verdict, Watch
+from workers.slack import escape
+
+MOST_NAMES = 4
+LONGEST_NAME = 60
+"""Of a service: Railway cuts none, and whoever can name one writes into our channel."""
+MARKS = {Severity.NOTICE: "⚪", Severity.WARNING: "🟠", Severity.CRITICAL: "🔴"}
+
+
+class Told(Noun):
+    """What Slack should show of an incident: texts, empty where there is nothing to say yet."""
+
+    first: str
+    outcome: str = ""
+    watch: str = ""
+    joined: str = ""
+
+
+def render(
+    incident: Incident, verdict: Verdict | None, outcome: Outcome | None, watch: Watch | None, reason: str,
+    firings: int = 1, symptom_of: str = "",
+) -> Told:  # fmt: skip
+    """The texts for an incident as its journal stands; the outcome's last line is the link.
+
+    `symptom_of` names the cause, and where to read of it, once a sweep called this incident a symptom.
+    """
+    mark = MARKS[incident.severity]
+    where = f"{incident.project_name}/{incident.environment_name}"
+    head = f"{mark} *{escape(incident.cause.name)}* in {escape(where)}"
+    lines = [head, *(f"• {escape(finding.sentence)}" for finding in incident.findings[:5])]
+    lines += [line for line in (_ahead(incident.findings), _suffering(incident.symptoms)) if line]
+    aside = f"This looks like a symptom of {symptom_of}" if symptom_of else ""
+    lines += [aside] if aside else []
+    if verdict is not None and not (outcome and verdict.summary in outcome.headline):
+        lines.append(f"Verdict: {verdict.lane.value}: {escape(verdict.summary)}")
+    if outcome is not None:
+        lines.append(escape(outcome.headline))
+    elif reason and not aside:
+        lines.append(f"Waiting: {escape(reason)}")
+    elif not aside:
+        lines.append("Looking into it.")
+    if firings > 1:
+        lines.append(f"Seen {firings} times.")
+    return Told(
+        first="\n".join(lines),
+        outcome=_outcome(head, incident, outcome, verdict) if outcome else "",
+        # With the name, as behind a webhook there is no thread to say it.
+        watch=f"*{escape(incident.cause.name)}*: {escape(watch.sentence)}" if watch else "",
+        joined=f"*{escape(incident.cause.name)}*: this looks like a symptom of {symptom_of}" if aside else "",
+    )
+
+
+def named(service: str) -> str:
+    """A service's name inside a sentence: one line, not too long, harmless."""
+    name = " ".join(service.split())
+    return escape(name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…")
+
+
+def _suffering(symptoms: Sequence[Finding]) -> str:
+    """`web and checkout suffer from it: 12 % of requests failed, …`; empty where nobody does."""
+    worst: dict[str, Finding] = {}
+    for one in sorted(symptoms, key=lambda one: -list(Severity).index(one.severity)):
+        worst.setdefault(one.service, one)
+    names = [named(service) for service in worst]
+    if not names:
+        return ""
+    more = [f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+    *others, last = [*names[:MOST_NAMES], *more]
+    who = f"{', '.join(others)} and {last} suffer" if others else f"{last} suffers"
+    shown = list(worst.values())[:MOST_NAMES]
+    return f"{who} from it: {', '.join(dict.fromkeys(_briefly(one) for one in shown))}"
+
+
+def _briefly(finding: Finding) -> str:
+    """A symptom in a few words, its figure first; nothing of it was written by others."""
+    numbers = finding.numbers
+    if finding.kind == "server_errors" and "failed_percent" in numbers:
+        return f"{numbers['failed_percent']:.3g} % of requests failed"
+    if finding.kind == "latency" and "p95_ms" in numbers:
+        return f"the slowest 5 % took {numbers['p95_ms']:.0f} ms"
+    if finding.kind == "client_errors" and "refused_percent" in numbers:
+        return f"{numbers['refused_percent']:.3g} % of requests were refused"
+    return finding.kind.replace("_", " ")
+
+
+def _ahead(findings: Sequence[Finding]) -> str:
+    """When the soonest of it does harm, where its own sentence does not say so."""
+    known = [(one.harm_in_seconds, one) for one in findings if one.harm_in_seconds is not None]
+    if not known:
+        return ""
+    seconds, first = min(known, key=lambda pair: pair[0])
+    if "at this rate" in first.sentence or "in about" in first.sentence:
+        return ""
+    what = "full" if first.kind == "volume" else "at its limit" if "memory" in first.kind else "it does harm"
+    return f"At this rate: {what} in about {_span(seconds)}"
+
+
+def _span(seconds: float) -> str:
+    """`40 min`, `3 h`, `2 days`."""
+    for unit, length in (("days", 86_400), ("h", 3600)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(1.0, seconds / 60):.0f} min"
+
+
+def _outcome(head: str, incident: Incident, outcome: Outcome, verdict: Verdict | None) -> str:
+    lines = [f"{head}: {escape(outcome.headline)}"]
+    if verdict is not None and verdict.summary not in outcome.headline:
+        lines.append(f"• {verdict.lane.value}: {escape(verdict.summary)}")
+    lines += [f"• {line}" for line in [_suffering(incident.symptoms)] if line]
+    lines += [f"• {escape(line)}" for line in outcome.lines]
+    return "\n".join([*lines, outcome.link] if outcome.link else lines)
+
+
+def raw_words(incident: Incident) -> tuple[str, ...]:
+    """The bare facts, for endings without a verdict."""
+    return tuple(finding.sentence for finding in incident.findings)
+
+
+def inconclusive(verdict: Verdict, evidence: Evidence) -> Outcome:
+    """What is told where nothing is mended: the lane, what would end it, what was not seen, what to check next."""
+    lines = [verdict.action] if verdict.action else []
+    facts = {fact.id: fact.text for fact in evidence.facts}
+    lines += [f"for: {facts[name]}" for name in verdict.supports[:4] if name in facts]
+    lines += [f"against: {facts[name]}" for name in verdict.contradicts[:2] if name in facts]
+    lines += [f"not seen: {gap}" for gap in evidence.not_seen[:3]]
+    lines += [f"next: {check}" for check in verdict.next_checks[:5]]
+    what = "no cause found" if verdict.lane is Lane.INCONCLUSIVE else verdict.lane.value
+    return Outcome(kind="told", headline=f"{what}: {verdict.summary}", lines=tuple(lines))

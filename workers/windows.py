@@ -1,0 +1,292 @@
+"""The public format of a window: one JSON line in, one JSON line out, so that anybody can ask what would be said.
+
+In, one service: `service` and `end` must be there, all else may be missing; lists are oldest first and end at `end`.
+In, a project: `{"services": [one each], "calls": [[caller, callee]…]}`. Units: vCPU, GB, milliseconds, seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from workers import analysis
+from workers.errors import BadWindow
+from workers.models import (
+    Deployment,
+    Finding,
+    InstanceUsage,
+    Moment,
+    Past,
+    PlatformEvent,
+    Point,
+    Service,
+    Severity,
+    Summary,
+    Survey,
+    TrafficMinute,
+    Volume,
+    Window,
+)
+
+SHOWN = {"kind", "severity", "since", "ongoing", "numbers", "sentence", "confidence"}
+USUAL_MINUTES = 30
+"""Of a window in which there is no series."""
+MB_PER_GB = 1000.0
+MOST_SAMPLES = 20_000
+MOST_PAST = 2_000
+MOST_SERVICES = 1_000
+
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Series = Annotated[list[Amount | None], Field(max_length=MOST_SAMPLES)]
+Counts = Annotated[list[Amount], Field(max_length=MOST_SAMPLES)]
+
+
+def _replicas_apart(value: object) -> object:
+    """A plain list is one series: of a single replica, or the sum of them."""
+    nested = isinstance(value, list) and any(isinstance(one, list) for one in value)
+    return value if nested or value is None else [value]
+
+
+PerReplica = Annotated[list[Series], Field(max_length=1000), BeforeValidator(_replicas_apart)]
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+
+class HttpInput(_Input):
+    """Requests at the edge per step; a missing status list is taken from the others."""
+
+    step_seconds: Annotated[int, Field(gt=0, le=86_400)] = 60
+    requests: Counts | None = None
+    ok: Counts | None = Field(default=None, alias="2xx")
+    client_errors: Counts | None = Field(default=None, alias="4xx")
+    server_errors: Counts | None = Field(default=None, alias="5xx")
+    p95: Series | None = None
+
+    @model_validator(mode="after")
+    def _equally_long(self) -> HttpInput:
+        lengths = {
+            name: len(values)
+            for name, values in (
+                ("requests", self.requests), ("2xx", self.ok), ("4xx", self.client_errors),
+                ("5xx", self.server_errors), ("p95", self.p95),
+            )
+            if values is not None
+        }  # fmt: skip
+        if len(set(lengths.values())) > 1:
+            said = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+            raise ValueError(f"lists of different length: {said}")
+        return self
+
+    def minutes(self, end: float) -> tuple[TrafficMinute, ...]:
+        known = (self.requests, self.ok, self.client_errors, self.server_errors, self.p95)
+        length = max((len(values) for values in known if values is not None), default=0)
+        none = [0.0] * length
+        bad, wrong = self.server_errors or none, self.client_errors or none
+        good = self.ok or [
+            max(0.0, all_ - b - w) for all_, b, w in zip(self.requests or none, bad, wrong, strict=True)
+        ]
+        every = self.requests or [g + w + b for g, w, b in zip(good, wrong, bad, strict=True)]
+        slow = self.p95 or [None] * length
+        start = end - length * self.step_seconds
+        return tuple(
+            TrafficMinute(
+                at=round(start + i * self.step_seconds), requests=round(every[i]), ok=round(good[i]),
+                client_errors=round(wrong[i]), server_errors=round(bad[i]), p95_ms=slow[i],
+            )
+            for i in range(length)
+        )  # fmt: skip
+
+
+class ServiceInput(_Input):
+    """One service over one window."""
+
+    service: Annotated[str, Field(min_length=1, max_length=200)]
+    end: Moment
+    step_seconds: Annotated[int, Field(gt=0, le=86_400)] = 60
+    cpu: PerReplica | None = None
+    cpu_limit: Amount | None = None
+    memory: PerReplica | None = None
+    memory_limit: Amount | None = None
+    replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
+    disk: Series | None = None
+    disk_limit: Amount | None = None
+    http: HttpInput | None = None
+    events: Annotated[list[PlatformEvent], Field(max_length=MOST_SAMPLES)] = Field(default_factory=list)
+    past: Annotated[list[dict[str, Any]], Field(max_length=MOST_PAST)] = Field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """The length of the window: of the longest series in it."""
+        series = [*(self.cpu or []), *(self.memory or []), self.disk or []]
+        spans = [len(values) * self.step_seconds for values in series]
+        if self.http:
+            spans.append(len(self.http.minutes(0)) * self.http.step_seconds)
+        return max(spans, default=0) or USUAL_MINUTES * 60
+
+    def noun(self) -> Service:
+        end, replicas = (
+            self.end.timestamp(),
+            self.replicas or max(len(self.cpu or []), len(self.memory or []), 1),
+        )
+        disk = _points(self.disk or [], end, self.step_seconds)
+        volumes: tuple[Volume, ...] = ()
+        if disk and self.disk_limit:
+            used, size = disk[-1][1] * MB_PER_GB, self.disk_limit * MB_PER_GB
+            volumes = (Volume(id="volume", name="volume", mount_path="/", used_mb=used, size_mb=size),)
+        deployments = [
+            Deployment(
+                id=f"{self.service}@{one.at:%Y%m%dT%H%M%S}", service_id=self.service, status="SUCCESS",
+                created_at=one.at,
+            )
+            for one in sorted(self.events, key=lambda event: event.at, reverse=True)
+            if one.kind == "deployed"
+        ]  # fmt: skip
+        return Service(
+            id=self.service, name=self.service, replicas=replicas, public=self.http is not None,
+            deployments=tuple(deployments), volumes=volumes, disk=disk,
+            cpu_limit=self.cpu_limit or None, memory_limit=self.memory_limit or None,
+            usage=self._usage(end, replicas), traffic=self.http.minutes(end) if self.http else (),
+            traffic_step_seconds=self.http.step_seconds if self.http else self.step_seconds,
+            events=tuple(sorted(self.events, key=lambda one: one.at)),
+        )  # fmt: skip
+
+    def _usage(self, end: float, replicas: int) -> tuple[InstanceUsage, ...]:
+        """A single series is the sum of all replicas, as Railway gives it: judged is the mean one."""
+        cpu, memory = self.cpu or [], self.memory or []
+        every = []
+        for number in range(max(len(cpu), len(memory))):
+            used = [
+                _points(series[number] if number < len(series) else [], end, self.step_seconds,
+                        replicas if len(series) == 1 else 1)
+                for series in (cpu, memory)
+            ]  # fmt: skip
+            every.append(InstanceUsage(instance_id=str(number), cpu=used[0], memory=used[1]))
+        return tuple(every)
+
+    def summaries(self) -> tuple[Summary, ...]:
+        """What lies before the window, oldest first; raises ValidationError naming the place in `past`."""
+        return tuple(_earlier(one, number, self.service) for number, one in enumerate(self.past))
+
+
+def _points(values: Sequence[float | None], end: float, step: int, shared_by: int = 1) -> tuple[Point, ...]:
+    start = end - len(values) * step
+    return tuple(
+        (round(start + i * step), value / shared_by) for i, value in enumerate(values) if value is not None
+    )
+
+
+_WHOLE_WINDOW = {"cpu", "memory", "http"}
+
+
+def _earlier(one: dict[str, Any], number: int, service: str) -> Summary:
+    """A summary as it is, or a window in the form above made into one."""
+    try:
+        if not _WHOLE_WINDOW & one.keys():
+            return Summary.model_validate(one)
+        given = ServiceInput.model_validate({"service": service, **one})
+        return analysis.summarise(given.noun(), _survey([given], ()))
+    except ValidationError as error:
+        raise BadWindow(f"past.{number}.{_words(error)}") from error
+
+
+class ProjectInput(_Input):
+    """Several services, and who calls whom by their names."""
+
+    services: Annotated[list[ServiceInput], Field(min_length=1, max_length=MOST_SERVICES)]
+    calls: list[tuple[str, str]] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> ProjectInput:
+        names = [one.service for one in self.services]
+        twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+        if twice is not None:
+            raise ValueError(f"services: {twice!r} is there twice")
+        strange = next((name for pair in self.calls for name in pair if name not in names), None)
+        if strange is not None:
+            raise ValueError(f"calls: no service {strange!r}")
+        return self
+
+
+def _survey(given: Sequence[ServiceInput], calls: Sequence[tuple[str, str]]) -> Survey:
+    end = max(one.end for one in given)
+    start = min(one.end - timedelta(seconds=one.seconds) for one in given)
+    return Survey(
+        project_id="", project_name="", environment_id="", environment_name="",
+        window=Window(start=start, end=end), step_seconds=min(one.step_seconds for one in given),
+        services=tuple(one.noun() for one in given), calls=tuple(calls),
+    )  # fmt: skip
+
+
+_LINE: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+
+
+def parse(line: str) -> ServiceInput | ProjectInput:
+    """One line of the format. Raises BadWindow, which names the field."""
+    try:
+        fields = _LINE.validate_json(line)
+        return (ProjectInput if "services" in fields else ServiceInput).model_validate(fields)
+    except ValidationError as error:
+        raise BadWindow(_words(error)) from error
+
+
+def read(line: str) -> tuple[Survey, Past]:
+    """A line as what the detector judges. Raises BadWindow, which names the field."""
+    return _nouns(parse(line))
+
+
+def _nouns(given: ServiceInput | ProjectInput) -> tuple[Survey, Past]:
+    if isinstance(given, ServiceInput):
+        return _survey([given], ()), {given.service: given.summaries()}
+    past = {}
+    for number, one in enumerate(given.services):
+        try:
+            past[one.service] = one.summaries()
+        except BadWindow as error:
+            raise BadWindow(f"services.{number}.{error}") from error
+    return _survey(given.services, given.calls), past
+
+
+def answer(line: str, *, persist_minutes: float = 4.0) -> str:
+    """What the detector says of one line, as one line. Raises BadWindow, which names the field."""
+    given = parse(line)
+    survey, past = _nouns(given)
+    findings = analysis.judge(survey, persist_minutes=persist_minutes, past=past)
+    reports = [report(one, survey, findings) for one in survey.services]
+    if isinstance(given, ServiceInput):
+        return json.dumps(reports[0])
+    return json.dumps({"services": reports, "cause": analysis.suspects(findings, survey)})
+
+
+def report(service: Service, survey: Survey, findings: Sequence[Finding]) -> dict[str, Any]:
+    """What is said of one service: sick or not, its findings, and its window in a few numbers."""
+    own = [one for one in findings if one.service_id == service.id]
+    return {
+        "service": service.name,
+        "sick": any(one.severity is not Severity.NOTICE for one in own),
+        "findings": [one.model_dump(mode="json", include=SHOWN) for one in own],
+        "summary": analysis.summarise(service, survey).model_dump(
+            mode="json", by_alias=True, exclude_none=True
+        ),
+    }
+
+
+def _words(error: ValidationError) -> str:
+    """The first complaint: where, and what is wrong there."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{place}: {said}" if place else said
