@@ -1,10 +1,11 @@
-"""The commands for people: `python -m workers up | list | show | pause | resume | mute | mend | sweep | lookback`."""
+"""The commands for people: `python -m workers up | list | show | pause | resume | mute | mend | sweep | …`."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import logging
+import os
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
         return int(options.run(settings.read(), options))
     except TrackwalkerError as error:
         print(f"trackwalker: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Who reads our lines has seen enough; what is left must not be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         print(f"trackwalker: {error.strerror}: {error.filename}", file=sys.stderr)
@@ -62,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     lookback.add_argument("--days", type=_days, default=7.0, help="1 to 30, default 7")
     lookback.add_argument("--service", help="only what concerns the service of this name")
     lookback.add_argument("--json", action="store_true", help="one JSON line an environment")
+    judge = command("judge", _judge, "what would be said of windows written as JSON lines; needs no settings")
+    judge.add_argument("file", type=Path, help="a file of JSON lines, or - for standard input")
     return parser
 
 
@@ -164,6 +171,19 @@ def _sweep(config: Settings, options: argparse.Namespace) -> int:
     for report in found:
         print(json.dumps(report) if options.json else "\n".join(looking.lines(report)))
     return 0
+
+
+def _judge(config: Settings, options: argparse.Namespace) -> int:
+    from workers import windows
+
+    bad = 0
+    with sys.stdin.buffer if str(options.file) == "-" else options.file.open("rb") as lines:
+        for said in windows.answers(lines, persist_minutes=config.persist_minutes):
+            print(said.line, flush=str(options.file) == "-")
+            bad += not said.good
+    if bad:
+        print(f"trackwalker: {bad} line{'s' if bad > 1 else ''} could not be judged", file=sys.stderr)
+    return 1 if bad else 0
 
 
 def _lookback(config: Settings, options: argparse.Namespace) -> int:

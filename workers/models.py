@@ -231,8 +231,11 @@ class Summary(Noun):
     """The end of the window."""
     minutes: float | None = None
     cpu_mean: float | None = None
+    cpu_peak: float | None = None
+    """The highest mean over five minutes on end."""
     memory_mean: float | None = None
     memory_low: float | None = None
+    memory_high: float | None = None
     disk: float | None = None
     requests: float | None = None
     server_errors: float | None = Field(default=None, alias="5xx")

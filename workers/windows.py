@@ -7,13 +7,12 @@ In, a project: `{"services": [one each], "calls": [[caller, callee]…]}`. Units
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     TypeAdapter,
@@ -51,15 +50,6 @@ MOST_SERVICES = 1_000
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Series = Annotated[list[Amount | None], Field(max_length=MOST_SAMPLES)]
 Counts = Annotated[list[Amount], Field(max_length=MOST_SAMPLES)]
-
-
-def _replicas_apart(value: object) -> object:
-    """A plain list is one series: of a single replica, or the sum of them."""
-    nested = isinstance(value, list) and any(isinstance(one, list) for one in value)
-    return value if nested or value is None else [value]
-
-
-PerReplica = Annotated[list[Series], Field(max_length=1000), BeforeValidator(_replicas_apart)]
 
 
 class _Input(BaseModel):
@@ -117,9 +107,9 @@ class ServiceInput(_Input):
     service: Annotated[str, Field(min_length=1, max_length=200)]
     end: Moment
     step_seconds: Annotated[int, Field(gt=0, le=86_400)] = 60
-    cpu: PerReplica | None = None
+    cpu: Series | None = None
     cpu_limit: Amount | None = None
-    memory: PerReplica | None = None
+    memory: Series | None = None
     memory_limit: Amount | None = None
     replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
     disk: Series | None = None
@@ -131,17 +121,13 @@ class ServiceInput(_Input):
     @property
     def seconds(self) -> float:
         """The length of the window: of the longest series in it."""
-        series = [*(self.cpu or []), *(self.memory or []), self.disk or []]
-        spans = [len(values) * self.step_seconds for values in series]
+        spans = [len(values or ()) * self.step_seconds for values in (self.cpu, self.memory, self.disk)]
         if self.http:
             spans.append(len(self.http.minutes(0)) * self.http.step_seconds)
         return max(spans, default=0) or USUAL_MINUTES * 60
 
     def noun(self) -> Service:
-        end, replicas = (
-            self.end.timestamp(),
-            self.replicas or max(len(self.cpu or []), len(self.memory or []), 1),
-        )
+        end, replicas = self.end.timestamp(), self.replicas or 1
         disk = _points(self.disk or [], end, self.step_seconds)
         volumes: tuple[Volume, ...] = ()
         if disk and self.disk_limit:
@@ -165,17 +151,11 @@ class ServiceInput(_Input):
         )  # fmt: skip
 
     def _usage(self, end: float, replicas: int) -> tuple[InstanceUsage, ...]:
-        """A single series is the sum of all replicas, as Railway gives it: judged is the mean one."""
-        cpu, memory = self.cpu or [], self.memory or []
-        every = []
-        for number in range(max(len(cpu), len(memory))):
-            used = [
-                _points(series[number] if number < len(series) else [], end, self.step_seconds,
-                        replicas if len(series) == 1 else 1)
-                for series in (cpu, memory)
-            ]  # fmt: skip
-            every.append(InstanceUsage(instance_id=str(number), cpu=used[0], memory=used[1]))
-        return tuple(every)
+        """The series are the sum of all replicas, as Railway gives them ungrouped: judged is the mean one."""
+        cpu, memory = (
+            _points(values or [], end, self.step_seconds, replicas) for values in (self.cpu, self.memory)
+        )
+        return (InstanceUsage(instance_id="mean", cpu=cpu, memory=memory),) if cpu or memory else ()
 
     def summaries(self) -> tuple[Summary, ...]:
         """What lies before the window, oldest first; raises ValidationError naming the place in `past`."""
@@ -271,15 +251,35 @@ def answer(line: str, *, persist_minutes: float = 4.0) -> str:
     return json.dumps({"services": reports, "cause": analysis.suspects(findings, survey)})
 
 
+class Answered(NamedTuple):
+    """One line of output, and whether it is an answer or an error."""
+
+    line: str
+    good: bool
+
+
+def answers(lines: Iterable[bytes], *, persist_minutes: float = 4.0) -> Iterator[Answered]:
+    """A line of output for each line that is not blank; one that cannot be judged says why, and the rest goes on."""
+    for number, raw in enumerate(lines, 1):
+        if not raw.strip():
+            continue
+        try:
+            yield Answered(answer(raw.decode(), persist_minutes=persist_minutes), good=True)
+        except (BadWindow, UnicodeDecodeError) as error:
+            yield Answered(json.dumps({"line": number, "error": str(error)}), good=False)
+
+
 def report(service: Service, survey: Survey, findings: Sequence[Finding]) -> dict[str, Any]:
     """What is said of one service: sick or not, its findings, and its window in a few numbers."""
     own = [one for one in findings if one.service_id == service.id]
+    loud = tuple(dict.fromkeys(one.kind for one in own if one.severity is not Severity.NOTICE))
+    summary = analysis.summarise(service, survey).model_copy(update={"sick": loud})
     return {
         "service": service.name,
-        "sick": any(one.severity is not Severity.NOTICE for one in own),
+        "sick": bool(loud),
         "findings": [one.model_dump(mode="json", include=SHOWN) for one in own],
-        "summary": analysis.summarise(service, survey).model_dump(
-            mode="json", by_alias=True, exclude_none=True
+        "summary": summary.model_dump(
+            mode="json", by_alias=True, exclude_none=True, exclude=None if loud else {"sick"}
         ),
     }
 

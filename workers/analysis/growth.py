@@ -164,11 +164,18 @@ def _seconds_to_limit(case: Case, points: Sequence[Point], limit: float) -> floa
     slope = theil_sen(points)
     if slope * seen < LEAST_RISE * limit or not _steady(points, slope * seen):
         return None
-    level = case.usual.level("memory_mean", 0.75)
-    if level is not None and points[-1][1] <= BEEN_THERE * level:
+    if points[-1][1] <= BEEN_THERE * _been(case):
         return None
     ahead = max(0.0, limit - points[-1][1]) / slope
     return ahead if ahead <= min(LIMIT_WITHIN_SECONDS, LIMIT_WITHIN_WINDOWS * window.seconds) else None
+
+
+def _been(case: Case) -> float:
+    """The level that memory has had before without harm, in GB: a collector's teeth may be longer than the window."""
+    highs = case.usual.values("memory_high", without="memory_growth")
+    if highs:
+        return max(highs)
+    return case.usual.level("memory_mean", 0.75) or 0.0
 
 
 def _steady(points: Sequence[Point], rise: float) -> bool:

@@ -152,8 +152,8 @@ def _runaway(case: Case) -> Finding | None:
     highest = case.usual.level("cpu_mean", 0.95, without="cpu")
     if highest is None:
         return None
-    same = case.usual.same_hour("cpu_mean")
-    highest = max([highest, *same])
+    peak = case.usual.level("cpu_peak", 0.9, without="cpu") or 0.0
+    highest = max([highest, peak, *case.usual.same_hour("cpu_mean"), *case.usual.same_hour("cpu_peak")])
     line = max(RUNAWAY_TIMES * highest, highest + RUNAWAY_VCPU)
     least = max(case.persist, min(RUNAWAY_SECONDS, 0.5 * case.survey.window.seconds))
     held = [one for one in held_above(case, case.cpu, line, least) if one.last]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from workers.analysis.statistics import clean, quantile, runs, step_of
 from workers.models import Point, Service, Summary, Survey
 
 HIGH_CPU = 0.8
 """Of the limit: what counts as high CPU, here and in the rules."""
-FELL = 0.6
-"""Memory below this share of the sample before it: the process began anew."""
+PEAK_SECONDS = 300.0
 
 
 def summarise(service: Service, survey: Survey) -> Summary:
@@ -25,8 +23,10 @@ def summarise(service: Service, survey: Survey) -> Summary:
         at=survey.window.end,
         minutes=survey.window.minutes,
         cpu_mean=_mean(cpu),
+        cpu_peak=_peak(survey, cpu),
         memory_mean=_mean(memory),
         memory_low=min((value for points in memory for _, value in points), default=None),
+        memory_high=max((value for points in memory for _, value in points), default=None),
         disk=disk,
         requests=float(sum(one.requests for one in service.traffic)) if seen else None,
         server_errors=float(sum(one.server_errors for one in service.traffic)) if seen else None,
@@ -34,7 +34,7 @@ def summarise(service: Service, survey: Survey) -> Summary:
         p95_median=quantile(slow, 0.5) if slow else None,
         p95_high=quantile(slow, 0.9) if slow else None,
         cpu_high_minutes=_high_minutes(service, survey, cpu),
-        restarted=_restarted(service, memory) if memory or service.events or service.starts else None,
+        restarted=_restarted(service, survey) if any(memory) or service.events or service.starts else None,
         error_lines=sum(count for _, count in service.error_lines) if service.error_lines else None,
     )
 
@@ -61,7 +61,26 @@ def _high_minutes(service: Service, survey: Survey, cpu: Sequence[Sequence[Point
     return longest / 60
 
 
-def _restarted(service: Service, memory: Sequence[Sequence[Point]]) -> bool:
-    if service.starts or service.events:
-        return True
-    return any(later < FELL * earlier for points in memory for (_, earlier), (_, later) in pairwise(points))
+def _peak(survey: Survey, cpu: Sequence[Sequence[Point]]) -> float | None:
+    """The highest mean over PEAK_SECONDS on end of any replica; of fewer samples the mean of all."""
+    found = []
+    for points in cpu:
+        values = [value for _, value in points]
+        step = step_of([float(at) for at, _ in points], survey.step_seconds)
+        width = max(1, min(len(values), round(PEAK_SECONDS / step)))
+        total = sum(values[:width])
+        best = total
+        for i in range(width, len(values)):
+            total += values[i] - values[i - width]
+            best = max(best, total)
+        if values:
+            found.append(best / width)
+    return max(found, default=None)
+
+
+def _restarted(service: Service, survey: Survey) -> bool:
+    """Whether a container began anew: told, never guessed from memory, which collectors free as well."""
+    window = survey.window
+    told = [*(one.at for one in service.starts), *(one.at for one in service.events)]
+    live = [one.created_at for one in service.deployments if one.status in ("SUCCESS", "CRASHED", "REMOVED")]
+    return any(window.start <= at <= window.end for at in (*told, *live))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from workers.analysis.case import Case
@@ -69,9 +70,16 @@ def _refused(case: Case, minutes: Sequence[TrafficMinute], step: float) -> Findi
         expected = _usual_successes(case, minutes[: run.first], step)
         now = sum(one.ok for one in stretch) / run.seconds
         sure = refused >= FEWEST_REFUSED and wilson_low(refused, requests) > REFUSED_SHARE / 2
-        if expected is not None and sure and now <= _left(case, run, requests, refused) * expected:
+        if expected is None or not sure or not _fewer(now * run.seconds, expected * run.seconds):
+            continue
+        if now <= _left(case, run, requests, refused) * expected:
             return _say_refused(case, run, requests, refused, now, expected, len(minutes))
     return None
+
+
+def _fewer(seen: float, expected: float) -> bool:
+    """Whether so few successes are no chance (three standard deviations of a Poisson count)."""
+    return expected - seen >= 3 * math.sqrt(max(1.0, expected))
 
 
 def _left(case: Case, run: Run, requests: int, refused: int) -> float:

@@ -22,8 +22,8 @@ RECENT = 6
 
 
 Number = Literal[
-    "cpu_mean", "memory_mean", "disk", "requests", "p95_median", "p95_high", "cpu_high_minutes", "error_lines",
-    "failed_share", "refused_share", "requests_per_second", "ok_per_second",
+    "cpu_mean", "cpu_peak", "cpu_high_minutes", "memory_mean", "memory_high", "disk", "requests",
+    "p95_median", "p95_high", "error_lines", "failed_share", "refused_share", "requests_per_second", "ok_per_second",
 ]  # fmt: skip
 """What is known of an earlier window: a field of its summary, or one of the shares and rates below."""
 
