@@ -37,7 +37,15 @@ NOTE = ":note"
 """The field of the hash that is no service: how far the backfill has come."""
 
 HIDDEN_BY: dict[str, tuple[str, ...]] = {
-    "CPU and memory:": ("cpu_mean", "memory_mean", "memory_low", "cpu_high_minutes", "disk"),
+    "CPU and memory:": (
+        "cpu_mean",
+        "cpu_peak",
+        "cpu_high_minutes",
+        "memory_mean",
+        "memory_low",
+        "memory_high",
+        "disk",
+    ),
     "limits:": ("cpu_high_minutes",),
     "traffic": ("requests", "server_errors", "ok", "p95_median", "p95_high"),
     "container starts:": ("restarted",),
