@@ -11,9 +11,9 @@ from workers.analysis.usual import Usual
 from workers.analysis.words import deployment_near, moment
 from workers.models import Deployment, Finding, Kind, Point, Service, Severity, Survey
 
-JUST_STARTED_SECONDS = 480.0
-"""After a deployment: caches fill, code is compiled, old and new containers overlap."""
-JUST_BEFORE_SECONDS = 120.0
+JUST_STARTED = 2.0
+"""Times the persist time, after a deployment: caches fill, code is compiled, old and new containers overlap."""
+JUST_BEFORE = 0.5
 BEGINS = {"deployed", "crashed", "oom", "started"}
 
 
@@ -50,7 +50,7 @@ class Case:
         told = [one.at.timestamp() for one in self.service.events if one.kind == "deployed"]
         known = {one.id: one for one in (self.service.serving, *self.service.deployments) if one is not None}
         told += [_live_at(one) for one in known.values() if one.status in ("SUCCESS", "CRASHED", "REMOVED")]
-        return [at for at in told if self.start - JUST_STARTED_SECONDS <= at <= self.end]
+        return [at for at in told if self.start - JUST_STARTED * self.persist <= at <= self.end]
 
     @cached_property
     def restarts(self) -> list[float]:
@@ -61,7 +61,8 @@ class Case:
     def starting_up(self, first: float, last: float) -> bool:
         """Whether a stretch lies in the first minutes of a deployment."""
         return any(
-            at - JUST_BEFORE_SECONDS <= first and last <= at + JUST_STARTED_SECONDS for at in self.rollouts
+            at - JUST_BEFORE * self.persist <= first and last <= at + JUST_STARTED * self.persist
+            for at in self.rollouts
         )
 
     def found(

@@ -22,8 +22,8 @@ SURE_OUTAGE_STEPS, SURE_OUTAGE_FAILURES = 2, 20
 """Nearly everything fails in so many last steps: that fires at once."""
 FEW_REQUESTS, FEW_FAIL_SHARE = 20, 0.3
 """Of so few requests many must fail (Wilson): a stretch that was chosen for its failures always looks bad."""
-BLIP_BEFORE_SECONDS, BLIP_AFTER_SECONDS = 60.0, 120.0
-"""Around each of several deployments: what fails only there is the price of deploying."""
+BLIP_BEFORE, BLIP_AFTER = 0.25, 0.5
+"""Times the persist time, around each of several deployments: what fails only there is the price of deploying."""
 CHRONIC_SHARE, CHRONIC_WINDOWS = 0.01, 0.5
 """Failing so much in so many earlier windows is known."""
 WORSE_TIMES, WORSE_POINTS = 2.5, 0.05
@@ -76,7 +76,8 @@ def judge_errors(case: Case, minutes: Sequence[TrafficMinute], step: float) -> F
 
 
 def _at_a_rollout(case: Case, at: float) -> bool:
-    return any(-BLIP_BEFORE_SECONDS <= at - one <= BLIP_AFTER_SECONDS for one in case.rollouts)
+    before, after = BLIP_BEFORE * case.persist, BLIP_AFTER * case.persist
+    return any(-before <= at - one <= after for one in case.rollouts)
 
 
 def _outage(minutes: Sequence[TrafficMinute], step: float) -> Episode:

@@ -16,8 +16,8 @@ LIMIT_WITHIN_WINDOWS = 6.0
 FEWEST_FITTED = 8
 SHORTEST_FIT_WINDOWS = 0.4
 """Younger containers are still warming up."""
-WARM_UP_SECONDS = 1200.0
-"""After a process begins its memory fills for this long, whoever wrote it."""
+WARM_UP = 5.0
+"""Times the persist time: after a process begins its memory fills for so long, whoever wrote it."""
 LEAST_RISE = 0.05
 """Of the limit, over what was seen: less is drift that sample noise can make."""
 RISING_TAU = 0.7
@@ -32,8 +32,8 @@ FALLEN_BACK = 0.5
 AT_LIMIT = 0.9
 CUT_BY_RESTART = 0.7
 """Memory below this share of what it was just before a container start: it was this container."""
-OVERLAP_SECONDS = 180.0
-"""Beside a deployment old and new containers are counted together, and a start belongs to it."""
+OVERLAP = 0.75
+"""Times the persist time: beside a deployment old and new containers are counted together; a start belongs to it."""
 BEEN_THERE = 1.03
 """Memory below this share of what is usual is only on its way back there."""
 
@@ -90,7 +90,7 @@ def _starts_of(case: Case, usage: InstanceUsage) -> list[float]:
     return [
         at
         for at in sorted({*same, *told})
-        if not any(abs(at - one) <= OVERLAP_SECONDS for one in case.rollouts)
+        if not any(abs(at - one) <= OVERLAP * case.persist for one in case.rollouts)
     ]
 
 
@@ -110,7 +110,7 @@ def _within_window(case: Case, limit: float) -> Finding | None:
     fits = []
     for usage, every in zip(case.service.usage, case.memory, strict=True):
         points, age = _since_restart(case, usage, every)
-        ahead = _seconds_to_limit(case, points, limit) if age >= WARM_UP_SECONDS else None
+        ahead = _seconds_to_limit(case, points, limit) if age >= WARM_UP * case.persist else None
         if ahead is not None:
             fits.append((ahead, points))
     if not fits:

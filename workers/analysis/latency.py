@@ -22,8 +22,8 @@ ENDLESS_MS = 10_000.0
 """Without a past and from the beginning of the window: nobody builds a service like this."""
 FEWEST_REQUESTS, FEWEST_SLOW = 20, 4
 """A step's 95th percentile says that at least one request of it, or every twentieth, was slow: so many must be."""
-BEFORE_SECONDS, BEFORE_REQUESTS = 180.0, 40
-"""Of the window's beginning, taken for usual where the past is not known."""
+BEFORE, BEFORE_REQUESTS = 0.75, 40
+"""Times the persist time, and requests: of the window's beginning, taken for usual where the past is not known."""
 UNKNOWN_PAST_TIMES = 3.0
 
 Step = tuple[TrafficMinute, float]
@@ -53,7 +53,7 @@ def judge_latency(case: Case, minutes: Sequence[TrafficMinute], step: float) -> 
 def _lines(case: Case, known: Sequence[Step]) -> Lines:
     usual = case.usual.level("p95_median", without="latency")
     if usual is None:
-        return _lines_of_the_beginning(known)
+        return _lines_of_the_beginning(known, case.persist)
     high = case.usual.level("p95_high", 0.75, without="latency") or usual
     daily = case.usual.same_hour("p95_median")
     if len(daily) >= 3:
@@ -65,10 +65,10 @@ def _lines(case: Case, known: Sequence[Step]) -> Lines:
     )
 
 
-def _lines_of_the_beginning(known: Sequence[Step]) -> Lines:
+def _lines_of_the_beginning(known: Sequence[Step], persist: float) -> Lines:
     first, requests, early = known[0][0].at, 0, []
     for one, p95 in known:
-        if one.at - first >= BEFORE_SECONDS and requests >= BEFORE_REQUESTS:
+        if one.at - first >= BEFORE * persist and requests >= BEFORE_REQUESTS:
             break
         early.append(p95)
         requests += one.requests

@@ -13,10 +13,10 @@ from workers.analysis.words import ending, moment, since, span
 from workers.models import Finding, Point, Severity
 
 CPU_CRITICAL = 0.9
-SHORT_SECONDS, LONG_SECONDS = 180.0, 360.0
-"""Where the past shows that CPU is never high, less is believed if it did harm; less than this never without harm."""
-MOSTLY_SHARE, MOSTLY_SECONDS = 0.66, 600.0
-"""A level so noisy that it never holds without a break is believed when most samples of ten minutes are above."""
+SHORT, LONG = 0.75, 1.5
+"""Times the persist time: enough where CPU did harm, or was never high before; needed where it is over and did none."""
+MOSTLY_SHARE, MOSTLY = 0.66, 2.5
+"""A level too noisy to hold without a break is believed when most samples of so many persist times are above."""
 UNHEARD_TIMES = 2.0
 """Times the highest usual mean."""
 HARMED_TIMES = 1.6
@@ -29,11 +29,10 @@ FULL_MEMORY = 0.98
 """However usual: there is nothing left."""
 STEADY_MEMORY = 0.04
 """Of the limit: memory this close to its usual level has not changed."""
-HABIT_TIMES, HABIT_SLACK_SECONDS = 1.5, 90.0
-UNKNOWN_PAST_SECONDS = 480.0
-"""Without a past, high CPU that ended sooner may be any job."""
-STILL_UNKNOWN_SECONDS = 360.0
-RUNAWAY_TIMES, RUNAWAY_VCPU, RUNAWAY_SECONDS = 1.7, 0.5, 480.0
+HABIT_TIMES, HABIT_SLACK = 1.5, 0.4
+UNKNOWN_PAST, STILL_UNKNOWN = 2.0, 1.5
+"""Times the persist time. Without a past, high CPU that ended sooner may be any job."""
+RUNAWAY_TIMES, RUNAWAY_VCPU, RUNAWAY = 1.7, 0.5, 2.0
 """A busy loop: so many times the highest usual mean and so many vCPU more, for so long."""
 TRAFFIC_EXPLAINS, MANY_TIMES = 0.5, 4.0
 """Of the growth of CPU: as much growth of requests makes it work, not a loop."""
@@ -70,9 +69,10 @@ def held_above(case: Case, series: Sequence[Sequence[Point]], line: float, least
         above = [value >= line for _, value in points]
         found_runs = [run for run in runs(times, above, step) if run.seconds >= least]
         longest = max((run.seconds for run in found_runs), default=0.0)
-        if longest < MOSTLY_SECONDS and sum(above) >= max(5, MOSTLY_SHARE * MOSTLY_SECONDS / step):
+        long = MOSTLY * case.persist
+        if longest < long and sum(above) >= max(5, MOSTLY_SHARE * long / step):
             noisy = mostly(times, above, step, MOSTLY_SHARE)
-            found_runs = [noisy] if noisy and noisy.seconds >= max(least, MOSTLY_SECONDS) else found_runs
+            found_runs = [noisy] if noisy and noisy.seconds >= max(least, long) else found_runs
         held = [Held(run, points, _is_last(case, run, points, step)) for run in found_runs]
         if held:
             found.append(max(held, key=lambda one: (one.last, one.run.seconds)))
@@ -92,13 +92,13 @@ def _cpu(case: Case) -> Finding | None:
     limit = case.service.cpu_limit
     if not limit or limit <= 0:
         return None
-    held = held_above(case, case.cpu, HIGH_CPU * limit, min(case.persist, SHORT_SECONDS))
+    held = held_above(case, case.cpu, HIGH_CPU * limit, SHORT * case.persist)
     if not held:
         return None
     worst, seconds = held[0], held[0].run.seconds
     harmed = _harmed(case, worst)
     habit = case.usual.habit_minutes * 60
-    if habit and seconds <= HABIT_TIMES * habit + HABIT_SLACK_SECONDS:
+    if habit and seconds <= HABIT_TIMES * habit + HABIT_SLACK * case.persist:
         return _say_near(case, "cpu", Severity.NOTICE, limit, held, usual=True)
     if case.starting_up(worst.run.start, worst.run.end):
         return _say_near(case, "cpu", Severity.NOTICE, limit, held)
@@ -111,14 +111,14 @@ def _cpu(case: Case) -> Finding | None:
 def _believed_seconds(case: Case, held: Held, harmed: bool | None, line: float) -> float:
     """How long CPU must be high before it is an alarm: less where it did harm, or where it never happens."""
     if harmed:
-        return min(case.persist, SHORT_SECONDS)
+        return SHORT * case.persist
     if not case.usual.known:
         if harmed is False and quantile(held.values, 0.5) < CPU_CRITICAL * (line / HIGH_CPU):
             return math.inf  # busy by nature, for all we know
-        return max(case.persist, STILL_UNKNOWN_SECONDS if held.last else UNKNOWN_PAST_SECONDS)
+        return case.persist * (STILL_UNKNOWN if held.last else UNKNOWN_PAST)
     if harmed is None and _unheard_of(case, line):
-        return min(case.persist, SHORT_SECONDS)
-    return case.persist if held.last or harmed is None else max(case.persist, LONG_SECONDS)
+        return SHORT * case.persist
+    return case.persist * (1.0 if held.last or harmed is None else LONG)
 
 
 def _unheard_of(case: Case, line: float) -> bool:
@@ -127,7 +127,7 @@ def _unheard_of(case: Case, line: float) -> bool:
     highest = case.usual.level("cpu_mean", 0.95)
     if highest is None or UNHEARD_TIMES * highest > line:
         return False
-    return not ran or quantile(ran, 0.9) < SHORT_SECONDS / 60
+    return not ran or quantile(ran, 0.9) < SHORT * case.persist / 60
 
 
 def _harmed(case: Case, held: Held) -> bool | None:
@@ -155,7 +155,7 @@ def _runaway(case: Case) -> Finding | None:
     peak = case.usual.level("cpu_peak", 0.9, without="cpu") or 0.0
     highest = max([highest, peak, *case.usual.same_hour("cpu_mean"), *case.usual.same_hour("cpu_peak")])
     line = max(RUNAWAY_TIMES * highest, highest + RUNAWAY_VCPU)
-    least = max(case.persist, min(RUNAWAY_SECONDS, 0.5 * case.survey.window.seconds))
+    least = max(case.persist, min(RUNAWAY * case.persist, 0.5 * case.survey.window.seconds))
     held = [one for one in held_above(case, case.cpu, line, least) if one.last]
     if not held or case.starting_up(held[0].run.start, held[0].run.end):
         return None

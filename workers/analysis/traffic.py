@@ -17,9 +17,10 @@ REFUSED_SHARE = 0.25
 FEWEST_REFUSED = 20
 SUCCESSES_LEFT = 0.6
 """Of the successes that are usual: more is a scan or a badly written client beside them."""
-REFUSED_SECONDS = 360.0
+REFUSED = 1.5
+"""Times the persist time."""
 BEFORE_STEPS = 4
-DEPLOYED_WITHIN_SECONDS = 600.0
+DEPLOYED_WITHIN = 2.5
 REPLACED_SUCCESSES_LEFT, SAME_TOTAL = 0.85, 1.3
 """Right after a deployment less is enough, where as many came as ever: refusals took the place of successes."""
 TIMES_USUAL_REFUSED = 3.0
@@ -27,7 +28,8 @@ SURGE_TIMES, FEWEST_SURGING = 2.0, 60
 LOST_REQUESTS = 50.0
 """So many requests should have come in the silence, by the quietest window of the past."""
 QUIETEST_REQUESTS = 30.0
-LOST_SECONDS = 480.0
+LOST = 2.0
+"""Times the persist time."""
 LOST_SHARE, RECENT_SHARE = 0.05, 0.7
 """Of the quietest window of the past, or of the last hours: nights and weekends leave more."""
 
@@ -61,7 +63,7 @@ def _refused(case: Case, minutes: Sequence[TrafficMinute], step: float) -> Findi
         return None
     times = [float(one.at) for one in minutes]
     held = [one.client_errors >= REFUSED_SHARE * one.requests for one in minutes]
-    least = max(case.persist, min(REFUSED_SECONDS, 0.5 * case.survey.window.seconds))
+    least = max(case.persist, min(REFUSED * case.persist, 0.5 * case.survey.window.seconds))
     long = [run for run in runs(times, held, step) if run.seconds >= least]
     for run in sorted(long, key=lambda one: -one.seconds):
         stretch = minutes[run.first : run.last + 1]
@@ -88,7 +90,7 @@ def _left(case: Case, run: Run, requests: int, refused: int) -> float:
     if (
         usual is None
         or not total
-        or not any(-case.persist <= run.start - at <= DEPLOYED_WITHIN_SECONDS for at in case.rollouts)
+        or not any(-case.persist <= run.start - at <= DEPLOYED_WITHIN * case.persist for at in case.rollouts)
     ):
         return SUCCESSES_LEFT
     replaced = requests / run.seconds <= SAME_TOTAL * total
@@ -172,7 +174,7 @@ def _lost(case: Case, minutes: Sequence[TrafficMinute], step: float) -> Finding 
             break
         left += one.requests
     silent = case.end - onset
-    if silent < max(2 * case.persist, LOST_SECONDS) or silent * min(came) < LOST_REQUESTS:
+    if silent < LOST * case.persist or silent * min(came) < LOST_REQUESTS:
         return None
     window, usual = case.survey.window, quantile(came, 0.5)
     sentence = (
