@@ -180,3 +180,14 @@ def test_no_numeric_library_is_needed_to_judge() -> None:
     )  # fmt: skip
 
     assert run.stdout.strip() == "set()"
+
+
+def test_services_of_a_project_are_judged_each_in_its_own_window() -> None:
+    http = {"requests": [50] * 30, "2xx": [50] * 30, "p95": [40] * 30}
+    past = [{"requests": 1500, "ok": 1500, "5xx": 0, "p95_median": 40, "p95_high": 50}] * 12
+    older = {"service": "old", "end": "2026-11-20T10:00:00Z", "http": http, "past": past}
+    newer = {"service": "new", "end": END, "http": http, "past": past}
+
+    said = json.loads(answer(json.dumps({"services": [older, newer]})))
+
+    assert [one["findings"] for one in said["services"]] == [[], []]

@@ -243,12 +243,17 @@ def _nouns(given: ServiceInput | ProjectInput) -> tuple[Survey, Past]:
 def answer(line: str, *, persist_minutes: float = 4.0) -> str:
     """What the detector says of one line, as one line. Raises BadWindow, which names the field."""
     given = parse(line)
-    survey, past = _nouns(given)
-    findings = analysis.judge(survey, persist_minutes=persist_minutes, past=past)
-    reports = [report(one, survey, findings) for one in survey.services]
+    whole, past = _nouns(given)
+    every = [given] if isinstance(given, ServiceInput) else given.services
+    findings, reports = [], []
+    for one in every:
+        alone = _survey([one], ())  # its window may end elsewhere than those of the others
+        found = analysis.judge(alone, persist_minutes=persist_minutes, past=past)
+        reports.append(report(alone.services[0], alone, found))
+        findings += found
     if isinstance(given, ServiceInput):
         return json.dumps(reports[0])
-    return json.dumps({"services": reports, "cause": analysis.suspects(findings, survey)})
+    return json.dumps({"services": reports, "cause": analysis.suspects(findings, whole)})
 
 
 class Answered(NamedTuple):

@@ -96,11 +96,11 @@ def say_petshop(score: RealScore) -> list[str]:
         f"{name} {found[key]}/{of[key]} found at notice and up ({found[f'{key} alarmed']} alarmed)"
         for name, key in (("latency", "latency"), ("errors", "availability"))
     ]
-    rate = score.per_day("quiet", "quiet", 25)
+    rate, noticed = (score.per_day(what, "quiet", 25) for what in ("quiet", "quiet noticed"))
     return [
         f"PetShop (real): {', '.join(faults)}",
         (f"  quiet hours: {rate:.2f} alarms per service-day ({found['quiet']} of {of['quiet']} windows), "
-        f"{found['quiet noticed']} with a notice or more"),
+        f"{noticed:.2f} with a notice or more ({found['quiet noticed']})"),
         f"  nodes that always fail: {found['chronic']} of {of['chronic']} windows alarmed",
     ]  # fmt: skip
 

@@ -48,15 +48,9 @@ def causes(findings: list[Finding], survey: Survey) -> list[Trouble]:
 
 def suspects(findings: list[Finding], survey: Survey) -> list[str]:
     """Names of the sick services, the likeliest cause first, those that only suffer last."""
-    named = []
-    for trouble in causes(findings, survey):
-        named += (
-            [one.service for one in (*trouble.findings, *trouble.symptoms)]
-            if (trouble.cause.kind == "platform")
-            else [trouble.cause.name]
-        )
-    symptoms = [one.service for trouble in causes(findings, survey) for one in trouble.symptoms]
-    return list(dict.fromkeys([*named, *symptoms]))
+    opened = causes(findings, survey)
+    first = [one.service for trouble in opened for one in trouble.findings]
+    return list(dict.fromkeys([*first, *(one.service for trouble in opened for one in trouble.symptoms)]))
 
 
 def _sick(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
