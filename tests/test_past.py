@@ -99,7 +99,7 @@ def test_what_was_sick_is_marked_and_a_notice_is_not(journal: Journal) -> None:
 
 
 def test_what_was_not_seen_is_not_known(journal: Journal) -> None:
-    gaps = ("traffic of shop: no", "container starts: no")
+    gaps = ("traffic of shop: no", "events: no")
 
     past.add(journal, survey(NOON, "shop", "cart", not_seen=gaps), [])
 
@@ -116,7 +116,7 @@ def test_a_window_in_which_nothing_was_measured_is_not_kept(journal: Journal) ->
 
 
 def test_nothing_older_than_a_week_is_kept_or_read(journal: Journal) -> None:
-    past.add(journal, survey(NOON - timedelta(days=7, minutes=1)), [])
+    past.add(journal, survey(NOON - past.KEPT - timedelta(minutes=1)), [])
     past.add(journal, survey(NOON - timedelta(days=6)), [])
 
     assert ends(journal) == [NOON - timedelta(days=6)]

@@ -155,16 +155,47 @@ def test_a_leak_that_a_deployment_cut_is_not_counted_from_before_it() -> None:
     assert judged(service(usage=(usage(memory=[0.3] * 30),)), before) == []
 
 
+def by_day(age: int) -> float:
+    """How far it has gone from the quiet to the busy time of a day, 0.0 to 1.0: up for twelve hours, then down."""
+    return 1 - (age % 48) / 24 if age % 48 < 24 else (age % 48) / 24 - 1
+
+
 def test_memory_that_follows_the_requests_of_the_day_is_no_leak() -> None:
     before = [
-        one.model_copy(update={"memory_low": 0.5 + 0.006 * i, "requests": 500 + 40 * i})
-        for i, one in enumerate(past())
-    ]
+        one.model_copy(
+            update={
+                "memory_low": 0.5 + 0.3 * by_day(age), "memory_mean": 0.5 + 0.3 * by_day(age),
+                "memory_high": 0.51 + 0.3 * by_day(age), "requests": 500 + 2000 * by_day(age),
+            }
+        )
+        for age, one in zip(reversed(range(96)), past(96), strict=True)
+    ]  # fmt: skip
+    busy = service(usage=(usage(memory=[0.8] * 30),), traffic=traffic([0] * 30, requests=83))
+    leaking = service(usage=(usage(memory=[0.95] * 30),), traffic=traffic([0] * 30, requests=83))
 
-    assert (
-        judged(service(usage=(usage(memory=[0.79] * 30),), traffic=traffic([0] * 30, requests=80)), before)
-        == []
+    assert loud(judged(busy, before)) == []
+    assert loud(judged(leaking, before)) == ["memory"]
+
+
+def test_a_leak_shows_although_requests_rise_where_so_many_never_needed_so_much() -> None:
+    def leaked(age: int) -> float:
+        return 0.3 if age >= 20 else 0.65 - 0.017 * age
+
+    before = [
+        one.model_copy(
+            update={
+                "memory_low": leaked(age), "memory_mean": leaked(age) + 0.01, "memory_high": leaked(age) + 0.02,
+                "requests": 500 + 2000 * by_day(age), "restarted": age == 20,
+            }
+        )
+        for age, one in zip(reversed(range(96)), past(96), strict=True)
+    ]  # fmt: skip
+
+    found = judged(
+        service(usage=(usage(memory=[0.66] * 30),), traffic=traffic([0] * 30, requests=83)), before
     )
+
+    assert loud(found) == ["memory_growth"]
 
 
 def test_a_collectors_tooth_longer_than_the_window_is_known_by_its_earlier_height() -> None:
@@ -234,6 +265,28 @@ def test_what_has_always_failed_is_known_until_it_gets_worse() -> None:
 
     assert kinds(same) == [("server_errors", "notice")] and same[0].usual
     assert loud(worse) == ["server_errors"]
+
+
+def test_what_breaks_every_hour_is_a_habit() -> None:
+    before = [
+        one.model_copy(update={"server_errors": 24.0 if i % 2 else 0.0}) for i, one in enumerate(past())
+    ]
+
+    same = judged(service(traffic=traffic([0] * 12 + [4] * 6 + [0] * 12)), before)
+    more = judged(service(traffic=traffic([0] * 12 + [20] * 6 + [0] * 12)), before)
+
+    assert loud(same) == [] and same[0].usual
+    assert loud(more) == ["server_errors"]
+
+
+def test_a_weekly_job_is_known_by_the_week_before() -> None:
+    job = service(usage=(usage([1.9] * 20 + [0.2] * 10),))
+    weekly = [
+        one.model_copy(update={"cpu_high_minutes": 20.0}) if i == 0 else one
+        for i, one in enumerate(unasked(48 * 7))
+    ]
+
+    assert loud(judged(job, weekly)) == []
 
 
 def test_an_outage_of_the_last_two_minutes_is_told_at_once() -> None:

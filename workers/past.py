@@ -19,7 +19,8 @@ from workers import analysis
 from workers.journal import PREFIX, Journal
 from workers.models import Finding, Past, Service, Severity, Summary, Survey
 
-KEPT = timedelta(days=7)
+KEPT = timedelta(days=7, hours=2)
+"""A week and what lies about its end, so that a weekly job is known."""
 NEWEST = 48
 """A day of half-hour windows: all of them are kept."""
 SLOT_SECONDS = 1800
@@ -49,6 +50,8 @@ HIDDEN_BY: dict[str, tuple[str, ...]] = {
     "limits:": ("cpu_high_minutes",),
     "traffic": ("requests", "server_errors", "ok", "p95_median", "p95_high"),
     "container starts:": ("restarted",),
+    "deployments:": ("restarted",),
+    "events:": ("restarted",),
     "disk:": ("disk",),
     "volumes:": ("disk",),
     "error lines:": ("error_lines",),

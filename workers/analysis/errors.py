@@ -26,6 +26,7 @@ BLIP_BEFORE, BLIP_AFTER = 0.25, 0.5
 """Times the persist time, around each of several deployments: what fails only there is the price of deploying."""
 CHRONIC_SHARE, CHRONIC_WINDOWS = 0.01, 0.5
 """Failing so much in so many earlier windows is known."""
+HABIT_SHARE, HABIT_TIMES = 0.005, 1.5
 WORSE_TIMES, WORSE_POINTS = 2.5, 0.05
 """What makes chronic trouble worse than it was, as a factor and as a share of the requests."""
 
@@ -124,11 +125,23 @@ def _severity(case: Case, low: float, ongoing: bool) -> tuple[Severity, bool]:
     """How bad it is, and whether it has long been so."""
     usual = case.usual.error_share or 0.0
     chronic = usual >= CHRONIC_SHARE and case.usual.often_failing >= CHRONIC_WINDOWS
+    if _is_habit(case):
+        return Severity.NOTICE, low > WARNING_SHARE
     if chronic and low <= max(WORSE_TIMES * usual, usual + WORSE_POINTS):
         return Severity.NOTICE, low > WARNING_SHARE
     if low <= WARNING_SHARE:
         return Severity.NOTICE, False
     return (Severity.CRITICAL if low > CRITICAL_SHARE and ongoing else Severity.WARNING), False
+
+
+def _is_habit(case: Case) -> bool:
+    """Whether the window as a whole fails no more than many windows do, as where something breaks every hour."""
+    habit = case.usual.failing_habit
+    if habit < HABIT_SHARE:
+        return False
+    came = sum(one.requests for one in case.service.traffic)
+    failed = sum(one.server_errors for one in case.service.traffic)
+    return failed <= HABIT_TIMES * habit * came
 
 
 def _say(case: Case, episode: Episode, minutes: Sequence[TrafficMinute]) -> Finding:

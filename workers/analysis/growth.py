@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from workers.analysis.case import Case
 from workers.analysis.statistics import floors, kendall_tau, quantile, theil_sen
+from workers.analysis.usual import FEWEST_WINDOWS
 from workers.analysis.words import clock, moment, since, span
 from workers.models import Finding, InstanceUsage, Point, Severity
 
@@ -45,6 +46,8 @@ LEAK_TAU = 0.75
 LEAK_CUT = 0.8
 """Lowest memory below this share of the window before: a new process, whoever began it."""
 FOLLOWS_TRAFFIC_TAU = 0.5
+KNOWN_DAY_SECONDS = 20 * 3600.0
+"""So much of the past shows what memory does at the busy time of a day."""
 
 
 def judge_growth(case: Case) -> Finding | None:
@@ -173,9 +176,7 @@ def _seconds_to_limit(case: Case, points: Sequence[Point], limit: float) -> floa
 def _been(case: Case) -> float:
     """The level that memory has had before without harm, in GB: a collector's teeth may be longer than the window."""
     highs = case.usual.values("memory_high", without="memory_growth")
-    if highs:
-        return max(highs)
-    return case.usual.level("memory_mean", 0.75) or 0.0
+    return max(highs) if len(highs) >= FEWEST_WINDOWS else 0.0
 
 
 def _steady(points: Sequence[Point], rise: float) -> bool:
@@ -217,7 +218,7 @@ def _over_windows(case: Case, limit: float) -> Finding | None:
     if theil_sen(lows[half:]) < STILL_RISING * slope:
         return None
     ahead = max(0.0, limit - values[-1]) / slope
-    if ahead > LEAK_WITHIN_SECONDS or _follows_traffic(case, len(lows) - 1):
+    if ahead > LEAK_WITHIN_SECONDS or _follows_traffic(case, len(lows) - 1, values[-1]):
         return None
     return _say_leak(case, limit, lows, slope, ahead)
 
@@ -238,12 +239,22 @@ def _lows(case: Case) -> list[Point]:
     return [*found, (int(case.end), min(points))]
 
 
-def _follows_traffic(case: Case, windows: int) -> bool:
-    """Whether requests rose along: then memory may fall with them again."""
+def _follows_traffic(case: Case, windows: int, now: float) -> bool:
+    """Whether requests rose along, and so much memory is known with so many: then it falls with them again.
+
+    Where less than a day is known that cannot be told, and rising requests are believed to explain it.
+    """
     came = [one.requests for one in case.usual.windows[-windows:] if one.requests is not None]
     if len(came) < windows or max(came, default=0.0) < 1.3 * max(1.0, min(came, default=0.0)):
         return False
-    return kendall_tau(came) >= FOLLOWS_TRAFFIC_TAU
+    if kendall_tau(came) < FOLLOWS_TRAFFIC_TAU:
+        return False
+    if max(case.usual.ages, default=0.0) < KNOWN_DAY_SECONDS:
+        return True
+    earlier = case.usual.windows[:-windows]
+    return any(
+        (one.memory_mean or 0.0) >= 0.9 * now and (one.requests or 0.0) >= 0.5 * came[-1] for one in earlier
+    )
 
 
 def _say_leak(case: Case, limit: float, lows: Sequence[Point], slope: float, ahead: float) -> Finding:

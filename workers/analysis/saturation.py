@@ -32,8 +32,9 @@ STEADY_MEMORY = 0.04
 HABIT_TIMES, HABIT_SLACK = 1.5, 0.4
 UNKNOWN_PAST, STILL_UNKNOWN = 2.0, 1.5
 """Times the persist time. Without a past, high CPU that ended sooner may be any job."""
-RUNAWAY_TIMES, RUNAWAY_VCPU, RUNAWAY = 1.7, 0.5, 2.0
-"""A busy loop: so many times the highest usual mean and so many vCPU more, for so long."""
+RUNAWAY_TIMES, RUNAWAY_VCPU, RUNAWAY_SHARE, RUNAWAY = 1.7, 0.5, 0.4, 2.0
+"""A busy loop: so many times the highest usual mean and so many vCPU or so much of the limit more, for so
+many persist times."""
 TRAFFIC_EXPLAINS, MANY_TIMES = 0.5, 4.0
 """Of the growth of CPU: as much growth of requests makes it work, not a loop."""
 
@@ -102,7 +103,8 @@ def _cpu(case: Case) -> Finding | None:
         return _say_near(case, "cpu", Severity.NOTICE, limit, held, usual=True)
     if case.starting_up(worst.run.start, worst.run.end):
         return _say_near(case, "cpu", Severity.NOTICE, limit, held)
-    if seconds < _believed_seconds(case, worst, harmed, HIGH_CPU * limit):
+    broken = seconds < case.persist and min(worst.values) < HIGH_CPU * limit
+    if broken or seconds < _believed_seconds(case, worst, harmed, HIGH_CPU * limit):
         return _say_near(case, "cpu", Severity.NOTICE, limit, held) if seconds >= case.persist else None
     critical = worst.last and quantile(worst.values, 0.5) >= CPU_CRITICAL * limit
     return _say_near(case, "cpu", Severity.CRITICAL if critical else Severity.WARNING, limit, held)
@@ -154,7 +156,8 @@ def _runaway(case: Case) -> Finding | None:
         return None
     peak = case.usual.level("cpu_peak", 0.9, without="cpu") or 0.0
     highest = max([highest, peak, *case.usual.same_hour("cpu_mean"), *case.usual.same_hour("cpu_peak")])
-    line = max(RUNAWAY_TIMES * highest, highest + RUNAWAY_VCPU)
+    more = min(RUNAWAY_VCPU, RUNAWAY_SHARE * (case.service.cpu_limit or math.inf))
+    line = max(RUNAWAY_TIMES * highest, highest + more)
     least = max(case.persist, min(RUNAWAY * case.persist, 0.5 * case.survey.window.seconds))
     held = [one for one in held_above(case, case.cpu, line, least) if one.last]
     if not held or case.starting_up(held[0].run.start, held[0].run.end):

@@ -15,7 +15,7 @@ from workers.models import Finding, Severity, TrafficMinute
 REFUSED_SHARE = 0.25
 """Of the requests of a step."""
 FEWEST_REFUSED = 20
-SUCCESSES_LEFT = 0.6
+SUCCESSES_LEFT = 0.65
 """Of the successes that are usual: more is a scan or a badly written client beside them."""
 REFUSED = 1.5
 """Times the persist time."""
@@ -30,8 +30,8 @@ LOST_REQUESTS = 50.0
 QUIETEST_REQUESTS = 30.0
 LOST = 2.0
 """Times the persist time."""
-LOST_SHARE, RECENT_SHARE = 0.05, 0.7
-"""Of the quietest window of the past, or of the last hours: nights and weekends leave more."""
+LOST_SHARE, RECENT_SHARE, LOST_NOISE = 0.05, 0.7, 2.0
+"""Of the quietest window of the past, or of the last hours: nights and weekends leave more; a step may have twice."""
 
 
 def judge_traffic(case: Case) -> list[Finding]:
@@ -169,12 +169,12 @@ def _lost(case: Case, minutes: Sequence[TrafficMinute], step: float) -> Finding 
     few = LOST_SHARE * max(min(came), RECENT_SHARE * (case.usual.recent("requests_per_second") or 0.0)) * step
     onset, left = case.start, 0
     for one in reversed(minutes):
-        if one.requests > few:
+        if one.requests > LOST_NOISE * few:
             onset = one.at + step
             break
         left += one.requests
     silent = case.end - onset
-    if silent < LOST * case.persist or silent * min(came) < LOST_REQUESTS:
+    if left * step > few * silent or silent < LOST * case.persist or silent * min(came) < LOST_REQUESTS:
         return None
     window, usual = case.survey.window, quantile(came, 0.5)
     sentence = (

@@ -13,10 +13,14 @@ from workers.models import Summary
 
 FEWEST_WINDOWS = 3
 """Fewer earlier windows are no past: what was in them may be the trouble itself."""
+FEWEST_SLOW = 10
+"""The 95th percentile of fewer requests is that of the slowest one."""
 FEWEST_REQUESTS = 20
 """A window with fewer requests says nothing about the share that fails."""
 SAME_HOUR_SECONDS = 3600.0
 DAY_SECONDS = 86_400.0
+FEWEST_HABIT, HABIT_WINDOWS = 12, 0.4
+"""Of so many known windows at least, so many as a share are bad: then it is a habit."""
 RECENT = 6
 """Windows that stand for `just before`."""
 
@@ -65,6 +69,12 @@ class Usual:
         if name in ("requests_per_second", "ok_per_second"):
             count = one.requests if name == "requests_per_second" else one.ok
             return None if count is None else count / (60 * (one.minutes or self.minutes))
+        if name in ("p95_median", "p95_high") and one.requests is not None and one.requests < FEWEST_SLOW:
+            return None
+        if name == "memory_high" and one.memory_high is None:
+            # What rises evenly is at its end as far above the mean as it was below it at first.
+            known = one.memory_mean is not None and one.memory_low is not None
+            return 2 * (one.memory_mean or 0.0) - (one.memory_low or 0.0) if known else one.memory_mean
         value: float | None = getattr(one, name)
         return value
 
@@ -99,6 +109,15 @@ class Usual:
                 found.append(one)
         return found
 
+    @cached_property
+    def _week_before(self) -> list[Summary]:
+        """The windows of a week ago at about this time."""
+        return [
+            one
+            for age, one in zip(self.ages, self.windows, strict=True)
+            if abs(age - 7 * DAY_SECONDS) <= SAME_HOUR_SECONDS
+        ]
+
     def same_hour(self, name: Number) -> list[float]:
         """One number in the windows of earlier days at about this time of day."""
         return [value for one in self._days_before if (value := self.number(name, one)) is not None]
@@ -115,10 +134,20 @@ class Usual:
         return sum(value >= 0.01 for value in found) / len(found) if len(found) >= FEWEST_WINDOWS else 0.0
 
     @cached_property
+    def failing_habit(self) -> float:
+        """The share of requests that fails in a bad one of the windows, where many are bad; else 0.0."""
+        found = self.values("failed_share")
+        bad = quantile(found, 0.75) if len(found) >= FEWEST_HABIT else 0.0
+        often = bad > 0 and sum(value >= bad / 2 for value in found) >= HABIT_WINDOWS * len(found)
+        return bad if often else 0.0
+
+    @cached_property
     def habit_minutes(self) -> float:
         """How long CPU is usually high: in most windows, or at this time of day."""
         runs = self.values("cpu_high_minutes")
         every = quantile(runs, 0.75) if len(runs) >= FEWEST_WINDOWS else 0.0
         ran = sorted(value for value in self.same_hour("cpu_high_minutes") if value > 0)
+        weekly = [one.cpu_high_minutes or 0.0 for one in self._week_before]
         days = max(1, round(max(self.ages, default=0.0) / DAY_SECONDS))
-        return max(every, ran[-1] if len(ran) >= max(1, days / 2) else 0.0)
+        daily = ran[-1] if len(ran) >= max(1, days / 2) else 0.0
+        return max([every, daily, *weekly])
