@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from workers.intake import Fold
 from workers.models import Alert
-from workers.redaction import redact
+from workers.redaction import one_line, redact
 
 Source = Literal["railway", "slack", "ping"]
 SAID_BYTES = 4096
@@ -21,8 +21,6 @@ READ_CHARACTERS = 65_536
 WEEK_SECONDS = 7 * 86_400
 FIVE_MINUTES_SECONDS = 300
 
-_UNSEEN = re.compile(r"[\x00-\x20\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
-"""Control characters, line ends, and marks that turn the reading direction."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")
 _NOBODY = re.compile(r"[0-]+\Z")
 
@@ -82,7 +80,7 @@ def words(value: object, limit: int = 500) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     # A sender that cuts text in the middle of an emoji leaves half a character, which nothing can store.
     text = text[:READ_CHARACTERS].encode("utf-8", "replace").decode()
-    return _UNSEEN.sub(" ", text).strip()[:limit].rstrip()
+    return one_line(text)[:limit].rstrip()
 
 
 def said(text: str) -> str:

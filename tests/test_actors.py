@@ -189,3 +189,18 @@ def test_a_worker_that_is_ended_hands_its_stage_back(reporting: Line) -> None:
     fields = reporting.journal.fields(key)
     assert "lease" not in fields
     assert fields["reason"] == b"the worker was ended"
+
+
+def test_a_pings_sweep_that_found_nothing_is_kept_for_days_and_one_that_was_asked_for_longer(
+    store: redis.Redis, store_url: str, tmp_path: Path
+) -> None:
+    with line(store, store_url, tmp_path, failing=False) as calm:
+        calm.alert(source="ping", kind="ping", service_id=None, service_name=None)
+        calm.drive(calm.sweeps_done)
+        calm.alert()
+        calm.drive(lambda: calm.sweeps_done() >= 2)
+
+        [quiet, asked] = sorted(
+            calm.store.ttl(key) for key in calm.store.scan_iter(f"{PREFIX}sweep:*") if calm.store.ttl(key) > 0
+        )
+        assert quiet <= actors.QUIET_SECONDS < asked

@@ -18,7 +18,7 @@ from tests.world.railway import Budget, RailwayStandIn, World
 from tests.world.serving import serve
 from workers import settings
 from workers.actors import Services, look_at
-from workers.allowance import KEY, TTL_SECONDS, Allowance, keep, line, next_ping, read, stretched
+from workers.allowance import KEY, TTL_SECONDS, Allowance, keep, keep_past, line, next_ping, read, stretched
 from workers.errors import NotAvailable, RailwayBusy
 from workers.journal import Journal
 from workers.models import Environment
@@ -54,7 +54,7 @@ def test_a_reset_is_understood_in_every_form(reset: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "reset", ["", "soon", "-5", "9" * 40, "2030-01-01T00:00:00Z", "9999999999999", "\x00"]
+    "reset", ["", "soon", "-5", "9" * 15, "9" * 40, "2030-01-01T00:00:00Z", "9999999999999", "\x00"]
 )
 def test_a_reset_that_cannot_be_meant_is_within_the_hour(reset: str) -> None:
     headers = httpx.Headers([(b"x-ratelimit-limit", b"10"), (b"x-ratelimit-remaining", b"3"),
@@ -206,6 +206,16 @@ def test_what_was_spent_long_ago_is_not_counted(journal: Journal) -> None:
     known = read(journal, NOW)
 
     assert (known.per_ping, known.allowance) == (8, left(5))
+
+
+def test_what_a_sweep_read_of_the_past_is_told_and_no_ping_needs_it_again(journal: Journal) -> None:
+    keep(journal, "env", left(250), 9, NOW)
+
+    keep_past(journal, "env", left(226), 24, NOW)
+
+    known = read(journal, NOW)
+    assert line(known, NOW).endswith("226 of 1000 requests left until 04:04 UTC; last sweep used 33")
+    assert known.per_ping == 9
 
 
 def test_what_cannot_be_read_is_not_known(journal: Journal, store: redis.Redis) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -162,6 +163,42 @@ def test_a_railway_that_is_away_is_not_asked_for_the_past_for_ever(
     standin.faults.clear()
 
     assert remember(railway, journal, seen) == {}
+
+    assert standin.operations == []
+
+
+def test_an_hour_without_requests_to_spare_is_no_try(
+    railway: Railway, journal: Journal, seen: Survey, standin: RailwayStandIn
+) -> None:
+    standin.budget = Budget(limit=100, spent=70, resets_at=(NOON + HALF).timestamp())
+    survey(railway, HERE, WINDOW, 60)
+    standin.operations.clear()
+    for _ in range(backfill.TRIES):
+        assert remember(railway, journal, seen) == {}
+    assert standin.operations == []
+
+    standin.budget = Budget()
+    survey(railway, HERE, WINDOW, 60)
+
+    assert len(ends(remember(railway, journal, seen))) == 96
+
+
+def test_no_sweep_waits_for_a_railway_that_hangs(
+    railway: Railway, journal: Journal, seen: Survey, standin: RailwayStandIn
+) -> None:
+    standin.faults.add("hang", times=100)
+    began = time.monotonic()
+
+    known = remember(railway.counted(0.5), journal, seen)
+
+    assert known == {}
+    assert time.monotonic() - began < 5
+
+
+def test_nothing_more_is_asked_when_the_time_is_over(
+    railway: Railway, journal: Journal, seen: Survey, standin: RailwayStandIn
+) -> None:
+    assert remember(railway.counted(0), journal, seen) == {}
 
     assert standin.operations == []
 

@@ -301,8 +301,8 @@ def test_an_incident_that_has_ended_is_not_woken_by_a_clean_sweep(
 ) -> None:
     claimed(journal, sweep_key).end("over")
 
-    journal.script(scripts.CLEAN, [sweep_key, DUE], "sweep")
-    journal.script(scripts.CLEAN, [f"{PREFIX}incident:gone:1", DUE], "sweep")
+    journal.script(scripts.CLEAN, [sweep_key, DUE], "sweep", "well")
+    journal.script(scripts.CLEAN, [f"{PREFIX}incident:gone:1", DUE], "sweep", "well")
 
     assert store.zcard(DUE) == 0
     assert store.hexists(sweep_key, "ended")

@@ -349,6 +349,23 @@ def test_report_mode_tells_the_cause_and_touches_no_repository(start: Start) -> 
         assert "TRACKWALKER_MODE is report" in told(reporting)[-1]
 
 
+def test_an_incident_whose_service_was_taken_away_ends_and_says_so(start: Start) -> None:
+    with start(TRACKWALKER_MODE="report") as reporting:
+        reporting.alert()
+        reporting.drive(ended(reporting))
+        reporting.world.services.clear()
+
+        was_open = []
+        for sweeps in (2, 3, 4):
+            was_open.append(reporting.store.hlen(OPEN))
+            reporting.alert(source="ping", kind="ping", service_id=None, service_name=None)
+            reporting.drive(lambda sweeps=sweeps: reporting.sweeps_done() >= sweeps)  # type: ignore[misc]
+        reporting.drive(lambda: not reporting.store.hlen(OPEN) and "gone" in told(reporting)[-1])
+
+        assert was_open == [1, 1, 1]
+        assert "over: the service is gone, 3 sweeps in a row did not find it any more" in told(reporting)[-1]
+
+
 def test_shadow_mode_tells_nobody(start: Start) -> None:
     with start(TRACKWALKER_MODE="shadow") as shadow:
         shadow.alert()

@@ -10,7 +10,7 @@ import redis
 from workers import allowance, listing, scripts
 from workers.errors import Refused
 from workers.journal import DUE, OPEN, PREFIX, Journal, pack
-from workers.models import Certificate, Outcome
+from workers.models import Cause, Certificate, Finding, Incident, Outcome, Severity, Window
 
 TOLD = Outcome(kind="told", headline="not mended")
 
@@ -56,6 +56,51 @@ def test_a_round_that_somebody_works_on_is_left_alone(journal: Journal, told: st
     assert "try again" in said[0]
     claim.hand_on("watch")
     assert "r:outcome" in journal.fields(told)
+
+
+@pytest.fixture
+def symptom(journal: Journal, told: str, store: redis.Redis) -> str:
+    """The same incident, once a sweep called it a symptom of another that has one."""
+    cause = f"{PREFIX}incident:def:20261123T0310"
+    journal.script(scripts.OPEN, [cause, DUE], 0, "stage", "mend", "r:incident", incident("store"))
+    store.hset(told, mapping={"joined": cause, "r:incident": incident("shop")})
+    return told
+
+
+def incident(service: str) -> bytes:
+    now = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
+    sick = Finding(
+        service_id=service, service=service, kind="server_errors", severity=Severity.WARNING, since=now,
+        ongoing=True, sentence=f"{service} answers with 5xx",
+    )  # fmt: skip
+    made = Incident(
+        fingerprint="abc", round="20261123T0304", project_id="p", project_name="p", environment_id="e",
+        environment_name="e", cause=Cause(kind="service", key=service, name=service), findings=(sick,),
+        window=Window(start=now, end=now), opened_at=now,
+    )  # fmt: skip
+    return pack(made, Incident)
+
+
+def test_a_symptom_is_listed_with_the_incident_that_it_joined(journal: Journal, symptom: str) -> None:
+    shown = listing.overview(journal, datetime.now(UTC))
+
+    assert "open: shop: shop answers with 5xx  joined to store" in shown
+
+
+def test_of_all_only_those_are_mended_that_are_no_symptom_of_another(journal: Journal, symptom: str) -> None:
+    assert listing.mend(journal, "all") == []
+    assert listing.mend(journal, "abc:20261123T0304") == ["incident:abc:20261123T0304: sent to planning"]
+
+
+def test_what_others_wrote_does_not_steer_the_terminal(
+    journal: Journal, told: str, store: redis.Redis
+) -> None:
+    store.hset(told, mapping={"reason": b"\x1b[2Jgone", "r:incident": incident("shop\x9b2J")})
+
+    shown = "".join([*listing.overview(journal, datetime.now(UTC)), *listing.show(journal, "abc")])
+
+    assert "?[2Jgone" in shown
+    assert not {"\x1b", "\x9b"} & set(shown)
 
 
 def test_what_is_no_journal_is_not_shown_as_one(journal: Journal, told: str) -> None:

@@ -11,7 +11,7 @@ from workers import scripts
 from workers.intake import take_in
 from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, pack
 from workers.models import Alert, Environment, Finding, Incident, Service, Severity, Survey, Window
-from workers.opening import open_incidents
+from workers.opening import MOST_SYMPTOMS, open_incidents
 
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 
@@ -152,6 +152,18 @@ def test_trouble_that_goes_on_after_its_round_has_ended_is_the_next_round(sweeps
     assert again != incident
 
 
+def test_a_sweep_that_is_done_again_after_a_death_is_counted_once(sweeps: Sweeps) -> None:
+    claim = sweeps.claim()
+
+    found = [
+        open_incidents(claim, sweeps.journal, survey(), [sick("shop")], opened_at=NOW, first_word_seconds=60)
+        for _ in range(2)
+    ]
+
+    assert found[0] == found[1]
+    assert sweeps.journal.fields(PREFIX + found[0][0])["firings"] == b"1"
+
+
 # ---- symptoms ----------------------------------------------------------------------------------
 
 
@@ -223,16 +235,61 @@ def test_a_symptom_that_is_sick_after_its_cause_is_well_stands_for_itself_again(
     assert recorded.findings[0].sentence == "shop still fails", "nothing was read of it yet"
 
 
-def test_a_symptom_stays_one_while_nobody_can_see_who_calls_whom(sweeps: Sweeps) -> None:
+BLIND = "who calls whom: variables: no"
+
+
+def test_a_symptom_stays_one_while_its_cause_is_sick_and_nobody_can_see_who_calls_whom(
+    sweeps: Sweeps,
+) -> None:
+    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
+    [cause] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+
+    sweeps.find(survey(not_seen=(BLIND,)), sick("shop"), sick("checkout"))
+
+    assert sweeps.joined(caller) == PREFIX + cause
+
+
+def test_who_is_sick_after_its_cause_has_ended_is_told_though_nobody_can_see_who_calls_whom(
+    sweeps: Sweeps,
+) -> None:
     [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
     [cause] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
     over = sweeps.journal.claim(PREFIX + cause, "enrich")
     assert over is not None
     over.end("held")
 
-    sweeps.find(survey(not_seen=("who calls whom: variables: no",)), sick("shop"))
+    sweeps.find(survey(not_seen=(BLIND,)), sick("shop"))
 
-    assert sweeps.joined(caller) == PREFIX + cause
+    assert sweeps.joined(caller) == ""
+
+
+def test_of_two_that_were_each_others_symptom_in_turn_one_goes_on(sweeps: Sweeps) -> None:
+    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
+    [cause] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+
+    sweeps.find(survey(calls=(("svc-checkout", "svc-shop"),)), sick("shop"), sick("checkout"))
+
+    assert (sweeps.joined(caller), sweeps.joined(cause)) == ("", PREFIX + caller)
+
+
+def test_a_symptom_with_trouble_of_its_own_does_not_wait_for_its_cause(sweeps: Sweeps) -> None:
+    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
+    sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+
+    sweeps.find(survey(calls=CALLS), sick("shop", kind="crashed"), sick("checkout"))
+
+    assert sweeps.joined(caller) == ""
+
+
+def test_who_suffers_is_joined_however_many_others_do(sweeps: Sweeps) -> None:
+    names = ["checkout", *(f"s{n}" for n in range(MOST_SYMPTOMS + 2))]
+    services = tuple(Service(id=f"svc-{name}", name=name) for name in names)
+    calls = tuple((f"svc-{name}", "svc-checkout") for name in names[1:])
+    known = sweeps.find(survey(services=services, calls=calls), *(sick(name) for name in names[1:]))
+
+    sweeps.find(survey(services=services, calls=calls), *(sick(name) for name in names))
+
+    assert all(sweeps.joined(one) for one in known)
 
 
 def test_a_symptom_whose_first_cause_has_ended_is_joined_to_the_next(sweeps: Sweeps) -> None:
@@ -276,12 +333,60 @@ def test_a_symptom_of_another_cause_is_not_judged_and_so_not_clean(sweeps: Sweep
     assert sweeps.clean(caller) == 0
 
 
-@pytest.mark.parametrize("listed", [("shop", "checkout"), ("checkout",)])
-def test_a_service_that_is_gone_did_not_get_well(sweeps: Sweeps, listed: tuple[str, ...]) -> None:
-    [incident] = sweeps.find(survey(), sick("shop"))
-    services = tuple(Service(id=f"svc-{name}", name=name) for name in listed)
-    notice = sick("shop", kind="missing", severity=Severity.NOTICE)
+def test_what_was_sick_in_between_was_not_well_in_a_row(sweeps: Sweeps) -> None:
+    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
+    sweeps.find(survey(calls=CALLS))
 
-    sweeps.find(survey(services=services), *([notice] if "shop" in listed else []))
+    sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+    between = sweeps.clean(caller)
+    sweeps.find(survey(calls=CALLS))
+
+    assert (between, sweeps.clean(caller)) == (0, 1)
+
+
+def test_a_gap_that_was_there_when_it_was_found_hides_nothing_of_it(sweeps: Sweeps) -> None:
+    gap = "events: Railway: Not Authorized"
+    [incident] = sweeps.find(survey(not_seen=(gap,)), sick("shop"))
+
+    sweeps.find(survey(not_seen=(gap,)))
+
+    assert sweeps.clean(incident) == 1
+
+
+def test_a_gap_may_hide_what_was_found_while_it_was_not_there(sweeps: Sweeps) -> None:
+    gap = "events: Railway: Not Authorized"
+    [incident] = sweeps.find(survey(not_seen=(gap,)), sick("shop"))
+    sweeps.find(survey(), sick("shop", kind="oom_killed"))
+
+    sweeps.find(survey(not_seen=(gap,)))
+
+    assert sweeps.clean(incident) == 0
+
+
+def test_a_service_without_any_deployment_did_not_get_well(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), sick("shop"))
+
+    sweeps.find(survey(), sick("shop", kind="missing", severity=Severity.NOTICE))
+
+    assert sweeps.clean(incident) == 0
+
+
+WITHOUT_SHOP = (Service(id="svc-checkout", name="checkout"),)
+
+
+def test_a_service_that_is_not_listed_any_more_is_gone_and_counted_as_such(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), sick("shop"))
+    sweeps.find(survey())
+
+    sweeps.find(survey(services=WITHOUT_SHOP))
+
+    fields = sweeps.journal.fields(PREFIX + incident)
+    assert (fields["how"], fields["clean"]) == (b"gone", b"1")
+
+
+def test_a_service_is_not_gone_where_the_list_could_not_be_read_wholly(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), sick("shop"))
+
+    sweeps.find(survey(services=WITHOUT_SHOP, not_seen=("environment: 1 entries that cannot be read",)))
 
     assert sweeps.clean(incident) == 0

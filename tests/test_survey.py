@@ -407,7 +407,48 @@ def test_series_that_cannot_be_read_do_not_hide_the_others(standin: RailwayStand
 
     by_name = {one.name: [use.cpu for use in one.usage] for one in seen.services}
     assert by_name == {"shop": [((int(AT), 3.0),)], "cart": []}
-    assert seen.not_seen == ("usage: 8 entries that cannot be read",)
+    assert seen.not_seen == ("CPU and memory: 8 entries that cannot be read",)
+
+
+def test_a_lookup_that_cannot_be_read_hides_no_trouble(standin: RailwayStandIn) -> None:
+    def change(data: dict[str, Any]) -> None:
+        data |= (
+            {"lookups": [{"qname": "cart.railway.internal", "serviceId": None}]} if "lookups" in data else {}
+        )
+
+    seen = look(changed(standin, change))
+
+    assert seen.not_seen == ("who calls whom: lookups: 1 entries that cannot be read",)
+    assert seen.gaps("shop") == ()
+
+
+def test_a_name_steers_no_terminal_and_begins_no_line(railway: Railway, standin: RailwayStandIn) -> None:
+    standin.world.services[0].name = "shop\n\x1b[2J\u202eall is well"
+    standin.world.services[1].name = "\x07"
+
+    assert [one.name for one in look(railway).services] == ["shop [2J all is well", "svc-cart"]
+
+
+@pytest.mark.parametrize(
+    ("first", "said"), [(-60, ()), (5, ("events: only the newest 100 of the window were read",))]
+)
+def test_a_feed_that_was_not_read_back_to_the_windows_start_is_said(
+    railway: Railway, standin: RailwayStandIn, first: int, said: tuple[str, ...]
+) -> None:
+    standin.world.events = [WorldEvent(AT + first + n, "Variable", "updated") for n in range(120)]
+
+    assert look(railway).not_seen == said
+
+
+def test_variables_beyond_those_that_are_read_are_said_and_hide_no_trouble(
+    railway: Railway, standin: RailwayStandIn
+) -> None:
+    standin.world.services[0].variables = {f"V{n}": [] for n in range(1600)}
+
+    seen = look(railway)
+
+    assert seen.not_seen == ("who calls whom: only the first 1500 variables were read",)
+    assert seen.gaps("shop") == ()
 
 
 def test_series_without_tags_are_said_where_a_service_has_none(standin: RailwayStandIn) -> None:

@@ -35,7 +35,7 @@ from workers import (
 from workers.broker import STAGES
 from workers.errors import Held, NotAvailable, SlackRefused, Superseded, TrackwalkerError
 from workers.github import GitHub
-from workers.journal import DEATHS_ALLOWED, DUE, PREFIX, Claim, Journal, Unreadable, pack
+from workers.journal import DEATHS_ALLOWED, DUE, PREFIX, TTL_SECONDS, Claim, Journal, Unreadable, pack
 from workers.mend import round as mending
 from workers.models import (
     Alert,
@@ -64,6 +64,8 @@ GIVE_UP_AFTER_TRIES = 90
 """About seven hours of outage at the longest wait; then the raw facts are told and the round ends."""
 WORDS_KEPT_TRIES = 2700
 """About a week: a token that stopped working on a Friday must not cost the weekend's words."""
+QUIET_SECONDS = 2 * 86_400
+"""How long a ping's sweep is kept that found nothing to open: a survey is some 20 KB, and there are 144 a day."""
 DEADLINES = {"plan": 1800.0, "mend": 3600.0, "propose": 900.0}
 """Seconds that a stage may take; 300 for all others."""
 
@@ -173,7 +175,11 @@ def judge(services: Services, claim: Claim) -> None:
     persist = services.settings.persist_minutes
 
     def compare() -> list[Finding]:
-        known = backfill.remember(services.railway, services.journal, seen, persist_minutes=persist)
+        railway = services.railway.counted(backfill.SECONDS)
+        known = backfill.remember(railway, services.journal, seen, persist_minutes=persist)
+        if cost := railway.sent:
+            name, left = seen.environment_id, railway.allowance
+            allowance.keep_past(services.journal, name, left, cost, services.now())
         usual = past.usual(known, seen.window.start)
         return analysis.judge(seen, persist_minutes=persist, past=usual)
 
@@ -185,8 +191,12 @@ def judge(services: Services, claim: Claim) -> None:
         opened_at=opened_at, first_word_seconds=services.settings.first_word_seconds,
     )  # fmt: skip
     log.info("judged", extra={"investigation": claim.id, "findings": len(findings), "incidents": held})
-    claim.end(f"{len(findings)} findings" if findings else "nothing above the line")
-    if any(alert.source == "ping" for alert in opening.alerts_of(claim)):
+    asked = {alert.source for alert in opening.alerts_of(claim)}
+    claim.end(
+        f"{len(findings)} findings" if findings else "nothing above the line",
+        keep_seconds=TTL_SECONDS if held or asked != {"ping"} else QUIET_SECONDS,
+    )
+    if "ping" in asked:
         _heartbeat(services)
 
 

@@ -41,6 +41,8 @@ class Spent(Noun):
     """What the last sweep of one environment cost."""
 
     requests: int
+    past: int = 0
+    """Requests that it read of the past besides: the next one does not need them again."""
     at: Moment
 
 
@@ -90,6 +92,18 @@ def keep(
             journal.script(_STORE, [KEY], TTL_SECONDS, *fields)
 
 
+def keep_past(
+    journal: Journal, environment_id: str, allowance: Allowance | None, requests: int, now: datetime
+) -> None:
+    """Store what the sweep that `keep` knows of read of the past besides; as `keep` it fails no sweep."""
+    field = f"used:{environment_id}"
+    with contextlib.suppress(NotAvailable):
+        one = _read(Spent, journal.fields(KEY).get(field)) or Spent(requests=0, at=now)
+        fields = [field, one.model_copy(update={"past": requests}).model_dump_json()]
+        fields += ["allowance", allowance.model_dump_json()] if allowance else []
+        journal.script(_STORE, [KEY], TTL_SECONDS, *fields)
+
+
 def read(journal: Journal, now: datetime) -> Known:
     """The newest of what was stored; what cannot be read is not known. Raises NotAvailable."""
     fields = journal.fields(KEY)
@@ -120,7 +134,7 @@ def line(known: Known, now: datetime) -> str:
     """For a person; "" while nothing is known."""
     one, used = known.allowance, ""
     if known.sweeps:
-        used = f"last sweep used {known.sweeps[0].requests}"
+        used = f"last sweep used {known.sweeps[0].requests + known.sweeps[0].past}"
     if one is None:
         return f"Railway API: {used}" if used else ""
     if one.resets_at <= now:

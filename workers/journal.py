@@ -336,11 +336,13 @@ class Claim:
         arguments = [stage, int(after * 1000), int(blocked), reason[:2000], int(failed)]
         self._let_go(self.journal.script(scripts.HAND_ON, keys, *self._fence, *arguments))
 
-    def end(self, outcome: str, *, tell: str = "", final: bool = True) -> bool:
+    def end(
+        self, outcome: str, *, tell: str = "", final: bool = True, keep_seconds: int = TTL_SECONDS
+    ) -> bool:
         """The journal has ended: its TTL begins. With `final=False` False when something new was asked meanwhile."""
         gate = gate_of(self.key)
         keys = [self.key, DUE, tell, gate or self.key, OPEN]
-        arguments = [outcome[:2000], TTL_SECONDS * 1000, int(bool(gate)), int(final)]
+        arguments = [outcome[:2000], keep_seconds * 1000, int(bool(gate)), int(final)]
         answer = self.journal.script(scripts.END, keys, *self._fence, *arguments)
         if answer == 2:
             return False

@@ -1,8 +1,12 @@
-"""What people see of the journals: what is under way, everything of one, and mending one after all."""
+"""What people see of the journals: what is under way, everything of one, and mending one after all.
+
+Much of it was written by others: no line of it steers the terminal.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from datetime import UTC, datetime
 
@@ -10,6 +14,8 @@ from workers import allowance, brakes, scripts
 from workers.errors import Refused
 from workers.journal import DUE, OPEN, PREFIX, Journal, unpack
 from workers.models import Certificate, Incident, PullRequest
+
+STEERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def overview(journal: Journal, now: datetime) -> list[str]:
@@ -25,16 +31,30 @@ def overview(journal: Journal, now: datetime) -> list[str]:
         lines.append(f"{key.removeprefix(PREFIX):60} {stage:9} {when:>10}  {reason}".rstrip())
     lines = ["nothing is under way"] if not lines else [f"{'JOURNAL':60} {'STAGE':9} {'DUE':>10}", *lines]
     for raw in journal.ask("hvals", OPEN):
-        incident = journal.record_of(raw.decode(), "incident", Incident)
-        pull = journal.record_of(raw.decode(), "pull", PullRequest)
-        if incident:
-            link = f"  {pull.url}" if pull else ""
-            lines.append(f"open: {incident.cause.name}: {incident.findings[0].sentence}{link}")
+        lines += _open(journal, raw.decode())
     paused, mutes = brakes.state(journal, now.timestamp())
     lines += ["paused"] if paused else []
     lines += [f"muted: {name} until {_moment(until)}" for name, until in mutes.items()]
     left = allowance.line(allowance.read(journal, now), now)
-    return [*lines, left] if left else lines
+    return [STEERS.sub("?", line) for line in ([*lines, left] if left else lines)]
+
+
+def _open(journal: Journal, key: str) -> list[str]:
+    """The line of an open incident: what is sick, of which other incident it is a symptom, its pull request."""
+    incident = journal.record_of(key, "incident", Incident)
+    if incident is None:
+        return []
+    pull, holder = journal.record_of(key, "pull", PullRequest), _joined_to(journal.fields(key))
+    cause = journal.record_of(holder, "incident", Incident) if holder else None
+    name = cause.cause.name if cause else holder.removeprefix(PREFIX)
+    joined = f"  joined to {name}" if name else ""
+    link = f"  {pull.url}" if pull else ""
+    return [f"open: {incident.cause.name}: {incident.findings[0].sentence}{joined}{link}"]
+
+
+def _joined_to(fields: dict[str, bytes]) -> str:
+    """The key of the incident of which it is a symptom; '' for none."""
+    return fields.get("joined", b"").decode()
 
 
 def _moment(seconds: float) -> str:
@@ -64,7 +84,7 @@ def show(journal: Journal, name: str) -> list[str]:
     for field in sorted(fields, key=lambda one: (one.startswith(("r:", "a:")), one)):
         if field in ("token", "run"):
             continue
-        lines.append(f"{field}: {_readable(field, fields[field])}")
+        lines.append(STEERS.sub("?", f"{field}: {_readable(field, fields[field])}"))
     return lines
 
 
@@ -80,13 +100,20 @@ def _readable(field: str, value: bytes) -> str:
 
 
 def mend(journal: Journal, name: str) -> list[str]:
-    """Send an incident that was only told (or all of them) back to planning; a sentence for each."""
-    keys = [raw.decode() for raw in journal.ask("hvals", OPEN)] if name == "all" else [find(journal, name)]
-    return [line for key in keys for line in [_mend_one(journal, key)] if line or name != "all"]
+    """Send an incident that was only told (or all of them) back to planning; a sentence for each.
+
+    Of `all` those are passed over that are a symptom of another: mending its cause ends them.
+    """
+    if name != "all":
+        key = find(journal, name)
+        return [_mend_one(journal, key, journal.fields(key))]
+    keys = [raw.decode() for raw in journal.ask("hvals", OPEN)]
+    found = [(key, journal.fields(key)) for key in keys]
+    said = [_mend_one(journal, key, fields) for key, fields in found if not _joined_to(fields)]
+    return [line for line in said if line]
 
 
-def _mend_one(journal: Journal, key: str) -> str:
-    fields = journal.fields(key)
+def _mend_one(journal: Journal, key: str, fields: dict[str, bytes]) -> str:
     short = key.removeprefix(PREFIX)
     if not short.startswith("incident:"):
         raise Refused(f"{short} is no incident")

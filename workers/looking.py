@@ -67,7 +67,8 @@ def past_of(config: Settings, railway: Railway, seen: Survey, say: Say) -> Past:
     if any(known.values()):
         return known
     reach = backfill.Reach(reached=seen.window.start, until=seen.window.start - INSTEAD)
-    found, _ = backfill.read_back(railway, seen, reach, persist_minutes=config.persist_minutes)
+    reader = railway.counted(backfill.SECONDS)
+    found, _ = backfill.read_back(reader, seen, reach, persist_minutes=config.persist_minutes)
     instead = f"judged against the last {INSTEAD // timedelta(hours=1)} hours from Railway instead"
     say(f"no past: {why}; {instead if found else 'Railway tells of none either'}")
     return found

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from workers import scripts
 from workers.analysis import Trouble, causes
+from workers.analysis.causes import FELT
 from workers.intake import tells_trouble
 from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, pack, unpack
 from workers.models import Alert, Finding, Incident, Severity, Survey, digest
@@ -40,8 +41,9 @@ def open_incidents(
         incident = _incident(journal, survey, trouble, opened_at, tuple(alert.id for alert in alerts))
         if _is_what_remains(journal, incident):
             continue
-        held.append(_open(journal, incident, named, first_word_seconds))
-        _attach(journal, incident, held[-1], sources)
+        held.append(_open(sweep, journal, incident, named, first_word_seconds))
+        suffers = [one for one in trouble.symptoms if one.service_id not in sources]
+        _attach(journal, incident, held[-1], suffers)
         answered |= {alert.id for alert in named}
     suffering = {one.service_id for trouble in troubles for one in trouble.symptoms}
     _count_clean(sweep, journal, survey, findings, held, suffering)
@@ -108,7 +110,9 @@ def _is_what_remains(journal: Journal, incident: Incident) -> bool:
     return over is not None and all(one.since.timestamp() * 1000 < int(over) for one in loud)
 
 
-def _open(journal: Journal, incident: Incident, named: list[Alert], first_word_seconds: float) -> str:
+def _open(
+    sweep: Claim, journal: Journal, incident: Incident, named: list[Alert], first_word_seconds: float
+) -> str:
     waited = max((incident.opened_at - alert.at).total_seconds() for alert in named) if named else 0.0
     delay = 0.0 if incident.severity is Severity.CRITICAL else max(0.0, first_word_seconds - waited)
     keys = [OPEN, DUE, PREFIX + incident.id, f"{PREFIX}tell:{incident.id}"]
@@ -117,30 +121,29 @@ def _open(journal: Journal, incident: Incident, named: list[Alert], first_word_s
     seen = pack(list(incident.findings), list[Finding])
     # A forwarded alert itself was the first word.
     forwarded = int(any(alert.source == "slack" for alert in named))
-    arguments = [incident.fingerprint, record, int(delay * 1000), seen, forwarded, *tells]
+    arguments = [incident.fingerprint, record, int(delay * 1000), seen, forwarded, sweep.key, *tells]
     holder: bytes = journal.script(scripts.OPEN_INCIDENT, keys, *arguments)
     return holder.decode().removeprefix(PREFIX)
 
 
-def _attach(journal: Journal, incident: Incident, holder: str, sources: set[str]) -> None:
+def _attach(journal: Journal, incident: Incident, holder: str, symptoms: list[Finding]) -> None:
     """What others suffer is kept newest; who had an incident of his own for it is joined to this one.
 
     And the other way round: what an earlier sweep called a symptom, and is a cause here, stands for itself again.
     """
     key, tell = PREFIX + holder, f"{PREFIX}tell:{holder}"
-    # Who could not see who calls whom cannot say that it is no symptom.
-    blind = any(gap.startswith("who calls whom") for gap in incident.not_seen)
-    if not blind and journal.ask("hexists", key, "joined"):
-        before = journal.record_of(key, "incident", Incident) or incident
-        now = {name: getattr(incident, name) for name in NEWEST}
-        record = pack(before.model_copy(update=now), Incident)
-        journal.script(scripts.ON_ITS_OWN, [key, DUE, tell], record, CLEAN_SWEEPS)
     suffering = pack(list(incident.symptoms), list[Finding])
     if incident.symptoms or journal.ask("hexists", key, "r:suffering"):
         journal.script(scripts.SUFFER, [key, DUE, tell], suffering)
-    for service in dict.fromkeys(one.service_id for one in incident.symptoms):
-        if service not in sources:
-            journal.script(scripts.JOIN, [OPEN, DUE, key], digest(incident.environment_id, service))
+    for service in dict.fromkeys(one.service_id for one in symptoms):
+        journal.script(scripts.JOIN, [OPEN, DUE, key], digest(incident.environment_id, service))
+    # Only now: of two that were each other's symptom in turn, the one that is the cause here goes on.
+    if journal.ask("hexists", key, "joined"):
+        before = journal.record_of(key, "incident", Incident) or incident
+        now = {name: getattr(incident, name) for name in NEWEST}
+        record = pack(before.model_copy(update=now), Incident)
+        own = any(one.kind not in FELT for one in incident.findings if one.severity is not Severity.NOTICE)
+        journal.script(scripts.ON_ITS_OWN, [key, DUE, tell], record, 0 if own else CLEAN_SWEEPS)
 
 
 def _count_clean(
@@ -159,24 +162,30 @@ def _count_clean(
     sick = {finding.service_id for finding in findings if finding.severity is not Severity.NOTICE} | suffering
     for raw in journal.ask("hvals", OPEN):
         key = raw.decode()
+        incident = journal.record_of(key, "incident", Incident)
+        if incident is None or incident.environment_id != survey.environment_id:
+            continue
         if key.removeprefix(PREFIX) in held:
             continue
-        incident = journal.record_of(key, "incident", Incident)
-        if incident is None or incident.environment_id != survey.environment_id or incident.cause.key in sick:
-            continue
         seen = journal.record_of(key, "seen", list[Finding]) or []
-        if not _is_still(incident, seen, survey, findings) and not survey.gaps(incident.cause.name):
-            journal.script(scripts.CLEAN, [key, DUE], sweep.key)
+        how = "sick" if incident.cause.key in sick else _instead(incident, seen, survey, findings)
+        if how:
+            journal.script(scripts.CLEAN, [key, DUE], sweep.key, how)
 
 
-def _is_still(incident: Incident, seen: list[Finding], survey: Survey, findings: list[Finding]) -> bool:
-    """Whether the trouble only became known (what is usual did not heal), or its service is not there any more."""
+def _instead(incident: Incident, seen: list[Finding], survey: Survey, findings: list[Finding]) -> str:
+    """What there is instead of the trouble: "well", "gone", "sick" (it only became known); "" where it was not seen."""
     cause = incident.cause
     if cause.kind == "service" and all(one.id != cause.key for one in survey.services):
-        return True
+        return "" if any(gap.startswith("environment") for gap in survey.not_seen) else "gone"
     kinds = {one.kind for one in (*incident.findings, *seen) if one.severity is not Severity.NOTICE}
     own = [one for one in findings if one.service_id == cause.key]
-    return any(one.kind == "missing" or (one.usual and one.kind in kinds) for one in own)
+    if any(one.kind == "missing" or (one.usual and one.kind in kinds) for one in own):
+        return "sick"
+    # It was found all the same where the same was not seen: then that hides nothing of it.
+    found = {one.kind for one in incident.findings}
+    known = incident.not_seen if kinds <= found else ()
+    return "" if any(gap not in known for gap in survey.gaps(cause.name)) else "well"
 
 
 def _nothing(journal: Journal, survey: Survey, alert: Alert) -> None:

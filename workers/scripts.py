@@ -4,7 +4,8 @@ Time is Redis's own everywhere, in milliseconds. A journal is a hash; `lease` in
 only the alarm. Every script that changes a claimed journal compares both fence and token first, so whoever lost
 the claim changes nothing. Field names: stage, fence, token, lease, not_before, run, deaths, tries, wanted, noted,
 asked (how often a person asked to mend it), joined (the incident of which this one is a symptom, or that an alert's
-words went to), ended, outcome, and `r:<name>` for records.
+words went to), clean (sweeps in a row without the trouble), how (what they saw instead), ended, outcome, and
+`r:<name>` for records.
 """
 
 from __future__ import annotations
@@ -190,7 +191,7 @@ OPEN_INCIDENT = (
     + _RAISE
     + """
 -- KEYS open, due, journal, tell. ARGV fingerprint, incident json, first_word_ms, seen json, forwarded (1: the first
--- word is said already), then tells to adopt ...
+-- word is said already), sweep (counted once), then tells to adopt ...
 -- Answers the journal that holds the trouble of this cause: a new one, or the open one, which is joined.
 -- An adopted tell (of an alert that named the service) says no more; its first word becomes the incident's.
 local function adopt(telling, other)
@@ -202,22 +203,23 @@ local function adopt(telling, other)
 end
 local holder=redis.call('HGET',KEYS[1],ARGV[1])
 if holder and redis.call('HEXISTS',holder,'stage')==1 and redis.call('HEXISTS',holder,'ended')==0 then
-  redis.call('HSET',holder,'clean',0,'r:seen',ARGV[4])
-  redis.call('HINCRBY',holder,'firings',1)
+  if not ARGV[6] or redis.call('HGET',holder,'seen_by')~=ARGV[6] then redis.call('HINCRBY',holder,'firings',1) end
+  redis.call('HSET',holder,'clean',0,'r:seen',ARGV[4],'seen_by',ARGV[6] or '')
   raise(holder,KEYS[2])
   local telling='tell:'..string.match(holder,'incident:.*$')
   telling=string.sub(holder,1,string.find(holder,'incident:')-1)..telling
   if ARGV[5]=='1' then redis.call('HSET',telling,'forwarded',1) end
-  for i=6,#ARGV do adopt(telling,ARGV[i]) end
-  if #ARGV>5 then raise(telling,KEYS[2]) end
+  for i=7,#ARGV do adopt(telling,ARGV[i]) end
+  if #ARGV>6 then raise(telling,KEYS[2]) end
   return holder
 end
 redis.call('HSET',KEYS[1],ARGV[1],KEYS[3])
-redis.call('HSET',KEYS[3],'opened',now,'stage','enrich','r:incident',ARGV[2],'r:seen',ARGV[4],'firings',1,'clean',0)
+redis.call('HSET',KEYS[3],'opened',now,'stage','enrich','r:incident',ARGV[2],'r:seen',ARGV[4],'firings',1,'clean',0,
+  'seen_by',ARGV[6] or '')
 redis.call('ZADD',KEYS[2],now,KEYS[3])
 redis.call('HSET',KEYS[4],'opened',now,'stage','tell','r:incident',ARGV[2],'first_at',now+tonumber(ARGV[3]))
 if ARGV[5]=='1' then redis.call('HSET',KEYS[4],'forwarded',1) end
-for i=6,#ARGV do adopt(KEYS[4],ARGV[i]) end
+for i=7,#ARGV do adopt(KEYS[4],ARGV[i]) end
 redis.call('ZADD',KEYS[2],now+tonumber(ARGV[3]),KEYS[4])
 return KEYS[3]
 """
@@ -249,11 +251,11 @@ ON_ITS_OWN = (
     + """
 -- KEYS journal, due, tell. ARGV incident json, clean sweeps. A symptom that is a cause of its own after all; 1 when it
 -- was one. Not before so many sweeps found nothing of what it was joined to: the last of that is no trouble of its own.
--- A round for which nothing was read yet begins with what is the matter now.
+-- It waits for none that is a symptom itself by now. A round for which nothing was read yet begins with what is now.
 local holder=redis.call('HGET',KEYS[1],'joined')
 if not holder or redis.call('HEXISTS',KEYS[1],'ended')==1 then return 0 end
-local of=redis.call('HMGET',holder,'stage','ended','clean')
-if of[1] and not of[2] and tonumber(of[3] or 0)<tonumber(ARGV[2]) then return 0 end
+local of=redis.call('HMGET',holder,'stage','ended','joined','clean')
+if of[1] and not of[2] and not of[3] and tonumber(of[4] or 0)<tonumber(ARGV[2]) then return 0 end
 redis.call('HDEL',KEYS[1],'joined')
 if redis.call('HEXISTS',KEYS[1],'r:evidence')==0 then redis.call('HSET',KEYS[1],'r:incident',ARGV[1]) end
 raise(KEYS[1],KEYS[2])
@@ -279,12 +281,14 @@ CLEAN = (
     _NOW
     + _RAISE
     + """
--- KEYS journal, due. ARGV sweep. A sweep that looked and did not find this trouble any more; counted once.
-local known=redis.call('HMGET',KEYS[1],'stage','ended','clean_by')
+-- KEYS journal, due. ARGV sweep, how: 'well', 'gone' (not there any more), or 'sick' in another's name. What a sweep
+-- that did not find this trouble saw instead; counted once, and anew where it is not what the one before saw.
+local known=redis.call('HMGET',KEYS[1],'stage','ended','clean_by','how','clean')
 if not known[1] or known[2] or known[3]==ARGV[1] then return 0 end
-redis.call('HSET',KEYS[1],'clean_by',ARGV[1])
-redis.call('HINCRBY',KEYS[1],'clean',1)
-raise(KEYS[1],KEYS[2])
+local before=tonumber(known[5] or 0)
+local clean=ARGV[2]~='sick' and (known[4]==ARGV[2] and before or 0)+1 or 0
+redis.call('HSET',KEYS[1],'clean_by',ARGV[1],'how',ARGV[2],'clean',clean)
+if clean~=before then raise(KEYS[1],KEYS[2]) end
 return 1
 """
 )

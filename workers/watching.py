@@ -25,6 +25,8 @@ from workers.settings import Settings
 
 CLEAN_SWEEPS = 2
 """So many sweeps without the trouble, one after the other, and it is over."""
+GONE_SWEEPS = 3
+"""So many without the service itself: it was taken away, and no failed read hides it."""
 LOOK_AGAIN_SECONDS = 600.0
 POLL_SECONDS = (5.0, 300.0)
 """A pull request is asked for at these shortest and longest intervals, a twentieth of its age between."""
@@ -66,11 +68,14 @@ def _where_it_stopped(claim: Claim) -> str:
 
 
 def _until_clean(claim: Claim, tell: str) -> None:
-    if int(claim.text("clean", "0")) < CLEAN_SWEEPS:
+    gone = claim.text("how") == "gone"
+    if int(claim.text("clean", "0")) < (GONE_SWEEPS if gone else CLEAN_SWEEPS):
         claim.hand_on("watch", after=LOOK_AGAIN_SECONDS)
         return
     if claim.get("watch", Watch) is None:
         sentence = f"over: {CLEAN_SWEEPS} sweeps in a row found nothing of it any more"
+        if gone:
+            sentence = f"over: the service is gone, {GONE_SWEEPS} sweeps in a row did not find it any more"
         claim.keep("watch", Watch, Watch(held=True, sentence=sentence))
     if not claim.end("over", tell=tell, final=False):
         claim.hand_on("watch")
@@ -152,7 +157,8 @@ def compare(incident: Incident, seen: Survey, findings: list[Finding]) -> Watch:
     minutes = f"{seen.window.minutes:.1f} minutes"
     if again:
         return Watch(held=False, sentence=f"it did not hold: {again[0].sentence}", numbers=numbers)
-    gaps = seen.gaps(incident.cause.name)
+    # What was not seen when it was found either hides nothing of it.
+    gaps = [gap for gap in seen.gaps(incident.cause.name) if gap not in incident.not_seen]
     if service is None or gaps:
         why = "; ".join(gaps) or "the service is not there any more"
         return Watch(held=False, sentence=f"could not be measured again: {why}")

@@ -8,7 +8,6 @@ asks for patience): what was read is kept, the rest is read at the next sweep. I
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -24,11 +23,11 @@ from workers.railway import Railway
 
 BACK = timedelta(hours=48)
 SECONDS = 20.0
-"""A sweep waits no longer for its past than this."""
+"""A sweep waits no longer for its past than this: the client that it is read with answers no longer."""
 KEPT_BACK = 0.4
 """The share of the hour's requests that is left to sweeps and evidence."""
 TRIES = 5
-"""Sweeps one after the other in which not one stretch could be read: then it is left at that."""
+"""Sweeps one after the other that asked and could read not one stretch: then it is left at that."""
 HELD_AT_ONCE = 200
 """Services times stretches in memory at a time, some 100 MB; a larger environment is read over several sweeps."""
 
@@ -72,7 +71,7 @@ def read_back(
     railway: Railway, seen: Survey, reach: Reach, *, persist_minutes: float
 ) -> tuple[dict[str, list[Summary]], Reach]:
     """Windows by service id, oldest first, and how far it came; an error is logged and ends it. Raises nothing."""
-    before = reach.reached
+    before, sent = reach.reached, railway.sent
     read: list[Survey] = []
     try:
         reach = _newest_first(railway, seen, reach, read)
@@ -82,18 +81,18 @@ def read_back(
         log.exception("no past from Railway", extra={"environment": seen.environment_id})
         return {}, reach.model_copy(update={"reached": before, "tries": reach.tries + 1})
     log.info("past read from Railway", extra={"environment": seen.environment_id, "stretches": len(read)})
-    tries = 0 if read else reach.tries + 1
+    # Where the limit was too short to ask at all, the next hour decides.
+    tries = 0 if read else reach.tries + (railway.sent > sent)
     return found, reach.model_copy(update={"tries": tries})
 
 
 def _newest_first(railway: Railway, seen: Survey, reach: Reach, read: list[Survey]) -> Reach:
     """Puts what could be read to `read`; until where it came."""
-    begun = time.monotonic()
     needed = stretches.requests_of(seen)
     most = max(1, HELD_AT_ONCE // max(1, len(seen.services)))
     for window in stretches.stretches(reach.until, reach.reached)[:most]:
         may = _spare(railway.allowance, seen.window.end)
-        if time.monotonic() - begun > SECONDS or (may is not None and may < needed):
+        if may is not None and may < needed:
             log.info("the past is read on later", extra={"environment": seen.environment_id, "requests": may})
             break
         try:

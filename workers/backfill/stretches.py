@@ -30,7 +30,7 @@ LENGTH = timedelta(hours=6)
 STEP_SECONDS = 60
 """Railway's own command asks for this step up to six hours, and for a wider one beyond."""
 AT_ONCE = 4
-HIDING = ("disk", "container starts", "error lines")
+HIDING = ("CPU and memory", "disk", "container starts", "error lines")
 """Parts without which trouble of the past may stay hidden; who called whom is taken from today."""
 FLOOD = 0.9 * ERRORS_AT_MOST
 """Error lines of all services in one stretch."""
@@ -105,8 +105,8 @@ def _ask(railway: Railway, shape: Survey, window: Window, events: bool) -> _Read
         happened = take("events", happening, nothing) if happening else nothing
     if len(refused) >= AT_ONCE - 1:
         raise refused[0]
-    failed = {**used.failed, **spoken.failed}
-    gaps += [f"{name}: {why}" for name, why in failed.items() if name in HIDING]
+    failed = [f"{name}: {why}" for some in (used.failed, spoken.failed) for name, why in some.items()]
+    gaps += [gap for gap in (*failed, *used.missing, *spoken.missing) if gap.startswith(HIDING)]
     return _Read(used, seen, spoken, happened, gaps)
 
 

@@ -115,7 +115,9 @@ class Walk:
             usual = any(
                 one.usual and one.service_id == spell.key and one.kind in spell.kinds for one in findings
             )
-            if spell.key not in sick and not usual and not seen.gaps(spell.cause):
+            if spell.key in sick or usual:
+                spell.clean = 0
+            elif not seen.gaps(spell.cause):
                 spell.clean += 1
                 spell.over = spell.clean >= CLEAN_SWEEPS
         for one in findings:

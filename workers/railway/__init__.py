@@ -7,6 +7,7 @@ Tokens travel in a header only: never in an address, a log or an error.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
@@ -78,10 +79,10 @@ class Railway:
         """Let the connections go."""
         self._transport.close()
 
-    def counted(self) -> Railway:
-        """The same client, with a count of requests of its own that begins at 0."""
+    def counted(self, seconds: float = math.inf) -> Railway:
+        """The same client, with a count of requests of its own that begins at 0; after so long it is RailwayBusy."""
         apart = copy.copy(self)
-        apart._transport = self._transport.counted()
+        apart._transport = self._transport.counted(seconds)
         return apart
 
     @property

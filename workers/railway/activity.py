@@ -17,6 +17,11 @@ from workers.railway.transport import Transport
 
 T = TypeVar("T")
 
+SPEAKS_OF = {
+    "usage": "CPU and memory", "disk": "disk", "starts": "container starts", "errors": "error lines",
+    "lookups": "who calls whom: lookups",
+}  # fmt: skip
+"""How the sentence about a part begins."""
 STARTING = "Starting Container"
 """What the platform writes into a deployment's log whenever it starts one of its containers."""
 
@@ -61,9 +66,9 @@ def used(transport: Transport, environment: Environment, window: Window, step_se
     failed: dict[str, Failure] = {}
     every = got.take("usage", wire.Sound[wire.Series])
     nothing: list[wire.Series] = []
-    disks = _part(failed, "disk", lambda: got.take("disk", wire.Sound[wire.Series]), nothing)
+    disks = _part(failed, SPEAKS_OF["disk"], lambda: got.take("disk", wire.Sound[wire.Series]), nothing)
     stray = any(one.values and not one.tags.service_id for one in every)
-    return Used(series.usage(every, disks), stray, failed, tuple(got.missing))
+    return Used(series.usage(every, disks), stray, failed, together.in_words(got.missing, SPEAKS_OF))
 
 
 def spoken(
@@ -82,21 +87,21 @@ def spoken(
     got = together.ask(transport, "Spoken", parts, asked)
     failed: dict[str, Failure] = {}
     return Spoken(
-        starts=_part(failed, "container starts", lambda: _starts(got, window), ()),
-        errors=_part(failed, "error lines", lambda: _errors(got, window, step_seconds), {}),
+        starts=_part(failed, SPEAKS_OF["starts"], lambda: _starts(got, window), ()),
+        errors=_part(failed, SPEAKS_OF["errors"], lambda: _errors(got, window, step_seconds), {}),
         lookups=_part(
-            failed, "who calls whom: lookups", lambda: tuple(got.take("lookups", wire.Sound[Lookup])), ()
+            failed, SPEAKS_OF["lookups"], lambda: tuple(got.take("lookups", wire.Sound[Lookup])), ()
         ),
         failed=failed,
-        missing=tuple(got.missing),
+        missing=together.in_words(got.missing, SPEAKS_OF),
     )
 
 
 def starts(transport: Transport, environment: Environment, window: Window) -> tuple[ContainerStart, ...]:
     """Every start of a container that the platform logged, oldest first."""
     got = spoken(transport, environment, window, 60, {"starts": SPOKEN["starts"]})
-    if "container starts" in got.failed:
-        raise got.failed["container starts"]
+    if SPEAKS_OF["starts"] in got.failed:
+        raise got.failed[SPEAKS_OF["starts"]]
     return got.starts
 
 
@@ -128,7 +133,7 @@ def _errors(got: Together, window: Window, step_seconds: int) -> dict[str, tuple
     begin = window.start.timestamp()
     complete = len(lines) < ERRORS_AT_MOST
     if not complete:
-        got.missing.append(f"error lines: only the newest {ERRORS_AT_MOST} of the environment were read")
+        got.missing.append(f"errors: only the newest {ERRORS_AT_MOST} of the environment were read")
     oldest = min((line.timestamp.timestamp() for line in lines), default=begin)
     # In a flood only the end of the oldest step was read.
     first = begin if complete else begin + ((oldest - begin) // step_seconds + 1) * step_seconds

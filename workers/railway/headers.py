@@ -75,7 +75,9 @@ def _moment(said: str, now: datetime) -> datetime | None:
         number = float(said)
         if number < EPOCH_FROM:
             return now + timedelta(seconds=min(number, LONGEST_WAIT))
-        return datetime.fromtimestamp(number / (1000 if number >= MILLISECONDS_FROM else 1), UTC)
+        seconds = number / (1000 if number >= MILLISECONDS_FROM else 1)
+        # Beyond that lie years that Python does not know.
+        return datetime.fromtimestamp(min(seconds, MILLISECONDS_FROM), UTC)
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             found = read(said)

@@ -19,7 +19,10 @@ T = TypeVar("T")
 SERVICES = Connection("environment", wire.Page[wire.ServiceInstance], "serviceInstances")
 VOLUMES = Connection("volumes", wire.Page[wire.VolumeInstance], "volumeInstances")
 TRIGGERS = Connection("triggers", wire.Page[wire.Trigger], "deploymentTriggers")
-VARIABLES = Connection("variables", wire.Page[wire.Variable], "variables", most=1500)
+VARIABLES = Connection(
+    "variables", wire.Page[wire.Variable], "variables", most=1500,
+    cut="who calls whom: only the first 1500 variables were read",
+)  # fmt: skip
 DEPLOYMENTS = Connection("deployments", wire.Page[wire.Deployment])
 EVENTS = Connection("events", wire.Page[Event], most=100)
 
@@ -92,7 +95,7 @@ def read(transport: Transport, environment: Environment, history: int, window: W
         branches=part("triggers", lambda: branches(every(TRIGGERS)), {}),
         variables=part("variables", lambda: tuple(every(VARIABLES)), ()),
         history=part("deployments", lambda: deployments(every(DEPLOYMENTS._replace(most=history))), []),
-        events=part("events", lambda: happened(every(EVENTS), window), ()),
+        events=part("events", lambda: happened(every(EVENTS), window, missing), ()),
         failed=failed,
         asked=len(SPEAKS_OF),
     )
@@ -116,7 +119,7 @@ def named(got: Together, services: list[wire.ServiceInstance], missing: list[str
     return Architecture(
         environment_name=got.take("environment", wire.Named).name,
         services=tuple(one.noun() for one in services),
-        not_seen=tuple(dict.fromkeys(missing)),
+        not_seen=together.in_words(missing, SPEAKS_OF),
     )
 
 
@@ -146,8 +149,10 @@ def deployments(found: list[wire.Deployment], service_id: str = "") -> list[Depl
     return sorted(known, key=lambda one: one.created_at, reverse=True)
 
 
-def happened(found: list[Event], window: Window) -> tuple[Happened, ...]:
-    """What is an event of ours, oldest first."""
+def happened(found: list[Event], window: Window, missing: list[str]) -> tuple[Happened, ...]:
+    """What is an event of ours, oldest first; `missing` hears of a feed not read back to the window's start."""
+    if len(found) >= EVENTS.most and min(one.created_at for one in found) > window.start:
+        missing.append(f"events: only the newest {EVENTS.most} of the window were read")
     known = [Happened(one.about("service"), event) for one in found if (event := one.noun())]
     known = [one for one in known if window.start <= one.event.at <= window.end]
     return tuple(sorted(known, key=lambda one: one.event.at))

@@ -7,7 +7,7 @@ itself, and if need be every part is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -46,6 +46,8 @@ class Connection(NamedTuple, Generic[N]):
     page: type[wire.Page[N]]
     inside: str = ""
     most: int = PAGE * PAGES_AT_MOST
+    cut: str = ""
+    """What is said where there are more than `most`."""
 
 
 @dataclass
@@ -166,6 +168,17 @@ def _apart(
             got.failed[alias] = error
 
 
+def in_words(missing: Iterable[str], words: Mapping[str, str]) -> tuple[str, ...]:
+    """What was missing of some parts, each sentence once and beginning as people speak of its part (by alias)."""
+    said = []
+    for one in missing:
+        place, _, what = one.partition(": ")
+        alias = place.partition(".")[0]
+        begin = f"{words[alias]}: " if alias in words else ""
+        said.append(f"{begin}{what if begin and place == alias else one}")
+    return tuple(dict.fromkeys(said))
+
+
 def _send(
     transport: Transport, name: str, parts: Mapping[str, str], variables: Mapping[str, object]
 ) -> tuple[Mapping[str, Any], tuple[Said, ...]]:
@@ -189,8 +202,10 @@ def nodes(
         found += page.nodes
         missing += [] if got is first else got.missing
         cursor = page.page_info.end_cursor or ""
-        if not page.page_info.has_next_page or len(found) >= one.most:
+        if not page.page_info.has_next_page:
             return found[: one.most], missing
+        if len(found) >= one.most:
+            return found[: one.most], [*missing, *([one.cut] if one.cut else [])]
         if cursor in seen or len(seen) > PAGES_AT_MOST:
             raise RailwayRefused("Railway's pages turn in a circle: the list is not complete")
         seen.add(cursor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,7 @@ from workers.allowance import Allowance
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.railway.headers import Pace, allowance, newest, retry_after
 from workers.railway.wire import Complaint, Envelope
+from workers.redaction import one_line
 
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound=BaseModel)
@@ -110,6 +112,9 @@ class Tally:
 class Transport:
     """Sends documents with a token to one address. `sent`: the requests that went out."""
 
+    _until = math.inf
+    """On the monotonic clock: from then on nothing is asked or waited for."""
+
     def __init__(
         self, url: str, token: SecretStr | None, project_token: SecretStr | None, http: httpx.Client | None
     ) -> None:
@@ -118,10 +123,11 @@ class Transport:
         self._counting = threading.Lock()
         self.tally, self.sent = Tally(), 0
 
-    def counted(self) -> Transport:
-        """The same connections and allowance, with a count of its own that begins at 0."""
+    def counted(self, seconds: float = math.inf) -> Transport:
+        """The same connections and allowance, with a count of its own that begins at 0, for so long."""
         apart = copy.copy(self)
         apart._counting, apart.sent = threading.Lock(), 0
+        apart._until = time.monotonic() + seconds
         return apart
 
     def close(self) -> None:
@@ -156,10 +162,11 @@ class Transport:
         headers = self._credential(as_project)
         for attempt in range(1, TRIES + 1):
             self.tally.pace.wait(self.tally.allowance)
+            timeout = self._timeout()
             with self._counting:
                 self.sent += 1
             try:
-                response = self._http.post(self._url, json=body, headers=headers, timeout=TIMEOUT)
+                response = self._http.post(self._url, json=body, headers=headers, timeout=timeout)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
                 if attempt == TRIES:
                     raise self._unreachable(error) from error
@@ -173,6 +180,13 @@ class Transport:
                 return response
             time.sleep(wait)
         raise AssertionError("every attempt returns or raises")
+
+    def _timeout(self) -> httpx.Timeout:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise RailwayBusy("no time is left to ask Railway")
+        each = TIMEOUT.as_dict().items()
+        return httpx.Timeout(**{part: min(seconds or left, left) for part, seconds in each})
 
     def _credential(self, as_project: bool) -> dict[str, str]:
         if self._token and not as_project:
@@ -220,7 +234,7 @@ class Transport:
         for secret in (self._token, self._project_token):
             if secret and secret.get_secret_value():
                 words = words.replace(secret.get_secret_value(), "***")
-        return " ".join(words.split())[:WORDS]
+        return one_line(words)[:WORDS]
 
 
 def sentences(complaints: Iterable[Said]) -> tuple[str, ...]:

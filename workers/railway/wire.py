@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -21,14 +22,21 @@ from pydantic.alias_generators import to_camel
 
 from workers import models
 from workers.models import Moment
+from workers.redaction import one_line
 
 T = TypeVar("T")
 
 ANSWERS_REQUESTS = ("SUCCESS", "CRASHED", "SLEEPING")
 """Statuses of a deployment that is the service's present state; a FAILED one never got that far."""
 
+NAME = 200
+"""Characters of a name that we keep."""
 MESSAGE = 2000
 """Characters of a commit message that we keep: nobody reads more, and it comes from outside."""
+
+
+Name = Annotated[str, AfterValidator(lambda said: one_line(said)[:NAME])]
+"""What somebody called a thing: it is shown in Slack, in logs and on terminals."""
 
 
 class Wire(BaseModel):
@@ -109,7 +117,7 @@ class ProjectToken(Wire):
 
 
 class Named(Wire):
-    name: str
+    name: Name
 
 
 class Incident(Wire):
@@ -176,7 +184,7 @@ class Source(Wire):
 
 class ServiceInstance(Wire):
     service_id: str
-    service_name: str
+    service_name: Name
     num_replicas: int | None = None
     root_directory: str | None = None
     start_command: str | None = None
@@ -195,7 +203,7 @@ class ServiceInstance(Wire):
         source, domains = self.source or Source(), self.domains or Domains()
         return models.Service(
             id=self.service_id,
-            name=self.service_name,
+            name=self.service_name or self.service_id,
             repo=repository_name(source.repo or text(meta, "repo")),
             branch=text(meta, "branch"),
             root_directory=self.root_directory or text(meta, "rootDirectory"),
