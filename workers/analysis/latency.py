@@ -25,8 +25,8 @@ FEWEST_REQUESTS, FEWEST_SLOW = 20, 4
 BEFORE, BEFORE_REQUESTS = 0.75, 40
 """Times the persist time, and requests: of the window's beginning, taken for usual where the past is not known."""
 UNKNOWN_PAST_TIMES = 3.0
-NEW_TIMES = 10.0
-"""Times the requests of a busy window of the past: what so few took says nothing of so many."""
+NEW_TIMES, THIN_TIMES, THIN_REQUESTS = 10.0, 3.0, 100
+"""Times the requests of a busy window of the past, of a thin one less: what so few took says nothing of so many."""
 
 Step = tuple[TrafficMinute, float]
 
@@ -55,7 +55,9 @@ def judge_latency(case: Case, minutes: Sequence[TrafficMinute], step: float) -> 
 def _lines(case: Case, known: Sequence[Step]) -> Lines:
     usual = case.usual.level("p95_median", without="latency")
     busy, now = case.usual.level("requests", 0.9), sum(one.requests for one, _ in known)
-    if usual is None or (busy is not None and NEW_TIMES * busy < now):
+    if usual is None or (
+        busy is not None and now > (NEW_TIMES if busy >= THIN_REQUESTS else THIN_TIMES) * busy
+    ):
         return _lines_of_the_beginning(known, case.persist)
     high = case.usual.level("p95_high", 0.75, without="latency") or usual
     daily = case.usual.same_hour("p95_median")
