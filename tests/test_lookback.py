@@ -110,7 +110,7 @@ def test_a_person_reads_a_line_an_incident_and_the_sum(said: dict[str, Any]) -> 
         "acme/production: 2 services, 2026-11-22T12:00 to 2026-11-23T12:00 UTC, 144 sweeps"
     )
     assert "shop: shop answered" in shown[1]
-    assert "  2 incidents in 1 days = 14 a week" in shown
+    assert "  2 incidents in 1 day = 14 a week" in shown
     assert "    2 × shop: server_errors" in shown
 
 

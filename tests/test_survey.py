@@ -211,6 +211,11 @@ def test_without_the_services_there_is_no_survey(railway: Railway, standin: Rail
         look(railway)
 
 
+def test_an_environment_that_is_not_there_is_named_with_its_setting(railway: Railway) -> None:
+    with pytest.raises(RailwayRefused, match=r"TRACKWALKER_WATCH: prj/elsewhere"):
+        survey(railway, Environment(project_id="prj", environment_id="elsewhere"), WINDOW, 60)
+
+
 def test_where_nothing_but_names_could_be_read_it_is_tried_again(
     railway: Railway, standin: RailwayStandIn
 ) -> None:

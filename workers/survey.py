@@ -82,8 +82,11 @@ def survey(railway: Railway, environment: Environment, window: Window, step_seco
         speaking = pool.submit(railway.spoken, environment, window, step_seconds)
         try:
             shape = shaped.result()
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, RailwayRefused) and "not found" in str(error).lower():
+                watched = f"{environment.project_id}/{environment.environment_id}"
+                raise RailwayRefused(f"{error} (TRACKWALKER_WATCH: {watched})") from error
             raise
         used = parts.take(("CPU and memory", "disk"), using.result, Used({}, False, {}, ()))
         edges = [

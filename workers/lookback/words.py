@@ -64,9 +64,8 @@ def lines(said: dict[str, Any]) -> list[str]:
     shown = [f"{head}, {asked['used']} requests{left}"]
     shown += [_line(one) for one in said["incidents"]]
     count = len(said["incidents"])
-    shown.append(
-        f"  {count} incident{'' if count == 1 else 's'} in {said['days']:g} days = {said['per_week']:g} a week"
-    )
+    days = f"{said['days']:g} day{'' if said['days'] == 1 else 's'}"
+    shown.append(f"  {count} incident{'' if count == 1 else 's'} in {days} = {said['per_week']:g} a week")
     shown += [f"    {one['incidents']} × {one['service']}: {one['kind']}" for one in said["kinds"]]
     shown += [
         f"  usual here, not told: {one['sentence']} ({one['sweeps']} sweeps)"[:WIDEST]
