@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import (
@@ -47,7 +47,8 @@ MOST_SAMPLES = 20_000
 MOST_PAST = 2_000
 MOST_SERVICES = 1_000
 
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+When = Annotated[Moment, Field(ge=datetime(1990, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))]
 Series = Annotated[list[Amount | None], Field(max_length=MOST_SAMPLES)]
 Counts = Annotated[list[Amount], Field(max_length=MOST_SAMPLES)]
 
@@ -89,7 +90,10 @@ class HttpInput(_Input):
         good = self.ok or [
             max(0.0, all_ - b - w) for all_, b, w in zip(self.requests or none, bad, wrong, strict=True)
         ]
-        every = self.requests or [g + w + b for g, w, b in zip(good, wrong, bad, strict=True)]
+        every = [
+            max(all_, g + w + b)
+            for all_, g, w, b in zip(self.requests or none, good, wrong, bad, strict=True)
+        ]
         slow = self.p95 or [None] * length
         start = end - length * self.step_seconds
         return tuple(
@@ -105,7 +109,7 @@ class ServiceInput(_Input):
     """One service over one window."""
 
     service: Annotated[str, Field(min_length=1, max_length=200)]
-    end: Moment
+    end: When
     step_seconds: Annotated[int, Field(gt=0, le=86_400)] = 60
     cpu: Series | None = None
     cpu_limit: Amount | None = None
@@ -270,7 +274,7 @@ def answers(lines: Iterable[bytes], *, persist_minutes: float = 4.0) -> Iterator
             continue
         try:
             yield Answered(answer(raw.decode(), persist_minutes=persist_minutes), good=True)
-        except (BadWindow, UnicodeDecodeError) as error:
+        except (BadWindow, UnicodeDecodeError, OverflowError) as error:
             yield Answered(json.dumps({"line": number, "error": str(error)}), good=False)
 
 

@@ -50,7 +50,14 @@ class Case:
         told = [one.at.timestamp() for one in self.service.events if one.kind == "deployed"]
         known = {one.id: one for one in (self.service.serving, *self.service.deployments) if one is not None}
         told += [_live_at(one) for one in known.values() if one.status in ("SUCCESS", "CRASHED", "REMOVED")]
-        return [at for at in told if self.start - JUST_STARTED * self.persist <= at <= self.end]
+        found: list[float] = []
+        for at in sorted(told):
+            begun = (
+                not found or at - found[-1] > JUST_BEFORE * self.persist
+            )  # the feed and the list tell of the same
+            if begun and self.start - JUST_STARTED * self.persist <= at <= self.end:
+                found.append(at)
+        return found
 
     @cached_property
     def restarts(self) -> list[float]:

@@ -41,7 +41,8 @@ def causes(findings: list[Finding], survey: Survey) -> list[Trouble]:
     return [
         Trouble(Cause(kind="service", key=root, name=groups[root][0].service), groups[root], suffering[root])
         for root in sorted(
-            dict.fromkeys(roots.values()), key=lambda one: (_rank(groups[one]), -len(suffering[one]))
+            dict.fromkeys(roots.values()),
+            key=lambda one: (_calls_a_cause(one, groups, survey), _rank(groups[one]), -len(suffering[one])),
         )
     ]
 
@@ -51,6 +52,20 @@ def suspects(findings: list[Finding], survey: Survey) -> list[str]:
     opened = causes(findings, survey)
     first = [one.service for trouble in opened for one in trouble.findings]
     return list(dict.fromkeys([*first, *(one.service for trouble in opened for one in trouble.symptoms)]))
+
+
+def _calls_a_cause(service: str, groups: Mapping[str, list[Finding]], survey: Survey) -> bool:
+    """Whether it calls a service that has evidence of its own: that one may drive it (retries, waiting)."""
+    below = _sick_below(service, groups, _callees(survey)) - {service}
+    return any(_own(groups[one]) for one in below)
+
+
+def _callees(survey: Survey) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for caller, callee in survey.calls:
+        if caller != callee:
+            found[caller].add(callee)
+    return found
 
 
 def _sick(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
@@ -83,10 +98,7 @@ def _rank(group: list[Finding]) -> tuple[bool, bool, int, float, float]:
 
 def _roots(groups: Mapping[str, list[Finding]], survey: Survey) -> dict[str, str]:
     """For each sick service the one that explains it: itself, or the best of the sick ones that it calls."""
-    callees: dict[str, set[str]] = defaultdict(set)
-    for caller, callee in survey.calls:
-        if caller != callee:
-            callees[caller].add(callee)
+    callees = _callees(survey)
     found: dict[str, str] = {}
     for sick in groups:
         found[sick] = _root(sick, groups, callees)

@@ -38,6 +38,9 @@ OVERLAP = 0.75
 BEEN_THERE = 1.03
 """Memory below this share of what is usual is only on its way back there."""
 
+LATE, LATE_WITHIN = 2.0, 5.0
+"""Times the persist time: how long it must rise, and how soon be at the limit."""
+LATE_LEVEL, LATE_FLAT, LATE_RISE = 0.65, 0.03, 0.15
 LEAK_WITHIN_SECONDS = 48 * 3600.0
 LEAK_FEWEST_WINDOWS = 8
 LEAK_SHORTEST_SECONDS = 3 * 3600.0
@@ -45,6 +48,7 @@ LEAK_LEAST_RISE = 0.08
 LEAK_TAU = 0.75
 LEAK_CUT = 0.8
 """Lowest memory below this share of the window before: a new process, whoever began it."""
+DAILY_LEVEL = 0.97
 FOLLOWS_TRAFFIC_TAU = 0.5
 KNOWN_DAY_SECONDS = 20 * 3600.0
 """So much of the past shows what memory does at the busy time of a day."""
@@ -113,7 +117,11 @@ def _within_window(case: Case, limit: float) -> Finding | None:
     fits = []
     for usage, every in zip(case.service.usage, case.memory, strict=True):
         points, age = _since_restart(case, usage, every)
-        ahead = _seconds_to_limit(case, points, limit) if age >= WARM_UP * case.persist else None
+        ahead = None
+        if age >= WARM_UP * case.persist:
+            ahead = _seconds_to_limit(case, points, limit)
+            if ahead is None and (late := _late(case, points, limit)) is not None:
+                ahead, points = late
         if ahead is not None:
             fits.append((ahead, points))
     if not fits:
@@ -173,6 +181,27 @@ def _seconds_to_limit(case: Case, points: Sequence[Point], limit: float) -> floa
     return ahead if ahead <= min(LIMIT_WITHIN_SECONDS, LIMIT_WITHIN_WINDOWS * window.seconds) else None
 
 
+def _late(case: Case, points: list[Point], limit: float) -> tuple[float, list[Point]] | None:
+    """Growth that has just begun, is faster than anything the past knows, and reaches the limit within minutes."""
+    measured = all(one.memory_high is not None for one in case.usual.windows)
+    if (
+        len(points) < FEWEST_FITTED
+        or points[-1][1] < LATE_LEVEL * limit
+        or not (case.usual.known and measured)
+    ):
+        return None
+    lowest = min(value for _, value in points)
+    first = max(i for i, (_, value) in enumerate(points) if value <= lowest + LATE_FLAT * limit)
+    rising = points[first:]
+    if len(rising) < FEWEST_FITTED or rising[-1][0] - rising[0][0] < LATE * case.persist:
+        return None
+    rise = rising[-1][1] - rising[0][1]
+    if rise < LATE_RISE * limit or rising[-1][1] <= BEEN_THERE * _been(case) or not _steady(rising, rise):
+        return None
+    ahead = max(0.0, limit - rising[-1][1]) / theil_sen(rising)
+    return (ahead, rising) if ahead <= LATE_WITHIN * case.persist else None
+
+
 def _been(case: Case) -> float:
     """The level that memory has had before without harm, in GB: a collector's teeth may be longer than the window."""
     highs = case.usual.values("memory_high", without="memory_growth")
@@ -203,6 +232,21 @@ def _over_windows(case: Case, limit: float) -> Finding | None:
     if case.restarts or case.rollouts or not case.usual.known:
         return None
     lows = _lows(case)
+    daily = case.usual.same_hour("memory_mean")
+    if not lows or (daily and quantile(daily, 0.5) >= DAILY_LEVEL * lows[-1][1]):
+        return None  # at this hour it is always there
+    for begin in (0, len(lows) // 2, 3 * len(lows) // 4):
+        slope = _leaking(lows[begin:], limit)
+        if slope is None:
+            continue
+        ahead = max(0.0, limit - lows[-1][1]) / slope
+        if ahead <= LEAK_WITHIN_SECONDS and not _follows_traffic(case, lows[begin:]):
+            return _say_leak(case, limit, lows[begin:], slope, ahead)
+    return None
+
+
+def _leaking(lows: Sequence[Point], limit: float) -> float | None:
+    """GB a second where the levels rise steadily and far enough; they may have begun to only lately."""
     if len(lows) <= LEAK_FEWEST_WINDOWS:
         return None
     seen = lows[-1][0] - lows[0][0]
@@ -214,13 +258,7 @@ def _over_windows(case: Case, limit: float) -> Finding | None:
     slope = theil_sen(lows)
     if slope * seen < LEAK_LEAST_RISE * limit or kendall_tau(values) < LEAK_TAU:
         return None
-    half = len(lows) // 2
-    if theil_sen(lows[half:]) < STILL_RISING * slope:
-        return None
-    ahead = max(0.0, limit - values[-1]) / slope
-    if ahead > LEAK_WITHIN_SECONDS or _follows_traffic(case, len(lows) - 1, values[-1]):
-        return None
-    return _say_leak(case, limit, lows, slope, ahead)
+    return slope if theil_sen(lows[len(lows) // 2 :]) >= STILL_RISING * slope else None
 
 
 def _lows(case: Case) -> list[Point]:
@@ -239,22 +277,24 @@ def _lows(case: Case) -> list[Point]:
     return [*found, (int(case.end), min(points))]
 
 
-def _follows_traffic(case: Case, windows: int, now: float) -> bool:
-    """Whether requests rose along, and so much memory is known with so many: then it falls with them again.
+def _follows_traffic(case: Case, lows: Sequence[Point]) -> bool:
+    """Whether requests rose along and explain it: then memory falls with them again.
 
-    Where less than a day is known that cannot be told, and rising requests are believed to explain it.
+    They do where so many once took as much memory; where less than a day is known, if memory grew no faster than they.
     """
+    windows, now = len(lows) - 1, lows[-1][1]
     came = [one.requests for one in case.usual.windows[-windows:] if one.requests is not None]
     if len(came) < windows or max(came, default=0.0) < 1.3 * max(1.0, min(came, default=0.0)):
         return False
     if kendall_tau(came) < FOLLOWS_TRAFFIC_TAU:
         return False
-    if max(case.usual.ages, default=0.0) < KNOWN_DAY_SECONDS:
+    if any(
+        (one.memory_mean or 0.0) >= 0.9 * now and (one.requests or 0.0) >= 0.5 * came[-1]
+        for one in case.usual.windows[:-windows]
+    ):
         return True
-    earlier = case.usual.windows[:-windows]
-    return any(
-        (one.memory_mean or 0.0) >= 0.9 * now and (one.requests or 0.0) >= 0.5 * came[-1] for one in earlier
-    )
+    known_day = max(case.usual.ages, default=0.0) >= KNOWN_DAY_SECONDS
+    return not known_day and now / max(lows[0][1], 1e-9) <= came[-1] / max(came[0], 1.0)
 
 
 def _say_leak(case: Case, limit: float, lows: Sequence[Point], slope: float, ahead: float) -> Finding:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from workers.analysis.case import Case
-from workers.analysis.statistics import quantile, runs
+from workers.analysis.statistics import mostly, quantile, runs
 from workers.analysis.words import ending, moment, since, span
 from workers.models import Finding, Severity, TrafficMinute
 
-WARNING_TIMES, NOTICE_TIMES = 2.5, 1.35
+WARNING_TIMES, NOTICE_TIMES = 2.25, 1.35
 """Times the usual 95th percentile."""
 ABOVE_HIGH = 1.2
 """Times what is usual in one minute of ten."""
@@ -22,6 +22,10 @@ ENDLESS_MS = 10_000.0
 """Without a past and from the beginning of the window: nobody builds a service like this."""
 FEWEST_REQUESTS, FEWEST_SLOW = 20, 4
 """A step's 95th percentile says that at least one request of it, or every twentieth, was slow: so many must be."""
+STILL = 0.85
+"""Of the line: a step in between does not end it, where the middle one is above."""
+MOSTLY_SHARE, MOSTLY, MOSTLY_STEPS = 0.66, 2.5, 5
+"""Where steps are missing or few came, slow is what most steps of so many persist times are."""
 BEFORE, BEFORE_REQUESTS = 0.75, 40
 """Times the persist time, and requests: of the window's beginning, taken for usual where the past is not known."""
 UNKNOWN_PAST_TIMES = 3.0
@@ -89,14 +93,20 @@ def _above(
 ) -> Finding | None:
     found = []
     times = [float(one.at) for one, _ in known]
-    for run in runs(times, [p95 >= line for _, p95 in known], step):
+    loud = severity is Severity.WARNING
+    above = [p95 >= (STILL * line if loud else line) for _, p95 in known]
+    noisy = mostly(times, above, step, MOSTLY_SHARE) if loud and sum(above) >= MOSTLY_STEPS else None
+    long = [noisy] if noisy and noisy.seconds >= MOSTLY * case.persist else []
+    for run in [*runs(times, above, step), *long]:
         counts = [one.requests for one, _ in known[run.first : run.last + 1]]
         requests, slow_ones = sum(counts), sum(max(1, count // 20) for count in counts)
-        if run.seconds >= case.persist and requests >= FEWEST_REQUESTS and slow_ones >= FEWEST_SLOW:
+        typical = quantile([p95 for _, p95 in known[run.first : run.last + 1]], 0.5)
+        enough = requests >= FEWEST_REQUESTS and slow_ones >= FEWEST_SLOW
+        if run.seconds >= case.persist and enough and typical >= line:
             found.append((run, requests))
     if not found:
         return None
-    run, requests = found[-1]
+    run, requests = max(found, key=lambda one: (one[0].end, one[0].seconds))
     slow = sorted(p95 for _, p95 in known[run.first : run.last + 1])
     ongoing, typical, onset = run.last >= len(known) - 2, quantile(slow, 0.5), moment(run.start)
     if severity is Severity.WARNING and typical >= CRITICAL_MS and ongoing:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from workers.analysis.case import Case
+from workers.analysis.statistics import quantile
 from workers.analysis.words import clock, moment, since, span
 from workers.models import Finding, Severity
 
@@ -18,6 +19,10 @@ WAKES_TO_DOUBT = 8
 HABIT_WINDOWS = 0.7
 """Of the earlier windows: a service that begins anew in so many of them is built that way, or known."""
 FEWEST_HABIT_WINDOWS = 8
+ASLEEP_SECONDS, ASLEEP_SHARE = 240.0, 0.05
+"""Memory of what sleeps is below this share of its highest, or not measured at all."""
+STAYED = 0.95
+"""Of the memory before: a new process begins with less."""
 SAME_START_SECONDS = 45.0
 """A crash and the start after it are one event."""
 
@@ -77,13 +82,39 @@ def _by_events(case: Case) -> Finding | None:
     if len(crashes) >= FEWEST_CRASHES:
         return _say(case, crashes, replicas, "process crashed", None)
     rollouts = case.rollouts
-    starts = [at for at in told("started") if not any(-30 <= at - rolled <= 2 * 60 for rolled in rollouts)]
+    starts = [
+        at
+        for at in told("started")
+        if not any(-30 <= at - rolled <= 2 * 60 for rolled in rollouts) and not _woke(case, at)
+    ]
     needed = max(FEWEST_STARTS, replicas + MORE_THAN_REPLICAS, WAKES_TO_DOUBT if case.service.sleeps else 0)
     if len(starts) + len(crashes) >= needed:
         return _say(case, _apart([*starts, *crashes]), replicas, "container was started", None)
     if crashes:
         return _say(case, crashes, replicas, "process crashed", None, severity=Severity.NOTICE)
     return None
+
+
+def _woke(case: Case, at: float) -> bool:
+    """Whether the start interrupted nothing: nothing ran for some minutes before, or memory went on as it was."""
+    every = [value for points in case.memory for _, value in points]
+    if len(case.memory) == 1 and case.service.replicas == 1 and _went_on(case, at):
+        return True
+    before = [
+        value for points in case.memory for when, value in points if at - ASLEEP_SECONDS <= when < at - 60
+    ]
+    return (
+        bool(every)
+        and all(value <= ASLEEP_SHARE * max(every) for value in before)
+        and at > case.start + ASLEEP_SECONDS
+    )
+
+
+def _went_on(case: Case, at: float) -> bool:
+    """Whether memory, measured before and after, did not fall: another container was started beside this one."""
+    before = [value for when, value in case.memory[0] if at - 300 <= when < at - 90]
+    around = [value for when, value in case.memory[0] if at - 90 <= when < at + 180]
+    return bool(before) and bool(around) and min(around) >= STAYED * quantile(before, 0.5)
 
 
 def _apart(at: Sequence[float]) -> list[float]:

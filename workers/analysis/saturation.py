@@ -55,8 +55,10 @@ class Held:
 
 def judge_saturation(case: Case) -> list[Finding]:
     """At most one finding about CPU and one about memory near the limit."""
-    found = [_cpu(case) or _runaway(case), _memory(case)]
-    return [one for one in found if one is not None]
+    near = _cpu(case)
+    if near is None or (near.severity is Severity.NOTICE and not near.usual):
+        near = _runaway(case) or near
+    return [one for one in (near, _memory(case)) if one is not None]
 
 
 def held_above(case: Case, series: Sequence[Sequence[Point]], line: float, least: float) -> list[Held]:

@@ -21,6 +21,8 @@ SAME_HOUR_SECONDS = 3600.0
 DAY_SECONDS = 86_400.0
 FEWEST_HABIT, HABIT_WINDOWS = 12, 0.4
 """Of so many known windows at least, so many as a share are bad: then it is a habit."""
+COMMON, LONG_SINCE = 0.2, 0.6
+"""Sick windows are usual where they are so large a share of the past, or where it has gone on for so much of it."""
 RECENT = 6
 """Windows that stand for `just before`."""
 
@@ -79,13 +81,17 @@ class Usual:
         return value
 
     def values(self, name: Number, without: str = "") -> list[float]:
-        """What is known of one number, oldest first; windows sick of `without` are left out while others remain."""
+        """What is known of one number, oldest first; a rare trouble of kind `without`, or the present one, left out."""
         found = self._known.get((name, without))
         if found is None:
-            known = [(one, value) for one in self.windows if (value := self.number(name, one)) is not None]
-            found = [value for one, value in known if without not in one.sick]
-            if len(found) < FEWEST_WINDOWS:
-                found = [value for _, value in known]
+            known = [
+                (without in one.sick, value)
+                for one in self.windows
+                if (value := self.number(name, one)) is not None
+            ]
+            if not _is_common([sick for sick, _ in known]):
+                known = [(sick, value) for sick, value in known if not sick]
+            found = [value for _, value in known]
             self._known[(name, without)] = found
         return found
 
@@ -130,13 +136,13 @@ class Usual:
     @cached_property
     def often_failing(self) -> float:
         """The share of earlier windows in which at least one request of a hundred failed."""
-        found = self.values("failed_share")
+        found = _before_this(self.values("failed_share"), 0.01)
         return sum(value >= 0.01 for value in found) / len(found) if len(found) >= FEWEST_WINDOWS else 0.0
 
     @cached_property
     def failing_habit(self) -> float:
         """The share of requests that fails in a bad one of the windows, where many are bad; else 0.0."""
-        found = self.values("failed_share")
+        found = _before_this(self.values("failed_share"), 0.005)
         bad = quantile(found, 0.75) if len(found) >= FEWEST_HABIT else 0.0
         often = bad > 0 and sum(value >= bad / 2 for value in found) >= HABIT_WINDOWS * len(found)
         return bad if often else 0.0
@@ -144,10 +150,37 @@ class Usual:
     @cached_property
     def habit_minutes(self) -> float:
         """How long CPU is usually high: in most windows, or at this time of day."""
-        runs = self.values("cpu_high_minutes")
+        runs = _before_this(self.values("cpu_high_minutes"), 0.5 * self.minutes)
         every = quantile(runs, 0.75) if len(runs) >= FEWEST_WINDOWS else 0.0
         ran = sorted(value for value in self.same_hour("cpu_high_minutes") if value > 0)
         weekly = [one.cpu_high_minutes or 0.0 for one in self._week_before]
         days = max(1, round(max(self.ages, default=0.0) / DAY_SECONDS))
         daily = ran[-1] if len(ran) >= max(1, days / 2) else 0.0
         return max([every, daily, *weekly])
+
+
+def _is_common(sick: Sequence[bool]) -> bool:
+    """Whether so many windows are sick, and not just the last ones, that it belongs to what is usual."""
+    well = len(sick) - sum(sick)
+    if well < FEWEST_WINDOWS:
+        return True
+    last = _trailing(sick)
+    return sum(sick) - last >= COMMON * len(sick) or last > LONG_SINCE * len(sick)
+
+
+def _before_this(values: Sequence[float], bad: float) -> list[float]:
+    """Without the bad windows at the end, where it was never so before: one trouble that goes on is no habit yet."""
+    last = _trailing([value >= bad for value in values])
+    before = list(values[: len(values) - last])
+    new = sum(value >= bad for value in before) < 0.1 * len(before)
+    return (
+        before if new and len(before) >= FEWEST_WINDOWS and last <= LONG_SINCE * len(values) else list(values)
+    )
+
+
+def _trailing(bad: Sequence[bool]) -> int:
+    """How many at the end are bad without a break."""
+    count = 0
+    while count < len(bad) and bad[len(bad) - 1 - count]:
+        count += 1
+    return count

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workers.analysis.case import Case
-from workers.analysis.statistics import clean, kendall_tau, theil_sen
+from workers.analysis.statistics import clean, floors, kendall_tau, theil_sen
 from workers.analysis.words import span
 from workers.models import Finding, Point, Severity, Volume
 
@@ -14,6 +14,8 @@ FULL_WITHIN_SECONDS = 48 * 3600.0
 FULL_SOON_SECONDS = 6 * 3600.0
 UNKNOWN_PAST_FILLING, UNKNOWN_PAST_SECONDS = 0.8, 12 * 3600.0
 """Without a past a window shows too little for more than half a day ahead: logs are cleared up, too."""
+FLOORS = 6
+"""Parts of the past of which the lowest level is compared."""
 RUSHING_FROM, RUSHING_RISE, RUSHING_SECONDS = 0.3, 0.02, 4 * 3600.0
 """Of the size; whatever the past says, so much within the window fills it within hours."""
 RISING_TAU = 0.8
@@ -38,8 +40,9 @@ def _judge(case: Case, volume: Volume) -> Finding | None:
     # The series of a service is about all of its volumes together.
     levels, cleared = _levels(case) if len(case.service.volumes) == 1 else ([], False)
     ahead = _seconds_to_full(case, levels, share, size)
-    if ahead is None and not cleared:
-        ahead = _rushing(case, share, size)
+    if ahead is None:
+        ahead = _rising_floors(case, share, size) if cleared else _rushing(case, share, size)
+        cleared = cleared and ahead is None
     if ahead is not None and not (cleared and share < NEARLY_FULL):
         soon = ahead <= FULL_SOON_SECONDS and share >= NEARLY_FULL
         return _say(case, volume, Severity.CRITICAL if soon or share >= FULL else Severity.WARNING, ahead)
@@ -85,6 +88,26 @@ def _seconds_to_full(case: Case, levels: Sequence[Point], share: float, size: fl
         return None
     ahead = max(0.0, 1 - share) * size / slope
     return ahead if ahead <= (FULL_WITHIN_SECONDS if known else UNKNOWN_PAST_SECONDS) else None
+
+
+def _rising_floors(case: Case, share: float, size: float) -> float | None:
+    """Seconds until it is full where it is cleared up now and then, but never back to where it was."""
+    known = [
+        (case.start - age, one.disk)
+        for age, one in zip(case.usual.ages, case.usual.windows, strict=True)
+        if one.disk is not None
+    ]
+    points = [(int(at), value) for at, value in known] + clean(case.service.disk)
+    if len(known) < 2 * FLOORS or share < FILLING:
+        return None
+    lowest = floors(points, FLOORS)
+    slope = theil_sen(lowest)
+    if slope * (lowest[-1][0] - lowest[0][0]) < EMPTIED * size:
+        return None
+    if kendall_tau([value for _, value in lowest]) < RISING_TAU:
+        return None
+    ahead = max(0.0, 1 - share) * size / slope
+    return ahead if ahead <= FULL_WITHIN_SECONDS else None
 
 
 def _rushing(case: Case, share: float, size: float) -> float | None:
