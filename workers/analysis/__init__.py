@@ -2,7 +2,7 @@
 
 Every rule needs minutes, never one sample, and compares a service with itself where its past is known.
 `statistics` holds the arithmetic, `usual` what the past says, `case` what a rule is given, `words` how it is said;
-`saturation`, `growth`, `volumes`, `traffic` (`errors`, `latency`), `restarts`, `deployments` are the rules,
+`saturation`, `growth`, `leaks`, `volumes`, `traffic` (`errors`, `latency`), `restarts`, `deployments` are the rules,
 `causes` which of the sick services is the cause, `summaries` what is kept of a window.
 """
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from workers.analysis.case import Case
-from workers.analysis.statistics import floors, kendall_tau, quantile, theil_sen
+from workers.analysis.leaks import judge_leak
+from workers.analysis.statistics import floors, kendall_tau, theil_sen
 from workers.analysis.usual import FEWEST_WINDOWS
-from workers.analysis.words import clock, moment, since, span
+from workers.analysis.words import moment, since, span
 from workers.models import Finding, InstanceUsage, Point, Severity
 
 LIMIT_WITHIN_SECONDS = 3 * 3600.0
@@ -41,17 +42,6 @@ BEEN_THERE = 1.03
 LATE, LATE_WITHIN = 2.0, 5.0
 """Times the persist time: how long it must rise, and how soon be at the limit."""
 LATE_LEVEL, LATE_FLAT, LATE_RISE = 0.65, 0.03, 0.15
-LEAK_WITHIN_SECONDS = 48 * 3600.0
-LEAK_FEWEST_WINDOWS = 8
-LEAK_SHORTEST_SECONDS = 3 * 3600.0
-LEAK_LEAST_RISE = 0.08
-LEAK_TAU = 0.75
-LEAK_CUT = 0.8
-"""Lowest memory below this share of the window before: a new process, whoever began it."""
-DAILY_LEVEL = 0.97
-FOLLOWS_TRAFFIC_TAU = 0.5
-KNOWN_DAY_SECONDS = 20 * 3600.0
-"""So much of the past shows what memory does at the busy time of a day."""
 
 
 def judge_growth(case: Case) -> Finding | None:
@@ -59,7 +49,7 @@ def judge_growth(case: Case) -> Finding | None:
     limit = case.service.memory_limit
     if not limit or limit <= 0:
         return None
-    return _within_window(case, limit) or _over_windows(case, limit)
+    return _within_window(case, limit) or judge_leak(case, limit)
 
 
 def restarted_at_limit(case: Case) -> Finding | None:
@@ -222,95 +212,3 @@ def _steady(points: Sequence[Point], rise: float) -> bool:
     half = len(points) // 2
     early, late = theil_sen(points[: half + 1]), theil_sen(points[half:])
     return fall < FALLEN_BACK * rise and late >= STILL_RISING * early
-
-
-# ---- over many windows -----------------------------------------------------------------------
-
-
-def _over_windows(case: Case, limit: float) -> Finding | None:
-    """A slow leak: what is left at the lowest moment of each window rises for hours, since the last restart."""
-    if case.restarts or case.rollouts or not case.usual.known:
-        return None
-    lows = _lows(case)
-    daily = case.usual.same_hour("memory_mean")
-    if not lows or (daily and quantile(daily, 0.5) >= DAILY_LEVEL * lows[-1][1]):
-        return None  # at this hour it is always there
-    for begin in (0, len(lows) // 2, 3 * len(lows) // 4):
-        slope = _leaking(lows[begin:], limit)
-        if slope is None:
-            continue
-        ahead = max(0.0, limit - lows[-1][1]) / slope
-        if ahead <= LEAK_WITHIN_SECONDS and not _follows_traffic(case, lows[begin:]):
-            return _say_leak(case, limit, lows[begin:], slope, ahead)
-    return None
-
-
-def _leaking(lows: Sequence[Point], limit: float) -> float | None:
-    """GB a second where the levels rise steadily and far enough; they may have begun to only lately."""
-    if len(lows) <= LEAK_FEWEST_WINDOWS:
-        return None
-    seen = lows[-1][0] - lows[0][0]
-    values = [value for _, value in lows]
-    third = max(2, len(values) // 3)
-    rise = quantile(values[-third:], 0.5) - quantile(values[:third], 0.5)
-    if seen < LEAK_SHORTEST_SECONDS or rise < 0.6 * LEAK_LEAST_RISE * limit:
-        return None
-    slope = theil_sen(lows)
-    if slope * seen < LEAK_LEAST_RISE * limit or kendall_tau(values) < LEAK_TAU:
-        return None
-    return slope if theil_sen(lows[len(lows) // 2 :]) >= STILL_RISING * slope else None
-
-
-def _lows(case: Case) -> list[Point]:
-    """The lowest memory of each window since the process began, this one last; age in whole seconds as time."""
-    found: list[Point] = []
-    for age, one in zip(case.usual.ages, case.usual.windows, strict=True):
-        low = one.memory_low if one.memory_low is not None else one.memory_mean
-        if low is None:
-            continue
-        if one.restarted or (found and low < LEAK_CUT * found[-1][1]):
-            found = []
-        found.append((int(case.start - age), low))
-    points = [value for every in case.memory for _, value in every]
-    if not points or (found and min(points) < LEAK_CUT * found[-1][1]):
-        return []
-    return [*found, (int(case.end), min(points))]
-
-
-def _follows_traffic(case: Case, lows: Sequence[Point]) -> bool:
-    """Whether requests rose along and explain it: then memory falls with them again.
-
-    They do where so many once took as much memory; where less than a day is known, if memory grew no faster than they.
-    """
-    windows, now = len(lows) - 1, lows[-1][1]
-    came = [one.requests for one in case.usual.windows[-windows:] if one.requests is not None]
-    if len(came) < windows or max(came, default=0.0) < 1.3 * max(1.0, min(came, default=0.0)):
-        return False
-    if kendall_tau(came) < FOLLOWS_TRAFFIC_TAU:
-        return False
-    if any(
-        (one.memory_mean or 0.0) >= 0.9 * now and (one.requests or 0.0) >= 0.5 * came[-1]
-        for one in case.usual.windows[:-windows]
-    ):
-        return True
-    known_day = max(case.usual.ages, default=0.0) >= KNOWN_DAY_SECONDS
-    return not known_day and now / max(lows[0][1], 1e-9) <= came[-1] / max(came[0], 1.0)
-
-
-def _say_leak(case: Case, limit: float, lows: Sequence[Point], slope: float, ahead: float) -> Finding:
-    seen, now = lows[-1][0] - lows[0][0], lows[-1][1]
-    onset = moment(lows[0][0])
-    sentence = (
-        f"{case.service.name}'s memory has grown by {slope * seen:.3g} GB to {100 * now / limit:.0f} % of its "
-        f"{limit:g} GB within {span(seen)}, since {clock(onset, case.survey.window)} or earlier, and never falls "
-        f"back; at this rate it is at the limit in {span(ahead)}"
-    )
-    numbers = {
-        "grown_gb": round(slope * seen, 4), "now_percent": round(100 * now / limit, 1), "limit_gb": limit,
-        "gb_per_hour": round(slope * 3600, 5), "minutes_to_limit": round(ahead / 60, 1),
-        "hours_seen": round(seen / 3600, 2), "windows": float(len(lows)),
-    }  # fmt: skip
-    return case.found(
-        "memory_growth", Severity.WARNING, onset, sentence,
-        numbers=numbers, confidence=0.7, harm_in_seconds=round(ahead, 1),
-    )  # fmt: skip
