@@ -108,10 +108,10 @@ def test_cpu_near_its_limit_for_minutes_is_critical_while_it_lasts() -> None:
 
 
 def test_cpu_that_has_recovered_is_a_warning_and_says_until_when() -> None:
-    found = judged(service(usage=(usage([0.2] * 10 + [1.9] * 8 + [0.2] * 12),)))
+    found = judged(service(usage=(usage([0.2] * 8 + [1.9] * 17 + [0.2] * 5),)))
 
     assert kinds(found) == [("cpu", "warning")]
-    assert "until 11:48 UTC" in found[0].sentence
+    assert "until 11:55 UTC" in found[0].sentence
 
 
 @pytest.mark.parametrize("spikes", [[5], [5, 15], [5, 6, 20, 21, 28]])
@@ -403,7 +403,7 @@ def test_more_failures_never_make_a_finding_go_away(seed: int) -> None:
 def test_each_sick_service_is_a_cause_of_its_own_and_its_notices_go_along() -> None:
     failing = traffic([0] * 10 + [17] * 20)
     one = service(id="s1", name="api", traffic=failing, usage=(usage(memory=[0.85] * 30),))
-    other = service(id="s2", name="web", usage=(usage([1.9] * 30),))
+    other = service(id="s2", name="web", usage=(usage([1.96] * 30),))
     noticed = service(id="s3", name="cache", usage=(usage(memory=[0.85] * 30),))
     seen = survey(one, other, noticed)
 

@@ -118,6 +118,13 @@ def test_three_minutes_of_cpu_count_where_answers_suffered_and_not_where_they_di
     assert judged(unharmed, past()) == []
 
 
+def test_without_a_past_a_service_may_be_busy_by_nature_until_it_is_flat_at_its_limit() -> None:
+    busy, flat = (service(usage=(usage([level] * 30),)) for level in (1.85, 1.98))
+
+    assert kinds(judged(busy)) == [("cpu", "notice")]
+    assert kinds(judged(flat)) == [("cpu", "critical")]
+
+
 def test_the_first_minutes_of_a_deployment_may_be_busy() -> None:
     fresh = deployment("new", minutes=10)
     starting = service(

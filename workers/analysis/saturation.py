@@ -12,7 +12,8 @@ from workers.analysis.summaries import HIGH_CPU
 from workers.analysis.words import ending, moment, since, span
 from workers.models import Finding, Point, Severity
 
-CPU_CRITICAL = 0.9
+CPU_CRITICAL, FLAT_CPU = 0.9, 0.97
+"""Of the limit. Flat at it from the beginning of the window is believed without a past, a little below is not."""
 SHORT, LONG = 0.75, 1.5
 """Times the persist time: enough where CPU did harm, or was never high before; needed where it is over and did none."""
 MOSTLY_SHARE, MOSTLY = 0.66, 2.5
@@ -30,7 +31,7 @@ FULL_MEMORY = 0.98
 STEADY_MEMORY = 0.04
 """Of the limit: memory this close to its usual level has not changed."""
 HABIT_TIMES, HABIT_SLACK = 1.5, 0.4
-UNKNOWN_PAST, STILL_UNKNOWN = 2.0, 1.5
+UNKNOWN_PAST, STILL_UNKNOWN = 4.0, 1.5
 """Times the persist time. Without a past, high CPU that ended sooner may be any job."""
 RUNAWAY_TIMES, RUNAWAY_VCPU, RUNAWAY_SHARE, RUNAWAY = 1.7, 0.5, 0.4, 2.0
 """A busy loop: so many times the highest usual mean and so many vCPU or so much of the limit more, for so
@@ -117,12 +118,20 @@ def _believed_seconds(case: Case, held: Held, harmed: bool | None, line: float) 
     if harmed:
         return SHORT * case.persist
     if not case.usual.known:
-        if harmed is False and quantile(held.values, 0.5) < CPU_CRITICAL * (line / HIGH_CPU):
-            return math.inf  # busy by nature, for all we know
-        return case.persist * (STILL_UNKNOWN if held.last else UNKNOWN_PAST)
+        return _believed_blindly(case, held, harmed, line / HIGH_CPU)
     if harmed is None and _unheard_of(case, line):
         return SHORT * case.persist
     return case.persist * (1.0 if held.last or harmed is None else LONG)
+
+
+def _believed_blindly(case: Case, held: Held, harmed: bool | None, limit: float) -> float:
+    """The same without a past, where it may be a job, or busy by nature."""
+    typical = quantile(held.values, 0.5)
+    if harmed is False and (not held.last or typical < CPU_CRITICAL * limit):
+        return math.inf
+    if held.run.first == 0 and typical < FLAT_CPU * limit:
+        return math.inf  # nothing changed within the window
+    return case.persist * (STILL_UNKNOWN if held.last else UNKNOWN_PAST)
 
 
 def _unheard_of(case: Case, line: float) -> bool:
