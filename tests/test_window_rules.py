@@ -322,6 +322,12 @@ def test_an_outage_of_the_last_two_minutes_is_told_at_once() -> None:
     assert (found.kind, found.severity, found.ongoing) == ("server_errors", Severity.CRITICAL, True)
 
 
+def test_a_stray_failure_does_not_make_three_bad_minutes_last() -> None:
+    over = service(traffic=traffic([0] * 10 + [45] * 3 + [0, 1] + [0] * 15))
+
+    assert loud(judged(over, past())) == []
+
+
 def test_two_minutes_of_failures_while_a_deployment_begins_are_its_price() -> None:
     fresh = deployment("new", minutes=28)
     rolling = service(serving=fresh, latest=fresh, deployments=(fresh,), traffic=traffic([0] * 28 + [50] * 2))

@@ -13,6 +13,8 @@ from workers.models import Finding, Severity, TrafficMinute
 FEWEST_FAILURES = 5
 NOTICE_SHARE, WARNING_SHARE, CRITICAL_SHARE = 0.002, 0.01, 0.05
 """Of the requests, as the lower end of what the count allows (Wilson)."""
+STRAY_SHARE = 0.05
+"""Of the failures of the worst step."""
 BURST_SHARE = 0.8
 """More than this share of all failures within half the time that a condition must hold is one burst."""
 FAILING_STEPS_SHARE = 0.2
@@ -48,7 +50,9 @@ class Episode:
 
     @property
     def failing(self) -> list[TrafficMinute]:
-        return [one for one in self.minutes if one.server_errors > 0]
+        """The steps that make it; a stray failure beside many neither begins nor prolongs it."""
+        worst = max((one.server_errors for one in self.minutes), default=0)
+        return [one for one in self.minutes if one.server_errors > STRAY_SHARE * worst]
 
     @property
     def seconds(self) -> float:
