@@ -8,8 +8,8 @@ from functools import cached_property
 
 from workers.analysis.statistics import clean
 from workers.analysis.usual import Usual
-from workers.analysis.words import deployment_near, moment
-from workers.models import Deployment, Finding, Kind, Point, Service, Severity, Survey
+from workers.analysis.words import deployment_near, live_at, moment
+from workers.models import Finding, Kind, Point, Service, Severity, Survey
 
 JUST_STARTED = 2.0
 """Times the persist time, after a deployment: caches fill, code is compiled, old and new containers overlap."""
@@ -49,7 +49,11 @@ class Case:
         """When a deployment of the service went live in or just before the window, epoch seconds."""
         told = [one.at.timestamp() for one in self.service.events if one.kind == "deployed"]
         known = {one.id: one for one in (self.service.serving, *self.service.deployments) if one is not None}
-        told += [_live_at(one) for one in known.values() if one.status in ("SUCCESS", "CRASHED", "REMOVED")]
+        told += [
+            live_at(one).timestamp()
+            for one in known.values()
+            if one.status in ("SUCCESS", "CRASHED", "REMOVED")
+        ]
         found: list[float] = []
         for at in sorted(told):
             begun = (
@@ -87,8 +91,3 @@ class Case:
             deployment_id=deployment_id or deployment_near(self.service, onset, slack),
             confidence=confidence, harm_in_seconds=harm_in_seconds, usual=usual,
         )  # fmt: skip
-
-
-def _live_at(deployment: Deployment) -> float:
-    reached = deployment.status in ("SUCCESS", "CRASHED") and deployment.status_at is not None
-    return (deployment.status_at if reached and deployment.status_at else deployment.created_at).timestamp()

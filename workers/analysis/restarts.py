@@ -21,6 +21,8 @@ HABIT_WINDOWS = 0.7
 FEWEST_HABIT_WINDOWS = 8
 ASLEEP_SECONDS, ASLEEP_SHARE = 240.0, 0.05
 """Memory of what sleeps is below this share of its highest, or not measured at all."""
+LONG_BEFORE, AROUND = 300.0, 90.0
+"""Seconds: memory well before a start is compared with that around it, samples being a minute apart."""
 STAYED = 0.95
 """Of the memory before: a new process begins with less."""
 SAME_START_SECONDS = 45.0
@@ -112,8 +114,8 @@ def _woke(case: Case, at: float) -> bool:
 
 def _went_on(case: Case, at: float) -> bool:
     """Whether memory, measured before and after, did not fall: another container was started beside this one."""
-    before = [value for when, value in case.memory[0] if at - 300 <= when < at - 90]
-    around = [value for when, value in case.memory[0] if at - 90 <= when < at + 180]
+    before = [value for when, value in case.memory[0] if at - LONG_BEFORE <= when < at - AROUND]
+    around = [value for when, value in case.memory[0] if at - AROUND <= when < at + 2 * AROUND]
     return bool(before) and bool(around) and min(around) >= STAYED * quantile(before, 0.5)
 
 
