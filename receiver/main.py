@@ -47,7 +47,10 @@ def compose(chosen: Settings) -> Starlette:
         )
 
     def take_in(alert: Alert, fold: Fold | None) -> str:
-        return intake.take_in(alert, fold, journal, wake, first_word_seconds=chosen.first_word_seconds)
+        return intake.take_in(
+            alert, fold, journal, wake,
+            first_word_seconds=chosen.first_word_seconds, ping_seconds=chosen.ping_minutes * 60,
+        )  # fmt: skip
 
     def next_ping() -> float | None:
         return allowance.next_ping(journal, chosen.ping_minutes * 60, datetime.now(UTC))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import redis
 
 from tests.line import Line, line
-from workers import actors, brakes, listing
+from workers import actors, brakes, listing, retries
 from workers.journal import DUE, PREFIX, pack
 from workers.models import Cause, Finding, Incident, Outcome, Posted, Severity, Window
 from workers.telling import render
@@ -125,7 +126,8 @@ def test_an_alert_of_a_service_that_is_muted_by_its_id_is_not_told_about(reporti
 
 def test_words_are_kept_for_longer_than_the_hours_in_which_a_stage_is_given_up(reporting: Line) -> None:
     key = f"{PREFIX}tell:alert:{reporting.alert()}"
-    reporting.store.hset(key, "tries", actors.GIVE_UP_AFTER_TRIES)
+    two_days_ago = int((time.time() - 2 * retries.DAY) * 1000)
+    reporting.store.hset(key, mapping={"tries": 2000, "failing": two_days_ago})
     reporting.slack.faults.add("refuse", times=10)
 
     tell(reporting, key)

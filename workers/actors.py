@@ -6,9 +6,9 @@ intake → survey → analyse → (per cause) enrich → diagnose → plan → m
 from __future__ import annotations
 
 import logging
-import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -26,7 +26,9 @@ from workers import (
     enrichment,
     opening,
     past,
+    pings,
     proposing,
+    retries,
     scripts,
     survey,
     telling,
@@ -58,14 +60,14 @@ from workers.repository import Repositories
 from workers.settings import Settings
 from workers.slack import Slack
 
-FIRST_RETRY_SECONDS = 2.0
-LONGEST_RETRY_SECONDS = 300.0
-GIVE_UP_AFTER_TRIES = 90
-"""About seven hours of outage at the longest wait; then the raw facts are told and the round ends."""
-WORDS_KEPT_TRIES = 2700
-"""About a week: a token that stopped working on a Friday must not cost the weekend's words."""
+REFUSED_WORDS_SECONDS = 300.0
+"""So often it is looked whether a person has mended what Slack refused."""
 QUIET_SECONDS = 2 * 86_400
 """How long a ping's sweep is kept that found nothing to open: a survey is some 20 KB, and there are 144 a day."""
+BUSY_THREADS = 6
+"""Of a worker's eight threads (Procfile): two are left for words, whatever the others hang on."""
+PLACE_SECONDS = 2.0
+"""So soon a journal is woken again that found no place."""
 DEADLINES = {"plan": 1800.0, "mend": 3600.0, "propose": 900.0}
 """Seconds that a stage may take; 300 for all others."""
 
@@ -86,43 +88,34 @@ class Services:
     now: Callable[[], datetime]
 
 
-def backoff(tries: int, asked: float | None) -> float:
-    """Seconds to wait before the next try: doubling, with jitter and a cap; never sooner than we were asked."""
-    wait = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(tries, 10))
-    jittered: float = wait * random.uniform(0.5, 1.0)
-    return max(jittered, asked or 0.0)
-
-
 def declare(broker: RedisBroker, services: Services) -> None:
-    """Declare one actor per stage on the broker; those of a mend share TRACKWALKER_MENDS places."""
-    slots = threading.BoundedSemaphore(services.settings.mends)
+    """Declare one actor per stage on the broker. Whatever may hang leaves threads for the words in Slack."""
+    mends, all_but_words = threading.Semaphore(services.settings.mends), threading.Semaphore(BUSY_THREADS)
+    places = {"mends": (mends, all_but_words), "sweeps": (all_but_words,), "incidents": (all_but_words,)}
     for stage, queue in STAGES.items():
-        act = _acting(services, stage, slots if queue == "mends" else None)
+        act = _acting(services, stage, places.get(queue, ()))
         dramatiq.actor(broker=broker, actor_name=stage, queue_name=queue)(act)
 
 
-def _acting(
-    services: Services, stage: str, slots: threading.BoundedSemaphore | None
-) -> Callable[[str], None]:
-    """What the actor of a stage does with a journal's name."""
+def _acting(services: Services, stage: str, places: Sequence[threading.Semaphore]) -> Callable[[str], None]:
+    """What the actor of a stage does with a journal's name: its work, where there is a place for it."""
 
     def act(key: str) -> None:
-        if slots is None:
+        with ExitStack() as taken:
+            for place in places:
+                if not place.acquire(blocking=False):
+                    _wake_soon(services.journal, key)
+                    return
+                taken.callback(place.release)
             work(services, stage, key)
-        else:
-            _in_a_slot(slots, services, stage, key)
 
     return act
 
 
-def _in_a_slot(slots: threading.BoundedSemaphore, services: Services, stage: str, key: str) -> None:
-    """Work when there is a free place; else drop the message, the mover brings it again."""
-    if not slots.acquire(blocking=False):
-        return
-    try:
-        work(services, stage, key)
-    finally:
-        slots.release()
+def _wake_soon(journal: Journal, key: str) -> None:
+    """The message is dropped, the journal is woken again before the mover would by itself."""
+    with suppress(NotAvailable):
+        journal.script(scripts.SOON, [DUE], key, int(PLACE_SECONDS * 1000))
 
 
 # ---- one stage each --------------------------------------------------------------------------
@@ -291,7 +284,17 @@ def tell(services: Services, claim: Claim) -> None:
         telling.tell(claim, services.journal, slack, now=services.now())
     except SlackRefused as error:
         # A wrong token or channel is mended by a person; what was to be said is kept for hours.
-        raise NotAvailable(str(error), retry_after=LONGEST_RETRY_SECONDS) from error
+        raise NotAvailable(str(error), retry_after=REFUSED_WORDS_SECONDS) from error
+
+
+def wait_for_pings(services: Services, claim: Claim) -> None:
+    """Pings are due; whoever set this up hears when they stay away, and when they come again."""
+    now, usual = services.now(), services.settings.ping_minutes * 60
+    apart = allowance.next_ping(services.journal, usual, now) or usual
+    if note := pings.look(claim, apart, now):
+        log.warning("pings", extra={"what": note})
+        _tell_trouble(services, note)
+    pings.let_go(claim, apart, now)
 
 
 LINE: dict[str, Callable[[Services, Claim], None]] = {
@@ -305,6 +308,7 @@ LINE: dict[str, Callable[[Services, Claim], None]] = {
     "propose": propose,
     "watch": watch,
     "tell": tell,
+    "pings": wait_for_pings,
 }
 
 
@@ -402,12 +406,12 @@ def _failed(services: Services, claim: Claim, error: TrackwalkerError) -> None:
 
 def _try_later(services: Services, claim: Claim, error: NotAvailable) -> None:
     telling_it = claim.stage == "tell"
-    if claim.tries >= (WORDS_KEPT_TRIES if telling_it else GIVE_UP_AFTER_TRIES):
+    if claim.failing_seconds > retries.patience(error, telling=telling_it).give_up:
         give_up(services, claim, str(error))
         return
-    wait = backoff(claim.tries, error.retry_after)
+    wait = retries.wait(error, claim.tries, telling=telling_it)
     log.warning("tried again later", extra={"investigation": claim.id, "why": str(error), "seconds": wait})
-    tell_key = "" if telling_it else tell_of(claim)
+    tell_key = "" if telling_it or claim.stage == "pings" else tell_of(claim)
     claim.hand_on(claim.stage, after=wait, blocked=True, reason=str(error), failed=True, tell=tell_key)
 
 

@@ -21,6 +21,7 @@ STAGES = {
     "propose": "incidents",
     "watch": "incidents",
     "tell": "tells",
+    "pings": "tells",
 }
 """Stage, which is also the actor's name → queue."""
 

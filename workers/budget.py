@@ -46,3 +46,10 @@ def settle(journal: Journal, claim: Claim, cost_usd: float) -> None:
     day = claim.text("budget_day")
     if day:
         journal.script(scripts.SETTLE, [day], claim.id, int(cost_usd * MICRO))
+
+
+def count_again(journal: Journal, claim: Claim) -> None:
+    """A run that begins anew after its process died is one more of the day's, whatever is left of them."""
+    day = claim.text("budget_day")
+    if day:
+        journal.script(scripts.COUNT_RUN, [day])

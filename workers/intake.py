@@ -16,25 +16,46 @@ class Fold(Noun):
     seconds: int
 
 
+LATE_PINGS = 3
+"""So many pings may be missing before that is told."""
+PINGS = PREFIX + "pings"
+"""The journal of the pings that should come: due when they are late."""
+
+
 def take_in(
     alert: Alert, fold: Fold | None, journal: Journal, wake: Callable[[str], None], *,
-    first_word_seconds: float = 60.0,
+    first_word_seconds: float = 60.0, ping_seconds: float = 600.0,
 ) -> str:  # fmt: skip
     """Store the alert durably and answer the id under which it stands: its own, or that of the alert it repeats.
 
     Raises NotAvailable when the store is away. An alert of trouble is owed an answer: its first word is due after
-    `first_word_seconds`. A forwarded alert is its own first word; a ping that finds nothing needs none.
+    `first_word_seconds`. A forwarded alert is its own first word; a ping that finds nothing needs none, but when
+    the next ones stay away (`ping_seconds` apart) somebody looks why.
     """
     key = f"{PREFIX}alert:{alert.id}"
     owed = alert.source == "railway" and tells_trouble(alert)
     keys = [key, DUE, f"{PREFIX}tell:alert:{alert.id}", f"{PREFIX}fold:{fold.key}" if fold else key]
-    first_word = int(first_word_seconds * 1000) if owed else -1
+    keys += [PINGS, heard_key(alert.environment_id or "")]
     stored = journal.script(
-        scripts.TAKE_IN, keys, fold.seconds if fold else 0, pack(alert, Alert), first_word
-    )
+        scripts.TAKE_IN, keys, fold.seconds if fold else 0, pack(alert, Alert),
+        int(first_word_seconds * 1000) if owed else -1,
+        int(LATE_PINGS * ping_seconds * 1000) if alert.source == "ping" else 0,
+        heard_name(alert) if alert.source == "railway" and alert.environment_id else "",
+        int((alert.said_at or alert.at).timestamp() * 1000),
+    )  # fmt: skip
     taken: str = stored.decode()
     wake(taken)
     return taken.removeprefix(f"{PREFIX}alert:")
+
+
+def heard_key(environment_id: str) -> str:
+    """What Railway's webhooks told of an environment lately: name → when, in milliseconds."""
+    return f"{PREFIX}heard:{environment_id}"
+
+
+def heard_name(alert: Alert) -> str:
+    """What an alert tells, so that the same told by Railway's feed is known: kind, service, deployment."""
+    return f"{alert.kind}:{alert.service_id or ''}:{alert.deployment_id or ''}"
 
 
 def tells_trouble(alert: Alert) -> bool:

@@ -206,6 +206,12 @@ class Claim:
         return int(self.fields.get("tries", 0))
 
     @property
+    def failing_seconds(self) -> float:
+        """For how long what this stage needs has not been available, as it stood when we claimed."""
+        since = int(self.fields.get("failing", 0))
+        return max(0.0, (int(self.fields["lease"]) - since) / 1000 - LEASE_SECONDS) if since else 0.0
+
+    @property
     def wanted(self) -> int:
         return int(self.fields.get("wanted", 0))
 
@@ -269,6 +275,7 @@ class Claim:
         blob = pack(value, kind)
         if f"r:{name}" not in self.fields:
             self.fields |= {"deaths": b"0", "tries": b"0"}
+            self.fields.pop("failing", None)
         self._record({f"r:{name}": blob})
         return value
 

@@ -6,14 +6,16 @@ import logging
 import os
 import signal
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dramatiq
 
-from workers import actors, due, embedded, logs, settings, store
+from workers import actors, due, embedded, logs, pings, settings, store
 from workers.broker import make_broker
+from workers.errors import NotAvailable
 from workers.github import GitHub
 from workers.journal import Journal
 from workers.mend import round as mending
@@ -29,8 +31,8 @@ log = logging.getLogger("trackwalker.worker")
 class Life(dramatiq.Middleware):
     """The mover and the pulse live as long as the worker; its end hands every claim back."""
 
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
+    def __init__(self, journal: Journal, ping_seconds: float, folder: Path) -> None:
+        self.journal, self.ping_seconds, self.folder = journal, ping_seconds, folder
         self.threads: list[due.Mover | due.Pulse] = []
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
@@ -41,6 +43,10 @@ class Life(dramatiq.Middleware):
         self.threads = [due.Mover(self.journal, broker), due.Pulse(self.journal, _give_up)]  # type: ignore[arg-type]
         for thread in self.threads:
             thread.start()
+        for weakness in store.weaknesses(self.journal.client, self.folder, os.environ):
+            log.warning("the store may lose what was recorded", extra={"why": weakness})
+        with suppress(NotAvailable):
+            pings.expect(self.journal, self.ping_seconds)
         log.info("worker ready")
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
@@ -98,6 +104,6 @@ def build() -> None:
     config = settings.read()
     client = store.connect(config)
     made = services(config, client, embedded.state_folder())
-    broker = make_broker(client, [Life(made.journal)])
+    broker = make_broker(client, [Life(made.journal, config.ping_minutes * 60, embedded.state_folder())])
     dramatiq.set_broker(broker)
     actors.declare(broker, made)

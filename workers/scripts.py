@@ -2,9 +2,10 @@
 
 Time is Redis's own everywhere, in milliseconds. A journal is a hash; `lease` in it is the lock, its place in `due`
 only the alarm. Every script that changes a claimed journal compares both fence and token first, so whoever lost
-the claim changes nothing. Field names: stage, fence, token, lease, not_before, run, deaths, tries, wanted, noted,
-asked (how often a person asked to mend it), joined (the incident of which this one is a symptom, or that an alert's
-words went to), clean (sweeps in a row without the trouble), how (what they saw instead), ended, outcome, and
+the claim changes nothing. Field names: stage, fence, token, lease, not_before, run, deaths, tries, failing (since when
+what the stage needs is away), wanted, noted, asked (how often a person asked to mend it), joined (the incident of which
+this one is a symptom, or that an alert's words went to), umbrella (the post that speaks for it), clean (sweeps in a row
+without the trouble), how (what they saw instead), ended, outcome, and
 `r:<name>` for records.
 """
 
@@ -41,7 +42,24 @@ return 1
 TAKE_IN = (
     _NOW
     + """
--- KEYS alert, due, tell, fold. ARGV fold_seconds, alert json, first_word_ms (<0: no answer owed).
+-- KEYS alert, due, tell, fold, pings, heard. ARGV fold_seconds, alert json, first_word_ms (<0: no answer owed),
+-- silence_ms (0: no ping), what was heard ('': nothing of Railway's), when (ms).
+if tonumber(ARGV[4])>0 then
+  -- Whoever waits for pings is told that one came: at once where their silence was told, else when the next are late.
+  redis.call('HSET',KEYS[5],'stage','pings','last',now)
+  redis.call('HSETNX',KEYS[5],'opened',now)
+  redis.call('HINCRBY',KEYS[5],'wanted',1)
+  redis.call('HDEL',KEYS[5],'ended')
+  redis.call('PERSIST',KEYS[5])
+  local at=now+tonumber(ARGV[4])
+  if redis.call('HGET',KEYS[5],'told')=='1' then at=now end
+  redis.call('ZADD',KEYS[2],at,KEYS[5])
+end
+if ARGV[5]~='' then
+  redis.call('ZADD',KEYS[6],'GT',ARGV[6],ARGV[5])
+  redis.call('ZREMRANGEBYRANK',KEYS[6],0,-1001)
+  redis.call('PEXPIRE',KEYS[6],172800000)
+end
 if tonumber(ARGV[1])>0 then
   local known=redis.call('GET',KEYS[4])
   if known then redis.call('HINCRBY',known,'firings',1) return known end
@@ -132,6 +150,7 @@ RECORD = (
 -- KEYS journal. ARGV fence, token, then field, value ... A new record is progress: deaths and tries start again.
 if string.sub(ARGV[3],1,2)=='r:' and redis.call('HEXISTS',KEYS[1],ARGV[3])==0 then
   redis.call('HSET',KEYS[1],'deaths',0,'tries',0)
+  redis.call('HDEL',KEYS[1],'failing')
 end
 redis.call('HSET',KEYS[1],unpack(ARGV,3))
 return 1
@@ -152,7 +171,13 @@ else
   if tonumber(asked[1] or 0)>tonumber(asked[2] or 0) then at=now end
 end
 redis.call('HSET',KEYS[1],'stage',ARGV[3],'reason',ARGV[6],'deaths',0)
-if ARGV[7]=='1' then redis.call('HINCRBY',KEYS[1],'tries',1) else redis.call('HSET',KEYS[1],'tries',0) end
+if ARGV[7]=='1' then
+  redis.call('HINCRBY',KEYS[1],'tries',1)
+  redis.call('HSETNX',KEYS[1],'failing',now)
+else
+  redis.call('HSET',KEYS[1],'tries',0)
+  redis.call('HDEL',KEYS[1],'failing')
+end
 redis.call('ZADD',KEYS[2],at,KEYS[1])
 if KEYS[3]~='' then raise(KEYS[3],KEYS[2]) end
 return 1
@@ -382,5 +407,32 @@ local counted=redis.call('HGET',KEYS[1],'run:'..ARGV[1])
 if not counted then return 0 end
 redis.call('HINCRBY',KEYS[1],'cost',tonumber(ARGV[2])-tonumber(counted))
 redis.call('HSET',KEYS[1],'run:'..ARGV[1],ARGV[2])
+return 1
+"""
+
+EXPECT_PINGS = (
+    _NOW
+    + """
+-- KEYS pings, due. ARGV late_ms, boot_ms. From now on pings are waited for; after a start not at once.
+if redis.call('HSETNX',KEYS[1],'opened',now)==1 then
+  redis.call('HSET',KEYS[1],'stage','pings')
+  redis.call('ZADD',KEYS[2],now+tonumber(ARGV[1]),KEYS[1])
+end
+redis.call('ZADD',KEYS[2],'GT',now+tonumber(ARGV[2]),KEYS[1])
+return 1
+"""
+)
+
+SOON = (
+    _NOW
+    + """
+-- KEYS due. ARGV journal, ms. Whoever stands there is due by then.
+return redis.call('ZADD',KEYS[1],'XX','LT',now+tonumber(ARGV[2]),ARGV[1])
+"""
+)
+
+COUNT_RUN = """
+-- KEYS day. One more run of the agent; a day that is forgotten is not begun again.
+if redis.call('EXISTS',KEYS[1])==1 then redis.call('HINCRBY',KEYS[1],'runs',1) end
 return 1
 """

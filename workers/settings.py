@@ -59,7 +59,7 @@ class Settings(BaseModel):
     opencode_config: Path | None = Field(None, validation_alias="OPENCODE_CONFIG")
     opencode_bin: Path | None = Field(None, validation_alias="OPENCODE_BIN")
     status_pages: dict[str, str] = Field(default_factory=dict, validation_alias="TRACKWALKER_STATUS_PAGES")
-    mends: int = Field(1, ge=1, le=16, validation_alias="TRACKWALKER_MENDS")
+    mends: int = Field(1, ge=1, le=4, validation_alias="TRACKWALKER_MENDS")
     max_open_prs: int = Field(3, ge=0, validation_alias="TRACKWALKER_MAX_OPEN_PRS")
     daily_runs: int = Field(20, ge=0, validation_alias="TRACKWALKER_DAILY_RUNS")
     run_cost_usd: float = Field(2, gt=0, validation_alias="TRACKWALKER_RUN_COST_USD")

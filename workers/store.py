@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from workers import embedded
@@ -48,3 +51,49 @@ def client(url: str) -> redis.Redis:
         retry=Retry(NoBackoff(), 1),
     )
     return made
+
+
+def weaknesses(client: redis.Redis, folder: Path, environ: Mapping[str, str]) -> list[str]:
+    """How the store may lose what it has acknowledged, a sentence each with what to do; [] where it cannot be asked.
+
+    `folder` is where an embedded store would lie, `environ` says whether that is a container on Railway.
+    """
+    try:
+        told = client.info()
+    except RedisError:
+        return []
+    found = [_evicts(told), _forgets(client, told)]
+    if _is_embedded(client) and "RAILWAY_ENVIRONMENT_ID" in environ:
+        mount = environ.get("RAILWAY_VOLUME_MOUNT_PATH", "")
+        if not mount or not folder.resolve().is_relative_to(Path(mount).resolve()):
+            found.append(
+                f"the embedded store lies in {folder}, which is on no volume: every deployment begins with an empty "
+                "journal. Mount a volume there, or set REDIS_URL"
+            )
+    return [sentence for sentence in found if sentence]
+
+
+def _evicts(told: Mapping[str, object]) -> str:
+    policy = str(told.get("maxmemory_policy") or "noeviction")
+    if policy == "noeviction":
+        return ""
+    return f"it evicts keys when memory is short (maxmemory-policy {policy}): set noeviction"
+
+
+def _forgets(client: redis.Redis, told: Mapping[str, object]) -> str:
+    if not int(str(told.get("aof_enabled", 1))):
+        return "it keeps no append-only file: a restart loses what came since its last snapshot. Set appendonly yes"
+    try:
+        synced = client.config_get("appendfsync").get("appendfsync")
+    except RedisError:
+        return ""  # many hosts let nobody ask
+    if synced in (None, "always"):
+        return ""
+    lost = "the last second or two" if synced == "everysec" else "what the system had not written yet"
+    return f"appendfsync is {synced}: when it dies, {lost} of the journal is lost; what was done outside is found again"
+
+
+def _is_embedded(client: redis.Redis) -> bool:
+    known = embedded.address(embedded.state_folder())
+    port = client.connection_pool.connection_kwargs.get("port")
+    return known is not None and urlsplit(known).port == port

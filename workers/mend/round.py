@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 from workers import budget, closings, opencode, opencode_config, planning, proposing, scripts
-from workers.errors import AgentRefused, Refused
+from workers.errors import AgentRefused, NotAvailable, Refused
 from workers.github import GitHub
 from workers.journal import PREFIX, Claim, Journal
 from workers.mend import checks, proof
@@ -327,13 +327,24 @@ def _ask(
     if left <= 0:
         raise AgentRefused(f"the round has used up TRACKWALKER_RUN_COST_USD ({before.cost_usd:.2f} USD)")
     used: list[Spent] = []
+
+    def spend(so_far: Spent) -> None:
+        # At once, as who dies here has spent it all the same; a store that is away for a moment ends no run.
+        used[:] = [so_far]
+        with suppress(NotAvailable):
+            claim.keep("spent", Spent, _sum(before, so_far))
+
+    if claim.text(f"began:{role}"):
+        # One that was begun and has left no record: another process, another disk, so another run.
+        budget.count_again(mender.journal, claim)
+    claim.mark(**{f"began:{role}": "1"})
     run_folder = mender.folder / "runs" / digest(claim.id, role, claim.text("fence"))
     run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     agent = replace(mender.agent, cost_limit_usd=left, deadline_seconds=RUN_SECONDS[role])
     try:
         return opencode.ask(
             agent, role, clone, prompt, run_folder=run_folder, retort=retort, alive=claim.alive,
-            on_start=lambda process: claim.guard(lambda: kill(process)), on_spent=used.append,
+            on_start=lambda process: claim.guard(lambda: kill(process)), on_spent=spend,
         )  # fmt: skip
     finally:
         shutil.rmtree(run_folder, ignore_errors=True)
