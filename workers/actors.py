@@ -22,6 +22,7 @@ from workers import (
     backfill,
     brakes,
     budget,
+    deadline,
     diagnosis,
     enrichment,
     opening,
@@ -69,7 +70,8 @@ BUSY_THREADS = 6
 PLACE_SECONDS = 2.0
 """So soon a journal is woken again that found no place."""
 DEADLINES = {"plan": 1800.0, "mend": 3600.0, "propose": 900.0}
-"""Seconds that a stage may take; 300 for all others."""
+"""Seconds that a stage may take, where not OTHERS_SECONDS."""
+OTHERS_SECONDS = 300.0
 
 log = logging.getLogger("trackwalker.line")
 
@@ -148,7 +150,7 @@ def look_at(services: Services, claim: Claim) -> None:
         end = services.now()
         start = datetime.fromtimestamp(end.timestamp() - settings.window_minutes * 60, UTC)
         window = Window(start=start, end=end)
-        railway, made = services.railway.counted(), None
+        railway, made = services.railway.counted(OTHERS_SECONDS), None
         try:
             made = survey.survey(railway, environment, window, settings.step_seconds)
             return made
@@ -364,7 +366,8 @@ def work(services: Services, stage: str, key: str) -> None:
     if journal.stopping.is_set():
         return
     try:
-        with journal.claimed(key, stage, deadline_seconds=DEADLINES.get(stage, 300.0)) as claim:
+        seconds = DEADLINES.get(stage, OTHERS_SECONDS)
+        with journal.claimed(key, stage, deadline_seconds=seconds) as claim, deadline.within(seconds):
             if claim is not None:
                 _attempt(services, claim)
     except (Superseded, NotAvailable) as error:
@@ -464,6 +467,7 @@ def _heartbeat(services: Services) -> None:
     url = services.settings.heartbeat_url
     if url:
         try:
-            httpx.get(url.get_secret_value(), timeout=5)
+            with deadline.within(10), deadline.client() as client:
+                client.get(url.get_secret_value())
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             log.warning("TRACKWALKER_HEARTBEAT_URL does not answer", extra={"error": type(error).__name__})
