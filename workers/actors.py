@@ -401,7 +401,8 @@ def _failed(services: Services, claim: Claim, error: TrackwalkerError) -> None:
     elif isinstance(error, NotAvailable):
         _try_later(services, claim, error)
     elif isinstance(error, Unreadable) and error.name in MADE_BY and not claim.text(f"again:{error.name}"):
-        claim.mark(**{f"again:{error.name}": "1"})
+        # Emptied, so that it is not waited for a second time where a newer version left it.
+        claim.mark(**{f"again:{error.name}": "1", f"r:{error.name}": ""})
         claim.hand_on(MADE_BY[error.name], reason=f"{error.name} is made again")
     else:
         give_up(services, claim, str(error))
