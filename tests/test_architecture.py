@@ -15,7 +15,7 @@ LAYERS = [
     {
         "settings", "logs", "journal", "intake", "due", "broker", "store", "embedded", "brakes", "allowance",
         "railway", "github", "slack", "statuspages", "repository", "opencode", "opencode_config", "opencode_server",
-        "budget", "closings", "pings", "retries", "umbrella", "mend.wall", "mend.launcher",
+        "budget", "closings", "deadline", "pings", "retries", "umbrella", "mend.wall", "mend.launcher",
     },
     {
         "survey", "analysis", "opening", "enrichment", "diagnosis", "planning", "proposing", "telling",
@@ -26,7 +26,7 @@ LAYERS = [
 ]  # fmt: skip
 PUBLIC_FACE = {
     "intake", "journal", "slack", "settings", "logs", "models", "errors", "redaction", "broker", "store",
-    "allowance",
+    "allowance", "deadline",
 }  # fmt: skip
 
 

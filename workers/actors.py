@@ -22,6 +22,7 @@ from workers import (
     backfill,
     brakes,
     budget,
+    deadline,
     diagnosis,
     enrichment,
     opening,
@@ -38,7 +39,7 @@ from workers import (
 from workers.broker import STAGES
 from workers.errors import Held, NotAvailable, SlackRefused, Superseded, TrackwalkerError
 from workers.github import GitHub
-from workers.journal import DEATHS_ALLOWED, DUE, PREFIX, TTL_SECONDS, Claim, Journal, Unreadable, pack
+from workers.journal import DEATHS_ALLOWED, DUE, ENDED, PREFIX, TTL_SECONDS, Claim, Journal, Unreadable, pack
 from workers.mend import round as mending
 from workers.models import (
     Alert,
@@ -70,7 +71,8 @@ BUSY_THREADS = 6
 PLACE_SECONDS = 2.0
 """So soon a journal is woken again that found no place."""
 DEADLINES = {"plan": 1800.0, "mend": 3600.0, "propose": 900.0}
-"""Seconds that a stage may take; 300 for all others."""
+"""Seconds that a stage may take, where not OTHERS_SECONDS."""
+OTHERS_SECONDS = 300.0
 
 log = logging.getLogger("trackwalker.line")
 
@@ -149,7 +151,7 @@ def look_at(services: Services, claim: Claim) -> None:
         end = services.now()
         start = datetime.fromtimestamp(end.timestamp() - settings.window_minutes * 60, UTC)
         window = Window(start=start, end=end)
-        railway, made = services.railway.counted(), None
+        railway, made = services.railway.counted(OTHERS_SECONDS), None
         try:
             made = survey.survey(railway, environment, window, settings.step_seconds)
             return made
@@ -375,7 +377,8 @@ def work(services: Services, stage: str, key: str) -> None:
     if journal.stopping.is_set():
         return
     try:
-        with journal.claimed(key, stage, deadline_seconds=DEADLINES.get(stage, 300.0)) as claim:
+        seconds = DEADLINES.get(stage, OTHERS_SECONDS)
+        with journal.claimed(key, stage, deadline_seconds=seconds) as claim, deadline.within(seconds):
             if claim is not None:
                 _attempt(services, claim)
     except (Superseded, NotAvailable) as error:
@@ -391,7 +394,7 @@ def _attempt(services: Services, claim: Claim) -> None:
     except TrackwalkerError as error:
         if services.journal.stopping.is_set():
             # Whatever went wrong now may come of our own killing.
-            claim.hand_on(claim.stage, reason="the worker was ended")
+            claim.hand_on(claim.stage, reason=ENDED)
             return
         _failed(services, claim, error)
     except Exception:
@@ -409,7 +412,8 @@ def _failed(services: Services, claim: Claim, error: TrackwalkerError) -> None:
     elif isinstance(error, NotAvailable):
         _try_later(services, claim, error)
     elif isinstance(error, Unreadable) and error.name in MADE_BY and not claim.text(f"again:{error.name}"):
-        claim.mark(**{f"again:{error.name}": "1"})
+        # Emptied, so that it is not waited for a second time where a newer version left it.
+        claim.mark(**{f"again:{error.name}": "1", f"r:{error.name}": ""})
         claim.hand_on(MADE_BY[error.name], reason=f"{error.name} is made again")
     else:
         give_up(services, claim, str(error))
@@ -475,6 +479,7 @@ def _heartbeat(services: Services) -> None:
     url = services.settings.heartbeat_url
     if url:
         try:
-            httpx.get(url.get_secret_value(), timeout=5)
+            with deadline.within(10), deadline.client() as client:
+                client.get(url.get_secret_value())
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             log.warning("TRACKWALKER_HEARTBEAT_URL does not answer", extra={"error": type(error).__name__})

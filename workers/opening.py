@@ -9,7 +9,7 @@ from workers import scripts, umbrella
 from workers.analysis import Trouble, causes
 from workers.analysis.causes import FELT
 from workers.intake import tells_trouble
-from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, pack, unpack
+from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, pack
 from workers.models import Alert, Finding, Incident, Severity, Survey, digest
 from workers.watching import CLEAN_SWEEPS
 
@@ -58,7 +58,7 @@ def open_incidents(
 
 def alerts_of(sweep: Claim) -> list[Alert]:
     """The alerts that a sweep looks for."""
-    stored = [unpack(value, Alert) for name, value in sweep.fields.items() if name.startswith("a:")]
+    stored = [sweep.read(value, Alert) for name, value in sweep.fields.items() if name.startswith("a:")]
     return [alert for alert in stored if alert is not None]
 
 

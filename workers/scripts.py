@@ -163,7 +163,7 @@ HAND_ON = (
     + _OURS
     + """
 -- KEYS journal, due, tell or ''. ARGV fence, token, stage, after_ms, blocked (1: nobody before), reason, failed.
-redis.call('HDEL',KEYS[1],'lease')
+redis.call('HDEL',KEYS[1],'lease','not_before')
 local at=now+tonumber(ARGV[4])
 if ARGV[5]=='1' then redis.call('HSET',KEYS[1],'not_before',at)
 else
