@@ -59,6 +59,7 @@ from workers.railway import Railway
 from workers.repository import Repositories
 from workers.settings import Settings
 from workers.slack import Slack
+from workers.stages import MADE_BY
 
 REFUSED_WORDS_SECONDS = 300.0
 """So often it is looked whether a person has mended what Slack refused."""
@@ -310,13 +311,6 @@ LINE: dict[str, Callable[[Services, Claim], None]] = {
     "tell": tell,
     "pings": wait_for_pings,
 }
-
-
-MADE_BY = {
-    "survey": "survey", "evidence": "enrich", "verdict": "diagnose", "plan": "plan",
-    "fix": "mend", "certificate": "mend",
-}  # fmt: skip
-"""Record → the stage that makes it again where it cannot be read any more."""
 
 
 # ---- what every stage shares -----------------------------------------------------------------

@@ -28,6 +28,8 @@ PREFIX = "trackwalker:"
 DUE = PREFIX + "due"
 OPEN = PREFIX + "open"
 """Hash of fingerprint → journal of the open incident."""
+ENDED = PREFIX + "ended"
+"""Sorted set of the sweeps and incidents that ended lately, by when (milliseconds); the newest thousand."""
 
 LEASE_SECONDS = 15.0
 """After a death the work is free again within this; with the mover's second it stays under 20 s."""
@@ -109,6 +111,30 @@ class Journal:
             raise
         except RedisError as error:
             raise NotAvailable(f"the store does not answer: {type(error).__name__}") from error
+
+    def scan(self, pattern: str) -> list[bytes]:
+        """Names of the hashes whose name is like the pattern, in no order; walks the whole store, a part at a time."""
+        try:
+            return list(self.client.scan_iter(pattern, count=1000, _type="HASH"))
+        except RedisError as error:
+            raise NotAvailable(f"the store does not answer: {type(error).__name__}") from error
+
+    def columns(
+        self, keys: Sequence[str], names: Sequence[str], at_once: int = 200
+    ) -> list[dict[str, bytes]]:
+        """Only these fields of many hashes, in one round trip for so many of them; what is not set is left out."""
+        found: list[dict[str, bytes]] = []
+        try:
+            for start in range(0, len(keys), at_once):
+                asked = self.client.pipeline(transaction=False)
+                for key in keys[start : start + at_once]:
+                    asked.hmget(key, list(names))
+                for row in asked.execute():
+                    pairs = zip(names, row, strict=True)
+                    found.append({name: value for name, value in pairs if value is not None})
+        except RedisError as error:
+            raise NotAvailable(f"the store does not answer: {type(error).__name__}") from error
+        return found
 
     def ping(self) -> None:
         """Raises NotAvailable unless the store answers."""

@@ -99,7 +99,7 @@ def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: 
     first = claim.get("first", Posted) or _adopt(claim, journal, now)
     told = _told(incident, fields, journal)
     since = incident.opened_at
-    forwarded, spoken = bool(claim.text("forwarded")), claim.get("outcome", Posted)
+    forwarded, spoken = bool(claim.text("forwarded")), _spoken(claim)
     # Of a symptom that nobody heard of yet, its cause's incident tells.
     unheard = bool(told.joined) and not (first or spoken or told.outcome or forwarded)
     silent = forwarded or spoken is not None or unheard
@@ -109,10 +109,17 @@ def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: 
     # What rings goes before what is only edited. A round that was mended on demand has an outcome of its own.
     asked = fields.get("asked", b"").decode()
     outcome = f"outcome-{asked}" if asked else "outcome"
-    if told.outcome:
+    if "r:cancelled" in fields:
+        # Whoever cancelled it knows: it is said where words of ours stand already, and rings nowhere.
+        name = f"cancelled-{fields.get('cancels', b'').decode()}"
+        if first or spoken:
+            _post(claim, slack, name, told.outcome, first or spoken, since=since, broadcast=False)
+    elif told.outcome:
         posted = _post(claim, slack, outcome, told.outcome, first or spoken, since=since)
         spoken = spoken or posted
-    for name, text in (("joined", told.joined), ("watch", told.watch)):
+    rewatched = fields.get("rewatched", b"").decode()
+    watch = f"watch-{rewatched}" if rewatched else "watch"
+    for name, text in (("joined", told.joined), (watch, told.watch)):
         if text and not unheard:
             _post(claim, slack, name, text, first or spoken, since=since, broadcast=False)
     if first is not None:
@@ -120,6 +127,13 @@ def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: 
     over = "ended" in fields or not fields
     if not over or not claim.end("told", final=False):
         claim.hand_on("tell", after=early or QUIET_SECONDS)
+
+
+def _spoken(claim: Claim) -> Posted | None:
+    """The earliest outcome that was said: without a first word, the thread."""
+    names = [name.removeprefix("r:") for name in claim.fields if name.startswith("r:outcome")]
+    said = [posted for name in names if (posted := claim.get(name, Posted))]
+    return min(said, key=lambda one: one.ts, default=None)
 
 
 def _told(incident: Incident, fields: dict[str, bytes], journal: Journal) -> Told:
@@ -133,7 +147,7 @@ def _told(incident: Incident, fields: dict[str, bytes], journal: Journal) -> Tol
     return render(
         incident.model_copy(update=update),
         unpack(fields.get("r:verdict"), Verdict),
-        unpack(fields.get("r:outcome"), Outcome),
+        unpack(fields.get("r:cancelled"), Outcome) or unpack(fields.get("r:outcome"), Outcome),
         unpack(fields.get("r:watch"), Watch),
         fields.get("reason", b"").decode(),
         int(fields.get("firings", b"1")),
