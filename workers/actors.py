@@ -32,6 +32,7 @@ from workers import (
     scripts,
     survey,
     telling,
+    umbrella,
     watching,
 )
 from workers.broker import STAGES
@@ -236,6 +237,9 @@ def plan(services: Services, claim: Claim) -> None:
     """The reading agent's plan."""
     if stands_aside(claim):
         return
+    if umbrella.waits(claim) and "r:plan" not in claim.fields:
+        conclude(claim, waiting(claim))
+        return
     hold(services, claim)
     outcome = mending.plan(claim, services.mender)
     if outcome is not None:
@@ -327,6 +331,13 @@ def conclude(claim: Claim, outcome: Outcome) -> None:
     claim.keep("outcome", Outcome, outcome)
     log.info("concluded", extra={"investigation": claim.id, "kind": outcome.kind, "what": outcome.headline})
     claim.hand_on("watch", tell=tell_of(claim))
+
+
+def waiting(claim: Claim) -> Outcome:
+    """What is told of an incident under an umbrella that would be mended."""
+    told = telling.inconclusive(claim.need("verdict", Verdict), claim.need("evidence", Evidence))
+    ask = f"mending waits for a person: python -m workers mend {claim.id}"
+    return told.model_copy(update={"kind": "waiting", "lines": (*told.lines, ask)})
 
 
 def stands_aside(claim: Claim) -> bool:

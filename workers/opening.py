@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from workers import scripts
+from workers import scripts, umbrella
 from workers.analysis import Trouble, causes
 from workers.analysis.causes import FELT
 from workers.intake import tells_trouble
@@ -34,14 +34,17 @@ def open_incidents(
     alerts, troubles = alerts_of(sweep), causes(findings, survey)
     held, answered = [], set()
     sources = {trouble.cause.key for trouble in troubles}
-    for place, trouble in enumerate(troubles):
+    ids = tuple(alert.id for alert in alerts)
+    made = [(trouble, _incident(journal, survey, trouble, opened_at, ids)) for trouble in troubles]
+    # Before the first of them is open: its first word may be due at once.
+    real = [(trouble, incident) for trouble, incident in made if not _is_what_remains(journal, incident)]
+    over = umbrella.gather(journal, [incident for _, incident in real], opened_at) if real else ""
+    for trouble, incident in real:
         sick = [*trouble.findings, *trouble.symptoms]
         # Trouble told without a service (a volume alert) is answered by the likeliest cause.
-        named = [one for one in alerts if _names(one, sick) or (place == 0 and _names_nobody(one))]
-        incident = _incident(journal, survey, trouble, opened_at, tuple(alert.id for alert in alerts))
-        if _is_what_remains(journal, incident):
-            continue
-        held.append(_open(sweep, journal, incident, named, first_word_seconds))
+        likeliest = trouble is troubles[0]
+        named = [one for one in alerts if _names(one, sick) or (likeliest and _names_nobody(one))]
+        held.append(_open(sweep, journal, incident, named, first_word_seconds, over))
         suffers = [one for one in trouble.symptoms if one.service_id not in sources]
         _attach(journal, incident, held[-1], suffers)
         answered |= {alert.id for alert in named}
@@ -111,8 +114,9 @@ def _is_what_remains(journal: Journal, incident: Incident) -> bool:
 
 
 def _open(
-    sweep: Claim, journal: Journal, incident: Incident, named: list[Alert], first_word_seconds: float
-) -> str:
+    sweep: Claim, journal: Journal, incident: Incident, named: list[Alert], first_word_seconds: float,
+    over: str,
+) -> str:  # fmt: skip
     waited = max((incident.opened_at - alert.at).total_seconds() for alert in named) if named else 0.0
     delay = 0.0 if incident.severity is Severity.CRITICAL else max(0.0, first_word_seconds - waited)
     keys = [OPEN, DUE, PREFIX + incident.id, f"{PREFIX}tell:{incident.id}"]
@@ -121,7 +125,7 @@ def _open(
     seen = pack(list(incident.findings), list[Finding])
     # A forwarded alert itself was the first word.
     forwarded = int(any(alert.source == "slack" for alert in named))
-    arguments = [incident.fingerprint, record, int(delay * 1000), seen, forwarded, sweep.key, *tells]
+    arguments = [incident.fingerprint, record, int(delay * 1000), seen, forwarded, sweep.key, over, *tells]
     holder: bytes = journal.script(scripts.OPEN_INCIDENT, keys, *arguments)
     return holder.decode().removeprefix(PREFIX)
 

@@ -6,7 +6,8 @@ the claim changes nothing. Field names: stage, fence, token, lease, not_before, 
 what the stage needs is away), wanted, noted, asked (how often a person asked to mend it), joined (the incident of which
 this one is a symptom, or that an alert's words went to), umbrella (the post that speaks for it), clean (sweeps in a row
 without the trouble), how (what they saw instead), cancels and rewatched (how often a person cancelled it, or had it
-watched anew), ended, outcome, and `r:<name>` for records. The newest endings of sweeps and incidents stand in `ended`.
+watched anew), ended, outcome, and `r:<name>` for records. An umbrella has `m:<incident>` for what it holds, and closed
+once what was found is told. The newest endings of sweeps and incidents stand in the sorted set `ended`.
 """
 
 from __future__ import annotations
@@ -225,12 +226,58 @@ return 1
 """
 )
 
+GATHER = (
+    _NOW
+    + _RAISE
+    + """
+-- KEYS open, due, opened lately, the umbrella that is open, name of a new one. ARGV window_ms, how many make an
+-- umbrella, then fingerprint, journal ... of what a sweep is about to open.
+-- Answers the umbrella that speaks for what is new among them: the open one, or one made here for all that was opened
+-- within the window and stands under none yet; '' where there are too few.
+redis.call('ZREMRANGEBYSCORE',KEYS[3],'-inf',now-tonumber(ARGV[1]))
+local held={}
+for i=3,#ARGV,2 do
+  local holder=redis.call('HGET',KEYS[1],ARGV[i])
+  local known=holder and holder~=ARGV[i+1] and redis.call('HMGET',holder,'stage','ended')
+  if not known or not known[1] or known[2] then
+    redis.call('ZADD',KEYS[3],'NX',now,ARGV[i+1])
+    held[#held+1]=ARGV[i+1]
+  end
+end
+if #held==0 then return '' end
+redis.call('PEXPIRE',KEYS[3],ARGV[1])
+local umbrella=redis.call('GET',KEYS[4])
+local state=umbrella and redis.call('HMGET',umbrella,'stage','ended','closed')
+if not state or not state[1] or state[2] or state[3]=='1' then
+  held={}
+  for _,key in ipairs(redis.call('ZRANGE',KEYS[3],0,-1)) do
+    local known=redis.call('HMGET',key,'ended','umbrella')
+    if not known[1] and not known[2] then held[#held+1]=key end
+  end
+  if #held<tonumber(ARGV[2]) then return '' end
+  umbrella=KEYS[5]
+  while redis.call('EXISTS',umbrella)==1 do umbrella=umbrella..'+' end
+  redis.call('HSET',umbrella,'opened',now,'stage','tell')
+end
+redis.call('SET',KEYS[4],umbrella,'PX',ARGV[1])
+for _,key in ipairs(held) do
+  redis.call('HSETNX',umbrella,'m:'..key,now)
+  if redis.call('EXISTS',key)==1 and redis.call('HSETNX',key,'umbrella',umbrella)==1 then
+    local at=string.find(key,'incident:')
+    raise(string.sub(key,1,at-1)..'tell:'..string.sub(key,at),KEYS[2])
+  end
+end
+raise(umbrella,KEYS[2])
+return umbrella
+"""
+)
+
 OPEN_INCIDENT = (
     _NOW
     + _RAISE
     + """
 -- KEYS open, due, journal, tell. ARGV fingerprint, incident json, first_word_ms, seen json, forwarded (1: the first
--- word is said already), sweep (counted once), then tells to adopt ...
+-- word is said already), sweep (counted once), umbrella that speaks for it or '', then tells to adopt ...
 -- Answers the journal that holds the trouble of this cause: a new one, or the open one, which is joined.
 -- An adopted tell (of an alert that named the service) says no more; its first word becomes the incident's.
 local function adopt(telling, other)
@@ -248,8 +295,8 @@ if holder and redis.call('HEXISTS',holder,'stage')==1 and redis.call('HEXISTS',h
   local telling='tell:'..string.match(holder,'incident:.*$')
   telling=string.sub(holder,1,string.find(holder,'incident:')-1)..telling
   if ARGV[5]=='1' then redis.call('HSET',telling,'forwarded',1) end
-  for i=7,#ARGV do adopt(telling,ARGV[i]) end
-  if #ARGV>6 then raise(telling,KEYS[2]) end
+  for i=8,#ARGV do adopt(telling,ARGV[i]) end
+  if #ARGV>7 then raise(telling,KEYS[2]) end
   return holder
 end
 redis.call('HSET',KEYS[1],ARGV[1],KEYS[3])
@@ -258,7 +305,8 @@ redis.call('HSET',KEYS[3],'opened',now,'stage','enrich','r:incident',ARGV[2],'r:
 redis.call('ZADD',KEYS[2],now,KEYS[3])
 redis.call('HSET',KEYS[4],'opened',now,'stage','tell','r:incident',ARGV[2],'first_at',now+tonumber(ARGV[3]))
 if ARGV[5]=='1' then redis.call('HSET',KEYS[4],'forwarded',1) end
-for i=7,#ARGV do adopt(KEYS[4],ARGV[i]) end
+if (ARGV[7] or '')~='' then redis.call('HSET',KEYS[3],'umbrella',ARGV[7]) end
+for i=8,#ARGV do adopt(KEYS[4],ARGV[i]) end
 redis.call('ZADD',KEYS[2],now+tonumber(ARGV[3]),KEYS[4])
 return KEYS[3]
 """

@@ -1,18 +1,21 @@
 """Telling: `render` says what the journal says now, `tell` brings Slack to it. It waits for no stage.
 
 At most two posts a round ring a telephone: the first word and the outcome. Everything else edits the first post or
-stays in the thread. An incoming webhook can only post: no edits, no thread, and no look back after a lost answer.
+stays in the thread. Under an umbrella its two posts ring for all that it holds. An incoming webhook can only post: no
+edits, no thread, and no look back after a lost answer.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from workers import brakes
 from workers.errors import NotAvailable
 from workers.journal import PREFIX, Claim, Journal, unpack
-from workers.models import Alert, Finding, Incident, Outcome, Posted, Verdict, Watch, digest
+from workers.models import Alert, Finding, Incident, Outcome, Posted, Verdict, Watch
 from workers.slack import Slack, escape
+from workers.telling import umbrellas
+from workers.telling.posts import edit, post
 from workers.telling.words import Told, inconclusive, named, raw_words, render
 
 __all__ = ["Told", "inconclusive", "raw_words", "render", "tell"]
@@ -21,6 +24,8 @@ ADOPTION_SECONDS = 30.0
 """How long an incident waits for the first word of an alert that it adopted."""
 JOINED_SECONDS = 5.0
 """So often the first word of an alert looks whether the incident that it joined takes it for its own."""
+UMBRELLA_SECONDS = 2.0
+"""So often an incident looks whether its umbrella has its first post."""
 QUIET_SECONDS = 3600.0
 """A tell that has said all it knows looks so often by itself; whoever changes the incident wakes it."""
 
@@ -32,6 +37,8 @@ def tell(claim: Claim, journal: Journal, slack: Slack | None, *, now: datetime) 
     """
     if ":incident:" in claim.key:
         _tell_incident(claim, journal, slack, now=now)
+    elif ":umbrella:" in claim.key:
+        umbrellas.tell(claim, journal, slack, now=now, quiet_seconds=QUIET_SECONDS)
     else:
         _tell_alert(claim, journal, slack, now=now)
 
@@ -60,18 +67,18 @@ def _tell_alert(claim: Claim, journal: Journal, slack: Slack | None, *, now: dat
     claim.brake()
     if over:
         if first is not None:
-            _edit(claim, slack, first, f"{head}\n{escape(over)}")
+            edit(claim, slack, first, f"{head}\n{escape(over)}")
         claim.end(over)
         return
     if note:
-        _post(claim, slack, "outcome", f"{head}\n{escape(note)}", first, since=since)
+        post(claim, slack, "outcome", f"{head}\n{escape(note)}", first, since=since)
         if not claim.end("told", final=False):
             claim.hand_on("tell")
         return
     early = _too_early(claim, now)
     if first is None and not early:
         waiting = _waiting_for(journal, alert)
-        _post(claim, slack, "first", f"{head}\nLooking into it.{waiting}", None, since=since)
+        post(claim, slack, "first", f"{head}\nLooking into it.{waiting}", None, since=since)
     claim.hand_on("tell", after=early or QUIET_SECONDS)
 
 
@@ -102,30 +109,41 @@ def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: 
     forwarded, spoken = bool(claim.text("forwarded")), _spoken(claim)
     # Of a symptom that nobody heard of yet, its cause's incident tells.
     unheard = bool(told.joined) and not (first or spoken or told.outcome or forwarded)
-    silent = forwarded or spoken is not None or unheard
+    over = fields.get("umbrella", b"").decode()
+    silent = forwarded or spoken is not None or unheard or bool(over)
     early = 0.0 if first or told.outcome or silent else _too_early(claim, now)
     if first is None and not told.outcome and not silent and not early:
-        first = _post(claim, slack, "first", told.first, None, since=since)
+        first = post(claim, slack, "first", told.first, None, since=since)
+    thread = first or spoken
+    if over and thread is None:
+        thread = journal.record_of(over, "first", Posted)
+        if thread is None and journal.raise_wanted(over):
+            claim.hand_on("tell", after=UMBRELLA_SECONDS)
+            return
     # What rings goes before what is only edited. A round that was mended on demand has an outcome of its own.
     asked = fields.get("asked", b"").decode()
     outcome = f"outcome-{asked}" if asked else "outcome"
+    aside = bool(over) and not asked
+    # An incoming webhook has no thread: its umbrella says it all.
+    unsaid = aside and slack is not None and not (thread and thread.ts)
     if "r:cancelled" in fields:
         # Whoever cancelled it knows: it is said where words of ours stand already, and rings nowhere.
-        name = f"cancelled-{fields.get('cancels', b'').decode()}"
-        if first or spoken:
-            _post(claim, slack, name, told.outcome, first or spoken, since=since, broadcast=False)
-    elif told.outcome:
-        posted = _post(claim, slack, outcome, told.outcome, first or spoken, since=since)
+        unsaid = unsaid or thread is None
+        outcome, aside = f"cancelled-{fields.get('cancels', b'').decode()}", True
+    if told.outcome and not unsaid:
+        posted = post(claim, slack, outcome, told.outcome, thread, since=since, broadcast=not aside)
         spoken = spoken or posted
     rewatched = fields.get("rewatched", b"").decode()
     watch = f"watch-{rewatched}" if rewatched else "watch"
     for name, text in (("joined", told.joined), (watch, told.watch)):
-        if text and not unheard:
-            _post(claim, slack, name, text, first or spoken, since=since, broadcast=False)
+        if text and not unheard and not unsaid:
+            post(claim, slack, name, text, thread or spoken, since=since, broadcast=False)
     if first is not None:
-        _edit(claim, slack, first, told.first)
-    over = "ended" in fields or not fields
-    if not over or not claim.end("told", final=False):
+        edit(claim, slack, first, told.first)
+    if over:
+        journal.raise_wanted(over)
+    ended = "ended" in fields or not fields
+    if not ended or not claim.end("told", final=False):
         claim.hand_on("tell", after=early or QUIET_SECONDS)
 
 
@@ -176,40 +194,3 @@ def _adopt(claim: Claim, journal: Journal, now: datetime) -> Posted | None:
         if other and "ended" not in other and now.timestamp() - int(since) / 1000 < ADOPTION_SECONDS:
             raise NotAvailable("an alert's first word may be under way", retry_after=1)
     return None
-
-
-def _post(
-    claim: Claim, slack: Slack | None, name: str, text: str, thread: Posted | None, *, since: datetime,
-    broadcast: bool = True,
-) -> Posted:  # fmt: skip
-    """One post, once: looked for by its key where Slack can be looked through; of two the older one stays."""
-    key = f"{claim.id}:{name}"
-    if slack is None:
-        return claim.get(name, Posted) or claim.keep(name, Posted, Posted(digest=text))
-    under = thread if thread and thread.ts else None
-    if not slack.can_look_back:
-        known = claim.get(name, Posted)
-        if known is None:
-            claim.confirm()
-            known = claim.keep(name, Posted, slack.post(text, key=key))
-        return known
-
-    def look() -> Posted | None:
-        found = slack.find(key, oldest=since - timedelta(minutes=5), thread=under)
-        for younger in found[1:]:
-            slack.delete(younger)
-        return found[0].model_copy(update={"digest": digest(text)}) if found else None
-
-    def act() -> None:
-        slack.post(text, key=key, thread=under, broadcast=broadcast and under is not None)
-
-    return claim.effect(name, Posted, look, act)
-
-
-def _edit(claim: Claim, slack: Slack | None, first: Posted, text: str) -> None:
-    """The first post shows what is known now, where it can be edited; an edit made twice is the same edit."""
-    if slack is None or not first.ts or first.digest == digest(text):
-        return
-    claim.confirm()
-    slack.update(first, text, key=f"{claim.id}:first")
-    claim.keep("first", Posted, first.model_copy(update={"digest": digest(text)}))
