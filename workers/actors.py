@@ -39,7 +39,17 @@ from workers import (
 from workers.broker import STAGES
 from workers.errors import Held, NotAvailable, SlackRefused, Superseded, TrackwalkerError
 from workers.github import GitHub
-from workers.journal import DEATHS_ALLOWED, DUE, ENDED, PREFIX, TTL_SECONDS, Claim, Journal, Unreadable, pack
+from workers.journal import (
+    DEATHS_ALLOWED,
+    DUE,
+    HANDED_BACK,
+    PREFIX,
+    TTL_SECONDS,
+    Claim,
+    Journal,
+    Unreadable,
+    pack,
+)
 from workers.mend import round as mending
 from workers.models import (
     Alert,
@@ -61,6 +71,7 @@ from workers.railway import Railway
 from workers.repository import Repositories
 from workers.settings import Settings
 from workers.slack import Slack
+from workers.stages import MADE_BY
 
 REFUSED_WORDS_SECONDS = 300.0
 """So often it is looked whether a person has mended what Slack refused."""
@@ -318,13 +329,6 @@ LINE: dict[str, Callable[[Services, Claim], None]] = {
 }
 
 
-MADE_BY = {
-    "survey": "survey", "evidence": "enrich", "verdict": "diagnose", "plan": "plan",
-    "fix": "mend", "certificate": "mend",
-}  # fmt: skip
-"""Record → the stage that makes it again where it cannot be read any more."""
-
-
 # ---- what every stage shares -----------------------------------------------------------------
 
 
@@ -394,7 +398,7 @@ def _attempt(services: Services, claim: Claim) -> None:
     except TrackwalkerError as error:
         if services.journal.stopping.is_set():
             # Whatever went wrong now may come of our own killing.
-            claim.hand_on(claim.stage, reason=ENDED)
+            claim.hand_on(claim.stage, reason=HANDED_BACK)
             return
         _failed(services, claim, error)
     except Exception:

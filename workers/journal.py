@@ -28,6 +28,8 @@ PREFIX = "trackwalker:"
 DUE = PREFIX + "due"
 OPEN = PREFIX + "open"
 """Hash of fingerprint → journal of the open incident."""
+ENDED = PREFIX + "ended"
+"""Sorted set of the sweeps and incidents that ended lately, by when (milliseconds); the newest thousand."""
 
 LEASE_SECONDS = 15.0
 """After a death the work is free again within this; with the mover's second it stays under 20 s."""
@@ -39,7 +41,7 @@ HAND_BACK_SECONDS = 2.0
 """Time for the stages to let go by themselves when the process ends; much less than any host leaves us."""
 SEEN_SECONDS = 5.0
 """What was asked of Slack or GitHub is seen there by then, so that the next worker's look finds it."""
-ENDED = "the worker was ended"
+HANDED_BACK = "the worker was ended"
 DEATHS_ALLOWED = 5
 TTL_SECONDS = 30 * 86_400
 VERSION = b"1"
@@ -121,6 +123,30 @@ class Journal:
             raise
         except RedisError as error:
             raise NotAvailable(f"the store does not answer: {type(error).__name__}") from error
+
+    def scan(self, pattern: str) -> list[bytes]:
+        """Names of the hashes whose name is like the pattern, in no order; walks the whole store, a part at a time."""
+        try:
+            return list(self.client.scan_iter(pattern, count=1000, _type="HASH"))
+        except RedisError as error:
+            raise NotAvailable(f"the store does not answer: {type(error).__name__}") from error
+
+    def columns(
+        self, keys: Sequence[str], names: Sequence[str], at_once: int = 200
+    ) -> list[dict[str, bytes]]:
+        """Only these fields of many hashes, in one round trip for so many of them; what is not set is left out."""
+        found: list[dict[str, bytes]] = []
+        try:
+            for start in range(0, len(keys), at_once):
+                asked = self.client.pipeline(transaction=False)
+                for key in keys[start : start + at_once]:
+                    asked.hmget(key, list(names))
+                for row in asked.execute():
+                    pairs = zip(names, row, strict=True)
+                    found.append({name: value for name, value in pairs if value is not None})
+        except RedisError as error:
+            raise NotAvailable(f"the store does not answer: {type(error).__name__}") from error
+        return found
 
     def ping(self) -> None:
         """Raises NotAvailable unless the store answers."""
@@ -393,7 +419,7 @@ class Claim:
         after = int(SEEN_SECONDS * 1000) if self._acting else 0
         with self._letting_go:
             if self._open:
-                arguments = [self.stage, after, int(self._acting), ENDED, 0]
+                arguments = [self.stage, after, int(self._acting), HANDED_BACK, 0]
                 self._let_go(self.journal.script(scripts.HAND_ON, keys, *self._fence, *arguments))
 
     def end(

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from workers import allowance, brakes, scripts
 from workers.errors import Refused
+from workers.find import find
 from workers.journal import DUE, OPEN, PREFIX, Journal, unpack
 from workers.models import Certificate, Incident, PullRequest
 
@@ -61,21 +62,6 @@ def _moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def find(journal: Journal, name: str) -> str:
-    """The key of a journal by its id, its alert id, or any unambiguous beginning. Raises Refused."""
-    for key in (f"{PREFIX}{name}", f"{PREFIX}alert:{name}", f"{PREFIX}incident:{name}"):
-        if journal.ask("type", key) == b"hash":
-            return key
-    pattern = f"{PREFIX}*{''.join(c if c.isalnum() or c in ':-' else '?' for c in name)}*"
-    keys: set[str] = {raw.decode() for raw in journal.client.scan_iter(pattern, count=500, _type="HASH")}
-    keys = {key for key in keys if ":tell:" not in key and ":sweeps:" not in key} or keys
-    if len(keys) != 1:
-        raise Refused(
-            f"{name}: {'no such journal' if not keys else 'more than one journal begins like this'}"
-        )
-    return keys.pop()
-
-
 def show(journal: Journal, name: str) -> list[str]:
     """Every field and record of one journal, records as indented JSON."""
     key = find(journal, name)
@@ -120,7 +106,7 @@ def _mend_one(journal: Journal, key: str, fields: dict[str, bytes]) -> str:
     proved = unpack(fields.get("r:certificate"), Certificate)
     # A patch that was proved and only not proposed is kept.
     kept = proved is not None and proved.decision in ("ready", "draft")
-    stale = [] if kept else ["r:plan", "r:base", "r:fix", "r:certificate"]
+    stale = [] if kept else ["r:plan", "r:base", "r:runner_hint", "r:fix", "r:certificate"]
     answer = journal.script(scripts.MEND, [key, DUE], *stale)
     said = {1: f"{short}: sent to planning", 2: f"{short}: somebody works on it at this moment, try again"}
     return said.get(answer, "")

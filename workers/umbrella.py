@@ -82,7 +82,7 @@ def _member(key: str, fields: dict[str, bytes]) -> Member | None:
     return Member(
         key=key,
         incident=incident,
-        outcome=unpack(fields.get("r:outcome"), Outcome),
+        outcome=unpack(fields.get("r:cancelled") or fields.get("r:outcome"), Outcome),
         pull=unpack(fields.get("r:pull"), PullRequest),
         watch=unpack(fields.get("r:watch"), Watch),
         reason=fields.get("reason", b"").decode(),

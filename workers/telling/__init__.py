@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from workers import brakes
 from workers.errors import NotAvailable
-from workers.journal import PREFIX, Claim, Journal, unpack
+from workers.journal import PREFIX, Claim, Journal
 from workers.models import Alert, Finding, Incident, Outcome, Posted, Verdict, Watch
 from workers.slack import Slack, escape
 from workers.telling import umbrellas
@@ -106,7 +106,7 @@ def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: 
     first = claim.get("first", Posted) or _adopt(claim, journal, now)
     told = _told(claim, incident, fields, journal)
     since = incident.opened_at
-    forwarded, spoken = bool(claim.text("forwarded")), claim.get("outcome", Posted)
+    forwarded, spoken = bool(claim.text("forwarded")), _spoken(claim)
     # Of a symptom that nobody heard of yet, its cause's incident tells.
     unheard = bool(told.joined) and not (first or spoken or told.outcome or forwarded)
     over = fields.get("umbrella", b"").decode()
@@ -126,10 +126,16 @@ def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: 
     aside = bool(over) and not asked
     # An incoming webhook has no thread: its umbrella says it all.
     unsaid = aside and slack is not None and not (thread and thread.ts)
+    if "r:cancelled" in fields:
+        # Whoever cancelled it knows: it is said where words of ours stand already, and rings nowhere.
+        unsaid = unsaid or thread is None
+        outcome, aside = f"cancelled-{fields.get('cancels', b'').decode()}", True
     if told.outcome and not unsaid:
         posted = post(claim, slack, outcome, told.outcome, thread, since=since, broadcast=not aside)
         spoken = spoken or posted
-    for name, text in (("joined", told.joined), ("watch", told.watch)):
+    rewatched = fields.get("rewatched", b"").decode()
+    watch = f"watch-{rewatched}" if rewatched else "watch"
+    for name, text in (("joined", told.joined), (watch, told.watch)):
         if text and not unheard and not unsaid:
             post(claim, slack, name, text, thread or spoken, since=since, broadcast=False)
     if first is not None:
@@ -139,6 +145,13 @@ def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: 
     ended = "ended" in fields or not fields
     if not ended or not claim.end("told", final=False):
         claim.hand_on("tell", after=early or QUIET_SECONDS)
+
+
+def _spoken(claim: Claim) -> Posted | None:
+    """The earliest outcome that was said: without a first word, the thread."""
+    names = [name.removeprefix("r:") for name in claim.fields if name.startswith("r:outcome")]
+    said = [posted for name in names if (posted := claim.get(name, Posted))]
+    return min(said, key=lambda one: one.ts, default=None)
 
 
 def _told(claim: Claim, incident: Incident, fields: dict[str, bytes], journal: Journal) -> Told:
@@ -152,7 +165,7 @@ def _told(claim: Claim, incident: Incident, fields: dict[str, bytes], journal: J
     return render(
         incident.model_copy(update=update),
         claim.read(fields.get("r:verdict"), Verdict),
-        claim.read(fields.get("r:outcome"), Outcome),
+        claim.read(fields.get("r:cancelled"), Outcome) or claim.read(fields.get("r:outcome"), Outcome),
         claim.read(fields.get("r:watch"), Watch),
         fields.get("reason", b"").decode(),
         int(fields.get("firings", b"1")),
