@@ -57,8 +57,8 @@ def measure(url: str) -> None:
         f"   (goal: at least 0.6; {AT_ONCE} at once, one process each, the client in a third)"
     )
     print(
-        f"door, p99       {p99:.1f} ms at {PER_SECOND}/s   bare app {bare_p99:.1f} ms   (goal: at most 50 ms from when a "
-        f"request was due; median of {ROUNDS} runs, the worst {max(late)[0]:.1f} ms)"
+        f"door, p99       {p99:.1f} ms at {PER_SECOND}/s   bare app {bare_p99:.1f} ms   (goal: at most 50 ms from when "
+        f"a request was due; median of {ROUNDS} runs, the worst {max(late)[0]:.1f} ms)"
     )
     client(url).flushall()
 

@@ -86,8 +86,8 @@ def measure(folder: Path) -> None:
         found = [after_the_worker(running) for _ in range(TIMES)]
         seconds, again = [one for one, _ in found], max(steps for _, steps in found)
         print(
-            f"back at work    {statistics.median(seconds):.1f} s after SIGKILL of the worker, at most {max(seconds):.1f} s; "
-            f"steps done again: {again}   Dramatiq alone: {DRAMATIQ_SECONDS} s   "
+            f"back at work    {statistics.median(seconds):.1f} s after SIGKILL of the worker, at most "
+            f"{max(seconds):.1f} s; steps done again: {again}   Dramatiq alone: {DRAMATIQ_SECONDS} s   "
             f"(goal: at most 20 s and 1 step; {TIMES} times)"
         )
         web = [after(running, lambda: running.processes("receiver.main")) for _ in range(TIMES)]
