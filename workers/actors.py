@@ -81,6 +81,8 @@ BUSY_THREADS = 6
 """Of a worker's eight threads (Procfile): two are left for words, whatever the others hang on."""
 PLACE_SECONDS = 2.0
 """So soon a journal is woken again that found no place."""
+FULL_SECONDS = 5.0
+"""So soon an alert asks again for whom the next sweep had no room."""
 DEADLINES = {"plan": 1800.0, "mend": 3600.0, "propose": 900.0}
 """Seconds that a stage may take, where not OTHERS_SECONDS."""
 OTHERS_SECONDS = 300.0
@@ -136,22 +138,37 @@ def _wake_soon(journal: Journal, key: str) -> None:
 
 
 def take_to_sweeps(services: Services, claim: Claim) -> None:
-    """An alert ends by standing on a sweep of each environment it can mean."""
+    """An alert ends by standing on a sweep of each environment it can mean, or by one that tells the same."""
     alert = claim.need("alert", Alert)
     watched = services.settings.environments or tuple(services.railway.environments())
     meant = [one for one in watched if alert.environment_id in (None, one.environment_id)]
     meant = [one for one in meant if alert.project_id in (None, one.project_id)]
-    for environment in meant:
-        gate = f"{PREFIX}sweeps:{environment.environment_id}"
-        prefix = f"{PREFIX}sweep:{environment.environment_id}"
-        records = [pack(environment, Environment), pack(alert, Alert)]
-        services.journal.script(
-            scripts.ATTACH, [gate, DUE, claim.key], prefix, alert.id, *records, 30 * 86_400_000
-        )
+    # Who is owed an answer by several environments has no like: it might stand on the sweep of one of them only.
+    told = alert.id if alert.source == "railway" and len(meant) > 1 else opening.tells(alert)
+    attached = [_attach(services.journal, claim, alert, one, told) for one in meant]
+    if not all(attached):
+        claim.hand_on("intake", after=FULL_SECONDS, reason="the next sweep is full")
+        return
     if not meant:
         services.journal.raise_wanted(f"{PREFIX}tell:alert:{alert.id}", dropped="not watched")
     claim.end("handed to a sweep" if meant else "not watched")
     log.info("alert taken", extra={"investigation": claim.id, "kind": alert.kind, "sweeps": len(meant)})
+
+
+def _attach(journal: Journal, claim: Claim, alert: Alert, environment: Environment, told: str) -> bool:
+    """Put the alert on the environment's next sweep; False when that is full."""
+    name = environment.environment_id
+    keys = [f"{PREFIX}sweeps:{name}", DUE, claim.key, f"{PREFIX}tell:alert:{alert.id}"]
+    records = [pack(environment, Environment), pack(alert, Alert)]
+    arguments = [
+        f"{PREFIX}sweep:{name}",
+        alert.id,
+        *records,
+        TTL_SECONDS * 1000,
+        told,
+        2 * opening.MOST_ALERTS,
+    ]
+    return bool(journal.script(scripts.ATTACH, keys, *arguments))
 
 
 def look_at(services: Services, claim: Claim) -> None:

@@ -13,6 +13,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import redis
@@ -49,6 +50,10 @@ NEWER_SECONDS = 900.0
 """A newer worker takes over within minutes, or its deployment was taken back and its records are made again."""
 COMPRESS_FROM = 1024
 """Bytes; below this a compressed record is hardly smaller."""
+MOST_STORED = 2**20
+"""Bytes of one record as it is stored. The largest are surveys, some 1.2 KB a service: this is room for 800."""
+MOST_TEXT = 16 * MOST_STORED
+"""Bytes of one record's JSON: no more is ever unpacked."""
 
 
 def gate_of(key: str) -> str:
@@ -56,12 +61,22 @@ def gate_of(key: str) -> str:
     return key.rpartition(":")[0].replace("sweep:", "sweeps:") if key.startswith(PREFIX + "sweep:") else ""
 
 
+@lru_cache(maxsize=128)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Made once a kind: to make one costs more than a record takes to be written."""
+    return TypeAdapter(kind)
+
+
 def pack(value: Any, kind: Any) -> bytes:
-    """A record as it is stored: version, then JSON, compressed when large."""
-    text = TypeAdapter(kind).dump_json(value)
+    """A record as it is stored: version, then JSON, compressed when large. Raises TooLarge."""
+    text = _adapter(kind).dump_json(value)
     if len(text) < COMPRESS_FROM:
         return VERSION + b"j" + text
-    return VERSION + b"z" + zlib.compress(text, 6)
+    blob = VERSION + b"z" + zlib.compress(text, 6) if len(text) <= MOST_TEXT else b""
+    if not 0 < len(blob) <= MOST_STORED:
+        what = getattr(kind, "__name__", str(kind))
+        raise TooLarge(f"too large for a record: {what}, {len(text) / 2**20:.1f} MiB of text")
+    return blob
 
 
 def is_newer(blob: bytes | None) -> bool:
@@ -71,13 +86,30 @@ def is_newer(blob: bytes | None) -> bool:
 
 def unpack(blob: bytes | None, kind: type[T]) -> T | None:
     """The value of a record; None when it is missing, of another version or unreadable: then it is made again."""
+    text = plain(blob)
+    try:
+        value: T | None = None if text is None else _adapter(kind).validate_json(text)  # type: ignore[arg-type]  # mypy takes a type for unhashable
+    except ValidationError:
+        return None
+    return value
+
+
+def plain(blob: bytes | None) -> bytes | None:
+    """The JSON of a record; None when it is missing, of another version, damaged, or would grow beyond MOST_TEXT."""
     if not blob or blob[:1] != VERSION:
         return None
+    if blob[1:2] != b"z":
+        return blob[2:]
+    unzip = zlib.decompressobj()
     try:
-        text = zlib.decompress(blob[2:]) if blob[1:2] == b"z" else blob[2:]
-        return TypeAdapter(kind).validate_json(text)
-    except (ValidationError, zlib.error):
+        text = unzip.decompress(blob[2:], MOST_TEXT)
+    except zlib.error:
         return None
+    return text if unzip.eof else None
+
+
+class TooLarge(Refused):
+    """What was found out does not fit into a record: nothing of it is kept, and that is told."""
 
 
 class Unreadable(Refused):
@@ -338,8 +370,14 @@ class Claim:
     # -- finding out and doing --------------------------------------------------------------------
 
     def keep(self, name: str, kind: type[T] | Any, value: T) -> T:
-        """Record a value under our claim; also while the process is ending, as what was done must be known."""
-        blob = pack(value, kind)
+        """Record a value under our claim; also while the process is ending, as what was done must be known.
+
+        Raises TooLarge, with the record's name.
+        """
+        try:
+            blob = pack(value, kind)
+        except TooLarge as error:
+            raise TooLarge(f"{name}: {error}") from None
         if f"r:{name}" not in self.fields:
             self.fields |= {"deaths": b"0", "tries": b"0"}
             self.fields.pop("failing", None)

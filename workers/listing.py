@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from datetime import UTC, datetime
 
 from workers import allowance, brakes, scripts
 from workers.errors import Refused
 from workers.find import find
-from workers.journal import DUE, OPEN, PREFIX, Journal, unpack
+from workers.journal import DUE, OPEN, PREFIX, Journal, plain, unpack
 from workers.models import Certificate, Incident, PullRequest
 
 STEERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -79,9 +78,8 @@ def _readable(field: str, value: bytes) -> str:
         text = value.decode(errors="replace")
         return _moment(int(text) / 1000) if field in ("opened", "ended", "lease", "not_before") else text
     try:
-        plain = zlib.decompress(value[2:]) if value[1:2] == b"z" else value[2:]
-        return json.dumps(json.loads(plain), indent=2, ensure_ascii=False)
-    except (ValueError, zlib.error):
+        return json.dumps(json.loads(plain(value) or b""), indent=2, ensure_ascii=False)
+    except ValueError:
         return "(unreadable)"
 
 

@@ -18,6 +18,8 @@ LOOK_AGAIN_SECONDS = 300.0
 """An alert whose service looks healthy is looked at once more after this."""
 NEWEST = ("findings", "symptoms", "service", "window", "not_seen")
 """What a round that has not begun takes over from a later sweep."""
+MOST_ALERTS = 200
+"""Of different ones on one sweep, as a claim reads them all: more of them wait for the next sweep."""
 MOST_SYMPTOMS = 20
 """Findings of others that an incident keeps; more of them say nothing new about its cause."""
 
@@ -54,6 +56,17 @@ def open_incidents(
         if alert.id not in answered:
             _nothing(journal, survey, alert)
     return held
+
+
+def tells(alert: Alert) -> str:
+    """What an alert tells: one answer is enough for all that tell the same and are looked for by the same sweep.
+
+    A second look answers the one alert that it is for. A text is about what it names, so another text is another one.
+    """
+    if alert.id.endswith(AGAIN):
+        return alert.id
+    text = alert.said if alert.source == "slack" else ""
+    return digest(alert.source, alert.kind, alert.service_id or "", alert.service_name or "", text)
 
 
 def alerts_of(sweep: Claim) -> list[Alert]:
