@@ -24,6 +24,7 @@ from workers import (
     budget,
     diagnosis,
     enrichment,
+    missed,
     opening,
     past,
     pings,
@@ -182,6 +183,10 @@ def judge(services: Services, claim: Claim) -> None:
     held = opening.open_incidents(
         claim, services.journal, seen, findings,
         opened_at=opened_at, first_word_seconds=services.settings.first_word_seconds,
+    )  # fmt: skip
+    missed.look(
+        services.journal, seen, at=opened_at, own_service=services.settings.railway_service_id,
+        first_word_seconds=services.settings.first_word_seconds,
     )  # fmt: skip
     log.info("judged", extra={"investigation": claim.id, "findings": len(findings), "incidents": held})
     asked = {alert.source for alert in opening.alerts_of(claim)}

@@ -41,7 +41,8 @@ def take_in(
         int(first_word_seconds * 1000) if owed else -1,
         int(LATE_PINGS * ping_seconds * 1000) if alert.source == "ping" else 0,
         heard_name(alert) if alert.source == "railway" and alert.environment_id else "",
-        int((alert.said_at or alert.at).timestamp() * 1000),
+        # A sender whose clock is ahead must not silence what is still to come.
+        int(min(alert.said_at or alert.at, alert.at).timestamp() * 1000),
     )  # fmt: skip
     taken: str = stored.decode()
     wake(taken)
