@@ -53,7 +53,10 @@ def compose(chosen: Settings) -> Starlette:
         )  # fmt: skip
 
     def next_ping() -> float | None:
-        return allowance.next_ping(journal, chosen.ping_minutes * 60, datetime.now(UTC))
+        seconds = allowance.next_ping(journal, chosen.ping_minutes * 60, datetime.now(UTC))
+        if seconds:
+            intake.promise(journal, seconds)
+        return seconds
 
     doors = Doors(
         secrets=chosen.secrets,

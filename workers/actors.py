@@ -295,11 +295,10 @@ def tell(services: Services, claim: Claim) -> None:
 def wait_for_pings(services: Services, claim: Claim) -> None:
     """Pings are due; whoever set this up hears when they stay away, and when they come again."""
     now, usual = services.now(), services.settings.ping_minutes * 60
-    apart = allowance.next_ping(services.journal, usual, now) or usual
-    if note := pings.look(claim, apart, now):
+    if note := pings.look(claim, usual, now):
         log.warning("pings", extra={"what": note})
         _tell_trouble(services, note)
-    pings.let_go(claim, apart, now)
+    pings.let_go(claim, usual, now)
 
 
 LINE: dict[str, Callable[[Services, Claim], None]] = {

@@ -49,6 +49,11 @@ def take_in(
     return taken.removeprefix(f"{PREFIX}alert:")
 
 
+def promise(journal: Journal, seconds: float) -> None:
+    """The next ping will come so late, because we asked for it: until then nobody waits for one."""
+    journal.ask("hset", PINGS, "apart", str(seconds))
+
+
 def heard_key(environment_id: str) -> str:
     """What Railway's webhooks told of an environment lately: name → when, in milliseconds."""
     return f"{PREFIX}heard:{environment_id}"
