@@ -54,7 +54,10 @@ def compose(chosen: Settings) -> Starlette:
         )  # fmt: skip
 
     def next_ping() -> float | None:
-        return allowance.next_ping(journal, chosen.ping_minutes * 60, datetime.now(UTC))
+        seconds = allowance.next_ping(journal, chosen.ping_minutes * 60, datetime.now(UTC))
+        if seconds:
+            intake.promise(journal, seconds)
+        return seconds
 
     # Names must differ, nobody need guess wrong: the system's own entropy is a call to the kernel for each.
     chance = random.Random(secrets.randbits(64))

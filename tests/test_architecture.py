@@ -19,7 +19,7 @@ LAYERS = [
     },
     {
         "survey", "analysis", "opening", "enrichment", "diagnosis", "planning", "proposing", "telling",
-        "watching", "mend", "past", "backfill",
+        "watching", "mend", "past", "backfill", "missed",
     },
     {"actors", "listing", "showing", "steering", "replay", "looking", "lookback", "windows", "supervise"},
     {"main", "__main__"},

@@ -25,6 +25,7 @@ from workers import (
     deadline,
     diagnosis,
     enrichment,
+    missed,
     opening,
     past,
     pings,
@@ -214,6 +215,10 @@ def judge(services: Services, claim: Claim) -> None:
         claim, services.journal, seen, findings,
         opened_at=opened_at, first_word_seconds=services.settings.first_word_seconds,
     )  # fmt: skip
+    missed.look(
+        services.journal, seen, at=opened_at, own_service=services.settings.railway_service_id,
+        first_word_seconds=services.settings.first_word_seconds,
+    )  # fmt: skip
     log.info("judged", extra={"investigation": claim.id, "findings": len(findings), "incidents": held})
     asked = {alert.source for alert in opening.alerts_of(claim)}
     claim.end(
@@ -324,11 +329,10 @@ def tell(services: Services, claim: Claim) -> None:
 def wait_for_pings(services: Services, claim: Claim) -> None:
     """Pings are due; whoever set this up hears when they stay away, and when they come again."""
     now, usual = services.now(), services.settings.ping_minutes * 60
-    apart = allowance.next_ping(services.journal, usual, now) or usual
-    if note := pings.look(claim, apart, now):
+    if note := pings.look(claim, usual, now):
         log.warning("pings", extra={"what": note})
         _tell_trouble(services, note)
-    pings.let_go(claim, apart, now)
+    pings.let_go(claim, usual, now)
 
 
 LINE: dict[str, Callable[[Services, Claim], None]] = {

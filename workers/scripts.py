@@ -62,7 +62,7 @@ if tonumber(ARGV[4])>0 then
   redis.call('HSET',KEYS[5],'stage','pings','last',now)
   redis.call('HSETNX',KEYS[5],'opened',now)
   redis.call('HINCRBY',KEYS[5],'wanted',1)
-  redis.call('HDEL',KEYS[5],'ended')
+  redis.call('HDEL',KEYS[5],'ended','apart')
   redis.call('PERSIST',KEYS[5])
   local at=now+tonumber(ARGV[4])
   if redis.call('HGET',KEYS[5],'told')=='1' then at=now end
