@@ -40,17 +40,7 @@ from workers import (
 from workers.broker import STAGES
 from workers.errors import Held, NotAvailable, SlackRefused, Superseded, TrackwalkerError
 from workers.github import GitHub
-from workers.journal import (
-    DEATHS_ALLOWED,
-    DUE,
-    HANDED_BACK,
-    PREFIX,
-    TTL_SECONDS,
-    Claim,
-    Journal,
-    Unreadable,
-    pack,
-)
+from workers.journal import DEATHS_ALLOWED, DUE, PREFIX, TTL_SECONDS, Claim, Journal, Unreadable, pack
 from workers.mend import round as mending
 from workers.models import (
     Alert,
@@ -419,7 +409,7 @@ def _attempt(services: Services, claim: Claim) -> None:
     except TrackwalkerError as error:
         if services.journal.stopping.is_set():
             # Whatever went wrong now may come of our own killing.
-            claim.hand_on(claim.stage, reason=HANDED_BACK)
+            claim.give_back()
             return
         _failed(services, claim, error)
     except Exception:

@@ -57,8 +57,8 @@ class Life(dramatiq.Middleware):
 
 
 def _give_up() -> None:
-    """The store has been away too long: end, so that the supervisor starts afresh when it is back."""
-    log.error("the store stays away, the worker ends itself")
+    """The store has been away, or a stage has hung, too long: end, so that the supervisor starts afresh."""
+    log.error("the worker ends itself, to be started afresh")
     os.kill(os.getpid(), signal.SIGTERM)
     # A stage that hangs must not keep a worker alive that may not act any more.
     timer = threading.Timer(15, os._exit, args=(1,))

@@ -191,7 +191,8 @@ HAND_ON = (
     + _RAISE
     + _OURS
     + """
--- KEYS journal, due, tell or ''. ARGV fence, token, stage, after_ms, blocked (1: nobody before), reason, failed.
+-- KEYS journal, due, tell or ''. ARGV fence, token, stage, after_ms, blocked (1: nobody before), reason, failed
+-- (0: there was progress, 2: neither, the worker was ended).
 redis.call('HDEL',KEYS[1],'lease','not_before')
 local at=now+tonumber(ARGV[4])
 if ARGV[5]=='1' then redis.call('HSET',KEYS[1],'not_before',at)
@@ -199,11 +200,12 @@ else
   local asked=redis.call('HMGET',KEYS[1],'wanted','noted')
   if tonumber(asked[1] or 0)>tonumber(asked[2] or 0) then at=now end
 end
-redis.call('HSET',KEYS[1],'stage',ARGV[3],'reason',ARGV[6],'deaths',0)
+redis.call('HSET',KEYS[1],'stage',ARGV[3],'reason',ARGV[6])
+if ARGV[7]~='2' then redis.call('HSET',KEYS[1],'deaths',0) end
 if ARGV[7]=='1' then
   redis.call('HINCRBY',KEYS[1],'tries',1)
   redis.call('HSETNX',KEYS[1],'failing',now)
-else
+elseif ARGV[7]=='0' then
   redis.call('HSET',KEYS[1],'tries',0)
   redis.call('HDEL',KEYS[1],'failing')
 end
