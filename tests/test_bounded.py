@@ -218,7 +218,7 @@ def test_alerts_that_tell_the_same_get_one_place_on_the_sweep_and_one_answer(rep
 def test_an_alert_of_something_else_is_answered_for_itself(reporting: Line) -> None:
     asked = [
         reporting.alert(),
-        reporting.alert(kind="deployment.crashed"),
+        reporting.alert(kind="deployment.deployed"),
         reporting.alert(service_id="svc-db", service_name="Postgres"),
     ]
     for name in asked:
@@ -227,6 +227,18 @@ def test_an_alert_of_something_else_is_answered_for_itself(reporting: Line) -> N
     sweep = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")
 
     assert {field[2:] for field in sweep if field.startswith("a:")} == set(asked)
+
+
+def test_that_there_is_nothing_is_said_once_in_minutes_however_often_it_is_told(start: Start) -> None:
+    with start(failing="no") as calm:
+        for _ in range(3):
+            alert = calm.alert()
+            actors.work(calm.services, "intake", f"{PREFIX}alert:{alert}")
+            calm.drive(lambda: not any(":sweep:" in key for key in calm.due()))
+            calm.drive(lambda: not any(":tell:" in key for key in calm.due()))
+
+        assert len(calm.slack.messages) == 1
+        assert "nothing above the line" in calm.slack.messages[0].text
 
 
 def test_an_alert_whose_words_stand_in_slack_already_keeps_its_own_answer(reporting: Line) -> None:
