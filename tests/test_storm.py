@@ -32,7 +32,7 @@ from tests.waiting import until
 from tests.world.railway import RailwayStandIn
 from tests.world.railway_types import Request, World, WorldDeployment, WorldService
 from tests.world.serving import serve
-from workers import actors, due, listing
+from workers import actors, due, showing
 from workers.broker import FULL, NAMESPACE, make_broker
 from workers.journal import DUE, OPEN, PREFIX
 from workers.opening import MOST_ALERTS
@@ -313,10 +313,10 @@ def test_how_often_it_was_told_is_counted_and_shown(storm: Storm) -> None:
         name for name in storm.taken() if storm.line.journal.fields(f"{PREFIX}alert:{name}") == told_often
     )
 
-    shown = listing.show(storm.line.journal, name)
+    shown = showing.show(storm.line.journal, name, datetime.now(UTC))
 
     assert int(told_often["firings"]) > 10
-    assert f"firings: {told_often['firings'].decode()}" in shown
+    assert f"  firings: {told_often['firings'].decode()}" in shown
     for incident in storm.line.incidents():
         assert int(storm.line.journal.fields(incident)["firings"]) >= 2
 

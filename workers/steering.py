@@ -14,6 +14,7 @@ from workers.errors import NotAvailable, Refused
 from workers.find import find
 from workers.journal import DUE, LEASE_SECONDS, OPEN, PREFIX, TTL_SECONDS, Journal, gate_of, pack, unpack
 from workers.models import Incident, Outcome, PullRequest
+from workers.redaction import one_line
 from workers.stages import LINES, MAKES, kind_of, reached
 
 CANCELLED = "cancelled by a person"
@@ -58,7 +59,7 @@ def retry(journal: Journal, name: str, stage: str | None = None) -> list[str]:
 def _insist(attempt: Callable[[], list[str] | None], short: str) -> list[str]:
     for _ in range(AGAIN):
         if (said := attempt()) is not None:
-            return said
+            return [one_line(sentence) for sentence in said]
     raise NotAvailable(f"{short} changes while it is looked at: try again")
 
 
