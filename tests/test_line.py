@@ -126,6 +126,26 @@ def test_every_outside_thing_may_fail_once_and_nothing_is_done_twice(sick: Line,
     assert {one for one, _ in sick.slack.faults.played} == {kind}
 
 
+def test_facts_that_cannot_be_read_for_a_moment_are_waited_for(sick: Line) -> None:
+    sick.railway.broken["deploymentLogs"] = "Problem processing request"
+    sick.alert()
+    sick.drive(lambda: any(sick.journal.fields(key).get("tries") for key in sick.incidents()))
+    sick.railway.broken.clear()
+
+    sick.drive(ended(sick))
+
+    assert sick.outcome() == "pull request"
+
+
+def test_facts_that_stay_away_are_gone_without_and_said(sick: Line) -> None:
+    sick.railway.broken["deploymentLogs"] = "Problem processing request"
+    sick.alert()
+
+    sick.drive(lambda: any(sick.record(Evidence)))
+
+    assert any("deployment logs" in gap for gap in sick.record(Evidence)[0].not_seen)
+
+
 def test_a_refused_railway_token_is_told_with_the_settings_name(sick: Line) -> None:
     sick.railway.faults.add("refuse", times=100)
     sick.alert()

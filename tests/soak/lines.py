@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -92,7 +92,8 @@ class Run:
 
     def _walk(self, numbers: range) -> None:
         with ThreadPoolExecutor(self.plan.in_flight) as pool:
-            for line in pool.map(self._follow, numbers):
+            for done in as_completed([pool.submit(self._follow, number) for number in numbers]):
+                line = done.result()
                 self.lines.append(line)
                 so_far = "" if not line.trouble else f": {line.trouble}"
                 self.say(f"line {line.site.number}: {line.reached} after {line.seconds:.0f} s{so_far}")
