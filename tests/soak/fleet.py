@@ -121,7 +121,9 @@ class Fleet:
 
     def strike(self, blow: Blow) -> None:
         """SIGKILL, or the wish that the next effect stops its worker."""
-        if blow == "stop":
+        if blow == "stop" and any((*self.stops.glob("wanted/*"), *self.stops.glob("stopped/*"))):
+            self.done["one stands still already"] += 1  # the other is to take its work over
+        elif blow == "stop":
             (self.stops / "wanted" / str(time.monotonic_ns())).touch()
         elif blow == "store":
             self._kill("store", self._store_pid())
