@@ -1,13 +1,14 @@
-"""A short soak: full lines while workers, web and store are killed, stopped and answered wrongly; `make soak` is long."""
+"""A short soak: full lines while web, worker and store are killed and much is answered wrongly; `make soak` is long."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from tests.soak.count import bounded, count
+from tests.soak.fleet import Blow
 from tests.soak.lines import Plan, running
 
-DECK = ("web", "worker", "store", "stop")
+DECK: tuple[Blow, ...] = ("web", "worker", "store", "stop")
 
 
 def test_whatever_dies_no_alert_is_lost_and_each_cause_has_one_pull_request(tmp_path: Path) -> None:

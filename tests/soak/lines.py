@@ -6,7 +6,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +26,8 @@ from tests.world.slack import HOOK
 
 SECRET = "s3cret"
 LOOK_SECONDS = 0.3
+BLOCK = 40
+"""So many environments beside those in flight are watched at a time: a ping sweeps them all."""
 AGAIN = 0.3
 """So large a part of the alerts is followed by a second one of the same trouble."""
 
@@ -75,6 +77,9 @@ class Run:
     def __post_init__(self) -> None:
         self.chance = random.Random(f"{self.plan.seed}/lines")
         self.peace = threading.Event()
+        self._lock = threading.Lock()
+        self._under_way: set[int] = set()
+        self._watched_below = BLOCK
 
     def live(self) -> None:
         """All lines, while blows fall."""
@@ -115,6 +120,7 @@ class Run:
         line, began = Line(self.town.sites[number]), time.monotonic()
         if began > self.plan.until:
             return line
+        self._watch(number)
         try:
             for reached in self._steps(line, began + self.plan.patience):
                 line.reached, line.seconds = reached, time.monotonic() - began
@@ -122,7 +128,20 @@ class Run:
             line.trouble, line.seconds = str(error), time.monotonic() - began
         except Exception as error:
             line.trouble = f"{type(error).__name__}: {error}"
+        with self._lock:
+            self._under_way.discard(number)
         return line
+
+    def _watch(self, number: int) -> None:
+        """The installation watches the line's environment; with the first of a block it is set up for that anew."""
+        with self._lock:
+            self._under_way.add(number)
+            if number >= self._watched_below:
+                self._watched_below = number + BLOCK
+                # Those that begin at the same time may come here a little later.
+                block = range(number - self.plan.in_flight, min(self._watched_below, self.plan.lines))
+                numbers = {*self._under_way, *(one for one in block if one >= 0)}
+                self.fleet.restart(TRACKWALKER_WATCH=watched(self.town, numbers))
 
     def _steps(self, line: Line, deadline: float) -> Iterator[str]:
         town, chance = self.town, random.Random(f"{self.plan.seed}/{line.site.number}")
@@ -195,6 +214,12 @@ def _alert(site: Site) -> dict[str, object]:
     }
 
 
+def watched(town: Town, numbers: Iterable[int]) -> str:
+    """The setting that has these lines' environments watched."""
+    worlds = [town.sites[number].railway.world for number in sorted(numbers)]
+    return ",".join(f"{one.project_id}/{one.environment_id}" for one in worlds)
+
+
 # ---- the whole -----------------------------------------------------------------------------------
 
 
@@ -210,11 +235,8 @@ def running(plan: Plan, folder: Path, say: Callable[[str], None] = lambda _text:
         options = {"headerTimeout": 10_000, "chunkTimeout": 10_000}
         config = {"provider": provider(model, "standin-key", **options)}
         (folder / "opencode.json").write_text(json.dumps(config))
-        watch = ",".join(
-            f"{one.railway.world.project_id}/{one.railway.world.environment_id}" for one in town.sites
-        )
         environment = {
-            "TRACKWALKER_SECRET": SECRET, "TRACKWALKER_WATCH": watch, "TRACKWALKER_PING_MINUTES": "5",
+            "TRACKWALKER_SECRET": SECRET, "TRACKWALKER_WATCH": watched(town, range(min(plan.lines, BLOCK))), "TRACKWALKER_PING_MINUTES": "5",
             "TRACKWALKER_WATCH_MINUTES": "0.1", "TRACKWALKER_FIRST_WORD_SECONDS": "6",
             "TRACKWALKER_DAILY_RUNS": "100000", "TRACKWALKER_DAILY_COST_USD": "100000", "TRACKWALKER_MENDS": "2",
             "TRACKWALKER_MODEL": MODEL, "OPENCODE_CONFIG": str(folder / "opencode.json"),
