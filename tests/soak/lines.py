@@ -235,8 +235,9 @@ def running(plan: Plan, folder: Path, say: Callable[[str], None] = lambda _text:
         options = {"headerTimeout": 10_000, "chunkTimeout": 10_000}
         config = {"provider": provider(model, "standin-key", **options)}
         (folder / "opencode.json").write_text(json.dumps(config))
+        watch = watched(town, range(min(plan.lines, BLOCK)))
         environment = {
-            "TRACKWALKER_SECRET": SECRET, "TRACKWALKER_WATCH": watched(town, range(min(plan.lines, BLOCK))), "TRACKWALKER_PING_MINUTES": "5",
+            "TRACKWALKER_SECRET": SECRET, "TRACKWALKER_WATCH": watch, "TRACKWALKER_PING_MINUTES": "5",
             "TRACKWALKER_WATCH_MINUTES": "0.1", "TRACKWALKER_FIRST_WORD_SECONDS": "6",
             "TRACKWALKER_DAILY_RUNS": "100000", "TRACKWALKER_DAILY_COST_USD": "100000", "TRACKWALKER_MENDS": "2",
             "TRACKWALKER_MODEL": MODEL, "OPENCODE_CONFIG": str(folder / "opencode.json"),
