@@ -105,6 +105,27 @@ def test_the_merged_pull_request_is_watched_until_it_is_seen_to_hold(proposed: L
     assert proposed.store.hlen(OPEN) == 0
 
 
+@pytest.mark.parametrize(
+    ("comes_back", "sentence"), [(True, "it held"), (False, "could not be measured again")]
+)
+def test_a_measurement_that_cannot_be_had_for_a_moment_is_waited_for(
+    proposed: Line, *, comes_back: bool, sentence: str
+) -> None:
+    key = proposed.incidents()[0]
+    proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number))
+    proposed.railway.broken["metrics"] = "Problem processing request"
+    proposed.drive(lambda: int(proposed.journal.fields(key).get("tries", 0)) > 0)
+    if comes_back:
+        proposed.railway.broken.clear()
+
+    proposed.drive(lambda: proposed.watched() is not None)
+    proposed.railway.broken.clear()
+
+    watched = proposed.watched()
+    assert watched is not None
+    assert watched.sentence.startswith(sentence)
+
+
 @pytest.mark.parametrize("kind", ["429", "503", "drop", "hang"])
 def test_every_outside_thing_may_fail_once_and_nothing_is_done_twice(sick: Line, kind: Kind) -> None:
     for path in ("graphql",):
