@@ -70,6 +70,8 @@ QUIET_SECONDS = 2 * 86_400
 """How long a ping's sweep is kept that found nothing to open: a survey is some 20 KB, and there are 144 a day."""
 BUSY_THREADS = 6
 """Of a worker's eight threads (Procfile): two are left for words, whatever the others hang on."""
+INSIST_TRIES = 5
+"""So often, within about a minute, facts that cannot be read now are waited for: a round goes by what it has read."""
 PLACE_SECONDS = 2.0
 """So soon a journal is woken again that found no place."""
 FULL_SECONDS = 5.0
@@ -232,6 +234,7 @@ def enrich(services: Services, claim: Claim) -> None:
         return enrichment.read_evidence(
             incident, railway=services.railway, github=services.github,
             repositories=services.repositories, status_pages=services.settings.status_pages,
+            insist=claim.tries < INSIST_TRIES,
         )  # fmt: skip
 
     evidence = claim.step("evidence", Evidence, read)
