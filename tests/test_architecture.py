@@ -15,18 +15,18 @@ LAYERS = [
     {
         "settings", "logs", "journal", "intake", "due", "broker", "store", "embedded", "brakes", "allowance",
         "railway", "github", "slack", "statuspages", "repository", "opencode", "opencode_config", "opencode_server",
-        "budget", "closings", "pings", "retries", "umbrella", "mend.wall", "mend.launcher", "find",
+        "budget", "closings", "deadline", "pings", "retries", "umbrella", "mend.wall", "mend.launcher", "find",
     },
     {
         "survey", "analysis", "opening", "enrichment", "diagnosis", "planning", "proposing", "telling",
-        "watching", "mend", "past", "backfill",
+        "watching", "mend", "past", "backfill", "missed",
     },
     {"actors", "listing", "showing", "steering", "replay", "looking", "lookback", "windows", "supervise"},
     {"main", "__main__"},
 ]  # fmt: skip
 PUBLIC_FACE = {
     "intake", "journal", "slack", "settings", "logs", "models", "errors", "redaction", "broker", "store",
-    "allowance",
+    "allowance", "deadline",
 }  # fmt: skip
 
 

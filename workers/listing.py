@@ -231,7 +231,7 @@ def _mend_one(journal: Journal, key: str, fields: dict[str, bytes]) -> str:
     proved = unpack(fields.get("r:certificate"), Certificate)
     # A patch that was proved and only not proposed is kept.
     kept = proved is not None and proved.decision in ("ready", "draft")
-    stale = [] if kept else ["r:plan", "r:base", "r:fix", "r:certificate"]
+    stale = [] if kept else ["r:plan", "r:base", "r:runner_hint", "r:fix", "r:certificate"]
     answer = journal.script(scripts.MEND, [key, DUE], *stale)
     said = {1: f"{short}: sent to planning", 2: f"{short}: somebody works on it at this moment, try again"}
     return said.get(answer, "")

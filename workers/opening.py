@@ -9,7 +9,7 @@ from workers import scripts, umbrella
 from workers.analysis import Trouble, causes
 from workers.analysis.causes import FELT
 from workers.intake import tells_trouble
-from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, pack, unpack
+from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, pack
 from workers.models import Alert, Finding, Incident, Severity, Survey, digest
 from workers.watching import CLEAN_SWEEPS
 
@@ -18,6 +18,8 @@ LOOK_AGAIN_SECONDS = 300.0
 """An alert whose service looks healthy is looked at once more after this."""
 NEWEST = ("findings", "symptoms", "service", "window", "not_seen")
 """What a round that has not begun takes over from a later sweep."""
+MOST_ALERTS = 200
+"""Of different ones on one sweep, as a claim reads them all: more of them wait for the next sweep."""
 MOST_SYMPTOMS = 20
 """Findings of others that an incident keeps; more of them say nothing new about its cause."""
 
@@ -56,9 +58,21 @@ def open_incidents(
     return held
 
 
+def tells(alert: Alert) -> str:
+    """What an alert tells: one answer is enough for all that tell the same and are looked for by the same sweep.
+
+    A second look answers the one alert that it is for. A text is about what it names, so another text is another one.
+    """
+    if alert.id.endswith(AGAIN):
+        return alert.id
+    text = alert.said if alert.source == "slack" else ""
+    trouble = "trouble" if tells_trouble(alert) else ""
+    return digest(alert.source, trouble, alert.service_id or "", alert.service_name or "", text)
+
+
 def alerts_of(sweep: Claim) -> list[Alert]:
     """The alerts that a sweep looks for."""
-    stored = [unpack(value, Alert) for name, value in sweep.fields.items() if name.startswith("a:")]
+    stored = [sweep.read(value, Alert) for name, value in sweep.fields.items() if name.startswith("a:")]
     return [alert for alert in stored if alert is not None]
 
 
@@ -206,10 +220,19 @@ def _nothing(journal: Journal, survey: Survey, alert: Alert) -> None:
     text = f"looked over {survey.window.minutes:g} minutes: nothing above the line"
     if survey.not_seen:
         text += f" (not seen: {'; '.join(survey.not_seen[:3])})"
-    if not journal.raise_wanted(tell, note=text):
+    if _answered_lately(journal, survey, alert):
+        journal.raise_wanted(tell, dropped="Nothing above the line, as answered a few minutes ago.")
+    elif not journal.raise_wanted(tell, note=text):
         fields = ["stage", "tell", "r:alert", pack(alert, Alert), "note", text]
         journal.script(scripts.OPEN, [tell, DUE], 0, *fields)
     again = alert.model_copy(update={"id": alert.id + AGAIN})
     fields = ["stage", "intake", "r:alert", pack(again, Alert)]
     key = f"{PREFIX}alert:{again.id}"
     journal.script(scripts.OPEN, [key, DUE], int(LOOK_AGAIN_SECONDS * 1000), *fields)
+
+
+def _answered_lately(journal: Journal, survey: Survey, alert: Alert) -> bool:
+    """Whether another alert that tells the same heard already, since the last second look, that there is nothing."""
+    key = f"{PREFIX}nothing:{digest(survey.environment_id, tells(alert))}"
+    ours = journal.ask("set", key, alert.id, int(LOOK_AGAIN_SECONDS), None, True)
+    return not ours and journal.ask("get", key) != alert.id.encode()

@@ -62,7 +62,7 @@ if tonumber(ARGV[4])>0 then
   redis.call('HSET',KEYS[5],'stage','pings','last',now)
   redis.call('HSETNX',KEYS[5],'opened',now)
   redis.call('HINCRBY',KEYS[5],'wanted',1)
-  redis.call('HDEL',KEYS[5],'ended')
+  redis.call('HDEL',KEYS[5],'ended','apart')
   redis.call('PERSIST',KEYS[5])
   local at=now+tonumber(ARGV[4])
   if redis.call('HGET',KEYS[5],'told')=='1' then at=now end
@@ -75,7 +75,7 @@ if ARGV[5]~='' then
 end
 if tonumber(ARGV[1])>0 then
   local known=redis.call('GET',KEYS[4])
-  if known then redis.call('HINCRBY',known,'firings',1) return known end
+  if known and redis.call('EXISTS',known)==1 then redis.call('HINCRBY',known,'firings',1) return known end
   redis.call('SET',KEYS[4],KEYS[1],'EX',ARGV[1])
 end
 redis.call('HSET',KEYS[1],'opened',now,'stage','intake','r:alert',ARGV[2])
@@ -91,8 +91,11 @@ return KEYS[1]
 ATTACH = (
     _NOW
     + """
--- KEYS gate, due, alert. ARGV environment, alert id, environment json, alert json, ttl_ms.
--- Puts the alert on the one sweep of its environment that nobody has claimed yet, made here if there is none.
+-- KEYS gate, due, alert, its tell. ARGV environment, alert id, environment json, alert json, ttl_ms, what it tells,
+-- the most fields that a sweep may have.
+-- Puts the alert on the one sweep of its environment that nobody has claimed yet, made here if there is none. Where
+-- one that tells the same stands on it already, that one's answer is this one's too, unless its own words have begun.
+-- '' when the sweep is full.
 local sweep=redis.call('HGET',KEYS[1],'open')
 if not sweep or redis.call('EXISTS',sweep)==0 or redis.call('HEXISTS',sweep,'ended')==1 then
   -- The gate may have been forgotten before the sweeps that it counted.
@@ -101,7 +104,20 @@ if not sweep or redis.call('EXISTS',sweep)==0 or redis.call('HEXISTS',sweep,'end
   redis.call('PEXPIRE',KEYS[1],ARGV[5])
   redis.call('HSET',sweep,'opened',now,'stage','survey','r:environment',ARGV[3])
 end
-redis.call('HSET',sweep,'a:'..ARGV[2],ARGV[4])
+local same=ARGV[6] and redis.call('HGET',sweep,'same:'..ARGV[6])
+if same and same~=ARGV[2] and redis.call('HEXISTS',KEYS[4],'fence')==0 then
+  local other=string.sub(KEYS[3],1,#KEYS[3]-#ARGV[2])..same
+  if redis.call('HSETNX',KEYS[3],'same',same)==1 and redis.call('EXISTS',other)==1 then
+    redis.call('HINCRBY',other,'firings',1)
+  end
+  redis.call('DEL',KEYS[4])
+  redis.call('ZREM',KEYS[2],KEYS[4])
+elseif ARGV[7] and redis.call('HLEN',sweep)>=tonumber(ARGV[7]) and redis.call('HEXISTS',sweep,'a:'..ARGV[2])==0 then
+  return ''
+else
+  redis.call('HSET',sweep,'a:'..ARGV[2],ARGV[4])
+  if ARGV[6] then redis.call('HSET',sweep,'same:'..ARGV[6],ARGV[2]) end
+end
 redis.call('ZADD',KEYS[2],now,sweep)
 redis.call('HSET',KEYS[3],'sweep',sweep)
 return sweep
@@ -175,19 +191,21 @@ HAND_ON = (
     + _RAISE
     + _OURS
     + """
--- KEYS journal, due, tell or ''. ARGV fence, token, stage, after_ms, blocked (1: nobody before), reason, failed.
-redis.call('HDEL',KEYS[1],'lease')
+-- KEYS journal, due, tell or ''. ARGV fence, token, stage, after_ms, blocked (1: nobody before), reason, failed
+-- (0: there was progress, 2: neither, the worker was ended).
+redis.call('HDEL',KEYS[1],'lease','not_before')
 local at=now+tonumber(ARGV[4])
 if ARGV[5]=='1' then redis.call('HSET',KEYS[1],'not_before',at)
 else
   local asked=redis.call('HMGET',KEYS[1],'wanted','noted')
   if tonumber(asked[1] or 0)>tonumber(asked[2] or 0) then at=now end
 end
-redis.call('HSET',KEYS[1],'stage',ARGV[3],'reason',ARGV[6],'deaths',0)
+redis.call('HSET',KEYS[1],'stage',ARGV[3],'reason',ARGV[6])
+if ARGV[7]~='2' then redis.call('HSET',KEYS[1],'deaths',0) end
 if ARGV[7]=='1' then
   redis.call('HINCRBY',KEYS[1],'tries',1)
   redis.call('HSETNX',KEYS[1],'failing',now)
-else
+elseif ARGV[7]=='0' then
   redis.call('HSET',KEYS[1],'tries',0)
   redis.call('HDEL',KEYS[1],'failing')
 end
@@ -279,10 +297,13 @@ OPEN_INCIDENT = (
 -- KEYS open, due, journal, tell. ARGV fingerprint, incident json, first_word_ms, seen json, forwarded (1: the first
 -- word is said already), sweep (counted once), umbrella that speaks for it or '', then tells to adopt ...
 -- Answers the journal that holds the trouble of this cause: a new one, or the open one, which is joined.
--- An adopted tell (of an alert that named the service) says no more; its first word becomes the incident's.
+-- An adopted tell (of an alert that named the service) says no more; its first word becomes the incident's, which
+-- notes whose it may be: as long as it has none, and not of more than one full sweep's alerts.
 local function adopt(telling, other)
   if redis.call('EXISTS',other)==0 then return end
-  redis.call('HSET',telling,'adopt:'..other,now)
+  if redis.call('HEXISTS',telling,'r:first')==0 and redis.call('HLEN',telling)<300 then
+    redis.call('HSET',telling,'adopt:'..other,now)
+  end
   if redis.call('HEXISTS',other,'ended')==1 then return end
   redis.call('HSET',other,'joined',telling)
   raise(other,KEYS[2])

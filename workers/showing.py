@@ -6,14 +6,13 @@ Everything in it may have been written by others: each line is cleaned, and `--j
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from workers.find import find
 from workers.github import RemoteRepository
-from workers.journal import DUE, PREFIX, VERSION, Journal, unpack
+from workers.journal import DUE, PREFIX, Journal, plain, unpack
 from workers.listing import clean, moment, span, text
 from workers.models import (
     Alert,
@@ -95,7 +94,13 @@ def _state(journal: Journal, key: str, fields: Fields, now: datetime) -> list[st
         stands = f"stands at {text(fields, 'stage')}, due {f'in {span(wait)}' if wait > 0 else 'now'}"
     lines = [f"  {stands}"]
     for field in sorted(fields):
-        if field.startswith(("r:", "a:", "m:")) or field in (*HIDDEN, "stage", "lease", "ended", "outcome"):
+        if field.startswith(("r:", "a:", "m:", "same:", "began:")) or field in (
+            *HIDDEN,
+            "stage",
+            "lease",
+            "ended",
+            "outcome",
+        ):
             continue
         value = text(fields, field)
         if value and not (field in ("deaths", "tries", "clean") and value == "0"):
@@ -263,9 +268,9 @@ RECORDS: dict[str, tuple[Any, Words]] = {
 
 
 def _plain(fields: Fields) -> dict[str, Any]:
-    plain = {name: redact(text(fields, name)) for name in fields if name[:2] not in ("r:", "a:")}
+    said = {name: redact(text(fields, name)) for name in fields if name[:2] not in ("r:", "a:")}
     return {
-        "fields": {name: value for name, value in plain.items() if name not in ("token", "run")},
+        "fields": {name: value for name, value in said.items() if name not in ("token", "run")},
         "records": {name[2:]: _json(blob) for name, blob in fields.items() if name.startswith("r:")},
         "alerts": {name[2:]: _json(blob) for name, blob in fields.items() if name.startswith("a:")},
     }
@@ -274,9 +279,8 @@ def _plain(fields: Fields) -> dict[str, Any]:
 def _json(blob: bytes) -> Any:
     """A record as plain values, None where it cannot be read."""
     try:
-        plain = zlib.decompress(blob[2:]) if blob[1:2] == b"z" else blob[2:]
-        return _redacted(json.loads(plain)) if blob[:1] == VERSION else None
-    except (ValueError, zlib.error):
+        return _redacted(json.loads(plain(blob) or b""))
+    except ValueError:
         return None
 
 

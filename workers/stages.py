@@ -18,7 +18,7 @@ MAKES: dict[str, tuple[str, ...]] = {
     "enrich": ("evidence",),
     "diagnose": ("verdict",),
     "plan": ("plan",),
-    "mend": ("base", "fix", "certificate"),
+    "mend": ("base", "runner_hint", "fix", "certificate"),
     "propose": ("would_propose", "outcome"),
     "watch": ("merged_at", "after", "watch"),
 }

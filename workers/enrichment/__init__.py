@@ -35,11 +35,12 @@ from workers.repository import Repositories
 
 def read_evidence(
     incident: Incident, *, railway: Railway, github: GitHub, repositories: Repositories,
-    status_pages: Mapping[str, str], http: httpx.Client | None = None,
+    status_pages: Mapping[str, str], http: httpx.Client | None = None, insist: bool = False,
 ) -> Evidence:  # fmt: skip
     """What is known of the sick service, as numbered facts. What could not be read stands in `not_seen`.
 
-    Raises NotAvailable only when nothing at all could be read now.
+    Raises NotAvailable when nothing that the service said, or nothing at all, could be read now; with `insist`, when
+    any read was not available.
     """
     service = incident.service
     if service is None:
@@ -50,6 +51,9 @@ def read_evidence(
     said = deployment_records(reading, railway, incident, service, sick)
     built = build_records(reading, railway, incident, service)
     requests = failing_and_slow(reading, railway, incident, service)
+    if reading.away is not None and not reading.succeeded:
+        # Without what the service itself said, code and commits would be judged blindly.
+        raise reading.away
     suspect = find_suspect(incident, service)
     repository = repository_of(reading, github, repositories, service, sick)
     code = Code(suspect)
@@ -58,7 +62,7 @@ def read_evidence(
             reading, repositories, repository, incident, (*said, *built), requests, suspect, status_pages
         )
     upstreams = _upstreams(reading, (*said, *built), code.hosts, status_pages, http)
-    if reading.away is not None and not reading.succeeded:
+    if reading.away is not None and (insist or not reading.succeeded):
         raise reading.away
     return _assemble(incident, service, sick, reading, said, built, requests, code, upstreams, repository)
 

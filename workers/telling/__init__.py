@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from workers import brakes
 from workers.errors import NotAvailable
-from workers.journal import PREFIX, Claim, Journal, unpack
+from workers.journal import PREFIX, Claim, Journal
 from workers.models import Alert, Finding, Incident, Outcome, Posted, Verdict, Watch
 from workers.slack import Slack, escape
 from workers.telling import umbrellas
@@ -54,7 +54,7 @@ def _tell_alert(claim: Claim, journal: Journal, slack: Slack | None, *, now: dat
     joined, over = claim.text("joined"), claim.text("dropped")
     if joined:
         theirs = journal.fields(joined)
-        taken = unpack(theirs.get("r:first"), Posted)
+        taken = claim.read(theirs.get("r:first"), Posted)
         if first is not None and taken is None and theirs and "ended" not in theirs:
             claim.hand_on("tell", after=JOINED_SECONDS)
             return
@@ -104,7 +104,7 @@ def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: 
     claim.brake = lambda: brakes.check(journal, sick, now.timestamp())
     claim.brake()
     first = claim.get("first", Posted) or _adopt(claim, journal, now)
-    told = _told(incident, fields, journal)
+    told = _told(claim, incident, fields, journal)
     since = incident.opened_at
     forwarded, spoken = bool(claim.text("forwarded")), _spoken(claim)
     # Of a symptom that nobody heard of yet, its cause's incident tells.
@@ -154,19 +154,19 @@ def _spoken(claim: Claim) -> Posted | None:
     return min(said, key=lambda one: one.ts, default=None)
 
 
-def _told(incident: Incident, fields: dict[str, bytes], journal: Journal) -> Told:
+def _told(claim: Claim, incident: Incident, fields: dict[str, bytes], journal: Journal) -> Told:
     """The texts of an incident by its journal, with the newest of what was seen of it and of its symptoms."""
     newest = {"r:seen": "findings", "r:suffering": "symptoms"}
-    found = {name: unpack(fields.get(field), list[Finding]) for field, name in newest.items()}
+    found = {name: claim.read(fields.get(field), list[Finding]) for field, name in newest.items()}
     update = {
         name: tuple(value) for name, value in found.items() if value or (name == "symptoms" and value == [])
     }
     holder = fields.get("joined", b"").decode()
     return render(
         incident.model_copy(update=update),
-        unpack(fields.get("r:verdict"), Verdict),
-        unpack(fields.get("r:cancelled"), Outcome) or unpack(fields.get("r:outcome"), Outcome),
-        unpack(fields.get("r:watch"), Watch),
+        claim.read(fields.get("r:verdict"), Verdict),
+        claim.read(fields.get("r:cancelled"), Outcome) or claim.read(fields.get("r:outcome"), Outcome),
+        claim.read(fields.get("r:watch"), Watch),
         fields.get("reason", b"").decode(),
         int(fields.get("firings", b"1")),
         _where(holder, journal) if holder else "",
@@ -188,7 +188,7 @@ def _adopt(claim: Claim, journal: Journal, now: datetime) -> Posted | None:
         if not name.startswith("adopt:"):
             continue
         other = journal.fields(name.removeprefix("adopt:"))
-        posted = unpack(other.get("r:first"), Posted)
+        posted = claim.read(other.get("r:first"), Posted)
         if posted is not None:
             return claim.keep("first", Posted, posted)
         if other and "ended" not in other and now.timestamp() - int(since) / 1000 < ADOPTION_SECONDS:
