@@ -279,6 +279,12 @@ def test_a_journal_is_found_by_its_id_a_beginning_or_a_part_of_it(
     assert shown(journal, name).startswith(ID)
 
 
+def test_a_beginning_goes_before_a_part(journal: Journal, told: str) -> None:
+    journal.client.hset(f"{PREFIX}incident:xabc:1", "stage", "watch")
+
+    assert shown(journal, "abc").startswith(ID)
+
+
 def test_a_name_that_means_several_lists_them(journal: Journal, told: str) -> None:
     for number in range(10):
         journal.client.hset(f"{PREFIX}incident:abc:20261124T00{number:02}", "stage", "watch")

@@ -13,7 +13,8 @@ Reading order:
   railway/ github/ slack statuspages repository/     one client per outside thing
   allowance     how many requests Railway still grants, and how far apart the pings are for it
   looking windows lookback/     one look, somebody's window judged, days gone by: told to nobody, nothing stored
-  settings logs errors store embedded supervise brakes budget closings listing     what all share, and the commands
+  settings logs errors store embedded supervise brakes budget closings     what all share
+  listing showing steering replay     what a person sees of it, ends, has tried again, has judged again; stages find
 
 Railway, in the order of a sweep: railway/documents (all that is asked), together and transport (few requests, limits,
 refusals), shape, activity, edge, events (the parts of a survey), calls (who calls whom), wire and series (answers as

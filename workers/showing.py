@@ -104,7 +104,7 @@ def _state(journal: Journal, key: str, fields: Fields, now: datetime) -> list[st
             continue
         value = text(fields, field)
         if value and not (field in ("deaths", "tries", "clean") and value == "0"):
-            lines.append(f"  {field}: {_moment(value) if field in TIMES else value.removeprefix(PREFIX)}")
+            lines.append(f"  {field}: {_moment(value) if field in TIMES else value.replace(PREFIX, '')}")
     return lines
 
 
@@ -121,7 +121,8 @@ def _posts(tell: Fields) -> list[str]:
     """What stands in Slack of it, and whose first words it took over."""
     lines = []
     for field in sorted(tell):
-        posted = unpack(tell[field], Posted) if field.startswith("r:") else None
+        ours = field.startswith("r:") and field not in ("r:incident", "r:alert")
+        posted = unpack(tell[field], Posted) if ours else None
         if posted is not None:
             where = f"{posted.channel} {posted.ts}".strip() or "(no place is known of it)"
             lines.append(f"said: {field.removeprefix('r:')}: {where}")
