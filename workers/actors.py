@@ -51,6 +51,7 @@ from workers.models import (
     Lane,
     Outcome,
     PullRequest,
+    Severity,
     Spent,
     Survey,
     Verdict,
@@ -207,8 +208,9 @@ def judge(services: Services, claim: Claim) -> None:
         claim, services.journal, seen, findings,
         opened_at=opened_at, first_word_seconds=services.settings.first_word_seconds,
     )  # fmt: skip
+    sick = {one.service_id for one in findings if one.severity is not Severity.NOTICE}
     missed.look(
-        services.journal, seen, at=opened_at, own_service=services.settings.railway_service_id,
+        services.journal, seen, sick, at=opened_at, own_service=services.settings.railway_service_id,
         first_word_seconds=services.settings.first_word_seconds,
     )  # fmt: skip
     log.info("judged", extra={"investigation": claim.id, "findings": len(findings), "incidents": held})
