@@ -30,7 +30,8 @@ BUSY = (408, 409, 425, 429)
 
 def install(place: Path) -> Path:
     """This file as an executable program at `place`."""
-    place.write_text(f"#!{sys.executable} -IS\n{Path(__file__).read_text()}")
+    interpreter = Path(sys.executable).resolve()  # one that the wall shows
+    place.write_text(f"#!{interpreter} -IS\n{Path(__file__).read_text()}")
     place.chmod(0o755)
     return place
 
