@@ -346,6 +346,11 @@ def _ask(
             agent, role, clone, prompt, run_folder=run_folder, retort=retort, alive=claim.alive,
             on_start=lambda process: claim.guard(lambda: kill(process)), on_spent=spend,
         )  # fmt: skip
+    except NotAvailable:
+        if not any(one.tokens for one in used):
+            # The model never answered: no run was begun, and an outage of hours does not use up the day's.
+            claim.mark(**{f"began:{role}": ""})
+        raise
     finally:
         shutil.rmtree(run_folder, ignore_errors=True)
         if used:
