@@ -154,15 +154,9 @@ def _attach(journal: Journal, claim: Claim, alert: Alert, environment: Environme
     name = environment.environment_id
     keys = [f"{PREFIX}sweeps:{name}", DUE, claim.key, f"{PREFIX}tell:alert:{alert.id}"]
     records = [pack(environment, Environment), pack(alert, Alert)]
-    arguments = [
-        f"{PREFIX}sweep:{name}",
-        alert.id,
-        *records,
-        TTL_SECONDS * 1000,
-        told,
-        2 * opening.MOST_ALERTS,
-    ]
-    return bool(journal.script(scripts.ATTACH, keys, *arguments))
+    # Each that stands on a sweep for itself takes two fields of it.
+    limits = [TTL_SECONDS * 1000, told, 2 * opening.MOST_ALERTS]
+    return bool(journal.script(scripts.ATTACH, keys, f"{PREFIX}sweep:{name}", alert.id, *records, *limits))
 
 
 def look_at(services: Services, claim: Claim) -> None:
