@@ -414,6 +414,8 @@ def _attempt(services: Services, claim: Claim) -> None:
     except Exception:
         # A bug counts as a death: the lease runs out, another attempt follows, a few deaths end the round.
         log.exception("a stage broke", extra={"investigation": claim.id, "stage": claim.stage})
+        if services.journal.stopping.is_set():
+            claim.give_back()
 
 
 def _failed(services: Services, claim: Claim, error: TrackwalkerError) -> None:
