@@ -15,7 +15,7 @@ LAYERS = [
     {
         "settings", "logs", "journal", "intake", "due", "broker", "store", "embedded", "brakes", "allowance",
         "railway", "github", "slack", "statuspages", "repository", "opencode", "opencode_config", "opencode_server",
-        "budget", "closings", "pings", "retries", "mend.wall", "mend.launcher",
+        "budget", "closings", "heartbeat", "pings", "retries", "mend.wall", "mend.launcher",
     },
     {
         "survey", "analysis", "opening", "enrichment", "diagnosis", "planning", "proposing", "telling",
