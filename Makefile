@@ -12,17 +12,18 @@ COMPILE = .tools/uv/bin/uv pip compile --quiet --no-config --universal --python-
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint up soak contract bench bench-window bench-week lock clean
+.PHONY: help setup demo test lint up soak contract bench bench-journal bench-window bench-week lock clean
 
 help:
 	@echo 'make setup     install everything into .venv and .tools; does nothing when nothing changed'
 	@echo 'make demo      the main job, start to finish, against stand-ins on this machine; SEED=n draws another'
 	@echo 'make up        run receiver, worker and clock'
-	@echo 'make test      ruff, mypy and all tests but the long ones'
+	@echo 'make test      ruff, mypy and all tests, a short soak among them'
 	@echo 'make lint      ruff and mypy only'
-	@echo 'make soak      the tests that take longer than five minutes'
+	@echo 'make soak      kill everything at random through full lines; LINES=200, SEED=n, WEBHOOK=1'
 	@echo 'make contract  check what we ask Railway against its schema (RAILWAY_SCHEMA=file)'
-	@echo 'make bench     measure the journal, the door, a sweep of a hundred services and the stored past'
+	@echo 'make bench     bench-journal, then a sweep of a hundred services and the stored past'
+	@echo 'make bench-journal  measure the journal, the door, a return to work and what is kept, beside references'
 	@echo 'make bench-window  score the detector on scenarios with ground truth; SEEDS=100:200 draws others'
 	@echo 'make bench-week    what a healthy week of twenty services would cost; SEED=n draws another'
 	@echo 'make lock      choose the newest versions anew and write the lock files'
@@ -49,10 +50,10 @@ lint: setup
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest -m 'not soak' -n 4 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 soak: setup
-	$(BIN)/python -m pytest -m soak -n 2
+	@$(BIN)/python -m tests.soak $(if $(LINES),--lines $(LINES)) $(if $(SEED),--seed $(SEED)) $(if $(WEBHOOK),--webhook)
 
 contract: setup
 	@if [ ! -f "$$RAILWAY_SCHEMA" ]; then \
@@ -61,10 +62,12 @@ contract: setup
 	@$(BIN)/python -m tests.contract
 	@$(BIN)/python -m tests.contract_github
 
-bench: setup
-	@$(BIN)/python -m tests.bench
+bench: bench-journal
 	@$(BIN)/python -m tests.bench.sweep
 	@$(BIN)/python -m tests.bench.past
+
+bench-journal: setup
+	@$(BIN)/python -m tests.bench.journal
 
 bench-window: setup
 	@$(BIN)/python -m tests.windows $(if $(SEEDS),--seeds $(SEEDS))

@@ -21,6 +21,7 @@ from workers import (
     backfill,
     brakes,
     budget,
+    deadline,
     diagnosis,
     enrichment,
     heartbeat,
@@ -33,6 +34,7 @@ from workers import (
     scripts,
     survey,
     telling,
+    umbrella,
     watching,
 )
 from workers.broker import STAGES
@@ -49,6 +51,7 @@ from workers.models import (
     Lane,
     Outcome,
     PullRequest,
+    Severity,
     Spent,
     Survey,
     Verdict,
@@ -60,6 +63,7 @@ from workers.railway import Railway
 from workers.repository import Repositories
 from workers.settings import Settings
 from workers.slack import Slack
+from workers.stages import MADE_BY
 
 REFUSED_WORDS_SECONDS = 300.0
 """So often it is looked whether a person has mended what Slack refused."""
@@ -67,10 +71,15 @@ QUIET_SECONDS = 2 * 86_400
 """How long a ping's sweep is kept that found nothing to open: a survey is some 20 KB, and there are 144 a day."""
 BUSY_THREADS = 6
 """Of a worker's eight threads (Procfile): two are left for words, whatever the others hang on."""
+INSIST_TRIES = 5
+"""So often, within about a minute, facts that cannot be read now are waited for: a round goes by what it has read."""
 PLACE_SECONDS = 2.0
 """So soon a journal is woken again that found no place."""
+FULL_SECONDS = 5.0
+"""So soon an alert asks again for whom the next sweep had no room."""
 DEADLINES = {"plan": 1800.0, "mend": 3600.0, "propose": 900.0}
-"""Seconds that a stage may take; 300 for all others."""
+"""Seconds that a stage may take, where not OTHERS_SECONDS."""
+OTHERS_SECONDS = 300.0
 
 log = logging.getLogger("trackwalker.line")
 
@@ -123,22 +132,37 @@ def _wake_soon(journal: Journal, key: str) -> None:
 
 
 def take_to_sweeps(services: Services, claim: Claim) -> None:
-    """An alert ends by standing on a sweep of each environment it can mean."""
+    """An alert ends by standing on a sweep of each environment it can mean, or by one that tells the same."""
     alert = claim.need("alert", Alert)
     watched = services.settings.environments or tuple(services.railway.environments())
     meant = [one for one in watched if alert.environment_id in (None, one.environment_id)]
     meant = [one for one in meant if alert.project_id in (None, one.project_id)]
-    for environment in meant:
-        gate = f"{PREFIX}sweeps:{environment.environment_id}"
-        prefix = f"{PREFIX}sweep:{environment.environment_id}"
-        records = [pack(environment, Environment), pack(alert, Alert)]
-        services.journal.script(
-            scripts.ATTACH, [gate, DUE, claim.key], prefix, alert.id, *records, 30 * 86_400_000
-        )
+    # Who is owed an answer by several environments has no like: it might stand on the sweep of one of them only.
+    told = alert.id if alert.source == "railway" and len(meant) > 1 else opening.tells(alert)
+    attached = [_attach(services.journal, claim, alert, one, told) for one in meant]
+    if not all(attached):
+        claim.hand_on("intake", after=FULL_SECONDS, reason="the next sweep is full")
+        return
     if not meant:
         services.journal.raise_wanted(f"{PREFIX}tell:alert:{alert.id}", dropped="not watched")
     claim.end("handed to a sweep" if meant else "not watched")
     log.info("alert taken", extra={"investigation": claim.id, "kind": alert.kind, "sweeps": len(meant)})
+
+
+def _attach(journal: Journal, claim: Claim, alert: Alert, environment: Environment, told: str) -> bool:
+    """Put the alert on the environment's next sweep; False when that is full."""
+    name = environment.environment_id
+    keys = [f"{PREFIX}sweeps:{name}", DUE, claim.key, f"{PREFIX}tell:alert:{alert.id}"]
+    records = [pack(environment, Environment), pack(alert, Alert)]
+    arguments = [
+        f"{PREFIX}sweep:{name}",
+        alert.id,
+        *records,
+        TTL_SECONDS * 1000,
+        told,
+        2 * opening.MOST_ALERTS,
+    ]
+    return bool(journal.script(scripts.ATTACH, keys, *arguments))
 
 
 def look_at(services: Services, claim: Claim) -> None:
@@ -149,7 +173,7 @@ def look_at(services: Services, claim: Claim) -> None:
         end = services.now()
         start = datetime.fromtimestamp(end.timestamp() - settings.window_minutes * 60, UTC)
         window = Window(start=start, end=end)
-        railway, made = services.railway.counted(), None
+        railway, made = services.railway.counted(OTHERS_SECONDS), None
         try:
             made = survey.survey(railway, environment, window, settings.step_seconds)
             return made
@@ -184,8 +208,9 @@ def judge(services: Services, claim: Claim) -> None:
         claim, services.journal, seen, findings,
         opened_at=opened_at, first_word_seconds=services.settings.first_word_seconds,
     )  # fmt: skip
+    sick = {one.service_id for one in findings if one.severity is not Severity.NOTICE}
     missed.look(
-        services.journal, seen, at=opened_at, own_service=services.settings.railway_service_id,
+        services.journal, seen, sick, at=opened_at, own_service=services.settings.railway_service_id,
         first_word_seconds=services.settings.first_word_seconds,
     )  # fmt: skip
     log.info("judged", extra={"investigation": claim.id, "findings": len(findings), "incidents": held})
@@ -211,6 +236,7 @@ def enrich(services: Services, claim: Claim) -> None:
         return enrichment.read_evidence(
             incident, railway=services.railway, github=services.github,
             repositories=services.repositories, status_pages=services.settings.status_pages,
+            insist=claim.tries < INSIST_TRIES,
         )  # fmt: skip
 
     evidence = claim.step("evidence", Evidence, read)
@@ -239,6 +265,9 @@ def diagnose(services: Services, claim: Claim) -> None:
 def plan(services: Services, claim: Claim) -> None:
     """The reading agent's plan."""
     if stands_aside(claim):
+        return
+    if umbrella.waits(claim) and "r:plan" not in claim.fields:
+        conclude(claim, waiting(claim))
         return
     hold(services, claim)
     outcome = mending.plan(claim, services.mender)
@@ -316,13 +345,6 @@ LINE: dict[str, Callable[[Services, Claim], None]] = {
 }
 
 
-MADE_BY = {
-    "survey": "survey", "evidence": "enrich", "verdict": "diagnose", "plan": "plan",
-    "fix": "mend", "certificate": "mend",
-}  # fmt: skip
-"""Record → the stage that makes it again where it cannot be read any more."""
-
-
 # ---- what every stage shares -----------------------------------------------------------------
 
 
@@ -337,6 +359,13 @@ def conclude(claim: Claim, outcome: Outcome) -> None:
     claim.keep("outcome", Outcome, outcome)
     log.info("concluded", extra={"investigation": claim.id, "kind": outcome.kind, "what": outcome.headline})
     claim.hand_on("watch", tell=tell_of(claim))
+
+
+def waiting(claim: Claim) -> Outcome:
+    """What is told of an incident under an umbrella that would be mended."""
+    told = telling.inconclusive(claim.need("verdict", Verdict), claim.need("evidence", Evidence))
+    ask = f"mending waits for a person: python -m workers mend {claim.id}"
+    return told.model_copy(update={"kind": "waiting", "lines": (*told.lines, ask)})
 
 
 def stands_aside(claim: Claim) -> bool:
@@ -368,7 +397,8 @@ def work(services: Services, stage: str, key: str) -> None:
     if journal.stopping.is_set():
         return
     try:
-        with journal.claimed(key, stage, deadline_seconds=DEADLINES.get(stage, 300.0)) as claim:
+        seconds = DEADLINES.get(stage, OTHERS_SECONDS)
+        with journal.claimed(key, stage, deadline_seconds=seconds) as claim, deadline.within(seconds):
             if claim is not None:
                 _attempt(services, claim)
     except (Superseded, NotAvailable) as error:
@@ -384,7 +414,7 @@ def _attempt(services: Services, claim: Claim) -> None:
     except TrackwalkerError as error:
         if services.journal.stopping.is_set():
             # Whatever went wrong now may come of our own killing.
-            claim.hand_on(claim.stage, reason="the worker was ended")
+            claim.give_back()
             return
         _failed(services, claim, error)
     except Exception:
@@ -402,7 +432,8 @@ def _failed(services: Services, claim: Claim, error: TrackwalkerError) -> None:
     elif isinstance(error, NotAvailable):
         _try_later(services, claim, error)
     elif isinstance(error, Unreadable) and error.name in MADE_BY and not claim.text(f"again:{error.name}"):
-        claim.mark(**{f"again:{error.name}": "1"})
+        # Emptied, so that it is not waited for a second time where a newer version left it.
+        claim.mark(**{f"again:{error.name}": "1", f"r:{error.name}": ""})
         claim.hand_on(MADE_BY[error.name], reason=f"{error.name} is made again")
     else:
         give_up(services, claim, str(error))

@@ -50,17 +50,20 @@ class Life(dramatiq.Middleware):
         log.info("worker ready")
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        self.journal.stop()
         for thread in self.threads:
             thread.ended.set()
+        self.journal.stop()
+        self.journal.hand_back()
 
 
 def _give_up() -> None:
-    """The store has been away too long: end, so that the supervisor starts afresh when it is back."""
-    log.error("the store stays away, the worker ends itself")
+    """The store has been away, or a stage has hung, too long: end, so that the supervisor starts afresh."""
+    log.error("the worker ends itself, to be started afresh")
     os.kill(os.getpid(), signal.SIGTERM)
     # A stage that hangs must not keep a worker alive that may not act any more.
-    threading.Timer(15, os._exit, args=(1,)).start()
+    timer = threading.Timer(15, os._exit, args=(1,))
+    timer.daemon = True
+    timer.start()
 
 
 def services(config: Settings, client: Any, folder: Path) -> actors.Services:

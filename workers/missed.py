@@ -6,7 +6,7 @@ Railway tries a webhook three times and stops for a day where they keep failing;
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from workers import scripts
@@ -36,9 +36,12 @@ log = logging.getLogger("trackwalker.missed")
 
 
 def look(
-    journal: Journal, survey: Survey, *, at: datetime, own_service: str | None, first_word_seconds: float
-) -> list[str]:
+    journal: Journal, survey: Survey, sick: Collection[str], *, at: datetime, own_service: str | None,
+    first_word_seconds: float,
+) -> list[str]:  # fmt: skip
     """Take in an alert for what the feed tells of and no webhook did; the ids under which they stand.
+
+    Not of a service that this sweep found `sick` (ids) by itself: its incident tells.
 
     The first sweep of an environment only marks where the next one begins. May be done twice: what was taken in
     counts as heard. Raises NotAvailable when the store is away; then the mark stays where it was.
@@ -57,6 +60,7 @@ def look(
             lambda _key: None, first_word_seconds=first_word_seconds,
         )
         for one in missed
+        if one.service_id not in sick
     ]  # fmt: skip
     for one in missed:
         facts = {"kind": one.kind, "service": one.service_id, "deployment": one.deployment_id}

@@ -575,7 +575,8 @@ class PullRequest(Noun):
 class Outcome(Noun):
     """How the active part of a round ended, as it is told: one headline, a few lines, and the link if there is one."""
 
-    kind: Literal["pull request", "told", "nothing proposed", "joined", "failed"]
+    kind: Literal["pull request", "told", "waiting", "nothing proposed", "joined", "failed", "cancelled"]
+    """`waiting`: it would be mended, as soon as a person asks for it."""
     headline: str
     lines: tuple[str, ...] = ()
     link: str | None = None
