@@ -325,6 +325,28 @@ def test_a_ping_finds_what_no_webhook_told_and_the_person_is_told_once(calm: Lin
     assert len(alerts(calm)) == 1
 
 
+def test_where_no_webhook_ever_came_it_is_asked_once_whether_they_are_set_up(calm: Line) -> None:
+    for minutes in (10, 7, 4):
+        calm.store.delete(heard_key("env-1"))
+        calm.store.hset(GATE, "seen", int(time.time() * 1000) - 1_800_000)
+        happens(calm, ago=minutes * 60)
+        ping(calm)
+        calm.drive(sweeps(calm, calm.sweeps_done() + 2))
+    calm.drive(lambda: calm.store.hexists(f"{PREFIX}tell:trouble:webhooks:env-1", "ended"))
+
+    assert len([text for text in told(calm) if "is /hooks/railway set up" in text]) == 1
+
+
+def test_where_webhooks_come_nobody_is_asked_whether_they_are_set_up(calm: Line) -> None:
+    calm.alert(kind="deployment.deployed")
+    happens(calm)
+    ping(calm)
+
+    calm.drive(lambda: alerts(calm) and not [key for key in calm.due() if "ping" not in key])
+
+    assert not [text for text in told(calm) if "is /hooks/railway set up" in text]
+
+
 def test_it_costs_no_request_to_look(calm: Line) -> None:
     before = len(calm.railway.operations)
     ping(calm)
@@ -371,6 +393,7 @@ def test_a_webhook_that_comes_after_the_sweep_saw_its_trouble_opens_no_second_in
 ) -> None:
     with line(store, store_url, tmp_path, TRACKWALKER_MODE="report") as sick:
         sick.store.hset(GATE, "seen", int(time.time() * 1000) - 1_800_000)
+        sick.alert(kind="deployment.deployed")
         happens(sick)
         ping(sick)
         sick.drive(sick.outcome_is_told)

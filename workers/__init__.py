@@ -6,7 +6,7 @@ Reading order:
   journal    who may work on what (claim), what was found out (step), what was done (effect); scripts holds its Lua
   intake due broker     how an alert comes in, what is for later, who wakes whom
   survey analysis/ opening umbrella     one look at an environment, what is sick in it, which incident that is
-  missed pings     webhooks that did not come, pings that stay away
+  missed pings heartbeat     webhooks that did not come, pings that stay away, and who outside hears that we live
   past backfill/     each service's earlier windows, against which it is judged, and where they come from at first
   enrichment/ diagnosis/     the facts about one sick service, and which lane its trouble is in
   planning mend/ opencode     the agent: what it is told, what it answers, what it changed, what was proved of it

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dramatiq
-import httpx
 from dramatiq.brokers.redis import RedisBroker
 
 from workers import (
@@ -25,6 +24,7 @@ from workers import (
     deadline,
     diagnosis,
     enrichment,
+    heartbeat,
     missed,
     opening,
     past,
@@ -213,8 +213,8 @@ def judge(services: Services, claim: Claim) -> None:
         f"{len(findings)} findings" if findings else "nothing above the line",
         keep_seconds=TTL_SECONDS if held or asked != {"ping"} else QUIET_SECONDS,
     )
-    if "ping" in asked:
-        _heartbeat(services)
+    if "ping" in asked and services.settings.heartbeat_url:
+        heartbeat.beat(services.settings.heartbeat_url)
 
 
 def enrich(services: Services, claim: Claim) -> None:
@@ -488,14 +488,3 @@ def _tell_trouble(services: Services, note: str) -> None:
     """Trouble of our own that no alert or incident is told of; the same once a day."""
     key = f"{PREFIX}tell:trouble:{digest(note, f'{services.now():%Y%m%d}')}"
     services.journal.script(scripts.OPEN, [key, DUE], 0, "stage", "tell", "note", note)
-
-
-def _heartbeat(services: Services) -> None:
-    """Tell an outside dead man's switch that a ping was looked into to its end."""
-    url = services.settings.heartbeat_url
-    if url:
-        try:
-            with deadline.within(10), deadline.client() as client:
-                client.get(url.get_secret_value())
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            log.warning("TRACKWALKER_HEARTBEAT_URL does not answer", extra={"error": type(error).__name__})

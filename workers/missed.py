@@ -9,8 +9,9 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
+from workers import scripts
 from workers.intake import Fold, heard_key, take_in
-from workers.journal import PREFIX, Journal
+from workers.journal import DUE, PREFIX, Journal
 from workers.models import Alert, Reported, Survey, digest
 
 GRACE = timedelta(minutes=3)
@@ -49,8 +50,10 @@ def look(
     seen = journal.ask("hget", gate, "seen")
     missed: list[Reported] = []
     if seen is not None:
-        since = datetime.fromtimestamp(int(seen) / 1000, UTC)
-        missed = find(survey, since, _heard(journal, survey), own_service)
+        since, heard = datetime.fromtimestamp(int(seen) / 1000, UTC), _heard(journal, survey)
+        missed = find(survey, since, heard, own_service)
+        if missed and not heard:
+            _tell_of_silence(journal, survey)
     taken = [
         take_in(
             alert(survey, one, at), Fold(key=_id(survey, one), seconds=FOLD_SECONDS), journal,
@@ -65,6 +68,16 @@ def look(
     if seen is None or survey.feed_read:
         journal.script(MARK, [gate], int(survey.window.end.timestamp() * 1000), MARK_TTL_MS)
     return taken
+
+
+def _tell_of_silence(journal: Journal, survey: Survey) -> None:
+    """Where no webhook was heard for days, somebody may have forgotten to set them up: told once in weeks."""
+    note = (
+        f"Railway's feed tells of trouble in {survey.environment_name}, but none of its webhooks arrived. "
+        "Pings find it later than webhooks would: is /hooks/railway set up in the project's settings?"
+    )
+    key = f"{PREFIX}tell:trouble:webhooks:{survey.environment_id}"
+    journal.script(scripts.OPEN, [key, DUE], 0, "stage", "tell", "note", note)
 
 
 def find(
