@@ -53,6 +53,9 @@ class Mender:
     repositories: Repositories
     journal: Journal
     folder: Path
+    ask: Callable[..., opencode.Answer] = opencode.ask
+    certify: Callable[..., Certificate] = proof.certify
+    """One run of the agent, and of the proof: what takes minutes and another program."""
 
     @cached_property
     def project(self) -> Path:
@@ -280,7 +283,7 @@ def _write(claim: Claim, mender: Mender, repository: Repository, made: Plan, bas
 
 
 def _certify(claim: Claim, mender: Mender, repository: Repository, made: Plan, fix: Fix) -> Certificate:
-    return proof.certify(
+    return mender.certify(
         fix, made, claim.need("verdict", Verdict), repository,
         service=claim.need("incident", Incident).cause.name, repositories=mender.repositories,
         wall=mender.wall, on_start=lambda process: claim.guard(lambda: kill(process)), alive=claim.alive,
@@ -342,7 +345,7 @@ def _ask(
     run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     agent = replace(mender.agent, cost_limit_usd=left, deadline_seconds=RUN_SECONDS[role])
     try:
-        return opencode.ask(
+        return mender.ask(
             agent, role, clone, prompt, run_folder=run_folder, retort=retort, alive=claim.alive,
             on_start=lambda process: claim.guard(lambda: kill(process)), on_spent=spend,
         )  # fmt: skip
