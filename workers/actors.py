@@ -130,6 +130,8 @@ def take_to_sweeps(services: Services, claim: Claim) -> None:
     for environment in meant:
         gate = f"{PREFIX}sweeps:{environment.environment_id}"
         prefix = f"{PREFIX}sweep:{environment.environment_id}"
+        if claim.text(f"on:{prefix}"):
+            continue  # by somebody who died right after; that sweep may be under way by now
         records = [pack(environment, Environment), pack(alert, Alert)]
         services.journal.script(
             scripts.ATTACH, [gate, DUE, claim.key], prefix, alert.id, *records, 30 * 86_400_000

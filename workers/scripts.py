@@ -90,7 +90,7 @@ if not sweep or redis.call('EXISTS',sweep)==0 or redis.call('HEXISTS',sweep,'end
 end
 redis.call('HSET',sweep,'a:'..ARGV[2],ARGV[4])
 redis.call('ZADD',KEYS[2],now,sweep)
-redis.call('HSET',KEYS[3],'sweep',sweep)
+redis.call('HSET',KEYS[3],'sweep',sweep,'on:'..ARGV[1],sweep)
 return sweep
 """
 )
