@@ -21,6 +21,8 @@ ADOPTION_SECONDS = 30.0
 """How long an incident waits for the first word of an alert that it adopted."""
 JOINED_SECONDS = 5.0
 """So often the first word of an alert looks whether the incident that it joined takes it for its own."""
+BEFORE = timedelta(minutes=5)
+"""Posts are looked for from so long before they can have been made, as clocks differ."""
 QUIET_SECONDS = 3600.0
 """A tell that has said all it knows looks so often by itself; whoever changes the incident wakes it."""
 
@@ -43,7 +45,7 @@ def _tell_alert(claim: Claim, journal: Journal, slack: Slack | None, *, now: dat
     head = f"🔎 *{escape(what)}*: {escape(alert.said[:300] or alert.kind) if alert else 'sweep'}"
     # From when on it may stand in Slack already, whenever this is done again.
     since = alert.at if alert else datetime.fromtimestamp(int(claim.text("opened", "0")) / 1000, UTC)
-    first, note = claim.get("first", Posted), claim.text("note")
+    first, note = _first_word(claim, slack, since), claim.text("note")
     joined, over = claim.text("joined"), claim.text("dropped")
     if joined:
         theirs = journal.fields(joined)
@@ -96,9 +98,9 @@ def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: 
     sick = (incident.cause.key, incident.cause.name)
     claim.brake = lambda: brakes.check(journal, sick, now.timestamp())
     claim.brake()
-    first = claim.get("first", Posted) or _adopt(claim, journal, now)
-    told = _told(incident, fields, journal)
     since = incident.opened_at
+    first = _first_word(claim, slack, since) or _adopt(claim, journal, now)
+    told = _told(incident, fields, journal)
     forwarded, spoken = bool(claim.text("forwarded")), claim.get("outcome", Posted)
     # Of a symptom that nobody heard of yet, its cause's incident tells.
     unheard = bool(told.joined) and not (first or spoken or told.outcome or forwarded)
@@ -164,6 +166,15 @@ def _adopt(claim: Claim, journal: Journal, now: datetime) -> Posted | None:
     return None
 
 
+def _first_word(claim: Claim, slack: Slack | None, since: datetime) -> Posted | None:
+    """The first word, also where whoever said it died before that was recorded: the rest belongs under it."""
+    known = claim.get("first", Posted)
+    if known or slack is None or not slack.can_look_back or not claim.text("saying"):
+        return known
+    found = slack.find(f"{claim.id}:first", oldest=since - BEFORE)
+    return claim.keep("first", Posted, found[0]) if found else None
+
+
 def _post(
     claim: Claim, slack: Slack | None, name: str, text: str, thread: Posted | None, *, since: datetime,
     broadcast: bool = True,
@@ -181,7 +192,7 @@ def _post(
         return known
 
     def look() -> Posted | None:
-        found = slack.find(key, oldest=since - timedelta(minutes=5), thread=under)
+        found = slack.find(key, oldest=since - BEFORE, thread=under)
         for younger in found[1:]:
             slack.delete(younger)
         return found[0].model_copy(update={"digest": digest(text)}) if found else None
@@ -189,6 +200,8 @@ def _post(
     def act() -> None:
         slack.post(text, key=key, thread=under, broadcast=broadcast and under is not None)
 
+    if name == "first":
+        claim.mark(saying="1")
     return claim.effect(name, Posted, look, act)
 
 
