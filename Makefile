@@ -12,7 +12,7 @@ COMPILE = .tools/uv/bin/uv pip compile --quiet --no-config --universal --python-
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint up soak contract bench bench-window bench-week lock clean
+.PHONY: help setup demo test lint up soak contract bench bench-journal bench-window bench-week lock clean
 
 help:
 	@echo 'make setup     install everything into .venv and .tools; does nothing when nothing changed'
@@ -22,7 +22,8 @@ help:
 	@echo 'make lint      ruff and mypy only'
 	@echo 'make soak      the tests that take longer than five minutes'
 	@echo 'make contract  check what we ask Railway against its schema (RAILWAY_SCHEMA=file)'
-	@echo 'make bench     measure the journal, the door, a sweep of a hundred services and the stored past'
+	@echo 'make bench     bench-journal, then a sweep of a hundred services and the stored past'
+	@echo 'make bench-journal  measure the journal, the door, a return to work and what is kept, beside references'
 	@echo 'make bench-window  score the detector on scenarios with ground truth; SEEDS=100:200 draws others'
 	@echo 'make bench-week    what a healthy week of twenty services would cost; SEED=n draws another'
 	@echo 'make lock      choose the newest versions anew and write the lock files'
@@ -61,10 +62,12 @@ contract: setup
 	@$(BIN)/python -m tests.contract
 	@$(BIN)/python -m tests.contract_github
 
-bench: setup
-	@$(BIN)/python -m tests.bench
+bench: bench-journal
 	@$(BIN)/python -m tests.bench.sweep
 	@$(BIN)/python -m tests.bench.past
+
+bench-journal: setup
+	@$(BIN)/python -m tests.bench.journal
 
 bench-window: setup
 	@$(BIN)/python -m tests.windows $(if $(SEEDS),--seeds $(SEEDS))

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from workers import logs, settings
+from workers import deadline, logs, settings
 from workers.errors import SettingsError
 
 FIRST_AFTER_SECONDS = 5.0
@@ -48,7 +48,8 @@ def ping(client: httpx.Client, url: str, secret: str, at: datetime) -> Heard:
     """Post one ping that names the time `at`; what went wrong comes with where to look."""
     try:
         headers = {b"X-Trackwalker-Secret": secret.encode()}
-        answer = client.post(f"{url}/ping", json={"at": at.isoformat()}, headers=headers)
+        with deadline.within(TIMEOUT_SECONDS):
+            answer = client.post(f"{url}/ping", json={"at": at.isoformat()}, headers=headers)
     except httpx.TimeoutException:
         return Heard(
             f"no answer within {TIMEOUT_SECONDS:g} s from {_place(url)}: check TRACKWALKER_PUBLIC_URL"
@@ -146,7 +147,7 @@ def main() -> int:
     url, secret = chosen.url, next(iter(chosen.secrets), "")
     # What stands on this machine is not asked for through a proxy.
     outside = urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1")
-    with httpx.Client(
+    with deadline.client(
         timeout=TIMEOUT_SECONDS, trust_env=outside, limits=httpx.Limits(max_keepalive_connections=0)
     ) as client:
         send = partial(ping, client, url, secret)

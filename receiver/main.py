@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import secrets
 import sys
 import time
@@ -53,8 +54,13 @@ def compose(chosen: Settings) -> Starlette:
         )  # fmt: skip
 
     def next_ping() -> float | None:
-        return allowance.next_ping(journal, chosen.ping_minutes * 60, datetime.now(UTC))
+        seconds = allowance.next_ping(journal, chosen.ping_minutes * 60, datetime.now(UTC))
+        if seconds:
+            intake.promise(journal, seconds)
+        return seconds
 
+    # Names must differ, nobody need guess wrong: the system's own entropy is a call to the kernel for each.
+    chance = random.Random(secrets.randbits(64))
     doors = Doors(
         secrets=chosen.secrets,
         take_in=take_in,
@@ -63,7 +69,7 @@ def compose(chosen: Settings) -> Starlette:
         call=LastResort(_post_line(chosen), time.monotonic).call,
         watched=Watched(chosen.environments, chosen.railway_service_id),
         now=partial(datetime.now, UTC),
-        token=partial(secrets.token_hex, 4),
+        token=lambda: f"{chance.getrandbits(32):08x}",
         next_ping=next_ping,
     )
     return build(doors)

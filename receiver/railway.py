@@ -123,5 +123,6 @@ def _line(
     named = words(service.get("name"), 200)
     parts = [f"service {named}" if named else "", f"in {place}" if place else ""]
     parts.append(f"deployment {deployment}" if deployment else "")
-    parts += [f"{label} {words(details.get(key))}" for key, label in DETAILS if words(details.get(key))]
+    known = ((label, words(details[key])) for key, label in DETAILS if key in details)
+    parts += [f"{label} {value}" for label, value in known if value]
     return wire.said(": ".join(filter(None, (shown, ", ".join(filter(None, parts))))))

@@ -14,7 +14,7 @@ from tests.line import Line, line
 from tests.world import shop
 from workers import actors, brakes, listing
 from workers.journal import DUE, PREFIX, pack
-from workers.models import Evidence, PullRequest, Watch
+from workers.models import PullRequest, Watch
 
 
 @pytest.fixture
@@ -75,27 +75,6 @@ def test_a_bug_in_a_round_ends_it_after_five_deaths_and_is_told(reporting: Line)
 
     assert reporting.outcome() == "failed"
     assert "given up during enrich: the worker died 6 times" in told(reporting)[-1]
-
-
-def test_a_record_that_cannot_be_read_any_more_is_made_again(reporting: Line) -> None:
-    key = at_enrich(reporting)
-    reporting.drive(lambda: stage(reporting, key) == "diagnose")
-    reporting.store.hset(key, "r:evidence", b"0j{}")
-
-    reporting.drive(reporting.outcome_is_told)
-
-    assert reporting.outcome() == "told"
-    assert len(reporting.record(Evidence)) == 1
-
-
-def test_a_record_that_stays_unreadable_is_made_again_once_only(reporting: Line) -> None:
-    key = at_enrich(reporting)
-    for _ in range(2):
-        reporting.drive(lambda: stage(reporting, key) == "diagnose")
-        reporting.store.hset(key, "r:evidence", b"0j{}")
-        actors.work(reporting.services, "diagnose", key)
-
-    assert reporting.outcome() == "failed"
 
 
 @pytest.mark.parametrize("where", ["enrich", "watch"])

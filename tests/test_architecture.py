@@ -11,22 +11,22 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = [
-    {"models", "errors", "scripts", "redaction"},
+    {"models", "errors", "scripts", "redaction", "stages"},
     {
         "settings", "logs", "journal", "intake", "due", "broker", "store", "embedded", "brakes", "allowance",
         "railway", "github", "slack", "statuspages", "repository", "opencode", "opencode_config", "opencode_server",
-        "budget", "closings", "pings", "retries", "mend.wall", "mend.launcher",
+        "budget", "closings", "deadline", "pings", "retries", "umbrella", "mend.wall", "mend.launcher", "find",
     },
     {
         "survey", "analysis", "opening", "enrichment", "diagnosis", "planning", "proposing", "telling",
-        "watching", "mend", "past", "backfill",
+        "watching", "mend", "past", "backfill", "missed",
     },
-    {"actors", "listing", "looking", "lookback", "windows", "supervise"},
+    {"actors", "listing", "showing", "steering", "replay", "looking", "lookback", "windows", "supervise"},
     {"main", "__main__"},
 ]  # fmt: skip
 PUBLIC_FACE = {
     "intake", "journal", "slack", "settings", "logs", "models", "errors", "redaction", "broker", "store",
-    "allowance",
+    "allowance", "deadline",
 }  # fmt: skip
 
 

@@ -715,6 +715,25 @@ def test_when_nothing_at_all_can_be_read_now_it_is_tried_again_later(place: Plac
         place.read()
 
 
+def test_where_nothing_that_the_service_said_can_be_read_now_the_code_alone_is_not_judged(
+    place: Place,
+) -> None:
+    place.railway.faults.add("503", times=99, retry_after="0")
+
+    with pytest.raises(NotAvailable):
+        place.read()
+
+
+def test_a_log_that_is_refused_for_good_does_not_hold_up_the_rest(place: Place) -> None:
+    for field in ("deploymentLogs", "buildLogs", "httpLogs"):
+        place.railway.broken[field] = "Not Authorized"
+
+    evidence = place.read()
+
+    assert evidence.repository is not None
+    assert any("deployment logs of" in gap for gap in evidence.not_seen)
+
+
 def test_refused_requests_are_read_where_they_are_the_trouble_with_the_place_that_answers(
     place: Place,
 ) -> None:

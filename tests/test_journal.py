@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import zlib
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +11,19 @@ import redis
 
 from workers import scripts
 from workers.errors import NotAvailable, Superseded
-from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, Unreadable, pack, unpack
+from workers.journal import (
+    DUE,
+    MOST_STORED,
+    MOST_TEXT,
+    OPEN,
+    PREFIX,
+    Claim,
+    Journal,
+    TooLarge,
+    Unreadable,
+    pack,
+    unpack,
+)
 
 RunOut = Callable[[], None]
 
@@ -363,3 +377,28 @@ def test_records_survive_packing_and_unreadable_ones_count_as_missing() -> None:
     assert unpack(b"0j[1]", list[int]) is None
     assert unpack(b"1zgarbage", list[int]) is None
     assert unpack(b'1j"text"', list[int]) is None
+
+
+def test_a_record_that_is_too_large_is_refused_by_name_and_nothing_of_it_is_kept(
+    journal: Journal, sweep_key: str
+) -> None:
+    claim = claimed(journal, sweep_key)
+    noise = secrets.token_hex(MOST_STORED + 1)
+
+    with pytest.raises(TooLarge, match=r"findings: too large for a record: str, 2\.0 MiB"):
+        claim.step("findings", str, lambda: noise)
+
+    assert journal.record_of(sweep_key, "findings", str) is None
+    assert claim.step("findings", str, lambda: "less") == "less"
+
+
+def test_text_that_packs_well_is_bounded_all_the_same() -> None:
+    with pytest.raises(TooLarge):
+        pack("a" * MOST_TEXT, str)
+
+
+def test_a_record_that_would_grow_without_bound_is_unreadable() -> None:
+    bomb = b"1z" + zlib.compress(b'"' + b"a" * MOST_TEXT + b'"')
+
+    assert len(bomb) < MOST_STORED
+    assert unpack(bomb, str) is None

@@ -323,6 +323,7 @@ def test_pings_are_stretched_by_what_the_last_sweep_left(
     answer = post(compose(chosen), "/ping", b"")
 
     assert 2900 < int(answer.headers["X-Trackwalker-Next-Ping"]) <= 3000
+    assert 2900 < float(journal.ask("hget", intake.PINGS, "apart")) <= 3000
 
 
 @pytest.mark.parametrize("path", [*DOORS, "/ping/first"])

@@ -18,6 +18,8 @@ from workers.settings import Settings
 TO_LOOK = ("RAILWAY", "TRACKWALKER_WATCH")
 """How the sentences of `settings.missing` begin without which nothing can be looked at."""
 
+ID = "an id as `list` shows it, or a part that no other one has"
+
 log = logging.getLogger("trackwalker.up")
 
 
@@ -60,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     mute.add_argument("--for", dest="span", default="4h", help="90s, 30m, 4h, 2d; 0s ends a mute")
     mend = command("mend", _mend, "let the agent mend an incident that was only told")
     mend.add_argument("id", help="an incident's id, or `all`")
+    command("cancel", _cancel, "end a journal now, whoever works on it").add_argument("id", help=ID)
+    retry = command("retry", _retry, "have a journal worked on now, from where it stands or from a stage")
+    retry.add_argument("id", help=ID)
+    retry.add_argument(
+        "--from", dest="stage", metavar="STEP", help="forget what this stage and later ones made"
+    )
     sweep = command("sweep", _sweep, "look once at what is watched; tell nobody, store nothing")
     sweep.add_argument("--json", action="store_true", help="one JSON line an environment")
     sweep.add_argument("--no-past", action="store_true", help="judge the window alone, read no past")
@@ -160,6 +168,20 @@ def _mend(config: Settings, options: argparse.Namespace) -> int:
 
     done = listing.mend(_journal(config), options.id)
     print("\n".join(done) or "nothing to mend: no open incident without a pull request")
+    return 0
+
+
+def _cancel(config: Settings, options: argparse.Namespace) -> int:
+    from workers import steering
+
+    print("\n".join(steering.cancel(_journal(config), options.id)))
+    return 0
+
+
+def _retry(config: Settings, options: argparse.Namespace) -> int:
+    from workers import steering
+
+    print("\n".join(steering.retry(_journal(config), options.id, options.stage)))
     return 0
 
 

@@ -22,8 +22,10 @@ from workers import (
     backfill,
     brakes,
     budget,
+    deadline,
     diagnosis,
     enrichment,
+    missed,
     opening,
     past,
     pings,
@@ -32,12 +34,23 @@ from workers import (
     scripts,
     survey,
     telling,
+    umbrella,
     watching,
 )
 from workers.broker import STAGES
 from workers.errors import Held, NotAvailable, SlackRefused, Superseded, TrackwalkerError
 from workers.github import GitHub
-from workers.journal import DEATHS_ALLOWED, DUE, PREFIX, TTL_SECONDS, Claim, Journal, Unreadable, pack
+from workers.journal import (
+    DEATHS_ALLOWED,
+    DUE,
+    HANDED_BACK,
+    PREFIX,
+    TTL_SECONDS,
+    Claim,
+    Journal,
+    Unreadable,
+    pack,
+)
 from workers.mend import round as mending
 from workers.models import (
     Alert,
@@ -59,6 +72,7 @@ from workers.railway import Railway
 from workers.repository import Repositories
 from workers.settings import Settings
 from workers.slack import Slack
+from workers.stages import MADE_BY
 
 REFUSED_WORDS_SECONDS = 300.0
 """So often it is looked whether a person has mended what Slack refused."""
@@ -68,8 +82,11 @@ BUSY_THREADS = 6
 """Of a worker's eight threads (Procfile): two are left for words, whatever the others hang on."""
 PLACE_SECONDS = 2.0
 """So soon a journal is woken again that found no place."""
+FULL_SECONDS = 5.0
+"""So soon an alert asks again for whom the next sweep had no room."""
 DEADLINES = {"plan": 1800.0, "mend": 3600.0, "propose": 900.0}
-"""Seconds that a stage may take; 300 for all others."""
+"""Seconds that a stage may take, where not OTHERS_SECONDS."""
+OTHERS_SECONDS = 300.0
 
 log = logging.getLogger("trackwalker.line")
 
@@ -122,24 +139,39 @@ def _wake_soon(journal: Journal, key: str) -> None:
 
 
 def take_to_sweeps(services: Services, claim: Claim) -> None:
-    """An alert ends by standing on a sweep of each environment it can mean."""
+    """An alert ends by standing on a sweep of each environment it can mean, or by one that tells the same."""
     alert = claim.need("alert", Alert)
     watched = services.settings.environments or tuple(services.railway.environments())
     meant = [one for one in watched if alert.environment_id in (None, one.environment_id)]
     meant = [one for one in meant if alert.project_id in (None, one.project_id)]
-    for environment in meant:
-        gate = f"{PREFIX}sweeps:{environment.environment_id}"
-        prefix = f"{PREFIX}sweep:{environment.environment_id}"
-        if claim.text(f"on:{prefix}"):
-            continue  # by somebody who died right after; that sweep may be under way by now
-        records = [pack(environment, Environment), pack(alert, Alert)]
-        services.journal.script(
-            scripts.ATTACH, [gate, DUE, claim.key], prefix, alert.id, *records, 30 * 86_400_000
-        )
+    # Who is owed an answer by several environments has no like: it might stand on the sweep of one of them only.
+    told = alert.id if alert.source == "railway" and len(meant) > 1 else opening.tells(alert)
+    attached = [_attach(services.journal, claim, alert, one, told) for one in meant]
+    if not all(attached):
+        claim.hand_on("intake", after=FULL_SECONDS, reason="the next sweep is full")
+        return
     if not meant:
         services.journal.raise_wanted(f"{PREFIX}tell:alert:{alert.id}", dropped="not watched")
     claim.end("handed to a sweep" if meant else "not watched")
     log.info("alert taken", extra={"investigation": claim.id, "kind": alert.kind, "sweeps": len(meant)})
+
+
+def _attach(journal: Journal, claim: Claim, alert: Alert, environment: Environment, told: str) -> bool:
+    """Put the alert on the environment's next sweep; False when that is full."""
+    name = environment.environment_id
+    if claim.text(f"on:{PREFIX}sweep:{name}"):
+        return True  # by somebody who died right after; that sweep may be under way by now
+    keys = [f"{PREFIX}sweeps:{name}", DUE, claim.key, f"{PREFIX}tell:alert:{alert.id}"]
+    records = [pack(environment, Environment), pack(alert, Alert)]
+    arguments = [
+        f"{PREFIX}sweep:{name}",
+        alert.id,
+        *records,
+        TTL_SECONDS * 1000,
+        told,
+        2 * opening.MOST_ALERTS,
+    ]
+    return bool(journal.script(scripts.ATTACH, keys, *arguments))
 
 
 def look_at(services: Services, claim: Claim) -> None:
@@ -150,7 +182,7 @@ def look_at(services: Services, claim: Claim) -> None:
         end = services.now()
         start = datetime.fromtimestamp(end.timestamp() - settings.window_minutes * 60, UTC)
         window = Window(start=start, end=end)
-        railway, made = services.railway.counted(), None
+        railway, made = services.railway.counted(OTHERS_SECONDS), None
         try:
             made = survey.survey(railway, environment, window, settings.step_seconds)
             return made
@@ -184,6 +216,10 @@ def judge(services: Services, claim: Claim) -> None:
     held = opening.open_incidents(
         claim, services.journal, seen, findings,
         opened_at=opened_at, first_word_seconds=services.settings.first_word_seconds,
+    )  # fmt: skip
+    missed.look(
+        services.journal, seen, at=opened_at, own_service=services.settings.railway_service_id,
+        first_word_seconds=services.settings.first_word_seconds,
     )  # fmt: skip
     log.info("judged", extra={"investigation": claim.id, "findings": len(findings), "incidents": held})
     asked = {alert.source for alert in opening.alerts_of(claim)}
@@ -236,6 +272,9 @@ def diagnose(services: Services, claim: Claim) -> None:
 def plan(services: Services, claim: Claim) -> None:
     """The reading agent's plan."""
     if stands_aside(claim):
+        return
+    if umbrella.waits(claim) and "r:plan" not in claim.fields:
+        conclude(claim, waiting(claim))
         return
     hold(services, claim)
     outcome = mending.plan(claim, services.mender)
@@ -292,11 +331,10 @@ def tell(services: Services, claim: Claim) -> None:
 def wait_for_pings(services: Services, claim: Claim) -> None:
     """Pings are due; whoever set this up hears when they stay away, and when they come again."""
     now, usual = services.now(), services.settings.ping_minutes * 60
-    apart = allowance.next_ping(services.journal, usual, now) or usual
-    if note := pings.look(claim, apart, now):
+    if note := pings.look(claim, usual, now):
         log.warning("pings", extra={"what": note})
         _tell_trouble(services, note)
-    pings.let_go(claim, apart, now)
+    pings.let_go(claim, usual, now)
 
 
 LINE: dict[str, Callable[[Services, Claim], None]] = {
@@ -314,13 +352,6 @@ LINE: dict[str, Callable[[Services, Claim], None]] = {
 }
 
 
-MADE_BY = {
-    "survey": "survey", "evidence": "enrich", "verdict": "diagnose", "plan": "plan",
-    "fix": "mend", "certificate": "mend",
-}  # fmt: skip
-"""Record → the stage that makes it again where it cannot be read any more."""
-
-
 # ---- what every stage shares -----------------------------------------------------------------
 
 
@@ -335,6 +366,13 @@ def conclude(claim: Claim, outcome: Outcome) -> None:
     claim.keep("outcome", Outcome, outcome)
     log.info("concluded", extra={"investigation": claim.id, "kind": outcome.kind, "what": outcome.headline})
     claim.hand_on("watch", tell=tell_of(claim))
+
+
+def waiting(claim: Claim) -> Outcome:
+    """What is told of an incident under an umbrella that would be mended."""
+    told = telling.inconclusive(claim.need("verdict", Verdict), claim.need("evidence", Evidence))
+    ask = f"mending waits for a person: python -m workers mend {claim.id}"
+    return told.model_copy(update={"kind": "waiting", "lines": (*told.lines, ask)})
 
 
 def stands_aside(claim: Claim) -> bool:
@@ -366,7 +404,8 @@ def work(services: Services, stage: str, key: str) -> None:
     if journal.stopping.is_set():
         return
     try:
-        with journal.claimed(key, stage, deadline_seconds=DEADLINES.get(stage, 300.0)) as claim:
+        seconds = DEADLINES.get(stage, OTHERS_SECONDS)
+        with journal.claimed(key, stage, deadline_seconds=seconds) as claim, deadline.within(seconds):
             if claim is not None:
                 _attempt(services, claim)
     except (Superseded, NotAvailable) as error:
@@ -382,7 +421,7 @@ def _attempt(services: Services, claim: Claim) -> None:
     except TrackwalkerError as error:
         if services.journal.stopping.is_set():
             # Whatever went wrong now may come of our own killing.
-            claim.hand_on(claim.stage, reason="the worker was ended")
+            claim.hand_on(claim.stage, reason=HANDED_BACK)
             return
         _failed(services, claim, error)
     except Exception:
@@ -400,7 +439,8 @@ def _failed(services: Services, claim: Claim, error: TrackwalkerError) -> None:
     elif isinstance(error, NotAvailable):
         _try_later(services, claim, error)
     elif isinstance(error, Unreadable) and error.name in MADE_BY and not claim.text(f"again:{error.name}"):
-        claim.mark(**{f"again:{error.name}": "1"})
+        # Emptied, so that it is not waited for a second time where a newer version left it.
+        claim.mark(**{f"again:{error.name}": "1", f"r:{error.name}": ""})
         claim.hand_on(MADE_BY[error.name], reason=f"{error.name} is made again")
     else:
         give_up(services, claim, str(error))
@@ -466,6 +506,7 @@ def _heartbeat(services: Services) -> None:
     url = services.settings.heartbeat_url
     if url:
         try:
-            httpx.get(url.get_secret_value(), timeout=5)
+            with deadline.within(10), deadline.client() as client:
+                client.get(url.get_secret_value())
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             log.warning("TRACKWALKER_HEARTBEAT_URL does not answer", extra={"error": type(error).__name__})

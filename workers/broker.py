@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable
 
 import dramatiq
@@ -28,6 +30,8 @@ STAGES = {
 NAMESPACE = "trackwalker:dramatiq"
 FULL = 100
 """No message is sent into a queue that already holds so many: the mover tries again."""
+WAKE_EVERY_SECONDS = 0.25
+"""The door sends no more wake-ups than that; the mover, about every second, wakes the others."""
 
 log = logging.getLogger("trackwalker.broker")
 
@@ -41,14 +45,22 @@ def message(stage: str, key: str) -> dramatiq.Message[None]:
     return dramatiq.Message(queue_name=STAGES[stage], actor_name=stage, args=(key,), kwargs={}, options={})
 
 
-def waker(client: redis.Redis) -> Callable[[str], None]:
-    """Sends the wake-up of a fresh alert at once; never raises, as the mover sends it within a second or two."""
-    broker = make_broker(client)
+def waker(client: redis.Redis, clock: Callable[[], float] = time.monotonic) -> Callable[[str], None]:
+    """Sends the wake-up of a fresh alert at once; never raises, as the mover sends it within a second or two.
+
+    Of many alerts at once only the first is worth a message: what it wakes works on one after the other anyway.
+    """
+    broker, lock, last = make_broker(client), threading.Lock(), [-WAKE_EVERY_SECONDS]
 
     def wake(key: str) -> None:
+        with lock:
+            if clock() - last[0] < WAKE_EVERY_SECONDS:
+                return
+            last[0] = clock()
         try:
-            broker.declare_queue("sweeps")
-            broker.enqueue(message("intake", key))
+            if int(client.llen(f"{NAMESPACE}:sweeps")) < FULL:
+                broker.declare_queue("sweeps")
+                broker.enqueue(message("intake", key))
         except (RedisError, dramatiq.DramatiqError) as error:
             log.warning("wake-up not sent", extra={"journal": key, "error": type(error).__name__})
 

@@ -19,6 +19,10 @@ class NotAvailable(TrackwalkerError):
         self.retry_after = retry_after
 
 
+class Newer(NotAvailable):
+    """A newer version of ours made this record: its worker goes on with it."""
+
+
 class Superseded(TrackwalkerError):
     """The claim is not ours any more: stop at once, record nothing, touch nothing outside."""
 

@@ -41,11 +41,17 @@ def take_in(
         int(first_word_seconds * 1000) if owed else -1,
         int(LATE_PINGS * ping_seconds * 1000) if alert.source == "ping" else 0,
         heard_name(alert) if alert.source == "railway" and alert.environment_id else "",
-        int((alert.said_at or alert.at).timestamp() * 1000),
+        # A sender whose clock is ahead must not silence what is still to come.
+        int(min(alert.said_at or alert.at, alert.at).timestamp() * 1000),
     )  # fmt: skip
     taken: str = stored.decode()
     wake(taken)
     return taken.removeprefix(f"{PREFIX}alert:")
+
+
+def promise(journal: Journal, seconds: float) -> None:
+    """The next ping will come so late, because we asked for it: until then nobody waits for one."""
+    journal.ask("hset", PINGS, "apart", str(seconds))
 
 
 def heard_key(environment_id: str) -> str:

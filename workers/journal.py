@@ -13,6 +13,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import redis
@@ -20,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from redis.exceptions import DataError, NoScriptError, RedisError
 
 from workers import scripts
-from workers.errors import NotAvailable, Refused, Superseded
+from workers.errors import Newer, NotAvailable, Refused, Superseded
 
 T = TypeVar("T")
 
@@ -28,6 +29,8 @@ PREFIX = "trackwalker:"
 DUE = PREFIX + "due"
 OPEN = PREFIX + "open"
 """Hash of fingerprint → journal of the open incident."""
+ENDED = PREFIX + "ended"
+"""Sorted set of the sweeps and incidents that ended lately, by when (milliseconds); the newest thousand."""
 
 LEASE_SECONDS = 15.0
 """After a death the work is free again within this; with the mover's second it stays under 20 s."""
@@ -35,11 +38,22 @@ BEAT_SECONDS = 3.0
 STORE_AWAY_SECONDS = 10.0
 """A worker that could not renew for so long stops acting: the lease may be somebody else's soon."""
 ACT_WITHIN_SECONDS = 1.0
+HAND_BACK_SECONDS = 2.0
+"""Time for the stages to let go by themselves when the process ends; much less than any host leaves us."""
+SEEN_SECONDS = 5.0
+"""What was asked of Slack or GitHub is seen there by then, so that the next worker's look finds it."""
+HANDED_BACK = "the worker was ended"
 DEATHS_ALLOWED = 5
 TTL_SECONDS = 30 * 86_400
 VERSION = b"1"
+NEWER_SECONDS = 900.0
+"""A newer worker takes over within minutes, or its deployment was taken back and its records are made again."""
 COMPRESS_FROM = 1024
 """Bytes; below this a compressed record is hardly smaller."""
+MOST_STORED = 2**20
+"""Bytes of one record as it is stored. The largest are surveys, some 1.2 KB a service: this is room for 800."""
+MOST_TEXT = 16 * MOST_STORED
+"""Bytes of one record's JSON: no more is ever unpacked."""
 
 
 def gate_of(key: str) -> str:
@@ -47,23 +61,55 @@ def gate_of(key: str) -> str:
     return key.rpartition(":")[0].replace("sweep:", "sweeps:") if key.startswith(PREFIX + "sweep:") else ""
 
 
+@lru_cache(maxsize=128)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Made once a kind: to make one costs more than a record takes to be written."""
+    return TypeAdapter(kind)
+
+
 def pack(value: Any, kind: Any) -> bytes:
-    """A record as it is stored: version, then JSON, compressed when large."""
-    text = TypeAdapter(kind).dump_json(value)
+    """A record as it is stored: version, then JSON, compressed when large. Raises TooLarge."""
+    text = _adapter(kind).dump_json(value)
     if len(text) < COMPRESS_FROM:
         return VERSION + b"j" + text
-    return VERSION + b"z" + zlib.compress(text, 6)
+    blob = VERSION + b"z" + zlib.compress(text, 6) if len(text) <= MOST_TEXT else b""
+    if not 0 < len(blob) <= MOST_STORED:
+        what = getattr(kind, "__name__", str(kind))
+        raise TooLarge(f"too large for a record: {what}, {len(text) / 2**20:.1f} MiB of text")
+    return blob
+
+
+def is_newer(blob: bytes | None) -> bool:
+    """Whether a worker of a newer version made the record: only that one can read it."""
+    return blob is not None and blob[:1].isdigit() and blob[:1] > VERSION
 
 
 def unpack(blob: bytes | None, kind: type[T]) -> T | None:
     """The value of a record; None when it is missing, of another version or unreadable: then it is made again."""
+    text = plain(blob)
+    try:
+        value: T | None = None if text is None else _adapter(kind).validate_json(text)  # type: ignore[arg-type]  # mypy takes a type for unhashable
+    except ValidationError:
+        return None
+    return value
+
+
+def plain(blob: bytes | None) -> bytes | None:
+    """The JSON of a record; None when it is missing, of another version, damaged, or would grow beyond MOST_TEXT."""
     if not blob or blob[:1] != VERSION:
         return None
+    if blob[1:2] != b"z":
+        return blob[2:]
+    unzip = zlib.decompressobj()
     try:
-        text = zlib.decompress(blob[2:]) if blob[1:2] == b"z" else blob[2:]
-        return TypeAdapter(kind).validate_json(text)
-    except (ValidationError, zlib.error):
+        text = unzip.decompress(blob[2:], MOST_TEXT)
+    except zlib.error:
         return None
+    return text if unzip.eof else None
+
+
+class TooLarge(Refused):
+    """What was found out does not fit into a record: nothing of it is kept, and that is told."""
 
 
 class Unreadable(Refused):
@@ -109,6 +155,30 @@ class Journal:
             raise
         except RedisError as error:
             raise NotAvailable(f"the store does not answer: {type(error).__name__}") from error
+
+    def scan(self, pattern: str) -> list[bytes]:
+        """Names of the hashes whose name is like the pattern, in no order; walks the whole store, a part at a time."""
+        try:
+            return list(self.client.scan_iter(pattern, count=1000, _type="HASH"))
+        except RedisError as error:
+            raise NotAvailable(f"the store does not answer: {type(error).__name__}") from error
+
+    def columns(
+        self, keys: Sequence[str], names: Sequence[str], at_once: int = 200
+    ) -> list[dict[str, bytes]]:
+        """Only these fields of many hashes, in one round trip for so many of them; what is not set is left out."""
+        found: list[dict[str, bytes]] = []
+        try:
+            for start in range(0, len(keys), at_once):
+                asked = self.client.pipeline(transaction=False)
+                for key in keys[start : start + at_once]:
+                    asked.hmget(key, list(names))
+                for row in asked.execute():
+                    pairs = zip(names, row, strict=True)
+                    found.append({name: value for name, value in pairs if value is not None})
+        except RedisError as error:
+            raise NotAvailable(f"the store does not answer: {type(error).__name__}") from error
+        return found
 
     def ping(self) -> None:
         """Raises NotAvailable unless the store answers."""
@@ -166,7 +236,10 @@ class Journal:
         with self._lock:
             claims = list(self._claims)
         for claim in claims:
-            claim.beat()
+            if not claim.beat():
+                break  # each answer that does not come costs seconds, and the others must let go in time
+        for claim in claims:
+            claim.check_renewal()
 
     def stop(self) -> None:
         """The process is asked to end: every claim's children are killed and its stage stops at the next look."""
@@ -175,6 +248,19 @@ class Journal:
             claims = list(self._claims)
         for claim in claims:
             claim.kill()
+
+    def hand_back(self, seconds: float = HAND_BACK_SECONDS) -> None:
+        """After `stop`: what hangs and is not let go of within so long is let go of in its stead."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self._held():
+            time.sleep(0.02)
+        for claim in self._held():
+            with contextlib.suppress(NotAvailable, Superseded):
+                claim.give_back()
+
+    def _held(self) -> list[Claim]:
+        with self._lock:
+            return list(self._claims)
 
 
 class Claim:
@@ -190,7 +276,8 @@ class Claim:
         self._killers: list[Callable[[], None]] = []
         self.brake: Callable[[], None] = lambda: None
         """Asked before every effect; raises Held while nothing may be done."""
-        self._open = True
+        self._open, self._acting = True, False
+        self._letting_go = threading.Lock()
 
     @property
     def id(self) -> str:
@@ -222,7 +309,13 @@ class Claim:
 
     def get(self, name: str, kind: type[T]) -> T | None:
         """What an earlier stage recorded."""
-        return unpack(self.fields.get(f"r:{name}"), kind)
+        return self.read(self.fields.get(f"r:{name}"), kind)
+
+    def read(self, blob: bytes | None, kind: type[T]) -> T | None:
+        """`unpack`, but what a newer worker made is left to it: Newer, until that one has stayed away too long."""
+        if is_newer(blob) and self.failing_seconds < NEWER_SECONDS:
+            raise Newer(f"{self.id} holds a record of a newer version", retry_after=1)
+        return unpack(blob, kind)
 
     def need(self, name: str, kind: type[T]) -> T:
         """What an earlier stage must have recorded. Raises Unreadable where that cannot be read any more."""
@@ -244,22 +337,28 @@ class Claim:
         if self._lost:
             kill()
 
-    def beat(self) -> None:
+    def beat(self) -> bool:
+        """Renew the lease, unless it is time to stop; False when the store does not answer."""
         if self._lost:
-            return
+            return True
         if time.monotonic() > self.deadline:
             self.kill("over its deadline")
-            return
+            return True
+        before = time.monotonic()
         try:
             ours = self.journal.script(scripts.BEAT, [self.key, DUE], *self._fence, int(LEASE_SECONDS * 1000))
         except NotAvailable:
-            if time.monotonic() - self._renewed > STORE_AWAY_SECONDS:
-                self.kill("the store is away")
-            return
+            return False
         if ours:
-            self._renewed = time.monotonic()
+            self._renewed = before
         elif self._open:
             self.kill("somebody else has it")
+        return True
+
+    def check_renewal(self) -> None:
+        """Stop when the lease could not be renewed for so long that it may be somebody else's soon."""
+        if time.monotonic() - self._renewed > STORE_AWAY_SECONDS:
+            self.kill("the store is away")
 
     def kill(self, why: str = "the worker is ending") -> None:
         """The claim does not count any more: kill what was started, let no effect act."""
@@ -271,8 +370,14 @@ class Claim:
     # -- finding out and doing --------------------------------------------------------------------
 
     def keep(self, name: str, kind: type[T] | Any, value: T) -> T:
-        """Record a value under our claim; also while the process is ending, as what was done must be known."""
-        blob = pack(value, kind)
+        """Record a value under our claim; also while the process is ending, as what was done must be known.
+
+        Raises TooLarge, with the record's name.
+        """
+        try:
+            blob = pack(value, kind)
+        except TooLarge as error:
+            raise TooLarge(f"{name}: {error}") from None
         if f"r:{name}" not in self.fields:
             self.fields |= {"deaths": b"0", "tries": b"0"}
             self.fields.pop("failing", None)
@@ -289,6 +394,7 @@ class Claim:
             self.kill("somebody else has it")
             raise Superseded(f"{self.id}: somebody else has it")
         self.fields |= fields
+        self._acting = False
 
     def step(self, name: str, kind: type[T], find_out: Callable[[], T]) -> T:
         """What `find_out` says; recorded once per round, returned from the record ever after."""
@@ -329,6 +435,7 @@ class Claim:
                 self.kill("somebody else has it")
                 raise Superseded(f"{self.id}: somebody else has it")
             if time.monotonic() - before < ACT_WITHIN_SECONDS:
+                self._acting = True
                 return
         raise NotAvailable("the store is too slow to act safely")
 
@@ -341,7 +448,17 @@ class Claim:
         """Let go; `stage` is due after so many seconds (`blocked`: not a moment earlier, whoever asks)."""
         keys = [self.key, DUE, tell]
         arguments = [stage, int(after * 1000), int(blocked), reason[:2000], int(failed)]
-        self._let_go(self.journal.script(scripts.HAND_ON, keys, *self._fence, *arguments))
+        with self._letting_go:
+            self._let_go(self.journal.script(scripts.HAND_ON, keys, *self._fence, *arguments))
+
+    def give_back(self) -> None:
+        """Let go in the stead of a stage that hangs. What it may be doing outside gets the time to be seen there."""
+        keys = [self.key, DUE, ""]
+        after = int(SEEN_SECONDS * 1000) if self._acting else 0
+        with self._letting_go:
+            if self._open:
+                arguments = [self.stage, after, int(self._acting), HANDED_BACK, 0]
+                self._let_go(self.journal.script(scripts.HAND_ON, keys, *self._fence, *arguments))
 
     def end(
         self, outcome: str, *, tell: str = "", final: bool = True, keep_seconds: int = TTL_SECONDS
@@ -350,10 +467,11 @@ class Claim:
         gate = gate_of(self.key)
         keys = [self.key, DUE, tell, gate or self.key, OPEN]
         arguments = [outcome[:2000], keep_seconds * 1000, int(bool(gate)), int(final)]
-        answer = self.journal.script(scripts.END, keys, *self._fence, *arguments)
-        if answer == 2:
-            return False
-        self._let_go(answer)
+        with self._letting_go:
+            answer = self.journal.script(scripts.END, keys, *self._fence, *arguments)
+            if answer == 2:
+                return False
+            self._let_go(answer)
         return True
 
     def _let_go(self, ours: int) -> None:

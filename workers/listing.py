@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from datetime import UTC, datetime
 
 from workers import allowance, brakes, scripts
 from workers.errors import Refused
-from workers.journal import DUE, OPEN, PREFIX, Journal, unpack
+from workers.find import find
+from workers.journal import DUE, OPEN, PREFIX, Journal, plain, unpack
 from workers.models import Certificate, Incident, PullRequest
 
 STEERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -61,21 +61,6 @@ def _moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def find(journal: Journal, name: str) -> str:
-    """The key of a journal by its id, its alert id, or any unambiguous beginning. Raises Refused."""
-    for key in (f"{PREFIX}{name}", f"{PREFIX}alert:{name}", f"{PREFIX}incident:{name}"):
-        if journal.ask("type", key) == b"hash":
-            return key
-    pattern = f"{PREFIX}*{''.join(c if c.isalnum() or c in ':-' else '?' for c in name)}*"
-    keys: set[str] = {raw.decode() for raw in journal.client.scan_iter(pattern, count=500, _type="HASH")}
-    keys = {key for key in keys if ":tell:" not in key and ":sweeps:" not in key} or keys
-    if len(keys) != 1:
-        raise Refused(
-            f"{name}: {'no such journal' if not keys else 'more than one journal begins like this'}"
-        )
-    return keys.pop()
-
-
 def show(journal: Journal, name: str) -> list[str]:
     """Every field and record of one journal, records as indented JSON."""
     key = find(journal, name)
@@ -93,9 +78,8 @@ def _readable(field: str, value: bytes) -> str:
         text = value.decode(errors="replace")
         return _moment(int(text) / 1000) if field in ("opened", "ended", "lease", "not_before") else text
     try:
-        plain = zlib.decompress(value[2:]) if value[1:2] == b"z" else value[2:]
-        return json.dumps(json.loads(plain), indent=2, ensure_ascii=False)
-    except (ValueError, zlib.error):
+        return json.dumps(json.loads(plain(value) or b""), indent=2, ensure_ascii=False)
+    except ValueError:
         return "(unreadable)"
 
 
@@ -120,7 +104,7 @@ def _mend_one(journal: Journal, key: str, fields: dict[str, bytes]) -> str:
     proved = unpack(fields.get("r:certificate"), Certificate)
     # A patch that was proved and only not proposed is kept.
     kept = proved is not None and proved.decision in ("ready", "draft")
-    stale = [] if kept else ["r:plan", "r:base", "r:fix", "r:certificate"]
+    stale = [] if kept else ["r:plan", "r:base", "r:runner_hint", "r:fix", "r:certificate"]
     answer = journal.script(scripts.MEND, [key, DUE], *stale)
     said = {1: f"{short}: sent to planning", 2: f"{short}: somebody works on it at this moment, try again"}
     return said.get(answer, "")

@@ -50,9 +50,10 @@ class Life(dramatiq.Middleware):
         log.info("worker ready")
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        self.journal.stop()
         for thread in self.threads:
             thread.ended.set()
+        self.journal.stop()
+        self.journal.hand_back()
 
 
 def _give_up() -> None:
@@ -60,7 +61,9 @@ def _give_up() -> None:
     log.error("the store stays away, the worker ends itself")
     os.kill(os.getpid(), signal.SIGTERM)
     # A stage that hangs must not keep a worker alive that may not act any more.
-    threading.Timer(15, os._exit, args=(1,)).start()
+    timer = threading.Timer(15, os._exit, args=(1,))
+    timer.daemon = True
+    timer.start()
 
 
 def services(config: Settings, client: Any, folder: Path) -> actors.Services:

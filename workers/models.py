@@ -154,6 +154,16 @@ class PlatformEvent(Noun):
     deployment_id: str | None = None
 
 
+class Reported(Noun):
+    """Trouble that Railway tells of where it is asked; a webhook of this kind should have come for it."""
+
+    kind: str
+    """As an Alert's: `deployment.crashed`, `deployment.failed`, `deployment.oomkilled`."""
+    service_id: str
+    deployment_id: str | None = None
+    at: Moment
+
+
 class Service(Noun):
     """A service as the window shows it. Limits are per replica; None = not known."""
 
@@ -209,6 +219,10 @@ class Survey(Noun):
     """What Railway says of its own trouble, None when stable."""
     not_seen: tuple[str, ...] = ()
     """Reads that failed, in words: absent is not healthy."""
+    feed: tuple[Reported, ...] = ()
+    """Trouble of up to two days that Railway's feed and its deployments tell of, oldest first."""
+    feed_read: bool = False
+    """Whether the feed itself could be read."""
 
     def gaps(self, service: str) -> tuple[str, ...]:
         """The failed reads that may hide trouble of the service of that name."""
@@ -561,7 +575,8 @@ class PullRequest(Noun):
 class Outcome(Noun):
     """How the active part of a round ended, as it is told: one headline, a few lines, and the link if there is one."""
 
-    kind: Literal["pull request", "told", "nothing proposed", "joined", "failed"]
+    kind: Literal["pull request", "told", "waiting", "nothing proposed", "joined", "failed", "cancelled"]
+    """`waiting`: it would be mended, as soon as a person asks for it."""
     headline: str
     lines: tuple[str, ...] = ()
     link: str | None = None

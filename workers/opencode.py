@@ -6,6 +6,8 @@ model's refusal, and whichever it is, no process is left.
 
 from __future__ import annotations
 
+import secrets
+import string
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from workers.errors import AgentBusy, AgentRefused
 from workers.mend.wall import Wall
@@ -44,6 +45,10 @@ TOKENS = 5_000_000
 """For models without a price, where no cost limit can hold."""
 RETRY_SECONDS = 120.0
 """So long opencode may go on retrying a model that does not answer before we give the run back."""
+TAKEN_UP_SECONDS = 15.0
+"""A prompt that was interrupted and is sent again goes on within this, or was answered already."""
+NOTE = "note.json"
+ALPHABET = string.digits + string.ascii_letters
 REFUSALS = {"ContextOverflowError", "ContentFilterError", "ProviderAuthError", "MessageOutputLengthError"}
 
 
@@ -76,13 +81,29 @@ class Answer:
     spent: Spent
 
 
+class _Prompt(BaseModel):
+    """One prompt as it was sent. Sent again with the same ids it is taken up where it stopped, or answered already."""
+
+    message: str
+    part: str
+    text: str
+
+
+class _Note(BaseModel):
+    """What must be known to go on with a run in another process."""
+
+    session: str
+    prompts: list[_Prompt] = []
+
+
 @dataclass
 class _Run:
     """One session while it lasts."""
 
     agent: Agent
     server: Server
-    session: str
+    note: _Note
+    file: Path
     begun: float
     alive: Callable[[], None]
     on_spent: Callable[[Spent], None]
@@ -106,6 +127,7 @@ def ask(
 
     `retort` gets the answer and returns the prompt that asks again, or None when the answer is good; it is
     asked again once. `alive` is called twice a second and raises when the run is not wanted any more.
+    A run that `alive` interrupted in this folder and clone goes on where it stopped.
     `on_start` gets the process, to be ended by `wall.kill`. `on_spent` hears of each change, so that a run
     that fails can be settled too. Raises AgentRefused (a limit was reached, the model or a setting says no,
     the second answer is no better) or AgentBusy (the model cannot be reached, the server died); whatever
@@ -121,51 +143,81 @@ def ask(
         without_agent_files(clone, folder / "aside"),
         serving(agent.wall, agent.binary, agent.rg, role, clone, folder, config, alive, on_start) as server,
     ):
-        session = _open(server, role)
-        run = _Run(agent, server, session, begun, alive, on_spent, progress_at=time.monotonic())
-        try:
-            return Answer(_converse(run, prompt, retort), run.spent)
-        except BaseException:
-            with suppress(httpx.HTTPError):
-                server.web.post(f"/session/{session}/abort", timeout=2)
-            raise
+        note = _known(run_folder, prompt) or _Note(session=_open(server, role))
+        file = run_folder / NOTE
+        run = _Run(agent, server, note, file, begun, alive, on_spent, progress_at=time.monotonic())
+        return Answer(_converse(run, prompt, retort), run.spent)
+
+
+def can_go_on(run_folder: Path) -> bool:
+    """Whether a run was interrupted in this folder."""
+    return (run_folder / NOTE).is_file()
+
+
+def _known(run_folder: Path, prompt: str) -> _Note | None:
+    """The interrupted run of this prompt; None where there is none."""
+    with suppress(OSError, ValidationError):
+        note = _Note.model_validate_json((run_folder / NOTE).read_bytes())
+        return note if note.prompts and note.prompts[0].text == prompt else None
+    return None
 
 
 def _converse(run: _Run, prompt: str, retort: Callable[[str], str | None]) -> str:
-    text = _turn(run, prompt)
+    text = _turn(run, 0, prompt)
     again = retort(text)
     if again is None:
         return text
-    text = _turn(run, again)
+    text = _turn(run, 1, again)
     if (problems := retort(text)) is not None:
         raise AgentRefused(f"the agent's second answer is no better than the first:\n{problems[:1500]}")
     return text
 
 
-def _turn(run: _Run, prompt: str) -> str:
-    """Send one prompt and follow it to its end."""
-    before = {message.info.id for message in _messages(run)}
-    provider, _, model = run.agent.model.partition("/")
-    body = {
-        "agent": AGENT,
-        "model": {"providerID": provider, "modelID": model},
-        "parts": [{"type": "text", "text": prompt}],
-    }
-    call(run.server, "POST", f"/session/{run.session}/prompt_async", body)
-    asked_at = time.monotonic()
+def _turn(run: _Run, number: int, prompt: str) -> str:
+    """Send one prompt, or go on with it, and follow it to its end."""
+    prompts = run.note.prompts
+    resumed, answered = number < len(prompts), number + 1 < len(prompts)
+    if not resumed:
+        prompts.append(_Prompt(message=_fresh("msg"), part=_fresh("prt"), text=prompt))
+        run.file.write_text(run.note.model_dump_json())
+    asked, asked_at = prompts[number], time.monotonic()
+    if not answered:
+        _send(run, asked)
     while True:
         run.alive()
         # The status first: what is idle now has all its messages.
-        status = STATUSES.validate_json(call(run.server, "GET", "/session/status")).get(run.session)
+        status = STATUSES.validate_json(call(run.server, "GET", "/session/status")).get(run.note.session)
         messages = _messages(run)
         _account(run, messages)
-        answers = [one for one in messages if one.info.role == "assistant" and one.info.id not in before]
-        ended = _ended(run, status, answers, time.monotonic() - asked_at)
-        if ended is not None:
-            return ended
+        answers = [one for one in messages if one.info.parentID == asked.message]
+        waited = time.monotonic() - asked_at
+        # What was taken up again needs a moment until it is seen to go on.
+        settled = answered or not resumed or waited > TAKEN_UP_SECONDS
+        if settled or status is not None:
+            resumed = resumed and status is None
+            ended = _ended(run, status, answers, waited)
+            if ended is not None:
+                return ended
         _check_limits(run, messages, status)
         with suppress(subprocess.TimeoutExpired):
             run.server.process.wait(POLL_SECONDS)
+
+
+def _send(run: _Run, asked: _Prompt) -> None:
+    provider, _, model = run.agent.model.partition("/")
+    body = {
+        "messageID": asked.message,
+        "agent": AGENT,
+        "model": {"providerID": provider, "modelID": model},
+        "parts": [{"type": "text", "id": asked.part, "text": asked.text}],
+    }
+    call(run.server, "POST", f"/session/{run.note.session}/prompt_async", body)
+
+
+def _fresh(kind: str) -> str:
+    """An id as opencode makes them: they sort by time."""
+    moment = (int(time.time() * 1000) * 4096) & (2**48 - 1)
+    return f"{kind}_{moment:012x}" + "".join(secrets.choice(ALPHABET) for _ in range(14))
 
 
 def _ended(run: _Run, status: Status | None, answers: list[Message], waited: float) -> str | None:
@@ -246,7 +298,7 @@ def _open(server: Server, role: Role) -> str:
 
 
 def _messages(run: _Run) -> list[Message]:
-    return MESSAGES.validate_json(call(run.server, "GET", f"/session/{run.session}/message"))
+    return MESSAGES.validate_json(call(run.server, "GET", f"/session/{run.note.session}/message"))
 
 
 def failure(error: ModelError, server: Server) -> AgentRefused | AgentBusy:

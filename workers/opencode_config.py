@@ -212,24 +212,29 @@ def furnish(home: Path) -> None:
 def without_agent_files(clone: Path, aside: Path) -> Iterator[None]:
     """For the block, env files and files that speak to coding agents lie in `aside`.
 
-    After it the clone's own are back, and whatever was put in their place meanwhile is gone.
+    After it the clone's own are back, and whatever was put in their place meanwhile is gone. What an interrupted run
+    left in `aside` is put back first.
     """
-    shutil.rmtree(aside, ignore_errors=True)
-    moved = []
+    if aside.is_dir():
+        _put_back(clone, aside)
     for found in _agent_files(clone):
         place = aside / found.relative_to(clone)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(found, place)
-        moved.append((found, place))
     try:
         yield
     finally:
-        for found in _agent_files(clone):
-            _remove(found)
-        for found, place in moved:
-            found.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(place, found)
-        shutil.rmtree(aside, ignore_errors=True)
+        _put_back(clone, aside)
+
+
+def _put_back(clone: Path, aside: Path) -> None:
+    for found in _agent_files(clone):
+        _remove(found)
+    for place in _agent_files(aside):
+        found = clone / place.relative_to(aside)
+        found.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(place, found)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _agent_files(clone: Path) -> list[Path]:

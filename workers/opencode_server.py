@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 from pydantic import BaseModel, Field, TypeAdapter
 
-from workers.errors import AgentBusy, AgentRefused
+from workers.errors import AgentBusy, AgentRefused, Superseded
 from workers.mend.wall import Wall, kill, start
 from workers.opencode_config import Role, environment, furnish
 
@@ -55,6 +55,8 @@ class ModelError(BaseModel):
 class Info(BaseModel):
     id: str
     role: str
+    parentID: str = ""  # noqa: N815 (opencode's name)
+    """Of an answer: the message that it answers."""
     error: ModelError | None = None
     time: Time = Time()
 
@@ -100,9 +102,11 @@ def serving(
     alive: Callable[[], None],
     on_start: Callable[[subprocess.Popen[bytes]], None],
 ) -> Iterator[Server]:
-    """A server for the block; at its end neither process nor home is left, only `log.txt`."""
+    """A server for the block; at its end neither process nor home is left, only `log.txt`.
+
+    The home of a run that was only interrupted stays, and the next server goes on in it.
+    """
     home, log = folder / "home", folder / "log.txt"
-    shutil.rmtree(home, ignore_errors=True)
     furnish(home)
     password, port = secrets.token_urlsafe(24), _free_port()
     env = environment(home, password, config, (binary, rg))
@@ -125,14 +129,22 @@ def serving(
     )
     known = (password, *_keys_in(config))
     server = Server(process, web, log, known)
+    kept = True
     try:
         on_start(process)
         _await_start(server, alive)
         yield server
+        kept = False
+    except Superseded:
+        raise
+    except Exception:
+        kept = False
+        raise
     finally:
         kill(process)
         web.close()
-        shutil.rmtree(home, ignore_errors=True)
+        if not kept:
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def _await_start(server: Server, alive: Callable[[], None]) -> None:

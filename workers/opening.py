@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from workers import scripts
+from workers import scripts, umbrella
 from workers.analysis import Trouble, causes
 from workers.analysis.causes import FELT
 from workers.intake import tells_trouble
-from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, pack, unpack
+from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, pack
 from workers.models import Alert, Finding, Incident, Severity, Survey, digest
 from workers.watching import CLEAN_SWEEPS
 
@@ -18,6 +18,8 @@ LOOK_AGAIN_SECONDS = 300.0
 """An alert whose service looks healthy is looked at once more after this."""
 NEWEST = ("findings", "symptoms", "service", "window", "not_seen")
 """What a round that has not begun takes over from a later sweep."""
+MOST_ALERTS = 200
+"""Of different ones on one sweep, as a claim reads them all: more of them wait for the next sweep."""
 MOST_SYMPTOMS = 20
 """Findings of others that an incident keeps; more of them say nothing new about its cause."""
 
@@ -34,14 +36,17 @@ def open_incidents(
     alerts, troubles = alerts_of(sweep), causes(findings, survey)
     held, answered = [], set()
     sources = {trouble.cause.key for trouble in troubles}
-    for place, trouble in enumerate(troubles):
+    ids = tuple(alert.id for alert in alerts)
+    made = [(trouble, _incident(journal, survey, trouble, opened_at, ids)) for trouble in troubles]
+    # Before the first of them is open: its first word may be due at once.
+    real = [(trouble, incident) for trouble, incident in made if not _is_what_remains(journal, incident)]
+    over = umbrella.gather(journal, [incident for _, incident in real], opened_at) if real else ""
+    for trouble, incident in real:
         sick = [*trouble.findings, *trouble.symptoms]
         # Trouble told without a service (a volume alert) is answered by the likeliest cause.
-        named = [one for one in alerts if _names(one, sick) or (place == 0 and _names_nobody(one))]
-        incident = _incident(journal, survey, trouble, opened_at, tuple(alert.id for alert in alerts))
-        if _is_what_remains(journal, incident):
-            continue
-        held.append(_open(sweep, journal, incident, named, first_word_seconds))
+        likeliest = trouble is troubles[0]
+        named = [one for one in alerts if _names(one, sick) or (likeliest and _names_nobody(one))]
+        held.append(_open(sweep, journal, incident, named, first_word_seconds, over))
         suffers = [one for one in trouble.symptoms if one.service_id not in sources]
         _attach(journal, incident, held[-1], suffers)
         answered |= {alert.id for alert in named}
@@ -53,9 +58,20 @@ def open_incidents(
     return held
 
 
+def tells(alert: Alert) -> str:
+    """What an alert tells: one answer is enough for all that tell the same and are looked for by the same sweep.
+
+    A second look answers the one alert that it is for. A text is about what it names, so another text is another one.
+    """
+    if alert.id.endswith(AGAIN):
+        return alert.id
+    text = alert.said if alert.source == "slack" else ""
+    return digest(alert.source, alert.kind, alert.service_id or "", alert.service_name or "", text)
+
+
 def alerts_of(sweep: Claim) -> list[Alert]:
     """The alerts that a sweep looks for."""
-    stored = [unpack(value, Alert) for name, value in sweep.fields.items() if name.startswith("a:")]
+    stored = [sweep.read(value, Alert) for name, value in sweep.fields.items() if name.startswith("a:")]
     return [alert for alert in stored if alert is not None]
 
 
@@ -111,8 +127,9 @@ def _is_what_remains(journal: Journal, incident: Incident) -> bool:
 
 
 def _open(
-    sweep: Claim, journal: Journal, incident: Incident, named: list[Alert], first_word_seconds: float
-) -> str:
+    sweep: Claim, journal: Journal, incident: Incident, named: list[Alert], first_word_seconds: float,
+    over: str,
+) -> str:  # fmt: skip
     waited = max((incident.opened_at - alert.at).total_seconds() for alert in named) if named else 0.0
     delay = 0.0 if incident.severity is Severity.CRITICAL else max(0.0, first_word_seconds - waited)
     keys = [OPEN, DUE, PREFIX + incident.id, f"{PREFIX}tell:{incident.id}"]
@@ -121,7 +138,7 @@ def _open(
     seen = pack(list(incident.findings), list[Finding])
     # A forwarded alert itself was the first word.
     forwarded = int(any(alert.source == "slack" for alert in named))
-    arguments = [incident.fingerprint, record, int(delay * 1000), seen, forwarded, sweep.key, *tells]
+    arguments = [incident.fingerprint, record, int(delay * 1000), seen, forwarded, sweep.key, over, *tells]
     holder: bytes = journal.script(scripts.OPEN_INCIDENT, keys, *arguments)
     return holder.decode().removeprefix(PREFIX)
 

@@ -19,30 +19,42 @@ def expect(journal: Journal, ping_seconds: float) -> None:
     journal.script(scripts.EXPECT_PINGS, [PINGS, DUE], late, int(BOOT_SECONDS * 1000))
 
 
-def look(claim: Claim, apart_seconds: float, now: datetime) -> str:
-    """What is to be told of the pings, "" for nothing. `apart_seconds` is how far apart they should come."""
+def look(claim: Claim, usual_seconds: float, now: datetime) -> str:
+    """What is to be told of the pings, "" for nothing. `usual_seconds` is how far apart they come by the setting.
+
+    The same words until `let_go`, however often it is looked: so they are told once.
+    """
     last, told = _last(claim), claim.text("told") == "1"
-    late = (now - last).total_seconds() > LATE_PINGS * apart_seconds
+    late = (now - last).total_seconds() > _patience(claim, usual_seconds)
     if late and not told:
-        minutes = (now - last).total_seconds() / 60
         return (
-            f"no ping for {minutes:.0f} minutes (the last at {last:%H:%M} UTC): nothing is looked at unless somebody "
-            "asks. Is the clock up, and does TRACKWALKER_PUBLIC_URL lead to this receiver?"
+            f"no ping since {last:%Y-%m-%d %H:%M} UTC: nothing is looked at unless somebody asks. "
+            "Is the clock up, and does TRACKWALKER_PUBLIC_URL lead to this receiver?"
         )
     if told and not late:
-        return f"pings come again since {last:%Y-%m-%d %H:%M} UTC"
+        before = _moment(claim.text("silent", "0"))
+        return f"pings come again; the last one before was at {before:%Y-%m-%d %H:%M} UTC"
     return ""
 
 
-def let_go(claim: Claim, apart_seconds: float, now: datetime) -> None:
+def let_go(claim: Claim, usual_seconds: float, now: datetime) -> None:
     """Remember what was told, and look again when the next pings would be late."""
-    silent = (now - _last(claim)).total_seconds()
-    late = silent > LATE_PINGS * apart_seconds
-    claim.mark(told=str(int(late)))
-    after = LOOK_AGAIN_SECONDS if late else LATE_PINGS * apart_seconds - silent
+    silent, patience = (now - _last(claim)).total_seconds(), _patience(claim, usual_seconds)
+    late = silent > patience
+    claim.mark(told=str(int(late)), silent=claim.text("last") or claim.text("opened", "0"))
+    after = LOOK_AGAIN_SECONDS if late else patience - silent
     claim.hand_on("pings", after=after, reason="pings stay away" if late else "")
+
+
+def _patience(claim: Claim, usual_seconds: float) -> float:
+    """Seconds without a ping that are not yet late: the clock may have been asked to let the next one wait."""
+    return max(usual_seconds, float(claim.text("apart", "0"))) + (LATE_PINGS - 1) * usual_seconds
 
 
 def _last(claim: Claim) -> datetime:
     """The last ping, or, before the first one, since when they are waited for."""
-    return datetime.fromtimestamp(int(claim.text("last") or claim.text("opened", "0")) / 1000, UTC)
+    return _moment(claim.text("last") or claim.text("opened", "0"))
+
+
+def _moment(milliseconds: str) -> datetime:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

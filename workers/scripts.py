@@ -5,8 +5,9 @@ only the alarm. Every script that changes a claimed journal compares both fence 
 the claim changes nothing. Field names: stage, fence, token, lease, not_before, run, deaths, tries, failing (since when
 what the stage needs is away), wanted, noted, asked (how often a person asked to mend it), joined (the incident of which
 this one is a symptom, or that an alert's words went to), umbrella (the post that speaks for it), clean (sweeps in a row
-without the trouble), how (what they saw instead), ended, outcome, and
-`r:<name>` for records.
+without the trouble), how (what they saw instead), cancels and rewatched (how often a person cancelled it, or had it
+watched anew), ended, outcome, and `r:<name>` for records. An umbrella has `m:<incident>` for what it holds, and closed
+once what was found is told. The newest endings of sweeps and incidents stand in the sorted set `ended`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,18 @@ local function raise(key, due)
   redis.call('HDEL',key,'ended')
   redis.call('PERSIST',key)
   redis.call('ZADD',due,now,key)
+end
+"""
+
+_ENDED = """
+local function remember(key, due)
+  -- What ended lately, for whoever lists it: words and alerts do not count.
+  if string.match(key,'^%w+:incident:') or string.match(key,'^%w+:sweep:') then
+    local list=string.gsub(due,'due$','ended')
+    redis.call('ZADD',list,now,key)
+    redis.call('ZREMRANGEBYRANK',list,0,-1001)
+    redis.call('PEXPIRE',list,2592000000)
+  end
 end
 """
 
@@ -49,7 +62,7 @@ if tonumber(ARGV[4])>0 then
   redis.call('HSET',KEYS[5],'stage','pings','last',now)
   redis.call('HSETNX',KEYS[5],'opened',now)
   redis.call('HINCRBY',KEYS[5],'wanted',1)
-  redis.call('HDEL',KEYS[5],'ended')
+  redis.call('HDEL',KEYS[5],'ended','apart')
   redis.call('PERSIST',KEYS[5])
   local at=now+tonumber(ARGV[4])
   if redis.call('HGET',KEYS[5],'told')=='1' then at=now end
@@ -62,7 +75,7 @@ if ARGV[5]~='' then
 end
 if tonumber(ARGV[1])>0 then
   local known=redis.call('GET',KEYS[4])
-  if known then redis.call('HINCRBY',known,'firings',1) return known end
+  if known and redis.call('EXISTS',known)==1 then redis.call('HINCRBY',known,'firings',1) return known end
   redis.call('SET',KEYS[4],KEYS[1],'EX',ARGV[1])
 end
 redis.call('HSET',KEYS[1],'opened',now,'stage','intake','r:alert',ARGV[2])
@@ -78,8 +91,11 @@ return KEYS[1]
 ATTACH = (
     _NOW
     + """
--- KEYS gate, due, alert. ARGV environment, alert id, environment json, alert json, ttl_ms.
--- Puts the alert on the one sweep of its environment that nobody has claimed yet, made here if there is none.
+-- KEYS gate, due, alert, its tell. ARGV environment, alert id, environment json, alert json, ttl_ms, what it tells,
+-- the most fields that a sweep may have.
+-- Puts the alert on the one sweep of its environment that nobody has claimed yet, made here if there is none. Where
+-- one that tells the same stands on it already, that one's answer is this one's too, unless its own words have begun.
+-- '' when the sweep is full.
 local sweep=redis.call('HGET',KEYS[1],'open')
 if not sweep or redis.call('EXISTS',sweep)==0 or redis.call('HEXISTS',sweep,'ended')==1 then
   -- The gate may have been forgotten before the sweeps that it counted.
@@ -88,7 +104,20 @@ if not sweep or redis.call('EXISTS',sweep)==0 or redis.call('HEXISTS',sweep,'end
   redis.call('PEXPIRE',KEYS[1],ARGV[5])
   redis.call('HSET',sweep,'opened',now,'stage','survey','r:environment',ARGV[3])
 end
-redis.call('HSET',sweep,'a:'..ARGV[2],ARGV[4])
+local same=ARGV[6] and redis.call('HGET',sweep,'same:'..ARGV[6])
+if same and same~=ARGV[2] and redis.call('HEXISTS',KEYS[4],'fence')==0 then
+  local other=string.sub(KEYS[3],1,#KEYS[3]-#ARGV[2])..same
+  if redis.call('HSETNX',KEYS[3],'same',same)==1 and redis.call('EXISTS',other)==1 then
+    redis.call('HINCRBY',other,'firings',1)
+  end
+  redis.call('DEL',KEYS[4])
+  redis.call('ZREM',KEYS[2],KEYS[4])
+elseif ARGV[7] and redis.call('HLEN',sweep)>=tonumber(ARGV[7]) and redis.call('HEXISTS',sweep,'a:'..ARGV[2])==0 then
+  return ''
+else
+  redis.call('HSET',sweep,'a:'..ARGV[2],ARGV[4])
+  if ARGV[6] then redis.call('HSET',sweep,'same:'..ARGV[6],ARGV[2]) end
+end
 redis.call('ZADD',KEYS[2],now,sweep)
 redis.call('HSET',KEYS[3],'sweep',sweep,'on:'..ARGV[1],sweep)
 return sweep
@@ -163,7 +192,7 @@ HAND_ON = (
     + _OURS
     + """
 -- KEYS journal, due, tell or ''. ARGV fence, token, stage, after_ms, blocked (1: nobody before), reason, failed.
-redis.call('HDEL',KEYS[1],'lease')
+redis.call('HDEL',KEYS[1],'lease','not_before')
 local at=now+tonumber(ARGV[4])
 if ARGV[5]=='1' then redis.call('HSET',KEYS[1],'not_before',at)
 else
@@ -187,6 +216,7 @@ return 1
 END = (
     _NOW
     + _RAISE
+    + _ENDED
     + _OURS
     + """
 -- KEYS journal, due, tell or '', gate, open. ARGV fence, token, outcome, ttl_ms, gated, final (1: even if wanted).
@@ -196,6 +226,7 @@ redis.call('HDEL',KEYS[1],'lease','not_before')
 redis.call('HSET',KEYS[1],'ended',now,'outcome',ARGV[3])
 redis.call('ZREM',KEYS[2],KEYS[1])
 redis.call('PEXPIRE',KEYS[1],ARGV[4])
+remember(KEYS[1],KEYS[2])
 if KEYS[3]~='' then raise(KEYS[3],KEYS[2]) end
 if ARGV[5]=='1' then
   if redis.call('HGET',KEYS[4],'working')==KEYS[1] then redis.call('HDEL',KEYS[4],'working') end
@@ -211,17 +242,66 @@ return 1
 """
 )
 
+GATHER = (
+    _NOW
+    + _RAISE
+    + """
+-- KEYS open, due, opened lately, the umbrella that is open, name of a new one. ARGV window_ms, how many make an
+-- umbrella, then fingerprint, journal ... of what a sweep is about to open.
+-- Answers the umbrella that speaks for what is new among them: the open one, or one made here for all that was opened
+-- within the window and stands under none yet; '' where there are too few.
+redis.call('ZREMRANGEBYSCORE',KEYS[3],'-inf',now-tonumber(ARGV[1]))
+local held={}
+for i=3,#ARGV,2 do
+  local holder=redis.call('HGET',KEYS[1],ARGV[i])
+  local known=holder and holder~=ARGV[i+1] and redis.call('HMGET',holder,'stage','ended')
+  if not known or not known[1] or known[2] then
+    redis.call('ZADD',KEYS[3],'NX',now,ARGV[i+1])
+    held[#held+1]=ARGV[i+1]
+  end
+end
+if #held==0 then return '' end
+redis.call('PEXPIRE',KEYS[3],ARGV[1])
+local umbrella=redis.call('GET',KEYS[4])
+local state=umbrella and redis.call('HMGET',umbrella,'stage','ended','closed')
+if not state or not state[1] or state[2] or state[3]=='1' then
+  held={}
+  for _,key in ipairs(redis.call('ZRANGE',KEYS[3],0,-1)) do
+    local known=redis.call('HMGET',key,'ended','umbrella')
+    if not known[1] and not known[2] then held[#held+1]=key end
+  end
+  if #held<tonumber(ARGV[2]) then return '' end
+  umbrella=KEYS[5]
+  while redis.call('EXISTS',umbrella)==1 do umbrella=umbrella..'+' end
+  redis.call('HSET',umbrella,'opened',now,'stage','tell')
+end
+redis.call('SET',KEYS[4],umbrella,'PX',ARGV[1])
+for _,key in ipairs(held) do
+  redis.call('HSETNX',umbrella,'m:'..key,now)
+  if redis.call('EXISTS',key)==1 and redis.call('HSETNX',key,'umbrella',umbrella)==1 then
+    local at=string.find(key,'incident:')
+    raise(string.sub(key,1,at-1)..'tell:'..string.sub(key,at),KEYS[2])
+  end
+end
+raise(umbrella,KEYS[2])
+return umbrella
+"""
+)
+
 OPEN_INCIDENT = (
     _NOW
     + _RAISE
     + """
 -- KEYS open, due, journal, tell. ARGV fingerprint, incident json, first_word_ms, seen json, forwarded (1: the first
--- word is said already), sweep (counted once), then tells to adopt ...
+-- word is said already), sweep (counted once), umbrella that speaks for it or '', then tells to adopt ...
 -- Answers the journal that holds the trouble of this cause: a new one, or the open one, which is joined.
--- An adopted tell (of an alert that named the service) says no more; its first word becomes the incident's.
+-- An adopted tell (of an alert that named the service) says no more; its first word becomes the incident's, which
+-- notes whose it may be: as long as it has none, and not of more than one full sweep's alerts.
 local function adopt(telling, other)
   if redis.call('EXISTS',other)==0 then return end
-  redis.call('HSET',telling,'adopt:'..other,now)
+  if redis.call('HEXISTS',telling,'r:first')==0 and redis.call('HLEN',telling)<300 then
+    redis.call('HSET',telling,'adopt:'..other,now)
+  end
   if redis.call('HEXISTS',other,'ended')==1 then return end
   redis.call('HSET',other,'joined',telling)
   raise(other,KEYS[2])
@@ -234,8 +314,8 @@ if holder and redis.call('HEXISTS',holder,'stage')==1 and redis.call('HEXISTS',h
   local telling='tell:'..string.match(holder,'incident:.*$')
   telling=string.sub(holder,1,string.find(holder,'incident:')-1)..telling
   if ARGV[5]=='1' then redis.call('HSET',telling,'forwarded',1) end
-  for i=7,#ARGV do adopt(telling,ARGV[i]) end
-  if #ARGV>6 then raise(telling,KEYS[2]) end
+  for i=8,#ARGV do adopt(telling,ARGV[i]) end
+  if #ARGV>7 then raise(telling,KEYS[2]) end
   return holder
 end
 redis.call('HSET',KEYS[1],ARGV[1],KEYS[3])
@@ -244,7 +324,8 @@ redis.call('HSET',KEYS[3],'opened',now,'stage','enrich','r:incident',ARGV[2],'r:
 redis.call('ZADD',KEYS[2],now,KEYS[3])
 redis.call('HSET',KEYS[4],'opened',now,'stage','tell','r:incident',ARGV[2],'first_at',now+tonumber(ARGV[3]))
 if ARGV[5]=='1' then redis.call('HSET',KEYS[4],'forwarded',1) end
-for i=7,#ARGV do adopt(KEYS[4],ARGV[i]) end
+if (ARGV[7] or '')~='' then redis.call('HSET',KEYS[3],'umbrella',ARGV[7]) end
+for i=8,#ARGV do adopt(KEYS[4],ARGV[i]) end
 redis.call('ZADD',KEYS[2],now+tonumber(ARGV[3]),KEYS[4])
 return KEYS[3]
 """
@@ -436,3 +517,110 @@ COUNT_RUN = """
 if redis.call('EXISTS',KEYS[1])==1 then redis.call('HINCRBY',KEYS[1],'runs',1) end
 return 1
 """
+
+CANCEL = (
+    _NOW
+    + _RAISE
+    + _ENDED
+    + """
+-- KEYS journal, due, its tell or '', gate or journal, open. ARGV outcome, ttl_ms, gated, name under which its budget is
+-- reserved, record of the outcome or '', pull (1: the record names a pull request), ms that reservations stay where a
+-- pull request may be open. Answers 'cancelled', or 'gone', 'ended', 'changed' (ask again).
+-- Whoever works on it has lost its claim with this: nothing that it finds out or did counts any more.
+local h=redis.call('HMGET',KEYS[1],'stage','ended','reserved','r:pull','r:remote','r:outcome','budget_day','r:spent')
+if not h[1] then return 'gone' end
+if h[2] then return 'ended' end
+if ARGV[5]~='' and (h[4] and '1' or '0')~=ARGV[6] then return 'changed' end
+redis.call('HINCRBY',KEYS[1],'fence',1)
+redis.call('HDEL',KEYS[1],'lease','not_before','token')
+redis.call('HSET',KEYS[1],'ended',now,'outcome',ARGV[1])
+redis.call('HINCRBY',KEYS[1],'cancels',1)
+redis.call('ZREM',KEYS[2],KEYS[1])
+redis.call('PEXPIRE',KEYS[1],ARGV[2])
+remember(KEYS[1],KEYS[2])
+local function hear(telling)
+  local t=redis.call('HMGET',telling,'stage','ended','note','joined')
+  if not t[1] or t[2] or t[3] or t[4] then return end
+  redis.call('HSET',telling,'note',ARGV[1])
+  raise(telling,KEYS[2])
+end
+if ARGV[3]=='1' then
+  if redis.call('HGET',KEYS[4],'open')==KEYS[1] then redis.call('HDEL',KEYS[4],'open') end
+  if redis.call('HGET',KEYS[4],'working')==KEYS[1] then redis.call('HDEL',KEYS[4],'working') end
+  local waiting=redis.call('HGET',KEYS[4],'open')
+  if waiting then redis.call('ZADD',KEYS[2],now,waiting) end
+  local tells=string.gsub(KEYS[2],'due$','tell:alert:')
+  for _,field in ipairs(redis.call('HKEYS',KEYS[1])) do
+    if string.sub(field,1,2)=='a:' then hear(tells..string.sub(field,3)) end
+  end
+end
+local owner=string.match(KEYS[1],'^%w+:incident:(%w+):')
+if not owner then
+  if KEYS[3]~='' then hear(KEYS[3]) end
+  return 'cancelled'
+end
+redis.call('HSET',KEYS[1],'r:cancelled',ARGV[5])
+if redis.call('HGET',KEYS[5],owner)==KEYS[1] then
+  redis.call('HDEL',KEYS[5],owner)
+  redis.call('SET',KEYS[5]..':over:'..owner,now,'PX',ARGV[2])
+end
+for key in string.gmatch(h[3] or '','[^,]+') do
+  if redis.call('GET',key)==KEYS[1] then
+    if h[4] or (h[5] and not h[6]) then redis.call('PEXPIRE',key,ARGV[7]) else redis.call('DEL',key) end
+  end
+end
+local counted=h[7] and redis.call('HGET',h[7],'run:'..ARGV[4])
+if counted then
+  local spent=h[8] and string.sub(h[8],1,2)=='1j' and cjson.decode(string.sub(h[8],3)).cost_usd or 0
+  local cost=math.floor(spent*1000000)
+  redis.call('HINCRBY',h[7],'cost',cost-tonumber(counted))
+  redis.call('HSET',h[7],'run:'..ARGV[4],cost)
+end
+if KEYS[3]~='' then raise(KEYS[3],KEYS[2]) end
+return 'cancelled'
+"""
+)
+
+RETRY = (
+    _NOW
+    + _RAISE
+    + """
+-- KEYS journal, due, open, its tell or ''. ARGV stage, then as the asker saw them: fence, stage, ended; unproposed (1:
+-- only while nothing of it was pushed), then the records to forget (`r:<name>`) ...
+-- Due now at that stage, as if it had not been tried. Answers 'due', or 'gone', 'in work', 'changed' (ask again), or
+-- the other round that holds the trouble.
+local h=redis.call('HMGET',KEYS[1],'stage','lease','ended','fence')
+if not h[1] then return 'gone' end
+if not h[3] and tonumber(h[2] or 0)>now then return 'in work' end
+if (h[4] or '')~=ARGV[2] or h[1]~=ARGV[3] or (h[3] or '')~=ARGV[4] then return 'changed' end
+if ARGV[5]=='1' and redis.call('HEXISTS',KEYS[1],'r:branch')+redis.call('HEXISTS',KEYS[1],'r:pull')>0 then
+  return 'changed'
+end
+local owner=string.match(KEYS[1],'^%w+:incident:(%w+):')
+if owner then
+  local holder=redis.call('HGET',KEYS[3],owner)
+  if holder and holder~=KEYS[1] and redis.call('HEXISTS',holder,'stage')==1
+    and redis.call('HEXISTS',holder,'ended')==0 then return holder end
+  redis.call('HSET',KEYS[3],owner,KEYS[1])
+  -- What earlier sweeps did not see any more is seen to again.
+  if h[3] then redis.call('HSET',KEYS[1],'clean',0) end
+end
+-- A second outcome, and a second end of the watch, are told as such.
+local told={['r:outcome']='asked',['r:watch']='rewatched'}
+for i=6,#ARGV do
+  if redis.call('HDEL',KEYS[1],ARGV[i])==1 and told[ARGV[i]] then redis.call('HINCRBY',KEYS[1],told[ARGV[i]],1) end
+  redis.call('HDEL',KEYS[1],'again:'..string.sub(ARGV[i],3))
+end
+-- Of a symptom it is done all the same: a person asked.
+if ARGV[1]~='watch' and redis.call('HEXISTS',KEYS[1],'joined')==1 and redis.call('HEXISTS',KEYS[1],'asked')==0 then
+  redis.call('HSET',KEYS[1],'asked',1)
+end
+redis.call('HDEL',KEYS[1],'lease','not_before','token','failing','reason','ended','outcome')
+redis.call('HSET',KEYS[1],'stage',ARGV[1],'deaths',0,'tries',0)
+redis.call('HINCRBY',KEYS[1],'fence',1)
+redis.call('ZREM',(string.gsub(KEYS[2],'due$','ended')),KEYS[1])
+raise(KEYS[1],KEYS[2])
+if KEYS[4]~='' then raise(KEYS[4],KEYS[2]) end
+return 'due'
+"""
+)

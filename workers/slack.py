@@ -15,10 +15,13 @@ from typing import Any
 import httpx
 from pydantic import Field, SecretStr, ValidationError
 
+from workers import deadline
 from workers.errors import SlackBusy, SlackRefused
 from workers.models import Noun, Posted, digest
 
 TIMEOUT = httpx.Timeout(10.0)
+WHOLE_CALLS = 2
+"""A call as a whole takes no longer than so many of its parts may, however its answer trickles."""
 LINE_TIMEOUT = httpx.Timeout(1.0)
 """Seconds for connecting, and again for the answer: together the two that the door allows."""
 NO_IDLE = httpx.Limits(max_keepalive_connections=0)
@@ -123,7 +126,7 @@ class Slack:
         self._channel = (channel or "").lstrip("#")
         self._webhook = webhook_url
         self._api = api_url.rstrip("/")
-        self._http = http or httpx.Client(limits=NO_IDLE)
+        self._http = http or deadline.client(limits=NO_IDLE)
         self._blind = False
 
     @property
@@ -294,9 +297,10 @@ class Slack:
     ) -> httpx.Response:  # fmt: skip
         """One call. Errors name no address: a webhook's is a secret."""
         try:
-            answer = self._http.request(
-                verb, address, json=json, params=params, headers=headers, timeout=timeout
-            )
+            with deadline.within(WHOLE_CALLS * (timeout.read or 0.0)):
+                answer = self._http.request(
+                    verb, address, json=json, params=params, headers=headers, timeout=timeout
+                )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise SlackBusy(f"Slack cannot be reached ({type(error).__name__})") from None
         if answer.status_code == 429 or answer.status_code >= 500:

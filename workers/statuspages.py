@@ -12,6 +12,7 @@ from typing import Literal
 import httpx
 from pydantic import ValidationError
 
+from workers import deadline
 from workers.models import Noun
 
 State = Literal["operational", "degraded", "down", "unknown"]
@@ -19,6 +20,8 @@ State = Literal["operational", "degraded", "down", "unknown"]
 SUMMARY = "/api/v2/summary.json"
 TIMEOUT = httpx.Timeout(5.0)
 """Seconds for each part; a page that is slow is not known, and the sweep goes on."""
+WHOLE_SECONDS = 15.0
+"""For all of it, redirects included, however it trickles."""
 LARGEST_PAGE = 4 * 2**20
 """Bytes; a page with hundreds of components stays below one MiB."""
 LONGEST_WORDS = 300
@@ -106,7 +109,7 @@ def look_up(host: str, extra: Mapping[str, str], http: httpx.Client | None = Non
     try:
         if http is not None:
             return read(_fetch(http, page))
-        with httpx.Client() as once:
+        with deadline.client() as once:
             return read(_fetch(once, page))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return "unknown", f"its status page cannot be reached ({type(error).__name__})"
@@ -116,7 +119,10 @@ def look_up(host: str, extra: Mapping[str, str], http: httpx.Client | None = Non
 
 def _fetch(http: httpx.Client, page: str) -> bytes:
     """The summary's bytes. Raises httpx.HTTPError, and ValueError where it is far too large."""
-    with http.stream("GET", page + SUMMARY, timeout=TIMEOUT, follow_redirects=True) as answer:
+    with (
+        deadline.within(WHOLE_SECONDS),
+        http.stream("GET", page + SUMMARY, timeout=TIMEOUT, follow_redirects=True) as answer,
+    ):
         answer.raise_for_status()
         content = bytearray()
         for chunk in answer.iter_bytes():

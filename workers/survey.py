@@ -162,6 +162,8 @@ def _survey(
             *(["CPU and memory: there are series that name no service"] if unmeasured else []),
             *dict.fromkeys(parts.not_seen),
         ),
+        feed=shape.feed,
+        feed_read="events" not in shape.failed,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,8 +12,10 @@ from typing import Any, Literal
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Kind = Literal["429", "503", "hang", "refuse", "drop"]
-"""429 and 503 come with Retry-After; `refuse` is 401; `drop` does the work, then cuts the connection."""
+Kind = Literal["429", "503", "hang", "refuse", "drop", "trickle"]
+"""429 and 503 come with Retry-After; `refuse` is 401; `drop` does the work, then cuts the connection;
+`trickle` answers a byte now and then, without end."""
+DROP_SECONDS = 0.2
 
 
 @dataclass
@@ -75,7 +77,9 @@ class Faulty:
             await self._hang(receive)
         elif fault.kind == "drop":
             await self.app(scope, receive, _swallow)
-        if fault is None:
+        elif fault.kind == "trickle":
+            await self._trickle(receive, send)
+        if fault is None or fault.kind == "trickle":
             return
         if fault.kind in ("hang", "drop"):
             # The bound method of uvicorn's cycle: the only way to cut a connection without any answer.
@@ -87,7 +91,7 @@ class Faulty:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 
-    async def _hang(self, receive: Receive) -> None:
+    async def _hang(self, receive: Receive, drop: Callable[[], Awaitable[None]] | None = None) -> None:
         """Until the caller gives up or the stand-in stops."""
 
         async def gone() -> None:
@@ -96,8 +100,18 @@ class Faulty:
 
         waiting = asyncio.ensure_future(gone())
         while not waiting.done() and not self.closing.is_set():
-            await asyncio.wait([waiting], timeout=0.2)
+            await asyncio.wait([waiting], timeout=DROP_SECONDS)
+            if drop is not None and not waiting.done():
+                await drop()
         waiting.cancel()
+
+    async def _trickle(self, receive: Receive, send: Send) -> None:
+        async def drop() -> None:
+            await send({"type": "http.response.body", "body": b" ", "more_body": True})
+
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await self._hang(receive, drop)
+        await send({"type": "http.response.body", "body": b"{}"})
 
 
 async def _swallow(_message: Message) -> None:

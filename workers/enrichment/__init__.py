@@ -39,7 +39,7 @@ def read_evidence(
 ) -> Evidence:  # fmt: skip
     """What is known of the sick service, as numbered facts. What could not be read stands in `not_seen`.
 
-    Raises NotAvailable only when nothing at all could be read now.
+    Raises NotAvailable when nothing that the service said, or nothing at all, could be read now.
     """
     service = incident.service
     if service is None:
@@ -50,6 +50,9 @@ def read_evidence(
     said = deployment_records(reading, railway, incident, service, sick)
     built = build_records(reading, railway, incident, service)
     requests = failing_and_slow(reading, railway, incident, service)
+    if reading.away is not None and not reading.succeeded:
+        # Without what the service itself said, code and commits would be judged blindly.
+        raise reading.away
     suspect = find_suspect(incident, service)
     repository = repository_of(reading, github, repositories, service, sick)
     code = Code(suspect)

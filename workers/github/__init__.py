@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import SecretStr
 
+from workers import deadline
 from workers.errors import GitHubBusy, GitHubRefused
 from workers.github import wire
 from workers.github.app import AppTokens, Granted
@@ -26,6 +27,8 @@ T = TypeVar("T")
 
 TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 """Seconds for each part of a call."""
+WHOLE_SECONDS = 60.0
+"""For a call as a whole, however its answer trickles."""
 NO_IDLE = httpx.Limits(max_keepalive_connections=0)
 """Calls are minutes apart: an idle connection would be found dead, which costs more than a new one."""
 PER_PAGE = 100
@@ -60,7 +63,7 @@ class GitHub:
         http: httpx.Client | None = None,
     ) -> None:
         self.api_url, self.server_url = api_url.rstrip("/"), server_url.rstrip("/")
-        self._http = http or httpx.Client(limits=NO_IDLE)
+        self._http = http or deadline.client(limits=NO_IDLE)
         self._token = token
         self._app = (
             AppTokens(app_id, private_key, self._send) if app_id and private_key and not token else None
@@ -241,10 +244,11 @@ class GitHub:
             "User-Agent": "trackwalker",
         }
         try:
-            answer = self._http.request(
-                method, self.api_url + path, json=json, params=params, headers=headers, timeout=TIMEOUT,
-                follow_redirects=method == "GET",
-            )  # fmt: skip
+            with deadline.within(WHOLE_SECONDS):
+                answer = self._http.request(
+                    method, self.api_url + path, json=json, params=params, headers=headers, timeout=TIMEOUT,
+                    follow_redirects=method == "GET",
+                )  # fmt: skip
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise GitHubBusy(f"GitHub cannot be reached ({type(error).__name__})") from error
         wait = wire.wanted_wait(answer)

@@ -7,9 +7,8 @@ when the next stage follows.
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,7 +18,7 @@ from workers import budget, closings, opencode, opencode_config, planning, propo
 from workers.errors import AgentRefused, NotAvailable, Refused
 from workers.github import GitHub
 from workers.journal import PREFIX, Claim, Journal
-from workers.mend import checks, proof
+from workers.mend import checks, proof, runs
 from workers.mend.wall import Wall, build_wall, kill
 from workers.models import (
     Certificate,
@@ -135,12 +134,12 @@ def _ask_reader(
     claim: Claim, mender: Mender, incident: Incident, evidence: Evidence, repository: Repository
 ) -> Plan:
     verdict = claim.need("verdict", Verdict)
-    with _clone(mender, repository.name, repository.deployed) as clone:
+    with _place(claim, mender, "reader", repository.name, repository.deployed) as place:
 
         def parse(text: str) -> Plan:
-            return planning.parse_plan(text, evidence, _files_of(clone))
+            return planning.parse_plan(text, evidence, _files_of(place.clone))
 
-        answer = _ask(claim, mender, "reader", clone, planning.brief(incident, evidence, verdict), parse)
+        answer = _ask(claim, mender, "reader", place, planning.brief(incident, evidence, verdict), parse)
         try:
             return parse(answer.text)
         except planning.PlanError as error:
@@ -263,11 +262,11 @@ def _in_the_way(
 
 
 def _write(claim: Claim, mender: Mender, repository: Repository, made: Plan, base: str) -> Fix:
-    with _clone(mender, repository.name, base) as clone:
-        hint = checks.runner_hint(clone, repository.root)
+    with _place(claim, mender, "writer", repository.name, base) as place:
+        hint = claim.step("runner_hint", str, lambda: checks.runner_hint(place.clone, repository.root) or "")
         prompt = planning.writer_brief(made, hint)
-        answer = _ask(claim, mender, "writer", clone, prompt, planning.parse_done)
-        patch, files = mender.repositories.patch(repository.name, base, clone)
+        answer = _ask(claim, mender, "writer", place, prompt, planning.parse_done)
+        patch, files = mender.repositories.patch(repository.name, base, place.clone)
     if not files:
         raise AgentRefused("the agent changed nothing")
     try:
@@ -304,17 +303,14 @@ def _own_secrets(settings: Settings) -> tuple[str, ...]:
 # ---- the agent -------------------------------------------------------------------------------
 
 
-@contextmanager
-def _clone(mender: Mender, name: str, commit: str) -> Iterator[Path]:
-    clone = mender.repositories.checkout(name, commit)
-    try:
-        yield clone
-    finally:
-        mender.repositories.discard(clone)
+def _place(
+    claim: Claim, mender: Mender, role: Role, name: str, commit: str
+) -> AbstractContextManager[runs.Place]:
+    return runs.place(mender.folder / "runs", f"{claim.id} {role}", mender.repositories, name, commit)
 
 
 def _ask(
-    claim: Claim, mender: Mender, role: Role, clone: Path, prompt: str, parse: Callable[[str], object]
+    claim: Claim, mender: Mender, role: Role, place: runs.Place, prompt: str, parse: Callable[[str], object]
 ) -> opencode.Answer:
     """One run of the agent; its cost is added to the round's, however the run ends."""
 
@@ -325,7 +321,11 @@ def _ask(
             return planning.ask_again(error)
         return None
 
-    before = claim.get("spent", Spent) or Spent()
+    began = claim.text(f"began:{role}")
+    # What a run that goes on has spent already is part of its own sum.
+    before = (
+        Spent.model_validate_json(began) if began and place.resumed else claim.get("spent", Spent) or Spent()
+    )
     left = mender.settings.run_cost_usd - before.cost_usd
     if left <= 0:
         raise AgentRefused(f"the round has used up TRACKWALKER_RUN_COST_USD ({before.cost_usd:.2f} USD)")
@@ -337,20 +337,18 @@ def _ask(
         with suppress(NotAvailable):
             claim.keep("spent", Spent, _sum(before, so_far))
 
-    if claim.text(f"began:{role}"):
-        # One that was begun and has left no record: another process, another disk, so another run.
+    if began and not place.resumed:
+        # One that was begun and is not on this disk: another run.
         budget.count_again(mender.journal, claim)
-    claim.mark(**{f"began:{role}": "1"})
-    run_folder = mender.folder / "runs" / digest(claim.id, role, claim.text("fence"))
-    run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not began or not place.resumed:
+        claim.mark(**{f"began:{role}": before.model_dump_json()})
     agent = replace(mender.agent, cost_limit_usd=left, deadline_seconds=RUN_SECONDS[role])
     try:
         return mender.ask(
-            agent, role, clone, prompt, run_folder=run_folder, retort=retort, alive=claim.alive,
+            agent, role, place.clone, prompt, run_folder=place.folder, retort=retort, alive=claim.alive,
             on_start=lambda process: claim.guard(lambda: kill(process)), on_spent=spend,
         )  # fmt: skip
     finally:
-        shutil.rmtree(run_folder, ignore_errors=True)
         if used:
             claim.keep("spent", Spent, _sum(before, used[-1]))
 

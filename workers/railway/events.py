@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from workers.models import Moment, PlatformEvent
+from workers.models import Deployment, Moment, PlatformEvent, Reported
 from workers.railway.wire import Wire, branch, parsed, text
 
 Kind = Literal["deployed", "crashed", "oom", "started", "failed"]
@@ -14,7 +15,15 @@ EVENTS: dict[str, Kind] = {
     "oomkilled": "oom", "restarted": "started", "failed": "failed",
 }  # fmt: skip
 """Our kind by Railway's action, in lower case and without signs."""
+ALERTS: dict[Kind, str] = {
+    "crashed": "deployment.crashed", "oom": "deployment.oomkilled", "failed": "deployment.failed",
+}  # fmt: skip
+"""What is trouble, and the kind of the alert that Railway's webhook makes of it."""
+STATUSES = {"CRASHED": "deployment.crashed", "FAILED": "deployment.failed"}
+"""A deployment's status says the same where the feed does not."""
 DEEPEST = 4
+_ID = re.compile(r"(?=.*[^0\-])[\w.\-]{1,100}\Z", re.ASCII)
+"""As the receiver takes ids; all zeros is none."""
 
 
 class Event(Wire):
@@ -37,6 +46,36 @@ class Event(Wire):
         """The id of the `service` or `deployment`: `serviceId`, `service_id`, or the `id` in a `service`."""
         payloads = [parsed(one) for one in (self.activity_payload, self.payload)]
         return next((found for one in payloads if (found := _id_of(one, noun, DEEPEST))), None)
+
+
+def trouble(events: Iterable[Event], deployments: Iterable[Deployment]) -> tuple[Reported, ...]:
+    """What of trouble Railway tells, oldest first; without what names no service by itself or by its deployment."""
+    history = {one.id: one for one in deployments}
+    told: list[Reported] = []
+    for one in events:
+        event = one.noun()
+        if event is None or event.kind not in ALERTS:
+            continue
+        known = history.get(event.deployment_id or "")
+        service = one.about("service") or (known.service_id if known else "")
+        if _ID.match(service):
+            deployment = event.deployment_id if _ID.match(event.deployment_id or "") else None
+            told.append(
+                Reported(kind=ALERTS[event.kind], service_id=service, deployment_id=deployment, at=event.at)
+            )
+    return tuple(sorted([*told, *_by_status(history, told)], key=lambda one: one.at))
+
+
+def _by_status(history: Mapping[str, Deployment], told: list[Reported]) -> list[Reported]:
+    """What the feed does not tell. Out of memory ends as a crash: who is told of either needs no status for it."""
+    known = {(one.deployment_id, one.kind.replace("oomkilled", "crashed")) for one in told}
+    return [
+        Reported(
+            kind=kind, service_id=one.service_id, deployment_id=one.id, at=one.status_at or one.created_at
+        )
+        for one in history.values()
+        if (kind := STATUSES.get(one.status)) and (one.id, kind) not in known and _ID.match(one.id)
+    ]
 
 
 def plain(word: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import NamedTuple, TypeVar
 
 from workers.errors import RailwayBusy, RailwayRefused
-from workers.models import Deployment, Environment, Noun, PlatformEvent, Service, Volume, Window
+from workers.models import Deployment, Environment, Noun, PlatformEvent, Reported, Service, Volume, Window
 from workers.railway import together, wire
 from workers.railway.documents import SHAPE
-from workers.railway.events import Event
+from workers.railway.events import Event, trouble
 from workers.railway.together import Connection, Failure, Together
 from workers.railway.transport import Transport
 
@@ -25,6 +26,9 @@ VARIABLES = Connection(
 )  # fmt: skip
 DEPLOYMENTS = Connection("deployments", wire.Page[wire.Deployment])
 EVENTS = Connection("events", wire.Page[Event], most=100)
+
+FEED_DAYS = 2
+"""Trouble that is told of later than this is no news; what webhooks told is remembered for as long."""
 
 SPEAKS_OF = {
     "volumes": "volumes", "triggers": "deployment branches", "variables": "who calls whom: variables",
@@ -59,13 +63,15 @@ class Shape(NamedTuple):
     variables: tuple[wire.Variable, ...]
     history: list[Deployment]
     events: tuple[Happened, ...]
+    feed: tuple[Reported, ...]
+    """Trouble of the last two days, also from outside the window."""
     failed: dict[str, Failure]
     asked: int
     """How many parts there are beside the services."""
 
 
-def read(transport: Transport, environment: Environment, history: int, window: Window) -> Shape:
-    """Everything, with the last `history` deployments and the events of the window.
+def read(transport: Transport, environment: Environment, history_at_most: int, window: Window) -> Shape:
+    """Everything, with so many of the last deployments and the events of the window.
 
     Raises RailwayBusy or RailwayRefused only where the services themselves cannot be read.
     """
@@ -87,6 +93,13 @@ def read(transport: Transport, environment: Environment, history: int, window: W
         return found
 
     services = every(SERVICES)
+    no_history: list[Deployment] = []
+    history = part(
+        "deployments", lambda: deployments(every(DEPLOYMENTS._replace(most=history_at_most))), no_history
+    )
+    no_events: list[Event] = []
+    events = part("events", lambda: every(EVENTS), no_events)
+    oldest = window.end - timedelta(days=FEED_DAYS)
     shape = Shape(
         architecture=named(got, services, []),
         project_name=part("project", lambda: got.take("project", wire.Named).name, None),
@@ -94,8 +107,9 @@ def read(transport: Transport, environment: Environment, history: int, window: W
         volumes=part("volumes", lambda: volumes(every(VOLUMES)), {}),
         branches=part("triggers", lambda: branches(every(TRIGGERS)), {}),
         variables=part("variables", lambda: tuple(every(VARIABLES)), ()),
-        history=part("deployments", lambda: deployments(every(DEPLOYMENTS._replace(most=history))), []),
-        events=part("events", lambda: happened(every(EVENTS), window, missing), ()),
+        history=history,
+        events=happened(events, window, missing),
+        feed=tuple(one for one in trouble(events, history) if one.at >= oldest),
         failed=failed,
         asked=len(SPEAKS_OF),
     )

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from workers import deadline
 from workers.allowance import Allowance
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.railway.headers import Pace, allowance, newest, retry_after
@@ -25,6 +26,8 @@ M = TypeVar("M", bound=BaseModel)
 
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 """Seconds for each part of a call."""
+WHOLE_SECONDS = 60.0
+"""For a call as a whole, however its answer trickles; the largest answers take a few seconds."""
 PATIENCE = ("problem processing request", "rate limit", "too many requests", "timed out", "timeout")
 """Railway's words, with status 200, for trouble that passes."""
 DENIED = ("not authorized", "project token not found")
@@ -119,7 +122,7 @@ class Transport:
         self, url: str, token: SecretStr | None, project_token: SecretStr | None, http: httpx.Client | None
     ) -> None:
         self._url, self._token, self._project_token = url, token, project_token
-        self._http = http or httpx.Client()
+        self._http = http or deadline.client()
         self._counting = threading.Lock()
         self.tally, self.sent = Tally(), 0
 
@@ -166,7 +169,8 @@ class Transport:
             with self._counting:
                 self.sent += 1
             try:
-                response = self._http.post(self._url, json=body, headers=headers, timeout=timeout)
+                with deadline.within(min(WHOLE_SECONDS, self._left())):
+                    response = self._http.post(self._url, json=body, headers=headers, timeout=timeout)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
                 if attempt == TRIES:
                     raise self._unreachable(error) from error
@@ -181,8 +185,11 @@ class Transport:
             time.sleep(wait)
         raise AssertionError("every attempt returns or raises")
 
+    def _left(self) -> float:
+        return self._until - time.monotonic()
+
     def _timeout(self) -> httpx.Timeout:
-        left = self._until - time.monotonic()
+        left = self._left()
         if left <= 0:
             raise RailwayBusy("no time is left to ask Railway")
         each = TIMEOUT.as_dict().items()

@@ -1,0 +1,100 @@
+"""The door under load beside the least that any door does: a bare Starlette app with one SET in its thread pool.
+
+Both are served by uvicorn as in the Procfile, one process each, to the same store with fsync on every write, and get
+the same bodies from the same client. They take turns.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tests.bench.load import SECRET
+from tests.waiting import until
+from workers.store import client
+
+REQUESTS, AT_ONCE, ROUNDS = 2_000, 16, 5
+PER_SECOND, SECONDS = 200, 5
+
+
+def bare() -> Starlette:
+    """The reference."""
+    connection = client(os.environ["REDIS_URL"])
+
+    async def enter(request: Request) -> Response:
+        body = await request.body()
+        await run_in_threadpool(connection.set, f"bare:{time.monotonic_ns()}", body)
+        return Response(status_code=202)
+
+    return Starlette(routes=[Route("/hooks/railway", enter, methods=["POST"])])
+
+
+def measure(url: str) -> None:
+    """Webhooks stored and answered per second, and the 99th percentile at a fixed rate."""
+    with served("receiver.main:app", url) as ours, served("tests.bench.door:bare", url) as reference:
+        rounds = [(load(ours, REQUESTS, 0)[0], load(reference, REQUESTS, 0)[0]) for _ in range(ROUNDS)]
+        rate, bare_rate = (statistics.median(values) for values in zip(*rounds, strict=True))
+        count = PER_SECOND * SECONDS
+        late = [
+            (load(ours, count, PER_SECOND)[1], load(reference, count, PER_SECOND)[1]) for _ in range(ROUNDS)
+        ]
+        p99, bare_p99 = (statistics.median(values) for values in zip(*late, strict=True))
+    print(
+        f"door            {rate:.0f}/s   bare app {bare_rate:.0f}/s   ratio {rate / bare_rate:.2f}"
+        f"   (goal: at least 0.6; {AT_ONCE} at once, one process each, the client in a third)"
+    )
+    print(
+        f"door, p99       {p99:.1f} ms at {PER_SECOND}/s   bare app {bare_p99:.1f} ms   (goal: at most 50 ms from when "
+        f"a request was due; median of {ROUNDS} runs, the worst {max(late)[0]:.1f} ms)"
+    )
+    client(url).flushall()
+
+
+def load(url: str, requests: int, per_second: int) -> tuple[float, float]:
+    """Answers a second and the 99th percentile in milliseconds, as a client of its own saw them."""
+    command = [sys.executable, "-m", "tests.bench.load", url, str(requests), str(AT_ONCE), str(per_second)]
+    rate, p99 = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return float(rate), float(p99)
+
+
+@contextmanager
+def served(app: str, store: str) -> Iterator[str]:
+    """The address of an app's door, served in a process of its own."""
+    port = free_port()
+    environment = {
+        "PATH": os.environ["PATH"], "REDIS_URL": store, "TRACKWALKER_SECRET": SECRET, "TRACKWALKER_WATCH": "p/e",
+        "PYTHONPATH": str(Path.cwd()),
+    }  # fmt: skip
+    command = [sys.executable, "-m", "uvicorn", app, "--factory", "--port", str(port), "--no-access-log"]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: _listens(port), what=app)
+        yield f"http://127.0.0.1:{port}/hooks/railway"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def free_port() -> int:
+    """A port on which nobody listens at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

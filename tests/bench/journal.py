@@ -1,0 +1,74 @@
+"""`make bench-journal`: figures of the journal, each beside a reference measured in the same run on this machine.
+
+recorded step   one `step` of the journal beside one raw Lua write: same store, fsync on every write
+door            webhooks stored and answered beside a bare Starlette app doing one SET in its thread pool
+back at work    a part of a real `up` is killed: until its work goes on, and how many steps were done again
+kept            what a finished incident leaves in the store, and what in it never runs out
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import redis
+
+from tests.bench import door, kept, kills
+from workers import scripts
+from workers.embedded import EmbeddedStore
+from workers.journal import DUE, PREFIX, Claim, Journal
+from workers.store import client
+
+STEPS, STEPS_A_JOURNAL = 4_000, 20
+"""A round keeps some fifteen records."""
+
+
+def main() -> int:
+    """Print the figures; 0 always, a figure is no test."""
+    with tempfile.TemporaryDirectory(prefix="trackwalker-bench-") as folder:
+        store = EmbeddedStore(Path(folder) / "store")
+        url = store.ensure()
+        try:
+            recorded_step(client(url))
+            door.measure(url)
+            kept.measure(client(url), url, Path(folder))
+        finally:
+            store.stop()
+        kills.measure(Path(folder))
+    return 0
+
+
+def recorded_step(connection: redis.Redis) -> None:
+    """Milliseconds of one recorded step and of one raw Lua write, one of each in turn."""
+    journal = Journal(connection)
+    raw = connection.register_script("redis.call('HSET',KEYS[1],ARGV[1],ARGV[2]) return 1")
+    ours, reference, claim = [], [], _fresh(journal, -1)
+    for number in range(STEPS):
+        if number % STEPS_A_JOURNAL == 0:
+            claim = _fresh(journal, number)
+        before = time.perf_counter()
+        claim.step(f"s{number}", int, lambda: 1)
+        between = time.perf_counter()
+        raw(keys=[f"raw{number // STEPS_A_JOURNAL}"], args=[f"s{number}", "1"])
+        reference.append(time.perf_counter() - between)
+        ours.append(between - before)
+    step, write = (statistics.median(values) * 1000 for values in (ours, reference))
+    print(
+        f"recorded step   {step:.3f} ms   raw Lua write {write:.3f} ms   ratio {step / write:.2f}   (goal: at most 1.3)"
+    )
+    connection.flushall()
+
+
+def _fresh(journal: Journal, number: int) -> Claim:
+    key = f"{PREFIX}sweep:bench{number}:1"
+    journal.script(scripts.OPEN, [key, DUE], 0, "stage", "survey")
+    claim = journal.claim(key, "survey")
+    assert claim is not None
+    return claim
+
+
+if __name__ == "__main__":
+    sys.exit(main())

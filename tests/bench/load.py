@@ -1,0 +1,110 @@
+"""`python -m tests.bench.load URL REQUESTS AT_ONCE PER_SECOND`: webhooks sent over raw sockets, as cheaply as can be.
+
+A process of its own, so that it does not share an interpreter with whom it measures. PER_SECOND 0: each connection
+sends its next request when the last one was answered. Else one is due every 1/PER_SECOND s whatever became of the
+others, and its time counts from when it was due. Prints `answers a second` and the 99th percentile in milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+import statistics
+import sys
+import time
+from collections import deque
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+SECRET = "bench"
+
+
+class Connection:
+    """One kept connection with at most one request on its way."""
+
+    def __init__(self, address: tuple[str, int], selector: selectors.BaseSelector) -> None:
+        self.socket = socket.create_connection(address)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.began, self.answer = 0.0, b""
+        selector.register(self.socket, selectors.EVENT_READ, self)
+
+    def send(self, request: bytes, began: float) -> None:
+        self.began, self.answer = began, b""
+        self.socket.sendall(request)
+
+    def answered(self) -> bool:
+        """Reads what there is; True once the answer is whole. AssertionError for any but a whole 202."""
+        more = self.socket.recv(65_536)
+        assert more, "the connection was closed instead of an answer"
+        self.answer += more
+        head, blank, body = self.answer.partition(b"\r\n\r\n")
+        if not blank:
+            return False
+        assert head.startswith(b"HTTP/1.1 202"), self.answer
+        length = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
+        return len(body) >= int(length or 0)
+
+
+def requests(url: str, count: int) -> list[bytes]:
+    """Different webhooks, ready to be sent."""
+    at, made = urlsplit(url), []
+    for number in range(count):
+        body = json.dumps(
+            {
+                "type": "Deployment.crashed",
+                "details": {"id": f"d{number}", "status": "CRASHED", "branch": "main", "commitMessage": "More prices"},
+                "resource": {
+                    "workspace": {"id": "w", "name": "acme"},
+                    "project": {"id": "p", "name": "shop"},
+                    "environment": {"id": "e", "name": "production", "isEphemeral": False},
+                    "service": {"id": f"s{number}", "name": f"service {number}"},
+                    "deployment": {"id": f"d{number}"},
+                },
+                "severity": "WARNING",
+                "timestamp": datetime.now(UTC).isoformat(),
+            }
+        ).encode()  # fmt: skip
+        head = (
+            f"POST {at.path} HTTP/1.1\r\nHost: {at.netloc}\r\nX-Trackwalker-Secret: {SECRET}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        made.append(head.encode() + body)
+    return made
+
+
+def run(url: str, count: int, at_once: int, per_second: float) -> tuple[float, list[float]]:
+    """Answers a second, and the seconds that each took."""
+    at, todo = urlsplit(url), requests(url, count)
+    taken: list[float] = []
+    selector = selectors.DefaultSelector()
+    address = (str(at.hostname), int(at.port or 80))
+    # The one that waits longest is taken next, so that the server closes none for being idle.
+    idle = deque(Connection(address, selector) for _ in range(at_once))
+    begun, sent = time.perf_counter(), 0
+    while len(taken) < count:
+        now = time.perf_counter()
+        while sent < count and (not per_second or begun + sent / per_second <= now):
+            if not idle and not per_second:
+                break
+            one = idle.popleft() if idle else Connection(address, selector)
+            one.send(todo[sent], begun + sent / per_second if per_second else now)
+            sent += 1
+        wait = begun + sent / per_second - time.perf_counter() if per_second and sent < count else 5.0
+        for key, _ in selector.select(max(0.0, wait)):
+            if key.data.answered():
+                taken.append(time.perf_counter() - key.data.began)
+                idle.append(key.data)
+    return count / (time.perf_counter() - begun), taken
+
+
+def main() -> int:
+    """Print rate and 99th percentile."""
+    url, count, at_once, per_second = sys.argv[1:]
+    rate, taken = run(url, int(count), int(at_once), float(per_second))
+    print(rate, statistics.quantiles(taken, n=100)[98] * 1000)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,309 @@
+"""Nothing grows for ever: every key runs out by itself, stands in `due`, or is one of the few that are named here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.line import Line, Snapshot, line, put_back, take
+from workers import actors, brakes, opening, pings, scripts
+from workers.broker import FULL, NAMESPACE, WAKE_EVERY_SECONDS, waker
+from workers.journal import DUE, OPEN, PREFIX, Journal
+from workers.models import Outcome
+from workers.store import client
+
+NAMED = {DUE, OPEN, brakes.BRAKES}
+"""What is under way, which incidents are open, pause and mutes: they shrink when what they name is over."""
+
+Start = Callable[..., AbstractContextManager[Line]]
+
+
+@pytest.fixture
+def start(store: redis.Redis, store_url: str, tmp_path: Path) -> Start:
+    """Start a line; keyword arguments are settings."""
+
+    def begin(**settings: str) -> AbstractContextManager[Line]:
+        failing = settings.pop("failing", "yes") == "yes"
+        return line(store, store_url, tmp_path, failing=failing, **settings)
+
+    return begin
+
+
+@pytest.fixture
+def reporting(start: Start) -> Iterator[Line]:
+    """The line around the sick shop, without an agent."""
+    with start(TRACKWALKER_MODE="report") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def story(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Line, Snapshot]]:
+    """One line driven from a ping and an alert to the pull request's link in Slack."""
+    connection = client(store_url)
+    connection.flushall()
+    with line(connection, store_url, tmp_path_factory.mktemp("story")) as running:
+        ping(running)
+        running.alert()
+        running.drive(running.outcome_is_told, stages=120)
+        yield running, take(running)
+    connection.close()
+
+
+@pytest.fixture
+def proposed(story: tuple[Line, Snapshot]) -> Line:
+    """The line as it stood when the pull request had been told."""
+    running, snapshot = story
+    put_back(running, snapshot)
+    return running
+
+
+def endless(store: redis.Redis) -> list[str]:
+    """Every key that neither runs out nor is named nor is due."""
+    under_way = set(store.zrange(DUE, 0, -1))
+    return sorted(
+        key.decode()
+        for key in store.scan_iter("*", count=1000)
+        if store.ttl(key) < 0 and key.decode() not in NAMED and key not in under_way
+    )
+
+
+def ping(running: Line) -> str:
+    return running.alert(source="ping", kind="ping", service_id=None, service_name=None)
+
+
+def work_all(running: Line, *, stages: int = 60) -> None:
+    """Everything once that is due, and what comes of it, until only what waits for the outside world is left."""
+    for _ in range(stages):
+        if not running.due():
+            return
+        running.once()
+
+
+def test_a_whole_line_to_the_pull_request_leaves_nothing_that_stays(proposed: Line) -> None:
+    assert proposed.outcome() == "pull request"
+    assert endless(proposed.store) == []
+
+
+def test_a_merged_pull_request_leaves_nothing_that_stays(proposed: Line) -> None:
+    proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number))
+    proposed.drive(lambda: proposed.watched() is not None)
+    work_all(proposed)
+
+    assert proposed.store.hlen(OPEN) == 0
+    assert endless(proposed.store) == []
+
+
+def test_a_pull_request_that_a_person_closed_leaves_nothing_that_stays(proposed: Line) -> None:
+    proposed.github.close(proposed.github.pulls[0].number)
+    work_all(proposed)
+
+    assert list(proposed.store.scan_iter(f"{PREFIX}rejected:*"))
+    assert endless(proposed.store) == []
+
+
+def test_a_line_that_only_tells_leaves_nothing_that_stays(reporting: Line) -> None:
+    reporting.alert()
+    reporting.alert(source="slack", kind="message", service_id=None, said="shop is down", service_name=None)
+    reporting.drive(reporting.outcome_is_told)
+    work_all(reporting)
+
+    assert reporting.outcome() == "told"
+    assert endless(reporting.store) == []
+
+
+def test_an_incident_that_is_over_is_not_open_any_more(reporting: Line) -> None:
+    reporting.alert()
+    reporting.drive(reporting.outcome_is_told)
+    [key] = reporting.incidents()
+    with reporting.world.lock:
+        reporting.world.services[0].requests.clear()
+        for deployment in reporting.world.services[0].deployments:
+            deployment.logs.clear()
+
+    for _ in range(12):
+        ping(reporting)
+        work_all(reporting, stages=12)
+
+    assert reporting.journal.fields(key)["ended"]
+    assert reporting.store.hlen(OPEN) == 0
+    assert endless(reporting.store) == []
+
+
+@pytest.mark.parametrize("kind", ["ping", "alert"])
+def test_a_look_that_finds_nothing_leaves_nothing_that_stays(start: Start, kind: str) -> None:
+    with start(failing="no") as calm:
+        if kind == "ping":
+            ping(calm)
+        else:
+            calm.alert()
+        work_all(calm)
+
+        assert calm.sweeps_done() >= 1
+        assert endless(calm.store) == []
+
+
+def test_a_muted_service_leaves_nothing_that_stays(reporting: Line) -> None:
+    brakes.mute(reporting.journal, "shop", time.time() + 3600)
+    reporting.alert()
+    reporting.drive(lambda: reporting.record(Outcome))
+    work_all(reporting)
+
+    assert reporting.slack.messages == []
+    assert endless(reporting.store) == []
+
+
+def test_a_pause_leaves_nothing_that_stays(reporting: Line) -> None:
+    brakes.pause(reporting.journal)
+    reporting.alert()
+    work_all(reporting)
+    brakes.resume(reporting.journal)
+    reporting.drive(reporting.outcome_is_told)
+
+    assert endless(reporting.store) == []
+
+
+def test_a_look_that_railway_refuses_leaves_nothing_that_stays(reporting: Line) -> None:
+    reporting.railway.faults.add("refuse", times=1000)
+    reporting.alert()
+    ping(reporting)
+    work_all(reporting)
+
+    assert any("could not look" in message.text for message in reporting.slack.messages)
+    assert endless(reporting.store) == []
+
+
+def test_an_alert_of_an_environment_that_is_not_watched_leaves_nothing_that_stays(reporting: Line) -> None:
+    reporting.alert(environment_id="env-2")
+    work_all(reporting)
+
+    assert endless(reporting.store) == []
+
+
+def test_a_shadow_leaves_nothing_that_stays(start: Start) -> None:
+    with start(TRACKWALKER_MODE="shadow") as running:
+        running.alert()
+        running.drive(running.outcome_is_told, stages=120)
+        work_all(running, stages=20)
+
+        assert endless(running.store) == []
+
+
+def test_waiting_for_pings_stands_in_due(reporting: Line) -> None:
+    pings.expect(reporting.journal, 600)
+    work_all(reporting, stages=3)
+
+    assert f"{PREFIX}pings" in reporting.due()
+    assert endless(reporting.store) == []
+
+
+def test_alerts_that_tell_the_same_get_one_place_on_the_sweep_and_one_answer(reporting: Line) -> None:
+    first, *others = [reporting.alert() for _ in range(5)]
+    for name in (first, *others):
+        actors.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
+    sweep = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")
+
+    reporting.drive(reporting.outcome_is_told)
+
+    assert [field for field in sweep if field.startswith("a:")] == [f"a:{first}"]
+    assert reporting.journal.fields(f"{PREFIX}alert:{first}")["firings"] == b"4"
+    assert not any(reporting.store.exists(f"{PREFIX}tell:alert:{name}") for name in others)
+    assert reporting.store.hget(f"{PREFIX}alert:{others[0]}", "same") == first.encode()
+
+
+def test_an_alert_of_something_else_is_answered_for_itself(reporting: Line) -> None:
+    asked = [
+        reporting.alert(),
+        reporting.alert(kind="deployment.crashed"),
+        reporting.alert(service_id="svc-db", service_name="Postgres"),
+    ]
+    for name in asked:
+        actors.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
+
+    sweep = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")
+
+    assert {field[2:] for field in sweep if field.startswith("a:")} == set(asked)
+
+
+def test_an_alert_whose_words_stand_in_slack_already_keeps_its_own_answer(reporting: Line) -> None:
+    first, second = reporting.alert(), reporting.alert()
+    reporting.store.hdel(f"{PREFIX}tell:alert:{second}", "first_at")
+    actors.work(reporting.services, "tell", f"{PREFIX}tell:alert:{second}")
+    for name in (first, second):
+        actors.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
+
+    sweep = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")
+
+    assert {f"a:{first}", f"a:{second}"} <= set(sweep)
+    assert reporting.store.exists(f"{PREFIX}tell:alert:{second}")
+
+
+def test_who_finds_the_next_sweep_full_waits_for_the_one_after_it(reporting: Line) -> None:
+    many = [reporting.alert(service_id=f"svc-{n}") for n in range(opening.MOST_ALERTS)]
+    late = reporting.alert(service_id="svc-late")
+    for name in (*many, late):
+        actors.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
+    waiting = reporting.journal.fields(f"{PREFIX}alert:{late}")
+
+    actors.work(reporting.services, "survey", f"{PREFIX}sweep:env-1:1")
+    reporting.store.hdel(f"{PREFIX}alert:{late}", "not_before")
+    actors.work(reporting.services, "intake", f"{PREFIX}alert:{late}")
+
+    assert "ended" not in waiting
+    assert waiting["reason"] == b"the next sweep is full"
+    assert reporting.store.hexists(f"{PREFIX}sweep:env-1:2", f"a:{late}")
+
+
+def test_an_incident_notes_whose_first_word_may_be_its_own_until_it_has_one_and_of_so_many_only(
+    journal: Journal, store: redis.Redis
+) -> None:
+    tell = f"{PREFIX}tell:incident:f:1"
+    store.hset(f"{PREFIX}tell:alert:late", "stage", "tell")
+    for number in range(1000):
+        store.hset(f"{PREFIX}tell:alert:{number}", "stage", "tell")
+    _join(journal, tell, *[f"{PREFIX}tell:alert:{number}" for number in range(1000)])
+    many = store.hlen(tell)
+    store.hset(tell, "r:first", b"1j{}")
+    store.hdel(tell, *[f"adopt:{PREFIX}tell:alert:{number}" for number in range(100)])
+
+    _join(journal, tell, f"{PREFIX}tell:alert:late")
+
+    assert 200 < many < 320
+    assert not store.hexists(tell, f"adopt:{PREFIX}tell:alert:late")
+    assert store.hget(f"{PREFIX}tell:alert:late", "joined") == tell.encode()
+
+
+def _join(journal: Journal, tell: str, *others: str) -> None:
+    """A sweep that finds the trouble of an incident again, and these alerts that name it."""
+    keys = [OPEN, DUE, tell.replace("tell:", ""), tell]
+    journal.script(scripts.OPEN_INCIDENT, keys, "f", "{}", 0, "[]", 0, "sweep", *others)
+
+
+def test_of_many_alerts_at_once_the_first_wakes_a_worker(store: redis.Redis) -> None:
+    clock = [100.0]
+    wake = waker(store, lambda: clock[0])
+
+    for number in range(50):
+        wake(f"{PREFIX}alert:{number}")
+    clock[0] += WAKE_EVERY_SECONDS
+    wake(f"{PREFIX}alert:later")
+
+    assert store.llen(f"{NAMESPACE}:sweeps") == 2
+
+
+def test_a_full_queue_takes_no_wake_up(store: redis.Redis) -> None:
+    clock = [0.0]
+
+    def tick() -> float:
+        clock[0] += WAKE_EVERY_SECONDS
+        return clock[0]
+
+    wake = waker(store, tick)
+    for number in range(FULL + 20):
+        wake(f"{PREFIX}alert:{number}")
+
+    assert store.llen(f"{NAMESPACE}:sweeps") == FULL

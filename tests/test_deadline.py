@@ -1,0 +1,122 @@
+"""An answer that trickles holds nobody for ever: each read is in time, the call as a whole is not."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from receiver import clock
+from tests.world.serving import Faults, serve
+from workers import deadline, github, slack, statuspages
+from workers.errors import GitHubBusy, RailwayBusy, SlackBusy
+from workers.github import GitHub
+from workers.railway import Railway, transport
+from workers.slack import Slack
+
+SECRET = SecretStr("token")
+
+
+@contextmanager
+def headers_by_drops() -> Iterator[str]:
+    """A server whose header never ends: a byte every tenth of a second, far inside each read's timeout."""
+    over = threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        with listener.accept()[0] as caller:
+            caller.sendall(b"HTTP/1.1 200 OK\r\nx-slow: ")
+            while not over.wait(0.1):
+                try:
+                    caller.sendall(b"a")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        over.set()
+        thread.join(5)
+
+
+@contextmanager
+def body_by_drops() -> Iterator[str]:
+    faults = Faults()
+    faults.add("trickle", times=100)
+    with serve(lambda *_: None, faults) as running:  # type: ignore[arg-type]  # never reached
+        yield running.url
+
+
+TRICKLES = pytest.mark.parametrize("trickling", [headers_by_drops, body_by_drops])
+Trickling = Callable[[], AbstractContextManager[str]]
+
+
+@TRICKLES
+def test_a_call_ends_in_time_although_each_byte_of_its_answer_does(trickling: Trickling) -> None:
+    with trickling() as url, deadline.client(timeout=5) as client:
+        began = time.monotonic()
+        with deadline.within(1), pytest.raises(httpx.TimeoutException):
+            client.get(url)
+
+        assert time.monotonic() - began < 4
+
+
+def test_the_narrower_of_two_deadlines_counts_and_ends_with_its_block() -> None:
+    with body_by_drops() as url, deadline.client(timeout=5) as client:
+        with deadline.within(0.5), deadline.within(60), pytest.raises(httpx.TimeoutException):
+            client.get(url)
+        with deadline.within(60), client.stream("GET", url) as answer:
+            assert answer.status_code == 200
+
+
+def ask_railway(url: str) -> None:
+    Railway(url, project_token=SECRET).environments()
+
+
+def ask_github(url: str) -> None:
+    GitHub(url, url, token=SECRET).repository("acme/shop")
+
+
+def ask_slack(url: str) -> None:
+    Slack(bot_token=SECRET, channel="C1", api_url=url).post("text", key="key")
+
+
+@TRICKLES
+@pytest.mark.parametrize(
+    ("ask", "busy"), [(ask_railway, RailwayBusy), (ask_github, GitHubBusy), (ask_slack, SlackBusy)]
+)
+def test_who_answers_by_drops_is_busy(
+    trickling: Trickling, ask: Callable[[str], None], busy: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "WHOLE_SECONDS", 1.0)
+    monkeypatch.setattr(github, "WHOLE_SECONDS", 1.0)
+    monkeypatch.setattr(slack, "WHOLE_CALLS", 0.1)
+
+    with trickling() as url, pytest.raises(busy):
+        ask(url)
+
+
+def test_a_status_page_that_trickles_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statuspages, "WHOLE_SECONDS", 1.0)
+
+    with body_by_drops() as url:
+        state, why = statuspages.look_up("api.example.com", {"api.example.com": url})
+
+    assert state == "unknown"
+    assert "cannot be reached" in why
+
+
+def test_a_door_that_trickles_does_not_stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "TIMEOUT_SECONDS", 1.0)
+
+    with body_by_drops() as url, deadline.client(timeout=5) as client:
+        heard = clock.ping(client, url, "secret", datetime(2026, 11, 23, tzinfo=UTC))
+
+    assert "no answer within" in heard.trouble

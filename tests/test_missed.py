@@ -1,0 +1,463 @@
+"""Webhooks that did not come: the next ping finds in Railway's feed what nobody was told of, once."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from receiver import railway as webhooks
+from tests.line import Line, line
+from tests.world.railway_types import WorldDeployment, WorldEvent, WorldService
+from workers import actors, intake, missed, scripts
+from workers.errors import NotAvailable
+from workers.intake import heard_key, heard_name
+from workers.journal import PREFIX, Journal
+from workers.models import Alert, Deployment, Reported, Service, Survey, Window
+from workers.railway.events import ALERTS, STATUSES, Event, trouble
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+GATE = f"{PREFIX}sweeps:env-1"
+SAID = "Railway's webhook of this did not arrive"
+
+
+def crashed(minutes: float, service: str = "svc", **facts: Any) -> Reported:
+    """A crash so many minutes after noon."""
+    told = {"kind": "deployment.crashed", "service_id": service, "deployment_id": "dep"} | facts
+    return Reported.model_validate(told | {"at": NOON + timedelta(minutes=minutes)})
+
+
+def surveyed(*feed: Reported, minutes: float = 30, services: tuple[str, ...] = ("svc",)) -> Survey:
+    """A survey whose window ended so many minutes after noon."""
+    end = NOON + timedelta(minutes=minutes)
+    return Survey(
+        project_id="prj", project_name="acme", environment_id="env", environment_name="production",
+        window=Window(start=end - timedelta(minutes=30), end=end), step_seconds=60,
+        services=tuple(Service(id=one, name=one) for one in services), feed=feed, feed_read=True,
+    )  # fmt: skip
+
+
+def found(survey: Survey, heard: dict[str, datetime] | None = None, **facts: Any) -> list[Reported]:
+    return missed.find(survey, NOON, heard or {}, **facts)
+
+
+# ---- what was missed -------------------------------------------------------------------------
+
+
+def test_what_nobody_heard_of_was_missed_and_what_was_heard_was_not() -> None:
+    heard = {"deployment.crashed:svc:dep": NOON + timedelta(minutes=9)}
+
+    assert found(surveyed(crashed(10))) == [crashed(10)]
+    assert found(surveyed(crashed(10)), heard) == []
+    assert found(surveyed(crashed(12)), heard) == [crashed(12)]
+
+
+@pytest.mark.parametrize(
+    "name", ["deployment.crashed::dep", "deployment.crashed:svc:", "deployment.crashed:svc:dep"]
+)
+def test_a_webhook_that_leaves_out_service_or_deployment_was_heard_all_the_same(name: str) -> None:
+    assert found(surveyed(crashed(10)), {name: NOON + timedelta(minutes=10)}) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "deployment.failed:svc:dep", "deployment.crashed:other:dep", "deployment.crashed:svc:other",
+        "deployment.crashed::", "deployment.crashed", "",
+    ],
+)  # fmt: skip
+def test_a_webhook_of_something_else_does_not_count(name: str) -> None:
+    assert found(surveyed(crashed(10)), {name: NOON + timedelta(minutes=10)}) == [crashed(10)]
+
+
+def test_every_moment_is_looked_at_by_exactly_one_of_two_sweeps_that_follow_each_other() -> None:
+    moments = [crashed(tenth / 10) for tenth in range(-40, 200)]
+
+    for one in moments:
+        first = missed.find(surveyed(one, minutes=10), NOON, {})
+        second = missed.find(surveyed(one, minutes=20), NOON + timedelta(minutes=10), {})
+        due = timedelta(minutes=-3) < one.at - NOON <= timedelta(minutes=17)
+
+        assert len(first) + len(second) == due, one.at
+
+
+def test_of_each_service_and_kind_the_newest_counts() -> None:
+    failed = crashed(11, kind="deployment.failed")
+
+    assert found(surveyed(crashed(5), crashed(12), crashed(7), failed)) == [crashed(12), failed]
+
+
+def test_a_service_that_is_not_there_or_that_we_are_ourselves_is_passed_over() -> None:
+    assert found(surveyed(crashed(10, "gone"))) == []
+    assert found(surveyed(crashed(10)), own_service="svc") == []
+
+
+def test_a_flood_is_cut_to_the_newest_twenty() -> None:
+    names = tuple(f"svc-{n}" for n in range(50))
+    flood = [crashed(n / 10, name) for n, name in enumerate(names)]
+
+    assert found(surveyed(*flood, services=names)) == flood[:29:-1]
+
+
+def test_after_days_without_a_sweep_nothing_is_missed_that_may_have_been_heard_and_forgotten() -> None:
+    two_days = 2 * 24 * 60
+
+    kept = found(surveyed(crashed(10), crashed(two_days - 60), minutes=two_days))
+
+    assert kept == [crashed(two_days - 60)]
+
+
+# ---- what the feed tells ---------------------------------------------------------------------
+
+
+def events(*told: dict[str, Any]) -> list[Event]:
+    return [
+        Event.model_validate({"object": "Deployment", "createdAt": NOON.isoformat()} | one) for one in told
+    ]
+
+
+def deployed(name: str, status: str, minutes: float | None = 5) -> Deployment:
+    at = NOON + timedelta(minutes=minutes) if minutes is not None else None
+    return Deployment(id=name, service_id=f"svc-{name}", status=status, created_at=NOON, status_at=at)
+
+
+@pytest.mark.parametrize("action", ["failed", "crashed", "oom_killed", "oomKilled", "OomKilled", "Crashed"])
+def test_feed_and_webhook_call_the_same_thing_by_the_same_name(action: str) -> None:
+    where = {"service": {"id": "svc"}, "deployment": {"id": "dep"}}
+    body = {"type": f"Deployment.{action}", "resource": where | {"environment": {"id": "env"}}}
+
+    alert = webhooks.read(json.dumps(body).encode(), NOON, "t")
+    [told] = trouble(events({"action": action, "activityPayload": where}), [])
+
+    assert isinstance(alert, Alert)
+    assert heard_name(alert) == f"{told.kind}:{told.service_id}:{told.deployment_id}"
+
+
+def test_only_trouble_of_which_webhooks_tell_is_told() -> None:
+    assert set(ALERTS.values()) <= webhooks.TROUBLE
+    assert set(STATUSES.values()) <= set(ALERTS.values())
+    quiet = ("deployed", "redeployed", "restarted", "resumed", "removed", "building", "slept")
+    about = {"serviceId": "svc", "deploymentId": "dep"}
+    assert trouble(events(*({"action": one, "activityPayload": about} for one in quiet)), []) == ()
+
+
+def test_a_deployment_without_an_event_tells_by_its_status() -> None:
+    rows = [deployed("a", "FAILED"), deployed("b", "CRASHED", None), deployed("c", "SUCCESS")]
+
+    assert [(one.kind, one.service_id, one.at) for one in trouble([], rows)] == [
+        ("deployment.crashed", "svc-b", NOON),
+        ("deployment.failed", "svc-a", NOON + timedelta(minutes=5)),
+    ]
+
+
+@pytest.mark.parametrize("action", ["crashed", "oom_killed"])
+def test_a_deployment_whose_end_the_feed_tells_is_told_of_once(action: str) -> None:
+    told = trouble(
+        events({"action": action, "activityPayload": {"deploymentId": "a"}}), [deployed("a", "CRASHED")]
+    )
+
+    assert [(one.service_id, one.deployment_id, one.at) for one in told] == [("svc-a", "a", NOON)]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        None, "", "[", [], 7, {}, {"serviceId": None}, {"serviceId": ""}, {"serviceId": {"id": "svc"}},
+        {"serviceId": "s" * 101}, {"serviceId": "svc\nsvc"}, {"serviceId": "<!channel>"}, {"serviceId": "a:b"},
+        {"serviceId": "00000000-0000-0000-0000-000000000000"}, {"deploymentId": "unheard-of"},
+    ],
+)  # fmt: skip
+def test_an_event_that_names_no_service_as_services_are_named_is_nobodys(payload: Any) -> None:
+    assert (
+        trouble(events({"action": "crashed", "activityPayload": payload}), [deployed("a", "SUCCESS")]) == ()
+    )
+
+
+@pytest.mark.parametrize("name", ["d" * 101, "<!channel>", "a:b", "0000-0000", "d\n"])
+def test_a_deployment_that_is_no_id_is_left_out(name: str) -> None:
+    about = {"serviceId": "svc", "deploymentId": name}
+
+    [told] = trouble(events({"action": "crashed", "activityPayload": about}), [])
+
+    assert told.deployment_id is None
+
+
+# ---- in the store ----------------------------------------------------------------------------
+
+
+def look(journal: Journal, survey: Survey) -> list[str]:
+    return missed.look(journal, survey, at=survey.window.end, own_service=None, first_word_seconds=60)
+
+
+def test_the_first_sweep_of_an_environment_finds_nothing_and_the_next_begins_where_it_ended(
+    journal: Journal,
+) -> None:
+    first = look(journal, surveyed(crashed(10), minutes=20))
+
+    second = look(journal, surveyed(crashed(10), crashed(19), minutes=30))
+
+    assert first == []
+    assert [journal.record_of(f"{PREFIX}alert:{one}", "alert", Alert) for one in second] == [
+        missed.alert(surveyed(), crashed(19), NOON + timedelta(minutes=30))
+    ]
+
+
+def test_what_was_found_is_found_once_however_often_it_is_looked(
+    journal: Journal, store: redis.Redis
+) -> None:
+    look(journal, surveyed(minutes=0))
+
+    taken = look(journal, surveyed(crashed(10)))
+    store.hset(f"{PREFIX}sweeps:env", "seen", int(NOON.timestamp() * 1000))
+    again = look(journal, surveyed(crashed(10)))
+
+    assert len(taken) == 1
+    assert again == []
+    assert len(list(store.scan_iter(f"{PREFIX}alert:*"))) == 1
+
+
+def test_what_is_forgotten_as_heard_is_the_alert_that_it_was_all_the_same(
+    journal: Journal, store: redis.Redis
+) -> None:
+    look(journal, surveyed(minutes=0))
+    taken = look(journal, surveyed(crashed(10)))
+    store.hset(f"{PREFIX}sweeps:env", "seen", int(NOON.timestamp() * 1000))
+    store.delete(heard_key("env"))
+
+    assert look(journal, surveyed(crashed(10))) == taken
+    assert len(list(store.scan_iter(f"{PREFIX}alert:*"))) == 1
+
+
+def test_where_the_feed_could_not_be_read_the_next_sweep_looks_further_back(journal: Journal) -> None:
+    look(journal, surveyed(minutes=0))
+    look(journal, surveyed(minutes=20).model_copy(update={"feed_read": False}))
+
+    assert len(look(journal, surveyed(crashed(10), minutes=30))) == 1
+
+
+def test_the_mark_is_never_taken_back_and_does_not_live_for_ever(
+    journal: Journal, store: redis.Redis
+) -> None:
+    look(journal, surveyed(minutes=30))
+    look(journal, surveyed(minutes=20))
+
+    assert look(journal, surveyed(crashed(20))) == []
+    assert store.pttl(f"{PREFIX}sweeps:env") > 0
+
+
+def test_a_store_that_is_away_keeps_the_mark_where_it_was(journal: Journal, store: redis.Redis) -> None:
+    look(journal, surveyed(minutes=0))
+    store.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(NotAvailable):
+            look(journal, surveyed(crashed(10)))
+    finally:
+        store.config_set("maxmemory", "0")
+
+    assert len(look(journal, surveyed(crashed(10)))) == 1
+
+
+def test_a_webhook_whose_clock_is_ahead_does_not_silence_what_is_still_to_come(journal: Journal) -> None:
+    look(journal, surveyed(minutes=0))
+    ahead = missed.alert(surveyed(), crashed(0), NOON).model_copy(
+        update={"id": "a1", "said_at": NOON + timedelta(days=900)}
+    )
+    intake.take_in(ahead, None, journal, lambda _: None)
+
+    assert len(look(journal, surveyed(crashed(10)))) == 1
+
+
+# ---- along the line --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def calm(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+    """A healthy line whose environment was looked at once, half an hour ago."""
+    with line(store, store_url, tmp_path, failing=False) as running:
+        ping(running)
+        running.drive(lambda: running.sweeps_done() == 1)
+        running.store.hincrby(GATE, "seen", -1_800_000)
+        yield running
+
+
+def ping(running: Line) -> None:
+    running.alert(source="ping", kind="ping", service_id=None, service_name=None)
+
+
+def happens(running: Line, *, ago: float = 600, action: str = "crashed", service: str = "svc-shop") -> None:
+    """The feed of Railway says so, so many seconds ago."""
+    about = {"serviceId": service, "deploymentId": "dep-new"}
+    running.world.events.append(WorldEvent(time.time() - ago, "Deployment", action, about))
+
+
+def told(running: Line) -> list[str]:
+    return [message.text for message in running.slack.messages]
+
+
+def sweeps(running: Line, number: int) -> Callable[[], bool]:
+    return lambda: running.sweeps_done() >= number
+
+
+def alerts(running: Line) -> list[Alert]:
+    keys = running.store.scan_iter(f"{PREFIX}alert:missed-*")
+    found = [running.journal.record_of(key.decode(), "alert", Alert) for key in keys]
+    return [one for one in found if one and not one.id.endswith("-again")]
+
+
+def test_a_ping_finds_what_no_webhook_told_and_the_person_is_told_once(calm: Line) -> None:
+    happens(calm)
+    ping(calm)
+
+    calm.drive(lambda: told(calm))
+    ping(calm)
+    calm.drive(lambda: not [key for key in calm.due() if "ping" not in key])
+
+    [answer] = [text for text in told(calm) if "nothing above the line" in text]
+    assert "*shop*: deployment.crashed at" in answer
+    assert SAID in answer
+    assert len(alerts(calm)) == 1
+
+
+def test_it_costs_no_request_to_look(calm: Line) -> None:
+    before = len(calm.railway.operations)
+    ping(calm)
+    calm.drive(sweeps(calm, 2))
+    usual = len(calm.railway.operations) - before
+
+    calm.store.hincrby(GATE, "seen", -1_800_000)
+    happens(calm)
+    ping(calm)
+    calm.drive(sweeps(calm, 3))
+
+    assert alerts(calm)
+    assert len(calm.railway.operations) - before - usual == usual
+
+
+def test_what_a_webhook_told_is_not_found_again(calm: Line) -> None:
+    happens(calm)
+    said_at = datetime.now(UTC) - timedelta(seconds=601)
+    calm.alert(kind="deployment.crashed", deployment_id="dep-new", said_at=said_at)
+    ping(calm)
+
+    calm.drive(sweeps(calm, 2))
+
+    assert alerts(calm) == []
+
+
+def test_what_is_younger_than_a_late_webhook_is_left_to_the_next_sweep(calm: Line) -> None:
+    happens(calm, ago=60)
+    ping(calm)
+    calm.drive(sweeps(calm, 2))
+    too_soon = alerts(calm)
+
+    calm.world.events[0].at -= 200
+    calm.store.hincrby(GATE, "seen", -200_000)
+    ping(calm)
+    calm.drive(sweeps(calm, 3))
+
+    assert too_soon == []
+    assert len(alerts(calm)) == 1
+
+
+def test_a_webhook_that_comes_after_all_opens_no_second_incident_and_no_second_thread(
+    store: redis.Redis, store_url: str, tmp_path: Path
+) -> None:
+    with line(store, store_url, tmp_path, TRACKWALKER_MODE="report") as sick:
+        sick.store.hset(GATE, "seen", int(time.time() * 1000) - 1_800_000)
+        happens(sick)
+        ping(sick)
+        sick.drive(lambda: sick.outcome_is_told() and alerts(sick))
+        sick.drive(sweeps(sick, 2))
+
+        sick.alert(kind="deployment.crashed", deployment_id="dep-new")
+        sick.drive(sweeps(sick, 3))
+        sick.drive(lambda: not [key for key in sick.due() if "tell:alert" in key])
+
+        assert len(sick.incidents()) == 1
+        assert len([one for one in sick.slack.messages if not one.thread_ts]) == 1
+
+
+@pytest.mark.parametrize(("script", "number"), [("TAKE_IN", 1), ("TAKE_IN", 2), ("MARK", 1), ("END", 1)])
+def test_a_worker_that_dies_among_the_alerts_that_it_takes_in_takes_in_each_once(
+    calm: Line, script: str, number: int
+) -> None:
+    happens(calm)
+    happens(calm, service="svc-db", ago=700)
+    ping(calm)
+    calm.drive(lambda: any(calm.store.hget(key, "stage") == b"analyse" for key in calm.due()))
+    [key] = [key for key in calm.due() if ":sweep:" in key]
+
+    source = getattr(missed if script == "MARK" else scripts, script)
+    actors.work(replace(calm.services, journal=Mortal(calm.store, source, number)), "analyse", key)
+    died = not calm.store.hexists(key, "ended")
+    calm.drive(sweeps(calm, 3))
+
+    assert died
+    assert {one.service_id for one in alerts(calm)} == {"svc-shop", "svc-db"}
+    assert len(alerts(calm)) == 2
+
+
+class Mortal(Journal):
+    """Dies where it is about to run a script for the n-th time, as a worker does: nothing after that happens."""
+
+    def __init__(self, client: redis.Redis, source: str, number: int) -> None:
+        super().__init__(client)
+        self.source, self.left = source, number
+
+    def script(self, source: str, keys: Any, *arguments: Any) -> Any:
+        self.left -= source == self.source
+        if not self.left:
+            raise ZeroDivisionError("the worker died here")
+        return super().script(source, keys, *arguments)
+
+
+def test_a_deployment_that_failed_is_found_though_the_feed_is_refused(calm: Line) -> None:
+    calm.railway.broken["events"] = "Not Authorized"
+    at = time.time() - 600
+    failed = WorldDeployment("dep-bad", "svc-shop", "FAILED", at, at, {})
+    calm.world.services[0].deployments.insert(0, failed)
+    ping(calm)
+
+    calm.drive(lambda: alerts(calm))
+    calm.drive(sweeps(calm, 3))
+    ping(calm)
+    calm.drive(sweeps(calm, 4))
+
+    assert [(one.kind, one.deployment_id) for one in alerts(calm)] == [("deployment.failed", "dep-bad")]
+
+
+def test_a_service_that_was_never_watched_before_is_not_blamed_for_its_past(
+    store: redis.Redis, store_url: str, tmp_path: Path
+) -> None:
+    with line(store, store_url, tmp_path, failing=False) as fresh:
+        happens(fresh)
+        ping(fresh)
+
+        fresh.drive(lambda: fresh.sweeps_done() == 1)
+
+        assert alerts(fresh) == []
+
+
+def test_a_feed_full_of_nonsense_harms_no_sweep(calm: Line) -> None:
+    far = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+    nonsense: list[Any] = [None, 7, "{", ["svc-shop"], {"serviceId": ["svc-shop"]}, {"a": {"b": {"c": {}}}}]
+    calm.world.events += [WorldEvent(time.time() - 600, "Deployment", "crashed", one) for one in nonsense]
+    calm.world.events += [
+        WorldEvent(at, "Deployment", "crashed", {"serviceId": "svc-shop"}) for at in (0, far)
+    ]
+    calm.world.events.append(
+        WorldEvent(time.time() - 600, "Deployment", "🔥" * 5000, {"serviceId": "svc-shop"})
+    )
+    calm.world.services.append(WorldService("svc-new", "new"))
+    ping(calm)
+
+    calm.drive(sweeps(calm, 2))
+
+    assert alerts(calm) == []

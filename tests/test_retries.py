@@ -1,0 +1,260 @@
+"""What is away is waited out: how soon it is tried again, for how long, and what is told when it stays away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.line import Line, line
+from workers import errors, retries
+from workers.errors import AgentBusy, GitHubBusy, NotAvailable, RailwayBusy, SlackBusy
+from workers.journal import DUE, PREFIX
+from workers.retries import DAY, HOUR
+
+KINDS = (RailwayBusy, GitHubBusy, AgentBusy, SlackBusy, NotAvailable)
+TRIES = (0, 1, 2, 3, 5, 8, 12, 13, 100, 10_000)
+DRAWS = 200
+FOREVER = 1_000_000
+
+
+def drawn(error: NotAvailable, tries: int, *, telling: bool = False) -> list[float]:
+    return [retries.wait(error, tries, telling=telling) for _ in range(DRAWS)]
+
+
+# ---- how soon --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("tries", TRIES)
+@pytest.mark.parametrize("telling", [False, True])
+def test_waits_double_up_to_the_longest_and_lie_in_the_upper_half(
+    kind: type[NotAvailable], tries: int, telling: bool
+) -> None:
+    patient = retries.patience(kind("away"), telling=telling)
+    grown = min(patient.longest, patient.first * 2**tries)
+
+    waits = drawn(kind("away"), tries, telling=telling)
+
+    assert grown / 2 <= min(waits) <= max(waits) <= grown
+    assert max(waits) - min(waits) > grown / 4, "what failed together must not come back together"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("asked", [0.5, 60.0, 3600.0, 2 * HOUR, 5 * HOUR, 30 * DAY, float("inf")])
+@pytest.mark.parametrize("tries", [0, 20])
+def test_who_asks_for_patience_gets_it_up_to_two_hours(
+    kind: type[NotAvailable], asked: float, tries: int
+) -> None:
+    waits = drawn(kind("away", retry_after=asked), tries)
+
+    assert min(waits) >= min(asked, 2 * HOUR)
+    assert max(waits) <= max(1.1 * min(asked, 2 * HOUR), retries.patience(kind("away")).longest)
+
+
+@pytest.mark.parametrize("asked", [None, 0.0, -5.0, float("-inf"), float("nan")])
+def test_patience_that_cannot_be_meant_changes_nothing(asked: float | None) -> None:
+    assert all(1 <= wait <= 2 for wait in drawn(RailwayBusy("away", retry_after=asked), 0))
+
+
+def test_whatever_may_be_tried_again_has_a_patience_and_words_have_the_longest() -> None:
+    kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, NotAvailable)]
+
+    assert set(kinds) == set(KINDS)
+    for kind in kinds:
+        patient = retries.patience(kind("away"))
+        assert 0 < patient.first <= patient.longest < 2 * HOUR < patient.give_up <= 7 * DAY
+        assert retries.patience(kind("away"), telling=True) == retries.TELLING
+    assert retries.patience(SlackBusy("away")).give_up == retries.TELLING.give_up == 7 * DAY
+    assert retries.patience(RailwayBusy("away")).give_up == 8 * HOUR
+
+
+def test_an_outage_of_hours_is_not_hammered_and_its_end_is_noticed_within_minutes() -> None:
+    clock, tries = 0.0, 0
+    while clock < 8 * HOUR:
+        longest = retries.wait(RailwayBusy("away"), tries)
+        clock, tries = clock + longest, tries + 1
+        assert longest <= 300
+
+    assert tries < 250
+
+
+# ---- for how long ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sick(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+    """The line around the sick shop, without an agent."""
+    with line(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
+        yield running
+
+
+def told(running: Line) -> list[str]:
+    return [message.text for message in running.slack.messages]
+
+
+def fail(running: Line, key: str, *, times: int = 3) -> None:
+    """The journal's stage is tried so often, each time as soon as it may be."""
+    for _ in range(times):
+        running.store.zadd(DUE, {key: 1})
+        running.once()
+
+
+def has_failed_for(running: Line, key: str, seconds: float) -> None:
+    """As if what the stage needs had been away for so long already."""
+    assert running.store.hexists(key, "failing")
+    running.store.hset(key, "failing", int((time.time() - seconds) * 1000))
+
+
+def surveying(running: Line) -> str:
+    """The key of a sweep that is about to look."""
+    running.alert()
+    running.drive(lambda: list(running.store.scan_iter(f"{PREFIX}sweep:*")))
+    return f"{PREFIX}sweep:env-1:1"
+
+
+def enriching(running: Line) -> str:
+    """The key of an incident whose facts are about to be read."""
+    running.alert()
+    running.drive(running.incidents)
+    return running.incidents()[0]
+
+
+def is_over(running: Line) -> bool:
+    return bool(running.outcome()) and bool(running.outcome_is_told())
+
+
+def test_each_failed_try_is_counted_and_nobody_may_wake_it_before_its_time(sick: Line) -> None:
+    key = surveying(sick)
+    sick.railway.faults.add("503", times=FOREVER)
+
+    fail(sick, key)
+
+    fields = sick.journal.fields(key)
+    assert fields["tries"] == b"3"
+    assert int(fields["not_before"]) > time.time() * 1000
+    assert sick.journal.claim(key, "survey") is None
+
+
+def test_after_six_hours_without_railway_the_look_goes_on_where_it_stood(sick: Line) -> None:
+    key = surveying(sick)
+    sick.railway.faults.add("503", times=FOREVER)
+    fail(sick, key)
+    has_failed_for(sick, key, 6 * HOUR)
+    fail(sick, key)
+    sick.railway.faults.clear()
+
+    sick.drive(lambda: is_over(sick), stages=120)
+
+    assert sick.outcome() == "told"
+    assert not sick.store.hexists(key, "failing")
+
+
+def test_after_six_hours_without_railway_the_round_goes_on_where_it_stood(sick: Line) -> None:
+    key = enriching(sick)
+    sick.railway.faults.add("503", times=FOREVER)
+    fail(sick, key)
+    has_failed_for(sick, key, 6 * HOUR)
+    fail(sick, key)
+    sick.railway.faults.clear()
+
+    sick.drive(lambda: is_over(sick), stages=120)
+
+    assert sick.outcome() == "told"
+    assert sick.incidents() == [key]
+
+
+def test_after_eight_hours_without_railway_whoever_asked_hears_so(sick: Line) -> None:
+    key = surveying(sick)
+    sick.railway.faults.add("503", times=FOREVER)
+    fail(sick, key)
+    has_failed_for(sick, key, 8 * HOUR + 60)
+
+    fail(sick, key, times=1)
+    sick.drive(lambda: any("could not look" in text for text in told(sick)))
+
+    assert sick.store.hexists(key, "ended")
+    assert "503" in told(sick)[-1]
+
+
+def test_after_eight_hours_without_railway_the_raw_facts_are_told(sick: Line) -> None:
+    key = enriching(sick)
+    sick.railway.faults.add("503", times=FOREVER)
+    fail(sick, key)
+    has_failed_for(sick, key, 8 * HOUR + 60)
+
+    fail(sick, key, times=1)
+    sick.drive(lambda: is_over(sick), stages=120)
+
+    assert sick.outcome() == "failed"
+    assert "5xx" in told(sick)[-1]
+    assert "given up during enrich" in told(sick)[-1]
+
+
+def test_a_try_that_succeeds_begins_the_patience_anew(sick: Line) -> None:
+    key = surveying(sick)
+    sick.railway.faults.add("503", times=FOREVER)
+    fail(sick, key)
+    has_failed_for(sick, key, 7 * HOUR)
+    sick.railway.faults.clear()
+    fail(sick, key, times=1)
+
+    fields = sick.journal.fields(key)
+
+    assert fields["stage"] == b"analyse"
+    assert "failing" not in fields
+    assert fields["tries"] == b"0"
+
+
+def test_a_refusal_is_not_tried_again(sick: Line) -> None:
+    key = surveying(sick)
+    sick.railway.faults.add("refuse", times=FOREVER)
+
+    fail(sick, key, times=1)
+
+    assert sick.store.hexists(key, "ended")
+    assert sick.journal.fields(key).get("tries", b"0") == b"0"
+
+
+@pytest.mark.parametrize("kind", ["503", "refuse"])
+def test_after_days_without_slack_the_words_are_said(sick: Line, kind: str) -> None:
+    sick.slack.faults.add(kind, times=FOREVER)  # type: ignore[arg-type]  # both are kinds of faults
+    key = enriching(sick)
+    tell = key.replace(PREFIX, f"{PREFIX}tell:", 1)
+    sick.drive(sick.outcome)
+    fail(sick, tell)
+    has_failed_for(sick, tell, 5 * DAY)
+    fail(sick, tell)
+    sick.slack.faults.clear()
+
+    sick.drive(lambda: is_over(sick), stages=120)
+
+    assert "5xx" in told(sick)[-1]
+    assert len([text for text in told(sick) if "5xx" in text]) <= 2
+
+
+def test_after_a_week_without_slack_the_words_end_and_stand_in_the_journal(sick: Line) -> None:
+    sick.slack.faults.add("503", times=FOREVER)
+    key = enriching(sick)
+    tell = key.replace(PREFIX, f"{PREFIX}tell:", 1)
+    sick.drive(sick.outcome)
+    fail(sick, tell)
+    has_failed_for(sick, tell, 7 * DAY + 60)
+
+    fail(sick, tell, times=1)
+
+    assert sick.journal.fields(tell)["outcome"].startswith(b"given up: Slack")
+    assert sick.outcome() == "told"
+
+
+def test_slack_that_is_away_holds_up_no_stage(sick: Line) -> None:
+    sick.slack.faults.add("503", times=FOREVER)
+    key = enriching(sick)
+
+    sick.drive(lambda: sick.store.hget(key, "stage") == b"watch", stages=120)
+
+    assert sick.outcome() == "told"
+    assert told(sick) == []

@@ -1,0 +1,181 @@
+"""A deploy in the middle of work: the step is handed back at once, is no death, and the next worker goes on."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.line import Line, line
+from tests.test_kill import Installation, installation
+from tests.waiting import until
+from tests.working import working
+from workers.embedded import EmbeddedStore
+from workers.journal import ENDED, HAND_BACK_SECONDS, LEASE_SECONDS, PREFIX, SEEN_SECONDS, Journal
+from workers.models import Plan
+from workers.supervise import DRAIN_SECONDS, read_procfile
+
+__all__ = ["installation"]  # the fixture
+
+SLACK_SECONDS = 10.0
+"""Two loaded cores, not a promise."""
+
+
+@pytest.fixture
+def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+    with line(
+        store, store_url, tmp_path, TRACKWALKER_MODE="report", TRACKWALKER_FIRST_WORD_SECONDS="0"
+    ) as running:
+        yield running
+
+
+def the(running: Line, kind: str) -> dict[str, bytes]:
+    """The fields of the only journal of a kind, {} while there is none."""
+    keys = [raw.decode() for raw in running.store.scan_iter(f"{PREFIX}{kind}:*") if isinstance(raw, bytes)]
+    assert len(keys) <= 1
+    return running.journal.fields(keys[0]) if keys else {}
+
+
+def told(running: Line) -> list[str]:
+    return [one.text for one in running.slack.messages if "TRACKWALKER_MODE is report" in one.text]
+
+
+def test_a_sweep_that_hangs_is_free_at_once_and_the_next_worker_goes_on(
+    reporting: Line, tmp_path: Path
+) -> None:
+    reporting.railway.faults.add("hang")
+    with working(reporting, tmp_path / "one") as old:
+        reporting.alert()
+        until(lambda: reporting.railway.faults.played, what="the sweep under way")
+        began = time.monotonic()
+
+        old.stop()
+
+        until(lambda: "lease" not in the(reporting, "sweep"), what="the sweep handed back")
+        freed, fields = time.monotonic() - began, the(reporting, "sweep")
+        with working(reporting, tmp_path / "two"):
+            until(lambda: "r:survey" in the(reporting, "sweep"), what="the next worker's survey")
+            went_on = time.monotonic() - began
+            until(lambda: told(reporting), seconds=60, what="the outcome")
+
+    assert freed < HAND_BACK_SECONDS + SLACK_SECONDS / 2 < DRAIN_SECONDS
+    assert (fields["stage"], fields["reason"], fields["deaths"]) == (b"survey", ENDED.encode(), b"0")
+    assert went_on < LEASE_SECONDS
+    assert len(told(reporting)) == 1
+
+
+def test_what_the_old_worker_finds_after_all_does_not_count_once_the_next_has_claimed(
+    reporting: Line, tmp_path: Path
+) -> None:
+    reporting.railway.faults.delay_seconds = HAND_BACK_SECONDS + 2
+    with working(reporting, tmp_path / "one") as old:
+        reporting.alert()
+        until(lambda: "lease" in the(reporting, "sweep"), what="the sweep under way")
+        old.stop()
+        until(lambda: "lease" not in the(reporting, "sweep"), what="the sweep handed back")
+        claim = reporting.journal.claim(f"{PREFIX}sweep:env-1:1", "survey")
+        assert claim is not None
+
+        old.join()
+
+        assert claim.keep("mark", int, 1) == 1
+        fields = the(reporting, "sweep")
+    assert fields["stage"] == b"survey"
+    assert fields["token"] == claim.fields["token"]
+    assert "r:survey" not in fields
+
+
+def test_words_that_hang_are_said_once_by_the_next_worker(reporting: Line, tmp_path: Path) -> None:
+    reporting.slack.faults.add("hang", path="chat.postMessage")
+    with working(reporting, tmp_path / "one") as old:
+        reporting.alert()
+        until(lambda: reporting.slack.faults.played, what="words under way")
+        began = time.monotonic()
+
+        old.stop()
+
+        until(lambda: "lease" not in the(reporting, "tell:incident"), what="the words handed back")
+        freed, fields = time.monotonic() - began, the(reporting, "tell:incident")
+        with working(reporting, tmp_path / "two"):
+            until(lambda: told(reporting), seconds=90, what="the outcome")
+
+    assert freed < HAND_BACK_SECONDS + SLACK_SECONDS / 2
+    assert fields["deaths"] == b"0"
+    # It may be on its way: nobody looks for it before it could be seen.
+    seconds, _ = reporting.store.time()
+    assert (
+        int(fields["opened"]) / 1000 + SEEN_SECONDS
+        < int(fields["not_before"]) / 1000
+        < seconds + SEEN_SECONDS
+    )
+    assert len(told(reporting)) == 1
+    assert len({one.key for one in reporting.slack.messages}) == len(reporting.slack.messages)
+
+
+def agents(folder: Path) -> list[int]:
+    """Processes that were started below the folder."""
+    found = []
+    for place in Path("/proc").iterdir():
+        if place.name.isdigit():
+            try:
+                words = (place / "cmdline").read_bytes()
+            except OSError:
+                continue  # it has just ended
+            if b"opencode" in words and str(folder).encode() in words:
+                found.append(int(place.name))
+    return found
+
+
+def test_an_agent_at_work_dies_with_its_worker_and_the_next_one_makes_the_plan(
+    store: redis.Redis, store_url: str, tmp_path: Path
+) -> None:
+    with line(store, store_url, tmp_path) as running:
+        running.model.faults.add("hang", times=100)
+        with working(running, tmp_path / "one") as old:
+            running.alert()
+            until(lambda: running.model.faults.played, seconds=120, what="the agent at work")
+            before = agents(tmp_path / "one")
+            began = time.monotonic()
+
+            old.stop()
+
+            until(lambda: "lease" not in the(running, "incident"), what="the mend handed back")
+            freed = time.monotonic() - began
+            until(lambda: not agents(tmp_path / "one"), what="the end of the agent")
+            fields = the(running, "incident")
+        running.model.faults.clear()
+        with working(running, tmp_path / "two"):
+            until(lambda: running.record(Plan), seconds=120, what="the plan")
+
+    assert before
+    assert freed < DRAIN_SECONDS
+    assert (fields["stage"], fields["deaths"]) == (b"plan", b"0")
+
+
+def test_up_ends_in_time_with_a_hanging_railway_and_the_store_last(installation: Installation) -> None:
+    installation.railway.faults.add("hang", times=100)
+    installation.send()
+    until(lambda: installation.railway.faults.played, seconds=60, what="the sweep under way")
+    began = time.monotonic()
+
+    installation.process.send_signal(signal.SIGTERM)
+
+    assert installation.process.wait(60) == 0
+    assert time.monotonic() - began < DRAIN_SECONDS + SLACK_SECONDS
+    store = EmbeddedStore(installation.state)
+    fields = Journal(redis.Redis.from_url(store.ensure())).fields(f"{PREFIX}sweep:env-1:1")
+    store.stop()
+    assert "lease" not in fields
+    assert (fields["reason"], fields["deaths"]) == (ENDED.encode(), b"0")
+
+
+def test_a_worker_ends_by_itself_before_it_is_killed() -> None:
+    [command] = [command for name, command in read_procfile(Path("Procfile")) if name == "worker"]
+
+    milliseconds = int(command.partition("--worker-shutdown-timeout ")[2].split()[0])
+
+    assert HAND_BACK_SECONDS + milliseconds / 1000 < DRAIN_SECONDS

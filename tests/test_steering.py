@@ -1,0 +1,496 @@
+"""Cancel and retry by hand: what ends, what begins again, and what happened outside stays."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.line import Line, line
+from tests.waiting import until
+from tests.world.railway_types import LogRow
+from workers import actors, scripts, steering
+from workers.errors import Refused
+from workers.journal import DUE, ENDED, OPEN, PREFIX, Journal, pack
+from workers.models import Certificate, Evidence, Outcome, PullRequest, Spent
+from workers.stages import MADE_BY, OUTSIDE
+
+KEY = f"{PREFIX}incident:abc:20261123T0304"
+PULL = PullRequest(number=7, url="https://github.com/acme/shop/pull/7", draft=False, branch="b")
+
+
+@pytest.fixture
+def sick(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+    """The line around the sick shop."""
+    with line(store, store_url, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+    """The same without an agent."""
+    with line(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
+        yield running
+
+
+@pytest.fixture
+def incident(journal: Journal, store: redis.Redis) -> str:
+    """The key of an open incident that stands at `mend` and waits for its next try."""
+    journal.script(scripts.OPEN, [KEY, DUE], 600_000, "stage", "mend", "tries", 3, "failing", 1, "deaths", 2)
+    store.hset(
+        KEY, mapping={"r:evidence": b"1j{}", "r:verdict": b"1j{}", "r:plan": b"1j{}", "not_before": 9e14}
+    )
+    store.hset(OPEN, "abc", KEY)
+    return KEY
+
+
+def told(running: Line) -> list[str]:
+    return [message.text for message in running.slack.messages]
+
+
+def rings(running: Line) -> int:
+    return sum(message.rings for message in running.slack.messages)
+
+
+def stage(running: Line, key: str) -> str:
+    return running.journal.fields(key)["stage"].decode()
+
+
+def threads(running: Line) -> set[str]:
+    return {message.thread_ts or message.ts for message in running.slack.messages}
+
+
+def concluded(running: Line) -> str:
+    """The key of an incident whose outcome is told."""
+    running.alert()
+    running.drive(running.outcome_is_told)
+    return running.incidents()[0]
+
+
+def first_word(running: Line) -> str:
+    """The key of an incident of which the first word was said."""
+    tell = f"{PREFIX}tell:alert:{running.alert()}"
+    running.store.hdel(tell, "first_at")
+    actors.work(running.services, "tell", tell)
+    running.drive(running.incidents)
+    key = running.incidents()[0]
+    actors.work(running.services, "tell", key.replace(PREFIX, f"{PREFIX}tell:", 1))
+    assert len(told(running)) == 1
+    return key
+
+
+# ---- cancel ----------------------------------------------------------------------------------
+
+
+def test_a_cancel_ends_an_incident_and_frees_its_trouble(
+    journal: Journal, incident: str, store: redis.Redis
+) -> None:
+    steering.cancel(journal, "abc")
+
+    fields = journal.fields(incident)
+    assert fields["ended"] and fields["outcome"] == b"cancelled by a person"
+    assert store.hget(OPEN, "abc") is None
+    assert store.zscore(DUE, incident) is None
+    assert store.ttl(incident) > 0
+    assert store.zscore(ENDED, incident) is not None
+    assert store.ttl(ENDED) > 0
+
+
+def test_whoever_works_on_what_is_cancelled_has_lost_it(
+    journal: Journal, incident: str, store: redis.Redis
+) -> None:
+    store.hdel(incident, "not_before")
+    killed: list[str] = []
+    claim = journal.claim(incident, "mend")
+    assert claim is not None
+    claim.guard(lambda: killed.append("the agent"))
+
+    said = steering.cancel(journal, "abc")
+    journal.beat()
+
+    assert killed == ["the agent"]
+    assert "the worker that has it in work stops" in said[1]
+    assert journal.claim(incident, "mend") is None
+
+
+def test_a_cancel_names_the_mute_that_keeps_the_trouble_quiet(reporting: Line) -> None:
+    key = concluded(reporting)
+
+    said = steering.cancel(reporting.journal, key)
+
+    assert "opens a new round: `python -m workers mute shop --for 4h`" in said[-1]
+
+
+def test_what_is_cancelled_twice_is_cancelled_already(
+    journal: Journal, incident: str, store: redis.Redis
+) -> None:
+    steering.cancel(journal, "abc")
+    before = store.dump(incident)
+
+    said = steering.cancel(journal, "abc")
+
+    assert "is cancelled already, since" in said[0]
+    assert store.dump(incident) == before
+
+
+def test_what_ended_by_itself_cannot_be_cancelled(
+    journal: Journal, incident: str, store: redis.Redis
+) -> None:
+    store.hset(incident, mapping={"ended": 1, "outcome": "over"})
+
+    with pytest.raises(Refused, match="has ended already: over"):
+        steering.cancel(journal, "abc")
+
+
+@pytest.mark.parametrize(
+    ("records", "kept"),
+    [
+        ({}, False),
+        ({"r:remote": b"1j{}", "r:outcome": b"1j{}"}, False),
+        ({"r:remote": b"1j{}"}, True),
+        ({"r:pull": pack(PULL, PullRequest)}, True),
+    ],
+)
+def test_reservations_are_given_back_unless_a_pull_request_may_be_open(
+    journal: Journal, incident: str, store: redis.Redis, records: dict[str, bytes], kept: bool
+) -> None:
+    cause, others = f"{PREFIX}reserved:1", f"{PREFIX}reserved:2"
+    store.mset({cause: incident, others: "somebody else"})
+    store.hset(incident, "reserved", f"{cause},{others}")
+    for name, value in records.items():
+        store.hset(incident, name, value)
+
+    said = steering.cancel(journal, "abc")
+
+    assert bool(store.exists(cause)) == kept
+    assert store.ttl(cause) <= steering.RESERVED_SECONDS
+    assert any("pull request" in sentence for sentence in said) == kept
+    assert store.get(others) == b"somebody else"
+
+
+def test_the_budget_of_what_is_cancelled_is_settled_at_what_was_spent(
+    journal: Journal, incident: str, store: redis.Redis
+) -> None:
+    day, name = f"{PREFIX}budget:20261123", incident.removeprefix(PREFIX)
+    store.hset(day, mapping={"cost": 5_000_000, f"run:{name}": 2_000_000})
+    store.hset(incident, mapping={"budget_day": day, "r:spent": pack(Spent(cost_usd=0.25), Spent)})
+
+    steering.cancel(journal, "abc")
+
+    assert store.hmget(day, "cost", f"run:{name}") == [b"3250000", b"250000"]
+
+
+def test_a_cancelled_incident_is_told_once_in_its_thread_and_rings_nobody(reporting: Line) -> None:
+    key = first_word(reporting)
+
+    steering.cancel(reporting.journal, key)
+    reporting.drive(lambda: not [one for one in reporting.due() if ":incident:" in one])
+
+    first, *replies = reporting.slack.messages
+    assert first.text.endswith("cancelled by a person")
+    assert [reply.thread_ts for reply in replies] == [first.ts]
+    assert "it stood at enrich" in replies[0].text
+    assert rings(reporting) == 1
+
+
+def test_of_an_incident_that_nobody_heard_of_a_cancel_says_nothing(reporting: Line) -> None:
+    reporting.alert()
+    reporting.drive(reporting.incidents)
+    key = reporting.incidents()[0]
+    steering.cancel(reporting.journal, key)
+
+    reporting.drive(lambda: not [one for one in reporting.due() if ":incident:" in one])
+
+    assert told(reporting) == []
+
+
+def test_a_cancel_of_a_round_with_a_pull_request_leaves_that_and_shows_its_link(sick: Line) -> None:
+    key = concluded(sick)
+    before = rings(sick)
+
+    said = steering.cancel(sick.journal, key)
+    sick.drive(lambda: "cancelled" in told(sick)[-1])
+
+    [pull] = sick.github.pulls
+    assert pull.state == "open"
+    assert any(f"/pull/{pull.number}" in sentence and "stays open" in sentence for sentence in said)
+    assert told(sick)[-1].endswith(f"/pull/{pull.number}")
+    assert rings(sick) == before
+
+
+def test_a_cancel_in_the_middle_of_a_mend_stops_the_worker_and_there_is_no_pull_request(sick: Line) -> None:
+    sick.model.writer = "never ends"
+    sick.alert()
+    sick.drive(lambda: any(stage(sick, key) == "mend" for key in sick.incidents()))
+    key = sick.incidents()[0]
+    worker = threading.Thread(target=actors.work, args=(sick.services, "mend", key))
+    worker.start()
+    until(lambda: any(call.role == "writer" for call in sick.model.calls), what="the writer at work")
+
+    steering.cancel(sick.journal, key)
+    sick.journal.beat()
+    worker.join(30)
+
+    assert not worker.is_alive()
+    for _ in range(10):
+        sick.once()
+    assert sick.github.pushes == [] and sick.github.pulls == []
+    assert list(sick.store.scan_iter(f"{PREFIX}reserved:*")) == []
+
+
+def test_the_alerts_of_a_cancelled_sweep_hear_of_it_and_the_next_sweep_works(reporting: Line) -> None:
+    reporting.alert()
+    reporting.drive(lambda: list(reporting.store.scan_iter(f"{PREFIX}sweep:*")))
+    claim = reporting.journal.claim(f"{PREFIX}sweep:env-1:1", "survey")
+    assert claim is not None
+
+    steering.cancel(reporting.journal, "sweep:env-1:1")
+    reporting.drive(lambda: told(reporting))
+
+    assert "cancelled by a person" in told(reporting)[0]
+    reporting.alert(source="ping", kind="ping", service_id=None, service_name=None)
+    reporting.drive(reporting.incidents)
+    assert len(told(reporting)) == 1
+
+
+def test_a_sweep_that_waits_can_be_cancelled_and_takes_no_more_alerts(reporting: Line) -> None:
+    reporting.alert()
+    reporting.drive(lambda: list(reporting.store.scan_iter(f"{PREFIX}sweep:*")))
+
+    steering.cancel(reporting.journal, "sweep:env-1:1")
+    reporting.alert()
+    reporting.drive(lambda: reporting.journal.fields(f"{PREFIX}sweep:env-1:2"))
+
+    assert reporting.store.hget(f"{PREFIX}sweeps:env-1", "open") == f"{PREFIX}sweep:env-1:2".encode()
+
+
+def test_an_alert_can_be_cancelled_and_its_sender_hears_so(reporting: Line) -> None:
+    name = reporting.alert()
+
+    steering.cancel(reporting.journal, name)
+    reporting.drive(lambda: told(reporting))
+
+    assert "cancelled by a person" in told(reporting)[0]
+    assert list(reporting.store.scan_iter(f"{PREFIX}sweep:*")) == []
+
+
+def test_words_can_be_cancelled(reporting: Line) -> None:
+    name = reporting.alert()
+
+    steering.cancel(reporting.journal, f"tell:alert:{name}")
+
+    assert f"{PREFIX}tell:alert:{name}" not in reporting.due()
+
+
+# ---- retry -----------------------------------------------------------------------------------
+
+
+def test_a_retry_makes_due_now_what_waited_and_forgets_its_tries(
+    journal: Journal, incident: str, store: redis.Redis
+) -> None:
+    before = store.hget(incident, "fence")
+
+    said = steering.retry(journal, "abc")
+
+    fields = journal.fields(incident)
+    assert said == ["incident:abc:20261123T0304: due now at mend"]
+    assert not {"not_before", "failing", "lease", "reason"} & set(fields)
+    assert (fields["tries"], fields["deaths"]) == (b"0", b"0")
+    assert fields["fence"] != before
+    assert "r:plan" in fields
+    assert journal.claim(incident, "mend") is not None
+
+
+def test_a_retry_from_a_stage_forgets_what_it_and_later_ones_made_and_nothing_outside(
+    journal: Journal, incident: str, store: redis.Redis
+) -> None:
+    store.hset(incident, mapping={f"r:{record}": b"1j1" for record in (*MADE_BY, "spent", "remote", "seen")})
+    store.hset(incident, mapping={"reserved": "x", "budget_day": "y", "again:plan": "1"})
+
+    steering.retry(journal, "abc", "plan")
+
+    fields = journal.fields(incident)
+    kept = {name.removeprefix("r:") for name in fields if name.startswith("r:")}
+    assert kept >= {"evidence", "verdict", "spent", "remote", "seen"}
+    assert not kept & {"plan", "base", "fix", "certificate", "outcome", "watch", "would_propose"}
+    assert "reserved" in fields and "budget_day" in fields
+    assert "again:plan" not in fields
+
+
+def test_a_stage_that_cannot_be_retried_is_refused_with_those_that_can(
+    journal: Journal, incident: str
+) -> None:
+    for wanted in ("survey", "propose", "nonsense"):
+        with pytest.raises(Refused, match=f"--from {wanted}: .* from enrich, diagnose, plan, mend$"):
+            steering.retry(journal, "abc", wanted)
+
+
+def test_what_is_in_work_is_not_retried(journal: Journal, incident: str, store: redis.Redis) -> None:
+    store.hdel(incident, "not_before")
+    claim = journal.claim(incident, "mend")
+    assert claim is not None
+
+    with pytest.raises(Refused, match="is in work at this moment"):
+        steering.retry(journal, "abc")
+
+    claim.hand_on("mend")
+    assert "due now" in steering.retry(journal, "abc")[0]
+
+
+def test_once_a_branch_was_pushed_nothing_before_proposing_is_retried(
+    journal: Journal, incident: str, store: redis.Redis
+) -> None:
+    store.hset(incident, "r:branch", pack("0" * 40, str))
+    with pytest.raises(Refused, match="--from propose finds or opens it"):
+        steering.retry(journal, "abc", "plan")
+
+    store.hset(incident, "r:pull", pack(PULL, PullRequest))
+    with pytest.raises(Refused, match=r"pull request #7 .* is open \(https://"):
+        steering.retry(journal, "abc", "enrich")
+
+
+def test_a_round_whose_trouble_another_one_holds_is_not_taken_up_again(
+    journal: Journal, incident: str, store: redis.Redis
+) -> None:
+    steering.cancel(journal, "abc")
+    other = f"{PREFIX}incident:abc:20261123T0500"
+    journal.script(scripts.OPEN, [other, DUE], 0, "stage", "enrich")
+    store.hset(OPEN, "abc", other)
+
+    with pytest.raises(Refused, match="held by incident:abc:20261123T0500"):
+        steering.retry(journal, KEY)
+
+    assert "ended" in journal.fields(incident)
+    store.hset(other, "ended", 1)
+    steering.retry(journal, KEY)
+    assert store.hget(OPEN, "abc") == incident.encode()
+    assert store.ttl(incident) == -1
+    assert store.zscore(ENDED, incident) is None
+
+
+def test_a_retry_from_enrich_makes_new_evidence_in_the_same_thread(sick: Line) -> None:
+    sick.model.writer = "idle"
+    key = concluded(sick)
+    evidence = sick.record(Evidence)[0]
+    sick.model.writer = "honest"
+    began = evidence.patterns[0].first.timestamp()
+    sick.world.services[0].deployments[0].logs += [
+        LogRow(began + 60 + i, "no voucher today", "error") for i in range(9)
+    ]
+
+    steering.retry(sick.journal, key, "enrich")
+    sick.drive(lambda: "/pull/" in told(sick)[-1])
+
+    assert sick.record(Evidence)[0] != evidence
+    assert sick.incidents() == [key]
+    assert len(sick.github.pulls) == 1
+    assert len(threads(sick)) == 1
+
+
+def test_a_retry_of_a_proposal_whose_answer_was_lost_finds_the_pull_request(sick: Line) -> None:
+    sick.github.faults.add("drop", method="POST", path="/pulls")
+    sick.alert()
+    sick.drive(lambda: sick.github.pulls)
+    key = sick.incidents()[0]
+
+    steering.retry(sick.journal, key, "propose")
+    sick.drive(sick.outcome_is_told)
+
+    assert sick.outcome() == "pull request"
+    assert len(sick.github.pulls) == 1
+
+
+def test_a_failed_round_is_retried_where_it_failed_and_reserves_its_cause_again(sick: Line) -> None:
+    sick.model.writer = "refuses"
+    key = concluded(sick)
+    asked = len([call for call in sick.model.calls if call.role == "reader"])
+    failed = sick.outcome()
+    sick.model.writer = "honest"
+
+    said = steering.retry(sick.journal, key)
+    sick.drive(lambda: sick.outcome() == "pull request")
+
+    assert failed == "failed"
+    assert said[0].endswith("due now at plan") and said[-1].startswith("its plan is kept; it goes on to mend")
+    assert len([call for call in sick.model.calls if call.role == "reader"]) == asked
+    assert list(sick.store.scan_iter(f"{PREFIX}reserved:*"))
+
+
+def test_a_round_that_was_cancelled_goes_on_where_it_stood(sick: Line) -> None:
+    sick.alert()
+    sick.drive(lambda: sick.record(Certificate))
+    key = sick.incidents()[0]
+    steering.cancel(sick.journal, key)
+
+    steering.retry(sick.journal, key)
+    sick.drive(sick.outcome_is_told)
+
+    assert sick.outcome() == "pull request"
+    assert len(sick.github.pulls) == 1
+    assert sick.store.hlen(OPEN) == 1
+
+
+def test_an_ended_round_is_watched_again_and_its_end_is_told_again(reporting: Line) -> None:
+    key = concluded(reporting)
+    reporting.store.hset(key, "clean", 2)
+    reporting.drive(lambda: "ended" in reporting.journal.fields(key) and "over:" in told(reporting)[-1])
+    before = len(told(reporting))
+
+    steering.retry(reporting.journal, key)
+    actors.work(reporting.services, "watch", key)
+    watched = "ended" not in reporting.journal.fields(key)
+    reporting.store.hset(key, "clean", 2)
+    reporting.drive(lambda: len(told(reporting)) > before)
+
+    assert watched
+    assert "over:" in told(reporting)[-1]
+    assert len(threads(reporting)) == 1
+
+
+def test_a_sweep_that_ended_looks_again_and_answers_nobody_twice(reporting: Line) -> None:
+    concluded(reporting)
+    reporting.drive(lambda: reporting.sweeps_done() == 1)
+    asked, before = len(reporting.railway.operations), told(reporting)
+
+    steering.retry(reporting.journal, "sweep:env-1:1", "survey")
+    reporting.drive(lambda: reporting.sweeps_done() == 1)
+    for _ in range(8):
+        reporting.once()
+
+    assert len(reporting.railway.operations) > asked
+    assert told(reporting)[1:] == before[1:]
+    assert len(reporting.incidents()) == 1
+
+
+def test_every_record_that_the_stages_make_has_its_stage_in_the_one_table() -> None:
+    sources = [path for path in Path("workers").rglob("*.py") if path.parts[1] not in ("telling",)]
+    made = {
+        name
+        for path in sources
+        for name in re.findall(r"claim\.(?:step|keep|effect)\(\s*\"(\w+)\"", path.read_text())
+    }
+
+    assert made == made & {*MADE_BY, *OUTSIDE}
+    assert {"survey", "evidence", "certificate", "pull"} <= made
+
+
+def test_what_is_no_piece_of_work_is_neither_cancelled_nor_retried(
+    journal: Journal, store: redis.Redis
+) -> None:
+    store.hset(f"{PREFIX}pings", "stage", "pings")
+
+    for steer in (steering.cancel, steering.retry):
+        with pytest.raises(Refused, match="no piece of work"):
+            steer(journal, "pings")
+
+
+def test_an_outcome_that_was_never_recorded_is_no_reason_to_watch(journal: Journal, incident: str) -> None:
+    with pytest.raises(Refused):
+        steering.retry(journal, "abc", "watch")
+
+    journal.client.hset(incident, "r:outcome", pack(Outcome(kind="told", headline="x"), Outcome))
+    assert "due now at watch" in steering.retry(journal, "abc", "watch")[0]

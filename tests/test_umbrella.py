@@ -1,0 +1,332 @@
+"""Many troubles of one environment at once: one post for all of them, one for what was found, no agent unasked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import redis
+from pydantic import SecretStr
+
+from tests.line import Line, line
+from tests.world.serving import serve
+from tests.world.slack import HOOK
+from workers import actors, brakes, listing, scripts, umbrella
+from workers.journal import DUE, OPEN, PREFIX, Claim, pack
+from workers.models import (
+    Alert,
+    Environment,
+    Evidence,
+    Finding,
+    Incident,
+    Lane,
+    Outcome,
+    Service,
+    Severity,
+    Survey,
+    Verdict,
+    Window,
+)
+from workers.opening import open_incidents
+from workers.slack import Slack
+
+NAMES = ("api", "web", "mail", "cron", "auth", "cart")
+FOUND = Outcome(kind="told", headline="resource limit: 512 MB are too little", lines=("raise it",))
+
+
+class Town:
+    """Services that fall ill together; sweeps say which, the tells are worked when asked."""
+
+    def __init__(self, running: Line) -> None:
+        self.running, self.journal, self.store = running, running.journal, running.store
+        self.number = 0
+
+    def sweep(self, *names: str, environment: str = "env-1", severity: str = "critical") -> list[str]:
+        """One look that finds these services sick; the keys of the incidents that hold it."""
+        claim = self.begin(environment)
+        held = self.open(claim, *names, environment=environment, severity=severity)
+        claim.end("done")
+        return held
+
+    def begin(self, environment: str = "env-1") -> Claim:
+        self.number += 1
+        alert = Alert(id=f"p{self.number}", source="ping", kind="ping", at=datetime.now(UTC))
+        keys = [f"{PREFIX}sweeps:{environment}", DUE, f"{PREFIX}alert:{alert.id}"]
+        place = pack(Environment(project_id="prj-1", environment_id=environment), Environment)
+        arguments = [f"{PREFIX}sweep:{environment}", alert.id, place, pack(alert, Alert), 10_000]
+        key = self.journal.script(scripts.ATTACH, keys, *arguments).decode()
+        claim = self.journal.claim(key, "survey")
+        assert claim is not None
+        return claim
+
+    def open(
+        self, claim: Claim, *names: str, environment: str = "env-1", severity: str = "critical"
+    ) -> list[str]:
+        now = datetime.now(UTC) + timedelta(minutes=self.number)
+        seen = Survey(
+            project_id="prj-1", project_name="town", environment_id=environment, environment_name="production",
+            window=Window(start=now - timedelta(minutes=30), end=now), step_seconds=60,
+            services=tuple(Service(id=f"svc-{name}", name=name) for name in NAMES),
+        )  # fmt: skip
+        found = [
+            Finding(
+                service_id=f"svc-{name}", service=name, kind="server_errors", severity=Severity(severity),
+                since=now, ongoing=True, sentence=f"{name} answers with 5xx",
+            )
+            for name in names
+        ]  # fmt: skip
+        held = open_incidents(claim, self.journal, seen, found, opened_at=now, first_word_seconds=60)
+        return [PREFIX + name for name in held]
+
+    def tell(self) -> None:
+        """Work every tell until none has anything to do, waits skipped."""
+        for _ in range(3):
+            for raw in self.store.zrange(DUE, 0, -1):
+                key = raw.decode()  # type: ignore[union-attr]
+                if f"{PREFIX}tell:" in key:
+                    self.store.hdel(key, "not_before", "first_at")
+                    actors.work(self.running.services, "tell", key)
+
+    def conclude(self, key: str, outcome: Outcome = FOUND) -> None:
+        """As the end of the active part of a round does."""
+        self.store.hset(key, mapping={"r:outcome": pack(outcome, Outcome), "stage": "watch"})
+        self.journal.raise_wanted(key.replace(PREFIX, f"{PREFIX}tell:", 1))
+
+    def umbrellas(self) -> list[str]:
+        return sorted(raw.decode() for raw in self.store.scan_iter(f"{PREFIX}tell:umbrella:*"))
+
+    @property
+    def rung(self) -> list[str]:
+        """What the channel shows as something new."""
+        return [message.text for message in self.running.slack.messages if message.rings]
+
+
+@pytest.fixture
+def town(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Town]:
+    with line(store, store_url, tmp_path) as running:
+        yield Town(running)
+
+
+def test_two_troubles_at_once_are_told_each_for_itself(town: Town) -> None:
+    town.sweep("api", "web")
+    town.tell()
+
+    assert len(town.rung) == 2
+    assert town.umbrellas() == []
+
+
+def test_three_troubles_at_once_are_one_post_that_names_them_all(town: Town) -> None:
+    town.sweep("api", "web", "mail")
+    town.tell()
+
+    [post] = town.rung
+    assert post.startswith("☂ *3 troubles at once* in town/production:")
+    assert all(f"*{name}*: {name} answers with 5xx" in post for name in ("api", "web", "mail"))
+
+
+def test_what_was_found_is_told_once_for_all_of_them(town: Town) -> None:
+    keys = town.sweep("api", "web", "mail")
+    town.tell()
+    for key in keys[:2]:
+        town.conclude(key)
+    town.tell()
+    before = len(town.rung)
+    town.conclude(keys[2])
+    town.tell()
+
+    assert before == 1
+    assert len(town.rung) == 2
+    assert town.rung[1].count("512 MB are too little") == 3
+    first, *others = town.running.slack.messages
+    assert all(message.thread_ts == first.ts for message in others)
+    assert "512 MB are too little" in first.text
+
+
+def test_each_ones_own_outcome_stays_in_the_thread_and_rings_nobody(town: Town) -> None:
+    keys = town.sweep("api", "web", "mail")
+    for key in keys:
+        town.conclude(key)
+    town.tell()
+
+    own = [message for message in town.running.slack.messages if "raise it" in message.text]
+    assert len(own) == 3
+    assert not any(message.rings for message in own)
+
+
+def test_the_third_trouble_within_half_an_hour_takes_the_two_before_under_one_umbrella(town: Town) -> None:
+    town.sweep("api")
+    town.tell()
+    town.sweep("api", "web")
+    town.tell()
+    town.sweep("api", "web", "mail")
+    town.tell()
+
+    assert len(town.rung) == 3
+    assert "3 troubles at once" in town.rung[2]
+    assert all("umbrella" in town.journal.fields(key) for key in town.running.incidents())
+
+
+def test_one_that_comes_while_the_umbrella_is_open_rings_nobody_and_is_named(town: Town) -> None:
+    town.sweep("api", "web", "mail")
+    town.tell()
+    town.sweep("api", "web", "mail", "cron")
+    town.tell()
+
+    [post] = town.rung
+    assert "4 troubles at once" in post and "*cron*" in post
+
+
+def test_one_that_comes_after_all_was_told_speaks_for_itself(town: Town) -> None:
+    for key in town.sweep("api", "web", "mail"):
+        town.conclude(key)
+    town.tell()
+    town.sweep("api", "web", "mail", "cron")
+    town.tell()
+
+    assert len(town.rung) == 3
+    assert "*cron* in town/production" in town.rung[2]
+
+
+def test_troubles_more_than_half_an_hour_apart_are_no_umbrella(town: Town) -> None:
+    old = town.sweep("api", "web")
+    for key in old:
+        lately = f"{PREFIX}opened:env-1"
+        town.store.zincrby(lately, -umbrella.WINDOW_SECONDS * 1000 - 1, key)
+    town.sweep("api", "web", "mail")
+
+    assert town.umbrellas() == []
+
+
+def test_troubles_of_different_environments_are_no_umbrella(town: Town) -> None:
+    town.sweep("api", "web", environment="env-1")
+    town.sweep("api", "web", environment="env-2")
+
+    assert town.umbrellas() == []
+
+
+def test_a_sweep_that_is_done_twice_makes_one_umbrella(town: Town) -> None:
+    claim = town.begin()
+
+    first = town.open(claim, "api", "web", "mail")
+    again = town.open(claim, "api", "web", "mail")
+
+    assert first == again
+    assert len(town.umbrellas()) == 1
+
+
+def test_a_death_between_the_umbrella_and_its_incidents_tells_nothing_half(town: Town) -> None:
+    claim, now = town.begin(), datetime.now(UTC)
+    made = [
+        Incident(
+            fingerprint=name * 4, round="20261123T0304", project_id="p", project_name="town",
+            environment_id="env-1", environment_name="production", findings=(),
+            cause={"kind": "service", "key": name, "name": name}, opened_at=now,  # type: ignore[arg-type]
+            window=Window(start=now, end=now),
+        )
+        for name in ("api", "web", "mail")
+    ]  # fmt: skip
+    umbrella.gather(town.journal, made, now)
+    town.tell()
+    claim.end("given up: it died too often")
+
+    assert town.rung == []
+    [key] = town.umbrellas()
+    town.store.hset(key, "opened", 1)
+    town.tell()
+    assert town.store.ttl(key) > 0
+
+
+def plan(town: Town, key: str) -> None:
+    """Bring the round to planning, with a verdict for the code."""
+    verdict = Verdict(lane=Lane.CODE, summary="a KeyError in api")
+    town.store.hset(
+        key,
+        mapping={
+            "stage": "plan",
+            "r:verdict": pack(verdict, Verdict),
+            "r:evidence": pack(Evidence(), Evidence),
+        },
+    )
+    actors.work(town.running.services, "plan", key)
+
+
+def test_under_an_umbrella_no_agent_starts_until_a_person_asks(town: Town) -> None:
+    keys = town.sweep("api", "web", "mail")
+    for key in keys:
+        plan(town, key)
+    town.tell()
+
+    assert [one.kind for one in town.running.record(Outcome)] == ["waiting"] * 3
+    *_, ask = town.rung[-1].splitlines()
+    names = [key.removeprefix(PREFIX) for key in keys]
+    assert any(ask.endswith(f"`python -m workers mend {name}`, or `mend all`.") for name in names)
+    assert town.running.model.calls == []
+
+    assert listing.mend(town.journal, names[0]) == [f"{names[0]}: sent to planning"]
+    assert town.journal.fields(keys[0])["stage"] == b"plan"
+    claim = town.journal.claim(keys[0], "plan")
+    assert claim is not None and not umbrella.waits(claim)
+
+
+def test_what_a_person_asked_for_rings_when_it_is_done(town: Town) -> None:
+    keys = town.sweep("api", "web", "mail")
+    for key in keys:
+        plan(town, key)
+    town.tell()
+    listing.mend(town.journal, keys[0].removeprefix(PREFIX))
+    town.tell()
+    before = len(town.rung)
+    town.conclude(
+        keys[0], Outcome(kind="pull request", headline="proposed", link="https://github.com/x/y/pull/1")
+    )
+    town.tell()
+
+    assert len(town.rung) == before + 1
+    assert town.rung[-1].endswith("https://github.com/x/y/pull/1")
+
+
+def test_what_is_muted_is_left_out_and_all_muted_is_silence(town: Town) -> None:
+    until = datetime.now(UTC).timestamp() + 3600
+    for name in ("api", "web", "mail"):
+        brakes.mute(town.journal, name, until)
+    town.sweep("api", "web", "mail")
+    town.tell()
+    silent = town.rung
+    brakes.mute(town.journal, "api", 0)
+    town.tell()
+
+    assert silent == []
+    [post] = town.rung
+    assert "*api*" in post and "*web*" not in post
+
+
+def test_an_umbrella_ends_with_the_last_that_it_holds(town: Town) -> None:
+    keys = town.sweep("api", "web", "mail")
+    for key in keys:
+        town.conclude(key)
+        town.tell()
+    for key in keys:
+        claim = town.journal.claim(key, "watch")
+        assert claim is not None
+        claim.end("over", tell=key.replace(PREFIX, f"{PREFIX}tell:", 1))
+    town.tell()
+
+    [over] = town.umbrellas()
+    assert town.store.ttl(over) > 0
+    assert not [key for key in town.running.due() if "tell:" in key]
+    assert town.store.hlen(OPEN) == 0
+
+
+def test_behind_a_webhook_an_umbrella_is_two_posts(town: Town) -> None:
+    with serve(town.running.slack.app) as hook:
+        slack = Slack(webhook_url=SecretStr(hook.url + HOOK))
+        town.running.services = replace(town.running.services, slack=slack)
+        for key in town.sweep("api", "web", "mail"):
+            town.conclude(key)
+        town.tell()
+
+    assert len(town.rung) == 2
+    assert "this was found" in town.rung[1]

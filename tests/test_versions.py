@@ -1,0 +1,286 @@
+"""Two versions side by side, as in a rolling deploy: what one cannot read it makes again or leaves to the other."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from tests.line import Line, line
+from tests.waiting import until
+from tests.working import working
+from workers import actors, due, listing, scripts
+from workers.broker import STAGES, make_broker
+from workers.journal import DUE, NEWER_SECONDS, PREFIX, VERSION, Claim, Journal
+from workers.models import Evidence
+from workers.stages import MADE_BY
+
+NEWER = str(int(VERSION) + 1).encode() + b"j" + b'{"facts":"of another kind"}'
+
+
+@pytest.fixture
+def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+    """The line around the sick shop, without an agent."""
+    with line(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
+        yield running
+
+
+def told(running: Line) -> list[str]:
+    return [one.text for one in running.slack.messages if "TRACKWALKER_MODE is report" in one.text]
+
+
+def stage(running: Line, key: str) -> str:
+    return running.journal.fields(key)["stage"].decode()
+
+
+def journals(running: Line) -> list[str]:
+    """Every journal: what has a stage."""
+    keys = [
+        raw.decode() for raw in running.store.scan_iter(f"{PREFIX}*", _type="HASH") if isinstance(raw, bytes)
+    ]
+    return [key for key in keys if running.store.hexists(key, "stage")]
+
+
+def at(running: Line, name: str) -> str:
+    """The key of an incident that stands before a stage."""
+    running.alert()
+    running.drive(running.incidents)
+    key = running.incidents()[0]
+    running.drive(lambda: stage(running, key) == name)
+    return key
+
+
+def at_analyse(running: Line) -> str:
+    """The key of a sweep that has its survey."""
+    running.alert()
+    key = f"{PREFIX}sweep:env-1:1"
+    running.drive(lambda: running.store.hget(key, "stage") == b"analyse")
+    return key
+
+
+# ---- records -------------------------------------------------------------------------------------
+
+UNREADABLE = pytest.mark.parametrize(
+    "blob", [b"0j{}", b"1j[]", b"1zgarbage", b"1j{", b"1x", b"", b"\xff\xfe"], ids=repr
+)
+
+
+@UNREADABLE
+def test_a_record_of_an_older_version_or_none_at_all_is_made_again(reporting: Line, blob: bytes) -> None:
+    key = at(reporting, "diagnose")
+    reporting.store.hset(key, "r:evidence", blob)
+
+    reporting.drive(lambda: told(reporting))
+
+    assert reporting.outcome() == "told"
+    assert len(reporting.record(Evidence)) == 1
+
+
+@pytest.mark.parametrize("blob", [b"0j{}", b"1j{}"], ids=["older version", "fields missing"])
+def test_a_survey_that_cannot_be_read_is_made_again(reporting: Line, blob: bytes) -> None:
+    key = at_analyse(reporting)
+    reporting.store.hset(key, "r:survey", blob)
+
+    reporting.drive(lambda: told(reporting))
+
+    assert reporting.journal.fields(key)["ended"]
+
+
+def test_a_record_that_stays_unreadable_is_made_again_once_only(reporting: Line) -> None:
+    key = at(reporting, "diagnose")
+    for _ in range(2):
+        reporting.drive(lambda: stage(reporting, key) == "diagnose")
+        reporting.store.hset(key, "r:evidence", b"0j{}")
+        actors.work(reporting.services, "diagnose", key)
+
+    assert reporting.outcome() == "failed"
+
+
+def test_whatever_a_stage_needs_of_another_has_a_stage_that_makes_it_again() -> None:
+    assert set(MADE_BY.values()) <= set(actors.LINE)
+    assert {"survey", "evidence", "verdict", "plan", "fix", "certificate"} <= set(MADE_BY)
+
+
+def with_more(value: Any) -> Any:
+    """The same value as a newer version might write it: every noun has a field that we do not know."""
+    if isinstance(value, dict):
+        return value | {"of_tomorrow": {"deep": [1]}}
+    return [with_more(one) for one in value] if isinstance(value, list) else value
+
+
+def add_to_records(running: Line) -> None:
+    for key in journals(running):
+        for name, blob in running.journal.fields(key).items():
+            if name.startswith(("r:", "a:")) and b"of_tomorrow" not in blob:
+                text = zlib.decompress(blob[2:]) if blob[1:2] == b"z" else blob[2:]
+                running.store.hset(
+                    key, name, VERSION + b"j" + json.dumps(with_more(json.loads(text))).encode()
+                )
+
+
+def test_what_a_newer_version_adds_to_any_record_is_passed_over_to_the_end(reporting: Line) -> None:
+    reporting.alert()
+    for _ in range(60):
+        if told(reporting):
+            break
+        add_to_records(reporting)
+        reporting.once()
+
+    assert len(told(reporting)) == 1
+    assert reporting.outcome() == "told"
+    assert not any(b"again:" in name for key in journals(reporting) for name in reporting.store.hkeys(key))
+
+
+def test_a_field_that_we_do_not_know_is_left_alone_by_every_script(reporting: Line) -> None:
+    reporting.alert()
+    for _ in range(60):
+        if told(reporting):
+            break
+        for key in journals(reporting):
+            reporting.store.hset(key, mapping={"of_tomorrow": key, "r:of_tomorrow": NEWER})
+        reporting.once()
+    listing.mend(reporting.journal, "all")
+
+    known = [key for key in journals(reporting) if reporting.store.hexists(key, "of_tomorrow")]
+    assert {"alert", "sweep", "incident", "tell"} == {key.split(":")[1] for key in known}
+    for key in known:
+        assert reporting.store.hget(key, "of_tomorrow") == key.encode()
+        assert reporting.store.hget(key, "r:of_tomorrow") == NEWER
+
+
+# ---- records of a newer version --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "record"), [("diagnose", "evidence"), ("enrich", "evidence"), ("watch", "incident")]
+)
+def test_a_newer_record_is_left_to_the_newer_worker(reporting: Line, before: str, record: str) -> None:
+    key = at(reporting, before)
+    reporting.store.hset(key, f"r:{record}", NEWER)
+
+    for _ in range(10):
+        reporting.store.hdel(key, "not_before")
+        actors.work(reporting.services, before, key)
+
+    fields = reporting.journal.fields(key)
+    seconds, _ = reporting.store.time()
+    assert (fields["stage"].decode(), fields[f"r:{record}"]) == (before, NEWER)
+    assert "lease" not in fields and "ended" not in fields
+    assert (fields["deaths"], fields["reason"].endswith(b"newer version")) == (b"0", True)
+    # Soon again, whoever it is: the newer worker must not wait long for what an older one put back.
+    assert (reporting.store.zscore(DUE, key) or 0) / 1000 < seconds + 35
+
+
+def test_a_newer_survey_is_neither_judged_nor_made_again(reporting: Line) -> None:
+    key = at_analyse(reporting)
+    reporting.store.hset(key, mapping={"r:survey": NEWER, "stage": "survey"})
+    asked = len(reporting.railway.operations)
+
+    actors.work(reporting.services, "survey", key)
+
+    assert reporting.store.hget(key, "r:survey") == NEWER
+    assert len(reporting.railway.operations) == asked
+
+
+def test_an_alert_that_only_a_newer_version_can_read_is_not_dropped(reporting: Line) -> None:
+    key = at_analyse(reporting)
+    reporting.store.hset(key, "a:newer", NEWER)
+
+    actors.work(reporting.services, "analyse", key)
+
+    assert "ended" not in reporting.journal.fields(key)
+
+
+def test_words_that_only_a_newer_version_can_read_wait_for_it_but_not_for_an_hour(reporting: Line) -> None:
+    key = at(reporting, "watch")
+    outcome = reporting.journal.fields(key)["r:outcome"]
+    tell = key.replace(PREFIX, f"{PREFIX}tell:", 1)
+    reporting.store.hset(key, "r:outcome", NEWER)
+
+    reporting.store.hdel(tell, "not_before")
+    actors.work(reporting.services, "tell", tell)
+
+    seconds, _ = reporting.store.time()
+    assert told(reporting) == []
+    assert (reporting.store.zscore(DUE, tell) or 0) / 1000 < seconds + 60
+    reporting.store.hset(key, "r:outcome", outcome)
+    reporting.drive(lambda: told(reporting))
+
+
+def test_a_newer_record_whose_version_was_taken_back_is_made_again(reporting: Line) -> None:
+    key = at(reporting, "diagnose")
+    reporting.store.hset(key, "r:evidence", NEWER)
+    actors.work(reporting.services, "diagnose", key)
+    seconds, _ = reporting.store.time()
+    reporting.store.hset(key, "failing", int((seconds - NEWER_SECONDS - 60) * 1000))
+
+    reporting.drive(lambda: told(reporting))
+
+    assert reporting.outcome() == "told"
+    assert len(reporting.record(Evidence)) == 1
+
+
+# ---- stages and messages of a newer version --------------------------------------------------------
+
+
+def test_journals_of_a_stage_that_we_do_not_know_are_left_and_keep_nobody_waiting(
+    journal: Journal, store: redis.Redis
+) -> None:
+    unknown = [f"{PREFIX}forecast:{number}" for number in range(due.AT_ONCE + 50)]
+    for key in unknown:
+        journal.script(scripts.OPEN, [key, DUE], 0, "stage", "forecast", "field", "kept")
+    journal.script(scripts.OPEN, [f"{PREFIX}sweep:env:1", DUE], 0, "stage", "survey")
+    before = [journal.fields(key) for key in unknown]
+    broker = make_broker(store)
+    broker.declare_queue(STAGES["survey"])
+
+    sent = [due.move(journal, broker) for _ in range(2)]
+
+    assert sum(sent) == 1
+    assert [journal.fields(key) for key in unknown] == before
+    assert all(store.zscore(DUE, key) for key in unknown)
+
+
+def test_what_an_older_worker_does_not_know_is_done_by_the_newer_one_beside_it(
+    reporting: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = f"{PREFIX}forecast:1"
+    done: list[str] = []
+
+    def forecast(_: actors.Services, claim: Claim) -> None:
+        claim.end("done")
+        done.append(claim.key)
+
+    with working(reporting, tmp_path / "older") as older:
+        reporting.journal.script(scripts.OPEN, [key, DUE], 0, "stage", "forecast")
+        until(lambda: (reporting.store.zscore(DUE, key) or 0) / 1000 > reporting.store.time()[0] + 5)
+        monkeypatch.setitem(STAGES, "forecast", "incidents")
+        monkeypatch.setitem(actors.LINE, "forecast", forecast)
+        assert "forecast" not in older.broker.actors
+
+        with working(reporting, tmp_path / "newer"):
+            until(lambda: "ended" in reporting.journal.fields(key), seconds=120, what="the newer worker")
+            reporting.alert()
+            until(lambda: told(reporting), seconds=120, what="everything else")
+
+    assert done == [key]
+
+
+def test_messages_for_actors_that_one_version_lacks_do_no_harm_to_either(
+    reporting: Line, tmp_path: Path
+) -> None:
+    with (
+        working(reporting, tmp_path / "older", without={"enrich", "diagnose"}),
+        working(reporting, tmp_path / "newer"),
+    ):
+        for _ in range(3):
+            reporting.alert()
+
+        until(lambda: told(reporting), seconds=180, what="the outcome")
+
+    assert len(told(reporting)) == 1

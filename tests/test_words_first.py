@@ -1,0 +1,214 @@
+"""The first word comes whatever else hangs: a real worker with eight threads, and more work due than it has threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+import dramatiq
+import pytest
+import redis
+from starlette.types import Receive, Scope, Send
+
+from tests.line import Line, line
+from tests.waiting import until
+from tests.world.serving import Kind, serve
+from workers import actors, due, intake, scripts
+from workers.broker import make_broker
+from workers.journal import DUE, OPEN, PREFIX, Journal, pack
+from workers.models import (
+    Alert,
+    Cause,
+    Deployment,
+    Evidence,
+    Fact,
+    Finding,
+    Incident,
+    Lane,
+    Repository,
+    Service,
+    Severity,
+    Verdict,
+    Window,
+)
+
+THREADS = 8
+"""As in the Procfile."""
+ENVIRONMENTS, INCIDENTS, MENDS = 12, 12, 4
+
+
+@dataclass
+class Tarpit:
+    """Answers everything with a body that never ends: no timeout of a client's ends that wait."""
+
+    let_go: threading.Event = field(default_factory=threading.Event)
+    paths: list[str] = field(default_factory=list)
+    """Of the requests that it holds now."""
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.paths.append(scope["path"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while not self.let_go.is_set():
+            await send({"type": "http.response.body", "body": b" ", "more_body": True})
+            await anyio.sleep(0.2)
+        await send({"type": "http.response.body", "body": b""})
+        self.paths.remove(scope["path"])
+
+
+@contextmanager
+def worker(running: Line) -> Iterator[None]:
+    """A worker process' threads in this one: eight that work, the mover and the pulse."""
+    broker = make_broker(running.store)
+    actors.declare(broker, running.services)
+    working = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=100)
+    helpers: list[due.Mover | due.Pulse] = [
+        due.Mover(running.journal, broker),
+        due.Pulse(running.journal, lambda: None),
+    ]
+    working.start()
+    for thread in helpers:
+        thread.start()
+    try:
+        yield
+    finally:
+        for thread in helpers:
+            thread.ended.set()
+        running.journal.stop()
+        working.stop(timeout=30_000)
+
+
+@pytest.fixture
+def stuck(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[tuple[Line, Tarpit]]:
+    """A worker whose Railway and GitHub never end an answer; twelve environments are watched."""
+    with ExitStack() as stack:
+        tarpit = Tarpit()
+        url = stack.enter_context(serve(tarpit.app)).url
+        settings = {
+            "RAILWAY_API_URL": f"{url}/graphql/v2", "GITHUB_API_URL": url, "GITHUB_SERVER_URL": url,
+            "TRACKWALKER_WATCH": ",".join(f"prj-1/env-{n}" for n in range(ENVIRONMENTS)),
+            "TRACKWALKER_MENDS": "4",
+        }  # fmt: skip
+        running = stack.enter_context(line(store, store_url, tmp_path, failing=False, **settings))
+        stack.enter_context(worker(running))
+        stack.callback(tarpit.let_go.set)
+        yield running, tarpit
+
+
+def sick(number: int) -> Incident:
+    """A sick service of its own."""
+    now, name = datetime.now(UTC), f"svc-{number}"
+    live = Deployment(id=f"dep-{number}", service_id=name, status="SUCCESS", created_at=now)
+    finding = Finding(
+        service_id=name, service=name, kind="server_errors", severity=Severity.WARNING, since=now, ongoing=True,
+        sentence=f"{name} answers with 5xx",
+    )  # fmt: skip
+    return Incident(
+        fingerprint=f"{number:016x}", round="20261123T0304", project_id="prj-1", project_name="acme",
+        environment_id="env-0", environment_name="production", cause=Cause(kind="service", key=name, name=name),
+        service=Service(id=name, name=name, serving=live, latest=live), findings=(finding,),
+        window=Window(start=now, end=now), opened_at=now,
+    )  # fmt: skip
+
+
+def opened(journal: Journal, incident: Incident) -> str:
+    """As a sweep opens it; its first word is due within a second."""
+    keys = [OPEN, DUE, PREFIX + incident.id, f"{PREFIX}tell:{incident.id}"]
+    seen = pack(list(incident.findings), list[Finding])
+    arguments = [incident.fingerprint, pack(incident, Incident), 1000, seen, 0, "sweep"]
+    key: bytes = journal.script(scripts.OPEN_INCIDENT, keys, *arguments)
+    return key.decode()
+
+
+def about_to_be_mended(running: Line, incident: Incident) -> None:
+    key = opened(running.journal, incident)
+    evidence = Evidence(
+        facts=(Fact(id="E1", text="it fails"),),
+        repository=Repository(name="acme/shop", base="main", deployed="0" * 40),
+    )
+    verdict = Verdict(lane=Lane.CODE, summary="the code")
+    running.store.hset(
+        key,
+        mapping={
+            "stage": "plan",
+            "r:evidence": pack(evidence, Evidence),
+            "r:verdict": pack(verdict, Verdict),
+        },
+    )
+
+
+def crashed(running: Line, name: str, environment: str = "env-1") -> None:
+    """A webhook tells of a service, as the door takes it; its first word is due within a second."""
+    alert = Alert(
+        id=name, source="railway", kind="deployment.crashed", project_id="prj-1", environment_id=environment,
+        service_id=name, service_name=name, at=datetime.now(UTC), said="Deployment.crashed",
+    )  # fmt: skip
+    intake.take_in(alert, None, running.journal, lambda _key: None, first_word_seconds=1)
+
+
+def told(running: Line) -> list[str]:
+    return [message.text for message in running.slack.messages]
+
+
+def at_work(running: Line) -> int:
+    """Sweeps and incidents that somebody works on."""
+    keys = [key for key in running.due() if ":tell:" not in key and ":pings" not in key]
+    return sum(bool(running.store.hexists(key, "lease")) for key in keys)
+
+
+def test_whatever_hangs_every_first_word_is_said(stuck: tuple[Line, Tarpit]) -> None:
+    running, tarpit = stuck
+    for n in range(ENVIRONMENTS):
+        running.alert(
+            source="ping", kind="ping", service_id=None, project_id="prj-1", environment_id=f"env-{n}"
+        )
+    for n in range(MENDS):
+        about_to_be_mended(running, sick(100 + n))
+    until(lambda: at_work(running) == actors.BUSY_THREADS, what="threads that hang")
+
+    for n in range(ENVIRONMENTS):
+        crashed(running, f"late-{n}", f"env-{n}")
+    for n in range(INCIDENTS):
+        opened(running.journal, sick(n))
+    wanted = [f"*late-{n}*" for n in range(ENVIRONMENTS)] + [f"*svc-{n}*" for n in range(INCIDENTS)]
+    until(lambda: not [one for one in wanted if not any(one in text for text in told(running))], seconds=60)
+
+    assert at_work(running) == actors.BUSY_THREADS
+    assert {path.split("/")[1] for path in tarpit.paths} >= {"graphql", "acme"}
+    assert running.sweeps_done() == 0
+
+
+def test_what_was_taken_in_while_no_worker_lived_is_said_by_the_next_one(
+    store: redis.Redis, store_url: str, tmp_path: Path
+) -> None:
+    with line(store, store_url, tmp_path, failing=False) as running:
+        crashed(running, "shop")
+        running.store.hset(f"{PREFIX}tell:alert:shop", "first_at", 1)
+        running.store.zadd(DUE, {f"{PREFIX}tell:alert:shop": 1})
+        running.railway.faults.add("503", times=1000)
+
+        with worker(running):
+            until(lambda: told(running))
+
+        assert "*shop*" in told(running)[0]
+
+
+@pytest.mark.parametrize("kind", ["503", "429", "drop", "hang"])
+def test_what_slack_did_not_take_is_said_once_when_it_is_back(
+    store: redis.Redis, store_url: str, tmp_path: Path, kind: Kind
+) -> None:
+    with line(store, store_url, tmp_path, failing=False) as running:
+        running.railway.faults.add("503", times=1000)
+        running.slack.faults.add(kind, times=1000, path="chat.postMessage")
+        crashed(running, "shop")
+
+        with worker(running):
+            until(lambda: running.slack.faults.played, what="a first word that is refused")
+            running.slack.faults.clear()
+            until(lambda: running.store.hexists(f"{PREFIX}tell:alert:shop", "r:first"), seconds=60)
+
+        assert len(told(running)) == 1

@@ -1,0 +1,65 @@
+"""A worker as it runs in its process: dramatiq's own Worker over the real store, with mover and pulse."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dramatiq import Worker
+from dramatiq.brokers.redis import RedisBroker
+
+from tests.line import Line
+from workers import actors, main
+from workers.broker import make_broker
+from workers.store import client
+
+SHUTDOWN_MS = 10_000
+"""As in the Procfile."""
+
+
+@dataclass
+class Working:
+    """A worker at work. `stop` is what SIGTERM does in its process."""
+
+    services: actors.Services
+    broker: RedisBroker
+    worker: Worker
+    ending: threading.Thread | None = None
+
+    def stop(self) -> None:
+        """Begin to end; returns at once, as the stages may hang."""
+        if self.ending is None:
+            self.ending = threading.Thread(target=self.worker.stop, args=(SHUTDOWN_MS,), daemon=True)
+            self.ending.start()
+
+    def join(self) -> None:
+        if self.ending is not None:
+            self.ending.join(30)
+
+
+@contextmanager
+def working(line: Line, folder: Path, *, without: Iterable[str] = ()) -> Iterator[Working]:
+    """A worker beside the line's stand-ins, with connections and clones of its own; it ends with the block.
+
+    `without`: stages of which this worker's version knows nothing.
+    """
+    url = line.settings.redis_url
+    assert url is not None
+    connection = client(url.get_secret_value())
+    services = main.services(line.settings, connection, folder)
+    broker = make_broker(connection, [main.Life(services.journal, 3600, folder)])
+    actors.declare(broker, services)
+    for stage in without:
+        del broker.actors[stage]
+    made = Working(services, broker, Worker(broker, worker_timeout=100, worker_threads=8))
+    made.worker.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+        made.join()
+        services.railway.close()
+        connection.close()

@@ -1,0 +1,90 @@
+"""Where a run of the agent lives on this disk: one whose worker died goes on there, and nowhere else.
+
+A folder per run holds the path of its clone, and what the agent's program needs to find its session again. Whoever
+works in it holds a lock that ends with the process, so two workers of one disk never share a run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from workers.errors import Superseded
+from workers.models import digest
+from workers.opencode import can_go_on
+from workers.repository import Repositories
+
+OLD_SECONDS = 86_400.0
+"""No run lasts a day: what is older belonged to a round that went on elsewhere."""
+
+
+class Place(NamedTuple):
+    """A run's folder and the clone in which the agent works; `resumed` when both come from a worker that died."""
+
+    folder: Path
+    clone: Path
+    resumed: bool
+
+
+@contextmanager
+def place(runs: Path, name: str, repositories: Repositories, repository: str, commit: str) -> Iterator[Place]:
+    """A place for the run of this name; it is removed at the end, unless the run was only interrupted."""
+    runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _forget_old(runs)
+    folder, lock = _take(runs, name)
+    kept = True
+    try:
+        clone = _clone_of(folder, commit)
+        resumed = clone is not None and can_go_on(folder)
+        if clone is None or not resumed:
+            clone = repositories.checkout(repository, commit)
+            shutil.rmtree(folder / "opencode", ignore_errors=True)
+            (folder / "clone").write_text(f"{commit}\n{clone}")
+        yield Place(folder, clone, resumed)
+        kept = False
+    except Superseded:
+        raise
+    except Exception:
+        kept = False
+        raise
+    finally:
+        if not kept:
+            if left := _clone_of(folder, commit):
+                repositories.discard(left)
+            shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _take(runs: Path, name: str) -> tuple[Path, int]:
+    """The run's folder, locked; another one where somebody who lost the round is still in it."""
+    for number in range(100):
+        folder = runs / digest(name, str(number))
+        folder.mkdir(mode=0o700, exist_ok=True)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return folder, lock
+        except BlockingIOError:
+            os.close(lock)
+    raise Superseded(f"{name}: all its folders are in use")
+
+
+def _clone_of(folder: Path, commit: str) -> Path | None:
+    """The clone that an earlier worker left for this run, None where there is none of this commit."""
+    try:
+        known, _, path = (folder / "clone").read_text().partition("\n")
+    except OSError:
+        return None
+    return Path(path) if known == commit and Path(path).is_dir() else None
+
+
+def _forget_old(runs: Path) -> None:
+    for folder in runs.iterdir():
+        if time.time() - folder.stat().st_mtime > OLD_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,131 @@
+"""Webhooks that did not come: Railway's own feed tells of trouble since the last sweep, and nobody heard of it.
+
+Railway tries a webhook three times and stops for a day where they keep failing; a ping that asks finds what was lost.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from workers.intake import Fold, heard_key, take_in
+from workers.journal import PREFIX, Journal
+from workers.models import Alert, Reported, Survey, digest
+
+GRACE = timedelta(minutes=3)
+"""A webhook may be on its way for so long: what is younger is the next sweep's."""
+EARLIER = timedelta(minutes=2)
+"""The time that a webhook names may lie so much before that of the feed."""
+LONGEST_AGO = timedelta(hours=47)
+"""What was heard is remembered for two days; of what is older nobody knows any more whether it was."""
+AT_MOST = 20
+"""Alerts of one sweep."""
+FOLD_SECONDS = 7 * 86_400
+MARK_TTL_MS = 30 * 86_400_000
+
+MARK = """
+-- KEYS gate. ARGV end of a sweep's window (ms), ttl_ms. Up to there it is known what was missed; never taken back.
+if tonumber(redis.call('HGET',KEYS[1],'seen') or 0)<tonumber(ARGV[1]) then redis.call('HSET',KEYS[1],'seen',ARGV[1]) end
+redis.call('PEXPIRE',KEYS[1],ARGV[2])
+return 1
+"""
+
+log = logging.getLogger("trackwalker.missed")
+
+
+def look(
+    journal: Journal, survey: Survey, *, at: datetime, own_service: str | None, first_word_seconds: float
+) -> list[str]:
+    """Take in an alert for what the feed tells of and no webhook did; the ids under which they stand.
+
+    The first sweep of an environment only marks where the next one begins. May be done twice: what was taken in
+    counts as heard. Raises NotAvailable when the store is away; then the mark stays where it was.
+    """
+    gate = f"{PREFIX}sweeps:{survey.environment_id}"
+    seen = journal.ask("hget", gate, "seen")
+    missed: list[Reported] = []
+    if seen is not None:
+        since = datetime.fromtimestamp(int(seen) / 1000, UTC)
+        missed = find(survey, since, _heard(journal, survey), own_service)
+    taken = [
+        take_in(
+            alert(survey, one, at), Fold(key=_id(survey, one), seconds=FOLD_SECONDS), journal,
+            lambda _key: None, first_word_seconds=first_word_seconds,
+        )
+        for one in missed
+    ]  # fmt: skip
+    for one in missed:
+        facts = {"kind": one.kind, "service": one.service_id, "deployment": one.deployment_id}
+        log.warning("a webhook did not come", extra=facts)
+    if seen is None or survey.feed_read:
+        journal.script(MARK, [gate], int(survey.window.end.timestamp() * 1000), MARK_TTL_MS)
+    return taken
+
+
+def find(
+    survey: Survey, seen: datetime, heard: Mapping[str, datetime], own_service: str | None = None
+) -> list[Reported]:
+    """What of the feed nobody was told of: the newest of each service and kind, the newest first, at most 20.
+
+    `seen` is the end of the window up to which an earlier sweep looked, `heard` the newest time by heard_name.
+    """
+    end = survey.window.end
+    oldest, youngest = max(seen - GRACE, end - LONGEST_AGO), end - GRACE
+    known = {one.id for one in survey.services} - {own_service}
+    newest: dict[tuple[str, str], Reported] = {}
+    for one in sorted(survey.feed, key=lambda one: one.at):
+        if oldest < one.at <= youngest and one.service_id in known and not _was_heard(one, heard):
+            newest[one.service_id, one.kind] = one
+    found = sorted(newest.values(), key=lambda one: one.at, reverse=True)
+    if len(found) > AT_MOST:
+        log.warning("more was missed than is looked at", extra={"left_out": len(found) - AT_MOST})
+    return found[:AT_MOST]
+
+
+def alert(survey: Survey, missed: Reported, at: datetime) -> Alert:
+    """The alert that the webhook would have been; the same one whenever it is made, but for `at`."""
+    name = next((one.name for one in survey.services if one.id == missed.service_id), None)
+    of = f" (deployment {missed.deployment_id})" if missed.deployment_id else ""
+    return Alert(
+        id=_id(survey, missed),
+        source="railway",
+        kind=missed.kind,
+        project_id=survey.project_id,
+        environment_id=survey.environment_id,
+        service_id=missed.service_id,
+        service_name=name,
+        deployment_id=missed.deployment_id,
+        at=at,
+        said_at=missed.at,
+        said=f"{missed.kind} at {missed.at:%Y-%m-%d %H:%M} UTC, found in Railway's feed{of}. "
+        "Railway's webhook of this did not arrive: is it set up?",
+    )
+
+
+def _id(survey: Survey, one: Reported) -> str:
+    what = (survey.environment_id, one.kind, one.service_id, one.deployment_id or "", one.at.isoformat())
+    return f"missed-{digest(*what)}"
+
+
+def _heard(journal: Journal, survey: Survey) -> dict[str, datetime]:
+    oldest = int((survey.window.end - LONGEST_AGO - EARLIER).timestamp() * 1000)
+    rows: Iterable[tuple[bytes, float]] = journal.ask(
+        "zrangebyscore", heard_key(survey.environment_id), oldest, "+inf", None, None, True
+    )
+    return {name.decode(): datetime.fromtimestamp(ms / 1000, UTC) for name, ms in rows}
+
+
+def _was_heard(one: Reported, heard: Mapping[str, datetime]) -> bool:
+    """A webhook does not always name both service and deployment: what one of the two leaves out does not count."""
+    return any(
+        at >= one.at - EARLIER and _same(one, *name.split(":", 2))
+        for name, at in heard.items()
+        if name.count(":") == 2
+    )
+
+
+def _same(one: Reported, kind: str, service: str, deployment: str) -> bool:
+    if kind != one.kind or not (service or deployment):
+        return False
+    return service in ("", one.service_id) and deployment in ("", one.deployment_id or deployment)

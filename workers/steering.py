@@ -1,0 +1,229 @@
+"""What a person does to one journal by hand: end it now, or have it tried again.
+
+Both are one script each. Neither undoes what happened outside: a branch, a pull request, a post stay where they are.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from workers import scripts
+from workers.errors import NotAvailable, Refused
+from workers.find import find
+from workers.journal import DUE, LEASE_SECONDS, OPEN, PREFIX, TTL_SECONDS, Journal, gate_of, pack, unpack
+from workers.models import Incident, Outcome, PullRequest
+from workers.stages import LINES, MAKES, kind_of, reached
+
+CANCELLED = "cancelled by a person"
+RESERVED_SECONDS = 3600.0
+"""So long a cause in the code stays taken after a cancel in the middle of proposing: a pull request that was under way
+is seen by then, and its hidden marker speaks for itself."""
+AGAIN = 5
+"""So often a journal is read anew because a worker was quicker."""
+
+Fields = dict[str, bytes]
+
+
+def cancel(journal: Journal, name: str) -> list[str]:
+    """End a journal now, whoever works on it; what was done, a sentence a line. Done twice it only says so.
+
+    A worker in the middle of it loses its claim: its children are killed within a beat, no effect acts any more.
+    Reservations are given back unless a pull request may be open, the budget is settled. Of an incident it is said in
+    its thread, without a ring; the alerts of a sweep hear it as their answer. Raises Refused for what has ended by
+    itself, and for what is no piece of work.
+    """
+    key = find(journal, name)
+    return _insist(lambda: _cancel(journal, key), _short(key))
+
+
+def retry(journal: Journal, name: str, stage: str | None = None) -> list[str]:
+    """Have a journal worked on now; what follows, a sentence a line.
+
+    Without a stage: the one where it stands, or where it failed; tries, deaths and waits are forgotten, no record is.
+    With one, the records that this stage and later ones made are forgotten and made again. Never forgotten is what
+    happened outside: branch, pull request, posts, reservations, what was spent.
+
+    Once a branch of the round was pushed, its patch stands outside and is the truth: what comes before `propose` is
+    refused then, as another patch could only contradict it. `propose` finds what is there, `watch` looks anew. Where
+    reservations may have been given back, the round goes by `plan`, which takes them again and keeps its plan.
+    What has ended is taken up again while its records live, an incident only while no other round holds its trouble.
+    Raises Refused for all this, and while a worker has it in work.
+    """
+    key = find(journal, name)
+    return _insist(lambda: _retry(journal, key, stage), _short(key))
+
+
+def _insist(attempt: Callable[[], list[str] | None], short: str) -> list[str]:
+    for _ in range(AGAIN):
+        if (said := attempt()) is not None:
+            return said
+    raise NotAvailable(f"{short} changes while it is looked at: try again")
+
+
+# ---- cancel ----------------------------------------------------------------------------------
+
+
+def _cancel(journal: Journal, key: str) -> list[str] | None:
+    short, fields = _short(key), _fields(journal, key)
+    if "ended" in fields:
+        return _ended_already(short, fields)
+    pull = unpack(fields.get("r:pull"), PullRequest)
+    incident = kind_of(short) == "incident"
+    record = pack(_outcome(fields, pull), Outcome) if incident else b""
+    tell = f"{PREFIX}tell:{short}" if kind_of(short) in ("incident", "alert") else ""
+    gate = gate_of(key)
+    answer = journal.script(
+        scripts.CANCEL, [key, DUE, tell, gate or key, OPEN], CANCELLED, TTL_SECONDS * 1000, int(bool(gate)), short,
+        record, int("r:pull" in fields), int(RESERVED_SECONDS * 1000),
+    ).decode()  # fmt: skip
+    if answer != "cancelled":
+        return None
+    said = [f"{short}: {CANCELLED}"]
+    if "lease" in fields:
+        said.append("the worker that has it in work stops within a few seconds")
+    if kind_of(short) == "sweep":
+        said.append("alerts that are owed an answer hear so; the next ping or alert looks anew")
+    if kind_of(short) == "tell":
+        said.append("what it had not said stays unsaid, until there is something new to say")
+    return [*said, *_outside(fields, pull), *_quiet(fields)] if incident else said
+
+
+def _ended_already(short: str, fields: Fields) -> list[str]:
+    outcome = _text(fields, "outcome")
+    when = f"{datetime.fromtimestamp(int(fields['ended']) / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if outcome == CANCELLED:
+        return [f"{short} is cancelled already, since {when}"]
+    sweep = _text(fields, "sweep").removeprefix(PREFIX)
+    hint = f"; its sweep is {sweep}" if sweep else ""
+    raise Refused(f"{short} has ended already: {outcome} ({when}){hint}")
+
+
+def _outcome(fields: Fields, pull: PullRequest | None) -> Outcome:
+    """What is told of it: where it stood, and what stays."""
+    lines = [f"it stood at {_text(fields, 'stage')}", *_outside(fields, pull, link=False)]
+    return Outcome(kind="cancelled", headline=CANCELLED, lines=tuple(lines), link=pull.url if pull else None)
+
+
+def _outside(fields: Fields, pull: PullRequest | None, *, link: bool = True) -> list[str]:
+    if pull is not None:
+        state = "stays open" if pull.state == "open" else f"is {pull.state}"
+        return [f"its pull request #{pull.number} {state}" + (f": {pull.url}" if link else "")]
+    if "r:pull" in fields or ("r:remote" in fields and "r:outcome" not in fields):
+        return ["a pull request of it may be open already: look for its branch"]
+    return []
+
+
+def _quiet(fields: Fields) -> list[str]:
+    incident = unpack(fields.get("r:incident"), Incident)
+    name = incident.cause.name if incident else "SERVICE"
+    mute = f"`python -m workers mute {shlex.quote(name)} --for 4h`"
+    return [f"the next sweep that still sees the trouble opens a new round: {mute} keeps it quiet"]
+
+
+# ---- retry -----------------------------------------------------------------------------------
+
+
+def _retry(journal: Journal, key: str, wanted: str | None) -> list[str] | None:
+    short, fields = _short(key), _fields(journal, key)
+    stage = _stage(short, fields, wanted)
+    forgotten = _forgotten(short, fields, stage, wanted)
+    before_propose = bool(kind_of(short) == "incident" and wanted and stage not in ("propose", "watch"))
+    if before_propose:
+        _refuse_what_was_pushed(short, fields, stage)
+    begins = _begins(fields, stage)
+    tell = f"{PREFIX}tell:{short}" if kind_of(short) == "incident" else ""
+    seen = [_text(fields, name) for name in ("fence", "stage", "ended")]
+    answer = journal.script(
+        scripts.RETRY, [key, DUE, OPEN, tell], begins, *seen, int(before_propose), *(f"r:{one}" for one in forgotten)
+    ).decode()  # fmt: skip
+    if answer in ("gone", "changed"):
+        return None
+    if answer == "in work":
+        raise Refused(
+            f"{short} is in work at this moment ({_text(fields, 'stage')}): wait until it is let go, or `cancel` it "
+            f"first. A worker that died has lost it within {LEASE_SECONDS:.0f} s"
+        )
+    if answer != "due":
+        raise Refused(f"{short}: its trouble is held by {_short(answer)}, which is open: retry that one")
+    lost = [one for one in forgotten if f"r:{one}" in fields and one != "cancelled"]
+    said = [f"{short}: due now at {begins}"]
+    said += [f"forgotten and made again: {', '.join(lost)}"] if lost else []
+    said += [f"its plan is kept; it goes on to {stage} once its cause is reserved"] if begins != stage else []
+    return said
+
+
+def _stage(short: str, fields: Fields, wanted: str | None) -> str:
+    """The stage that is asked for, else where it stands or where it failed. Raises Refused naming the valid ones."""
+    valid = reached(short, fields.keys())
+    if wanted is not None and wanted not in valid:
+        raise Refused(f"--from {wanted}: {short} can be retried from {', '.join(valid)}")
+    if wanted is not None:
+        return wanted
+    stands = _text(fields, "stage")
+    if stands == "watch" and "r:pull" not in fields:
+        outcome = unpack(fields.get("r:outcome"), Outcome)
+        if outcome is None or outcome.kind == "failed":
+            return [stage for stage in valid if stage != "watch"][-1]
+    return stands
+
+
+def _forgotten(short: str, fields: Fields, stage: str, wanted: str | None) -> list[str]:
+    """Records that go: all that the stage and later ones made; unless it was named, only how the round ended."""
+    line = LINES[kind_of(short)]
+    later = line[line.index(stage) :] if stage in line else ()
+    if wanted is not None:
+        return ["cancelled", *(record for one in later for record in MAKES.get(one, ()))]
+    if kind_of(short) != "incident":
+        return []
+    over = (
+        ["outcome", *MAKES["watch"]]
+        if stage != "watch"
+        else list(MAKES["watch"])
+        if "ended" in fields
+        else []
+    )
+    return ["cancelled", *over]
+
+
+def _begins(fields: Fields, stage: str) -> str:
+    """The stage that is due: `plan` where the cause in the code must be reserved again before."""
+    if stage not in ("mend", "propose") or "r:pull" in fields:
+        return stage
+    under_way = "ended" not in fields and _text(fields, "stage") in ("mend", "propose")
+    return stage if under_way else "plan"
+
+
+def _refuse_what_was_pushed(short: str, fields: Fields, stage: str) -> None:
+    pull = unpack(fields.get("r:pull"), PullRequest)
+    if pull is not None:
+        raise Refused(
+            f"--from {stage}: pull request #{pull.number} of {short} is {pull.state} ({pull.url}) and holds its patch; "
+            "only propose and watch can be retried. Once it is closed, a sweep that still sees the trouble goes on"
+        )
+    if "r:pull" in fields or "r:branch" in fields:
+        raise Refused(
+            f"--from {stage}: the branch of {short} is pushed, so that a pull request may be open already; "
+            "--from propose finds or opens it"
+        )
+
+
+# ---- both ------------------------------------------------------------------------------------
+
+
+def _fields(journal: Journal, key: str) -> Fields:
+    fields = journal.fields(key)
+    if not fields.get("stage"):
+        raise Refused(f"{_short(key)}: no such journal any more")
+    if not kind_of(_short(key)):
+        raise Refused(f"{_short(key)} is no piece of work: nothing to cancel or to retry")
+    return fields
+
+
+def _short(key: str) -> str:
+    return key.removeprefix(PREFIX)
+
+
+def _text(fields: Fields, name: str) -> str:
+    return fields.get(name, b"").decode(errors="replace")

@@ -1,0 +1,60 @@
+"""One post of ours, said once and edited in place: looked for by its key, made under the fence, recorded."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from workers.journal import Claim
+from workers.models import Posted, digest
+from workers.slack import Slack
+
+BEFORE = timedelta(minutes=5)
+"""Posts are looked for from so long before they can have been made, as clocks differ."""
+
+
+def post(
+    claim: Claim, slack: Slack | None, name: str, text: str, thread: Posted | None, *, since: datetime,
+    broadcast: bool = True,
+) -> Posted:  # fmt: skip
+    """One post, once: looked for by its key where Slack can be looked through; of two the older one stays."""
+    key = f"{claim.id}:{name}"
+    if slack is None:
+        return claim.get(name, Posted) or claim.keep(name, Posted, Posted(digest=text))
+    under = thread if thread and thread.ts else None
+    if not slack.can_look_back:
+        known = claim.get(name, Posted)
+        if known is None:
+            claim.confirm()
+            known = claim.keep(name, Posted, slack.post(text, key=key))
+        return known
+
+    def look() -> Posted | None:
+        found = slack.find(key, oldest=since - BEFORE, thread=under)
+        for younger in found[1:]:
+            slack.delete(younger)
+        return found[0].model_copy(update={"digest": digest(text)}) if found else None
+
+    def act() -> None:
+        slack.post(text, key=key, thread=under, broadcast=broadcast and under is not None)
+
+    if name == "first":
+        claim.mark(saying="1")
+    return claim.effect(name, Posted, look, act)
+
+
+def first_word(claim: Claim, slack: Slack | None, since: datetime) -> Posted | None:
+    """The first word, also where whoever said it died before that was recorded: the rest belongs under it."""
+    known = claim.get("first", Posted)
+    if known or slack is None or not slack.can_look_back or not claim.text("saying"):
+        return known
+    found = slack.find(f"{claim.id}:first", oldest=since - BEFORE)
+    return claim.keep("first", Posted, found[0]) if found else None
+
+
+def edit(claim: Claim, slack: Slack | None, first: Posted, text: str) -> None:
+    """The first post shows what is known now, where it can be edited; an edit made twice is the same edit."""
+    if slack is None or not first.ts or first.digest == digest(text):
+        return
+    claim.confirm()
+    slack.update(first, text, key=f"{claim.id}:first")
+    claim.keep("first", Posted, first.model_copy(update={"digest": digest(text)}))

@@ -1,0 +1,119 @@
+"""The words of an umbrella: one post for all it holds, one with what was found, and no more that rings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from workers import brakes, umbrella
+from workers.errors import Held
+from workers.journal import Claim, Journal
+from workers.models import Posted
+from workers.slack import Slack, escape
+from workers.telling.posts import edit, post
+from workers.telling.words import MARKS, named
+from workers.umbrella import Member
+
+UNBORN_SECONDS = 2.0
+"""So often it is looked whether all of its incidents are open."""
+MOST_LINES = 15
+LONGEST_LINE = 200
+
+
+def tell(claim: Claim, journal: Journal, slack: Slack | None, *, now: datetime, quiet_seconds: float) -> None:
+    """Bring Slack to what the incidents under it say; once what was found is told, no other joins it."""
+    held = umbrella.members(journal, claim.fields, now)
+    if held is None:
+        claim.hand_on("tell", after=UNBORN_SECONDS)
+        return
+    if not held:
+        claim.end("none of its incidents is there any more")
+        return
+    claim.brake = lambda: brakes.check(journal, (), now.timestamp())
+    claim.brake()
+    heard = _heard(held, journal, now)
+    since = datetime.fromtimestamp(int(claim.text("opened", "0")) / 1000, UTC)
+    first = post(claim, slack, "first", first_words(heard), None, since=since)
+    found = None if claim.get("outcome", Posted) else _all_that_was_found(claim, journal, now)
+    if found is not None:
+        post(claim, slack, "outcome", outcome_words(_heard(found, journal, now)), first, since=since)
+    edit(claim, slack, first, first_words(heard))
+    over = all(one.ended for one in held) and (found or claim.get("outcome", Posted))
+    if not over or not claim.end("told", final=False):
+        claim.hand_on("tell", after=quiet_seconds)
+
+
+def _heard(held: list[Member], journal: Journal, now: datetime) -> list[Member]:
+    """Those that are not muted. Raises Held where all are."""
+    _, mutes = brakes.state(journal, now.timestamp())
+    heard = [one for one in held if not {one.incident.cause.key, one.incident.cause.name} & set(mutes)]
+    if not heard:
+        raise Held("all of it is muted", now.timestamp() + brakes.LOOK_AGAIN_SECONDS)
+    return heard
+
+
+def _all_that_was_found(claim: Claim, journal: Journal, now: datetime) -> list[Member] | None:
+    """All incidents under it, closed to further ones; None while one of them is still worked on."""
+    held = umbrella.members(journal, claim.fields, now)
+    if held is None or not all(one.concluded for one in held):
+        return None
+    # Whoever joins before this line is seen after it; whoever comes later stands for himself.
+    claim.mark(closed="1")
+    held = umbrella.members(journal, journal.fields(claim.key), now)
+    if held is None or not all(one.concluded for one in held):
+        claim.mark(closed="0")
+        return None
+    return held
+
+
+def first_words(held: Sequence[Member]) -> str:
+    """All of them with what is known now, the worst first as they came; what to do is the last line."""
+    lines = [_head(held)]
+    for one in held[:MOST_LINES]:
+        mark, incident = MARKS[one.incident.severity], one.incident
+        lines.append(
+            f"{mark} *{named(incident.cause.name)}*: {_short(incident.findings[0].sentence)}. {_state(one)}"
+        )
+    return "\n".join([*lines, *_more(held), *_what_to_do(held)])
+
+
+def outcome_words(held: Sequence[Member]) -> str:
+    """What was found of each, with the id by which it is mended."""
+    found = [f"• *{named(one.incident.cause.name)}* ({one.name}): {_state(one)}" for one in held[:MOST_LINES]]
+    return "\n".join([f"{_head(held)} this was found", *found, *_more(held), *_what_to_do(held)])
+
+
+def _head(held: Sequence[Member]) -> str:
+    incident = held[0].incident
+    where = escape(f"{incident.project_name}/{incident.environment_name}")
+    return f"☂ *{len(held)} troubles at once* in {where}:"
+
+
+def _state(one: Member) -> str:
+    if one.watch is not None:
+        return _short(one.watch.sentence)
+    if one.outcome is not None:
+        return _short(one.outcome.headline) + (f" {one.outcome.link}" if one.outcome.link else "")
+    if one.joined:
+        return "A symptom of another."
+    return f"Waiting: {_short(one.reason)}" if one.reason else "Looking into it."
+
+
+def _more(held: Sequence[Member]) -> list[str]:
+    more = len(held) - MOST_LINES
+    return [f"and {more} more: `python -m workers list`"] if more > 0 else []
+
+
+def _what_to_do(held: Sequence[Member]) -> list[str]:
+    waiting = [
+        one for one in held if one.outcome is not None and one.outcome.kind == "waiting" and not one.ended
+    ]
+    if not waiting:
+        return []
+    return [f"Mending waits for a person: `python -m workers mend {waiting[0].name}`, or `mend all`."]
+
+
+def _short(text: str) -> str:
+    """One line of foreign text."""
+    line = " ".join(text.split())
+    return escape(line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…")
