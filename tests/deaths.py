@@ -11,13 +11,17 @@ from typing import Any, cast
 
 from tests.mortal import OUTSIDE, Boundary, Death, Died, Process, When
 from tests.mortal_line import Mortal, Snapshot
+from tests.world.slack import Message
 from workers.intake import PINGS
 from workers.journal import DUE, OPEN, PREFIX
 
 Records = dict[tuple[str, str], bytes]
 Way = tuple[str, Records]
 """How things stood before a step."""
+Word = tuple[str, bool, bool]
+"""A message: what it says (its key's end, or its text), whether it stands in a thread, whether it rings."""
 MOST_STEPS = 150
+DOUBLED = "a word was said twice"
 
 MUTABLE = {
     "seen": "the newest findings of an open incident",
@@ -38,8 +42,8 @@ class Ending:
     records: set[tuple[str, str]]
     pulls: list[str]
     branches: list[str]
-    words: list[tuple[str, bool, bool]]
-    """Of each message that stands: its key, whether it is in a thread, whether it rings."""
+    words: dict[str, list[Word]]
+    """Of each tell, what stands in Slack; under "" what bears no key, as behind an incoming webhook."""
     runs: int
 
 
@@ -69,8 +73,11 @@ class Lives:
         self.known = {left: self._wrong(records) for left, records in ways}
         return self
 
-    def die(self, where: Boundary, when: When) -> list[str]:
-        """What is wrong at the end of a line that died there and lived again; [] when all is well."""
+    def die(self, where: Boundary, when: When, *, lag: bool = False) -> list[str]:
+        """What is wrong at the end of a line that died there and lived again; [] when all is well.
+
+        `lag`: what the dead process worked on is taken up after much else instead of next.
+        """
         line, start = self.line, self.before[where.step]
         line.put_back(start)
         process = Process(Death(where, when))
@@ -79,8 +86,13 @@ class Lives:
             line.step(where.step)
         if not process.dead:
             return [f"did not come to {where}"]
+        if lag:
+            line.lag()
         line.live(Process())
-        return [f"died {when} {where}: {wrong}" for wrong in self._live_on(where.step)]
+        found = self._live_on(where.step)
+        if _said_unrecorded(process.seen, when):
+            found = [wrong for wrong in found if wrong != DOUBLED]
+        return [f"died {when} {where}: {wrong}" for wrong in found]
 
     def _live_on(self, step: int) -> list[str]:
         """Another process goes on to the end, or to where an earlier life is known to have come to a good end."""
@@ -106,10 +118,17 @@ class Lives:
         assert clean is not None
         found = [*self._open_ends(), *_changed(at_death, self._records())]
         found += [f"there is a record more: {one}" for one in sorted(now.records - clean.records)]
-        found += [f"a record is missing: {one}" for one in sorted(clean.records - now.records)]
-        for what in ("pulls", "branches", "words"):
+        silent = {tell for tell, words in now.words.items() if words != clean.words.get(tell)}
+        lacking = {one for one in clean.records - now.records if not _left_out(*one, silent)}
+        found += [f"a record is missing: {one}" for one in sorted(lacking)]
+        for what in ("pulls", "branches"):
             if getattr(now, what) != getattr(clean, what):
                 found.append(f"{what}: {getattr(now, what)} and not {getattr(clean, what)}")
+        for tell in now.words.keys() | clean.words.keys():
+            words, known = now.words.get(tell, []), clean.words.get(tell, [])
+            if words not in (known, _without_first(known)):
+                doubled = not tell and len(words) == len(known) + 1 and not _lacking(known, words)
+                found.append(DOUBLED if doubled else f"words of {tell}: {words} and not {known}")
         if not clean.runs <= now.runs <= clean.runs + 1:
             found.append(f"{now.runs} runs of the agent were counted and not {clean.runs}")
         return found
@@ -150,7 +169,7 @@ class Lives:
             set(self._records()),
             [f"#{pull.number} {pull.head} {pull.state}" for pull in line.github.pulls],
             sorted(name for name in line.refs() if "trackwalker/" in name),
-            sorted((one.key or one.text, bool(one.thread_ts), one.rings) for one in line.slack.messages),
+            _words(line.slack.messages),
             sum(int(cast("bytes", one)) for one in runs if one),
         )
 
@@ -179,6 +198,36 @@ class Lives:
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
+def _words(messages: list[Message]) -> dict[str, list[Word]]:
+    found: dict[str, list[Word]] = {}
+    for one in messages:
+        tell, _, what = one.key.rpartition(":")
+        found.setdefault(tell, []).append((what or one.text, bool(one.thread_ts), one.rings))
+    return {tell: sorted(words) for tell, words in found.items()}
+
+
+def _without_first(words: list[Word]) -> list[Word]:
+    """Where the outcome is known before the first word was said, it stands for itself, and the rest under it."""
+    return sorted(
+        (what, thread and what != "outcome", rings) for what, thread, rings in words if what != "first"
+    )
+
+
+def _left_out(key: str, name: str, silent: set[str]) -> bool:
+    """Whether a record is that of a first word that was not said: its outcome, or its incident's words, came sooner."""
+    tell = key.removeprefix(PREFIX)
+    return name == "r:first" and (tell.startswith("tell:alert:") or tell in silent)
+
+
+def _lacking(words: list[Word], among: list[Word]) -> bool:
+    left = among[:]
+    for word in words:
+        if word not in left:
+            return True
+        left.remove(word)
+    return False
+
+
 def _records_in(stored: dict[str, Any]) -> Records:
     return {
         (key, name.decode()): value
@@ -187,6 +236,13 @@ def _records_in(stored: dict[str, Any]) -> Records:
         for name, value in fields.items()
         if name.startswith((b"r:", b"a:"))
     }
+
+
+def _said_unrecorded(crossed: list[Boundary], when: When) -> bool:
+    """Whether a process died with words in Slack of which its journal knows nothing."""
+    done = crossed if when == "after" else crossed[:-1]
+    telling = [one for one in done if one.kind == "slack" or one.name.startswith("RECORD")]
+    return bool(telling) and telling[-1].kind == "slack"
 
 
 def _changed(before: Records, after: Records) -> list[str]:

@@ -7,7 +7,9 @@ git command, each call of the agent. Once dead, nothing of it reaches the outsid
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
+import pkgutil
 import re
 import sys
 import threading
@@ -20,10 +22,11 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import httpx
 import redis
-from graphql import parse
+from graphql import FieldNode, OperationDefinitionNode, parse
 
-from workers import allowance, past, repository, scripts
-from workers.repository import git
+import workers
+from workers import repository
+from workers.repository import git, trees
 
 T = TypeVar("T")
 When = Literal["before", "after"]
@@ -33,13 +36,17 @@ def _hash(source: str) -> str:
     return hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
-PUBLIC_SCRIPTS = {
-    name: source for name, source in vars(scripts).items() if isinstance(source, str) and name.isupper()
-    and not name.startswith("_")
-}  # fmt: skip
-SCRIPTS = {_hash(source): name for name, source in PUBLIC_SCRIPTS.items()} | {
-    _hash(past._STORE): "STORE_PAST", _hash(allowance._STORE): "STORE_ALLOWANCE",
-}  # fmt: skip
+def _scripts() -> Iterator[tuple[str, str]]:
+    """Name and source of each script of ours; of those beside `scripts` the module's name stands before."""
+    for found in pkgutil.walk_packages(workers.__path__, "workers."):
+        module = importlib.import_module(found.name) if not found.name.endswith("__main__") else None
+        before = "" if found.name == "workers.scripts" else f"{found.name.removeprefix('workers.')}."
+        for name, source in vars(module).items() if module else ():
+            if isinstance(source, str) and "redis.call(" in source and (before or name[0] != "_"):
+                yield before + name, source
+
+
+SCRIPTS = {_hash(source): name for name, source in _scripts()}
 """Each script of ours by the hash under which it is called."""
 
 
@@ -152,10 +159,10 @@ def _question(body: bytes) -> str:
 @cache
 def _fields(query: str) -> str:
     """The first root fields of a GraphQL document."""
-    selected = (
-        field.name.value for one in parse(query).definitions for field in one.selection_set.selections
-    )  # type: ignore[attr-defined]
-    return ",".join(list(dict.fromkeys(selected))[:3])
+    operations = [one for one in parse(query).definitions if isinstance(one, OperationDefinitionNode)]
+    fields = [one for each in operations for one in each.selection_set.selections]
+    names = [one.name.value for one in fields if isinstance(one, FieldNode)]
+    return ",".join(list(dict.fromkeys(names))[:3])
 
 
 def _path(request: httpx.Request) -> str:
@@ -170,7 +177,7 @@ def _path(request: httpx.Request) -> str:
 @contextmanager
 def git_crossing(process: Callable[[], Process], root: Path) -> Iterator[None]:
     """Inside, git commands are boundaries of the process, and the server is a folder of bare repositories."""
-    finish, remove = git._finish, repository.remove
+    finish = git._finish
 
     def finished(command: list[str], folder: Path, surroundings: dict[str, str], *rest: Any) -> Any:
         name = "git " + next(word for word in command[1:] if not word.startswith("-"))
@@ -184,13 +191,15 @@ def git_crossing(process: Callable[[], Process], root: Path) -> Iterator[None]:
     def removed(path: Path) -> None:
         # The dead clean nothing up.
         if not process().dead:
-            remove(path)
+            trees.remove(path)
 
-    git._finish, repository.remove = finished, removed  # type: ignore[assignment]  # the same, died through
+    git._finish = finished  # type: ignore[assignment]  # the same, died through
+    setattr(repository, "remove", removed)  # noqa: B010  (a name that the module does not export)
     try:
         yield
     finally:
-        git._finish, repository.remove = finish, remove
+        git._finish = finish
+        setattr(repository, "remove", trees.remove)  # noqa: B010
 
 
 @contextmanager
@@ -203,7 +212,7 @@ def stray_http(
     def handled(_transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
         return process().cross("page", f"{request.method} {request.url.host}", lambda: answer(request))
 
-    httpx.HTTPTransport.handle_request = handled  # type: ignore[method-assign]
+    httpx.HTTPTransport.handle_request = handled  # type: ignore[method-assign,assignment]  # self under another name
     try:
         yield
     finally:

@@ -24,7 +24,7 @@ from typing import Any, TypeVar, cast
 import httpx
 import redis
 
-from tests.mortal import OUTSIDE, MortalRedis, MortalTransport, Process, git_crossing, stray_http
+from tests.mortal import OUTSIDE, Boundary, MortalRedis, MortalTransport, Process, git_crossing, stray_http
 from tests.world import shop
 from tests.world.githttp import git
 from tests.world.github import GitHubStandIn
@@ -52,6 +52,7 @@ NUMBER = "4711471147114711"
 """Where the stand-in's Railway would say how often it was asked."""
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[^\"]*")
 SOON_SECONDS = 60.0
+LAG_SECONDS = 50.0
 SILENT_SECONDS = 3000.0
 GRANTED = 10_000
 """Requests an hour at Railway, of which so many are spent that a little of the past can be read."""
@@ -80,6 +81,13 @@ class Scenario:
     """Railway knows no such token."""
     silence: bool = False
     """No ping comes for a while in the end."""
+    only: tuple[str, ...] = ()
+    """Not all boundaries of those stages, but these, as others are the same elsewhere."""
+    after: str = ""
+    """A death after this asks of the outside what no undisturbed life does."""
+
+    def dies_at(self, where: Boundary) -> bool:
+        return where.stage in self.die_in and (not self.only or where.name.split()[0] in self.only)
 
 
 @dataclass
@@ -151,6 +159,7 @@ class Mortal:
         self.heads = list(_newer(self.bare, sick))
         self.settings = read(self._environ(), dotenv=None)
         self.loop, self.talking = asyncio.new_event_loop(), threading.Lock()
+        self.at_work = ""
         self.live(Process())
 
     def _environ(self) -> dict[str, str]:
@@ -199,6 +208,9 @@ class Mortal:
             now=self._now,
         )  # fmt: skip
 
+    def close(self) -> None:
+        self.loop.close()
+
     def _noting(self, kind: type[T]) -> type[T]:
         """The client's class, whose public methods are noted when called."""
 
@@ -233,10 +245,10 @@ class Mortal:
 
     def step(self, number: int) -> bool:
         """One thing that happens: a knock at the door, a journal worked on, time passing. False when all is over."""
-        self.process.step = number
+        self.process.step, self.at_work = number, ""
         if self.lasting.queue:
             stage, key = self.lasting.queue.pop(0)
-            self.process.stage = stage
+            self.process.stage, self.at_work = stage, key
             actors.work(self.services, stage, key)
             return True
         waiting = cast("list[tuple[bytes, float]]", self.store.zrange(DUE, 0, -1, withscores=True))
@@ -269,6 +281,11 @@ class Mortal:
             self.store.hdel(key, "not_before", "first_at")
             if self.store.hexists(key, "lease"):
                 self.store.hset(key, "lease", 1)
+
+    def lag(self) -> None:
+        """Whatever the dead process worked on is taken up again only after much else."""
+        if self.at_work:
+            self.store.zadd(DUE, {self.at_work: (time.time() + LAG_SECONDS) * 1000}, xx=True)
 
     def enqueue(self, message: Any) -> None:
         """The broker: what is queued outlives the process."""
@@ -418,7 +435,8 @@ class Mortal:
             for name, (value, ttl) in snapshot.keys.items():
                 pipe.restore(name, max(0, ttl), value)
             pipe.execute()
-        shutil.rmtree(self._mirrors().parent / "trees", ignore_errors=True)
+        for left in ("work/trees", "runs"):
+            shutil.rmtree(self.folder / "state" / left, ignore_errors=True)
         if self.disk() != snapshot.listed:
             shutil.rmtree(self._mirrors(), ignore_errors=True)
             if snapshot.disk:

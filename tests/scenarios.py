@@ -20,6 +20,7 @@ SCENARIOS = (
         acts=(("sick", SHOP),),
         stages=("door", "move", *(stage for stage in STAGES if stage != "pings")),
         die_in=("door", "move", *(stage for stage in STAGES if stage != "pings")),
+        after="ask writer",
     ),
     Scenario(
         "trouble is reported and over after clean sweeps",
@@ -32,7 +33,7 @@ SCENARIOS = (
         "a ping finds nothing, and then none comes",
         acts=(("well", PING),),
         stages=(*LOOK, "pings", "tell"),
-        die_in=("door", "move", "intake", "analyse", "pings", "tell"),
+        die_in=("door", "intake", "analyse", "pings", "tell"),
         settings={"TRACKWALKER_HEARTBEAT_URL": "https://beat.example/trackwalker"},
         silence=True,
     ),
@@ -49,6 +50,7 @@ SCENARIOS = (
         stages=(*LOOK, "tell"),
         die_in=("survey", "analyse", "intake", "tell"),
         busy=4,
+        only=("OPEN", "RAISE", "ATTACH", "HAND_ON", "RECORD", "END", "POST", "CLAIM"),
     ),
     Scenario(
         "Slack takes words and gives none back",
@@ -61,7 +63,8 @@ SCENARIOS = (
         "a symptom joins its cause, and stands for itself again",
         acts=(("web", WEB), ("both", PING), ("web", PING), ("web", PING), ("all well", PING), ("all well", PING)),
         stages=TOLD,
-        die_in=("analyse", "enrich", "watch"),
+        die_in=("analyse", "watch"),
         settings=REPORT,
+        only=("OPEN_INCIDENT", "SUFFER", "JOIN", "ON_ITS_OWN", "CLEAN", "END", "HAND_ON"),
     ),
 )  # fmt: skip
