@@ -113,7 +113,7 @@ class MortalRedis(redis.Redis):
     process: Process
 
     def execute_command(self, *arguments: Any, **options: Any) -> Any:
-        call = super().execute_command
+        call: Callable[..., Any] = super().execute_command
         return self.process.cross("store", command(arguments), lambda: call(*arguments, **options))
 
     def pipeline(self, *arguments: Any, **options: Any) -> Any:
@@ -249,6 +249,11 @@ class Outside:
             yield
         finally:
             self.watching = False
+
+    def heard(self) -> list[str]:
+        """What was noted since this was last asked."""
+        found, self.found = self.found, []
+        return found
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if self.watching and not self._inside and event in ("socket.connect", "subprocess.Popen"):

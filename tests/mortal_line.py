@@ -50,7 +50,8 @@ T = TypeVar("T")
 HUB = "https://github.example"
 NUMBER = "4711471147114711"
 """Where the stand-in's Railway would say how often it was asked."""
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[^\"]*")
+MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)[^\"]*")
+"""A moment, and its minute: who asks again within that gets the same answer, but for its number."""
 SOON_SECONDS = 60.0
 LAG_SECONDS = 50.0
 SILENT_SECONDS = 3000.0
@@ -81,6 +82,8 @@ class Scenario:
     """Railway knows no such token."""
     silence: bool = False
     """No ping comes for a while in the end."""
+    closes: bool = False
+    """A human closes the pull request unmerged."""
     only: tuple[str, ...] = ()
     """Not all boundaries of those stages, but these, as others are the same elsewhere."""
     after: str = ""
@@ -317,11 +320,16 @@ class Mortal:
         return answers[question]
 
     def _people(self) -> None:
-        """Somebody merges what was told, and Railway deploys it."""
-        told = any("/pull/" in message.text for message in self.slack.messages)
-        if told and not self.lasting.merged:
-            with OUTSIDE.allowed():
-                self.lasting.merged = self.github.merge(self.github.pulls[-1].number)
+        """Somebody merges what was told, and Railway deploys it; or closes it."""
+        pull = self.github.pulls[-1]
+        told = any(f"/pull/{pull.number}" in message.text for message in self.slack.messages)
+        if not told or pull.state != "open":
+            return
+        with OUTSIDE.allowed():
+            if self.scenario.closes:
+                self.github.close(pull.number)
+            else:
+                self.lasting.merged = self.github.merge(pull.number)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         with self.talking:
@@ -339,7 +347,7 @@ class Mortal:
         self.lasting.railway += 1
         if self.scenario.refused or self.lasting.railway <= self.scenario.busy:
             return httpx.Response(401 if self.scenario.refused else 503)
-        asked = self.lasting.merged or self.lasting.phase, MOMENT.sub("", request.content.decode())
+        asked = self.lasting.merged or self.lasting.phase, MOMENT.sub(r"\1", request.content.decode())
         known = self.known.get(asked)
         if known is None:
             services = self.phases[self.lasting.phase]

@@ -23,6 +23,13 @@ SCENARIOS = (
         after="ask writer",
     ),
     Scenario(
+        "a human closes the pull request, and the trouble goes away",
+        acts=(("sick", SHOP), ("well", PING), ("well", PING)),
+        stages=(*TOLD, "plan", "mend", "propose"),
+        die_in=("watch",),
+        closes=True,
+    ),
+    Scenario(
         "trouble is reported and over after clean sweeps",
         acts=(("sick", SHOP), ("well", PING), ("well", PING)),
         stages=TOLD,
