@@ -167,9 +167,9 @@ class Lives:
         runs = [line.store.hget(day.decode(), "runs") for day in days]
         return Ending(
             set(self._records()),
-            [f"#{pull.number} {pull.head} {pull.state}" for pull in line.github.pulls],
-            sorted(name for name in line.refs() if "trackwalker/" in name),
-            _words(line.slack.messages),
+            [f"#{pull.number} {pull.head} {pull.state}" for pull in line.outer.github.pulls],
+            sorted(name for name in line.outer.refs() if "trackwalker/" in name),
+            _words(line.outer.slack.messages),
             sum(int(cast("bytes", one)) for one in runs if one),
         )
 
@@ -182,7 +182,7 @@ class Lives:
     def _left_behind(self, stored: dict[str, Any]) -> str:
         """All that lasts, without what differs between two lives and matters to none: two the same end the same."""
         line = self.line
-        last = line.lasting
+        last = line.outer.lasting
         rows = [str([line.waiting(), last.queue, last.acted, last.silent, last.merged[:1]])]
         for key, value in stored.items():
             fields = value if isinstance(value, dict) else {b"": value}
@@ -191,10 +191,10 @@ class Lives:
                 for name, one in sorted(fields.items())
                 if name.decode() not in OWN
             ]
-        rows += [f"{pull.number} {pull.head} {pull.state} {pull.body}" for pull in line.github.pulls]
-        rows += sorted(line.refs())
-        rows += [f"{one.ts} {one.thread_ts} {one.text}" for one in line.slack.messages]
-        rows += [f"{len(line.slack.deleted)} {line.disk()}"]
+        rows += [f"{pull.number} {pull.head} {pull.state} {pull.body}" for pull in line.outer.github.pulls]
+        rows += sorted(line.outer.refs())
+        rows += [f"{one.ts} {one.thread_ts} {one.text}" for one in line.outer.slack.messages]
+        rows += [f"{len(line.outer.slack.deleted)} {line.disk()}"]
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 

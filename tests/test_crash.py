@@ -17,8 +17,8 @@ import redis
 
 from tests.deaths import Lives
 from tests.mortal import OUTSIDE, SCRIPTS, When
-from tests.mortal_line import Mortal, Scenario
-from tests.scenarios import SCENARIOS
+from tests.mortal_line import Mortal
+from tests.mortal_scenarios import SCENARIOS, Scenario
 from workers.broker import STAGES
 from workers.github import GitHub
 from workers.railway import Railway
@@ -74,7 +74,7 @@ def lives_of(connection: redis.Redis, tmp_path_factory: pytest.TempPathFactory) 
 
     yield lives
     for one in known.values():
-        one.line.close()
+        one.line.outer.close()
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.name)

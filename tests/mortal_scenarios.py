@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from tests.mortal_line import PING, SHOP, Scenario
+from dataclasses import dataclass, field
+
+from tests.mortal import Boundary
 from workers.broker import STAGES
 
+SHOP = {"service_id": "svc-shop", "service_name": "shop", "kind": "monitor.triggered", "source": "railway"}
+PING = {"kind": "ping", "source": "ping"}
 WEB = {"service_id": "svc-web", "service_name": "web", "kind": "monitor.triggered", "source": "railway"}
 LOOK = ("door", "move", "intake", "survey", "analyse")
 REPORT = {"TRACKWALKER_MODE": "report"}
@@ -13,6 +17,35 @@ HOOK = {
     "SLACK_WEBHOOK_URL": "https://slack.example/services/T0000001/B0000001/webhook-secret",
 }  # fmt: skip
 TOLD = (*LOOK, "enrich", "diagnose", "watch", "tell")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What happens, how the installation is set up, and where it is died in."""
+
+    name: str
+    acts: tuple[tuple[str, dict[str, str]], ...]
+    """One after the other, each when nothing is to be done any more: how the world is now, who knocks at the door."""
+    stages: tuple[str, ...]
+    """Those it comes through."""
+    die_in: tuple[str, ...]
+    settings: dict[str, str] = field(default_factory=dict)
+    busy: int = 0
+    """So many answers of Railway are 503 first."""
+    refused: bool = False
+    """Railway knows no such token."""
+    silence: bool = False
+    """No ping comes for a while in the end."""
+    closes: bool = False
+    """A human closes the pull request unmerged."""
+    only: tuple[str, ...] = ()
+    """Not all boundaries of those stages, but these, as others are the same elsewhere."""
+    after: str = ""
+    """A death after this asks of the outside what no undisturbed life does."""
+
+    def dies_at(self, where: Boundary) -> bool:
+        return where.stage in self.die_in and (not self.only or where.name.split()[0] in self.only)
+
 
 SCENARIOS = (
     Scenario(
