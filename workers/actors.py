@@ -152,6 +152,8 @@ def take_to_sweeps(services: Services, claim: Claim) -> None:
 def _attach(journal: Journal, claim: Claim, alert: Alert, environment: Environment, told: str) -> bool:
     """Put the alert on the environment's next sweep; False when that is full."""
     name = environment.environment_id
+    if claim.text(f"on:{PREFIX}sweep:{name}"):
+        return True  # by somebody who died right after; that sweep may be under way by now
     keys = [f"{PREFIX}sweeps:{name}", DUE, claim.key, f"{PREFIX}tell:alert:{alert.id}"]
     records = [pack(environment, Environment), pack(alert, Alert)]
     # Each that stands on a sweep for itself takes two fields of it.
