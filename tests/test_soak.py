@@ -12,7 +12,7 @@ DECK: tuple[Blow, ...] = ("web", "worker", "store", "stop")
 
 
 def test_whatever_dies_no_alert_is_lost_and_each_cause_has_one_pull_request(tmp_path: Path) -> None:
-    plan = Plan(lines=4, seed=7, in_flight=4, apart=1.0, deck=DECK, blows=len(DECK))
+    plan = Plan(lines=3, seed=7, in_flight=3, apart=1.0, deck=DECK, blows=len(DECK))
 
     with running(plan, tmp_path) as run:
         run.live()

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dramatiq
-import httpx
 from dramatiq.brokers.redis import RedisBroker
 
 from workers import (
@@ -25,6 +24,7 @@ from workers import (
     deadline,
     diagnosis,
     enrichment,
+    heartbeat,
     missed,
     opening,
     past,
@@ -51,6 +51,7 @@ from workers.models import (
     Lane,
     Outcome,
     PullRequest,
+    Severity,
     Spent,
     Survey,
     Verdict,
@@ -153,15 +154,9 @@ def _attach(journal: Journal, claim: Claim, alert: Alert, environment: Environme
     name = environment.environment_id
     keys = [f"{PREFIX}sweeps:{name}", DUE, claim.key, f"{PREFIX}tell:alert:{alert.id}"]
     records = [pack(environment, Environment), pack(alert, Alert)]
-    arguments = [
-        f"{PREFIX}sweep:{name}",
-        alert.id,
-        *records,
-        TTL_SECONDS * 1000,
-        told,
-        2 * opening.MOST_ALERTS,
-    ]
-    return bool(journal.script(scripts.ATTACH, keys, *arguments))
+    # Each that stands on a sweep for itself takes two fields of it.
+    limits = [TTL_SECONDS * 1000, told, 2 * opening.MOST_ALERTS]
+    return bool(journal.script(scripts.ATTACH, keys, f"{PREFIX}sweep:{name}", alert.id, *records, *limits))
 
 
 def look_at(services: Services, claim: Claim) -> None:
@@ -207,8 +202,9 @@ def judge(services: Services, claim: Claim) -> None:
         claim, services.journal, seen, findings,
         opened_at=opened_at, first_word_seconds=services.settings.first_word_seconds,
     )  # fmt: skip
+    sick = {one.service_id for one in findings if one.severity is not Severity.NOTICE}
     missed.look(
-        services.journal, seen, at=opened_at, own_service=services.settings.railway_service_id,
+        services.journal, seen, sick, at=opened_at, own_service=services.settings.railway_service_id,
         first_word_seconds=services.settings.first_word_seconds,
     )  # fmt: skip
     log.info("judged", extra={"investigation": claim.id, "findings": len(findings), "incidents": held})
@@ -217,8 +213,8 @@ def judge(services: Services, claim: Claim) -> None:
         f"{len(findings)} findings" if findings else "nothing above the line",
         keep_seconds=TTL_SECONDS if held or asked != {"ping"} else QUIET_SECONDS,
     )
-    if "ping" in asked:
-        _heartbeat(services)
+    if "ping" in asked and services.settings.heartbeat_url:
+        heartbeat.beat(services.settings.heartbeat_url)
 
 
 def enrich(services: Services, claim: Claim) -> None:
@@ -418,6 +414,8 @@ def _attempt(services: Services, claim: Claim) -> None:
     except Exception:
         # A bug counts as a death: the lease runs out, another attempt follows, a few deaths end the round.
         log.exception("a stage broke", extra={"investigation": claim.id, "stage": claim.stage})
+        if services.journal.stopping.is_set():
+            claim.give_back()
 
 
 def _failed(services: Services, claim: Claim, error: TrackwalkerError) -> None:
@@ -490,14 +488,3 @@ def _tell_trouble(services: Services, note: str) -> None:
     """Trouble of our own that no alert or incident is told of; the same once a day."""
     key = f"{PREFIX}tell:trouble:{digest(note, f'{services.now():%Y%m%d}')}"
     services.journal.script(scripts.OPEN, [key, DUE], 0, "stage", "tell", "note", note)
-
-
-def _heartbeat(services: Services) -> None:
-    """Tell an outside dead man's switch that a ping was looked into to its end."""
-    url = services.settings.heartbeat_url
-    if url:
-        try:
-            with deadline.within(10), deadline.client() as client:
-                client.get(url.get_secret_value())
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            log.warning("TRACKWALKER_HEARTBEAT_URL does not answer", extra={"error": type(error).__name__})

@@ -19,8 +19,9 @@ from workers.journal import BEAT_SECONDS, DUE, STORE_AWAY_SECONDS, Journal
 MOVE_EVERY_SECONDS = 1.0
 PUT_OFF_SECONDS = 15.0
 AT_ONCE = 100
-HANGING_SECONDS = 60.0
-"""A stage that goes on for so long after its deadline, all it started being killed, holds its thread for ever."""
+LET_GO_EVERY_SECONDS = 0.5
+HANGING_SECONDS = 360.0
+"""A stage that goes on for so long after its deadline holds its thread for ever: git alone may take 300 more."""
 
 log = logging.getLogger("trackwalker.due")
 
@@ -79,6 +80,7 @@ class Pulse(threading.Thread):
         self.journal, self.give_up, self.ended = journal, give_up, threading.Event()
 
     def run(self) -> None:
+        threading.Thread(target=self._let_go, name="pulse-let-go", daemon=True).start()
         seen = time.monotonic()
         while not self.ended.wait(BEAT_SECONDS):
             try:
@@ -92,6 +94,10 @@ class Pulse(threading.Thread):
             if self._hopeless(seen):
                 self.give_up()
                 return
+
+    def _let_go(self) -> None:
+        while not self.ended.wait(LET_GO_EVERY_SECONDS):
+            self.journal.let_go_unrenewed()
 
     def _hopeless(self, seen: float) -> bool:
         if self.journal.overdue_seconds() > HANGING_SECONDS:

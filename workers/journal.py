@@ -235,7 +235,10 @@ class Journal:
         """Renew every lease of this process; whoever cannot be renewed is stopped. Called by one thread."""
         for claim in self._held():
             if not claim.beat():
-                break  # each answer that does not come costs seconds, and the others must let go in time
+                break  # each answer that does not come costs seconds
+
+    def let_go_unrenewed(self) -> None:
+        """Stop whose lease may be somebody else's soon; asks nobody, so that a store that hangs cannot delay it."""
         for claim in self._held():
             claim.check_renewal()
 

@@ -516,8 +516,10 @@ return redis.call('ZADD',KEYS[1],'XX','LT',now+tonumber(ARGV[2]),ARGV[1])
 )
 
 COUNT_RUN = """
--- KEYS day. One more run of the agent; a day that is forgotten is not begun again.
-if redis.call('EXISTS',KEYS[1])==1 then redis.call('HINCRBY',KEYS[1],'runs',1) end
+-- KEYS day. ARGV service. One more run of the agent; a day that is forgotten is not begun again.
+if redis.call('EXISTS',KEYS[1])==0 then return 0 end
+redis.call('HINCRBY',KEYS[1],'runs',1)
+redis.call('HINCRBY',KEYS[1],'service:'..ARGV[1],1)
 return 1
 """
 

@@ -2,16 +2,17 @@
 
 Run as a program of its own (`install` writes one), as strict as the real one where we could go wrong: every route wants
 the password, a session its directory, a prompt a known agent and model. It asks the model of the configuration over
-HTTP, tries again by itself what is busy, and works with `read`, `edit` and `write` inside the directory only.
+HTTP, tries again by itself what is busy, and works with `read`, `edit` and `write` inside the directory only. Finished
+messages are kept in its home, and a prompt that was interrupted is taken up again when it is sent with the same ids.
 """
 
 from __future__ import annotations
 
 import base64
 import http.client
-import itertools
 import json
 import os
+import secrets
 import sys
 import threading
 import time
@@ -25,12 +26,12 @@ Json = dict[str, Any]
 FIRST_RETRY_SECONDS = 2.0
 FATAL = range(400, 500)
 BUSY = (408, 409, 425, 429)
-NUMBERS = itertools.count(1)
 
 
 def install(place: Path) -> Path:
     """This file as an executable program at `place`."""
-    place.write_text(f"#!{sys.executable} -IS\n{Path(__file__).read_text()}")
+    interpreter = Path(sys.executable).resolve()  # one that the wall shows
+    place.write_text(f"#!{interpreter} -IS\n{Path(__file__).read_text()}")
     place.chmod(0o755)
     return place
 
@@ -38,9 +39,31 @@ def install(place: Path) -> Path:
 @dataclass
 class Session:
     directory: Path
+    file: Path
     messages: list[Json] = field(default_factory=list)
     status: Json | None = None
     aborted: bool = False
+
+    def keep(self) -> None:
+        """What is finished outlives the server."""
+        finished = [one for one in self.messages if one["info"]["role"] == "user" or _finished(one)]
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(json.dumps({"directory": str(self.directory), "messages": finished}))
+        fresh.replace(self.file)
+
+    def answered(self, prompt: str) -> bool:
+        """Whether the prompt has its last answer already."""
+        answers = [one for one in self.messages if one["info"].get("parentID") == prompt and _finished(one)]
+        return bool(answers) and answers[-1]["info"].get("finish") == "stop"
+
+
+def _kept(file: Path) -> Session:
+    known = json.loads(file.read_text())
+    return Session(Path(known["directory"]), file, known["messages"])
+
+
+def _finished(message: Json) -> bool:
+    return "completed" in message["info"]["time"]
 
 
 class Failed(Exception):
@@ -54,9 +77,9 @@ class Failed(Exception):
 class Opencode:
     """One server with its configuration and its sessions."""
 
-    def __init__(self, config: Json) -> None:
-        self.config = config
-        self.sessions: dict[str, Session] = {}
+    def __init__(self, config: Json, home: Path) -> None:
+        self.config, self.home = config, home
+        self.sessions = {file.stem: _kept(file) for file in home.glob("ses_*.json")}
 
     # -- the routes -------------------------------------------------------------------------------
 
@@ -89,8 +112,9 @@ class Opencode:
             or not body.get("title")
         ):
             return 400, {"name": "BadRequest", "data": {"message": "directory and title", "kind": "Payload"}}
-        name = f"ses_{next(NUMBERS):012x}"
-        self.sessions[name] = Session(Path(directory))
+        name = f"ses_{secrets.token_hex(6)}"
+        self.sessions[name] = Session(Path(directory), self.home / f"{name}.json")
+        self.sessions[name].keep()
         return 200, {"id": name, "directory": directory, "title": body["title"]}
 
     def _prompt(self, session: Session, body: Any) -> tuple[int, Any]:
@@ -105,8 +129,15 @@ class Opencode:
             or not texts
         ):
             return 400, {"name": "BadRequest", "data": {"message": "agent, model, parts", "kind": "Payload"}}
-        asked = {"info": _info("user"), "parts": [{"type": "text", "text": "\n".join(texts)}]}
-        session.messages.append(asked)
+        asked = str(body.get("messageID") or f"msg_{secrets.token_hex(6)}")
+        if not asked.startswith("msg_"):
+            return 400, {"name": "BadRequest", "data": {"message": "messageID", "kind": "Payload"}}
+        if all(one["info"]["id"] != asked for one in session.messages):
+            info = {"id": asked, "role": "user", "time": {"created": _now()}}
+            session.messages.append({"info": info, "parts": [{"type": "text", "text": "\n".join(texts)}]})
+            session.keep()
+        if session.answered(asked):
+            return 204, None
         session.status = {"type": "busy"}
         threading.Thread(
             target=self._work, args=(session, entry, model["modelID"], agent), daemon=True
@@ -137,7 +168,12 @@ class Talk:
 
     def turn(self) -> bool:
         """Whether there is another one."""
-        message: Json = {"info": _info("assistant"), "parts": [{"type": "step-start"}]}
+        prompts = [one["info"]["id"] for one in self.session.messages if one["info"]["role"] == "user"]
+        info = {
+            "id": f"msg_{secrets.token_hex(6)}", "role": "assistant", "parentID": prompts[-1],
+            "time": {"created": _now()},
+        }  # fmt: skip
+        message: Json = {"info": info, "parts": [{"type": "step-start"}]}
         history = [{"role": "system", "content": self.system}, *_history(self.session.messages)]
         self.session.messages.append(message)
         said: Json | None = None
@@ -177,6 +213,7 @@ class Talk:
         message["parts"].append({"type": "step-finish", "cost": paid, "tokens": tokens})
         message["info"]["finish"] = said["finish"]
         message["info"]["time"]["completed"] = _now()
+        self.session.keep()
         # As the real one does: a stream that broke off is no end, the next turn begins at once.
         return bool(said["finish"] != "stop")
 
@@ -280,17 +317,13 @@ def _read_stream(answer: http.client.HTTPResponse) -> Json:
     return said
 
 
-def _info(role: str) -> Json:
-    return {"id": f"msg_{next(NUMBERS):012x}", "role": role, "time": {"created": _now()}}
-
-
 def _now() -> int:
     return int(time.time() * 1000)
 
 
-def serve(port: int, password: str, config: Json) -> None:
+def serve(port: int, password: str, config: Json, home: Path) -> None:
     """Until it is killed, as the real one is."""
-    opencode = Opencode(config)
+    opencode = Opencode(config, home)
     wanted = "Basic " + base64.b64encode(f"opencode:{password}".encode()).decode()
 
     class Handler(BaseHTTPRequestHandler):
@@ -326,4 +359,5 @@ if __name__ == "__main__":
         int(sys.argv[sys.argv.index("--port") + 1]),
         os.environ["OPENCODE_SERVER_PASSWORD"],
         json.loads(os.environ["OPENCODE_CONFIG_CONTENT"]),
+        Path(os.environ["XDG_DATA_HOME"]),
     )
