@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -13,7 +14,7 @@ import redis
 from tests.line import Line, Snapshot, line, put_back, take
 from workers import actors, brakes, opening, pings, scripts
 from workers.broker import FULL, NAMESPACE, WAKE_EVERY_SECONDS, waker
-from workers.journal import DUE, OPEN, PREFIX, Journal
+from workers.journal import DUE, MOST_STORED, OPEN, PREFIX, Journal
 from workers.models import Outcome
 from workers.store import client
 
@@ -174,6 +175,19 @@ def test_a_look_that_railway_refuses_leaves_nothing_that_stays(reporting: Line) 
     work_all(reporting)
 
     assert any("could not look" in message.text for message in reporting.slack.messages)
+    assert endless(reporting.store) == []
+
+
+def test_a_look_that_sees_more_than_a_record_holds_is_told_and_ends(reporting: Line) -> None:
+    endless_command = secrets.token_hex(MOST_STORED + 1)
+    with reporting.world.lock:
+        reporting.world.services[0].start_command = endless_command
+    reporting.alert()
+    work_all(reporting)
+
+    [text] = [message.text for message in reporting.slack.messages]
+    assert "could not look: survey: too large for a record: Survey" in text
+    assert reporting.sweeps_done() == 1
     assert endless(reporting.store) == []
 
 

@@ -166,6 +166,7 @@ def test_up_ends_in_time_with_a_hanging_railway_and_the_store_last(installation:
 
     assert installation.process.wait(60) == 0
     assert time.monotonic() - began < DRAIN_SECONDS + SLACK_SECONDS
+    assert "killed after the draining time" not in (installation.state.parent / "up.log").read_text()
     store = EmbeddedStore(installation.state)
     fields = Journal(redis.Redis.from_url(store.ensure())).fields(f"{PREFIX}sweep:env-1:1")
     store.stop()

@@ -224,20 +224,30 @@ def test_a_cancel_of_a_round_with_a_pull_request_leaves_that_and_shows_its_link(
     assert rings(sick) == before
 
 
-def test_a_cancel_in_the_middle_of_a_mend_stops_the_worker_and_there_is_no_pull_request(sick: Line) -> None:
+def cancelled_in_the_middle_of_a_mend(sick: Line) -> str:
+    """The key of an incident that was cancelled while the writing agent was at work; its worker has stopped."""
     sick.model.writer = "never ends"
     sick.alert()
     sick.drive(lambda: any(stage(sick, key) == "mend" for key in sick.incidents()))
     key = sick.incidents()[0]
     worker = threading.Thread(target=actors.work, args=(sick.services, "mend", key))
     worker.start()
-    until(lambda: any(call.role == "writer" for call in sick.model.calls), what="the writer at work")
+    until(
+        lambda: any(call.role == "writer" for call in sick.model.calls),
+        seconds=120,
+        what="the writer at work",
+    )
 
     steering.cancel(sick.journal, key)
     sick.journal.beat()
     worker.join(30)
-
     assert not worker.is_alive()
+    return key
+
+
+def test_a_cancel_in_the_middle_of_a_mend_stops_the_worker_and_there_is_no_pull_request(sick: Line) -> None:
+    cancelled_in_the_middle_of_a_mend(sick)
+
     for _ in range(10):
         sick.once()
     assert sick.github.pushes == [] and sick.github.pulls == []
@@ -452,6 +462,19 @@ def test_a_round_that_was_cancelled_goes_on_where_it_stood(sick: Line) -> None:
     assert sick.outcome() == "pull request"
     assert len(sick.github.pulls) == 1
     assert sick.store.hlen(OPEN) == 1
+
+
+def test_a_mend_that_is_begun_anew_does_not_go_on_with_what_the_agent_began_before(sick: Line) -> None:
+    key = cancelled_in_the_middle_of_a_mend(sick)
+    before = len(sick.model.calls)
+    sick.model.writer = "honest"
+
+    steering.retry(sick.journal, key, "mend")
+    sick.drive(sick.outcome_is_told)
+
+    first = next(call for call in sick.model.calls[before:] if call.role == "writer")
+    assert first.results == ()
+    assert sick.outcome() == "pull request"
 
 
 def test_an_ended_round_is_watched_again_and_its_end_is_told_again(reporting: Line) -> None:

@@ -152,17 +152,13 @@ def take_to_sweeps(services: Services, claim: Claim) -> None:
 def _attach(journal: Journal, claim: Claim, alert: Alert, environment: Environment, told: str) -> bool:
     """Put the alert on the environment's next sweep; False when that is full."""
     name = environment.environment_id
+    if claim.text(f"on:{PREFIX}sweep:{name}"):
+        return True  # by somebody who died right after; that sweep may be under way by now
     keys = [f"{PREFIX}sweeps:{name}", DUE, claim.key, f"{PREFIX}tell:alert:{alert.id}"]
     records = [pack(environment, Environment), pack(alert, Alert)]
-    arguments = [
-        f"{PREFIX}sweep:{name}",
-        alert.id,
-        *records,
-        TTL_SECONDS * 1000,
-        told,
-        2 * opening.MOST_ALERTS,
-    ]
-    return bool(journal.script(scripts.ATTACH, keys, *arguments))
+    # Each that stands on a sweep for itself takes two fields of it.
+    limits = [TTL_SECONDS * 1000, told, 2 * opening.MOST_ALERTS]
+    return bool(journal.script(scripts.ATTACH, keys, f"{PREFIX}sweep:{name}", alert.id, *records, *limits))
 
 
 def look_at(services: Services, claim: Claim) -> None:
@@ -420,6 +416,8 @@ def _attempt(services: Services, claim: Claim) -> None:
     except Exception:
         # A bug counts as a death: the lease runs out, another attempt follows, a few deaths end the round.
         log.exception("a stage broke", extra={"investigation": claim.id, "stage": claim.stage})
+        if services.journal.stopping.is_set():
+            claim.give_back()
 
 
 def _failed(services: Services, claim: Claim, error: TrackwalkerError) -> None:

@@ -20,8 +20,8 @@ MOVE_EVERY_SECONDS = 1.0
 PUT_OFF_SECONDS = 15.0
 AT_ONCE = 100
 LET_GO_EVERY_SECONDS = 0.5
-HANGING_SECONDS = 60.0
-"""A stage that goes on for so long after its deadline, all it started being killed, holds its thread for ever."""
+HANGING_SECONDS = 360.0
+"""A stage that goes on for so long after its deadline holds its thread for ever: git alone may take 300 more."""
 
 log = logging.getLogger("trackwalker.due")
 

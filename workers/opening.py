@@ -61,11 +61,12 @@ def open_incidents(
 def tells(alert: Alert) -> str:
     """What an alert tells: one answer is enough for all that tell the same and are looked for by the same sweep.
 
-    A second look answers the one alert that it is for. A text is about what it names, so another text is another one.
+    A second look answers the one alert that it is for. Where no service is named, it may be about anything: only the
+    very same words tell the same.
     """
     if alert.id.endswith(AGAIN):
         return alert.id
-    text = alert.said if alert.source == "slack" else ""
+    text = "" if alert.service_id or alert.service_name else alert.said
     trouble = "trouble" if tells_trouble(alert) else ""
     return digest(alert.source, trouble, alert.service_id or "", alert.service_name or "", text)
 

@@ -85,7 +85,7 @@ def _said(what: str, differences: list[str], notes: list[str]) -> Replayed:
 
 def _need(journal: Journal, key: str, name: str, kind: type[T]) -> T:
     blob: bytes | None = journal.ask("hget", key, f"r:{name}")
-    if blob is None:
+    if not blob:
         raise _Missing(f"it has no record {name}")
     value = unpack(blob, kind)
     if value is None:

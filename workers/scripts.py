@@ -5,9 +5,9 @@ only the alarm. Every script that changes a claimed journal compares both fence 
 the claim changes nothing. Field names: stage, fence, token, lease, not_before, run, deaths, tries, failing (since when
 what the stage needs is away), wanted, noted, asked (how often a person asked to mend it), joined (the incident of which
 this one is a symptom, or that an alert's words went to), umbrella (the post that speaks for it), clean (sweeps in a row
-without the trouble), how (what they saw instead), cancels and rewatched (how often a person cancelled it, or had it
-watched anew), ended, outcome, and `r:<name>` for records. An umbrella has `m:<incident>` for what it holds, and closed
-once what was found is told. The newest endings of sweeps and incidents stand in the sorted set `ended`.
+without the trouble), how (what they saw instead), cancels, rewatched, afresh (how often a person cancelled it, had it
+watched, or mended, anew), ended, outcome, and `r:<name>` for records. An umbrella has `m:<incident>` for what it holds,
+and closed once what was found is told. The newest endings of sweeps and incidents stand in the sorted set `ended`.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ else
   if ARGV[6] then redis.call('HSET',sweep,'same:'..ARGV[6],ARGV[2]) end
 end
 redis.call('ZADD',KEYS[2],now,sweep)
-redis.call('HSET',KEYS[3],'sweep',sweep)
+redis.call('HSET',KEYS[3],'sweep',sweep,'on:'..ARGV[1],sweep)
 return sweep
 """
 )
@@ -413,6 +413,7 @@ redis.call('HDEL',KEYS[1],'lease','not_before','r:outcome',unpack(ARGV))
 redis.call('HSET',KEYS[1],'stage','plan')
 redis.call('HINCRBY',KEYS[1],'fence',1)
 redis.call('HINCRBY',KEYS[1],'asked',1)
+if #ARGV>0 then redis.call('HINCRBY',KEYS[1],'afresh',1) end
 raise(KEYS[1],KEYS[2])
 return 1
 """
@@ -609,6 +610,7 @@ if owner then
   -- What earlier sweeps did not see any more is seen to again.
   if h[3] then redis.call('HSET',KEYS[1],'clean',0) end
 end
+if ARGV[5]=='1' then redis.call('HINCRBY',KEYS[1],'afresh',1) end
 -- A second outcome, and a second end of the watch, are told as such.
 local told={['r:outcome']='asked',['r:watch']='rewatched'}
 for i=6,#ARGV do

@@ -227,7 +227,8 @@ def _fields(journal: Journal, key: str) -> Fields:
         raise Refused(f"{_short(key)}: no such journal any more")
     if not kind_of(_short(key)):
         raise Refused(f"{_short(key)} is no piece of work: nothing to cancel or to retry")
-    return fields
+    # A record that is to be made again is emptied.
+    return {name: value for name, value in fields.items() if value or not name.startswith("r:")}
 
 
 def _short(key: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import redis
 from redis.exceptions import RedisError
 
-from tests.soak.lines import Line, Run
+from tests.soak.lines import Line, Run, is_end
 from tests.soak.town import Site
 from tests.world.slack import Message
 from workers.journal import DUE, PREFIX
@@ -162,6 +162,8 @@ def _slack(made: Count, run: Run, lines: list[Line]) -> None:
     standing = Counter(one.key for one in slack.messages if one.key)
     posted = standing + Counter(one.key for one in slack.deleted if one.key)
     doubles = {key: number - 1 for key, number in posted.items() if number > 1}
+    ends = [any("it held" in one.text for one in run.town.told(line.site, "watch")) for line in lines]
+    made.figures["watches"] = f"{sum(ends)} of {len(ends)} saw that it held"
     made.figures["posts"] = f"{posted.total()}, of them first words {_ending(standing, 'first')}"
     made.figures["Slack doubles"] = f"{sum(doubles.values())} made, {len(slack.deleted)} deleted"
     made.promise(
@@ -180,17 +182,13 @@ def _ending(keys: Counter[str], name: str) -> int:
 
 
 def _twice(lines: list[Line], messages: list[Message]) -> str:
-    """How many outcomes and watches were said, and how many more than once."""
-    kinds: dict[str, Callable[[Site], str]] = {
-        "outcomes": lambda site: f"/{site.repository}/pull/",
-        "watches": lambda site: f"shop{site.mark}*",
+    """How many outcomes and watches were said more than once."""
+    kinds: dict[str, Callable[[str, Site], bool]] = {
+        "outcomes": lambda text, site: f"/{site.repository}/pull/" in text,
+        "watches": is_end,
     }
-    said = {}
-    for name, words in kinds.items():
-        wanted = [words(line.site) for line in lines]
-        numbers = [
-            sum(text in one.text and (name == "outcomes" or "it held" in one.text) for one in messages)
-            for text in wanted
-        ]
-        said[name] = f"{sum(max(0, n - 1) for n in numbers)} of {len(numbers)} {name}"
-    return ", ".join(said.values())
+    said = []
+    for name, says in kinds.items():
+        numbers = [sum(says(one.text, line.site) for one in messages) for line in lines]
+        said.append(f"{sum(number > 1 for number in numbers)} of {len(numbers)} {name}")
+    return ", ".join(said)

@@ -183,12 +183,13 @@ class Run:
 
     def _watched(self, site: Site) -> bool:
         if self.plan.webhook:
-            return any(_is_end(one.text, site) for one in list(self.town.slack.messages))
+            return any(is_end(one.text, site) for one in list(self.town.slack.messages))
         return bool(self.town.told(site, "watch"))
 
 
-def _is_end(text: str, site: Site) -> bool:
-    return f"shop{site.mark}*" in text and "it held" in text
+def is_end(text: str, site: Site) -> bool:
+    """Whether the text says what came of the site's merge, as it reads where there are no threads."""
+    return text.startswith(f"*shop{site.mark}*: ")
 
 
 def _wait(condition: Callable[[], object], deadline: float, *, what: str = "", quiet: bool = False) -> None:

@@ -306,7 +306,9 @@ def _own_secrets(settings: Settings) -> tuple[str, ...]:
 def _place(
     claim: Claim, mender: Mender, role: Role, name: str, commit: str
 ) -> AbstractContextManager[runs.Place]:
-    return runs.place(mender.folder / "runs", f"{claim.id} {role}", mender.repositories, name, commit)
+    # What a person had begun anew does not go on with what was begun before.
+    run = f"{claim.id} {role}{claim.text('afresh')}"
+    return runs.place(mender.folder / "runs", run, mender.repositories, name, commit)
 
 
 def _ask(
