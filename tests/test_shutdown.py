@@ -15,7 +15,7 @@ from tests.test_kill import Installation, installation
 from tests.waiting import until
 from tests.working import working
 from workers.embedded import EmbeddedStore
-from workers.journal import DUE, ENDED, HAND_BACK_SECONDS, PREFIX, SEEN_SECONDS, Journal
+from workers.journal import DUE, HAND_BACK_SECONDS, HANDED_BACK, PREFIX, SEEN_SECONDS, Journal
 from workers.models import Plan
 from workers.supervise import DRAIN_SECONDS, read_procfile
 
@@ -64,7 +64,7 @@ def test_a_sweep_that_hangs_is_free_at_once_and_the_next_worker_goes_on(
     assert freed < DRAIN_SECONDS
     assert due is not None and due / 1000 <= seconds + 1
     assert "not_before" not in fields
-    assert (fields["stage"], fields["reason"], fields["deaths"]) == (b"survey", ENDED.encode(), b"0")
+    assert (fields["stage"], fields["reason"], fields["deaths"]) == (b"survey", HANDED_BACK.encode(), b"0")
     assert len(told(reporting)) == 1
 
 
@@ -171,7 +171,7 @@ def test_up_ends_in_time_with_a_hanging_railway_and_the_store_last(installation:
     fields = Journal(redis.Redis.from_url(store.ensure())).fields(f"{PREFIX}sweep:env-1:1")
     store.stop()
     assert "lease" not in fields
-    assert (fields["reason"], fields["deaths"]) == (ENDED.encode(), b"0")
+    assert (fields["reason"], fields["deaths"]) == (HANDED_BACK.encode(), b"0")
 
 
 def test_a_worker_ends_by_itself_before_it_is_killed() -> None:
