@@ -18,6 +18,8 @@ from workers.journal import DUE, PREFIX
 
 SETTLED_WITHIN_SECONDS = 150.0
 JOURNALS = ("alert", "sweep", "incident", "tell")
+LOST = "somebody else has it"
+"""What a worker writes that goes on after another has taken its work over."""
 AWAITED = (f"{PREFIX}pings",)
 """What always stands in `due`."""
 
@@ -130,6 +132,9 @@ def _setting(run: Run, lines: list[Line], accepted: int, store: redis.Redis) -> 
         "done to processes": _listed(run.fleet.done),
         "runs of the store": f"{len(run.fleet.runs)} ({', '.join(durable.values())})",
         **{f"faults of {name}": _listed(kinds) for name, kinds in faults.items()},
+        "claims lost to another worker": (run.fleet.folder / "up.log")
+        .read_text(errors="replace")
+        .count(LOST),
         "incidents opened": opened,
         "agent runs begun": f"reader {begun['reader']}, writer {begun['writer']}",
     }
