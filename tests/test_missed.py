@@ -329,6 +329,7 @@ def test_where_no_webhook_ever_came_it_is_asked_once_whether_they_are_set_up(cal
     for minutes in (10, 7, 4):
         calm.store.delete(heard_key("env-1"))
         calm.store.hset(GATE, "seen", int(time.time() * 1000) - 1_800_000)
+        calm.world.events.clear()
         happens(calm, ago=minutes * 60)
         ping(calm)
         calm.drive(sweeps(calm, calm.sweeps_done() + 2))

@@ -119,7 +119,7 @@ else
   if ARGV[6] then redis.call('HSET',sweep,'same:'..ARGV[6],ARGV[2]) end
 end
 redis.call('ZADD',KEYS[2],now,sweep)
-redis.call('HSET',KEYS[3],'sweep',sweep)
+redis.call('HSET',KEYS[3],'sweep',sweep,'on:'..ARGV[1],sweep)
 return sweep
 """
 )

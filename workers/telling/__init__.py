@@ -15,7 +15,7 @@ from workers.journal import PREFIX, Claim, Journal
 from workers.models import Alert, Finding, Incident, Outcome, Posted, Verdict, Watch
 from workers.slack import Slack, escape
 from workers.telling import umbrellas
-from workers.telling.posts import edit, post
+from workers.telling.posts import edit, first_word, post
 from workers.telling.words import Told, inconclusive, named, raw_words, render
 
 __all__ = ["Told", "inconclusive", "raw_words", "render", "tell"]
@@ -50,7 +50,7 @@ def _tell_alert(claim: Claim, journal: Journal, slack: Slack | None, *, now: dat
     head = f"🔎 *{escape(what)}*: {escape(alert.said[:300] or alert.kind) if alert else 'sweep'}"
     # From when on it may stand in Slack already, whenever this is done again.
     since = alert.at if alert else datetime.fromtimestamp(int(claim.text("opened", "0")) / 1000, UTC)
-    first, note = claim.get("first", Posted), claim.text("note")
+    first, note = first_word(claim, slack, since), claim.text("note")
     joined, over = claim.text("joined"), claim.text("dropped")
     if joined:
         theirs = journal.fields(joined)
@@ -103,9 +103,9 @@ def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: 
     sick = (incident.cause.key, incident.cause.name)
     claim.brake = lambda: brakes.check(journal, sick, now.timestamp())
     claim.brake()
-    first = claim.get("first", Posted) or _adopt(claim, journal, now)
-    told = _told(claim, incident, fields, journal)
     since = incident.opened_at
+    first = first_word(claim, slack, since) or _adopt(claim, journal, now)
+    told = _told(claim, incident, fields, journal)
     forwarded, spoken = bool(claim.text("forwarded")), _spoken(claim)
     # Of a symptom that nobody heard of yet, its cause's incident tells.
     unheard = bool(told.joined) and not (first or spoken or told.outcome or forwarded)

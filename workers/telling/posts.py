@@ -8,6 +8,9 @@ from workers.journal import Claim
 from workers.models import Posted, digest
 from workers.slack import Slack
 
+BEFORE = timedelta(minutes=5)
+"""Posts are looked for from so long before they can have been made, as clocks differ."""
+
 
 def post(
     claim: Claim, slack: Slack | None, name: str, text: str, thread: Posted | None, *, since: datetime,
@@ -26,7 +29,7 @@ def post(
         return known
 
     def look() -> Posted | None:
-        found = slack.find(key, oldest=since - timedelta(minutes=5), thread=under)
+        found = slack.find(key, oldest=since - BEFORE, thread=under)
         for younger in found[1:]:
             slack.delete(younger)
         return found[0].model_copy(update={"digest": digest(text)}) if found else None
@@ -34,7 +37,18 @@ def post(
     def act() -> None:
         slack.post(text, key=key, thread=under, broadcast=broadcast and under is not None)
 
+    if name == "first":
+        claim.mark(saying="1")
     return claim.effect(name, Posted, look, act)
+
+
+def first_word(claim: Claim, slack: Slack | None, since: datetime) -> Posted | None:
+    """The first word, also where whoever said it died before that was recorded: the rest belongs under it."""
+    known = claim.get("first", Posted)
+    if known or slack is None or not slack.can_look_back or not claim.text("saying"):
+        return known
+    found = slack.find(f"{claim.id}:first", oldest=since - BEFORE)
+    return claim.keep("first", Posted, found[0]) if found else None
 
 
 def edit(claim: Claim, slack: Slack | None, first: Posted, text: str) -> None:
