@@ -14,9 +14,10 @@ from tests.line import Line, line
 from tests.waiting import until
 from tests.world.railway_types import LogRow
 from workers import actors, scripts, steering
-from workers.errors import Refused
+from workers.errors import Refused, Superseded
 from workers.journal import DUE, ENDED, OPEN, PREFIX, Journal, pack
 from workers.models import Certificate, Evidence, Outcome, PullRequest, Spent
+from workers.opencode import NOTE, Answer, can_go_on
 from workers.stages import MADE_BY, OUTSIDE
 
 KEY = f"{PREFIX}incident:abc:20261123T0304"
@@ -224,8 +225,7 @@ def test_a_cancel_of_a_round_with_a_pull_request_leaves_that_and_shows_its_link(
     assert rings(sick) == before
 
 
-def cancelled_in_the_middle_of_a_mend(sick: Line) -> str:
-    """The key of an incident that was cancelled while the writing agent was at work; its worker has stopped."""
+def test_a_cancel_in_the_middle_of_a_mend_stops_the_worker_and_there_is_no_pull_request(sick: Line) -> None:
     sick.model.writer = "never ends"
     sick.alert()
     sick.drive(lambda: any(stage(sick, key) == "mend" for key in sick.incidents()))
@@ -241,13 +241,8 @@ def cancelled_in_the_middle_of_a_mend(sick: Line) -> str:
     steering.cancel(sick.journal, key)
     sick.journal.beat()
     worker.join(30)
+
     assert not worker.is_alive()
-    return key
-
-
-def test_a_cancel_in_the_middle_of_a_mend_stops_the_worker_and_there_is_no_pull_request(sick: Line) -> None:
-    cancelled_in_the_middle_of_a_mend(sick)
-
     for _ in range(10):
         sick.once()
     assert sick.github.pushes == [] and sick.github.pulls == []
@@ -464,17 +459,26 @@ def test_a_round_that_was_cancelled_goes_on_where_it_stood(sick: Line) -> None:
     assert sick.store.hlen(OPEN) == 1
 
 
-def test_a_mend_that_is_begun_anew_does_not_go_on_with_what_the_agent_began_before(sick: Line) -> None:
-    key = cancelled_in_the_middle_of_a_mend(sick)
-    before = len(sick.model.calls)
-    sick.model.writer = "honest"
+@pytest.mark.parametrize(("stage", "goes_on"), [(None, True), ("plan", False)])
+def test_what_the_agent_began_goes_on_after_a_retry_unless_that_begins_anew(
+    sick: Line, stage: str | None, goes_on: bool
+) -> None:
+    resumed: list[bool] = []
 
-    steering.retry(sick.journal, key, "mend")
-    sick.drive(sick.outcome_is_told)
+    def interrupted(*_: object, run_folder: Path, **__: object) -> Answer:
+        resumed.append(can_go_on(run_folder))
+        (run_folder / NOTE).write_text("{}")
+        raise Superseded("cancelled in the middle")
 
-    first = next(call for call in sick.model.calls[before:] if call.role == "writer")
-    assert first.results == ()
-    assert sick.outcome() == "pull request"
+    sick.services.mender.ask = interrupted
+    sick.alert()
+    sick.drive(lambda: resumed)
+    steering.cancel(sick.journal, sick.incidents()[0])
+
+    steering.retry(sick.journal, sick.incidents()[0], stage)
+    sick.drive(lambda: len(resumed) == 2)
+
+    assert resumed == [False, goes_on]
 
 
 def test_an_ended_round_is_watched_again_and_its_end_is_told_again(reporting: Line) -> None:
