@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import zlib
 from contextlib import suppress
@@ -12,8 +13,10 @@ from typing import Any, cast
 from tests.mortal import OUTSIDE, Boundary, Death, Died, Process, When
 from tests.mortal_line import Mortal, Snapshot
 from tests.world.slack import Message
+from workers.budget import MICRO
 from workers.intake import PINGS
-from workers.journal import DUE, OPEN, PREFIX
+from workers.journal import DUE, OPEN, PREFIX, unpack
+from workers.models import Spent
 
 Records = dict[tuple[str, str], bytes]
 Way = tuple[str, Records]
@@ -33,6 +36,24 @@ MUTABLE = {
 """Records that may change, and why; any other is written once."""
 OWN = {"token", "fence", "lease", "run", "noted", "deaths"}
 """Fields of a claim: another claim has others, and once its lease has run out they mean nothing."""
+
+
+class Broken(logging.Handler):
+    """Hears of stages that broke for a bug, which the line lives through as if the worker had died."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self._said: list[str] = []
+        logging.getLogger("trackwalker.line").addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self._said.append(f"{record.getMessage()}: {record.exc_info[1]!r}")
+
+    def heard(self) -> list[str]:
+        """What was said since this was last asked."""
+        said, self._said = self._said, []
+        return said
 
 
 @dataclass
@@ -58,6 +79,7 @@ class Lives:
     known: dict[str, list[str]] = field(default_factory=dict)
     """By what a death left behind: what was wrong at the end of the life after it."""
     lived: int = 0
+    _broken: Broken = field(default_factory=Broken)
 
     def undisturbed(self) -> Lives:
         """The life without a death: its boundaries, how things stood before each step, its ending."""
@@ -145,6 +167,16 @@ class Lives:
                 found.append(f"{key} is reserved")
         if store.hlen(OPEN):
             found.append("an incident is open")
+        return [*found, *self._unsettled(), *self._broken.heard()]
+
+    def _unsettled(self) -> list[str]:
+        """Where the budget does not hold what the agent cost."""
+        stored, found = self._stored(), []
+        spent = [unpack(fields[b"r:spent"], Spent) for fields in _hashes(stored) if b"r:spent" in fields]
+        cost = round(sum(one.cost_usd for one in spent if one) * MICRO)
+        counted = sum(int(day[b"cost"]) for day in _hashes(stored) if b"cost" in day and b"runs" in day)
+        if cost != counted:
+            found.append(f"{counted} millionths of a USD are counted and {cost} were spent")
         return found
 
     def _stored(self) -> dict[str, Any]:
@@ -166,7 +198,7 @@ class Lives:
         days = cast("list[bytes]", line.store.keys(f"{PREFIX}budget:*"))
         runs = [line.store.hget(day.decode(), "runs") for day in days]
         return Ending(
-            set(self._records()),
+            {(_nameless(key), name) for key, name in self._records()},
             [f"#{pull.number} {pull.head} {pull.state}" for pull in line.outer.github.pulls],
             sorted(name for name in line.outer.refs() if "trackwalker/" in name),
             _words(line.outer.slack.messages),
@@ -202,7 +234,7 @@ def _words(messages: list[Message]) -> dict[str, list[Word]]:
     found: dict[str, list[Word]] = {}
     for one in messages:
         tell, _, what = one.key.rpartition(":")
-        found.setdefault(tell, []).append((what or one.text, bool(one.thread_ts), one.rings))
+        found.setdefault(_nameless(tell), []).append((what or one.text, bool(one.thread_ts), one.rings))
     return {tell: sorted(words) for tell, words in found.items()}
 
 
@@ -226,6 +258,15 @@ def _lacking(words: list[Word], among: list[Word]) -> bool:
             return True
         left.remove(word)
     return False
+
+
+def _nameless(text: str) -> str:
+    """Without the second in which an umbrella was opened, which is part of its name."""
+    return re.sub(r"(umbrella:[\w-]+:)\d{8}T\d{6}", r"\1@", text)
+
+
+def _hashes(stored: dict[str, Any]) -> list[dict[bytes, bytes]]:
+    return [value for value in stored.values() if isinstance(value, dict)]
 
 
 def _records_in(stored: dict[str, Any]) -> Records:
@@ -260,5 +301,5 @@ def _plain(value: Any) -> str:
         return ""
     if value[1:2] == b"z":
         value = b"1j" + zlib.decompress(value[2:])
-    text = re.sub(r"[0-9a-f]{40}|\d{13}", "#", value.decode(errors="replace"))
+    text = _nameless(re.sub(r"[0-9a-f]{40}|\d{13}", "#", value.decode(errors="replace")))
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:.+Z]*", "@", text)

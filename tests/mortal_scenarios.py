@@ -107,4 +107,12 @@ SCENARIOS = (
         settings=REPORT,
         only=("OPEN_INCIDENT", "SUFFER", "JOIN", "ON_ITS_OWN", "CLEAN", "END", "HAND_ON"),
     ),
+    Scenario(
+        "three troubles at once stand under one umbrella",
+        acts=(("storm", PING), ("calm", PING), ("calm", PING)),
+        stages=TOLD,
+        die_in=("analyse", "tell"),
+        settings=REPORT,
+        only=("OPEN_INCIDENT", "CLAIM", "RECORD", "HAND_ON", "END", "POST"),
+    ),
 )  # fmt: skip

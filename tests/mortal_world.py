@@ -286,7 +286,19 @@ def phases(now: float, healthy: str, sick: str) -> dict[str, list[WorldService]]
     )  # fmt: skip
     caller = replace(web, variables={"SHOP_URL": ["shop.RAILWAY_PRIVATE_DOMAIN"]})
     well = replace(web, requests=[replace(one, status=200) for one in asked])
+    storm = [
+        replace(
+            web, id=f"svc-{name}", name=name, domains=[f"{name}.up.railway.app"], active=[f"dep-{name}"],
+            deployments=[replace(live, id=f"dep-{name}", service_id=f"svc-{name}")],
+            requests=[replace(one, deployment_id=f"dep-{name}") for one in asked],
+        )
+        for name in ("alpha", "beta", "gamma")
+    ]  # fmt: skip
+    calm = [
+        replace(one, requests=[replace(each, status=200) for each in one.requests]) for one in storm
+    ]  # fmt: skip
     return {
+        "storm": [*good, *storm], "calm": [*good, *calm],
         "sick": bad, "well": good, "web": [*good, web], "both": [*bad, caller], "all well": [*good, well],
     }  # fmt: skip
 

@@ -20,7 +20,7 @@ LAYERS = [
     },
     {
         "survey", "analysis", "opening", "enrichment", "diagnosis", "planning", "proposing", "telling",
-        "watching", "mend", "past", "backfill", "missed",
+        "watching", "mend", "past", "backfill", "missed", "endings",
     },
     {"actors", "listing", "showing", "steering", "replay", "looking", "lookback", "windows", "supervise"},
     {"main", "__main__"},

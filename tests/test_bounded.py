@@ -306,7 +306,7 @@ def test_an_incident_notes_whose_first_word_may_be_its_own_until_it_has_one_and_
 def _join(journal: Journal, tell: str, *others: str) -> None:
     """A sweep that finds the trouble of an incident again, and these alerts that name it."""
     keys = [OPEN, DUE, tell.replace("tell:", ""), tell]
-    journal.script(scripts.OPEN_INCIDENT, keys, "f", "{}", 0, "[]", 0, "sweep", *others)
+    journal.script(scripts.OPEN_INCIDENT, keys, "f", "{}", 0, "[]", 0, "sweep", "", *others)
 
 
 def test_of_many_alerts_at_once_the_first_wakes_a_worker(store: redis.Redis) -> None:

@@ -110,13 +110,13 @@ def storm(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         made = Storm(running, urlsplit(door).port or 0)
         with _at_work(made):
             made.answers = _send(made.port, _webhooks(random.Random(7)))
-            until(lambda: not _asked(made), what="the end of all alerts and sweeps")
+            until(lambda: not _asked(made), seconds=120, what="the end of all alerts and sweeps")
             # After the storm it is still there: each environment's next sweep sees it again.
             made.answers += _send(
                 made.port, [_railway_hook("Monitor.triggered", at) for at in ("svc-shop", "svc-two")]
             )
-            until(lambda: not _asked(made), what="the end of the last ones")
-            until(lambda: all(_outcomes(made)), what="the outcomes")
+            until(lambda: not _asked(made), seconds=120, what="the end of the last ones")
+            until(lambda: all(_outcomes(made)), seconds=120, what="the outcomes")
         yield made
     connection.close()
 
@@ -189,7 +189,7 @@ def _send(port: int, webhooks: list[tuple[str, bytes]]) -> list[tuple[int, str]]
     """Every webhook from one of several senders; raises what a sender met instead of an answer."""
 
     def send(mine: list[tuple[str, bytes]]) -> list[tuple[int, str]]:
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
             return [_one(connection, path, body) for path, body in mine]
 
     with ThreadPoolExecutor(SENDERS) as senders:

@@ -122,7 +122,7 @@ def _setting(run: Run, lines: list[Line], accepted: int, store: redis.Redis) -> 
     times = sorted(line.seconds for line in lines)
     durable = {name: _plain(store.config_get(name)) for name in ("appendonly", "appendfsync")}
     return {
-        "lines": f"{len(lines)}, the last {min(run.plan.real, len(lines))} with the real opencode",
+        "lines": f"{len(lines)}, {sum(line.real for line in lines)} of them with the real opencode",
         "seconds of a line": f"{times[len(times) // 2]:.0f} in the middle, {times[-1]:.0f} at most"
         if times
         else "-",

@@ -56,6 +56,8 @@ class Line:
     """What became of one line: the alerts that were accepted for it, and how far it came."""
 
     site: Site
+    real: bool = False
+    """With the real opencode."""
     accepted: list[str] = field(default_factory=list)
     reached: str = "not begun"
     seconds: float = 0.0
@@ -77,6 +79,8 @@ class Run:
     def __post_init__(self) -> None:
         self.chance = random.Random(f"{self.plan.seed}/lines")
         self.peace = threading.Event()
+        self.ended = threading.Event()
+        """The run is ended from outside: no line goes on."""
         self._lock = threading.Lock()
         self._under_way: set[int] = set()
         self._watched_below = BLOCK
@@ -86,22 +90,28 @@ class Run:
         striker = threading.Thread(target=self._strike, daemon=True)
         striker.start()
         first = self.plan.lines - self.plan.real
-        self._walk(range(first))
-        if self.plan.real and time.monotonic() < self.plan.until:
-            self.say(f"the last {self.plan.real} lines use the real opencode")
-            self.fleet.restart(OPENCODE_BIN="")
-            self._walk(range(first, self.plan.lines))
-        self.peace.set()
-        striker.join()
-        self.town.calm()
+        try:
+            self._walk(range(first))
+            if self.plan.real and time.monotonic() < self.plan.until:
+                self.say(f"the last {self.plan.real} lines use the real opencode")
+                self.fleet.restart(OPENCODE_BIN="")
+                self._walk(range(first, self.plan.lines))
+        finally:
+            self.peace.set()
+            striker.join()
+            self.town.calm()
 
     def _walk(self, numbers: range) -> None:
         with ThreadPoolExecutor(self.plan.in_flight) as pool:
-            for done in as_completed([pool.submit(self._follow, number) for number in numbers]):
-                line = done.result()
-                self.lines.append(line)
-                so_far = "" if not line.trouble else f": {line.trouble}"
-                self.say(f"line {line.site.number}: {line.reached} after {line.seconds:.0f} s{so_far}")
+            try:
+                for done in as_completed([pool.submit(self._follow, number) for number in numbers]):
+                    line = done.result()
+                    self.lines.append(line)
+                    so_far = "" if not line.trouble else f": {line.trouble}"
+                    self.say(f"line {line.site.number}: {line.reached} after {line.seconds:.0f} s{so_far}")
+            except BaseException:
+                self.ended.set()
+                raise
 
     def _strike(self) -> None:
         """Blow after blow, dealt from the deck, at moments drawn by seed."""
@@ -117,8 +127,9 @@ class Run:
     # -- one line ---------------------------------------------------------------------------------
 
     def _follow(self, number: int) -> Line:
-        line, began = Line(self.town.sites[number]), time.monotonic()
-        if began > self.plan.until:
+        real = number >= self.plan.lines - self.plan.real
+        line, began = Line(self.town.sites[number], real), time.monotonic()
+        if began > self.plan.until or self.ended.is_set():
             return line
         self._watch(number)
         try:
@@ -149,14 +160,14 @@ class Run:
         self._send(line, deadline)
         yield "accepted"
         if chance.random() < AGAIN:
-            _wait(lambda: False, time.monotonic() + chance.uniform(0, 3), quiet=True)
+            time.sleep(chance.uniform(0, 3))
             self._send(line, deadline)
         link = f"/{site.repository}/pull/"
-        _wait(lambda: self._said(link), deadline, what="the pull request's link in Slack")
+        self._wait(lambda: self._said(link), deadline, "the pull request's link in Slack")
         yield "proposed"
         town.merge(site)
         yield "merged"
-        _wait(lambda: self._watched(site), deadline, what="the watch's end in Slack")
+        self._wait(lambda: self._watched(site), deadline, "the watch's end in Slack")
         site.close()
         yield "watched"
 
@@ -164,7 +175,7 @@ class Run:
         """Until it is accepted: the same body again after a refusal, a dead door or a lost answer."""
         body = json.dumps(_alert(line.site))
         headers = {"X-Trackwalker-Secret": SECRET, "Content-Type": "application/json"}
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self.ended.is_set():
             self.sends += 1
             try:
                 answer = httpx.post(
@@ -178,6 +189,12 @@ class Run:
             time.sleep(1.0)
         raise TimeoutError("the alert was never accepted")
 
+    def _wait(self, condition: Callable[[], object], deadline: float, what: str) -> None:
+        while not condition():
+            if time.monotonic() > deadline or self.ended.is_set():
+                raise TimeoutError(f"waited in vain for {what}")
+            time.sleep(LOOK_SECONDS)
+
     def _said(self, text: str) -> bool:
         return any(text in message.text for message in list(self.town.slack.messages))
 
@@ -190,15 +207,6 @@ class Run:
 def is_end(text: str, site: Site) -> bool:
     """Whether the text says what came of the site's merge, as it reads where there are no threads."""
     return text.startswith(f"*shop{site.mark}*: ")
-
-
-def _wait(condition: Callable[[], object], deadline: float, *, what: str = "", quiet: bool = False) -> None:
-    while not condition():
-        if time.monotonic() > deadline:
-            if quiet:
-                return
-            raise TimeoutError(f"waited in vain for {what}")
-        time.sleep(LOOK_SECONDS)
 
 
 def _alert(site: Site) -> dict[str, object]:
