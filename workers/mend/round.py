@@ -295,7 +295,7 @@ def _own_secrets(settings: Settings) -> tuple[str, ...]:
     values = [
         settings.secret, settings.redis_url, settings.railway_api_token, settings.railway_token,
         settings.github_token, settings.github_app_private_key, settings.slack_bot_token,
-        settings.slack_webhook_url, *settings.provider_keys.values(),
+        settings.slack_webhook_url, settings.heartbeat_url, *settings.provider_keys.values(),
     ]  # fmt: skip
     return tuple(value.get_secret_value() for value in values if value)
 
