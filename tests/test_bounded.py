@@ -11,15 +11,13 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.bench.kept import endless
 from tests.line import Line, Snapshot, line, put_back, take
 from workers import actors, brakes, opening, pings, scripts
 from workers.broker import FULL, NAMESPACE, WAKE_EVERY_SECONDS, waker
 from workers.journal import DUE, MOST_STORED, OPEN, PREFIX, Journal
 from workers.models import Outcome
 from workers.store import client
-
-NAMED = {DUE, OPEN, brakes.BRAKES}
-"""What is under way, which incidents are open, pause and mutes: they shrink when what they name is over."""
 
 Start = Callable[..., AbstractContextManager[Line]]
 
@@ -61,16 +59,6 @@ def proposed(story: tuple[Line, Snapshot]) -> Line:
     running, snapshot = story
     put_back(running, snapshot)
     return running
-
-
-def endless(store: redis.Redis) -> list[str]:
-    """Every key that neither runs out nor is named nor is due."""
-    under_way = set(store.zrange(DUE, 0, -1))
-    return sorted(
-        key.decode()
-        for key in store.scan_iter("*", count=1000)
-        if store.ttl(key) < 0 and key.decode() not in NAMED and key not in under_way
-    )
 
 
 def ping(running: Line) -> str:

@@ -415,3 +415,16 @@ def test_half_a_megabyte_of_anything_is_redacted_at_once() -> None:
 
     for part in parts:
         redact(part * (500_000 // len(part)))  # a pattern that backtracks takes minutes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PASSWORD=hunter2x",
+        "PA\u017f\u017fWORD=hunter2x",
+        "\u017ferver --pa\u017fsword hunter2x",
+        "COO\u212aIE: hunter2x",
+    ],
+)
+def test_letters_of_any_case_or_alphabet_hide_no_secret(text: str) -> None:
+    assert "hunter2x" not in redact(text)

@@ -7,6 +7,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+ENCODE = json.JSONEncoder(default=str).encode
 _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -31,7 +32,7 @@ class _Lines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return ENCODE(line)
 
 
 class _Text(logging.Formatter):

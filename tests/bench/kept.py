@@ -17,6 +17,8 @@ from workers.journal import DUE, OPEN, PREFIX
 GOAL_KB = 200
 NEIGHBOURS, LINES = 20, 600
 PINGS = 3
+NAMED = (DUE, OPEN, BRAKES)
+"""What is under way, which incidents are open, pause and mutes: they shrink when what they name is over."""
 
 
 def measure(store: redis.Redis, url: str, folder: Path) -> None:
@@ -87,10 +89,10 @@ def sizes(store: redis.Redis) -> Counter[str]:
 
 
 def endless(store: redis.Redis) -> list[str]:
-    """Keys that neither run out nor are due nor hold what is open or braked."""
+    """Keys that neither run out nor are due nor are among NAMED."""
     due = set(store.zrange(DUE, 0, -1))
     keys = [raw for raw in store.scan_iter("*", count=1000) if store.ttl(raw) < 0 and raw not in due]
-    return sorted(raw.decode() for raw in keys if raw.decode() not in (DUE, OPEN, BRAKES))
+    return sorted(raw.decode() for raw in keys if raw.decode() not in NAMED)
 
 
 def _print(name: str, found: Counter[str], stays: list[str]) -> None:
