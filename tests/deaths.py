@@ -167,6 +167,8 @@ class Lives:
                 found.append(f"{key} is reserved")
         if store.hlen(OPEN):
             found.append("an incident is open")
+        if self.line.outer.slack.deleted:
+            found.append(f"{len(self.line.outer.slack.deleted)} posts rang and were taken back")
         return [*found, *self._unsettled(), *self._broken.heard()]
 
     def _unsettled(self) -> list[str]:
