@@ -18,9 +18,9 @@ help:
 	@echo 'make setup     install everything into .venv and .tools; does nothing when nothing changed'
 	@echo 'make demo      the main job, start to finish, against stand-ins on this machine; SEED=n draws another'
 	@echo 'make up        run receiver, worker and clock'
-	@echo 'make test      ruff, mypy and all tests but the long ones'
+	@echo 'make test      ruff, mypy and all tests, a short soak among them'
 	@echo 'make lint      ruff and mypy only'
-	@echo 'make soak      the tests that take longer than five minutes'
+	@echo 'make soak      kill everything at random through full lines; LINES=200, SEED=n, WEBHOOK=1'
 	@echo 'make contract  check what we ask Railway against its schema (RAILWAY_SCHEMA=file)'
 	@echo 'make bench     bench-journal, then a sweep of a hundred services and the stored past'
 	@echo 'make bench-journal  measure the journal, the door, a return to work and what is kept, beside references'
@@ -50,10 +50,10 @@ lint: setup
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest -m 'not soak' -n 4 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 soak: setup
-	$(BIN)/python -m pytest -m soak -n 2
+	@$(BIN)/python -m tests.soak $(if $(LINES),--lines $(LINES)) $(if $(SEED),--seed $(SEED)) $(if $(WEBHOOK),--webhook)
 
 contract: setup
 	@if [ ! -f "$$RAILWAY_SCHEMA" ]; then \

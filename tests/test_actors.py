@@ -170,6 +170,19 @@ def test_a_worker_that_is_ended_hands_its_stage_back(reporting: Line) -> None:
     assert fields["reason"] == b"the worker was ended"
 
 
+def test_what_breaks_while_the_worker_is_ended_is_no_death(reporting: Line) -> None:
+    key = at_enrich(reporting)
+    claim = reporting.journal.claim(key, "enrich")
+    assert claim is not None
+    reporting.journal.stop()
+
+    actors._attempt(replace(reporting.services, settings=cast(Any, None)), claim)
+
+    fields = reporting.journal.fields(key)
+    assert "lease" not in fields
+    assert (fields["stage"], fields["deaths"]) == (b"enrich", b"0")
+
+
 def test_a_pings_sweep_that_found_nothing_is_kept_for_days_and_one_that_was_asked_for_longer(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:

@@ -15,11 +15,12 @@ LAYERS = [
     {
         "settings", "logs", "journal", "intake", "due", "broker", "store", "embedded", "brakes", "allowance",
         "railway", "github", "slack", "statuspages", "repository", "opencode", "opencode_config", "opencode_server",
-        "budget", "closings", "deadline", "pings", "retries", "umbrella", "mend.wall", "mend.launcher", "find",
+        "budget", "closings", "deadline", "heartbeat", "pings", "retries", "umbrella", "mend.wall", "mend.launcher",
+        "find",
     },
     {
         "survey", "analysis", "opening", "enrichment", "diagnosis", "planning", "proposing", "telling",
-        "watching", "mend", "past", "backfill", "missed",
+        "watching", "mend", "past", "backfill", "missed", "endings",
     },
     {"actors", "listing", "showing", "steering", "replay", "looking", "lookback", "windows", "supervise"},
     {"main", "__main__"},

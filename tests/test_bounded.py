@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -13,7 +14,7 @@ import redis
 from tests.line import Line, Snapshot, line, put_back, take
 from workers import actors, brakes, opening, pings, scripts
 from workers.broker import FULL, NAMESPACE, WAKE_EVERY_SECONDS, waker
-from workers.journal import DUE, OPEN, PREFIX, Journal
+from workers.journal import DUE, MOST_STORED, OPEN, PREFIX, Journal
 from workers.models import Outcome
 from workers.store import client
 
@@ -177,6 +178,19 @@ def test_a_look_that_railway_refuses_leaves_nothing_that_stays(reporting: Line) 
     assert endless(reporting.store) == []
 
 
+def test_a_look_that_sees_more_than_a_record_holds_is_told_and_ends(reporting: Line) -> None:
+    endless_command = secrets.token_hex(MOST_STORED + 1)
+    with reporting.world.lock:
+        reporting.world.services[0].start_command = endless_command
+    reporting.alert()
+    work_all(reporting)
+
+    [text] = [message.text for message in reporting.slack.messages]
+    assert "could not look: survey: too large for a record: Survey" in text
+    assert reporting.sweeps_done() == 1
+    assert endless(reporting.store) == []
+
+
 def test_an_alert_of_an_environment_that_is_not_watched_leaves_nothing_that_stays(reporting: Line) -> None:
     reporting.alert(environment_id="env-2")
     work_all(reporting)
@@ -218,7 +232,7 @@ def test_alerts_that_tell_the_same_get_one_place_on_the_sweep_and_one_answer(rep
 def test_an_alert_of_something_else_is_answered_for_itself(reporting: Line) -> None:
     asked = [
         reporting.alert(),
-        reporting.alert(kind="deployment.crashed"),
+        reporting.alert(kind="deployment.deployed"),
         reporting.alert(service_id="svc-db", service_name="Postgres"),
     ]
     for name in asked:
@@ -227,6 +241,18 @@ def test_an_alert_of_something_else_is_answered_for_itself(reporting: Line) -> N
     sweep = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")
 
     assert {field[2:] for field in sweep if field.startswith("a:")} == set(asked)
+
+
+def test_that_there_is_nothing_is_said_once_in_minutes_however_often_it_is_told(start: Start) -> None:
+    with start(failing="no") as calm:
+        for _ in range(3):
+            alert = calm.alert()
+            actors.work(calm.services, "intake", f"{PREFIX}alert:{alert}")
+            calm.drive(lambda: not any(":sweep:" in key for key in calm.due()))
+            calm.drive(lambda: not any(":tell:" in key for key in calm.due()))
+
+        assert len(calm.slack.messages) == 1
+        assert "nothing above the line" in calm.slack.messages[0].text
 
 
 def test_an_alert_whose_words_stand_in_slack_already_keeps_its_own_answer(reporting: Line) -> None:
@@ -280,7 +306,7 @@ def test_an_incident_notes_whose_first_word_may_be_its_own_until_it_has_one_and_
 def _join(journal: Journal, tell: str, *others: str) -> None:
     """A sweep that finds the trouble of an incident again, and these alerts that name it."""
     keys = [OPEN, DUE, tell.replace("tell:", ""), tell]
-    journal.script(scripts.OPEN_INCIDENT, keys, "f", "{}", 0, "[]", 0, "sweep", *others)
+    journal.script(scripts.OPEN_INCIDENT, keys, "f", "{}", 0, "[]", 0, "sweep", "", *others)
 
 
 def test_of_many_alerts_at_once_the_first_wakes_a_worker(store: redis.Redis) -> None:

@@ -1,15 +1,20 @@
-"""Budgets: reserved whole before the agent is called, settled once at the end of the round."""
+"""Budgets: reserved whole before the agent is called, settled once at the end of the round; deaths are counted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
 
-from workers import budget, scripts
+from tests.line import Line, line
+from workers import actors, budget, scripts
 from workers.journal import DUE, PREFIX, Claim, Journal
-from workers.models import Cause, Finding, Incident, Severity, Window
+from workers.models import Cause, Finding, Incident, Plan, Severity, Spent, Window
 from workers.settings import Settings, read
 
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
@@ -118,3 +123,175 @@ def test_one_service_does_not_take_all_of_the_days_runs(journal: Journal) -> Non
 
     assert answers[:2] == [None, None]
     assert "svc" in str(answers[2])
+
+
+def day(journal: Journal) -> dict[str, bytes]:
+    [key] = journal.client.scan_iter(f"{PREFIX}budget:*")
+    return journal.fields(key.decode())
+
+
+def test_a_run_that_begins_anew_is_one_more_of_the_days_and_of_its_services(
+    journal: Journal, settings: Settings, claim: Claim
+) -> None:
+    claim.keep("incident", Incident, sick())
+    budget.reserve(journal, settings, claim, sick(), NOW)
+
+    budget.count_again(journal, claim)
+
+    [other] = claims(journal, 1)
+    assert (day(journal)["runs"], day(journal)["service:svc"], spent(journal)) == (b"2", b"2", 2_000_000)
+    assert "2 agent runs" in str(budget.reserve(journal, settings, other, sick("another"), NOW))
+
+
+def test_a_day_that_is_forgotten_is_not_begun_by_a_run_that_begins_anew(
+    journal: Journal, settings: Settings, claim: Claim, store: redis.Redis
+) -> None:
+    claim.keep("incident", Incident, sick())
+    budget.reserve(journal, settings, claim, sick(), NOW)
+    store.delete("trackwalker:budget:20261123")
+
+    budget.count_again(journal, claim)
+    budget.settle(journal, claim, 1.0)
+
+    assert list(store.scan_iter(f"{PREFIX}budget:*")) == []
+
+
+def test_the_next_day_has_a_budget_of_its_own(journal: Journal, settings: Settings) -> None:
+    first, second, third = claims(journal, 3)
+    for one in (first, second):
+        budget.reserve(journal, settings, one, sick(one.id), NOW)
+
+    today = budget.reserve(journal, settings, third, sick("c"), NOW)
+    tomorrow = budget.reserve(journal, settings, third, sick("c"), NOW + timedelta(days=1))
+
+    assert today is not None
+    assert tomorrow is None
+
+
+def test_what_is_reserved_counts_against_the_days_cost_until_it_is_settled(journal: Journal) -> None:
+    rich = read({"TRACKWALKER_DAILY_COST_USD": "5", "TRACKWALKER_DAILY_RUNS": "50"}, dotenv=None)
+    first, second, third = claims(journal, 3)
+    for one in (first, second):
+        assert budget.reserve(journal, rich, one, sick(one.id), NOW) is None
+
+    before = budget.reserve(journal, rich, third, sick("c"), NOW)
+    budget.settle(journal, first, 0.25)
+    after = budget.reserve(journal, rich, third, sick("c"), NOW)
+
+    assert "TRACKWALKER_DAILY_COST_USD" in str(before)
+    assert after is None
+
+
+# ---- along the line --------------------------------------------------------------------------
+
+
+class Mortal(Journal):
+    """Dies where it is about to record this."""
+
+    record = ""
+
+    def script(self, source: str, keys: Any, *arguments: Any) -> Any:
+        if source == scripts.RECORD and f"r:{self.record}" in arguments:
+            raise ZeroDivisionError("the worker died here")
+        return super().script(source, keys, *arguments)
+
+
+@pytest.fixture
+def mending(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+    """The sick shop, about to be mended; every answer of the model costs a tenth of a dollar at least."""
+    with line(store, store_url, tmp_path, TRACKWALKER_PRICE="1/4") as running:
+        running.model.padding = 100_000
+        running.alert()
+        running.drive(lambda: any(stage(running, key) == "plan" for key in running.incidents()))
+        yield running
+
+
+def stage(running: Line, key: str) -> str:
+    return running.journal.fields(key)["stage"].decode()
+
+
+def dies(running: Line, record: str) -> None:
+    """A worker takes the incident's stage and dies where it is about to record what came of it."""
+    [key] = running.incidents()
+    mortal = Mortal(running.store)
+    mortal.record = record
+    actors.work(replace(running.services, journal=mortal), stage(running, key), key)
+
+
+def cost_of(running: Line) -> Spent:
+    [spent] = running.record(Spent)
+    return spent
+
+
+@pytest.mark.parametrize("record", ["plan", "fix"])
+def test_a_run_that_died_with_its_worker_is_counted_and_what_it_cost_is_settled(
+    mending: Line, record: str
+) -> None:
+    if record == "fix":
+        mending.drive(lambda: any(mending.record(Plan)))
+    before = len(mending.model.calls)
+    dies(mending, record)
+    died, wasted = len(mending.model.calls) - before, cost_of(mending)
+
+    mending.drive(lambda: mending.outcome() == "pull request", stages=120)
+
+    told = day(mending.journal)
+    assert died >= 2
+    assert wasted.cost_usd >= 0.1 * died
+    assert (told["runs"], told["service:svc-shop"]) == (b"2", b"2")
+    assert cost_of(mending).calls == len(mending.model.calls)
+    assert int(told["cost"]) == int(cost_of(mending).cost_usd * 1_000_000)
+
+
+def test_a_model_that_never_answers_uses_up_no_runs(mending: Line) -> None:
+    mender = mending.services.mender
+    mender.__dict__["agent"] = replace(mender.agent, retry_seconds=0.1)
+    mending.model.faults.add("503", times=1_000_000)
+    [key] = mending.incidents()
+    for _ in range(2):
+        mending.store.zadd(DUE, {key: 1})
+        mending.once()
+    tries = int(mending.journal.fields(key)["tries"])
+    mending.model.faults.clear()
+
+    mending.drive(lambda: mending.record(Plan), stages=20)
+
+    assert tries == 2
+    assert day(mending.journal)["runs"] == b"1"
+
+
+def test_a_run_over_its_limit_is_settled_at_what_it_cost_and_the_raw_facts_are_told(
+    store: redis.Redis, store_url: str, tmp_path: Path
+) -> None:
+    with line(store, store_url, tmp_path, TRACKWALKER_RUN_COST_USD="0.05", TRACKWALKER_PRICE="1/4") as poor:
+        poor.model.padding = 100_000
+        poor.alert()
+
+        poor.drive(lambda: poor.outcome() and poor.outcome_is_told(), stages=120)
+
+        assert poor.outcome() == "failed"
+        assert "limit of 0.05 USD" in poor.slack.messages[-1].text
+        assert "5xx" in poor.slack.messages[-1].text
+        assert int(day(poor.journal)["cost"]) == int(cost_of(poor).cost_usd * 1_000_000) >= 100_000
+
+
+@pytest.mark.parametrize(
+    ("settings_", "name"),
+    [
+        ({"TRACKWALKER_DAILY_RUNS": "0"}, "DAILY_RUNS"),
+        ({"TRACKWALKER_DAILY_COST_USD": "2"}, "DAILY_COST_USD"),
+    ],
+)
+def test_the_raw_facts_are_told_when_the_days_budget_is_gone(
+    store: redis.Redis, store_url: str, tmp_path: Path, settings_: dict[str, str], name: str
+) -> None:
+    with line(store, store_url, tmp_path, failing=True, **settings_) as poor:
+        [other] = claims(poor.journal, 1)
+        budget.reserve(poor.journal, poor.settings, other, sick("another"), datetime.now(UTC))
+        poor.alert()
+
+        poor.drive(lambda: poor.outcome() and poor.outcome_is_told(), stages=120)
+
+        assert name in poor.slack.messages[-1].text
+        assert "5xx" in poor.slack.messages[-1].text
+        assert poor.model.calls == []

@@ -29,10 +29,20 @@ def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
 
 
 def test_a_store_that_is_away_is_told_with_the_settings_name(tmp_path: Path) -> None:
-    for command in (["list"], ["show", "x"], ["pause"], ["resume"], ["mute", "shop"], ["mend", "all"]):
+    for command in (
+        ["list"],
+        ["show", "x"],
+        ["pause"],
+        ["resume"],
+        ["mute", "shop"],
+        ["mend", "all"],
+        ["cancel", "x"],
+        ["retry", "x"],
+        ["replay", "x"],
+    ):
         ended = run(tmp_path, *command, REDIS_URL=AWAY)
 
-        assert ended.returncode == 1
+        assert ended.returncode == (2 if command[0] == "replay" else 1)
         assert "check REDIS_URL" in ended.stderr
         assert "sekret" not in ended.stderr
         assert "Traceback" not in ended.stderr

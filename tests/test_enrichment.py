@@ -548,7 +548,7 @@ class Place:
     github_url: str
     folder: Path
 
-    def read(self, kind: str = "server_errors", **changes: object) -> Evidence:
+    def read(self, kind: str = "server_errors", *, insist: bool = False, **changes: object) -> Evidence:
         service = self.service.model_copy(update=changes)
         client = Railway(self.railway_url, token=SecretStr(self.railway.token))
         hub = GitHub(self.github_url, self.github_url, token=SecretStr(self.github.token))
@@ -560,6 +560,7 @@ class Place:
                 github=hub,
                 repositories=repositories,
                 status_pages={},
+                insist=insist,
             )
         finally:
             client.close()
@@ -732,6 +733,15 @@ def test_a_log_that_is_refused_for_good_does_not_hold_up_the_rest(place: Place) 
 
     assert evidence.repository is not None
     assert any("deployment logs of" in gap for gap in evidence.not_seen)
+
+
+def test_who_insists_goes_without_nothing_that_is_only_away(place: Place) -> None:
+    place.github.faults.add("503", times=99, retry_after="0")
+
+    with pytest.raises(NotAvailable):
+        place.read(insist=True)
+
+    assert place.read().patterns
 
 
 def test_refused_requests_are_read_where_they_are_the_trouble_with_the_place_that_answers(

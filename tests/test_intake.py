@@ -44,6 +44,20 @@ def test_the_same_alert_again_is_the_one_before(journal: Journal, store: redis.R
     assert store.hget(f"{PREFIX}alert:a1", "firings") == b"1"
 
 
+def test_what_repeats_an_alert_that_is_not_kept_any_more_is_a_new_one(
+    journal: Journal, store: redis.Redis
+) -> None:
+    fold = Fold(key="k", seconds=60)
+    take_in(alert("a1"), fold, journal, lambda _: None)
+    store.delete(f"{PREFIX}alert:a1")
+
+    again = take_in(alert("a2"), fold, journal, lambda _: None)
+
+    assert again == "a2"
+    assert not store.exists(f"{PREFIX}alert:a1")
+    assert store.zscore(DUE, f"{PREFIX}alert:a2") is not None
+
+
 def test_an_alert_that_names_a_service_is_owed_an_answer(journal: Journal, store: redis.Redis) -> None:
     take_in(alert(service_id="s"), None, journal, lambda _: None, first_word_seconds=60)
 

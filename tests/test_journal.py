@@ -161,6 +161,22 @@ def test_a_claim_that_comes_after_the_end_was_asked_for_does_nothing(
         claimed(journal, sweep_key).alive()
 
 
+def test_being_ended_is_no_progress_that_lets_a_failing_stage_live_for_ever(
+    journal: Journal, sweep_key: str, store: redis.Redis
+) -> None:
+    claimed(journal, sweep_key).hand_on("survey", failed=True)
+    store.hset(sweep_key, "deaths", 3)
+    before = journal.fields(sweep_key)
+    claimed(journal, sweep_key)
+    journal.stop()
+
+    journal.hand_back(0)
+
+    after = journal.fields(sweep_key)
+    assert "lease" not in after
+    assert [after[name] for name in ("failing", "tries", "deaths")] == [before["failing"], b"1", b"3"]
+
+
 def test_a_record_that_a_stage_needs_and_cannot_read_is_named(journal: Journal, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
     claim.keep("survey", str, "text")

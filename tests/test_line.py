@@ -105,6 +105,27 @@ def test_the_merged_pull_request_is_watched_until_it_is_seen_to_hold(proposed: L
     assert proposed.store.hlen(OPEN) == 0
 
 
+@pytest.mark.parametrize(
+    ("comes_back", "sentence"), [(True, "it held"), (False, "could not be measured again")]
+)
+def test_a_measurement_that_cannot_be_had_for_a_moment_is_waited_for(
+    proposed: Line, *, comes_back: bool, sentence: str
+) -> None:
+    key = proposed.incidents()[0]
+    proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number))
+    proposed.railway.broken["metrics"] = "Problem processing request"
+    proposed.drive(lambda: int(proposed.journal.fields(key).get("tries", 0)) > 0)
+    if comes_back:
+        proposed.railway.broken.clear()
+
+    proposed.drive(lambda: proposed.watched() is not None)
+    proposed.railway.broken.clear()
+
+    watched = proposed.watched()
+    assert watched is not None
+    assert watched.sentence.startswith(sentence)
+
+
 @pytest.mark.parametrize("kind", ["429", "503", "drop", "hang"])
 def test_every_outside_thing_may_fail_once_and_nothing_is_done_twice(sick: Line, kind: Kind) -> None:
     for path in ("graphql",):
@@ -124,6 +145,26 @@ def test_every_outside_thing_may_fail_once_and_nothing_is_done_twice(sick: Line,
     assert {one for one, _ in sick.railway.faults.played} == {kind}
     assert {one for one, _ in sick.github.faults.played} == {kind}
     assert {one for one, _ in sick.slack.faults.played} == {kind}
+
+
+def test_facts_that_cannot_be_read_for_a_moment_are_waited_for(sick: Line) -> None:
+    sick.railway.broken["deploymentLogs"] = "Problem processing request"
+    sick.alert()
+    sick.drive(lambda: any(sick.journal.fields(key).get("tries") for key in sick.incidents()))
+    sick.railway.broken.clear()
+
+    sick.drive(ended(sick))
+
+    assert sick.outcome() == "pull request"
+
+
+def test_facts_that_stay_away_are_gone_without_and_said(sick: Line) -> None:
+    sick.railway.broken["deploymentLogs"] = "Problem processing request"
+    sick.alert()
+
+    sick.drive(lambda: any(sick.record(Evidence)))
+
+    assert any("deployment logs" in gap for gap in sick.record(Evidence)[0].not_seen)
 
 
 def test_a_refused_railway_token_is_told_with_the_settings_name(sick: Line) -> None:

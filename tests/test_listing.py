@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import json
+import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import redis
 
-from workers import allowance, listing, scripts
+from workers import allowance, listing, scripts, showing
 from workers.errors import Refused
 from workers.journal import DUE, OPEN, PREFIX, Journal, pack
-from workers.models import Cause, Certificate, Finding, Incident, Outcome, Severity, Window
+from workers.models import (
+    Cause,
+    Certificate,
+    Evidence,
+    Fact,
+    Finding,
+    Incident,
+    Lane,
+    Outcome,
+    Posted,
+    PullRequest,
+    Severity,
+    Verdict,
+    Window,
+)
 
+ID = "incident:abc:20261123T0304"
 TOLD = Outcome(kind="told", headline="not mended")
+WAITING = Outcome(kind="waiting", headline="code: shop fails")
+PULL = PullRequest(number=7, url="https://github.com/acme/shop/pull/7", draft=False, branch="b")
 
 
 @pytest.fixture
@@ -82,9 +102,9 @@ def incident(service: str) -> bytes:
 
 
 def test_a_symptom_is_listed_with_the_incident_that_it_joined(journal: Journal, symptom: str) -> None:
-    shown = listing.overview(journal, datetime.now(UTC))
+    said = listing.overview(journal, datetime.now(UTC))
 
-    assert "open: shop: shop answers with 5xx  joined to store" in shown
+    assert f"open: shop: shop answers with 5xx  joined to store  ({ID})" in said
 
 
 def test_of_all_only_those_are_mended_that_are_no_symptom_of_another(journal: Journal, symptom: str) -> None:
@@ -95,17 +115,22 @@ def test_of_all_only_those_are_mended_that_are_no_symptom_of_another(journal: Jo
 def test_what_others_wrote_does_not_steer_the_terminal(
     journal: Journal, told: str, store: redis.Redis
 ) -> None:
-    store.hset(told, mapping={"reason": b"\x1b[2Jgone", "r:incident": incident("shop\x9b2J")})
+    store.hset(
+        told, mapping={"reason": b"\x1b[2Jgone\nopen: all is well", "r:incident": incident("shop\x9b2J")}
+    )
 
-    shown = "".join([*listing.overview(journal, datetime.now(UTC)), *listing.show(journal, "abc")])
+    now = datetime.now(UTC)
+    said = "".join([*listing.overview(journal, now), *showing.show(journal, "abc", now)])
 
-    assert "?[2Jgone" in shown
-    assert not {"\x1b", "\x9b"} & set(shown)
+    assert "[2Jgone" in said
+    assert not {"\x1b", "\x9b", "\n"} & set(said)
+    machines = json.dumps([listing.collect(journal, now), showing.everything(journal, "abc")])
+    assert machines.isascii() and machines.isprintable()
 
 
 def test_what_is_no_journal_is_not_shown_as_one(journal: Journal, told: str) -> None:
     with pytest.raises(Refused):
-        listing.show(journal, "due")
+        showing.show(journal, "due", datetime.now(UTC))
 
 
 @pytest.mark.parametrize(
@@ -126,3 +151,212 @@ def test_what_railway_still_lets_us_ask_is_one_line(journal: Journal, minutes: i
 
 def test_while_nothing_is_known_of_railways_limit_nothing_is_said_of_it(journal: Journal) -> None:
     assert listing.overview(journal, datetime(2026, 11, 23, tzinfo=UTC)) == ["nothing is under way"]
+
+
+# ---- what is due, open and ended ------------------------------------------------------------
+
+
+def rows(journal: Journal, **options: Any) -> dict[str, dict[str, Any]]:
+    """What is due by its id."""
+    return {one["id"]: one for one in listing.collect(journal, datetime.now(UTC), **options)["due"]}
+
+
+def test_what_is_due_is_listed_soonest_first_with_when_and_why(journal: Journal, store: redis.Redis) -> None:
+    soon, later, working = (f"{PREFIX}sweep:e:{number}" for number in (1, 2, 3))
+    for key, delay in ((later, 200_000), (soon, 12_000), (working, 0)):
+        journal.script(scripts.OPEN, [key, DUE], delay, "stage", "survey")
+    long_ago = int((time.time() - 7200) * 1000)
+    store.hset(later, mapping={"reason": "Railway is away", "tries": 3, "failing": long_ago})
+    assert journal.claim(working, "survey") is not None
+
+    head, *lines = listing.overview(journal, datetime.now(UTC))[:4]
+
+    assert head.split() == ["JOURNAL", "STAGE", "DUE", "WHY"]
+    assert [line.split()[0] for line in lines] == ["sweep:e:1", "sweep:e:3", "sweep:e:2"]
+    assert "in 12 s" in lines[0] or "in 11 s" in lines[0]
+    assert "in work" in lines[1]
+    assert "in 3 min  Railway is away; failed 3 times, for 2 h" in lines[2]
+
+
+def test_what_should_have_begun_already_is_due_now(
+    journal: Journal, sweep_key: str, store: redis.Redis
+) -> None:
+    store.zadd(DUE, {sweep_key: 1})
+
+    [one] = rows(journal).values()
+
+    assert (one["in_seconds"], one["in_work"]) == (0.0, False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"r:pull": pack(PULL, PullRequest)}, f"waits for a person: {PULL.url}"),
+        ({"r:pull": pack(PULL.model_copy(update={"state": "merged"}), PullRequest)}, "#7 is merged"),
+        ({"clean": b"1"}, "waits for sweeps without it, 1 so far"),
+        ({"umbrella": PREFIX.encode() + b"tell:umbrella:e:1"}, "under tell:umbrella:e:1"),
+        ({"joined": PREFIX.encode() + b"incident:def:1"}, "joined to incident:def:1"),
+        ({"deaths": b"2"}, "2 deaths"),
+        ({"r:outcome": pack(WAITING, Outcome)}, "waits for a person: `mend`"),
+    ],
+)
+def test_a_round_that_waits_says_for_what(
+    journal: Journal, told: str, store: redis.Redis, fields: dict[str, bytes], why: str
+) -> None:
+    for name, value in fields.items():
+        store.hset(told, name, value)
+
+    assert why in rows(journal)[ID]["why"]
+
+
+def test_of_thousands_only_as_many_are_read_as_are_shown(journal: Journal, store: redis.Redis) -> None:
+    everyone = store.pipeline()
+    for number in range(3000):
+        key = f"{PREFIX}incident:{number:04}:20261123T0304"
+        everyone.hset(key, mapping={"stage": "watch", "r:incident": incident("shop")})
+        everyone.zadd(DUE, {key: number})
+        everyone.hset(OPEN, f"{number:04}", key)
+    everyone.execute()
+    before = int(store.info("commandstats")["cmdstat_hmget"]["calls"]) if had(store) else 0
+
+    said = listing.overview(journal, datetime.now(UTC), 10)
+    asked = int(store.info("commandstats")["cmdstat_hmget"]["calls"]) - before
+
+    assert len([line for line in said if line.startswith("incident:")]) == 10
+    assert len([line for line in said if line.startswith("open: ")]) == 10
+    assert said.count("and 2990 more: --all") == 2
+    assert asked <= 25
+    assert len(listing.collect(journal, datetime.now(UTC), None)["due"]) == 3000
+
+
+def had(store: redis.Redis) -> bool:
+    return "cmdstat_hmget" in store.info("commandstats")
+
+
+def test_what_ended_lately_is_listed_newest_first_and_quiet_sweeps_are_only_counted(journal: Journal) -> None:
+    endings = (
+        ["nothing above the line"] * 3 + ["2 findings"] + [f"given up: {number}" for number in range(25)]
+    )
+    for number, outcome in enumerate(endings):
+        key = f"{PREFIX}sweep:e:{number}"
+        journal.script(scripts.OPEN, [key, DUE], 0, "stage", "survey")
+        claim = journal.claim(key, "survey")
+        assert claim is not None
+        claim.end(outcome)
+
+    said = listing.collect(journal, datetime.now(UTC))
+
+    assert [one["outcome"] for one in said["ended"]] == [f"given up: {number}" for number in range(24, 4, -1)]
+    assert said["quiet_sweeps"]["count"] == 3
+    assert len(listing.collect(journal, datetime.now(UTC), None)["ended"]) == 26
+
+
+def test_words_and_alerts_that_ended_are_no_news(journal: Journal) -> None:
+    for key in (f"{PREFIX}alert:a", f"{PREFIX}tell:alert:a", f"{PREFIX}tell:{ID}"):
+        journal.script(scripts.OPEN, [key, DUE], 0, "stage", "tell")
+        claim = journal.claim(key, "tell")
+        assert claim is not None
+        claim.end("told")
+
+    assert listing.collect(journal, datetime.now(UTC))["ended"] == []
+
+
+# ---- one journal ----------------------------------------------------------------------------
+
+
+def shown(journal: Journal, name: str) -> str:
+    return "\n".join(showing.show(journal, name, datetime.now(UTC)))
+
+
+@pytest.mark.parametrize(
+    "name", [ID, ID.removeprefix("incident:"), "incident:ab", "abc:2026", "0304", f"{PREFIX}{ID}"]
+)
+def test_a_journal_is_found_by_its_id_a_beginning_or_a_part_of_it(
+    journal: Journal, told: str, name: str
+) -> None:
+    journal.client.hset(f"{PREFIX}tell:{ID}", "stage", "tell")
+
+    assert shown(journal, name).startswith(ID)
+
+
+def test_a_beginning_goes_before_a_part(journal: Journal, told: str) -> None:
+    journal.client.hset(f"{PREFIX}incident:xabc:1", "stage", "watch")
+
+    assert shown(journal, "abc").startswith(ID)
+
+
+def test_a_name_that_means_several_lists_them(journal: Journal, told: str) -> None:
+    for number in range(10):
+        journal.client.hset(f"{PREFIX}incident:abc:20261124T00{number:02}", "stage", "watch")
+
+    with pytest.raises(
+        Refused, match="abc: more than one is meant:\n  incident:abc:20261124T0009\n"
+    ) as error:
+        shown(journal, "abc")
+
+    assert str(error.value).endswith("and 3 more")
+
+
+def test_a_name_that_means_none_names_what_is_like_it(journal: Journal, told: str) -> None:
+    with pytest.raises(Refused, match=f"no such journal; like it:\n  {ID}"):
+        shown(journal, "abc:20261123T0340")
+
+    with pytest.raises(Refused, match="no such journal; `list` names"):
+        shown(journal, "zzz")
+
+
+def test_a_journal_is_shown_in_the_order_of_the_line_with_each_record_in_words(
+    journal: Journal, told: str, store: redis.Redis
+) -> None:
+    evidence = Evidence(
+        facts=(Fact(id="E1", text="9 of 30 requests failed"),), not_seen=("traffic: refused",)
+    )
+    verdict = Verdict(lane=Lane.CODE, summary="shop fails", supports=("E1",), action="undo it")
+    store.hset(
+        told,
+        mapping={
+            "firings": 3, "token": "0123456789abcdef", "r:incident": incident("shop"), "r:fix": b"0j{}",
+            "r:evidence": pack(evidence, Evidence), "r:verdict": pack(verdict, Verdict),
+            "r:pull": pack(PULL, PullRequest),
+        },
+    )  # fmt: skip
+    store.hset(f"{PREFIX}tell:{ID}", "r:first", pack(Posted(ts="17.1", channel="C1"), Posted))
+
+    text = shown(journal, "abc")
+
+    order = [
+        "firings: 3",
+        "incident: shop in p/e",
+        "evidence: 1 facts",
+        "verdict: code: shop fails",
+        "fix: cannot be read",
+    ]
+    order += ["pull: #7 open: https://", "outcome: told: not mended", "said: first: C1 17.1"]
+    places = [text.find(words) for words in order]
+    assert -1 not in places and places == sorted(places), text
+    assert "not seen: traffic: refused" in text and "E1: 9 of 30 requests failed" in text
+    assert "0123456789abcdef" not in text
+
+
+def test_what_looks_like_a_secret_is_not_shown(journal: Journal, told: str, store: redis.Redis) -> None:
+    secret = "ghp_" + "a1B2" * 9
+    store.hset(told, mapping={"reason": f"refused with {secret}", "r:incident": incident(f"shop {secret}")})
+
+    now = datetime.now(UTC)
+    everything = json.dumps([showing.everything(journal, "abc"), listing.collect(journal, now)])
+
+    assert secret not in shown(journal, "abc") + everything
+    assert "[redacted]" in shown(journal, "abc")
+
+
+def test_machines_get_every_record_whole(journal: Journal, told: str, store: redis.Redis) -> None:
+    store.hset(told, mapping={"r:incident": incident("shop"), "token": "0123", "r:plan": b"9j{}"})
+    store.hset(f"{PREFIX}tell:{ID}", "r:first", pack(Posted(ts="17.1"), Posted))
+
+    said = showing.everything(journal, "abc")
+
+    assert said["id"] == ID
+    assert said["records"]["incident"]["findings"][0]["sentence"] == "shop answers with 5xx"
+    assert said["records"]["plan"] is None
+    assert said["told"]["records"]["first"]["ts"] == "17.1"
+    assert "token" not in said["fields"]

@@ -192,8 +192,8 @@ def test_a_deployment_that_is_no_id_is_left_out(name: str) -> None:
 # ---- in the store ----------------------------------------------------------------------------
 
 
-def look(journal: Journal, survey: Survey) -> list[str]:
-    return missed.look(journal, survey, at=survey.window.end, own_service=None, first_word_seconds=60)
+def look(journal: Journal, survey: Survey, *sick: str) -> list[str]:
+    return missed.look(journal, survey, sick, at=survey.window.end, own_service=None, first_word_seconds=60)
 
 
 def test_the_first_sweep_of_an_environment_finds_nothing_and_the_next_begins_where_it_ended(
@@ -325,6 +325,29 @@ def test_a_ping_finds_what_no_webhook_told_and_the_person_is_told_once(calm: Lin
     assert len(alerts(calm)) == 1
 
 
+def test_where_no_webhook_ever_came_it_is_asked_once_whether_they_are_set_up(calm: Line) -> None:
+    for minutes in (10, 7, 4):
+        calm.store.delete(heard_key("env-1"))
+        calm.store.hset(GATE, "seen", int(time.time() * 1000) - 1_800_000)
+        calm.world.events.clear()
+        happens(calm, ago=minutes * 60)
+        ping(calm)
+        calm.drive(sweeps(calm, calm.sweeps_done() + 2))
+    calm.drive(lambda: calm.store.hexists(f"{PREFIX}tell:trouble:webhooks:env-1", "ended"))
+
+    assert len([text for text in told(calm) if "is /hooks/railway set up" in text]) == 1
+
+
+def test_where_webhooks_come_nobody_is_asked_whether_they_are_set_up(calm: Line) -> None:
+    calm.alert(kind="deployment.deployed")
+    happens(calm)
+    ping(calm)
+
+    calm.drive(lambda: alerts(calm) and not [key for key in calm.due() if "ping" not in key])
+
+    assert not [text for text in told(calm) if "is /hooks/railway set up" in text]
+
+
 def test_it_costs_no_request_to_look(calm: Line) -> None:
     before = len(calm.railway.operations)
     ping(calm)
@@ -366,20 +389,22 @@ def test_what_is_younger_than_a_late_webhook_is_left_to_the_next_sweep(calm: Lin
     assert len(alerts(calm)) == 1
 
 
-def test_a_webhook_that_comes_after_all_opens_no_second_incident_and_no_second_thread(
+def test_a_webhook_that_comes_after_the_sweep_saw_its_trouble_opens_no_second_incident_and_thread(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
     with line(store, store_url, tmp_path, TRACKWALKER_MODE="report") as sick:
         sick.store.hset(GATE, "seen", int(time.time() * 1000) - 1_800_000)
+        sick.alert(kind="deployment.deployed")
         happens(sick)
         ping(sick)
-        sick.drive(lambda: sick.outcome_is_told() and alerts(sick))
-        sick.drive(sweeps(sick, 2))
+        sick.drive(sick.outcome_is_told)
+        found = alerts(sick)
 
         sick.alert(kind="deployment.crashed", deployment_id="dep-new")
-        sick.drive(sweeps(sick, 3))
+        sick.drive(sweeps(sick, 2))
         sick.drive(lambda: not [key for key in sick.due() if "tell:alert" in key])
 
+        assert found == []
         assert len(sick.incidents()) == 1
         assert len([one for one in sick.slack.messages if not one.thread_ts]) == 1
 
@@ -422,7 +447,8 @@ def test_a_deployment_that_failed_is_found_though_the_feed_is_refused(calm: Line
     calm.railway.broken["events"] = "Not Authorized"
     at = time.time() - 600
     failed = WorldDeployment("dep-bad", "svc-shop", "FAILED", at, at, {})
-    calm.world.services[0].deployments.insert(0, failed)
+    live = replace(calm.world.services[0].deployments[0], created_at=at + 60, status_at=at + 60)
+    calm.world.services[0].deployments[:1] = [live, failed]
     ping(calm)
 
     calm.drive(lambda: alerts(calm))

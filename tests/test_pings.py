@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from tests.line import Line, line
-from workers import actors, brakes, intake, pings
+from workers import actors, brakes, endings, intake, pings
 from workers.journal import DUE
 from workers.models import Alert
 
@@ -111,7 +111,7 @@ def test_a_worker_that_dies_between_telling_and_remembering_tells_it_once(
     claim = quiet.journal.claim(intake.PINGS, "pings")
     assert claim is not None
     note = pings.look(claim, USUAL, datetime.now(UTC) + timedelta(minutes=minutes))
-    actors._tell_trouble(quiet.services, note)
+    endings.tell_trouble(quiet.journal, note, quiet.services.now())
 
     let_leases_run_out()
     look(quiet, minutes + 2)

@@ -63,7 +63,7 @@ def test_patience_that_cannot_be_meant_changes_nothing(asked: float | None) -> N
 def test_whatever_may_be_tried_again_has_a_patience_and_words_have_the_longest() -> None:
     kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, NotAvailable)]
 
-    assert set(kinds) == set(KINDS)
+    assert set(KINDS) <= set(kinds)
     for kind in kinds:
         patient = retries.patience(kind("away"))
         assert 0 < patient.first <= patient.longest < 2 * HOUR < patient.give_up <= 7 * DAY

@@ -1,51 +1,27 @@
-"""Real kills at moments drawn by seed: whatever dies, the alert is told, and told once."""
+"""A short soak: full lines while web, worker and store are killed and much is answered wrongly; `make soak` is long."""
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import time
+from pathlib import Path
 
-import pytest
+from tests.soak.count import bounded, count
+from tests.soak.fleet import Blow
+from tests.soak.lines import Plan, running
 
-from tests.test_kill import Installation, installation, told
-from tests.waiting import until
-
-__all__ = ["installation"]  # the fixture
-
-WORDS = {"web": "receiver.main", "worker": "workers.main", "clock": "receiver.clock"}
-KILLS = 6
+DECK: tuple[Blow, ...] = ("web", "worker", "store", "stop")
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("seed", range(8))
-def test_whatever_is_killed_the_alert_is_told_once(installation: Installation, seed: int) -> None:
-    chance = random.Random(seed)
-    until(lambda: installation.children("workers.main"), what="the worker")
-    assert installation.send().status_code == 202
+def test_whatever_dies_no_alert_is_lost_and_each_cause_has_one_pull_request(tmp_path: Path) -> None:
+    plan = Plan(lines=3, seed=7, in_flight=3, apart=1.0, deck=DECK, blows=len(DECK))
 
-    for _ in range(KILLS):
-        _wait(chance.uniform(0.0, 1.5))
-        _kill(installation, chance.choice(["web", "worker", "worker", "clock", "store"]))
+    with running(plan, tmp_path) as run:
+        run.live()
+        made = count(run)
 
-    until(lambda: told(installation), seconds=120, what="the outcome in Slack")
-    _wait(5)
-    assert len(told(installation)) == 1
+    assert made.broken == [], made.stories
+    assert run.fleet.done["kill worker"] and run.fleet.done["kill store"] and len(run.fleet.runs) == 2
+    assert run.fleet.done.total() >= len(DECK)
 
 
-def _kill(installation: Installation, who: str) -> None:
-    if who == "store":
-        pids = [int((installation.state / "store.pid").read_text())]
-    else:
-        pids = installation.children(WORDS[who])
-    for pid in pids:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue  # it died in between, or is being brought back
-
-
-def _wait(seconds: float) -> None:
-    """A moment drawn by seed is the subject here, not a guess at when something is done."""
-    time.sleep(seconds)
+def test_what_no_failure_in_so_many_tries_bounds_is_said() -> None:
+    assert f"{bounded(200):.2%}" == "1.49%"

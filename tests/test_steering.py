@@ -107,6 +107,7 @@ def test_whoever_works_on_what_is_cancelled_has_lost_it(
     killed: list[str] = []
     claim = journal.claim(incident, "mend")
     assert claim is not None
+    fence = int(journal.fields(incident)["fence"])
     claim.guard(lambda: killed.append("the agent"))
 
     said = steering.cancel(journal, "abc")
@@ -115,6 +116,7 @@ def test_whoever_works_on_what_is_cancelled_has_lost_it(
     assert killed == ["the agent"]
     assert "the worker that has it in work stops" in said[1]
     assert journal.claim(incident, "mend") is None
+    assert int(journal.fields(incident)["fence"]) > fence
 
 
 def test_a_cancel_names_the_mute_that_keeps_the_trouble_quiet(reporting: Line) -> None:
@@ -222,20 +224,30 @@ def test_a_cancel_of_a_round_with_a_pull_request_leaves_that_and_shows_its_link(
     assert rings(sick) == before
 
 
-def test_a_cancel_in_the_middle_of_a_mend_stops_the_worker_and_there_is_no_pull_request(sick: Line) -> None:
+def cancelled_in_the_middle_of_a_mend(sick: Line) -> str:
+    """The key of an incident that was cancelled while the writing agent was at work; its worker has stopped."""
     sick.model.writer = "never ends"
     sick.alert()
     sick.drive(lambda: any(stage(sick, key) == "mend" for key in sick.incidents()))
     key = sick.incidents()[0]
     worker = threading.Thread(target=actors.work, args=(sick.services, "mend", key))
     worker.start()
-    until(lambda: any(call.role == "writer" for call in sick.model.calls), what="the writer at work")
+    until(
+        lambda: any(call.role == "writer" for call in sick.model.calls),
+        seconds=120,
+        what="the writer at work",
+    )
 
     steering.cancel(sick.journal, key)
     sick.journal.beat()
     worker.join(30)
-
     assert not worker.is_alive()
+    return key
+
+
+def test_a_cancel_in_the_middle_of_a_mend_stops_the_worker_and_there_is_no_pull_request(sick: Line) -> None:
+    cancelled_in_the_middle_of_a_mend(sick)
+
     for _ in range(10):
         sick.once()
     assert sick.github.pushes == [] and sick.github.pulls == []
@@ -257,11 +269,27 @@ def test_the_alerts_of_a_cancelled_sweep_hear_of_it_and_the_next_sweep_works(rep
     assert len(told(reporting)) == 1
 
 
+def test_the_sweep_that_waits_for_a_cancelled_one_is_due_at_once(reporting: Line) -> None:
+    reporting.alert()
+    reporting.drive(lambda: list(reporting.store.scan_iter(f"{PREFIX}sweep:*")))
+    first, second = f"{PREFIX}sweep:env-1:1", f"{PREFIX}sweep:env-1:2"
+    assert reporting.journal.claim(first, "survey") is not None
+    reporting.alert()
+    reporting.drive(lambda: reporting.store.exists(second))
+    reporting.store.zadd(DUE, {second: 9e12})
+
+    steering.cancel(reporting.journal, first)
+
+    assert reporting.store.zscore(DUE, second) < 9e12  # type: ignore[operator]  # it stands there
+    assert reporting.journal.claim(second, "survey") is not None
+
+
 def test_a_sweep_that_waits_can_be_cancelled_and_takes_no_more_alerts(reporting: Line) -> None:
     reporting.alert()
     reporting.drive(lambda: list(reporting.store.scan_iter(f"{PREFIX}sweep:*")))
 
     steering.cancel(reporting.journal, "sweep:env-1:1")
+    assert f"{PREFIX}sweep:env-1:1" not in reporting.due()
     reporting.alert()
     reporting.drive(lambda: reporting.journal.fields(f"{PREFIX}sweep:env-1:2"))
 
@@ -351,6 +379,8 @@ def test_once_a_branch_was_pushed_nothing_before_proposing_is_retried(
     store.hset(incident, "r:pull", pack(PULL, PullRequest))
     with pytest.raises(Refused, match=r"pull request #7 .* is open \(https://"):
         steering.retry(journal, "abc", "enrich")
+    with pytest.raises(Refused, match=r"can be retried from watch$"):
+        steering.retry(journal, "abc", "nonsense")
 
 
 def test_a_round_whose_trouble_another_one_holds_is_not_taken_up_again(
@@ -434,6 +464,19 @@ def test_a_round_that_was_cancelled_goes_on_where_it_stood(sick: Line) -> None:
     assert sick.store.hlen(OPEN) == 1
 
 
+def test_a_mend_that_is_begun_anew_does_not_go_on_with_what_the_agent_began_before(sick: Line) -> None:
+    key = cancelled_in_the_middle_of_a_mend(sick)
+    before = len(sick.model.calls)
+    sick.model.writer = "honest"
+
+    steering.retry(sick.journal, key, "mend")
+    sick.drive(sick.outcome_is_told)
+
+    first = next(call for call in sick.model.calls[before:] if call.role == "writer")
+    assert first.results == ()
+    assert sick.outcome() == "pull request"
+
+
 def test_an_ended_round_is_watched_again_and_its_end_is_told_again(reporting: Line) -> None:
     key = concluded(reporting)
     reporting.store.hset(key, "clean", 2)
@@ -464,6 +507,20 @@ def test_a_sweep_that_ended_looks_again_and_answers_nobody_twice(reporting: Line
     assert len(reporting.railway.operations) > asked
     assert told(reporting)[1:] == before[1:]
     assert len(reporting.incidents()) == 1
+
+
+def test_a_sweep_that_was_given_up_is_retried_once_what_it_lacked_is_there(reporting: Line) -> None:
+    reporting.railway.faults.add("refuse", times=100)
+    reporting.alert()
+    reporting.drive(reporting.sweeps_done)
+    given_up = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")["outcome"].decode()
+    reporting.railway.faults.clear()
+
+    steering.retry(reporting.journal, "sweep:env-1:1")
+    reporting.drive(reporting.incidents)
+
+    assert given_up.startswith("given up: ")
+    assert reporting.sweeps_done() <= 1
 
 
 def test_every_record_that_the_stages_make_has_its_stage_in_the_one_table() -> None:

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from tests.line import Line, line
 from tests.world.serving import serve
 from tests.world.slack import HOOK
-from workers import actors, brakes, listing, scripts, umbrella
+from workers import actors, brakes, listing, scripts, steering, umbrella
 from workers.journal import DUE, OPEN, PREFIX, Claim, pack
 from workers.models import (
     Alert,
@@ -330,3 +330,19 @@ def test_behind_a_webhook_an_umbrella_is_two_posts(town: Town) -> None:
 
     assert len(town.rung) == 2
     assert "this was found" in town.rung[1]
+
+
+def test_one_that_a_person_cancelled_is_said_to_be_under_its_umbrella_and_rings_nobody(town: Town) -> None:
+    first, *others = town.sweep("api", "web", "mail")
+    town.tell()
+    rung = len(town.rung)
+
+    steering.cancel(town.journal, first)
+    town.tell()
+
+    [head] = [one.text for one in town.running.slack.messages if not one.thread_ts]
+    said = [one.text for one in town.running.slack.messages if one.thread_ts]
+    assert head.count("cancelled by a person") == 1
+    assert [text.count("cancelled by a person") for text in said] == [1]
+    assert len(town.rung) == rung
+    assert not any("ended" in town.journal.fields(key) for key in others)

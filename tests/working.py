@@ -16,7 +16,7 @@ from workers import actors, main
 from workers.broker import make_broker
 from workers.store import client
 
-SHUTDOWN_MS = 10_000
+SHUTDOWN_MS = 5_000
 """As in the Procfile."""
 
 

@@ -1,4 +1,4 @@
-"""The commands for people: `python -m workers up | list | show | pause | resume | mute | mend | sweep | …`."""
+"""The commands for people: `python -m workers up | list | show | retry | cancel | replay | pause | mend | …`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from workers import logs, settings
 from workers.errors import NotAvailable, SettingsError, TrackwalkerError
+from workers.redaction import UNSEEN
 from workers.settings import Settings
 
 TO_LOOK = ("RAILWAY", "TRACKWALKER_WATCH")
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return int(options.run(settings.read(), options))
     except TrackwalkerError as error:
-        print(f"trackwalker: {error}", file=sys.stderr)
+        _complain(error)
         return 1
     except BrokenPipeError:
         # Who reads our lines has seen enough; what is left must not be written at exit either.
@@ -53,8 +54,13 @@ def _parser() -> argparse.ArgumentParser:
 
     up = command("up", _up, "run web, worker and clock from the Procfile in the foreground")
     up.add_argument("--procfile", type=Path, default=Path("Procfile"))
-    command("list", _list, "what is under way, and what ended lately")
-    command("show", _show, "everything a journal recorded").add_argument("id")
+    listed = command("list", _list, "what is due and why, what is open, what ended lately")
+    listed.add_argument("--limit", type=_count, default=None, help="so many of each kind, default 50")
+    listed.add_argument("--all", action="store_true", help="all of them")
+    listed.add_argument("--json", action="store_true", help="for machines")
+    show = command("show", _show, "what a journal recorded, stage by stage")
+    show.add_argument("id", help=ID)
+    show.add_argument("--json", action="store_true", help="everything, for machines")
     command("pause", _pause, "no effect acts until `resume`")
     command("resume", _resume, "take the pause back")
     mute = command("mute", _mute, "nothing is done or told about a service for a while")
@@ -68,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     retry.add_argument(
         "--from", dest="stage", metavar="STEP", help="forget what this stage and later ones made"
     )
+    replay = command(
+        "replay", _replay, "judge the recorded facts again: same (0), differs (1), cannot be (2)"
+    )
+    replay.add_argument("id", help=ID)
     sweep = command("sweep", _sweep, "look once at what is watched; tell nobody, store nothing")
     sweep.add_argument("--json", action="store_true", help="one JSON line an environment")
     sweep.add_argument("--no-past", action="store_true", help="judge the window alone, read no past")
@@ -120,17 +130,32 @@ def _warn_of_what_may_pass(config: Settings) -> None:
             log.warning("nothing can be done yet", extra={"why": str(error)})
 
 
-def _list(config: Settings, _options: argparse.Namespace) -> int:
+def _list(config: Settings, options: argparse.Namespace) -> int:
     from workers import listing
 
-    print("\n".join(listing.overview(_journal(config), datetime.now(UTC))))
+    limit = None if options.all else listing.LIMIT if options.limit is None else options.limit
+    journal, now = _journal(config), datetime.now(UTC)
+    if options.json:
+        print(json.dumps(listing.collect(journal, now, limit)))
+    else:
+        print("\n".join(listing.overview(journal, now, limit)))
     return 0
 
 
-def _show(config: Settings, options: argparse.Namespace) -> int:
-    from workers import listing
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError("must be a whole number")
+    return int(text)
 
-    print("\n".join(listing.show(_journal(config), options.id)))
+
+def _show(config: Settings, options: argparse.Namespace) -> int:
+    from workers import showing
+
+    journal = _journal(config)
+    if options.json:
+        print(json.dumps(showing.everything(journal, options.id)))
+    else:
+        print("\n".join(showing.show(journal, options.id, datetime.now(UTC))))
     return 0
 
 
@@ -183,6 +208,19 @@ def _retry(config: Settings, options: argparse.Namespace) -> int:
 
     print("\n".join(steering.retry(_journal(config), options.id, options.stage)))
     return 0
+
+
+def _replay(config: Settings, options: argparse.Namespace) -> int:
+    from workers import replay
+
+    try:
+        code, lines = replay.replay(_journal(config), options.id, config.persist_minutes)
+    except TrackwalkerError as error:
+        # 1 says that the verdict differs.
+        _complain(error)
+        return replay.IMPOSSIBLE
+    print("\n".join(lines))
+    return code
 
 
 def _sweep(config: Settings, options: argparse.Namespace) -> int:
@@ -239,6 +277,12 @@ def _needs_to_look(config: Settings) -> None:
     lacks = [lack for lack in settings.missing(config) if lack.startswith(TO_LOOK)]
     if lacks:
         raise SettingsError("\n  ".join(["not set:", *lacks]))
+
+
+def _complain(error: TrackwalkerError) -> None:
+    """What went wrong may quote what others wrote: it steers no terminal."""
+    lines = [UNSEEN.sub(" ", line) for line in str(error).split("\n")]
+    print("trackwalker:", "\n".join(lines), file=sys.stderr)
 
 
 def _aside(words: str) -> None:

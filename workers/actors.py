@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dramatiq
-import httpx
 from dramatiq.brokers.redis import RedisBroker
 
 from workers import (
@@ -21,16 +20,15 @@ from workers import (
     analysis,
     backfill,
     brakes,
-    budget,
     deadline,
     diagnosis,
     enrichment,
+    heartbeat,
     missed,
     opening,
     past,
     pings,
     proposing,
-    retries,
     scripts,
     survey,
     telling,
@@ -38,19 +36,10 @@ from workers import (
     watching,
 )
 from workers.broker import STAGES
-from workers.errors import Held, NotAvailable, SlackRefused, Superseded, TrackwalkerError
+from workers.endings import conclude, failed, give_up, stands_aside, tell_of, tell_trouble
+from workers.errors import NotAvailable, SlackRefused, Superseded, TrackwalkerError
 from workers.github import GitHub
-from workers.journal import (
-    DEATHS_ALLOWED,
-    DUE,
-    HANDED_BACK,
-    PREFIX,
-    TTL_SECONDS,
-    Claim,
-    Journal,
-    Unreadable,
-    pack,
-)
+from workers.journal import DEATHS_ALLOWED, DUE, PREFIX, TTL_SECONDS, Claim, Journal, pack
 from workers.mend import round as mending
 from workers.models import (
     Alert,
@@ -60,19 +49,15 @@ from workers.models import (
     Incident,
     Lane,
     Outcome,
-    PullRequest,
-    Spent,
+    Severity,
     Survey,
     Verdict,
-    Watch,
     Window,
-    digest,
 )
 from workers.railway import Railway
 from workers.repository import Repositories
 from workers.settings import Settings
 from workers.slack import Slack
-from workers.stages import MADE_BY
 
 REFUSED_WORDS_SECONDS = 300.0
 """So often it is looked whether a person has mended what Slack refused."""
@@ -80,6 +65,8 @@ QUIET_SECONDS = 2 * 86_400
 """How long a ping's sweep is kept that found nothing to open: a survey is some 20 KB, and there are 144 a day."""
 BUSY_THREADS = 6
 """Of a worker's eight threads (Procfile): two are left for words, whatever the others hang on."""
+INSIST_TRIES = 5
+"""So often, within about a minute, facts that cannot be read now are waited for: a round goes by what it has read."""
 PLACE_SECONDS = 2.0
 """So soon a journal is woken again that found no place."""
 FULL_SECONDS = 5.0
@@ -163,15 +150,9 @@ def _attach(journal: Journal, claim: Claim, alert: Alert, environment: Environme
         return True  # by somebody who died right after; that sweep may be under way by now
     keys = [f"{PREFIX}sweeps:{name}", DUE, claim.key, f"{PREFIX}tell:alert:{alert.id}"]
     records = [pack(environment, Environment), pack(alert, Alert)]
-    arguments = [
-        f"{PREFIX}sweep:{name}",
-        alert.id,
-        *records,
-        TTL_SECONDS * 1000,
-        told,
-        2 * opening.MOST_ALERTS,
-    ]
-    return bool(journal.script(scripts.ATTACH, keys, *arguments))
+    # Each that stands on a sweep for itself takes two fields of it.
+    limits = [TTL_SECONDS * 1000, told, 2 * opening.MOST_ALERTS]
+    return bool(journal.script(scripts.ATTACH, keys, f"{PREFIX}sweep:{name}", alert.id, *records, *limits))
 
 
 def look_at(services: Services, claim: Claim) -> None:
@@ -217,8 +198,9 @@ def judge(services: Services, claim: Claim) -> None:
         claim, services.journal, seen, findings,
         opened_at=opened_at, first_word_seconds=services.settings.first_word_seconds,
     )  # fmt: skip
+    sick = {one.service_id for one in findings if one.severity is not Severity.NOTICE}
     missed.look(
-        services.journal, seen, at=opened_at, own_service=services.settings.railway_service_id,
+        services.journal, seen, sick, at=opened_at, own_service=services.settings.railway_service_id,
         first_word_seconds=services.settings.first_word_seconds,
     )  # fmt: skip
     log.info("judged", extra={"investigation": claim.id, "findings": len(findings), "incidents": held})
@@ -227,8 +209,8 @@ def judge(services: Services, claim: Claim) -> None:
         f"{len(findings)} findings" if findings else "nothing above the line",
         keep_seconds=TTL_SECONDS if held or asked != {"ping"} else QUIET_SECONDS,
     )
-    if "ping" in asked:
-        _heartbeat(services)
+    if "ping" in asked and services.settings.heartbeat_url:
+        heartbeat.beat(services.settings.heartbeat_url)
 
 
 def enrich(services: Services, claim: Claim) -> None:
@@ -244,6 +226,7 @@ def enrich(services: Services, claim: Claim) -> None:
         return enrichment.read_evidence(
             incident, railway=services.railway, github=services.github,
             repositories=services.repositories, status_pages=services.settings.status_pages,
+            insist=claim.tries < INSIST_TRIES,
         )  # fmt: skip
 
     evidence = claim.step("evidence", Evidence, read)
@@ -333,7 +316,7 @@ def wait_for_pings(services: Services, claim: Claim) -> None:
     now, usual = services.now(), services.settings.ping_minutes * 60
     if note := pings.look(claim, usual, now):
         log.warning("pings", extra={"what": note})
-        _tell_trouble(services, note)
+        tell_trouble(services.journal, note, now)
     pings.let_go(claim, usual, now)
 
 
@@ -355,40 +338,11 @@ LINE: dict[str, Callable[[Services, Claim], None]] = {
 # ---- what every stage shares -----------------------------------------------------------------
 
 
-def tell_of(claim: Claim) -> str:
-    """The tell's journal that belongs to an incident, sweep or alert."""
-    return f"{PREFIX}tell:{claim.id}"
-
-
-def conclude(claim: Claim, outcome: Outcome) -> None:
-    """The active part of a round is over: it is told, and the trouble is watched until it is gone."""
-    budget.settle(claim.journal, claim, (claim.get("spent", Spent) or Spent()).cost_usd)
-    claim.keep("outcome", Outcome, outcome)
-    log.info("concluded", extra={"investigation": claim.id, "kind": outcome.kind, "what": outcome.headline})
-    claim.hand_on("watch", tell=tell_of(claim))
-
-
 def waiting(claim: Claim) -> Outcome:
     """What is told of an incident under an umbrella that would be mended."""
     told = telling.inconclusive(claim.need("verdict", Verdict), claim.need("evidence", Evidence))
     ask = f"mending waits for a person: python -m workers mend {claim.id}"
     return told.model_copy(update={"kind": "waiting", "lines": (*told.lines, ask)})
-
-
-def stands_aside(claim: Claim) -> bool:
-    """Whether a sweep called it a symptom of another incident: then nothing further begins, it waits in `watch`.
-
-    A pull request that may be open already is seen to its end, and what a person asked for is done.
-    """
-    began = claim.stage == "propose" and "r:remote" in claim.fields
-    if not claim.text("joined") or claim.text("asked") or began:
-        return False
-    mending.release(claim, claim.journal)
-    budget.settle(claim.journal, claim, (claim.get("spent", Spent) or Spent()).cost_usd)
-    holder = claim.text("joined").removeprefix(PREFIX)
-    log.info("stands aside", extra={"investigation": claim.id, "stage": claim.stage, "cause": holder})
-    claim.hand_on("watch", reason=f"a symptom of {holder}", tell=tell_of(claim))
-    return True
 
 
 def hold(services: Services, claim: Claim) -> None:
@@ -414,99 +368,18 @@ def work(services: Services, stage: str, key: str) -> None:
 
 def _attempt(services: Services, claim: Claim) -> None:
     if claim.deaths > DEATHS_ALLOWED:
-        give_up(services, claim, f"the worker died {claim.deaths} times during {claim.stage}")
+        give_up(claim, f"the worker died {claim.deaths} times during {claim.stage}", services.now())
         return
     try:
         LINE[claim.stage](services, claim)
     except TrackwalkerError as error:
         if services.journal.stopping.is_set():
             # Whatever went wrong now may come of our own killing.
-            claim.hand_on(claim.stage, reason=HANDED_BACK)
+            claim.give_back()
             return
-        _failed(services, claim, error)
+        failed(claim, error, services.now())
     except Exception:
         # A bug counts as a death: the lease runs out, another attempt follows, a few deaths end the round.
         log.exception("a stage broke", extra={"investigation": claim.id, "stage": claim.stage})
-
-
-def _failed(services: Services, claim: Claim, error: TrackwalkerError) -> None:
-    """The error's class says what follows. Raises Superseded again: there is nothing to let go of."""
-    if isinstance(error, Superseded):
-        raise error
-    if isinstance(error, Held):
-        wait = max(0.5, error.until - services.now().timestamp())
-        claim.hand_on(claim.stage, after=wait, reason=str(error))
-    elif isinstance(error, NotAvailable):
-        _try_later(services, claim, error)
-    elif isinstance(error, Unreadable) and error.name in MADE_BY and not claim.text(f"again:{error.name}"):
-        # Emptied, so that it is not waited for a second time where a newer version left it.
-        claim.mark(**{f"again:{error.name}": "1", f"r:{error.name}": ""})
-        claim.hand_on(MADE_BY[error.name], reason=f"{error.name} is made again")
-    else:
-        give_up(services, claim, str(error))
-
-
-def _try_later(services: Services, claim: Claim, error: NotAvailable) -> None:
-    telling_it = claim.stage == "tell"
-    if claim.failing_seconds > retries.patience(error, telling=telling_it).give_up:
-        give_up(services, claim, str(error))
-        return
-    wait = retries.wait(error, claim.tries, telling=telling_it)
-    log.warning("tried again later", extra={"investigation": claim.id, "why": str(error), "seconds": wait})
-    tell_key = "" if telling_it or claim.stage == "pings" else tell_of(claim)
-    claim.hand_on(claim.stage, after=wait, blocked=True, reason=str(error), failed=True, tell=tell_key)
-
-
-def give_up(services: Services, claim: Claim, why: str) -> None:
-    """No sense in going on: the round ends, and that is told with the raw facts."""
-    log.error("given up", extra={"investigation": claim.id, "stage": claim.stage, "why": why})
-    if claim.stage == "tell":
-        claim.end(f"given up: {why}")
-    elif claim.id.startswith("incident:"):
-        _give_up_incident(services, claim, why)
-    else:
-        _give_up_look(services, claim, why)
-
-
-def _give_up_incident(services: Services, claim: Claim, why: str) -> None:
-    if claim.get("pull", PullRequest) is None:
-        mending.release(claim, services.journal)
-    incident = claim.get("incident", Incident)
-    if incident is None:
-        # Nobody could be told under its name: the next sweep that sees the trouble opens a new round.
-        _tell_trouble(services, f"{claim.id} cannot be worked out: {why}")
-        claim.end(f"given up: {why}")
-        return
-    if claim.stage == "watch":
-        claim.keep("watch", Watch, Watch(held=False, sentence=f"not watched any more: {why}"))
-        claim.end(f"given up watching: {why}", tell=tell_of(claim))
-        return
-    lines = (*telling.raw_words(incident), f"given up during {claim.stage}: {why}")
-    conclude(claim, Outcome(kind="failed", headline="could not be worked out", lines=lines))
-
-
-def _give_up_look(services: Services, claim: Claim, why: str) -> None:
-    """A sweep or alert that cannot be worked on: everyone who asked hears so, a failing ping once a day."""
-    journal, note = services.journal, f"could not look: {why}"
-    alerts = opening.alerts_of(claim) or [one for one in [claim.get("alert", Alert)] if one]
-    told = [journal.raise_wanted(f"{PREFIX}tell:alert:{alert.id}", note=note) for alert in alerts]
-    if not any(told):
-        _tell_trouble(services, note)
-    claim.end(f"given up: {why}")
-
-
-def _tell_trouble(services: Services, note: str) -> None:
-    """Trouble of our own that no alert or incident is told of; the same once a day."""
-    key = f"{PREFIX}tell:trouble:{digest(note, f'{services.now():%Y%m%d}')}"
-    services.journal.script(scripts.OPEN, [key, DUE], 0, "stage", "tell", "note", note)
-
-
-def _heartbeat(services: Services) -> None:
-    """Tell an outside dead man's switch that a ping was looked into to its end."""
-    url = services.settings.heartbeat_url
-    if url:
-        try:
-            with deadline.within(10), deadline.client() as client:
-                client.get(url.get_secret_value())
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            log.warning("TRACKWALKER_HEARTBEAT_URL does not answer", extra={"error": type(error).__name__})
+        if services.journal.stopping.is_set():
+            claim.give_back()

@@ -49,7 +49,7 @@ def settle(journal: Journal, claim: Claim, cost_usd: float) -> None:
 
 
 def count_again(journal: Journal, claim: Claim) -> None:
-    """A run that begins anew after its process died is one more of the day's, whatever is left of them."""
-    day = claim.text("budget_day")
+    """A run that begins anew after its process died is one more of the day's and its service's, whatever is left."""
+    day, incident = claim.text("budget_day"), claim.need("incident", Incident)
     if day:
-        journal.script(scripts.COUNT_RUN, [day])
+        journal.script(scripts.COUNT_RUN, [day], incident.cause.key)

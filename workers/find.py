@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from workers.errors import Refused
 from workers.journal import PREFIX, Journal
+from workers.redaction import one_line
 from workers.stages import LINES, kind_of
 
 MOST_NAMED = 8
@@ -51,10 +52,11 @@ def _is_journal(key: str) -> bool:
 
 
 def _id(key: str) -> str:
+    """As people write it."""
     return key.removeprefix(PREFIX)
 
 
 def _named(keys: Iterable[str], count: int) -> str:
-    names = [f"\n  {_id(key)}" for key in list(keys)[:MOST_NAMED]]
+    names = [f"\n  {one_line(_id(key))}" for key in list(keys)[:MOST_NAMED]]
     more = [f"\n  and {count - MOST_NAMED} more"] if count > MOST_NAMED else []
     return "".join([*names, *more])

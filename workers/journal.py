@@ -42,7 +42,7 @@ HAND_BACK_SECONDS = 2.0
 """Time for the stages to let go by themselves when the process ends; much less than any host leaves us."""
 SEEN_SECONDS = 5.0
 """What was asked of Slack or GitHub is seen there by then, so that the next worker's look finds it."""
-HANDED_BACK = "the worker was ended"
+ENDING, HANDED_BACK = "the worker is ending", "the worker was ended"
 DEATHS_ALLOWED = 5
 TTL_SECONDS = 30 * 86_400
 VERSION = b"1"
@@ -233,20 +233,19 @@ class Journal:
 
     def beat(self) -> None:
         """Renew every lease of this process; whoever cannot be renewed is stopped. Called by one thread."""
-        with self._lock:
-            claims = list(self._claims)
-        for claim in claims:
+        for claim in self._held():
             if not claim.beat():
-                break  # each answer that does not come costs seconds, and the others must let go in time
-        for claim in claims:
+                break  # each answer that does not come costs seconds
+
+    def let_go_unrenewed(self) -> None:
+        """Stop whose lease may be somebody else's soon; asks nobody, so that a store that hangs cannot delay it."""
+        for claim in self._held():
             claim.check_renewal()
 
     def stop(self) -> None:
         """The process is asked to end: every claim's children are killed and its stage stops at the next look."""
         self.stopping.set()
-        with self._lock:
-            claims = list(self._claims)
-        for claim in claims:
+        for claim in self._held():
             claim.kill()
 
     def hand_back(self, seconds: float = HAND_BACK_SECONDS) -> None:
@@ -257,6 +256,10 @@ class Journal:
         for claim in self._held():
             with contextlib.suppress(NotAvailable, Superseded):
                 claim.give_back()
+
+    def overdue_seconds(self) -> float:
+        """For how long at most a stage has gone on after its deadline: it hangs where nothing can stop it."""
+        return max((time.monotonic() - claim.deadline for claim in self._held()), default=0.0)
 
     def _held(self) -> list[Claim]:
         with self._lock:
@@ -360,7 +363,7 @@ class Claim:
         if time.monotonic() - self._renewed > STORE_AWAY_SECONDS:
             self.kill("the store is away")
 
-    def kill(self, why: str = "the worker is ending") -> None:
+    def kill(self, why: str = ENDING) -> None:
         """The claim does not count any more: kill what was started, let no effect act."""
         self._lost = self._lost or why
         for killer in self._killers:
@@ -452,12 +455,15 @@ class Claim:
             self._let_go(self.journal.script(scripts.HAND_ON, keys, *self._fence, *arguments))
 
     def give_back(self) -> None:
-        """Let go in the stead of a stage that hangs. What it may be doing outside gets the time to be seen there."""
+        """Let go because the worker ends, unless it was lost before; neither progress nor failure nor death.
+
+        What may be under way outside gets the time to be seen there.
+        """
         keys = [self.key, DUE, ""]
         after = int(SEEN_SECONDS * 1000) if self._acting else 0
         with self._letting_go:
-            if self._open:
-                arguments = [self.stage, after, int(self._acting), HANDED_BACK, 0]
+            if self._open and self._lost == ENDING:
+                arguments = [self.stage, after, int(self._acting), HANDED_BACK, 2]
                 self._let_go(self.journal.script(scripts.HAND_ON, keys, *self._fence, *arguments))
 
     def end(

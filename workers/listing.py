@@ -1,86 +1,213 @@
-"""What people see of the journals: what is under way, everything of one, and mending one after all.
+"""What people see of all journals: what is due and why, what is open, what ended lately; and mending one after all.
 
-Much of it was written by others: no line of it steers the terminal.
+Much of it was written by others: no line of it steers the terminal. What is read is bounded, however many there are.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from datetime import UTC, datetime
+from typing import Any
 
 from workers import allowance, brakes, scripts
 from workers.errors import Refused
 from workers.find import find
-from workers.journal import DUE, OPEN, PREFIX, Journal, plain, unpack
-from workers.models import Certificate, Incident, PullRequest
+from workers.journal import DUE, ENDED, OPEN, PREFIX, Journal, unpack
+from workers.models import Certificate, Finding, Incident, Outcome, PullRequest
+from workers.redaction import one_line, redact
 
-STEERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+LIMIT = 50
+"""Journals that are shown of each kind unless more are asked for."""
+LATELY = 20
+LOOKED_AT = 300
+"""Newest endings among which those are looked for that are worth a line."""
+QUIET = ("nothing above the line", "0 findings")
+TOLD_OF = (
+    "stage", "lease", "reason", "tries", "failing", "deaths", "joined", "umbrella", "clean", "ended",
+    "r:pull", "r:outcome", "r:cancelled",
+)  # fmt: skip
+
+Fields = dict[str, bytes]
 
 
-def overview(journal: Journal, now: datetime) -> list[str]:
-    """A line for everything that is due, with when and why, then the open incidents, the brakes, the allowance."""
-    lines = []
-    for raw, due in journal.ask("zrange", DUE, 0, 199, False, True):
-        key = raw.decode()
-        fields = journal.fields(key)
-        wait = due / 1000 - now.timestamp()
-        reason = fields.get("reason", b"").decode()
-        stage = fields.get("stage", b"?").decode()
-        when = f"in {wait:.0f} s" if wait > 0 else "now"
-        lines.append(f"{key.removeprefix(PREFIX):60} {stage:9} {when:>10}  {reason}".rstrip())
-    lines = ["nothing is under way"] if not lines else [f"{'JOURNAL':60} {'STAGE':9} {'DUE':>10}", *lines]
-    for raw in journal.ask("hvals", OPEN):
-        lines += _open(journal, raw.decode())
+def overview(journal: Journal, now: datetime, limit: int | None = LIMIT) -> list[str]:
+    """The lines for a person: all that `collect` found."""
+    said = collect(journal, now, limit)
+    due = [
+        f"{one['id']:60} {one['stage']:9} {_when(one):>11}  {one['why']}".rstrip()
+        for one in said["due"]
+    ]  # fmt: skip
+    shown = [f"{'JOURNAL':60} {'STAGE':9} {'DUE':>11}  WHY", *due] if due else ["nothing is under way"]
+    shown += _more(said["due_total"], len(due))
+    shown += [_open_line(one) for one in said["open"]]
+    shown += _more(said["open_total"], len(said["open"]))
+    shown += [f"ended {one['ended']}: {one['id']}: {one['outcome']}" for one in said["ended"]]
+    if quiet := said["quiet_sweeps"]:
+        shown.append(f"sweeps that found nothing: {quiet['count']}, the last one ended {quiet['last']}")
+    shown += ["paused"] if said["paused"] else []
+    shown += [f"muted: {name} until {until}" for name, until in said["muted"].items()]
+    return [*shown, said["allowance"]] if said["allowance"] else shown
+
+
+def collect(journal: Journal, now: datetime, limit: int | None = LIMIT) -> dict[str, Any]:
+    """The same for machines: plain values, foreign text cleaned. At most `limit` of each kind, None for all.
+
+    `due`: soonest first, `in_seconds` until then; `open`: the newest incident first; `ended`: the newest first.
+    Raises NotAvailable.
+    """
     paused, mutes = brakes.state(journal, now.timestamp())
-    lines += ["paused"] if paused else []
-    lines += [f"muted: {name} until {_moment(until)}" for name, until in mutes.items()]
-    left = allowance.line(allowance.read(journal, now), now)
-    return [STEERS.sub("?", line) for line in ([*lines, left] if left else lines)]
+    lately, quiet = _ended(journal, LATELY if limit is not None else LOOKED_AT)
+    opened = sorted((raw.decode() for raw in journal.ask("hvals", OPEN)), key=_round, reverse=True)
+    return {
+        "due": _due(journal, now, limit),
+        "due_total": journal.ask("zcard", DUE),
+        "open": _open(journal, opened[:limit]),
+        "open_total": len(opened),
+        "ended": lately,
+        "quiet_sweeps": quiet,
+        "paused": paused,
+        "muted": {clean(name): moment(until) for name, until in mutes.items()},
+        "allowance": clean(allowance.line(allowance.read(journal, now), now)),
+    }
 
 
-def _open(journal: Journal, key: str) -> list[str]:
-    """The line of an open incident: what is sick, of which other incident it is a symptom, its pull request."""
-    incident = journal.record_of(key, "incident", Incident)
-    if incident is None:
-        return []
-    pull, holder = journal.record_of(key, "pull", PullRequest), _joined_to(journal.fields(key))
-    cause = journal.record_of(holder, "incident", Incident) if holder else None
-    name = cause.cause.name if cause else holder.removeprefix(PREFIX)
-    joined = f"  joined to {name}" if name else ""
-    link = f"  {pull.url}" if pull else ""
-    return [f"open: {incident.cause.name}: {incident.findings[0].sentence}{joined}{link}"]
+def clean(text: str) -> str:
+    """Foreign text as one line that steers nothing and tells no secret."""
+    return one_line(redact(text))
 
 
-def _joined_to(fields: dict[str, bytes]) -> str:
-    """The key of the incident of which it is a symptom; '' for none."""
-    return fields.get("joined", b"").decode()
-
-
-def _moment(seconds: float) -> str:
+def moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def show(journal: Journal, name: str) -> list[str]:
-    """Every field and record of one journal, records as indented JSON."""
-    key = find(journal, name)
-    lines = [key.removeprefix(PREFIX)]
-    fields = journal.fields(key)
-    for field in sorted(fields, key=lambda one: (one.startswith(("r:", "a:")), one)):
-        if field in ("token", "run"):
-            continue
-        lines.append(STEERS.sub("?", f"{field}: {_readable(field, fields[field])}"))
-    return lines
+def span(seconds: float) -> str:
+    """`12 s`, `3 min`, `2 h`, `3 days`."""
+    for unit, length, least in (("days", 86_400, 2 * 86_400), ("h", 3600, 2 * 3600), ("min", 60, 120)):
+        if seconds >= least:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
-def _readable(field: str, value: bytes) -> str:
-    if not field.startswith(("r:", "a:")):
-        text = value.decode(errors="replace")
-        return _moment(int(text) / 1000) if field in ("opened", "ended", "lease", "not_before") else text
-    try:
-        return json.dumps(json.loads(plain(value) or b""), indent=2, ensure_ascii=False)
-    except ValueError:
-        return "(unreadable)"
+# ---- what is due -----------------------------------------------------------------------------
+
+
+def _due(journal: Journal, now: datetime, limit: int | None) -> list[dict[str, Any]]:
+    last = -1 if limit is None else limit - 1
+    rows = journal.ask("zrange", DUE, 0, last, False, True) if limit != 0 else []
+    keys = [raw.decode() for raw, _ in rows]
+    found = journal.columns(keys, TOLD_OF)
+    return [
+        {
+            "id": clean(key.removeprefix(PREFIX)),
+            "stage": clean(text(fields, "stage")) or "gone",
+            "in_seconds": round(max(0.0, due / 1000 - now.timestamp()), 1),
+            "in_work": int(fields.get("lease", 0)) / 1000 > now.timestamp(),
+            "why": clean("; ".join(_why(fields, now))),
+        }
+        for key, (_, due), fields in zip(keys, rows, found, strict=True)
+    ]
+
+
+def _when(one: dict[str, Any]) -> str:
+    if one["in_work"]:
+        return "in work"
+    return f"in {span(one['in_seconds'])}" if one["in_seconds"] > 0 else "now"
+
+
+def _why(fields: Fields, now: datetime) -> list[str]:
+    """Why it is not further: what it waits for, how often it failed and since when, who speaks for it."""
+    said = [text(fields, "reason")]
+    if tries := int(fields.get("tries", 0)):
+        since = int(fields.get("failing", 0)) / 1000
+        said.append(f"failed {tries} times" + (f", for {span(now.timestamp() - since)}" if since else ""))
+    if deaths := int(fields.get("deaths", 0)):
+        said.append(f"{deaths} deaths")
+    joined = text(fields, "joined").removeprefix(PREFIX)
+    if joined and joined not in said[0]:
+        said.append(f"joined to {joined}")
+    if over := text(fields, "umbrella").removeprefix(PREFIX):
+        said.append(f"under {over}")
+    return [one for one in [*said, _awaited(fields)] if one]
+
+
+def _awaited(fields: Fields) -> str:
+    """Whom a round that is watched waits for."""
+    if text(fields, "stage") != "watch":
+        return ""
+    pull, outcome = unpack(fields.get("r:pull"), PullRequest), unpack(fields.get("r:outcome"), Outcome)
+    if pull is not None and pull.state == "open":
+        return f"waits for a person: {pull.url}"
+    if pull is not None and pull.state == "merged":
+        return f"#{pull.number} is merged: waits for its deployment"
+    if outcome is not None and outcome.kind == "waiting":
+        return "waits for a person: `mend`"
+    return f"waits for sweeps without it, {text(fields, 'clean') or '0'} so far" if outcome else ""
+
+
+# ---- what is open, what ended ----------------------------------------------------------------
+
+
+def _round(key: str) -> str:
+    return key.rpartition(":")[2]
+
+
+def _open(journal: Journal, keys: list[str]) -> list[dict[str, Any]]:
+    """What is sick, of which other incident it is a symptom, its pull request."""
+    found = journal.columns(keys, ("r:incident", "r:seen", "r:pull", "joined", "stage"), at_once=50)
+    holders = {text(fields, "joined") for fields in found} - {""}
+    causes = dict(zip(holders, journal.columns(list(holders), ("r:incident",), at_once=50), strict=True))
+    rows = []
+    for key, fields in zip(keys, found, strict=True):
+        incident, pull = unpack(fields.get("r:incident"), Incident), unpack(fields.get("r:pull"), PullRequest)
+        seen = unpack(fields.get("r:seen"), list[Finding]) or (incident.findings if incident else ())
+        holder = text(fields, "joined")
+        cause = unpack(causes.get(holder, {}).get("r:incident"), Incident)
+        rows.append({
+            "id": clean(key.removeprefix(PREFIX)),
+            "service": clean(incident.cause.name) if incident else "",
+            "sentence": clean(seen[0].sentence) if seen else "its record cannot be read",
+            "stage": clean(text(fields, "stage")),
+            "joined": clean(cause.cause.name if cause else holder.removeprefix(PREFIX)),
+            "pull": clean(pull.url) if pull else "",
+        })  # fmt: skip
+    return rows
+
+
+def _open_line(one: dict[str, Any]) -> str:
+    joined = f"  joined to {one['joined']}" if one["joined"] else ""
+    link = f"  {one['pull']}" if one["pull"] else ""
+    return f"open: {one['service']}: {one['sentence']}{joined}{link}  ({one['id']})"
+
+
+def _ended(journal: Journal, most: int) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """The newest endings, and how many sweeps among them found nothing."""
+    rows = journal.ask("zrevrange", ENDED, 0, LOOKED_AT - 1, True)
+    keys = [raw.decode() for raw, _ in rows]
+    found = journal.columns(keys, ("ended", "outcome"))
+    over = [(key, fields) for key, fields in zip(keys, found, strict=True) if "ended" in fields]
+    quiet = [fields for _, fields in over if text(fields, "outcome") in QUIET]
+    loud = [(key, fields) for key, fields in over if text(fields, "outcome") not in QUIET]
+    lines = [
+        {
+            "id": clean(key.removeprefix(PREFIX)),
+            "ended": moment(int(fields["ended"]) / 1000),
+            "outcome": clean(text(fields, "outcome")),
+        }
+        for key, fields in loud[:most]
+    ]
+    last = {"count": len(quiet), "last": moment(int(quiet[0]["ended"]) / 1000)} if quiet else None
+    return lines, last
+
+
+def _more(total: int, shown: int) -> list[str]:
+    return [f"and {total - shown} more: --all"] if total > shown else []
+
+
+def text(fields: Fields, name: str) -> str:
+    """A plain field, '' where it is not set."""
+    return fields.get(name, b"").decode(errors="replace")
+
+
+# ---- mending on demand -----------------------------------------------------------------------
 
 
 def mend(journal: Journal, name: str) -> list[str]:
@@ -93,7 +220,7 @@ def mend(journal: Journal, name: str) -> list[str]:
         return [_mend_one(journal, key, journal.fields(key))]
     keys = [raw.decode() for raw in journal.ask("hvals", OPEN)]
     found = [(key, journal.fields(key)) for key in keys]
-    said = [_mend_one(journal, key, fields) for key, fields in found if not _joined_to(fields)]
+    said = [_mend_one(journal, key, fields) for key, fields in found if not text(fields, "joined")]
     return [line for line in said if line]
 
 

@@ -6,8 +6,10 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,10 @@ log = logging.getLogger("trackwalker.worker")
 class Life(dramatiq.Middleware):
     """The mover and the pulse live as long as the worker; its end hands every claim back."""
 
-    def __init__(self, journal: Journal, ping_seconds: float, folder: Path) -> None:
-        self.journal, self.ping_seconds, self.folder = journal, ping_seconds, folder
+    def __init__(
+        self, journal: Journal, ping_seconds: float, folder: Path, leave: Callable[[], None] = lambda: None
+    ) -> None:
+        self.journal, self.ping_seconds, self.folder, self.leave = journal, ping_seconds, folder, leave
         self.threads: list[due.Mover | due.Pulse] = []
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
@@ -55,10 +59,13 @@ class Life(dramatiq.Middleware):
         self.journal.stop()
         self.journal.hand_back()
 
+    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        self.leave()
+
 
 def _give_up() -> None:
-    """The store has been away too long: end, so that the supervisor starts afresh when it is back."""
-    log.error("the store stays away, the worker ends itself")
+    """The store has been away, or a stage has hung, too long: end, so that the supervisor starts afresh."""
+    log.error("the worker ends itself, to be started afresh")
     os.kill(os.getpid(), signal.SIGTERM)
     # A stage that hangs must not keep a worker alive that may not act any more.
     timer = threading.Timer(15, os._exit, args=(1,))
@@ -107,6 +114,9 @@ def build() -> None:
     config = settings.read()
     client = store.connect(config)
     made = services(config, client, embedded.state_folder())
-    broker = make_broker(client, [Life(made.journal, config.ping_minutes * 60, embedded.state_folder())])
+    # At the end nothing is waited for: all is handed back, and threads that hang would hold the process.
+    leave = partial(os._exit, 0)
+    life = Life(made.journal, config.ping_minutes * 60, embedded.state_folder(), leave)
+    broker = make_broker(client, [life])
     dramatiq.set_broker(broker)
     actors.declare(broker, made)

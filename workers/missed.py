@@ -6,11 +6,12 @@ Railway tries a webhook three times and stops for a day where they keep failing;
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
+from workers import scripts
 from workers.intake import Fold, heard_key, take_in
-from workers.journal import PREFIX, Journal
+from workers.journal import DUE, PREFIX, Journal
 from workers.models import Alert, Reported, Survey, digest
 
 GRACE = timedelta(minutes=3)
@@ -35,9 +36,12 @@ log = logging.getLogger("trackwalker.missed")
 
 
 def look(
-    journal: Journal, survey: Survey, *, at: datetime, own_service: str | None, first_word_seconds: float
-) -> list[str]:
+    journal: Journal, survey: Survey, sick: Collection[str], *, at: datetime, own_service: str | None,
+    first_word_seconds: float,
+) -> list[str]:  # fmt: skip
     """Take in an alert for what the feed tells of and no webhook did; the ids under which they stand.
+
+    Not of a service that this sweep found `sick` (ids) by itself: its incident tells.
 
     The first sweep of an environment only marks where the next one begins. May be done twice: what was taken in
     counts as heard. Raises NotAvailable when the store is away; then the mark stays where it was.
@@ -46,14 +50,17 @@ def look(
     seen = journal.ask("hget", gate, "seen")
     missed: list[Reported] = []
     if seen is not None:
-        since = datetime.fromtimestamp(int(seen) / 1000, UTC)
-        missed = find(survey, since, _heard(journal, survey), own_service)
+        since, heard = datetime.fromtimestamp(int(seen) / 1000, UTC), _heard(journal, survey)
+        missed = find(survey, since, heard, own_service)
+        if missed and not heard:
+            _tell_of_silence(journal, survey)
     taken = [
         take_in(
             alert(survey, one, at), Fold(key=_id(survey, one), seconds=FOLD_SECONDS), journal,
             lambda _key: None, first_word_seconds=first_word_seconds,
         )
         for one in missed
+        if one.service_id not in sick
     ]  # fmt: skip
     for one in missed:
         facts = {"kind": one.kind, "service": one.service_id, "deployment": one.deployment_id}
@@ -61,6 +68,16 @@ def look(
     if seen is None or survey.feed_read:
         journal.script(MARK, [gate], int(survey.window.end.timestamp() * 1000), MARK_TTL_MS)
     return taken
+
+
+def _tell_of_silence(journal: Journal, survey: Survey) -> None:
+    """Where no webhook was heard for days, somebody may have forgotten to set them up: told once in weeks."""
+    note = (
+        f"Railway's feed tells of trouble in {survey.environment_name}, but none of its webhooks arrived. "
+        "Pings find it later than webhooks would: is /hooks/railway set up in the project's settings?"
+    )
+    key = f"{PREFIX}tell:trouble:webhooks:{survey.environment_id}"
+    journal.script(scripts.OPEN, [key, DUE], 0, "stage", "tell", "note", note)
 
 
 def find(

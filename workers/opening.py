@@ -61,12 +61,14 @@ def open_incidents(
 def tells(alert: Alert) -> str:
     """What an alert tells: one answer is enough for all that tell the same and are looked for by the same sweep.
 
-    A second look answers the one alert that it is for. A text is about what it names, so another text is another one.
+    A second look answers the one alert that it is for. Where no service is named, it may be about anything: only the
+    very same words tell the same.
     """
     if alert.id.endswith(AGAIN):
         return alert.id
-    text = alert.said if alert.source == "slack" else ""
-    return digest(alert.source, alert.kind, alert.service_id or "", alert.service_name or "", text)
+    text = "" if alert.service_id or alert.service_name else alert.said
+    trouble = "trouble" if tells_trouble(alert) else ""
+    return digest(alert.source, trouble, alert.service_id or "", alert.service_name or "", text)
 
 
 def alerts_of(sweep: Claim) -> list[Alert]:
@@ -219,10 +221,19 @@ def _nothing(journal: Journal, survey: Survey, alert: Alert) -> None:
     text = f"looked over {survey.window.minutes:g} minutes: nothing above the line"
     if survey.not_seen:
         text += f" (not seen: {'; '.join(survey.not_seen[:3])})"
-    if not journal.raise_wanted(tell, note=text):
+    if _answered_lately(journal, survey, alert):
+        journal.raise_wanted(tell, dropped="Nothing above the line, as answered a few minutes ago.")
+    elif not journal.raise_wanted(tell, note=text):
         fields = ["stage", "tell", "r:alert", pack(alert, Alert), "note", text]
         journal.script(scripts.OPEN, [tell, DUE], 0, *fields)
     again = alert.model_copy(update={"id": alert.id + AGAIN})
     fields = ["stage", "intake", "r:alert", pack(again, Alert)]
     key = f"{PREFIX}alert:{again.id}"
     journal.script(scripts.OPEN, [key, DUE], int(LOOK_AGAIN_SECONDS * 1000), *fields)
+
+
+def _answered_lately(journal: Journal, survey: Survey, alert: Alert) -> bool:
+    """Whether another alert that tells the same heard already, since the last second look, that there is nothing."""
+    key = f"{PREFIX}nothing:{digest(survey.environment_id, tells(alert))}"
+    ours = journal.ask("set", key, alert.id, int(LOOK_AGAIN_SECONDS), None, True)
+    return not ours and journal.ask("get", key) != alert.id.encode()

@@ -5,9 +5,9 @@ only the alarm. Every script that changes a claimed journal compares both fence 
 the claim changes nothing. Field names: stage, fence, token, lease, not_before, run, deaths, tries, failing (since when
 what the stage needs is away), wanted, noted, asked (how often a person asked to mend it), joined (the incident of which
 this one is a symptom, or that an alert's words went to), umbrella (the post that speaks for it), clean (sweeps in a row
-without the trouble), how (what they saw instead), cancels and rewatched (how often a person cancelled it, or had it
-watched anew), ended, outcome, and `r:<name>` for records. An umbrella has `m:<incident>` for what it holds, and closed
-once what was found is told. The newest endings of sweeps and incidents stand in the sorted set `ended`.
+without the trouble), how (what they saw instead), cancels, rewatched, afresh (how often a person cancelled it, had it
+watched, or mended, anew), ended, outcome, and `r:<name>` for records. An umbrella has `m:<incident>` for what it holds,
+and closed once what was found is told. The newest endings of sweeps and incidents stand in the sorted set `ended`.
 """
 
 from __future__ import annotations
@@ -191,7 +191,8 @@ HAND_ON = (
     + _RAISE
     + _OURS
     + """
--- KEYS journal, due, tell or ''. ARGV fence, token, stage, after_ms, blocked (1: nobody before), reason, failed.
+-- KEYS journal, due, tell or ''. ARGV fence, token, stage, after_ms, blocked (1: nobody before), reason, failed
+-- (0: there was progress, 2: neither, the worker was ended).
 redis.call('HDEL',KEYS[1],'lease','not_before')
 local at=now+tonumber(ARGV[4])
 if ARGV[5]=='1' then redis.call('HSET',KEYS[1],'not_before',at)
@@ -199,11 +200,12 @@ else
   local asked=redis.call('HMGET',KEYS[1],'wanted','noted')
   if tonumber(asked[1] or 0)>tonumber(asked[2] or 0) then at=now end
 end
-redis.call('HSET',KEYS[1],'stage',ARGV[3],'reason',ARGV[6],'deaths',0)
+redis.call('HSET',KEYS[1],'stage',ARGV[3],'reason',ARGV[6])
+if ARGV[7]~='2' then redis.call('HSET',KEYS[1],'deaths',0) end
 if ARGV[7]=='1' then
   redis.call('HINCRBY',KEYS[1],'tries',1)
   redis.call('HSETNX',KEYS[1],'failing',now)
-else
+elseif ARGV[7]=='0' then
   redis.call('HSET',KEYS[1],'tries',0)
   redis.call('HDEL',KEYS[1],'failing')
 end
@@ -411,6 +413,7 @@ redis.call('HDEL',KEYS[1],'lease','not_before','r:outcome',unpack(ARGV))
 redis.call('HSET',KEYS[1],'stage','plan')
 redis.call('HINCRBY',KEYS[1],'fence',1)
 redis.call('HINCRBY',KEYS[1],'asked',1)
+if #ARGV>0 then redis.call('HINCRBY',KEYS[1],'afresh',1) end
 raise(KEYS[1],KEYS[2])
 return 1
 """
@@ -513,8 +516,10 @@ return redis.call('ZADD',KEYS[1],'XX','LT',now+tonumber(ARGV[2]),ARGV[1])
 )
 
 COUNT_RUN = """
--- KEYS day. One more run of the agent; a day that is forgotten is not begun again.
-if redis.call('EXISTS',KEYS[1])==1 then redis.call('HINCRBY',KEYS[1],'runs',1) end
+-- KEYS day. ARGV service. One more run of the agent; a day that is forgotten is not begun again.
+if redis.call('EXISTS',KEYS[1])==0 then return 0 end
+redis.call('HINCRBY',KEYS[1],'runs',1)
+redis.call('HINCRBY',KEYS[1],'service:'..ARGV[1],1)
 return 1
 """
 
@@ -605,6 +610,7 @@ if owner then
   -- What earlier sweeps did not see any more is seen to again.
   if h[3] then redis.call('HSET',KEYS[1],'clean',0) end
 end
+if ARGV[5]=='1' then redis.call('HINCRBY',KEYS[1],'afresh',1) end
 -- A second outcome, and a second end of the watch, are told as such.
 local told={['r:outcome']='asked',['r:watch']='rewatched'}
 for i=6,#ARGV do

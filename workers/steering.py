@@ -14,12 +14,15 @@ from workers.errors import NotAvailable, Refused
 from workers.find import find
 from workers.journal import DUE, LEASE_SECONDS, OPEN, PREFIX, TTL_SECONDS, Journal, gate_of, pack, unpack
 from workers.models import Incident, Outcome, PullRequest
+from workers.redaction import one_line
 from workers.stages import LINES, MAKES, kind_of, reached
 
 CANCELLED = "cancelled by a person"
 RESERVED_SECONDS = 3600.0
 """So long a cause in the code stays taken after a cancel in the middle of proposing: a pull request that was under way
 is seen by then, and its hidden marker speaks for itself."""
+AFTER_THE_PUSH = ("propose", "watch")
+"""Stages that make no other patch."""
 AGAIN = 5
 """So often a journal is read anew because a worker was quicker."""
 
@@ -58,7 +61,7 @@ def retry(journal: Journal, name: str, stage: str | None = None) -> list[str]:
 def _insist(attempt: Callable[[], list[str] | None], short: str) -> list[str]:
     for _ in range(AGAIN):
         if (said := attempt()) is not None:
-            return said
+            return [one_line(sentence) for sentence in said]
     raise NotAvailable(f"{short} changes while it is looked at: try again")
 
 
@@ -111,7 +114,11 @@ def _outside(fields: Fields, pull: PullRequest | None, *, link: bool = True) -> 
         state = "stays open" if pull.state == "open" else f"is {pull.state}"
         return [f"its pull request #{pull.number} {state}" + (f": {pull.url}" if link else "")]
     if "r:pull" in fields or ("r:remote" in fields and "r:outcome" not in fields):
-        return ["a pull request of it may be open already: look for its branch"]
+        incident = unpack(fields.get("r:incident"), Incident)
+        branch = f"branch {incident.branch}" if incident else "its branch"
+        return [
+            f"a pull request of it may be open already: look for {branch} in {_text(fields, 'repository')}"
+        ]
     return []
 
 
@@ -129,7 +136,7 @@ def _retry(journal: Journal, key: str, wanted: str | None) -> list[str] | None:
     short, fields = _short(key), _fields(journal, key)
     stage = _stage(short, fields, wanted)
     forgotten = _forgotten(short, fields, stage, wanted)
-    before_propose = bool(kind_of(short) == "incident" and wanted and stage not in ("propose", "watch"))
+    before_propose = bool(kind_of(short) == "incident" and wanted and stage not in AFTER_THE_PUSH)
     if before_propose:
         _refuse_what_was_pushed(short, fields, stage)
     begins = _begins(fields, stage)
@@ -158,6 +165,8 @@ def _stage(short: str, fields: Fields, wanted: str | None) -> str:
     """The stage that is asked for, else where it stands or where it failed. Raises Refused naming the valid ones."""
     valid = reached(short, fields.keys())
     if wanted is not None and wanted not in valid:
+        if {"r:branch", "r:pull"} & fields.keys():
+            valid = [stage for stage in valid if stage in AFTER_THE_PUSH]
         raise Refused(f"--from {wanted}: {short} can be retried from {', '.join(valid)}")
     if wanted is not None:
         return wanted
@@ -218,7 +227,8 @@ def _fields(journal: Journal, key: str) -> Fields:
         raise Refused(f"{_short(key)}: no such journal any more")
     if not kind_of(_short(key)):
         raise Refused(f"{_short(key)} is no piece of work: nothing to cancel or to retry")
-    return fields
+    # A record that is to be made again is emptied.
+    return {name: value for name, value in fields.items() if value or not name.startswith("r:")}
 
 
 def _short(key: str) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from workers import embedded
@@ -60,10 +60,12 @@ def weaknesses(client: redis.Redis, folder: Path, environ: Mapping[str, str]) ->
     """
     try:
         told = client.info()
+    except ResponseError:
+        return ["it does not let us ask INFO, without which no work can be claimed: allow the command"]
     except RedisError:
         return []
     found = [_evicts(told), _forgets(client, told)]
-    if _is_embedded(client) and "RAILWAY_ENVIRONMENT_ID" in environ:
+    if _is_embedded(client, folder) and "RAILWAY_ENVIRONMENT_ID" in environ:
         mount = environ.get("RAILWAY_VOLUME_MOUNT_PATH", "")
         if not mount or not folder.resolve().is_relative_to(Path(mount).resolve()):
             found.append(
@@ -81,7 +83,7 @@ def _evicts(told: Mapping[str, object]) -> str:
 
 
 def _forgets(client: redis.Redis, told: Mapping[str, object]) -> str:
-    if not int(str(told.get("aof_enabled", 1))):
+    if str(told.get("aof_enabled", 1)) == "0":
         return "it keeps no append-only file: a restart loses what came since its last snapshot. Set appendonly yes"
     try:
         synced = client.config_get("appendfsync").get("appendfsync")
@@ -93,7 +95,7 @@ def _forgets(client: redis.Redis, told: Mapping[str, object]) -> str:
     return f"appendfsync is {synced}: when it dies, {lost} of the journal is lost; what was done outside is found again"
 
 
-def _is_embedded(client: redis.Redis) -> bool:
-    known = embedded.address(embedded.state_folder())
-    port = client.connection_pool.connection_kwargs.get("port")
-    return known is not None and urlsplit(known).port == port
+def _is_embedded(client: redis.Redis, folder: Path) -> bool:
+    known = urlsplit(embedded.address(folder) or "")
+    place = client.connection_pool.connection_kwargs
+    return (known.hostname, known.port) == (place.get("host"), place.get("port"))

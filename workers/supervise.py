@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workers import embedded
+from workers import embedded, store
 from workers.errors import SettingsError
 from workers.settings import Settings
 
@@ -89,7 +89,9 @@ def up(settings: Settings, procfile: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: ending.set())
     own = None if settings.redis_url else embedded.EmbeddedStore(embedded.state_folder())
-    environment = _environment(own.ensure() if own else None, settings.port)
+    url = own.ensure() if own else store.url_of(settings)
+    environment = _environment(url if own else None, settings.port)
+    _warn_of_weaknesses(url)
     children = [
         Child(name, command, environment=dict(environment)) for name, command in read_procfile(procfile)
     ]
@@ -104,13 +106,21 @@ def up(settings: Settings, procfile: Path) -> int:
     return 0
 
 
-def _environment(store: str | None, port: int) -> dict[str, str]:
+def _warn_of_weaknesses(url: str) -> None:
+    """How the store may lose what was recorded, one line each; one that says nothing is no reason not to start."""
+    client = store.client(url)
+    for weakness in store.weaknesses(client, embedded.state_folder(), os.environ):
+        log.warning("the store may lose what was recorded", extra={"why": weakness})
+    client.close()
+
+
+def _environment(store_url: str | None, port: int) -> dict[str, str]:
     """Ours, with this interpreter's commands first in PATH, the embedded store's address and the Procfile's PORT."""
     mine = dict(os.environ)
     mine["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{mine.get('PATH', '')}"
     mine.setdefault("PYTHONUNBUFFERED", "1")
     mine["PORT"] = str(port)  # it may stand in .env, which no shell reads
-    return mine | ({"REDIS_URL": store} if store else {})
+    return mine | ({"REDIS_URL": store_url} if store_url else {})
 
 
 def _watch_over(children: list[Child], own: embedded.EmbeddedStore | None, ending: threading.Event) -> None:
@@ -133,11 +143,11 @@ def _revive(children: list[Child], own: embedded.EmbeddedStore) -> None:
         log.error("the store does not start, tried again", extra={"why": str(error)})
 
 
-def _move_to(children: list[Child], store: str) -> None:
+def _move_to(children: list[Child], url: str) -> None:
     """Where the store had to take another port, everybody starts again with the new address."""
     for child in children:
-        if child.environment["REDIS_URL"] != store:
-            child.environment["REDIS_URL"] = store
+        if child.environment["REDIS_URL"] != url:
+            child.environment["REDIS_URL"] = url
             child.ask_to_end()
 
 

@@ -7,6 +7,7 @@ import logging
 from datetime import datetime, timedelta
 
 from workers import analysis, closings, past, scripts, survey
+from workers.errors import RailwayBusy
 from workers.github import GitHub
 from workers.journal import Claim, Journal
 from workers.models import (
@@ -31,6 +32,8 @@ LOOK_AGAIN_SECONDS = 600.0
 POLL_SECONDS = (5.0, 300.0)
 """A pull request is asked for at these shortest and longest intervals, a twentieth of its age between."""
 DEPLOYED_WITHIN_SECONDS = 2 * 3600.0
+MEASURE_TRIES = 5
+"""So often, within about a minute, a measurement that Railway cannot give now is waited for."""
 
 log = logging.getLogger("trackwalker.watching")
 
@@ -122,9 +125,14 @@ def _after_merge(
         claim.hand_on("watch", after=max(1.0, (ready - now).total_seconds()))
         return
     window = Window(start=since, end=now)
-    seen = claim.step(
-        "after", Survey, lambda: survey.survey(railway, environment, window, settings.step_seconds)
-    )
+
+    def measure() -> Survey:
+        made = survey.survey(railway, environment, window, settings.step_seconds)
+        if (gaps := _new_gaps(incident, made)) and claim.tries < MEASURE_TRIES:
+            raise RailwayBusy(f"cannot be measured again now: {'; '.join(gaps)}")
+        return made
+
+    seen = claim.step("after", Survey, measure)
     known = past.usual(past.read(journal, incident.environment_id, since), since)
     findings = analysis.judge(seen, persist_minutes=settings.persist_minutes, past=known)
     _finish(claim, compare(incident, seen, findings), tell)
@@ -157,14 +165,18 @@ def compare(incident: Incident, seen: Survey, findings: list[Finding]) -> Watch:
     minutes = f"{seen.window.minutes:.1f} minutes"
     if again:
         return Watch(held=False, sentence=f"it did not hold: {again[0].sentence}", numbers=numbers)
-    # What was not seen when it was found either hides nothing of it.
-    gaps = [gap for gap in seen.gaps(incident.cause.name) if gap not in incident.not_seen]
+    gaps = _new_gaps(incident, seen)
     if service is None or gaps:
         why = "; ".join(gaps) or "the service is not there any more"
         return Watch(held=False, sentence=f"could not be measured again: {why}")
     traffic = f"{errors} of {requests} requests failed" if requests else "there was no traffic"
     sentence = f"it held: over {minutes} after the deployment {traffic}{_still_suffering(incident, findings)}"
     return Watch(held=True, sentence=sentence, numbers=numbers)
+
+
+def _new_gaps(incident: Incident, seen: Survey) -> list[str]:
+    """What could not be seen; what was not seen when the trouble was found either hides nothing of it."""
+    return [gap for gap in seen.gaps(incident.cause.name) if gap not in incident.not_seen]
 
 
 def _still_suffering(incident: Incident, findings: list[Finding]) -> str:

@@ -71,11 +71,11 @@ def load(url: str, requests: int, per_second: int) -> tuple[float, float]:
 
 
 @contextmanager
-def served(app: str, store: str) -> Iterator[str]:
-    """The address of an app's door, served in a process of its own."""
+def served(app: str, store: str, watch: str = "p/e") -> Iterator[str]:
+    """The address of an app's door for Railway, served in a process of its own."""
     port = free_port()
     environment = {
-        "PATH": os.environ["PATH"], "REDIS_URL": store, "TRACKWALKER_SECRET": SECRET, "TRACKWALKER_WATCH": "p/e",
+        "PATH": os.environ["PATH"], "REDIS_URL": store, "TRACKWALKER_SECRET": SECRET, "TRACKWALKER_WATCH": watch,
         "PYTHONPATH": str(Path.cwd()),
     }  # fmt: skip
     command = [sys.executable, "-m", "uvicorn", app, "--factory", "--port", str(port), "--no-access-log"]

@@ -10,8 +10,10 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,6 +72,8 @@ class GitHubStandIn:
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._numbers = itertools.count(1)
+        self._lock = threading.RLock()
+        """One change at a time, whoever makes it."""
         self.app = Starlette(
             routes=[Route("/{path:path}", self._answer, methods=["GET", "POST", "PATCH", "DELETE", "PUT"])]
         )
@@ -95,8 +99,9 @@ class GitHubStandIn:
 
     def open_pull(self, name: str, *, head: str, base: str = "main", **fields: Any) -> Pull:
         """A pull request that somebody else opened; `head_repo` is where its branch lies."""
-        pull = Pull(next(self._numbers), self.repositories[name.lower()], head=head, base=base, **fields)
-        self.pulls.append(pull)
+        with self._lock:
+            pull = Pull(next(self._numbers), self.repositories[name.lower()], head=head, base=base, **fields)
+            self.pulls.append(pull)
         return pull
 
     def merge(self, number: int) -> str:
@@ -116,7 +121,11 @@ class GitHubStandIn:
 
     def _end(self, pull: Pull) -> None:
         ended = replace(pull, state="closed", head_sha=pull.sha, closed_at=_now())
-        self.pulls = [ended if one.number == pull.number else one for one in self.pulls]
+        self._put(ended)
+
+    def _put(self, pull: Pull) -> None:
+        with self._lock:
+            self.pulls[:] = [pull if one.number == pull.number else one for one in self.pulls]
 
     def _numbered(self, number: int, repo: Repo | None = None) -> Pull:
         for pull in self.pulls:
@@ -198,7 +207,8 @@ class GitHubStandIn:
         doer: Callable[..., Response] = getattr(
             self, _METHODS[call.method, call.path.removeprefix(github_calls.REPO)]
         )
-        return doer(request, repo, at, body)
+        with nullcontext() if call.method == "GET" else self._lock:
+            return doer(request, repo, at, body)
 
     def _right(self, token: str | None, repo: Repo) -> Right:
         if token == self.token or repo.name in self.tokens.get(token or "", ()):
@@ -308,7 +318,7 @@ class GitHubStandIn:
         changed = replace(
             pull, **{key: body[key] for key in ("title", "body", "base", "state") if key in body}
         )
-        self.pulls = [changed if one.number == pull.number else one for one in self.pulls]
+        self._put(changed)
         return JSONResponse(pull_of(changed, str(request.base_url)))
 
     def _files(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:

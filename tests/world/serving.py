@@ -12,9 +12,9 @@ from typing import Any, Literal
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Kind = Literal["429", "503", "hang", "refuse", "drop", "trickle"]
-"""429 and 503 come with Retry-After; `refuse` is 401; `drop` does the work, then cuts the connection;
-`trickle` answers a byte now and then, without end."""
+Kind = Literal["429", "500", "503", "hang", "refuse", "reset", "drop", "trickle"]
+"""429 and 503 come with Retry-After; `refuse` is 401; `reset` cuts the connection before anything is done, `drop`
+does the work first; `trickle` answers a byte now and then, without end."""
 DROP_SECONDS = 0.2
 
 
@@ -81,12 +81,13 @@ class Faulty:
             await self._trickle(receive, send)
         if fault is None or fault.kind == "trickle":
             return
-        if fault.kind in ("hang", "drop"):
+        if fault.kind in ("hang", "reset", "drop"):
             # The bound method of uvicorn's cycle: the only way to cut a connection without any answer.
             send.__self__.transport.abort()  # type: ignore[attr-defined]
+            await asyncio.sleep(0)  # uvicorn hears of it in the loop's next round
             return
-        status = {"429": 429, "503": 503, "refuse": 401}[fault.kind]
-        headers = [] if status == 401 else [(b"retry-after", fault.retry_after.encode())]
+        status = {"429": 429, "500": 500, "503": 503, "refuse": 401}[fault.kind]
+        headers = [] if status in (401, 500) else [(b"retry-after", fault.retry_after.encode())]
         headers.append((b"content-length", b"0"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b""})

@@ -115,42 +115,56 @@ def traceback() -> list[str]:
     ]
 
 
-def meta(commit: str, message: str) -> dict[str, object]:
+def meta(commit: str, message: str, repo: str = NAME) -> dict[str, object]:
     deploy = {"numReplicas": 1, "multiRegionConfig": {"us-west2": {"numReplicas": 1}}}
     return {
-        "repo": NAME, "branch": "main", "commitHash": commit, "commitAuthor": "octocat",
+        "repo": repo, "branch": "main", "commitHash": commit, "commitAuthor": "octocat",
         "commitMessage": message, "rootDirectory": None, "reason": "deploy",
         "serviceManifest": {"build": {}, "deploy": deploy},
     }  # fmt: skip
 
 
-def world(now: float, healthy: str, sick: str, *, minutes: int = 30, failing: bool = True) -> World:
-    """The environment as it looks after the sick commit went live ten minutes after the window began."""
-    began, live_at = now - minutes * 60, now - (minutes - 10) * 60
-    old = WorldDeployment("dep-old", "svc-shop", "REMOVED", began - 86_400, began, meta(healthy, "Prices"))
+def world(
+    now: float, healthy: str, sick: str, *, minutes: int = 30, failing: bool = True, mark: str = ""
+) -> World:
+    """The environment as it looks after the sick commit went live ten minutes after the window began.
+
+    `mark` is added to every id and name, for one of many shops.
+    """
+    began, live_at, repo = now - minutes * 60, now - (minutes - 10) * 60, NAME + mark
+    old = WorldDeployment(
+        f"dep-old{mark}", f"svc-shop{mark}", "REMOVED", began - 86_400, began, meta(healthy, "Prices", repo)
+    )
     new = WorldDeployment(
-        "dep-new", "svc-shop", "SUCCESS", live_at, live_at, meta(sick, "Read the voucher directly"),
-        instances=[("ins-1", "RUNNING")],
+        f"dep-new{mark}", f"svc-shop{mark}", "SUCCESS", live_at, live_at,
+        meta(sick, "Read the voucher directly", repo), instances=[(f"ins-1{mark}", "RUNNING")],
     )  # fmt: skip
     shop = WorldService(
-        "svc-shop", "shop", repo=NAME, domains=["shop.up.railway.app"], deployments=[new, old],
-        active=["dep-new"], cpu_limit=8.0, memory_limit=8.0,
+        f"svc-shop{mark}", f"shop{mark}", repo=repo, domains=[f"shop{mark}.up.railway.app"],
+        deployments=[new, old], active=[new.id], cpu_limit=8.0, memory_limit=8.0,
     )  # fmt: skip
     for second in range(0, minutes * 60, 5):
         at = began + second
-        bad = failing and at > live_at and (second // 5) % 3 == 0
-        live = "dep-new" if at > live_at else "dep-old"
-        shop.requests.append(Request(at, "POST", "/orders", 500 if bad else 200, 20.0, live, "ins-1"))
-        if bad:
-            rows = [LogRow(at + i / 1000, text, "error") for i, text in enumerate(traceback())]
-            new.logs.extend(rows)
-        if second % 30 == 0:
-            wave = 1 + 0.1 * math.sin(second)
-            shop.samples.append(Sample(at, "ins-1", live, 0.2 * wave, 0.5 * wave))
+        live = new if at > live_at else old
+        run_on(shop, at, second, live, f"ins-1{mark}", failing=failing and live is new)
     database = WorldService(
-        "svc-db", "Postgres", image="ghcr.io/railwayapp-templates/postgres-ssl:18",
-        deployments=[WorldDeployment("dep-db", "svc-db", "SUCCESS", began - 9e5, began - 9e5, {"image": "postgres"},
-                                     instances=[("ins-db", "RUNNING")])],
-        active=["dep-db"], volumes=[WorldVolume("vol-1", "data", "/var/lib", 400.0, 5000)],
+        f"svc-db{mark}", "Postgres", image="ghcr.io/railwayapp-templates/postgres-ssl:18",
+        deployments=[WorldDeployment(f"dep-db{mark}", f"svc-db{mark}", "SUCCESS", began - 9e5, began - 9e5,
+                                     {"image": "postgres"}, instances=[(f"ins-db{mark}", "RUNNING")])],
+        active=[f"dep-db{mark}"], volumes=[WorldVolume(f"vol-1{mark}", "data", "/var/lib", 400.0, 5000)],
     )  # fmt: skip
-    return World("prj-1", "shop", "env-1", "production", [shop, database])
+    ids = f"prj-1{mark}", f"shop{mark}", f"env-1{mark}", "production"
+    return World(*ids, [shop, database])
+
+
+def run_on(
+    shop: WorldService, at: float, second: int, live: WorldDeployment, instance: str, *, failing: bool
+) -> None:
+    """What happens in the shop in these five seconds."""
+    bad = failing and (second // 5) % 3 == 0
+    shop.requests.append(Request(at, "POST", "/orders", 500 if bad else 200, 20.0, live.id, instance))
+    if bad:
+        live.logs.extend(LogRow(at + i / 1000, text, "error") for i, text in enumerate(traceback()))
+    if second % 30 == 0:
+        wave = 1 + 0.1 * math.sin(second)
+        shop.samples.append(Sample(at, instance, live.id, 0.2 * wave, 0.5 * wave))

@@ -35,11 +35,12 @@ from workers.repository import Repositories
 
 def read_evidence(
     incident: Incident, *, railway: Railway, github: GitHub, repositories: Repositories,
-    status_pages: Mapping[str, str], http: httpx.Client | None = None,
+    status_pages: Mapping[str, str], http: httpx.Client | None = None, insist: bool = False,
 ) -> Evidence:  # fmt: skip
     """What is known of the sick service, as numbered facts. What could not be read stands in `not_seen`.
 
-    Raises NotAvailable when nothing that the service said, or nothing at all, could be read now.
+    Raises NotAvailable when nothing that the service said, or nothing at all, could be read now; with `insist`, when
+    any read was not available.
     """
     service = incident.service
     if service is None:
@@ -61,7 +62,7 @@ def read_evidence(
             reading, repositories, repository, incident, (*said, *built), requests, suspect, status_pages
         )
     upstreams = _upstreams(reading, (*said, *built), code.hosts, status_pages, http)
-    if reading.away is not None and not reading.succeeded:
+    if reading.away is not None and (insist or not reading.succeeded):
         raise reading.away
     return _assemble(incident, service, sick, reading, said, built, requests, code, upstreams, repository)
 

@@ -306,7 +306,9 @@ def _own_secrets(settings: Settings) -> tuple[str, ...]:
 def _place(
     claim: Claim, mender: Mender, role: Role, name: str, commit: str
 ) -> AbstractContextManager[runs.Place]:
-    return runs.place(mender.folder / "runs", f"{claim.id} {role}", mender.repositories, name, commit)
+    # What a person had begun anew does not go on with what was begun before.
+    run = f"{claim.id} {role}{claim.text('afresh')}"
+    return runs.place(mender.folder / "runs", run, mender.repositories, name, commit)
 
 
 def _ask(
@@ -348,6 +350,11 @@ def _ask(
             agent, role, place.clone, prompt, run_folder=place.folder, retort=retort, alive=claim.alive,
             on_start=lambda process: claim.guard(lambda: kill(process)), on_spent=spend,
         )  # fmt: skip
+    except NotAvailable:
+        if not any(one.tokens for one in used):
+            # The model never answered: no run was begun, and an outage of hours does not use up the day's.
+            claim.mark(**{f"began:{role}": ""})
+        raise
     finally:
         if used:
             claim.keep("spent", Spent, _sum(before, used[-1]))

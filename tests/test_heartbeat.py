@@ -1,0 +1,191 @@
+"""The outside dead man's switch: called after a finished ping only, and nothing that it does harms anything."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.line import Line, line
+
+ROOT = Path(__file__).parent.parent
+SECRET = "hc-secret-4711"
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nOK"
+
+
+class Switch:
+    """A server on a raw socket: `behave` gets each connection after its request was read."""
+
+    def __init__(self, behave: Callable[[socket.socket, threading.Event], None]) -> None:
+        self.behave, self.requests, self.let_go = behave, list[bytes](), threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/{SECRET}"
+
+    def serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection:
+            self.requests.append(connection.recv(65_536))
+            try:
+                self.behave(connection, self.let_go)
+            except OSError:
+                return  # the caller has gone
+
+
+@contextmanager
+def switch(behave: Callable[[socket.socket, threading.Event], None]) -> Iterator[Switch]:
+    made = Switch(behave)
+    threading.Thread(target=made.serve, daemon=True).start()
+    try:
+        yield made
+    finally:
+        made.let_go.set()
+        made.listener.shutdown(socket.SHUT_RDWR)
+        made.listener.close()
+
+
+def says(answer: bytes) -> Callable[[socket.socket, threading.Event], None]:
+    return lambda connection, _let_go: connection.sendall(answer)
+
+
+def hangs(_connection: socket.socket, let_go: threading.Event) -> None:
+    let_go.wait(600)
+
+
+def trickles(connection: socket.socket, let_go: threading.Event) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nx-long: ")
+    while not let_go.wait(0.05):
+        connection.sendall(b"x")
+
+
+def never_ends(connection: socket.socket, let_go: threading.Event) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    while not let_go.is_set():
+        connection.sendall(b"x" * 65_536)
+
+
+@contextmanager
+def calm(store: redis.Redis, store_url: str, folder: Path, url: str) -> Iterator[Line]:
+    with line(store, store_url, folder, failing=False, TRACKWALKER_HEARTBEAT_URL=url) as running:
+        yield running
+
+
+def ping(running: Line) -> None:
+    running.alert(source="ping", kind="ping", service_id=None, service_name=None)
+
+
+def is_done(running: Line, sweeps: int) -> bool:
+    return running.sweeps_done() == sweeps
+
+
+def test_a_finished_ping_calls_the_switch_once(store: redis.Redis, store_url: str, tmp_path: Path) -> None:
+    with switch(says(OK)) as there, calm(store, store_url, tmp_path, there.url) as running:
+        ping(running)
+        running.drive(running.sweeps_done)
+
+        assert [one.split(b"\r\n")[0] for one in there.requests] == [f"GET /{SECRET} HTTP/1.1".encode()]
+
+
+def test_an_alert_calls_no_switch(store: redis.Redis, store_url: str, tmp_path: Path) -> None:
+    with switch(says(OK)) as there, calm(store, store_url, tmp_path, there.url) as running:
+        running.alert()
+        running.drive(running.sweeps_done)
+
+        assert there.requests == []
+
+
+@pytest.mark.parametrize("kind", ["503", "refuse"])
+def test_a_ping_that_could_not_be_looked_into_calls_no_switch(
+    store: redis.Redis, store_url: str, tmp_path: Path, kind: str
+) -> None:
+    with switch(says(OK)) as there, calm(store, store_url, tmp_path, there.url) as running:
+        running.railway.faults.add(kind, times=1000)  # type: ignore[arg-type]  # both are kinds of faults
+        ping(running)
+        for _ in range(6):
+            running.once()
+
+        assert running.railway.faults.played
+        assert there.requests == []
+
+
+@pytest.mark.parametrize("behave", [hangs, trickles, never_ends])
+def test_a_switch_that_never_ends_its_answer_is_left_and_the_next_ping_is_looked_into(
+    store: redis.Redis,
+    store_url: str,
+    tmp_path: Path,
+    behave: Callable[[socket.socket, threading.Event], None],
+) -> None:
+    with switch(behave) as there, calm(store, store_url, tmp_path, there.url) as running:
+        for number in (1, 2):
+            ping(running)
+            running.drive(partial(is_done, running, number))
+
+        assert not there.let_go.is_set()
+        assert len(there.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://127.0.0.1:1/{secret}", "ConnectError"),
+        ("http://\x00/{secret}", "InvalidURL"),
+        ("http://user:{secret}@[::1/", "does not answer"),
+        ("ftp://127.0.0.1/{secret}", "UnsupportedProtocol"),
+        ("http://" + "a" * 300 + ".invalid/{secret}", "does not answer"),
+    ],
+)
+def test_an_address_where_nobody_answers_is_logged_without_its_secret(address: str, said: str) -> None:
+    logged = beats_alone(address.format(secret=SECRET))
+
+    assert said in logged
+    assert SECRET not in logged
+    assert "Traceback" not in logged
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (OK, ""),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", ""),
+        (b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n", "302"),
+        (b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "404"),
+        (b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n", "500"),
+        (b"220 smtp ready\r\n", "RemoteProtocolError"),
+        (b"", "RemoteProtocolError"),
+    ],
+)
+def test_what_the_switch_answers_is_logged_where_it_is_no_success_and_never_followed(
+    answer: bytes, said: str
+) -> None:
+    with switch(says(answer)) as there:
+        logged = beats_alone(there.url)
+
+        assert len(there.requests) == 1
+        assert (said in logged) if said else (logged == "")
+        assert SECRET not in logged
+
+
+def beats_alone(url: str) -> str:
+    """What a worker's process logs of one call."""
+    code = (
+        "import sys\nfrom pydantic import SecretStr\nfrom workers import heartbeat, logs\n"
+        "logs.configure('worker')\nheartbeat.beat(SecretStr(sys.stdin.read()))\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, input=url, capture_output=True, text=True, check=True
+    )
+    return run.stdout + run.stderr

@@ -1,0 +1,525 @@
+"""What is known to go wrong, at Dramatiq's, the store's and our own, and why it does no harm.
+
+Shown elsewhere: a pull request whose last record was lost, and one that holds another patch than the journal
+(test_proposing), agents and sweeps that are stopped by a deploy (test_shutdown), answers that trickle (test_deadline).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+from pydantic import SecretStr
+
+from tests.line import Line, line
+from tests.test_line import proposed, start, story
+from tests.test_proposing import World, world
+from tests.test_receiver_app import CRASHED, answers, running
+from tests.waiting import until
+from tests.working import working
+from tests.world.serving import serve
+from tests.world.slack import HOOK, SlackStandIn
+from workers import actors, due, scripts, telling
+from workers import journal as journals
+from workers.broker import NAMESPACE, make_broker, message
+from workers.embedded import EmbeddedStore
+from workers.errors import Superseded
+from workers.journal import DUE, LEASE_SECONDS, PREFIX, STORE_AWAY_SECONDS, Claim, Journal
+from workers.models import Outcome
+from workers.slack import Slack
+from workers.store import client
+
+__all__ = ["proposed", "start", "story", "world"]  # fixtures
+
+LOADED_SECONDS = 2.0
+"""What a loaded machine may add to a promise; without the promise it would be many more."""
+SWEEP = f"{PREFIX}sweep:env-1:1"
+
+
+@pytest.fixture
+def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+    """The line around the sick shop, without an agent."""
+    with line(store, store_url, tmp_path, TRACKWALKER_MODE="report") as made:
+        yield made
+
+
+@dataclass
+class OwnStore:
+    """A store that a test may kill, stop and rob."""
+
+    owner: EmbeddedStore
+    url: str
+
+    @property
+    def pid(self) -> int:
+        return int((self.owner.folder / "store.pid").read_text())
+
+    @property
+    def data(self) -> Path:
+        return self.owner.folder / "store"
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        until(lambda: not self.owner.alive(), what="the death of the store")
+
+    def start(self) -> None:
+        assert self.owner.ensure() == self.url
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """It takes connections and answers nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def own_store(tmp_path: Path) -> Iterator[OwnStore]:
+    owner = EmbeddedStore(tmp_path / "own")
+    yield OwnStore(owner, owner.ensure())
+    owner.stop()
+
+
+def told(there: Line) -> list[str]:
+    return [one.text for one in there.slack.messages if "TRACKWALKER_MODE is report" in one.text]
+
+
+def at_survey(there: Line) -> None:
+    """A sweep that nobody has claimed yet."""
+    there.alert()
+    there.drive(lambda: there.store.exists(SWEEP))
+
+
+def at_watch(there: Line) -> str:
+    """The tell of an incident whose outcome is recorded and not told yet."""
+    there.alert()
+    there.drive(there.incidents)
+    key = there.incidents()[0]
+    there.drive(lambda: there.store.hget(key, "stage") == b"watch")
+    return key.replace(PREFIX, f"{PREFIX}tell:", 1)
+
+
+def messages(there: Line, queue: str) -> int:
+    """Messages that are in the queue or being worked on."""
+    return int(there.store.hlen(f"{NAMESPACE}:{queue}.msgs"))
+
+
+# ---- Dramatiq ------------------------------------------------------------------------------------
+
+
+def test_a_message_that_was_acknowledged_without_its_work_being_done_is_sent_again(
+    reporting: Line, tmp_path: Path
+) -> None:
+    at_survey(reporting)
+    assert Journal(reporting.store).claim(SWEEP, "survey") is not None  # by a worker that dies now
+    with working(reporting, tmp_path / "one") as there:
+        there.broker.enqueue(message("survey", SWEEP))
+        until(lambda: not messages(reporting, "sweeps"), what="the message taken and acknowledged")
+        fields = reporting.journal.fields(SWEEP)
+        still_due = reporting.store.zscore(DUE, SWEEP)
+
+        reporting.store.hset(SWEEP, "lease", 1)
+        reporting.store.zadd(DUE, {SWEEP: 1})
+
+        until(lambda: told(reporting), seconds=60, what="the outcome")
+
+    assert "r:survey" not in fields
+    assert still_due
+    assert len(told(reporting)) == 1
+
+
+def test_what_is_for_later_survives_a_killed_store_and_no_message_is_delayed_at_dramatiqs(
+    own_store: OwnStore,
+) -> None:
+    connection = client(own_store.url)
+    journal, broker = Journal(connection), make_broker(connection)
+    broker.declare_queue("incidents")
+    keys = [f"{PREFIX}incident:abc:{number}" for number in range(50)]
+    for number, key in enumerate(keys):
+        journal.script(scripts.OPEN, [key, DUE], 0, "stage", "watch")
+        claim = journal.claim(key, "watch")
+        assert claim is not None
+        claim.hand_on("watch", after=1 if number < 25 else 3600, blocked=number % 2 == 0, reason="later")
+    before = ([journal.fields(key) for key in keys], connection.zrange(DUE, 0, -1, withscores=True))
+
+    own_store.kill()
+    own_store.start()
+
+    assert ([journal.fields(key) for key in keys], connection.zrange(DUE, 0, -1, withscores=True)) == before
+    sent = 0
+
+    def all_that_is_due() -> bool:
+        nonlocal sent
+        sent += due.move(journal, broker)
+        return sent == 25
+
+    until(all_that_is_due, what="what is due by now")
+    assert not list(connection.scan_iter(f"{NAMESPACE}:*.DQ*"))
+
+
+def test_a_message_that_comes_many_times_to_many_workers_is_worked_on_once(
+    reporting: Line, tmp_path: Path
+) -> None:
+    at_survey(reporting)
+    reporting.railway.faults.delay_seconds = 0.3
+    with working(reporting, tmp_path / "one") as one, working(reporting, tmp_path / "two") as two:
+        for _ in range(5):
+            one.broker.enqueue(message("survey", SWEEP))
+            two.broker.enqueue(message("survey", SWEEP))
+
+        until(lambda: told(reporting), seconds=60, what="the outcome")
+        until(lambda: not messages(reporting, "sweeps"), what="every copy taken")
+
+    fields = reporting.journal.fields(SWEEP)
+    assert (fields["fence"], fields["deaths"]) == (b"2", b"0")  # once for the survey, once for the judgement
+    assert len(told(reporting)) == 1
+
+
+def test_a_dead_letter_that_is_dropped_was_a_wake_up_and_no_more(reporting: Line, tmp_path: Path) -> None:
+    at_survey(reporting)
+    with working(reporting, tmp_path / "older", without={"survey"}) as older:
+        older.broker.enqueue(message("survey", SWEEP))
+        dead = f"{NAMESPACE}:sweeps.XQ"
+        until(lambda: reporting.store.zcard(dead), what="the dead letter")
+        reporting.store.delete(dead, f"{dead}.msgs")
+
+    with working(reporting, tmp_path / "newer"):
+        until(lambda: told(reporting), seconds=90, what="the outcome")
+
+    assert len(told(reporting)) == 1
+
+
+# ---- the store -----------------------------------------------------------------------------------
+
+
+def test_of_two_workers_with_the_same_fence_number_only_one_records_and_acts(own_store: OwnStore) -> None:
+    journal = Journal(client(own_store.url))
+    key = f"{PREFIX}incident:abc:1"
+    journal.script(scripts.OPEN, [key, DUE], 0, "stage", "propose")
+    saved = own_store.owner.folder / "saved"
+    shutil.copytree(own_store.data, saved)
+    first = journal.claim(key, "propose")
+    own_store.kill()
+    shutil.rmtree(own_store.data)
+    saved.rename(own_store.data)  # the store did not sync the claim before it died
+    own_store.start()
+    second = journal.claim(key, "propose")
+    assert first is not None and second is not None
+    acted: list[str] = []
+
+    with pytest.raises(Superseded):
+        first.effect("pull", str, lambda: None, lambda: acted.append("first"))
+    with pytest.raises(Superseded):
+        first.keep("pull", str, "first")
+    made = second.effect("pull", str, lambda: acted[0] if acted else None, lambda: acted.append("second"))
+
+    assert first.fields["fence"] == second.fields["fence"]
+    assert (made, acted) == ("second", ["second"])
+    assert journal.record_of(key, "pull", str) == "second"
+
+
+def lost(there: Line, at: datetime | None = None) -> Line:
+    """The line after its store has lost everything; the sweep that follows is made at that time."""
+    there.store.flushall()
+    now = (lambda: at) if at else there.services.now
+    return replace(there, services=replace(there.services, now=now))
+
+
+def number_of(outcome: Outcome) -> int:
+    """The pull request that an outcome links to."""
+    return int((outcome.link or "0").rpartition("/")[2])
+
+
+def test_a_lost_store_leads_to_no_second_pull_request_for_a_cause_that_has_one(proposed: Line) -> None:
+    [old], calls = proposed.github.pulls, len(proposed.model.calls)
+    after = lost(proposed, datetime.now(UTC) + timedelta(minutes=2))
+    after.alert()
+
+    after.drive(after.outcome_is_told)
+
+    [outcome] = after.record(Outcome)
+    assert (outcome.kind, number_of(outcome)) == ("joined", old.number)
+    assert len(after.github.pulls) == 1
+    assert not old.head.endswith(after.incidents()[0].rpartition(":")[2])
+    assert "writer" not in {call.role for call in after.model.calls[calls:]}
+
+
+def test_a_round_of_the_same_minute_takes_the_pull_request_that_is_there_for_the_truth(
+    proposed: Line,
+) -> None:
+    [old], pushes = proposed.github.pulls, len(proposed.github.pushes)
+    minute = datetime.strptime(old.head.rpartition("-")[2], "%Y%m%dT%H%M").replace(tzinfo=UTC)
+    after = lost(proposed, minute + timedelta(seconds=30))
+    after.alert()
+
+    after.drive(after.outcome_is_told)
+
+    assert len(after.github.pulls) == 1
+    assert [number_of(one) for one in after.record(Outcome)] == [old.number]
+    assert len(after.github.pushes) == pushes
+
+
+def test_a_store_that_hangs_costs_the_sender_three_seconds_and_one_line_reaches_slack(
+    own_store: OwnStore, tmp_path: Path
+) -> None:
+    slack = SlackStandIn()
+    with serve(slack.app) as hook:
+        settings = {
+            "REDIS_URL": own_store.url,
+            "SLACK_WEBHOOK_URL": hook.url + HOOK,
+            "TRACKWALKER_SECRET": "s",
+        }
+        with running(tmp_path, **settings) as (url, _):
+            until(partial(answers, url), what="the web process")
+            with own_store.hanging():
+                heard = [post(url) for _ in range(3)]
+                until(lambda: slack.messages, what="the line in Slack")
+            back = until(lambda: post(url)[0].status_code == 202, what="the store back")
+
+    assert [answer.status_code for answer, _ in heard] == [503] * 3
+    assert all(int(answer.headers["retry-after"]) > 0 for answer, _ in heard)
+    assert max(seconds for _, seconds in heard) < 3 + LOADED_SECONDS
+    assert back
+    assert len(slack.messages) == 1
+
+
+def post(url: str) -> tuple[httpx.Response, float]:
+    began = time.monotonic()
+    answer = httpx.post(f"{url}/hooks/railway/s", content=CRASHED, timeout=20)
+    return answer, time.monotonic() - began
+
+
+def test_a_worker_lets_go_of_everything_while_the_store_hangs_and_goes_on_when_it_is_back(
+    own_store: OwnStore,
+) -> None:
+    journal = Journal(client(own_store.url))
+    claims: list[Claim] = []
+    ends: dict[int, float] = {}
+
+    def note_end(number: int) -> None:
+        ends.setdefault(number, time.monotonic())
+
+    for number in range(8):
+        key = f"{PREFIX}incident:abc:{number}"
+        journal.script(scripts.OPEN, [key, DUE], 0, "stage", "mend")
+        claim = journal.claim(key, "mend")
+        assert claim is not None
+        claim.guard(partial(note_end, number))
+        claims.append(claim)
+    pulse = due.Pulse(journal, lambda: None)
+    pulse.start()
+    began = time.monotonic()
+
+    with own_store.hanging():
+        until(lambda: len(ends) == 8, seconds=40, what="every claim let go")
+        with pytest.raises(Superseded):
+            claims[0].confirm()
+    pulse.ended.set()
+
+    assert max(ends.values()) - began < LEASE_SECONDS + LOADED_SECONDS
+    assert min(ends.values()) - began > STORE_AWAY_SECONDS - 1
+    again = Journal(client(own_store.url))
+    until(lambda: again.claim(f"{PREFIX}incident:abc:7", "mend"), what="the next claim")
+
+
+def test_a_worker_whose_store_stays_away_ends_itself(
+    own_store: OwnStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due, "STORE_AWAY_SECONDS", 1.0)
+    ended = threading.Event()
+    pulse = due.Pulse(Journal(client(own_store.url)), ended.set)
+    pulse.start()
+
+    with own_store.hanging():
+        assert ended.wait(60)
+    pulse.join(10)
+
+
+# ---- a worker that stands still ------------------------------------------------------------------
+
+
+@dataclass
+class Stopped:
+    """A claim whose holder stands still right after its n-th check, before it acts, as under SIGSTOP."""
+
+    claim: Claim
+    check: int
+    reached: threading.Event
+    goes_on: threading.Event
+
+    def confirm(self) -> None:
+        Claim.confirm(self.claim)
+        self.check -= 1
+        if self.check == 0:
+            self.reached.set()
+            assert self.goes_on.wait(60)
+
+
+@contextmanager
+def stopped(claim: Claim, act: Callable[[], object], *, check: int = 1) -> Iterator[None]:
+    """While the block lasts `act` stands still between check and act; at its end it has gone on to its end."""
+    made = Stopped(claim, check, threading.Event(), threading.Event())
+    claim.confirm = made.confirm  # type: ignore[method-assign]  # a moment that no outside thing marks
+
+    def run() -> None:
+        with suppress(Superseded):
+            act()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        assert made.reached.wait(60)
+        yield
+    finally:
+        made.goes_on.set()
+        thread.join(60)
+
+
+@pytest.mark.parametrize("check", [1, 2], ids=["before the push", "before the pull request"])
+def test_who_was_stopped_before_acting_makes_no_second_pull_request(world: World, check: int) -> None:
+    claim = world.claim()
+
+    with stopped(claim, lambda: world.propose(claim), check=check):
+        outcome = world.propose(world.again())
+
+    assert outcome.kind == "pull request"
+    assert len(world.stand_in.pulls) == 1
+    assert len(set(world.stand_in.pushes)) == 1
+
+
+def test_words_of_one_who_was_stopped_before_acting_are_taken_back(reporting: Line) -> None:
+    tell = at_watch(reporting)
+    slack, services = reporting.services.slack, reporting.services
+    claim = reporting.journal.claim(tell, "tell")
+    assert claim is not None
+
+    with stopped(claim, lambda: telling.tell(claim, services.journal, slack, now=services.now())):
+        reporting.store.hset(tell, "lease", 1)
+        actors.work(services, "tell", tell)
+        first = [one.ts for one in reporting.slack.messages]
+
+    assert [one.ts for one in reporting.slack.messages] == first
+    assert len(reporting.slack.deleted) == 1
+    assert len(told(reporting)) == 1
+
+
+def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tried_again(
+    reporting: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journals, "LEASE_SECONDS", 5.0)
+    monkeypatch.setattr(due, "BEAT_SECONDS", 0.5)
+    monkeypatch.setitem(actors.DEADLINES, "survey", 1.0)
+    children: list[subprocess.Popen[bytes]] = []
+    let_go, deaths = threading.Event(), []
+    look_at = actors.LINE["survey"]
+
+    def survey(services: actors.Services, claim: Claim) -> None:
+        deaths.append(claim.deaths)
+        if len(deaths) > 2:
+            look_at(services, claim)
+            return
+        if len(deaths) == 2:
+            actors.DEADLINES["survey"] = 60.0  # of the next attempt
+        child = subprocess.Popen(["sleep", "600"])
+        children.append(child)
+        claim.guard(child.kill)
+        let_go.wait(60)
+
+    monkeypatch.setitem(actors.LINE, "survey", survey)
+    with working(reporting, tmp_path / "one"):
+        reporting.alert()
+        until(lambda: told(reporting), seconds=90, what="the outcome")
+        let_go.set()
+
+    assert deaths == [0, 1, 2]
+    assert [child.wait(5) for child in children] == [-signal.SIGKILL] * 2
+    assert len(told(reporting)) == 1
+
+
+def test_a_stage_that_never_comes_back_ends_its_worker(
+    journal: Journal, sweep_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(due, "HANGING_SECONDS", 0.5)
+    claim = journal.claim(sweep_key, "survey", deadline_seconds=0.5)
+    ended = threading.Event()
+    pulse = due.Pulse(journal, ended.set)
+    pulse.start()
+
+    assert ended.wait(20)
+    pulse.join(10)
+    assert claim is not None
+    journal.stop()
+    journal.hand_back(0)
+    # Not handed back: that it hung is a death, and enough of them end the round.
+    assert b"lease" in journal.client.hgetall(sweep_key)
+
+
+def test_answers_that_trickle_cost_a_stage_its_deadline_and_no_more(
+    reporting: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actors, "OTHERS_SECONDS", 2.0)
+    reporting.railway.faults.add("trickle", times=3)
+    with working(reporting, tmp_path / "one"):
+        reporting.alert()
+        until(lambda: told(reporting), seconds=90, what="the outcome")
+
+    assert len(reporting.railway.faults.played) == 3
+    assert reporting.journal.fields(SWEEP)["deaths"] == b"0"
+
+
+# ---- what comes at the wrong moment --------------------------------------------------------------
+
+
+def test_an_alert_between_a_sweeps_last_look_and_its_end_is_looked_at_by_the_next(reporting: Line) -> None:
+    at_survey(reporting)
+    reporting.drive(lambda: reporting.store.hget(SWEEP, "stage") == b"analyse")
+    ours = reporting.journal.claim(SWEEP, "analyse")
+    assert ours is not None
+    late = reporting.alert(service_id="svc-other", service_name="other")
+    actors.work(reporting.services, "intake", f"{PREFIX}alert:{late}")
+
+    actors.judge(reporting.services, ours)
+
+    second = f"{PREFIX}sweep:env-1:2"
+    assert f"a:{late}" in reporting.journal.fields(second)
+    assert f"a:{late}" not in reporting.journal.fields(SWEEP)
+    reporting.drive(lambda: reporting.store.hexists(second, "ended"))
+    assert "r:survey" in reporting.journal.fields(second)
+    reporting.drive(lambda: any("other" in one.text for one in reporting.slack.messages))
+
+
+# ---- Slack without a bot -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("killed", "posts"), [(False, 1), (True, 2)], ids=["as ever", "killed after sending"]
+)
+def test_behind_a_webhook_words_come_at_least_once_and_twice_only_for_a_death_in_between(
+    reporting: Line, killed: bool, posts: int, tmp_path: Path
+) -> None:
+    tell = at_watch(reporting)
+    with serve(reporting.slack.app, reporting.slack.faults) as hook:
+        services = replace(reporting.services, slack=Slack(webhook_url=SecretStr(hook.url + HOOK)))
+        if killed:
+            reporting.slack.faults.add("drop")
+        for _ in range(4):
+            reporting.store.hdel(tell, "lease", "not_before")
+            actors.work(services, "tell", tell)
+
+    assert len(told(reporting)) == posts

@@ -1,0 +1,349 @@
+"""One outage, two thousand webhooks: all are answered, none is lost, and they end in one incident per cause."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import dramatiq
+import pytest
+import redis
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tests.bench.door import served
+from tests.bench.load import SECRET
+from tests.line import Line, line
+from tests.waiting import until
+from tests.world.railway import RailwayStandIn
+from tests.world.railway_types import Request, World, WorldDeployment, WorldService
+from tests.world.serving import serve
+from workers import actors, due, showing
+from workers.broker import FULL, NAMESPACE, make_broker
+from workers.journal import DUE, OPEN, PREFIX
+from workers.opening import MOST_ALERTS
+from workers.store import client
+
+WEBHOOKS, SENDERS, THREADS = 2_000, 8, 8
+QUEUES = ("sweeps", "incidents", "tells", "mends")
+PLACES = {"env-1": ("prj-1", ["svc-shop", "svc-db"]), "env-2": ("prj-2", ["svc-two", "svc-two-calm"])}
+WATCH = "prj-1/env-1, prj-2/env-2"
+NAMES = {"svc-shop": "shop", "svc-db": "Postgres", "svc-two": "two", "svc-two-calm": "two-calm"}
+SPELLINGS = (
+    "Deployment.crashed", "deployment.CRASHED", "Deployment.failed", "deployment.oom_killed", "Deployment.oomKilled",
+    "Monitor.triggered", "Monitor.Triggered",
+)  # fmt: skip
+FORWARDS = (
+    "shop is down again", "Railway: deployment of *shop* crashed", "anyone looking at two? 500s everywhere",
+    "shop AND two are failing", "checkout is slow",
+)  # fmt: skip
+COUNT_SWEEPS = """
+local found={0,0}
+for _,key in ipairs(redis.call('KEYS',ARGV[1])) do
+  if redis.call('HEXISTS',key,'ended')==0 then
+    local at=redis.call('HEXISTS',key,'fence')==1 and 1 or 2
+    found[at]=found[at]+1
+  end
+end
+return found
+"""
+"""How many sweeps are in work and how many wait, seen in one moment."""
+
+
+@dataclass
+class Storm:
+    """The line, the door before it, and the most that was ever seen while it worked."""
+
+    line: Line
+    port: int
+    answers: list[tuple[int, str]] = field(default_factory=list)
+    """Status and the name under which the alert was taken."""
+    most: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def store(self) -> redis.Redis:
+        return self.line.store
+
+    def taken(self) -> set[str]:
+        return {name for _, name in self.answers}
+
+    def alerts(self) -> list[dict[str, bytes]]:
+        """The journals of all alerts that a person or a service sent, without the second looks."""
+        keys = [raw.decode() for raw in self.store.scan_iter(f"{PREFIX}alert:*", count=1000)]
+        return [self.line.journal.fields(key) for key in keys if not key.endswith("-again")]
+
+    def told(self) -> list[str]:
+        return [message.text for message in self.line.slack.messages]
+
+
+@pytest.fixture(scope="module")
+def storm(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storm]:
+    """A storm that is over: everything it asked for is done, but for what is looked at again later."""
+    connection = client(store_url)
+    connection.flushall()
+    with ExitStack() as stack:
+        places = {"prj-2": RailwayStandIn(_other_world(time.time()))}
+        railway = stack.enter_context(serve(_railway(places)))
+        settings = {
+            "TRACKWALKER_MODE": "report",
+            "TRACKWALKER_WATCH": WATCH,
+            "RAILWAY_API_URL": railway.url + "/graphql/v2",
+        }
+        folder = tmp_path_factory.mktemp("storm")
+        running = stack.enter_context(line(connection, store_url, folder, failing=True, **settings))
+        places["prj-1"] = running.railway
+        door = stack.enter_context(served("receiver.main:app", store_url, WATCH))
+        made = Storm(running, urlsplit(door).port or 0)
+        with _at_work(made):
+            made.answers = _send(made.port, _webhooks(random.Random(7)))
+            until(lambda: not _asked(made), seconds=120, what="the end of all alerts and sweeps")
+            # After the storm it is still there: each environment's next sweep sees it again.
+            made.answers += _send(
+                made.port, [_railway_hook("Monitor.triggered", at) for at in ("svc-shop", "svc-two")]
+            )
+            until(lambda: not _asked(made), seconds=120, what="the end of the last ones")
+            until(lambda: all(_outcomes(made)), seconds=120, what="the outcomes")
+        yield made
+    connection.close()
+
+
+def _railway(places: dict[str, RailwayStandIn]) -> Starlette:
+    """One address for both projects, as Railway has."""
+
+    async def answer(request: HttpRequest) -> Response:
+        body = await request.json()
+        asked = json.dumps(body)
+        other = any(name in asked for name in ("prj-2", "env-2", "svc-two", "dep-two"))
+        status, made = await run_in_threadpool(places["prj-2" if other else "prj-1"].ask, body)
+        return JSONResponse(made, status)
+
+    return Starlette(routes=[Route("/{path:path}", answer, methods=["POST"])])
+
+
+def _other_world(now: float) -> World:
+    """A second project, in which half of the requests of `two` fail."""
+    sick, calm = (_service(name, now, failing=name == "two") for name in ("two", "two-calm"))
+    return World("prj-2", "second", "env-2", "production", [sick, calm])
+
+
+def _service(name: str, now: float, *, failing: bool) -> WorldService:
+    live = WorldDeployment(
+        f"dep-{name}", f"svc-{name}", "SUCCESS", now - 9e5, now - 9e5, {"image": "two"},
+        instances=[("ins", "RUNNING")],
+    )  # fmt: skip
+    made = WorldService(f"svc-{name}", name, image="two", deployments=[live], active=[live.id])
+    for second in range(0, 1800, 5):
+        status = 500 if failing and second > 600 and second % 2 else 200
+        made.requests.append(Request(now - 1800 + second, "GET", "/", status, 20.0, live.id, "ins"))
+    return made
+
+
+def _webhooks(chance: random.Random) -> list[tuple[str, bytes]]:
+    """Door and body of each: all kinds of them, half of them told again, none in order."""
+    made: list[tuple[str, bytes]] = []
+    while len(made) < WEBHOOKS:
+        kind = chance.random()
+        if made and kind < 0.5:
+            made.append(chance.choice(made))
+        elif kind < 0.6:
+            text = f"{chance.choice(FORWARDS)} ({chance.randrange(20)})"
+            made.append(("/hooks/slack", json.dumps({"text": text}).encode()))
+        else:
+            late = chance.uniform(0, 900)
+            made.append(_railway_hook(chance.choice(SPELLINGS), chance.choice(list(NAMES)), late))
+    chance.shuffle(made)
+    return made
+
+
+def _railway_hook(kind: str, service: str, late: float = 0.0) -> tuple[str, bytes]:
+    project, environment = next(
+        (project, environment) for environment, (project, services) in PLACES.items() if service in services
+    )
+    body = {
+        "type": kind,
+        "resource": {
+            "project": {"id": project},
+            "environment": {"id": environment, "name": "production"},
+            "service": {"id": service, "name": NAMES[service]},
+        },
+        "timestamp": (datetime.now(UTC) - timedelta(seconds=late)).isoformat(),
+    }
+    return "/hooks/railway", json.dumps(body).encode()
+
+
+def _send(port: int, webhooks: list[tuple[str, bytes]]) -> list[tuple[int, str]]:
+    """Every webhook from one of several senders; raises what a sender met instead of an answer."""
+
+    def send(mine: list[tuple[str, bytes]]) -> list[tuple[int, str]]:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+            return [_one(connection, path, body) for path, body in mine]
+
+    with ThreadPoolExecutor(SENDERS) as senders:
+        parts = senders.map(send, [webhooks[n::SENDERS] for n in range(SENDERS)])
+        return [answer for part in parts for answer in part]
+
+
+def _one(connection: http.client.HTTPConnection, path: str, body: bytes) -> tuple[int, str]:
+    connection.request("POST", path, body, {"X-Trackwalker-Secret": SECRET})
+    answer = connection.getresponse()
+    said = answer.read()
+    return answer.status, answer.headers["X-Trackwalker-Alert"] or json.loads(said).get(
+        "alert", said.decode()
+    )
+
+
+@contextmanager
+def _at_work(storm: Storm) -> Iterator[None]:
+    """Dramatiq's own threads at work, woken as the mover wakes them; and somebody who counts."""
+    broker = make_broker(storm.store)
+    actors.declare(broker, storm.line.services)
+    worker = dramatiq.Worker(broker, worker_timeout=50, worker_threads=THREADS)
+    over = threading.Event()
+    others = [
+        threading.Thread(target=_again, args=(over, work)) for work in (_move(storm, broker), _count(storm))
+    ]
+    worker.start()
+    for thread in others:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in others:
+            thread.join()
+        worker.stop()
+        broker.close()
+
+
+def _again(over: threading.Event, work: Callable[[], None]) -> None:
+    while not over.wait(0.05):
+        work()
+
+
+def _move(storm: Storm, broker: Any) -> Callable[[], None]:
+    """The mover with less patience: it moves on as soon as what it moved is taken."""
+
+    def move() -> None:
+        if all(_held(storm.store, queue) < FULL / 5 for queue in QUEUES):
+            due.move(storm.line.journal, broker)
+
+    return move
+
+
+def _count(storm: Storm) -> Callable[[], None]:
+    script = storm.store.register_script(COUNT_SWEEPS)
+
+    def count() -> None:
+        for environment in PLACES:
+            at_work, waiting = script(args=[f"{PREFIX}sweep:{environment}:*"])
+            storm.most[f"{environment} at work"] = max(storm.most[f"{environment} at work"], at_work)
+            storm.most[f"{environment} waiting"] = max(storm.most[f"{environment} waiting"], waiting)
+        for queue in QUEUES:
+            storm.most[queue] = max(storm.most[queue], _held(storm.store, queue))
+
+    return count
+
+
+def _held(store: redis.Redis, queue: str) -> int:
+    return int(store.llen(f"{NAMESPACE}:{queue}"))
+
+
+def _outcomes(storm: Storm) -> list[bool]:
+    """Whether the outcome of each incident stands in Slack."""
+    tells = [key.replace(PREFIX, f"{PREFIX}tell:", 1) for key in storm.line.incidents()]
+    return [bool(storm.store.hexists(key, "r:outcome")) for key in tells]
+
+
+def _asked(storm: Storm) -> list[str]:
+    """The alerts and sweeps that are not over, second looks in minutes excepted."""
+    waiting = [key for key in storm.line.due() if key.startswith((f"{PREFIX}alert:", f"{PREFIX}sweep:"))]
+    return [key for key in waiting if not key.endswith("-again")]
+
+
+def test_every_webhook_of_a_storm_is_answered(storm: Storm) -> None:
+    assert len(storm.answers) == WEBHOOKS + 2
+    assert {status for status, _ in storm.answers} == {200, 202}
+
+
+def test_no_webhook_of_a_storm_is_lost(storm: Storm) -> None:
+    alerts = storm.alerts()
+    again = sum(int(one.get("firings", 0)) for one in alerts)
+    alike = sum("same" in one for one in alerts)
+
+    assert len(alerts) == len(storm.taken())
+    assert len(alerts) + again - alike == WEBHOOKS + 2
+    assert all("ended" in one and "sweep" in one for one in alerts)
+
+
+def test_a_storm_becomes_one_incident_per_cause(storm: Storm) -> None:
+    incidents = storm.line.incidents()
+
+    assert len(incidents) == 2
+    assert storm.store.hlen(OPEN) == 2
+    messages = [one for one in storm.line.slack.messages if one.key.startswith("tell:incident:")]
+    outcomes = [one.text.splitlines()[0] for one in messages if one.key.endswith(":outcome")]
+    assert len(outcomes) == 2
+    assert sum("*shop* in shop/production" in line for line in outcomes) == 1
+    assert sum("*two* in second/production" in line for line in outcomes) == 1
+
+
+def test_a_storm_has_one_sweep_at_work_and_one_waiting_per_environment(storm: Storm) -> None:
+    for environment in PLACES:
+        assert storm.most[f"{environment} at work"] == 1
+        assert storm.most[f"{environment} waiting"] == 1
+
+
+def test_how_often_it_was_told_is_counted_and_shown(storm: Storm) -> None:
+    told_often = max(storm.alerts(), key=lambda one: int(one.get("firings", 0)))
+    name = next(
+        name for name in storm.taken() if storm.line.journal.fields(f"{PREFIX}alert:{name}") == told_often
+    )
+
+    shown = showing.show(storm.line.journal, name, datetime.now(UTC))
+
+    assert int(told_often["firings"]) > 10
+    assert f"  firings: {told_often['firings'].decode()}" in shown
+    for incident in storm.line.incidents():
+        assert int(storm.line.journal.fields(incident)["firings"]) >= 2
+
+
+def test_a_storm_fills_no_queue_and_no_journal(storm: Storm) -> None:
+    fullest = max((raw for raw in storm.store.scan_iter(f"{PREFIX}sweep:*")), key=storm.store.hlen)
+
+    # The door looks before it sends, as the mover does: between look and message the other may send one.
+    assert max(storm.most[queue] for queue in QUEUES) <= FULL + 2
+    assert storm.store.hlen(fullest) < 2 * MOST_ALERTS + 20
+    for incident in storm.line.incidents():
+        assert storm.store.hlen(incident.replace(PREFIX, f"{PREFIX}tell:")) < 320
+
+
+def test_the_store_keeps_little_of_a_storm_and_all_of_it_runs_out(storm: Storm) -> None:
+    keys = list(storm.store.scan_iter("*", count=1000))
+    size = sum(storm.store.memory_usage(key, samples=0) or 0 for key in keys)
+    due_keys = set(storm.store.zrange(DUE, 0, -1))
+    stays = [key for key in keys if storm.store.ttl(key) < 0 and key not in due_keys]
+
+    # An alert and the fold of its body; besides these only what is told and looked over.
+    assert len(keys) < 2 * len(storm.taken()) + 300
+    assert size < 1500 * WEBHOOKS
+    assert {key.decode() for key in stays if not key.startswith(NAMESPACE.encode())} <= {DUE, OPEN}
+    assert len(due_keys) < 200
+
+
+def test_a_storm_is_told_in_few_words(storm: Storm) -> None:
+    # At most two for each cause, one for each service that is well, and for each text that names one of these.
+    assert len(storm.told()) <= 2 * 2 + 2 + len(FORWARDS)

@@ -1,0 +1,138 @@
+"""The recorded facts judged again by today's rules, and where the verdict differs. Nothing is written, nobody is asked.
+
+A sweep's survey is analysed again, an incident's evidence diagnosed again. What the agent answered and what the host
+ran is not repeated: those are facts by now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+from workers import analysis, diagnosis, past
+from workers.find import find
+from workers.journal import PREFIX, VERSION, Journal, unpack
+from workers.listing import clean
+from workers.models import Evidence, Finding, Incident, Noun, Survey, Verdict
+from workers.stages import kind_of
+
+SAME, DIFFERS, IMPOSSIBLE = 0, 1, 2
+
+T = TypeVar("T")
+
+
+class Replayed(NamedTuple):
+    """`code`: 0 the same, 1 it differs, 2 it cannot be replayed; `lines` say so."""
+
+    code: int
+    lines: list[str]
+
+
+class _Missing(Exception):
+    """A record that is needed cannot be read; says which and why."""
+
+
+def replay(journal: Journal, name: str, persist_minutes: float) -> Replayed:
+    """Run the pure part of a sweep or an incident again over what it recorded. Raises Refused, NotAvailable.
+
+    `persist_minutes` is how long a condition must hold, as set now.
+    """
+    key = find(journal, name)
+    short = key.removeprefix(PREFIX)
+    how: dict[str, Callable[[], Replayed]] = {
+        "sweep": lambda: _sweep(journal, key, persist_minutes),
+        "incident": lambda: _incident(journal, key),
+    }
+    try:
+        code, lines = how[kind_of(short)]() if kind_of(short) in how else _nothing_pure(short)
+    except _Missing as error:
+        code, lines = IMPOSSIBLE, [f"cannot be replayed: {error}"]
+    return Replayed(code, [clean(f"{short}: {lines[0]}"), *(f"  {clean(line)}" for line in lines[1:])])
+
+
+def _nothing_pure(short: str) -> Replayed:
+    return Replayed(IMPOSSIBLE, [f"cannot be replayed: {short.partition(':')[0]} judges nothing"])
+
+
+def _sweep(journal: Journal, key: str, persist_minutes: float) -> Replayed:
+    """The survey compared with the past as it is kept now: older windows may have been thinned out since."""
+    survey, before = _need(journal, key, "survey", Survey), _need(journal, key, "findings", list[Finding])
+    start = survey.window.start
+    known = past.usual(past.read(journal, survey.environment_id, start), start)
+    now = analysis.judge(survey, persist_minutes=persist_minutes, past=known)
+    windows = max((len(every) for every in known.values()), default=0)
+    note = (
+        f"compared with a past of up to {windows} windows a service as it is kept now (the one of then is not "
+        f"recorded), and TRACKWALKER_PERSIST_MINUTES {persist_minutes:g} as set now"
+    )
+    return _said(f"{len(now)} findings", _findings_apart(before, now), [note])
+
+
+def _incident(journal: Journal, key: str) -> Replayed:
+    incident, evidence = _need(journal, key, "incident", Incident), _need(journal, key, "evidence", Evidence)
+    before = _need(journal, key, "verdict", Verdict)
+    now = diagnosis.diagnose(incident, evidence)
+    later = [name for name in ("plan", "fix", "certificate") if journal.ask("hexists", key, f"r:{name}")]
+    notes = [f"not run again: {', '.join(later)}"] if later else []
+    return _said(f"{now.lane.value}: {now.summary}", _apart(before, now), notes)
+
+
+def _said(what: str, differences: list[str], notes: list[str]) -> Replayed:
+    if not differences:
+        return Replayed(SAME, [f"same: {what}", *notes])
+    return Replayed(DIFFERS, [f"differs: {what}", *differences, *notes])
+
+
+def _need(journal: Journal, key: str, name: str, kind: type[T]) -> T:
+    blob: bytes | None = journal.ask("hget", key, f"r:{name}")
+    if not blob:
+        raise _Missing(f"it has no record {name}")
+    value = unpack(blob, kind)
+    if value is None:
+        why = "is of another version" if blob[:1] != VERSION else "cannot be read"
+        raise _Missing(f"its record {name} {why}")
+    return value
+
+
+# ---- what is different -----------------------------------------------------------------------
+
+
+def _findings_apart(before: list[Finding], now: list[Finding]) -> list[str]:
+    """Findings are the same one where service and kind are."""
+    old, new = _by_place(before), _by_place(now)
+    lines = [f"only then: {_briefly(old[place])}" for place in old if place not in new]
+    lines += [f"only now: {_briefly(new[place])}" for place in new if place not in old]
+    for place in old:
+        if place in new:
+            lines += [f"{old[place].service}, {place[1]}: {line}" for line in _apart(old[place], new[place])]
+    return lines
+
+
+def _by_place(found: list[Finding]) -> dict[tuple[str, str, int], Finding]:
+    placed: dict[tuple[str, str, int], Finding] = {}
+    for one in found:
+        number = sum(place[:2] == (one.service_id, one.kind) for place in placed)
+        placed[one.service_id, one.kind, number] = one
+    return placed
+
+
+def _briefly(one: Finding) -> str:
+    return f"{one.severity.value}: {one.service}: {one.sentence}"
+
+
+def _apart(before: Noun, now: Noun) -> list[str]:
+    """A line for each field that is not what it was."""
+    then, today = before.model_dump(mode="json"), now.model_dump(mode="json")
+    lines = []
+    for field in then:
+        if isinstance(then[field], list):
+            lines += [f"{field}: no longer {one}" for one in then[field] if one not in today[field]]
+            lines += [f"{field}: now also {one}" for one in today[field] if one not in then[field]]
+            lines += [f"{field}: in another order"] if _only_moved(then[field], today[field]) else []
+        elif then[field] != today[field]:
+            lines.append(f"{field}: {then[field]} → {today[field]}")
+    return lines
+
+
+def _only_moved(before: list[Any], now: list[Any]) -> bool:
+    return before != now and sorted(map(str, before)) == sorted(map(str, now))

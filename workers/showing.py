@@ -1,0 +1,294 @@
+"""One journal for a person: where it stands, what each stage recorded in a few lines, what was said of it.
+
+Everything in it may have been written by others: each line is cleaned, and `--json` escapes what is no plain letter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from workers.find import find
+from workers.github import RemoteRepository
+from workers.journal import DUE, PREFIX, Journal, plain, unpack
+from workers.listing import clean, moment, span, text
+from workers.models import (
+    Alert,
+    Certificate,
+    Environment,
+    Evidence,
+    Finding,
+    Fix,
+    Incident,
+    Outcome,
+    Plan,
+    Posted,
+    PullRequest,
+    Run,
+    Spent,
+    Survey,
+    Verdict,
+    Watch,
+)
+from workers.redaction import redact
+
+HIDDEN = ("token", "run", "fence", "noted")
+"""Fields that only workers need."""
+TIMES = ("opened", "ended", "lease", "not_before", "failing", "first_at", "last")
+MOST_LINES = 12
+WIDEST = 400
+
+Fields = dict[str, bytes]
+Words = Callable[[Any], list[str]]
+
+
+def show(journal: Journal, name: str, now: datetime) -> list[str]:
+    """A journal as a person reads it. Raises Refused where the name means none, or more than one."""
+    key = find(journal, name)
+    fields, tell = journal.fields(key), _tell(journal, key)
+    lines = [key.removeprefix(PREFIX), *_state(journal, key, fields, now)]
+    lines += _alerts(fields)
+    for record in _in_order(fields):
+        lines += _record(record, fields[f"r:{record}"])
+    lines += _posts(tell)
+    return [clean_line(line) for line in lines]
+
+
+def everything(journal: Journal, name: str) -> dict[str, Any]:
+    """The same for machines, whole: fields, records and alerts, and those of the words that are told of it."""
+    key = find(journal, name)
+    return {
+        "id": key.removeprefix(PREFIX),
+        **_plain(journal.fields(key)),
+        "told": _plain(_tell(journal, key)),
+    }
+
+
+def clean_line(line: str) -> str:
+    """Cleaned, with its indentation, and not too wide."""
+    said = clean(line)
+    indent = " " * (len(line) - len(line.lstrip(" ")))
+    return indent + (said if len(said) <= WIDEST else f"{said[: WIDEST - 1]}…")
+
+
+def _tell(journal: Journal, key: str) -> Fields:
+    """The journal of the words that are told of it, {} where there is none."""
+    return {} if ":tell:" in key else journal.fields(key.replace(PREFIX, f"{PREFIX}tell:", 1))
+
+
+# ---- where it stands -------------------------------------------------------------------------
+
+
+def _state(journal: Journal, key: str, fields: Fields, now: datetime) -> list[str]:
+    due, lease = journal.ask("zscore", DUE, key), int(fields.get("lease", 0)) / 1000
+    if "ended" in fields:
+        stands = f"ended {moment(int(fields['ended']) / 1000)}: {text(fields, 'outcome')}"
+    elif lease > now.timestamp():
+        stands = f"in work at {text(fields, 'stage')}, by a lease until {moment(lease)}"
+    elif due is None:
+        stands = f"stands at {text(fields, 'stage')}, and is not due"
+    else:
+        wait = due / 1000 - now.timestamp()
+        stands = f"stands at {text(fields, 'stage')}, due {f'in {span(wait)}' if wait > 0 else 'now'}"
+    lines = [f"  {stands}"]
+    for field in sorted(fields):
+        if field.startswith(("r:", "a:", "m:", "same:", "began:")) or field in (
+            *HIDDEN,
+            "stage",
+            "lease",
+            "ended",
+            "outcome",
+        ):
+            continue
+        value = text(fields, field)
+        if value and not (field in ("deaths", "tries", "clean") and value == "0"):
+            lines.append(f"  {field}: {_moment(value) if field in TIMES else value.replace(PREFIX, '')}")
+    return lines
+
+
+def _moment(value: str) -> str:
+    return moment(int(value) / 1000) if value.isdigit() else value
+
+
+def _alerts(fields: Fields) -> list[str]:
+    asked = [unpack(value, Alert) for name, value in fields.items() if name.startswith("a:")]
+    return [f"  asked by {line}" for one in asked if one for line in _alert(one)]
+
+
+def _posts(tell: Fields) -> list[str]:
+    """What stands in Slack of it, and whose first words it took over."""
+    lines = []
+    for field in sorted(tell):
+        ours = field.startswith("r:") and field not in ("r:incident", "r:alert")
+        posted = unpack(tell[field], Posted) if ours else None
+        if posted is not None:
+            where = f"{posted.channel} {posted.ts}".strip() or "(no place is known of it)"
+            lines.append(f"said: {field.removeprefix('r:')}: {where}")
+        if field.startswith("adopt:"):
+            lines.append(f"took over: {field.removeprefix('adopt:').removeprefix(PREFIX)}")
+    if tell and (reason := text(tell, "reason")):
+        lines.append(f"words wait: {reason}")
+    return lines
+
+
+# ---- what was recorded -----------------------------------------------------------------------
+
+
+def _record(name: str, blob: bytes) -> list[str]:
+    kind, words = RECORDS.get(name, (None, None))
+    if kind is None or words is None:
+        raw = _json(blob)
+        return [f"{name}: {json.dumps(raw, ensure_ascii=False)[:WIDEST]}"]
+    value = unpack(blob, kind)
+    if value is None:
+        return [f"{name}: cannot be read: of another version, or damaged"]
+    first, *others = words(value) or ["nothing"]
+    more = [f"    and {len(others) - MOST_LINES} more: --json"] if len(others) > MOST_LINES else []
+    return [f"{name}: {first}", *(f"    {line}" for line in others[:MOST_LINES]), *more]
+
+
+def _in_order(fields: Fields) -> list[str]:
+    there = {name.removeprefix("r:") for name in fields if name.startswith("r:")}
+    return [name for name in RECORDS if name in there] + sorted(there - RECORDS.keys())
+
+
+def _alert(one: Alert) -> list[str]:
+    who = one.service_name or one.service_id or "no service named"
+    return [f"{one.id}: {one.source} {one.kind}, {who}, {one.at:%Y-%m-%d %H:%M:%S} UTC: {one.said[:200]}"]
+
+
+def _survey(one: Survey) -> list[str]:
+    window = f"{one.window.start:%H:%M} to {one.window.end:%H:%M} UTC"
+    head = f"{one.project_name}/{one.environment_name}, {len(one.services)} services, {window}"
+    return [head, *(f"not seen: {gap}" for gap in one.not_seen)]
+
+
+def _findings(found: list[Finding]) -> list[str]:
+    return [str(len(found)), *(f"{one.severity.value}: {one.service}: {one.sentence}" for one in found)]
+
+
+def _incident(one: Incident) -> list[str]:
+    where = f"{one.project_name}/{one.environment_name}"
+    suffers = [f"suffers from it: {sick.service}: {sick.sentence}" for sick in one.symptoms]
+    return [f"{one.cause.name} in {where}", *_findings(list(one.findings))[1:], *suffers]
+
+
+def _evidence(one: Evidence) -> list[str]:
+    facts = [f"{fact.id}: {fact.text}" for fact in one.facts]
+    return [f"{len(one.facts)} facts", *(f"not seen: {gap}" for gap in one.not_seen), *facts]
+
+
+def _verdict(one: Verdict) -> list[str]:
+    lines = [f"{one.lane.value}: {one.summary}"]
+    lines += [f"for: {', '.join(one.supports)}"] if one.supports else []
+    lines += [f"against: {', '.join(one.contradicts)}"] if one.contradicts else []
+    lines += [f"would end it: {one.action}"] if one.action else []
+    return [*lines, *(f"next: {check}" for check in one.next_checks)]
+
+
+def _plan(one: Plan) -> list[str]:
+    place = f" ({one.cause.file}:{one.cause.line})" if one.cause.file else ""
+    proof = f"proof: {one.reproduction.kind} {one.reproduction.path or ''}".rstrip()
+    lines = [
+        f"{one.verdict.value}: {one.cause.summary}{place}",
+        proof,
+        f"rests on: {', '.join(one.evidence)}",
+    ]
+    return [*lines, *(f"change: {step}" for step in one.change)]
+
+
+def _fix(one: Fix) -> list[str]:
+    lines = [f"{len(one.patch)} characters on {one.base_commit[:10]}: {one.summary or 'no summary'}"]
+    lines += [f"file: {name}" for name in one.files]
+    return [*lines, *(f"not done: {what}" for what in one.not_done)]
+
+
+def _certificate(one: Certificate) -> list[str]:
+    runs = [
+        ("deployed", one.reproduction_deployed), ("before", one.reproduction_before),
+        ("after", one.reproduction_after),
+    ]  # fmt: skip
+    lines = [one.decision, *(f"reproduction {name}: {_run(run)}" for name, run in runs if run)]
+    lines += [f"check: {check.before.outcome} → {_run(check.after)}" for check in one.checks]
+    return [*lines, *(f"because: {reason}" for reason in one.reasons), *(f"note: {one}" for one in one.notes)]
+
+
+def _run(one: Run) -> str:
+    return f"{one.outcome}: {one.command} ({one.seconds:.1f} s)"
+
+
+def _pull(one: PullRequest) -> list[str]:
+    return [f"#{one.number} {'draft, ' if one.draft else ''}{one.state}: {one.url}"]
+
+
+def _outcome(one: Outcome) -> list[str]:
+    return [f"{one.kind}: {one.headline}", *one.lines, *([one.link] if one.link else [])]
+
+
+def _spent(one: Spent) -> list[str]:
+    return [f"{one.cost_usd:.4f} USD, {one.tokens} tokens, {one.calls} calls, {one.seconds:.0f} s"]
+
+
+def _place(one: Environment) -> list[str]:
+    return [f"{one.project_id}/{one.environment_id}"]
+
+
+RECORDS: dict[str, tuple[Any, Words]] = {
+    "alert": (Alert, _alert),
+    "environment": (Environment, _place),
+    "survey": (Survey, _survey),
+    "findings": (list[Finding], _findings),
+    "opened_at": (datetime, lambda at: [f"{at:%Y-%m-%d %H:%M:%S} UTC"]),
+    "incident": (Incident, _incident),
+    "seen": (list[Finding], _findings),
+    "suffering": (list[Finding], _findings),
+    "evidence": (Evidence, _evidence),
+    "verdict": (Verdict, _verdict),
+    "plan": (Plan, _plan),
+    "base": (str, lambda sha: [sha]),
+    "fix": (Fix, _fix),
+    "certificate": (Certificate, _certificate),
+    "remote": (RemoteRepository, lambda one: [one.name]),
+    "would_propose": (str, lambda words: words.splitlines()),
+    "branch": (str, lambda sha: [f"pushed: {sha}"]),
+    "pull": (PullRequest, _pull),
+    "outcome": (Outcome, _outcome),
+    "cancelled": (Outcome, _outcome),
+    "merged_at": (datetime, lambda at: [f"{at:%Y-%m-%d %H:%M:%S} UTC"]),
+    "after": (Survey, _survey),
+    "watch": (Watch, lambda one: [("held: " if one.held else "did not hold: ") + one.sentence]),
+    "spent": (Spent, _spent),
+}
+"""Record → its type, and its lines, in the order of the line."""
+
+
+# ---- for machines ----------------------------------------------------------------------------
+
+
+def _plain(fields: Fields) -> dict[str, Any]:
+    said = {name: redact(text(fields, name)) for name in fields if name[:2] not in ("r:", "a:")}
+    return {
+        "fields": {name: value for name, value in said.items() if name not in ("token", "run")},
+        "records": {name[2:]: _json(blob) for name, blob in fields.items() if name.startswith("r:")},
+        "alerts": {name[2:]: _json(blob) for name, blob in fields.items() if name.startswith("a:")},
+    }
+
+
+def _json(blob: bytes) -> Any:
+    """A record as plain values, None where it cannot be read."""
+    try:
+        return _redacted(json.loads(plain(blob) or b""))
+    except ValueError:
+        return None
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [_redacted(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _redacted(one) for name, one in value.items()}
+    return value
