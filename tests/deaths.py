@@ -167,6 +167,8 @@ class Lives:
                 found.append(f"{key} is reserved")
         if store.hlen(OPEN):
             found.append("an incident is open")
+        if self.line.outer.slack.deleted:
+            found.append(f"{len(self.line.outer.slack.deleted)} posts rang and were taken back")
         return [*found, *self._unsettled(), *self._broken.heard()]
 
     def _unsettled(self) -> list[str]:
@@ -215,7 +217,7 @@ class Lives:
         """All that lasts, without what differs between two lives and matters to none: two the same end the same."""
         line = self.line
         last = line.outer.lasting
-        rows = [str([line.waiting(), last.queue, last.acted, last.silent, last.merged[:1]])]
+        rows = [_nameless(str([line.waiting(), last.queue, last.acted, last.silent, last.merged[:1]]))]
         for key, value in stored.items():
             fields = value if isinstance(value, dict) else {b"": value}
             rows += [
@@ -225,7 +227,7 @@ class Lives:
             ]
         rows += [f"{pull.number} {pull.head} {pull.state} {pull.body}" for pull in line.outer.github.pulls]
         rows += sorted(line.outer.refs())
-        rows += [f"{one.ts} {one.thread_ts} {one.text}" for one in line.outer.slack.messages]
+        rows += [f"{one.ts} {one.thread_ts} {_nameless(one.text)}" for one in line.outer.slack.messages]
         rows += [f"{len(line.outer.slack.deleted)} {line.disk()}"]
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
@@ -261,8 +263,9 @@ def _lacking(words: list[Word], among: list[Word]) -> bool:
 
 
 def _nameless(text: str) -> str:
-    """Without the second in which an umbrella was opened, which is part of its name."""
-    return re.sub(r"(umbrella:[\w-]+:)\d{8}T\d{6}", r"\1@", text)
+    """Without what is named by the moment: an umbrella, and what is told of pings that stay away."""
+    text = re.sub(r"(umbrella:[\w-]+:)\d{8}T\d{6}", r"\1@", text)
+    return re.sub(r"\d+ minutes|\d\d:\d\d UTC", "@", re.sub(r"(tell:trouble:)[0-9a-f]+", r"\1@", text))
 
 
 def _hashes(stored: dict[str, Any]) -> list[dict[bytes, bytes]]:

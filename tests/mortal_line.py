@@ -55,7 +55,8 @@ class Mortal:
     def __init__(self, store: redis.Redis, folder: Path, scenario: Scenario) -> None:
         self.store, self.folder, self.scenario = store, folder, scenario
         self.outer, self.methods, self.at_work = Outer(folder, scenario), set[str](), ""
-        self.settings = read(self._environ(), dotenv=None)
+        self.settings, self.process, self.asked = read(self._environ(), dotenv=None), Process(), set[str]()
+        """The words of all boundaries that dead lives crossed."""
         self.live(Process())
 
     def _environ(self) -> dict[str, str]:
@@ -76,6 +77,7 @@ class Mortal:
 
         `loaded`: the scripts that a process which has worked for a while knows in the store.
         """
+        self.asked |= {word for one in self.process.seen for word in one.name.split()}
         self.process = process
         client = MortalRedis(connection_pool=self.store.connection_pool)
         client.process = process

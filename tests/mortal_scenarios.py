@@ -66,7 +66,7 @@ SCENARIOS = (
         "trouble is reported and over after clean sweeps",
         acts=(("sick", SHOP), ("well", PING), ("well", PING)),
         stages=TOLD,
-        die_in=("diagnose", "watch", "tell"),
+        die_in=("diagnose", "watch"),
         settings=REPORT,
     ),
     Scenario(
@@ -113,6 +113,6 @@ SCENARIOS = (
         stages=TOLD,
         die_in=("analyse", "tell"),
         settings=REPORT,
-        only=("OPEN_INCIDENT", "CLAIM", "RECORD", "HAND_ON", "END", "POST"),
+        only=("OPEN_INCIDENT", "RECORD", "END", "POST"),
     ),
 )  # fmt: skip

@@ -38,7 +38,7 @@ NUMBER = "4711471147114711"
 """Where the stand-in's Railway would say how often it was asked."""
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)[^\"]*")
 """A moment, and its minute: who asks again within that gets the same answer, but for its number."""
-SILENT_SECONDS = 3000.0
+SILENT_SECONDS = 6 * 3600.0
 GRANTED = 10_000
 """Requests an hour at Railway, of which so many are spent that a little of the past can be read."""
 NEWER_HEADS = 8

@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from tests.deaths import Lives
-from tests.mortal import OUTSIDE, SCRIPTS, When
+from tests.mortal import OUTSIDE, SCRIPTS, Process, When
 from tests.mortal_line import Mortal
 from tests.mortal_scenarios import SCENARIOS, Scenario
 from workers.broker import STAGES
@@ -117,8 +117,9 @@ def test_nothing_that_the_line_asks_of_the_outside_is_missing_among_the_boundari
         lives = lives_of(scenario)
         if scenario.after:
             lives.die(next(one for one in lives.boundaries if one.name == scenario.after), "after")
+            lives.line.live(Process())
         asked |= {word for one in lives.boundaries for word in one.name.split()}
-        asked |= {word for one in lives.line.process.seen for word in one.name.split()}
+        asked |= lives.line.asked
         called |= lives.line.methods
 
     assert scripts_of_the_line() - asked - set(NOT_IN_THE_LINE) == set()
