@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -186,6 +187,19 @@ def test_one_that_a_human_closed_is_closed(github: GitHub, world: GitHubStandIn)
 
     assert github.pull(NAME, made.number).state == "closed"
     assert github.open_pulls(NAME) == []
+
+
+def test_what_was_merged_meanwhile_is_not_proposed_a_second_time(
+    github: GitHub, world: GitHubStandIn
+) -> None:
+    branch(world, "trackwalker/f-1")
+    propose = partial(github.create_pull, NAME, title="Mend", body="", head="trackwalker/f-1", base="main")
+    world.merge(propose().number)
+
+    with pytest.raises(GitHubRefused):
+        propose()
+
+    assert len(world.pulls) == 1
 
 
 def test_an_open_pull_request_goes_before_a_closed_one_of_the_same_branch(

@@ -15,7 +15,8 @@ from tests.world import shop
 from tests.world.githttp import git
 from tests.world.railway_types import WorldDeployment, WorldService
 from tests.world.serving import Kind
-from workers import brakes, scripts
+from workers import actors, brakes, scripts
+from workers.errors import Superseded
 from workers.journal import DUE, OPEN, PREFIX, pack
 from workers.models import (
     Certificate,
@@ -174,6 +175,25 @@ def test_a_refused_railway_token_is_told_with_the_settings_name(sick: Line) -> N
     sick.drive(lambda: told(sick))
 
     assert "RAILWAY_API_TOKEN" in told(sick)[0]
+
+
+def test_who_lost_the_claim_gives_up_nothing_of_whoever_has_it_now(sick: Line) -> None:
+    sick.alert()
+    sick.drive(lambda: sick.record(Plan))
+    key = sick.incidents()[0]
+    sick.store.hdel(key, "not_before", "lease")
+    stage = sick.journal.fields(key)["stage"].decode()
+    ours = sick.journal.claim(key, stage)
+    sick.store.hset(key, "lease", 1)
+    theirs = sick.journal.claim(key, stage)
+    assert ours is not None and theirs is not None
+
+    with pytest.raises(Superseded):
+        actors.give_up(sick.services, ours, "refused")
+
+    theirs.alive()
+    assert len(list(sick.store.scan_iter(f"{PREFIX}reserved:*"))) == 2
+    assert sick.outcome() == ""
 
 
 def test_a_refused_github_token_ends_the_round_and_is_told(sick: Line) -> None:

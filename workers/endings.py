@@ -73,7 +73,8 @@ def _try_later(claim: Claim, error: NotAvailable, now: datetime) -> None:
 
 
 def give_up(claim: Claim, why: str, now: datetime) -> None:
-    """No sense in going on: the round ends, and that is told with the raw facts."""
+    """No sense in going on: the round ends, and that is told with the raw facts. Who lost the claim ends nothing."""
+    claim.mark(given_up=why[:500])
     log.error("given up", extra={"investigation": claim.id, "stage": claim.stage, "why": why})
     if claim.stage == "tell":
         claim.end(f"given up: {why}")

@@ -299,7 +299,7 @@ class GitHubStandIn:
             raise ComplaintError(
                 422, "Validation Failed", [_said(f"A pull request already exists for {repo.owner}:{branch}.")]
             )
-        if repo.sha(branch) == repo.sha(body["base"]):
+        if not git(repo.path, "rev-list", "--max-count=1", f"{body['base']}..{branch}"):
             raise ComplaintError(
                 422, "Validation Failed", [_said(f"No commits between {body['base']} and {branch}")]
             )
