@@ -15,8 +15,9 @@ from tests.mortal_line import Mortal, Snapshot
 from tests.world.slack import Message
 from workers.budget import MICRO
 from workers.intake import PINGS
-from workers.journal import DUE, OPEN, PREFIX, unpack
+from workers.journal import DUE, OPEN, PREFIX
 from workers.models import Spent
+from workers.records import unpack
 
 Records = dict[tuple[str, str], bytes]
 Way = tuple[str, Records]

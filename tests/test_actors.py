@@ -13,8 +13,9 @@ import redis
 from tests.line import Line, line
 from tests.world import shop
 from workers import actors, brakes, listing
-from workers.journal import DUE, PREFIX, pack
+from workers.journal import DUE, PREFIX
 from workers.models import PullRequest, Watch
+from workers.records import pack
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"models", "errors", "scripts", "redaction", "stages"},
     {
-        "settings", "logs", "journal", "intake", "due", "broker", "store", "embedded", "brakes", "allowance",
+        "settings", "logs", "journal", "records", "intake", "due", "broker", "store", "embedded", "brakes", "allowance",
         "railway", "github", "slack", "statuspages", "repository", "opencode", "opencode_config", "opencode_server",
         "budget", "closings", "deadline", "heartbeat", "pings", "retries", "umbrella", "mend.wall", "mend.launcher",
         "find",

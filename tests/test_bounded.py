@@ -15,8 +15,9 @@ from tests.bench.kept import endless
 from tests.line import Line, Snapshot, line, put_back, take
 from workers import actors, brakes, opening, pings, scripts
 from workers.broker import FULL, NAMESPACE, WAKE_EVERY_SECONDS, waker
-from workers.journal import DUE, MOST_STORED, OPEN, PREFIX, Journal
+from workers.journal import DUE, OPEN, PREFIX, Journal
 from workers.models import Outcome
+from workers.records import MOST_STORED
 from workers.store import client
 
 Start = Callable[..., AbstractContextManager[Line]]

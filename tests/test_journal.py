@@ -11,19 +11,8 @@ import redis
 
 from workers import scripts
 from workers.errors import NotAvailable, Superseded
-from workers.journal import (
-    DUE,
-    MOST_STORED,
-    MOST_TEXT,
-    OPEN,
-    PREFIX,
-    Claim,
-    Journal,
-    TooLarge,
-    Unreadable,
-    pack,
-    unpack,
-)
+from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, Unreadable
+from workers.records import MOST_STORED, MOST_TEXT, TooLarge, pack, unpack
 
 RunOut = Callable[[], None]
 

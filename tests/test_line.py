@@ -15,9 +15,9 @@ from tests.world import shop
 from tests.world.githttp import git
 from tests.world.railway_types import WorldDeployment, WorldService
 from tests.world.serving import Kind
-from workers import actors, brakes, scripts
+from workers import brakes, endings, scripts
 from workers.errors import Superseded
-from workers.journal import DUE, OPEN, PREFIX, pack
+from workers.journal import DUE, OPEN, PREFIX
 from workers.models import (
     Certificate,
     Evidence,
@@ -30,6 +30,7 @@ from workers.models import (
     Verdict,
     Watch,
 )
+from workers.records import pack
 from workers.store import client
 
 Start = Callable[..., AbstractContextManager[Line]]
@@ -189,7 +190,7 @@ def test_who_lost_the_claim_gives_up_nothing_of_whoever_has_it_now(sick: Line) -
     assert ours is not None and theirs is not None
 
     with pytest.raises(Superseded):
-        actors.give_up(sick.services, ours, "refused")
+        endings.give_up(ours, "refused", sick.services.now())
 
     theirs.alive()
     assert len(list(sick.store.scan_iter(f"{PREFIX}reserved:*"))) == 2

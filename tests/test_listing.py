@@ -12,7 +12,7 @@ import redis
 
 from workers import allowance, listing, scripts, showing
 from workers.errors import Refused
-from workers.journal import DUE, OPEN, PREFIX, Journal, pack
+from workers.journal import DUE, OPEN, PREFIX, Journal
 from workers.models import (
     Cause,
     Certificate,
@@ -28,6 +28,7 @@ from workers.models import (
     Verdict,
     Window,
 )
+from workers.records import pack
 
 ID = "incident:abc:20261123T0304"
 TOLD = Outcome(kind="told", headline="not mended")

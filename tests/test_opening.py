@@ -9,9 +9,10 @@ import pytest
 
 from workers import scripts
 from workers.intake import take_in
-from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, pack
+from workers.journal import DUE, OPEN, PREFIX, Claim, Journal
 from workers.models import Alert, Environment, Finding, Incident, Service, Severity, Survey, Window
 from workers.opening import MOST_SYMPTOMS, open_incidents
+from workers.records import pack
 
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 

@@ -17,7 +17,7 @@ from tests.world.serving import serve
 from workers import scripts
 from workers.errors import GitHubBusy, GitHubRefused, Refused
 from workers.github import GitHub
-from workers.journal import DUE, PREFIX, Claim, Journal, pack
+from workers.journal import DUE, PREFIX, Claim, Journal
 from workers.models import (
     Cause,
     Certificate,
@@ -47,6 +47,7 @@ from workers.models import (
 from workers.proposing import Marker, find_ours, parse_marker, propose, render_pull_request
 from workers.proposing.markdown import block, code, inline, plain
 from workers.proposing.words import LONGEST_TITLE, hidden
+from workers.records import pack
 from workers.repository import Repositories
 
 NAME = "acme/shop"

@@ -15,8 +15,9 @@ from tests.line import Line, Snapshot, line, put_back, take
 from tests.test_commands import run
 from workers import replay
 from workers.errors import Refused
-from workers.journal import PREFIX, Journal, pack
+from workers.journal import PREFIX, Journal
 from workers.models import Evidence, Finding, Lane, Severity, Verdict
+from workers.records import pack
 from workers.store import client
 
 SWEEP = "sweep:env-1:1"

@@ -15,9 +15,10 @@ from tests.waiting import until
 from tests.world.railway_types import LogRow
 from workers import actors, scripts, steering
 from workers.errors import Refused, Superseded
-from workers.journal import DUE, ENDED, OPEN, PREFIX, Journal, pack
+from workers.journal import DUE, ENDED, OPEN, PREFIX, Journal
 from workers.models import Certificate, Evidence, Outcome, PullRequest, Spent
 from workers.opencode import NOTE, Answer, can_go_on
+from workers.records import pack
 from workers.stages import MADE_BY, OUTSIDE
 
 KEY = f"{PREFIX}incident:abc:20261123T0304"

@@ -15,7 +15,7 @@ from tests.line import Line, line
 from tests.world.serving import serve
 from tests.world.slack import HOOK
 from workers import actors, brakes, listing, scripts, steering, umbrella
-from workers.journal import DUE, OPEN, PREFIX, Claim, pack
+from workers.journal import DUE, OPEN, PREFIX, Claim
 from workers.models import (
     Alert,
     Environment,
@@ -31,6 +31,7 @@ from workers.models import (
     Window,
 )
 from workers.opening import open_incidents
+from workers.records import pack
 from workers.slack import Slack
 
 NAMES = ("api", "web", "mail", "cron", "auth", "cart")

@@ -16,8 +16,9 @@ from tests.waiting import until
 from tests.working import working
 from workers import actors, due, listing, scripts
 from workers.broker import STAGES, make_broker
-from workers.journal import DUE, NEWER_SECONDS, PREFIX, VERSION, Claim, Journal
+from workers.journal import DUE, NEWER_SECONDS, PREFIX, Claim, Journal
 from workers.models import Evidence
+from workers.records import VERSION
 from workers.stages import MADE_BY
 
 NEWER = str(int(VERSION) + 1).encode() + b"j" + b'{"facts":"of another kind"}'

@@ -20,7 +20,7 @@ from tests.waiting import until
 from tests.world.serving import Kind, serve
 from workers import actors, due, intake, scripts
 from workers.broker import make_broker
-from workers.journal import DUE, OPEN, PREFIX, Journal, pack
+from workers.journal import DUE, OPEN, PREFIX, Journal
 from workers.models import (
     Alert,
     Cause,
@@ -36,6 +36,7 @@ from workers.models import (
     Verdict,
     Window,
 )
+from workers.records import pack
 
 THREADS = 8
 """As in the Procfile."""

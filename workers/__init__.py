@@ -4,7 +4,8 @@ Reading order:
   models     every noun, in the order an incident meets them
   actors     the flow top to bottom: intake → survey → analyse → enrich → diagnose → plan → mend → propose → watch
   endings stages     how a stage ends when its work does not; which stage makes which record
-  journal    who may work on what (claim), what was found out (step), what was done (effect); scripts holds its Lua
+  journal    who may work on what (claim), what was found out (step), what was done (effect)
+  scripts records     its Lua, and what a record is as it is stored
   intake due broker     how an alert comes in, what is for later, who wakes whom
   survey analysis/ opening umbrella     one look at an environment, what is sick in it, which incident that is
   missed pings heartbeat     webhooks that did not come, pings that stay away, and who outside hears that we live

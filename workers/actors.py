@@ -39,7 +39,7 @@ from workers.broker import STAGES
 from workers.endings import conclude, failed, give_up, stands_aside, tell_of, tell_trouble
 from workers.errors import NotAvailable, SlackRefused, Superseded, TrackwalkerError
 from workers.github import GitHub
-from workers.journal import DEATHS_ALLOWED, DUE, PREFIX, TTL_SECONDS, Claim, Journal, pack
+from workers.journal import DEATHS_ALLOWED, DUE, PREFIX, TTL_SECONDS, Claim, Journal
 from workers.mend import round as mending
 from workers.models import (
     Alert,
@@ -55,6 +55,7 @@ from workers.models import (
     Window,
 )
 from workers.railway import Railway
+from workers.records import pack
 from workers.repository import Repositories
 from workers.settings import Settings
 from workers.slack import Slack

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workers import scripts
-from workers.journal import DUE, PREFIX, Journal, pack
+from workers.journal import DUE, PREFIX, Journal
 from workers.models import Alert, Noun
+from workers.records import pack
 
 
 class Fold(Noun):

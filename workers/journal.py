@@ -10,18 +10,16 @@ import contextlib
 import secrets
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import redis
-from pydantic import TypeAdapter, ValidationError
 from redis.exceptions import DataError, NoScriptError, RedisError
 
 from workers import scripts
 from workers.errors import Newer, NotAvailable, Refused, Superseded
+from workers.records import TooLarge, is_newer, pack, unpack
 
 T = TypeVar("T")
 
@@ -45,71 +43,13 @@ SEEN_SECONDS = 5.0
 ENDING, HANDED_BACK = "the worker is ending", "the worker was ended"
 DEATHS_ALLOWED = 5
 TTL_SECONDS = 30 * 86_400
-VERSION = b"1"
 NEWER_SECONDS = 900.0
 """A newer worker takes over within minutes, or its deployment was taken back and its records are made again."""
-COMPRESS_FROM = 1024
-"""Bytes; below this a compressed record is hardly smaller."""
-MOST_STORED = 2**20
-"""Bytes of one record as it is stored. The largest are surveys, some 1.2 KB a service: this is room for 800."""
-MOST_TEXT = 16 * MOST_STORED
-"""Bytes of one record's JSON: no more is ever unpacked."""
 
 
 def gate_of(key: str) -> str:
     """The hash that lets one sweep of an environment work at a time (`sweep:<environment>:<n>` only)."""
     return key.rpartition(":")[0].replace("sweep:", "sweeps:") if key.startswith(PREFIX + "sweep:") else ""
-
-
-@lru_cache(maxsize=128)
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    """Made once a kind: to make one costs more than a record takes to be written."""
-    return TypeAdapter(kind)
-
-
-def pack(value: Any, kind: Any) -> bytes:
-    """A record as it is stored: version, then JSON, compressed when large. Raises TooLarge."""
-    text = _adapter(kind).dump_json(value)
-    if len(text) < COMPRESS_FROM:
-        return VERSION + b"j" + text
-    blob = VERSION + b"z" + zlib.compress(text, 6) if len(text) <= MOST_TEXT else b""
-    if not 0 < len(blob) <= MOST_STORED:
-        what = getattr(kind, "__name__", str(kind))
-        raise TooLarge(f"too large for a record: {what}, {len(text) / 2**20:.1f} MiB of text")
-    return blob
-
-
-def is_newer(blob: bytes | None) -> bool:
-    """Whether a worker of a newer version made the record: only that one can read it."""
-    return blob is not None and blob[:1].isdigit() and blob[:1] > VERSION
-
-
-def unpack(blob: bytes | None, kind: type[T]) -> T | None:
-    """The value of a record; None when it is missing, of another version or unreadable: then it is made again."""
-    text = plain(blob)
-    try:
-        value: T | None = None if text is None else _adapter(kind).validate_json(text)  # type: ignore[arg-type]  # mypy takes a type for unhashable
-    except ValidationError:
-        return None
-    return value
-
-
-def plain(blob: bytes | None) -> bytes | None:
-    """The JSON of a record; None when it is missing, of another version, damaged, or would grow beyond MOST_TEXT."""
-    if not blob or blob[:1] != VERSION:
-        return None
-    if blob[1:2] != b"z":
-        return blob[2:]
-    unzip = zlib.decompressobj()
-    try:
-        text = unzip.decompress(blob[2:], MOST_TEXT)
-    except zlib.error:
-        return None
-    return text if unzip.eof else None
-
-
-class TooLarge(Refused):
-    """What was found out does not fit into a record: nothing of it is kept, and that is told."""
 
 
 class Unreadable(Refused):

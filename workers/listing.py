@@ -11,8 +11,9 @@ from typing import Any
 from workers import allowance, brakes, scripts
 from workers.errors import Refused
 from workers.find import find
-from workers.journal import DUE, ENDED, OPEN, PREFIX, Journal, unpack
+from workers.journal import DUE, ENDED, OPEN, PREFIX, Journal
 from workers.models import Certificate, Finding, Incident, Outcome, PullRequest
+from workers.records import unpack
 from workers.redaction import one_line, redact
 
 LIMIT = 50

@@ -146,7 +146,11 @@ def ask(
         note = _known(run_folder, prompt) or _Note(session=_open(server, role))
         file = run_folder / NOTE
         run = _Run(agent, server, note, file, begun, alive, on_spent, progress_at=time.monotonic())
-        return Answer(_converse(run, prompt, retort), run.spent)
+        try:
+            return Answer(_converse(run, prompt, retort), run.spent)
+        except AgentBusy:
+            alive()  # a server that is gone because our claim is says nothing of the model
+            raise
 
 
 def can_go_on(run_folder: Path) -> bool:

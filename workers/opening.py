@@ -9,8 +9,9 @@ from workers import scripts, umbrella
 from workers.analysis import Trouble, causes
 from workers.analysis.causes import FELT
 from workers.intake import tells_trouble
-from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, pack
+from workers.journal import DUE, OPEN, PREFIX, Claim, Journal
 from workers.models import Alert, Finding, Incident, Severity, Survey, digest
+from workers.records import pack
 from workers.watching import CLEAN_SWEEPS
 
 AGAIN = "-again"

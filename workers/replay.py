@@ -11,9 +11,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from workers import analysis, diagnosis, past
 from workers.find import find
-from workers.journal import PREFIX, VERSION, Journal, unpack
+from workers.journal import PREFIX, Journal
 from workers.listing import clean
 from workers.models import Evidence, Finding, Incident, Noun, Survey, Verdict
+from workers.records import VERSION, unpack
 from workers.stages import kind_of
 
 SAME, DIFFERS, IMPOSSIBLE = 0, 1, 2

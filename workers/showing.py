@@ -12,7 +12,7 @@ from typing import Any
 
 from workers.find import find
 from workers.github import RemoteRepository
-from workers.journal import DUE, PREFIX, Journal, plain, unpack
+from workers.journal import DUE, PREFIX, Journal
 from workers.listing import clean, moment, span, text
 from workers.models import (
     Alert,
@@ -32,6 +32,7 @@ from workers.models import (
     Verdict,
     Watch,
 )
+from workers.records import plain, unpack
 from workers.redaction import redact
 
 HIDDEN = ("token", "run", "fence", "noted")

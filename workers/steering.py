@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from workers import scripts
 from workers.errors import NotAvailable, Refused
 from workers.find import find
-from workers.journal import DUE, LEASE_SECONDS, OPEN, PREFIX, TTL_SECONDS, Journal, gate_of, pack, unpack
+from workers.journal import DUE, LEASE_SECONDS, OPEN, PREFIX, TTL_SECONDS, Journal, gate_of
 from workers.models import Incident, Outcome, PullRequest
+from workers.records import pack, unpack
 from workers.redaction import one_line
 from workers.stages import LINES, MAKES, kind_of, reached
 

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from workers import scripts
-from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, unpack
+from workers.journal import DUE, OPEN, PREFIX, Claim, Journal
 from workers.models import Incident, Outcome, PullRequest, Severity, Watch
+from workers.records import unpack
 
 WINDOW_SECONDS = 1800.0
 LEAST = 3
