@@ -26,6 +26,12 @@ def survey(**facts: Any) -> Survey:
     return Survey.model_validate(said | facts)
 
 
+def afterwards(**facts: Any) -> Survey:
+    """What is seen once everything that the test did before is over."""
+    end = datetime.now(UTC) + timedelta(minutes=1)
+    return survey(window=Window(start=end - timedelta(minutes=30), end=end), **facts)
+
+
 def sick(name: str, **facts: Any) -> Finding:
     said = {
         "service_id": f"svc-{name}", "service": name, "kind": "server_errors", "severity": Severity.WARNING,
@@ -138,8 +144,20 @@ def test_what_a_window_still_shows_of_trouble_that_is_over_opens_no_further_roun
     remains = sick("shop").model_copy(update={"ongoing": False, "since": datetime.now(UTC) - five})
     anew = remains.model_copy(update={"since": datetime.now(UTC) + five})
 
-    assert sweeps.find(survey(), remains) == []
-    assert len(sweeps.find(survey(), anew)) == 1
+    assert sweeps.find(afterwards(), remains) == []
+    assert len(sweeps.find(afterwards(), anew)) == 1
+
+
+def test_a_sweep_that_looked_before_a_round_ended_opens_no_further_one_when_it_is_judged_after_it(
+    sweeps: Sweeps,
+) -> None:
+    [incident] = sweeps.find(survey(), sick("shop"))
+    ended = sweeps.journal.claim(PREFIX + incident, "enrich")
+    assert ended is not None
+    ended.end("held")
+
+    assert sweeps.find(survey(), sick("shop")) == []
+    assert len(sweeps.find(afterwards(), sick("shop"))) == 1
 
 
 def test_trouble_that_goes_on_after_its_round_has_ended_is_the_next_round(sweeps: Sweeps) -> None:
@@ -148,7 +166,7 @@ def test_trouble_that_goes_on_after_its_round_has_ended_is_the_next_round(sweeps
     assert ended is not None
     ended.end("did not hold")
 
-    [again] = sweeps.find(survey(), sick("shop"))
+    [again] = sweeps.find(afterwards(), sick("shop"))
 
     assert again != incident
 
@@ -300,7 +318,7 @@ def test_a_symptom_whose_first_cause_has_ended_is_joined_to_the_next(sweeps: Swe
     assert over is not None
     over.end("held")
 
-    [second] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+    [second] = sweeps.find(afterwards(calls=CALLS), sick("shop"), sick("checkout"))
 
     assert first != second
     assert sweeps.joined(caller) == PREFIX + second

@@ -123,10 +123,12 @@ def _incident(
 def _is_what_remains(journal: Journal, incident: Incident) -> bool:
     """Whether the window still shows the end of trouble that an earlier round has seen to its end."""
     loud = [one for one in incident.findings if one.severity is not Severity.NOTICE]
-    if any(one.ongoing for one in loud) or journal.ask("hexists", OPEN, incident.fingerprint):
-        return False
     over = journal.ask("get", f"{OPEN}:over:{incident.fingerprint}")
-    return over is not None and all(one.since.timestamp() * 1000 < int(over) for one in loud)
+    if over is None or journal.ask("hexists", OPEN, incident.fingerprint):
+        return False
+    if incident.window.end.timestamp() * 1000 < int(over):
+        return True  # the sweep looked before that end and was judged after it
+    return not any(one.ongoing or one.since.timestamp() * 1000 >= int(over) for one in loud)
 
 
 def _open(

@@ -164,8 +164,9 @@ def _slack(made: Count, run: Run, lines: list[Line]) -> None:
         made.figures["posts"] = len(slack.messages)
         made.figures["said twice (a webhook cannot look back)"] = _twice(lines, slack.messages)
         return
-    standing = Counter(one.key for one in slack.messages if one.key)
-    posted = standing + Counter(one.key for one in slack.deleted if one.key)
+    # An incident that takes an alert's first word for its own gives it another key.
+    standing = Counter(one.posted_as for one in slack.messages if one.posted_as)
+    posted = standing + Counter(one.posted_as for one in slack.deleted if one.posted_as)
     doubles = {key: number - 1 for key, number in posted.items() if number > 1}
     ends = [any("it held" in one.text for one in run.town.told(line.site, "watch")) for line in lines]
     made.figures["watches"] = f"{sum(ends)} of {len(ends)} saw that it held"

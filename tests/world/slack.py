@@ -36,6 +36,8 @@ class Message:
     metadata: dict[str, Any] | None = None
     blocks: tuple[dict[str, Any], ...] = ()
     edits: int = 0
+    posted_as: str = ""
+    """The key under which it was posted; an edit may give it another."""
 
     @property
     def key(self) -> str:
@@ -82,6 +84,7 @@ class SlackStandIn:
         with self._lock:
             ts = f"{int(time.time())}.{next(self._numbers):06d}"
             message = Message(ts, fields.pop("channel", self.channel), text, **fields)
+            message = replace(message, posted_as=message.key)
             self.messages.append(message)
         return message
 
