@@ -218,7 +218,9 @@ class Lives:
         """All that lasts, without what differs between two lives and matters to none: two the same end the same."""
         line = self.line
         last = line.outer.lasting
-        rows = [_nameless(str([line.waiting(), last.queue, last.acted, last.silent, last.merged[:1]]))]
+        rows = [
+            _nameless(str([line.waiting(), last.queue, last.acted, last.silent, last.merged[:1], line.far()]))
+        ]
         for key, value in stored.items():
             fields = value if isinstance(value, dict) else {b"": value}
             rows += [

@@ -178,6 +178,11 @@ class Mortal:
         if self.at_work:
             self.store.zadd(DUE, {self.at_work: (time.time() + LAG_SECONDS) * 1000}, xx=True)
 
+    def far(self) -> int:
+        """How many are due only after a lease's time: not the next ones to be worked on."""
+        soon = (time.time() + 2 * LEASE_SECONDS) * 1000
+        return self.store.zcount(DUE, soon, "+inf")
+
     def enqueue(self, message: Any) -> None:
         """The broker: what is queued outlives the process."""
         entry = (message.actor_name, message.args[0])

@@ -99,7 +99,8 @@ def test_who_dies_at_a_boundary_lives_again_and_ends_the_same(
 ) -> None:
     lives, wrong = lives_of(scenario), list[str]()
     where = [one for one in lives.boundaries if scenario.dies_at(one)]
-    lagging = (False, True) if stage == "tell" else (False,)
+    # Behind a webhook, who speaks first cannot be told from who speaks twice.
+    lagging = (False, True) if stage == "tell" and "SLACK_WEBHOOK_URL" not in scenario.settings else (False,)
 
     for boundary in [one for one in where if one.stage == stage]:
         for lag in lagging:
