@@ -188,6 +188,64 @@ def test_what_nobody_came_back_for_is_removed_after_a_day(server: Server, first:
         assert not old.folder.exists()
 
 
+# ---- what a dead worker left running ---------------------------------------------------------
+
+
+def orphan(folder: Path, *, home: Path | None = None, words: str = "") -> int:
+    """The number of a process that lives on without whoever started it, as an agent may whose worker was killed."""
+    begin = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)', *sys.argv[1:]],"
+        " start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
+        "print(child.pid)\n"
+    )
+    environment = {"HOME": str(home or folder)}
+    said = subprocess.run(
+        [sys.executable, "-c", begin, words], env=environment, capture_output=True, text=True, check=True
+    )
+    return int(said.stdout)
+
+
+def lives(pid: int) -> bool:
+    try:
+        return b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def test_an_agent_that_outlived_its_worker_is_killed_before_its_run_goes_on(
+    server: Server, first: str, tmp_path: Path
+) -> None:
+    repositories = server.repositories()
+    with pytest.raises(Superseded), runs.place(tmp_path, "a", repositories, REPOSITORY, first) as before:
+        interrupt(before)
+    left = orphan(before.folder, home=before.folder / "opencode" / "home")
+    until(lambda: lives(left))
+
+    with runs.place(tmp_path, "a", repositories, REPOSITORY, first):
+        assert until(lambda: not lives(left))
+
+
+def test_a_worker_that_starts_kills_what_dead_ones_left_and_nothing_else(
+    server: Server, first: str, tmp_path: Path
+) -> None:
+    folder, trees = tmp_path / "runs", tmp_path / "work"
+    with runs.place(folder, "alive", server.repositories(), REPOSITORY, first) as alive:
+        (folder / "dead").mkdir()
+        (trees / "trees").mkdir(parents=True)
+        dead = orphan(folder, home=folder / "dead" / "opencode" / "home")
+        checks = orphan(tmp_path, words=f"{trees}/trees/abc")
+        others = [orphan(folder, home=alive.folder / "opencode" / "home"), orphan(tmp_path)]
+        until(lambda: all(lives(pid) for pid in (dead, checks, *others)))
+
+        runs.clear(folder, trees)
+
+        until(lambda: not lives(dead) and not lives(checks))
+        assert all(lives(pid) for pid in others)
+        for pid in others:
+            os.kill(pid, signal.SIGKILL)
+
+
 # ---- what it costs ---------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ from workers.errors import NotAvailable
 from workers.github import GitHub
 from workers.journal import Journal
 from workers.mend import round as mending
+from workers.mend import runs
 from workers.mend.wall import protect_process
 from workers.railway import Railway
 from workers.repository import Repositories
@@ -49,6 +50,7 @@ class Life(dramatiq.Middleware):
             thread.start()
         for weakness in store.weaknesses(self.journal.client, self.folder, os.environ):
             log.warning("the store may lose what was recorded", extra={"why": weakness})
+        runs.clear(self.folder / "runs", self.folder / "work")
         with suppress(NotAvailable):
             pings.expect(self.journal, self.ping_seconds)
         log.info("worker ready")

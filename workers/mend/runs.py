@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from workers.errors import Superseded
+from workers.mend import leftovers
 from workers.models import digest
 from workers.opencode import can_go_on
 from workers.repository import Repositories
@@ -61,18 +62,35 @@ def place(runs: Path, name: str, repositories: Repositories, repository: str, co
         os.close(lock)
 
 
+def clear(runs: Path, trees: Path) -> None:
+    """At a worker's start: kill what dead workers of this disk left running, in runs that nobody has and in trees."""
+    for folder in runs.iterdir() if runs.is_dir() else ():
+        if (lock := _lock(folder)) is not None:
+            leftovers.of_run(folder)
+            os.close(lock)
+    leftovers.of_trees(trees)
+
+
 def _take(runs: Path, name: str) -> tuple[Path, int]:
     """The run's folder, locked; another one where somebody who lost the round is still in it."""
     for number in range(100):
         folder = runs / digest(name, str(number))
         folder.mkdir(mode=0o700, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if (lock := _lock(folder)) is not None:
+            leftovers.of_run(folder)
             return folder, lock
-        except BlockingIOError:
-            os.close(lock)
     raise Superseded(f"{name}: all its folders are in use")
+
+
+def _lock(folder: Path) -> int | None:
+    """A descriptor whose end is the lock's; None while another process has it."""
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
 
 
 def _clone_of(folder: Path, commit: str) -> Path | None:
