@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import re
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from hmac import compare_digest
 from typing import TypeVar
 
-import anyio
-import anyio.to_thread
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Counter, Gauge, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -88,7 +89,7 @@ class Doors:
         self.take_in, self.reach, self.count_due, self.call = take_in, reach, count_due, call
         self.watched, self.now, self.token, self.next_ping = watched, now, token, next_ping
         # A store that hangs holds threads: those that ask after it must not take the doors' ones.
-        self.storing, self.asking = anyio.CapacityLimiter(STORE_THREADS), anyio.CapacityLimiter(2)
+        self.storing, self.asking = ThreadPoolExecutor(STORE_THREADS), ThreadPoolExecutor(2)
         self.registry = CollectorRegistry()
         self.answers = Counter(
             "trackwalker_door_answers", "Answers given, by door", ["door", "answer"], registry=self.registry
@@ -132,7 +133,7 @@ class Doors:
         return await self._store(door, alert, wire.fold(door, raw, alert))
 
     async def _store(self, door: Source, alert: Alert, fold: Fold | None) -> tuple[Response, str]:
-        began = anyio.current_time()
+        began = time.monotonic()
         try:
             taken = await _within(STORE_SECONDS, partial(self.take_in, alert, fold), self.storing)
         except NotAvailable as error:
@@ -160,7 +161,7 @@ class Doors:
     async def _spacing(self, deadline: float) -> dict[str, str]:
         """When the next ping is due where that is later than usual; the answer never waits long or fails for it."""
         try:
-            left = min(NEXT_PING_SECONDS, deadline - anyio.current_time())
+            left = min(NEXT_PING_SECONDS, deadline - time.monotonic())
             seconds = await _within(left, self.next_ping, self.storing)
         except NotAvailable:
             return {}
@@ -252,11 +253,11 @@ async def _body(request: Request) -> bytes | None:
     return bytes(raw)
 
 
-async def _within(seconds: float, ask: Callable[[], T], threads: anyio.CapacityLimiter) -> T:
+async def _within(seconds: float, ask: Callable[[], T], threads: ThreadPoolExecutor) -> T:
     """What `ask` answers, waited for outside of the event loop. Raises NotAvailable when it takes longer."""
     try:
-        with anyio.fail_after(seconds):
-            return await anyio.to_thread.run_sync(ask, abandon_on_cancel=True, limiter=threads)
+        async with asyncio.timeout(seconds):
+            return await asyncio.get_running_loop().run_in_executor(threads, ask)
     except TimeoutError:
         raise NotAvailable("the store does not answer in time") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import random
 import secrets
@@ -32,10 +33,14 @@ def app() -> Starlette:
     # The path may hold the secret: whoever forgets --no-access-log must not find it in his logs.
     logging.getLogger("uvicorn.access").disabled = True
     try:
-        return compose(settings.read())
+        made = compose(settings.read())
     except SettingsError as error:
         log.critical(str(error))
         sys.exit(2)
+    # All this lives as long as the process: the collector need not walk through it under every load.
+    gc.collect()
+    gc.freeze()
+    return made
 
 
 def compose(chosen: Settings) -> Starlette:

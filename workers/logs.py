@@ -50,6 +50,9 @@ class _Text(logging.Formatter):
 
 def configure(process: str) -> None:
     """Everything of ours from INFO, everything else from WARNING, to standard error."""
+    # What no line of ours shows is not looked up (the standard library's own advice): half of a line's cost.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Text(process) if sys.stderr.isatty() else _Lines(process))
     # Every consumer cries every three seconds while the store is away; the mover says it once.
