@@ -20,6 +20,7 @@ from tests.world.github import GitHubStandIn
 from tests.world.github_shapes import Pull
 from tests.world.model import NAME as MODEL
 from tests.world.model import Call, Model
+from tests.world.opencode import install
 from tests.world.railway import RailwayStandIn
 from tests.world.railway_types import Request, World, WorldDeployment, WorldService
 from tests.world.serving import serve
@@ -190,9 +191,13 @@ def _bare(running: Line) -> Path:
 
 @contextmanager
 def line(
-    store: redis.Redis, store_url: str, folder: Path, *, failing: bool = True, **settings: str
-) -> Iterator[Line]:
-    """A line around the sick shop (or the healthy one); settings by their variables' names."""
+    store: redis.Redis, store_url: str, folder: Path, *, failing: bool = True, small: bool = False,
+    **settings: str,
+) -> Iterator[Line]:  # fmt: skip
+    """A line around the sick shop (or the healthy one); settings by their variables' names.
+
+    `small`: the agent's program is the small one, which starts in no time, where the real one is not the subject.
+    """
     with ExitStack() as stack:
         origin = folder / "origin"
         healthy, sick = shop.write(origin)
@@ -218,6 +223,7 @@ def line(
             "TRACKWALKER_MODEL": MODEL,
             "OPENCODE_CONFIG": str(folder / "opencode.json"),
         }
+        environ |= {"OPENCODE_BIN": str(install(folder / "small-opencode"))} if small else {}
         hub = stack.enter_context(serve(github.app, github.faults)).url
         environ |= {"GITHUB_API_URL": hub, "GITHUB_SERVER_URL": hub}
         config = read(environ | settings, dotenv=None)

@@ -29,7 +29,7 @@ def start(store: redis.Redis, store_url: str, tmp_path: Path) -> Start:
 
     def begin(**settings: str) -> AbstractContextManager[Line]:
         failing = settings.pop("failing", "yes") == "yes"
-        return line(store, store_url, tmp_path, failing=failing, **settings)
+        return line(store, store_url, tmp_path, failing=failing, small=True, **settings)
 
     return begin
 

@@ -199,7 +199,7 @@ class Mortal(Journal):
 @pytest.fixture
 def mending(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
     """The sick shop, about to be mended; every answer of the model costs a tenth of a dollar at least."""
-    with line(store, store_url, tmp_path, TRACKWALKER_PRICE="1/4") as running:
+    with line(store, store_url, tmp_path, small=True, TRACKWALKER_PRICE="1/4") as running:
         running.model.padding = 100_000
         running.alert()
         running.drive(lambda: any(stage(running, key) == "plan" for key in running.incidents()))
@@ -263,7 +263,9 @@ def test_a_model_that_never_answers_uses_up_no_runs(mending: Line) -> None:
 def test_a_run_over_its_limit_is_settled_at_what_it_cost_and_the_raw_facts_are_told(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
-    with line(store, store_url, tmp_path, TRACKWALKER_RUN_COST_USD="0.05", TRACKWALKER_PRICE="1/4") as poor:
+    with line(
+        store, store_url, tmp_path, small=True, TRACKWALKER_RUN_COST_USD="0.05", TRACKWALKER_PRICE="1/4"
+    ) as poor:
         poor.model.padding = 100_000
         poor.alert()
 
@@ -285,7 +287,7 @@ def test_a_run_over_its_limit_is_settled_at_what_it_cost_and_the_raw_facts_are_t
 def test_the_raw_facts_are_told_when_the_days_budget_is_gone(
     store: redis.Redis, store_url: str, tmp_path: Path, settings_: dict[str, str], name: str
 ) -> None:
-    with line(store, store_url, tmp_path, failing=True, **settings_) as poor:
+    with line(store, store_url, tmp_path, small=True, failing=True, **settings_) as poor:
         [other] = claims(poor.journal, 1)
         budget.reserve(poor.journal, poor.settings, other, sick("another"), datetime.now(UTC))
         poor.alert()

@@ -42,7 +42,7 @@ def start(store: redis.Redis, store_url: str, tmp_path: Path) -> Start:
 
     def begin(**settings: str) -> AbstractContextManager[Line]:
         failing = settings.pop("failing", "yes") == "yes"
-        return line(store, store_url, tmp_path, failing=failing, **settings)
+        return line(store, store_url, tmp_path, failing=failing, small=False, **settings)
 
     return begin
 
@@ -51,6 +51,13 @@ def start(store: redis.Redis, store_url: str, tmp_path: Path) -> Start:
 def sick(start: Start) -> Iterator[Line]:
     """The line around the sick shop."""
     with start() as running:
+        yield running
+
+
+@pytest.fixture
+def quick(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+    """The same with the small agent, where the real one is not the subject."""
+    with line(store, store_url, tmp_path, small=True) as running:
         yield running
 
 
@@ -129,35 +136,35 @@ def test_a_measurement_that_cannot_be_had_for_a_moment_is_waited_for(
 
 
 @pytest.mark.parametrize("kind", ["429", "503", "drop", "hang"])
-def test_every_outside_thing_may_fail_once_and_nothing_is_done_twice(sick: Line, kind: Kind) -> None:
+def test_every_outside_thing_may_fail_once_and_nothing_is_done_twice(quick: Line, kind: Kind) -> None:
     for path in ("graphql",):
-        sick.railway.faults.add(kind, path=path)
+        quick.railway.faults.add(kind, path=path)
     for method, path in (("GET", "/branches"), ("POST", "/pulls"), ("POST", "git-receive-pack")):
         if kind != "hang" or path == "/pulls":
-            sick.github.faults.add(kind, method=method, path=path)
-    sick.slack.faults.add(kind, path="chat.postMessage")
-    sick.model.faults.add("503" if kind == "hang" else kind)
-    sick.alert()
+            quick.github.faults.add(kind, method=method, path=path)
+    quick.slack.faults.add(kind, path="chat.postMessage")
+    quick.model.faults.add("503" if kind == "hang" else kind)
+    quick.alert()
 
-    sick.drive(ended(sick), stages=120)
+    quick.drive(ended(quick), stages=120)
 
-    assert len(sick.github.pulls) == 1
-    assert len([text for text in told(sick) if "/pull/" in text]) == 1
-    assert sick.outcome() == "pull request"
-    assert {one for one, _ in sick.railway.faults.played} == {kind}
-    assert {one for one, _ in sick.github.faults.played} == {kind}
-    assert {one for one, _ in sick.slack.faults.played} == {kind}
+    assert len(quick.github.pulls) == 1
+    assert len([text for text in told(quick) if "/pull/" in text]) == 1
+    assert quick.outcome() == "pull request"
+    assert {one for one, _ in quick.railway.faults.played} == {kind}
+    assert {one for one, _ in quick.github.faults.played} == {kind}
+    assert {one for one, _ in quick.slack.faults.played} == {kind}
 
 
-def test_facts_that_cannot_be_read_for_a_moment_are_waited_for(sick: Line) -> None:
-    sick.railway.broken["deploymentLogs"] = "Problem processing request"
-    sick.alert()
-    sick.drive(lambda: any(sick.journal.fields(key).get("tries") for key in sick.incidents()))
-    sick.railway.broken.clear()
+def test_facts_that_cannot_be_read_for_a_moment_are_waited_for(quick: Line) -> None:
+    quick.railway.broken["deploymentLogs"] = "Problem processing request"
+    quick.alert()
+    quick.drive(lambda: any(quick.journal.fields(key).get("tries") for key in quick.incidents()))
+    quick.railway.broken.clear()
 
-    sick.drive(ended(sick))
+    quick.drive(ended(quick))
 
-    assert sick.outcome() == "pull request"
+    assert quick.outcome() == "pull request"
 
 
 def test_facts_that_stay_away_are_gone_without_and_said(sick: Line) -> None:
@@ -207,18 +214,18 @@ def test_a_refused_github_token_ends_the_round_and_is_told(sick: Line) -> None:
     assert "GITHUB_TOKEN" in "\n".join(told(sick))
 
 
-def test_words_that_slack_refused_are_said_once_the_token_is_mended(sick: Line) -> None:
-    sick.slack.faults.add("refuse", times=1000)
-    sick.alert()
-    sick.drive(lambda: sick.outcome() == "pull request")
-    before = told(sick)
-    sick.slack.faults.clear()
+def test_words_that_slack_refused_are_said_once_the_token_is_mended(quick: Line) -> None:
+    quick.slack.faults.add("refuse", times=1000)
+    quick.alert()
+    quick.drive(lambda: quick.outcome() == "pull request")
+    before = told(quick)
+    quick.slack.faults.clear()
 
-    sick.drive(ended(sick))
+    quick.drive(ended(quick))
 
     assert before == []
-    assert len(sick.github.pulls) == 1
-    assert "/pull/" in told(sick)[-1]
+    assert len(quick.github.pulls) == 1
+    assert "/pull/" in told(quick)[-1]
 
 
 def test_a_model_that_refuses_is_told_with_the_raw_facts(sick: Line) -> None:
@@ -288,8 +295,8 @@ def test_the_alert_fired_again_joins_the_open_incident(proposed: Line) -> None:
     assert len(proposed.model.calls) == calls
 
 
-def test_two_services_with_one_cause_in_the_code_get_one_pull_request(sick: Line) -> None:
-    first = sick.world.services[0]
+def test_two_services_with_one_cause_in_the_code_get_one_pull_request(quick: Line) -> None:
+    first = quick.world.services[0]
     live = first.deployments[0]
     twin = WorldDeployment(
         "dep-twin", "svc-twin", "SUCCESS", live.created_at, live.status_at, live.meta,
@@ -299,20 +306,20 @@ def test_two_services_with_one_cause_in_the_code_get_one_pull_request(sick: Line
         "svc-twin", "checkout", repo=shop.NAME, domains=["checkout.up.railway.app"], deployments=[twin],
         active=["dep-twin"], samples=first.samples, requests=first.requests,
     )  # fmt: skip
-    sick.world.services.append(second)
-    sick.alert(service_id=None, service_name=None)
+    quick.world.services.append(second)
+    quick.alert(service_id=None, service_name=None)
 
-    sick.drive(lambda: len(sick.record(Outcome)) == 2, stages=120)
+    quick.drive(lambda: len(quick.record(Outcome)) == 2, stages=120)
 
-    kinds = sorted(outcome.kind for outcome in sick.record(Outcome))
+    kinds = sorted(outcome.kind for outcome in quick.record(Outcome))
     assert kinds == ["joined", "pull request"]
-    assert len(sick.github.pulls) == 1
+    assert len(quick.github.pulls) == 1
 
 
 def test_a_caller_that_suffers_from_a_sick_callee_is_one_incident_with_one_pull_request_against_the_callee(
-    sick: Line,
+    quick: Line,
 ) -> None:
-    shop_, began = sick.world.services[0], sick.world.services[0].requests[0].at
+    shop_, began = quick.world.services[0], quick.world.services[0].requests[0].at
     live = WorldDeployment(
         "dep-web", "svc-web", "SUCCESS", began - 9e5, began - 9e5, {"image": "ghcr.io/acme/web"},
         instances=[("ins-web", "RUNNING")],
@@ -322,18 +329,18 @@ def test_a_caller_that_suffers_from_a_sick_callee_is_one_incident_with_one_pull_
         "svc-web", "web", image="ghcr.io/acme/web", domains=["web.up.railway.app"], deployments=[live],
         active=[live.id], requests=asked, variables={"SHOP_URL": ["shop.RAILWAY_PRIVATE_DOMAIN"]},
     )  # fmt: skip
-    sick.world.services.append(web)
-    sick.alert(service_id="svc-web", service_name="web")
+    quick.world.services.append(web)
+    quick.alert(service_id="svc-web", service_name="web")
 
-    sick.drive(ended(sick))
-    sick.drive(lambda: sick.sweeps_done() == 1)
+    quick.drive(ended(quick))
+    quick.drive(lambda: quick.sweeps_done() == 1)
 
-    [incident] = sick.record(Incident)
-    threads = {message.thread_ts or message.ts for message in sick.slack.messages}
+    [incident] = quick.record(Incident)
+    threads = {message.thread_ts or message.ts for message in quick.slack.messages}
     assert incident.cause.name == "shop"
-    assert len(sick.github.pulls) == 1
+    assert len(quick.github.pulls) == 1
     assert len(threads) == 1
-    assert any("web suffers from it: " in text for text in told(sick))
+    assert any("web suffers from it: " in text for text in told(quick))
 
 
 def test_a_symptom_begins_no_stage_and_goes_on_where_it_stopped_once_it_is_a_cause_of_its_own(
@@ -440,18 +447,18 @@ def test_shadow_mode_tells_nobody(start: Start) -> None:
         assert shadow.github.pushes == []
 
 
-def test_a_paused_line_waits_and_goes_on_where_it_stood(sick: Line) -> None:
-    brakes.pause(sick.journal)
-    sick.alert()
+def test_a_paused_line_waits_and_goes_on_where_it_stood(quick: Line) -> None:
+    brakes.pause(quick.journal)
+    quick.alert()
     for _ in range(15):
-        sick.once()
-    silent = told(sick), sick.github.pushes[:]
-    brakes.resume(sick.journal)
+        quick.once()
+    silent = told(quick), quick.github.pushes[:]
+    brakes.resume(quick.journal)
 
-    sick.drive(ended(sick))
+    quick.drive(ended(quick))
 
     assert silent == ([], [])
-    assert len(sick.github.pulls) == 1
+    assert len(quick.github.pulls) == 1
 
 
 def test_a_muted_service_is_not_told_about(sick: Line) -> None:

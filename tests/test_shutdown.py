@@ -133,7 +133,7 @@ def agents(folder: Path) -> list[int]:
 def test_an_agent_at_work_dies_with_its_worker_and_the_next_one_makes_the_plan(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
-    with line(store, store_url, tmp_path) as running:
+    with line(store, store_url, tmp_path, small=True) as running:
         running.model.faults.add("hang", times=100)
         with working(running, tmp_path / "one") as old:
             running.alert()

@@ -28,7 +28,7 @@ PULL = PullRequest(number=7, url="https://github.com/acme/shop/pull/7", draft=Fa
 @pytest.fixture
 def sick(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
     """The line around the sick shop."""
-    with line(store, store_url, tmp_path) as running:
+    with line(store, store_url, tmp_path, small=True) as running:
         yield running
 
 

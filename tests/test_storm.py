@@ -104,7 +104,9 @@ def storm(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             "RAILWAY_API_URL": railway.url + "/graphql/v2",
         }
         folder = tmp_path_factory.mktemp("storm")
-        running = stack.enter_context(line(connection, store_url, folder, failing=True, **settings))
+        running = stack.enter_context(
+            line(connection, store_url, folder, failing=True, small=False, **settings)
+        )
         places["prj-1"] = running.railway
         door = stack.enter_context(served("receiver.main:app", store_url, WATCH))
         made = Storm(running, urlsplit(door).port or 0)

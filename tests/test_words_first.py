@@ -94,7 +94,9 @@ def stuck(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[tuple[
             "TRACKWALKER_WATCH": ",".join(f"prj-1/env-{n}" for n in range(ENVIRONMENTS)),
             "TRACKWALKER_MENDS": "4",
         }  # fmt: skip
-        running = stack.enter_context(line(store, store_url, tmp_path, failing=False, **settings))
+        running = stack.enter_context(
+            line(store, store_url, tmp_path, failing=False, small=False, **settings)
+        )
         stack.enter_context(worker(running))
         stack.callback(tarpit.let_go.set)
         yield running, tarpit
