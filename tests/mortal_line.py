@@ -160,7 +160,10 @@ class Mortal:
         """Whether nothing will ever be due again, or only the pings that must come."""
         if not waiting or waiting != {PINGS} or not self.scenario.silence:
             return waiting <= {PINGS}
-        self.outer.lasting.silent = True
+        if not self.outer.lasting.silent:
+            # What is told of it names the minute of the last ping: the same one in every life.
+            self.outer.lasting.silent = True
+            self.store.hset(PINGS, "last", int(self.outer.begun.timestamp() * 1000))
         return self.store.hget(PINGS, "told") == b"1"
 
     def _time_passes(self, waiting: list[tuple[bytes, float]]) -> None:
