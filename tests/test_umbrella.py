@@ -240,6 +240,21 @@ def test_a_death_between_the_umbrella_and_its_incidents_tells_nothing_half(town:
     assert town.store.ttl(key) > 0
 
 
+def test_one_that_never_opened_holds_up_the_words_of_the_others_for_a_minute_at_most(town: Town) -> None:
+    town.sweep("api", "web", "mail")
+    [key] = town.umbrellas()
+    town.store.hset(key, f"m:{PREFIX}incident:never:20261123T0304", 1)
+    town.tell()
+    before = town.rung
+    town.store.hincrby(key, "opened", -int(umbrella.UNBORN_SECONDS * 1000) - 1)
+    town.tell()
+
+    assert umbrella.UNBORN_SECONDS <= 60
+    assert before == []
+    [post] = town.rung
+    assert "3 troubles at once" in post
+
+
 def plan(town: Town, key: str) -> None:
     """Bring the round to planning, with a verdict for the code."""
     verdict = Verdict(lane=Lane.CODE, summary="a KeyError in api")

@@ -15,8 +15,8 @@ WINDOW_SECONDS = 1800.0
 LEAST = 3
 """So many new incidents of one environment within the window are one umbrella."""
 MEMBER = "m:"
-UNBORN_SECONDS = 900.0
-"""An incident that was announced and is not open after this never will be: its sweep was given up."""
+UNBORN_SECONDS = 60.0
+"""So long the words wait for an incident that was announced and is not open yet, as its sweep died in between."""
 
 
 class Member(NamedTuple):
