@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 import socket
 import subprocess
 import time
@@ -16,7 +15,7 @@ from typing import Any
 import httpx
 from pydantic import BaseModel, Field, TypeAdapter
 
-from workers.errors import AgentBusy, AgentRefused, Superseded
+from workers.errors import AgentBusy, AgentRefused
 from workers.mend.wall import Wall, kill, start
 from workers.opencode_config import Role, environment, furnish
 
@@ -102,10 +101,7 @@ def serving(
     alive: Callable[[], None],
     on_start: Callable[[subprocess.Popen[bytes]], None],
 ) -> Iterator[Server]:
-    """A server for the block; at its end neither process nor home is left, only `log.txt`.
-
-    The home of a run that was only interrupted stays, and the next server goes on in it.
-    """
+    """A server for the block, whose end leaves no process. Its home in `folder` stays: the next one goes on in it."""
     home, log = folder / "home", folder / "log.txt"
     furnish(home)
     password, port = secrets.token_urlsafe(24), _free_port()
@@ -129,22 +125,13 @@ def serving(
     )
     known = (password, *_keys_in(config))
     server = Server(process, web, log, known)
-    kept = True
     try:
         on_start(process)
         _await_start(server, alive)
         yield server
-        kept = False
-    except Superseded:
-        raise
-    except Exception:
-        kept = False
-        raise
     finally:
         kill(process)
         web.close()
-        if not kept:
-            shutil.rmtree(home, ignore_errors=True)
 
 
 def _await_start(server: Server, alive: Callable[[], None]) -> None:

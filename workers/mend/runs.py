@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,8 +83,11 @@ def _take(runs: Path, name: str) -> tuple[Path, int]:
 
 
 def _lock(folder: Path) -> int | None:
-    """A descriptor whose end is the lock's; None while another process has it."""
-    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """A descriptor whose end is the lock's; None while another process has it, or has just removed the folder."""
+    try:
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        return None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -104,5 +107,6 @@ def _clone_of(folder: Path, commit: str) -> Path | None:
 
 def _forget_old(runs: Path) -> None:
     for folder in runs.iterdir():
-        if time.time() - folder.stat().st_mtime > OLD_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another worker was quicker
+            if time.time() - folder.stat().st_mtime > OLD_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
