@@ -235,7 +235,9 @@ def test_a_worker_that_starts_kills_what_dead_ones_left_and_nothing_else(
         (trees / "trees").mkdir(parents=True)
         dead = orphan(folder, home=folder / "dead" / "opencode" / "home")
         checks = orphan(tmp_path, words=f"{trees}/trees/abc")
-        others = [orphan(folder, home=alive.folder / "opencode" / "home"), orphan(tmp_path)]
+        idle = [sys.executable, "-c", "import time; time.sleep(300)", f"{trees}/trees/def"]
+        ours = subprocess.Popen(idle, env={"HOME": str(tmp_path)})  # of a worker that lives
+        others = [orphan(folder, home=alive.folder / "opencode" / "home"), orphan(tmp_path), ours.pid]
         until(lambda: all(lives(pid) for pid in (dead, checks, *others)))
 
         runs.clear(folder, trees)
@@ -244,6 +246,7 @@ def test_a_worker_that_starts_kills_what_dead_ones_left_and_nothing_else(
         assert all(lives(pid) for pid in others)
         for pid in others:
             os.kill(pid, signal.SIGKILL)
+        ours.wait()
 
 
 # ---- what it costs ---------------------------------------------------------------------------
