@@ -239,7 +239,7 @@ def test_what_ended_lately_is_listed_newest_first_and_quiet_sweeps_are_only_coun
         ["nothing above the line"] * 3 + ["2 findings"] + [f"given up: {number}" for number in range(25)]
     )
     for number, outcome in enumerate(endings):
-        key = f"{PREFIX}sweep:e:{number}"
+        key = f"{PREFIX}sweep:e:{number:02}"
         journal.script(scripts.OPEN, [key, DUE], 0, "stage", "survey")
         claim = journal.claim(key, "survey")
         assert claim is not None
