@@ -25,6 +25,7 @@ Way = tuple[str, Records]
 Word = tuple[str, bool, bool]
 """A message: what it says (its key's end, or its text), whether it stands in a thread, whether it rings."""
 MOST_STEPS = 150
+MOST_TRIES = 20
 DOUBLED = "a word was said twice"
 
 MUTABLE = {
@@ -101,12 +102,8 @@ class Lives:
 
         `lag`: what the dead process worked on is taken up after much else instead of next.
         """
-        line, start = self.line, self.before[where.step]
-        line.put_back(start)
-        process = Process(Death(where, when))
-        line.live(process, start.loaded)
-        with line.running(), OUTSIDE.watched(), suppress(Died):
-            line.step(where.step)
+        line = self.line
+        process = self._to(where, when)
         if not process.dead:
             return [f"did not come to {where}"]
         if lag:
@@ -116,6 +113,22 @@ class Lives:
         if _said_unrecorded(process.seen, when):
             found = [wrong for wrong in found if wrong != DOUBLED]
         return [f"died {when} {where}: {wrong}" for wrong in found]
+
+    def _to(self, where: Boundary, when: When) -> Process:
+        """A process that came from before the step to its death.
+
+        Questions are asked side by side, and one that is refused takes back those that were not asked yet: a life that
+        misses its death that way is lived again.
+        """
+        line, start, tries = self.line, self.before[where.step], 0
+        while True:
+            line.put_back(start)
+            process, tries = Process(Death(where, when)), tries + 1
+            line.live(process, start.loaded)
+            with line.running(), OUTSIDE.watched(), suppress(Died):
+                line.step(where.step)
+            if process.dead or tries == MOST_TRIES:
+                return process
 
     def _live_on(self, step: int) -> list[str]:
         """Another process goes on to the end, or to where an earlier life is known to have come to a good end."""

@@ -30,13 +30,13 @@ from tests.test_proposing import World, world
 from tests.test_receiver_app import CRASHED, answers, running
 from tests.waiting import until
 from tests.working import working
-from tests.world.serving import serve
+from tests.world.serving import Faults, serve
 from tests.world.slack import HOOK, SlackStandIn
-from workers import actors, due, scripts, telling
+from workers import actors, deadline, due, scripts, telling
 from workers import journal as journals
 from workers.broker import NAMESPACE, make_broker, message
 from workers.embedded import EmbeddedStore
-from workers.errors import Superseded
+from workers.errors import NotAvailable, Superseded
 from workers.journal import DUE, LEASE_SECONDS, PREFIX, STORE_AWAY_SECONDS, Claim, Journal
 from workers.models import Outcome
 from workers.slack import Slack
@@ -127,14 +127,15 @@ def test_a_message_that_was_acknowledged_without_its_work_being_done_is_sent_aga
 ) -> None:
     at_survey(reporting)
     assert Journal(reporting.store).claim(SWEEP, "survey") is not None  # by a worker that dies now
-    with working(reporting, tmp_path / "one") as there:
-        there.broker.enqueue(message("survey", SWEEP))
+    reporting.store.zadd(DUE, {SWEEP: 1})
+    with working(reporting, tmp_path / "one"):
+        until(lambda: reporting.store.zscore(DUE, SWEEP) != 1, what="the mover's message")
         until(lambda: not messages(reporting, "sweeps"), what="the message taken and acknowledged")
         fields = reporting.journal.fields(SWEEP)
         still_due = reporting.store.zscore(DUE, SWEEP)
 
         reporting.store.hset(SWEEP, "lease", 1)
-        reporting.store.zadd(DUE, {SWEEP: 1})
+        reporting.store.zadd(DUE, {SWEEP: 1}, xx=True)
 
         until(lambda: told(reporting), seconds=60, what="the outcome")
 
@@ -192,12 +193,13 @@ def test_a_message_that_comes_many_times_to_many_workers_is_worked_on_once(
 
 def test_a_dead_letter_that_is_dropped_was_a_wake_up_and_no_more(reporting: Line, tmp_path: Path) -> None:
     at_survey(reporting)
-    with working(reporting, tmp_path / "older", without={"survey"}) as older:
-        older.broker.enqueue(message("survey", SWEEP))
+    reporting.store.zadd(DUE, {SWEEP: 1})
+    with working(reporting, tmp_path / "older", without={"survey"}):
         dead = f"{NAMESPACE}:sweeps.XQ"
         until(lambda: reporting.store.zcard(dead), what="the dead letter")
         reporting.store.delete(dead, f"{dead}.msgs")
 
+    reporting.store.zadd(DUE, {SWEEP: 1}, xx=True)
     with working(reporting, tmp_path / "newer"):
         until(lambda: told(reporting), seconds=90, what="the outcome")
 
@@ -470,17 +472,45 @@ def test_a_stage_that_never_comes_back_ends_its_worker(
     assert b"lease" in journal.client.hgetall(sweep_key)
 
 
-def test_answers_that_trickle_cost_a_stage_its_deadline_and_no_more(
+def test_answers_that_trickle_cost_a_sweep_its_deadline_and_no_more(
     reporting: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(actors, "OTHERS_SECONDS", 2.0)
     reporting.railway.faults.add("trickle", times=3)
     with working(reporting, tmp_path / "one"):
         reporting.alert()
+        until(lambda: "failing" in reporting.journal.fields(SWEEP), seconds=60, what="a try that failed")
+        tried = reporting.journal.fields(SWEEP)
         until(lambda: told(reporting), seconds=90, what="the outcome")
 
     assert len(reporting.railway.faults.played) == 3
-    assert reporting.journal.fields(SWEEP)["deaths"] == b"0"
+    assert tried["deaths"] == b"0"
+
+
+def test_a_call_of_any_stage_ends_at_the_stages_deadline(
+    reporting: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults, ended = Faults(), []
+    faults.add("trickle")
+
+    def survey(_: actors.Services, claim: Claim) -> None:
+        with serve(reporting.slack.app, faults) as running, deadline.client(timeout=60) as web:
+            try:
+                web.get(running.url)
+            except httpx.TimeoutException as error:
+                ended.append(error)
+                raise NotAvailable("it trickles") from error
+
+    monkeypatch.setitem(actors.LINE, "survey", survey)
+    monkeypatch.setitem(actors.DEADLINES, "survey", 1.0)
+    at_survey(reporting)
+    rescue = threading.Timer(20, faults.clear)  # where nothing ends it
+    rescue.start()
+    actors.work(reporting.services, "survey", SWEEP)
+    rescue.cancel()
+
+    assert ended
+    assert reporting.journal.fields(SWEEP)["tries"] == b"1"
 
 
 # ---- what comes at the wrong moment --------------------------------------------------------------
