@@ -7,11 +7,10 @@ import logging
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from hmac import compare_digest
 from typing import TypeVar
 
@@ -23,6 +22,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from receiver import ping, railway, slack, wire
+from receiver.together import Together
 from receiver.wire import Malformed, Source
 from workers.errors import NotAvailable
 from workers.intake import Fold
@@ -33,7 +33,7 @@ STORE_SECONDS = 2.2
 """How long the store may take before the sender hears 503: with the rest of an answer it stays under 3 s."""
 NEXT_PING_SECONDS = 0.5
 """How long the store may take to say when the next ping is due, inside of STORE_SECONDS: else nothing is said of it."""
-STORE_THREADS = 20
+ASKING_THREADS = 4
 RETRY_AFTER_SECONDS = 10
 CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -53,6 +53,8 @@ READERS: dict[Source, Callable[[bytes, datetime, str], Alert | Ignored]] = {
 }
 
 T = TypeVar("T")
+Taking = tuple[Alert, Fold | None]
+"""An alert, and for how long the same body is the same alert."""
 log = logging.getLogger("trackwalker.door")
 
 
@@ -80,16 +82,16 @@ class Doors:
     """The three ways in and what is asked about them."""
 
     def __init__(
-        self, *, secrets: Sequence[str], take_in: Callable[[Alert, Fold | None], str],
+        self, *, secrets: Sequence[str], take_in: Callable[[Sequence[Taking]], Sequence[str | Exception]],
         reach: Callable[[], None], count_due: Callable[[], int], call: Callable[[Alert], None],
         watched: Watched, now: Callable[[], datetime], token: Callable[[], str],
         next_ping: Callable[[], float | None] = lambda: None,
     ) -> None:  # fmt: skip
         self.secrets = [secret.encode() for secret in secrets]
-        self.take_in, self.reach, self.count_due, self.call = take_in, reach, count_due, call
+        self.taking, self.reach, self.count_due, self.call = Together(take_in), reach, count_due, call
         self.watched, self.now, self.token, self.next_ping = watched, now, token, next_ping
         # A store that hangs holds threads: those that ask after it must not take the doors' ones.
-        self.storing, self.asking = ThreadPoolExecutor(STORE_THREADS), ThreadPoolExecutor(2)
+        self.asking = ThreadPoolExecutor(ASKING_THREADS)
         self.registry = CollectorRegistry()
         self.answers = Counter(
             "trackwalker_door_answers", "Answers given, by door", ["door", "answer"], registry=self.registry
@@ -135,7 +137,7 @@ class Doors:
     async def _store(self, door: Source, alert: Alert, fold: Fold | None) -> tuple[Response, str]:
         began = time.monotonic()
         try:
-            taken = await _within(STORE_SECONDS, partial(self.take_in, alert, fold), self.storing)
+            taken = await _within(STORE_SECONDS, self.taking.ask((alert, fold)))
         except NotAvailable as error:
             log.error("alert not stored", extra={"door": door, "alert": alert.id, "error": str(error)})
             self.call(alert)
@@ -162,7 +164,7 @@ class Doors:
         """When the next ping is due where that is later than usual; the answer never waits long or fails for it."""
         try:
             left = min(NEXT_PING_SECONDS, deadline - time.monotonic())
-            seconds = await _within(left, self.next_ping, self.storing)
+            seconds = await self._asked(left, self.next_ping)
         except NotAvailable:
             return {}
         except Exception:  # the ping is stored: a bug of ours here must not make it come again
@@ -180,10 +182,14 @@ class Doors:
 
     # -- what is asked about them -----------------------------------------------------------------
 
+    async def _asked(self, seconds: float, ask: Callable[[], T]) -> T:
+        """What `ask` answers, waited for outside of the event loop. Raises NotAvailable when it takes longer."""
+        return await _within(seconds, asyncio.get_running_loop().run_in_executor(self.asking, ask))
+
     async def ready(self, _: Request) -> Response:
         """200 when the store answers."""
         try:
-            await _within(STORE_SECONDS, self.reach, self.asking)
+            await self._asked(STORE_SECONDS, self.reach)
         except NotAvailable as error:
             return _later(error)
         return PlainTextResponse("ready\n")
@@ -193,7 +199,7 @@ class Doors:
         if not (self._knows(request) or _is_local(request)):
             return JSONResponse({"error": "wrong secret"}, 401)
         try:
-            self.due.set(await _within(STORE_SECONDS, self.count_due, self.asking))
+            self.due.set(await self._asked(STORE_SECONDS, self.count_due))
         except NotAvailable:
             self.due.set(math.nan)
         return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
@@ -253,11 +259,11 @@ async def _body(request: Request) -> bytes | None:
     return bytes(raw)
 
 
-async def _within(seconds: float, ask: Callable[[], T], threads: ThreadPoolExecutor) -> T:
-    """What `ask` answers, waited for outside of the event loop. Raises NotAvailable when it takes longer."""
+async def _within(seconds: float, answer: Awaitable[T]) -> T:
+    """The answer. Raises NotAvailable when it takes longer."""
     try:
         async with asyncio.timeout(seconds):
-            return await asyncio.get_running_loop().run_in_executor(threads, ask)
+            return await answer
     except TimeoutError:
         raise NotAvailable("the store does not answer in time") from None
 

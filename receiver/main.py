@@ -18,9 +18,7 @@ from receiver.app import Doors, Watched, build
 from receiver.calling import LastResort
 from workers import allowance, broker, intake, logs, settings, store
 from workers.errors import SettingsError
-from workers.intake import Fold
 from workers.journal import DUE, Journal
-from workers.models import Alert
 from workers.settings import Settings
 from workers.slack import Slack
 
@@ -52,11 +50,10 @@ def compose(chosen: Settings) -> Starlette:
             "TRACKWALKER_SECRET is not set: every door answers 401 until it is; `make setup` writes one"
         )
 
-    def take_in(alert: Alert, fold: Fold | None) -> str:
-        return intake.take_in(
-            alert, fold, journal, wake,
-            first_word_seconds=chosen.first_word_seconds, ping_seconds=chosen.ping_minutes * 60,
-        )  # fmt: skip
+    take_in = partial(
+        intake.take_in_each, journal=journal, wake=wake,
+        first_word_seconds=chosen.first_word_seconds, ping_seconds=chosen.ping_minutes * 60,
+    )  # fmt: skip
 
     def next_ping() -> float | None:
         seconds = allowance.next_ping(journal, chosen.ping_minutes * 60, datetime.now(UTC))

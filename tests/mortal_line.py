@@ -198,8 +198,8 @@ class Mortal:
         self.outer.lasting.phase, name = phase, f"a{self.outer.lasting.acted + 1}"
         told = {"project_id": "prj-1", "environment_id": "env-1", "said": "Monitor triggered", "id": name}
         alert = Alert.model_validate(told | facts | {"at": self.outer.now()})
-        intake.take_in(
-            alert, Fold(key=name, seconds=300), self.services.journal, lambda _key: None,
+        intake.take_in_each(
+            [(alert, Fold(key=name, seconds=300))], self.services.journal, lambda _key: None,
             first_word_seconds=self.settings.first_word_seconds,
         )  # fmt: skip
         self.outer.lasting.acted += 1

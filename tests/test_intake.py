@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from workers.errors import NotAvailable
-from workers.intake import Fold, take_in
+from workers.intake import Fold, take_in, take_in_each
 from workers.journal import DUE, PREFIX, Journal
 from workers.models import Alert
 from workers.store import client
@@ -79,3 +79,54 @@ def test_a_store_that_is_away_is_said_so() -> None:
 
     with pytest.raises(NotAvailable):
         take_in(alert(), None, nowhere, lambda _: None)
+
+
+# ---- many at once ---------------------------------------------------------------------------------
+
+
+def test_of_many_alerts_taken_in_at_once_each_is_stored_due_and_answered_for_itself(
+    journal: Journal, store: redis.Redis
+) -> None:
+    woken: list[str] = []
+    same = Fold(key="k", seconds=60)
+
+    taken = take_in_each(
+        [(alert("a1"), same), (alert("a2"), None), (alert("a3"), same)], journal, woken.append
+    )
+
+    assert taken == ["a1", "a2", "a1"]
+    assert all(store.zscore(DUE, f"{PREFIX}alert:{name}") is not None for name in ("a1", "a2"))
+    assert store.exists(f"{PREFIX}alert:a3") == 0
+    assert store.hget(f"{PREFIX}alert:a1", "firings") == b"1"
+    assert journal.record_of(f"{PREFIX}alert:a2", "alert", Alert) == alert("a2")
+    assert woken == [f"{PREFIX}alert:{name}" for name in taken]
+
+
+def test_a_store_that_has_forgotten_our_scripts_is_told_them_again(
+    journal: Journal, store: redis.Redis
+) -> None:
+    take_in_each([(alert("a1"), None)], journal, lambda _: None)
+    store.script_flush()
+
+    taken = take_in_each([(alert("a2"), None), (alert("a3"), None)], journal, lambda _: None)
+
+    assert taken == ["a2", "a3"]
+    assert store.exists(f"{PREFIX}alert:a2", f"{PREFIX}alert:a3") == 2
+
+
+def test_an_alert_that_the_store_refuses_takes_no_other_with_it(journal: Journal, store: redis.Redis) -> None:
+    store.set(f"{PREFIX}alert:a2", "no hash")
+    woken: list[str] = []
+
+    taken = take_in_each([(alert(name), None) for name in ("a1", "a2", "a3")], journal, woken.append)
+
+    assert [taken[0], taken[2]] == ["a1", "a3"]
+    assert isinstance(taken[1], NotAvailable)
+    assert woken == [f"{PREFIX}alert:a1", f"{PREFIX}alert:a3"]
+
+
+def test_many_alerts_for_a_store_that_is_away_are_said_so_at_once() -> None:
+    nowhere = Journal(client("redis://127.0.0.1:1/0"))
+
+    with pytest.raises(NotAvailable):
+        take_in_each([(alert("a1"), None), (alert("a2"), None)], nowhere, lambda _: None)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,14 +25,13 @@ import pytest
 import redis
 from starlette.applications import Starlette
 
-from receiver.app import LIMIT_BYTES, Doors, Watched, build
+from receiver.app import LIMIT_BYTES, Doors, Taking, Watched, build
 from receiver.calling import GAP_SECONDS, PING_GAP_SECONDS, LastResort
 from receiver.main import compose
 from tests.waiting import until
 from tests.world.serving import serve
 from workers import allowance, intake
 from workers.errors import NotAvailable
-from workers.intake import Fold
 from workers.journal import DUE, PREFIX, Journal
 from workers.models import Alert, Environment
 from workers.settings import read
@@ -44,6 +43,7 @@ HEADERS = {"X-Trackwalker-Secret": "first"}
 SERVICE = "6b2ec174-9f30-417e-9c85-2d3f40516c7d"
 ENVIRONMENT = "5a1db063-8e2f-406d-8b74-1c2e3f405b6c"
 PROJECT = "4f0c9a52-7d1e-4f5c-9a63-0b1d2e3f4a5b"
+TakeIn = Callable[[Sequence[Taking]], Sequence[str | Exception]]
 DOORS = ["/hooks/railway", "/hooks/slack", "/ping"]
 
 
@@ -52,7 +52,7 @@ def doors(**changes: Any) -> Starlette:
     numbers = iter(range(1000))
     collaborators: dict[str, Any] = {
         "secrets": ("first", "second"),
-        "take_in": lambda alert, fold: alert.id,
+        "take_in": lambda alerts: [alert.id for alert, _ in alerts],
         "reach": lambda: None,
         "count_due": lambda: 0,
         "call": lambda alert: None,
@@ -78,11 +78,11 @@ def post(app: Starlette, path: str, content: Any = CRASHED, **options: Any) -> h
     return ask(app, "POST", path, content=content, **{"headers": HEADERS} | options)
 
 
-def storing(journal: Journal) -> Callable[[Alert, Fold | None], str]:
-    return lambda alert, fold: intake.take_in(alert, fold, journal, lambda _: None)
+def storing(journal: Journal) -> TakeIn:
+    return lambda alerts: intake.take_in_each(alerts, journal, lambda _: None)
 
 
-def away(alert: Alert, fold: Fold | None) -> str:
+def away(_: Sequence[Taking]) -> list[str]:
     raise NotAvailable("the store does not answer: ConnectionError")
 
 
@@ -387,7 +387,7 @@ def test_while_the_store_is_away_the_sender_is_asked_to_come_again() -> None:
 def test_a_bug_in_the_store_path_loses_no_alert(caplog: pytest.LogCaptureFixture) -> None:
     called: list[Alert] = []
 
-    def broken(alert: Alert, fold: Fold | None) -> str:
+    def broken(_: Sequence[Taking]) -> list[str]:
         raise KeyError("a bug")
 
     answer = post(doors(take_in=broken, call=called.append), "/hooks/railway")
@@ -491,8 +491,8 @@ def test_a_slack_that_refuses_is_logged_and_nothing_more(caplog: pytest.LogCaptu
 def test_alerts_are_taken_again_as_soon_as_the_store_is_back(journal: Journal) -> None:
     back, store_it = threading.Event(), storing(journal)
 
-    def take_in(alert: Alert, fold: Fold | None) -> str:
-        return store_it(alert, fold) if back.is_set() else away(alert, fold)
+    def take_in(alerts: Sequence[Taking]) -> Sequence[str | Exception]:
+        return store_it(alerts) if back.is_set() else away(alerts)
 
     app = doors(take_in=take_in)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from workers import scripts
+from workers.errors import NotAvailable
 from workers.journal import DUE, PREFIX, Journal
 from workers.models import Alert, Noun
 from workers.records import pack
@@ -33,19 +35,40 @@ def take_in(
     `first_word_seconds`. A forwarded alert is its own first word; a ping that finds nothing needs none, but when
     the next ones stay away (`ping_seconds` apart) somebody looks why.
     """
+    keys, arguments = _asked(alert, fold, first_word_seconds, ping_seconds)
+    return _taken(journal.script(scripts.TAKE_IN, keys, *arguments), wake)
+
+
+def take_in_each(
+    alerts: Sequence[tuple[Alert, Fold | None]], journal: Journal, wake: Callable[[str], None], *,
+    first_word_seconds: float = 60.0, ping_seconds: float = 600.0,
+) -> list[str | NotAvailable]:  # fmt: skip
+    """`take_in` for many in one round trip; NotAvailable stands in the place of an alert that could not be stored."""
+    asked = [_asked(alert, fold, first_word_seconds, ping_seconds) for alert, fold in alerts]
+    answers = journal.script_each(scripts.TAKE_IN, asked)
+    return [one if isinstance(one, NotAvailable) else _taken(one, wake) for one in answers]
+
+
+def _asked(
+    alert: Alert, fold: Fold | None, first_word_seconds: float, ping_seconds: float
+) -> tuple[list[str], list[Any]]:
+    """Keys and arguments of TAKE_IN."""
     key = f"{PREFIX}alert:{alert.id}"
     owed = alert.source == "railway" and tells_trouble(alert)
     keys = [key, DUE, f"{PREFIX}tell:alert:{alert.id}", f"{PREFIX}fold:{fold.key}" if fold else key]
-    keys += [PINGS, heard_key(alert.environment_id or "")]
-    stored = journal.script(
-        scripts.TAKE_IN, keys, fold.seconds if fold else 0, pack(alert, Alert),
+    return [*keys, PINGS, heard_key(alert.environment_id or "")], [
+        fold.seconds if fold else 0,
+        pack(alert, Alert),
         int(first_word_seconds * 1000) if owed else -1,
         int(LATE_PINGS * ping_seconds * 1000) if alert.source == "ping" else 0,
         heard_name(alert) if alert.source == "railway" and alert.environment_id else "",
         # A sender whose clock is ahead must not silence what is still to come.
         int(min(alert.said_at or alert.at, alert.at).timestamp() * 1000),
-    )  # fmt: skip
-    taken: str = stored.decode()
+    ]
+
+
+def _taken(stored: bytes, wake: Callable[[str], None]) -> str:
+    taken = stored.decode()
     wake(taken)
     return taken.removeprefix(f"{PREFIX}alert:")
 

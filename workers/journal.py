@@ -75,9 +75,7 @@ class Journal:
     def script(self, source: str, keys: Sequence[str], *arguments: Any) -> Any:
         """Run one of our scripts; the only way in which journals change."""
         try:
-            sha = self._shas.get(source)
-            if sha is None:
-                sha = self._shas[source] = self.client.script_load(source)
+            sha = self._sha(source)
             try:
                 return self.client.evalsha(sha, len(keys), *keys, *arguments)
             except NoScriptError:
@@ -86,6 +84,36 @@ class Journal:
             raise
         except RedisError as error:
             raise NotAvailable(f"the store does not answer: {type(error).__name__}") from error
+
+    def script_each(
+        self, source: str, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]
+    ) -> list[Any | NotAvailable]:
+        """What the script answers to each of these keys and arguments, all asked in one round trip.
+
+        Each is done or not done for itself: NotAvailable stands in its place where the store refused it.
+        """
+        try:
+            sha, asked = self._sha(source), self.client.pipeline(transaction=False)
+            for keys, arguments in calls:
+                asked.evalsha(sha, len(keys), *keys, *arguments)
+            answers = asked.execute(raise_on_error=False)
+        except DataError:
+            raise
+        except RedisError as error:
+            raise NotAvailable(f"the store does not answer: {type(error).__name__}") from error
+        for number, answer in enumerate(answers):
+            if isinstance(answer, NoScriptError):
+                keys, arguments = calls[number]
+                answers[number] = self.script(source, keys, *arguments)
+            elif isinstance(answer, RedisError):
+                answers[number] = NotAvailable(f"the store does not answer: {type(answer).__name__}")
+        return answers
+
+    def _sha(self, source: str) -> str:
+        sha = self._shas.get(source)
+        if sha is None:
+            sha = self._shas[source] = self.client.script_load(source)
+        return sha
 
     def ask(self, command: str, *arguments: Any) -> Any:
         """A plain reading command, with its failure translated."""
