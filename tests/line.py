@@ -6,7 +6,7 @@ import copy
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -230,3 +230,16 @@ def line(
         services = main.services(config, store, folder / "state")
         stack.callback(services.railway.close)
         yield Line(world, railway, github, slack, model, config, services, store, healthy, sick)
+
+
+Start = Callable[..., AbstractContextManager[Line]]
+
+
+def starter(store: redis.Redis, store_url: str, folder: Path, *, small: bool) -> Start:
+    """Starts a line: keyword arguments are settings, but for `failing="no"`, which makes the shop a healthy one."""
+
+    def start(**settings: str) -> AbstractContextManager[Line]:
+        failing = settings.pop("failing", "yes") == "yes"
+        return line(store, store_url, folder, failing=failing, small=small, **settings)
+
+    return start

@@ -179,8 +179,6 @@ class Outer:
 
     # -- the agent --------------------------------------------------------------------------------
 
-    # -- the agent --------------------------------------------------------------------------------
-
     def think(
         self, role: str, clone: Path, prompt: str, *, on_spent: Callable[[Spent], None], **_: Any
     ) -> Answer:
@@ -212,8 +210,6 @@ class Outer:
         return Certificate(
             decision="ready", reproduction_deployed=ran, reproduction_before=ran, reproduction_after=passed
         )
-
-    # -- taking and putting back ------------------------------------------------------------------
 
     # -- taking and putting back ------------------------------------------------------------------
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
 
 from tests.bench.kept import endless
-from tests.line import Line, Snapshot, line, put_back, take
+from tests.line import Line, Snapshot, Start, line, put_back, starter, take
 from workers import actors, brakes, opening, pings, scripts
 from workers.broker import FULL, NAMESPACE, WAKE_EVERY_SECONDS, waker
 from workers.journal import DUE, OPEN, PREFIX, Journal
@@ -20,18 +19,10 @@ from workers.models import Outcome
 from workers.records import MOST_STORED
 from workers.store import client
 
-Start = Callable[..., AbstractContextManager[Line]]
-
 
 @pytest.fixture
 def start(store: redis.Redis, store_url: str, tmp_path: Path) -> Start:
-    """Start a line; keyword arguments are settings."""
-
-    def begin(**settings: str) -> AbstractContextManager[Line]:
-        failing = settings.pop("failing", "yes") == "yes"
-        return line(store, store_url, tmp_path, failing=failing, small=True, **settings)
-
-    return begin
+    return starter(store, store_url, tmp_path, small=True)
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import redis
 
-from tests.line import Line, Snapshot, line, put_back, take
+from tests.line import Line, Snapshot, Start, line, put_back, starter, take
 from tests.world import shop
 from tests.world.githttp import git
 from tests.world.railway_types import WorldDeployment, WorldService
@@ -33,18 +32,10 @@ from workers.models import (
 from workers.records import pack
 from workers.store import client
 
-Start = Callable[..., AbstractContextManager[Line]]
-
 
 @pytest.fixture
 def start(store: redis.Redis, store_url: str, tmp_path: Path) -> Start:
-    """Start a line; keyword arguments are settings."""
-
-    def begin(**settings: str) -> AbstractContextManager[Line]:
-        failing = settings.pop("failing", "yes") == "yes"
-        return line(store, store_url, tmp_path, failing=failing, small=False, **settings)
-
-    return begin
+    return starter(store, store_url, tmp_path, small=False)
 
 
 @pytest.fixture

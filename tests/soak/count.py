@@ -17,6 +17,7 @@ from tests.world.slack import Message
 from workers.journal import DUE, PREFIX
 
 SETTLED_WITHIN_SECONDS = 150.0
+ENDED_WITHIN_SECONDS = 30.0
 JOURNALS = ("alert", "sweep", "incident", "tell")
 LOST = "somebody else has it"
 """What a worker writes that goes on after another has taken its work over."""
@@ -58,6 +59,14 @@ def settle(run: Run) -> list[str]:
         except (RedisError, OSError, ValueError):
             continue
     return left
+
+
+def left_running(run: Run) -> list[str]:
+    """Programs that go on although nobody has work for them; a ping's own ones end by themselves."""
+    deadline = time.monotonic() + ENDED_WITHIN_SECONDS
+    while (found := run.fleet.programs()) and time.monotonic() < deadline:
+        time.sleep(1.0)
+    return found
 
 
 def unended(store: redis.Redis) -> list[str]:
@@ -106,6 +115,7 @@ def count(run: Run) -> Count:
         "causes without exactly one branch", [n for n, k in branches.items() if k != 1], len(lines), "lines"
     )
     made.promise("stuck journals", left, journals, "journals")
+    made.promise("programs left running", left_running(run), len(_begun(run)), "runs of the agent")
     unfinished = [
         f"{line.site.number} ({line.reached}: {line.trouble})" for line in lines if line.reached != "watched"
     ]
@@ -119,7 +129,7 @@ def count(run: Run) -> Count:
 
 def _setting(run: Run, lines: list[Line], accepted: int, store: redis.Redis) -> dict[str, object]:
     faults = {name: Counter[str](kind for kind, _ in one.played) for name, one in run.town.faults.items()}
-    begun = Counter(call.role for call in run.town.model.calls if not call.results)
+    begun = Counter(_begun(run))
     opened = sum(1 for _ in store.scan_iter(f"{PREFIX}incident:*"))
     times = sorted(line.seconds for line in lines)
     durable = {name: _plain(store.config_get(name)) for name in ("appendonly", "appendfsync")}
@@ -138,6 +148,11 @@ def _setting(run: Run, lines: list[Line], accepted: int, store: redis.Redis) -> 
         "incidents opened": opened,
         "agent runs begun": f"reader {begun['reader']}, writer {begun['writer']}",
     }
+
+
+def _begun(run: Run) -> list[str]:
+    """The role of each run of the agent."""
+    return [call.role for call in run.town.model.calls if not call.results]
 
 
 def _plain(answer: object) -> str:

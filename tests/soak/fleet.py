@@ -117,6 +117,15 @@ class Fleet:
     def store(self) -> redis.Redis:
         return client(str(embedded.address(self.state)))
 
+    def programs(self) -> list[str]:
+        """What runs of the agent, proofs and git have running: command lines of those at home in our folder."""
+        places = [f"{self.state.resolve()}/{name}/".encode() for name in ("runs", "work")]
+        found = [pid for pid in _everybody() if any(_is_at(pid, place) for place in places)]
+        return [
+            f"{pid}: {_read(pid, 'cmdline').replace(bytes(1), b' ').decode(errors='replace')}"
+            for pid in found
+        ]
+
     # -- what is done to it -----------------------------------------------------------------------
 
     def strike(self, blow: Blow) -> None:
@@ -204,6 +213,10 @@ def _read(pid: int, what: str) -> bytes:
         return Path(f"/proc/{pid}/{what}").read_bytes()
     except OSError:
         return b""  # it has just ended
+
+
+def _is_at(pid: int, place: bytes) -> bool:
+    return place in _read(pid, "cmdline") or b"=" + place in _read(pid, "environ")
 
 
 def _parent_of(pid: int) -> int:
