@@ -99,13 +99,6 @@ def test_a_service_that_is_not_there_or_that_we_are_ourselves_is_passed_over() -
     assert found(surveyed(crashed(10)), own_service="svc") == []
 
 
-def test_a_flood_is_cut_to_the_newest_twenty() -> None:
-    names = tuple(f"svc-{n}" for n in range(50))
-    flood = [crashed(n / 10, name) for n, name in enumerate(names)]
-
-    assert found(surveyed(*flood, services=names)) == flood[:29:-1]
-
-
 def test_after_days_without_a_sweep_nothing_is_missed_that_may_have_been_heard_and_forgotten() -> None:
     two_days = 2 * 24 * 60
 
@@ -240,6 +233,22 @@ def test_where_the_feed_could_not_be_read_the_next_sweep_looks_further_back(jour
     look(journal, surveyed(minutes=20).model_copy(update={"feed_read": False}))
 
     assert len(look(journal, surveyed(crashed(10), minutes=30))) == 1
+
+
+def test_of_a_flood_each_sweep_takes_in_a_part_until_nothing_of_it_is_left(journal: Journal) -> None:
+    names = [f"s{number}" for number in range(2 * missed.AT_MOST + 5)]
+    services = (*names, *(f"sick{number}" for number in range(missed.AT_MOST)))
+    flood = [crashed(10 + number / 10, one) for number, one in enumerate(services)]
+    look(journal, surveyed(minutes=0, services=services))
+
+    parts = [
+        look(journal, surveyed(*flood, minutes=minutes, services=services), *services[len(names) :])
+        for minutes in (30, 40, 50, 60)
+    ]
+
+    assert [len(part) for part in parts] == [missed.AT_MOST, missed.AT_MOST, 5, 0]
+    taken = [journal.record_of(f"{PREFIX}alert:{one}", "alert", Alert) for part in parts for one in part]
+    assert {one.service_id for one in taken if one} == set(names)
 
 
 def test_the_mark_is_never_taken_back_and_does_not_live_for_ever(

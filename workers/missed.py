@@ -21,7 +21,7 @@ EARLIER = timedelta(minutes=2)
 LONGEST_AGO = timedelta(hours=47)
 """What was heard is remembered for two days; of what is older nobody knows any more whether it was."""
 AT_MOST = 20
-"""Alerts of one sweep."""
+"""Alerts of one sweep; the next one goes on."""
 FOLD_SECONDS = 7 * 86_400
 MARK_TTL_MS = 30 * 86_400_000
 
@@ -44,7 +44,8 @@ def look(
     Not of a service that this sweep found `sick` (ids) by itself: its incident tells.
 
     The first sweep of an environment only marks where the next one begins. May be done twice: what was taken in
-    counts as heard. Raises NotAvailable when the store is away; then the mark stays where it was.
+    counts as heard. Of more than AT_MOST the mark stays where it was, and the next sweep takes in others. Raises
+    NotAvailable when the store is away.
     """
     gate = f"{PREFIX}sweeps:{survey.environment_id}"
     seen = journal.ask("hget", gate, "seen")
@@ -54,18 +55,22 @@ def look(
         missed = find(survey, since, heard, own_service)
         if missed and not heard:
             _tell_of_silence(journal, survey)
+    quiet = [one for one in missed if one.service_id not in sick]
+    now, later = quiet[:AT_MOST], quiet[AT_MOST:]
     taken = [
         take_in(
             alert(survey, one, at), Fold(key=_id(survey, one), seconds=FOLD_SECONDS), journal,
             lambda _key: None, first_word_seconds=first_word_seconds,
         )
-        for one in missed
-        if one.service_id not in sick
+        for one in now
     ]  # fmt: skip
     for one in missed:
-        facts = {"kind": one.kind, "service": one.service_id, "deployment": one.deployment_id}
-        log.warning("a webhook did not come", extra=facts)
-    if seen is None or survey.feed_read:
+        if one not in later:
+            facts = {"kind": one.kind, "service": one.service_id, "deployment": one.deployment_id}
+            log.warning("a webhook did not come", extra=facts)
+    if later:
+        log.warning("more webhooks did not come: the next sweep goes on", extra={"left": len(later)})
+    elif seen is None or survey.feed_read:
         journal.script(MARK, [gate], int(survey.window.end.timestamp() * 1000), MARK_TTL_MS)
     return taken
 
@@ -83,7 +88,7 @@ def _tell_of_silence(journal: Journal, survey: Survey) -> None:
 def find(
     survey: Survey, seen: datetime, heard: Mapping[str, datetime], own_service: str | None = None
 ) -> list[Reported]:
-    """What of the feed nobody was told of: the newest of each service and kind, the newest first, at most 20.
+    """What of the feed nobody was told of: the newest of each service and kind, the newest first.
 
     `seen` is the end of the window up to which an earlier sweep looked, `heard` the newest time by heard_name.
     """
@@ -94,10 +99,7 @@ def find(
     for one in sorted(survey.feed, key=lambda one: one.at):
         if oldest < one.at <= youngest and one.service_id in known and not _was_heard(one, heard):
             newest[one.service_id, one.kind] = one
-    found = sorted(newest.values(), key=lambda one: one.at, reverse=True)
-    if len(found) > AT_MOST:
-        log.warning("more was missed than is looked at", extra={"left_out": len(found) - AT_MOST})
-    return found[:AT_MOST]
+    return sorted(newest.values(), key=lambda one: one.at, reverse=True)
 
 
 def alert(survey: Survey, missed: Reported, at: datetime) -> Alert:
