@@ -21,8 +21,6 @@ ENDED_WITHIN_SECONDS = 30.0
 JOURNALS = ("alert", "sweep", "incident", "tell")
 LOST = "somebody else has it"
 """What a worker writes that goes on after another has taken its work over."""
-AWAITED = (f"{PREFIX}pings",)
-"""What always stands in `due`."""
 
 
 @dataclass
@@ -75,7 +73,7 @@ def unended(store: redis.Redis) -> list[str]:
     for kind in JOURNALS:
         for raw in store.scan_iter(f"{PREFIX}{kind}:*", count=1000):
             key = raw.decode()
-            if key not in AWAITED and not key.endswith("-again") and not store.hexists(key, "ended"):
+            if not key.endswith("-again") and not store.hexists(key, "ended"):
                 found.append(key)
     return found
 
@@ -102,6 +100,8 @@ def count(run: Run) -> Count:
         made.figures |= _setting(run, lines, len(accepted), store)
         lost = [alert for line, alert in accepted if not _answered(run, store, line.site, alert)]
         journals = sum(1 for kind in JOURNALS for _ in store.scan_iter(f"{PREFIX}{kind}:*", count=1000))
+    if not lines:
+        made.broken.append("no line was begun")
     made.promise("alerts lost", lost, len(accepted), "accepted")
     pulls = {line.site.number: len(run.town.pulls(line.site)) for line in lines}
     made.promise(
@@ -134,7 +134,8 @@ def _setting(run: Run, lines: list[Line], accepted: int, store: redis.Redis) -> 
     times = sorted(line.seconds for line in lines)
     durable = {name: _plain(store.config_get(name)) for name in ("appendonly", "appendfsync")}
     return {
-        "lines": f"{len(lines)}, {sum(line.real for line in lines)} of them with the real opencode",
+        "lines": f"{len(lines)} of {run.plan.lines} were begun, {sum(line.real for line in lines)} of "
+        f"{run.plan.real} with the real opencode",
         "seconds of a line": f"{times[len(times) // 2]:.0f} in the middle, {times[-1]:.0f} at most"
         if times
         else "-",

@@ -6,7 +6,6 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,7 +69,6 @@ class Site:
     sick: str = ""
     grown: float = 0.0
     fixed: bool = False
-    over: bool = False
 
     @property
     def mark(self) -> str:
@@ -123,7 +121,6 @@ class Site:
         """Nothing runs there any more, so that later sweeps of it are short."""
         with self.railway.world.lock:
             self.railway.world.services.clear()
-            self.over = True
 
 
 @dataclass
@@ -178,13 +175,11 @@ class Town:
         pull = next(one for one in self.pulls(site) if one.state == "open")
         site.deploy(self.github.merge(pull.number))
 
-    def told(
-        self, site: Site, what: str, standing: Callable[[Message], bool] = lambda _one: True
-    ) -> list[Message]:
+    def told(self, site: Site, what: str) -> list[Message]:
         """What stands in Slack of the site's incidents under the keys that end so."""
         start = f"tell:incident:{site.fingerprint}:"
         found = [one for one in list(self.slack.messages) if one.key.startswith(start)]
-        return [one for one in found if one.key.endswith(f":{what}") and standing(one)]
+        return [one for one in found if one.key.endswith(f":{what}")]
 
     def _chance(self, name: str) -> Chance:
         return Chance(seed=f"{self.seed}/{name}", rate=RATES[name])
