@@ -204,6 +204,24 @@ def test_an_effect_is_looked_for_after_acting(journal: Journal, sweep_key: str) 
     assert (seen, world) == (3, [3])
 
 
+def test_an_effect_that_is_not_seen_yet_is_what_was_answered_and_not_done_again(
+    journal: Journal, sweep_key: str
+) -> None:
+    claim, acts = claimed(journal, sweep_key), iter((3, 4))
+
+    first = claim.effect("pull", int, lambda: None, lambda: next(acts))
+    again = claim.effect("pull", int, lambda: None, lambda: next(acts))
+
+    assert (first, again, next(acts)) == (3, 3, 4)
+    assert journal.record_of(sweep_key, "pull", int) == 3
+
+
+def test_what_is_seen_counts_more_than_what_was_answered(journal: Journal, sweep_key: str) -> None:
+    answers = iter((None, 7))
+
+    assert claimed(journal, sweep_key).effect("pull", int, lambda: next(answers), lambda: 8) == 7
+
+
 def test_an_effect_that_cannot_be_seen_is_tried_again_later(journal: Journal, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
 

@@ -430,6 +430,25 @@ def test_a_lost_answer_at_any_call_leads_to_one_pull_request(world: World, metho
     assert git(world.bare, "rev-list", "--count", f"main..{INCIDENT.branch}") == "1"
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_lists_that_lag_behind_lead_to_one_pull_request_that_is_known(world: World, lost: bool) -> None:
+    if lost:  # the answer that named it
+        world.stand_in.faults.add("drop", method="POST", path="/pulls")
+        with pytest.raises(GitHubBusy):
+            world.propose()
+        world.stand_in.lists_to_lag = 4
+        with pytest.raises(GitHubBusy, match="does not list yet"):
+            world.propose(world.again())
+        world.stand_in.lists_to_lag = 0
+    else:
+        world.stand_in.lists_to_lag = 100
+
+    outcome = world.propose(world.again() if lost else None)
+
+    assert outcome.headline == "pull request #1 is ready for review"
+    assert len(world.stand_in.pulls) == 1
+
+
 def test_a_pull_request_with_another_patch_than_ours_is_the_truth(world: World) -> None:
     world.propose()
     head = git(world.bare, "rev-parse", INCIDENT.branch)

@@ -188,6 +188,33 @@ def test_a_bot_that_may_not_read_the_channel_says_so_once_and_posts_without_look
     assert slack.post("It is down", key=KEY).ts
 
 
+def test_a_channel_whose_name_cannot_be_looked_up_is_looked_through_once_a_post_has_told_its_id(
+    world: SlackStandIn, running: Running, before: datetime
+) -> None:
+    world.scopes = frozenset({"chat:write", "channels:history"})
+    named = bot(world, running, "#on-call")
+
+    with pytest.raises(SlackBusy, match="channels:read"):
+        named.find(KEY, oldest=before)
+    blind = named.can_look_back
+    named.post("It is down", key=KEY)
+
+    assert blind is False
+    assert named.can_look_back
+    assert len(named.find(KEY, oldest=before)) == 1
+
+
+def test_a_token_that_is_not_taken_once_is_no_reason_to_look_back_no_more(
+    slack: Slack, world: SlackStandIn, before: datetime
+) -> None:
+    world.errors.append("invalid_auth")
+
+    with pytest.raises(SlackRefused, match="SLACK_BOT_TOKEN"):
+        slack.find(KEY, oldest=before)
+
+    assert slack.can_look_back
+
+
 @pytest.mark.parametrize(
     ("code", "setting"),
     [

@@ -188,6 +188,18 @@ def test_a_tell_whose_incident_is_forgotten_ends(reporting: Line) -> None:
     assert reporting.store.ttl(key) > 0
 
 
+def test_words_that_slack_does_not_show_again_are_said_once_all_the_same(reporting: Line) -> None:
+    reporting.slack.blind = True
+    reporting.alert()
+
+    for _ in range(60):
+        reporting.once()
+
+    said = [message.text.splitlines()[0] for message in reporting.slack.messages]
+    assert said
+    assert len(said) == len(set(said))
+
+
 # ---- symptoms and what lies ahead ----------------------------------------------------------------
 
 

@@ -378,10 +378,13 @@ class Claim:
         self.alive()
         return self.keep(name, kind, found)
 
-    def effect(self, name: str, kind: type[T], look: Callable[[], T | None], act: Callable[[], object]) -> T:
+    def effect(
+        self, name: str, kind: type[T], look: Callable[[], T | None], act: Callable[[], T | None]
+    ) -> T:
         """Change the world once: look whether it is there, act under the fence, look again, record.
 
-        Raises NotAvailable when it cannot be seen after acting: then it is looked for again later.
+        What is not seen yet is what `act` answered, as lists lag. Raises NotAvailable when it answered nothing and
+        nothing is seen: then it is looked for again later.
         """
         known = self.get(name, kind)
         if known is not None:
@@ -389,8 +392,9 @@ class Claim:
         there = look()
         if there is None:
             self.confirm()
-            act()
-            there = look()
+            done = act()
+            seen = look()
+            there = done if seen is None else seen
         if there is None:
             raise NotAvailable(f"{name}: done, but it cannot be seen yet", retry_after=2)
         return self.keep(name, kind, there)

@@ -40,10 +40,12 @@ BUSY = {
     "ratelimited", "rate_limited", "internal_error", "service_unavailable", "fatal_error", "request_timeout",
     "team_added_to_org", "rollup_error", "accesslimited",
 }  # fmt: skip
-TOKEN_TROUBLE = {
-    "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "missing_scope",
-    "no_permission", "not_allowed_token_type", "ekm_access_denied", "org_login_required", "access_denied",
+NO_TOKEN = {
+    "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "ekm_access_denied",
+    "org_login_required",
 }  # fmt: skip
+"""Whatever is asked with it."""
+TOKEN_TROUBLE = NO_TOKEN | {"missing_scope", "no_permission", "not_allowed_token_type", "access_denied"}
 CHANNEL_TROUBLE = {
     "channel_not_found": "the bot cannot see it", "not_in_channel": "invite the bot into it",
     "is_archived": "it is archived", "restricted_action": "the bot may not post there",
@@ -96,6 +98,10 @@ class _NoScopeError(SlackRefused):
     """The app was not given a right."""
 
 
+class _NoTokenError(SlackRefused):
+    """The token is good for nothing."""
+
+
 def escape(text: str) -> str:
     """Foreign text as text: it cannot mention anybody, forge a link or start markup of Slack's own."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -127,12 +133,15 @@ class Slack:
         self._webhook = webhook_url
         self._api = api_url.rstrip("/")
         self._http = http or deadline.client(limits=NO_IDLE)
-        self._blind = False
+        self._blind = self._nameless = False
 
     @property
     def can_look_back(self) -> bool:
-        """Whether posts can be found again; not behind a webhook, nor without the right to read the channel."""
-        return self._token is not None and not self._blind
+        """Whether posts can be found again; not behind a webhook, nor without the right to read the channel.
+
+        Where the channel's name cannot be looked up, only once a post has told its id.
+        """
+        return self._token is not None and not self._blind and not self._nameless
 
     def post(
         self, text: str, blocks: list[dict[str, Any]] | None = None, *, key: str,
@@ -175,11 +184,19 @@ class Slack:
         Where the bot may not look back, SlackBusy says so once; from then on `can_look_back` is False.
         """
         try:
+            self._where(thread)
+        except _NoTokenError:
+            raise
+        except SlackRefused as error:
+            self._nameless = True
+            raise _blindly(error) from error
+        try:
             return self._find(key, f"{oldest.timestamp():.6f}", thread)
+        except _NoTokenError:
+            raise
         except SlackRefused as error:
             self._blind = True
-            log.warning("cannot look back in Slack", extra={"why": str(error)})
-            raise SlackBusy(f"posting without looking back: {error}", retry_after=1) from error
+            raise _blindly(error) from error
 
     def _find(self, key: str, oldest: str, thread: Posted | None) -> list[Posted]:
         asked: dict[str, str | int] = {"channel": self._where(thread), "oldest": oldest}
@@ -207,7 +224,8 @@ class Slack:
         return self._channel
 
     def _learn(self, channel: str) -> str:
-        self._channel = channel or self._channel
+        if channel:
+            self._channel, self._nameless = channel, False
         return self._channel
 
     def _resolve(self) -> str:
@@ -275,7 +293,8 @@ class Slack:
             return SlackRefused(f"SLACK_CHANNEL {self._channel}: {code}, {CHANNEL_TROUBLE[code]}")
         if code in TOKEN_TROUBLE:
             needed = f", the app needs the scope {said.needed[:100]}" if said.needed else ""
-            kind = _NoScopeError if code == "missing_scope" else SlackRefused
+            kind: type[SlackRefused] = _NoTokenError if code in NO_TOKEN else SlackRefused
+            kind = _NoScopeError if code == "missing_scope" else kind
             return kind(f"SLACK_BOT_TOKEN is not accepted for {method}: {code}{needed}")
         return SlackRefused(f"Slack refused {method}: {code[:100] or 'no reason given'}")
 
@@ -307,6 +326,11 @@ class Slack:
             wait = _wait(answer) or (NAMELESS_WAIT_SECONDS if answer.status_code == 429 else None)
             raise SlackBusy(f"Slack answered {answer.status_code}", retry_after=wait)
         return answer
+
+
+def _blindly(error: SlackRefused) -> SlackBusy:
+    log.warning("cannot look back in Slack", extra={"why": str(error)})
+    return SlackBusy(f"posting without looking back: {error}", retry_after=1)
 
 
 def _metadata(key: str) -> dict[str, Any]:

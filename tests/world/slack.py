@@ -63,6 +63,8 @@ class SlackStandIn:
     messages: list[Message] = field(default_factory=list)
     deleted: list[Message] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    blind: bool = False
+    """Whether what is looked back at shows no message's metadata."""
     errors: list[str] = field(default_factory=list)
     """What the next calls answer with `ok: false`, one each."""
 
@@ -216,6 +218,8 @@ class SlackStandIn:
         shown |= {"ts": message.ts, "text": message.text}
         shown |= {"thread_ts": message.thread_ts} if message.thread_ts else {}
         shown |= {"subtype": "thread_broadcast"} if message.broadcast else {}
+        if self.blind:
+            return shown
         if with_metadata and message.metadata:
             shown["metadata"] = message.metadata
         elif message.metadata:

@@ -155,7 +155,8 @@ class GitHub:
     ) -> PullRequest:
         """Open a pull request from `head`, a branch of the same repository; or the one that is there.
 
-        Where a repository's plan knows no drafts it becomes an ordinary one with `[draft]` in its title.
+        Where a repository's plan knows no drafts it becomes an ordinary one with `[draft]` in its title. Raises
+        GitHubBusy where one is there that GitHub does not show yet.
         """
         asked = {"title": title, "body": body, "head": head, "base": base, "draft": draft}
         try:
@@ -166,6 +167,9 @@ class GitHub:
                 there = self.find_pull(name, head=f"{name.partition('/')[0]}:{head}", state="open")
                 if there is not None:
                     return there
+                raise GitHubBusy(
+                    "a pull request is there that GitHub does not list yet", retry_after=5
+                ) from error
             if not (draft and "draft" in said and "not supported" in said):
                 raise
         plain = asked | {"draft": False, "title": f"[draft] {title}"}

@@ -48,8 +48,8 @@ def propose(
     def look() -> PullRequest | None:
         return github.find_pull(remote.name, head=f"{remote.name.partition('/')[0]}:{incident.branch}")
 
-    def act() -> None:
-        github.create_pull(
+    def act() -> PullRequest:
+        return github.create_pull(
             remote.name, title=title, body=body, head=incident.branch, base=repository.base,
             draft=mode == "draft" or certificate.decision == "draft",
         )  # fmt: skip

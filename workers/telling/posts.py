@@ -8,7 +8,7 @@ from workers.journal import Claim
 from workers.models import Posted, digest
 from workers.slack import Slack
 
-BEFORE = timedelta(minutes=5)
+BEFORE = timedelta(hours=1)
 """Posts are looked for from so long before they can have been made, as clocks differ."""
 
 
@@ -34,8 +34,8 @@ def post(
             slack.delete(younger)
         return found[0].model_copy(update={"digest": digest(text)}) if found else None
 
-    def act() -> None:
-        slack.post(text, key=key, thread=under, broadcast=broadcast and under is not None)
+    def act() -> Posted:
+        return slack.post(text, key=key, thread=under, broadcast=broadcast and under is not None)
 
     if name == "first":
         claim.mark(saying="1")
