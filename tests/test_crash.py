@@ -36,6 +36,8 @@ NOT_IN_THE_LINE = {
     "SOON": "brings a dropped message forward; without it the journal is due a little later",
     "EXPECT_PINGS": "said once at the start of a worker, set-if-absent",
     "PING": "asked by the pulse beside the line, and changes nothing",
+    "TAKE_OVER": "a stage of a newer version, that is waited for in vain for a quarter of an hour",
+    "HKEYS": "read for that",
     "HSET": "a person pauses or mutes (brakes)",
     "HDEL": "a person resumes (brakes)",
 }

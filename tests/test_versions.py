@@ -254,6 +254,50 @@ def test_journals_of_a_stage_that_we_do_not_know_are_left_and_keep_nobody_waitin
     assert all(store.zscore(DUE, key) for key in unknown)
 
 
+def rolled_back(running: Line, key: str, minutes: float) -> None:
+    """As if the mover had met the journal at a stage that it does not know, so long ago."""
+    running.store.zadd(DUE, {key: 1})
+    due.move(running.journal, make_broker(running.store))
+    known, _, since = running.journal.fields(key)["unknown"].rpartition(b" ")
+    running.store.hset(key, "unknown", known + b" %d" % (int(since) - int(minutes * 60_000)))
+    running.store.zadd(DUE, {key: 1})
+    due.move(running.journal, make_broker(running.store))
+
+
+@pytest.mark.parametrize(
+    ("stage", "record"), [("enrich", "incident"), ("diagnose", "evidence"), ("watch", "outcome")]
+)
+def test_a_stage_whose_version_was_taken_back_goes_on_by_what_is_recorded(
+    reporting: Line, stage: str, record: str
+) -> None:
+    key = at(reporting, stage)
+    reporting.store.hset(key, mapping={"stage": "foresee", "fence": "7"})
+    reporting.store.hdel(key, "not_before", "lease")
+
+    rolled_back(reporting, key, 14)
+    left = reporting.journal.fields(key)["stage"]
+    reporting.store.hset(key, "fence", "8")
+    rolled_back(reporting, key, 16)
+
+    fields = reporting.journal.fields(key)
+    assert (left, fields["stage"], fields["fence"]) == (b"foresee", stage.encode(), b"9")
+    assert f"r:{record}" in fields
+    reporting.drive(lambda: told(reporting))
+    assert len(told(reporting)) == 1
+
+
+def test_whom_a_newer_worker_claims_now_and_then_is_left_to_it(reporting: Line) -> None:
+    key = at(reporting, "diagnose")
+    reporting.store.hset(key, "stage", "foresee")
+    reporting.store.hdel(key, "not_before", "lease")
+    rolled_back(reporting, key, 14)
+    reporting.store.hincrby(key, "fence", 1)  # by its claim
+
+    rolled_back(reporting, key, 2)
+
+    assert reporting.journal.fields(key)["stage"] == b"foresee"
+
+
 def test_what_an_older_worker_does_not_know_is_done_by_the_newer_one_beside_it(
     reporting: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 from workers import scripts
 from workers.broker import FULL, NAMESPACE, STAGES, message
 from workers.errors import NotAvailable
-from workers.journal import BEAT_SECONDS, DUE, STORE_AWAY_SECONDS, Journal
+from workers.journal import BEAT_SECONDS, DUE, NEWER_SECONDS, PREFIX, STORE_AWAY_SECONDS, Journal
+from workers.stages import reached
 
 MOVE_EVERY_SECONDS = 1.0
 PUT_OFF_SECONDS = 15.0
@@ -36,7 +37,10 @@ def move(journal: Journal, broker: RedisBroker) -> int:
     sent = 0
     for key, stage in pairs:
         queue = STAGES.get(stage)
-        if queue is None or held[queue] >= FULL:
+        if queue is None:
+            _leave(journal, key, stage)
+            continue
+        if held[queue] >= FULL:
             continue
         try:
             broker.enqueue(message(stage, key))
@@ -45,6 +49,16 @@ def move(journal: Journal, broker: RedisBroker) -> int:
         held[queue] += 1
         sent += 1
     return sent
+
+
+def _leave(journal: Journal, key: str, stage: str) -> None:
+    """A newer worker knows this stage; where none has come for long, the journal goes on by what is recorded in it."""
+    fields = {name.decode() for name in journal.ask("hkeys", key)}
+    known = reached(key.removeprefix(PREFIX), fields)
+    if known and journal.script(scripts.TAKE_OVER, [key, DUE], stage, known[-1], int(NEWER_SECONDS * 1000)):
+        log.warning(
+            "nobody knew its stage", extra={"journal": key, "stage": stage, "goes_on_with": known[-1]}
+        )
 
 
 def _held(journal: Journal, queue: str) -> int:

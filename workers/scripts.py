@@ -447,6 +447,25 @@ return out
 """
 )
 
+TAKE_OVER = (
+    _NOW
+    + """
+-- KEYS journal, due. ARGV stage that nobody here knows, stage to go on with, patience_ms. It is left to a newer worker
+-- for so long without a claim; 1 when it goes on here.
+local h=redis.call('HMGET',KEYS[1],'stage','fence','lease','unknown')
+if h[1]~=ARGV[1] or tonumber(h[3] or 0)>now then return 0 end
+local claims=h[1]..' '..(h[2] or '0')..' '
+local since=h[4] and string.sub(h[4],1,#claims)==claims and tonumber(string.sub(h[4],#claims+1))
+if not since then redis.call('HSET',KEYS[1],'unknown',claims..now) return 0 end
+if now-since<tonumber(ARGV[3]) then return 0 end
+redis.call('HDEL',KEYS[1],'unknown','lease','not_before','token')
+redis.call('HSET',KEYS[1],'stage',ARGV[2],'reason','no worker knew the stage '..ARGV[1])
+redis.call('HINCRBY',KEYS[1],'fence',1)
+redis.call('ZADD',KEYS[2],now,KEYS[1])
+return 1
+"""
+)
+
 RESERVE = """
 -- KEYS reservations. ARGV holder, ttl_ms. All of them or none; answers the holder of the first one taken.
 for _,key in ipairs(KEYS) do
