@@ -13,9 +13,9 @@ import redis
 from tests.line import Line, line
 from tests.world import shop
 from workers import actors, brakes, listing
-from workers.journal import DUE, PREFIX
+from workers.journal import DUE, NEWER_SECONDS, PREFIX
 from workers.models import PullRequest, Watch
-from workers.records import pack
+from workers.records import VERSION, pack
 
 
 @pytest.fixture
@@ -76,6 +76,38 @@ def test_a_bug_in_a_round_ends_it_after_five_deaths_and_is_told(reporting: Line)
 
     assert reporting.outcome() == "failed"
     assert "given up during enrich: the worker died 6 times" in told(reporting)[-1]
+
+
+def test_giving_up_waits_for_a_newer_version_that_alone_can_read_what_it_needs(reporting: Line) -> None:
+    key, newer = at_enrich(reporting), str(int(VERSION) + 1).encode() + b"j{}"
+    reporting.store.hset(key, mapping={"r:spent": newer, "deaths": 9, "run": "dead"})
+
+    actors.work(reporting.services, "enrich", key)
+
+    fields, (seconds, _) = reporting.journal.fields(key), reporting.store.time()
+    assert "ended" not in fields and "lease" not in fields and "failing" in fields
+    assert int(fields["not_before"]) / 1000 < seconds + 60
+    since = int((seconds - NEWER_SECONDS - 60) * 1000)
+    reporting.store.hset(key, mapping={"failing": since, "deaths": 9, "not_before": 1})
+    reporting.drive(reporting.outcome_is_told)
+    assert "given up during enrich: the worker died" in told(reporting)[-1]
+
+
+def test_a_bug_in_giving_up_itself_ends_the_journal_and_is_told(
+    reporting: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = at_enrich(reporting)
+    monkeypatch.setattr(actors, "give_up", None)
+
+    for _ in range(12):
+        reporting.store.hset(key, "lease", 1)
+        reporting.store.zadd(DUE, {key: 1})
+        actors.work(replace(reporting.services, settings=cast(Any, None)), "enrich", key)
+    monkeypatch.undo()
+    reporting.drive(lambda: any("nor given up: TypeError" in text for text in told(reporting)))
+
+    assert reporting.journal.fields(key)["ended"]
+    assert reporting.store.zscore(DUE, key) is None
 
 
 @pytest.mark.parametrize("where", ["enrich", "watch"])

@@ -36,7 +36,7 @@ from workers import (
     watching,
 )
 from workers.broker import STAGES
-from workers.endings import conclude, failed, give_up, stands_aside, tell_of, tell_trouble
+from workers.endings import abandon, conclude, failed, give_up, stands_aside, tell_of, tell_trouble
 from workers.errors import NotAvailable, SlackRefused, Superseded, TrackwalkerError
 from workers.github import GitHub
 from workers.journal import DEATHS_ALLOWED, DUE, PREFIX, TTL_SECONDS, Claim, Journal
@@ -368,19 +368,21 @@ def work(services: Services, stage: str, key: str) -> None:
 
 
 def _attempt(services: Services, claim: Claim) -> None:
-    if claim.deaths > DEATHS_ALLOWED:
-        give_up(claim, f"the worker died {claim.deaths} times during {claim.stage}", services.now())
-        return
     try:
-        LINE[claim.stage](services, claim)
+        if claim.deaths > DEATHS_ALLOWED:
+            give_up(claim, f"the worker died {claim.deaths} times during {claim.stage}", services.now())
+        else:
+            LINE[claim.stage](services, claim)
     except TrackwalkerError as error:
         if services.journal.stopping.is_set():
             # Whatever went wrong now may come of our own killing.
             claim.give_back()
             return
         failed(claim, error, services.now())
-    except Exception:
+    except Exception as error:
         # A bug counts as a death: the lease runs out, another attempt follows, a few deaths end the round.
         log.exception("a stage broke", extra={"investigation": claim.id, "stage": claim.stage})
         if services.journal.stopping.is_set():
             claim.give_back()
+        elif claim.deaths > 2 * DEATHS_ALLOWED:
+            abandon(claim, error, services.now())

@@ -48,6 +48,14 @@ def failed(claim: Claim, error: TrackwalkerError, now: datetime) -> None:
     """The error's class says what follows. Raises Superseded again: there is nothing to let go of."""
     if isinstance(error, Superseded):
         raise error
+    try:
+        _follow(claim, error, now)
+    except NotAvailable as away:
+        # Also an ending may need what is not there now, as a record that only a newer version reads.
+        _try_later(claim, away, now)
+
+
+def _follow(claim: Claim, error: TrackwalkerError, now: datetime) -> None:
     if isinstance(error, Held):
         wait = max(0.5, error.until - now.timestamp())
         claim.hand_on(claim.stage, after=wait, reason=str(error))
@@ -109,6 +117,13 @@ def _give_up_look(claim: Claim, why: str, now: datetime) -> None:
     if not any(told):
         tell_trouble(journal, note, now)
     claim.end(f"given up: {why}")
+
+
+def abandon(claim: Claim, error: Exception, now: datetime) -> None:
+    """Where giving up itself breaks again and again: the journal ends, and that is told."""
+    why = f"{claim.id} can neither be worked on nor given up: {type(error).__name__}"
+    tell_trouble(claim.journal, why, now)
+    claim.end(f"abandoned: {type(error).__name__}")
 
 
 def tell_trouble(journal: Journal, note: str, now: datetime) -> None:
