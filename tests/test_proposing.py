@@ -352,7 +352,7 @@ class World:
             fields += [f"r:{name}", record]
         self.journal.client.delete(self.key)
         self.journal.script(scripts.OPEN, [self.key, DUE], 0, *fields)
-        self.journal.script(scripts.RESERVE, [self.reserved], self.key, 60_000)
+        self.journal.script(scripts.RESERVE, [self.reserved], self.key, 60_000, 0)
 
     def claim(self) -> Claim:
         claim = self.journal.claim(self.key, "propose")

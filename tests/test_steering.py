@@ -15,7 +15,7 @@ from tests.waiting import until
 from tests.world.railway_types import LogRow
 from workers import actors, scripts, steering
 from workers.errors import Refused, Superseded
-from workers.journal import DUE, ENDED, OPEN, PREFIX, Journal
+from workers.journal import DUE, ENDED, HELD_SECONDS, OPEN, PREFIX, Journal
 from workers.models import Certificate, Evidence, Outcome, PullRequest, Spent
 from workers.opencode import NOTE, Answer, can_go_on
 from workers.records import pack
@@ -171,7 +171,7 @@ def test_reservations_are_given_back_unless_a_pull_request_may_be_open(
     said = steering.cancel(journal, "abc")
 
     assert bool(store.exists(cause)) == kept
-    assert store.ttl(cause) <= steering.RESERVED_SECONDS
+    assert store.ttl(cause) <= HELD_SECONDS
     assert any("pull request" in sentence for sentence in said) == kept
     assert store.get(others) == b"somebody else"
 

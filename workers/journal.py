@@ -43,6 +43,9 @@ SEEN_SECONDS = 5.0
 ENDING, HANDED_BACK = "the worker is ending", "the worker was ended"
 DEATHS_ALLOWED = 5
 TTL_SECONDS = 30 * 86_400
+HELD_SECONDS = 3600.0
+"""So long a cause in the code stays taken after a cancel in the middle of proposing: a pull request that was under way
+is seen by then, and its hidden marker speaks for itself."""
 NEWER_SECONDS = 900.0
 """A newer worker takes over within minutes, or its deployment was taken back and its records are made again."""
 

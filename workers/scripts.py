@@ -467,10 +467,14 @@ return 1
 )
 
 RESERVE = """
--- KEYS reservations. ARGV holder, ttl_ms. All of them or none; answers the holder of the first one taken.
+-- KEYS reservations. ARGV holder, ttl_ms, held_ms. All of them or none; answers the holder of the first one taken.
+-- Who has ended holds nothing any more, but for what is kept in its last `held_ms`, as after a cancel.
 for _,key in ipairs(KEYS) do
   local holder=redis.call('GET',key)
-  if holder and holder~=ARGV[1] then return holder end
+  if holder and holder~=ARGV[1] then
+    local at_work=redis.call('HEXISTS',holder,'stage')==1 and redis.call('HEXISTS',holder,'ended')==0
+    if at_work or redis.call('PTTL',key)<=tonumber(ARGV[3]) then return holder end
+  end
 end
 for _,key in ipairs(KEYS) do redis.call('SET',key,ARGV[1],'PX',ARGV[2]) end
 return ARGV[1]

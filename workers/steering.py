@@ -12,16 +12,13 @@ from datetime import UTC, datetime
 from workers import scripts
 from workers.errors import NotAvailable, Refused
 from workers.find import find
-from workers.journal import DUE, LEASE_SECONDS, OPEN, PREFIX, TTL_SECONDS, Journal, gate_of
+from workers.journal import DUE, HELD_SECONDS, LEASE_SECONDS, OPEN, PREFIX, TTL_SECONDS, Journal, gate_of
 from workers.models import Incident, Outcome, PullRequest
 from workers.records import pack, unpack
 from workers.redaction import one_line
 from workers.stages import LINES, MAKES, kind_of, reached
 
 CANCELLED = "cancelled by a person"
-RESERVED_SECONDS = 3600.0
-"""So long a cause in the code stays taken after a cancel in the middle of proposing: a pull request that was under way
-is seen by then, and its hidden marker speaks for itself."""
 AFTER_THE_PUSH = ("propose", "watch")
 """Stages that make no other patch."""
 AGAIN = 5
@@ -80,7 +77,7 @@ def _cancel(journal: Journal, key: str) -> list[str] | None:
     gate = gate_of(key)
     answer = journal.script(
         scripts.CANCEL, [key, DUE, tell, gate or key, OPEN], CANCELLED, TTL_SECONDS * 1000, int(bool(gate)), short,
-        record, int("r:pull" in fields), int(RESERVED_SECONDS * 1000),
+        record, int("r:pull" in fields), int(HELD_SECONDS * 1000),
     ).decode()  # fmt: skip
     if answer != "cancelled":
         return None

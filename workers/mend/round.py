@@ -17,7 +17,7 @@ from pathlib import Path
 from workers import budget, closings, opencode, opencode_config, planning, proposing, scripts
 from workers.errors import AgentRefused, NotAvailable, Refused
 from workers.github import GitHub
-from workers.journal import PREFIX, Claim, Journal
+from workers.journal import HELD_SECONDS, PREFIX, Claim, Journal
 from workers.mend import checks, proof, runs
 from workers.mend.wall import Wall, build_wall, kill
 from workers.models import (
@@ -191,11 +191,16 @@ def _reserve(claim: Claim, mender: Mender, repository: Repository, keys: list[st
     """Ours, or attach to whoever holds the cause already."""
     if closed := closings.closed_by_human(mender.journal, keys):
         return _closed_by_human(closed)
-    holder = mender.journal.script(scripts.RESERVE, keys, claim.key, RESERVED_SECONDS * 1000).decode()
+    milliseconds = (int(RESERVED_SECONDS * 1000), int(HELD_SECONDS * 1000))
+    holder = mender.journal.script(scripts.RESERVE, keys, claim.key, *milliseconds).decode()
     if holder != claim.key:
         other = mender.journal.record_of(holder, "incident", Incident)
         name = other.cause.name if other else "another incident"
         return Outcome(kind="joined", headline=f"the same cause in the code as {name}: it is mended there")
+    # A plan that was made again may name another cause.
+    before = [key for key in claim.text("reserved").split(",") if key and key not in keys]
+    if before:
+        mender.journal.script(scripts.UNRESERVE, before, claim.key)
     claim.mark(repository=repository.name, reserved=",".join(keys))
     return None
 

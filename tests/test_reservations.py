@@ -1,0 +1,71 @@
+"""One cause in the code has one holder, and only for as long as that one is at work."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import redis
+
+from workers import scripts
+from workers.journal import DUE, HELD_SECONDS, PREFIX, Claim, Journal
+from workers.mend import round as mending
+from workers.models import Repository
+
+OURS, THEIRS = (f"{PREFIX}incident:{name}:20261123T0304" for name in ("ours", "theirs"))
+CAUSE, OTHER = f"{PREFIX}reserved:cause", f"{PREFIX}reserved:other"
+DAY_MS = 86_400_000
+
+
+def open_round(journal: Journal, key: str) -> Claim:
+    journal.script(scripts.OPEN, [key, DUE], 0, "stage", "plan")
+    claim = journal.claim(key, "plan")
+    assert claim is not None
+    return claim
+
+
+def reserve(journal: Journal, holder: str, ttl_ms: int = DAY_MS) -> str:
+    """Who holds the cause after somebody asked for it."""
+    asked = (holder, ttl_ms, int(HELD_SECONDS * 1000))
+    answer: bytes = journal.script(scripts.RESERVE, [CAUSE], *asked)
+    return answer.decode()
+
+
+def test_a_cause_is_its_holders_while_that_one_is_at_work(journal: Journal) -> None:
+    open_round(journal, THEIRS)
+    reserve(journal, THEIRS)
+
+    assert reserve(journal, OURS) == THEIRS
+    assert reserve(journal, THEIRS) == THEIRS
+
+
+@pytest.mark.parametrize("how", ["ended", "forgotten"])
+def test_who_is_no_more_holds_nothing(journal: Journal, store: redis.Redis, how: str) -> None:
+    claim = open_round(journal, THEIRS)
+    reserve(journal, THEIRS)
+    claim.end("given up watching")
+    if how == "forgotten":
+        store.delete(THEIRS)
+
+    assert reserve(journal, OURS) == OURS
+
+
+def test_a_cause_that_is_kept_for_its_last_hour_is_kept(journal: Journal) -> None:
+    claim = open_round(journal, THEIRS)
+    reserve(journal, THEIRS, ttl_ms=int(HELD_SECONDS * 1000))
+    claim.end("cancelled")
+
+    assert reserve(journal, OURS) == THEIRS
+
+
+def test_a_plan_that_is_made_again_frees_the_cause_that_it_names_no_more(journal: Journal) -> None:
+    claim, mender = open_round(journal, OURS), cast(Any, SimpleNamespace(journal=journal))
+    repository = Repository(name="acme/shop", base="main", deployed="a" * 40)
+
+    mending._reserve(claim, mender, repository, [CAUSE])
+    mending._reserve(claim, mender, repository, [OTHER])
+
+    assert journal.client.exists(CAUSE) == 0
+    assert journal.client.get(OTHER) == OURS.encode()
+    assert claim.text("reserved") == OTHER
