@@ -482,6 +482,23 @@ def test_what_the_agent_began_goes_on_after_a_retry_unless_that_begins_anew(
     assert resumed == [False, goes_on]
 
 
+@pytest.mark.parametrize("what", ["alert", "sweep"])
+def test_who_heard_that_nobody_could_look_hears_the_answer_of_the_retry(
+    store: redis.Redis, store_url: str, tmp_path: Path, what: str
+) -> None:
+    with line(store, store_url, tmp_path, failing=False, TRACKWALKER_MODE="report") as running:
+        token, running.railway.token = running.railway.token, "another"
+        name = running.alert()
+        running.drive(lambda: "could not look" in str(told(running)))
+        running.railway.token, before = token, len(told(running))
+
+        steering.retry(running.journal, f"alert:{name}" if what == "alert" else "sweep:env-1:1")
+        running.drive(lambda: len(told(running)) > before)
+
+        assert "nothing above the line" in told(running)[-1].lower()
+        assert len(list(running.store.scan_iter(f"{PREFIX}sweep:*"))) == (2 if what == "alert" else 1)
+
+
 def test_an_ended_round_is_watched_again_and_its_end_is_told_again(reporting: Line) -> None:
     key = concluded(reporting)
     reporting.store.hset(key, "clean", 2)

@@ -614,7 +614,7 @@ RETRY = (
     + _RAISE
     + """
 -- KEYS journal, due, open, its tell or ''. ARGV stage, then as the asker saw them: fence, stage, ended; unproposed (1:
--- only while nothing of it was pushed), then the records to forget (`r:<name>`) ...
+-- only while nothing of it was pushed), then the fields to forget (`r:<name>` for records) ...
 -- Due now at that stage, as if it had not been tried. Answers 'due', or 'gone', 'in work', 'changed' (ask again), or
 -- the other round that holds the trouble.
 local h=redis.call('HMGET',KEYS[1],'stage','lease','ended','fence')
@@ -649,7 +649,16 @@ redis.call('HSET',KEYS[1],'stage',ARGV[1],'deaths',0,'tries',0)
 redis.call('HINCRBY',KEYS[1],'fence',1)
 redis.call('ZREM',(string.gsub(KEYS[2],'due$','ended')),KEYS[1])
 raise(KEYS[1],KEYS[2])
-if KEYS[4]~='' then raise(KEYS[4],KEYS[2]) end
+if owner then raise(KEYS[4],KEYS[2]) return 'due' end
+-- Whoever was answered is answered anew.
+local function again(telling)
+  if redis.call('HDEL',telling,'note')==1 then redis.call('HINCRBY',telling,'asked',1) end
+end
+if KEYS[4]~='' then again(KEYS[4]) end
+local tells=string.gsub(KEYS[2],'due$','tell:alert:')
+for _,field in ipairs(redis.call('HKEYS',KEYS[1])) do
+  if string.sub(field,1,2)=='a:' then again(tells..string.sub(field,3)) end
+end
 return 'due'
 """
 )

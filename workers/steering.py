@@ -138,10 +138,11 @@ def _retry(journal: Journal, key: str, wanted: str | None) -> list[str] | None:
     if before_propose:
         _refuse_what_was_pushed(short, fields, stage)
     begins = _begins(fields, stage)
-    tell = f"{PREFIX}tell:{short}" if kind_of(short) == "incident" else ""
+    tell = f"{PREFIX}tell:{short}" if kind_of(short) in ("incident", "alert") else ""
+    left = [f"r:{one}" for one in forgotten] + _places(short, fields)
     seen = [_text(fields, name) for name in ("fence", "stage", "ended")]
     answer = journal.script(
-        scripts.RETRY, [key, DUE, OPEN, tell], begins, *seen, int(before_propose), *(f"r:{one}" for one in forgotten)
+        scripts.RETRY, [key, DUE, OPEN, tell], begins, *seen, int(before_propose), *left
     ).decode()  # fmt: skip
     if answer in ("gone", "changed"):
         return None
@@ -192,6 +193,13 @@ def _forgotten(short: str, fields: Fields, stage: str, wanted: str | None) -> li
         else []
     )
     return ["cancelled", *over]
+
+
+def _places(short: str, fields: Fields) -> list[str]:
+    """Where an alert stands already: it is put on a sweep anew."""
+    if kind_of(short) != "alert":
+        return []
+    return [name for name in fields if name.startswith("on:") or name in ("same", "sweep")]
 
 
 def _begins(fields: Fields, stage: str) -> str:

@@ -71,7 +71,10 @@ def _tell_alert(claim: Claim, journal: Journal, slack: Slack | None, *, now: dat
         claim.end(over)
         return
     if note:
-        post(claim, slack, "outcome", f"{head}\n{escape(note)}", first, since=since)
+        # A person may have had it looked at again.
+        asked = claim.text("asked")
+        name = f"outcome-{asked}" if asked else "outcome"
+        post(claim, slack, name, f"{head}\n{escape(note)}", first, since=since)
         if not claim.end("told", final=False):
             claim.hand_on("tell")
         return
