@@ -277,6 +277,22 @@ def test_a_run_over_its_limit_is_settled_at_what_it_cost_and_the_raw_facts_are_t
         assert int(day(poor.journal)["cost"]) == int(cost_of(poor).cost_usd * 1_000_000) >= 100_000
 
 
+def test_a_round_that_gave_its_budget_back_asks_for_it_again_before_it_writes(mending: Line) -> None:
+    mending.drive(lambda: mending.record(Plan))
+    [key] = mending.incidents()
+    claim = mending.journal.claim(key, "mend")
+    assert claim is not None
+    budget.settle(mending.journal, claim, 0.01)
+    claim.hand_on("mend")
+    mending.store.hset(f"trackwalker:budget:{datetime.now(UTC):%Y%m%d}", "cost", 10**9)
+
+    mending.drive(lambda: mending.outcome() and mending.outcome_is_told(), stages=120)
+
+    assert "DAILY_COST_USD" in mending.slack.messages[-1].text
+    assert {call.role for call in mending.model.calls} == {"reader"}
+    assert list(mending.store.scan_iter("trackwalker:reserved:*")) == []
+
+
 @pytest.mark.parametrize(
     ("settings_", "name"),
     [

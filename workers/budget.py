@@ -42,10 +42,16 @@ def reserve(
 
 
 def settle(journal: Journal, claim: Claim, cost_usd: float) -> None:
-    """What a round cost in the end, if only nothing, takes the place of what was reserved."""
+    """What a round cost in the end, if only nothing, takes the place of what was reserved; whoever goes on reserves."""
     day = claim.text("budget_day")
     if day:
         journal.script(scripts.SETTLE, [day], claim.id, int(cost_usd * MICRO))
+        claim.mark(budget_day="")
+
+
+def is_reserved(claim: Claim) -> bool:
+    """Whether the round's cost is reserved and not settled yet."""
+    return bool(claim.text("budget_day"))
 
 
 def count_again(journal: Journal, claim: Claim) -> None:

@@ -270,11 +270,12 @@ class Claim:
     def failing_seconds(self) -> float:
         """For how long what this stage needs has not been available, as it stood when we claimed."""
         since = int(self.fields.get("failing", 0))
-        return max(0.0, (int(self.fields["lease"]) - since) / 1000 - LEASE_SECONDS) if since else 0.0
+        return max(0.0, self.claimed_at - since / 1000) if since else 0.0
 
     @property
-    def wanted(self) -> int:
-        return int(self.fields.get("wanted", 0))
+    def claimed_at(self) -> float:
+        """When we claimed it, in seconds by the store's clock, which is everybody's."""
+        return int(self.fields["lease"]) / 1000 - LEASE_SECONDS
 
     def text(self, name: str, default: str = "") -> str:
         """A plain field of the hash, as it stood when we claimed."""

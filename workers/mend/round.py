@@ -229,6 +229,14 @@ def mend(claim: Claim, mender: Mender) -> Outcome | None:
     ):
         release(claim, mender.journal)
         return stop
+    # Whoever stood aside for a while, or ended, has given its budget back.
+    if (
+        claim.get("fix", Fix) is None
+        and not budget.is_reserved(claim)
+        and (gone := budget.reserve(mender.journal, mender.settings, claim, incident, datetime.now(UTC)))
+    ):
+        release(claim, mender.journal)
+        return _raw(incident, gone)
     fix = claim.step("fix", Fix, lambda: _write(claim, mender, repository, made, base))
     certificate = claim.step(
         "certificate", Certificate, lambda: _certify(claim, mender, repository, made, fix)

@@ -78,16 +78,16 @@ def _tell_alert(claim: Claim, journal: Journal, slack: Slack | None, *, now: dat
         if not claim.end("told", final=False):
             claim.hand_on("tell")
         return
-    early = _too_early(claim, now)
+    early = _too_early(claim)
     if first is None and not early:
         waiting = _waiting_for(journal, alert)
         post(claim, slack, "first", f"{head}\nLooking into it.{waiting}", None, since=since)
     claim.hand_on("tell", after=early or QUIET_SECONDS)
 
 
-def _too_early(claim: Claim, now: datetime) -> float:
+def _too_early(claim: Claim) -> float:
     """Seconds until the first word is due; 0 when it is."""
-    return max(0.0, int(claim.text("first_at", "0")) / 1000 - now.timestamp())
+    return max(0.0, int(claim.text("first_at", "0")) / 1000 - claim.claimed_at)
 
 
 def _waiting_for(journal: Journal, alert: Alert | None) -> str:
@@ -107,14 +107,14 @@ def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: 
     claim.brake = lambda: brakes.check(journal, sick, now.timestamp())
     claim.brake()
     since = incident.opened_at
-    first = first_word(claim, slack, since) or _adopt(claim, journal, now)
+    first = first_word(claim, slack, since) or _adopt(claim, journal)
     told = _told(claim, incident, fields, journal)
     forwarded, spoken = bool(claim.text("forwarded")), _spoken(claim)
     # Of a symptom that nobody heard of yet, its cause's incident tells.
     unheard = bool(told.joined) and not (first or spoken or told.outcome or forwarded)
     over = fields.get("umbrella", b"").decode()
     silent = forwarded or spoken is not None or unheard or bool(over)
-    early = 0.0 if first or told.outcome or silent else _too_early(claim, now)
+    early = 0.0 if first or told.outcome or silent else _too_early(claim)
     if first is None and not told.outcome and not silent and not early:
         first = post(claim, slack, "first", told.first, None, since=since)
     thread = first or spoken
@@ -185,7 +185,7 @@ def _where(holder: str, journal: Journal) -> str:
     return f"{name}: see {holder.removeprefix(PREFIX)}{link}"
 
 
-def _adopt(claim: Claim, journal: Journal, now: datetime) -> Posted | None:
+def _adopt(claim: Claim, journal: Journal) -> Posted | None:
     """The first word of an alert that this incident adopted; raises NotAvailable while it may still be said."""
     for name, since in claim.fields.items():
         if not name.startswith("adopt:"):
@@ -194,6 +194,6 @@ def _adopt(claim: Claim, journal: Journal, now: datetime) -> Posted | None:
         posted = claim.read(other.get("r:first"), Posted)
         if posted is not None:
             return claim.keep("first", Posted, posted)
-        if other and "ended" not in other and now.timestamp() - int(since) / 1000 < ADOPTION_SECONDS:
+        if other and "ended" not in other and claim.claimed_at - int(since) / 1000 < ADOPTION_SECONDS:
             raise NotAvailable("an alert's first word may be under way", retry_after=1)
     return None
