@@ -36,7 +36,7 @@ MUTABLE = {
     "spent": "the agent's cost so far; a run begun again adds to it",
 }
 """Records that may change, and why; any other is written once."""
-OWN = {"token", "fence", "lease", "run", "noted", "deaths"}
+OWN = {"token", "fence", "lease", "run", "noted", "deaths", "taken"}
 """Fields of a claim: another claim has others, and once its lease has run out they mean nothing."""
 
 

@@ -420,6 +420,36 @@ def test_words_of_one_who_was_stopped_before_acting_are_taken_back(reporting: Li
     assert len(told(reporting)) == 1
 
 
+@pytest.mark.parametrize("what", ["outcome", "watch"])
+def test_words_that_a_stopped_worker_said_and_did_not_see_are_taken_back_a_minute_later(
+    reporting: Line, what: str
+) -> None:
+    tell, services = at_watch(reporting), reporting.services
+    if what == "watch":
+        reporting.drive(lambda: told(reporting))
+        incident = tell.replace("tell:", "")
+        reporting.store.hset(incident, "clean", 2)
+        actors.work(services, "watch", incident)
+    claim = reporting.journal.claim(tell, "tell")
+    assert claim is not None
+
+    def speak() -> None:
+        with suppress(NotAvailable):
+            telling.tell(claim, services.journal, services.slack, now=services.now())
+
+    with stopped(claim, speak):
+        reporting.store.hset(tell, "lease", 1)
+        actors.work(services, "tell", tell)
+        said = [one.ts for one in reporting.slack.messages]
+        reporting.slack.faults.add("503", path="conversations", times=5)
+    doubled = [one.ts for one in reporting.slack.messages]
+    reporting.slack.faults.clear()
+    reporting.drive(lambda: reporting.slack.deleted)
+
+    assert len(doubled) == len(said) + 1
+    assert [one.ts for one in reporting.slack.messages] == said
+
+
 def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tried_again(
     reporting: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

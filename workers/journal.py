@@ -267,6 +267,11 @@ class Claim:
         return int(self.fields.get("tries", 0))
 
     @property
+    def is_taken_over(self) -> bool:
+        """Whether somebody had it who never let go of it: dead, or only stopped."""
+        return self.text("taken") == "1"
+
+    @property
     def failing_seconds(self) -> float:
         """For how long what this stage needs has not been available, as it stood when we claimed."""
         since = int(self.fields.get("failing", 0))

@@ -145,7 +145,7 @@ local deaths=tonumber(h[6] or 0)
 if h[2] and h[5]==run then deaths=deaths+1 end
 local lease=now+tonumber(ARGV[3])
 redis.call('HSET',KEYS[1],'fence',tonumber(h[7] or 0)+1,'token',ARGV[2],'lease',lease,'run',run,'deaths',deaths,
-  'noted',h[8] or 0)
+  'noted',h[8] or 0,'taken',h[2] and 1 or 0)
 redis.call('HDEL',KEYS[1],'not_before')
 redis.call('ZADD',KEYS[2],lease,KEYS[1])
 return redis.call('HGETALL',KEYS[1])

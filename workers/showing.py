@@ -35,7 +35,7 @@ from workers.models import (
 from workers.records import plain, unpack
 from workers.redaction import redact
 
-HIDDEN = ("token", "run", "fence", "noted", "unknown")
+HIDDEN = ("token", "run", "fence", "noted", "taken", "unknown")
 """Fields that only workers need."""
 TIMES = ("opened", "ended", "lease", "not_before", "failing", "first_at", "last")
 MOST_LINES = 12

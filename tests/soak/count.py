@@ -182,6 +182,7 @@ def _slack(made: Count, run: Run, lines: list[Line]) -> None:
         return
     # An incident that takes an alert's first word for its own gives it another key.
     standing = Counter(one.posted_as for one in slack.messages if one.posted_as)
+    shown = {one.key for one in slack.messages}
     posted = standing + Counter(one.posted_as for one in slack.deleted if one.posted_as)
     doubles = {key: number - 1 for key, number in posted.items() if number > 1}
     ends = [any("it held" in one.text for one in run.town.told(line.site, "watch")) for line in lines]
@@ -193,7 +194,7 @@ def _slack(made: Count, run: Run, lines: list[Line]) -> None:
     )
     made.promise(
         "messages of which no post is left",
-        [key for key in posted if not standing[key]],
+        [key for key in posted if not standing[key] and key not in shown],
         len(posted),
         "messages",
     )

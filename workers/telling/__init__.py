@@ -15,7 +15,7 @@ from workers.journal import PREFIX, Claim, Journal
 from workers.models import Alert, Finding, Incident, Outcome, Posted, Verdict, Watch
 from workers.slack import Slack, escape
 from workers.telling import umbrellas
-from workers.telling.posts import edit, first_word, post
+from workers.telling.posts import DOUBLES, edit, expect_doubles, first_word, post, take_back_doubles
 from workers.telling.words import Told, inconclusive, named, raw_words, render
 
 __all__ = ["Told", "inconclusive", "raw_words", "render", "tell"]
@@ -35,6 +35,13 @@ def tell(claim: Claim, journal: Journal, slack: Slack | None, *, now: datetime) 
 
     Without a Slack the journal records what would have been said.
     """
+    if claim.key.startswith(DOUBLES):
+        if slack is None:
+            claim.end("there is no Slack")
+        else:
+            take_back_doubles(claim, journal, slack)
+        return
+    expect_doubles(claim, journal, slack)
     if ":incident:" in claim.key:
         _tell_incident(claim, journal, slack, now=now)
     elif ":umbrella:" in claim.key:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from workers.journal import Claim
+from workers import scripts
+from workers.journal import DUE, PREFIX, Claim, Journal
 from workers.models import Posted, digest
+from workers.records import unpack
 from workers.slack import Slack
 
 BEFORE = timedelta(hours=1)
 """Posts are looked for from so long before they can have been made, as clocks differ."""
+DOUBLES = f"{PREFIX}tell:doubles:"
+DOUBLES_SECONDS = 60.0
+"""So long after a takeover it is looked whether whoever had the words said them after all."""
 
 
 def post(
@@ -58,3 +63,31 @@ def edit(claim: Claim, slack: Slack | None, first: Posted, text: str) -> None:
     claim.confirm()
     slack.update(first, text, key=f"{claim.id}:first")
     claim.keep("first", Posted, first.model_copy(update={"digest": digest(text)}))
+
+
+def expect_doubles(claim: Claim, journal: Journal, slack: Slack | None) -> None:
+    """Whoever had these words and only stood still may say them after all, and die before seeing that we did."""
+    if claim.is_taken_over and slack is not None and slack.can_look_back:
+        key = DOUBLES + claim.id.removeprefix("tell:")
+        journal.script(
+            scripts.OPEN, [key, DUE], int(DOUBLES_SECONDS * 1000), "stage", "tell", "of", claim.key
+        )
+
+
+def take_back_doubles(claim: Claim, journal: Journal, slack: Slack) -> None:
+    """Of all posts with a key of ours the recorded one stays."""
+    of = claim.text("of")
+    fields = journal.fields(of)
+    blobs = {name.removeprefix("r:"): blob for name, blob in fields.items() if name.startswith("r:")}
+    known = {name: one for name, blob in blobs.items() if (one := unpack(blob, Posted)) and one.ts}
+    since = datetime.fromtimestamp(int(fields.get("opened", b"0")) / 1000, UTC) - BEFORE
+    over = journal.record_of(fields.get("umbrella", b"").decode() or of, "first", Posted)
+    threads = [over, *sorted(known.values(), key=lambda one: one.ts)][:2]
+    places = [None, *{one.ts: one for one in threads if one and one.ts}.values()]
+    for name, recorded in known.items():
+        key = f"{of.removeprefix(PREFIX)}:{name}"
+        found = {one.ts: one for place in places for one in slack.find(key, oldest=since, thread=place)}
+        if found.pop(recorded.ts, None):
+            for double in found.values():
+                slack.delete(double)
+    claim.end("looked through", keep_seconds=1)
