@@ -252,6 +252,41 @@ def test_what_ended_lately_is_listed_newest_first_and_quiet_sweeps_are_only_coun
     assert len(listing.collect(journal, datetime.now(UTC), None)["ended"]) == 26
 
 
+def test_so_many_are_shown_of_each_kind_as_are_asked_for(journal: Journal) -> None:
+    for number in range(25):
+        key = f"{PREFIX}sweep:e:{number:02}"
+        journal.script(scripts.OPEN, [key, DUE], 0, "stage", "survey")
+        claim = journal.claim(key, "survey")
+        assert claim is not None
+        claim.end("given up")
+        journal.script(scripts.OPEN, [f"{PREFIX}sweep:d:{number:02}", DUE], 0, "stage", "survey")
+
+    said = {limit: listing.collect(journal, datetime.now(UTC), limit) for limit in (0, 3, 24)}
+
+    assert {limit: (len(one["due"]), len(one["ended"])) for limit, one in said.items()} == {
+        0: (0, 0), 3: (3, 3), 24: (24, 24),
+    }  # fmt: skip
+    assert listing.overview(journal, datetime.now(UTC), 0) == ["and 25 more: --all"]
+
+
+@pytest.mark.parametrize(
+    ("field", "why"),
+    [
+        ({"ended": 1, "outcome": "held"}, "has ended: held"),
+        ({"r:pull": pack(PULL, PullRequest)}, "has a pull request: https://github.com/acme/shop/pull/7"),
+        ({"stage": "mend"}, "stands at mend"),
+    ],
+)
+def test_an_incident_that_there_is_nothing_to_mend_of_says_why(
+    journal: Journal, told: str, field: Any, why: str
+) -> None:
+    journal.client.hdel(told, "r:outcome")
+    journal.client.hset(told, mapping=field)
+
+    with pytest.raises(Refused, match=why):
+        listing.mend(journal, "abc")
+
+
 def test_words_and_alerts_that_ended_are_no_news(journal: Journal) -> None:
     for key in (f"{PREFIX}alert:a", f"{PREFIX}tell:alert:a", f"{PREFIX}tell:{ID}"):
         journal.script(scripts.OPEN, [key, DUE], 0, "stage", "tell")
@@ -267,6 +302,25 @@ def test_words_and_alerts_that_ended_are_no_news(journal: Journal) -> None:
 
 def shown(journal: Journal, name: str) -> str:
     return "\n".join(showing.show(journal, name, datetime.now(UTC)))
+
+
+def test_words_are_shown_as_posts_or_where_nobody_is_told_as_they_would_be_said(journal: Journal) -> None:
+    key = f"{PREFIX}tell:{ID}"
+    journal.script(scripts.OPEN, [key, DUE], 0, "stage", "tell", f"on:{PREFIX}x", "y")
+    journal.client.hset(key, "r:outcome", pack(Posted(ts="1.2", channel="C1", digest="d"), Posted))
+    journal.client.hset(
+        key, "r:watch", pack(Posted(digest="d", text="*shop*: it held\nfor 5 minutes"), Posted)
+    )
+
+    lines = shown(journal, f"tell:{ID}").splitlines()
+
+    assert lines[-4:] == [
+        "said: outcome: C1 1.2",
+        "would be said: watch:",
+        "    *shop*: it held",
+        "    for 5 minutes",
+    ]
+    assert "cannot be read" not in str(lines) and "on:" not in str(lines)
 
 
 @pytest.mark.parametrize(

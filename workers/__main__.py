@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     up = command("up", _up, "run web, worker and clock from the Procfile in the foreground")
     up.add_argument("--procfile", type=Path, default=Path("Procfile"))
     listed = command("list", _list, "what is due and why, what is open, what ended lately")
-    listed.add_argument("--limit", type=_count, default=None, help="so many of each kind, default 50")
+    listed.add_argument(
+        "--limit", type=_count, default=None, help="so many of each kind; else 50, and 20 endings"
+    )
     listed.add_argument("--all", action="store_true", help="all of them")
     listed.add_argument("--json", action="store_true", help="for machines")
     show = command("show", _show, "what a journal recorded, stage by stage")
@@ -192,7 +194,7 @@ def _mend(config: Settings, options: argparse.Namespace) -> int:
     from workers import listing
 
     done = listing.mend(_journal(config), options.id)
-    print("\n".join(done) or "nothing to mend: no open incident without a pull request")
+    print("\n".join(done) or "nothing to mend: no open incident waits without a pull request")
     return 0
 
 

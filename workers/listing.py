@@ -37,7 +37,8 @@ def overview(journal: Journal, now: datetime, limit: int | None = LIMIT) -> list
         f"{one['id']:60} {one['stage']:9} {_when(one):>11}  {one['why']}".rstrip()
         for one in said["due"]
     ]  # fmt: skip
-    shown = [f"{'JOURNAL':60} {'STAGE':9} {'DUE':>11}  WHY", *due] if due else ["nothing is under way"]
+    shown = [f"{'JOURNAL':60} {'STAGE':9} {'DUE':>11}  WHY", *due] if due else []
+    shown += [] if said["due_total"] else ["nothing is under way"]
     shown += _more(said["due_total"], len(due))
     shown += [_open_line(one) for one in said["open"]]
     shown += _more(said["open_total"], len(said["open"]))
@@ -52,11 +53,12 @@ def overview(journal: Journal, now: datetime, limit: int | None = LIMIT) -> list
 def collect(journal: Journal, now: datetime, limit: int | None = LIMIT) -> dict[str, Any]:
     """The same for machines: plain values, foreign text cleaned. At most `limit` of each kind, None for all.
 
+    Of endings LATELY unless another limit is asked for, and never more than are LOOKED_AT.
     `due`: soonest first, `in_seconds` until then; `open`: the newest incident first; `ended`: the newest first.
     Raises NotAvailable.
     """
     paused, mutes = brakes.state(journal, now.timestamp())
-    lately, quiet = _ended(journal, LATELY if limit is not None else LOOKED_AT)
+    lately, quiet = _ended(journal, LATELY if limit == LIMIT else limit)
     opened = sorted((raw.decode() for raw in journal.ask("hvals", OPEN)), key=_round, reverse=True)
     return {
         "due": _due(journal, now, limit),
@@ -119,9 +121,10 @@ def _why(fields: Fields, now: datetime) -> list[str]:
     said = [text(fields, "reason")]
     if tries := int(fields.get("tries", 0)):
         since = int(fields.get("failing", 0)) / 1000
-        said.append(f"failed {tries} times" + (f", for {span(now.timestamp() - since)}" if since else ""))
+        times = f"failed {tries} time{'s'[: tries > 1]}"
+        said.append(times + (f", for {span(now.timestamp() - since)}" if since else ""))
     if deaths := int(fields.get("deaths", 0)):
-        said.append(f"{deaths} deaths")
+        said.append(f"{deaths} death{'s'[: deaths > 1]}")
     joined = text(fields, "joined").removeprefix(PREFIX)
     if joined and joined not in said[0]:
         said.append(f"joined to {joined}")
@@ -179,7 +182,7 @@ def _open_line(one: dict[str, Any]) -> str:
     return f"open: {one['service']}: {one['sentence']}{joined}{link}  ({one['id']})"
 
 
-def _ended(journal: Journal, most: int) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+def _ended(journal: Journal, most: int | None) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """The newest endings, and how many sweeps among them found nothing."""
     rows = journal.ask("zrevrange", ENDED, 0, LOOKED_AT - 1, True)
     keys = [raw.decode() for raw, _ in rows]
@@ -218,11 +221,21 @@ def mend(journal: Journal, name: str) -> list[str]:
     """
     if name != "all":
         key = find(journal, name)
-        return [_mend_one(journal, key, journal.fields(key))]
+        fields = journal.fields(key)
+        return [_mend_one(journal, key, fields) or _not_mended(key, fields)]
     keys = [raw.decode() for raw in journal.ask("hvals", OPEN)]
     found = [(key, journal.fields(key)) for key in keys]
     said = [_mend_one(journal, key, fields) for key, fields in found if not text(fields, "joined")]
     return [line for line in said if line]
+
+
+def _not_mended(key: str, fields: dict[str, bytes]) -> str:
+    short, pull = key.removeprefix(PREFIX), unpack(fields.get("r:pull"), PullRequest)
+    if pull is not None:
+        raise Refused(f"{short} has a pull request: {clean(pull.url)}")
+    if "ended" in fields:
+        raise Refused(f"{short} has ended: {clean(text(fields, 'outcome'))}; `retry` takes it up again")
+    raise Refused(f"{short} is worked on by itself: it stands at {clean(text(fields, 'stage'))}")
 
 
 def _mend_one(journal: Journal, key: str, fields: dict[str, bytes]) -> str:

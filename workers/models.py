@@ -597,3 +597,5 @@ class Posted(Noun):
     channel: str = ""
     digest: str = ""
     """Of the text it shows, so that an unchanged message is not edited."""
+    text: str = ""
+    """What would be said, where nobody can be told or, in shadow, nobody may be."""

@@ -51,9 +51,14 @@ def show(journal: Journal, name: str, now: datetime) -> list[str]:
     fields, tell = journal.fields(key), _tell(journal, key)
     lines = [key.removeprefix(PREFIX), *_state(journal, key, fields, now)]
     lines += _alerts(fields)
+    # Of words the records are posts, but for whose they are.
+    words = ":tell:" in key
     for record in _in_order(fields):
-        lines += _record(record, fields[f"r:{record}"])
-    lines += _posts(tell)
+        if not words or record in ("incident", "alert"):
+            lines += _record(record, fields[f"r:{record}"])
+    lines += _posts(fields if words else tell)
+    if reason := text(tell, "reason"):
+        lines.append(f"words wait: {reason}")
     return [clean_line(line) for line in lines]
 
 
@@ -95,7 +100,7 @@ def _state(journal: Journal, key: str, fields: Fields, now: datetime) -> list[st
         stands = f"stands at {text(fields, 'stage')}, due {f'in {span(wait)}' if wait > 0 else 'now'}"
     lines = [f"  {stands}"]
     for field in sorted(fields):
-        if field.startswith(("r:", "a:", "m:", "same:", "began:")) or field in (
+        if field.startswith(("r:", "a:", "m:", "same:", "began:", "on:", "adopt:")) or field in (
             *HIDDEN,
             "stage",
             "lease",
@@ -126,11 +131,11 @@ def _posts(tell: Fields) -> list[str]:
         posted = unpack(tell[field], Posted) if ours else None
         if posted is not None:
             where = f"{posted.channel} {posted.ts}".strip() or "(no place is known of it)"
-            lines.append(f"said: {field.removeprefix('r:')}: {where}")
+            name, words = field.removeprefix("r:"), posted.text.splitlines()
+            lines.append(f"would be said: {name}:" if words else f"said: {name}: {where}")
+            lines += [f"    {line}" for line in words]
         if field.startswith("adopt:"):
             lines.append(f"took over: {field.removeprefix('adopt:').removeprefix(PREFIX)}")
-    if tell and (reason := text(tell, "reason")):
-        lines.append(f"words wait: {reason}")
     return lines
 
 

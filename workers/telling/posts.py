@@ -24,7 +24,7 @@ def post(
     """One post, once: looked for by its key where Slack can be looked through; of two the older one stays."""
     key = f"{claim.id}:{name}"
     if slack is None:
-        return claim.get(name, Posted) or claim.keep(name, Posted, Posted(digest=text))
+        return claim.get(name, Posted) or claim.keep(name, Posted, Posted(digest=digest(text), text=text))
     under = thread if thread and thread.ts else None
     if not slack.can_look_back:
         known = claim.get(name, Posted)
@@ -58,7 +58,11 @@ def first_word(claim: Claim, slack: Slack | None, since: datetime) -> Posted | N
 
 def edit(claim: Claim, slack: Slack | None, first: Posted, text: str) -> None:
     """The first post shows what is known now, where it can be edited; an edit made twice is the same edit."""
-    if slack is None or not first.ts or first.digest == digest(text):
+    if first.digest == digest(text):
+        return
+    if slack is None:
+        claim.keep("first", Posted, Posted(digest=digest(text), text=text))
+    if slack is None or not first.ts:
         return
     claim.confirm()
     slack.update(first, text, key=f"{claim.id}:first")
