@@ -58,6 +58,9 @@ class Broken(logging.Handler):
         return said
 
 
+BROKEN = Broken()
+
+
 @dataclass
 class Ending:
     """What stands in the journals and outside once all is over."""
@@ -81,7 +84,6 @@ class Lives:
     known: dict[str, list[str]] = field(default_factory=dict)
     """By what a death left behind: what was wrong at the end of the life after it."""
     lived: int = 0
-    _broken: Broken = field(default_factory=Broken)
 
     def undisturbed(self) -> Lives:
         """The life without a death: its boundaries, how things stood before each step, its ending."""
@@ -94,7 +96,8 @@ class Lives:
                 if not line.step(len(self.before) - 1):
                     break
         self.boundaries, self.ending = line.process.seen, self._ending()
-        self.known = {left: self._wrong(records) for left, records in ways}
+        broken = BROKEN.heard()
+        self.known = {left: [*self._wrong(records), *broken] for left, records in ways}
         return self
 
     def die(self, where: Boundary, when: When, *, lag: bool = False) -> list[str]:
@@ -136,7 +139,8 @@ class Lives:
         for number in range(step, step + MOST_STEPS):
             left, records = self._way()
             if left in self.known:
-                return [*self.known[left], *(one for _, at in ways for one in _changed(at, records))]
+                changed = [one for _, at in ways for one in _changed(at, records)]
+                return [*self.known[left], *changed, *BROKEN.heard()]
             ways.append((left, records))
             with self.line.running(), OUTSIDE.watched():
                 # Whoever was not answered at the door comes again.
@@ -145,7 +149,7 @@ class Lives:
         self.lived += 1
         for left, at in ways:
             self.known[left] = self._wrong(at)
-        return self.known[ways[0][0]]
+        return [*self.known[ways[0][0]], *BROKEN.heard()]
 
     # -- what must hold ---------------------------------------------------------------------------
 
@@ -183,7 +187,7 @@ class Lives:
             found.append("an incident is open")
         if self.line.outer.slack.deleted:
             found.append(f"{len(self.line.outer.slack.deleted)} posts rang and were taken back")
-        return [*found, *self._unsettled(), *self._broken.heard()]
+        return [*found, *self._unsettled()]
 
     def _unsettled(self) -> list[str]:
         """Where the budget does not hold what the agent cost."""

@@ -57,7 +57,6 @@ class Lasting:
     silent: bool = False
     queue: list[tuple[str, str]] = field(default_factory=list)
     railway: int = 0
-    beats: int = 0
 
     def copy(self) -> Lasting:
         return replace(self, queue=self.queue[:], answers=dict(self.answers))
@@ -173,7 +172,6 @@ class Outer:
             (self._bare / "refs" / "heads" / "main").write_text(head + "\n")
 
     def page(self, request: httpx.Request) -> httpx.Response:
-        self.lasting.beats += 1
         status = {"indicator": "none", "description": f"asked {self.another('page')} times"}
         return httpx.Response(200, json={"status": status, "incidents": []})
 

@@ -228,4 +228,4 @@ def test_a_pings_sweep_that_found_nothing_is_kept_for_days_and_one_that_was_aske
         [quiet, asked] = sorted(
             calm.store.ttl(key) for key in calm.store.scan_iter(f"{PREFIX}sweep:*") if calm.store.ttl(key) > 0
         )
-        assert quiet <= actors.QUIET_SECONDS < asked
+        assert quiet <= actors.QUIET_TTL_SECONDS < asked

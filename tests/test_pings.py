@@ -62,6 +62,18 @@ def test_after_a_start_pings_are_waited_for_at_once(quiet: Line) -> None:
     assert due_in_minutes(quiet) < 2
 
 
+def test_pings_are_waited_for_however_often_waiting_for_them_broke(quiet: Line) -> None:
+    quiet.store.hset(intake.PINGS, "deaths", 9)
+    quiet.store.hdel(intake.PINGS, "lease")
+
+    look(quiet)
+
+    [words] = told(quiet)
+    assert "pings are not looked after: the worker died 9 times" in words
+    assert 55 < due_in_minutes(quiet) <= 60
+    assert not quiet.store.hexists(intake.PINGS, "ended")
+
+
 def test_three_pings_that_stay_away_are_told_once(quiet: Line) -> None:
     ping(quiet)
 

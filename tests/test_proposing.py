@@ -80,7 +80,6 @@ PLAN = Plan(
     change=("treat a missing price as zero",), risk="none known", ruled_out=("a full disk",), unknown=("why now",),
 )  # fmt: skip
 VERDICT = Verdict(lane=Lane.CODE, summary="our code is wrong", contradicts=("E2",))
-LINT = Run(command="make lint", outcome="passed")
 CERTIFICATE = Certificate(
     decision="ready",
     reproduction_deployed=Run(command="python3 -m unittest test_price.py", outcome="failed"),

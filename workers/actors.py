@@ -62,7 +62,7 @@ from workers.slack import Slack
 
 REFUSED_WORDS_SECONDS = 300.0
 """So often it is looked whether a person has mended what Slack refused."""
-QUIET_SECONDS = 2 * 86_400
+QUIET_TTL_SECONDS = 2 * 86_400
 """How long a ping's sweep is kept that found nothing to open: a survey is some 20 KB, and there are 144 a day."""
 BUSY_THREADS = 6
 """Of a worker's eight threads (Procfile): two are left for words, whatever the others hang on."""
@@ -208,7 +208,7 @@ def judge(services: Services, claim: Claim) -> None:
     asked = {alert.source for alert in opening.alerts_of(claim)}
     claim.end(
         f"{len(findings)} findings" if findings else "nothing above the line",
-        keep_seconds=TTL_SECONDS if held or asked != {"ping"} else QUIET_SECONDS,
+        keep_seconds=TTL_SECONDS if held or asked != {"ping"} else QUIET_TTL_SECONDS,
     )
     if "ping" in asked and services.settings.heartbeat_url:
         heartbeat.beat(services.settings.heartbeat_url)

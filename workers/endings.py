@@ -12,11 +12,13 @@ from workers.mend import round as mending
 from workers.models import Alert, Incident, Outcome, PullRequest, Spent, Watch, digest
 from workers.stages import MADE_BY
 
+PINGS_AGAIN_SECONDS = 3600.0
+
 log = logging.getLogger("trackwalker.line")
 
 
 def tell_of(claim: Claim) -> str:
-    """The tell's journal that belongs to an incident, sweep or alert."""
+    """The tell's journal that belongs to an incident or alert; there is none of a sweep."""
     return f"{PREFIX}tell:{claim.id}"
 
 
@@ -86,6 +88,10 @@ def give_up(claim: Claim, why: str, now: datetime) -> None:
     log.error("given up", extra={"investigation": claim.id, "stage": claim.stage, "why": why})
     if claim.stage == "tell":
         claim.end(f"given up: {why}")
+    elif claim.stage == "pings":
+        # Waiting for pings has no end.
+        tell_trouble(claim.journal, f"pings are not looked after: {why}", now)
+        claim.hand_on("pings", after=PINGS_AGAIN_SECONDS)
     elif claim.id.startswith("incident:"):
         _give_up_incident(claim, why, now)
     else:

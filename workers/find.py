@@ -27,7 +27,11 @@ def find(journal: Journal, name: str) -> str:
     pattern = "".join(letter if letter.isalnum() or letter in ":-" else "?" for letter in name)
     found = sorted(_scan(journal, f"*{pattern}*")) if name else []
     meant = [key for key in found if ":tell:" not in key] or found
-    begun = [key for key in meant if name in (_id(key)[: len(name)], _id(key).partition(":")[2][: len(name)])]
+    begun = [
+        key
+        for key in meant
+        if name in (short_of(key)[: len(name)], short_of(key).partition(":")[2][: len(name)])
+    ]
     meant = begun or meant
     if len(meant) == 1:
         return meant[0]
@@ -35,9 +39,11 @@ def find(journal: Journal, name: str) -> str:
         raise Refused(f"{name}: more than one is meant:{_named(reversed(meant), len(meant))}")
     everything = list(_scan(journal, "*"))
     like = difflib.get_close_matches(
-        name, [_id(key).partition(":")[2] for key in everything], MOST_NAMED, 0.5
+        name, [short_of(key).partition(":")[2] for key in everything], MOST_NAMED, 0.5
     )
-    named = [key for part in dict.fromkeys(like) for key in everything if _id(key).partition(":")[2] == part]
+    named = [
+        key for part in dict.fromkeys(like) for key in everything if short_of(key).partition(":")[2] == part
+    ]
     hint = f"; like it:{_named(named, len(named))}" if named else "; `list` names what is under way"
     raise Refused(f"{name}: no such journal{hint}")
 
@@ -48,15 +54,15 @@ def _scan(journal: Journal, pattern: str) -> Iterable[str]:
 
 
 def _is_journal(key: str) -> bool:
-    return bool(kind_of(_id(key))) or _id(key) == "pings"
+    return bool(kind_of(short_of(key))) or short_of(key) == "pings"
 
 
-def _id(key: str) -> str:
-    """As people write it."""
+def short_of(key: str) -> str:
+    """A journal's key as people write it."""
     return key.removeprefix(PREFIX)
 
 
 def _named(keys: Iterable[str], count: int) -> str:
-    names = [f"\n  {one_line(_id(key))}" for key in list(keys)[:MOST_NAMED]]
+    names = [f"\n  {one_line(short_of(key))}" for key in list(keys)[:MOST_NAMED]]
     more = [f"\n  and {count - MOST_NAMED} more"] if count > MOST_NAMED else []
     return "".join([*names, *more])

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import redis
 from redis.exceptions import DataError, NoScriptError, RedisError
@@ -40,6 +40,8 @@ HAND_BACK_SECONDS = 2.0
 """Time for the stages to let go by themselves when the process ends; much less than any host leaves us."""
 SEEN_SECONDS = 5.0
 """What was asked of Slack or GitHub is seen there by then, so that the next worker's look finds it."""
+LOST = "somebody else has it"
+"""What is said of whoever goes on after another has taken its work over."""
 ENDING, HANDED_BACK = "the worker is ending", "the worker was ended"
 DEATHS_ALLOWED = 5
 TTL_SECONDS = 30 * 86_400
@@ -332,7 +334,7 @@ class Claim:
         if ours:
             self._renewed = before
         elif self._open:
-            self.kill("somebody else has it")
+            self.kill(LOST)
         return True
 
     def check_renewal(self) -> None:
@@ -346,6 +348,10 @@ class Claim:
         for killer in self._killers:
             with contextlib.suppress(Exception):
                 killer()
+
+    def _lose(self) -> NoReturn:
+        self.kill(LOST)
+        raise Superseded(f"{self.id}: {LOST}")
 
     # -- finding out and doing --------------------------------------------------------------------
 
@@ -371,8 +377,7 @@ class Claim:
     def _record(self, fields: dict[str, bytes]) -> None:
         flat = [part for item in fields.items() for part in item]
         if not self.journal.script(scripts.RECORD, [self.key], *self._fence, *flat):
-            self.kill("somebody else has it")
-            raise Superseded(f"{self.id}: somebody else has it")
+            self._lose()
         self.fields |= fields
         self._acting = False
 
@@ -416,8 +421,7 @@ class Claim:
             before = time.monotonic()
             ours = self.journal.script(scripts.CHECK, [self.key], *self._fence, 2000)
             if not ours:
-                self.kill("somebody else has it")
-                raise Superseded(f"{self.id}: somebody else has it")
+                self._lose()
             if time.monotonic() - before < ACT_WITHIN_SECONDS:
                 self._acting = True
                 return
@@ -465,5 +469,4 @@ class Claim:
         self._open = False
         self.journal.forget(self)
         if not ours:
-            self.kill("somebody else has it")
-            raise Superseded(f"{self.id}: somebody else has it")
+            self._lose()

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 
 from workers import scripts
 from workers.errors import NotAvailable, Refused
-from workers.find import find
+from workers.find import find, short_of
 from workers.journal import DUE, HELD_SECONDS, LEASE_SECONDS, OPEN, PREFIX, TTL_SECONDS, Journal, gate_of
+from workers.listing import text
 from workers.models import Incident, Outcome, PullRequest
 from workers.records import pack, unpack
 from workers.redaction import one_line
@@ -36,7 +37,7 @@ def cancel(journal: Journal, name: str) -> list[str]:
     itself, and for what is no piece of work.
     """
     key = find(journal, name)
-    return _insist(lambda: _cancel(journal, key), _short(key))
+    return _insist(lambda: _cancel(journal, key), short_of(key))
 
 
 def retry(journal: Journal, name: str, stage: str | None = None) -> list[str]:
@@ -53,7 +54,7 @@ def retry(journal: Journal, name: str, stage: str | None = None) -> list[str]:
     Raises Refused for all this, and while a worker has it in work.
     """
     key = find(journal, name)
-    return _insist(lambda: _retry(journal, key, stage), _short(key))
+    return _insist(lambda: _retry(journal, key, stage), short_of(key))
 
 
 def _insist(attempt: Callable[[], list[str] | None], short: str) -> list[str]:
@@ -67,7 +68,7 @@ def _insist(attempt: Callable[[], list[str] | None], short: str) -> list[str]:
 
 
 def _cancel(journal: Journal, key: str) -> list[str] | None:
-    short, fields = _short(key), _fields(journal, key)
+    short, fields = short_of(key), _fields(journal, key)
     if "ended" in fields:
         return _ended_already(short, fields)
     pull = unpack(fields.get("r:pull"), PullRequest)
@@ -92,18 +93,18 @@ def _cancel(journal: Journal, key: str) -> list[str] | None:
 
 
 def _ended_already(short: str, fields: Fields) -> list[str]:
-    outcome = _text(fields, "outcome")
+    outcome = text(fields, "outcome")
     when = f"{datetime.fromtimestamp(int(fields['ended']) / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
     if outcome == CANCELLED:
         return [f"{short} is cancelled already, since {when}"]
-    sweep = _text(fields, "sweep").removeprefix(PREFIX)
+    sweep = text(fields, "sweep").removeprefix(PREFIX)
     hint = f"; its sweep is {sweep}" if sweep else ""
     raise Refused(f"{short} has ended already: {outcome} ({when}){hint}")
 
 
 def _outcome(fields: Fields, pull: PullRequest | None) -> Outcome:
     """What is told of it: where it stood, and what stays."""
-    lines = [f"it stood at {_text(fields, 'stage')}", *_outside(fields, pull, link=False)]
+    lines = [f"it stood at {text(fields, 'stage')}", *_outside(fields, pull, link=False)]
     return Outcome(kind="cancelled", headline=CANCELLED, lines=tuple(lines), link=pull.url if pull else None)
 
 
@@ -115,7 +116,7 @@ def _outside(fields: Fields, pull: PullRequest | None, *, link: bool = True) -> 
         incident = unpack(fields.get("r:incident"), Incident)
         branch = f"branch {incident.branch}" if incident else "its branch"
         return [
-            f"a pull request of it may be open already: look for {branch} in {_text(fields, 'repository')}"
+            f"a pull request of it may be open already: look for {branch} in {text(fields, 'repository')}"
         ]
     return []
 
@@ -131,7 +132,7 @@ def _quiet(fields: Fields) -> list[str]:
 
 
 def _retry(journal: Journal, key: str, wanted: str | None) -> list[str] | None:
-    short, fields = _short(key), _fields(journal, key)
+    short, fields = short_of(key), _fields(journal, key)
     stage = _stage(short, fields, wanted)
     forgotten = _forgotten(short, fields, stage, wanted)
     before_propose = bool(kind_of(short) == "incident" and wanted and stage not in AFTER_THE_PUSH)
@@ -140,7 +141,7 @@ def _retry(journal: Journal, key: str, wanted: str | None) -> list[str] | None:
     begins = _begins(fields, stage)
     tell = f"{PREFIX}tell:{short}" if kind_of(short) in ("incident", "alert") else ""
     left = [f"r:{one}" for one in forgotten] + _places(short, fields)
-    seen = [_text(fields, name) for name in ("fence", "stage", "ended")]
+    seen = [text(fields, name) for name in ("fence", "stage", "ended")]
     answer = journal.script(
         scripts.RETRY, [key, DUE, OPEN, tell], begins, *seen, int(before_propose), *left
     ).decode()  # fmt: skip
@@ -148,11 +149,11 @@ def _retry(journal: Journal, key: str, wanted: str | None) -> list[str] | None:
         return None
     if answer == "in work":
         raise Refused(
-            f"{short} is in work at this moment ({_text(fields, 'stage')}): wait until it is let go, or `cancel` it "
+            f"{short} is in work at this moment ({text(fields, 'stage')}): wait until it is let go, or `cancel` it "
             f"first. A worker that died has lost it within {LEASE_SECONDS:.0f} s"
         )
     if answer != "due":
-        raise Refused(f"{short}: its trouble is held by {_short(answer)}, which is open: retry that one")
+        raise Refused(f"{short}: its trouble is held by {short_of(answer)}, which is open: retry that one")
     lost = [one for one in forgotten if f"r:{one}" in fields and one != "cancelled"]
     said = [f"{short}: due now at {begins}"]
     said += [f"forgotten and made again: {', '.join(lost)}"] if lost else []
@@ -169,7 +170,7 @@ def _stage(short: str, fields: Fields, wanted: str | None) -> str:
         raise Refused(f"--from {wanted}: {short} can be retried from {', '.join(valid)}")
     if wanted is not None:
         return wanted
-    stands = _text(fields, "stage")
+    stands = text(fields, "stage")
     if stands == "watch" and "r:pull" not in fields:
         outcome = unpack(fields.get("r:outcome"), Outcome)
         if outcome is None or outcome.kind == "failed":
@@ -206,7 +207,7 @@ def _begins(fields: Fields, stage: str) -> str:
     """The stage that is due: `plan` where the cause in the code must be reserved again before."""
     if stage not in ("mend", "propose") or "r:pull" in fields:
         return stage
-    under_way = "ended" not in fields and _text(fields, "stage") in ("mend", "propose")
+    under_way = "ended" not in fields and text(fields, "stage") in ("mend", "propose")
     return stage if under_way else "plan"
 
 
@@ -230,16 +231,8 @@ def _refuse_what_was_pushed(short: str, fields: Fields, stage: str) -> None:
 def _fields(journal: Journal, key: str) -> Fields:
     fields = journal.fields(key)
     if not fields.get("stage"):
-        raise Refused(f"{_short(key)}: no such journal any more")
-    if not kind_of(_short(key)):
-        raise Refused(f"{_short(key)} is no piece of work: nothing to cancel or to retry")
+        raise Refused(f"{short_of(key)}: no such journal any more")
+    if not kind_of(short_of(key)):
+        raise Refused(f"{short_of(key)} is no piece of work: nothing to cancel or to retry")
     # A record that is to be made again is emptied.
     return {name: value for name, value in fields.items() if value or not name.startswith("r:")}
-
-
-def _short(key: str) -> str:
-    return key.removeprefix(PREFIX)
-
-
-def _text(fields: Fields, name: str) -> str:
-    return fields.get(name, b"").decode(errors="replace")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from workers import scripts
 from workers.journal import DUE, OPEN, PREFIX, Claim, Journal
-from workers.models import Incident, Outcome, PullRequest, Severity, Watch
+from workers.models import Incident, Outcome, Severity, Watch
 from workers.records import unpack
 
 WINDOW_SECONDS = 1800.0
@@ -25,7 +25,6 @@ class Member(NamedTuple):
     key: str
     incident: Incident
     outcome: Outcome | None
-    pull: PullRequest | None
     watch: Watch | None
     reason: str
     joined: bool
@@ -84,7 +83,6 @@ def _member(key: str, fields: dict[str, bytes]) -> Member | None:
         key=key,
         incident=incident,
         outcome=unpack(fields.get("r:cancelled") or fields.get("r:outcome"), Outcome),
-        pull=unpack(fields.get("r:pull"), PullRequest),
         watch=unpack(fields.get("r:watch"), Watch),
         reason=fields.get("reason", b"").decode(),
         joined="joined" in fields,

@@ -14,13 +14,11 @@ from redis.exceptions import RedisError
 from tests.soak.lines import Line, Run, is_end
 from tests.soak.town import Site
 from tests.world.slack import Message
-from workers.journal import DUE, PREFIX
+from workers.journal import DUE, LOST, PREFIX
 
 SETTLED_WITHIN_SECONDS = 150.0
 ENDED_WITHIN_SECONDS = 30.0
 JOURNALS = ("alert", "sweep", "incident", "tell")
-LOST = "somebody else has it"
-"""What a worker writes that goes on after another has taken its work over."""
 
 
 @dataclass

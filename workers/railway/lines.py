@@ -112,10 +112,6 @@ class BuildLogs(Wire):
     build_logs: list[Log]
 
 
-class EnvironmentLogs(Wire):
-    environment_logs: list[Log]
-
-
 class HttpLog(Wire):
     timestamp: Moment
     method: str

@@ -14,7 +14,7 @@ from workers.telling.posts import edit, post
 from workers.telling.words import MARKS, named
 from workers.umbrella import Member
 
-UNBORN_SECONDS = 2.0
+LOOK_AGAIN_SECONDS = 2.0
 """So often it is looked whether all of its incidents are open."""
 MOST_LINES = 15
 LONGEST_LINE = 200
@@ -24,7 +24,7 @@ def tell(claim: Claim, journal: Journal, slack: Slack | None, *, now: datetime, 
     """Bring Slack to what the incidents under it say; once what was found is told, no other joins it."""
     held = umbrella.members(journal, claim.fields, now)
     if held is None:
-        claim.hand_on("tell", after=UNBORN_SECONDS)
+        claim.hand_on("tell", after=LOOK_AGAIN_SECONDS)
         return
     if not held:
         claim.end("none of its incidents is there any more")
