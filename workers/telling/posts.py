@@ -72,14 +72,16 @@ def edit(claim: Claim, slack: Slack | None, first: Posted, text: str) -> None:
 def expect_doubles(claim: Claim, journal: Journal, slack: Slack | None) -> None:
     """Whoever had these words and only stood still may say them after all, and die before seeing that we did."""
     if claim.is_taken_over and slack is not None and slack.can_look_back:
-        key = DOUBLES + claim.id.removeprefix("tell:")
-        journal.script(
-            scripts.OPEN, [key, DUE], int(DOUBLES_SECONDS * 1000), "stage", "tell", "of", claim.key
-        )
+        keys, later = [DOUBLES + claim.id.removeprefix("tell:"), DUE], int(DOUBLES_SECONDS * 1000)
+        why = "they were taken over: whoever had them may say them after all"
+        journal.script(scripts.OPEN, keys, later, "stage", "tell", "of", claim.key, "reason", why)
 
 
-def take_back_doubles(claim: Claim, journal: Journal, slack: Slack) -> None:
+def take_back_doubles(claim: Claim, journal: Journal, slack: Slack | None) -> None:
     """Of all posts with a key of ours the recorded one stays."""
+    if slack is None or not slack.can_look_back:
+        claim.end("nobody can look back")
+        return
     of = claim.text("of")
     fields = journal.fields(of)
     blobs = {name.removeprefix("r:"): blob for name, blob in fields.items() if name.startswith("r:")}
