@@ -88,6 +88,7 @@ class Lives:
     def undisturbed(self) -> Lives:
         """The life without a death: its boundaries, how things stood before each step, its ending."""
         line, ways = self.line, list[Way]()
+        BROKEN.heard()  # what other tests broke
         line.live(Process())
         while True:
             self.before.append(line.take())
@@ -106,6 +107,7 @@ class Lives:
         `lag`: what the dead process worked on is taken up after much else instead of next.
         """
         line = self.line
+        BROKEN.heard()  # what other tests broke
         process = self._to(where, when)
         if not process.dead:
             return [f"did not come to {where}"]
