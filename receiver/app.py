@@ -34,6 +34,7 @@ STORE_SECONDS = 2.2
 NEXT_PING_SECONDS = 0.5
 """How long the store may take to say when the next ping is due, inside of STORE_SECONDS: else nothing is said of it."""
 ASKING_THREADS = 4
+"""For whatever is asked of the store beside storing."""
 RETRY_AFTER_SECONDS = 10
 CORS = {
     "Access-Control-Allow-Origin": "*",

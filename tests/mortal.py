@@ -125,7 +125,7 @@ class MortalRedis(redis.Redis):
             names = [command(one) for one, _ in made.command_stack]
             return self.process.cross("store", " ".join(names), lambda: execute(*arguments, **options))
 
-        made.execute = executed  # type: ignore[method-assign]
+        made.execute = executed  # type: ignore[method-assign]  # the same, died through
         return made
 
 

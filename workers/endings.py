@@ -13,6 +13,7 @@ from workers.models import Alert, Incident, Outcome, PullRequest, Spent, Watch, 
 from workers.stages import MADE_BY
 
 PINGS_AGAIN_SECONDS = 3600.0
+"""So soon it is waited for pings again where that broke too often."""
 
 log = logging.getLogger("trackwalker.line")
 

@@ -6,7 +6,7 @@ Much of it was written by others: no line of it steers the terminal. What is rea
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from workers import allowance, brakes, scripts
 from workers.errors import Refused
@@ -229,7 +229,8 @@ def mend(journal: Journal, name: str) -> list[str]:
     return [line for line in said if line]
 
 
-def _not_mended(key: str, fields: dict[str, bytes]) -> str:
+def _not_mended(key: str, fields: dict[str, bytes]) -> NoReturn:
+    """Raises Refused with why there is nothing to mend."""
     short, pull = key.removeprefix(PREFIX), unpack(fields.get("r:pull"), PullRequest)
     if pull is not None:
         raise Refused(f"{short} has a pull request: {clean(pull.url)}")
