@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from workers import deadline, logs, settings
+from workers import deadline
 from workers.errors import SettingsError
+from workers.runtime import logs, settings
 
 FIRST_AFTER_SECONDS = 5.0
 """The receiver starts at the same time."""

@@ -16,10 +16,11 @@ from starlette.applications import Starlette
 
 from receiver.app import Doors, Watched, build
 from receiver.calling import LastResort
-from workers import allowance, broker, intake, logs, settings, store
+from workers import allowance, broker, intake
 from workers.errors import SettingsError
 from workers.journal import DUE, Journal
-from workers.settings import Settings
+from workers.runtime import logs, settings, store
+from workers.runtime.settings import Settings
 from workers.slack import Slack
 
 log = logging.getLogger("trackwalker.door")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from workers.intake import Fold
 from workers.models import Alert
-from workers.redaction import one_line, redact
+from workers.runtime.redaction import one_line, redact
 
 Source = Literal["railway", "slack", "ping"]
 SAID_BYTES = 4096

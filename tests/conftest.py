@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from workers.embedded import EmbeddedStore
 from workers.journal import DUE, PREFIX, Journal
-from workers.store import client
+from workers.runtime.embedded import EmbeddedStore
+from workers.runtime.store import client
 
 
 @pytest.fixture(scope="session")

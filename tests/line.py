@@ -29,7 +29,7 @@ from workers import actors, intake, main
 from workers.errors import Superseded
 from workers.journal import DUE, PREFIX, Journal
 from workers.models import Alert, Noun, Outcome, Posted, Watch
-from workers.settings import Settings, read
+from workers.runtime.settings import Settings, read
 
 N = TypeVar("N", bound=Noun)
 

@@ -27,7 +27,7 @@ from workers.models import Alert, Certificate
 from workers.opencode import Agent, Answer
 from workers.railway import Railway
 from workers.repository import Repositories
-from workers.settings import read
+from workers.runtime.settings import read
 from workers.slack import Slack
 
 T = TypeVar("T")

@@ -16,7 +16,6 @@ from pydantic import SecretStr
 
 from tests.world.railway import Budget, RailwayStandIn, World
 from tests.world.serving import serve
-from workers import settings
 from workers.actors import Services, look_at
 from workers.allowance import KEY, TTL_SECONDS, Allowance, keep, keep_past, line, next_ping, read, stretched
 from workers.errors import NotAvailable, RailwayBusy
@@ -24,7 +23,8 @@ from workers.journal import Journal
 from workers.models import Environment
 from workers.railway import Railway
 from workers.railway.headers import Pace, allowance, newest
-from workers.store import client as connect
+from workers.runtime import settings
+from workers.runtime.store import client as connect
 
 NOW = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
 EPOCH = NOW.timestamp()

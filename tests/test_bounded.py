@@ -17,7 +17,7 @@ from workers.broker import FULL, NAMESPACE, WAKE_EVERY_SECONDS, waker
 from workers.journal import DUE, OPEN, PREFIX, Journal
 from workers.models import Outcome
 from workers.records import MOST_STORED
-from workers.store import client
+from workers.runtime.store import client
 
 
 @pytest.fixture

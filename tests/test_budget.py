@@ -15,7 +15,7 @@ from tests.line import Line, line
 from workers import actors, budget, scripts
 from workers.journal import DUE, PREFIX, Claim, Journal
 from workers.models import Cause, Finding, Incident, Plan, Severity, Spent, Window
-from workers.settings import Settings, read
+from workers.runtime.settings import Settings, read
 
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 

@@ -23,8 +23,8 @@ from workers.broker import STAGES
 from workers.github import GitHub
 from workers.railway import Railway
 from workers.repository import Repositories
+from workers.runtime.store import client
 from workers.slack import Slack
-from workers.store import client
 
 ROOT = Path(__file__).parent.parent
 BOTH: tuple[When, When] = ("before", "after")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from workers import embedded
-from workers.embedded import EmbeddedStore
+from workers.runtime import embedded
+from workers.runtime.embedded import EmbeddedStore
 
 
 @pytest.fixture

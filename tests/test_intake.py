@@ -11,7 +11,7 @@ from workers.errors import NotAvailable
 from workers.intake import Fold, take_in, take_in_each
 from workers.journal import DUE, PREFIX, Journal
 from workers.models import Alert
-from workers.store import client
+from workers.runtime.store import client
 
 AT = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 

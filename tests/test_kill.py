@@ -23,7 +23,7 @@ from tests.world.github import GitHubStandIn
 from tests.world.railway import RailwayStandIn
 from tests.world.serving import serve
 from tests.world.slack import SlackStandIn
-from workers import embedded
+from workers.runtime import embedded
 
 ROOT = Path(__file__).parent.parent
 BACK_WITHIN_SECONDS = 20.0

@@ -35,12 +35,12 @@ from tests.world.slack import HOOK, SlackStandIn
 from workers import actors, deadline, due, scripts, telling
 from workers import journal as journals
 from workers.broker import NAMESPACE, make_broker, message
-from workers.embedded import EmbeddedStore
 from workers.errors import NotAvailable, Superseded
 from workers.journal import DUE, LEASE_SECONDS, PREFIX, STORE_AWAY_SECONDS, Claim, Journal
 from workers.models import Outcome
+from workers.runtime.embedded import EmbeddedStore
+from workers.runtime.store import client
 from workers.slack import Slack
-from workers.store import client
 
 __all__ = ["proposed", "start", "story", "world"]  # fixtures
 

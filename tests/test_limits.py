@@ -12,7 +12,7 @@ from tests.world.githttp import git
 from workers.mend.limits import MOST_FILES, MOST_LINES, Findings, inspect, matches
 from workers.mend.tests_kept import read_tests
 from workers.models import Lane
-from workers.redaction import redact
+from workers.runtime.redaction import redact
 
 Files = dict[str, str | bytes | None]
 Inspect = Callable[..., Findings]

@@ -30,7 +30,7 @@ from workers.models import (
     Watch,
 )
 from workers.records import pack
-from workers.store import client
+from workers.runtime.store import client
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tests.world.railway import (
 from tests.world.serving import serve
 from workers import lookback
 from workers.lookback import words
-from workers.settings import Settings, read
+from workers.runtime.settings import Settings, read
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MINUTES = 2 * 1440

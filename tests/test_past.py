@@ -25,7 +25,7 @@ from workers.models import (
     TrafficMinute,
     Window,
 )  # fmt: skip
-from workers.store import client
+from workers.runtime.store import client
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HALF = timedelta(minutes=30)

@@ -34,8 +34,8 @@ from workers import allowance, intake
 from workers.errors import NotAvailable
 from workers.journal import DUE, PREFIX, Journal
 from workers.models import Alert, Environment
-from workers.settings import read
-from workers.store import client as connect
+from workers.runtime.settings import read
+from workers.runtime.store import client as connect
 
 AT = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
 CRASHED = (Path(__file__).parent / "data" / "webhooks" / "crashed.json").read_bytes()

@@ -18,7 +18,7 @@ from workers.errors import Refused
 from workers.journal import PREFIX, Journal
 from workers.models import Evidence, Finding, Lane, Severity, Verdict
 from workers.records import pack
-from workers.store import client
+from workers.runtime.store import client
 
 SWEEP = "sweep:env-1:1"
 

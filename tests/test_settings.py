@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from workers import embedded
 from workers.errors import SettingsError
-from workers.settings import read
+from workers.runtime import embedded
+from workers.runtime.settings import read
 
 
 def refusal(**values: str) -> str:

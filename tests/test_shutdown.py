@@ -14,10 +14,10 @@ from tests.line import Line, line
 from tests.test_kill import Installation, installation
 from tests.waiting import until
 from tests.working import working
-from workers.embedded import EmbeddedStore
 from workers.journal import DUE, HAND_BACK_SECONDS, HANDED_BACK, PREFIX, SEEN_SECONDS, Journal
 from workers.models import Plan
-from workers.supervise import DRAIN_SECONDS, read_procfile
+from workers.runtime.embedded import EmbeddedStore
+from workers.runtime.supervise import DRAIN_SECONDS, read_procfile
 
 __all__ = ["installation"]  # the fixture
 

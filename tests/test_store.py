@@ -16,11 +16,12 @@ import redis
 from dramatiq.brokers.stub import StubBroker
 
 from tests.waiting import until
-from workers import main, scripts, store
-from workers.embedded import EmbeddedStore
+from workers import main, scripts
 from workers.errors import NotAvailable, SettingsError
 from workers.journal import DUE, Journal
-from workers.settings import read
+from workers.runtime import store
+from workers.runtime.embedded import EmbeddedStore
+from workers.runtime.settings import read
 
 ON_RAILWAY = {"RAILWAY_ENVIRONMENT_ID": "env"}
 WORDS = "the store may lose what was recorded"

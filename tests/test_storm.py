@@ -36,7 +36,7 @@ from workers import actors, due, showing
 from workers.broker import FULL, NAMESPACE, make_broker
 from workers.journal import DUE, OPEN, PREFIX
 from workers.opening import MOST_ALERTS
-from workers.store import client
+from workers.runtime.store import client
 
 WEBHOOKS, SENDERS, THREADS = 2_000, 8, 8
 QUEUES = ("sweeps", "incidents", "tells", "mends")

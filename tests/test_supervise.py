@@ -16,8 +16,8 @@ import pytest
 import redis
 
 from tests.waiting import until
-from workers import embedded
-from workers.supervise import _revive, read_procfile
+from workers.runtime import embedded
+from workers.runtime.supervise import _revive, read_procfile
 
 SETTINGS = {
     "TRACKWALKER_SECRET": "s3cret",

@@ -14,7 +14,7 @@ from dramatiq.brokers.redis import RedisBroker
 from tests.line import Line
 from workers import actors, main
 from workers.broker import make_broker
-from workers.store import client
+from workers.runtime.store import client
 
 SHUTDOWN_MS = 5_000
 """As in the Procfile."""

@@ -11,10 +11,10 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from workers import logs, settings
 from workers.errors import NotAvailable, SettingsError, TrackwalkerError
-from workers.redaction import UNSEEN
-from workers.settings import Settings
+from workers.runtime import logs, settings
+from workers.runtime.redaction import UNSEEN
+from workers.runtime.settings import Settings
 
 TO_LOOK = ("RAILWAY", "TRACKWALKER_WATCH")
 """How the sentences of `settings.missing` begin without which nothing can be looked at."""
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(config: Settings, options: argparse.Namespace) -> int:
-    from workers import supervise
+    from workers.runtime import supervise
 
     logs.configure("up")
     lacks = settings.missing(config)
@@ -120,7 +120,7 @@ def _up(config: Settings, options: argparse.Namespace) -> int:
 
 def _warn_of_what_may_pass(config: Settings) -> None:
     """A port that is taken and a store that is away: each is tried again until it is well."""
-    from workers import supervise
+    from workers.runtime import supervise
 
     trouble = supervise.port_trouble(config.port)
     if trouble:
@@ -294,7 +294,7 @@ def _aside(words: str) -> None:
 
 def _journal(config: Settings):  # type: ignore[no-untyped-def]  # imported late: a typo must not cost a connection
     from workers.journal import Journal
-    from workers.store import connect
+    from workers.runtime.store import connect
 
     journal = Journal(connect(config))
     try:

@@ -57,7 +57,7 @@ from workers.models import (
 from workers.railway import Railway
 from workers.records import pack
 from workers.repository import Repositories
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 from workers.slack import Slack
 
 REFUSED_WORDS_SECONDS = 300.0

@@ -7,7 +7,7 @@ from datetime import datetime
 from workers import scripts
 from workers.journal import PREFIX, Claim, Journal
 from workers.models import Incident, Severity
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 MICRO = 1_000_000
 KEPT_SECONDS = 3 * 86_400

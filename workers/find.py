@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from workers.errors import Refused
 from workers.journal import PREFIX, Journal
-from workers.redaction import one_line
+from workers.runtime.redaction import one_line
 from workers.stages import LINES, kind_of
 
 MOST_NAMED = 8

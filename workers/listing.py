@@ -14,7 +14,7 @@ from workers.find import find
 from workers.journal import DUE, ENDED, OPEN, PREFIX, Journal
 from workers.models import Certificate, Finding, Incident, Outcome, PullRequest
 from workers.records import unpack
-from workers.redaction import one_line, redact
+from workers.runtime.redaction import one_line, redact
 
 LIMIT = 50
 """Journals that are shown of each kind unless more are asked for."""

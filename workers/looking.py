@@ -14,8 +14,8 @@ from workers.errors import NotAvailable, SettingsError
 from workers.journal import Journal
 from workers.models import Past, Survey, Window
 from workers.railway import Railway
-from workers.settings import Settings
-from workers.store import connect
+from workers.runtime.settings import Settings
+from workers.runtime.store import connect
 
 INSTEAD = timedelta(hours=24)
 """Read from Railway where no past is stored: four stretches, three requests each for up to 20 services."""

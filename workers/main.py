@@ -15,7 +15,7 @@ from typing import Any
 
 import dramatiq
 
-from workers import actors, due, embedded, logs, pings, settings, store
+from workers import actors, due, pings
 from workers.broker import make_broker
 from workers.errors import NotAvailable
 from workers.github import GitHub
@@ -25,7 +25,8 @@ from workers.mend import runs
 from workers.mend.wall import protect_process
 from workers.railway import Railway
 from workers.repository import Repositories
-from workers.settings import Settings
+from workers.runtime import embedded, logs, settings, store
+from workers.runtime.settings import Settings
 from workers.slack import Slack
 
 log = logging.getLogger("trackwalker.worker")

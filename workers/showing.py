@@ -33,7 +33,7 @@ from workers.models import (
     Watch,
 )
 from workers.records import plain, unpack
-from workers.redaction import redact
+from workers.runtime.redaction import redact
 
 HIDDEN = ("token", "run", "fence", "noted", "taken", "unknown")
 """Fields that only workers need."""

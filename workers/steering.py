@@ -16,7 +16,7 @@ from workers.journal import DUE, HELD_SECONDS, LEASE_SECONDS, OPEN, PREFIX, TTL_
 from workers.listing import text
 from workers.models import Incident, Outcome, PullRequest
 from workers.records import pack, unpack
-from workers.redaction import one_line
+from workers.runtime.redaction import one_line
 from workers.stages import LINES, MAKES, kind_of, reached
 
 CANCELLED = "cancelled by a person"

@@ -22,7 +22,7 @@ from workers.models import (
     Window,
 )
 from workers.railway import Railway
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 CLEAN_SWEEPS = 2
 """So many sweeps without the trouble, one after the other, and it is over."""

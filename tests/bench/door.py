@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from tests.bench.load import SECRET
 from tests.waiting import until
-from workers.store import client
+from workers.runtime.store import client
 
 REQUESTS, AT_ONCE, ROUNDS = 2_000, 16, 5
 PER_SECOND, SECONDS = 200, 5

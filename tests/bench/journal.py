@@ -18,9 +18,9 @@ import redis
 
 from tests.bench import door, kept, kills
 from workers import scripts
-from workers.embedded import EmbeddedStore
 from workers.journal import DUE, PREFIX, Claim, Journal
-from workers.store import client
+from workers.runtime.embedded import EmbeddedStore
+from workers.runtime.store import client
 
 STEPS, STEPS_A_JOURNAL = 4_000, 20
 """A round keeps some fifteen records."""

@@ -21,9 +21,9 @@ from tests.waiting import until
 from tests.world.railway import RailwayStandIn
 from tests.world.railway_types import World
 from tests.world.serving import serve
-from workers.embedded import address
 from workers.journal import PREFIX, Journal
-from workers.store import client
+from workers.runtime.embedded import address
+from workers.runtime.store import client
 
 TIMES = 5
 STAGES = 2

@@ -15,10 +15,10 @@ from pathlib import Path
 from tests.bench import simulator
 from workers import past
 from workers.backfill import cutting
-from workers.embedded import EmbeddedStore
 from workers.journal import Journal
 from workers.models import Summary, Survey, Window
-from workers.store import client
+from workers.runtime.embedded import EmbeddedStore
+from workers.runtime.store import client
 
 DAYS = 7
 HALF = timedelta(minutes=30)

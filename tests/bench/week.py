@@ -18,12 +18,12 @@ from pathlib import Path
 from tests.bench import simulator
 from workers import analysis, past, scripts
 from workers.backfill import cutting, stretches, summarised
-from workers.embedded import EmbeddedStore
 from workers.journal import DUE, OPEN, PREFIX, Claim, Journal
 from workers.models import Alert, Environment, Finding, Incident, Service, Severity, Survey, Window
 from workers.opening import open_incidents
 from workers.records import pack
-from workers.store import client
+from workers.runtime.embedded import EmbeddedStore
+from workers.runtime.store import client
 from workers.watching import CLEAN_SWEEPS
 
 BEFORE_DAYS, DAYS = 2, 7

@@ -21,8 +21,8 @@ from redis.exceptions import RedisError
 
 from tests.soak.worker import FOLDER
 from tests.waiting import until
-from workers import embedded
-from workers.store import client
+from workers.runtime import embedded
+from workers.runtime.store import client
 
 ROOT = Path(__file__).parent.parent.parent
 PROCFILE = """\

@@ -29,8 +29,8 @@ from workers.models import (
     Upstream,
 )
 from workers.railway import Railway
-from workers.redaction import redact
 from workers.repository import Repositories
+from workers.runtime.redaction import redact
 
 
 def read_evidence(

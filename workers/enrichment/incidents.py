@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from workers.models import Deployment, Finding, Incident, Service, Severity, Suspect, Window
-from workers.redaction import redact
+from workers.runtime.redaction import redact
 
 BEFORE_ONSET = timedelta(minutes=10)
 """Logs are read from so long before the trouble: what led to it stands there."""

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from workers.models import LogPattern
 from workers.railway import LogLine
-from workers.redaction import redact
+from workers.runtime.redaction import redact
 
 LONGEST_LINE = 200_000
 """Characters of a line that are read at all; what is kept of it is cut far before, after redaction."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from workers.enrichment.logs import CHAINED, PYTHON_START, Record
 from workers.enrichment.tree import Tree
 from workers.models import CodePlace
-from workers.redaction import redact
+from workers.runtime.redaction import redact
 
 MOST_PLACES = 8
 FRAMES_PER_TRACE = 4

@@ -12,7 +12,7 @@ from workers.enrichment.requests import request_patterns
 from workers.errors import NotAvailable, Refused
 from workers.models import Deployment, Incident, RequestPattern, Service
 from workers.railway import HttpLine, LogLine, Railway
-from workers.redaction import redact
+from workers.runtime.redaction import redact
 
 LOG_LINES = 1_000
 HTTP_LINES = 500

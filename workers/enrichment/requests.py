@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from workers.enrichment.logs import strip
 from workers.models import RequestPattern
 from workers.railway import HttpLine
-from workers.redaction import redact
+from workers.runtime.redaction import redact
 
 MOST_PATTERNS = 12
 LONGEST_PATH = 200

@@ -19,7 +19,7 @@ from workers.errors import GitHubBusy, GitHubRefused
 from workers.github import wire
 from workers.github.app import AppTokens, Granted
 from workers.models import Noun, PullRequest
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 __all__ = ["GitHub", "RemoteRepository"]
 

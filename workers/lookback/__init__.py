@@ -18,7 +18,7 @@ from workers.errors import RailwayBusy, RailwayRefused, Refused
 from workers.lookback.walk import Walk, ticks
 from workers.models import Deployment, Environment, Survey, Window
 from workers.railway import LINES_AT_MOST, Railway
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 MOST_DAYS = 30
 """Railway keeps no metrics longer."""

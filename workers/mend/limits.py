@@ -18,8 +18,8 @@ from typing import Any
 from workers.mend import tests_kept, weakening
 from workers.mend.project import pipfile, requirements
 from workers.models import Lane
-from workers.redaction import find_tokens
 from workers.repository import FileDiff, read_diff, safe_read
+from workers.runtime.redaction import find_tokens
 
 MOST_FILES, MOST_LINES = 12, 400
 """Of one patch, added and removed lines together: what one person reviews in a quarter of an hour at night."""

@@ -35,7 +35,7 @@ from workers.models import (
 )
 from workers.opencode_config import Role
 from workers.repository import Repositories
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 RUN_SECONDS: dict[Role, float] = {"reader": 900.0, "writer": 1500.0}
 RESERVED_SECONDS = 30 * 86_400

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from workers.redaction import redact
+from workers.runtime.redaction import redact
 
 BREAK = "\u200b"
 """A space without width: the text reads the same, GitHub's automatic links do not see it."""

@@ -19,7 +19,7 @@ from workers.allowance import Allowance
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.railway.headers import Pace, allowance, newest, retry_after
 from workers.railway.wire import Complaint, Envelope
-from workers.redaction import one_line
+from workers.runtime.redaction import one_line
 
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound=BaseModel)

@@ -22,7 +22,7 @@ from typing import IO
 from pydantic import SecretStr
 
 from workers.errors import GitHubBusy, GitHubRefused
-from workers.redaction import redact
+from workers.runtime.redaction import redact
 
 LAUNCHER = Path(__file__).parents[1] / "mend" / "launcher.py"
 LOCAL_SECONDS, NETWORK_SECONDS = 120.0, 300.0

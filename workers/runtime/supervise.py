@@ -15,9 +15,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workers import embedded, store
 from workers.errors import SettingsError
-from workers.settings import Settings
+from workers.runtime import embedded, store
+from workers.runtime.settings import Settings
 
 DRAIN_SECONDS = 15.0
 LONGEST_PAUSE_SECONDS = 10.0

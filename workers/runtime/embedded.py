@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 import redis
 from redis.exceptions import BusyLoadingError, RedisError
 
-from workers import settings
 from workers.errors import SettingsError
+from workers.runtime import settings
 
 STARTED_WITHIN_SECONDS = 15.0
 

@@ -11,9 +11,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
-from workers import embedded
 from workers.errors import SettingsError
-from workers.settings import Settings
+from workers.runtime import embedded
+from workers.runtime.settings import Settings
 
 ANSWER_SECONDS = 2.0
 """A store that hangs costs seconds, not minutes."""
