@@ -16,9 +16,10 @@ from starlette.applications import Starlette
 
 from receiver.app import Doors, Watched, build
 from receiver.calling import LastResort
-from workers import allowance, broker, intake
+from workers import allowance, intake
+from workers.engine import broker
+from workers.engine.journal import DUE, Journal
 from workers.errors import SettingsError
-from workers.journal import DUE, Journal
 from workers.runtime import logs, settings, store
 from workers.runtime.settings import Settings
 from workers.slack import Slack

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from workers.journal import DUE, PREFIX, Journal
+from workers.engine.journal import DUE, PREFIX, Journal
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
 
@@ -53,7 +53,7 @@ def let_leases_run_out(store: redis.Redis) -> Callable[[], None]:
 @pytest.fixture
 def sweep_key(journal: Journal) -> str:
     """An unclaimed sweep that stands in `due`."""
-    from workers import scripts
+    from workers.engine import scripts
 
     key = f"{PREFIX}sweep:env:1"
     journal.script(scripts.OPEN, [key, DUE], 0, "stage", "survey")

@@ -14,10 +14,10 @@ from tests.mortal import OUTSIDE, Boundary, Death, Died, Process, When
 from tests.mortal_line import Mortal, Snapshot
 from tests.world.slack import Message
 from workers.budget import MICRO
+from workers.engine.journal import DUE, OPEN, PREFIX
+from workers.engine.records import unpack
 from workers.intake import PINGS
-from workers.journal import DUE, OPEN, PREFIX
 from workers.models import Spent
-from workers.records import unpack
 
 Records = dict[tuple[str, str], bytes]
 Way = tuple[str, Records]

@@ -26,8 +26,8 @@ from tests.world.railway_types import Request, World, WorldDeployment, WorldServ
 from tests.world.serving import serve
 from tests.world.slack import Message, SlackStandIn
 from workers import actors, intake, main
+from workers.engine.journal import DUE, PREFIX, Journal
 from workers.errors import Superseded
-from workers.journal import DUE, PREFIX, Journal
 from workers.models import Alert, Noun, Outcome, Posted, Watch
 from workers.runtime.settings import Settings, read
 

@@ -17,11 +17,12 @@ import redis
 from tests.mortal import MortalRedis, MortalTransport, Process, git_crossing, stray_http
 from tests.mortal_scenarios import Scenario
 from tests.mortal_world import Kept, Outer
-from workers import actors, due, intake
-from workers.broker import STAGES
+from workers import actors, intake
+from workers.engine import dispatcher
+from workers.engine.broker import STAGES
+from workers.engine.journal import DUE, LEASE_SECONDS, Journal
 from workers.github import GitHub
 from workers.intake import PINGS, Fold
-from workers.journal import DUE, LEASE_SECONDS, Journal
 from workers.mend.round import Mender
 from workers.models import Alert, Certificate
 from workers.opencode import Agent, Answer
@@ -153,7 +154,7 @@ class Mortal:
         self.process.stage = "move"
         self.outer.people()
         self._time_passes(waiting)
-        due.move(self.services.journal, cast("Any", self))
+        dispatcher.move(self.services.journal, cast("Any", self))
         return True
 
     def _over(self, waiting: set[str]) -> bool:

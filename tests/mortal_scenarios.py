@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.mortal import Boundary
-from workers.broker import STAGES
+from workers.engine.broker import STAGES
 
 SHOP = {"service_id": "svc-shop", "service_name": "shop", "kind": "monitor.triggered", "source": "railway"}
 PING = {"kind": "ping", "source": "ping"}

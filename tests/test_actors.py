@@ -13,9 +13,9 @@ import redis
 from tests.line import Line, line
 from tests.world import shop
 from workers import actors, brakes, listing
-from workers.journal import DUE, NEWER_SECONDS, PREFIX
+from workers.engine.journal import DUE, NEWER_SECONDS, PREFIX
+from workers.engine.records import VERSION, pack
 from workers.models import PullRequest, Watch
-from workers.records import VERSION, pack
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from tests.world.railway import Budget, RailwayStandIn, World
 from tests.world.serving import serve
 from workers.actors import Services, look_at
 from workers.allowance import KEY, TTL_SECONDS, Allowance, keep, keep_past, line, next_ping, read, stretched
+from workers.engine.journal import Journal
 from workers.errors import NotAvailable, RailwayBusy
-from workers.journal import Journal
 from workers.models import Environment
 from workers.railway import Railway
 from workers.railway.headers import Pace, allowance, newest

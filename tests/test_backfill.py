@@ -23,7 +23,7 @@ from tests.world.railway import (
 from tests.world.serving import Fault, serve
 from workers import backfill, past
 from workers.backfill import cutting, stretches
-from workers.journal import Journal
+from workers.engine.journal import Journal
 from workers.models import Deployment, Environment, Past, Service, Survey, Window
 from workers.railway import Railway
 from workers.survey import survey

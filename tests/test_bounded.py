@@ -12,11 +12,12 @@ import redis
 
 from tests.bench.kept import endless
 from tests.line import Line, Snapshot, Start, line, put_back, starter, take
-from workers import actors, brakes, opening, pings, scripts
-from workers.broker import FULL, NAMESPACE, WAKE_EVERY_SECONDS, waker
-from workers.journal import DUE, OPEN, PREFIX, Journal
+from workers import actors, brakes, opening, pings
+from workers.engine import scripts
+from workers.engine.broker import FULL, NAMESPACE, WAKE_EVERY_SECONDS, waker
+from workers.engine.journal import DUE, OPEN, PREFIX, Journal
+from workers.engine.records import MOST_STORED
 from workers.models import Outcome
-from workers.records import MOST_STORED
 from workers.runtime.store import client
 
 

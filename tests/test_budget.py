@@ -12,8 +12,9 @@ import pytest
 import redis
 
 from tests.line import Line, line
-from workers import actors, budget, scripts
-from workers.journal import DUE, PREFIX, Claim, Journal
+from workers import actors, budget
+from workers.engine import scripts
+from workers.engine.journal import DUE, PREFIX, Claim, Journal
 from workers.models import Cause, Finding, Incident, Plan, Severity, Spent, Window
 from workers.runtime.settings import Settings, read
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workers import closings
-from workers.journal import Journal
+from workers.engine.journal import Journal
 
 FILE, COMMIT, OTHER = "trackwalker:reserved:file", "trackwalker:reserved:commit", "trackwalker:reserved:other"
 

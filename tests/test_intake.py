@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
+from workers.engine.journal import DUE, PREFIX, Journal
 from workers.errors import NotAvailable
 from workers.intake import Fold, take_in, take_in_each
-from workers.journal import DUE, PREFIX, Journal
 from workers.models import Alert
 from workers.runtime.store import client
 

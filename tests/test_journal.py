@@ -9,10 +9,10 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from workers import scripts
+from workers.engine import scripts
+from workers.engine.journal import DUE, OPEN, PREFIX, Claim, Journal, Unreadable
+from workers.engine.records import MOST_STORED, MOST_TEXT, TooLarge, pack, unpack
 from workers.errors import NotAvailable, Superseded
-from workers.journal import DUE, OPEN, PREFIX, Claim, Journal, Unreadable
-from workers.records import MOST_STORED, MOST_TEXT, TooLarge, pack, unpack
 
 RunOut = Callable[[], None]
 

@@ -32,11 +32,12 @@ from tests.waiting import until
 from tests.working import working
 from tests.world.serving import Faults, serve
 from tests.world.slack import HOOK, SlackStandIn
-from workers import actors, deadline, due, scripts, telling
-from workers import journal as journals
-from workers.broker import NAMESPACE, make_broker, message
+from workers import actors, deadline, telling
+from workers.engine import dispatcher, scripts
+from workers.engine import journal as journals
+from workers.engine.broker import NAMESPACE, make_broker, message
+from workers.engine.journal import DUE, LEASE_SECONDS, PREFIX, STORE_AWAY_SECONDS, Claim, Journal
 from workers.errors import NotAvailable, Superseded
-from workers.journal import DUE, LEASE_SECONDS, PREFIX, STORE_AWAY_SECONDS, Claim, Journal
 from workers.models import Outcome
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
@@ -166,7 +167,7 @@ def test_what_is_for_later_survives_a_killed_store_and_no_message_is_delayed_at_
 
     def all_that_is_due() -> bool:
         nonlocal sent
-        sent += due.move(journal, broker)
+        sent += dispatcher.move(journal, broker)
         return sent == 25
 
     until(all_that_is_due, what="what is due by now")
@@ -323,7 +324,7 @@ def test_a_worker_lets_go_of_everything_while_the_store_hangs_and_goes_on_when_i
         assert claim is not None
         claim.guard(partial(note_end, number))
         claims.append(claim)
-    pulse = due.Pulse(journal, lambda: None)
+    pulse = dispatcher.Pulse(journal, lambda: None)
     pulse.start()
     began = time.monotonic()
 
@@ -342,9 +343,9 @@ def test_a_worker_lets_go_of_everything_while_the_store_hangs_and_goes_on_when_i
 def test_a_worker_whose_store_stays_away_ends_itself(
     own_store: OwnStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(due, "STORE_AWAY_SECONDS", 1.0)
+    monkeypatch.setattr(dispatcher, "STORE_AWAY_SECONDS", 1.0)
     ended = threading.Event()
-    pulse = due.Pulse(Journal(client(own_store.url)), ended.set)
+    pulse = dispatcher.Pulse(Journal(client(own_store.url)), ended.set)
     pulse.start()
 
     with own_store.hanging():
@@ -454,7 +455,7 @@ def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tri
     reporting: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journals, "LEASE_SECONDS", 5.0)
-    monkeypatch.setattr(due, "BEAT_SECONDS", 0.5)
+    monkeypatch.setattr(dispatcher, "BEAT_SECONDS", 0.5)
     monkeypatch.setitem(actors.DEADLINES, "survey", 1.0)
     children: list[subprocess.Popen[bytes]] = []
     let_go, deaths = threading.Event(), []
@@ -486,11 +487,11 @@ def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tri
 def test_a_stage_that_never_comes_back_ends_its_worker(
     journal: Journal, sweep_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(due, "BEAT_SECONDS", 0.05)
-    monkeypatch.setattr(due, "HANGING_SECONDS", 0.5)
+    monkeypatch.setattr(dispatcher, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(dispatcher, "HANGING_SECONDS", 0.5)
     claim = journal.claim(sweep_key, "survey", deadline_seconds=0.5)
     ended = threading.Event()
-    pulse = due.Pulse(journal, ended.set)
+    pulse = dispatcher.Pulse(journal, ended.set)
     pulse.start()
 
     assert ended.wait(20)

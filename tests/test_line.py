@@ -14,9 +14,11 @@ from tests.world import shop
 from tests.world.githttp import git
 from tests.world.railway_types import WorldDeployment, WorldService
 from tests.world.serving import Kind
-from workers import brakes, endings, scripts
+from workers import brakes, endings
+from workers.engine import scripts
+from workers.engine.journal import DUE, OPEN, PREFIX
+from workers.engine.records import pack
 from workers.errors import Superseded
-from workers.journal import DUE, OPEN, PREFIX
 from workers.models import (
     Certificate,
     Evidence,
@@ -29,7 +31,6 @@ from workers.models import (
     Verdict,
     Watch,
 )
-from workers.records import pack
 from workers.runtime.store import client
 
 

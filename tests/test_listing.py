@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import redis
 
-from workers import allowance, listing, scripts, showing
+from workers import allowance, listing, showing
+from workers.engine import scripts
+from workers.engine.journal import DUE, OPEN, PREFIX, Journal
+from workers.engine.records import pack
 from workers.errors import Refused
-from workers.journal import DUE, OPEN, PREFIX, Journal
 from workers.models import (
     Cause,
     Certificate,
@@ -28,7 +30,6 @@ from workers.models import (
     Verdict,
     Window,
 )
-from workers.records import pack
 
 ID = "incident:abc:20261123T0304"
 TOLD = Outcome(kind="told", headline="not mended")

@@ -22,7 +22,7 @@ from tests.world.railway import (
 )  # fmt: skip
 from tests.world.serving import serve
 from workers import past
-from workers.journal import Journal
+from workers.engine.journal import Journal
 from workers.models import Summary
 
 HOURS = 4

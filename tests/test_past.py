@@ -13,8 +13,8 @@ import redis
 
 from tests.line import Line, line
 from workers import actors, past
+from workers.engine.journal import PREFIX, Journal
 from workers.errors import NotAvailable
-from workers.journal import PREFIX, Journal
 from workers.models import (
     Finding,
     InstanceUsage,

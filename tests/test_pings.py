@@ -12,7 +12,7 @@ import redis
 
 from tests.line import Line, line
 from workers import actors, brakes, endings, intake, pings
-from workers.journal import DUE
+from workers.engine.journal import DUE
 from workers.models import Alert
 
 USUAL = 600.0

@@ -14,10 +14,11 @@ from pydantic import SecretStr
 from tests.world.githttp import git
 from tests.world.github import GitHubStandIn
 from tests.world.serving import serve
-from workers import scripts
+from workers.engine import scripts
+from workers.engine.journal import DUE, PREFIX, Claim, Journal
+from workers.engine.records import pack
 from workers.errors import GitHubBusy, GitHubRefused, Refused
 from workers.github import GitHub
-from workers.journal import DUE, PREFIX, Claim, Journal
 from workers.models import (
     Cause,
     Certificate,
@@ -47,7 +48,6 @@ from workers.models import (
 from workers.proposing import Marker, find_ours, parse_marker, propose, render_pull_request
 from workers.proposing.markdown import block, code, inline, plain
 from workers.proposing.words import LONGEST_TITLE, hidden
-from workers.records import pack
 from workers.repository import Repositories
 
 NAME = "acme/shop"

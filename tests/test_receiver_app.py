@@ -31,8 +31,8 @@ from receiver.main import compose
 from tests.waiting import until
 from tests.world.serving import serve
 from workers import allowance, intake
+from workers.engine.journal import DUE, PREFIX, Journal
 from workers.errors import NotAvailable
-from workers.journal import DUE, PREFIX, Journal
 from workers.models import Alert, Environment
 from workers.runtime.settings import read
 from workers.runtime.store import client as connect

@@ -14,10 +14,10 @@ import redis
 from tests.line import Line, Snapshot, line, put_back, take
 from tests.test_commands import run
 from workers import replay
+from workers.engine.journal import PREFIX, Journal
+from workers.engine.records import pack
 from workers.errors import Refused
-from workers.journal import PREFIX, Journal
 from workers.models import Evidence, Finding, Lane, Severity, Verdict
-from workers.records import pack
 from workers.runtime.store import client
 
 SWEEP = "sweep:env-1:1"

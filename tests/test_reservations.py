@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 import redis
 
-from workers import scripts
-from workers.journal import DUE, HELD_SECONDS, PREFIX, Claim, Journal
+from workers.engine import scripts
+from workers.engine.journal import DUE, HELD_SECONDS, PREFIX, Claim, Journal
 from workers.mend import round as mending
 from workers.models import Repository
 

@@ -10,10 +10,11 @@ import pytest
 import redis
 
 from tests.line import Line, line
-from workers import errors, retries
+from workers import errors
+from workers.engine import retries
+from workers.engine.journal import DUE, PREFIX
+from workers.engine.retries import DAY, HOUR
 from workers.errors import AgentBusy, GitHubBusy, NotAvailable, RailwayBusy, SlackBusy
-from workers.journal import DUE, PREFIX
-from workers.retries import DAY, HOUR
 
 KINDS = (RailwayBusy, GitHubBusy, AgentBusy, SlackBusy, NotAvailable)
 TRIES = (0, 1, 2, 3, 5, 8, 12, 13, 100, 10_000)

@@ -22,8 +22,8 @@ from tests.test_repository import NAME as REPOSITORY
 from tests.test_repository import Server, first, server
 from tests.waiting import until
 from tests.world.model import NAME, Model
+from workers.engine.journal import PREFIX
 from workers.errors import AgentBusy, AgentRefused, Superseded
-from workers.journal import PREFIX
 from workers.mend import runs
 from workers.models import Spent
 from workers.opencode import NOTE, Agent, Answer, ask, can_go_on

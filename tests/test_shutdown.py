@@ -14,7 +14,7 @@ from tests.line import Line, line
 from tests.test_kill import Installation, installation
 from tests.waiting import until
 from tests.working import working
-from workers.journal import DUE, HAND_BACK_SECONDS, HANDED_BACK, PREFIX, SEEN_SECONDS, Journal
+from workers.engine.journal import DUE, HAND_BACK_SECONDS, HANDED_BACK, PREFIX, SEEN_SECONDS, Journal
 from workers.models import Plan
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.supervise import DRAIN_SECONDS, read_procfile

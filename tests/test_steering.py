@@ -13,13 +13,14 @@ import redis
 from tests.line import Line, line
 from tests.waiting import until
 from tests.world.railway_types import LogRow
-from workers import actors, scripts, steering
+from workers import actors, steering
+from workers.engine import scripts
+from workers.engine.journal import DUE, ENDED, HELD_SECONDS, OPEN, PREFIX, Journal
+from workers.engine.records import pack
+from workers.engine.stage_table import MADE_BY, OUTSIDE
 from workers.errors import Refused, Superseded
-from workers.journal import DUE, ENDED, HELD_SECONDS, OPEN, PREFIX, Journal
 from workers.models import Certificate, Evidence, Outcome, PullRequest, Spent
 from workers.opencode import NOTE, Answer, can_go_on
-from workers.records import pack
-from workers.stages import MADE_BY, OUTSIDE
 
 KEY = f"{PREFIX}incident:abc:20261123T0304"
 PULL = PullRequest(number=7, url="https://github.com/acme/shop/pull/7", draft=False, branch="b")

@@ -16,9 +16,10 @@ import redis
 from dramatiq.brokers.stub import StubBroker
 
 from tests.waiting import until
-from workers import main, scripts
+from workers import main
+from workers.engine import scripts
+from workers.engine.journal import DUE, Journal
 from workers.errors import NotAvailable, SettingsError
-from workers.journal import DUE, Journal
 from workers.runtime import store
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.settings import read

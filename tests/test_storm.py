@@ -32,9 +32,10 @@ from tests.waiting import until
 from tests.world.railway import RailwayStandIn
 from tests.world.railway_types import Request, World, WorldDeployment, WorldService
 from tests.world.serving import serve
-from workers import actors, due, showing
-from workers.broker import FULL, NAMESPACE, make_broker
-from workers.journal import DUE, OPEN, PREFIX
+from workers import actors, showing
+from workers.engine import dispatcher
+from workers.engine.broker import FULL, NAMESPACE, make_broker
+from workers.engine.journal import DUE, OPEN, PREFIX
 from workers.opening import MOST_ALERTS
 from workers.runtime.store import client
 
@@ -241,7 +242,7 @@ def _move(storm: Storm, broker: Any) -> Callable[[], None]:
 
     def move() -> None:
         if all(_held(storm.store, queue) < FULL / 5 for queue in QUEUES):
-            due.move(storm.line.journal, broker)
+            dispatcher.move(storm.line.journal, broker)
 
     return move
 

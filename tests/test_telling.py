@@ -12,10 +12,11 @@ import pytest
 import redis
 
 from tests.line import Line, line
-from workers import actors, brakes, listing, retries
-from workers.journal import DUE, PREFIX
+from workers import actors, brakes, listing
+from workers.engine import retries
+from workers.engine.journal import DUE, PREFIX
+from workers.engine.records import pack
 from workers.models import Cause, Finding, Incident, Outcome, Posted, Severity, Window
-from workers.records import pack
 from workers.telling import render
 
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)

@@ -14,8 +14,10 @@ from pydantic import SecretStr
 from tests.line import Line, line
 from tests.world.serving import serve
 from tests.world.slack import HOOK
-from workers import actors, brakes, listing, scripts, steering, umbrella
-from workers.journal import DUE, OPEN, PREFIX, Claim
+from workers import actors, brakes, listing, steering, umbrella
+from workers.engine import scripts
+from workers.engine.journal import DUE, OPEN, PREFIX, Claim
+from workers.engine.records import pack
 from workers.models import (
     Alert,
     Environment,
@@ -31,7 +33,6 @@ from workers.models import (
     Window,
 )
 from workers.opening import open_incidents
-from workers.records import pack
 from workers.slack import Slack
 
 NAMES = ("api", "web", "mail", "cron", "auth", "cart")

@@ -14,12 +14,13 @@ import redis
 from tests.line import Line, line
 from tests.waiting import until
 from tests.working import working
-from workers import actors, due, listing, scripts
-from workers.broker import STAGES, make_broker
-from workers.journal import DUE, NEWER_SECONDS, PREFIX, Claim, Journal
+from workers import actors, listing
+from workers.engine import dispatcher, scripts
+from workers.engine.broker import STAGES, make_broker
+from workers.engine.journal import DUE, NEWER_SECONDS, PREFIX, Claim, Journal
+from workers.engine.records import VERSION
+from workers.engine.stage_table import MADE_BY
 from workers.models import Evidence
-from workers.records import VERSION
-from workers.stages import MADE_BY
 
 NEWER = str(int(VERSION) + 1).encode() + b"j" + b'{"facts":"of another kind"}'
 
@@ -239,7 +240,7 @@ def test_a_newer_record_whose_version_was_taken_back_is_made_again(reporting: Li
 def test_journals_of_a_stage_that_we_do_not_know_are_left_and_keep_nobody_waiting(
     journal: Journal, store: redis.Redis
 ) -> None:
-    unknown = [f"{PREFIX}forecast:{number}" for number in range(due.AT_ONCE + 50)]
+    unknown = [f"{PREFIX}forecast:{number}" for number in range(dispatcher.AT_ONCE + 50)]
     for key in unknown:
         journal.script(scripts.OPEN, [key, DUE], 0, "stage", "forecast", "field", "kept")
     journal.script(scripts.OPEN, [f"{PREFIX}sweep:env:1", DUE], 0, "stage", "survey")
@@ -247,7 +248,7 @@ def test_journals_of_a_stage_that_we_do_not_know_are_left_and_keep_nobody_waitin
     broker = make_broker(store)
     broker.declare_queue(STAGES["survey"])
 
-    sent = [due.move(journal, broker) for _ in range(2)]
+    sent = [dispatcher.move(journal, broker) for _ in range(2)]
 
     assert sum(sent) == 1
     assert [journal.fields(key) for key in unknown] == before
@@ -257,11 +258,11 @@ def test_journals_of_a_stage_that_we_do_not_know_are_left_and_keep_nobody_waitin
 def rolled_back(running: Line, key: str, minutes: float) -> None:
     """As if the mover had met the journal at a stage that it does not know, so long ago."""
     running.store.zadd(DUE, {key: 1})
-    due.move(running.journal, make_broker(running.store))
+    dispatcher.move(running.journal, make_broker(running.store))
     known, _, since = running.journal.fields(key)["unknown"].rpartition(b" ")
     running.store.hset(key, "unknown", known + b" %d" % (int(since) - int(minutes * 60_000)))
     running.store.zadd(DUE, {key: 1})
-    due.move(running.journal, make_broker(running.store))
+    dispatcher.move(running.journal, make_broker(running.store))
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,11 @@ from starlette.types import Receive, Scope, Send
 from tests.line import Line, line
 from tests.waiting import until
 from tests.world.serving import Kind, serve
-from workers import actors, due, intake, scripts
-from workers.broker import make_broker
-from workers.journal import DUE, OPEN, PREFIX, Journal
+from workers import actors, intake
+from workers.engine import dispatcher, scripts
+from workers.engine.broker import make_broker
+from workers.engine.journal import DUE, OPEN, PREFIX, Journal
+from workers.engine.records import pack
 from workers.models import (
     Alert,
     Cause,
@@ -36,7 +38,6 @@ from workers.models import (
     Verdict,
     Window,
 )
-from workers.records import pack
 
 THREADS = 8
 """As in the Procfile."""
@@ -67,9 +68,9 @@ def worker(running: Line) -> Iterator[None]:
     broker = make_broker(running.store)
     actors.declare(broker, running.services)
     working = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=100)
-    helpers: list[due.Mover | due.Pulse] = [
-        due.Mover(running.journal, broker),
-        due.Pulse(running.journal, lambda: None),
+    helpers: list[dispatcher.Mover | dispatcher.Pulse] = [
+        dispatcher.Mover(running.journal, broker),
+        dispatcher.Pulse(running.journal, lambda: None),
     ]
     working.start()
     for thread in helpers:

@@ -13,7 +13,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from tests.line import Line
 from workers import actors, main
-from workers.broker import make_broker
+from workers.engine.broker import make_broker
 from workers.runtime.store import client
 
 SHUTDOWN_MS = 5_000

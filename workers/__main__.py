@@ -293,7 +293,7 @@ def _aside(words: str) -> None:
 
 
 def _journal(config: Settings):  # type: ignore[no-untyped-def]  # imported late: a typo must not cost a connection
-    from workers.journal import Journal
+    from workers.engine.journal import Journal
     from workers.runtime.store import connect
 
     journal = Journal(connect(config))

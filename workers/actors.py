@@ -29,17 +29,18 @@ from workers import (
     past,
     pings,
     proposing,
-    scripts,
     survey,
     telling,
     umbrella,
     watching,
 )
-from workers.broker import STAGES
 from workers.endings import abandon, conclude, failed, give_up, stands_aside, tell_of, tell_trouble
+from workers.engine import scripts
+from workers.engine.broker import STAGES
+from workers.engine.journal import DEATHS_ALLOWED, DUE, PREFIX, TTL_SECONDS, Claim, Journal
+from workers.engine.records import pack
 from workers.errors import NotAvailable, SlackRefused, Superseded, TrackwalkerError
 from workers.github import GitHub
-from workers.journal import DEATHS_ALLOWED, DUE, PREFIX, TTL_SECONDS, Claim, Journal
 from workers.mend import round as mending
 from workers.models import (
     Alert,
@@ -55,7 +56,6 @@ from workers.models import (
     Window,
 )
 from workers.railway import Railway
-from workers.records import pack
 from workers.repository import Repositories
 from workers.runtime.settings import Settings
 from workers.slack import Slack

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from workers.engine.journal import PREFIX, Journal
 from workers.errors import NotAvailable
-from workers.journal import PREFIX, Journal
 from workers.models import Moment, Noun
 
 N = TypeVar("N", bound=Noun)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from workers.engine.journal import PREFIX, Journal
 from workers.errors import Held, Refused
-from workers.journal import PREFIX, Journal
 
 BRAKES = PREFIX + "brakes"
 LOOK_AGAIN_SECONDS = 30.0

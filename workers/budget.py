@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from workers import scripts
-from workers.journal import PREFIX, Claim, Journal
+from workers.engine import scripts
+from workers.engine.journal import PREFIX, Claim, Journal
 from workers.models import Incident, Severity
 from workers.runtime.settings import Settings
 

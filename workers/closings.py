@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workers.journal import PREFIX, Journal
+from workers.engine.journal import PREFIX, Journal
 from workers.models import digest
 
 REMEMBERED_SECONDS = 30 * 86_400

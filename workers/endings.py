@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from workers import budget, opening, retries, scripts, telling
+from workers import budget, opening, telling
+from workers.engine import retries, scripts
+from workers.engine.journal import DUE, PREFIX, Claim, Journal, Unreadable
+from workers.engine.stage_table import MADE_BY
 from workers.errors import Held, NotAvailable, Superseded, TrackwalkerError
-from workers.journal import DUE, PREFIX, Claim, Journal, Unreadable
 from workers.mend import round as mending
 from workers.models import Alert, Incident, Outcome, PullRequest, Spent, Watch, digest
-from workers.stages import MADE_BY
 
 PINGS_AGAIN_SECONDS = 3600.0
 """So soon it is waited for pings again where that broke too often."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from workers.engine.journal import PREFIX, Journal
+from workers.engine.stage_table import LINES, kind_of
 from workers.errors import Refused
-from workers.journal import PREFIX, Journal
 from workers.runtime.redaction import one_line
-from workers.stages import LINES, kind_of
 
 MOST_NAMED = 8
 """Journals that are named where it is not clear which one is meant."""

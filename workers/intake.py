@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from workers import scripts
+from workers.engine import scripts
+from workers.engine.journal import DUE, PREFIX, Journal
+from workers.engine.records import pack
 from workers.errors import NotAvailable
-from workers.journal import DUE, PREFIX, Journal
 from workers.models import Alert, Noun
-from workers.records import pack
 
 
 class Fold(Noun):

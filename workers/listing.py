@@ -8,12 +8,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-from workers import allowance, brakes, scripts
+from workers import allowance, brakes
+from workers.engine import scripts
+from workers.engine.journal import DUE, ENDED, OPEN, PREFIX, Journal
+from workers.engine.records import unpack
 from workers.errors import Refused
 from workers.find import find
-from workers.journal import DUE, ENDED, OPEN, PREFIX, Journal
 from workers.models import Certificate, Finding, Incident, Outcome, PullRequest
-from workers.records import unpack
 from workers.runtime.redaction import one_line, redact
 
 LIMIT = 50

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from workers import analysis, backfill, past, survey, windows
+from workers.engine.journal import Journal
 from workers.errors import NotAvailable, SettingsError
-from workers.journal import Journal
 from workers.models import Past, Survey, Window
 from workers.railway import Railway
 from workers.runtime.settings import Settings

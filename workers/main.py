@@ -15,11 +15,12 @@ from typing import Any
 
 import dramatiq
 
-from workers import actors, due, pings
-from workers.broker import make_broker
+from workers import actors, pings
+from workers.engine import dispatcher
+from workers.engine.broker import make_broker
+from workers.engine.journal import Journal
 from workers.errors import NotAvailable
 from workers.github import GitHub
-from workers.journal import Journal
 from workers.mend import round as mending
 from workers.mend import runs
 from workers.mend.wall import protect_process
@@ -39,14 +40,14 @@ class Life(dramatiq.Middleware):
         self, journal: Journal, ping_seconds: float, folder: Path, leave: Callable[[], None] = lambda: None
     ) -> None:
         self.journal, self.ping_seconds, self.folder, self.leave = journal, ping_seconds, folder, leave
-        self.threads: list[due.Mover | due.Pulse] = []
+        self.threads: list[dispatcher.Mover | dispatcher.Pulse] = []
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
         logs.configure("worker")
         protect_process()
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        self.threads = [due.Mover(self.journal, broker), due.Pulse(self.journal, _give_up)]  # type: ignore[arg-type]
+        self.threads = [dispatcher.Mover(self.journal, broker), dispatcher.Pulse(self.journal, _give_up)]  # type: ignore[arg-type]
         for thread in self.threads:
             thread.start()
         for weakness in store.weaknesses(self.journal.client, self.folder, os.environ):

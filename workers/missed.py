@@ -9,9 +9,9 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from workers import scripts
+from workers.engine import scripts
+from workers.engine.journal import DUE, PREFIX, Journal
 from workers.intake import Fold, heard_key, take_in
-from workers.journal import DUE, PREFIX, Journal
 from workers.models import Alert, Reported, Survey, digest
 
 GRACE = timedelta(minutes=3)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from workers import scripts, umbrella
+from workers import umbrella
 from workers.analysis import Trouble, causes
 from workers.analysis.causes import FELT
+from workers.engine import scripts
+from workers.engine.journal import DUE, OPEN, PREFIX, Claim, Journal
+from workers.engine.records import pack
 from workers.intake import tells_trouble
-from workers.journal import DUE, OPEN, PREFIX, Claim, Journal
 from workers.models import Alert, Finding, Incident, Severity, Survey, digest
-from workers.records import pack
 from workers.watching import CLEAN_SWEEPS
 
 AGAIN = "-again"

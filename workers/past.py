@@ -16,7 +16,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from workers import analysis
-from workers.journal import PREFIX, Journal
+from workers.engine.journal import PREFIX, Journal
 from workers.models import Finding, Past, Service, Severity, Summary, Survey
 
 KEPT = timedelta(days=7, hours=2)

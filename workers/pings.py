@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from workers import scripts
+from workers.engine import scripts
+from workers.engine.journal import DUE, Claim, Journal
 from workers.intake import LATE_PINGS, PINGS
-from workers.journal import DUE, Claim, Journal
 
 BOOT_SECONDS = 60.0
 """After a start the clock has so long for its first ping: it comes after five seconds."""

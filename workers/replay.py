@@ -10,12 +10,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from workers import analysis, diagnosis, past
+from workers.engine.journal import PREFIX, Journal
+from workers.engine.records import VERSION, unpack
+from workers.engine.stage_table import kind_of
 from workers.find import find
-from workers.journal import PREFIX, Journal
 from workers.listing import clean
 from workers.models import Evidence, Finding, Incident, Noun, Survey, Verdict
-from workers.records import VERSION, unpack
-from workers.stages import kind_of
 
 SAME, DIFFERS, IMPOSSIBLE = 0, 1, 2
 

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from workers.engine.journal import DUE, PREFIX, Journal
+from workers.engine.records import plain, unpack
 from workers.find import find
 from workers.github import RemoteRepository
-from workers.journal import DUE, PREFIX, Journal
 from workers.listing import clean, moment, span, text
 from workers.models import (
     Alert,
@@ -32,7 +33,6 @@ from workers.models import (
     Verdict,
     Watch,
 )
-from workers.records import plain, unpack
 from workers.runtime.redaction import redact
 
 HIDDEN = ("token", "run", "fence", "noted", "taken", "unknown")

@@ -9,15 +9,24 @@ import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from workers import scripts
+from workers.engine import scripts
+from workers.engine.journal import (
+    DUE,
+    HELD_SECONDS,
+    LEASE_SECONDS,
+    OPEN,
+    PREFIX,
+    TTL_SECONDS,
+    Journal,
+    gate_of,
+)
+from workers.engine.records import pack, unpack
+from workers.engine.stage_table import LINES, MAKES, kind_of, reached
 from workers.errors import NotAvailable, Refused
 from workers.find import find, short_of
-from workers.journal import DUE, HELD_SECONDS, LEASE_SECONDS, OPEN, PREFIX, TTL_SECONDS, Journal, gate_of
 from workers.listing import text
 from workers.models import Incident, Outcome, PullRequest
-from workers.records import pack, unpack
 from workers.runtime.redaction import one_line
-from workers.stages import LINES, MAKES, kind_of, reached
 
 CANCELLED = "cancelled by a person"
 AFTER_THE_PUSH = ("propose", "watch")

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from workers import scripts
-from workers.journal import DUE, OPEN, PREFIX, Claim, Journal
+from workers.engine import scripts
+from workers.engine.journal import DUE, OPEN, PREFIX, Claim, Journal
+from workers.engine.records import unpack
 from workers.models import Incident, Outcome, Severity, Watch
-from workers.records import unpack
 
 WINDOW_SECONDS = 1800.0
 LEAST = 3

@@ -6,10 +6,11 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from workers import analysis, closings, past, scripts, survey
+from workers import analysis, closings, past, survey
+from workers.engine import scripts
+from workers.engine.journal import Claim, Journal
 from workers.errors import RailwayBusy
 from workers.github import GitHub
-from workers.journal import Claim, Journal
 from workers.models import (
     Deployment,
     Environment,

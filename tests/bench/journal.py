@@ -17,8 +17,8 @@ from pathlib import Path
 import redis
 
 from tests.bench import door, kept, kills
-from workers import scripts
-from workers.journal import DUE, PREFIX, Claim, Journal
+from workers.engine import scripts
+from workers.engine.journal import DUE, PREFIX, Claim, Journal
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
 

@@ -12,7 +12,7 @@ import redis
 from tests.line import Line, line
 from tests.world.railway_types import LogRow, Request, Sample, World, WorldDeployment, WorldService
 from workers.brakes import BRAKES
-from workers.journal import DUE, OPEN, PREFIX
+from workers.engine.journal import DUE, OPEN, PREFIX
 
 GOAL_KB = 200
 NEIGHBOURS, LINES = 20, 600

@@ -21,7 +21,7 @@ from tests.waiting import until
 from tests.world.railway import RailwayStandIn
 from tests.world.railway_types import World
 from tests.world.serving import serve
-from workers.journal import PREFIX, Journal
+from workers.engine.journal import PREFIX, Journal
 from workers.runtime.embedded import address
 from workers.runtime.store import client
 

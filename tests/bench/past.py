@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.bench import simulator
 from workers import past
 from workers.backfill import cutting
-from workers.journal import Journal
+from workers.engine.journal import Journal
 from workers.models import Summary, Survey, Window
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client

@@ -16,12 +16,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.bench import simulator
-from workers import analysis, past, scripts
+from workers import analysis, past
 from workers.backfill import cutting, stretches, summarised
-from workers.journal import DUE, OPEN, PREFIX, Claim, Journal
+from workers.engine import scripts
+from workers.engine.journal import DUE, OPEN, PREFIX, Claim, Journal
+from workers.engine.records import pack
 from workers.models import Alert, Environment, Finding, Incident, Service, Severity, Survey, Window
 from workers.opening import open_incidents
-from workers.records import pack
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
 from workers.watching import CLEAN_SWEEPS

@@ -11,7 +11,7 @@ import signal
 from pathlib import Path
 
 from workers import main
-from workers.journal import Claim
+from workers.engine.journal import Claim
 
 FOLDER = "SOAK_FOLDER"
 confirmed = Claim.confirm

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from workers import analysis, past
 from workers.allowance import Allowance
 from workers.backfill import cutting, stretches
+from workers.engine.journal import Journal
 from workers.errors import RailwayBusy, RailwayRefused
-from workers.journal import Journal
 from workers.models import Moment, Noun, Past, Summary, Survey, Window
 from workers.railway import Railway
 

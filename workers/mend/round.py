@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from workers import budget, closings, opencode, opencode_config, planning, proposing, scripts
+from workers import budget, closings, opencode, opencode_config, planning, proposing
+from workers.engine import scripts
+from workers.engine.journal import HELD_SECONDS, PREFIX, Claim, Journal
 from workers.errors import AgentRefused, NotAvailable, Refused
 from workers.github import GitHub
-from workers.journal import HELD_SECONDS, PREFIX, Claim, Journal
 from workers.mend import checks, proof, runs
 from workers.mend.wall import Wall, build_wall, kill
 from workers.models import (

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from workers import scripts
+from workers.engine import scripts
+from workers.engine.journal import Claim
 from workers.errors import GitHubRefused, Refused
 from workers.github import GitHub, RemoteRepository
-from workers.journal import Claim
 from workers.models import Certificate, Evidence, Fix, Incident, Outcome, Plan, PullRequest, Verdict, digest
 from workers.proposing.words import Marker, commit_message, parse_marker, render_pull_request
 from workers.repository import Repositories

@@ -10,8 +10,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from workers import brakes
+from workers.engine.journal import PREFIX, Claim, Journal
 from workers.errors import NotAvailable
-from workers.journal import PREFIX, Claim, Journal
 from workers.models import Alert, Finding, Incident, Outcome, Posted, Verdict, Watch
 from workers.slack import Slack, escape
 from workers.telling import umbrellas

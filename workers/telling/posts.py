@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from workers import scripts
-from workers.journal import DUE, PREFIX, Claim, Journal
+from workers.engine import scripts
+from workers.engine.journal import DUE, PREFIX, Claim, Journal
+from workers.engine.records import unpack
 from workers.models import Posted, digest
-from workers.records import unpack
 from workers.slack import Slack
 
 BEFORE = timedelta(hours=1)

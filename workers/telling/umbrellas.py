@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from workers import brakes, umbrella
+from workers.engine.journal import Claim, Journal
 from workers.errors import Held
-from workers.journal import Claim, Journal
 from workers.models import Posted
 from workers.slack import Slack, escape
 from workers.telling.posts import edit, post

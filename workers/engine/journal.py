@@ -17,9 +17,9 @@ from typing import Any, NoReturn, TypeVar
 import redis
 from redis.exceptions import DataError, NoScriptError, RedisError
 
-from workers import scripts
+from workers.engine import scripts
+from workers.engine.records import TooLarge, is_newer, pack, unpack
 from workers.errors import Newer, NotAvailable, Refused, Superseded
-from workers.records import TooLarge, is_newer, pack, unpack
 
 T = TypeVar("T")
 

@@ -11,11 +11,11 @@ import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from redis.exceptions import RedisError
 
-from workers import scripts
-from workers.broker import FULL, NAMESPACE, STAGES, message
+from workers.engine import scripts
+from workers.engine.broker import FULL, NAMESPACE, STAGES, message
+from workers.engine.journal import BEAT_SECONDS, DUE, NEWER_SECONDS, PREFIX, STORE_AWAY_SECONDS, Journal
+from workers.engine.stage_table import reached
 from workers.errors import NotAvailable
-from workers.journal import BEAT_SECONDS, DUE, NEWER_SECONDS, PREFIX, STORE_AWAY_SECONDS, Journal
-from workers.stages import reached
 
 MOVE_EVERY_SECONDS = 1.0
 PUT_OFF_SECONDS = 15.0
