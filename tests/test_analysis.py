@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from workers.analysis import causes, judge
-from workers.analysis.statistics import floors, kendall_tau, runs, theil_sen, wilson_low
+from workers.detection import causes, judge
+from workers.detection.statistics import floors, kendall_tau, runs, theil_sen, wilson_low
 from workers.models import (
     ContainerStart,
     Deployment,

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.test_analysis import END, START, T0, deployment, kinds, service, survey, traffic, usage
-from workers.analysis import causes, judge, suspects
+from workers.detection import causes, judge, suspects
 from workers.models import (
     ContainerStart,
     Finding,

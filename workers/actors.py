@@ -17,10 +17,10 @@ from dramatiq.brokers.redis import RedisBroker
 
 from workers import (
     allowance,
-    analysis,
     backfill,
     brakes,
     deadline,
+    detection,
     diagnosis,
     enrichment,
     heartbeat,
@@ -190,7 +190,7 @@ def judge(services: Services, claim: Claim) -> None:
             name, left = seen.environment_id, railway.allowance
             allowance.keep_past(services.journal, name, left, cost, services.now())
         usual = past.usual(known, seen.window.start)
-        return analysis.judge(seen, persist_minutes=persist, past=usual)
+        return detection.judge(seen, persist_minutes=persist, past=usual)
 
     findings = claim.step("findings", list[Finding], compare)
     past.add(services.journal, seen, findings)

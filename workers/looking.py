@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from workers import analysis, backfill, past, survey, windows
+from workers import backfill, detection, past, survey, windows
 from workers.engine.journal import Journal
 from workers.errors import NotAvailable, SettingsError
 from workers.models import Past, Survey, Window
@@ -48,11 +48,11 @@ def _surveys(config: Settings, railway: Railway, now: datetime) -> list[Survey]:
 def _report(config: Settings, railway: Railway, seen: Survey, say: Say | None) -> dict[str, Any]:
     known = past_of(config, railway, seen, say) if say else {}
     usual = past.usual(known, seen.window.start)
-    findings = analysis.judge(seen, persist_minutes=config.persist_minutes, past=usual)
+    findings = detection.judge(seen, persist_minutes=config.persist_minutes, past=usual)
     return {
         "environment": f"{seen.project_name}/{seen.environment_name}",
         "services": [windows.report(one, seen, findings) for one in seen.services],
-        "cause": analysis.suspects(findings, seen),
+        "cause": detection.suspects(findings, seen),
         "not_seen": list(seen.not_seen),
     }
 

@@ -6,8 +6,8 @@ import re
 from datetime import datetime, timedelta
 
 from workers import umbrella
-from workers.analysis import Trouble, causes
-from workers.analysis.causes import FELT
+from workers.detection import Trouble, causes
+from workers.detection.causes import FELT
 from workers.engine import scripts
 from workers.engine.journal import DUE, OPEN, PREFIX, Claim, Journal
 from workers.engine.records import pack

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from workers import analysis
+from workers import detection
 from workers.engine.journal import PREFIX, Journal
 from workers.models import Finding, Past, Service, Severity, Summary, Survey
 
@@ -129,7 +129,7 @@ def _summary(service: Service, survey: Survey, sick: list[str]) -> Summary:
         for name in names
     }
     marks = {"at": survey.window.end, "minutes": survey.window.minutes, "sick": tuple(dict.fromkeys(sick))}
-    return _short(analysis.summarise(service, survey).model_copy(update={**unknown, **marks}))
+    return _short(detection.summarise(service, survey).model_copy(update={**unknown, **marks}))
 
 
 def _says_something(one: Summary) -> bool:

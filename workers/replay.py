@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
-from workers import analysis, diagnosis, past
+from workers import detection, diagnosis, past
 from workers.engine.journal import PREFIX, Journal
 from workers.engine.records import VERSION, unpack
 from workers.engine.stage_table import kind_of
@@ -60,7 +60,7 @@ def _sweep(journal: Journal, key: str, persist_minutes: float) -> Replayed:
     survey, before = _need(journal, key, "survey", Survey), _need(journal, key, "findings", list[Finding])
     start = survey.window.start
     known = past.usual(past.read(journal, survey.environment_id, start), start)
-    now = analysis.judge(survey, persist_minutes=persist_minutes, past=known)
+    now = detection.judge(survey, persist_minutes=persist_minutes, past=known)
     windows = max((len(every) for every in known.values()), default=0)
     note = (
         f"compared with a past of up to {windows} windows a service as it is kept now (the one of then is not "

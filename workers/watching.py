@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from workers import analysis, closings, past, survey
+from workers import closings, detection, past, survey
 from workers.engine import scripts
 from workers.engine.journal import Claim, Journal
 from workers.errors import RailwayBusy
@@ -135,7 +135,7 @@ def _after_merge(
 
     seen = claim.step("after", Survey, measure)
     known = past.usual(past.read(journal, incident.environment_id, since), since)
-    findings = analysis.judge(seen, persist_minutes=settings.persist_minutes, past=known)
+    findings = detection.judge(seen, persist_minutes=settings.persist_minutes, past=known)
     _finish(claim, compare(incident, seen, findings), tell)
 
 

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from workers import analysis
+from workers import detection
 from workers.errors import BadWindow
 from workers.models import (
     Deployment,
@@ -182,7 +182,7 @@ def _earlier(one: dict[str, Any], number: int, service: str) -> Summary:
         if not _WHOLE_WINDOW & one.keys():
             return Summary.model_validate(one)
         given = ServiceInput.model_validate({"service": service, **one})
-        return analysis.summarise(given.noun(), _survey([given], ()))
+        return detection.summarise(given.noun(), _survey([given], ()))
     except ValidationError as error:
         raise BadWindow(f"past.{number}.{_words(error)}") from error
 
@@ -252,12 +252,12 @@ def answer(line: str, *, persist_minutes: float = 4.0) -> str:
     findings, reports = [], []
     for one in every:
         alone = _survey([one], ())  # its window may end elsewhere than those of the others
-        found = analysis.judge(alone, persist_minutes=persist_minutes, past=past)
+        found = detection.judge(alone, persist_minutes=persist_minutes, past=past)
         reports.append(report(alone.services[0], alone, found))
         findings += found
     if isinstance(given, ServiceInput):
         return json.dumps(reports[0])
-    return json.dumps({"services": reports, "cause": analysis.suspects(findings, whole)})
+    return json.dumps({"services": reports, "cause": detection.suspects(findings, whole)})
 
 
 class Answered(NamedTuple):
@@ -282,7 +282,7 @@ def report(service: Service, survey: Survey, findings: Sequence[Finding]) -> dic
     """What is said of one service: sick or not, its findings, and its window in a few numbers."""
     own = [one for one in findings if one.service_id == service.id]
     loud = tuple(dict.fromkeys(one.kind for one in own if one.severity is not Severity.NOTICE))
-    summary = analysis.summarise(service, survey).model_copy(update={"sick": loud})
+    summary = detection.summarise(service, survey).model_copy(update={"sick": loud})
     return {
         "service": service.name,
         "sick": bool(loud),

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.bench import simulator
-from workers import analysis, past
+from workers import detection, past
 from workers.backfill import cutting, stretches, summarised
 from workers.engine import scripts
 from workers.engine.journal import DUE, OPEN, PREFIX, Claim, Journal
@@ -90,7 +90,7 @@ def walk(journal: Journal, whole: Survey) -> Told:
     while end <= whole.window.end:
         seen = cutting.cut(whole, Window(start=end - WINDOW, end=end))
         usual = past.usual(past.read(journal, seen.environment_id, end), seen.window.start)
-        findings = analysis.judge(seen, persist_minutes=PERSIST_MINUTES, past=usual)
+        findings = detection.judge(seen, persist_minutes=PERSIST_MINUTES, past=usual)
         past.add(journal, seen, findings)
         _open(journal, seen, findings, told)
         fixed.look(seen)

@@ -60,7 +60,7 @@ def measure(seeds: range) -> Cost:
 
 def _times(lines: list[str]) -> tuple[list[float], float]:
     """Per line the best of a few rounds of judging what was read before; and the mean time to read."""
-    from workers.analysis import judge
+    from workers.detection import judge
     from workers.windows import read
 
     began = time.perf_counter()

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from workers import analysis, past
+from workers import detection, past
 from workers.allowance import Allowance
 from workers.backfill import cutting, stretches
 from workers.engine.journal import Journal
@@ -121,7 +121,7 @@ def summarised(read: Sequence[Survey], newest: Window, persist_minutes: float) -
         for window in windows(stretch.window.start, stretch.window.end, newest):
             seen = cutting.cut(stretch, window, found)
             known = past.usual(found, window.start)
-            findings = analysis.judge(seen, persist_minutes=persist_minutes, past=known)
+            findings = detection.judge(seen, persist_minutes=persist_minutes, past=known)
             for name, one in past.summaries(seen, findings).items():
                 found.setdefault(name, []).append(one)
     return found

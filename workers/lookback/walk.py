@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from workers import analysis, past
+from workers import detection, past
 from workers.backfill import cutting
 from workers.models import Finding, Kind, Severity, Summary, Survey, Window
 from workers.watching import CLEAN_SWEEPS
@@ -80,7 +80,7 @@ class Walk:
         if not (aloud or fresh):
             return
         seen = cutting.cut(stretch, window, self.known)
-        findings = analysis.judge(
+        findings = detection.judge(
             seen, persist_minutes=self.persist_minutes, past=past.usual(self.known, window.start)
         )
         if aloud:
@@ -105,7 +105,7 @@ class Walk:
     def _note(self, seen: Survey, findings: list[Finding]) -> None:
         """Opens, joins and closes as a sweep does."""
         end, found = seen.window.end, set()
-        for trouble in analysis.causes(findings, seen):
+        for trouble in detection.causes(findings, seen):
             found.add(trouble.cause.key)
             self._join(trouble, end)
         sick = found | {one.service_id for one in findings if one.severity is not Severity.NOTICE}
@@ -125,7 +125,7 @@ class Walk:
                 habit = Habit(one.service, one.kind, one.sentence)
                 self.habits.setdefault((one.service_id, one.kind), habit).sweeps += 1
 
-    def _join(self, trouble: analysis.Trouble, end: datetime) -> None:
+    def _join(self, trouble: detection.Trouble, end: datetime) -> None:
         loud = [one for one in trouble.findings if one.severity is not Severity.NOTICE] or trouble.findings
         worst = max(loud, key=lambda one: ORDER.index(one.severity))
         key = trouble.cause.key

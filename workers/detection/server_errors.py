@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workers.analysis.case import Case
-from workers.analysis.statistics import wilson_low
-from workers.analysis.words import ending, moment, since
+from workers.detection.sentences import ending, moment, since
+from workers.detection.service_window import Case
+from workers.detection.statistics import wilson_low
 from workers.models import Finding, Severity, TrafficMinute
 
 FEWEST_FAILURES = 5

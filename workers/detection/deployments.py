@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from workers.analysis.case import Case
-from workers.analysis.words import clock, span
+from workers.detection.sentences import clock, span
+from workers.detection.service_window import Case
 from workers.models import Deployment, Finding, Severity
 
 OLD_NEWS = timedelta(days=7)

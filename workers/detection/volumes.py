@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workers.analysis.case import Case
-from workers.analysis.statistics import clean, floors, kendall_tau, theil_sen
-from workers.analysis.words import span
+from workers.detection.sentences import span
+from workers.detection.service_window import Case
+from workers.detection.statistics import clean, floors, kendall_tau, theil_sen
 from workers.models import Finding, Point, Severity, Volume
 
 FULL, NEARLY_FULL, FILLING = 0.95, 0.85, 0.6

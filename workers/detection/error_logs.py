@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.analysis.case import Case
+from workers.detection.service_window import Case
 from workers.models import Finding, Severity
 
 FEWEST_LINES = 20.0

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from workers.analysis.statistics import clean
-from workers.analysis.usual import Usual
-from workers.analysis.words import deployment_near, live_at, moment
+from workers.detection.baseline import Usual
+from workers.detection.sentences import deployment_near, live_at, moment
+from workers.detection.statistics import clean
 from workers.models import Finding, Kind, Point, Service, Severity, Survey
 
 JUST_STARTED = 2.0

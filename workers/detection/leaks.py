@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workers.analysis.case import Case
-from workers.analysis.statistics import kendall_tau, quantile, theil_sen
-from workers.analysis.words import clock, moment, span
+from workers.detection.sentences import clock, moment, span
+from workers.detection.service_window import Case
+from workers.detection.statistics import kendall_tau, quantile, theil_sen
 from workers.models import Finding, Point, Severity
 
 WITHIN_SECONDS = 48 * 3600.0

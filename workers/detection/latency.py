@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from workers.analysis.case import Case
-from workers.analysis.statistics import mostly, quantile, runs
-from workers.analysis.words import ending, moment, since, span
+from workers.detection.sentences import ending, moment, since, span
+from workers.detection.service_window import Case
+from workers.detection.statistics import mostly, quantile, runs
 from workers.models import Finding, Severity, TrafficMinute
 
 WARNING_TIMES, NOTICE_TIMES = 2.25, 1.35

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from workers.analysis.case import Case
-from workers.analysis.leaks import judge_leak
-from workers.analysis.statistics import floors, kendall_tau, theil_sen
-from workers.analysis.usual import FEWEST_WINDOWS
-from workers.analysis.words import moment, since, span
+from workers.detection.baseline import FEWEST_WINDOWS
+from workers.detection.leaks import judge_leak
+from workers.detection.sentences import moment, since, span
+from workers.detection.service_window import Case
+from workers.detection.statistics import floors, kendall_tau, theil_sen
 from workers.models import Finding, InstanceUsage, Point, Severity
 
 LIMIT_WITHIN_SECONDS = 3 * 3600.0

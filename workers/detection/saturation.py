@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workers.analysis.case import Case
-from workers.analysis.statistics import Run, mostly, quantile, runs, step_of
-from workers.analysis.summaries import HIGH_CPU
-from workers.analysis.words import ending, moment, since, span
+from workers.detection.sentences import ending, moment, since, span
+from workers.detection.service_window import Case
+from workers.detection.statistics import Run, mostly, quantile, runs, step_of
+from workers.detection.summaries import HIGH_CPU
 from workers.models import Finding, Point, Severity
 
 CPU_CRITICAL, FLAT_CPU = 0.9, 0.97

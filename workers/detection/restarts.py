@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from workers.analysis.case import Case
-from workers.analysis.statistics import quantile
-from workers.analysis.words import clock, moment, since, span
+from workers.detection.sentences import clock, moment, since, span
+from workers.detection.service_window import Case
+from workers.detection.statistics import quantile
 from workers.models import Finding, Severity
 
 FEWEST_STARTS = 3

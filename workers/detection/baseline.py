@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Literal
 
-from workers.analysis.statistics import quantile
+from workers.detection.statistics import quantile
 from workers.models import Summary
 
 FEWEST_WINDOWS = 3

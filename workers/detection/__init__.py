@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workers.analysis.case import Case
-from workers.analysis.causes import SEVERITIES, Trouble, causes, suspects
-from workers.analysis.deployments import judge_deployments
-from workers.analysis.growth import judge_growth, restarted_at_limit
-from workers.analysis.logs import judge_logs
-from workers.analysis.restarts import judge_restarts
-from workers.analysis.saturation import judge_saturation
-from workers.analysis.summaries import summarise
-from workers.analysis.traffic import judge_traffic
-from workers.analysis.usual import Usual
-from workers.analysis.volumes import judge_volumes
+from workers.detection.baseline import Usual
+from workers.detection.causes import SEVERITIES, Trouble, causes, suspects
+from workers.detection.deployments import judge_deployments
+from workers.detection.error_logs import judge_logs
+from workers.detection.growth import judge_growth, restarted_at_limit
+from workers.detection.restarts import judge_restarts
+from workers.detection.saturation import judge_saturation
+from workers.detection.service_window import Case
+from workers.detection.summaries import summarise
+from workers.detection.traffic import judge_traffic
+from workers.detection.volumes import judge_volumes
 from workers.models import Finding, Past, Service, Summary, Survey
 
 __all__ = ["Trouble", "causes", "judge", "judge_service", "summarise", "suspects"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from workers.analysis.case import Case
-from workers.analysis.errors import judge_errors
-from workers.analysis.latency import judge_latency
-from workers.analysis.statistics import Run, quantile, runs, step_of, wilson_low
-from workers.analysis.words import ending, moment, since, span
+from workers.detection.latency import judge_latency
+from workers.detection.sentences import ending, moment, since, span
+from workers.detection.server_errors import judge_errors
+from workers.detection.service_window import Case
+from workers.detection.statistics import Run, quantile, runs, step_of, wilson_low
 from workers.models import Finding, Severity, TrafficMinute
 
 REFUSED_SHARE = 0.25

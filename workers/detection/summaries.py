@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workers.analysis.statistics import clean, quantile, runs, step_of
+from workers.detection.statistics import clean, quantile, runs, step_of
 from workers.models import Point, Service, Summary, Survey
 
 HIGH_CPU = 0.8
