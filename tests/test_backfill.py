@@ -21,9 +21,9 @@ from tests.world.railway import (
     WorldService,
 )  # fmt: skip
 from tests.world.serving import Fault, serve
-from workers import backfill, past
-from workers.backfill import cutting, stretches
 from workers.engine.journal import Journal
+from workers.history import backfill, summary_store
+from workers.history.backfill import chunks, slicing
 from workers.models import Deployment, Environment, Past, Service, Survey, Window
 from workers.railway import Railway
 from workers.survey import survey
@@ -102,9 +102,9 @@ def test_it_is_read_once(railway: Railway, journal: Journal, seen: Survey, stand
 def test_the_sweep_after_it_is_added_behind_it(railway: Railway, journal: Journal, seen: Survey) -> None:
     remember(railway, journal, seen)
 
-    past.add(journal, seen, [])
+    summary_store.add(journal, seen, [])
 
-    assert ends(past.read(journal, "env", NOON))[-2:] == [WINDOW.start, NOON]
+    assert ends(summary_store.read(journal, "env", NOON))[-2:] == [WINDOW.start, NOON]
 
 
 def busy_after(standin: RailwayStandIn, requests: int) -> None:
@@ -240,7 +240,7 @@ def test_trouble_of_the_past_is_marked_as_such(
 def test_a_past_that_cannot_be_read_is_read_anew(
     railway: Railway, journal: Journal, seen: Survey, store: redis.Redis
 ) -> None:
-    store.hset(past.key_of("env"), mapping={past.NOTE: b"garbage", "svc-shop": b"garbage"})
+    store.hset(summary_store.key_of("env"), mapping={summary_store.NOTE: b"garbage", "svc-shop": b"garbage"})
 
     assert len(ends(remember(railway, journal, seen))) == 96
 
@@ -263,7 +263,7 @@ def at_noon(*history: Deployment) -> Service:
         project_id="p", project_name="p", environment_id="e", environment_name="e", step_seconds=60,
         window=Window(start=NOON - timedelta(hours=9), end=NOON + timedelta(hours=9)), services=(service,),
     )  # fmt: skip
-    return cutting.cut(whole, WINDOW, {"s"}).services[0]
+    return slicing.cut(whole, WINDOW, {"s"}).services[0]
 
 
 def test_what_crashed_later_ran_then() -> None:
@@ -296,12 +296,12 @@ def test_what_failed_later_was_on_its_way_then() -> None:
 
 def test_windows_over_a_seam_hold_both_sides(railway: Railway, seen: Survey) -> None:
     older, newer = (
-        stretches.read(railway, seen, Window(start=start, end=start + timedelta(hours=6)))
+        chunks.read(railway, seen, Window(start=start, end=start + timedelta(hours=6)))
         for start in (NOON - timedelta(hours=18), NOON - timedelta(hours=12))
     )
     seam = Window(start=newer.window.start - HALF / 2, end=newer.window.start + HALF / 2)
 
-    [service] = cutting.cut(cutting.join(older, newer, seam.start), seam).services
+    [service] = slicing.cut(slicing.join(older, newer, seam.start), seam).services
 
     assert sum(one.requests for one in service.traffic) == 30
     assert [len(one.cpu) for one in service.usage] == [30]

@@ -21,8 +21,8 @@ from tests.world.railway import (
     WorldService,
 )  # fmt: skip
 from tests.world.serving import serve
-from workers import past
 from workers.engine.journal import Journal
+from workers.history import summary_store
 from workers.models import Summary
 
 HOURS = 4
@@ -92,7 +92,7 @@ def test_the_stored_past_is_used_where_a_store_can_be_reached(
     now = datetime.now(UTC).replace(microsecond=0)
     ends = [now - timedelta(minutes=30 * n) for n in range(10, 0, -1)]
     known = [Summary(at=at, minutes=30, requests=1000, server_errors=500, ok=500) for at in ends]
-    past.store(journal, "env", {"svc-shop": known}, now)
+    summary_store.store(journal, "env", {"svc-shop": known}, now)
 
     ended = run(tmp_path, "sweep", "--json", REDIS_URL=store_url, **watching)
 

@@ -12,9 +12,10 @@ import pytest
 import redis
 
 from tests.line import Line, line
-from workers import actors, past
+from workers import actors
 from workers.engine.journal import PREFIX, Journal
 from workers.errors import NotAvailable
+from workers.history import summary_store
 from workers.models import (
     Finding,
     InstanceUsage,
@@ -53,7 +54,7 @@ def survey(end: datetime = NOON, *names: str, **facts: Any) -> Survey:
 
 
 def ends(journal: Journal, name: str = "shop", now: datetime = NOON) -> list[datetime | None]:
-    return [one.at for one in past.read(journal, "e", now).get(f"svc-{name}", ())]
+    return [one.at for one in summary_store.read(journal, "e", now).get(f"svc-{name}", ())]
 
 
 def windows(*ends: datetime) -> list[Summary]:
@@ -61,28 +62,28 @@ def windows(*ends: datetime) -> list[Summary]:
 
 
 def test_a_window_is_kept_in_a_few_short_numbers(journal: Journal) -> None:
-    past.add(journal, survey(), [])
+    summary_store.add(journal, survey(), [])
 
-    [kept] = past.read(journal, "e", NOON)["svc-shop"]
+    [kept] = summary_store.read(journal, "e", NOON)["svc-shop"]
 
     assert (kept.at, kept.minutes, kept.requests, kept.ok) == (NOON, 30, 300, 300)
     assert (kept.cpu_mean, kept.p95_high, kept.sick) == (0.1235, 80, ())
 
 
 def test_the_same_sweep_is_added_once(journal: Journal, store: redis.Redis) -> None:
-    past.add(journal, survey(), [])
-    before = store.dump(past.key_of("e"))
+    summary_store.add(journal, survey(), [])
+    before = store.dump(summary_store.key_of("e"))
 
-    past.add(journal, survey(), [])
+    summary_store.add(journal, survey(), [])
 
-    assert store.dump(past.key_of("e")) == before
+    assert store.dump(summary_store.key_of("e")) == before
 
 
 @pytest.mark.parametrize(("minutes", "kept"), [(10, 1), (20, 1), (28, 1), (29.5, 2), (30, 2), (70, 2)])
 def test_windows_never_overlap_but_for_a_little(journal: Journal, minutes: float, kept: int) -> None:
-    past.add(journal, survey(NOON - timedelta(minutes=minutes)), [])
+    summary_store.add(journal, survey(NOON - timedelta(minutes=minutes)), [])
 
-    past.add(journal, survey(NOON), [])
+    summary_store.add(journal, survey(NOON), [])
 
     assert len(ends(journal)) == kept
 
@@ -92,52 +93,54 @@ def test_what_was_sick_is_marked_and_a_notice_is_not(journal: Journal) -> None:
         said = {"service_id": "svc-shop", "service": "shop", "since": NOON, "ongoing": True, "sentence": "s"}
         return Finding.model_validate(said | {"kind": kind, "severity": severity})
 
-    past.add(journal, survey(), [finding("cpu", Severity.WARNING), finding("latency", Severity.NOTICE)])
+    summary_store.add(
+        journal, survey(), [finding("cpu", Severity.WARNING), finding("latency", Severity.NOTICE)]
+    )
 
-    [kept] = past.read(journal, "e", NOON)["svc-shop"]
+    [kept] = summary_store.read(journal, "e", NOON)["svc-shop"]
     assert kept.sick == ("cpu",)
 
 
 def test_what_was_not_seen_is_not_known(journal: Journal) -> None:
     gaps = ("traffic of shop: no", "events: no")
 
-    past.add(journal, survey(NOON, "shop", "cart", not_seen=gaps), [])
+    summary_store.add(journal, survey(NOON, "shop", "cart", not_seen=gaps), [])
 
-    known = past.read(journal, "e", NOON)
+    known = summary_store.read(journal, "e", NOON)
     assert (known["svc-shop"][0].requests, known["svc-shop"][0].restarted) == (None, None)
     assert known["svc-shop"][0].cpu_mean is not None
     assert known["svc-cart"][0].requests == 300
 
 
 def test_a_window_in_which_nothing_was_measured_is_not_kept(journal: Journal) -> None:
-    past.add(journal, survey(not_seen=("CPU and memory: no", "traffic: no")), [])
+    summary_store.add(journal, survey(not_seen=("CPU and memory: no", "traffic: no")), [])
 
-    assert past.read(journal, "e", NOON) == {}
+    assert summary_store.read(journal, "e", NOON) == {}
 
 
 def test_nothing_older_than_a_week_is_kept_or_read(journal: Journal) -> None:
-    past.add(journal, survey(NOON - past.KEPT - timedelta(minutes=1)), [])
-    past.add(journal, survey(NOON - timedelta(days=6)), [])
+    summary_store.add(journal, survey(NOON - summary_store.KEPT - timedelta(minutes=1)), [])
+    summary_store.add(journal, survey(NOON - timedelta(days=6)), [])
 
     assert ends(journal) == [NOON - timedelta(days=6)]
 
 
 def test_a_service_that_is_long_gone_is_dropped(journal: Journal, store: redis.Redis) -> None:
-    past.add(journal, survey(NOON - timedelta(days=8), "gone"), [])
-    past.add(journal, survey(NOON - timedelta(days=2), "away"), [])
+    summary_store.add(journal, survey(NOON - timedelta(days=8), "gone"), [])
+    summary_store.add(journal, survey(NOON - timedelta(days=2), "away"), [])
 
-    past.add(journal, survey(NOON), [])
+    summary_store.add(journal, survey(NOON), [])
 
-    assert set(store.hkeys(past.key_of("e"))) == {b"svc-shop", b"svc-away"}
+    assert set(store.hkeys(summary_store.key_of("e"))) == {b"svc-shop", b"svc-away"}
 
 
 def test_a_past_that_nobody_writes_to_ends_after_two_weeks(journal: Journal, store: redis.Redis) -> None:
-    past.add(journal, survey(NOON - HALF), [])
-    store.expire(past.key_of("e"), 60)
+    summary_store.add(journal, survey(NOON - HALF), [])
+    store.expire(summary_store.key_of("e"), 60)
 
-    past.add(journal, survey(NOON), [])
+    summary_store.add(journal, survey(NOON), [])
 
-    assert 13 * 86_400 < store.ttl(past.key_of("e")) <= past.TTL_SECONDS
+    assert 13 * 86_400 < store.ttl(summary_store.key_of("e")) <= summary_store.TTL_SECONDS
 
 
 def test_short_windows_fill_the_past_no_further_than_long_ones() -> None:
@@ -146,23 +149,23 @@ def test_short_windows_fill_the_past_no_further_than_long_ones() -> None:
         for n in range(7 * 24 * 12, -1, -1)
     ]
 
-    kept = past.merged([], every, NOON)
+    kept = summary_store.merged([], every, NOON)
 
     assert len(kept) <= 384
-    assert kept[-past.NEWEST :] == every[-past.NEWEST :]
+    assert kept[-summary_store.NEWEST :] == every[-summary_store.NEWEST :]
     assert kept[0].at and kept[0].at <= NOON - timedelta(days=6, hours=23)
 
 
 def test_older_windows_may_come_later(journal: Journal) -> None:
-    past.add(journal, survey(NOON), [])
+    summary_store.add(journal, survey(NOON), [])
 
-    past.store(journal, "e", {"svc-shop": windows(NOON - 2 * HALF, NOON - HALF)}, NOON)
+    summary_store.store(journal, "e", {"svc-shop": windows(NOON - 2 * HALF, NOON - HALF)}, NOON)
 
     assert ends(journal) == [NOON - 2 * HALF, NOON - HALF, NOON]
 
 
 def stored(text: str) -> bytes:
-    return past.VERSION + zlib.compress(text.encode())
+    return summary_store.VERSION + zlib.compress(text.encode())
 
 
 @pytest.mark.parametrize(
@@ -174,25 +177,25 @@ def stored(text: str) -> bytes:
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_no_past(journal: Journal, store: redis.Redis, blob: bytes) -> None:
-    store.hset(past.key_of("e"), "svc-shop", blob)
-    assert not past.read(journal, "e", NOON)["svc-shop"]
+    store.hset(summary_store.key_of("e"), "svc-shop", blob)
+    assert not summary_store.read(journal, "e", NOON)["svc-shop"]
 
-    past.add(journal, survey(), [])
+    summary_store.add(journal, survey(), [])
 
     assert ends(journal) == [NOON]
 
 
 def test_a_number_that_a_later_version_knows_is_passed_over(journal: Journal, store: redis.Redis) -> None:
     at = int(NOON.timestamp())
-    store.hset(past.key_of("e"), "svc-shop", stored(f'{{"at":[{at}],"cpu_mean":[1.5],"new":[7]}}'))
+    store.hset(summary_store.key_of("e"), "svc-shop", stored(f'{{"at":[{at}],"cpu_mean":[1.5],"new":[7]}}'))
 
-    assert past.read(journal, "e", NOON)["svc-shop"] == [Summary(at=NOON, cpu_mean=1.5)]
+    assert summary_store.read(journal, "e", NOON)["svc-shop"] == [Summary(at=NOON, cpu_mean=1.5)]
 
 
 def test_a_window_is_compared_with_the_day_before_and_that_time_of_earlier_days() -> None:
     hours = [NOON - timedelta(hours=n) for n in range(7 * 24, -1, -1)]
 
-    found = [one.at for one in past.usual({"s": windows(*hours)}, NOON)["s"]]
+    found = [one.at for one in summary_store.usual({"s": windows(*hours)}, NOON)["s"]]
 
     ages = [round((NOON - at).total_seconds() / 3600) for at in found if at]
     assert ages == [
@@ -206,22 +209,25 @@ def test_a_window_is_compared_with_the_day_before_and_that_time_of_earlier_days(
 def test_a_window_that_reaches_into_the_judged_one_is_no_past() -> None:
     known = {"s": windows(NOON - HALF, NOON + timedelta(seconds=30), NOON + timedelta(minutes=10))}
 
-    assert [one.at for one in past.usual(known, NOON)["s"]] == [NOON - HALF, NOON + timedelta(seconds=30)]
+    assert [one.at for one in summary_store.usual(known, NOON)["s"]] == [
+        NOON - HALF,
+        NOON + timedelta(seconds=30),
+    ]
 
 
 def test_a_window_is_compared_with_a_hundred_others_at_most() -> None:
     every = windows(*(NOON - timedelta(minutes=5 * n) for n in range(500, 0, -1)))
 
-    assert past.usual({"s": every}, NOON)["s"] == every[-100:]
+    assert summary_store.usual({"s": every}, NOON)["s"] == every[-100:]
 
 
 def test_a_store_that_is_away_is_said() -> None:
     away = Journal(client("redis://127.0.0.1:1"))
 
     with pytest.raises(NotAvailable):
-        past.read(away, "e", NOON)
+        summary_store.read(away, "e", NOON)
     with pytest.raises(NotAvailable):
-        past.add(away, survey(), [])
+        summary_store.add(away, survey(), [])
 
 
 # ---- in the line -----------------------------------------------------------------------------
@@ -237,7 +243,7 @@ def running(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line
 
 
 def shops(running: Line) -> list[Summary]:
-    return [*past.read(running.journal, "env-1", datetime.now(UTC)).get("svc-shop", ())]
+    return [*summary_store.read(running.journal, "env-1", datetime.now(UTC)).get("svc-shop", ())]
 
 
 def test_a_sweep_keeps_its_window_with_what_was_sick(running: Line) -> None:

@@ -17,7 +17,6 @@ from dramatiq.brokers.redis import RedisBroker
 
 from workers import (
     allowance,
-    backfill,
     brakes,
     deadline,
     detection,
@@ -26,7 +25,6 @@ from workers import (
     heartbeat,
     missed,
     opening,
-    past,
     pings,
     proposing,
     survey,
@@ -41,6 +39,7 @@ from workers.engine.journal import DEATHS_ALLOWED, DUE, PREFIX, TTL_SECONDS, Cla
 from workers.engine.records import pack
 from workers.errors import NotAvailable, SlackRefused, Superseded, TrackwalkerError
 from workers.github import GitHub
+from workers.history import backfill, summary_store
 from workers.mend import round as mending
 from workers.models import (
     Alert,
@@ -189,11 +188,11 @@ def judge(services: Services, claim: Claim) -> None:
         if cost := railway.sent:
             name, left = seen.environment_id, railway.allowance
             allowance.keep_past(services.journal, name, left, cost, services.now())
-        usual = past.usual(known, seen.window.start)
+        usual = summary_store.usual(known, seen.window.start)
         return detection.judge(seen, persist_minutes=persist, past=usual)
 
     findings = claim.step("findings", list[Finding], compare)
-    past.add(services.journal, seen, findings)
+    summary_store.add(services.journal, seen, findings)
     opened_at = claim.step("opened_at", datetime, services.now)
     held = opening.open_incidents(
         claim, services.journal, seen, findings,

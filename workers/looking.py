@@ -9,9 +9,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from workers import backfill, detection, past, survey, windows
+from workers import detection, survey, windows
 from workers.engine.journal import Journal
 from workers.errors import NotAvailable, SettingsError
+from workers.history import backfill, summary_store
 from workers.models import Past, Survey, Window
 from workers.railway import Railway
 from workers.runtime.settings import Settings
@@ -47,7 +48,7 @@ def _surveys(config: Settings, railway: Railway, now: datetime) -> list[Survey]:
 
 def _report(config: Settings, railway: Railway, seen: Survey, say: Say | None) -> dict[str, Any]:
     known = past_of(config, railway, seen, say) if say else {}
-    usual = past.usual(known, seen.window.start)
+    usual = summary_store.usual(known, seen.window.start)
     findings = detection.judge(seen, persist_minutes=config.persist_minutes, past=usual)
     return {
         "environment": f"{seen.project_name}/{seen.environment_name}",
@@ -60,7 +61,7 @@ def _report(config: Settings, railway: Railway, seen: Survey, say: Say | None) -
 def past_of(config: Settings, railway: Railway, seen: Survey, say: Say) -> Past:
     """What is stored of the environment, else what Railway holds of the last day; `say` hears why."""
     try:
-        known = past.read(Journal(connect(config)), seen.environment_id, seen.window.end)
+        known = summary_store.read(Journal(connect(config)), seen.environment_id, seen.window.end)
         why = "none is stored yet"
     except (SettingsError, NotAvailable) as error:
         known, why = {}, str(error)

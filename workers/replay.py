@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
-from workers import detection, diagnosis, past
+from workers import detection, diagnosis
 from workers.engine.journal import PREFIX, Journal
 from workers.engine.records import VERSION, unpack
 from workers.engine.stage_table import kind_of
 from workers.find import find
+from workers.history import summary_store
 from workers.listing import clean
 from workers.models import Evidence, Finding, Incident, Noun, Survey, Verdict
 
@@ -59,7 +60,7 @@ def _sweep(journal: Journal, key: str, persist_minutes: float) -> Replayed:
     """The survey compared with the past as it is kept now: older windows may have been thinned out since."""
     survey, before = _need(journal, key, "survey", Survey), _need(journal, key, "findings", list[Finding])
     start = survey.window.start
-    known = past.usual(past.read(journal, survey.environment_id, start), start)
+    known = summary_store.usual(summary_store.read(journal, survey.environment_id, start), start)
     now = detection.judge(survey, persist_minutes=persist_minutes, past=known)
     windows = max((len(every) for every in known.values()), default=0)
     note = (

@@ -6,11 +6,12 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from workers import closings, detection, past, survey
+from workers import closings, detection, survey
 from workers.engine import scripts
 from workers.engine.journal import Claim, Journal
 from workers.errors import RailwayBusy
 from workers.github import GitHub
+from workers.history import summary_store
 from workers.models import (
     Deployment,
     Environment,
@@ -134,7 +135,7 @@ def _after_merge(
         return made
 
     seen = claim.step("after", Survey, measure)
-    known = past.usual(past.read(journal, incident.environment_id, since), since)
+    known = summary_store.usual(summary_store.read(journal, incident.environment_id, since), since)
     findings = detection.judge(seen, persist_minutes=settings.persist_minutes, past=known)
     _finish(claim, compare(incident, seen, findings), tell)
 

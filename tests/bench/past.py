@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.bench import simulator
-from workers import past
-from workers.backfill import cutting
 from workers.engine.journal import Journal
+from workers.history import summary_store
+from workers.history.backfill import slicing
 from workers.models import Summary, Survey, Window
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
@@ -43,24 +43,26 @@ def measure(journal: Journal, whole: Survey) -> None:
     ends = [whole.window.start + HALF * n for n in range(1, DAYS * 48)]
     kept: dict[str, list[Summary]] = {}
     for end in ends:
-        seen = cutting.cut(whole, Window(start=end - HALF, end=end), kept)
-        for name, one in past.summaries(seen, []).items():
+        seen = slicing.cut(whole, Window(start=end - HALF, end=end), kept)
+        for name, one in summary_store.summaries(seen, []).items():
             kept.setdefault(name, []).append(one)
-    past.store(journal, whole.environment_id, kept, ends[-1])
-    sizes = [len(blob) for blob in journal.fields(past.key_of(whole.environment_id)).values()]
+    summary_store.store(journal, whole.environment_id, kept, ends[-1])
+    sizes = [len(blob) for blob in journal.fields(summary_store.key_of(whole.environment_id)).values()]
     windows = max(len(every) for every in kept.values())
     print(
         f"a week          {windows} windows a service, {statistics.mean(sizes):.0f} bytes a service "
         f"(the largest {max(sizes)}), {sum(sizes) / 1000:.0f} kB for {len(sizes)}"
     )
-    known = past.read(journal, whole.environment_id, ends[-1])
-    usual = max(len(every) for every in past.usual(known, ends[-1]).values())
-    last = cutting.cut(whole, Window(start=ends[-1], end=ends[-1] + HALF))
+    known = summary_store.read(journal, whole.environment_id, ends[-1])
+    usual = max(len(every) for every in summary_store.usual(known, ends[-1]).values())
+    last = slicing.cut(whole, Window(start=ends[-1], end=ends[-1] + HALF))
     print(f"compared with   {usual} windows a service at most")
-    took = milliseconds(lambda: past.read(journal, whole.environment_id, ends[-1]))
+    took = milliseconds(lambda: summary_store.read(journal, whole.environment_id, ends[-1]))
     print(f"read            {took:.1f} ms for {len(sizes)} services")
-    past.add(journal, last, [])
-    print(f"nothing to add  {milliseconds(lambda: past.add(journal, last, [])):.1f} ms (two sweeps of three)")
+    summary_store.add(journal, last, [])
+    print(
+        f"nothing to add  {milliseconds(lambda: summary_store.add(journal, last, [])):.1f} ms (two sweeps of three)"
+    )
     print(f"one more window {_adding(journal, whole, last):.1f} ms")
 
 
@@ -70,7 +72,7 @@ def _adding(journal: Journal, whole: Survey, last: Survey) -> float:
 
     def add() -> None:
         end = last.window.end + HALF * next(windows)
-        past.add(journal, last.model_copy(update={"window": Window(start=end - HALF, end=end)}), [])
+        summary_store.add(journal, last.model_copy(update={"window": Window(start=end - HALF, end=end)}), [])
 
     return milliseconds(add)
 

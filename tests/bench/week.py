@@ -16,11 +16,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.bench import simulator
-from workers import detection, past
-from workers.backfill import cutting, stretches, summarised
+from workers import detection
 from workers.engine import scripts
 from workers.engine.journal import DUE, OPEN, PREFIX, Claim, Journal
 from workers.engine.records import pack
+from workers.history import summary_store
+from workers.history.backfill import chunks, slicing, summarised
 from workers.models import Alert, Environment, Finding, Incident, Service, Severity, Survey, Window
 from workers.opening import open_incidents
 from workers.runtime.embedded import EmbeddedStore
@@ -88,10 +89,10 @@ def walk(journal: Journal, whole: Survey) -> Told:
     told, fixed = Told(), _Fixed()
     end = first + WINDOW
     while end <= whole.window.end:
-        seen = cutting.cut(whole, Window(start=end - WINDOW, end=end))
-        usual = past.usual(past.read(journal, seen.environment_id, end), seen.window.start)
+        seen = slicing.cut(whole, Window(start=end - WINDOW, end=end))
+        usual = summary_store.usual(summary_store.read(journal, seen.environment_id, end), seen.window.start)
         findings = detection.judge(seen, persist_minutes=PERSIST_MINUTES, past=usual)
-        past.add(journal, seen, findings)
+        summary_store.add(journal, seen, findings)
         _open(journal, seen, findings, told)
         fixed.look(seen)
         told.sweeps += 1
@@ -103,10 +104,10 @@ def walk(journal: Journal, whole: Survey) -> Told:
 
 
 def _read_the_days_before(journal: Journal, whole: Survey, first: datetime) -> None:
-    spans = stretches.stretches(whole.window.start, first)
+    spans = chunks.stretches(whole.window.start, first)
     newest = Window(start=first, end=first + WINDOW)
-    found = summarised([cutting.cut(whole, one) for one in spans], newest, PERSIST_MINUTES)
-    past.store(journal, whole.environment_id, found, first)
+    found = summarised([slicing.cut(whole, one) for one in spans], newest, PERSIST_MINUTES)
+    summary_store.store(journal, whole.environment_id, found, first)
 
 
 # ---- incidents on the real store -------------------------------------------------------------

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 
 from workers import survey
 from workers.allowance import Allowance
-from workers.backfill import cutting, stretches
 from workers.errors import RailwayBusy, RailwayRefused, Refused
+from workers.history.backfill import chunks, slicing
 from workers.lookback.walk import Walk, ticks
 from workers.models import Deployment, Environment, Survey, Window
 from workers.railway import LINES_AT_MOST, Railway
@@ -115,8 +115,8 @@ def spent(railway: Railway) -> str:
 def _affordable(looked: Looked, asked: Window) -> list[Window]:
     """Stretches to read, oldest first: a day more than asked for, or the newest part where the limit is short."""
     first = max(asked.start - FOR_THE_PAST, asked.end - timedelta(days=MOST_DAYS))
-    pieces = stretches.stretches(first, asked.end)
-    each = stretches.requests_of(looked.shape, events=True)
+    pieces = chunks.stretches(first, asked.end)
+    each = chunks.requests_of(looked.shape, events=True)
     free = _free(looked.railway.allowance)
     most = len(pieces) if free is None else free // each
     if most < len(pieces):
@@ -149,7 +149,7 @@ def _walk(config: Settings, railway: Railway, looked: Looked, pieces: Sequence[W
             many = "more than Railway gives at once"
             looked.remarks.append(f"container starts before {piece.end:%Y-%m-%d %H:%M}: {many}")
         looked.walk.take(stretch)
-        before = cutting.join(before, stretch, piece.start - length)
+        before = slicing.join(before, stretch, piece.start - length)
         for end in ticks(piece.start, piece.end, config.ping_minutes * 60):
             if end > piece.start and end - length >= before.window.start:
                 looked.walk.look(before, Window(start=end - length, end=end), aloud=end > looked.window.start)
@@ -161,7 +161,7 @@ def _patiently(railway: Railway, shape: Survey, piece: Window) -> Survey:
     """A stretch; where Railway asks for a short wait, after it."""
     for attempt in range(1, TRIES + 1):
         try:
-            return stretches.read(railway, shape, piece, events=True)
+            return chunks.read(railway, shape, piece, events=True)
         except RailwayBusy as error:
             if attempt == TRIES or (error.retry_after or 0) > PATIENCE_SECONDS:
                 raise

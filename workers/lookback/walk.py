@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from workers import detection, past
-from workers.backfill import cutting
+from workers import detection
+from workers.history import summary_store
+from workers.history.backfill import slicing
 from workers.models import Finding, Kind, Severity, Summary, Survey, Window
 from workers.watching import CLEAN_SWEEPS
 
@@ -76,16 +77,16 @@ class Walk:
 
     def look(self, stretch: Survey, window: Window, *, aloud: bool = True) -> None:
         """One sweep; not `aloud` it only adds to the past."""
-        fresh = self.kept_until is None or window.start >= self.kept_until - past.TOLERANCE
+        fresh = self.kept_until is None or window.start >= self.kept_until - summary_store.TOLERANCE
         if not (aloud or fresh):
             return
-        seen = cutting.cut(stretch, window, self.known)
+        seen = slicing.cut(stretch, window, self.known)
         findings = detection.judge(
-            seen, persist_minutes=self.persist_minutes, past=past.usual(self.known, window.start)
+            seen, persist_minutes=self.persist_minutes, past=summary_store.usual(self.known, window.start)
         )
         if aloud:
             self.sweeps += 1
-            self.young += self.kept_from is None or window.end - self.kept_from < past.DAY
+            self.young += self.kept_from is None or window.end - self.kept_from < summary_store.DAY
             self.gaps.update(seen.not_seen)
             self._note(seen, findings)
         if fresh:
@@ -93,10 +94,10 @@ class Walk:
 
     def _keep(self, seen: Survey, findings: list[Finding]) -> None:
         end = seen.window.end
-        for name, one in past.summaries(seen, findings).items():
+        for name, one in summary_store.summaries(seen, findings).items():
             every = self.known.setdefault(name, [])
             every.append(one)
-            while every[0].at and every[0].at < end - past.KEPT:
+            while every[0].at and every[0].at < end - summary_store.KEPT:
                 del every[0]
         self.kept_until = end
         if self.known and self.kept_from is None:

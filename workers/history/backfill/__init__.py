@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from workers import detection, past
+from workers import detection
 from workers.allowance import Allowance
-from workers.backfill import cutting, stretches
 from workers.engine.journal import Journal
 from workers.errors import RailwayBusy, RailwayRefused
+from workers.history import summary_store
+from workers.history.backfill import chunks, slicing
 from workers.models import Moment, Noun, Past, Summary, Survey, Window
 from workers.railway import Railway
 
@@ -51,13 +52,13 @@ def remember(railway: Railway, journal: Journal, seen: Survey, *, persist_minute
 
     Raises NotAvailable of the store only.
     """
-    known = past.read(journal, seen.environment_id, seen.window.end)
-    reach = _reach(past.note(journal, seen.environment_id), seen)
+    known = summary_store.read(journal, seen.environment_id, seen.window.end)
+    reach = _reach(summary_store.note(journal, seen.environment_id), seen)
     if reach.done:
         return known
     found, reach = read_back(railway, seen, reach, persist_minutes=persist_minutes)
-    past.store(journal, seen.environment_id, found, seen.window.end, reach.model_dump_json())
-    return past.read(journal, seen.environment_id, seen.window.end)
+    summary_store.store(journal, seen.environment_id, found, seen.window.end, reach.model_dump_json())
+    return summary_store.read(journal, seen.environment_id, seen.window.end)
 
 
 def _reach(note: str, seen: Survey) -> Reach:
@@ -88,15 +89,15 @@ def read_back(
 
 def _newest_first(railway: Railway, seen: Survey, reach: Reach, read: list[Survey]) -> Reach:
     """Puts what could be read to `read`; until where it came."""
-    needed = stretches.requests_of(seen)
+    needed = chunks.requests_of(seen)
     most = max(1, HELD_AT_ONCE // max(1, len(seen.services)))
-    for window in stretches.stretches(reach.until, reach.reached)[:most]:
+    for window in chunks.stretches(reach.until, reach.reached)[:most]:
         may = _spare(railway.allowance, seen.window.end)
         if may is not None and may < needed:
             log.info("the past is read on later", extra={"environment": seen.environment_id, "requests": may})
             break
         try:
-            read.append(stretches.read(railway, seen, window))
+            read.append(chunks.read(railway, seen, window))
         except RailwayBusy as error:
             log.warning("the past is read on later", extra={"why": str(error)})
             break
@@ -119,10 +120,10 @@ def summarised(read: Sequence[Survey], newest: Window, persist_minutes: float) -
     found: dict[str, list[Summary]] = {}
     for stretch in reversed(read):
         for window in windows(stretch.window.start, stretch.window.end, newest):
-            seen = cutting.cut(stretch, window, found)
-            known = past.usual(found, window.start)
+            seen = slicing.cut(stretch, window, found)
+            known = summary_store.usual(found, window.start)
             findings = detection.judge(seen, persist_minutes=persist_minutes, past=known)
-            for name, one in past.summaries(seen, findings).items():
+            for name, one in summary_store.summaries(seen, findings).items():
                 found.setdefault(name, []).append(one)
     return found
 
