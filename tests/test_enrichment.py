@@ -17,18 +17,18 @@ from tests.world.githttp import git
 from tests.world.github import GitHubStandIn
 from tests.world.railway import LogRow, RailwayStandIn, Request, World, WorldDeployment, WorldService
 from tests.world.serving import serve
-from workers.enrichment import read_evidence
-from workers.enrichment.code import changed_places
-from workers.enrichment.facts import number, of_findings
-from workers.enrichment.incidents import find_suspect, sick_deployment
-from workers.enrichment.logs import patterns, records
-from workers.enrichment.places import Frame, frames, locate, stack_places
-from workers.enrichment.requests import request_patterns, route_of
-from workers.enrichment.routes import matches, route_places
-from workers.enrichment.tree import Tree, tree_of
-from workers.enrichment.upstreams import blamed, hosts_in_code, named_hosts
 from workers.errors import NotAvailable
 from workers.github import GitHub
+from workers.investigation.evidence import read_evidence
+from workers.investigation.evidence.code_changes import changed_places
+from workers.investigation.evidence.code_places import Frame, frames, locate, stack_places
+from workers.investigation.evidence.facts import number, of_findings
+from workers.investigation.evidence.log_patterns import patterns, records
+from workers.investigation.evidence.requests import request_patterns, route_of
+from workers.investigation.evidence.routes import matches, route_places
+from workers.investigation.evidence.suspects import find_suspect, sick_deployment
+from workers.investigation.evidence.tree import Tree, tree_of
+from workers.investigation.evidence.upstreams import blamed, hosts_in_code, named_hosts
 from workers.models import (
     Cause,
     Deployment,

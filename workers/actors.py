@@ -21,7 +21,6 @@ from workers import (
     deadline,
     detection,
     diagnosis,
-    enrichment,
     heartbeat,
     missed,
     opening,
@@ -40,6 +39,7 @@ from workers.engine.records import pack
 from workers.errors import NotAvailable, SlackRefused, Superseded, TrackwalkerError
 from workers.github import GitHub
 from workers.history import backfill, summary_store
+from workers.investigation import evidence
 from workers.mend import round as mending
 from workers.models import (
     Alert,
@@ -223,7 +223,7 @@ def enrich(services: Services, claim: Claim) -> None:
         incident = incident.model_copy(update={"symptoms": tuple(newest)})
 
     def read() -> Evidence:
-        return enrichment.read_evidence(
+        return evidence.read_evidence(
             incident, railway=services.railway, github=services.github,
             repositories=services.repositories, status_pages=services.settings.status_pages,
             insist=claim.tries < INSIST_TRIES,

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from workers.enrichment.incidents import log_window, unborn_deployment
-from workers.enrichment.logs import Record, records
-from workers.enrichment.requests import request_patterns
 from workers.errors import NotAvailable, Refused
+from workers.investigation.evidence.log_patterns import Record, records
+from workers.investigation.evidence.requests import request_patterns
+from workers.investigation.evidence.suspects import log_window, unborn_deployment
 from workers.models import Deployment, Incident, RequestPattern, Service
 from workers.railway import HttpLine, LogLine, Railway
 from workers.runtime.redaction import redact

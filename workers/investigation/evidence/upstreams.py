@@ -7,8 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from workers.enrichment.logs import Record
-from workers.enrichment.tree import Tree
+from workers.investigation.evidence.log_patterns import Record
+from workers.investigation.evidence.tree import Tree
 
 MOST_UPSTREAMS = 6
 HOST = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}"

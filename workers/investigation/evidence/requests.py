@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from workers.enrichment.logs import strip
+from workers.investigation.evidence.log_patterns import strip
 from workers.models import RequestPattern
 from workers.railway import HttpLine
 from workers.runtime.redaction import redact

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from workers.enrichment.logs import CHAINED, PYTHON_START, Record
-from workers.enrichment.tree import Tree
+from workers.investigation.evidence.log_patterns import CHAINED, PYTHON_START, Record
+from workers.investigation.evidence.tree import Tree
 from workers.models import CodePlace
 from workers.runtime.redaction import redact
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from workers.enrichment.places import excerpt
-from workers.enrichment.tree import Tree
+from workers.investigation.evidence.code_places import excerpt
+from workers.investigation.evidence.tree import Tree
 from workers.models import CodePlace, RequestPattern
 
 MOST_ROUTES = 4

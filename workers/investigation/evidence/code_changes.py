@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from workers.enrichment.logs import Record
-from workers.enrichment.places import excerpt, stack_places
-from workers.enrichment.reading import UNTRACED_KINDS, Reading
-from workers.enrichment.routes import route_places
-from workers.enrichment.tree import SOURCES, Tree, tree_of
-from workers.enrichment.upstreams import hosts_in_code
 from workers.github import GitHub
+from workers.investigation.evidence.code_places import excerpt, stack_places
+from workers.investigation.evidence.log_patterns import Record
+from workers.investigation.evidence.log_reading import UNTRACED_KINDS, Reading
+from workers.investigation.evidence.routes import route_places
+from workers.investigation.evidence.tree import SOURCES, Tree, tree_of
+from workers.investigation.evidence.upstreams import hosts_in_code
 from workers.models import CodePlace, Deployment, Incident, Repository, RequestPattern, Service, Suspect
 from workers.repository import Repositories
 

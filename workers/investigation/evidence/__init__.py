@@ -11,13 +11,18 @@ from collections.abc import Mapping, Sequence
 import httpx
 
 from workers import statuspages
-from workers.enrichment import facts
-from workers.enrichment.code import Code, read_code, repository_of
-from workers.enrichment.incidents import find_suspect, onset, sick_deployment
-from workers.enrichment.logs import Record, patterns
-from workers.enrichment.reading import Reading, build_records, deployment_records, failing_and_slow
-from workers.enrichment.upstreams import MOST_UPSTREAMS, blamed
 from workers.github import GitHub
+from workers.investigation.evidence import facts
+from workers.investigation.evidence.code_changes import Code, read_code, repository_of
+from workers.investigation.evidence.log_patterns import Record, patterns
+from workers.investigation.evidence.log_reading import (
+    Reading,
+    build_records,
+    deployment_records,
+    failing_and_slow,
+)
+from workers.investigation.evidence.suspects import find_suspect, onset, sick_deployment
+from workers.investigation.evidence.upstreams import MOST_UPSTREAMS, blamed
 from workers.models import (
     Deployment,
     Evidence,
