@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from workers.diagnosis import diagnose
+from workers.investigation.diagnosis import diagnose
 from workers.models import (
     Cause,
     CodePlace,

@@ -20,7 +20,6 @@ from workers import (
     brakes,
     deadline,
     detection,
-    diagnosis,
     heartbeat,
     missed,
     opening,
@@ -39,7 +38,7 @@ from workers.engine.records import pack
 from workers.errors import NotAvailable, SlackRefused, Superseded, TrackwalkerError
 from workers.github import GitHub
 from workers.history import backfill, summary_store
-from workers.investigation import evidence
+from workers.investigation import diagnosis, evidence
 from workers.mend import round as mending
 from workers.models import (
     Alert,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from workers.diagnosis.case import DOMINATES, SOON_AFTER, Case, short
-from workers.diagnosis.signs import (
+from workers.investigation.diagnosis.context import DOMINATES, SOON_AFTER, Case, short
+from workers.investigation.diagnosis.patterns import (
     NEIGHBOUR,
     OWN_BUG,
     UNKNOWN_NAME,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from workers.diagnosis.signs import DISK_FULL, MEMORY_GONE, words
+from workers.investigation.diagnosis.patterns import DISK_FULL, MEMORY_GONE, words
 from workers.models import CodePlace, Evidence, Finding, Incident, Lane, LogPattern, Severity, Verdict
 
 DOMINATES = 0.5

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from workers.diagnosis import absent, elsewhere, own
-from workers.diagnosis.case import Case, inconclusive
+from workers.investigation.diagnosis import external, internal, no_traffic
+from workers.investigation.diagnosis.context import Case, inconclusive
 from workers.models import Evidence, Incident, Lane, Verdict
 
 MOST_CHECKS = 5
 Rule = Callable[[Case], Verdict | None]
 RULES: tuple[Rule, ...] = (
-    elsewhere.platform, absent.missing, own.never_started, absent.stuck, elsewhere.configuration,
-    elsewhere.edge_only, elsewhere.neighbour, elsewhere.upstream, absent.traffic_lost, own.traced, own.refuses,
-    own.leaks_or_slow, elsewhere.traffic, own.limit, own.ended, own.transient,
+    external.platform, no_traffic.missing, internal.never_started, no_traffic.stuck, external.configuration,
+    external.edge_only, external.neighbour, external.upstream, no_traffic.traffic_lost, internal.traced, internal.refuses,
+    internal.leaks_or_slow, external.traffic, internal.limit, internal.ended, internal.transient,
 )  # fmt: skip
 
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from workers.diagnosis.case import DOMINATES, LONG_AGO, SOON_AFTER, Case, inconclusive, saturated, short
-from workers.diagnosis.elsewhere import configuration, upstream
-from workers.diagnosis.signs import UNHEALTHY, quoted, traces_to, words
+from workers.investigation.diagnosis.context import (
+    DOMINATES,
+    LONG_AGO,
+    SOON_AFTER,
+    Case,
+    inconclusive,
+    saturated,
+    short,
+)
+from workers.investigation.diagnosis.external import configuration, upstream
+from workers.investigation.diagnosis.patterns import UNHEALTHY, quoted, traces_to, words
 from workers.models import Finding, Lane, Verdict
 
 ROOM = 1.5

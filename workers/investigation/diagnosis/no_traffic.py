@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from workers.diagnosis.case import SOON_AFTER, Case, short
-from workers.diagnosis.elsewhere import configuration, upstream
-from workers.diagnosis.signs import quoted
+from workers.investigation.diagnosis.context import SOON_AFTER, Case, short
+from workers.investigation.diagnosis.external import configuration, upstream
+from workers.investigation.diagnosis.patterns import quoted
 from workers.models import Deployment, Lane, Verdict
 
 LOUDER = {"server_errors", "latency", "restart_loop", "crashed", "stopped", "oom_killed", "cpu", "memory"}
