@@ -25,7 +25,7 @@ from graphql import (
 )  # fmt: skip
 
 from tests.world.railway import SCHEMA
-from workers.railway import DOCUMENTS
+from workers.clients.railway import DOCUMENTS
 
 DEFAULT = "../shared/railway/schema.json"
 BUILT_IN = {"String", "Int", "Float", "Boolean", "ID"}

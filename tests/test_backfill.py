@@ -21,12 +21,12 @@ from tests.world.railway import (
     WorldService,
 )  # fmt: skip
 from tests.world.serving import Fault, serve
+from workers.clients.railway import Railway
+from workers.clients.railway.snapshot import survey
 from workers.engine.journal import Journal
 from workers.history import backfill, summary_store
 from workers.history.backfill import chunks, slicing
 from workers.models import Deployment, Environment, Past, Service, Survey, Window
-from workers.railway import Railway
-from workers.survey import survey
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HALF = timedelta(minutes=30)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from workers.clients.railway.graphql_types import Variable
+from workers.clients.railway.service_calls import Lookup, calls
 from workers.models import Service
-from workers.railway.calls import Lookup, calls
-from workers.railway.wire import Variable
 
 CART = "7d1e4f5c-9a63-4b1d-8e3f-4a5b6c7d8e9f"
 SHOP = Service(id="shop-id", name="shop")

@@ -19,9 +19,9 @@ from tests.deaths import Lives
 from tests.mortal import OUTSIDE, SCRIPTS, Process, When
 from tests.mortal_line import Mortal
 from tests.mortal_scenarios import SCENARIOS, Scenario
+from workers.clients.railway import Railway
 from workers.engine.broker import STAGES
 from workers.github import GitHub
-from workers.railway import Railway
 from workers.repository import Repositories
 from workers.runtime.store import client
 from workers.slack import Slack

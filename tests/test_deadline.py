@@ -16,9 +16,9 @@ from pydantic import SecretStr
 from receiver import clock
 from tests.world.serving import Faults, serve
 from workers import deadline, github, slack, statuspages
+from workers.clients.railway import Railway, transport
 from workers.errors import GitHubBusy, RailwayBusy, SlackBusy
 from workers.github import GitHub
-from workers.railway import Railway, transport
 from workers.slack import Slack
 
 SECRET = SecretStr("token")

@@ -17,6 +17,7 @@ from tests.world.githttp import git
 from tests.world.github import GitHubStandIn
 from tests.world.railway import LogRow, RailwayStandIn, Request, World, WorldDeployment, WorldService
 from tests.world.serving import serve
+from workers.clients.railway import HttpLine, LogLine, Railway
 from workers.errors import NotAvailable
 from workers.github import GitHub
 from workers.investigation.evidence import read_evidence
@@ -41,7 +42,6 @@ from workers.models import (
     TrafficMinute,
     Window,
 )
-from workers.railway import HttpLine, LogLine, Railway
 from workers.repository import Repositories
 
 END = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -17,12 +17,12 @@ from receiver import railway as webhooks
 from tests.line import Line, line
 from tests.world.railway_types import WorldDeployment, WorldEvent, WorldService
 from workers import actors, intake, missed
+from workers.clients.railway.events import ALERTS, STATUSES, Event, trouble
 from workers.engine import scripts
 from workers.engine.journal import PREFIX, Journal
 from workers.errors import NotAvailable
 from workers.intake import heard_key, heard_name
 from workers.models import Alert, Deployment, Reported, Service, Survey, Window
-from workers.railway.events import ALERTS, STATUSES, Event, trouble
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 GATE = f"{PREFIX}sweeps:env-1"

@@ -21,9 +21,9 @@ from tests.world.railway import (
     WorldVolume,
 )  # fmt: skip
 from tests.world.serving import serve
+from workers.clients.railway import Ask, Railway
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import Environment, Window
-from workers.railway import Ask, Railway
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 AT = NOON.timestamp()

@@ -24,10 +24,10 @@ from tests.world.railway import (
     WorldVolume,
 )  # fmt: skip
 from tests.world.serving import serve
+from workers.clients.railway import Railway, documents
+from workers.clients.railway.snapshot import survey
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import Environment, Service, Survey, Window
-from workers.railway import Railway, documents
-from workers.survey import survey
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 AT = NOON.timestamp()

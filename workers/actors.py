@@ -25,11 +25,11 @@ from workers import (
     opening,
     pings,
     proposing,
-    survey,
     telling,
     umbrella,
     watching,
 )
+from workers.clients.railway import Railway, snapshot
 from workers.endings import abandon, conclude, failed, give_up, stands_aside, tell_of, tell_trouble
 from workers.engine import scripts
 from workers.engine.broker import STAGES
@@ -53,7 +53,6 @@ from workers.models import (
     Verdict,
     Window,
 )
-from workers.railway import Railway
 from workers.repository import Repositories
 from workers.runtime.settings import Settings
 from workers.slack import Slack
@@ -164,7 +163,7 @@ def look_at(services: Services, claim: Claim) -> None:
         window = Window(start=start, end=end)
         railway, made = services.railway.counted(OTHERS_SECONDS), None
         try:
-            made = survey.survey(railway, environment, window, settings.step_seconds)
+            made = snapshot.survey(railway, environment, window, settings.step_seconds)
             return made
         finally:
             # A sweep that was refused half-way says nothing of what one costs, but what is left is worth knowing.

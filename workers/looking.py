@@ -9,12 +9,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from workers import detection, survey, windows
+from workers import detection, windows
+from workers.clients.railway import Railway, snapshot
 from workers.engine.journal import Journal
 from workers.errors import NotAvailable, SettingsError
 from workers.history import backfill, summary_store
 from workers.models import Past, Survey, Window
-from workers.railway import Railway
 from workers.runtime.settings import Settings
 from workers.runtime.store import connect
 
@@ -43,7 +43,7 @@ def look(config: Settings, now: datetime, say: Say, *, remember: bool = True) ->
 def _surveys(config: Settings, railway: Railway, now: datetime) -> list[Survey]:
     window = Window(start=now - timedelta(minutes=config.window_minutes), end=now)
     watched = config.environments or tuple(railway.environments())
-    return [survey.survey(railway, one, window, config.step_seconds) for one in watched]
+    return [snapshot.survey(railway, one, window, config.step_seconds) for one in watched]
 
 
 def _report(config: Settings, railway: Railway, seen: Survey, say: Say | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 import dramatiq
 
 from workers import actors, pings
+from workers.clients.railway import Railway
 from workers.engine import dispatcher
 from workers.engine.broker import make_broker
 from workers.engine.journal import Journal
@@ -24,7 +25,6 @@ from workers.github import GitHub
 from workers.mend import round as mending
 from workers.mend import runs
 from workers.mend.wall import protect_process
-from workers.railway import Railway
 from workers.repository import Repositories
 from workers.runtime import embedded, logs, settings, store
 from workers.runtime.settings import Settings

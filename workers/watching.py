@@ -6,7 +6,8 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from workers import closings, detection, survey
+from workers import closings, detection
+from workers.clients.railway import Railway, snapshot
 from workers.engine import scripts
 from workers.engine.journal import Claim, Journal
 from workers.errors import RailwayBusy
@@ -23,7 +24,6 @@ from workers.models import (
     Watch,
     Window,
 )
-from workers.railway import Railway
 from workers.runtime.settings import Settings
 
 CLEAN_SWEEPS = 2
@@ -129,7 +129,7 @@ def _after_merge(
     window = Window(start=since, end=now)
 
     def measure() -> Survey:
-        made = survey.survey(railway, environment, window, settings.step_seconds)
+        made = snapshot.survey(railway, environment, window, settings.step_seconds)
         if (gaps := _new_gaps(incident, made)) and claim.tries < MEASURE_TRIES:
             raise RailwayBusy(f"cannot be measured again now: {'; '.join(gaps)}")
         return made

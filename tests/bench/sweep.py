@@ -36,9 +36,9 @@ from tests.world.railway import (
     WorldVolume,
 )  # fmt: skip
 from tests.world.serving import Faults, serve
+from workers.clients.railway import Railway
+from workers.clients.railway.snapshot import survey
 from workers.models import Environment, Survey, Window
-from workers.railway import Railway
-from workers.survey import survey
 
 SERVICES = 100
 DELAY_SECONDS = 0.1

@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from workers import survey
 from workers.allowance import Allowance
+from workers.clients.railway import LINES_AT_MOST, Railway, snapshot
 from workers.errors import RailwayBusy, RailwayRefused, Refused
 from workers.history.backfill import chunks, slicing
 from workers.lookback.walk import Walk, ticks
 from workers.models import Deployment, Environment, Survey, Window
-from workers.railway import LINES_AT_MOST, Railway
 from workers.runtime.settings import Settings
 
 MOST_DAYS = 30
@@ -77,7 +76,7 @@ def look_back(
 def _shape(config: Settings, railway: Railway, environment: Environment, now: datetime) -> Survey:
     """The environment of today, with all deployments that Railway lists."""
     today = Window(start=now - timedelta(minutes=config.window_minutes), end=now)
-    shape = survey.survey(railway, environment, today, config.step_seconds)
+    shape = snapshot.survey(railway, environment, today, config.step_seconds)
     return _with_history(shape, railway.deployments(environment, None, DEPLOYMENTS))
 
 

@@ -15,12 +15,12 @@ from pydantic import ValidationError
 
 from workers import detection
 from workers.allowance import Allowance
+from workers.clients.railway import Railway
 from workers.engine.journal import Journal
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.history import summary_store
 from workers.history.backfill import chunks, slicing
 from workers.models import Moment, Noun, Past, Summary, Survey, Window
-from workers.railway import Railway
 
 BACK = timedelta(hours=48)
 SECONDS = 20.0

@@ -12,6 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
+from workers.clients.railway import BATCH, Happened, Railway, ServiceUsage, Spoken, Traffic, Used
+from workers.clients.railway.documents import ERRORS_AT_MOST
 from workers.errors import RailwayRefused
 from workers.models import (
     Environment,
@@ -21,8 +23,6 @@ from workers.models import (
     Survey,
     Window,
 )
-from workers.railway import BATCH, Happened, Railway, ServiceUsage, Spoken, Traffic, Used
-from workers.railway.documents import ERRORS_AT_MOST
 
 T = TypeVar("T")
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import httpx
 
 from workers import statuspages
+from workers.clients.railway import Railway
 from workers.github import GitHub
 from workers.investigation.evidence import facts
 from workers.investigation.evidence.code_changes import Code, read_code, repository_of
@@ -33,7 +34,6 @@ from workers.models import (
     Service,
     Upstream,
 )
-from workers.railway import Railway
 from workers.repository import Repositories
 from workers.runtime.redaction import redact
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
+from workers.clients.railway import LogLine
 from workers.models import LogPattern
-from workers.railway import LogLine
 from workers.runtime.redaction import redact
 
 LONGEST_LINE = 200_000

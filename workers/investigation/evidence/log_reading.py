@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from workers.clients.railway import HttpLine, LogLine, Railway
 from workers.errors import NotAvailable, Refused
 from workers.investigation.evidence.log_patterns import Record, records
 from workers.investigation.evidence.requests import request_patterns
 from workers.investigation.evidence.suspects import log_window, unborn_deployment
 from workers.models import Deployment, Incident, RequestPattern, Service
-from workers.railway import HttpLine, LogLine, Railway
 from workers.runtime.redaction import redact
 
 LOG_LINES = 1_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from workers.clients.railway import HttpLine
 from workers.investigation.evidence.log_patterns import strip
 from workers.models import RequestPattern
-from workers.railway import HttpLine
 from workers.runtime.redaction import redact
 
 MOST_PATTERNS = 12

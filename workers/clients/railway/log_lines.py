@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from workers.clients.railway.graphql_types import Tags, Wire
 from workers.models import Moment, Noun
-from workers.railway.wire import Tags, Wire
 
 LEVELS = {
     "err": "error", "fatal": "error", "critical": "error", "crit": "error", "emerg": "error", "alert": "error",

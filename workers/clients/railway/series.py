@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from workers.clients.railway import graphql_types
 from workers.models import InstanceUsage, Noun, Point, TrafficMinute
-from workers.railway import wire
 
 OK, CLIENT_ERROR, SERVER_ERROR = 400, 400, 500
 """Below OK is fine, from CLIENT_ERROR on the caller's fault, from SERVER_ERROR on ours."""
@@ -27,17 +27,19 @@ class ServiceUsage(Noun):
     limits_summed: bool = False
 
 
-def usage(answer: Iterable[wire.Series], disks: Iterable[wire.Series] = ()) -> dict[str, ServiceUsage]:
+def usage(
+    answer: Iterable[graphql_types.Series], disks: Iterable[graphql_types.Series] = ()
+) -> dict[str, ServiceUsage]:
     """Usage by service id. Series without values, or of no service, say nothing and are left out."""
-    by_service: dict[str, list[wire.Series]] = defaultdict(list)
+    by_service: dict[str, list[graphql_types.Series]] = defaultdict(list)
     for series in (*answer, *disks):
         if series.tags.service_id and series.values:
             by_service[series.tags.service_id].append(series)
     return {service_id: _service_usage(series) for service_id, series in by_service.items()}
 
 
-def _service_usage(every: list[wire.Series]) -> ServiceUsage:
-    named: dict[str, list[wire.Series]] = defaultdict(list)
+def _service_usage(every: list[graphql_types.Series]) -> ServiceUsage:
+    named: dict[str, list[graphql_types.Series]] = defaultdict(list)
     for series in every:
         named[series.measurement].append(series)
     cpu, memory = _points(named["CPU_USAGE"]), _points(named["MEMORY_USAGE_GB"])
@@ -61,7 +63,7 @@ def _service_usage(every: list[wire.Series]) -> ServiceUsage:
     )
 
 
-def _points(every: list[wire.Series]) -> dict[tuple[str, str], tuple[Point, ...]]:
+def _points(every: list[graphql_types.Series]) -> dict[tuple[str, str], tuple[Point, ...]]:
     """By instance and deployment, oldest first."""
     found: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
     for series in every:
@@ -70,7 +72,7 @@ def _points(every: list[wire.Series]) -> dict[tuple[str, str], tuple[Point, ...]
     return {key: tuple(sorted(values.items())) for key, values in found.items()}
 
 
-def _sum(every: list[wire.Series]) -> tuple[Point, ...]:
+def _sum(every: list[graphql_types.Series]) -> tuple[Point, ...]:
     """Of all volumes, oldest first."""
     found: dict[int, float] = defaultdict(float)
     for series in every:
@@ -79,14 +81,17 @@ def _sum(every: list[wire.Series]) -> tuple[Point, ...]:
     return tuple(sorted(found.items()))
 
 
-def _last(limits: list[wire.Series]) -> float | None:
+def _last(limits: list[graphql_types.Series]) -> float | None:
     """The newest limit that is one; 0 means that none is known."""
     values = [(one.ts, one.value) for series in limits for one in series.values if one.value > 0]
     return max(values)[1] if values else None
 
 
 def minutes(
-    statuses: Sequence[wire.Statuses], durations: wire.Durations | None, start: int, step: int
+    statuses: Sequence[graphql_types.Statuses],
+    durations: graphql_types.Durations | None,
+    start: int,
+    step: int,
 ) -> tuple[TrafficMinute, ...]:
     """Requests per step from `start`, oldest first; steps of which Railway says nothing are left out."""
     counts: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))

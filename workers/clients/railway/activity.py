@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
+from workers.clients.railway import batch, graphql_types, series
+from workers.clients.railway.batch import Failure, Together
+from workers.clients.railway.documents import ERRORS_AT_MOST, SPOKEN, USAGE
+from workers.clients.railway.series import ServiceUsage
+from workers.clients.railway.service_calls import Lookup
+from workers.clients.railway.transport import Transport
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import ContainerStart, Environment, Moment, Point, Window
-from workers.railway import series, together, wire
-from workers.railway.calls import Lookup
-from workers.railway.documents import ERRORS_AT_MOST, SPOKEN, USAGE
-from workers.railway.series import ServiceUsage
-from workers.railway.together import Failure, Together
-from workers.railway.transport import Transport
 
 T = TypeVar("T")
 
@@ -26,12 +26,12 @@ STARTING = "Starting Container"
 """What the platform writes into a deployment's log whenever it starts one of its containers."""
 
 
-class Line(wire.Wire):
+class Line(graphql_types.Wire):
     """A line of which only time and place count."""
 
     timestamp: Moment
     message: str = ""
-    tags: wire.Tags | None = None
+    tags: graphql_types.Tags | None = None
 
 
 class Used(NamedTuple):
@@ -62,13 +62,18 @@ def used(transport: Transport, environment: Environment, window: Window, step_se
         "end": window.end.isoformat(),
         "step": step_seconds,
     }
-    got = together.ask(transport, "Used", USAGE, asked, needed="usage")
+    got = batch.ask(transport, "Used", USAGE, asked, needed="usage")
     failed: dict[str, Failure] = {}
-    every = got.take("usage", wire.Sound[wire.Series])
-    nothing: list[wire.Series] = []
-    disks = _part(failed, SPEAKS_OF["disk"], lambda: got.take("disk", wire.Sound[wire.Series]), nothing)
+    every = got.take("usage", graphql_types.Sound[graphql_types.Series])
+    nothing: list[graphql_types.Series] = []
+    disks = _part(
+        failed,
+        SPEAKS_OF["disk"],
+        lambda: got.take("disk", graphql_types.Sound[graphql_types.Series]),
+        nothing,
+    )
     stray = any(one.values and not one.tags.service_id for one in every)
-    return Used(series.usage(every, disks), stray, failed, together.in_words(got.missing, SPEAKS_OF))
+    return Used(series.usage(every, disks), stray, failed, batch.in_words(got.missing, SPEAKS_OF))
 
 
 def spoken(
@@ -84,16 +89,16 @@ def spoken(
         "since": window.start.isoformat(),
         "until": window.end.isoformat(),
     }
-    got = together.ask(transport, "Spoken", parts, asked)
+    got = batch.ask(transport, "Spoken", parts, asked)
     failed: dict[str, Failure] = {}
     return Spoken(
         starts=_part(failed, SPEAKS_OF["starts"], lambda: _starts(got, window), ()),
         errors=_part(failed, SPEAKS_OF["errors"], lambda: _errors(got, window, step_seconds), {}),
         lookups=_part(
-            failed, SPEAKS_OF["lookups"], lambda: tuple(got.take("lookups", wire.Sound[Lookup])), ()
+            failed, SPEAKS_OF["lookups"], lambda: tuple(got.take("lookups", graphql_types.Sound[Lookup])), ()
         ),
         failed=failed,
-        missing=together.in_words(got.missing, SPEAKS_OF),
+        missing=batch.in_words(got.missing, SPEAKS_OF),
     )
 
 
@@ -114,7 +119,7 @@ def _part(failed: dict[str, Failure], words: str, take: Callable[[], T], absent:
 
 
 def _lines(got: Together, alias: str, window: Window) -> list[Line]:
-    found = got.take(alias, wire.Sound[Line])
+    found = got.take(alias, graphql_types.Sound[Line])
     return [line for line in found if window.start <= line.timestamp <= window.end]
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from workers.clients.railway.graphql_types import Wire, branch, parsed, text
 from workers.models import Deployment, Moment, PlatformEvent, Reported
-from workers.railway.wire import Wire, branch, parsed, text
 
 Kind = Literal["deployed", "crashed", "oom", "started", "failed"]
 EVENTS: dict[str, Kind] = {

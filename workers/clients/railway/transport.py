@@ -16,9 +16,9 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from workers import deadline
 from workers.allowance import Allowance
+from workers.clients.railway.graphql_types import Complaint, Envelope
+from workers.clients.railway.headers import Pace, allowance, newest, retry_after
 from workers.errors import RailwayBusy, RailwayRefused
-from workers.railway.headers import Pace, allowance, newest, retry_after
-from workers.railway.wire import Complaint, Envelope
 from workers.runtime.redaction import one_line
 
 log = logging.getLogger(__name__)

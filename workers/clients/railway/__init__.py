@@ -17,6 +17,24 @@ import httpx
 from pydantic import BaseModel, Field, SecretStr
 
 from workers.allowance import Allowance
+from workers.clients.railway import (
+    activity,
+    batch,
+    documents,
+    graphql_types,
+    http_metrics,
+    log_lines,
+    structure,
+)
+from workers.clients.railway.activity import Spoken, Used
+from workers.clients.railway.batch import Connection
+from workers.clients.railway.documents import BATCH, DOCUMENTS, SHAPE, Ask
+from workers.clients.railway.http_metrics import Edge, Limits
+from workers.clients.railway.log_lines import HttpLine, LogLine
+from workers.clients.railway.series import ServiceUsage
+from workers.clients.railway.service_calls import calls
+from workers.clients.railway.structure import Architecture, Happened, Shape
+from workers.clients.railway.transport import Transport
 from workers.models import (
     ContainerStart,
     Deployment,
@@ -26,16 +44,6 @@ from workers.models import (
     Volume,
     Window,
 )  # fmt: skip
-from workers.railway import activity, documents, edge, lines, shape, together, wire
-from workers.railway.activity import Spoken, Used
-from workers.railway.calls import calls
-from workers.railway.documents import BATCH, DOCUMENTS, SHAPE, Ask
-from workers.railway.edge import Edge, Limits
-from workers.railway.lines import HttpLine, LogLine
-from workers.railway.series import ServiceUsage
-from workers.railway.shape import Architecture, Happened, Shape
-from workers.railway.together import Connection
-from workers.railway.transport import Transport
 
 __all__ = [
     "BATCH", "DOCUMENTS", "Architecture", "Ask", "Edge", "Happened", "HttpLine", "Limits", "LogLine", "Railway",
@@ -99,7 +107,7 @@ class Railway:
 
     def shape(self, environment: Environment, history: int, window: Window) -> Shape:
         """Services and all that stands beside them, with the window's events: one request up to 100 services."""
-        return shape.read(self._transport, environment, history, window)
+        return structure.read(self._transport, environment, history, window)
 
     def used(self, environment: Environment, window: Window, step_seconds: int) -> Used:
         """CPU, memory and disk of all services, one sample per step: one request."""
@@ -111,7 +119,7 @@ class Railway:
 
     def edge(self, environment: Environment, asks: Sequence[Ask], window: Window, step_seconds: int) -> Edge:
         """Traffic and limits of up to BATCH services: one request."""
-        return edge.read(self._transport, environment.environment_id, asks, window, step_seconds)
+        return http_metrics.read(self._transport, environment.environment_id, asks, window, step_seconds)
 
     # ---- what there is -----------------------------------------------------------------------
 
@@ -119,40 +127,44 @@ class Railway:
         """The one environment of a project token; an account token names none."""
         if not self._has_project_token:
             return []
-        answer, _ = self._transport.ask(wire.ProjectToken, documents.OWN_ENVIRONMENT, {}, as_project=True)
+        answer, _ = self._transport.ask(
+            graphql_types.ProjectToken, documents.OWN_ENVIRONMENT, {}, as_project=True
+        )
         ids = answer.project_token
         return [Environment(project_id=ids.project_id, environment_id=ids.environment_id)]
 
     def project_name(self, project_id: str) -> str:
         asked = {"projectId": project_id}
-        return self._one("project", asked).take("project", wire.Named).name
+        return self._one("project", asked).take("project", graphql_types.Named).name
 
     def platform_incident(self) -> str | None:
         """What Railway says of its own trouble; None while it says that all is well."""
-        return shape.incident(self._one("platform", {}))
+        return structure.incident(self._one("platform", {}))
 
     def architecture(self, environment: Environment) -> Architecture:
         """The services of the environment; what came as null beside an error stands in `not_seen`."""
-        first = self._one("environment", shape.variables(environment))
-        found, missing = together.nodes(
-            self._transport, SHAPE, shape.SERVICES, shape.variables(environment), first
+        first = self._one("environment", structure.variables(environment))
+        found, missing = batch.nodes(
+            self._transport, SHAPE, structure.SERVICES, structure.variables(environment), first
         )
-        return shape.named(first, found, [*first.missing, *missing])
+        return structure.named(first, found, [*first.missing, *missing])
 
     def volumes(self, environment: Environment) -> dict[str | None, tuple[Volume, ...]]:
         """Volumes by service id; under None those that Railway ties to no service."""
-        return shape.volumes(self._all(shape.VOLUMES, shape.variables(environment)))
+        return structure.volumes(self._all(structure.VOLUMES, structure.variables(environment)))
 
     def branches(self, environment: Environment) -> dict[str, str]:
         """The branch whose pushes deploy a service, by service id."""
-        return shape.branches(self._all(shape.TRIGGERS, shape.variables(environment)))
+        return structure.branches(self._all(structure.TRIGGERS, structure.variables(environment)))
 
     def deployments(
         self, environment: Environment, service_id: str | None = None, first: int = 20
     ) -> list[Deployment]:
         """The last `first` deployments of a service, or of all services together, newest first."""
-        asked = shape.variables(environment, service_id or "", first)
-        return shape.deployments(self._all(shape.DEPLOYMENTS._replace(most=first), asked), service_id or "")
+        asked = structure.variables(environment, service_id or "", first)
+        return structure.deployments(
+            self._all(structure.DEPLOYMENTS._replace(most=first), asked), service_id or ""
+        )
 
     # ---- what it did -------------------------------------------------------------------------
 
@@ -191,7 +203,7 @@ class Railway:
             _span(window) if window else {}
         )
         asked |= {"filter": filter} if filter else {}
-        answer, _ = self._ask(lines.DeploymentLogs, documents.DEPLOYMENT_LOGS, asked)
+        answer, _ = self._ask(log_lines.DeploymentLogs, documents.DEPLOYMENT_LOGS, asked)
         return _ordered(log.noun(deployment_id) for log in answer.deployment_logs)[-limit:]
 
     def build_logs(self, deployment_id: str, created_at: datetime, limit: int = 500) -> list[LogLine]:
@@ -205,7 +217,7 @@ class Railway:
             "limit": limit,
             "start": created_at.isoformat(),
         }
-        answer, _ = self._ask(lines.BuildLogs, documents.BUILD_LOGS, asked)
+        answer, _ = self._ask(log_lines.BuildLogs, documents.BUILD_LOGS, asked)
         return _ordered(log.noun(deployment_id) for log in answer.build_logs)[-limit:]
 
     def http_logs(
@@ -222,7 +234,7 @@ class Railway:
         limit = _bounded(limit)
         asked: dict[str, object] = {"deploymentId": deployment_id, "limit": limit} | _span(window)
         asked |= {"filter": filter} if filter else {}
-        answer, _ = self._ask(lines.HttpLogs, documents.HTTP_LOGS, asked)
+        answer, _ = self._ask(log_lines.HttpLogs, documents.HTTP_LOGS, asked)
         return _ordered(_within(window, (log.noun() for log in answer.http_logs)))[-limit:]
 
     # ---- asking ------------------------------------------------------------------------------
@@ -233,13 +245,13 @@ class Railway:
         """The answer, and a sentence for each part that came as null beside an error."""
         return self._transport.ask(shape, document, variables)
 
-    def _one(self, alias: str, variables: Mapping[str, object]) -> together.Together:
+    def _one(self, alias: str, variables: Mapping[str, object]) -> batch.Together:
         """One part of a shape by itself."""
-        return together.ask(self._transport, alias.title(), {alias: SHAPE[alias]}, variables)
+        return batch.ask(self._transport, alias.title(), {alias: SHAPE[alias]}, variables)
 
     def _all(self, one: Connection[N], variables: Mapping[str, object]) -> list[N]:
         """All nodes of one part of a shape."""
-        return together.nodes(self._transport, SHAPE, one, variables)[0]
+        return batch.nodes(self._transport, SHAPE, one, variables)[0]
 
 
 Line = TypeVar("Line", LogLine, HttpLine)

@@ -11,6 +11,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
+from workers.clients.railway import (
+    Ask,
+    Edge,
+    Railway,
+    ServiceUsage,
+    Shape,
+    Spoken,
+    Used,
+    batches,
+    service_calls,
+)
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import (
     Deployment,
@@ -23,7 +34,6 @@ from workers.models import (
     Volume,
     Window,
 )  # fmt: skip
-from workers.railway import Ask, Edge, Railway, ServiceUsage, Shape, Spoken, Used, batches, calls
 
 T = TypeVar("T")
 
@@ -155,7 +165,7 @@ def _survey(
         window=window,
         step_seconds=step_seconds,
         services=tuple(_complete(one, read, step_seconds) for one in services),
-        calls=calls(services, shape.variables, read.spoken.lookups),
+        calls=service_calls(services, shape.variables, read.spoken.lookups),
         platform_incident=shape.platform_incident,
         not_seen=(
             *missing,

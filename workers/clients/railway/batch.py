@@ -14,9 +14,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from workers.errors import RailwayBusy, RailwayRefused
-from workers.railway import documents, wire
-from workers.railway.transport import (
+from workers.clients.railway import documents, graphql_types
+from workers.clients.railway.transport import (  # fmt: skip
     Broken,
     Denied,
     Said,
@@ -26,7 +25,8 @@ from workers.railway.transport import (
     Unauthorized,
     another_shape,
     sentences,
-)  # fmt: skip
+)
+from workers.errors import RailwayBusy, RailwayRefused
 
 T = TypeVar("T")
 N = TypeVar("N")
@@ -43,7 +43,7 @@ class Connection(NamedTuple, Generic[N]):
     """A part that is a list in pages: its alias, their shape, and the field inside the part that holds them."""
 
     alias: str
-    page: type[wire.Page[N]]
+    page: type[graphql_types.Page[N]]
     inside: str = ""
     most: int = PAGE * PAGES_AT_MOST
     cut: str = ""
@@ -62,7 +62,7 @@ class Together:
         """The part in its shape. Raises RailwayBusy or RailwayRefused when there is none."""
         return self._read(alias, shape, self._value(alias))
 
-    def page(self, one: Connection[N]) -> wire.Page[N]:
+    def page(self, one: Connection[N]) -> graphql_types.Page[N]:
         """The page of a connection; raises as `take`."""
         value = self._value(one.alias)
         if one.inside:

@@ -13,8 +13,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from workers.clients.railway.graphql_types import Variable, Wire
 from workers.models import Service
-from workers.railway.wire import Variable, Wire
 
 ADDRESS = re.compile(
     "URL|URI|DSN|HOST|DOMAIN|PORT|CONNECT|ENDPOINT|ADDR|SERVER|BROKER|BACKEND|UPSTREAM", re.IGNORECASE

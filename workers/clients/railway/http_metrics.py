@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from workers.clients.railway import documents, graphql_types, series
+from workers.clients.railway.documents import Ask
+from workers.clients.railway.transport import Answer, Denied, Transport, another_shape
 from workers.models import TrafficMinute, Window
-from workers.railway import documents, series, wire
-from workers.railway.documents import Ask
-from workers.railway.transport import Answer, Denied, Transport, another_shape
 
 T = TypeVar("T")
 Limits = tuple[float | None, float | None]
@@ -107,8 +107,10 @@ def _collect(
         if one.traffic and one.service_id not in edge.refused:
             broken: list[int] = []
             try:
-                statuses = _shaped(wire.Sound[wire.Statuses], data.get(f"statuses{n}"), broken)
-                durations = _shaped(wire.Durations, data.get(f"durations{n}"), broken)
+                statuses = _shaped(
+                    graphql_types.Sound[graphql_types.Statuses], data.get(f"statuses{n}"), broken
+                )
+                durations = _shaped(graphql_types.Durations, data.get(f"durations{n}"), broken)
             except ValidationError as error:
                 edge.refused[one.service_id] = str(another_shape(error))
             else:
@@ -116,7 +118,7 @@ def _collect(
                 if broken:
                     edge.missing.append(f"traffic: {sum(broken)} samples of a service that cannot be read")
         if one.limits and one.service_id not in edge.limits_refused:
-            edge.limits[one.service_id] = wire.containers(data.get(f"limits{n}"))
+            edge.limits[one.service_id] = graphql_types.containers(data.get(f"limits{n}"))
 
 
 def _shaped(shape: type[T], value: object, broken: list[int]) -> T:

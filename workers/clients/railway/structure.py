@@ -6,26 +6,26 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple, TypeVar
 
+from workers.clients.railway import batch, graphql_types
+from workers.clients.railway.batch import Connection, Failure, Together
+from workers.clients.railway.documents import SHAPE
+from workers.clients.railway.events import Event, trouble
+from workers.clients.railway.transport import Transport
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import Deployment, Environment, Noun, PlatformEvent, Reported, Service, Volume, Window
-from workers.railway import together, wire
-from workers.railway.documents import SHAPE
-from workers.railway.events import Event, trouble
-from workers.railway.together import Connection, Failure, Together
-from workers.railway.transport import Transport
 
 N = TypeVar("N")
 T = TypeVar("T")
 
-SERVICES = Connection("environment", wire.Page[wire.ServiceInstance], "serviceInstances")
-VOLUMES = Connection("volumes", wire.Page[wire.VolumeInstance], "volumeInstances")
-TRIGGERS = Connection("triggers", wire.Page[wire.Trigger], "deploymentTriggers")
+SERVICES = Connection("environment", graphql_types.Page[graphql_types.ServiceInstance], "serviceInstances")
+VOLUMES = Connection("volumes", graphql_types.Page[graphql_types.VolumeInstance], "volumeInstances")
+TRIGGERS = Connection("triggers", graphql_types.Page[graphql_types.Trigger], "deploymentTriggers")
 VARIABLES = Connection(
-    "variables", wire.Page[wire.Variable], "variables", most=1500,
+    "variables", graphql_types.Page[graphql_types.Variable], "variables", most=1500,
     cut="who calls whom: only the first 1500 variables were read",
 )  # fmt: skip
-DEPLOYMENTS = Connection("deployments", wire.Page[wire.Deployment])
-EVENTS = Connection("events", wire.Page[Event], most=100)
+DEPLOYMENTS = Connection("deployments", graphql_types.Page[graphql_types.Deployment])
+EVENTS = Connection("events", graphql_types.Page[Event], most=100)
 
 FEED_DAYS = 2
 """Trouble that is told of later than this is no news; what webhooks told is remembered for as long."""
@@ -60,7 +60,7 @@ class Shape(NamedTuple):
     platform_incident: str | None
     volumes: dict[str | None, tuple[Volume, ...]]
     branches: dict[str, str]
-    variables: tuple[wire.Variable, ...]
+    variables: tuple[graphql_types.Variable, ...]
     history: list[Deployment]
     events: tuple[Happened, ...]
     feed: tuple[Reported, ...]
@@ -76,7 +76,7 @@ def read(transport: Transport, environment: Environment, history_at_most: int, w
     Raises RailwayBusy or RailwayRefused only where the services themselves cannot be read.
     """
     asked = variables(environment)
-    got = together.ask(transport, "Shape", SHAPE, asked, needed=SERVICES.alias)
+    got = batch.ask(transport, "Shape", SHAPE, asked, needed=SERVICES.alias)
     failed: dict[str, Failure] = {}
     missing: list[str] = []
 
@@ -88,7 +88,7 @@ def read(transport: Transport, environment: Environment, history_at_most: int, w
             return absent
 
     def every(one: Connection[N]) -> list[N]:
-        found, more = together.nodes(transport, SHAPE, one, asked, got)
+        found, more = batch.nodes(transport, SHAPE, one, asked, got)
         missing.extend(more)
         return found
 
@@ -102,7 +102,7 @@ def read(transport: Transport, environment: Environment, history_at_most: int, w
     oldest = window.end - timedelta(days=FEED_DAYS)
     shape = Shape(
         architecture=named(got, services, []),
-        project_name=part("project", lambda: got.take("project", wire.Named).name, None),
+        project_name=part("project", lambda: got.take("project", graphql_types.Named).name, None),
         platform_incident=part("platform", lambda: incident(got), None),
         volumes=part("volumes", lambda: volumes(every(VOLUMES)), {}),
         branches=part("triggers", lambda: branches(every(TRIGGERS)), {}),
@@ -117,36 +117,34 @@ def read(transport: Transport, environment: Environment, history_at_most: int, w
     return shape._replace(architecture=named(got, services, [*got.missing, *missing]))
 
 
-def variables(
-    environment: Environment, service_id: str = "", first: int = together.PAGE
-) -> dict[str, object]:
+def variables(environment: Environment, service_id: str = "", first: int = batch.PAGE) -> dict[str, object]:
     """What the parts of a shape ask with."""
     ids: dict[str, object] = {
         "projectId": environment.project_id,
         "environmentId": environment.environment_id,
     }
     meant = ids | ({"serviceId": service_id} if service_id else {})
-    return ids | {"input": meant, "first": min(first, together.PAGE)}
+    return ids | {"input": meant, "first": min(first, batch.PAGE)}
 
 
-def named(got: Together, services: list[wire.ServiceInstance], missing: list[str]) -> Architecture:
+def named(got: Together, services: list[graphql_types.ServiceInstance], missing: list[str]) -> Architecture:
     return Architecture(
-        environment_name=got.take("environment", wire.Named).name,
+        environment_name=got.take("environment", graphql_types.Named).name,
         services=tuple(one.noun() for one in services),
-        not_seen=together.in_words(missing, SPEAKS_OF),
+        not_seen=batch.in_words(missing, SPEAKS_OF),
     )
 
 
 def incident(got: Together) -> str | None:
     """What Railway says of its own trouble; None while it says that all is well."""
-    status = got.take("platform", wire.PlatformStatus)
+    status = got.take("platform", graphql_types.PlatformStatus)
     if status.is_stable:
         return None
     said = status.incident
     return f"{said.message} ({said.status.lower()})" if said and said.message else "Railway is not stable"
 
 
-def volumes(found: list[wire.VolumeInstance]) -> dict[str | None, tuple[Volume, ...]]:
+def volumes(found: list[graphql_types.VolumeInstance]) -> dict[str | None, tuple[Volume, ...]]:
     by_service: dict[str | None, tuple[Volume, ...]] = {}
     for one in found:
         if not one.is_pending_deletion:
@@ -154,11 +152,11 @@ def volumes(found: list[wire.VolumeInstance]) -> dict[str | None, tuple[Volume, 
     return by_service
 
 
-def branches(found: list[wire.Trigger]) -> dict[str, str]:
+def branches(found: list[graphql_types.Trigger]) -> dict[str, str]:
     return {one.service_id: one.branch for one in found if one.service_id}
 
 
-def deployments(found: list[wire.Deployment], service_id: str = "") -> list[Deployment]:
+def deployments(found: list[graphql_types.Deployment], service_id: str = "") -> list[Deployment]:
     known = [one.noun(service_id) for one in found if one.service_id or service_id]
     return sorted(known, key=lambda one: one.created_at, reverse=True)
 
