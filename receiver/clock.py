@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from workers import deadline
+from workers.clients import deadline
 from workers.errors import SettingsError
 from workers.runtime import logs, settings
 

@@ -17,12 +17,12 @@ from starlette.applications import Starlette
 from receiver.app import Doors, Watched, build
 from receiver.calling import LastResort
 from workers import allowance, intake
+from workers.clients.slack import Slack
 from workers.engine import broker
 from workers.engine.journal import DUE, Journal
 from workers.errors import SettingsError
 from workers.runtime import logs, settings, store
 from workers.runtime.settings import Settings
-from workers.slack import Slack
 
 log = logging.getLogger("trackwalker.door")
 

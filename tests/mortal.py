@@ -25,8 +25,8 @@ import redis
 from graphql import FieldNode, OperationDefinitionNode, parse
 
 import workers
-from workers import repository
-from workers.repository import git, trees
+from workers.clients import git
+from workers.clients.git import git, trees
 
 T = TypeVar("T")
 When = Literal["before", "after"]
@@ -203,12 +203,12 @@ def git_crossing(process: Callable[[], Process], root: Path) -> Iterator[None]:
             trees.remove(path)
 
     git._finish = finished  # type: ignore[assignment]  # the same, died through
-    setattr(repository, "remove", removed)  # noqa: B010  (a name that the module does not export)
+    setattr(git, "remove", removed)  # noqa: B010  (a name that the module does not export)
     try:
         yield
     finally:
         git._finish = finish
-        setattr(repository, "remove", trees.remove)  # noqa: B010
+        setattr(git, "remove", trees.remove)  # noqa: B010
 
 
 @contextmanager

@@ -18,18 +18,18 @@ from tests.mortal import MortalRedis, MortalTransport, Process, git_crossing, st
 from tests.mortal_scenarios import Scenario
 from tests.mortal_world import Kept, Outer
 from workers import actors, intake
+from workers.clients.git import Repositories
+from workers.clients.github import GitHub
 from workers.clients.railway import Railway
+from workers.clients.slack import Slack
 from workers.engine import dispatcher
 from workers.engine.broker import STAGES
 from workers.engine.journal import DUE, LEASE_SECONDS, Journal
-from workers.github import GitHub
 from workers.intake import PINGS, Fold
 from workers.mend.round import Mender
 from workers.models import Alert, Certificate
 from workers.opencode import Agent, Answer
-from workers.repository import Repositories
 from workers.runtime.settings import read
-from workers.slack import Slack
 
 T = TypeVar("T")
 HUB = "https://github.example"

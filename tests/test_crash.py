@@ -19,12 +19,12 @@ from tests.deaths import Lives
 from tests.mortal import OUTSIDE, SCRIPTS, Process, When
 from tests.mortal_line import Mortal
 from tests.mortal_scenarios import SCENARIOS, Scenario
+from workers.clients.git import Repositories
+from workers.clients.github import GitHub
 from workers.clients.railway import Railway
+from workers.clients.slack import Slack
 from workers.engine.broker import STAGES
-from workers.github import GitHub
-from workers.repository import Repositories
 from workers.runtime.store import client
-from workers.slack import Slack
 
 ROOT = Path(__file__).parent.parent
 BOTH: tuple[When, When] = ("before", "after")

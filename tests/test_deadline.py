@@ -15,11 +15,11 @@ from pydantic import SecretStr
 
 from receiver import clock
 from tests.world.serving import Faults, serve
-from workers import deadline, github, slack, statuspages
+from workers.clients import deadline, github, slack, status_pages
+from workers.clients.github import GitHub
 from workers.clients.railway import Railway, transport
+from workers.clients.slack import Slack
 from workers.errors import GitHubBusy, RailwayBusy, SlackBusy
-from workers.github import GitHub
-from workers.slack import Slack
 
 SECRET = SecretStr("token")
 
@@ -104,10 +104,10 @@ def test_who_answers_by_drops_is_busy(
 
 
 def test_a_status_page_that_trickles_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statuspages, "WHOLE_SECONDS", 1.0)
+    monkeypatch.setattr(status_pages, "WHOLE_SECONDS", 1.0)
 
     with body_by_drops() as url:
-        state, why = statuspages.look_up("api.example.com", {"api.example.com": url})
+        state, why = status_pages.look_up("api.example.com", {"api.example.com": url})
 
     assert state == "unknown"
     assert "cannot be reached" in why

@@ -17,9 +17,10 @@ from tests.world.githttp import git
 from tests.world.github import GitHubStandIn
 from tests.world.railway import LogRow, RailwayStandIn, Request, World, WorldDeployment, WorldService
 from tests.world.serving import serve
+from workers.clients.git import Repositories
+from workers.clients.github import GitHub
 from workers.clients.railway import HttpLine, LogLine, Railway
 from workers.errors import NotAvailable
-from workers.github import GitHub
 from workers.investigation.evidence import read_evidence
 from workers.investigation.evidence.code_changes import changed_places
 from workers.investigation.evidence.code_places import Frame, frames, locate, stack_places
@@ -42,7 +43,6 @@ from workers.models import (
     TrafficMinute,
     Window,
 )
-from workers.repository import Repositories
 
 END = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 START = END - timedelta(minutes=30)

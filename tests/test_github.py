@@ -19,8 +19,8 @@ from pydantic import SecretStr
 from tests.world.githttp import git
 from tests.world.github import GitHubStandIn
 from tests.world.serving import Running, serve
+from workers.clients.github import GitHub
 from workers.errors import GitHubBusy, GitHubRefused
-from workers.github import GitHub
 
 NAME = "acme/shop"
 TOKEN = "github_pat_secret"

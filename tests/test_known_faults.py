@@ -32,7 +32,9 @@ from tests.waiting import until
 from tests.working import working
 from tests.world.serving import Faults, serve
 from tests.world.slack import HOOK, SlackStandIn
-from workers import actors, deadline, telling
+from workers import actors, telling
+from workers.clients import deadline
+from workers.clients.slack import Slack
 from workers.engine import dispatcher, scripts
 from workers.engine import journal as journals
 from workers.engine.broker import NAMESPACE, make_broker, message
@@ -41,7 +43,6 @@ from workers.errors import NotAvailable, Superseded
 from workers.models import Outcome
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
-from workers.slack import Slack
 
 __all__ = ["proposed", "start", "story", "world"]  # fixtures
 

@@ -14,11 +14,12 @@ from pydantic import SecretStr
 from tests.world.githttp import git
 from tests.world.github import GitHubStandIn
 from tests.world.serving import serve
+from workers.clients.git import Repositories
+from workers.clients.github import GitHub
 from workers.engine import scripts
 from workers.engine.journal import DUE, PREFIX, Claim, Journal
 from workers.engine.records import pack
 from workers.errors import GitHubBusy, GitHubRefused, Refused
-from workers.github import GitHub
 from workers.models import (
     Cause,
     Certificate,
@@ -48,7 +49,6 @@ from workers.models import (
 from workers.proposing import Marker, find_ours, parse_marker, propose, render_pull_request
 from workers.proposing.markdown import block, code, inline, plain
 from workers.proposing.words import LONGEST_TITLE, hidden
-from workers.repository import Repositories
 
 NAME = "acme/shop"
 TOKEN = "github_pat_secret"

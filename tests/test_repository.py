@@ -19,9 +19,9 @@ from starlette.routing import Route
 
 from tests.world.githttp import answer, git
 from tests.world.serving import Faults, serve
+from workers.clients.git import Repositories, read_diff, safe_read, safe_write
 from workers.errors import GitHubBusy, GitHubRefused, Refused
 from workers.models import Fix
-from workers.repository import Repositories, read_diff, safe_read, safe_write
 
 NAME, TOKEN = "acme/shop", "ghp_0123456789abcdefghij"
 WHEN = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)

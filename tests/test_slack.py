@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from tests.world.serving import Running, serve
 from tests.world.slack import HOOK, SlackStandIn
+from workers.clients.slack import LONGEST_TEXT, Slack, escape, fitted
 from workers.errors import SlackBusy, SlackRefused
 from workers.models import Posted, digest
-from workers.slack import LONGEST_TEXT, Slack, escape, fitted
 
 KEY = "incident:0123:20261123T0304:first"
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.world.serving import Running, serve
 from tests.world.statuspage import StatusPageStandIn
-from workers.statuspages import LARGEST_PAGE, LONGEST_WORDS, PAGES, look_up, page_of
+from workers.clients.status_pages import LARGEST_PAGE, LONGEST_WORDS, PAGES, look_up, page_of
 
 HOST = "api.payments.example"
 

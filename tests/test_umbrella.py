@@ -15,6 +15,7 @@ from tests.line import Line, line
 from tests.world.serving import serve
 from tests.world.slack import HOOK
 from workers import actors, brakes, listing, steering, umbrella
+from workers.clients.slack import Slack
 from workers.engine import scripts
 from workers.engine.journal import DUE, OPEN, PREFIX, Claim
 from workers.engine.records import pack
@@ -33,7 +34,6 @@ from workers.models import (
     Window,
 )
 from workers.opening import open_incidents
-from workers.slack import Slack
 
 NAMES = ("api", "web", "mail", "cron", "auth", "cart")
 FOUND = Outcome(kind="told", headline="resource limit: 512 MB are too little", lines=("raise it",))

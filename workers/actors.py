@@ -18,9 +18,7 @@ from dramatiq.brokers.redis import RedisBroker
 from workers import (
     allowance,
     brakes,
-    deadline,
     detection,
-    heartbeat,
     missed,
     opening,
     pings,
@@ -29,14 +27,17 @@ from workers import (
     umbrella,
     watching,
 )
+from workers.clients import deadline, heartbeat
+from workers.clients.git import Repositories
+from workers.clients.github import GitHub
 from workers.clients.railway import Railway, snapshot
+from workers.clients.slack import Slack
 from workers.endings import abandon, conclude, failed, give_up, stands_aside, tell_of, tell_trouble
 from workers.engine import scripts
 from workers.engine.broker import STAGES
 from workers.engine.journal import DEATHS_ALLOWED, DUE, PREFIX, TTL_SECONDS, Claim, Journal
 from workers.engine.records import pack
 from workers.errors import NotAvailable, SlackRefused, Superseded, TrackwalkerError
-from workers.github import GitHub
 from workers.history import backfill, summary_store
 from workers.investigation import diagnosis, evidence
 from workers.mend import round as mending
@@ -53,9 +54,7 @@ from workers.models import (
     Verdict,
     Window,
 )
-from workers.repository import Repositories
 from workers.runtime.settings import Settings
-from workers.slack import Slack
 
 REFUSED_WORDS_SECONDS = 300.0
 """So often it is looked whether a person has mended what Slack refused."""

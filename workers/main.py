@@ -16,19 +16,19 @@ from typing import Any
 import dramatiq
 
 from workers import actors, pings
+from workers.clients.git import Repositories
+from workers.clients.github import GitHub
 from workers.clients.railway import Railway
+from workers.clients.slack import Slack
 from workers.engine import dispatcher
 from workers.engine.broker import make_broker
 from workers.engine.journal import Journal
 from workers.errors import NotAvailable
-from workers.github import GitHub
 from workers.mend import round as mending
 from workers.mend import runs
 from workers.mend.wall import protect_process
-from workers.repository import Repositories
 from workers.runtime import embedded, logs, settings, store
 from workers.runtime.settings import Settings
-from workers.slack import Slack
 
 log = logging.getLogger("trackwalker.worker")
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from workers.clients.github import RemoteRepository
 from workers.engine.journal import DUE, PREFIX, Journal
 from workers.engine.records import plain, unpack
 from workers.find import find
-from workers.github import RemoteRepository
 from workers.listing import clean, moment, span, text
 from workers.models import (
     Alert,

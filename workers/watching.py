@@ -7,11 +7,11 @@ import logging
 from datetime import datetime, timedelta
 
 from workers import closings, detection
+from workers.clients.github import GitHub
 from workers.clients.railway import Railway, snapshot
 from workers.engine import scripts
 from workers.engine.journal import Claim, Journal
 from workers.errors import RailwayBusy
-from workers.github import GitHub
 from workers.history import summary_store
 from workers.models import (
     Deployment,

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workers.clients.git import FileDiff, read_diff, safe_read
 from workers.mend import tests_kept, weakening
 from workers.mend.project import pipfile, requirements
 from workers.models import Lane
-from workers.repository import FileDiff, read_diff, safe_read
 from workers.runtime.redaction import find_tokens
 
 MOST_FILES, MOST_LINES = 12, 400

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workers.clients.git import safe_read
 from workers.errors import Refused
-from workers.repository import safe_read
 
 SETTINGS = ".trackwalker.toml"
 KEYS = ("check", "test", "install", "protected")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from workers.clients.git import Repositories, safe_bytes, safe_write
 from workers.errors import Refused
 from workers.mend import limits
 from workers.mend.checks import REPRODUCTION_SECONDS, Bench, Result, run_check, run_reproduction
@@ -21,7 +22,6 @@ from workers.mend.project import Command, Project, read_project
 from workers.mend.wall import Wall
 from workers.models import Certificate, Check, Fix, Lane, Plan, Verdict
 from workers.models import Repository as Place
-from workers.repository import Repositories, safe_bytes, safe_write
 
 Decision = Literal["ready", "draft", "refused", "already mended"]
 

@@ -15,10 +15,11 @@ from functools import cached_property
 from pathlib import Path
 
 from workers import budget, closings, opencode, opencode_config, planning, proposing
+from workers.clients.git import Repositories
+from workers.clients.github import GitHub
 from workers.engine import scripts
 from workers.engine.journal import HELD_SECONDS, PREFIX, Claim, Journal
 from workers.errors import AgentRefused, NotAvailable, Refused
-from workers.github import GitHub
 from workers.mend import checks, proof, runs
 from workers.mend.wall import Wall, build_wall, kill
 from workers.models import (
@@ -35,7 +36,6 @@ from workers.models import (
     digest,
 )
 from workers.opencode_config import Role
-from workers.repository import Repositories
 from workers.runtime.settings import Settings
 
 RUN_SECONDS: dict[Role, float] = {"reader": 900.0, "writer": 1500.0}

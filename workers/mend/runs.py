@@ -15,11 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from workers.clients.git import Repositories
 from workers.errors import Superseded
 from workers.mend import leftovers
 from workers.models import digest
 from workers.opencode import can_go_on
-from workers.repository import Repositories
 
 OLD_SECONDS = 86_400.0
 """No run lasts a day: what is older belonged to a round that went on elsewhere."""

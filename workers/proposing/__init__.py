@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from workers.clients.git import Repositories
+from workers.clients.github import GitHub, RemoteRepository
 from workers.engine import scripts
 from workers.engine.journal import Claim
 from workers.errors import GitHubRefused, Refused
-from workers.github import GitHub, RemoteRepository
 from workers.models import Certificate, Evidence, Fix, Incident, Outcome, Plan, PullRequest, Verdict, digest
 from workers.proposing.words import Marker, commit_message, parse_marker, render_pull_request
-from workers.repository import Repositories
 
 __all__ = ["Marker", "find_ours", "parse_marker", "propose", "render_pull_request"]
 

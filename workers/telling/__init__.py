@@ -10,10 +10,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from workers import brakes
+from workers.clients.slack import Slack, escape
 from workers.engine.journal import PREFIX, Claim, Journal
 from workers.errors import NotAvailable
 from workers.models import Alert, Finding, Incident, Outcome, Posted, Verdict, Watch
-from workers.slack import Slack, escape
 from workers.telling import umbrellas
 from workers.telling.posts import DOUBLES, edit, expect_doubles, first_word, post, take_back_doubles
 from workers.telling.words import Told, inconclusive, named, raw_words, render

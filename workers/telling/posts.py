@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from workers.clients.slack import Slack
 from workers.engine import scripts
 from workers.engine.journal import DUE, PREFIX, Claim, Journal
 from workers.engine.records import unpack
 from workers.models import Posted, digest
-from workers.slack import Slack
 
 BEFORE = timedelta(hours=1)
 """Posts are looked for from so long before they can have been made, as clocks differ."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from workers import brakes, umbrella
+from workers.clients.slack import Slack, escape
 from workers.engine.journal import Claim, Journal
 from workers.errors import Held
 from workers.models import Posted
-from workers.slack import Slack, escape
 from workers.telling.posts import edit, post
 from workers.telling.words import MARKS, named
 from workers.umbrella import Member

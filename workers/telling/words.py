@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from workers.clients.slack import escape
 from workers.models import Evidence, Finding, Incident, Lane, Noun, Outcome, Severity, Verdict, Watch
-from workers.slack import escape
 
 MOST_NAMES = 4
 LONGEST_NAME = 60

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, TypeVar
 import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from workers import deadline
 from workers.allowance import Allowance
+from workers.clients import deadline
 from workers.clients.railway.graphql_types import Complaint, Envelope
 from workers.clients.railway.headers import Pace, allowance, newest, retry_after
 from workers.errors import RailwayBusy, RailwayRefused

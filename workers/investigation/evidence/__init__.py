@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 
 import httpx
 
-from workers import statuspages
+from workers.clients import status_pages
+from workers.clients.git import Repositories
+from workers.clients.github import GitHub
 from workers.clients.railway import Railway
-from workers.github import GitHub
 from workers.investigation.evidence import facts
 from workers.investigation.evidence.code_changes import Code, read_code, repository_of
 from workers.investigation.evidence.log_patterns import Record, patterns
@@ -34,7 +35,6 @@ from workers.models import (
     Service,
     Upstream,
 )
-from workers.repository import Repositories
 from workers.runtime.redaction import redact
 
 
@@ -81,8 +81,8 @@ def _upstreams(
     hosts = [host for host, _ in counts.most_common()]
     found = []
     for host in [*hosts, *(host for host in named if host not in counts)][:MOST_UPSTREAMS]:
-        state, says = statuspages.look_up(host, pages, http)
-        if state == "unknown" and counts[host] and statuspages.page_of(host, pages):
+        state, says = status_pages.look_up(host, pages, http)
+        if state == "unknown" and counts[host] and status_pages.page_of(host, pages):
             reading.not_seen.append(f"the state of {host}: {says}")
         says = redact(says)[:300]
         found.append(Upstream(host=host, errors=counts[host], in_code=host in named, state=state, says=says))

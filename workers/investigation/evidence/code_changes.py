@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from workers.github import GitHub
+from workers.clients.git import Repositories
+from workers.clients.github import GitHub
 from workers.investigation.evidence.code_places import excerpt, stack_places
 from workers.investigation.evidence.log_patterns import Record
 from workers.investigation.evidence.log_reading import UNTRACED_KINDS, Reading
@@ -13,7 +14,6 @@ from workers.investigation.evidence.routes import route_places
 from workers.investigation.evidence.tree import SOURCES, Tree, tree_of
 from workers.investigation.evidence.upstreams import hosts_in_code
 from workers.models import CodePlace, Deployment, Incident, Repository, RequestPattern, Service, Suspect
-from workers.repository import Repositories
 
 MOST_CHANGED_FILES = 5
 

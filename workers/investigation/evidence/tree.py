@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.repository import safe_read
+from workers.clients.git import safe_read
 
 MOST_FILES = 20_000
 MOST_SEARCHED = 3_000

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 from pydantic import Field, SecretStr, ValidationError
 
-from workers import deadline
+from workers.clients import deadline
 from workers.errors import SlackBusy, SlackRefused
 from workers.models import Noun, Posted, digest
 

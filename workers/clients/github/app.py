@@ -12,8 +12,8 @@ import httpx
 import jwt
 from pydantic import Field, SecretStr
 
+from workers.clients.github.rest_types import parsed, said
 from workers.errors import GitHubRefused
-from workers.github.wire import parsed, said
 from workers.models import Moment, Noun
 
 CLAIM_SECONDS = 540

@@ -18,11 +18,11 @@ from typing import TypeVar
 
 from pydantic import SecretStr
 
+from workers.clients.git import git
+from workers.clients.git.diffs import FileDiff, read_diff
+from workers.clients.git.trees import copy_tree, remove, safe_bytes, safe_read, safe_write
 from workers.errors import GitHubBusy, GitHubRefused, Refused
 from workers.models import Fix, digest
-from workers.repository import git
-from workers.repository.diffs import FileDiff, read_diff
-from workers.repository.trees import copy_tree, remove, safe_bytes, safe_read, safe_write
 
 __all__ = ["FileDiff", "Repositories", "read_diff", "safe_bytes", "safe_read", "safe_write"]
 

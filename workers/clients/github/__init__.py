@@ -14,10 +14,10 @@ from urllib.parse import quote
 import httpx
 from pydantic import SecretStr
 
-from workers import deadline
+from workers.clients import deadline
+from workers.clients.github import rest_types
+from workers.clients.github.app import AppTokens, Granted
 from workers.errors import GitHubBusy, GitHubRefused
-from workers.github import wire
-from workers.github.app import AppTokens, Granted
 from workers.models import Noun, PullRequest
 from workers.runtime.settings import Settings
 
@@ -85,7 +85,7 @@ class GitHub:
 
     def repository(self, name: str) -> RemoteRepository:
         """Whether it is private, its default branch, and whether our token may push to it."""
-        answer = self._read(wire.Repository, "GET", name, "")
+        answer = self._read(rest_types.Repository, "GET", name, "")
         granted = self._granted(name)
         push = granted.may_push if granted else answer.permissions.push
         return RemoteRepository(
@@ -97,16 +97,16 @@ class GitHub:
 
     def head(self, name: str, branch: str) -> str:
         """The commit that the branch points at."""
-        return self._read(wire.Branch, "GET", name, f"/branches/{quote(branch, safe='')}").commit.sha
+        return self._read(rest_types.Branch, "GET", name, f"/branches/{quote(branch, safe='')}").commit.sha
 
     def compare(self, name: str, base: str, head: str) -> tuple[str, ...]:
         """The files that `head` changed since it left `base`, at most 300; a moved one under both names."""
         basehead = f"{quote(base, safe='')}...{quote(head, safe='')}"
-        return wire.names(self._read(wire.Comparison, "GET", name, f"/compare/{basehead}").files)
+        return rest_types.names(self._read(rest_types.Comparison, "GET", name, f"/compare/{basehead}").files)
 
     def clone_url(self, name: str) -> str:
         """The address for git, without a credential in it."""
-        return f"{self.server_url}/{wire.checked(name)}.git"
+        return f"{self.server_url}/{rest_types.checked(name)}.git"
 
     def credentials(self, name: str) -> SecretStr:
         """The password for git over https, user `x-access-token`. A GitHub App's lives about an hour."""
@@ -133,18 +133,18 @@ class GitHub:
     def open_pulls(self, name: str) -> list[PullRequest]:
         """All open pull requests, newest first."""
         params = {"state": "open", "sort": "created", "direction": "desc"}
-        return [pull.noun(name) for pull in self._pages(wire.Pull, name, "/pulls", params)]
+        return [pull.noun(name) for pull in self._pages(rest_types.Pull, name, "/pulls", params)]
 
     def pull_files(self, name: str, number: int) -> tuple[str, ...]:
         """The files a pull request touches, old names of moved ones included."""
-        return wire.names(tuple(self._pages(wire.File, name, f"/pulls/{number}/files")))
+        return rest_types.names(tuple(self._pages(rest_types.File, name, f"/pulls/{number}/files")))
 
     def find_pull(self, name: str, *, head: str, state: str = "all") -> PullRequest | None:
         """The pull request from `owner:branch`: the open one, else a merged one, else the last closed one."""
         owner, _, branch = head.partition(":")
         found = [
             pull.noun(name)
-            for pull in self._pages(wire.Pull, name, "/pulls", {"state": state, "head": head})
+            for pull in self._pages(rest_types.Pull, name, "/pulls", {"state": state, "head": head})
             if pull.head.ref == branch and pull.head.owner.lower() == owner.lower()
         ]
         order = ("closed", "merged", "open")
@@ -160,7 +160,7 @@ class GitHub:
         """
         asked = {"title": title, "body": body, "head": head, "base": base, "draft": draft}
         try:
-            return self._read(wire.Pull, "POST", name, "/pulls", json=asked).noun(name)
+            return self._read(rest_types.Pull, "POST", name, "/pulls", json=asked).noun(name)
         except GitHubRefused as error:
             said = str(error).lower()
             if "already exists" in said:
@@ -173,15 +173,15 @@ class GitHub:
             if not (draft and "draft" in said and "not supported" in said):
                 raise
         plain = asked | {"draft": False, "title": f"[draft] {title}"}
-        return self._read(wire.Pull, "POST", name, "/pulls", json=plain).noun(name)
+        return self._read(rest_types.Pull, "POST", name, "/pulls", json=plain).noun(name)
 
     def pull(self, name: str, number: int) -> PullRequest:
         """A pull request as it stands: open, merged (with the merge commit) or closed."""
-        return self._read(wire.Pull, "GET", name, f"/pulls/{number}").noun(name)
+        return self._read(rest_types.Pull, "GET", name, f"/pulls/{number}").noun(name)
 
     def update_pull(self, name: str, number: int, body: str) -> PullRequest:
         """Replace the description of a pull request."""
-        return self._read(wire.Pull, "PATCH", name, f"/pulls/{number}", json={"body": body}).noun(name)
+        return self._read(rest_types.Pull, "PATCH", name, f"/pulls/{number}", json={"body": body}).noun(name)
 
     def comment(self, name: str, number: int, body: str) -> None:
         """Say something under a pull request; look with `comments` first, it is said again each time."""
@@ -189,12 +189,12 @@ class GitHub:
 
     def comments(self, name: str, number: int) -> tuple[str, ...]:
         """What was said under a pull request, oldest first."""
-        return tuple(one.body for one in self._pages(wire.Comment, name, f"/issues/{number}/comments"))
+        return tuple(one.body for one in self._pages(rest_types.Comment, name, f"/issues/{number}/comments"))
 
     # -- HTTP -------------------------------------------------------------------------------------
 
     def _granted(self, name: str) -> Granted | None:
-        return self._app.granted(wire.checked(name)) if self._app else None
+        return self._app.granted(rest_types.checked(name)) if self._app else None
 
     def _pages(
         self, kind: type[T], name: str, path: str, params: Mapping[str, str | int] | None = None
@@ -203,13 +203,13 @@ class GitHub:
         for page in range(1, PAGES_AT_MOST + 1):
             asked = {**(params or {}), "per_page": PER_PAGE, "page": page}
             answer = self._ask("GET", name, path, params=asked)
-            items: list[T] = wire.parsed(list[kind], answer)  # type: ignore[valid-type]  # a type made of a value
+            items: list[T] = rest_types.parsed(list[kind], answer)  # type: ignore[valid-type]  # a type made of a value
             yield from items
             if "next" not in answer.links and len(items) < PER_PAGE:
                 return
 
     def _read(self, kind: type[T], method: str, name: str, path: str, json: object = None) -> T:
-        value: T = wire.parsed(kind, self._ask(method, name, path, json=json))
+        value: T = rest_types.parsed(kind, self._ask(method, name, path, json=json))
         return value
 
     def _ask(
@@ -222,7 +222,7 @@ class GitHub:
         params: Mapping[str, str | int] | None = None,
         gone_is_fine: bool = False,
     ) -> httpx.Response:
-        address = f"/repos/{wire.checked(name)}{path}"
+        address = f"/repos/{rest_types.checked(name)}{path}"
         answer = self._send(method, address, self.credentials(name), json=json, params=params)
         if answer.status_code == 401 and self._app:
             self._app.forget(name)
@@ -255,14 +255,14 @@ class GitHub:
                 )  # fmt: skip
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise GitHubBusy(f"GitHub cannot be reached ({type(error).__name__})") from error
-        wait = wire.wanted_wait(answer)
+        wait = rest_types.wanted_wait(answer)
         if answer.status_code >= 500 or wait is not None:
             raise GitHubBusy(f"GitHub answered {answer.status_code} to {method} {path}", retry_after=wait)
         return answer
 
     def _refusal(self, answer: httpx.Response, name: str) -> GitHubRefused:
         """What GitHub said, and what a person can do about it."""
-        status, said = answer.status_code, wire.said(answer)
+        status, said = answer.status_code, rest_types.said(answer)
         if status == 401:
             return GitHubRefused(f"GitHub does not accept {self._setting}: {said}")
         if status == 403:

@@ -6,7 +6,7 @@ import logging
 
 from pydantic import SecretStr
 
-from workers import deadline
+from workers.clients import deadline
 
 WHOLE_SECONDS = 5.0
 """For the whole call, however slowly its bytes come."""

@@ -12,7 +12,7 @@ from typing import Literal
 import httpx
 from pydantic import ValidationError
 
-from workers import deadline
+from workers.clients import deadline
 from workers.models import Noun
 
 State = Literal["operational", "degraded", "down", "unknown"]
