@@ -25,7 +25,7 @@ from receiver import ping, railway, slack, wire
 from receiver.together import Together
 from receiver.wire import Malformed, Source
 from workers.errors import NotAvailable
-from workers.intake import Fold
+from workers.incidents.intake import Fold
 from workers.models import Alert, Environment, Ignored
 
 LIMIT_BYTES = 256 * 1024

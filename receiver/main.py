@@ -16,11 +16,11 @@ from starlette.applications import Starlette
 
 from receiver.app import Doors, Watched, build
 from receiver.calling import LastResort
-from workers import allowance, intake
 from workers.clients.slack import Slack
 from workers.engine import broker
 from workers.engine.journal import DUE, Journal
 from workers.errors import SettingsError
+from workers.incidents import intake, request_quota
 from workers.runtime import logs, settings, store
 from workers.runtime.settings import Settings
 
@@ -58,7 +58,7 @@ def compose(chosen: Settings) -> Starlette:
     )  # fmt: skip
 
     def next_ping() -> float | None:
-        seconds = allowance.next_ping(journal, chosen.ping_minutes * 60, datetime.now(UTC))
+        seconds = request_quota.next_ping(journal, chosen.ping_minutes * 60, datetime.now(UTC))
         if seconds:
             intake.promise(journal, seconds)
         return seconds

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from workers.intake import Fold
+from workers.incidents.intake import Fold
 from workers.models import Alert
 from workers.runtime.redaction import one_line, redact
 

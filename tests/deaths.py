@@ -13,10 +13,10 @@ from typing import Any, cast
 from tests.mortal import OUTSIDE, Boundary, Death, Died, Process, When
 from tests.mortal_line import Mortal, Snapshot
 from tests.world.slack import Message
-from workers.budget import MICRO
 from workers.engine.journal import DUE, OPEN, PREFIX
 from workers.engine.records import unpack
-from workers.intake import PINGS
+from workers.incidents.budget import MICRO
+from workers.incidents.intake import PINGS
 from workers.models import Spent
 
 Records = dict[tuple[str, str], bytes]

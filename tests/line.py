@@ -25,9 +25,10 @@ from tests.world.railway import RailwayStandIn
 from tests.world.railway_types import Request, World, WorldDeployment, WorldService
 from tests.world.serving import serve
 from tests.world.slack import Message, SlackStandIn
-from workers import actors, intake, main
+from workers import actors, main
 from workers.engine.journal import DUE, PREFIX, Journal
 from workers.errors import Superseded
+from workers.incidents import intake
 from workers.models import Alert, Noun, Outcome, Posted, Watch
 from workers.runtime.settings import Settings, read
 

@@ -17,7 +17,7 @@ import redis
 from tests.mortal import MortalRedis, MortalTransport, Process, git_crossing, stray_http
 from tests.mortal_scenarios import Scenario
 from tests.mortal_world import Kept, Outer
-from workers import actors, intake
+from workers import actors
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway
@@ -25,7 +25,8 @@ from workers.clients.slack import Slack
 from workers.engine import dispatcher
 from workers.engine.broker import STAGES
 from workers.engine.journal import DUE, LEASE_SECONDS, Journal
-from workers.intake import PINGS, Fold
+from workers.incidents import intake
+from workers.incidents.intake import PINGS, Fold
 from workers.mend.round import Mender
 from workers.models import Alert, Certificate
 from workers.opencode import Agent, Answer

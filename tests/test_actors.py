@@ -12,9 +12,10 @@ import redis
 
 from tests.line import Line, line
 from tests.world import shop
-from workers import actors, brakes, listing
+from workers import actors, listing
 from workers.engine.journal import DUE, NEWER_SECONDS, PREFIX
 from workers.engine.records import VERSION, pack
+from workers.incidents import controls
 from workers.models import PullRequest, Watch
 
 
@@ -155,7 +156,7 @@ def test_an_alert_of_an_environment_that_is_not_watched_is_not_left_waiting(repo
 
 
 def test_a_pause_does_not_keep_anybody_from_looking(reporting: Line) -> None:
-    brakes.pause(reporting.journal)
+    controls.pause(reporting.journal)
     reporting.alert(source="ping", kind="ping", service_id=None, service_name=None)
 
     reporting.drive(lambda: reporting.sweeps_done() == 1, stages=6)

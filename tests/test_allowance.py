@@ -17,11 +17,21 @@ from pydantic import SecretStr
 from tests.world.railway import Budget, RailwayStandIn, World
 from tests.world.serving import serve
 from workers.actors import Services, look_at
-from workers.allowance import KEY, TTL_SECONDS, Allowance, keep, keep_past, line, next_ping, read, stretched
 from workers.clients.railway import Railway
 from workers.clients.railway.headers import Pace, allowance, newest
 from workers.engine.journal import Journal
 from workers.errors import NotAvailable, RailwayBusy
+from workers.incidents.request_quota import (
+    KEY,
+    TTL_SECONDS,
+    Allowance,
+    keep,
+    keep_past,
+    line,
+    next_ping,
+    read,
+    stretched,
+)
 from workers.models import Environment
 from workers.runtime import settings
 from workers.runtime.store import client as connect

@@ -12,11 +12,12 @@ import redis
 
 from tests.bench.kept import endless
 from tests.line import Line, Snapshot, Start, line, put_back, starter, take
-from workers import actors, brakes, opening, pings
+from workers import actors
 from workers.engine import scripts
 from workers.engine.broker import FULL, NAMESPACE, WAKE_EVERY_SECONDS, waker
 from workers.engine.journal import DUE, OPEN, PREFIX, Journal
 from workers.engine.records import MOST_STORED
+from workers.incidents import controls, opening, ping_watchdog
 from workers.models import Outcome
 from workers.runtime.store import client
 
@@ -130,7 +131,7 @@ def test_a_look_that_finds_nothing_leaves_nothing_that_stays(start: Start, kind:
 
 
 def test_a_muted_service_leaves_nothing_that_stays(reporting: Line) -> None:
-    brakes.mute(reporting.journal, "shop", time.time() + 3600)
+    controls.mute(reporting.journal, "shop", time.time() + 3600)
     reporting.alert()
     reporting.drive(lambda: reporting.record(Outcome))
     work_all(reporting)
@@ -140,10 +141,10 @@ def test_a_muted_service_leaves_nothing_that_stays(reporting: Line) -> None:
 
 
 def test_a_pause_leaves_nothing_that_stays(reporting: Line) -> None:
-    brakes.pause(reporting.journal)
+    controls.pause(reporting.journal)
     reporting.alert()
     work_all(reporting)
-    brakes.resume(reporting.journal)
+    controls.resume(reporting.journal)
     reporting.drive(reporting.outcome_is_told)
 
     assert endless(reporting.store) == []
@@ -189,7 +190,7 @@ def test_a_shadow_leaves_nothing_that_stays(start: Start) -> None:
 
 
 def test_waiting_for_pings_stands_in_due(reporting: Line) -> None:
-    pings.expect(reporting.journal, 600)
+    ping_watchdog.expect(reporting.journal, 600)
     work_all(reporting, stages=3)
 
     assert f"{PREFIX}pings" in reporting.due()

@@ -12,9 +12,10 @@ import pytest
 import redis
 
 from tests.line import Line, line
-from workers import actors, budget
+from workers import actors
 from workers.engine import scripts
 from workers.engine.journal import DUE, PREFIX, Claim, Journal
+from workers.incidents import budget
 from workers.models import Cause, Finding, Incident, Plan, Severity, Spent, Window
 from workers.runtime.settings import Settings, read
 

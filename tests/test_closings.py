@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from workers import closings
 from workers.engine.journal import Journal
+from workers.incidents import rejections
 
 FILE, COMMIT, OTHER = "trackwalker:reserved:file", "trackwalker:reserved:commit", "trackwalker:reserved:other"
 
 
 def test_the_same_cause_is_answered_already(journal: Journal) -> None:
-    closings.remember(journal, [FILE, COMMIT], "#7")
+    rejections.remember(journal, [FILE, COMMIT], "#7")
 
-    assert closings.closed_by_human(journal, [FILE, COMMIT]) == "#7"
-    assert closings.closed_by_human(journal, [COMMIT]) == "#7"
+    assert rejections.closed_by_human(journal, [FILE, COMMIT]) == "#7"
+    assert rejections.closed_by_human(journal, [COMMIT]) == "#7"
 
 
 def test_the_same_file_after_another_commit_is_new_evidence(journal: Journal) -> None:
-    closings.remember(journal, [FILE, COMMIT], "#7")
+    rejections.remember(journal, [FILE, COMMIT], "#7")
 
-    assert closings.closed_by_human(journal, [FILE, OTHER]) is None
-    assert closings.closed_by_human(journal, [FILE]) is None
+    assert rejections.closed_by_human(journal, [FILE, OTHER]) is None
+    assert rejections.closed_by_human(journal, [FILE]) is None
 
 
 def test_a_file_without_a_known_commit_is_remembered_too(journal: Journal) -> None:
-    closings.remember(journal, [FILE], "#7")
+    rejections.remember(journal, [FILE], "#7")
 
-    assert closings.closed_by_human(journal, [FILE]) == "#7"
+    assert rejections.closed_by_human(journal, [FILE]) == "#7"

@@ -9,7 +9,7 @@ import redis
 
 from workers.engine.journal import DUE, PREFIX, Journal
 from workers.errors import NotAvailable
-from workers.intake import Fold, take_in, take_in_each
+from workers.incidents.intake import Fold, take_in, take_in_each
 from workers.models import Alert
 from workers.runtime.store import client
 

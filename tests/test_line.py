@@ -14,11 +14,12 @@ from tests.world import shop
 from tests.world.githttp import git
 from tests.world.railway_types import WorldDeployment, WorldService
 from tests.world.serving import Kind
-from workers import brakes, endings
+from workers import endings
 from workers.engine import scripts
 from workers.engine.journal import DUE, OPEN, PREFIX
 from workers.engine.records import pack
 from workers.errors import Superseded
+from workers.incidents import controls
 from workers.models import (
     Certificate,
     Evidence,
@@ -440,12 +441,12 @@ def test_shadow_mode_tells_nobody(start: Start) -> None:
 
 
 def test_a_paused_line_waits_and_goes_on_where_it_stood(quick: Line) -> None:
-    brakes.pause(quick.journal)
+    controls.pause(quick.journal)
     quick.alert()
     for _ in range(15):
         quick.once()
     silent = told(quick), quick.github.pushes[:]
-    brakes.resume(quick.journal)
+    controls.resume(quick.journal)
 
     quick.drive(ended(quick))
 
@@ -454,7 +455,7 @@ def test_a_paused_line_waits_and_goes_on_where_it_stood(quick: Line) -> None:
 
 
 def test_a_muted_service_is_not_told_about(sick: Line) -> None:
-    brakes.mute(sick.journal, "shop", 4_000_000_000.0)
+    controls.mute(sick.journal, "shop", 4_000_000_000.0)
     sick.alert()
 
     for _ in range(15):

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import redis
 
-from workers import allowance, listing, showing
+from workers import listing, showing
 from workers.engine import scripts
 from workers.engine.journal import DUE, OPEN, PREFIX, Journal
 from workers.engine.records import pack
 from workers.errors import Refused
+from workers.incidents import request_quota
 from workers.models import (
     Cause,
     Certificate,
@@ -145,8 +146,8 @@ def test_what_is_no_journal_is_not_shown_as_one(journal: Journal, told: str) -> 
 def test_what_railway_still_lets_us_ask_is_one_line(journal: Journal, minutes: int, said: str) -> None:
     now = datetime(2026, 11, 23, 3, 5, tzinfo=UTC)
     resets = now + timedelta(minutes=minutes)
-    left = allowance.Allowance(limit=1000, remaining=812, resets_at=resets)
-    allowance.keep(journal, "env", left, 9, now)
+    left = request_quota.Allowance(limit=1000, remaining=812, resets_at=resets)
+    request_quota.keep(journal, "env", left, 9, now)
 
     assert listing.overview(journal, now)[-1] == said
 

@@ -16,12 +16,13 @@ import redis
 from receiver import railway as webhooks
 from tests.line import Line, line
 from tests.world.railway_types import WorldDeployment, WorldEvent, WorldService
-from workers import actors, intake, missed
+from workers import actors
 from workers.clients.railway.events import ALERTS, STATUSES, Event, trouble
 from workers.engine import scripts
 from workers.engine.journal import PREFIX, Journal
 from workers.errors import NotAvailable
-from workers.intake import heard_key, heard_name
+from workers.incidents import intake, missed_webhooks
+from workers.incidents.intake import heard_key, heard_name
 from workers.models import Alert, Deployment, Reported, Service, Survey, Window
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -46,7 +47,7 @@ def surveyed(*feed: Reported, minutes: float = 30, services: tuple[str, ...] = (
 
 
 def found(survey: Survey, heard: dict[str, datetime] | None = None, **facts: Any) -> list[Reported]:
-    return missed.find(survey, NOON, heard or {}, **facts)
+    return missed_webhooks.find(survey, NOON, heard or {}, **facts)
 
 
 # ---- what was missed -------------------------------------------------------------------------
@@ -82,8 +83,8 @@ def test_every_moment_is_looked_at_by_exactly_one_of_two_sweeps_that_follow_each
     moments = [crashed(tenth / 10) for tenth in range(-40, 200)]
 
     for one in moments:
-        first = missed.find(surveyed(one, minutes=10), NOON, {})
-        second = missed.find(surveyed(one, minutes=20), NOON + timedelta(minutes=10), {})
+        first = missed_webhooks.find(surveyed(one, minutes=10), NOON, {})
+        second = missed_webhooks.find(surveyed(one, minutes=20), NOON + timedelta(minutes=10), {})
         due = timedelta(minutes=-3) < one.at - NOON <= timedelta(minutes=17)
 
         assert len(first) + len(second) == due, one.at
@@ -187,7 +188,9 @@ def test_a_deployment_that_is_no_id_is_left_out(name: str) -> None:
 
 
 def look(journal: Journal, survey: Survey, *sick: str) -> list[str]:
-    return missed.look(journal, survey, sick, at=survey.window.end, own_service=None, first_word_seconds=60)
+    return missed_webhooks.look(
+        journal, survey, sick, at=survey.window.end, own_service=None, first_word_seconds=60
+    )
 
 
 def test_the_first_sweep_of_an_environment_finds_nothing_and_the_next_begins_where_it_ended(
@@ -199,7 +202,7 @@ def test_the_first_sweep_of_an_environment_finds_nothing_and_the_next_begins_whe
 
     assert first == []
     assert [journal.record_of(f"{PREFIX}alert:{one}", "alert", Alert) for one in second] == [
-        missed.alert(surveyed(), crashed(19), NOON + timedelta(minutes=30))
+        missed_webhooks.alert(surveyed(), crashed(19), NOON + timedelta(minutes=30))
     ]
 
 
@@ -237,8 +240,8 @@ def test_where_the_feed_could_not_be_read_the_next_sweep_looks_further_back(jour
 
 
 def test_of_a_flood_each_sweep_takes_in_a_part_until_nothing_of_it_is_left(journal: Journal) -> None:
-    names = [f"s{number}" for number in range(2 * missed.AT_MOST + 5)]
-    services = (*names, *(f"sick{number}" for number in range(missed.AT_MOST)))
+    names = [f"s{number}" for number in range(2 * missed_webhooks.AT_MOST + 5)]
+    services = (*names, *(f"sick{number}" for number in range(missed_webhooks.AT_MOST)))
     flood = [crashed(10 + number / 10, one) for number, one in enumerate(services)]
     look(journal, surveyed(minutes=0, services=services))
 
@@ -247,7 +250,7 @@ def test_of_a_flood_each_sweep_takes_in_a_part_until_nothing_of_it_is_left(journ
         for minutes in (30, 40, 50, 60)
     ]
 
-    assert [len(part) for part in parts] == [missed.AT_MOST, missed.AT_MOST, 5, 0]
+    assert [len(part) for part in parts] == [missed_webhooks.AT_MOST, missed_webhooks.AT_MOST, 5, 0]
     taken = [journal.record_of(f"{PREFIX}alert:{one}", "alert", Alert) for part in parts for one in part]
     assert {one.service_id for one in taken if one} == set(names)
 
@@ -276,7 +279,7 @@ def test_a_store_that_is_away_keeps_the_mark_where_it_was(journal: Journal, stor
 
 def test_a_webhook_whose_clock_is_ahead_does_not_silence_what_is_still_to_come(journal: Journal) -> None:
     look(journal, surveyed(minutes=0))
-    ahead = missed.alert(surveyed(), crashed(0), NOON).model_copy(
+    ahead = missed_webhooks.alert(surveyed(), crashed(0), NOON).model_copy(
         update={"id": "a1", "said_at": NOON + timedelta(days=900)}
     )
     intake.take_in(ahead, None, journal, lambda _: None)
@@ -429,7 +432,7 @@ def test_a_worker_that_dies_among_the_alerts_that_it_takes_in_takes_in_each_once
     calm.drive(lambda: any(calm.store.hget(key, "stage") == b"analyse" for key in calm.due()))
     [key] = [key for key in calm.due() if ":sweep:" in key]
 
-    source = getattr(missed if script == "MARK" else scripts, script)
+    source = getattr(missed_webhooks if script == "MARK" else scripts, script)
     actors.work(replace(calm.services, journal=Mortal(calm.store, source, number)), "analyse", key)
     died = not calm.store.hexists(key, "ended")
     calm.drive(sweeps(calm, 3))

@@ -10,9 +10,9 @@ import pytest
 from workers.engine import scripts
 from workers.engine.journal import DUE, OPEN, PREFIX, Claim, Journal
 from workers.engine.records import pack
-from workers.intake import take_in
+from workers.incidents.intake import take_in
+from workers.incidents.opening import MOST_SYMPTOMS, open_incidents
 from workers.models import Alert, Environment, Finding, Incident, Service, Severity, Survey, Window
-from workers.opening import MOST_SYMPTOMS, open_incidents
 
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 

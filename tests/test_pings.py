@@ -11,8 +11,9 @@ import pytest
 import redis
 
 from tests.line import Line, line
-from workers import actors, brakes, endings, intake, pings
+from workers import actors, endings
 from workers.engine.journal import DUE
+from workers.incidents import controls, intake, ping_watchdog
 from workers.models import Alert
 
 USUAL = 600.0
@@ -22,7 +23,7 @@ USUAL = 600.0
 def quiet(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
     """A worker that has just started, where no ping ever came."""
     with line(store, store_url, tmp_path, failing=False) as running:
-        pings.expect(running.journal, USUAL)
+        ping_watchdog.expect(running.journal, USUAL)
         yield running
 
 
@@ -122,7 +123,7 @@ def test_a_worker_that_dies_between_telling_and_remembering_tells_it_once(
     before, minutes = len(told(quiet)), 31 if silence else 0
     claim = quiet.journal.claim(intake.PINGS, "pings")
     assert claim is not None
-    note = pings.look(claim, USUAL, datetime.now(UTC) + timedelta(minutes=minutes))
+    note = ping_watchdog.look(claim, USUAL, datetime.now(UTC) + timedelta(minutes=minutes))
     endings.tell_trouble(quiet.journal, note, quiet.services.now())
 
     let_leases_run_out()
@@ -134,7 +135,7 @@ def test_a_worker_that_dies_between_telling_and_remembering_tells_it_once(
 def test_a_worker_that_starts_again_does_not_repeat_it(quiet: Line) -> None:
     look(quiet, minutes=31)
 
-    pings.expect(quiet.journal, USUAL)
+    ping_watchdog.expect(quiet.journal, USUAL)
     look(quiet, minutes=32)
 
     assert len(told(quiet)) == 1
@@ -145,7 +146,7 @@ def test_after_a_long_absence_of_everything_the_clock_has_time_for_its_first_pin
     quiet.store.zadd(DUE, {intake.PINGS: 1})
     quiet.store.hset(intake.PINGS, "last", 1)
 
-    pings.expect(quiet.journal, USUAL)
+    ping_watchdog.expect(quiet.journal, USUAL)
 
     assert 0.9 < due_in_minutes(quiet) <= 1
 
@@ -175,11 +176,11 @@ def test_a_ping_that_asks_for_no_wait_ends_the_one_before(quiet: Line) -> None:
 
 
 def test_while_paused_it_is_kept_and_told_afterwards(quiet: Line) -> None:
-    brakes.pause(quiet.journal)
+    controls.pause(quiet.journal)
     look(quiet, minutes=31)
     kept = told(quiet)
 
-    brakes.resume(quiet.journal)
+    controls.resume(quiet.journal)
     quiet.drive(lambda: told(quiet))
 
     assert kept == []
@@ -201,7 +202,7 @@ def test_a_ping_that_comes_while_it_is_looked_is_seen_at_once(quiet: Line) -> No
     late = datetime.now(UTC) + timedelta(minutes=31)
 
     ping(quiet)
-    pings.let_go(claim, USUAL, late)
+    ping_watchdog.let_go(claim, USUAL, late)
 
     assert due_in_minutes(quiet) <= 0
 

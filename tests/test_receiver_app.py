@@ -30,9 +30,9 @@ from receiver.calling import GAP_SECONDS, PING_GAP_SECONDS, LastResort
 from receiver.main import compose
 from tests.waiting import until
 from tests.world.serving import serve
-from workers import allowance, intake
 from workers.engine.journal import DUE, PREFIX, Journal
 from workers.errors import NotAvailable
+from workers.incidents import intake, request_quota
 from workers.models import Alert, Environment
 from workers.runtime.settings import read
 from workers.runtime.store import client as connect
@@ -314,8 +314,8 @@ def test_pings_are_stretched_by_what_the_last_sweep_left(
     store_url: str, store: redis.Redis, journal: Journal
 ) -> None:
     now = datetime.now(UTC)
-    left = allowance.Allowance(limit=100, remaining=29, resets_at=now + timedelta(minutes=50))
-    allowance.keep(journal, "env", left, 9, now)
+    left = request_quota.Allowance(limit=100, remaining=29, resets_at=now + timedelta(minutes=50))
+    request_quota.keep(journal, "env", left, 9, now)
     chosen = read(
         {"REDIS_URL": store_url, "TRACKWALKER_SECRET": "first", "TRACKWALKER_PING_MINUTES": "10"}, None
     )

@@ -36,7 +36,7 @@ from workers import actors, showing
 from workers.engine import dispatcher
 from workers.engine.broker import FULL, NAMESPACE, make_broker
 from workers.engine.journal import DUE, OPEN, PREFIX
-from workers.opening import MOST_ALERTS
+from workers.incidents.opening import MOST_ALERTS
 from workers.runtime.store import client
 
 WEBHOOKS, SENDERS, THREADS = 2_000, 8, 8

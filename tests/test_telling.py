@@ -12,10 +12,11 @@ import pytest
 import redis
 
 from tests.line import Line, line
-from workers import actors, brakes, listing
+from workers import actors, listing
 from workers.engine import retries
 from workers.engine.journal import DUE, PREFIX
 from workers.engine.records import pack
+from workers.incidents import controls
 from workers.models import Cause, Finding, Incident, Outcome, Posted, Severity, Window
 from workers.telling import render
 
@@ -118,7 +119,7 @@ def test_a_first_word_says_what_the_answer_waits_for(reporting: Line) -> None:
 
 
 def test_an_alert_of_a_service_that_is_muted_by_its_id_is_not_told_about(reporting: Line) -> None:
-    brakes.mute(reporting.journal, "svc-shop", 4_000_000_000.0)
+    controls.mute(reporting.journal, "svc-shop", 4_000_000_000.0)
     alert = reporting.alert()
 
     tell(reporting, f"{PREFIX}tell:alert:{alert}")

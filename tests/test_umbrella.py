@@ -14,11 +14,13 @@ from pydantic import SecretStr
 from tests.line import Line, line
 from tests.world.serving import serve
 from tests.world.slack import HOOK
-from workers import actors, brakes, listing, steering, umbrella
+from workers import actors, listing, steering
 from workers.clients.slack import Slack
 from workers.engine import scripts
 from workers.engine.journal import DUE, OPEN, PREFIX, Claim
 from workers.engine.records import pack
+from workers.incidents import controls, grouping
+from workers.incidents.opening import open_incidents
 from workers.models import (
     Alert,
     Environment,
@@ -33,7 +35,6 @@ from workers.models import (
     Verdict,
     Window,
 )
-from workers.opening import open_incidents
 
 NAMES = ("api", "web", "mail", "cron", "auth", "cart")
 FOUND = Outcome(kind="told", headline="resource limit: 512 MB are too little", lines=("raise it",))
@@ -196,7 +197,7 @@ def test_troubles_more_than_half_an_hour_apart_are_no_umbrella(town: Town) -> No
     old = town.sweep("api", "web")
     for key in old:
         lately = f"{PREFIX}opened:env-1"
-        town.store.zincrby(lately, -umbrella.WINDOW_SECONDS * 1000 - 1, key)
+        town.store.zincrby(lately, -grouping.WINDOW_SECONDS * 1000 - 1, key)
     town.sweep("api", "web", "mail")
 
     assert town.umbrellas() == []
@@ -230,7 +231,7 @@ def test_a_death_between_the_umbrella_and_its_incidents_tells_nothing_half(town:
         )
         for name in ("api", "web", "mail")
     ]  # fmt: skip
-    umbrella.gather(town.journal, made, now)
+    grouping.gather(town.journal, made, now)
     town.tell()
     claim.end("given up: it died too often")
 
@@ -247,10 +248,10 @@ def test_one_that_never_opened_holds_up_the_words_of_the_others_for_a_minute_at_
     town.store.hset(key, f"m:{PREFIX}incident:never:20261123T0304", 1)
     town.tell()
     before = town.rung
-    town.store.hincrby(key, "opened", -int(umbrella.UNBORN_SECONDS * 1000) - 1)
+    town.store.hincrby(key, "opened", -int(grouping.UNBORN_SECONDS * 1000) - 1)
     town.tell()
 
-    assert umbrella.UNBORN_SECONDS <= 60
+    assert grouping.UNBORN_SECONDS <= 60
     assert before == []
     [post] = town.rung
     assert "3 troubles at once" in post
@@ -285,7 +286,7 @@ def test_under_an_umbrella_no_agent_starts_until_a_person_asks(town: Town) -> No
     assert listing.mend(town.journal, names[0]) == [f"{names[0]}: sent to planning"]
     assert town.journal.fields(keys[0])["stage"] == b"plan"
     claim = town.journal.claim(keys[0], "plan")
-    assert claim is not None and not umbrella.waits(claim)
+    assert claim is not None and not grouping.waits(claim)
 
 
 def test_what_a_person_asked_for_rings_when_it_is_done(town: Town) -> None:
@@ -308,11 +309,11 @@ def test_what_a_person_asked_for_rings_when_it_is_done(town: Town) -> None:
 def test_what_is_muted_is_left_out_and_all_muted_is_silence(town: Town) -> None:
     until = datetime.now(UTC).timestamp() + 3600
     for name in ("api", "web", "mail"):
-        brakes.mute(town.journal, name, until)
+        controls.mute(town.journal, name, until)
     town.sweep("api", "web", "mail")
     town.tell()
     silent = town.rung
-    brakes.mute(town.journal, "api", 0)
+    controls.mute(town.journal, "api", 0)
     town.tell()
 
     assert silent == []

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from workers.incidents.watching import compare
 from workers.models import Cause, Finding, Incident, Service, Severity, Survey, TrafficMinute, Window
-from workers.watching import compare
 
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 WINDOW = Window(start=NOW - timedelta(minutes=30), end=NOW)

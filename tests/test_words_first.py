@@ -18,11 +18,12 @@ from starlette.types import Receive, Scope, Send
 from tests.line import Line, line
 from tests.waiting import until
 from tests.world.serving import Kind, serve
-from workers import actors, intake
+from workers import actors
 from workers.engine import dispatcher, scripts
 from workers.engine.broker import make_broker
 from workers.engine.journal import DUE, OPEN, PREFIX, Journal
 from workers.engine.records import pack
+from workers.incidents import intake
 from workers.models import (
     Alert,
     Cause,

@@ -162,26 +162,26 @@ def _show(config: Settings, options: argparse.Namespace) -> int:
 
 
 def _pause(config: Settings, _options: argparse.Namespace) -> int:
-    from workers import brakes
+    from workers.incidents import controls
 
-    brakes.pause(_journal(config))
+    controls.pause(_journal(config))
     print("paused: nothing is proposed, told or mended until `python -m workers resume`")
     return 0
 
 
 def _resume(config: Settings, _options: argparse.Namespace) -> int:
-    from workers import brakes
+    from workers.incidents import controls
 
-    brakes.resume(_journal(config))
+    controls.resume(_journal(config))
     print("resumed: what waited goes on within half a minute")
     return 0
 
 
 def _mute(config: Settings, options: argparse.Namespace) -> int:
-    from workers import brakes
+    from workers.incidents import controls
 
-    seconds = brakes.parse_span(options.span)
-    brakes.mute(_journal(config), options.service, time.time() + seconds)
+    seconds = controls.parse_span(options.span)
+    controls.mute(_journal(config), options.service, time.time() + seconds)
     if not seconds:
         print(f"{options.service} is not muted")
         return 0

@@ -15,18 +15,7 @@ from datetime import UTC, datetime
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 
-from workers import (
-    allowance,
-    brakes,
-    detection,
-    missed,
-    opening,
-    pings,
-    proposing,
-    telling,
-    umbrella,
-    watching,
-)
+from workers import detection, proposing, telling
 from workers.clients import deadline, heartbeat
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
@@ -39,6 +28,15 @@ from workers.engine.journal import DEATHS_ALLOWED, DUE, PREFIX, TTL_SECONDS, Cla
 from workers.engine.records import pack
 from workers.errors import NotAvailable, SlackRefused, Superseded, TrackwalkerError
 from workers.history import backfill, summary_store
+from workers.incidents import (
+    controls,
+    grouping,
+    missed_webhooks,
+    opening,
+    ping_watchdog,
+    request_quota,
+    watching,
+)
 from workers.investigation import diagnosis, evidence
 from workers.mend import round as mending
 from workers.models import (
@@ -167,7 +165,7 @@ def look_at(services: Services, claim: Claim) -> None:
         finally:
             # A sweep that was refused half-way says nothing of what one costs, but what is left is worth knowing.
             cost, name = railway.sent if made else 0, environment.environment_id
-            allowance.keep(services.journal, name, railway.allowance, cost, services.now())
+            request_quota.keep(services.journal, name, railway.allowance, cost, services.now())
 
     seen = claim.step("survey", Survey, look)
     log.info("surveyed", extra={"investigation": claim.id, "services": len(seen.services)})
@@ -184,7 +182,7 @@ def judge(services: Services, claim: Claim) -> None:
         known = backfill.remember(railway, services.journal, seen, persist_minutes=persist)
         if cost := railway.sent:
             name, left = seen.environment_id, railway.allowance
-            allowance.keep_past(services.journal, name, left, cost, services.now())
+            request_quota.keep_past(services.journal, name, left, cost, services.now())
         usual = summary_store.usual(known, seen.window.start)
         return detection.judge(seen, persist_minutes=persist, past=usual)
 
@@ -196,7 +194,7 @@ def judge(services: Services, claim: Claim) -> None:
         opened_at=opened_at, first_word_seconds=services.settings.first_word_seconds,
     )  # fmt: skip
     sick = {one.service_id for one in findings if one.severity is not Severity.NOTICE}
-    missed.look(
+    missed_webhooks.look(
         services.journal, seen, sick, at=opened_at, own_service=services.settings.railway_service_id,
         first_word_seconds=services.settings.first_word_seconds,
     )  # fmt: skip
@@ -253,7 +251,7 @@ def plan(services: Services, claim: Claim) -> None:
     """The reading agent's plan."""
     if stands_aside(claim):
         return
-    if umbrella.waits(claim) and "r:plan" not in claim.fields:
+    if grouping.waits(claim) and "r:plan" not in claim.fields:
         conclude(claim, waiting(claim))
         return
     hold(services, claim)
@@ -311,10 +309,10 @@ def tell(services: Services, claim: Claim) -> None:
 def wait_for_pings(services: Services, claim: Claim) -> None:
     """Pings are due; whoever set this up hears when they stay away, and when they come again."""
     now, usual = services.now(), services.settings.ping_minutes * 60
-    if note := pings.look(claim, usual, now):
+    if note := ping_watchdog.look(claim, usual, now):
         log.warning("pings", extra={"what": note})
         tell_trouble(services.journal, note, now)
-    pings.let_go(claim, usual, now)
+    ping_watchdog.let_go(claim, usual, now)
 
 
 LINE: dict[str, Callable[[Services, Claim], None]] = {
@@ -346,7 +344,7 @@ def hold(services: Services, claim: Claim) -> None:
     """Raises Held while paused, or while the sick service is muted."""
     incident = claim.need("incident", Incident)
     names = (incident.cause.key, incident.cause.name)
-    brakes.check(services.journal, names, services.now().timestamp())
+    controls.check(services.journal, names, services.now().timestamp())
 
 
 def work(services: Services, stage: str, key: str) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from workers import budget, opening, telling
+from workers import telling
 from workers.engine import retries, scripts
 from workers.engine.journal import DUE, PREFIX, Claim, Journal, Unreadable
 from workers.engine.stage_table import MADE_BY
 from workers.errors import Held, NotAvailable, Superseded, TrackwalkerError
+from workers.incidents import budget, opening
 from workers.mend import round as mending
 from workers.models import Alert, Incident, Outcome, PullRequest, Spent, Watch, digest
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-from workers import allowance, brakes
 from workers.engine import scripts
 from workers.engine.journal import DUE, ENDED, OPEN, PREFIX, Journal
 from workers.engine.records import unpack
 from workers.errors import Refused
 from workers.find import find
+from workers.incidents import controls, request_quota
 from workers.models import Certificate, Finding, Incident, Outcome, PullRequest
 from workers.runtime.redaction import one_line, redact
 
@@ -58,7 +58,7 @@ def collect(journal: Journal, now: datetime, limit: int | None = LIMIT) -> dict[
     `due`: soonest first, `in_seconds` until then; `open`: the newest incident first; `ended`: the newest first.
     Raises NotAvailable.
     """
-    paused, mutes = brakes.state(journal, now.timestamp())
+    paused, mutes = controls.state(journal, now.timestamp())
     lately, quiet = _ended(journal, LATELY if limit == LIMIT else limit)
     opened = sorted((raw.decode() for raw in journal.ask("hvals", OPEN)), key=_round, reverse=True)
     return {
@@ -70,7 +70,7 @@ def collect(journal: Journal, now: datetime, limit: int | None = LIMIT) -> dict[
         "quiet_sweeps": quiet,
         "paused": paused,
         "muted": {clean(name): moment(until) for name, until in mutes.items()},
-        "allowance": clean(allowance.line(allowance.read(journal, now), now)),
+        "allowance": clean(request_quota.line(request_quota.read(journal, now), now)),
     }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import dramatiq
 
-from workers import actors, pings
+from workers import actors
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway
@@ -24,6 +24,7 @@ from workers.engine import dispatcher
 from workers.engine.broker import make_broker
 from workers.engine.journal import Journal
 from workers.errors import NotAvailable
+from workers.incidents import ping_watchdog
 from workers.mend import round as mending
 from workers.mend import runs
 from workers.mend.wall import protect_process
@@ -54,7 +55,7 @@ class Life(dramatiq.Middleware):
             log.warning("the store may lose what was recorded", extra={"why": weakness})
         runs.clear(self.folder / "runs", self.folder / "work")
         with suppress(NotAvailable):
-            pings.expect(self.journal, self.ping_seconds)
+            ping_watchdog.expect(self.journal, self.ping_seconds)
         log.info("worker ready")
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:

@@ -11,8 +11,8 @@ import redis
 
 from tests.line import Line, line
 from tests.world.railway_types import LogRow, Request, Sample, World, WorldDeployment, WorldService
-from workers.brakes import BRAKES
 from workers.engine.journal import DUE, OPEN, PREFIX
+from workers.incidents.controls import BRAKES
 
 GOAL_KB = 200
 NEIGHBOURS, LINES = 20, 600

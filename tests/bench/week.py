@@ -22,11 +22,11 @@ from workers.engine.journal import DUE, OPEN, PREFIX, Claim, Journal
 from workers.engine.records import pack
 from workers.history import summary_store
 from workers.history.backfill import chunks, slicing, summarised
+from workers.incidents.opening import open_incidents
+from workers.incidents.watching import CLEAN_SWEEPS
 from workers.models import Alert, Environment, Finding, Incident, Service, Severity, Survey, Window
-from workers.opening import open_incidents
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
-from workers.watching import CLEAN_SWEEPS
 
 BEFORE_DAYS, DAYS = 2, 7
 WINDOW, EVERY = timedelta(minutes=30), timedelta(minutes=10)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from workers import detection
 from workers.history import summary_store
 from workers.history.backfill import slicing
+from workers.incidents.watching import CLEAN_SWEEPS
 from workers.models import Finding, Kind, Severity, Summary, Survey, Window
-from workers.watching import CLEAN_SWEEPS
 
 ORDER = list(Severity)
 

@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from workers import budget, closings, opencode, opencode_config, planning, proposing
+from workers import opencode, opencode_config, planning, proposing
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.engine import scripts
 from workers.engine.journal import HELD_SECONDS, PREFIX, Claim, Journal
 from workers.errors import AgentRefused, NotAvailable, Refused
+from workers.incidents import budget, rejections
 from workers.mend import checks, proof, runs
 from workers.mend.wall import Wall, build_wall, kill
 from workers.models import (
@@ -118,7 +119,7 @@ def plan(claim: Claim, mender: Mender) -> Outcome | None:
     if not evidence.facts:
         return Outcome(kind="told", headline="not mended: there are no facts to hand to an agent")
     commit_key = _suspect_digest(repository, evidence)
-    if commit_key and (closed := closings.closed_by_human(mender.journal, [commit_key])):
+    if commit_key and (closed := rejections.closed_by_human(mender.journal, [commit_key])):
         return _closed_by_human(closed)
     if claim.get("plan", Plan) is None and (
         gone := budget.reserve(mender.journal, mender.settings, claim, incident, datetime.now(UTC))
@@ -190,7 +191,7 @@ def _closed_by_human(number: str) -> Outcome:
 
 def _reserve(claim: Claim, mender: Mender, repository: Repository, keys: list[str]) -> Outcome | None:
     """Ours, or attach to whoever holds the cause already."""
-    if closed := closings.closed_by_human(mender.journal, keys):
+    if closed := rejections.closed_by_human(mender.journal, keys):
         return _closed_by_human(closed)
     milliseconds = (int(RESERVED_SECONDS * 1000), int(HELD_SECONDS * 1000))
     holder = mender.journal.script(scripts.RESERVE, keys, claim.key, *milliseconds).decode()

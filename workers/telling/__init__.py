@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from workers import brakes
 from workers.clients.slack import Slack, escape
 from workers.engine.journal import PREFIX, Claim, Journal
 from workers.errors import NotAvailable
+from workers.incidents import controls
 from workers.models import Alert, Finding, Incident, Outcome, Posted, Verdict, Watch
 from workers.telling import umbrellas
 from workers.telling.posts import DOUBLES, edit, expect_doubles, first_word, post, take_back_doubles
@@ -67,7 +67,7 @@ def _tell_alert(claim: Claim, journal: Journal, slack: Slack | None, *, now: dat
             return
         over = "The same trouble as an incident that is open already."
     names = (alert.service_name or what, alert.service_id or what) if alert else (what,)
-    claim.brake = lambda: brakes.check(journal, names, now.timestamp())
+    claim.brake = lambda: controls.check(journal, names, now.timestamp())
     claim.brake()
     if over:
         if first is not None:
@@ -108,7 +108,7 @@ def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: 
     fields = journal.fields(claim.key.replace(f"{PREFIX}tell:", PREFIX))
     incident = claim.need("incident", Incident)
     sick = (incident.cause.key, incident.cause.name)
-    claim.brake = lambda: brakes.check(journal, sick, now.timestamp())
+    claim.brake = lambda: controls.check(journal, sick, now.timestamp())
     claim.brake()
     since = incident.opened_at
     first = first_word(claim, slack, since) or _adopt(claim, journal)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from workers import brakes, umbrella
 from workers.clients.slack import Slack, escape
 from workers.engine.journal import Claim, Journal
 from workers.errors import Held
+from workers.incidents import controls, grouping
+from workers.incidents.grouping import Member
 from workers.models import Posted
 from workers.telling.posts import edit, post
 from workers.telling.words import MARKS, named
-from workers.umbrella import Member
 
 LOOK_AGAIN_SECONDS = 2.0
 """So often it is looked whether all of its incidents are open."""
@@ -22,14 +22,14 @@ LONGEST_LINE = 200
 
 def tell(claim: Claim, journal: Journal, slack: Slack | None, *, now: datetime, quiet_seconds: float) -> None:
     """Bring Slack to what the incidents under it say; once what was found is told, no other joins it."""
-    held = umbrella.members(journal, claim.fields, now)
+    held = grouping.members(journal, claim.fields, now)
     if held is None:
         claim.hand_on("tell", after=LOOK_AGAIN_SECONDS)
         return
     if not held:
         claim.end("none of its incidents is there any more")
         return
-    claim.brake = lambda: brakes.check(journal, (), now.timestamp())
+    claim.brake = lambda: controls.check(journal, (), now.timestamp())
     claim.brake()
     heard = _heard(held, journal, now)
     since = datetime.fromtimestamp(int(claim.text("opened", "0")) / 1000, UTC)
@@ -45,21 +45,21 @@ def tell(claim: Claim, journal: Journal, slack: Slack | None, *, now: datetime, 
 
 def _heard(held: list[Member], journal: Journal, now: datetime) -> list[Member]:
     """Those that are not muted. Raises Held where all are."""
-    _, mutes = brakes.state(journal, now.timestamp())
+    _, mutes = controls.state(journal, now.timestamp())
     heard = [one for one in held if not {one.incident.cause.key, one.incident.cause.name} & set(mutes)]
     if not heard:
-        raise Held("all of it is muted", now.timestamp() + brakes.LOOK_AGAIN_SECONDS)
+        raise Held("all of it is muted", now.timestamp() + controls.LOOK_AGAIN_SECONDS)
     return heard
 
 
 def _all_that_was_found(claim: Claim, journal: Journal, now: datetime) -> list[Member] | None:
     """All incidents under it, closed to further ones; None while one of them is still worked on."""
-    held = umbrella.members(journal, claim.fields, now)
+    held = grouping.members(journal, claim.fields, now)
     if held is None or not all(one.concluded for one in held):
         return None
     # Whoever joins before this line is seen after it; whoever comes later stands for himself.
     claim.mark(closed="1")
-    held = umbrella.members(journal, journal.fields(claim.key), now)
+    held = grouping.members(journal, journal.fields(claim.key), now)
     if held is None or not all(one.concluded for one in held):
         claim.mark(closed="0")
         return None

@@ -16,7 +16,6 @@ from typing import TypeVar
 import httpx
 from pydantic import BaseModel, Field, SecretStr
 
-from workers.allowance import Allowance
 from workers.clients.railway import (
     activity,
     batch,
@@ -35,6 +34,7 @@ from workers.clients.railway.series import ServiceUsage
 from workers.clients.railway.service_calls import calls
 from workers.clients.railway.structure import Architecture, Happened, Shape
 from workers.clients.railway.transport import Transport
+from workers.incidents.request_quota import Allowance
 from workers.models import (
     ContainerStart,
     Deployment,

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from workers.allowance import Allowance
+from workers.incidents.request_quota import Allowance
 
 LONGEST_WAIT = 3600.0
 """Seconds: Railway's limits are counted by the hour."""

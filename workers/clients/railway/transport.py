@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, TypeVar
 import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from workers.allowance import Allowance
 from workers.clients import deadline
 from workers.clients.railway.graphql_types import Complaint, Envelope
 from workers.clients.railway.headers import Pace, allowance, newest, retry_after
 from workers.errors import RailwayBusy, RailwayRefused
+from workers.incidents.request_quota import Allowance
 from workers.runtime.redaction import one_line
 
 log = logging.getLogger(__name__)

@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from workers import detection
-from workers.allowance import Allowance
 from workers.clients.railway import Railway
 from workers.engine.journal import Journal
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.history import summary_store
 from workers.history.backfill import chunks, slicing
+from workers.incidents.request_quota import Allowance
 from workers.models import Moment, Noun, Past, Summary, Survey, Window
 
 BACK = timedelta(hours=48)

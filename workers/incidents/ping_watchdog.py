@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from workers.engine import scripts
 from workers.engine.journal import DUE, Claim, Journal
-from workers.intake import LATE_PINGS, PINGS
+from workers.incidents.intake import LATE_PINGS, PINGS
 
 BOOT_SECONDS = 60.0
 """After a start the clock has so long for its first ping: it comes after five seconds."""

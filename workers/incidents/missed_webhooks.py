@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from workers.engine import scripts
 from workers.engine.journal import DUE, PREFIX, Journal
-from workers.intake import Fold, heard_key, take_in
+from workers.incidents.intake import Fold, heard_key, take_in
 from workers.models import Alert, Reported, Survey, digest
 
 GRACE = timedelta(minutes=3)

@@ -6,13 +6,14 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from workers import closings, detection
+from workers import detection
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway, snapshot
 from workers.engine import scripts
 from workers.engine.journal import Claim, Journal
 from workers.errors import RailwayBusy
 from workers.history import summary_store
+from workers.incidents import rejections
 from workers.models import (
     Deployment,
     Environment,
@@ -101,7 +102,7 @@ def _ask(claim: Claim, github: GitHub, journal: Journal, pull: PullRequest) -> P
     if held:
         journal.script(scripts.UNRESERVE, held, claim.key)
     if fresh.state == "closed":
-        closings.remember(journal, held, f"#{fresh.number}")
+        rejections.remember(journal, held, f"#{fresh.number}")
     log.info("pull request ended", extra={"investigation": claim.id, "state": fresh.state})
     return claim.keep("pull", PullRequest, fresh)
 

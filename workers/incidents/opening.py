@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from workers import umbrella
 from workers.detection import Trouble, causes
 from workers.detection.causes import FELT
 from workers.engine import scripts
 from workers.engine.journal import DUE, OPEN, PREFIX, Claim, Journal
 from workers.engine.records import pack
-from workers.intake import tells_trouble
+from workers.incidents import grouping
+from workers.incidents.intake import tells_trouble
+from workers.incidents.watching import CLEAN_SWEEPS
 from workers.models import Alert, Finding, Incident, Severity, Survey, digest
-from workers.watching import CLEAN_SWEEPS
 
 AGAIN = "-again"
 LOOK_AGAIN_SECONDS = 300.0
@@ -42,7 +42,7 @@ def open_incidents(
     made = [(trouble, _incident(journal, survey, trouble, opened_at, ids)) for trouble in troubles]
     # Before the first of them is open: its first word may be due at once.
     real = [(trouble, incident) for trouble, incident in made if not _is_what_remains(journal, incident)]
-    over = umbrella.gather(journal, [incident for _, incident in real], opened_at) if real else ""
+    over = grouping.gather(journal, [incident for _, incident in real], opened_at) if real else ""
     for trouble, incident in real:
         sick = [*trouble.findings, *trouble.symptoms]
         # Trouble told without a service (a volume alert) is answered by the likeliest cause.
