@@ -18,6 +18,7 @@ from tests.mortal import MortalRedis, MortalTransport, Process, git_crossing, st
 from tests.mortal_scenarios import Scenario
 from tests.mortal_world import Kept, Outer
 from workers import actors
+from workers.agent.run import Agent, Answer
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway
@@ -29,7 +30,6 @@ from workers.incidents import intake
 from workers.incidents.intake import PINGS, Fold
 from workers.mend.round import Mender
 from workers.models import Alert, Certificate
-from workers.opencode import Agent, Answer
 from workers.runtime.settings import read
 
 T = TypeVar("T")

@@ -29,10 +29,10 @@ from tests.world.github_shapes import Pull
 from tests.world.railway import Budget, RailwayStandIn
 from tests.world.railway_types import LogRow, Request, WorldDeployment, WorldService
 from tests.world.slack import Message, SlackStandIn
+from workers.agent.run import Answer
 from workers.clients.git import Repositories
 from workers.history.backfill import KEPT_BACK
 from workers.models import Certificate, Fix, Repository, Run, Spent
-from workers.opencode import Answer
 
 NUMBER = "4711471147114711"
 """Where the stand-in's Railway would say how often it was asked."""

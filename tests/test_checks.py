@@ -10,7 +10,7 @@ from workers.errors import Refused
 from workers.mend.checks import Bench, reproduction_command, run_check, run_reproduction, runner_hint
 from workers.mend.judging import failed_tests, judge
 from workers.mend.project import Project, read_project, read_settings
-from workers.mend.wall import Finished, Wall, build_wall
+from workers.sandbox.sandbox import Finished, Wall, build_wall
 
 UNITTEST = """
 import unittest

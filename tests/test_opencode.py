@@ -20,13 +20,13 @@ from pydantic import SecretStr
 
 from tests.waiting import until
 from tests.world.model import NAME, Edit, Model, provider
+from workers.agent.config import Role, configuration, find_tool, read_providers
+from workers.agent.prompts import PlanError, ask_again, parse_done, parse_plan
+from workers.agent.run import Agent, Answer, ask, tally
+from workers.agent.server import Message, Part, Tokens
 from workers.errors import AgentBusy, AgentRefused, Superseded
-from workers.mend.wall import Wall, build_wall
 from workers.models import Evidence, Fact, Spent
-from workers.opencode import Agent, Answer, ask, tally
-from workers.opencode_config import Role, configuration, find_tool, read_providers
-from workers.opencode_server import Message, Part, Tokens
-from workers.planning import PlanError, ask_again, parse_done, parse_plan
+from workers.sandbox.sandbox import Wall, build_wall
 
 ROOT = Path(__file__).parent.parent
 SOURCE = "def share(total, people):\n    return total / people\n"

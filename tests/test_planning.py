@@ -9,6 +9,15 @@ from typing import Any
 
 import pytest
 
+from workers.agent.prompts import (
+    PlanError,
+    ask_again,
+    brief,
+    is_protected,
+    parse_done,
+    parse_plan,
+    writer_brief,
+)
 from workers.models import (
     Cause,
     CodePlace,
@@ -27,7 +36,6 @@ from workers.models import (
     Verdict,
     Window,
 )
-from workers.planning import PlanError, ask_again, brief, is_protected, parse_done, parse_plan, writer_brief
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FILES = {"api/app/gift.py", "api/tests/test_gift.py", "shared/money.py"}

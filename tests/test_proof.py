@@ -19,8 +19,8 @@ from tests.world.githttp import answer, git
 from tests.world.serving import serve
 from workers.clients.git import Repositories
 from workers.mend.proof import certify
-from workers.mend.wall import Wall, build_wall
 from workers.models import Certificate, Fix, Lane, Plan, PlanCause, Repository, Reproduction, Verdict
+from workers.sandbox.sandbox import Wall, build_wall
 
 NAME = "acme/shop"
 WRONG = "def price(count):\n    return 10 * count + 1\n"

@@ -22,11 +22,11 @@ from tests.test_repository import NAME as REPOSITORY
 from tests.test_repository import Server, first, server
 from tests.waiting import until
 from tests.world.model import NAME, Model
+from workers.agent import workspaces
+from workers.agent.run import NOTE, Agent, Answer, ask, can_go_on
 from workers.engine.journal import PREFIX
 from workers.errors import AgentBusy, AgentRefused, Superseded
-from workers.mend import runs
 from workers.models import Spent
-from workers.opencode import NOTE, Agent, Answer, ask, can_go_on
 
 __all__ = ["agent", "first", "place", "server", "wall"]  # fixtures
 
@@ -101,7 +101,7 @@ def test_another_prompt_in_the_same_place_is_another_run(agent: Agent, place: Pa
 # ---- where a run lives -----------------------------------------------------------------------
 
 
-def interrupt(there: runs.Place, work: str = "") -> None:
+def interrupt(there: workspaces.Place, work: str = "") -> None:
     """As a run is left by a worker that is ending."""
     (there.clone / "app.py").write_text(work)
     (there.folder / NOTE).write_text("{}")
@@ -112,11 +112,11 @@ def test_an_interrupted_run_finds_its_clone_again(server: Server, first: str, tm
     repositories = server.repositories()
     with (
         pytest.raises(Superseded),
-        runs.place(tmp_path / "runs", "a", repositories, REPOSITORY, first) as before,
+        workspaces.place(tmp_path / "runs", "a", repositories, REPOSITORY, first) as before,
     ):
         interrupt(before, "half done")
 
-    with runs.place(tmp_path / "runs", "a", repositories, REPOSITORY, first) as after:
+    with workspaces.place(tmp_path / "runs", "a", repositories, REPOSITORY, first) as after:
         assert after.resumed and after.clone == before.clone
         assert (after.clone / "app.py").read_text() == "half done"
     assert not after.clone.exists() and not after.folder.exists()
@@ -129,12 +129,12 @@ def test_a_run_whose_folder_is_not_here_begins_anew(
     repositories = server.repositories()
     with (
         pytest.raises(Superseded),
-        runs.place(tmp_path / "runs", "a", repositories, REPOSITORY, first) as before,
+        workspaces.place(tmp_path / "runs", "a", repositories, REPOSITORY, first) as before,
     ):
         interrupt(before)
 
     folder, name = (tmp_path / "other", "a") if elsewhere == "another disk" else (tmp_path / "runs", "b")
-    with runs.place(folder, name, repositories, REPOSITORY, first) as after:
+    with workspaces.place(folder, name, repositories, REPOSITORY, first) as after:
         assert not after.resumed
         assert not can_go_on(after.folder)
         assert (after.clone / "app.py").read_text() == "one\ntwo\nthree\n"
@@ -142,11 +142,14 @@ def test_a_run_whose_folder_is_not_here_begins_anew(
 
 def test_a_run_on_another_commit_begins_anew(server: Server, first: str, tmp_path: Path) -> None:
     repositories = server.repositories()
-    with pytest.raises(Superseded), runs.place(tmp_path, "a", repositories, REPOSITORY, first) as before:
+    with (
+        pytest.raises(Superseded),
+        workspaces.place(tmp_path, "a", repositories, REPOSITORY, first) as before,
+    ):
         interrupt(before)
     second = server.commit({"app.py": "four\n"})
 
-    with runs.place(tmp_path, "a", repositories, REPOSITORY, second) as after:
+    with workspaces.place(tmp_path, "a", repositories, REPOSITORY, second) as after:
         assert not after.resumed
         assert (after.clone / "app.py").read_text() == "four\n"
 
@@ -154,8 +157,8 @@ def test_a_run_on_another_commit_begins_anew(server: Server, first: str, tmp_pat
 def test_two_workers_of_one_disk_never_share_a_run(server: Server, first: str, tmp_path: Path) -> None:
     repositories = server.repositories()
     with (
-        runs.place(tmp_path, "a", repositories, REPOSITORY, first) as stopped,
-        runs.place(tmp_path, "a", repositories, REPOSITORY, first) as other,
+        workspaces.place(tmp_path, "a", repositories, REPOSITORY, first) as stopped,
+        workspaces.place(tmp_path, "a", repositories, REPOSITORY, first) as other,
     ):
         (stopped.folder / NOTE).write_text("{}")
 
@@ -166,7 +169,7 @@ def test_two_workers_of_one_disk_never_share_a_run(server: Server, first: str, t
 def test_a_run_that_failed_leaves_nothing(server: Server, first: str, tmp_path: Path) -> None:
     with (
         pytest.raises(AgentBusy),
-        runs.place(tmp_path, "a", server.repositories(), REPOSITORY, first) as there,
+        workspaces.place(tmp_path, "a", server.repositories(), REPOSITORY, first) as there,
     ):
         raise AgentBusy("the model does not answer")
 
@@ -178,13 +181,13 @@ def test_what_nobody_came_back_for_is_removed_after_a_day(server: Server, first:
     repositories = server.repositories()
     with (
         pytest.raises(Superseded),
-        runs.place(tmp_path / "runs", "a", repositories, REPOSITORY, first) as old,
+        workspaces.place(tmp_path / "runs", "a", repositories, REPOSITORY, first) as old,
     ):
         interrupt(old)
-    long_ago = time.time() - runs.OLD_SECONDS - 60
+    long_ago = time.time() - workspaces.OLD_SECONDS - 60
     os.utime(old.folder, (long_ago, long_ago))
 
-    with runs.place(tmp_path / "runs", "b", repositories, REPOSITORY, first):
+    with workspaces.place(tmp_path / "runs", "b", repositories, REPOSITORY, first):
         assert not old.folder.exists()
 
 
@@ -217,12 +220,15 @@ def test_an_agent_that_outlived_its_worker_is_killed_before_its_run_goes_on(
     server: Server, first: str, tmp_path: Path
 ) -> None:
     repositories = server.repositories()
-    with pytest.raises(Superseded), runs.place(tmp_path, "a", repositories, REPOSITORY, first) as before:
+    with (
+        pytest.raises(Superseded),
+        workspaces.place(tmp_path, "a", repositories, REPOSITORY, first) as before,
+    ):
         interrupt(before)
     left = orphan(before.folder, home=before.folder / "opencode" / "home")
     until(lambda: lives(left))
 
-    with runs.place(tmp_path, "a", repositories, REPOSITORY, first):
+    with workspaces.place(tmp_path, "a", repositories, REPOSITORY, first):
         assert until(lambda: not lives(left))
 
 
@@ -230,7 +236,7 @@ def test_a_worker_that_starts_kills_what_dead_ones_left_and_nothing_else(
     server: Server, first: str, tmp_path: Path
 ) -> None:
     folder, trees = tmp_path / "runs", tmp_path / "work"
-    with runs.place(folder, "alive", server.repositories(), REPOSITORY, first) as alive:
+    with workspaces.place(folder, "alive", server.repositories(), REPOSITORY, first) as alive:
         (folder / "dead").mkdir()
         (trees / "trees").mkdir(parents=True)
         dead = orphan(folder, home=folder / "dead" / "opencode" / "home")
@@ -240,7 +246,7 @@ def test_a_worker_that_starts_kills_what_dead_ones_left_and_nothing_else(
         others = [orphan(folder, home=alive.folder / "opencode" / "home"), orphan(tmp_path), ours.pid]
         until(lambda: all(lives(pid) for pid in (dead, checks, *others)))
 
-        runs.clear(folder, trees)
+        workspaces.clear(folder, trees)
 
         until(lambda: not lives(dead) and not lives(checks))
         assert all(lives(pid) for pid in others)

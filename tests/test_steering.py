@@ -14,13 +14,13 @@ from tests.line import Line, line
 from tests.waiting import until
 from tests.world.railway_types import LogRow
 from workers import actors, steering
+from workers.agent.run import NOTE, Answer, can_go_on
 from workers.engine import scripts
 from workers.engine.journal import DUE, ENDED, HELD_SECONDS, OPEN, PREFIX, Journal
 from workers.engine.records import pack
 from workers.engine.stage_table import MADE_BY, OUTSIDE
 from workers.errors import Refused, Superseded
 from workers.models import Certificate, Evidence, Outcome, PullRequest, Spent
-from workers.opencode import NOTE, Answer, can_go_on
 
 KEY = f"{PREFIX}incident:abc:20261123T0304"
 PULL = PullRequest(number=7, url="https://github.com/acme/shop/pull/7", draft=False, branch="b")

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from workers.errors import AgentRefused
-from workers.mend.wall import Finished, Wall, build_wall, kill, run, start
+from workers.sandbox.sandbox import Finished, Wall, build_wall, kill, run, start
 
 CONNECT = """
 import socket, sys

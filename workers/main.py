@@ -16,6 +16,7 @@ from typing import Any
 import dramatiq
 
 from workers import actors
+from workers.agent import workspaces
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway
@@ -26,10 +27,9 @@ from workers.engine.journal import Journal
 from workers.errors import NotAvailable
 from workers.incidents import ping_watchdog
 from workers.mend import round as mending
-from workers.mend import runs
-from workers.mend.wall import protect_process
 from workers.runtime import embedded, logs, settings, store
 from workers.runtime.settings import Settings
+from workers.sandbox.sandbox import protect_process
 
 log = logging.getLogger("trackwalker.worker")
 
@@ -53,7 +53,7 @@ class Life(dramatiq.Middleware):
             thread.start()
         for weakness in store.weaknesses(self.journal.client, self.folder, os.environ):
             log.warning("the store may lose what was recorded", extra={"why": weakness})
-        runs.clear(self.folder / "runs", self.folder / "work")
+        workspaces.clear(self.folder / "runs", self.folder / "work")
         with suppress(NotAvailable):
             ping_watchdog.expect(self.journal, self.ping_seconds)
         log.info("worker ready")

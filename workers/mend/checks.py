@@ -17,12 +17,12 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from workers.clients.git import safe_bytes
-from workers.mend import wall as walls
 from workers.mend.judging import ESCAPES, Judgement, judge
 from workers.mend.project import Command, Project, read_project
-from workers.mend.wall import Finished, Wall
 from workers.models import Run, digest
 from workers.runtime.redaction import redact
+from workers.sandbox import sandbox as walls
+from workers.sandbox.sandbox import Finished, Wall
 
 REPRODUCTION_SECONDS, CHECK_SECONDS, INSTALL_SECONDS = 120.0, 600.0, 600.0
 TAIL = 4_000

@@ -19,9 +19,9 @@ from workers.errors import Refused
 from workers.mend import limits
 from workers.mend.checks import REPRODUCTION_SECONDS, Bench, Result, run_check, run_reproduction
 from workers.mend.project import Command, Project, read_project
-from workers.mend.wall import Wall
 from workers.models import Certificate, Check, Fix, Lane, Plan, Verdict
 from workers.models import Repository as Place
+from workers.sandbox.sandbox import Wall
 
 Decision = Literal["ready", "draft", "refused", "already mended"]
 

@@ -14,15 +14,16 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from workers import opencode, opencode_config, planning, proposing
+from workers import proposing
+from workers.agent import config, prompts, run, workspaces
+from workers.agent.config import Role
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.engine import scripts
 from workers.engine.journal import HELD_SECONDS, PREFIX, Claim, Journal
 from workers.errors import AgentRefused, NotAvailable, Refused
 from workers.incidents import budget, rejections
-from workers.mend import checks, proof, runs
-from workers.mend.wall import Wall, build_wall, kill
+from workers.mend import checks, proof
 from workers.models import (
     Certificate,
     Evidence,
@@ -36,8 +37,8 @@ from workers.models import (
     Verdict,
     digest,
 )
-from workers.opencode_config import Role
 from workers.runtime.settings import Settings
+from workers.sandbox.sandbox import Wall, build_wall, kill
 
 RUN_SECONDS: dict[Role, float] = {"reader": 900.0, "writer": 1500.0}
 RESERVED_SECONDS = 30 * 86_400
@@ -54,7 +55,7 @@ class Mender:
     repositories: Repositories
     journal: Journal
     folder: Path
-    ask: Callable[..., opencode.Answer] = opencode.ask
+    ask: Callable[..., run.Answer] = run.ask
     certify: Callable[..., Certificate] = proof.certify
     """One run of the agent, and of the proof: what takes minutes and another program."""
 
@@ -72,7 +73,7 @@ class Mender:
         return build_wall(hide=hide, scratch=scratch, unsandboxed=self.settings.unsandboxed)
 
     @cached_property
-    def agent(self) -> opencode.Agent:
+    def agent(self) -> run.Agent:
         """Raises AgentRefused naming the setting that is missing."""
         tools, settings = self.project / ".tools", self.settings
         config = settings.opencode_config
@@ -80,12 +81,12 @@ class Mender:
         environ = dict(os.environ) | {
             name: key.get_secret_value() for name, key in settings.provider_keys.items()
         }
-        return opencode.Agent(
-            binary=opencode_config.find_tool("opencode", settings.opencode_bin, tools, "OPENCODE_BIN"),
-            rg=opencode_config.find_tool("rg", None, tools, ".tools"),
+        return run.Agent(
+            binary=config.find_tool("opencode", settings.opencode_bin, tools, "OPENCODE_BIN"),
+            rg=config.find_tool("rg", None, tools, ".tools"),
             wall=self.wall,
             model=settings.model or "",
-            provider_config=opencode_config.read_providers(config, environ) if config else {},
+            provider_config=config.read_providers(config, environ) if config else {},
             keys=settings.provider_keys,
             price=settings.price,
             cost_limit_usd=settings.run_cost_usd,
@@ -139,12 +140,12 @@ def _ask_reader(
     with _place(claim, mender, "reader", repository.name, repository.deployed) as place:
 
         def parse(text: str) -> Plan:
-            return planning.parse_plan(text, evidence, _files_of(place.clone))
+            return prompts.parse_plan(text, evidence, _files_of(place.clone))
 
-        answer = _ask(claim, mender, "reader", place, planning.brief(incident, evidence, verdict), parse)
+        answer = _ask(claim, mender, "reader", place, prompts.brief(incident, evidence, verdict), parse)
         try:
             return parse(answer.text)
-        except planning.PlanError as error:
+        except prompts.PlanError as error:
             raise AgentRefused(f"the agent gave no usable plan: {error}") from error
 
 
@@ -279,14 +280,14 @@ def _in_the_way(
 def _write(claim: Claim, mender: Mender, repository: Repository, made: Plan, base: str) -> Fix:
     with _place(claim, mender, "writer", repository.name, base) as place:
         hint = claim.step("runner_hint", str, lambda: checks.runner_hint(place.clone, repository.root) or "")
-        prompt = planning.writer_brief(made, hint)
-        answer = _ask(claim, mender, "writer", place, prompt, planning.parse_done)
+        prompt = prompts.writer_brief(made, hint)
+        answer = _ask(claim, mender, "writer", place, prompt, prompts.parse_done)
         patch, files = mender.repositories.patch(repository.name, base, place.clone)
     if not files:
         raise AgentRefused("the agent changed nothing")
     try:
-        summary, not_done = planning.parse_done(answer.text)
-    except planning.PlanError:
+        summary, not_done = prompts.parse_done(answer.text)
+    except prompts.PlanError:
         # What was done is read from the files, never from what is said of it.
         summary, not_done = "", []
     path = made.reproduction.path if made.reproduction.kind in ("test", "script") else None
@@ -320,22 +321,27 @@ def _own_secrets(settings: Settings) -> tuple[str, ...]:
 
 def _place(
     claim: Claim, mender: Mender, role: Role, name: str, commit: str
-) -> AbstractContextManager[runs.Place]:
+) -> AbstractContextManager[workspaces.Place]:
     # What a person had begun anew does not go on with what was begun before.
     run = f"{claim.id} {role}{claim.text('afresh')}"
-    return runs.place(mender.folder / "runs", run, mender.repositories, name, commit)
+    return workspaces.place(mender.folder / "runs", run, mender.repositories, name, commit)
 
 
 def _ask(
-    claim: Claim, mender: Mender, role: Role, place: runs.Place, prompt: str, parse: Callable[[str], object]
-) -> opencode.Answer:
+    claim: Claim,
+    mender: Mender,
+    role: Role,
+    place: workspaces.Place,
+    prompt: str,
+    parse: Callable[[str], object],
+) -> run.Answer:
     """One run of the agent; its cost is added to the round's, however the run ends."""
 
     def retort(text: str) -> str | None:
         try:
             parse(text)
-        except planning.PlanError as error:
-            return planning.ask_again(error)
+        except prompts.PlanError as error:
+            return prompts.ask_again(error)
         return None
 
     began = claim.text(f"began:{role}")

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 from pydantic import BaseModel, Field, TypeAdapter
 
+from workers.agent.config import Role, environment, furnish
 from workers.errors import AgentBusy, AgentRefused
-from workers.mend.wall import Wall, kill, start
-from workers.opencode_config import Role, environment, furnish
+from workers.sandbox.sandbox import Wall, kill, start
 
 START_SECONDS = 90.0
 """A start takes 3 to 5 s on two idle cores."""

@@ -15,11 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from workers.agent.run import can_go_on
 from workers.clients.git import Repositories
 from workers.errors import Superseded
-from workers.mend import leftovers
 from workers.models import digest
-from workers.opencode import can_go_on
+from workers.sandbox import orphans
 
 OLD_SECONDS = 86_400.0
 """No run lasts a day: what is older belonged to a round that went on elsewhere."""
@@ -66,9 +66,9 @@ def clear(runs: Path, trees: Path) -> None:
     """At a worker's start: kill what dead workers of this disk left running, in runs that nobody has and in trees."""
     for folder in runs.iterdir() if runs.is_dir() else ():
         if (lock := _lock(folder)) is not None:
-            leftovers.of_run(folder)
+            orphans.of_run(folder)
             os.close(lock)
-    leftovers.of_trees(trees)
+    orphans.of_trees(trees)
 
 
 def _take(runs: Path, name: str) -> tuple[Path, int]:
@@ -77,7 +77,7 @@ def _take(runs: Path, name: str) -> tuple[Path, int]:
         folder = runs / digest(name, str(number))
         folder.mkdir(mode=0o700, exist_ok=True)
         if (lock := _lock(folder)) is not None:
-            leftovers.of_run(folder)
+            orphans.of_run(folder)
             return folder, lock
     raise Superseded(f"{name}: all its folders are in use")
 

@@ -18,11 +18,8 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from workers.errors import AgentBusy, AgentRefused
-from workers.mend.wall import Wall
-from workers.models import Spent
-from workers.opencode_config import AGENT, Role, configuration, without_agent_files
-from workers.opencode_server import (
+from workers.agent.config import AGENT, Role, configuration, without_agent_files
+from workers.agent.server import (
     MESSAGES,
     STATUSES,
     Message,
@@ -34,6 +31,9 @@ from workers.opencode_server import (
     serving,
     tail,
 )
+from workers.errors import AgentBusy, AgentRefused
+from workers.models import Spent
+from workers.sandbox.sandbox import Wall
 
 POLL_SECONDS = 0.5
 BEGIN_SECONDS = 90.0
