@@ -28,8 +28,8 @@ from workers.engine.broker import STAGES
 from workers.engine.journal import DUE, LEASE_SECONDS, Journal
 from workers.incidents import intake
 from workers.incidents.intake import PINGS, Fold
-from workers.mend.round import Mender
 from workers.models import Alert, Certificate
+from workers.remediation.attempt import Mender
 from workers.runtime.settings import read
 
 T = TypeVar("T")

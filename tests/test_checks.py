@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from workers.errors import Refused
-from workers.mend.checks import Bench, reproduction_command, run_check, run_reproduction, runner_hint
-from workers.mend.judging import failed_tests, judge
-from workers.mend.project import Project, read_project, read_settings
+from workers.remediation.checks import Bench, reproduction_command, run_check, run_reproduction, runner_hint
+from workers.remediation.project import Project, read_project, read_settings
+from workers.remediation.test_output import failed_tests, judge
 from workers.sandbox.sandbox import Finished, Wall, build_wall
 
 UNITTEST = """

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.world.githttp import git
-from workers.mend.limits import MOST_FILES, MOST_LINES, Findings, inspect, matches
-from workers.mend.tests_kept import read_tests
 from workers.models import Lane
+from workers.remediation.patch_policy import MOST_FILES, MOST_LINES, Findings, inspect, matches
+from workers.remediation.test_integrity import read_tests
 from workers.runtime.redaction import redact
 
 Files = dict[str, str | bytes | None]

@@ -18,8 +18,8 @@ from starlette.routing import Route
 from tests.world.githttp import answer, git
 from tests.world.serving import serve
 from workers.clients.git import Repositories
-from workers.mend.proof import certify
 from workers.models import Certificate, Fix, Lane, Plan, PlanCause, Repository, Reproduction, Verdict
+from workers.remediation.proof import certify
 from workers.sandbox.sandbox import Wall, build_wall
 
 NAME = "acme/shop"

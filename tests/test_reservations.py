@@ -10,8 +10,8 @@ import redis
 
 from workers.engine import scripts
 from workers.engine.journal import DUE, HELD_SECONDS, PREFIX, Claim, Journal
-from workers.mend import round as mending
 from workers.models import Repository
+from workers.remediation import attempt as mending
 
 OURS, THEIRS = (f"{PREFIX}incident:{name}:20261123T0304" for name in ("ours", "theirs"))
 CAUSE, OTHER = f"{PREFIX}reserved:cause", f"{PREFIX}reserved:other"

@@ -38,7 +38,6 @@ from workers.incidents import (
     watching,
 )
 from workers.investigation import diagnosis, evidence
-from workers.mend import round as mending
 from workers.models import (
     Alert,
     Environment,
@@ -52,6 +51,7 @@ from workers.models import (
     Verdict,
     Window,
 )
+from workers.remediation import attempt as mending
 from workers.runtime.settings import Settings
 
 REFUSED_WORDS_SECONDS = 300.0

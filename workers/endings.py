@@ -11,8 +11,8 @@ from workers.engine.journal import DUE, PREFIX, Claim, Journal, Unreadable
 from workers.engine.stage_table import MADE_BY
 from workers.errors import Held, NotAvailable, Superseded, TrackwalkerError
 from workers.incidents import budget, opening
-from workers.mend import round as mending
 from workers.models import Alert, Incident, Outcome, PullRequest, Spent, Watch, digest
+from workers.remediation import attempt as mending
 
 PINGS_AGAIN_SECONDS = 3600.0
 """So soon it is waited for pings again where that broke too often."""

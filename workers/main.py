@@ -26,7 +26,7 @@ from workers.engine.broker import make_broker
 from workers.engine.journal import Journal
 from workers.errors import NotAvailable
 from workers.incidents import ping_watchdog
-from workers.mend import round as mending
+from workers.remediation import attempt as mending
 from workers.runtime import embedded, logs, settings, store
 from workers.runtime.settings import Settings
 from workers.sandbox.sandbox import protect_process

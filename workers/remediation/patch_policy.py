@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from workers.clients.git import FileDiff, read_diff, safe_read
-from workers.mend import tests_kept, weakening
-from workers.mend.project import pipfile, requirements
 from workers.models import Lane
+from workers.remediation import security_regressions, test_integrity
+from workers.remediation.project import pipfile, requirements
 from workers.runtime.redaction import find_tokens
 
 MOST_FILES, MOST_LINES = 12, 400
@@ -91,11 +91,11 @@ def inspect(
     new = {file.path: safe_read(after, file.path) if file.new else None for file in files}
     deployment = lane is Lane.DEPLOYMENT
     refusals = [*_sizes(files), *_paths(files, protected, deployment=deployment), *_kinds(files)]
-    refusals += tests_kept.weakened_tests(old, new)
+    refusals += test_integrity.weakened_tests(old, new)
     refusals += _leaks(files, patch, tuple(secrets))
     for path, text in old.items():
         refusals += _file(path, text, new[path], deployment=deployment)
-    if files and not deployment and all(tests_kept.is_test(file.path) for file in files):
+    if files and not deployment and all(test_integrity.is_test(file.path) for file in files):
         refusals.append("it changes tests only")
     notes = _hosts(files, old)
     needs = [f"it adds the dependency {name}" for name in _new_dependencies(old, new)]
@@ -147,16 +147,21 @@ def _kinds(files: list[FileDiff]) -> list[str]:
 
 
 def _file(path: str, old: str | None, new: str | None, *, deployment: bool) -> list[str]:
-    changed = tests_kept.changed_runner(path, old, new)
+    changed = test_integrity.changed_runner(path, old, new)
     said = [changed] if changed else []
     if posixpath.basename(path) in ("package.json", "pyproject.toml", "setup.cfg") and not deployment:
         before, after = _runner_part(path, old), _runner_part(path, new)
         said += [f"it changes how the code is run or tested ({path})"] if before != after else []
-    if new is None or tests_kept.is_test(path):
+    if new is None or test_integrity.is_test(path):
         return said
-    said += [f"{one} in {path}" for one in weakening.weakened_security(old or "", new)]
+    said += [f"{one} in {path}" for one in security_regressions.weakened_security(old or "", new)]
     return said + [
-        why for why in (weakening.swallowed(path, old or "", new), weakening.syntax_error(path, new)) if why
+        why
+        for why in (
+            security_regressions.swallowed(path, old or "", new),
+            security_regressions.syntax_error(path, new),
+        )
+        if why
     ]
 
 
@@ -220,7 +225,7 @@ def _leaks(files: list[FileDiff], patch: str, secrets: tuple[str, ...]) -> list[
             if re.search(r"\d", one) and re.search(r"[A-Za-z]", one) and one not in gone
         ]
         if any(token not in gone for token in find_tokens(added)) or (
-            real and not tests_kept.is_test(file.path)
+            real and not test_integrity.is_test(file.path)
         ):
             said.append(f"it holds what looks like a secret ({file.path})")
     return said
@@ -229,7 +234,7 @@ def _leaks(files: list[FileDiff], patch: str, secrets: tuple[str, ...]) -> list[
 def _hosts(files: list[FileDiff], old: dict[str, str | None]) -> list[str]:
     said = []
     for file in files:
-        if tests_kept.is_test(file.path) or _is_lock(file.path):
+        if test_integrity.is_test(file.path) or _is_lock(file.path):
             continue
         known = {host.lower() for host in HOST.findall(old[file.path] or "")}
         added = {host.lower() for _, text in file.added for host in HOST.findall(text)} - known

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from workers.mend.project import NODE_TEST, PYTHON_TEST
+from workers.remediation.project import NODE_TEST, PYTHON_TEST
 
 TEST_FOLDERS = {"tests", "test", "__tests__", "spec", "specs"}
 RUNNER_FILES = re.compile(

@@ -17,9 +17,9 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from workers.clients.git import safe_bytes
-from workers.mend.judging import ESCAPES, Judgement, judge
-from workers.mend.project import Command, Project, read_project
 from workers.models import Run, digest
+from workers.remediation.project import Command, Project, read_project
+from workers.remediation.test_output import ESCAPES, Judgement, judge
 from workers.runtime.redaction import redact
 from workers.sandbox import sandbox as walls
 from workers.sandbox.sandbox import Finished, Wall

@@ -23,7 +23,6 @@ from workers.engine import scripts
 from workers.engine.journal import HELD_SECONDS, PREFIX, Claim, Journal
 from workers.errors import AgentRefused, NotAvailable, Refused
 from workers.incidents import budget, rejections
-from workers.mend import checks, proof
 from workers.models import (
     Certificate,
     Evidence,
@@ -37,6 +36,7 @@ from workers.models import (
     Verdict,
     digest,
 )
+from workers.remediation import checks, proof
 from workers.runtime.settings import Settings
 from workers.sandbox.sandbox import Wall, build_wall, kill
 

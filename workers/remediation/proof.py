@@ -16,11 +16,11 @@ from typing import Literal
 
 from workers.clients.git import Repositories, safe_bytes, safe_write
 from workers.errors import Refused
-from workers.mend import limits
-from workers.mend.checks import REPRODUCTION_SECONDS, Bench, Result, run_check, run_reproduction
-from workers.mend.project import Command, Project, read_project
 from workers.models import Certificate, Check, Fix, Lane, Plan, Verdict
 from workers.models import Repository as Place
+from workers.remediation import patch_policy
+from workers.remediation.checks import REPRODUCTION_SECONDS, Bench, Result, run_check, run_reproduction
+from workers.remediation.project import Command, Project, read_project
 from workers.sandbox.sandbox import Wall
 
 Decision = Literal["ready", "draft", "refused", "already mended"]
@@ -63,7 +63,7 @@ def certify(
         except Refused as error:
             return Certificate(decision="refused", reasons=(str(error),))
         lane = Lane.DEPLOYMENT if Lane.DEPLOYMENT in (verdict.lane, plan.verdict) else Lane.CODE
-        seen = limits.inspect(
+        seen = patch_policy.inspect(
             fix.patch, before, after, lane=lane, protected=project.protected, secrets=secrets
         )
         if seen.refusals:
