@@ -32,7 +32,7 @@ from tests.waiting import until
 from tests.working import working
 from tests.world.serving import Faults, serve
 from tests.world.slack import HOOK, SlackStandIn
-from workers import actors, telling
+from workers import actors
 from workers.clients import deadline
 from workers.clients.slack import Slack
 from workers.engine import dispatcher, scripts
@@ -41,6 +41,7 @@ from workers.engine.broker import NAMESPACE, make_broker, message
 from workers.engine.journal import DUE, LEASE_SECONDS, PREFIX, STORE_AWAY_SECONDS, Claim, Journal
 from workers.errors import NotAvailable, Superseded
 from workers.models import Outcome
+from workers.notifications import notify
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
 
@@ -412,7 +413,7 @@ def test_words_of_one_who_was_stopped_before_acting_are_taken_back(reporting: Li
     claim = reporting.journal.claim(tell, "tell")
     assert claim is not None
 
-    with stopped(claim, lambda: telling.tell(claim, services.journal, slack, now=services.now())):
+    with stopped(claim, lambda: notify.tell(claim, services.journal, slack, now=services.now())):
         reporting.store.hset(tell, "lease", 1)
         actors.work(services, "tell", tell)
         first = [one.ts for one in reporting.slack.messages]
@@ -437,7 +438,7 @@ def test_words_that_a_stopped_worker_said_and_did_not_see_are_taken_back_a_minut
 
     def speak() -> None:
         with suppress(NotAvailable):
-            telling.tell(claim, services.journal, services.slack, now=services.now())
+            notify.tell(claim, services.journal, services.slack, now=services.now())
 
     with stopped(claim, speak):
         reporting.store.hset(tell, "lease", 1)

@@ -46,9 +46,9 @@ from workers.models import (
     Window,
     digest,
 )
-from workers.proposing import Marker, find_ours, parse_marker, propose, render_pull_request
-from workers.proposing.markdown import block, code, inline, plain
-from workers.proposing.words import LONGEST_TITLE, hidden
+from workers.pull_requests.markdown import block, code, inline, plain
+from workers.pull_requests.propose import Marker, find_ours, parse_marker, propose, render_pull_request
+from workers.pull_requests.rendering import LONGEST_TITLE, hidden
 
 NAME = "acme/shop"
 TOKEN = "github_pat_secret"

@@ -18,7 +18,7 @@ from workers.engine.journal import DUE, PREFIX
 from workers.engine.records import pack
 from workers.incidents import controls
 from workers.models import Cause, Finding, Incident, Outcome, Posted, Severity, Window
-from workers.telling import render
+from workers.notifications.notify import render
 
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 
-from workers import detection, proposing, telling
+from workers import detection
 from workers.clients import deadline, heartbeat
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
@@ -51,6 +51,8 @@ from workers.models import (
     Verdict,
     Window,
 )
+from workers.notifications import notify
+from workers.pull_requests import propose
 from workers.remediation import attempt as mending
 from workers.runtime.settings import Settings
 
@@ -241,7 +243,7 @@ def diagnose(services: Services, claim: Claim) -> None:
     if mends and not lacks:
         claim.hand_on("plan", tell=tell_of(claim))
         return
-    outcome = telling.inconclusive(verdict, evidence)
+    outcome = notify.inconclusive(verdict, evidence)
     if lacks:
         outcome = outcome.model_copy(update={"lines": (*outcome.lines, f"not mended: {lacks}")})
     conclude(claim, outcome)
@@ -280,7 +282,7 @@ def propose(services: Services, claim: Claim) -> None:
         return
     claim.brake = lambda: hold(services, claim)
     claim.brake()
-    outcome = proposing.propose(
+    outcome = propose.propose(
         claim, services.github, services.repositories, mode=services.settings.mode,
         link=services.settings.url, max_open=services.settings.max_open_prs,
     )  # fmt: skip
@@ -300,7 +302,7 @@ def tell(services: Services, claim: Claim) -> None:
     """Slack shows what the journal says; in shadow, or where none is set up, only the journal does."""
     slack = None if services.settings.mode == "shadow" else services.slack
     try:
-        telling.tell(claim, services.journal, slack, now=services.now())
+        notify.tell(claim, services.journal, slack, now=services.now())
     except SlackRefused as error:
         # A wrong token or channel is mended by a person; what was to be said is kept for hours.
         raise NotAvailable(str(error), retry_after=REFUSED_WORDS_SECONDS) from error
@@ -335,7 +337,7 @@ LINE: dict[str, Callable[[Services, Claim], None]] = {
 
 def waiting(claim: Claim) -> Outcome:
     """What is told of an incident under an umbrella that would be mended."""
-    told = telling.inconclusive(claim.need("verdict", Verdict), claim.need("evidence", Evidence))
+    told = notify.inconclusive(claim.need("verdict", Verdict), claim.need("evidence", Evidence))
     ask = f"mending waits for a person: python -m workers mend {claim.id}"
     return told.model_copy(update={"kind": "waiting", "lines": (*told.lines, ask)})
 

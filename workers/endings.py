@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from workers import telling
 from workers.engine import retries, scripts
 from workers.engine.journal import DUE, PREFIX, Claim, Journal, Unreadable
 from workers.engine.stage_table import MADE_BY
 from workers.errors import Held, NotAvailable, Superseded, TrackwalkerError
 from workers.incidents import budget, opening
 from workers.models import Alert, Incident, Outcome, PullRequest, Spent, Watch, digest
+from workers.notifications import notify
 from workers.remediation import attempt as mending
 
 PINGS_AGAIN_SECONDS = 3600.0
@@ -114,7 +114,7 @@ def _give_up_incident(claim: Claim, why: str, now: datetime) -> None:
         claim.keep("watch", Watch, Watch(held=False, sentence=f"not watched any more: {why}"))
         claim.end(f"given up watching: {why}", tell=tell_of(claim))
         return
-    lines = (*telling.raw_words(incident), f"given up during {claim.stage}: {why}")
+    lines = (*notify.raw_words(incident), f"given up during {claim.stage}: {why}")
     conclude(claim, Outcome(kind="failed", headline="could not be worked out", lines=lines))
 
 

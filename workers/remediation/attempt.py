@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from workers import proposing
 from workers.agent import config, prompts, run, workspaces
 from workers.agent.config import Role
 from workers.clients.git import Repositories
@@ -36,6 +35,7 @@ from workers.models import (
     Verdict,
     digest,
 )
+from workers.pull_requests import propose
 from workers.remediation import checks, proof
 from workers.runtime.settings import Settings
 from workers.sandbox.sandbox import Wall, build_wall, kill
@@ -267,10 +267,10 @@ def _in_the_way(
         )
         return Outcome(kind="told", headline=headline, lines=(cause,))
     pulls = mender.github.open_pulls(repository.name)
-    if ours := proposing.find_ours(pulls, digests, besides=branch):
+    if ours := propose.find_ours(pulls, digests, besides=branch):
         headline = f"the same cause in the code is mended by #{ours[0].number}"
         return Outcome(kind="joined", headline=headline, link=ours[0].url)
-    for pull in [one for one in pulls if one not in proposing.find_ours(pulls)][:OTHERS_LOOKED_AT]:
+    for pull in [one for one in pulls if one not in propose.find_ours(pulls)][:OTHERS_LOOKED_AT]:
         if culprit in mender.github.pull_files(repository.name, pull.number):
             headline = f"an open pull request of somebody else touches {culprit}"
             return Outcome(kind="told", headline=headline, lines=(cause,), link=pull.url)

@@ -11,8 +11,8 @@ from workers.errors import Held
 from workers.incidents import controls, grouping
 from workers.incidents.grouping import Member
 from workers.models import Posted
-from workers.telling.posts import edit, post
-from workers.telling.words import MARKS, named
+from workers.notifications.messages import MARKS, named
+from workers.notifications.posts import edit, post
 
 LOOK_AGAIN_SECONDS = 2.0
 """So often it is looked whether all of its incidents are open."""

@@ -14,7 +14,7 @@ from workers.engine import scripts
 from workers.engine.journal import Claim
 from workers.errors import GitHubRefused, Refused
 from workers.models import Certificate, Evidence, Fix, Incident, Outcome, Plan, PullRequest, Verdict, digest
-from workers.proposing.words import Marker, commit_message, parse_marker, render_pull_request
+from workers.pull_requests.rendering import Marker, commit_message, parse_marker, render_pull_request
 
 __all__ = ["Marker", "find_ours", "parse_marker", "propose", "render_pull_request"]
 

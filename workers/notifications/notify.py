@@ -14,9 +14,9 @@ from workers.engine.journal import PREFIX, Claim, Journal
 from workers.errors import NotAvailable
 from workers.incidents import controls
 from workers.models import Alert, Finding, Incident, Outcome, Posted, Verdict, Watch
-from workers.telling import umbrellas
-from workers.telling.posts import DOUBLES, edit, expect_doubles, first_word, post, take_back_doubles
-from workers.telling.words import Told, inconclusive, named, raw_words, render
+from workers.notifications import groups
+from workers.notifications.messages import Told, inconclusive, named, raw_words, render
+from workers.notifications.posts import DOUBLES, edit, expect_doubles, first_word, post, take_back_doubles
 
 __all__ = ["Told", "inconclusive", "raw_words", "render", "tell"]
 
@@ -42,7 +42,7 @@ def tell(claim: Claim, journal: Journal, slack: Slack | None, *, now: datetime) 
     if ":incident:" in claim.key:
         _tell_incident(claim, journal, slack, now=now)
     elif ":umbrella:" in claim.key:
-        umbrellas.tell(claim, journal, slack, now=now, quiet_seconds=QUIET_SECONDS)
+        groups.tell(claim, journal, slack, now=now, quiet_seconds=QUIET_SECONDS)
     else:
         _tell_alert(claim, journal, slack, now=now)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import ValidationError
 
 from workers.models import Certificate, Evidence, Fix, Incident, Noun, Plan, PlanCause, Run, Verdict
-from workers.proposing.markdown import block, code, inline, one_line, plain
+from workers.pull_requests.markdown import block, code, inline, one_line, plain
 
 LONGEST_TITLE = 90
 MOST_POINTS = 8
