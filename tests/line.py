@@ -25,11 +25,12 @@ from tests.world.railway import RailwayStandIn
 from tests.world.railway_types import Request, World, WorldDeployment, WorldService
 from tests.world.serving import serve
 from tests.world.slack import Message, SlackStandIn
-from workers import actors, main
+from workers import main
 from workers.engine.journal import DUE, PREFIX, Journal
 from workers.errors import Superseded
 from workers.incidents import intake
 from workers.models import Alert, Noun, Outcome, Posted, Watch
+from workers.pipeline import stages
 from workers.runtime.settings import Settings, read
 
 N = TypeVar("N", bound=Noun)
@@ -45,7 +46,7 @@ class Line:
     slack: SlackStandIn
     model: Model
     settings: Settings
-    services: actors.Services
+    services: stages.Services
     store: redis.Redis
     healthy: str
     sick: str
@@ -83,7 +84,7 @@ class Line:
         stage = self.store.hget(key, "stage")
         assert isinstance(stage, bytes)
         with suppress(Superseded):
-            actors.work(self.services, stage.decode(), key)
+            stages.work(self.services, stage.decode(), key)
 
     def due(self) -> list[str]:
         """What is not ended, the next one first."""

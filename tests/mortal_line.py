@@ -17,7 +17,6 @@ import redis
 from tests.mortal import MortalRedis, MortalTransport, Process, git_crossing, stray_http
 from tests.mortal_scenarios import Scenario
 from tests.mortal_world import Kept, Outer
-from workers import actors
 from workers.agent.run import Agent, Answer
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
@@ -29,6 +28,7 @@ from workers.engine.journal import DUE, LEASE_SECONDS, Journal
 from workers.incidents import intake
 from workers.incidents.intake import PINGS, Fold
 from workers.models import Alert, Certificate
+from workers.pipeline import stages
 from workers.remediation.attempt import Mender
 from workers.runtime.settings import read
 
@@ -92,7 +92,7 @@ class Mortal:
         )
         mender.agent = Agent(Path("-"), Path("-"), cast("Any", None), "played/model", {}, {}, None, 1.0, 1.0)
         mender.wall = cast("Any", None)
-        self.services = actors.Services(
+        self.services = stages.Services(
             settings=config,
             journal=journal,
             railway=self._noting(Railway)(
@@ -142,7 +142,7 @@ class Mortal:
         if self.outer.lasting.queue:
             stage, key = self.outer.lasting.queue.pop(0)
             self.process.stage, self.at_work = stage, key
-            actors.work(self.services, stage, key)
+            stages.work(self.services, stage, key)
             return True
         waiting = cast("list[tuple[bytes, float]]", self.store.zrange(DUE, 0, -1, withscores=True))
         soon = any(at < (time.time() + SOON_SECONDS) * 1000 for _, at in waiting)

@@ -12,11 +12,12 @@ import redis
 
 from tests.line import Line, line
 from tests.world import shop
-from workers import actors, listing
+from workers import listing
 from workers.engine.journal import DUE, NEWER_SECONDS, PREFIX
 from workers.engine.records import VERSION, pack
 from workers.incidents import controls
 from workers.models import PullRequest, Watch
+from workers.pipeline import stages
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def work_until_dead(running: Line, key: str, **broken: Any) -> None:
     for _ in range(7):
         if running.store.hexists(key, "lease"):
             running.store.hset(key, "lease", 1)
-        actors.work(services, stage(running, key), key)
+        stages.work(services, stage(running, key), key)
 
 
 def at_enrich(running: Line) -> str:
@@ -83,7 +84,7 @@ def test_giving_up_waits_for_a_newer_version_that_alone_can_read_what_it_needs(r
     key, newer = at_enrich(reporting), str(int(VERSION) + 1).encode() + b"j{}"
     reporting.store.hset(key, mapping={"r:spent": newer, "deaths": 9, "run": "dead"})
 
-    actors.work(reporting.services, "enrich", key)
+    stages.work(reporting.services, "enrich", key)
 
     fields, (seconds, _) = reporting.journal.fields(key), reporting.store.time()
     assert "ended" not in fields and "lease" not in fields and "failing" in fields
@@ -98,12 +99,12 @@ def test_a_bug_in_giving_up_itself_ends_the_journal_and_is_told(
     reporting: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = at_enrich(reporting)
-    monkeypatch.setattr(actors, "give_up", None)
+    monkeypatch.setattr(stages, "give_up", None)
 
     for _ in range(12):
         reporting.store.hset(key, "lease", 1)
         reporting.store.zadd(DUE, {key: 1})
-        actors.work(replace(reporting.services, settings=cast(Any, None)), "enrich", key)
+        stages.work(replace(reporting.services, settings=cast(Any, None)), "enrich", key)
     monkeypatch.undo()
     reporting.drive(lambda: any("nor given up: TypeError" in text for text in told(reporting)))
 
@@ -197,7 +198,7 @@ def test_a_worker_that_is_ended_hands_its_stage_back(reporting: Line) -> None:
     assert claim is not None
     reporting.journal.stop()
 
-    actors._attempt(reporting.services, claim)
+    stages._attempt(reporting.services, claim)
 
     fields = reporting.journal.fields(key)
     assert "lease" not in fields
@@ -210,7 +211,7 @@ def test_what_breaks_while_the_worker_is_ended_is_no_death(reporting: Line) -> N
     assert claim is not None
     reporting.journal.stop()
 
-    actors._attempt(replace(reporting.services, settings=cast(Any, None)), claim)
+    stages._attempt(replace(reporting.services, settings=cast(Any, None)), claim)
 
     fields = reporting.journal.fields(key)
     assert "lease" not in fields
@@ -229,4 +230,4 @@ def test_a_pings_sweep_that_found_nothing_is_kept_for_days_and_one_that_was_aske
         [quiet, asked] = sorted(
             calm.store.ttl(key) for key in calm.store.scan_iter(f"{PREFIX}sweep:*") if calm.store.ttl(key) > 0
         )
-        assert quiet <= actors.QUIET_TTL_SECONDS < asked
+        assert quiet <= stages.QUIET_TTL_SECONDS < asked

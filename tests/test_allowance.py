@@ -16,7 +16,6 @@ from pydantic import SecretStr
 
 from tests.world.railway import Budget, RailwayStandIn, World
 from tests.world.serving import serve
-from workers.actors import Services, look_at
 from workers.clients.railway import Railway
 from workers.clients.railway.headers import Pace, allowance, newest
 from workers.engine.journal import Journal
@@ -33,6 +32,7 @@ from workers.incidents.request_quota import (
     stretched,
 )
 from workers.models import Environment
+from workers.pipeline.stages import Services, look_at
 from workers.runtime import settings
 from workers.runtime.store import client as connect
 

@@ -12,13 +12,13 @@ import redis
 
 from tests.bench.kept import endless
 from tests.line import Line, Snapshot, Start, line, put_back, starter, take
-from workers import actors
 from workers.engine import scripts
 from workers.engine.broker import FULL, NAMESPACE, WAKE_EVERY_SECONDS, waker
 from workers.engine.journal import DUE, OPEN, PREFIX, Journal
 from workers.engine.records import MOST_STORED
 from workers.incidents import controls, opening, ping_watchdog
 from workers.models import Outcome
+from workers.pipeline import stages
 from workers.runtime.store import client
 
 
@@ -200,7 +200,7 @@ def test_waiting_for_pings_stands_in_due(reporting: Line) -> None:
 def test_alerts_that_tell_the_same_get_one_place_on_the_sweep_and_one_answer(reporting: Line) -> None:
     first, *others = [reporting.alert() for _ in range(5)]
     for name in (first, *others):
-        actors.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
+        stages.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
     sweep = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")
 
     reporting.drive(reporting.outcome_is_told)
@@ -218,7 +218,7 @@ def test_an_alert_of_something_else_is_answered_for_itself(reporting: Line) -> N
         reporting.alert(service_id="svc-db", service_name="Postgres"),
     ]
     for name in asked:
-        actors.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
+        stages.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
 
     sweep = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")
 
@@ -229,7 +229,7 @@ def test_that_there_is_nothing_is_said_once_in_minutes_however_often_it_is_told(
     with start(failing="no") as calm:
         for _ in range(3):
             alert = calm.alert()
-            actors.work(calm.services, "intake", f"{PREFIX}alert:{alert}")
+            stages.work(calm.services, "intake", f"{PREFIX}alert:{alert}")
             calm.drive(lambda: not any(":sweep:" in key for key in calm.due()))
             calm.drive(lambda: not any(":tell:" in key for key in calm.due()))
 
@@ -240,9 +240,9 @@ def test_that_there_is_nothing_is_said_once_in_minutes_however_often_it_is_told(
 def test_an_alert_whose_words_stand_in_slack_already_keeps_its_own_answer(reporting: Line) -> None:
     first, second = reporting.alert(), reporting.alert()
     reporting.store.hdel(f"{PREFIX}tell:alert:{second}", "first_at")
-    actors.work(reporting.services, "tell", f"{PREFIX}tell:alert:{second}")
+    stages.work(reporting.services, "tell", f"{PREFIX}tell:alert:{second}")
     for name in (first, second):
-        actors.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
+        stages.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
 
     sweep = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")
 
@@ -254,12 +254,12 @@ def test_who_finds_the_next_sweep_full_waits_for_the_one_after_it(reporting: Lin
     many = [reporting.alert(service_id=f"svc-{n}") for n in range(opening.MOST_ALERTS)]
     late = reporting.alert(service_id="svc-late")
     for name in (*many, late):
-        actors.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
+        stages.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
     waiting = reporting.journal.fields(f"{PREFIX}alert:{late}")
 
-    actors.work(reporting.services, "survey", f"{PREFIX}sweep:env-1:1")
+    stages.work(reporting.services, "survey", f"{PREFIX}sweep:env-1:1")
     reporting.store.hdel(f"{PREFIX}alert:{late}", "not_before")
-    actors.work(reporting.services, "intake", f"{PREFIX}alert:{late}")
+    stages.work(reporting.services, "intake", f"{PREFIX}alert:{late}")
 
     assert "ended" not in waiting
     assert waiting["reason"] == b"the next sweep is full"

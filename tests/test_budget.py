@@ -12,11 +12,11 @@ import pytest
 import redis
 
 from tests.line import Line, line
-from workers import actors
 from workers.engine import scripts
 from workers.engine.journal import DUE, PREFIX, Claim, Journal
 from workers.incidents import budget
 from workers.models import Cause, Finding, Incident, Plan, Severity, Spent, Window
+from workers.pipeline import stages
 from workers.runtime.settings import Settings, read
 
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
@@ -217,7 +217,7 @@ def dies(running: Line, record: str) -> None:
     [key] = running.incidents()
     mortal = Mortal(running.store)
     mortal.record = record
-    actors.work(replace(running.services, journal=mortal), stage(running, key), key)
+    stages.work(replace(running.services, journal=mortal), stage(running, key), key)
 
 
 def cost_of(running: Line) -> Spent:

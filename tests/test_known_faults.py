@@ -32,7 +32,6 @@ from tests.waiting import until
 from tests.working import working
 from tests.world.serving import Faults, serve
 from tests.world.slack import HOOK, SlackStandIn
-from workers import actors
 from workers.clients import deadline
 from workers.clients.slack import Slack
 from workers.engine import dispatcher, scripts
@@ -42,6 +41,7 @@ from workers.engine.journal import DUE, LEASE_SECONDS, PREFIX, STORE_AWAY_SECOND
 from workers.errors import NotAvailable, Superseded
 from workers.models import Outcome
 from workers.notifications import notify
+from workers.pipeline import stages
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
 
@@ -415,7 +415,7 @@ def test_words_of_one_who_was_stopped_before_acting_are_taken_back(reporting: Li
 
     with stopped(claim, lambda: notify.tell(claim, services.journal, slack, now=services.now())):
         reporting.store.hset(tell, "lease", 1)
-        actors.work(services, "tell", tell)
+        stages.work(services, "tell", tell)
         first = [one.ts for one in reporting.slack.messages]
 
     assert [one.ts for one in reporting.slack.messages] == first
@@ -432,7 +432,7 @@ def test_words_that_a_stopped_worker_said_and_did_not_see_are_taken_back_a_minut
         reporting.drive(lambda: told(reporting))
         incident = tell.replace("tell:", "")
         reporting.store.hset(incident, "clean", 2)
-        actors.work(services, "watch", incident)
+        stages.work(services, "watch", incident)
     claim = reporting.journal.claim(tell, "tell")
     assert claim is not None
 
@@ -442,7 +442,7 @@ def test_words_that_a_stopped_worker_said_and_did_not_see_are_taken_back_a_minut
 
     with stopped(claim, speak):
         reporting.store.hset(tell, "lease", 1)
-        actors.work(services, "tell", tell)
+        stages.work(services, "tell", tell)
         said = [one.ts for one in reporting.slack.messages]
         reporting.slack.faults.add("503", path="conversations", times=5)
     doubled = [one.ts for one in reporting.slack.messages]
@@ -458,24 +458,24 @@ def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tri
 ) -> None:
     monkeypatch.setattr(journals, "LEASE_SECONDS", 5.0)
     monkeypatch.setattr(dispatcher, "BEAT_SECONDS", 0.5)
-    monkeypatch.setitem(actors.DEADLINES, "survey", 1.0)
+    monkeypatch.setitem(stages.DEADLINES, "survey", 1.0)
     children: list[subprocess.Popen[bytes]] = []
     let_go, deaths = threading.Event(), []
-    look_at = actors.LINE["survey"]
+    look_at = stages.LINE["survey"]
 
-    def survey(services: actors.Services, claim: Claim) -> None:
+    def survey(services: stages.Services, claim: Claim) -> None:
         deaths.append(claim.deaths)
         if len(deaths) > 2:
             look_at(services, claim)
             return
         if len(deaths) == 2:
-            actors.DEADLINES["survey"] = 60.0  # of the next attempt
+            stages.DEADLINES["survey"] = 60.0  # of the next attempt
         child = subprocess.Popen(["sleep", "600"])
         children.append(child)
         claim.guard(child.kill)
         let_go.wait(60)
 
-    monkeypatch.setitem(actors.LINE, "survey", survey)
+    monkeypatch.setitem(stages.LINE, "survey", survey)
     with working(reporting, tmp_path / "one"):
         reporting.alert()
         until(lambda: told(reporting), seconds=90, what="the outcome")
@@ -508,7 +508,7 @@ def test_a_stage_that_never_comes_back_ends_its_worker(
 def test_answers_that_trickle_cost_a_sweep_its_deadline_and_no_more(
     reporting: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(actors, "OTHERS_SECONDS", 2.0)
+    monkeypatch.setattr(stages, "OTHERS_SECONDS", 2.0)
     reporting.railway.faults.add("trickle", times=3)
     with working(reporting, tmp_path / "one"):
         reporting.alert()
@@ -526,7 +526,7 @@ def test_a_call_of_any_stage_ends_at_the_stages_deadline(
     faults, ended = Faults(), []
     faults.add("trickle")
 
-    def survey(_: actors.Services, claim: Claim) -> None:
+    def survey(_: stages.Services, claim: Claim) -> None:
         with serve(reporting.slack.app, faults) as running, deadline.client(timeout=60) as web:
             try:
                 web.get(running.url)
@@ -534,12 +534,12 @@ def test_a_call_of_any_stage_ends_at_the_stages_deadline(
                 ended.append(error)
                 raise NotAvailable("it trickles") from error
 
-    monkeypatch.setitem(actors.LINE, "survey", survey)
-    monkeypatch.setitem(actors.DEADLINES, "survey", 1.0)
+    monkeypatch.setitem(stages.LINE, "survey", survey)
+    monkeypatch.setitem(stages.DEADLINES, "survey", 1.0)
     at_survey(reporting)
     rescue = threading.Timer(20, faults.clear)  # where nothing ends it
     rescue.start()
-    actors.work(reporting.services, "survey", SWEEP)
+    stages.work(reporting.services, "survey", SWEEP)
     rescue.cancel()
 
     assert ended
@@ -555,9 +555,9 @@ def test_an_alert_between_a_sweeps_last_look_and_its_end_is_looked_at_by_the_nex
     ours = reporting.journal.claim(SWEEP, "analyse")
     assert ours is not None
     late = reporting.alert(service_id="svc-other", service_name="other")
-    actors.work(reporting.services, "intake", f"{PREFIX}alert:{late}")
+    stages.work(reporting.services, "intake", f"{PREFIX}alert:{late}")
 
-    actors.judge(reporting.services, ours)
+    stages.judge(reporting.services, ours)
 
     second = f"{PREFIX}sweep:env-1:2"
     assert f"a:{late}" in reporting.journal.fields(second)
@@ -583,6 +583,6 @@ def test_behind_a_webhook_words_come_at_least_once_and_twice_only_for_a_death_in
             reporting.slack.faults.add("drop")
         for _ in range(4):
             reporting.store.hdel(tell, "lease", "not_before")
-            actors.work(services, "tell", tell)
+            stages.work(services, "tell", tell)
 
     assert len(told(reporting)) == posts

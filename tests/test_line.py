@@ -14,7 +14,6 @@ from tests.world import shop
 from tests.world.githttp import git
 from tests.world.railway_types import WorldDeployment, WorldService
 from tests.world.serving import Kind
-from workers import endings
 from workers.engine import scripts
 from workers.engine.journal import DUE, OPEN, PREFIX
 from workers.engine.records import pack
@@ -32,6 +31,7 @@ from workers.models import (
     Verdict,
     Watch,
 )
+from workers.pipeline import failures
 from workers.runtime.store import client
 
 
@@ -190,7 +190,7 @@ def test_who_lost_the_claim_gives_up_nothing_of_whoever_has_it_now(sick: Line) -
     assert ours is not None and theirs is not None
 
     with pytest.raises(Superseded):
-        endings.give_up(ours, "refused", sick.services.now())
+        failures.give_up(ours, "refused", sick.services.now())
 
     theirs.alive()
     assert len(list(sick.store.scan_iter(f"{PREFIX}reserved:*"))) == 2

@@ -16,7 +16,6 @@ import redis
 from receiver import railway as webhooks
 from tests.line import Line, line
 from tests.world.railway_types import WorldDeployment, WorldEvent, WorldService
-from workers import actors
 from workers.clients.railway.events import ALERTS, STATUSES, Event, trouble
 from workers.engine import scripts
 from workers.engine.journal import PREFIX, Journal
@@ -24,6 +23,7 @@ from workers.errors import NotAvailable
 from workers.incidents import intake, missed_webhooks
 from workers.incidents.intake import heard_key, heard_name
 from workers.models import Alert, Deployment, Reported, Service, Survey, Window
+from workers.pipeline import stages
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 GATE = f"{PREFIX}sweeps:env-1"
@@ -433,7 +433,7 @@ def test_a_worker_that_dies_among_the_alerts_that_it_takes_in_takes_in_each_once
     [key] = [key for key in calm.due() if ":sweep:" in key]
 
     source = getattr(missed_webhooks if script == "MARK" else scripts, script)
-    actors.work(replace(calm.services, journal=Mortal(calm.store, source, number)), "analyse", key)
+    stages.work(replace(calm.services, journal=Mortal(calm.store, source, number)), "analyse", key)
     died = not calm.store.hexists(key, "ended")
     calm.drive(sweeps(calm, 3))
 

@@ -12,7 +12,6 @@ import pytest
 import redis
 
 from tests.line import Line, line
-from workers import actors
 from workers.engine.journal import PREFIX, Journal
 from workers.errors import NotAvailable
 from workers.history import summary_store
@@ -26,6 +25,7 @@ from workers.models import (
     TrafficMinute,
     Window,
 )  # fmt: skip
+from workers.pipeline import stages
 from workers.runtime.store import client
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -257,7 +257,7 @@ def test_a_worker_that_dies_between_findings_and_past_keeps_the_window_once(runn
     before = shops(running)
     running.store.hdel(SWEEP, "ended")
 
-    actors.work(running.services, "analyse", SWEEP)
+    stages.work(running.services, "analyse", SWEEP)
 
     assert running.journal.fields(SWEEP)["ended"]
     assert shops(running) == before

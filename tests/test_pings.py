@@ -11,10 +11,10 @@ import pytest
 import redis
 
 from tests.line import Line, line
-from workers import actors, endings
 from workers.engine.journal import DUE
 from workers.incidents import controls, intake, ping_watchdog
 from workers.models import Alert
+from workers.pipeline import failures, stages
 
 USUAL = 600.0
 
@@ -38,10 +38,10 @@ def ping(running: Line, *, apart: float | None = None) -> None:
 def look(running: Line, minutes: float = 0) -> None:
     """As the mover would wake whoever waits for pings, so many minutes from now; and what is to be said is said."""
     later = replace(running.services, now=lambda: datetime.now(UTC) + timedelta(minutes=minutes))
-    actors.work(later, "pings", intake.PINGS)
+    stages.work(later, "pings", intake.PINGS)
     for key in running.due():
         if ":tell:" in key:
-            actors.work(later, "tell", key)
+            stages.work(later, "tell", key)
 
 
 def told(running: Line) -> list[str]:
@@ -124,7 +124,7 @@ def test_a_worker_that_dies_between_telling_and_remembering_tells_it_once(
     claim = quiet.journal.claim(intake.PINGS, "pings")
     assert claim is not None
     note = ping_watchdog.look(claim, USUAL, datetime.now(UTC) + timedelta(minutes=minutes))
-    endings.tell_trouble(quiet.journal, note, quiet.services.now())
+    failures.tell_trouble(quiet.journal, note, quiet.services.now())
 
     let_leases_run_out()
     look(quiet, minutes + 2)

@@ -13,7 +13,7 @@ import redis
 from tests.line import Line, line
 from tests.waiting import until
 from tests.world.railway_types import LogRow
-from workers import actors, steering
+from workers import steering
 from workers.agent.run import NOTE, Answer, can_go_on
 from workers.engine import scripts
 from workers.engine.journal import DUE, ENDED, HELD_SECONDS, OPEN, PREFIX, Journal
@@ -21,6 +21,7 @@ from workers.engine.records import pack
 from workers.engine.stage_table import MADE_BY, OUTSIDE
 from workers.errors import Refused, Superseded
 from workers.models import Certificate, Evidence, Outcome, PullRequest, Spent
+from workers.pipeline import stages
 
 KEY = f"{PREFIX}incident:abc:20261123T0304"
 PULL = PullRequest(number=7, url="https://github.com/acme/shop/pull/7", draft=False, branch="b")
@@ -78,10 +79,10 @@ def first_word(running: Line) -> str:
     """The key of an incident of which the first word was said."""
     tell = f"{PREFIX}tell:alert:{running.alert()}"
     running.store.hdel(tell, "first_at")
-    actors.work(running.services, "tell", tell)
+    stages.work(running.services, "tell", tell)
     running.drive(running.incidents)
     key = running.incidents()[0]
-    actors.work(running.services, "tell", key.replace(PREFIX, f"{PREFIX}tell:", 1))
+    stages.work(running.services, "tell", key.replace(PREFIX, f"{PREFIX}tell:", 1))
     assert len(told(running)) == 1
     return key
 
@@ -232,7 +233,7 @@ def test_a_cancel_in_the_middle_of_a_mend_stops_the_worker_and_there_is_no_pull_
     sick.alert()
     sick.drive(lambda: any(stage(sick, key) == "mend" for key in sick.incidents()))
     key = sick.incidents()[0]
-    worker = threading.Thread(target=actors.work, args=(sick.services, "mend", key))
+    worker = threading.Thread(target=stages.work, args=(sick.services, "mend", key))
     worker.start()
     until(
         lambda: any(call.role == "writer" for call in sick.model.calls),
@@ -507,7 +508,7 @@ def test_an_ended_round_is_watched_again_and_its_end_is_told_again(reporting: Li
     before = len(told(reporting))
 
     steering.retry(reporting.journal, key)
-    actors.work(reporting.services, "watch", key)
+    stages.work(reporting.services, "watch", key)
     watched = "ended" not in reporting.journal.fields(key)
     reporting.store.hset(key, "clean", 2)
     reporting.drive(lambda: len(told(reporting)) > before)

@@ -32,11 +32,12 @@ from tests.waiting import until
 from tests.world.railway import RailwayStandIn
 from tests.world.railway_types import Request, World, WorldDeployment, WorldService
 from tests.world.serving import serve
-from workers import actors, showing
+from workers import showing
 from workers.engine import dispatcher
 from workers.engine.broker import FULL, NAMESPACE, make_broker
 from workers.engine.journal import DUE, OPEN, PREFIX
 from workers.incidents.opening import MOST_ALERTS
+from workers.pipeline import stages
 from workers.runtime.store import client
 
 WEBHOOKS, SENDERS, THREADS = 2_000, 8, 8
@@ -213,7 +214,7 @@ def _one(connection: http.client.HTTPConnection, path: str, body: bytes) -> tupl
 def _at_work(storm: Storm) -> Iterator[None]:
     """Dramatiq's own threads at work, woken as the mover wakes them; and somebody who counts."""
     broker = make_broker(storm.store)
-    actors.declare(broker, storm.line.services)
+    stages.declare(broker, storm.line.services)
     worker = dramatiq.Worker(broker, worker_timeout=50, worker_threads=THREADS)
     over = threading.Event()
     others = [

@@ -12,13 +12,14 @@ import pytest
 import redis
 
 from tests.line import Line, line
-from workers import actors, listing
+from workers import listing
 from workers.engine import retries
 from workers.engine.journal import DUE, PREFIX
 from workers.engine.records import pack
 from workers.incidents import controls
 from workers.models import Cause, Finding, Incident, Outcome, Posted, Severity, Window
 from workers.notifications.notify import render
+from workers.pipeline import stages
 
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 
@@ -59,7 +60,7 @@ def told(running: Line) -> list[str]:
 def tell(running: Line, key: str) -> None:
     """Work the tell's journal now, as if its time had come."""
     running.store.hdel(key, "first_at", "not_before")
-    actors.work(running.services, "tell", key)
+    stages.work(running.services, "tell", key)
 
 
 def test_a_first_word_that_joins_an_open_incident_does_not_stay_looking(reporting: Line) -> None:

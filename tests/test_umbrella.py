@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from tests.line import Line, line
 from tests.world.serving import serve
 from tests.world.slack import HOOK
-from workers import actors, listing, steering
+from workers import listing, steering
 from workers.clients.slack import Slack
 from workers.engine import scripts
 from workers.engine.journal import DUE, OPEN, PREFIX, Claim
@@ -35,6 +35,7 @@ from workers.models import (
     Verdict,
     Window,
 )
+from workers.pipeline import stages
 
 NAMES = ("api", "web", "mail", "cron", "auth", "cart")
 FOUND = Outcome(kind="told", headline="resource limit: 512 MB are too little", lines=("raise it",))
@@ -91,7 +92,7 @@ class Town:
                 key = raw.decode()  # type: ignore[union-attr]
                 if f"{PREFIX}tell:" in key:
                     self.store.hdel(key, "not_before", "first_at")
-                    actors.work(self.running.services, "tell", key)
+                    stages.work(self.running.services, "tell", key)
 
     def conclude(self, key: str, outcome: Outcome = FOUND) -> None:
         """As the end of the active part of a round does."""
@@ -268,7 +269,7 @@ def plan(town: Town, key: str) -> None:
             "r:evidence": pack(Evidence(), Evidence),
         },
     )
-    actors.work(town.running.services, "plan", key)
+    stages.work(town.running.services, "plan", key)
 
 
 def test_under_an_umbrella_no_agent_starts_until_a_person_asks(town: Town) -> None:

@@ -14,13 +14,14 @@ import redis
 from tests.line import Line, line
 from tests.waiting import until
 from tests.working import working
-from workers import actors, listing
+from workers import listing
 from workers.engine import dispatcher, scripts
 from workers.engine.broker import STAGES, make_broker
 from workers.engine.journal import DUE, NEWER_SECONDS, PREFIX, Claim, Journal
 from workers.engine.records import VERSION
 from workers.engine.stage_table import MADE_BY
 from workers.models import Evidence
+from workers.pipeline import stages
 
 NEWER = str(int(VERSION) + 1).encode() + b"j" + b'{"facts":"of another kind"}'
 
@@ -98,13 +99,13 @@ def test_a_record_that_stays_unreadable_is_made_again_once_only(reporting: Line)
     for _ in range(2):
         reporting.drive(lambda: stage(reporting, key) == "diagnose")
         reporting.store.hset(key, "r:evidence", b"0j{}")
-        actors.work(reporting.services, "diagnose", key)
+        stages.work(reporting.services, "diagnose", key)
 
     assert reporting.outcome() == "failed"
 
 
 def test_whatever_a_stage_needs_of_another_has_a_stage_that_makes_it_again() -> None:
-    assert set(MADE_BY.values()) <= set(actors.LINE)
+    assert set(MADE_BY.values()) <= set(stages.LINE)
     assert {"survey", "evidence", "verdict", "plan", "fix", "certificate"} <= set(MADE_BY)
 
 
@@ -174,7 +175,7 @@ def test_a_newer_record_is_left_to_the_newer_worker(reporting: Line, before: str
 
     for _ in range(10):
         reporting.store.hdel(key, "not_before")
-        actors.work(reporting.services, before, key)
+        stages.work(reporting.services, before, key)
 
     fields = reporting.journal.fields(key)
     seconds, _ = reporting.store.time()
@@ -190,7 +191,7 @@ def test_a_newer_survey_is_neither_judged_nor_made_again(reporting: Line) -> Non
     reporting.store.hset(key, mapping={"r:survey": NEWER, "stage": "survey"})
     asked = len(reporting.railway.operations)
 
-    actors.work(reporting.services, "survey", key)
+    stages.work(reporting.services, "survey", key)
 
     assert reporting.store.hget(key, "r:survey") == NEWER
     assert len(reporting.railway.operations) == asked
@@ -200,7 +201,7 @@ def test_an_alert_that_only_a_newer_version_can_read_is_not_dropped(reporting: L
     key = at_analyse(reporting)
     reporting.store.hset(key, "a:newer", NEWER)
 
-    actors.work(reporting.services, "analyse", key)
+    stages.work(reporting.services, "analyse", key)
 
     assert "ended" not in reporting.journal.fields(key)
 
@@ -212,7 +213,7 @@ def test_words_that_only_a_newer_version_can_read_wait_for_it_but_not_for_an_hou
     reporting.store.hset(key, "r:outcome", NEWER)
 
     reporting.store.hdel(tell, "not_before")
-    actors.work(reporting.services, "tell", tell)
+    stages.work(reporting.services, "tell", tell)
 
     seconds, _ = reporting.store.time()
     assert told(reporting) == []
@@ -224,7 +225,7 @@ def test_words_that_only_a_newer_version_can_read_wait_for_it_but_not_for_an_hou
 def test_a_newer_record_whose_version_was_taken_back_is_made_again(reporting: Line) -> None:
     key = at(reporting, "diagnose")
     reporting.store.hset(key, "r:evidence", NEWER)
-    actors.work(reporting.services, "diagnose", key)
+    stages.work(reporting.services, "diagnose", key)
     seconds, _ = reporting.store.time()
     reporting.store.hset(key, "failing", int((seconds - NEWER_SECONDS - 60) * 1000))
 
@@ -305,7 +306,7 @@ def test_what_an_older_worker_does_not_know_is_done_by_the_newer_one_beside_it(
     key = f"{PREFIX}forecast:1"
     done: list[str] = []
 
-    def forecast(_: actors.Services, claim: Claim) -> None:
+    def forecast(_: stages.Services, claim: Claim) -> None:
         claim.end("done")
         done.append(claim.key)
 
@@ -313,7 +314,7 @@ def test_what_an_older_worker_does_not_know_is_done_by_the_newer_one_beside_it(
         reporting.journal.script(scripts.OPEN, [key, DUE], 0, "stage", "forecast")
         until(lambda: (reporting.store.zscore(DUE, key) or 0) / 1000 > reporting.store.time()[0] + 5)
         monkeypatch.setitem(STAGES, "forecast", "incidents")
-        monkeypatch.setitem(actors.LINE, "forecast", forecast)
+        monkeypatch.setitem(stages.LINE, "forecast", forecast)
         assert "forecast" not in older.broker.actors
 
         with working(reporting, tmp_path / "newer"):

@@ -18,7 +18,6 @@ from starlette.types import Receive, Scope, Send
 from tests.line import Line, line
 from tests.waiting import until
 from tests.world.serving import Kind, serve
-from workers import actors
 from workers.engine import dispatcher, scripts
 from workers.engine.broker import make_broker
 from workers.engine.journal import DUE, OPEN, PREFIX, Journal
@@ -39,6 +38,7 @@ from workers.models import (
     Verdict,
     Window,
 )
+from workers.pipeline import stages
 
 THREADS = 8
 """As in the Procfile."""
@@ -67,7 +67,7 @@ class Tarpit:
 def worker(running: Line) -> Iterator[None]:
     """A worker process' threads in this one: eight that work, the mover and the pulse."""
     broker = make_broker(running.store)
-    actors.declare(broker, running.services)
+    stages.declare(broker, running.services)
     working = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=100)
     helpers: list[dispatcher.Mover | dispatcher.Pulse] = [
         dispatcher.Mover(running.journal, broker),
@@ -173,7 +173,7 @@ def test_whatever_hangs_every_first_word_is_said(stuck: tuple[Line, Tarpit]) -> 
         )
     for n in range(MENDS):
         about_to_be_mended(running, sick(100 + n))
-    until(lambda: at_work(running) == actors.BUSY_THREADS, what="threads that hang")
+    until(lambda: at_work(running) == stages.BUSY_THREADS, what="threads that hang")
 
     for n in range(ENVIRONMENTS):
         crashed(running, f"late-{n}", f"env-{n}")
@@ -182,7 +182,7 @@ def test_whatever_hangs_every_first_word_is_said(stuck: tuple[Line, Tarpit]) -> 
     wanted = [f"*late-{n}*" for n in range(ENVIRONMENTS)] + [f"*svc-{n}*" for n in range(INCIDENTS)]
     until(lambda: not [one for one in wanted if not any(one in text for text in told(running))], seconds=60)
 
-    assert at_work(running) == actors.BUSY_THREADS
+    assert at_work(running) == stages.BUSY_THREADS
     assert {path.split("/")[1] for path in tarpit.paths} >= {"graphql", "acme"}
     assert running.sweeps_done() == 0
 

@@ -12,8 +12,9 @@ from dramatiq import Worker
 from dramatiq.brokers.redis import RedisBroker
 
 from tests.line import Line
-from workers import actors, main
+from workers import main
 from workers.engine.broker import make_broker
+from workers.pipeline import stages
 from workers.runtime.store import client
 
 SHUTDOWN_MS = 5_000
@@ -24,7 +25,7 @@ SHUTDOWN_MS = 5_000
 class Working:
     """A worker at work. `stop` is what SIGTERM does in its process."""
 
-    services: actors.Services
+    services: stages.Services
     broker: RedisBroker
     worker: Worker
     ending: threading.Thread | None = None
@@ -51,7 +52,7 @@ def working(line: Line, folder: Path, *, without: Iterable[str] = ()) -> Iterato
     connection = client(url.get_secret_value())
     services = main.services(line.settings, connection, folder)
     broker = make_broker(connection, [main.Life(services.journal, 3600, folder)])
-    actors.declare(broker, services)
+    stages.declare(broker, services)
     for stage in without:
         del broker.actors[stage]
     made = Working(services, broker, Worker(broker, worker_timeout=100, worker_threads=8))

@@ -15,7 +15,6 @@ from typing import Any
 
 import dramatiq
 
-from workers import actors
 from workers.agent import workspaces
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
@@ -26,6 +25,7 @@ from workers.engine.broker import make_broker
 from workers.engine.journal import Journal
 from workers.errors import NotAvailable
 from workers.incidents import ping_watchdog
+from workers.pipeline import stages
 from workers.remediation import attempt as mending
 from workers.runtime import embedded, logs, settings, store
 from workers.runtime.settings import Settings
@@ -78,12 +78,12 @@ def _give_up() -> None:
     timer.start()
 
 
-def services(config: Settings, client: Any, folder: Path) -> actors.Services:
+def services(config: Settings, client: Any, folder: Path) -> stages.Services:
     """Every client the stages use, from the settings; clones and runs lie below `folder`."""
     journal = Journal(client)
     github = GitHub.from_settings(config)
     repositories = Repositories(folder / "work", config.github_server_url, github.credentials)
-    return actors.Services(
+    return stages.Services(
         settings=config,
         journal=journal,
         railway=railway(config),
@@ -124,4 +124,4 @@ def build() -> None:
     life = Life(made.journal, config.ping_minutes * 60, embedded.state_folder(), leave)
     broker = make_broker(client, [life])
     dramatiq.set_broker(broker)
-    actors.declare(broker, made)
+    stages.declare(broker, made)

@@ -21,7 +21,6 @@ from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway, snapshot
 from workers.clients.slack import Slack
-from workers.endings import abandon, conclude, failed, give_up, stands_aside, tell_of, tell_trouble
 from workers.engine import scripts
 from workers.engine.broker import STAGES
 from workers.engine.journal import DEATHS_ALLOWED, DUE, PREFIX, TTL_SECONDS, Claim, Journal
@@ -52,6 +51,7 @@ from workers.models import (
     Window,
 )
 from workers.notifications import notify
+from workers.pipeline.failures import abandon, conclude, failed, give_up, stands_aside, tell_of, tell_trouble
 from workers.pull_requests import propose
 from workers.remediation import attempt as mending
 from workers.runtime.settings import Settings
