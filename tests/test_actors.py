@@ -12,7 +12,7 @@ import redis
 
 from tests.line import Line, line
 from tests.world import shop
-from workers import listing
+from workers.cli import listing
 from workers.engine.journal import DUE, NEWER_SECONDS, PREFIX
 from workers.engine.records import VERSION, pack
 from workers.incidents import controls

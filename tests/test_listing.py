@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from workers import listing, showing
+from workers.cli import listing, show
 from workers.engine import scripts
 from workers.engine.journal import DUE, OPEN, PREFIX, Journal
 from workers.engine.records import pack
@@ -123,17 +123,17 @@ def test_what_others_wrote_does_not_steer_the_terminal(
     )
 
     now = datetime.now(UTC)
-    said = "".join([*listing.overview(journal, now), *showing.show(journal, "abc", now)])
+    said = "".join([*listing.overview(journal, now), *show.show(journal, "abc", now)])
 
     assert "[2Jgone" in said
     assert not {"\x1b", "\x9b", "\n"} & set(said)
-    machines = json.dumps([listing.collect(journal, now), showing.everything(journal, "abc")])
+    machines = json.dumps([listing.collect(journal, now), show.everything(journal, "abc")])
     assert machines.isascii() and machines.isprintable()
 
 
 def test_what_is_no_journal_is_not_shown_as_one(journal: Journal, told: str) -> None:
     with pytest.raises(Refused):
-        showing.show(journal, "due", datetime.now(UTC))
+        show.show(journal, "due", datetime.now(UTC))
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_words_and_alerts_that_ended_are_no_news(journal: Journal) -> None:
 
 
 def shown(journal: Journal, name: str) -> str:
-    return "\n".join(showing.show(journal, name, datetime.now(UTC)))
+    return "\n".join(show.show(journal, name, datetime.now(UTC)))
 
 
 def test_words_are_shown_as_posts_or_where_nobody_is_told_as_they_would_be_said(journal: Journal) -> None:
@@ -400,7 +400,7 @@ def test_what_looks_like_a_secret_is_not_shown(journal: Journal, told: str, stor
     store.hset(told, mapping={"reason": f"refused with {secret}", "r:incident": incident(f"shop {secret}")})
 
     now = datetime.now(UTC)
-    everything = json.dumps([showing.everything(journal, "abc"), listing.collect(journal, now)])
+    everything = json.dumps([show.everything(journal, "abc"), listing.collect(journal, now)])
 
     assert secret not in shown(journal, "abc") + everything
     assert "[redacted]" in shown(journal, "abc")
@@ -410,7 +410,7 @@ def test_machines_get_every_record_whole(journal: Journal, told: str, store: red
     store.hset(told, mapping={"r:incident": incident("shop"), "token": "0123", "r:plan": b"9j{}"})
     store.hset(f"{PREFIX}tell:{ID}", "r:first", pack(Posted(ts="17.1"), Posted))
 
-    said = showing.everything(journal, "abc")
+    said = show.everything(journal, "abc")
 
     assert said["id"] == ID
     assert said["records"]["incident"]["findings"][0]["sentence"] == "shop answers with 5xx"

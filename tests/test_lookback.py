@@ -24,8 +24,8 @@ from tests.world.railway import (
     WorldService,
 )  # fmt: skip
 from tests.world.serving import serve
-from workers import lookback
-from workers.lookback import words
+from workers.cli import lookback
+from workers.cli.lookback import report
 from workers.runtime.settings import Settings, read
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -71,7 +71,7 @@ def look(config: Settings, **asked: Any) -> tuple[dict[str, Any], list[str]]:
     """What is reported, and what was said meanwhile."""
     heard: list[str] = []
     [looked] = lookback.look_back(config, 1.0, NOW, heard.append)
-    return words.report(looked, **asked), heard
+    return report.report(looked, **asked), heard
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_it_says_how_often_that_is(said: dict[str, Any]) -> None:
 
 
 def test_a_person_reads_a_line_an_incident_and_the_sum(said: dict[str, Any]) -> None:
-    shown = words.lines(said)
+    shown = report.lines(said)
 
     assert shown[0].startswith(
         "acme/production: 2 services, 2026-11-22T12:00 to 2026-11-23T12:00 UTC, 144 sweeps"
@@ -121,7 +121,7 @@ def test_with_a_day_before_it_nothing_is_said_of_a_missing_past(said: dict[str, 
 def test_what_railway_holds_no_longer_is_said(config: Settings) -> None:
     [looked] = lookback.look_back(config, 2.0, NOW, lambda _words: None)
 
-    said = words.report(looked)["not_seen"]
+    said = report.report(looked)["not_seen"]
 
     assert "traffic before 2026-11-21 12:00: Railway keeps it no longer, or nothing ran" in said
     assert any("sweeps knew of less than a day before them" in one for one in said)

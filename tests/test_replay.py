@@ -13,7 +13,7 @@ import redis
 
 from tests.line import Line, Snapshot, line, put_back, take
 from tests.test_commands import run
-from workers import replay
+from workers.cli import replay
 from workers.engine.journal import PREFIX, Journal
 from workers.engine.records import pack
 from workers.errors import Refused

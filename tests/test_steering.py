@@ -13,8 +13,8 @@ import redis
 from tests.line import Line, line
 from tests.waiting import until
 from tests.world.railway_types import LogRow
-from workers import steering
 from workers.agent.run import NOTE, Answer, can_go_on
+from workers.cli import control
 from workers.engine import scripts
 from workers.engine.journal import DUE, ENDED, HELD_SECONDS, OPEN, PREFIX, Journal
 from workers.engine.records import pack
@@ -93,7 +93,7 @@ def first_word(running: Line) -> str:
 def test_a_cancel_ends_an_incident_and_frees_its_trouble(
     journal: Journal, incident: str, store: redis.Redis
 ) -> None:
-    steering.cancel(journal, "abc")
+    control.cancel(journal, "abc")
 
     fields = journal.fields(incident)
     assert fields["ended"] and fields["outcome"] == b"cancelled by a person"
@@ -114,7 +114,7 @@ def test_whoever_works_on_what_is_cancelled_has_lost_it(
     fence = int(journal.fields(incident)["fence"])
     claim.guard(lambda: killed.append("the agent"))
 
-    said = steering.cancel(journal, "abc")
+    said = control.cancel(journal, "abc")
     journal.beat()
 
     assert killed == ["the agent"]
@@ -126,7 +126,7 @@ def test_whoever_works_on_what_is_cancelled_has_lost_it(
 def test_a_cancel_names_the_mute_that_keeps_the_trouble_quiet(reporting: Line) -> None:
     key = concluded(reporting)
 
-    said = steering.cancel(reporting.journal, key)
+    said = control.cancel(reporting.journal, key)
 
     assert "opens a new round: `python -m workers mute shop --for 4h`" in said[-1]
 
@@ -134,10 +134,10 @@ def test_a_cancel_names_the_mute_that_keeps_the_trouble_quiet(reporting: Line) -
 def test_what_is_cancelled_twice_is_cancelled_already(
     journal: Journal, incident: str, store: redis.Redis
 ) -> None:
-    steering.cancel(journal, "abc")
+    control.cancel(journal, "abc")
     before = store.dump(incident)
 
-    said = steering.cancel(journal, "abc")
+    said = control.cancel(journal, "abc")
 
     assert "is cancelled already, since" in said[0]
     assert store.dump(incident) == before
@@ -149,7 +149,7 @@ def test_what_ended_by_itself_cannot_be_cancelled(
     store.hset(incident, mapping={"ended": 1, "outcome": "over"})
 
     with pytest.raises(Refused, match="has ended already: over"):
-        steering.cancel(journal, "abc")
+        control.cancel(journal, "abc")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_reservations_are_given_back_unless_a_pull_request_may_be_open(
     for name, value in records.items():
         store.hset(incident, name, value)
 
-    said = steering.cancel(journal, "abc")
+    said = control.cancel(journal, "abc")
 
     assert bool(store.exists(cause)) == kept
     assert store.ttl(cause) <= HELD_SECONDS
@@ -185,7 +185,7 @@ def test_the_budget_of_what_is_cancelled_is_settled_at_what_was_spent(
     store.hset(day, mapping={"cost": 5_000_000, f"run:{name}": 2_000_000})
     store.hset(incident, mapping={"budget_day": day, "r:spent": pack(Spent(cost_usd=0.25), Spent)})
 
-    steering.cancel(journal, "abc")
+    control.cancel(journal, "abc")
 
     assert store.hmget(day, "cost", f"run:{name}") == [b"3250000", b"250000"]
 
@@ -193,7 +193,7 @@ def test_the_budget_of_what_is_cancelled_is_settled_at_what_was_spent(
 def test_a_cancelled_incident_is_told_once_in_its_thread_and_rings_nobody(reporting: Line) -> None:
     key = first_word(reporting)
 
-    steering.cancel(reporting.journal, key)
+    control.cancel(reporting.journal, key)
     reporting.drive(lambda: not [one for one in reporting.due() if ":incident:" in one])
 
     first, *replies = reporting.slack.messages
@@ -207,7 +207,7 @@ def test_of_an_incident_that_nobody_heard_of_a_cancel_says_nothing(reporting: Li
     reporting.alert()
     reporting.drive(reporting.incidents)
     key = reporting.incidents()[0]
-    steering.cancel(reporting.journal, key)
+    control.cancel(reporting.journal, key)
 
     reporting.drive(lambda: not [one for one in reporting.due() if ":incident:" in one])
 
@@ -218,7 +218,7 @@ def test_a_cancel_of_a_round_with_a_pull_request_leaves_that_and_shows_its_link(
     key = concluded(sick)
     before = rings(sick)
 
-    said = steering.cancel(sick.journal, key)
+    said = control.cancel(sick.journal, key)
     sick.drive(lambda: "cancelled" in told(sick)[-1])
 
     [pull] = sick.github.pulls
@@ -241,7 +241,7 @@ def test_a_cancel_in_the_middle_of_a_mend_stops_the_worker_and_there_is_no_pull_
         what="the writer at work",
     )
 
-    steering.cancel(sick.journal, key)
+    control.cancel(sick.journal, key)
     sick.journal.beat()
     worker.join(30)
 
@@ -258,7 +258,7 @@ def test_the_alerts_of_a_cancelled_sweep_hear_of_it_and_the_next_sweep_works(rep
     claim = reporting.journal.claim(f"{PREFIX}sweep:env-1:1", "survey")
     assert claim is not None
 
-    steering.cancel(reporting.journal, "sweep:env-1:1")
+    control.cancel(reporting.journal, "sweep:env-1:1")
     reporting.drive(lambda: told(reporting))
 
     assert "cancelled by a person" in told(reporting)[0]
@@ -276,7 +276,7 @@ def test_the_sweep_that_waits_for_a_cancelled_one_is_due_at_once(reporting: Line
     reporting.drive(lambda: reporting.store.exists(second))
     reporting.store.zadd(DUE, {second: 9e12})
 
-    steering.cancel(reporting.journal, first)
+    control.cancel(reporting.journal, first)
 
     assert reporting.store.zscore(DUE, second) < 9e12  # type: ignore[operator]  # it stands there
     assert reporting.journal.claim(second, "survey") is not None
@@ -286,7 +286,7 @@ def test_a_sweep_that_waits_can_be_cancelled_and_takes_no_more_alerts(reporting:
     reporting.alert()
     reporting.drive(lambda: list(reporting.store.scan_iter(f"{PREFIX}sweep:*")))
 
-    steering.cancel(reporting.journal, "sweep:env-1:1")
+    control.cancel(reporting.journal, "sweep:env-1:1")
     assert f"{PREFIX}sweep:env-1:1" not in reporting.due()
     reporting.alert()
     reporting.drive(lambda: reporting.journal.fields(f"{PREFIX}sweep:env-1:2"))
@@ -297,7 +297,7 @@ def test_a_sweep_that_waits_can_be_cancelled_and_takes_no_more_alerts(reporting:
 def test_an_alert_can_be_cancelled_and_its_sender_hears_so(reporting: Line) -> None:
     name = reporting.alert()
 
-    steering.cancel(reporting.journal, name)
+    control.cancel(reporting.journal, name)
     reporting.drive(lambda: told(reporting))
 
     assert "cancelled by a person" in told(reporting)[0]
@@ -307,7 +307,7 @@ def test_an_alert_can_be_cancelled_and_its_sender_hears_so(reporting: Line) -> N
 def test_words_can_be_cancelled(reporting: Line) -> None:
     name = reporting.alert()
 
-    steering.cancel(reporting.journal, f"tell:alert:{name}")
+    control.cancel(reporting.journal, f"tell:alert:{name}")
 
     assert f"{PREFIX}tell:alert:{name}" not in reporting.due()
 
@@ -320,7 +320,7 @@ def test_a_retry_makes_due_now_what_waited_and_forgets_its_tries(
 ) -> None:
     before = store.hget(incident, "fence")
 
-    said = steering.retry(journal, "abc")
+    said = control.retry(journal, "abc")
 
     fields = journal.fields(incident)
     assert said == ["incident:abc:20261123T0304: due now at mend"]
@@ -337,7 +337,7 @@ def test_a_retry_from_a_stage_forgets_what_it_and_later_ones_made_and_nothing_ou
     store.hset(incident, mapping={f"r:{record}": b"1j1" for record in (*MADE_BY, "spent", "remote", "seen")})
     store.hset(incident, mapping={"reserved": "x", "budget_day": "y", "again:plan": "1"})
 
-    steering.retry(journal, "abc", "plan")
+    control.retry(journal, "abc", "plan")
 
     fields = journal.fields(incident)
     kept = {name.removeprefix("r:") for name in fields if name.startswith("r:")}
@@ -352,7 +352,7 @@ def test_a_stage_that_cannot_be_retried_is_refused_with_those_that_can(
 ) -> None:
     for wanted in ("survey", "propose", "nonsense"):
         with pytest.raises(Refused, match=f"--from {wanted}: .* from enrich, diagnose, plan, mend$"):
-            steering.retry(journal, "abc", wanted)
+            control.retry(journal, "abc", wanted)
 
 
 def test_what_is_in_work_is_not_retried(journal: Journal, incident: str, store: redis.Redis) -> None:
@@ -361,10 +361,10 @@ def test_what_is_in_work_is_not_retried(journal: Journal, incident: str, store: 
     assert claim is not None
 
     with pytest.raises(Refused, match="is in work at this moment"):
-        steering.retry(journal, "abc")
+        control.retry(journal, "abc")
 
     claim.hand_on("mend")
-    assert "due now" in steering.retry(journal, "abc")[0]
+    assert "due now" in control.retry(journal, "abc")[0]
 
 
 def test_once_a_branch_was_pushed_nothing_before_proposing_is_retried(
@@ -372,29 +372,29 @@ def test_once_a_branch_was_pushed_nothing_before_proposing_is_retried(
 ) -> None:
     store.hset(incident, "r:branch", pack("0" * 40, str))
     with pytest.raises(Refused, match="--from propose finds or opens it"):
-        steering.retry(journal, "abc", "plan")
+        control.retry(journal, "abc", "plan")
 
     store.hset(incident, "r:pull", pack(PULL, PullRequest))
     with pytest.raises(Refused, match=r"pull request #7 .* is open \(https://"):
-        steering.retry(journal, "abc", "enrich")
+        control.retry(journal, "abc", "enrich")
     with pytest.raises(Refused, match=r"can be retried from watch$"):
-        steering.retry(journal, "abc", "nonsense")
+        control.retry(journal, "abc", "nonsense")
 
 
 def test_a_round_whose_trouble_another_one_holds_is_not_taken_up_again(
     journal: Journal, incident: str, store: redis.Redis
 ) -> None:
-    steering.cancel(journal, "abc")
+    control.cancel(journal, "abc")
     other = f"{PREFIX}incident:abc:20261123T0500"
     journal.script(scripts.OPEN, [other, DUE], 0, "stage", "enrich")
     store.hset(OPEN, "abc", other)
 
     with pytest.raises(Refused, match="held by incident:abc:20261123T0500"):
-        steering.retry(journal, KEY)
+        control.retry(journal, KEY)
 
     assert "ended" in journal.fields(incident)
     store.hset(other, "ended", 1)
-    steering.retry(journal, KEY)
+    control.retry(journal, KEY)
     assert store.hget(OPEN, "abc") == incident.encode()
     assert store.ttl(incident) == -1
     assert store.zscore(ENDED, incident) is None
@@ -410,7 +410,7 @@ def test_a_retry_from_enrich_makes_new_evidence_in_the_same_thread(sick: Line) -
         LogRow(began + 60 + i, "no voucher today", "error") for i in range(9)
     ]
 
-    steering.retry(sick.journal, key, "enrich")
+    control.retry(sick.journal, key, "enrich")
     sick.drive(lambda: "/pull/" in told(sick)[-1])
 
     assert sick.record(Evidence)[0] != evidence
@@ -425,7 +425,7 @@ def test_a_retry_of_a_proposal_whose_answer_was_lost_finds_the_pull_request(sick
     sick.drive(lambda: sick.github.pulls)
     key = sick.incidents()[0]
 
-    steering.retry(sick.journal, key, "propose")
+    control.retry(sick.journal, key, "propose")
     sick.drive(sick.outcome_is_told)
 
     assert sick.outcome() == "pull request"
@@ -439,7 +439,7 @@ def test_a_failed_round_is_retried_where_it_failed_and_reserves_its_cause_again(
     failed = sick.outcome()
     sick.model.writer = "honest"
 
-    said = steering.retry(sick.journal, key)
+    said = control.retry(sick.journal, key)
     sick.drive(lambda: sick.outcome() == "pull request")
 
     assert failed == "failed"
@@ -452,9 +452,9 @@ def test_a_round_that_was_cancelled_goes_on_where_it_stood(sick: Line) -> None:
     sick.alert()
     sick.drive(lambda: sick.record(Certificate))
     key = sick.incidents()[0]
-    steering.cancel(sick.journal, key)
+    control.cancel(sick.journal, key)
 
-    steering.retry(sick.journal, key)
+    control.retry(sick.journal, key)
     sick.drive(sick.outcome_is_told)
 
     assert sick.outcome() == "pull request"
@@ -476,9 +476,9 @@ def test_what_the_agent_began_goes_on_after_a_retry_unless_that_begins_anew(
     sick.services.mender.ask = interrupted
     sick.alert()
     sick.drive(lambda: resumed)
-    steering.cancel(sick.journal, sick.incidents()[0])
+    control.cancel(sick.journal, sick.incidents()[0])
 
-    steering.retry(sick.journal, sick.incidents()[0], stage)
+    control.retry(sick.journal, sick.incidents()[0], stage)
     sick.drive(lambda: len(resumed) == 2)
 
     assert resumed == [False, goes_on]
@@ -494,7 +494,7 @@ def test_who_heard_that_nobody_could_look_hears_the_answer_of_the_retry(
         running.drive(lambda: "could not look" in str(told(running)))
         running.railway.token, before = token, len(told(running))
 
-        steering.retry(running.journal, f"alert:{name}" if what == "alert" else "sweep:env-1:1")
+        control.retry(running.journal, f"alert:{name}" if what == "alert" else "sweep:env-1:1")
         running.drive(lambda: len(told(running)) > before)
 
         assert "nothing above the line" in told(running)[-1].lower()
@@ -507,7 +507,7 @@ def test_an_ended_round_is_watched_again_and_its_end_is_told_again(reporting: Li
     reporting.drive(lambda: "ended" in reporting.journal.fields(key) and "over:" in told(reporting)[-1])
     before = len(told(reporting))
 
-    steering.retry(reporting.journal, key)
+    control.retry(reporting.journal, key)
     stages.work(reporting.services, "watch", key)
     watched = "ended" not in reporting.journal.fields(key)
     reporting.store.hset(key, "clean", 2)
@@ -523,7 +523,7 @@ def test_a_sweep_that_ended_looks_again_and_answers_nobody_twice(reporting: Line
     reporting.drive(lambda: reporting.sweeps_done() == 1)
     asked, before = len(reporting.railway.operations), told(reporting)
 
-    steering.retry(reporting.journal, "sweep:env-1:1", "survey")
+    control.retry(reporting.journal, "sweep:env-1:1", "survey")
     reporting.drive(lambda: reporting.sweeps_done() == 1)
     for _ in range(8):
         reporting.once()
@@ -540,7 +540,7 @@ def test_a_sweep_that_was_given_up_is_retried_once_what_it_lacked_is_there(repor
     given_up = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")["outcome"].decode()
     reporting.railway.faults.clear()
 
-    steering.retry(reporting.journal, "sweep:env-1:1")
+    control.retry(reporting.journal, "sweep:env-1:1")
     reporting.drive(reporting.incidents)
 
     assert given_up.startswith("given up: ")
@@ -564,14 +564,14 @@ def test_what_is_no_piece_of_work_is_neither_cancelled_nor_retried(
 ) -> None:
     store.hset(f"{PREFIX}pings", "stage", "pings")
 
-    for steer in (steering.cancel, steering.retry):
+    for steer in (control.cancel, control.retry):
         with pytest.raises(Refused, match="no piece of work"):
             steer(journal, "pings")
 
 
 def test_an_outcome_that_was_never_recorded_is_no_reason_to_watch(journal: Journal, incident: str) -> None:
     with pytest.raises(Refused):
-        steering.retry(journal, "abc", "watch")
+        control.retry(journal, "abc", "watch")
 
     journal.client.hset(incident, "r:outcome", pack(Outcome(kind="told", headline="x"), Outcome))
-    assert "due now at watch" in steering.retry(journal, "abc", "watch")[0]
+    assert "due now at watch" in control.retry(journal, "abc", "watch")[0]

@@ -32,7 +32,7 @@ from tests.waiting import until
 from tests.world.railway import RailwayStandIn
 from tests.world.railway_types import Request, World, WorldDeployment, WorldService
 from tests.world.serving import serve
-from workers import showing
+from workers.cli import show
 from workers.engine import dispatcher
 from workers.engine.broker import FULL, NAMESPACE, make_broker
 from workers.engine.journal import DUE, OPEN, PREFIX
@@ -317,7 +317,7 @@ def test_how_often_it_was_told_is_counted_and_shown(storm: Storm) -> None:
         name for name in storm.taken() if storm.line.journal.fields(f"{PREFIX}alert:{name}") == told_often
     )
 
-    shown = showing.show(storm.line.journal, name, datetime.now(UTC))
+    shown = show.show(storm.line.journal, name, datetime.now(UTC))
 
     assert int(told_often["firings"]) > 10
     assert f"  firings: {told_often['firings'].decode()}" in shown

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from tests.line import Line, line
-from workers import listing
+from workers.cli import listing
 from workers.engine import retries
 from workers.engine.journal import DUE, PREFIX
 from workers.engine.records import pack

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from tests.line import Line, line
 from tests.world.serving import serve
 from tests.world.slack import HOOK
-from workers import listing, steering
+from workers.cli import control, listing
 from workers.clients.slack import Slack
 from workers.engine import scripts
 from workers.engine.journal import DUE, OPEN, PREFIX, Claim
@@ -356,7 +356,7 @@ def test_one_that_a_person_cancelled_is_said_to_be_under_its_umbrella_and_rings_
     town.tell()
     rung = len(town.rung)
 
-    steering.cancel(town.journal, first)
+    control.cancel(town.journal, first)
     town.tell()
 
     [head] = [one.text for one in town.running.slack.messages if not one.thread_ts]

@@ -14,7 +14,7 @@ import redis
 from tests.line import Line, line
 from tests.waiting import until
 from tests.working import working
-from workers import listing
+from workers.cli import listing
 from workers.engine import dispatcher, scripts
 from workers.engine.broker import STAGES, make_broker
 from workers.engine.journal import DUE, NEWER_SECONDS, PREFIX, Claim, Journal

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from workers.cli.evaluate import answer, answers, read
 from workers.errors import BadWindow
-from workers.windows import answer, answers, read
 
 END = "2026-11-20T12:00:00Z"
 ROOT = Path(__file__).parent.parent

@@ -133,7 +133,7 @@ def _warn_of_what_may_pass(config: Settings) -> None:
 
 
 def _list(config: Settings, options: argparse.Namespace) -> int:
-    from workers import listing
+    from workers.cli import listing
 
     limit = None if options.all else listing.LIMIT if options.limit is None else options.limit
     journal, now = _journal(config), datetime.now(UTC)
@@ -151,13 +151,13 @@ def _count(text: str) -> int:
 
 
 def _show(config: Settings, options: argparse.Namespace) -> int:
-    from workers import showing
+    from workers.cli import show
 
     journal = _journal(config)
     if options.json:
-        print(json.dumps(showing.everything(journal, options.id)))
+        print(json.dumps(show.everything(journal, options.id)))
     else:
-        print("\n".join(showing.show(journal, options.id, datetime.now(UTC))))
+        print("\n".join(show.show(journal, options.id, datetime.now(UTC))))
     return 0
 
 
@@ -191,7 +191,7 @@ def _mute(config: Settings, options: argparse.Namespace) -> int:
 
 
 def _mend(config: Settings, options: argparse.Namespace) -> int:
-    from workers import listing
+    from workers.cli import listing
 
     done = listing.mend(_journal(config), options.id)
     print("\n".join(done) or "nothing to mend: no open incident waits without a pull request")
@@ -199,21 +199,21 @@ def _mend(config: Settings, options: argparse.Namespace) -> int:
 
 
 def _cancel(config: Settings, options: argparse.Namespace) -> int:
-    from workers import steering
+    from workers.cli import control
 
-    print("\n".join(steering.cancel(_journal(config), options.id)))
+    print("\n".join(control.cancel(_journal(config), options.id)))
     return 0
 
 
 def _retry(config: Settings, options: argparse.Namespace) -> int:
-    from workers import steering
+    from workers.cli import control
 
-    print("\n".join(steering.retry(_journal(config), options.id, options.stage)))
+    print("\n".join(control.retry(_journal(config), options.id, options.stage)))
     return 0
 
 
 def _replay(config: Settings, options: argparse.Namespace) -> int:
-    from workers import replay
+    from workers.cli import replay
 
     try:
         code, lines = replay.replay(_journal(config), options.id, config.persist_minutes)
@@ -226,21 +226,21 @@ def _replay(config: Settings, options: argparse.Namespace) -> int:
 
 
 def _sweep(config: Settings, options: argparse.Namespace) -> int:
-    from workers import looking
+    from workers.cli import sweep
 
     _needs_to_look(config)
-    found = looking.look(config, datetime.now(UTC), _aside, remember=not options.no_past)
+    found = sweep.look(config, datetime.now(UTC), _aside, remember=not options.no_past)
     for report in found:
-        print(json.dumps(report) if options.json else "\n".join(looking.lines(report)))
+        print(json.dumps(report) if options.json else "\n".join(sweep.lines(report)))
     return 0
 
 
 def _judge(config: Settings, options: argparse.Namespace) -> int:
-    from workers import windows
+    from workers.cli import evaluate
 
     bad = 0
     with sys.stdin.buffer if str(options.file) == "-" else options.file.open("rb") as lines:
-        for said in windows.answers(lines, persist_minutes=config.persist_minutes):
+        for said in evaluate.answers(lines, persist_minutes=config.persist_minutes):
             print(said.line, flush=str(options.file) == "-")
             bad += not said.good
     if bad:
@@ -249,20 +249,20 @@ def _judge(config: Settings, options: argparse.Namespace) -> int:
 
 
 def _lookback(config: Settings, options: argparse.Namespace) -> int:
-    from workers import lookback
-    from workers.lookback import words
+    from workers.cli import lookback
+    from workers.cli.lookback import report
 
     _needs_to_look(config)
     looks = lookback.look_back(config, options.days, datetime.now(UTC), _aside, service=options.service)
     for looked in looks:
-        report = words.report(looked, options.service)
-        print(json.dumps(report) if options.json else "\n".join(words.lines(report)), flush=True)
+        report = report.report(looked, options.service)
+        print(json.dumps(report) if options.json else "\n".join(report.lines(report)), flush=True)
     return 0
 
 
 def _days(text: str) -> float:
     """A number of days that Railway may still hold."""
-    from workers.lookback import MOST_DAYS
+    from workers.cli.lookback import MOST_DAYS
 
     try:
         days = float(text)

@@ -60,8 +60,8 @@ def measure(seeds: range) -> Cost:
 
 def _times(lines: list[str]) -> tuple[list[float], float]:
     """Per line the best of a few rounds of judging what was read before; and the mean time to read."""
+    from workers.cli.evaluate import read
     from workers.detection import judge
-    from workers.windows import read
 
     began = time.perf_counter()
     prepared = [read(line) for line in lines]

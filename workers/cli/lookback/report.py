@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from workers.lookback import Looked
-from workers.lookback.walk import Spell
+from workers.cli.lookback import Looked
+from workers.cli.lookback.simulation import Spell
 
 WIDEST = 160
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
+from workers.cli.lookup import find
 from workers.engine import scripts
 from workers.engine.journal import DUE, ENDED, OPEN, PREFIX, Journal
 from workers.engine.records import unpack
 from workers.errors import Refused
-from workers.find import find
 from workers.incidents import controls, request_quota
 from workers.models import Certificate, Finding, Incident, Outcome, PullRequest
 from workers.runtime.redaction import one_line, redact

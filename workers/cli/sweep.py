@@ -9,7 +9,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from workers import detection, windows
+from workers import detection
+from workers.cli import evaluate
 from workers.clients.railway import Railway, snapshot
 from workers.engine.journal import Journal
 from workers.errors import NotAvailable, SettingsError
@@ -52,7 +53,7 @@ def _report(config: Settings, railway: Railway, seen: Survey, say: Say | None) -
     findings = detection.judge(seen, persist_minutes=config.persist_minutes, past=usual)
     return {
         "environment": f"{seen.project_name}/{seen.environment_name}",
-        "services": [windows.report(one, seen, findings) for one in seen.services],
+        "services": [evaluate.report(one, seen, findings) for one in seen.services],
         "cause": detection.suspects(findings, seen),
         "not_seen": list(seen.not_seen),
     }

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from workers import detection
+from workers.cli.listing import clean
+from workers.cli.lookup import find
 from workers.engine.journal import PREFIX, Journal
 from workers.engine.records import VERSION, unpack
 from workers.engine.stage_table import kind_of
-from workers.find import find
 from workers.history import summary_store
 from workers.investigation import diagnosis
-from workers.listing import clean
 from workers.models import Evidence, Finding, Incident, Noun, Survey, Verdict
 
 SAME, DIFFERS, IMPOSSIBLE = 0, 1, 2

@@ -9,6 +9,8 @@ import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from workers.cli.listing import text
+from workers.cli.lookup import find, short_of
 from workers.engine import scripts
 from workers.engine.journal import (
     DUE,
@@ -23,8 +25,6 @@ from workers.engine.journal import (
 from workers.engine.records import pack, unpack
 from workers.engine.stage_table import LINES, MAKES, kind_of, reached
 from workers.errors import NotAvailable, Refused
-from workers.find import find, short_of
-from workers.listing import text
 from workers.models import Incident, Outcome, PullRequest
 from workers.runtime.redaction import one_line
 

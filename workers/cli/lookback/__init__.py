@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from workers.cli.lookback.simulation import Walk, ticks
 from workers.clients.railway import LINES_AT_MOST, Railway, snapshot
 from workers.errors import RailwayBusy, RailwayRefused, Refused
 from workers.history.backfill import chunks, slicing
 from workers.incidents.request_quota import Allowance
-from workers.lookback.walk import Walk, ticks
 from workers.models import Deployment, Environment, Survey, Window
 from workers.runtime.settings import Settings
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from workers.cli.listing import clean, moment, span, text
+from workers.cli.lookup import find
 from workers.clients.github import RemoteRepository
 from workers.engine.journal import DUE, PREFIX, Journal
 from workers.engine.records import plain, unpack
-from workers.find import find
-from workers.listing import clean, moment, span, text
 from workers.models import (
     Alert,
     Certificate,
