@@ -21,9 +21,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from receiver import ping, railway, slack, wire
-from receiver.together import Together
-from receiver.wire import Malformed, Source
+from receiver import payload
+from receiver.batching import Together
+from receiver.payload import Malformed, Source
+from receiver.sources import ping, railway, slack
 from workers.errors import NotAvailable
 from workers.incidents.intake import Fold
 from workers.models import Alert, Environment, Ignored
@@ -133,7 +134,7 @@ class Doors:
         if isinstance(alert, Ignored) or reason:
             log.info("alert ignored", extra={"door": door, "reason": reason})
             return JSONResponse({"ignored": reason}, 202), "ignored"
-        return await self._store(door, alert, wire.fold(door, raw, alert))
+        return await self._store(door, alert, payload.fold(door, raw, alert))
 
     async def _store(self, door: Source, alert: Alert, fold: Fold | None) -> tuple[Response, str]:
         began = time.monotonic()

@@ -15,7 +15,7 @@ from functools import partial
 from starlette.applications import Starlette
 
 from receiver.app import Doors, Watched, build
-from receiver.calling import LastResort
+from receiver.fallback import LastResort
 from workers.clients.slack import Slack
 from workers.engine import broker
 from workers.engine.journal import DUE, Journal

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from receiver.calling import GAP_SECONDS, LastResort
+from receiver.fallback import GAP_SECONDS, LastResort
 from workers.models import Alert
 
 AT = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)

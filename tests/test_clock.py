@@ -22,7 +22,7 @@ import httpx
 import pytest
 
 from receiver.clock import LONGEST_STRETCH_SECONDS, Heard, keep_pinging, ping, ping_until_taken
-from receiver.ping import read
+from receiver.sources.ping import read
 from tests.waiting import until
 from tests.world.serving import Faults, serve
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import redis
 
-from receiver import railway as webhooks
+from receiver.sources import railway as webhooks
 from tests.line import Line, line
 from tests.world.railway_types import WorldDeployment, WorldEvent, WorldService
 from workers.clients.railway.events import ALERTS, STATUSES, Event, trouble

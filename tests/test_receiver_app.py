@@ -26,7 +26,7 @@ import redis
 from starlette.applications import Starlette
 
 from receiver.app import LIMIT_BYTES, Doors, Taking, Watched, build
-from receiver.calling import GAP_SECONDS, PING_GAP_SECONDS, LastResort
+from receiver.fallback import GAP_SECONDS, PING_GAP_SECONDS, LastResort
 from receiver.main import compose
 from tests.waiting import until
 from tests.world.serving import serve

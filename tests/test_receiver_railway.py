@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from receiver.railway import read
-from receiver.wire import WEEK_SECONDS, Malformed, fold
+from receiver.payload import WEEK_SECONDS, Malformed, fold
+from receiver.sources.railway import read
 from workers.models import Alert, Ignored
 
 AT = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)

@@ -11,8 +11,8 @@ from urllib.parse import quote_plus, urlencode
 
 import pytest
 
-from receiver.slack import read
-from receiver.wire import Malformed, fold
+from receiver.payload import Malformed, fold
+from receiver.sources.slack import read
 from workers.models import Alert
 
 AT = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from receiver.together import LOTS, MOST, Together
+from receiver.batching import LOTS, MOST, Together
 from tests.waiting import until
 from workers.errors import NotAvailable
 

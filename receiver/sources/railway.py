@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from receiver import wire
-from receiver.wire import Malformed, identifier, section, words
+from receiver import payload
+from receiver.payload import Malformed, identifier, section, words
 from workers.models import Alert, Ignored
 
 TROUBLE = frozenset(
@@ -54,7 +54,7 @@ def read(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | I
 
     Ignored for events that are no trouble and for ephemeral environments. Raises Malformed naming the field.
     """
-    event = wire.parse(body)
+    event = payload.parse(body)
     kind, shown = _kind(event)
     if kind not in TROUBLE | NEW_DEPLOYMENT:
         return Ignored(
@@ -72,7 +72,7 @@ def read(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | I
     if not deployed and kind.startswith("deployment."):
         deployed = identifier(details, "details")
     return Alert(
-        id=wire.alert_id(at, token),
+        id=payload.alert_id(at, token),
         source="railway",
         kind=kind,
         project_id=identifier(project, f"{path}project"),
@@ -81,7 +81,7 @@ def read(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | I
         service_name=words(service.get("name"), 200) or None,
         deployment_id=deployed,
         at=at,
-        said_at=wire.moment(event.get("timestamp")),
+        said_at=payload.moment(event.get("timestamp")),
         said=_line(shown, project, environment, service, deployed, details),
     )
 
@@ -125,4 +125,4 @@ def _line(
     parts.append(f"deployment {deployment}" if deployment else "")
     known = ((label, words(details[key])) for key, label in DETAILS if key in details)
     parts += [f"{label} {value}" for label, value in known if value]
-    return wire.said(": ".join(filter(None, (shown, ", ".join(filter(None, parts))))))
+    return payload.said(": ".join(filter(None, (shown, ", ".join(filter(None, parts))))))

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from receiver.wire import words
+from receiver.payload import words
 from workers.models import Alert
 
 GAP_SECONDS = 60.0

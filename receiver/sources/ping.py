@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from receiver import wire
-from receiver.wire import Malformed
+from receiver import payload
+from receiver.payload import Malformed
 from workers.models import Alert
 
 
 def read(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert:
     """A look at everything that is watched. Raises Malformed when `at` is there but no ISO 8601 time."""
-    fields = wire.parse(body) if isinstance(body, Mapping) or body.strip() else {}
+    fields = payload.parse(body) if isinstance(body, Mapping) or body.strip() else {}
     claimed = fields.get("at")
-    said_at = wire.moment(claimed) if isinstance(claimed, str) else None
+    said_at = payload.moment(claimed) if isinstance(claimed, str) else None
     if claimed is not None and said_at is None:
         raise Malformed("at", "must be an ISO 8601 time")
-    return Alert(id=wire.alert_id(at, token), source="ping", kind="ping", at=at, said_at=said_at, said="ping")
+    return Alert(
+        id=payload.alert_id(at, token), source="ping", kind="ping", at=at, said_at=said_at, said="ping"
+    )

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
 
-from receiver import wire
-from receiver.wire import Malformed, words
+from receiver import payload
+from receiver.payload import Malformed, words
 from workers.models import Alert
 
 TEXT_KEYS = (
@@ -42,11 +42,11 @@ _MARKUP = re.compile(r"<([^<>|]{1,2000})(?:\|([^<>]{0,2000}))?>")
 
 def read(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert:
     """The alert in a message taken at `at`; `token` makes its id unique. Raises Malformed."""
-    message = wire.parse(_json_of(body) if isinstance(body, bytes) else body)
+    message = payload.parse(_json_of(body) if isinstance(body, bytes) else body)
     text = _text(message)
     ids = _ids(text)
     return Alert(
-        id=wire.alert_id(at, token),
+        id=payload.alert_id(at, token),
         source="slack",
         kind="message",
         project_id=ids.get("project"),
@@ -55,7 +55,7 @@ def read(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert:
         deployment_id=ids.get("deployment"),
         at=at,
         said_at=_said_at(message),
-        said=wire.said(text),
+        said=payload.said(text),
     )
 
 
@@ -134,7 +134,7 @@ def _string(value: object) -> Iterator[str]:
     """The lines of a text, with Slack's markup resolved: `<url|label>` → `label (url)`, `&amp;` → `&`."""
     if not isinstance(value, str):
         return
-    for line in _MARKUP.sub(_plain, value[: wire.READ_CHARACTERS]).splitlines():
+    for line in _MARKUP.sub(_plain, value[: payload.READ_CHARACTERS]).splitlines():
         clean = words(html.unescape(line), 4000)
         if clean:
             yield clean
@@ -156,7 +156,7 @@ def _ids(text: str) -> dict[str, str]:
         ("deployment", one) for link in links if "/service/" in link for one in _IN_QUERY_BARE.findall(link)
     ]
     for kind, one in pairs + _LABELLED.findall(text):
-        if wire.is_nobody(one):
+        if payload.is_nobody(one):
             continue
         name = {"env": "environment", "deploy": "deployment"}.get(kind.lower(), kind.lower())
         found.setdefault(name, set()).add(one.lower())
@@ -166,5 +166,5 @@ def _ids(text: str) -> dict[str, str]:
 def _said_at(message: Mapping[str, Any]) -> datetime | None:
     """The time that the content names: `ts` or `timestamp`, of the message or of an attachment."""
     holders = [message, *(one for one in _list(message.get("attachments")) if isinstance(one, dict))]
-    times = (wire.moment(holder.get(name)) for holder in holders for name in ("ts", "timestamp"))
+    times = (payload.moment(holder.get(name)) for holder in holders for name in ("ts", "timestamp"))
     return next((time for time in times if time is not None), None)
