@@ -25,7 +25,7 @@ import redis
 from graphql import FieldNode, OperationDefinitionNode, parse
 
 import workers
-from workers.clients import git
+from workers.clients import git as repository
 from workers.clients.git import git, trees
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ def _scripts() -> Iterator[tuple[str, str]]:
     """Name and source of each script of ours; of those beside `scripts` the module's name stands before."""
     for found in pkgutil.walk_packages(workers.__path__, "workers."):
         module = importlib.import_module(found.name) if not found.name.endswith("__main__") else None
-        before = "" if found.name == "workers.scripts" else f"{found.name.removeprefix('workers.')}."
+        before = "" if found.name == "workers.engine.scripts" else f"{found.name.rpartition('.')[2]}."
         for name, source in vars(module).items() if module else ():
             if isinstance(source, str) and "redis.call(" in source and (before or name[0] != "_"):
                 yield before + name, source
@@ -203,12 +203,12 @@ def git_crossing(process: Callable[[], Process], root: Path) -> Iterator[None]:
             trees.remove(path)
 
     git._finish = finished  # type: ignore[assignment]  # the same, died through
-    setattr(git, "remove", removed)  # noqa: B010  (a name that the module does not export)
+    setattr(repository, "remove", removed)  # noqa: B010  (a name that the module does not export)
     try:
         yield
     finally:
         git._finish = finish
-        setattr(git, "remove", trees.remove)  # noqa: B010
+        setattr(repository, "remove", trees.remove)  # noqa: B010
 
 
 @contextmanager

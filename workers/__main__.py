@@ -255,8 +255,8 @@ def _lookback(config: Settings, options: argparse.Namespace) -> int:
     _needs_to_look(config)
     looks = lookback.look_back(config, options.days, datetime.now(UTC), _aside, service=options.service)
     for looked in looks:
-        report = report.report(looked, options.service)
-        print(json.dumps(report) if options.json else "\n".join(report.lines(report)), flush=True)
+        result = report.report(looked, options.service)
+        print(json.dumps(result) if options.json else "\n".join(report.lines(result)), flush=True)
     return 0
 
 

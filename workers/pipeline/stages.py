@@ -36,7 +36,8 @@ from workers.incidents import (
     request_quota,
     watching,
 )
-from workers.investigation import diagnosis, evidence
+from workers.investigation import diagnosis
+from workers.investigation.evidence import read_evidence
 from workers.models import (
     Alert,
     Environment,
@@ -52,7 +53,7 @@ from workers.models import (
 )
 from workers.notifications import notify
 from workers.pipeline.failures import abandon, conclude, failed, give_up, stands_aside, tell_of, tell_trouble
-from workers.pull_requests import propose
+from workers.pull_requests import propose as pull_requests
 from workers.remediation import attempt as mending
 from workers.runtime.settings import Settings
 
@@ -220,7 +221,7 @@ def enrich(services: Services, claim: Claim) -> None:
         incident = incident.model_copy(update={"symptoms": tuple(newest)})
 
     def read() -> Evidence:
-        return evidence.read_evidence(
+        return read_evidence(
             incident, railway=services.railway, github=services.github,
             repositories=services.repositories, status_pages=services.settings.status_pages,
             insist=claim.tries < INSIST_TRIES,
@@ -282,7 +283,7 @@ def propose(services: Services, claim: Claim) -> None:
         return
     claim.brake = lambda: hold(services, claim)
     claim.brake()
-    outcome = propose.propose(
+    outcome = pull_requests.propose(
         claim, services.github, services.repositories, mode=services.settings.mode,
         link=services.settings.url, max_open=services.settings.max_open_prs,
     )  # fmt: skip

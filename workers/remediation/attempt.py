@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from workers.agent import config, prompts, run, workspaces
-from workers.agent.config import Role
+from workers.agent import prompts, run, workspaces
+from workers.agent.config import Role, find_tool, read_providers
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.engine import scripts
@@ -82,11 +82,11 @@ class Mender:
             name: key.get_secret_value() for name, key in settings.provider_keys.items()
         }
         return run.Agent(
-            binary=config.find_tool("opencode", settings.opencode_bin, tools, "OPENCODE_BIN"),
-            rg=config.find_tool("rg", None, tools, ".tools"),
+            binary=find_tool("opencode", settings.opencode_bin, tools, "OPENCODE_BIN"),
+            rg=find_tool("rg", None, tools, ".tools"),
             wall=self.wall,
             model=settings.model or "",
-            provider_config=config.read_providers(config, environ) if config else {},
+            provider_config=read_providers(config, environ) if config else {},
             keys=settings.provider_keys,
             price=settings.price,
             cost_limit_usd=settings.run_cost_usd,
@@ -323,8 +323,8 @@ def _place(
     claim: Claim, mender: Mender, role: Role, name: str, commit: str
 ) -> AbstractContextManager[workspaces.Place]:
     # What a person had begun anew does not go on with what was begun before.
-    run = f"{claim.id} {role}{claim.text('afresh')}"
-    return workspaces.place(mender.folder / "runs", run, mender.repositories, name, commit)
+    run_name = f"{claim.id} {role}{claim.text('afresh')}"
+    return workspaces.place(mender.folder / "runs", run_name, mender.repositories, name, commit)
 
 
 def _ask(

@@ -24,7 +24,7 @@ from pydantic import SecretStr
 from workers.errors import GitHubBusy, GitHubRefused
 from workers.runtime.redaction import redact
 
-LAUNCHER = Path(__file__).parents[1] / "mend" / "launcher.py"
+LAUNCHER = Path(__file__).parents[2] / "sandbox" / "launcher.py"
 LOCAL_SECONDS, NETWORK_SECONDS = 120.0, 300.0
 MOST_OUTPUT = 32 * 2**20
 """Bytes of one answer of git: a diff above that is read by nobody."""

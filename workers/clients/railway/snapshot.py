@@ -20,7 +20,7 @@ from workers.clients.railway import (
     Spoken,
     Used,
     batches,
-    service_calls,
+    calls,
 )
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import (
@@ -165,7 +165,7 @@ def _survey(
         window=window,
         step_seconds=step_seconds,
         services=tuple(_complete(one, read, step_seconds) for one in services),
-        calls=service_calls(services, shape.variables, read.spoken.lookups),
+        calls=calls(services, shape.variables, read.spoken.lookups),
         platform_incident=shape.platform_incident,
         not_seen=(
             *missing,
