@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from tests.mortal import OUTSIDE, Boundary, Death, Died, Process, When
 from tests.mortal_line import Mortal, Snapshot
-from tests.world.slack import Message
+from tests.support.fakes.slack import Message
 from workers.engine.journal import DUE, OPEN, PREFIX
 from workers.engine.records import unpack
 from workers.incidents.budget import MICRO

@@ -22,13 +22,13 @@ import httpx
 
 from tests.mortal import OUTSIDE
 from tests.mortal_scenarios import Scenario
-from tests.world import shop
-from tests.world.githttp import git
-from tests.world.github import GitHubStandIn
-from tests.world.github_shapes import Pull
-from tests.world.railway import Budget, RailwayStandIn
-from tests.world.railway_types import LogRow, Request, WorldDeployment, WorldService
-from tests.world.slack import Message, SlackStandIn
+from tests.support.fakes import shop
+from tests.support.fakes.githttp import git
+from tests.support.fakes.github import GitHubStandIn
+from tests.support.fakes.github_shapes import Pull
+from tests.support.fakes.railway import Budget, RailwayStandIn
+from tests.support.fakes.railway_types import LogRow, Request, WorldDeployment, WorldService
+from tests.support.fakes.slack import Message, SlackStandIn
 from workers.agent.run import Answer
 from workers.clients.git import Repositories
 from workers.history.backfill import KEPT_BACK

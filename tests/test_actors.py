@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 import redis
 
-from tests.line import Line, line
-from tests.world import shop
+from tests.support.fakes import shop
+from tests.support.pipeline import Line, line
 from workers.cli import listing
 from workers.engine.journal import DUE, NEWER_SECONDS, PREFIX
 from workers.engine.records import VERSION, pack

@@ -14,8 +14,8 @@ import pytest
 import redis
 from pydantic import SecretStr
 
-from tests.world.railway import Budget, RailwayStandIn, World
-from tests.world.serving import serve
+from tests.support.fakes.railway import Budget, RailwayStandIn, World
+from tests.support.fakes.serving import serve
 from workers.clients.railway import Railway
 from workers.clients.railway.headers import Pace, allowance, newest
 from workers.engine.journal import Journal

@@ -11,7 +11,7 @@ import pytest
 import redis
 from pydantic import SecretStr
 
-from tests.world.railway import (
+from tests.support.fakes.railway import (  # fmt: skip
     Budget,
     RailwayStandIn,
     Request,
@@ -19,8 +19,8 @@ from tests.world.railway import (
     World,
     WorldDeployment,
     WorldService,
-)  # fmt: skip
-from tests.world.serving import Fault, serve
+)
+from tests.support.fakes.serving import Fault, serve
 from workers.clients.railway import Railway
 from workers.clients.railway.snapshot import survey
 from workers.engine.journal import Journal

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from tests.bench.kept import endless
-from tests.line import Line, Snapshot, Start, line, put_back, starter, take
+from tests.support.pipeline import Line, Snapshot, Start, line, put_back, starter, take
 from workers.engine import scripts
 from workers.engine.broker import FULL, NAMESPACE, WAKE_EVERY_SECONDS, waker
 from workers.engine.journal import DUE, OPEN, PREFIX, Journal

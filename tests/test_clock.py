@@ -23,8 +23,8 @@ import pytest
 
 from receiver.clock import LONGEST_STRETCH_SECONDS, Heard, keep_pinging, ping, ping_until_taken
 from receiver.sources.ping import read
-from tests.waiting import until
-from tests.world.serving import Faults, serve
+from tests.support.fakes.serving import Faults, serve
+from tests.support.polling import until
 
 AT = datetime(2026, 11, 23, 3, 4, 5, 678_000, tzinfo=UTC)
 ROOT = Path(__file__).parent.parent

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from graphql import build_schema, introspection_from_schema
 
-from tests import contract
-from tests.world.railway import SCHEMA, SDL
+from tests.support import railway_contract
+from tests.support.fakes.railway import SCHEMA, SDL
 
 
 def changed(old: str, new: str) -> str:
@@ -18,13 +18,13 @@ def changed(old: str, new: str) -> str:
 
 
 def test_every_query_of_ours_is_valid_in_the_stand_ins_schema() -> None:
-    reasons = contract.queries(SCHEMA)
+    reasons = railway_contract.queries(SCHEMA)
 
     assert not {name: why for name, why in reasons.items() if why}
 
 
 def test_a_schema_is_a_subset_of_itself() -> None:
-    counted, differences = contract.subset(SCHEMA, SCHEMA)
+    counted, differences = railway_contract.subset(SCHEMA, SCHEMA)
 
     assert differences == []
     assert counted["types"] > 40
@@ -47,7 +47,7 @@ def test_a_schema_is_a_subset_of_itself() -> None:
 def test_any_difference_to_railways_schema_is_found(old: str, new: str, reason: str) -> None:
     whole = build_schema(changed(old, new))
 
-    _, differences = contract.subset(SCHEMA, whole)
+    _, differences = railway_contract.subset(SCHEMA, whole)
 
     assert any(one.startswith(reason) for one in differences), differences
 
@@ -57,7 +57,7 @@ def test_a_query_of_a_field_that_railway_drops_is_found() -> None:
         changed("cronSchedule: String", 'cronSchedule: String @deprecated(reason: "use cron")')
     )
 
-    reasons = contract.queries(whole)
+    reasons = railway_contract.queries(whole)
 
     assert "use cron" in reasons["Environment"][0]
     assert reasons["Volumes"] == []
@@ -69,7 +69,7 @@ def test_the_command_says_ok_for_each_document_and_ends_well(
     path = tmp_path / "schema.json"
     path.write_text(json.dumps({"data": introspection_from_schema(SCHEMA)}))
 
-    code = contract.main([str(path)])
+    code = railway_contract.main([str(path)])
 
     assert code == 0
     assert "Shape: ok" in capsys.readouterr().out
@@ -83,7 +83,7 @@ def test_without_a_schema_the_command_fails_and_names_the_setting(
     if content is not None:
         path.write_text(content)
 
-    code = contract.main([str(path)])
+    code = railway_contract.main([str(path)])
 
     assert code == 1
     assert "RAILWAY_SCHEMA" in capsys.readouterr().out

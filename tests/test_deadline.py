@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from receiver import clock
-from tests.world.serving import Faults, serve
+from tests.support.fakes.serving import Faults, serve
 from workers.clients import deadline, github, slack, status_pages
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway, transport

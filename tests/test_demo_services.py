@@ -14,8 +14,8 @@ from tests.demo.product import kill_leftovers, uses_own_model
 from tests.demo.services import Kind, Sickness, draw, mending, runnable, write
 from tests.demo.services.writing import git
 from tests.demo.story import Measure, is_well, measure
-from tests.waiting import until
-from tests.world.railway import Request
+from tests.support.fakes.railway import Request
+from tests.support.polling import until
 
 SEEDS = range(4)
 KINDS = runnable()

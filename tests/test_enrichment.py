@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tests.world.githttp import git
-from tests.world.github import GitHubStandIn
-from tests.world.railway import LogRow, RailwayStandIn, Request, World, WorldDeployment, WorldService
-from tests.world.serving import serve
+from tests.support.fakes.githttp import git
+from tests.support.fakes.github import GitHubStandIn
+from tests.support.fakes.railway import LogRow, RailwayStandIn, Request, World, WorldDeployment, WorldService
+from tests.support.fakes.serving import serve
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.clients.railway import HttpLine, LogLine, Railway

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
-from tests.world.githttp import git
-from tests.world.github import GitHubStandIn
-from tests.world.serving import Running, serve
+from tests.support.fakes.githttp import git
+from tests.support.fakes.github import GitHubStandIn
+from tests.support.fakes.serving import Running, serve
 from workers.clients.github import GitHub
 from workers.errors import GitHubBusy, GitHubRefused
 

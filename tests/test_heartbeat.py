@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.line import Line, line
+from tests.support.pipeline import Line, line
 
 ROOT = Path(__file__).parent.parent
 SECRET = "hc-secret-4711"

@@ -17,12 +17,12 @@ import httpx
 import pytest
 import redis
 
-from tests.waiting import until
-from tests.world import shop
-from tests.world.github import GitHubStandIn
-from tests.world.railway import RailwayStandIn
-from tests.world.serving import serve
-from tests.world.slack import SlackStandIn
+from tests.support.fakes import shop
+from tests.support.fakes.github import GitHubStandIn
+from tests.support.fakes.railway import RailwayStandIn
+from tests.support.fakes.serving import serve
+from tests.support.fakes.slack import SlackStandIn
+from tests.support.polling import until
 from workers.runtime import embedded
 
 ROOT = Path(__file__).parent.parent

@@ -24,14 +24,14 @@ import pytest
 import redis
 from pydantic import SecretStr
 
-from tests.line import Line, line
+from tests.support.fakes.serving import Faults, serve
+from tests.support.fakes.slack import HOOK, SlackStandIn
+from tests.support.pipeline import Line, line
+from tests.support.polling import until
+from tests.support.worker import working
 from tests.test_line import proposed, start, story
 from tests.test_proposing import World, world
 from tests.test_receiver_app import CRASHED, answers, running
-from tests.waiting import until
-from tests.working import working
-from tests.world.serving import Faults, serve
-from tests.world.slack import HOOK, SlackStandIn
 from workers.clients import deadline
 from workers.clients.slack import Slack
 from workers.engine import dispatcher, scripts

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.world.githttp import git
+from tests.support.fakes.githttp import git
 from workers.models import Lane
 from workers.remediation.patch_policy import MOST_FILES, MOST_LINES, Findings, inspect, matches
 from workers.remediation.test_integrity import read_tests

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.line import Line, Snapshot, Start, line, put_back, starter, take
-from tests.world import shop
-from tests.world.githttp import git
-from tests.world.railway_types import WorldDeployment, WorldService
-from tests.world.serving import Kind
+from tests.support.fakes import shop
+from tests.support.fakes.githttp import git
+from tests.support.fakes.railway_types import WorldDeployment, WorldService
+from tests.support.fakes.serving import Kind
+from tests.support.pipeline import Line, Snapshot, Start, line, put_back, starter, take
 from workers.engine import scripts
 from workers.engine.journal import DUE, OPEN, PREFIX
 from workers.engine.records import pack

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from tests.test_commands import run
-from tests.world.railway import (
+from tests.support.fakes.railway import (  # fmt: skip
     Budget,
     LogRow,
     RailwayStandIn,
@@ -22,8 +21,9 @@ from tests.world.railway import (
     World,
     WorldDeployment,
     WorldService,
-)  # fmt: skip
-from tests.world.serving import serve
+)
+from tests.support.fakes.serving import serve
+from tests.test_commands import run
 from workers.cli import lookback
 from workers.cli.lookback import report
 from workers.runtime.settings import Settings, read

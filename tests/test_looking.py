@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from tests.test_commands import AWAY, run
-from tests.world.railway import (
+from tests.support.fakes.railway import (  # fmt: skip
     RailwayStandIn,
     Request,
     Sample,
     World,
     WorldDeployment,
     WorldService,
-)  # fmt: skip
-from tests.world.serving import serve
+)
+from tests.support.fakes.serving import serve
+from tests.test_commands import AWAY, run
 from workers.engine.journal import Journal
 from workers.history import summary_store
 from workers.models import Summary

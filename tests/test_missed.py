@@ -14,8 +14,8 @@ import pytest
 import redis
 
 from receiver.sources import railway as webhooks
-from tests.line import Line, line
-from tests.world.railway_types import WorldDeployment, WorldEvent, WorldService
+from tests.support.fakes.railway_types import WorldDeployment, WorldEvent, WorldService
+from tests.support.pipeline import Line, line
 from workers.clients.railway.events import ALERTS, STATUSES, Event, trouble
 from workers.engine import scripts
 from workers.engine.journal import PREFIX, Journal

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from tests.waiting import until
-from tests.world.model import NAME, Edit, Model, provider
+from tests.support.fakes.model import NAME, Edit, Model, provider
+from tests.support.polling import until
 from workers.agent.config import Role, configuration, find_tool, read_providers
 from workers.agent.prompts import PlanError, ask_again, parse_done, parse_plan
 from workers.agent.run import Agent, Answer, ask, tally

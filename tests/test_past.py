@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.line import Line, line
+from tests.support.pipeline import Line, line
 from workers.engine.journal import PREFIX, Journal
 from workers.errors import NotAvailable
 from workers.history import summary_store

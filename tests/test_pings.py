@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.line import Line, line
+from tests.support.pipeline import Line, line
 from workers.engine.journal import DUE
 from workers.incidents import controls, intake, ping_watchdog
 from workers.models import Alert

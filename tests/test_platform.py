@@ -19,11 +19,11 @@ import pytest
 
 from tests.demo.services import Kind, Sickness, draw, runnable, write
 from tests.demo.services.writing import git
-from tests.waiting import until
-from tests.world.platform import Platform
-from tests.world.railway import RailwayStandIn, World, WorldService
-from tests.world.serving import serve
-from tests.world.traffic import Route, send, traffic
+from tests.support.fakes.platform import Platform
+from tests.support.fakes.railway import RailwayStandIn, World, WorldService
+from tests.support.fakes.serving import serve
+from tests.support.fakes.traffic import Route, send, traffic
+from tests.support.polling import until
 
 HONEST = """
 import os, sys

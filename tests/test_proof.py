@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.world.githttp import answer, git
-from tests.world.serving import serve
+from tests.support.fakes.githttp import answer, git
+from tests.support.fakes.serving import serve
 from workers.clients.git import Repositories
 from workers.models import Certificate, Fix, Lane, Plan, PlanCause, Repository, Reproduction, Verdict
 from workers.remediation.proof import certify

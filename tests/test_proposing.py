@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from tests.world.githttp import git
-from tests.world.github import GitHubStandIn
-from tests.world.serving import serve
+from tests.support.fakes.githttp import git
+from tests.support.fakes.github import GitHubStandIn
+from tests.support.fakes.serving import serve
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.engine import scripts

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from tests.world.railway import (
+from tests.support.fakes.railway import (  # fmt: skip
     LogRow,
     RailwayStandIn,
     Request,
@@ -19,8 +19,8 @@ from tests.world.railway import (
     WorldDeployment,
     WorldService,
     WorldVolume,
-)  # fmt: skip
-from tests.world.serving import serve
+)
+from tests.support.fakes.serving import serve
 from workers.clients.railway import Ask, Railway
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import Environment, Window

@@ -28,8 +28,8 @@ from starlette.applications import Starlette
 from receiver.app import LIMIT_BYTES, Doors, Taking, Watched, build
 from receiver.fallback import GAP_SECONDS, PING_GAP_SECONDS, LastResort
 from receiver.main import compose
-from tests.waiting import until
-from tests.world.serving import serve
+from tests.support.fakes.serving import serve
+from tests.support.polling import until
 from workers.engine.journal import DUE, PREFIX, Journal
 from workers.errors import NotAvailable
 from workers.incidents import intake, request_quota

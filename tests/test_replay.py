@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.line import Line, Snapshot, line, put_back, take
+from tests.support.pipeline import Line, Snapshot, line, put_back, take
 from tests.test_commands import run
 from workers.cli import replay
 from workers.engine.journal import PREFIX, Journal

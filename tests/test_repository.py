@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.world.githttp import answer, git
-from tests.world.serving import Faults, serve
+from tests.support.fakes.githttp import answer, git
+from tests.support.fakes.serving import Faults, serve
 from workers.clients.git import Repositories, read_diff, safe_read, safe_write
 from workers.errors import GitHubBusy, GitHubRefused, Refused
 from workers.models import Fix

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.line import Line, line
+from tests.support.pipeline import Line, line
 from workers import errors
 from workers.engine import retries
 from workers.engine.journal import DUE, PREFIX

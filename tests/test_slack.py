@@ -11,8 +11,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from tests.world.serving import Running, serve
-from tests.world.slack import HOOK, SlackStandIn
+from tests.support.fakes.serving import Running, serve
+from tests.support.fakes.slack import HOOK, SlackStandIn
 from workers.clients.slack import LONGEST_TEXT, Slack, escape, fitted
 from workers.errors import SlackBusy, SlackRefused
 from workers.models import Posted, digest

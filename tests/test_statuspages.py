@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.world.serving import Running, serve
-from tests.world.statuspage import StatusPageStandIn
+from tests.support.fakes.serving import Running, serve
+from tests.support.fakes.statuspage import StatusPageStandIn
 from workers.clients.status_pages import LARGEST_PAGE, LONGEST_WORDS, PAGES, look_up, page_of
 
 HOST = "api.payments.example"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.line import Line, line
-from tests.waiting import until
-from tests.world.railway_types import LogRow
+from tests.support.fakes.railway_types import LogRow
+from tests.support.pipeline import Line, line
+from tests.support.polling import until
 from workers.agent.run import NOTE, Answer, can_go_on
 from workers.cli import control
 from workers.engine import scripts

@@ -15,7 +15,7 @@ import pytest
 import redis
 from dramatiq.brokers.stub import StubBroker
 
-from tests.waiting import until
+from tests.support.polling import until
 from workers import main
 from workers.engine import scripts
 from workers.engine.journal import DUE, Journal

@@ -27,11 +27,11 @@ from starlette.routing import Route
 
 from tests.bench.door import served
 from tests.bench.load import SECRET
-from tests.line import Line, line
-from tests.waiting import until
-from tests.world.railway import RailwayStandIn
-from tests.world.railway_types import Request, World, WorldDeployment, WorldService
-from tests.world.serving import serve
+from tests.support.fakes.railway import RailwayStandIn
+from tests.support.fakes.railway_types import Request, World, WorldDeployment, WorldService
+from tests.support.fakes.serving import serve
+from tests.support.pipeline import Line, line
+from tests.support.polling import until
 from workers.cli import show
 from workers.engine import dispatcher
 from workers.engine.broker import FULL, NAMESPACE, make_broker

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.waiting import until
+from tests.support.polling import until
 from workers.runtime import embedded
 from workers.runtime.supervise import _revive, read_procfile
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from tests.world.railway import (
+from tests.support.fakes.railway import (  # fmt: skip
     LogRow,
     Lookup,
     RailwayStandIn,
@@ -22,8 +22,8 @@ from tests.world.railway import (
     WorldEvent,
     WorldService,
     WorldVolume,
-)  # fmt: skip
-from tests.world.serving import serve
+)
+from tests.support.fakes.serving import serve
 from workers.clients.railway import Railway, documents
 from workers.clients.railway.snapshot import survey
 from workers.errors import RailwayBusy, RailwayRefused

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.line import Line, line
+from tests.support.pipeline import Line, line
 from workers.cli import listing
 from workers.engine import retries
 from workers.engine.journal import DUE, PREFIX

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from receiver.batching import LOTS, MOST, Together
-from tests.waiting import until
+from tests.support.polling import until
 from workers.errors import NotAvailable
 
 

@@ -11,9 +11,9 @@ import pytest
 import redis
 from pydantic import SecretStr
 
-from tests.line import Line, line
-from tests.world.serving import serve
-from tests.world.slack import HOOK
+from tests.support.fakes.serving import serve
+from tests.support.fakes.slack import HOOK
+from tests.support.pipeline import Line, line
 from workers.cli import control, listing
 from workers.clients.slack import Slack
 from workers.engine import scripts

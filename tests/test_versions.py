@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import redis
 
-from tests.line import Line, line
-from tests.waiting import until
-from tests.working import working
+from tests.support.pipeline import Line, line
+from tests.support.polling import until
+from tests.support.worker import working
 from workers.cli import listing
 from workers.engine import dispatcher, scripts
 from workers.engine.broker import STAGES, make_broker

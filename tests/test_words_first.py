@@ -15,9 +15,9 @@ import pytest
 import redis
 from starlette.types import Receive, Scope, Send
 
-from tests.line import Line, line
-from tests.waiting import until
-from tests.world.serving import Kind, serve
+from tests.support.fakes.serving import Kind, serve
+from tests.support.pipeline import Line, line
+from tests.support.polling import until
 from workers.engine import dispatcher, scripts
 from workers.engine.broker import make_broker
 from workers.engine.journal import DUE, OPEN, PREFIX, Journal

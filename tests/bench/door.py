@@ -23,7 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tests.bench.load import SECRET
-from tests.waiting import until
+from tests.support.polling import until
 from workers.runtime.store import client
 
 REQUESTS, AT_ONCE, ROUNDS = 2_000, 16, 5

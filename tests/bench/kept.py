@@ -9,8 +9,8 @@ from pathlib import Path
 
 import redis
 
-from tests.line import Line, line
-from tests.world.railway_types import LogRow, Request, Sample, World, WorldDeployment, WorldService
+from tests.support.fakes.railway_types import LogRow, Request, Sample, World, WorldDeployment, WorldService
+from tests.support.pipeline import Line, line
 from workers.engine.journal import DUE, OPEN, PREFIX
 from workers.incidents.controls import BRAKES
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import httpx
 
 from tests.bench.door import free_port
-from tests.waiting import until
-from tests.world.railway import RailwayStandIn
-from tests.world.railway_types import World
-from tests.world.serving import serve
+from tests.support.fakes.railway import RailwayStandIn
+from tests.support.fakes.railway_types import World
+from tests.support.fakes.serving import serve
+from tests.support.polling import until
 from workers.engine.journal import PREFIX, Journal
 from workers.runtime.embedded import address
 from workers.runtime.store import client

@@ -23,7 +23,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.world.railway import (
+from tests.support.fakes.railway import (  # fmt: skip
     LogRow,
     Lookup,
     RailwayStandIn,
@@ -34,8 +34,8 @@ from tests.world.railway import (
     WorldEvent,
     WorldService,
     WorldVolume,
-)  # fmt: skip
-from tests.world.serving import Faults, serve
+)
+from tests.support.fakes.serving import Faults, serve
 from workers.clients.railway import Railway
 from workers.clients.railway.snapshot import survey
 from workers.models import Environment, Survey, Window

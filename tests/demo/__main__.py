@@ -24,7 +24,7 @@ from tests.demo.services import KINDS, Kind, draw
 from tests.demo.services.writing import git
 from tests.demo.story import Story, await_, is_sick, is_well, measure
 from tests.demo.town import Town, town
-from tests.world.github_shapes import Pull
+from tests.support.fakes.github_shapes import Pull
 
 HEALTHY_SECONDS = 5.0
 SICK_SECONDS = 14.0

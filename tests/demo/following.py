@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.demo.story import Story
-from tests.world.slack import SlackStandIn
+from tests.support.fakes.slack import SlackStandIn
 
 
 @dataclass

@@ -17,9 +17,9 @@ from pathlib import Path
 import httpx
 
 from tests.demo.town import CARRIER, Town
-from tests.world.container import bound_to_us
-from tests.world.model import NAME
-from tests.world.platform import free_port
+from tests.support.fakes.container import bound_to_us
+from tests.support.fakes.model import NAME
+from tests.support.fakes.platform import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 40.0

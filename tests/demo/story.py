@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tests.demo.services import Sickness
-from tests.world.railway import Request
+from tests.support.fakes.railway import Request
 
 T = TypeVar("T")
 

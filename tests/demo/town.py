@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.demo.services import Commits, Sickness, draw, mending, write
-from tests.world.github import GitHubStandIn
-from tests.world.model import Model
-from tests.world.platform import Platform
-from tests.world.railway import RailwayStandIn, World, WorldService
-from tests.world.serving import serve
-from tests.world.slack import SlackStandIn
-from tests.world.statuspage import StatusPageStandIn
-from tests.world.traffic import Traffic, traffic
+from tests.support.fakes.github import GitHubStandIn
+from tests.support.fakes.model import Model
+from tests.support.fakes.platform import Platform
+from tests.support.fakes.railway import RailwayStandIn, World, WorldService
+from tests.support.fakes.serving import serve
+from tests.support.fakes.slack import SlackStandIn
+from tests.support.fakes.statuspage import StatusPageStandIn
+from tests.support.fakes.traffic import Traffic, traffic
 
 OWNER = "acme"
 CARRIER = "api.carrier.example"

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from tests.soak.lines import Line, Run, is_end
 from tests.soak.town import Site
-from tests.world.slack import Message
+from tests.support.fakes.slack import Message
 from workers.engine.journal import DUE, LOST, PREFIX
 
 SETTLED_WITHIN_SECONDS = 150.0

@@ -20,7 +20,7 @@ import redis
 from redis.exceptions import RedisError
 
 from tests.soak.worker import FOLDER
-from tests.waiting import until
+from tests.support.polling import until
 from workers.runtime import embedded
 from workers.runtime.store import client
 

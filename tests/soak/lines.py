@@ -17,12 +17,12 @@ import httpx
 
 from tests.soak.fleet import DECK, Blow, Fleet
 from tests.soak.town import Site, Town
-from tests.world.model import NAME as MODEL
-from tests.world.model import provider
-from tests.world.opencode import install
-from tests.world.platform import free_port
-from tests.world.serving import serve
-from tests.world.slack import HOOK
+from tests.support.fakes.model import NAME as MODEL
+from tests.support.fakes.model import provider
+from tests.support.fakes.opencode import install
+from tests.support.fakes.platform import free_port
+from tests.support.fakes.serving import serve
+from tests.support.fakes.slack import HOOK
 
 SECRET = "s3cret"
 LOOK_SECONDS = 0.3

@@ -16,15 +16,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.world import shop
-from tests.world.githttp import git
-from tests.world.github import GitHubStandIn
-from tests.world.github_shapes import Pull
-from tests.world.model import Model
-from tests.world.railway import RailwayStandIn
-from tests.world.railway_types import World, WorldDeployment
-from tests.world.serving import Fault, Faults, Kind
-from tests.world.slack import Message, SlackStandIn
+from tests.support.fakes import shop
+from tests.support.fakes.githttp import git
+from tests.support.fakes.github import GitHubStandIn
+from tests.support.fakes.github_shapes import Pull
+from tests.support.fakes.model import Model
+from tests.support.fakes.railway import RailwayStandIn
+from tests.support.fakes.railway_types import World, WorldDeployment
+from tests.support.fakes.serving import Fault, Faults, Kind
+from tests.support.fakes.slack import Message, SlackStandIn
 from workers.models import digest
 
 STEP = 5

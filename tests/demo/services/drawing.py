@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal, get_args
 
-from tests.world.traffic import Route
+from tests.support.fakes.traffic import Route
 
 Kind = Literal["exception", "leak", "lock", "quadratic", "node"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.world.serving import Faults
+from tests.support.fakes.serving import Faults
 
 WORDS = {
     "none": "All Systems Operational",

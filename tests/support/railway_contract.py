@@ -24,7 +24,7 @@ from graphql import (
     validate,
 )  # fmt: skip
 
-from tests.world.railway import SCHEMA
+from tests.support.fakes.railway import SCHEMA
 from workers.clients.railway import DOCUMENTS
 
 DEFAULT = "../shared/railway/schema.json"

@@ -11,7 +11,7 @@ from pathlib import Path
 from dramatiq import Worker
 from dramatiq.brokers.redis import RedisBroker
 
-from tests.line import Line
+from tests.support.pipeline import Line
 from workers import main
 from workers.engine.broker import make_broker
 from workers.pipeline import stages

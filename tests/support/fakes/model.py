@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.world.serving import Faults, serve
+from tests.support.fakes.serving import Faults, serve
 
 Mode = Literal[
     "honest",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.world.githttp import git
+from tests.support.fakes.githttp import git
 
 EARLY = "2026-01-02T03:04:05Z"
 

@@ -18,10 +18,10 @@ from typing import Any
 import httpx
 from jsonschema import Draft4Validator
 
-from tests.world.githttp import git
-from tests.world.github import GitHubStandIn
-from tests.world.github_calls import CALLS, Call
-from tests.world.serving import serve
+from tests.support.fakes.githttp import git
+from tests.support.fakes.github import GitHubStandIn
+from tests.support.fakes.github_calls import CALLS, Call
+from tests.support.fakes.serving import serve
 
 DEFAULT = Path(__file__).parents[2] / "shared" / "github" / "openapi.json"
 NAME = "acme/shop"

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from graphql import GraphQLError
 
-from tests.world import log_filter, railway_series
-from tests.world.railway_types import LogRow, Lookup, Request, World, WorldDeployment, WorldService
+from tests.support.fakes import log_filter, railway_series
+from tests.support.fakes.railway_types import LogRow, Lookup, Request, World, WorldDeployment, WorldService
 
 DEFAULT_LINES, MOST_LINES, DEFAULT_PAGE = 100, 5000, 20
 NOT_AUTHORIZED = "Not Authorized"

@@ -15,8 +15,8 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.world.railway_answers import Answers
-from tests.world.railway_types import (
+from tests.support.fakes.railway_answers import Answers
+from tests.support.fakes.railway_types import (  # fmt: skip
     LogRow,
     Lookup,
     Request,
@@ -26,8 +26,8 @@ from tests.world.railway_types import (
     WorldEvent,
     WorldService,
     WorldVolume,
-)  # fmt: skip
-from tests.world.serving import Faults
+)
+from tests.support.fakes.serving import Faults
 
 __all__ = [
     "Budget", "LogRow", "Lookup", "RailwayStandIn", "Request", "Sample", "World", "WorldDeployment", "WorldEvent",

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from tests.world.serving import Faults
+from tests.support.fakes.serving import Faults
 
 HOOK = "/services/T0000001/B0000001/webhook-secret"
 

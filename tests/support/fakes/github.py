@@ -26,10 +26,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.world import githttp, github_calls
-from tests.world.githttp import Right, git
-from tests.world.github_shapes import Pull, Repo, branch_of, comment_of, compare_of, file_of, pull_of, repo_of
-from tests.world.serving import Faults
+from tests.support.fakes import githttp, github_calls
+from tests.support.fakes.githttp import Right, git
+from tests.support.fakes.github_shapes import (
+    Pull,
+    Repo,
+    branch_of,
+    comment_of,
+    compare_of,
+    file_of,
+    pull_of,
+    repo_of,
+)
+from tests.support.fakes.serving import Faults
 
 DOCS = "https://docs.github.com/rest"
 Limit = Literal["primary", "secondary", "secondary without a word"]

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.world.commits import check_out, described, meta
-from tests.world.container import Container, Meter
-from tests.world.edge import Passed, Target, edge
-from tests.world.railway import LogRow, Request, Sample, World, WorldDeployment, WorldService
+from tests.support.fakes.commits import check_out, described, meta
+from tests.support.fakes.container import Container, Meter
+from tests.support.fakes.edge import Passed, Target, edge
+from tests.support.fakes.railway import LogRow, Request, Sample, World, WorldDeployment, WorldService
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 

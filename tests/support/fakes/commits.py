@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.world.railway import WorldService
+from tests.support.fakes.railway import WorldService
 
 
 def described(origin: Path, commit: str) -> tuple[str, str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from tests.world.githttp import git
-from tests.world.model import Edit
-from tests.world.railway_types import (
+from tests.support.fakes.githttp import git
+from tests.support.fakes.model import Edit
+from tests.support.fakes.railway_types import (
     LogRow,
     Request,
     Sample,

@@ -14,17 +14,17 @@ from typing import Any, TypeVar
 
 import redis
 
-from tests.world import shop
-from tests.world.githttp import git
-from tests.world.github import GitHubStandIn
-from tests.world.github_shapes import Pull
-from tests.world.model import NAME as MODEL
-from tests.world.model import Call, Model
-from tests.world.opencode import install
-from tests.world.railway import RailwayStandIn
-from tests.world.railway_types import Request, World, WorldDeployment, WorldService
-from tests.world.serving import serve
-from tests.world.slack import Message, SlackStandIn
+from tests.support.fakes import shop
+from tests.support.fakes.githttp import git
+from tests.support.fakes.github import GitHubStandIn
+from tests.support.fakes.github_shapes import Pull
+from tests.support.fakes.model import NAME as MODEL
+from tests.support.fakes.model import Call, Model
+from tests.support.fakes.opencode import install
+from tests.support.fakes.railway import RailwayStandIn
+from tests.support.fakes.railway_types import Request, World, WorldDeployment, WorldService
+from tests.support.fakes.serving import serve
+from tests.support.fakes.slack import Message, SlackStandIn
 from workers import main
 from workers.engine.journal import DUE, PREFIX, Journal
 from workers.errors import Superseded

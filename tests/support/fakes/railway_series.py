@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from statistics import fmean
 from typing import Any
 
-from tests.world.railway_types import Request, Sample, World, WorldService
+from tests.support.fakes.railway_types import Request, Sample, World, WorldService
 
 DEFAULT_STEP = 30
 MEASURES: dict[str, Callable[[WorldService, Sample], float | None]] = {
