@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tests.mortal import Boundary
+from tests.crash.boundaries import Boundary
 from workers.engine.broker import STAGES
 
 SHOP = {"service_id": "svc-shop", "service_name": "shop", "kind": "monitor.triggered", "source": "railway"}

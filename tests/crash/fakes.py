@@ -20,8 +20,8 @@ from typing import Any
 
 import httpx
 
-from tests.mortal import OUTSIDE
-from tests.mortal_scenarios import Scenario
+from tests.crash.boundaries import OUTSIDE
+from tests.crash.scenarios import Scenario
 from tests.support.fakes import shop
 from tests.support.fakes.githttp import git
 from tests.support.fakes.github import GitHubStandIn

@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from tests.mortal import OUTSIDE, Boundary, Death, Died, Process, When
-from tests.mortal_line import Mortal, Snapshot
+from tests.crash.boundaries import OUTSIDE, Boundary, Death, Died, Process, When
+from tests.crash.pipeline import Mortal, Snapshot
 from tests.support.fakes.slack import Message
 from workers.engine.journal import DUE, OPEN, PREFIX
 from workers.engine.records import unpack

@@ -14,9 +14,9 @@ from typing import Any, TypeVar, cast
 import httpx
 import redis
 
-from tests.mortal import MortalRedis, MortalTransport, Process, git_crossing, stray_http
-from tests.mortal_scenarios import Scenario
-from tests.mortal_world import Kept, Outer
+from tests.crash.boundaries import MortalRedis, MortalTransport, Process, git_crossing, stray_http
+from tests.crash.fakes import Kept, Outer
+from tests.crash.scenarios import Scenario
 from workers.agent.run import Agent, Answer
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub

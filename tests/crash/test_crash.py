@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.deaths import Lives
-from tests.mortal import OUTSIDE, SCRIPTS, Process, When
-from tests.mortal_line import Mortal
-from tests.mortal_scenarios import SCENARIOS, Scenario
+from tests.crash.boundaries import OUTSIDE, SCRIPTS, Process, When
+from tests.crash.pipeline import Mortal
+from tests.crash.runner import Lives
+from tests.crash.scenarios import SCENARIOS, Scenario
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway
