@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.soak.count import bounded, count
-from tests.soak.fleet import Blow
-from tests.soak.lines import Plan, running
+from tests.chaos.count import bounded, count
+from tests.chaos.fleet import Blow
+from tests.chaos.lines import Plan, running
 
 DECK: tuple[Blow, ...] = ("web", "worker", "store", "stop")
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import redis
 from redis.exceptions import RedisError
 
-from tests.soak.lines import Line, Run, is_end
-from tests.soak.town import Site
+from tests.chaos.lines import Line, Run, is_end
+from tests.chaos.town import Site
 from tests.support.fakes.slack import Message
 from workers.engine.journal import DUE, LOST, PREFIX
 

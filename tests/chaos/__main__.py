@@ -9,8 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.soak.count import Count, count
-from tests.soak.lines import Plan, running
+from tests.chaos.count import Count, count
+from tests.chaos.lines import Plan, running
 
 REAL = 0.05
 """So large a part of the lines uses the real opencode, which takes seconds of CPU to start."""

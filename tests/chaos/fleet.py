@@ -19,7 +19,7 @@ import httpx
 import redis
 from redis.exceptions import RedisError
 
-from tests.soak.worker import FOLDER
+from tests.chaos.worker import FOLDER
 from tests.support.polling import until
 from workers.runtime import embedded
 from workers.runtime.store import client

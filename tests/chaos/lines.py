@@ -15,8 +15,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.soak.fleet import DECK, Blow, Fleet
-from tests.soak.town import Site, Town
+from tests.chaos.fleet import DECK, Blow, Fleet
+from tests.chaos.town import Site, Town
 from tests.support.fakes.model import NAME as MODEL
 from tests.support.fakes.model import provider
 from tests.support.fakes.opencode import install
