@@ -9,12 +9,12 @@ from typing import get_args
 
 import pytest
 
-from tests.windows import thresholds
-from tests.windows.catalogue import CLASSES, QUIET, SICK, usual_day
-from tests.windows.detector import Line
-from tests.windows.projects import VARIANTS, project
-from tests.windows.scenario import draw, passing
-from tests.windows.shared import in_public_format
+from tests.eval import thresholds
+from tests.eval.catalogue import CLASSES, QUIET, SICK, usual_day
+from tests.eval.detector import Line
+from tests.eval.projects import VARIANTS, project
+from tests.eval.scenario import draw, passing
+from tests.eval.shared import in_public_format
 from workers.models import Finding
 
 STATUSES = ("2xx", "4xx", "5xx")

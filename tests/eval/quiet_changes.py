@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.windows.canvas import Canvas
-from tests.windows.scenario import quiet
+from tests.eval.canvas import Canvas
+from tests.eval.scenario import quiet
 
 
 @quiet()

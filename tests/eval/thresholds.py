@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tests.windows.detector import Line
+from tests.eval.detector import Line
 
 OF_LIMIT = (0.70, 0.90)
 FAILED = (0.01, 0.05)

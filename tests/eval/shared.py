@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
-from tests.windows.canvas import FIRST_END
-from tests.windows.detector import Line
+from tests.eval.canvas import FIRST_END
+from tests.eval.detector import Line
 
 HTTP = {"req": "requests", "s2": "2xx", "s4": "4xx", "s5": "5xx", "p95": "p95"}
 EVENTS = {"deploy": "deployed", "crash": "crashed", "oom": "oom"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.windows.canvas import Canvas
-from tests.windows.chance import between
-from tests.windows.scenario import sick
+from tests.eval.canvas import Canvas
+from tests.eval.chance import between
+from tests.eval.scenario import sick
 
 
 @sick("server_errors")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from tests.windows.chance import arrivals, between, hits, slowest
-from tests.windows.detector import Line
+from tests.eval.chance import arrivals, between, hits, slowest
+from tests.eval.detector import Line
 
 PLANS = ((1, 0.5), (2, 1), (4, 4), (8, 8), (24, 24))
 """vCPU and GB of one replica, from the trial to the largest plan."""

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 
-from tests.windows import real, shared
-from tests.windows.projects import VARIANTS
-from tests.windows.real import RealScore
-from tests.windows.score import (
+from tests.eval import real, shared
+from tests.eval.projects import VARIANTS
+from tests.eval.real import RealScore
+from tests.eval.score import (
     ClassScore,
     ProjectScore,
     score_class,

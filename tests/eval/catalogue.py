@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from tests.windows import quiet_changes, quiet_load, quiet_traffic, sick_resources, sick_traffic
-from tests.windows.scenario import Scenario
+from tests.eval import failing_resources, failing_traffic, quiet_changes, quiet_load, quiet_traffic
+from tests.eval.scenario import Scenario
 
 
 def _of(*modules: ModuleType) -> dict[str, Scenario]:
@@ -13,7 +13,7 @@ def _of(*modules: ModuleType) -> dict[str, Scenario]:
     return {one.name: one for one in found}
 
 
-CLASSES = _of(quiet_load, quiet_traffic, quiet_changes, sick_resources, sick_traffic)
+CLASSES = _of(quiet_load, quiet_traffic, quiet_changes, failing_resources, failing_traffic)
 QUIET = {name: one for name, one in CLASSES.items() if not one.sick}
 SICK = {name: one for name, one in CLASSES.items() if one.sick}
 

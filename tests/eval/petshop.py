@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from tests.windows.detector import Line, summary_of
+from tests.eval.detector import Line, summary_of
 
 USER_FACING = "PetSite"
 BIN = 300

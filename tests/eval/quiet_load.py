@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from tests.windows.canvas import PLANS, Canvas
-from tests.windows.scenario import quiet
+from tests.eval.canvas import PLANS, Canvas
+from tests.eval.scenario import quiet
 
 
 @quiet()

@@ -14,12 +14,12 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 
-from tests.windows import cost, shared, tables
-from tests.windows.catalogue import CLASSES, usual_day
-from tests.windows.detector import ask, is_there, said
-from tests.windows.scenario import draw
-from tests.windows.score import overall
-from tests.windows.work import OTHER_SHAPES, Work, add_others, add_projects, begin_classes
+from tests.eval import cost, shared, tables
+from tests.eval.catalogue import CLASSES, usual_day
+from tests.eval.detector import ask, is_there, said
+from tests.eval.scenario import draw
+from tests.eval.score import overall
+from tests.eval.work import OTHER_SHAPES, Work, add_others, add_projects, begin_classes
 
 HELD_OUT = 10_000
 """Seeds from here on are never used unless somebody names them."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from statistics import mean
 
-from tests.windows import shared, thresholds
-from tests.windows.catalogue import CLASSES
-from tests.windows.detector import Line, ask, kinds
-from tests.windows.projects import project
-from tests.windows.scenario import Scenario, draw, passing
+from tests.eval import shared, thresholds
+from tests.eval.catalogue import CLASSES
+from tests.eval.detector import Line, ask, kinds
+from tests.eval.projects import project
+from tests.eval.scenario import Scenario, draw, passing
 
 MINUTES_A_DAY = 1440
 

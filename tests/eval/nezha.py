@@ -16,7 +16,7 @@ from math import isfinite
 from pathlib import Path
 from statistics import median
 
-from tests.windows.detector import Line, summary_of
+from tests.eval.detector import Line, summary_of
 
 WINDOW = 30
 EVERY = 10

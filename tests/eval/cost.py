@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from tests.windows.catalogue import CLASSES
-from tests.windows.detector import Line
-from tests.windows.scenario import draw
-from tests.windows.tables import ninetieth
+from tests.eval.catalogue import CLASSES
+from tests.eval.detector import Line
+from tests.eval.scenario import draw
+from tests.eval.tables import ninetieth
 
 ROUNDS = 3
 SERVICES = 1000

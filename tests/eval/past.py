@@ -6,9 +6,9 @@ import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from tests.windows.canvas import Canvas, Level, show
-from tests.windows.chance import P95, P95_SPREAD, arrivals, hits
-from tests.windows.detector import Line
+from tests.eval.canvas import Canvas, Level, show
+from tests.eval.chance import P95, P95_SPREAD, arrivals, hits
+from tests.eval.detector import Line
 
 WHOLE = 12
 """Whole windows are long: no more than this many are given."""

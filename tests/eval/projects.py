@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 
-from tests.windows.canvas import FIRST_END, Canvas
-from tests.windows.catalogue import CLASSES, usual_day
-from tests.windows.detector import Line
-from tests.windows.scenario import Drawn, Scenario, draw
+from tests.eval.canvas import FIRST_END, Canvas
+from tests.eval.catalogue import CLASSES, usual_day
+from tests.eval.detector import Line
+from tests.eval.scenario import Drawn, Scenario, draw
 
 NAMES = (
     "web", "gateway", "checkout", "catalog", "search", "accounts",

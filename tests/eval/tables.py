@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median, quantiles
 
-from tests.windows.score import ClassScore, Overall, ProjectScore
+from tests.eval.score import ClassScore, Overall, ProjectScore
 
 GOOD = 0.9
 Row = Sequence[str]

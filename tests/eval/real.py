@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.windows import nezha, petshop, shared
-from tests.windows.detector import Line, ask, is_there, kinds, said
-from tests.windows.nezha import NezhaTruth
-from tests.windows.petshop import PetShopTruth
+from tests.eval import nezha, petshop, shared
+from tests.eval.detector import Line, ask, is_there, kinds, said
+from tests.eval.nezha import NezhaTruth
+from tests.eval.petshop import PetShopTruth
 
 ALL = ("notice", "warning", "critical")
 

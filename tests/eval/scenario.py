@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from inspect import getdoc
 from random import Random
 
-from tests.windows.canvas import Canvas, blank, show
-from tests.windows.detector import Line
-from tests.windows.past import earlier_windows
+from tests.eval.canvas import Canvas, blank, show
+from tests.eval.detector import Line
+from tests.eval.past import earlier_windows
 
 Paint = Callable[[Canvas], None]
 
