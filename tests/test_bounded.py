@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.bench.kept import endless
+from tests.benchmarks.kept import endless
 from tests.support.pipeline import Line, Snapshot, Start, line, put_back, starter, take
 from workers.engine import scripts
 from workers.engine.broker import FULL, NAMESPACE, WAKE_EVERY_SECONDS, waker

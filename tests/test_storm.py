@@ -25,8 +25,8 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.bench.door import served
-from tests.bench.load import SECRET
+from tests.benchmarks.endpoint import served
+from tests.benchmarks.load import SECRET
 from tests.support.fakes.railway import RailwayStandIn
 from tests.support.fakes.railway_types import Request, World, WorldDeployment, WorldService
 from tests.support.fakes.serving import serve

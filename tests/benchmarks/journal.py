@@ -16,7 +16,7 @@ from pathlib import Path
 
 import redis
 
-from tests.bench import door, kept, kills
+from tests.benchmarks import endpoint, kept, kills
 from workers.engine import scripts
 from workers.engine.journal import DUE, PREFIX, Claim, Journal
 from workers.runtime.embedded import EmbeddedStore
@@ -33,7 +33,7 @@ def main() -> int:
         url = store.ensure()
         try:
             recorded_step(client(url))
-            door.measure(url)
+            endpoint.measure(url)
             kept.measure(client(url), url, Path(folder))
         finally:
             store.stop()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.bench.door import free_port
+from tests.benchmarks.endpoint import free_port
 from tests.support.fakes.railway import RailwayStandIn
 from tests.support.fakes.railway_types import World
 from tests.support.fakes.serving import serve

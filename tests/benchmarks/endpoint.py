@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.bench.load import SECRET
+from tests.benchmarks.load import SECRET
 from tests.support.polling import until
 from workers.runtime.store import client
 

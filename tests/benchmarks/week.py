@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.bench import simulator
+from tests.benchmarks import simulator
 from workers import detection
 from workers.engine import scripts
 from workers.engine.journal import DUE, OPEN, PREFIX, Claim, Journal

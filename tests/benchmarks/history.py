@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.bench import simulator
+from tests.benchmarks import simulator
 from workers.engine.journal import Journal
 from workers.history import summary_store
 from workers.history.backfill import slicing
