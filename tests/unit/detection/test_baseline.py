@@ -7,7 +7,17 @@ from datetime import timedelta
 
 import pytest
 
-from tests.test_analysis import END, START, T0, deployment, kinds, service, survey, traffic, usage
+from tests.unit.detection.test_detection import (
+    END,
+    START,
+    T0,
+    deployment,
+    kinds,
+    service,
+    survey,
+    traffic,
+    usage,
+)
 from workers.detection import causes, judge, suspects
 from workers.models import (
     ContainerStart,
