@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 import redis
 
+from tests.integration.agent.test_run import BRIEF, ROOT, agent, left_behind, mender, place, retort, wall
+from tests.integration.clients.test_git import NAME as REPOSITORY
+from tests.integration.clients.test_git import Server, first, server
 from tests.support.fakes.model import NAME, Model
 from tests.support.pipeline import line
 from tests.support.polling import until
-from tests.test_opencode import BRIEF, ROOT, agent, left_behind, mender, place, retort, wall
-from tests.test_repository import NAME as REPOSITORY
-from tests.test_repository import Server, first, server
 from workers.agent import workspaces
 from workers.agent.run import NOTE, Agent, Answer, ask, can_go_on
 from workers.engine.journal import PREFIX

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from tests.integration.cli.test_commands import run
 from tests.support.fakes.railway import (  # fmt: skip
     Budget,
     LogRow,
@@ -23,7 +24,6 @@ from tests.support.fakes.railway import (  # fmt: skip
     WorldService,
 )
 from tests.support.fakes.serving import serve
-from tests.test_commands import run
 from workers.cli import lookback
 from workers.cli.lookback import report
 from workers.runtime.settings import Settings, read

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.cli.test_commands import AWAY, run
 from tests.support.fakes.railway import (  # fmt: skip
     RailwayStandIn,
     Request,
@@ -20,7 +21,6 @@ from tests.support.fakes.railway import (  # fmt: skip
     WorldService,
 )
 from tests.support.fakes.serving import serve
-from tests.test_commands import AWAY, run
 from workers.engine.journal import Journal
 from workers.history import summary_store
 from workers.models import Summary

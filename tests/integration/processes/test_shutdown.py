@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.integration.processes.test_kill import Installation, installation
 from tests.support.pipeline import Line, line
 from tests.support.polling import until
 from tests.support.worker import working
-from tests.test_kill import Installation, installation
 from workers.engine.journal import DUE, HAND_BACK_SECONDS, HANDED_BACK, PREFIX, SEEN_SECONDS, Journal
 from workers.models import Plan
 from workers.runtime.embedded import EmbeddedStore

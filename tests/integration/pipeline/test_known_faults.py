@@ -24,14 +24,14 @@ import pytest
 import redis
 from pydantic import SecretStr
 
+from tests.integration.pipeline.test_pipeline import proposed, start, story
+from tests.integration.pull_requests.test_propose import World, world
+from tests.integration.receiver.test_app import CRASHED, answers, running
 from tests.support.fakes.serving import Faults, serve
 from tests.support.fakes.slack import HOOK, SlackStandIn
 from tests.support.pipeline import Line, line
 from tests.support.polling import until
 from tests.support.worker import working
-from tests.test_line import proposed, start, story
-from tests.test_proposing import World, world
-from tests.test_receiver_app import CRASHED, answers, running
 from workers.clients import deadline
 from workers.clients.slack import Slack
 from workers.engine import dispatcher, scripts

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import redis
 
+from tests.integration.cli.test_commands import run
 from tests.support.pipeline import Line, Snapshot, line, put_back, take
-from tests.test_commands import run
 from workers.cli import replay
 from workers.engine.journal import PREFIX, Journal
 from workers.engine.records import pack
