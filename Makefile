@@ -53,27 +53,27 @@ test: lint
 	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 soak: setup
-	@$(BIN)/python -m tests.soak $(if $(LINES),--lines $(LINES)) $(if $(SEED),--seed $(SEED)) $(if $(WEBHOOK),--webhook)
+	@$(BIN)/python -m tests.chaos $(if $(LINES),--lines $(LINES)) $(if $(SEED),--seed $(SEED)) $(if $(WEBHOOK),--webhook)
 
 contract: setup
 	@if [ ! -f "$$RAILWAY_SCHEMA" ]; then \
 		echo "contract: Railway's schema is not at $$RAILWAY_SCHEMA; name the file in RAILWAY_SCHEMA" >&2; exit 1; \
 	fi
-	@$(BIN)/python -m tests.contract
-	@$(BIN)/python -m tests.contract_github
+	@$(BIN)/python -m tests.support.railway_contract
+	@$(BIN)/python -m tests.support.github_contract
 
 bench: bench-journal
-	@$(BIN)/python -m tests.bench.sweep
-	@$(BIN)/python -m tests.bench.past
+	@$(BIN)/python -m tests.benchmarks.sweep
+	@$(BIN)/python -m tests.benchmarks.history
 
 bench-journal: setup
-	@$(BIN)/python -m tests.bench.journal
+	@$(BIN)/python -m tests.benchmarks.journal
 
 bench-window: setup
-	@$(BIN)/python -m tests.windows $(if $(SEEDS),--seeds $(SEEDS))
+	@$(BIN)/python -m tests.eval $(if $(SEEDS),--seeds $(SEEDS))
 
 bench-week: setup
-	@$(BIN)/python -m tests.bench.week $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.benchmarks.week $(if $(SEED),--seed $(SEED))
 
 # uv writes one lock for all platforms and Pythons, which pip cannot; it needs npm too.
 lock: setup

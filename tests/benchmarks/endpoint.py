@@ -44,7 +44,7 @@ def bare() -> Starlette:
 
 def measure(url: str) -> None:
     """Webhooks stored and answered per second, and the 99th percentile at a fixed rate."""
-    with served("receiver.main:app", url) as ours, served("tests.bench.door:bare", url) as reference:
+    with served("receiver.main:app", url) as ours, served("tests.benchmarks.endpoint:bare", url) as reference:
         rounds = [(load(ours, REQUESTS, 0)[0], load(reference, REQUESTS, 0)[0]) for _ in range(ROUNDS)]
         rate, bare_rate = (statistics.median(values) for values in zip(*rounds, strict=True))
         count = PER_SECOND * SECONDS
@@ -65,7 +65,7 @@ def measure(url: str) -> None:
 
 def load(url: str, requests: int, per_second: int) -> tuple[float, float]:
     """Answers a second and the 99th percentile in milliseconds, as a client of its own saw them."""
-    command = [sys.executable, "-m", "tests.bench.load", url, str(requests), str(AT_ONCE), str(per_second)]
+    command = [sys.executable, "-m", "tests.benchmarks.load", url, str(requests), str(AT_ONCE), str(per_second)]
     rate, p99 = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     return float(rate), float(p99)
 

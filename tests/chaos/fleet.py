@@ -24,7 +24,7 @@ from tests.support.polling import until
 from workers.runtime import embedded
 from workers.runtime.store import client
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 PROCFILE = """\
 web: uvicorn receiver.main:app --factory --host 127.0.0.1 --port ${PORT:-8000} --no-access-log
 worker-1: dramatiq tests.soak.worker:build --processes 1 --threads 8
@@ -32,7 +32,7 @@ worker-2: dramatiq tests.soak.worker:build --processes 1 --threads 8
 clock: python -m receiver.clock
 """
 Blow = Literal["web", "worker", "clock", "store", "up", "stop"]
-WORDS = {"web": "receiver.main", "worker": "tests.soak.worker", "clock": "receiver.clock"}
+WORDS = {"web": "receiver.main", "worker": "tests.chaos.worker", "clock": "receiver.clock"}
 DECK: tuple[Blow, ...] = ("worker",) * 4 + ("stop",) * 3 + ("web",) * 2 + ("store",) * 2 + ("clock", "up")
 """Dealt again and again in an order drawn by seed; `up` is the supervisor itself."""
 STOPPED_SECONDS = (16.0, 20.0)

@@ -26,7 +26,7 @@ from workers.clients.slack import Slack
 from workers.engine.broker import STAGES
 from workers.runtime.store import client
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 BOTH: tuple[When, When] = ("before", "after")
 LivesOf = Callable[[Scenario], Lives]
 CLIENTS = {"railway": Railway, "github": GitHub, "slack": Slack, "repositories": Repositories}
@@ -145,7 +145,7 @@ def test_whoever_talks_to_the_outside_beside_the_boundaries_is_heard() -> None:
 def line_modules() -> dict[str, ast.Module]:
     """The syntax of every module of ours that the actors can reach, by its name."""
     found: dict[str, ast.Module] = {}
-    waiting = ["workers.actors", "workers.due"]
+    waiting = ["workers.pipeline.stages", "workers.engine.dispatcher"]
     while waiting:
         name = waiting.pop()
         path = ROOT / name.replace(".", "/")

@@ -23,7 +23,7 @@ from tests.support.fakes.github import GitHubStandIn
 from tests.support.fakes.github_calls import CALLS, Call
 from tests.support.fakes.serving import serve
 
-DEFAULT = Path(__file__).parents[2] / "shared" / "github" / "openapi.json"
+DEFAULT = Path(__file__).parents[3] / "shared" / "github" / "openapi.json"
 NAME = "acme/shop"
 
 

@@ -28,7 +28,7 @@ from workers.errors import AgentBusy, AgentRefused, Superseded
 from workers.models import Evidence, Fact, Spent
 from workers.sandbox.sandbox import Wall, build_wall
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 SOURCE = "def share(total, people):\n    return total / people\n"
 BRIEF = "E1: share() divides by zero\n\napp/share.py:2\n"
 KNOWN = Evidence(facts=(Fact(id="E1", text="share() divides by zero"),))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 AWAY = "redis://:sekret@127.0.0.1:1"
 
 

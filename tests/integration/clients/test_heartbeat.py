@@ -16,7 +16,7 @@ import redis
 
 from tests.support.pipeline import Line, line
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 SECRET = "hc-secret-4711"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nOK"
 

@@ -170,7 +170,7 @@ def test_a_crashed_process_is_restarted_and_the_edge_answers_meanwhile(
 def test_a_process_that_keeps_crashing_is_given_up(
     platform: Platform, service: WorldService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.world.container.RESTART_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("tests.support.fakes.container.RESTART_PAUSE_SECONDS", 0.0)
     fragile = "import os, threading\nthreading.Timer(0.3, os._exit, [9]).start()\n" + HONEST
     once = "import pathlib\nif pathlib.Path('up').exists(): raise SystemExit(9)\npathlib.Path('up').touch()\n"
     deployment = platform.deploy(commit(tmp_path / "code", app=once + fragile))
@@ -252,7 +252,7 @@ with Platform(world_of(service), service, folder / "code", folder / "run") as pl
     print(platform.live.container.process.pid, flush=True)
     input()
 """
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[3]
     with subprocess.Popen(
         [sys.executable, "-c", script],
         cwd=root,

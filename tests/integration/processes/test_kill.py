@@ -25,7 +25,7 @@ from tests.support.fakes.slack import SlackStandIn
 from tests.support.polling import until
 from workers.runtime import embedded
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 BACK_WITHIN_SECONDS = 20.0
 
 

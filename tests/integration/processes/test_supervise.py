@@ -33,7 +33,7 @@ def up(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         "one: sh -c 'echo $REDIS_URL > url; echo $$ >> pids; exec sleep 600'\n# a comment\n\n"
     )
     environment = {"PATH": os.environ["PATH"], "TRACKWALKER_STATE": str(tmp_path / "state"), **SETTINGS}
-    environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
+    environment["PYTHONPATH"] = str(Path(__file__).parents[3])
     process = subprocess.Popen(
         [sys.executable, "-m", "workers", "up"], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
     )
@@ -125,7 +125,7 @@ def test_the_port_in_env_reaches_the_procfile_and_is_named_where_it_is_taken(tmp
     (tmp_path / "Procfile").write_text(
         "web: sh -c 'echo $PORT > port.new; mv port.new port; exec sleep 600'\n"
     )
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parent.parent), **SETTINGS}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[3]), **SETTINGS}
     with socket.create_server(("127.0.0.1", 0)) as taken, (tmp_path / "log").open("w") as log:
         port = taken.getsockname()[1]
         (tmp_path / ".env").write_text(f"PORT={port}\nREDIS_URL=redis://127.0.0.1:1\n")
@@ -147,7 +147,7 @@ def test_what_is_missing_is_named_all_at_once(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "workers", "up"],
         cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[3])},
         capture_output=True,
         text=True,
         check=False,

@@ -38,7 +38,7 @@ from workers.runtime.settings import read
 from workers.runtime.store import client as connect
 
 AT = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
-CRASHED = (Path(__file__).parent / "data" / "webhooks" / "crashed.json").read_bytes()
+CRASHED = (Path(__file__).parents[3] / "tests" / "data" / "webhooks" / "crashed.json").read_bytes()
 HEADERS = {"X-Trackwalker-Secret": "first"}
 SERVICE = "6b2ec174-9f30-417e-9c85-2d3f40516c7d"
 ENVIRONMENT = "5a1db063-8e2f-406d-8b74-1c2e3f405b6c"
@@ -573,7 +573,7 @@ def running(folder: Path, **environ: str) -> Iterator[tuple[str, Path]]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "--factory", "receiver.main:app", "--port", str(port)]
-    path = {"PYTHONPATH": str(Path(__file__).parent.parent), "PATH": os.environ["PATH"]}
+    path = {"PYTHONPATH": str(Path(__file__).parents[3]), "PATH": os.environ["PATH"]}
     log = folder / "web.log"
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=folder, env=path | environ, stdout=out, stderr=out)
@@ -641,7 +641,7 @@ def test_while_the_store_is_down_one_line_reaches_slacks_webhook(tmp_path: Path)
 
 def test_settings_that_make_no_sense_end_the_process_with_one_line(tmp_path: Path) -> None:
     code = "from receiver.main import app; app()"
-    path = {"PYTHONPATH": str(Path(__file__).parent.parent), "PORT": "no number"}
+    path = {"PYTHONPATH": str(Path(__file__).parents[3]), "PORT": "no number"}
 
     run = subprocess.run(
         [sys.executable, "-c", code],

@@ -26,7 +26,7 @@ from workers.runtime.settings import read
 
 ON_RAILWAY = {"RAILWAY_ENVIRONMENT_ID": "env"}
 WORDS = "the store may lose what was recorded"
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 def test_an_address_that_is_none_is_named_without_its_password() -> None:

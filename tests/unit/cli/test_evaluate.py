@@ -14,7 +14,7 @@ from workers.cli.evaluate import answer, answers, read
 from workers.errors import BadWindow
 
 END = "2026-11-20T12:00:00Z"
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 def asked(**fields: Any) -> dict[str, Any]:

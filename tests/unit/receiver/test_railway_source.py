@@ -14,7 +14,7 @@ from receiver.sources.railway import read
 from workers.models import Alert, Ignored
 
 AT = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
-DATA = Path(__file__).parent / "data" / "webhooks"
+DATA = Path(__file__).parents[2] / "data" / "webhooks"
 
 
 def body(name: str, **changes: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from receiver.sources.slack import read
 from workers.models import Alert
 
 AT = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
-DATA = Path(__file__).parent / "data" / "webhooks"
+DATA = Path(__file__).parents[2] / "data" / "webhooks"
 PROJECT = "4f0c9a52-7d1e-4f5c-9a63-0b1d2e3f4a5b"
 ENVIRONMENT = "5a1db063-8e2f-406d-8b74-1c2e3f405b6c"
 SERVICE = "6b2ec174-9f30-417e-9c85-2d3f40516c7d"
