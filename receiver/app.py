@@ -22,11 +22,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from receiver import payload
-from receiver.batching import Together
-from receiver.payload import Malformed, Source
+from receiver.batching import Batcher
+from receiver.payload import InvalidPayload, Source
 from receiver.sources import ping, railway, slack
 from workers.errors import NotAvailable
-from workers.incidents.intake import Fold
+from workers.incidents.intake import DedupWindow
 from workers.models import Alert, Environment, Ignored
 
 LIMIT_BYTES = 256 * 1024
@@ -48,26 +48,26 @@ CORS = {
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 LOOPBACK = ("127.0.0.1", "::1")
 LOCAL_HOST = re.compile(r"(127\.0\.0\.1|\[::1\]|localhost)(:\d{1,5})?\Z")
-READERS: dict[Source, Callable[[bytes, datetime, str], Alert | Ignored]] = {
-    "railway": railway.read,
-    "slack": slack.read,
-    "ping": ping.read,
+PARSERS: dict[Source, Callable[[bytes, datetime, str], Alert | Ignored]] = {
+    "railway": railway.parse,
+    "slack": slack.parse,
+    "ping": ping.parse,
 }
 
 T = TypeVar("T")
-Taking = tuple[Alert, Fold | None]
+Ingest = tuple[Alert, DedupWindow | None]
 """An alert, and for how long the same body is the same alert."""
 log = logging.getLogger("trackwalker.door")
 
 
 @dataclass(frozen=True)
-class Watched:
+class Scope:
     """What this installation looks at, as far as settings say it, and the service that it is itself."""
 
     environments: tuple[Environment, ...] = ()
     own_service: str | None = None
 
-    def passes_over(self, alert: Alert) -> str:
+    def ignore_reason(self, alert: Alert) -> str:
         """Why the alert is none of our business; "" when it is, or when only the worker can know."""
         if self.own_service and alert.service_id == self.own_service:
             return "our own service"
@@ -80,17 +80,17 @@ class Watched:
         return "" if known else "not watched"
 
 
-class Doors:
+class Endpoints:
     """The three ways in and what is asked about them."""
 
     def __init__(
-        self, *, secrets: Sequence[str], take_in: Callable[[Sequence[Taking]], Sequence[str | Exception]],
+        self, *, secrets: Sequence[str], take_in: Callable[[Sequence[Ingest]], Sequence[str | Exception]],
         reach: Callable[[], None], count_due: Callable[[], int], call: Callable[[Alert], None],
-        watched: Watched, now: Callable[[], datetime], token: Callable[[], str],
+        watched: Scope, now: Callable[[], datetime], token: Callable[[], str],
         next_ping: Callable[[], float | None] = lambda: None,
     ) -> None:  # fmt: skip
         self.secrets = [secret.encode() for secret in secrets]
-        self.taking, self.reach, self.count_due, self.call = Together(take_in), reach, count_due, call
+        self.taking, self.reach, self.count_due, self.call = Batcher(take_in), reach, count_due, call
         self.watched, self.now, self.token, self.next_ping = watched, now, token, next_ping
         # A store that hangs holds threads: those that ask after it must not take the doors' ones.
         self.asking = ThreadPoolExecutor(ASKING_THREADS)
@@ -104,7 +104,7 @@ class Doors:
 
     # -- the doors --------------------------------------------------------------------------------
 
-    async def enter(self, request: Request, door: Source) -> Response:
+    async def handle(self, request: Request, door: Source) -> Response:
         """Answer one delivery."""
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=CORS)
@@ -126,17 +126,17 @@ class Doors:
             log.warning("body too large", extra={"door": door, "limit": LIMIT_BYTES})
             return JSONResponse({"error": f"over {LIMIT_BYTES} bytes"}, 413), "too_large"
         try:
-            alert = READERS[door](raw, self.now(), self.token())
-        except Malformed as error:
+            alert = PARSERS[door](raw, self.now(), self.token())
+        except InvalidPayload as error:
             log.warning("malformed body", extra={"door": door, "field": error.field, "why": error.why})
             return JSONResponse({"error": str(error), "field": error.field}, 422), "malformed"
-        reason = alert.reason if isinstance(alert, Ignored) else self.watched.passes_over(alert)
+        reason = alert.reason if isinstance(alert, Ignored) else self.watched.ignore_reason(alert)
         if isinstance(alert, Ignored) or reason:
             log.info("alert ignored", extra={"door": door, "reason": reason})
             return JSONResponse({"ignored": reason}, 202), "ignored"
-        return await self._store(door, alert, payload.fold(door, raw, alert))
+        return await self._store(door, alert, payload.dedup_window(door, raw, alert))
 
-    async def _store(self, door: Source, alert: Alert, fold: Fold | None) -> tuple[Response, str]:
+    async def _store(self, door: Source, alert: Alert, fold: DedupWindow | None) -> tuple[Response, str]:
         began = time.monotonic()
         try:
             taken = await _within(STORE_SECONDS, self.taking.ask((alert, fold)))
@@ -207,7 +207,7 @@ class Doors:
         return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-def build(doors: Doors, page: Sequence[BaseRoute] = ()) -> Starlette:
+def build(doors: Endpoints, page: Sequence[BaseRoute] = ()) -> Starlette:
     """The web app; `page` are the routes of the person's page, until then `/` says where to look."""
     routes: list[BaseRoute] = []
     names: dict[str, Source] = {"/hooks/railway": "railway", "/hooks/slack": "slack", "/ping": "ping"}
@@ -225,9 +225,9 @@ def build(doors: Doors, page: Sequence[BaseRoute] = ()) -> Starlette:
     return app
 
 
-def _route(doors: Doors, path: str, door: Source) -> Route:
+def _route(doors: Endpoints, path: str, door: Source) -> Route:
     async def enter(request: Request) -> Response:
-        return await doors.enter(request, door)
+        return await doors.handle(request, door)
 
     return Route(path, enter, methods=["POST", "OPTIONS"])
 

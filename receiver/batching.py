@@ -18,17 +18,17 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 Waiting = tuple[Q, "asyncio.Future[A]"]
 
-LOTS = 3
+MAX_BATCHES = 3
 """On their way at once: where one connection hangs, the others go on."""
-MOST = 100
+MAX_BATCH_SIZE = 100
 """Questions in one lot."""
 
 
-class Together(Generic[Q, A]):
+class Batcher(Generic[Q, A]):
     """Asks from within an event loop what `ask_each` answers outside of it, to each an answer or an exception."""
 
     def __init__(self, ask_each: Callable[[Sequence[Q]], Sequence[A | Exception]]) -> None:
-        self._ask_each, self._threads = ask_each, ThreadPoolExecutor(LOTS)
+        self._ask_each, self._threads = ask_each, ThreadPoolExecutor(MAX_BATCHES)
         self._waiting: list[Waiting[Q, A]] = []
         self._under_way = 0
 
@@ -40,9 +40,9 @@ class Together(Generic[Q, A]):
         return await future
 
     def _go(self) -> None:
-        while self._waiting and self._under_way < LOTS:
-            lot = [one for one in self._waiting[:MOST] if not one[1].done()]
-            del self._waiting[:MOST]
+        while self._waiting and self._under_way < MAX_BATCHES:
+            lot = [one for one in self._waiting[:MAX_BATCH_SIZE] if not one[1].done()]
+            del self._waiting[:MAX_BATCH_SIZE]
             if lot:
                 self._under_way += 1
                 questions = [question for question, _ in lot]

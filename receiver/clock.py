@@ -38,31 +38,35 @@ MEANINGS = {
 log = logging.getLogger("trackwalker.clock")
 
 
-class Heard(NamedTuple):
+class PingResult(NamedTuple):
     """What came of a ping: no `trouble` when it was taken; `next_seconds` where the next one is to come later."""
 
     trouble: str = ""
     next_seconds: float | None = None
 
 
-def ping(client: httpx.Client, url: str, secret: str, at: datetime) -> Heard:
+def ping(client: httpx.Client, url: str, secret: str, at: datetime) -> PingResult:
     """Post one ping that names the time `at`; what went wrong comes with where to look."""
     try:
         headers = {b"X-Trackwalker-Secret": secret.encode()}
         with deadline.within(TIMEOUT_SECONDS):
             answer = client.post(f"{url}/ping", json={"at": at.isoformat()}, headers=headers)
     except httpx.TimeoutException:
-        return Heard(
+        return PingResult(
             f"no answer within {TIMEOUT_SECONDS:g} s from {_place(url)}: check TRACKWALKER_PUBLIC_URL"
         )
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        return Heard(f"cannot reach {_place(url)} ({type(error).__name__}): check TRACKWALKER_PUBLIC_URL")
+        return PingResult(
+            f"cannot reach {_place(url)} ({type(error).__name__}): check TRACKWALKER_PUBLIC_URL"
+        )
     if answer.is_success:
-        return Heard(next_seconds=_stretched(answer.headers.get("x-trackwalker-next-ping", "")))
+        return PingResult(next_seconds=_stretched(answer.headers.get("x-trackwalker-next-ping", "")))
     if answer.is_redirect:
-        return Heard(f"{_place(url)} redirects: TRACKWALKER_PUBLIC_URL must be the address where that ends")
+        return PingResult(
+            f"{_place(url)} redirects: TRACKWALKER_PUBLIC_URL must be the address where that ends"
+        )
     meaning = MEANINGS.get(answer.status_code, "see the receiver's log")
-    return Heard(f"{_place(url)} answered {answer.status_code}: {meaning}")
+    return PingResult(f"{_place(url)} answered {answer.status_code}: {meaning}")
 
 
 def _stretched(said: str) -> float | None:
@@ -81,8 +85,8 @@ def _place(url: str) -> str:
 
 
 def ping_until_taken(
-    send: Callable[[datetime], Heard], within_seconds: float, stop: threading.Event, at: datetime
-) -> Heard | None:
+    send: Callable[[datetime], PingResult], within_seconds: float, stop: threading.Event, at: datetime
+) -> PingResult | None:
     """Send the ping of `at`, and again with growing waits inside its interval; None when it was not taken.
 
     Every try names the same time, so that a ping whose answer was lost is still one look.
@@ -100,16 +104,16 @@ def ping_until_taken(
     return None
 
 
-def _try(send: Callable[[datetime], Heard], at: datetime) -> Heard:
+def _try(send: Callable[[datetime], PingResult], at: datetime) -> PingResult:
     try:
         return send(at)
     except Exception as error:  # a clock that stops is noticed by nobody
         log.exception("ping failed")
-        return Heard(type(error).__name__)
+        return PingResult(type(error).__name__)
 
 
 def keep_pinging(
-    send: Callable[[datetime], Heard], interval_seconds: float, stop: threading.Event,
+    send: Callable[[datetime], PingResult], interval_seconds: float, stop: threading.Event,
     now: Callable[[], datetime],
 ) -> None:  # fmt: skip
     """One ping an interval until `stop`, later where the answer says so; a late one does not move the next."""

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from receiver.payload import words
+from receiver.payload import clean_text
 from workers.models import Alert
 
 GAP_SECONDS = 60.0
@@ -22,7 +22,7 @@ def _start_timer(seconds: float, act: Callable[[], None]) -> None:
     timer.start()
 
 
-class LastResort:
+class FallbackNotifier:
     """Posts a line in a thread of its own, so that no answer waits for it; one process keeps one gap."""
 
     def __init__(
@@ -35,18 +35,20 @@ class LastResort:
         self._held = 0
         self._waiting: Alert | None = None
 
-    def call(self, alert: Alert) -> None:
+    def notify(self, alert: Alert) -> None:
         """Post the alert's line, now or when the gap is over. Returns at once, never raises."""
         gap = PING_GAP_SECONDS if alert.source == "ping" else GAP_SECONDS
         with self._lock:
             now = self._clock()
             if self._last is not None and now - self._last < gap:
-                self._hold(alert, self._last + gap - now)
+                self._queue(alert, self._last + gap - now)
                 return
             self._last, held, self._held, self._waiting = now, self._held, 0, None
-        threading.Thread(target=self._say, args=(line(alert, held),), name="last-resort", daemon=True).start()
+        threading.Thread(
+            target=self._say, args=(format_alert(alert, held),), name="last-resort", daemon=True
+        ).start()
 
-    def _hold(self, alert: Alert, seconds: float) -> None:
+    def _queue(self, alert: Alert, seconds: float) -> None:
         """An alert is said when the gap is over, should none come by then; a ping never waits."""
         self._held += 1
         if alert.source == "ping":
@@ -61,7 +63,7 @@ class LastResort:
             if alert is None:
                 return
             self._last, self._held, self._waiting = self._clock(), 0, None
-        self._say(line(alert, held))
+        self._say(format_alert(alert, held))
 
     def _say(self, text: str) -> None:
         try:
@@ -72,7 +74,9 @@ class LastResort:
             )
 
 
-def line(alert: Alert, held: int) -> str:
+def format_alert(alert: Alert, held: int) -> str:
     """The alert as one line for the channel; `held` is how many more came since the line before."""
     more = f" ({held} more since the last line)" if held else ""
-    return f"The store is away, this alert is not stored{more}: {words(alert.said, 500) or alert.kind}"
+    return (
+        f"The store is away, this alert is not stored{more}: {clean_text(alert.message, 500) or alert.kind}"
+    )

@@ -14,11 +14,11 @@ from functools import partial
 
 from starlette.applications import Starlette
 
-from receiver.app import Doors, Watched, build
-from receiver.fallback import LastResort
+from receiver.app import Endpoints, Scope, build
+from receiver.fallback import FallbackNotifier
 from workers.clients.slack import Slack
 from workers.engine import broker
-from workers.engine.journal import DUE, Journal
+from workers.engine.journal import SCHEDULE, JournalStore
 from workers.errors import SettingsError
 from workers.incidents import intake, request_quota
 from workers.runtime import logs, settings, store
@@ -46,32 +46,32 @@ def app() -> Starlette:
 def compose(chosen: Settings) -> Starlette:
     """The web app for these settings; connects to nothing yet. Raises SettingsError when no store is set."""
     client = store.connect(chosen)
-    journal, wake = Journal(client), broker.waker(client)
+    journal, wake = JournalStore(client), broker.waker(client)
     if not chosen.secrets:
         log.error(
             "TRACKWALKER_SECRET is not set: every door answers 401 until it is; `make setup` writes one"
         )
 
     take_in = partial(
-        intake.take_in_each, journal=journal, wake=wake,
-        first_word_seconds=chosen.first_word_seconds, ping_seconds=chosen.ping_minutes * 60,
+        intake.ingest_batch, journal=journal, wake=wake,
+        first_word_seconds=chosen.ack_seconds, ping_seconds=chosen.ping_minutes * 60,
     )  # fmt: skip
 
     def next_ping() -> float | None:
         seconds = request_quota.next_ping(journal, chosen.ping_minutes * 60, datetime.now(UTC))
         if seconds:
-            intake.promise(journal, seconds)
+            intake.extend_ping_deadline(journal, seconds)
         return seconds
 
     # Names must differ, nobody need guess wrong: the system's own entropy is a call to the kernel for each.
     chance = random.Random(secrets.randbits(64))
-    doors = Doors(
+    doors = Endpoints(
         secrets=chosen.secrets,
         take_in=take_in,
         reach=journal.ping,
-        count_due=lambda: int(journal.ask("zcard", DUE)),
-        call=LastResort(_post_line(chosen), time.monotonic).call,
-        watched=Watched(chosen.environments, chosen.railway_service_id),
+        count_due=lambda: int(journal.command("zcard", SCHEDULE)),
+        call=FallbackNotifier(_post_line(chosen), time.monotonic).notify,
+        watched=Scope(chosen.environments, chosen.railway_service_id),
         now=partial(datetime.now, UTC),
         token=lambda: f"{chance.getrandbits(32):08x}",
         next_ping=next_ping,
@@ -81,7 +81,7 @@ def compose(chosen: Settings) -> Starlette:
 
 def _post_line(chosen: Settings) -> Callable[[str], None]:
     """Where a raw line goes: to Slack; into the log where nobody can or may be told."""
-    if chosen.mode == "shadow" or not chosen.can_tell:
+    if chosen.mode == "shadow" or not chosen.can_notify:
         return lambda text: log.error("an alert is told to nobody", extra={"line": text})
     slack = Slack(
         bot_token=chosen.slack_bot_token,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from workers.incidents.intake import Fold
+from workers.incidents.intake import DedupWindow
 from workers.models import Alert
 from workers.runtime.redaction import one_line, redact
 
@@ -25,7 +25,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")
 _NOBODY = re.compile(r"[0-]+\Z")
 
 
-class Malformed(Exception):
+class InvalidPayload(Exception):
     """A body is not what the door takes: `field` (dotted path, `body` for the whole) and `why`."""
 
     def __init__(self, field: str, why: str) -> None:
@@ -41,19 +41,19 @@ def parse(raw: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
     if isinstance(raw, Mapping):
         return raw
     if not raw.strip():
-        raise Malformed("body", "is empty")
+        raise InvalidPayload("body", "is empty")
     try:
         value = json.loads(
             raw.decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=_finite, parse_float=_finite
         )
     except UnicodeDecodeError:
-        raise Malformed("body", "is not UTF-8") from None
+        raise InvalidPayload("body", "is not UTF-8") from None
     except RecursionError:
-        raise Malformed("body", "is nested too deeply") from None
+        raise InvalidPayload("body", "is nested too deeply") from None
     except ValueError:  # JSONDecodeError, and whole numbers with thousands of digits
-        raise Malformed("body", "is not JSON") from None
+        raise InvalidPayload("body", "is not JSON") from None
     if not isinstance(value, dict):
-        raise Malformed("body", "must be a JSON object")
+        raise InvalidPayload("body", "must be a JSON object")
     return value
 
 
@@ -61,7 +61,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for name, value in pairs:
         if name in made:
-            raise Malformed(words(name, 80) or "body", "stands there twice")
+            raise InvalidPayload(clean_text(name, 80) or "body", "stands there twice")
         made[name] = value
     return made
 
@@ -69,11 +69,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise Malformed("body", "holds a number that is none")
+        raise InvalidPayload("body", "holds a number that is none")
     return number
 
 
-def words(value: object, limit: int = 500) -> str:
+def clean_text(value: object, limit: int = 500) -> str:
     """Text or a number as one line without control characters, cut to `limit`; "" for anything else."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
@@ -83,18 +83,18 @@ def words(value: object, limit: int = 500) -> str:
     return one_line(text)[:limit].rstrip()
 
 
-def said(text: str) -> str:
+def redacted_message(text: str) -> str:
     """The text redacted, then cut to 4 KiB: what an alert may carry."""
     return redact(text[:READ_CHARACTERS]).encode()[:SAID_BYTES].decode(errors="ignore")
 
 
-def section(body: Mapping[str, Any], name: str, path: str = "") -> Mapping[str, Any]:
+def get_object(body: Mapping[str, Any], name: str, path: str = "") -> Mapping[str, Any]:
     """The object called `name`, {} when it is missing or null. Raises Malformed when it is something else."""
     value = body.get(name)
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Malformed(path + name, "must be an object")
+        raise InvalidPayload(path + name, "must be an object")
     return value
 
 
@@ -104,7 +104,9 @@ def identifier(body: Mapping[str, Any], field: str, name: str = "id") -> str | N
     if value is None or value == "":
         return None
     if not isinstance(value, str) or not _ID.match(value):
-        raise Malformed(f"{field}.{name}", "must be an id: letters, digits, '-', '_' and '.', at most 100")
+        raise InvalidPayload(
+            f"{field}.{name}", "must be an id: letters, digits, '-', '_' and '.', at most 100"
+        )
     return None if is_nobody(value) else value
 
 
@@ -136,12 +138,12 @@ def alert_id(at: datetime, token: str) -> str:
     return f"{at.astimezone(UTC):%Y%m%dT%H%M%S}-{token}"
 
 
-def fold(source: Source, raw: bytes, alert: Alert) -> Fold | None:
+def dedup_window(source: Source, raw: bytes, alert: Alert) -> DedupWindow | None:
     """For how long the same body is the same alert: a week, or five minutes where it names no time.
 
     None for a ping that names no time, which is always a new look.
     """
-    if source == "ping" and alert.said_at is None:
+    if source == "ping" and alert.reported_at is None:
         return None
-    seconds = WEEK_SECONDS if alert.said_at else FIVE_MINUTES_SECONDS
-    return Fold(key=f"{source}:{hashlib.sha256(raw).hexdigest()}", seconds=seconds)
+    seconds = WEEK_SECONDS if alert.reported_at else FIVE_MINUTES_SECONDS
+    return DedupWindow(key=f"{source}:{hashlib.sha256(raw).hexdigest()}", seconds=seconds)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from workers.engine.journal import DUE, PREFIX, Journal
+from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
 
@@ -31,8 +31,8 @@ def store(store_url: str) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def journal(store: redis.Redis) -> Journal:
-    return Journal(store)
+def journal(store: redis.Redis) -> JournalStore:
+    return JournalStore(store)
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ def let_leases_run_out(store: redis.Redis) -> Callable[[], None]:
     """As if LEASE_SECONDS had gone by: every lease and every wait lies in the past."""
 
     def run_out() -> None:
-        for member in store.zrange(DUE, 0, -1):
+        for member in store.zrange(SCHEDULE, 0, -1):
             assert isinstance(member, bytes)
-            store.zadd(DUE, {member: 1})
+            store.zadd(SCHEDULE, {member: 1})
             for field in ("lease", "not_before"):
                 if store.hexists(member, field):
                     store.hset(member, field, 1)
@@ -51,10 +51,10 @@ def let_leases_run_out(store: redis.Redis) -> Callable[[], None]:
 
 
 @pytest.fixture
-def sweep_key(journal: Journal) -> str:
+def sweep_key(journal: JournalStore) -> str:
     """An unclaimed sweep that stands in `due`."""
     from workers.engine import scripts
 
     key = f"{PREFIX}sweep:env:1"
-    journal.script(scripts.OPEN, [key, DUE], 0, "stage", "survey")
+    journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "survey")
     return key

@@ -16,7 +16,7 @@ from workers.runtime import logs, settings
 from workers.runtime.redaction import UNSEEN
 from workers.runtime.settings import Settings
 
-TO_LOOK = ("RAILWAY", "TRACKWALKER_WATCH")
+TO_LOOK = ("RAILWAY", "TRACKWALKER_ENVIRONMENTS")
 """How the sentences of `settings.missing` begin without which nothing can be looked at."""
 
 ID = "an id as `list` shows it, or a part that no other one has"
@@ -216,7 +216,7 @@ def _replay(config: Settings, options: argparse.Namespace) -> int:
     from workers.cli import replay
 
     try:
-        code, lines = replay.replay(_journal(config), options.id, config.persist_minutes)
+        code, lines = replay.replay(_journal(config), options.id, config.min_duration_minutes)
     except TrackwalkerError as error:
         # 1 says that the verdict differs.
         _complain(error)
@@ -240,7 +240,7 @@ def _judge(config: Settings, options: argparse.Namespace) -> int:
 
     bad = 0
     with sys.stdin.buffer if str(options.file) == "-" else options.file.open("rb") as lines:
-        for said in evaluate.answers(lines, persist_minutes=config.persist_minutes):
+        for said in evaluate.answers(lines, persist_minutes=config.min_duration_minutes):
             print(said.line, flush=str(options.file) == "-")
             bad += not said.good
     if bad:
@@ -293,10 +293,10 @@ def _aside(words: str) -> None:
 
 
 def _journal(config: Settings):  # type: ignore[no-untyped-def]  # imported late: a typo must not cost a connection
-    from workers.engine.journal import Journal
+    from workers.engine.journal import JournalStore
     from workers.runtime.store import connect
 
-    journal = Journal(connect(config))
+    journal = JournalStore(connect(config))
     try:
         journal.ping()
     except NotAvailable as error:

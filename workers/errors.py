@@ -27,7 +27,7 @@ class Superseded(TrackwalkerError):
     """The claim is not ours any more: stop at once, record nothing, touch nothing outside."""
 
 
-class Held(TrackwalkerError):
+class OnHold(TrackwalkerError):
     """Paused, muted or not allowed by the mode: the journal waits until `until` (epoch seconds)."""
 
     def __init__(self, message: str, until: float) -> None:
@@ -39,7 +39,7 @@ class SettingsError(TrackwalkerError):
     """A setting is missing or malformed; names all of them at once."""
 
 
-class BadWindow(TrackwalkerError):
+class InvalidWindow(TrackwalkerError):
     """A window that somebody asks about is not of the public format; names the field."""
 
 

@@ -22,7 +22,7 @@ from workers.clients.railway import Railway
 from workers.clients.slack import Slack
 from workers.engine import dispatcher
 from workers.engine.broker import make_broker
-from workers.engine.journal import Journal
+from workers.engine.journal import JournalStore
 from workers.errors import NotAvailable
 from workers.incidents import ping_watchdog
 from workers.pipeline import stages
@@ -34,24 +34,31 @@ from workers.sandbox.sandbox import protect_process
 log = logging.getLogger("trackwalker.worker")
 
 
-class Life(dramatiq.Middleware):
+class WorkerLifecycle(dramatiq.Middleware):
     """The mover and the pulse live as long as the worker; its end hands every claim back."""
 
     def __init__(
-        self, journal: Journal, ping_seconds: float, folder: Path, leave: Callable[[], None] = lambda: None
+        self,
+        journal: JournalStore,
+        ping_seconds: float,
+        folder: Path,
+        leave: Callable[[], None] = lambda: None,
     ) -> None:
         self.journal, self.ping_seconds, self.folder, self.leave = journal, ping_seconds, folder, leave
-        self.threads: list[dispatcher.Mover | dispatcher.Pulse] = []
+        self.threads: list[dispatcher.Dispatcher | dispatcher.LeaseRenewer] = []
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
         logs.configure("worker")
         protect_process()
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        self.threads = [dispatcher.Mover(self.journal, broker), dispatcher.Pulse(self.journal, _give_up)]  # type: ignore[arg-type]
+        self.threads = [
+            dispatcher.Dispatcher(self.journal, broker),  # type: ignore[arg-type]
+            dispatcher.LeaseRenewer(self.journal, _give_up),
+        ]
         for thread in self.threads:
             thread.start()
-        for weakness in store.weaknesses(self.journal.client, self.folder, os.environ):
+        for weakness in store.durability_warnings(self.journal.client, self.folder, os.environ):
             log.warning("the store may lose what was recorded", extra={"why": weakness})
         workspaces.clear(self.folder / "runs", self.folder / "work")
         with suppress(NotAvailable):
@@ -62,7 +69,7 @@ class Life(dramatiq.Middleware):
         for thread in self.threads:
             thread.ended.set()
         self.journal.stop()
-        self.journal.hand_back()
+        self.journal.release_all()
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         self.leave()
@@ -80,18 +87,18 @@ def _give_up() -> None:
 
 def services(config: Settings, client: Any, folder: Path) -> stages.Services:
     """Every client the stages use, from the settings; clones and runs lie below `folder`."""
-    journal = Journal(client)
+    journal = JournalStore(client)
     github = GitHub.from_settings(config)
     repositories = Repositories(folder / "work", config.github_server_url, github.credentials)
     return stages.Services(
         settings=config,
-        journal=journal,
+        store=journal,
         railway=railway(config),
         github=github,
         slack=slack(config),
         repositories=repositories,
-        mender=mending.Mender(
-            settings=config, github=github, repositories=repositories, journal=journal, folder=folder
+        remediation=mending.Remediation(
+            settings=config, github=github, repositories=repositories, store=journal, folder=folder
         ),
         now=lambda: datetime.now(UTC),
     )
@@ -103,7 +110,7 @@ def railway(config: Settings) -> Railway:
 
 def slack(config: Settings) -> Slack | None:
     """The bot if there is one, else the incoming webhook, else nobody to tell."""
-    if not config.can_tell:
+    if not config.can_notify:
         return None
     return Slack(
         bot_token=config.slack_bot_token,
@@ -121,7 +128,7 @@ def build() -> None:
     made = services(config, client, embedded.state_folder())
     # At the end nothing is waited for: all is handed back, and threads that hang would hold the process.
     leave = partial(os._exit, 0)
-    life = Life(made.journal, config.ping_minutes * 60, embedded.state_folder(), leave)
+    life = WorkerLifecycle(made.store, config.ping_minutes * 60, embedded.state_folder(), leave)
     broker = make_broker(client, [life])
     dramatiq.set_broker(broker)
     stages.declare(broker, made)

@@ -31,7 +31,7 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
 
-class Noun(BaseModel):
+class Model(BaseModel):
     """A frozen value; fields of a newer version that we do not know are passed over."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -40,7 +40,7 @@ class Noun(BaseModel):
 # ---- Alert -----------------------------------------------------------------------------------
 
 
-class Alert(Noun):
+class Alert(Model):
     """Somebody asked us to look. `at` is when we took it, `said_at` what the sender claims."""
 
     id: str
@@ -52,13 +52,13 @@ class Alert(Noun):
     service_id: str | None = None
     service_name: str | None = None
     deployment_id: str | None = None
-    at: Moment
-    said_at: Moment | None = None
-    said: str = ""
+    received_at: Moment
+    reported_at: Moment | None = None
+    message: str = ""
     """What the sender said, at most 4 KiB, redacted; never the raw body."""
 
 
-class Ignored(Noun):
+class Ignored(Model):
     """Well formed, but nothing to look at."""
 
     reason: str
@@ -67,7 +67,7 @@ class Ignored(Noun):
 # ---- Survey ----------------------------------------------------------------------------------
 
 
-class Window(Noun):
+class Window(Model):
     """The stretch of time a sweep looks over."""
 
     start: Moment
@@ -82,14 +82,14 @@ class Window(Noun):
         return self.seconds / 60
 
 
-class Environment(Noun):
+class Environment(Model):
     """A watched environment of a project."""
 
     project_id: str
     environment_id: str
 
 
-class Deployment(Noun):
+class Deployment(Model):
     """One deployment of one service. `status` is Railway's DeploymentStatus."""
 
     id: str
@@ -109,7 +109,7 @@ class Deployment(Noun):
     instance_states: tuple[str, ...] = ()
 
 
-class Volume(Noun):
+class Volume(Model):
     """A volume and how full it is, in MB."""
 
     id: str
@@ -119,7 +119,7 @@ class Volume(Noun):
     size_mb: float
 
 
-class InstanceUsage(Noun):
+class InstanceUsage(Model):
     """What one replica used: vCPU and GB over time, oldest first."""
 
     instance_id: str
@@ -128,7 +128,7 @@ class InstanceUsage(Noun):
     memory: tuple[Point, ...] = ()
 
 
-class TrafficMinute(Noun):
+class TrafficMinute(Model):
     """Requests of one step (usually a minute) from the public edge. `p95_ms` is None without requests."""
 
     at: int
@@ -139,14 +139,14 @@ class TrafficMinute(Noun):
     p95_ms: float | None = None
 
 
-class ContainerStart(Noun):
+class ContainerStart(Model):
     """The platform started a container of this deployment."""
 
     at: Moment
     deployment_id: str
 
 
-class PlatformEvent(Noun):
+class PlatformEvent(Model):
     """Something that Railway's feed of the environment says happened to a service."""
 
     kind: Literal["deployed", "crashed", "oom", "started", "failed"]
@@ -154,7 +154,7 @@ class PlatformEvent(Noun):
     deployment_id: str | None = None
 
 
-class Reported(Noun):
+class PlatformReport(Model):
     """Trouble that Railway tells of where it is asked; a webhook of this kind should have come for it."""
 
     kind: str
@@ -164,7 +164,7 @@ class Reported(Noun):
     at: Moment
 
 
-class Service(Noun):
+class Service(Model):
     """A service as the window shows it. Limits are per replica; None = not known."""
 
     id: str
@@ -203,7 +203,7 @@ HIDE_NOTHING = (
 """Reads of a survey without which trouble is seen as well."""
 
 
-class Survey(Noun):
+class Survey(Model):
     """What the environment is and did in the window."""
 
     project_id: str
@@ -217,23 +217,23 @@ class Survey(Noun):
     """Who calls whom, as (caller, callee) service ids; what is not in it is not known."""
     platform_incident: str | None = None
     """What Railway says of its own trouble, None when stable."""
-    not_seen: tuple[str, ...] = ()
+    failed_reads: tuple[str, ...] = ()
     """Reads that failed, in words: absent is not healthy."""
-    feed: tuple[Reported, ...] = ()
+    feed: tuple[PlatformReport, ...] = ()
     """Trouble of up to two days that Railway's feed and its deployments tell of, oldest first."""
     feed_read: bool = False
     """Whether the feed itself could be read."""
 
-    def gaps(self, service: str) -> tuple[str, ...]:
+    def gaps_for(self, service: str) -> tuple[str, ...]:
         """The failed reads that may hide trouble of the service of that name."""
         others = [f"traffic of {one.name}:" for one in self.services if one.name != service]
-        return tuple(gap for gap in self.not_seen if not gap.startswith((*HIDE_NOTHING, *others)))
+        return tuple(gap for gap in self.failed_reads if not gap.startswith((*HIDE_NOTHING, *others)))
 
 
 # ---- the past of a service -------------------------------------------------------------------
 
 
-class Summary(Noun):
+class Summary(Model):
     """One earlier window of a service in a few numbers; None = not known.
 
     CPU in vCPU and memory in GB are those of the mean replica, `disk` is GB at the end of the window.
@@ -267,7 +267,7 @@ class Summary(Noun):
     """Kinds of the findings above the action line: what was sick is not what is usual."""
 
 
-Past = Mapping[str, Sequence[Summary]]
+History = Mapping[str, Sequence[Summary]]
 """Earlier, non-overlapping windows by service id, oldest first."""
 
 
@@ -280,7 +280,7 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
-Kind = Literal[
+FindingKind = Literal[
     "cpu", "memory", "memory_growth", "server_errors", "latency",
     "crashed", "failed_deployment", "restart_loop", "stopped", "volume",
     "oom_killed", "client_errors", "stuck_deployment", "missing", "traffic_lost", "traffic_surge", "error_logs",
@@ -288,12 +288,12 @@ Kind = Literal[
 """The ways in which a service can be sick."""
 
 
-class Finding(Noun):
+class Finding(Model):
     """One service is sick in one way. `numbers` carry their unit in the key (`peak_percent`)."""
 
     service_id: str
     service: str
-    kind: Kind
+    kind: FindingKind
     severity: Severity
     since: Moment
     ongoing: bool
@@ -302,13 +302,13 @@ class Finding(Noun):
     deployment_id: str | None = None
     """The deployment next to the onset, or the sick one itself."""
     confidence: float = 1.0
-    harm_in_seconds: float | None = None
+    seconds_to_limit: float | None = None
     """When it does harm at this rate (memory or volume full), where that can be said."""
-    usual: bool = False
+    is_baseline: bool = False
     """The service has long been like this (a habit, a chronic trouble): a notice, and no sign that it got well."""
 
 
-class Cause(Noun):
+class Subject(Model):
     """Whom an incident is about: a service id, an upstream host, or `platform`."""
 
     kind: Literal["service", "upstream", "platform"]
@@ -316,17 +316,17 @@ class Cause(Noun):
     name: str
 
 
-class Incident(Noun):
+class Incident(Model):
     """The trouble of one cause, as it stood when this round was opened."""
 
     fingerprint: str
-    round: str
+    occurrence: str
     """UTC minute in which the round was opened: 20261123T0304."""
     project_id: str
     project_name: str
     environment_id: str
     environment_name: str
-    cause: Cause
+    subject: Subject
     service: Service | None = None
     """The sick service as surveyed; None when the cause is no service of ours."""
     findings: tuple[Finding, ...]
@@ -335,15 +335,15 @@ class Incident(Noun):
     window: Window
     opened_at: Moment
     alert_ids: tuple[str, ...] = ()
-    not_seen: tuple[str, ...] = ()
+    failed_reads: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
-        return f"incident:{self.fingerprint}:{self.round}"
+        return f"incident:{self.fingerprint}:{self.occurrence}"
 
     @property
     def branch(self) -> str:
-        return f"trackwalker/{self.fingerprint}-{self.round}"
+        return f"trackwalker/{self.fingerprint}-{self.occurrence}"
 
     @property
     def severity(self) -> Severity:
@@ -354,7 +354,7 @@ class Incident(Noun):
 # ---- Evidence --------------------------------------------------------------------------------
 
 
-class LogPattern(Noun):
+class LogPattern(Model):
     """Lines that are alike, counted. `sample` is one whole (redacted) record, tracebacks included."""
 
     template: str
@@ -365,7 +365,7 @@ class LogPattern(Noun):
     sample: str
 
 
-class RequestPattern(Noun):
+class RequestPattern(Model):
     """Requests that are alike: numbers and ids in the path are masked in `route`, `path` is one example."""
 
     method: str
@@ -378,7 +378,7 @@ class RequestPattern(Noun):
     """The edge answered, not the service (no live instance, connection refused)."""
 
 
-class CodePlace(Noun):
+class CodeLocation(Model):
     """A line of the repository that the facts point at. `file` is relative to the repository."""
 
     file: str
@@ -389,7 +389,7 @@ class CodePlace(Noun):
     excerpt: str = ""
 
 
-class Suspect(Noun):
+class Suspect(Model):
     """The deployment after which the trouble began, and what it changed."""
 
     deployment_id: str
@@ -400,7 +400,7 @@ class Suspect(Noun):
     files: tuple[str, ...] = ()
 
 
-class Upstream(Noun):
+class Upstream(Model):
     """An outside host that the code or the logs name."""
 
     host: str
@@ -408,17 +408,17 @@ class Upstream(Noun):
     """Log lines of trouble that name it."""
     in_code: bool
     state: Literal["operational", "degraded", "down", "unknown"]
-    says: str = ""
+    description: str = ""
 
 
-class Fact(Noun):
+class Fact(Model):
     """One numbered sentence that a verdict or a plan can point at."""
 
     id: str
     text: str
 
 
-class Repository(Noun):
+class Repository(Model):
     """Where the code is; all of it from Railway's API, never from a model."""
 
     name: str
@@ -430,24 +430,24 @@ class Repository(Noun):
     """Root directory of the service inside the repository, no leading slash."""
 
 
-class Evidence(Noun):
+class Evidence(Model):
     """What is known of one sick service. A read that failed stands in `not_seen`, never as 'nothing'."""
 
     facts: tuple[Fact, ...] = ()
     patterns: tuple[LogPattern, ...] = ()
     build_patterns: tuple[LogPattern, ...] = ()
     requests: tuple[RequestPattern, ...] = ()
-    places: tuple[CodePlace, ...] = ()
+    locations: tuple[CodeLocation, ...] = ()
     suspect: Suspect | None = None
     upstreams: tuple[Upstream, ...] = ()
     repository: Repository | None = None
-    not_seen: tuple[str, ...] = ()
+    failed_reads: tuple[str, ...] = ()
 
 
 # ---- Verdict, Plan ---------------------------------------------------------------------------
 
 
-class Lane(StrEnum):
+class Category(StrEnum):
     CODE = "code"
     DEPLOYMENT = "deployment"
     RESOURCE_LIMIT = "resource limit"
@@ -459,10 +459,10 @@ class Lane(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
-class Verdict(Noun):
+class Verdict(Model):
     """Which lane, with the facts for and against."""
 
-    lane: Lane
+    category: Category
     summary: str
     supports: tuple[str, ...] = ()
     contradicts: tuple[str, ...] = ()
@@ -472,22 +472,22 @@ class Verdict(Noun):
     confidence: float = 0.5
 
 
-class PlanCause(Noun):
+class PlanCause(Model):
     summary: str = Field(min_length=1, max_length=600)
     file: str | None = None
     line: int | None = Field(default=None, ge=1)
 
 
-class Reproduction(Noun):
+class Reproduction(Model):
     kind: Literal["test", "script", "load", "none"]
     path: str | None = None
     why: str = ""
 
 
-class Plan(Noun):
+class Plan(Model):
     """What to change and how to prove it: the reading agent's answer, validated."""
 
-    verdict: Lane
+    verdict: Category
     cause: PlanCause
     evidence: tuple[str, ...] = ()
     reproduction: Reproduction
@@ -500,7 +500,7 @@ class Plan(Noun):
     confidence: float = Field(default=0.5, ge=0, le=1)
 
 
-class Spent(Noun):
+class Usage(Model):
     """What a run of the agent used. `cost_usd` as opencode adds it up from the provider's prices."""
 
     cost_usd: float = 0.0
@@ -512,7 +512,7 @@ class Spent(Noun):
 # ---- Fix, Certificate, PullRequest, Watch ----------------------------------------------------
 
 
-class Fix(Noun):
+class Fix(Model):
     """The patch itself; clones are caches. Everything the commit needs is here, so it is the same bytes each time."""
 
     base_commit: str
@@ -526,7 +526,7 @@ class Fix(Noun):
     committed_at: Moment
 
 
-class Run(Noun):
+class Run(Model):
     """One command that the host ran behind the wall. `output` is the redacted tail."""
 
     command: str
@@ -535,17 +535,17 @@ class Run(Noun):
     seconds: float = 0.0
 
 
-class Check(Noun):
+class Check(Model):
     """One of the repository's own checks, before and after the fix."""
 
     before: Run
     after: Run
 
 
-class Certificate(Noun):
+class Verification(Model):
     """What was proved, and what follows: ready for review, a draft, or nothing is proposed."""
 
-    decision: Literal["ready", "draft", "refused", "already mended"]
+    decision: Literal["ready", "draft", "rejected", "already fixed"]
     reproduction_deployed: Run | None = None
     reproduction_before: Run | None = None
     reproduction_after: Run | None = None
@@ -556,7 +556,7 @@ class Certificate(Noun):
     """What the reviewer should know besides: a new host, a new dependency."""
 
 
-class PullRequest(Noun):
+class PullRequest(Model):
     number: int
     url: str
     draft: bool
@@ -572,25 +572,27 @@ class PullRequest(Noun):
     """The branch lies in another repository (or one that is gone): never one of ours."""
 
 
-class Outcome(Noun):
+class Outcome(Model):
     """How the active part of a round ended, as it is told: one headline, a few lines, and the link if there is one."""
 
-    kind: Literal["pull request", "told", "waiting", "nothing proposed", "joined", "failed", "cancelled"]
+    kind: Literal[
+        "pull request", "reported", "waiting", "nothing proposed", "attached", "failed", "cancelled"
+    ]
     """`waiting`: it would be mended, as soon as a person asks for it."""
     headline: str
     lines: tuple[str, ...] = ()
     link: str | None = None
 
 
-class Watch(Noun):
+class FollowUp(Model):
     """The same signature measured again after the deployment of the merge."""
 
-    held: bool
+    verified: bool
     sentence: str
     numbers: dict[str, float] = Field(default_factory=dict)
 
 
-class Posted(Noun):
+class SlackMessage(Model):
     """A message that stands in Slack. `ts` is empty behind an incoming webhook, which names none."""
 
     ts: str = ""

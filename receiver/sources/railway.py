@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from receiver import payload
-from receiver.payload import Malformed, identifier, section, words
+from receiver.payload import InvalidPayload, clean_text, get_object, identifier
 from workers.models import Alert, Ignored
 
 TROUBLE = frozenset(
@@ -49,7 +49,7 @@ DETAILS = (
 """What is said of `details`, and how it is called; everything else in it is passed over."""
 
 
-def read(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | Ignored:
+def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | Ignored:
     """The alert in a webhook body, taken at `at`; `token` makes its id unique.
 
     Ignored for events that are no trouble and for ephemeral environments. Raises Malformed naming the field.
@@ -60,10 +60,10 @@ def read(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | I
         return Ignored(
             reason=f"{shown} is no trouble" if kind in QUIET else f"{shown} is no event that we know"
         )
-    where = section(event, "resource") or event
+    where = get_object(event, "resource") or event
     path = "resource." if event.get("resource") else ""
     project, environment, service, deployment = (
-        section(where, name, path) for name in ("project", "environment", "service", "deployment")
+        get_object(where, name, path) for name in ("project", "environment", "service", "deployment")
     )
     if environment.get("isEphemeral") is True:
         return Ignored(reason="ephemeral environment")
@@ -78,11 +78,11 @@ def read(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | I
         project_id=identifier(project, f"{path}project"),
         environment_id=identifier(environment, f"{path}environment"),
         service_id=identifier(service, f"{path}service"),
-        service_name=words(service.get("name"), 200) or None,
+        service_name=clean_text(service.get("name"), 200) or None,
         deployment_id=deployed,
-        at=at,
-        said_at=payload.moment(event.get("timestamp")),
-        said=_line(shown, project, environment, service, deployed, details),
+        received_at=at,
+        reported_at=payload.moment(event.get("timestamp")),
+        message=_line(shown, project, environment, service, deployed, details),
     )
 
 
@@ -90,15 +90,15 @@ def _kind(event: Mapping[str, Any]) -> tuple[str, str]:
     """`Deployment.oom_killed`, `deployment.oomKilled` … → `deployment.oomkilled`; and the sender's words."""
     name = _named(event, "type")
     if _plain(name) != LEGACY_TYPE:
-        return _plain(name), words(name, 80)
+        return _plain(name), clean_text(name, 80)
     status = _named(event, "status")
-    return LEGACY_STATUS.get(_plain(status), "deployment.waiting"), words(f"{name} {status}", 80)
+    return LEGACY_STATUS.get(_plain(status), "deployment.waiting"), clean_text(f"{name} {status}", 80)
 
 
 def _named(event: Mapping[str, Any], field: str) -> str:
     value = event.get(field)
     if not isinstance(value, str) or not value.strip():
-        raise Malformed(field, "is missing" if value is None else "must be a word")
+        raise InvalidPayload(field, "is missing" if value is None else "must be a word")
     return value
 
 
@@ -119,10 +119,12 @@ def _line(
     deployment: str | None, details: Mapping[str, Any],
 ) -> str:  # fmt: skip
     """One line for a person, made of known fields only."""
-    place = "/".join(filter(None, (words(project.get("name"), 100), words(environment.get("name"), 100))))
-    named = words(service.get("name"), 200)
+    place = "/".join(
+        filter(None, (clean_text(project.get("name"), 100), clean_text(environment.get("name"), 100)))
+    )
+    named = clean_text(service.get("name"), 200)
     parts = [f"service {named}" if named else "", f"in {place}" if place else ""]
     parts.append(f"deployment {deployment}" if deployment else "")
-    known = ((label, words(details[key])) for key, label in DETAILS if key in details)
+    known = ((label, clean_text(details[key])) for key, label in DETAILS if key in details)
     parts += [f"{label} {value}" for label, value in known if value]
-    return payload.said(": ".join(filter(None, (shown, ", ".join(filter(None, parts))))))
+    return payload.redacted_message(": ".join(filter(None, (shown, ", ".join(filter(None, parts))))))

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from receiver import payload
-from receiver.payload import Malformed, words
+from receiver.payload import InvalidPayload, clean_text
 from workers.models import Alert
 
 TEXT_KEYS = (
@@ -40,7 +40,7 @@ _IN_QUERY_BARE = re.compile(rf"[?&;]id=({_UUID})(?![\w-])", re.IGNORECASE)
 _MARKUP = re.compile(r"<([^<>|]{1,2000})(?:\|([^<>]{0,2000}))?>")
 
 
-def read(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert:
+def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert:
     """The alert in a message taken at `at`; `token` makes its id unique. Raises Malformed."""
     message = payload.parse(_json_of(body) if isinstance(body, bytes) else body)
     text = _text(message)
@@ -53,9 +53,9 @@ def read(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert:
         environment_id=ids.get("environment"),
         service_id=ids.get("service"),
         deployment_id=ids.get("deployment"),
-        at=at,
-        said_at=_said_at(message),
-        said=payload.said(text),
+        received_at=at,
+        reported_at=_said_at(message),
+        message=payload.redacted_message(text),
     )
 
 
@@ -66,9 +66,11 @@ def _json_of(raw: bytes) -> bytes:
     try:
         fields = parse_qs(raw.decode("utf-8"), max_num_fields=50, errors="strict")
     except ValueError:  # bad UTF-8 too
-        raise Malformed("body", "is neither JSON nor a form") from None
+        raise InvalidPayload("body", "is neither JSON nor a form") from None
     if "payload" not in fields:
-        raise Malformed("payload" if b"=" in raw else "body", "is missing" if b"=" in raw else "is not JSON")
+        raise InvalidPayload(
+            "payload" if b"=" in raw else "body", "is missing" if b"=" in raw else "is not JSON"
+        )
     return fields["payload"][0].encode()
 
 
@@ -81,13 +83,13 @@ def _text(message: Mapping[str, Any]) -> str:
     for line in (*_string(message.get("text")), *_lines(message.get("blocks")), *_attached(message)):
         lines[line] = None
     if not lines:
-        raise Malformed("text", "is missing, and neither blocks nor attachments say anything")
+        raise InvalidPayload("text", "is missing, and neither blocks nor attachments say anything")
     return "\n".join(lines)
 
 
 def _check(name: str, value: object, kind: type, called: str) -> None:
     if value is not None and not isinstance(value, kind):
-        raise Malformed(name, f"must be {called}")
+        raise InvalidPayload(name, f"must be {called}")
 
 
 def _attached(message: Mapping[str, Any]) -> Iterator[str]:
@@ -109,7 +111,7 @@ def _lines(node: object, depth: int = 0) -> Iterator[str]:
         if node.get("type") in INLINE:
             yield from _string("".join(_inline(child) for child in _list(node.get("elements"))))
         elif isinstance(node.get("title"), str) and isinstance(node.get("value"), str | int | float):
-            yield from _string(f"{words(node['title'], 200)}: {words(node['value'], 4000)}")
+            yield from _string(f"{clean_text(node['title'], 200)}: {clean_text(node['value'], 4000)}")
         else:
             for key in TEXT_KEYS:
                 yield from _lines(node.get(key), depth + 1)
@@ -135,7 +137,7 @@ def _string(value: object) -> Iterator[str]:
     if not isinstance(value, str):
         return
     for line in _MARKUP.sub(_plain, value[: payload.READ_CHARACTERS]).splitlines():
-        clean = words(html.unescape(line), 4000)
+        clean = clean_text(html.unescape(line), 4000)
         if clean:
             yield clean
 

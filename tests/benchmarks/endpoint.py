@@ -23,7 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tests.benchmarks.load import SECRET
-from tests.support.polling import until
+from tests.support.polling import wait_until
 from workers.runtime.store import client
 
 REQUESTS, AT_ONCE, ROUNDS = 2_000, 16, 5
@@ -65,7 +65,15 @@ def measure(url: str) -> None:
 
 def load(url: str, requests: int, per_second: int) -> tuple[float, float]:
     """Answers a second and the 99th percentile in milliseconds, as a client of its own saw them."""
-    command = [sys.executable, "-m", "tests.benchmarks.load", url, str(requests), str(AT_ONCE), str(per_second)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks.load",
+        url,
+        str(requests),
+        str(AT_ONCE),
+        str(per_second),
+    ]
     rate, p99 = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     return float(rate), float(p99)
 
@@ -75,13 +83,13 @@ def served(app: str, store: str, watch: str = "p/e") -> Iterator[str]:
     """The address of an app's door for Railway, served in a process of its own."""
     port = free_port()
     environment = {
-        "PATH": os.environ["PATH"], "REDIS_URL": store, "TRACKWALKER_SECRET": SECRET, "TRACKWALKER_WATCH": watch,
+        "PATH": os.environ["PATH"], "REDIS_URL": store, "TRACKWALKER_SECRET": SECRET, "TRACKWALKER_ENVIRONMENTS": watch,
         "PYTHONPATH": str(Path.cwd()),
     }  # fmt: skip
     command = [sys.executable, "-m", "uvicorn", app, "--factory", "--port", str(port), "--no-access-log"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
-        until(lambda: _listens(port), what=app)
+        wait_until(lambda: _listens(port), what=app)
         yield f"http://127.0.0.1:{port}/hooks/railway"
     finally:
         process.terminate()

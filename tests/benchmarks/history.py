@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.benchmarks import simulator
-from workers.engine.journal import Journal
+from workers.engine.journal import JournalStore
 from workers.history import summary_store
 from workers.history.backfill import slicing
 from workers.models import Summary, Survey, Window
@@ -32,13 +32,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="trackwalker-past-") as folder:
         store = EmbeddedStore(Path(folder))
         try:
-            measure(Journal(client(store.ensure())), whole)
+            measure(JournalStore(client(store.ensure())), whole)
         finally:
             store.stop()
     return 0
 
 
-def measure(journal: Journal, whole: Survey) -> None:
+def measure(journal: JournalStore, whole: Survey) -> None:
     """A full week of windows, then the size and the times."""
     ends = [whole.window.start + HALF * n for n in range(1, DAYS * 48)]
     kept: dict[str, list[Summary]] = {}
@@ -54,7 +54,7 @@ def measure(journal: Journal, whole: Survey) -> None:
         f"(the largest {max(sizes)}), {sum(sizes) / 1000:.0f} kB for {len(sizes)}"
     )
     known = summary_store.read(journal, whole.environment_id, ends[-1])
-    usual = max(len(every) for every in summary_store.usual(known, ends[-1]).values())
+    usual = max(len(every) for every in summary_store.baselines(known, ends[-1]).values())
     last = slicing.cut(whole, Window(start=ends[-1], end=ends[-1] + HALF))
     print(f"compared with   {usual} windows a service at most")
     took = milliseconds(lambda: summary_store.read(journal, whole.environment_id, ends[-1]))
@@ -66,7 +66,7 @@ def measure(journal: Journal, whole: Survey) -> None:
     print(f"one more window {_adding(journal, whole, last):.1f} ms")
 
 
-def _adding(journal: Journal, whole: Survey, last: Survey) -> float:
+def _adding(journal: JournalStore, whole: Survey, last: Survey) -> float:
     """One window more each time; every service is written."""
     windows = iter(range(1, TIMES + 1))
 

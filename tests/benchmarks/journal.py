@@ -18,7 +18,7 @@ import redis
 
 from tests.benchmarks import endpoint, kept, kills
 from workers.engine import scripts
-from workers.engine.journal import DUE, PREFIX, Claim, Journal
+from workers.engine.journal import PREFIX, SCHEDULE, Claim, JournalStore
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
 
@@ -43,7 +43,7 @@ def main() -> int:
 
 def recorded_step(connection: redis.Redis) -> None:
     """Milliseconds of one recorded step and of one raw Lua write, one of each in turn."""
-    journal = Journal(connection)
+    journal = JournalStore(connection)
     raw = connection.register_script("redis.call('HSET',KEYS[1],ARGV[1],ARGV[2]) return 1")
     ours, reference, claim = [], [], _fresh(journal, -1)
     for number in range(STEPS):
@@ -62,9 +62,9 @@ def recorded_step(connection: redis.Redis) -> None:
     connection.flushall()
 
 
-def _fresh(journal: Journal, number: int) -> Claim:
+def _fresh(journal: JournalStore, number: int) -> Claim:
     key = f"{PREFIX}sweep:bench{number}:1"
-    journal.script(scripts.OPEN, [key, DUE], 0, "stage", "survey")
+    journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "survey")
     claim = journal.claim(key, "survey")
     assert claim is not None
     return claim

@@ -10,14 +10,14 @@ from pathlib import Path
 import redis
 
 from tests.support.fakes.railway_types import LogRow, Request, Sample, World, WorldDeployment, WorldService
-from tests.support.pipeline import Line, line
-from workers.engine.journal import DUE, OPEN, PREFIX
-from workers.incidents.controls import BRAKES
+from tests.support.pipeline import PipelineHarness, harness
+from workers.engine.journal import OPEN, PREFIX, SCHEDULE
+from workers.incidents.controls import CONTROLS
 
 GOAL_KB = 200
 NEIGHBOURS, LINES = 20, 600
 PINGS = 3
-NAMED = (DUE, OPEN, BRAKES)
+NAMED = (SCHEDULE, OPEN, CONTROLS)
 """What is under way, which incidents are open, pause and mutes: they shrink when what they name is over."""
 
 
@@ -26,7 +26,7 @@ def measure(store: redis.Redis, url: str, folder: Path) -> None:
     for name, noisy in (("small", False), ("noisy", True)):
         store.flushall()
         (folder / name).mkdir()
-        with line(store, url, folder / name) as running:
+        with harness(store, url, folder / name) as running:
             if noisy:
                 make_noise(running.world, random.Random(1))
             _to_the_end(running)
@@ -34,7 +34,7 @@ def measure(store: redis.Redis, url: str, folder: Path) -> None:
     store.flushall()
 
 
-def _to_the_end(running: Line) -> None:
+def _to_the_end(running: PipelineHarness) -> None:
     for _ in range(PINGS):
         running.alert(source="ping", kind="ping", service_id=None, service_name=None)
         running.drive(running.sweeps_done)
@@ -84,13 +84,15 @@ def sizes(store: redis.Redis) -> Counter[str]:
     found: Counter[str] = Counter()
     for raw in store.scan_iter("*", count=1000):
         kind = raw.decode().removeprefix(PREFIX).split(":")
-        found[":".join(kind[:2]) if kind[0] == "tell" else kind[0]] += store.memory_usage(raw, samples=0) or 0
+        found[":".join(kind[:2]) if kind[0] == "notify" else kind[0]] += (
+            store.memory_usage(raw, samples=0) or 0
+        )
     return found
 
 
 def endless(store: redis.Redis) -> list[str]:
     """Keys that neither run out nor are due nor are among NAMED."""
-    due = set(store.zrange(DUE, 0, -1))
+    due = set(store.zrange(SCHEDULE, 0, -1))
     keys = [raw for raw in store.scan_iter("*", count=1000) if store.ttl(raw) < 0 and raw not in due]
     return sorted(raw.decode() for raw in keys if raw.decode() not in NAMED)
 

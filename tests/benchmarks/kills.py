@@ -20,8 +20,8 @@ from tests.benchmarks.endpoint import free_port
 from tests.support.fakes.railway import RailwayStandIn
 from tests.support.fakes.railway_types import World
 from tests.support.fakes.serving import serve
-from tests.support.polling import until
-from workers.engine.journal import PREFIX, Journal
+from tests.support.polling import wait_until
+from workers.engine.journal import PREFIX, JournalStore
 from workers.runtime.embedded import address
 from workers.runtime.store import client
 
@@ -37,7 +37,7 @@ class Installation:
     """`up` beside a Railway that hangs on demand."""
 
     railway: RailwayStandIn
-    journal: Journal
+    journal: JournalStore
     state: Path
     url: str
 
@@ -56,15 +56,15 @@ class Installation:
 
     def sweep(self) -> str:
         """The key of the newest sweep."""
-        made = self.journal.ask("hget", f"{PREFIX}sweeps:e", "n") or b"0"
+        made = self.journal.command("hget", f"{PREFIX}slot:e", "n") or b"0"
         return f"{PREFIX}sweep:e:{made.decode()}"
 
     def field(self, name: str) -> int:
         """A number of the newest sweep, 0 while it has none."""
-        return int(self.journal.ask("hget", self.sweep(), name) or 0)
+        return int(self.journal.command("hget", self.sweep(), name) or 0)
 
     def idle(self) -> bool:
-        return bool(self.field("ended")) and not self.journal.ask("hexists", f"{PREFIX}sweeps:e", "working")
+        return bool(self.field("ended")) and not self.journal.command("hexists", f"{PREFIX}slot:e", "working")
 
     def processes(self, words: str) -> list[int]:
         """Those of this installation whose command line holds these words."""
@@ -75,7 +75,7 @@ class Installation:
                 environ = (folder / "environ").read_bytes()
             except OSError:
                 continue
-            if words.encode() in command and f"TRACKWALKER_STATE={self.state}".encode() in environ:
+            if words.encode() in command and f"TRACKWALKER_DATA_DIR={self.state}".encode() in environ:
                 found.append(int(folder.name))
         return found
 
@@ -104,23 +104,23 @@ def after_the_worker(running: Installation) -> tuple[float, int]:
     """Seconds until the sweep is claimed again that was under way, and how many of its steps began again."""
     running.railway.faults.add("hang")
     hung = len(running.railway.faults.played)
-    until(running.send, what="the door")
-    until(lambda: len(running.railway.faults.played) > hung, what="the step under way")
+    wait_until(running.send, what="the door")
+    wait_until(lambda: len(running.railway.faults.played) > hung, what="the step under way")
     fence = running.field("fence")
     killed = time.monotonic()
     _kill(running.processes("workers.main"))
-    until(lambda: running.field("fence") > fence, seconds=120, what="the next claim")
+    wait_until(lambda: running.field("fence") > fence, seconds=120, what="the next claim")
     seconds = time.monotonic() - killed
-    until(running.idle, seconds=60, what="the end of the sweep")
+    wait_until(running.idle, seconds=60, what="the end of the sweep")
     return seconds, running.field("fence") - STAGES
 
 
 def after(running: Installation, victims: Callable[[], list[int]]) -> float:
     """Seconds until an alert is taken again."""
-    until(running.send, what="the door")
+    wait_until(running.send, what="the door")
     killed = time.monotonic()
-    _kill(until(victims, what="whom to kill"))
-    until(running.send, seconds=60, what="the door")
+    _kill(wait_until(victims, what="whom to kill"))
+    wait_until(running.send, seconds=60, what="the door")
     return time.monotonic() - killed
 
 
@@ -137,8 +137,8 @@ def installation(state: Path) -> Iterator[Installation]:
         server = stack.enter_context(serve(railway.app, railway.faults))
         port = free_port()
         environment = {
-            "PATH": os.environ["PATH"], "HOME": str(state), "TRACKWALKER_STATE": str(state), "PORT": str(port),
-            "TRACKWALKER_SECRET": "bench", "TRACKWALKER_WATCH": "p/e", "TRACKWALKER_MODE": "shadow",
+            "PATH": os.environ["PATH"], "HOME": str(state), "TRACKWALKER_DATA_DIR": str(state), "PORT": str(port),
+            "TRACKWALKER_SECRET": "bench", "TRACKWALKER_ENVIRONMENTS": "p/e", "TRACKWALKER_MODE": "shadow",
             "RAILWAY_API_TOKEN": railway.token, "RAILWAY_API_URL": server.url + "/graphql/v2",
             "TRACKWALKER_PUBLIC_URL": "http://127.0.0.1:9",
         }  # fmt: skip
@@ -147,11 +147,13 @@ def installation(state: Path) -> Iterator[Installation]:
             env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            store = until(lambda: address(state), what="the store")
-            running = Installation(railway, Journal(client(str(store))), state, f"http://127.0.0.1:{port}")
-            until(lambda: running.processes("workers.main"), what="the worker")
-            until(running.send, what="the door")
-            until(running.idle, what="the first sweep")
+            store = wait_until(lambda: address(state), what="the store")
+            running = Installation(
+                railway, JournalStore(client(str(store))), state, f"http://127.0.0.1:{port}"
+            )
+            wait_until(lambda: running.processes("workers.main"), what="the worker")
+            wait_until(running.send, what="the door")
+            wait_until(running.idle, what="the first sweep")
             yield running
         finally:
             up.send_signal(signal.SIGTERM)

@@ -37,7 +37,7 @@ from tests.support.fakes.railway import (  # fmt: skip
 )
 from tests.support.fakes.serving import Faults, serve
 from workers.clients.railway import Railway
-from workers.clients.railway.snapshot import survey
+from workers.clients.railway.snapshot import take_survey
 from workers.models import Environment, Survey, Window
 
 SERVICES = 100
@@ -84,7 +84,7 @@ def sweep_of_hundred() -> None:
     print(
         f"sweep of {SERVICES} services, each answer {DELAY_SECONDS * 1000:.0f} ms late: {ours.requests} requests, "
         f"{ours.seconds:.2f} s ({sum(len(one.traffic) for one in seen.services)} steps of traffic, "
-        f"{len(seen.calls)} calls, {len(seen.not_seen)} parts not seen)"
+        f"{len(seen.calls)} calls, {len(seen.failed_reads)} parts not seen)"
     )
     print(
         f"  beside one after the other, three a service: {whole[0]:.0f} requests, {whole[1]:.1f} s "
@@ -127,7 +127,7 @@ def measured(services: int) -> tuple[Cost, Survey]:
 def _sweep(url: str) -> tuple[Cost, Survey]:
     railway = Railway(url, token=SecretStr("bench"))
     before = time.perf_counter()
-    seen = survey(railway, HERE, WINDOW, 60)
+    seen = take_survey(railway, HERE, WINDOW, 60)
     cost = Cost(railway.sent, time.perf_counter() - before)
     railway.close()
     return cost, seen

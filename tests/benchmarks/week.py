@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.benchmarks import simulator
 from workers import detection
 from workers.engine import scripts
-from workers.engine.journal import DUE, OPEN, PREFIX, Claim, Journal
+from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore
 from workers.engine.records import pack
 from workers.history import summary_store
 from workers.history.backfill import chunks, slicing, summarised
@@ -60,7 +60,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="trackwalker-week-") as folder:
         store = EmbeddedStore(Path(folder))
         try:
-            told = walk(Journal(client(store.ensure())), whole)
+            told = walk(JournalStore(client(store.ensure())), whole)
         finally:
             store.stop()
     _say(told, len(whole.services), seed, time.perf_counter() - begun)
@@ -82,7 +82,7 @@ def _say(told: Told, services: int, seed: int, seconds: float) -> None:
         print(f"    {one.opened_at:%a %H:%M} {one.severity.value}: {one.findings[0].sentence}")
 
 
-def walk(journal: Journal, whole: Survey) -> Told:
+def walk(journal: JournalStore, whole: Survey) -> Told:
     """Every sweep of the week, with the past of the two days before."""
     first = whole.window.start + timedelta(days=BEFORE_DAYS)
     _read_the_days_before(journal, whole, first)
@@ -90,8 +90,10 @@ def walk(journal: Journal, whole: Survey) -> Told:
     end = first + WINDOW
     while end <= whole.window.end:
         seen = slicing.cut(whole, Window(start=end - WINDOW, end=end))
-        usual = summary_store.usual(summary_store.read(journal, seen.environment_id, end), seen.window.start)
-        findings = detection.judge(seen, persist_minutes=PERSIST_MINUTES, past=usual)
+        usual = summary_store.baselines(
+            summary_store.read(journal, seen.environment_id, end), seen.window.start
+        )
+        findings = detection.detect(seen, persist_minutes=PERSIST_MINUTES, past=usual)
         summary_store.add(journal, seen, findings)
         _open(journal, seen, findings, told)
         fixed.look(seen)
@@ -103,7 +105,7 @@ def walk(journal: Journal, whole: Survey) -> Told:
     return told
 
 
-def _read_the_days_before(journal: Journal, whole: Survey, first: datetime) -> None:
+def _read_the_days_before(journal: JournalStore, whole: Survey, first: datetime) -> None:
     spans = chunks.stretches(whole.window.start, first)
     newest = Window(start=first, end=first + WINDOW)
     found = summarised([slicing.cut(whole, one) for one in spans], newest, PERSIST_MINUTES)
@@ -113,7 +115,7 @@ def _read_the_days_before(journal: Journal, whole: Survey, first: datetime) -> N
 # ---- incidents on the real store -------------------------------------------------------------
 
 
-def _open(journal: Journal, seen: Survey, findings: list[Finding], told: Told) -> None:
+def _open(journal: JournalStore, seen: Survey, findings: list[Finding], told: Told) -> None:
     sweep = _claimed_sweep(journal, seen)
     held = open_incidents(sweep, journal, seen, findings, opened_at=seen.window.end, first_word_seconds=60.0)
     sweep.end("done")
@@ -121,21 +123,25 @@ def _open(journal: Journal, seen: Survey, findings: list[Finding], told: Told) -
         incident = journal.record_of(PREFIX + name, "incident", Incident)
         if incident:
             told.incidents.setdefault(name, incident)
-    for raw in journal.ask("hvals", OPEN):
+    for raw in journal.command("hvals", OPEN):
         key = raw.decode()
         fields = journal.fields(key)
-        if int(fields.get("clean", 0)) >= CLEAN_SWEEPS:
+        if int(fields.get("clean_sweeps", 0)) >= CLEAN_SWEEPS:
             claim = journal.claim(key, fields["stage"].decode())
             assert claim is not None
             claim.end("over")
 
 
-def _claimed_sweep(journal: Journal, seen: Survey) -> Claim:
-    alert = Alert(id=f"ping-{seen.window.end:%Y%m%dT%H%M}", source="ping", kind="ping", at=seen.window.end)
+def _claimed_sweep(journal: JournalStore, seen: Survey) -> Claim:
+    alert = Alert(
+        id=f"ping-{seen.window.end:%Y%m%dT%H%M}", source="ping", kind="ping", received_at=seen.window.end
+    )
     environment = Environment(project_id=seen.project_id, environment_id=seen.environment_id)
-    keys = [f"{PREFIX}sweeps:week", DUE, f"{PREFIX}alert:{alert.id}"]
+    keys = [f"{PREFIX}slot:week", SCHEDULE, f"{PREFIX}alert:{alert.id}"]
     records = [pack(environment, Environment), pack(alert, Alert)]
-    key = journal.script(scripts.ATTACH, keys, f"{PREFIX}sweep:week", alert.id, *records, 10_000).decode()
+    key = journal.script(
+        scripts.ENQUEUE_ON_SWEEP, keys, f"{PREFIX}sweep:week", alert.id, *records, 10_000
+    ).decode()
     claim = journal.claim(key, "survey")
     assert claim is not None
     return claim

@@ -14,11 +14,11 @@ from redis.exceptions import RedisError
 from tests.chaos.lines import Line, Run, is_end
 from tests.chaos.town import Site
 from tests.support.fakes.slack import Message
-from workers.engine.journal import DUE, LOST, PREFIX
+from workers.engine.journal import LOST, PREFIX, SCHEDULE
 
 SETTLED_WITHIN_SECONDS = 150.0
 ENDED_WITHIN_SECONDS = 30.0
-JOURNALS = ("alert", "sweep", "incident", "tell")
+JOURNALS = ("alert", "sweep", "incident", "notification")
 
 
 @dataclass
@@ -84,7 +84,7 @@ def story_of(store: redis.Redis, key: str) -> str:
         name: value.decode()[:200] for name, value in fields.items() if not name.startswith(("r:", "a:"))
     }
     records = [name for name in fields if name.startswith("r:")]
-    return f"{key}: due {store.zscore(DUE, key)}, {shown}, records {records}"
+    return f"{key}: due {store.zscore(SCHEDULE, key)}, {shown}, records {records}"
 
 
 def count(run: Run) -> Count:
@@ -168,7 +168,7 @@ def _answered(run: Run, store: redis.Redis, site: Site, alert: str) -> bool:
         return False
     if run.plan.webhook:
         return any(f"/{site.repository}/pull/" in one.text for one in run.town.slack.messages)
-    own = any(one.key == f"tell:alert:{alert}:outcome" for one in run.town.slack.messages)
+    own = any(one.key == f"notification:alert:{alert}:outcome" for one in run.town.slack.messages)
     return own or bool(run.town.told(site, "outcome"))
 
 
@@ -185,7 +185,7 @@ def _slack(made: Count, run: Run, lines: list[Line]) -> None:
     doubles = {key: number - 1 for key, number in posted.items() if number > 1}
     ends = [any("it held" in one.text for one in run.town.told(line.site, "watch")) for line in lines]
     made.figures["watches"] = f"{sum(ends)} of {len(ends)} saw that it held"
-    made.figures["posts"] = f"{posted.total()}, of them first words {_ending(standing, 'first')}"
+    made.figures["posts"] = f"{posted.total()}, of them first words {_ending(standing, 'ack')}"
     made.figures["Slack doubles"] = f"{sum(doubles.values())} made, {len(slack.deleted)} deleted"
     made.promise(
         "Slack doubles left", [key for key, n in standing.items() if n != 1], len(posted), "messages"

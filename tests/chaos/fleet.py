@@ -20,7 +20,7 @@ import redis
 from redis.exceptions import RedisError
 
 from tests.chaos.worker import FOLDER
-from tests.support.polling import until
+from tests.support.polling import wait_until
 from workers.runtime import embedded
 from workers.runtime.store import client
 
@@ -58,7 +58,7 @@ class Fleet:
         self.runs: list[str] = []
         """Every run of the store, by the id that it gives itself."""
         self.ending = threading.Event()
-        for name in ("wanted", "stopped"):
+        for name in ("signals", "stopped"):
             (self.stops / name).mkdir(parents=True)
         (self.folder / "Procfile").write_text(PROCFILE)
         self._threads = [threading.Thread(target=self._look_after, daemon=True)]
@@ -74,13 +74,13 @@ class Fleet:
         self._start()
         for thread in self._threads:
             thread.start()
-        until(self._ready, seconds=90, what="the receiver")
+        wait_until(self._ready, seconds=90, what="the receiver")
 
     def _start(self) -> None:
         command = [sys.executable, "-m", "workers", "up", "--procfile", str(self.folder / "Procfile")]
         environment = self.environment | {
             "PATH": os.environ["PATH"], "HOME": str(self.folder), "PORT": str(self.port), FOLDER: str(self.folder),
-            "TRACKWALKER_STATE": str(self.state), "TRACKWALKER_PUBLIC_URL": self.url,
+            "TRACKWALKER_DATA_DIR": str(self.state), "TRACKWALKER_PUBLIC_URL": self.url,
         }  # fmt: skip
         with (self.folder / "up.log").open("ab") as log:
             self.up = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
@@ -133,7 +133,7 @@ class Fleet:
         if blow == "stop" and any((*self.stops.glob("wanted/*"), *self.stops.glob("stopped/*"))):
             self.done["one stands still already"] += 1  # the other is to take its work over
         elif blow == "stop":
-            (self.stops / "wanted" / str(time.monotonic_ns())).touch()
+            (self.stops / "signals" / str(time.monotonic_ns())).touch()
         elif blow == "store":
             self._kill("store", self._store_pid())
         elif blow == "up":

@@ -152,7 +152,7 @@ class Run:
                 # Those that begin at the same time may come here a little later.
                 block = range(number - self.plan.in_flight, min(self._watched_below, self.plan.lines))
                 numbers = {*self._under_way, *(one for one in block if one >= 0)}
-                self.fleet.restart(TRACKWALKER_WATCH=watched(self.town, numbers))
+                self.fleet.restart(TRACKWALKER_ENVIRONMENTS=watched(self.town, numbers))
 
     def _steps(self, line: Line, deadline: float) -> Iterator[str]:
         town, chance = self.town, random.Random(f"{self.plan.seed}/{line.site.number}")
@@ -246,9 +246,10 @@ def running(plan: Plan, folder: Path, say: Callable[[str], None] = lambda _text:
         (folder / "opencode.json").write_text(json.dumps(config))
         watch = watched(town, range(min(plan.lines, BLOCK)))
         environment = {
-            "TRACKWALKER_SECRET": SECRET, "TRACKWALKER_WATCH": watch, "TRACKWALKER_PING_MINUTES": "5",
-            "TRACKWALKER_WATCH_MINUTES": "0.1", "TRACKWALKER_FIRST_WORD_SECONDS": "6",
-            "TRACKWALKER_DAILY_RUNS": "100000", "TRACKWALKER_DAILY_COST_USD": "100000", "TRACKWALKER_MENDS": "2",
+            "TRACKWALKER_SECRET": SECRET, "TRACKWALKER_ENVIRONMENTS": watch, "TRACKWALKER_PING_MINUTES": "5",
+            "TRACKWALKER_VERIFY_MINUTES": "0.1", "TRACKWALKER_ACK_SECONDS": "6",
+            "TRACKWALKER_MAX_AGENT_RUNS_PER_DAY": "100000",
+            "TRACKWALKER_MAX_COST_PER_DAY_USD": "100000", "TRACKWALKER_MAX_CONCURRENT_FIXES": "2",
             "TRACKWALKER_MODEL": MODEL, "OPENCODE_CONFIG": str(folder / "opencode.json"),
             "OPENCODE_BIN": str(install(folder / "opencode")),
             "RAILWAY_API_TOKEN": town.sites[0].railway.token, "RAILWAY_API_URL": f"{railway}/graphql/v2",

@@ -20,7 +20,7 @@ from tests.support.fakes import shop
 from tests.support.fakes.githttp import git
 from tests.support.fakes.github import GitHubStandIn
 from tests.support.fakes.github_shapes import Pull
-from tests.support.fakes.model import Model
+from tests.support.fakes.model import ScriptedModel
 from tests.support.fakes.railway import RailwayStandIn
 from tests.support.fakes.railway_types import World, WorldDeployment
 from tests.support.fakes.serving import Fault, Faults, Kind
@@ -135,7 +135,7 @@ class Town:
     def __post_init__(self) -> None:
         self.github = GitHubStandIn(self.folder / "github", faults=self._chance("github"))
         self.slack = SlackStandIn(faults=self._chance("slack"))
-        self.model = Model(shop.mender, faults=self._chance("model"))
+        self.model = ScriptedModel(shop.mender, faults=self._chance("model"))
         self.railway_faults = self._chance("railway")
         self.sites = [self._empty(number) for number in range(self.lines)]
         self.railway_app = Starlette(routes=[Route("/{path:path}", self._railway, methods=["POST"])])
@@ -177,7 +177,7 @@ class Town:
 
     def told(self, site: Site, what: str) -> list[Message]:
         """What stands in Slack of the site's incidents under the keys that end so."""
-        start = f"tell:incident:{site.fingerprint}:"
+        start = f"notification:incident:{site.fingerprint}:"
         found = [one for one in list(self.slack.messages) if one.key.startswith(start)]
         return [one for one in found if one.key.endswith(f":{what}")]
 

@@ -14,7 +14,7 @@ from workers import main
 from workers.engine.journal import Claim
 
 FOLDER = "SOAK_FOLDER"
-confirmed = Claim.confirm
+confirmed = Claim.check_fence
 
 
 def build() -> None:
@@ -27,13 +27,13 @@ def build() -> None:
             (stops / "stopped" / str(os.getpid())).write_text(claim.id)
             os.kill(os.getpid(), signal.SIGSTOP)
 
-    Claim.confirm = confirm  # type: ignore[assignment, method-assign]  # the seam
+    Claim.check_fence = confirm  # type: ignore[assignment, method-assign]  # the seam
     main.build()
 
 
 def _take(stops: Path) -> bool:
     """Whether a stop was wanted and is ours."""
-    for wanted in (stops / "wanted").iterdir():
+    for wanted in (stops / "signals").iterdir():
         try:
             wanted.unlink()
         except FileNotFoundError:

@@ -32,7 +32,7 @@ from tests.support.fakes.slack import Message, SlackStandIn
 from workers.agent.run import Answer
 from workers.clients.git import Repositories
 from workers.history.backfill import KEPT_BACK
-from workers.models import Certificate, Fix, Repository, Run, Spent
+from workers.models import Fix, Repository, Run, Usage, Verification
 
 NUMBER = "4711471147114711"
 """Where the stand-in's Railway would say how often it was asked."""
@@ -178,10 +178,10 @@ class Outer:
     # -- the agent --------------------------------------------------------------------------------
 
     def think(
-        self, role: str, clone: Path, prompt: str, *, on_spent: Callable[[Spent], None], **_: Any
+        self, role: str, clone: Path, prompt: str, *, on_spent: Callable[[Usage], None], **_: Any
     ) -> Answer:
         number = self.another(role)
-        on_spent(Spent(cost_usd=0.01, tokens=10, calls=1, seconds=1.0))
+        on_spent(Usage(cost_usd=0.01, tokens=10, calls=1, seconds=1.0))
         if role == "writer":
             mended = (clone / "pricing.py").read_text().replace('order["voucher"]', 'order.get("voucher")')
             (clone / "pricing.py").write_text(f"{mended}\n# mended in run {number}\n")
@@ -194,18 +194,18 @@ class Outer:
                 "reproduction": {"kind": "test", "path": "tests/test_no_voucher.py", "why": "it fails"},
                 "change": ["read the voucher with get"], "confidence": 0.9,
             }  # fmt: skip
-        spent = Spent(cost_usd=0.02, tokens=20, calls=2, seconds=2.0)
+        spent = Usage(cost_usd=0.02, tokens=20, calls=2, seconds=2.0)
         on_spent(spent)
         return Answer(f"```json\n{json.dumps(said)}\n```", spent)
 
-    def proved(self, fix: Fix, place: Repository, repositories: Repositories) -> Certificate:
-        for tree in (repositories.apply(place.name, fix.base_commit, fix.patch), repositories.bench()):
+    def proved(self, fix: Fix, place: Repository, repositories: Repositories) -> Verification:
+        for tree in (repositories.apply(place.name, fix.base_commit, fix.patch), repositories.scratch_dir()):
             repositories.discard(tree)
         ran = Run(
             command="python3 -m unittest", outcome="failed", output=f"proved in run {self.another('proof')}"
         )
         passed = ran.model_copy(update={"outcome": "passed"})
-        return Certificate(
+        return Verification(
             decision="ready", reproduction_deployed=ran, reproduction_before=ran, reproduction_after=passed
         )
 

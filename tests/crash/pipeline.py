@@ -23,13 +23,13 @@ from workers.clients.github import GitHub
 from workers.clients.railway import Railway
 from workers.clients.slack import Slack
 from workers.engine import dispatcher
-from workers.engine.broker import STAGES
-from workers.engine.journal import DUE, LEASE_SECONDS, Journal
+from workers.engine.broker import QUEUE_OF_STAGE
+from workers.engine.journal import LEASE_SECONDS, SCHEDULE, JournalStore
 from workers.incidents import intake
-from workers.incidents.intake import PINGS, Fold
-from workers.models import Alert, Certificate
+from workers.incidents.intake import PINGS, DedupWindow
+from workers.models import Alert, Verification
 from workers.pipeline import stages
-from workers.remediation.attempt import Mender
+from workers.remediation.attempt import Remediation
 from workers.runtime.settings import read
 
 T = TypeVar("T")
@@ -64,12 +64,12 @@ class Mortal:
     def _environ(self) -> dict[str, str]:
         return {
             "REDIS_URL": "redis://127.0.0.1/0", "RAILWAY_API_TOKEN": self.outer.railway.token,
-            "RAILWAY_API_URL": "https://railway.example/graphql/v2", "TRACKWALKER_WATCH": "prj-1/env-1",
-            "TRACKWALKER_SECRET": "s3cret", "TRACKWALKER_WATCH_MINUTES": "0.001",
+            "RAILWAY_API_URL": "https://railway.example/graphql/v2", "TRACKWALKER_ENVIRONMENTS": "prj-1/env-1",
+            "TRACKWALKER_SECRET": "s3cret", "TRACKWALKER_VERIFY_MINUTES": "0.001",
             "GITHUB_TOKEN": self.outer.github.token, "GITHUB_API_URL": HUB, "GITHUB_SERVER_URL": HUB,
             "SLACK_BOT_TOKEN": self.outer.slack.token, "SLACK_CHANNEL": self.outer.slack.channel,
             "SLACK_API_URL": "https://slack.example/api/", "TRACKWALKER_MODEL": "played/model",
-            "TRACKWALKER_FIRST_WORD_SECONDS": "0",
+            "TRACKWALKER_ACK_SECONDS": "0",
         } | self.scenario.settings  # fmt: skip
 
     # -- living -----------------------------------------------------------------------------------
@@ -83,18 +83,18 @@ class Mortal:
         self.process = process
         client = MortalRedis(connection_pool=self.store.connection_pool)
         client.process = process
-        journal, config = Journal(client), self.settings
+        journal, config = JournalStore(client), self.settings
         journal._shas.update(loaded or {})
         github = self._noting(GitHub)(HUB, HUB, token=config.github_token, http=self._web("github"))
         repositories = self._noting(Repositories)(self.folder / "state" / "work", HUB, github.credentials)
-        mender = Mender(
+        mender = Remediation(
             config, github, repositories, journal, self.folder / "state", self._ask, self._certify
         )
         mender.agent = Agent(Path("-"), Path("-"), cast("Any", None), "played/model", {}, {}, None, 1.0, 1.0)
-        mender.wall = cast("Any", None)
+        mender.sandbox = cast("Any", None)
         self.services = stages.Services(
             settings=config,
-            journal=journal,
+            store=journal,
             railway=self._noting(Railway)(
                 config.railway_api_url, token=config.railway_api_token, http=self._web("railway")
             ),
@@ -104,7 +104,7 @@ class Mortal:
                 http=self._web("slack"),
             ),
             repositories=repositories,
-            mender=mender,
+            remediation=mender,
             now=self.outer.now,
         )  # fmt: skip
 
@@ -144,7 +144,7 @@ class Mortal:
             self.process.stage, self.at_work = stage, key
             stages.work(self.services, stage, key)
             return True
-        waiting = cast("list[tuple[bytes, float]]", self.store.zrange(DUE, 0, -1, withscores=True))
+        waiting = cast("list[tuple[bytes, float]]", self.store.zrange(SCHEDULE, 0, -1, withscores=True))
         soon = any(at < (time.time() + SOON_SECONDS) * 1000 for _, at in waiting)
         if self.outer.lasting.acted < len(self.scenario.acts) and not soon:
             self.process.stage = "door"
@@ -155,7 +155,7 @@ class Mortal:
         self.process.stage = "move"
         self.outer.people()
         self._time_passes(waiting)
-        dispatcher.move(self.services.journal, cast("Any", self))
+        dispatcher.dispatch_due(self.services.store, cast("Any", self))
         return True
 
     def _over(self, waiting: set[str]) -> bool:
@@ -166,48 +166,48 @@ class Mortal:
             # What is told of it names the minute of the last ping: the same one in every life.
             self.outer.lasting.silent = True
             self.store.hset(PINGS, "last", int(self.outer.begun.timestamp() * 1000))
-        return self.store.hget(PINGS, "told") == b"1"
+        return self.store.hget(PINGS, "reported") == b"1"
 
     def _time_passes(self, waiting: list[tuple[bytes, float]]) -> None:
         """A lease's time, or as much as it takes until something is due."""
         now = time.time() * 1000
         passed = max(1000 * (LEASE_SECONDS + 1), waiting[0][1] - now + 1)
-        self.store.zadd(DUE, {key: at - passed for key, at in waiting})
+        self.store.zadd(SCHEDULE, {key: at - passed for key, at in waiting})
         for key in [key.decode() for key, at in waiting if at - passed <= now]:
-            self.store.hdel(key, "not_before", "first_at")
+            self.store.hdel(key, "not_before", "ack_due_at")
             if self.store.hexists(key, "lease"):
                 self.store.hset(key, "lease", 1)
 
     def lag(self) -> None:
         """Whatever the dead process worked on is taken up again only after much else."""
         if self.at_work:
-            self.store.zadd(DUE, {self.at_work: (time.time() + LAG_SECONDS) * 1000}, xx=True)
+            self.store.zadd(SCHEDULE, {self.at_work: (time.time() + LAG_SECONDS) * 1000}, xx=True)
 
     def far(self) -> int:
         """How many are due only after a lease's time: not the next ones to be worked on."""
         soon = (time.time() + 2 * LEASE_SECONDS) * 1000
-        return self.store.zcount(DUE, soon, "+inf")
+        return self.store.zcount(SCHEDULE, soon, "+inf")
 
     def enqueue(self, message: Any) -> None:
         """The broker: what is queued outlives the process."""
         entry = (message.actor_name, message.args[0])
-        assert entry[0] in STAGES
+        assert entry[0] in QUEUE_OF_STAGE
         self.process.cross("queue", f"enqueue {entry[0]}", lambda: self.outer.lasting.queue.append(entry))
 
     def _knock(self) -> None:
         """The sender of the alert, who sends the same again when the answer does not come."""
         phase, facts = self.scenario.acts[self.outer.lasting.acted]
         self.outer.lasting.phase, name = phase, f"a{self.outer.lasting.acted + 1}"
-        told = {"project_id": "prj-1", "environment_id": "env-1", "said": "Monitor triggered", "id": name}
-        alert = Alert.model_validate(told | facts | {"at": self.outer.now()})
-        intake.take_in_each(
-            [(alert, Fold(key=name, seconds=300))], self.services.journal, lambda _key: None,
-            first_word_seconds=self.settings.first_word_seconds,
+        told = {"project_id": "prj-1", "environment_id": "env-1", "message": "Monitor triggered", "id": name}
+        alert = Alert.model_validate(told | facts | {"received_at": self.outer.now()})
+        intake.ingest_batch(
+            [(alert, DedupWindow(key=name, seconds=300))], self.services.store, lambda _key: None,
+            first_word_seconds=self.settings.ack_seconds,
         )  # fmt: skip
         self.outer.lasting.acted += 1
 
     def waiting(self) -> list[str]:
-        return [cast("bytes", key).decode() for key in self.store.zrange(DUE, 0, -1)]
+        return [cast("bytes", key).decode() for key in self.store.zrange(SCHEDULE, 0, -1)]
 
     # -- the agent --------------------------------------------------------------------------------
 
@@ -217,7 +217,7 @@ class Mortal:
 
     def _certify(
         self, fix: Any, plan: Any, verdict: Any, place: Any, *, repositories: Repositories, **_: Any
-    ) -> Certificate:
+    ) -> Verification:
         prove = self.outer.proved
         return self.process.cross("agent", "certify", lambda: prove(fix, place, repositories))
 
@@ -237,7 +237,7 @@ class Mortal:
             shutil.copytree(self._mirrors(), disk, copy_function=_linked)
         return Snapshot(
             dict(zip(names, zip(found[::2], found[1::2], strict=True), strict=True)), self.disk(), disk,
-            self.outer.take(), dict(self.services.journal._shas),
+            self.outer.take(), dict(self.services.store._shas),
         )  # fmt: skip
 
     def put_back(self, snapshot: Snapshot) -> None:

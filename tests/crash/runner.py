@@ -13,11 +13,11 @@ from typing import Any, cast
 from tests.crash.boundaries import OUTSIDE, Boundary, Death, Died, Process, When
 from tests.crash.pipeline import Mortal, Snapshot
 from tests.support.fakes.slack import Message
-from workers.engine.journal import DUE, OPEN, PREFIX
+from workers.engine.journal import OPEN, PREFIX, SCHEDULE
 from workers.engine.records import unpack
 from workers.incidents.budget import MICRO
 from workers.incidents.intake import PINGS
-from workers.models import Spent
+from workers.models import Usage
 
 Records = dict[tuple[str, str], bytes]
 Way = tuple[str, Records]
@@ -30,13 +30,13 @@ DOUBLED = "a word was said twice"
 
 MUTABLE = {
     "seen": "the newest findings of an open incident",
-    "suffering": "the newest of what others suffer because of it",
-    "first": "an edited post says what it shows now",
+    "symptoms": "the newest of what others suffer because of it",
+    "ack": "an edited post says what it shows now",
     "pull": "its state at GitHub: open, then merged",
-    "spent": "the agent's cost so far; a run begun again adds to it",
+    "usage": "the agent's cost so far; a run begun again adds to it",
 }
 """Records that may change, and why; any other is written once."""
-OWN = {"token", "fence", "lease", "run", "noted", "deaths", "taken"}
+OWN = {"token", "fence", "lease", "run", "signals_seen", "crashes", "taken"}
 """Fields of a claim: another claim has others, and once its lease has run out they mean nothing."""
 
 
@@ -181,7 +181,7 @@ class Lives:
         found = [f"still due: {key}" for key in self.line.waiting() if key != PINGS]
         for raw in cast("list[bytes]", store.keys(f"{PREFIX}*")):
             key = raw.decode()
-            if store.ttl(key) == -1 and key not in (PINGS, DUE):
+            if store.ttl(key) == -1 and key not in (PINGS, SCHEDULE):
                 found.append(f"{key} lives for ever")
             if key.startswith(f"{PREFIX}reserved:"):
                 found.append(f"{key} is reserved")
@@ -194,7 +194,7 @@ class Lives:
     def _unsettled(self) -> list[str]:
         """Where the budget does not hold what the agent cost."""
         stored, found = self._stored(), []
-        spent = [unpack(fields[b"r:spent"], Spent) for fields in _hashes(stored) if b"r:spent" in fields]
+        spent = [unpack(fields[b"r:usage"], Usage) for fields in _hashes(stored) if b"r:usage" in fields]
         cost = round(sum(one.cost_usd for one in spent if one) * MICRO)
         counted = sum(int(day[b"cost"]) for day in _hashes(stored) if b"cost" in day and b"runs" in day)
         if cost != counted:
@@ -265,14 +265,14 @@ def _words(messages: list[Message]) -> dict[str, list[Word]]:
 def _without_first(words: list[Word]) -> list[Word]:
     """Where the outcome is known before the first word was said, it stands for itself, and the rest under it."""
     return sorted(
-        (what, thread and what != "outcome", rings) for what, thread, rings in words if what != "first"
+        (what, thread and what != "outcome", rings) for what, thread, rings in words if what != "ack"
     )
 
 
 def _left_out(key: str, name: str, silent: set[str]) -> bool:
     """Whether a record is that of a first word that was not said: its outcome, or its incident's words, came sooner."""
     tell = key.removeprefix(PREFIX)
-    return name == "r:first" and (tell.startswith("tell:alert:") or tell in silent)
+    return name == "r:ack" and (tell.startswith("notification:alert:") or tell in silent)
 
 
 def _lacking(words: list[Word], among: list[Word]) -> bool:
@@ -287,7 +287,9 @@ def _lacking(words: list[Word], among: list[Word]) -> bool:
 def _nameless(text: str) -> str:
     """Without what is named by the moment: an umbrella, and what is told of pings that stay away."""
     text = re.sub(r"(umbrella:[\w-]+:)\d{8}T\d{6}", r"\1@", text)
-    return re.sub(r"\d+ minutes|\d\d:\d\d UTC", "@", re.sub(r"(tell:trouble:)[0-9a-f]+", r"\1@", text))
+    return re.sub(
+        r"\d+ minutes|\d\d:\d\d UTC", "@", re.sub(r"(notification:operational:)[0-9a-f]+", r"\1@", text)
+    )
 
 
 def _hashes(stored: dict[str, Any]) -> list[dict[bytes, bytes]]:

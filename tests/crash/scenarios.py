@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.crash.boundaries import Boundary
-from workers.engine.broker import STAGES
+from workers.engine.broker import QUEUE_OF_STAGE
 
 SHOP = {"service_id": "svc-shop", "service_name": "shop", "kind": "monitor.triggered", "source": "railway"}
 PING = {"kind": "ping", "source": "ping"}
@@ -16,7 +16,7 @@ HOOK = {
     "SLACK_BOT_TOKEN": "", "SLACK_CHANNEL": "",
     "SLACK_WEBHOOK_URL": "https://slack.example/services/T0000001/B0000001/webhook-secret",
 }  # fmt: skip
-TOLD = (*LOOK, "enrich", "diagnose", "watch", "tell")
+TOLD = (*LOOK, "enrich", "diagnose", "watch", "notify")
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ SCENARIOS = (
     Scenario(
         "an alert becomes a pull request that is merged and holds",
         acts=(("sick", SHOP),),
-        stages=("door", "move", *(stage for stage in STAGES if stage != "pings")),
-        die_in=("door", "move", *(stage for stage in STAGES if stage != "pings")),
+        stages=("door", "move", *(stage for stage in QUEUE_OF_STAGE if stage != "pings")),
+        die_in=("door", "move", *(stage for stage in QUEUE_OF_STAGE if stage != "pings")),
         after="ask writer",
     ),
     Scenario(
         "a human closes the pull request, and the trouble goes away",
         acts=(("sick", SHOP), ("well", PING), ("well", PING)),
-        stages=(*TOLD, "plan", "mend", "propose"),
+        stages=(*TOLD, "plan", "fix", "propose"),
         die_in=("watch",),
         closes=True,
     ),
@@ -72,23 +72,23 @@ SCENARIOS = (
     Scenario(
         "a ping finds nothing, and then none comes",
         acts=(("well", PING),),
-        stages=(*LOOK, "pings", "tell"),
-        die_in=("door", "intake", "analyse", "pings", "tell"),
+        stages=(*LOOK, "pings", "notify"),
+        die_in=("door", "intake", "analyse", "pings", "notify"),
         settings={"TRACKWALKER_HEARTBEAT_URL": "https://beat.example/trackwalker"},
         silence=True,
     ),
     Scenario(
         "Railway knows no such token",
         acts=(("sick", SHOP),),
-        stages=("door", "move", "intake", "survey", "tell"),
-        die_in=("survey", "tell"),
+        stages=("door", "move", "intake", "survey", "notify"),
+        die_in=("survey", "notify"),
         refused=True,
     ),
     Scenario(
         "Railway is busy, and then all looks well",
         acts=(("well", SHOP),),
-        stages=(*LOOK, "tell"),
-        die_in=("survey", "analyse", "intake", "tell"),
+        stages=(*LOOK, "notify"),
+        die_in=("survey", "analyse", "intake", "notify"),
         busy=4,
         only=("OPEN", "RAISE", "ATTACH", "HAND_ON", "RECORD", "END", "POST", "CLAIM"),
     ),
@@ -96,7 +96,7 @@ SCENARIOS = (
         "Slack takes words and gives none back",
         acts=(("sick", SHOP), ("well", PING), ("well", PING)),
         stages=TOLD,
-        die_in=("tell",),
+        die_in=("notify",),
         settings=REPORT | HOOK,
         only=("RECORD", "HAND_ON", "END", "POST"),
     ),
@@ -112,7 +112,7 @@ SCENARIOS = (
         "three troubles at once stand under one umbrella",
         acts=(("storm", PING), ("calm", PING), ("calm", PING)),
         stages=TOLD,
-        die_in=("tell",),
+        die_in=("notify",),
         settings=REPORT,
         only=("RECORD", "END", "POST"),
     ),

@@ -23,7 +23,7 @@ from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway
 from workers.clients.slack import Slack
-from workers.engine.broker import STAGES
+from workers.engine.broker import QUEUE_OF_STAGE
 from workers.runtime.store import client
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ NOT_IN_THE_LINE = {
 }
 """What modules of the line ask of the store, but no stage does."""
 NOT_ASKED = {
-    "Railway.environments": "a project token's own environment, where TRACKWALKER_WATCH is not set: a read",
+    "Railway.environments": "a project token's own environment, where TRACKWALKER_ENVIRONMENTS is not set: a read",
     "Railway.build_logs": "a read like the others of `enrich`, for a deployment that never succeeded",
     "Repositories.head": "a read like the others of `enrich`, where Railway names no commit",
     "Slack.delete": "takes back the younger of two own posts, which only two workers at once can make",
@@ -87,7 +87,7 @@ def test_a_line_comes_to_a_good_end_through_all_its_stages(scenario: Scenario, l
 
     assert {one for wrong in lives.known.values() for one in wrong} == set()
     assert {one.stage for one in lives.boundaries} == set(scenario.stages)
-    assert set(scenario.stages) <= {"door", "move", *STAGES}
+    assert set(scenario.stages) <= {"door", "move", *QUEUE_OF_STAGE}
     assert OUTSIDE.heard() == []
 
 
@@ -102,7 +102,9 @@ def test_who_dies_at_a_boundary_lives_again_and_ends_the_same(
     lives, wrong = lives_of(scenario), list[str]()
     where = [one for one in lives.boundaries if scenario.dies_at(one)]
     # Behind a webhook, who speaks first cannot be told from who speaks twice.
-    lagging = (False, True) if stage == "tell" and "SLACK_WEBHOOK_URL" not in scenario.settings else (False,)
+    lagging = (
+        (False, True) if stage == "notify" and "SLACK_WEBHOOK_URL" not in scenario.settings else (False,)
+    )
 
     for boundary in [one for one in where if one.stage == stage]:
         for lag in lagging:

@@ -24,7 +24,15 @@ from tests.support.fakes.platform import free_port
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 40.0
 END_SECONDS = 25.0
-KEPT = ("PATH", "LANG", "LC_ALL", "TRACKWALKER_UNSANDBOXED", "OPENCODE_BIN", "SSL_CERT_FILE", "HTTPS_PROXY")
+KEPT = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TRACKWALKER_ALLOW_UNSANDBOXED",
+    "OPENCODE_BIN",
+    "SSL_CERT_FILE",
+    "HTTPS_PROXY",
+)
 """What the product takes over from our own environment."""
 
 
@@ -74,7 +82,7 @@ def settings_for(town: Town, folder: Path, environ: Mapping[str, str]) -> dict[s
     return {
         "RAILWAY_API_URL": town.addresses["railway"],
         "RAILWAY_API_TOKEN": town.railway.token,
-        "TRACKWALKER_WATCH": f"{town.world.project_id}/{town.world.environment_id}",
+        "TRACKWALKER_ENVIRONMENTS": f"{town.world.project_id}/{town.world.environment_id}",
         "GITHUB_API_URL": town.addresses["github"],
         "GITHUB_SERVER_URL": town.addresses["github"],
         "GITHUB_TOKEN": town.github.token,
@@ -83,12 +91,12 @@ def settings_for(town: Town, folder: Path, environ: Mapping[str, str]) -> dict[s
         "SLACK_CHANNEL": "#on-call",
         "TRACKWALKER_STATUS_PAGES": json.dumps({CARRIER: town.addresses["status"]}),
         "TRACKWALKER_SECRET": secrets.token_urlsafe(24),
-        "TRACKWALKER_STATE": str(folder / "state"),
+        "TRACKWALKER_DATA_DIR": str(folder / "state"),
         "TRACKWALKER_WINDOW_MINUTES": "1",
-        "TRACKWALKER_STEP_SECONDS": "2",
-        "TRACKWALKER_PERSIST_MINUTES": "0.1",
-        "TRACKWALKER_FIRST_WORD_SECONDS": "5",
-        "TRACKWALKER_WATCH_MINUTES": "0.2",
+        "TRACKWALKER_SAMPLE_SECONDS": "2",
+        "TRACKWALKER_MIN_DURATION_MINUTES": "0.1",
+        "TRACKWALKER_ACK_SECONDS": "5",
+        "TRACKWALKER_VERIFY_MINUTES": "0.2",
         "PORT": port,
     } | (own if uses_own_model(environ) else scripted)
 
@@ -111,7 +119,7 @@ def product(settings: Mapping[str, str], folder: Path) -> Iterator[Product]:
             yield running
         finally:
             _end(process)
-            leftovers = kill_leftovers(settings["TRACKWALKER_STATE"])
+            leftovers = kill_leftovers(settings["TRACKWALKER_DATA_DIR"])
             if leftovers:
                 log.write(f"\nleft behind and killed: {leftovers}\n".encode())
 
@@ -139,7 +147,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def kill_leftovers(state: str) -> list[str]:
     """Ends every process that was started with this state folder in its environment; their command lines."""
-    mark, found = f"TRACKWALKER_STATE={state}".encode(), []
+    mark, found = f"TRACKWALKER_DATA_DIR={state}".encode(), []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             if int(entry.name) == os.getpid() or mark not in (entry / "environ").read_bytes().split(b"\0"):

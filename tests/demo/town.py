@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.demo.services import Commits, Sickness, draw, mending, write
 from tests.support.fakes.github import GitHubStandIn
-from tests.support.fakes.model import Model
+from tests.support.fakes.model import ScriptedModel
 from tests.support.fakes.platform import Platform
 from tests.support.fakes.railway import RailwayStandIn, World, WorldService
 from tests.support.fakes.serving import serve
@@ -71,7 +71,7 @@ def town(sickness: Sickness, seed: int, folder: Path) -> Iterator[Town]:
             "slack": stack.enter_context(serve(slack.app, slack.faults)).url,
             "status": stack.enter_context(serve(status.app, status.faults)).url,
         }
-        provider = stack.enter_context(Model(mender=mending.mender).serving())
+        provider = stack.enter_context(ScriptedModel(mender=mending.mender).serving())
         platform = stack.enter_context(Platform(world, service, bare, folder / "run"))
         stack.enter_context(_neighbour(world, seed, folder))
         yield Town(

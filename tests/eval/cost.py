@@ -61,7 +61,7 @@ def measure(seeds: range) -> Cost:
 def _times(lines: list[str]) -> tuple[list[float], float]:
     """Per line the best of a few rounds of judging what was read before; and the mean time to read."""
     from workers.cli.evaluate import read
-    from workers.detection import judge
+    from workers.detection import detect
 
     began = time.perf_counter()
     prepared = [read(line) for line in lines]
@@ -70,7 +70,7 @@ def _times(lines: list[str]) -> tuple[list[float], float]:
     for _ in range(ROUNDS):
         for place, (survey, past) in enumerate(prepared):
             began = time.perf_counter()
-            judge(survey, persist_minutes=4, past=past)
+            detect(survey, persist_minutes=4, past=past)
             best[place] = min(best[place], 1000 * (time.perf_counter() - began))
     return best, read_ms
 

@@ -19,32 +19,32 @@ from tests.support.fakes.githttp import git
 from tests.support.fakes.github import GitHubStandIn
 from tests.support.fakes.github_shapes import Pull
 from tests.support.fakes.model import NAME as MODEL
-from tests.support.fakes.model import Call, Model
+from tests.support.fakes.model import Call, ScriptedModel
 from tests.support.fakes.opencode import install
 from tests.support.fakes.railway import RailwayStandIn
 from tests.support.fakes.railway_types import Request, World, WorldDeployment, WorldService
 from tests.support.fakes.serving import serve
 from tests.support.fakes.slack import Message, SlackStandIn
 from workers import main
-from workers.engine.journal import DUE, PREFIX, Journal
+from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
 from workers.errors import Superseded
 from workers.incidents import intake
-from workers.models import Alert, Noun, Outcome, Posted, Watch
+from workers.models import Alert, FollowUp, Model, Outcome, SlackMessage
 from workers.pipeline import stages
 from workers.runtime.settings import Settings, read
 
-N = TypeVar("N", bound=Noun)
+N = TypeVar("N", bound=Model)
 
 
 @dataclass
-class Line:
+class PipelineHarness:
     """The services of a worker beside the stand-ins that they talk to."""
 
     world: World
     railway: RailwayStandIn
     github: GitHubStandIn
     slack: SlackStandIn
-    model: Model
+    model: ScriptedModel
     settings: Settings
     services: stages.Services
     store: redis.Redis
@@ -52,18 +52,18 @@ class Line:
     sick: str
 
     @property
-    def journal(self) -> Journal:
-        return self.services.journal
+    def journal(self) -> JournalStore:
+        return self.services.store
 
     def alert(self, **facts: object) -> str:
         """Take in an alert, by default the crash of the shop; its id."""
         made = {
             "id": f"a{time.monotonic_ns()}", "source": "railway", "kind": "monitor.triggered",
             "project_id": "prj-1", "environment_id": "env-1", "service_id": "svc-shop", "service_name": "shop",
-            "at": datetime.now(UTC), "said": "Monitor triggered for shop",
+            "received_at": datetime.now(UTC), "message": "Monitor triggered for shop",
         } | facts  # fmt: skip
         alert = Alert.model_validate(made)
-        return intake.take_in(alert, None, self.journal, lambda _key: None)
+        return intake.ingest(alert, None, self.journal, lambda _key: None)
 
     def drive(self, until: Callable[[], object], *, stages: int = 60) -> None:
         """Work whatever is due next, waits skipped, until the condition holds; at most so many stages."""
@@ -79,8 +79,8 @@ class Line:
         if not keys:
             return
         key = keys[0]
-        self.store.hdel(key, "not_before", "lease", "first_at")
-        self.store.zadd(DUE, {key: int(time.time() * 1000) + 600_000})
+        self.store.hdel(key, "not_before", "lease", "ack_due_at")
+        self.store.zadd(SCHEDULE, {key: int(time.time() * 1000) + 600_000})
         stage = self.store.hget(key, "stage")
         assert isinstance(stage, bytes)
         with suppress(Superseded):
@@ -88,7 +88,7 @@ class Line:
 
     def due(self) -> list[str]:
         """What is not ended, the next one first."""
-        return [raw.decode() for raw in self.store.zrange(DUE, 0, -1) if isinstance(raw, bytes)]
+        return [raw.decode() for raw in self.store.zrange(SCHEDULE, 0, -1) if isinstance(raw, bytes)]
 
     def incidents(self) -> list[str]:
         """Keys of all incidents' journals, oldest first."""
@@ -96,7 +96,7 @@ class Line:
 
     def record(self, kind: type[N]) -> list[N]:
         """What all incidents recorded of this kind of value."""
-        name = {"PullRequest": "pull"}.get(kind.__name__, kind.__name__.lower())
+        name = {"PullRequest": "pull", "FollowUp": "follow_up"}.get(kind.__name__, kind.__name__.lower())
         found = [self.journal.record_of(key, name, kind) for key in self.incidents()]
         return [one for one in found if one is not None]
 
@@ -104,14 +104,14 @@ class Line:
         """The kind of the first incident's outcome, '' while there is none."""
         return next((one.kind for one in self.record(Outcome)), "")
 
-    def outcome_is_told(self) -> list[Posted]:
+    def outcome_is_told(self) -> list[SlackMessage]:
         """The outcomes that stand in Slack."""
-        keys = [key.replace(PREFIX, f"{PREFIX}tell:", 1) for key in self.incidents()]
-        found = [self.journal.record_of(key, "outcome", Posted) for key in keys]
+        keys = [key.replace(PREFIX, f"{PREFIX}notification:", 1) for key in self.incidents()]
+        found = [self.journal.record_of(key, "outcome", SlackMessage) for key in keys]
         return [one for one in found if one is not None]
 
-    def watched(self) -> Watch | None:
-        return next(iter(self.record(Watch)), None)
+    def watched(self) -> FollowUp | None:
+        return next(iter(self.record(FollowUp)), None)
 
     def sweeps_done(self) -> int:
         keys = list(self.store.scan_iter(f"{PREFIX}sweep:*"))
@@ -140,7 +140,7 @@ class Line:
         for key in self.due():
             fields = self.journal.fields(key)
             rows.append(
-                {name: fields[name].decode() for name in ("stage", "reason", "tries") if name in fields}
+                {name: fields[name].decode() for name in ("stage", "reason", "attempts") if name in fields}
             )
         return json.dumps(rows)
 
@@ -158,7 +158,7 @@ class Snapshot:
     calls: list[Call]
 
 
-def take(running: Line) -> Snapshot:
+def take(running: PipelineHarness) -> Snapshot:
     """The line as it stands now."""
     keys = {key: (running.store.dump(key), running.store.pttl(key)) for key in running.store.scan_iter("*")}
     return Snapshot(
@@ -172,7 +172,7 @@ def take(running: Line) -> Snapshot:
     )
 
 
-def put_back(running: Line, snapshot: Snapshot) -> None:
+def put_back(running: PipelineHarness, snapshot: Snapshot) -> None:
     """The line as it stood then, for another test to go on from."""
     running.store.flushall()
     for key, (value, ttl) in snapshot.keys.items():
@@ -187,15 +187,15 @@ def put_back(running: Line, snapshot: Snapshot) -> None:
     running.model.calls[:] = snapshot.calls
 
 
-def _bare(running: Line) -> Path:
+def _bare(running: PipelineHarness) -> Path:
     return running.github.repositories[shop.NAME].path
 
 
 @contextmanager
-def line(
+def harness(
     store: redis.Redis, store_url: str, folder: Path, *, failing: bool = True, small: bool = False,
     **settings: str,
-) -> Iterator[Line]:  # fmt: skip
+) -> Iterator[PipelineHarness]:  # fmt: skip
     """A line around the sick shop (or the healthy one); settings by their variables' names.
 
     `small`: the agent's program is the small one, which starts in no time, where the real one is not the subject.
@@ -208,16 +208,16 @@ def line(
         github = GitHubStandIn(folder / "github")
         github.create(shop.NAME, origin)
         slack = SlackStandIn()
-        model = Model(shop.mender)
+        model = ScriptedModel(shop.mender)
         provider = stack.enter_context(model.serving())
         (folder / "opencode.json").write_text(json.dumps({"provider": provider}))
         environ = {
             "REDIS_URL": store_url,
             "RAILWAY_API_TOKEN": railway.token,
             "RAILWAY_API_URL": stack.enter_context(serve(railway.app, railway.faults)).url + "/graphql/v2",
-            "TRACKWALKER_WATCH": "prj-1/env-1",
+            "TRACKWALKER_ENVIRONMENTS": "prj-1/env-1",
             "TRACKWALKER_SECRET": "s3cret",
-            "TRACKWALKER_WATCH_MINUTES": "0.001",
+            "TRACKWALKER_VERIFY_MINUTES": "0.001",
             "GITHUB_TOKEN": github.token,
             "SLACK_BOT_TOKEN": slack.token,
             "SLACK_CHANNEL": slack.channel,
@@ -231,17 +231,17 @@ def line(
         config = read(environ | settings, dotenv=None)
         services = main.services(config, store, folder / "state")
         stack.callback(services.railway.close)
-        yield Line(world, railway, github, slack, model, config, services, store, healthy, sick)
+        yield PipelineHarness(world, railway, github, slack, model, config, services, store, healthy, sick)
 
 
-Start = Callable[..., AbstractContextManager[Line]]
+Start = Callable[..., AbstractContextManager[PipelineHarness]]
 
 
 def starter(store: redis.Redis, store_url: str, folder: Path, *, small: bool) -> Start:
     """Starts a line: keyword arguments are settings, but for `failing="no"`, which makes the shop a healthy one."""
 
-    def start(**settings: str) -> AbstractContextManager[Line]:
-        failing = settings.pop("failing", "yes") == "yes"
-        return line(store, store_url, folder, failing=failing, small=small, **settings)
+    def start(**settings: str) -> AbstractContextManager[PipelineHarness]:
+        failing = settings.pop("failing_since", "yes") == "yes"
+        return harness(store, store_url, folder, failing=failing, small=small, **settings)
 
     return start

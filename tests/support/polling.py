@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], *, seconds: float = 30.0, what: str = "") -> T:
+def wait_until(condition: Callable[[], T], *, seconds: float = 30.0, what: str = "") -> T:
     """The first truthy answer; AssertionError with the last answer when it does not come in time."""
     deadline = time.monotonic() + seconds
     while True:

@@ -11,7 +11,7 @@ from pathlib import Path
 from dramatiq import Worker
 from dramatiq.brokers.redis import RedisBroker
 
-from tests.support.pipeline import Line
+from tests.support.pipeline import PipelineHarness
 from workers import main
 from workers.engine.broker import make_broker
 from workers.pipeline import stages
@@ -22,7 +22,7 @@ SHUTDOWN_MS = 5_000
 
 
 @dataclass
-class Working:
+class RunningWorker:
     """A worker at work. `stop` is what SIGTERM does in its process."""
 
     services: stages.Services
@@ -42,7 +42,9 @@ class Working:
 
 
 @contextmanager
-def working(line: Line, folder: Path, *, without: Iterable[str] = ()) -> Iterator[Working]:
+def running_worker(
+    line: PipelineHarness, folder: Path, *, without: Iterable[str] = ()
+) -> Iterator[RunningWorker]:
     """A worker beside the line's stand-ins, with connections and clones of its own; it ends with the block.
 
     `without`: stages of which this worker's version knows nothing.
@@ -51,11 +53,11 @@ def working(line: Line, folder: Path, *, without: Iterable[str] = ()) -> Iterato
     assert url is not None
     connection = client(url.get_secret_value())
     services = main.services(line.settings, connection, folder)
-    broker = make_broker(connection, [main.Life(services.journal, 3600, folder)])
+    broker = make_broker(connection, [main.WorkerLifecycle(services.store, 3600, folder)])
     stages.declare(broker, services)
     for stage in without:
         del broker.actors[stage]
-    made = Working(services, broker, Worker(broker, worker_timeout=100, worker_threads=8))
+    made = RunningWorker(services, broker, Worker(broker, worker_timeout=100, worker_threads=8))
     made.worker.start()
     try:
         yield made

@@ -15,7 +15,7 @@ LAYERS = [
     {
         "settings", "logs", "journal", "records", "intake", "due", "broker", "store", "embedded", "brakes", "allowance",
         "railway", "github", "slack", "statuspages", "repository", "opencode", "opencode_config", "opencode_server",
-        "budget", "closings", "deadline", "heartbeat", "pings", "retries", "umbrella", "mend.wall", "mend.launcher",
+        "budget", "closings", "deadline", "heartbeat", "pings", "retries", "group", "mend.wall", "mend.launcher",
         "find",
     },
     {
@@ -96,7 +96,12 @@ def test_the_web_process_never_loads_the_stages() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
 
-    assert not {"workers.pipeline.stages", "workers.investigation.evidence", "workers.remediation.attempt", "graphql"} & set(loaded)
+    assert not {
+        "workers.pipeline.stages",
+        "workers.investigation.evidence",
+        "workers.remediation.attempt",
+        "graphql",
+    } & set(loaded)
 
 
 def test_importing_the_product_connects_to_nothing_and_reads_no_settings() -> None:

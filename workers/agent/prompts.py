@@ -16,15 +16,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from workers.errors import TrackwalkerError
-from workers.models import Evidence, Incident, Lane, LogPattern, Plan, Verdict, digest
+from workers.models import Category, Evidence, Incident, LogPattern, Plan, Verdict, digest
 
-LANES = ", ".join(f"`{lane.value}`" for lane in Lane)
+LANES = ", ".join(f"`{lane.value}`" for lane in Category)
 PATTERNS, SAMPLE_CHARS, DATA_CHARS = 8, 2_500, 24_000
 """Enough log for a cause; more only hides it. The first is a number of patterns of a kind, the others are
 characters."""
 ITEMS, ITEM_CHARS = 12, 600
 """What a list in an answer may hold; the rest is cut, as people will read it."""
-MENDED = (Lane.CODE, Lane.DEPLOYMENT)
+MENDED = (Category.CODE, Category.DEPLOYMENT)
 PROTECTED_TOPS = frozenset(
     (
         ".git",
@@ -97,12 +97,12 @@ class PlanError(TrackwalkerError):
 # ---- what the agent is told ------------------------------------------------------------------
 
 
-def brief(incident: Incident, evidence: Evidence, verdict: Verdict) -> str:
+def reader_prompt(incident: Incident, evidence: Evidence, verdict: Verdict) -> str:
     """The reader's prompt: everything known, what is data in it, and what to answer."""
     repository = evidence.repository
     root = f" Its code lies in `{_line(repository.root)}/`." if repository and repository.root else ""
     task = (
-        f"Something is wrong with the service `{_line(incident.cause.name)}` in production. The "
+        f"Something is wrong with the service `{_line(incident.subject.name)}` in production. The "
         f"repository in your working directory is at the commit that is deployed.{root} Find the "
         "cause in the code and plan the smallest change that ends the trouble. Read the code at the "
         "places below and whatever they lead to."
@@ -117,7 +117,8 @@ def brief(incident: Incident, evidence: Evidence, verdict: Verdict) -> str:
         _section("Places in the code that the facts point at", _place_lines(evidence)),
         _section("The deployment after which it began", _suspect_lines(evidence)),
         _section(
-            "Could not be seen", [f"- {_line(one)}" for one in (*incident.not_seen, *evidence.not_seen)]
+            "Could not be seen",
+            [f"- {_line(one)}" for one in (*incident.failed_reads, *evidence.failed_reads)],
         ),
         _data(evidence),
         "# What to answer\n\n" + CONTRACT,
@@ -125,7 +126,7 @@ def brief(incident: Incident, evidence: Evidence, verdict: Verdict) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def writer_brief(plan: Plan, test_runner_hint: str) -> str:
+def writer_prompt(plan: Plan, test_runner_hint: str) -> str:
     """The writer's prompt: the plan and how its reproduction will be run; nothing from the logs."""
     cause = plan.cause
     place = f"{cause.file}:{cause.line}" if cause.line else cause.file or ""
@@ -142,7 +143,7 @@ def writer_brief(plan: Plan, test_runner_hint: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def ask_again(error: PlanError) -> str:
+def retry_prompt(error: PlanError) -> str:
     """The one further prompt after an answer that broke its contract."""
     problems = "\n".join(f"- {_line(problem)}" for problem in error.problems)
     return (
@@ -152,7 +153,7 @@ def ask_again(error: PlanError) -> str:
 
 
 def _verdict_lines(verdict: Verdict) -> list[str]:
-    lines = [f"{verdict.lane.value}: {_line(verdict.summary)}"]
+    lines = [f"{verdict.category.value}: {_line(verdict.summary)}"]
     lines += [f"for: {', '.join(verdict.supports)}"] if verdict.supports else []
     lines += [f"against: {', '.join(verdict.contradicts)}"] if verdict.contradicts else []
     return lines
@@ -161,7 +162,7 @@ def _verdict_lines(verdict: Verdict) -> list[str]:
 def _place_lines(evidence: Evidence) -> list[str]:
     """The place alone on its line; below it why, indented."""
     lines = []
-    for place in evidence.places:
+    for place in evidence.locations:
         within = f" in {_line(place.function)}" if place.function else ""
         lines += [f"{_line(place.file)}:{place.line}", f"  ({place.why}{within}, {place.count} times)"]
     return lines
@@ -201,7 +202,7 @@ def _data(evidence: Evidence) -> str:
     ]
     shown += [
         f"outside host {_line(one.host)}: {one.errors} lines of trouble; status page: {one.state} "
-        f"{_line(one.says)}"
+        f"{_line(one.description)}"
         for one in evidence.upstreams[:PATTERNS]
     ]
     if not shown:
@@ -337,7 +338,7 @@ def _fact_problems(plan: Plan, evidence: Evidence) -> list[str]:
 
 def _cause_problems(plan: Plan, exists: Callable[[str], bool]) -> list[str]:
     file, problems = plan.cause.file, []
-    if plan.verdict is Lane.CODE and (not file or plan.cause.line is None):
+    if plan.verdict is Category.CODE and (not file or plan.cause.line is None):
         problems.append("cause: the verdict `code` needs cause.file and cause.line")
     if plan.verdict in MENDED and not plan.change:
         problems.append("change: name at least one step")

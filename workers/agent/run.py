@@ -32,8 +32,8 @@ from workers.agent.server import (
     tail,
 )
 from workers.errors import AgentBusy, AgentRefused
-from workers.models import Spent
-from workers.sandbox.sandbox import Wall
+from workers.models import Usage
+from workers.sandbox.sandbox import Sandbox
 
 POLL_SECONDS = 0.5
 BEGIN_SECONDS = 90.0
@@ -58,7 +58,7 @@ class Agent:
 
     binary: Path
     rg: Path
-    wall: Wall
+    wall: Sandbox
     model: str
     """provider/model"""
     provider_config: Mapping[str, Any]
@@ -78,7 +78,7 @@ class Answer:
     """The last text of the agent, and what the whole run used."""
 
     text: str
-    spent: Spent
+    spent: Usage
 
 
 class _Prompt(BaseModel):
@@ -106,8 +106,8 @@ class _Run:
     file: Path
     begun: float
     alive: Callable[[], None]
-    on_spent: Callable[[Spent], None]
-    spent: Spent = field(default_factory=Spent)
+    on_spent: Callable[[Usage], None]
+    spent: Usage = field(default_factory=Usage)
     progress_at: float = 0.0
 
 
@@ -121,7 +121,7 @@ def ask(
     retort: Callable[[str], str | None],
     alive: Callable[[], None],
     on_start: Callable[[subprocess.Popen[bytes]], None],
-    on_spent: Callable[[Spent], None] = lambda _spent: None,
+    on_spent: Callable[[Usage], None] = lambda _spent: None,
 ) -> Answer:
     """The agent's answer to the prompt, given in the clone; a writer may have changed files there.
 
@@ -246,7 +246,7 @@ def _account(run: _Run, messages: Sequence[Message]) -> None:
     run.spent = spent
 
 
-def tally(messages: Sequence[Message], price: tuple[float, float] | None, seconds: float) -> Spent:
+def tally(messages: Sequence[Message], price: tuple[float, float] | None, seconds: float) -> Usage:
     """What these messages cost: as opencode says, or by `price` (USD per million tokens) where it is
     silent."""
     cost = tokens = 0.0
@@ -257,7 +257,7 @@ def tally(messages: Sequence[Message], price: tuple[float, float] | None, second
         rates = price or (0.0, 0.0)
         cost += part.cost or (taken * rates[0] + given * rates[1]) / 1e6
     calls = sum(message.info.role == "assistant" for message in messages)
-    return Spent(cost_usd=round(cost, 6), tokens=int(tokens), calls=calls, seconds=round(seconds, 1))
+    return Usage(cost_usd=round(cost, 6), tokens=int(tokens), calls=calls, seconds=round(seconds, 1))
 
 
 def _check_limits(run: _Run, messages: Sequence[Message], status: Status | None) -> None:

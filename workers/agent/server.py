@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from workers.agent.config import Role, environment, furnish
 from workers.errors import AgentBusy, AgentRefused
-from workers.sandbox.sandbox import Wall, kill, start
+from workers.sandbox.sandbox import Sandbox, kill, start
 
 START_SECONDS = 90.0
 """A start takes 3 to 5 s on two idle cores."""
@@ -91,7 +91,7 @@ class Server:
 
 @contextmanager
 def serving(
-    wall: Wall,
+    wall: Sandbox,
     binary: Path,
     rg: Path,
     role: Role,

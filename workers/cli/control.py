@@ -13,17 +13,17 @@ from workers.cli.listing import text
 from workers.cli.lookup import find, short_of
 from workers.engine import scripts
 from workers.engine.journal import (
-    DUE,
-    HELD_SECONDS,
+    CANCELLED_RESERVATION_SECONDS,
     LEASE_SECONDS,
     OPEN,
     PREFIX,
+    SCHEDULE,
     TTL_SECONDS,
-    Journal,
-    gate_of,
+    JournalStore,
+    environment_slot_key,
 )
 from workers.engine.records import pack, unpack
-from workers.engine.stage_table import LINES, MAKES, kind_of, reached
+from workers.engine.stage_table import RECORDS_OF_STAGE, STAGES_BY_KIND, kind_of, reached
 from workers.errors import NotAvailable, Refused
 from workers.models import Incident, Outcome, PullRequest
 from workers.runtime.redaction import one_line
@@ -37,7 +37,7 @@ AGAIN = 5
 Fields = dict[str, bytes]
 
 
-def cancel(journal: Journal, name: str) -> list[str]:
+def cancel(journal: JournalStore, name: str) -> list[str]:
     """End a journal now, whoever works on it; what was done, a sentence a line. Done twice it only says so.
 
     A worker in the middle of it loses its claim: its children are killed within a beat, no effect acts any more.
@@ -49,7 +49,7 @@ def cancel(journal: Journal, name: str) -> list[str]:
     return _insist(lambda: _cancel(journal, key), short_of(key))
 
 
-def retry(journal: Journal, name: str, stage: str | None = None) -> list[str]:
+def retry(journal: JournalStore, name: str, stage: str | None = None) -> list[str]:
     """Have a journal worked on now; what follows, a sentence a line.
 
     Without a stage: the one where it stands, or where it failed; tries, deaths and waits are forgotten, no record is.
@@ -76,18 +76,18 @@ def _insist(attempt: Callable[[], list[str] | None], short: str) -> list[str]:
 # ---- cancel ----------------------------------------------------------------------------------
 
 
-def _cancel(journal: Journal, key: str) -> list[str] | None:
+def _cancel(journal: JournalStore, key: str) -> list[str] | None:
     short, fields = short_of(key), _fields(journal, key)
     if "ended" in fields:
         return _ended_already(short, fields)
     pull = unpack(fields.get("r:pull"), PullRequest)
     incident = kind_of(short) == "incident"
     record = pack(_outcome(fields, pull), Outcome) if incident else b""
-    tell = f"{PREFIX}tell:{short}" if kind_of(short) in ("incident", "alert") else ""
-    gate = gate_of(key)
+    tell = f"{PREFIX}notification:{short}" if kind_of(short) in ("incident", "alert") else ""
+    gate = environment_slot_key(key)
     answer = journal.script(
-        scripts.CANCEL, [key, DUE, tell, gate or key, OPEN], CANCELLED, TTL_SECONDS * 1000, int(bool(gate)), short,
-        record, int("r:pull" in fields), int(HELD_SECONDS * 1000),
+        scripts.CANCEL, [key, SCHEDULE, tell, gate or key, OPEN], CANCELLED, TTL_SECONDS * 1000, int(bool(gate)), short,
+        record, int("r:pull" in fields), int(CANCELLED_RESERVATION_SECONDS * 1000),
     ).decode()  # fmt: skip
     if answer != "cancelled":
         return None
@@ -96,7 +96,7 @@ def _cancel(journal: Journal, key: str) -> list[str] | None:
         said.append("the worker that has it in work stops within a few seconds")
     if kind_of(short) == "sweep":
         said.append("alerts that are owed an answer hear so; the next ping or alert looks anew")
-    if kind_of(short) == "tell":
+    if kind_of(short) == "notification":
         said.append("what it had not said stays unsaid, until there is something new to say")
     return [*said, *_outside(fields, pull), *_quiet(fields)] if incident else said
 
@@ -132,7 +132,7 @@ def _outside(fields: Fields, pull: PullRequest | None, *, link: bool = True) -> 
 
 def _quiet(fields: Fields) -> list[str]:
     incident = unpack(fields.get("r:incident"), Incident)
-    name = incident.cause.name if incident else "SERVICE"
+    name = incident.subject.name if incident else "SERVICE"
     mute = f"`python -m workers mute {shlex.quote(name)} --for 4h`"
     return [f"the next sweep that still sees the trouble opens a new round: {mute} keeps it quiet"]
 
@@ -140,7 +140,7 @@ def _quiet(fields: Fields) -> list[str]:
 # ---- retry -----------------------------------------------------------------------------------
 
 
-def _retry(journal: Journal, key: str, wanted: str | None) -> list[str] | None:
+def _retry(journal: JournalStore, key: str, wanted: str | None) -> list[str] | None:
     short, fields = short_of(key), _fields(journal, key)
     stage = _stage(short, fields, wanted)
     forgotten = _forgotten(short, fields, stage, wanted)
@@ -148,11 +148,11 @@ def _retry(journal: Journal, key: str, wanted: str | None) -> list[str] | None:
     if before_propose:
         _refuse_what_was_pushed(short, fields, stage)
     begins = _begins(fields, stage)
-    tell = f"{PREFIX}tell:{short}" if kind_of(short) in ("incident", "alert") else ""
+    tell = f"{PREFIX}notification:{short}" if kind_of(short) in ("incident", "alert") else ""
     left = [f"r:{one}" for one in forgotten] + _places(short, fields)
     seen = [text(fields, name) for name in ("fence", "stage", "ended")]
     answer = journal.script(
-        scripts.RETRY, [key, DUE, OPEN, tell], begins, *seen, int(before_propose), *left
+        scripts.RETRY, [key, SCHEDULE, OPEN, tell], begins, *seen, int(before_propose), *left
     ).decode()  # fmt: skip
     if answer in ("gone", "changed"):
         return None
@@ -189,16 +189,16 @@ def _stage(short: str, fields: Fields, wanted: str | None) -> str:
 
 def _forgotten(short: str, fields: Fields, stage: str, wanted: str | None) -> list[str]:
     """Records that go: all that the stage and later ones made; unless it was named, only how the round ended."""
-    line = LINES[kind_of(short)]
+    line = STAGES_BY_KIND[kind_of(short)]
     later = line[line.index(stage) :] if stage in line else ()
     if wanted is not None:
-        return ["cancelled", *(record for one in later for record in MAKES.get(one, ()))]
+        return ["cancelled", *(record for one in later for record in RECORDS_OF_STAGE.get(one, ()))]
     if kind_of(short) != "incident":
         return []
     over = (
-        ["outcome", *MAKES["watch"]]
+        ["outcome", *RECORDS_OF_STAGE["watch"]]
         if stage != "watch"
-        else list(MAKES["watch"])
+        else list(RECORDS_OF_STAGE["watch"])
         if "ended" in fields
         else []
     )
@@ -214,9 +214,9 @@ def _places(short: str, fields: Fields) -> list[str]:
 
 def _begins(fields: Fields, stage: str) -> str:
     """The stage that is due: `plan` where the cause in the code must be reserved again before."""
-    if stage not in ("mend", "propose") or "r:pull" in fields:
+    if stage not in ("fix", "propose") or "r:pull" in fields:
         return stage
-    under_way = "ended" not in fields and text(fields, "stage") in ("mend", "propose")
+    under_way = "ended" not in fields and text(fields, "stage") in ("fix", "propose")
     return stage if under_way else "plan"
 
 
@@ -237,7 +237,7 @@ def _refuse_what_was_pushed(short: str, fields: Fields, stage: str) -> None:
 # ---- both ------------------------------------------------------------------------------------
 
 
-def _fields(journal: Journal, key: str) -> Fields:
+def _fields(journal: JournalStore, key: str) -> Fields:
     fields = journal.fields(key)
     if not fields.get("stage"):
         raise Refused(f"{short_of(key)}: no such journal any more")

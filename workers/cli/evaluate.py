@@ -21,13 +21,13 @@ from pydantic import (
 )
 
 from workers import detection
-from workers.errors import BadWindow
+from workers.errors import InvalidWindow
 from workers.models import (
     Deployment,
     Finding,
+    History,
     InstanceUsage,
     Moment,
-    Past,
     PlatformEvent,
     Point,
     Service,
@@ -184,7 +184,7 @@ def _earlier(one: dict[str, Any], number: int, service: str) -> Summary:
         given = ServiceInput.model_validate({"service": service, **one})
         return detection.summarise(given.noun(), _survey([given], ()))
     except ValidationError as error:
-        raise BadWindow(f"past.{number}.{_words(error)}") from error
+        raise InvalidWindow(f"past.{number}.{_words(error)}") from error
 
 
 class ProjectInput(_Input):
@@ -224,23 +224,23 @@ def parse(line: str) -> ServiceInput | ProjectInput:
         fields = _LINE.validate_json(line)
         return (ProjectInput if "services" in fields else ServiceInput).model_validate(fields)
     except ValidationError as error:
-        raise BadWindow(_words(error)) from error
+        raise InvalidWindow(_words(error)) from error
 
 
-def read(line: str) -> tuple[Survey, Past]:
+def read(line: str) -> tuple[Survey, History]:
     """A line as what the detector judges. Raises BadWindow, which names the field."""
     return _nouns(parse(line))
 
 
-def _nouns(given: ServiceInput | ProjectInput) -> tuple[Survey, Past]:
+def _nouns(given: ServiceInput | ProjectInput) -> tuple[Survey, History]:
     if isinstance(given, ServiceInput):
         return _survey([given], ()), {given.service: given.summaries()}
     past = {}
     for number, one in enumerate(given.services):
         try:
             past[one.service] = one.summaries()
-        except BadWindow as error:
-            raise BadWindow(f"services.{number}.{error}") from error
+        except InvalidWindow as error:
+            raise InvalidWindow(f"services.{number}.{error}") from error
     return _survey(given.services, given.calls), past
 
 
@@ -252,7 +252,7 @@ def answer(line: str, *, persist_minutes: float = 4.0) -> str:
     findings, reports = [], []
     for one in every:
         alone = _survey([one], ())  # its window may end elsewhere than those of the others
-        found = detection.judge(alone, persist_minutes=persist_minutes, past=past)
+        found = detection.detect(alone, persist_minutes=persist_minutes, past=past)
         reports.append(report(alone.services[0], alone, found))
         findings += found
     if isinstance(given, ServiceInput):
@@ -274,7 +274,7 @@ def answers(lines: Iterable[bytes], *, persist_minutes: float = 4.0) -> Iterator
             continue
         try:
             yield Answered(answer(raw.decode(), persist_minutes=persist_minutes), good=True)
-        except (BadWindow, UnicodeDecodeError, OverflowError) as error:
+        except (InvalidWindow, UnicodeDecodeError, OverflowError) as error:
             yield Answered(json.dumps({"line": number, "error": str(error)}), good=False)
 
 

@@ -10,11 +10,11 @@ from typing import Any, NoReturn
 
 from workers.cli.lookup import find
 from workers.engine import scripts
-from workers.engine.journal import DUE, ENDED, OPEN, PREFIX, Journal
+from workers.engine.journal import ENDED, OPEN, PREFIX, SCHEDULE, JournalStore
 from workers.engine.records import unpack
 from workers.errors import Refused
 from workers.incidents import controls, request_quota
-from workers.models import Certificate, Finding, Incident, Outcome, PullRequest
+from workers.models import Finding, Incident, Outcome, PullRequest, Verification
 from workers.runtime.redaction import one_line, redact
 
 LIMIT = 50
@@ -24,14 +24,14 @@ LOOKED_AT = 300
 """Newest endings among which those are looked for that are worth a line."""
 QUIET = ("nothing above the line", "0 findings")
 TOLD_OF = (
-    "stage", "lease", "reason", "tries", "failing", "deaths", "joined", "umbrella", "clean", "ended",
-    "r:pull", "r:outcome", "r:cancelled",
+    "stage", "lease", "reason", "attempts", "failing_since", "crashes", "suppressed_by", "group", "clean_sweeps",
+    "ended", "r:pull", "r:outcome", "r:cancelled",
 )  # fmt: skip
 
 Fields = dict[str, bytes]
 
 
-def overview(journal: Journal, now: datetime, limit: int | None = LIMIT) -> list[str]:
+def overview(journal: JournalStore, now: datetime, limit: int | None = LIMIT) -> list[str]:
     """The lines for a person: all that `collect` found."""
     said = collect(journal, now, limit)
     due = [
@@ -51,7 +51,7 @@ def overview(journal: Journal, now: datetime, limit: int | None = LIMIT) -> list
     return [*shown, said["allowance"]] if said["allowance"] else shown
 
 
-def collect(journal: Journal, now: datetime, limit: int | None = LIMIT) -> dict[str, Any]:
+def collect(journal: JournalStore, now: datetime, limit: int | None = LIMIT) -> dict[str, Any]:
     """The same for machines: plain values, foreign text cleaned. At most `limit` of each kind, None for all.
 
     Of endings LATELY unless another limit is asked for, and never more than are LOOKED_AT.
@@ -60,17 +60,17 @@ def collect(journal: Journal, now: datetime, limit: int | None = LIMIT) -> dict[
     """
     paused, mutes = controls.state(journal, now.timestamp())
     lately, quiet = _ended(journal, LATELY if limit == LIMIT else limit)
-    opened = sorted((raw.decode() for raw in journal.ask("hvals", OPEN)), key=_round, reverse=True)
+    opened = sorted((raw.decode() for raw in journal.command("hvals", OPEN)), key=_round, reverse=True)
     return {
         "due": _due(journal, now, limit),
-        "due_total": journal.ask("zcard", DUE),
+        "due_total": journal.command("zcard", SCHEDULE),
         "open": _open(journal, opened[:limit]),
         "open_total": len(opened),
         "ended": lately,
         "quiet_sweeps": quiet,
         "paused": paused,
         "muted": {clean(name): moment(until) for name, until in mutes.items()},
-        "allowance": clean(request_quota.line(request_quota.read(journal, now), now)),
+        "allowance": clean(request_quota.describe(request_quota.read(journal, now), now)),
     }
 
 
@@ -94,9 +94,9 @@ def span(seconds: float) -> str:
 # ---- what is due -----------------------------------------------------------------------------
 
 
-def _due(journal: Journal, now: datetime, limit: int | None) -> list[dict[str, Any]]:
+def _due(journal: JournalStore, now: datetime, limit: int | None) -> list[dict[str, Any]]:
     last = -1 if limit is None else limit - 1
-    rows = journal.ask("zrange", DUE, 0, last, False, True) if limit != 0 else []
+    rows = journal.command("zrange", SCHEDULE, 0, last, False, True) if limit != 0 else []
     keys = [raw.decode() for raw, _ in rows]
     found = journal.columns(keys, TOLD_OF)
     return [
@@ -120,16 +120,16 @@ def _when(one: dict[str, Any]) -> str:
 def _why(fields: Fields, now: datetime) -> list[str]:
     """Why it is not further: what it waits for, how often it failed and since when, who speaks for it."""
     said = [text(fields, "reason")]
-    if tries := int(fields.get("tries", 0)):
-        since = int(fields.get("failing", 0)) / 1000
+    if tries := int(fields.get("attempts", 0)):
+        since = int(fields.get("failing_since", 0)) / 1000
         times = f"failed {tries} time{'s'[: tries > 1]}"
         said.append(times + (f", for {span(now.timestamp() - since)}" if since else ""))
-    if deaths := int(fields.get("deaths", 0)):
+    if deaths := int(fields.get("crashes", 0)):
         said.append(f"{deaths} death{'s'[: deaths > 1]}")
-    joined = text(fields, "joined").removeprefix(PREFIX)
+    joined = text(fields, "suppressed_by").removeprefix(PREFIX)
     if joined and joined not in said[0]:
         said.append(f"joined to {joined}")
-    if over := text(fields, "umbrella").removeprefix(PREFIX):
+    if over := text(fields, "group").removeprefix(PREFIX):
         said.append(f"under {over}")
     return [one for one in [*said, _awaited(fields)] if one]
 
@@ -145,7 +145,7 @@ def _awaited(fields: Fields) -> str:
         return f"#{pull.number} is merged: waits for its deployment"
     if outcome is not None and outcome.kind == "waiting":
         return "waits for a person: `mend`"
-    return f"waits for sweeps without it, {text(fields, 'clean') or '0'} so far" if outcome else ""
+    return f"waits for sweeps without it, {text(fields, 'clean_sweeps') or '0'} so far" if outcome else ""
 
 
 # ---- what is open, what ended ----------------------------------------------------------------
@@ -155,37 +155,37 @@ def _round(key: str) -> str:
     return key.rpartition(":")[2]
 
 
-def _open(journal: Journal, keys: list[str]) -> list[dict[str, Any]]:
+def _open(journal: JournalStore, keys: list[str]) -> list[dict[str, Any]]:
     """What is sick, of which other incident it is a symptom, its pull request."""
-    found = journal.columns(keys, ("r:incident", "r:seen", "r:pull", "joined", "stage"), at_once=50)
-    holders = {text(fields, "joined") for fields in found} - {""}
+    found = journal.columns(keys, ("r:incident", "r:seen", "r:pull", "suppressed_by", "stage"), at_once=50)
+    holders = {text(fields, "suppressed_by") for fields in found} - {""}
     causes = dict(zip(holders, journal.columns(list(holders), ("r:incident",), at_once=50), strict=True))
     rows = []
     for key, fields in zip(keys, found, strict=True):
         incident, pull = unpack(fields.get("r:incident"), Incident), unpack(fields.get("r:pull"), PullRequest)
         seen = unpack(fields.get("r:seen"), list[Finding]) or (incident.findings if incident else ())
-        holder = text(fields, "joined")
+        holder = text(fields, "suppressed_by")
         cause = unpack(causes.get(holder, {}).get("r:incident"), Incident)
         rows.append({
             "id": clean(key.removeprefix(PREFIX)),
-            "service": clean(incident.cause.name) if incident else "",
+            "service": clean(incident.subject.name) if incident else "",
             "sentence": clean(seen[0].sentence) if seen else "its record cannot be read",
             "stage": clean(text(fields, "stage")),
-            "joined": clean(cause.cause.name if cause else holder.removeprefix(PREFIX)),
+            "suppressed_by": clean(cause.subject.name if cause else holder.removeprefix(PREFIX)),
             "pull": clean(pull.url) if pull else "",
         })  # fmt: skip
     return rows
 
 
 def _open_line(one: dict[str, Any]) -> str:
-    joined = f"  joined to {one['joined']}" if one["joined"] else ""
+    joined = f"  suppressed by {one['suppressed_by']}" if one["suppressed_by"] else ""
     link = f"  {one['pull']}" if one["pull"] else ""
     return f"open: {one['service']}: {one['sentence']}{joined}{link}  ({one['id']})"
 
 
-def _ended(journal: Journal, most: int | None) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+def _ended(journal: JournalStore, most: int | None) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """The newest endings, and how many sweeps among them found nothing."""
-    rows = journal.ask("zrevrange", ENDED, 0, LOOKED_AT - 1, True)
+    rows = journal.command("zrevrange", ENDED, 0, LOOKED_AT - 1, True)
     keys = [raw.decode() for raw, _ in rows]
     found = journal.columns(keys, ("ended", "outcome"))
     over = [(key, fields) for key, fields in zip(keys, found, strict=True) if "ended" in fields]
@@ -215,7 +215,7 @@ def text(fields: Fields, name: str) -> str:
 # ---- mending on demand -----------------------------------------------------------------------
 
 
-def mend(journal: Journal, name: str) -> list[str]:
+def mend(journal: JournalStore, name: str) -> list[str]:
     """Send an incident that was only told (or all of them) back to planning; a sentence for each.
 
     Of `all` those are passed over that are a symptom of another: mending its cause ends them.
@@ -224,9 +224,9 @@ def mend(journal: Journal, name: str) -> list[str]:
         key = find(journal, name)
         fields = journal.fields(key)
         return [_mend_one(journal, key, fields) or _not_mended(key, fields)]
-    keys = [raw.decode() for raw in journal.ask("hvals", OPEN)]
+    keys = [raw.decode() for raw in journal.command("hvals", OPEN)]
     found = [(key, journal.fields(key)) for key in keys]
-    said = [_mend_one(journal, key, fields) for key, fields in found if not text(fields, "joined")]
+    said = [_mend_one(journal, key, fields) for key, fields in found if not text(fields, "suppressed_by")]
     return [line for line in said if line]
 
 
@@ -240,14 +240,14 @@ def _not_mended(key: str, fields: dict[str, bytes]) -> NoReturn:
     raise Refused(f"{short} is worked on by itself: it stands at {clean(text(fields, 'stage'))}")
 
 
-def _mend_one(journal: Journal, key: str, fields: dict[str, bytes]) -> str:
+def _mend_one(journal: JournalStore, key: str, fields: dict[str, bytes]) -> str:
     short = key.removeprefix(PREFIX)
     if not short.startswith("incident:"):
         raise Refused(f"{short} is no incident")
-    proved = unpack(fields.get("r:certificate"), Certificate)
+    proved = unpack(fields.get("r:verification"), Verification)
     # A patch that was proved and only not proposed is kept.
     kept = proved is not None and proved.decision in ("ready", "draft")
-    stale = [] if kept else ["r:plan", "r:base", "r:runner_hint", "r:fix", "r:certificate"]
-    answer = journal.script(scripts.MEND, [key, DUE], *stale)
+    stale = [] if kept else ["r:plan", "r:base", "r:runner_hint", "r:fix", "r:verification"]
+    answer = journal.script(scripts.REQUEST_FIX, [key, SCHEDULE], *stale)
     said = {1: f"{short}: sent to planning", 2: f"{short}: somebody works on it at this moment, try again"}
     return said.get(answer, "")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from workers.engine.journal import PREFIX, Journal
-from workers.engine.stage_table import LINES, kind_of
+from workers.engine.journal import PREFIX, JournalStore
+from workers.engine.stage_table import STAGES_BY_KIND, kind_of
 from workers.errors import Refused
 from workers.runtime.redaction import one_line
 
@@ -14,15 +14,15 @@ MOST_NAMED = 8
 """Journals that are named where it is not clear which one is meant."""
 
 
-def find(journal: Journal, name: str) -> str:
+def find(journal: JournalStore, name: str) -> str:
     """The key of a journal by its id (with or without its kind), a beginning of it, or a part that no other one has.
 
     An incident, sweep or alert goes before the words that are told of it. Raises Refused naming what is like it, or
     all that are meant.
     """
     name = name.strip().removeprefix(PREFIX)
-    for key in [f"{PREFIX}{name}", *(f"{PREFIX}{kind}:{name}" for kind in LINES)]:
-        if name and _is_journal(key) and journal.ask("type", key) == b"hash":
+    for key in [f"{PREFIX}{name}", *(f"{PREFIX}{kind}:{name}" for kind in STAGES_BY_KIND)]:
+        if name and _is_journal(key) and journal.command("type", key) == b"hash":
             return key
     pattern = "".join(letter if letter.isalnum() or letter in ":-" else "?" for letter in name)
     found = sorted(_scan(journal, f"*{pattern}*")) if name else []
@@ -48,7 +48,7 @@ def find(journal: Journal, name: str) -> str:
     raise Refused(f"{name}: no such journal{hint}")
 
 
-def _scan(journal: Journal, pattern: str) -> Iterable[str]:
+def _scan(journal: JournalStore, pattern: str) -> Iterable[str]:
     keys = (raw.decode() for raw in journal.scan(f"{PREFIX}{pattern}"))
     return {key for key in keys if _is_journal(key)}
 

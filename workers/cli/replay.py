@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, TypeVar
 from workers import detection
 from workers.cli.listing import clean
 from workers.cli.lookup import find
-from workers.engine.journal import PREFIX, Journal
+from workers.engine.journal import PREFIX, JournalStore
 from workers.engine.records import VERSION, unpack
 from workers.engine.stage_table import kind_of
 from workers.history import summary_store
 from workers.investigation import diagnosis
-from workers.models import Evidence, Finding, Incident, Noun, Survey, Verdict
+from workers.models import Evidence, Finding, Incident, Model, Survey, Verdict
 
 SAME, DIFFERS, IMPOSSIBLE = 0, 1, 2
 
@@ -35,7 +35,7 @@ class _Missing(Exception):
     """A record that is needed cannot be read; says which and why."""
 
 
-def replay(journal: Journal, name: str, persist_minutes: float) -> Replayed:
+def replay(journal: JournalStore, name: str, persist_minutes: float) -> Replayed:
     """Run the pure part of a sweep or an incident again over what it recorded. Raises Refused, NotAvailable.
 
     `persist_minutes` is how long a condition must hold, as set now.
@@ -57,27 +57,27 @@ def _nothing_pure(short: str) -> Replayed:
     return Replayed(IMPOSSIBLE, [f"cannot be replayed: {short.partition(':')[0]} judges nothing"])
 
 
-def _sweep(journal: Journal, key: str, persist_minutes: float) -> Replayed:
+def _sweep(journal: JournalStore, key: str, persist_minutes: float) -> Replayed:
     """The survey compared with the past as it is kept now: older windows may have been thinned out since."""
     survey, before = _need(journal, key, "survey", Survey), _need(journal, key, "findings", list[Finding])
     start = survey.window.start
-    known = summary_store.usual(summary_store.read(journal, survey.environment_id, start), start)
-    now = detection.judge(survey, persist_minutes=persist_minutes, past=known)
+    known = summary_store.baselines(summary_store.read(journal, survey.environment_id, start), start)
+    now = detection.detect(survey, persist_minutes=persist_minutes, past=known)
     windows = max((len(every) for every in known.values()), default=0)
     note = (
         f"compared with a past of up to {windows} windows a service as it is kept now (the one of then is not "
-        f"recorded), and TRACKWALKER_PERSIST_MINUTES {persist_minutes:g} as set now"
+        f"recorded), and TRACKWALKER_MIN_DURATION_MINUTES {persist_minutes:g} as set now"
     )
     return _said(f"{len(now)} findings", _findings_apart(before, now), [note])
 
 
-def _incident(journal: Journal, key: str) -> Replayed:
+def _incident(journal: JournalStore, key: str) -> Replayed:
     incident, evidence = _need(journal, key, "incident", Incident), _need(journal, key, "evidence", Evidence)
     before = _need(journal, key, "verdict", Verdict)
     now = diagnosis.diagnose(incident, evidence)
-    later = [name for name in ("plan", "fix", "certificate") if journal.ask("hexists", key, f"r:{name}")]
+    later = [name for name in ("plan", "fix", "verification") if journal.command("hexists", key, f"r:{name}")]
     notes = [f"not run again: {', '.join(later)}"] if later else []
-    return _said(f"{now.lane.value}: {now.summary}", _apart(before, now), notes)
+    return _said(f"{now.category.value}: {now.summary}", _apart(before, now), notes)
 
 
 def _said(what: str, differences: list[str], notes: list[str]) -> Replayed:
@@ -86,8 +86,8 @@ def _said(what: str, differences: list[str], notes: list[str]) -> Replayed:
     return Replayed(DIFFERS, [f"differs: {what}", *differences, *notes])
 
 
-def _need(journal: Journal, key: str, name: str, kind: type[T]) -> T:
-    blob: bytes | None = journal.ask("hget", key, f"r:{name}")
+def _need(journal: JournalStore, key: str, name: str, kind: type[T]) -> T:
+    blob: bytes | None = journal.command("hget", key, f"r:{name}")
     if not blob:
         raise _Missing(f"it has no record {name}")
     value = unpack(blob, kind)
@@ -123,7 +123,7 @@ def _briefly(one: Finding) -> str:
     return f"{one.severity.value}: {one.service}: {one.sentence}"
 
 
-def _apart(before: Noun, now: Noun) -> list[str]:
+def _apart(before: Model, now: Model) -> list[str]:
     """A line for each field that is not what it was."""
     then, today = before.model_dump(mode="json"), now.model_dump(mode="json")
     lines = []

@@ -13,31 +13,31 @@ from typing import Any
 from workers.cli.listing import clean, moment, span, text
 from workers.cli.lookup import find
 from workers.clients.github import RemoteRepository
-from workers.engine.journal import DUE, PREFIX, Journal
-from workers.engine.records import plain, unpack
+from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
+from workers.engine.records import json_text, unpack
 from workers.models import (
     Alert,
-    Certificate,
     Environment,
     Evidence,
     Finding,
     Fix,
+    FollowUp,
     Incident,
     Outcome,
     Plan,
-    Posted,
     PullRequest,
     Run,
-    Spent,
+    SlackMessage,
     Survey,
+    Usage,
     Verdict,
-    Watch,
+    Verification,
 )
 from workers.runtime.redaction import redact
 
-HIDDEN = ("token", "run", "fence", "noted", "taken", "unknown")
+HIDDEN = ("token", "run", "fence", "signals_seen", "taken_over", "unknown")
 """Fields that only workers need."""
-TIMES = ("opened", "ended", "lease", "not_before", "failing", "first_at", "last")
+TIMES = ("opened", "ended", "lease", "not_before", "failing_since", "ack_due_at", "last")
 MOST_LINES = 12
 WIDEST = 400
 
@@ -45,14 +45,14 @@ Fields = dict[str, bytes]
 Words = Callable[[Any], list[str]]
 
 
-def show(journal: Journal, name: str, now: datetime) -> list[str]:
+def show(journal: JournalStore, name: str, now: datetime) -> list[str]:
     """A journal as a person reads it. Raises Refused where the name means none, or more than one."""
     key = find(journal, name)
     fields, tell = journal.fields(key), _tell(journal, key)
     lines = [key.removeprefix(PREFIX), *_state(journal, key, fields, now)]
     lines += _alerts(fields)
     # Of words the records are posts, but for whose they are.
-    words = ":tell:" in key
+    words = ":notification:" in key
     for record in _in_order(fields):
         if not words or record in ("incident", "alert"):
             lines += _record(record, fields[f"r:{record}"])
@@ -62,7 +62,7 @@ def show(journal: Journal, name: str, now: datetime) -> list[str]:
     return [clean_line(line) for line in lines]
 
 
-def everything(journal: Journal, name: str) -> dict[str, Any]:
+def everything(journal: JournalStore, name: str) -> dict[str, Any]:
     """The same for machines, whole: fields, records and alerts, and those of the words that are told of it."""
     key = find(journal, name)
     return {
@@ -79,16 +79,16 @@ def clean_line(line: str) -> str:
     return indent + (said if len(said) <= WIDEST else f"{said[: WIDEST - 1]}…")
 
 
-def _tell(journal: Journal, key: str) -> Fields:
+def _tell(journal: JournalStore, key: str) -> Fields:
     """The journal of the words that are told of it, {} where there is none."""
-    return {} if ":tell:" in key else journal.fields(key.replace(PREFIX, f"{PREFIX}tell:", 1))
+    return {} if ":notification:" in key else journal.fields(key.replace(PREFIX, f"{PREFIX}notification:", 1))
 
 
 # ---- where it stands -------------------------------------------------------------------------
 
 
-def _state(journal: Journal, key: str, fields: Fields, now: datetime) -> list[str]:
-    due, lease = journal.ask("zscore", DUE, key), int(fields.get("lease", 0)) / 1000
+def _state(journal: JournalStore, key: str, fields: Fields, now: datetime) -> list[str]:
+    due, lease = journal.command("zscore", SCHEDULE, key), int(fields.get("lease", 0)) / 1000
     if "ended" in fields:
         stands = f"ended {moment(int(fields['ended']) / 1000)}: {text(fields, 'outcome')}"
     elif lease > now.timestamp():
@@ -100,7 +100,7 @@ def _state(journal: Journal, key: str, fields: Fields, now: datetime) -> list[st
         stands = f"stands at {text(fields, 'stage')}, due {f'in {span(wait)}' if wait > 0 else 'now'}"
     lines = [f"  {stands}"]
     for field in sorted(fields):
-        if field.startswith(("r:", "a:", "m:", "same:", "began:", "on:", "adopt:")) or field in (
+        if field.startswith(("r:", "a:", "m:", "same:", "began:", "on:", "merge_from:")) or field in (
             *HIDDEN,
             "stage",
             "lease",
@@ -109,7 +109,7 @@ def _state(journal: Journal, key: str, fields: Fields, now: datetime) -> list[st
         ):
             continue
         value = text(fields, field)
-        if value and not (field in ("deaths", "tries", "clean") and value == "0"):
+        if value and not (field in ("crashes", "attempts", "clean_sweeps") and value == "0"):
             lines.append(f"  {field}: {_moment(value) if field in TIMES else value.replace(PREFIX, '')}")
     return lines
 
@@ -128,14 +128,14 @@ def _posts(tell: Fields) -> list[str]:
     lines = []
     for field in sorted(tell):
         ours = field.startswith("r:") and field not in ("r:incident", "r:alert")
-        posted = unpack(tell[field], Posted) if ours else None
+        posted = unpack(tell[field], SlackMessage) if ours else None
         if posted is not None:
             where = f"{posted.channel} {posted.ts}".strip() or "(no place is known of it)"
             name, words = field.removeprefix("r:"), posted.text.splitlines()
             lines.append(f"would be said: {name}:" if words else f"said: {name}: {where}")
             lines += [f"    {line}" for line in words]
         if field.startswith("adopt:"):
-            lines.append(f"took over: {field.removeprefix('adopt:').removeprefix(PREFIX)}")
+            lines.append(f"took over: {field.removeprefix('merge_from:').removeprefix(PREFIX)}")
     return lines
 
 
@@ -162,13 +162,15 @@ def _in_order(fields: Fields) -> list[str]:
 
 def _alert(one: Alert) -> list[str]:
     who = one.service_name or one.service_id or "no service named"
-    return [f"{one.id}: {one.source} {one.kind}, {who}, {one.at:%Y-%m-%d %H:%M:%S} UTC: {one.said[:200]}"]
+    return [
+        f"{one.id}: {one.source} {one.kind}, {who}, {one.received_at:%Y-%m-%d %H:%M:%S} UTC: {one.message[:200]}"
+    ]
 
 
 def _survey(one: Survey) -> list[str]:
     window = f"{one.window.start:%H:%M} to {one.window.end:%H:%M} UTC"
     head = f"{one.project_name}/{one.environment_name}, {len(one.services)} services, {window}"
-    return [head, *(f"not seen: {gap}" for gap in one.not_seen)]
+    return [head, *(f"not seen: {gap}" for gap in one.failed_reads)]
 
 
 def _findings(found: list[Finding]) -> list[str]:
@@ -178,16 +180,16 @@ def _findings(found: list[Finding]) -> list[str]:
 def _incident(one: Incident) -> list[str]:
     where = f"{one.project_name}/{one.environment_name}"
     suffers = [f"suffers from it: {sick.service}: {sick.sentence}" for sick in one.symptoms]
-    return [f"{one.cause.name} in {where}", *_findings(list(one.findings))[1:], *suffers]
+    return [f"{one.subject.name} in {where}", *_findings(list(one.findings))[1:], *suffers]
 
 
 def _evidence(one: Evidence) -> list[str]:
     facts = [f"{fact.id}: {fact.text}" for fact in one.facts]
-    return [f"{len(one.facts)} facts", *(f"not seen: {gap}" for gap in one.not_seen), *facts]
+    return [f"{len(one.facts)} facts", *(f"not seen: {gap}" for gap in one.failed_reads), *facts]
 
 
 def _verdict(one: Verdict) -> list[str]:
-    lines = [f"{one.lane.value}: {one.summary}"]
+    lines = [f"{one.category.value}: {one.summary}"]
     lines += [f"for: {', '.join(one.supports)}"] if one.supports else []
     lines += [f"against: {', '.join(one.contradicts)}"] if one.contradicts else []
     lines += [f"would end it: {one.action}"] if one.action else []
@@ -211,7 +213,7 @@ def _fix(one: Fix) -> list[str]:
     return [*lines, *(f"not done: {what}" for what in one.not_done)]
 
 
-def _certificate(one: Certificate) -> list[str]:
+def _certificate(one: Verification) -> list[str]:
     runs = [
         ("deployed", one.reproduction_deployed), ("before", one.reproduction_before),
         ("after", one.reproduction_after),
@@ -233,7 +235,7 @@ def _outcome(one: Outcome) -> list[str]:
     return [f"{one.kind}: {one.headline}", *one.lines, *([one.link] if one.link else [])]
 
 
-def _spent(one: Spent) -> list[str]:
+def _spent(one: Usage) -> list[str]:
     return [f"{one.cost_usd:.4f} USD, {one.tokens} tokens, {one.calls} calls, {one.seconds:.0f} s"]
 
 
@@ -249,13 +251,13 @@ RECORDS: dict[str, tuple[Any, Words]] = {
     "opened_at": (datetime, lambda at: [f"{at:%Y-%m-%d %H:%M:%S} UTC"]),
     "incident": (Incident, _incident),
     "seen": (list[Finding], _findings),
-    "suffering": (list[Finding], _findings),
+    "symptoms": (list[Finding], _findings),
     "evidence": (Evidence, _evidence),
     "verdict": (Verdict, _verdict),
     "plan": (Plan, _plan),
     "base": (str, lambda sha: [sha]),
     "fix": (Fix, _fix),
-    "certificate": (Certificate, _certificate),
+    "verification": (Verification, _certificate),
     "remote": (RemoteRepository, lambda one: [one.name]),
     "would_propose": (str, lambda words: words.splitlines()),
     "branch": (str, lambda sha: [f"pushed: {sha}"]),
@@ -264,8 +266,8 @@ RECORDS: dict[str, tuple[Any, Words]] = {
     "cancelled": (Outcome, _outcome),
     "merged_at": (datetime, lambda at: [f"{at:%Y-%m-%d %H:%M:%S} UTC"]),
     "after": (Survey, _survey),
-    "watch": (Watch, lambda one: [("held: " if one.held else "did not hold: ") + one.sentence]),
-    "spent": (Spent, _spent),
+    "follow_up": (FollowUp, lambda one: [("held: " if one.held else "did not hold: ") + one.sentence]),
+    "usage": (Usage, _spent),
 }
 """Record → its type, and its lines, in the order of the line."""
 
@@ -285,7 +287,7 @@ def _plain(fields: Fields) -> dict[str, Any]:
 def _json(blob: bytes) -> Any:
     """A record as plain values, None where it cannot be read."""
     try:
-        return _redacted(json.loads(plain(blob) or b""))
+        return _redacted(json.loads(json_text(blob) or b""))
     except ValueError:
         return None
 

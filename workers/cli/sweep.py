@@ -12,10 +12,10 @@ from typing import Any
 from workers import detection
 from workers.cli import evaluate
 from workers.clients.railway import Railway, snapshot
-from workers.engine.journal import Journal
+from workers.engine.journal import JournalStore
 from workers.errors import NotAvailable, SettingsError
 from workers.history import backfill, summary_store
-from workers.models import Past, Survey, Window
+from workers.models import History, Survey, Window
 from workers.runtime.settings import Settings
 from workers.runtime.store import connect
 
@@ -44,25 +44,25 @@ def look(config: Settings, now: datetime, say: Say, *, remember: bool = True) ->
 def _surveys(config: Settings, railway: Railway, now: datetime) -> list[Survey]:
     window = Window(start=now - timedelta(minutes=config.window_minutes), end=now)
     watched = config.environments or tuple(railway.environments())
-    return [snapshot.survey(railway, one, window, config.step_seconds) for one in watched]
+    return [snapshot.take_survey(railway, one, window, config.sample_seconds) for one in watched]
 
 
 def _report(config: Settings, railway: Railway, seen: Survey, say: Say | None) -> dict[str, Any]:
     known = past_of(config, railway, seen, say) if say else {}
-    usual = summary_store.usual(known, seen.window.start)
-    findings = detection.judge(seen, persist_minutes=config.persist_minutes, past=usual)
+    usual = summary_store.baselines(known, seen.window.start)
+    findings = detection.detect(seen, persist_minutes=config.min_duration_minutes, past=usual)
     return {
         "environment": f"{seen.project_name}/{seen.environment_name}",
         "services": [evaluate.report(one, seen, findings) for one in seen.services],
         "cause": detection.suspects(findings, seen),
-        "not_seen": list(seen.not_seen),
+        "failed_reads": list(seen.failed_reads),
     }
 
 
-def past_of(config: Settings, railway: Railway, seen: Survey, say: Say) -> Past:
+def past_of(config: Settings, railway: Railway, seen: Survey, say: Say) -> History:
     """What is stored of the environment, else what Railway holds of the last day; `say` hears why."""
     try:
-        known = summary_store.read(Journal(connect(config)), seen.environment_id, seen.window.end)
+        known = summary_store.read(JournalStore(connect(config)), seen.environment_id, seen.window.end)
         why = "none is stored yet"
     except (SettingsError, NotAvailable) as error:
         known, why = {}, str(error)
@@ -70,7 +70,7 @@ def past_of(config: Settings, railway: Railway, seen: Survey, say: Say) -> Past:
         return known
     reach = backfill.Reach(reached=seen.window.start, until=seen.window.start - INSTEAD)
     reader = railway.counted(backfill.SECONDS)
-    found, _ = backfill.read_back(reader, seen, reach, persist_minutes=config.persist_minutes)
+    found, _ = backfill.read_back(reader, seen, reach, persist_minutes=config.min_duration_minutes)
     instead = f"judged against the last {INSTEAD // timedelta(hours=1)} hours from Railway instead"
     say(f"no past: {why}; {instead if found else 'Railway tells of none either'}")
     return found
@@ -81,5 +81,5 @@ def lines(report: dict[str, Any]) -> list[str]:
     shown = [f"{report['environment']}: {len(report['services'])} services"]
     found = [finding for service in report["services"] for finding in service["findings"]]
     shown += [f"  {finding['severity']:8} {finding['sentence']}" for finding in found]
-    shown += [f"  not seen: {gap}" for gap in report["not_seen"]]
+    shown += [f"  not seen: {gap}" for gap in report["failed_reads"]]
     return shown if len(shown) > 1 else [*shown, "  nothing above the line"]

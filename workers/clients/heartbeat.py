@@ -14,7 +14,7 @@ WHOLE_SECONDS = 5.0
 log = logging.getLogger("trackwalker.heartbeat")
 
 
-def beat(url: SecretStr) -> None:
+def ping(url: SecretStr) -> None:
     """Fetch the address; what goes wrong is logged. No log names it: it is the secret by which the switch knows us."""
     try:
         with (

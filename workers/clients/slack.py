@@ -17,7 +17,7 @@ from pydantic import Field, SecretStr, ValidationError
 
 from workers.clients import deadline
 from workers.errors import SlackBusy, SlackRefused
-from workers.models import Noun, Posted, digest
+from workers.models import Model, SlackMessage, digest
 
 TIMEOUT = httpx.Timeout(10.0)
 WHOLE_CALLS = 2
@@ -60,26 +60,26 @@ GONE = {
 log = logging.getLogger("trackwalker.slack")
 
 
-class _Metadata(Noun):
+class _Metadata(Model):
     event_type: str = ""
     event_payload: dict[str, Any] = Field(default_factory=dict)
 
 
-class _Message(Noun):
+class _Message(Model):
     ts: str
     metadata: _Metadata | None = None
 
 
-class _Channel(Noun):
+class _Channel(Model):
     id: str
     name: str = ""
 
 
-class _Cursor(Noun):
+class _Cursor(Model):
     next_cursor: str = ""
 
 
-class _Answer(Noun):
+class _Answer(Model):
     ok: bool
     error: str = ""
     needed: str = ""
@@ -145,8 +145,8 @@ class Slack:
 
     def post(
         self, text: str, blocks: list[dict[str, Any]] | None = None, *, key: str,
-        thread: Posted | None = None, broadcast: bool = False,
-    ) -> Posted:  # fmt: skip
+        thread: SlackMessage | None = None, broadcast: bool = False,
+    ) -> SlackMessage:  # fmt: skip
         """Post, under `thread` if given; `broadcast` shows a reply in the channel too. `key` finds it again.
 
         Under a message that a person deleted it becomes a post of its own. Behind a webhook `ts` stays empty.
@@ -155,7 +155,7 @@ class Slack:
         body |= {"blocks": blocks} if blocks else {}
         if self._token is None:
             self._hook(body, TIMEOUT)
-            return Posted(digest=digest(text))
+            return SlackMessage(digest=digest(text))
         body |= {"channel": self._channel, "metadata": _metadata(key)}
         under = {"thread_ts": thread.ts, "reply_broadcast": broadcast} if thread and thread.ts else {}
         try:
@@ -164,21 +164,21 @@ class Slack:
             answer = self._call("chat.postMessage", json=body)
         if not answer.ts:
             raise SlackBusy("Slack took a message and named no ts")
-        return Posted(ts=answer.ts, channel=self._learn(answer.channel), digest=digest(text))
+        return SlackMessage(ts=answer.ts, channel=self._learn(answer.channel), digest=digest(text))
 
-    def update(self, posted: Posted, text: str, key: str) -> Posted:
+    def update(self, posted: SlackMessage, text: str, key: str) -> SlackMessage:
         """Make the post show this text. One that a person deleted stays deleted."""
         asked = {"channel": self._where(posted), "ts": posted.ts, "text": fitted(text)}
         with contextlib.suppress(_GoneError):
             self._call("chat.update", json=asked | {"metadata": _metadata(key)})
         return posted.model_copy(update={"digest": digest(text)})
 
-    def delete(self, posted: Posted) -> None:
+    def delete(self, posted: SlackMessage) -> None:
         """Take a post back; one that is gone already is no error."""
         with contextlib.suppress(_GoneError):
             self._call("chat.delete", json={"channel": self._where(posted), "ts": posted.ts})
 
-    def find(self, key: str, *, oldest: datetime, thread: Posted | None = None) -> list[Posted]:
+    def find(self, key: str, *, oldest: datetime, thread: SlackMessage | None = None) -> list[SlackMessage]:
         """Our posts with this key since `oldest` (of the channel, or of the thread), oldest first.
 
         Where the bot may not look back, SlackBusy says so once; from then on `can_look_back` is False.
@@ -198,7 +198,7 @@ class Slack:
             self._blind = True
             raise _blindly(error) from error
 
-    def _find(self, key: str, oldest: str, thread: Posted | None) -> list[Posted]:
+    def _find(self, key: str, oldest: str, thread: SlackMessage | None) -> list[SlackMessage]:
         asked: dict[str, str | int] = {"channel": self._where(thread), "oldest": oldest}
         if thread is not None and thread.ts:
             with contextlib.suppress(_GoneError):
@@ -215,7 +215,7 @@ class Slack:
 
     # -- the channel ------------------------------------------------------------------------------
 
-    def _where(self, posted: Posted | None) -> str:
+    def _where(self, posted: SlackMessage | None) -> str:
         """The channel's id, which only posting can do without."""
         if posted is not None and posted.channel:
             return posted.channel
@@ -241,13 +241,13 @@ class Slack:
                     return channel.id
         raise SlackRefused(f"SLACK_CHANNEL {wanted} is not among the channels the bot can see: invite it")
 
-    def _matching(self, method: str, asked: Mapping[str, str | int], key: str) -> list[Posted]:
+    def _matching(self, method: str, asked: Mapping[str, str | int], key: str) -> list[SlackMessage]:
         found = []
         for answer in self._pages(method, {**asked, "include_all_metadata": "true"}):
             for message in answer.messages:
                 marked = message.metadata
                 if marked and marked.event_type == EVENT and marked.event_payload.get("key") == key:
-                    found.append(Posted(ts=message.ts, channel=str(asked["channel"])))
+                    found.append(SlackMessage(ts=message.ts, channel=str(asked["channel"])))
         unique = {posted.ts: posted for posted in found}
         return [unique[ts] for ts in sorted(unique, key=_order)]
 

@@ -13,7 +13,7 @@ import httpx
 from pydantic import ValidationError
 
 from workers.clients import deadline
-from workers.models import Noun
+from workers.models import Model
 
 State = Literal["operational", "degraded", "down", "unknown"]
 
@@ -70,18 +70,18 @@ STATES: Mapping[str, State] = {
 }
 
 
-class _Overall(Noun):
+class _Overall(Model):
     indicator: str
     description: str = ""
 
 
-class _Trouble(Noun):
+class _Trouble(Model):
     name: str
     status: str = ""
     impact: str = "none"
 
 
-class _Summary(Noun):
+class _Summary(Model):
     status: _Overall
     incidents: tuple[_Trouble, ...] = ()
 

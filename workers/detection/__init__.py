@@ -10,23 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workers.detection.baseline import Usual
-from workers.detection.causes import SEVERITIES, Trouble, causes, suspects
+from workers.detection.baseline import Baseline
+from workers.detection.causes import SEVERITIES, CauseGroup, causes, suspects
 from workers.detection.deployments import judge_deployments
 from workers.detection.error_logs import judge_logs
 from workers.detection.growth import judge_growth, restarted_at_limit
 from workers.detection.restarts import judge_restarts
 from workers.detection.saturation import judge_saturation
-from workers.detection.service_window import Case
+from workers.detection.service_window import ServiceWindow
 from workers.detection.summaries import summarise
 from workers.detection.traffic import judge_traffic
 from workers.detection.volumes import judge_volumes
-from workers.models import Finding, Past, Service, Summary, Survey
+from workers.models import Finding, History, Service, Summary, Survey
 
-__all__ = ["Trouble", "causes", "judge", "judge_service", "summarise", "suspects"]
+__all__ = ["CauseGroup", "causes", "detect", "detect_service", "summarise", "suspects"]
 
 
-def judge(survey: Survey, *, persist_minutes: float, past: Past | None = None) -> list[Finding]:
+def detect(survey: Survey, *, persist_minutes: float, past: History | None = None) -> list[Finding]:
     """What is sick in the window, worst first. A condition counts when it held for `persist_minutes`, or was told.
 
     `past` holds earlier, non-overlapping windows by service id, oldest first; without it a service is compared with
@@ -37,16 +37,16 @@ def judge(survey: Survey, *, persist_minutes: float, past: Past | None = None) -
     found = [
         finding
         for service in survey.services
-        for finding in judge_service(service, survey, persist, known.get(service.id, ()))
+        for finding in detect_service(service, survey, persist, known.get(service.id, ()))
     ]
     return sorted(found, key=lambda one: (-SEVERITIES.index(one.severity), one.since, one.service, one.kind))
 
 
-def judge_service(
+def detect_service(
     service: Service, survey: Survey, persist: float, past: Sequence[Summary] = ()
 ) -> list[Finding]:
     """The findings of one service, in no order; `persist` in seconds."""
-    case = Case(service, survey, Usual(past, survey.window.start, survey.window.minutes), persist)
+    case = ServiceWindow(service, survey, Baseline(past, survey.window.start, survey.window.minutes), persist)
     restarts, at_limit = judge_restarts(case), restarted_at_limit(case)
     saturation, growth = judge_saturation(case), judge_growth(case)
     if at_limit is not None:

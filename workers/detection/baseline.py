@@ -35,7 +35,7 @@ Number = Literal[
 
 
 @dataclass(frozen=True)
-class Usual:
+class Baseline:
     """The past of one service, oldest window first; an empty past answers None everywhere."""
 
     windows: Sequence[Summary]

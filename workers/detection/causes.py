@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from workers.models import Cause, Finding, Severity, Survey
+from workers.models import Finding, Severity, Subject, Survey
 
 FELT = {"server_errors", "latency", "client_errors", "traffic_lost", "traffic_surge", "error_logs"}
 """Kinds that a service may only suffer: failing and slow answers may come from whom it calls."""
@@ -15,15 +15,15 @@ DEEPEST = 4
 """Calls that are followed from a symptom down to its cause."""
 
 
-class Trouble(NamedTuple):
+class CauseGroup(NamedTuple):
     """A cause, what was found there (notices are evidence only), and what others suffer because of it."""
 
-    cause: Cause
+    cause: Subject
     findings: list[Finding]
     symptoms: list[Finding]
 
 
-def causes(findings: list[Finding], survey: Survey) -> list[Trouble]:
+def causes(findings: list[Finding], survey: Survey) -> list[CauseGroup]:
     """Whom incidents are opened about, likeliest first.
 
     A service that shows nothing but failing or slow answers, and calls a sick one, is a symptom of that one. While
@@ -32,14 +32,16 @@ def causes(findings: list[Finding], survey: Survey) -> list[Trouble]:
     groups = _sick(findings)
     if survey.platform_incident and len(groups) > 1:
         everything = [finding for finding in findings if finding.service_id in groups]
-        return [Trouble(Cause(kind="platform", key="platform", name="Railway"), everything, [])]
+        return [CauseGroup(Subject(kind="platform", key="platform", name="Railway"), everything, [])]
     roots = _roots(groups, survey)
     suffering: dict[str, list[Finding]] = defaultdict(list)
     for sick, root in roots.items():
         if sick != root:
             suffering[root] += groups[sick]
     return [
-        Trouble(Cause(kind="service", key=root, name=groups[root][0].service), groups[root], suffering[root])
+        CauseGroup(
+            Subject(kind="service", key=root, name=groups[root][0].service), groups[root], suffering[root]
+        )
         for root in sorted(
             dict.fromkeys(roots.values()),
             key=lambda one: (_calls_a_cause(one, groups, survey), _rank(groups[one]), -len(suffering[one])),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from workers.detection.sentences import clock, span
-from workers.detection.service_window import Case
+from workers.detection.service_window import ServiceWindow
 from workers.models import Deployment, Finding, Severity
 
 OLD_NEWS = timedelta(days=7)
@@ -16,7 +16,7 @@ STUCK, LONG_STUCK = timedelta(minutes=30), timedelta(minutes=90)
 """Builds and health checks end by themselves sooner; while an older one serves there is time."""
 
 
-def judge_deployments(case: Case) -> list[Finding]:
+def judge_deployments(case: ServiceWindow) -> list[Finding]:
     """Crashed, failed, stuck, stopped or gone: at most one of each."""
     crashed = _crashed(case)
     found = [
@@ -34,7 +34,7 @@ def _name(deployment: Deployment) -> str:
     return f"commit {deployment.commit[:7]}" if deployment.commit else f"deployment {deployment.id[:8]}"
 
 
-def _older(case: Case) -> Deployment | None:
+def _older(case: ServiceWindow) -> Deployment | None:
     """The deployment that serves while the newest one does not, if it is alive."""
     serving, newest = case.service.serving, case.service.latest
     if serving is None or (newest is not None and serving.id == newest.id):
@@ -42,7 +42,7 @@ def _older(case: Case) -> Deployment | None:
     return serving if serving.status in ("SUCCESS", "SLEEPING") and not serving.stopped else None
 
 
-def _crashed(case: Case) -> Finding | None:
+def _crashed(case: ServiceWindow) -> Finding | None:
     """The serving deployment crashed; one that never served and crashed is a failed one too."""
     service, window = case.service, case.survey.window
     for sick in (service.serving, service.latest):
@@ -66,7 +66,7 @@ def _crashed(case: Case) -> Finding | None:
     return None
 
 
-def _failed(case: Case) -> Finding | None:
+def _failed(case: ServiceWindow) -> Finding | None:
     service, window, newest = case.service, case.survey.window, case.service.latest
     if newest is None or newest.status != "FAILED":
         return None
@@ -85,7 +85,7 @@ def _failed(case: Case) -> Finding | None:
     )
 
 
-def _failed_by_event(case: Case) -> Finding | None:
+def _failed_by_event(case: ServiceWindow) -> Finding | None:
     """The newest deployment failed as far as the feed alone tells; one that went live afterwards mends that."""
     if case.service.latest is not None:
         return None
@@ -102,7 +102,7 @@ def _failed_by_event(case: Case) -> Finding | None:
     )  # fmt: skip
 
 
-def _stuck(case: Case) -> Finding | None:
+def _stuck(case: ServiceWindow) -> Finding | None:
     """A deployment that has been under way for longer than any build or health check lasts."""
     newest = case.service.latest
     if newest is None or newest.status not in UNDER_WAY:
@@ -122,7 +122,7 @@ def _stuck(case: Case) -> Finding | None:
     )  # fmt: skip
 
 
-def _stopped(case: Case) -> Finding | None:
+def _stopped(case: ServiceWindow) -> Finding | None:
     """A serving deployment that ended by itself; jobs on a schedule and sleeping services do that."""
     service, serving = case.service, case.service.serving
     if serving is None or service.cron or service.sleeps or serving.status != "SUCCESS":
@@ -139,11 +139,11 @@ def _stopped(case: Case) -> Finding | None:
     )  # fmt: skip
 
 
-def _gone(case: Case) -> Finding | None:
+def _gone(case: ServiceWindow) -> Finding | None:
     """A service that worked in the windows before and has no deployment any more."""
     service = case.service
     removed = service.latest is not None and service.latest.status in GONE and service.serving is None
-    if not removed or service.cron or case.survey.gaps(service.name):
+    if not removed or service.cron or case.survey.gaps_for(service.name):
         return None
     worked = any((one.cpu_mean or 0.0) > 0 or (one.requests or 0) > 0 for one in case.usual.windows[-6:])
     if not worked:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from workers.detection.service_window import Case
+from workers.detection.service_window import ServiceWindow
 from workers.models import Finding, Severity
 
 FEWEST_LINES = 20.0
 SURGE_TIMES = 5.0
 
 
-def judge_logs(case: Case) -> list[Finding]:
+def judge_logs(case: ServiceWindow) -> list[Finding]:
     """A notice where a service writes many more error lines than it usually does."""
     lines = sum(count for _, count in case.service.error_lines)
     usual = case.usual.level("error_lines", 0.9)

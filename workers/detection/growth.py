@@ -8,7 +8,7 @@ from itertools import pairwise
 from workers.detection.baseline import FEWEST_WINDOWS
 from workers.detection.leaks import judge_leak
 from workers.detection.sentences import moment, since, span
-from workers.detection.service_window import Case
+from workers.detection.service_window import ServiceWindow
 from workers.detection.statistics import floors, kendall_tau, theil_sen
 from workers.models import Finding, InstanceUsage, Point, Severity
 
@@ -44,7 +44,7 @@ LATE, LATE_WITHIN = 2.0, 5.0
 LATE_LEVEL, LATE_FLAT, LATE_RISE = 0.65, 0.03, 0.15
 
 
-def judge_growth(case: Case) -> Finding | None:
+def judge_growth(case: ServiceWindow) -> Finding | None:
     """Memory that grows towards its limit, within the window or over many, or that was cut off at it."""
     limit = case.service.memory_limit
     if not limit or limit <= 0:
@@ -52,7 +52,7 @@ def judge_growth(case: Case) -> Finding | None:
     return _within_window(case, limit) or judge_leak(case, limit)
 
 
-def restarted_at_limit(case: Case) -> Finding | None:
+def restarted_at_limit(case: ServiceWindow) -> Finding | None:
     """Containers that began anew just when their memory was at the limit."""
     limit = case.service.memory_limit
     if not limit or limit <= 0 or case.service.cron:
@@ -79,7 +79,7 @@ def restarted_at_limit(case: Case) -> Finding | None:
     return case.found("memory", severity, onset, sentence, ongoing=ongoing, numbers=numbers)
 
 
-def _starts_of(case: Case, usage: InstanceUsage) -> list[float]:
+def _starts_of(case: ServiceWindow, usage: InstanceUsage) -> list[float]:
     same = [
         one.at.timestamp() for one in case.service.starts if usage.deployment_id in (None, one.deployment_id)
     ]
@@ -103,7 +103,7 @@ def _fell_at(points: Sequence[Point], start: float) -> tuple[float, float] | Non
 # ---- within the window -----------------------------------------------------------------------
 
 
-def _within_window(case: Case, limit: float) -> Finding | None:
+def _within_window(case: ServiceWindow, limit: float) -> Finding | None:
     fits = []
     for usage, every in zip(case.service.usage, case.memory, strict=True):
         points, age = _since_restart(case, usage, every)
@@ -135,7 +135,9 @@ def _within_window(case: Case, limit: float) -> Finding | None:
     )  # fmt: skip
 
 
-def _since_restart(case: Case, usage: InstanceUsage, points: list[Point]) -> tuple[list[Point], float]:
+def _since_restart(
+    case: ServiceWindow, usage: InstanceUsage, points: list[Point]
+) -> tuple[list[Point], float]:
     """The samples since this container was started last, and its age in seconds, as far as that was told.
 
     Where containers cannot be told apart, the newest deployment counts.
@@ -150,7 +152,7 @@ def _since_restart(case: Case, usage: InstanceUsage, points: list[Point]) -> tup
     return [point for point in points if point[0] >= began], case.end - began
 
 
-def _seconds_to_limit(case: Case, points: Sequence[Point], limit: float) -> float | None:
+def _seconds_to_limit(case: ServiceWindow, points: Sequence[Point], limit: float) -> float | None:
     """Seconds until the limit is reached at this rate; None where this is no steady growth towards it."""
     window = case.survey.window
     if len(points) < FEWEST_FITTED:
@@ -171,7 +173,7 @@ def _seconds_to_limit(case: Case, points: Sequence[Point], limit: float) -> floa
     return ahead if ahead <= min(LIMIT_WITHIN_SECONDS, LIMIT_WITHIN_WINDOWS * window.seconds) else None
 
 
-def _late(case: Case, points: list[Point], limit: float) -> tuple[float, list[Point]] | None:
+def _late(case: ServiceWindow, points: list[Point], limit: float) -> tuple[float, list[Point]] | None:
     """Growth that has just begun, is faster than anything the past knows, and reaches the limit within minutes."""
     measured = all(one.memory_high is not None for one in case.usual.windows)
     if (
@@ -192,7 +194,7 @@ def _late(case: Case, points: list[Point], limit: float) -> tuple[float, list[Po
     return (ahead, rising) if ahead <= LATE_WITHIN * case.persist else None
 
 
-def _been(case: Case) -> float:
+def _been(case: ServiceWindow) -> float:
     """The level that memory has had before without harm, in GB: a collector's teeth may be longer than the window."""
     highs = case.usual.values("memory_high", without="memory_growth")
     return max(highs) if len(highs) >= FEWEST_WINDOWS else 0.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from workers.detection.sentences import ending, moment, since, span
-from workers.detection.service_window import Case
+from workers.detection.service_window import ServiceWindow
 from workers.detection.statistics import mostly, quantile, runs
 from workers.models import Finding, Severity, TrafficMinute
 
@@ -43,7 +43,7 @@ class Lines(NamedTuple):
     usual: float | None
 
 
-def judge_latency(case: Case, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
+def judge_latency(case: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
     """At most one finding; `minutes` are the steps with requests, oldest first."""
     known = [(one, one.p95_ms) for one in minutes if one.p95_ms is not None]
     if not known:
@@ -56,7 +56,7 @@ def judge_latency(case: Case, minutes: Sequence[TrafficMinute], step: float) -> 
     return None
 
 
-def _lines(case: Case, known: Sequence[Step]) -> Lines:
+def _lines(case: ServiceWindow, known: Sequence[Step]) -> Lines:
     usual = case.usual.level("p95_median", without="latency")
     busy, now = case.usual.level("requests", 0.9), sum(one.requests for one, _ in known)
     if usual is None or (
@@ -89,7 +89,7 @@ def _lines_of_the_beginning(known: Sequence[Step], persist: float) -> Lines:
 
 
 def _above(
-    case: Case, known: Sequence[Step], step: float, line: float, severity: Severity, lines: Lines
+    case: ServiceWindow, known: Sequence[Step], step: float, line: float, severity: Severity, lines: Lines
 ) -> Finding | None:
     found = []
     times = [float(one.at) for one, _ in known]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workers.detection.sentences import clock, moment, span
-from workers.detection.service_window import Case
+from workers.detection.service_window import ServiceWindow
 from workers.detection.statistics import kendall_tau, quantile, theil_sen
 from workers.models import Finding, Point, Severity
 
@@ -27,7 +27,7 @@ STILL_RISING = 0.5
 """The later half must rise at least this much as fast as the whole."""
 
 
-def judge_leak(case: Case, limit: float) -> Finding | None:
+def judge_leak(case: ServiceWindow, limit: float) -> Finding | None:
     """A slow leak: what is left at the lowest moment of each window rises for hours, since the last restart."""
     if case.restarts or case.rollouts or not case.usual.known:
         return None
@@ -61,7 +61,7 @@ def _leaking(lows: Sequence[Point], limit: float) -> float | None:
     return slope if theil_sen(lows[len(lows) // 2 :]) >= STILL_RISING * slope else None
 
 
-def _lows(case: Case) -> list[Point]:
+def _lows(case: ServiceWindow) -> list[Point]:
     """The lowest memory of each window since the process began, this one last; age in whole seconds as time."""
     found: list[Point] = []
     for age, one in zip(case.usual.ages, case.usual.windows, strict=True):
@@ -77,7 +77,7 @@ def _lows(case: Case) -> list[Point]:
     return [*found, (int(case.end), min(points))]
 
 
-def _follows_traffic(case: Case, lows: Sequence[Point]) -> bool:
+def _follows_traffic(case: ServiceWindow, lows: Sequence[Point]) -> bool:
     """Whether requests rose along and explain it: then memory falls with them again.
 
     They do where so many once took as much memory; where less than a day is known, if memory grew no faster than they.
@@ -97,7 +97,9 @@ def _follows_traffic(case: Case, lows: Sequence[Point]) -> bool:
     return not known_day and now / max(lows[0][1], 1e-9) <= came[-1] / max(came[0], 1.0)
 
 
-def _say_leak(case: Case, limit: float, lows: Sequence[Point], slope: float, ahead: float) -> Finding:
+def _say_leak(
+    case: ServiceWindow, limit: float, lows: Sequence[Point], slope: float, ahead: float
+) -> Finding:
     seen, now = lows[-1][0] - lows[0][0], lows[-1][1]
     onset = moment(lows[0][0])
     sentence = (

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from workers.detection.sentences import clock, moment, since, span
-from workers.detection.service_window import Case
+from workers.detection.service_window import ServiceWindow
 from workers.detection.statistics import quantile
 from workers.models import Finding, Severity
 
@@ -29,13 +29,13 @@ SAME_START_SECONDS = 45.0
 """A crash and the start after it are one event."""
 
 
-def judge_restarts(case: Case) -> list[Finding]:
+def judge_restarts(case: ServiceWindow) -> list[Finding]:
     """Kills for memory, else restarts: what is told by events and what the log lines show is counted once."""
     killed = _killed(case)
     return [one for one in (killed, None if killed else _loop(case)) if one is not None]
 
 
-def _killed(case: Case) -> Finding | None:
+def _killed(case: ServiceWindow) -> Finding | None:
     at = sorted(one.at.timestamp() for one in case.service.events if one.kind == "oom")
     at = [one for one in at if case.start - 60 <= one <= case.end + 60]
     if not at:
@@ -54,14 +54,14 @@ def _killed(case: Case) -> Finding | None:
     return case.found("oom_killed", severity, at[0], sentence, ongoing=ongoing, numbers=numbers)
 
 
-def _loop(case: Case) -> Finding | None:
+def _loop(case: ServiceWindow) -> Finding | None:
     if case.service.cron:
         return None
     logged = _by_log(case)
     return logged if logged is not None else _by_events(case)
 
 
-def _by_log(case: Case) -> Finding | None:
+def _by_log(case: ServiceWindow) -> Finding | None:
     service = case.service
     counts = Counter(start.deployment_id for start in service.starts)
     known = {one.id: one for one in (*service.deployments, service.latest, service.serving) if one}
@@ -75,7 +75,7 @@ def _by_log(case: Case) -> Finding | None:
     return None
 
 
-def _by_events(case: Case) -> Finding | None:
+def _by_events(case: ServiceWindow) -> Finding | None:
     def told(kind: str) -> list[float]:
         every = sorted(one.at.timestamp() for one in case.service.events if one.kind == kind)
         return [at for at in every if case.start - 60 <= at <= case.end + 60]
@@ -97,7 +97,7 @@ def _by_events(case: Case) -> Finding | None:
     return None
 
 
-def _woke(case: Case, at: float) -> bool:
+def _woke(case: ServiceWindow, at: float) -> bool:
     """Whether the start interrupted nothing: nothing ran for some minutes before, or memory went on as it was."""
     every = [value for points in case.memory for _, value in points]
     if len(case.memory) == 1 and case.service.replicas == 1 and _went_on(case, at):
@@ -112,7 +112,7 @@ def _woke(case: Case, at: float) -> bool:
     )
 
 
-def _went_on(case: Case, at: float) -> bool:
+def _went_on(case: ServiceWindow, at: float) -> bool:
     """Whether memory, measured before and after, did not fall: another container was started beside this one."""
     before = [value for when, value in case.memory[0] if at - LONG_BEFORE <= when < at - AROUND]
     around = [value for when, value in case.memory[0] if at - AROUND <= when < at + 2 * AROUND]
@@ -128,7 +128,7 @@ def _apart(at: Sequence[float]) -> list[float]:
 
 
 def _say(
-    case: Case, at: Sequence[float], replicas: int, what: str, deployment_id: str | None,
+    case: ServiceWindow, at: Sequence[float], replicas: int, what: str, deployment_id: str | None,
     severity: Severity | None = None,
 ) -> Finding:  # fmt: skip
     window = case.survey.window

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workers.detection.sentences import ending, moment, since, span
-from workers.detection.service_window import Case
+from workers.detection.service_window import ServiceWindow
 from workers.detection.statistics import Run, mostly, quantile, runs, step_of
 from workers.detection.summaries import HIGH_CPU
 from workers.models import Finding, Point, Severity
@@ -54,15 +54,17 @@ class Held:
         return [value for _, value in self.points[self.run.first : self.run.last + 1]]
 
 
-def judge_saturation(case: Case) -> list[Finding]:
+def judge_saturation(case: ServiceWindow) -> list[Finding]:
     """At most one finding about CPU and one about memory near the limit."""
     near = _cpu(case)
-    if near is None or (near.severity is Severity.NOTICE and not near.usual):
+    if near is None or (near.severity is Severity.NOTICE and not near.is_baseline):
         near = _runaway(case) or near
     return [one for one in (near, _memory(case)) if one is not None]
 
 
-def held_above(case: Case, series: Sequence[Sequence[Point]], line: float, least: float) -> list[Held]:
+def held_above(
+    case: ServiceWindow, series: Sequence[Sequence[Point]], line: float, least: float
+) -> list[Held]:
     """Stretches of at least `least` seconds at or above the line, one per replica: the last one, else the longest."""
     found = []
     for points in series:
@@ -83,7 +85,7 @@ def held_above(case: Case, series: Sequence[Sequence[Point]], line: float, least
     return sorted(found, key=lambda one: (not one.last, -one.run.seconds))
 
 
-def _is_last(case: Case, run: Run, points: Sequence[Point], step: float) -> bool:
+def _is_last(case: ServiceWindow, run: Run, points: Sequence[Point], step: float) -> bool:
     """Whether it holds at the end of the window: no sample after it, and the samples did not end long before."""
     fresh = case.end - run.end <= max(3 * step, 0.1 * case.survey.window.seconds)
     return run.last >= len(points) - 2 and fresh
@@ -92,7 +94,7 @@ def _is_last(case: Case, run: Run, points: Sequence[Point], step: float) -> bool
 # ---- CPU -------------------------------------------------------------------------------------
 
 
-def _cpu(case: Case) -> Finding | None:
+def _cpu(case: ServiceWindow) -> Finding | None:
     limit = case.service.cpu_limit
     if not limit or limit <= 0:
         return None
@@ -113,7 +115,7 @@ def _cpu(case: Case) -> Finding | None:
     return _say_near(case, "cpu", Severity.CRITICAL if critical else Severity.WARNING, limit, held)
 
 
-def _believed_seconds(case: Case, held: Held, harmed: bool | None, line: float) -> float:
+def _believed_seconds(case: ServiceWindow, held: Held, harmed: bool | None, line: float) -> float:
     """How long CPU must be high before it is an alarm: less where it did harm, or where it never happens."""
     if harmed:
         return SHORT * case.persist
@@ -124,7 +126,7 @@ def _believed_seconds(case: Case, held: Held, harmed: bool | None, line: float) 
     return case.persist * (1.0 if held.last or harmed is None else LONG)
 
 
-def _believed_blindly(case: Case, held: Held, harmed: bool | None, limit: float) -> float:
+def _believed_blindly(case: ServiceWindow, held: Held, harmed: bool | None, limit: float) -> float:
     """The same without a past, where it may be a job, or busy by nature."""
     typical = quantile(held.values, 0.5)
     if harmed is False and (not held.last or typical < CPU_CRITICAL * limit):
@@ -134,7 +136,7 @@ def _believed_blindly(case: Case, held: Held, harmed: bool | None, limit: float)
     return case.persist * (STILL_UNKNOWN if held.last else UNKNOWN_PAST)
 
 
-def _unheard_of(case: Case, line: float) -> bool:
+def _unheard_of(case: ServiceWindow, line: float) -> bool:
     """Whether the past is known, and nothing in it comes near the line."""
     ran = case.usual.values("cpu_high_minutes")
     highest = case.usual.level("cpu_mean", 0.95)
@@ -143,7 +145,7 @@ def _unheard_of(case: Case, line: float) -> bool:
     return not ran or quantile(ran, 0.9) < SHORT * case.persist / 60
 
 
-def _harmed(case: Case, held: Held) -> bool | None:
+def _harmed(case: ServiceWindow, held: Held) -> bool | None:
     """Whether answers were slow or failed meanwhile; None where too few were seen to know."""
     run = held.run
     during = [one for one in case.service.traffic if run.start - 60 < one.at < run.end]
@@ -160,7 +162,7 @@ def _harmed(case: Case, held: Held) -> bool | None:
     return sum(one.server_errors for one in during) >= 0.01 * requests
 
 
-def _runaway(case: Case) -> Finding | None:
+def _runaway(case: ServiceWindow) -> Finding | None:
     """CPU far above anything usual, though far below the limit, and requests do not explain it."""
     highest = case.usual.level("cpu_mean", 0.95, without="cpu")
     if highest is None:
@@ -201,7 +203,7 @@ def _runaway(case: Case) -> Finding | None:
 # ---- memory ----------------------------------------------------------------------------------
 
 
-def _memory(case: Case) -> Finding | None:
+def _memory(case: ServiceWindow) -> Finding | None:
     limit = case.service.memory_limit
     if not limit or limit <= 0:
         return None
@@ -226,7 +228,13 @@ def _memory(case: Case) -> Finding | None:
 
 
 def _say_near(
-    case: Case, kind: str, severity: Severity, limit: float, held: Sequence[Held], *, usual: bool = False
+    case: ServiceWindow,
+    kind: str,
+    severity: Severity,
+    limit: float,
+    held: Sequence[Held],
+    *,
+    usual: bool = False,
 ) -> Finding:
     worst, window = held[0], case.survey.window
     values = worst.values

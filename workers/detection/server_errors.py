@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workers.detection.sentences import ending, moment, since
-from workers.detection.service_window import Case
+from workers.detection.service_window import ServiceWindow
 from workers.detection.statistics import wilson_low
 from workers.models import Finding, Severity, TrafficMinute
 
@@ -59,7 +59,7 @@ class Episode:
         return self.failing[-1].at - self.failing[0].at + self.step if self.failing else 0.0
 
 
-def judge_errors(case: Case, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
+def judge_errors(case: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
     """At most one finding; `minutes` are the steps with requests, oldest first."""
     if len(case.rollouts) > 1:
         minutes = [one for one in minutes if not _at_a_rollout(case, one.at)]
@@ -80,7 +80,7 @@ def judge_errors(case: Case, minutes: Sequence[TrafficMinute], step: float) -> F
     return None
 
 
-def _at_a_rollout(case: Case, at: float) -> bool:
+def _at_a_rollout(case: ServiceWindow, at: float) -> bool:
     before, after = BLIP_BEFORE * case.persist, BLIP_AFTER * case.persist
     return any(-before <= at - one <= after for one in case.rollouts)
 
@@ -93,7 +93,7 @@ def _outage(minutes: Sequence[TrafficMinute], step: float) -> Episode:
     return Episode(minutes[first:], step)
 
 
-def _is_sure(case: Case, outage: Episode) -> bool:
+def _is_sure(case: ServiceWindow, outage: Episode) -> bool:
     """Nothing is answered any more, and no rollout that has just begun explains it."""
     if len(outage.failing) < SURE_OUTAGE_STEPS or outage.failures < SURE_OUTAGE_FAILURES:
         return False
@@ -125,7 +125,7 @@ def _lasts(episode: Episode, persist: float) -> bool:
     return worst <= BURST_SHARE * episode.failures and spread
 
 
-def _severity(case: Case, low: float, ongoing: bool) -> tuple[Severity, bool]:
+def _severity(case: ServiceWindow, low: float, ongoing: bool) -> tuple[Severity, bool]:
     """How bad it is, and whether it has long been so."""
     usual = case.usual.error_share or 0.0
     chronic = usual >= CHRONIC_SHARE and case.usual.often_failing >= CHRONIC_WINDOWS
@@ -138,7 +138,7 @@ def _severity(case: Case, low: float, ongoing: bool) -> tuple[Severity, bool]:
     return (Severity.CRITICAL if low > CRITICAL_SHARE and ongoing else Severity.WARNING), False
 
 
-def _is_habit(case: Case) -> bool:
+def _is_habit(case: ServiceWindow) -> bool:
     """Whether the window as a whole fails no more than many windows do, as where something breaks every hour."""
     habit = case.usual.failing_habit
     if habit < HABIT_SHARE:
@@ -148,7 +148,7 @@ def _is_habit(case: Case) -> bool:
     return failed <= HABIT_TIMES * habit * came
 
 
-def _say(case: Case, episode: Episode, minutes: Sequence[TrafficMinute]) -> Finding:
+def _say(case: ServiceWindow, episode: Episode, minutes: Sequence[TrafficMinute]) -> Finding:
     window = case.survey.window
     low = wilson_low(episode.failures, episode.requests)
     onset, last = moment(episode.failing[0].at), moment(episode.failing[-1].at + episode.step)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from workers.detection.baseline import Usual
+from workers.detection.baseline import Baseline
 from workers.detection.sentences import deployment_near, live_at, moment
 from workers.detection.statistics import clean
-from workers.models import Finding, Kind, Point, Service, Severity, Survey
+from workers.models import Finding, FindingKind, Point, Service, Severity, Survey
 
 JUST_STARTED = 2.0
 """Times the persist time, after a deployment: caches fill, code is compiled, old and new containers overlap."""
@@ -18,12 +18,12 @@ BEGINS = {"deployed", "crashed", "oom", "started"}
 
 
 @dataclass(frozen=True)
-class Case:
+class ServiceWindow:
     """One service in one window, with its past. `persist` is how long a condition must hold, in seconds."""
 
     service: Service
     survey: Survey
-    usual: Usual
+    usual: Baseline
     persist: float
 
     @cached_property
@@ -77,7 +77,7 @@ class Case:
         )
 
     def found(
-        self, kind: Kind, severity: Severity, since: float | datetime, sentence: str, *,
+        self, kind: FindingKind, severity: Severity, since: float | datetime, sentence: str, *,
         ongoing: bool = True, numbers: dict[str, float] | None = None, deployment_id: str | None = None,
         confidence: float = 1.0, harm_in_seconds: float | None = None, usual: bool = False,
     ) -> Finding:  # fmt: skip
@@ -89,5 +89,5 @@ class Case:
             severity=Severity.NOTICE if usual else severity, since=onset, ongoing=ongoing,
             numbers=numbers or {}, sentence=sentence + (", as it usually is" if usual else ""),
             deployment_id=deployment_id or deployment_near(self.service, onset, slack),
-            confidence=confidence, harm_in_seconds=harm_in_seconds, usual=usual,
+            confidence=confidence, seconds_to_limit=harm_in_seconds, is_baseline=usual,
         )  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from workers.detection.latency import judge_latency
 from workers.detection.sentences import ending, moment, since, span
 from workers.detection.server_errors import judge_errors
-from workers.detection.service_window import Case
+from workers.detection.service_window import ServiceWindow
 from workers.detection.statistics import Run, quantile, runs, step_of, wilson_low
 from workers.models import Finding, Severity, TrafficMinute
 
@@ -34,7 +34,7 @@ LOST_SHARE, RECENT_SHARE, LOST_NOISE = 0.05, 0.7, 2.0
 """Of the quietest window of the past, or of the last hours: nights and weekends leave more; a step may have twice."""
 
 
-def judge_traffic(case: Case) -> list[Finding]:
+def judge_traffic(case: ServiceWindow) -> list[Finding]:
     """5xx, latency, 4xx in place of successes, a surge (evidence only), and requests that stay away."""
     minutes = sorted((one for one in case.service.traffic if one.requests > 0), key=lambda one: one.at)
     step = _step(case)
@@ -47,7 +47,7 @@ def judge_traffic(case: Case) -> list[Finding]:
     return [one for one in found if one is not None]
 
 
-def _step(case: Case) -> float:
+def _step(case: ServiceWindow) -> float:
     """Seconds per count, as the counts really came: empty steps are among them or not."""
     times = sorted({float(one.at) for one in case.service.traffic})
     known = float(case.service.traffic_step_seconds or case.survey.step_seconds)
@@ -57,7 +57,7 @@ def _step(case: Case) -> float:
 # ---- 4xx -------------------------------------------------------------------------------------
 
 
-def _refused(case: Case, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
+def _refused(case: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
     """Requests refused in place of successes: a client or a deployment broke, not a scan on top."""
     if sum(one.client_errors for one in minutes) < FEWEST_REFUSED:
         return None
@@ -84,7 +84,7 @@ def _fewer(seen: float, expected: float) -> bool:
     return expected - seen >= 3 * math.sqrt(max(1.0, expected))
 
 
-def _left(case: Case, run: Run, requests: int, refused: int) -> float:
+def _left(case: ServiceWindow, run: Run, requests: int, refused: int) -> float:
     """The share of the usual successes below which the refusals are no scan on top of them."""
     usual, total = case.usual.level("refused_share"), case.usual.recent("requests_per_second")
     if (
@@ -98,7 +98,7 @@ def _left(case: Case, run: Run, requests: int, refused: int) -> float:
     return REPLACED_SUCCESSES_LEFT if replaced and risen else SUCCESSES_LEFT
 
 
-def _usual_successes(case: Case, before: Sequence[TrafficMinute], step: float) -> float | None:
+def _usual_successes(case: ServiceWindow, before: Sequence[TrafficMinute], step: float) -> float | None:
     """Successes per second: of the windows just before, else of the window's own beginning."""
     recent = case.usual.recent("ok_per_second")
     if recent is not None:
@@ -110,7 +110,7 @@ def _usual_successes(case: Case, before: Sequence[TrafficMinute], step: float) -
 
 
 def _say_refused(
-    case: Case, run: Run, requests: int, refused: int, now: float, expected: float, steps: int
+    case: ServiceWindow, run: Run, requests: int, refused: int, now: float, expected: float, steps: int
 ) -> Finding:
     window, onset, ongoing = case.survey.window, moment(run.start), run.last >= steps - 2
     share = 100 * refused / requests
@@ -133,7 +133,7 @@ def _say_refused(
 # ---- how many came ---------------------------------------------------------------------------
 
 
-def _surge(case: Case, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
+def _surge(case: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
     """Many more requests than usual; harmless by itself, but it explains what else is found."""
     usual = case.usual.level("requests_per_second", 0.95)
     if not usual:
@@ -157,11 +157,11 @@ def _surge(case: Case, minutes: Sequence[TrafficMinute], step: float) -> Finding
     return case.found("traffic_surge", Severity.NOTICE, run.start, sentence, ongoing=ongoing, numbers=numbers)
 
 
-def _lost(case: Case, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
+def _lost(case: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
     """Hardly a request any more where many came in every window of the past."""
     if case.service.sleeps or not case.service.public or not case.usual.known:
         return None
-    if any(gap.startswith("traffic") for gap in case.survey.gaps(case.service.name)):
+    if any(gap.startswith("traffic") for gap in case.survey.gaps_for(case.service.name)):
         return None
     came = case.usual.values("requests_per_second")
     if len(came) < len(case.usual.windows) or min(came) * case.usual.minutes * 60 < QUIETEST_REQUESTS:

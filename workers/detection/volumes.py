@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workers.detection.sentences import span
-from workers.detection.service_window import Case
+from workers.detection.service_window import ServiceWindow
 from workers.detection.statistics import clean, floors, kendall_tau, theil_sen
 from workers.models import Finding, Point, Severity, Volume
 
@@ -29,13 +29,13 @@ STEADY = 0.03
 MB_PER_GB = 1000.0
 
 
-def judge_volumes(case: Case) -> list[Finding]:
+def judge_volumes(case: ServiceWindow) -> list[Finding]:
     """A finding per volume that is full, or will be at this rate."""
     found = [_judge(case, one) for one in case.service.volumes if one.size_mb > 0]
     return [one for one in found if one is not None]
 
 
-def _judge(case: Case, volume: Volume) -> Finding | None:
+def _judge(case: ServiceWindow, volume: Volume) -> Finding | None:
     share, size = volume.used_mb / volume.size_mb, volume.size_mb / MB_PER_GB
     # The series of a service is about all of its volumes together.
     levels, cleared = _levels(case) if len(case.service.volumes) == 1 else ([], False)
@@ -55,7 +55,7 @@ def _judge(case: Case, volume: Volume) -> Finding | None:
     return _say(case, volume, Severity.WARNING, None, usual=steady or cleared)
 
 
-def _levels(case: Case) -> tuple[list[Point], bool]:
+def _levels(case: ServiceWindow) -> tuple[list[Point], bool]:
     """How full it was, oldest first, since it was last cleared up; and whether it ever was."""
     size = case.service.volumes[0].size_mb / MB_PER_GB
     found: list[Point] = []
@@ -72,7 +72,7 @@ def _levels(case: Case) -> tuple[list[Point], bool]:
     return found, cleared
 
 
-def _seconds_to_full(case: Case, levels: Sequence[Point], share: float, size: float) -> float | None:
+def _seconds_to_full(case: ServiceWindow, levels: Sequence[Point], share: float, size: float) -> float | None:
     known = case.usual.known and len(case.usual.values("disk")) >= FEWEST
     if len(levels) < FEWEST or share < (FILLING if known else UNKNOWN_PAST_FILLING):
         return None
@@ -90,7 +90,7 @@ def _seconds_to_full(case: Case, levels: Sequence[Point], share: float, size: fl
     return ahead if ahead <= (FULL_WITHIN_SECONDS if known else UNKNOWN_PAST_SECONDS) else None
 
 
-def _rising_floors(case: Case, share: float, size: float) -> float | None:
+def _rising_floors(case: ServiceWindow, share: float, size: float) -> float | None:
     """Seconds until it is full where it is cleared up now and then, but never back to where it was."""
     known = [
         (case.start - age, one.disk)
@@ -110,7 +110,7 @@ def _rising_floors(case: Case, share: float, size: float) -> float | None:
     return ahead if ahead <= FULL_WITHIN_SECONDS else None
 
 
-def _rushing(case: Case, share: float, size: float) -> float | None:
+def _rushing(case: ServiceWindow, share: float, size: float) -> float | None:
     """Seconds until it is full where the window alone shows that it will be within hours."""
     levels = clean(case.service.disk) if len(case.service.volumes) == 1 else []
     if len(levels) < FEWEST or share < RUSHING_FROM:
@@ -126,7 +126,7 @@ def _rushing(case: Case, share: float, size: float) -> float | None:
 
 
 def _say(
-    case: Case, volume: Volume, severity: Severity, ahead: float | None, *, usual: bool = False
+    case: ServiceWindow, volume: Volume, severity: Severity, ahead: float | None, *, usual: bool = False
 ) -> Finding:
     percent = 100 * volume.used_mb / volume.size_mb
     rest = f"; at this rate it is full in {span(ahead)}" if ahead is not None else ""

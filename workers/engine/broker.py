@@ -12,23 +12,23 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 from redis.exceptions import RedisError
 
-STAGES = {
+QUEUE_OF_STAGE = {
     "intake": "sweeps",
     "survey": "sweeps",
     "analyse": "sweeps",
     "enrich": "incidents",
     "diagnose": "incidents",
-    "plan": "mends",
-    "mend": "mends",
+    "plan": "fixes",
+    "fix": "fixes",
     "propose": "incidents",
     "watch": "incidents",
-    "tell": "tells",
-    "pings": "tells",
+    "notify": "notifications",
+    "pings": "notifications",
 }
 """Stage, which is also the actor's name → queue."""
 
-NAMESPACE = "trackwalker:dramatiq"
-FULL = 100
+NAMESPACE = "trackwalker2:dramatiq"
+MAX_QUEUED = 100
 """No message is sent into a queue that already holds so many: the mover tries again."""
 WAKE_EVERY_SECONDS = 0.25
 """The door sends no more wake-ups than that; the mover, about every second, wakes the others."""
@@ -42,7 +42,9 @@ def make_broker(client: redis.Redis, middleware: list[dramatiq.Middleware] | Non
 
 
 def message(stage: str, key: str) -> dramatiq.Message[None]:
-    return dramatiq.Message(queue_name=STAGES[stage], actor_name=stage, args=(key,), kwargs={}, options={})
+    return dramatiq.Message(
+        queue_name=QUEUE_OF_STAGE[stage], actor_name=stage, args=(key,), kwargs={}, options={}
+    )
 
 
 def waker(client: redis.Redis, clock: Callable[[], float] = time.monotonic) -> Callable[[str], None]:
@@ -58,7 +60,7 @@ def waker(client: redis.Redis, clock: Callable[[], float] = time.monotonic) -> C
                 return
             last[0] = clock()
         try:
-            if int(client.llen(f"{NAMESPACE}:sweeps")) < FULL:
+            if int(client.llen(f"{NAMESPACE}:sweeps")) < MAX_QUEUED:
                 broker.declare_queue("sweeps")
                 broker.enqueue(message("intake", key))
         except (RedisError, dramatiq.DramatiqError) as error:

@@ -12,35 +12,43 @@ from dramatiq.brokers.redis import RedisBroker
 from redis.exceptions import RedisError
 
 from workers.engine import scripts
-from workers.engine.broker import FULL, NAMESPACE, STAGES, message
-from workers.engine.journal import BEAT_SECONDS, DUE, NEWER_SECONDS, PREFIX, STORE_AWAY_SECONDS, Journal
+from workers.engine.broker import MAX_QUEUED, NAMESPACE, QUEUE_OF_STAGE, message
+from workers.engine.journal import (
+    NEWER_VERSION_PATIENCE_SECONDS,
+    PREFIX,
+    REDIS_TIMEOUT_SECONDS,
+    RENEW_SECONDS,
+    SCHEDULE,
+    JournalStore,
+)
 from workers.engine.stage_table import reached
 from workers.errors import NotAvailable
 
-MOVE_EVERY_SECONDS = 1.0
-PUT_OFF_SECONDS = 15.0
-AT_ONCE = 100
-LET_GO_EVERY_SECONDS = 0.5
+DISPATCH_SECONDS = 1.0
+POSTPONE_SECONDS = 15.0
+BATCH = 100
+STALE_CHECK_SECONDS = 0.5
 HANGING_SECONDS = 360.0
 """A stage that goes on for so long after its deadline holds its thread for ever: git alone may take 300 more."""
 
 log = logging.getLogger("trackwalker.due")
 
 
-def move(journal: Journal, broker: RedisBroker) -> int:
+def dispatch_due(journal: JournalStore, broker: RedisBroker) -> int:
     """Wake whoever is due; the number of messages sent. Raises NotAvailable when the store is away."""
-    moved = journal.script(scripts.MOVE, [DUE], int(PUT_OFF_SECONDS * 1000), AT_ONCE)
+    moved = journal.script(scripts.DISPATCH, [SCHEDULE], int(POSTPONE_SECONDS * 1000), BATCH)
     pairs = [(moved[i].decode(), moved[i + 1].decode()) for i in range(0, len(moved), 2)]
     held = {
-        queue: _held(journal, queue) for queue in {STAGES[stage] for _, stage in pairs if stage in STAGES}
+        queue: _queue_length(journal, queue)
+        for queue in {QUEUE_OF_STAGE[stage] for _, stage in pairs if stage in QUEUE_OF_STAGE}
     }
     sent = 0
     for key, stage in pairs:
-        queue = STAGES.get(stage)
+        queue = QUEUE_OF_STAGE.get(stage)
         if queue is None:
-            _leave(journal, key, stage)
+            _adopt_unknown_stage(journal, key, stage)
             continue
-        if held[queue] >= FULL:
+        if held[queue] >= MAX_QUEUED:
             continue
         try:
             broker.enqueue(message(stage, key))
@@ -51,32 +59,38 @@ def move(journal: Journal, broker: RedisBroker) -> int:
     return sent
 
 
-def _leave(journal: Journal, key: str, stage: str) -> None:
+def _adopt_unknown_stage(journal: JournalStore, key: str, stage: str) -> None:
     """A newer worker knows this stage; where none has come for long, the journal goes on by what is recorded in it."""
-    fields = {name.decode() for name in journal.ask("hkeys", key)}
+    fields = {name.decode() for name in journal.command("hkeys", key)}
     known = reached(key.removeprefix(PREFIX), fields)
-    if known and journal.script(scripts.TAKE_OVER, [key, DUE], stage, known[-1], int(NEWER_SECONDS * 1000)):
+    if known and journal.script(
+        scripts.ADOPT_UNKNOWN_STAGE,
+        [key, SCHEDULE],
+        stage,
+        known[-1],
+        int(NEWER_VERSION_PATIENCE_SECONDS * 1000),
+    ):
         log.warning(
             "nobody knew its stage", extra={"journal": key, "stage": stage, "goes_on_with": known[-1]}
         )
 
 
-def _held(journal: Journal, queue: str) -> int:
-    return int(journal.ask("llen", f"{NAMESPACE}:{queue}"))
+def _queue_length(journal: JournalStore, queue: str) -> int:
+    return int(journal.command("llen", f"{NAMESPACE}:{queue}"))
 
 
-class Mover(threading.Thread):
+class Dispatcher(threading.Thread):
     """Moves what is due about every second until told to stop."""
 
-    def __init__(self, journal: Journal, broker: RedisBroker) -> None:
+    def __init__(self, journal: JournalStore, broker: RedisBroker) -> None:
         super().__init__(name="mover", daemon=True)
         self.journal, self.broker, self.ended = journal, broker, threading.Event()
 
     def run(self) -> None:
         away = False
-        while not self.ended.wait(MOVE_EVERY_SECONDS):
+        while not self.ended.wait(DISPATCH_SECONDS):
             try:
-                move(self.journal, self.broker)
+                dispatch_due(self.journal, self.broker)
                 away = False
             except NotAvailable as error:
                 if not away:
@@ -86,19 +100,19 @@ class Mover(threading.Thread):
                 log.exception("the mover stumbled")
 
 
-class Pulse(threading.Thread):
+class LeaseRenewer(threading.Thread):
     """Renews the leases of this process; `give_up` is called once the store is away, or a stage hangs, for too long."""
 
-    def __init__(self, journal: Journal, give_up: Callable[[], None]) -> None:
+    def __init__(self, journal: JournalStore, give_up: Callable[[], None]) -> None:
         super().__init__(name="pulse", daemon=True)
         self.journal, self.give_up, self.ended = journal, give_up, threading.Event()
 
     def run(self) -> None:
-        threading.Thread(target=self._let_go, name="pulse-let-go", daemon=True).start()
+        threading.Thread(target=self._stop_stale_claims, name="pulse-let-go", daemon=True).start()
         seen = time.monotonic()
-        while not self.ended.wait(BEAT_SECONDS):
+        while not self.ended.wait(RENEW_SECONDS):
             try:
-                self.journal.beat()
+                self.journal.renew_leases()
                 self.journal.ping()
                 seen = time.monotonic()
             except NotAvailable as error:
@@ -109,12 +123,12 @@ class Pulse(threading.Thread):
                 self.give_up()
                 return
 
-    def _let_go(self) -> None:
-        while not self.ended.wait(LET_GO_EVERY_SECONDS):
-            self.journal.let_go_unrenewed()
+    def _stop_stale_claims(self) -> None:
+        while not self.ended.wait(STALE_CHECK_SECONDS):
+            self.journal.stop_stale_claims()
 
     def _hopeless(self, seen: float) -> bool:
         if self.journal.overdue_seconds() > HANGING_SECONDS:
             log.error("a stage hangs beyond its deadline, and with it its thread")
             return True
-        return time.monotonic() - seen > STORE_AWAY_SECONDS * 6
+        return time.monotonic() - seen > REDIS_TIMEOUT_SECONDS * 6

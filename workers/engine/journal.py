@@ -23,8 +23,8 @@ from workers.errors import Newer, NotAvailable, Refused, Superseded
 
 T = TypeVar("T")
 
-PREFIX = "trackwalker:"
-DUE = PREFIX + "due"
+PREFIX = "trackwalker2:"
+SCHEDULE = PREFIX + "schedule"
 OPEN = PREFIX + "open"
 """Hash of fingerprint → journal of the open incident."""
 ENDED = PREFIX + "ended"
@@ -32,29 +32,29 @@ ENDED = PREFIX + "ended"
 
 LEASE_SECONDS = 15.0
 """After a death the work is free again within this; with the mover's second it stays under 20 s."""
-BEAT_SECONDS = 3.0
-STORE_AWAY_SECONDS = 10.0
+RENEW_SECONDS = 3.0
+REDIS_TIMEOUT_SECONDS = 10.0
 """A worker that could not renew for so long stops acting: the lease may be somebody else's soon."""
 ACT_WITHIN_SECONDS = 1.0
-HAND_BACK_SECONDS = 2.0
+RELEASE_SECONDS = 2.0
 """Time for the stages to let go by themselves when the process ends; much less than any host leaves us."""
-SEEN_SECONDS = 5.0
+SETTLE_SECONDS = 5.0
 """What was asked of Slack or GitHub is seen there by then, so that the next worker's look finds it."""
 LOST = "somebody else has it"
 """What is said of whoever goes on after another has taken its work over."""
-ENDING, HANDED_BACK = "the worker is ending", "the worker was ended"
-DEATHS_ALLOWED = 5
+SHUTTING_DOWN, RELEASED_ON_SHUTDOWN = "the worker is ending", "the worker was ended"
+MAX_CRASHES = 5
 TTL_SECONDS = 30 * 86_400
-HELD_SECONDS = 3600.0
+CANCELLED_RESERVATION_SECONDS = 3600.0
 """So long a cause in the code stays taken after a cancel in the middle of proposing: a pull request that was under way
 is seen by then, and its hidden marker speaks for itself."""
-NEWER_SECONDS = 900.0
+NEWER_VERSION_PATIENCE_SECONDS = 900.0
 """A newer worker takes over within minutes, or its deployment was taken back and its records are made again."""
 
 
-def gate_of(key: str) -> str:
+def environment_slot_key(key: str) -> str:
     """The hash that lets one sweep of an environment work at a time (`sweep:<environment>:<n>` only)."""
-    return key.rpartition(":")[0].replace("sweep:", "sweeps:") if key.startswith(PREFIX + "sweep:") else ""
+    return key.rpartition(":")[0].replace("sweep:", "slot:") if key.startswith(PREFIX + "sweep:") else ""
 
 
 class Unreadable(Refused):
@@ -65,7 +65,7 @@ class Unreadable(Refused):
         self.name = name
 
 
-class Journal:
+class JournalStore:
     """All journals of one store. Raises NotAvailable when the store does not answer."""
 
     def __init__(self, client: redis.Redis) -> None:
@@ -90,7 +90,7 @@ class Journal:
         except RedisError as error:
             raise NotAvailable(f"the store does not answer: {type(error).__name__}") from error
 
-    def script_each(
+    def script_batch(
         self, source: str, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]
     ) -> list[Any | NotAvailable]:
         """What the script answers to each of these keys and arguments, all asked in one round trip.
@@ -120,7 +120,7 @@ class Journal:
             sha = self._shas[source] = self.client.script_load(source)
         return sha
 
-    def ask(self, command: str, *arguments: Any) -> Any:
+    def command(self, command: str, *arguments: Any) -> Any:
         """A plain reading command, with its failure translated."""
         try:
             return getattr(self.client, command)(*arguments)
@@ -155,30 +155,35 @@ class Journal:
 
     def ping(self) -> None:
         """Raises NotAvailable unless the store answers."""
-        self.ask("ping")
+        self.command("ping")
 
     def fields(self, key: str) -> dict[str, bytes]:
         """The whole hash, {} when there is none."""
-        raw: dict[bytes, bytes] = self.ask("hgetall", key)
+        raw: dict[bytes, bytes] = self.command("hgetall", key)
         return {name.decode(): value for name, value in raw.items()}
 
     def record_of(self, key: str, name: str, kind: type[T]) -> T | None:
         """One record of a journal that somebody else may be working on; for reading only."""
-        return unpack(self.ask("hget", key, f"r:{name}"), kind)
+        return unpack(self.command("hget", key, f"r:{name}"), kind)
 
-    def raise_wanted(self, key: str, **fields: str | bytes) -> bool:
+    def wake(self, key: str, **fields: str | bytes) -> bool:
         """Tell a journal that there is something new: it is due now. False when there is no such journal."""
         flat = [part for item in fields.items() for part in item]
-        return bool(self.script(scripts.RAISE, [key, DUE], *flat))
+        return bool(self.script(scripts.WAKE, [key, SCHEDULE], *flat))
 
     # -- claims -----------------------------------------------------------------------------------
 
     def claim(self, key: str, stage: str, *, deadline_seconds: float = 600.0) -> Claim | None:
         """The journal for this stage, or None: somebody else has it, it moved on, or it is not its time."""
         token = secrets.token_hex(8)
-        gate = gate_of(key)
+        gate = environment_slot_key(key)
         answer = self.script(
-            scripts.CLAIM, [key, DUE, gate or key], stage, token, int(LEASE_SECONDS * 1000), int(bool(gate))
+            scripts.CLAIM,
+            [key, SCHEDULE, gate or key],
+            stage,
+            token,
+            int(LEASE_SECONDS * 1000),
+            int(bool(gate)),
         )
         if isinstance(answer, bytes):
             return None
@@ -204,37 +209,37 @@ class Journal:
         with self._lock:
             self._claims.discard(claim)
 
-    def beat(self) -> None:
+    def renew_leases(self) -> None:
         """Renew every lease of this process; whoever cannot be renewed is stopped. Called by one thread."""
-        for claim in self._held():
-            if not claim.beat():
+        for claim in self._open_claims():
+            if not claim.renew():
                 break  # each answer that does not come costs seconds
 
-    def let_go_unrenewed(self) -> None:
+    def stop_stale_claims(self) -> None:
         """Stop whose lease may be somebody else's soon; asks nobody, so that a store that hangs cannot delay it."""
-        for claim in self._held():
+        for claim in self._open_claims():
             claim.check_renewal()
 
     def stop(self) -> None:
         """The process is asked to end: every claim's children are killed and its stage stops at the next look."""
         self.stopping.set()
-        for claim in self._held():
+        for claim in self._open_claims():
             claim.kill()
 
-    def hand_back(self, seconds: float = HAND_BACK_SECONDS) -> None:
+    def release_all(self, seconds: float = RELEASE_SECONDS) -> None:
         """After `stop`: what hangs and is not let go of within so long is let go of in its stead."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and self._held():
+        while time.monotonic() < deadline and self._open_claims():
             time.sleep(0.02)
-        for claim in self._held():
+        for claim in self._open_claims():
             with contextlib.suppress(NotAvailable, Superseded):
-                claim.give_back()
+                claim.release()
 
     def overdue_seconds(self) -> float:
         """For how long at most a stage has gone on after its deadline: it hangs where nothing can stop it."""
-        return max((time.monotonic() - claim.deadline for claim in self._held()), default=0.0)
+        return max((time.monotonic() - claim.deadline for claim in self._open_claims()), default=0.0)
 
-    def _held(self) -> list[Claim]:
+    def _open_claims(self) -> list[Claim]:
         with self._lock:
             return list(self._claims)
 
@@ -243,17 +248,17 @@ class Claim:
     """One journal, ours for a while. All methods raise Superseded once it is not."""
 
     def __init__(
-        self, journal: Journal, key: str, stage: str, fields: dict[str, bytes], deadline: float
+        self, journal: JournalStore, key: str, stage: str, fields: dict[str, bytes], deadline: float
     ) -> None:
-        self.journal, self.key, self.stage, self.fields, self.deadline = journal, key, stage, fields, deadline
+        self.store, self.key, self.stage, self.fields, self.deadline = journal, key, stage, fields, deadline
         self._fence = [fields["fence"], fields["token"]]
         self._renewed = time.monotonic()
         self._lost = ""
         self._killers: list[Callable[[], None]] = []
-        self.brake: Callable[[], None] = lambda: None
+        self.check_allowed: Callable[[], None] = lambda: None
         """Asked before every effect; raises Held while nothing may be done."""
         self._open, self._acting = True, False
-        self._letting_go = threading.Lock()
+        self._release_lock = threading.Lock()
 
     @property
     def id(self) -> str:
@@ -261,22 +266,22 @@ class Claim:
         return self.key.removeprefix(PREFIX)
 
     @property
-    def deaths(self) -> int:
-        return int(self.fields.get("deaths", 0))
+    def crash_count(self) -> int:
+        return int(self.fields.get("crashes", 0))
 
     @property
-    def tries(self) -> int:
-        return int(self.fields.get("tries", 0))
+    def attempts(self) -> int:
+        return int(self.fields.get("attempts", 0))
 
     @property
     def is_taken_over(self) -> bool:
         """Whether somebody had it who never let go of it: dead, or only stopped."""
-        return self.text("taken") == "1"
+        return self.text("taken_over") == "1"
 
     @property
     def failing_seconds(self) -> float:
         """For how long what this stage needs has not been available, as it stood when we claimed."""
-        since = int(self.fields.get("failing", 0))
+        since = int(self.fields.get("failing_since", 0))
         return max(0.0, self.claimed_at - since / 1000) if since else 0.0
 
     @property
@@ -295,7 +300,7 @@ class Claim:
 
     def read(self, blob: bytes | None, kind: type[T]) -> T | None:
         """`unpack`, but what a newer worker made is left to it: Newer, until that one has stayed away too long."""
-        if is_newer(blob) and self.failing_seconds < NEWER_SECONDS:
+        if is_newer(blob) and self.failing_seconds < NEWER_VERSION_PATIENCE_SECONDS:
             raise Newer(f"{self.id} holds a record of a newer version", retry_after=1)
         return unpack(blob, kind)
 
@@ -308,18 +313,18 @@ class Claim:
 
     # -- being alive ------------------------------------------------------------------------------
 
-    def alive(self) -> None:
+    def check_alive(self) -> None:
         """Raises Superseded when the claim is lost, over its deadline, or the process is ending."""
         if self._lost:
             raise Superseded(f"{self.id}: {self._lost}")
 
-    def guard(self, kill: Callable[[], None]) -> None:
+    def on_loss(self, kill: Callable[[], None]) -> None:
         """`kill` is called when the claim is lost: what a stage started dies with it."""
         self._killers.append(kill)
         if self._lost:
             kill()
 
-    def beat(self) -> bool:
+    def renew(self) -> bool:
         """Renew the lease, unless it is time to stop; False when the store does not answer."""
         if self._lost:
             return True
@@ -328,7 +333,9 @@ class Claim:
             return True
         before = time.monotonic()
         try:
-            ours = self.journal.script(scripts.BEAT, [self.key, DUE], *self._fence, int(LEASE_SECONDS * 1000))
+            ours = self.store.script(
+                scripts.RENEW_LEASE, [self.key, SCHEDULE], *self._fence, int(LEASE_SECONDS * 1000)
+            )
         except NotAvailable:
             return False
         if ours:
@@ -339,10 +346,10 @@ class Claim:
 
     def check_renewal(self) -> None:
         """Stop when the lease could not be renewed for so long that it may be somebody else's soon."""
-        if time.monotonic() - self._renewed > STORE_AWAY_SECONDS:
+        if time.monotonic() - self._renewed > REDIS_TIMEOUT_SECONDS:
             self.kill("the store is away")
 
-    def kill(self, why: str = ENDING) -> None:
+    def kill(self, why: str = SHUTTING_DOWN) -> None:
         """The claim does not count any more: kill what was started, let no effect act."""
         self._lost = self._lost or why
         for killer in self._killers:
@@ -355,7 +362,7 @@ class Claim:
 
     # -- finding out and doing --------------------------------------------------------------------
 
-    def keep(self, name: str, kind: type[T] | Any, value: T) -> T:
+    def record(self, name: str, kind: type[T] | Any, value: T) -> T:
         """Record a value under our claim; also while the process is ending, as what was done must be known.
 
         Raises TooLarge, with the record's name.
@@ -365,18 +372,18 @@ class Claim:
         except TooLarge as error:
             raise TooLarge(f"{name}: {error}") from None
         if f"r:{name}" not in self.fields:
-            self.fields |= {"deaths": b"0", "tries": b"0"}
-            self.fields.pop("failing", None)
-        self._record({f"r:{name}": blob})
+            self.fields |= {"crashes": b"0", "attempts": b"0"}
+            self.fields.pop("failing_since", None)
+        self._write_fields({f"r:{name}": blob})
         return value
 
-    def mark(self, **fields: str) -> None:
+    def set_fields(self, **fields: str) -> None:
         """Set plain fields of the journal under our claim."""
-        self._record({name: value.encode() for name, value in fields.items()})
+        self._write_fields({name: value.encode() for name, value in fields.items()})
 
-    def _record(self, fields: dict[str, bytes]) -> None:
+    def _write_fields(self, fields: dict[str, bytes]) -> None:
         flat = [part for item in fields.items() for part in item]
-        if not self.journal.script(scripts.RECORD, [self.key], *self._fence, *flat):
+        if not self.store.script(scripts.RECORD, [self.key], *self._fence, *flat):
             self._lose()
         self.fields |= fields
         self._acting = False
@@ -386,11 +393,11 @@ class Claim:
         known = self.get(name, kind)
         if known is not None:
             return known
-        self.alive()
+        self.check_alive()
         found = find_out()
         # What was killed in the middle has found out nothing.
-        self.alive()
-        return self.keep(name, kind, found)
+        self.check_alive()
+        return self.record(name, kind, found)
 
     def effect(
         self, name: str, kind: type[T], look: Callable[[], T | None], act: Callable[[], T | None]
@@ -405,21 +412,21 @@ class Claim:
             return known
         there = look()
         if there is None:
-            self.confirm()
+            self.check_fence()
             done = act()
             seen = look()
             there = done if seen is None else seen
         if there is None:
             raise NotAvailable(f"{name}: done, but it cannot be seen yet", retry_after=2)
-        return self.keep(name, kind, there)
+        return self.record(name, kind, there)
 
-    def confirm(self) -> None:
+    def check_fence(self) -> None:
         """The brake, then the fence, asked right before acting; a slow answer does not count."""
-        self.brake()
+        self.check_allowed()
         for _ in range(3):
-            self.alive()
+            self.check_alive()
             before = time.monotonic()
-            ours = self.journal.script(scripts.CHECK, [self.key], *self._fence, 2000)
+            ours = self.store.script(scripts.CHECK_FENCE, [self.key], *self._fence, 2000)
             if not ours:
                 self._lose()
             if time.monotonic() - before < ACT_WITHIN_SECONDS:
@@ -429,44 +436,44 @@ class Claim:
 
     # -- letting go -------------------------------------------------------------------------------
 
-    def hand_on(
-        self, stage: str, *, after: float = 0, blocked: bool = False, reason: str = "", tell: str = "",
+    def advance(
+        self, stage: str, *, after: float = 0, blocked: bool = False, reason: str = "", notify: str = "",
         failed: bool = False,
     ) -> None:  # fmt: skip
         """Let go; `stage` is due after so many seconds (`blocked`: not a moment earlier, whoever asks)."""
-        keys = [self.key, DUE, tell]
+        keys = [self.key, SCHEDULE, notify]
         arguments = [stage, int(after * 1000), int(blocked), reason[:2000], int(failed)]
-        with self._letting_go:
-            self._let_go(self.journal.script(scripts.HAND_ON, keys, *self._fence, *arguments))
+        with self._release_lock:
+            self._released(self.store.script(scripts.ADVANCE, keys, *self._fence, *arguments))
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Let go because the worker ends, unless it was lost before; neither progress nor failure nor death.
 
         What may be under way outside gets the time to be seen there.
         """
-        keys = [self.key, DUE, ""]
-        after = int(SEEN_SECONDS * 1000) if self._acting else 0
-        with self._letting_go:
-            if self._open and self._lost == ENDING:
-                arguments = [self.stage, after, int(self._acting), HANDED_BACK, 2]
-                self._let_go(self.journal.script(scripts.HAND_ON, keys, *self._fence, *arguments))
+        keys = [self.key, SCHEDULE, ""]
+        after = int(SETTLE_SECONDS * 1000) if self._acting else 0
+        with self._release_lock:
+            if self._open and self._lost == SHUTTING_DOWN:
+                arguments = [self.stage, after, int(self._acting), RELEASED_ON_SHUTDOWN, 2]
+                self._released(self.store.script(scripts.ADVANCE, keys, *self._fence, *arguments))
 
     def end(
-        self, outcome: str, *, tell: str = "", final: bool = True, keep_seconds: int = TTL_SECONDS
+        self, outcome: str, *, notify: str = "", final: bool = True, keep_seconds: int = TTL_SECONDS
     ) -> bool:
         """The journal has ended: its TTL begins. With `final=False` False when something new was asked meanwhile."""
-        gate = gate_of(self.key)
-        keys = [self.key, DUE, tell, gate or self.key, OPEN]
+        gate = environment_slot_key(self.key)
+        keys = [self.key, SCHEDULE, notify, gate or self.key, OPEN]
         arguments = [outcome[:2000], keep_seconds * 1000, int(bool(gate)), int(final)]
-        with self._letting_go:
-            answer = self.journal.script(scripts.END, keys, *self._fence, *arguments)
+        with self._release_lock:
+            answer = self.store.script(scripts.END, keys, *self._fence, *arguments)
             if answer == 2:
                 return False
-            self._let_go(answer)
+            self._released(answer)
         return True
 
-    def _let_go(self, ours: int) -> None:
+    def _released(self, ours: int) -> None:
         self._open = False
-        self.journal.forget(self)
+        self.store.forget(self)
         if not ours:
             self._lose()

@@ -15,9 +15,9 @@ T = TypeVar("T")
 VERSION = b"1"
 COMPRESS_FROM = 1024
 """Bytes; below this a compressed record is hardly smaller."""
-MOST_STORED = 2**20
+MAX_STORED_BYTES = 2**20
 """Bytes of one record as it is stored. The largest are surveys, some 1.2 KB a service: this is room for 800."""
-MOST_TEXT = 16 * MOST_STORED
+MAX_JSON_BYTES = 16 * MAX_STORED_BYTES
 """Bytes of one record's JSON: no more is ever unpacked."""
 
 
@@ -36,8 +36,8 @@ def pack(value: Any, kind: Any) -> bytes:
     text = _adapter(kind).dump_json(value)
     if len(text) < COMPRESS_FROM:
         return VERSION + b"j" + text
-    blob = VERSION + b"z" + zlib.compress(text, 6) if len(text) <= MOST_TEXT else b""
-    if not 0 < len(blob) <= MOST_STORED:
+    blob = VERSION + b"z" + zlib.compress(text, 6) if len(text) <= MAX_JSON_BYTES else b""
+    if not 0 < len(blob) <= MAX_STORED_BYTES:
         what = getattr(kind, "__name__", str(kind))
         raise TooLarge(f"too large for a record: {what}, {len(text) / 2**20:.1f} MiB of text")
     return blob
@@ -50,7 +50,7 @@ def is_newer(blob: bytes | None) -> bool:
 
 def unpack(blob: bytes | None, kind: type[T]) -> T | None:
     """The value of a record; None when it is missing, of another version or unreadable: then it is made again."""
-    text = plain(blob)
+    text = json_text(blob)
     try:
         value: T | None = None if text is None else _adapter(kind).validate_json(text)  # type: ignore[arg-type]  # mypy takes a type for unhashable
     except ValidationError:
@@ -58,7 +58,7 @@ def unpack(blob: bytes | None, kind: type[T]) -> T | None:
     return value
 
 
-def plain(blob: bytes | None) -> bytes | None:
+def json_text(blob: bytes | None) -> bytes | None:
     """The JSON of a record; None when it is missing, of another version, damaged, or would grow beyond MOST_TEXT."""
     if not blob or blob[:1] != VERSION:
         return None
@@ -66,7 +66,7 @@ def plain(blob: bytes | None) -> bytes | None:
         return blob[2:]
     unzip = zlib.decompressobj()
     try:
-        text = unzip.decompress(blob[2:], MOST_TEXT)
+        text = unzip.decompress(blob[2:], MAX_JSON_BYTES)
     except zlib.error:
         return None
     return text if unzip.eof else None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from workers.errors import AgentBusy, GitHubBusy, NotAvailable, RailwayBusy, SlackBusy
 
 HOUR, DAY = 3600.0, 86_400.0
-LONGEST_ASKED_SECONDS = 2 * HOUR
+MAX_RETRY_AFTER_SECONDS = 2 * HOUR
 """Whoever asks for more patience than this is asked again all the same: a day's wait is no answer to an alert."""
 
 
@@ -32,14 +32,14 @@ PATIENCE: tuple[tuple[type[NotAvailable], Patience], ...] = (
     # Our own store: it is back within seconds or an operator is at it.
     (NotAvailable, Patience(1, 30, 8 * HOUR)),
 )
-TELLING = Patience(1, 60, 7 * DAY)
+NOTIFICATION_PATIENCE = Patience(1, 60, 7 * DAY)
 """For whatever keeps words from being said."""
 
 
 def patience(error: NotAvailable, *, telling: bool = False) -> Patience:
     """The patience that such a failure deserves."""
     if telling:
-        return TELLING
+        return NOTIFICATION_PATIENCE
     return next(patient for kind, patient in PATIENCE if isinstance(error, kind))
 
 
@@ -50,6 +50,6 @@ def wait(error: NotAvailable, tries: int, *, telling: bool = False) -> float:
     """
     patient = patience(error, telling=telling)
     grown = min(patient.longest, patient.first * 2 ** min(tries, 12))
-    asked = min(error.retry_after or 0.0, LONGEST_ASKED_SECONDS)
+    asked = min(error.retry_after or 0.0, MAX_RETRY_AFTER_SECONDS)
     jittered: float = grown * random.uniform(0.5, 1.0)
     return max(jittered, asked * random.uniform(1.0, 1.1))

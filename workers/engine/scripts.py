@@ -22,7 +22,7 @@ if f[1]~=ARGV[1] or f[2]~=ARGV[2] or f[3] then return 0 end
 _RAISE = """
 local function raise(key, due)
   if redis.call('EXISTS',key)==0 then return end
-  redis.call('HINCRBY',key,'wanted',1)
+  redis.call('HINCRBY',key,'signals',1)
   redis.call('HDEL',key,'ended')
   redis.call('PERSIST',key)
   redis.call('ZADD',due,now,key)
@@ -33,7 +33,7 @@ _ENDED = """
 local function remember(key, due)
   -- What ended lately, for whoever lists it: words and alerts do not count.
   if string.match(key,'^%w+:incident:') or string.match(key,'^%w+:sweep:') then
-    local list=string.gsub(due,'due$','ended')
+    local list=string.gsub(due,'schedule$','ended')
     redis.call('ZADD',list,now,key)
     redis.call('ZREMRANGEBYRANK',list,0,-1001)
     redis.call('PEXPIRE',list,2592000000)
@@ -41,7 +41,7 @@ local function remember(key, due)
 end
 """
 
-OPEN = (
+OPEN_JOURNAL = (
     _NOW
     + """
 -- KEYS journal, due. ARGV delay_ms, then field, value ... Makes the journal unless it is there.
@@ -52,7 +52,7 @@ return 1
 """
 )
 
-TAKE_IN = (
+STORE_ALERT = (
     _NOW
     + """
 -- KEYS alert, due, tell, fold, pings, heard. ARGV fold_seconds, alert json, first_word_ms (<0: no answer owed),
@@ -61,11 +61,11 @@ if tonumber(ARGV[4])>0 then
   -- Whoever waits for pings is told that one came: at once where their silence was told, else when the next are late.
   redis.call('HSET',KEYS[5],'stage','pings','last',now)
   redis.call('HSETNX',KEYS[5],'opened',now)
-  redis.call('HINCRBY',KEYS[5],'wanted',1)
-  redis.call('HDEL',KEYS[5],'ended','apart')
+  redis.call('HINCRBY',KEYS[5],'signals',1)
+  redis.call('HDEL',KEYS[5],'ended','interval')
   redis.call('PERSIST',KEYS[5])
   local at=now+tonumber(ARGV[4])
-  if redis.call('HGET',KEYS[5],'told')=='1' then at=now end
+  if redis.call('HGET',KEYS[5],'reported')=='1' then at=now end
   redis.call('ZADD',KEYS[2],at,KEYS[5])
 end
 if ARGV[5]~='' then
@@ -81,14 +81,14 @@ end
 redis.call('HSET',KEYS[1],'opened',now,'stage','intake','r:alert',ARGV[2])
 redis.call('ZADD',KEYS[2],now,KEYS[1])
 if tonumber(ARGV[3])>=0 then
-  redis.call('HSET',KEYS[3],'opened',now,'stage','tell','r:alert',ARGV[2],'first_at',now+tonumber(ARGV[3]))
+  redis.call('HSET',KEYS[3],'opened',now,'stage','notify','r:alert',ARGV[2],'ack_due_at',now+tonumber(ARGV[3]))
   redis.call('ZADD',KEYS[2],now+tonumber(ARGV[3]),KEYS[3])
 end
 return KEYS[1]
 """
 )
 
-ATTACH = (
+ENQUEUE_ON_SWEEP = (
     _NOW
     + """
 -- KEYS gate, due, alert, its tell. ARGV environment, alert id, environment json, alert json, ttl_ms, what it tells,
@@ -96,11 +96,11 @@ ATTACH = (
 -- Puts the alert on the one sweep of its environment that nobody has claimed yet, made here if there is none. Where
 -- one that tells the same stands on it already, that one's answer is this one's too, unless its own words have begun.
 -- '' when the sweep is full.
-local sweep=redis.call('HGET',KEYS[1],'open')
+local sweep=redis.call('HGET',KEYS[1],'queued_sweep')
 if not sweep or redis.call('EXISTS',sweep)==0 or redis.call('HEXISTS',sweep,'ended')==1 then
   -- The gate may have been forgotten before the sweeps that it counted.
   repeat sweep=ARGV[1]..':'..redis.call('HINCRBY',KEYS[1],'n',1) until redis.call('EXISTS',sweep)==0
-  redis.call('HSET',KEYS[1],'open',sweep)
+  redis.call('HSET',KEYS[1],'queued_sweep',sweep)
   redis.call('PEXPIRE',KEYS[1],ARGV[5])
   redis.call('HSET',sweep,'opened',now,'stage','survey','r:environment',ARGV[3])
 end
@@ -128,31 +128,31 @@ CLAIM = (
     _NOW
     + """
 -- KEYS journal, due, gate. ARGV stage, token, lease_ms, gated. Answers the whole hash, or why not.
-local h=redis.call('HMGET',KEYS[1],'stage','lease','not_before','ended','run','deaths','fence','wanted','token')
+local h=redis.call('HMGET',KEYS[1],'stage','lease','not_before','ended','run','crashes','fence','signals','token')
 if not h[1] or h[4] then redis.call('ZREM',KEYS[2],KEYS[1]) return 'ended' end
 if h[1]~=ARGV[1] then return 'another stage' end
 -- The client asks again when an answer was lost: it has the claim already.
 if h[9]==ARGV[2] then return redis.call('HGETALL',KEYS[1]) end
 if tonumber(h[2] or 0)>now or tonumber(h[3] or 0)>now then return 'busy' end
 if ARGV[4]=='1' then
-  local w=redis.call('HGET',KEYS[3],'working')
+  local w=redis.call('HGET',KEYS[3],'running_sweep')
   if w and w~=KEYS[1] and redis.call('EXISTS',w)==1 and redis.call('HEXISTS',w,'ended')==0 then return 'busy' end
-  redis.call('HSET',KEYS[3],'working',KEYS[1])
-  if redis.call('HGET',KEYS[3],'open')==KEYS[1] then redis.call('HDEL',KEYS[3],'open') end
+  redis.call('HSET',KEYS[3],'running_sweep',KEYS[1])
+  if redis.call('HGET',KEYS[3],'queued_sweep')==KEYS[1] then redis.call('HDEL',KEYS[3],'queued_sweep') end
 end
 local run=string.match(redis.call('INFO','server'),'run_id:(%w+)')
 local deaths=tonumber(h[6] or 0)
 if h[2] and h[5]==run then deaths=deaths+1 end
 local lease=now+tonumber(ARGV[3])
-redis.call('HSET',KEYS[1],'fence',tonumber(h[7] or 0)+1,'token',ARGV[2],'lease',lease,'run',run,'deaths',deaths,
-  'noted',h[8] or 0,'taken',h[2] and 1 or 0)
+redis.call('HSET',KEYS[1],'fence',tonumber(h[7] or 0)+1,'token',ARGV[2],'lease',lease,'run',run,'crashes',deaths,
+  'signals_seen',h[8] or 0,'taken_over',h[2] and 1 or 0)
 redis.call('HDEL',KEYS[1],'not_before')
 redis.call('ZADD',KEYS[2],lease,KEYS[1])
 return redis.call('HGETALL',KEYS[1])
 """
 )
 
-BEAT = (
+RENEW_LEASE = (
     _NOW
     + _OURS
     + """
@@ -163,7 +163,7 @@ return 1
 """
 )
 
-CHECK = (
+CHECK_FENCE = (
     _NOW
     + _OURS
     + """
@@ -178,15 +178,15 @@ RECORD = (
     + """
 -- KEYS journal. ARGV fence, token, then field, value ... A new record is progress: deaths and tries start again.
 if string.sub(ARGV[3],1,2)=='r:' and redis.call('HEXISTS',KEYS[1],ARGV[3])==0 then
-  redis.call('HSET',KEYS[1],'deaths',0,'tries',0)
-  redis.call('HDEL',KEYS[1],'failing')
+  redis.call('HSET',KEYS[1],'crashes',0,'attempts',0)
+  redis.call('HDEL',KEYS[1],'failing_since')
 end
 redis.call('HSET',KEYS[1],unpack(ARGV,3))
 return 1
 """
 )
 
-HAND_ON = (
+ADVANCE = (
     _NOW
     + _RAISE
     + _OURS
@@ -197,17 +197,17 @@ redis.call('HDEL',KEYS[1],'lease','not_before')
 local at=now+tonumber(ARGV[4])
 if ARGV[5]=='1' then redis.call('HSET',KEYS[1],'not_before',at)
 else
-  local asked=redis.call('HMGET',KEYS[1],'wanted','noted')
+  local asked=redis.call('HMGET',KEYS[1],'signals','signals_seen')
   if tonumber(asked[1] or 0)>tonumber(asked[2] or 0) then at=now end
 end
 redis.call('HSET',KEYS[1],'stage',ARGV[3],'reason',ARGV[6])
-if ARGV[7]~='2' then redis.call('HSET',KEYS[1],'deaths',0) end
+if ARGV[7]~='2' then redis.call('HSET',KEYS[1],'crashes',0) end
 if ARGV[7]=='1' then
-  redis.call('HINCRBY',KEYS[1],'tries',1)
-  redis.call('HSETNX',KEYS[1],'failing',now)
+  redis.call('HINCRBY',KEYS[1],'attempts',1)
+  redis.call('HSETNX',KEYS[1],'failing_since',now)
 elseif ARGV[7]=='0' then
-  redis.call('HSET',KEYS[1],'tries',0)
-  redis.call('HDEL',KEYS[1],'failing')
+  redis.call('HSET',KEYS[1],'attempts',0)
+  redis.call('HDEL',KEYS[1],'failing_since')
 end
 redis.call('ZADD',KEYS[2],at,KEYS[1])
 if KEYS[3]~='' then raise(KEYS[3],KEYS[2]) end
@@ -222,7 +222,7 @@ END = (
     + _OURS
     + """
 -- KEYS journal, due, tell or '', gate, open. ARGV fence, token, outcome, ttl_ms, gated, final (1: even if wanted).
-local asked=redis.call('HMGET',KEYS[1],'wanted','noted')
+local asked=redis.call('HMGET',KEYS[1],'signals','signals_seen')
 if ARGV[6]~='1' and tonumber(asked[1] or 0)>tonumber(asked[2] or 0) then return 2 end
 redis.call('HDEL',KEYS[1],'lease','not_before')
 redis.call('HSET',KEYS[1],'ended',now,'outcome',ARGV[3])
@@ -231,8 +231,8 @@ redis.call('PEXPIRE',KEYS[1],ARGV[4])
 remember(KEYS[1],KEYS[2])
 if KEYS[3]~='' then raise(KEYS[3],KEYS[2]) end
 if ARGV[5]=='1' then
-  if redis.call('HGET',KEYS[4],'working')==KEYS[1] then redis.call('HDEL',KEYS[4],'working') end
-  local waiting=redis.call('HGET',KEYS[4],'open')
+  if redis.call('HGET',KEYS[4],'running_sweep')==KEYS[1] then redis.call('HDEL',KEYS[4],'running_sweep') end
+  local waiting=redis.call('HGET',KEYS[4],'queued_sweep')
   if waiting then redis.call('ZADD',KEYS[2],now,waiting) end
 end
 local owner=string.match(KEYS[1],'incident:(%w+):')
@@ -244,7 +244,7 @@ return 1
 """
 )
 
-GATHER = (
+ASSIGN_GROUP = (
     _NOW
     + _RAISE
     + """
@@ -269,20 +269,20 @@ local state=umbrella and redis.call('HMGET',umbrella,'stage','ended','closed')
 if not state or not state[1] or state[2] or state[3]=='1' then
   held={}
   for _,key in ipairs(redis.call('ZRANGE',KEYS[3],0,-1)) do
-    local known=redis.call('HMGET',key,'ended','umbrella')
+    local known=redis.call('HMGET',key,'ended','group')
     if not known[1] and not known[2] then held[#held+1]=key end
   end
   if #held<tonumber(ARGV[2]) then return '' end
   umbrella=KEYS[5]
   while redis.call('EXISTS',umbrella)==1 do umbrella=umbrella..'+' end
-  redis.call('HSET',umbrella,'opened',now,'stage','tell')
+  redis.call('HSET',umbrella,'opened',now,'stage','notify')
 end
 redis.call('SET',KEYS[4],umbrella,'PX',ARGV[1])
 for _,key in ipairs(held) do
   redis.call('HSETNX',umbrella,'m:'..key,now)
-  if redis.call('EXISTS',key)==1 and redis.call('HSETNX',key,'umbrella',umbrella)==1 then
+  if redis.call('EXISTS',key)==1 and redis.call('HSETNX',key,'group',umbrella)==1 then
     local at=string.find(key,'incident:')
-    raise(string.sub(key,1,at-1)..'tell:'..string.sub(key,at),KEYS[2])
+    raise(string.sub(key,1,at-1)..'notification:'..string.sub(key,at),KEYS[2])
   end
 end
 raise(umbrella,KEYS[2])
@@ -301,19 +301,19 @@ OPEN_INCIDENT = (
 -- notes whose it may be: as long as it has none, and not of more than one full sweep's alerts.
 local function adopt(telling, other)
   if redis.call('EXISTS',other)==0 then return end
-  if redis.call('HEXISTS',telling,'r:first')==0 and redis.call('HLEN',telling)<300 then
-    redis.call('HSET',telling,'adopt:'..other,now)
+  if redis.call('HEXISTS',telling,'r:ack')==0 and redis.call('HLEN',telling)<300 then
+    redis.call('HSET',telling,'merge_from:'..other,now)
   end
   if redis.call('HEXISTS',other,'ended')==1 then return end
-  redis.call('HSET',other,'joined',telling)
+  redis.call('HSET',other,'merged_into',telling)
   raise(other,KEYS[2])
 end
 local holder=redis.call('HGET',KEYS[1],ARGV[1])
 if holder and redis.call('HEXISTS',holder,'stage')==1 and redis.call('HEXISTS',holder,'ended')==0 then
   if not ARGV[6] or redis.call('HGET',holder,'seen_by')~=ARGV[6] then redis.call('HINCRBY',holder,'firings',1) end
-  redis.call('HSET',holder,'clean',0,'r:seen',ARGV[4],'seen_by',ARGV[6] or '')
+  redis.call('HSET',holder,'clean_sweeps',0,'r:seen',ARGV[4],'seen_by',ARGV[6] or '')
   raise(holder,KEYS[2])
-  local telling='tell:'..string.match(holder,'incident:.*$')
+  local telling='notification:'..string.match(holder,'incident:.*$')
   telling=string.sub(holder,1,string.find(holder,'incident:')-1)..telling
   if ARGV[5]=='1' then redis.call('HSET',telling,'forwarded',1) end
   for i=8,#ARGV do adopt(telling,ARGV[i]) end
@@ -321,19 +321,19 @@ if holder and redis.call('HEXISTS',holder,'stage')==1 and redis.call('HEXISTS',h
   return holder
 end
 redis.call('HSET',KEYS[1],ARGV[1],KEYS[3])
-redis.call('HSET',KEYS[3],'opened',now,'stage','enrich','r:incident',ARGV[2],'r:seen',ARGV[4],'firings',1,'clean',0,
+redis.call('HSET',KEYS[3],'opened',now,'stage','enrich','r:incident',ARGV[2],'r:seen',ARGV[4],'firings',1,'clean_sweeps',0,
   'seen_by',ARGV[6] or '')
 redis.call('ZADD',KEYS[2],now,KEYS[3])
-redis.call('HSET',KEYS[4],'opened',now,'stage','tell','r:incident',ARGV[2],'first_at',now+tonumber(ARGV[3]))
+redis.call('HSET',KEYS[4],'opened',now,'stage','notify','r:incident',ARGV[2],'ack_due_at',now+tonumber(ARGV[3]))
 if ARGV[5]=='1' then redis.call('HSET',KEYS[4],'forwarded',1) end
-if (ARGV[7] or '')~='' then redis.call('HSET',KEYS[3],'umbrella',ARGV[7]) end
+if (ARGV[7] or '')~='' then redis.call('HSET',KEYS[3],'group',ARGV[7]) end
 for i=8,#ARGV do adopt(KEYS[4],ARGV[i]) end
 redis.call('ZADD',KEYS[2],now+tonumber(ARGV[3]),KEYS[4])
 return KEYS[3]
 """
 )
 
-JOIN = (
+SUPPRESS = (
     _NOW
     + _RAISE
     + """
@@ -342,29 +342,29 @@ JOIN = (
 local own=redis.call('HGET',KEYS[1],ARGV[1])
 if not own or own==KEYS[3] then return 0 end
 if redis.call('HEXISTS',own,'stage')==0 or redis.call('HEXISTS',own,'ended')==1 then return 0 end
-local before=redis.call('HGET',own,'joined')
+local before=redis.call('HGET',own,'suppressed_by')
 if before and (before==KEYS[3] or
   (redis.call('HEXISTS',before,'stage')==1 and redis.call('HEXISTS',before,'ended')==0)) then return 0 end
-redis.call('HSET',own,'joined',KEYS[3])
+redis.call('HSET',own,'suppressed_by',KEYS[3])
 raise(own,KEYS[2])
 local at=string.find(own,'incident:')
-raise(string.sub(own,1,at-1)..'tell:'..string.sub(own,at),KEYS[2])
+raise(string.sub(own,1,at-1)..'notification:'..string.sub(own,at),KEYS[2])
 return 1
 """
 )
 
-ON_ITS_OWN = (
+UNSUPPRESS = (
     _NOW
     + _RAISE
     + """
 -- KEYS journal, due, tell. ARGV incident json, clean sweeps. A symptom that is a cause of its own after all; 1 when it
 -- was one. Not before so many sweeps found nothing of what it was joined to: the last of that is no trouble of its own.
 -- It waits for none that is a symptom itself by now. A round for which nothing was read yet begins with what is now.
-local holder=redis.call('HGET',KEYS[1],'joined')
+local holder=redis.call('HGET',KEYS[1],'suppressed_by')
 if not holder or redis.call('HEXISTS',KEYS[1],'ended')==1 then return 0 end
-local of=redis.call('HMGET',holder,'stage','ended','joined','clean')
+local of=redis.call('HMGET',holder,'stage','ended','suppressed_by','clean_sweeps')
 if of[1] and not of[2] and not of[3] and tonumber(of[4] or 0)<tonumber(ARGV[2]) then return 0 end
-redis.call('HDEL',KEYS[1],'joined')
+redis.call('HDEL',KEYS[1],'suppressed_by')
 if redis.call('HEXISTS',KEYS[1],'r:evidence')==0 then redis.call('HSET',KEYS[1],'r:incident',ARGV[1]) end
 raise(KEYS[1],KEYS[2])
 raise(KEYS[3],KEYS[2])
@@ -372,36 +372,36 @@ return 1
 """
 )
 
-SUFFER = (
+UPDATE_SYMPTOMS = (
     _NOW
     + _RAISE
     + """
 -- KEYS journal, due, tell. ARGV findings json. The newest of what others suffer because of it; 1 when it changed.
 if redis.call('HEXISTS',KEYS[1],'stage')==0 or redis.call('HEXISTS',KEYS[1],'ended')==1 then return 0 end
-if redis.call('HGET',KEYS[1],'r:suffering')==ARGV[1] then return 0 end
-redis.call('HSET',KEYS[1],'r:suffering',ARGV[1])
+if redis.call('HGET',KEYS[1],'r:symptoms')==ARGV[1] then return 0 end
+redis.call('HSET',KEYS[1],'r:symptoms',ARGV[1])
 raise(KEYS[3],KEYS[2])
 return 1
 """
 )
 
-CLEAN = (
+UPDATE_RECOVERY = (
     _NOW
     + _RAISE
     + """
 -- KEYS journal, due. ARGV sweep, how: 'well', 'gone' (not there any more), or 'sick' in another's name. What a sweep
 -- that did not find this trouble saw instead; counted once, and anew where it is not what the one before saw.
-local known=redis.call('HMGET',KEYS[1],'stage','ended','clean_by','how','clean')
+local known=redis.call('HMGET',KEYS[1],'stage','ended','recovered_by','recovery','clean_sweeps')
 if not known[1] or known[2] or known[3]==ARGV[1] then return 0 end
 local before=tonumber(known[5] or 0)
 local clean=ARGV[2]~='sick' and (known[4]==ARGV[2] and before or 0)+1 or 0
-redis.call('HSET',KEYS[1],'clean_by',ARGV[1],'how',ARGV[2],'clean',clean)
+redis.call('HSET',KEYS[1],'recovered_by',ARGV[1],'recovery',ARGV[2],'clean_sweeps',clean)
 if clean~=before then raise(KEYS[1],KEYS[2]) end
 return 1
 """
 )
 
-MEND = (
+REQUEST_FIX = (
     _NOW
     + _RAISE
     + """
@@ -412,14 +412,14 @@ if tonumber(h[2] or 0)>now then return 2 end
 redis.call('HDEL',KEYS[1],'lease','not_before','r:outcome',unpack(ARGV))
 redis.call('HSET',KEYS[1],'stage','plan')
 redis.call('HINCRBY',KEYS[1],'fence',1)
-redis.call('HINCRBY',KEYS[1],'asked',1)
-if #ARGV>0 then redis.call('HINCRBY',KEYS[1],'afresh',1) end
+redis.call('HINCRBY',KEYS[1],'fix_requests',1)
+if #ARGV>0 then redis.call('HINCRBY',KEYS[1],'generation',1) end
 raise(KEYS[1],KEYS[2])
 return 1
 """
 )
 
-RAISE = (
+WAKE = (
     _NOW
     + _RAISE
     + """
@@ -431,7 +431,7 @@ return 1
 """
 )
 
-MOVE = (
+DISPATCH = (
     _NOW
     + """
 -- KEYS due. ARGV put_off_ms, limit. Who is due now, each put off so that another mover leaves it alone.
@@ -447,7 +447,7 @@ return out
 """
 )
 
-TAKE_OVER = (
+ADOPT_UNKNOWN_STAGE = (
     _NOW
     + """
 -- KEYS journal, due. ARGV stage that nobody here knows, stage to go on with, patience_ms. It is left to a newer worker
@@ -480,13 +480,13 @@ for _,key in ipairs(KEYS) do redis.call('SET',key,ARGV[1],'PX',ARGV[2]) end
 return ARGV[1]
 """
 
-UNRESERVE = """
+RELEASE_RESERVATIONS = """
 -- KEYS reservations. ARGV holder.
 for _,key in ipairs(KEYS) do if redis.call('GET',key)==ARGV[1] then redis.call('DEL',key) end end
 return 1
 """
 
-BUDGET = """
+RESERVE_BUDGET = """
 -- KEYS day. ARGV holder, cost_micro, max_runs, max_cost_micro, max_runs_of_service, service, ttl_seconds.
 -- 'reserved' (or already ours), else what is used up.
 -- What an earlier run of the same round was settled at is raised to the whole again.
@@ -508,7 +508,7 @@ redis.call('EXPIRE',KEYS[1],ARGV[7])
 return 'reserved'
 """
 
-SETTLE = """
+SETTLE_BUDGET = """
 -- KEYS day. ARGV holder, cost_micro. The real cost so far takes the place of what was reserved or settled before.
 local counted=redis.call('HGET',KEYS[1],'run:'..ARGV[1])
 if not counted then return 0 end
@@ -517,7 +517,7 @@ redis.call('HSET',KEYS[1],'run:'..ARGV[1],ARGV[2])
 return 1
 """
 
-EXPECT_PINGS = (
+START_WATCHDOG = (
     _NOW
     + """
 -- KEYS pings, due. ARGV late_ms, boot_ms. From now on pings are waited for; after a start not at once.
@@ -530,7 +530,7 @@ return 1
 """
 )
 
-SOON = (
+BRING_FORWARD = (
     _NOW
     + """
 -- KEYS due. ARGV journal, ms. Whoever stands there is due by then.
@@ -538,7 +538,7 @@ return redis.call('ZADD',KEYS[1],'XX','LT',now+tonumber(ARGV[2]),ARGV[1])
 """
 )
 
-COUNT_RUN = """
+COUNT_AGENT_RUN = """
 -- KEYS day. ARGV service. One more run of the agent; a day that is forgotten is not begun again.
 if redis.call('EXISTS',KEYS[1])==0 then return 0 end
 redis.call('HINCRBY',KEYS[1],'runs',1)
@@ -555,29 +555,29 @@ CANCEL = (
 -- reserved, record of the outcome or '', pull (1: the record names a pull request), ms that reservations stay where a
 -- pull request may be open. Answers 'cancelled', or 'gone', 'ended', 'changed' (ask again).
 -- Whoever works on it has lost its claim with this: nothing that it finds out or did counts any more.
-local h=redis.call('HMGET',KEYS[1],'stage','ended','reserved','r:pull','r:remote','r:outcome','budget_day','r:spent')
+local h=redis.call('HMGET',KEYS[1],'stage','ended','reserved','r:pull','r:remote','r:outcome','budget_day','r:usage')
 if not h[1] then return 'gone' end
 if h[2] then return 'ended' end
 if ARGV[5]~='' and (h[4] and '1' or '0')~=ARGV[6] then return 'changed' end
 redis.call('HINCRBY',KEYS[1],'fence',1)
 redis.call('HDEL',KEYS[1],'lease','not_before','token')
 redis.call('HSET',KEYS[1],'ended',now,'outcome',ARGV[1])
-redis.call('HINCRBY',KEYS[1],'cancels',1)
+redis.call('HINCRBY',KEYS[1],'cancel_count',1)
 redis.call('ZREM',KEYS[2],KEYS[1])
 redis.call('PEXPIRE',KEYS[1],ARGV[2])
 remember(KEYS[1],KEYS[2])
 local function hear(telling)
-  local t=redis.call('HMGET',telling,'stage','ended','note','joined')
+  local t=redis.call('HMGET',telling,'stage','ended','answer','merged_into')
   if not t[1] or t[2] or t[3] or t[4] then return end
-  redis.call('HSET',telling,'note',ARGV[1])
+  redis.call('HSET',telling,'answer',ARGV[1])
   raise(telling,KEYS[2])
 end
 if ARGV[3]=='1' then
-  if redis.call('HGET',KEYS[4],'open')==KEYS[1] then redis.call('HDEL',KEYS[4],'open') end
-  if redis.call('HGET',KEYS[4],'working')==KEYS[1] then redis.call('HDEL',KEYS[4],'working') end
-  local waiting=redis.call('HGET',KEYS[4],'open')
+  if redis.call('HGET',KEYS[4],'queued_sweep')==KEYS[1] then redis.call('HDEL',KEYS[4],'queued_sweep') end
+  if redis.call('HGET',KEYS[4],'running_sweep')==KEYS[1] then redis.call('HDEL',KEYS[4],'running_sweep') end
+  local waiting=redis.call('HGET',KEYS[4],'queued_sweep')
   if waiting then redis.call('ZADD',KEYS[2],now,waiting) end
-  local tells=string.gsub(KEYS[2],'due$','tell:alert:')
+  local tells=string.gsub(KEYS[2],'schedule$','notification:alert:')
   for _,field in ipairs(redis.call('HKEYS',KEYS[1])) do
     if string.sub(field,1,2)=='a:' then hear(tells..string.sub(field,3)) end
   end
@@ -631,31 +631,32 @@ if owner then
     and redis.call('HEXISTS',holder,'ended')==0 then return holder end
   redis.call('HSET',KEYS[3],owner,KEYS[1])
   -- What earlier sweeps did not see any more is seen to again.
-  if h[3] then redis.call('HSET',KEYS[1],'clean',0) end
+  if h[3] then redis.call('HSET',KEYS[1],'clean_sweeps',0) end
 end
-if ARGV[5]=='1' then redis.call('HINCRBY',KEYS[1],'afresh',1) end
+if ARGV[5]=='1' then redis.call('HINCRBY',KEYS[1],'generation',1) end
 -- A second outcome, and a second end of the watch, are told as such.
-local told={['r:outcome']='asked',['r:watch']='rewatched'}
+local told={['r:outcome']='fix_requests',['r:follow_up']='rewatch_count'}
 for i=6,#ARGV do
   if redis.call('HDEL',KEYS[1],ARGV[i])==1 and told[ARGV[i]] then redis.call('HINCRBY',KEYS[1],told[ARGV[i]],1) end
   redis.call('HDEL',KEYS[1],'again:'..string.sub(ARGV[i],3))
 end
 -- Of a symptom it is done all the same: a person asked.
-if ARGV[1]~='watch' and redis.call('HEXISTS',KEYS[1],'joined')==1 and redis.call('HEXISTS',KEYS[1],'asked')==0 then
-  redis.call('HSET',KEYS[1],'asked',1)
+if ARGV[1]~='watch' and redis.call('HEXISTS',KEYS[1],'suppressed_by')==1
+  and redis.call('HEXISTS',KEYS[1],'fix_requests')==0 then
+  redis.call('HSET',KEYS[1],'fix_requests',1)
 end
-redis.call('HDEL',KEYS[1],'lease','not_before','token','failing','reason','ended','outcome')
-redis.call('HSET',KEYS[1],'stage',ARGV[1],'deaths',0,'tries',0)
+redis.call('HDEL',KEYS[1],'lease','not_before','token','failing_since','reason','ended','outcome')
+redis.call('HSET',KEYS[1],'stage',ARGV[1],'crashes',0,'attempts',0)
 redis.call('HINCRBY',KEYS[1],'fence',1)
-redis.call('ZREM',(string.gsub(KEYS[2],'due$','ended')),KEYS[1])
+redis.call('ZREM',(string.gsub(KEYS[2],'schedule$','ended')),KEYS[1])
 raise(KEYS[1],KEYS[2])
 if owner then raise(KEYS[4],KEYS[2]) return 'due' end
 -- Whoever was answered is answered anew.
 local function again(telling)
-  if redis.call('HDEL',telling,'note')==1 then redis.call('HINCRBY',telling,'asked',1) end
+  if redis.call('HDEL',telling,'answer')==1 then redis.call('HINCRBY',telling,'repeat_count',1) end
 end
 if KEYS[4]~='' then again(KEYS[4]) end
-local tells=string.gsub(KEYS[2],'due$','tell:alert:')
+local tells=string.gsub(KEYS[2],'schedule$','notification:alert:')
 for _,field in ipairs(redis.call('HKEYS',KEYS[1])) do
   if string.sub(field,1,2)=='a:' then again(tells..string.sub(field,3)) end
 end

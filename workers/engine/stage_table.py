@@ -4,38 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-LINES: dict[str, tuple[str, ...]] = {
+STAGES_BY_KIND: dict[str, tuple[str, ...]] = {
     "alert": ("intake",),
     "sweep": ("survey", "analyse"),
-    "incident": ("enrich", "diagnose", "plan", "mend", "propose", "watch"),
-    "tell": ("tell",),
+    "incident": ("enrich", "diagnose", "plan", "fix", "propose", "watch"),
+    "notification": ("notify",),
 }
 """Kind of a journal, which is how its id begins → its stages in their order."""
 
-MAKES: dict[str, tuple[str, ...]] = {
+RECORDS_OF_STAGE: dict[str, tuple[str, ...]] = {
     "survey": ("survey",),
     "analyse": ("findings", "opened_at"),
     "enrich": ("evidence",),
     "diagnose": ("verdict",),
     "plan": ("plan",),
-    "mend": ("base", "runner_hint", "fix", "certificate"),
+    "fix": ("base", "runner_hint", "fix", "verification"),
     "propose": ("would_propose", "outcome"),
-    "watch": ("merged_at", "after", "watch"),
+    "watch": ("merged_at", "after", "follow_up"),
 }
 """Stage → the records in which it finds something out. `outcome` stands for what earlier stages conclude as well."""
 
-OUTSIDE = ("remote", "branch", "pull", "spent")
+EXTERNAL_RECORDS = ("remote", "branch", "pull", "usage")
 """Records of what happened outside: no retry forgets them, so that who acts again finds what is there."""
 
-MADE_BY = {record: stage for stage, records in MAKES.items() for record in records}
+STAGE_OF_RECORD = {record: stage for stage, records in RECORDS_OF_STAGE.items() for record in records}
 """Record → the stage that makes it again where it cannot be read any more."""
 
-RESTS_ON = {
+REQUIRED_RECORDS = {
     "analyse": ("survey",),
     "diagnose": ("evidence",),
     "plan": ("verdict",),
-    "mend": ("plan",),
-    "propose": ("certificate",),
+    "fix": ("plan",),
+    "propose": ("verification",),
     "watch": ("outcome", "pull"),
 }
 """Stage → the records of which it needs one, made by the stage before it."""
@@ -44,14 +44,14 @@ RESTS_ON = {
 def kind_of(name: str) -> str:
     """`incident` of `incident:<fingerprint>:<round>`; '' for what is no piece of work."""
     kind = name.partition(":")[0]
-    return kind if kind in LINES else ""
+    return kind if kind in STAGES_BY_KIND else ""
 
 
 def reached(name: str, fields: Container[str]) -> list[str]:
     """The stages of this journal whose needs are recorded in its fields (`r:<record>`), in their order."""
-    return [stage for stage in LINES.get(kind_of(name), ()) if _stands(stage, fields)]
+    return [stage for stage in STAGES_BY_KIND.get(kind_of(name), ()) if _stands(stage, fields)]
 
 
 def _stands(stage: str, fields: Container[str]) -> bool:
-    needs = RESTS_ON.get(stage, ())
+    needs = REQUIRED_RECORDS.get(stage, ())
     return not needs or any(f"r:{record}" in fields for record in needs)

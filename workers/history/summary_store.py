@@ -16,8 +16,8 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from workers import detection
-from workers.engine.journal import PREFIX, Journal
-from workers.models import Finding, Past, Service, Severity, Summary, Survey
+from workers.engine.journal import PREFIX, JournalStore
+from workers.models import Finding, History, Service, Severity, Summary, Survey
 
 KEPT = timedelta(days=7, hours=2)
 """A week and what lies about its end, so that a weekly job is known."""
@@ -70,10 +70,10 @@ return 1
 
 
 def key_of(environment_id: str) -> str:
-    return f"{PREFIX}past:{environment_id}"
+    return f"{PREFIX}history:{environment_id}"
 
 
-def read(journal: Journal, environment_id: str, now: datetime) -> Past:
+def read(journal: JournalStore, environment_id: str, now: datetime) -> History:
     """Earlier windows by service id, oldest first; what cannot be read is no past. Raises NotAvailable."""
     fields = journal.fields(key_of(environment_id))
     return {
@@ -83,7 +83,7 @@ def read(journal: Journal, environment_id: str, now: datetime) -> Past:
     }
 
 
-def usual(past: Past, at: datetime) -> Past:
+def baselines(past: History, at: datetime) -> History:
     """What a window that begins at `at` is compared with: the day before it, and that time of the earlier days (±1 h).
 
     At most `MOST_USUAL` a service, the newest; windows that reach beyond `at` are left out.
@@ -101,7 +101,7 @@ def _is_usual(age: timedelta) -> bool:
     return age <= DAY or min(beside, DAY - beside) <= SAME_TIME
 
 
-def add(journal: Journal, survey: Survey, findings: Sequence[Finding]) -> None:
+def add(journal: JournalStore, survey: Survey, findings: Sequence[Finding]) -> None:
     """Keep the window of a sweep, once however often it is added. Raises NotAvailable.
 
     Sweeps of one environment come one after the other: whoever lost its claim meanwhile adds the same again.
@@ -123,7 +123,7 @@ def summaries(survey: Survey, findings: Iterable[Finding]) -> dict[str, Summary]
 def _summary(service: Service, survey: Survey, sick: list[str]) -> Summary:
     unknown = {
         name: None
-        for gap in survey.gaps(service.name)
+        for gap in survey.gaps_for(service.name)
         for begin, names in HIDDEN_BY.items()
         if gap.startswith(begin)
         for name in names
@@ -137,7 +137,7 @@ def _says_something(one: Summary) -> bool:
 
 
 def store(
-    journal: Journal,
+    journal: JournalStore,
     environment_id: str,
     windows: Mapping[str, Sequence[Summary]],
     now: datetime,
@@ -168,9 +168,9 @@ def _is_gone(name: str, blob: bytes, now: datetime) -> bool:
     return name != NOTE and _newest(_columns(blob)) < (now - KEPT).timestamp()
 
 
-def note(journal: Journal, environment_id: str) -> str:
+def note(journal: JournalStore, environment_id: str) -> str:
     """What `store` noted last, '' for nothing. Raises NotAvailable."""
-    found: bytes | None = journal.ask("hget", key_of(environment_id), NOTE)
+    found: bytes | None = journal.command("hget", key_of(environment_id), NOTE)
     return (found or b"").decode(errors="replace")
 
 

@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
-from workers.engine.journal import PREFIX, Journal
-from workers.errors import Held, Refused
+from workers.engine.journal import PREFIX, JournalStore
+from workers.errors import OnHold, Refused
 
-BRAKES = PREFIX + "brakes"
+CONTROLS = PREFIX + "controls"
 LOOK_AGAIN_SECONDS = 30.0
 """A journal that is held back looks so often whether the brake was released."""
 
 
-def pause(journal: Journal) -> None:
+def pause(journal: JournalStore) -> None:
     """No effect acts until `resume`; what is under way waits, nothing is lost."""
-    journal.ask("hset", BRAKES, "paused", "1")
+    journal.command("hset", CONTROLS, "paused", "1")
 
 
-def resume(journal: Journal) -> None:
-    journal.ask("hdel", BRAKES, "paused")
+def resume(journal: JournalStore) -> None:
+    journal.command("hdel", CONTROLS, "paused")
 
 
-def mute(journal: Journal, service: str, until: float) -> None:
+def mute(journal: JournalStore, service: str, until: float) -> None:
     """Nothing is done or told about a service (name or id) until then (epoch seconds); 0 or the past ends it."""
-    journal.ask("hset", BRAKES, f"mute:{service}", str(until))
+    journal.command("hset", CONTROLS, f"mute:{service}", str(until))
 
 
-def state(journal: Journal, now: float) -> tuple[bool, dict[str, float]]:
+def state(journal: JournalStore, now: float) -> tuple[bool, dict[str, float]]:
     """Whether we are paused, and the services muted now with the end of it."""
-    fields = journal.fields(BRAKES)
+    fields = journal.fields(CONTROLS)
     mutes = {name[5:]: float(until) for name, until in fields.items() if name.startswith("mute:")}
     return "paused" in fields, {name: until for name, until in mutes.items() if until > now}
 
 
-def check(journal: Journal, services: tuple[str, ...], now: float) -> None:
+def check(journal: JournalStore, services: tuple[str, ...], now: float) -> None:
     """Raises Held while we are paused, or one of these services (names or ids) is muted."""
     paused, mutes = state(journal, now)
     if paused:
-        raise Held("paused", now + LOOK_AGAIN_SECONDS)
+        raise OnHold("paused", now + LOOK_AGAIN_SECONDS)
     for service in services:
         if service in mutes:
-            raise Held(f"{service} is muted", min(mutes[service], now + LOOK_AGAIN_SECONDS))
+            raise OnHold(f"{service} is muted", min(mutes[service], now + LOOK_AGAIN_SECONDS))
 
 
 def parse_span(text: str) -> float:

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from workers.engine import scripts
-from workers.engine.journal import DUE, OPEN, PREFIX, Claim, Journal
+from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore
 from workers.engine.records import unpack
-from workers.models import Incident, Outcome, Severity, Watch
+from workers.models import FollowUp, Incident, Outcome, Severity
 
 WINDOW_SECONDS = 1800.0
-LEAST = 3
+MIN_INCIDENTS = 3
 """So many new incidents of one environment within the window are one umbrella."""
 MEMBER = "m:"
 UNBORN_SECONDS = 60.0
@@ -25,7 +25,7 @@ class Member(NamedTuple):
     key: str
     incident: Incident
     outcome: Outcome | None
-    watch: Watch | None
+    watch: FollowUp | None
     reason: str
     joined: bool
     asked: bool
@@ -42,27 +42,29 @@ class Member(NamedTuple):
         return self.outcome is not None or self.joined or self.asked or self.ended
 
 
-def gather(journal: Journal, incidents: Sequence[Incident], opened_at: datetime) -> str:
+def assign_group(journal: JournalStore, incidents: Sequence[Incident], opened_at: datetime) -> str:
     """The umbrella that speaks for those of them that are not open yet; "" where each speaks for itself.
 
     Done before they are opened, and again after a death with the same names: the answer is the same.
     """
     environment = incidents[0].environment_id
     keys = [
-        OPEN, DUE, f"{PREFIX}opened:{environment}", f"{PREFIX}umbrella:{environment}",
-        f"{PREFIX}tell:umbrella:{environment}:{opened_at:%Y%m%dT%H%M%S}",
+        OPEN, SCHEDULE, f"{PREFIX}opened:{environment}", f"{PREFIX}group:{environment}",
+        f"{PREFIX}notification:group:{environment}:{opened_at:%Y%m%dT%H%M%S}",
     ]  # fmt: skip
     pairs = [part for one in incidents for part in (one.fingerprint, PREFIX + one.id)]
-    answer: bytes = journal.script(scripts.GATHER, keys, int(WINDOW_SECONDS * 1000), LEAST, *pairs)
+    answer: bytes = journal.script(
+        scripts.ASSIGN_GROUP, keys, int(WINDOW_SECONDS * 1000), MIN_INCIDENTS, *pairs
+    )
     return answer.decode()
 
 
 def waits(claim: Claim) -> bool:
     """Whether mending this incident waits for a person: it stands under an umbrella, and nobody asked for it."""
-    return bool(claim.text("umbrella")) and not claim.text("asked")
+    return bool(claim.text("group")) and not claim.text("fix_requests")
 
 
-def members(journal: Journal, fields: dict[str, bytes], now: datetime) -> list[Member] | None:
+def members(journal: JournalStore, fields: dict[str, bytes], now: datetime) -> list[Member] | None:
     """The incidents under an umbrella, the worst first, then as they came; None while one is not open yet."""
     names = sorted(
         (int(at), field.removeprefix(MEMBER)) for field, at in fields.items() if field[:2] == MEMBER
@@ -83,9 +85,9 @@ def _member(key: str, fields: dict[str, bytes]) -> Member | None:
         key=key,
         incident=incident,
         outcome=unpack(fields.get("r:cancelled") or fields.get("r:outcome"), Outcome),
-        watch=unpack(fields.get("r:watch"), Watch),
+        watch=unpack(fields.get("r:follow_up"), FollowUp),
         reason=fields.get("reason", b"").decode(),
-        joined="joined" in fields,
-        asked="asked" in fields,
+        joined="suppressed_by" in fields,
+        asked="fix_requests" in fields,
         ended="ended" in fields,
     )

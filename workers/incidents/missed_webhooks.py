@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from workers.engine import scripts
-from workers.engine.journal import DUE, PREFIX, Journal
-from workers.incidents.intake import Fold, heard_key, take_in
-from workers.models import Alert, Reported, Survey, digest
+from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
+from workers.incidents.intake import DedupWindow, ingest, received_key
+from workers.models import Alert, PlatformReport, Survey, digest
 
 GRACE = timedelta(minutes=3)
 """A webhook may be on its way for so long: what is younger is the next sweep's."""
@@ -25,9 +25,11 @@ AT_MOST = 20
 FOLD_SECONDS = 7 * 86_400
 MARK_TTL_MS = 30 * 86_400_000
 
-MARK = """
+ADVANCE_CURSOR = """
 -- KEYS gate. ARGV end of a sweep's window (ms), ttl_ms. Up to there it is known what was missed; never taken back.
-if tonumber(redis.call('HGET',KEYS[1],'seen') or 0)<tonumber(ARGV[1]) then redis.call('HSET',KEYS[1],'seen',ARGV[1]) end
+if tonumber(redis.call('HGET',KEYS[1],'cursor') or 0)<tonumber(ARGV[1]) then
+  redis.call('HSET',KEYS[1],'cursor',ARGV[1])
+end
 redis.call('PEXPIRE',KEYS[1],ARGV[2])
 return 1
 """
@@ -35,8 +37,8 @@ return 1
 log = logging.getLogger("trackwalker.missed")
 
 
-def look(
-    journal: Journal, survey: Survey, sick: Collection[str], *, at: datetime, own_service: str | None,
+def ingest_missed(
+    journal: JournalStore, survey: Survey, sick: Collection[str], *, at: datetime, own_service: str | None,
     first_word_seconds: float,
 ) -> list[str]:  # fmt: skip
     """Take in an alert for what the feed tells of and no webhook did; the ids under which they stand.
@@ -47,9 +49,9 @@ def look(
     counts as heard. Of more than AT_MOST the mark stays where it was, and the next sweep takes in others. Raises
     NotAvailable when the store is away.
     """
-    gate = f"{PREFIX}sweeps:{survey.environment_id}"
-    seen = journal.ask("hget", gate, "seen")
-    missed: list[Reported] = []
+    gate = f"{PREFIX}slot:{survey.environment_id}"
+    seen = journal.command("hget", gate, "cursor")
+    missed: list[PlatformReport] = []
     if seen is not None:
         since, heard = datetime.fromtimestamp(int(seen) / 1000, UTC), _heard(journal, survey)
         missed = find(survey, since, heard, own_service)
@@ -58,8 +60,8 @@ def look(
     quiet = [one for one in missed if one.service_id not in sick]
     now, later = quiet[:AT_MOST], quiet[AT_MOST:]
     taken = [
-        take_in(
-            alert(survey, one, at), Fold(key=_id(survey, one), seconds=FOLD_SECONDS), journal,
+        ingest(
+            alert(survey, one, at), DedupWindow(key=_id(survey, one), seconds=FOLD_SECONDS), journal,
             lambda _key: None, first_word_seconds=first_word_seconds,
         )
         for one in now
@@ -71,23 +73,23 @@ def look(
     if later:
         log.warning("more webhooks did not come: the next sweep goes on", extra={"left": len(later)})
     elif seen is None or survey.feed_read:
-        journal.script(MARK, [gate], int(survey.window.end.timestamp() * 1000), MARK_TTL_MS)
+        journal.script(ADVANCE_CURSOR, [gate], int(survey.window.end.timestamp() * 1000), MARK_TTL_MS)
     return taken
 
 
-def _tell_of_silence(journal: Journal, survey: Survey) -> None:
+def _tell_of_silence(journal: JournalStore, survey: Survey) -> None:
     """Where no webhook was heard for days, somebody may have forgotten to set them up: told once in weeks."""
     note = (
         f"Railway's feed tells of trouble in {survey.environment_name}, but none of its webhooks arrived. "
         "Pings find it later than webhooks would: is /hooks/railway set up in the project's settings?"
     )
-    key = f"{PREFIX}tell:trouble:webhooks:{survey.environment_id}"
-    journal.script(scripts.OPEN, [key, DUE], 0, "stage", "tell", "note", note)
+    key = f"{PREFIX}notification:operational:webhooks:{survey.environment_id}"
+    journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "notify", "answer", note)
 
 
 def find(
     survey: Survey, seen: datetime, heard: Mapping[str, datetime], own_service: str | None = None
-) -> list[Reported]:
+) -> list[PlatformReport]:
     """What of the feed nobody was told of: the newest of each service and kind, the newest first.
 
     `seen` is the end of the window up to which an earlier sweep looked, `heard` the newest time by heard_name.
@@ -95,14 +97,14 @@ def find(
     end = survey.window.end
     oldest, youngest = max(seen - GRACE, end - LONGEST_AGO), end - GRACE
     known = {one.id for one in survey.services} - {own_service}
-    newest: dict[tuple[str, str], Reported] = {}
+    newest: dict[tuple[str, str], PlatformReport] = {}
     for one in sorted(survey.feed, key=lambda one: one.at):
         if oldest < one.at <= youngest and one.service_id in known and not _was_heard(one, heard):
             newest[one.service_id, one.kind] = one
     return sorted(newest.values(), key=lambda one: one.at, reverse=True)
 
 
-def alert(survey: Survey, missed: Reported, at: datetime) -> Alert:
+def alert(survey: Survey, missed: PlatformReport, at: datetime) -> Alert:
     """The alert that the webhook would have been; the same one whenever it is made, but for `at`."""
     name = next((one.name for one in survey.services if one.id == missed.service_id), None)
     of = f" (deployment {missed.deployment_id})" if missed.deployment_id else ""
@@ -115,27 +117,27 @@ def alert(survey: Survey, missed: Reported, at: datetime) -> Alert:
         service_id=missed.service_id,
         service_name=name,
         deployment_id=missed.deployment_id,
-        at=at,
-        said_at=missed.at,
-        said=f"{missed.kind} at {missed.at:%Y-%m-%d %H:%M} UTC, found in Railway's feed{of}. "
+        received_at=at,
+        reported_at=missed.at,
+        message=f"{missed.kind} at {missed.at:%Y-%m-%d %H:%M} UTC, found in Railway's feed{of}. "
         "Railway's webhook of this did not arrive: is it set up?",
     )
 
 
-def _id(survey: Survey, one: Reported) -> str:
+def _id(survey: Survey, one: PlatformReport) -> str:
     what = (survey.environment_id, one.kind, one.service_id, one.deployment_id or "", one.at.isoformat())
     return f"missed-{digest(*what)}"
 
 
-def _heard(journal: Journal, survey: Survey) -> dict[str, datetime]:
+def _heard(journal: JournalStore, survey: Survey) -> dict[str, datetime]:
     oldest = int((survey.window.end - LONGEST_AGO - EARLIER).timestamp() * 1000)
-    rows: Iterable[tuple[bytes, float]] = journal.ask(
-        "zrangebyscore", heard_key(survey.environment_id), oldest, "+inf", None, None, True
+    rows: Iterable[tuple[bytes, float]] = journal.command(
+        "zrangebyscore", received_key(survey.environment_id), oldest, "+inf", None, None, True
     )
     return {name.decode(): datetime.fromtimestamp(ms / 1000, UTC) for name, ms in rows}
 
 
-def _was_heard(one: Reported, heard: Mapping[str, datetime]) -> bool:
+def _was_heard(one: PlatformReport, heard: Mapping[str, datetime]) -> bool:
     """A webhook does not always name both service and deployment: what one of the two leaves out does not count."""
     return any(
         at >= one.at - EARLIER and _same(one, *name.split(":", 2))
@@ -144,7 +146,7 @@ def _was_heard(one: Reported, heard: Mapping[str, datetime]) -> bool:
     )
 
 
-def _same(one: Reported, kind: str, service: str, deployment: str) -> bool:
+def _same(one: PlatformReport, kind: str, service: str, deployment: str) -> bool:
     if kind != one.kind or not (service or deployment):
         return False
     return service in ("", one.service_id) and deployment in ("", one.deployment_id or deployment)

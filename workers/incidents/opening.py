@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from workers.detection import Trouble, causes
+from workers.detection import CauseGroup, causes
 from workers.detection.causes import FELT
 from workers.engine import scripts
-from workers.engine.journal import DUE, OPEN, PREFIX, Claim, Journal
+from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore
 from workers.engine.records import pack
 from workers.incidents import grouping
-from workers.incidents.intake import tells_trouble
+from workers.incidents.intake import is_problem_alert
 from workers.incidents.watching import CLEAN_SWEEPS
 from workers.models import Alert, Finding, Incident, Severity, Survey, digest
 
-AGAIN = "-again"
+RECHECK_SUFFIX = "-again"
 LOOK_AGAIN_SECONDS = 300.0
 """An alert whose service looks healthy is looked at once more after this."""
-NEWEST = ("findings", "symptoms", "service", "window", "not_seen")
+NEWEST = ("findings", "symptoms", "service", "window", "failed_reads")
 """What a round that has not begun takes over from a later sweep."""
 MOST_ALERTS = 200
 """Of different ones on one sweep, as a claim reads them all: more of them wait for the next sweep."""
@@ -27,7 +27,7 @@ MOST_SYMPTOMS = 20
 
 
 def open_incidents(
-    sweep: Claim, journal: Journal, survey: Survey, findings: list[Finding], *,
+    sweep: Claim, journal: JournalStore, survey: Survey, findings: list[Finding], *,
     opened_at: datetime, first_word_seconds: float,
 ) -> list[str]:  # fmt: skip
     """Open or join an incident per cause, count the sweep as clean for the others, answer the alerts.
@@ -41,8 +41,8 @@ def open_incidents(
     ids = tuple(alert.id for alert in alerts)
     made = [(trouble, _incident(journal, survey, trouble, opened_at, ids)) for trouble in troubles]
     # Before the first of them is open: its first word may be due at once.
-    real = [(trouble, incident) for trouble, incident in made if not _is_what_remains(journal, incident)]
-    over = grouping.gather(journal, [incident for _, incident in real], opened_at) if real else ""
+    real = [(trouble, incident) for trouble, incident in made if not _is_residual(journal, incident)]
+    over = grouping.assign_group(journal, [incident for _, incident in real], opened_at) if real else ""
     for trouble, incident in real:
         sick = [*trouble.findings, *trouble.symptoms]
         # Trouble told without a service (a volume alert) is answered by the likeliest cause.
@@ -50,26 +50,26 @@ def open_incidents(
         named = [one for one in alerts if _names(one, sick) or (likeliest and _names_nobody(one))]
         held.append(_open(sweep, journal, incident, named, first_word_seconds, over))
         suffers = [one for one in trouble.symptoms if one.service_id not in sources]
-        _attach(journal, incident, held[-1], suffers)
+        _update_symptoms(journal, incident, held[-1], suffers)
         answered |= {alert.id for alert in named}
     suffering = {one.service_id for trouble in troubles for one in trouble.symptoms}
-    _count_clean(sweep, journal, survey, findings, held, suffering)
+    _update_recovery(sweep, journal, survey, findings, held, suffering)
     for alert in alerts:
         if alert.id not in answered:
-            _nothing(journal, survey, alert)
+            _answer_no_problem(journal, survey, alert)
     return held
 
 
-def tells(alert: Alert) -> str:
+def dedup_scope(alert: Alert) -> str:
     """What an alert tells: one answer is enough for all that tell the same and are looked for by the same sweep.
 
     A second look answers the one alert that it is for. Where no service is named, it may be about anything: only the
     very same words tell the same.
     """
-    if alert.id.endswith(AGAIN):
+    if alert.id.endswith(RECHECK_SUFFIX):
         return alert.id
-    text = "" if alert.service_id or alert.service_name else alert.said
-    trouble = "trouble" if tells_trouble(alert) else ""
+    text = "" if alert.service_id or alert.service_name else alert.message
+    trouble = "trouble" if is_problem_alert(alert) else ""
     return digest(alert.source, trouble, alert.service_id or "", alert.service_name or "", text)
 
 
@@ -83,12 +83,12 @@ def _names(alert: Alert, sick: list[Finding]) -> bool:
     """Whether the alert is about one of the sick services."""
     if alert.service_id or alert.service_name:
         return any(alert.service_id == one.service_id or alert.service_name == one.service for one in sick)
-    return any(mentions(alert.said, one.service) for one in sick) if alert.source == "slack" else False
+    return any(mentions(alert.message, one.service) for one in sick) if alert.source == "slack" else False
 
 
 def _names_nobody(alert: Alert) -> bool:
     named = alert.service_id or alert.service_name
-    return not named and alert.source == "railway" and tells_trouble(alert)
+    return not named and alert.source == "railway" and is_problem_alert(alert)
 
 
 def mentions(text: str, service: str) -> bool:
@@ -97,35 +97,35 @@ def mentions(text: str, service: str) -> bool:
 
 
 def _incident(
-    journal: Journal, survey: Survey, trouble: Trouble, at: datetime, alerts: tuple[str, ...]
+    journal: JournalStore, survey: Survey, trouble: CauseGroup, at: datetime, alerts: tuple[str, ...]
 ) -> Incident:
     cause = trouble.cause
     fingerprint = digest(survey.environment_id, cause.key)
-    while journal.ask("hexists", f"{PREFIX}incident:{fingerprint}:{at:%Y%m%dT%H%M}", "ended"):
+    while journal.command("hexists", f"{PREFIX}incident:{fingerprint}:{at:%Y%m%dT%H%M}", "ended"):
         at += timedelta(minutes=1)  # an earlier round of this very minute has ended
     return Incident(
         fingerprint=fingerprint,
-        round=f"{at:%Y%m%dT%H%M}",
+        occurrence=f"{at:%Y%m%dT%H%M}",
         project_id=survey.project_id,
         project_name=survey.project_name,
         environment_id=survey.environment_id,
         environment_name=survey.environment_name,
-        cause=cause,
+        subject=cause,
         service=next((one for one in survey.services if one.id == cause.key), None),
         findings=tuple(trouble.findings),
         symptoms=tuple(trouble.symptoms[:MOST_SYMPTOMS]),
         window=survey.window,
         opened_at=at,
         alert_ids=alerts,
-        not_seen=survey.not_seen,
+        failed_reads=survey.failed_reads,
     )
 
 
-def _is_what_remains(journal: Journal, incident: Incident) -> bool:
+def _is_residual(journal: JournalStore, incident: Incident) -> bool:
     """Whether the window still shows the end of trouble that an earlier round has seen to its end."""
     loud = [one for one in incident.findings if one.severity is not Severity.NOTICE]
-    over = journal.ask("get", f"{OPEN}:over:{incident.fingerprint}")
-    if over is None or journal.ask("hexists", OPEN, incident.fingerprint):
+    over = journal.command("get", f"{OPEN}:over:{incident.fingerprint}")
+    if over is None or journal.command("hexists", OPEN, incident.fingerprint):
         return False
     if incident.window.end.timestamp() * 1000 < int(over):
         return True  # the sweep looked before that end and was judged after it
@@ -133,13 +133,15 @@ def _is_what_remains(journal: Journal, incident: Incident) -> bool:
 
 
 def _open(
-    sweep: Claim, journal: Journal, incident: Incident, named: list[Alert], first_word_seconds: float,
+    sweep: Claim, journal: JournalStore, incident: Incident, named: list[Alert], first_word_seconds: float,
     over: str,
 ) -> str:  # fmt: skip
-    waited = max((incident.opened_at - alert.at).total_seconds() for alert in named) if named else 0.0
+    waited = (
+        max((incident.opened_at - alert.received_at).total_seconds() for alert in named) if named else 0.0
+    )
     delay = 0.0 if incident.severity is Severity.CRITICAL else max(0.0, first_word_seconds - waited)
-    keys = [OPEN, DUE, PREFIX + incident.id, f"{PREFIX}tell:{incident.id}"]
-    tells = [f"{PREFIX}tell:alert:{alert.id.removesuffix(AGAIN)}" for alert in named]
+    keys = [OPEN, SCHEDULE, PREFIX + incident.id, f"{PREFIX}notification:{incident.id}"]
+    tells = [f"{PREFIX}notification:alert:{alert.id.removesuffix(RECHECK_SUFFIX)}" for alert in named]
     record = pack(incident, Incident)
     seen = pack(list(incident.findings), list[Finding])
     # A forwarded alert itself was the first word.
@@ -149,29 +151,29 @@ def _open(
     return holder.decode().removeprefix(PREFIX)
 
 
-def _attach(journal: Journal, incident: Incident, holder: str, symptoms: list[Finding]) -> None:
+def _update_symptoms(journal: JournalStore, incident: Incident, holder: str, symptoms: list[Finding]) -> None:
     """What others suffer is kept newest; who had an incident of his own for it is joined to this one.
 
     And the other way round: what an earlier sweep called a symptom, and is a cause here, stands for itself again.
     """
-    key, tell = PREFIX + holder, f"{PREFIX}tell:{holder}"
+    key, tell = PREFIX + holder, f"{PREFIX}notification:{holder}"
     suffering = pack(list(incident.symptoms), list[Finding])
-    if incident.symptoms or journal.ask("hexists", key, "r:suffering"):
-        journal.script(scripts.SUFFER, [key, DUE, tell], suffering)
+    if incident.symptoms or journal.command("hexists", key, "r:symptoms"):
+        journal.script(scripts.UPDATE_SYMPTOMS, [key, SCHEDULE, tell], suffering)
     for service in dict.fromkeys(one.service_id for one in symptoms):
-        journal.script(scripts.JOIN, [OPEN, DUE, key], digest(incident.environment_id, service))
+        journal.script(scripts.SUPPRESS, [OPEN, SCHEDULE, key], digest(incident.environment_id, service))
     # Only now: of two that were each other's symptom in turn, the one that is the cause here goes on.
-    if journal.ask("hexists", key, "joined"):
+    if journal.command("hexists", key, "suppressed_by"):
         before = journal.record_of(key, "incident", Incident) or incident
         now = {name: getattr(incident, name) for name in NEWEST}
         record = pack(before.model_copy(update=now), Incident)
         own = any(one.kind not in FELT for one in incident.findings if one.severity is not Severity.NOTICE)
-        journal.script(scripts.ON_ITS_OWN, [key, DUE, tell], record, 0 if own else CLEAN_SWEEPS)
+        journal.script(scripts.UNSUPPRESS, [key, SCHEDULE, tell], record, 0 if own else CLEAN_SWEEPS)
 
 
-def _count_clean(
+def _update_recovery(
     sweep: Claim,
-    journal: Journal,
+    journal: JournalStore,
     survey: Survey,
     findings: list[Finding],
     held: list[str],
@@ -183,7 +185,7 @@ def _count_clean(
     what it has of its own cannot be told then.
     """
     sick = {finding.service_id for finding in findings if finding.severity is not Severity.NOTICE} | suffering
-    for raw in journal.ask("hvals", OPEN):
+    for raw in journal.command("hvals", OPEN):
         key = raw.decode()
         incident = journal.record_of(key, "incident", Incident)
         if incident is None or incident.environment_id != survey.environment_id:
@@ -191,53 +193,53 @@ def _count_clean(
         if key.removeprefix(PREFIX) in held:
             continue
         seen = journal.record_of(key, "seen", list[Finding]) or []
-        how = "sick" if incident.cause.key in sick else _instead(incident, seen, survey, findings)
+        how = "sick" if incident.subject.key in sick else _recovery_state(incident, seen, survey, findings)
         if how:
-            journal.script(scripts.CLEAN, [key, DUE], sweep.key, how)
+            journal.script(scripts.UPDATE_RECOVERY, [key, SCHEDULE], sweep.key, how)
 
 
-def _instead(incident: Incident, seen: list[Finding], survey: Survey, findings: list[Finding]) -> str:
+def _recovery_state(incident: Incident, seen: list[Finding], survey: Survey, findings: list[Finding]) -> str:
     """What there is instead of the trouble: "well", "gone", "sick" (it only became known); "" where it was not seen."""
-    cause = incident.cause
+    cause = incident.subject
     if cause.kind == "service" and all(one.id != cause.key for one in survey.services):
-        return "" if any(gap.startswith("environment") for gap in survey.not_seen) else "gone"
+        return "" if any(gap.startswith("environment") for gap in survey.failed_reads) else "gone"
     kinds = {one.kind for one in (*incident.findings, *seen) if one.severity is not Severity.NOTICE}
     own = [one for one in findings if one.service_id == cause.key]
-    if any(one.kind == "missing" or (one.usual and one.kind in kinds) for one in own):
+    if any(one.kind == "missing" or (one.is_baseline and one.kind in kinds) for one in own):
         return "sick"
     # It was found all the same where the same was not seen: then that hides nothing of it.
     found = {one.kind for one in incident.findings}
-    known = incident.not_seen if kinds <= found else ()
-    return "" if any(gap not in known for gap in survey.gaps(cause.name)) else "well"
+    known = incident.failed_reads if kinds <= found else ()
+    return "" if any(gap not in known for gap in survey.gaps_for(cause.name)) else "well"
 
 
-def _nothing(journal: Journal, survey: Survey, alert: Alert) -> None:
+def _answer_no_problem(journal: JournalStore, survey: Survey, alert: Alert) -> None:
     """Who told of trouble that we do not see hears so, and it is looked at once more.
 
     A forwarded text that names no service of ours may be about anything: it gets no answer.
     """
-    if not tells_trouble(alert) or alert.id.endswith(AGAIN):
+    if not is_problem_alert(alert) or alert.id.endswith(RECHECK_SUFFIX):
         return
-    tell = f"{PREFIX}tell:alert:{alert.id}"
+    tell = f"{PREFIX}notification:alert:{alert.id}"
     named = alert.source == "railway" or alert.service_id or alert.service_name
-    if not (named or any(mentions(alert.said, one.name) for one in survey.services)):
+    if not (named or any(mentions(alert.message, one.name) for one in survey.services)):
         return
     text = f"looked over {survey.window.minutes:g} minutes: nothing above the line"
-    if survey.not_seen:
-        text += f" (not seen: {'; '.join(survey.not_seen[:3])})"
+    if survey.failed_reads:
+        text += f" (not seen: {'; '.join(survey.failed_reads[:3])})"
     if _answered_lately(journal, survey, alert):
-        journal.raise_wanted(tell, dropped="Nothing above the line, as answered a few minutes ago.")
-    elif not journal.raise_wanted(tell, note=text):
-        fields = ["stage", "tell", "r:alert", pack(alert, Alert), "note", text]
-        journal.script(scripts.OPEN, [tell, DUE], 0, *fields)
-    again = alert.model_copy(update={"id": alert.id + AGAIN})
+        journal.wake(tell, drop_reason="Nothing above the line, as answered a few minutes ago.")
+    elif not journal.wake(tell, answer=text):
+        fields = ["stage", "notify", "r:alert", pack(alert, Alert), "answer", text]
+        journal.script(scripts.OPEN_JOURNAL, [tell, SCHEDULE], 0, *fields)
+    again = alert.model_copy(update={"id": alert.id + RECHECK_SUFFIX})
     fields = ["stage", "intake", "r:alert", pack(again, Alert)]
     key = f"{PREFIX}alert:{again.id}"
-    journal.script(scripts.OPEN, [key, DUE], int(LOOK_AGAIN_SECONDS * 1000), *fields)
+    journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], int(LOOK_AGAIN_SECONDS * 1000), *fields)
 
 
-def _answered_lately(journal: Journal, survey: Survey, alert: Alert) -> bool:
+def _answered_lately(journal: JournalStore, survey: Survey, alert: Alert) -> bool:
     """Whether another alert that tells the same heard already, since the last second look, that there is nothing."""
-    key = f"{PREFIX}nothing:{digest(survey.environment_id, tells(alert))}"
-    ours = journal.ask("set", key, alert.id, int(LOOK_AGAIN_SECONDS), None, True)
-    return not ours and journal.ask("get", key) != alert.id.encode()
+    key = f"{PREFIX}nothing:{digest(survey.environment_id, dedup_scope(alert))}"
+    ours = journal.command("set", key, alert.id, int(LOOK_AGAIN_SECONDS), None, True)
+    return not ours and journal.command("get", key) != alert.id.encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from workers.engine import scripts
-from workers.engine.journal import DUE, Claim, Journal
+from workers.engine.journal import SCHEDULE, Claim, JournalStore
 from workers.incidents.intake import LATE_PINGS, PINGS
 
 BOOT_SECONDS = 60.0
@@ -13,18 +13,18 @@ BOOT_SECONDS = 60.0
 LOOK_AGAIN_SECONDS = 86_400.0
 
 
-def expect(journal: Journal, ping_seconds: float) -> None:
+def expect(journal: JournalStore, ping_seconds: float) -> None:
     """A worker has started: pings are waited for from now on, if they are not yet. Raises NotAvailable."""
     late = int(LATE_PINGS * ping_seconds * 1000)
-    journal.script(scripts.EXPECT_PINGS, [PINGS, DUE], late, int(BOOT_SECONDS * 1000))
+    journal.script(scripts.START_WATCHDOG, [PINGS, SCHEDULE], late, int(BOOT_SECONDS * 1000))
 
 
-def look(claim: Claim, usual_seconds: float, now: datetime) -> str:
+def check(claim: Claim, usual_seconds: float, now: datetime) -> str:
     """What is to be told of the pings, "" for nothing. `usual_seconds` is how far apart they come by the setting.
 
     The same words until `let_go`, however often it is looked: so they are told once.
     """
-    last, told = _last(claim), claim.text("told") == "1"
+    last, told = _last(claim), claim.text("reported") == "1"
     late = (now - last).total_seconds() > _patience(claim, usual_seconds)
     if late and not told:
         return (
@@ -37,18 +37,18 @@ def look(claim: Claim, usual_seconds: float, now: datetime) -> str:
     return ""
 
 
-def let_go(claim: Claim, usual_seconds: float, now: datetime) -> None:
+def reschedule(claim: Claim, usual_seconds: float, now: datetime) -> None:
     """Remember what was told, and look again when the next pings would be late."""
     silent, patience = (now - _last(claim)).total_seconds(), _patience(claim, usual_seconds)
     late = silent > patience
-    claim.mark(told=str(int(late)), silent=claim.text("last") or claim.text("opened", "0"))
+    claim.set_fields(reported=str(int(late)), silent=claim.text("last") or claim.text("opened", "0"))
     after = LOOK_AGAIN_SECONDS if late else patience - silent
-    claim.hand_on("pings", after=after, reason="pings stay away" if late else "")
+    claim.advance("pings", after=after, reason="pings stay away" if late else "")
 
 
 def _patience(claim: Claim, usual_seconds: float) -> float:
     """Seconds without a ping that are not yet late: the clock may have been asked to let the next one wait."""
-    return max(usual_seconds, float(claim.text("apart", "0"))) + (LATE_PINGS - 1) * usual_seconds
+    return max(usual_seconds, float(claim.text("interval", "0"))) + (LATE_PINGS - 1) * usual_seconds
 
 
 def _last(claim: Claim) -> datetime:

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workers.engine.journal import PREFIX, Journal
+from workers.engine.journal import PREFIX, JournalStore
 from workers.models import digest
 
 REMEMBERED_SECONDS = 30 * 86_400
 
 
-def remember(journal: Journal, reservations: Sequence[str], number: str) -> None:
+def record_rejection(journal: JournalStore, reservations: Sequence[str], number: str) -> None:
     """A human closed the pull request `number` (`#7`) for this cause."""
     for key in {_key(reservations), *(_key([commit]) for commit in reservations[1:])}:
-        journal.ask("set", key, number, REMEMBERED_SECONDS)
+        journal.command("set", key, number, REMEMBERED_SECONDS)
 
 
-def closed_by_human(journal: Journal, reservations: Sequence[str]) -> str | None:
+def closed_by_human(journal: JournalStore, reservations: Sequence[str]) -> str | None:
     """The pull request for this cause that a human closed, `#7`; None when there is none."""
-    closed = journal.ask("get", _key(reservations))
+    closed = journal.command("get", _key(reservations))
     return closed.decode() if closed else None
 
 

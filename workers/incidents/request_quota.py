@@ -8,13 +8,13 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from workers.engine.journal import PREFIX, Journal
+from workers.engine.journal import PREFIX, JournalStore
 from workers.errors import NotAvailable
-from workers.models import Moment, Noun
+from workers.models import Model, Moment
 
-N = TypeVar("N", bound=Noun)
+N = TypeVar("N", bound=Model)
 
-KEY = PREFIX + "railway:allowance"
+KEY = PREFIX + "railway:rate_limit"
 TTL_SECONDS = 7200
 """Railway counts by the hour: what is older says nothing."""
 KEPT_BACK = 0.2
@@ -29,7 +29,7 @@ return 1
 """
 
 
-class Allowance(Noun):
+class RateLimit(Model):
     """What Railway said last: of `limit` requests `remaining` are left until `resets_at`."""
 
     limit: int
@@ -37,7 +37,7 @@ class Allowance(Noun):
     resets_at: Moment
 
 
-class Spent(Noun):
+class SweepCost(Model):
     """What the last sweep of one environment cost."""
 
     requests: int
@@ -46,11 +46,11 @@ class Spent(Noun):
     at: Moment
 
 
-class Known(Noun):
+class Known(Model):
     """All that the store holds: the newest allowance, and the last sweep of each environment, newest first."""
 
-    allowance: Allowance | None = None
-    sweeps: tuple[Spent, ...] = ()
+    allowance: RateLimit | None = None
+    sweeps: tuple[SweepCost, ...] = ()
 
     @property
     def per_ping(self) -> int:
@@ -58,8 +58,8 @@ class Known(Noun):
         return sum(one.requests for one in self.sweeps)
 
 
-def stretched(
-    ping_seconds: float, allowance: Allowance | None, requests_per_sweep: int, now: datetime
+def ping_interval(
+    ping_seconds: float, allowance: RateLimit | None, requests_per_sweep: int, now: datetime
 ) -> float:
     """Seconds until the next ping, so that what remains lasts until the reset and a fifth of the limit is left.
 
@@ -76,7 +76,7 @@ def stretched(
 
 
 def keep(
-    journal: Journal, environment_id: str, allowance: Allowance | None, requests: int, now: datetime
+    journal: JournalStore, environment_id: str, allowance: RateLimit | None, requests: int, now: datetime
 ) -> None:
     """Store what a sweep cost (0: not known) and what is left after it.
 
@@ -84,7 +84,7 @@ def keep(
     """
     fields: list[str] = []
     if requests:
-        fields += [f"used:{environment_id}", Spent(requests=requests, at=now).model_dump_json()]
+        fields += [f"used:{environment_id}", SweepCost(requests=requests, at=now).model_dump_json()]
     if allowance:
         fields += ["allowance", allowance.model_dump_json()]
     with contextlib.suppress(NotAvailable):
@@ -93,30 +93,30 @@ def keep(
 
 
 def keep_past(
-    journal: Journal, environment_id: str, allowance: Allowance | None, requests: int, now: datetime
+    journal: JournalStore, environment_id: str, allowance: RateLimit | None, requests: int, now: datetime
 ) -> None:
     """Store what the sweep that `keep` knows of read of the past besides; as `keep` it fails no sweep."""
     field = f"used:{environment_id}"
     with contextlib.suppress(NotAvailable):
-        one = _read(Spent, journal.fields(KEY).get(field)) or Spent(requests=0, at=now)
+        one = _read(SweepCost, journal.fields(KEY).get(field)) or SweepCost(requests=0, at=now)
         fields = [field, one.model_copy(update={"past": requests}).model_dump_json()]
         fields += ["allowance", allowance.model_dump_json()] if allowance else []
         journal.script(_STORE, [KEY], TTL_SECONDS, *fields)
 
 
-def read(journal: Journal, now: datetime) -> Known:
+def read(journal: JournalStore, now: datetime) -> Known:
     """The newest of what was stored; what cannot be read is not known. Raises NotAvailable."""
     fields = journal.fields(KEY)
-    sweeps = [_read(Spent, value) for name, value in fields.items() if name.startswith("used:")]
+    sweeps = [_read(SweepCost, value) for name, value in fields.items() if name.startswith("used:")]
     oldest = now - timedelta(seconds=TTL_SECONDS)
     lately = [one for one in sweeps if one and one.at >= oldest]
     return Known(
-        allowance=_read(Allowance, fields.get("allowance")),
+        allowance=_read(RateLimit, fields.get("allowance")),
         sweeps=tuple(sorted(lately, key=lambda one: one.at, reverse=True)),
     )
 
 
-def next_ping(journal: Journal, ping_seconds: float, now: datetime) -> float | None:
+def next_ping(journal: JournalStore, ping_seconds: float, now: datetime) -> float | None:
     """Seconds until the next ping where it must come later than the setting says. Raises NotAvailable.
 
     The sweep of the ping that was just taken is still to be paid.
@@ -126,11 +126,11 @@ def next_ping(journal: Journal, ping_seconds: float, now: datetime) -> float | N
         return None
     after = max(0, known.allowance.remaining - known.per_ping)
     left = known.allowance.model_copy(update={"remaining": after})
-    seconds = stretched(ping_seconds, left, known.per_ping, now)
+    seconds = ping_interval(ping_seconds, left, known.per_ping, now)
     return seconds if seconds > ping_seconds else None
 
 
-def line(known: Known, now: datetime) -> str:
+def describe(known: Known, now: datetime) -> str:
     """For a person; "" while nothing is known."""
     one, used = known.allowance, ""
     if known.sweeps:

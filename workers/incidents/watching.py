@@ -10,7 +10,7 @@ from workers import detection
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway, snapshot
 from workers.engine import scripts
-from workers.engine.journal import Claim, Journal
+from workers.engine.journal import Claim, JournalStore
 from workers.errors import RailwayBusy
 from workers.history import summary_store
 from workers.incidents import rejections
@@ -18,11 +18,11 @@ from workers.models import (
     Deployment,
     Environment,
     Finding,
+    FollowUp,
     Incident,
     PullRequest,
     Severity,
     Survey,
-    Watch,
     Window,
 )
 from workers.runtime.settings import Settings
@@ -41,30 +41,30 @@ MEASURE_TRIES = 5
 log = logging.getLogger("trackwalker.watching")
 
 
-def watch(
-    claim: Claim, railway: Railway, github: GitHub, settings: Settings, journal: Journal, now: datetime, *,
-    tell: str,
+def follow_up(
+    claim: Claim, railway: Railway, github: GitHub, settings: Settings, journal: JournalStore, now: datetime, *,
+    notify: str,
 ) -> None:  # fmt: skip
     """Look once and let go of the claim: to look again later, or as the end of the round."""
     incident, pull = claim.need("incident", Incident), claim.get("pull", PullRequest)
-    if not claim.text("joined") and pull is None and "r:outcome" not in claim.fields:
+    if not claim.text("suppressed_by") and pull is None and "r:outcome" not in claim.fields:
         # It stood aside as a symptom of another incident, and is a cause of its own after all.
-        claim.hand_on(_where_it_stopped(claim), tell=tell)
+        claim.advance(_where_it_stopped(claim), notify=notify)
         return
     if pull is None or pull.state == "closed":
-        _until_clean(claim, tell)
+        _until_clean(claim, notify)
         return
     if pull.state == "open":
         pull = _ask(claim, github, journal, pull)
     if pull.state == "open":
-        claim.hand_on("watch", after=_poll(claim, now))
+        claim.advance("watch", after=_poll(claim, now))
         return
     if pull.state == "closed":
         sentence = f"#{pull.number} was closed unmerged: it is not proposed again without new evidence"
-        claim.keep("watch", Watch, Watch(held=False, sentence=sentence))
-        claim.hand_on("watch", after=LOOK_AGAIN_SECONDS, tell=tell)
+        claim.record("follow_up", FollowUp, FollowUp(verified=False, sentence=sentence))
+        claim.advance("watch", after=LOOK_AGAIN_SECONDS, notify=notify)
         return
-    _after_merge(claim, railway, settings, journal, incident, pull, now, tell)
+    _after_merge(claim, railway, settings, journal, incident, pull, now, notify)
 
 
 def _where_it_stopped(claim: Claim) -> str:
@@ -74,17 +74,17 @@ def _where_it_stopped(claim: Claim) -> str:
 
 
 def _until_clean(claim: Claim, tell: str) -> None:
-    gone = claim.text("how") == "gone"
-    if int(claim.text("clean", "0")) < (GONE_SWEEPS if gone else CLEAN_SWEEPS):
-        claim.hand_on("watch", after=LOOK_AGAIN_SECONDS)
+    gone = claim.text("recovery") == "gone"
+    if int(claim.text("clean_sweeps", "0")) < (GONE_SWEEPS if gone else CLEAN_SWEEPS):
+        claim.advance("watch", after=LOOK_AGAIN_SECONDS)
         return
-    if claim.get("watch", Watch) is None:
+    if claim.get("follow_up", FollowUp) is None:
         sentence = f"over: {CLEAN_SWEEPS} sweeps in a row found nothing of it any more"
         if gone:
             sentence = f"over: the service is gone, {GONE_SWEEPS} sweeps in a row did not find it any more"
-        claim.keep("watch", Watch, Watch(held=True, sentence=sentence))
-    if not claim.end("over", tell=tell, final=False):
-        claim.hand_on("watch")
+        claim.record("follow_up", FollowUp, FollowUp(verified=True, sentence=sentence))
+    if not claim.end("over", notify=tell, final=False):
+        claim.advance("watch")
 
 
 def _poll(claim: Claim, now: datetime) -> float:
@@ -92,7 +92,7 @@ def _poll(claim: Claim, now: datetime) -> float:
     return min(POLL_SECONDS[1], max(POLL_SECONDS[0], age / 20))
 
 
-def _ask(claim: Claim, github: GitHub, journal: Journal, pull: PullRequest) -> PullRequest:
+def _ask(claim: Claim, github: GitHub, journal: JournalStore, pull: PullRequest) -> PullRequest:
     """The pull request as it stands now; its ending is recorded and its reservations are given back."""
     repository = claim.text("repository")
     fresh = github.pull(repository, pull.number)
@@ -100,15 +100,15 @@ def _ask(claim: Claim, github: GitHub, journal: Journal, pull: PullRequest) -> P
         return fresh
     held = [key for key in claim.text("reserved").split(",") if key]
     if held:
-        journal.script(scripts.UNRESERVE, held, claim.key)
+        journal.script(scripts.RELEASE_RESERVATIONS, held, claim.key)
     if fresh.state == "closed":
-        rejections.remember(journal, held, f"#{fresh.number}")
-    log.info("pull request ended", extra={"investigation": claim.id, "state": fresh.state})
-    return claim.keep("pull", PullRequest, fresh)
+        rejections.record_rejection(journal, held, f"#{fresh.number}")
+    log.info("pull request ended", extra={"journal": claim.id, "state": fresh.state})
+    return claim.record("pull", PullRequest, fresh)
 
 
 def _after_merge(
-    claim: Claim, railway: Railway, settings: Settings, journal: Journal, incident: Incident,
+    claim: Claim, railway: Railway, settings: Settings, journal: JournalStore, incident: Incident,
     pull: PullRequest, now: datetime, tell: str,
 ) -> None:  # fmt: skip
     merged_at = claim.step("merged_at", datetime, lambda: now)
@@ -117,27 +117,29 @@ def _after_merge(
     if live is None:
         if (now - merged_at).total_seconds() > DEPLOYED_WITHIN_SECONDS:
             _finish(
-                claim, Watch(held=False, sentence=f"#{pull.number} is merged, but was not deployed"), tell
+                claim,
+                FollowUp(verified=False, sentence=f"#{pull.number} is merged, but was not deployed"),
+                tell,
             )
             return
-        claim.hand_on("watch", after=_poll(claim, now) if now > merged_at + timedelta(minutes=5) else 5)
+        claim.advance("watch", after=_poll(claim, now) if now > merged_at + timedelta(minutes=5) else 5)
         return
     since = live.status_at or live.created_at
-    ready = since + timedelta(minutes=settings.watch_minutes)
+    ready = since + timedelta(minutes=settings.verify_minutes)
     if now < ready:
-        claim.hand_on("watch", after=max(1.0, (ready - now).total_seconds()))
+        claim.advance("watch", after=max(1.0, (ready - now).total_seconds()))
         return
     window = Window(start=since, end=now)
 
     def measure() -> Survey:
-        made = snapshot.survey(railway, environment, window, settings.step_seconds)
-        if (gaps := _new_gaps(incident, made)) and claim.tries < MEASURE_TRIES:
+        made = snapshot.take_survey(railway, environment, window, settings.sample_seconds)
+        if (gaps := _new_gaps(incident, made)) and claim.attempts < MEASURE_TRIES:
             raise RailwayBusy(f"cannot be measured again now: {'; '.join(gaps)}")
         return made
 
     seen = claim.step("after", Survey, measure)
-    known = summary_store.usual(summary_store.read(journal, incident.environment_id, since), since)
-    findings = detection.judge(seen, persist_minutes=settings.persist_minutes, past=known)
+    known = summary_store.baselines(summary_store.read(journal, incident.environment_id, since), since)
+    findings = detection.detect(seen, persist_minutes=settings.min_duration_minutes, past=known)
     _finish(claim, compare(incident, seen, findings), tell)
 
 
@@ -145,41 +147,41 @@ def _deployed(
     railway: Railway, environment: Environment, incident: Incident, pull: PullRequest, merged_at: datetime
 ) -> Deployment | None:
     """The live deployment of the merge, or of something newer."""
-    history = railway.deployments(environment, incident.cause.key, 10)
+    history = railway.deployments(environment, incident.subject.key, 10)
     live = [one for one in history if one.status == "SUCCESS" and not one.stopped]
     exact = [one for one in live if pull.merge_commit and one.commit == pull.merge_commit]
     newer = [one for one in live if one.commit and one.created_at > merged_at]
     return next(iter([*exact, *newer]), None)
 
 
-def compare(incident: Incident, seen: Survey, findings: list[Finding]) -> Watch:
+def compare(incident: Incident, seen: Survey, findings: list[Finding]) -> FollowUp:
     """Whether the signature of the incident is gone in a window that lies wholly after the deployment.
 
     What is usual by now has not healed; a notice beside the trouble was none of it, and may stay.
     """
     loud = {one.kind for one in incident.findings if one.severity is not Severity.NOTICE}
     kinds = loud or {one.kind for one in incident.findings}
-    own = [one for one in findings if one.service_id == incident.cause.key and one.kind in kinds]
-    again = [one for one in own if one.usual or one.severity is not Severity.NOTICE or not loud]
-    service = next((one for one in seen.services if one.id == incident.cause.key), None)
+    own = [one for one in findings if one.service_id == incident.subject.key and one.kind in kinds]
+    again = [one for one in own if one.is_baseline or one.severity is not Severity.NOTICE or not loud]
+    service = next((one for one in seen.services if one.id == incident.subject.key), None)
     requests = sum(minute.requests for minute in service.traffic) if service else 0
     errors = sum(minute.server_errors for minute in service.traffic) if service else 0
     numbers = {"requests": float(requests), "server_errors": float(errors)}
     minutes = f"{seen.window.minutes:.1f} minutes"
     if again:
-        return Watch(held=False, sentence=f"it did not hold: {again[0].sentence}", numbers=numbers)
+        return FollowUp(verified=False, sentence=f"it did not hold: {again[0].sentence}", numbers=numbers)
     gaps = _new_gaps(incident, seen)
     if service is None or gaps:
         why = "; ".join(gaps) or "the service is not there any more"
-        return Watch(held=False, sentence=f"could not be measured again: {why}")
+        return FollowUp(verified=False, sentence=f"could not be measured again: {why}")
     traffic = f"{errors} of {requests} requests failed" if requests else "there was no traffic"
     sentence = f"it held: over {minutes} after the deployment {traffic}{_still_suffering(incident, findings)}"
-    return Watch(held=True, sentence=sentence, numbers=numbers)
+    return FollowUp(verified=True, sentence=sentence, numbers=numbers)
 
 
 def _new_gaps(incident: Incident, seen: Survey) -> list[str]:
     """What could not be seen; what was not seen when the trouble was found either hides nothing of it."""
-    return [gap for gap in seen.gaps(incident.cause.name) if gap not in incident.not_seen]
+    return [gap for gap in seen.gaps_for(incident.subject.name) if gap not in incident.failed_reads]
 
 
 def _still_suffering(incident: Incident, findings: list[Finding]) -> str:
@@ -191,7 +193,7 @@ def _still_suffering(incident: Incident, findings: list[Finding]) -> str:
     )
 
 
-def _finish(claim: Claim, watched: Watch, tell: str) -> None:
-    claim.keep("watch", Watch, watched)
-    claim.end("held" if watched.held else "did not hold", tell=tell)
-    log.info("watched", extra={"investigation": claim.id, "held": watched.held})
+def _finish(claim: Claim, watched: FollowUp, tell: str) -> None:
+    claim.record("follow_up", FollowUp, watched)
+    claim.end("held" if watched.verified else "did not hold", notify=tell)
+    log.info("watched", extra={"journal": claim.id, "held": watched.verified})

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from workers.clients.slack import Slack, escape
-from workers.engine.journal import Claim, Journal
-from workers.errors import Held
+from workers.engine.journal import Claim, JournalStore
+from workers.errors import OnHold
 from workers.incidents import controls, grouping
 from workers.incidents.grouping import Member
-from workers.models import Posted
+from workers.models import SlackMessage
 from workers.notifications.messages import MARKS, named
 from workers.notifications.posts import edit, post
 
@@ -20,48 +20,50 @@ MOST_LINES = 15
 LONGEST_LINE = 200
 
 
-def tell(claim: Claim, journal: Journal, slack: Slack | None, *, now: datetime, quiet_seconds: float) -> None:
+def notify_group(
+    claim: Claim, journal: JournalStore, slack: Slack | None, *, now: datetime, quiet_seconds: float
+) -> None:
     """Bring Slack to what the incidents under it say; once what was found is told, no other joins it."""
     held = grouping.members(journal, claim.fields, now)
     if held is None:
-        claim.hand_on("tell", after=LOOK_AGAIN_SECONDS)
+        claim.advance("notify", after=LOOK_AGAIN_SECONDS)
         return
     if not held:
         claim.end("none of its incidents is there any more")
         return
-    claim.brake = lambda: controls.check(journal, (), now.timestamp())
-    claim.brake()
+    claim.check_allowed = lambda: controls.check(journal, (), now.timestamp())
+    claim.check_allowed()
     heard = _heard(held, journal, now)
     since = datetime.fromtimestamp(int(claim.text("opened", "0")) / 1000, UTC)
-    first = post(claim, slack, "first", first_words(heard), None, since=since)
-    found = None if claim.get("outcome", Posted) else _all_that_was_found(claim, journal, now)
+    first = post(claim, slack, "ack", first_words(heard), None, since=since)
+    found = None if claim.get("outcome", SlackMessage) else _all_that_was_found(claim, journal, now)
     if found is not None:
         post(claim, slack, "outcome", outcome_words(_heard(found, journal, now)), first, since=since)
     edit(claim, slack, first, first_words(heard))
-    over = all(one.ended for one in held) and (found or claim.get("outcome", Posted))
-    if not over or not claim.end("told", final=False):
-        claim.hand_on("tell", after=quiet_seconds)
+    over = all(one.ended for one in held) and (found or claim.get("outcome", SlackMessage))
+    if not over or not claim.end("notified", final=False):
+        claim.advance("notify", after=quiet_seconds)
 
 
-def _heard(held: list[Member], journal: Journal, now: datetime) -> list[Member]:
+def _heard(held: list[Member], journal: JournalStore, now: datetime) -> list[Member]:
     """Those that are not muted. Raises Held where all are."""
     _, mutes = controls.state(journal, now.timestamp())
-    heard = [one for one in held if not {one.incident.cause.key, one.incident.cause.name} & set(mutes)]
+    heard = [one for one in held if not {one.incident.subject.key, one.incident.subject.name} & set(mutes)]
     if not heard:
-        raise Held("all of it is muted", now.timestamp() + controls.LOOK_AGAIN_SECONDS)
+        raise OnHold("all of it is muted", now.timestamp() + controls.LOOK_AGAIN_SECONDS)
     return heard
 
 
-def _all_that_was_found(claim: Claim, journal: Journal, now: datetime) -> list[Member] | None:
+def _all_that_was_found(claim: Claim, journal: JournalStore, now: datetime) -> list[Member] | None:
     """All incidents under it, closed to further ones; None while one of them is still worked on."""
     held = grouping.members(journal, claim.fields, now)
     if held is None or not all(one.concluded for one in held):
         return None
     # Whoever joins before this line is seen after it; whoever comes later stands for himself.
-    claim.mark(closed="1")
+    claim.set_fields(closed="1")
     held = grouping.members(journal, journal.fields(claim.key), now)
     if held is None or not all(one.concluded for one in held):
-        claim.mark(closed="0")
+        claim.set_fields(closed="0")
         return None
     return held
 
@@ -72,14 +74,16 @@ def first_words(held: Sequence[Member]) -> str:
     for one in held[:MOST_LINES]:
         mark, incident = MARKS[one.incident.severity], one.incident
         lines.append(
-            f"{mark} *{named(incident.cause.name)}*: {_short(incident.findings[0].sentence)}. {_state(one)}"
+            f"{mark} *{named(incident.subject.name)}*: {_short(incident.findings[0].sentence)}. {_state(one)}"
         )
     return "\n".join([*lines, *_more(held), *_what_to_do(held)])
 
 
 def outcome_words(held: Sequence[Member]) -> str:
     """What was found of each, with the id by which it is mended."""
-    found = [f"• *{named(one.incident.cause.name)}* ({one.name}): {_state(one)}" for one in held[:MOST_LINES]]
+    found = [
+        f"• *{named(one.incident.subject.name)}* ({one.name}): {_state(one)}" for one in held[:MOST_LINES]
+    ]
     return "\n".join([f"{_head(held)} this was found", *found, *_more(held), *_what_to_do(held)])
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workers.clients.slack import escape
-from workers.models import Evidence, Finding, Incident, Lane, Noun, Outcome, Severity, Verdict, Watch
+from workers.models import Category, Evidence, Finding, FollowUp, Incident, Model, Outcome, Severity, Verdict
 
 MOST_NAMES = 4
 LONGEST_NAME = 60
@@ -16,7 +16,7 @@ LONGEST_NAME = 60
 MARKS = {Severity.NOTICE: "⚪", Severity.WARNING: "🟠", Severity.CRITICAL: "🔴"}
 
 
-class Told(Noun):
+class IncidentMessages(Model):
     """What Slack should show of an incident: texts, empty where there is nothing to say yet."""
 
     first: str
@@ -26,22 +26,22 @@ class Told(Noun):
 
 
 def render(
-    incident: Incident, verdict: Verdict | None, outcome: Outcome | None, watch: Watch | None, reason: str,
+    incident: Incident, verdict: Verdict | None, outcome: Outcome | None, watch: FollowUp | None, reason: str,
     firings: int = 1, symptom_of: str = "",
-) -> Told:  # fmt: skip
+) -> IncidentMessages:  # fmt: skip
     """The texts for an incident as its journal stands; the outcome's last line is the link.
 
     `symptom_of` names the cause, and where to read of it, once a sweep called this incident a symptom.
     """
     mark = MARKS[incident.severity]
     where = f"{incident.project_name}/{incident.environment_name}"
-    head = f"{mark} *{escape(incident.cause.name)}* in {escape(where)}"
+    head = f"{mark} *{escape(incident.subject.name)}* in {escape(where)}"
     lines = [head, *(f"• {escape(finding.sentence)}" for finding in incident.findings[:5])]
     lines += [line for line in (_ahead(incident.findings), _suffering(incident.symptoms)) if line]
     aside = f"This looks like a symptom of {symptom_of}" if symptom_of else ""
     lines += [aside] if aside else []
     if verdict is not None and not (outcome and verdict.summary in outcome.headline):
-        lines.append(f"Verdict: {verdict.lane.value}: {escape(verdict.summary)}")
+        lines.append(f"Verdict: {verdict.category.value}: {escape(verdict.summary)}")
     if outcome is not None:
         lines.append(escape(outcome.headline))
     elif reason and not aside:
@@ -50,12 +50,14 @@ def render(
         lines.append("Looking into it.")
     if firings > 1:
         lines.append(f"Seen {firings} times.")
-    return Told(
+    return IncidentMessages(
         first="\n".join(lines),
         outcome=_outcome(head, incident, outcome, verdict) if outcome else "",
         # With the name, as behind a webhook there is no thread to say it.
-        watch=f"*{escape(incident.cause.name)}*: {escape(watch.sentence)}" if watch else "",
-        joined=f"*{escape(incident.cause.name)}*: this looks like a symptom of {symptom_of}" if aside else "",
+        watch=f"*{escape(incident.subject.name)}*: {escape(watch.sentence)}" if watch else "",
+        joined=f"*{escape(incident.subject.name)}*: this looks like a symptom of {symptom_of}"
+        if aside
+        else "",
     )
 
 
@@ -94,7 +96,7 @@ def _briefly(finding: Finding) -> str:
 
 def _ahead(findings: Sequence[Finding]) -> str:
     """When the soonest of it does harm, where its own sentence does not say so."""
-    known = [(one.harm_in_seconds, one) for one in findings if one.harm_in_seconds is not None]
+    known = [(one.seconds_to_limit, one) for one in findings if one.seconds_to_limit is not None]
     if not known:
         return ""
     seconds, first = min(known, key=lambda pair: pair[0])
@@ -115,7 +117,7 @@ def _span(seconds: float) -> str:
 def _outcome(head: str, incident: Incident, outcome: Outcome, verdict: Verdict | None) -> str:
     lines = [f"{head}: {escape(outcome.headline)}"]
     if verdict is not None and verdict.summary not in outcome.headline:
-        lines.append(f"• {verdict.lane.value}: {escape(verdict.summary)}")
+        lines.append(f"• {verdict.category.value}: {escape(verdict.summary)}")
     lines += [f"• {line}" for line in [_suffering(incident.symptoms)] if line]
     lines += [f"• {escape(line)}" for line in outcome.lines]
     return "\n".join([*lines, outcome.link] if outcome.link else lines)
@@ -132,7 +134,7 @@ def inconclusive(verdict: Verdict, evidence: Evidence) -> Outcome:
     facts = {fact.id: fact.text for fact in evidence.facts}
     lines += [f"for: {facts[name]}" for name in verdict.supports[:4] if name in facts]
     lines += [f"against: {facts[name]}" for name in verdict.contradicts[:2] if name in facts]
-    lines += [f"not seen: {gap}" for gap in evidence.not_seen[:3]]
+    lines += [f"not seen: {gap}" for gap in evidence.failed_reads[:3]]
     lines += [f"next: {check}" for check in verdict.next_checks[:5]]
-    what = "no cause found" if verdict.lane is Lane.INCONCLUSIVE else verdict.lane.value
-    return Outcome(kind="told", headline=f"{what}: {verdict.summary}", lines=tuple(lines))
+    what = "no cause found" if verdict.category is Category.INCONCLUSIVE else verdict.category.value
+    return Outcome(kind="reported", headline=f"{what}: {verdict.summary}", lines=tuple(lines))

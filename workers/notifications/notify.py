@@ -10,15 +10,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from workers.clients.slack import Slack, escape
-from workers.engine.journal import PREFIX, Claim, Journal
+from workers.engine.journal import PREFIX, Claim, JournalStore
 from workers.errors import NotAvailable
 from workers.incidents import controls
-from workers.models import Alert, Finding, Incident, Outcome, Posted, Verdict, Watch
+from workers.models import Alert, Finding, FollowUp, Incident, Outcome, SlackMessage, Verdict
 from workers.notifications import groups
-from workers.notifications.messages import Told, inconclusive, named, raw_words, render
-from workers.notifications.posts import DOUBLES, edit, expect_doubles, first_word, post, take_back_doubles
+from workers.notifications.messages import IncidentMessages, inconclusive, named, raw_words, render
+from workers.notifications.posts import (
+    DOUBLES,
+    acknowledge,
+    delete_duplicates,
+    edit,
+    post,
+    schedule_duplicate_check,
+)
 
-__all__ = ["Told", "inconclusive", "raw_words", "render", "tell"]
+__all__ = ["IncidentMessages", "inconclusive", "notify", "raw_words", "render"]
 
 ADOPTION_SECONDS = 30.0
 """How long an incident waits for the first word of an alert that it adopted."""
@@ -30,45 +37,45 @@ QUIET_SECONDS = 3600.0
 """A tell that has said all it knows looks so often by itself; whoever changes the incident wakes it."""
 
 
-def tell(claim: Claim, journal: Journal, slack: Slack | None, *, now: datetime) -> None:
+def notify(claim: Claim, journal: JournalStore, slack: Slack | None, *, now: datetime) -> None:
     """Bring Slack to what the journals say and let go of the tell's journal, until there is more to say.
 
     Without a Slack the journal records what would have been said.
     """
     if claim.key.startswith(DOUBLES):
-        take_back_doubles(claim, journal, slack)
+        delete_duplicates(claim, journal, slack)
         return
-    expect_doubles(claim, journal, slack)
+    schedule_duplicate_check(claim, journal, slack)
     if ":incident:" in claim.key:
         _tell_incident(claim, journal, slack, now=now)
     elif ":umbrella:" in claim.key:
-        groups.tell(claim, journal, slack, now=now, quiet_seconds=QUIET_SECONDS)
+        groups.notify_group(claim, journal, slack, now=now, quiet_seconds=QUIET_SECONDS)
     else:
         _tell_alert(claim, journal, slack, now=now)
 
 
-def _tell_alert(claim: Claim, journal: Journal, slack: Slack | None, *, now: datetime) -> None:
+def _tell_alert(claim: Claim, journal: JournalStore, slack: Slack | None, *, now: datetime) -> None:
     """An alert's own words: its first word while the sweep has not named a cause, then the answer."""
     alert = claim.get("alert", Alert)
     what = alert.service_name or alert.service_id or "the environment" if alert else "the environment"
-    head = f"🔎 *{escape(what)}*: {escape(alert.said[:300] or alert.kind) if alert else 'sweep'}"
+    head = f"🔎 *{escape(what)}*: {escape(alert.message[:300] or alert.kind) if alert else 'sweep'}"
     # From when on it may stand in Slack already, whenever this is done again.
-    since = alert.at if alert else datetime.fromtimestamp(int(claim.text("opened", "0")) / 1000, UTC)
-    first, note = first_word(claim, slack, since), claim.text("note")
-    joined, over = claim.text("joined"), claim.text("dropped")
+    since = alert.received_at if alert else datetime.fromtimestamp(int(claim.text("opened", "0")) / 1000, UTC)
+    first, note = acknowledge(claim, slack, since), claim.text("answer")
+    joined, over = claim.text("merged_into"), claim.text("drop_reason")
     if joined:
         theirs = journal.fields(joined)
-        taken = claim.read(theirs.get("r:first"), Posted)
+        taken = claim.read(theirs.get("r:ack"), SlackMessage)
         if first is not None and taken is None and theirs and "ended" not in theirs:
-            claim.hand_on("tell", after=JOINED_SECONDS)
+            claim.advance("notify", after=JOINED_SECONDS)
             return
         if first is None or taken is None or taken.ts == first.ts:
             claim.end("joined the incident")
             return
         over = "The same trouble as an incident that is open already."
     names = (alert.service_name or what, alert.service_id or what) if alert else (what,)
-    claim.brake = lambda: controls.check(journal, names, now.timestamp())
-    claim.brake()
+    claim.check_allowed = lambda: controls.check(journal, names, now.timestamp())
+    claim.check_allowed()
     if over:
         if first is not None:
             edit(claim, slack, first, f"{head}\n{escape(over)}")
@@ -76,59 +83,59 @@ def _tell_alert(claim: Claim, journal: Journal, slack: Slack | None, *, now: dat
         return
     if note:
         # A person may have had it looked at again.
-        asked = claim.text("asked")
+        asked = claim.text("repeat_count")
         name = f"outcome-{asked}" if asked else "outcome"
         post(claim, slack, name, f"{head}\n{escape(note)}", first, since=since)
-        if not claim.end("told", final=False):
-            claim.hand_on("tell")
+        if not claim.end("notified", final=False):
+            claim.advance("notify")
         return
     early = _too_early(claim)
     if first is None and not early:
         waiting = _waiting_for(journal, alert)
-        post(claim, slack, "first", f"{head}\nLooking into it.{waiting}", None, since=since)
-    claim.hand_on("tell", after=early or QUIET_SECONDS)
+        post(claim, slack, "ack", f"{head}\nLooking into it.{waiting}", None, since=since)
+    claim.advance("notify", after=early or QUIET_SECONDS)
 
 
 def _too_early(claim: Claim) -> float:
     """Seconds until the first word is due; 0 when it is."""
-    return max(0.0, int(claim.text("first_at", "0")) / 1000 - claim.claimed_at)
+    return max(0.0, int(claim.text("ack_due_at", "0")) / 1000 - claim.claimed_at)
 
 
-def _waiting_for(journal: Journal, alert: Alert | None) -> str:
+def _waiting_for(journal: JournalStore, alert: Alert | None) -> str:
     """Why there is no answer yet, as its sweep says, or the alert's own journal while no sweep has it."""
     if alert is None:
         return ""
     taken = journal.fields(f"{PREFIX}alert:{alert.id}")
     sweep = taken.get("sweep")
-    reason = journal.ask("hget", sweep.decode(), "reason") if sweep else taken.get("reason")
+    reason = journal.command("hget", sweep.decode(), "reason") if sweep else taken.get("reason")
     return f" Waiting: {escape(reason.decode())}" if reason else ""
 
 
-def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: datetime) -> None:
-    fields = journal.fields(claim.key.replace(f"{PREFIX}tell:", PREFIX))
+def _tell_incident(claim: Claim, journal: JournalStore, slack: Slack | None, *, now: datetime) -> None:
+    fields = journal.fields(claim.key.replace(f"{PREFIX}notification:", PREFIX))
     incident = claim.need("incident", Incident)
-    sick = (incident.cause.key, incident.cause.name)
-    claim.brake = lambda: controls.check(journal, sick, now.timestamp())
-    claim.brake()
+    sick = (incident.subject.key, incident.subject.name)
+    claim.check_allowed = lambda: controls.check(journal, sick, now.timestamp())
+    claim.check_allowed()
     since = incident.opened_at
-    first = first_word(claim, slack, since) or _adopt(claim, journal)
+    first = acknowledge(claim, slack, since) or _adopt(claim, journal)
     told = _told(claim, incident, fields, journal)
     forwarded, spoken = bool(claim.text("forwarded")), _spoken(claim)
     # Of a symptom that nobody heard of yet, its cause's incident tells.
     unheard = bool(told.joined) and not (first or spoken or told.outcome or forwarded)
-    over = fields.get("umbrella", b"").decode()
+    over = fields.get("group", b"").decode()
     silent = forwarded or spoken is not None or unheard or bool(over)
     early = 0.0 if first or told.outcome or silent else _too_early(claim)
     if first is None and not told.outcome and not silent and not early:
-        first = post(claim, slack, "first", told.first, None, since=since)
+        first = post(claim, slack, "ack", told.first, None, since=since)
     thread = first or spoken
     if over and thread is None:
-        thread = journal.record_of(over, "first", Posted)
-        if thread is None and journal.raise_wanted(over):
-            claim.hand_on("tell", after=UMBRELLA_SECONDS)
+        thread = journal.record_of(over, "ack", SlackMessage)
+        if thread is None and journal.wake(over):
+            claim.advance("notify", after=UMBRELLA_SECONDS)
             return
     # What rings goes before what is only edited. A round that was mended on demand has an outcome of its own.
-    asked = fields.get("asked", b"").decode()
+    asked = fields.get("fix_requests", b"").decode()
     outcome = f"outcome-{asked}" if asked else "outcome"
     aside = bool(over) and not asked
     # An incoming webhook has no thread: its umbrella says it all.
@@ -136,68 +143,70 @@ def _tell_incident(claim: Claim, journal: Journal, slack: Slack | None, *, now: 
     if "r:cancelled" in fields:
         # Whoever cancelled it knows: it is said where words of ours stand already, and rings nowhere.
         unsaid = unsaid or thread is None
-        outcome, aside = f"cancelled-{fields.get('cancels', b'').decode()}", True
+        outcome, aside = f"cancelled-{fields.get('cancel_count', b'').decode()}", True
     if told.outcome and not unsaid:
         posted = post(claim, slack, outcome, told.outcome, thread, since=since, broadcast=not aside)
         spoken = spoken or posted
-    rewatched = fields.get("rewatched", b"").decode()
+    rewatched = fields.get("rewatch_count", b"").decode()
     watch = f"watch-{rewatched}" if rewatched else "watch"
-    for name, text in (("joined", told.joined), (watch, told.watch)):
+    for name, text in (("suppressed", told.joined), (watch, told.watch)):
         if text and not unheard and not unsaid:
             post(claim, slack, name, text, thread or spoken, since=since, broadcast=False)
     if first is not None:
         edit(claim, slack, first, told.first)
     if over:
-        journal.raise_wanted(over)
+        journal.wake(over)
     ended = "ended" in fields or not fields
-    if not ended or not claim.end("told", final=False):
-        claim.hand_on("tell", after=early or QUIET_SECONDS)
+    if not ended or not claim.end("notified", final=False):
+        claim.advance("notify", after=early or QUIET_SECONDS)
 
 
-def _spoken(claim: Claim) -> Posted | None:
+def _spoken(claim: Claim) -> SlackMessage | None:
     """The earliest outcome that was said: without a first word, the thread."""
     names = [name.removeprefix("r:") for name in claim.fields if name.startswith("r:outcome")]
-    said = [posted for name in names if (posted := claim.get(name, Posted))]
+    said = [posted for name in names if (posted := claim.get(name, SlackMessage))]
     return min(said, key=lambda one: one.ts, default=None)
 
 
-def _told(claim: Claim, incident: Incident, fields: dict[str, bytes], journal: Journal) -> Told:
+def _told(
+    claim: Claim, incident: Incident, fields: dict[str, bytes], journal: JournalStore
+) -> IncidentMessages:
     """The texts of an incident by its journal, with the newest of what was seen of it and of its symptoms."""
-    newest = {"r:seen": "findings", "r:suffering": "symptoms"}
+    newest = {"r:seen": "findings", "r:symptoms": "symptoms"}
     found = {name: claim.read(fields.get(field), list[Finding]) for field, name in newest.items()}
     update = {
         name: tuple(value) for name, value in found.items() if value or (name == "symptoms" and value == [])
     }
-    holder = fields.get("joined", b"").decode()
+    holder = fields.get("suppressed_by", b"").decode()
     return render(
         incident.model_copy(update=update),
         claim.read(fields.get("r:verdict"), Verdict),
         claim.read(fields.get("r:cancelled"), Outcome) or claim.read(fields.get("r:outcome"), Outcome),
-        claim.read(fields.get("r:watch"), Watch),
+        claim.read(fields.get("r:follow_up"), FollowUp),
         fields.get("reason", b"").decode(),
         int(fields.get("firings", b"1")),
         _where(holder, journal) if holder else "",
     )
 
 
-def _where(holder: str, journal: Journal) -> str:
+def _where(holder: str, journal: JournalStore) -> str:
     """Another incident by its cause's name, its id, and the link that it led to."""
     other = journal.record_of(holder, "incident", Incident)
     outcome = journal.record_of(holder, "outcome", Outcome)
-    name = f"*{named(other.cause.name)}*" if other else "another service"
+    name = f"*{named(other.subject.name)}*" if other else "another service"
     link = f" {outcome.link}" if outcome and outcome.link else ""
     return f"{name}: see {holder.removeprefix(PREFIX)}{link}"
 
 
-def _adopt(claim: Claim, journal: Journal) -> Posted | None:
+def _adopt(claim: Claim, journal: JournalStore) -> SlackMessage | None:
     """The first word of an alert that this incident adopted; raises NotAvailable while it may still be said."""
     for name, since in claim.fields.items():
         if not name.startswith("adopt:"):
             continue
-        other = journal.fields(name.removeprefix("adopt:"))
-        posted = claim.read(other.get("r:first"), Posted)
+        other = journal.fields(name.removeprefix("merge_from:"))
+        posted = claim.read(other.get("r:ack"), SlackMessage)
         if posted is not None:
-            return claim.keep("first", Posted, posted)
+            return claim.record("ack", SlackMessage, posted)
         if other and "ended" not in other and claim.claimed_at - int(since) / 1000 < ADOPTION_SECONDS:
             raise NotAvailable("an alert's first word may be under way", retry_after=1)
     return None

@@ -6,78 +6,83 @@ from datetime import UTC, datetime, timedelta
 
 from workers.clients.slack import Slack
 from workers.engine import scripts
-from workers.engine.journal import DUE, PREFIX, Claim, Journal
+from workers.engine.journal import PREFIX, SCHEDULE, Claim, JournalStore
 from workers.engine.records import unpack
-from workers.models import Posted, digest
+from workers.models import SlackMessage, digest
 
 BEFORE = timedelta(hours=1)
 """Posts are looked for from so long before they can have been made, as clocks differ."""
-DOUBLES = f"{PREFIX}tell:doubles:"
+DOUBLES = f"{PREFIX}notification:dedupe:"
 DOUBLES_SECONDS = 60.0
 """So long after a takeover it is looked whether whoever had the words said them after all."""
 
 
 def post(
-    claim: Claim, slack: Slack | None, name: str, text: str, thread: Posted | None, *, since: datetime,
+    claim: Claim, slack: Slack | None, name: str, text: str, thread: SlackMessage | None, *, since: datetime,
     broadcast: bool = True,
-) -> Posted:  # fmt: skip
+) -> SlackMessage:  # fmt: skip
     """One post, once: looked for by its key where Slack can be looked through; of two the older one stays."""
     key = f"{claim.id}:{name}"
     if slack is None:
-        return claim.get(name, Posted) or claim.keep(name, Posted, Posted(digest=digest(text), text=text))
+        return claim.get(name, SlackMessage) or claim.record(
+            name, SlackMessage, SlackMessage(digest=digest(text), text=text)
+        )
     under = thread if thread and thread.ts else None
     if not slack.can_look_back:
-        known = claim.get(name, Posted)
+        known = claim.get(name, SlackMessage)
         if known is None:
-            claim.confirm()
-            known = claim.keep(name, Posted, slack.post(text, key=key))
+            claim.check_fence()
+            known = claim.record(name, SlackMessage, slack.post(text, key=key))
         return known
 
-    def look() -> Posted | None:
+    def look() -> SlackMessage | None:
         found = slack.find(key, oldest=since - BEFORE, thread=under)
         for younger in found[1:]:
             slack.delete(younger)
         return found[0].model_copy(update={"digest": digest(text)}) if found else None
 
-    def act() -> Posted:
+    def act() -> SlackMessage:
         return slack.post(text, key=key, thread=under, broadcast=broadcast and under is not None)
 
-    if name == "first":
-        claim.mark(saying="1")
-    return claim.effect(name, Posted, look, act)
+    if name == "ack":
+        claim.set_fields(posting="1")
+    return claim.effect(name, SlackMessage, look, act)
 
 
-def first_word(claim: Claim, slack: Slack | None, since: datetime) -> Posted | None:
+def acknowledge(claim: Claim, slack: Slack | None, since: datetime) -> SlackMessage | None:
     """The first word, also where whoever said it died before that was recorded: the rest belongs under it."""
-    known = claim.get("first", Posted)
-    if known or slack is None or not slack.can_look_back or not claim.text("saying"):
+    known = claim.get("ack", SlackMessage)
+    if known or slack is None or not slack.can_look_back or not claim.text("posting"):
         return known
     found = slack.find(f"{claim.id}:first", oldest=since - BEFORE)
-    return claim.keep("first", Posted, found[0]) if found else None
+    return claim.record("ack", SlackMessage, found[0]) if found else None
 
 
-def edit(claim: Claim, slack: Slack | None, first: Posted, text: str) -> None:
+def edit(claim: Claim, slack: Slack | None, first: SlackMessage, text: str) -> None:
     """The first post shows what is known now, where it can be edited; an edit made twice is the same edit."""
     if first.digest == digest(text):
         return
     if slack is None:
-        claim.keep("first", Posted, Posted(digest=digest(text), text=text))
+        claim.record("ack", SlackMessage, SlackMessage(digest=digest(text), text=text))
     if slack is None or not first.ts:
         return
-    claim.confirm()
+    claim.check_fence()
     slack.update(first, text, key=f"{claim.id}:first")
-    claim.keep("first", Posted, first.model_copy(update={"digest": digest(text)}))
+    claim.record("ack", SlackMessage, first.model_copy(update={"digest": digest(text)}))
 
 
-def expect_doubles(claim: Claim, journal: Journal, slack: Slack | None) -> None:
+def schedule_duplicate_check(claim: Claim, journal: JournalStore, slack: Slack | None) -> None:
     """Whoever had these words and only stood still may say them after all, and die before seeing that we did."""
     if claim.is_taken_over and slack is not None and slack.can_look_back:
-        keys, later = [DOUBLES + claim.id.removeprefix("tell:"), DUE], int(DOUBLES_SECONDS * 1000)
+        keys, later = (
+            [DOUBLES + claim.id.removeprefix("notification:"), SCHEDULE],
+            int(DOUBLES_SECONDS * 1000),
+        )
         why = "they were taken over: whoever had them may say them after all"
-        journal.script(scripts.OPEN, keys, later, "stage", "tell", "of", claim.key, "reason", why)
+        journal.script(scripts.OPEN_JOURNAL, keys, later, "stage", "notify", "of", claim.key, "reason", why)
 
 
-def take_back_doubles(claim: Claim, journal: Journal, slack: Slack | None) -> None:
+def delete_duplicates(claim: Claim, journal: JournalStore, slack: Slack | None) -> None:
     """Of all posts with a key of ours the recorded one stays."""
     if slack is None or not slack.can_look_back:
         claim.end("nobody can look back")
@@ -85,9 +90,9 @@ def take_back_doubles(claim: Claim, journal: Journal, slack: Slack | None) -> No
     of = claim.text("of")
     fields = journal.fields(of)
     blobs = {name.removeprefix("r:"): blob for name, blob in fields.items() if name.startswith("r:")}
-    known = {name: one for name, blob in blobs.items() if (one := unpack(blob, Posted)) and one.ts}
+    known = {name: one for name, blob in blobs.items() if (one := unpack(blob, SlackMessage)) and one.ts}
     since = datetime.fromtimestamp(int(fields.get("opened", b"0")) / 1000, UTC) - BEFORE
-    over = journal.record_of(fields.get("umbrella", b"").decode() or of, "first", Posted)
+    over = journal.record_of(fields.get("group", b"").decode() or of, "ack", SlackMessage)
     threads = [over, *sorted(known.values(), key=lambda one: one.ts)][:2]
     places = [None, *{one.ts: one for one in threads if one and one.ts}.values()]
     for name, recorded in known.items():

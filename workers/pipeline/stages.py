@@ -22,8 +22,8 @@ from workers.clients.github import GitHub
 from workers.clients.railway import Railway, snapshot
 from workers.clients.slack import Slack
 from workers.engine import scripts
-from workers.engine.broker import STAGES
-from workers.engine.journal import DEATHS_ALLOWED, DUE, PREFIX, TTL_SECONDS, Claim, Journal
+from workers.engine.broker import QUEUE_OF_STAGE
+from workers.engine.journal import MAX_CRASHES, PREFIX, SCHEDULE, TTL_SECONDS, Claim, JournalStore
 from workers.engine.records import pack
 from workers.errors import NotAvailable, SlackRefused, Superseded, TrackwalkerError
 from workers.history import backfill, summary_store
@@ -40,11 +40,11 @@ from workers.investigation import diagnosis
 from workers.investigation.evidence import read_evidence
 from workers.models import (
     Alert,
+    Category,
     Environment,
     Evidence,
     Finding,
     Incident,
-    Lane,
     Outcome,
     Severity,
     Survey,
@@ -52,26 +52,34 @@ from workers.models import (
     Window,
 )
 from workers.notifications import notify
-from workers.pipeline.failures import abandon, conclude, failed, give_up, stands_aside, tell_of, tell_trouble
+from workers.pipeline.failures import (
+    abandon,
+    conclude,
+    give_up,
+    handle_error,
+    is_suppressed,
+    notification_key,
+    report_operational_error,
+)
 from workers.pull_requests import propose as pull_requests
 from workers.remediation import attempt as mending
 from workers.runtime.settings import Settings
 
-REFUSED_WORDS_SECONDS = 300.0
+SLACK_REFUSED_RETRY_SECONDS = 300.0
 """So often it is looked whether a person has mended what Slack refused."""
 QUIET_TTL_SECONDS = 2 * 86_400
 """How long a ping's sweep is kept that found nothing to open: a survey is some 20 KB, and there are 144 a day."""
-BUSY_THREADS = 6
+NON_NOTIFICATION_THREADS = 6
 """Of a worker's eight threads (Procfile): two are left for words, whatever the others hang on."""
-INSIST_TRIES = 5
+COMPLETE_EVIDENCE_ATTEMPTS = 5
 """So often, within about a minute, facts that cannot be read now are waited for: a round goes by what it has read."""
-PLACE_SECONDS = 2.0
+NO_SLOT_RETRY_SECONDS = 2.0
 """So soon a journal is woken again that found no place."""
-FULL_SECONDS = 5.0
+FULL_SWEEP_RETRY_SECONDS = 5.0
 """So soon an alert asks again for whom the next sweep had no room."""
-DEADLINES = {"plan": 1800.0, "mend": 3600.0, "propose": 900.0}
+DEADLINES = {"plan": 1800.0, "fix": 3600.0, "propose": 900.0}
 """Seconds that a stage may take, where not OTHERS_SECONDS."""
-OTHERS_SECONDS = 300.0
+DEFAULT_DEADLINE_SECONDS = 300.0
 
 log = logging.getLogger("trackwalker.line")
 
@@ -81,20 +89,23 @@ class Services:
     """What the stages use; built once by `main`."""
 
     settings: Settings
-    journal: Journal
+    store: JournalStore
     railway: Railway
     github: GitHub
     slack: Slack | None
     repositories: Repositories
-    mender: mending.Mender
+    remediation: mending.Remediation
     now: Callable[[], datetime]
 
 
 def declare(broker: RedisBroker, services: Services) -> None:
     """Declare one actor per stage on the broker. Whatever may hang leaves threads for the words in Slack."""
-    mends, all_but_words = threading.Semaphore(services.settings.mends), threading.Semaphore(BUSY_THREADS)
-    places = {"mends": (mends, all_but_words), "sweeps": (all_but_words,), "incidents": (all_but_words,)}
-    for stage, queue in STAGES.items():
+    mends, all_but_words = (
+        threading.Semaphore(services.settings.max_concurrent_fixes),
+        threading.Semaphore(NON_NOTIFICATION_THREADS),
+    )
+    places = {"fixes": (mends, all_but_words), "sweeps": (all_but_words,), "incidents": (all_but_words,)}
+    for stage, queue in QUEUE_OF_STAGE.items():
         act = _acting(services, stage, places.get(queue, ()))
         dramatiq.actor(broker=broker, actor_name=stage, queue_name=queue)(act)
 
@@ -106,7 +117,7 @@ def _acting(services: Services, stage: str, places: Sequence[threading.Semaphore
         with ExitStack() as taken:
             for place in places:
                 if not place.acquire(blocking=False):
-                    _wake_soon(services.journal, key)
+                    _wake_soon(services.store, key)
                     return
                 taken.callback(place.release)
             work(services, stage, key)
@@ -114,46 +125,50 @@ def _acting(services: Services, stage: str, places: Sequence[threading.Semaphore
     return act
 
 
-def _wake_soon(journal: Journal, key: str) -> None:
+def _wake_soon(journal: JournalStore, key: str) -> None:
     """The message is dropped, the journal is woken again before the mover would by itself."""
     with suppress(NotAvailable):
-        journal.script(scripts.SOON, [DUE], key, int(PLACE_SECONDS * 1000))
+        journal.script(scripts.BRING_FORWARD, [SCHEDULE], key, int(NO_SLOT_RETRY_SECONDS * 1000))
 
 
 # ---- one stage each --------------------------------------------------------------------------
 
 
-def take_to_sweeps(services: Services, claim: Claim) -> None:
+def intake(services: Services, claim: Claim) -> None:
     """An alert ends by standing on a sweep of each environment it can mean, or by one that tells the same."""
     alert = claim.need("alert", Alert)
     watched = services.settings.environments or tuple(services.railway.environments())
     meant = [one for one in watched if alert.environment_id in (None, one.environment_id)]
     meant = [one for one in meant if alert.project_id in (None, one.project_id)]
     # Who is owed an answer by several environments has no like: it might stand on the sweep of one of them only.
-    told = alert.id if alert.source == "railway" and len(meant) > 1 else opening.tells(alert)
-    attached = [_attach(services.journal, claim, alert, one, told) for one in meant]
+    told = alert.id if alert.source == "railway" and len(meant) > 1 else opening.dedup_scope(alert)
+    attached = [_enqueue_on_sweep(services.store, claim, alert, one, told) for one in meant]
     if not all(attached):
-        claim.hand_on("intake", after=FULL_SECONDS, reason="the next sweep is full")
+        claim.advance("intake", after=FULL_SWEEP_RETRY_SECONDS, reason="the next sweep is full")
         return
     if not meant:
-        services.journal.raise_wanted(f"{PREFIX}tell:alert:{alert.id}", dropped="not watched")
+        services.store.wake(f"{PREFIX}notification:alert:{alert.id}", drop_reason="not watched")
     claim.end("handed to a sweep" if meant else "not watched")
-    log.info("alert taken", extra={"investigation": claim.id, "kind": alert.kind, "sweeps": len(meant)})
+    log.info("alert taken", extra={"journal": claim.id, "kind": alert.kind, "sweeps": len(meant)})
 
 
-def _attach(journal: Journal, claim: Claim, alert: Alert, environment: Environment, told: str) -> bool:
+def _enqueue_on_sweep(
+    journal: JournalStore, claim: Claim, alert: Alert, environment: Environment, told: str
+) -> bool:
     """Put the alert on the environment's next sweep; False when that is full."""
     name = environment.environment_id
     if claim.text(f"on:{PREFIX}sweep:{name}"):
         return True  # by somebody who died right after; that sweep may be under way by now
-    keys = [f"{PREFIX}sweeps:{name}", DUE, claim.key, f"{PREFIX}tell:alert:{alert.id}"]
+    keys = [f"{PREFIX}slot:{name}", SCHEDULE, claim.key, f"{PREFIX}notification:alert:{alert.id}"]
     records = [pack(environment, Environment), pack(alert, Alert)]
     # Each that stands on a sweep for itself takes two fields of it.
     limits = [TTL_SECONDS * 1000, told, 2 * opening.MOST_ALERTS]
-    return bool(journal.script(scripts.ATTACH, keys, f"{PREFIX}sweep:{name}", alert.id, *records, *limits))
+    return bool(
+        journal.script(scripts.ENQUEUE_ON_SWEEP, keys, f"{PREFIX}sweep:{name}", alert.id, *records, *limits)
+    )
 
 
-def look_at(services: Services, claim: Claim) -> None:
+def survey(services: Services, claim: Claim) -> None:
     """What the environment is and did in the window."""
     settings, environment = services.settings, claim.need("environment", Environment)
 
@@ -161,62 +176,62 @@ def look_at(services: Services, claim: Claim) -> None:
         end = services.now()
         start = datetime.fromtimestamp(end.timestamp() - settings.window_minutes * 60, UTC)
         window = Window(start=start, end=end)
-        railway, made = services.railway.counted(OTHERS_SECONDS), None
+        railway, made = services.railway.counted(DEFAULT_DEADLINE_SECONDS), None
         try:
-            made = snapshot.survey(railway, environment, window, settings.step_seconds)
+            made = snapshot.take_survey(railway, environment, window, settings.sample_seconds)
             return made
         finally:
             # A sweep that was refused half-way says nothing of what one costs, but what is left is worth knowing.
             cost, name = railway.sent if made else 0, environment.environment_id
-            request_quota.keep(services.journal, name, railway.allowance, cost, services.now())
+            request_quota.keep(services.store, name, railway.rate_limit, cost, services.now())
 
     seen = claim.step("survey", Survey, look)
-    log.info("surveyed", extra={"investigation": claim.id, "services": len(seen.services)})
-    claim.hand_on("analyse")
+    log.info("surveyed", extra={"journal": claim.id, "services": len(seen.services)})
+    claim.advance("analyse")
 
 
-def judge(services: Services, claim: Claim) -> None:
+def analyse(services: Services, claim: Claim) -> None:
     """Findings; an incident per cause; an answer to every alert."""
     seen = claim.need("survey", Survey)
-    persist = services.settings.persist_minutes
+    persist = services.settings.min_duration_minutes
 
     def compare() -> list[Finding]:
         railway = services.railway.counted(backfill.SECONDS)
-        known = backfill.remember(railway, services.journal, seen, persist_minutes=persist)
+        known = backfill.remember(railway, services.store, seen, persist_minutes=persist)
         if cost := railway.sent:
-            name, left = seen.environment_id, railway.allowance
-            request_quota.keep_past(services.journal, name, left, cost, services.now())
-        usual = summary_store.usual(known, seen.window.start)
-        return detection.judge(seen, persist_minutes=persist, past=usual)
+            name, left = seen.environment_id, railway.rate_limit
+            request_quota.keep_past(services.store, name, left, cost, services.now())
+        usual = summary_store.baselines(known, seen.window.start)
+        return detection.detect(seen, persist_minutes=persist, past=usual)
 
     findings = claim.step("findings", list[Finding], compare)
-    summary_store.add(services.journal, seen, findings)
+    summary_store.add(services.store, seen, findings)
     opened_at = claim.step("opened_at", datetime, services.now)
     held = opening.open_incidents(
-        claim, services.journal, seen, findings,
-        opened_at=opened_at, first_word_seconds=services.settings.first_word_seconds,
+        claim, services.store, seen, findings,
+        opened_at=opened_at, first_word_seconds=services.settings.ack_seconds,
     )  # fmt: skip
     sick = {one.service_id for one in findings if one.severity is not Severity.NOTICE}
-    missed_webhooks.look(
-        services.journal, seen, sick, at=opened_at, own_service=services.settings.railway_service_id,
-        first_word_seconds=services.settings.first_word_seconds,
+    missed_webhooks.ingest_missed(
+        services.store, seen, sick, at=opened_at, own_service=services.settings.railway_service_id,
+        first_word_seconds=services.settings.ack_seconds,
     )  # fmt: skip
-    log.info("judged", extra={"investigation": claim.id, "findings": len(findings), "incidents": held})
+    log.info("judged", extra={"journal": claim.id, "findings": len(findings), "incidents": held})
     asked = {alert.source for alert in opening.alerts_of(claim)}
     claim.end(
         f"{len(findings)} findings" if findings else "nothing above the line",
         keep_seconds=TTL_SECONDS if held or asked != {"ping"} else QUIET_TTL_SECONDS,
     )
     if "ping" in asked and services.settings.heartbeat_url:
-        heartbeat.beat(services.settings.heartbeat_url)
+        heartbeat.ping(services.settings.heartbeat_url)
 
 
 def enrich(services: Services, claim: Claim) -> None:
     """The facts of the sick service."""
-    if stands_aside(claim):
+    if is_suppressed(claim):
         return
     incident = claim.need("incident", Incident)
-    newest = claim.get("suffering", list[Finding])
+    newest = claim.get("symptoms", list[Finding])
     if newest is not None:
         incident = incident.model_copy(update={"symptoms": tuple(newest)})
 
@@ -224,25 +239,25 @@ def enrich(services: Services, claim: Claim) -> None:
         return read_evidence(
             incident, railway=services.railway, github=services.github,
             repositories=services.repositories, status_pages=services.settings.status_pages,
-            insist=claim.tries < INSIST_TRIES,
+            insist=claim.attempts < COMPLETE_EVIDENCE_ATTEMPTS,
         )  # fmt: skip
 
     evidence = claim.step("evidence", Evidence, read)
-    log.info("evidence", extra={"investigation": claim.id, "facts": len(evidence.facts)})
-    claim.hand_on("diagnose", tell=tell_of(claim))
+    log.info("evidence", extra={"journal": claim.id, "facts": len(evidence.facts)})
+    claim.advance("diagnose", notify=notification_key(claim))
 
 
 def diagnose(services: Services, claim: Claim) -> None:
     """The lane; what is not for the code, or names what else would end it, is told and waited for."""
-    if stands_aside(claim):
+    if is_suppressed(claim):
         return
     incident, evidence = claim.need("incident", Incident), claim.need("evidence", Evidence)
     verdict = claim.step("verdict", Verdict, lambda: diagnosis.diagnose(incident, evidence))
-    log.info("verdict", extra={"investigation": claim.id, "lane": verdict.lane.value})
-    mends = verdict.lane in (Lane.CODE, Lane.DEPLOYMENT) and not verdict.action
-    lacks = mending.lacks(services.settings, evidence) if mends else None
+    log.info("verdict", extra={"journal": claim.id, "lane": verdict.category.value})
+    mends = verdict.category in (Category.CODE, Category.DEPLOYMENT) and not verdict.action
+    lacks = mending.missing_requirement(services.settings, evidence) if mends else None
     if mends and not lacks:
-        claim.hand_on("plan", tell=tell_of(claim))
+        claim.advance("plan", notify=notification_key(claim))
         return
     outcome = notify.inconclusive(verdict, evidence)
     if lacks:
@@ -252,134 +267,134 @@ def diagnose(services: Services, claim: Claim) -> None:
 
 def plan(services: Services, claim: Claim) -> None:
     """The reading agent's plan."""
-    if stands_aside(claim):
+    if is_suppressed(claim):
         return
     if grouping.waits(claim) and "r:plan" not in claim.fields:
-        conclude(claim, waiting(claim))
+        conclude(claim, awaiting_approval(claim))
         return
-    hold(services, claim)
-    outcome = mending.plan(claim, services.mender)
+    check_controls(services, claim)
+    outcome = mending.plan(claim, services.remediation)
     if outcome is not None:
         conclude(claim, outcome)
         return
-    claim.hand_on("mend", tell=tell_of(claim))
+    claim.advance("fix", notify=notification_key(claim))
 
 
-def mend(services: Services, claim: Claim) -> None:
+def fix(services: Services, claim: Claim) -> None:
     """The writing agent's patch, and what the host proved of it."""
-    if stands_aside(claim):
+    if is_suppressed(claim):
         return
-    hold(services, claim)
-    outcome = mending.mend(claim, services.mender)
+    check_controls(services, claim)
+    outcome = mending.fix(claim, services.remediation)
     if outcome is not None:
         conclude(claim, outcome)
         return
-    claim.hand_on("propose", tell=tell_of(claim))
+    claim.advance("propose", notify=notification_key(claim))
 
 
 def propose(services: Services, claim: Claim) -> None:
     """One pull request."""
-    if stands_aside(claim):
+    if is_suppressed(claim):
         return
-    claim.brake = lambda: hold(services, claim)
-    claim.brake()
+    claim.check_allowed = lambda: check_controls(services, claim)
+    claim.check_allowed()
     outcome = pull_requests.propose(
         claim, services.github, services.repositories, mode=services.settings.mode,
         link=services.settings.url, max_open=services.settings.max_open_prs,
     )  # fmt: skip
-    log.info("proposed", extra={"investigation": claim.id, "link": outcome.link})
+    log.info("proposed", extra={"journal": claim.id, "link": outcome.link})
     conclude(claim, outcome)
 
 
 def watch(services: Services, claim: Claim) -> None:
     """Until the trouble is gone: the pull request's fate, the deployment of the merge, clean sweeps."""
-    watching.watch(
-        claim, services.railway, services.github, services.settings, services.journal, services.now(),
-        tell=tell_of(claim),
+    watching.follow_up(
+        claim, services.railway, services.github, services.settings, services.store, services.now(),
+        notify=notification_key(claim),
     )  # fmt: skip
 
 
-def tell(services: Services, claim: Claim) -> None:
+def notify_people(services: Services, claim: Claim) -> None:
     """Slack shows what the journal says; in shadow, or where none is set up, only the journal does."""
     slack = None if services.settings.mode == "shadow" else services.slack
     try:
-        notify.tell(claim, services.journal, slack, now=services.now())
+        notify.notify(claim, services.store, slack, now=services.now())
     except SlackRefused as error:
         # A wrong token or channel is mended by a person; what was to be said is kept for hours.
-        raise NotAvailable(str(error), retry_after=REFUSED_WORDS_SECONDS) from error
+        raise NotAvailable(str(error), retry_after=SLACK_REFUSED_RETRY_SECONDS) from error
 
 
-def wait_for_pings(services: Services, claim: Claim) -> None:
+def pings(services: Services, claim: Claim) -> None:
     """Pings are due; whoever set this up hears when they stay away, and when they come again."""
     now, usual = services.now(), services.settings.ping_minutes * 60
-    if note := ping_watchdog.look(claim, usual, now):
+    if note := ping_watchdog.check(claim, usual, now):
         log.warning("pings", extra={"what": note})
-        tell_trouble(services.journal, note, now)
-    ping_watchdog.let_go(claim, usual, now)
+        report_operational_error(services.store, note, now)
+    ping_watchdog.reschedule(claim, usual, now)
 
 
-LINE: dict[str, Callable[[Services, Claim], None]] = {
-    "intake": take_to_sweeps,
-    "survey": look_at,
-    "analyse": judge,
+STAGE_HANDLERS: dict[str, Callable[[Services, Claim], None]] = {
+    "intake": intake,
+    "survey": survey,
+    "analyse": analyse,
     "enrich": enrich,
     "diagnose": diagnose,
     "plan": plan,
-    "mend": mend,
+    "fix": fix,
     "propose": propose,
     "watch": watch,
-    "tell": tell,
-    "pings": wait_for_pings,
+    "notify": notify_people,
+    "pings": pings,
 }
 
 
 # ---- what every stage shares -----------------------------------------------------------------
 
 
-def waiting(claim: Claim) -> Outcome:
+def awaiting_approval(claim: Claim) -> Outcome:
     """What is told of an incident under an umbrella that would be mended."""
     told = notify.inconclusive(claim.need("verdict", Verdict), claim.need("evidence", Evidence))
     ask = f"mending waits for a person: python -m workers mend {claim.id}"
     return told.model_copy(update={"kind": "waiting", "lines": (*told.lines, ask)})
 
 
-def hold(services: Services, claim: Claim) -> None:
+def check_controls(services: Services, claim: Claim) -> None:
     """Raises Held while paused, or while the sick service is muted."""
     incident = claim.need("incident", Incident)
-    names = (incident.cause.key, incident.cause.name)
-    controls.check(services.journal, names, services.now().timestamp())
+    names = (incident.subject.key, incident.subject.name)
+    controls.check(services.store, names, services.now().timestamp())
 
 
 def work(services: Services, stage: str, key: str) -> None:
     """One stage of one journal under a claim, and what follows when it fails."""
-    journal = services.journal
+    journal = services.store
     if journal.stopping.is_set():
         return
     try:
-        seconds = DEADLINES.get(stage, OTHERS_SECONDS)
+        seconds = DEADLINES.get(stage, DEFAULT_DEADLINE_SECONDS)
         with journal.claimed(key, stage, deadline_seconds=seconds) as claim, deadline.within(seconds):
             if claim is not None:
                 _attempt(services, claim)
     except (Superseded, NotAvailable) as error:
-        log.warning("let go", extra={"investigation": key.removeprefix(PREFIX), "why": str(error)})
+        log.warning("let go", extra={"journal": key.removeprefix(PREFIX), "why": str(error)})
 
 
 def _attempt(services: Services, claim: Claim) -> None:
     try:
-        if claim.deaths > DEATHS_ALLOWED:
-            give_up(claim, f"the worker died {claim.deaths} times during {claim.stage}", services.now())
+        if claim.crash_count > MAX_CRASHES:
+            give_up(claim, f"the worker died {claim.crash_count} times during {claim.stage}", services.now())
         else:
-            LINE[claim.stage](services, claim)
+            STAGE_HANDLERS[claim.stage](services, claim)
     except TrackwalkerError as error:
-        if services.journal.stopping.is_set():
+        if services.store.stopping.is_set():
             # Whatever went wrong now may come of our own killing.
-            claim.give_back()
+            claim.release()
             return
-        failed(claim, error, services.now())
+        handle_error(claim, error, services.now())
     except Exception as error:
         # A bug counts as a death: the lease runs out, another attempt follows, a few deaths end the round.
-        log.exception("a stage broke", extra={"investigation": claim.id, "stage": claim.stage})
-        if services.journal.stopping.is_set():
-            claim.give_back()
-        elif claim.deaths > 2 * DEATHS_ALLOWED:
+        log.exception("a stage broke", extra={"journal": claim.id, "stage": claim.stage})
+        if services.store.stopping.is_set():
+            claim.release()
+        elif claim.crash_count > 2 * MAX_CRASHES:
             abandon(claim, error, services.now())

@@ -13,7 +13,7 @@ from workers.clients.github import GitHub, RemoteRepository
 from workers.engine import scripts
 from workers.engine.journal import Claim
 from workers.errors import GitHubRefused, Refused
-from workers.models import Certificate, Evidence, Fix, Incident, Outcome, Plan, PullRequest, Verdict, digest
+from workers.models import Evidence, Fix, Incident, Outcome, Plan, PullRequest, Verdict, Verification, digest
 from workers.pull_requests.rendering import Marker, commit_message, parse_marker, render_pull_request
 
 __all__ = ["Marker", "find_ours", "parse_marker", "propose", "render_pull_request"]
@@ -29,7 +29,7 @@ def propose(
     """Push the fix and open its pull request (recorded as `pull`), or say why not. `link`: address of our page."""
     incident, evidence = claim.need("incident", Incident), claim.need("evidence", Evidence)
     plan, fix = claim.need("plan", Plan), claim.need("fix", Fix)
-    certificate, verdict = claim.need("certificate", Certificate), claim.need("verdict", Verdict)
+    certificate, verdict = claim.need("verification", Verification), claim.need("verdict", Verdict)
     repository = evidence.repository
     if repository is None:
         raise Refused("no repository is known for this service: nothing can be proposed")
@@ -42,7 +42,7 @@ def propose(
         patch_digest=digest(fix.patch), link=link if link.startswith("https://") else "",
     )  # fmt: skip
     if mode in ("shadow", "report"):
-        claim.keep("would_propose", str, f"{title}\n\n{body}")
+        claim.record("would_propose", str, f"{title}\n\n{body}")
         return _nothing(claim, f"a mend is made and not proposed: the mode is {mode}", (_place(plan),))
 
     def look() -> PullRequest | None:
@@ -91,7 +91,7 @@ def _in_the_way(
     if same:
         _release(claim)
         headline = f"the same cause in the code is mended by #{same[0].number}"
-        return Outcome(kind="joined", headline=headline, link=same[0].url)
+        return Outcome(kind="attached", headline=headline, link=same[0].url)
     if len(ours) >= max_open:
         return _nothing(
             claim, f"not proposed: {len(ours)} of our pull requests are open in {remote.name}",
@@ -121,7 +121,7 @@ def _push(claim: Claim, repositories: Repositories, name: str, branch: str, fix:
     claim.effect("branch", str, look, act)
 
 
-def _outcome(pull: PullRequest, plan: Plan, certificate: Certificate, patch: str) -> Outcome:
+def _outcome(pull: PullRequest, plan: Plan, certificate: Verification, patch: str) -> Outcome:
     mark = parse_marker(pull.body)
     kind = "draft pull request" if pull.draft or pull.title.startswith("[draft]") else "pull request"
     state = "ready for review" if kind == "pull request" else "to look at"
@@ -132,7 +132,7 @@ def _outcome(pull: PullRequest, plan: Plan, certificate: Certificate, patch: str
     return Outcome(kind="pull request", headline=headline, lines=tuple(lines), link=pull.url)
 
 
-def _proved(certificate: Certificate) -> str:
+def _proved(certificate: Verification) -> str:
     before, after = (
         certificate.reproduction_before or certificate.reproduction_deployed,
         certificate.reproduction_after,
@@ -159,4 +159,4 @@ def _release(claim: Claim) -> None:
     """Without a pull request the cause is free for others."""
     held = [key for key in claim.text("reserved").split(",") if key]
     if held:
-        claim.journal.script(scripts.UNRESERVE, held, claim.key)
+        claim.store.script(scripts.RELEASE_RESERVATIONS, held, claim.key)

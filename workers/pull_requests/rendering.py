@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import ValidationError
 
-from workers.models import Certificate, Evidence, Fix, Incident, Noun, Plan, PlanCause, Run, Verdict
+from workers.models import Evidence, Fix, Incident, Model, Plan, PlanCause, Run, Verdict, Verification
 from workers.pull_requests.markdown import block, code, inline, one_line, plain
 
 LONGEST_TITLE = 90
@@ -34,7 +34,7 @@ FIGURES = re.compile(
 """Numbers that tell of traffic and load."""
 
 
-class Marker(Noun):
+class Marker(Model):
     """What a pull request of ours says of itself, unseen, at the end of its description."""
 
     incident: str
@@ -52,11 +52,11 @@ def parse_marker(body: str) -> Marker | None:
 
 
 def render_pull_request(
-    incident: Incident, evidence: Evidence, verdict: Verdict, plan: Plan, fix: Fix, certificate: Certificate, *,
+    incident: Incident, evidence: Evidence, verdict: Verdict, plan: Plan, fix: Fix, certificate: Verification, *,
     private: bool, digests: Sequence[str], patch_digest: str, link: str = "",
 ) -> tuple[str, str]:  # fmt: skip
     """Title and description; the same for the same values. `link` leads to the incident's page, if there is one."""
-    where = incident.service.name if incident.service else incident.cause.name
+    where = incident.service.name if incident.service else incident.subject.name
     if private:
         title = f"{where}: {plan.cause.summary}"
         parts = [
@@ -113,7 +113,7 @@ def _broken(incident: Incident, evidence: Evidence, verdict: Verdict, link: str)
         words = f": {inline(suspect.message, 120)}" if suspect.message else ""
         since = f"{suspect.at:%Y-%m-%d %H:%M} {zone}{commit}{words}"
         lines.append(f"Since deployment {code(suspect.deployment_id)} of {since}")
-    more = [f"Verdict: **{verdict.lane.value}**. {inline(verdict.summary)}"] if verdict.summary else []
+    more = [f"Verdict: **{verdict.category.value}**. {inline(verdict.summary)}"] if verdict.summary else []
     more += [f"{code(incident.id)} [with all its facts]({link})"] if link else []
     return ["### What broke", f"{seen} {where}", _points(lines), *more]
 
@@ -140,7 +140,7 @@ def _files(fix: Fix) -> list[str]:
     return ["### Fix", "Files: " + ", ".join(code(file) for file in fix.files[:20]) + more]
 
 
-def _proof(certificate: Certificate, fix: Fix, *, outputs: bool) -> list[str]:
+def _proof(certificate: Verification, fix: Fix, *, outputs: bool) -> list[str]:
     deployed, before, after = (
         certificate.reproduction_deployed, certificate.reproduction_before, certificate.reproduction_after,
     )  # fmt: skip
@@ -175,7 +175,7 @@ def _doubts(plan: Plan, evidence: Evidence, verdict: Verdict) -> list[str]:
     points = [f"Ruled out: {inline(one)}" for one in plan.ruled_out]
     points += [f"Against: {inline(facts[name])}" for name in verdict.contradicts if name in facts]
     points += [f"Unknown: {inline(one)}" for one in plan.unknown]
-    points += [f"Not seen: {inline(one)}" for one in evidence.not_seen]
+    points += [f"Not seen: {inline(one)}" for one in evidence.failed_reads]
     return ["### Ruled out and unknown", _points(points, 2 * MOST_POINTS)] if points else []
 
 

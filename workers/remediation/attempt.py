@@ -19,26 +19,26 @@ from workers.agent.config import Role, find_tool, read_providers
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.engine import scripts
-from workers.engine.journal import HELD_SECONDS, PREFIX, Claim, Journal
+from workers.engine.journal import CANCELLED_RESERVATION_SECONDS, PREFIX, Claim, JournalStore
 from workers.errors import AgentRefused, NotAvailable, Refused
 from workers.incidents import budget, rejections
 from workers.models import (
-    Certificate,
+    Category,
     Evidence,
     Fix,
     Incident,
-    Lane,
     Outcome,
     Plan,
     Repository,
-    Spent,
+    Usage,
     Verdict,
+    Verification,
     digest,
 )
 from workers.pull_requests import propose
 from workers.remediation import checks, proof
 from workers.runtime.settings import Settings
-from workers.sandbox.sandbox import Wall, build_wall, kill
+from workers.sandbox.sandbox import Sandbox, build_sandbox, kill
 
 RUN_SECONDS: dict[Role, float] = {"reader": 900.0, "writer": 1500.0}
 RESERVED_SECONDS = 30 * 86_400
@@ -47,16 +47,16 @@ OTHERS_LOOKED_AT = 30
 
 
 @dataclass
-class Mender:
+class Remediation:
     """What mending needs; the wall and the agent are made when first used, as most sweeps never mend."""
 
     settings: Settings
     github: GitHub
     repositories: Repositories
-    journal: Journal
+    store: JournalStore
     folder: Path
     ask: Callable[..., run.Answer] = run.ask
-    certify: Callable[..., Certificate] = proof.certify
+    verify: Callable[..., Verification] = proof.verify
     """One run of the agent, and of the proof: what takes minutes and another program."""
 
     @cached_property
@@ -65,12 +65,12 @@ class Mender:
         return Path(__file__).resolve().parents[2]
 
     @cached_property
-    def wall(self) -> Wall:
+    def sandbox(self) -> Sandbox:
         """Raises AgentRefused where none can be built."""
         scratch = self.folder / "scratch"
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         hide = [self.folder, self.project / ".env", Path.cwd() / ".env"]
-        return build_wall(hide=hide, scratch=scratch, unsandboxed=self.settings.unsandboxed)
+        return build_sandbox(hide=hide, scratch=scratch, unsandboxed=self.settings.allow_unsandboxed)
 
     @cached_property
     def agent(self) -> run.Agent:
@@ -84,23 +84,23 @@ class Mender:
         return run.Agent(
             binary=find_tool("opencode", settings.opencode_bin, tools, "OPENCODE_BIN"),
             rg=find_tool("rg", None, tools, ".tools"),
-            wall=self.wall,
+            wall=self.sandbox,
             model=settings.model or "",
             provider_config=read_providers(config, environ) if config else {},
             keys=settings.provider_keys,
-            price=settings.price,
-            cost_limit_usd=settings.run_cost_usd,
+            price=settings.model_price,
+            cost_limit_usd=settings.max_cost_per_incident_usd,
             deadline_seconds=RUN_SECONDS["reader"],
         )
 
 
-def lacks(settings: Settings, evidence: Evidence) -> str | None:
+def missing_requirement(settings: Settings, evidence: Evidence) -> str | None:
     """Why nothing can be mended here, in words; None when it can."""
     if settings.mode in ("shadow", "report"):
         return f"TRACKWALKER_MODE is {settings.mode}"
     if not settings.model:
         return "TRACKWALKER_MODEL is not set"
-    if not settings.can_mend:
+    if not settings.can_fix:
         return "GITHUB_TOKEN is not set"
     if evidence.repository is None:
         return "the service's repository could not be read"
@@ -110,31 +110,31 @@ def lacks(settings: Settings, evidence: Evidence) -> str | None:
 # ---- plan ------------------------------------------------------------------------------------
 
 
-def plan(claim: Claim, mender: Mender) -> Outcome | None:
+def plan(claim: Claim, mender: Remediation) -> Outcome | None:
     """Ask the reading agent for a plan, and reserve its cause in the code."""
     incident, evidence = claim.need("incident", Incident), claim.need("evidence", Evidence)
     repository = evidence.repository
-    why_not = lacks(mender.settings, evidence)
+    why_not = missing_requirement(mender.settings, evidence)
     if repository is None or why_not:
-        return Outcome(kind="told", headline=f"not mended: {why_not}")
+        return Outcome(kind="reported", headline=f"not mended: {why_not}")
     if not evidence.facts:
-        return Outcome(kind="told", headline="not mended: there are no facts to hand to an agent")
+        return Outcome(kind="reported", headline="not mended: there are no facts to hand to an agent")
     commit_key = _suspect_digest(repository, evidence)
-    if commit_key and (closed := rejections.closed_by_human(mender.journal, [commit_key])):
+    if commit_key and (closed := rejections.closed_by_human(mender.store, [commit_key])):
         return _closed_by_human(closed)
     if claim.get("plan", Plan) is None and (
-        gone := budget.reserve(mender.journal, mender.settings, claim, incident, datetime.now(UTC))
+        gone := budget.reserve(mender.store, mender.settings, claim, incident, datetime.now(UTC))
     ):
         return _raw(incident, gone)
     made = claim.step("plan", Plan, lambda: _ask_reader(claim, mender, incident, evidence, repository))
-    if made.verdict not in (Lane.CODE, Lane.DEPLOYMENT):
+    if made.verdict not in (Category.CODE, Category.DEPLOYMENT):
         return _left_the_code(made)
     keys = [_digest(repository, made.cause.file or ""), *([commit_key] if commit_key else [])]
     return _reserve(claim, mender, repository, keys)
 
 
 def _ask_reader(
-    claim: Claim, mender: Mender, incident: Incident, evidence: Evidence, repository: Repository
+    claim: Claim, mender: Remediation, incident: Incident, evidence: Evidence, repository: Repository
 ) -> Plan:
     verdict = claim.need("verdict", Verdict)
     with _place(claim, mender, "reader", repository.name, repository.deployed) as place:
@@ -142,7 +142,9 @@ def _ask_reader(
         def parse(text: str) -> Plan:
             return prompts.parse_plan(text, evidence, _files_of(place.clone))
 
-        answer = _ask(claim, mender, "reader", place, prompts.brief(incident, evidence, verdict), parse)
+        answer = _ask(
+            claim, mender, "reader", place, prompts.reader_prompt(incident, evidence, verdict), parse
+        )
         try:
             return parse(answer.text)
         except prompts.PlanError as error:
@@ -164,13 +166,13 @@ def _left_the_code(made: Plan) -> Outcome:
     lines += [f"unknown: {one}" for one in made.unknown[:3]]
     lines += [f"next: {one}" for one in made.next_checks[:5]]
     headline = f"the agent read the code and says {made.verdict.value}: {made.cause.summary}"
-    return Outcome(kind="told", headline=headline, lines=tuple(lines))
+    return Outcome(kind="reported", headline=headline, lines=tuple(lines))
 
 
 def _raw(incident: Incident, why: str) -> Outcome:
     """The raw facts, where nobody may work on them."""
     facts = tuple(finding.sentence for finding in incident.findings)
-    return Outcome(kind="told", headline=f"not mended: {why}", lines=facts)
+    return Outcome(kind="reported", headline=f"not mended: {why}", lines=facts)
 
 
 # ---- one open pull request per cause in the code ---------------------------------------------
@@ -187,38 +189,38 @@ def _suspect_digest(repository: Repository, evidence: Evidence) -> str | None:
 
 def _closed_by_human(number: str) -> Outcome:
     headline = f"{number} for this cause was closed unmerged: not proposed again without new evidence"
-    return Outcome(kind="told", headline=headline)
+    return Outcome(kind="reported", headline=headline)
 
 
-def _reserve(claim: Claim, mender: Mender, repository: Repository, keys: list[str]) -> Outcome | None:
+def _reserve(claim: Claim, mender: Remediation, repository: Repository, keys: list[str]) -> Outcome | None:
     """Ours, or attach to whoever holds the cause already."""
-    if closed := rejections.closed_by_human(mender.journal, keys):
+    if closed := rejections.closed_by_human(mender.store, keys):
         return _closed_by_human(closed)
-    milliseconds = (int(RESERVED_SECONDS * 1000), int(HELD_SECONDS * 1000))
-    holder = mender.journal.script(scripts.RESERVE, keys, claim.key, *milliseconds).decode()
+    milliseconds = (int(RESERVED_SECONDS * 1000), int(CANCELLED_RESERVATION_SECONDS * 1000))
+    holder = mender.store.script(scripts.RESERVE, keys, claim.key, *milliseconds).decode()
     if holder != claim.key:
-        other = mender.journal.record_of(holder, "incident", Incident)
-        name = other.cause.name if other else "another incident"
-        return Outcome(kind="joined", headline=f"the same cause in the code as {name}: it is mended there")
+        other = mender.store.record_of(holder, "incident", Incident)
+        name = other.subject.name if other else "another incident"
+        return Outcome(kind="attached", headline=f"the same cause in the code as {name}: it is mended there")
     # A plan that was made again may name another cause.
     before = [key for key in claim.text("reserved").split(",") if key and key not in keys]
     if before:
-        mender.journal.script(scripts.UNRESERVE, before, claim.key)
-    claim.mark(repository=repository.name, reserved=",".join(keys))
+        mender.store.script(scripts.RELEASE_RESERVATIONS, before, claim.key)
+    claim.set_fields(repository=repository.name, reserved=",".join(keys))
     return None
 
 
-def release(claim: Claim, journal: Journal) -> None:
+def release(claim: Claim, journal: JournalStore) -> None:
     """Give the reservations back where no pull request came of them."""
     keys = [key for key in claim.text("reserved").split(",") if key]
     if keys:
-        journal.script(scripts.UNRESERVE, keys, claim.key)
+        journal.script(scripts.RELEASE_RESERVATIONS, keys, claim.key)
 
 
 # ---- mend ------------------------------------------------------------------------------------
 
 
-def mend(claim: Claim, mender: Mender) -> Outcome | None:
+def fix(claim: Claim, mender: Remediation) -> Outcome | None:
     """Let the writing agent change a copy of the base branch, and prove what it did."""
     evidence, made = claim.need("evidence", Evidence), claim.need("plan", Plan)
     repository = evidence.repository
@@ -230,31 +232,33 @@ def mend(claim: Claim, mender: Mender) -> Outcome | None:
     if claim.get("fix", Fix) is None and (
         stop := _in_the_way(mender, repository, made, base, digests, incident.branch)
     ):
-        release(claim, mender.journal)
+        release(claim, mender.store)
         return stop
     # Whoever stood aside for a while, or ended, has given its budget back.
     if (
         claim.get("fix", Fix) is None
         and not budget.is_reserved(claim)
-        and (gone := budget.reserve(mender.journal, mender.settings, claim, incident, datetime.now(UTC)))
+        and (gone := budget.reserve(mender.store, mender.settings, claim, incident, datetime.now(UTC)))
     ):
-        release(claim, mender.journal)
+        release(claim, mender.store)
         return _raw(incident, gone)
     fix = claim.step("fix", Fix, lambda: _write(claim, mender, repository, made, base))
     certificate = claim.step(
-        "certificate", Certificate, lambda: _certify(claim, mender, repository, made, fix)
+        "verification", Verification, lambda: _certify(claim, mender, repository, made, fix)
     )
     if certificate.decision in ("ready", "draft"):
         return None
-    release(claim, mender.journal)
-    if certificate.decision == "already mended":
-        return Outcome(kind="told", headline="; ".join(certificate.reasons) or "already mended, deploy it")
+    release(claim, mender.store)
+    if certificate.decision == "already fixed":
+        return Outcome(
+            kind="reported", headline="; ".join(certificate.reasons) or "already mended, deploy it"
+        )
     lines = (f"cause: {made.cause.summary} ({made.cause.file}:{made.cause.line})", *certificate.reasons[:6])
     return Outcome(kind="nothing proposed", headline="a fix was made but not proposed", lines=lines)
 
 
 def _in_the_way(
-    mender: Mender, repository: Repository, made: Plan, base: str, digests: list[str], branch: str
+    mender: Remediation, repository: Repository, made: Plan, base: str, digests: list[str], branch: str
 ) -> Outcome | None:
     """Newer commits or an open pull request of somebody else that touch the culprit, or one of ours for the cause."""
     culprit = made.cause.file or ""
@@ -265,22 +269,22 @@ def _in_the_way(
         headline = (
             f"{culprit} was changed after the deployed commit, in {sha[:7]} ({subject}): deploy or look there"
         )
-        return Outcome(kind="told", headline=headline, lines=(cause,))
+        return Outcome(kind="reported", headline=headline, lines=(cause,))
     pulls = mender.github.open_pulls(repository.name)
     if ours := propose.find_ours(pulls, digests, besides=branch):
         headline = f"the same cause in the code is mended by #{ours[0].number}"
-        return Outcome(kind="joined", headline=headline, link=ours[0].url)
+        return Outcome(kind="attached", headline=headline, link=ours[0].url)
     for pull in [one for one in pulls if one not in propose.find_ours(pulls)][:OTHERS_LOOKED_AT]:
         if culprit in mender.github.pull_files(repository.name, pull.number):
             headline = f"an open pull request of somebody else touches {culprit}"
-            return Outcome(kind="told", headline=headline, lines=(cause,), link=pull.url)
+            return Outcome(kind="reported", headline=headline, lines=(cause,), link=pull.url)
     return None
 
 
-def _write(claim: Claim, mender: Mender, repository: Repository, made: Plan, base: str) -> Fix:
+def _write(claim: Claim, mender: Remediation, repository: Repository, made: Plan, base: str) -> Fix:
     with _place(claim, mender, "writer", repository.name, base) as place:
         hint = claim.step("runner_hint", str, lambda: checks.runner_hint(place.clone, repository.root) or "")
-        prompt = prompts.writer_brief(made, hint)
+        prompt = prompts.writer_prompt(made, hint)
         answer = _ask(claim, mender, "writer", place, prompt, prompts.parse_done)
         patch, files = mender.repositories.patch(repository.name, base, place.clone)
     if not files:
@@ -297,11 +301,11 @@ def _write(claim: Claim, mender: Mender, repository: Repository, made: Plan, bas
     )  # fmt: skip
 
 
-def _certify(claim: Claim, mender: Mender, repository: Repository, made: Plan, fix: Fix) -> Certificate:
-    return mender.certify(
+def _certify(claim: Claim, mender: Remediation, repository: Repository, made: Plan, fix: Fix) -> Verification:
+    return mender.verify(
         fix, made, claim.need("verdict", Verdict), repository,
-        service=claim.need("incident", Incident).cause.name, repositories=mender.repositories,
-        wall=mender.wall, on_start=lambda process: claim.guard(lambda: kill(process)), alive=claim.alive,
+        service=claim.need("incident", Incident).subject.name, repositories=mender.repositories,
+        wall=mender.sandbox, on_start=lambda process: claim.on_loss(lambda: kill(process)), alive=claim.check_alive,
         secrets=_own_secrets(mender.settings),
     )  # fmt: skip
 
@@ -320,16 +324,16 @@ def _own_secrets(settings: Settings) -> tuple[str, ...]:
 
 
 def _place(
-    claim: Claim, mender: Mender, role: Role, name: str, commit: str
+    claim: Claim, mender: Remediation, role: Role, name: str, commit: str
 ) -> AbstractContextManager[workspaces.Place]:
     # What a person had begun anew does not go on with what was begun before.
-    run_name = f"{claim.id} {role}{claim.text('afresh')}"
+    run_name = f"{claim.id} {role}{claim.text('generation')}"
     return workspaces.place(mender.folder / "runs", run_name, mender.repositories, name, commit)
 
 
 def _ask(
     claim: Claim,
-    mender: Mender,
+    mender: Remediation,
     role: Role,
     place: workspaces.Place,
     prompt: str,
@@ -341,48 +345,50 @@ def _ask(
         try:
             parse(text)
         except prompts.PlanError as error:
-            return prompts.ask_again(error)
+            return prompts.retry_prompt(error)
         return None
 
     began = claim.text(f"began:{role}")
     # What a run that goes on has spent already is part of its own sum.
     before = (
-        Spent.model_validate_json(began) if began and place.resumed else claim.get("spent", Spent) or Spent()
+        Usage.model_validate_json(began) if began and place.resumed else claim.get("usage", Usage) or Usage()
     )
-    left = mender.settings.run_cost_usd - before.cost_usd
+    left = mender.settings.max_cost_per_incident_usd - before.cost_usd
     if left <= 0:
-        raise AgentRefused(f"the round has used up TRACKWALKER_RUN_COST_USD ({before.cost_usd:.2f} USD)")
-    used: list[Spent] = []
+        raise AgentRefused(
+            f"the round has used up TRACKWALKER_MAX_COST_PER_INCIDENT_USD ({before.cost_usd:.2f} USD)"
+        )
+    used: list[Usage] = []
 
-    def spend(so_far: Spent) -> None:
+    def spend(so_far: Usage) -> None:
         # At once, as who dies here has spent it all the same; a store that is away for a moment ends no run.
         used[:] = [so_far]
         with suppress(NotAvailable):
-            claim.keep("spent", Spent, _sum(before, so_far))
+            claim.record("usage", Usage, _sum(before, so_far))
 
     if began and not place.resumed:
         # One that was begun and is not on this disk: another run.
-        budget.count_again(mender.journal, claim)
+        budget.count_again(mender.store, claim)
     if not began or not place.resumed:
-        claim.mark(**{f"began:{role}": before.model_dump_json()})
+        claim.set_fields(**{f"began:{role}": before.model_dump_json()})
     agent = replace(mender.agent, cost_limit_usd=left, deadline_seconds=RUN_SECONDS[role])
     try:
         return mender.ask(
-            agent, role, place.clone, prompt, run_folder=place.folder, retort=retort, alive=claim.alive,
-            on_start=lambda process: claim.guard(lambda: kill(process)), on_spent=spend,
+            agent, role, place.clone, prompt, run_folder=place.folder, retort=retort, alive=claim.check_alive,
+            on_start=lambda process: claim.on_loss(lambda: kill(process)), on_spent=spend,
         )  # fmt: skip
     except NotAvailable:
         if not any(one.tokens for one in used):
             # The model never answered: no run was begun, and an outage of hours does not use up the day's.
-            claim.mark(**{f"began:{role}": ""})
+            claim.set_fields(**{f"began:{role}": ""})
         raise
     finally:
         if used:
-            claim.keep("spent", Spent, _sum(before, used[-1]))
+            claim.record("usage", Usage, _sum(before, used[-1]))
 
 
-def _sum(one: Spent, other: Spent) -> Spent:
-    return Spent(
+def _sum(one: Usage, other: Usage) -> Usage:
+    return Usage(
         cost_usd=one.cost_usd + other.cost_usd,
         tokens=one.tokens + other.tokens,
         calls=one.calls + other.calls,

@@ -22,7 +22,7 @@ from workers.remediation.project import Command, Project, read_project
 from workers.remediation.test_output import ESCAPES, Judgement, judge
 from workers.runtime.redaction import redact
 from workers.sandbox import sandbox as walls
-from workers.sandbox.sandbox import Finished, Wall
+from workers.sandbox.sandbox import Finished, Sandbox
 
 REPRODUCTION_SECONDS, CHECK_SECONDS, INSTALL_SECONDS = 120.0, 600.0, 600.0
 TAIL = 4_000
@@ -37,10 +37,10 @@ PASSED_THROUGH = (
 
 
 @dataclass
-class Bench:
+class CheckEnvironment:
     """Where a project is run: the wall, a folder of our own beside the trees, and who must hear of each process."""
 
-    wall: Wall
+    wall: Sandbox
     folder: Path
     on_start: Callable[[subprocess.Popen[bytes]], None] = lambda _process: None
     alive: Callable[[], None] = lambda: None
@@ -84,7 +84,7 @@ def runner_hint(clone: Path, root: str) -> str:
     return " ".join(hints) + f" All of it without network{folder}; nothing more can be installed."
 
 
-def run_reproduction(bench: Bench, tree: Path, project: Project, path: str, kind: str) -> Result:
+def run_reproduction(bench: CheckEnvironment, tree: Path, project: Project, path: str, kind: str) -> Result:
     """The test file or script on that tree."""
     inside = project.root == "" or path.startswith(f"{project.root}/")
     root = project.root if inside else ""
@@ -97,7 +97,7 @@ def run_reproduction(bench: Bench, tree: Path, project: Project, path: str, kind
     return _run(bench, tree, project, root, command, relative, bench.reproduction_seconds)
 
 
-def run_check(bench: Bench, tree: Path, project: Project, command: Command) -> Result:
+def run_check(bench: CheckEnvironment, tree: Path, project: Project, command: Command) -> Result:
     """One of the repository's own checks on that tree."""
     return _run(bench, tree, project, project.root, command, None, bench.check_seconds)
 
@@ -147,7 +147,13 @@ def _node_test(project: Project, path: str) -> Command:
 
 
 def _run(
-    bench: Bench, tree: Path, project: Project, root: str, command: Command, path: str | None, seconds: float
+    bench: CheckEnvironment,
+    tree: Path,
+    project: Project,
+    root: str,
+    command: Command,
+    path: str | None,
+    seconds: float,
 ) -> Result:
     shown = " ".join(command)
     tool = {"npx": "npm"}.get(command[0], command[0])
@@ -182,7 +188,14 @@ def _holds(tree: Path, root: str, module: str) -> bool:
 
 
 def _behind_wall(
-    bench: Bench, tree: Path, cwd: Path, command: Command, project: Project, seconds: float, *, network: bool
+    bench: CheckEnvironment,
+    tree: Path,
+    cwd: Path,
+    command: Command,
+    project: Project,
+    seconds: float,
+    *,
+    network: bool,
 ) -> Finished:
     bench.alive()
     home = bench.folder / "home"
@@ -194,7 +207,7 @@ def _behind_wall(
     )  # fmt: skip
 
 
-def _environment(bench: Bench, tree: Path, project: Project, home: Path) -> dict[str, str]:
+def _environment(bench: CheckEnvironment, tree: Path, project: Project, home: Path) -> dict[str, str]:
     root = tree / project.root
     path = [str(_venv(bench, tree, project) / "bin"), *(str(tool / "bin") for tool in _tools())]
     path += ["/usr/local/bin", "/usr/bin", "/bin"]
@@ -225,7 +238,7 @@ def _for_installing() -> dict[str, str]:
 # ---- installing ------------------------------------------------------------------------------
 
 
-def install(bench: Bench, tree: Path, project: Project, *, python: bool = True) -> str:
+def install(bench: CheckEnvironment, tree: Path, project: Project, *, python: bool = True) -> str:
     """Bring in what the project needs, once per tree or list of needs. Empty, or why it could not be done.
 
     Python always runs in an environment of its own: what is installed beside us is not there for the repository.
@@ -240,7 +253,9 @@ def install(bench: Bench, tree: Path, project: Project, *, python: bool = True) 
     return ""
 
 
-def _install_steps(bench: Bench, tree: Path, project: Project, *, python: bool) -> list[tuple[str, Command]]:
+def _install_steps(
+    bench: CheckEnvironment, tree: Path, project: Project, *, python: bool
+) -> list[tuple[str, Command]]:
     """What is done once, and the name under which it counts as done."""
     steps: list[tuple[str, Command]] = []
     venv, needs = _venv(bench, tree, project), project.python_needs
@@ -261,7 +276,7 @@ def _install_steps(bench: Bench, tree: Path, project: Project, *, python: bool) 
     return steps
 
 
-def _venv(bench: Bench, tree: Path, project: Project) -> Path:
+def _venv(bench: CheckEnvironment, tree: Path, project: Project) -> Path:
     """Trees that need the same share one virtual environment; the files that pip reads are part of its name."""
     lists = [word for word in project.python_needs if not word.startswith("-")]
     contents = [(safe_bytes(tree / project.root, name) or b"").decode(errors="replace") for name in lists]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.clients.git import FileDiff, read_diff, safe_read
-from workers.models import Lane
+from workers.models import Category
 from workers.remediation import security_regressions, test_integrity
 from workers.remediation.project import pipfile, requirements
 from workers.runtime.redaction import find_tokens
@@ -67,29 +67,29 @@ LOCAL_HOSTS = re.compile(
 
 
 @dataclass(frozen=True)
-class Findings:
+class PolicyResult:
     """One sentence each."""
 
     refusals: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
 
-def inspect(
+def check_patch(
     patch: str,
     before: Path,
     after: Path,
     *,
-    lane: Lane,
+    lane: Category,
     protected: Sequence[str] = (),
     secrets: Iterable[str] = (),
-) -> Findings:
+) -> PolicyResult:
     """What is wrong with the patch. `before` and `after` are the trees without and with it; `protected` the
     repository's own globs; `secrets` exact values that must never leave.
     """
     files = read_diff(patch)
     old = {file.path: safe_read(before, file.path) if file.old else None for file in files}
     new = {file.path: safe_read(after, file.path) if file.new else None for file in files}
-    deployment = lane is Lane.DEPLOYMENT
+    deployment = lane is Category.DEPLOYMENT
     refusals = [*_sizes(files), *_paths(files, protected, deployment=deployment), *_kinds(files)]
     refusals += test_integrity.weakened_tests(old, new)
     refusals += _leaks(files, patch, tuple(secrets))
@@ -100,7 +100,7 @@ def inspect(
     notes = _hosts(files, old)
     needs = [f"it adds the dependency {name}" for name in _new_dependencies(old, new)]
     refusals, notes = (refusals, [*notes, *needs]) if deployment else ([*refusals, *needs], notes)
-    return Findings(tuple(dict.fromkeys(refusals)), tuple(dict.fromkeys(notes)))
+    return PolicyResult(tuple(dict.fromkeys(refusals)), tuple(dict.fromkeys(notes)))
 
 
 def is_protected(path: str, protected: Sequence[str] = (), *, deployment: bool = False) -> str | None:

@@ -16,14 +16,20 @@ from typing import Literal
 
 from workers.clients.git import Repositories, safe_bytes, safe_write
 from workers.errors import Refused
-from workers.models import Certificate, Check, Fix, Lane, Plan, Verdict
+from workers.models import Category, Check, Fix, Plan, Verdict, Verification
 from workers.models import Repository as Place
 from workers.remediation import patch_policy
-from workers.remediation.checks import REPRODUCTION_SECONDS, Bench, Result, run_check, run_reproduction
+from workers.remediation.checks import (
+    REPRODUCTION_SECONDS,
+    CheckEnvironment,
+    Result,
+    run_check,
+    run_reproduction,
+)
 from workers.remediation.project import Command, Project, read_project
-from workers.sandbox.sandbox import Wall
+from workers.sandbox.sandbox import Sandbox
 
-Decision = Literal["ready", "draft", "refused", "already mended"]
+Decision = Literal["ready", "draft", "rejected", "already fixed"]
 
 
 NAMED_ERROR = re.compile(r"(?:E\s+)?(?:[\w.]+(?:Error|Exception|Failure)|Assertion\w*)\b.{0,20}:")
@@ -39,7 +45,7 @@ class Reproductions:
     steady: bool = True
 
 
-def certify(
+def verify(
     fix: Fix,
     plan: Plan,
     verdict: Verdict,
@@ -47,12 +53,12 @@ def certify(
     *,
     service: str,
     repositories: Repositories,
-    wall: Wall,
+    wall: Sandbox,
     on_start: Callable[[subprocess.Popen[bytes]], None] = lambda _process: None,
     alive: Callable[[], None] = lambda: None,
     secrets: tuple[str, ...] = (),
     reproduction_seconds: float = REPRODUCTION_SECONDS,
-) -> Certificate:
+) -> Verification:
     """Whether the fix is ready, a draft, refused or not needed any more, with the runs that show it.
 
     Raises GitHubBusy or GitHubRefused when the code cannot be had, and what `alive` raises.
@@ -61,26 +67,33 @@ def certify(
         try:
             project = read_project(before, repository.root, service)
         except Refused as error:
-            return Certificate(decision="refused", reasons=(str(error),))
-        lane = Lane.DEPLOYMENT if Lane.DEPLOYMENT in (verdict.lane, plan.verdict) else Lane.CODE
-        seen = patch_policy.inspect(
+            return Verification(decision="rejected", reasons=(str(error),))
+        lane = (
+            Category.DEPLOYMENT if Category.DEPLOYMENT in (verdict.category, plan.verdict) else Category.CODE
+        )
+        seen = patch_policy.check_patch(
             fix.patch, before, after, lane=lane, protected=project.protected, secrets=secrets
         )
         if seen.refusals:
-            return Certificate(decision="refused", reasons=seen.refusals, notes=seen.notes)
-        bench = Bench(wall, folder, on_start, alive, secrets, reproduction_seconds)
+            return Verification(decision="rejected", reasons=seen.refusals, notes=seen.notes)
+        bench = CheckEnvironment(wall, folder, on_start, alive, secrets, reproduction_seconds)
         made = _run_all(bench, project, fix, plan, lane, (deployed, before, after))
         return made.model_copy(update={"notes": seen.notes})
 
 
 def _run_all(
-    bench: Bench, project: Project, fix: Fix, plan: Plan, lane: Lane, trees: tuple[Path, Path, Path]
-) -> Certificate:
+    bench: CheckEnvironment,
+    project: Project,
+    fix: Fix,
+    plan: Plan,
+    lane: Category,
+    trees: tuple[Path, Path, Path],
+) -> Verification:
     """The reproduction first; the checks only where it leaves something to propose."""
     deployed, before, after = trees
     with _planted(fix, after, [deployed, before]) as path:
         made = _judge_reproduction(fix, plan, _reproduce(bench, project, fix, plan, path, trees))
-    if made.decision in ("refused", "already mended"):
+    if made.decision in ("rejected", "already fixed"):
         return made
     projects = (project, _with_new_needs(project, after, fix))
     return _decide(made, [_check(bench, projects, command, before, after) for command in project.check], lane)
@@ -90,7 +103,12 @@ def _run_all(
 
 
 def _reproduce(
-    bench: Bench, project: Project, fix: Fix, plan: Plan, path: str | None, trees: tuple[Path, Path, Path]
+    bench: CheckEnvironment,
+    project: Project,
+    fix: Fix,
+    plan: Plan,
+    path: str | None,
+    trees: tuple[Path, Path, Path],
 ) -> Reproductions | None:
     """None where there is nothing to run."""
     deployed, before, after = trees
@@ -155,7 +173,7 @@ def _with_new_needs(project: Project, after: Path, fix: Fix) -> Project:
     return replace(project, python_needs=patched.python_needs, node_needs=patched.node_needs)
 
 
-def _judge_reproduction(fix: Fix, plan: Plan, shown: Reproductions | None) -> Certificate:
+def _judge_reproduction(fix: Fix, plan: Plan, shown: Reproductions | None) -> Verification:
     """`ready` here means: as far as the reproduction goes."""
     kind = plan.reproduction.kind
     if kind in ("load", "none"):
@@ -164,12 +182,12 @@ def _judge_reproduction(fix: Fix, plan: Plan, shown: Reproductions | None) -> Ce
             if kind == "load"
             else "nothing reproduces it"
         )
-        return Certificate(decision="draft", reasons=(f"unproved: {why}",))
+        return Verification(decision="draft", reasons=(f"unproved: {why}",))
     if shown is None:
         wanted = plan.reproduction.path or fix.reproduction_path
-        return Certificate(decision="refused", reasons=(f"the reproduction {wanted} was not written",))
+        return Verification(decision="rejected", reasons=(f"the reproduction {wanted} was not written",))
     decision, reason = _weigh(fix, shown)
-    return Certificate(
+    return Verification(
         decision=decision,
         reproduction_deployed=shown.deployed.run,
         reproduction_before=shown.before.run if shown.before else None,
@@ -182,21 +200,21 @@ def _weigh(fix: Fix, shown: Reproductions) -> tuple[Decision, str]:
     deployed, before, after = shown.deployed, shown.before, shown.after
     for result in (deployed, before):
         if result and result.judgement.unloadable:
-            return "refused", f"{result.judgement.why}: it shows nothing about the trouble"
+            return "rejected", f"{result.judgement.why}: it shows nothing about the trouble"
     if before is None:
-        return "refused", "the reproduction passes on the deployed commit: it does not show the trouble"
+        return "rejected", "the reproduction passes on the deployed commit: it does not show the trouble"
     if after is None:
         if deployed.outcome == "failed":
-            return "already mended", f"already mended in {fix.base_commit[:12]}, deploy it"
-        return "refused", "the reproduction passes without the patch"
+            return "already fixed", f"already mended in {fix.base_commit[:12]}, deploy it"
+        return "rejected", "the reproduction passes without the patch"
     if after.outcome == "failed":
-        return "refused", f"the reproduction still fails with the patch: {_end_of(after)}"
+        return "rejected", f"the reproduction still fails with the patch: {_end_of(after)}"
     runs = (("on the deployed commit", deployed), ("on the base branch", before), ("with the patch", after))
     for where, result in runs:
         if result.outcome == "not run":
             return "draft", f"unproved: the reproduction could not be run {where} ({result.judgement.why})"
     if not shown.steady:
-        return "refused", "the reproduction does not give the same result twice"
+        return "rejected", "the reproduction does not give the same result twice"
     return "ready", ""
 
 
@@ -211,7 +229,7 @@ def _end_of(result: Result) -> str:
 
 
 def _check(
-    bench: Bench, projects: tuple[Project, Project], command: Command, before: Path, after: Path
+    bench: CheckEnvironment, projects: tuple[Project, Project], command: Command, before: Path, after: Path
 ) -> tuple[Check, str]:
     """The check on both trees, and a sentence where it got worse; what is worse is looked at twice."""
     project, patched = projects
@@ -233,16 +251,16 @@ def _worse(before: Result, after: Result) -> str:
     return ""
 
 
-def _decide(made: Certificate, checked: list[tuple[Check, str]], lane: Lane) -> Certificate:
+def _decide(made: Verification, checked: list[tuple[Check, str]], lane: Category) -> Verification:
     checks, worse = tuple(check for check, _ in checked), [said for _, said in checked if said]
     if worse:
-        return made.model_copy(update={"decision": "refused", "checks": checks, "reasons": tuple(worse)})
+        return made.model_copy(update={"decision": "rejected", "checks": checks, "reasons": tuple(worse)})
     unproved = [*made.reasons]
     for check in checks:
         if check.after.outcome == "not run":
             why = check.after.output.partition("\n")[0]
             unproved.append(f"unproved: the check `{check.after.command}` could not be run here ({why})")
-    if lane is Lane.DEPLOYMENT:
+    if lane is Category.DEPLOYMENT:
         unproved.append("unproved: whether the platform builds and starts it, which only a deployment shows")
     decision: Decision = "draft" if unproved else "ready"
     return made.model_copy(update={"decision": decision, "checks": checks, "reasons": tuple(unproved)})
@@ -264,4 +282,4 @@ def _trees(repositories: Repositories, place: Place, fix: Fix) -> Iterator[tuple
         after = kept(repositories.apply(place.name, fix.base_commit, fix.patch))
         same = place.deployed == fix.base_commit
         deployed = before if same else kept(repositories.checkout(place.name, place.deployed))
-        yield deployed, before, after, kept(repositories.bench())
+        yield deployed, before, after, kept(repositories.scratch_dir())

@@ -28,8 +28,8 @@ STARTED_WITHIN_SECONDS = 15.0
 
 
 def state_folder() -> Path:
-    """Where this installation keeps its state: TRACKWALKER_STATE, by default `.trackwalker` here."""
-    return Path(settings.variables().get("TRACKWALKER_STATE") or ".trackwalker").absolute()
+    """Where this installation keeps its state: TRACKWALKER_DATA_DIR, by default `.trackwalker` here."""
+    return Path(settings.variables().get("TRACKWALKER_DATA_DIR") or ".trackwalker").absolute()
 
 
 def address_file(folder: Path) -> Path:
@@ -47,7 +47,7 @@ def address(folder: Path) -> str | None:
 
 
 def _unusable(error: OSError) -> SettingsError:
-    return SettingsError(f"TRACKWALKER_STATE cannot be used: {error.strerror}: {error.filename}")
+    return SettingsError(f"TRACKWALKER_DATA_DIR cannot be used: {error.strerror}: {error.filename}")
 
 
 def answers(url: str) -> bool:

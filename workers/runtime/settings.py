@@ -36,16 +36,18 @@ class Settings(BaseModel):
     railway_environment_id: str | None = Field(None, validation_alias="RAILWAY_ENVIRONMENT_ID")
     railway_service_id: str | None = Field(None, validation_alias="RAILWAY_SERVICE_ID")
     railway_public_domain: str | None = Field(None, validation_alias="RAILWAY_PUBLIC_DOMAIN")
-    watch: tuple[Environment, ...] = Field((), validation_alias="TRACKWALKER_WATCH")
+    environments_setting: tuple[Environment, ...] = Field((), validation_alias="TRACKWALKER_ENVIRONMENTS")
     secret: SecretStr | None = Field(None, validation_alias="TRACKWALKER_SECRET")
     public_url: str | None = Field(None, validation_alias="TRACKWALKER_PUBLIC_URL")
     port: int = Field(8000, ge=1, le=65535, validation_alias="PORT")
     mode: Literal["shadow", "report", "draft", "full"] = Field("full", validation_alias="TRACKWALKER_MODE")
     window_minutes: float = Field(30, gt=0, le=1440, validation_alias="TRACKWALKER_WINDOW_MINUTES")
     ping_minutes: float = Field(10, gt=0, le=WEEK_MINUTES, validation_alias="TRACKWALKER_PING_MINUTES")
-    persist_minutes: float = Field(4, gt=0, le=WEEK_MINUTES, validation_alias="TRACKWALKER_PERSIST_MINUTES")
-    step_seconds: int = Field(60, ge=1, le=3600, validation_alias="TRACKWALKER_STEP_SECONDS")
-    watch_minutes: float = Field(30, gt=0, le=WEEK_MINUTES, validation_alias="TRACKWALKER_WATCH_MINUTES")
+    min_duration_minutes: float = Field(
+        4, gt=0, le=WEEK_MINUTES, validation_alias="TRACKWALKER_MIN_DURATION_MINUTES"
+    )
+    sample_seconds: int = Field(60, ge=1, le=3600, validation_alias="TRACKWALKER_SAMPLE_SECONDS")
+    verify_minutes: float = Field(30, gt=0, le=WEEK_MINUTES, validation_alias="TRACKWALKER_VERIFY_MINUTES")
     github_token: SecretStr | None = Field(None, validation_alias="GITHUB_TOKEN")
     github_app_id: str | None = Field(None, validation_alias="GITHUB_APP_ID")
     github_app_private_key: SecretStr | None = Field(None, validation_alias="GITHUB_APP_PRIVATE_KEY")
@@ -59,20 +61,22 @@ class Settings(BaseModel):
     opencode_config: Path | None = Field(None, validation_alias="OPENCODE_CONFIG")
     opencode_bin: Path | None = Field(None, validation_alias="OPENCODE_BIN")
     status_pages: dict[str, str] = Field(default_factory=dict, validation_alias="TRACKWALKER_STATUS_PAGES")
-    mends: int = Field(1, ge=1, le=4, validation_alias="TRACKWALKER_MENDS")
+    max_concurrent_fixes: int = Field(1, ge=1, le=4, validation_alias="TRACKWALKER_MAX_CONCURRENT_FIXES")
     max_open_prs: int = Field(3, ge=0, validation_alias="TRACKWALKER_MAX_OPEN_PRS")
-    daily_runs: int = Field(20, ge=0, validation_alias="TRACKWALKER_DAILY_RUNS")
-    run_cost_usd: float = Field(2, gt=0, validation_alias="TRACKWALKER_RUN_COST_USD")
-    daily_cost_usd: float = Field(20, gt=0, validation_alias="TRACKWALKER_DAILY_COST_USD")
-    price: tuple[float, float] | None = Field(None, validation_alias="TRACKWALKER_PRICE")
+    max_agent_runs_per_day: int = Field(20, ge=0, validation_alias="TRACKWALKER_MAX_AGENT_RUNS_PER_DAY")
+    max_cost_per_incident_usd: float = Field(
+        2, gt=0, validation_alias="TRACKWALKER_MAX_COST_PER_INCIDENT_USD"
+    )
+    max_cost_per_day_usd: float = Field(20, gt=0, validation_alias="TRACKWALKER_MAX_COST_PER_DAY_USD")
+    model_price: tuple[float, float] | None = Field(None, validation_alias="TRACKWALKER_MODEL_PRICE")
     """USD per million tokens, in and out, for a model that names no price."""
-    first_word_seconds: float = Field(60, ge=0, le=86_400, validation_alias="TRACKWALKER_FIRST_WORD_SECONDS")
+    ack_seconds: float = Field(60, ge=0, le=86_400, validation_alias="TRACKWALKER_ACK_SECONDS")
     heartbeat_url: SecretStr | None = Field(None, validation_alias="TRACKWALKER_HEARTBEAT_URL")
-    unsandboxed: bool = Field(False, validation_alias="TRACKWALKER_UNSANDBOXED")
+    allow_unsandboxed: bool = Field(False, validation_alias="TRACKWALKER_ALLOW_UNSANDBOXED")
     provider_keys: dict[str, SecretStr] = Field(default_factory=dict)
     """Environment variables that look like a model provider's key, by name."""
 
-    @field_validator("watch", mode="before")
+    @field_validator("environments_setting", mode="before")
     @classmethod
     def _parse_watch(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -95,7 +99,7 @@ class Settings(BaseModel):
             raise ValueError('must be a JSON object: {"api.host": "https://status.host"}')
         return pages
 
-    @field_validator("price", mode="before")
+    @field_validator("model_price", mode="before")
     @classmethod
     def _parse_price(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -146,18 +150,18 @@ class Settings(BaseModel):
     @property
     def environments(self) -> tuple[Environment, ...]:
         """What is watched as far as settings say it; empty: the token must tell."""
-        if self.watch or not (self.railway_project_id and self.railway_environment_id):
-            return self.watch
+        if self.environments_setting or not (self.railway_project_id and self.railway_environment_id):
+            return self.environments_setting
         if self.railway_token:
             return ()
         return (Environment(project_id=self.railway_project_id, environment_id=self.railway_environment_id),)
 
     @property
-    def can_tell(self) -> bool:
+    def can_notify(self) -> bool:
         return bool(self.slack_webhook_url or (self.slack_bot_token and self.slack_channel))
 
     @property
-    def can_mend(self) -> bool:
+    def can_fix(self) -> bool:
         return bool(
             self.model and (self.github_token or (self.github_app_id and self.github_app_private_key))
         )
@@ -215,7 +219,7 @@ def missing(settings: Settings) -> list[str]:
         lacks.append("RAILWAY_API_TOKEN or RAILWAY_TOKEN: the sweep; without it nothing can be looked at")
     elif settings.railway_api_token and not settings.environments:
         lacks.append(
-            "TRACKWALKER_WATCH: which project-id/environment-id to look at, as RAILWAY_API_TOKEN sees many"
+            "TRACKWALKER_ENVIRONMENTS: which project-id/environment-id to look at, as RAILWAY_API_TOKEN sees many"
         )
     if not (settings.github_token or settings.github_app_id):
         lacks.append(
@@ -223,7 +227,7 @@ def missing(settings: Settings) -> list[str]:
         )
     if settings.github_app_id and not settings.github_app_private_key:
         lacks.append("GITHUB_APP_PRIVATE_KEY: goes with GITHUB_APP_ID")
-    if not settings.can_tell:
+    if not settings.can_notify:
         lacks.append("SLACK_BOT_TOKEN and SLACK_CHANNEL, or SLACK_WEBHOOK_URL: telling anybody")
     if not settings.model:
         lacks.append("TRACKWALKER_MODEL: the agent that mends code (provider/model)")

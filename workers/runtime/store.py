@@ -53,7 +53,7 @@ def client(url: str) -> redis.Redis:
     return made
 
 
-def weaknesses(client: redis.Redis, folder: Path, environ: Mapping[str, str]) -> list[str]:
+def durability_warnings(client: redis.Redis, folder: Path, environ: Mapping[str, str]) -> list[str]:
     """How the store may lose what it has acknowledged, a sentence each with what to do; [] where it cannot be asked.
 
     `folder` is where an embedded store would lie, `environ` says whether that is a container on Railway.

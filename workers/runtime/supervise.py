@@ -109,7 +109,7 @@ def up(settings: Settings, procfile: Path) -> int:
 def _warn_of_weaknesses(url: str) -> None:
     """How the store may lose what was recorded, one line each; one that says nothing is no reason not to start."""
     client = store.client(url)
-    for weakness in store.weaknesses(client, embedded.state_folder(), os.environ):
+    for weakness in store.durability_warnings(client, embedded.state_folder(), os.environ):
         log.warning("the store may lose what was recorded", extra={"why": weakness})
     client.close()
 

@@ -40,7 +40,7 @@ run."""
 TMP_BYTES = 2 * 2**30
 """A private /tmp lives in memory."""
 NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
-RUNGS = (
+ISOLATION_LEVELS = (
     (*NAMESPACES, "--disable-userns"),
     NAMESPACES,
     NAMESPACES[1:],
@@ -55,7 +55,7 @@ Output = int | IO[bytes] | None
 
 
 @dataclass(frozen=True)
-class Wall:
+class Sandbox:
     """How commands are kept apart. Made by `build_wall`; safe to share between threads."""
 
     kind: Literal["bubblewrap", "uid", "none"]
@@ -79,14 +79,14 @@ class Finished:
     seconds: float
 
 
-def build_wall(
+def build_sandbox(
     *,
     hide: Sequence[Path],
     scratch: Path,
     unsandboxed: bool,
-    rungs: Sequence[tuple[str, ...]] = RUNGS,
+    rungs: Sequence[tuple[str, ...]] = ISOLATION_LEVELS,
     uids: Sequence[int] = UIDS,
-) -> Wall:
+) -> Sandbox:
     """The best wall this machine allows, tried out. `scratch` is a folder of ours, the HOME of another uid.
 
     For the uid wall, hidden folders become 0711 and hidden files 0600 (where they are ours).
@@ -95,7 +95,7 @@ def build_wall(
     hidden = tuple(path.resolve() for path in hide)
     bwrap, why = _find_bwrap() if rungs else ("", "not wanted")
     for namespaces in rungs if bwrap else ():
-        wall = Wall("bubblewrap", hidden, scratch, bwrap, namespaces)
+        wall = Sandbox("bubblewrap", hidden, scratch, bwrap, namespaces)
         why = _try_out(wall)
         if not why:
             return wall
@@ -105,15 +105,15 @@ def build_wall(
     except AgentRefused as error:
         reasons.append(f"another uid: {error}")
     if unsandboxed:
-        return Wall("none", hidden, scratch)
+        return Sandbox("none", hidden, scratch)
     raise AgentRefused(
         f"no wall can be built around the agent ({'; '.join(reasons)}); "
-        "TRACKWALKER_UNSANDBOXED=yes runs it without"
+        "TRACKWALKER_ALLOW_UNSANDBOXED=yes runs it without"
     )
 
 
 def start(
-    wall: Wall,
+    wall: Sandbox,
     argv: Sequence[str],
     *,
     cwd: Path,
@@ -158,7 +158,7 @@ def start(
 
 
 def run(
-    wall: Wall,
+    wall: Sandbox,
     argv: Sequence[str],
     *,
     cwd: Path,
@@ -249,7 +249,7 @@ def _find_bwrap() -> tuple[str, str]:
     return found or "", "not installed"
 
 
-def _try_out(wall: Wall) -> str:
+def _try_out(wall: Sandbox) -> str:
     """Empty when a command runs behind this wall, else what it said."""
     seen = run(
         wall, ["/bin/sh", "-c", "exit 0"], cwd=Path("/"), writable=(), env={}, timeout_seconds=PROBE_SECONDS
@@ -258,7 +258,7 @@ def _try_out(wall: Wall) -> str:
 
 
 def _bwrap_words(
-    wall: Wall, cwd: Path, writable: Sequence[Path], readable: Sequence[Path], network: bool
+    wall: Sandbox, cwd: Path, writable: Sequence[Path], readable: Sequence[Path], network: bool
 ) -> list[str]:
     words = [wall.bwrap, *wall.namespaces, *([] if network else ["--unshare-net"])]
     words += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
@@ -274,7 +274,7 @@ def _bwrap_words(
 
 
 def _rules(
-    wall: Wall, writable: Sequence[Path], readable: Sequence[Path]
+    wall: Sandbox, writable: Sequence[Path], readable: Sequence[Path]
 ) -> list[tuple[Path, Literal["hide", "read", "write"]]]:
     """What happens to which path, parents first; a plain view of what is not hidden anyway is left out."""
     hidden = [path.resolve() for path in (*ALWAYS_HIDDEN, Path.home(), *wall.hide)]
@@ -299,18 +299,18 @@ def _toolchain(command: str, search: str) -> list[Path]:
     return files[1:] + [prefix for prefix in prefixes if (prefix / "lib").is_dir() and prefix not in homes]
 
 
-def _surroundings(wall: Wall) -> dict[str, str]:
+def _surroundings(wall: Sandbox) -> dict[str, str]:
     home = str(TMP if wall.kind == "bubblewrap" else wall.scratch)
     path = os.pathsep.join(("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"))
     return {"PATH": path, "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}
 
 
-def _build_uid_wall(hidden: Sequence[Path], scratch: Path, uids: Sequence[int]) -> Wall:
+def _build_uid_wall(hidden: Sequence[Path], scratch: Path, uids: Sequence[int]) -> Sandbox:
     if os.geteuid() != 0 or not uids:
         raise AgentRefused("needs root")
     # One uid per scratch folder, so that two mends cannot touch each other's files or processes.
     uid = uids[zlib.crc32(str(scratch.resolve()).encode()) % len(uids)]
-    wall = Wall("uid", tuple(hidden), scratch, uid=uid)
+    wall = Sandbox("uid", tuple(hidden), scratch, uid=uid)
     scratch.mkdir(parents=True, exist_ok=True)
     _shut(hidden)
     _give(uid, [scratch])
@@ -329,7 +329,7 @@ def _shut(hidden: Sequence[Path]) -> None:
             path.chmod(0o711 if path.is_dir() else 0o600)
 
 
-def _open_the_way(wall: Wall, paths: Sequence[Path]) -> None:
+def _open_the_way(wall: Sandbox, paths: Sequence[Path]) -> None:
     """Hidden folders above what is given may be passed through by the other uid, still not listed."""
     above = {parent for path in paths for parent in path.resolve().parents}
     for folder in above:
@@ -339,7 +339,7 @@ def _open_the_way(wall: Wall, paths: Sequence[Path]) -> None:
             folder.chmod(stat.S_IMODE(mode) | 0o011)
 
 
-def _can_read(wall: Wall, path: Path) -> bool:
+def _can_read(wall: Sandbox, path: Path) -> bool:
     tool = ["ls", "-A"] if path.is_dir() else ["head", "-c1"]
     seen = run(wall, [*tool, str(path)], cwd=Path("/"), writable=(), env={}, timeout_seconds=PROBE_SECONDS)
     return seen.code == 0

@@ -100,7 +100,7 @@ def _lock(random: Random) -> Sickness:
         "service": random.choice(["shipping", "parcel-rates", "carriers"]),
         "rates": rates,
         "rate_of": random.choice(["rate_of", "cents_to", "rate_for"]),
-        "known": random.choice(["known", "asked", "cached"]),
+        "known": random.choice(["known", "fix_requests", "cached"]),
         "lock": random.choice(["lock", "guard", "mutex"]),
         "trip": random.choice(["0.11", "0.13", "0.15"]),
         "base": str(random.choice([290, 390, 450])),

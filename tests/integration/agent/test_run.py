@@ -18,15 +18,15 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from tests.support.fakes.model import NAME, Edit, Model, provider
-from tests.support.polling import until
+from tests.support.fakes.model import NAME, Edit, ScriptedModel, provider
+from tests.support.polling import wait_until
 from workers.agent.config import Role, configuration, find_tool, read_providers
-from workers.agent.prompts import PlanError, ask_again, parse_done, parse_plan
+from workers.agent.prompts import PlanError, parse_done, parse_plan, retry_prompt
 from workers.agent.run import Agent, Answer, ask, tally
 from workers.agent.server import Message, Part, Tokens
 from workers.errors import AgentBusy, AgentRefused, Superseded
-from workers.models import Evidence, Fact, Spent
-from workers.sandbox.sandbox import Wall, build_wall
+from workers.models import Evidence, Fact, Usage
+from workers.sandbox.sandbox import Sandbox, build_sandbox
 
 ROOT = Path(__file__).parents[3]
 SOURCE = "def share(total, people):\n    return total / people\n"
@@ -67,12 +67,12 @@ def place() -> Iterator[Path]:
 
 
 @pytest.fixture
-def wall(place: Path) -> Wall:
-    return build_wall(hide=(), scratch=place / "scratch", unsandboxed=False)
+def wall(place: Path) -> Sandbox:
+    return build_sandbox(hide=(), scratch=place / "scratch", unsandboxed=False)
 
 
 @pytest.fixture
-def agent(wall: Wall) -> Agent:
+def agent(wall: Sandbox) -> Agent:
     chosen = os.environ.get("OPENCODE_BIN")
     return Agent(
         binary=find_tool("opencode", Path(chosen) if chosen else None, ROOT / ".tools", "OPENCODE_BIN"),
@@ -89,7 +89,7 @@ def agent(wall: Wall) -> Agent:
 
 def run(
     agent: Agent,
-    model: Model,
+    model: ScriptedModel,
     place: Path,
     role: Role = "reader",
     *,
@@ -112,7 +112,7 @@ def retort(role: Role, clone: Path) -> Any:
                 text, KNOWN, lambda path: (clone / path).is_file()
             )
         except PlanError as error:
-            return ask_again(error)
+            return retry_prompt(error)
         return None
 
     return check
@@ -139,7 +139,7 @@ def files(clone: Path) -> dict[str, str]:
 
 
 def test_the_reader_reads_the_code_and_gives_a_plan(agent: Agent, place: Path) -> None:
-    model, before = Model(mender), files(place / "clone")
+    model, before = ScriptedModel(mender), files(place / "clone")
 
     answer = run(agent, model, place)
 
@@ -149,11 +149,11 @@ def test_the_reader_reads_the_code_and_gives_a_plan(agent: Agent, place: Path) -
     assert {call.tools for call in model.calls} == {("glob", "grep", "read")}
     assert (answer.spent.calls, answer.spent.tokens > 0, answer.spent.cost_usd > 0) == (2, True, True)
     assert files(place / "clone") == before
-    assert until(lambda: not left_behind(place))
+    assert wait_until(lambda: not left_behind(place))
 
 
 def test_the_writer_mends_the_file_and_writes_the_reproduction(agent: Agent, place: Path) -> None:
-    answer = run(agent, Model(mender), place, "writer")
+    answer = run(agent, ScriptedModel(mender), place, "writer")
 
     assert parse_done(answer.text)[1] == []
     assert "if people else 0" in (place / "clone" / "app" / "share.py").read_text()
@@ -163,7 +163,7 @@ def test_the_writer_mends_the_file_and_writes_the_reproduction(agent: Agent, pla
 def test_what_the_repository_says_to_agents_is_neither_run_nor_told_and_stays(
     agent: Agent, place: Path
 ) -> None:
-    model, before = Model(mender), files(place / "clone")
+    model, before = ScriptedModel(mender), files(place / "clone")
 
     run(agent, model, place, "writer")
 
@@ -178,11 +178,11 @@ def test_what_the_repository_says_to_agents_is_neither_run_nor_told_and_stays(
 def test_behind_another_uid_a_run_works_too_and_without_root_is_refused(agent: Agent, place: Path) -> None:
     if os.geteuid() != 0:
         with pytest.raises(AgentRefused, match="needs root"):
-            build_wall(hide=(), scratch=place / "scratch", unsandboxed=False, rungs=())
+            build_sandbox(hide=(), scratch=place / "scratch", unsandboxed=False, rungs=())
         return
-    other = build_wall(hide=[place], scratch=place / "scratch", unsandboxed=False, rungs=())
+    other = build_sandbox(hide=[place], scratch=place / "scratch", unsandboxed=False, rungs=())
 
-    run(replace(agent, wall=other), Model(mender), place, "writer")
+    run(replace(agent, wall=other), ScriptedModel(mender), place, "writer")
 
     assert other.kind == "uid"
     assert "if people else 0" in (place / "clone" / "app" / "share.py").read_text()
@@ -190,7 +190,7 @@ def test_behind_another_uid_a_run_works_too_and_without_root_is_refused(agent: A
 
 
 def test_a_model_that_stumbles_once_is_waited_for(agent: Agent, place: Path) -> None:
-    model = Model(mender)
+    model = ScriptedModel(mender)
     model.faults.add("503", times=1)
 
     answer = run(agent, model, place)
@@ -200,7 +200,7 @@ def test_a_model_that_stumbles_once_is_waited_for(agent: Agent, place: Path) -> 
 
 
 def test_an_answer_that_breaks_the_contract_is_asked_for_once_more(agent: Agent, place: Path) -> None:
-    model = Model(mender, reader="garbage once")
+    model = ScriptedModel(mender, reader="garbage once")
 
     answer = run(agent, model, place)
 
@@ -212,19 +212,19 @@ def test_an_answer_that_breaks_the_contract_is_asked_for_once_more(agent: Agent,
 
 
 def test_a_second_answer_that_is_no_better_ends_the_run(agent: Agent, place: Path) -> None:
-    model = Model(mender, reader="garbage")
+    model = ScriptedModel(mender, reader="garbage")
 
     with pytest.raises(AgentRefused, match="no better"):
         run(agent, model, place)
 
     assert len(model.calls) == 2
-    assert until(lambda: not left_behind(place))
+    assert wait_until(lambda: not left_behind(place))
 
 
 def test_a_writer_that_does_nothing_and_claims_success_leaves_no_change(agent: Agent, place: Path) -> None:
     before = files(place / "clone")
 
-    answer = run(agent, Model(mender, writer="idle"), place, "writer")
+    answer = run(agent, ScriptedModel(mender, writer="idle"), place, "writer")
 
     assert "mended" in answer.text
     assert files(place / "clone") == before
@@ -232,7 +232,7 @@ def test_a_writer_that_does_nothing_and_claims_success_leaves_no_change(agent: A
 
 @pytest.mark.parametrize("role", ["reader", "writer"])
 def test_a_hostile_model_gets_nothing_and_leaves_nothing(agent: Agent, place: Path, role: Role) -> None:
-    model, before = Model(mender, reader="hostile", writer="hostile"), files(place / "clone")
+    model, before = ScriptedModel(mender, reader="hostile", writer="hostile"), files(place / "clone")
 
     run(agent, model, place, role)
 
@@ -249,13 +249,13 @@ def test_a_hostile_model_gets_nothing_and_leaves_nothing(agent: Agent, place: Pa
 
 def test_a_model_that_never_ends_is_stopped_by_the_number_of_calls(agent: Agent, place: Path) -> None:
     with pytest.raises(AgentRefused, match="calls without coming to an end"):
-        run(replace(agent, calls_limit=8), Model(mender, reader="never ends"), place)
+        run(replace(agent, calls_limit=8), ScriptedModel(mender, reader="never ends"), place)
 
-    assert until(lambda: not left_behind(place))
+    assert wait_until(lambda: not left_behind(place))
 
 
 def test_a_run_is_stopped_when_its_money_is_gone(agent: Agent, place: Path) -> None:
-    model = Model(mender, reader="never ends", padding=300_000)
+    model = ScriptedModel(mender, reader="never ends", padding=300_000)
 
     with pytest.raises(AgentRefused, match="limit of 1 USD"):
         run(agent, model, place)
@@ -265,22 +265,22 @@ def test_a_run_is_stopped_when_its_money_is_gone(agent: Agent, place: Path) -> N
 
 def test_a_stream_that_breaks_off_again_and_again_is_not_followed_for_ever(agent: Agent, place: Path) -> None:
     with pytest.raises(AgentBusy, match="break off"):
-        run(replace(agent, calls_limit=20), Model(mender, reader="breaks off"), place)
+        run(replace(agent, calls_limit=20), ScriptedModel(mender, reader="breaks off"), place)
 
 
 def test_a_model_that_hangs_is_given_up_at_the_deadline(agent: Agent, place: Path) -> None:
-    model, begun = Model(mender), time.monotonic()
+    model, begun = ScriptedModel(mender), time.monotonic()
     model.faults.add("hang", times=99)
 
     with pytest.raises(AgentBusy, match="did not answer within 15 s"):
         run(replace(agent, deadline_seconds=15), model, place)
 
     assert time.monotonic() - begun < 40
-    assert until(lambda: not left_behind(place))
+    assert wait_until(lambda: not left_behind(place))
 
 
 def test_a_model_that_keeps_asking_for_patience_is_worth_another_run_later(agent: Agent, place: Path) -> None:
-    model = Model(mender)
+    model = ScriptedModel(mender)
     model.faults.add("429", times=99, retry_after="30")
 
     with pytest.raises(AgentBusy, match="the model does not answer") as caught:
@@ -290,7 +290,7 @@ def test_a_model_that_keeps_asking_for_patience_is_worth_another_run_later(agent
 
 
 def test_a_wrong_key_is_a_refusal_that_does_not_show_the_key(agent: Agent, place: Path) -> None:
-    model = Model(mender, key="the-right-key")
+    model = ScriptedModel(mender, key="the-right-key")
 
     with pytest.raises(AgentRefused, match="401") as caught:
         run(agent, model, place, apiKey="sk-wrong-key-shown")
@@ -299,7 +299,7 @@ def test_a_wrong_key_is_a_refusal_that_does_not_show_the_key(agent: Agent, place
 
 
 def test_a_budget_that_is_gone_at_the_provider_ends_the_run_at_once(agent: Agent, place: Path) -> None:
-    model = Model(mender, reader="refuses")
+    model = ScriptedModel(mender, reader="refuses")
 
     with pytest.raises(AgentRefused, match="402"):
         run(agent, model, place)
@@ -308,7 +308,7 @@ def test_a_budget_that_is_gone_at_the_provider_ends_the_run_at_once(agent: Agent
 
 
 def test_who_lost_the_claim_leaves_no_process_behind(agent: Agent, place: Path) -> None:
-    model = Model(mender, reader="never ends")
+    model = ScriptedModel(mender, reader="never ends")
 
     def alive() -> None:
         if len(model.calls) > 2:
@@ -317,11 +317,11 @@ def test_who_lost_the_claim_leaves_no_process_behind(agent: Agent, place: Path) 
     with pytest.raises(Superseded):
         run(agent, model, place, alive=alive)
 
-    assert until(lambda: not left_behind(place))
+    assert wait_until(lambda: not left_behind(place))
 
 
 def test_a_killed_worker_leaves_no_opencode_behind(agent: Agent, place: Path) -> None:
-    model = Model(mender, reader="never ends")
+    model = ScriptedModel(mender, reader="never ends")
     with model.serving() as providers:
         script = f"""
 from pathlib import Path
@@ -335,13 +335,13 @@ ask(agent, "reader", place / "clone", {BRIEF!r}, run_folder=place / "run", retor
     alive=lambda: None, on_start=lambda process: None)
 """
         worker = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
-        until(lambda: model.calls, seconds=60)
+        wait_until(lambda: model.calls, seconds=60)
         assert left_behind(place)
 
         worker.send_signal(signal.SIGKILL)
         worker.wait()
 
-        assert until(lambda: not left_behind(place))
+        assert wait_until(lambda: not left_behind(place))
 
 
 def test_a_server_that_does_not_start_says_why(agent: Agent, place: Path) -> None:
@@ -350,7 +350,7 @@ def test_a_server_that_does_not_start_says_why(agent: Agent, place: Path) -> Non
     broken.chmod(0o755)
 
     with pytest.raises(AgentBusy, match="no such luck"):
-        run(replace(agent, binary=broken), Model(mender), place)
+        run(replace(agent, binary=broken), ScriptedModel(mender), place)
 
 
 # ---- what a run is given ---------------------------------------------------------------------
@@ -390,7 +390,7 @@ def test_a_missing_key_is_named(model: str, named: str) -> None:
 
 def test_a_missing_program_is_named_with_its_setting(agent: Agent, place: Path) -> None:
     with pytest.raises(AgentRefused, match="OPENCODE_BIN"):
-        run(replace(agent, binary=place / "nowhere"), Model(mender), place)
+        run(replace(agent, binary=place / "nowhere"), ScriptedModel(mender), place)
     with pytest.raises(AgentRefused, match="OPENCODE_BIN"):
         find_tool("opencode", place / "nowhere", place, "OPENCODE_BIN")
 
@@ -429,6 +429,6 @@ def test_a_model_without_a_price_is_counted_by_the_price_in_the_settings() -> No
     message = Message.model_validate({"info": {"id": "m", "role": "assistant"}, "parts": [part.model_dump()]})
     priced = message.model_copy(update={"parts": [part.model_copy(update={"cost": 0.5})]})
 
-    assert tally([message], (1.0, 10.0), 3.0) == Spent(cost_usd=2.0, tokens=1_100_000, calls=1, seconds=3.0)
+    assert tally([message], (1.0, 10.0), 3.0) == Usage(cost_usd=2.0, tokens=1_100_000, calls=1, seconds=3.0)
     assert tally([message], None, 3.0).cost_usd == 0
     assert tally([priced], (1.0, 10.0), 3.0).cost_usd == 0.5

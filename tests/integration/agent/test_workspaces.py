@@ -19,21 +19,21 @@ import redis
 from tests.integration.agent.test_run import BRIEF, ROOT, agent, left_behind, mender, place, retort, wall
 from tests.integration.clients.test_git import NAME as REPOSITORY
 from tests.integration.clients.test_git import Server, first, server
-from tests.support.fakes.model import NAME, Model
-from tests.support.pipeline import line
-from tests.support.polling import until
+from tests.support.fakes.model import NAME, ScriptedModel
+from tests.support.pipeline import harness
+from tests.support.polling import wait_until
 from workers.agent import workspaces
 from workers.agent.run import NOTE, Agent, Answer, ask, can_go_on
 from workers.engine.journal import PREFIX
 from workers.errors import AgentBusy, AgentRefused, Superseded
-from workers.models import Spent
+from workers.models import Usage
 
 __all__ = ["agent", "first", "place", "server", "wall"]  # fixtures
 
 
-def slow() -> Model:
+def slow() -> ScriptedModel:
     """A model that leaves time between its answers."""
-    model = Model(mender)
+    model = ScriptedModel(mender)
     model.faults.delay_seconds = 1.0
     return model
 
@@ -41,7 +41,7 @@ def slow() -> Model:
 def write(
     agent: Agent, providers: dict[str, Any], place: Path, prompt: str = BRIEF,
     alive: Callable[[], None] = lambda: None,
-) -> Spent:  # fmt: skip
+) -> Usage:  # fmt: skip
     """One run of the writer in the place's own folder; what it used."""
     (place / "run").mkdir(exist_ok=True)
     answer = ask(
@@ -51,7 +51,9 @@ def write(
     return answer.spent
 
 
-def killed_after(calls: int, agent: Agent, model: Model, providers: dict[str, Any], place: Path) -> None:
+def killed_after(
+    calls: int, agent: Agent, model: ScriptedModel, providers: dict[str, Any], place: Path
+) -> None:
     """Another process that begins the run and is killed after so many calls of the model."""
     (place / "run").mkdir()
     script = f"""
@@ -66,10 +68,10 @@ ask(agent, "writer", place / "clone", {BRIEF!r}, run_folder=place / "run", retor
     alive=lambda: None, on_start=lambda process: None)
 """
     worker = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
-    until(lambda: len(model.calls) >= calls, seconds=60, what="the model's calls")
+    wait_until(lambda: len(model.calls) >= calls, seconds=60, what="the model's calls")
     worker.send_signal(signal.SIGKILL)
     worker.wait()
-    until(lambda: not left_behind(place), what="the end of opencode")
+    wait_until(lambda: not left_behind(place), what="the end of opencode")
 
 
 def test_a_run_whose_worker_was_killed_goes_on_with_what_it_had_read(agent: Agent, place: Path) -> None:
@@ -226,10 +228,10 @@ def test_an_agent_that_outlived_its_worker_is_killed_before_its_run_goes_on(
     ):
         interrupt(before)
     left = orphan(before.folder, home=before.folder / "opencode" / "home")
-    until(lambda: lives(left))
+    wait_until(lambda: lives(left))
 
     with workspaces.place(tmp_path, "a", repositories, REPOSITORY, first):
-        assert until(lambda: not lives(left))
+        assert wait_until(lambda: not lives(left))
 
 
 def test_a_worker_that_starts_kills_what_dead_ones_left_and_nothing_else(
@@ -244,11 +246,11 @@ def test_a_worker_that_starts_kills_what_dead_ones_left_and_nothing_else(
         idle = [sys.executable, "-c", "import time; time.sleep(300)", f"{trees}/trees/def"]
         ours = subprocess.Popen(idle, env={"HOME": str(tmp_path)})  # of a worker that lives
         others = [orphan(folder, home=alive.folder / "opencode" / "home"), orphan(tmp_path), ours.pid]
-        until(lambda: all(lives(pid) for pid in (dead, checks, *others)))
+        wait_until(lambda: all(lives(pid) for pid in (dead, checks, *others)))
 
         workspaces.clear(folder, trees)
 
-        until(lambda: not lives(dead) and not lives(checks))
+        wait_until(lambda: not lives(dead) and not lives(checks))
         assert all(lives(pid) for pid in others)
         for pid in others:
             os.kill(pid, signal.SIGKILL)
@@ -264,16 +266,16 @@ def test_only_a_run_that_begins_anew_is_counted_again(
 ) -> None:
     resumed = []
 
-    def ask_once(*_: object, run_folder: Path, on_spent: Callable[[Spent], None], **__: object) -> Answer:
+    def ask_once(*_: object, run_folder: Path, on_spent: Callable[[Usage], None], **__: object) -> Answer:
         resumed.append(can_go_on(run_folder))
-        on_spent(Spent(cost_usd=0.5, calls=len(resumed)))
+        on_spent(Usage(cost_usd=0.5, calls=len(resumed)))
         if len(resumed) > 1:
             raise AgentRefused("it came to no end")
         (run_folder / NOTE).write_text("{}")
         raise Superseded("the worker is ending")
 
-    with line(store, store_url, tmp_path) as running:
-        running.services.mender.ask = ask_once
+    with harness(store, store_url, tmp_path) as running:
+        running.services.remediation.ask = ask_once
         running.alert()
         running.drive(lambda: resumed)
         if not same_disk:
@@ -281,7 +283,7 @@ def test_only_a_run_that_begins_anew_is_counted_again(
         running.drive(running.outcome)
 
         [day] = list(store.scan_iter(f"{PREFIX}budget:*"))
-        spent = [one.cost_usd for one in running.record(Spent)]
+        spent = [one.cost_usd for one in running.record(Usage)]
         assert resumed == [False, same_disk]
         assert store.hget(day, "runs") == str(counted).encode()
         assert spent == [0.5 * counted]

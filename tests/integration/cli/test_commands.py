@@ -77,13 +77,13 @@ def test_an_address_of_no_store_is_refused_at_once(tmp_path: Path, command: str,
 def test_a_state_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "Procfile").write_text("one: touch started\n")
-    state = {"TRACKWALKER_STATE": str(tmp_path / "file"), "TRACKWALKER_SECRET": "s", "RAILWAY_TOKEN": "t"}
+    state = {"TRACKWALKER_DATA_DIR": str(tmp_path / "file"), "TRACKWALKER_SECRET": "s", "RAILWAY_TOKEN": "t"}
 
     for command in ("list", "up"):
         ended = run(tmp_path, command, **state)
 
         assert ended.returncode == 1
-        assert "trackwalker: TRACKWALKER_STATE cannot be used" in ended.stderr
+        assert "trackwalker: TRACKWALKER_DATA_DIR cannot be used" in ended.stderr
         assert "Traceback" not in ended.stderr
 
 
@@ -93,7 +93,7 @@ def test_a_sweep_that_has_nothing_to_look_at_says_what_is_missing(tmp_path: Path
     ended = run(tmp_path, "sweep", RAILWAY_API_TOKEN="t")
 
     assert ended.returncode == 1
-    assert "TRACKWALKER_WATCH" in ended.stderr
+    assert "TRACKWALKER_ENVIRONMENTS" in ended.stderr
 
 
 def test_what_only_mends_is_not_said_to_keep_us_from_looking(tmp_path: Path) -> None:

@@ -11,16 +11,16 @@ import pytest
 import redis
 
 from tests.support.fakes.railway_types import LogRow
-from tests.support.pipeline import Line, line
-from tests.support.polling import until
+from tests.support.pipeline import PipelineHarness, harness
+from tests.support.polling import wait_until
 from workers.agent.run import NOTE, Answer, can_go_on
 from workers.cli import control
 from workers.engine import scripts
-from workers.engine.journal import DUE, ENDED, HELD_SECONDS, OPEN, PREFIX, Journal
+from workers.engine.journal import CANCELLED_RESERVATION_SECONDS, ENDED, OPEN, PREFIX, SCHEDULE, JournalStore
 from workers.engine.records import pack
-from workers.engine.stage_table import MADE_BY, OUTSIDE
+from workers.engine.stage_table import EXTERNAL_RECORDS, STAGE_OF_RECORD
 from workers.errors import Refused, Superseded
-from workers.models import Certificate, Evidence, Outcome, PullRequest, Spent
+from workers.models import Evidence, Outcome, PullRequest, Usage, Verification
 from workers.pipeline import stages
 
 KEY = f"{PREFIX}incident:abc:20261123T0304"
@@ -28,23 +28,35 @@ PULL = PullRequest(number=7, url="https://github.com/acme/shop/pull/7", draft=Fa
 
 
 @pytest.fixture
-def sick(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+def sick(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
     """The line around the sick shop."""
-    with line(store, store_url, tmp_path, small=True) as running:
+    with harness(store, store_url, tmp_path, small=True) as running:
         yield running
 
 
 @pytest.fixture
-def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
     """The same without an agent."""
-    with line(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
+    with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
         yield running
 
 
 @pytest.fixture
-def incident(journal: Journal, store: redis.Redis) -> str:
+def incident(journal: JournalStore, store: redis.Redis) -> str:
     """The key of an open incident that stands at `mend` and waits for its next try."""
-    journal.script(scripts.OPEN, [KEY, DUE], 600_000, "stage", "mend", "tries", 3, "failing", 1, "deaths", 2)
+    journal.script(
+        scripts.OPEN_JOURNAL,
+        [KEY, SCHEDULE],
+        600_000,
+        "stage",
+        "fix",
+        "attempts",
+        3,
+        "failing_since",
+        1,
+        "crashes",
+        2,
+    )
     store.hset(
         KEY, mapping={"r:evidence": b"1j{}", "r:verdict": b"1j{}", "r:plan": b"1j{}", "not_before": 9e14}
     )
@@ -52,37 +64,37 @@ def incident(journal: Journal, store: redis.Redis) -> str:
     return KEY
 
 
-def told(running: Line) -> list[str]:
+def told(running: PipelineHarness) -> list[str]:
     return [message.text for message in running.slack.messages]
 
 
-def rings(running: Line) -> int:
+def rings(running: PipelineHarness) -> int:
     return sum(message.rings for message in running.slack.messages)
 
 
-def stage(running: Line, key: str) -> str:
+def stage(running: PipelineHarness, key: str) -> str:
     return running.journal.fields(key)["stage"].decode()
 
 
-def threads(running: Line) -> set[str]:
+def threads(running: PipelineHarness) -> set[str]:
     return {message.thread_ts or message.ts for message in running.slack.messages}
 
 
-def concluded(running: Line) -> str:
+def concluded(running: PipelineHarness) -> str:
     """The key of an incident whose outcome is told."""
     running.alert()
     running.drive(running.outcome_is_told)
     return running.incidents()[0]
 
 
-def first_word(running: Line) -> str:
+def first_word(running: PipelineHarness) -> str:
     """The key of an incident of which the first word was said."""
-    tell = f"{PREFIX}tell:alert:{running.alert()}"
-    running.store.hdel(tell, "first_at")
-    stages.work(running.services, "tell", tell)
+    tell = f"{PREFIX}notification:alert:{running.alert()}"
+    running.store.hdel(tell, "ack_due_at")
+    stages.work(running.services, "notify", tell)
     running.drive(running.incidents)
     key = running.incidents()[0]
-    stages.work(running.services, "tell", key.replace(PREFIX, f"{PREFIX}tell:", 1))
+    stages.work(running.services, "notify", key.replace(PREFIX, f"{PREFIX}notification:", 1))
     assert len(told(running)) == 1
     return key
 
@@ -91,39 +103,39 @@ def first_word(running: Line) -> str:
 
 
 def test_a_cancel_ends_an_incident_and_frees_its_trouble(
-    journal: Journal, incident: str, store: redis.Redis
+    journal: JournalStore, incident: str, store: redis.Redis
 ) -> None:
     control.cancel(journal, "abc")
 
     fields = journal.fields(incident)
     assert fields["ended"] and fields["outcome"] == b"cancelled by a person"
     assert store.hget(OPEN, "abc") is None
-    assert store.zscore(DUE, incident) is None
+    assert store.zscore(SCHEDULE, incident) is None
     assert store.ttl(incident) > 0
     assert store.zscore(ENDED, incident) is not None
     assert store.ttl(ENDED) > 0
 
 
 def test_whoever_works_on_what_is_cancelled_has_lost_it(
-    journal: Journal, incident: str, store: redis.Redis
+    journal: JournalStore, incident: str, store: redis.Redis
 ) -> None:
     store.hdel(incident, "not_before")
     killed: list[str] = []
-    claim = journal.claim(incident, "mend")
+    claim = journal.claim(incident, "fix")
     assert claim is not None
     fence = int(journal.fields(incident)["fence"])
-    claim.guard(lambda: killed.append("the agent"))
+    claim.on_loss(lambda: killed.append("the agent"))
 
     said = control.cancel(journal, "abc")
-    journal.beat()
+    journal.renew_leases()
 
     assert killed == ["the agent"]
     assert "the worker that has it in work stops" in said[1]
-    assert journal.claim(incident, "mend") is None
+    assert journal.claim(incident, "fix") is None
     assert int(journal.fields(incident)["fence"]) > fence
 
 
-def test_a_cancel_names_the_mute_that_keeps_the_trouble_quiet(reporting: Line) -> None:
+def test_a_cancel_names_the_mute_that_keeps_the_trouble_quiet(reporting: PipelineHarness) -> None:
     key = concluded(reporting)
 
     said = control.cancel(reporting.journal, key)
@@ -132,7 +144,7 @@ def test_a_cancel_names_the_mute_that_keeps_the_trouble_quiet(reporting: Line) -
 
 
 def test_what_is_cancelled_twice_is_cancelled_already(
-    journal: Journal, incident: str, store: redis.Redis
+    journal: JournalStore, incident: str, store: redis.Redis
 ) -> None:
     control.cancel(journal, "abc")
     before = store.dump(incident)
@@ -144,7 +156,7 @@ def test_what_is_cancelled_twice_is_cancelled_already(
 
 
 def test_what_ended_by_itself_cannot_be_cancelled(
-    journal: Journal, incident: str, store: redis.Redis
+    journal: JournalStore, incident: str, store: redis.Redis
 ) -> None:
     store.hset(incident, mapping={"ended": 1, "outcome": "over"})
 
@@ -162,7 +174,7 @@ def test_what_ended_by_itself_cannot_be_cancelled(
     ],
 )
 def test_reservations_are_given_back_unless_a_pull_request_may_be_open(
-    journal: Journal, incident: str, store: redis.Redis, records: dict[str, bytes], kept: bool
+    journal: JournalStore, incident: str, store: redis.Redis, records: dict[str, bytes], kept: bool
 ) -> None:
     cause, others = f"{PREFIX}reserved:1", f"{PREFIX}reserved:2"
     store.mset({cause: incident, others: "somebody else"})
@@ -173,24 +185,24 @@ def test_reservations_are_given_back_unless_a_pull_request_may_be_open(
     said = control.cancel(journal, "abc")
 
     assert bool(store.exists(cause)) == kept
-    assert store.ttl(cause) <= HELD_SECONDS
+    assert store.ttl(cause) <= CANCELLED_RESERVATION_SECONDS
     assert any("pull request" in sentence for sentence in said) == kept
     assert store.get(others) == b"somebody else"
 
 
 def test_the_budget_of_what_is_cancelled_is_settled_at_what_was_spent(
-    journal: Journal, incident: str, store: redis.Redis
+    journal: JournalStore, incident: str, store: redis.Redis
 ) -> None:
     day, name = f"{PREFIX}budget:20261123", incident.removeprefix(PREFIX)
     store.hset(day, mapping={"cost": 5_000_000, f"run:{name}": 2_000_000})
-    store.hset(incident, mapping={"budget_day": day, "r:spent": pack(Spent(cost_usd=0.25), Spent)})
+    store.hset(incident, mapping={"budget_day": day, "r:usage": pack(Usage(cost_usd=0.25), Usage)})
 
     control.cancel(journal, "abc")
 
     assert store.hmget(day, "cost", f"run:{name}") == [b"3250000", b"250000"]
 
 
-def test_a_cancelled_incident_is_told_once_in_its_thread_and_rings_nobody(reporting: Line) -> None:
+def test_a_cancelled_incident_is_told_once_in_its_thread_and_rings_nobody(reporting: PipelineHarness) -> None:
     key = first_word(reporting)
 
     control.cancel(reporting.journal, key)
@@ -203,7 +215,7 @@ def test_a_cancelled_incident_is_told_once_in_its_thread_and_rings_nobody(report
     assert rings(reporting) == 1
 
 
-def test_of_an_incident_that_nobody_heard_of_a_cancel_says_nothing(reporting: Line) -> None:
+def test_of_an_incident_that_nobody_heard_of_a_cancel_says_nothing(reporting: PipelineHarness) -> None:
     reporting.alert()
     reporting.drive(reporting.incidents)
     key = reporting.incidents()[0]
@@ -214,7 +226,9 @@ def test_of_an_incident_that_nobody_heard_of_a_cancel_says_nothing(reporting: Li
     assert told(reporting) == []
 
 
-def test_a_cancel_of_a_round_with_a_pull_request_leaves_that_and_shows_its_link(sick: Line) -> None:
+def test_a_cancel_of_a_round_with_a_pull_request_leaves_that_and_shows_its_link(
+    sick: PipelineHarness,
+) -> None:
     key = concluded(sick)
     before = rings(sick)
 
@@ -228,21 +242,23 @@ def test_a_cancel_of_a_round_with_a_pull_request_leaves_that_and_shows_its_link(
     assert rings(sick) == before
 
 
-def test_a_cancel_in_the_middle_of_a_mend_stops_the_worker_and_there_is_no_pull_request(sick: Line) -> None:
+def test_a_cancel_in_the_middle_of_a_mend_stops_the_worker_and_there_is_no_pull_request(
+    sick: PipelineHarness,
+) -> None:
     sick.model.writer = "never ends"
     sick.alert()
-    sick.drive(lambda: any(stage(sick, key) == "mend" for key in sick.incidents()))
+    sick.drive(lambda: any(stage(sick, key) == "fix" for key in sick.incidents()))
     key = sick.incidents()[0]
-    worker = threading.Thread(target=stages.work, args=(sick.services, "mend", key))
+    worker = threading.Thread(target=stages.work, args=(sick.services, "fix", key))
     worker.start()
-    until(
+    wait_until(
         lambda: any(call.role == "writer" for call in sick.model.calls),
         seconds=120,
         what="the writer at work",
     )
 
     control.cancel(sick.journal, key)
-    sick.journal.beat()
+    sick.journal.renew_leases()
     worker.join(30)
 
     assert not worker.is_alive()
@@ -252,7 +268,9 @@ def test_a_cancel_in_the_middle_of_a_mend_stops_the_worker_and_there_is_no_pull_
     assert list(sick.store.scan_iter(f"{PREFIX}reserved:*")) == []
 
 
-def test_the_alerts_of_a_cancelled_sweep_hear_of_it_and_the_next_sweep_works(reporting: Line) -> None:
+def test_the_alerts_of_a_cancelled_sweep_hear_of_it_and_the_next_sweep_works(
+    reporting: PipelineHarness,
+) -> None:
     reporting.alert()
     reporting.drive(lambda: list(reporting.store.scan_iter(f"{PREFIX}sweep:*")))
     claim = reporting.journal.claim(f"{PREFIX}sweep:env-1:1", "survey")
@@ -267,22 +285,22 @@ def test_the_alerts_of_a_cancelled_sweep_hear_of_it_and_the_next_sweep_works(rep
     assert len(told(reporting)) == 1
 
 
-def test_the_sweep_that_waits_for_a_cancelled_one_is_due_at_once(reporting: Line) -> None:
+def test_the_sweep_that_waits_for_a_cancelled_one_is_due_at_once(reporting: PipelineHarness) -> None:
     reporting.alert()
     reporting.drive(lambda: list(reporting.store.scan_iter(f"{PREFIX}sweep:*")))
     first, second = f"{PREFIX}sweep:env-1:1", f"{PREFIX}sweep:env-1:2"
     assert reporting.journal.claim(first, "survey") is not None
     reporting.alert()
     reporting.drive(lambda: reporting.store.exists(second))
-    reporting.store.zadd(DUE, {second: 9e12})
+    reporting.store.zadd(SCHEDULE, {second: 9e12})
 
     control.cancel(reporting.journal, first)
 
-    assert reporting.store.zscore(DUE, second) < 9e12  # type: ignore[operator]  # it stands there
+    assert reporting.store.zscore(SCHEDULE, second) < 9e12  # type: ignore[operator]  # it stands there
     assert reporting.journal.claim(second, "survey") is not None
 
 
-def test_a_sweep_that_waits_can_be_cancelled_and_takes_no_more_alerts(reporting: Line) -> None:
+def test_a_sweep_that_waits_can_be_cancelled_and_takes_no_more_alerts(reporting: PipelineHarness) -> None:
     reporting.alert()
     reporting.drive(lambda: list(reporting.store.scan_iter(f"{PREFIX}sweep:*")))
 
@@ -291,10 +309,10 @@ def test_a_sweep_that_waits_can_be_cancelled_and_takes_no_more_alerts(reporting:
     reporting.alert()
     reporting.drive(lambda: reporting.journal.fields(f"{PREFIX}sweep:env-1:2"))
 
-    assert reporting.store.hget(f"{PREFIX}sweeps:env-1", "open") == f"{PREFIX}sweep:env-1:2".encode()
+    assert reporting.store.hget(f"{PREFIX}slot:env-1", "open") == f"{PREFIX}sweep:env-1:2".encode()
 
 
-def test_an_alert_can_be_cancelled_and_its_sender_hears_so(reporting: Line) -> None:
+def test_an_alert_can_be_cancelled_and_its_sender_hears_so(reporting: PipelineHarness) -> None:
     name = reporting.alert()
 
     control.cancel(reporting.journal, name)
@@ -304,19 +322,19 @@ def test_an_alert_can_be_cancelled_and_its_sender_hears_so(reporting: Line) -> N
     assert list(reporting.store.scan_iter(f"{PREFIX}sweep:*")) == []
 
 
-def test_words_can_be_cancelled(reporting: Line) -> None:
+def test_words_can_be_cancelled(reporting: PipelineHarness) -> None:
     name = reporting.alert()
 
-    control.cancel(reporting.journal, f"tell:alert:{name}")
+    control.cancel(reporting.journal, f"notification:alert:{name}")
 
-    assert f"{PREFIX}tell:alert:{name}" not in reporting.due()
+    assert f"{PREFIX}notification:alert:{name}" not in reporting.due()
 
 
 # ---- retry -----------------------------------------------------------------------------------
 
 
 def test_a_retry_makes_due_now_what_waited_and_forgets_its_tries(
-    journal: Journal, incident: str, store: redis.Redis
+    journal: JournalStore, incident: str, store: redis.Redis
 ) -> None:
     before = store.hget(incident, "fence")
 
@@ -324,51 +342,53 @@ def test_a_retry_makes_due_now_what_waited_and_forgets_its_tries(
 
     fields = journal.fields(incident)
     assert said == ["incident:abc:20261123T0304: due now at mend"]
-    assert not {"not_before", "failing", "lease", "reason"} & set(fields)
-    assert (fields["tries"], fields["deaths"]) == (b"0", b"0")
+    assert not {"not_before", "failing_since", "lease", "reason"} & set(fields)
+    assert (fields["attempts"], fields["crashes"]) == (b"0", b"0")
     assert fields["fence"] != before
     assert "r:plan" in fields
-    assert journal.claim(incident, "mend") is not None
+    assert journal.claim(incident, "fix") is not None
 
 
 def test_a_retry_from_a_stage_forgets_what_it_and_later_ones_made_and_nothing_outside(
-    journal: Journal, incident: str, store: redis.Redis
+    journal: JournalStore, incident: str, store: redis.Redis
 ) -> None:
-    store.hset(incident, mapping={f"r:{record}": b"1j1" for record in (*MADE_BY, "spent", "remote", "seen")})
+    store.hset(
+        incident, mapping={f"r:{record}": b"1j1" for record in (*STAGE_OF_RECORD, "usage", "remote", "seen")}
+    )
     store.hset(incident, mapping={"reserved": "x", "budget_day": "y", "again:plan": "1"})
 
     control.retry(journal, "abc", "plan")
 
     fields = journal.fields(incident)
     kept = {name.removeprefix("r:") for name in fields if name.startswith("r:")}
-    assert kept >= {"evidence", "verdict", "spent", "remote", "seen"}
-    assert not kept & {"plan", "base", "fix", "certificate", "outcome", "watch", "would_propose"}
+    assert kept >= {"evidence", "verdict", "usage", "remote", "seen"}
+    assert not kept & {"plan", "base", "fix", "verification", "outcome", "follow_up", "would_propose"}
     assert "reserved" in fields and "budget_day" in fields
     assert "again:plan" not in fields
 
 
 def test_a_stage_that_cannot_be_retried_is_refused_with_those_that_can(
-    journal: Journal, incident: str
+    journal: JournalStore, incident: str
 ) -> None:
     for wanted in ("survey", "propose", "nonsense"):
         with pytest.raises(Refused, match=f"--from {wanted}: .* from enrich, diagnose, plan, mend$"):
             control.retry(journal, "abc", wanted)
 
 
-def test_what_is_in_work_is_not_retried(journal: Journal, incident: str, store: redis.Redis) -> None:
+def test_what_is_in_work_is_not_retried(journal: JournalStore, incident: str, store: redis.Redis) -> None:
     store.hdel(incident, "not_before")
-    claim = journal.claim(incident, "mend")
+    claim = journal.claim(incident, "fix")
     assert claim is not None
 
     with pytest.raises(Refused, match="is in work at this moment"):
         control.retry(journal, "abc")
 
-    claim.hand_on("mend")
+    claim.advance("fix")
     assert "due now" in control.retry(journal, "abc")[0]
 
 
 def test_once_a_branch_was_pushed_nothing_before_proposing_is_retried(
-    journal: Journal, incident: str, store: redis.Redis
+    journal: JournalStore, incident: str, store: redis.Redis
 ) -> None:
     store.hset(incident, "r:branch", pack("0" * 40, str))
     with pytest.raises(Refused, match="--from propose finds or opens it"):
@@ -382,11 +402,11 @@ def test_once_a_branch_was_pushed_nothing_before_proposing_is_retried(
 
 
 def test_a_round_whose_trouble_another_one_holds_is_not_taken_up_again(
-    journal: Journal, incident: str, store: redis.Redis
+    journal: JournalStore, incident: str, store: redis.Redis
 ) -> None:
     control.cancel(journal, "abc")
     other = f"{PREFIX}incident:abc:20261123T0500"
-    journal.script(scripts.OPEN, [other, DUE], 0, "stage", "enrich")
+    journal.script(scripts.OPEN_JOURNAL, [other, SCHEDULE], 0, "stage", "enrich")
     store.hset(OPEN, "abc", other)
 
     with pytest.raises(Refused, match="held by incident:abc:20261123T0500"):
@@ -400,7 +420,7 @@ def test_a_round_whose_trouble_another_one_holds_is_not_taken_up_again(
     assert store.zscore(ENDED, incident) is None
 
 
-def test_a_retry_from_enrich_makes_new_evidence_in_the_same_thread(sick: Line) -> None:
+def test_a_retry_from_enrich_makes_new_evidence_in_the_same_thread(sick: PipelineHarness) -> None:
     sick.model.writer = "idle"
     key = concluded(sick)
     evidence = sick.record(Evidence)[0]
@@ -419,7 +439,7 @@ def test_a_retry_from_enrich_makes_new_evidence_in_the_same_thread(sick: Line) -
     assert len(threads(sick)) == 1
 
 
-def test_a_retry_of_a_proposal_whose_answer_was_lost_finds_the_pull_request(sick: Line) -> None:
+def test_a_retry_of_a_proposal_whose_answer_was_lost_finds_the_pull_request(sick: PipelineHarness) -> None:
     sick.github.faults.add("drop", method="POST", path="/pulls")
     sick.alert()
     sick.drive(lambda: sick.github.pulls)
@@ -432,7 +452,9 @@ def test_a_retry_of_a_proposal_whose_answer_was_lost_finds_the_pull_request(sick
     assert len(sick.github.pulls) == 1
 
 
-def test_a_failed_round_is_retried_where_it_failed_and_reserves_its_cause_again(sick: Line) -> None:
+def test_a_failed_round_is_retried_where_it_failed_and_reserves_its_cause_again(
+    sick: PipelineHarness,
+) -> None:
     sick.model.writer = "refuses"
     key = concluded(sick)
     asked = len([call for call in sick.model.calls if call.role == "reader"])
@@ -448,9 +470,9 @@ def test_a_failed_round_is_retried_where_it_failed_and_reserves_its_cause_again(
     assert list(sick.store.scan_iter(f"{PREFIX}reserved:*"))
 
 
-def test_a_round_that_was_cancelled_goes_on_where_it_stood(sick: Line) -> None:
+def test_a_round_that_was_cancelled_goes_on_where_it_stood(sick: PipelineHarness) -> None:
     sick.alert()
-    sick.drive(lambda: sick.record(Certificate))
+    sick.drive(lambda: sick.record(Verification))
     key = sick.incidents()[0]
     control.cancel(sick.journal, key)
 
@@ -464,7 +486,7 @@ def test_a_round_that_was_cancelled_goes_on_where_it_stood(sick: Line) -> None:
 
 @pytest.mark.parametrize(("stage", "goes_on"), [(None, True), ("plan", False)])
 def test_what_the_agent_began_goes_on_after_a_retry_unless_that_begins_anew(
-    sick: Line, stage: str | None, goes_on: bool
+    sick: PipelineHarness, stage: str | None, goes_on: bool
 ) -> None:
     resumed: list[bool] = []
 
@@ -473,7 +495,7 @@ def test_what_the_agent_began_goes_on_after_a_retry_unless_that_begins_anew(
         (run_folder / NOTE).write_text("{}")
         raise Superseded("cancelled in the middle")
 
-    sick.services.mender.ask = interrupted
+    sick.services.remediation.ask = interrupted
     sick.alert()
     sick.drive(lambda: resumed)
     control.cancel(sick.journal, sick.incidents()[0])
@@ -488,7 +510,7 @@ def test_what_the_agent_began_goes_on_after_a_retry_unless_that_begins_anew(
 def test_who_heard_that_nobody_could_look_hears_the_answer_of_the_retry(
     store: redis.Redis, store_url: str, tmp_path: Path, what: str
 ) -> None:
-    with line(store, store_url, tmp_path, failing=False, TRACKWALKER_MODE="report") as running:
+    with harness(store, store_url, tmp_path, failing=False, TRACKWALKER_MODE="report") as running:
         token, running.railway.token = running.railway.token, "another"
         name = running.alert()
         running.drive(lambda: "could not look" in str(told(running)))
@@ -501,16 +523,16 @@ def test_who_heard_that_nobody_could_look_hears_the_answer_of_the_retry(
         assert len(list(running.store.scan_iter(f"{PREFIX}sweep:*"))) == (2 if what == "alert" else 1)
 
 
-def test_an_ended_round_is_watched_again_and_its_end_is_told_again(reporting: Line) -> None:
+def test_an_ended_round_is_watched_again_and_its_end_is_told_again(reporting: PipelineHarness) -> None:
     key = concluded(reporting)
-    reporting.store.hset(key, "clean", 2)
+    reporting.store.hset(key, "clean_sweeps", 2)
     reporting.drive(lambda: "ended" in reporting.journal.fields(key) and "over:" in told(reporting)[-1])
     before = len(told(reporting))
 
     control.retry(reporting.journal, key)
     stages.work(reporting.services, "watch", key)
     watched = "ended" not in reporting.journal.fields(key)
-    reporting.store.hset(key, "clean", 2)
+    reporting.store.hset(key, "clean_sweeps", 2)
     reporting.drive(lambda: len(told(reporting)) > before)
 
     assert watched
@@ -518,7 +540,7 @@ def test_an_ended_round_is_watched_again_and_its_end_is_told_again(reporting: Li
     assert len(threads(reporting)) == 1
 
 
-def test_a_sweep_that_ended_looks_again_and_answers_nobody_twice(reporting: Line) -> None:
+def test_a_sweep_that_ended_looks_again_and_answers_nobody_twice(reporting: PipelineHarness) -> None:
     concluded(reporting)
     reporting.drive(lambda: reporting.sweeps_done() == 1)
     asked, before = len(reporting.railway.operations), told(reporting)
@@ -533,7 +555,9 @@ def test_a_sweep_that_ended_looks_again_and_answers_nobody_twice(reporting: Line
     assert len(reporting.incidents()) == 1
 
 
-def test_a_sweep_that_was_given_up_is_retried_once_what_it_lacked_is_there(reporting: Line) -> None:
+def test_a_sweep_that_was_given_up_is_retried_once_what_it_lacked_is_there(
+    reporting: PipelineHarness,
+) -> None:
     reporting.railway.faults.add("refuse", times=100)
     reporting.alert()
     reporting.drive(reporting.sweeps_done)
@@ -555,12 +579,12 @@ def test_every_record_that_the_stages_make_has_its_stage_in_the_one_table() -> N
         for name in re.findall(r"claim\.(?:step|keep|effect)\(\s*\"(\w+)\"", path.read_text())
     }
 
-    assert made == made & {*MADE_BY, *OUTSIDE}
-    assert {"survey", "evidence", "certificate", "pull"} <= made
+    assert made == made & {*STAGE_OF_RECORD, *EXTERNAL_RECORDS}
+    assert {"survey", "evidence", "verification", "pull"} <= made
 
 
 def test_what_is_no_piece_of_work_is_neither_cancelled_nor_retried(
-    journal: Journal, store: redis.Redis
+    journal: JournalStore, store: redis.Redis
 ) -> None:
     store.hset(f"{PREFIX}pings", "stage", "pings")
 
@@ -569,9 +593,11 @@ def test_what_is_no_piece_of_work_is_neither_cancelled_nor_retried(
             steer(journal, "pings")
 
 
-def test_an_outcome_that_was_never_recorded_is_no_reason_to_watch(journal: Journal, incident: str) -> None:
+def test_an_outcome_that_was_never_recorded_is_no_reason_to_watch(
+    journal: JournalStore, incident: str
+) -> None:
     with pytest.raises(Refused):
         control.retry(journal, "abc", "watch")
 
-    journal.client.hset(incident, "r:outcome", pack(Outcome(kind="told", headline="x"), Outcome))
+    journal.client.hset(incident, "r:outcome", pack(Outcome(kind="reported", headline="x"), Outcome))
     assert "due now at watch" in control.retry(journal, "abc", "watch")[0]

@@ -12,44 +12,46 @@ import redis
 
 from workers.cli import listing, show
 from workers.engine import scripts
-from workers.engine.journal import DUE, OPEN, PREFIX, Journal
+from workers.engine.journal import OPEN, PREFIX, SCHEDULE, JournalStore
 from workers.engine.records import pack
 from workers.errors import Refused
 from workers.incidents import request_quota
 from workers.models import (
-    Cause,
-    Certificate,
+    Category,
     Evidence,
     Fact,
     Finding,
     Incident,
-    Lane,
     Outcome,
-    Posted,
     PullRequest,
     Severity,
+    SlackMessage,
+    Subject,
     Verdict,
+    Verification,
     Window,
 )
 
 ID = "incident:abc:20261123T0304"
-TOLD = Outcome(kind="told", headline="not mended")
+TOLD = Outcome(kind="reported", headline="not mended")
 WAITING = Outcome(kind="waiting", headline="code: shop fails")
 PULL = PullRequest(number=7, url="https://github.com/acme/shop/pull/7", draft=False, branch="b")
 
 
 @pytest.fixture
-def told(journal: Journal, store: redis.Redis) -> str:
+def told(journal: JournalStore, store: redis.Redis) -> str:
     """The key of an incident whose round was told and is watched."""
     key = f"{PREFIX}incident:abc:20261123T0304"
-    journal.script(scripts.OPEN, [key, DUE], 0, "stage", "watch", "r:outcome", pack(TOLD, Outcome))
+    journal.script(
+        scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "watch", "r:outcome", pack(TOLD, Outcome)
+    )
     for record in ("r:plan", "r:base", "r:fix"):
         store.hset(key, record, b"1j1")
     store.hset(OPEN, "abc", key)
     return key
 
 
-def test_an_incident_that_was_only_told_is_planned_afresh(journal: Journal, told: str) -> None:
+def test_an_incident_that_was_only_told_is_planned_afresh(journal: JournalStore, told: str) -> None:
     said = listing.mend(journal, "abc:20261123T0304")
 
     fields = journal.fields(told)
@@ -59,34 +61,36 @@ def test_an_incident_that_was_only_told_is_planned_afresh(journal: Journal, told
 
 
 def test_a_patch_that_was_proved_and_only_not_proposed_is_kept(
-    journal: Journal, told: str, store: redis.Redis
+    journal: JournalStore, told: str, store: redis.Redis
 ) -> None:
-    store.hset(told, "r:certificate", pack(Certificate(decision="ready"), Certificate))
+    store.hset(told, "r:verification", pack(Verification(decision="ready"), Verification))
 
     listing.mend(journal, "all")
 
     fields = journal.fields(told)
     assert "r:outcome" not in fields
-    assert {"r:plan", "r:base", "r:fix", "r:certificate"} <= set(fields)
+    assert {"r:plan", "r:base", "r:fix", "r:verification"} <= set(fields)
 
 
-def test_a_round_that_somebody_works_on_is_left_alone(journal: Journal, told: str) -> None:
+def test_a_round_that_somebody_works_on_is_left_alone(journal: JournalStore, told: str) -> None:
     claim = journal.claim(told, "watch")
     assert claim is not None
 
     said = listing.mend(journal, "all")
 
     assert "try again" in said[0]
-    claim.hand_on("watch")
+    claim.advance("watch")
     assert "r:outcome" in journal.fields(told)
 
 
 @pytest.fixture
-def symptom(journal: Journal, told: str, store: redis.Redis) -> str:
+def symptom(journal: JournalStore, told: str, store: redis.Redis) -> str:
     """The same incident, once a sweep called it a symptom of another that has one."""
     cause = f"{PREFIX}incident:def:20261123T0310"
-    journal.script(scripts.OPEN, [cause, DUE], 0, "stage", "mend", "r:incident", incident("store"))
-    store.hset(told, mapping={"joined": cause, "r:incident": incident("shop")})
+    journal.script(
+        scripts.OPEN_JOURNAL, [cause, SCHEDULE], 0, "stage", "fix", "r:incident", incident("store")
+    )
+    store.hset(told, mapping={"suppressed_by": cause, "r:incident": incident("shop")})
     return told
 
 
@@ -97,26 +101,28 @@ def incident(service: str) -> bytes:
         ongoing=True, sentence=f"{service} answers with 5xx",
     )  # fmt: skip
     made = Incident(
-        fingerprint="abc", round="20261123T0304", project_id="p", project_name="p", environment_id="e",
-        environment_name="e", cause=Cause(kind="service", key=service, name=service), findings=(sick,),
+        fingerprint="abc", occurrence="20261123T0304", project_id="p", project_name="p", environment_id="e",
+        environment_name="e", subject=Subject(kind="service", key=service, name=service), findings=(sick,),
         window=Window(start=now, end=now), opened_at=now,
     )  # fmt: skip
     return pack(made, Incident)
 
 
-def test_a_symptom_is_listed_with_the_incident_that_it_joined(journal: Journal, symptom: str) -> None:
+def test_a_symptom_is_listed_with_the_incident_that_it_joined(journal: JournalStore, symptom: str) -> None:
     said = listing.overview(journal, datetime.now(UTC))
 
     assert f"open: shop: shop answers with 5xx  joined to store  ({ID})" in said
 
 
-def test_of_all_only_those_are_mended_that_are_no_symptom_of_another(journal: Journal, symptom: str) -> None:
+def test_of_all_only_those_are_mended_that_are_no_symptom_of_another(
+    journal: JournalStore, symptom: str
+) -> None:
     assert listing.mend(journal, "all") == []
     assert listing.mend(journal, "abc:20261123T0304") == ["incident:abc:20261123T0304: sent to planning"]
 
 
 def test_what_others_wrote_does_not_steer_the_terminal(
-    journal: Journal, told: str, store: redis.Redis
+    journal: JournalStore, told: str, store: redis.Redis
 ) -> None:
     store.hset(
         told, mapping={"reason": b"\x1b[2Jgone\nopen: all is well", "r:incident": incident("shop\x9b2J")}
@@ -131,7 +137,7 @@ def test_what_others_wrote_does_not_steer_the_terminal(
     assert machines.isascii() and machines.isprintable()
 
 
-def test_what_is_no_journal_is_not_shown_as_one(journal: Journal, told: str) -> None:
+def test_what_is_no_journal_is_not_shown_as_one(journal: JournalStore, told: str) -> None:
     with pytest.raises(Refused):
         show.show(journal, "due", datetime.now(UTC))
 
@@ -143,33 +149,35 @@ def test_what_is_no_journal_is_not_shown_as_one(journal: Journal, told: str) -> 
         (-5, "Railway API: 1000 requests, counted anew since 03:00 UTC; last sweep used 9"),
     ],
 )
-def test_what_railway_still_lets_us_ask_is_one_line(journal: Journal, minutes: int, said: str) -> None:
+def test_what_railway_still_lets_us_ask_is_one_line(journal: JournalStore, minutes: int, said: str) -> None:
     now = datetime(2026, 11, 23, 3, 5, tzinfo=UTC)
     resets = now + timedelta(minutes=minutes)
-    left = request_quota.Allowance(limit=1000, remaining=812, resets_at=resets)
+    left = request_quota.RateLimit(limit=1000, remaining=812, resets_at=resets)
     request_quota.keep(journal, "env", left, 9, now)
 
     assert listing.overview(journal, now)[-1] == said
 
 
-def test_while_nothing_is_known_of_railways_limit_nothing_is_said_of_it(journal: Journal) -> None:
+def test_while_nothing_is_known_of_railways_limit_nothing_is_said_of_it(journal: JournalStore) -> None:
     assert listing.overview(journal, datetime(2026, 11, 23, tzinfo=UTC)) == ["nothing is under way"]
 
 
 # ---- what is due, open and ended ------------------------------------------------------------
 
 
-def rows(journal: Journal, **options: Any) -> dict[str, dict[str, Any]]:
+def rows(journal: JournalStore, **options: Any) -> dict[str, dict[str, Any]]:
     """What is due by its id."""
     return {one["id"]: one for one in listing.collect(journal, datetime.now(UTC), **options)["due"]}
 
 
-def test_what_is_due_is_listed_soonest_first_with_when_and_why(journal: Journal, store: redis.Redis) -> None:
+def test_what_is_due_is_listed_soonest_first_with_when_and_why(
+    journal: JournalStore, store: redis.Redis
+) -> None:
     soon, later, working = (f"{PREFIX}sweep:e:{number}" for number in (1, 2, 3))
     for key, delay in ((later, 200_000), (soon, 12_000), (working, 0)):
-        journal.script(scripts.OPEN, [key, DUE], delay, "stage", "survey")
+        journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], delay, "stage", "survey")
     long_ago = int((time.time() - 7200) * 1000)
-    store.hset(later, mapping={"reason": "Railway is away", "tries": 3, "failing": long_ago})
+    store.hset(later, mapping={"reason": "Railway is away", "attempts": 3, "failing_since": long_ago})
     assert journal.claim(working, "survey") is not None
 
     head, *lines = listing.overview(journal, datetime.now(UTC))[:4]
@@ -182,9 +190,9 @@ def test_what_is_due_is_listed_soonest_first_with_when_and_why(journal: Journal,
 
 
 def test_what_should_have_begun_already_is_due_now(
-    journal: Journal, sweep_key: str, store: redis.Redis
+    journal: JournalStore, sweep_key: str, store: redis.Redis
 ) -> None:
-    store.zadd(DUE, {sweep_key: 1})
+    store.zadd(SCHEDULE, {sweep_key: 1})
 
     [one] = rows(journal).values()
 
@@ -196,15 +204,15 @@ def test_what_should_have_begun_already_is_due_now(
     [
         ({"r:pull": pack(PULL, PullRequest)}, f"waits for a person: {PULL.url}"),
         ({"r:pull": pack(PULL.model_copy(update={"state": "merged"}), PullRequest)}, "#7 is merged"),
-        ({"clean": b"1"}, "waits for sweeps without it, 1 so far"),
-        ({"umbrella": PREFIX.encode() + b"tell:umbrella:e:1"}, "under tell:umbrella:e:1"),
-        ({"joined": PREFIX.encode() + b"incident:def:1"}, "joined to incident:def:1"),
-        ({"deaths": b"2"}, "2 deaths"),
+        ({"clean_sweeps": b"1"}, "waits for sweeps without it, 1 so far"),
+        ({"group": PREFIX.encode() + b"notification:group:e:1"}, "under notification:group:e:1"),
+        ({"suppressed_by": PREFIX.encode() + b"incident:def:1"}, "joined to incident:def:1"),
+        ({"crashes": b"2"}, "2 deaths"),
         ({"r:outcome": pack(WAITING, Outcome)}, "waits for a person: `mend`"),
     ],
 )
 def test_a_round_that_waits_says_for_what(
-    journal: Journal, told: str, store: redis.Redis, fields: dict[str, bytes], why: str
+    journal: JournalStore, told: str, store: redis.Redis, fields: dict[str, bytes], why: str
 ) -> None:
     for name, value in fields.items():
         store.hset(told, name, value)
@@ -212,12 +220,12 @@ def test_a_round_that_waits_says_for_what(
     assert why in rows(journal)[ID]["why"]
 
 
-def test_of_thousands_only_as_many_are_read_as_are_shown(journal: Journal, store: redis.Redis) -> None:
+def test_of_thousands_only_as_many_are_read_as_are_shown(journal: JournalStore, store: redis.Redis) -> None:
     everyone = store.pipeline()
     for number in range(3000):
         key = f"{PREFIX}incident:{number:04}:20261123T0304"
         everyone.hset(key, mapping={"stage": "watch", "r:incident": incident("shop")})
-        everyone.zadd(DUE, {key: number})
+        everyone.zadd(SCHEDULE, {key: number})
         everyone.hset(OPEN, f"{number:04}", key)
     everyone.execute()
     before = int(store.info("commandstats")["cmdstat_hmget"]["calls"]) if had(store) else 0
@@ -236,13 +244,15 @@ def had(store: redis.Redis) -> bool:
     return "cmdstat_hmget" in store.info("commandstats")
 
 
-def test_what_ended_lately_is_listed_newest_first_and_quiet_sweeps_are_only_counted(journal: Journal) -> None:
+def test_what_ended_lately_is_listed_newest_first_and_quiet_sweeps_are_only_counted(
+    journal: JournalStore,
+) -> None:
     endings = (
         ["nothing above the line"] * 3 + ["2 findings"] + [f"given up: {number}" for number in range(25)]
     )
     for number, outcome in enumerate(endings):
         key = f"{PREFIX}sweep:e:{number:02}"
-        journal.script(scripts.OPEN, [key, DUE], 0, "stage", "survey")
+        journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "survey")
         claim = journal.claim(key, "survey")
         assert claim is not None
         claim.end(outcome)
@@ -254,14 +264,14 @@ def test_what_ended_lately_is_listed_newest_first_and_quiet_sweeps_are_only_coun
     assert len(listing.collect(journal, datetime.now(UTC), None)["ended"]) == 26
 
 
-def test_so_many_are_shown_of_each_kind_as_are_asked_for(journal: Journal) -> None:
+def test_so_many_are_shown_of_each_kind_as_are_asked_for(journal: JournalStore) -> None:
     for number in range(25):
         key = f"{PREFIX}sweep:e:{number:02}"
-        journal.script(scripts.OPEN, [key, DUE], 0, "stage", "survey")
+        journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "survey")
         claim = journal.claim(key, "survey")
         assert claim is not None
         claim.end("given up")
-        journal.script(scripts.OPEN, [f"{PREFIX}sweep:d:{number:02}", DUE], 0, "stage", "survey")
+        journal.script(scripts.OPEN_JOURNAL, [f"{PREFIX}sweep:d:{number:02}", SCHEDULE], 0, "stage", "survey")
 
     said = {limit: listing.collect(journal, datetime.now(UTC), limit) for limit in (0, 3, 24)}
 
@@ -276,11 +286,11 @@ def test_so_many_are_shown_of_each_kind_as_are_asked_for(journal: Journal) -> No
     [
         ({"ended": 1, "outcome": "held"}, "has ended: held"),
         ({"r:pull": pack(PULL, PullRequest)}, "has a pull request: https://github.com/acme/shop/pull/7"),
-        ({"stage": "mend"}, "stands at mend"),
+        ({"stage": "fix"}, "stands at mend"),
     ],
 )
 def test_an_incident_that_there_is_nothing_to_mend_of_says_why(
-    journal: Journal, told: str, field: Any, why: str
+    journal: JournalStore, told: str, field: Any, why: str
 ) -> None:
     journal.client.hdel(told, "r:outcome")
     journal.client.hset(told, mapping=field)
@@ -289,10 +299,10 @@ def test_an_incident_that_there_is_nothing_to_mend_of_says_why(
         listing.mend(journal, "abc")
 
 
-def test_words_and_alerts_that_ended_are_no_news(journal: Journal) -> None:
-    for key in (f"{PREFIX}alert:a", f"{PREFIX}tell:alert:a", f"{PREFIX}tell:{ID}"):
-        journal.script(scripts.OPEN, [key, DUE], 0, "stage", "tell")
-        claim = journal.claim(key, "tell")
+def test_words_and_alerts_that_ended_are_no_news(journal: JournalStore) -> None:
+    for key in (f"{PREFIX}alert:a", f"{PREFIX}notification:alert:a", f"{PREFIX}notification:{ID}"):
+        journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "notify")
+        claim = journal.claim(key, "notify")
         assert claim is not None
         claim.end("told")
 
@@ -302,19 +312,25 @@ def test_words_and_alerts_that_ended_are_no_news(journal: Journal) -> None:
 # ---- one journal ----------------------------------------------------------------------------
 
 
-def shown(journal: Journal, name: str) -> str:
+def shown(journal: JournalStore, name: str) -> str:
     return "\n".join(show.show(journal, name, datetime.now(UTC)))
 
 
-def test_words_are_shown_as_posts_or_where_nobody_is_told_as_they_would_be_said(journal: Journal) -> None:
-    key = f"{PREFIX}tell:{ID}"
-    journal.script(scripts.OPEN, [key, DUE], 0, "stage", "tell", f"on:{PREFIX}x", "y")
-    journal.client.hset(key, "r:outcome", pack(Posted(ts="1.2", channel="C1", digest="d"), Posted))
+def test_words_are_shown_as_posts_or_where_nobody_is_told_as_they_would_be_said(
+    journal: JournalStore,
+) -> None:
+    key = f"{PREFIX}notification:{ID}"
+    journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "notify", f"on:{PREFIX}x", "y")
     journal.client.hset(
-        key, "r:watch", pack(Posted(digest="d", text="*shop*: it held\nfor 5 minutes"), Posted)
+        key, "r:outcome", pack(SlackMessage(ts="1.2", channel="C1", digest="d"), SlackMessage)
+    )
+    journal.client.hset(
+        key,
+        "r:follow_up",
+        pack(SlackMessage(digest="d", text="*shop*: it held\nfor 5 minutes"), SlackMessage),
     )
 
-    lines = shown(journal, f"tell:{ID}").splitlines()
+    lines = shown(journal, f"notification:{ID}").splitlines()
 
     assert lines[-4:] == [
         "said: outcome: C1 1.2",
@@ -329,20 +345,20 @@ def test_words_are_shown_as_posts_or_where_nobody_is_told_as_they_would_be_said(
     "name", [ID, ID.removeprefix("incident:"), "incident:ab", "abc:2026", "0304", f"{PREFIX}{ID}"]
 )
 def test_a_journal_is_found_by_its_id_a_beginning_or_a_part_of_it(
-    journal: Journal, told: str, name: str
+    journal: JournalStore, told: str, name: str
 ) -> None:
-    journal.client.hset(f"{PREFIX}tell:{ID}", "stage", "tell")
+    journal.client.hset(f"{PREFIX}notification:{ID}", "stage", "notify")
 
     assert shown(journal, name).startswith(ID)
 
 
-def test_a_beginning_goes_before_a_part(journal: Journal, told: str) -> None:
+def test_a_beginning_goes_before_a_part(journal: JournalStore, told: str) -> None:
     journal.client.hset(f"{PREFIX}incident:xabc:1", "stage", "watch")
 
     assert shown(journal, "abc").startswith(ID)
 
 
-def test_a_name_that_means_several_lists_them(journal: Journal, told: str) -> None:
+def test_a_name_that_means_several_lists_them(journal: JournalStore, told: str) -> None:
     for number in range(10):
         journal.client.hset(f"{PREFIX}incident:abc:20261124T00{number:02}", "stage", "watch")
 
@@ -354,7 +370,7 @@ def test_a_name_that_means_several_lists_them(journal: Journal, told: str) -> No
     assert str(error.value).endswith("and 3 more")
 
 
-def test_a_name_that_means_none_names_what_is_like_it(journal: Journal, told: str) -> None:
+def test_a_name_that_means_none_names_what_is_like_it(journal: JournalStore, told: str) -> None:
     with pytest.raises(Refused, match=f"no such journal; like it:\n  {ID}"):
         shown(journal, "abc:20261123T0340")
 
@@ -363,12 +379,12 @@ def test_a_name_that_means_none_names_what_is_like_it(journal: Journal, told: st
 
 
 def test_a_journal_is_shown_in_the_order_of_the_line_with_each_record_in_words(
-    journal: Journal, told: str, store: redis.Redis
+    journal: JournalStore, told: str, store: redis.Redis
 ) -> None:
     evidence = Evidence(
-        facts=(Fact(id="E1", text="9 of 30 requests failed"),), not_seen=("traffic: refused",)
+        facts=(Fact(id="E1", text="9 of 30 requests failed"),), failed_reads=("traffic: refused",)
     )
-    verdict = Verdict(lane=Lane.CODE, summary="shop fails", supports=("E1",), action="undo it")
+    verdict = Verdict(category=Category.CODE, summary="shop fails", supports=("E1",), action="undo it")
     store.hset(
         told,
         mapping={
@@ -377,7 +393,9 @@ def test_a_journal_is_shown_in_the_order_of_the_line_with_each_record_in_words(
             "r:pull": pack(PULL, PullRequest),
         },
     )  # fmt: skip
-    store.hset(f"{PREFIX}tell:{ID}", "r:first", pack(Posted(ts="17.1", channel="C1"), Posted))
+    store.hset(
+        f"{PREFIX}notification:{ID}", "r:ack", pack(SlackMessage(ts="17.1", channel="C1"), SlackMessage)
+    )
 
     text = shown(journal, "abc")
 
@@ -395,7 +413,7 @@ def test_a_journal_is_shown_in_the_order_of_the_line_with_each_record_in_words(
     assert "0123456789abcdef" not in text
 
 
-def test_what_looks_like_a_secret_is_not_shown(journal: Journal, told: str, store: redis.Redis) -> None:
+def test_what_looks_like_a_secret_is_not_shown(journal: JournalStore, told: str, store: redis.Redis) -> None:
     secret = "ghp_" + "a1B2" * 9
     store.hset(told, mapping={"reason": f"refused with {secret}", "r:incident": incident(f"shop {secret}")})
 
@@ -406,14 +424,14 @@ def test_what_looks_like_a_secret_is_not_shown(journal: Journal, told: str, stor
     assert "[redacted]" in shown(journal, "abc")
 
 
-def test_machines_get_every_record_whole(journal: Journal, told: str, store: redis.Redis) -> None:
+def test_machines_get_every_record_whole(journal: JournalStore, told: str, store: redis.Redis) -> None:
     store.hset(told, mapping={"r:incident": incident("shop"), "token": "0123", "r:plan": b"9j{}"})
-    store.hset(f"{PREFIX}tell:{ID}", "r:first", pack(Posted(ts="17.1"), Posted))
+    store.hset(f"{PREFIX}notification:{ID}", "r:ack", pack(SlackMessage(ts="17.1"), SlackMessage))
 
     said = show.everything(journal, "abc")
 
     assert said["id"] == ID
     assert said["records"]["incident"]["findings"][0]["sentence"] == "shop answers with 5xx"
     assert said["records"]["plan"] is None
-    assert said["told"]["records"]["first"]["ts"] == "17.1"
+    assert said["told"]["records"]["ack"]["ts"] == "17.1"
     assert "token" not in said["fields"]

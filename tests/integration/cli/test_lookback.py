@@ -62,7 +62,7 @@ def config(standin: RailwayStandIn) -> Iterator[Settings]:
         said = {
             "RAILWAY_API_URL": server.url,
             "RAILWAY_API_TOKEN": standin.token,
-            "TRACKWALKER_WATCH": "prj/env",
+            "TRACKWALKER_ENVIRONMENTS": "prj/env",
         }
         yield read(said, dotenv=None)
 
@@ -115,13 +115,13 @@ def test_a_person_reads_a_line_an_incident_and_the_sum(said: dict[str, Any]) -> 
 
 
 def test_with_a_day_before_it_nothing_is_said_of_a_missing_past(said: dict[str, Any]) -> None:
-    assert said["not_seen"] == []
+    assert said["failed_reads"] == []
 
 
 def test_what_railway_holds_no_longer_is_said(config: Settings) -> None:
     [looked] = lookback.look_back(config, 2.0, NOW, lambda _words: None)
 
-    said = report.report(looked)["not_seen"]
+    said = report.report(looked)["failed_reads"]
 
     assert "traffic before 2026-11-21 12:00: Railway keeps it no longer, or nothing ran" in said
     assert any("sweeps knew of less than a day before them" in one for one in said)
@@ -167,7 +167,7 @@ def test_a_stretch_that_cannot_be_read_is_said_and_the_rest_is_done(
         standin.broken.clear()
 
     assert said["incidents"] == []
-    assert any(one.startswith("traffic of shop: Service is resting") for one in said["not_seen"])
+    assert any(one.startswith("traffic of shop: Service is resting") for one in said["failed_reads"])
 
 
 def test_a_crash_loop_shows_by_its_starts(config: Settings) -> None:
@@ -197,7 +197,7 @@ def test_days_that_cannot_be_are_refused_by_name(tmp_path: Path, days: str) -> N
 def test_the_command_prints_one_json_line_and_keeps_the_rest_aside(tmp_path: Path, config: Settings) -> None:
     asked = {
         "RAILWAY_API_URL": config.railway_api_url, "RAILWAY_API_TOKEN": "railway-token",
-        "TRACKWALKER_WATCH": "prj/env",
+        "TRACKWALKER_ENVIRONMENTS": "prj/env",
     }  # fmt: skip
 
     ended = run(tmp_path, "lookback", "--days", "1", "--json", **asked)
@@ -211,7 +211,7 @@ def test_the_command_prints_one_json_line_and_keeps_the_rest_aside(tmp_path: Pat
 def test_a_service_that_is_not_there_is_said_with_those_that_are(tmp_path: Path, config: Settings) -> None:
     asked = {
         "RAILWAY_API_URL": config.railway_api_url, "RAILWAY_API_TOKEN": "railway-token",
-        "TRACKWALKER_WATCH": "prj/env",
+        "TRACKWALKER_ENVIRONMENTS": "prj/env",
     }  # fmt: skip
 
     ended = run(tmp_path, "lookback", "--service", "shoop", **asked)

@@ -12,23 +12,27 @@ import pytest
 import redis
 
 from tests.integration.cli.test_commands import run
-from tests.support.pipeline import Line, Snapshot, line, put_back, take
+from tests.support.pipeline import PipelineHarness, Snapshot, harness, put_back, take
 from workers.cli import replay
-from workers.engine.journal import PREFIX, Journal
+from workers.engine.journal import PREFIX, JournalStore
 from workers.engine.records import pack
 from workers.errors import Refused
-from workers.models import Evidence, Finding, Lane, Severity, Verdict
+from workers.models import Category, Evidence, Finding, Severity, Verdict
 from workers.runtime.store import client
 
 SWEEP = "sweep:env-1:1"
 
 
 @pytest.fixture(scope="module")
-def story(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Line, Snapshot]]:
+def story(
+    store_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[PipelineHarness, Snapshot]]:
     """A line without an agent whose incident is told and whose sweep has ended."""
     connection = client(store_url)
     connection.flushall()
-    with line(connection, store_url, tmp_path_factory.mktemp("story"), TRACKWALKER_MODE="report") as running:
+    with harness(
+        connection, store_url, tmp_path_factory.mktemp("story"), TRACKWALKER_MODE="report"
+    ) as running:
         running.alert()
         running.drive(lambda: running.outcome_is_told() and running.sweeps_done())
         yield running, take(running)
@@ -36,7 +40,7 @@ def story(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def told(story: tuple[Line, Snapshot]) -> Line:
+def told(story: tuple[PipelineHarness, Snapshot]) -> PipelineHarness:
     running, snapshot = story
     put_back(running, snapshot)
     return running
@@ -75,11 +79,11 @@ def only_the_store(monkeypatch: pytest.MonkeyPatch, store_url: str) -> Iterator[
         yield asked
 
 
-def again(running: Line, name: str) -> replay.Replayed:
-    return replay.replay(running.journal, name, running.settings.persist_minutes)
+def again(running: PipelineHarness, name: str) -> replay.Replayed:
+    return replay.replay(running.journal, name, running.settings.min_duration_minutes)
 
 
-def test_what_is_replayed_by_the_same_rules_says_the_same(told: Line) -> None:
+def test_what_is_replayed_by_the_same_rules_says_the_same(told: PipelineHarness) -> None:
     for name in (SWEEP, told.incidents()[0]):
         code, lines = again(told, name)
 
@@ -88,16 +92,17 @@ def test_what_is_replayed_by_the_same_rules_says_the_same(told: Line) -> None:
 
 
 def test_a_replay_writes_nothing_and_asks_nobody(
-    told: Line, store_url: str, monkeypatch: pytest.MonkeyPatch
+    told: PipelineHarness, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = told.incidents()[0]
-    told.store.hset(key, "r:verdict", pack(Verdict(lane=Lane.TRAFFIC, summary="x"), Verdict))
+    told.store.hset(key, "r:verdict", pack(Verdict(category=Category.TRAFFIC, summary="x"), Verdict))
     before = everything(told.store)
 
     with only_the_store(monkeypatch, store_url) as asked:
-        journal = Journal(client(store_url))
+        journal = JournalStore(client(store_url))
         codes = [
-            replay.replay(journal, name, 4).code for name in (SWEEP, key, f"tell:{key.removeprefix(PREFIX)}")
+            replay.replay(journal, name, 4).code
+            for name in (SWEEP, key, f"notification:{key.removeprefix(PREFIX)}")
         ]
         with pytest.raises(OSError, match="nobody may be asked"):
             socket.create_connection(("127.0.0.1", 1))
@@ -108,12 +113,12 @@ def test_a_replay_writes_nothing_and_asks_nobody(
     assert len(asked) >= 2
 
 
-def test_a_verdict_that_differs_is_named_field_by_field(told: Line) -> None:
+def test_a_verdict_that_differs_is_named_field_by_field(told: PipelineHarness) -> None:
     key = told.incidents()[0]
     [now] = told.record(Verdict)
     then = now.model_copy(
         update={
-            "lane": Lane.TRAFFIC,
+            "category": Category.TRAFFIC,
             "action": "wait",
             "supports": (*now.supports[1:], "E99"),
             "summary": "x",
@@ -124,14 +129,14 @@ def test_a_verdict_that_differs_is_named_field_by_field(told: Line) -> None:
     code, lines = again(told, key)
 
     assert code == 1
-    assert f"  lane: traffic → {now.lane.value}" in lines
+    assert f"  lane: traffic → {now.category.value}" in lines
     assert f"  supports: now also {now.supports[0]}" in lines
     assert "  supports: no longer E99" in lines
     assert "  action: wait →" in lines
     assert not any(line.startswith("  contradicts") for line in lines)
 
 
-def test_findings_that_differ_are_named_as_gone_new_or_changed(told: Line) -> None:
+def test_findings_that_differ_are_named_as_gone_new_or_changed(told: PipelineHarness) -> None:
     found = told.journal.record_of(PREFIX + SWEEP, "findings", list[Finding])
     assert found
     milder = found[0].model_copy(update={"severity": Severity.NOTICE})
@@ -149,11 +154,11 @@ def test_findings_that_differ_are_named_as_gone_new_or_changed(told: Line) -> No
         assert f"  only now: {missed.severity.value}: shop: {missed.sentence}" in lines
 
 
-def test_a_replay_of_a_sweep_says_what_is_not_as_it_was(told: Line) -> None:
+def test_a_replay_of_a_sweep_says_what_is_not_as_it_was(told: PipelineHarness) -> None:
     _, lines = again(told, SWEEP)
 
     assert "the one of then is not recorded" in lines[-1]
-    assert "TRACKWALKER_PERSIST_MINUTES 4 as set now" in lines[-1]
+    assert "TRACKWALKER_MIN_DURATION_MINUTES 4 as set now" in lines[-1]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +170,7 @@ def test_a_replay_of_a_sweep_says_what_is_not_as_it_was(told: Line) -> None:
     ],
 )
 def test_what_lacks_a_record_cannot_be_replayed_and_says_which(
-    told: Line, blob: bytes | None, why: str
+    told: PipelineHarness, blob: bytes | None, why: str
 ) -> None:
     key = told.incidents()[0]
     told.store.hdel(key, "r:evidence")
@@ -177,14 +182,14 @@ def test_what_lacks_a_record_cannot_be_replayed_and_says_which(
     assert (code, lines) == (2, [f"{key.removeprefix(PREFIX)}: cannot be replayed: {why}"])
 
 
-def test_what_the_agent_and_the_host_did_is_not_run_again_and_said_so(told: Line) -> None:
+def test_what_the_agent_and_the_host_did_is_not_run_again_and_said_so(told: PipelineHarness) -> None:
     key = told.incidents()[0]
-    told.store.hset(key, mapping={"r:plan": b"1j{}", "r:certificate": b"1j{}"})
+    told.store.hset(key, mapping={"r:plan": b"1j{}", "r:verification": b"1j{}"})
 
     assert "  not run again: plan, certificate" in again(told, key).lines
 
 
-def test_what_judges_nothing_cannot_be_replayed(told: Line) -> None:
+def test_what_judges_nothing_cannot_be_replayed(told: PipelineHarness) -> None:
     [alert] = told.store.scan_iter(f"{PREFIX}alert:*")
 
     assert again(told, alert.decode()).code == 2
@@ -192,7 +197,7 @@ def test_what_judges_nothing_cannot_be_replayed(told: Line) -> None:
         again(told, "nothing-like-it")
 
 
-def test_the_command_ends_with_what_it_found(told: Line, store_url: str, tmp_path: Path) -> None:
+def test_the_command_ends_with_what_it_found(told: PipelineHarness, store_url: str, tmp_path: Path) -> None:
     key = told.incidents()[0]
     same = run(tmp_path, "replay", key, REDIS_URL=store_url)
     [evidence] = told.record(Evidence)

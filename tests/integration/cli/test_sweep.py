@@ -21,7 +21,7 @@ from tests.support.fakes.railway import (  # fmt: skip
     WorldService,
 )
 from tests.support.fakes.serving import serve
-from workers.engine.journal import Journal
+from workers.engine.journal import JournalStore
 from workers.history import summary_store
 from workers.models import Summary
 
@@ -53,7 +53,7 @@ def watching(standin: RailwayStandIn) -> Iterator[dict[str, str]]:
     """The settings under which the commands look at the stand-in."""
     with serve(standin.app, standin.faults) as server:
         yield {
-            "RAILWAY_API_URL": server.url, "RAILWAY_API_TOKEN": standin.token, "TRACKWALKER_WATCH": "prj/env"
+            "RAILWAY_API_URL": server.url, "RAILWAY_API_TOKEN": standin.token, "TRACKWALKER_ENVIRONMENTS": "prj/env"
         }  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def test_a_sweep_is_one_json_line(tmp_path: Path, watching: dict[str, str]) -> N
     ended = run(tmp_path, "sweep", "--json", **watching)
 
     said = report(ended.stdout)
-    assert (ended.stdout.count("\n"), said["environment"], said["not_seen"]) == (1, "acme/production", [])
+    assert (ended.stdout.count("\n"), said["environment"], said["failed_reads"]) == (1, "acme/production", [])
     [shop] = said["services"]
     assert (shop["service"], shop["sick"], said["cause"]) == ("shop", True, ["shop"])
     assert {"kind", "severity", "since", "ongoing", "numbers", "sentence"} <= shop["findings"][0].keys()
@@ -87,7 +87,7 @@ def test_without_a_store_it_is_judged_against_what_railway_holds(
 
 
 def test_the_stored_past_is_used_where_a_store_can_be_reached(
-    tmp_path: Path, watching: dict[str, str], journal: Journal, store_url: str, standin: RailwayStandIn
+    tmp_path: Path, watching: dict[str, str], journal: JournalStore, store_url: str, standin: RailwayStandIn
 ) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     ends = [now - timedelta(minutes=30 * n) for n in range(10, 0, -1)]
@@ -103,7 +103,7 @@ def test_the_stored_past_is_used_where_a_store_can_be_reached(
 
 
 def test_a_store_without_a_past_is_left_as_it_is(
-    tmp_path: Path, watching: dict[str, str], journal: Journal, store_url: str
+    tmp_path: Path, watching: dict[str, str], journal: JournalStore, store_url: str
 ) -> None:
     ended = run(tmp_path, "sweep", REDIS_URL=store_url, **watching)
 

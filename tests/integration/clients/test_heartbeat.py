@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.support.pipeline import Line, line
+from tests.support.pipeline import PipelineHarness, harness
 
 ROOT = Path(__file__).parents[3]
 SECRET = "hc-secret-4711"
@@ -79,16 +79,16 @@ def never_ends(connection: socket.socket, let_go: threading.Event) -> None:
 
 
 @contextmanager
-def calm(store: redis.Redis, store_url: str, folder: Path, url: str) -> Iterator[Line]:
-    with line(store, store_url, folder, failing=False, TRACKWALKER_HEARTBEAT_URL=url) as running:
+def calm(store: redis.Redis, store_url: str, folder: Path, url: str) -> Iterator[PipelineHarness]:
+    with harness(store, store_url, folder, failing=False, TRACKWALKER_HEARTBEAT_URL=url) as running:
         yield running
 
 
-def ping(running: Line) -> None:
+def ping(running: PipelineHarness) -> None:
     running.alert(source="ping", kind="ping", service_id=None, service_name=None)
 
 
-def is_done(running: Line, sweeps: int) -> bool:
+def is_done(running: PipelineHarness, sweeps: int) -> bool:
     return running.sweeps_done() == sweeps
 
 

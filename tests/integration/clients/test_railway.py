@@ -413,7 +413,9 @@ def test_a_series_without_a_replica_is_known_to_be_a_sum() -> None:
 def test_configured_limits_are_decimal_gigabytes(railway: Railway, standin: RailwayStandIn) -> None:
     standin.world.services.append(WorldService("free", "free", cpu_limit=None, memory_limit=0.5))
 
-    seen = railway.edge(HERE, [Ask(one, traffic=False, limits=True) for one in ("svc", "free")], WINDOW, 60)
+    seen = railway.fetch_http_metrics(
+        HERE, [Ask(one, traffic=False, limits=True) for one in ("svc", "free")], WINDOW, 60
+    )
 
     assert seen.limits == {"svc": (8.0, 8.0), "free": (None, 0.5)}
 

@@ -15,7 +15,7 @@ from tests.support.fakes.serving import Running, serve
 from tests.support.fakes.slack import HOOK, SlackStandIn
 from workers.clients.slack import LONGEST_TEXT, Slack, escape, fitted
 from workers.errors import SlackBusy, SlackRefused
-from workers.models import Posted, digest
+from workers.models import SlackMessage, digest
 
 KEY = "incident:0123:20261123T0304:first"
 
@@ -274,16 +274,16 @@ def test_a_post_whose_answer_was_lost_is_found_by_looking(
 def test_a_webhook_posts_and_names_no_ts(world: SlackStandIn, running: Running) -> None:
     slack = hook(running)
 
-    posted = slack.post("It is down", key=KEY, thread=Posted(ts="1.2"), broadcast=True)
+    posted = slack.post("It is down", key=KEY, thread=SlackMessage(ts="1.2"), broadcast=True)
 
     assert slack.can_look_back is False
-    assert posted == Posted(digest=digest("It is down"))
+    assert posted == SlackMessage(digest=digest("It is down"))
     assert [one.text for one in world.messages] == ["It is down"]
 
 
 def test_a_webhook_can_neither_look_nor_edit(running: Running, before: datetime) -> None:
     with pytest.raises(SlackRefused, match="SLACK_BOT_TOKEN"):
-        hook(running).update(Posted(ts="1.2", channel="C1"), "new", KEY)
+        hook(running).update(SlackMessage(ts="1.2", channel="C1"), "new", KEY)
 
 
 def test_the_address_of_a_webhook_is_in_no_error_and_no_log(
@@ -363,4 +363,4 @@ def test_a_page_that_is_no_json_is_busy_but_a_method_that_is_not_there_is_refuse
     with pytest.raises(SlackBusy, match="cannot be read"):
         slack.post("It is down", key=KEY)
     with pytest.raises(SlackRefused, match="404"):
-        slack.update(Posted(ts="1.2", channel="C1"), "new", KEY)
+        slack.update(SlackMessage(ts="1.2", channel="C1"), "new", KEY)

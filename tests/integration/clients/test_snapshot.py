@@ -25,7 +25,7 @@ from tests.support.fakes.railway import (  # fmt: skip
 )
 from tests.support.fakes.serving import serve
 from workers.clients.railway import Railway, documents
-from workers.clients.railway.snapshot import survey
+from workers.clients.railway.snapshot import take_survey
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import Environment, Service, Survey, Window
 
@@ -67,7 +67,7 @@ def railway(standin: RailwayStandIn) -> Iterator[Railway]:
 
 
 def look(railway: Railway) -> Survey:
-    return survey(railway, HERE, WINDOW, 60)
+    return take_survey(railway, HERE, WINDOW, 60)
 
 
 def shop(railway: Railway) -> Service:
@@ -79,7 +79,7 @@ def test_a_survey_holds_all_that_the_services_did(railway: Railway, standin: Rai
 
     seen = look(railway)
 
-    assert (seen.project_name, seen.environment_name, seen.not_seen) == ("acme", "production", ())
+    assert (seen.project_name, seen.environment_name, seen.failed_reads) == ("acme", "production", ())
     for service in seen.services:
         assert service.branch == "main"
         assert (service.cpu_limit, service.memory_limit) == (8.0, 8.0)
@@ -113,10 +113,10 @@ def test_a_project_token_is_enough(standin: RailwayStandIn) -> None:
     with serve(standin.app) as server:
         railway = Railway(server.url, project_token=SecretStr("of-project"))
 
-        seen = survey(railway, railway.environments()[0], WINDOW, 60)
+        seen = take_survey(railway, railway.environments()[0], WINDOW, 60)
 
         assert [one.name for one in seen.services] == ["shop", "cart"]
-        assert seen.not_seen == ()
+        assert seen.failed_reads == ()
         railway.close()
 
 
@@ -161,8 +161,8 @@ def test_a_part_that_cannot_be_read_is_said_and_the_rest_is_seen(
 
     seen = look(railway)
 
-    assert {gap.partition(":")[0] for gap in seen.not_seen} == names
-    assert all(f"Railway: {words}" in gap for gap in seen.not_seen)
+    assert {gap.partition(":")[0] for gap in seen.failed_reads} == names
+    assert all(f"Railway: {words}" in gap for gap in seen.failed_reads)
     assert [len(one.traffic) for one in seen.services] == [1, 1]
 
 
@@ -173,7 +173,7 @@ def test_what_the_token_may_not_see_is_not_asked_for_again(railway: Railway, sta
 
     again = look(railway)
 
-    assert again.not_seen == first.not_seen != ()
+    assert again.failed_reads == first.failed_reads != ()
     assert len(standin.operations) == 4
 
 
@@ -184,7 +184,7 @@ def test_traffic_that_cannot_be_read_is_said_by_the_services_names(
 
     seen = look(railway)
 
-    assert set(seen.not_seen) == {
+    assert set(seen.failed_reads) == {
         "traffic of shop: Service is resting",
         "traffic of cart: Service is resting",
     }
@@ -196,7 +196,7 @@ def test_what_came_as_null_is_said(railway: Railway, standin: RailwayStandIn) ->
 
     seen = look(railway)
 
-    assert any("latestDeployment" in gap for gap in seen.not_seen)
+    assert any("latestDeployment" in gap for gap in seen.failed_reads)
     assert [one.serving is not None for one in seen.services] == [True, True]
 
 
@@ -212,8 +212,8 @@ def test_without_the_services_there_is_no_survey(railway: Railway, standin: Rail
 
 
 def test_an_environment_that_is_not_there_is_named_with_its_setting(railway: Railway) -> None:
-    with pytest.raises(RailwayRefused, match=r"TRACKWALKER_WATCH: prj/elsewhere"):
-        survey(railway, Environment(project_id="prj", environment_id="elsewhere"), WINDOW, 60)
+    with pytest.raises(RailwayRefused, match=r"TRACKWALKER_ENVIRONMENTS: prj/elsewhere"):
+        take_survey(railway, Environment(project_id="prj", environment_id="elsewhere"), WINDOW, 60)
 
 
 def test_where_nothing_but_names_could_be_read_it_is_tried_again(
@@ -269,7 +269,7 @@ def test_an_empty_environment_is_a_survey_without_services(railway: Railway, sta
 
     seen = look(railway)
 
-    assert (seen.services, seen.not_seen) == ((), ())
+    assert (seen.services, seen.failed_reads) == ((), ())
 
 
 def test_railways_own_incident_is_part_of_what_is_seen(railway: Railway, standin: RailwayStandIn) -> None:
@@ -309,7 +309,7 @@ def test_in_a_flood_of_error_lines_only_whole_steps_are_counted(
     seen = look(railway)
 
     assert seen.services[0].error_lines == ((int(AT) + 120, 1600.0),)
-    assert seen.not_seen == ("error lines: only the newest 2000 of the environment were read",)
+    assert seen.failed_reads == ("error lines: only the newest 2000 of the environment were read",)
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ def test_an_event_of_nobody_is_passed_over(
 
     seen = look(railway)
 
-    assert (seen.not_seen, [one.events for one in seen.services]) == ((), [(), ()])
+    assert (seen.failed_reads, [one.events for one in seen.services]) == ((), [(), ()])
 
 
 def test_events_outside_the_window_are_none_of_it(railway: Railway, standin: RailwayStandIn) -> None:
@@ -412,7 +412,7 @@ def test_series_that_cannot_be_read_do_not_hide_the_others(standin: RailwayStand
 
     by_name = {one.name: [use.cpu for use in one.usage] for one in seen.services}
     assert by_name == {"shop": [((int(AT), 3.0),)], "cart": []}
-    assert seen.not_seen == ("CPU and memory: 8 entries that cannot be read",)
+    assert seen.failed_reads == ("CPU and memory: 8 entries that cannot be read",)
 
 
 def test_a_lookup_that_cannot_be_read_hides_no_trouble(standin: RailwayStandIn) -> None:
@@ -423,8 +423,8 @@ def test_a_lookup_that_cannot_be_read_hides_no_trouble(standin: RailwayStandIn) 
 
     seen = look(changed(standin, change))
 
-    assert seen.not_seen == ("who calls whom: lookups: 1 entries that cannot be read",)
-    assert seen.gaps("shop") == ()
+    assert seen.failed_reads == ("who calls whom: lookups: 1 entries that cannot be read",)
+    assert seen.gaps_for("shop") == ()
 
 
 def test_a_name_steers_no_terminal_and_begins_no_line(railway: Railway, standin: RailwayStandIn) -> None:
@@ -442,7 +442,7 @@ def test_a_feed_that_was_not_read_back_to_the_windows_start_is_said(
 ) -> None:
     standin.world.events = [WorldEvent(AT + first + n, "Variable", "updated") for n in range(120)]
 
-    assert look(railway).not_seen == said
+    assert look(railway).failed_reads == said
 
 
 def test_variables_beyond_those_that_are_read_are_said_and_hide_no_trouble(
@@ -452,8 +452,8 @@ def test_variables_beyond_those_that_are_read_are_said_and_hide_no_trouble(
 
     seen = look(railway)
 
-    assert seen.not_seen == ("who calls whom: only the first 1500 variables were read",)
-    assert seen.gaps("shop") == ()
+    assert seen.failed_reads == ("who calls whom: only the first 1500 variables were read",)
+    assert seen.gaps_for("shop") == ()
 
 
 def test_series_without_tags_are_said_where_a_service_has_none(standin: RailwayStandIn) -> None:
@@ -464,7 +464,7 @@ def test_series_without_tags_are_said_where_a_service_has_none(standin: RailwayS
     seen = look(changed(standin, change))
 
     assert [one.usage for one in seen.services] == [(), ()]
-    assert seen.not_seen == ("CPU and memory: there are series that name no service",)
+    assert seen.failed_reads == ("CPU and memory: there are series that name no service",)
 
 
 def test_a_part_that_is_null_costs_only_itself(standin: RailwayStandIn) -> None:
@@ -474,7 +474,7 @@ def test_a_part_that_is_null_costs_only_itself(standin: RailwayStandIn) -> None:
 
     seen = look(changed(standin, change))
 
-    assert {gap.partition(":")[0] for gap in seen.not_seen} == {
+    assert {gap.partition(":")[0] for gap in seen.failed_reads} == {
         "who calls whom", "events", "disk", "traffic of shop",
     }  # fmt: skip
     assert [len(one.usage) for one in seen.services] == [1, 1]
@@ -488,7 +488,7 @@ def test_one_service_that_cannot_be_read_is_said_and_the_others_are_seen(standin
     seen = look(changed(standin, change))
 
     assert [one.name for one in seen.services] == ["cart"]
-    assert seen.not_seen == ("environment: 1 entries that cannot be read",)
+    assert seen.failed_reads == ("environment: 1 entries that cannot be read",)
 
 
 def refusing(standin: RailwayStandIn, refused: Callable[[str], bool], answer: httpx.Response) -> Railway:
@@ -526,7 +526,7 @@ def test_services_are_asked_for_alone_where_the_whole_question_is_refused(
 
     seen = look(railway)
 
-    assert (seen.not_seen, seen.project_name, len(seen.services)) == ((), "acme", 2)
+    assert (seen.failed_reads, seen.project_name, len(seen.services)) == ((), "acme", 2)
     assert railway.sent == 6
 
 
@@ -535,7 +535,7 @@ def test_where_that_is_refused_too_every_part_is_asked_by_itself(standin: Railwa
 
     seen = look(railway)
 
-    assert (seen.not_seen, seen.project_name, len(seen.services)) == ((), "acme", 2)
+    assert (seen.failed_reads, seen.project_name, len(seen.services)) == ((), "acme", 2)
     assert railway.sent == 13
 
 
@@ -545,7 +545,7 @@ def test_services_come_though_nothing_beside_them_does(standin: RailwayStandIn) 
     seen = look(railway)
 
     assert [one.name for one in seen.services] == ["shop", "cart"]
-    assert {gap.partition(":")[0] for gap in seen.not_seen} == {
+    assert {gap.partition(":")[0] for gap in seen.failed_reads} == {
         "volumes", "deployment branches", "who calls whom", "project name", "Railway's own status", "deployments",
         "events",
     }  # fmt: skip
@@ -575,7 +575,7 @@ def test_limits_that_may_not_be_seen_hide_no_traffic(railway: Railway, standin: 
 
     seen = look(railway)
 
-    assert seen.not_seen == ("limits: Not Authorized",)
+    assert seen.failed_reads == ("limits: Not Authorized",)
     assert [len(one.traffic) for one in seen.services] == [1, 1]
     assert len(standin.operations) == 5
 
@@ -594,4 +594,4 @@ def test_a_batch_that_fails_hides_the_traffic_of_its_own_services(standin: Railw
 
     seen = look(Railway("http://railway.test", token=SecretStr("t"), http=http))
 
-    assert seen.not_seen == ("traffic of s20: Railway answered 503",)
+    assert seen.failed_reads == ("traffic of s20: Railway answered 503",)

@@ -15,7 +15,7 @@ from tests.demo.services import Kind, Sickness, draw, mending, runnable, write
 from tests.demo.services.writing import git
 from tests.demo.story import Measure, is_well, measure
 from tests.support.fakes.railway import Request
-from tests.support.polling import until
+from tests.support.polling import wait_until
 
 SEEDS = range(4)
 KINDS = runnable()
@@ -193,9 +193,9 @@ def test_only_an_answered_healthy_stretch_counts_as_well() -> None:
 
 
 def test_whatever_was_started_for_a_state_folder_is_found_and_ended(tmp_path: Path) -> None:
-    environment = {"PATH": os.environ["PATH"], "TRACKWALKER_STATE": str(tmp_path)}
+    environment = {"PATH": os.environ["PATH"], "TRACKWALKER_DATA_DIR": str(tmp_path)}
     with subprocess.Popen(["sleep", "300"], env=environment, start_new_session=True) as sleeper:
-        until(lambda: b"sleep" in Path(f"/proc/{sleeper.pid}/cmdline").read_bytes())
+        wait_until(lambda: b"sleep" in Path(f"/proc/{sleeper.pid}/cmdline").read_bytes())
 
         ended = kill_leftovers(str(tmp_path))
 

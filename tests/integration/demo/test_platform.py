@@ -23,7 +23,7 @@ from tests.support.fakes.platform import Platform
 from tests.support.fakes.railway import RailwayStandIn, World, WorldService
 from tests.support.fakes.serving import serve
 from tests.support.fakes.traffic import Route, send, traffic
-from tests.support.polling import until
+from tests.support.polling import wait_until
 
 HONEST = """
 import os, sys
@@ -145,7 +145,7 @@ def test_stdout_is_info_and_stderr_is_error_and_paths_are_the_containers(
     deployment = platform.deploy(commit(tmp_path / "code", app=HONEST))
 
     get(platform.url + "/boom")
-    until(lambda: {"GET /boom", "Traceback of /app/app.py"} <= {row.message for row in deployment.logs})
+    wait_until(lambda: {"GET /boom", "Traceback of /app/app.py"} <= {row.message for row in deployment.logs})
 
     by_message = {row.message: row.severity for row in deployment.logs}
     assert by_message["GET /boom"] == "info"
@@ -158,7 +158,7 @@ def test_a_crashed_process_is_restarted_and_the_edge_answers_meanwhile(
     deployment = platform.deploy(commit(tmp_path / "code", app=HONEST))
 
     assert get(platform.url + "/die") == 502
-    until(lambda: get(platform.url + "/") == 200)
+    wait_until(lambda: get(platform.url + "/") == 200)
 
     starts = [row for row in deployment.logs if row.message == "Starting Container"]
     died = service.requests[0]
@@ -175,7 +175,7 @@ def test_a_process_that_keeps_crashing_is_given_up(
     once = "import pathlib\nif pathlib.Path('up').exists(): raise SystemExit(9)\npathlib.Path('up').touch()\n"
     deployment = platform.deploy(commit(tmp_path / "code", app=once + fragile))
 
-    until(lambda: deployment.status == "CRASHED")
+    wait_until(lambda: deployment.status == "CRASHED")
 
     starts = [row for row in deployment.logs if row.message == "Starting Container"]
     assert len(starts) == 11
@@ -186,7 +186,7 @@ def test_a_process_that_keeps_crashing_is_given_up(
 def test_cpu_and_memory_are_measured(platform: Platform, service: WorldService, tmp_path: Path) -> None:
     deployment = platform.deploy(commit(tmp_path / "code", app=HONEST))
 
-    until(lambda: get(platform.url + "/work") == 200 and any(one.cpu > 0.1 for one in service.samples))
+    wait_until(lambda: get(platform.url + "/work") == 200 and any(one.cpu > 0.1 for one in service.samples))
 
     assert all(0.002 < one.memory_gb < 1 for one in service.samples)
     assert {one.deployment_id for one in service.samples} == {deployment.id}
@@ -222,13 +222,13 @@ def test_nothing_is_left_behind(service: WorldService, tmp_path: Path) -> None:
         world_of(service), service, tmp_path / "code", tmp_path / "run", sample_seconds=0.1
     ) as running:
         deployment = running.deploy(sha)
-        until(lambda: any(row.message.isdigit() for row in deployment.logs))
+        wait_until(lambda: any(row.message.isdigit() for row in deployment.logs))
         grandchild = next(int(row.message) for row in deployment.logs if row.message.isdigit())
         process = running.live.container.process if running.live else None
 
     assert process is not None
     assert process.poll() is not None
-    until(lambda: not Path(f"/proc/{grandchild}").exists() or "Z" in state_of(grandchild))
+    wait_until(lambda: not Path(f"/proc/{grandchild}").exists() or "Z" in state_of(grandchild))
     assert set(threading.enumerate()) == before
 
 
@@ -266,7 +266,7 @@ with Platform(world_of(service), service, folder / "code", folder / "run") as pl
 
         parent.kill()
 
-    until(lambda: state_of(pid) == "Z")
+    wait_until(lambda: state_of(pid) == "Z")
 
 
 def test_traffic_is_a_seeded_mix_and_never_leaves_the_machine(
@@ -276,7 +276,7 @@ def test_traffic_is_a_seeded_mix_and_never_leaves_the_machine(
     mix = [Route("GET", "/a/{n}", 3), Route("GET", "/boom", 1)]
 
     with traffic(platform.url, mix, seed=3, per_second=80, callers=4) as sent:
-        until(lambda: sent.statuses[200] > 20 and sent.statuses[500] > 0)
+        wait_until(lambda: sent.statuses[200] > 20 and sent.statuses[500] > 0)
 
     assert sent.sent == len(service.requests)
     assert sent.statuses[500] < sent.statuses[200]
@@ -306,10 +306,10 @@ def test_the_drawn_bug_answers_5xx_with_a_stack_in_the_log_and_the_healthy_commi
     with running as platform:
         platform.deploy(healthy)
         with traffic(platform.url, sickness.mix, seed=1, per_second=60) as well:
-            until(lambda: well.sent > 60)
+            wait_until(lambda: well.sent > 60)
         deployment = platform.deploy(sick)
         with traffic(platform.url, sickness.mix, seed=1, per_second=60, callers=8) as ill:
-            until(lambda: ill.statuses[500] > 5)
+            wait_until(lambda: ill.statuses[500] > 5)
 
     assert {status for status in well.statuses if status >= 500 or status == 0} == set()
     text = "\n".join(row.message for row in deployment.logs if row.severity == "error")
@@ -327,7 +327,7 @@ def test_the_drawn_slowness_shows_under_load_and_not_in_the_healthy_commit(
         with traffic(
             platform.url, sickness.mix, seed=1, per_second=sickness.per_second, callers=sickness.clients
         ) as sent:
-            until(lambda: sent.sent >= requests, seconds=40)
+            wait_until(lambda: sent.sent >= requests, seconds=40)
         times = sorted(one.ms for one in platform.service.requests[-requests:])
         return times[int(len(times) * 0.8)]
 
@@ -350,7 +350,7 @@ def test_railways_api_tells_what_the_platform_saw(
     deployment = platform.deploy(commit(tmp_path / "code", app=HONEST))
     for path in ("/", "/boom", "/boom"):
         get(platform.url + path)
-    until(lambda: service.samples)
+    wait_until(lambda: service.samples)
     railway = RailwayStandIn(platform.world, token="t")
     query = """query ($start: DateTime!, $id: String!) {
       statuses: httpMetricsGroupedByStatus(serviceId: "s-1", environmentId: "e-1", startDate: $start,

@@ -10,20 +10,20 @@ import pytest
 import redis
 
 from workers.engine import scripts
-from workers.engine.journal import DUE, OPEN, PREFIX, Claim, Journal, Unreadable
-from workers.engine.records import MOST_STORED, MOST_TEXT, TooLarge, pack, unpack
+from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore, Unreadable
+from workers.engine.records import MAX_JSON_BYTES, MAX_STORED_BYTES, TooLarge, pack, unpack
 from workers.errors import NotAvailable, Superseded
 
 RunOut = Callable[[], None]
 
 
-def claimed(journal: Journal, key: str, stage: str = "survey") -> Claim:
+def claimed(journal: JournalStore, key: str, stage: str = "survey") -> Claim:
     claim = journal.claim(key, stage)
     assert claim is not None
     return claim
 
 
-def test_only_one_claims(journal: Journal, sweep_key: str) -> None:
+def test_only_one_claims(journal: JournalStore, sweep_key: str) -> None:
     first = journal.claim(sweep_key, "survey")
 
     second = journal.claim(sweep_key, "survey")
@@ -32,12 +32,12 @@ def test_only_one_claims(journal: Journal, sweep_key: str) -> None:
     assert second is None
 
 
-def test_a_claim_for_another_stage_is_dropped(journal: Journal, sweep_key: str) -> None:
+def test_a_claim_for_another_stage_is_dropped(journal: JournalStore, sweep_key: str) -> None:
     assert journal.claim(sweep_key, "analyse") is None
 
 
 def test_who_lost_the_claim_records_nothing(
-    journal: Journal, sweep_key: str, let_leases_run_out: RunOut
+    journal: JournalStore, sweep_key: str, let_leases_run_out: RunOut
 ) -> None:
     ours = claimed(journal, sweep_key)
     let_leases_run_out()
@@ -51,7 +51,7 @@ def test_who_lost_the_claim_records_nothing(
 
 
 def test_a_recorded_step_is_not_done_again(
-    journal: Journal, sweep_key: str, let_leases_run_out: RunOut
+    journal: JournalStore, sweep_key: str, let_leases_run_out: RunOut
 ) -> None:
     claimed(journal, sweep_key).step("answer", int, lambda: 1)
     let_leases_run_out()
@@ -62,56 +62,58 @@ def test_a_recorded_step_is_not_done_again(
 
 
 def test_a_death_is_counted_until_there_is_progress(
-    journal: Journal, sweep_key: str, let_leases_run_out: RunOut
+    journal: JournalStore, sweep_key: str, let_leases_run_out: RunOut
 ) -> None:
     claimed(journal, sweep_key)
     let_leases_run_out()
     second = claimed(journal, sweep_key)
-    deaths = second.deaths
+    deaths = second.crash_count
     second.step("answer", int, lambda: 1)
-    second.hand_on("survey")
+    second.advance("survey")
 
     third = claimed(journal, sweep_key)
 
     assert deaths == 1
-    assert third.deaths == 0
+    assert third.crash_count == 0
 
 
-def test_only_a_new_record_is_progress(journal: Journal, sweep_key: str, let_leases_run_out: RunOut) -> None:
+def test_only_a_new_record_is_progress(
+    journal: JournalStore, sweep_key: str, let_leases_run_out: RunOut
+) -> None:
     first = claimed(journal, sweep_key)
-    first.keep("spent", int, 1)
-    first.hand_on("survey", failed=True, blocked=True)
+    first.record("usage", int, 1)
+    first.advance("survey", failed=True, blocked=True)
     let_leases_run_out()
     second = claimed(journal, sweep_key)
-    second.mark(budget_day="today")
-    second.keep("spent", int, 2)
-    second.hand_on("survey", failed=True, blocked=True)
+    second.set_fields(budget_day="today")
+    second.record("usage", int, 2)
+    second.advance("survey", failed=True, blocked=True)
     let_leases_run_out()
 
     third = claimed(journal, sweep_key)
 
-    assert (second.tries, third.tries) == (1, 2)
+    assert (second.attempts, third.attempts) == (1, 2)
 
 
-def test_tries_start_again_after_a_success(journal: Journal, sweep_key: str) -> None:
-    claimed(journal, sweep_key).hand_on("survey", failed=True)
-    claimed(journal, sweep_key).hand_on("survey")
+def test_tries_start_again_after_a_success(journal: JournalStore, sweep_key: str) -> None:
+    claimed(journal, sweep_key).advance("survey", failed=True)
+    claimed(journal, sweep_key).advance("survey")
 
-    assert claimed(journal, sweep_key).tries == 0
+    assert claimed(journal, sweep_key).attempts == 0
 
 
-def test_a_claim_that_made_progress_has_all_its_tries_again(journal: Journal, sweep_key: str) -> None:
-    claimed(journal, sweep_key).hand_on("survey", failed=True)
+def test_a_claim_that_made_progress_has_all_its_tries_again(journal: JournalStore, sweep_key: str) -> None:
+    claimed(journal, sweep_key).advance("survey", failed=True)
     claim = claimed(journal, sweep_key)
-    before = claim.tries
+    before = claim.attempts
 
     claim.step("answer", int, lambda: 1)
 
-    assert (before, claim.tries) == (1, 0)
+    assert (before, claim.attempts) == (1, 0)
 
 
-def test_a_claim_whose_answer_was_lost_is_given_once_more(journal: Journal, sweep_key: str) -> None:
-    keys = [sweep_key, DUE, sweep_key]
+def test_a_claim_whose_answer_was_lost_is_given_once_more(journal: JournalStore, sweep_key: str) -> None:
+    keys = [sweep_key, SCHEDULE, sweep_key]
 
     first = journal.script(scripts.CLAIM, keys, "survey", "token", 15_000, 0)
     again = journal.script(scripts.CLAIM, keys, "survey", "token", 15_000, 0)
@@ -119,16 +121,18 @@ def test_a_claim_whose_answer_was_lost_is_given_once_more(journal: Journal, swee
     assert again == first
 
 
-def test_what_was_done_is_recorded_although_the_worker_is_ending(journal: Journal, sweep_key: str) -> None:
+def test_what_was_done_is_recorded_although_the_worker_is_ending(
+    journal: JournalStore, sweep_key: str
+) -> None:
     claim = claimed(journal, sweep_key)
     journal.stop()
 
-    claim.keep("posted", int, 1)
+    claim.record("posted", int, 1)
 
     assert journal.record_of(sweep_key, "posted", int) == 1
 
 
-def test_what_was_killed_in_the_middle_is_not_recorded(journal: Journal, sweep_key: str) -> None:
+def test_what_was_killed_in_the_middle_is_not_recorded(journal: JournalStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
 
     def check() -> str:
@@ -142,33 +146,37 @@ def test_what_was_killed_in_the_middle_is_not_recorded(journal: Journal, sweep_k
 
 
 def test_a_claim_that_comes_after_the_end_was_asked_for_does_nothing(
-    journal: Journal, sweep_key: str
+    journal: JournalStore, sweep_key: str
 ) -> None:
     journal.stop()
 
     with pytest.raises(Superseded):
-        claimed(journal, sweep_key).alive()
+        claimed(journal, sweep_key).check_alive()
 
 
 def test_being_ended_is_no_progress_that_lets_a_failing_stage_live_for_ever(
-    journal: Journal, sweep_key: str, store: redis.Redis
+    journal: JournalStore, sweep_key: str, store: redis.Redis
 ) -> None:
-    claimed(journal, sweep_key).hand_on("survey", failed=True)
-    store.hset(sweep_key, "deaths", 3)
+    claimed(journal, sweep_key).advance("survey", failed=True)
+    store.hset(sweep_key, "crashes", 3)
     before = journal.fields(sweep_key)
     claimed(journal, sweep_key)
     journal.stop()
 
-    journal.hand_back(0)
+    journal.release_all(0)
 
     after = journal.fields(sweep_key)
     assert "lease" not in after
-    assert [after[name] for name in ("failing", "tries", "deaths")] == [before["failing"], b"1", b"3"]
+    assert [after[name] for name in ("failing_since", "attempts", "crashes")] == [
+        before["failing_since"],
+        b"1",
+        b"3",
+    ]
 
 
-def test_a_record_that_a_stage_needs_and_cannot_read_is_named(journal: Journal, sweep_key: str) -> None:
+def test_a_record_that_a_stage_needs_and_cannot_read_is_named(journal: JournalStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
-    claim.keep("survey", str, "text")
+    claim.record("survey", str, "text")
 
     with pytest.raises(Unreadable) as raised:
         claim.need("survey", int)
@@ -177,16 +185,16 @@ def test_a_record_that_a_stage_needs_and_cannot_read_is_named(journal: Journal, 
 
 
 def test_a_death_of_the_store_itself_is_nobodys_death(
-    journal: Journal, sweep_key: str, store: redis.Redis, let_leases_run_out: RunOut
+    journal: JournalStore, sweep_key: str, store: redis.Redis, let_leases_run_out: RunOut
 ) -> None:
     claimed(journal, sweep_key)
     store.hset(sweep_key, "run", "the store before its restart")
     let_leases_run_out()
 
-    assert claimed(journal, sweep_key).deaths == 0
+    assert claimed(journal, sweep_key).crash_count == 0
 
 
-def test_an_effect_that_is_already_there_is_not_done_again(journal: Journal, sweep_key: str) -> None:
+def test_an_effect_that_is_already_there_is_not_done_again(journal: JournalStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
 
     def act() -> None:
@@ -195,7 +203,7 @@ def test_an_effect_that_is_already_there_is_not_done_again(journal: Journal, swe
     assert claim.effect("pull", int, lambda: 7, act) == 7
 
 
-def test_an_effect_is_looked_for_after_acting(journal: Journal, sweep_key: str) -> None:
+def test_an_effect_is_looked_for_after_acting(journal: JournalStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
     world: list[int] = []
 
@@ -205,7 +213,7 @@ def test_an_effect_is_looked_for_after_acting(journal: Journal, sweep_key: str) 
 
 
 def test_an_effect_that_is_not_seen_yet_is_what_was_answered_and_not_done_again(
-    journal: Journal, sweep_key: str
+    journal: JournalStore, sweep_key: str
 ) -> None:
     claim, acts = claimed(journal, sweep_key), iter((3, 4))
 
@@ -216,13 +224,13 @@ def test_an_effect_that_is_not_seen_yet_is_what_was_answered_and_not_done_again(
     assert journal.record_of(sweep_key, "pull", int) == 3
 
 
-def test_what_is_seen_counts_more_than_what_was_answered(journal: Journal, sweep_key: str) -> None:
+def test_what_is_seen_counts_more_than_what_was_answered(journal: JournalStore, sweep_key: str) -> None:
     answers = iter((None, 7))
 
     assert claimed(journal, sweep_key).effect("pull", int, lambda: next(answers), lambda: 8) == 7
 
 
-def test_an_effect_that_cannot_be_seen_is_tried_again_later(journal: Journal, sweep_key: str) -> None:
+def test_an_effect_that_cannot_be_seen_is_tried_again_later(journal: JournalStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
 
     with pytest.raises(NotAvailable):
@@ -232,7 +240,7 @@ def test_an_effect_that_cannot_be_seen_is_tried_again_later(journal: Journal, sw
 
 
 def test_who_lost_the_claim_does_not_act(
-    journal: Journal, sweep_key: str, let_leases_run_out: RunOut
+    journal: JournalStore, sweep_key: str, let_leases_run_out: RunOut
 ) -> None:
     ours = claimed(journal, sweep_key)
     let_leases_run_out()
@@ -245,64 +253,64 @@ def test_who_lost_the_claim_does_not_act(
     assert acts == []
 
 
-def test_handing_on_frees_the_journal_for_the_next_stage(journal: Journal, sweep_key: str) -> None:
-    claimed(journal, sweep_key).hand_on("analyse")
+def test_handing_on_frees_the_journal_for_the_next_stage(journal: JournalStore, sweep_key: str) -> None:
+    claimed(journal, sweep_key).advance("analyse")
 
     assert journal.claim(sweep_key, "analyse") is not None
 
 
-def test_a_blocked_journal_is_not_claimed_before_its_time(journal: Journal, sweep_key: str) -> None:
-    claimed(journal, sweep_key).hand_on("survey", after=60, blocked=True, failed=True)
-    journal.raise_wanted(sweep_key)
+def test_a_blocked_journal_is_not_claimed_before_its_time(journal: JournalStore, sweep_key: str) -> None:
+    claimed(journal, sweep_key).advance("survey", after=60, blocked=True, failed=True)
+    journal.wake(sweep_key)
 
     assert journal.claim(sweep_key, "survey") is None
 
 
 def test_what_is_asked_during_a_claim_is_looked_at_right_after_it(
-    journal: Journal, sweep_key: str, store: redis.Redis
+    journal: JournalStore, sweep_key: str, store: redis.Redis
 ) -> None:
     claim = claimed(journal, sweep_key)
-    journal.raise_wanted(sweep_key)
+    journal.wake(sweep_key)
 
-    claim.hand_on("survey", after=3600)
+    claim.advance("survey", after=3600)
 
-    due = store.zscore(DUE, sweep_key)
+    due = store.zscore(SCHEDULE, sweep_key)
     seconds, _ = store.time()
     assert due is not None
     assert due / 1000 <= seconds + 1
 
 
 def test_an_ended_journal_leaves_due_and_gets_its_ttl(
-    journal: Journal, sweep_key: str, store: redis.Redis
+    journal: JournalStore, sweep_key: str, store: redis.Redis
 ) -> None:
     before = store.ttl(sweep_key)
 
     claimed(journal, sweep_key).end("nothing found")
 
     assert before == -1
-    assert store.zscore(DUE, sweep_key) is None
+    assert store.zscore(SCHEDULE, sweep_key) is None
     assert store.ttl(sweep_key) > 0
 
 
 def test_an_ending_that_is_not_final_gives_way_to_what_was_asked_meanwhile(
-    journal: Journal, sweep_key: str
+    journal: JournalStore, sweep_key: str
 ) -> None:
     claim = claimed(journal, sweep_key)
-    journal.raise_wanted(sweep_key)
+    journal.wake(sweep_key)
 
     assert claim.end("over", final=False) is False
     assert claim.end("over") is True
 
 
 def test_one_sweep_of_an_environment_works_and_the_next_waits_for_its_end(
-    journal: Journal, store: redis.Redis
+    journal: JournalStore, store: redis.Redis
 ) -> None:
-    gate = f"{PREFIX}sweeps:env"
+    gate = f"{PREFIX}slot:env"
 
     def attach(number: int) -> str:
-        keys = [gate, DUE, f"{PREFIX}alert:{number}"]
+        keys = [gate, SCHEDULE, f"{PREFIX}alert:{number}"]
         sweep: bytes = journal.script(
-            scripts.ATTACH, keys, f"{PREFIX}sweep:env", str(number), "{}", "{}", 10_000
+            scripts.ENQUEUE_ON_SWEEP, keys, f"{PREFIX}sweep:env", str(number), "{}", "{}", 10_000
         )
         return sweep.decode()
 
@@ -320,56 +328,58 @@ def test_one_sweep_of_an_environment_works_and_the_next_waits_for_its_end(
     assert journal.claim(second, "survey") is not None
 
 
-def test_a_forgotten_gate_makes_no_sweep_out_of_an_ended_one(journal: Journal, store: redis.Redis) -> None:
-    gate = f"{PREFIX}sweeps:env"
-    keys, arguments = [gate, DUE, f"{PREFIX}alert:1"], [f"{PREFIX}sweep:env", "1", "{}", "{}", 10_000]
-    first = journal.script(scripts.ATTACH, keys, *arguments).decode()
+def test_a_forgotten_gate_makes_no_sweep_out_of_an_ended_one(
+    journal: JournalStore, store: redis.Redis
+) -> None:
+    gate = f"{PREFIX}slot:env"
+    keys, arguments = [gate, SCHEDULE, f"{PREFIX}alert:1"], [f"{PREFIX}sweep:env", "1", "{}", "{}", 10_000]
+    first = journal.script(scripts.ENQUEUE_ON_SWEEP, keys, *arguments).decode()
     claimed(journal, first).end("done")
     store.delete(gate)
 
-    second = journal.script(scripts.ATTACH, keys, *arguments).decode()
+    second = journal.script(scripts.ENQUEUE_ON_SWEEP, keys, *arguments).decode()
 
     assert second != first
     assert journal.claim(second, "survey") is not None
 
 
 def test_an_incident_that_has_ended_is_not_woken_by_a_clean_sweep(
-    journal: Journal, sweep_key: str, store: redis.Redis
+    journal: JournalStore, sweep_key: str, store: redis.Redis
 ) -> None:
     claimed(journal, sweep_key).end("over")
 
-    journal.script(scripts.CLEAN, [sweep_key, DUE], "sweep", "well")
-    journal.script(scripts.CLEAN, [f"{PREFIX}incident:gone:1", DUE], "sweep", "well")
+    journal.script(scripts.UPDATE_RECOVERY, [sweep_key, SCHEDULE], "sweep", "well")
+    journal.script(scripts.UPDATE_RECOVERY, [f"{PREFIX}incident:gone:1", SCHEDULE], "sweep", "well")
 
-    assert store.zcard(DUE) == 0
+    assert store.zcard(SCHEDULE) == 0
     assert store.hexists(sweep_key, "ended")
     assert not store.exists(f"{PREFIX}incident:gone:1")
 
 
 def test_a_beat_renews_the_lease_and_a_stranger_is_stopped(
-    journal: Journal, sweep_key: str, let_leases_run_out: RunOut
+    journal: JournalStore, sweep_key: str, let_leases_run_out: RunOut
 ) -> None:
     ours = claimed(journal, sweep_key)
     killed: list[str] = []
-    ours.guard(lambda: killed.append("child"))
+    ours.on_loss(lambda: killed.append("child"))
     let_leases_run_out()
-    journal.beat()
+    journal.renew_leases()
     refused = journal.claim(sweep_key, "survey")
     let_leases_run_out()
-    Journal(journal.client).claim(sweep_key, "survey")
+    JournalStore(journal.client).claim(sweep_key, "survey")
 
-    journal.beat()
+    journal.renew_leases()
 
     assert refused is None
     assert killed == ["child"]
     with pytest.raises(Superseded):
-        ours.alive()
+        ours.check_alive()
 
 
-def test_the_same_cause_opens_one_incident(journal: Journal, store: redis.Redis) -> None:
+def test_the_same_cause_opens_one_incident(journal: JournalStore, store: redis.Redis) -> None:
     def open_(minute: str) -> str:
         key = f"{PREFIX}incident:abc:{minute}"
-        keys = [OPEN, DUE, key, f"{PREFIX}tell:incident:abc:{minute}"]
+        keys = [OPEN, SCHEDULE, key, f"{PREFIX}notification:incident:abc:{minute}"]
         answer: bytes = journal.script(scripts.OPEN_INCIDENT, keys, "abc", "{}", 60_000, "{}")
         return answer.decode()
 
@@ -379,10 +389,10 @@ def test_the_same_cause_opens_one_incident(journal: Journal, store: redis.Redis)
     assert store.hget(first, "firings") == b"2"
 
 
-def test_an_incident_that_ended_is_followed_by_a_new_round(journal: Journal) -> None:
+def test_an_incident_that_ended_is_followed_by_a_new_round(journal: JournalStore) -> None:
     def open_(minute: str) -> str:
         key = f"{PREFIX}incident:abc:{minute}"
-        keys = [OPEN, DUE, key, f"{PREFIX}tell:incident:abc:{minute}"]
+        keys = [OPEN, SCHEDULE, key, f"{PREFIX}notification:incident:abc:{minute}"]
         answer: bytes = journal.script(scripts.OPEN_INCIDENT, keys, "abc", "{}", 60_000, "{}")
         return answer.decode()
 
@@ -403,10 +413,10 @@ def test_records_survive_packing_and_unreadable_ones_count_as_missing() -> None:
 
 
 def test_a_record_that_is_too_large_is_refused_by_name_and_nothing_of_it_is_kept(
-    journal: Journal, sweep_key: str
+    journal: JournalStore, sweep_key: str
 ) -> None:
     claim = claimed(journal, sweep_key)
-    noise = secrets.token_hex(MOST_STORED + 1)
+    noise = secrets.token_hex(MAX_STORED_BYTES + 1)
 
     with pytest.raises(TooLarge, match=r"findings: too large for a record: str, 2\.0 MiB"):
         claim.step("findings", str, lambda: noise)
@@ -417,11 +427,11 @@ def test_a_record_that_is_too_large_is_refused_by_name_and_nothing_of_it_is_kept
 
 def test_text_that_packs_well_is_bounded_all_the_same() -> None:
     with pytest.raises(TooLarge):
-        pack("a" * MOST_TEXT, str)
+        pack("a" * MAX_JSON_BYTES, str)
 
 
 def test_a_record_that_would_grow_without_bound_is_unreadable() -> None:
-    bomb = b"1z" + zlib.compress(b'"' + b"a" * MOST_TEXT + b'"')
+    bomb = b"1z" + zlib.compress(b'"' + b"a" * MAX_JSON_BYTES + b'"')
 
-    assert len(bomb) < MOST_STORED
+    assert len(bomb) < MAX_STORED_BYTES
     assert unpack(bomb, str) is None

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.support.pipeline import Line, line
+from tests.support.pipeline import PipelineHarness, harness
 from workers import errors
 from workers.engine import retries
-from workers.engine.journal import DUE, PREFIX
+from workers.engine.journal import PREFIX, SCHEDULE
 from workers.engine.retries import DAY, HOUR
 from workers.errors import AgentBusy, GitHubBusy, NotAvailable, RailwayBusy, SlackBusy
 
@@ -30,7 +30,7 @@ def drawn(error: NotAvailable, tries: int, *, telling: bool = False) -> list[flo
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("tries", TRIES)
+@pytest.mark.parametrize("attempts", TRIES)
 @pytest.mark.parametrize("telling", [False, True])
 def test_waits_double_up_to_the_longest_and_lie_in_the_upper_half(
     kind: type[NotAvailable], tries: int, telling: bool
@@ -46,7 +46,7 @@ def test_waits_double_up_to_the_longest_and_lie_in_the_upper_half(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("asked", [0.5, 60.0, 3600.0, 2 * HOUR, 5 * HOUR, 30 * DAY, float("inf")])
-@pytest.mark.parametrize("tries", [0, 20])
+@pytest.mark.parametrize("attempts", [0, 20])
 def test_who_asks_for_patience_gets_it_up_to_two_hours(
     kind: type[NotAvailable], asked: float, tries: int
 ) -> None:
@@ -68,8 +68,8 @@ def test_whatever_may_be_tried_again_has_a_patience_and_words_have_the_longest()
     for kind in kinds:
         patient = retries.patience(kind("away"))
         assert 0 < patient.first <= patient.longest < 2 * HOUR < patient.give_up <= 7 * DAY
-        assert retries.patience(kind("away"), telling=True) == retries.TELLING
-    assert retries.patience(SlackBusy("away")).give_up == retries.TELLING.give_up == 7 * DAY
+        assert retries.patience(kind("away"), telling=True) == retries.NOTIFICATION_PATIENCE
+    assert retries.patience(SlackBusy("away")).give_up == retries.NOTIFICATION_PATIENCE.give_up == 7 * DAY
     assert retries.patience(RailwayBusy("away")).give_up == 8 * HOUR
 
 
@@ -87,60 +87,60 @@ def test_an_outage_of_hours_is_not_hammered_and_its_end_is_noticed_within_minute
 
 
 @pytest.fixture
-def sick(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+def sick(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
     """The line around the sick shop, without an agent."""
-    with line(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
+    with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
         yield running
 
 
-def told(running: Line) -> list[str]:
+def told(running: PipelineHarness) -> list[str]:
     return [message.text for message in running.slack.messages]
 
 
-def fail(running: Line, key: str, *, times: int = 3) -> None:
+def fail(running: PipelineHarness, key: str, *, times: int = 3) -> None:
     """The journal's stage is tried so often, each time as soon as it may be."""
     for _ in range(times):
-        running.store.zadd(DUE, {key: 1})
+        running.store.zadd(SCHEDULE, {key: 1})
         running.once()
 
 
-def has_failed_for(running: Line, key: str, seconds: float) -> None:
+def has_failed_for(running: PipelineHarness, key: str, seconds: float) -> None:
     """As if what the stage needs had been away for so long already."""
-    assert running.store.hexists(key, "failing")
-    running.store.hset(key, "failing", int((time.time() - seconds) * 1000))
+    assert running.store.hexists(key, "failing_since")
+    running.store.hset(key, "failing_since", int((time.time() - seconds) * 1000))
 
 
-def surveying(running: Line) -> str:
+def surveying(running: PipelineHarness) -> str:
     """The key of a sweep that is about to look."""
     running.alert()
     running.drive(lambda: list(running.store.scan_iter(f"{PREFIX}sweep:*")))
     return f"{PREFIX}sweep:env-1:1"
 
 
-def enriching(running: Line) -> str:
+def enriching(running: PipelineHarness) -> str:
     """The key of an incident whose facts are about to be read."""
     running.alert()
     running.drive(running.incidents)
     return running.incidents()[0]
 
 
-def is_over(running: Line) -> bool:
+def is_over(running: PipelineHarness) -> bool:
     return bool(running.outcome()) and bool(running.outcome_is_told())
 
 
-def test_each_failed_try_is_counted_and_nobody_may_wake_it_before_its_time(sick: Line) -> None:
+def test_each_failed_try_is_counted_and_nobody_may_wake_it_before_its_time(sick: PipelineHarness) -> None:
     key = surveying(sick)
     sick.railway.faults.add("503", times=FOREVER)
 
     fail(sick, key)
 
     fields = sick.journal.fields(key)
-    assert fields["tries"] == b"3"
+    assert fields["attempts"] == b"3"
     assert int(fields["not_before"]) > time.time() * 1000
     assert sick.journal.claim(key, "survey") is None
 
 
-def test_after_six_hours_without_railway_the_look_goes_on_where_it_stood(sick: Line) -> None:
+def test_after_six_hours_without_railway_the_look_goes_on_where_it_stood(sick: PipelineHarness) -> None:
     key = surveying(sick)
     sick.railway.faults.add("503", times=FOREVER)
     fail(sick, key)
@@ -150,11 +150,11 @@ def test_after_six_hours_without_railway_the_look_goes_on_where_it_stood(sick: L
 
     sick.drive(lambda: is_over(sick), stages=120)
 
-    assert sick.outcome() == "told"
-    assert not sick.store.hexists(key, "failing")
+    assert sick.outcome() == "reported"
+    assert not sick.store.hexists(key, "failing_since")
 
 
-def test_after_six_hours_without_railway_the_round_goes_on_where_it_stood(sick: Line) -> None:
+def test_after_six_hours_without_railway_the_round_goes_on_where_it_stood(sick: PipelineHarness) -> None:
     key = enriching(sick)
     sick.railway.faults.add("503", times=FOREVER)
     fail(sick, key)
@@ -164,11 +164,11 @@ def test_after_six_hours_without_railway_the_round_goes_on_where_it_stood(sick: 
 
     sick.drive(lambda: is_over(sick), stages=120)
 
-    assert sick.outcome() == "told"
+    assert sick.outcome() == "reported"
     assert sick.incidents() == [key]
 
 
-def test_after_eight_hours_without_railway_whoever_asked_hears_so(sick: Line) -> None:
+def test_after_eight_hours_without_railway_whoever_asked_hears_so(sick: PipelineHarness) -> None:
     key = surveying(sick)
     sick.railway.faults.add("503", times=FOREVER)
     fail(sick, key)
@@ -181,7 +181,7 @@ def test_after_eight_hours_without_railway_whoever_asked_hears_so(sick: Line) ->
     assert "503" in told(sick)[-1]
 
 
-def test_after_eight_hours_without_railway_the_raw_facts_are_told(sick: Line) -> None:
+def test_after_eight_hours_without_railway_the_raw_facts_are_told(sick: PipelineHarness) -> None:
     key = enriching(sick)
     sick.railway.faults.add("503", times=FOREVER)
     fail(sick, key)
@@ -195,7 +195,7 @@ def test_after_eight_hours_without_railway_the_raw_facts_are_told(sick: Line) ->
     assert "given up during enrich" in told(sick)[-1]
 
 
-def test_a_try_that_succeeds_begins_the_patience_anew(sick: Line) -> None:
+def test_a_try_that_succeeds_begins_the_patience_anew(sick: PipelineHarness) -> None:
     key = surveying(sick)
     sick.railway.faults.add("503", times=FOREVER)
     fail(sick, key)
@@ -206,25 +206,25 @@ def test_a_try_that_succeeds_begins_the_patience_anew(sick: Line) -> None:
     fields = sick.journal.fields(key)
 
     assert fields["stage"] == b"analyse"
-    assert "failing" not in fields
-    assert fields["tries"] == b"0"
+    assert "failing_since" not in fields
+    assert fields["attempts"] == b"0"
 
 
-def test_a_refusal_is_not_tried_again(sick: Line) -> None:
+def test_a_refusal_is_not_tried_again(sick: PipelineHarness) -> None:
     key = surveying(sick)
     sick.railway.faults.add("refuse", times=FOREVER)
 
     fail(sick, key, times=1)
 
     assert sick.store.hexists(key, "ended")
-    assert sick.journal.fields(key).get("tries", b"0") == b"0"
+    assert sick.journal.fields(key).get("attempts", b"0") == b"0"
 
 
 @pytest.mark.parametrize("kind", ["503", "refuse"])
-def test_after_days_without_slack_the_words_are_said(sick: Line, kind: str) -> None:
+def test_after_days_without_slack_the_words_are_said(sick: PipelineHarness, kind: str) -> None:
     sick.slack.faults.add(kind, times=FOREVER)  # type: ignore[arg-type]  # both are kinds of faults
     key = enriching(sick)
-    tell = key.replace(PREFIX, f"{PREFIX}tell:", 1)
+    tell = key.replace(PREFIX, f"{PREFIX}notification:", 1)
     sick.drive(sick.outcome)
     fail(sick, tell)
     has_failed_for(sick, tell, 5 * DAY)
@@ -237,10 +237,10 @@ def test_after_days_without_slack_the_words_are_said(sick: Line, kind: str) -> N
     assert len([text for text in told(sick) if "5xx" in text]) <= 2
 
 
-def test_after_a_week_without_slack_the_words_end_and_stand_in_the_journal(sick: Line) -> None:
+def test_after_a_week_without_slack_the_words_end_and_stand_in_the_journal(sick: PipelineHarness) -> None:
     sick.slack.faults.add("503", times=FOREVER)
     key = enriching(sick)
-    tell = key.replace(PREFIX, f"{PREFIX}tell:", 1)
+    tell = key.replace(PREFIX, f"{PREFIX}notification:", 1)
     sick.drive(sick.outcome)
     fail(sick, tell)
     has_failed_for(sick, tell, 7 * DAY + 60)
@@ -248,14 +248,14 @@ def test_after_a_week_without_slack_the_words_end_and_stand_in_the_journal(sick:
     fail(sick, tell, times=1)
 
     assert sick.journal.fields(tell)["outcome"].startswith(b"given up: Slack")
-    assert sick.outcome() == "told"
+    assert sick.outcome() == "reported"
 
 
-def test_slack_that_is_away_holds_up_no_stage(sick: Line) -> None:
+def test_slack_that_is_away_holds_up_no_stage(sick: PipelineHarness) -> None:
     sick.slack.faults.add("503", times=FOREVER)
     key = enriching(sick)
 
     sick.drive(lambda: sick.store.hget(key, "stage") == b"watch", stages=120)
 
-    assert sick.outcome() == "told"
+    assert sick.outcome() == "reported"
     assert told(sick) == []

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 import redis
 
-from tests.support.pipeline import Line, line
-from tests.support.polling import until
-from tests.support.worker import working
+from tests.support.pipeline import PipelineHarness, harness
+from tests.support.polling import wait_until
+from tests.support.worker import running_worker
 from workers.cli import listing
 from workers.engine import dispatcher, scripts
-from workers.engine.broker import STAGES, make_broker
-from workers.engine.journal import DUE, NEWER_SECONDS, PREFIX, Claim, Journal
+from workers.engine.broker import QUEUE_OF_STAGE, make_broker
+from workers.engine.journal import NEWER_VERSION_PATIENCE_SECONDS, PREFIX, SCHEDULE, Claim, JournalStore
 from workers.engine.records import VERSION
-from workers.engine.stage_table import MADE_BY
+from workers.engine.stage_table import STAGE_OF_RECORD
 from workers.models import Evidence
 from workers.pipeline import stages
 
@@ -27,21 +27,21 @@ NEWER = str(int(VERSION) + 1).encode() + b"j" + b'{"facts":"of another kind"}'
 
 
 @pytest.fixture
-def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
     """The line around the sick shop, without an agent."""
-    with line(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
+    with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
         yield running
 
 
-def told(running: Line) -> list[str]:
+def told(running: PipelineHarness) -> list[str]:
     return [one.text for one in running.slack.messages if "TRACKWALKER_MODE is report" in one.text]
 
 
-def stage(running: Line, key: str) -> str:
+def stage(running: PipelineHarness, key: str) -> str:
     return running.journal.fields(key)["stage"].decode()
 
 
-def journals(running: Line) -> list[str]:
+def journals(running: PipelineHarness) -> list[str]:
     """Every journal: what has a stage."""
     keys = [
         raw.decode() for raw in running.store.scan_iter(f"{PREFIX}*", _type="HASH") if isinstance(raw, bytes)
@@ -49,7 +49,7 @@ def journals(running: Line) -> list[str]:
     return [key for key in keys if running.store.hexists(key, "stage")]
 
 
-def at(running: Line, name: str) -> str:
+def at(running: PipelineHarness, name: str) -> str:
     """The key of an incident that stands before a stage."""
     running.alert()
     running.drive(running.incidents)
@@ -58,7 +58,7 @@ def at(running: Line, name: str) -> str:
     return key
 
 
-def at_analyse(running: Line) -> str:
+def at_analyse(running: PipelineHarness) -> str:
     """The key of a sweep that has its survey."""
     running.alert()
     key = f"{PREFIX}sweep:env-1:1"
@@ -74,18 +74,20 @@ UNREADABLE = pytest.mark.parametrize(
 
 
 @UNREADABLE
-def test_a_record_of_an_older_version_or_none_at_all_is_made_again(reporting: Line, blob: bytes) -> None:
+def test_a_record_of_an_older_version_or_none_at_all_is_made_again(
+    reporting: PipelineHarness, blob: bytes
+) -> None:
     key = at(reporting, "diagnose")
     reporting.store.hset(key, "r:evidence", blob)
 
     reporting.drive(lambda: told(reporting))
 
-    assert reporting.outcome() == "told"
+    assert reporting.outcome() == "reported"
     assert len(reporting.record(Evidence)) == 1
 
 
 @pytest.mark.parametrize("blob", [b"0j{}", b"1j{}"], ids=["older version", "fields missing"])
-def test_a_survey_that_cannot_be_read_is_made_again(reporting: Line, blob: bytes) -> None:
+def test_a_survey_that_cannot_be_read_is_made_again(reporting: PipelineHarness, blob: bytes) -> None:
     key = at_analyse(reporting)
     reporting.store.hset(key, "r:survey", blob)
 
@@ -94,7 +96,7 @@ def test_a_survey_that_cannot_be_read_is_made_again(reporting: Line, blob: bytes
     assert reporting.journal.fields(key)["ended"]
 
 
-def test_a_record_that_stays_unreadable_is_made_again_once_only(reporting: Line) -> None:
+def test_a_record_that_stays_unreadable_is_made_again_once_only(reporting: PipelineHarness) -> None:
     key = at(reporting, "diagnose")
     for _ in range(2):
         reporting.drive(lambda: stage(reporting, key) == "diagnose")
@@ -105,8 +107,8 @@ def test_a_record_that_stays_unreadable_is_made_again_once_only(reporting: Line)
 
 
 def test_whatever_a_stage_needs_of_another_has_a_stage_that_makes_it_again() -> None:
-    assert set(MADE_BY.values()) <= set(stages.LINE)
-    assert {"survey", "evidence", "verdict", "plan", "fix", "certificate"} <= set(MADE_BY)
+    assert set(STAGE_OF_RECORD.values()) <= set(stages.STAGE_HANDLERS)
+    assert {"survey", "evidence", "verdict", "plan", "fix", "verification"} <= set(STAGE_OF_RECORD)
 
 
 def with_more(value: Any) -> Any:
@@ -116,7 +118,7 @@ def with_more(value: Any) -> Any:
     return [with_more(one) for one in value] if isinstance(value, list) else value
 
 
-def add_to_records(running: Line) -> None:
+def add_to_records(running: PipelineHarness) -> None:
     for key in journals(running):
         for name, blob in running.journal.fields(key).items():
             if name.startswith(("r:", "a:")) and b"of_tomorrow" not in blob:
@@ -126,7 +128,9 @@ def add_to_records(running: Line) -> None:
                 )
 
 
-def test_what_a_newer_version_adds_to_any_record_is_passed_over_to_the_end(reporting: Line) -> None:
+def test_what_a_newer_version_adds_to_any_record_is_passed_over_to_the_end(
+    reporting: PipelineHarness,
+) -> None:
     reporting.alert()
     for _ in range(60):
         if told(reporting):
@@ -135,11 +139,11 @@ def test_what_a_newer_version_adds_to_any_record_is_passed_over_to_the_end(repor
         reporting.once()
 
     assert len(told(reporting)) == 1
-    assert reporting.outcome() == "told"
+    assert reporting.outcome() == "reported"
     assert not any(b"again:" in name for key in journals(reporting) for name in reporting.store.hkeys(key))
 
 
-def test_a_field_that_we_do_not_know_is_left_alone_by_every_script(reporting: Line) -> None:
+def test_a_field_that_we_do_not_know_is_left_alone_by_every_script(reporting: PipelineHarness) -> None:
     reporting.alert()
     known, store = set[str](), reporting.store
 
@@ -159,7 +163,7 @@ def test_a_field_that_we_do_not_know_is_left_alone_by_every_script(reporting: Li
         assert lost() == []
     listing.mend(reporting.journal, "all")
 
-    assert {"alert", "sweep", "incident", "tell"} == {key.split(":")[1] for key in known}
+    assert {"alert", "sweep", "incident", "notify"} == {key.split(":")[1] for key in known}
     assert lost() == []
 
 
@@ -169,7 +173,9 @@ def test_a_field_that_we_do_not_know_is_left_alone_by_every_script(reporting: Li
 @pytest.mark.parametrize(
     ("before", "record"), [("diagnose", "evidence"), ("enrich", "evidence"), ("watch", "incident")]
 )
-def test_a_newer_record_is_left_to_the_newer_worker(reporting: Line, before: str, record: str) -> None:
+def test_a_newer_record_is_left_to_the_newer_worker(
+    reporting: PipelineHarness, before: str, record: str
+) -> None:
     key = at(reporting, before)
     reporting.store.hset(key, f"r:{record}", NEWER)
 
@@ -181,12 +187,12 @@ def test_a_newer_record_is_left_to_the_newer_worker(reporting: Line, before: str
     seconds, _ = reporting.store.time()
     assert (fields["stage"].decode(), fields[f"r:{record}"]) == (before, NEWER)
     assert "lease" not in fields and "ended" not in fields
-    assert (fields["deaths"], fields["reason"].endswith(b"newer version")) == (b"0", True)
+    assert (fields["crashes"], fields["reason"].endswith(b"newer version")) == (b"0", True)
     # Soon again, whoever it is: the newer worker must not wait long for what an older one put back.
-    assert (reporting.store.zscore(DUE, key) or 0) / 1000 < seconds + 35
+    assert (reporting.store.zscore(SCHEDULE, key) or 0) / 1000 < seconds + 35
 
 
-def test_a_newer_survey_is_neither_judged_nor_made_again(reporting: Line) -> None:
+def test_a_newer_survey_is_neither_judged_nor_made_again(reporting: PipelineHarness) -> None:
     key = at_analyse(reporting)
     reporting.store.hset(key, mapping={"r:survey": NEWER, "stage": "survey"})
     asked = len(reporting.railway.operations)
@@ -197,7 +203,7 @@ def test_a_newer_survey_is_neither_judged_nor_made_again(reporting: Line) -> Non
     assert len(reporting.railway.operations) == asked
 
 
-def test_an_alert_that_only_a_newer_version_can_read_is_not_dropped(reporting: Line) -> None:
+def test_an_alert_that_only_a_newer_version_can_read_is_not_dropped(reporting: PipelineHarness) -> None:
     key = at_analyse(reporting)
     reporting.store.hset(key, "a:newer", NEWER)
 
@@ -206,32 +212,34 @@ def test_an_alert_that_only_a_newer_version_can_read_is_not_dropped(reporting: L
     assert "ended" not in reporting.journal.fields(key)
 
 
-def test_words_that_only_a_newer_version_can_read_wait_for_it_but_not_for_an_hour(reporting: Line) -> None:
+def test_words_that_only_a_newer_version_can_read_wait_for_it_but_not_for_an_hour(
+    reporting: PipelineHarness,
+) -> None:
     key = at(reporting, "watch")
     outcome = reporting.journal.fields(key)["r:outcome"]
-    tell = key.replace(PREFIX, f"{PREFIX}tell:", 1)
+    tell = key.replace(PREFIX, f"{PREFIX}notification:", 1)
     reporting.store.hset(key, "r:outcome", NEWER)
 
     reporting.store.hdel(tell, "not_before")
-    stages.work(reporting.services, "tell", tell)
+    stages.work(reporting.services, "notify", tell)
 
     seconds, _ = reporting.store.time()
     assert told(reporting) == []
-    assert (reporting.store.zscore(DUE, tell) or 0) / 1000 < seconds + 60
+    assert (reporting.store.zscore(SCHEDULE, tell) or 0) / 1000 < seconds + 60
     reporting.store.hset(key, "r:outcome", outcome)
     reporting.drive(lambda: told(reporting))
 
 
-def test_a_newer_record_whose_version_was_taken_back_is_made_again(reporting: Line) -> None:
+def test_a_newer_record_whose_version_was_taken_back_is_made_again(reporting: PipelineHarness) -> None:
     key = at(reporting, "diagnose")
     reporting.store.hset(key, "r:evidence", NEWER)
     stages.work(reporting.services, "diagnose", key)
     seconds, _ = reporting.store.time()
-    reporting.store.hset(key, "failing", int((seconds - NEWER_SECONDS - 60) * 1000))
+    reporting.store.hset(key, "failing_since", int((seconds - NEWER_VERSION_PATIENCE_SECONDS - 60) * 1000))
 
     reporting.drive(lambda: told(reporting))
 
-    assert reporting.outcome() == "told"
+    assert reporting.outcome() == "reported"
     assert len(reporting.record(Evidence)) == 1
 
 
@@ -239,38 +247,38 @@ def test_a_newer_record_whose_version_was_taken_back_is_made_again(reporting: Li
 
 
 def test_journals_of_a_stage_that_we_do_not_know_are_left_and_keep_nobody_waiting(
-    journal: Journal, store: redis.Redis
+    journal: JournalStore, store: redis.Redis
 ) -> None:
-    unknown = [f"{PREFIX}forecast:{number}" for number in range(dispatcher.AT_ONCE + 50)]
+    unknown = [f"{PREFIX}forecast:{number}" for number in range(dispatcher.BATCH + 50)]
     for key in unknown:
-        journal.script(scripts.OPEN, [key, DUE], 0, "stage", "forecast", "field", "kept")
-    journal.script(scripts.OPEN, [f"{PREFIX}sweep:env:1", DUE], 0, "stage", "survey")
+        journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "forecast", "field", "kept")
+    journal.script(scripts.OPEN_JOURNAL, [f"{PREFIX}sweep:env:1", SCHEDULE], 0, "stage", "survey")
     before = [journal.fields(key) for key in unknown]
     broker = make_broker(store)
-    broker.declare_queue(STAGES["survey"])
+    broker.declare_queue(QUEUE_OF_STAGE["survey"])
 
-    sent = [dispatcher.move(journal, broker) for _ in range(2)]
+    sent = [dispatcher.dispatch_due(journal, broker) for _ in range(2)]
 
     assert sum(sent) == 1
     assert [journal.fields(key) for key in unknown] == before
-    assert all(store.zscore(DUE, key) for key in unknown)
+    assert all(store.zscore(SCHEDULE, key) for key in unknown)
 
 
-def rolled_back(running: Line, key: str, minutes: float) -> None:
+def rolled_back(running: PipelineHarness, key: str, minutes: float) -> None:
     """As if the mover had met the journal at a stage that it does not know, so long ago."""
-    running.store.zadd(DUE, {key: 1})
-    dispatcher.move(running.journal, make_broker(running.store))
+    running.store.zadd(SCHEDULE, {key: 1})
+    dispatcher.dispatch_due(running.journal, make_broker(running.store))
     known, _, since = running.journal.fields(key)["unknown"].rpartition(b" ")
     running.store.hset(key, "unknown", known + b" %d" % (int(since) - int(minutes * 60_000)))
-    running.store.zadd(DUE, {key: 1})
-    dispatcher.move(running.journal, make_broker(running.store))
+    running.store.zadd(SCHEDULE, {key: 1})
+    dispatcher.dispatch_due(running.journal, make_broker(running.store))
 
 
 @pytest.mark.parametrize(
     ("stage", "record"), [("enrich", "incident"), ("diagnose", "evidence"), ("watch", "outcome")]
 )
 def test_a_stage_whose_version_was_taken_back_goes_on_by_what_is_recorded(
-    reporting: Line, stage: str, record: str
+    reporting: PipelineHarness, stage: str, record: str
 ) -> None:
     key = at(reporting, stage)
     reporting.store.hset(key, mapping={"stage": "foresee", "fence": "7"})
@@ -288,7 +296,7 @@ def test_a_stage_whose_version_was_taken_back_goes_on_by_what_is_recorded(
     assert len(told(reporting)) == 1
 
 
-def test_whom_a_newer_worker_claims_now_and_then_is_left_to_it(reporting: Line) -> None:
+def test_whom_a_newer_worker_claims_now_and_then_is_left_to_it(reporting: PipelineHarness) -> None:
     key = at(reporting, "diagnose")
     reporting.store.hset(key, "stage", "foresee")
     reporting.store.hdel(key, "not_before", "lease")
@@ -301,7 +309,7 @@ def test_whom_a_newer_worker_claims_now_and_then_is_left_to_it(reporting: Line) 
 
 
 def test_what_an_older_worker_does_not_know_is_done_by_the_newer_one_beside_it(
-    reporting: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reporting: PipelineHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = f"{PREFIX}forecast:1"
     done: list[str] = []
@@ -310,31 +318,33 @@ def test_what_an_older_worker_does_not_know_is_done_by_the_newer_one_beside_it(
         claim.end("done")
         done.append(claim.key)
 
-    with working(reporting, tmp_path / "older") as older:
-        reporting.journal.script(scripts.OPEN, [key, DUE], 0, "stage", "forecast")
-        until(lambda: (reporting.store.zscore(DUE, key) or 0) / 1000 > reporting.store.time()[0] + 5)
-        monkeypatch.setitem(STAGES, "forecast", "incidents")
-        monkeypatch.setitem(stages.LINE, "forecast", forecast)
+    with running_worker(reporting, tmp_path / "older") as older:
+        reporting.journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "forecast")
+        wait_until(
+            lambda: (reporting.store.zscore(SCHEDULE, key) or 0) / 1000 > reporting.store.time()[0] + 5
+        )
+        monkeypatch.setitem(QUEUE_OF_STAGE, "forecast", "incidents")
+        monkeypatch.setitem(stages.STAGE_HANDLERS, "forecast", forecast)
         assert "forecast" not in older.broker.actors
 
-        with working(reporting, tmp_path / "newer"):
-            until(lambda: "ended" in reporting.journal.fields(key), seconds=120, what="the newer worker")
+        with running_worker(reporting, tmp_path / "newer"):
+            wait_until(lambda: "ended" in reporting.journal.fields(key), seconds=120, what="the newer worker")
             reporting.alert()
-            until(lambda: told(reporting), seconds=120, what="everything else")
+            wait_until(lambda: told(reporting), seconds=120, what="everything else")
 
     assert done == [key]
 
 
 def test_messages_for_actors_that_one_version_lacks_do_no_harm_to_either(
-    reporting: Line, tmp_path: Path
+    reporting: PipelineHarness, tmp_path: Path
 ) -> None:
     with (
-        working(reporting, tmp_path / "older", without={"enrich", "diagnose"}),
-        working(reporting, tmp_path / "newer"),
+        running_worker(reporting, tmp_path / "older", without={"enrich", "diagnose"}),
+        running_worker(reporting, tmp_path / "newer"),
     ):
         for _ in range(3):
             reporting.alert()
 
-        until(lambda: told(reporting), seconds=180, what="the outcome")
+        wait_until(lambda: told(reporting), seconds=180, what="the outcome")
 
     assert len(told(reporting)) == 1

@@ -22,11 +22,11 @@ from tests.support.fakes.railway import (  # fmt: skip
 )
 from tests.support.fakes.serving import Fault, serve
 from workers.clients.railway import Railway
-from workers.clients.railway.snapshot import survey
-from workers.engine.journal import Journal
+from workers.clients.railway.snapshot import take_survey
+from workers.engine.journal import JournalStore
 from workers.history import backfill, summary_store
 from workers.history.backfill import chunks, slicing
-from workers.models import Deployment, Environment, Past, Service, Survey, Window
+from workers.models import Deployment, Environment, History, Service, Survey, Window
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HALF = timedelta(minutes=30)
@@ -67,21 +67,21 @@ def railway(standin: RailwayStandIn) -> Iterator[Railway]:
 @pytest.fixture
 def seen(railway: Railway, standin: RailwayStandIn) -> Survey:
     """The window of the first sweep."""
-    found = survey(railway, HERE, WINDOW, 60)
+    found = take_survey(railway, HERE, WINDOW, 60)
     standin.operations.clear()
     return found
 
 
-def remember(railway: Railway, journal: Journal, seen: Survey) -> Past:
+def remember(railway: Railway, journal: JournalStore, seen: Survey) -> History:
     return backfill.remember(railway, journal, seen, persist_minutes=4.0)
 
 
-def ends(known: Past) -> list[datetime | None]:
+def ends(known: History) -> list[datetime | None]:
     return [one.at for one in known.get("svc-shop", ())]
 
 
 def test_two_days_become_half_hours_that_end_where_the_window_begins(
-    railway: Railway, journal: Journal, seen: Survey
+    railway: Railway, journal: JournalStore, seen: Survey
 ) -> None:
     known = remember(railway, journal, seen)
 
@@ -89,7 +89,9 @@ def test_two_days_become_half_hours_that_end_where_the_window_begins(
     assert {(one.minutes, one.requests, one.cpu_mean) for one in known["svc-shop"]} == {(30, 30, 2.0)}
 
 
-def test_it_is_read_once(railway: Railway, journal: Journal, seen: Survey, standin: RailwayStandIn) -> None:
+def test_it_is_read_once(
+    railway: Railway, journal: JournalStore, seen: Survey, standin: RailwayStandIn
+) -> None:
     remember(railway, journal, seen)
     assert len(standin.operations) == STRETCHES * PER_STRETCH
 
@@ -99,7 +101,7 @@ def test_it_is_read_once(railway: Railway, journal: Journal, seen: Survey, stand
     assert len(ends(known)) == 96
 
 
-def test_the_sweep_after_it_is_added_behind_it(railway: Railway, journal: Journal, seen: Survey) -> None:
+def test_the_sweep_after_it_is_added_behind_it(railway: Railway, journal: JournalStore, seen: Survey) -> None:
     remember(railway, journal, seen)
 
     summary_store.add(journal, seen, [])
@@ -115,7 +117,7 @@ def busy_after(standin: RailwayStandIn, requests: int) -> None:
 
 
 def test_what_railway_is_too_busy_for_is_read_at_the_next_sweep(
-    railway: Railway, journal: Journal, seen: Survey, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, seen: Survey, standin: RailwayStandIn
 ) -> None:
     busy_after(standin, 2 * PER_STRETCH)
     known = remember(railway, journal, seen)
@@ -129,10 +131,10 @@ def test_what_railway_is_too_busy_for_is_read_at_the_next_sweep(
 
 
 def test_it_leaves_a_part_of_the_hours_requests_to_the_sweeps(
-    railway: Railway, journal: Journal, seen: Survey, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, seen: Survey, standin: RailwayStandIn
 ) -> None:
     standin.budget = Budget(limit=100, spent=50, resets_at=(NOON + HALF).timestamp())
-    survey(railway, HERE, WINDOW, 60)
+    take_survey(railway, HERE, WINDOW, 60)
     standin.operations.clear()
 
     known = remember(railway, journal, seen)
@@ -142,7 +144,7 @@ def test_it_leaves_a_part_of_the_hours_requests_to_the_sweeps(
 
 
 def test_a_refusal_leaves_it_at_what_was_read(
-    railway: Railway, journal: Journal, seen: Survey, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, seen: Survey, standin: RailwayStandIn
 ) -> None:
     standin.token = "another"
 
@@ -155,7 +157,7 @@ def test_a_refusal_leaves_it_at_what_was_read(
 
 
 def test_a_railway_that_is_away_is_not_asked_for_the_past_for_ever(
-    railway: Railway, journal: Journal, seen: Survey, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, seen: Survey, standin: RailwayStandIn
 ) -> None:
     busy_after(standin, 0)
     for _ in range(backfill.TRIES):
@@ -168,23 +170,23 @@ def test_a_railway_that_is_away_is_not_asked_for_the_past_for_ever(
 
 
 def test_an_hour_without_requests_to_spare_is_no_try(
-    railway: Railway, journal: Journal, seen: Survey, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, seen: Survey, standin: RailwayStandIn
 ) -> None:
     standin.budget = Budget(limit=100, spent=70, resets_at=(NOON + HALF).timestamp())
-    survey(railway, HERE, WINDOW, 60)
+    take_survey(railway, HERE, WINDOW, 60)
     standin.operations.clear()
     for _ in range(backfill.TRIES):
         assert remember(railway, journal, seen) == {}
     assert standin.operations == []
 
     standin.budget = Budget()
-    survey(railway, HERE, WINDOW, 60)
+    take_survey(railway, HERE, WINDOW, 60)
 
     assert len(ends(remember(railway, journal, seen))) == 96
 
 
 def test_no_sweep_waits_for_a_railway_that_hangs(
-    railway: Railway, journal: Journal, seen: Survey, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, seen: Survey, standin: RailwayStandIn
 ) -> None:
     standin.faults.add("hang", times=100)
     began = time.monotonic()
@@ -196,7 +198,7 @@ def test_no_sweep_waits_for_a_railway_that_hangs(
 
 
 def test_nothing_more_is_asked_when_the_time_is_over(
-    railway: Railway, journal: Journal, seen: Survey, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, seen: Survey, standin: RailwayStandIn
 ) -> None:
     assert remember(railway.counted(0), journal, seen) == {}
 
@@ -204,7 +206,7 @@ def test_nothing_more_is_asked_when_the_time_is_over(
 
 
 def test_what_nobody_expected_costs_a_sweep_its_past_only(
-    railway: Railway, journal: Journal, seen: Survey
+    railway: Railway, journal: JournalStore, seen: Survey
 ) -> None:
     reach = backfill.Reach(reached=WINDOW.start, until=WINDOW.start - timedelta(hours=6))
     broken = seen.model_copy(update={"services": (None,)})
@@ -215,10 +217,10 @@ def test_what_nobody_expected_costs_a_sweep_its_past_only(
 
 
 def test_a_service_has_no_past_from_before_it_was_there(
-    railway: Railway, journal: Journal, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, standin: RailwayStandIn
 ) -> None:
     standin.world.services.append(living("young", 3.2))
-    seen = survey(railway, HERE, WINDOW, 60)
+    seen = take_survey(railway, HERE, WINDOW, 60)
 
     known = remember(railway, journal, seen)
 
@@ -227,10 +229,10 @@ def test_a_service_has_no_past_from_before_it_was_there(
 
 
 def test_trouble_of_the_past_is_marked_as_such(
-    railway: Railway, journal: Journal, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, standin: RailwayStandIn
 ) -> None:
     standin.world.services[0] = living("shop", 14, failing=0.5)
-    seen = survey(railway, HERE, WINDOW, 60)
+    seen = take_survey(railway, HERE, WINDOW, 60)
 
     known = remember(railway, journal, seen)
 
@@ -238,7 +240,7 @@ def test_trouble_of_the_past_is_marked_as_such(
 
 
 def test_a_past_that_cannot_be_read_is_read_anew(
-    railway: Railway, journal: Journal, seen: Survey, store: redis.Redis
+    railway: Railway, journal: JournalStore, seen: Survey, store: redis.Redis
 ) -> None:
     store.hset(summary_store.key_of("env"), mapping={summary_store.NOTE: b"garbage", "svc-shop": b"garbage"})
 

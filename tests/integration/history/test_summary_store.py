@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import redis
 
-from tests.support.pipeline import Line, line
-from workers.engine.journal import PREFIX, Journal
+from tests.support.pipeline import PipelineHarness, harness
+from workers.engine.journal import PREFIX, JournalStore
 from workers.errors import NotAvailable
 from workers.history import summary_store
 from workers.models import (
@@ -53,7 +53,7 @@ def survey(end: datetime = NOON, *names: str, **facts: Any) -> Survey:
     return Survey.model_validate(said | facts)
 
 
-def ends(journal: Journal, name: str = "shop", now: datetime = NOON) -> list[datetime | None]:
+def ends(journal: JournalStore, name: str = "shop", now: datetime = NOON) -> list[datetime | None]:
     return [one.at for one in summary_store.read(journal, "e", now).get(f"svc-{name}", ())]
 
 
@@ -61,7 +61,7 @@ def windows(*ends: datetime) -> list[Summary]:
     return [Summary(at=end, minutes=30, cpu_mean=1.0) for end in ends]
 
 
-def test_a_window_is_kept_in_a_few_short_numbers(journal: Journal) -> None:
+def test_a_window_is_kept_in_a_few_short_numbers(journal: JournalStore) -> None:
     summary_store.add(journal, survey(), [])
 
     [kept] = summary_store.read(journal, "e", NOON)["svc-shop"]
@@ -70,7 +70,7 @@ def test_a_window_is_kept_in_a_few_short_numbers(journal: Journal) -> None:
     assert (kept.cpu_mean, kept.p95_high, kept.sick) == (0.1235, 80, ())
 
 
-def test_the_same_sweep_is_added_once(journal: Journal, store: redis.Redis) -> None:
+def test_the_same_sweep_is_added_once(journal: JournalStore, store: redis.Redis) -> None:
     summary_store.add(journal, survey(), [])
     before = store.dump(summary_store.key_of("e"))
 
@@ -80,7 +80,7 @@ def test_the_same_sweep_is_added_once(journal: Journal, store: redis.Redis) -> N
 
 
 @pytest.mark.parametrize(("minutes", "kept"), [(10, 1), (20, 1), (28, 1), (29.5, 2), (30, 2), (70, 2)])
-def test_windows_never_overlap_but_for_a_little(journal: Journal, minutes: float, kept: int) -> None:
+def test_windows_never_overlap_but_for_a_little(journal: JournalStore, minutes: float, kept: int) -> None:
     summary_store.add(journal, survey(NOON - timedelta(minutes=minutes)), [])
 
     summary_store.add(journal, survey(NOON), [])
@@ -88,7 +88,7 @@ def test_windows_never_overlap_but_for_a_little(journal: Journal, minutes: float
     assert len(ends(journal)) == kept
 
 
-def test_what_was_sick_is_marked_and_a_notice_is_not(journal: Journal) -> None:
+def test_what_was_sick_is_marked_and_a_notice_is_not(journal: JournalStore) -> None:
     def finding(kind: str, severity: Severity) -> Finding:
         said = {"service_id": "svc-shop", "service": "shop", "since": NOON, "ongoing": True, "sentence": "s"}
         return Finding.model_validate(said | {"kind": kind, "severity": severity})
@@ -101,7 +101,7 @@ def test_what_was_sick_is_marked_and_a_notice_is_not(journal: Journal) -> None:
     assert kept.sick == ("cpu",)
 
 
-def test_what_was_not_seen_is_not_known(journal: Journal) -> None:
+def test_what_was_not_seen_is_not_known(journal: JournalStore) -> None:
     gaps = ("traffic of shop: no", "events: no")
 
     summary_store.add(journal, survey(NOON, "shop", "cart", not_seen=gaps), [])
@@ -112,20 +112,20 @@ def test_what_was_not_seen_is_not_known(journal: Journal) -> None:
     assert known["svc-cart"][0].requests == 300
 
 
-def test_a_window_in_which_nothing_was_measured_is_not_kept(journal: Journal) -> None:
+def test_a_window_in_which_nothing_was_measured_is_not_kept(journal: JournalStore) -> None:
     summary_store.add(journal, survey(not_seen=("CPU and memory: no", "traffic: no")), [])
 
     assert summary_store.read(journal, "e", NOON) == {}
 
 
-def test_nothing_older_than_a_week_is_kept_or_read(journal: Journal) -> None:
+def test_nothing_older_than_a_week_is_kept_or_read(journal: JournalStore) -> None:
     summary_store.add(journal, survey(NOON - summary_store.KEPT - timedelta(minutes=1)), [])
     summary_store.add(journal, survey(NOON - timedelta(days=6)), [])
 
     assert ends(journal) == [NOON - timedelta(days=6)]
 
 
-def test_a_service_that_is_long_gone_is_dropped(journal: Journal, store: redis.Redis) -> None:
+def test_a_service_that_is_long_gone_is_dropped(journal: JournalStore, store: redis.Redis) -> None:
     summary_store.add(journal, survey(NOON - timedelta(days=8), "gone"), [])
     summary_store.add(journal, survey(NOON - timedelta(days=2), "away"), [])
 
@@ -134,7 +134,7 @@ def test_a_service_that_is_long_gone_is_dropped(journal: Journal, store: redis.R
     assert set(store.hkeys(summary_store.key_of("e"))) == {b"svc-shop", b"svc-away"}
 
 
-def test_a_past_that_nobody_writes_to_ends_after_two_weeks(journal: Journal, store: redis.Redis) -> None:
+def test_a_past_that_nobody_writes_to_ends_after_two_weeks(journal: JournalStore, store: redis.Redis) -> None:
     summary_store.add(journal, survey(NOON - HALF), [])
     store.expire(summary_store.key_of("e"), 60)
 
@@ -156,7 +156,7 @@ def test_short_windows_fill_the_past_no_further_than_long_ones() -> None:
     assert kept[0].at and kept[0].at <= NOON - timedelta(days=6, hours=23)
 
 
-def test_older_windows_may_come_later(journal: Journal) -> None:
+def test_older_windows_may_come_later(journal: JournalStore) -> None:
     summary_store.add(journal, survey(NOON), [])
 
     summary_store.store(journal, "e", {"svc-shop": windows(NOON - 2 * HALF, NOON - HALF)}, NOON)
@@ -176,7 +176,7 @@ def stored(text: str) -> bytes:
         stored('{"at":[1],"cpu_mean":["x"]}'),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_is_no_past(journal: Journal, store: redis.Redis, blob: bytes) -> None:
+def test_what_cannot_be_read_is_no_past(journal: JournalStore, store: redis.Redis, blob: bytes) -> None:
     store.hset(summary_store.key_of("e"), "svc-shop", blob)
     assert not summary_store.read(journal, "e", NOON)["svc-shop"]
 
@@ -185,7 +185,9 @@ def test_what_cannot_be_read_is_no_past(journal: Journal, store: redis.Redis, bl
     assert ends(journal) == [NOON]
 
 
-def test_a_number_that_a_later_version_knows_is_passed_over(journal: Journal, store: redis.Redis) -> None:
+def test_a_number_that_a_later_version_knows_is_passed_over(
+    journal: JournalStore, store: redis.Redis
+) -> None:
     at = int(NOON.timestamp())
     store.hset(summary_store.key_of("e"), "svc-shop", stored(f'{{"at":[{at}],"cpu_mean":[1.5],"new":[7]}}'))
 
@@ -195,7 +197,7 @@ def test_a_number_that_a_later_version_knows_is_passed_over(journal: Journal, st
 def test_a_window_is_compared_with_the_day_before_and_that_time_of_earlier_days() -> None:
     hours = [NOON - timedelta(hours=n) for n in range(7 * 24, -1, -1)]
 
-    found = [one.at for one in summary_store.usual({"s": windows(*hours)}, NOON)["s"]]
+    found = [one.at for one in summary_store.baselines({"s": windows(*hours)}, NOON)["s"]]
 
     ages = [round((NOON - at).total_seconds() / 3600) for at in found if at]
     assert ages == [
@@ -209,7 +211,7 @@ def test_a_window_is_compared_with_the_day_before_and_that_time_of_earlier_days(
 def test_a_window_that_reaches_into_the_judged_one_is_no_past() -> None:
     known = {"s": windows(NOON - HALF, NOON + timedelta(seconds=30), NOON + timedelta(minutes=10))}
 
-    assert [one.at for one in summary_store.usual(known, NOON)["s"]] == [
+    assert [one.at for one in summary_store.baselines(known, NOON)["s"]] == [
         NOON - HALF,
         NOON + timedelta(seconds=30),
     ]
@@ -218,11 +220,11 @@ def test_a_window_that_reaches_into_the_judged_one_is_no_past() -> None:
 def test_a_window_is_compared_with_a_hundred_others_at_most() -> None:
     every = windows(*(NOON - timedelta(minutes=5 * n) for n in range(500, 0, -1)))
 
-    assert summary_store.usual({"s": every}, NOON)["s"] == every[-100:]
+    assert summary_store.baselines({"s": every}, NOON)["s"] == every[-100:]
 
 
 def test_a_store_that_is_away_is_said() -> None:
-    away = Journal(client("redis://127.0.0.1:1"))
+    away = JournalStore(client("redis://127.0.0.1:1"))
 
     with pytest.raises(NotAvailable):
         summary_store.read(away, "e", NOON)
@@ -234,25 +236,25 @@ def test_a_store_that_is_away_is_said() -> None:
 
 
 @pytest.fixture
-def running(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+def running(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
     """The line around the sick shop, without an agent, with a sweep that waits for its findings."""
-    with line(store, store_url, tmp_path, TRACKWALKER_MODE="report") as made:
+    with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as made:
         made.alert()
         made.drive(lambda: store.hget(SWEEP, "stage") == b"analyse")
         yield made
 
 
-def shops(running: Line) -> list[Summary]:
+def shops(running: PipelineHarness) -> list[Summary]:
     return [*summary_store.read(running.journal, "env-1", datetime.now(UTC)).get("svc-shop", ())]
 
 
-def test_a_sweep_keeps_its_window_with_what_was_sick(running: Line) -> None:
+def test_a_sweep_keeps_its_window_with_what_was_sick(running: PipelineHarness) -> None:
     running.drive(running.incidents)
 
     assert "server_errors" in shops(running)[-1].sick
 
 
-def test_a_worker_that_dies_between_findings_and_past_keeps_the_window_once(running: Line) -> None:
+def test_a_worker_that_dies_between_findings_and_past_keeps_the_window_once(running: PipelineHarness) -> None:
     running.drive(running.incidents)
     before = shops(running)
     running.store.hdel(SWEEP, "ended")
@@ -263,7 +265,7 @@ def test_a_worker_that_dies_between_findings_and_past_keeps_the_window_once(runn
     assert shops(running) == before
 
 
-def test_a_sweep_is_judged_without_a_past_while_railway_is_away(running: Line) -> None:
+def test_a_sweep_is_judged_without_a_past_while_railway_is_away(running: PipelineHarness) -> None:
     running.railway.faults.add("503", times=100)
 
     running.drive(running.incidents)

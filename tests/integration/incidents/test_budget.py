@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import redis
 
-from tests.support.pipeline import Line, line
+from tests.support.pipeline import PipelineHarness, harness
 from workers.engine import scripts
-from workers.engine.journal import DUE, PREFIX, Claim, Journal
+from workers.engine.journal import PREFIX, SCHEDULE, Claim, JournalStore
 from workers.incidents import budget
-from workers.models import Cause, Finding, Incident, Plan, Severity, Spent, Window
+from workers.models import Finding, Incident, Plan, Severity, Subject, Usage, Window
 from workers.pipeline import stages
 from workers.runtime.settings import Settings, read
 
@@ -24,11 +24,13 @@ NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 
 @pytest.fixture
 def settings() -> Settings:
-    return read({"TRACKWALKER_DAILY_COST_USD": "5", "TRACKWALKER_DAILY_RUNS": "2"}, dotenv=None)
+    return read(
+        {"TRACKWALKER_MAX_COST_PER_DAY_USD": "5", "TRACKWALKER_MAX_AGENT_RUNS_PER_DAY": "2"}, dotenv=None
+    )
 
 
 @pytest.fixture
-def claim(journal: Journal, sweep_key: str) -> Claim:
+def claim(journal: JournalStore, sweep_key: str) -> Claim:
     made = journal.claim(sweep_key, "survey")
     assert made is not None
     return made
@@ -40,18 +42,18 @@ def sick(service: str = "svc", severity: Severity = Severity.CRITICAL) -> Incide
         sentence="slow",
     )  # fmt: skip
     return Incident(
-        fingerprint="f", round="r", project_id="p", project_name="p", environment_id="e",
-        environment_name="e", cause=Cause(kind="service", key=service, name=service), findings=(finding,),
+        fingerprint="f", occurrence="r", project_id="p", project_name="p", environment_id="e",
+        environment_name="e", subject=Subject(kind="service", key=service, name=service), findings=(finding,),
         window=Window(start=NOW, end=NOW), opened_at=NOW,
     )  # fmt: skip
 
 
-def spent(journal: Journal) -> int:
-    return int(journal.ask("hget", "trackwalker:budget:20261123", "cost"))
+def spent(journal: JournalStore) -> int:
+    return int(journal.command("hget", "trackwalker2:budget:20261123", "cost"))
 
 
 def test_a_round_that_cost_nothing_gives_back_what_it_reserved(
-    journal: Journal, settings: Settings, claim: Claim
+    journal: JournalStore, settings: Settings, claim: Claim
 ) -> None:
     assert budget.reserve(journal, settings, claim, sick(), NOW) is None
     reserved = spent(journal)
@@ -62,7 +64,7 @@ def test_a_round_that_cost_nothing_gives_back_what_it_reserved(
 
 
 def test_a_round_that_is_mended_again_reserves_its_whole_cost_again(
-    journal: Journal, settings: Settings, claim: Claim
+    journal: JournalStore, settings: Settings, claim: Claim
 ) -> None:
     budget.reserve(journal, settings, claim, sick(), NOW)
     budget.settle(journal, claim, 0.5)
@@ -70,10 +72,12 @@ def test_a_round_that_is_mended_again_reserves_its_whole_cost_again(
     budget.reserve(journal, settings, claim, sick(), NOW)
 
     assert spent(journal) == 2_000_000
-    assert journal.ask("hget", "trackwalker:budget:20261123", "runs") == b"1"
+    assert journal.command("hget", "trackwalker2:budget:20261123", "runs") == b"1"
 
 
-def test_reserving_twice_for_one_run_counts_once(journal: Journal, settings: Settings, claim: Claim) -> None:
+def test_reserving_twice_for_one_run_counts_once(
+    journal: JournalStore, settings: Settings, claim: Claim
+) -> None:
     budget.reserve(journal, settings, claim, sick(), NOW)
 
     budget.reserve(journal, settings, claim, sick(), NOW)
@@ -82,30 +86,30 @@ def test_reserving_twice_for_one_run_counts_once(journal: Journal, settings: Set
 
 
 def test_reserving_is_no_progress_so_that_a_model_that_is_away_is_given_up_some_day(
-    journal: Journal, settings: Settings, sweep_key: str, let_leases_run_out: Callable[[], None]
+    journal: JournalStore, settings: Settings, sweep_key: str, let_leases_run_out: Callable[[], None]
 ) -> None:
     for _ in range(3):
         claim = journal.claim(sweep_key, "survey")
         assert claim is not None
         budget.reserve(journal, settings, claim, sick(), NOW)
-        claim.hand_on("survey", failed=True)
+        claim.advance("survey", failed=True)
 
-    assert journal.fields(sweep_key)["tries"] == b"3"
+    assert journal.fields(sweep_key)["attempts"] == b"3"
 
 
-def claims(journal: Journal, number: int) -> list[Claim]:
+def claims(journal: JournalStore, number: int) -> list[Claim]:
     made = []
     for n in range(number):
         key = f"{PREFIX}incident:many:{n}"
-        journal.script(scripts.OPEN, [key, DUE], 0, "stage", "plan")
+        journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "plan")
         claim = journal.claim(key, "plan")
         assert claim is not None
         made.append(claim)
     return made
 
 
-def test_a_part_of_the_days_runs_is_kept_for_what_is_critical(journal: Journal) -> None:
-    few = read({"TRACKWALKER_DAILY_RUNS": "4"}, dotenv=None)
+def test_a_part_of_the_days_runs_is_kept_for_what_is_critical(journal: JournalStore) -> None:
+    few = read({"TRACKWALKER_MAX_AGENT_RUNS_PER_DAY": "4"}, dotenv=None)
     four = claims(journal, 4)
     for n, claim in enumerate(four[:3]):
         budget.reserve(journal, few, claim, sick(f"svc-{n}", Severity.WARNING), NOW)
@@ -113,12 +117,12 @@ def test_a_part_of_the_days_runs_is_kept_for_what_is_critical(journal: Journal) 
     slow = budget.reserve(journal, few, four[3], sick("svc-3", Severity.WARNING), NOW)
     down = budget.reserve(journal, few, four[3], sick("svc-3", Severity.CRITICAL), NOW)
 
-    assert slow is not None and "TRACKWALKER_DAILY_RUNS" in slow
+    assert slow is not None and "TRACKWALKER_MAX_AGENT_RUNS_PER_DAY" in slow
     assert down is None
 
 
-def test_one_service_does_not_take_all_of_the_days_runs(journal: Journal) -> None:
-    few = read({"TRACKWALKER_DAILY_RUNS": "4"}, dotenv=None)
+def test_one_service_does_not_take_all_of_the_days_runs(journal: JournalStore) -> None:
+    few = read({"TRACKWALKER_MAX_AGENT_RUNS_PER_DAY": "4"}, dotenv=None)
     three = claims(journal, 3)
 
     answers = [budget.reserve(journal, few, claim, sick("svc"), NOW) for claim in three]
@@ -127,15 +131,15 @@ def test_one_service_does_not_take_all_of_the_days_runs(journal: Journal) -> Non
     assert "svc" in str(answers[2])
 
 
-def day(journal: Journal) -> dict[str, bytes]:
+def day(journal: JournalStore) -> dict[str, bytes]:
     [key] = journal.client.scan_iter(f"{PREFIX}budget:*")
     return journal.fields(key.decode())
 
 
 def test_a_run_that_begins_anew_is_one_more_of_the_days_and_of_its_services(
-    journal: Journal, settings: Settings, claim: Claim
+    journal: JournalStore, settings: Settings, claim: Claim
 ) -> None:
-    claim.keep("incident", Incident, sick())
+    claim.record("incident", Incident, sick())
     budget.reserve(journal, settings, claim, sick(), NOW)
 
     budget.count_again(journal, claim)
@@ -146,11 +150,11 @@ def test_a_run_that_begins_anew_is_one_more_of_the_days_and_of_its_services(
 
 
 def test_a_day_that_is_forgotten_is_not_begun_by_a_run_that_begins_anew(
-    journal: Journal, settings: Settings, claim: Claim, store: redis.Redis
+    journal: JournalStore, settings: Settings, claim: Claim, store: redis.Redis
 ) -> None:
-    claim.keep("incident", Incident, sick())
+    claim.record("incident", Incident, sick())
     budget.reserve(journal, settings, claim, sick(), NOW)
-    store.delete("trackwalker:budget:20261123")
+    store.delete("trackwalker2:budget:20261123")
 
     budget.count_again(journal, claim)
     budget.settle(journal, claim, 1.0)
@@ -158,7 +162,7 @@ def test_a_day_that_is_forgotten_is_not_begun_by_a_run_that_begins_anew(
     assert list(store.scan_iter(f"{PREFIX}budget:*")) == []
 
 
-def test_the_next_day_has_a_budget_of_its_own(journal: Journal, settings: Settings) -> None:
+def test_the_next_day_has_a_budget_of_its_own(journal: JournalStore, settings: Settings) -> None:
     first, second, third = claims(journal, 3)
     for one in (first, second):
         budget.reserve(journal, settings, one, sick(one.id), NOW)
@@ -170,8 +174,10 @@ def test_the_next_day_has_a_budget_of_its_own(journal: Journal, settings: Settin
     assert tomorrow is None
 
 
-def test_what_is_reserved_counts_against_the_days_cost_until_it_is_settled(journal: Journal) -> None:
-    rich = read({"TRACKWALKER_DAILY_COST_USD": "5", "TRACKWALKER_DAILY_RUNS": "50"}, dotenv=None)
+def test_what_is_reserved_counts_against_the_days_cost_until_it_is_settled(journal: JournalStore) -> None:
+    rich = read(
+        {"TRACKWALKER_MAX_COST_PER_DAY_USD": "5", "TRACKWALKER_MAX_AGENT_RUNS_PER_DAY": "50"}, dotenv=None
+    )
     first, second, third = claims(journal, 3)
     for one in (first, second):
         assert budget.reserve(journal, rich, one, sick(one.id), NOW) is None
@@ -180,14 +186,14 @@ def test_what_is_reserved_counts_against_the_days_cost_until_it_is_settled(journ
     budget.settle(journal, first, 0.25)
     after = budget.reserve(journal, rich, third, sick("c"), NOW)
 
-    assert "TRACKWALKER_DAILY_COST_USD" in str(before)
+    assert "TRACKWALKER_MAX_COST_PER_DAY_USD" in str(before)
     assert after is None
 
 
 # ---- along the line --------------------------------------------------------------------------
 
 
-class Mortal(Journal):
+class Mortal(JournalStore):
     """Dies where it is about to record this."""
 
     record = ""
@@ -199,35 +205,35 @@ class Mortal(Journal):
 
 
 @pytest.fixture
-def mending(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+def mending(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
     """The sick shop, about to be mended; every answer of the model costs a tenth of a dollar at least."""
-    with line(store, store_url, tmp_path, small=True, TRACKWALKER_PRICE="1/4") as running:
+    with harness(store, store_url, tmp_path, small=True, TRACKWALKER_MODEL_PRICE="1/4") as running:
         running.model.padding = 100_000
         running.alert()
         running.drive(lambda: any(stage(running, key) == "plan" for key in running.incidents()))
         yield running
 
 
-def stage(running: Line, key: str) -> str:
+def stage(running: PipelineHarness, key: str) -> str:
     return running.journal.fields(key)["stage"].decode()
 
 
-def dies(running: Line, record: str) -> None:
+def dies(running: PipelineHarness, record: str) -> None:
     """A worker takes the incident's stage and dies where it is about to record what came of it."""
     [key] = running.incidents()
     mortal = Mortal(running.store)
     mortal.record = record
-    stages.work(replace(running.services, journal=mortal), stage(running, key), key)
+    stages.work(replace(running.services, store=mortal), stage(running, key), key)
 
 
-def cost_of(running: Line) -> Spent:
-    [spent] = running.record(Spent)
+def cost_of(running: PipelineHarness) -> Usage:
+    [spent] = running.record(Usage)
     return spent
 
 
 @pytest.mark.parametrize("record", ["plan", "fix"])
 def test_a_run_that_died_with_its_worker_is_counted_and_what_it_cost_is_settled(
-    mending: Line, record: str
+    mending: PipelineHarness, record: str
 ) -> None:
     if record == "fix":
         mending.drive(lambda: any(mending.record(Plan)))
@@ -245,15 +251,15 @@ def test_a_run_that_died_with_its_worker_is_counted_and_what_it_cost_is_settled(
     assert int(told["cost"]) == int(cost_of(mending).cost_usd * 1_000_000)
 
 
-def test_a_model_that_never_answers_uses_up_no_runs(mending: Line) -> None:
-    mender = mending.services.mender
+def test_a_model_that_never_answers_uses_up_no_runs(mending: PipelineHarness) -> None:
+    mender = mending.services.remediation
     mender.__dict__["agent"] = replace(mender.agent, retry_seconds=0.1)
     mending.model.faults.add("503", times=1_000_000)
     [key] = mending.incidents()
     for _ in range(2):
-        mending.store.zadd(DUE, {key: 1})
+        mending.store.zadd(SCHEDULE, {key: 1})
         mending.once()
-    tries = int(mending.journal.fields(key)["tries"])
+    tries = int(mending.journal.fields(key)["attempts"])
     mending.model.faults.clear()
 
     mending.drive(lambda: mending.record(Plan), stages=20)
@@ -265,8 +271,13 @@ def test_a_model_that_never_answers_uses_up_no_runs(mending: Line) -> None:
 def test_a_run_over_its_limit_is_settled_at_what_it_cost_and_the_raw_facts_are_told(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
-    with line(
-        store, store_url, tmp_path, small=True, TRACKWALKER_RUN_COST_USD="0.05", TRACKWALKER_PRICE="1/4"
+    with harness(
+        store,
+        store_url,
+        tmp_path,
+        small=True,
+        TRACKWALKER_MAX_COST_PER_INCIDENT_USD="0.05",
+        TRACKWALKER_MODEL_PRICE="1/4",
     ) as poor:
         poor.model.padding = 100_000
         poor.alert()
@@ -279,33 +290,35 @@ def test_a_run_over_its_limit_is_settled_at_what_it_cost_and_the_raw_facts_are_t
         assert int(day(poor.journal)["cost"]) == int(cost_of(poor).cost_usd * 1_000_000) >= 100_000
 
 
-def test_a_round_that_gave_its_budget_back_asks_for_it_again_before_it_writes(mending: Line) -> None:
+def test_a_round_that_gave_its_budget_back_asks_for_it_again_before_it_writes(
+    mending: PipelineHarness,
+) -> None:
     mending.drive(lambda: mending.record(Plan))
     [key] = mending.incidents()
-    claim = mending.journal.claim(key, "mend")
+    claim = mending.journal.claim(key, "fix")
     assert claim is not None
     budget.settle(mending.journal, claim, 0.01)
-    claim.hand_on("mend")
-    mending.store.hset(f"trackwalker:budget:{datetime.now(UTC):%Y%m%d}", "cost", 10**9)
+    claim.advance("fix")
+    mending.store.hset(f"trackwalker2:budget:{datetime.now(UTC):%Y%m%d}", "cost", 10**9)
 
     mending.drive(lambda: mending.outcome() and mending.outcome_is_told(), stages=120)
 
     assert "DAILY_COST_USD" in mending.slack.messages[-1].text
     assert {call.role for call in mending.model.calls} == {"reader"}
-    assert list(mending.store.scan_iter("trackwalker:reserved:*")) == []
+    assert list(mending.store.scan_iter("trackwalker2:reserved:*")) == []
 
 
 @pytest.mark.parametrize(
     ("settings_", "name"),
     [
-        ({"TRACKWALKER_DAILY_RUNS": "0"}, "DAILY_RUNS"),
-        ({"TRACKWALKER_DAILY_COST_USD": "2"}, "DAILY_COST_USD"),
+        ({"TRACKWALKER_MAX_AGENT_RUNS_PER_DAY": "0"}, "DAILY_RUNS"),
+        ({"TRACKWALKER_MAX_COST_PER_DAY_USD": "2"}, "DAILY_COST_USD"),
     ],
 )
 def test_the_raw_facts_are_told_when_the_days_budget_is_gone(
     store: redis.Redis, store_url: str, tmp_path: Path, settings_: dict[str, str], name: str
 ) -> None:
-    with line(store, store_url, tmp_path, small=True, failing=True, **settings_) as poor:
+    with harness(store, store_url, tmp_path, small=True, failing=True, **settings_) as poor:
         [other] = claims(poor.journal, 1)
         budget.reserve(poor.journal, poor.settings, other, sick("another"), datetime.now(UTC))
         poor.alert()

@@ -13,21 +13,21 @@ from pydantic import SecretStr
 
 from tests.support.fakes.serving import serve
 from tests.support.fakes.slack import HOOK
-from tests.support.pipeline import Line, line
+from tests.support.pipeline import PipelineHarness, harness
 from workers.cli import control, listing
 from workers.clients.slack import Slack
 from workers.engine import scripts
-from workers.engine.journal import DUE, OPEN, PREFIX, Claim
+from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim
 from workers.engine.records import pack
 from workers.incidents import controls, grouping
 from workers.incidents.opening import open_incidents
 from workers.models import (
     Alert,
+    Category,
     Environment,
     Evidence,
     Finding,
     Incident,
-    Lane,
     Outcome,
     Service,
     Severity,
@@ -38,13 +38,13 @@ from workers.models import (
 from workers.pipeline import stages
 
 NAMES = ("api", "web", "mail", "cron", "auth", "cart")
-FOUND = Outcome(kind="told", headline="resource limit: 512 MB are too little", lines=("raise it",))
+FOUND = Outcome(kind="reported", headline="resource limit: 512 MB are too little", lines=("raise it",))
 
 
 class Town:
     """Services that fall ill together; sweeps say which, the tells are worked when asked."""
 
-    def __init__(self, running: Line) -> None:
+    def __init__(self, running: PipelineHarness) -> None:
         self.running, self.journal, self.store = running, running.journal, running.store
         self.number = 0
 
@@ -57,11 +57,11 @@ class Town:
 
     def begin(self, environment: str = "env-1") -> Claim:
         self.number += 1
-        alert = Alert(id=f"p{self.number}", source="ping", kind="ping", at=datetime.now(UTC))
-        keys = [f"{PREFIX}sweeps:{environment}", DUE, f"{PREFIX}alert:{alert.id}"]
+        alert = Alert(id=f"p{self.number}", source="ping", kind="ping", received_at=datetime.now(UTC))
+        keys = [f"{PREFIX}slot:{environment}", SCHEDULE, f"{PREFIX}alert:{alert.id}"]
         place = pack(Environment(project_id="prj-1", environment_id=environment), Environment)
         arguments = [f"{PREFIX}sweep:{environment}", alert.id, place, pack(alert, Alert), 10_000]
-        key = self.journal.script(scripts.ATTACH, keys, *arguments).decode()
+        key = self.journal.script(scripts.ENQUEUE_ON_SWEEP, keys, *arguments).decode()
         claim = self.journal.claim(key, "survey")
         assert claim is not None
         return claim
@@ -88,19 +88,19 @@ class Town:
     def tell(self) -> None:
         """Work every tell until none has anything to do, waits skipped."""
         for _ in range(3):
-            for raw in self.store.zrange(DUE, 0, -1):
+            for raw in self.store.zrange(SCHEDULE, 0, -1):
                 key = raw.decode()  # type: ignore[union-attr]
-                if f"{PREFIX}tell:" in key:
-                    self.store.hdel(key, "not_before", "first_at")
-                    stages.work(self.running.services, "tell", key)
+                if f"{PREFIX}notification:" in key:
+                    self.store.hdel(key, "not_before", "ack_due_at")
+                    stages.work(self.running.services, "notify", key)
 
     def conclude(self, key: str, outcome: Outcome = FOUND) -> None:
         """As the end of the active part of a round does."""
         self.store.hset(key, mapping={"r:outcome": pack(outcome, Outcome), "stage": "watch"})
-        self.journal.raise_wanted(key.replace(PREFIX, f"{PREFIX}tell:", 1))
+        self.journal.wake(key.replace(PREFIX, f"{PREFIX}notification:", 1))
 
     def umbrellas(self) -> list[str]:
-        return sorted(raw.decode() for raw in self.store.scan_iter(f"{PREFIX}tell:umbrella:*"))
+        return sorted(raw.decode() for raw in self.store.scan_iter(f"{PREFIX}notification:group:*"))
 
     @property
     def rung(self) -> list[str]:
@@ -110,7 +110,7 @@ class Town:
 
 @pytest.fixture
 def town(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Town]:
-    with line(store, store_url, tmp_path) as running:
+    with harness(store, store_url, tmp_path) as running:
         yield Town(running)
 
 
@@ -170,7 +170,7 @@ def test_the_third_trouble_within_half_an_hour_takes_the_two_before_under_one_um
 
     assert len(town.rung) == 3
     assert "3 troubles at once" in town.rung[2]
-    assert all("umbrella" in town.journal.fields(key) for key in town.running.incidents())
+    assert all("group" in town.journal.fields(key) for key in town.running.incidents())
 
 
 def test_one_that_comes_while_the_umbrella_is_open_rings_nobody_and_is_named(town: Town) -> None:
@@ -225,14 +225,14 @@ def test_a_death_between_the_umbrella_and_its_incidents_tells_nothing_half(town:
     claim, now = town.begin(), datetime.now(UTC)
     made = [
         Incident(
-            fingerprint=name * 4, round="20261123T0304", project_id="p", project_name="town",
+            fingerprint=name * 4, occurrence="20261123T0304", project_id="p", project_name="town",
             environment_id="env-1", environment_name="production", findings=(),
-            cause={"kind": "service", "key": name, "name": name}, opened_at=now,  # type: ignore[arg-type]
+            subject={"kind": "service", "key": name, "name": name}, opened_at=now,  # type: ignore[arg-type]
             window=Window(start=now, end=now),
         )
         for name in ("api", "web", "mail")
     ]  # fmt: skip
-    grouping.gather(town.journal, made, now)
+    grouping.assign_group(town.journal, made, now)
     town.tell()
     claim.end("given up: it died too often")
 
@@ -260,7 +260,7 @@ def test_one_that_never_opened_holds_up_the_words_of_the_others_for_a_minute_at_
 
 def plan(town: Town, key: str) -> None:
     """Bring the round to planning, with a verdict for the code."""
-    verdict = Verdict(lane=Lane.CODE, summary="a KeyError in api")
+    verdict = Verdict(category=Category.CODE, summary="a KeyError in api")
     town.store.hset(
         key,
         mapping={
@@ -330,12 +330,12 @@ def test_an_umbrella_ends_with_the_last_that_it_holds(town: Town) -> None:
     for key in keys:
         claim = town.journal.claim(key, "watch")
         assert claim is not None
-        claim.end("over", tell=key.replace(PREFIX, f"{PREFIX}tell:", 1))
+        claim.end("over", notify=key.replace(PREFIX, f"{PREFIX}notification:", 1))
     town.tell()
 
     [over] = town.umbrellas()
     assert town.store.ttl(over) > 0
-    assert not [key for key in town.running.due() if "tell:" in key]
+    assert not [key for key in town.running.due() if "notification:" in key]
     assert town.store.hlen(OPEN) == 0
 
 

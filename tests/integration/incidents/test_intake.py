@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
-from workers.engine.journal import DUE, PREFIX, Journal
+from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
 from workers.errors import NotAvailable
-from workers.incidents.intake import Fold, take_in, take_in_each
+from workers.incidents.intake import DedupWindow, ingest, ingest_batch
 from workers.models import Alert
 from workers.runtime.store import client
 
@@ -18,26 +18,26 @@ AT = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 
 def alert(name: str = "a1", **facts: str) -> Alert:
     return Alert.model_validate(
-        {"id": name, "source": "railway", "kind": "deployment.crashed", "at": AT} | facts
+        {"id": name, "source": "railway", "kind": "deployment.crashed", "received_at": AT} | facts
     )
 
 
-def test_an_alert_is_stored_and_due_before_it_is_answered(journal: Journal, store: redis.Redis) -> None:
+def test_an_alert_is_stored_and_due_before_it_is_answered(journal: JournalStore, store: redis.Redis) -> None:
     woken: list[str] = []
 
-    taken = take_in(alert(), None, journal, woken.append)
+    taken = ingest(alert(), None, journal, woken.append)
 
     assert taken == "a1"
-    assert store.zscore(DUE, f"{PREFIX}alert:a1") is not None
+    assert store.zscore(SCHEDULE, f"{PREFIX}alert:a1") is not None
     assert journal.record_of(f"{PREFIX}alert:a1", "alert", Alert) == alert()
     assert woken == [f"{PREFIX}alert:a1"]
 
 
-def test_the_same_alert_again_is_the_one_before(journal: Journal, store: redis.Redis) -> None:
-    fold = Fold(key="k", seconds=60)
-    take_in(alert("a1"), fold, journal, lambda _: None)
+def test_the_same_alert_again_is_the_one_before(journal: JournalStore, store: redis.Redis) -> None:
+    fold = DedupWindow(key="k", seconds=60)
+    ingest(alert("a1"), fold, journal, lambda _: None)
 
-    again = take_in(alert("a2"), fold, journal, lambda _: None)
+    again = ingest(alert("a2"), fold, journal, lambda _: None)
 
     assert again == "a1"
     assert store.exists(f"{PREFIX}alert:a2") == 0
@@ -45,57 +45,57 @@ def test_the_same_alert_again_is_the_one_before(journal: Journal, store: redis.R
 
 
 def test_what_repeats_an_alert_that_is_not_kept_any_more_is_a_new_one(
-    journal: Journal, store: redis.Redis
+    journal: JournalStore, store: redis.Redis
 ) -> None:
-    fold = Fold(key="k", seconds=60)
-    take_in(alert("a1"), fold, journal, lambda _: None)
+    fold = DedupWindow(key="k", seconds=60)
+    ingest(alert("a1"), fold, journal, lambda _: None)
     store.delete(f"{PREFIX}alert:a1")
 
-    again = take_in(alert("a2"), fold, journal, lambda _: None)
+    again = ingest(alert("a2"), fold, journal, lambda _: None)
 
     assert again == "a2"
     assert not store.exists(f"{PREFIX}alert:a1")
-    assert store.zscore(DUE, f"{PREFIX}alert:a2") is not None
+    assert store.zscore(SCHEDULE, f"{PREFIX}alert:a2") is not None
 
 
-def test_an_alert_that_names_a_service_is_owed_an_answer(journal: Journal, store: redis.Redis) -> None:
-    take_in(alert(service_id="s"), None, journal, lambda _: None, first_word_seconds=60)
+def test_an_alert_that_names_a_service_is_owed_an_answer(journal: JournalStore, store: redis.Redis) -> None:
+    ingest(alert(service_id="s"), None, journal, lambda _: None, first_word_seconds=60)
 
-    due, now = store.zscore(DUE, f"{PREFIX}tell:alert:a1"), store.time()[0]
+    due, now = store.zscore(SCHEDULE, f"{PREFIX}notification:alert:a1"), store.time()[0]
 
     assert due is not None
     assert 55 < due / 1000 - now < 65
 
 
-def test_a_new_deployment_is_looked_at_but_owed_no_answer(journal: Journal, store: redis.Redis) -> None:
-    take_in(alert(service_id="s", kind="deployment.deployed"), None, journal, lambda _: None)
+def test_a_new_deployment_is_looked_at_but_owed_no_answer(journal: JournalStore, store: redis.Redis) -> None:
+    ingest(alert(service_id="s", kind="deployment.deployed"), None, journal, lambda _: None)
 
-    assert store.exists(f"{PREFIX}tell:alert:a1") == 0
+    assert store.exists(f"{PREFIX}notification:alert:a1") == 0
     assert store.exists(f"{PREFIX}alert:a1") == 1
 
 
 def test_a_store_that_is_away_is_said_so() -> None:
-    nowhere = Journal(client("redis://127.0.0.1:1/0"))
+    nowhere = JournalStore(client("redis://127.0.0.1:1/0"))
 
     with pytest.raises(NotAvailable):
-        take_in(alert(), None, nowhere, lambda _: None)
+        ingest(alert(), None, nowhere, lambda _: None)
 
 
 # ---- many at once ---------------------------------------------------------------------------------
 
 
 def test_of_many_alerts_taken_in_at_once_each_is_stored_due_and_answered_for_itself(
-    journal: Journal, store: redis.Redis
+    journal: JournalStore, store: redis.Redis
 ) -> None:
     woken: list[str] = []
-    same = Fold(key="k", seconds=60)
+    same = DedupWindow(key="k", seconds=60)
 
-    taken = take_in_each(
+    taken = ingest_batch(
         [(alert("a1"), same), (alert("a2"), None), (alert("a3"), same)], journal, woken.append
     )
 
     assert taken == ["a1", "a2", "a1"]
-    assert all(store.zscore(DUE, f"{PREFIX}alert:{name}") is not None for name in ("a1", "a2"))
+    assert all(store.zscore(SCHEDULE, f"{PREFIX}alert:{name}") is not None for name in ("a1", "a2"))
     assert store.exists(f"{PREFIX}alert:a3") == 0
     assert store.hget(f"{PREFIX}alert:a1", "firings") == b"1"
     assert journal.record_of(f"{PREFIX}alert:a2", "alert", Alert) == alert("a2")
@@ -103,22 +103,24 @@ def test_of_many_alerts_taken_in_at_once_each_is_stored_due_and_answered_for_its
 
 
 def test_a_store_that_has_forgotten_our_scripts_is_told_them_again(
-    journal: Journal, store: redis.Redis
+    journal: JournalStore, store: redis.Redis
 ) -> None:
-    take_in_each([(alert("a1"), None)], journal, lambda _: None)
+    ingest_batch([(alert("a1"), None)], journal, lambda _: None)
     store.script_flush()
 
-    taken = take_in_each([(alert("a2"), None), (alert("a3"), None)], journal, lambda _: None)
+    taken = ingest_batch([(alert("a2"), None), (alert("a3"), None)], journal, lambda _: None)
 
     assert taken == ["a2", "a3"]
     assert store.exists(f"{PREFIX}alert:a2", f"{PREFIX}alert:a3") == 2
 
 
-def test_an_alert_that_the_store_refuses_takes_no_other_with_it(journal: Journal, store: redis.Redis) -> None:
+def test_an_alert_that_the_store_refuses_takes_no_other_with_it(
+    journal: JournalStore, store: redis.Redis
+) -> None:
     store.set(f"{PREFIX}alert:a2", "no hash")
     woken: list[str] = []
 
-    taken = take_in_each([(alert(name), None) for name in ("a1", "a2", "a3")], journal, woken.append)
+    taken = ingest_batch([(alert(name), None) for name in ("a1", "a2", "a3")], journal, woken.append)
 
     assert [taken[0], taken[2]] == ["a1", "a3"]
     assert isinstance(taken[1], NotAvailable)
@@ -126,7 +128,7 @@ def test_an_alert_that_the_store_refuses_takes_no_other_with_it(journal: Journal
 
 
 def test_many_alerts_for_a_store_that_is_away_are_said_so_at_once() -> None:
-    nowhere = Journal(client("redis://127.0.0.1:1/0"))
+    nowhere = JournalStore(client("redis://127.0.0.1:1/0"))
 
     with pytest.raises(NotAvailable):
-        take_in_each([(alert("a1"), None), (alert("a2"), None)], nowhere, lambda _: None)
+        ingest_batch([(alert("a1"), None), (alert("a2"), None)], nowhere, lambda _: None)

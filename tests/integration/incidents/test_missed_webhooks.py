@@ -15,28 +15,28 @@ import redis
 
 from receiver.sources import railway as webhooks
 from tests.support.fakes.railway_types import WorldDeployment, WorldEvent, WorldService
-from tests.support.pipeline import Line, line
+from tests.support.pipeline import PipelineHarness, harness
 from workers.clients.railway.events import ALERTS, STATUSES, Event, trouble
 from workers.engine import scripts
-from workers.engine.journal import PREFIX, Journal
+from workers.engine.journal import PREFIX, JournalStore
 from workers.errors import NotAvailable
 from workers.incidents import intake, missed_webhooks
-from workers.incidents.intake import heard_key, heard_name
-from workers.models import Alert, Deployment, Reported, Service, Survey, Window
+from workers.incidents.intake import event_name, received_key
+from workers.models import Alert, Deployment, PlatformReport, Service, Survey, Window
 from workers.pipeline import stages
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-GATE = f"{PREFIX}sweeps:env-1"
+GATE = f"{PREFIX}slot:env-1"
 SAID = "Railway's webhook of this did not arrive"
 
 
-def crashed(minutes: float, service: str = "svc", **facts: Any) -> Reported:
+def crashed(minutes: float, service: str = "svc", **facts: Any) -> PlatformReport:
     """A crash so many minutes after noon."""
     told = {"kind": "deployment.crashed", "service_id": service, "deployment_id": "dep"} | facts
-    return Reported.model_validate(told | {"at": NOON + timedelta(minutes=minutes)})
+    return PlatformReport.model_validate(told | {"at": NOON + timedelta(minutes=minutes)})
 
 
-def surveyed(*feed: Reported, minutes: float = 30, services: tuple[str, ...] = ("svc",)) -> Survey:
+def surveyed(*feed: PlatformReport, minutes: float = 30, services: tuple[str, ...] = ("svc",)) -> Survey:
     """A survey whose window ended so many minutes after noon."""
     end = NOON + timedelta(minutes=minutes)
     return Survey(
@@ -46,7 +46,7 @@ def surveyed(*feed: Reported, minutes: float = 30, services: tuple[str, ...] = (
     )  # fmt: skip
 
 
-def found(survey: Survey, heard: dict[str, datetime] | None = None, **facts: Any) -> list[Reported]:
+def found(survey: Survey, heard: dict[str, datetime] | None = None, **facts: Any) -> list[PlatformReport]:
     return missed_webhooks.find(survey, NOON, heard or {}, **facts)
 
 
@@ -128,11 +128,11 @@ def test_feed_and_webhook_call_the_same_thing_by_the_same_name(action: str) -> N
     where = {"service": {"id": "svc"}, "deployment": {"id": "dep"}}
     body = {"type": f"Deployment.{action}", "resource": where | {"environment": {"id": "env"}}}
 
-    alert = webhooks.read(json.dumps(body).encode(), NOON, "t")
+    alert = webhooks.parse(json.dumps(body).encode(), NOON, "t")
     [told] = trouble(events({"action": action, "activityPayload": where}), [])
 
     assert isinstance(alert, Alert)
-    assert heard_name(alert) == f"{told.kind}:{told.service_id}:{told.deployment_id}"
+    assert event_name(alert) == f"{told.kind}:{told.service_id}:{told.deployment_id}"
 
 
 def test_only_trouble_of_which_webhooks_tell_is_told() -> None:
@@ -187,14 +187,14 @@ def test_a_deployment_that_is_no_id_is_left_out(name: str) -> None:
 # ---- in the store ----------------------------------------------------------------------------
 
 
-def look(journal: Journal, survey: Survey, *sick: str) -> list[str]:
-    return missed_webhooks.look(
+def look(journal: JournalStore, survey: Survey, *sick: str) -> list[str]:
+    return missed_webhooks.ingest_missed(
         journal, survey, sick, at=survey.window.end, own_service=None, first_word_seconds=60
     )
 
 
 def test_the_first_sweep_of_an_environment_finds_nothing_and_the_next_begins_where_it_ended(
-    journal: Journal,
+    journal: JournalStore,
 ) -> None:
     first = look(journal, surveyed(crashed(10), minutes=20))
 
@@ -207,12 +207,12 @@ def test_the_first_sweep_of_an_environment_finds_nothing_and_the_next_begins_whe
 
 
 def test_what_was_found_is_found_once_however_often_it_is_looked(
-    journal: Journal, store: redis.Redis
+    journal: JournalStore, store: redis.Redis
 ) -> None:
     look(journal, surveyed(minutes=0))
 
     taken = look(journal, surveyed(crashed(10)))
-    store.hset(f"{PREFIX}sweeps:env", "seen", int(NOON.timestamp() * 1000))
+    store.hset(f"{PREFIX}slot:env", "seen", int(NOON.timestamp() * 1000))
     again = look(journal, surveyed(crashed(10)))
 
     assert len(taken) == 1
@@ -221,25 +221,25 @@ def test_what_was_found_is_found_once_however_often_it_is_looked(
 
 
 def test_what_is_forgotten_as_heard_is_the_alert_that_it_was_all_the_same(
-    journal: Journal, store: redis.Redis
+    journal: JournalStore, store: redis.Redis
 ) -> None:
     look(journal, surveyed(minutes=0))
     taken = look(journal, surveyed(crashed(10)))
-    store.hset(f"{PREFIX}sweeps:env", "seen", int(NOON.timestamp() * 1000))
-    store.delete(heard_key("env"))
+    store.hset(f"{PREFIX}slot:env", "seen", int(NOON.timestamp() * 1000))
+    store.delete(received_key("env"))
 
     assert look(journal, surveyed(crashed(10))) == taken
     assert len(list(store.scan_iter(f"{PREFIX}alert:*"))) == 1
 
 
-def test_where_the_feed_could_not_be_read_the_next_sweep_looks_further_back(journal: Journal) -> None:
+def test_where_the_feed_could_not_be_read_the_next_sweep_looks_further_back(journal: JournalStore) -> None:
     look(journal, surveyed(minutes=0))
     look(journal, surveyed(minutes=20).model_copy(update={"feed_read": False}))
 
     assert len(look(journal, surveyed(crashed(10), minutes=30))) == 1
 
 
-def test_of_a_flood_each_sweep_takes_in_a_part_until_nothing_of_it_is_left(journal: Journal) -> None:
+def test_of_a_flood_each_sweep_takes_in_a_part_until_nothing_of_it_is_left(journal: JournalStore) -> None:
     names = [f"s{number}" for number in range(2 * missed_webhooks.AT_MOST + 5)]
     services = (*names, *(f"sick{number}" for number in range(missed_webhooks.AT_MOST)))
     flood = [crashed(10 + number / 10, one) for number, one in enumerate(services)]
@@ -256,16 +256,16 @@ def test_of_a_flood_each_sweep_takes_in_a_part_until_nothing_of_it_is_left(journ
 
 
 def test_the_mark_is_never_taken_back_and_does_not_live_for_ever(
-    journal: Journal, store: redis.Redis
+    journal: JournalStore, store: redis.Redis
 ) -> None:
     look(journal, surveyed(minutes=30))
     look(journal, surveyed(minutes=20))
 
     assert look(journal, surveyed(crashed(20))) == []
-    assert store.pttl(f"{PREFIX}sweeps:env") > 0
+    assert store.pttl(f"{PREFIX}slot:env") > 0
 
 
-def test_a_store_that_is_away_keeps_the_mark_where_it_was(journal: Journal, store: redis.Redis) -> None:
+def test_a_store_that_is_away_keeps_the_mark_where_it_was(journal: JournalStore, store: redis.Redis) -> None:
     look(journal, surveyed(minutes=0))
     store.config_set("maxmemory", "1")
     try:
@@ -277,12 +277,12 @@ def test_a_store_that_is_away_keeps_the_mark_where_it_was(journal: Journal, stor
     assert len(look(journal, surveyed(crashed(10)))) == 1
 
 
-def test_a_webhook_whose_clock_is_ahead_does_not_silence_what_is_still_to_come(journal: Journal) -> None:
+def test_a_webhook_whose_clock_is_ahead_does_not_silence_what_is_still_to_come(journal: JournalStore) -> None:
     look(journal, surveyed(minutes=0))
     ahead = missed_webhooks.alert(surveyed(), crashed(0), NOON).model_copy(
-        update={"id": "a1", "said_at": NOON + timedelta(days=900)}
+        update={"id": "a1", "reported_at": NOON + timedelta(days=900)}
     )
-    intake.take_in(ahead, None, journal, lambda _: None)
+    intake.ingest(ahead, None, journal, lambda _: None)
 
     assert len(look(journal, surveyed(crashed(10)))) == 1
 
@@ -291,40 +291,42 @@ def test_a_webhook_whose_clock_is_ahead_does_not_silence_what_is_still_to_come(j
 
 
 @pytest.fixture
-def calm(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+def calm(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
     """A healthy line whose environment was looked at once, half an hour ago."""
-    with line(store, store_url, tmp_path, failing=False) as running:
+    with harness(store, store_url, tmp_path, failing=False) as running:
         ping(running)
         running.drive(lambda: running.sweeps_done() == 1)
         running.store.hincrby(GATE, "seen", -1_800_000)
         yield running
 
 
-def ping(running: Line) -> None:
+def ping(running: PipelineHarness) -> None:
     running.alert(source="ping", kind="ping", service_id=None, service_name=None)
 
 
-def happens(running: Line, *, ago: float = 600, action: str = "crashed", service: str = "svc-shop") -> None:
+def happens(
+    running: PipelineHarness, *, ago: float = 600, action: str = "crashed", service: str = "svc-shop"
+) -> None:
     """The feed of Railway says so, so many seconds ago."""
     about = {"serviceId": service, "deploymentId": "dep-new"}
     running.world.events.append(WorldEvent(time.time() - ago, "Deployment", action, about))
 
 
-def told(running: Line) -> list[str]:
+def told(running: PipelineHarness) -> list[str]:
     return [message.text for message in running.slack.messages]
 
 
-def sweeps(running: Line, number: int) -> Callable[[], bool]:
+def sweeps(running: PipelineHarness, number: int) -> Callable[[], bool]:
     return lambda: running.sweeps_done() >= number
 
 
-def alerts(running: Line) -> list[Alert]:
+def alerts(running: PipelineHarness) -> list[Alert]:
     keys = running.store.scan_iter(f"{PREFIX}alert:missed-*")
     found = [running.journal.record_of(key.decode(), "alert", Alert) for key in keys]
     return [one for one in found if one and not one.id.endswith("-again")]
 
 
-def test_a_ping_finds_what_no_webhook_told_and_the_person_is_told_once(calm: Line) -> None:
+def test_a_ping_finds_what_no_webhook_told_and_the_person_is_told_once(calm: PipelineHarness) -> None:
     happens(calm)
     ping(calm)
 
@@ -338,20 +340,20 @@ def test_a_ping_finds_what_no_webhook_told_and_the_person_is_told_once(calm: Lin
     assert len(alerts(calm)) == 1
 
 
-def test_where_no_webhook_ever_came_it_is_asked_once_whether_they_are_set_up(calm: Line) -> None:
+def test_where_no_webhook_ever_came_it_is_asked_once_whether_they_are_set_up(calm: PipelineHarness) -> None:
     for minutes in (10, 7, 4):
-        calm.store.delete(heard_key("env-1"))
+        calm.store.delete(received_key("env-1"))
         calm.store.hset(GATE, "seen", int(time.time() * 1000) - 1_800_000)
         calm.world.events.clear()
         happens(calm, ago=minutes * 60)
         ping(calm)
         calm.drive(sweeps(calm, calm.sweeps_done() + 2))
-    calm.drive(lambda: calm.store.hexists(f"{PREFIX}tell:trouble:webhooks:env-1", "ended"))
+    calm.drive(lambda: calm.store.hexists(f"{PREFIX}notification:operational:webhooks:env-1", "ended"))
 
     assert len([text for text in told(calm) if "is /hooks/railway set up" in text]) == 1
 
 
-def test_where_webhooks_come_nobody_is_asked_whether_they_are_set_up(calm: Line) -> None:
+def test_where_webhooks_come_nobody_is_asked_whether_they_are_set_up(calm: PipelineHarness) -> None:
     calm.alert(kind="deployment.deployed")
     happens(calm)
     ping(calm)
@@ -361,7 +363,7 @@ def test_where_webhooks_come_nobody_is_asked_whether_they_are_set_up(calm: Line)
     assert not [text for text in told(calm) if "is /hooks/railway set up" in text]
 
 
-def test_it_costs_no_request_to_look(calm: Line) -> None:
+def test_it_costs_no_request_to_look(calm: PipelineHarness) -> None:
     before = len(calm.railway.operations)
     ping(calm)
     calm.drive(sweeps(calm, 2))
@@ -376,7 +378,7 @@ def test_it_costs_no_request_to_look(calm: Line) -> None:
     assert len(calm.railway.operations) - before - usual == usual
 
 
-def test_what_a_webhook_told_is_not_found_again(calm: Line) -> None:
+def test_what_a_webhook_told_is_not_found_again(calm: PipelineHarness) -> None:
     happens(calm)
     said_at = datetime.now(UTC) - timedelta(seconds=601)
     calm.alert(kind="deployment.crashed", deployment_id="dep-new", said_at=said_at)
@@ -387,7 +389,7 @@ def test_what_a_webhook_told_is_not_found_again(calm: Line) -> None:
     assert alerts(calm) == []
 
 
-def test_what_is_younger_than_a_late_webhook_is_left_to_the_next_sweep(calm: Line) -> None:
+def test_what_is_younger_than_a_late_webhook_is_left_to_the_next_sweep(calm: PipelineHarness) -> None:
     happens(calm, ago=60)
     ping(calm)
     calm.drive(sweeps(calm, 2))
@@ -405,7 +407,7 @@ def test_what_is_younger_than_a_late_webhook_is_left_to_the_next_sweep(calm: Lin
 def test_a_webhook_that_comes_after_the_sweep_saw_its_trouble_opens_no_second_incident_and_thread(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
-    with line(store, store_url, tmp_path, TRACKWALKER_MODE="report") as sick:
+    with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as sick:
         sick.store.hset(GATE, "seen", int(time.time() * 1000) - 1_800_000)
         sick.alert(kind="deployment.deployed")
         happens(sick)
@@ -415,7 +417,7 @@ def test_a_webhook_that_comes_after_the_sweep_saw_its_trouble_opens_no_second_in
 
         sick.alert(kind="deployment.crashed", deployment_id="dep-new")
         sick.drive(sweeps(sick, 2))
-        sick.drive(lambda: not [key for key in sick.due() if "tell:alert" in key])
+        sick.drive(lambda: not [key for key in sick.due() if "notification:alert" in key])
 
         assert found == []
         assert len(sick.incidents()) == 1
@@ -424,7 +426,7 @@ def test_a_webhook_that_comes_after_the_sweep_saw_its_trouble_opens_no_second_in
 
 @pytest.mark.parametrize(("script", "number"), [("TAKE_IN", 1), ("TAKE_IN", 2), ("MARK", 1), ("END", 1)])
 def test_a_worker_that_dies_among_the_alerts_that_it_takes_in_takes_in_each_once(
-    calm: Line, script: str, number: int
+    calm: PipelineHarness, script: str, number: int
 ) -> None:
     happens(calm)
     happens(calm, service="svc-db", ago=700)
@@ -433,7 +435,7 @@ def test_a_worker_that_dies_among_the_alerts_that_it_takes_in_takes_in_each_once
     [key] = [key for key in calm.due() if ":sweep:" in key]
 
     source = getattr(missed_webhooks if script == "MARK" else scripts, script)
-    stages.work(replace(calm.services, journal=Mortal(calm.store, source, number)), "analyse", key)
+    stages.work(replace(calm.services, store=Mortal(calm.store, source, number)), "analyse", key)
     died = not calm.store.hexists(key, "ended")
     calm.drive(sweeps(calm, 3))
 
@@ -442,7 +444,7 @@ def test_a_worker_that_dies_among_the_alerts_that_it_takes_in_takes_in_each_once
     assert len(alerts(calm)) == 2
 
 
-class Mortal(Journal):
+class Mortal(JournalStore):
     """Dies where it is about to run a script for the n-th time, as a worker does: nothing after that happens."""
 
     def __init__(self, client: redis.Redis, source: str, number: int) -> None:
@@ -456,7 +458,7 @@ class Mortal(Journal):
         return super().script(source, keys, *arguments)
 
 
-def test_a_deployment_that_failed_is_found_though_the_feed_is_refused(calm: Line) -> None:
+def test_a_deployment_that_failed_is_found_though_the_feed_is_refused(calm: PipelineHarness) -> None:
     calm.railway.broken["events"] = "Not Authorized"
     at = time.time() - 600
     failed = WorldDeployment("dep-bad", "svc-shop", "FAILED", at, at, {})
@@ -475,7 +477,7 @@ def test_a_deployment_that_failed_is_found_though_the_feed_is_refused(calm: Line
 def test_a_service_that_was_never_watched_before_is_not_blamed_for_its_past(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
-    with line(store, store_url, tmp_path, failing=False) as fresh:
+    with harness(store, store_url, tmp_path, failing=False) as fresh:
         happens(fresh)
         ping(fresh)
 
@@ -484,7 +486,7 @@ def test_a_service_that_was_never_watched_before_is_not_blamed_for_its_past(
         assert alerts(fresh) == []
 
 
-def test_a_feed_full_of_nonsense_harms_no_sweep(calm: Line) -> None:
+def test_a_feed_full_of_nonsense_harms_no_sweep(calm: PipelineHarness) -> None:
     far = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
     nonsense: list[Any] = [None, 7, "{", ["svc-shop"], {"serviceId": ["svc-shop"]}, {"a": {"b": {"c": {}}}}]
     calm.world.events += [WorldEvent(time.time() - 600, "Deployment", "crashed", one) for one in nonsense]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from workers.engine import scripts
-from workers.engine.journal import DUE, OPEN, PREFIX, Claim, Journal
+from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore
 from workers.engine.records import pack
-from workers.incidents.intake import take_in
+from workers.incidents.intake import ingest
 from workers.incidents.opening import MOST_SYMPTOMS, open_incidents
 from workers.models import Alert, Environment, Finding, Incident, Service, Severity, Survey, Window
 
@@ -45,23 +45,29 @@ CALLS = (("svc-shop", "svc-checkout"),)
 
 
 def alert(**facts: Any) -> Alert:
-    said = {"id": "a1", "source": "railway", "kind": "monitor.triggered", "at": NOW, "said": "told"}
+    said = {
+        "id": "a1",
+        "source": "railway",
+        "kind": "monitor.triggered",
+        "received_at": NOW,
+        "message": "told",
+    }
     return Alert.model_validate(said | facts)
 
 
 class Sweeps:
     """Sweeps of one environment, one after the other."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: JournalStore) -> None:
         self.journal = journal
 
     def claim(self, *alerts: Alert) -> Claim:
         records = [pack(Environment(project_id="p", environment_id="e"), Environment)]
         key = ""
         for one in alerts or (alert(id="ping", source="ping", kind="ping"),):
-            keys = [f"{PREFIX}sweeps:e", DUE, f"{PREFIX}alert:{one.id}"]
+            keys = [f"{PREFIX}slot:e", SCHEDULE, f"{PREFIX}alert:{one.id}"]
             arguments = [f"{PREFIX}sweep:e", one.id, *records, pack(one, Alert), 10_000]
-            key = self.journal.script(scripts.ATTACH, keys, *arguments).decode()
+            key = self.journal.script(scripts.ENQUEUE_ON_SWEEP, keys, *arguments).decode()
         claim = self.journal.claim(key, "survey")
         assert claim is not None
         return claim
@@ -73,18 +79,18 @@ class Sweeps:
         return held
 
     def clean(self, incident: str) -> int:
-        return int(self.journal.fields(PREFIX + incident)["clean"])
+        return int(self.journal.fields(PREFIX + incident)["clean_sweeps"])
 
     def joined(self, incident: str) -> str:
-        return self.journal.fields(PREFIX + incident).get("joined", b"").decode()
+        return self.journal.fields(PREFIX + incident).get("suppressed_by", b"").decode()
 
     def suffering(self, incident: str) -> list[str]:
-        found = self.journal.record_of(PREFIX + incident, "suffering", list[Finding]) or []
+        found = self.journal.record_of(PREFIX + incident, "symptoms", list[Finding]) or []
         return [one.service for one in found]
 
 
 @pytest.fixture
-def sweeps(journal: Journal) -> Sweeps:
+def sweeps(journal: JournalStore) -> Sweeps:
     return Sweeps(journal)
 
 
@@ -112,26 +118,26 @@ def test_only_a_gap_that_may_hide_the_trouble_keeps_an_incident_open(
 
 
 def test_an_alert_without_a_service_hears_that_nothing_is_above_the_line(
-    sweeps: Sweeps, journal: Journal
+    sweeps: Sweeps, journal: JournalStore
 ) -> None:
     volume = alert(kind="volumealert.triggered")
-    take_in(volume, None, journal, lambda _key: None)
+    ingest(volume, None, journal, lambda _key: None)
 
     sweeps.find(survey(), alerts=(volume,))
 
-    note = journal.fields(f"{PREFIX}tell:alert:a1")["note"].decode()
+    note = journal.fields(f"{PREFIX}notification:alert:a1")["answer"].decode()
     assert note == "looked over 30 minutes: nothing above the line"
 
 
 def test_a_forwarded_alert_is_the_first_word_from_the_moment_the_incident_is_open(
-    sweeps: Sweeps, journal: Journal
+    sweeps: Sweeps, journal: JournalStore
 ) -> None:
     forwarded = alert(source="slack", kind="message", said="shop is down")
 
     [incident] = sweeps.find(survey(), sick("shop"), alerts=(forwarded,))
 
-    assert journal.fields(f"{PREFIX}tell:{incident}")["forwarded"] == b"1"
-    assert journal.ask("hlen", OPEN) == 1
+    assert journal.fields(f"{PREFIX}notification:{incident}")["forwarded"] == b"1"
+    assert journal.command("hlen", OPEN) == 1
 
 
 def test_what_a_window_still_shows_of_trouble_that_is_over_opens_no_further_round(sweeps: Sweeps) -> None:
@@ -191,19 +197,19 @@ def test_a_service_that_only_suffers_gets_no_incident_and_stands_in_that_of_its_
 
     recorded = sweeps.journal.record_of(PREFIX + incident, "incident", Incident)
     assert recorded is not None
-    assert (recorded.cause.name, [one.service for one in recorded.symptoms]) == ("checkout", ["shop"])
-    assert sweeps.journal.ask("hlen", OPEN) == 1
+    assert (recorded.subject.name, [one.service for one in recorded.symptoms]) == ("checkout", ["shop"])
+    assert sweeps.journal.command("hlen", OPEN) == 1
 
 
 def test_an_alert_that_names_a_symptom_is_answered_by_the_incident_of_its_cause(sweeps: Sweeps) -> None:
     about_shop = alert(service_name="shop")
-    take_in(about_shop, None, sweeps.journal, lambda _key: None)
+    ingest(about_shop, None, sweeps.journal, lambda _key: None)
 
     [incident] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"), alerts=(about_shop,))
 
-    words = sweeps.journal.fields(f"{PREFIX}tell:alert:a1")
-    assert words["joined"].decode() == f"{PREFIX}tell:{incident}"
-    assert "note" not in words
+    words = sweeps.journal.fields(f"{PREFIX}notification:alert:a1")
+    assert words["merged_into"].decode() == f"{PREFIX}notification:{incident}"
+    assert "answer" not in words
 
 
 def test_what_others_suffer_is_kept_as_the_newest_sweep_saw_it(sweeps: Sweeps) -> None:
@@ -231,11 +237,11 @@ def test_an_incident_that_a_later_sweep_calls_a_symptom_is_joined_to_that_of_its
 def test_an_incident_is_joined_once_however_often_it_is_found_to_be_a_symptom(sweeps: Sweeps) -> None:
     [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
     sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
-    before = sweeps.journal.fields(PREFIX + caller)["wanted"]
+    before = sweeps.journal.fields(PREFIX + caller)["signals"]
 
     sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
 
-    assert sweeps.journal.fields(PREFIX + caller)["wanted"] == before
+    assert sweeps.journal.fields(PREFIX + caller)["signals"] == before
 
 
 def test_a_symptom_that_is_sick_after_its_cause_is_well_stands_for_itself_again(sweeps: Sweeps) -> None:
@@ -400,7 +406,7 @@ def test_a_service_that_is_not_listed_any_more_is_gone_and_counted_as_such(sweep
     sweeps.find(survey(services=WITHOUT_SHOP))
 
     fields = sweeps.journal.fields(PREFIX + incident)
-    assert (fields["how"], fields["clean"]) == (b"gone", b"1")
+    assert (fields["recovery"], fields["clean_sweeps"]) == (b"gone", b"1")
 
 
 def test_a_service_is_not_gone_where_the_list_could_not_be_read_wholly(sweeps: Sweeps) -> None:

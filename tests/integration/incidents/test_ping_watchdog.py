@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.support.pipeline import Line, line
-from workers.engine.journal import DUE
+from tests.support.pipeline import PipelineHarness, harness
+from workers.engine.journal import SCHEDULE
 from workers.incidents import controls, intake, ping_watchdog
 from workers.models import Alert
 from workers.pipeline import failures, stages
@@ -20,41 +20,43 @@ USUAL = 600.0
 
 
 @pytest.fixture
-def quiet(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+def quiet(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
     """A worker that has just started, where no ping ever came."""
-    with line(store, store_url, tmp_path, failing=False) as running:
+    with harness(store, store_url, tmp_path, failing=False) as running:
         ping_watchdog.expect(running.journal, USUAL)
         yield running
 
 
-def ping(running: Line, *, apart: float | None = None) -> None:
+def ping(running: PipelineHarness, *, apart: float | None = None) -> None:
     """As the door takes it: and where Railway's limit asks for it, the next one is to come later."""
-    alert = Alert(id=f"p{datetime.now(UTC).timestamp()}", source="ping", kind="ping", at=datetime.now(UTC))
-    intake.take_in(alert, None, running.journal, lambda _key: None, ping_seconds=USUAL)
+    alert = Alert(
+        id=f"p{datetime.now(UTC).timestamp()}", source="ping", kind="ping", received_at=datetime.now(UTC)
+    )
+    intake.ingest(alert, None, running.journal, lambda _key: None, ping_seconds=USUAL)
     if apart:
-        intake.promise(running.journal, apart)
+        intake.extend_ping_deadline(running.journal, apart)
 
 
-def look(running: Line, minutes: float = 0) -> None:
+def look(running: PipelineHarness, minutes: float = 0) -> None:
     """As the mover would wake whoever waits for pings, so many minutes from now; and what is to be said is said."""
     later = replace(running.services, now=lambda: datetime.now(UTC) + timedelta(minutes=minutes))
     stages.work(later, "pings", intake.PINGS)
     for key in running.due():
         if ":tell:" in key:
-            stages.work(later, "tell", key)
+            stages.work(later, "notify", key)
 
 
-def told(running: Line) -> list[str]:
+def told(running: PipelineHarness) -> list[str]:
     return [message.text for message in running.slack.messages]
 
 
-def due_in_minutes(running: Line) -> float:
-    at = running.store.zscore(DUE, intake.PINGS)
+def due_in_minutes(running: PipelineHarness) -> float:
+    at = running.store.zscore(SCHEDULE, intake.PINGS)
     assert at is not None
     return at / 60_000 - datetime.now(UTC).timestamp() / 60
 
 
-def test_after_a_start_pings_are_waited_for_at_once(quiet: Line) -> None:
+def test_after_a_start_pings_are_waited_for_at_once(quiet: PipelineHarness) -> None:
     assert 29 < due_in_minutes(quiet) <= 30
 
     look(quiet, minutes=29)
@@ -63,8 +65,8 @@ def test_after_a_start_pings_are_waited_for_at_once(quiet: Line) -> None:
     assert due_in_minutes(quiet) < 2
 
 
-def test_pings_are_waited_for_however_often_waiting_for_them_broke(quiet: Line) -> None:
-    quiet.store.hset(intake.PINGS, "deaths", 9)
+def test_pings_are_waited_for_however_often_waiting_for_them_broke(quiet: PipelineHarness) -> None:
+    quiet.store.hset(intake.PINGS, "crashes", 9)
     quiet.store.hdel(intake.PINGS, "lease")
 
     look(quiet)
@@ -75,7 +77,7 @@ def test_pings_are_waited_for_however_often_waiting_for_them_broke(quiet: Line) 
     assert not quiet.store.hexists(intake.PINGS, "ended")
 
 
-def test_three_pings_that_stay_away_are_told_once(quiet: Line) -> None:
+def test_three_pings_that_stay_away_are_told_once(quiet: PipelineHarness) -> None:
     ping(quiet)
 
     for minutes in (31, 41, 24 * 60):
@@ -86,13 +88,13 @@ def test_three_pings_that_stay_away_are_told_once(quiet: Line) -> None:
     assert "TRACKWALKER_PUBLIC_URL" in words
 
 
-def test_a_ping_that_never_came_is_told_as_well(quiet: Line) -> None:
+def test_a_ping_that_never_came_is_told_as_well(quiet: PipelineHarness) -> None:
     look(quiet, minutes=31)
 
     assert len(told(quiet)) == 1
 
 
-def test_pings_that_come_again_are_told_once_and_may_stay_away_again(quiet: Line) -> None:
+def test_pings_that_come_again_are_told_once_and_may_stay_away_again(quiet: PipelineHarness) -> None:
     quiet.store.hincrby(intake.PINGS, "opened", -120_000)
     look(quiet, minutes=31)
 
@@ -105,7 +107,7 @@ def test_pings_that_come_again_are_told_once_and_may_stay_away_again(quiet: Line
     assert ["come again" in words for words in told(quiet)] == [False, True, False]
 
 
-def test_pings_that_come_are_never_spoken_of(quiet: Line) -> None:
+def test_pings_that_come_are_never_spoken_of(quiet: PipelineHarness) -> None:
     for _ in range(5):
         ping(quiet)
         look(quiet, minutes=29)
@@ -115,7 +117,7 @@ def test_pings_that_come_are_never_spoken_of(quiet: Line) -> None:
 
 @pytest.mark.parametrize("silence", [False, True])
 def test_a_worker_that_dies_between_telling_and_remembering_tells_it_once(
-    quiet: Line, let_leases_run_out: Callable[[], None], silence: bool
+    quiet: PipelineHarness, let_leases_run_out: Callable[[], None], silence: bool
 ) -> None:
     if not silence:
         look(quiet, minutes=31)
@@ -123,8 +125,8 @@ def test_a_worker_that_dies_between_telling_and_remembering_tells_it_once(
     before, minutes = len(told(quiet)), 31 if silence else 0
     claim = quiet.journal.claim(intake.PINGS, "pings")
     assert claim is not None
-    note = ping_watchdog.look(claim, USUAL, datetime.now(UTC) + timedelta(minutes=minutes))
-    failures.tell_trouble(quiet.journal, note, quiet.services.now())
+    note = ping_watchdog.check(claim, USUAL, datetime.now(UTC) + timedelta(minutes=minutes))
+    failures.report_operational_error(quiet.journal, note, quiet.services.now())
 
     let_leases_run_out()
     look(quiet, minutes + 2)
@@ -132,7 +134,7 @@ def test_a_worker_that_dies_between_telling_and_remembering_tells_it_once(
     assert len(told(quiet)) == before + 1
 
 
-def test_a_worker_that_starts_again_does_not_repeat_it(quiet: Line) -> None:
+def test_a_worker_that_starts_again_does_not_repeat_it(quiet: PipelineHarness) -> None:
     look(quiet, minutes=31)
 
     ping_watchdog.expect(quiet.journal, USUAL)
@@ -141,9 +143,11 @@ def test_a_worker_that_starts_again_does_not_repeat_it(quiet: Line) -> None:
     assert len(told(quiet)) == 1
 
 
-def test_after_a_long_absence_of_everything_the_clock_has_time_for_its_first_ping(quiet: Line) -> None:
+def test_after_a_long_absence_of_everything_the_clock_has_time_for_its_first_ping(
+    quiet: PipelineHarness,
+) -> None:
     ping(quiet)
-    quiet.store.zadd(DUE, {intake.PINGS: 1})
+    quiet.store.zadd(SCHEDULE, {intake.PINGS: 1})
     quiet.store.hset(intake.PINGS, "last", 1)
 
     ping_watchdog.expect(quiet.journal, USUAL)
@@ -151,9 +155,9 @@ def test_after_a_long_absence_of_everything_the_clock_has_time_for_its_first_pin
     assert 0.9 < due_in_minutes(quiet) <= 1
 
 
-@pytest.mark.parametrize(("apart", "late"), [(3600, 80), (2100, 55), (900, 35)])
+@pytest.mark.parametrize(("interval", "late"), [(3600, 80), (2100, 55), (900, 35)])
 def test_a_clock_that_was_asked_to_wait_longer_is_not_missed_before(
-    quiet: Line, apart: float, late: float
+    quiet: PipelineHarness, apart: float, late: float
 ) -> None:
     ping(quiet, apart=apart)
 
@@ -166,7 +170,7 @@ def test_a_clock_that_was_asked_to_wait_longer_is_not_missed_before(
     assert len(told(quiet)) == 1
 
 
-def test_a_ping_that_asks_for_no_wait_ends_the_one_before(quiet: Line) -> None:
+def test_a_ping_that_asks_for_no_wait_ends_the_one_before(quiet: PipelineHarness) -> None:
     ping(quiet, apart=3600)
     ping(quiet)
 
@@ -175,7 +179,7 @@ def test_a_ping_that_asks_for_no_wait_ends_the_one_before(quiet: Line) -> None:
     assert len(told(quiet)) == 1
 
 
-def test_while_paused_it_is_kept_and_told_afterwards(quiet: Line) -> None:
+def test_while_paused_it_is_kept_and_told_afterwards(quiet: PipelineHarness) -> None:
     controls.pause(quiet.journal)
     look(quiet, minutes=31)
     kept = told(quiet)
@@ -187,7 +191,7 @@ def test_while_paused_it_is_kept_and_told_afterwards(quiet: Line) -> None:
     assert "no ping since" in told(quiet)[0]
 
 
-def test_a_slack_that_is_away_hears_of_it_later(quiet: Line) -> None:
+def test_a_slack_that_is_away_hears_of_it_later(quiet: PipelineHarness) -> None:
     quiet.slack.faults.add("503", times=3)
 
     look(quiet, minutes=31)
@@ -196,18 +200,18 @@ def test_a_slack_that_is_away_hears_of_it_later(quiet: Line) -> None:
     assert len(told(quiet)) == 1
 
 
-def test_a_ping_that_comes_while_it_is_looked_is_seen_at_once(quiet: Line) -> None:
+def test_a_ping_that_comes_while_it_is_looked_is_seen_at_once(quiet: PipelineHarness) -> None:
     claim = quiet.journal.claim(intake.PINGS, "pings")
     assert claim is not None
     late = datetime.now(UTC) + timedelta(minutes=31)
 
     ping(quiet)
-    ping_watchdog.let_go(claim, USUAL, late)
+    ping_watchdog.reschedule(claim, USUAL, late)
 
     assert due_in_minutes(quiet) <= 0
 
 
-def test_who_waits_for_pings_never_ends_and_is_one(quiet: Line) -> None:
+def test_who_waits_for_pings_never_ends_and_is_one(quiet: PipelineHarness) -> None:
     for minutes in (31, 0, 29, 31):
         ping(quiet)
         look(quiet, minutes)

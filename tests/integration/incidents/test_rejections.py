@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from workers.engine.journal import Journal
+from workers.engine.journal import JournalStore
 from workers.incidents import rejections
 
-FILE, COMMIT, OTHER = "trackwalker:reserved:file", "trackwalker:reserved:commit", "trackwalker:reserved:other"
+FILE, COMMIT, OTHER = (
+    "trackwalker2:reserved:file",
+    "trackwalker2:reserved:commit",
+    "trackwalker2:reserved:other",
+)
 
 
-def test_the_same_cause_is_answered_already(journal: Journal) -> None:
-    rejections.remember(journal, [FILE, COMMIT], "#7")
+def test_the_same_cause_is_answered_already(journal: JournalStore) -> None:
+    rejections.record_rejection(journal, [FILE, COMMIT], "#7")
 
     assert rejections.closed_by_human(journal, [FILE, COMMIT]) == "#7"
     assert rejections.closed_by_human(journal, [COMMIT]) == "#7"
 
 
-def test_the_same_file_after_another_commit_is_new_evidence(journal: Journal) -> None:
-    rejections.remember(journal, [FILE, COMMIT], "#7")
+def test_the_same_file_after_another_commit_is_new_evidence(journal: JournalStore) -> None:
+    rejections.record_rejection(journal, [FILE, COMMIT], "#7")
 
     assert rejections.closed_by_human(journal, [FILE, OTHER]) is None
     assert rejections.closed_by_human(journal, [FILE]) is None
 
 
-def test_a_file_without_a_known_commit_is_remembered_too(journal: Journal) -> None:
-    rejections.remember(journal, [FILE], "#7")
+def test_a_file_without_a_known_commit_is_remembered_too(journal: JournalStore) -> None:
+    rejections.record_rejection(journal, [FILE], "#7")
 
     assert rejections.closed_by_human(journal, [FILE]) == "#7"

@@ -18,21 +18,21 @@ from tests.support.fakes.railway import Budget, RailwayStandIn, World
 from tests.support.fakes.serving import serve
 from workers.clients.railway import Railway
 from workers.clients.railway.headers import Pace, allowance, newest
-from workers.engine.journal import Journal
+from workers.engine.journal import JournalStore
 from workers.errors import NotAvailable, RailwayBusy
 from workers.incidents.request_quota import (
     KEY,
     TTL_SECONDS,
-    Allowance,
+    RateLimit,
+    describe,
     keep,
     keep_past,
-    line,
     next_ping,
+    ping_interval,
     read,
-    stretched,
 )
 from workers.models import Environment
-from workers.pipeline.stages import Services, look_at
+from workers.pipeline.stages import Services, survey
 from workers.runtime import settings
 from workers.runtime.store import client as connect
 
@@ -41,8 +41,8 @@ EPOCH = NOW.timestamp()
 SOON = NOW + timedelta(seconds=600)
 
 
-def left(remaining: int, minutes: float = 60, limit: int = 1000) -> Allowance:
-    return Allowance(limit=limit, remaining=remaining, resets_at=NOW + timedelta(minutes=minutes))
+def left(remaining: int, minutes: float = 60, limit: int = 1000) -> RateLimit:
+    return RateLimit(limit=limit, remaining=remaining, resets_at=NOW + timedelta(minutes=minutes))
 
 
 # ---- headers ---------------------------------------------------------------------------------
@@ -60,7 +60,7 @@ def test_a_reset_is_understood_in_every_form(reset: str) -> None:
         {"X-RateLimit-Limit": "1000", "X-RateLimit-Remaining": "812", "X-RateLimit-Reset": reset}
     )
 
-    assert allowance(headers, NOW) == Allowance(limit=1000, remaining=812, resets_at=SOON)
+    assert allowance(headers, NOW) == RateLimit(limit=1000, remaining=812, resets_at=SOON)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_the_client_knows_what_railway_said_last_and_how_often_it_asked() -> Non
         apart.project_name("prj")
 
         assert (railway.sent, apart.sent) == (1, 1)
-        assert railway.allowance == Allowance(limit=5, remaining=3, resets_at=resets)
+        assert railway.rate_limit == RateLimit(limit=5, remaining=3, resets_at=resets)
         railway.close()
 
 
@@ -137,7 +137,7 @@ def test_nothing_left_is_busy_until_the_reset_and_known() -> None:
 
 @pytest.mark.parametrize(("known", "most"), [(None, 9), (left(900), 9), (left(900, limit=10_000), 45)])
 def test_no_more_requests_begin_within_a_second_than_the_plan_takes(
-    known: Allowance | None, most: int
+    known: RateLimit | None, most: int
 ) -> None:
     now = [0.0]
     pace = Pace(lambda: now[0], lambda seconds: now.append(now.pop() + seconds))
@@ -164,35 +164,35 @@ def test_no_more_requests_begin_within_a_second_than_the_plan_takes(
     ],
 )  # fmt: skip
 def test_pings_are_as_far_apart_as_what_remains_lasts(
-    allowed: Allowance | None, cost: int, seconds: float
+    allowed: RateLimit | None, cost: int, seconds: float
 ) -> None:
-    assert stretched(600, allowed, cost, NOW) == seconds
+    assert ping_interval(600, allowed, cost, NOW) == seconds
 
 
 def test_a_fifth_of_the_limit_is_left_at_the_reset_whatever_there_was() -> None:
     for limit, used, cost, minutes in itertools.product((100, 1000), range(0, 80, 7), (1, 8, 9), (3, 30, 60)):
         remaining = limit - used * limit // 100
-        apart = stretched(60, left(remaining, minutes, limit), cost, NOW)
+        apart = ping_interval(60, left(remaining, minutes, limit), cost, NOW)
         before_the_reset = math.ceil(minutes * 60 / apart) - 1
 
         assert remaining - before_the_reset * cost >= limit / 5
         assert 60 <= apart <= 3600
 
 
-def test_the_sweep_of_the_ping_just_taken_is_still_to_be_paid(journal: Journal) -> None:
+def test_the_sweep_of_the_ping_just_taken_is_still_to_be_paid(journal: JournalStore) -> None:
     keep(journal, "env", left(250), 9, NOW)
 
-    assert next_ping(journal, 600, NOW) == stretched(600, left(241), 9, NOW)
+    assert next_ping(journal, 600, NOW) == ping_interval(600, left(241), 9, NOW)
 
 
-def test_a_ping_that_sweeps_two_environments_pays_for_both(journal: Journal) -> None:
+def test_a_ping_that_sweeps_two_environments_pays_for_both(journal: JournalStore) -> None:
     keep(journal, "one", left(300), 9, NOW)
     keep(journal, "two", left(290), 11, NOW)
 
-    assert next_ping(journal, 600, NOW) == stretched(600, left(270), 20, NOW)
+    assert next_ping(journal, 600, NOW) == ping_interval(600, left(270), 20, NOW)
 
 
-def test_with_enough_left_nothing_is_said(journal: Journal) -> None:
+def test_with_enough_left_nothing_is_said(journal: JournalStore) -> None:
     assert next_ping(journal, 600, NOW) is None
 
     keep(journal, "env", left(990), 9, NOW)
@@ -203,13 +203,13 @@ def test_with_enough_left_nothing_is_said(journal: Journal) -> None:
 # ---- the store -------------------------------------------------------------------------------
 
 
-def test_what_was_kept_ends_by_itself(journal: Journal, store: redis.Redis) -> None:
+def test_what_was_kept_ends_by_itself(journal: JournalStore, store: redis.Redis) -> None:
     keep(journal, "env", left(5), 9, NOW)
 
     assert 0 < store.ttl(KEY) <= TTL_SECONDS
 
 
-def test_what_was_spent_long_ago_is_not_counted(journal: Journal) -> None:
+def test_what_was_spent_long_ago_is_not_counted(journal: JournalStore) -> None:
     keep(journal, "gone", left(5), 9, NOW - timedelta(hours=3))
     keep(journal, "env", None, 8, NOW)
 
@@ -218,26 +218,26 @@ def test_what_was_spent_long_ago_is_not_counted(journal: Journal) -> None:
     assert (known.per_ping, known.allowance) == (8, left(5))
 
 
-def test_what_a_sweep_read_of_the_past_is_told_and_no_ping_needs_it_again(journal: Journal) -> None:
+def test_what_a_sweep_read_of_the_past_is_told_and_no_ping_needs_it_again(journal: JournalStore) -> None:
     keep(journal, "env", left(250), 9, NOW)
 
     keep_past(journal, "env", left(226), 24, NOW)
 
     known = read(journal, NOW)
-    assert line(known, NOW).endswith("226 of 1000 requests left until 04:04 UTC; last sweep used 33")
+    assert describe(known, NOW).endswith("226 of 1000 requests left until 04:04 UTC; last sweep used 33")
     assert known.per_ping == 9
 
 
-def test_what_cannot_be_read_is_not_known(journal: Journal, store: redis.Redis) -> None:
+def test_what_cannot_be_read_is_not_known(journal: JournalStore, store: redis.Redis) -> None:
     store.hset(KEY, mapping={"allowance": b"\xff{", "used:env": b"9"})
 
     known = read(journal, NOW)
 
-    assert (known.allowance, known.sweeps, line(known, NOW)) == (None, (), "")
+    assert (known.allowance, known.sweeps, describe(known, NOW)) == (None, (), "")
 
 
 def test_a_store_that_is_away_fails_no_sweep() -> None:
-    away = Journal(connect("redis://127.0.0.1:1/0"))
+    away = JournalStore(connect("redis://127.0.0.1:1/0"))
 
     keep(away, "env", left(5), 9, NOW)
 
@@ -248,7 +248,7 @@ def test_a_store_that_is_away_fails_no_sweep() -> None:
 # ---- a sweep ---------------------------------------------------------------------------------
 
 
-def test_a_sweep_leaves_what_it_cost_and_what_is_left(journal: Journal, sweep_key: str) -> None:
+def test_a_sweep_leaves_what_it_cost_and_what_is_left(journal: JournalStore, sweep_key: str) -> None:
     standin = RailwayStandIn(World("prj", "acme", "env", "production"))
     standin.budget.limit = 100
 
@@ -260,7 +260,7 @@ def test_a_sweep_leaves_what_it_cost_and_what_is_left(journal: Journal, sweep_ke
 
 
 def test_a_sweep_that_railway_refuses_leaves_what_is_left_all_the_same(
-    journal: Journal, sweep_key: str
+    journal: JournalStore, sweep_key: str
 ) -> None:
     standin = RailwayStandIn(World("prj", "acme", "env", "production"))
     standin.budget = Budget(limit=100, spent=100, resets_at=time.time() + 600)
@@ -272,11 +272,11 @@ def test_a_sweep_that_railway_refuses_leaves_what_is_left_all_the_same(
     assert (known.allowance and known.allowance.remaining, known.sweeps) == (0, ())
 
 
-def sweep(journal: Journal, key: str, standin: RailwayStandIn) -> None:
+def sweep(journal: JournalStore, key: str, standin: RailwayStandIn) -> None:
     """The sweep's first stage, as the worker would do it at NOW; it uses nothing but the store and Railway."""
     claim = journal.claim(key, "survey")
     assert claim is not None
-    claim.keep("environment", Environment, Environment(project_id="prj", environment_id="env"))
+    claim.record("environment", Environment, Environment(project_id="prj", environment_id="env"))
 
     def answer(request: httpx.Request) -> httpx.Response:
         granted, headers = standin.budget.spend(time.time())
@@ -290,7 +290,7 @@ def sweep(journal: Journal, key: str, standin: RailwayStandIn) -> None:
     )
     unused: Any = None
     services = Services(
-        settings=settings.read({}, None), journal=journal, railway=railway, github=unused, slack=None,
-        repositories=unused, mender=unused, now=lambda: NOW,
+        settings=settings.read({}, None), store=journal, railway=railway, github=unused, slack=None,
+        repositories=unused, remediation=unused, now=lambda: NOW,
     )  # fmt: skip
-    look_at(services, claim)
+    survey(services, claim)

@@ -32,7 +32,6 @@ from workers.investigation.evidence.suspects import find_suspect, sick_deploymen
 from workers.investigation.evidence.tree import Tree, tree_of
 from workers.investigation.evidence.upstreams import blamed, hosts_in_code, named_hosts
 from workers.models import (
-    Cause,
     Deployment,
     Evidence,
     Finding,
@@ -40,6 +39,7 @@ from workers.models import (
     RequestPattern,
     Service,
     Severity,
+    Subject,
     TrafficMinute,
     Window,
 )
@@ -464,8 +464,8 @@ def incident(
         }
     )  # fmt: skip
     return Incident(
-        fingerprint="f" * 16, round="20261120T1200", project_id="p", project_name="shop", environment_id="e",
-        environment_name="production", cause=Cause(kind="service", key="s1", name="api"), service=service,
+        fingerprint="f" * 16, occurrence="20261120T1200", project_id="p", project_name="shop", environment_id="e",
+        environment_name="production", subject=Subject(kind="service", key="s1", name="api"), service=service,
         findings=(finding,), window=Window(start=START, end=END), opened_at=END,
     )  # fmt: skip
 
@@ -644,7 +644,7 @@ def test_the_facts_name_finding_commit_pattern_route_and_code_place(place: Place
     assert "the logs say 5 times" in told and "KeyError: 'gift'" in told
     assert "POST /orders failed 7 times with 500" in told
     assert "stack traces name shop/pricing.py:5 in total (5 times)" in told
-    assert evidence.not_seen == ()
+    assert evidence.failed_reads == ()
 
 
 def test_the_evidence_holds_no_secret_and_the_clone_is_gone(place: Place) -> None:
@@ -659,7 +659,11 @@ def test_a_leak_without_a_trace_points_at_what_the_suspect_changed(place: Place)
 
     evidence = place.read("memory_growth")
 
-    assert [(one.file, one.line, one.why) for one in evidence.places][-1] == ("shop/pricing.py", 2, "changed")
+    assert [(one.file, one.line, one.why) for one in evidence.locations][-1] == (
+        "shop/pricing.py",
+        2,
+        "changed",
+    )
     assert "the logs hold no error" not in facts(evidence), "nothing was said, so nothing is known of it"
 
 
@@ -684,7 +688,7 @@ def test_a_read_that_fails_is_a_sentence_and_the_rest_is_read(place: Place) -> N
 
     evidence = place.read()
 
-    assert any("deployment logs of api" in gap for gap in evidence.not_seen)
+    assert any("deployment logs of api" in gap for gap in evidence.failed_reads)
     assert "POST /orders failed 7 times" in facts(evidence)
     assert "hold no error" not in facts(evidence)
 
@@ -694,8 +698,8 @@ def test_code_that_cannot_be_read_is_said(place: Place) -> None:
 
     evidence = place.read()
 
-    assert any("code of acme/shop" in gap for gap in evidence.not_seen)
-    assert evidence.places == () and evidence.patterns
+    assert any("code of acme/shop" in gap for gap in evidence.failed_reads)
+    assert evidence.locations == () and evidence.patterns
 
 
 def test_a_service_without_a_repository_has_evidence_all_the_same(place: Place) -> None:
@@ -705,7 +709,7 @@ def test_a_service_without_a_repository_has_evidence_all_the_same(place: Place) 
     evidence = place.read(repo=None, branch=None, serving=image, latest=image, deployments=(image,))
 
     assert evidence.repository is None and evidence.patterns
-    assert any("not deployed from a repository" in gap for gap in evidence.not_seen)
+    assert any("not deployed from a repository" in gap for gap in evidence.failed_reads)
 
 
 def test_when_nothing_at_all_can_be_read_now_it_is_tried_again_later(place: Place) -> None:
@@ -732,7 +736,7 @@ def test_a_log_that_is_refused_for_good_does_not_hold_up_the_rest(place: Place) 
     evidence = place.read()
 
     assert evidence.repository is not None
-    assert any("deployment logs of" in gap for gap in evidence.not_seen)
+    assert any("deployment logs of" in gap for gap in evidence.failed_reads)
 
 
 def test_who_insists_goes_without_nothing_that_is_only_away(place: Place) -> None:
@@ -757,7 +761,7 @@ def test_refused_requests_are_read_where_they_are_the_trouble_with_the_place_tha
     assert "422" not in facts(beside)
     assert "POST /orders was refused 9 times with 422" in facts(told)
     assert told.requests[0].status == 422, "what is sick comes first"
-    assert {one.why for one in told.places} >= {"route", "changed"}
+    assert {one.why for one in told.locations} >= {"route", "changed"}
 
 
 @pytest.mark.parametrize(

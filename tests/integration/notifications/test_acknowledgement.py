@@ -16,25 +16,25 @@ import redis
 from starlette.types import Receive, Scope, Send
 
 from tests.support.fakes.serving import Kind, serve
-from tests.support.pipeline import Line, line
-from tests.support.polling import until
+from tests.support.pipeline import PipelineHarness, harness
+from tests.support.polling import wait_until
 from workers.engine import dispatcher, scripts
 from workers.engine.broker import make_broker
-from workers.engine.journal import DUE, OPEN, PREFIX, Journal
+from workers.engine.journal import OPEN, PREFIX, SCHEDULE, JournalStore
 from workers.engine.records import pack
 from workers.incidents import intake
 from workers.models import (
     Alert,
-    Cause,
+    Category,
     Deployment,
     Evidence,
     Fact,
     Finding,
     Incident,
-    Lane,
     Repository,
     Service,
     Severity,
+    Subject,
     Verdict,
     Window,
 )
@@ -64,14 +64,14 @@ class Tarpit:
 
 
 @contextmanager
-def worker(running: Line) -> Iterator[None]:
+def worker(running: PipelineHarness) -> Iterator[None]:
     """A worker process' threads in this one: eight that work, the mover and the pulse."""
     broker = make_broker(running.store)
     stages.declare(broker, running.services)
     working = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=100)
-    helpers: list[dispatcher.Mover | dispatcher.Pulse] = [
-        dispatcher.Mover(running.journal, broker),
-        dispatcher.Pulse(running.journal, lambda: None),
+    helpers: list[dispatcher.Dispatcher | dispatcher.LeaseRenewer] = [
+        dispatcher.Dispatcher(running.journal, broker),
+        dispatcher.LeaseRenewer(running.journal, lambda: None),
     ]
     working.start()
     for thread in helpers:
@@ -86,18 +86,18 @@ def worker(running: Line) -> Iterator[None]:
 
 
 @pytest.fixture
-def stuck(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[tuple[Line, Tarpit]]:
+def stuck(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[tuple[PipelineHarness, Tarpit]]:
     """A worker whose Railway and GitHub never end an answer; twelve environments are watched."""
     with ExitStack() as stack:
         tarpit = Tarpit()
         url = stack.enter_context(serve(tarpit.app)).url
         settings = {
             "RAILWAY_API_URL": f"{url}/graphql/v2", "GITHUB_API_URL": url, "GITHUB_SERVER_URL": url,
-            "TRACKWALKER_WATCH": ",".join(f"prj-1/env-{n}" for n in range(ENVIRONMENTS)),
-            "TRACKWALKER_MENDS": "4",
+            "TRACKWALKER_ENVIRONMENTS": ",".join(f"prj-1/env-{n}" for n in range(ENVIRONMENTS)),
+            "TRACKWALKER_MAX_CONCURRENT_FIXES": "4",
         }  # fmt: skip
         running = stack.enter_context(
-            line(store, store_url, tmp_path, failing=False, small=False, **settings)
+            harness(store, store_url, tmp_path, failing=False, small=False, **settings)
         )
         stack.enter_context(worker(running))
         stack.callback(tarpit.let_go.set)
@@ -113,29 +113,29 @@ def sick(number: int) -> Incident:
         sentence=f"{name} answers with 5xx",
     )  # fmt: skip
     return Incident(
-        fingerprint=f"{number:016x}", round="20261123T0304", project_id="prj-1", project_name="acme",
-        environment_id="env-0", environment_name="production", cause=Cause(kind="service", key=name, name=name),
+        fingerprint=f"{number:016x}", occurrence="20261123T0304", project_id="prj-1", project_name="acme",
+        environment_id="env-0", environment_name="production", subject=Subject(kind="service", key=name, name=name),
         service=Service(id=name, name=name, serving=live, latest=live), findings=(finding,),
         window=Window(start=now, end=now), opened_at=now,
     )  # fmt: skip
 
 
-def opened(journal: Journal, incident: Incident) -> str:
+def opened(journal: JournalStore, incident: Incident) -> str:
     """As a sweep opens it; its first word is due within a second."""
-    keys = [OPEN, DUE, PREFIX + incident.id, f"{PREFIX}tell:{incident.id}"]
+    keys = [OPEN, SCHEDULE, PREFIX + incident.id, f"{PREFIX}notification:{incident.id}"]
     seen = pack(list(incident.findings), list[Finding])
     arguments = [incident.fingerprint, pack(incident, Incident), 1000, seen, 0, "sweep"]
     key: bytes = journal.script(scripts.OPEN_INCIDENT, keys, *arguments)
     return key.decode()
 
 
-def about_to_be_mended(running: Line, incident: Incident) -> None:
+def about_to_be_mended(running: PipelineHarness, incident: Incident) -> None:
     key = opened(running.journal, incident)
     evidence = Evidence(
         facts=(Fact(id="E1", text="it fails"),),
         repository=Repository(name="acme/shop", base="main", deployed="0" * 40),
     )
-    verdict = Verdict(lane=Lane.CODE, summary="the code")
+    verdict = Verdict(category=Category.CODE, summary="the code")
     running.store.hset(
         key,
         mapping={
@@ -146,26 +146,26 @@ def about_to_be_mended(running: Line, incident: Incident) -> None:
     )
 
 
-def crashed(running: Line, name: str, environment: str = "env-1") -> None:
+def crashed(running: PipelineHarness, name: str, environment: str = "env-1") -> None:
     """A webhook tells of a service, as the door takes it; its first word is due within a second."""
     alert = Alert(
         id=name, source="railway", kind="deployment.crashed", project_id="prj-1", environment_id=environment,
-        service_id=name, service_name=name, at=datetime.now(UTC), said="Deployment.crashed",
+        service_id=name, service_name=name, received_at=datetime.now(UTC), message="Deployment.crashed",
     )  # fmt: skip
-    intake.take_in(alert, None, running.journal, lambda _key: None, first_word_seconds=1)
+    intake.ingest(alert, None, running.journal, lambda _key: None, first_word_seconds=1)
 
 
-def told(running: Line) -> list[str]:
+def told(running: PipelineHarness) -> list[str]:
     return [message.text for message in running.slack.messages]
 
 
-def at_work(running: Line) -> int:
+def at_work(running: PipelineHarness) -> int:
     """Sweeps and incidents that somebody works on."""
     keys = [key for key in running.due() if ":tell:" not in key and ":pings" not in key]
     return sum(bool(running.store.hexists(key, "lease")) for key in keys)
 
 
-def test_whatever_hangs_every_first_word_is_said(stuck: tuple[Line, Tarpit]) -> None:
+def test_whatever_hangs_every_first_word_is_said(stuck: tuple[PipelineHarness, Tarpit]) -> None:
     running, tarpit = stuck
     for n in range(ENVIRONMENTS):
         running.alert(
@@ -173,16 +173,18 @@ def test_whatever_hangs_every_first_word_is_said(stuck: tuple[Line, Tarpit]) -> 
         )
     for n in range(MENDS):
         about_to_be_mended(running, sick(100 + n))
-    until(lambda: at_work(running) == stages.BUSY_THREADS, what="threads that hang")
+    wait_until(lambda: at_work(running) == stages.NON_NOTIFICATION_THREADS, what="threads that hang")
 
     for n in range(ENVIRONMENTS):
         crashed(running, f"late-{n}", f"env-{n}")
     for n in range(INCIDENTS):
         opened(running.journal, sick(n))
     wanted = [f"*late-{n}*" for n in range(ENVIRONMENTS)] + [f"*svc-{n}*" for n in range(INCIDENTS)]
-    until(lambda: not [one for one in wanted if not any(one in text for text in told(running))], seconds=60)
+    wait_until(
+        lambda: not [one for one in wanted if not any(one in text for text in told(running))], seconds=60
+    )
 
-    assert at_work(running) == stages.BUSY_THREADS
+    assert at_work(running) == stages.NON_NOTIFICATION_THREADS
     assert {path.split("/")[1] for path in tarpit.paths} >= {"graphql", "acme"}
     assert running.sweeps_done() == 0
 
@@ -190,14 +192,14 @@ def test_whatever_hangs_every_first_word_is_said(stuck: tuple[Line, Tarpit]) -> 
 def test_what_was_taken_in_while_no_worker_lived_is_said_by_the_next_one(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
-    with line(store, store_url, tmp_path, failing=False) as running:
+    with harness(store, store_url, tmp_path, failing=False) as running:
         crashed(running, "shop")
-        running.store.hset(f"{PREFIX}tell:alert:shop", "first_at", 1)
-        running.store.zadd(DUE, {f"{PREFIX}tell:alert:shop": 1})
+        running.store.hset(f"{PREFIX}notification:alert:shop", "ack_due_at", 1)
+        running.store.zadd(SCHEDULE, {f"{PREFIX}notification:alert:shop": 1})
         running.railway.faults.add("503", times=1000)
 
         with worker(running):
-            until(lambda: told(running))
+            wait_until(lambda: told(running))
 
         assert "*shop*" in told(running)[0]
 
@@ -206,14 +208,14 @@ def test_what_was_taken_in_while_no_worker_lived_is_said_by_the_next_one(
 def test_what_slack_did_not_take_is_said_once_when_it_is_back(
     store: redis.Redis, store_url: str, tmp_path: Path, kind: Kind
 ) -> None:
-    with line(store, store_url, tmp_path, failing=False) as running:
+    with harness(store, store_url, tmp_path, failing=False) as running:
         running.railway.faults.add("503", times=1000)
         running.slack.faults.add(kind, times=1000, path="chat.postMessage")
         crashed(running, "shop")
 
         with worker(running):
-            until(lambda: running.slack.faults.played, what="a first word that is refused")
+            wait_until(lambda: running.slack.faults.played, what="a first word that is refused")
             running.slack.faults.clear()
-            until(lambda: running.store.hexists(f"{PREFIX}tell:alert:shop", "r:first"), seconds=60)
+            wait_until(lambda: running.store.hexists(f"{PREFIX}notification:alert:shop", "r:ack"), seconds=60)
 
         assert len(told(running)) == 1

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import redis
 
-from tests.support.pipeline import Line, line
+from tests.support.pipeline import PipelineHarness, harness
 from workers.cli import listing
 from workers.engine import retries
-from workers.engine.journal import DUE, PREFIX
+from workers.engine.journal import PREFIX, SCHEDULE
 from workers.engine.records import pack
 from workers.incidents import controls
-from workers.models import Cause, Finding, Incident, Outcome, Posted, Severity, Window
+from workers.models import Finding, Incident, Outcome, Severity, SlackMessage, Subject, Window
 from workers.notifications.notify import render
 from workers.pipeline import stages
 
@@ -25,9 +25,9 @@ NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 
 
 @pytest.fixture
-def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
     """The line around the sick shop, without an agent."""
-    with line(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
+    with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
         yield running
 
 
@@ -42,8 +42,8 @@ def finding(service: str = "api", **facts: Any) -> Finding:
 
 def incident(*findings: Finding, symptoms: tuple[Finding, ...] = (), name: str = "api") -> Incident:
     return Incident(
-        fingerprint="f" * 16, round="20261123T0304", project_id="p", project_name="shop", environment_id="e",
-        environment_name="production", cause=Cause(kind="service", key="svc-api", name=name),
+        fingerprint="f" * 16, occurrence="20261123T0304", project_id="p", project_name="shop", environment_id="e",
+        environment_name="production", subject=Subject(kind="service", key="svc-api", name=name),
         findings=findings or (finding(),), symptoms=symptoms, opened_at=NOW,
         window=Window(start=NOW - timedelta(minutes=30), end=NOW),
     )  # fmt: skip
@@ -53,20 +53,20 @@ def first_word(of: Incident) -> list[str]:
     return render(of, None, None, None, "").first.splitlines()
 
 
-def told(running: Line) -> list[str]:
+def told(running: PipelineHarness) -> list[str]:
     return [message.text for message in running.slack.messages]
 
 
-def tell(running: Line, key: str) -> None:
+def tell(running: PipelineHarness, key: str) -> None:
     """Work the tell's journal now, as if its time had come."""
-    running.store.hdel(key, "first_at", "not_before")
-    stages.work(running.services, "tell", key)
+    running.store.hdel(key, "ack_due_at", "not_before")
+    stages.work(running.services, "notify", key)
 
 
-def test_a_first_word_that_joins_an_open_incident_does_not_stay_looking(reporting: Line) -> None:
-    tell(reporting, f"{PREFIX}tell:alert:{reporting.alert()}")
+def test_a_first_word_that_joins_an_open_incident_does_not_stay_looking(reporting: PipelineHarness) -> None:
+    tell(reporting, f"{PREFIX}notification:alert:{reporting.alert()}")
     reporting.drive(reporting.outcome_is_told)
-    again = f"{PREFIX}tell:alert:{reporting.alert()}"
+    again = f"{PREFIX}notification:alert:{reporting.alert()}"
     tell(reporting, again)
     before = told(reporting)[-1]
 
@@ -77,10 +77,12 @@ def test_a_first_word_that_joins_an_open_incident_does_not_stay_looking(reportin
     assert not any("Looking into it." in text for text in told(reporting))
 
 
-def test_a_first_word_after_the_outcome_becomes_the_first_post_of_the_incident(reporting: Line) -> None:
+def test_a_first_word_after_the_outcome_becomes_the_first_post_of_the_incident(
+    reporting: PipelineHarness,
+) -> None:
     reporting.alert()
     reporting.drive(reporting.outcome_is_told)
-    tell(reporting, f"{PREFIX}tell:alert:{reporting.alert()}")
+    tell(reporting, f"{PREFIX}notification:alert:{reporting.alert()}")
 
     reporting.drive(lambda: not any("Looking into it." in text for text in told(reporting)))
 
@@ -88,9 +90,9 @@ def test_a_first_word_after_the_outcome_becomes_the_first_post_of_the_incident(r
     assert "code: shop fails" in told(reporting)[1]
 
 
-def test_a_first_word_that_the_incident_takes_over_becomes_its_thread(reporting: Line) -> None:
+def test_a_first_word_that_the_incident_takes_over_becomes_its_thread(reporting: PipelineHarness) -> None:
     alert = reporting.alert()
-    tell(reporting, f"{PREFIX}tell:alert:{alert}")
+    tell(reporting, f"{PREFIX}notification:alert:{alert}")
 
     reporting.drive(reporting.outcome_is_told)
 
@@ -100,9 +102,11 @@ def test_a_first_word_that_the_incident_takes_over_becomes_its_thread(reporting:
     assert "shop" in first.text and "same trouble" not in first.text
 
 
-def test_of_several_first_words_one_becomes_the_incidents_and_none_stays_looking(reporting: Line) -> None:
+def test_of_several_first_words_one_becomes_the_incidents_and_none_stays_looking(
+    reporting: PipelineHarness,
+) -> None:
     for _ in range(3):
-        tell(reporting, f"{PREFIX}tell:alert:{reporting.alert()}")
+        tell(reporting, f"{PREFIX}notification:alert:{reporting.alert()}")
 
     reporting.drive(reporting.outcome_is_told)
     reporting.drive(lambda: not any("Looking into it." in text for text in told(reporting)))
@@ -110,7 +114,7 @@ def test_of_several_first_words_one_becomes_the_incidents_and_none_stays_looking
     assert len([text for text in told(reporting) if "same trouble" in text]) == 2
 
 
-def test_a_first_word_says_what_the_answer_waits_for(reporting: Line) -> None:
+def test_a_first_word_says_what_the_answer_waits_for(reporting: PipelineHarness) -> None:
     reporting.railway.faults.add("503", times=10_000)
     reporting.alert()
 
@@ -119,19 +123,21 @@ def test_a_first_word_says_what_the_answer_waits_for(reporting: Line) -> None:
     assert "Waiting: Railway" in told(reporting)[0]
 
 
-def test_an_alert_of_a_service_that_is_muted_by_its_id_is_not_told_about(reporting: Line) -> None:
+def test_an_alert_of_a_service_that_is_muted_by_its_id_is_not_told_about(reporting: PipelineHarness) -> None:
     controls.mute(reporting.journal, "svc-shop", 4_000_000_000.0)
     alert = reporting.alert()
 
-    tell(reporting, f"{PREFIX}tell:alert:{alert}")
+    tell(reporting, f"{PREFIX}notification:alert:{alert}")
 
     assert told(reporting) == []
 
 
-def test_words_are_kept_for_longer_than_the_hours_in_which_a_stage_is_given_up(reporting: Line) -> None:
-    key = f"{PREFIX}tell:alert:{reporting.alert()}"
+def test_words_are_kept_for_longer_than_the_hours_in_which_a_stage_is_given_up(
+    reporting: PipelineHarness,
+) -> None:
+    key = f"{PREFIX}notification:alert:{reporting.alert()}"
     two_days_ago = int((time.time() - 2 * retries.DAY) * 1000)
-    reporting.store.hset(key, mapping={"tries": 2000, "failing": two_days_ago})
+    reporting.store.hset(key, mapping={"attempts": 2000, "failing_since": two_days_ago})
     reporting.slack.faults.add("refuse", times=10)
 
     tell(reporting, key)
@@ -139,12 +145,12 @@ def test_words_are_kept_for_longer_than_the_hours_in_which_a_stage_is_given_up(r
     assert "ended" not in reporting.journal.fields(key)
 
 
-def test_an_outcome_is_posted_although_the_first_word_cannot_be_edited(reporting: Line) -> None:
+def test_an_outcome_is_posted_although_the_first_word_cannot_be_edited(reporting: PipelineHarness) -> None:
     reporting.alert()
     reporting.drive(lambda: bool(reporting.outcome()))
-    key = reporting.incidents()[0].replace(PREFIX, f"{PREFIX}tell:", 1)
-    gone = Posted(ts="1700000000.000001", channel=reporting.slack.channel)
-    reporting.store.hset(key, "r:first", pack(gone, Posted))
+    key = reporting.incidents()[0].replace(PREFIX, f"{PREFIX}notification:", 1)
+    gone = SlackMessage(ts="1700000000.000001", channel=reporting.slack.channel)
+    reporting.store.hset(key, "r:ack", pack(gone, SlackMessage))
     reporting.slack.faults.add("refuse", path="chat.update", times=10)
 
     tell(reporting, key)
@@ -152,13 +158,15 @@ def test_an_outcome_is_posted_although_the_first_word_cannot_be_edited(reporting
     assert "TRACKWALKER_MODE is report" in told(reporting)[-1]
 
 
-def test_a_mend_on_demand_is_no_new_first_word_and_its_outcome_stays_in_the_thread(reporting: Line) -> None:
+def test_a_mend_on_demand_is_no_new_first_word_and_its_outcome_stays_in_the_thread(
+    reporting: PipelineHarness,
+) -> None:
     reporting.alert()
     reporting.drive(reporting.outcome_is_told)
     incident = reporting.incidents()[0]
 
     listing.mend(reporting.journal, incident.removeprefix(PREFIX))
-    tell(reporting, incident.replace(PREFIX, f"{PREFIX}tell:", 1))
+    tell(reporting, incident.replace(PREFIX, f"{PREFIX}notification:", 1))
     between = len(told(reporting))
     reporting.drive(lambda: len(told(reporting)) == 2)
 
@@ -168,22 +176,22 @@ def test_a_mend_on_demand_is_no_new_first_word_and_its_outcome_stays_in_the_thre
     assert second.broadcast
 
 
-def test_the_end_of_it_names_the_service_where_there_is_no_thread(reporting: Line) -> None:
+def test_the_end_of_it_names_the_service_where_there_is_no_thread(reporting: PipelineHarness) -> None:
     reporting.alert()
     reporting.drive(reporting.outcome_is_told)
     key = reporting.incidents()[0]
-    reporting.store.hset(key, "clean", 2)
+    reporting.store.hset(key, "clean_sweeps", 2)
 
     reporting.drive(lambda: "over:" in told(reporting)[-1])
 
     assert told(reporting)[-1].startswith("*shop*: over:")
 
 
-def test_a_tell_whose_incident_is_forgotten_ends(reporting: Line) -> None:
+def test_a_tell_whose_incident_is_forgotten_ends(reporting: PipelineHarness) -> None:
     reporting.alert()
     reporting.drive(reporting.outcome_is_told)
     incident = reporting.incidents()[0]
-    key = incident.replace(PREFIX, f"{PREFIX}tell:", 1)
+    key = incident.replace(PREFIX, f"{PREFIX}notification:", 1)
     reporting.store.delete(incident)
 
     tell(reporting, key)
@@ -191,7 +199,7 @@ def test_a_tell_whose_incident_is_forgotten_ends(reporting: Line) -> None:
     assert reporting.store.ttl(key) > 0
 
 
-def test_words_that_slack_does_not_show_again_are_said_once_all_the_same(reporting: Line) -> None:
+def test_words_that_slack_does_not_show_again_are_said_once_all_the_same(reporting: PipelineHarness) -> None:
     reporting.slack.blind = True
     reporting.alert()
 
@@ -248,7 +256,7 @@ def test_a_symptom_is_not_said_to_be_looked_into() -> None:
     assert "Waiting" not in shown.first
 
 
-def join(running: Line, key: str) -> str:
+def join(running: PipelineHarness, key: str) -> str:
     """As a later sweep does that finds the shop to be a symptom; the incident that it is joined to."""
     other = incident(name="api<!here>")
     pull = Outcome(kind="pull request", headline="proposed", link="https://github.com/x/pull/7")
@@ -256,18 +264,20 @@ def join(running: Line, key: str) -> str:
         PREFIX + other.id,
         mapping={"stage": "watch", "r:incident": pack(other, Incident), "r:outcome": pack(pull, Outcome)},
     )
-    running.store.hset(key, "joined", PREFIX + other.id)
+    running.store.hset(key, "suppressed_by", PREFIX + other.id)
     return other.id
 
 
-def test_the_thread_of_a_symptom_says_once_where_its_cause_is_told_and_rings_nobody(reporting: Line) -> None:
+def test_the_thread_of_a_symptom_says_once_where_its_cause_is_told_and_rings_nobody(
+    reporting: PipelineHarness,
+) -> None:
     reporting.alert()
     reporting.drive(reporting.outcome_is_told)
     key = reporting.incidents()[0]
     other = join(reporting, key)
 
     for _ in range(2):
-        tell(reporting, key.replace(PREFIX, f"{PREFIX}tell:", 1))
+        tell(reporting, key.replace(PREFIX, f"{PREFIX}notification:", 1))
 
     first, *_, last = reporting.slack.messages
     note = f"this looks like a symptom of *api&lt;!here&gt;*: see {other} https://github.com/x/pull/7"
@@ -275,13 +285,13 @@ def test_the_thread_of_a_symptom_says_once_where_its_cause_is_told_and_rings_nob
     assert (last.thread_ts, last.broadcast) == (first.ts, False)
 
 
-def test_of_a_symptom_that_nobody_heard_of_nothing_is_said(reporting: Line) -> None:
+def test_of_a_symptom_that_nobody_heard_of_nothing_is_said(reporting: PipelineHarness) -> None:
     reporting.alert(service_id=None, service_name=None, source="ping", kind="ping")
     reporting.drive(reporting.incidents)
     key = reporting.incidents()[0]
     join(reporting, key)
-    reporting.store.zadd(DUE, {key: 1})
+    reporting.store.zadd(SCHEDULE, {key: 1})
 
-    tell(reporting, key.replace(PREFIX, f"{PREFIX}tell:", 1))
+    tell(reporting, key.replace(PREFIX, f"{PREFIX}notification:", 1))
 
     assert told(reporting) == []

@@ -11,11 +11,11 @@ import pytest
 import redis
 
 from tests.benchmarks.kept import endless
-from tests.support.pipeline import Line, Snapshot, Start, line, put_back, starter, take
+from tests.support.pipeline import PipelineHarness, Snapshot, Start, harness, put_back, starter, take
 from workers.engine import scripts
-from workers.engine.broker import FULL, NAMESPACE, WAKE_EVERY_SECONDS, waker
-from workers.engine.journal import DUE, OPEN, PREFIX, Journal
-from workers.engine.records import MOST_STORED
+from workers.engine.broker import MAX_QUEUED, NAMESPACE, WAKE_EVERY_SECONDS, waker
+from workers.engine.journal import OPEN, PREFIX, SCHEDULE, JournalStore
+from workers.engine.records import MAX_STORED_BYTES
 from workers.incidents import controls, opening, ping_watchdog
 from workers.models import Outcome
 from workers.pipeline import stages
@@ -28,18 +28,20 @@ def start(store: redis.Redis, store_url: str, tmp_path: Path) -> Start:
 
 
 @pytest.fixture
-def reporting(start: Start) -> Iterator[Line]:
+def reporting(start: Start) -> Iterator[PipelineHarness]:
     """The line around the sick shop, without an agent."""
     with start(TRACKWALKER_MODE="report") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def story(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Line, Snapshot]]:
+def story(
+    store_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[PipelineHarness, Snapshot]]:
     """One line driven from a ping and an alert to the pull request's link in Slack."""
     connection = client(store_url)
     connection.flushall()
-    with line(connection, store_url, tmp_path_factory.mktemp("story")) as running:
+    with harness(connection, store_url, tmp_path_factory.mktemp("story")) as running:
         ping(running)
         running.alert()
         running.drive(running.outcome_is_told, stages=120)
@@ -48,18 +50,18 @@ def story(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def proposed(story: tuple[Line, Snapshot]) -> Line:
+def proposed(story: tuple[PipelineHarness, Snapshot]) -> PipelineHarness:
     """The line as it stood when the pull request had been told."""
     running, snapshot = story
     put_back(running, snapshot)
     return running
 
 
-def ping(running: Line) -> str:
+def ping(running: PipelineHarness) -> str:
     return running.alert(source="ping", kind="ping", service_id=None, service_name=None)
 
 
-def work_all(running: Line, *, stages: int = 60) -> None:
+def work_all(running: PipelineHarness, *, stages: int = 60) -> None:
     """Everything once that is due, and what comes of it, until only what waits for the outside world is left."""
     for _ in range(stages):
         if not running.due():
@@ -67,12 +69,12 @@ def work_all(running: Line, *, stages: int = 60) -> None:
         running.once()
 
 
-def test_a_whole_line_to_the_pull_request_leaves_nothing_that_stays(proposed: Line) -> None:
+def test_a_whole_line_to_the_pull_request_leaves_nothing_that_stays(proposed: PipelineHarness) -> None:
     assert proposed.outcome() == "pull request"
     assert endless(proposed.store) == []
 
 
-def test_a_merged_pull_request_leaves_nothing_that_stays(proposed: Line) -> None:
+def test_a_merged_pull_request_leaves_nothing_that_stays(proposed: PipelineHarness) -> None:
     proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number))
     proposed.drive(lambda: proposed.watched() is not None)
     work_all(proposed)
@@ -81,7 +83,7 @@ def test_a_merged_pull_request_leaves_nothing_that_stays(proposed: Line) -> None
     assert endless(proposed.store) == []
 
 
-def test_a_pull_request_that_a_person_closed_leaves_nothing_that_stays(proposed: Line) -> None:
+def test_a_pull_request_that_a_person_closed_leaves_nothing_that_stays(proposed: PipelineHarness) -> None:
     proposed.github.close(proposed.github.pulls[0].number)
     work_all(proposed)
 
@@ -89,17 +91,17 @@ def test_a_pull_request_that_a_person_closed_leaves_nothing_that_stays(proposed:
     assert endless(proposed.store) == []
 
 
-def test_a_line_that_only_tells_leaves_nothing_that_stays(reporting: Line) -> None:
+def test_a_line_that_only_tells_leaves_nothing_that_stays(reporting: PipelineHarness) -> None:
     reporting.alert()
     reporting.alert(source="slack", kind="message", service_id=None, said="shop is down", service_name=None)
     reporting.drive(reporting.outcome_is_told)
     work_all(reporting)
 
-    assert reporting.outcome() == "told"
+    assert reporting.outcome() == "reported"
     assert endless(reporting.store) == []
 
 
-def test_an_incident_that_is_over_is_not_open_any_more(reporting: Line) -> None:
+def test_an_incident_that_is_over_is_not_open_any_more(reporting: PipelineHarness) -> None:
     reporting.alert()
     reporting.drive(reporting.outcome_is_told)
     [key] = reporting.incidents()
@@ -130,7 +132,7 @@ def test_a_look_that_finds_nothing_leaves_nothing_that_stays(start: Start, kind:
         assert endless(calm.store) == []
 
 
-def test_a_muted_service_leaves_nothing_that_stays(reporting: Line) -> None:
+def test_a_muted_service_leaves_nothing_that_stays(reporting: PipelineHarness) -> None:
     controls.mute(reporting.journal, "shop", time.time() + 3600)
     reporting.alert()
     reporting.drive(lambda: reporting.record(Outcome))
@@ -140,7 +142,7 @@ def test_a_muted_service_leaves_nothing_that_stays(reporting: Line) -> None:
     assert endless(reporting.store) == []
 
 
-def test_a_pause_leaves_nothing_that_stays(reporting: Line) -> None:
+def test_a_pause_leaves_nothing_that_stays(reporting: PipelineHarness) -> None:
     controls.pause(reporting.journal)
     reporting.alert()
     work_all(reporting)
@@ -150,7 +152,7 @@ def test_a_pause_leaves_nothing_that_stays(reporting: Line) -> None:
     assert endless(reporting.store) == []
 
 
-def test_a_look_that_railway_refuses_leaves_nothing_that_stays(reporting: Line) -> None:
+def test_a_look_that_railway_refuses_leaves_nothing_that_stays(reporting: PipelineHarness) -> None:
     reporting.railway.faults.add("refuse", times=1000)
     reporting.alert()
     ping(reporting)
@@ -160,8 +162,8 @@ def test_a_look_that_railway_refuses_leaves_nothing_that_stays(reporting: Line) 
     assert endless(reporting.store) == []
 
 
-def test_a_look_that_sees_more_than_a_record_holds_is_told_and_ends(reporting: Line) -> None:
-    endless_command = secrets.token_hex(MOST_STORED + 1)
+def test_a_look_that_sees_more_than_a_record_holds_is_told_and_ends(reporting: PipelineHarness) -> None:
+    endless_command = secrets.token_hex(MAX_STORED_BYTES + 1)
     with reporting.world.lock:
         reporting.world.services[0].start_command = endless_command
     reporting.alert()
@@ -173,7 +175,9 @@ def test_a_look_that_sees_more_than_a_record_holds_is_told_and_ends(reporting: L
     assert endless(reporting.store) == []
 
 
-def test_an_alert_of_an_environment_that_is_not_watched_leaves_nothing_that_stays(reporting: Line) -> None:
+def test_an_alert_of_an_environment_that_is_not_watched_leaves_nothing_that_stays(
+    reporting: PipelineHarness,
+) -> None:
     reporting.alert(environment_id="env-2")
     work_all(reporting)
 
@@ -189,7 +193,7 @@ def test_a_shadow_leaves_nothing_that_stays(start: Start) -> None:
         assert endless(running.store) == []
 
 
-def test_waiting_for_pings_stands_in_due(reporting: Line) -> None:
+def test_waiting_for_pings_stands_in_due(reporting: PipelineHarness) -> None:
     ping_watchdog.expect(reporting.journal, 600)
     work_all(reporting, stages=3)
 
@@ -197,7 +201,9 @@ def test_waiting_for_pings_stands_in_due(reporting: Line) -> None:
     assert endless(reporting.store) == []
 
 
-def test_alerts_that_tell_the_same_get_one_place_on_the_sweep_and_one_answer(reporting: Line) -> None:
+def test_alerts_that_tell_the_same_get_one_place_on_the_sweep_and_one_answer(
+    reporting: PipelineHarness,
+) -> None:
     first, *others = [reporting.alert() for _ in range(5)]
     for name in (first, *others):
         stages.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
@@ -207,11 +213,11 @@ def test_alerts_that_tell_the_same_get_one_place_on_the_sweep_and_one_answer(rep
 
     assert [field for field in sweep if field.startswith("a:")] == [f"a:{first}"]
     assert reporting.journal.fields(f"{PREFIX}alert:{first}")["firings"] == b"4"
-    assert not any(reporting.store.exists(f"{PREFIX}tell:alert:{name}") for name in others)
+    assert not any(reporting.store.exists(f"{PREFIX}notification:alert:{name}") for name in others)
     assert reporting.store.hget(f"{PREFIX}alert:{others[0]}", "same") == first.encode()
 
 
-def test_an_alert_of_something_else_is_answered_for_itself(reporting: Line) -> None:
+def test_an_alert_of_something_else_is_answered_for_itself(reporting: PipelineHarness) -> None:
     asked = [
         reporting.alert(),
         reporting.alert(kind="deployment.deployed"),
@@ -237,20 +243,20 @@ def test_that_there_is_nothing_is_said_once_in_minutes_however_often_it_is_told(
         assert "nothing above the line" in calm.slack.messages[0].text
 
 
-def test_an_alert_whose_words_stand_in_slack_already_keeps_its_own_answer(reporting: Line) -> None:
+def test_an_alert_whose_words_stand_in_slack_already_keeps_its_own_answer(reporting: PipelineHarness) -> None:
     first, second = reporting.alert(), reporting.alert()
-    reporting.store.hdel(f"{PREFIX}tell:alert:{second}", "first_at")
-    stages.work(reporting.services, "tell", f"{PREFIX}tell:alert:{second}")
+    reporting.store.hdel(f"{PREFIX}notification:alert:{second}", "ack_due_at")
+    stages.work(reporting.services, "notify", f"{PREFIX}notification:alert:{second}")
     for name in (first, second):
         stages.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
 
     sweep = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")
 
     assert {f"a:{first}", f"a:{second}"} <= set(sweep)
-    assert reporting.store.exists(f"{PREFIX}tell:alert:{second}")
+    assert reporting.store.exists(f"{PREFIX}notification:alert:{second}")
 
 
-def test_who_finds_the_next_sweep_full_waits_for_the_one_after_it(reporting: Line) -> None:
+def test_who_finds_the_next_sweep_full_waits_for_the_one_after_it(reporting: PipelineHarness) -> None:
     many = [reporting.alert(service_id=f"svc-{n}") for n in range(opening.MOST_ALERTS)]
     late = reporting.alert(service_id="svc-late")
     for name in (*many, late):
@@ -267,27 +273,27 @@ def test_who_finds_the_next_sweep_full_waits_for_the_one_after_it(reporting: Lin
 
 
 def test_an_incident_notes_whose_first_word_may_be_its_own_until_it_has_one_and_of_so_many_only(
-    journal: Journal, store: redis.Redis
+    journal: JournalStore, store: redis.Redis
 ) -> None:
-    tell = f"{PREFIX}tell:incident:f:1"
-    store.hset(f"{PREFIX}tell:alert:late", "stage", "tell")
+    tell = f"{PREFIX}notification:incident:f:1"
+    store.hset(f"{PREFIX}notification:alert:late", "stage", "notify")
     for number in range(1000):
-        store.hset(f"{PREFIX}tell:alert:{number}", "stage", "tell")
-    _join(journal, tell, *[f"{PREFIX}tell:alert:{number}" for number in range(1000)])
+        store.hset(f"{PREFIX}notification:alert:{number}", "stage", "notify")
+    _join(journal, tell, *[f"{PREFIX}notification:alert:{number}" for number in range(1000)])
     many = store.hlen(tell)
-    store.hset(tell, "r:first", b"1j{}")
-    store.hdel(tell, *[f"adopt:{PREFIX}tell:alert:{number}" for number in range(100)])
+    store.hset(tell, "r:ack", b"1j{}")
+    store.hdel(tell, *[f"merge_from:{PREFIX}notification:alert:{number}" for number in range(100)])
 
-    _join(journal, tell, f"{PREFIX}tell:alert:late")
+    _join(journal, tell, f"{PREFIX}notification:alert:late")
 
     assert 200 < many < 320
-    assert not store.hexists(tell, f"adopt:{PREFIX}tell:alert:late")
-    assert store.hget(f"{PREFIX}tell:alert:late", "joined") == tell.encode()
+    assert not store.hexists(tell, f"merge_from:{PREFIX}notification:alert:late")
+    assert store.hget(f"{PREFIX}notification:alert:late", "merged_into") == tell.encode()
 
 
-def _join(journal: Journal, tell: str, *others: str) -> None:
+def _join(journal: JournalStore, tell: str, *others: str) -> None:
     """A sweep that finds the trouble of an incident again, and these alerts that name it."""
-    keys = [OPEN, DUE, tell.replace("tell:", ""), tell]
+    keys = [OPEN, SCHEDULE, tell.replace("notification:", ""), tell]
     journal.script(scripts.OPEN_INCIDENT, keys, "f", "{}", 0, "[]", 0, "sweep", "", *others)
 
 
@@ -311,7 +317,7 @@ def test_a_full_queue_takes_no_wake_up(store: redis.Redis) -> None:
         return clock[0]
 
     wake = waker(store, tick)
-    for number in range(FULL + 20):
+    for number in range(MAX_QUEUED + 20):
         wake(f"{PREFIX}alert:{number}")
 
-    assert store.llen(f"{NAMESPACE}:sweeps") == FULL
+    assert store.llen(f"{NAMESPACE}:sweeps") == MAX_QUEUED

@@ -11,31 +11,31 @@ import pytest
 import redis
 
 from tests.support.fakes import shop
-from tests.support.pipeline import Line, line
+from tests.support.pipeline import PipelineHarness, harness
 from workers.cli import listing
-from workers.engine.journal import DUE, NEWER_SECONDS, PREFIX
+from workers.engine.journal import NEWER_VERSION_PATIENCE_SECONDS, PREFIX, SCHEDULE
 from workers.engine.records import VERSION, pack
 from workers.incidents import controls
-from workers.models import PullRequest, Watch
+from workers.models import FollowUp, PullRequest
 from workers.pipeline import stages
 
 
 @pytest.fixture
-def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
     """The line around the sick shop, without an agent."""
-    with line(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
+    with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
         yield running
 
 
-def told(running: Line) -> list[str]:
+def told(running: PipelineHarness) -> list[str]:
     return [message.text for message in running.slack.messages]
 
 
-def stage(running: Line, key: str) -> str:
+def stage(running: PipelineHarness, key: str) -> str:
     return running.journal.fields(key)["stage"].decode()
 
 
-def work_until_dead(running: Line, key: str, **broken: Any) -> None:
+def work_until_dead(running: PipelineHarness, key: str, **broken: Any) -> None:
     """Work the journal's stage with a broken service until the deaths are too many; leases run out at once."""
     services = replace(running.services, **broken)
     for _ in range(7):
@@ -44,21 +44,21 @@ def work_until_dead(running: Line, key: str, **broken: Any) -> None:
         stages.work(services, stage(running, key), key)
 
 
-def at_enrich(running: Line) -> str:
+def at_enrich(running: PipelineHarness) -> str:
     """The key of an incident that was just opened."""
     running.alert()
     running.drive(running.incidents)
     return running.incidents()[0]
 
 
-def concluded(running: Line) -> str:
+def concluded(running: PipelineHarness) -> str:
     """The key of an incident whose outcome is told."""
     key = at_enrich(running)
     running.drive(running.outcome_is_told)
     return key
 
 
-def test_a_bug_in_a_look_ends_it_after_five_deaths_and_is_told(reporting: Line) -> None:
+def test_a_bug_in_a_look_ends_it_after_five_deaths_and_is_told(reporting: PipelineHarness) -> None:
     reporting.alert()
     reporting.drive(lambda: list(reporting.store.scan_iter(f"{PREFIX}sweep:*")))
     key = f"{PREFIX}sweep:env-1:1"
@@ -70,7 +70,7 @@ def test_a_bug_in_a_look_ends_it_after_five_deaths_and_is_told(reporting: Line) 
     assert "could not look: the worker died 6 times during survey" in told(reporting)[-1]
 
 
-def test_a_bug_in_a_round_ends_it_after_five_deaths_and_is_told(reporting: Line) -> None:
+def test_a_bug_in_a_round_ends_it_after_five_deaths_and_is_told(reporting: PipelineHarness) -> None:
     key = at_enrich(reporting)
 
     work_until_dead(reporting, key, settings=cast(Any, None))
@@ -80,40 +80,44 @@ def test_a_bug_in_a_round_ends_it_after_five_deaths_and_is_told(reporting: Line)
     assert "given up during enrich: the worker died 6 times" in told(reporting)[-1]
 
 
-def test_giving_up_waits_for_a_newer_version_that_alone_can_read_what_it_needs(reporting: Line) -> None:
+def test_giving_up_waits_for_a_newer_version_that_alone_can_read_what_it_needs(
+    reporting: PipelineHarness,
+) -> None:
     key, newer = at_enrich(reporting), str(int(VERSION) + 1).encode() + b"j{}"
-    reporting.store.hset(key, mapping={"r:spent": newer, "deaths": 9, "run": "dead"})
+    reporting.store.hset(key, mapping={"r:usage": newer, "crashes": 9, "run": "dead"})
 
     stages.work(reporting.services, "enrich", key)
 
     fields, (seconds, _) = reporting.journal.fields(key), reporting.store.time()
-    assert "ended" not in fields and "lease" not in fields and "failing" in fields
+    assert "ended" not in fields and "lease" not in fields and "failing_since" in fields
     assert int(fields["not_before"]) / 1000 < seconds + 60
-    since = int((seconds - NEWER_SECONDS - 60) * 1000)
-    reporting.store.hset(key, mapping={"failing": since, "deaths": 9, "not_before": 1})
+    since = int((seconds - NEWER_VERSION_PATIENCE_SECONDS - 60) * 1000)
+    reporting.store.hset(key, mapping={"failing_since": since, "crashes": 9, "not_before": 1})
     reporting.drive(reporting.outcome_is_told)
     assert "given up during enrich: the worker died" in told(reporting)[-1]
 
 
 def test_a_bug_in_giving_up_itself_ends_the_journal_and_is_told(
-    reporting: Line, monkeypatch: pytest.MonkeyPatch
+    reporting: PipelineHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = at_enrich(reporting)
     monkeypatch.setattr(stages, "give_up", None)
 
     for _ in range(12):
         reporting.store.hset(key, "lease", 1)
-        reporting.store.zadd(DUE, {key: 1})
+        reporting.store.zadd(SCHEDULE, {key: 1})
         stages.work(replace(reporting.services, settings=cast(Any, None)), "enrich", key)
     monkeypatch.undo()
     reporting.drive(lambda: any("nor given up: TypeError" in text for text in told(reporting)))
 
     assert reporting.journal.fields(key)["ended"]
-    assert reporting.store.zscore(DUE, key) is None
+    assert reporting.store.zscore(SCHEDULE, key) is None
 
 
 @pytest.mark.parametrize("where", ["enrich", "watch"])
-def test_an_incident_that_cannot_be_read_any_more_ends_and_that_is_told(reporting: Line, where: str) -> None:
+def test_an_incident_that_cannot_be_read_any_more_ends_and_that_is_told(
+    reporting: PipelineHarness, where: str
+) -> None:
     key = at_enrich(reporting)
     reporting.drive(lambda: stage(reporting, key) == where)
     reporting.store.hset(key, "r:incident", b"0j{}")
@@ -124,19 +128,19 @@ def test_an_incident_that_cannot_be_read_any_more_ends_and_that_is_told(reportin
     assert reporting.store.hlen(f"{PREFIX}open") == 0
 
 
-def test_a_pull_request_that_cannot_be_watched_any_more_is_told(reporting: Line) -> None:
+def test_a_pull_request_that_cannot_be_watched_any_more_is_told(reporting: PipelineHarness) -> None:
     key = concluded(reporting)
     pull = PullRequest(number=7, url="https://github.com/x/pull/7", draft=False, branch="b")
     reporting.store.hset(key, mapping={"r:pull": pack(pull, PullRequest), "repository": shop.NAME})
     reporting.github.faults.add("refuse", times=100)
 
-    reporting.drive(lambda: reporting.record(Watch))
+    reporting.drive(lambda: reporting.record(FollowUp))
     reporting.drive(lambda: "not watched any more" in told(reporting)[-1])
 
     assert reporting.journal.fields(key)["ended"]
 
 
-def test_the_outcome_of_a_mend_on_demand_is_told_as_well(reporting: Line) -> None:
+def test_the_outcome_of_a_mend_on_demand_is_told_as_well(reporting: PipelineHarness) -> None:
     key = concluded(reporting)
     before = len(told(reporting))
 
@@ -147,16 +151,18 @@ def test_the_outcome_of_a_mend_on_demand_is_told_as_well(reporting: Line) -> Non
     assert len(told(reporting)) == before + 1
 
 
-def test_an_alert_of_an_environment_that_is_not_watched_is_not_left_waiting(reporting: Line) -> None:
+def test_an_alert_of_an_environment_that_is_not_watched_is_not_left_waiting(
+    reporting: PipelineHarness,
+) -> None:
     alert = reporting.alert(environment_id="env-2")
 
     reporting.drive(lambda: not reporting.due())
 
-    assert reporting.journal.fields(f"{PREFIX}tell:alert:{alert}")["ended"]
+    assert reporting.journal.fields(f"{PREFIX}notification:alert:{alert}")["ended"]
     assert told(reporting) == []
 
 
-def test_a_pause_does_not_keep_anybody_from_looking(reporting: Line) -> None:
+def test_a_pause_does_not_keep_anybody_from_looking(reporting: PipelineHarness) -> None:
     controls.pause(reporting.journal)
     reporting.alert(source="ping", kind="ping", service_id=None, service_name=None)
 
@@ -169,20 +175,20 @@ def test_a_pause_does_not_keep_anybody_from_looking(reporting: Line) -> None:
 def test_what_nobody_can_be_told_ends_all_the_same(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
-    with line(store, store_url, tmp_path, failing=False, SLACK_BOT_TOKEN="") as mute:
+    with harness(store, store_url, tmp_path, failing=False, SLACK_BOT_TOKEN="") as mute:
         alert = mute.alert()
-        tell = f"{PREFIX}tell:alert:{alert}"
+        tell = f"{PREFIX}notification:alert:{alert}"
 
         mute.drive(lambda: mute.store.hexists(tell, "ended"))
 
         assert mute.store.ttl(tell) > 0
-        assert mute.store.zscore(DUE, tell) is None
+        assert mute.store.zscore(SCHEDULE, tell) is None
 
 
 def test_an_agent_that_may_not_run_gives_its_budget_back(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
-    with line(store, store_url, tmp_path, OPENCODE_BIN=str(tmp_path / "nothing")) as running:
+    with harness(store, store_url, tmp_path, OPENCODE_BIN=str(tmp_path / "nothing")) as running:
         running.alert()
 
         running.drive(running.outcome_is_told)
@@ -192,7 +198,7 @@ def test_an_agent_that_may_not_run_gives_its_budget_back(
         assert running.store.hget(day, "cost") == b"0"
 
 
-def test_a_worker_that_is_ended_hands_its_stage_back(reporting: Line) -> None:
+def test_a_worker_that_is_ended_hands_its_stage_back(reporting: PipelineHarness) -> None:
     key = at_enrich(reporting)
     claim = reporting.journal.claim(key, "enrich")
     assert claim is not None
@@ -205,7 +211,7 @@ def test_a_worker_that_is_ended_hands_its_stage_back(reporting: Line) -> None:
     assert fields["reason"] == b"the worker was ended"
 
 
-def test_what_breaks_while_the_worker_is_ended_is_no_death(reporting: Line) -> None:
+def test_what_breaks_while_the_worker_is_ended_is_no_death(reporting: PipelineHarness) -> None:
     key = at_enrich(reporting)
     claim = reporting.journal.claim(key, "enrich")
     assert claim is not None
@@ -215,13 +221,13 @@ def test_what_breaks_while_the_worker_is_ended_is_no_death(reporting: Line) -> N
 
     fields = reporting.journal.fields(key)
     assert "lease" not in fields
-    assert (fields["stage"], fields["deaths"]) == (b"enrich", b"0")
+    assert (fields["stage"], fields["crashes"]) == (b"enrich", b"0")
 
 
 def test_a_pings_sweep_that_found_nothing_is_kept_for_days_and_one_that_was_asked_for_longer(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
-    with line(store, store_url, tmp_path, failing=False) as calm:
+    with harness(store, store_url, tmp_path, failing=False) as calm:
         calm.alert(source="ping", kind="ping", service_id=None, service_name=None)
         calm.drive(calm.sweeps_done)
         calm.alert()

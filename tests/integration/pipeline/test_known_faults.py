@@ -29,15 +29,15 @@ from tests.integration.pull_requests.test_propose import World, world
 from tests.integration.receiver.test_app import CRASHED, answers, running
 from tests.support.fakes.serving import Faults, serve
 from tests.support.fakes.slack import HOOK, SlackStandIn
-from tests.support.pipeline import Line, line
-from tests.support.polling import until
-from tests.support.worker import working
+from tests.support.pipeline import PipelineHarness, harness
+from tests.support.polling import wait_until
+from tests.support.worker import running_worker
 from workers.clients import deadline
 from workers.clients.slack import Slack
 from workers.engine import dispatcher, scripts
 from workers.engine import journal as journals
 from workers.engine.broker import NAMESPACE, make_broker, message
-from workers.engine.journal import DUE, LEASE_SECONDS, PREFIX, STORE_AWAY_SECONDS, Claim, Journal
+from workers.engine.journal import LEASE_SECONDS, PREFIX, REDIS_TIMEOUT_SECONDS, SCHEDULE, Claim, JournalStore
 from workers.errors import NotAvailable, Superseded
 from workers.models import Outcome
 from workers.notifications import notify
@@ -53,9 +53,9 @@ SWEEP = f"{PREFIX}sweep:env-1:1"
 
 
 @pytest.fixture
-def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
     """The line around the sick shop, without an agent."""
-    with line(store, store_url, tmp_path, TRACKWALKER_MODE="report") as made:
+    with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as made:
         yield made
 
 
@@ -76,7 +76,7 @@ class OwnStore:
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
-        until(lambda: not self.owner.alive(), what="the death of the store")
+        wait_until(lambda: not self.owner.alive(), what="the death of the store")
 
     def start(self) -> None:
         assert self.owner.ensure() == self.url
@@ -98,26 +98,26 @@ def own_store(tmp_path: Path) -> Iterator[OwnStore]:
     owner.stop()
 
 
-def told(there: Line) -> list[str]:
+def told(there: PipelineHarness) -> list[str]:
     return [one.text for one in there.slack.messages if "TRACKWALKER_MODE is report" in one.text]
 
 
-def at_survey(there: Line) -> None:
+def at_survey(there: PipelineHarness) -> None:
     """A sweep that nobody has claimed yet."""
     there.alert()
     there.drive(lambda: there.store.exists(SWEEP))
 
 
-def at_watch(there: Line) -> str:
+def at_watch(there: PipelineHarness) -> str:
     """The tell of an incident whose outcome is recorded and not told yet."""
     there.alert()
     there.drive(there.incidents)
     key = there.incidents()[0]
     there.drive(lambda: there.store.hget(key, "stage") == b"watch")
-    return key.replace(PREFIX, f"{PREFIX}tell:", 1)
+    return key.replace(PREFIX, f"{PREFIX}notification:", 1)
 
 
-def messages(there: Line, queue: str) -> int:
+def messages(there: PipelineHarness, queue: str) -> int:
     """Messages that are in the queue or being worked on."""
     return int(there.store.hlen(f"{NAMESPACE}:{queue}.msgs"))
 
@@ -126,21 +126,21 @@ def messages(there: Line, queue: str) -> int:
 
 
 def test_a_message_that_was_acknowledged_without_its_work_being_done_is_sent_again(
-    reporting: Line, tmp_path: Path
+    reporting: PipelineHarness, tmp_path: Path
 ) -> None:
     at_survey(reporting)
-    assert Journal(reporting.store).claim(SWEEP, "survey") is not None  # by a worker that dies now
-    reporting.store.zadd(DUE, {SWEEP: 1})
-    with working(reporting, tmp_path / "one"):
-        until(lambda: reporting.store.zscore(DUE, SWEEP) != 1, what="the mover's message")
-        until(lambda: not messages(reporting, "sweeps"), what="the message taken and acknowledged")
+    assert JournalStore(reporting.store).claim(SWEEP, "survey") is not None  # by a worker that dies now
+    reporting.store.zadd(SCHEDULE, {SWEEP: 1})
+    with running_worker(reporting, tmp_path / "one"):
+        wait_until(lambda: reporting.store.zscore(SCHEDULE, SWEEP) != 1, what="the mover's message")
+        wait_until(lambda: not messages(reporting, "sweeps"), what="the message taken and acknowledged")
         fields = reporting.journal.fields(SWEEP)
-        still_due = reporting.store.zscore(DUE, SWEEP)
+        still_due = reporting.store.zscore(SCHEDULE, SWEEP)
 
         reporting.store.hset(SWEEP, "lease", 1)
-        reporting.store.zadd(DUE, {SWEEP: 1}, xx=True)
+        reporting.store.zadd(SCHEDULE, {SWEEP: 1}, xx=True)
 
-        until(lambda: told(reporting), seconds=60, what="the outcome")
+        wait_until(lambda: told(reporting), seconds=60, what="the outcome")
 
     assert "r:survey" not in fields
     assert still_due
@@ -151,60 +151,68 @@ def test_what_is_for_later_survives_a_killed_store_and_no_message_is_delayed_at_
     own_store: OwnStore,
 ) -> None:
     connection = client(own_store.url)
-    journal, broker = Journal(connection), make_broker(connection)
+    journal, broker = JournalStore(connection), make_broker(connection)
     broker.declare_queue("incidents")
     keys = [f"{PREFIX}incident:abc:{number}" for number in range(50)]
     for number, key in enumerate(keys):
-        journal.script(scripts.OPEN, [key, DUE], 0, "stage", "watch")
+        journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "watch")
         claim = journal.claim(key, "watch")
         assert claim is not None
-        claim.hand_on("watch", after=1 if number < 25 else 3600, blocked=number % 2 == 0, reason="later")
-    before = ([journal.fields(key) for key in keys], connection.zrange(DUE, 0, -1, withscores=True))
+        claim.advance("watch", after=1 if number < 25 else 3600, blocked=number % 2 == 0, reason="later")
+    before = ([journal.fields(key) for key in keys], connection.zrange(SCHEDULE, 0, -1, withscores=True))
 
     own_store.kill()
     own_store.start()
 
-    assert ([journal.fields(key) for key in keys], connection.zrange(DUE, 0, -1, withscores=True)) == before
+    assert (
+        [journal.fields(key) for key in keys],
+        connection.zrange(SCHEDULE, 0, -1, withscores=True),
+    ) == before
     sent = 0
 
     def all_that_is_due() -> bool:
         nonlocal sent
-        sent += dispatcher.move(journal, broker)
+        sent += dispatcher.dispatch_due(journal, broker)
         return sent == 25
 
-    until(all_that_is_due, what="what is due by now")
+    wait_until(all_that_is_due, what="what is due by now")
     assert not list(connection.scan_iter(f"{NAMESPACE}:*.DQ*"))
 
 
 def test_a_message_that_comes_many_times_to_many_workers_is_worked_on_once(
-    reporting: Line, tmp_path: Path
+    reporting: PipelineHarness, tmp_path: Path
 ) -> None:
     at_survey(reporting)
     reporting.railway.faults.delay_seconds = 0.3
-    with working(reporting, tmp_path / "one") as one, working(reporting, tmp_path / "two") as two:
+    with (
+        running_worker(reporting, tmp_path / "one") as one,
+        running_worker(reporting, tmp_path / "two") as two,
+    ):
         for _ in range(5):
             one.broker.enqueue(message("survey", SWEEP))
             two.broker.enqueue(message("survey", SWEEP))
 
-        until(lambda: told(reporting), seconds=60, what="the outcome")
-        until(lambda: not messages(reporting, "sweeps"), what="every copy taken")
+        wait_until(lambda: told(reporting), seconds=60, what="the outcome")
+        wait_until(lambda: not messages(reporting, "sweeps"), what="every copy taken")
 
     fields = reporting.journal.fields(SWEEP)
-    assert (fields["fence"], fields["deaths"]) == (b"2", b"0")  # once for the survey, once for the judgement
+    assert (fields["fence"], fields["crashes"]) == (b"2", b"0")  # once for the survey, once for the judgement
     assert len(told(reporting)) == 1
 
 
-def test_a_dead_letter_that_is_dropped_was_a_wake_up_and_no_more(reporting: Line, tmp_path: Path) -> None:
+def test_a_dead_letter_that_is_dropped_was_a_wake_up_and_no_more(
+    reporting: PipelineHarness, tmp_path: Path
+) -> None:
     at_survey(reporting)
-    reporting.store.zadd(DUE, {SWEEP: 1})
-    with working(reporting, tmp_path / "older", without={"survey"}):
+    reporting.store.zadd(SCHEDULE, {SWEEP: 1})
+    with running_worker(reporting, tmp_path / "older", without={"survey"}):
         dead = f"{NAMESPACE}:sweeps.XQ"
-        until(lambda: reporting.store.zcard(dead), what="the dead letter")
+        wait_until(lambda: reporting.store.zcard(dead), what="the dead letter")
         reporting.store.delete(dead, f"{dead}.msgs")
 
-    reporting.store.zadd(DUE, {SWEEP: 1}, xx=True)
-    with working(reporting, tmp_path / "newer"):
-        until(lambda: told(reporting), seconds=90, what="the outcome")
+    reporting.store.zadd(SCHEDULE, {SWEEP: 1}, xx=True)
+    with running_worker(reporting, tmp_path / "newer"):
+        wait_until(lambda: told(reporting), seconds=90, what="the outcome")
 
     assert len(told(reporting)) == 1
 
@@ -213,9 +221,9 @@ def test_a_dead_letter_that_is_dropped_was_a_wake_up_and_no_more(reporting: Line
 
 
 def test_of_two_workers_with_the_same_fence_number_only_one_records_and_acts(own_store: OwnStore) -> None:
-    journal = Journal(client(own_store.url))
+    journal = JournalStore(client(own_store.url))
     key = f"{PREFIX}incident:abc:1"
-    journal.script(scripts.OPEN, [key, DUE], 0, "stage", "propose")
+    journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "propose")
     saved = own_store.owner.folder / "saved"
     shutil.copytree(own_store.data, saved)
     first = journal.claim(key, "propose")
@@ -228,9 +236,9 @@ def test_of_two_workers_with_the_same_fence_number_only_one_records_and_acts(own
     acted: list[str] = []
 
     with pytest.raises(Superseded):
-        first.effect("pull", str, lambda: None, lambda: acted.append("first"))
+        first.effect("pull", str, lambda: None, lambda: acted.append("ack"))
     with pytest.raises(Superseded):
-        first.keep("pull", str, "first")
+        first.record("pull", str, "ack")
     made = second.effect("pull", str, lambda: acted[0] if acted else None, lambda: acted.append("second"))
 
     assert first.fields["fence"] == second.fields["fence"]
@@ -238,7 +246,7 @@ def test_of_two_workers_with_the_same_fence_number_only_one_records_and_acts(own
     assert journal.record_of(key, "pull", str) == "second"
 
 
-def lost(there: Line, at: datetime | None = None) -> Line:
+def lost(there: PipelineHarness, at: datetime | None = None) -> PipelineHarness:
     """The line after its store has lost everything; the sweep that follows is made at that time."""
     there.store.flushall()
     now = (lambda: at) if at else there.services.now
@@ -250,7 +258,9 @@ def number_of(outcome: Outcome) -> int:
     return int((outcome.link or "0").rpartition("/")[2])
 
 
-def test_a_lost_store_leads_to_no_second_pull_request_for_a_cause_that_has_one(proposed: Line) -> None:
+def test_a_lost_store_leads_to_no_second_pull_request_for_a_cause_that_has_one(
+    proposed: PipelineHarness,
+) -> None:
     [old], calls = proposed.github.pulls, len(proposed.model.calls)
     after = lost(proposed, datetime.now(UTC) + timedelta(minutes=2))
     after.alert()
@@ -258,14 +268,14 @@ def test_a_lost_store_leads_to_no_second_pull_request_for_a_cause_that_has_one(p
     after.drive(after.outcome_is_told)
 
     [outcome] = after.record(Outcome)
-    assert (outcome.kind, number_of(outcome)) == ("joined", old.number)
+    assert (outcome.kind, number_of(outcome)) == ("attached", old.number)
     assert len(after.github.pulls) == 1
     assert not old.head.endswith(after.incidents()[0].rpartition(":")[2])
     assert "writer" not in {call.role for call in after.model.calls[calls:]}
 
 
 def test_a_round_of_the_same_minute_takes_the_pull_request_that_is_there_for_the_truth(
-    proposed: Line,
+    proposed: PipelineHarness,
 ) -> None:
     [old], pushes = proposed.github.pulls, len(proposed.github.pushes)
     minute = datetime.strptime(old.head.rpartition("-")[2], "%Y%m%dT%H%M").replace(tzinfo=UTC)
@@ -290,11 +300,11 @@ def test_a_store_that_hangs_costs_the_sender_three_seconds_and_one_line_reaches_
             "TRACKWALKER_SECRET": "s",
         }
         with running(tmp_path, **settings) as (url, _):
-            until(partial(answers, url), what="the web process")
+            wait_until(partial(answers, url), what="the web process")
             with own_store.hanging():
                 heard = [post(url) for _ in range(3)]
-                until(lambda: slack.messages, what="the line in Slack")
-            back = until(lambda: post(url)[0].status_code == 202, what="the store back")
+                wait_until(lambda: slack.messages, what="the line in Slack")
+            back = wait_until(lambda: post(url)[0].status_code == 202, what="the store back")
 
     assert [answer.status_code for answer, _ in heard] == [503] * 3
     assert all(int(answer.headers["retry-after"]) > 0 for answer, _ in heard)
@@ -312,7 +322,7 @@ def post(url: str) -> tuple[httpx.Response, float]:
 def test_a_worker_lets_go_of_everything_while_the_store_hangs_and_goes_on_when_it_is_back(
     own_store: OwnStore,
 ) -> None:
-    journal = Journal(client(own_store.url))
+    journal = JournalStore(client(own_store.url))
     claims: list[Claim] = []
     ends: dict[int, float] = {}
 
@@ -321,25 +331,25 @@ def test_a_worker_lets_go_of_everything_while_the_store_hangs_and_goes_on_when_i
 
     for number in range(8):
         key = f"{PREFIX}incident:abc:{number}"
-        journal.script(scripts.OPEN, [key, DUE], 0, "stage", "mend")
-        claim = journal.claim(key, "mend")
+        journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "fix")
+        claim = journal.claim(key, "fix")
         assert claim is not None
-        claim.guard(partial(note_end, number))
+        claim.on_loss(partial(note_end, number))
         claims.append(claim)
-    pulse = dispatcher.Pulse(journal, lambda: None)
+    pulse = dispatcher.LeaseRenewer(journal, lambda: None)
     pulse.start()
     began = time.monotonic()
 
     with own_store.hanging():
-        until(lambda: len(ends) == 8, seconds=40, what="every claim let go")
+        wait_until(lambda: len(ends) == 8, seconds=40, what="every claim let go")
         with pytest.raises(Superseded):
-            claims[0].confirm()
+            claims[0].check_fence()
     pulse.ended.set()
 
     assert max(ends.values()) - began < LEASE_SECONDS + LOADED_SECONDS
-    assert min(ends.values()) - began > STORE_AWAY_SECONDS - 1
-    again = Journal(client(own_store.url))
-    until(lambda: again.claim(f"{PREFIX}incident:abc:7", "mend"), what="the next claim")
+    assert min(ends.values()) - began > REDIS_TIMEOUT_SECONDS - 1
+    again = JournalStore(client(own_store.url))
+    wait_until(lambda: again.claim(f"{PREFIX}incident:abc:7", "fix"), what="the next claim")
 
 
 def test_a_worker_whose_store_stays_away_ends_itself(
@@ -347,7 +357,7 @@ def test_a_worker_whose_store_stays_away_ends_itself(
 ) -> None:
     monkeypatch.setattr(dispatcher, "STORE_AWAY_SECONDS", 1.0)
     ended = threading.Event()
-    pulse = dispatcher.Pulse(Journal(client(own_store.url)), ended.set)
+    pulse = dispatcher.LeaseRenewer(JournalStore(client(own_store.url)), ended.set)
     pulse.start()
 
     with own_store.hanging():
@@ -368,7 +378,7 @@ class Stopped:
     goes_on: threading.Event
 
     def confirm(self) -> None:
-        Claim.confirm(self.claim)
+        Claim.check_fence(self.claim)
         self.check -= 1
         if self.check == 0:
             self.reached.set()
@@ -379,7 +389,7 @@ class Stopped:
 def stopped(claim: Claim, act: Callable[[], object], *, check: int = 1) -> Iterator[None]:
     """While the block lasts `act` stands still between check and act; at its end it has gone on to its end."""
     made = Stopped(claim, check, threading.Event(), threading.Event())
-    claim.confirm = made.confirm  # type: ignore[method-assign]  # a moment that no outside thing marks
+    claim.check_fence = made.confirm  # type: ignore[method-assign]  # a moment that no outside thing marks
 
     def run() -> None:
         with suppress(Superseded):
@@ -407,15 +417,15 @@ def test_who_was_stopped_before_acting_makes_no_second_pull_request(world: World
     assert len(set(world.stand_in.pushes)) == 1
 
 
-def test_words_of_one_who_was_stopped_before_acting_are_taken_back(reporting: Line) -> None:
+def test_words_of_one_who_was_stopped_before_acting_are_taken_back(reporting: PipelineHarness) -> None:
     tell = at_watch(reporting)
     slack, services = reporting.services.slack, reporting.services
-    claim = reporting.journal.claim(tell, "tell")
+    claim = reporting.journal.claim(tell, "notify")
     assert claim is not None
 
-    with stopped(claim, lambda: notify.tell(claim, services.journal, slack, now=services.now())):
+    with stopped(claim, lambda: notify.notify(claim, services.store, slack, now=services.now())):
         reporting.store.hset(tell, "lease", 1)
-        stages.work(services, "tell", tell)
+        stages.work(services, "notify", tell)
         first = [one.ts for one in reporting.slack.messages]
 
     assert [one.ts for one in reporting.slack.messages] == first
@@ -425,24 +435,24 @@ def test_words_of_one_who_was_stopped_before_acting_are_taken_back(reporting: Li
 
 @pytest.mark.parametrize("what", ["outcome", "watch"])
 def test_words_that_a_stopped_worker_said_and_did_not_see_are_taken_back_a_minute_later(
-    reporting: Line, what: str
+    reporting: PipelineHarness, what: str
 ) -> None:
     tell, services = at_watch(reporting), reporting.services
     if what == "watch":
         reporting.drive(lambda: told(reporting))
-        incident = tell.replace("tell:", "")
-        reporting.store.hset(incident, "clean", 2)
+        incident = tell.replace("notification:", "")
+        reporting.store.hset(incident, "clean_sweeps", 2)
         stages.work(services, "watch", incident)
-    claim = reporting.journal.claim(tell, "tell")
+    claim = reporting.journal.claim(tell, "notify")
     assert claim is not None
 
     def speak() -> None:
         with suppress(NotAvailable):
-            notify.tell(claim, services.journal, services.slack, now=services.now())
+            notify.notify(claim, services.store, services.slack, now=services.now())
 
     with stopped(claim, speak):
         reporting.store.hset(tell, "lease", 1)
-        stages.work(services, "tell", tell)
+        stages.work(services, "notify", tell)
         said = [one.ts for one in reporting.slack.messages]
         reporting.slack.faults.add("503", path="conversations", times=5)
     doubled = [one.ts for one in reporting.slack.messages]
@@ -454,17 +464,17 @@ def test_words_that_a_stopped_worker_said_and_did_not_see_are_taken_back_a_minut
 
 
 def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tried_again(
-    reporting: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reporting: PipelineHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journals, "LEASE_SECONDS", 5.0)
     monkeypatch.setattr(dispatcher, "BEAT_SECONDS", 0.5)
     monkeypatch.setitem(stages.DEADLINES, "survey", 1.0)
     children: list[subprocess.Popen[bytes]] = []
     let_go, deaths = threading.Event(), []
-    look_at = stages.LINE["survey"]
+    look_at = stages.STAGE_HANDLERS["survey"]
 
     def survey(services: stages.Services, claim: Claim) -> None:
-        deaths.append(claim.deaths)
+        deaths.append(claim.crash_count)
         if len(deaths) > 2:
             look_at(services, claim)
             return
@@ -472,13 +482,13 @@ def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tri
             stages.DEADLINES["survey"] = 60.0  # of the next attempt
         child = subprocess.Popen(["sleep", "600"])
         children.append(child)
-        claim.guard(child.kill)
+        claim.on_loss(child.kill)
         let_go.wait(60)
 
-    monkeypatch.setitem(stages.LINE, "survey", survey)
-    with working(reporting, tmp_path / "one"):
+    monkeypatch.setitem(stages.STAGE_HANDLERS, "survey", survey)
+    with running_worker(reporting, tmp_path / "one"):
         reporting.alert()
-        until(lambda: told(reporting), seconds=90, what="the outcome")
+        wait_until(lambda: told(reporting), seconds=90, what="the outcome")
         let_go.set()
 
     assert deaths == [0, 1, 2]
@@ -487,41 +497,43 @@ def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tri
 
 
 def test_a_stage_that_never_comes_back_ends_its_worker(
-    journal: Journal, sweep_key: str, monkeypatch: pytest.MonkeyPatch
+    journal: JournalStore, sweep_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher, "BEAT_SECONDS", 0.05)
     monkeypatch.setattr(dispatcher, "HANGING_SECONDS", 0.5)
     claim = journal.claim(sweep_key, "survey", deadline_seconds=0.5)
     ended = threading.Event()
-    pulse = dispatcher.Pulse(journal, ended.set)
+    pulse = dispatcher.LeaseRenewer(journal, ended.set)
     pulse.start()
 
     assert ended.wait(20)
     pulse.join(10)
     assert claim is not None
     journal.stop()
-    journal.hand_back(0)
+    journal.release_all(0)
     # Not handed back: that it hung is a death, and enough of them end the round.
     assert b"lease" in journal.client.hgetall(sweep_key)
 
 
 def test_answers_that_trickle_cost_a_sweep_its_deadline_and_no_more(
-    reporting: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reporting: PipelineHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stages, "OTHERS_SECONDS", 2.0)
     reporting.railway.faults.add("trickle", times=3)
-    with working(reporting, tmp_path / "one"):
+    with running_worker(reporting, tmp_path / "one"):
         reporting.alert()
-        until(lambda: "failing" in reporting.journal.fields(SWEEP), seconds=60, what="a try that failed")
+        wait_until(
+            lambda: "failing_since" in reporting.journal.fields(SWEEP), seconds=60, what="a try that failed"
+        )
         tried = reporting.journal.fields(SWEEP)
-        until(lambda: told(reporting), seconds=90, what="the outcome")
+        wait_until(lambda: told(reporting), seconds=90, what="the outcome")
 
     assert len(reporting.railway.faults.played) == 3
-    assert tried["deaths"] == b"0"
+    assert tried["crashes"] == b"0"
 
 
 def test_a_call_of_any_stage_ends_at_the_stages_deadline(
-    reporting: Line, monkeypatch: pytest.MonkeyPatch
+    reporting: PipelineHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faults, ended = Faults(), []
     faults.add("trickle")
@@ -534,7 +546,7 @@ def test_a_call_of_any_stage_ends_at_the_stages_deadline(
                 ended.append(error)
                 raise NotAvailable("it trickles") from error
 
-    monkeypatch.setitem(stages.LINE, "survey", survey)
+    monkeypatch.setitem(stages.STAGE_HANDLERS, "survey", survey)
     monkeypatch.setitem(stages.DEADLINES, "survey", 1.0)
     at_survey(reporting)
     rescue = threading.Timer(20, faults.clear)  # where nothing ends it
@@ -543,13 +555,15 @@ def test_a_call_of_any_stage_ends_at_the_stages_deadline(
     rescue.cancel()
 
     assert ended
-    assert reporting.journal.fields(SWEEP)["tries"] == b"1"
+    assert reporting.journal.fields(SWEEP)["attempts"] == b"1"
 
 
 # ---- what comes at the wrong moment --------------------------------------------------------------
 
 
-def test_an_alert_between_a_sweeps_last_look_and_its_end_is_looked_at_by_the_next(reporting: Line) -> None:
+def test_an_alert_between_a_sweeps_last_look_and_its_end_is_looked_at_by_the_next(
+    reporting: PipelineHarness,
+) -> None:
     at_survey(reporting)
     reporting.drive(lambda: reporting.store.hget(SWEEP, "stage") == b"analyse")
     ours = reporting.journal.claim(SWEEP, "analyse")
@@ -557,7 +571,7 @@ def test_an_alert_between_a_sweeps_last_look_and_its_end_is_looked_at_by_the_nex
     late = reporting.alert(service_id="svc-other", service_name="other")
     stages.work(reporting.services, "intake", f"{PREFIX}alert:{late}")
 
-    stages.judge(reporting.services, ours)
+    stages.analyse(reporting.services, ours)
 
     second = f"{PREFIX}sweep:env-1:2"
     assert f"a:{late}" in reporting.journal.fields(second)
@@ -574,7 +588,7 @@ def test_an_alert_between_a_sweeps_last_look_and_its_end_is_looked_at_by_the_nex
     ("killed", "posts"), [(False, 1), (True, 2)], ids=["as ever", "killed after sending"]
 )
 def test_behind_a_webhook_words_come_at_least_once_and_twice_only_for_a_death_in_between(
-    reporting: Line, killed: bool, posts: int, tmp_path: Path
+    reporting: PipelineHarness, killed: bool, posts: int, tmp_path: Path
 ) -> None:
     tell = at_watch(reporting)
     with serve(reporting.slack.app, reporting.slack.faults) as hook:
@@ -583,6 +597,6 @@ def test_behind_a_webhook_words_come_at_least_once_and_twice_only_for_a_death_in
             reporting.slack.faults.add("drop")
         for _ in range(4):
             reporting.store.hdel(tell, "lease", "not_before")
-            stages.work(services, "tell", tell)
+            stages.work(services, "notify", tell)
 
     assert len(told(reporting)) == posts

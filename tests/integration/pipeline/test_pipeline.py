@@ -13,23 +13,23 @@ from tests.support.fakes import shop
 from tests.support.fakes.githttp import git
 from tests.support.fakes.railway_types import WorldDeployment, WorldService
 from tests.support.fakes.serving import Kind
-from tests.support.pipeline import Line, Snapshot, Start, line, put_back, starter, take
+from tests.support.pipeline import PipelineHarness, Snapshot, Start, harness, put_back, starter, take
 from workers.engine import scripts
-from workers.engine.journal import DUE, OPEN, PREFIX
+from workers.engine.journal import OPEN, PREFIX, SCHEDULE
 from workers.engine.records import pack
 from workers.errors import Superseded
 from workers.incidents import controls
 from workers.models import (
-    Certificate,
+    Category,
     Evidence,
     Fix,
+    FollowUp,
     Incident,
-    Lane,
     Outcome,
     Plan,
     PullRequest,
     Verdict,
-    Watch,
+    Verification,
 )
 from workers.pipeline import failures
 from workers.runtime.store import client
@@ -41,25 +41,27 @@ def start(store: redis.Redis, store_url: str, tmp_path: Path) -> Start:
 
 
 @pytest.fixture
-def sick(start: Start) -> Iterator[Line]:
+def sick(start: Start) -> Iterator[PipelineHarness]:
     """The line around the sick shop."""
     with start() as running:
         yield running
 
 
 @pytest.fixture
-def quick(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
+def quick(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
     """The same with the small agent, where the real one is not the subject."""
-    with line(store, store_url, tmp_path, small=True) as running:
+    with harness(store, store_url, tmp_path, small=True) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def story(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Line, Snapshot]]:
+def story(
+    store_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[PipelineHarness, Snapshot]]:
     """One line driven from the alert to the pull request's link in Slack, for all tests that go on from there."""
     connection = client(store_url)
     connection.flushall()
-    with line(connection, store_url, tmp_path_factory.mktemp("story")) as running:
+    with harness(connection, store_url, tmp_path_factory.mktemp("story")) as running:
         running.alert()
         running.drive(ended(running))
         yield running, take(running)
@@ -67,23 +69,23 @@ def story(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def proposed(story: tuple[Line, Snapshot]) -> Line:
+def proposed(story: tuple[PipelineHarness, Snapshot]) -> PipelineHarness:
     """The line as it stood when the pull request had been told."""
     running, snapshot = story
     put_back(running, snapshot)
     return running
 
 
-def told(running: Line) -> list[str]:
+def told(running: PipelineHarness) -> list[str]:
     return [message.text for message in running.slack.messages]
 
 
-def ended(running: Line) -> Callable[[], bool]:
+def ended(running: PipelineHarness) -> Callable[[], bool]:
     """Until the first incident's outcome is in Slack."""
     return lambda: bool(running.outcome()) and any(running.outcome_is_told())
 
 
-def test_a_webhook_becomes_one_pull_request_whose_link_reaches_slack(proposed: Line) -> None:
+def test_a_webhook_becomes_one_pull_request_whose_link_reaches_slack(proposed: PipelineHarness) -> None:
     pull = proposed.github.pulls[0]
     last = told(proposed)[-1].splitlines()[-1]
     assert proposed.outcome() == "pull request"
@@ -95,7 +97,7 @@ def test_a_webhook_becomes_one_pull_request_whose_link_reaches_slack(proposed: L
     assert proposed.github.wrong == []
 
 
-def test_the_merged_pull_request_is_watched_until_it_is_seen_to_hold(proposed: Line) -> None:
+def test_the_merged_pull_request_is_watched_until_it_is_seen_to_hold(proposed: PipelineHarness) -> None:
     commit = proposed.github.merge(proposed.github.pulls[0].number)
     proposed.redeploy(commit)
 
@@ -103,7 +105,7 @@ def test_the_merged_pull_request_is_watched_until_it_is_seen_to_hold(proposed: L
 
     watched = proposed.watched()
     assert watched is not None
-    assert watched.held, watched.sentence
+    assert watched.verified, watched.sentence
     assert proposed.store.hlen(OPEN) == 0
 
 
@@ -111,12 +113,12 @@ def test_the_merged_pull_request_is_watched_until_it_is_seen_to_hold(proposed: L
     ("comes_back", "sentence"), [(True, "it held"), (False, "could not be measured again")]
 )
 def test_a_measurement_that_cannot_be_had_for_a_moment_is_waited_for(
-    proposed: Line, *, comes_back: bool, sentence: str
+    proposed: PipelineHarness, *, comes_back: bool, sentence: str
 ) -> None:
     key = proposed.incidents()[0]
     proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number))
     proposed.railway.broken["metrics"] = "Problem processing request"
-    proposed.drive(lambda: int(proposed.journal.fields(key).get("tries", 0)) > 0)
+    proposed.drive(lambda: int(proposed.journal.fields(key).get("attempts", 0)) > 0)
     if comes_back:
         proposed.railway.broken.clear()
 
@@ -129,7 +131,9 @@ def test_a_measurement_that_cannot_be_had_for_a_moment_is_waited_for(
 
 
 @pytest.mark.parametrize("kind", ["429", "503", "drop", "hang"])
-def test_every_outside_thing_may_fail_once_and_nothing_is_done_twice(quick: Line, kind: Kind) -> None:
+def test_every_outside_thing_may_fail_once_and_nothing_is_done_twice(
+    quick: PipelineHarness, kind: Kind
+) -> None:
     for path in ("graphql",):
         quick.railway.faults.add(kind, path=path)
     for method, path in (("GET", "/branches"), ("POST", "/pulls"), ("POST", "git-receive-pack")):
@@ -149,10 +153,10 @@ def test_every_outside_thing_may_fail_once_and_nothing_is_done_twice(quick: Line
     assert {one for one, _ in quick.slack.faults.played} == {kind}
 
 
-def test_facts_that_cannot_be_read_for_a_moment_are_waited_for(quick: Line) -> None:
+def test_facts_that_cannot_be_read_for_a_moment_are_waited_for(quick: PipelineHarness) -> None:
     quick.railway.broken["deploymentLogs"] = "Problem processing request"
     quick.alert()
-    quick.drive(lambda: any(quick.journal.fields(key).get("tries") for key in quick.incidents()))
+    quick.drive(lambda: any(quick.journal.fields(key).get("attempts") for key in quick.incidents()))
     quick.railway.broken.clear()
 
     quick.drive(ended(quick))
@@ -160,16 +164,16 @@ def test_facts_that_cannot_be_read_for_a_moment_are_waited_for(quick: Line) -> N
     assert quick.outcome() == "pull request"
 
 
-def test_facts_that_stay_away_are_gone_without_and_said(sick: Line) -> None:
+def test_facts_that_stay_away_are_gone_without_and_said(sick: PipelineHarness) -> None:
     sick.railway.broken["deploymentLogs"] = "Problem processing request"
     sick.alert()
 
     sick.drive(lambda: any(sick.record(Evidence)))
 
-    assert any("deployment logs" in gap for gap in sick.record(Evidence)[0].not_seen)
+    assert any("deployment logs" in gap for gap in sick.record(Evidence)[0].failed_reads)
 
 
-def test_a_refused_railway_token_is_told_with_the_settings_name(sick: Line) -> None:
+def test_a_refused_railway_token_is_told_with_the_settings_name(sick: PipelineHarness) -> None:
     sick.railway.faults.add("refuse", times=100)
     sick.alert()
 
@@ -178,7 +182,7 @@ def test_a_refused_railway_token_is_told_with_the_settings_name(sick: Line) -> N
     assert "RAILWAY_API_TOKEN" in told(sick)[0]
 
 
-def test_who_lost_the_claim_gives_up_nothing_of_whoever_has_it_now(sick: Line) -> None:
+def test_who_lost_the_claim_gives_up_nothing_of_whoever_has_it_now(sick: PipelineHarness) -> None:
     sick.alert()
     sick.drive(lambda: sick.record(Plan))
     key = sick.incidents()[0]
@@ -192,12 +196,12 @@ def test_who_lost_the_claim_gives_up_nothing_of_whoever_has_it_now(sick: Line) -
     with pytest.raises(Superseded):
         failures.give_up(ours, "refused", sick.services.now())
 
-    theirs.alive()
+    theirs.check_alive()
     assert len(list(sick.store.scan_iter(f"{PREFIX}reserved:*"))) == 2
     assert sick.outcome() == ""
 
 
-def test_a_refused_github_token_ends_the_round_and_is_told(sick: Line) -> None:
+def test_a_refused_github_token_ends_the_round_and_is_told(sick: PipelineHarness) -> None:
     sick.github.faults.add("refuse", times=1000)
     sick.alert()
 
@@ -207,7 +211,7 @@ def test_a_refused_github_token_ends_the_round_and_is_told(sick: Line) -> None:
     assert "GITHUB_TOKEN" in "\n".join(told(sick))
 
 
-def test_words_that_slack_refused_are_said_once_the_token_is_mended(quick: Line) -> None:
+def test_words_that_slack_refused_are_said_once_the_token_is_mended(quick: PipelineHarness) -> None:
     quick.slack.faults.add("refuse", times=1000)
     quick.alert()
     quick.drive(lambda: quick.outcome() == "pull request")
@@ -221,7 +225,7 @@ def test_words_that_slack_refused_are_said_once_the_token_is_mended(quick: Line)
     assert "/pull/" in told(quick)[-1]
 
 
-def test_a_model_that_refuses_is_told_with_the_raw_facts(sick: Line) -> None:
+def test_a_model_that_refuses_is_told_with_the_raw_facts(sick: PipelineHarness) -> None:
     sick.model.reader = "refuses"
     sick.alert()
 
@@ -232,7 +236,7 @@ def test_a_model_that_refuses_is_told_with_the_raw_facts(sick: Line) -> None:
     assert "5xx" in told(sick)[-1]
 
 
-def test_a_brief_without_places_leads_to_no_pull_request(sick: Line) -> None:
+def test_a_brief_without_places_leads_to_no_pull_request(sick: PipelineHarness) -> None:
     sick.alert()
     sick.drive(lambda: any(sick.record(Verdict)))
     key = sick.incidents()[0]
@@ -240,13 +244,13 @@ def test_a_brief_without_places_leads_to_no_pull_request(sick: Line) -> None:
     assert evidence is not None
     places = ("pricing.py", "app.py", "Traceback")
     facts = tuple(fact for fact in evidence.facts if not any(place in fact.text for place in places))
-    cut = evidence.model_copy(update={"places": (), "patterns": (), "suspect": None, "facts": facts})
+    cut = evidence.model_copy(update={"locations": (), "patterns": (), "suspect": None, "facts": facts})
     sick.store.hset(key, "r:evidence", pack(cut, Evidence))
 
     sick.drive(ended(sick))
 
     assert sick.github.pulls == []
-    assert sick.outcome() == "told"
+    assert sick.outcome() == "reported"
     assert "inconclusive" in told(sick)[-1]
 
 
@@ -254,7 +258,9 @@ def test_a_brief_without_places_leads_to_no_pull_request(sick: Line) -> None:
     ("who", "mode"),
     [("reader", "garbage"), ("writer", "idle"), ("writer", "hostile"), ("writer", "deletes tests")],
 )
-def test_a_model_that_does_not_do_its_work_gets_nothing_proposed(sick: Line, who: str, mode: str) -> None:
+def test_a_model_that_does_not_do_its_work_gets_nothing_proposed(
+    sick: PipelineHarness, who: str, mode: str
+) -> None:
     setattr(sick.model, who, mode)
     sick.alert()
 
@@ -266,7 +272,7 @@ def test_a_model_that_does_not_do_its_work_gets_nothing_proposed(sick: Line, who
     assert "shop" in told(sick)[-1]
 
 
-def test_a_pull_request_that_a_human_closed_is_not_opened_again(proposed: Line) -> None:
+def test_a_pull_request_that_a_human_closed_is_not_opened_again(proposed: PipelineHarness) -> None:
     proposed.github.close(proposed.github.pulls[0].number)
     proposed.drive(lambda: any(pull.state == "closed" for pull in proposed.record(PullRequest)))
     proposed.alert()
@@ -277,7 +283,7 @@ def test_a_pull_request_that_a_human_closed_is_not_opened_again(proposed: Line) 
     assert len(proposed.incidents()) == 1
 
 
-def test_the_alert_fired_again_joins_the_open_incident(proposed: Line) -> None:
+def test_the_alert_fired_again_joins_the_open_incident(proposed: PipelineHarness) -> None:
     calls = len(proposed.model.calls)
     proposed.alert()
 
@@ -288,7 +294,7 @@ def test_the_alert_fired_again_joins_the_open_incident(proposed: Line) -> None:
     assert len(proposed.model.calls) == calls
 
 
-def test_two_services_with_one_cause_in_the_code_get_one_pull_request(quick: Line) -> None:
+def test_two_services_with_one_cause_in_the_code_get_one_pull_request(quick: PipelineHarness) -> None:
     first = quick.world.services[0]
     live = first.deployments[0]
     twin = WorldDeployment(
@@ -305,12 +311,12 @@ def test_two_services_with_one_cause_in_the_code_get_one_pull_request(quick: Lin
     quick.drive(lambda: len(quick.record(Outcome)) == 2, stages=120)
 
     kinds = sorted(outcome.kind for outcome in quick.record(Outcome))
-    assert kinds == ["joined", "pull request"]
+    assert kinds == ["attached", "pull request"]
     assert len(quick.github.pulls) == 1
 
 
 def test_a_caller_that_suffers_from_a_sick_callee_is_one_incident_with_one_pull_request_against_the_callee(
-    quick: Line,
+    quick: PipelineHarness,
 ) -> None:
     shop_, began = quick.world.services[0], quick.world.services[0].requests[0].at
     live = WorldDeployment(
@@ -330,25 +336,25 @@ def test_a_caller_that_suffers_from_a_sick_callee_is_one_incident_with_one_pull_
 
     [incident] = quick.record(Incident)
     threads = {message.thread_ts or message.ts for message in quick.slack.messages}
-    assert incident.cause.name == "shop"
+    assert incident.subject.name == "shop"
     assert len(quick.github.pulls) == 1
     assert len(threads) == 1
     assert any("web suffers from it: " in text for text in told(quick))
 
 
 def test_a_symptom_begins_no_stage_and_goes_on_where_it_stopped_once_it_is_a_cause_of_its_own(
-    sick: Line,
+    sick: PipelineHarness,
 ) -> None:
     sick.alert()
     sick.drive(lambda: sick.record(Plan))
     key = sick.incidents()[0]
     calls = len(sick.model.calls)
-    sick.store.hset(key, "joined", f"{PREFIX}incident:of-its-cause:1")
+    sick.store.hset(key, "suppressed_by", f"{PREFIX}incident:of-its-cause:1")
     sick.drive(lambda: sick.store.hget(key, "stage") == b"watch")
     aside = len(sick.model.calls) - calls, list(sick.store.scan_iter(f"{PREFIX}reserved:*")), sick.outcome()
 
-    keys = [key, DUE, key.replace(PREFIX, f"{PREFIX}tell:", 1)]
-    sick.journal.script(scripts.ON_ITS_OWN, keys, pack(sick.record(Incident)[0], Incident), 2)
+    keys = [key, SCHEDULE, key.replace(PREFIX, f"{PREFIX}notification:", 1)]
+    sick.journal.script(scripts.UNSUPPRESS, keys, pack(sick.record(Incident)[0], Incident), 2)
     sick.drive(ended(sick))
 
     assert aside == (0, [], "")
@@ -356,28 +362,28 @@ def test_a_symptom_begins_no_stage_and_goes_on_where_it_stopped_once_it_is_a_cau
     assert len(sick.github.pulls) == 1
 
 
-def test_a_verdict_that_names_what_would_end_the_trouble_starts_no_agent(sick: Line) -> None:
+def test_a_verdict_that_names_what_would_end_the_trouble_starts_no_agent(sick: PipelineHarness) -> None:
     sick.alert()
     sick.drive(lambda: any(sick.record(Verdict)))
-    held = Verdict(lane=Lane.DEPLOYMENT, summary="the newest deployment hangs", action="cancel it")
+    held = Verdict(category=Category.DEPLOYMENT, summary="the newest deployment hangs", action="cancel it")
     key = sick.incidents()[0]
     sick.store.hset(key, mapping={"stage": "diagnose", "r:verdict": pack(held, Verdict)})
 
     sick.drive(ended(sick))
 
-    assert (sick.outcome(), sick.model.calls) == ("told", [])
+    assert (sick.outcome(), sick.model.calls) == ("reported", [])
     assert "cancel it" in told(sick)[-1]
 
 
-def test_an_open_pull_request_of_a_symptom_stays_and_is_watched(proposed: Line) -> None:
+def test_an_open_pull_request_of_a_symptom_stays_and_is_watched(proposed: PipelineHarness) -> None:
     key = proposed.incidents()[0]
-    proposed.store.hset(key, "joined", f"{PREFIX}incident:of-its-cause:1")
+    proposed.store.hset(key, "suppressed_by", f"{PREFIX}incident:of-its-cause:1")
     proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number))
 
     proposed.drive(lambda: proposed.watched() is not None)
 
     watched = proposed.watched()
-    assert watched is not None and watched.held
+    assert watched is not None and watched.verified
 
 
 def test_a_healthy_service_is_said_to_be_healthy_and_costs_nothing(start: Start) -> None:
@@ -440,7 +446,7 @@ def test_shadow_mode_tells_nobody(start: Start) -> None:
         assert shadow.github.pushes == []
 
 
-def test_a_paused_line_waits_and_goes_on_where_it_stood(quick: Line) -> None:
+def test_a_paused_line_waits_and_goes_on_where_it_stood(quick: PipelineHarness) -> None:
     controls.pause(quick.journal)
     quick.alert()
     for _ in range(15):
@@ -454,7 +460,7 @@ def test_a_paused_line_waits_and_goes_on_where_it_stood(quick: Line) -> None:
     assert len(quick.github.pulls) == 1
 
 
-def test_a_muted_service_is_not_told_about(sick: Line) -> None:
+def test_a_muted_service_is_not_told_about(sick: PipelineHarness) -> None:
     controls.mute(sick.journal, "shop", 4_000_000_000.0)
     sick.alert()
 
@@ -465,16 +471,16 @@ def test_a_muted_service_is_not_told_about(sick: Line) -> None:
     assert sick.github.pushes == []
 
 
-def test_what_is_pushed_is_the_journals_fix_and_nothing_else(proposed: Line) -> None:
+def test_what_is_pushed_is_the_journals_fix_and_nothing_else(proposed: PipelineHarness) -> None:
     pull = proposed.github.pulls[0]
-    fix, certificate = proposed.record(Fix)[0], proposed.record(Certificate)[0]
+    fix, certificate = proposed.record(Fix)[0], proposed.record(Verification)[0]
     files = git(pull.repo.path, "diff", "--name-only", "main", pull.head).split()
     assert sorted(files) == sorted(fix.files)
     assert certificate.decision == "ready"
     assert git(pull.repo.path, "log", "--format=%an", "-1", pull.head) == "Trackwalker"
 
 
-def test_no_key_of_ours_lives_for_ever_once_all_is_over(proposed: Line) -> None:
+def test_no_key_of_ours_lives_for_ever_once_all_is_over(proposed: PipelineHarness) -> None:
     proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number))
 
     proposed.drive(lambda: proposed.watched() is not None and not proposed.store.zcard(f"{PREFIX}due"))
@@ -483,9 +489,9 @@ def test_no_key_of_ours_lives_for_ever_once_all_is_over(proposed: Line) -> None:
     assert [key for key in lasting if b"dramatiq" not in key] == []
 
 
-def test_a_watch_that_does_not_hold_says_so(proposed: Line) -> None:
+def test_a_watch_that_does_not_hold_says_so(proposed: PipelineHarness) -> None:
     proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number), failing=True)
 
     proposed.drive(lambda: proposed.watched() is not None)
 
-    assert [watch.held for watch in proposed.record(Watch)] == [False]
+    assert [watch.verified for watch in proposed.record(FollowUp)] == [False]

@@ -30,18 +30,18 @@ from tests.benchmarks.load import SECRET
 from tests.support.fakes.railway import RailwayStandIn
 from tests.support.fakes.railway_types import Request, World, WorldDeployment, WorldService
 from tests.support.fakes.serving import serve
-from tests.support.pipeline import Line, line
-from tests.support.polling import until
+from tests.support.pipeline import PipelineHarness, harness
+from tests.support.polling import wait_until
 from workers.cli import show
 from workers.engine import dispatcher
-from workers.engine.broker import FULL, NAMESPACE, make_broker
-from workers.engine.journal import DUE, OPEN, PREFIX
+from workers.engine.broker import MAX_QUEUED, NAMESPACE, make_broker
+from workers.engine.journal import OPEN, PREFIX, SCHEDULE
 from workers.incidents.opening import MOST_ALERTS
 from workers.pipeline import stages
 from workers.runtime.store import client
 
 WEBHOOKS, SENDERS, THREADS = 2_000, 8, 8
-QUEUES = ("sweeps", "incidents", "tells", "mends")
+QUEUES = ("sweeps", "incidents", "notifications", "fixes")
 PLACES = {"env-1": ("prj-1", ["svc-shop", "svc-db"]), "env-2": ("prj-2", ["svc-two", "svc-two-calm"])}
 WATCH = "prj-1/env-1, prj-2/env-2"
 NAMES = {"svc-shop": "shop", "svc-db": "Postgres", "svc-two": "two", "svc-two-calm": "two-calm"}
@@ -70,7 +70,7 @@ return found
 class Storm:
     """The line, the door before it, and the most that was ever seen while it worked."""
 
-    line: Line
+    line: PipelineHarness
     port: int
     answers: list[tuple[int, str]] = field(default_factory=list)
     """Status and the name under which the alert was taken."""
@@ -102,25 +102,25 @@ def storm(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         railway = stack.enter_context(serve(_railway(places)))
         settings = {
             "TRACKWALKER_MODE": "report",
-            "TRACKWALKER_WATCH": WATCH,
+            "TRACKWALKER_ENVIRONMENTS": WATCH,
             "RAILWAY_API_URL": railway.url + "/graphql/v2",
         }
         folder = tmp_path_factory.mktemp("storm")
         running = stack.enter_context(
-            line(connection, store_url, folder, failing=True, small=False, **settings)
+            harness(connection, store_url, folder, failing=True, small=False, **settings)
         )
         places["prj-1"] = running.railway
         door = stack.enter_context(served("receiver.main:app", store_url, WATCH))
         made = Storm(running, urlsplit(door).port or 0)
         with _at_work(made):
             made.answers = _send(made.port, _webhooks(random.Random(7)))
-            until(lambda: not _asked(made), seconds=120, what="the end of all alerts and sweeps")
+            wait_until(lambda: not _asked(made), seconds=120, what="the end of all alerts and sweeps")
             # After the storm it is still there: each environment's next sweep sees it again.
             made.answers += _send(
                 made.port, [_railway_hook("Monitor.triggered", at) for at in ("svc-shop", "svc-two")]
             )
-            until(lambda: not _asked(made), seconds=120, what="the end of the last ones")
-            until(lambda: all(_outcomes(made)), seconds=120, what="the outcomes")
+            wait_until(lambda: not _asked(made), seconds=120, what="the end of the last ones")
+            wait_until(lambda: all(_outcomes(made)), seconds=120, what="the outcomes")
         yield made
     connection.close()
 
@@ -242,8 +242,8 @@ def _move(storm: Storm, broker: Any) -> Callable[[], None]:
     """The mover with less patience: it moves on as soon as what it moved is taken."""
 
     def move() -> None:
-        if all(_held(storm.store, queue) < FULL / 5 for queue in QUEUES):
-            dispatcher.move(storm.line.journal, broker)
+        if all(_held(storm.store, queue) < MAX_QUEUED / 5 for queue in QUEUES):
+            dispatcher.dispatch_due(storm.line.journal, broker)
 
     return move
 
@@ -268,7 +268,7 @@ def _held(store: redis.Redis, queue: str) -> int:
 
 def _outcomes(storm: Storm) -> list[bool]:
     """Whether the outcome of each incident stands in Slack."""
-    tells = [key.replace(PREFIX, f"{PREFIX}tell:", 1) for key in storm.line.incidents()]
+    tells = [key.replace(PREFIX, f"{PREFIX}notification:", 1) for key in storm.line.incidents()]
     return [bool(storm.store.hexists(key, "r:outcome")) for key in tells]
 
 
@@ -298,7 +298,7 @@ def test_a_storm_becomes_one_incident_per_cause(storm: Storm) -> None:
 
     assert len(incidents) == 2
     assert storm.store.hlen(OPEN) == 2
-    messages = [one for one in storm.line.slack.messages if one.key.startswith("tell:incident:")]
+    messages = [one for one in storm.line.slack.messages if one.key.startswith("notification:incident:")]
     outcomes = [one.text.splitlines()[0] for one in messages if one.key.endswith(":outcome")]
     assert len(outcomes) == 2
     assert sum("*shop* in shop/production" in line for line in outcomes) == 1
@@ -329,22 +329,22 @@ def test_a_storm_fills_no_queue_and_no_journal(storm: Storm) -> None:
     fullest = max((raw for raw in storm.store.scan_iter(f"{PREFIX}sweep:*")), key=storm.store.hlen)
 
     # The door looks before it sends, as the mover does: between look and message the other may send one.
-    assert max(storm.most[queue] for queue in QUEUES) <= FULL + 2
+    assert max(storm.most[queue] for queue in QUEUES) <= MAX_QUEUED + 2
     assert storm.store.hlen(fullest) < 2 * MOST_ALERTS + 20
     for incident in storm.line.incidents():
-        assert storm.store.hlen(incident.replace(PREFIX, f"{PREFIX}tell:")) < 320
+        assert storm.store.hlen(incident.replace(PREFIX, f"{PREFIX}notification:")) < 320
 
 
 def test_the_store_keeps_little_of_a_storm_and_all_of_it_runs_out(storm: Storm) -> None:
     keys = list(storm.store.scan_iter("*", count=1000))
     size = sum(storm.store.memory_usage(key, samples=0) or 0 for key in keys)
-    due_keys = set(storm.store.zrange(DUE, 0, -1))
+    due_keys = set(storm.store.zrange(SCHEDULE, 0, -1))
     stays = [key for key in keys if storm.store.ttl(key) < 0 and key not in due_keys]
 
     # An alert and the fold of its body; besides these only what is told and looked over.
     assert len(keys) < 2 * len(storm.taken()) + 300
     assert size < 1500 * WEBHOOKS
-    assert {key.decode() for key in stays if not key.startswith(NAMESPACE.encode())} <= {DUE, OPEN}
+    assert {key.decode() for key in stays if not key.startswith(NAMESPACE.encode())} <= {SCHEDULE, OPEN}
     assert len(due_keys) < 200
 
 

@@ -22,7 +22,7 @@ from tests.support.fakes.github import GitHubStandIn
 from tests.support.fakes.railway import RailwayStandIn
 from tests.support.fakes.serving import serve
 from tests.support.fakes.slack import SlackStandIn
-from tests.support.polling import until
+from tests.support.polling import wait_until
 from workers.runtime import embedded
 
 ROOT = Path(__file__).parents[3]
@@ -76,7 +76,7 @@ def _read(pid: int, what: str) -> bytes:
 def _state_of(pid: int) -> str:
     pairs = _read(pid, "environ").split(b"\0")
     values = dict(pair.split(b"=", 1) for pair in pairs if b"=" in pair)
-    return values.get(b"TRACKWALKER_STATE", b"").decode()
+    return values.get(b"TRACKWALKER_DATA_DIR", b"").decode()
 
 
 @pytest.fixture
@@ -91,8 +91,8 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
         port = _free_port()
         environment = {
             "PATH": os.environ["PATH"], "HOME": str(tmp_path), "PORT": str(port),
-            "TRACKWALKER_STATE": str(tmp_path / "state"), "TRACKWALKER_SECRET": "s3cret",
-            "TRACKWALKER_WATCH": "prj-1/env-1", "TRACKWALKER_MODE": "report",
+            "TRACKWALKER_DATA_DIR": str(tmp_path / "state"), "TRACKWALKER_SECRET": "s3cret",
+            "TRACKWALKER_ENVIRONMENTS": "prj-1/env-1", "TRACKWALKER_MODE": "report",
             "RAILWAY_API_TOKEN": railway.token, "GITHUB_TOKEN": github.token,
             "RAILWAY_API_URL": stack.enter_context(serve(railway.app, railway.faults)).url + "/graphql/v2",
             "GITHUB_API_URL": hub, "GITHUB_SERVER_URL": hub, "SLACK_BOT_TOKEN": slack.token,
@@ -105,7 +105,7 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
             )
         made = Installation(process, railway, slack, f"http://127.0.0.1:{port}", tmp_path / "state")
         try:
-            until(lambda: _ready(made.url), seconds=60, what="the receiver")
+            wait_until(lambda: _ready(made.url), seconds=60, what="the receiver")
             yield made
         finally:
             process.send_signal(signal.SIGTERM)
@@ -128,19 +128,19 @@ def _free_port() -> int:
 
 
 def test_a_webhook_is_told_although_the_worker_is_killed_in_the_middle(installation: Installation) -> None:
-    until(lambda: installation.children("workers.main"), what="the worker")
+    wait_until(lambda: installation.children("workers.main"), what="the worker")
     installation.railway.faults.add("hang")
     answer = installation.send()
-    until(lambda: installation.railway.faults.played, what="the sweep under way")
+    wait_until(lambda: installation.railway.faults.played, what="the sweep under way")
     asked = len(installation.railway.operations)
 
     killed = time.monotonic()
     for pid in installation.children("workers.main"):
         os.kill(pid, signal.SIGKILL)
 
-    until(lambda: len(installation.railway.operations) > asked + 3, seconds=30, what="the work going on")
+    wait_until(lambda: len(installation.railway.operations) > asked + 3, seconds=30, what="the work going on")
     assert time.monotonic() - killed < BACK_WITHIN_SECONDS
-    until(lambda: told(installation), seconds=60, what="the outcome in Slack")
+    wait_until(lambda: told(installation), seconds=60, what="the outcome in Slack")
     assert answer.status_code == 202
     assert len(told(installation)) == 1
 
@@ -154,7 +154,7 @@ def told(installation: Installation) -> list[str]:
 
 
 def test_the_end_leaves_no_process_behind(installation: Installation) -> None:
-    until(lambda: installation.children("workers.main"), what="the worker")
+    wait_until(lambda: installation.children("workers.main"), what="the worker")
 
     installation.process.send_signal(signal.SIGTERM)
 

@@ -11,10 +11,17 @@ import pytest
 import redis
 
 from tests.integration.processes.test_kill import Installation, installation
-from tests.support.pipeline import Line, line
-from tests.support.polling import until
-from tests.support.worker import working
-from workers.engine.journal import DUE, HAND_BACK_SECONDS, HANDED_BACK, PREFIX, SEEN_SECONDS, Journal
+from tests.support.pipeline import PipelineHarness, harness
+from tests.support.polling import wait_until
+from tests.support.worker import running_worker
+from workers.engine.journal import (
+    PREFIX,
+    RELEASE_SECONDS,
+    RELEASED_ON_SHUTDOWN,
+    SCHEDULE,
+    SETTLE_SECONDS,
+    JournalStore,
+)
 from workers.models import Plan
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.supervise import DRAIN_SECONDS, read_procfile
@@ -26,91 +33,97 @@ LOADED_SECONDS = 10.0
 
 
 @pytest.fixture
-def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Line]:
-    with line(
-        store, store_url, tmp_path, TRACKWALKER_MODE="report", TRACKWALKER_FIRST_WORD_SECONDS="0"
+def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
+    with harness(
+        store, store_url, tmp_path, TRACKWALKER_MODE="report", TRACKWALKER_ACK_SECONDS="0"
     ) as running:
         yield running
 
 
-def the(running: Line, kind: str) -> dict[str, bytes]:
+def the(running: PipelineHarness, kind: str) -> dict[str, bytes]:
     """The fields of the only journal of a kind, {} while there is none."""
     keys = [raw.decode() for raw in running.store.scan_iter(f"{PREFIX}{kind}:*") if isinstance(raw, bytes)]
     assert len(keys) <= 1
     return running.journal.fields(keys[0]) if keys else {}
 
 
-def told(running: Line) -> list[str]:
+def told(running: PipelineHarness) -> list[str]:
     return [one.text for one in running.slack.messages if "TRACKWALKER_MODE is report" in one.text]
 
 
 def test_a_sweep_that_hangs_is_free_at_once_and_the_next_worker_goes_on(
-    reporting: Line, tmp_path: Path
+    reporting: PipelineHarness, tmp_path: Path
 ) -> None:
     reporting.railway.faults.add("hang")
-    with working(reporting, tmp_path / "one") as old:
+    with running_worker(reporting, tmp_path / "one") as old:
         reporting.alert()
-        until(lambda: reporting.railway.faults.played, what="the sweep under way")
+        wait_until(lambda: reporting.railway.faults.played, what="the sweep under way")
         began = time.monotonic()
 
         old.stop()
 
-        until(lambda: "lease" not in the(reporting, "sweep"), what="the sweep handed back")
+        wait_until(lambda: "lease" not in the(reporting, "sweep"), what="the sweep handed back")
         freed, fields = time.monotonic() - began, the(reporting, "sweep")
-        due, (seconds, _) = reporting.store.zscore(DUE, f"{PREFIX}sweep:env-1:1"), reporting.store.time()
-        with working(reporting, tmp_path / "two"):
-            until(lambda: told(reporting), seconds=60, what="the outcome")
+        due, (seconds, _) = reporting.store.zscore(SCHEDULE, f"{PREFIX}sweep:env-1:1"), reporting.store.time()
+        with running_worker(reporting, tmp_path / "two"):
+            wait_until(lambda: told(reporting), seconds=60, what="the outcome")
 
     assert freed < DRAIN_SECONDS
     assert due is not None and due / 1000 <= seconds + 1
     assert "not_before" not in fields
-    assert (fields["stage"], fields["reason"], fields["deaths"]) == (b"survey", HANDED_BACK.encode(), b"0")
+    assert (fields["stage"], fields["reason"], fields["crashes"]) == (
+        b"survey",
+        RELEASED_ON_SHUTDOWN.encode(),
+        b"0",
+    )
     assert len(told(reporting)) == 1
 
 
 def test_what_the_old_worker_finds_after_all_does_not_count_once_the_next_has_claimed(
-    reporting: Line, tmp_path: Path
+    reporting: PipelineHarness, tmp_path: Path
 ) -> None:
-    reporting.railway.faults.delay_seconds = HAND_BACK_SECONDS + 2
-    with working(reporting, tmp_path / "one") as old:
+    reporting.railway.faults.delay_seconds = RELEASE_SECONDS + 2
+    with running_worker(reporting, tmp_path / "one") as old:
         reporting.alert()
-        until(lambda: "lease" in the(reporting, "sweep"), what="the sweep under way")
+        wait_until(lambda: "lease" in the(reporting, "sweep"), what="the sweep under way")
         old.stop()
-        until(lambda: "lease" not in the(reporting, "sweep"), what="the sweep handed back")
+        wait_until(lambda: "lease" not in the(reporting, "sweep"), what="the sweep handed back")
         claim = reporting.journal.claim(f"{PREFIX}sweep:env-1:1", "survey")
         assert claim is not None
 
         old.join()
 
-        assert claim.keep("mark", int, 1) == 1
+        assert claim.record("mark", int, 1) == 1
         fields = the(reporting, "sweep")
     assert fields["stage"] == b"survey"
     assert fields["token"] == claim.fields["token"]
     assert "r:survey" not in fields
 
 
-def test_words_that_hang_are_said_once_by_the_next_worker(reporting: Line, tmp_path: Path) -> None:
+def test_words_that_hang_are_said_once_by_the_next_worker(reporting: PipelineHarness, tmp_path: Path) -> None:
     reporting.slack.faults.add("hang", path="chat.postMessage")
-    with working(reporting, tmp_path / "one") as old:
+    with running_worker(reporting, tmp_path / "one") as old:
         reporting.alert()
-        until(lambda: reporting.slack.faults.played, what="words under way")
+        wait_until(lambda: reporting.slack.faults.played, what="words under way")
         began = time.monotonic()
 
         old.stop()
 
-        until(lambda: "lease" not in the(reporting, "tell:incident"), what="the words handed back")
-        freed, fields = time.monotonic() - began, the(reporting, "tell:incident")
-        with working(reporting, tmp_path / "two"):
-            until(lambda: told(reporting), seconds=90, what="the outcome")
+        wait_until(
+            lambda: "lease" not in the(reporting, "notification:incident"), what="the words handed back"
+        )
+        freed, fields = time.monotonic() - began, the(reporting, "notification:incident")
+        with running_worker(reporting, tmp_path / "two"):
+            wait_until(lambda: told(reporting), seconds=90, what="the outcome")
 
     assert freed < DRAIN_SECONDS
-    assert fields["deaths"] == b"0"
+    assert fields["crashes"] == b"0"
     # It may be on its way: nobody looks for it before it could be seen.
     seconds, _ = reporting.store.time()
     assert (
-        int(fields["opened"]) / 1000 + SEEN_SECONDS
+        int(fields["opened"]) / 1000 + SETTLE_SECONDS
         < int(fields["not_before"]) / 1000
-        < seconds + SEEN_SECONDS
+        < seconds + SETTLE_SECONDS
     )
     assert len(told(reporting)) == 1
     assert len({one.key for one in reporting.slack.messages}) == len(reporting.slack.messages)
@@ -133,33 +146,33 @@ def agents(folder: Path) -> list[int]:
 def test_an_agent_at_work_dies_with_its_worker_and_the_next_one_makes_the_plan(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
-    with line(store, store_url, tmp_path, small=True) as running:
+    with harness(store, store_url, tmp_path, small=True) as running:
         running.model.faults.add("hang", times=100)
-        with working(running, tmp_path / "one") as old:
+        with running_worker(running, tmp_path / "one") as old:
             running.alert()
-            until(lambda: running.model.faults.played, seconds=120, what="the agent at work")
+            wait_until(lambda: running.model.faults.played, seconds=120, what="the agent at work")
             before = agents(tmp_path / "one")
             began = time.monotonic()
 
             old.stop()
 
-            until(lambda: "lease" not in the(running, "incident"), what="the mend handed back")
+            wait_until(lambda: "lease" not in the(running, "incident"), what="the mend handed back")
             freed = time.monotonic() - began
-            until(lambda: not agents(tmp_path / "one"), what="the end of the agent")
+            wait_until(lambda: not agents(tmp_path / "one"), what="the end of the agent")
             fields = the(running, "incident")
         running.model.faults.clear()
-        with working(running, tmp_path / "two"):
-            until(lambda: running.record(Plan), seconds=120, what="the plan")
+        with running_worker(running, tmp_path / "two"):
+            wait_until(lambda: running.record(Plan), seconds=120, what="the plan")
 
     assert before
     assert freed < DRAIN_SECONDS
-    assert (fields["stage"], fields["deaths"]) == (b"plan", b"0")
+    assert (fields["stage"], fields["crashes"]) == (b"plan", b"0")
 
 
 def test_up_ends_in_time_with_a_hanging_railway_and_the_store_last(installation: Installation) -> None:
     installation.railway.faults.add("hang", times=100)
     installation.send()
-    until(lambda: installation.railway.faults.played, seconds=60, what="the sweep under way")
+    wait_until(lambda: installation.railway.faults.played, seconds=60, what="the sweep under way")
     began = time.monotonic()
 
     installation.process.send_signal(signal.SIGTERM)
@@ -168,10 +181,10 @@ def test_up_ends_in_time_with_a_hanging_railway_and_the_store_last(installation:
     assert time.monotonic() - began < DRAIN_SECONDS + LOADED_SECONDS
     assert "killed after the draining time" not in (installation.state.parent / "up.log").read_text()
     store = EmbeddedStore(installation.state)
-    fields = Journal(redis.Redis.from_url(store.ensure())).fields(f"{PREFIX}sweep:env-1:1")
+    fields = JournalStore(redis.Redis.from_url(store.ensure())).fields(f"{PREFIX}sweep:env-1:1")
     store.stop()
     assert "lease" not in fields
-    assert (fields["reason"], fields["deaths"]) == (HANDED_BACK.encode(), b"0")
+    assert (fields["reason"], fields["crashes"]) == (RELEASED_ON_SHUTDOWN.encode(), b"0")
 
 
 def test_a_worker_ends_by_itself_before_it_is_killed() -> None:
@@ -179,4 +192,4 @@ def test_a_worker_ends_by_itself_before_it_is_killed() -> None:
 
     milliseconds = int(command.partition("--worker-shutdown-timeout ")[2].split()[0])
 
-    assert HAND_BACK_SECONDS + milliseconds / 1000 < DRAIN_SECONDS
+    assert RELEASE_SECONDS + milliseconds / 1000 < DRAIN_SECONDS

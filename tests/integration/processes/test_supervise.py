@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.support.polling import until
+from tests.support.polling import wait_until
 from workers.runtime import embedded
 from workers.runtime.supervise import _revive, read_procfile
 
 SETTINGS = {
     "TRACKWALKER_SECRET": "s3cret",
     "RAILWAY_API_TOKEN": "token",
-    "TRACKWALKER_WATCH": "p/e",
+    "TRACKWALKER_ENVIRONMENTS": "p/e",
 }
 
 
@@ -32,7 +32,7 @@ def up(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     (tmp_path / "Procfile").write_text(
         "one: sh -c 'echo $REDIS_URL > url; echo $$ >> pids; exec sleep 600'\n# a comment\n\n"
     )
-    environment = {"PATH": os.environ["PATH"], "TRACKWALKER_STATE": str(tmp_path / "state"), **SETTINGS}
+    environment = {"PATH": os.environ["PATH"], "TRACKWALKER_DATA_DIR": str(tmp_path / "state"), **SETTINGS}
     environment["PYTHONPATH"] = str(Path(__file__).parents[3])
     process = subprocess.Popen(
         [sys.executable, "-m", "workers", "up"], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
@@ -59,16 +59,16 @@ def gone(pid: int) -> bool:
 
 
 def test_a_process_that_dies_is_brought_back(up: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    first = until(lambda: pids(tmp_path), what="the child")[0]
+    first = wait_until(lambda: pids(tmp_path), what="the child")[0]
 
     os.kill(first, signal.SIGKILL)
 
-    until(lambda: len(pids(tmp_path)) == 2, what="the child again")
+    wait_until(lambda: len(pids(tmp_path)) == 2, what="the child again")
     assert up.poll() is None
 
 
 def test_the_end_takes_everything_along(up: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    child = until(lambda: pids(tmp_path), what="the child")[0]
+    child = wait_until(lambda: pids(tmp_path), what="the child")[0]
     url = (tmp_path / "url").read_text().strip()
 
     up.send_signal(signal.SIGTERM)
@@ -81,8 +81,8 @@ def test_the_end_takes_everything_along(up: subprocess.Popen[bytes], tmp_path: P
 def test_the_store_that_survived_its_owner_is_adopted_with_what_it_holds(
     up: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
-    until(lambda: pids(tmp_path), what="the child")
-    url = until(lambda: embedded.address(tmp_path / "state"), what="the address") or ""
+    wait_until(lambda: pids(tmp_path), what="the child")
+    url = wait_until(lambda: embedded.address(tmp_path / "state"), what="the address") or ""
     redis.Redis.from_url(url).set("kept", "1")
     up.kill()
     up.wait()
@@ -99,7 +99,7 @@ def test_a_store_that_dies_comes_back_at_the_same_place_with_what_it_holds(tmp_p
     url = owner.ensure()
     redis.Redis.from_url(url).set("kept", "1")
     os.kill(int((tmp_path / "store.pid").read_text()), signal.SIGKILL)
-    until(lambda: not owner.alive(), what="the death of the store")
+    wait_until(lambda: not owner.alive(), what="the death of the store")
 
     again = owner.ensure()
 
@@ -132,7 +132,7 @@ def test_the_port_in_env_reaches_the_procfile_and_is_named_where_it_is_taken(tmp
         process = subprocess.Popen(
             [sys.executable, "-m", "workers", "up"], cwd=tmp_path, env=environment, stderr=log
         )
-        until((tmp_path / "port").exists, what="the child")
+        wait_until((tmp_path / "port").exists, what="the child")
         process.terminate()
         assert process.wait(20) == 0
 

@@ -17,12 +17,11 @@ from tests.support.fakes.serving import serve
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.engine import scripts
-from workers.engine.journal import DUE, PREFIX, Claim, Journal
+from workers.engine.journal import PREFIX, SCHEDULE, Claim, JournalStore
 from workers.engine.records import pack
 from workers.errors import GitHubBusy, GitHubRefused, Refused
 from workers.models import (
-    Cause,
-    Certificate,
+    Category,
     Check,
     Deployment,
     Evidence,
@@ -30,7 +29,6 @@ from workers.models import (
     Finding,
     Fix,
     Incident,
-    Lane,
     Outcome,
     Plan,
     PlanCause,
@@ -40,9 +38,11 @@ from workers.models import (
     Run,
     Service,
     Severity,
+    Subject,
     Suspect,
     Upstream,
     Verdict,
+    Verification,
     Window,
     digest,
 )
@@ -60,8 +60,8 @@ PATCHES = {
 }
 
 INCIDENT = Incident(
-    fingerprint="0123456789abcdef", round="20261123T0304", project_id="p", project_name="shopfront",
-    environment_id="env-id", environment_name="production", cause=Cause(kind="service", key="s", name="api"),
+    fingerprint="0123456789abcdef", occurrence="20261123T0304", project_id="p", project_name="shopfront",
+    environment_id="env-id", environment_name="production", subject=Subject(kind="service", key="s", name="api"),
     findings=(Finding(
         service_id="s", service="api", kind="server_errors", severity=Severity.CRITICAL, since=AT, ongoing=True,
         sentence="37% of 412 requests failed",
@@ -72,15 +72,15 @@ EVIDENCE = Evidence(
     facts=(Fact(id="E1", text="TypeError in price(), 152 times"), Fact(id="E2", text="memory is calm")),
     suspect=Suspect(deployment_id="dep-7", commit="c" * 40, at=AT, message="Add gift cards"),
     upstreams=(Upstream(host="bank.internal.example", errors=0, in_code=True, state="operational"),),
-    not_seen=("build logs: timed out",),
+    failed_reads=("build logs: timed out",),
 )
 PLAN = Plan(
-    verdict=Lane.CODE, cause=PlanCause(summary="price() adds None to an int", file="app.py", line=1),
+    verdict=Category.CODE, cause=PlanCause(summary="price() adds None to an int", file="app.py", line=1),
     evidence=("E1",), reproduction=Reproduction(kind="test", path="test_price.py"),
     change=("treat a missing price as zero",), risk="none known", ruled_out=("a full disk",), unknown=("why now",),
 )  # fmt: skip
-VERDICT = Verdict(lane=Lane.CODE, summary="our code is wrong", contradicts=("E2",))
-CERTIFICATE = Certificate(
+VERDICT = Verdict(category=Category.CODE, summary="our code is wrong", contradicts=("E2",))
+CERTIFICATE = Verification(
     decision="ready",
     reproduction_deployed=Run(command="python3 -m unittest test_price.py", outcome="failed"),
     reproduction_before=Run(
@@ -107,7 +107,7 @@ def fix(base: str = "b" * 40, text: str = "price = 2", **changed: Any) -> Fix:
 def rendered(*, private: bool = True, **changed: Any) -> tuple[str, str]:
     values: dict[str, Any] = {
         "incident": INCIDENT, "evidence": EVIDENCE, "verdict": VERDICT, "plan": PLAN, "fix": fix(),
-        "certificate": CERTIFICATE, "digests": [DIGEST], "patch_digest": "patch-digest",
+        "verification": CERTIFICATE, "digests": [DIGEST], "patch_digest": "patch-digest",
     }  # fmt: skip
     return render_pull_request(**values | changed, private=private, link="https://walker.example")
 
@@ -163,7 +163,7 @@ def test_a_public_pull_request_says_cause_file_and_test_result_only() -> None:
 
 
 def test_a_draft_says_what_could_not_be_proved_here() -> None:
-    draft = Certificate(decision="draft", reasons=("no runner for Go tests",))
+    draft = Verification(decision="draft", reasons=("no runner for Go tests",))
 
     body = rendered(certificate=draft)[1]
 
@@ -205,7 +205,9 @@ HOSTILE = (
 
 
 def test_hostile_text_from_logs_code_and_models_pings_closes_and_forges_nothing() -> None:
-    evidence = EVIDENCE.model_copy(update={"facts": (Fact(id="E1", text=HOSTILE),), "not_seen": (HOSTILE,)})
+    evidence = EVIDENCE.model_copy(
+        update={"facts": (Fact(id="E1", text=HOSTILE),), "failed_reads": (HOSTILE,)}
+    )
     failing = Run(command=HOSTILE, outcome="failed", output=f"```\n{HOSTILE}\n")
     certificate = CERTIFICATE.model_copy(update={"reproduction_before": failing, "reasons": (HOSTILE,)})
     plan = PLAN.model_copy(
@@ -327,7 +329,7 @@ def test_only_a_branch_of_the_repository_itself_with_a_marker_is_ours() -> None:
 class World:
     """A repository on a GitHub of our own, and an incident's journal that is ready to be proposed."""
 
-    def __init__(self, stand_in: GitHubStandIn, url: str, folder: Path, journal: Journal) -> None:
+    def __init__(self, stand_in: GitHubStandIn, url: str, folder: Path, journal: JournalStore) -> None:
         self.stand_in, self.journal = stand_in, journal
         self.bare = stand_in.repositories[NAME].path
         self.base = git(self.bare, "rev-parse", "main")
@@ -337,20 +339,20 @@ class World:
         self.reserved = f"{PREFIX}reserved:{DIGEST}"
         self.write(fix(self.base))
 
-    def write(self, made: Fix, certificate: Certificate = CERTIFICATE) -> None:
+    def write(self, made: Fix, certificate: Verification = CERTIFICATE) -> None:
         """The journal as the stages before left it; whatever was there is lost."""
         evidence = EVIDENCE.model_copy(
             update={"repository": Repository(name=NAME, base="main", deployed=self.base)}
         )
         records = {
             "incident": pack(INCIDENT, Incident), "evidence": pack(evidence, Evidence), "plan": pack(PLAN, Plan),
-            "verdict": pack(VERDICT, Verdict), "fix": pack(made, Fix), "certificate": pack(certificate, Certificate),
+            "verdict": pack(VERDICT, Verdict), "fix": pack(made, Fix), "verification": pack(certificate, Verification),
         }  # fmt: skip
         fields: list[str | bytes] = ["stage", "propose", "reserved", self.reserved]
         for name, record in records.items():
             fields += [f"r:{name}", record]
         self.journal.client.delete(self.key)
-        self.journal.script(scripts.OPEN, [self.key, DUE], 0, *fields)
+        self.journal.script(scripts.OPEN_JOURNAL, [self.key, SCHEDULE], 0, *fields)
         self.journal.script(scripts.RESERVE, [self.reserved], self.key, 60_000, 0)
 
     def claim(self) -> Claim:
@@ -366,14 +368,14 @@ class World:
 
     def again(self) -> Claim:
         """As after a death: the lease ran out, nothing that was recorded meanwhile is forgotten."""
-        self.journal.client.zadd(DUE, {self.key: 1})
+        self.journal.client.zadd(SCHEDULE, {self.key: 1})
         for field in ("lease", "not_before"):
             self.journal.client.hset(self.key, field, 1)
         return self.claim()
 
 
 @pytest.fixture
-def world(tmp_path: Path, journal: Journal) -> Iterator[World]:
+def world(tmp_path: Path, journal: JournalStore) -> Iterator[World]:
     """Whatever a test makes us ask must be a call that GitHub knows."""
     source = tmp_path / "source"
     source.mkdir()
@@ -500,7 +502,7 @@ def test_where_nothing_may_be_proposed_nothing_is_written_anywhere_but_in_the_jo
     assert {method for method, _ in world.stand_in.calls} == {"GET"}
 
 
-@pytest.mark.parametrize("decision", ["refused", "already mended"])
+@pytest.mark.parametrize("decision", ["rejected", "already fixed"])
 def test_what_was_not_proved_is_never_proposed(world: World, decision: str) -> None:
     world.write(
         fix(world.base), CERTIFICATE.model_copy(update={"decision": decision, "reasons": ("a test is gone",)})
@@ -518,7 +520,7 @@ def test_one_of_ours_for_the_same_cause_is_joined_and_the_cause_is_free_again(wo
 
     outcome = world.propose()
 
-    assert (outcome.kind, outcome.headline) == ("joined", "the same cause in the code is mended by #1")
+    assert (outcome.kind, outcome.headline) == ("attached", "the same cause in the code is mended by #1")
     assert (outcome.link or "").endswith(f"/{NAME}/pull/1")
     assert world.stand_in.pushes == []
     assert world.journal.client.get(world.reserved) is None

@@ -25,12 +25,12 @@ import pytest
 import redis
 from starlette.applications import Starlette
 
-from receiver.app import LIMIT_BYTES, Doors, Taking, Watched, build
-from receiver.fallback import GAP_SECONDS, PING_GAP_SECONDS, LastResort
+from receiver.app import LIMIT_BYTES, Endpoints, Ingest, Scope, build
+from receiver.fallback import GAP_SECONDS, PING_GAP_SECONDS, FallbackNotifier
 from receiver.main import compose
 from tests.support.fakes.serving import serve
-from tests.support.polling import until
-from workers.engine.journal import DUE, PREFIX, Journal
+from tests.support.polling import wait_until
+from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
 from workers.errors import NotAvailable
 from workers.incidents import intake, request_quota
 from workers.models import Alert, Environment
@@ -43,7 +43,7 @@ HEADERS = {"X-Trackwalker-Secret": "first"}
 SERVICE = "6b2ec174-9f30-417e-9c85-2d3f40516c7d"
 ENVIRONMENT = "5a1db063-8e2f-406d-8b74-1c2e3f405b6c"
 PROJECT = "4f0c9a52-7d1e-4f5c-9a63-0b1d2e3f4a5b"
-TakeIn = Callable[[Sequence[Taking]], Sequence[str | Exception]]
+TakeIn = Callable[[Sequence[Ingest]], Sequence[str | Exception]]
 DOORS = ["/hooks/railway", "/hooks/slack", "/ping"]
 
 
@@ -56,11 +56,11 @@ def doors(**changes: Any) -> Starlette:
         "reach": lambda: None,
         "count_due": lambda: 0,
         "call": lambda alert: None,
-        "watched": Watched(),
+        "watched": Scope(),
         "now": lambda: AT,
         "token": lambda: f"t{next(numbers)}",
     }
-    return build(Doors(**collaborators | changes))
+    return build(Endpoints(**collaborators | changes))
 
 
 def ask(app: Starlette, method: str, path: str, **options: Any) -> httpx.Response:
@@ -78,30 +78,30 @@ def post(app: Starlette, path: str, content: Any = CRASHED, **options: Any) -> h
     return ask(app, "POST", path, content=content, **{"headers": HEADERS} | options)
 
 
-def storing(journal: Journal) -> TakeIn:
-    return lambda alerts: intake.take_in_each(alerts, journal, lambda _: None)
+def storing(journal: JournalStore) -> TakeIn:
+    return lambda alerts: intake.ingest_batch(alerts, journal, lambda _: None)
 
 
-def away(_: Sequence[Taking]) -> list[str]:
+def away(_: Sequence[Ingest]) -> list[str]:
     raise NotAvailable("the store does not answer: ConnectionError")
 
 
 # ---- answers ------------------------------------------------------------------------------------
 
 
-def test_an_answer_means_that_the_alert_is_stored_and_due(journal: Journal, store: redis.Redis) -> None:
+def test_an_answer_means_that_the_alert_is_stored_and_due(journal: JournalStore, store: redis.Redis) -> None:
     answer = post(doors(take_in=storing(journal)), "/hooks/railway")
 
     assert answer.status_code == 202
     key = f"{PREFIX}alert:{answer.json()['alert']}"
-    assert store.zscore(DUE, key) is not None
+    assert store.zscore(SCHEDULE, key) is not None
     kept = journal.record_of(key, "alert", Alert)
     assert kept is not None
-    assert (kept.kind, kept.service_id, kept.at) == ("deployment.crashed", SERVICE, AT)
+    assert (kept.kind, kept.service_id, kept.received_at) == ("deployment.crashed", SERVICE, AT)
 
 
 def test_the_same_body_again_has_the_same_id_and_no_second_place(
-    journal: Journal, store: redis.Redis
+    journal: JournalStore, store: redis.Redis
 ) -> None:
     app = doors(take_in=storing(journal))
     first = post(app, "/hooks/railway").json()
@@ -109,11 +109,11 @@ def test_the_same_body_again_has_the_same_id_and_no_second_place(
     again = post(app, "/hooks/railway").json()
 
     assert again == first
-    assert len([key for key in store.zrange(DUE, 0, -1) if b"tell" not in key]) == 1
-    assert 604_000 < store.ttl(store.keys(f"{PREFIX}fold:*")[0]) <= 604_800
+    assert len([key for key in store.zrange(SCHEDULE, 0, -1) if b"notify" not in key]) == 1
+    assert 604_000 < store.ttl(store.keys(f"{PREFIX}dedup:*")[0]) <= 604_800
 
 
-def test_slack_hears_ok_as_slack_itself_would_say_it(journal: Journal, store: redis.Redis) -> None:
+def test_slack_hears_ok_as_slack_itself_would_say_it(journal: JournalStore, store: redis.Redis) -> None:
     app = doors(take_in=storing(journal))
 
     answer = post(app, "/hooks/slack/first", b"payload=%7B%22text%22%3A%22ledger+is+slow%22%7D", headers={})
@@ -121,11 +121,11 @@ def test_slack_hears_ok_as_slack_itself_would_say_it(journal: Journal, store: re
     assert (answer.status_code, answer.text) == (200, "ok")
     kept = journal.record_of(f"{PREFIX}alert:{answer.headers['X-Trackwalker-Alert']}", "alert", Alert)
     assert kept is not None
-    assert kept.said == "ledger is slow"
+    assert kept.message == "ledger is slow"
 
 
 @pytest.mark.parametrize("body", [b"", b" ", b"{}", b'{"at": null}'])
-def test_a_ping_that_says_nothing_is_always_a_new_look(journal: Journal, body: bytes) -> None:
+def test_a_ping_that_says_nothing_is_always_a_new_look(journal: JournalStore, body: bytes) -> None:
     app = doors(take_in=storing(journal))
 
     answers = [post(app, "/ping", body) for _ in range(2)]
@@ -134,7 +134,7 @@ def test_a_ping_that_says_nothing_is_always_a_new_look(journal: Journal, body: b
     assert answers[0].json() != answers[1].json()
 
 
-def test_a_ping_that_names_its_time_is_one_look(journal: Journal) -> None:
+def test_a_ping_that_names_its_time_is_one_look(journal: JournalStore) -> None:
     app = doors(take_in=storing(journal))
 
     ids = [post(app, "/ping", body).json()["alert"] for body in (b'{"at": "2026-11-23T03:00:00Z"}',) * 2]
@@ -162,9 +162,9 @@ def test_a_ping_whose_time_is_none_is_refused(body: bytes) -> None:
     ],
 )
 def test_what_is_none_of_our_business_is_ignored_and_nothing_is_stored(
-    journal: Journal, store: redis.Redis, changes: dict[str, Any], reason: str
+    journal: JournalStore, store: redis.Redis, changes: dict[str, Any], reason: str
 ) -> None:
-    watched = Watched((Environment(project_id=PROJECT, environment_id=ENVIRONMENT),), "ourselves")
+    watched = Scope((Environment(project_id=PROJECT, environment_id=ENVIRONMENT),), "ourselves")
     app = doors(watched=watched, take_in=storing(journal))
 
     answer = post(app, "/hooks/railway", json.dumps(json.loads(CRASHED) | changes))
@@ -175,7 +175,7 @@ def test_what_is_none_of_our_business_is_ignored_and_nothing_is_stored(
 
 @pytest.mark.parametrize("resource", [{}, {"environment": {"id": ENVIRONMENT}}, {"project": {"id": PROJECT}}])
 def test_what_may_be_watched_is_taken(resource: dict[str, Any]) -> None:
-    app = doors(watched=Watched((Environment(project_id=PROJECT, environment_id=ENVIRONMENT),), "ourselves"))
+    app = doors(watched=Scope((Environment(project_id=PROJECT, environment_id=ENVIRONMENT),), "ourselves"))
 
     answer = post(app, "/hooks/railway", json.dumps({"type": "Deployment.crashed", "resource": resource}))
 
@@ -280,7 +280,7 @@ def test_what_is_not_the_shape_names_the_field(body: bytes, field: str) -> None:
     assert field in answer.json()["error"]
 
 
-def test_a_ping_hears_when_the_next_one_is_due_if_that_is_later(journal: Journal) -> None:
+def test_a_ping_hears_when_the_next_one_is_due_if_that_is_later(journal: JournalStore) -> None:
     app = doors(take_in=storing(journal), next_ping=lambda: 840.2)
 
     assert post(app, "/ping", b"").headers["X-Trackwalker-Next-Ping"] == "841"
@@ -311,10 +311,10 @@ def test_a_store_that_hangs_after_taking_a_ping_does_not_hold_up_its_answer() ->
 
 
 def test_pings_are_stretched_by_what_the_last_sweep_left(
-    store_url: str, store: redis.Redis, journal: Journal
+    store_url: str, store: redis.Redis, journal: JournalStore
 ) -> None:
     now = datetime.now(UTC)
-    left = request_quota.Allowance(limit=100, remaining=29, resets_at=now + timedelta(minutes=50))
+    left = request_quota.RateLimit(limit=100, remaining=29, resets_at=now + timedelta(minutes=50))
     request_quota.keep(journal, "env", left, 9, now)
     chosen = read(
         {"REDIS_URL": store_url, "TRACKWALKER_SECRET": "first", "TRACKWALKER_PING_MINUTES": "10"}, None
@@ -323,7 +323,7 @@ def test_pings_are_stretched_by_what_the_last_sweep_left(
     answer = post(compose(chosen), "/ping", b"")
 
     assert 2900 < int(answer.headers["X-Trackwalker-Next-Ping"]) <= 3000
-    assert 2900 < float(journal.ask("hget", intake.PINGS, "apart")) <= 3000
+    assert 2900 < float(journal.command("hget", intake.PINGS, "interval")) <= 3000
 
 
 @pytest.mark.parametrize("path", [*DOORS, "/ping/first"])
@@ -387,7 +387,7 @@ def test_while_the_store_is_away_the_sender_is_asked_to_come_again() -> None:
 def test_a_bug_in_the_store_path_loses_no_alert(caplog: pytest.LogCaptureFixture) -> None:
     called: list[Alert] = []
 
-    def broken(_: Sequence[Taking]) -> list[str]:
+    def broken(_: Sequence[Ingest]) -> list[str]:
         raise KeyError("a bug")
 
     answer = post(doors(take_in=broken, call=called.append), "/hooks/railway")
@@ -410,10 +410,10 @@ def test_a_store_that_hangs_is_answered_for_within_three_seconds_however_many_as
     called: list[Alert] = []
     with (
         hanging_store() as hung,
-        serve(doors(take_in=storing(Journal(hung)), call=called.append)) as web,
+        serve(doors(take_in=storing(JournalStore(hung)), call=called.append)) as web,
         httpx.Client(headers=HEADERS, timeout=20) as client,
     ):
-        until(partial(answers, web.url), what="the web app")
+        wait_until(partial(answers, web.url), what="the web app")
 
         def one(_: int) -> tuple[int, float]:
             before = time.monotonic()
@@ -438,7 +438,7 @@ def test_a_slack_that_hangs_too_delays_no_answer() -> None:
         let_go.wait(20)
 
     before = time.monotonic()
-    answer = post(doors(take_in=away, call=LastResort(hang, time.monotonic).call), "/hooks/railway")
+    answer = post(doors(take_in=away, call=FallbackNotifier(hang, time.monotonic).notify), "/hooks/railway")
     seconds = time.monotonic() - before
     let_go.set()
 
@@ -450,8 +450,8 @@ def test_a_slack_that_hangs_too_delays_no_answer() -> None:
 def test_one_line_a_minute_goes_to_slack_and_says_how_many_more_there_were() -> None:
     told: queue.Queue[str] = queue.Queue()
     clock = iter([0.0, 1.0, GAP_SECONDS - 1, GAP_SECONDS + 1])
-    last = LastResort(told.put, lambda: next(clock))
-    app = doors(take_in=away, call=last.call)
+    last = FallbackNotifier(told.put, lambda: next(clock))
+    app = doors(take_in=away, call=last.notify)
 
     for _ in range(4):
         post(app, "/hooks/railway")
@@ -468,7 +468,7 @@ def test_one_line_a_minute_goes_to_slack_and_says_how_many_more_there_were() -> 
 def test_pings_into_an_absent_store_do_not_ring_each_time() -> None:
     told: queue.Queue[str] = queue.Queue()
     clock = iter([0.0, GAP_SECONDS + 1, PING_GAP_SECONDS + 1])
-    app = doors(take_in=away, call=LastResort(told.put, lambda: next(clock)).call)
+    app = doors(take_in=away, call=FallbackNotifier(told.put, lambda: next(clock)).notify)
 
     for _ in range(3):
         post(app, "/ping", b"")
@@ -482,16 +482,18 @@ def test_a_slack_that_refuses_is_logged_and_nothing_more(caplog: pytest.LogCaptu
     def refuse(_: str) -> None:
         raise NotAvailable("https://hooks.example/with-a-secret")
 
-    LastResort(refuse, time.monotonic).call(Alert(id="a", source="railway", kind="deployment.crashed", at=AT))
+    FallbackNotifier(refuse, time.monotonic).notify(
+        Alert(id="a", source="railway", kind="deployment.crashed", received_at=AT)
+    )
 
-    until(lambda: "Slack does not take the alert" in caplog.text, seconds=5)
+    wait_until(lambda: "Slack does not take the alert" in caplog.text, seconds=5)
     assert "with-a-secret" not in str([record.__dict__ for record in caplog.records])
 
 
-def test_alerts_are_taken_again_as_soon_as_the_store_is_back(journal: Journal) -> None:
+def test_alerts_are_taken_again_as_soon_as_the_store_is_back(journal: JournalStore) -> None:
     back, store_it = threading.Event(), storing(journal)
 
-    def take_in(alerts: Sequence[Taking]) -> Sequence[str | Exception]:
+    def take_in(alerts: Sequence[Ingest]) -> Sequence[str | Exception]:
         return store_it(alerts) if back.is_set() else away(alerts)
 
     app = doors(take_in=take_in)
@@ -506,7 +508,7 @@ def test_alerts_are_taken_again_as_soon_as_the_store_is_back(journal: Journal) -
 # ---- what is asked about them -------------------------------------------------------------------
 
 
-def test_health_is_the_process_and_ready_is_the_store(journal: Journal) -> None:
+def test_health_is_the_process_and_ready_is_the_store(journal: JournalStore) -> None:
     def gone() -> None:
         raise NotAvailable("the store does not answer")
 
@@ -515,7 +517,7 @@ def test_health_is_the_process_and_ready_is_the_store(journal: Journal) -> None:
     assert ask(doors(reach=journal.ping), "GET", "/ready").status_code == 200
 
 
-def test_metrics_count_answers_by_door_and_what_is_due(journal: Journal) -> None:
+def test_metrics_count_answers_by_door_and_what_is_due(journal: JournalStore) -> None:
     app = doors(count_due=lambda: 7)
     post(app, "/hooks/railway")
     post(app, "/hooks/railway", b"{}")
@@ -592,17 +594,17 @@ def answers(url: str) -> bool:
 
 
 def test_the_process_stores_what_it_is_sent_and_logs_no_secret(
-    tmp_path: Path, store_url: str, journal: Journal, store: redis.Redis
+    tmp_path: Path, store_url: str, journal: JournalStore, store: redis.Redis
 ) -> None:
     with running(tmp_path, REDIS_URL=store_url, TRACKWALKER_SECRET="open-sesame") as (url, log):
-        until(partial(answers, url), what="the web process")
+        wait_until(partial(answers, url), what="the web process")
 
         answer = httpx.post(f"{url}/hooks/railway/open-sesame", content=CRASHED)
 
     assert answer.status_code == 202
     kept = journal.record_of(f"{PREFIX}alert:{answer.json()['alert']}", "alert", Alert)
     assert kept is not None
-    assert abs(kept.at - datetime.now(UTC)) < timedelta(minutes=1)
+    assert abs(kept.received_at - datetime.now(UTC)) < timedelta(minutes=1)
     assert "alert taken" in log.read_text()
     assert "open-sesame" not in log.read_text()
 
@@ -611,7 +613,7 @@ def test_without_a_secret_the_process_starts_shut_and_says_so(
     tmp_path: Path, store_url: str, store: redis.Redis
 ) -> None:
     with running(tmp_path, REDIS_URL=store_url) as (url, log):
-        until(partial(answers, url), what="the web process")
+        wait_until(partial(answers, url), what="the web process")
 
         statuses = [httpx.post(url + path, content=b"").status_code for path in DOORS]
 
@@ -630,7 +632,7 @@ def test_while_the_store_is_down_one_line_reaches_slacks_webhook(tmp_path: Path)
     with serve(slack) as hook:
         settings = {"REDIS_URL": "redis://127.0.0.1:1", "SLACK_WEBHOOK_URL": f"{hook.url}/services/x"}
         with running(tmp_path, TRACKWALKER_SECRET="s", **settings) as (url, _):
-            until(partial(answers, url), what="the web process")
+            wait_until(partial(answers, url), what="the web process")
 
             sent = [httpx.post(f"{url}/hooks/railway/s", content=CRASHED) for _ in range(2)]
 

@@ -21,10 +21,10 @@ from typing import Any
 import httpx
 import pytest
 
-from receiver.clock import LONGEST_STRETCH_SECONDS, Heard, keep_pinging, ping, ping_until_taken
-from receiver.sources.ping import read
+from receiver.clock import LONGEST_STRETCH_SECONDS, PingResult, keep_pinging, ping, ping_until_taken
+from receiver.sources.ping import parse
 from tests.support.fakes.serving import Faults, serve
-from tests.support.polling import until
+from tests.support.polling import wait_until
 
 AT = datetime(2026, 11, 23, 3, 4, 5, 678_000, tzinfo=UTC)
 ROOT = Path(__file__).parents[3]
@@ -52,7 +52,7 @@ class Door:
 def standing(app: Door, faults: Faults | None = None) -> Iterator[str]:
     """The address of a stand-in that surely listens already."""
     with serve(app, faults) as running:
-        until(partial(listens, running.port), seconds=10, what="the stand-in")
+        wait_until(partial(listens, running.port), seconds=10, what="the stand-in")
         yield running.url
 
 
@@ -79,8 +79,8 @@ def test_a_ping_carries_the_secret_and_the_time_in_the_doors_own_shape(client: h
         heard = ping(client, url, "sécret", AT)
 
     path, secret, body = door.taken[0]
-    assert (heard, path, secret) == (Heard(), "/ping", "sécret")
-    assert read(body, AT, "t").said_at == AT
+    assert (heard, path, secret) == (PingResult(), "/ping", "sécret")
+    assert parse(body, AT, "t").reported_at == AT
 
 
 @pytest.mark.parametrize(
@@ -130,18 +130,18 @@ def test_what_went_wrong_is_said_without_password_or_secret(client: httpx.Client
 def test_a_ping_is_tried_again_with_the_same_time_until_it_is_taken() -> None:
     answers, sent = iter(["refused", "refused", ""]), list[datetime]()
 
-    def send(at: datetime) -> Heard:
+    def send(at: datetime) -> PingResult:
         sent.append(at)
-        return Heard(next(answers))
+        return PingResult(next(answers))
 
-    assert ping_until_taken(send, 0.5, threading.Event(), AT) == Heard()
+    assert ping_until_taken(send, 0.5, threading.Event(), AT) == PingResult()
     assert sent == [AT, AT, AT]
 
 
 def test_tries_end_with_their_interval() -> None:
     before = time.monotonic()
 
-    taken = ping_until_taken(lambda at: Heard("refused"), 0.3, threading.Event(), AT)
+    taken = ping_until_taken(lambda at: PingResult("refused"), 0.3, threading.Event(), AT)
 
     assert not taken
     assert time.monotonic() - before < 1
@@ -150,7 +150,7 @@ def test_tries_end_with_their_interval() -> None:
 def test_the_next_ping_comes_whatever_became_of_the_last_one() -> None:
     stop, sent = threading.Event(), list[datetime]()
 
-    def send(at: datetime) -> Heard:
+    def send(at: datetime) -> PingResult:
         sent.append(at)
         if len(set(sent)) >= 3:
             stop.set()
@@ -164,13 +164,13 @@ def test_the_next_ping_comes_whatever_became_of_the_last_one() -> None:
 def test_a_ping_that_hangs_does_not_pile_up_others() -> None:
     stop, sent = threading.Event(), list[float]()
 
-    def send(at: datetime) -> Heard:
+    def send(at: datetime) -> PingResult:
         sent.append(time.monotonic())
         if len(sent) == 1:
             threading.Event().wait(0.5)
         else:
             stop.set()
-        return Heard()
+        return PingResult()
 
     keep_pinging(send, 0.05, stop, lambda: AT)
 
@@ -190,7 +190,7 @@ def test_an_answer_may_ask_for_the_next_ping_to_come_later(
     with standing(Door(next_ping=said)) as url:
         heard = ping(client, url, "s", AT)
 
-    assert heard == Heard(next_seconds=seconds)
+    assert heard == PingResult(next_seconds=seconds)
 
 
 class Rush(threading.Event):
@@ -212,7 +212,7 @@ class Rush(threading.Event):
 def test_a_ping_comes_as_late_as_the_last_answer_asked() -> None:
     stop, asked = Rush(3), iter([400.0, None, 101.0])
 
-    keep_pinging(lambda at: Heard(next_seconds=next(asked)), 100.0, stop, lambda: AT)
+    keep_pinging(lambda at: PingResult(next_seconds=next(asked)), 100.0, stop, lambda: AT)
 
     assert stop.gaps() == [400, 100, 101]
 
@@ -220,7 +220,7 @@ def test_a_ping_comes_as_late_as_the_last_answer_asked() -> None:
 def test_a_ping_never_comes_sooner_than_the_setting_says() -> None:
     stop = Rush(2)
 
-    keep_pinging(lambda at: Heard(next_seconds=1.0), 100.0, stop, lambda: AT)
+    keep_pinging(lambda at: PingResult(next_seconds=1.0), 100.0, stop, lambda: AT)
 
     assert stop.gaps() == [100, 100]
 
@@ -228,9 +228,9 @@ def test_a_ping_never_comes_sooner_than_the_setting_says() -> None:
 def test_how_far_apart_pings_are_is_logged_once_per_change(caplog: pytest.LogCaptureFixture) -> None:
     asked = iter([1200.0, 1201.0, 1199.0, None, None])
     with caplog.at_level("INFO", "trackwalker.clock"):
-        keep_pinging(lambda at: Heard(next_seconds=next(asked)), 600.0, Rush(5), lambda: AT)
+        keep_pinging(lambda at: PingResult(next_seconds=next(asked)), 600.0, Rush(5), lambda: AT)
 
-    said = [vars(one)["minutes"] for one in caplog.records if "apart" in one.getMessage()]
+    said = [vars(one)["minutes"] for one in caplog.records if "interval" in one.getMessage()]
     assert said == [20, 10]
 
 
@@ -256,7 +256,7 @@ def test_the_process_pings_again_and_again_through_refusals(tmp_path: Path) -> N
     faults.add("drop", times=1)
     environ = {"TRACKWALKER_SECRET": "one, two", "http_proxy": "http://127.0.0.1:1"}
     with standing(door, faults) as url, clock(tmp_path, TRACKWALKER_PUBLIC_URL=url, **environ) as (_, log):
-        until(lambda: len({body for _, _, body in door.taken}) >= 3, what="three pings")
+        wait_until(lambda: len({body for _, _, body in door.taken}) >= 3, what="three pings")
 
         assert {secret for _, secret, _ in door.taken} == {"one"}
         assert "TRACKWALKER_SECRET" in log.read_text()
@@ -266,7 +266,7 @@ def test_the_process_pings_again_and_again_through_refusals(tmp_path: Path) -> N
 def test_the_process_says_that_it_cannot_reach_the_receiver_and_goes_on(tmp_path: Path) -> None:
     address = f"http://127.0.0.1:{closed_port()}"
     with clock(tmp_path, TRACKWALKER_PUBLIC_URL=address) as (process, log):
-        until(lambda: log.read_text().count("no ping was taken") >= 2, what="two lost intervals")
+        wait_until(lambda: log.read_text().count("no ping was taken") >= 2, what="two lost intervals")
 
         assert "check TRACKWALKER_PUBLIC_URL" in log.read_text()
         assert process.poll() is None
@@ -279,7 +279,7 @@ def test_a_signal_ends_it_at_once_even_in_the_middle_of_a_ping(
     faults = Faults()
     faults.add("hang", times=100)
     with standing(Door(), faults) as url, clock(tmp_path, TRACKWALKER_PUBLIC_URL=url) as (process, log):
-        until(lambda: faults.played, what="a ping that hangs")
+        wait_until(lambda: faults.played, what="a ping that hangs")
         before = time.monotonic()
 
         process.send_signal(number)
@@ -302,4 +302,6 @@ def test_the_clock_loads_neither_the_web_nor_the_store() -> None:
 
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    assert not {"starlette", "uvicorn", "redis", "dramatiq", "workers.engine.journal"} & set(json.loads(run.stdout))
+    assert not {"starlette", "uvicorn", "redis", "dramatiq", "workers.engine.journal"} & set(
+        json.loads(run.stdout)
+    )

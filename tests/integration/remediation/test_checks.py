@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 
 from workers.errors import Refused
-from workers.remediation.checks import Bench, reproduction_command, run_check, run_reproduction, runner_hint
+from workers.remediation.checks import (
+    CheckEnvironment,
+    reproduction_command,
+    run_check,
+    run_reproduction,
+    runner_hint,
+)
 from workers.remediation.project import Project, read_project, read_settings
 from workers.remediation.test_output import failed_tests, judge
-from workers.sandbox.sandbox import Finished, Wall, build_wall
+from workers.sandbox.sandbox import Finished, Sandbox, build_sandbox
 
 UNITTEST = """
 import unittest
@@ -31,14 +37,14 @@ def write(tree: Path, files: dict[str, str]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def wall(tmp_path_factory: pytest.TempPathFactory) -> Wall:
-    return build_wall(hide=[], scratch=tmp_path_factory.mktemp("scratch"), unsandboxed=False)
+def wall(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    return build_sandbox(hide=[], scratch=tmp_path_factory.mktemp("scratch"), unsandboxed=False)
 
 
 @pytest.fixture
-def bench(wall: Wall, tmp_path: Path) -> Bench:
+def bench(wall: Sandbox, tmp_path: Path) -> CheckEnvironment:
     (tmp_path / "bench").mkdir()
-    return Bench(wall, tmp_path / "bench")
+    return CheckEnvironment(wall, tmp_path / "bench")
 
 
 # ---- .trackwalker.toml -------------------------------------------------------------------------
@@ -268,7 +274,9 @@ def test_judging_a_hostile_output_takes_no_time() -> None:
         ("self.skipTest('later')", "not run"),
     ],
 )
-def test_a_python_test_is_run_for_real(bench: Bench, tmp_path: Path, line: str, outcome: str) -> None:
+def test_a_python_test_is_run_for_real(
+    bench: CheckEnvironment, tmp_path: Path, line: str, outcome: str
+) -> None:
     tree = write(tmp_path / "tree", {"shop.py": SHOP, "tests/test_gift.py": UNITTEST.format(line=line)})
 
     result = run_reproduction(bench, tree, read_project(tree, "", ""), "tests/test_gift.py", "test")
@@ -288,7 +296,7 @@ NOT_LOADABLE = {
 
 @pytest.mark.parametrize("why", NOT_LOADABLE)
 def test_a_python_test_that_asks_for_what_is_not_there_reproduces_nothing(
-    bench: Bench, tmp_path: Path, why: str
+    bench: CheckEnvironment, tmp_path: Path, why: str
 ) -> None:
     tree = write(tmp_path / "tree", {"shop.py": SHOP, "tests/test_gift.py": NOT_LOADABLE[why]})
 
@@ -298,7 +306,9 @@ def test_a_python_test_that_asks_for_what_is_not_there_reproduces_nothing(
     assert "could not be loaded" in result.run.output
 
 
-def test_an_error_inside_the_service_at_import_is_a_real_failure(bench: Bench, tmp_path: Path) -> None:
+def test_an_error_inside_the_service_at_import_is_a_real_failure(
+    bench: CheckEnvironment, tmp_path: Path
+) -> None:
     test = UNITTEST.format(line="price(1)")
     tree = write(tmp_path / "tree", {"shop.py": "from os import nothing\n", "tests/test_gift.py": test})
 
@@ -316,7 +326,7 @@ NODE = {
 
 
 @pytest.mark.parametrize("line", NODE)
-def test_a_node_test_is_run_for_real(bench: Bench, tmp_path: Path, line: str) -> None:
+def test_a_node_test_is_run_for_real(bench: CheckEnvironment, tmp_path: Path, line: str) -> None:
     test = (
         "const test = require('node:test');\nconst assert = require('node:assert');\nconst shop = require('../shop');\n"
         f"const {{ price }} = shop;\ntest('gift', () => {{\n  {line};\n}});\n"
@@ -339,7 +349,7 @@ def test_a_node_test_is_run_for_real(bench: Bench, tmp_path: Path, line: str) ->
     ],
 )
 def test_a_node_test_that_cannot_be_loaded_reproduces_nothing(
-    bench: Bench, tmp_path: Path, text: str
+    bench: CheckEnvironment, tmp_path: Path, text: str
 ) -> None:
     name = "test/gift.test.mjs" if "import {" in text else "test/gift.test.js"
     tree = write(
@@ -351,7 +361,7 @@ def test_a_node_test_that_cannot_be_loaded_reproduces_nothing(
     assert result.judgement.unloadable, result.run.output
 
 
-def test_a_script_says_by_its_exit_code_whether_it_failed(bench: Bench, tmp_path: Path) -> None:
+def test_a_script_says_by_its_exit_code_whether_it_failed(bench: CheckEnvironment, tmp_path: Path) -> None:
     files = {
         "shop.py": SHOP,
         "good.py": "import shop\nassert shop.price(1) == 10\n",
@@ -367,7 +377,9 @@ def test_a_script_says_by_its_exit_code_whether_it_failed(bench: Bench, tmp_path
     assert outcomes == ["passed", "failed"]
 
 
-def test_a_test_that_needs_pytest_where_there_is_none_is_not_run(bench: Bench, tmp_path: Path) -> None:
+def test_a_test_that_needs_pytest_where_there_is_none_is_not_run(
+    bench: CheckEnvironment, tmp_path: Path
+) -> None:
     tree = write(tmp_path / "tree", {"test_a.py": "import pytest\ndef test_a(): pass\n"})
 
     result = run_reproduction(bench, tree, Project(), "test_a.py", "test")
@@ -376,7 +388,7 @@ def test_a_test_that_needs_pytest_where_there_is_none_is_not_run(bench: Bench, t
     assert "pytest" in result.run.output
 
 
-def test_a_reproduction_that_hangs_has_failed(bench: Bench, tmp_path: Path) -> None:
+def test_a_reproduction_that_hangs_has_failed(bench: CheckEnvironment, tmp_path: Path) -> None:
     tree = write(tmp_path / "tree", {"hang.py": "while True: pass\n"})
 
     bench.reproduction_seconds = 1
@@ -387,7 +399,7 @@ def test_a_reproduction_that_hangs_has_failed(bench: Bench, tmp_path: Path) -> N
     assert "did not end" in result.run.output
 
 
-def test_what_a_test_prints_is_redacted_and_cut(bench: Bench, tmp_path: Path) -> None:
+def test_what_a_test_prints_is_redacted_and_cut(bench: CheckEnvironment, tmp_path: Path) -> None:
     script = "print('password=hunter2 ' * 9000)\nprint('ours-123456')\nraise SystemExit(1)\n"
     tree = write(tmp_path / "tree", {"loud.py": script})
     bench.secrets = ("ours-123456",)
@@ -399,7 +411,7 @@ def test_what_a_test_prints_is_redacted_and_cut(bench: Bench, tmp_path: Path) ->
     assert len(run.output) <= 4_000
 
 
-def test_where_our_copy_lies_is_not_shown(bench: Bench, tmp_path: Path) -> None:
+def test_where_our_copy_lies_is_not_shown(bench: CheckEnvironment, tmp_path: Path) -> None:
     tree = write(tmp_path / "tree", {"broken.py": "raise ValueError('no')\n"})
 
     run = run_reproduction(bench, tree, Project(), "broken.py", "script").run
@@ -409,7 +421,7 @@ def test_where_our_copy_lies_is_not_shown(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_repository_code_sees_none_of_our_environment(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: CheckEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_TOKEN", "ghp_never_to_be_seen")
     tree = write(tmp_path / "tree", {"look.py": "import os\nassert 'GITHUB_TOKEN' not in os.environ\n"})
@@ -417,7 +429,7 @@ def test_repository_code_sees_none_of_our_environment(
     assert run_reproduction(bench, tree, Project(), "look.py", "script").outcome == "passed"
 
 
-def test_the_checks_of_a_python_repository_run_for_real(bench: Bench, tmp_path: Path) -> None:
+def test_the_checks_of_a_python_repository_run_for_real(bench: CheckEnvironment, tmp_path: Path) -> None:
     tree = write(
         tmp_path / "tree",
         {"api/shop.py": SHOP, "api/tests/test_a.py": UNITTEST.format(line="self.assertEqual(price(1), 11)")},
@@ -430,7 +442,7 @@ def test_the_checks_of_a_python_repository_run_for_real(bench: Bench, tmp_path: 
     assert result.judgement.failures == {"test_it (test_a.Price.test_it)"}
 
 
-def test_what_cannot_be_installed_makes_nothing_run(bench: Bench, tmp_path: Path) -> None:
+def test_what_cannot_be_installed_makes_nothing_run(bench: CheckEnvironment, tmp_path: Path) -> None:
     tree = write(tmp_path / "tree", {"requirements.txt": "./no/such/package\n", "ok.py": "pass\n"})
 
     result = run_reproduction(bench, tree, read_project(tree, "", ""), "ok.py", "script")
@@ -440,7 +452,7 @@ def test_what_cannot_be_installed_makes_nothing_run(bench: Bench, tmp_path: Path
 
 
 def test_what_a_repository_needs_is_installed_into_an_environment_of_the_run(
-    bench: Bench, tmp_path: Path
+    bench: CheckEnvironment, tmp_path: Path
 ) -> None:
     files = {
         "requirements.txt": "./vendored\n",

@@ -18,9 +18,9 @@ from starlette.routing import Route
 from tests.support.fakes.githttp import answer, git
 from tests.support.fakes.serving import serve
 from workers.clients.git import Repositories
-from workers.models import Certificate, Fix, Lane, Plan, PlanCause, Repository, Reproduction, Verdict
-from workers.remediation.proof import certify
-from workers.sandbox.sandbox import Wall, build_wall
+from workers.models import Category, Fix, Plan, PlanCause, Repository, Reproduction, Verdict, Verification
+from workers.remediation.proof import verify
+from workers.sandbox.sandbox import Sandbox, build_sandbox
 
 NAME = "acme/shop"
 WRONG = "def price(count):\n    return 10 * count + 1\n"
@@ -41,7 +41,7 @@ class Shop:
     repositories: Repositories
     bare: Path
     work: Path
-    wall: Wall
+    wall: Sandbox
     started: list[int] = field(default_factory=list)
 
     def commit(self, files: Files) -> str:
@@ -64,10 +64,10 @@ class Shop:
         path: str | None = "tests/test_gift.py",
         kind: str = "test",
         deployed: str | None = None,
-        lane: Lane = Lane.CODE,
+        lane: Category = Category.CODE,
         alive: Callable[[], None] = lambda: None,
         seconds: float = 60,
-    ) -> Certificate:
+    ) -> Verification:
         base = git(self.bare, "rev-parse", "main")
         edited = self.repositories.checkout(NAME, base)
         self.put(edited, change)
@@ -83,8 +83,8 @@ class Shop:
             reproduction=Reproduction(kind=kind, path=path),  # type: ignore[arg-type]
         )
         place = Repository(name=NAME, base="main", deployed=deployed or base)
-        return certify(
-            fix, plan, Verdict(lane=lane, summary=""), place, service="shop", repositories=self.repositories,
+        return verify(
+            fix, plan, Verdict(category=lane, summary=""), place, service="shop", repositories=self.repositories,
             wall=self.wall, on_start=self._remember, alive=alive, secrets=("our-own-secret",),
             reproduction_seconds=seconds,
         )  # fmt: skip
@@ -107,7 +107,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     app = Starlette(routes=[Route("/{path:path}", backend, methods=["GET", "POST"])])
     with serve(app) as running:
         ours = tmp_path / "ours"
-        wall = build_wall(hide=[ours], scratch=tmp_path / "scratch", unsandboxed=False)
+        wall = build_sandbox(hide=[ours], scratch=tmp_path / "scratch", unsandboxed=False)
         shop = Shop(Repositories(ours, running.url, lambda _name: None), bare, work, wall)
         shop.commit({"shop.py": WRONG, "tests/test_shop.py": EXISTING})
         yield shop
@@ -139,14 +139,14 @@ def test_nothing_of_a_certificate_is_left_behind(shop: Shop) -> None:
 def test_a_fix_that_mends_nothing_is_refused(shop: Shop) -> None:
     certificate = shop.certify({"shop.py": WRONG.replace("+ 1", "+ 2"), "tests/test_gift.py": GIFT})
 
-    assert certificate.decision == "refused"
+    assert certificate.decision == "rejected"
     assert "still fails with the patch: AssertionError" in certificate.reasons[0]
 
 
 def test_a_test_that_never_failed_proves_nothing(shop: Shop) -> None:
     certificate = shop.certify({"shop.py": RIGHT, "tests/test_gift.py": GIFT.replace("price(0), 0", "1, 1")})
 
-    assert certificate.decision == "refused"
+    assert certificate.decision == "rejected"
     assert "does not show the trouble" in certificate.reasons[0]
 
 
@@ -156,7 +156,7 @@ def test_what_the_head_no_longer_shows_is_mended_already(shop: Shop) -> None:
 
     certificate = shop.certify({"shop.py": RIGHT + "# neat\n", "tests/test_gift.py": GIFT}, deployed=deployed)
 
-    assert certificate.decision == "already mended"
+    assert certificate.decision == "already fixed"
     assert certificate.reasons == (f"already mended in {head[:12]}, deploy it",)
 
 
@@ -166,7 +166,7 @@ def test_the_trouble_must_show_on_the_deployed_commit(shop: Shop) -> None:
 
     certificate = shop.certify(MEND, deployed=deployed)
 
-    assert certificate.decision == "refused"
+    assert certificate.decision == "rejected"
     assert "passes on the deployed commit" in certificate.reasons[0]
 
 
@@ -177,7 +177,7 @@ def test_a_test_of_something_that_only_the_fix_brings_shows_nothing(shop: Shop) 
         {"shop.py": RIGHT + "\n\ndef gift():\n    return 0\n", "tests/test_gift.py": test}
     )
 
-    assert certificate.decision == "refused"
+    assert certificate.decision == "rejected"
     assert "could not be loaded" in certificate.reasons[0]
 
 
@@ -192,7 +192,7 @@ def test_a_check_that_got_worse_is_refused(shop: Shop) -> None:
         {"shop.py": RIGHT.replace("10 * count", "10.0 * count"), "tests/test_gift.py": GIFT}
     )
 
-    assert certificate.decision == "refused"
+    assert certificate.decision == "rejected"
     assert "passed before and is failed with the patch" in certificate.reasons[0]
 
 
@@ -204,7 +204,7 @@ def test_a_check_that_failed_before_may_go_on_failing_but_not_in_more_places(sho
     worse = shop.certify({**MEND, "shop.py": RIGHT.replace("10 * count", "10.0 * count")})
 
     assert same.decision == "ready"
-    assert worse.decision == "refused"
+    assert worse.decision == "rejected"
     assert "fails in more places with the patch: test_is_whole" in worse.reasons[0]
 
 
@@ -217,7 +217,7 @@ def test_a_reproduction_that_flips_by_itself_is_refused(shop: Shop) -> None:
 
     certificate = shop.certify({"shop.py": RIGHT, "tests/test_gift.py": flips})
 
-    assert certificate.decision == "refused"
+    assert certificate.decision == "rejected"
     assert "same result twice" in certificate.reasons[0]
 
 
@@ -247,7 +247,7 @@ def test_a_language_without_runner_is_a_draft(shop: Shop) -> None:
 
 
 def test_a_failed_deployment_is_at_best_a_draft(shop: Shop) -> None:
-    certificate = shop.certify(MEND, lane=Lane.DEPLOYMENT)
+    certificate = shop.certify(MEND, lane=Category.DEPLOYMENT)
 
     assert certificate.decision == "draft"
     assert certificate.reproduction_after and certificate.reproduction_after.outcome == "passed"
@@ -258,7 +258,7 @@ def test_what_is_over_the_limits_is_refused_before_anything_runs(shop: Shop) -> 
         {**MEND, ".github/workflows/x.yml": "on: push\n", "x.py": "a = 'our-own-secret'\n"}
     )
 
-    assert certificate.decision == "refused"
+    assert certificate.decision == "rejected"
     assert len(certificate.reasons) == 2
     assert shop.started == []
 
@@ -268,7 +268,7 @@ def test_a_malformed_setting_of_the_repository_is_told_by_its_key(shop: Shop) ->
 
     certificate = shop.certify(MEND)
 
-    assert certificate.decision == "refused"
+    assert certificate.decision == "rejected"
     assert ".trackwalker.toml: check must be" in certificate.reasons[0]
 
 

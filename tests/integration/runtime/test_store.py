@@ -15,10 +15,10 @@ import pytest
 import redis
 from dramatiq.brokers.stub import StubBroker
 
-from tests.support.polling import until
+from tests.support.polling import wait_until
 from workers import main
 from workers.engine import scripts
-from workers.engine.journal import DUE, Journal
+from workers.engine.journal import SCHEDULE, JournalStore
 from workers.errors import NotAvailable, SettingsError
 from workers.runtime import store
 from workers.runtime.embedded import EmbeddedStore
@@ -72,7 +72,7 @@ def limited(own: redis.Redis, url: str, *forbidden: str) -> str:
 
 
 def test_the_store_that_we_bring_forgets_nothing(own: redis.Redis, folder: Path) -> None:
-    assert store.weaknesses(own, folder, {}) == []
+    assert store.durability_warnings(own, folder, {}) == []
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_each_way_to_forget_is_one_sentence_that_names_the_setting(
 ) -> None:
     own.config_set(name, value)
 
-    [sentence] = store.weaknesses(own, folder, {})
+    [sentence] = store.durability_warnings(own, folder, {})
 
     assert said in sentence
     assert "\n" not in sentence
@@ -100,7 +100,7 @@ def test_all_of_them_are_said(own: redis.Redis, folder: Path) -> None:
     own.config_set("maxmemory-policy", "allkeys-random")
     own.config_set("appendfsync", "everysec")
 
-    assert len(store.weaknesses(own, folder, ON_RAILWAY)) == 3
+    assert len(store.durability_warnings(own, folder, ON_RAILWAY)) == 3
 
 
 @pytest.mark.parametrize(
@@ -111,14 +111,14 @@ def test_on_railway_the_embedded_store_must_lie_on_a_volume(
 ) -> None:
     place = {} if mount is None else {"RAILWAY_VOLUME_MOUNT_PATH": mount and str(tmp_path / mount)}
 
-    said = store.weaknesses(own, folder, ON_RAILWAY | place)
+    said = store.durability_warnings(own, folder, ON_RAILWAY | place)
 
     assert ["on no volume" in one for one in said] == [True] * weak
-    assert store.weaknesses(own, folder, place) == [], "elsewhere than on Railway nobody mounts one"
+    assert store.durability_warnings(own, folder, place) == [], "elsewhere than on Railway nobody mounts one"
 
 
 def test_a_store_of_ones_own_needs_no_volume_beside_the_worker(own: redis.Redis, tmp_path: Path) -> None:
-    assert store.weaknesses(own, tmp_path / "another", ON_RAILWAY) == []
+    assert store.durability_warnings(own, tmp_path / "another", ON_RAILWAY) == []
 
 
 def test_a_host_that_lets_nobody_ask_for_its_configuration_is_asked_what_it_tells(
@@ -128,7 +128,7 @@ def test_a_host_that_lets_nobody_ask_for_its_configuration_is_asked_what_it_tell
     own.config_set("maxmemory-policy", "allkeys-lru")
     guest = store.client(limited(own, url, "-config"))
 
-    [sentence] = store.weaknesses(guest, folder, {})
+    [sentence] = store.durability_warnings(guest, folder, {})
 
     assert "maxmemory-policy" in sentence
     guest.close()
@@ -138,10 +138,10 @@ def test_a_store_that_forbids_what_every_claim_asks_is_told_of(
     own: redis.Redis, url: str, folder: Path
 ) -> None:
     guest = store.client(limited(own, url, "-info"))
-    journal = Journal(guest)
-    journal.script(scripts.OPEN, ["sweep", DUE], 0, "stage", "survey")
+    journal = JournalStore(guest)
+    journal.script(scripts.OPEN_JOURNAL, ["sweep", SCHEDULE], 0, "stage", "survey")
 
-    [sentence] = store.weaknesses(guest, folder, {})
+    [sentence] = store.durability_warnings(guest, folder, {})
 
     assert "INFO" in sentence
     with pytest.raises(NotAvailable):
@@ -150,7 +150,7 @@ def test_a_store_that_forbids_what_every_claim_asks_is_told_of(
 
 
 def test_a_store_that_is_away_has_no_known_weakness(folder: Path) -> None:
-    assert store.weaknesses(store.client("redis://127.0.0.1:1/0"), folder, ON_RAILWAY) == []
+    assert store.durability_warnings(store.client("redis://127.0.0.1:1/0"), folder, ON_RAILWAY) == []
 
 
 def test_a_worker_says_at_its_start_how_the_store_may_forget(
@@ -158,7 +158,7 @@ def test_a_worker_says_at_its_start_how_the_store_may_forget(
 ) -> None:
     own.config_set("appendfsync", "everysec")
     broker = StubBroker()
-    life = main.Life(Journal(own), 600, folder)
+    life = main.WorkerLifecycle(JournalStore(own), 600, folder)
 
     with caplog.at_level(logging.INFO, "trackwalker"):
         life.after_worker_boot(broker, dramatiq.Worker(broker))
@@ -172,14 +172,14 @@ def started(tmp_path: Path, **settings: str) -> list[dict[str, str]]:
     """What `up` logs until its only child lives."""
     (tmp_path / "Procfile").write_text("one: sh -c 'touch here; exec sleep 600'\n")
     environment = {
-        "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TRACKWALKER_STATE": str(tmp_path / "of-up"),
-        "TRACKWALKER_SECRET": "s", "RAILWAY_API_TOKEN": "t", "TRACKWALKER_WATCH": "p/e",
+        "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TRACKWALKER_DATA_DIR": str(tmp_path / "of-up"),
+        "TRACKWALKER_SECRET": "s", "RAILWAY_API_TOKEN": "t", "TRACKWALKER_ENVIRONMENTS": "p/e",
     }  # fmt: skip
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "workers", "up"], cwd=tmp_path, env=environment | settings, stderr=log
         )
-        until((tmp_path / "here").exists, what="the child")
+        wait_until((tmp_path / "here").exists, what="the child")
         process.terminate()
         assert process.wait(30) == 0
     return [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from workers.errors import AgentRefused
-from workers.sandbox.sandbox import Finished, Wall, build_wall, kill, run, start
+from workers.sandbox.sandbox import Finished, Sandbox, build_sandbox, kill, run, start
 
 CONNECT = """
 import socket, sys
@@ -49,18 +49,18 @@ def place() -> Iterator[Path]:
 
 
 @pytest.fixture
-def wall(place: Path) -> Wall:
-    return build_wall(hide=[place / "project" / ".env"], scratch=place / "scratch", unsandboxed=False)
+def wall(place: Path) -> Sandbox:
+    return build_sandbox(hide=[place / "project" / ".env"], scratch=place / "scratch", unsandboxed=False)
 
 
-def sh(wall: Wall, place: Path, script: str, *, seconds: float = 20) -> Finished:
+def sh(wall: Sandbox, place: Path, script: str, *, seconds: float = 20) -> Finished:
     return run(
         wall, ["/bin/sh", "-c", script], cwd=place / "clone", writable=[place / "clone"],
         readable=[place / "project"], env={}, timeout_seconds=seconds,
     )  # fmt: skip
 
 
-def python(wall: Wall, place: Path, code: str, *words: str, network: bool = False) -> str:
+def python(wall: Sandbox, place: Path, code: str, *words: str, network: bool = False) -> str:
     argv = [sys.executable, "-c", code, *words]
     return run(
         wall, argv, cwd=place, writable=[place / "clone"], env={}, network=network, timeout_seconds=20
@@ -86,20 +86,20 @@ def running(mark: str) -> list[int]:
     return found
 
 
-def test_a_hidden_file_cannot_be_read_though_the_folder_around_it_can(wall: Wall, place: Path) -> None:
+def test_a_hidden_file_cannot_be_read_though_the_folder_around_it_can(wall: Sandbox, place: Path) -> None:
     seen = sh(wall, place, f"cat {place}/project/code.py; cat {place}/project/.env")
 
     assert "print('code')" in seen.output
     assert "ghp_hidden" not in seen.output
 
 
-def test_a_link_to_a_hidden_file_leads_nowhere(wall: Wall, place: Path) -> None:
+def test_a_link_to_a_hidden_file_leads_nowhere(wall: Sandbox, place: Path) -> None:
     (place / "clone" / "innocent.txt").symlink_to(place / "project" / ".env")
 
     assert "ghp_hidden" not in sh(wall, place, "cat innocent.txt").output
 
 
-def test_other_clones_homes_and_tmp_cannot_be_seen(wall: Wall, place: Path) -> None:
+def test_other_clones_homes_and_tmp_cannot_be_seen(wall: Sandbox, place: Path) -> None:
     (place / "other").mkdir()
     (place / "other" / "secret.py").write_text("theirs")
 
@@ -109,7 +109,7 @@ def test_other_clones_homes_and_tmp_cannot_be_seen(wall: Wall, place: Path) -> N
     assert "other" not in seen.output.replace(f"{place}/other/secret.py", "").split()
 
 
-def test_nothing_outside_the_writable_folders_can_be_written(wall: Wall, place: Path) -> None:
+def test_nothing_outside_the_writable_folders_can_be_written(wall: Sandbox, place: Path) -> None:
     outside = [
         place / "project" / "code.py",
         Path("/etc/trackwalker-was-here"),
@@ -124,7 +124,7 @@ def test_nothing_outside_the_writable_folders_can_be_written(wall: Wall, place: 
     assert not any(path.exists() for path in outside[1:])
 
 
-def test_no_process_of_the_machine_is_visible(wall: Wall, place: Path) -> None:
+def test_no_process_of_the_machine_is_visible(wall: Sandbox, place: Path) -> None:
     count = len([entry for entry in Path("/proc").iterdir() if entry.name.isdigit()])
 
     inside = sh(wall, place, "ls /proc | grep -c '^[0-9]'; cat /proc/*/environ /proc/*/cmdline")
@@ -134,7 +134,7 @@ def test_no_process_of_the_machine_is_visible(wall: Wall, place: Path) -> None:
 
 
 def test_the_environment_is_exactly_what_was_given(
-    wall: Wall, place: Path, monkeypatch: pytest.MonkeyPatch
+    wall: Sandbox, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-hidden")
 
@@ -144,7 +144,7 @@ def test_the_environment_is_exactly_what_was_given(
     assert "xoxb-hidden" not in seen.output
 
 
-def test_without_network_the_machines_loopback_is_out_of_reach(wall: Wall, place: Path) -> None:
+def test_without_network_the_machines_loopback_is_out_of_reach(wall: Sandbox, place: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
 
@@ -155,11 +155,11 @@ def test_without_network_the_machines_loopback_is_out_of_reach(wall: Wall, place
     assert "connected" in with_network
 
 
-def test_without_network_a_loopback_of_its_own_works(wall: Wall, place: Path) -> None:
+def test_without_network_a_loopback_of_its_own_works(wall: Sandbox, place: Path) -> None:
     assert "own loopback works" in python(wall, place, OWN_LOOPBACK)
 
 
-def test_privileges_and_core_files_are_out_of_reach(wall: Wall, place: Path) -> None:
+def test_privileges_and_core_files_are_out_of_reach(wall: Sandbox, place: Path) -> None:
     seen = sh(
         wall,
         place,
@@ -172,7 +172,7 @@ def test_privileges_and_core_files_are_out_of_reach(wall: Wall, place: Path) -> 
     assert "no\n" in seen.output
 
 
-def test_what_runs_too_long_is_ended_with_all_it_started(wall: Wall, place: Path) -> None:
+def test_what_runs_too_long_is_ended_with_all_it_started(wall: Sandbox, place: Path) -> None:
     mark = f"600.{os.getpid()}"
 
     seen = sh(wall, place, f"setsid sleep {mark} & echo begun; sleep {mark}", seconds=2)
@@ -182,7 +182,7 @@ def test_what_runs_too_long_is_ended_with_all_it_started(wall: Wall, place: Path
     assert until(lambda: not running(mark))
 
 
-def test_a_background_process_does_not_outlive_its_command(wall: Wall, place: Path) -> None:
+def test_a_background_process_does_not_outlive_its_command(wall: Sandbox, place: Path) -> None:
     mark = f"601.{os.getpid()}"
 
     seen = sh(wall, place, f"setsid sleep {mark} & exit 3")
@@ -191,7 +191,7 @@ def test_a_background_process_does_not_outlive_its_command(wall: Wall, place: Pa
     assert until(lambda: not running(mark))
 
 
-def test_the_end_of_a_long_output_is_what_is_kept(wall: Wall, place: Path) -> None:
+def test_the_end_of_a_long_output_is_what_is_kept(wall: Sandbox, place: Path) -> None:
     seen = run(
         wall, ["/bin/sh", "-c", "yes line | head -n 100000; echo LAST"], cwd=place, writable=(), env={},
         timeout_seconds=20, max_output=500,
@@ -202,7 +202,7 @@ def test_the_end_of_a_long_output_is_what_is_kept(wall: Wall, place: Path) -> No
 
 
 @pytest.mark.parametrize("kind", ["bubblewrap", "none"])
-def test_what_a_killed_worker_started_dies_with_it(wall: Wall, place: Path, kind: str) -> None:
+def test_what_a_killed_worker_started_dies_with_it(wall: Sandbox, place: Path, kind: str) -> None:
     mark = f"602.{os.getpid()}"
     script = f"""
 from pathlib import Path
@@ -224,7 +224,7 @@ input()
     assert until(lambda: not running(mark))
 
 
-def test_killing_twice_or_what_has_ended_does_nothing(wall: Wall, place: Path) -> None:
+def test_killing_twice_or_what_has_ended_does_nothing(wall: Sandbox, place: Path) -> None:
     process = start(wall, ["/bin/sh", "-c", "exit 0"], cwd=place, writable=(), env={}, network=False)
 
     kill(process)
@@ -237,10 +237,10 @@ def test_without_bubblewrap_root_uses_another_uid_and_others_are_refused(place: 
     hide = [place / "project" / ".env"]
 
     if os.geteuid() != 0:
-        with pytest.raises(AgentRefused, match="TRACKWALKER_UNSANDBOXED"):
-            build_wall(hide=hide, scratch=place / "scratch", unsandboxed=False, rungs=())
+        with pytest.raises(AgentRefused, match="TRACKWALKER_ALLOW_UNSANDBOXED"):
+            build_sandbox(hide=hide, scratch=place / "scratch", unsandboxed=False, rungs=())
         return
-    wall = build_wall(hide=hide, scratch=place / "scratch", unsandboxed=False, rungs=())
+    wall = build_sandbox(hide=hide, scratch=place / "scratch", unsandboxed=False, rungs=())
     seen = sh(
         wall,
         place,
@@ -256,7 +256,7 @@ def test_without_bubblewrap_root_uses_another_uid_and_others_are_refused(place: 
 
 def test_the_other_uid_leaves_no_process_behind(place: Path) -> None:
     mark = f"603.{os.getpid()}"
-    wall = build_wall(hide=(), scratch=place / "scratch", unsandboxed=True, rungs=())
+    wall = build_sandbox(hide=(), scratch=place / "scratch", unsandboxed=True, rungs=())
 
     seen = sh(wall, place, f"(setsid sleep {mark} &) ; (trap '' TERM; sleep {mark})", seconds=2)
 
@@ -270,13 +270,13 @@ def test_a_wall_that_leaves_a_hidden_file_readable_is_refused(place: Path) -> No
         os.chown(theirs, 65534, 65534)
 
     with pytest.raises(AgentRefused, match=r"can read|needs root"):
-        build_wall(hide=[theirs], scratch=place / "scratch", unsandboxed=False, rungs=())
+        build_sandbox(hide=[theirs], scratch=place / "scratch", unsandboxed=False, rungs=())
 
 
 def test_only_the_setting_lets_code_run_without_a_wall(place: Path) -> None:
-    with pytest.raises(AgentRefused, match="TRACKWALKER_UNSANDBOXED=yes"):
-        build_wall(hide=(), scratch=place / "scratch", unsandboxed=False, rungs=(), uids=())
-    bare = build_wall(hide=(), scratch=place / "scratch", unsandboxed=True, rungs=(), uids=())
+    with pytest.raises(AgentRefused, match="TRACKWALKER_ALLOW_UNSANDBOXED=yes"):
+        build_sandbox(hide=(), scratch=place / "scratch", unsandboxed=False, rungs=(), uids=())
+    bare = build_sandbox(hide=(), scratch=place / "scratch", unsandboxed=True, rungs=(), uids=())
 
     assert bare.kind == "none"
     assert sh(bare, place, "echo runs").output == "runs\n"

@@ -65,7 +65,7 @@ class Call:
 
 
 @dataclass
-class Model:
+class ScriptedModel:
     mender: Mender = lambda _path, _source, _line: []
     reader: Mode = "honest"
     writer: Mode = "honest"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from workers.cli.evaluate import answer, answers, read
-from workers.errors import BadWindow
+from workers.errors import InvalidWindow
 
 END = "2026-11-20T12:00:00Z"
 ROOT = Path(__file__).parents[3]
@@ -112,7 +112,7 @@ def test_a_project_is_one_line_with_its_likeliest_cause_first() -> None:
     ],
 )
 def test_what_is_wrong_in_a_service_is_named(fields: str, named: str) -> None:
-    with pytest.raises(BadWindow) as error:
+    with pytest.raises(InvalidWindow) as error:
         answer(f'{{"service": "api", "end": "{END}", {fields}}}')
 
     assert named in str(error.value)
@@ -132,7 +132,7 @@ def test_what_is_wrong_in_a_service_is_named(fields: str, named: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_a_line_is_named(line: str, named: str) -> None:
-    with pytest.raises(BadWindow) as error:
+    with pytest.raises(InvalidWindow) as error:
         answer(line)
 
     assert named in str(error.value)

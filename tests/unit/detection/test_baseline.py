@@ -18,7 +18,7 @@ from tests.unit.detection.test_detection import (
     traffic,
     usage,
 )
-from workers.detection import causes, judge, suspects
+from workers.detection import causes, detect, suspects
 from workers.models import (
     ContainerStart,
     Finding,
@@ -52,7 +52,7 @@ def unasked(count: int = 48, **changes: object) -> list[Summary]:
 
 
 def judged(one: Service, before: Sequence[Summary] = (), **more: object) -> list[Finding]:
-    return judge(survey(one, **more), persist_minutes=4, past={one.id: before})
+    return detect(survey(one, **more), persist_minutes=4, past={one.id: before})
 
 
 def loud(found: Sequence[Finding]) -> list[str]:
@@ -99,7 +99,11 @@ def test_a_job_that_takes_its_cpu_in_every_window_is_a_habit_and_alarms_nobody()
     habit = judged(job, unasked(cpu_high_minutes=11))
     new = judged(job, unasked())
 
-    assert kinds(habit) == [("cpu", "notice")] and habit[0].usual and "as it usually is" in habit[0].sentence
+    assert (
+        kinds(habit) == [("cpu", "notice")]
+        and habit[0].is_baseline
+        and "as it usually is" in habit[0].sentence
+    )
     assert loud(new) == ["cpu"]
 
 
@@ -158,7 +162,7 @@ def test_a_slow_leak_is_seen_over_many_windows_and_says_when_it_is_full() -> Non
     [found] = judged(leaking, before)
 
     assert found.kind == "memory_growth" and found.severity is Severity.WARNING
-    assert found.harm_in_seconds == pytest.approx(0.21 / 0.006 * 1800, rel=0.1)
+    assert found.seconds_to_limit == pytest.approx(0.21 / 0.006 * 1800, rel=0.1)
     assert found.numbers["hours_seen"] >= 20
 
 
@@ -247,7 +251,7 @@ def test_high_memory_that_was_always_there_is_known_until_nothing_is_left() -> N
         before = unasked(memory_mean=share, memory_low=share, memory_high=share)
         return judged(service(usage=(usage(memory=[share] * 30),)), before)
 
-    assert kinds(high(0.93)) == [("memory", "notice")] and high(0.93)[0].usual
+    assert kinds(high(0.93)) == [("memory", "notice")] and high(0.93)[0].is_baseline
     assert kinds(high(0.99)) == [("memory", "critical")]
 
 
@@ -285,7 +289,7 @@ def test_a_service_that_is_slow_by_nature_is_left_alone() -> None:
 def test_a_little_slower_is_a_notice_that_starts_nothing() -> None:
     found = judged(service(traffic=traffic([0] * 30, p95=110)), past())
 
-    assert kinds(found) == [("latency", "notice")] and not found[0].usual
+    assert kinds(found) == [("latency", "notice")] and not found[0].is_baseline
 
 
 def test_slowness_of_a_few_minutes_that_is_over_starts_nothing() -> None:
@@ -300,7 +304,7 @@ def test_what_has_always_failed_is_known_until_it_gets_worse() -> None:
     same = judged(service(traffic=traffic([3] * 30)), before)
     worse = judged(service(traffic=traffic([20] * 30)), before)
 
-    assert kinds(same) == [("server_errors", "notice")] and same[0].usual
+    assert kinds(same) == [("server_errors", "notice")] and same[0].is_baseline
     assert loud(worse) == ["server_errors"]
 
 
@@ -312,7 +316,7 @@ def test_what_breaks_every_hour_is_a_habit() -> None:
     same = judged(service(traffic=traffic([0] * 12 + [4] * 6 + [0] * 12)), before)
     more = judged(service(traffic=traffic([0] * 12 + [20] * 6 + [0] * 12)), before)
 
-    assert loud(same) == [] and same[0].usual
+    assert loud(same) == [] and same[0].is_baseline
     assert loud(more) == ["server_errors"]
 
 
@@ -435,7 +439,7 @@ def test_a_volume_that_fills_says_when_it_is_full_long_before() -> None:
     [found] = judged(with_volume(0.69, [0.684 + 0.0002 * i for i in range(30)]), before)
 
     assert (found.kind, found.severity) == ("volume", Severity.WARNING)
-    assert found.harm_in_seconds == pytest.approx(0.31 / 0.008 * 1800, rel=0.15)
+    assert found.seconds_to_limit == pytest.approx(0.31 / 0.008 * 1800, rel=0.15)
 
 
 def test_a_volume_that_is_cleared_up_now_and_then_is_left_alone() -> None:
@@ -447,7 +451,7 @@ def test_a_volume_that_is_cleared_up_now_and_then_is_left_alone() -> None:
 def test_a_volume_that_has_long_been_nearly_full_is_known() -> None:
     found = judged(with_volume(0.88, [0.88] * 30), unasked(disk=0.88))
 
-    assert kinds(found) == [("volume", "notice")] and found[0].usual
+    assert kinds(found) == [("volume", "notice")] and found[0].is_baseline
 
 
 # ---- causes ----------------------------------------------------------------------------------
@@ -460,7 +464,7 @@ def sick(name: str, **more: object) -> Service:
 def test_who_calls_a_sick_service_and_only_fails_is_its_symptom() -> None:
     seen = survey(sick("web"), sick("api"), sick("db-proxy"), calls=(("web", "api"), ("api", "db-proxy")))
 
-    [trouble] = causes(judge(seen, persist_minutes=4), seen)
+    [trouble] = causes(detect(seen, persist_minutes=4), seen)
 
     assert trouble.cause.name == "db-proxy"
     assert {one.service for one in trouble.symptoms} == {"web", "api"}
@@ -470,7 +474,7 @@ def test_evidence_of_its_own_makes_a_cause_even_of_a_caller() -> None:
     hot = sick("web", usage=(usage([1.95] * 30),))
     seen = survey(hot, sick("api"), calls=(("web", "api"),))
 
-    opened = causes(judge(seen, persist_minutes=4), seen)
+    opened = causes(detect(seen, persist_minutes=4), seen)
 
     assert [one.cause.name for one in opened] == ["web", "api"]
 
@@ -480,7 +484,7 @@ def test_a_cause_is_found_through_services_whose_requests_are_not_seen() -> None
     full = service(id="db", name="db", usage=(usage([1.95] * 30),))
     seen = survey(sick("web"), quiet, full, calls=(("web", "worker"), ("worker", "db")))
 
-    [trouble] = causes(judge(seen, persist_minutes=4), seen)
+    [trouble] = causes(detect(seen, persist_minutes=4), seen)
 
     assert trouble.cause.name == "db" and [one.service for one in trouble.symptoms] == ["web"]
 
@@ -488,13 +492,13 @@ def test_a_cause_is_found_through_services_whose_requests_are_not_seen() -> None
 def test_services_that_call_each_other_in_a_circle_are_one_trouble() -> None:
     seen = survey(sick("a"), sick("b"), calls=(("a", "b"), ("b", "a")))
 
-    assert len(causes(judge(seen, persist_minutes=4), seen)) == 1
+    assert len(causes(detect(seen, persist_minutes=4), seen)) == 1
 
 
 def test_everybody_who_is_sick_is_a_suspect_and_the_cause_comes_first() -> None:
     seen = survey(sick("web"), sick("api"), calls=(("web", "api"),))
 
-    assert suspects(judge(seen, persist_minutes=4), seen) == ["api", "web"]
+    assert suspects(detect(seen, persist_minutes=4), seen) == ["api", "web"]
 
 
 def test_findings_carry_the_deployment_next_to_their_onset() -> None:

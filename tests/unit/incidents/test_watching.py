@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from workers.incidents.watching import compare
-from workers.models import Cause, Finding, Incident, Service, Severity, Survey, TrafficMinute, Window
+from workers.models import Finding, Incident, Service, Severity, Subject, Survey, TrafficMinute, Window
 
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 WINDOW = Window(start=NOW - timedelta(minutes=30), end=NOW)
@@ -17,8 +17,8 @@ SICK = Finding(
     sentence="shop answers with 5xx",
 )  # fmt: skip
 INCIDENT = Incident(
-    fingerprint="abc", round="20261123T0304", project_id="p", project_name="shop", environment_id="e",
-    environment_name="production", cause=Cause(kind="service", key="s", name="shop"), findings=(SICK,),
+    fingerprint="abc", occurrence="20261123T0304", project_id="p", project_name="shop", environment_id="e",
+    environment_name="production", subject=Subject(kind="service", key="s", name="shop"), findings=(SICK,),
     window=WINDOW, opened_at=NOW,
 )  # fmt: skip
 
@@ -28,21 +28,21 @@ def survey(*not_seen: str, requests: int = 10) -> Survey:
     services = (Service(id="s", name="shop", traffic=traffic), Service(id="o", name="other"))
     return Survey(
         project_id="p", project_name="shop", environment_id="e", environment_name="production", window=WINDOW,
-        step_seconds=60, services=services, not_seen=not_seen,
+        step_seconds=60, services=services, failed_reads=not_seen,
     )  # fmt: skip
 
 
 def test_the_same_trouble_again_did_not_hold() -> None:
     watched = compare(INCIDENT, survey(), [SICK])
 
-    assert not watched.held
+    assert not watched.verified
     assert watched.sentence == "it did not hold: shop answers with 5xx"
 
 
 def test_a_gap_that_hides_nothing_of_the_service_does_not_keep_it_from_holding() -> None:
     watched = compare(INCIDENT, survey("project name: no", "traffic of other: no"), [])
 
-    assert watched.held
+    assert watched.verified
     assert "0 of 10 requests failed" in watched.sentence
 
 
@@ -50,7 +50,7 @@ def test_a_gap_that_hides_nothing_of_the_service_does_not_keep_it_from_holding()
 def test_what_could_not_be_seen_is_not_called_held(gap: str) -> None:
     watched = compare(INCIDENT, survey(gap), [])
 
-    assert not watched.held
+    assert not watched.verified
     assert gap in watched.sentence
 
 
@@ -59,18 +59,18 @@ def found(**facts: Any) -> Finding:
 
 
 def test_trouble_that_is_usual_by_now_did_not_hold() -> None:
-    assert not compare(INCIDENT, survey(), [found(usual=True)]).held
+    assert not compare(INCIDENT, survey(), [found(usual=True)]).verified
 
 
 def test_a_notice_does_not_say_that_it_came_again() -> None:
-    assert compare(INCIDENT, survey(), [found()]).held
+    assert compare(INCIDENT, survey(), [found()]).verified
 
 
 def test_what_was_only_a_notice_beside_the_trouble_may_stay() -> None:
     beside = found(kind="cpu", usual=True)
     incident = INCIDENT.model_copy(update={"findings": (SICK, beside)})
 
-    assert compare(incident, survey(), [beside]).held
+    assert compare(incident, survey(), [beside]).verified
 
 
 def test_who_suffered_from_it_and_is_not_well_yet_is_named() -> None:
@@ -79,5 +79,5 @@ def test_who_suffered_from_it_and_is_not_well_yet_is_named() -> None:
 
     watched = compare(incident, survey(), [web])
 
-    assert watched.held
+    assert watched.verified
     assert watched.sentence.endswith("not well yet, though counted as suffering from it: web")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from receiver.batching import LOTS, MOST, Together
-from tests.support.polling import until
+from receiver.batching import MAX_BATCH_SIZE, MAX_BATCHES, Batcher
+from tests.support.polling import wait_until
 from workers.errors import NotAvailable
 
 
@@ -33,16 +33,16 @@ def run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     return asyncio.run(asyncio.wait_for(main(), 20))
 
 
-async def filled(asker: Asker, together: Together[str, str]) -> list[asyncio.Task[str]]:
+async def filled(asker: Asker, together: Batcher[str, str]) -> list[asyncio.Task[str]]:
     """As many questions under way as may be, one in each lot."""
-    first = [asyncio.create_task(together.ask(f"first {number}")) for number in range(LOTS)]
-    await asyncio.to_thread(until, lambda: len(asker.lots) == LOTS)
+    first = [asyncio.create_task(together.ask(f"first {number}")) for number in range(MAX_BATCHES)]
+    await asyncio.to_thread(wait_until, lambda: len(asker.lots) == MAX_BATCHES)
     return first
 
 
 def test_a_question_alone_waits_for_nobody() -> None:
     asker = Asker()
-    together = Together[str, str](asker)
+    together = Batcher[str, str](asker)
 
     async def main() -> str:
         return await together.ask("a")
@@ -53,24 +53,26 @@ def test_a_question_alone_waits_for_nobody() -> None:
 
 def test_what_comes_while_others_are_under_way_goes_together_and_each_hears_its_own_answer() -> None:
     asker = Asker(open_=False)
-    together = Together[str, str](asker)
+    together = Batcher[str, str](asker)
 
     async def main() -> list[str]:
         first = await filled(asker, together)
-        later = [asyncio.create_task(together.ask(f"later {number}")) for number in range(MOST + 5)]
+        later = [asyncio.create_task(together.ask(f"later {number}")) for number in range(MAX_BATCH_SIZE + 5)]
         await asyncio.sleep(0)
         asker.gate.set()
         return [await one for one in (*first, *later)]
 
     answers = run(main)
 
-    assert answers == [f"FIRST {n}" for n in range(LOTS)] + [f"LATER {n}" for n in range(MOST + 5)]
-    assert sorted(len(lot) for lot in asker.lots) == sorted([*[1] * LOTS, MOST, 5])
+    assert answers == [f"FIRST {n}" for n in range(MAX_BATCHES)] + [
+        f"LATER {n}" for n in range(MAX_BATCH_SIZE + 5)
+    ]
+    assert sorted(len(lot) for lot in asker.lots) == sorted([*[1] * MAX_BATCHES, MAX_BATCH_SIZE, 5])
 
 
 def test_who_has_gone_is_not_asked_for() -> None:
     asker = Asker(open_=False)
-    together = Together[str, str](asker)
+    together = Batcher[str, str](asker)
 
     async def main() -> str:
         await filled(asker, together)
@@ -93,7 +95,7 @@ def test_one_lot_that_hangs_leaves_the_others_their_way() -> None:
         assert "hangs" not in questions or hung.wait(20)
         return list(questions)
 
-    together = Together[str, str](answer)
+    together = Batcher[str, str](answer)
 
     async def main() -> list[str]:
         stuck = asyncio.create_task(together.ask("hangs"))
@@ -106,7 +108,7 @@ def test_one_lot_that_hangs_leaves_the_others_their_way() -> None:
 
 
 def test_an_exception_in_the_place_of_an_answer_is_raised_to_whom_it_is_for() -> None:
-    together = Together[str, str](
+    together = Batcher[str, str](
         lambda questions: [NotAvailable(one) if one == "b" else one for one in questions]
     )
 
@@ -131,7 +133,7 @@ def test_a_bug_met_by_one_question_is_its_own_and_a_store_that_is_away_is_asked_
             raise error
         return answers
 
-    together = Together[str, str](breaking)
+    together = Batcher[str, str](breaking)
 
     async def main() -> list[Any]:
         first = await filled(asker, together)
@@ -145,7 +147,7 @@ def test_a_bug_met_by_one_question_is_its_own_and_a_store_that_is_away_is_asked_
 
     if isinstance(error, NotAvailable):
         assert answers == [error] * 3
-        assert asker.lots[LOTS:] == [["x", "bad", "y"]]
+        assert asker.lots[MAX_BATCHES:] == [["x", "bad", "y"]]
     else:
         assert answers == ["X", error, "Y"]
-        assert asker.lots[LOTS:] == [["x", "bad", "y"], ["x"], ["bad"], ["y"]]
+        assert asker.lots[MAX_BATCHES:] == [["x", "bad", "y"], ["x"], ["bad"], ["y"]]

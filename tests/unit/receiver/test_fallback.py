@@ -8,14 +8,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from receiver.fallback import GAP_SECONDS, LastResort
+from receiver.fallback import GAP_SECONDS, FallbackNotifier
 from workers.models import Alert
 
 AT = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 
 
 def alert(said: str, source: str = "railway") -> Alert:
-    return Alert.model_validate({"id": said, "source": source, "kind": "k", "at": AT, "said": said})
+    return Alert.model_validate(
+        {"id": said, "source": source, "kind": "k", "received_at": AT, "message": said}
+    )
 
 
 class Later:
@@ -35,9 +37,9 @@ def told() -> queue.Queue[str]:
 
 def test_an_alert_within_the_gap_is_said_at_its_end(told: queue.Queue[str]) -> None:
     later, clock = Later(), iter([0.0, 20.0, 30.0, GAP_SECONDS])
-    last = LastResort(told.put, lambda: next(clock), later)
+    last = FallbackNotifier(told.put, lambda: next(clock), later)
     for said in ("first", "second", "third"):
-        last.call(alert(said))
+        last.notify(alert(said))
     first = told.get(timeout=5)
 
     [(seconds, act)] = later.waiting
@@ -50,21 +52,21 @@ def test_an_alert_within_the_gap_is_said_at_its_end(told: queue.Queue[str]) -> N
 
 def test_an_alert_that_was_told_of_meanwhile_is_not_said_again(told: queue.Queue[str]) -> None:
     later, clock = Later(), iter([0.0, 20.0, GAP_SECONDS + 1])
-    last = LastResort(told.put, lambda: next(clock), later)
+    last = FallbackNotifier(told.put, lambda: next(clock), later)
     for said in ("first", "second", "third"):
-        last.call(alert(said))
+        last.notify(alert(said))
 
     later.waiting[0][1]()
 
-    assert [told.get(timeout=5)[-5:] for _ in range(2)] == ["first", "third"]
+    assert [told.get(timeout=5)[-5:] for _ in range(2)] == ["ack", "third"]
     assert told.empty()
 
 
 def test_a_ping_does_not_wait_for_its_turn(told: queue.Queue[str]) -> None:
     later, clock = Later(), iter([0.0, 20.0])
-    last = LastResort(told.put, lambda: next(clock), later)
+    last = FallbackNotifier(told.put, lambda: next(clock), later)
 
-    last.call(alert("first"))
-    last.call(alert("ping", "ping"))
+    last.notify(alert("first"))
+    last.notify(alert("ping", "ping"))
 
     assert later.waiting == []

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from receiver.payload import WEEK_SECONDS, Malformed, fold
-from receiver.sources.railway import read
+from receiver.payload import WEEK_SECONDS, InvalidPayload, dedup_window
+from receiver.sources.railway import parse
 from workers.models import Alert, Ignored
 
 AT = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
@@ -23,20 +23,20 @@ def body(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def taken(event: dict[str, Any] | bytes) -> Alert:
-    answer = read(event if isinstance(event, bytes) else json.dumps(event).encode(), AT, "tok")
+    answer = parse(event if isinstance(event, bytes) else json.dumps(event).encode(), AT, "tok")
     assert isinstance(answer, Alert), answer
     return answer
 
 
 def ignored(event: dict[str, Any]) -> str:
-    answer = read(event, AT, "tok")
+    answer = parse(event, AT, "tok")
     assert isinstance(answer, Ignored), answer
     return answer.reason
 
 
-def refused(raw: bytes | dict[str, Any]) -> Malformed:
-    with pytest.raises(Malformed) as caught:
-        read(raw, AT, "tok")
+def refused(raw: bytes | dict[str, Any]) -> InvalidPayload:
+    with pytest.raises(InvalidPayload) as caught:
+        parse(raw, AT, "tok")
     return caught.value
 
 
@@ -44,16 +44,16 @@ def test_a_crash_becomes_an_alert_with_everything_it_names() -> None:
     alert = taken(body("crashed"))
 
     assert alert.id == "20261123T030405-tok"
-    assert (alert.source, alert.kind, alert.at) == ("railway", "deployment.crashed", AT)
+    assert (alert.source, alert.kind, alert.received_at) == ("railway", "deployment.crashed", AT)
     assert alert.project_id == "4f0c9a52-7d1e-4f5c-9a63-0b1d2e3f4a5b"
     assert alert.environment_id == "5a1db063-8e2f-406d-8b74-1c2e3f405b6c"
     assert (alert.service_id, alert.service_name) == ("6b2ec174-9f30-417e-9c85-2d3f40516c7d", "ledger")
     assert alert.deployment_id == "7c3fd285-a041-428f-ad96-3e4051627d8e"
-    assert alert.said_at == datetime(2026, 11, 23, 3, 3, 58, 120_000, tzinfo=UTC)
-    assert alert.said.startswith(
+    assert alert.reported_at == datetime(2026, 11, 23, 3, 3, 58, 120_000, tzinfo=UTC)
+    assert alert.message.startswith(
         "Deployment.crashed: service ledger, in bank/production, deployment 7c3fd285"
     )
-    assert "commit 9f1c2d3e" in alert.said
+    assert "commit 9f1c2d3e" in alert.message
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_volume_alert_names_no_service() -> None:
 def test_a_monitor_says_what_it_measured() -> None:
     alert = taken(body("monitor"))
 
-    assert alert.said == (
+    assert alert.message == (
         "Monitor.triggered: service ledger, in bank/production, metric cpu, value 7.8, unit vCPU, "
         "threshold 6.5, message CPU above threshold"
     )
@@ -128,13 +128,13 @@ def test_a_monitor_says_what_it_measured() -> None:
 def test_the_type_alone_is_enough() -> None:
     alert = taken({"type": "Deployment.crashed", "details": None, "resource": None})
 
-    assert (alert.project_id, alert.environment_id, alert.service_id, alert.said_at) == (
+    assert (alert.project_id, alert.environment_id, alert.service_id, alert.reported_at) == (
         None,
         None,
         None,
         None,
     )
-    assert alert.said == "Deployment.crashed"
+    assert alert.message == "Deployment.crashed"
 
 
 def test_details_of_any_shape_are_passed_over() -> None:
@@ -165,7 +165,7 @@ def test_the_legacy_format_is_understood(status: str, kind: str) -> None:
     assert alert.kind == kind
     assert alert.environment_id == "5a1db063-8e2f-406d-8b74-1c2e3f405b6c"
     assert alert.service_name == "ledger"
-    assert "commit 9f1c2d3e" in alert.said
+    assert "commit 9f1c2d3e" in alert.message
 
 
 @pytest.mark.parametrize("status", ["BUILDING", "REMOVED", "NEEDS_APPROVAL", "SOMETHING_NEW"])
@@ -215,7 +215,7 @@ def test_a_key_that_stands_there_twice_is_refused() -> None:
     "stamp", ["yesterday", "", None, 1e300, -1, True, {}, "9" * 100, "0001-01-01T00:00:00+23:59"]
 )
 def test_a_time_that_is_none_does_not_lose_the_alert(stamp: object) -> None:
-    assert taken(body("crashed", timestamp=stamp)).said_at is None
+    assert taken(body("crashed", timestamp=stamp)).reported_at is None
 
 
 def test_half_a_character_and_control_characters_are_stored_as_harmless_text() -> None:
@@ -226,7 +226,7 @@ def test_half_a_character_and_control_characters_are_stored_as_harmless_text() -
     alert = taken(event)
 
     assert alert.service_name == "led?ger"
-    assert "cut ? [31m Second: line" in alert.said
+    assert "cut ? [31m Second: line" in alert.message
     assert Alert.model_validate_json(alert.model_dump_json()) == alert
 
 
@@ -235,7 +235,7 @@ def test_what_was_said_is_redacted_and_at_most_4_kib() -> None:
     secret = "ghp_" + "a1B2c3D4" * 5
     event["details"] |= {"commitMessage": f"token {secret}", "error": "ü" * 9000, "branch": "ä" * 9000}
 
-    said = taken(event).said
+    said = taken(event).message
 
     assert secret not in said
     assert len(said.encode()) <= 4096
@@ -251,8 +251,8 @@ def test_the_raw_body_never_gets_in() -> None:
 def test_the_same_body_is_one_alert_for_a_week_and_another_body_is_another() -> None:
     raw, other = json.dumps(body("crashed")).encode(), json.dumps(body("volume")).encode()
 
-    first, again = fold("railway", raw, taken(raw)), fold("railway", raw, taken(raw))
-    different = fold("railway", other, taken(other))
+    first, again = dedup_window("railway", raw, taken(raw)), dedup_window("railway", raw, taken(raw))
+    different = dedup_window("railway", other, taken(other))
 
     assert first is not None
     assert first == again
@@ -264,7 +264,7 @@ def test_the_same_body_is_one_alert_for_a_week_and_another_body_is_another() -> 
 def test_a_body_without_a_time_is_one_alert_for_five_minutes() -> None:
     raw = b'{"type": "Deployment.crashed"}'
 
-    made = fold("railway", raw, taken(raw))
+    made = dedup_window("railway", raw, taken(raw))
 
     assert made is not None
     assert made.seconds == 300

@@ -11,8 +11,8 @@ from urllib.parse import quote_plus, urlencode
 
 import pytest
 
-from receiver.payload import Malformed, fold
-from receiver.sources.slack import read
+from receiver.payload import InvalidPayload, dedup_window
+from receiver.sources.slack import parse
 from workers.models import Alert
 
 AT = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
@@ -24,27 +24,27 @@ DEPLOYMENT = "7c3fd285-a041-428f-ad96-3e4051627d8e"
 
 
 def taken(message: dict[str, Any] | bytes) -> Alert:
-    return read(message if isinstance(message, bytes) else json.dumps(message).encode(), AT, "tok")
+    return parse(message if isinstance(message, bytes) else json.dumps(message).encode(), AT, "tok")
 
 
 def refused(raw: bytes | dict[str, Any]) -> str:
-    with pytest.raises(Malformed) as caught:
-        read(raw, AT, "tok")
+    with pytest.raises(InvalidPayload) as caught:
+        parse(raw, AT, "tok")
     return caught.value.field
 
 
 def test_a_plain_text_becomes_an_alert_that_says_it() -> None:
     alert = taken({"text": "ledger answers 500\nsince 03:01"})
 
-    assert (alert.source, alert.kind, alert.at) == ("slack", "message", AT)
-    assert alert.said == "ledger answers 500\nsince 03:01"
+    assert (alert.source, alert.kind, alert.received_at) == ("slack", "message", AT)
+    assert alert.message == "ledger answers 500\nsince 03:01"
     assert (alert.service_id, alert.service_name) == (None, None)
 
 
 def test_blocks_are_read_as_a_person_reads_them() -> None:
     alert = taken((DATA / "slack_blocks.json").read_bytes())
 
-    assert alert.said.splitlines() == [
+    assert alert.message.splitlines() == [
         "ledger is slow",
         "p95 is *4.1 s* > 1 s, see the graph (https://graphs.example/d/9?x=1&y=2)",
         "*Service ID:*",
@@ -65,14 +65,14 @@ def test_an_id_beside_its_label_is_found_in_any_case() -> None:
 
 
 def test_attachments_say_their_fields_and_not_their_fallback() -> None:
-    lines = taken((DATA / "slack_attachment.json").read_bytes()).said.splitlines()
+    lines = taken((DATA / "slack_attachment.json").read_bytes()).message.splitlines()
 
     assert lines[:2] == ["firing", "ledger: error rate above 5 %"]
     assert lines[3:] == ["12.5 % of requests", "Environment: production", "Rate: 12.5", "prober"]
 
 
 def test_a_fallback_is_better_than_nothing() -> None:
-    assert taken({"attachments": [{"fallback": "disk full", "color": "danger"}]}).said == "disk full"
+    assert taken({"attachments": [{"fallback": "disk full", "color": "danger"}]}).message == "disk full"
 
 
 def test_a_dashboard_link_names_project_environment_service_and_deployment() -> None:
@@ -114,15 +114,15 @@ def test_an_id_that_is_not_surely_the_service_is_left_in_the_text(text: str) -> 
     alert = taken({"text": text})
 
     assert alert.service_id is None
-    assert alert.said == text
+    assert alert.message == text
 
 
 @pytest.mark.parametrize("lead", ["", "\n ", "\ufeff"])
 def test_json_and_form_are_told_apart_by_the_body_itself(lead: str) -> None:
     message = json.dumps({"text": "50 % & more + ünï"})
 
-    assert taken((lead + message).encode()).said == "50 % & more + ünï"
-    assert taken(urlencode({"payload": lead + message}).encode()).said == "50 % & more + ünï"
+    assert taken((lead + message).encode()).message == "50 % & more + ünï"
+    assert taken(urlencode({"payload": lead + message}).encode()).message == "50 % & more + ünï"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_blocks_nested_beyond_reason_are_passed_over() -> None:
     for _ in range(300):
         nested = {"elements": [nested]}
 
-    assert taken({"text": "shallow", "blocks": [nested]}).said == "shallow"
+    assert taken({"text": "shallow", "blocks": [nested]}).message == "shallow"
 
 
 @pytest.mark.parametrize(
@@ -178,14 +178,14 @@ def test_a_hostile_text_costs_no_second(text: str) -> None:
 def test_half_a_character_is_stored_as_harmless_text() -> None:
     alert = taken(b'{"text": "cut \\ud83d here", "blocks": ["\\udc00"]}')
 
-    assert alert.said == "cut ? here\n?"
+    assert alert.message == "cut ? here\n?"
     assert Alert.model_validate_json(alert.model_dump_json()) == alert
 
 
 def test_what_was_said_is_redacted_and_at_most_4_kib() -> None:
     secret = "xoxb-" + "12345678-abcdefgh"
 
-    said = taken({"text": f"token {secret} " + "ü" * 9000}).said
+    said = taken({"text": f"token {secret} " + "ü" * 9000}).message
 
     assert secret not in said
     assert len(said.encode()) <= 4096
@@ -203,7 +203,7 @@ def test_what_was_said_is_redacted_and_at_most_4_kib() -> None:
 def test_a_message_that_names_its_time_is_one_alert_for_a_week(message: dict[str, Any]) -> None:
     raw = json.dumps(message).encode()
 
-    made = fold("slack", raw, taken(raw))
+    made = dedup_window("slack", raw, taken(raw))
 
     assert made is not None
     assert made.seconds == 604_800
@@ -212,7 +212,7 @@ def test_a_message_that_names_its_time_is_one_alert_for_a_week(message: dict[str
 def test_a_message_without_time_is_one_alert_for_five_minutes() -> None:
     raw = b'{"text": "03:03:58 ledger is down"}'
 
-    made = fold("slack", raw, taken(raw))
+    made = dedup_window("slack", raw, taken(raw))
 
     assert made is not None
     assert made.seconds == 300

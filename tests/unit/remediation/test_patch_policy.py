@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.fakes.githttp import git
-from workers.models import Lane
-from workers.remediation.patch_policy import MOST_FILES, MOST_LINES, Findings, inspect, matches
+from workers.models import Category
+from workers.remediation.patch_policy import MOST_FILES, MOST_LINES, PolicyResult, check_patch, matches
 from workers.remediation.test_integrity import read_tests
 from workers.runtime.redaction import redact
 
 Files = dict[str, str | bytes | None]
-Inspect = Callable[..., Findings]
+Inspect = Callable[..., PolicyResult]
 
 APP = "import os\n\n\ndef price(count):\n    return 10 * count\n"
 MENDED = APP.replace("10 * count", "10 * (count or 0)")
@@ -39,7 +39,9 @@ def put(tree: Path, files: Files) -> None:
 def seen(tmp_path: Path) -> Inspect:
     """What the limits say of going from some files to others."""
 
-    def look(old: Files, new: Files, *, lane: Lane = Lane.CODE, **more: tuple[str, ...]) -> Findings:
+    def look(
+        old: Files, new: Files, *, lane: Category = Category.CODE, **more: tuple[str, ...]
+    ) -> PolicyResult:
         before, after = tmp_path / "before", tmp_path / "after"
         for tree in (before, after):
             tree.mkdir()
@@ -50,7 +52,7 @@ def seen(tmp_path: Path) -> Inspect:
         put(after, new)
         git(after, "add", "-A", "-f")
         patch = git(after, "diff", "--cached", "--binary", "--full-index", "--no-renames")
-        return inspect(patch + "\n", before, after, lane=lane, **more)
+        return check_patch(patch + "\n", before, after, lane=lane, **more)
 
     return look
 
@@ -58,7 +60,7 @@ def seen(tmp_path: Path) -> Inspect:
 def test_an_honest_patch_with_its_test_passes_without_a_word(seen: Inspect) -> None:
     found = seen({"app.py": APP, "tests/test_a.py": TEST}, {"app.py": MENDED, "tests/test_gift.py": TEST})
 
-    assert found == Findings(())
+    assert found == PolicyResult(())
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_a_protected_file_may_not_be_deleted_either(seen: Inspect) -> None:
 
 @pytest.mark.parametrize("path", ["Dockerfile", "package-lock.json", "poetry.lock", "railway.toml"])
 def test_a_failed_deployment_may_be_mended_where_it_is_built(seen: Inspect, path: str) -> None:
-    assert seen({path: "a\n"}, {path: "b\n"}, lane=Lane.DEPLOYMENT).refusals == ()
+    assert seen({path: "a\n"}, {path: "b\n"}, lane=Category.DEPLOYMENT).refusals == ()
 
 
 def test_the_repository_protects_what_it_names(seen: Inspect) -> None:
@@ -319,9 +321,9 @@ def test_a_new_dependency_is_refused_unless_a_deployment_failed(
 
 
 def test_a_new_dependency_of_a_failed_deployment_is_noted(seen: Inspect) -> None:
-    found = seen({"requirements.txt": "a\n"}, {"requirements.txt": "a\nb\n"}, lane=Lane.DEPLOYMENT)
+    found = seen({"requirements.txt": "a\n"}, {"requirements.txt": "a\nb\n"}, lane=Category.DEPLOYMENT)
 
-    assert found == Findings((), ("it adds the dependency b",))
+    assert found == PolicyResult((), ("it adds the dependency b",))
 
 
 def test_a_new_host_is_noted_for_the_reviewer(seen: Inspect) -> None:
@@ -330,7 +332,7 @@ def test_a_new_host_is_noted_for_the_reviewer(seen: Inspect) -> None:
 
     found = seen({"app.py": old}, {"app.py": new})
 
-    assert found == Findings((), ("it names a new host, evil.io (app.py)",))
+    assert found == PolicyResult((), ("it names a new host, evil.io (app.py)",))
 
 
 def test_hostile_text_is_read_in_no_time(seen: Inspect) -> None:

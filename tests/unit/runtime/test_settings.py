@@ -20,7 +20,7 @@ def refusal(**values: str) -> str:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("TRACKWALKER_WATCH", "foo", "must read project-id/environment-id"),
+        ("TRACKWALKER_ENVIRONMENTS", "foo", "must read project-id/environment-id"),
         ("PORT", "abc", "must be a valid integer"),
         ("TRACKWALKER_MODE", "fast", "must be 'shadow', 'report', 'draft' or 'full'"),
         ("SLACK_API_URL", "foo", "must be an http or https address"),
@@ -31,11 +31,11 @@ def refusal(**values: str) -> str:
         ("TRACKWALKER_STATUS_PAGES", "{", "must be a JSON object"),
         ("TRACKWALKER_STATUS_PAGES", '["a"]', "must be a JSON object"),
         ("TRACKWALKER_STATUS_PAGES", '{"a": 1}', "must be a JSON object"),
-        ("TRACKWALKER_PRICE", "3", "must read in/out"),
-        ("TRACKWALKER_PRICE", "nan/1", "must read in/out"),
+        ("TRACKWALKER_MODEL_PRICE", "3", "must read in/out"),
+        ("TRACKWALKER_MODEL_PRICE", "nan/1", "must read in/out"),
         ("TRACKWALKER_PING_MINUTES", "inf", "must be"),
         ("TRACKWALKER_PING_MINUTES", "1e300", "must be"),
-        ("TRACKWALKER_RUN_COST_USD", "inf", "must be"),
+        ("TRACKWALKER_MAX_COST_PER_INCIDENT_USD", "inf", "must be"),
     ],
 )
 def test_a_value_that_cannot_be_read_is_named(name: str, value: str, said: str) -> None:
@@ -50,7 +50,7 @@ def test_all_of_them_are_named_at_once_and_none_is_quoted() -> None:
 
 
 def test_a_price_is_two_numbers() -> None:
-    assert read({"TRACKWALKER_PRICE": "3/15"}, dotenv=None).price == (3, 15)
+    assert read({"TRACKWALKER_MODEL_PRICE": "3/15"}, dotenv=None).model_price == (3, 15)
 
 
 def test_env_is_read_with_and_without_quotes_and_the_environment_wins(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_an_env_file_that_is_no_text_is_named(tmp_path: Path) -> None:
 
 def test_the_state_folder_may_stand_in_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TRACKWALKER_STATE", raising=False)
-    (tmp_path / ".env").write_text("TRACKWALKER_STATE=elsewhere\n")
+    monkeypatch.delenv("TRACKWALKER_DATA_DIR", raising=False)
+    (tmp_path / ".env").write_text("TRACKWALKER_DATA_DIR=elsewhere\n")
 
     assert embedded.state_folder() == tmp_path / "elsewhere"

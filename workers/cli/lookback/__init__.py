@@ -15,7 +15,7 @@ from workers.cli.lookback.simulation import Walk, ticks
 from workers.clients.railway import LINES_AT_MOST, Railway, snapshot
 from workers.errors import RailwayBusy, RailwayRefused, Refused
 from workers.history.backfill import chunks, slicing
-from workers.incidents.request_quota import Allowance
+from workers.incidents.request_quota import RateLimit
 from workers.models import Deployment, Environment, Survey, Window
 from workers.runtime.settings import Settings
 
@@ -76,12 +76,12 @@ def look_back(
 def _shape(config: Settings, railway: Railway, environment: Environment, now: datetime) -> Survey:
     """The environment of today, with all deployments that Railway lists."""
     today = Window(start=now - timedelta(minutes=config.window_minutes), end=now)
-    shape = snapshot.survey(railway, environment, today, config.step_seconds)
+    shape = snapshot.take_survey(railway, environment, today, config.sample_seconds)
     return _with_history(shape, railway.deployments(environment, None, DEPLOYMENTS))
 
 
 def _looked(config: Settings, railway: Railway, shape: Survey, asked: Window, say: Say) -> Looked:
-    looked = Looked(shape, asked, Walk(config.persist_minutes), railway)
+    looked = Looked(shape, asked, Walk(config.min_duration_minutes), railway)
     pieces = _affordable(looked, asked)
     _walk(config, railway, looked, pieces, say)
     _say_what_is_missing(looked, pieces[0].start if pieces else asked.end)
@@ -98,14 +98,14 @@ def _with_history(shape: Survey, history: Sequence[Deployment]) -> Survey:
     return shape.model_copy(update={"services": tuple(services)})
 
 
-def _free(allowance: Allowance | None) -> int | None:
+def _free(allowance: RateLimit | None) -> int | None:
     """Requests that may be used."""
     return None if allowance is None else max(0, allowance.remaining - round(SPARED * allowance.limit))
 
 
 def spent(railway: Railway) -> str:
     """What was used of what there is, in words."""
-    one = railway.allowance
+    one = railway.rate_limit
     return f"{railway.sent} requests used" + (
         f", {one.remaining} of {one.limit} left this hour" if one else ""
     )
@@ -116,7 +116,7 @@ def _affordable(looked: Looked, asked: Window) -> list[Window]:
     first = max(asked.start - FOR_THE_PAST, asked.end - timedelta(days=MOST_DAYS))
     pieces = chunks.stretches(first, asked.end)
     each = chunks.requests_of(looked.shape, events=True)
-    free = _free(looked.railway.allowance)
+    free = _free(looked.railway.rate_limit)
     most = len(pieces) if free is None else free // each
     if most < len(pieces):
         pieces = pieces[:most]

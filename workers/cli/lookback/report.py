@@ -13,7 +13,7 @@ WIDEST = 160
 
 def report(looked: Looked, service: str | None = None) -> dict[str, Any]:
     """Everything that is said, of one service where it is named: as its cause or as one who suffered."""
-    days, allowed = looked.window.seconds / 86_400, looked.railway.allowance
+    days, allowed = looked.window.seconds / 86_400, looked.railway.rate_limit
     spells = [one for one in looked.walk.spells if service in (None, one.cause, *one.symptoms)]
     kinds = Counter((one.cause, kind) for one in spells for kind in one.kinds)
     return {
@@ -36,7 +36,7 @@ def report(looked: Looked, service: str | None = None) -> dict[str, Any]:
             for one in looked.walk.habits.values()
             if service in (None, one.service)
         ],
-        "not_seen": looked.remarks,
+        "failed_reads": looked.remarks,
     }
 
 
@@ -71,7 +71,7 @@ def lines(said: dict[str, Any]) -> list[str]:
         f"  usual here, not told: {one['sentence']} ({one['sweeps']} sweeps)"[:WIDEST]
         for one in said["usual"]
     ]
-    return [*shown, *(f"  not seen: {one}" for one in said["not_seen"])]
+    return [*shown, *(f"  not seen: {one}" for one in said["failed_reads"])]
 
 
 def _line(one: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from workers import detection
 from workers.history import summary_store
 from workers.history.backfill import slicing
 from workers.incidents.watching import CLEAN_SWEEPS
-from workers.models import Finding, Kind, Severity, Summary, Survey, Window
+from workers.models import Finding, FindingKind, Severity, Summary, Survey, Window
 
 ORDER = list(Severity)
 
@@ -26,7 +26,7 @@ class Spell:
     last: datetime
     severity: Severity
     sentence: str
-    kinds: dict[Kind, None] = field(default_factory=dict)
+    kinds: dict[FindingKind, None] = field(default_factory=dict)
     symptoms: dict[str, None] = field(default_factory=dict)
     """Names of those who only suffered."""
     clean: int = 0
@@ -38,7 +38,7 @@ class Habit:
     """What a service has long been like: a notice, said once."""
 
     service: str
-    kind: Kind
+    kind: FindingKind
     sentence: str
     sweeps: int = 0
 
@@ -50,7 +50,7 @@ class Walk:
     persist_minutes: float
     known: dict[str, list[Summary]] = field(default_factory=dict)
     spells: list[Spell] = field(default_factory=list)
-    habits: dict[tuple[str, Kind], Habit] = field(default_factory=dict)
+    habits: dict[tuple[str, FindingKind], Habit] = field(default_factory=dict)
     gaps: Counter[str] = field(default_factory=Counter)
     """Reads that failed → over how many sweeps."""
     sweeps: int = 0
@@ -81,13 +81,13 @@ class Walk:
         if not (aloud or fresh):
             return
         seen = slicing.cut(stretch, window, self.known)
-        findings = detection.judge(
-            seen, persist_minutes=self.persist_minutes, past=summary_store.usual(self.known, window.start)
+        findings = detection.detect(
+            seen, persist_minutes=self.persist_minutes, past=summary_store.baselines(self.known, window.start)
         )
         if aloud:
             self.sweeps += 1
             self.young += self.kept_from is None or window.end - self.kept_from < summary_store.DAY
-            self.gaps.update(seen.not_seen)
+            self.gaps.update(seen.failed_reads)
             self._note(seen, findings)
         if fresh:
             self._keep(seen, findings)
@@ -114,19 +114,20 @@ class Walk:
             if spell.over or spell.key in found:
                 continue
             usual = any(
-                one.usual and one.service_id == spell.key and one.kind in spell.kinds for one in findings
+                one.is_baseline and one.service_id == spell.key and one.kind in spell.kinds
+                for one in findings
             )
             if spell.key in sick or usual:
                 spell.clean = 0
-            elif not seen.gaps(spell.cause):
+            elif not seen.gaps_for(spell.cause):
                 spell.clean += 1
                 spell.over = spell.clean >= CLEAN_SWEEPS
         for one in findings:
-            if one.usual:
+            if one.is_baseline:
                 habit = Habit(one.service, one.kind, one.sentence)
                 self.habits.setdefault((one.service_id, one.kind), habit).sweeps += 1
 
-    def _join(self, trouble: detection.Trouble, end: datetime) -> None:
+    def _join(self, trouble: detection.CauseGroup, end: datetime) -> None:
         loud = [one for one in trouble.findings if one.severity is not Severity.NOTICE] or trouble.findings
         worst = max(loud, key=lambda one: ORDER.index(one.severity))
         key = trouble.cause.key

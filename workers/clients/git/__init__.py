@@ -168,7 +168,7 @@ class Repositories:
             except git.GitFailed as error:
                 raise GitHubBusy(f"git push {name}: {error}") from error
 
-    def bench(self) -> Path:
+    def scratch_dir(self) -> Path:
         """An empty folder beside the trees, for what running them needs; `discard` it when done."""
         return Path(tempfile.mkdtemp(prefix="bench-", dir=self._trees()))
 

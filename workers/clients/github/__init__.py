@@ -18,7 +18,7 @@ from workers.clients import deadline
 from workers.clients.github import rest_types
 from workers.clients.github.app import AppTokens, Granted
 from workers.errors import GitHubBusy, GitHubRefused
-from workers.models import Noun, PullRequest
+from workers.models import Model, PullRequest
 from workers.runtime.settings import Settings
 
 __all__ = ["GitHub", "RemoteRepository"]
@@ -37,7 +37,7 @@ PAGES_AT_MOST = 30
 OUR_BRANCHES = "trackwalker/"
 
 
-class RemoteRepository(Noun):
+class RemoteRepository(Model):
     """What GitHub says of a repository. `may_push` is False only where GitHub says so."""
 
     name: str

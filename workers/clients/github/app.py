@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr
 
 from workers.clients.github.rest_types import parsed, said
 from workers.errors import GitHubRefused
-from workers.models import Moment, Noun
+from workers.models import Model, Moment
 
 CLAIM_SECONDS = 540
 """GitHub takes at most ten minutes; a minute less for clocks that differ, and `iat` a minute back."""
@@ -28,7 +28,7 @@ class Send(Protocol):
     ) -> httpx.Response: ...
 
 
-class Granted(Noun):
+class Granted(Model):
     """A token for one repository."""
 
     token: SecretStr
@@ -40,7 +40,7 @@ class Granted(Noun):
         return all(self.permissions.get(right) == "write" for right in ("contents", "pull_requests"))
 
 
-class _Installation(Noun):
+class _Installation(Model):
     id: int
 
 

@@ -10,7 +10,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from workers.errors import GitHubBusy, GitHubRefused
-from workers.models import Noun, PullRequest
+from workers.models import Model, PullRequest
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
 NAMELESS_WAIT_SECONDS = 60.0
@@ -19,11 +19,11 @@ LONGEST_WAIT_SECONDS = 3600.0
 """Limits are counted by the hour: a longer wait is a clock that is wrong."""
 
 
-class Rights(Noun):
+class Rights(Model):
     push: bool = True
 
 
-class Repository(Noun):
+class Repository(Model):
     full_name: str
     private: bool
     default_branch: str
@@ -31,15 +31,15 @@ class Repository(Noun):
     permissions: Rights = Rights()
 
 
-class _User(Noun):
+class _User(Model):
     login: str = ""
 
 
-class _HeadRepository(Noun):
+class _HeadRepository(Model):
     full_name: str
 
 
-class End(Noun):
+class End(Model):
     """The head or the base of a pull request. `repo` is None when it was deleted."""
 
     ref: str
@@ -54,7 +54,7 @@ class End(Noun):
         return self.repo.full_name.partition("/")[0] if self.repo else ""
 
 
-class Pull(Noun):
+class Pull(Model):
     number: int
     html_url: str
     title: str = ""
@@ -86,28 +86,28 @@ class Pull(Noun):
         )
 
 
-class File(Noun):
+class File(Model):
     filename: str
     previous_filename: str | None = None
 
 
-class Comparison(Noun):
+class Comparison(Model):
     files: tuple[File, ...] = ()
 
 
-class _Commit(Noun):
+class _Commit(Model):
     sha: str
 
 
-class Branch(Noun):
+class Branch(Model):
     commit: _Commit
 
 
-class Comment(Noun):
+class Comment(Model):
     body: str = ""
 
 
-class _Complaint(Noun):
+class _Complaint(Model):
     message: str = ""
     errors: tuple[Any, ...] | str | None = None
 

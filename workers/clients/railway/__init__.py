@@ -25,29 +25,44 @@ from workers.clients.railway import (
     log_lines,
     structure,
 )
-from workers.clients.railway.activity import Spoken, Used
+from workers.clients.railway.activity import LogActivity, UsageResult
 from workers.clients.railway.batch import Connection
 from workers.clients.railway.documents import BATCH, DOCUMENTS, SHAPE, Ask
-from workers.clients.railway.http_metrics import Edge, Limits
+from workers.clients.railway.http_metrics import HttpMetrics, Limits
 from workers.clients.railway.log_lines import HttpLine, LogLine
 from workers.clients.railway.series import ServiceUsage
 from workers.clients.railway.service_calls import calls
-from workers.clients.railway.structure import Architecture, Happened, Shape
+from workers.clients.railway.structure import Architecture, EnvironmentStructure, Happened
 from workers.clients.railway.transport import Transport
-from workers.incidents.request_quota import Allowance
+from workers.incidents.request_quota import RateLimit
 from workers.models import (
     ContainerStart,
     Deployment,
     Environment,
-    Noun,
+    Model,
     TrafficMinute,
     Volume,
     Window,
 )  # fmt: skip
 
 __all__ = [
-    "BATCH", "DOCUMENTS", "Architecture", "Ask", "Edge", "Happened", "HttpLine", "Limits", "LogLine", "Railway",
-    "ServiceUsage", "Shape", "Spoken", "Traffic", "Used", "batches", "calls",
+    "BATCH",
+    "DOCUMENTS",
+    "Architecture",
+    "Ask",
+    "EnvironmentStructure",
+    "Happened",
+    "HttpLine",
+    "HttpMetrics",
+    "Limits",
+    "LogActivity",
+    "LogLine",
+    "Railway",
+    "ServiceUsage",
+    "Traffic",
+    "UsageResult",
+    "batches",
+    "calls",
 ]  # fmt: skip
 
 M = TypeVar("M", bound=BaseModel)
@@ -57,7 +72,7 @@ LINES_AT_MOST = 5000
 """Railway refuses to give more in one answer."""
 
 
-class Traffic(Noun):
+class Traffic(Model):
     """Requests at the edge by service id; a service of which Railway says nothing had none."""
 
     by_service: dict[str, tuple[TrafficMinute, ...]]
@@ -99,25 +114,27 @@ class Railway:
         return self._transport.sent
 
     @property
-    def allowance(self) -> Allowance | None:
+    def rate_limit(self) -> RateLimit | None:
         """The newest word of Railway on how many requests are left."""
         return self._transport.tally.allowance
 
     # ---- a whole sweep -----------------------------------------------------------------------
 
-    def shape(self, environment: Environment, history: int, window: Window) -> Shape:
+    def structure(self, environment: Environment, history: int, window: Window) -> EnvironmentStructure:
         """Services and all that stands beside them, with the window's events: one request up to 100 services."""
         return structure.read(self._transport, environment, history, window)
 
-    def used(self, environment: Environment, window: Window, step_seconds: int) -> Used:
+    def fetch_usage(self, environment: Environment, window: Window, step_seconds: int) -> UsageResult:
         """CPU, memory and disk of all services, one sample per step: one request."""
         return activity.used(self._transport, environment, window, step_seconds)
 
-    def spoken(self, environment: Environment, window: Window, step_seconds: int) -> Spoken:
+    def fetch_logs(self, environment: Environment, window: Window, step_seconds: int) -> LogActivity:
         """Container starts, error lines and internal lookups of all services: one request."""
         return activity.spoken(self._transport, environment, window, step_seconds)
 
-    def edge(self, environment: Environment, asks: Sequence[Ask], window: Window, step_seconds: int) -> Edge:
+    def fetch_http_metrics(
+        self, environment: Environment, asks: Sequence[Ask], window: Window, step_seconds: int
+    ) -> HttpMetrics:
         """Traffic and limits of up to BATCH services: one request."""
         return http_metrics.read(self._transport, environment.environment_id, asks, window, step_seconds)
 
@@ -170,7 +187,7 @@ class Railway:
 
     def usage(self, environment: Environment, window: Window, step_seconds: int) -> dict[str, ServiceUsage]:
         """CPU, memory and disk by service id, one sample per step; a service without samples is absent."""
-        return self.used(environment, window, step_seconds).usage
+        return self.fetch_usage(environment, window, step_seconds).usage
 
     def traffic(
         self, environment: Environment, service_ids: Sequence[str], window: Window, step_seconds: int
@@ -179,7 +196,7 @@ class Railway:
         found: dict[str, tuple[TrafficMinute, ...]] = {}
         refused: dict[str, str] = {}
         for some in batches([Ask(one) for one in service_ids]):
-            seen = self.edge(environment, some, window, step_seconds)
+            seen = self.fetch_http_metrics(environment, some, window, step_seconds)
             found |= seen.traffic
             refused |= seen.refused
         return Traffic(by_service=found, refused=refused)
@@ -245,7 +262,7 @@ class Railway:
         """The answer, and a sentence for each part that came as null beside an error."""
         return self._transport.ask(shape, document, variables)
 
-    def _one(self, alias: str, variables: Mapping[str, object]) -> batch.Together:
+    def _one(self, alias: str, variables: Mapping[str, object]) -> batch.BatchResult:
         """One part of a shape by itself."""
         return batch.ask(self._transport, alias.title(), {alias: SHAPE[alias]}, variables)
 

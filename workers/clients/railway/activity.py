@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 from workers.clients.railway import batch, graphql_types, series
-from workers.clients.railway.batch import Failure, Together
+from workers.clients.railway.batch import BatchResult, Failure
 from workers.clients.railway.documents import ERRORS_AT_MOST, SPOKEN, USAGE
 from workers.clients.railway.series import ServiceUsage
 from workers.clients.railway.service_calls import Lookup
@@ -34,7 +34,7 @@ class Line(graphql_types.Wire):
     tags: graphql_types.Tags | None = None
 
 
-class Used(NamedTuple):
+class UsageResult(NamedTuple):
     """Usage by service id. `stray`: there are series that name no service. `failed` speaks as people do."""
 
     usage: dict[str, ServiceUsage]
@@ -43,7 +43,7 @@ class Used(NamedTuple):
     missing: tuple[str, ...]
 
 
-class Spoken(NamedTuple):
+class LogActivity(NamedTuple):
     """Starts of containers, oldest first; error lines per step by service id; lookups of internal names."""
 
     starts: tuple[ContainerStart, ...]
@@ -53,7 +53,7 @@ class Spoken(NamedTuple):
     missing: tuple[str, ...]
 
 
-def used(transport: Transport, environment: Environment, window: Window, step_seconds: int) -> Used:
+def used(transport: Transport, environment: Environment, window: Window, step_seconds: int) -> UsageResult:
     """Raises RailwayBusy or RailwayRefused only where CPU and memory cannot be read."""
     asked: dict[str, object] = {
         "projectId": environment.project_id,
@@ -73,13 +73,15 @@ def used(transport: Transport, environment: Environment, window: Window, step_se
         nothing,
     )
     stray = any(one.values and not one.tags.service_id for one in every)
-    return Used(series.usage(every, disks), stray, failed, batch.in_words(got.missing, SPEAKS_OF))
+    return UsageResult(
+        series.usage(every, disks), stray, failed, batch.describe_missing(got.missing, SPEAKS_OF)
+    )
 
 
 def spoken(
     transport: Transport, environment: Environment, window: Window, step_seconds: int,
     parts: Mapping[str, str] = SPOKEN,
-) -> Spoken:  # fmt: skip
+) -> LogActivity:  # fmt: skip
     """Raises RailwayBusy or RailwayRefused only where Railway answers nothing at all.
 
     Of error lines the newest 2000 of the environment are counted: in a flood the older steps are left out, and said.
@@ -91,14 +93,14 @@ def spoken(
     }
     got = batch.ask(transport, "Spoken", parts, asked)
     failed: dict[str, Failure] = {}
-    return Spoken(
+    return LogActivity(
         starts=_part(failed, SPEAKS_OF["starts"], lambda: _starts(got, window), ()),
         errors=_part(failed, SPEAKS_OF["errors"], lambda: _errors(got, window, step_seconds), {}),
         lookups=_part(
             failed, SPEAKS_OF["lookups"], lambda: tuple(got.take("lookups", graphql_types.Sound[Lookup])), ()
         ),
         failed=failed,
-        missing=batch.in_words(got.missing, SPEAKS_OF),
+        missing=batch.describe_missing(got.missing, SPEAKS_OF),
     )
 
 
@@ -118,12 +120,12 @@ def _part(failed: dict[str, Failure], words: str, take: Callable[[], T], absent:
         return absent
 
 
-def _lines(got: Together, alias: str, window: Window) -> list[Line]:
+def _lines(got: BatchResult, alias: str, window: Window) -> list[Line]:
     found = got.take(alias, graphql_types.Sound[Line])
     return [line for line in found if window.start <= line.timestamp <= window.end]
 
 
-def _starts(got: Together, window: Window) -> tuple[ContainerStart, ...]:
+def _starts(got: BatchResult, window: Window) -> tuple[ContainerStart, ...]:
     found = [
         ContainerStart(at=line.timestamp, deployment_id=line.tags.deployment_id)
         for line in _lines(got, "starts", window)
@@ -133,7 +135,7 @@ def _starts(got: Together, window: Window) -> tuple[ContainerStart, ...]:
     return tuple(sorted(found, key=lambda one: one.at))
 
 
-def _errors(got: Together, window: Window, step_seconds: int) -> dict[str, tuple[Point, ...]]:
+def _errors(got: BatchResult, window: Window, step_seconds: int) -> dict[str, tuple[Point, ...]]:
     lines = _lines(got, "errors", window)
     begin = window.start.timestamp()
     complete = len(lines) < ERRORS_AT_MOST

@@ -51,7 +51,7 @@ class Connection(NamedTuple, Generic[N]):
 
 
 @dataclass
-class Together:
+class BatchResult:
     """The parts that came, by alias; why others did not; a sentence for each piece that was null or unreadable."""
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -103,14 +103,14 @@ def ask(
     parts: Mapping[str, str],
     variables: Mapping[str, object],
     needed: str = "",
-) -> Together:
+) -> BatchResult:
     """The parts, in one request where Railway lets. Raises RailwayBusy or RailwayRefused where it answers nothing.
 
     Also where it does not give the part that is `needed`: without it the others are worth nothing.
     """
     place = variables.get("environmentId")
     known = {alias: transport.tally.forbidden(alias, place) for alias in parts if len(parts) > 1}
-    got = Together(failed={alias: error for alias, error in known.items() if error})
+    got = BatchResult(failed={alias: error for alias, error in known.items() if error})
     left = {alias: text for alias, text in parts.items() if alias not in got.failed}
     _ask(transport, name, got, left, variables, needed)
     for alias, error in got.failed.items():
@@ -121,7 +121,7 @@ def ask(
 
 
 def _ask(
-    transport: Transport, name: str, got: Together, left: dict[str, str], variables: Mapping[str, object],
+    transport: Transport, name: str, got: BatchResult, left: dict[str, str], variables: Mapping[str, object],
     needed: str,
 ) -> None:  # fmt: skip
     for _ in range(ROUNDS):
@@ -147,7 +147,7 @@ def _ask(
 
 
 def _apart(
-    transport: Transport, name: str, got: Together, left: dict[str, str], variables: Mapping[str, object],
+    transport: Transport, name: str, got: BatchResult, left: dict[str, str], variables: Mapping[str, object],
     needed: str,
 ) -> None:  # fmt: skip
     """What is needed by itself and the rest together; where nothing is needed, each part by itself."""
@@ -168,7 +168,7 @@ def _apart(
             got.failed[alias] = error
 
 
-def in_words(missing: Iterable[str], words: Mapping[str, str]) -> tuple[str, ...]:
+def describe_missing(missing: Iterable[str], words: Mapping[str, str]) -> tuple[str, ...]:
     """What was missing of some parts, each sentence once and beginning as people speak of its part (by alias)."""
     said = []
     for one in missing:
@@ -189,7 +189,7 @@ def _send(
 
 def nodes(
     transport: Transport, parts: Mapping[str, str], one: Connection[N], variables: Mapping[str, object],
-    first: Together | None = None,
+    first: BatchResult | None = None,
 ) -> tuple[list[N], list[str]]:  # fmt: skip
     """All nodes of a connection (at most `one.most`), following its cursors from `first` on; and what was missing."""
     part = {one.alias: parts[one.alias]}

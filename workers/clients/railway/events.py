@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from workers.clients.railway.graphql_types import Wire, branch, parsed, text
-from workers.models import Deployment, Moment, PlatformEvent, Reported
+from workers.models import Deployment, Moment, PlatformEvent, PlatformReport
 
 Kind = Literal["deployed", "crashed", "oom", "started", "failed"]
 EVENTS: dict[str, Kind] = {
@@ -48,10 +48,10 @@ class Event(Wire):
         return next((found for one in payloads if (found := _id_of(one, noun, DEEPEST))), None)
 
 
-def trouble(events: Iterable[Event], deployments: Iterable[Deployment]) -> tuple[Reported, ...]:
+def trouble(events: Iterable[Event], deployments: Iterable[Deployment]) -> tuple[PlatformReport, ...]:
     """What of trouble Railway tells, oldest first; without what names no service by itself or by its deployment."""
     history = {one.id: one for one in deployments}
-    told: list[Reported] = []
+    told: list[PlatformReport] = []
     for one in events:
         event = one.noun()
         if event is None or event.kind not in ALERTS:
@@ -61,16 +61,18 @@ def trouble(events: Iterable[Event], deployments: Iterable[Deployment]) -> tuple
         if _ID.match(service):
             deployment = event.deployment_id if _ID.match(event.deployment_id or "") else None
             told.append(
-                Reported(kind=ALERTS[event.kind], service_id=service, deployment_id=deployment, at=event.at)
+                PlatformReport(
+                    kind=ALERTS[event.kind], service_id=service, deployment_id=deployment, at=event.at
+                )
             )
     return tuple(sorted([*told, *_by_status(history, told)], key=lambda one: one.at))
 
 
-def _by_status(history: Mapping[str, Deployment], told: list[Reported]) -> list[Reported]:
+def _by_status(history: Mapping[str, Deployment], told: list[PlatformReport]) -> list[PlatformReport]:
     """What the feed does not tell. Out of memory ends as a crash: who is told of either needs no status for it."""
     known = {(one.deployment_id, one.kind.replace("oomkilled", "crashed")) for one in told}
     return [
-        Reported(
+        PlatformReport(
             kind=kind, service_id=one.service_id, deployment_id=one.id, at=one.status_at or one.created_at
         )
         for one in history.values()

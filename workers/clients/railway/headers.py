@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from workers.incidents.request_quota import Allowance
+from workers.incidents.request_quota import RateLimit
 
 LONGEST_WAIT = 3600.0
 """Seconds: Railway's limits are counted by the hour."""
@@ -37,7 +37,7 @@ def retry_after(headers: httpx.Headers, now: datetime) -> float | None:
     return min(max(wait, 0.0), LONGEST_WAIT)
 
 
-def allowance(headers: httpx.Headers, now: datetime) -> Allowance | None:
+def allowance(headers: httpx.Headers, now: datetime) -> RateLimit | None:
     """The requests that are left, None where the headers do not say it. A reset lies within the next hour."""
     remaining = _count(headers, "remaining")
     policy = max(
@@ -49,10 +49,10 @@ def allowance(headers: httpx.Headers, now: datetime) -> Allowance | None:
     window = min(float(policy[0]), LONGEST_WAIT) if policy else LONGEST_WAIT
     last = now + timedelta(seconds=LONGEST_WAIT)
     resets = _moment(_said(headers, "reset"), now) or now + timedelta(seconds=window)
-    return Allowance(limit=limit, remaining=min(remaining, limit), resets_at=min(resets, last))
+    return RateLimit(limit=limit, remaining=min(remaining, limit), resets_at=min(resets, last))
 
 
-def newest(known: Allowance | None, said: Allowance) -> Allowance:
+def newest(known: RateLimit | None, said: RateLimit) -> RateLimit:
     """`said`, or the smaller rest of the two where they speak of the same reset: answers overtake each other."""
     if known is None or known.limit != said.limit or known.remaining >= said.remaining:
         return said
@@ -97,7 +97,7 @@ class Pace:
         self._begun: deque[float] = deque()
         self._lock = threading.Lock()
 
-    def wait(self, known: Allowance | None) -> None:
+    def wait(self, known: RateLimit | None) -> None:
         """Return when the next request may begin."""
         most = PER_SECOND_OF_LARGE if known and known.limit >= LARGE else PER_SECOND
         while (pause := self._turn(most)) > 0:

@@ -21,7 +21,7 @@ ROUNDS = 5
 """So often services that Railway refuses are left out and the rest is asked again."""
 
 
-class Edge(NamedTuple):
+class HttpMetrics(NamedTuple):
     """By service id: requests per step, limits, and why Railway will not tell the one or the other."""
 
     traffic: dict[str, tuple[TrafficMinute, ...]]
@@ -34,9 +34,9 @@ class Edge(NamedTuple):
 
 def read(
     transport: Transport, environment_id: str, asks: Sequence[Ask], window: Window, step_seconds: int
-) -> Edge:
+) -> HttpMetrics:
     """What Railway tells of these services. Raises RailwayBusy, and RailwayRefused where it names no culprit."""
-    edge = Edge({}, {}, {}, {}, [])
+    edge = HttpMetrics({}, {}, {}, {}, [])
     left = [one for one in asks if one.traffic or one.limits]
     words = ""
     for _ in range(ROUNDS):
@@ -73,7 +73,7 @@ def _ask(
     return transport.answer(documents.document(name, parts), variables)
 
 
-def _note(edge: Edge, asks: Sequence[Ask], words: Mapping[str, str]) -> bool:
+def _note(edge: HttpMetrics, asks: Sequence[Ask], words: Mapping[str, str]) -> bool:
     """Whose parts these words are about; whether they are about any."""
     met = False
     for n, one in enumerate(asks):
@@ -87,7 +87,7 @@ def _note(edge: Edge, asks: Sequence[Ask], words: Mapping[str, str]) -> bool:
     return met
 
 
-def _without(edge: Edge, asks: Sequence[Ask]) -> list[Ask]:
+def _without(edge: HttpMetrics, asks: Sequence[Ask]) -> list[Ask]:
     left = [
         Ask(
             one.service_id,
@@ -100,7 +100,7 @@ def _without(edge: Edge, asks: Sequence[Ask]) -> list[Ask]:
 
 
 def _collect(
-    edge: Edge, asks: Sequence[Ask], data: Mapping[str, Any], window: Window, step_seconds: int
+    edge: HttpMetrics, asks: Sequence[Ask], data: Mapping[str, Any], window: Window, step_seconds: int
 ) -> None:
     start = int(window.start.timestamp())
     for n, one in enumerate(asks):

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from workers.clients.railway.graphql_types import Tags, Wire
-from workers.models import Moment, Noun
+from workers.models import Model, Moment
 
 LEVELS = {
     "err": "error", "fatal": "error", "critical": "error", "crit": "error", "emerg": "error", "alert": "error",
@@ -22,7 +22,7 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 """The instance that the edge names when there is no live one."""
 
 
-class LogLine(Noun):
+class LogLine(Model):
     """One line. `level` is debug, info, warn, error or whatever else the service calls it."""
 
     timestamp: Moment
@@ -32,7 +32,7 @@ class LogLine(Noun):
     instance_id: str | None = None
 
 
-class HttpLine(Noun):
+class HttpLine(Model):
     """One request at the edge; durations in milliseconds, `upstream_errors` in the edge's words.
 
     `platform_answer`: the edge answered instead of the service (no live instance, connection refused).

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from workers.clients.railway import graphql_types
-from workers.models import InstanceUsage, Noun, Point, TrafficMinute
+from workers.models import InstanceUsage, Model, Point, TrafficMinute
 
 OK, CLIENT_ERROR, SERVER_ERROR = 400, 400, 500
 """Below OK is fine, from CLIENT_ERROR on the caller's fault, from SERVER_ERROR on ours."""
 
 
-class ServiceUsage(Noun):
+class ServiceUsage(Model):
     """What a service used, and its limits in vCPU and GB.
 
     `summed`: Railway named no replica, so the series is the sum of all of them; `limits_summed` likewise.

@@ -13,12 +13,12 @@ from typing import NamedTuple, TypeVar
 
 from workers.clients.railway import (
     Ask,
-    Edge,
+    EnvironmentStructure,
+    HttpMetrics,
+    LogActivity,
     Railway,
     ServiceUsage,
-    Shape,
-    Spoken,
-    Used,
+    UsageResult,
     batches,
     calls,
 )
@@ -73,13 +73,13 @@ class _Parts:
 class _Read(NamedTuple):
     """All that came, in the words of the survey; for a part that failed, nothing."""
 
-    shape: Shape
-    used: Used
-    spoken: Spoken
-    edge: Edge
+    shape: EnvironmentStructure
+    used: UsageResult
+    spoken: LogActivity
+    edge: HttpMetrics
 
 
-def survey(railway: Railway, environment: Environment, window: Window, step_seconds: int) -> Survey:
+def take_survey(railway: Railway, environment: Environment, window: Window, step_seconds: int) -> Survey:
     """What the environment is and did in the window, with one sample per step.
 
     Raises RailwayBusy or RailwayRefused where the services themselves cannot be read, and RailwayBusy where nothing
@@ -87,25 +87,25 @@ def survey(railway: Railway, environment: Environment, window: Window, step_seco
     """
     parts = _Parts()
     with ThreadPoolExecutor(READERS, thread_name_prefix="survey") as pool:
-        shaped = pool.submit(railway.shape, environment, HISTORY, window)
-        using = pool.submit(railway.used, environment, window, step_seconds)
-        speaking = pool.submit(railway.spoken, environment, window, step_seconds)
+        shaped = pool.submit(railway.structure, environment, HISTORY, window)
+        using = pool.submit(railway.fetch_usage, environment, window, step_seconds)
+        speaking = pool.submit(railway.fetch_logs, environment, window, step_seconds)
         try:
             shape = shaped.result()
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, RailwayRefused) and "not found" in str(error).lower():
                 watched = f"{environment.project_id}/{environment.environment_id}"
-                raise RailwayRefused(f"{error} (TRACKWALKER_WATCH: {watched})") from error
+                raise RailwayRefused(f"{error} (TRACKWALKER_ENVIRONMENTS: {watched})") from error
             raise
-        used = parts.take(("CPU and memory", "disk"), using.result, Used({}, False, {}, ()))
+        used = parts.take(("CPU and memory", "disk"), using.result, UsageResult({}, False, {}, ()))
         edges = [
-            (asks, pool.submit(railway.edge, environment, asks, window, step_seconds))
+            (asks, pool.submit(railway.fetch_http_metrics, environment, asks, window, step_seconds))
             for asks in batches(_asks(shape, used))
         ]
         edge = _joined(parts, shape, edges)
         names = ("container starts", "error lines", "who calls whom: lookups")
-        spoken = parts.take(names, speaking.result, Spoken((), {}, (), {}, ()))
+        spoken = parts.take(names, speaking.result, LogActivity((), {}, (), {}, ()))
     parts.asked += shape.asked
     for some in (shape.failed, used.failed, spoken.failed):
         parts.lack(some)
@@ -113,7 +113,7 @@ def survey(railway: Railway, environment: Environment, window: Window, step_seco
     return _survey(environment, window, step_seconds, _Read(shape, used, spoken, edge), parts)
 
 
-def _asks(shape: Shape, used: Used) -> list[Ask]:
+def _asks(shape: EnvironmentStructure, used: UsageResult) -> list[Ask]:
     """Traffic of whatever was ever deployed, limits of what was measured without any."""
     services = shape.architecture.services
     talks = {one.id for one in services if one.public or one.serving or one.latest}
@@ -122,10 +122,12 @@ def _asks(shape: Shape, used: Used) -> list[Ask]:
     return [Ask(one, one in talks, one in bare) for one in ids]
 
 
-def _joined(parts: _Parts, shape: Shape, edges: list[tuple[tuple[Ask, ...], Future[Edge]]]) -> Edge:
+def _joined(
+    parts: _Parts, shape: EnvironmentStructure, edges: list[tuple[tuple[Ask, ...], Future[HttpMetrics]]]
+) -> HttpMetrics:
     """All batches as one. One that failed hides the traffic of its own services; all of them are one sentence."""
     names = {one.id: one.name for one in shape.architecture.services}
-    joined = Edge({}, {}, {}, {}, [])
+    joined = HttpMetrics({}, {}, {}, {}, [])
     failed: dict[str, RailwayBusy | RailwayRefused] = {}
     for asks, future in edges:
         try:
@@ -167,7 +169,7 @@ def _survey(
         services=tuple(_complete(one, read, step_seconds) for one in services),
         calls=calls(services, shape.variables, read.spoken.lookups),
         platform_incident=shape.platform_incident,
-        not_seen=(
+        failed_reads=(
             *missing,
             *(["CPU and memory: there are series that name no service"] if unmeasured else []),
             *dict.fromkeys(parts.not_seen),
@@ -214,7 +216,9 @@ def _deployments(service: Service, history: list[Deployment]) -> dict[str, Deplo
     return {one.id: one for one in (*named, *(one for one in history if one.service_id == service.id))}
 
 
-def _events(service: Service, known: Mapping[str, Deployment], shape: Shape) -> tuple[PlatformEvent, ...]:
+def _events(
+    service: Service, known: Mapping[str, Deployment], shape: EnvironmentStructure
+) -> tuple[PlatformEvent, ...]:
     """Of the feed, what names the service, or else one of its deployments."""
     return tuple(
         one.event

@@ -7,12 +7,21 @@ from datetime import timedelta
 from typing import NamedTuple, TypeVar
 
 from workers.clients.railway import batch, graphql_types
-from workers.clients.railway.batch import Connection, Failure, Together
+from workers.clients.railway.batch import BatchResult, Connection, Failure
 from workers.clients.railway.documents import SHAPE
 from workers.clients.railway.events import Event, trouble
 from workers.clients.railway.transport import Transport
 from workers.errors import RailwayBusy, RailwayRefused
-from workers.models import Deployment, Environment, Noun, PlatformEvent, Reported, Service, Volume, Window
+from workers.models import (
+    Deployment,
+    Environment,
+    Model,
+    PlatformEvent,
+    PlatformReport,
+    Service,
+    Volume,
+    Window,
+)
 
 N = TypeVar("N")
 T = TypeVar("T")
@@ -37,7 +46,7 @@ SPEAKS_OF = {
 """How the sentence about a part that failed begins."""
 
 
-class Architecture(Noun):
+class Architecture(Model):
     """The services of an environment, with their serving and latest deployment; no series, no volumes."""
 
     environment_name: str
@@ -52,7 +61,7 @@ class Happened(NamedTuple):
     event: PlatformEvent
 
 
-class Shape(NamedTuple):
+class EnvironmentStructure(NamedTuple):
     """An environment. A part that could not be read is empty, and `failed` says why, by its words for people."""
 
     architecture: Architecture
@@ -63,14 +72,16 @@ class Shape(NamedTuple):
     variables: tuple[graphql_types.Variable, ...]
     history: list[Deployment]
     events: tuple[Happened, ...]
-    feed: tuple[Reported, ...]
+    feed: tuple[PlatformReport, ...]
     """Trouble of the last two days, also from outside the window."""
     failed: dict[str, Failure]
     asked: int
     """How many parts there are beside the services."""
 
 
-def read(transport: Transport, environment: Environment, history_at_most: int, window: Window) -> Shape:
+def read(
+    transport: Transport, environment: Environment, history_at_most: int, window: Window
+) -> EnvironmentStructure:
     """Everything, with so many of the last deployments and the events of the window.
 
     Raises RailwayBusy or RailwayRefused only where the services themselves cannot be read.
@@ -100,7 +111,7 @@ def read(transport: Transport, environment: Environment, history_at_most: int, w
     no_events: list[Event] = []
     events = part("events", lambda: every(EVENTS), no_events)
     oldest = window.end - timedelta(days=FEED_DAYS)
-    shape = Shape(
+    shape = EnvironmentStructure(
         architecture=named(got, services, []),
         project_name=part("project", lambda: got.take("project", graphql_types.Named).name, None),
         platform_incident=part("platform", lambda: incident(got), None),
@@ -127,15 +138,17 @@ def variables(environment: Environment, service_id: str = "", first: int = batch
     return ids | {"input": meant, "first": min(first, batch.PAGE)}
 
 
-def named(got: Together, services: list[graphql_types.ServiceInstance], missing: list[str]) -> Architecture:
+def named(
+    got: BatchResult, services: list[graphql_types.ServiceInstance], missing: list[str]
+) -> Architecture:
     return Architecture(
         environment_name=got.take("environment", graphql_types.Named).name,
         services=tuple(one.noun() for one in services),
-        not_seen=batch.in_words(missing, SPEAKS_OF),
+        not_seen=batch.describe_missing(missing, SPEAKS_OF),
     )
 
 
-def incident(got: Together) -> str | None:
+def incident(got: BatchResult) -> str | None:
     """What Railway says of its own trouble; None while it says that all is well."""
     status = got.take("platform", graphql_types.PlatformStatus)
     if status.is_stable:

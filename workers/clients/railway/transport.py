@@ -18,7 +18,7 @@ from workers.clients import deadline
 from workers.clients.railway.graphql_types import Complaint, Envelope
 from workers.clients.railway.headers import Pace, allowance, newest, retry_after
 from workers.errors import RailwayBusy, RailwayRefused
-from workers.incidents.request_quota import Allowance
+from workers.incidents.request_quota import RateLimit
 from workers.runtime.redaction import one_line
 
 log = logging.getLogger(__name__)
@@ -89,12 +89,12 @@ class Tally:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: Allowance | None = None
+        self._known: RateLimit | None = None
         self._forbidden: dict[tuple[str, object], tuple[float, Unauthorized]] = {}
         self.pace = Pace()
 
     @property
-    def allowance(self) -> Allowance | None:
+    def allowance(self) -> RateLimit | None:
         return self._known
 
     def note(self, headers: httpx.Headers) -> None:

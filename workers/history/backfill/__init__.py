@@ -15,12 +15,12 @@ from pydantic import ValidationError
 
 from workers import detection
 from workers.clients.railway import Railway
-from workers.engine.journal import Journal
+from workers.engine.journal import JournalStore
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.history import summary_store
 from workers.history.backfill import chunks, slicing
-from workers.incidents.request_quota import Allowance
-from workers.models import Moment, Noun, Past, Summary, Survey, Window
+from workers.incidents.request_quota import RateLimit
+from workers.models import History, Model, Moment, Summary, Survey, Window
 
 BACK = timedelta(hours=48)
 SECONDS = 20.0
@@ -35,7 +35,7 @@ HELD_AT_ONCE = 200
 log = logging.getLogger("trackwalker.backfill")
 
 
-class Reach(Noun):
+class Reach(Model):
     """How far back it was read: from `reached` on it is known, until `until` it is to be read."""
 
     reached: Moment
@@ -47,7 +47,7 @@ class Reach(Noun):
         return self.reached <= self.until or self.tries >= TRIES
 
 
-def remember(railway: Railway, journal: Journal, seen: Survey, *, persist_minutes: float) -> Past:
+def remember(railway: Railway, journal: JournalStore, seen: Survey, *, persist_minutes: float) -> History:
     """The environment's past, read from Railway first where it is not known so far back.
 
     Raises NotAvailable of the store only.
@@ -92,7 +92,7 @@ def _newest_first(railway: Railway, seen: Survey, reach: Reach, read: list[Surve
     needed = chunks.requests_of(seen)
     most = max(1, HELD_AT_ONCE // max(1, len(seen.services)))
     for window in chunks.stretches(reach.until, reach.reached)[:most]:
-        may = _spare(railway.allowance, seen.window.end)
+        may = _spare(railway.rate_limit, seen.window.end)
         if may is not None and may < needed:
             log.info("the past is read on later", extra={"environment": seen.environment_id, "requests": may})
             break
@@ -108,7 +108,7 @@ def _newest_first(railway: Railway, seen: Survey, reach: Reach, read: list[Surve
     return reach
 
 
-def _spare(allowance: Allowance | None, now: datetime) -> int | None:
+def _spare(allowance: RateLimit | None, now: datetime) -> int | None:
     """Requests that may be spent on the past; None where Railway says nothing of its limit."""
     if allowance is None or allowance.resets_at <= now:
         return None
@@ -121,8 +121,8 @@ def summarised(read: Sequence[Survey], newest: Window, persist_minutes: float) -
     for stretch in reversed(read):
         for window in windows(stretch.window.start, stretch.window.end, newest):
             seen = slicing.cut(stretch, window, found)
-            known = summary_store.usual(found, window.start)
-            findings = detection.judge(seen, persist_minutes=persist_minutes, past=known)
+            known = summary_store.baselines(found, window.start)
+            findings = detection.detect(seen, persist_minutes=persist_minutes, past=known)
             for name, one in summary_store.summaries(seen, findings).items():
                 found.setdefault(name, []).append(one)
     return found

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
-from workers.clients.railway import BATCH, Happened, Railway, ServiceUsage, Spoken, Traffic, Used
+from workers.clients.railway import BATCH, Happened, LogActivity, Railway, ServiceUsage, Traffic, UsageResult
 from workers.clients.railway.documents import ERRORS_AT_MOST
 from workers.errors import RailwayRefused
 from workers.models import (
@@ -57,9 +57,9 @@ def _asked_for(shape: Survey) -> list[str]:
 
 
 class _Read(NamedTuple):
-    used: Used
+    used: UsageResult
     seen: Traffic
-    spoken: Spoken
+    spoken: LogActivity
     happened: Sequence[Happened]
     gaps: list[str]
 
@@ -74,7 +74,7 @@ def read(railway: Railway, shape: Survey, window: Window, *, events: bool = Fals
     gaps = [*got.gaps, *(f"traffic of {names.get(one, one)}: {why}" for one, why in got.seen.refused.items())]
     return shape.model_copy(
         update={
-            "window": window, "step_seconds": STEP_SECONDS, "platform_incident": None, "not_seen": tuple(gaps),
+            "window": window, "step_seconds": STEP_SECONDS, "platform_incident": None, "failed_reads": tuple(gaps),
             "services": tuple(_with(one, got) for one in shape.services),
         }
     )  # fmt: skip
@@ -94,13 +94,13 @@ def _ask(railway: Railway, shape: Survey, window: Window, events: bool) -> _Read
             return absent
 
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="stretch") as pool:
-        using = pool.submit(railway.used, environment, window, STEP_SECONDS)
+        using = pool.submit(railway.fetch_usage, environment, window, STEP_SECONDS)
         seeing = pool.submit(railway.traffic, environment, _asked_for(shape), window, STEP_SECONDS)
-        speaking = pool.submit(railway.spoken, environment, window, STEP_SECONDS)
+        speaking = pool.submit(railway.fetch_logs, environment, window, STEP_SECONDS)
         happening = pool.submit(_events, railway, environment, window) if events else None
-        used = take("CPU and memory", using, Used({}, False, {}, ()))
+        used = take("CPU and memory", using, UsageResult({}, False, {}, ()))
         seen = take("traffic", seeing, Traffic(by_service={}))
-        spoken = take("container starts", speaking, Spoken((), {}, (), {}, ()))
+        spoken = take("container starts", speaking, LogActivity((), {}, (), {}, ()))
         nothing: Sequence[Happened] = ()
         happened = take("events", happening, nothing) if happening else nothing
     if len(refused) >= AT_ONCE - 1:
@@ -112,7 +112,7 @@ def _ask(railway: Railway, shape: Survey, window: Window, events: bool) -> _Read
 
 def _events(railway: Railway, environment: Environment, window: Window) -> Sequence[Happened]:
     """The feed, which comes with the shape."""
-    return railway.shape(environment, 1, window).events
+    return railway.structure(environment, 1, window).events
 
 
 def _with(service: Service, got: _Read) -> Service:

@@ -98,8 +98,8 @@ def join(before: Survey | None, after: Survey, start: datetime) -> Survey:
     span = start.timestamp(), after.window.start.timestamp()
     services = tuple(_joined(older.get(one.id), one, *span) for one in after.services)
     window = Window(start=max(start, before.window.start), end=after.window.end)
-    gaps = tuple(dict.fromkeys((*before.not_seen, *after.not_seen)))
-    return after.model_copy(update={"window": window, "services": services, "not_seen": gaps})
+    gaps = tuple(dict.fromkeys((*before.failed_reads, *after.failed_reads)))
+    return after.model_copy(update={"window": window, "services": services, "failed_reads": gaps})
 
 
 def _joined(older: Service | None, newer: Service, start: float, seam: float) -> Service:

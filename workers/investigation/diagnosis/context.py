@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from workers.investigation.diagnosis.patterns import DISK_FULL, MEMORY_GONE, words
-from workers.models import CodePlace, Evidence, Finding, Incident, Lane, LogPattern, Severity, Verdict
+from workers.models import Category, CodeLocation, Evidence, Finding, Incident, LogPattern, Severity, Verdict
 
 DOMINATES = 0.5
 """Share of all counted trouble from which on one kind of it is what happens."""
@@ -24,7 +24,7 @@ LONG_AGO = timedelta(days=14)
 
 
 @dataclass(frozen=True)
-class Case:
+class DiagnosisContext:
     """What the rules judge."""
 
     incident: Incident
@@ -32,7 +32,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        return self.incident.cause.name
+        return self.incident.subject.name
 
     @property
     def alarms(self) -> tuple[Finding, ...]:
@@ -59,8 +59,8 @@ class Case:
         total = sum(one.count for one in self.trouble)
         return sum(one.count for one in self.trouble if asked(one)) / total if total else 0.0
 
-    def places(self, *why: str) -> tuple[CodePlace, ...]:
-        return tuple(one for one in self.evidence.places if one.why in why)
+    def places(self, *why: str) -> tuple[CodeLocation, ...]:
+        return tuple(one for one in self.evidence.locations if one.why in why)
 
     def facts(self, *needles: str) -> tuple[str, ...]:
         """Ids of the facts that hold one of the texts."""
@@ -74,7 +74,7 @@ class Case:
 
     @property
     def place_facts(self) -> tuple[str, ...]:
-        return self.facts(*(f"{place.file}:{place.line}" for place in self.evidence.places))
+        return self.facts(*(f"{place.file}:{place.line}" for place in self.evidence.locations))
 
     def said(self, *patterns: LogPattern) -> tuple[str, ...]:
         """The facts that quote these patterns."""
@@ -82,7 +82,7 @@ class Case:
 
     @property
     def logs_missing(self) -> bool:
-        return any("logs of" in gap for gap in self.evidence.not_seen)
+        return any("logs of" in gap for gap in self.evidence.failed_reads)
 
     @property
     def out_of_memory(self) -> bool:
@@ -149,9 +149,9 @@ def short(text: str, longest: int = 160) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-def inconclusive(case: Case, summary: str) -> Verdict:
+def inconclusive(case: DiagnosisContext, summary: str) -> Verdict:
     """What is known is told; what was not seen is what to look at next."""
-    checks = [f"could not be read: {short(gap)}" for gap in case.evidence.not_seen[:2]]
+    checks = [f"could not be read: {short(gap)}" for gap in case.evidence.failed_reads[:2]]
     if case.refuses:
         checks.append("who sends the refused requests, and what they ask for")
     if case.kinds & {"crashed", "restart_loop"}:
@@ -165,7 +165,7 @@ def inconclusive(case: Case, summary: str) -> Verdict:
         "the services that it calls",
     ]
     return Verdict(
-        lane=Lane.INCONCLUSIVE,
+        category=Category.INCONCLUSIVE,
         summary=summary,
         supports=(*case.measured, *case.said(*case.trouble[:3])) if case.incident.findings else (),
         action="a person has to look: what is known and what was not seen is listed",

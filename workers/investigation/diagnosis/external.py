@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.investigation.diagnosis.context import DOMINATES, SOON_AFTER, Case, short
+from workers.investigation.diagnosis.context import DOMINATES, SOON_AFTER, DiagnosisContext, short
 from workers.investigation.diagnosis.patterns import (
     NEIGHBOUR,
     OWN_BUG,
@@ -13,16 +13,16 @@ from workers.investigation.diagnosis.patterns import (
     variable,
     words,
 )
-from workers.models import Lane, LogPattern, Upstream, Verdict
+from workers.models import Category, LogPattern, Upstream, Verdict
 
 
-def platform(case: Case) -> Verdict | None:
+def platform(case: DiagnosisContext) -> Verdict | None:
     """Railway's own trouble makes several services sick."""
-    if case.incident.cause.kind != "platform":
+    if case.incident.subject.kind != "platform":
         return None
     count = len({finding.service_id for finding in case.alarms})
     return Verdict(
-        lane=Lane.PLATFORM,
+        category=Category.PLATFORM,
         summary=f"{count} services are sick at once while Railway reports trouble of its own",
         supports=case.measured,
         action="wait until Railway's status page says that it is over, then look again",
@@ -31,7 +31,7 @@ def platform(case: Case) -> Verdict | None:
     )
 
 
-def configuration(case: Case) -> Verdict | None:
+def configuration(case: DiagnosisContext) -> Verdict | None:
     """A variable that is not set, an own store that is not where it should be, a key that is refused."""
     guilty = [one for one in case.trouble if about_settings(one, case.places("stack"))]
     if not guilty or sum(one.count for one in guilty) < DOMINATES * sum(one.count for one in case.trouble):
@@ -40,7 +40,7 @@ def configuration(case: Case) -> Verdict | None:
     whole = f"set {name} of {case.name} in Railway and deploy again"
     vague = f"correct the variables of {case.name} that the error is about, and deploy again"
     return Verdict(
-        lane=Lane.CONFIGURATION,
+        category=Category.CONFIGURATION,
         summary=f"{case.name} is not configured for what it does: {short(quoted(guilty[0]))}",
         supports=(*case.measured, *case.said(*guilty[:3])),
         action=whole if name else vague,
@@ -53,7 +53,7 @@ def configuration(case: Case) -> Verdict | None:
     )
 
 
-def edge_only(case: Case) -> Verdict | None:
+def edge_only(case: DiagnosisContext) -> Verdict | None:
     """Only the platform's edge answers, while the service runs and says no error: nobody listens on the port."""
     failing = [one for one in case.evidence.requests if one.status >= 500]
     if not failing or not all(one.platform_answer for one in failing) or case.trouble or case.logs_missing:
@@ -71,7 +71,7 @@ def edge_only(case: Case) -> Verdict | None:
     if not runs or answered > sum(one.count for one in failing):
         return None
     return Verdict(
-        lane=Lane.CONFIGURATION,
+        category=Category.CONFIGURATION,
         summary=f"{case.name} runs, but only the edge answers: it does not listen where Railway sends requests",
         supports=(*case.measured, *case.facts("by the platform's edge", "hold no error")),
         action=f"let {case.name} listen on 0.0.0.0 and on PORT, or set the target port of its domain",
@@ -84,7 +84,7 @@ def edge_only(case: Case) -> Verdict | None:
     )
 
 
-def neighbour(case: Case) -> Verdict | None:
+def neighbour(case: DiagnosisContext) -> Verdict | None:
     """Another service of the project does not answer: its trouble, or a wrong name of it."""
     named = [one for one in case.trouble if NEIGHBOUR.search(words(one)) and does_not_answer(one)]
     if not named or sum(one.count for one in named) < DOMINATES * sum(one.count for one in case.trouble):
@@ -93,7 +93,7 @@ def neighbour(case: Case) -> Verdict | None:
     other = found[1] if found else "a neighbour"
     unknown = UNKNOWN_NAME.search(words(named[0])) is not None
     return Verdict(
-        lane=Lane.CONFIGURATION if unknown else Lane.UPSTREAM,
+        category=Category.CONFIGURATION if unknown else Category.UPSTREAM,
         summary=f"{case.name} fails because the service {other} of the same project "
         + ("is not found under that name" if unknown else "does not answer"),
         supports=(*case.measured, *case.said(*named[:3])),
@@ -108,7 +108,7 @@ def neighbour(case: Case) -> Verdict | None:
     )
 
 
-def upstream(case: Case) -> Verdict | None:
+def upstream(case: DiagnosisContext) -> Verdict | None:
     """Somebody outside is down or slow; that a stack trace ends in our client's code does not make it ours."""
     if not case.trouble or case.share(_own_bug) >= DOMINATES:
         return None
@@ -136,24 +136,24 @@ def _sick(one: Upstream) -> bool:
     return one.state in ("down", "degraded")
 
 
-def _named_by(one: Upstream, case: Case) -> float:
+def _named_by(one: Upstream, case: DiagnosisContext) -> float:
     """Which part of the trouble names the host: by the patterns, or by the count of the records."""
     total = sum(pattern.count for pattern in case.trouble)
     return max(case.share(lambda pattern: one.host in words(pattern).lower()), min(1.0, one.errors / total))
 
 
-def _changed_client(case: Case) -> bool:
+def _changed_client(case: DiagnosisContext) -> bool:
     """Whether the suspect commit came shortly before and touched a file in which the calls fail."""
     suspect = case.evidence.suspect
     files = {place.file for place in case.places("stack")}
     return suspect is not None and case.began_within(SOON_AFTER) and bool(files & set(suspect.files))
 
 
-def _say_upstream(case: Case, one: Upstream) -> Verdict:
+def _say_upstream(case: DiagnosisContext, one: Upstream) -> Verdict:
     says = f", and its status page says {one.state}" if _sick(one) else ""
     calls = [pattern for pattern in case.trouble if does_not_answer(pattern)]
     return Verdict(
-        lane=Lane.UPSTREAM,
+        category=Category.UPSTREAM,
         summary=f"{case.name} fails because {one.host} does not answer as it should{says}",
         supports=(*case.measured, *case.facts(f"outside host {one.host}"), *case.said(*calls[:3])),
         action=f"wait until {one.host} is well again, then look again; nothing in the code would end this",
@@ -166,14 +166,14 @@ def _say_upstream(case: Case, one: Upstream) -> Verdict:
     )
 
 
-def traffic(case: Case) -> Verdict | None:
+def traffic(case: DiagnosisContext) -> Verdict | None:
     """More load than built for, and nothing says that anything is broken."""
     strained = case.kinds & {"cpu", "memory", "latency", "server_errors", "client_errors", "oom_killed"}
     if not strained or not case.load_grew or case.trouble:
         return None
     surges = [one.sentence for one in case.incident.findings if one.kind == "traffic_surge"]
     return Verdict(
-        lane=Lane.TRAFFIC,
+        category=Category.TRAFFIC,
         summary=f"{case.name} gets more requests than before, and no error speaks of a fault in the code",
         supports=(*case.measured, *case.facts(*surges, "load grew:", "hold no error")),
         action=f"give {case.name} more replicas or a higher limit, or hold the callers back",

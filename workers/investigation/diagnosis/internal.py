@@ -6,20 +6,20 @@ from workers.investigation.diagnosis.context import (
     DOMINATES,
     LONG_AGO,
     SOON_AFTER,
-    Case,
+    DiagnosisContext,
     inconclusive,
     saturated,
     short,
 )
 from workers.investigation.diagnosis.external import configuration, upstream
 from workers.investigation.diagnosis.patterns import UNHEALTHY, quoted, traces_to, words
-from workers.models import Finding, Lane, Verdict
+from workers.models import Category, Finding, Verdict
 
 ROOM = 1.5
 """A limit that holds is the peak and half of it again."""
 
 
-def never_started(case: Case) -> Verdict | None:
+def never_started(case: DiagnosisContext) -> Verdict | None:
     """The newest deployment failed, and that is all the trouble there is."""
     if "failed_deployment" not in case.kinds or case.kinds & {
         "server_errors",
@@ -40,7 +40,7 @@ def never_started(case: Case) -> Verdict | None:
     what = "never answered its health check" if ill else "could not be built or started"
     cause = next(iter(case.trouble), said[-1])
     return Verdict(
-        lane=Lane.DEPLOYMENT,
+        category=Category.DEPLOYMENT,
         summary=f"the newest deployment of {case.name} {what}: {short(quoted(cause))}",
         supports=(*case.measured, *case.said(*case.trouble[:3]), *case.place_facts),
         next_checks=(
@@ -51,7 +51,7 @@ def never_started(case: Case) -> Verdict | None:
     )
 
 
-def traced(case: Case) -> Verdict | None:
+def traced(case: DiagnosisContext) -> Verdict | None:
     """Traces of trouble name own code at the deployed commit."""
     places = case.places("stack")
     if not places or case.evidence.repository is None or case.out_of_memory or case.disk_full:
@@ -69,7 +69,7 @@ def traced(case: Case) -> Verdict | None:
     said = short(quoted(trouble[0])) if trouble else "an error"
     by_commit = case.facts("live at the onset", "that commit changed") if changed else ()
     return Verdict(
-        lane=Lane.CODE,
+        category=Category.CODE,
         summary=f"{case.name} fails at {where}: {said}",
         supports=(*case.measured, *case.place_facts, *case.said(*trouble[:3]), *by_commit),
         next_checks=(f"which input leads to {where}", "whether other callers of it fail too"),
@@ -77,7 +77,7 @@ def traced(case: Case) -> Verdict | None:
     )
 
 
-def refuses(case: Case) -> Verdict | None:
+def refuses(case: DiagnosisContext) -> Verdict | None:
     """Requests refused in place of successes: the code, where a commit came just before; else keys, or the callers."""
     if not case.refuses or (case.load_grew and _refused_with(case, 429)):
         return None
@@ -90,7 +90,7 @@ def refuses(case: Case) -> Verdict | None:
     first = next((one for one in places if one.file in files), None)
     if not fresh or first is None:
         return Verdict(
-            lane=Lane.CONFIGURATION,
+            category=Category.CONFIGURATION,
             summary=f"{case.name} does not let its callers in any more, and no commit explains it",
             supports=(*case.measured, *case.facts("was refused")),
             action=f"put right the keys or allowed origins that {case.name} and its callers share",
@@ -101,7 +101,7 @@ def refuses(case: Case) -> Verdict | None:
             confidence=0.5,
         )
     return Verdict(
-        lane=Lane.CODE,
+        category=Category.CODE,
         summary=f"{case.name} refuses what it used to answer, since a commit that changed {first.file}:{first.line}",
         supports=(
             *case.measured,
@@ -116,14 +116,14 @@ def refuses(case: Case) -> Verdict | None:
     )
 
 
-def _refused_with(case: Case, *statuses: int) -> bool:
+def _refused_with(case: DiagnosisContext, *statuses: int) -> bool:
     """Whether most of what was refused was refused like this."""
     refused = [one for one in case.evidence.requests if 400 <= one.status < 500]
     like_this = sum(one.count for one in refused if one.status in statuses)
     return like_this > DOMINATES * sum(one.count for one in refused)
 
 
-def leaks_or_slow(case: Case) -> Verdict | None:
+def leaks_or_slow(case: DiagnosisContext) -> Verdict | None:
     """A service that leaks, is busy or slow without a trace: the code, if a place and a suspect say so."""
     grows = "memory_growth" in case.kinds
     if (
@@ -144,7 +144,7 @@ def leaks_or_slow(case: Case) -> Verdict | None:
     )
     why = "since a commit that changed" if fresh else "on one route only, answered by"
     return Verdict(
-        lane=Lane.CODE,
+        category=Category.CODE,
         summary=f"{case.name} {what} {why} {first.file}:{first.line}",
         supports=(
             *case.measured,
@@ -159,7 +159,7 @@ def leaks_or_slow(case: Case) -> Verdict | None:
     )
 
 
-def limit(case: Case) -> Verdict | None:
+def limit(case: DiagnosisContext) -> Verdict | None:
     """Honest need above the limit: near it without growth, out of memory without a suspect, a full volume."""
     kinds = ("volume",) if case.disk_full else ("cpu", "memory", "oom_killed", "volume")
     near = [one for one in case.alarms if one.kind in kinds and (one.kind != "cpu" or saturated(one))]
@@ -171,7 +171,7 @@ def limit(case: Case) -> Verdict | None:
     worst = near[0] if near else case.alarms[0]
     need = worst.sentence if near else "its logs say that memory ran out"
     return Verdict(
-        lane=Lane.RESOURCE_LIMIT,
+        category=Category.RESOURCE_LIMIT,
         summary=f"{case.name} needs more than its limit: {need}",
         supports=(
             *case.measured,
@@ -188,11 +188,13 @@ def limit(case: Case) -> Verdict | None:
     )
 
 
-def _raise(case: Case, worst: Finding) -> str:
+def _raise(case: DiagnosisContext, worst: Finding) -> str:
     """The limit that would hold."""
     if worst.kind == "volume":
-        hours = (worst.harm_in_seconds or 0.0) / 3600
-        soon = f" within {hours:.0f} h" if hours >= 2 else " now" if worst.harm_in_seconds is not None else ""
+        hours = (worst.seconds_to_limit or 0.0) / 3600
+        soon = (
+            f" within {hours:.0f} h" if hours >= 2 else " now" if worst.seconds_to_limit is not None else ""
+        )
         return f"enlarge the volume of {case.name}{soon}, or delete what is not needed on it"
     unit, name, what = ("vcpu", "vCPU", "CPU") if worst.kind == "cpu" else ("gb", "GB", "memory")
     now = worst.numbers.get(f"limit_{unit}", 0.0)
@@ -205,12 +207,12 @@ def _raise(case: Case, worst: Finding) -> str:
     return f"raise the {what} limit of {case.name} from {now:g} to {wanted:.2g} {name}, or spread it over replicas"
 
 
-def ended(case: Case) -> Verdict | None:
+def ended(case: DiagnosisContext) -> Verdict | None:
     """The process ended by itself and says no error: nothing keeps it running."""
     if case.kinds != {"stopped"} or case.trouble or case.logs_missing:
         return None
     return Verdict(
-        lane=Lane.CONFIGURATION,
+        category=Category.CONFIGURATION,
         summary=f"the process of {case.name} ended without an error, and nothing starts it again",
         supports=(*case.measured, *case.facts("hold no error")),
         action=f"start {case.name} again; if it is a job, give it a schedule, else a start command that stays",
@@ -219,12 +221,12 @@ def ended(case: Case) -> Verdict | None:
     )
 
 
-def transient(case: Case) -> Verdict | None:
+def transient(case: DiagnosisContext) -> Verdict | None:
     """Over, and not explained by the code."""
     if any(finding.ongoing for finding in case.alarms):
         return None
     return Verdict(
-        lane=Lane.TRANSIENT,
+        category=Category.TRANSIENT,
         summary=f"the trouble of {case.name} is over, and nothing in the code explains it",
         supports=case.measured,
         action="nothing now; should it come again, it is looked at again",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from workers.models import CodePlace, LogPattern
+from workers.models import CodeLocation, LogPattern
 
 VARIABLE = r"(?!ERR_|HTTP_|UND_ERR)[A-Z][A-Z0-9]*_[A-Z0-9_]{1,60}"
 ENVIRONMENT = re.compile(
@@ -93,7 +93,7 @@ def quoted(pattern: LogPattern) -> str:
     return nearest if told & set(nearest.split()) else pattern.template
 
 
-def about_settings(pattern: LogPattern, places: tuple[CodePlace, ...]) -> bool:
+def about_settings(pattern: LogPattern, places: tuple[CodeLocation, ...]) -> bool:
     """Whether it is about the environment a service runs in. Not every KeyError of capitals is: 'EUR' is money."""
     said = words(pattern)
     if OWN_STORE.search(said) or REFUSED_KEY.search(said) or PORT.search(said) or NOT_SET.search(said):
@@ -103,7 +103,7 @@ def about_settings(pattern: LogPattern, places: tuple[CodePlace, ...]) -> bool:
     )
 
 
-def _reads_environment(said: str, places: tuple[CodePlace, ...]) -> bool:
+def _reads_environment(said: str, places: tuple[CodeLocation, ...]) -> bool:
     """Whether the innermost own line that the trace names reads the environment, or complains of what was read."""
     for place in places:
         if f"line {place.line}" in said or f":{place.line}" in said:
@@ -113,7 +113,7 @@ def _reads_environment(said: str, places: tuple[CodePlace, ...]) -> bool:
     return False
 
 
-def traces_to(pattern: LogPattern, place: CodePlace) -> bool:
+def traces_to(pattern: LogPattern, place: CodeLocation) -> bool:
     """Whether it holds a trace that names the place; the deployed file may end otherwise than its source."""
     stem = re.escape(place.file.rpartition("/")[2].partition(".")[0])
     named = rf"(?<![\w-]){stem}\.\w{{1,5}}(?::|\", line ){place.line}\b"

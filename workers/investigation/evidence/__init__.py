@@ -50,7 +50,7 @@ def read_evidence(
     service = incident.service
     if service is None:
         known = facts.number(redact(text) for text in facts.of_findings(incident))
-        return Evidence(facts=known, not_seen=incident.not_seen)
+        return Evidence(facts=known, failed_reads=incident.failed_reads)
     reading = Reading()
     sick = sick_deployment(incident, service)
     said = deployment_records(reading, railway, incident, service, sick)
@@ -85,7 +85,9 @@ def _upstreams(
         if state == "unknown" and counts[host] and status_pages.page_of(host, pages):
             reading.not_seen.append(f"the state of {host}: {says}")
         says = redact(says)[:300]
-        found.append(Upstream(host=host, errors=counts[host], in_code=host in named, state=state, says=says))
+        found.append(
+            Upstream(host=host, errors=counts[host], in_code=host in named, state=state, description=says)
+        )
     return tuple(found)
 
 
@@ -113,11 +115,11 @@ def _assemble(
         patterns=run_patterns,
         build_patterns=_last_words(build_patterns),
         requests=requests,
-        places=code.places,
+        locations=code.places,
         suspect=code.suspect,
         upstreams=upstreams,
         repository=repository,
-        not_seen=tuple(dict.fromkeys((*incident.not_seen, *reading.not_seen))),
+        failed_reads=tuple(dict.fromkeys((*incident.failed_reads, *reading.not_seen))),
     )
 
 

@@ -13,7 +13,7 @@ from workers.investigation.evidence.log_reading import UNTRACED_KINDS, Reading
 from workers.investigation.evidence.routes import route_places
 from workers.investigation.evidence.tree import SOURCES, Tree, tree_of
 from workers.investigation.evidence.upstreams import hosts_in_code
-from workers.models import CodePlace, Deployment, Incident, Repository, RequestPattern, Service, Suspect
+from workers.models import CodeLocation, Deployment, Incident, Repository, RequestPattern, Service, Suspect
 
 MOST_CHANGED_FILES = 5
 
@@ -23,7 +23,7 @@ class Code:
     """What the code says: the suspect with its files, the places, the outside hosts that it names."""
 
     suspect: Suspect | None
-    places: tuple[CodePlace, ...] = ()
+    places: tuple[CodeLocation, ...] = ()
     hosts: tuple[str, ...] = ()
 
 
@@ -78,13 +78,13 @@ def read_code(
         repositories.discard(folder)
 
 
-def changed_places(changed: Mapping[str, Sequence[int]], tree: Tree) -> tuple[CodePlace, ...]:
+def changed_places(changed: Mapping[str, Sequence[int]], tree: Tree) -> tuple[CodeLocation, ...]:
     """Where the suspect commit changed the service's sources: the first changed line of each file."""
     sources = set(tree.sources())
     files = [file for file, lines in changed.items() if file.endswith(SOURCES) and file in sources and lines]
     files.sort(key=lambda file: (not tree.own(file), -len(changed[file]), file))
     return tuple(
-        CodePlace(
+        CodeLocation(
             file=file, line=min(changed[file]), why="changed", count=len(changed[file]),
             excerpt=excerpt(tree, file, min(changed[file])),
         )

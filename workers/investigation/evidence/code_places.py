@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from workers.investigation.evidence.log_patterns import CHAINED, PYTHON_START, Record
 from workers.investigation.evidence.tree import Tree
-from workers.models import CodePlace
+from workers.models import CodeLocation
 from workers.runtime.redaction import redact
 
 MOST_PLACES = 8
@@ -153,7 +153,7 @@ def _common_end(one: Sequence[str], other: Sequence[str]) -> int:
     return count
 
 
-def stack_places(records: Iterable[Record], tree: Tree, most: int = MOST_PLACES) -> tuple[CodePlace, ...]:
+def stack_places(records: Iterable[Record], tree: Tree, most: int = MOST_PLACES) -> tuple[CodeLocation, ...]:
     """The own lines that traces of trouble name: those of the most frequent trace first, innermost first."""
     counts: dict[tuple[str, int, str | None], int] = {}
     traces: dict[tuple[tuple[str, int, str | None], ...], int] = {}
@@ -167,7 +167,7 @@ def stack_places(records: Iterable[Record], tree: Tree, most: int = MOST_PLACES)
         for place in trace[:FRAMES_PER_TRACE]:
             counts[place] = counts.get(place, 0) + count
     return tuple(
-        CodePlace(
+        CodeLocation(
             file=file,
             line=line,
             function=function,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from workers.models import (
-    CodePlace,
+    CodeLocation,
     Deployment,
     Fact,
     Incident,
@@ -98,7 +98,7 @@ def of_requests(requests: Sequence[RequestPattern]) -> Iterator[str]:
         )
 
 
-def of_places(places: Sequence[CodePlace]) -> Iterator[str]:
+def of_places(places: Sequence[CodeLocation]) -> Iterator[str]:
     """Places written as `path/to/file.py:41 in function`."""
     words = {
         "stack": "stack traces name {place} ({count} times)",
@@ -117,7 +117,7 @@ def of_upstreams(upstreams: Sequence[Upstream]) -> Iterator[str]:
         if not one.errors:
             named = f"the code names the outside host {one.host}, no record of trouble does"
         state = "is not known" if one.state == "unknown" else f"says {one.state}"
-        says = f": {_first_line(one.says)}" if one.says else ""
+        says = f": {_first_line(one.description)}" if one.description else ""
         yield f"{named}; its status page {state}{says}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from workers.investigation.evidence.code_places import excerpt
 from workers.investigation.evidence.tree import Tree
-from workers.models import CodePlace, RequestPattern
+from workers.models import CodeLocation, RequestPattern
 
 MOST_ROUTES = 4
 LITERAL = re.compile(r"""["'`](/[^"'`\s]{0,160})["'`]""")
@@ -25,9 +25,9 @@ FILE_ROUTES = re.compile(
 LINES_TO_FUNCTION = 6
 
 
-def route_places(requests: Iterable[RequestPattern], tree: Tree) -> tuple[CodePlace, ...]:
+def route_places(requests: Iterable[RequestPattern], tree: Tree) -> tuple[CodeLocation, ...]:
     """One place per route at most, the most frequent route first; answers of the platform name no code."""
-    found: dict[tuple[str, int], CodePlace] = {}
+    found: dict[tuple[str, int], CodeLocation] = {}
     literals: list[tuple[str, int, str, str]] | None = None
     asked = 0
     for request in requests:
@@ -41,7 +41,7 @@ def route_places(requests: Iterable[RequestPattern], tree: Tree) -> tuple[CodePl
         file, line, _, _ = best
         place = found.get((file, line))
         count = request.count + (place.count if place else 0)
-        found[(file, line)] = CodePlace(
+        found[(file, line)] = CodeLocation(
             file=file, line=line, function=_function(tree, file, line), why="route", count=count,
             excerpt=excerpt(tree, file, line),
         )  # fmt: skip
