@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from workers.incidents.intake import DedupWindow
 from workers.models import Alert
-from workers.runtime.redaction import one_line, redact
+from workers.runtime.redaction import redact
+from workers.runtime.text import one_line
 
 Source = Literal["railway", "slack", "ping"]
 SAID_BYTES = 4096

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from workers.errors import NotAvailable, SettingsError, TrackwalkerError
 from workers.runtime import logs, settings
-from workers.runtime.redaction import UNSEEN
 from workers.runtime.settings import Settings
+from workers.runtime.text import INVISIBLE
 
 TO_LOOK = ("RAILWAY", "TRACKWALKER_ENVIRONMENTS")
 """How the sentences of `settings.missing` begin without which nothing can be looked at."""
@@ -283,7 +283,7 @@ def _needs_to_look(config: Settings) -> None:
 
 def _complain(error: TrackwalkerError) -> None:
     """What went wrong may quote what others wrote: it steers no terminal."""
-    lines = [UNSEEN.sub(" ", line) for line in str(error).split("\n")]
+    lines = [INVISIBLE.sub(" ", line) for line in str(error).split("\n")]
     print("trackwalker:", "\n".join(lines), file=sys.stderr)
 
 

@@ -26,7 +26,7 @@ from workers.engine.records import pack, unpack
 from workers.engine.stage_table import RECORDS_OF_STAGE, STAGES_BY_KIND, kind_of, reached
 from workers.errors import NotAvailable, Refused
 from workers.models import Incident, Outcome, PullRequest
-from workers.runtime.redaction import one_line
+from workers.runtime.text import one_line
 
 CANCELLED = "cancelled by a person"
 AFTER_THE_PUSH = ("propose", "watch")

@@ -15,7 +15,8 @@ from workers.engine.records import unpack
 from workers.errors import Refused
 from workers.incidents import controls, request_quota
 from workers.models import Finding, Incident, Outcome, PullRequest, Verification
-from workers.runtime.redaction import one_line, redact
+from workers.runtime.redaction import redact
+from workers.runtime.text import one_line
 
 LIMIT = 50
 """Journals that are shown of each kind unless more are asked for."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from workers.engine.journal import PREFIX, JournalStore
 from workers.engine.stage_table import STAGES_BY_KIND, kind_of
 from workers.errors import Refused
-from workers.runtime.redaction import one_line
+from workers.runtime.text import one_line
 
 MOST_NAMED = 8
 """Journals that are named where it is not clear which one is meant."""

@@ -11,8 +11,6 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 MARK = "[redacted]"
-UNSEEN = re.compile(r"[\x00-\x20\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
-"""Control characters, line ends, and marks that turn the reading direction."""
 SHORTEST_KNOWN_SECRET = 6
 """Exact values shorter than this are not looked for: they would cut words out of the middle of others."""
 RANDOM_CHANGES = 0.4
@@ -74,11 +72,6 @@ FLAG = re.compile(rf"((?<![\w-])--(?:[\w-]{{0,20}}-)?(?:{WORDS})\s{{1,3}})(?![-\
 EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]{1,256}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}\b")
 CARD = re.compile(r"(?<![\w.])[2-6]\d(?:[ -]?\d){11,17}(?![\w])")
 RANDOM = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{40,}={0,2}")
-
-
-def one_line(text: str) -> str:
-    """The text as one line of what can be seen: it steers no terminal and begins no line of its own."""
-    return UNSEEN.sub(" ", text).strip()
 
 
 def redact(text: str, known: Iterable[str] = ()) -> str:

@@ -22,7 +22,7 @@ from pydantic.alias_generators import to_camel
 
 from workers import models
 from workers.models import Moment
-from workers.runtime.redaction import one_line
+from workers.runtime.text import one_line
 
 T = TypeVar("T")
 

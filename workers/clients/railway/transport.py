@@ -19,7 +19,7 @@ from workers.clients.railway.graphql_types import Complaint, Envelope
 from workers.clients.railway.headers import Pace, allowance, newest, retry_after
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.incidents.request_quota import RateLimit
-from workers.runtime.redaction import one_line
+from workers.runtime.text import one_line
 
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound=BaseModel)

@@ -1,0 +1,130 @@
+"""Formats values and untrusted text for people: messages, pull requests, the command line and log fields. Pure.
+
+Every text that people read is cut, cleaned and counted here, so that a duration or a service name looks the same
+in Slack, in a pull request and in a terminal.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from workers.runtime.redaction import redact
+
+INVISIBLE = re.compile(r"[\s\x00-\x20\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
+"""White space, line ends, terminal control characters, zero-width characters and marks that reverse the reading
+direction (CVE-2021-42574, "Trojan Source")."""
+HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co"})
+"""Unicode categories that no reader sees: control, format, surrogate and private-use characters."""
+ELLIPSIS = "…"
+MINUTE = 60
+HOUR = 3600
+DAY = 86_400
+
+# ---- untrusted text ----
+
+
+def one_line(text: str, limit: int | None = None) -> str:
+    """The text on one line, without characters that move a terminal's cursor or begin a new line.
+
+    Args:
+        limit: longest result in characters, the ellipsis included; None does not truncate.
+    """
+    line = INVISIBLE.sub(" ", text).strip()
+    return line if limit is None else truncate(line, limit)
+
+
+def safe_line(text: str, limit: int | None = None) -> str:
+    """Untrusted text as one visible, redacted line.
+
+    Hidden characters are dropped first, because a zero-width space inside a token would hide it from the redaction;
+    truncation comes last, because half a token no longer has its shape.
+
+    Args:
+        limit: longest result in characters, the ellipsis included; None does not truncate.
+    """
+    return one_line(redact(visible(text)), limit)
+
+
+def visible(text: str) -> str:
+    """The text without characters that readers cannot see; line feeds and tabs stay."""
+    return "".join(
+        char
+        for char in text.replace("\r\n", "\n")
+        if char in "\n\t" or unicodedata.category(char) not in HIDDEN_CATEGORIES
+    )
+
+
+def truncate(text: str, limit: int) -> str:
+    """The beginning of the text in at most `limit` characters, an ellipsis included where something is cut."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
+
+
+def truncate_start(text: str, limit: int) -> str:
+    """The end of the text in at most `limit` characters: command output has its error at the end."""
+    return text if len(text) <= limit else ELLIPSIS + text[-(limit - 1) :]
+
+
+# ---- values ----
+
+
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """`1 service`, `2 services`, `2,400 requests`.
+
+    Args:
+        nouns: the plural where it is not the noun and an `s`.
+    """
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def join_names(names: Sequence[str], limit: int | None = None) -> str:
+    """`web`, `web and api`, `web, api and db`, `web, api and 3 more`.
+
+    Args:
+        limit: number of names that are spelled out; None spells out all of them.
+    """
+    listed = list(names if limit is None else names[:limit])
+    more = len(names) - len(listed)
+    parts = [*listed, f"{more} more"] if more else listed
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def format_duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `2.5 h`, `3 days`. A unit starts at two of its kind: `100 s`, not `2 min`."""
+    if seconds < 2 * MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * HOUR:
+        return f"{seconds / MINUTE:.0f} min"
+    return (
+        f"{_short_number(seconds / HOUR)} h" if seconds < 2 * DAY else f"{_short_number(seconds / DAY)} days"
+    )
+
+
+def format_milliseconds(milliseconds: float) -> str:
+    """`48 ms`, `3.4 s`, `12 s`."""
+    if milliseconds < 999.5:
+        return f"{milliseconds:.0f} ms"
+    return f"{_short_number(milliseconds / 1000)} s"
+
+
+def format_bytes(size: float) -> str:
+    """`512 B`, `4 KiB`, `1.5 MiB`, `20 GiB`: powers of 1024."""
+    if size < 1024:
+        return f"{size:.0f} B"
+    for unit in ("KiB", "MiB"):
+        size /= 1024
+        if size < 1023.5:
+            return f"{_short_number(size)} {unit}"
+    return f"{_short_number(size / 1024)} GiB"
+
+
+def format_timestamp(seconds: float) -> str:
+    """`2026-03-01 12:00:00 UTC` for seconds since the epoch."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _short_number(value: float) -> str:
+    """One decimal below ten, none above; `2`, not `2.0`."""
+    return f"{value:.1f}".removesuffix(".0") if value < 9.95 else f"{value:.0f}"
