@@ -48,7 +48,7 @@ def notify(claim: Claim, journal: JournalStore, slack: Slack | None, *, now: dat
     schedule_duplicate_check(claim, journal, slack)
     if ":incident:" in claim.key:
         _tell_incident(claim, journal, slack, now=now)
-    elif ":umbrella:" in claim.key:
+    elif ":group:" in claim.key:
         groups.notify_group(claim, journal, slack, now=now, quiet_seconds=QUIET_SECONDS)
     else:
         _tell_alert(claim, journal, slack, now=now)
@@ -201,7 +201,7 @@ def _where(holder: str, journal: JournalStore) -> str:
 def _adopt(claim: Claim, journal: JournalStore) -> SlackMessage | None:
     """The first word of an alert that this incident adopted; raises NotAvailable while it may still be said."""
     for name, since in claim.fields.items():
-        if not name.startswith("adopt:"):
+        if not name.startswith("merge_from:"):
             continue
         other = journal.fields(name.removeprefix("merge_from:"))
         posted = claim.read(other.get("r:ack"), SlackMessage)

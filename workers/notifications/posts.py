@@ -54,7 +54,7 @@ def acknowledge(claim: Claim, slack: Slack | None, since: datetime) -> SlackMess
     known = claim.get("ack", SlackMessage)
     if known or slack is None or not slack.can_look_back or not claim.text("posting"):
         return known
-    found = slack.find(f"{claim.id}:first", oldest=since - BEFORE)
+    found = slack.find(f"{claim.id}:ack", oldest=since - BEFORE)
     return claim.record("ack", SlackMessage, found[0]) if found else None
 
 
@@ -67,7 +67,7 @@ def edit(claim: Claim, slack: Slack | None, first: SlackMessage, text: str) -> N
     if slack is None or not first.ts:
         return
     claim.check_fence()
-    slack.update(first, text, key=f"{claim.id}:first")
+    slack.update(first, text, key=f"{claim.id}:ack")
     claim.record("ack", SlackMessage, first.model_copy(update={"digest": digest(text)}))
 
 

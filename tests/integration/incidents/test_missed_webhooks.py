@@ -212,7 +212,7 @@ def test_what_was_found_is_found_once_however_often_it_is_looked(
     look(journal, surveyed(minutes=0))
 
     taken = look(journal, surveyed(crashed(10)))
-    store.hset(f"{PREFIX}slot:env", "seen", int(NOON.timestamp() * 1000))
+    store.hset(f"{PREFIX}slot:env", "cursor", int(NOON.timestamp() * 1000))
     again = look(journal, surveyed(crashed(10)))
 
     assert len(taken) == 1
@@ -225,7 +225,7 @@ def test_what_is_forgotten_as_heard_is_the_alert_that_it_was_all_the_same(
 ) -> None:
     look(journal, surveyed(minutes=0))
     taken = look(journal, surveyed(crashed(10)))
-    store.hset(f"{PREFIX}slot:env", "seen", int(NOON.timestamp() * 1000))
+    store.hset(f"{PREFIX}slot:env", "cursor", int(NOON.timestamp() * 1000))
     store.delete(received_key("env"))
 
     assert look(journal, surveyed(crashed(10))) == taken
@@ -296,7 +296,7 @@ def calm(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Pipelin
     with harness(store, store_url, tmp_path, failing=False) as running:
         ping(running)
         running.drive(lambda: running.sweeps_done() == 1)
-        running.store.hincrby(GATE, "seen", -1_800_000)
+        running.store.hincrby(GATE, "cursor", -1_800_000)
         yield running
 
 
@@ -343,7 +343,7 @@ def test_a_ping_finds_what_no_webhook_told_and_the_person_is_told_once(calm: Pip
 def test_where_no_webhook_ever_came_it_is_asked_once_whether_they_are_set_up(calm: PipelineHarness) -> None:
     for minutes in (10, 7, 4):
         calm.store.delete(received_key("env-1"))
-        calm.store.hset(GATE, "seen", int(time.time() * 1000) - 1_800_000)
+        calm.store.hset(GATE, "cursor", int(time.time() * 1000) - 1_800_000)
         calm.world.events.clear()
         happens(calm, ago=minutes * 60)
         ping(calm)
@@ -369,7 +369,7 @@ def test_it_costs_no_request_to_look(calm: PipelineHarness) -> None:
     calm.drive(sweeps(calm, 2))
     usual = len(calm.railway.operations) - before
 
-    calm.store.hincrby(GATE, "seen", -1_800_000)
+    calm.store.hincrby(GATE, "cursor", -1_800_000)
     happens(calm)
     ping(calm)
     calm.drive(sweeps(calm, 3))
@@ -381,7 +381,7 @@ def test_it_costs_no_request_to_look(calm: PipelineHarness) -> None:
 def test_what_a_webhook_told_is_not_found_again(calm: PipelineHarness) -> None:
     happens(calm)
     said_at = datetime.now(UTC) - timedelta(seconds=601)
-    calm.alert(kind="deployment.crashed", deployment_id="dep-new", said_at=said_at)
+    calm.alert(kind="deployment.crashed", deployment_id="dep-new", reported_at=said_at)
     ping(calm)
 
     calm.drive(sweeps(calm, 2))
@@ -396,7 +396,7 @@ def test_what_is_younger_than_a_late_webhook_is_left_to_the_next_sweep(calm: Pip
     too_soon = alerts(calm)
 
     calm.world.events[0].at -= 200
-    calm.store.hincrby(GATE, "seen", -200_000)
+    calm.store.hincrby(GATE, "cursor", -200_000)
     ping(calm)
     calm.drive(sweeps(calm, 3))
 
@@ -408,7 +408,7 @@ def test_a_webhook_that_comes_after_the_sweep_saw_its_trouble_opens_no_second_in
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
     with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as sick:
-        sick.store.hset(GATE, "seen", int(time.time() * 1000) - 1_800_000)
+        sick.store.hset(GATE, "cursor", int(time.time() * 1000) - 1_800_000)
         sick.alert(kind="deployment.deployed")
         happens(sick)
         ping(sick)
@@ -424,7 +424,9 @@ def test_a_webhook_that_comes_after_the_sweep_saw_its_trouble_opens_no_second_in
         assert len([one for one in sick.slack.messages if not one.thread_ts]) == 1
 
 
-@pytest.mark.parametrize(("script", "number"), [("TAKE_IN", 1), ("TAKE_IN", 2), ("MARK", 1), ("END", 1)])
+@pytest.mark.parametrize(
+    ("script", "number"), [("STORE_ALERT", 1), ("STORE_ALERT", 2), ("ADVANCE_CURSOR", 1), ("END", 1)]
+)
 def test_a_worker_that_dies_among_the_alerts_that_it_takes_in_takes_in_each_once(
     calm: PipelineHarness, script: str, number: int
 ) -> None:
@@ -434,7 +436,7 @@ def test_a_worker_that_dies_among_the_alerts_that_it_takes_in_takes_in_each_once
     calm.drive(lambda: any(calm.store.hget(key, "stage") == b"analyse" for key in calm.due()))
     [key] = [key for key in calm.due() if ":sweep:" in key]
 
-    source = getattr(missed_webhooks if script == "MARK" else scripts, script)
+    source = getattr(missed_webhooks if script == "ADVANCE_CURSOR" else scripts, script)
     stages.work(replace(calm.services, store=Mortal(calm.store, source, number)), "analyse", key)
     died = not calm.store.hexists(key, "ended")
     calm.drive(sweeps(calm, 3))

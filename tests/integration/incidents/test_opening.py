@@ -112,7 +112,7 @@ def test_only_a_gap_that_may_hide_the_trouble_keeps_an_incident_open(
 ) -> None:
     [incident] = sweeps.find(survey(), sick("shop"))
 
-    sweeps.find(survey(not_seen=(gap,)))
+    sweeps.find(survey(failed_reads=(gap,)))
 
     assert sweeps.clean(incident) == clean
 
@@ -132,7 +132,7 @@ def test_an_alert_without_a_service_hears_that_nothing_is_above_the_line(
 def test_a_forwarded_alert_is_the_first_word_from_the_moment_the_incident_is_open(
     sweeps: Sweeps, journal: JournalStore
 ) -> None:
-    forwarded = alert(source="slack", kind="message", said="shop is down")
+    forwarded = alert(source="slack", kind="message", message="shop is down")
 
     [incident] = sweeps.find(survey(), sick("shop"), alerts=(forwarded,))
 
@@ -269,7 +269,7 @@ def test_a_symptom_stays_one_while_its_cause_is_sick_and_nobody_can_see_who_call
     [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
     [cause] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
 
-    sweeps.find(survey(not_seen=(BLIND,)), sick("shop"), sick("checkout"))
+    sweeps.find(survey(failed_reads=(BLIND,)), sick("shop"), sick("checkout"))
 
     assert sweeps.joined(caller) == PREFIX + cause
 
@@ -283,7 +283,7 @@ def test_who_is_sick_after_its_cause_has_ended_is_told_though_nobody_can_see_who
     assert over is not None
     over.end("held")
 
-    sweeps.find(survey(not_seen=(BLIND,)), sick("shop"))
+    sweeps.find(survey(failed_reads=(BLIND,)), sick("shop"))
 
     assert sweeps.joined(caller) == ""
 
@@ -336,13 +336,13 @@ def test_a_symptom_whose_first_cause_has_ended_is_joined_to_the_next(sweeps: Swe
 def test_trouble_that_became_known_has_not_healed(sweeps: Sweeps) -> None:
     [incident] = sweeps.find(survey(), sick("shop"))
 
-    sweeps.find(survey(), sick("shop", severity=Severity.NOTICE, usual=True))
+    sweeps.find(survey(), sick("shop", severity=Severity.NOTICE, is_baseline=True))
 
     assert sweeps.clean(incident) == 0
 
 
 def test_a_habit_of_another_kind_keeps_no_incident_open(sweeps: Sweeps) -> None:
-    habit = sick("shop", kind="cpu", severity=Severity.NOTICE, usual=True)
+    habit = sick("shop", kind="cpu", severity=Severity.NOTICE, is_baseline=True)
     [incident] = sweeps.find(survey(), sick("shop"), habit)
 
     sweeps.find(survey(), habit)
@@ -371,19 +371,19 @@ def test_what_was_sick_in_between_was_not_well_in_a_row(sweeps: Sweeps) -> None:
 
 def test_a_gap_that_was_there_when_it_was_found_hides_nothing_of_it(sweeps: Sweeps) -> None:
     gap = "events: Railway: Not Authorized"
-    [incident] = sweeps.find(survey(not_seen=(gap,)), sick("shop"))
+    [incident] = sweeps.find(survey(failed_reads=(gap,)), sick("shop"))
 
-    sweeps.find(survey(not_seen=(gap,)))
+    sweeps.find(survey(failed_reads=(gap,)))
 
     assert sweeps.clean(incident) == 1
 
 
 def test_a_gap_may_hide_what_was_found_while_it_was_not_there(sweeps: Sweeps) -> None:
     gap = "events: Railway: Not Authorized"
-    [incident] = sweeps.find(survey(not_seen=(gap,)), sick("shop"))
+    [incident] = sweeps.find(survey(failed_reads=(gap,)), sick("shop"))
     sweeps.find(survey(), sick("shop", kind="oom_killed"))
 
-    sweeps.find(survey(not_seen=(gap,)))
+    sweeps.find(survey(failed_reads=(gap,)))
 
     assert sweeps.clean(incident) == 0
 
@@ -412,6 +412,6 @@ def test_a_service_that_is_not_listed_any_more_is_gone_and_counted_as_such(sweep
 def test_a_service_is_not_gone_where_the_list_could_not_be_read_wholly(sweeps: Sweeps) -> None:
     [incident] = sweeps.find(survey(), sick("shop"))
 
-    sweeps.find(survey(services=WITHOUT_SHOP, not_seen=("environment: 1 entries that cannot be read",)))
+    sweeps.find(survey(services=WITHOUT_SHOP, failed_reads=("environment: 1 entries that cannot be read",)))
 
     assert sweeps.clean(incident) == 0

@@ -42,7 +42,7 @@ def look(running: PipelineHarness, minutes: float = 0) -> None:
     later = replace(running.services, now=lambda: datetime.now(UTC) + timedelta(minutes=minutes))
     stages.work(later, "pings", intake.PINGS)
     for key in running.due():
-        if ":tell:" in key:
+        if ":notification:" in key:
             stages.work(later, "notify", key)
 
 
@@ -155,7 +155,7 @@ def test_after_a_long_absence_of_everything_the_clock_has_time_for_its_first_pin
     assert 0.9 < due_in_minutes(quiet) <= 1
 
 
-@pytest.mark.parametrize(("interval", "late"), [(3600, 80), (2100, 55), (900, 35)])
+@pytest.mark.parametrize(("apart", "late"), [(3600, 80), (2100, 55), (900, 35)])
 def test_a_clock_that_was_asked_to_wait_longer_is_not_missed_before(
     quiet: PipelineHarness, apart: float, late: float
 ) -> None:

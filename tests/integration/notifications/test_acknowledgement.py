@@ -161,7 +161,7 @@ def told(running: PipelineHarness) -> list[str]:
 
 def at_work(running: PipelineHarness) -> int:
     """Sweeps and incidents that somebody works on."""
-    keys = [key for key in running.due() if ":tell:" not in key and ":pings" not in key]
+    keys = [key for key in running.due() if ":notification:" not in key and ":pings" not in key]
     return sum(bool(running.store.hexists(key, "lease")) for key in keys)
 
 

@@ -239,9 +239,9 @@ def test_names_of_those_that_suffer_can_neither_ping_nor_flood_nor_break_the_lin
 
 
 def test_when_it_does_harm_is_said_unless_its_sentence_says_so_already() -> None:
-    filling = finding(kind="volume", harm_in_seconds=3 * 3600.0)
-    growing = finding(kind="memory_growth", harm_in_seconds=2400.0)
-    says_so = finding(kind="volume", harm_in_seconds=9000.0, sentence="at this rate it is full in 2.5 h")
+    filling = finding(kind="volume", seconds_to_limit=3 * 3600.0)
+    growing = finding(kind="memory_growth", seconds_to_limit=2400.0)
+    says_so = finding(kind="volume", seconds_to_limit=9000.0, sentence="at this rate it is full in 2.5 h")
 
     assert "At this rate: full in about 3 h" in first_word(incident(filling))
     assert "At this rate: at its limit in about 40 min" in first_word(incident(growing, filling))

@@ -109,7 +109,7 @@ def test_the_same_body_again_has_the_same_id_and_no_second_place(
     again = post(app, "/hooks/railway").json()
 
     assert again == first
-    assert len([key for key in store.zrange(SCHEDULE, 0, -1) if b"notify" not in key]) == 1
+    assert len([key for key in store.zrange(SCHEDULE, 0, -1) if b"notification" not in key]) == 1
     assert 604_000 < store.ttl(store.keys(f"{PREFIX}dedup:*")[0]) <= 604_800
 
 

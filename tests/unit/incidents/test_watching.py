@@ -59,7 +59,7 @@ def found(**facts: Any) -> Finding:
 
 
 def test_trouble_that_is_usual_by_now_did_not_hold() -> None:
-    assert not compare(INCIDENT, survey(), [found(usual=True)]).verified
+    assert not compare(INCIDENT, survey(), [found(is_baseline=True)]).verified
 
 
 def test_a_notice_does_not_say_that_it_came_again() -> None:
@@ -67,7 +67,7 @@ def test_a_notice_does_not_say_that_it_came_again() -> None:
 
 
 def test_what_was_only_a_notice_beside_the_trouble_may_stay() -> None:
-    beside = found(kind="cpu", usual=True)
+    beside = found(kind="cpu", is_baseline=True)
     incident = INCIDENT.model_copy(update={"findings": (SICK, beside)})
 
     assert compare(incident, survey(), [beside]).verified

@@ -58,7 +58,7 @@ def test_an_alert_that_was_told_of_meanwhile_is_not_said_again(told: queue.Queue
 
     later.waiting[0][1]()
 
-    assert [told.get(timeout=5)[-5:] for _ in range(2)] == ["ack", "third"]
+    assert [told.get(timeout=5)[-5:] for _ in range(2)] == ["first", "third"]
     assert told.empty()
 
 
