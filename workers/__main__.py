@@ -229,9 +229,9 @@ def _sweep(config: Settings, options: argparse.Namespace) -> int:
     from workers.cli import sweep
 
     _needs_to_look(config)
-    found = sweep.look(config, datetime.now(UTC), _aside, remember=not options.no_past)
+    found = sweep.check_environments(config, datetime.now(UTC), _aside, use_history=not options.no_past)
     for report in found:
-        print(json.dumps(report) if options.json else "\n".join(sweep.lines(report)))
+        print(json.dumps(report) if options.json else "\n".join(sweep.render(report)))
     return 0
 
 
@@ -240,9 +240,9 @@ def _judge(config: Settings, options: argparse.Namespace) -> int:
 
     bad = 0
     with sys.stdin.buffer if str(options.file) == "-" else options.file.open("rb") as lines:
-        for said in evaluate.answers(lines, persist_minutes=config.min_duration_minutes):
-            print(said.line, flush=str(options.file) == "-")
-            bad += not said.good
+        for said in evaluate.evaluate_lines(lines, min_duration_minutes=config.min_duration_minutes):
+            print(said.text, flush=str(options.file) == "-")
+            bad += not said.is_valid
     if bad:
         print(f"trackwalker: {bad} line{'s' if bad > 1 else ''} could not be judged", file=sys.stderr)
     return 1 if bad else 0
@@ -253,24 +253,24 @@ def _lookback(config: Settings, options: argparse.Namespace) -> int:
     from workers.cli.lookback import report
 
     _needs_to_look(config)
-    looks = lookback.look_back(config, options.days, datetime.now(UTC), _aside, service=options.service)
+    looks = lookback.backtest(config, options.days, datetime.now(UTC), _aside, service=options.service)
     for looked in looks:
         result = report.report(looked, options.service)
-        print(json.dumps(result) if options.json else "\n".join(report.lines(result)), flush=True)
+        print(json.dumps(result) if options.json else "\n".join(report.render(result)), flush=True)
     return 0
 
 
 def _days(text: str) -> float:
     """A number of days that Railway may still hold."""
-    from workers.cli.lookback import MOST_DAYS
+    from workers.cli.lookback import MAX_DAYS
 
     try:
         days = float(text)
     except ValueError:
         days = 0.0
-    if not 1 <= days <= MOST_DAYS:
+    if not 1 <= days <= MAX_DAYS:
         raise argparse.ArgumentTypeError(
-            f"must be a number from 1 to {MOST_DAYS}, Railway keeps nothing longer"
+            f"must be a number from 1 to {MAX_DAYS}, Railway keeps nothing longer"
         )
     return days
 

@@ -263,7 +263,7 @@ class Summary(Model):
     restarted: bool | None = None
     """Whether the process began anew within the window."""
     error_lines: float | None = None
-    sick: tuple[str, ...] = ()
+    alerting_kinds: tuple[str, ...] = Field(default=(), alias="sick")
     """Kinds of the findings above the action line: what was sick is not what is usual."""
 
 

@@ -43,25 +43,26 @@ def measure(journal: JournalStore, whole: Survey) -> None:
     ends = [whole.window.start + HALF * n for n in range(1, DAYS * 48)]
     kept: dict[str, list[Summary]] = {}
     for end in ends:
-        seen = slicing.cut(whole, Window(start=end - HALF, end=end), kept)
-        for name, one in summary_store.summaries(seen, []).items():
+        seen = slicing.slice_window(whole, Window(start=end - HALF, end=end), kept)
+        for name, one in summary_store.summarise_survey(seen, []).items():
             kept.setdefault(name, []).append(one)
     summary_store.store(journal, whole.environment_id, kept, ends[-1])
-    sizes = [len(blob) for blob in journal.fields(summary_store.key_of(whole.environment_id)).values()]
+    sizes = [len(blob) for blob in journal.fields(summary_store.history_key(whole.environment_id)).values()]
     windows = max(len(every) for every in kept.values())
     print(
         f"a week          {windows} windows a service, {statistics.mean(sizes):.0f} bytes a service "
         f"(the largest {max(sizes)}), {sum(sizes) / 1000:.0f} kB for {len(sizes)}"
     )
     known = summary_store.read(journal, whole.environment_id, ends[-1])
-    usual = max(len(every) for every in summary_store.baselines(known, ends[-1]).values())
-    last = slicing.cut(whole, Window(start=ends[-1], end=ends[-1] + HALF))
+    usual = max(len(every) for every in summary_store.baseline_windows(known, ends[-1]).values())
+    last = slicing.slice_window(whole, Window(start=ends[-1], end=ends[-1] + HALF))
     print(f"compared with   {usual} windows a service at most")
     took = milliseconds(lambda: summary_store.read(journal, whole.environment_id, ends[-1]))
     print(f"read            {took:.1f} ms for {len(sizes)} services")
-    summary_store.add(journal, last, [])
+    summary_store.add_sweep(journal, last, [])
     print(
-        f"nothing to add  {milliseconds(lambda: summary_store.add(journal, last, [])):.1f} ms (two sweeps of three)"
+        f"nothing to add  {milliseconds(lambda: summary_store.add_sweep(journal, last, [])):.1f} ms "
+        "(two sweeps of three)"
     )
     print(f"one more window {_adding(journal, whole, last):.1f} ms")
 
@@ -72,7 +73,9 @@ def _adding(journal: JournalStore, whole: Survey, last: Survey) -> float:
 
     def add() -> None:
         end = last.window.end + HALF * next(windows)
-        summary_store.add(journal, last.model_copy(update={"window": Window(start=end - HALF, end=end)}), [])
+        summary_store.add_sweep(
+            journal, last.model_copy(update={"window": Window(start=end - HALF, end=end)}), []
+        )
 
     return milliseconds(add)
 

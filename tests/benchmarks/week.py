@@ -21,7 +21,7 @@ from workers.engine import scripts
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore
 from workers.engine.records import pack
 from workers.history import summary_store
-from workers.history.backfill import chunks, slicing, summarised
+from workers.history.backfill import chunks, slicing, summarise_chunks
 from workers.incidents.opening import open_incidents
 from workers.incidents.watching import CLEAN_SWEEPS
 from workers.models import Alert, Environment, Finding, Incident, Service, Severity, Survey, Window
@@ -89,12 +89,12 @@ def walk(journal: JournalStore, whole: Survey) -> Told:
     told, fixed = Told(), _Fixed()
     end = first + WINDOW
     while end <= whole.window.end:
-        seen = slicing.cut(whole, Window(start=end - WINDOW, end=end))
-        usual = summary_store.baselines(
+        seen = slicing.slice_window(whole, Window(start=end - WINDOW, end=end))
+        usual = summary_store.baseline_windows(
             summary_store.read(journal, seen.environment_id, end), seen.window.start
         )
-        findings = detection.detect(seen, persist_minutes=PERSIST_MINUTES, past=usual)
-        summary_store.add(journal, seen, findings)
+        findings = detection.detect(seen, min_duration_minutes=PERSIST_MINUTES, history=usual)
+        summary_store.add_sweep(journal, seen, findings)
         _open(journal, seen, findings, told)
         fixed.look(seen)
         told.sweeps += 1
@@ -106,9 +106,9 @@ def walk(journal: JournalStore, whole: Survey) -> Told:
 
 
 def _read_the_days_before(journal: JournalStore, whole: Survey, first: datetime) -> None:
-    spans = chunks.stretches(whole.window.start, first)
+    spans = chunks.split_into_chunks(whole.window.start, first)
     newest = Window(start=first, end=first + WINDOW)
-    found = summarised([slicing.cut(whole, one) for one in spans], newest, PERSIST_MINUTES)
+    found = summarise_chunks([slicing.slice_window(whole, one) for one in spans], newest, PERSIST_MINUTES)
     summary_store.store(journal, whole.environment_id, found, first)
 
 

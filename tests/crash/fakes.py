@@ -31,7 +31,7 @@ from tests.support.fakes.railway_types import LogRow, Request, WorldDeployment, 
 from tests.support.fakes.slack import Message, SlackStandIn
 from workers.agent.run import Answer
 from workers.clients.git import Repositories
-from workers.history.backfill import KEPT_BACK
+from workers.history.backfill import RESERVED_SHARE
 from workers.models import Fix, Repository, Run, Usage, Verification
 
 NUMBER = "4711471147114711"
@@ -100,7 +100,7 @@ class Outer:
         self._world = shop.world(self.begun.timestamp(), healthy, sick)
         self._world.project_name = f"shop, asked {NUMBER} times"
         self.railway, self.slack = RailwayStandIn(self._world), Words(self)
-        left = round(KEPT_BACK * GRANTED) + 9
+        left = round(RESERVED_SHARE * GRANTED) + 9
         self.railway.budget = Budget(GRANTED, GRANTED - left, self.begun.timestamp() + 3000)
         self.github = GitHubStandIn(folder / "github")
         self._bare = self.github.create(shop.NAME, folder / "origin")

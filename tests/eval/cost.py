@@ -20,7 +20,7 @@ ROUNDS = 3
 SERVICES = 1000
 CHILD = """
 import json, pathlib, resource, sys
-from workers.windows import answer
+from workers.cli.evaluate import evaluate_line
 def peak():
     status = pathlib.Path("/proc/self/status")
     if status.exists():  # rusage would tell the peak of the parent here, and has another unit
@@ -29,7 +29,7 @@ def peak():
 before = peak()
 with open(sys.argv[1]) as lines:
     for line in lines:
-        answer(line)
+        evaluate_line(line)
 loaded = sorted({"numpy", "scipy", "pandas"} & set(sys.modules))
 print(json.dumps({"before": before, "after": peak(), "loaded": loaded}))
 """
@@ -60,17 +60,17 @@ def measure(seeds: range) -> Cost:
 
 def _times(lines: list[str]) -> tuple[list[float], float]:
     """Per line the best of a few rounds of judging what was read before; and the mean time to read."""
-    from workers.cli.evaluate import read
+    from workers.cli.evaluate import read_line
     from workers.detection import detect
 
     began = time.perf_counter()
-    prepared = [read(line) for line in lines]
+    prepared = [read_line(line) for line in lines]
     read_ms = 1000 * (time.perf_counter() - began) / len(lines)
     best = [float("inf")] * len(prepared)
     for _ in range(ROUNDS):
         for place, (survey, past) in enumerate(prepared):
             began = time.perf_counter()
-            detect(survey, persist_minutes=4, past=past)
+            detect(survey, min_duration_minutes=4, history=past)
             best[place] = min(best[place], 1000 * (time.perf_counter() - began))
     return best, read_ms
 

@@ -39,18 +39,18 @@ from workers.models import (
     Window,
 )
 
-SHOWN = {"kind", "severity", "since", "ongoing", "numbers", "sentence", "confidence"}
-USUAL_MINUTES = 30
+OUTPUT_FIELDS = {"kind", "severity", "since", "ongoing", "numbers", "sentence", "confidence"}
+DEFAULT_WINDOW_MINUTES = 30
 """Of a window in which there is no series."""
 MB_PER_GB = 1000.0
-MOST_SAMPLES = 20_000
-MOST_PAST = 2_000
-MOST_SERVICES = 1_000
+MAX_SAMPLES = 20_000
+MAX_HISTORY_WINDOWS = 2_000
+MAX_SERVICES = 1_000
 
 Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 When = Annotated[Moment, Field(ge=datetime(1990, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))]
-Series = Annotated[list[Amount | None], Field(max_length=MOST_SAMPLES)]
-Counts = Annotated[list[Amount], Field(max_length=MOST_SAMPLES)]
+Series = Annotated[list[Amount | None], Field(max_length=MAX_SAMPLES)]
+Counts = Annotated[list[Amount], Field(max_length=MAX_SAMPLES)]
 
 
 class _Input(BaseModel):
@@ -82,7 +82,7 @@ class HttpInput(_Input):
             raise ValueError(f"lists of different length: {said}")
         return self
 
-    def minutes(self, end: float) -> tuple[TrafficMinute, ...]:
+    def traffic(self, end: float) -> tuple[TrafficMinute, ...]:
         known = (self.requests, self.ok, self.client_errors, self.server_errors, self.p95)
         length = max((len(values) for values in known if values is not None), default=0)
         none = [0.0] * length
@@ -119,18 +119,18 @@ class ServiceInput(_Input):
     disk: Series | None = None
     disk_limit: Amount | None = None
     http: HttpInput | None = None
-    events: Annotated[list[PlatformEvent], Field(max_length=MOST_SAMPLES)] = Field(default_factory=list)
-    past: Annotated[list[dict[str, Any]], Field(max_length=MOST_PAST)] = Field(default_factory=list)
+    events: Annotated[list[PlatformEvent], Field(max_length=MAX_SAMPLES)] = Field(default_factory=list)
+    past: Annotated[list[dict[str, Any]], Field(max_length=MAX_HISTORY_WINDOWS)] = Field(default_factory=list)
 
     @property
     def seconds(self) -> float:
         """The length of the window: of the longest series in it."""
         spans = [len(values or ()) * self.step_seconds for values in (self.cpu, self.memory, self.disk)]
         if self.http:
-            spans.append(len(self.http.minutes(0)) * self.http.step_seconds)
-        return max(spans, default=0) or USUAL_MINUTES * 60
+            spans.append(len(self.http.traffic(0)) * self.http.step_seconds)
+        return max(spans, default=0) or DEFAULT_WINDOW_MINUTES * 60
 
-    def noun(self) -> Service:
+    def to_service(self) -> Service:
         end, replicas = self.end.timestamp(), self.replicas or 1
         disk = _points(self.disk or [], end, self.step_seconds)
         volumes: tuple[Volume, ...] = ()
@@ -149,7 +149,7 @@ class ServiceInput(_Input):
             id=self.service, name=self.service, replicas=replicas, public=self.http is not None,
             deployments=tuple(deployments), volumes=volumes, disk=disk,
             cpu_limit=self.cpu_limit or None, memory_limit=self.memory_limit or None,
-            usage=self._usage(end, replicas), traffic=self.http.minutes(end) if self.http else (),
+            usage=self._usage(end, replicas), traffic=self.http.traffic(end) if self.http else (),
             traffic_step_seconds=self.http.step_seconds if self.http else self.step_seconds,
             events=tuple(sorted(self.events, key=lambda one: one.at)),
         )  # fmt: skip
@@ -176,13 +176,13 @@ def _points(values: Sequence[float | None], end: float, step: int, shared_by: in
 _WHOLE_WINDOW = {"cpu", "memory", "http"}
 
 
-def _earlier(one: dict[str, Any], number: int, service: str) -> Summary:
+def _earlier(window: dict[str, Any], number: int, service: str) -> Summary:
     """A summary as it is, or a window in the form above made into one."""
     try:
-        if not _WHOLE_WINDOW & one.keys():
-            return Summary.model_validate(one)
-        given = ServiceInput.model_validate({"service": service, **one})
-        return detection.summarise(given.noun(), _survey([given], ()))
+        if not _WHOLE_WINDOW & window.keys():
+            return Summary.model_validate(window)
+        given = ServiceInput.model_validate({"service": service, **window})
+        return detection.summarise(given.to_service(), _survey([given], ()))
     except ValidationError as error:
         raise InvalidWindow(f"past.{number}.{_words(error)}") from error
 
@@ -190,7 +190,7 @@ def _earlier(one: dict[str, Any], number: int, service: str) -> Summary:
 class ProjectInput(_Input):
     """Several services, and who calls whom by their names."""
 
-    services: Annotated[list[ServiceInput], Field(min_length=1, max_length=MOST_SERVICES)]
+    services: Annotated[list[ServiceInput], Field(min_length=1, max_length=MAX_SERVICES)]
     calls: list[tuple[str, str]] = Field(default_factory=list)
 
     @model_validator(mode="after")
@@ -211,14 +211,14 @@ def _survey(given: Sequence[ServiceInput], calls: Sequence[tuple[str, str]]) -> 
     return Survey(
         project_id="", project_name="", environment_id="", environment_name="",
         window=Window(start=start, end=end), step_seconds=min(one.step_seconds for one in given),
-        services=tuple(one.noun() for one in given), calls=tuple(calls),
+        services=tuple(one.to_service() for one in given), calls=tuple(calls),
     )  # fmt: skip
 
 
 _LINE: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
-def parse(line: str) -> ServiceInput | ProjectInput:
+def parse_line(line: str) -> ServiceInput | ProjectInput:
     """One line of the format. Raises BadWindow, which names the field."""
     try:
         fields = _LINE.validate_json(line)
@@ -227,9 +227,9 @@ def parse(line: str) -> ServiceInput | ProjectInput:
         raise InvalidWindow(_words(error)) from error
 
 
-def read(line: str) -> tuple[Survey, History]:
+def read_line(line: str) -> tuple[Survey, History]:
     """A line as what the detector judges. Raises BadWindow, which names the field."""
-    return _nouns(parse(line))
+    return _nouns(parse_line(line))
 
 
 def _nouns(given: ServiceInput | ProjectInput) -> tuple[Survey, History]:
@@ -244,51 +244,53 @@ def _nouns(given: ServiceInput | ProjectInput) -> tuple[Survey, History]:
     return _survey(given.services, given.calls), past
 
 
-def answer(line: str, *, persist_minutes: float = 4.0) -> str:
+def evaluate_line(line: str, *, min_duration_minutes: float = 4.0) -> str:
     """What the detector says of one line, as one line. Raises BadWindow, which names the field."""
-    given = parse(line)
+    given = parse_line(line)
     whole, past = _nouns(given)
     every = [given] if isinstance(given, ServiceInput) else given.services
     findings, reports = [], []
     for one in every:
         alone = _survey([one], ())  # its window may end elsewhere than those of the others
-        found = detection.detect(alone, persist_minutes=persist_minutes, past=past)
-        reports.append(report(alone.services[0], alone, found))
+        found = detection.detect(alone, min_duration_minutes=min_duration_minutes, history=past)
+        reports.append(service_report(alone.services[0], alone, found))
         findings += found
     if isinstance(given, ServiceInput):
         return json.dumps(reports[0])
-    return json.dumps({"services": reports, "cause": detection.suspects(findings, whole)})
+    return json.dumps({"services": reports, "cause": detection.rank_suspects(findings, whole)})
 
 
-class Answered(NamedTuple):
+class OutputLine(NamedTuple):
     """One line of output, and whether it is an answer or an error."""
 
-    line: str
-    good: bool
+    text: str
+    is_valid: bool
 
 
-def answers(lines: Iterable[bytes], *, persist_minutes: float = 4.0) -> Iterator[Answered]:
+def evaluate_lines(lines: Iterable[bytes], *, min_duration_minutes: float = 4.0) -> Iterator[OutputLine]:
     """A line of output for each line that is not blank; one that cannot be judged says why, and the rest goes on."""
     for number, raw in enumerate(lines, 1):
         if not raw.strip():
             continue
         try:
-            yield Answered(answer(raw.decode(), persist_minutes=persist_minutes), good=True)
+            yield OutputLine(
+                evaluate_line(raw.decode(), min_duration_minutes=min_duration_minutes), is_valid=True
+            )
         except (InvalidWindow, UnicodeDecodeError, OverflowError) as error:
-            yield Answered(json.dumps({"line": number, "error": str(error)}), good=False)
+            yield OutputLine(json.dumps({"line": number, "error": str(error)}), is_valid=False)
 
 
-def report(service: Service, survey: Survey, findings: Sequence[Finding]) -> dict[str, Any]:
+def service_report(service: Service, survey: Survey, findings: Sequence[Finding]) -> dict[str, Any]:
     """What is said of one service: sick or not, its findings, and its window in a few numbers."""
     own = [one for one in findings if one.service_id == service.id]
     loud = tuple(dict.fromkeys(one.kind for one in own if one.severity is not Severity.NOTICE))
-    summary = detection.summarise(service, survey).model_copy(update={"sick": loud})
+    summary = detection.summarise(service, survey).model_copy(update={"alerting_kinds": loud})
     return {
         "service": service.name,
         "sick": bool(loud),
-        "findings": [one.model_dump(mode="json", include=SHOWN) for one in own],
+        "findings": [one.model_dump(mode="json", include=OUTPUT_FIELDS) for one in own],
         "summary": summary.model_dump(
-            mode="json", by_alias=True, exclude_none=True, exclude=None if loud else {"sick"}
+            mode="json", by_alias=True, exclude_none=True, exclude=None if loud else {"alerting_kinds"}
         ),
     }
 

@@ -61,8 +61,8 @@ def _sweep(journal: JournalStore, key: str, persist_minutes: float) -> Replayed:
     """The survey compared with the past as it is kept now: older windows may have been thinned out since."""
     survey, before = _need(journal, key, "survey", Survey), _need(journal, key, "findings", list[Finding])
     start = survey.window.start
-    known = summary_store.baselines(summary_store.read(journal, survey.environment_id, start), start)
-    now = detection.detect(survey, persist_minutes=persist_minutes, past=known)
+    known = summary_store.baseline_windows(summary_store.read(journal, survey.environment_id, start), start)
+    now = detection.detect(survey, min_duration_minutes=persist_minutes, history=known)
     windows = max((len(every) for every in known.values()), default=0)
     note = (
         f"compared with a past of up to {windows} windows a service as it is kept now (the one of then is not "

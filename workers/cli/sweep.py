@@ -19,13 +19,15 @@ from workers.models import History, Survey, Window
 from workers.runtime.settings import Settings
 from workers.runtime.store import connect
 
-INSTEAD = timedelta(hours=24)
+FALLBACK_SPAN = timedelta(hours=24)
 """Read from Railway where no past is stored: four stretches, three requests each for up to 20 services."""
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
-def look(config: Settings, now: datetime, say: Say, *, remember: bool = True) -> list[dict[str, Any]]:
+def check_environments(
+    config: Settings, now: datetime, say: Progress, *, use_history: bool = True
+) -> list[dict[str, Any]]:
     """A report per watched environment: services with their findings, likeliest cause first.
 
     `say` hears of a past that is missing; without `remember` none is looked for.
@@ -35,7 +37,8 @@ def look(config: Settings, now: datetime, say: Say, *, remember: bool = True) ->
     )
     try:
         return [
-            _report(config, railway, one, say if remember else None) for one in _surveys(config, railway, now)
+            _report(config, railway, one, say if use_history else None)
+            for one in _surveys(config, railway, now)
         ]
     finally:
         railway.close()
@@ -47,19 +50,19 @@ def _surveys(config: Settings, railway: Railway, now: datetime) -> list[Survey]:
     return [snapshot.take_survey(railway, one, window, config.sample_seconds) for one in watched]
 
 
-def _report(config: Settings, railway: Railway, seen: Survey, say: Say | None) -> dict[str, Any]:
-    known = past_of(config, railway, seen, say) if say else {}
-    usual = summary_store.baselines(known, seen.window.start)
-    findings = detection.detect(seen, persist_minutes=config.min_duration_minutes, past=usual)
+def _report(config: Settings, railway: Railway, seen: Survey, say: Progress | None) -> dict[str, Any]:
+    known = load_history(config, railway, seen, say) if say else {}
+    usual = summary_store.baseline_windows(known, seen.window.start)
+    findings = detection.detect(seen, min_duration_minutes=config.min_duration_minutes, history=usual)
     return {
         "environment": f"{seen.project_name}/{seen.environment_name}",
-        "services": [evaluate.report(one, seen, findings) for one in seen.services],
-        "cause": detection.suspects(findings, seen),
+        "services": [evaluate.service_report(one, seen, findings) for one in seen.services],
+        "cause": detection.rank_suspects(findings, seen),
         "failed_reads": list(seen.failed_reads),
     }
 
 
-def past_of(config: Settings, railway: Railway, seen: Survey, say: Say) -> History:
+def load_history(config: Settings, railway: Railway, seen: Survey, say: Progress) -> History:
     """What is stored of the environment, else what Railway holds of the last day; `say` hears why."""
     try:
         known = summary_store.read(JournalStore(connect(config)), seen.environment_id, seen.window.end)
@@ -68,15 +71,15 @@ def past_of(config: Settings, railway: Railway, seen: Survey, say: Say) -> Histo
         known, why = {}, str(error)
     if any(known.values()):
         return known
-    reach = backfill.Reach(reached=seen.window.start, until=seen.window.start - INSTEAD)
-    reader = railway.counted(backfill.SECONDS)
-    found, _ = backfill.read_back(reader, seen, reach, persist_minutes=config.min_duration_minutes)
-    instead = f"judged against the last {INSTEAD // timedelta(hours=1)} hours from Railway instead"
+    reach = backfill.BackfillProgress(reached=seen.window.start, target=seen.window.start - FALLBACK_SPAN)
+    reader = railway.counted(backfill.TIMEOUT_SECONDS)
+    found, _ = backfill.backfill(reader, seen, reach, min_duration_minutes=config.min_duration_minutes)
+    instead = f"judged against the last {FALLBACK_SPAN // timedelta(hours=1)} hours from Railway instead"
     say(f"no past: {why}; {instead if found else 'Railway tells of none either'}")
     return found
 
 
-def lines(report: dict[str, Any]) -> list[str]:
+def render(report: dict[str, Any]) -> list[str]:
     """A report for a person."""
     shown = [f"{report['environment']}: {len(report['services'])} services"]
     found = [finding for service in report["services"] for finding in service["findings"]]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workers.detection.baseline import Baseline
-from workers.detection.causes import SEVERITIES, CauseGroup, causes, suspects
+from workers.detection.causes import SEVERITIES, CauseGroup, group_by_cause, rank_suspects
 from workers.detection.deployments import judge_deployments
 from workers.detection.error_logs import judge_logs
 from workers.detection.growth import judge_growth, restarted_at_limit
@@ -23,17 +23,17 @@ from workers.detection.traffic import judge_traffic
 from workers.detection.volumes import judge_volumes
 from workers.models import Finding, History, Service, Summary, Survey
 
-__all__ = ["CauseGroup", "causes", "detect", "detect_service", "summarise", "suspects"]
+__all__ = ["CauseGroup", "detect", "detect_service", "group_by_cause", "rank_suspects", "summarise"]
 
 
-def detect(survey: Survey, *, persist_minutes: float, past: History | None = None) -> list[Finding]:
+def detect(survey: Survey, *, min_duration_minutes: float, history: History | None = None) -> list[Finding]:
     """What is sick in the window, worst first. A condition counts when it held for `persist_minutes`, or was told.
 
     `past` holds earlier, non-overlapping windows by service id, oldest first; without it a service is compared with
     its limits and with the beginning of the window only. Absent data gives no finding: what could not be read stands
     in `survey.not_seen`.
     """
-    persist, known = max(0.0, persist_minutes) * 60, past or {}
+    persist, known = max(0.0, min_duration_minutes) * 60, history or {}
     found = [
         finding
         for service in survey.services

@@ -85,7 +85,7 @@ class Baseline:
         found = self._known.get((name, without))
         if found is None:
             known = [
-                (without in one.sick, value)
+                (without in one.alerting_kinds, value)
                 for one in self.windows
                 if (value := self.number(name, one)) is not None
             ]

@@ -8,22 +8,22 @@ from typing import NamedTuple
 
 from workers.models import Finding, Severity, Subject, Survey
 
-FELT = {"server_errors", "latency", "client_errors", "traffic_lost", "traffic_surge", "error_logs"}
+SYMPTOM_KINDS = {"server_errors", "latency", "client_errors", "traffic_lost", "traffic_surge", "error_logs"}
 """Kinds that a service may only suffer: failing and slow answers may come from whom it calls."""
 SEVERITIES = tuple(Severity)
-DEEPEST = 4
+MAX_CALL_DEPTH = 4
 """Calls that are followed from a symptom down to its cause."""
 
 
 class CauseGroup(NamedTuple):
     """A cause, what was found there (notices are evidence only), and what others suffer because of it."""
 
-    cause: Subject
+    subject: Subject
     findings: list[Finding]
     symptoms: list[Finding]
 
 
-def causes(findings: list[Finding], survey: Survey) -> list[CauseGroup]:
+def group_by_cause(findings: list[Finding], survey: Survey) -> list[CauseGroup]:
     """Whom incidents are opened about, likeliest first.
 
     A service that shows nothing but failing or slow answers, and calls a sick one, is a symptom of that one. While
@@ -49,9 +49,9 @@ def causes(findings: list[Finding], survey: Survey) -> list[CauseGroup]:
     ]
 
 
-def suspects(findings: list[Finding], survey: Survey) -> list[str]:
+def rank_suspects(findings: list[Finding], survey: Survey) -> list[str]:
     """Names of the sick services, the likeliest cause first, those that only suffer last."""
-    opened = causes(findings, survey)
+    opened = group_by_cause(findings, survey)
     first = [one.service for trouble in opened for one in trouble.findings]
     return list(dict.fromkeys([*first, *(one.service for trouble in opened for one in trouble.symptoms)]))
 
@@ -84,7 +84,7 @@ def _sick(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
 
 def _own(group: list[Finding]) -> bool:
     """Whether something above the line is this service's own and no neighbour's."""
-    return any(one.kind not in FELT and one.severity is not Severity.NOTICE for one in group)
+    return any(one.kind not in SYMPTOM_KINDS and one.severity is not Severity.NOTICE for one in group)
 
 
 def _rank(group: list[Finding]) -> tuple[bool, bool, int, float, float]:
@@ -122,7 +122,7 @@ def _root(sick: str, groups: Mapping[str, list[Finding]], callees: Mapping[str, 
 def _sick_below(here: str, groups: Mapping[str, list[Finding]], callees: Mapping[str, set[str]]) -> set[str]:
     """The nearest sick services that it calls, also through some that look well: inside calls are not seen."""
     level, seen = callees.get(here, set()), {here}
-    for _ in range(DEEPEST):
+    for _ in range(MAX_CALL_DEPTH):
         sick = {one for one in level if one in groups}
         if sick or not level:
             return sick

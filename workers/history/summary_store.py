@@ -19,25 +19,25 @@ from workers import detection
 from workers.engine.journal import PREFIX, JournalStore
 from workers.models import Finding, History, Service, Severity, Summary, Survey
 
-KEPT = timedelta(days=7, hours=2)
+RETENTION = timedelta(days=7, hours=2)
 """A week and what lies about its end, so that a weekly job is known."""
-NEWEST = 48
+MAX_RECENT_WINDOWS = 48
 """A day of half-hour windows: all of them are kept."""
 SLOT_SECONDS = 1800
 """Of older windows one per slot: with `NEWEST` never more than 384 a service, at half-hour windows 336."""
 TTL_SECONDS = 14 * 86_400
-TOLERANCE = timedelta(seconds=60)
+OVERLAP_TOLERANCE = timedelta(seconds=60)
 """A sweep may begin a little early: so much of a window may overlap the one before (at most a tenth of it)."""
-DIGITS = 4
+SIGNIFICANT_DIGITS = 4
 VERSION = b"1"
 DAY = timedelta(days=1)
-SAME_TIME = timedelta(hours=1)
-MOST_USUAL = 100
+SAME_HOUR_TOLERANCE = timedelta(hours=1)
+MAX_BASELINE_WINDOWS = 100
 """Summaries with which one window is compared: judging stays cheap."""
-NOTE = ":note"
+PROGRESS_FIELD = ":note"
 """The field of the hash that is no service: how far the backfill has come."""
 
-HIDDEN_BY: dict[str, tuple[str, ...]] = {
+FIELDS_HIDDEN_BY_GAP: dict[str, tuple[str, ...]] = {
     "CPU and memory:": (
         "cpu_mean",
         "cpu_peak",
@@ -57,7 +57,7 @@ HIDDEN_BY: dict[str, tuple[str, ...]] = {
     "error lines:": ("error_lines",),
 }
 """What a failed read leaves unknown, by how its sentence begins."""
-MEASURED = ("cpu_mean", "memory_mean", "requests", "disk")
+MEASURED_FIELDS = ("cpu_mean", "memory_mean", "requests", "disk")
 
 _STORE = """
 -- KEYS past. ARGV ttl_seconds, number of fields to drop, those fields, then field, value ...
@@ -69,48 +69,52 @@ return 1
 """
 
 
-def key_of(environment_id: str) -> str:
+def history_key(environment_id: str) -> str:
     return f"{PREFIX}history:{environment_id}"
 
 
 def read(journal: JournalStore, environment_id: str, now: datetime) -> History:
     """Earlier windows by service id, oldest first; what cannot be read is no past. Raises NotAvailable."""
-    fields = journal.fields(key_of(environment_id))
+    fields = journal.fields(history_key(environment_id))
     return {
-        name: [one for one in _rows(_columns(blob)) if one.at and now - KEPT <= one.at <= now + TOLERANCE]
+        name: [
+            one
+            for one in _rows(_columns(blob))
+            if one.at and now - RETENTION <= one.at <= now + OVERLAP_TOLERANCE
+        ]
         for name, blob in fields.items()
-        if name != NOTE
+        if name != PROGRESS_FIELD
     }
 
 
-def baselines(past: History, at: datetime) -> History:
+def baseline_windows(history: History, at: datetime) -> History:
     """What a window that begins at `at` is compared with: the day before it, and that time of the earlier days (±1 h).
 
     At most `MOST_USUAL` a service, the newest; windows that reach beyond `at` are left out.
     """
     return {
-        service: [one for one in every if one.at and _is_usual(at - one.at)][-MOST_USUAL:]
-        for service, every in past.items()
+        service: [one for one in every if one.at and _is_usual(at - one.at)][-MAX_BASELINE_WINDOWS:]
+        for service, every in history.items()
     }
 
 
 def _is_usual(age: timedelta) -> bool:
-    if age < -TOLERANCE:
+    if age < -OVERLAP_TOLERANCE:
         return False
     beside = age % DAY
-    return age <= DAY or min(beside, DAY - beside) <= SAME_TIME
+    return age <= DAY or min(beside, DAY - beside) <= SAME_HOUR_TOLERANCE
 
 
-def add(journal: JournalStore, survey: Survey, findings: Sequence[Finding]) -> None:
+def add_sweep(journal: JournalStore, survey: Survey, findings: Sequence[Finding]) -> None:
     """Keep the window of a sweep, once however often it is added. Raises NotAvailable.
 
     Sweeps of one environment come one after the other: whoever lost its claim meanwhile adds the same again.
     """
-    windows = {name: [one] for name, one in summaries(survey, findings).items()}
+    windows = {name: [one] for name, one in summarise_survey(survey, findings).items()}
     store(journal, survey.environment_id, windows, survey.window.end)
 
 
-def summaries(survey: Survey, findings: Iterable[Finding]) -> dict[str, Summary]:
+def summarise_survey(survey: Survey, findings: Iterable[Finding]) -> dict[str, Summary]:
     """The window by service id, marked with what was sick; what was not seen is not known."""
     sick: dict[str, list[str]] = {}
     for one in findings:
@@ -124,16 +128,20 @@ def _summary(service: Service, survey: Survey, sick: list[str]) -> Summary:
     unknown = {
         name: None
         for gap in survey.gaps_for(service.name)
-        for begin, names in HIDDEN_BY.items()
+        for begin, names in FIELDS_HIDDEN_BY_GAP.items()
         if gap.startswith(begin)
         for name in names
     }
-    marks = {"at": survey.window.end, "minutes": survey.window.minutes, "sick": tuple(dict.fromkeys(sick))}
+    marks = {
+        "at": survey.window.end,
+        "minutes": survey.window.minutes,
+        "alerting_kinds": tuple(dict.fromkeys(sick)),
+    }
     return _short(detection.summarise(service, survey).model_copy(update={**unknown, **marks}))
 
 
 def _says_something(one: Summary) -> bool:
-    return any(getattr(one, name) is not None for name in MEASURED)
+    return any(getattr(one, name) is not None for name in MEASURED_FIELDS)
 
 
 def store(
@@ -141,21 +149,21 @@ def store(
     environment_id: str,
     windows: Mapping[str, Sequence[Summary]],
     now: datetime,
-    note: str = "",
+    progress: str = "",
 ) -> None:
     """Put windows to those kept, drop services whose last window is older than a week; with a note if there is one.
 
     Raises NotAvailable.
     """
-    key = key_of(environment_id)
+    key = history_key(environment_id)
     fields = journal.fields(key)
-    written: list[bytes | str] = [NOTE, note] if note else []
+    written: list[bytes | str] = [PROGRESS_FIELD, progress] if progress else []
     for name, every in windows.items():
         columns = _columns(fields.get(name))
         if len(every) == 1 and _overlaps_the_newest(every[0], columns):
             continue
         known = _rows(columns)
-        kept = merged(known, every, now)
+        kept = merge(known, every, now)
         if kept != known:
             written += [name, _packed(kept)]
     gone = [name for name, blob in fields.items() if name not in windows and _is_gone(name, blob, now)]
@@ -165,24 +173,24 @@ def store(
 
 def _is_gone(name: str, blob: bytes, now: datetime) -> bool:
     """Whether the service has no window of the last week any more, or none that can be read."""
-    return name != NOTE and _newest(_columns(blob)) < (now - KEPT).timestamp()
+    return name != PROGRESS_FIELD and _newest(_columns(blob)) < (now - RETENTION).timestamp()
 
 
-def note(journal: JournalStore, environment_id: str) -> str:
+def read_progress(journal: JournalStore, environment_id: str) -> str:
     """What `store` noted last, '' for nothing. Raises NotAvailable."""
-    found: bytes | None = journal.command("hget", key_of(environment_id), NOTE)
+    found: bytes | None = journal.command("hget", history_key(environment_id), PROGRESS_FIELD)
     return (found or b"").decode(errors="replace")
 
 
-def merged(known: Sequence[Summary], more: Sequence[Summary], now: datetime) -> list[Summary]:
+def merge(known: Sequence[Summary], more: Sequence[Summary], now: datetime) -> list[Summary]:
     """Both, oldest first, without those that overlap an earlier known one, and within bounds."""
     kept = list(known)
     for one in more:
         if all(_apart(one, other) for other in kept):
             kept.append(one)
     kept.sort(key=lambda one: one.at or now)
-    kept = [one for one in kept if one.at and now - KEPT <= one.at]
-    return [*_one_per_slot(kept[:-NEWEST]), *kept[-NEWEST:]]
+    kept = [one for one in kept if one.at and now - RETENTION <= one.at]
+    return [*_one_per_slot(kept[:-MAX_RECENT_WINDOWS]), *kept[-MAX_RECENT_WINDOWS:]]
 
 
 def _apart(one: Summary, other: Summary) -> bool:
@@ -191,7 +199,7 @@ def _apart(one: Summary, other: Summary) -> bool:
         return False
     later = one if one.at > other.at else other
     length = timedelta(minutes=later.minutes or 0)
-    return abs(one.at - other.at) >= length - min(TOLERANCE, length / 10)
+    return abs(one.at - other.at) >= length - min(OVERLAP_TOLERANCE, length / 10)
 
 
 def _one_per_slot(older: Sequence[Summary]) -> list[Summary]:
@@ -211,7 +219,7 @@ _ROWS = TypeAdapter(list[Summary])
 def _short(one: Summary) -> Summary:
     """With numbers of `DIGITS` digits, and no fraction of a second."""
     numbers = {
-        name: float(f"{value:.{DIGITS}g}") for name, value in one if isinstance(value, float)
+        name: float(f"{value:.{SIGNIFICANT_DIGITS}g}") for name, value in one if isinstance(value, float)
     }  # fmt: skip
     return one.model_copy(update={**numbers, "at": one.at and one.at.replace(microsecond=0)})
 
@@ -220,7 +228,7 @@ def _packed(every: Sequence[Summary]) -> bytes:
     """Columns by field name; a field that no window knows is left out."""
     columns: _Columns = {name: [getattr(one, name) for one in every] for name in Summary.model_fields}
     columns["at"] = [int(at.timestamp()) for at in columns["at"]]
-    columns["sick"] = [sick or None for sick in columns["sick"]]
+    columns["alerting_kinds"] = [sick or None for sick in columns["alerting_kinds"]]
     known = {name: values for name, values in columns.items() if any(value is not None for value in values)}
     return VERSION + zlib.compress(json.dumps(known, separators=(",", ":")).encode())
 
@@ -253,7 +261,11 @@ def _overlaps_the_newest(one: Summary, columns: _Columns) -> bool:
     if one.at is None:
         return False
     length = 60 * (one.minutes or 0)
-    return 0 <= one.at.timestamp() - _newest(columns) < length - min(TOLERANCE.total_seconds(), length / 10)
+    return (
+        0
+        <= one.at.timestamp() - _newest(columns)
+        < length - min(OVERLAP_TOLERANCE.total_seconds(), length / 10)
+    )
 
 
 def _newest(columns: _Columns) -> int:

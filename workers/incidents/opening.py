@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from workers.detection import CauseGroup, causes
-from workers.detection.causes import FELT
+from workers.detection import CauseGroup, group_by_cause
+from workers.detection.causes import SYMPTOM_KINDS
 from workers.engine import scripts
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore
 from workers.engine.records import pack
@@ -35,9 +35,9 @@ def open_incidents(
     What is a symptom here gets no incident; the one that it had is joined to its cause's. Returns the ids of the
     incidents that hold the trouble. May be done twice: everything in it is set-if-absent.
     """
-    alerts, troubles = alerts_of(sweep), causes(findings, survey)
+    alerts, troubles = alerts_of(sweep), group_by_cause(findings, survey)
     held, answered = [], set()
-    sources = {trouble.cause.key for trouble in troubles}
+    sources = {trouble.subject.key for trouble in troubles}
     ids = tuple(alert.id for alert in alerts)
     made = [(trouble, _incident(journal, survey, trouble, opened_at, ids)) for trouble in troubles]
     # Before the first of them is open: its first word may be due at once.
@@ -99,7 +99,7 @@ def mentions(text: str, service: str) -> bool:
 def _incident(
     journal: JournalStore, survey: Survey, trouble: CauseGroup, at: datetime, alerts: tuple[str, ...]
 ) -> Incident:
-    cause = trouble.cause
+    cause = trouble.subject
     fingerprint = digest(survey.environment_id, cause.key)
     while journal.command("hexists", f"{PREFIX}incident:{fingerprint}:{at:%Y%m%dT%H%M}", "ended"):
         at += timedelta(minutes=1)  # an earlier round of this very minute has ended
@@ -167,7 +167,9 @@ def _update_symptoms(journal: JournalStore, incident: Incident, holder: str, sym
         before = journal.record_of(key, "incident", Incident) or incident
         now = {name: getattr(incident, name) for name in NEWEST}
         record = pack(before.model_copy(update=now), Incident)
-        own = any(one.kind not in FELT for one in incident.findings if one.severity is not Severity.NOTICE)
+        own = any(
+            one.kind not in SYMPTOM_KINDS for one in incident.findings if one.severity is not Severity.NOTICE
+        )
         journal.script(scripts.UNSUPPRESS, [key, SCHEDULE, tell], record, 0 if own else CLEAN_SWEEPS)
 
 

@@ -138,8 +138,8 @@ def _after_merge(
         return made
 
     seen = claim.step("after", Survey, measure)
-    known = summary_store.baselines(summary_store.read(journal, incident.environment_id, since), since)
-    findings = detection.detect(seen, persist_minutes=settings.min_duration_minutes, past=known)
+    known = summary_store.baseline_windows(summary_store.read(journal, incident.environment_id, since), since)
+    findings = detection.detect(seen, min_duration_minutes=settings.min_duration_minutes, history=known)
     _finish(claim, compare(incident, seen, findings), tell)
 
 

@@ -196,16 +196,16 @@ def analyse(services: Services, claim: Claim) -> None:
     persist = services.settings.min_duration_minutes
 
     def compare() -> list[Finding]:
-        railway = services.railway.counted(backfill.SECONDS)
-        known = backfill.remember(railway, services.store, seen, persist_minutes=persist)
+        railway = services.railway.counted(backfill.TIMEOUT_SECONDS)
+        known = backfill.load_history(railway, services.store, seen, min_duration_minutes=persist)
         if cost := railway.sent:
             name, left = seen.environment_id, railway.rate_limit
             request_quota.keep_past(services.store, name, left, cost, services.now())
-        usual = summary_store.baselines(known, seen.window.start)
-        return detection.detect(seen, persist_minutes=persist, past=usual)
+        usual = summary_store.baseline_windows(known, seen.window.start)
+        return detection.detect(seen, min_duration_minutes=persist, history=usual)
 
     findings = claim.step("findings", list[Finding], compare)
-    summary_store.add(services.store, seen, findings)
+    summary_store.add_sweep(services.store, seen, findings)
     opened_at = claim.step("opened_at", datetime, services.now)
     held = opening.open_incidents(
         claim, services.store, seen, findings,

@@ -70,7 +70,7 @@ def config(standin: RailwayStandIn) -> Iterator[Settings]:
 def look(config: Settings, **asked: Any) -> tuple[dict[str, Any], list[str]]:
     """What is reported, and what was said meanwhile."""
     heard: list[str] = []
-    [looked] = lookback.look_back(config, 1.0, NOW, heard.append)
+    [looked] = lookback.backtest(config, 1.0, NOW, heard.append)
     return report.report(looked, **asked), heard
 
 
@@ -104,7 +104,7 @@ def test_it_says_how_often_that_is(said: dict[str, Any]) -> None:
 
 
 def test_a_person_reads_a_line_an_incident_and_the_sum(said: dict[str, Any]) -> None:
-    shown = report.lines(said)
+    shown = report.render(said)
 
     assert shown[0].startswith(
         "acme/production: 2 services, 2026-11-22T12:00 to 2026-11-23T12:00 UTC, 144 sweeps"
@@ -119,7 +119,7 @@ def test_with_a_day_before_it_nothing_is_said_of_a_missing_past(said: dict[str, 
 
 
 def test_what_railway_holds_no_longer_is_said(config: Settings) -> None:
-    [looked] = lookback.look_back(config, 2.0, NOW, lambda _words: None)
+    [looked] = lookback.backtest(config, 2.0, NOW, lambda _words: None)
 
     said = report.report(looked)["failed_reads"]
 

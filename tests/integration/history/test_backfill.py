@@ -73,7 +73,7 @@ def seen(railway: Railway, standin: RailwayStandIn) -> Survey:
 
 
 def remember(railway: Railway, journal: JournalStore, seen: Survey) -> History:
-    return backfill.remember(railway, journal, seen, persist_minutes=4.0)
+    return backfill.load_history(railway, journal, seen, min_duration_minutes=4.0)
 
 
 def ends(known: History) -> list[datetime | None]:
@@ -104,7 +104,7 @@ def test_it_is_read_once(
 def test_the_sweep_after_it_is_added_behind_it(railway: Railway, journal: JournalStore, seen: Survey) -> None:
     remember(railway, journal, seen)
 
-    summary_store.add(journal, seen, [])
+    summary_store.add_sweep(journal, seen, [])
 
     assert ends(summary_store.read(journal, "env", NOON))[-2:] == [WINDOW.start, NOON]
 
@@ -160,7 +160,7 @@ def test_a_railway_that_is_away_is_not_asked_for_the_past_for_ever(
     railway: Railway, journal: JournalStore, seen: Survey, standin: RailwayStandIn
 ) -> None:
     busy_after(standin, 0)
-    for _ in range(backfill.TRIES):
+    for _ in range(backfill.MAX_FAILED_ATTEMPTS):
         assert remember(railway, journal, seen) == {}
     standin.faults.clear()
 
@@ -175,7 +175,7 @@ def test_an_hour_without_requests_to_spare_is_no_try(
     standin.budget = Budget(limit=100, spent=70, resets_at=(NOON + HALF).timestamp())
     take_survey(railway, HERE, WINDOW, 60)
     standin.operations.clear()
-    for _ in range(backfill.TRIES):
+    for _ in range(backfill.MAX_FAILED_ATTEMPTS):
         assert remember(railway, journal, seen) == {}
     assert standin.operations == []
 
@@ -208,12 +208,12 @@ def test_nothing_more_is_asked_when_the_time_is_over(
 def test_what_nobody_expected_costs_a_sweep_its_past_only(
     railway: Railway, journal: JournalStore, seen: Survey
 ) -> None:
-    reach = backfill.Reach(reached=WINDOW.start, until=WINDOW.start - timedelta(hours=6))
+    reach = backfill.BackfillProgress(reached=WINDOW.start, target=WINDOW.start - timedelta(hours=6))
     broken = seen.model_copy(update={"services": (None,)})
 
-    found, after = backfill.read_back(railway, broken, reach, persist_minutes=4.0)
+    found, after = backfill.backfill(railway, broken, reach, min_duration_minutes=4.0)
 
-    assert (found, after.reached, after.tries) == ({}, reach.reached, 1)
+    assert (found, after.reached, after.failed_attempts) == ({}, reach.reached, 1)
 
 
 def test_a_service_has_no_past_from_before_it_was_there(
@@ -236,13 +236,16 @@ def test_trouble_of_the_past_is_marked_as_such(
 
     known = remember(railway, journal, seen)
 
-    assert "server_errors" in known["svc-shop"][0].sick
+    assert "server_errors" in known["svc-shop"][0].alerting_kinds
 
 
 def test_a_past_that_cannot_be_read_is_read_anew(
     railway: Railway, journal: JournalStore, seen: Survey, store: redis.Redis
 ) -> None:
-    store.hset(summary_store.key_of("env"), mapping={summary_store.NOTE: b"garbage", "svc-shop": b"garbage"})
+    store.hset(
+        summary_store.history_key("env"),
+        mapping={summary_store.PROGRESS_FIELD: b"garbage", "svc-shop": b"garbage"},
+    )
 
     assert len(ends(remember(railway, journal, seen))) == 96
 
@@ -265,7 +268,7 @@ def at_noon(*history: Deployment) -> Service:
         project_id="p", project_name="p", environment_id="e", environment_name="e", step_seconds=60,
         window=Window(start=NOON - timedelta(hours=9), end=NOON + timedelta(hours=9)), services=(service,),
     )  # fmt: skip
-    return slicing.cut(whole, WINDOW, {"s"}).services[0]
+    return slicing.slice_window(whole, WINDOW, {"s"}).services[0]
 
 
 def test_what_crashed_later_ran_then() -> None:
@@ -298,12 +301,12 @@ def test_what_failed_later_was_on_its_way_then() -> None:
 
 def test_windows_over_a_seam_hold_both_sides(railway: Railway, seen: Survey) -> None:
     older, newer = (
-        chunks.read(railway, seen, Window(start=start, end=start + timedelta(hours=6)))
+        chunks.read_chunk(railway, seen, Window(start=start, end=start + timedelta(hours=6)))
         for start in (NOON - timedelta(hours=18), NOON - timedelta(hours=12))
     )
     seam = Window(start=newer.window.start - HALF / 2, end=newer.window.start + HALF / 2)
 
-    [service] = slicing.cut(slicing.join(older, newer, seam.start), seam).services
+    [service] = slicing.slice_window(slicing.join_chunks(older, newer, seam.start), seam).services
 
     assert sum(one.requests for one in service.traffic) == 30
     assert [len(one.cpu) for one in service.usage] == [30]

@@ -62,28 +62,28 @@ def windows(*ends: datetime) -> list[Summary]:
 
 
 def test_a_window_is_kept_in_a_few_short_numbers(journal: JournalStore) -> None:
-    summary_store.add(journal, survey(), [])
+    summary_store.add_sweep(journal, survey(), [])
 
     [kept] = summary_store.read(journal, "e", NOON)["svc-shop"]
 
     assert (kept.at, kept.minutes, kept.requests, kept.ok) == (NOON, 30, 300, 300)
-    assert (kept.cpu_mean, kept.p95_high, kept.sick) == (0.1235, 80, ())
+    assert (kept.cpu_mean, kept.p95_high, kept.alerting_kinds) == (0.1235, 80, ())
 
 
 def test_the_same_sweep_is_added_once(journal: JournalStore, store: redis.Redis) -> None:
-    summary_store.add(journal, survey(), [])
-    before = store.dump(summary_store.key_of("e"))
+    summary_store.add_sweep(journal, survey(), [])
+    before = store.dump(summary_store.history_key("e"))
 
-    summary_store.add(journal, survey(), [])
+    summary_store.add_sweep(journal, survey(), [])
 
-    assert store.dump(summary_store.key_of("e")) == before
+    assert store.dump(summary_store.history_key("e")) == before
 
 
 @pytest.mark.parametrize(("minutes", "kept"), [(10, 1), (20, 1), (28, 1), (29.5, 2), (30, 2), (70, 2)])
 def test_windows_never_overlap_but_for_a_little(journal: JournalStore, minutes: float, kept: int) -> None:
-    summary_store.add(journal, survey(NOON - timedelta(minutes=minutes)), [])
+    summary_store.add_sweep(journal, survey(NOON - timedelta(minutes=minutes)), [])
 
-    summary_store.add(journal, survey(NOON), [])
+    summary_store.add_sweep(journal, survey(NOON), [])
 
     assert len(ends(journal)) == kept
 
@@ -93,18 +93,18 @@ def test_what_was_sick_is_marked_and_a_notice_is_not(journal: JournalStore) -> N
         said = {"service_id": "svc-shop", "service": "shop", "since": NOON, "ongoing": True, "sentence": "s"}
         return Finding.model_validate(said | {"kind": kind, "severity": severity})
 
-    summary_store.add(
+    summary_store.add_sweep(
         journal, survey(), [finding("cpu", Severity.WARNING), finding("latency", Severity.NOTICE)]
     )
 
     [kept] = summary_store.read(journal, "e", NOON)["svc-shop"]
-    assert kept.sick == ("cpu",)
+    assert kept.alerting_kinds == ("cpu",)
 
 
 def test_what_was_not_seen_is_not_known(journal: JournalStore) -> None:
     gaps = ("traffic of shop: no", "events: no")
 
-    summary_store.add(journal, survey(NOON, "shop", "cart", not_seen=gaps), [])
+    summary_store.add_sweep(journal, survey(NOON, "shop", "cart", not_seen=gaps), [])
 
     known = summary_store.read(journal, "e", NOON)
     assert (known["svc-shop"][0].requests, known["svc-shop"][0].restarted) == (None, None)
@@ -113,34 +113,34 @@ def test_what_was_not_seen_is_not_known(journal: JournalStore) -> None:
 
 
 def test_a_window_in_which_nothing_was_measured_is_not_kept(journal: JournalStore) -> None:
-    summary_store.add(journal, survey(not_seen=("CPU and memory: no", "traffic: no")), [])
+    summary_store.add_sweep(journal, survey(not_seen=("CPU and memory: no", "traffic: no")), [])
 
     assert summary_store.read(journal, "e", NOON) == {}
 
 
 def test_nothing_older_than_a_week_is_kept_or_read(journal: JournalStore) -> None:
-    summary_store.add(journal, survey(NOON - summary_store.KEPT - timedelta(minutes=1)), [])
-    summary_store.add(journal, survey(NOON - timedelta(days=6)), [])
+    summary_store.add_sweep(journal, survey(NOON - summary_store.RETENTION - timedelta(minutes=1)), [])
+    summary_store.add_sweep(journal, survey(NOON - timedelta(days=6)), [])
 
     assert ends(journal) == [NOON - timedelta(days=6)]
 
 
 def test_a_service_that_is_long_gone_is_dropped(journal: JournalStore, store: redis.Redis) -> None:
-    summary_store.add(journal, survey(NOON - timedelta(days=8), "gone"), [])
-    summary_store.add(journal, survey(NOON - timedelta(days=2), "away"), [])
+    summary_store.add_sweep(journal, survey(NOON - timedelta(days=8), "gone"), [])
+    summary_store.add_sweep(journal, survey(NOON - timedelta(days=2), "away"), [])
 
-    summary_store.add(journal, survey(NOON), [])
+    summary_store.add_sweep(journal, survey(NOON), [])
 
-    assert set(store.hkeys(summary_store.key_of("e"))) == {b"svc-shop", b"svc-away"}
+    assert set(store.hkeys(summary_store.history_key("e"))) == {b"svc-shop", b"svc-away"}
 
 
 def test_a_past_that_nobody_writes_to_ends_after_two_weeks(journal: JournalStore, store: redis.Redis) -> None:
-    summary_store.add(journal, survey(NOON - HALF), [])
-    store.expire(summary_store.key_of("e"), 60)
+    summary_store.add_sweep(journal, survey(NOON - HALF), [])
+    store.expire(summary_store.history_key("e"), 60)
 
-    summary_store.add(journal, survey(NOON), [])
+    summary_store.add_sweep(journal, survey(NOON), [])
 
-    assert 13 * 86_400 < store.ttl(summary_store.key_of("e")) <= summary_store.TTL_SECONDS
+    assert 13 * 86_400 < store.ttl(summary_store.history_key("e")) <= summary_store.TTL_SECONDS
 
 
 def test_short_windows_fill_the_past_no_further_than_long_ones() -> None:
@@ -149,15 +149,15 @@ def test_short_windows_fill_the_past_no_further_than_long_ones() -> None:
         for n in range(7 * 24 * 12, -1, -1)
     ]
 
-    kept = summary_store.merged([], every, NOON)
+    kept = summary_store.merge([], every, NOON)
 
     assert len(kept) <= 384
-    assert kept[-summary_store.NEWEST :] == every[-summary_store.NEWEST :]
+    assert kept[-summary_store.MAX_RECENT_WINDOWS :] == every[-summary_store.MAX_RECENT_WINDOWS :]
     assert kept[0].at and kept[0].at <= NOON - timedelta(days=6, hours=23)
 
 
 def test_older_windows_may_come_later(journal: JournalStore) -> None:
-    summary_store.add(journal, survey(NOON), [])
+    summary_store.add_sweep(journal, survey(NOON), [])
 
     summary_store.store(journal, "e", {"svc-shop": windows(NOON - 2 * HALF, NOON - HALF)}, NOON)
 
@@ -177,10 +177,10 @@ def stored(text: str) -> bytes:
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_no_past(journal: JournalStore, store: redis.Redis, blob: bytes) -> None:
-    store.hset(summary_store.key_of("e"), "svc-shop", blob)
+    store.hset(summary_store.history_key("e"), "svc-shop", blob)
     assert not summary_store.read(journal, "e", NOON)["svc-shop"]
 
-    summary_store.add(journal, survey(), [])
+    summary_store.add_sweep(journal, survey(), [])
 
     assert ends(journal) == [NOON]
 
@@ -189,7 +189,9 @@ def test_a_number_that_a_later_version_knows_is_passed_over(
     journal: JournalStore, store: redis.Redis
 ) -> None:
     at = int(NOON.timestamp())
-    store.hset(summary_store.key_of("e"), "svc-shop", stored(f'{{"at":[{at}],"cpu_mean":[1.5],"new":[7]}}'))
+    store.hset(
+        summary_store.history_key("e"), "svc-shop", stored(f'{{"at":[{at}],"cpu_mean":[1.5],"new":[7]}}')
+    )
 
     assert summary_store.read(journal, "e", NOON)["svc-shop"] == [Summary(at=NOON, cpu_mean=1.5)]
 
@@ -197,7 +199,7 @@ def test_a_number_that_a_later_version_knows_is_passed_over(
 def test_a_window_is_compared_with_the_day_before_and_that_time_of_earlier_days() -> None:
     hours = [NOON - timedelta(hours=n) for n in range(7 * 24, -1, -1)]
 
-    found = [one.at for one in summary_store.baselines({"s": windows(*hours)}, NOON)["s"]]
+    found = [one.at for one in summary_store.baseline_windows({"s": windows(*hours)}, NOON)["s"]]
 
     ages = [round((NOON - at).total_seconds() / 3600) for at in found if at]
     assert ages == [
@@ -211,7 +213,7 @@ def test_a_window_is_compared_with_the_day_before_and_that_time_of_earlier_days(
 def test_a_window_that_reaches_into_the_judged_one_is_no_past() -> None:
     known = {"s": windows(NOON - HALF, NOON + timedelta(seconds=30), NOON + timedelta(minutes=10))}
 
-    assert [one.at for one in summary_store.baselines(known, NOON)["s"]] == [
+    assert [one.at for one in summary_store.baseline_windows(known, NOON)["s"]] == [
         NOON - HALF,
         NOON + timedelta(seconds=30),
     ]
@@ -220,7 +222,7 @@ def test_a_window_that_reaches_into_the_judged_one_is_no_past() -> None:
 def test_a_window_is_compared_with_a_hundred_others_at_most() -> None:
     every = windows(*(NOON - timedelta(minutes=5 * n) for n in range(500, 0, -1)))
 
-    assert summary_store.baselines({"s": every}, NOON)["s"] == every[-100:]
+    assert summary_store.baseline_windows({"s": every}, NOON)["s"] == every[-100:]
 
 
 def test_a_store_that_is_away_is_said() -> None:
@@ -229,7 +231,7 @@ def test_a_store_that_is_away_is_said() -> None:
     with pytest.raises(NotAvailable):
         summary_store.read(away, "e", NOON)
     with pytest.raises(NotAvailable):
-        summary_store.add(away, survey(), [])
+        summary_store.add_sweep(away, survey(), [])
 
 
 # ---- in the line -----------------------------------------------------------------------------
@@ -251,7 +253,7 @@ def shops(running: PipelineHarness) -> list[Summary]:
 def test_a_sweep_keeps_its_window_with_what_was_sick(running: PipelineHarness) -> None:
     running.drive(running.incidents)
 
-    assert "server_errors" in shops(running)[-1].sick
+    assert "server_errors" in shops(running)[-1].alerting_kinds
 
 
 def test_a_worker_that_dies_between_findings_and_past_keeps_the_window_once(running: PipelineHarness) -> None:

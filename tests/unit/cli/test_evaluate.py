@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from workers.cli.evaluate import answer, answers, read
+from workers.cli.evaluate import evaluate_line, evaluate_lines, read_line
 from workers.errors import InvalidWindow
 
 END = "2026-11-20T12:00:00Z"
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def asked(**fields: Any) -> dict[str, Any]:
-    said: dict[str, Any] = json.loads(answer(json.dumps({"service": "api", "end": END, **fields})))
+    said: dict[str, Any] = json.loads(evaluate_line(json.dumps({"service": "api", "end": END, **fields})))
     return said
 
 
@@ -56,7 +56,7 @@ def test_earlier_windows_may_be_given_whole() -> None:
     http = {"requests": [50] * 30, "2xx": [50] * 30, "p95": [40] * 30}
     past = [{"end": f"2026-11-20T0{hour}:00:00Z", "http": http} for hour in range(4, 10)]
 
-    survey, known = read(json.dumps({"service": "api", "end": END, "past": past}))
+    survey, known = read_line(json.dumps({"service": "api", "end": END, "past": past}))
 
     assert [one.requests for one in known["api"]] == [1500.0] * 6
     assert survey.window.minutes == 30
@@ -71,7 +71,7 @@ def test_series_are_the_sum_of_the_replicas_and_limits_are_those_of_one() -> Non
 
 
 def test_counts_that_are_missing_follow_from_the_others() -> None:
-    survey, _ = read(
+    survey, _ = read_line(
         json.dumps({"service": "api", "end": END, "http": {"requests": [10, 10], "5xx": [1, 4]}})
     )
 
@@ -91,7 +91,7 @@ def test_a_project_is_one_line_with_its_likeliest_cause_first() -> None:
     services = [{"service": name, "end": END, "http": failing} for name in ("web", "api")]
     calm = {"service": "docs", "end": END}
 
-    said = json.loads(answer(json.dumps({"services": [*services, calm], "calls": [["web", "api"]]})))
+    said = json.loads(evaluate_line(json.dumps({"services": [*services, calm], "calls": [["web", "api"]]})))
 
     assert [one["sick"] for one in said["services"]] == [True, True, False]
     assert said["cause"] == ["api", "web"]
@@ -113,7 +113,7 @@ def test_a_project_is_one_line_with_its_likeliest_cause_first() -> None:
 )
 def test_what_is_wrong_in_a_service_is_named(fields: str, named: str) -> None:
     with pytest.raises(InvalidWindow) as error:
-        answer(f'{{"service": "api", "end": "{END}", {fields}}}')
+        evaluate_line(f'{{"service": "api", "end": "{END}", {fields}}}')
 
     assert named in str(error.value)
 
@@ -133,7 +133,7 @@ def test_what_is_wrong_in_a_service_is_named(fields: str, named: str) -> None:
 )  # fmt: skip
 def test_what_is_wrong_in_a_line_is_named(line: str, named: str) -> None:
     with pytest.raises(InvalidWindow) as error:
-        answer(line)
+        evaluate_line(line)
 
     assert named in str(error.value)
 
@@ -141,10 +141,10 @@ def test_what_is_wrong_in_a_line_is_named(line: str, named: str) -> None:
 def test_a_bad_line_says_its_number_and_the_others_are_judged() -> None:
     good = json.dumps({"service": "api", "end": END}).encode()
 
-    said = list(answers([good, b"\n", b"\xff\xfe", good]))
+    said = list(evaluate_lines([good, b"\n", b"\xff\xfe", good]))
 
-    assert [one.good for one in said] == [True, False, True]
-    assert json.loads(said[1].line)["line"] == 3
+    assert [one.is_valid for one in said] == [True, False, True]
+    assert json.loads(said[1].text)["line"] == 3
 
 
 def judge(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
@@ -188,6 +188,6 @@ def test_services_of_a_project_are_judged_each_in_its_own_window() -> None:
     older = {"service": "old", "end": "2026-11-20T10:00:00Z", "http": http, "past": past}
     newer = {"service": "new", "end": END, "http": http, "past": past}
 
-    said = json.loads(answer(json.dumps({"services": [older, newer]})))
+    said = json.loads(evaluate_line(json.dumps({"services": [older, newer]})))
 
     assert [one["findings"] for one in said["services"]] == [[], []]

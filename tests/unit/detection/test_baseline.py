@@ -18,7 +18,7 @@ from tests.unit.detection.test_detection import (
     traffic,
     usage,
 )
-from workers.detection import causes, detect, suspects
+from workers.detection import detect, group_by_cause, rank_suspects
 from workers.models import (
     ContainerStart,
     Finding,
@@ -52,7 +52,7 @@ def unasked(count: int = 48, **changes: object) -> list[Summary]:
 
 
 def judged(one: Service, before: Sequence[Summary] = (), **more: object) -> list[Finding]:
-    return detect(survey(one, **more), persist_minutes=4, past={one.id: before})
+    return detect(survey(one, **more), min_duration_minutes=4, history={one.id: before})
 
 
 def loud(found: Sequence[Finding]) -> list[str]:
@@ -464,9 +464,9 @@ def sick(name: str, **more: object) -> Service:
 def test_who_calls_a_sick_service_and_only_fails_is_its_symptom() -> None:
     seen = survey(sick("web"), sick("api"), sick("db-proxy"), calls=(("web", "api"), ("api", "db-proxy")))
 
-    [trouble] = causes(detect(seen, persist_minutes=4), seen)
+    [trouble] = group_by_cause(detect(seen, min_duration_minutes=4), seen)
 
-    assert trouble.cause.name == "db-proxy"
+    assert trouble.subject.name == "db-proxy"
     assert {one.service for one in trouble.symptoms} == {"web", "api"}
 
 
@@ -474,9 +474,9 @@ def test_evidence_of_its_own_makes_a_cause_even_of_a_caller() -> None:
     hot = sick("web", usage=(usage([1.95] * 30),))
     seen = survey(hot, sick("api"), calls=(("web", "api"),))
 
-    opened = causes(detect(seen, persist_minutes=4), seen)
+    opened = group_by_cause(detect(seen, min_duration_minutes=4), seen)
 
-    assert [one.cause.name for one in opened] == ["web", "api"]
+    assert [one.subject.name for one in opened] == ["web", "api"]
 
 
 def test_a_cause_is_found_through_services_whose_requests_are_not_seen() -> None:
@@ -484,21 +484,21 @@ def test_a_cause_is_found_through_services_whose_requests_are_not_seen() -> None
     full = service(id="db", name="db", usage=(usage([1.95] * 30),))
     seen = survey(sick("web"), quiet, full, calls=(("web", "worker"), ("worker", "db")))
 
-    [trouble] = causes(detect(seen, persist_minutes=4), seen)
+    [trouble] = group_by_cause(detect(seen, min_duration_minutes=4), seen)
 
-    assert trouble.cause.name == "db" and [one.service for one in trouble.symptoms] == ["web"]
+    assert trouble.subject.name == "db" and [one.service for one in trouble.symptoms] == ["web"]
 
 
 def test_services_that_call_each_other_in_a_circle_are_one_trouble() -> None:
     seen = survey(sick("a"), sick("b"), calls=(("a", "b"), ("b", "a")))
 
-    assert len(causes(detect(seen, persist_minutes=4), seen)) == 1
+    assert len(group_by_cause(detect(seen, min_duration_minutes=4), seen)) == 1
 
 
 def test_everybody_who_is_sick_is_a_suspect_and_the_cause_comes_first() -> None:
     seen = survey(sick("web"), sick("api"), calls=(("web", "api"),))
 
-    assert suspects(detect(seen, persist_minutes=4), seen) == ["api", "web"]
+    assert rank_suspects(detect(seen, min_duration_minutes=4), seen) == ["api", "web"]
 
 
 def test_findings_carry_the_deployment_next_to_their_onset() -> None:

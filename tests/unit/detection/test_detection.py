@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from workers.detection import causes, detect
+from workers.detection import detect, group_by_cause
 from workers.detection.statistics import floors, kendall_tau, runs, theil_sen, wilson_low
 from workers.models import (
     ContainerStart,
@@ -83,7 +83,7 @@ def survey(*services: Service, **more: object) -> Survey:
 
 
 def judged(*services: Service, **more: object) -> list[Finding]:
-    return detect(survey(*services, **more), persist_minutes=4)
+    return detect(survey(*services, **more), min_duration_minutes=4)
 
 
 def kinds(found: list[Finding]) -> list[tuple[str, str]]:
@@ -130,7 +130,7 @@ def test_one_missing_sample_is_bridged_and_a_gap_is_not_holding() -> None:
 
 
 def test_a_single_sample_is_never_a_run_even_when_its_step_is_long() -> None:
-    found = detect(survey(service(usage=(usage([2.0], step=600),)), step_seconds=600), persist_minutes=4)
+    found = detect(survey(service(usage=(usage([2.0], step=600),)), step_seconds=600), min_duration_minutes=4)
 
     assert found == []
 
@@ -317,7 +317,7 @@ def test_a_window_of_a_minute_works_by_its_settings_alone() -> None:
     leaking = usage(memory=[0.3 + 0.012 * i for i in range(30)], step=2)
     sick = service(traffic=failing, traffic_step_seconds=2, usage=(leaking,))
 
-    found = detect(survey(sick, window=window, step_seconds=2), persist_minutes=0.1)
+    found = detect(survey(sick, window=window, step_seconds=2), min_duration_minutes=0.1)
 
     assert kinds(found) == [("memory_growth", "warning"), ("server_errors", "critical")]
     assert "11:30:32 UTC" in next(one for one in found if one.kind == "server_errors").sentence
@@ -379,10 +379,10 @@ def random_survey(seed: int) -> Survey:
 def test_whatever_was_surveyed_is_judged_without_a_crash_and_the_same_each_time(seed: int) -> None:
     seen = random_survey(seed)
 
-    found = detect(seen, persist_minutes=4)
-    opened = causes(found, seen)
+    found = detect(seen, min_duration_minutes=4)
+    opened = group_by_cause(found, seen)
 
-    assert found == detect(random_survey(seed), persist_minutes=4)
+    assert found == detect(random_survey(seed), min_duration_minutes=4)
     assert all(one.sentence and "nan" not in one.sentence for one in found)
     sick = {one.service_id for one in found if one.severity is not Severity.NOTICE}
     assert {one.service_id for _, group, _ in opened for one in group} == sick
@@ -407,7 +407,7 @@ def test_each_sick_service_is_a_cause_of_its_own_and_its_notices_go_along() -> N
     noticed = service(id="s3", name="cache", usage=(usage(memory=[0.85] * 30),))
     seen = survey(one, other, noticed)
 
-    opened = causes(detect(seen, persist_minutes=4), seen)
+    opened = group_by_cause(detect(seen, min_duration_minutes=4), seen)
 
     assert [(cause.kind, cause.key, cause.name) for cause, _, _ in opened] == [
         ("service", "s2", "web"), ("service", "s1", "api")
@@ -421,10 +421,10 @@ def test_several_sick_services_during_railways_own_trouble_are_one_cause() -> No
     seen = survey(*both, platform_incident="networking is degraded")
     alone = survey(both[0], platform_incident="networking is degraded")
 
-    [(cause, found, _)] = causes(detect(seen, persist_minutes=4), seen)
+    [(cause, found, _)] = group_by_cause(detect(seen, min_duration_minutes=4), seen)
 
     assert (cause.kind, cause.key) == ("platform", "platform") and len(found) == 2
-    assert causes(detect(alone, persist_minutes=4), alone)[0][0].kind == "service"
+    assert group_by_cause(detect(alone, min_duration_minutes=4), alone)[0][0].kind == "service"
 
 
 def test_the_statistics_are_what_they_are_called() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from workers.cli.lookback.simulation import Walk, ticks
+from workers.cli.lookback.simulation import Simulation, sweep_times
 from workers.clients.railway import LINES_AT_MOST, Railway, snapshot
 from workers.errors import RailwayBusy, RailwayRefused, Refused
 from workers.history.backfill import chunks, slicing
@@ -19,39 +19,39 @@ from workers.incidents.request_quota import RateLimit
 from workers.models import Deployment, Environment, Survey, Window
 from workers.runtime.settings import Settings
 
-MOST_DAYS = 30
+MAX_DAYS = 30
 """Railway keeps no metrics longer."""
-FOR_THE_PAST = timedelta(days=1)
-DEPLOYMENTS = 1000
+WARM_UP = timedelta(days=1)
+MAX_DEPLOYMENTS = 1000
 """Of the whole environment: ten pages."""
-SPARED = 0.1
+RESERVED_SHARE = 0.1
 """Of the hour's requests: what the sweeps under way need is left to them."""
-TRIES = 3
-PATIENCE_SECONDS = 60.0
-STRETCHES_A_DAY = 4
-MOST_GAPS = 10
+MAX_ATTEMPTS = 3
+MAX_WAIT_SECONDS = 60.0
+CHUNKS_PER_DAY = 4
+MAX_GAPS = 10
 """Reads that failed, the most frequent: more of them say nothing new."""
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @dataclass
-class Looked:
+class Backtest:
     """One environment looked back at."""
 
-    shape: Survey
+    survey: Survey
     window: Window
     """What was walked: may be shorter than what was asked for."""
-    walk: Walk
+    simulation: Simulation
     railway: Railway
     """Its count of requests, and what it says of the limit."""
     remarks: list[str] = field(default_factory=list)
     """What was not seen or not done, in words."""
 
 
-def look_back(
-    config: Settings, days: float, now: datetime, say: Say, *, service: str | None = None
-) -> Iterator[Looked]:
+def backtest(
+    config: Settings, days: float, now: datetime, say: Progress, *, service: str | None = None
+) -> Iterator[Backtest]:
     """Each watched environment over the last `days`; `say` hears how far it is.
 
     Raises Refused where none of them has a service of that name, RailwayBusy or RailwayRefused where one cannot be
@@ -77,11 +77,11 @@ def _shape(config: Settings, railway: Railway, environment: Environment, now: da
     """The environment of today, with all deployments that Railway lists."""
     today = Window(start=now - timedelta(minutes=config.window_minutes), end=now)
     shape = snapshot.take_survey(railway, environment, today, config.sample_seconds)
-    return _with_history(shape, railway.deployments(environment, None, DEPLOYMENTS))
+    return _with_history(shape, railway.deployments(environment, None, MAX_DEPLOYMENTS))
 
 
-def _looked(config: Settings, railway: Railway, shape: Survey, asked: Window, say: Say) -> Looked:
-    looked = Looked(shape, asked, Walk(config.min_duration_minutes), railway)
+def _looked(config: Settings, railway: Railway, shape: Survey, asked: Window, say: Progress) -> Backtest:
+    looked = Backtest(shape, asked, Simulation(config.min_duration_minutes), railway)
     pieces = _affordable(looked, asked)
     _walk(config, railway, looked, pieces, say)
     _say_what_is_missing(looked, pieces[0].start if pieces else asked.end)
@@ -100,10 +100,12 @@ def _with_history(shape: Survey, history: Sequence[Deployment]) -> Survey:
 
 def _free(allowance: RateLimit | None) -> int | None:
     """Requests that may be used."""
-    return None if allowance is None else max(0, allowance.remaining - round(SPARED * allowance.limit))
+    return (
+        None if allowance is None else max(0, allowance.remaining - round(RESERVED_SHARE * allowance.limit))
+    )
 
 
-def spent(railway: Railway) -> str:
+def request_usage(railway: Railway) -> str:
     """What was used of what there is, in words."""
     one = railway.rate_limit
     return f"{railway.sent} requests used" + (
@@ -111,11 +113,11 @@ def spent(railway: Railway) -> str:
     )
 
 
-def _affordable(looked: Looked, asked: Window) -> list[Window]:
+def _affordable(looked: Backtest, asked: Window) -> list[Window]:
     """Stretches to read, oldest first: a day more than asked for, or the newest part where the limit is short."""
-    first = max(asked.start - FOR_THE_PAST, asked.end - timedelta(days=MOST_DAYS))
-    pieces = chunks.stretches(first, asked.end)
-    each = chunks.requests_of(looked.shape, events=True)
+    first = max(asked.start - WARM_UP, asked.end - timedelta(days=MAX_DAYS))
+    pieces = chunks.split_into_chunks(first, asked.end)
+    each = chunks.requests_per_chunk(looked.survey, events=True)
     free = _free(looked.railway.rate_limit)
     most = len(pieces) if free is None else free // each
     if most < len(pieces):
@@ -130,16 +132,18 @@ def _affordable(looked: Looked, asked: Window) -> list[Window]:
     return pieces[::-1]
 
 
-def _walk(config: Settings, railway: Railway, looked: Looked, pieces: Sequence[Window], say: Say) -> None:
+def _walk(
+    config: Settings, railway: Railway, looked: Backtest, pieces: Sequence[Window], say: Progress
+) -> None:
     """Reads and walks; a stretch that cannot be read is a remark, unless none can."""
     length = timedelta(minutes=config.window_minutes)
     before: Survey | None = None
     failed: RailwayBusy | RailwayRefused | None = None
     for number, piece in enumerate(pieces):
-        if number % STRETCHES_A_DAY == 0:
-            say(f"{piece.start:%Y-%m-%d %H:%M}: {number} of {len(pieces)} read, {spent(railway)}")
+        if number % CHUNKS_PER_DAY == 0:
+            say(f"{piece.start:%Y-%m-%d %H:%M}: {number} of {len(pieces)} read, {request_usage(railway)}")
         try:
-            stretch = _patiently(railway, looked.shape, piece)
+            stretch = _patiently(railway, looked.survey, piece)
         except (RailwayBusy, RailwayRefused) as error:
             failed, before = error, None
             looked.remarks.append(f"{piece.start:%Y-%m-%d %H:%M}–{piece.end:%H:%M} not seen: {error}")
@@ -147,36 +151,40 @@ def _walk(config: Settings, railway: Railway, looked: Looked, pieces: Sequence[W
         if sum(len(one.starts) for one in stretch.services) >= LINES_AT_MOST * 0.98:
             many = "more than Railway gives at once"
             looked.remarks.append(f"container starts before {piece.end:%Y-%m-%d %H:%M}: {many}")
-        looked.walk.take(stretch)
-        before = slicing.join(before, stretch, piece.start - length)
-        for end in ticks(piece.start, piece.end, config.ping_minutes * 60):
+        looked.simulation.note_available_data(stretch)
+        before = slicing.join_chunks(before, stretch, piece.start - length)
+        for end in sweep_times(piece.start, piece.end, config.ping_minutes * 60):
             if end > piece.start and end - length >= before.window.start:
-                looked.walk.look(before, Window(start=end - length, end=end), aloud=end > looked.window.start)
-    if failed and not looked.walk.sweeps:
+                looked.simulation.sweep(
+                    before, Window(start=end - length, end=end), report=end > looked.window.start
+                )
+    if failed and not looked.simulation.sweeps:
         raise failed
 
 
 def _patiently(railway: Railway, shape: Survey, piece: Window) -> Survey:
     """A stretch; where Railway asks for a short wait, after it."""
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
-            return chunks.read(railway, shape, piece, events=True)
+            return chunks.read_chunk(railway, shape, piece, events=True)
         except RailwayBusy as error:
-            if attempt == TRIES or (error.retry_after or 0) > PATIENCE_SECONDS:
+            if attempt == MAX_ATTEMPTS or (error.retry_after or 0) > MAX_WAIT_SECONDS:
                 raise
             time.sleep(error.retry_after or 1.0)
     raise AssertionError("every attempt returns or raises")
 
 
-def _say_what_is_missing(looked: Looked, first: datetime) -> None:
+def _say_what_is_missing(looked: Backtest, first: datetime) -> None:
     """`first`: from when on it was read."""
-    walk = looked.walk
-    for name, since in walk.measured.items():
+    walk = looked.simulation
+    for name, since in walk.available_since.items():
         if since - first > timedelta(hours=1):
             looked.remarks.append(
                 f"{name} before {since:%Y-%m-%d %H:%M}: Railway keeps it no longer, or nothing ran"
             )
-    if walk.young:
-        looked.remarks.append(f"what was usual: {walk.young} sweeps knew of less than a day before them")
-    for gap, count in walk.gaps.most_common(MOST_GAPS):
+    if walk.short_history_sweeps:
+        looked.remarks.append(
+            f"what was usual: {walk.short_history_sweeps} sweeps knew of less than a day before them"
+        )
+    for gap, count in walk.gap_counts.most_common(MAX_GAPS):
         looked.remarks.append(f"{gap} ({count} sweeps)")

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from workers.cli.lookback import Looked
-from workers.cli.lookback.simulation import Spell
+from workers.cli.lookback import Backtest
+from workers.cli.lookback.simulation import SimulatedIncident
 
 WIDEST = 160
 
 
-def report(looked: Looked, service: str | None = None) -> dict[str, Any]:
+def report(looked: Backtest, service: str | None = None) -> dict[str, Any]:
     """Everything that is said, of one service where it is named: as its cause or as one who suffered."""
     days, allowed = looked.window.seconds / 86_400, looked.railway.rate_limit
-    spells = [one for one in looked.walk.spells if service in (None, one.cause, *one.symptoms)]
-    kinds = Counter((one.cause, kind) for one in spells for kind in one.kinds)
+    spells = [one for one in looked.simulation.incidents if service in (None, one.subject, *one.symptoms)]
+    kinds = Counter((one.subject, kind) for one in spells for kind in one.kinds)
     return {
-        "environment": f"{looked.shape.project_name}/{looked.shape.environment_name}",
-        "services": len(looked.shape.services),
+        "environment": f"{looked.survey.project_name}/{looked.survey.environment_name}",
+        "services": len(looked.survey.services),
         "from": looked.window.start.isoformat(timespec="minutes"),
         "to": looked.window.end.isoformat(timespec="minutes"),
         "days": round(days, 2),
-        "sweeps": looked.walk.sweeps,
+        "sweeps": looked.simulation.sweeps,
         "requests": {
             "used": looked.railway.sent,
             "left": allowed.remaining if allowed else None,
@@ -33,29 +33,29 @@ def report(looked: Looked, service: str | None = None) -> dict[str, Any]:
         "kinds": [{"service": name, "kind": kind, "incidents": n} for (name, kind), n in kinds.most_common()],
         "usual": [
             {"service": one.service, "kind": one.kind, "sweeps": one.sweeps, "sentence": one.sentence}
-            for one in looked.walk.habits.values()
+            for one in looked.simulation.baseline_findings.values()
             if service in (None, one.service)
         ],
         "failed_reads": looked.remarks,
     }
 
 
-def _spell(one: Spell) -> dict[str, Any]:
+def _spell(one: SimulatedIncident) -> dict[str, Any]:
     return {
-        "service": one.cause,
+        "service": one.subject,
         "severity": one.severity.value,
         "since": one.since.isoformat(timespec="seconds"),
         "opened": one.opened.isoformat(timespec="seconds"),
         "last": one.last.isoformat(timespec="seconds"),
         "minutes": round((one.last - min(one.since, one.opened)).total_seconds() / 60),
-        "over": one.over,
+        "over": one.is_resolved,
         "kinds": list(one.kinds),
         "sentence": one.sentence,
         "symptoms": list(one.symptoms),
     }
 
 
-def lines(said: dict[str, Any]) -> list[str]:
+def render(said: dict[str, Any]) -> list[str]:
     """The report for a person."""
     asked = said["requests"]
     left = "" if asked["left"] is None else f", {asked['left']} of {asked['limit']} left this hour"

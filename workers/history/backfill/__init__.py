@@ -22,88 +22,92 @@ from workers.history.backfill import chunks, slicing
 from workers.incidents.request_quota import RateLimit
 from workers.models import History, Model, Moment, Summary, Survey, Window
 
-BACK = timedelta(hours=48)
-SECONDS = 20.0
+BACKFILL_SPAN = timedelta(hours=48)
+TIMEOUT_SECONDS = 20.0
 """A sweep waits no longer for its past than this: the client that it is read with answers no longer."""
-KEPT_BACK = 0.4
+RESERVED_SHARE = 0.4
 """The share of the hour's requests that is left to sweeps and evidence."""
-TRIES = 5
+MAX_FAILED_ATTEMPTS = 5
 """Sweeps one after the other that asked and could read not one stretch: then it is left at that."""
-HELD_AT_ONCE = 200
+MAX_SERVICE_CHUNKS = 200
 """Services times stretches in memory at a time, some 100 MB; a larger environment is read over several sweeps."""
 
 log = logging.getLogger("trackwalker.backfill")
 
 
-class Reach(Model):
+class BackfillProgress(Model):
     """How far back it was read: from `reached` on it is known, until `until` it is to be read."""
 
     reached: Moment
-    until: Moment
-    tries: int = 0
+    target: Moment
+    failed_attempts: int = 0
 
     @property
-    def done(self) -> bool:
-        return self.reached <= self.until or self.tries >= TRIES
+    def is_done(self) -> bool:
+        return self.reached <= self.target or self.failed_attempts >= MAX_FAILED_ATTEMPTS
 
 
-def remember(railway: Railway, journal: JournalStore, seen: Survey, *, persist_minutes: float) -> History:
+def load_history(
+    railway: Railway, journal: JournalStore, survey: Survey, *, min_duration_minutes: float
+) -> History:
     """The environment's past, read from Railway first where it is not known so far back.
 
     Raises NotAvailable of the store only.
     """
-    known = summary_store.read(journal, seen.environment_id, seen.window.end)
-    reach = _reach(summary_store.note(journal, seen.environment_id), seen)
-    if reach.done:
+    known = summary_store.read(journal, survey.environment_id, survey.window.end)
+    reach = _reach(summary_store.read_progress(journal, survey.environment_id), survey)
+    if reach.is_done:
         return known
-    found, reach = read_back(railway, seen, reach, persist_minutes=persist_minutes)
-    summary_store.store(journal, seen.environment_id, found, seen.window.end, reach.model_dump_json())
-    return summary_store.read(journal, seen.environment_id, seen.window.end)
+    found, reach = backfill(railway, survey, reach, min_duration_minutes=min_duration_minutes)
+    summary_store.store(journal, survey.environment_id, found, survey.window.end, reach.model_dump_json())
+    return summary_store.read(journal, survey.environment_id, survey.window.end)
 
 
-def _reach(note: str, seen: Survey) -> Reach:
+def _reach(note: str, seen: Survey) -> BackfillProgress:
     try:
-        return Reach.model_validate_json(note)
+        return BackfillProgress.model_validate_json(note)
     except ValidationError:
-        return Reach(reached=seen.window.start, until=seen.window.start - BACK)
+        return BackfillProgress(reached=seen.window.start, target=seen.window.start - BACKFILL_SPAN)
 
 
-def read_back(
-    railway: Railway, seen: Survey, reach: Reach, *, persist_minutes: float
-) -> tuple[dict[str, list[Summary]], Reach]:
+def backfill(
+    railway: Railway, survey: Survey, reach: BackfillProgress, *, min_duration_minutes: float
+) -> tuple[dict[str, list[Summary]], BackfillProgress]:
     """Windows by service id, oldest first, and how far it came; an error is logged and ends it. Raises nothing."""
     before, sent = reach.reached, railway.sent
     read: list[Survey] = []
     try:
-        reach = _newest_first(railway, seen, reach, read)
-        found = summarised(read, seen.window, persist_minutes)
+        reach = _newest_first(railway, survey, reach, read)
+        found = summarise_chunks(read, survey.window, min_duration_minutes)
     except Exception:
         # Whatever it is: a sweep without a past is better than none.
-        log.exception("no past from Railway", extra={"environment": seen.environment_id})
-        return {}, reach.model_copy(update={"reached": before, "tries": reach.tries + 1})
-    log.info("past read from Railway", extra={"environment": seen.environment_id, "stretches": len(read)})
+        log.exception("no past from Railway", extra={"environment": survey.environment_id})
+        return {}, reach.model_copy(update={"reached": before, "failed_attempts": reach.failed_attempts + 1})
+    log.info("past read from Railway", extra={"environment": survey.environment_id, "stretches": len(read)})
     # Where the limit was too short to ask at all, the next hour decides.
-    tries = 0 if read else reach.tries + (railway.sent > sent)
-    return found, reach.model_copy(update={"tries": tries})
+    tries = 0 if read else reach.failed_attempts + (railway.sent > sent)
+    return found, reach.model_copy(update={"failed_attempts": tries})
 
 
-def _newest_first(railway: Railway, seen: Survey, reach: Reach, read: list[Survey]) -> Reach:
+def _newest_first(
+    railway: Railway, seen: Survey, reach: BackfillProgress, read: list[Survey]
+) -> BackfillProgress:
     """Puts what could be read to `read`; until where it came."""
-    needed = chunks.requests_of(seen)
-    most = max(1, HELD_AT_ONCE // max(1, len(seen.services)))
-    for window in chunks.stretches(reach.until, reach.reached)[:most]:
+    needed = chunks.requests_per_chunk(seen)
+    most = max(1, MAX_SERVICE_CHUNKS // max(1, len(seen.services)))
+    for window in chunks.split_into_chunks(reach.target, reach.reached)[:most]:
         may = _spare(railway.rate_limit, seen.window.end)
         if may is not None and may < needed:
             log.info("the past is read on later", extra={"environment": seen.environment_id, "requests": may})
             break
         try:
-            read.append(chunks.read(railway, seen, window))
+            read.append(chunks.read_chunk(railway, seen, window))
         except RailwayBusy as error:
             log.warning("the past is read on later", extra={"why": str(error)})
             break
         except RailwayRefused as error:
             log.warning("no more of the past", extra={"why": str(error)})
-            return reach.model_copy(update={"until": reach.reached})
+            return reach.model_copy(update={"target": reach.reached})
         reach = reach.model_copy(update={"reached": window.start})
     return reach
 
@@ -112,23 +116,25 @@ def _spare(allowance: RateLimit | None, now: datetime) -> int | None:
     """Requests that may be spent on the past; None where Railway says nothing of its limit."""
     if allowance is None or allowance.resets_at <= now:
         return None
-    return max(0, allowance.remaining - round(KEPT_BACK * allowance.limit))
+    return max(0, allowance.remaining - round(RESERVED_SHARE * allowance.limit))
 
 
-def summarised(read: Sequence[Survey], newest: Window, persist_minutes: float) -> dict[str, list[Summary]]:
+def summarise_chunks(
+    read: Sequence[Survey], newest: Window, min_duration_minutes: float
+) -> dict[str, list[Summary]]:
     """Stretches (newest first) as windows of the length of `newest`, aligned to its start, by service id."""
     found: dict[str, list[Summary]] = {}
     for stretch in reversed(read):
-        for window in windows(stretch.window.start, stretch.window.end, newest):
-            seen = slicing.cut(stretch, window, found)
-            known = summary_store.baselines(found, window.start)
-            findings = detection.detect(seen, persist_minutes=persist_minutes, past=known)
-            for name, one in summary_store.summaries(seen, findings).items():
+        for window in aligned_windows(stretch.window.start, stretch.window.end, newest):
+            seen = slicing.slice_window(stretch, window, found)
+            known = summary_store.baseline_windows(found, window.start)
+            findings = detection.detect(seen, min_duration_minutes=min_duration_minutes, history=known)
+            for name, one in summary_store.summarise_survey(seen, findings).items():
                 found.setdefault(name, []).append(one)
     return found
 
 
-def windows(start: datetime, end: datetime, newest: Window) -> list[Window]:
+def aligned_windows(start: datetime, end: datetime, newest: Window) -> list[Window]:
     """Windows as long as `newest` and aligned to its start that lie wholly between, oldest first."""
     length = newest.end - newest.start
     behind = (newest.start - end) // length + (1 if (newest.start - end) % length else 0)

@@ -26,29 +26,29 @@ from workers.models import (
 
 T = TypeVar("T")
 
-LENGTH = timedelta(hours=6)
-STEP_SECONDS = 60
+CHUNK_LENGTH = timedelta(hours=6)
+SAMPLE_SECONDS = 60
 """Railway's own command asks for this step up to six hours, and for a wider one beyond."""
-AT_ONCE = 4
-HIDING = ("CPU and memory", "disk", "container starts", "error lines")
+MAX_CONCURRENT_READS = 4
+ESSENTIAL_READS = ("CPU and memory", "disk", "container starts", "error lines")
 """Parts without which trouble of the past may stay hidden; who called whom is taken from today."""
-FLOOD = 0.9 * ERRORS_AT_MOST
+FLOOD_LINES = 0.9 * ERRORS_AT_MOST
 """Error lines of all services in one stretch."""
 
 
-def stretches(start: datetime, end: datetime) -> list[Window]:
+def split_into_chunks(start: datetime, end: datetime) -> list[Window]:
     """The time between cut into pieces of at most `LENGTH`, newest first, each ending where a newer one begins."""
     found = []
     while end > start:
-        begin = max(start, end - LENGTH)
+        begin = max(start, end - CHUNK_LENGTH)
         found.append(Window(start=begin, end=end))
         end = begin
     return found
 
 
-def requests_of(shape: Survey, *, events: bool = False) -> int:
+def requests_per_chunk(survey: Survey, *, events: bool = False) -> int:
     """How many requests one stretch takes."""
-    return 2 + events + -(-len(_asked_for(shape)) // BATCH)
+    return 2 + events + -(-len(_asked_for(survey)) // BATCH)
 
 
 def _asked_for(shape: Survey) -> list[str]:
@@ -64,18 +64,18 @@ class _Read(NamedTuple):
     gaps: list[str]
 
 
-def read(railway: Railway, shape: Survey, window: Window, *, events: bool = False) -> Survey:
+def read_chunk(railway: Railway, survey: Survey, window: Window, *, events: bool = False) -> Survey:
     """What the services of `shape` did in a stretch; what Railway refuses stands in `not_seen`.
 
     Raises RailwayBusy, and RailwayRefused where it refuses all of it.
     """
-    got = _ask(railway, shape, window, events)
-    names = {one.id: one.name for one in shape.services}
+    got = _ask(railway, survey, window, events)
+    names = {one.id: one.name for one in survey.services}
     gaps = [*got.gaps, *(f"traffic of {names.get(one, one)}: {why}" for one, why in got.seen.refused.items())]
-    return shape.model_copy(
+    return survey.model_copy(
         update={
-            "window": window, "step_seconds": STEP_SECONDS, "platform_incident": None, "failed_reads": tuple(gaps),
-            "services": tuple(_with(one, got) for one in shape.services),
+            "window": window, "step_seconds": SAMPLE_SECONDS, "platform_incident": None, "failed_reads": tuple(gaps),
+            "services": tuple(_with(one, got) for one in survey.services),
         }
     )  # fmt: skip
 
@@ -93,20 +93,20 @@ def _ask(railway: Railway, shape: Survey, window: Window, events: bool) -> _Read
             gaps.append(f"{name}: {error}")
             return absent
 
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="stretch") as pool:
-        using = pool.submit(railway.fetch_usage, environment, window, STEP_SECONDS)
-        seeing = pool.submit(railway.traffic, environment, _asked_for(shape), window, STEP_SECONDS)
-        speaking = pool.submit(railway.fetch_logs, environment, window, STEP_SECONDS)
+    with ThreadPoolExecutor(MAX_CONCURRENT_READS, thread_name_prefix="stretch") as pool:
+        using = pool.submit(railway.fetch_usage, environment, window, SAMPLE_SECONDS)
+        seeing = pool.submit(railway.traffic, environment, _asked_for(shape), window, SAMPLE_SECONDS)
+        speaking = pool.submit(railway.fetch_logs, environment, window, SAMPLE_SECONDS)
         happening = pool.submit(_events, railway, environment, window) if events else None
         used = take("CPU and memory", using, UsageResult({}, False, {}, ()))
         seen = take("traffic", seeing, Traffic(by_service={}))
         spoken = take("container starts", speaking, LogActivity((), {}, (), {}, ()))
         nothing: Sequence[Happened] = ()
         happened = take("events", happening, nothing) if happening else nothing
-    if len(refused) >= AT_ONCE - 1:
+    if len(refused) >= MAX_CONCURRENT_READS - 1:
         raise refused[0]
     failed = [f"{name}: {why}" for some in (used.failed, spoken.failed) for name, why in some.items()]
-    gaps += [gap for gap in (*failed, *used.missing, *spoken.missing) if gap.startswith(HIDING)]
+    gaps += [gap for gap in (*failed, *used.missing, *spoken.missing) if gap.startswith(ESSENTIAL_READS)]
     return _Read(used, seen, spoken, happened, gaps)
 
 
@@ -120,7 +120,7 @@ def _with(service: Service, got: _Read) -> Service:
     own = {one.id for one in service.deployments}
     used = got.used.usage.get(service.id)
     # Of a flood only the end was counted: then nothing is known of the rest.
-    flood = sum(count for points in got.spoken.errors.values() for _, count in points) >= FLOOD
+    flood = sum(count for points in got.spoken.errors.values() for _, count in points) >= FLOOD_LINES
     named = [one for one in got.happened if one.service_id == service.id]
     unnamed = [one for one in got.happened if one.service_id is None and one.event.deployment_id in own]
     return service.model_copy(
@@ -128,7 +128,7 @@ def _with(service: Service, got: _Read) -> Service:
             "usage": _mean_replica(used, service.replicas) if used else (),
             "disk": used.disk if used else (),
             "traffic": got.seen.by_service.get(service.id, ()),
-            "traffic_step_seconds": STEP_SECONDS,
+            "traffic_step_seconds": SAMPLE_SECONDS,
             "starts": tuple(one for one in got.spoken.starts if one.deployment_id in own),
             "error_lines": () if flood else got.spoken.errors.get(service.id, ()),
             "events": tuple(sorted((one.event for one in (*named, *unnamed)), key=lambda one: one.at)),

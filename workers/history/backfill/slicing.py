@@ -12,7 +12,7 @@ from workers.models import Deployment, InstanceUsage, Point, Service, Survey, Vo
 T = TypeVar("T")
 
 SERVED = ("SUCCESS", "CRASHED", "SLEEPING", "REMOVED", "REMOVING")
-UNTIL_THEN = {
+PREVIOUS_STATUS = {
     "SUCCESS": "DEPLOYING", "FAILED": "DEPLOYING", "CRASHED": "SUCCESS", "SLEEPING": "SUCCESS",
     "REMOVED": "SUCCESS", "REMOVING": "SUCCESS", "SKIPPED": "DEPLOYING",
 }  # fmt: skip
@@ -20,14 +20,14 @@ UNTIL_THEN = {
 MB_PER_GB = 1000
 
 
-def cut(stretch: Survey, window: Window, known: Collection[str] = ()) -> Survey:
+def slice_window(chunk: Survey, window: Window, known_services: Collection[str] = ()) -> Survey:
     """The window as a survey taken at its end would have shown it.
 
     Services that were not there yet are left out; those in `known` (ids) were there before.
     """
-    there = [one for one in stretch.services if one.id in known or _was_there(one, window)]
+    there = [one for one in chunk.services if one.id in known_services or _was_there(one, window)]
     services = tuple(_at_the_time(one, window) for one in there)
-    return stretch.model_copy(update={"window": window, "services": services})
+    return chunk.model_copy(update={"window": window, "services": services})
 
 
 def _was_there(service: Service, window: Window) -> bool:
@@ -80,7 +80,7 @@ def _then(deployment: Deployment, moment: datetime) -> Deployment:
     changed = deployment.status_at
     if changed is None or changed <= moment:
         return deployment.model_copy(update={"instance_states": ()})
-    was = UNTIL_THEN.get(deployment.status, deployment.status)
+    was = PREVIOUS_STATUS.get(deployment.status, deployment.status)
     return deployment.model_copy(
         update={"instance_states": (), "status": was, "status_at": None, "stopped": False}
     )
@@ -90,7 +90,7 @@ def _filled(volume: Volume, disk: Sequence[Point]) -> Volume:
     return volume.model_copy(update={"used_mb": disk[-1][1] * MB_PER_GB})
 
 
-def join(before: Survey | None, after: Survey, start: datetime) -> Survey:
+def join_chunks(before: Survey | None, after: Survey, start: datetime) -> Survey:
     """Both stretches as one from `start` on: windows may reach over the seam."""
     if before is None:
         return after
