@@ -60,7 +60,7 @@ class WorkerLifecycle(dramatiq.Middleware):
             thread.start()
         for weakness in store.durability_warnings(self.journal.client, self.folder, os.environ):
             log.warning("the store may lose what was recorded", extra={"why": weakness})
-        workspaces.clear(self.folder / "runs", self.folder / "work")
+        workspaces.kill_orphans(self.folder / "runs", self.folder / "work")
         with suppress(NotAvailable):
             ping_watchdog.expect(self.journal, self.ping_seconds)
         log.info("worker ready")

@@ -178,10 +178,10 @@ class Outer:
     # -- the agent --------------------------------------------------------------------------------
 
     def think(
-        self, role: str, clone: Path, prompt: str, *, on_spent: Callable[[Usage], None], **_: Any
+        self, role: str, clone: Path, prompt: str, *, on_usage: Callable[[Usage], None], **_: Any
     ) -> Answer:
         number = self.another(role)
-        on_spent(Usage(cost_usd=0.01, tokens=10, calls=1, seconds=1.0))
+        on_usage(Usage(cost_usd=0.01, tokens=10, calls=1, seconds=1.0))
         if role == "writer":
             mended = (clone / "pricing.py").read_text().replace('order["voucher"]', 'order.get("voucher")')
             (clone / "pricing.py").write_text(f"{mended}\n# mended in run {number}\n")
@@ -195,7 +195,7 @@ class Outer:
                 "change": ["read the voucher with get"], "confidence": 0.9,
             }  # fmt: skip
         spent = Usage(cost_usd=0.02, tokens=20, calls=2, seconds=2.0)
-        on_spent(spent)
+        on_usage(spent)
         return Answer(f"```json\n{json.dumps(said)}\n```", spent)
 
     def proved(self, fix: Fix, place: Repository, repositories: Repositories) -> Verification:

@@ -45,7 +45,7 @@ PROTECTED_NAMES = re.compile(
     re.IGNORECASE,
 )
 
-CONTRACT = f"""\
+READER_CONTRACT = f"""\
 End your answer with exactly one fenced `json` block of this shape:
 
 ```json
@@ -70,13 +70,13 @@ End your answer with exactly one fenced `json` block of this shape:
   does not have.
 - `confidence` is a number from 0 to 1.
 """
-LIMITS = """\
+WRITER_RULES = """\
 # Limits
 
 Change only what the plan needs. Do not touch existing tests, CI and agent configuration, env files, lock
 files or other services. You cannot run anything; the host runs the reproduction and the repository's
 checks before and after your change, and reads what you did from the files."""
-DONE_CONTRACT = """\
+WRITER_CONTRACT = """\
 End your answer with exactly one fenced `json` block of this shape:
 
 ```json
@@ -121,7 +121,7 @@ def reader_prompt(incident: Incident, evidence: Evidence, verdict: Verdict) -> s
             [f"- {_line(one)}" for one in (*incident.failed_reads, *evidence.failed_reads)],
         ),
         _data(evidence),
-        "# What to answer\n\n" + CONTRACT,
+        "# What to answer\n\n" + READER_CONTRACT,
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -137,8 +137,8 @@ def writer_prompt(plan: Plan, test_runner_hint: str) -> str:
         _section("Change", [f"- {_line(step)}" for step in plan.change]),
         _section("Risk", [_line(plan.risk)] if plan.risk else []),
         _section("Reproduction", _reproduction_lines(plan, test_runner_hint)),
-        LIMITS,
-        "# What to answer\n\n" + DONE_CONTRACT,
+        WRITER_RULES,
+        "# What to answer\n\n" + WRITER_CONTRACT,
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -268,7 +268,7 @@ def parse_plan(
     return plan
 
 
-def parse_done(text: str) -> tuple[str, list[str]]:
+def parse_writer_answer(text: str) -> tuple[str, list[str]]:
     """The writer's summary and what it left out. Raises PlanError."""
     answer = _last_object(text)
     summary, not_done = answer.get("summary"), answer.get("not_done") or []

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from workers.agent.config import AGENT, Role, configuration, without_agent_files
+from workers.agent.config import AGENT_NAME, Role, configuration, without_agent_files
 from workers.agent.server import (
     MESSAGES,
     STATUSES,
@@ -26,30 +26,30 @@ from workers.agent.server import (
     ModelError,
     Server,
     Status,
-    call,
-    clean,
+    log_tail,
+    redact_secrets,
+    request,
     serving,
-    tail,
 )
 from workers.errors import AgentBusy, AgentRefused
 from workers.models import Usage
 from workers.sandbox.sandbox import Sandbox
 
 POLL_SECONDS = 0.5
-BEGIN_SECONDS = 90.0
+FIRST_MESSAGE_SECONDS = 90.0
 """So long a prompt may stay without any message of the model's before we call it lost."""
-CALLS = 60
+MAX_CALLS = 60
 """Turns of one run; honest ones need 5 to 30. When a stream breaks off, opencode asks again at once, for
 ever."""
-TOKENS = 5_000_000
+MAX_TOKENS = 5_000_000
 """For models without a price, where no cost limit can hold."""
 RETRY_SECONDS = 120.0
 """So long opencode may go on retrying a model that does not answer before we give the run back."""
-TAKEN_UP_SECONDS = 15.0
+RESUME_GRACE_SECONDS = 15.0
 """A prompt that was interrupted and is sent again goes on within this, or was answered already."""
-NOTE = "note.json"
-ALPHABET = string.digits + string.ascii_letters
-REFUSALS = {"ContextOverflowError", "ContentFilterError", "ProviderAuthError", "MessageOutputLengthError"}
+SESSION_FILE = "note.json"
+ID_ALPHABET = string.digits + string.ascii_letters
+FATAL_ERRORS = {"ContextOverflowError", "ContentFilterError", "ProviderAuthError", "MessageOutputLengthError"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Agent:
 
     binary: Path
     rg: Path
-    wall: Sandbox
+    sandbox: Sandbox
     model: str
     """provider/model"""
     provider_config: Mapping[str, Any]
@@ -69,7 +69,7 @@ class Agent:
     """USD per million tokens, in and out, for a model that names none."""
     cost_limit_usd: float
     deadline_seconds: float
-    calls_limit: int = CALLS
+    calls_limit: int = MAX_CALLS
     retry_seconds: float = RETRY_SECONDS
 
 
@@ -78,7 +78,7 @@ class Answer:
     """The last text of the agent, and what the whole run used."""
 
     text: str
-    spent: Usage
+    usage: Usage
 
 
 class _Prompt(BaseModel):
@@ -106,7 +106,7 @@ class _Run:
     file: Path
     begun: float
     alive: Callable[[], None]
-    on_spent: Callable[[Usage], None]
+    on_usage: Callable[[Usage], None]
     spent: Usage = field(default_factory=Usage)
     progress_at: float = 0.0
 
@@ -118,17 +118,17 @@ def ask(
     prompt: str,
     *,
     run_folder: Path,
-    retort: Callable[[str], str | None],
-    alive: Callable[[], None],
+    validate_answer: Callable[[str], str | None],
+    check_alive: Callable[[], None],
     on_start: Callable[[subprocess.Popen[bytes]], None],
-    on_spent: Callable[[Usage], None] = lambda _spent: None,
+    on_usage: Callable[[Usage], None] = lambda _spent: None,
 ) -> Answer:
     """The agent's answer to the prompt, given in the clone; a writer may have changed files there.
 
     `retort` gets the answer and returns the prompt that asks again, or None when the answer is good; it is
     asked again once. `alive` is called twice a second and raises when the run is not wanted any more.
     A run that `alive` interrupted in this folder and clone goes on where it stopped.
-    `on_start` gets the process, to be ended by `wall.kill`. `on_spent` hears of each change, so that a run
+    `on_start` gets the process, to be ended by `wall.kill`. `on_usage` hears of each change, so that a run
     that fails can be settled too. Raises AgentRefused (a limit was reached, the model or a setting says no,
     the second answer is no better) or AgentBusy (the model cannot be reached, the server died); whatever
     `alive` raises goes through.
@@ -141,27 +141,29 @@ def ask(
     clone, folder = clone.resolve(), run_folder.resolve() / "opencode"
     with (
         without_agent_files(clone, folder / "aside"),
-        serving(agent.wall, agent.binary, agent.rg, role, clone, folder, config, alive, on_start) as server,
+        serving(
+            agent.sandbox, agent.binary, agent.rg, role, clone, folder, config, check_alive, on_start
+        ) as server,
     ):
         note = _known(run_folder, prompt) or _Note(session=_open(server, role))
-        file = run_folder / NOTE
-        run = _Run(agent, server, note, file, begun, alive, on_spent, progress_at=time.monotonic())
+        file = run_folder / SESSION_FILE
+        run = _Run(agent, server, note, file, begun, check_alive, on_usage, progress_at=time.monotonic())
         try:
-            return Answer(_converse(run, prompt, retort), run.spent)
+            return Answer(_converse(run, prompt, validate_answer), run.spent)
         except AgentBusy:
-            alive()  # a server that is gone because our claim is says nothing of the model
+            check_alive()  # a server that is gone because our claim is says nothing of the model
             raise
 
 
-def can_go_on(run_folder: Path) -> bool:
+def can_resume(run_folder: Path) -> bool:
     """Whether a run was interrupted in this folder."""
-    return (run_folder / NOTE).is_file()
+    return (run_folder / SESSION_FILE).is_file()
 
 
 def _known(run_folder: Path, prompt: str) -> _Note | None:
     """The interrupted run of this prompt; None where there is none."""
     with suppress(OSError, ValidationError):
-        note = _Note.model_validate_json((run_folder / NOTE).read_bytes())
+        note = _Note.model_validate_json((run_folder / SESSION_FILE).read_bytes())
         return note if note.prompts and note.prompts[0].text == prompt else None
     return None
 
@@ -190,13 +192,13 @@ def _turn(run: _Run, number: int, prompt: str) -> str:
     while True:
         run.alive()
         # The status first: what is idle now has all its messages.
-        status = STATUSES.validate_json(call(run.server, "GET", "/session/status")).get(run.note.session)
+        status = STATUSES.validate_json(request(run.server, "GET", "/session/status")).get(run.note.session)
         messages = _messages(run)
         _account(run, messages)
         answers = [one for one in messages if one.info.parentID == asked.message]
         waited = time.monotonic() - asked_at
         # What was taken up again needs a moment until it is seen to go on.
-        settled = answered or not resumed or waited > TAKEN_UP_SECONDS
+        settled = answered or not resumed or waited > RESUME_GRACE_SECONDS
         if settled or status is not None:
             resumed = resumed and status is None
             ended = _ended(run, status, answers, waited)
@@ -211,17 +213,17 @@ def _send(run: _Run, asked: _Prompt) -> None:
     provider, _, model = run.agent.model.partition("/")
     body = {
         "messageID": asked.message,
-        "agent": AGENT,
+        "agent": AGENT_NAME,
         "model": {"providerID": provider, "modelID": model},
         "parts": [{"type": "text", "id": asked.part, "text": asked.text}],
     }
-    call(run.server, "POST", f"/session/{run.note.session}/prompt_async", body)
+    request(run.server, "POST", f"/session/{run.note.session}/prompt_async", body)
 
 
 def _fresh(kind: str) -> str:
     """An id as opencode makes them: they sort by time."""
     moment = (int(time.time() * 1000) * 4096) & (2**48 - 1)
-    return f"{kind}_{moment:012x}" + "".join(secrets.choice(ALPHABET) for _ in range(14))
+    return f"{kind}_{moment:012x}" + "".join(secrets.choice(ID_ALPHABET) for _ in range(14))
 
 
 def _ended(run: _Run, status: Status | None, answers: list[Message], waited: float) -> str | None:
@@ -233,20 +235,20 @@ def _ended(run: _Run, status: Status | None, answers: list[Message], waited: flo
         _check_retry(run, status)
     if status is None and last is not None and last.info.time.completed is not None:
         return next((message.text for message in reversed(answers) if message.text), "")
-    if status is None and waited > BEGIN_SECONDS:
-        raise AgentBusy(f"opencode took the prompt and went idle without an answer: {tail(run.server)}")
+    if status is None and waited > FIRST_MESSAGE_SECONDS:
+        raise AgentBusy(f"opencode took the prompt and went idle without an answer: {log_tail(run.server)}")
     return None
 
 
 def _account(run: _Run, messages: Sequence[Message]) -> None:
-    spent = tally(messages, run.agent.price, time.monotonic() - run.begun)
+    spent = total_usage(messages, run.agent.price, time.monotonic() - run.begun)
     if (spent.calls, spent.tokens) != (run.spent.calls, run.spent.tokens):
         run.progress_at = time.monotonic()
-        run.on_spent(spent)
+        run.on_usage(spent)
     run.spent = spent
 
 
-def tally(messages: Sequence[Message], price: tuple[float, float] | None, seconds: float) -> Usage:
+def total_usage(messages: Sequence[Message], price: tuple[float, float] | None, seconds: float) -> Usage:
     """What these messages cost: as opencode says, or by `price` (USD per million tokens) where it is
     silent."""
     cost = tokens = 0.0
@@ -264,8 +266,8 @@ def _check_limits(run: _Run, messages: Sequence[Message], status: Status | None)
     agent, spent = run.agent, run.spent
     if spent.cost_usd >= agent.cost_limit_usd:
         raise AgentRefused(f"the run reached its limit of {agent.cost_limit_usd:g} USD")
-    if spent.tokens >= TOKENS:
-        raise AgentRefused(f"the run reached its limit of {TOKENS} tokens")
+    if spent.tokens >= MAX_TOKENS:
+        raise AgentRefused(f"the run reached its limit of {MAX_TOKENS} tokens")
     silent = [
         one for one in messages if one.info.role == "assistant" and one.info.time.completed and not _used(one)
     ]
@@ -288,7 +290,7 @@ def _check_retry(run: _Run, status: Status) -> None:
     if time.monotonic() - run.progress_at < run.agent.retry_seconds:
         return
     wait = max(0.0, status.next / 1000 - time.time()) if status.next else None
-    said = clean(status.message, run.server.secrets)
+    said = redact_secrets(status.message, run.server.secrets)
     raise AgentBusy(f"the model does not answer: {said}", retry_after=wait)
 
 
@@ -298,23 +300,25 @@ def _open(server: Server, role: Role) -> str:
     class Session(BaseModel):
         id: str
 
-    return Session.model_validate_json(call(server, "POST", "/session", {"title": f"trackwalker {role}"})).id
+    return Session.model_validate_json(
+        request(server, "POST", "/session", {"title": f"trackwalker {role}"})
+    ).id
 
 
 def _messages(run: _Run) -> list[Message]:
-    return MESSAGES.validate_json(call(run.server, "GET", f"/session/{run.note.session}/message"))
+    return MESSAGES.validate_json(request(run.server, "GET", f"/session/{run.note.session}/message"))
 
 
 def failure(error: ModelError, server: Server) -> AgentRefused | AgentBusy:
     """Who may try again: a model that says no never, one that broke off later."""
     code = error.data.get("statusCode")
-    said = clean(str(error.data.get("message") or error.name), server.secrets)[:600]
+    said = redact_secrets(str(error.data.get("message") or error.name), server.secrets)[:600]
     if code in (401, 403):
         return AgentRefused(f"the model refuses the key ({code}): {said}")
     if code == 402:
         return AgentRefused(f"the model's budget is spent (402): {said}")
     if isinstance(code, int) and 400 <= code < 500 and code not in (408, 409, 425, 429):
         return AgentRefused(f"the model refuses the request ({code}): {said}")
-    if error.name in REFUSALS:
+    if error.name in FATAL_ERRORS:
         return AgentRefused(f"{error.name}: {said}")
     return AgentBusy(f"the model failed: {said}")

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 from pydantic import BaseModel, Field, TypeAdapter
 
-from workers.agent.config import Role, environment, furnish
+from workers.agent.config import Role, environment, prepare_home
 from workers.errors import AgentBusy, AgentRefused
 from workers.sandbox.sandbox import Sandbox, kill, start
 
@@ -91,26 +91,26 @@ class Server:
 
 @contextmanager
 def serving(
-    wall: Sandbox,
+    sandbox: Sandbox,
     binary: Path,
     rg: Path,
     role: Role,
     clone: Path,
     folder: Path,
     config: Mapping[str, Any],
-    alive: Callable[[], None],
+    check_alive: Callable[[], None],
     on_start: Callable[[subprocess.Popen[bytes]], None],
 ) -> Iterator[Server]:
     """A server for the block, whose end leaves no process. Its home in `folder` stays: the next one goes on in it."""
     home, log = folder / "home", folder / "log.txt"
-    furnish(home)
+    prepare_home(home)
     password, port = secrets.token_urlsafe(24), _free_port()
     env = environment(home, password, config, (binary, rg))
     # Only bubblewrap can show a folder read-only; another uid must own the clone to see it at all.
-    owned = [clone] if role == "writer" or wall.kind == "uid" else []
+    owned = [clone] if role == "writer" or sandbox.kind == "uid" else []
     with log.open("wb") as file:
         process = start(
-            wall,
+            sandbox,
             [str(binary), "serve", "--hostname", "127.0.0.1", "--port", str(port), "--print-logs",
              "--log-level", "WARN"],
             cwd=clone, writable=[home, *owned], readable=[clone, clone / ".git", binary, rg], env=env,
@@ -127,7 +127,7 @@ def serving(
     server = Server(process, web, log, known)
     try:
         on_start(process)
-        _await_start(server, alive)
+        _await_start(server, check_alive)
         yield server
     finally:
         kill(process)
@@ -140,34 +140,36 @@ def _await_start(server: Server, alive: Callable[[], None]) -> None:
         alive()
         with suppress(subprocess.TimeoutExpired):
             server.process.wait(0.1)
-            raise AgentBusy(f"opencode did not start: {tail(server)}")
+            raise AgentBusy(f"opencode did not start: {log_tail(server)}")
         with suppress(httpx.TransportError):
             if server.web.get("/global/health", timeout=2).is_success:
                 return
-    raise AgentBusy(f"opencode did not start within {START_SECONDS:g} s: {tail(server)}")
+    raise AgentBusy(f"opencode did not start within {START_SECONDS:g} s: {log_tail(server)}")
 
 
-def call(server: Server, method: str, path: str, body: object = None) -> bytes:
+def request(server: Server, method: str, path: str, body: object = None) -> bytes:
     try:
         answer = server.web.request(method, path, json=body)
     except httpx.TransportError as error:
-        raise AgentBusy(f"opencode does not answer ({type(error).__name__}): {tail(server)}") from error
+        raise AgentBusy(f"opencode does not answer ({type(error).__name__}): {log_tail(server)}") from error
     if answer.status_code == 400 and b"ConfigInvalidError" in answer.content:
         raise AgentRefused(
-            f"opencode does not take the model's settings: {clean(answer.text, server.secrets)[:600]}"
+            f"opencode does not take the model's settings: {redact_secrets(answer.text, server.secrets)[:600]}"
         )
     if not answer.is_success:
-        raise AgentBusy(f"opencode answered {answer.status_code}: {clean(answer.text, server.secrets)[:600]}")
+        raise AgentBusy(
+            f"opencode answered {answer.status_code}: {redact_secrets(answer.text, server.secrets)[:600]}"
+        )
     return answer.content
 
 
-def tail(server: Server) -> str:
+def log_tail(server: Server) -> str:
     """The end of its log, without the secrets it was given."""
     text = server.log.read_bytes()[-4000:].decode(errors="replace")
-    return clean(text, server.secrets).strip()[-1500:] or "it said nothing"
+    return redact_secrets(text, server.secrets).strip()[-1500:] or "it said nothing"
 
 
-def clean(text: str, known: Sequence[str]) -> str:
+def redact_secrets(text: str, known: Sequence[str]) -> str:
     for secret in known:
         text = text.replace(secret, "…") if len(secret) > 5 else text
     return text

@@ -15,17 +15,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from workers.agent.run import can_go_on
+from workers.agent.run import can_resume
 from workers.clients.git import Repositories
 from workers.errors import Superseded
 from workers.models import digest
 from workers.sandbox import orphans
 
-OLD_SECONDS = 86_400.0
+MAX_AGE_SECONDS = 86_400.0
 """No run lasts a day: what is older belonged to a round that went on elsewhere."""
 
 
-class Place(NamedTuple):
+class Workspace(NamedTuple):
     """A run's folder and the clone in which the agent works; `resumed` when both come from a worker that died."""
 
     folder: Path
@@ -34,7 +34,9 @@ class Place(NamedTuple):
 
 
 @contextmanager
-def place(runs: Path, name: str, repositories: Repositories, repository: str, commit: str) -> Iterator[Place]:
+def open_workspace(
+    runs: Path, name: str, repositories: Repositories, repository: str, commit: str
+) -> Iterator[Workspace]:
     """A place for the run of this name; it is removed at the end, unless the run was only interrupted."""
     runs.mkdir(mode=0o700, parents=True, exist_ok=True)
     _forget_old(runs)
@@ -42,12 +44,12 @@ def place(runs: Path, name: str, repositories: Repositories, repository: str, co
     kept = True
     try:
         clone = _clone_of(folder, commit)
-        resumed = clone is not None and can_go_on(folder)
+        resumed = clone is not None and can_resume(folder)
         if clone is None or not resumed:
             clone = repositories.checkout(repository, commit)
             shutil.rmtree(folder / "opencode", ignore_errors=True)
             (folder / "clone").write_text(f"{commit}\n{clone}")
-        yield Place(folder, clone, resumed)
+        yield Workspace(folder, clone, resumed)
         kept = False
     except Superseded:
         raise
@@ -62,13 +64,13 @@ def place(runs: Path, name: str, repositories: Repositories, repository: str, co
         os.close(lock)
 
 
-def clear(runs: Path, trees: Path) -> None:
+def kill_orphans(runs: Path, trees: Path) -> None:
     """At a worker's start: kill what dead workers of this disk left running, in runs that nobody has and in trees."""
     for folder in runs.iterdir() if runs.is_dir() else ():
         if (lock := _lock(folder)) is not None:
-            orphans.of_run(folder)
+            orphans.kill_run_processes(folder)
             os.close(lock)
-    orphans.of_trees(trees)
+    orphans.kill_tree_processes(trees)
 
 
 def _take(runs: Path, name: str) -> tuple[Path, int]:
@@ -77,7 +79,7 @@ def _take(runs: Path, name: str) -> tuple[Path, int]:
         folder = runs / digest(name, str(number))
         folder.mkdir(mode=0o700, exist_ok=True)
         if (lock := _lock(folder)) is not None:
-            orphans.of_run(folder)
+            orphans.kill_run_processes(folder)
             return folder, lock
     raise Superseded(f"{name}: all its folders are in use")
 
@@ -108,5 +110,5 @@ def _clone_of(folder: Path, commit: str) -> Path | None:
 def _forget_old(runs: Path) -> None:
     for folder in runs.iterdir():
         with suppress(FileNotFoundError):  # another worker was quicker
-            if time.time() - folder.stat().st_mtime > OLD_SECONDS:
+            if time.time() - folder.stat().st_mtime > MAX_AGE_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)

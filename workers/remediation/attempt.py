@@ -70,7 +70,7 @@ class Remediation:
         scratch = self.folder / "scratch"
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         hide = [self.folder, self.project / ".env", Path.cwd() / ".env"]
-        return build_sandbox(hide=hide, scratch=scratch, unsandboxed=self.settings.allow_unsandboxed)
+        return build_sandbox(hide=hide, scratch=scratch, allow_unsandboxed=self.settings.allow_unsandboxed)
 
     @cached_property
     def agent(self) -> run.Agent:
@@ -84,7 +84,7 @@ class Remediation:
         return run.Agent(
             binary=find_tool("opencode", settings.opencode_bin, tools, "OPENCODE_BIN"),
             rg=find_tool("rg", None, tools, ".tools"),
-            wall=self.sandbox,
+            sandbox=self.sandbox,
             model=settings.model or "",
             provider_config=read_providers(config, environ) if config else {},
             keys=settings.provider_keys,
@@ -285,12 +285,12 @@ def _write(claim: Claim, mender: Remediation, repository: Repository, made: Plan
     with _place(claim, mender, "writer", repository.name, base) as place:
         hint = claim.step("runner_hint", str, lambda: checks.runner_hint(place.clone, repository.root) or "")
         prompt = prompts.writer_prompt(made, hint)
-        answer = _ask(claim, mender, "writer", place, prompt, prompts.parse_done)
+        answer = _ask(claim, mender, "writer", place, prompt, prompts.parse_writer_answer)
         patch, files = mender.repositories.patch(repository.name, base, place.clone)
     if not files:
         raise AgentRefused("the agent changed nothing")
     try:
-        summary, not_done = prompts.parse_done(answer.text)
+        summary, not_done = prompts.parse_writer_answer(answer.text)
     except prompts.PlanError:
         # What was done is read from the files, never from what is said of it.
         summary, not_done = "", []
@@ -325,23 +325,23 @@ def _own_secrets(settings: Settings) -> tuple[str, ...]:
 
 def _place(
     claim: Claim, mender: Remediation, role: Role, name: str, commit: str
-) -> AbstractContextManager[workspaces.Place]:
+) -> AbstractContextManager[workspaces.Workspace]:
     # What a person had begun anew does not go on with what was begun before.
     run_name = f"{claim.id} {role}{claim.text('generation')}"
-    return workspaces.place(mender.folder / "runs", run_name, mender.repositories, name, commit)
+    return workspaces.open_workspace(mender.folder / "runs", run_name, mender.repositories, name, commit)
 
 
 def _ask(
     claim: Claim,
     mender: Remediation,
     role: Role,
-    place: workspaces.Place,
+    place: workspaces.Workspace,
     prompt: str,
     parse: Callable[[str], object],
 ) -> run.Answer:
     """One run of the agent; its cost is added to the round's, however the run ends."""
 
-    def retort(text: str) -> str | None:
+    def validate_answer(text: str) -> str | None:
         try:
             parse(text)
         except prompts.PlanError as error:
@@ -360,7 +360,7 @@ def _ask(
         )
     used: list[Usage] = []
 
-    def spend(so_far: Usage) -> None:
+    def record_usage(so_far: Usage) -> None:
         # At once, as who dies here has spent it all the same; a store that is away for a moment ends no run.
         used[:] = [so_far]
         with suppress(NotAvailable):
@@ -374,8 +374,9 @@ def _ask(
     agent = replace(mender.agent, cost_limit_usd=left, deadline_seconds=RUN_SECONDS[role])
     try:
         return mender.ask(
-            agent, role, place.clone, prompt, run_folder=place.folder, retort=retort, alive=claim.check_alive,
-            on_start=lambda process: claim.on_loss(lambda: kill(process)), on_spent=spend,
+            agent, role, place.clone, prompt, run_folder=place.folder, validate_answer=validate_answer,
+            check_alive=claim.check_alive, on_start=lambda process: claim.on_loss(lambda: kill(process)),
+            on_usage=record_usage,
         )  # fmt: skip
     except NotAvailable:
         if not any(one.tokens for one in used):

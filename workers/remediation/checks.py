@@ -22,7 +22,7 @@ from workers.remediation.project import Command, Project, read_project
 from workers.remediation.test_output import ESCAPES, Judgement, judge
 from workers.runtime.redaction import redact
 from workers.sandbox import sandbox as walls
-from workers.sandbox.sandbox import Finished, Sandbox
+from workers.sandbox.sandbox import CommandResult, Sandbox
 
 REPRODUCTION_SECONDS, CHECK_SECONDS, INSTALL_SECONDS = 120.0, 600.0, 600.0
 TAIL = 4_000
@@ -166,7 +166,7 @@ def _run(
     return Result(_record(shown, found, done, tree, bench.secrets), found)
 
 
-def _record(command: str, found: Judgement, done: Finished, tree: Path, secrets: tuple[str, ...]) -> Run:
+def _record(command: str, found: Judgement, done: CommandResult, tree: Path, secrets: tuple[str, ...]) -> Run:
     # Where our copy lies is nobody's business; paths are shown as the repository has them.
     plain = ESCAPES.sub("", done.output).replace(f"{tree.resolve()}/", "").replace(f"{tree}/", "")
     output = redact(plain, secrets)[-TAIL:]
@@ -196,7 +196,7 @@ def _behind_wall(
     seconds: float,
     *,
     network: bool,
-) -> Finished:
+) -> CommandResult:
     bench.alive()
     home = bench.folder / "home"
     home.mkdir(parents=True, exist_ok=True)
@@ -283,7 +283,7 @@ def _venv(bench: CheckEnvironment, tree: Path, project: Project) -> Path:
     return bench.folder / f"venv-{digest(*project.python_needs, *contents)}"
 
 
-def _why_not(command: Command, done: Finished, secrets: tuple[str, ...]) -> str:
+def _why_not(command: Command, done: CommandResult, secrets: tuple[str, ...]) -> str:
     lines = [line for line in redact(ESCAPES.sub("", done.output), secrets).splitlines() if line.strip()]
     said = "it took too long" if done.timed_out else " | ".join(lines[-3:])[-300:]
     tool = "pip" if command[0] == "env" else posixpath.basename(command[0])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
-from workers.sandbox.sandbox import Finished
+from workers.sandbox.sandbox import CommandResult
 
 NOTHING_RAN = re.compile(
     r"^Ran 0 tests|^NO TESTS RAN|no tests ran|collected 0 items|No tests found|No test files found"
@@ -69,7 +69,7 @@ class Judgement:
     """Names of failed tests, where the runner prints them."""
 
 
-def judge(run: Finished, path: str | None, is_ours: Callable[[str], bool]) -> Judgement:
+def judge(run: CommandResult, path: str | None, is_ours: Callable[[str], bool]) -> Judgement:
     """What the run proves. `path` is the reproduction, None for a whole check.
 
     `is_ours(module)` says whether the repository itself holds that module: else it is only not installed here.
@@ -97,7 +97,7 @@ def failed_tests(output: str) -> frozenset[str]:
     return frozenset(re.sub(r" \(?\d[\d.]*m?s\)?$", "", name) for name in found)
 
 
-def _nothing_ran(run: Finished, output: str) -> str:
+def _nothing_ran(run: CommandResult, output: str) -> str:
     if run.code == 5 or (run.code in (0, 1, 4) and NOTHING_RAN.search(output)):
         return "no test ran"
     if run.code != 0:

@@ -30,10 +30,10 @@ CLEANUP_SECONDS = 8.0
 
 def main(order: dict[str, Any]) -> int:
     """Carry out the order: `argv`, `cwd`, `uid` or None, `limits`, `parent`, `keep`, `network`."""
-    _prctl(PR_SET_PDEATHSIG, signal.SIGTERM if order["keep"] else signal.SIGKILL)
+    _prctl(PR_SET_PDEATHSIG, signal.SIGTERM if order["supervise"] else signal.SIGKILL)
     if os.getppid() != order["parent"]:
         return 1
-    if not order["keep"]:
+    if not order["supervise"]:
         _limit(order["limits"])
         return _become(order)
     return _keep(order)

@@ -19,13 +19,13 @@ ROUNDS = 3
 log = logging.getLogger("trackwalker.leftovers")
 
 
-def of_run(folder: Path) -> None:
+def kill_run_processes(folder: Path) -> None:
     """Kill every process whose home lies in this run's folder, which nobody may work in any more."""
     home = f"HOME={folder.resolve()}/".encode()
     _kill(lambda pid: any(one.startswith(home) for one in _read(pid, "environ").split(b"\0")))
 
 
-def of_trees(trees: Path) -> None:
+def kill_tree_processes(trees: Path) -> None:
     """Kill every process that was started for one of our trees and whose worker is dead."""
     inside = f"{trees.resolve()}/".encode()
     _kill(lambda pid: _parent(pid) == 1 and inside in _read(pid, "cmdline"))

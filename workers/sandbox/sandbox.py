@@ -69,7 +69,7 @@ class Sandbox:
 
 
 @dataclass(frozen=True)
-class Finished:
+class CommandResult:
     """A command that ended. `code` is None when we killed it, 128 + n after signal n; `output` is the
     merged tail."""
 
@@ -83,8 +83,8 @@ def build_sandbox(
     *,
     hide: Sequence[Path],
     scratch: Path,
-    unsandboxed: bool,
-    rungs: Sequence[tuple[str, ...]] = ISOLATION_LEVELS,
+    allow_unsandboxed: bool,
+    isolation_levels: Sequence[tuple[str, ...]] = ISOLATION_LEVELS,
     uids: Sequence[int] = UIDS,
 ) -> Sandbox:
     """The best wall this machine allows, tried out. `scratch` is a folder of ours, the HOME of another uid.
@@ -93,8 +93,8 @@ def build_sandbox(
     Raises AgentRefused where none can be built and `unsandboxed` is False.
     """
     hidden = tuple(path.resolve() for path in hide)
-    bwrap, why = _find_bwrap() if rungs else ("", "not wanted")
-    for namespaces in rungs if bwrap else ():
+    bwrap, why = _find_bwrap() if isolation_levels else ("", "not wanted")
+    for namespaces in isolation_levels if bwrap else ():
         wall = Sandbox("bubblewrap", hidden, scratch, bwrap, namespaces)
         why = _try_out(wall)
         if not why:
@@ -104,7 +104,7 @@ def build_sandbox(
         return _build_uid_wall(hidden, scratch, uids)
     except AgentRefused as error:
         reasons.append(f"another uid: {error}")
-    if unsandboxed:
+    if allow_unsandboxed:
         return Sandbox("none", hidden, scratch)
     raise AgentRefused(
         f"no wall can be built around the agent ({'; '.join(reasons)}); "
@@ -144,7 +144,7 @@ def start(
         "uid": wall.uid,
         "limits": LIMITS,
         "parent": os.getpid(),
-        "keep": wall.kind != "bubblewrap",
+        "supervise": wall.kind != "bubblewrap",
         "network": network or wall.kind != "uid",
     }
     return subprocess.Popen(
@@ -169,7 +169,7 @@ def run(
     timeout_seconds: float,
     on_start: Callable[[subprocess.Popen[bytes]], None] = lambda _process: None,
     max_output: int = 200_000,
-) -> Finished:
+) -> CommandResult:
     """The command behind the wall, waited for; killed with all it started after `timeout_seconds`."""
     begun = time.monotonic()
     process = start(
@@ -184,7 +184,7 @@ def run(
         if process.stdout:
             process.stdout.close()
     code = None if timed_out or process.returncode < 0 else process.returncode
-    return Finished(code, output, timed_out, time.monotonic() - begun)
+    return CommandResult(code, output, timed_out, time.monotonic() - begun)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

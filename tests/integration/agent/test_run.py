@@ -21,8 +21,8 @@ from pydantic import SecretStr
 from tests.support.fakes.model import NAME, Edit, ScriptedModel, provider
 from tests.support.polling import wait_until
 from workers.agent.config import Role, configuration, find_tool, read_providers
-from workers.agent.prompts import PlanError, parse_done, parse_plan, retry_prompt
-from workers.agent.run import Agent, Answer, ask, tally
+from workers.agent.prompts import PlanError, parse_plan, parse_writer_answer, retry_prompt
+from workers.agent.run import Agent, Answer, ask, total_usage
 from workers.agent.server import Message, Part, Tokens
 from workers.errors import AgentBusy, AgentRefused, Superseded
 from workers.models import Evidence, Fact, Usage
@@ -68,7 +68,7 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture
 def wall(place: Path) -> Sandbox:
-    return build_sandbox(hide=(), scratch=place / "scratch", unsandboxed=False)
+    return build_sandbox(hide=(), scratch=place / "scratch", allow_unsandboxed=False)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def agent(wall: Sandbox) -> Agent:
     return Agent(
         binary=find_tool("opencode", Path(chosen) if chosen else None, ROOT / ".tools", "OPENCODE_BIN"),
         rg=find_tool("rg", None, ROOT / ".tools", "ripgrep"),
-        wall=wall,
+        sandbox=wall,
         model=NAME,
         provider_config={},
         keys={},
@@ -100,15 +100,15 @@ def run(
         providers["standin"]["options"] |= options
         led = replace(agent, provider_config=providers)
         return ask(
-            led, role, place / "clone", BRIEF, run_folder=place / "run", retort=retort(role, place / "clone"),
-            alive=alive, on_start=lambda process: None,
+            led, role, place / "clone", BRIEF, run_folder=place / "run", validate_answer=retort(role, place / "clone"),
+            check_alive=alive, on_start=lambda process: None,
         )  # fmt: skip
 
 
 def retort(role: Role, clone: Path) -> Any:
     def check(text: str) -> str | None:
         try:
-            parse_done(text) if role == "writer" else parse_plan(
+            parse_writer_answer(text) if role == "writer" else parse_plan(
                 text, KNOWN, lambda path: (clone / path).is_file()
             )
         except PlanError as error:
@@ -147,7 +147,7 @@ def test_the_reader_reads_the_code_and_gives_a_plan(agent: Agent, place: Path) -
     assert (plan.cause.file, plan.cause.line) == ("app/share.py", 2)
     assert "total / people" in plan.cause.summary
     assert {call.tools for call in model.calls} == {("glob", "grep", "read")}
-    assert (answer.spent.calls, answer.spent.tokens > 0, answer.spent.cost_usd > 0) == (2, True, True)
+    assert (answer.usage.calls, answer.usage.tokens > 0, answer.usage.cost_usd > 0) == (2, True, True)
     assert files(place / "clone") == before
     assert wait_until(lambda: not left_behind(place))
 
@@ -155,7 +155,7 @@ def test_the_reader_reads_the_code_and_gives_a_plan(agent: Agent, place: Path) -
 def test_the_writer_mends_the_file_and_writes_the_reproduction(agent: Agent, place: Path) -> None:
     answer = run(agent, ScriptedModel(mender), place, "writer")
 
-    assert parse_done(answer.text)[1] == []
+    assert parse_writer_answer(answer.text)[1] == []
     assert "if people else 0" in (place / "clone" / "app" / "share.py").read_text()
     assert "unittest" in (place / "clone" / "tests" / "test_share_zero.py").read_text()
 
@@ -178,11 +178,13 @@ def test_what_the_repository_says_to_agents_is_neither_run_nor_told_and_stays(
 def test_behind_another_uid_a_run_works_too_and_without_root_is_refused(agent: Agent, place: Path) -> None:
     if os.geteuid() != 0:
         with pytest.raises(AgentRefused, match="needs root"):
-            build_sandbox(hide=(), scratch=place / "scratch", unsandboxed=False, rungs=())
+            build_sandbox(hide=(), scratch=place / "scratch", allow_unsandboxed=False, isolation_levels=())
         return
-    other = build_sandbox(hide=[place], scratch=place / "scratch", unsandboxed=False, rungs=())
+    other = build_sandbox(
+        hide=[place], scratch=place / "scratch", allow_unsandboxed=False, isolation_levels=()
+    )
 
-    run(replace(agent, wall=other), ScriptedModel(mender), place, "writer")
+    run(replace(agent, sandbox=other), ScriptedModel(mender), place, "writer")
 
     assert other.kind == "uid"
     assert "if people else 0" in (place / "clone" / "app" / "share.py").read_text()
@@ -325,14 +327,14 @@ def test_a_killed_worker_leaves_no_opencode_behind(agent: Agent, place: Path) ->
     with model.serving() as providers:
         script = f"""
 from pathlib import Path
-from workers.mend.wall import build_wall
-from workers.opencode import Agent, ask
+from workers.sandbox.sandbox import build_sandbox
+from workers.agent.run import Agent, ask
 place = Path({str(place)!r})
-wall = build_wall(hide=(), scratch=place / "scratch", unsandboxed=False)
+sandbox = build_sandbox(hide=(), scratch=place / "scratch", allow_unsandboxed=False)
 programs = Path({str(agent.binary)!r}), Path({str(agent.rg)!r})
-agent = Agent(*programs, wall, {NAME!r}, {providers!r}, {{}}, None, 9.0, 99.0, 9999)
-ask(agent, "reader", place / "clone", {BRIEF!r}, run_folder=place / "run", retort=lambda text: None,
-    alive=lambda: None, on_start=lambda process: None)
+agent = Agent(*programs, sandbox, {NAME!r}, {providers!r}, {{}}, None, 9.0, 99.0, 9999)
+ask(agent, "reader", place / "clone", {BRIEF!r}, run_folder=place / "run", validate_answer=lambda text: None,
+    check_alive=lambda: None, on_start=lambda process: None)
 """
         worker = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
         wait_until(lambda: model.calls, seconds=60)
@@ -429,6 +431,8 @@ def test_a_model_without_a_price_is_counted_by_the_price_in_the_settings() -> No
     message = Message.model_validate({"info": {"id": "m", "role": "assistant"}, "parts": [part.model_dump()]})
     priced = message.model_copy(update={"parts": [part.model_copy(update={"cost": 0.5})]})
 
-    assert tally([message], (1.0, 10.0), 3.0) == Usage(cost_usd=2.0, tokens=1_100_000, calls=1, seconds=3.0)
-    assert tally([message], None, 3.0).cost_usd == 0
-    assert tally([priced], (1.0, 10.0), 3.0).cost_usd == 0.5
+    assert total_usage([message], (1.0, 10.0), 3.0) == Usage(
+        cost_usd=2.0, tokens=1_100_000, calls=1, seconds=3.0
+    )
+    assert total_usage([message], None, 3.0).cost_usd == 0
+    assert total_usage([priced], (1.0, 10.0), 3.0).cost_usd == 0.5

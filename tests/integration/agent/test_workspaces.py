@@ -23,7 +23,7 @@ from tests.support.fakes.model import NAME, ScriptedModel
 from tests.support.pipeline import harness
 from tests.support.polling import wait_until
 from workers.agent import workspaces
-from workers.agent.run import NOTE, Agent, Answer, ask, can_go_on
+from workers.agent.run import SESSION_FILE, Agent, Answer, ask, can_resume
 from workers.engine.journal import PREFIX
 from workers.errors import AgentBusy, AgentRefused, Superseded
 from workers.models import Usage
@@ -46,9 +46,9 @@ def write(
     (place / "run").mkdir(exist_ok=True)
     answer = ask(
         replace(agent, provider_config=providers), "writer", place / "clone", prompt, run_folder=place / "run",
-        retort=retort("writer", place / "clone"), alive=alive, on_start=lambda process: None,
+        validate_answer=retort("writer", place / "clone"), check_alive=alive, on_start=lambda process: None,
     )  # fmt: skip
-    return answer.spent
+    return answer.usage
 
 
 def killed_after(
@@ -58,14 +58,14 @@ def killed_after(
     (place / "run").mkdir()
     script = f"""
 from pathlib import Path
-from workers.mend.wall import build_wall
-from workers.opencode import Agent, ask
+from workers.sandbox.sandbox import build_sandbox
+from workers.agent.run import Agent, ask
 place = Path({str(place)!r})
-wall = build_wall(hide=(), scratch=place / "scratch", unsandboxed=False)
+sandbox = build_sandbox(hide=(), scratch=place / "scratch", allow_unsandboxed=False)
 programs = Path({str(agent.binary)!r}), Path({str(agent.rg)!r})
-agent = Agent(*programs, wall, {NAME!r}, {providers!r}, {{}}, None, 9.0, 99.0, 9999)
-ask(agent, "writer", place / "clone", {BRIEF!r}, run_folder=place / "run", retort=lambda text: None,
-    alive=lambda: None, on_start=lambda process: None)
+agent = Agent(*programs, sandbox, {NAME!r}, {providers!r}, {{}}, None, 9.0, 99.0, 9999)
+ask(agent, "writer", place / "clone", {BRIEF!r}, run_folder=place / "run", validate_answer=lambda text: None,
+    check_alive=lambda: None, on_start=lambda process: None)
 """
     worker = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
     wait_until(lambda: len(model.calls) >= calls, seconds=60, what="the model's calls")
@@ -103,10 +103,10 @@ def test_another_prompt_in_the_same_place_is_another_run(agent: Agent, place: Pa
 # ---- where a run lives -----------------------------------------------------------------------
 
 
-def interrupt(there: workspaces.Place, work: str = "") -> None:
+def interrupt(there: workspaces.Workspace, work: str = "") -> None:
     """As a run is left by a worker that is ending."""
     (there.clone / "app.py").write_text(work)
-    (there.folder / NOTE).write_text("{}")
+    (there.folder / SESSION_FILE).write_text("{}")
     raise Superseded("the worker is ending")
 
 
@@ -114,11 +114,11 @@ def test_an_interrupted_run_finds_its_clone_again(server: Server, first: str, tm
     repositories = server.repositories()
     with (
         pytest.raises(Superseded),
-        workspaces.place(tmp_path / "runs", "a", repositories, REPOSITORY, first) as before,
+        workspaces.open_workspace(tmp_path / "runs", "a", repositories, REPOSITORY, first) as before,
     ):
         interrupt(before, "half done")
 
-    with workspaces.place(tmp_path / "runs", "a", repositories, REPOSITORY, first) as after:
+    with workspaces.open_workspace(tmp_path / "runs", "a", repositories, REPOSITORY, first) as after:
         assert after.resumed and after.clone == before.clone
         assert (after.clone / "app.py").read_text() == "half done"
     assert not after.clone.exists() and not after.folder.exists()
@@ -131,14 +131,14 @@ def test_a_run_whose_folder_is_not_here_begins_anew(
     repositories = server.repositories()
     with (
         pytest.raises(Superseded),
-        workspaces.place(tmp_path / "runs", "a", repositories, REPOSITORY, first) as before,
+        workspaces.open_workspace(tmp_path / "runs", "a", repositories, REPOSITORY, first) as before,
     ):
         interrupt(before)
 
     folder, name = (tmp_path / "other", "a") if elsewhere == "another disk" else (tmp_path / "runs", "b")
-    with workspaces.place(folder, name, repositories, REPOSITORY, first) as after:
+    with workspaces.open_workspace(folder, name, repositories, REPOSITORY, first) as after:
         assert not after.resumed
-        assert not can_go_on(after.folder)
+        assert not can_resume(after.folder)
         assert (after.clone / "app.py").read_text() == "one\ntwo\nthree\n"
 
 
@@ -146,12 +146,12 @@ def test_a_run_on_another_commit_begins_anew(server: Server, first: str, tmp_pat
     repositories = server.repositories()
     with (
         pytest.raises(Superseded),
-        workspaces.place(tmp_path, "a", repositories, REPOSITORY, first) as before,
+        workspaces.open_workspace(tmp_path, "a", repositories, REPOSITORY, first) as before,
     ):
         interrupt(before)
     second = server.commit({"app.py": "four\n"})
 
-    with workspaces.place(tmp_path, "a", repositories, REPOSITORY, second) as after:
+    with workspaces.open_workspace(tmp_path, "a", repositories, REPOSITORY, second) as after:
         assert not after.resumed
         assert (after.clone / "app.py").read_text() == "four\n"
 
@@ -159,10 +159,10 @@ def test_a_run_on_another_commit_begins_anew(server: Server, first: str, tmp_pat
 def test_two_workers_of_one_disk_never_share_a_run(server: Server, first: str, tmp_path: Path) -> None:
     repositories = server.repositories()
     with (
-        workspaces.place(tmp_path, "a", repositories, REPOSITORY, first) as stopped,
-        workspaces.place(tmp_path, "a", repositories, REPOSITORY, first) as other,
+        workspaces.open_workspace(tmp_path, "a", repositories, REPOSITORY, first) as stopped,
+        workspaces.open_workspace(tmp_path, "a", repositories, REPOSITORY, first) as other,
     ):
-        (stopped.folder / NOTE).write_text("{}")
+        (stopped.folder / SESSION_FILE).write_text("{}")
 
         assert stopped.folder != other.folder and stopped.clone != other.clone
         assert not other.resumed
@@ -171,7 +171,7 @@ def test_two_workers_of_one_disk_never_share_a_run(server: Server, first: str, t
 def test_a_run_that_failed_leaves_nothing(server: Server, first: str, tmp_path: Path) -> None:
     with (
         pytest.raises(AgentBusy),
-        workspaces.place(tmp_path, "a", server.repositories(), REPOSITORY, first) as there,
+        workspaces.open_workspace(tmp_path, "a", server.repositories(), REPOSITORY, first) as there,
     ):
         raise AgentBusy("the model does not answer")
 
@@ -183,13 +183,13 @@ def test_what_nobody_came_back_for_is_removed_after_a_day(server: Server, first:
     repositories = server.repositories()
     with (
         pytest.raises(Superseded),
-        workspaces.place(tmp_path / "runs", "a", repositories, REPOSITORY, first) as old,
+        workspaces.open_workspace(tmp_path / "runs", "a", repositories, REPOSITORY, first) as old,
     ):
         interrupt(old)
-    long_ago = time.time() - workspaces.OLD_SECONDS - 60
+    long_ago = time.time() - workspaces.MAX_AGE_SECONDS - 60
     os.utime(old.folder, (long_ago, long_ago))
 
-    with workspaces.place(tmp_path / "runs", "b", repositories, REPOSITORY, first):
+    with workspaces.open_workspace(tmp_path / "runs", "b", repositories, REPOSITORY, first):
         assert not old.folder.exists()
 
 
@@ -224,13 +224,13 @@ def test_an_agent_that_outlived_its_worker_is_killed_before_its_run_goes_on(
     repositories = server.repositories()
     with (
         pytest.raises(Superseded),
-        workspaces.place(tmp_path, "a", repositories, REPOSITORY, first) as before,
+        workspaces.open_workspace(tmp_path, "a", repositories, REPOSITORY, first) as before,
     ):
         interrupt(before)
     left = orphan(before.folder, home=before.folder / "opencode" / "home")
     wait_until(lambda: lives(left))
 
-    with workspaces.place(tmp_path, "a", repositories, REPOSITORY, first):
+    with workspaces.open_workspace(tmp_path, "a", repositories, REPOSITORY, first):
         assert wait_until(lambda: not lives(left))
 
 
@@ -238,7 +238,7 @@ def test_a_worker_that_starts_kills_what_dead_ones_left_and_nothing_else(
     server: Server, first: str, tmp_path: Path
 ) -> None:
     folder, trees = tmp_path / "runs", tmp_path / "work"
-    with workspaces.place(folder, "alive", server.repositories(), REPOSITORY, first) as alive:
+    with workspaces.open_workspace(folder, "alive", server.repositories(), REPOSITORY, first) as alive:
         (folder / "dead").mkdir()
         (trees / "trees").mkdir(parents=True)
         dead = orphan(folder, home=folder / "dead" / "opencode" / "home")
@@ -248,7 +248,7 @@ def test_a_worker_that_starts_kills_what_dead_ones_left_and_nothing_else(
         others = [orphan(folder, home=alive.folder / "opencode" / "home"), orphan(tmp_path), ours.pid]
         wait_until(lambda: all(lives(pid) for pid in (dead, checks, *others)))
 
-        workspaces.clear(folder, trees)
+        workspaces.kill_orphans(folder, trees)
 
         wait_until(lambda: not lives(dead) and not lives(checks))
         assert all(lives(pid) for pid in others)
@@ -266,12 +266,12 @@ def test_only_a_run_that_begins_anew_is_counted_again(
 ) -> None:
     resumed = []
 
-    def ask_once(*_: object, run_folder: Path, on_spent: Callable[[Usage], None], **__: object) -> Answer:
-        resumed.append(can_go_on(run_folder))
-        on_spent(Usage(cost_usd=0.5, calls=len(resumed)))
+    def ask_once(*_: object, run_folder: Path, on_usage: Callable[[Usage], None], **__: object) -> Answer:
+        resumed.append(can_resume(run_folder))
+        on_usage(Usage(cost_usd=0.5, calls=len(resumed)))
         if len(resumed) > 1:
             raise AgentRefused("it came to no end")
-        (run_folder / NOTE).write_text("{}")
+        (run_folder / SESSION_FILE).write_text("{}")
         raise Superseded("the worker is ending")
 
     with harness(store, store_url, tmp_path) as running:

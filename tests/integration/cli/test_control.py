@@ -13,7 +13,7 @@ import redis
 from tests.support.fakes.railway_types import LogRow
 from tests.support.pipeline import PipelineHarness, harness
 from tests.support.polling import wait_until
-from workers.agent.run import NOTE, Answer, can_go_on
+from workers.agent.run import SESSION_FILE, Answer, can_resume
 from workers.cli import control
 from workers.engine import scripts
 from workers.engine.journal import CANCELLED_RESERVATION_SECONDS, ENDED, OPEN, PREFIX, SCHEDULE, JournalStore
@@ -491,8 +491,8 @@ def test_what_the_agent_began_goes_on_after_a_retry_unless_that_begins_anew(
     resumed: list[bool] = []
 
     def interrupted(*_: object, run_folder: Path, **__: object) -> Answer:
-        resumed.append(can_go_on(run_folder))
-        (run_folder / NOTE).write_text("{}")
+        resumed.append(can_resume(run_folder))
+        (run_folder / SESSION_FILE).write_text("{}")
         raise Superseded("cancelled in the middle")
 
     sick.services.remediation.ask = interrupted

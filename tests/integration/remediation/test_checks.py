@@ -16,7 +16,7 @@ from workers.remediation.checks import (
 )
 from workers.remediation.project import Project, read_project, read_settings
 from workers.remediation.test_output import failed_tests, judge
-from workers.sandbox.sandbox import Finished, Sandbox, build_sandbox
+from workers.sandbox.sandbox import CommandResult, Sandbox, build_sandbox
 
 UNITTEST = """
 import unittest
@@ -38,7 +38,7 @@ def write(tree: Path, files: dict[str, str]) -> Path:
 
 @pytest.fixture(scope="module")
 def wall(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    return build_sandbox(hide=[], scratch=tmp_path_factory.mktemp("scratch"), unsandboxed=False)
+    return build_sandbox(hide=[], scratch=tmp_path_factory.mktemp("scratch"), allow_unsandboxed=False)
 
 
 @pytest.fixture
@@ -209,8 +209,8 @@ def test_the_writer_is_told_how_its_test_will_be_run(tmp_path: Path) -> None:
 # ---- what an output is worth -------------------------------------------------------------------
 
 
-def finished(output: str, code: int | None = 1, *, timed_out: bool = False) -> Finished:
-    return Finished(code, output, timed_out, 1.0)
+def finished(output: str, code: int | None = 1, *, timed_out: bool = False) -> CommandResult:
+    return CommandResult(code, output, timed_out, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     app = Starlette(routes=[Route("/{path:path}", backend, methods=["GET", "POST"])])
     with serve(app) as running:
         ours = tmp_path / "ours"
-        wall = build_sandbox(hide=[ours], scratch=tmp_path / "scratch", unsandboxed=False)
+        wall = build_sandbox(hide=[ours], scratch=tmp_path / "scratch", allow_unsandboxed=False)
         shop = Shop(Repositories(ours, running.url, lambda _name: None), bare, work, wall)
         shop.commit({"shop.py": WRONG, "tests/test_shop.py": EXISTING})
         yield shop

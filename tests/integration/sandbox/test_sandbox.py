@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from workers.errors import AgentRefused
-from workers.sandbox.sandbox import Finished, Sandbox, build_sandbox, kill, run, start
+from workers.sandbox.sandbox import CommandResult, Sandbox, build_sandbox, kill, run, start
 
 CONNECT = """
 import socket, sys
@@ -50,10 +50,12 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture
 def wall(place: Path) -> Sandbox:
-    return build_sandbox(hide=[place / "project" / ".env"], scratch=place / "scratch", unsandboxed=False)
+    return build_sandbox(
+        hide=[place / "project" / ".env"], scratch=place / "scratch", allow_unsandboxed=False
+    )
 
 
-def sh(wall: Sandbox, place: Path, script: str, *, seconds: float = 20) -> Finished:
+def sh(wall: Sandbox, place: Path, script: str, *, seconds: float = 20) -> CommandResult:
     return run(
         wall, ["/bin/sh", "-c", script], cwd=place / "clone", writable=[place / "clone"],
         readable=[place / "project"], env={}, timeout_seconds=seconds,
@@ -206,11 +208,11 @@ def test_what_a_killed_worker_started_dies_with_it(wall: Sandbox, place: Path, k
     mark = f"602.{os.getpid()}"
     script = f"""
 from pathlib import Path
-from workers.mend.wall import Wall, build_wall, start
+from workers.sandbox.sandbox import Sandbox, build_sandbox, start
 place = Path({str(place)!r})
-wall = build_wall(hide=(), scratch=place, unsandboxed=False) if {kind!r} != "none" else Wall("none")
+sandbox = build_sandbox(hide=(), scratch=place, allow_unsandboxed=False) if {kind!r} != "none" else Sandbox("none")
 command = ["/bin/sh", "-c", "setsid sleep {mark} & sleep {mark}"]
-start(wall, command, cwd=place, writable=[place], env={{}}, network=False)
+start(sandbox, command, cwd=place, writable=[place], env={{}}, network=False)
 input()
 """
     worker = subprocess.Popen(
@@ -238,9 +240,9 @@ def test_without_bubblewrap_root_uses_another_uid_and_others_are_refused(place: 
 
     if os.geteuid() != 0:
         with pytest.raises(AgentRefused, match="TRACKWALKER_ALLOW_UNSANDBOXED"):
-            build_sandbox(hide=hide, scratch=place / "scratch", unsandboxed=False, rungs=())
+            build_sandbox(hide=hide, scratch=place / "scratch", allow_unsandboxed=False, isolation_levels=())
         return
-    wall = build_sandbox(hide=hide, scratch=place / "scratch", unsandboxed=False, rungs=())
+    wall = build_sandbox(hide=hide, scratch=place / "scratch", allow_unsandboxed=False, isolation_levels=())
     seen = sh(
         wall,
         place,
@@ -256,7 +258,7 @@ def test_without_bubblewrap_root_uses_another_uid_and_others_are_refused(place: 
 
 def test_the_other_uid_leaves_no_process_behind(place: Path) -> None:
     mark = f"603.{os.getpid()}"
-    wall = build_sandbox(hide=(), scratch=place / "scratch", unsandboxed=True, rungs=())
+    wall = build_sandbox(hide=(), scratch=place / "scratch", allow_unsandboxed=True, isolation_levels=())
 
     seen = sh(wall, place, f"(setsid sleep {mark} &) ; (trap '' TERM; sleep {mark})", seconds=2)
 
@@ -270,13 +272,17 @@ def test_a_wall_that_leaves_a_hidden_file_readable_is_refused(place: Path) -> No
         os.chown(theirs, 65534, 65534)
 
     with pytest.raises(AgentRefused, match=r"can read|needs root"):
-        build_sandbox(hide=[theirs], scratch=place / "scratch", unsandboxed=False, rungs=())
+        build_sandbox(hide=[theirs], scratch=place / "scratch", allow_unsandboxed=False, isolation_levels=())
 
 
 def test_only_the_setting_lets_code_run_without_a_wall(place: Path) -> None:
     with pytest.raises(AgentRefused, match="TRACKWALKER_ALLOW_UNSANDBOXED=yes"):
-        build_sandbox(hide=(), scratch=place / "scratch", unsandboxed=False, rungs=(), uids=())
-    bare = build_sandbox(hide=(), scratch=place / "scratch", unsandboxed=True, rungs=(), uids=())
+        build_sandbox(
+            hide=(), scratch=place / "scratch", allow_unsandboxed=False, isolation_levels=(), uids=()
+        )
+    bare = build_sandbox(
+        hide=(), scratch=place / "scratch", allow_unsandboxed=True, isolation_levels=(), uids=()
+    )
 
     assert bare.kind == "none"
     assert sh(bare, place, "echo runs").output == "runs\n"
@@ -285,7 +291,7 @@ def test_only_the_setting_lets_code_run_without_a_wall(place: Path) -> None:
 def test_a_protected_process_keeps_its_environment_from_its_children(place: Path) -> None:
     script = """
 import os, subprocess
-from workers.mend.wall import protect_process
+from workers.sandbox.sandbox import protect_process
 protect_process()
 drop = {"user": 50000} if os.geteuid() == 0 else {}
 done = subprocess.run(["/usr/bin/env", "cat", f"/proc/{os.getpid()}/environ"], capture_output=True, **drop)

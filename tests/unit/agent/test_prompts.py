@@ -12,8 +12,8 @@ import pytest
 from workers.agent.prompts import (
     PlanError,
     is_protected,
-    parse_done,
     parse_plan,
+    parse_writer_answer,
     reader_prompt,
     retry_prompt,
     writer_prompt,
@@ -299,11 +299,14 @@ def test_no_reproduction_lies_in_protected_places(path: str) -> None:
 
 
 def test_the_writers_answer_is_a_summary_and_what_was_left_out() -> None:
-    assert parse_done(said({"summary": "Treated 0.", "not_done": ["docs"]})) == ("Treated 0.", ["docs"])
-    assert parse_done(said({"summary": "Treated 0."})) == ("Treated 0.", [])
+    assert parse_writer_answer(said({"summary": "Treated 0.", "not_done": ["docs"]})) == (
+        "Treated 0.",
+        ["docs"],
+    )
+    assert parse_writer_answer(said({"summary": "Treated 0."})) == ("Treated 0.", [])
 
 
 @pytest.mark.parametrize("value", [{}, {"summary": ""}, {"summary": 3}, {"summary": "x", "not_done": "all"}])
 def test_a_writers_answer_of_another_shape_is_refused(value: object) -> None:
     with pytest.raises(PlanError):
-        parse_done(said(value))
+        parse_writer_answer(said(value))

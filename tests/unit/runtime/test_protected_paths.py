@@ -41,7 +41,11 @@ def test_a_path_is_protected_by_its_group(path: str, group: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "group"),
-    [("api/Dockerfile", "build or start"), ("railway.toml", "build or start"), ("web/yarn.lock", "lock file")],
+    [
+        ("api/Dockerfile", "build or start"),
+        ("railway.toml", "build or start"),
+        ("web/yarn.lock", "lock file"),
+    ],
 )
 def test_a_path_that_only_a_deployment_fix_may_touch_has_a_group_of_its_own(path: str, group: str) -> None:
     assert protected_group(path) is None

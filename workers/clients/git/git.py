@@ -94,8 +94,14 @@ def talk(access: Access, folder: Path, *words: str, measured: Path | None = None
     """
     configuration = CONFIGURATION | _header(access)
     # The launcher ties git's life to ours: a push must not go on after its worker has died.
-    order = {"argv": ["git", *words], "cwd": str(folder), "limits": {}, "parent": os.getpid(), "keep": False}
-    command = [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(order)]
+    spec = {
+        "argv": ["git", *words],
+        "cwd": str(folder),
+        "limits": {},
+        "parent": os.getpid(),
+        "supervise": False,
+    }
+    command = [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(spec)]
     surroundings = _surroundings(configuration, "http:https")
     code, output, said = _finish(command, folder, surroundings, b"", NETWORK_SECONDS, measured)
     if code != 0:
