@@ -12,7 +12,7 @@ COMPILE = .tools/uv/bin/uv pip compile --quiet --no-config --universal --python-
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint up soak contract bench bench-journal bench-window bench-week lock clean
+.PHONY: help setup demo test lint up soak contract bench bench-idle bench-journal bench-window bench-week lock clean
 
 help:
 	@echo 'make setup     install everything into .venv and .tools; does nothing when nothing changed'
@@ -23,6 +23,7 @@ help:
 	@echo 'make soak      kill everything at random through full lines; LINES=200, SEED=n, WEBHOOK=1'
 	@echo 'make contract  check what we ask Railway against its schema (RAILWAY_SCHEMA=file)'
 	@echo 'make bench     bench-journal, then a sweep of a hundred services and the stored past'
+	@echo 'make bench-idle  memory, CPU, Redis commands and disk writes of an idle installation; MINUTES=n'
 	@echo 'make bench-journal  measure the journal, the door, a return to work and what is kept, beside references'
 	@echo 'make bench-window  score the detector on scenarios with ground truth; SEEDS=100:200 draws others'
 	@echo 'make bench-week    what a healthy week of twenty services would cost; SEED=n draws another'
@@ -65,6 +66,9 @@ contract: setup
 bench: bench-journal
 	@$(BIN)/python -m tests.benchmarks.sweep
 	@$(BIN)/python -m tests.benchmarks.history
+
+bench-idle: setup
+	@$(BIN)/python -m tests.benchmarks.idle $(MINUTES)
 
 bench-journal: setup
 	@$(BIN)/python -m tests.benchmarks.journal
