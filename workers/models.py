@@ -197,10 +197,102 @@ class Service(Model):
     """Log lines of level error per step."""
 
 
-HIDE_NOTHING = (
-    "project name:", "Railway's own status:", "deployment branches:", "who calls whom:", "error lines:",
-)  # fmt: skip
-"""Reads of a survey without which trouble is seen as well."""
+class GapPart(StrEnum):
+    """A part of a survey or of an incident's evidence that can fail to be read."""
+
+    # Of a survey.
+    ENVIRONMENT = "environment"
+    PROJECT_NAME = "project_name"
+    PLATFORM_STATUS = "platform_status"
+    BRANCHES = "branches"
+    VARIABLES = "variables"
+    LOOKUPS = "lookups"
+    DEPLOYMENTS = "deployments"
+    VOLUMES = "volumes"
+    EVENTS = "events"
+    USAGE = "usage"
+    DISK = "disk"
+    LIMITS = "limits"
+    TRAFFIC = "traffic"
+    STARTS = "starts"
+    ERROR_LINES = "error_lines"
+    ANSWER = "answer"
+    """A part that Railway's answer does not name."""
+
+    # Of an incident's evidence.
+    DEPLOYMENT_LOGS = "deployment_logs"
+    ERROR_LOGS = "error_logs"
+    BUILD_LOGS = "build_logs"
+    FAILING_REQUESTS = "failing_requests"
+    SLOW_REQUESTS = "slow_requests"
+    REFUSED_REQUESTS = "refused_requests"
+    CODE = "code"
+    BASE_BRANCH = "base_branch"
+    BRANCH_HEAD = "branch_head"
+    DEPLOYED_COMMIT = "deployed_commit"
+    COMMIT_CHANGES = "commit_changes"
+    UPSTREAM_STATUS = "upstream_status"
+
+
+NON_ESSENTIAL_PARTS = frozenset(
+    {
+        GapPart.PROJECT_NAME,
+        GapPart.PLATFORM_STATUS,
+        GapPart.BRANCHES,
+        GapPart.VARIABLES,
+        GapPart.LOOKUPS,
+        GapPart.ERROR_LINES,
+    }
+)
+"""Parts of a survey that no finding depends on: detection sees the same trouble without them."""
+
+GAP_LABELS: dict[GapPart, str] = {
+    GapPart.ENVIRONMENT: "environment",
+    GapPart.PROJECT_NAME: "project name",
+    GapPart.PLATFORM_STATUS: "Railway's own status",
+    GapPart.BRANCHES: "deployment branches",
+    GapPart.VARIABLES: "call graph (variables)",
+    GapPart.LOOKUPS: "call graph (DNS lookups)",
+    GapPart.DEPLOYMENTS: "deployments",
+    GapPart.VOLUMES: "volumes",
+    GapPart.EVENTS: "events",
+    GapPart.USAGE: "CPU and memory",
+    GapPart.DISK: "disk",
+    GapPart.LIMITS: "limits",
+    GapPart.TRAFFIC: "traffic",
+    GapPart.STARTS: "container starts",
+    GapPart.ERROR_LINES: "error lines",
+    GapPart.ANSWER: "answer",
+    GapPart.DEPLOYMENT_LOGS: "deployment logs",
+    GapPart.ERROR_LOGS: "errors in the deployment logs",
+    GapPart.BUILD_LOGS: "build logs",
+    GapPart.FAILING_REQUESTS: "failing requests",
+    GapPart.SLOW_REQUESTS: "slow requests",
+    GapPart.REFUSED_REQUESTS: "refused requests",
+    GapPart.CODE: "code",
+    GapPart.BASE_BRANCH: "base branch",
+    GapPart.BRANCH_HEAD: "branch head",
+    GapPart.DEPLOYED_COMMIT: "deployed commit",
+    GapPart.COMMIT_CHANGES: "changes",
+    GapPart.UPSTREAM_STATUS: "status",
+}
+"""The part's name in a sentence for people. No code decides anything by these texts."""
+
+
+class Gap(Model):
+    """A read that failed. Missing data never counts as healthy data."""
+
+    part: GapPart
+    subject: str | None = None
+    """Name of the service, repository, commit or upstream host; None if the whole environment is concerned."""
+    reason: str
+    """The error or the piece that is missing, for people only."""
+
+
+def describe_gap(gap: Gap) -> str:
+    """The gap as a sentence for people: `traffic of shop: Railway answered 503`."""
+    subject = f" of {gap.subject}" if gap.subject else ""
+    return f"{GAP_LABELS[gap.part]}{subject}: {gap.reason}"
 
 
 class Survey(Model):
@@ -217,17 +309,20 @@ class Survey(Model):
     """Who calls whom, as (caller, callee) service ids; what is not in it is not known."""
     platform_incident: str | None = None
     """What Railway says of its own trouble, None when stable."""
-    failed_reads: tuple[str, ...] = ()
-    """Reads that failed, in words: absent is not healthy."""
+    failed_reads: tuple[Gap, ...] = ()
+    """Reads that failed: missing data does not count as healthy."""
     feed: tuple[PlatformReport, ...] = ()
     """Trouble of up to two days that Railway's feed and its deployments tell of, oldest first."""
     feed_read: bool = False
     """Whether the feed itself could be read."""
 
-    def gaps_for(self, service: str) -> tuple[str, ...]:
-        """The failed reads that may hide trouble of the service of that name."""
-        others = [f"traffic of {one.name}:" for one in self.services if one.name != service]
-        return tuple(gap for gap in self.failed_reads if not gap.startswith((*HIDE_NOTHING, *others)))
+    def gaps_for(self, service: str) -> tuple[Gap, ...]:
+        """The failed reads that may hide trouble of the service with this name."""
+        return tuple(
+            gap
+            for gap in self.failed_reads
+            if gap.part not in NON_ESSENTIAL_PARTS and gap.subject in (None, service)
+        )
 
 
 # ---- the past of a service -------------------------------------------------------------------
@@ -335,7 +430,7 @@ class Incident(Model):
     window: Window
     opened_at: Moment
     alert_ids: tuple[str, ...] = ()
-    failed_reads: tuple[str, ...] = ()
+    failed_reads: tuple[Gap, ...] = ()
 
     @property
     def id(self) -> str:
@@ -441,7 +536,7 @@ class Evidence(Model):
     suspect: Suspect | None = None
     upstreams: tuple[Upstream, ...] = ()
     repository: Repository | None = None
-    failed_reads: tuple[str, ...] = ()
+    failed_reads: tuple[Gap, ...] = ()
 
 
 # ---- Verdict, Plan ---------------------------------------------------------------------------

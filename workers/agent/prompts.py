@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from workers.errors import TrackwalkerError
-from workers.models import Category, Evidence, Incident, LogPattern, Plan, Verdict, digest
+from workers.models import Category, Evidence, Incident, LogPattern, Plan, Verdict, describe_gap, digest
 
 LANES = ", ".join(f"`{lane.value}`" for lane in Category)
 PATTERNS, SAMPLE_CHARS, DATA_CHARS = 8, 2_500, 24_000
@@ -118,7 +118,7 @@ def reader_prompt(incident: Incident, evidence: Evidence, verdict: Verdict) -> s
         _section("The deployment after which it began", _suspect_lines(evidence)),
         _section(
             "Could not be seen",
-            [f"- {_line(one)}" for one in (*incident.failed_reads, *evidence.failed_reads)],
+            [f"- {_line(describe_gap(gap))}" for gap in (*incident.failed_reads, *evidence.failed_reads)],
         ),
         _data(evidence),
         "# What to answer\n\n" + READER_CONTRACT,

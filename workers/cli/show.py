@@ -32,6 +32,7 @@ from workers.models import (
     Usage,
     Verdict,
     Verification,
+    describe_gap,
 )
 from workers.runtime.redaction import redact
 
@@ -170,7 +171,7 @@ def _alert(one: Alert) -> list[str]:
 def _survey(one: Survey) -> list[str]:
     window = f"{one.window.start:%H:%M} to {one.window.end:%H:%M} UTC"
     head = f"{one.project_name}/{one.environment_name}, {len(one.services)} services, {window}"
-    return [head, *(f"not seen: {gap}" for gap in one.failed_reads)]
+    return [head, *(f"not seen: {describe_gap(gap)}" for gap in one.failed_reads)]
 
 
 def _findings(found: list[Finding]) -> list[str]:
@@ -185,7 +186,11 @@ def _incident(one: Incident) -> list[str]:
 
 def _evidence(one: Evidence) -> list[str]:
     facts = [f"{fact.id}: {fact.text}" for fact in one.facts]
-    return [f"{len(one.facts)} facts", *(f"not seen: {gap}" for gap in one.failed_reads), *facts]
+    return [
+        f"{len(one.facts)} facts",
+        *(f"not seen: {describe_gap(gap)}" for gap in one.failed_reads),
+        *facts,
+    ]
 
 
 def _verdict(one: Verdict) -> list[str]:

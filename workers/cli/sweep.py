@@ -15,7 +15,7 @@ from workers.clients.railway import Railway, snapshot
 from workers.engine.journal import JournalStore
 from workers.errors import NotAvailable, SettingsError
 from workers.history import backfill, summary_store
-from workers.models import History, Survey, Window
+from workers.models import History, Survey, Window, describe_gap
 from workers.runtime.settings import Settings
 from workers.runtime.store import connect
 
@@ -58,7 +58,7 @@ def _report(config: Settings, railway: Railway, seen: Survey, say: Progress | No
         "environment": f"{seen.project_name}/{seen.environment_name}",
         "services": [evaluate.service_report(one, seen, findings) for one in seen.services],
         "cause": detection.rank_suspects(findings, seen),
-        "failed_reads": list(seen.failed_reads),
+        "failed_reads": [describe_gap(gap) for gap in seen.failed_reads],
     }
 
 

@@ -10,7 +10,7 @@ from workers.detection.sentences import ending, moment, since, span
 from workers.detection.server_errors import judge_errors
 from workers.detection.service_window import ServiceWindow
 from workers.detection.statistics import Run, quantile, runs, step_of, wilson_low
-from workers.models import Finding, Severity, TrafficMinute
+from workers.models import Finding, GapPart, Severity, TrafficMinute
 
 REFUSED_SHARE = 0.25
 """Of the requests of a step."""
@@ -161,7 +161,7 @@ def _lost(case: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) ->
     """Hardly a request any more where many came in every window of the past."""
     if case.service.sleeps or not case.service.public or not case.usual.known:
         return None
-    if any(gap.startswith("traffic") for gap in case.survey.gaps_for(case.service.name)):
+    if any(gap.part is GapPart.TRAFFIC for gap in case.survey.gaps_for(case.service.name)):
         return None
     came = case.usual.values("requests_per_second")
     if len(came) < len(case.usual.windows) or min(came) * case.usual.minutes * 60 < QUIETEST_REQUESTS:

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from workers import detection
 from workers.engine.journal import PREFIX, JournalStore
-from workers.models import Finding, History, Service, Severity, Summary, Survey
+from workers.models import Finding, GapPart, History, Service, Severity, Summary, Survey
 
 RETENTION = timedelta(days=7, hours=2)
 """A week and what lies about its end, so that a weekly job is known."""
@@ -37,8 +37,8 @@ MAX_BASELINE_WINDOWS = 100
 PROGRESS_FIELD = ":note"
 """The field of the hash that is no service: how far the backfill has come."""
 
-FIELDS_HIDDEN_BY_GAP: dict[str, tuple[str, ...]] = {
-    "CPU and memory:": (
+FIELDS_HIDDEN_BY_GAP: dict[GapPart, tuple[str, ...]] = {
+    GapPart.USAGE: (
         "cpu_mean",
         "cpu_peak",
         "cpu_high_minutes",
@@ -47,16 +47,16 @@ FIELDS_HIDDEN_BY_GAP: dict[str, tuple[str, ...]] = {
         "memory_high",
         "disk",
     ),
-    "limits:": ("cpu_high_minutes",),
-    "traffic": ("requests", "server_errors", "ok", "p95_median", "p95_high"),
-    "container starts:": ("restarted",),
-    "deployments:": ("restarted",),
-    "events:": ("restarted",),
-    "disk:": ("disk",),
-    "volumes:": ("disk",),
-    "error lines:": ("error_lines",),
+    GapPart.LIMITS: ("cpu_high_minutes",),
+    GapPart.TRAFFIC: ("requests", "server_errors", "ok", "p95_median", "p95_high"),
+    GapPart.STARTS: ("restarted",),
+    GapPart.DEPLOYMENTS: ("restarted",),
+    GapPart.EVENTS: ("restarted",),
+    GapPart.DISK: ("disk",),
+    GapPart.VOLUMES: ("disk",),
+    GapPart.ERROR_LINES: ("error_lines",),
 }
-"""What a failed read leaves unknown, by how its sentence begins."""
+"""Fields of a summary that are unknown if a part of the survey could not be read."""
 MEASURED_FIELDS = ("cpu_mean", "memory_mean", "requests", "disk")
 
 _STORE = """
@@ -126,11 +126,7 @@ def summarise_survey(survey: Survey, findings: Iterable[Finding]) -> dict[str, S
 
 def _summary(service: Service, survey: Survey, sick: list[str]) -> Summary:
     unknown = {
-        name: None
-        for gap in survey.gaps_for(service.name)
-        for begin, names in FIELDS_HIDDEN_BY_GAP.items()
-        if gap.startswith(begin)
-        for name in names
+        name: None for gap in survey.gaps_for(service.name) for name in FIELDS_HIDDEN_BY_GAP.get(gap.part, ())
     }
     marks = {
         "at": survey.window.end,

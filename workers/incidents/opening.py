@@ -13,7 +13,7 @@ from workers.engine.records import pack
 from workers.incidents import grouping
 from workers.incidents.intake import is_problem_alert
 from workers.incidents.watching import CLEAN_SWEEPS
-from workers.models import Alert, Finding, Incident, Severity, Survey, digest
+from workers.models import Alert, Finding, GapPart, Incident, Severity, Survey, describe_gap, digest
 
 RECHECK_SUFFIX = "-again"
 LOOK_AGAIN_SECONDS = 300.0
@@ -204,7 +204,7 @@ def _recovery_state(incident: Incident, seen: list[Finding], survey: Survey, fin
     """What there is instead of the trouble: "well", "gone", "sick" (it only became known); "" where it was not seen."""
     cause = incident.subject
     if cause.kind == "service" and all(one.id != cause.key for one in survey.services):
-        return "" if any(gap.startswith("environment") for gap in survey.failed_reads) else "gone"
+        return "" if any(gap.part is GapPart.ENVIRONMENT for gap in survey.failed_reads) else "gone"
     kinds = {one.kind for one in (*incident.findings, *seen) if one.severity is not Severity.NOTICE}
     own = [one for one in findings if one.service_id == cause.key]
     if any(one.kind == "missing" or (one.is_baseline and one.kind in kinds) for one in own):
@@ -228,7 +228,7 @@ def _answer_no_problem(journal: JournalStore, survey: Survey, alert: Alert) -> N
         return
     text = f"looked over {survey.window.minutes:g} minutes: nothing above the line"
     if survey.failed_reads:
-        text += f" (not seen: {'; '.join(survey.failed_reads[:3])})"
+        text += f" (not seen: {'; '.join(describe_gap(gap) for gap in survey.failed_reads[:3])})"
     if _answered_lately(journal, survey, alert):
         journal.wake(tell, drop_reason="Nothing above the line, as answered a few minutes ago.")
     elif not journal.wake(tell, answer=text):

@@ -19,11 +19,13 @@ from workers.models import (
     Environment,
     Finding,
     FollowUp,
+    Gap,
     Incident,
     PullRequest,
     Severity,
     Survey,
     Window,
+    describe_gap,
 )
 from workers.runtime.settings import Settings
 
@@ -134,7 +136,7 @@ def _after_merge(
     def measure() -> Survey:
         made = snapshot.take_survey(railway, environment, window, settings.sample_seconds)
         if (gaps := _new_gaps(incident, made)) and claim.attempts < MEASURE_TRIES:
-            raise RailwayBusy(f"cannot be measured again now: {'; '.join(gaps)}")
+            raise RailwayBusy(f"cannot be measured again now: {'; '.join(map(describe_gap, gaps))}")
         return made
 
     seen = claim.step("after", Survey, measure)
@@ -172,14 +174,14 @@ def compare(incident: Incident, seen: Survey, findings: list[Finding]) -> Follow
         return FollowUp(verified=False, sentence=f"it did not hold: {again[0].sentence}", numbers=numbers)
     gaps = _new_gaps(incident, seen)
     if service is None or gaps:
-        why = "; ".join(gaps) or "the service is not there any more"
+        why = "; ".join(map(describe_gap, gaps)) or "the service is not there any more"
         return FollowUp(verified=False, sentence=f"could not be measured again: {why}")
     traffic = f"{errors} of {requests} requests failed" if requests else "there was no traffic"
     sentence = f"it held: over {minutes} after the deployment {traffic}{_still_suffering(incident, findings)}"
     return FollowUp(verified=True, sentence=sentence, numbers=numbers)
 
 
-def _new_gaps(incident: Incident, seen: Survey) -> list[str]:
+def _new_gaps(incident: Incident, seen: Survey) -> list[Gap]:
     """What could not be seen; what was not seen when the trouble was found either hides nothing of it."""
     return [gap for gap in seen.gaps_for(incident.subject.name) if gap not in incident.failed_reads]
 

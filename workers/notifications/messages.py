@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workers.clients.slack import escape
-from workers.models import Category, Evidence, Finding, FollowUp, Incident, Model, Outcome, Severity, Verdict
+from workers.models import (
+    Category,
+    Evidence,
+    Finding,
+    FollowUp,
+    Incident,
+    Model,
+    Outcome,
+    Severity,
+    Verdict,
+    describe_gap,
+)
 
 MOST_NAMES = 4
 LONGEST_NAME = 60
@@ -134,7 +145,7 @@ def inconclusive(verdict: Verdict, evidence: Evidence) -> Outcome:
     facts = {fact.id: fact.text for fact in evidence.facts}
     lines += [f"for: {facts[name]}" for name in verdict.supports[:4] if name in facts]
     lines += [f"against: {facts[name]}" for name in verdict.contradicts[:2] if name in facts]
-    lines += [f"not seen: {gap}" for gap in evidence.failed_reads[:3]]
+    lines += [f"not seen: {describe_gap(gap)}" for gap in evidence.failed_reads[:3]]
     lines += [f"next: {check}" for check in verdict.next_checks[:5]]
     what = "no cause found" if verdict.category is Category.INCONCLUSIVE else verdict.category.value
     return Outcome(kind="reported", headline=f"{what}: {verdict.summary}", lines=tuple(lines))

@@ -12,7 +12,18 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import ValidationError
 
-from workers.models import Evidence, Fix, Incident, Model, Plan, PlanCause, Run, Verdict, Verification
+from workers.models import (
+    Evidence,
+    Fix,
+    Incident,
+    Model,
+    Plan,
+    PlanCause,
+    Run,
+    Verdict,
+    Verification,
+    describe_gap,
+)
 from workers.pull_requests.markdown import block, code, inline, one_line, plain
 
 LONGEST_TITLE = 90
@@ -175,7 +186,7 @@ def _doubts(plan: Plan, evidence: Evidence, verdict: Verdict) -> list[str]:
     points = [f"Ruled out: {inline(one)}" for one in plan.ruled_out]
     points += [f"Against: {inline(facts[name])}" for name in verdict.contradicts if name in facts]
     points += [f"Unknown: {inline(one)}" for one in plan.unknown]
-    points += [f"Not seen: {inline(one)}" for one in evidence.failed_reads]
+    points += [f"Not seen: {inline(describe_gap(gap))}" for gap in evidence.failed_reads]
     return ["### Ruled out and unknown", _points(points, 2 * MOST_POINTS)] if points else []
 
 

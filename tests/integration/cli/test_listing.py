@@ -21,6 +21,8 @@ from workers.models import (
     Evidence,
     Fact,
     Finding,
+    Gap,
+    GapPart,
     Incident,
     Outcome,
     PullRequest,
@@ -382,7 +384,8 @@ def test_a_journal_is_shown_in_the_order_of_the_line_with_each_record_in_words(
     journal: JournalStore, told: str, store: redis.Redis
 ) -> None:
     evidence = Evidence(
-        facts=(Fact(id="E1", text="9 of 30 requests failed"),), failed_reads=("traffic: refused",)
+        facts=(Fact(id="E1", text="9 of 30 requests failed"),),
+        failed_reads=(Gap(part=GapPart.TRAFFIC, reason="refused"),),
     )
     verdict = Verdict(category=Category.CODE, summary="shop fails", supports=("E1",), action="undo it")
     store.hset(

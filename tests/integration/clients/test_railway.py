@@ -23,7 +23,7 @@ from tests.support.fakes.railway import (  # fmt: skip
 from tests.support.fakes.serving import serve
 from workers.clients.railway import Ask, Railway
 from workers.errors import RailwayBusy, RailwayRefused
-from workers.models import Environment, Window
+from workers.models import Environment, Gap, GapPart, Window
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 AT = NOON.timestamp()
@@ -373,7 +373,8 @@ def test_a_part_that_came_as_null_beside_an_error_is_named(railway: Railway, sta
     seen = railway.architecture(HERE)
 
     assert seen.services[0].serving is not None
-    assert seen.not_seen == ("environment.serviceInstances.edges.node.latestDeployment: could not resolve",)
+    reason = "serviceInstances.edges.node.latestDeployment: could not resolve"
+    assert seen.gaps == (Gap(part=GapPart.ENVIRONMENT, reason=reason),)
 
 
 # ---- series ----------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from tests.support.fakes.serving import serve
 from workers.clients.railway import Railway, documents
 from workers.clients.railway.snapshot import take_survey
 from workers.errors import RailwayBusy, RailwayRefused
-from workers.models import Environment, Service, Survey, Window
+from workers.models import Environment, Gap, GapPart, Service, Survey, Window
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 AT = NOON.timestamp()
@@ -144,25 +144,25 @@ def test_an_older_deployment_that_serves_is_kept_beside_the_newest(
 
 
 @pytest.mark.parametrize(
-    ("field", "names"),
+    ("field", "parts"),
     [
-        ("metrics", {"CPU and memory", "disk"}), ("environmentLogs", {"container starts", "error lines"}),
-        ("dnsQueryLogs", {"who calls whom"}), ("deployments", {"deployments"}), ("events", {"events"}),
-        ("project", {"project name"}), ("platformStatus", {"Railway's own status"}),
-        ("volumeInstances", {"volumes"}), ("deploymentTriggers", {"deployment branches"}),
-        ("variables", {"who calls whom"}),
+        ("metrics", {GapPart.USAGE, GapPart.DISK}), ("environmentLogs", {GapPart.STARTS, GapPart.ERROR_LINES}),
+        ("dnsQueryLogs", {GapPart.LOOKUPS}), ("deployments", {GapPart.DEPLOYMENTS}), ("events", {GapPart.EVENTS}),
+        ("project", {GapPart.PROJECT_NAME}), ("platformStatus", {GapPart.PLATFORM_STATUS}),
+        ("volumeInstances", {GapPart.VOLUMES}), ("deploymentTriggers", {GapPart.BRANCHES}),
+        ("variables", {GapPart.VARIABLES}),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("words", ["Not Authorized", "Problem processing request"])
 def test_a_part_that_cannot_be_read_is_said_and_the_rest_is_seen(
-    railway: Railway, standin: RailwayStandIn, field: str, names: set[str], words: str
+    railway: Railway, standin: RailwayStandIn, field: str, parts: set[GapPart], words: str
 ) -> None:
     standin.broken[field] = words
 
     seen = look(railway)
 
-    assert {gap.partition(":")[0] for gap in seen.failed_reads} == names
-    assert all(f"Railway: {words}" in gap for gap in seen.failed_reads)
+    assert {gap.part for gap in seen.failed_reads} == parts
+    assert all(f"Railway: {words}" in gap.reason for gap in seen.failed_reads)
     assert [len(one.traffic) for one in seen.services] == [1, 1]
 
 
@@ -185,8 +185,7 @@ def test_traffic_that_cannot_be_read_is_said_by_the_services_names(
     seen = look(railway)
 
     assert set(seen.failed_reads) == {
-        "traffic of shop: Service is resting",
-        "traffic of cart: Service is resting",
+        Gap(part=GapPart.TRAFFIC, subject=name, reason="Service is resting") for name in ("shop", "cart")
     }
     assert [one.traffic for one in seen.services] == [(), ()]
 
@@ -196,7 +195,7 @@ def test_what_came_as_null_is_said(railway: Railway, standin: RailwayStandIn) ->
 
     seen = look(railway)
 
-    assert any("latestDeployment" in gap for gap in seen.failed_reads)
+    assert any("latestDeployment" in gap.reason for gap in seen.failed_reads)
     assert [one.serving is not None for one in seen.services] == [True, True]
 
 
@@ -309,7 +308,9 @@ def test_in_a_flood_of_error_lines_only_whole_steps_are_counted(
     seen = look(railway)
 
     assert seen.services[0].error_lines == ((int(AT) + 120, 1600.0),)
-    assert seen.failed_reads == ("error lines: only the newest 2000 of the environment were read",)
+    assert seen.failed_reads == (
+        Gap(part=GapPart.ERROR_LINES, reason="only the newest 2000 of the environment were read"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -412,7 +413,7 @@ def test_series_that_cannot_be_read_do_not_hide_the_others(standin: RailwayStand
 
     by_name = {one.name: [use.cpu for use in one.usage] for one in seen.services}
     assert by_name == {"shop": [((int(AT), 3.0),)], "cart": []}
-    assert seen.failed_reads == ("CPU and memory: 8 entries that cannot be read",)
+    assert seen.failed_reads == (Gap(part=GapPart.USAGE, reason="8 entries that cannot be read"),)
 
 
 def test_a_lookup_that_cannot_be_read_hides_no_trouble(standin: RailwayStandIn) -> None:
@@ -423,7 +424,7 @@ def test_a_lookup_that_cannot_be_read_hides_no_trouble(standin: RailwayStandIn) 
 
     seen = look(changed(standin, change))
 
-    assert seen.failed_reads == ("who calls whom: lookups: 1 entries that cannot be read",)
+    assert seen.failed_reads == (Gap(part=GapPart.LOOKUPS, reason="1 entries that cannot be read"),)
     assert seen.gaps_for("shop") == ()
 
 
@@ -435,14 +436,14 @@ def test_a_name_steers_no_terminal_and_begins_no_line(railway: Railway, standin:
 
 
 @pytest.mark.parametrize(
-    ("first", "said"), [(-60, ()), (5, ("events: only the newest 100 of the window were read",))]
+    ("first", "reasons"), [(-60, ()), (5, ("only the newest 100 of the window were read",))]
 )
 def test_a_feed_that_was_not_read_back_to_the_windows_start_is_said(
-    railway: Railway, standin: RailwayStandIn, first: int, said: tuple[str, ...]
+    railway: Railway, standin: RailwayStandIn, first: int, reasons: tuple[str, ...]
 ) -> None:
     standin.world.events = [WorldEvent(AT + first + n, "Variable", "updated") for n in range(120)]
 
-    assert look(railway).failed_reads == said
+    assert look(railway).failed_reads == tuple(Gap(part=GapPart.EVENTS, reason=reason) for reason in reasons)
 
 
 def test_variables_beyond_those_that_are_read_are_said_and_hide_no_trouble(
@@ -452,7 +453,9 @@ def test_variables_beyond_those_that_are_read_are_said_and_hide_no_trouble(
 
     seen = look(railway)
 
-    assert seen.failed_reads == ("who calls whom: only the first 1500 variables were read",)
+    assert seen.failed_reads == (
+        Gap(part=GapPart.VARIABLES, reason="only the first 1500 variables were read"),
+    )
     assert seen.gaps_for("shop") == ()
 
 
@@ -464,7 +467,7 @@ def test_series_without_tags_are_said_where_a_service_has_none(standin: RailwayS
     seen = look(changed(standin, change))
 
     assert [one.usage for one in seen.services] == [(), ()]
-    assert seen.failed_reads == ("CPU and memory: there are series that name no service",)
+    assert seen.failed_reads == (Gap(part=GapPart.USAGE, reason="there are series that name no service"),)
 
 
 def test_a_part_that_is_null_costs_only_itself(standin: RailwayStandIn) -> None:
@@ -474,8 +477,9 @@ def test_a_part_that_is_null_costs_only_itself(standin: RailwayStandIn) -> None:
 
     seen = look(changed(standin, change))
 
-    assert {gap.partition(":")[0] for gap in seen.failed_reads} == {
-        "who calls whom", "events", "disk", "traffic of shop",
+    assert {(gap.part, gap.subject) for gap in seen.failed_reads} == {
+        (GapPart.VARIABLES, None), (GapPart.LOOKUPS, None), (GapPart.EVENTS, None), (GapPart.DISK, None),
+        (GapPart.TRAFFIC, "shop"),
     }  # fmt: skip
     assert [len(one.usage) for one in seen.services] == [1, 1]
 
@@ -488,7 +492,7 @@ def test_one_service_that_cannot_be_read_is_said_and_the_others_are_seen(standin
     seen = look(changed(standin, change))
 
     assert [one.name for one in seen.services] == ["cart"]
-    assert seen.failed_reads == ("environment: 1 entries that cannot be read",)
+    assert seen.failed_reads == (Gap(part=GapPart.ENVIRONMENT, reason="1 entries that cannot be read"),)
 
 
 def refusing(standin: RailwayStandIn, refused: Callable[[str], bool], answer: httpx.Response) -> Railway:
@@ -545,9 +549,9 @@ def test_services_come_though_nothing_beside_them_does(standin: RailwayStandIn) 
     seen = look(railway)
 
     assert [one.name for one in seen.services] == ["shop", "cart"]
-    assert {gap.partition(":")[0] for gap in seen.failed_reads} == {
-        "volumes", "deployment branches", "who calls whom", "project name", "Railway's own status", "deployments",
-        "events",
+    assert {gap.part for gap in seen.failed_reads} == {
+        GapPart.VOLUMES, GapPart.BRANCHES, GapPart.VARIABLES, GapPart.PROJECT_NAME, GapPart.PLATFORM_STATUS,
+        GapPart.DEPLOYMENTS, GapPart.EVENTS,
     }  # fmt: skip
 
 
@@ -575,7 +579,7 @@ def test_limits_that_may_not_be_seen_hide_no_traffic(railway: Railway, standin: 
 
     seen = look(railway)
 
-    assert seen.failed_reads == ("limits: Not Authorized",)
+    assert seen.failed_reads == (Gap(part=GapPart.LIMITS, reason="Not Authorized"),)
     assert [len(one.traffic) for one in seen.services] == [1, 1]
     assert len(standin.operations) == 5
 
@@ -594,4 +598,4 @@ def test_a_batch_that_fails_hides_the_traffic_of_its_own_services(standin: Railw
 
     seen = look(Railway("http://railway.test", token=SecretStr("t"), http=http))
 
-    assert seen.failed_reads == ("traffic of s20: Railway answered 503",)
+    assert seen.failed_reads == (Gap(part=GapPart.TRAFFIC, subject="s20", reason="Railway answered 503"),)

@@ -17,6 +17,8 @@ from workers.errors import NotAvailable
 from workers.history import summary_store
 from workers.models import (
     Finding,
+    Gap,
+    GapPart,
     InstanceUsage,
     Service,
     Severity,
@@ -102,9 +104,12 @@ def test_what_was_sick_is_marked_and_a_notice_is_not(journal: JournalStore) -> N
 
 
 def test_what_was_not_seen_is_not_known(journal: JournalStore) -> None:
-    gaps = ("traffic of shop: no", "events: no")
+    gaps = (
+        Gap(part=GapPart.TRAFFIC, subject="shop", reason="no"),
+        Gap(part=GapPart.EVENTS, reason="no"),
+    )
 
-    summary_store.add_sweep(journal, survey(NOON, "shop", "cart", not_seen=gaps), [])
+    summary_store.add_sweep(journal, survey(NOON, "shop", "cart", failed_reads=gaps), [])
 
     known = summary_store.read(journal, "e", NOON)
     assert (known["svc-shop"][0].requests, known["svc-shop"][0].restarted) == (None, None)
@@ -113,7 +118,9 @@ def test_what_was_not_seen_is_not_known(journal: JournalStore) -> None:
 
 
 def test_a_window_in_which_nothing_was_measured_is_not_kept(journal: JournalStore) -> None:
-    summary_store.add_sweep(journal, survey(not_seen=("CPU and memory: no", "traffic: no")), [])
+    gaps = (Gap(part=GapPart.USAGE, reason="no"), Gap(part=GapPart.TRAFFIC, reason="no"))
+
+    summary_store.add_sweep(journal, survey(failed_reads=gaps), [])
 
     assert summary_store.read(journal, "e", NOON) == {}
 

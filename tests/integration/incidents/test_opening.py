@@ -12,7 +12,18 @@ from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore
 from workers.engine.records import pack
 from workers.incidents.intake import ingest
 from workers.incidents.opening import MOST_SYMPTOMS, open_incidents
-from workers.models import Alert, Environment, Finding, Incident, Service, Severity, Survey, Window
+from workers.models import (
+    Alert,
+    Environment,
+    Finding,
+    Gap,
+    GapPart,
+    Incident,
+    Service,
+    Severity,
+    Survey,
+    Window,
+)
 
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 
@@ -105,10 +116,15 @@ def test_a_service_whose_trouble_counts_as_the_platforms_is_not_counted_as_well(
 
 @pytest.mark.parametrize(
     ("gap", "clean"),
-    [("project name: no", 1), ("traffic of checkout: no", 1), ("traffic of shop: no", 0), ("traffic: no", 0)],
+    [
+        (Gap(part=GapPart.PROJECT_NAME, reason="no"), 1),
+        (Gap(part=GapPart.TRAFFIC, subject="checkout", reason="no"), 1),
+        (Gap(part=GapPart.TRAFFIC, subject="shop", reason="no"), 0),
+        (Gap(part=GapPart.TRAFFIC, reason="no"), 0),
+    ],
 )
 def test_only_a_gap_that_may_hide_the_trouble_keeps_an_incident_open(
-    sweeps: Sweeps, gap: str, clean: int
+    sweeps: Sweeps, gap: Gap, clean: int
 ) -> None:
     [incident] = sweeps.find(survey(), sick("shop"))
 
@@ -260,7 +276,8 @@ def test_a_symptom_that_is_sick_after_its_cause_is_well_stands_for_itself_again(
     assert recorded.findings[0].sentence == "shop still fails", "nothing was read of it yet"
 
 
-BLIND = "who calls whom: variables: no"
+PARTIAL = Gap(part=GapPart.ENVIRONMENT, reason="1 entries that cannot be read")
+BLIND = Gap(part=GapPart.VARIABLES, reason="no")
 
 
 def test_a_symptom_stays_one_while_its_cause_is_sick_and_nobody_can_see_who_calls_whom(
@@ -370,7 +387,7 @@ def test_what_was_sick_in_between_was_not_well_in_a_row(sweeps: Sweeps) -> None:
 
 
 def test_a_gap_that_was_there_when_it_was_found_hides_nothing_of_it(sweeps: Sweeps) -> None:
-    gap = "events: Railway: Not Authorized"
+    gap = Gap(part=GapPart.EVENTS, reason="Railway: Not Authorized")
     [incident] = sweeps.find(survey(failed_reads=(gap,)), sick("shop"))
 
     sweeps.find(survey(failed_reads=(gap,)))
@@ -379,7 +396,7 @@ def test_a_gap_that_was_there_when_it_was_found_hides_nothing_of_it(sweeps: Swee
 
 
 def test_a_gap_may_hide_what_was_found_while_it_was_not_there(sweeps: Sweeps) -> None:
-    gap = "events: Railway: Not Authorized"
+    gap = Gap(part=GapPart.EVENTS, reason="Railway: Not Authorized")
     [incident] = sweeps.find(survey(failed_reads=(gap,)), sick("shop"))
     sweeps.find(survey(), sick("shop", kind="oom_killed"))
 
@@ -412,6 +429,6 @@ def test_a_service_that_is_not_listed_any_more_is_gone_and_counted_as_such(sweep
 def test_a_service_is_not_gone_where_the_list_could_not_be_read_wholly(sweeps: Sweeps) -> None:
     [incident] = sweeps.find(survey(), sick("shop"))
 
-    sweeps.find(survey(services=WITHOUT_SHOP, failed_reads=("environment: 1 entries that cannot be read",)))
+    sweeps.find(survey(services=WITHOUT_SHOP, failed_reads=(PARTIAL,)))
 
     assert sweeps.clean(incident) == 0

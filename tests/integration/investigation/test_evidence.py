@@ -35,6 +35,7 @@ from workers.models import (
     Deployment,
     Evidence,
     Finding,
+    GapPart,
     Incident,
     RequestPattern,
     Service,
@@ -42,6 +43,7 @@ from workers.models import (
     Subject,
     TrafficMinute,
     Window,
+    describe_gap,
 )
 
 END = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -688,7 +690,7 @@ def test_a_read_that_fails_is_a_sentence_and_the_rest_is_read(place: Place) -> N
 
     evidence = place.read()
 
-    assert any("deployment logs of api" in gap for gap in evidence.failed_reads)
+    assert any(gap.part is GapPart.DEPLOYMENT_LOGS and gap.subject == "api" for gap in evidence.failed_reads)
     assert "POST /orders failed 7 times" in facts(evidence)
     assert "hold no error" not in facts(evidence)
 
@@ -698,7 +700,7 @@ def test_code_that_cannot_be_read_is_said(place: Place) -> None:
 
     evidence = place.read()
 
-    assert any("code of acme/shop" in gap for gap in evidence.failed_reads)
+    assert any("code of acme/shop" in describe_gap(gap) for gap in evidence.failed_reads)
     assert evidence.locations == () and evidence.patterns
 
 
@@ -709,7 +711,7 @@ def test_a_service_without_a_repository_has_evidence_all_the_same(place: Place) 
     evidence = place.read(repo=None, branch=None, serving=image, latest=image, deployments=(image,))
 
     assert evidence.repository is None and evidence.patterns
-    assert any("not deployed from a repository" in gap for gap in evidence.failed_reads)
+    assert any("not deployed from a repository" in gap.reason for gap in evidence.failed_reads)
 
 
 def test_when_nothing_at_all_can_be_read_now_it_is_tried_again_later(place: Place) -> None:
@@ -736,7 +738,7 @@ def test_a_log_that_is_refused_for_good_does_not_hold_up_the_rest(place: Place) 
     evidence = place.read()
 
     assert evidence.repository is not None
-    assert any("deployment logs of" in gap for gap in evidence.failed_reads)
+    assert any(gap.part is GapPart.DEPLOYMENT_LOGS for gap in evidence.failed_reads)
 
 
 def test_who_insists_goes_without_nothing_that_is_only_away(place: Place) -> None:

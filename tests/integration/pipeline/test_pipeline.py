@@ -24,6 +24,7 @@ from workers.models import (
     Evidence,
     Fix,
     FollowUp,
+    GapPart,
     Incident,
     Outcome,
     Plan,
@@ -170,7 +171,7 @@ def test_facts_that_stay_away_are_gone_without_and_said(sick: PipelineHarness) -
 
     sick.drive(lambda: any(sick.record(Evidence)))
 
-    assert any("deployment logs" in gap for gap in sick.record(Evidence)[0].failed_reads)
+    assert any(gap.part is GapPart.DEPLOYMENT_LOGS for gap in sick.record(Evidence)[0].failed_reads)
 
 
 def test_a_refused_railway_token_is_told_with_the_settings_name(sick: PipelineHarness) -> None:

@@ -28,6 +28,8 @@ from workers.models import (
     Fact,
     Finding,
     Fix,
+    Gap,
+    GapPart,
     Incident,
     Outcome,
     Plan,
@@ -72,7 +74,7 @@ EVIDENCE = Evidence(
     facts=(Fact(id="E1", text="TypeError in price(), 152 times"), Fact(id="E2", text="memory is calm")),
     suspect=Suspect(deployment_id="dep-7", commit="c" * 40, at=AT, message="Add gift cards"),
     upstreams=(Upstream(host="bank.internal.example", errors=0, in_code=True, state="operational"),),
-    failed_reads=("build logs: timed out",),
+    failed_reads=(Gap(part=GapPart.BUILD_LOGS, reason="timed out"),),
 )
 PLAN = Plan(
     verdict=Category.CODE, cause=PlanCause(summary="price() adds None to an int", file="app.py", line=1),
@@ -206,7 +208,10 @@ HOSTILE = (
 
 def test_hostile_text_from_logs_code_and_models_pings_closes_and_forges_nothing() -> None:
     evidence = EVIDENCE.model_copy(
-        update={"facts": (Fact(id="E1", text=HOSTILE),), "failed_reads": (HOSTILE,)}
+        update={
+            "facts": (Fact(id="E1", text=HOSTILE),),
+            "failed_reads": (Gap(part=GapPart.CODE, reason=HOSTILE),),
+        }
     )
     failing = Run(command=HOSTILE, outcome="failed", output=f"```\n{HOSTILE}\n")
     certificate = CERTIFICATE.model_copy(update={"reproduction_before": failing, "reasons": (HOSTILE,)})

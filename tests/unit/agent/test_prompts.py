@@ -24,6 +24,8 @@ from workers.models import (
     Evidence,
     Fact,
     Finding,
+    Gap,
+    GapPart,
     Incident,
     LogPattern,
     Plan,
@@ -63,7 +65,7 @@ def evidence(sample: str = "ZeroDivisionError: division by zero", **changes: Any
         suspect=Suspect(deployment_id="d2", commit="abc123", at=NOON, files=("api/app/gift.py",)),
         upstreams=(Upstream(host="pay.example", errors=2, in_code=True, state="operational"),),
         repository=Repository(name="acme/shop", base="main", deployed="abc123", root="api"),
-        failed_reads=("build logs: Not Authorized",),
+        failed_reads=(Gap(part=GapPart.BUILD_LOGS, reason="Not Authorized"),),
     )
     return known.model_copy(update=changes)
 

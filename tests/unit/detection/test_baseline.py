@@ -22,6 +22,8 @@ from workers.detection import detect, group_by_cause, rank_suspects
 from workers.models import (
     ContainerStart,
     Finding,
+    Gap,
+    GapPart,
     InstanceUsage,
     PlatformEvent,
     Service,
@@ -381,7 +383,9 @@ def test_requests_that_stay_away_are_found_where_many_always_came() -> None:
 def test_requests_that_could_not_be_read_are_not_requests_that_stay_away() -> None:
     blind = service(traffic=())
 
-    assert judged(blind, past(), not_seen=("traffic of api: Not Authorized",)) == []
+    gap = Gap(part=GapPart.TRAFFIC, subject="api", reason="Not Authorized")
+
+    assert judged(blind, past(), failed_reads=(gap,)) == []
 
 
 def test_a_surge_without_harm_is_a_notice() -> None:

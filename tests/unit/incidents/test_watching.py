@@ -8,7 +8,19 @@ from typing import Any
 import pytest
 
 from workers.incidents.watching import compare
-from workers.models import Finding, Incident, Service, Severity, Subject, Survey, TrafficMinute, Window
+from workers.models import (
+    Finding,
+    Gap,
+    GapPart,
+    Incident,
+    Service,
+    Severity,
+    Subject,
+    Survey,
+    TrafficMinute,
+    Window,
+    describe_gap,
+)
 
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 WINDOW = Window(start=NOW - timedelta(minutes=30), end=NOW)
@@ -23,12 +35,12 @@ INCIDENT = Incident(
 )  # fmt: skip
 
 
-def survey(*not_seen: str, requests: int = 10) -> Survey:
+def survey(*failed_reads: Gap, requests: int = 10) -> Survey:
     traffic = (TrafficMinute(at=1, requests=requests, ok=requests, client_errors=0, server_errors=0),)
     services = (Service(id="s", name="shop", traffic=traffic), Service(id="o", name="other"))
     return Survey(
         project_id="p", project_name="shop", environment_id="e", environment_name="production", window=WINDOW,
-        step_seconds=60, services=services, failed_reads=not_seen,
+        step_seconds=60, services=services, failed_reads=failed_reads,
     )  # fmt: skip
 
 
@@ -40,18 +52,30 @@ def test_the_same_trouble_again_did_not_hold() -> None:
 
 
 def test_a_gap_that_hides_nothing_of_the_service_does_not_keep_it_from_holding() -> None:
-    watched = compare(INCIDENT, survey("project name: no", "traffic of other: no"), [])
+    gaps = (
+        Gap(part=GapPart.PROJECT_NAME, reason="no"),
+        Gap(part=GapPart.TRAFFIC, subject="other", reason="no"),
+    )
+
+    watched = compare(INCIDENT, survey(*gaps), [])
 
     assert watched.verified
     assert "0 of 10 requests failed" in watched.sentence
 
 
-@pytest.mark.parametrize("gap", ["traffic of shop: no", "traffic: no", "CPU and memory: no"])
-def test_what_could_not_be_seen_is_not_called_held(gap: str) -> None:
+@pytest.mark.parametrize(
+    "gap",
+    [
+        Gap(part=GapPart.TRAFFIC, subject="shop", reason="no"),
+        Gap(part=GapPart.TRAFFIC, reason="no"),
+        Gap(part=GapPart.USAGE, reason="no"),
+    ],
+)
+def test_what_could_not_be_seen_is_not_called_held(gap: Gap) -> None:
     watched = compare(INCIDENT, survey(gap), [])
 
     assert not watched.verified
-    assert gap in watched.sentence
+    assert describe_gap(gap) in watched.sentence
 
 
 def found(**facts: Any) -> Finding:

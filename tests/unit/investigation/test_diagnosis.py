@@ -15,6 +15,8 @@ from workers.models import (
     Evidence,
     Fact,
     Finding,
+    Gap,
+    GapPart,
     Incident,
     LogPattern,
     Repository,
@@ -32,6 +34,7 @@ from workers.models import (
 END = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 START, ONSET = END - timedelta(minutes=30), END - timedelta(minutes=12)
 CODE = Repository(name="acme/shop", base="main", deployed="c" * 40)
+UNREAD_LOGS = Gap(part=GapPart.DEPLOYMENT_LOGS, subject="api", reason="Railway is busy")
 
 
 def finding(
@@ -99,7 +102,7 @@ def request(
 def evidence(
     said: Sequence[LogPattern] = (), places: Sequence[CodeLocation] = (), *, built: Sequence[LogPattern] = (),
     requests: Sequence[RequestPattern] = (), suspect: Suspect | None = None, upstreams: Sequence[Upstream] = (),
-    repository: Repository | None = CODE, not_seen: tuple[str, ...] = (), kinds: Sequence[str] = ("server_errors",),
+    repository: Repository | None = CODE, failed_reads: tuple[Gap, ...] = (), kinds: Sequence[str] = ("server_errors",),
 ) -> Evidence:  # fmt: skip
     texts = [f"api is sick: {kind} [critical]" for kind in kinds]
     texts += [f"the logs say {one.count} times: {one.template}" for one in (*built, *said)]
@@ -113,7 +116,7 @@ def evidence(
     return Evidence(
         facts=tuple(Fact(id=f"E{n}", text=text) for n, text in enumerate(texts, start=1)),
         patterns=tuple(said), build_patterns=tuple(built), locations=tuple(places), requests=tuple(requests),
-        suspect=suspect, upstreams=tuple(upstreams), repository=repository, failed_reads=not_seen,
+        suspect=suspect, upstreams=tuple(upstreams), repository=repository, failed_reads=failed_reads,
     )  # fmt: skip
 
 
@@ -174,7 +177,7 @@ def test_code_that_cannot_be_read_is_no_lane_code() -> None:
     assert verdict(evidence([BUG], [], repository=None)).category is Category.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("known", [Evidence(), Evidence(failed_reads=("deployment logs of api: away",))])
+@pytest.mark.parametrize("known", [Evidence(), Evidence(failed_reads=(UNREAD_LOGS,))])
 def test_a_case_without_facts_is_inconclusive(known: Evidence) -> None:
     found = verdict(known)
 
@@ -183,7 +186,7 @@ def test_a_case_without_facts_is_inconclusive(known: Evidence) -> None:
 
 
 def test_failed_reads_are_inconclusive_and_become_the_next_checks() -> None:
-    found = verdict(evidence(not_seen=("deployment logs of api: Railway is busy",)))
+    found = verdict(evidence(failed_reads=(UNREAD_LOGS,)))
 
     assert found.category is Category.INCONCLUSIVE
     assert "could not be read: deployment logs of api" in found.next_checks[0]
@@ -399,7 +402,7 @@ def test_what_is_over_and_not_in_the_code_is_transient_and_in_the_code_it_is_cod
 
 def test_a_process_that_ended_quietly_is_configuration_unless_its_logs_were_not_seen() -> None:
     assert verdict(evidence(), finding("stopped")).category is Category.CONFIGURATION
-    unseen = evidence(not_seen=("deployment logs of api: away",))
+    unseen = evidence(failed_reads=(UNREAD_LOGS,))
     assert verdict(unseen, finding("stopped")).category is Category.INCONCLUSIVE
 
 
@@ -407,7 +410,9 @@ def test_every_verdict_names_known_facts_at_most_five_checks_and_acts_where_noth
     cases = [
         verdict(evidence([BUG], [place()], upstreams=[host("degraded", 1)])),
         verdict(evidence([TIMEOUT], [place()], upstreams=[host("down")])),
-        verdict(evidence(not_seen=tuple(f"logs of {n}: away" for n in range(9)))),
+        verdict(
+            evidence(failed_reads=tuple(UNREAD_LOGS.model_copy(update={"subject": f"{n}"}) for n in range(9)))
+        ),
         verdict(evidence(), finding("memory", peak_gb=1, limit_gb=1), load=(50, 200)),
         verdict(evidence(), finding(ongoing=False)),
     ]

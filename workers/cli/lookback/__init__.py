@@ -16,7 +16,7 @@ from workers.clients.railway import LINES_AT_MOST, Railway, snapshot
 from workers.errors import RailwayBusy, RailwayRefused, Refused
 from workers.history.backfill import chunks, slicing
 from workers.incidents.request_quota import RateLimit
-from workers.models import Deployment, Environment, Survey, Window
+from workers.models import Deployment, Environment, Survey, Window, describe_gap
 from workers.runtime.settings import Settings
 
 MAX_DAYS = 30
@@ -187,4 +187,4 @@ def _say_what_is_missing(looked: Backtest, first: datetime) -> None:
             f"what was usual: {walk.short_history_sweeps} sweeps knew of less than a day before them"
         )
     for gap, count in walk.gap_counts.most_common(MAX_GAPS):
-        looked.remarks.append(f"{gap} ({count} sweeps)")
+        looked.remarks.append(f"{describe_gap(gap)} ({count} sweeps)")

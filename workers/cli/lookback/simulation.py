@@ -10,7 +10,7 @@ from workers import detection
 from workers.history import summary_store
 from workers.history.backfill import slicing
 from workers.incidents.watching import CLEAN_SWEEPS
-from workers.models import Finding, FindingKind, Severity, Summary, Survey, Window
+from workers.models import Finding, FindingKind, Gap, Severity, Summary, Survey, Window
 
 ORDER = list(Severity)
 
@@ -51,7 +51,7 @@ class Simulation:
     history: dict[str, list[Summary]] = field(default_factory=dict)
     incidents: list[SimulatedIncident] = field(default_factory=list)
     baseline_findings: dict[tuple[str, FindingKind], BaselineFinding] = field(default_factory=dict)
-    gap_counts: Counter[str] = field(default_factory=Counter)
+    gap_counts: Counter[Gap] = field(default_factory=Counter)
     """Reads that failed → over how many sweeps."""
     sweeps: int = 0
     short_history_sweeps: int = 0

@@ -144,7 +144,7 @@ class Railway:
         """The one environment of a project token; an account token names none."""
         if not self._has_project_token:
             return []
-        answer, _ = self._transport.ask(
+        answer = self._transport.ask(
             graphql_types.ProjectToken, documents.OWN_ENVIRONMENT, {}, as_project=True
         )
         ids = answer.project_token
@@ -220,7 +220,7 @@ class Railway:
             _span(window) if window else {}
         )
         asked |= {"filter": filter} if filter else {}
-        answer, _ = self._ask(log_lines.DeploymentLogs, documents.DEPLOYMENT_LOGS, asked)
+        answer = self._ask(log_lines.DeploymentLogs, documents.DEPLOYMENT_LOGS, asked)
         return _ordered(log.noun(deployment_id) for log in answer.deployment_logs)[-limit:]
 
     def build_logs(self, deployment_id: str, created_at: datetime, limit: int = 500) -> list[LogLine]:
@@ -234,7 +234,7 @@ class Railway:
             "limit": limit,
             "start": created_at.isoformat(),
         }
-        answer, _ = self._ask(log_lines.BuildLogs, documents.BUILD_LOGS, asked)
+        answer = self._ask(log_lines.BuildLogs, documents.BUILD_LOGS, asked)
         return _ordered(log.noun(deployment_id) for log in answer.build_logs)[-limit:]
 
     def http_logs(
@@ -251,15 +251,12 @@ class Railway:
         limit = _bounded(limit)
         asked: dict[str, object] = {"deploymentId": deployment_id, "limit": limit} | _span(window)
         asked |= {"filter": filter} if filter else {}
-        answer, _ = self._ask(log_lines.HttpLogs, documents.HTTP_LOGS, asked)
+        answer = self._ask(log_lines.HttpLogs, documents.HTTP_LOGS, asked)
         return _ordered(_within(window, (log.noun() for log in answer.http_logs)))[-limit:]
 
     # ---- asking ------------------------------------------------------------------------------
 
-    def _ask(
-        self, shape: type[M], document: str, variables: Mapping[str, object]
-    ) -> tuple[M, tuple[str, ...]]:
-        """The answer, and a sentence for each part that came as null beside an error."""
+    def _ask(self, shape: type[M], document: str, variables: Mapping[str, object]) -> M:
         return self._transport.ask(shape, document, variables)
 
     def _one(self, alias: str, variables: Mapping[str, object]) -> batch.BatchResult:

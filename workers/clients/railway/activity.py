@@ -13,15 +13,10 @@ from workers.clients.railway.series import ServiceUsage
 from workers.clients.railway.service_calls import Lookup
 from workers.clients.railway.transport import Transport
 from workers.errors import RailwayBusy, RailwayRefused
-from workers.models import ContainerStart, Environment, Moment, Point, Window
+from workers.models import ContainerStart, Environment, Gap, GapPart, Moment, Point, Window
 
 T = TypeVar("T")
 
-SPEAKS_OF = {
-    "usage": "CPU and memory", "disk": "disk", "starts": "container starts", "errors": "error lines",
-    "lookups": "who calls whom: lookups",
-}  # fmt: skip
-"""How the sentence about a part begins."""
 STARTING = "Starting Container"
 """What the platform writes into a deployment's log whenever it starts one of its containers."""
 
@@ -35,12 +30,12 @@ class Line(graphql_types.Wire):
 
 
 class UsageResult(NamedTuple):
-    """Usage by service id. `stray`: there are series that name no service. `failed` speaks as people do."""
+    """Usage by service id, and the error of each part that failed. `stray`: some series name no service."""
 
     usage: dict[str, ServiceUsage]
     stray: bool
-    failed: dict[str, Failure]
-    missing: tuple[str, ...]
+    failed: dict[GapPart, Failure]
+    missing: tuple[Gap, ...]
 
 
 class LogActivity(NamedTuple):
@@ -49,8 +44,8 @@ class LogActivity(NamedTuple):
     starts: tuple[ContainerStart, ...]
     errors: dict[str, tuple[Point, ...]]
     lookups: tuple[Lookup, ...]
-    failed: dict[str, Failure]
-    missing: tuple[str, ...]
+    failed: dict[GapPart, Failure]
+    missing: tuple[Gap, ...]
 
 
 def used(transport: Transport, environment: Environment, window: Window, step_seconds: int) -> UsageResult:
@@ -63,19 +58,17 @@ def used(transport: Transport, environment: Environment, window: Window, step_se
         "step": step_seconds,
     }
     got = batch.ask(transport, "Used", USAGE, asked, needed="usage")
-    failed: dict[str, Failure] = {}
+    failed: dict[GapPart, Failure] = {}
     every = got.take("usage", graphql_types.Sound[graphql_types.Series])
     nothing: list[graphql_types.Series] = []
     disks = _part(
         failed,
-        SPEAKS_OF["disk"],
+        GapPart.DISK,
         lambda: got.take("disk", graphql_types.Sound[graphql_types.Series]),
         nothing,
     )
     stray = any(one.values and not one.tags.service_id for one in every)
-    return UsageResult(
-        series.usage(every, disks), stray, failed, batch.describe_missing(got.missing, SPEAKS_OF)
-    )
+    return UsageResult(series.usage(every, disks), stray, failed, tuple(dict.fromkeys(got.missing)))
 
 
 def spoken(
@@ -92,31 +85,31 @@ def spoken(
         "until": window.end.isoformat(),
     }
     got = batch.ask(transport, "Spoken", parts, asked)
-    failed: dict[str, Failure] = {}
+    failed: dict[GapPart, Failure] = {}
     return LogActivity(
-        starts=_part(failed, SPEAKS_OF["starts"], lambda: _starts(got, window), ()),
-        errors=_part(failed, SPEAKS_OF["errors"], lambda: _errors(got, window, step_seconds), {}),
+        starts=_part(failed, GapPart.STARTS, lambda: _starts(got, window), ()),
+        errors=_part(failed, GapPart.ERROR_LINES, lambda: _errors(got, window, step_seconds), {}),
         lookups=_part(
-            failed, SPEAKS_OF["lookups"], lambda: tuple(got.take("lookups", graphql_types.Sound[Lookup])), ()
+            failed, GapPart.LOOKUPS, lambda: tuple(got.take("lookups", graphql_types.Sound[Lookup])), ()
         ),
         failed=failed,
-        missing=batch.describe_missing(got.missing, SPEAKS_OF),
+        missing=tuple(dict.fromkeys(got.missing)),
     )
 
 
 def starts(transport: Transport, environment: Environment, window: Window) -> tuple[ContainerStart, ...]:
     """Every start of a container that the platform logged, oldest first."""
     got = spoken(transport, environment, window, 60, {"starts": SPOKEN["starts"]})
-    if SPEAKS_OF["starts"] in got.failed:
-        raise got.failed[SPEAKS_OF["starts"]]
+    if GapPart.STARTS in got.failed:
+        raise got.failed[GapPart.STARTS]
     return got.starts
 
 
-def _part(failed: dict[str, Failure], words: str, take: Callable[[], T], absent: T) -> T:
+def _part(failed: dict[GapPart, Failure], part: GapPart, take: Callable[[], T], absent: T) -> T:
     try:
         return take()
     except (RailwayBusy, RailwayRefused) as error:
-        failed[words] = error
+        failed[part] = error
         return absent
 
 
@@ -140,7 +133,9 @@ def _errors(got: BatchResult, window: Window, step_seconds: int) -> dict[str, tu
     begin = window.start.timestamp()
     complete = len(lines) < ERRORS_AT_MOST
     if not complete:
-        got.missing.append(f"errors: only the newest {ERRORS_AT_MOST} of the environment were read")
+        got.missing.append(
+            batch.gap("errors", f"only the newest {ERRORS_AT_MOST} of the environment were read")
+        )
     oldest = min((line.timestamp.timestamp() for line in lines), default=begin)
     # In a flood only the end of the oldest step was read.
     first = begin if complete else begin + ((oldest - begin) // step_seconds + 1) * step_seconds

@@ -7,7 +7,7 @@ itself, and if need be every part is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -24,9 +24,9 @@ from workers.clients.railway.transport import (  # fmt: skip
     Troubled,
     Unauthorized,
     another_shape,
-    sentences,
 )
 from workers.errors import RailwayBusy, RailwayRefused
+from workers.models import Gap, GapPart
 
 T = TypeVar("T")
 N = TypeVar("N")
@@ -39,6 +39,24 @@ PAGES_AT_MOST = 50
 """5000 services, volumes or deployments: beyond that something turns in a circle."""
 
 
+GAP_PARTS = {
+    "environment": GapPart.ENVIRONMENT,
+    "volumes": GapPart.VOLUMES,
+    "triggers": GapPart.BRANCHES,
+    "variables": GapPart.VARIABLES,
+    "project": GapPart.PROJECT_NAME,
+    "platform": GapPart.PLATFORM_STATUS,
+    "deployments": GapPart.DEPLOYMENTS,
+    "events": GapPart.EVENTS,
+    "usage": GapPart.USAGE,
+    "disk": GapPart.DISK,
+    "starts": GapPart.STARTS,
+    "errors": GapPart.ERROR_LINES,
+    "lookups": GapPart.LOOKUPS,
+}
+"""The part of a survey that each alias of the documents reads."""
+
+
 class Connection(NamedTuple, Generic[N]):
     """A part that is a list in pages: its alias, their shape, and the field inside the part that holds them."""
 
@@ -46,17 +64,17 @@ class Connection(NamedTuple, Generic[N]):
     page: type[graphql_types.Page[N]]
     inside: str = ""
     most: int = PAGE * PAGES_AT_MOST
-    cut: str = ""
-    """What is said where there are more than `most`."""
+    truncation: str = ""
+    """Reason of the gap that is recorded if the list holds more than `most` nodes; "" records none."""
 
 
 @dataclass
 class BatchResult:
-    """The parts that came, by alias; why others did not; a sentence for each piece that was null or unreadable."""
+    """The parts of an answer by alias, the errors of the parts that failed, and the pieces missing in the others."""
 
     values: dict[str, Any] = field(default_factory=dict)
     failed: dict[str, Failure] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
+    missing: list[Gap] = field(default_factory=list)
 
     def take(self, alias: str, shape: type[T]) -> T:
         """The part in its shape. Raises RailwayBusy or RailwayRefused when there is none."""
@@ -81,7 +99,7 @@ class BatchResult:
         except ValidationError as error:
             raise another_shape(error, alias) from error
         if broken:
-            self.missing.append(f"{alias}: {sum(broken)} entries that cannot be read")
+            self.missing.append(gap(alias, f"{sum(broken)} entries that cannot be read"))
         return answer
 
     def add(self, data: Mapping[str, Any], said: tuple[Said, ...]) -> None:
@@ -89,7 +107,18 @@ class BatchResult:
         words = {one.alias: one.words for one in said if data.get(one.alias) is None}
         self.failed |= {alias: Denied(f"Railway: {why}", {}) for alias, why in words.items() if alias in data}
         self.values |= {alias: value for alias, value in data.items() if alias not in self.failed}
-        self.missing += sentences(one for one in said if one.alias not in words)
+        self.missing += dict.fromkeys(_null_piece(error) for error in said if error.alias not in words)
+
+
+def gap(alias: str, reason: str) -> Gap:
+    """The gap for the part with this alias."""
+    return Gap(part=GAP_PARTS.get(alias, GapPart.ANSWER), reason=reason)
+
+
+def _null_piece(error: Said) -> Gap:
+    """The gap for a piece inside a part that Railway answered with null."""
+    inner = error.path.removeprefix(error.alias).lstrip(".")
+    return gap(error.alias, f"{inner}: {error.words}" if inner else error.words)
 
 
 @cache
@@ -168,17 +197,6 @@ def _apart(
             got.failed[alias] = error
 
 
-def describe_missing(missing: Iterable[str], words: Mapping[str, str]) -> tuple[str, ...]:
-    """What was missing of some parts, each sentence once and beginning as people speak of its part (by alias)."""
-    said = []
-    for one in missing:
-        place, _, what = one.partition(": ")
-        alias = place.partition(".")[0]
-        begin = f"{words[alias]}: " if alias in words else ""
-        said.append(f"{begin}{what if begin and place == alias else one}")
-    return tuple(dict.fromkeys(said))
-
-
 def _send(
     transport: Transport, name: str, parts: Mapping[str, str], variables: Mapping[str, object]
 ) -> tuple[Mapping[str, Any], tuple[Said, ...]]:
@@ -190,12 +208,12 @@ def _send(
 def nodes(
     transport: Transport, parts: Mapping[str, str], one: Connection[N], variables: Mapping[str, object],
     first: BatchResult | None = None,
-) -> tuple[list[N], list[str]]:  # fmt: skip
+) -> tuple[list[N], list[Gap]]:  # fmt: skip
     """All nodes of a connection (at most `one.most`), following its cursors from `first` on; and what was missing."""
     part = {one.alias: parts[one.alias]}
     got = first or ask(transport, one.alias.title(), part, variables)
     found: list[N] = []
-    missing: list[str] = []
+    missing: list[Gap] = []
     seen = {""}
     while True:
         page = got.page(one)
@@ -205,7 +223,10 @@ def nodes(
         if not page.page_info.has_next_page:
             return found[: one.most], missing
         if len(found) >= one.most:
-            return found[: one.most], [*missing, *([one.cut] if one.cut else [])]
+            return found[: one.most], [
+                *missing,
+                *([gap(one.alias, one.truncation)] if one.truncation else []),
+            ]
         if cursor in seen or len(seen) > PAGES_AT_MOST:
             raise RailwayRefused("Railway's pages turn in a circle: the list is not complete")
         seen.add(cursor)

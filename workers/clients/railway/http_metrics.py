@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from workers.clients.railway import documents, graphql_types, series
 from workers.clients.railway.documents import Ask
 from workers.clients.railway.transport import Answer, Denied, Transport, another_shape
-from workers.models import TrafficMinute, Window
+from workers.models import Gap, GapPart, TrafficMinute, Window
 
 T = TypeVar("T")
 Limits = tuple[float | None, float | None]
@@ -28,8 +28,8 @@ class HttpMetrics(NamedTuple):
     limits: dict[str, Limits]
     refused: dict[str, str]
     limits_refused: dict[str, str]
-    missing: list[str]
-    """Pieces that could not be read, in words."""
+    missing: list[Gap]
+    """Pieces that could not be read."""
 
 
 def read(
@@ -116,7 +116,12 @@ def _collect(
             else:
                 edge.traffic[one.service_id] = series.minutes(statuses, durations, start, step_seconds)
                 if broken:
-                    edge.missing.append(f"traffic: {sum(broken)} samples of a service that cannot be read")
+                    edge.missing.append(
+                        Gap(
+                            part=GapPart.TRAFFIC,
+                            reason=f"{sum(broken)} samples of a service that cannot be read",
+                        )
+                    )
         if one.limits and one.service_id not in edge.limits_refused:
             edge.limits[one.service_id] = graphql_types.containers(data.get(f"limits{n}"))
 

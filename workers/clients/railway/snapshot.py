@@ -26,6 +26,8 @@ from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import (
     Deployment,
     Environment,
+    Gap,
+    GapPart,
     PlatformEvent,
     Point,
     Service,
@@ -41,17 +43,18 @@ READERS = 6
 """Reads side by side: below Railway's ten requests a second for its smallest paying plan."""
 HISTORY = 100
 """Deployments of the whole environment, newest first: one page."""
+UNATTRIBUTED_USAGE = Gap(part=GapPart.USAGE, reason="there are series that name no service")
 
 
 @dataclass
 class _Parts:
-    """Everything beside the architecture: a part that fails leaves a sentence, and the rest goes on."""
+    """Reads beside the architecture. A part that fails becomes a gap, and the survey goes on without it."""
 
     asked: int = 0
     failed: list[RailwayBusy | RailwayRefused] = field(default_factory=list)
-    not_seen: list[str] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
 
-    def take(self, names: tuple[str, ...], part: Callable[[], T], absent: T) -> T:
+    def take(self, names: tuple[GapPart, ...], part: Callable[[], T], absent: T) -> T:
         self.asked += len(names)
         try:
             return part()
@@ -59,9 +62,9 @@ class _Parts:
             self.lack(dict.fromkeys(names, error))
             return absent
 
-    def lack(self, failed: Mapping[str, RailwayBusy | RailwayRefused]) -> None:
+    def lack(self, failed: Mapping[GapPart, RailwayBusy | RailwayRefused]) -> None:
         self.failed += failed.values()
-        self.not_seen += [f"{name}: {error}" for name, error in failed.items()]
+        self.gaps += [Gap(part=name, reason=str(error)) for name, error in failed.items()]
 
     def raise_if_all_failed(self) -> None:
         """Nothing but names came: rather look again later than judge by them."""
@@ -83,7 +86,7 @@ def take_survey(railway: Railway, environment: Environment, window: Window, step
     """What the environment is and did in the window, with one sample per step.
 
     Raises RailwayBusy or RailwayRefused where the services themselves cannot be read, and RailwayBusy where nothing
-    else could; any other read that fails is a sentence in `not_seen`.
+    else could; any other read that fails is in `failed_reads`.
     """
     parts = _Parts()
     with ThreadPoolExecutor(READERS, thread_name_prefix="survey") as pool:
@@ -98,13 +101,13 @@ def take_survey(railway: Railway, environment: Environment, window: Window, step
                 watched = f"{environment.project_id}/{environment.environment_id}"
                 raise RailwayRefused(f"{error} (TRACKWALKER_ENVIRONMENTS: {watched})") from error
             raise
-        used = parts.take(("CPU and memory", "disk"), using.result, UsageResult({}, False, {}, ()))
+        used = parts.take((GapPart.USAGE, GapPart.DISK), using.result, UsageResult({}, False, {}, ()))
         edges = [
             (asks, pool.submit(railway.fetch_http_metrics, environment, asks, window, step_seconds))
             for asks in batches(_asks(shape, used))
         ]
         edge = _joined(parts, shape, edges)
-        names = ("container starts", "error lines", "who calls whom: lookups")
+        names = (GapPart.STARTS, GapPart.ERROR_LINES, GapPart.LOOKUPS)
         spoken = parts.take(names, speaking.result, LogActivity((), {}, (), {}, ()))
     parts.asked += shape.asked
     for some in (shape.failed, used.failed, spoken.failed):
@@ -143,12 +146,17 @@ def _joined(
     asked = sum(len(asks) for asks, _ in edges)
     parts.asked += bool(edges)
     if asked and len(failed) == asked:
-        parts.lack({"traffic": next(iter(failed.values()))})
+        parts.lack({GapPart.TRAFFIC: next(iter(failed.values()))})
         return joined
     refused = {**joined.refused, **{one: str(error) for one, error in failed.items()}}
-    parts.not_seen += [f"traffic of {names.get(one, one)}: {why}" for one, why in refused.items()]
-    parts.not_seen += dict.fromkeys(f"limits: {why}" for why in joined.limits_refused.values())
-    parts.not_seen += dict.fromkeys(joined.missing)
+    parts.gaps += [
+        Gap(part=GapPart.TRAFFIC, subject=names.get(service, service), reason=reason)
+        for service, reason in refused.items()
+    ]
+    parts.gaps += [
+        Gap(part=GapPart.LIMITS, reason=reason) for reason in dict.fromkeys(joined.limits_refused.values())
+    ]
+    parts.gaps += dict.fromkeys(joined.missing)
     return joined
 
 
@@ -157,7 +165,7 @@ def _survey(
 ) -> Survey:
     shape = read.shape
     services = _with_volumes(shape.architecture.services, shape.volumes)
-    missing = dict.fromkeys((*shape.architecture.not_seen, *read.used.missing, *read.spoken.missing))
+    missing = dict.fromkeys((*shape.architecture.gaps, *read.used.missing, *read.spoken.missing))
     unmeasured = read.used.stray and any(one.serving and one.id not in read.used.usage for one in services)
     return Survey(
         project_id=environment.project_id,
@@ -171,11 +179,11 @@ def _survey(
         platform_incident=shape.platform_incident,
         failed_reads=(
             *missing,
-            *(["CPU and memory: there are series that name no service"] if unmeasured else []),
-            *dict.fromkeys(parts.not_seen),
+            *([UNATTRIBUTED_USAGE] if unmeasured else []),
+            *dict.fromkeys(parts.gaps),
         ),
         feed=shape.feed,
-        feed_read="events" not in shape.failed,
+        feed_read=GapPart.EVENTS not in shape.failed,
     )
 
 

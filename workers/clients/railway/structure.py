@@ -15,6 +15,8 @@ from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import (
     Deployment,
     Environment,
+    Gap,
+    GapPart,
     Model,
     PlatformEvent,
     PlatformReport,
@@ -31,7 +33,7 @@ VOLUMES = Connection("volumes", graphql_types.Page[graphql_types.VolumeInstance]
 TRIGGERS = Connection("triggers", graphql_types.Page[graphql_types.Trigger], "deploymentTriggers")
 VARIABLES = Connection(
     "variables", graphql_types.Page[graphql_types.Variable], "variables", most=1500,
-    cut="who calls whom: only the first 1500 variables were read",
+    truncation="only the first 1500 variables were read",
 )  # fmt: skip
 DEPLOYMENTS = Connection("deployments", graphql_types.Page[graphql_types.Deployment])
 EVENTS = Connection("events", graphql_types.Page[Event], most=100)
@@ -39,11 +41,8 @@ EVENTS = Connection("events", graphql_types.Page[Event], most=100)
 FEED_DAYS = 2
 """Trouble that is told of later than this is no news; what webhooks told is remembered for as long."""
 
-SPEAKS_OF = {
-    "volumes": "volumes", "triggers": "deployment branches", "variables": "who calls whom: variables",
-    "project": "project name", "platform": "Railway's own status", "deployments": "deployments", "events": "events",
-}  # fmt: skip
-"""How the sentence about a part that failed begins."""
+OPTIONAL_PARTS = 7
+"""Parts of the request beside the services: each of them may fail by itself."""
 
 
 class Architecture(Model):
@@ -51,7 +50,7 @@ class Architecture(Model):
 
     environment_name: str
     services: tuple[Service, ...]
-    not_seen: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
 
 class Happened(NamedTuple):
@@ -62,7 +61,7 @@ class Happened(NamedTuple):
 
 
 class EnvironmentStructure(NamedTuple):
-    """An environment. A part that could not be read is empty, and `failed` says why, by its words for people."""
+    """An environment. A part that could not be read is empty, and `failed` holds its error."""
 
     architecture: Architecture
     project_name: str | None
@@ -74,7 +73,7 @@ class EnvironmentStructure(NamedTuple):
     events: tuple[Happened, ...]
     feed: tuple[PlatformReport, ...]
     """Trouble of the last two days, also from outside the window."""
-    failed: dict[str, Failure]
+    failed: dict[GapPart, Failure]
     asked: int
     """How many parts there are beside the services."""
 
@@ -88,14 +87,14 @@ def read(
     """
     asked = variables(environment)
     got = batch.ask(transport, "Shape", SHAPE, asked, needed=SERVICES.alias)
-    failed: dict[str, Failure] = {}
-    missing: list[str] = []
+    failed: dict[GapPart, Failure] = {}
+    missing: list[Gap] = []
 
-    def part(name: str, take: Callable[[], T], absent: T) -> T:
+    def part(name: GapPart, take: Callable[[], T], absent: T) -> T:
         try:
             return take()
         except (RailwayBusy, RailwayRefused) as error:
-            failed[SPEAKS_OF[name]] = error
+            failed[name] = error
             return absent
 
     def every(one: Connection[N]) -> list[N]:
@@ -106,23 +105,25 @@ def read(
     services = every(SERVICES)
     no_history: list[Deployment] = []
     history = part(
-        "deployments", lambda: deployments(every(DEPLOYMENTS._replace(most=history_at_most))), no_history
+        GapPart.DEPLOYMENTS,
+        lambda: deployments(every(DEPLOYMENTS._replace(most=history_at_most))),
+        no_history,
     )
     no_events: list[Event] = []
-    events = part("events", lambda: every(EVENTS), no_events)
+    events = part(GapPart.EVENTS, lambda: every(EVENTS), no_events)
     oldest = window.end - timedelta(days=FEED_DAYS)
     shape = EnvironmentStructure(
         architecture=named(got, services, []),
-        project_name=part("project", lambda: got.take("project", graphql_types.Named).name, None),
-        platform_incident=part("platform", lambda: incident(got), None),
-        volumes=part("volumes", lambda: volumes(every(VOLUMES)), {}),
-        branches=part("triggers", lambda: branches(every(TRIGGERS)), {}),
-        variables=part("variables", lambda: tuple(every(VARIABLES)), ()),
+        project_name=part(GapPart.PROJECT_NAME, lambda: got.take("project", graphql_types.Named).name, None),
+        platform_incident=part(GapPart.PLATFORM_STATUS, lambda: incident(got), None),
+        volumes=part(GapPart.VOLUMES, lambda: volumes(every(VOLUMES)), {}),
+        branches=part(GapPart.BRANCHES, lambda: branches(every(TRIGGERS)), {}),
+        variables=part(GapPart.VARIABLES, lambda: tuple(every(VARIABLES)), ()),
         history=history,
         events=happened(events, window, missing),
         feed=tuple(one for one in trouble(events, history) if one.at >= oldest),
         failed=failed,
-        asked=len(SPEAKS_OF),
+        asked=OPTIONAL_PARTS,
     )
     # Only now is it known what was missing of all the parts.
     return shape._replace(architecture=named(got, services, [*got.missing, *missing]))
@@ -139,12 +140,12 @@ def variables(environment: Environment, service_id: str = "", first: int = batch
 
 
 def named(
-    got: BatchResult, services: list[graphql_types.ServiceInstance], missing: list[str]
+    got: BatchResult, services: list[graphql_types.ServiceInstance], missing: list[Gap]
 ) -> Architecture:
     return Architecture(
         environment_name=got.take("environment", graphql_types.Named).name,
         services=tuple(one.noun() for one in services),
-        not_seen=batch.describe_missing(missing, SPEAKS_OF),
+        gaps=tuple(dict.fromkeys(missing)),
     )
 
 
@@ -174,10 +175,10 @@ def deployments(found: list[graphql_types.Deployment], service_id: str = "") -> 
     return sorted(known, key=lambda one: one.created_at, reverse=True)
 
 
-def happened(found: list[Event], window: Window, missing: list[str]) -> tuple[Happened, ...]:
+def happened(found: list[Event], window: Window, missing: list[Gap]) -> tuple[Happened, ...]:
     """What is an event of ours, oldest first; `missing` hears of a feed not read back to the window's start."""
     if len(found) >= EVENTS.most and min(one.created_at for one in found) > window.start:
-        missing.append(f"events: only the newest {EVENTS.most} of the window were read")
+        missing.append(batch.gap("events", f"only the newest {EVENTS.most} of the window were read"))
     known = [Happened(one.about("service"), event) for one in found if (event := one.noun())]
     known = [one for one in known if window.start <= one.event.at <= window.end]
     return tuple(sorted(known, key=lambda one: one.event.at))

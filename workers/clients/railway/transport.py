@@ -7,7 +7,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -148,16 +148,15 @@ class Transport:
 
     def ask(
         self, shape: type[M], document: str, variables: Mapping[str, object], *, as_project: bool = False
-    ) -> tuple[M, tuple[str, ...]]:
-        """The answer in its shape, and a sentence for each part that came as null beside an error."""
+    ) -> M:
+        """The answer, validated as `shape`."""
         data, said = self.answer(document, variables, as_project=as_project)
         try:
-            answer = shape.model_validate(data)
+            return shape.model_validate(data)
         except ValidationError as error:
             if said:
                 raise self._refusal(said) from error
             raise another_shape(error) from error
-        return answer, sentences(said)
 
     def _send(self, document: str, variables: Mapping[str, object], as_project: bool) -> httpx.Response:
         """One answer. A cut connection, and a short wait that Railway asks for, are tried once more."""
@@ -244,11 +243,6 @@ class Transport:
         return one_line(words)[:WORDS]
 
 
-def sentences(complaints: Iterable[Said]) -> tuple[str, ...]:
-    """What came as null, each said once."""
-    return tuple(dict.fromkeys(f"{one.path}: {one.words}" for one in complaints))
-
-
 def another_shape(error: ValidationError, within: str = "") -> RailwayRefused:
     places = [
         ".".join(map(str, (*([within] if within else []), *item["loc"]))) for item in error.errors()[:3]
@@ -262,7 +256,7 @@ def _alias(complaint: Complaint) -> str:
 
 def _path(complaint: Complaint) -> str:
     """Names only: places in lists say nothing to a person."""
-    return ".".join(part for part in complaint.path or [] if isinstance(part, str)) or "answer"
+    return ".".join(part for part in complaint.path or [] if isinstance(part, str))
 
 
 def _patience(response: httpx.Response) -> float | None:

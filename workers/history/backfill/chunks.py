@@ -17,6 +17,8 @@ from workers.clients.railway.documents import ERRORS_AT_MOST
 from workers.errors import RailwayRefused
 from workers.models import (
     Environment,
+    Gap,
+    GapPart,
     InstanceUsage,
     Point,
     Service,
@@ -30,7 +32,7 @@ CHUNK_LENGTH = timedelta(hours=6)
 SAMPLE_SECONDS = 60
 """Railway's own command asks for this step up to six hours, and for a wider one beyond."""
 MAX_CONCURRENT_READS = 4
-ESSENTIAL_READS = ("CPU and memory", "disk", "container starts", "error lines")
+ESSENTIAL_PARTS = frozenset({GapPart.USAGE, GapPart.DISK, GapPart.STARTS, GapPart.ERROR_LINES})
 """Parts without which trouble of the past may stay hidden; who called whom is taken from today."""
 FLOOD_LINES = 0.9 * ERRORS_AT_MOST
 """Error lines of all services in one stretch."""
@@ -61,20 +63,24 @@ class _Read(NamedTuple):
     seen: Traffic
     spoken: LogActivity
     happened: Sequence[Happened]
-    gaps: list[str]
+    gaps: list[Gap]
 
 
 def read_chunk(railway: Railway, survey: Survey, window: Window, *, events: bool = False) -> Survey:
-    """What the services of `shape` did in a stretch; what Railway refuses stands in `not_seen`.
+    """What the services of `shape` did in a stretch; what Railway refuses is in `failed_reads`.
 
     Raises RailwayBusy, and RailwayRefused where it refuses all of it.
     """
     got = _ask(railway, survey, window, events)
     names = {one.id: one.name for one in survey.services}
-    gaps = [*got.gaps, *(f"traffic of {names.get(one, one)}: {why}" for one, why in got.seen.refused.items())]
+    refused = [
+        Gap(part=GapPart.TRAFFIC, subject=names.get(service, service), reason=reason)
+        for service, reason in got.seen.refused.items()
+    ]
     return survey.model_copy(
         update={
-            "window": window, "step_seconds": SAMPLE_SECONDS, "platform_incident": None, "failed_reads": tuple(gaps),
+            "window": window, "step_seconds": SAMPLE_SECONDS, "platform_incident": None,
+            "failed_reads": (*got.gaps, *refused),
             "services": tuple(_with(one, got) for one in survey.services),
         }
     )  # fmt: skip
@@ -83,14 +89,14 @@ def read_chunk(railway: Railway, survey: Survey, window: Window, *, events: bool
 def _ask(railway: Railway, shape: Survey, window: Window, events: bool) -> _Read:
     environment = Environment(project_id=shape.project_id, environment_id=shape.environment_id)
     refused: list[RailwayRefused] = []
-    gaps: list[str] = []
+    gaps: list[Gap] = []
 
-    def take(name: str, part: Future[T], absent: T) -> T:
+    def take(name: GapPart, part: Future[T], absent: T) -> T:
         try:
             return part.result()
         except RailwayRefused as error:
             refused.append(error)
-            gaps.append(f"{name}: {error}")
+            gaps.append(Gap(part=name, reason=str(error)))
             return absent
 
     with ThreadPoolExecutor(MAX_CONCURRENT_READS, thread_name_prefix="stretch") as pool:
@@ -98,15 +104,17 @@ def _ask(railway: Railway, shape: Survey, window: Window, events: bool) -> _Read
         seeing = pool.submit(railway.traffic, environment, _asked_for(shape), window, SAMPLE_SECONDS)
         speaking = pool.submit(railway.fetch_logs, environment, window, SAMPLE_SECONDS)
         happening = pool.submit(_events, railway, environment, window) if events else None
-        used = take("CPU and memory", using, UsageResult({}, False, {}, ()))
-        seen = take("traffic", seeing, Traffic(by_service={}))
-        spoken = take("container starts", speaking, LogActivity((), {}, (), {}, ()))
+        used = take(GapPart.USAGE, using, UsageResult({}, False, {}, ()))
+        seen = take(GapPart.TRAFFIC, seeing, Traffic(by_service={}))
+        spoken = take(GapPart.STARTS, speaking, LogActivity((), {}, (), {}, ()))
         nothing: Sequence[Happened] = ()
-        happened = take("events", happening, nothing) if happening else nothing
+        happened = take(GapPart.EVENTS, happening, nothing) if happening else nothing
     if len(refused) >= MAX_CONCURRENT_READS - 1:
         raise refused[0]
-    failed = [f"{name}: {why}" for some in (used.failed, spoken.failed) for name, why in some.items()]
-    gaps += [gap for gap in (*failed, *used.missing, *spoken.missing) if gap.startswith(ESSENTIAL_READS)]
+    failed = [
+        Gap(part=part, reason=str(error)) for part, error in (*used.failed.items(), *spoken.failed.items())
+    ]
+    gaps += [gap for gap in (*failed, *used.missing, *spoken.missing) if gap.part in ESSENTIAL_PARTS]
     return _Read(used, seen, spoken, happened, gaps)
 
 

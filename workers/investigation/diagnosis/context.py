@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from workers.investigation.diagnosis.patterns import DISK_FULL, MEMORY_GONE, words
-from workers.models import Category, CodeLocation, Evidence, Finding, Incident, LogPattern, Severity, Verdict
+from workers.models import (
+    Category,
+    CodeLocation,
+    Evidence,
+    Finding,
+    GapPart,
+    Incident,
+    LogPattern,
+    Severity,
+    Verdict,
+    describe_gap,
+)
 
 DOMINATES = 0.5
 """Share of all counted trouble from which on one kind of it is what happens."""
@@ -19,6 +30,8 @@ NEAR_LIMIT_PERCENT = 70.0
 ONE_ROUTE = 0.8
 """Share of the slow requests on one route: then it is this route's code, not the whole service."""
 SOON_AFTER = timedelta(hours=2)
+LOG_PARTS = frozenset({GapPart.DEPLOYMENT_LOGS, GapPart.ERROR_LOGS, GapPart.BUILD_LOGS})
+"""Gaps that leave the service's own logs incomplete."""
 LONG_AGO = timedelta(days=14)
 """A deployment that ran well for so long is not suspected of what begins now."""
 
@@ -82,7 +95,7 @@ class DiagnosisContext:
 
     @property
     def logs_missing(self) -> bool:
-        return any("logs of" in gap for gap in self.evidence.failed_reads)
+        return any(gap.part in LOG_PARTS for gap in self.evidence.failed_reads)
 
     @property
     def out_of_memory(self) -> bool:
@@ -151,7 +164,7 @@ def short(text: str, longest: int = 160) -> str:
 
 def inconclusive(case: DiagnosisContext, summary: str) -> Verdict:
     """What is known is told; what was not seen is what to look at next."""
-    checks = [f"could not be read: {short(gap)}" for gap in case.evidence.failed_reads[:2]]
+    checks = [f"could not be read: {short(describe_gap(gap))}" for gap in case.evidence.failed_reads[:2]]
     if case.refuses:
         checks.append("who sends the refused requests, and what they ask for")
     if case.kinds & {"crashed", "restart_loop"}:

@@ -28,6 +28,7 @@ from workers.investigation.evidence.upstreams import MOST_UPSTREAMS, blamed
 from workers.models import (
     Deployment,
     Evidence,
+    GapPart,
     Incident,
     LogPattern,
     Repository,
@@ -42,7 +43,7 @@ def read_evidence(
     incident: Incident, *, railway: Railway, github: GitHub, repositories: Repositories,
     status_pages: Mapping[str, str], http: httpx.Client | None = None, insist: bool = False,
 ) -> Evidence:  # fmt: skip
-    """What is known of the sick service, as numbered facts. What could not be read stands in `not_seen`.
+    """What is known of the sick service, as numbered facts. A read that failed is in `failed_reads`.
 
     Raises NotAvailable when nothing that the service said, or nothing at all, could be read now; with `insist`, when
     any read was not available.
@@ -83,7 +84,7 @@ def _upstreams(
     for host in [*hosts, *(host for host in named if host not in counts)][:MOST_UPSTREAMS]:
         state, says = status_pages.look_up(host, pages, http)
         if state == "unknown" and counts[host] and status_pages.page_of(host, pages):
-            reading.not_seen.append(f"the state of {host}: {says}")
+            reading.miss(GapPart.UPSTREAM_STATUS, host, says)
         says = redact(says)[:300]
         found.append(
             Upstream(host=host, errors=counts[host], in_code=host in named, state=state, description=says)
@@ -119,7 +120,7 @@ def _assemble(
         suspect=code.suspect,
         upstreams=upstreams,
         repository=repository,
-        failed_reads=tuple(dict.fromkeys((*incident.failed_reads, *reading.not_seen))),
+        failed_reads=tuple(dict.fromkeys((*incident.failed_reads, *reading.gaps))),
     )
 
 

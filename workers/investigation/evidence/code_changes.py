@@ -13,7 +13,16 @@ from workers.investigation.evidence.log_reading import UNTRACED_KINDS, Reading
 from workers.investigation.evidence.routes import route_places
 from workers.investigation.evidence.tree import SOURCES, Tree, tree_of
 from workers.investigation.evidence.upstreams import hosts_in_code
-from workers.models import CodeLocation, Deployment, Incident, Repository, RequestPattern, Service, Suspect
+from workers.models import (
+    CodeLocation,
+    Deployment,
+    GapPart,
+    Incident,
+    Repository,
+    RequestPattern,
+    Service,
+    Suspect,
+)
 
 MOST_CHANGED_FILES = 5
 
@@ -33,15 +42,15 @@ def repository_of(
     """Repository, base branch and deployed commit as Railway names them; None where there is no code to read."""
     name = (sick.repo if sick else None) or service.repo
     if not name:
-        reading.not_seen.append(f"code of {service.name}: it is not deployed from a repository")
+        reading.miss(GapPart.CODE, service.name, "the service is not deployed from a repository")
         return None
     base = service.branch or (sick.branch if sick else None)
     if not base:
-        base = reading.read(f"base branch of {name}", lambda: github.repository(name).default_branch, "")
+        base = reading.read(GapPart.BASE_BRANCH, name, lambda: github.repository(name).default_branch, "")
     branch, deployed = base, sick.commit if sick else None
     if not deployed and branch:
-        reading.not_seen.append(f"the deployed commit of {service.name}: none is named, {branch} was read")
-        deployed = reading.read(f"head of {name}", lambda: repositories.head(name, branch), "")
+        reading.miss(GapPart.DEPLOYED_COMMIT, service.name, f"Railway names none, {branch} was read instead")
+        deployed = reading.read(GapPart.BRANCH_HEAD, name, lambda: repositories.head(name, branch), "")
     if not deployed or not base:
         return None
     root = (sick.root_directory if sick else None) or service.root_directory or ""
@@ -58,11 +67,16 @@ def read_code(
     changed: dict[str, list[int]] = {}
     if suspect is not None and suspect.commit:
         name, commit = repository.name, suspect.commit
-        what = f"what commit {commit[:12]} changed"
-        changed = reading.read(what, lambda: repositories.diff_of(name, commit), changed)
+        changed = reading.read(
+            GapPart.COMMIT_CHANGES,
+            f"commit {commit[:12]}",
+            lambda: repositories.diff_of(name, commit),
+            changed,
+        )
         suspect = suspect.model_copy(update={"files": tuple(changed)[:50]})
     folder = reading.read(
-        f"code of {repository.name} at {repository.deployed[:12]}",
+        GapPart.CODE,
+        f"{repository.name} at {repository.deployed[:12]}",
         lambda: repositories.checkout(repository.name, repository.deployed),
         None,
     )

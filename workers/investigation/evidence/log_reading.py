@@ -1,4 +1,4 @@
-"""Asking Railway for logs and requests. A read that fails is a sentence in `not_seen`, never 'nothing'."""
+"""Asking Railway for logs and requests. A read that fails becomes a gap, never an empty result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workers.errors import NotAvailable, Refused
 from workers.investigation.evidence.log_patterns import Record, records
 from workers.investigation.evidence.requests import request_patterns
 from workers.investigation.evidence.suspects import log_window, unborn_deployment
-from workers.models import Deployment, Incident, RequestPattern, Service
+from workers.models import Deployment, Gap, GapPart, Incident, RequestPattern, Service
 from workers.runtime.redaction import redact
 
 LOG_LINES = 1_000
@@ -29,21 +29,25 @@ T = TypeVar("T")
 class Reading:
     """What could be read and what could not."""
 
-    not_seen: list[str] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
     succeeded: int = 0
     away: NotAvailable | None = None
 
-    def read(self, what: str, ask: Callable[[], T], instead: T) -> T:
-        """The answer, or `instead` with a sentence in `not_seen`."""
+    def read(self, part: GapPart, subject: str, ask: Callable[[], T], instead: T) -> T:
+        """The answer, or `instead` and a gap."""
         try:
             answer = ask()
         except (NotAvailable, Refused) as error:
-            self.not_seen.append(f"{what}: {redact(str(error))[:300]}")
+            self.miss(part, subject, redact(str(error))[:300])
             if isinstance(error, NotAvailable):
                 self.away = error
             return instead
         self.succeeded += 1
         return answer
+
+    def miss(self, part: GapPart, subject: str, reason: str) -> None:
+        """Record a part that could not be read."""
+        self.gaps.append(Gap(part=part, subject=subject, reason=reason))
 
 
 def deployment_records(
@@ -51,7 +55,7 @@ def deployment_records(
 ) -> list[Record]:
     """What the sick deployment said around the trouble."""
     if sick is None:
-        reading.not_seen.append(f"deployment logs of {service.name}: it has no deployment")
+        reading.miss(GapPart.DEPLOYMENT_LOGS, service.name, "the service has no deployment")
         return []
     window = log_window(incident, sick)
 
@@ -59,11 +63,11 @@ def deployment_records(
         return lambda: railway.deployment_logs(sick.id, window, wanted, limit=LOG_LINES)
 
     none: list[LogLine] = []
-    lines = reading.read(f"deployment logs of {service.name}", ask(""), none)
+    lines = reading.read(GapPart.DEPLOYMENT_LOGS, service.name, ask(""), none)
     if len(lines) < LOG_LINES:
         return records(lines)
     # A talkative service drowns its errors in the newest lines: they are asked for by themselves.
-    errors = reading.read(f"errors in the deployment logs of {service.name}", ask("@level:error"), none)
+    errors = reading.read(GapPart.ERROR_LOGS, service.name, ask("@level:error"), none)
     seen = {(one.timestamp, one.message, one.instance_id) for one in lines}
     extra = [one for one in errors if (one.timestamp, one.message, one.instance_id) not in seen]
     return records([*lines, *extra])
@@ -76,7 +80,8 @@ def build_records(reading: Reading, railway: Railway, incident: Incident, servic
         return []
     none: list[LogLine] = []
     lines = reading.read(
-        f"build logs of {service.name}",
+        GapPart.BUILD_LOGS,
+        service.name,
         lambda: railway.build_logs(failed.id, failed.created_at, limit=LOG_LINES),
         none,
     )
@@ -96,10 +101,10 @@ def failing_and_slow(
 
     none: list[HttpLine] = []
     kinds = {finding.kind for finding in incident.findings}
-    failing = reading.read(f"failing requests of {service.name}", ask(FAILING), none)
-    slow = reading.read(f"slow requests of {service.name}", ask(SLOW), none) if kinds & SLOW_KINDS else none
+    failing = reading.read(GapPart.FAILING_REQUESTS, service.name, ask(FAILING), none)
+    slow = reading.read(GapPart.SLOW_REQUESTS, service.name, ask(SLOW), none) if kinds & SLOW_KINDS else none
     no = "client_errors" in kinds
-    refused = reading.read(f"refused requests of {service.name}", ask(REFUSED), none) if no else none
+    refused = reading.read(GapPart.REFUSED_REQUESTS, service.name, ask(REFUSED), none) if no else none
     groups = [
         request_patterns([line for line in failing if line.status >= 500], 8),
         request_patterns([line for line in refused if 400 <= line.status < 500], 8),
