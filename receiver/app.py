@@ -29,7 +29,7 @@ from workers.errors import NotAvailable
 from workers.incidents.intake import DedupWindow
 from workers.models import Alert, Environment, Ignored
 
-LIMIT_BYTES = 256 * 1024
+MAX_BODY_BYTES = 256 * 1024
 STORE_SECONDS = 2.2
 """How long the store may take before the sender hears 503: with the rest of an answer it stays under 3 s."""
 NEXT_PING_SECONDS = 0.5
@@ -84,14 +84,19 @@ class Endpoints:
     """The three ways in and what is asked about them."""
 
     def __init__(
-        self, *, secrets: Sequence[str], take_in: Callable[[Sequence[Ingest]], Sequence[str | Exception]],
-        reach: Callable[[], None], count_due: Callable[[], int], call: Callable[[Alert], None],
-        watched: Scope, now: Callable[[], datetime], token: Callable[[], str],
+        self, *, secrets: Sequence[str], ingest: Callable[[Sequence[Ingest]], Sequence[str | Exception]],
+        check_store: Callable[[], None], count_open: Callable[[], int], notify_fallback: Callable[[Alert], None],
+        scope: Scope, now: Callable[[], datetime], token: Callable[[], str],
         next_ping: Callable[[], float | None] = lambda: None,
     ) -> None:  # fmt: skip
         self.secrets = [secret.encode() for secret in secrets]
-        self.taking, self.reach, self.count_due, self.call = Batcher(take_in), reach, count_due, call
-        self.watched, self.now, self.token, self.next_ping = watched, now, token, next_ping
+        self.taking, self.reach, self.count_due, self.call = (
+            Batcher(ingest),
+            check_store,
+            count_open,
+            notify_fallback,
+        )
+        self.watched, self.now, self.token, self.next_ping = scope, now, token, next_ping
         # A store that hangs holds threads: those that ask after it must not take the doors' ones.
         self.asking = ThreadPoolExecutor(ASKING_THREADS)
         self.registry = CollectorRegistry()
@@ -123,12 +128,12 @@ class Endpoints:
         except ClientDisconnect:
             return Response(status_code=400), "gone"
         if raw is None:
-            log.warning("body too large", extra={"door": door, "limit": LIMIT_BYTES})
-            return JSONResponse({"error": f"over {LIMIT_BYTES} bytes"}, 413), "too_large"
+            log.warning("body too large", extra={"door": door, "limit": MAX_BODY_BYTES})
+            return JSONResponse({"error": f"over {MAX_BODY_BYTES} bytes"}, 413), "too_large"
         try:
             alert = PARSERS[door](raw, self.now(), self.token())
         except InvalidPayload as error:
-            log.warning("malformed body", extra={"door": door, "field": error.field, "why": error.why})
+            log.warning("malformed body", extra={"door": door, "field": error.field, "why": error.reason})
             return JSONResponse({"error": str(error), "field": error.field}, 422), "malformed"
         reason = alert.reason if isinstance(alert, Ignored) else self.watched.ignore_reason(alert)
         if isinstance(alert, Ignored) or reason:
@@ -251,12 +256,12 @@ async def _refuse(_: Request, error: Exception) -> Response:
 async def _body(request: Request) -> bytes | None:
     """The whole body, None as soon as it is known to be over the limit. Raises ClientDisconnect."""
     claimed = request.headers.get("content-length", "")
-    if claimed.isdecimal() and (len(claimed) > 12 or int(claimed) > LIMIT_BYTES):
+    if claimed.isdecimal() and (len(claimed) > 12 or int(claimed) > MAX_BODY_BYTES):
         return None
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
-        if len(raw) > LIMIT_BYTES:
+        if len(raw) > MAX_BODY_BYTES:
             return None
     return bytes(raw)
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from receiver.payload import clean_text
 from workers.models import Alert
 
-GAP_SECONDS = 60.0
-PING_GAP_SECONDS = 1800.0
+MIN_INTERVAL_SECONDS = 60.0
+PING_MIN_INTERVAL_SECONDS = 1800.0
 """A ping that cannot be stored says only that the store is away, and it comes again and again."""
 
 log = logging.getLogger("trackwalker.door")
@@ -37,7 +37,7 @@ class FallbackNotifier:
 
     def notify(self, alert: Alert) -> None:
         """Post the alert's line, now or when the gap is over. Returns at once, never raises."""
-        gap = PING_GAP_SECONDS if alert.source == "ping" else GAP_SECONDS
+        gap = PING_MIN_INTERVAL_SECONDS if alert.source == "ping" else MIN_INTERVAL_SECONDS
         with self._lock:
             now = self._clock()
             if self._last is not None and now - self._last < gap:

@@ -54,7 +54,7 @@ def compose(chosen: Settings) -> Starlette:
 
     take_in = partial(
         intake.ingest_batch, journal=journal, wake=wake,
-        first_word_seconds=chosen.ack_seconds, ping_seconds=chosen.ping_minutes * 60,
+        ack_seconds=chosen.ack_seconds, ping_seconds=chosen.ping_minutes * 60,
     )  # fmt: skip
 
     def next_ping() -> float | None:
@@ -67,11 +67,11 @@ def compose(chosen: Settings) -> Starlette:
     chance = random.Random(secrets.randbits(64))
     doors = Endpoints(
         secrets=chosen.secrets,
-        take_in=take_in,
-        reach=journal.ping,
-        count_due=lambda: int(journal.command("zcard", SCHEDULE)),
-        call=FallbackNotifier(_post_line(chosen), time.monotonic).notify,
-        watched=Scope(chosen.environments, chosen.railway_service_id),
+        ingest=take_in,
+        check_store=journal.ping,
+        count_open=lambda: int(journal.command("zcard", SCHEDULE)),
+        notify_fallback=FallbackNotifier(_post_line(chosen), time.monotonic).notify,
+        scope=Scope(chosen.environments, chosen.railway_service_id),
         now=partial(datetime.now, UTC),
         token=lambda: f"{chance.getrandbits(32):08x}",
         next_ping=next_ping,

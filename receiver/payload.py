@@ -16,8 +16,8 @@ from workers.runtime.redaction import redact
 from workers.runtime.text import one_line
 
 Source = Literal["railway", "slack", "ping"]
-SAID_BYTES = 4096
-READ_CHARACTERS = 65_536
+MAX_MESSAGE_BYTES = 4096
+MAX_READ_CHARACTERS = 65_536
 """So much of a text is looked at; more would only cost time, as 4 KiB of it are kept."""
 WEEK_SECONDS = 7 * 86_400
 FIVE_MINUTES_SECONDS = 300
@@ -31,7 +31,7 @@ class InvalidPayload(Exception):
 
     def __init__(self, field: str, why: str) -> None:
         super().__init__(f"{field}: {why}")
-        self.field, self.why = field, why
+        self.field, self.reason = field, why
 
 
 def parse(raw: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
@@ -80,13 +80,13 @@ def clean_text(value: object, limit: int = 500) -> str:
         return ""
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     # A sender that cuts text in the middle of an emoji leaves half a character, which nothing can store.
-    text = text[:READ_CHARACTERS].encode("utf-8", "replace").decode()
+    text = text[:MAX_READ_CHARACTERS].encode("utf-8", "replace").decode()
     return one_line(text)[:limit].rstrip()
 
 
 def redacted_message(text: str) -> str:
     """The text redacted, then cut to 4 KiB: what an alert may carry."""
-    return redact(text[:READ_CHARACTERS]).encode()[:SAID_BYTES].decode(errors="ignore")
+    return redact(text[:MAX_READ_CHARACTERS]).encode()[:MAX_MESSAGE_BYTES].decode(errors="ignore")
 
 
 def get_object(body: Mapping[str, Any], name: str, path: str = "") -> Mapping[str, Any]:
@@ -108,15 +108,15 @@ def identifier(body: Mapping[str, Any], field: str, name: str = "id") -> str | N
         raise InvalidPayload(
             f"{field}.{name}", "must be an id: letters, digits, '-', '_' and '.', at most 100"
         )
-    return None if is_nobody(value) else value
+    return None if is_nil_id(value) else value
 
 
-def is_nobody(identity: str) -> bool:
+def is_nil_id(identity: str) -> bool:
     """Whether an id is all zeros, which means "none"."""
     return _NOBODY.match(identity) is not None
 
 
-def moment(value: object) -> datetime | None:
+def parse_time(value: object) -> datetime | None:
     """A time in ISO 8601 (UTC where it names no zone), epoch seconds or milliseconds; None for others."""
     try:
         if isinstance(value, str) and not re.fullmatch(r"\d{9,13}(\.\d{1,9})?", value):

@@ -180,7 +180,7 @@ def _resume(config: Settings, _options: argparse.Namespace) -> int:
 def _mute(config: Settings, options: argparse.Namespace) -> int:
     from workers.incidents import controls
 
-    seconds = controls.parse_span(options.span)
+    seconds = controls.parse_duration(options.span)
     controls.mute(_journal(config), options.service, time.time() + seconds)
     if not seconds:
         print(f"{options.service} is not muted")

@@ -62,7 +62,7 @@ class WorkerLifecycle(dramatiq.Middleware):
             log.warning("the store may lose what was recorded", extra={"why": weakness})
         workspaces.kill_orphans(self.folder / "runs", self.folder / "work")
         with suppress(NotAvailable):
-            ping_watchdog.expect(self.journal, self.ping_seconds)
+            ping_watchdog.start(self.journal, self.ping_seconds)
         log.info("worker ready")
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:

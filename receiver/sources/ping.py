@@ -15,7 +15,7 @@ def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert:
     """A look at everything that is watched. Raises Malformed when `at` is there but no ISO 8601 time."""
     fields = payload.parse(body) if isinstance(body, Mapping) or body.strip() else {}
     claimed = fields.get("at")
-    said_at = payload.moment(claimed) if isinstance(claimed, str) else None
+    said_at = payload.parse_time(claimed) if isinstance(claimed, str) else None
     if claimed is not None and said_at is None:
         raise InvalidPayload("at", "must be an ISO 8601 time")
     return Alert(

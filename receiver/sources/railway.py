@@ -81,7 +81,7 @@ def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | 
         service_name=clean_text(service.get("name"), 200) or None,
         deployment_id=deployed,
         received_at=at,
-        reported_at=payload.moment(event.get("timestamp")),
+        reported_at=payload.parse_time(event.get("timestamp")),
         message=_line(shown, project, environment, service, deployed, details),
     )
 

@@ -136,7 +136,7 @@ def _string(value: object) -> Iterator[str]:
     """The lines of a text, with Slack's markup resolved: `<url|label>` → `label (url)`, `&amp;` → `&`."""
     if not isinstance(value, str):
         return
-    for line in _MARKUP.sub(_plain, value[: payload.READ_CHARACTERS]).splitlines():
+    for line in _MARKUP.sub(_plain, value[: payload.MAX_READ_CHARACTERS]).splitlines():
         clean = clean_text(html.unescape(line), 4000)
         if clean:
             yield clean
@@ -158,7 +158,7 @@ def _ids(text: str) -> dict[str, str]:
         ("deployment", one) for link in links if "/service/" in link for one in _IN_QUERY_BARE.findall(link)
     ]
     for kind, one in pairs + _LABELLED.findall(text):
-        if payload.is_nobody(one):
+        if payload.is_nil_id(one):
             continue
         name = {"env": "environment", "deploy": "deployment"}.get(kind.lower(), kind.lower())
         found.setdefault(name, set()).add(one.lower())
@@ -168,5 +168,5 @@ def _ids(text: str) -> dict[str, str]:
 def _said_at(message: Mapping[str, Any]) -> datetime | None:
     """The time that the content names: `ts` or `timestamp`, of the message or of an attachment."""
     holders = [message, *(one for one in _list(message.get("attachments")) if isinstance(one, dict))]
-    times = (payload.moment(holder.get(name)) for holder in holders for name in ("ts", "timestamp"))
+    times = (payload.parse_time(holder.get(name)) for holder in holders for name in ("ts", "timestamp"))
     return next((time for time in times if time is not None), None)

@@ -117,7 +117,7 @@ def _read_the_days_before(journal: JournalStore, whole: Survey, first: datetime)
 
 def _open(journal: JournalStore, seen: Survey, findings: list[Finding], told: Told) -> None:
     sweep = _claimed_sweep(journal, seen)
-    held = open_incidents(sweep, journal, seen, findings, opened_at=seen.window.end, first_word_seconds=60.0)
+    held = open_incidents(sweep, journal, seen, findings, opened_at=seen.window.end, ack_seconds=60.0)
     sweep.end("done")
     for name in held:
         incident = journal.record_of(PREFIX + name, "incident", Incident)

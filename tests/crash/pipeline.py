@@ -26,7 +26,7 @@ from workers.engine import dispatcher
 from workers.engine.broker import QUEUE_OF_STAGE
 from workers.engine.journal import LEASE_SECONDS, SCHEDULE, JournalStore
 from workers.incidents import intake
-from workers.incidents.intake import PINGS, DedupWindow
+from workers.incidents.intake import PING_WATCHDOG_KEY, DedupWindow
 from workers.models import Alert, Verification
 from workers.pipeline import stages
 from workers.remediation.attempt import Remediation
@@ -160,13 +160,13 @@ class Mortal:
 
     def _over(self, waiting: set[str]) -> bool:
         """Whether nothing will ever be due again, or only the pings that must come."""
-        if not waiting or waiting != {PINGS} or not self.scenario.silence:
-            return waiting <= {PINGS}
+        if not waiting or waiting != {PING_WATCHDOG_KEY} or not self.scenario.silence:
+            return waiting <= {PING_WATCHDOG_KEY}
         if not self.outer.lasting.silent:
             # What is told of it names the minute of the last ping: the same one in every life.
             self.outer.lasting.silent = True
-            self.store.hset(PINGS, "last", int(self.outer.begun.timestamp() * 1000))
-        return self.store.hget(PINGS, "reported") == b"1"
+            self.store.hset(PING_WATCHDOG_KEY, "last", int(self.outer.begun.timestamp() * 1000))
+        return self.store.hget(PING_WATCHDOG_KEY, "reported") == b"1"
 
     def _time_passes(self, waiting: list[tuple[bytes, float]]) -> None:
         """A lease's time, or as much as it takes until something is due."""
@@ -202,7 +202,7 @@ class Mortal:
         alert = Alert.model_validate(told | facts | {"received_at": self.outer.now()})
         intake.ingest_batch(
             [(alert, DedupWindow(key=name, seconds=300))], self.services.store, lambda _key: None,
-            first_word_seconds=self.settings.ack_seconds,
+            ack_seconds=self.settings.ack_seconds,
         )  # fmt: skip
         self.outer.lasting.acted += 1
 

@@ -16,7 +16,7 @@ from tests.support.fakes.slack import Message
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE
 from workers.engine.records import unpack
 from workers.incidents.budget import MICRO
-from workers.incidents.intake import PINGS
+from workers.incidents.intake import PING_WATCHDOG_KEY
 from workers.models import Usage
 
 Records = dict[tuple[str, str], bytes]
@@ -178,10 +178,10 @@ class Lives:
     def _open_ends(self) -> list[str]:
         """What has not ended, or lives for ever."""
         store = self.line.store
-        found = [f"still due: {key}" for key in self.line.waiting() if key != PINGS]
+        found = [f"still due: {key}" for key in self.line.waiting() if key != PING_WATCHDOG_KEY]
         for raw in cast("list[bytes]", store.keys(f"{PREFIX}*")):
             key = raw.decode()
-            if store.ttl(key) == -1 and key not in (PINGS, SCHEDULE):
+            if store.ttl(key) == -1 and key not in (PING_WATCHDOG_KEY, SCHEDULE):
                 found.append(f"{key} lives for ever")
             if key.startswith(f"{PREFIX}reserved:"):
                 found.append(f"{key} is reserved")

@@ -6,7 +6,7 @@ from workers.engine.journal import PREFIX, JournalStore
 from workers.errors import OnHold, Refused
 
 CONTROLS = PREFIX + "controls"
-LOOK_AGAIN_SECONDS = 30.0
+RECHECK_SECONDS = 30.0
 """A journal that is held back looks so often whether the brake was released."""
 
 
@@ -35,13 +35,13 @@ def check(journal: JournalStore, services: tuple[str, ...], now: float) -> None:
     """Raises Held while we are paused, or one of these services (names or ids) is muted."""
     paused, mutes = state(journal, now)
     if paused:
-        raise OnHold("paused", now + LOOK_AGAIN_SECONDS)
+        raise OnHold("paused", now + RECHECK_SECONDS)
     for service in services:
         if service in mutes:
-            raise OnHold(f"{service} is muted", min(mutes[service], now + LOOK_AGAIN_SECONDS))
+            raise OnHold(f"{service} is muted", min(mutes[service], now + RECHECK_SECONDS))
 
 
-def parse_span(text: str) -> float:
+def parse_duration(text: str) -> float:
     """Seconds of `90s`, `30m`, `4h`, `2d`. Raises Refused for anything else."""
     units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
     number, unit = text[:-1], text[-1:]

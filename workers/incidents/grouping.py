@@ -15,31 +15,31 @@ WINDOW_SECONDS = 1800.0
 MIN_INCIDENTS = 3
 """So many new incidents of one environment within the window are one umbrella."""
 MEMBER = "m:"
-UNBORN_SECONDS = 60.0
+MEMBER_OPENING_SECONDS = 60.0
 """So long the words wait for an incident that was announced and is not open yet, as its sweep died in between."""
 
 
-class Member(NamedTuple):
+class GroupMember(NamedTuple):
     """An incident under an umbrella as its journal stands."""
 
     key: str
     incident: Incident
     outcome: Outcome | None
-    watch: FollowUp | None
+    follow_up: FollowUp | None
     reason: str
-    joined: bool
-    asked: bool
-    ended: bool
+    is_suppressed: bool
+    fix_requested: bool
+    is_ended: bool
 
     @property
-    def name(self) -> str:
+    def id(self) -> str:
         """The id by which people call it."""
         return self.key.removeprefix(PREFIX)
 
     @property
-    def concluded(self) -> bool:
+    def is_concluded(self) -> bool:
         """Whether nothing more is found out about it unless somebody asks."""
-        return self.outcome is not None or self.joined or self.asked or self.ended
+        return self.outcome is not None or self.is_suppressed or self.fix_requested or self.is_ended
 
 
 def assign_group(journal: JournalStore, incidents: Sequence[Incident], opened_at: datetime) -> str:
@@ -59,17 +59,17 @@ def assign_group(journal: JournalStore, incidents: Sequence[Incident], opened_at
     return answer.decode()
 
 
-def waits(claim: Claim) -> bool:
+def needs_approval(claim: Claim) -> bool:
     """Whether mending this incident waits for a person: it stands under an umbrella, and nobody asked for it."""
     return bool(claim.text("group")) and not claim.text("fix_requests")
 
 
-def members(journal: JournalStore, fields: dict[str, bytes], now: datetime) -> list[Member] | None:
+def members(journal: JournalStore, fields: dict[str, bytes], now: datetime) -> list[GroupMember] | None:
     """The incidents under an umbrella, the worst first, then as they came; None while one is not open yet."""
     names = sorted(
         (int(at), field.removeprefix(MEMBER)) for field, at in fields.items() if field[:2] == MEMBER
     )
-    young = now.timestamp() - int(fields.get("opened", b"0")) / 1000 < UNBORN_SECONDS
+    young = now.timestamp() - int(fields.get("opened", b"0")) / 1000 < MEMBER_OPENING_SECONDS
     found = [_member(key, journal.fields(key)) for _, key in names]
     if young and None in found:
         return None
@@ -77,17 +77,17 @@ def members(journal: JournalStore, fields: dict[str, bytes], now: datetime) -> l
     return sorted((one for one in found if one), key=lambda one: -worst.index(one.incident.severity))
 
 
-def _member(key: str, fields: dict[str, bytes]) -> Member | None:
+def _member(key: str, fields: dict[str, bytes]) -> GroupMember | None:
     incident = unpack(fields.get("r:incident"), Incident)
     if incident is None:
         return None
-    return Member(
+    return GroupMember(
         key=key,
         incident=incident,
         outcome=unpack(fields.get("r:cancelled") or fields.get("r:outcome"), Outcome),
-        watch=unpack(fields.get("r:follow_up"), FollowUp),
+        follow_up=unpack(fields.get("r:follow_up"), FollowUp),
         reason=fields.get("reason", b"").decode(),
-        joined="suppressed_by" in fields,
-        asked="fix_requests" in fields,
-        ended="ended" in fields,
+        is_suppressed="suppressed_by" in fields,
+        fix_requested="fix_requests" in fields,
+        is_ended="ended" in fields,
     )

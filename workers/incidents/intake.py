@@ -19,15 +19,15 @@ class DedupWindow(Model):
     seconds: int
 
 
-LATE_PINGS = 3
+MISSED_PINGS_LIMIT = 3
 """So many pings may be missing before that is told."""
-PINGS = PREFIX + "pings"
+PING_WATCHDOG_KEY = PREFIX + "pings"
 """The journal of the pings that should come: due when they are late."""
 
 
 def ingest(
-    alert: Alert, fold: DedupWindow | None, journal: JournalStore, wake: Callable[[str], None], *,
-    first_word_seconds: float = 60.0, ping_seconds: float = 600.0,
+    alert: Alert, dedup: DedupWindow | None, journal: JournalStore, wake: Callable[[str], None], *,
+    ack_seconds: float = 60.0, ping_seconds: float = 600.0,
 ) -> str:  # fmt: skip
     """Store the alert durably and answer the id under which it stands: its own, or that of the alert it repeats.
 
@@ -35,16 +35,16 @@ def ingest(
     `first_word_seconds`. A forwarded alert is its own first word; a ping that finds nothing needs none, but when
     the next ones stay away (`ping_seconds` apart) somebody looks why.
     """
-    keys, arguments = _script_call(alert, fold, first_word_seconds, ping_seconds)
+    keys, arguments = _script_call(alert, dedup, ack_seconds, ping_seconds)
     return _ingested(journal.script(scripts.STORE_ALERT, keys, *arguments), wake)
 
 
 def ingest_batch(
     alerts: Sequence[tuple[Alert, DedupWindow | None]], journal: JournalStore, wake: Callable[[str], None], *,
-    first_word_seconds: float = 60.0, ping_seconds: float = 600.0,
+    ack_seconds: float = 60.0, ping_seconds: float = 600.0,
 ) -> list[str | NotAvailable]:  # fmt: skip
     """`take_in` for many in one round trip; NotAvailable stands in the place of an alert that could not be stored."""
-    asked = [_script_call(alert, fold, first_word_seconds, ping_seconds) for alert, fold in alerts]
+    asked = [_script_call(alert, fold, ack_seconds, ping_seconds) for alert, fold in alerts]
     answers = journal.script_batch(scripts.STORE_ALERT, asked)
     return [one if isinstance(one, NotAvailable) else _ingested(one, wake) for one in answers]
 
@@ -61,11 +61,11 @@ def _script_call(
         f"{PREFIX}notification:alert:{alert.id}",
         f"{PREFIX}dedup:{fold.key}" if fold else key,
     ]
-    return [*keys, PINGS, received_key(alert.environment_id or "")], [
+    return [*keys, PING_WATCHDOG_KEY, received_key(alert.environment_id or "")], [
         fold.seconds if fold else 0,
         pack(alert, Alert),
         int(first_word_seconds * 1000) if owed else -1,
-        int(LATE_PINGS * ping_seconds * 1000) if alert.source == "ping" else 0,
+        int(MISSED_PINGS_LIMIT * ping_seconds * 1000) if alert.source == "ping" else 0,
         event_name(alert) if alert.source == "railway" and alert.environment_id else "",
         # A sender whose clock is ahead must not silence what is still to come.
         int(min(alert.reported_at or alert.received_at, alert.received_at).timestamp() * 1000),
@@ -80,7 +80,7 @@ def _ingested(stored: bytes, wake: Callable[[str], None]) -> str:
 
 def extend_ping_deadline(journal: JournalStore, seconds: float) -> None:
     """The next ping will come so late, because we asked for it: until then nobody waits for one."""
-    journal.command("hset", PINGS, "interval", str(seconds))
+    journal.command("hset", PING_WATCHDOG_KEY, "interval", str(seconds))
 
 
 def received_key(environment_id: str) -> str:

@@ -20,7 +20,7 @@ EARLIER = timedelta(minutes=2)
 """The time that a webhook names may lie so much before that of the feed."""
 LONGEST_AGO = timedelta(hours=47)
 """What was heard is remembered for two days; of what is older nobody knows any more whether it was."""
-AT_MOST = 20
+MAX_ALERTS_PER_SWEEP = 20
 """Alerts of one sweep; the next one goes on."""
 FOLD_SECONDS = 7 * 86_400
 MARK_TTL_MS = 30 * 86_400_000
@@ -38,8 +38,8 @@ log = logging.getLogger("trackwalker.missed")
 
 
 def ingest_missed(
-    journal: JournalStore, survey: Survey, sick: Collection[str], *, at: datetime, own_service: str | None,
-    first_word_seconds: float,
+    journal: JournalStore, survey: Survey, affected: Collection[str], *, at: datetime, own_service: str | None,
+    ack_seconds: float,
 ) -> list[str]:  # fmt: skip
     """Take in an alert for what the feed tells of and no webhook did; the ids under which they stand.
 
@@ -54,15 +54,15 @@ def ingest_missed(
     missed: list[PlatformReport] = []
     if seen is not None:
         since, heard = datetime.fromtimestamp(int(seen) / 1000, UTC), _heard(journal, survey)
-        missed = find(survey, since, heard, own_service)
+        missed = find_missed(survey, since, heard, own_service)
         if missed and not heard:
             _tell_of_silence(journal, survey)
-    quiet = [one for one in missed if one.service_id not in sick]
-    now, later = quiet[:AT_MOST], quiet[AT_MOST:]
+    quiet = [one for one in missed if one.service_id not in affected]
+    now, later = quiet[:MAX_ALERTS_PER_SWEEP], quiet[MAX_ALERTS_PER_SWEEP:]
     taken = [
         ingest(
-            alert(survey, one, at), DedupWindow(key=_id(survey, one), seconds=FOLD_SECONDS), journal,
-            lambda _key: None, first_word_seconds=first_word_seconds,
+            make_alert(survey, one, at), DedupWindow(key=_id(survey, one), seconds=FOLD_SECONDS), journal,
+            lambda _key: None, ack_seconds=ack_seconds,
         )
         for one in now
     ]  # fmt: skip
@@ -87,24 +87,24 @@ def _tell_of_silence(journal: JournalStore, survey: Survey) -> None:
     journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "notify", "answer", note)
 
 
-def find(
-    survey: Survey, seen: datetime, heard: Mapping[str, datetime], own_service: str | None = None
+def find_missed(
+    survey: Survey, cursor: datetime, received: Mapping[str, datetime], own_service: str | None = None
 ) -> list[PlatformReport]:
     """What of the feed nobody was told of: the newest of each service and kind, the newest first.
 
     `seen` is the end of the window up to which an earlier sweep looked, `heard` the newest time by heard_name.
     """
     end = survey.window.end
-    oldest, youngest = max(seen - GRACE, end - LONGEST_AGO), end - GRACE
+    oldest, youngest = max(cursor - GRACE, end - LONGEST_AGO), end - GRACE
     known = {one.id for one in survey.services} - {own_service}
     newest: dict[tuple[str, str], PlatformReport] = {}
     for one in sorted(survey.feed, key=lambda one: one.at):
-        if oldest < one.at <= youngest and one.service_id in known and not _was_heard(one, heard):
+        if oldest < one.at <= youngest and one.service_id in known and not _was_heard(one, received):
             newest[one.service_id, one.kind] = one
     return sorted(newest.values(), key=lambda one: one.at, reverse=True)
 
 
-def alert(survey: Survey, missed: PlatformReport, at: datetime) -> Alert:
+def make_alert(survey: Survey, missed: PlatformReport, at: datetime) -> Alert:
     """The alert that the webhook would have been; the same one whenever it is made, but for `at`."""
     name = next((one.name for one in survey.services if one.id == missed.service_id), None)
     of = f" (deployment {missed.deployment_id})" if missed.deployment_id else ""

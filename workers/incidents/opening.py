@@ -16,19 +16,19 @@ from workers.incidents.watching import CLEAN_SWEEPS
 from workers.models import Alert, Finding, GapPart, Incident, Severity, Survey, describe_gap, digest
 
 RECHECK_SUFFIX = "-again"
-LOOK_AGAIN_SECONDS = 300.0
+RECHECK_SECONDS = 300.0
 """An alert whose service looks healthy is looked at once more after this."""
 NEWEST = ("findings", "symptoms", "service", "window", "failed_reads")
 """What a round that has not begun takes over from a later sweep."""
-MOST_ALERTS = 200
+MAX_ALERTS_PER_SWEEP = 200
 """Of different ones on one sweep, as a claim reads them all: more of them wait for the next sweep."""
-MOST_SYMPTOMS = 20
+MAX_SYMPTOMS = 20
 """Findings of others that an incident keeps; more of them say nothing new about its cause."""
 
 
 def open_incidents(
     sweep: Claim, journal: JournalStore, survey: Survey, findings: list[Finding], *,
-    opened_at: datetime, first_word_seconds: float,
+    opened_at: datetime, ack_seconds: float,
 ) -> list[str]:  # fmt: skip
     """Open or join an incident per cause, count the sweep as clean for the others, answer the alerts.
 
@@ -48,7 +48,7 @@ def open_incidents(
         # Trouble told without a service (a volume alert) is answered by the likeliest cause.
         likeliest = trouble is troubles[0]
         named = [one for one in alerts if _names(one, sick) or (likeliest and _names_nobody(one))]
-        held.append(_open(sweep, journal, incident, named, first_word_seconds, over))
+        held.append(_open(sweep, journal, incident, named, ack_seconds, over))
         suffers = [one for one in trouble.symptoms if one.service_id not in sources]
         _update_symptoms(journal, incident, held[-1], suffers)
         answered |= {alert.id for alert in named}
@@ -113,7 +113,7 @@ def _incident(
         subject=cause,
         service=next((one for one in survey.services if one.id == cause.key), None),
         findings=tuple(trouble.findings),
-        symptoms=tuple(trouble.symptoms[:MOST_SYMPTOMS]),
+        symptoms=tuple(trouble.symptoms[:MAX_SYMPTOMS]),
         window=survey.window,
         opened_at=at,
         alert_ids=alerts,
@@ -237,11 +237,11 @@ def _answer_no_problem(journal: JournalStore, survey: Survey, alert: Alert) -> N
     again = alert.model_copy(update={"id": alert.id + RECHECK_SUFFIX})
     fields = ["stage", "intake", "r:alert", pack(again, Alert)]
     key = f"{PREFIX}alert:{again.id}"
-    journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], int(LOOK_AGAIN_SECONDS * 1000), *fields)
+    journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], int(RECHECK_SECONDS * 1000), *fields)
 
 
 def _answered_lately(journal: JournalStore, survey: Survey, alert: Alert) -> bool:
     """Whether another alert that tells the same heard already, since the last second look, that there is nothing."""
     key = f"{PREFIX}nothing:{digest(survey.environment_id, dedup_scope(alert))}"
-    ours = journal.command("set", key, alert.id, int(LOOK_AGAIN_SECONDS), None, True)
+    ours = journal.command("set", key, alert.id, int(RECHECK_SECONDS), None, True)
     return not ours and journal.command("get", key) != alert.id.encode()

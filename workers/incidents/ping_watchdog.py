@@ -6,26 +6,26 @@ from datetime import UTC, datetime
 
 from workers.engine import scripts
 from workers.engine.journal import SCHEDULE, Claim, JournalStore
-from workers.incidents.intake import LATE_PINGS, PINGS
+from workers.incidents.intake import MISSED_PINGS_LIMIT, PING_WATCHDOG_KEY
 
 BOOT_SECONDS = 60.0
 """After a start the clock has so long for its first ping: it comes after five seconds."""
 LOOK_AGAIN_SECONDS = 86_400.0
 
 
-def expect(journal: JournalStore, ping_seconds: float) -> None:
+def start(journal: JournalStore, ping_seconds: float) -> None:
     """A worker has started: pings are waited for from now on, if they are not yet. Raises NotAvailable."""
-    late = int(LATE_PINGS * ping_seconds * 1000)
-    journal.script(scripts.START_WATCHDOG, [PINGS, SCHEDULE], late, int(BOOT_SECONDS * 1000))
+    late = int(MISSED_PINGS_LIMIT * ping_seconds * 1000)
+    journal.script(scripts.START_WATCHDOG, [PING_WATCHDOG_KEY, SCHEDULE], late, int(BOOT_SECONDS * 1000))
 
 
-def check(claim: Claim, usual_seconds: float, now: datetime) -> str:
+def check(claim: Claim, ping_seconds: float, now: datetime) -> str:
     """What is to be told of the pings, "" for nothing. `usual_seconds` is how far apart they come by the setting.
 
     The same words until `let_go`, however often it is looked: so they are told once.
     """
     last, told = _last(claim), claim.text("reported") == "1"
-    late = (now - last).total_seconds() > _patience(claim, usual_seconds)
+    late = (now - last).total_seconds() > _patience(claim, ping_seconds)
     if late and not told:
         return (
             f"no ping since {last:%Y-%m-%d %H:%M} UTC: nothing is looked at unless somebody asks. "
@@ -37,9 +37,9 @@ def check(claim: Claim, usual_seconds: float, now: datetime) -> str:
     return ""
 
 
-def reschedule(claim: Claim, usual_seconds: float, now: datetime) -> None:
+def reschedule(claim: Claim, ping_seconds: float, now: datetime) -> None:
     """Remember what was told, and look again when the next pings would be late."""
-    silent, patience = (now - _last(claim)).total_seconds(), _patience(claim, usual_seconds)
+    silent, patience = (now - _last(claim)).total_seconds(), _patience(claim, ping_seconds)
     late = silent > patience
     claim.set_fields(reported=str(int(late)), silent=claim.text("last") or claim.text("opened", "0"))
     after = LOOK_AGAIN_SECONDS if late else patience - silent
@@ -48,7 +48,7 @@ def reschedule(claim: Claim, usual_seconds: float, now: datetime) -> None:
 
 def _patience(claim: Claim, usual_seconds: float) -> float:
     """Seconds without a ping that are not yet late: the clock may have been asked to let the next one wait."""
-    return max(usual_seconds, float(claim.text("interval", "0"))) + (LATE_PINGS - 1) * usual_seconds
+    return max(usual_seconds, float(claim.text("interval", "0"))) + (MISSED_PINGS_LIMIT - 1) * usual_seconds
 
 
 def _last(claim: Claim) -> datetime:

@@ -30,14 +30,14 @@ MARKS = {Severity.NOTICE: "⚪", Severity.WARNING: "🟠", Severity.CRITICAL: "�
 class IncidentMessages(Model):
     """What Slack should show of an incident: texts, empty where there is nothing to say yet."""
 
-    first: str
+    ack: str
     outcome: str = ""
-    watch: str = ""
-    joined: str = ""
+    follow_up: str = ""
+    suppressed: str = ""
 
 
 def render(
-    incident: Incident, verdict: Verdict | None, outcome: Outcome | None, watch: FollowUp | None, reason: str,
+    incident: Incident, verdict: Verdict | None, outcome: Outcome | None, follow_up: FollowUp | None, reason: str,
     firings: int = 1, symptom_of: str = "",
 ) -> IncidentMessages:  # fmt: skip
     """The texts for an incident as its journal stands; the outcome's last line is the link.
@@ -62,17 +62,17 @@ def render(
     if firings > 1:
         lines.append(f"Seen {firings} times.")
     return IncidentMessages(
-        first="\n".join(lines),
+        ack="\n".join(lines),
         outcome=_outcome(head, incident, outcome, verdict) if outcome else "",
         # With the name, as behind a webhook there is no thread to say it.
-        watch=f"*{escape(incident.subject.name)}*: {escape(watch.sentence)}" if watch else "",
-        joined=f"*{escape(incident.subject.name)}*: this looks like a symptom of {symptom_of}"
+        follow_up=f"*{escape(incident.subject.name)}*: {escape(follow_up.sentence)}" if follow_up else "",
+        suppressed=f"*{escape(incident.subject.name)}*: this looks like a symptom of {symptom_of}"
         if aside
         else "",
     )
 
 
-def named(service: str) -> str:
+def format_name(service: str) -> str:
     """A service's name inside a sentence: one line, not too long, harmless."""
     name = " ".join(service.split())
     return escape(name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…")
@@ -83,7 +83,7 @@ def _suffering(symptoms: Sequence[Finding]) -> str:
     worst: dict[str, Finding] = {}
     for one in sorted(symptoms, key=lambda one: -list(Severity).index(one.severity)):
         worst.setdefault(one.service, one)
-    names = [named(service) for service in worst]
+    names = [format_name(service) for service in worst]
     if not names:
         return ""
     more = [f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
@@ -134,7 +134,7 @@ def _outcome(head: str, incident: Incident, outcome: Outcome, verdict: Verdict |
     return "\n".join([*lines, outcome.link] if outcome.link else lines)
 
 
-def raw_words(incident: Incident) -> tuple[str, ...]:
+def list_findings(incident: Incident) -> tuple[str, ...]:
     """The bare facts, for endings without a verdict."""
     return tuple(finding.sentence for finding in incident.findings)
 

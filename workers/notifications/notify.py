@@ -15,9 +15,9 @@ from workers.errors import NotAvailable
 from workers.incidents import controls
 from workers.models import Alert, Finding, FollowUp, Incident, Outcome, SlackMessage, Verdict
 from workers.notifications import groups
-from workers.notifications.messages import IncidentMessages, inconclusive, named, raw_words, render
+from workers.notifications.messages import IncidentMessages, format_name, inconclusive, list_findings, render
 from workers.notifications.posts import (
-    DOUBLES,
+    DUPLICATE_CHECK_PREFIX,
     acknowledge,
     delete_duplicates,
     edit,
@@ -25,7 +25,7 @@ from workers.notifications.posts import (
     schedule_duplicate_check,
 )
 
-__all__ = ["IncidentMessages", "inconclusive", "notify", "raw_words", "render"]
+__all__ = ["IncidentMessages", "inconclusive", "list_findings", "notify", "render"]
 
 ADOPTION_SECONDS = 30.0
 """How long an incident waits for the first word of an alert that it adopted."""
@@ -42,7 +42,7 @@ def notify(claim: Claim, journal: JournalStore, slack: Slack | None, *, now: dat
 
     Without a Slack the journal records what would have been said.
     """
-    if claim.key.startswith(DOUBLES):
+    if claim.key.startswith(DUPLICATE_CHECK_PREFIX):
         delete_duplicates(claim, journal, slack)
         return
     schedule_duplicate_check(claim, journal, slack)
@@ -122,12 +122,12 @@ def _tell_incident(claim: Claim, journal: JournalStore, slack: Slack | None, *, 
     told = _told(claim, incident, fields, journal)
     forwarded, spoken = bool(claim.text("forwarded")), _spoken(claim)
     # Of a symptom that nobody heard of yet, its cause's incident tells.
-    unheard = bool(told.joined) and not (first or spoken or told.outcome or forwarded)
+    unheard = bool(told.suppressed) and not (first or spoken or told.outcome or forwarded)
     over = fields.get("group", b"").decode()
     silent = forwarded or spoken is not None or unheard or bool(over)
     early = 0.0 if first or told.outcome or silent else _too_early(claim)
     if first is None and not told.outcome and not silent and not early:
-        first = post(claim, slack, "ack", told.first, None, since=since)
+        first = post(claim, slack, "ack", told.ack, None, since=since)
     thread = first or spoken
     if over and thread is None:
         thread = journal.record_of(over, "ack", SlackMessage)
@@ -149,11 +149,11 @@ def _tell_incident(claim: Claim, journal: JournalStore, slack: Slack | None, *, 
         spoken = spoken or posted
     rewatched = fields.get("rewatch_count", b"").decode()
     watch = f"watch-{rewatched}" if rewatched else "watch"
-    for name, text in (("suppressed", told.joined), (watch, told.watch)):
+    for name, text in (("suppressed", told.suppressed), (watch, told.follow_up)):
         if text and not unheard and not unsaid:
             post(claim, slack, name, text, thread or spoken, since=since, broadcast=False)
     if first is not None:
-        edit(claim, slack, first, told.first)
+        edit(claim, slack, first, told.ack)
     if over:
         journal.wake(over)
     ended = "ended" in fields or not fields
@@ -193,7 +193,7 @@ def _where(holder: str, journal: JournalStore) -> str:
     """Another incident by its cause's name, its id, and the link that it led to."""
     other = journal.record_of(holder, "incident", Incident)
     outcome = journal.record_of(holder, "outcome", Outcome)
-    name = f"*{named(other.subject.name)}*" if other else "another service"
+    name = f"*{format_name(other.subject.name)}*" if other else "another service"
     link = f" {outcome.link}" if outcome and outcome.link else ""
     return f"{name}: see {holder.removeprefix(PREFIX)}{link}"
 

@@ -12,8 +12,8 @@ from workers.models import SlackMessage, digest
 
 BEFORE = timedelta(hours=1)
 """Posts are looked for from so long before they can have been made, as clocks differ."""
-DOUBLES = f"{PREFIX}notification:dedupe:"
-DOUBLES_SECONDS = 60.0
+DUPLICATE_CHECK_PREFIX = f"{PREFIX}notification:dedupe:"
+DUPLICATE_CHECK_SECONDS = 60.0
 """So long after a takeover it is looked whether whoever had the words said them after all."""
 
 
@@ -75,8 +75,8 @@ def schedule_duplicate_check(claim: Claim, journal: JournalStore, slack: Slack |
     """Whoever had these words and only stood still may say them after all, and die before seeing that we did."""
     if claim.is_taken_over and slack is not None and slack.can_look_back:
         keys, later = (
-            [DOUBLES + claim.id.removeprefix("notification:"), SCHEDULE],
-            int(DOUBLES_SECONDS * 1000),
+            [DUPLICATE_CHECK_PREFIX + claim.id.removeprefix("notification:"), SCHEDULE],
+            int(DUPLICATE_CHECK_SECONDS * 1000),
         )
         why = "they were taken over: whoever had them may say them after all"
         journal.script(scripts.OPEN_JOURNAL, keys, later, "stage", "notify", "of", claim.key, "reason", why)

@@ -118,7 +118,7 @@ def _give_up_incident(claim: Claim, why: str, now: datetime) -> None:
         claim.record("follow_up", FollowUp, FollowUp(verified=False, sentence=f"not watched any more: {why}"))
         claim.end(f"given up watching: {why}", notify=notification_key(claim))
         return
-    lines = (*notify.raw_words(incident), f"given up during {claim.stage}: {why}")
+    lines = (*notify.list_findings(incident), f"given up during {claim.stage}: {why}")
     conclude(claim, Outcome(kind="failed", headline="could not be worked out", lines=lines))
 
 

@@ -162,7 +162,7 @@ def _enqueue_on_sweep(
     keys = [f"{PREFIX}slot:{name}", SCHEDULE, claim.key, f"{PREFIX}notification:alert:{alert.id}"]
     records = [pack(environment, Environment), pack(alert, Alert)]
     # Each that stands on a sweep for itself takes two fields of it.
-    limits = [TTL_SECONDS * 1000, told, 2 * opening.MOST_ALERTS]
+    limits = [TTL_SECONDS * 1000, told, 2 * opening.MAX_ALERTS_PER_SWEEP]
     return bool(
         journal.script(scripts.ENQUEUE_ON_SWEEP, keys, f"{PREFIX}sweep:{name}", alert.id, *records, *limits)
     )
@@ -209,12 +209,12 @@ def analyse(services: Services, claim: Claim) -> None:
     opened_at = claim.step("opened_at", datetime, services.now)
     held = opening.open_incidents(
         claim, services.store, seen, findings,
-        opened_at=opened_at, first_word_seconds=services.settings.ack_seconds,
+        opened_at=opened_at, ack_seconds=services.settings.ack_seconds,
     )  # fmt: skip
     sick = {one.service_id for one in findings if one.severity is not Severity.NOTICE}
     missed_webhooks.ingest_missed(
         services.store, seen, sick, at=opened_at, own_service=services.settings.railway_service_id,
-        first_word_seconds=services.settings.ack_seconds,
+        ack_seconds=services.settings.ack_seconds,
     )  # fmt: skip
     log.info("judged", extra={"journal": claim.id, "findings": len(findings), "incidents": held})
     asked = {alert.source for alert in opening.alerts_of(claim)}
@@ -269,7 +269,7 @@ def plan(services: Services, claim: Claim) -> None:
     """The reading agent's plan."""
     if is_suppressed(claim):
         return
-    if grouping.waits(claim) and "r:plan" not in claim.fields:
+    if grouping.needs_approval(claim) and "r:plan" not in claim.fields:
         conclude(claim, awaiting_approval(claim))
         return
     check_controls(services, claim)

@@ -82,7 +82,7 @@ class Town:
             )
             for name in names
         ]  # fmt: skip
-        held = open_incidents(claim, self.journal, seen, found, opened_at=now, first_word_seconds=60)
+        held = open_incidents(claim, self.journal, seen, found, opened_at=now, ack_seconds=60)
         return [PREFIX + name for name in held]
 
     def tell(self) -> None:
@@ -249,10 +249,10 @@ def test_one_that_never_opened_holds_up_the_words_of_the_others_for_a_minute_at_
     town.store.hset(key, f"m:{PREFIX}incident:never:20261123T0304", 1)
     town.tell()
     before = town.rung
-    town.store.hincrby(key, "opened", -int(grouping.UNBORN_SECONDS * 1000) - 1)
+    town.store.hincrby(key, "opened", -int(grouping.MEMBER_OPENING_SECONDS * 1000) - 1)
     town.tell()
 
-    assert grouping.UNBORN_SECONDS <= 60
+    assert grouping.MEMBER_OPENING_SECONDS <= 60
     assert before == []
     [post] = town.rung
     assert "3 troubles at once" in post
@@ -287,7 +287,7 @@ def test_under_an_umbrella_no_agent_starts_until_a_person_asks(town: Town) -> No
     assert listing.mend(town.journal, names[0]) == [f"{names[0]}: sent to planning"]
     assert town.journal.fields(keys[0])["stage"] == b"plan"
     claim = town.journal.claim(keys[0], "plan")
-    assert claim is not None and not grouping.waits(claim)
+    assert claim is not None and not grouping.needs_approval(claim)
 
 
 def test_what_a_person_asked_for_rings_when_it_is_done(town: Town) -> None:

@@ -59,7 +59,7 @@ def test_what_repeats_an_alert_that_is_not_kept_any_more_is_a_new_one(
 
 
 def test_an_alert_that_names_a_service_is_owed_an_answer(journal: JournalStore, store: redis.Redis) -> None:
-    ingest(alert(service_id="s"), None, journal, lambda _: None, first_word_seconds=60)
+    ingest(alert(service_id="s"), None, journal, lambda _: None, ack_seconds=60)
 
     due, now = store.zscore(SCHEDULE, f"{PREFIX}notification:alert:a1"), store.time()[0]
 

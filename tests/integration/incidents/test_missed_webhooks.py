@@ -47,7 +47,7 @@ def surveyed(*feed: PlatformReport, minutes: float = 30, services: tuple[str, ..
 
 
 def found(survey: Survey, heard: dict[str, datetime] | None = None, **facts: Any) -> list[PlatformReport]:
-    return missed_webhooks.find(survey, NOON, heard or {}, **facts)
+    return missed_webhooks.find_missed(survey, NOON, heard or {}, **facts)
 
 
 # ---- what was missed -------------------------------------------------------------------------
@@ -83,8 +83,8 @@ def test_every_moment_is_looked_at_by_exactly_one_of_two_sweeps_that_follow_each
     moments = [crashed(tenth / 10) for tenth in range(-40, 200)]
 
     for one in moments:
-        first = missed_webhooks.find(surveyed(one, minutes=10), NOON, {})
-        second = missed_webhooks.find(surveyed(one, minutes=20), NOON + timedelta(minutes=10), {})
+        first = missed_webhooks.find_missed(surveyed(one, minutes=10), NOON, {})
+        second = missed_webhooks.find_missed(surveyed(one, minutes=20), NOON + timedelta(minutes=10), {})
         due = timedelta(minutes=-3) < one.at - NOON <= timedelta(minutes=17)
 
         assert len(first) + len(second) == due, one.at
@@ -189,7 +189,7 @@ def test_a_deployment_that_is_no_id_is_left_out(name: str) -> None:
 
 def look(journal: JournalStore, survey: Survey, *sick: str) -> list[str]:
     return missed_webhooks.ingest_missed(
-        journal, survey, sick, at=survey.window.end, own_service=None, first_word_seconds=60
+        journal, survey, sick, at=survey.window.end, own_service=None, ack_seconds=60
     )
 
 
@@ -202,7 +202,7 @@ def test_the_first_sweep_of_an_environment_finds_nothing_and_the_next_begins_whe
 
     assert first == []
     assert [journal.record_of(f"{PREFIX}alert:{one}", "alert", Alert) for one in second] == [
-        missed_webhooks.alert(surveyed(), crashed(19), NOON + timedelta(minutes=30))
+        missed_webhooks.make_alert(surveyed(), crashed(19), NOON + timedelta(minutes=30))
     ]
 
 
@@ -240,8 +240,8 @@ def test_where_the_feed_could_not_be_read_the_next_sweep_looks_further_back(jour
 
 
 def test_of_a_flood_each_sweep_takes_in_a_part_until_nothing_of_it_is_left(journal: JournalStore) -> None:
-    names = [f"s{number}" for number in range(2 * missed_webhooks.AT_MOST + 5)]
-    services = (*names, *(f"sick{number}" for number in range(missed_webhooks.AT_MOST)))
+    names = [f"s{number}" for number in range(2 * missed_webhooks.MAX_ALERTS_PER_SWEEP + 5)]
+    services = (*names, *(f"sick{number}" for number in range(missed_webhooks.MAX_ALERTS_PER_SWEEP)))
     flood = [crashed(10 + number / 10, one) for number, one in enumerate(services)]
     look(journal, surveyed(minutes=0, services=services))
 
@@ -250,7 +250,12 @@ def test_of_a_flood_each_sweep_takes_in_a_part_until_nothing_of_it_is_left(journ
         for minutes in (30, 40, 50, 60)
     ]
 
-    assert [len(part) for part in parts] == [missed_webhooks.AT_MOST, missed_webhooks.AT_MOST, 5, 0]
+    assert [len(part) for part in parts] == [
+        missed_webhooks.MAX_ALERTS_PER_SWEEP,
+        missed_webhooks.MAX_ALERTS_PER_SWEEP,
+        5,
+        0,
+    ]
     taken = [journal.record_of(f"{PREFIX}alert:{one}", "alert", Alert) for part in parts for one in part]
     assert {one.service_id for one in taken if one} == set(names)
 
@@ -279,7 +284,7 @@ def test_a_store_that_is_away_keeps_the_mark_where_it_was(journal: JournalStore,
 
 def test_a_webhook_whose_clock_is_ahead_does_not_silence_what_is_still_to_come(journal: JournalStore) -> None:
     look(journal, surveyed(minutes=0))
-    ahead = missed_webhooks.alert(surveyed(), crashed(0), NOON).model_copy(
+    ahead = missed_webhooks.make_alert(surveyed(), crashed(0), NOON).model_copy(
         update={"id": "a1", "reported_at": NOON + timedelta(days=900)}
     )
     intake.ingest(ahead, None, journal, lambda _: None)

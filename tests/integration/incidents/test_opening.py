@@ -11,7 +11,7 @@ from workers.engine import scripts
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore
 from workers.engine.records import pack
 from workers.incidents.intake import ingest
-from workers.incidents.opening import MOST_SYMPTOMS, open_incidents
+from workers.incidents.opening import MAX_SYMPTOMS, open_incidents
 from workers.models import (
     Alert,
     Environment,
@@ -85,7 +85,7 @@ class Sweeps:
 
     def find(self, seen: Survey, *findings: Finding, alerts: tuple[Alert, ...] = ()) -> list[str]:
         claim = self.claim(*alerts)
-        held = open_incidents(claim, self.journal, seen, list(findings), opened_at=NOW, first_word_seconds=60)
+        held = open_incidents(claim, self.journal, seen, list(findings), opened_at=NOW, ack_seconds=60)
         claim.end("done")
         return held
 
@@ -197,7 +197,7 @@ def test_a_sweep_that_is_done_again_after_a_death_is_counted_once(sweeps: Sweeps
     claim = sweeps.claim()
 
     found = [
-        open_incidents(claim, sweeps.journal, survey(), [sick("shop")], opened_at=NOW, first_word_seconds=60)
+        open_incidents(claim, sweeps.journal, survey(), [sick("shop")], opened_at=NOW, ack_seconds=60)
         for _ in range(2)
     ]
 
@@ -324,7 +324,7 @@ def test_a_symptom_with_trouble_of_its_own_does_not_wait_for_its_cause(sweeps: S
 
 
 def test_who_suffers_is_joined_however_many_others_do(sweeps: Sweeps) -> None:
-    names = ["checkout", *(f"s{n}" for n in range(MOST_SYMPTOMS + 2))]
+    names = ["checkout", *(f"s{n}" for n in range(MAX_SYMPTOMS + 2))]
     services = tuple(Service(id=f"svc-{name}", name=name) for name in names)
     calls = tuple((f"svc-{name}", "svc-checkout") for name in names[1:])
     known = sweeps.find(survey(services=services, calls=calls), *(sick(name) for name in names[1:]))

@@ -23,7 +23,7 @@ USUAL = 600.0
 def quiet(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
     """A worker that has just started, where no ping ever came."""
     with harness(store, store_url, tmp_path, failing=False) as running:
-        ping_watchdog.expect(running.journal, USUAL)
+        ping_watchdog.start(running.journal, USUAL)
         yield running
 
 
@@ -40,7 +40,7 @@ def ping(running: PipelineHarness, *, apart: float | None = None) -> None:
 def look(running: PipelineHarness, minutes: float = 0) -> None:
     """As the mover would wake whoever waits for pings, so many minutes from now; and what is to be said is said."""
     later = replace(running.services, now=lambda: datetime.now(UTC) + timedelta(minutes=minutes))
-    stages.work(later, "pings", intake.PINGS)
+    stages.work(later, "pings", intake.PING_WATCHDOG_KEY)
     for key in running.due():
         if ":notification:" in key:
             stages.work(later, "notify", key)
@@ -51,7 +51,7 @@ def told(running: PipelineHarness) -> list[str]:
 
 
 def due_in_minutes(running: PipelineHarness) -> float:
-    at = running.store.zscore(SCHEDULE, intake.PINGS)
+    at = running.store.zscore(SCHEDULE, intake.PING_WATCHDOG_KEY)
     assert at is not None
     return at / 60_000 - datetime.now(UTC).timestamp() / 60
 
@@ -66,15 +66,15 @@ def test_after_a_start_pings_are_waited_for_at_once(quiet: PipelineHarness) -> N
 
 
 def test_pings_are_waited_for_however_often_waiting_for_them_broke(quiet: PipelineHarness) -> None:
-    quiet.store.hset(intake.PINGS, "crashes", 9)
-    quiet.store.hdel(intake.PINGS, "lease")
+    quiet.store.hset(intake.PING_WATCHDOG_KEY, "crashes", 9)
+    quiet.store.hdel(intake.PING_WATCHDOG_KEY, "lease")
 
     look(quiet)
 
     [words] = told(quiet)
     assert "pings are not looked after: the worker died 9 times" in words
     assert 55 < due_in_minutes(quiet) <= 60
-    assert not quiet.store.hexists(intake.PINGS, "ended")
+    assert not quiet.store.hexists(intake.PING_WATCHDOG_KEY, "ended")
 
 
 def test_three_pings_that_stay_away_are_told_once(quiet: PipelineHarness) -> None:
@@ -95,7 +95,7 @@ def test_a_ping_that_never_came_is_told_as_well(quiet: PipelineHarness) -> None:
 
 
 def test_pings_that_come_again_are_told_once_and_may_stay_away_again(quiet: PipelineHarness) -> None:
-    quiet.store.hincrby(intake.PINGS, "opened", -120_000)
+    quiet.store.hincrby(intake.PING_WATCHDOG_KEY, "opened", -120_000)
     look(quiet, minutes=31)
 
     ping(quiet)
@@ -123,7 +123,7 @@ def test_a_worker_that_dies_between_telling_and_remembering_tells_it_once(
         look(quiet, minutes=31)
         ping(quiet)
     before, minutes = len(told(quiet)), 31 if silence else 0
-    claim = quiet.journal.claim(intake.PINGS, "pings")
+    claim = quiet.journal.claim(intake.PING_WATCHDOG_KEY, "pings")
     assert claim is not None
     note = ping_watchdog.check(claim, USUAL, datetime.now(UTC) + timedelta(minutes=minutes))
     failures.report_operational_error(quiet.journal, note, quiet.services.now())
@@ -137,7 +137,7 @@ def test_a_worker_that_dies_between_telling_and_remembering_tells_it_once(
 def test_a_worker_that_starts_again_does_not_repeat_it(quiet: PipelineHarness) -> None:
     look(quiet, minutes=31)
 
-    ping_watchdog.expect(quiet.journal, USUAL)
+    ping_watchdog.start(quiet.journal, USUAL)
     look(quiet, minutes=32)
 
     assert len(told(quiet)) == 1
@@ -147,10 +147,10 @@ def test_after_a_long_absence_of_everything_the_clock_has_time_for_its_first_pin
     quiet: PipelineHarness,
 ) -> None:
     ping(quiet)
-    quiet.store.zadd(SCHEDULE, {intake.PINGS: 1})
-    quiet.store.hset(intake.PINGS, "last", 1)
+    quiet.store.zadd(SCHEDULE, {intake.PING_WATCHDOG_KEY: 1})
+    quiet.store.hset(intake.PING_WATCHDOG_KEY, "last", 1)
 
-    ping_watchdog.expect(quiet.journal, USUAL)
+    ping_watchdog.start(quiet.journal, USUAL)
 
     assert 0.9 < due_in_minutes(quiet) <= 1
 
@@ -201,7 +201,7 @@ def test_a_slack_that_is_away_hears_of_it_later(quiet: PipelineHarness) -> None:
 
 
 def test_a_ping_that_comes_while_it_is_looked_is_seen_at_once(quiet: PipelineHarness) -> None:
-    claim = quiet.journal.claim(intake.PINGS, "pings")
+    claim = quiet.journal.claim(intake.PING_WATCHDOG_KEY, "pings")
     assert claim is not None
     late = datetime.now(UTC) + timedelta(minutes=31)
 
@@ -216,5 +216,5 @@ def test_who_waits_for_pings_never_ends_and_is_one(quiet: PipelineHarness) -> No
         ping(quiet)
         look(quiet, minutes)
 
-    assert [key for key in quiet.due() if "pings" in key] == [intake.PINGS]
-    assert not quiet.store.hexists(intake.PINGS, "ended")
+    assert [key for key in quiet.due() if "pings" in key] == [intake.PING_WATCHDOG_KEY]
+    assert not quiet.store.hexists(intake.PING_WATCHDOG_KEY, "ended")

@@ -152,7 +152,7 @@ def crashed(running: PipelineHarness, name: str, environment: str = "env-1") -> 
         id=name, source="railway", kind="deployment.crashed", project_id="prj-1", environment_id=environment,
         service_id=name, service_name=name, received_at=datetime.now(UTC), message="Deployment.crashed",
     )  # fmt: skip
-    intake.ingest(alert, None, running.journal, lambda _key: None, first_word_seconds=1)
+    intake.ingest(alert, None, running.journal, lambda _key: None, ack_seconds=1)
 
 
 def told(running: PipelineHarness) -> list[str]:

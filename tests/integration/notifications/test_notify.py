@@ -50,7 +50,7 @@ def incident(*findings: Finding, symptoms: tuple[Finding, ...] = (), name: str =
 
 
 def first_word(of: Incident) -> list[str]:
-    return render(of, None, None, None, "").first.splitlines()
+    return render(of, None, None, None, "").ack.splitlines()
 
 
 def told(running: PipelineHarness) -> list[str]:
@@ -251,9 +251,9 @@ def test_when_it_does_harm_is_said_unless_its_sentence_says_so_already() -> None
 def test_a_symptom_is_not_said_to_be_looked_into() -> None:
     shown = render(incident(), None, None, None, "a symptom of x", symptom_of="*db*: see incident:1")
 
-    assert "This looks like a symptom of *db*: see incident:1" in shown.first
-    assert "Looking into it" not in shown.first
-    assert "Waiting" not in shown.first
+    assert "This looks like a symptom of *db*: see incident:1" in shown.ack
+    assert "Looking into it" not in shown.ack
+    assert "Waiting" not in shown.ack
 
 
 def join(running: PipelineHarness, key: str) -> str:

@@ -194,7 +194,7 @@ def test_a_shadow_leaves_nothing_that_stays(start: Start) -> None:
 
 
 def test_waiting_for_pings_stands_in_due(reporting: PipelineHarness) -> None:
-    ping_watchdog.expect(reporting.journal, 600)
+    ping_watchdog.start(reporting.journal, 600)
     work_all(reporting, stages=3)
 
     assert f"{PREFIX}pings" in reporting.due()
@@ -257,7 +257,7 @@ def test_an_alert_whose_words_stand_in_slack_already_keeps_its_own_answer(report
 
 
 def test_who_finds_the_next_sweep_full_waits_for_the_one_after_it(reporting: PipelineHarness) -> None:
-    many = [reporting.alert(service_id=f"svc-{n}") for n in range(opening.MOST_ALERTS)]
+    many = [reporting.alert(service_id=f"svc-{n}") for n in range(opening.MAX_ALERTS_PER_SWEEP)]
     late = reporting.alert(service_id="svc-late")
     for name in (*many, late):
         stages.work(reporting.services, "intake", f"{PREFIX}alert:{name}")

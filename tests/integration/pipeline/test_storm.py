@@ -36,7 +36,7 @@ from workers.cli import show
 from workers.engine import dispatcher
 from workers.engine.broker import MAX_QUEUED, NAMESPACE, make_broker
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE
-from workers.incidents.opening import MOST_ALERTS
+from workers.incidents.opening import MAX_ALERTS_PER_SWEEP
 from workers.pipeline import stages
 from workers.runtime.store import client
 
@@ -330,7 +330,7 @@ def test_a_storm_fills_no_queue_and_no_journal(storm: Storm) -> None:
 
     # The door looks before it sends, as the mover does: between look and message the other may send one.
     assert max(storm.most[queue] for queue in QUEUES) <= MAX_QUEUED + 2
-    assert storm.store.hlen(fullest) < 2 * MOST_ALERTS + 20
+    assert storm.store.hlen(fullest) < 2 * MAX_ALERTS_PER_SWEEP + 20
     for incident in storm.line.incidents():
         assert storm.store.hlen(incident.replace(PREFIX, f"{PREFIX}notification:")) < 320
 

@@ -25,8 +25,8 @@ import pytest
 import redis
 from starlette.applications import Starlette
 
-from receiver.app import LIMIT_BYTES, Endpoints, Ingest, Scope, build
-from receiver.fallback import GAP_SECONDS, PING_GAP_SECONDS, FallbackNotifier
+from receiver.app import MAX_BODY_BYTES, Endpoints, Ingest, Scope, build
+from receiver.fallback import MIN_INTERVAL_SECONDS, PING_MIN_INTERVAL_SECONDS, FallbackNotifier
 from receiver.main import compose
 from tests.support.fakes.serving import serve
 from tests.support.polling import wait_until
@@ -52,11 +52,11 @@ def doors(**changes: Any) -> Starlette:
     numbers = iter(range(1000))
     collaborators: dict[str, Any] = {
         "secrets": ("first", "second"),
-        "take_in": lambda alerts: [alert.id for alert, _ in alerts],
-        "reach": lambda: None,
-        "count_due": lambda: 0,
-        "call": lambda alert: None,
-        "watched": Scope(),
+        "ingest": lambda alerts: [alert.id for alert, _ in alerts],
+        "check_store": lambda: None,
+        "count_open": lambda: 0,
+        "notify_fallback": lambda alert: None,
+        "scope": Scope(),
         "now": lambda: AT,
         "token": lambda: f"t{next(numbers)}",
     }
@@ -90,7 +90,7 @@ def away(_: Sequence[Ingest]) -> list[str]:
 
 
 def test_an_answer_means_that_the_alert_is_stored_and_due(journal: JournalStore, store: redis.Redis) -> None:
-    answer = post(doors(take_in=storing(journal)), "/hooks/railway")
+    answer = post(doors(ingest=storing(journal)), "/hooks/railway")
 
     assert answer.status_code == 202
     key = f"{PREFIX}alert:{answer.json()['alert']}"
@@ -103,7 +103,7 @@ def test_an_answer_means_that_the_alert_is_stored_and_due(journal: JournalStore,
 def test_the_same_body_again_has_the_same_id_and_no_second_place(
     journal: JournalStore, store: redis.Redis
 ) -> None:
-    app = doors(take_in=storing(journal))
+    app = doors(ingest=storing(journal))
     first = post(app, "/hooks/railway").json()
 
     again = post(app, "/hooks/railway").json()
@@ -114,7 +114,7 @@ def test_the_same_body_again_has_the_same_id_and_no_second_place(
 
 
 def test_slack_hears_ok_as_slack_itself_would_say_it(journal: JournalStore, store: redis.Redis) -> None:
-    app = doors(take_in=storing(journal))
+    app = doors(ingest=storing(journal))
 
     answer = post(app, "/hooks/slack/first", b"payload=%7B%22text%22%3A%22ledger+is+slow%22%7D", headers={})
 
@@ -126,7 +126,7 @@ def test_slack_hears_ok_as_slack_itself_would_say_it(journal: JournalStore, stor
 
 @pytest.mark.parametrize("body", [b"", b" ", b"{}", b'{"at": null}'])
 def test_a_ping_that_says_nothing_is_always_a_new_look(journal: JournalStore, body: bytes) -> None:
-    app = doors(take_in=storing(journal))
+    app = doors(ingest=storing(journal))
 
     answers = [post(app, "/ping", body) for _ in range(2)]
 
@@ -135,7 +135,7 @@ def test_a_ping_that_says_nothing_is_always_a_new_look(journal: JournalStore, bo
 
 
 def test_a_ping_that_names_its_time_is_one_look(journal: JournalStore) -> None:
-    app = doors(take_in=storing(journal))
+    app = doors(ingest=storing(journal))
 
     ids = [post(app, "/ping", body).json()["alert"] for body in (b'{"at": "2026-11-23T03:00:00Z"}',) * 2]
     later = post(app, "/ping", b'{"at": "2026-11-23T03:10:00Z"}').json()["alert"]
@@ -165,7 +165,7 @@ def test_what_is_none_of_our_business_is_ignored_and_nothing_is_stored(
     journal: JournalStore, store: redis.Redis, changes: dict[str, Any], reason: str
 ) -> None:
     watched = Scope((Environment(project_id=PROJECT, environment_id=ENVIRONMENT),), "ourselves")
-    app = doors(watched=watched, take_in=storing(journal))
+    app = doors(scope=watched, ingest=storing(journal))
 
     answer = post(app, "/hooks/railway", json.dumps(json.loads(CRASHED) | changes))
 
@@ -175,7 +175,7 @@ def test_what_is_none_of_our_business_is_ignored_and_nothing_is_stored(
 
 @pytest.mark.parametrize("resource", [{}, {"environment": {"id": ENVIRONMENT}}, {"project": {"id": PROJECT}}])
 def test_what_may_be_watched_is_taken(resource: dict[str, Any]) -> None:
-    app = doors(watched=Scope((Environment(project_id=PROJECT, environment_id=ENVIRONMENT),), "ourselves"))
+    app = doors(scope=Scope((Environment(project_id=PROJECT, environment_id=ENVIRONMENT),), "ourselves"))
 
     answer = post(app, "/hooks/railway", json.dumps({"type": "Deployment.crashed", "resource": resource}))
 
@@ -232,7 +232,7 @@ def test_a_stranger_is_sent_away_before_his_body_is_read() -> None:
 
 @pytest.mark.parametrize("path", DOORS)
 def test_a_body_over_the_limit_is_refused(path: str) -> None:
-    just, over = b" " * LIMIT_BYTES, b" " * (LIMIT_BYTES + 1)
+    just, over = b" " * MAX_BODY_BYTES, b" " * (MAX_BODY_BYTES + 1)
 
     assert post(doors(), path, over).status_code == 413
     assert post(doors(), path, just).status_code != 413
@@ -281,7 +281,7 @@ def test_what_is_not_the_shape_names_the_field(body: bytes, field: str) -> None:
 
 
 def test_a_ping_hears_when_the_next_one_is_due_if_that_is_later(journal: JournalStore) -> None:
-    app = doors(take_in=storing(journal), next_ping=lambda: 840.2)
+    app = doors(ingest=storing(journal), next_ping=lambda: 840.2)
 
     assert post(app, "/ping", b"").headers["X-Trackwalker-Next-Ping"] == "841"
     assert "X-Trackwalker-Next-Ping" not in post(app, "/hooks/railway").headers
@@ -323,7 +323,7 @@ def test_pings_are_stretched_by_what_the_last_sweep_left(
     answer = post(compose(chosen), "/ping", b"")
 
     assert 2900 < int(answer.headers["X-Trackwalker-Next-Ping"]) <= 3000
-    assert 2900 < float(journal.command("hget", intake.PINGS, "interval")) <= 3000
+    assert 2900 < float(journal.command("hget", intake.PING_WATCHDOG_KEY, "interval")) <= 3000
 
 
 @pytest.mark.parametrize("path", [*DOORS, "/ping/first"])
@@ -377,7 +377,7 @@ def test_no_secret_and_no_body_reaches_the_log(caplog: pytest.LogCaptureFixture)
 def test_while_the_store_is_away_the_sender_is_asked_to_come_again() -> None:
     called: list[Alert] = []
 
-    answer = post(doors(take_in=away, call=called.append), "/hooks/railway")
+    answer = post(doors(ingest=away, notify_fallback=called.append), "/hooks/railway")
 
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
@@ -390,7 +390,7 @@ def test_a_bug_in_the_store_path_loses_no_alert(caplog: pytest.LogCaptureFixture
     def broken(_: Sequence[Ingest]) -> list[str]:
         raise KeyError("a bug")
 
-    answer = post(doors(take_in=broken, call=called.append), "/hooks/railway")
+    answer = post(doors(ingest=broken, notify_fallback=called.append), "/hooks/railway")
 
     assert answer.status_code == 503
     assert len(called) == 1
@@ -410,7 +410,7 @@ def test_a_store_that_hangs_is_answered_for_within_three_seconds_however_many_as
     called: list[Alert] = []
     with (
         hanging_store() as hung,
-        serve(doors(take_in=storing(JournalStore(hung)), call=called.append)) as web,
+        serve(doors(ingest=storing(JournalStore(hung)), notify_fallback=called.append)) as web,
         httpx.Client(headers=HEADERS, timeout=20) as client,
     ):
         wait_until(partial(answers, web.url), what="the web app")
@@ -438,7 +438,9 @@ def test_a_slack_that_hangs_too_delays_no_answer() -> None:
         let_go.wait(20)
 
     before = time.monotonic()
-    answer = post(doors(take_in=away, call=FallbackNotifier(hang, time.monotonic).notify), "/hooks/railway")
+    answer = post(
+        doors(ingest=away, notify_fallback=FallbackNotifier(hang, time.monotonic).notify), "/hooks/railway"
+    )
     seconds = time.monotonic() - before
     let_go.set()
 
@@ -449,9 +451,9 @@ def test_a_slack_that_hangs_too_delays_no_answer() -> None:
 
 def test_one_line_a_minute_goes_to_slack_and_says_how_many_more_there_were() -> None:
     told: queue.Queue[str] = queue.Queue()
-    clock = iter([0.0, 1.0, GAP_SECONDS - 1, GAP_SECONDS + 1])
+    clock = iter([0.0, 1.0, MIN_INTERVAL_SECONDS - 1, MIN_INTERVAL_SECONDS + 1])
     last = FallbackNotifier(told.put, lambda: next(clock))
-    app = doors(take_in=away, call=last.notify)
+    app = doors(ingest=away, notify_fallback=last.notify)
 
     for _ in range(4):
         post(app, "/hooks/railway")
@@ -467,8 +469,8 @@ def test_one_line_a_minute_goes_to_slack_and_says_how_many_more_there_were() -> 
 
 def test_pings_into_an_absent_store_do_not_ring_each_time() -> None:
     told: queue.Queue[str] = queue.Queue()
-    clock = iter([0.0, GAP_SECONDS + 1, PING_GAP_SECONDS + 1])
-    app = doors(take_in=away, call=FallbackNotifier(told.put, lambda: next(clock)).notify)
+    clock = iter([0.0, MIN_INTERVAL_SECONDS + 1, PING_MIN_INTERVAL_SECONDS + 1])
+    app = doors(ingest=away, notify_fallback=FallbackNotifier(told.put, lambda: next(clock)).notify)
 
     for _ in range(3):
         post(app, "/ping", b"")
@@ -496,7 +498,7 @@ def test_alerts_are_taken_again_as_soon_as_the_store_is_back(journal: JournalSto
     def take_in(alerts: Sequence[Ingest]) -> Sequence[str | Exception]:
         return store_it(alerts) if back.is_set() else away(alerts)
 
-    app = doors(take_in=take_in)
+    app = doors(ingest=take_in)
 
     statuses = [post(app, "/hooks/railway").status_code]
     back.set()
@@ -512,13 +514,13 @@ def test_health_is_the_process_and_ready_is_the_store(journal: JournalStore) -> 
     def gone() -> None:
         raise NotAvailable("the store does not answer")
 
-    assert ask(doors(reach=gone), "GET", "/health").status_code == 200
-    assert ask(doors(reach=gone), "GET", "/ready").status_code == 503
-    assert ask(doors(reach=journal.ping), "GET", "/ready").status_code == 200
+    assert ask(doors(check_store=gone), "GET", "/health").status_code == 200
+    assert ask(doors(check_store=gone), "GET", "/ready").status_code == 503
+    assert ask(doors(check_store=journal.ping), "GET", "/ready").status_code == 200
 
 
 def test_metrics_count_answers_by_door_and_what_is_due(journal: JournalStore) -> None:
-    app = doors(count_due=lambda: 7)
+    app = doors(count_open=lambda: 7)
     post(app, "/hooks/railway")
     post(app, "/hooks/railway", b"{}")
     post(app, "/ping", headers={})
@@ -535,7 +537,7 @@ def test_metrics_answer_while_the_store_is_away() -> None:
     def gone() -> int:
         raise NotAvailable("the store does not answer")
 
-    answer = ask(doors(count_due=gone), "GET", "/metrics")
+    answer = ask(doors(count_open=gone), "GET", "/metrics")
 
     assert answer.status_code == 200
     assert "trackwalker_due NaN" in answer.text

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from receiver.fallback import GAP_SECONDS, FallbackNotifier
+from receiver.fallback import MIN_INTERVAL_SECONDS, FallbackNotifier
 from workers.models import Alert
 
 AT = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
@@ -36,7 +36,7 @@ def told() -> queue.Queue[str]:
 
 
 def test_an_alert_within_the_gap_is_said_at_its_end(told: queue.Queue[str]) -> None:
-    later, clock = Later(), iter([0.0, 20.0, 30.0, GAP_SECONDS])
+    later, clock = Later(), iter([0.0, 20.0, 30.0, MIN_INTERVAL_SECONDS])
     last = FallbackNotifier(told.put, lambda: next(clock), later)
     for said in ("first", "second", "third"):
         last.notify(alert(said))
@@ -46,12 +46,12 @@ def test_an_alert_within_the_gap_is_said_at_its_end(told: queue.Queue[str]) -> N
     act()
 
     assert first.endswith("not stored: first")
-    assert seconds == GAP_SECONDS - 20
+    assert seconds == MIN_INTERVAL_SECONDS - 20
     assert told.get(timeout=5).endswith("(1 more since the last line): third")
 
 
 def test_an_alert_that_was_told_of_meanwhile_is_not_said_again(told: queue.Queue[str]) -> None:
-    later, clock = Later(), iter([0.0, 20.0, GAP_SECONDS + 1])
+    later, clock = Later(), iter([0.0, 20.0, MIN_INTERVAL_SECONDS + 1])
     last = FallbackNotifier(told.put, lambda: next(clock), later)
     for said in ("first", "second", "third"):
         last.notify(alert(said))
