@@ -286,7 +286,7 @@ def _lacking(words: list[Word], among: list[Word]) -> bool:
 
 def _nameless(text: str) -> str:
     """Without what is named by the moment: an umbrella, and what is told of pings that stay away."""
-    text = re.sub(r"(umbrella:[\w-]+:)\d{8}T\d{6}", r"\1@", text)
+    text = re.sub(r"(group:[\w-]+:)\d{8}T\d{6}", r"\1@", text)
     return re.sub(
         r"\d+ minutes|\d\d:\d\d UTC", "@", re.sub(r"(notification:operational:)[0-9a-f]+", r"\1@", text)
     )

@@ -26,7 +26,7 @@ def find(journal: JournalStore, name: str) -> str:
             return key
     pattern = "".join(letter if letter.isalnum() or letter in ":-" else "?" for letter in name)
     found = sorted(_scan(journal, f"*{pattern}*")) if name else []
-    meant = [key for key in found if ":tell:" not in key] or found
+    meant = [key for key in found if ":notification:" not in key] or found
     begun = [
         key
         for key in meant

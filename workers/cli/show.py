@@ -135,7 +135,7 @@ def _posts(tell: Fields) -> list[str]:
             name, words = field.removeprefix("r:"), posted.text.splitlines()
             lines.append(f"would be said: {name}:" if words else f"said: {name}: {where}")
             lines += [f"    {line}" for line in words]
-        if field.startswith("adopt:"):
+        if field.startswith("merge_from:"):
             lines.append(f"took over: {field.removeprefix('merge_from:').removeprefix(PREFIX)}")
     return lines
 

@@ -309,7 +309,7 @@ def test_a_sweep_that_waits_can_be_cancelled_and_takes_no_more_alerts(reporting:
     reporting.alert()
     reporting.drive(lambda: reporting.journal.fields(f"{PREFIX}sweep:env-1:2"))
 
-    assert reporting.store.hget(f"{PREFIX}slot:env-1", "open") == f"{PREFIX}sweep:env-1:2".encode()
+    assert reporting.store.hget(f"{PREFIX}slot:env-1", "queued_sweep") == f"{PREFIX}sweep:env-1:2".encode()
 
 
 def test_an_alert_can_be_cancelled_and_its_sender_hears_so(reporting: PipelineHarness) -> None:
@@ -341,7 +341,7 @@ def test_a_retry_makes_due_now_what_waited_and_forgets_its_tries(
     said = control.retry(journal, "abc")
 
     fields = journal.fields(incident)
-    assert said == ["incident:abc:20261123T0304: due now at mend"]
+    assert said == ["incident:abc:20261123T0304: due now at fix"]
     assert not {"not_before", "failing_since", "lease", "reason"} & set(fields)
     assert (fields["attempts"], fields["crashes"]) == (b"0", b"0")
     assert fields["fence"] != before
@@ -371,7 +371,7 @@ def test_a_stage_that_cannot_be_retried_is_refused_with_those_that_can(
     journal: JournalStore, incident: str
 ) -> None:
     for wanted in ("survey", "propose", "nonsense"):
-        with pytest.raises(Refused, match=f"--from {wanted}: .* from enrich, diagnose, plan, mend$"):
+        with pytest.raises(Refused, match=f"--from {wanted}: .* from enrich, diagnose, plan, fix$"):
             control.retry(journal, "abc", wanted)
 
 

@@ -113,7 +113,7 @@ def incident(service: str) -> bytes:
 def test_a_symptom_is_listed_with_the_incident_that_it_joined(journal: JournalStore, symptom: str) -> None:
     said = listing.overview(journal, datetime.now(UTC))
 
-    assert f"open: shop: shop answers with 5xx  joined to store  ({ID})" in said
+    assert f"open: shop: shop answers with 5xx  suppressed by store  ({ID})" in said
 
 
 def test_of_all_only_those_are_mended_that_are_no_symptom_of_another(
@@ -288,7 +288,7 @@ def test_so_many_are_shown_of_each_kind_as_are_asked_for(journal: JournalStore) 
     [
         ({"ended": 1, "outcome": "held"}, "has ended: held"),
         ({"r:pull": pack(PULL, PullRequest)}, "has a pull request: https://github.com/acme/shop/pull/7"),
-        ({"stage": "fix"}, "stands at mend"),
+        ({"stage": "fix"}, "stands at fix"),
     ],
 )
 def test_an_incident_that_there_is_nothing_to_mend_of_says_why(
@@ -328,7 +328,7 @@ def test_words_are_shown_as_posts_or_where_nobody_is_told_as_they_would_be_said(
     )
     journal.client.hset(
         key,
-        "r:follow_up",
+        "r:watch",
         pack(SlackMessage(digest="d", text="*shop*: it held\nfor 5 minutes"), SlackMessage),
     )
 
@@ -409,7 +409,7 @@ def test_a_journal_is_shown_in_the_order_of_the_line_with_each_record_in_words(
         "verdict: code: shop fails",
         "fix: cannot be read",
     ]
-    order += ["pull: #7 open: https://", "outcome: told: not mended", "said: first: C1 17.1"]
+    order += ["pull: #7 open: https://", "outcome: reported: not mended", "said: ack: C1 17.1"]
     places = [text.find(words) for words in order]
     assert -1 not in places and places == sorted(places), text
     assert "not seen: traffic: refused" in text and "E1: 9 of 30 requests failed" in text

@@ -129,7 +129,7 @@ def test_a_verdict_that_differs_is_named_field_by_field(told: PipelineHarness) -
     code, lines = again(told, key)
 
     assert code == 1
-    assert f"  lane: traffic → {now.category.value}" in lines
+    assert f"  category: traffic → {now.category.value}" in lines
     assert f"  supports: now also {now.supports[0]}" in lines
     assert "  supports: no longer E99" in lines
     assert "  action: wait →" in lines
@@ -186,7 +186,7 @@ def test_what_the_agent_and_the_host_did_is_not_run_again_and_said_so(told: Pipe
     key = told.incidents()[0]
     told.store.hset(key, mapping={"r:plan": b"1j{}", "r:verification": b"1j{}"})
 
-    assert "  not run again: plan, certificate" in again(told, key).lines
+    assert "  not run again: plan, verification" in again(told, key).lines
 
 
 def test_what_judges_nothing_cannot_be_replayed(told: PipelineHarness) -> None:

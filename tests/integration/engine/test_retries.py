@@ -30,7 +30,7 @@ def drawn(error: NotAvailable, tries: int, *, telling: bool = False) -> list[flo
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("attempts", TRIES)
+@pytest.mark.parametrize("tries", TRIES)
 @pytest.mark.parametrize("telling", [False, True])
 def test_waits_double_up_to_the_longest_and_lie_in_the_upper_half(
     kind: type[NotAvailable], tries: int, telling: bool
@@ -46,7 +46,7 @@ def test_waits_double_up_to_the_longest_and_lie_in_the_upper_half(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("asked", [0.5, 60.0, 3600.0, 2 * HOUR, 5 * HOUR, 30 * DAY, float("inf")])
-@pytest.mark.parametrize("attempts", [0, 20])
+@pytest.mark.parametrize("tries", [0, 20])
 def test_who_asks_for_patience_gets_it_up_to_two_hours(
     kind: type[NotAvailable], asked: float, tries: int
 ) -> None:

@@ -230,7 +230,7 @@ def test_how_far_apart_pings_are_is_logged_once_per_change(caplog: pytest.LogCap
     with caplog.at_level("INFO", "trackwalker.clock"):
         keep_pinging(lambda at: PingResult(next_seconds=next(asked)), 600.0, Rush(5), lambda: AT)
 
-    said = [vars(one)["minutes"] for one in caplog.records if "interval" in one.getMessage()]
+    said = [vars(one)["minutes"] for one in caplog.records if "apart" in one.getMessage()]
     assert said == [20, 10]
 
 
