@@ -465,7 +465,7 @@ def test_a_failed_round_is_retried_where_it_failed_and_reserves_its_cause_again(
     sick.drive(lambda: sick.outcome() == "pull request")
 
     assert failed == "failed"
-    assert said[0].endswith("due now at plan") and said[-1].startswith("its plan is kept; it goes on to mend")
+    assert said[0].endswith("due now at plan") and said[-1].startswith("its plan is kept; it goes on to fix")
     assert len([call for call in sick.model.calls if call.role == "reader"]) == asked
     assert list(sick.store.scan_iter(f"{PREFIX}reserved:*"))
 

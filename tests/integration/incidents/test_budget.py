@@ -303,7 +303,7 @@ def test_a_round_that_gave_its_budget_back_asks_for_it_again_before_it_writes(
 
     mending.drive(lambda: mending.outcome() and mending.outcome_is_told(), stages=120)
 
-    assert "DAILY_COST_USD" in mending.slack.messages[-1].text
+    assert "MAX_COST_PER_DAY_USD" in mending.slack.messages[-1].text
     assert {call.role for call in mending.model.calls} == {"reader"}
     assert list(mending.store.scan_iter("trackwalker2:reserved:*")) == []
 
@@ -311,8 +311,8 @@ def test_a_round_that_gave_its_budget_back_asks_for_it_again_before_it_writes(
 @pytest.mark.parametrize(
     ("settings_", "name"),
     [
-        ({"TRACKWALKER_MAX_AGENT_RUNS_PER_DAY": "0"}, "DAILY_RUNS"),
-        ({"TRACKWALKER_MAX_COST_PER_DAY_USD": "2"}, "DAILY_COST_USD"),
+        ({"TRACKWALKER_MAX_AGENT_RUNS_PER_DAY": "0"}, "MAX_AGENT_RUNS_PER_DAY"),
+        ({"TRACKWALKER_MAX_COST_PER_DAY_USD": "2"}, "MAX_COST_PER_DAY_USD"),
     ],
 )
 def test_the_raw_facts_are_told_when_the_days_budget_is_gone(

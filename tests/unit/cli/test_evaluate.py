@@ -173,7 +173,8 @@ def test_the_command_fails_in_words_where_it_cannot_read() -> None:
 
 
 def test_no_numeric_library_is_needed_to_judge() -> None:
-    code = "import sys, workers.cli.evaluate; print({'numpy', 'scipy', 'pandas', 'dramatiq', 'redis'} & set(sys.modules))"
+    libraries = {"numpy", "scipy", "pandas", "dramatiq", "redis"}
+    code = f"import sys, workers.cli.evaluate; print({libraries} & set(sys.modules))"
 
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
