@@ -651,6 +651,15 @@ class Verification(Model):
     """What the reviewer should know besides: a new host, a new dependency."""
 
 
+class RemoteRepository(Model):
+    """A repository as GitHub describes it. `may_push` is False only if GitHub denies the permission."""
+
+    name: str
+    private: bool
+    default_branch: str
+    may_push: bool = True
+
+
 class PullRequest(Model):
     number: int
     url: str

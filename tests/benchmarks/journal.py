@@ -18,6 +18,7 @@ import redis
 
 from tests.benchmarks import endpoint, kept, kills
 from workers.engine import scripts
+from workers.engine.codec import Record
 from workers.engine.journal import PREFIX, SCHEDULE, Claim, JournalStore
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
@@ -50,7 +51,7 @@ def recorded_step(connection: redis.Redis) -> None:
         if number % STEPS_A_JOURNAL == 0:
             claim = _fresh(journal, number)
         before = time.perf_counter()
-        claim.step(f"s{number}", int, lambda: 1)
+        claim.step(Record(f"s{number}", int), lambda: 1)
         between = time.perf_counter()
         raw(keys=[f"raw{number // STEPS_A_JOURNAL}"], args=[f"s{number}", "1"])
         reference.append(time.perf_counter() - between)

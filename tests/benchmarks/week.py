@@ -17,9 +17,9 @@ from pathlib import Path
 
 from tests.benchmarks import simulator
 from workers import detection
-from workers.engine import scripts
+from workers.engine import records, scripts
+from workers.engine.codec import pack
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore
-from workers.engine.records import pack
 from workers.history import summary_store
 from workers.history.backfill import chunks, slicing, summarise_chunks
 from workers.incidents.opening import open_incidents
@@ -120,7 +120,7 @@ def _open(journal: JournalStore, seen: Survey, findings: list[Finding], told: To
     held = open_incidents(sweep, journal, seen, findings, opened_at=seen.window.end, ack_seconds=60.0)
     sweep.end("done")
     for name in held:
-        incident = journal.record_of(PREFIX + name, "incident", Incident)
+        incident = journal.read_record(PREFIX + name, records.INCIDENT)
         if incident:
             told.incidents.setdefault(name, incident)
     for raw in journal.command("hvals", OPEN):

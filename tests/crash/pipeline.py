@@ -23,8 +23,8 @@ from workers.clients.github import GitHub
 from workers.clients.railway import Railway
 from workers.clients.slack import Slack
 from workers.engine import dispatcher
-from workers.engine.broker import QUEUE_OF_STAGE
 from workers.engine.journal import LEASE_SECONDS, SCHEDULE, JournalStore
+from workers.engine.stage_table import STAGES
 from workers.incidents import intake
 from workers.incidents.intake import PING_WATCHDOG_KEY, DedupWindow
 from workers.models import Alert, Verification
@@ -191,7 +191,7 @@ class Mortal:
     def enqueue(self, message: Any) -> None:
         """The broker: what is queued outlives the process."""
         entry = (message.actor_name, message.args[0])
-        assert entry[0] in QUEUE_OF_STAGE
+        assert entry[0] in STAGES
         self.process.cross("queue", f"enqueue {entry[0]}", lambda: self.outer.lasting.queue.append(entry))
 
     def _knock(self) -> None:

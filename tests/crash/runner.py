@@ -13,8 +13,8 @@ from typing import Any, cast
 from tests.crash.boundaries import OUTSIDE, Boundary, Death, Died, Process, When
 from tests.crash.pipeline import Mortal, Snapshot
 from tests.support.fakes.slack import Message
+from workers.engine.codec import unpack
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE
-from workers.engine.records import unpack
 from workers.incidents.budget import MICRO
 from workers.incidents.intake import PING_WATCHDOG_KEY
 from workers.models import Usage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.crash.boundaries import Boundary
-from workers.engine.broker import QUEUE_OF_STAGE
+from workers.engine.stage_table import STAGES
 
 SHOP = {"service_id": "svc-shop", "service_name": "shop", "kind": "monitor.triggered", "source": "railway"}
 PING = {"kind": "ping", "source": "ping"}
@@ -51,8 +51,8 @@ SCENARIOS = (
     Scenario(
         "an alert becomes a pull request that is merged and holds",
         acts=(("sick", SHOP),),
-        stages=("door", "move", *(stage for stage in QUEUE_OF_STAGE if stage != "pings")),
-        die_in=("door", "move", *(stage for stage in QUEUE_OF_STAGE if stage != "pings")),
+        stages=("door", "move", *(stage for stage in STAGES if stage != "pings")),
+        die_in=("door", "move", *(stage for stage in STAGES if stage != "pings")),
         after="ask writer",
     ),
     Scenario(

@@ -23,7 +23,7 @@ from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway
 from workers.clients.slack import Slack
-from workers.engine.broker import QUEUE_OF_STAGE
+from workers.engine.stage_table import STAGES
 from workers.runtime.store import client
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ def test_a_line_comes_to_a_good_end_through_all_its_stages(scenario: Scenario, l
 
     assert {one for wrong in lives.known.values() for one in wrong} == set()
     assert {one.stage for one in lives.boundaries} == set(scenario.stages)
-    assert set(scenario.stages) <= {"door", "move", *QUEUE_OF_STAGE}
+    assert set(scenario.stages) <= {"door", "move", *STAGES}
     assert OUTSIDE.heard() == []
 
 

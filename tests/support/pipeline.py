@@ -26,6 +26,8 @@ from tests.support.fakes.railway_types import Request, World, WorldDeployment, W
 from tests.support.fakes.serving import serve
 from tests.support.fakes.slack import Message, SlackStandIn
 from workers import main
+from workers.engine import records
+from workers.engine.codec import Record
 from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
 from workers.errors import Superseded
 from workers.incidents import intake
@@ -97,7 +99,7 @@ class PipelineHarness:
     def record(self, kind: type[N]) -> list[N]:
         """What all incidents recorded of this kind of value."""
         name = {"PullRequest": "pull", "FollowUp": "follow_up"}.get(kind.__name__, kind.__name__.lower())
-        found = [self.journal.record_of(key, name, kind) for key in self.incidents()]
+        found = [self.journal.read_record(key, Record(name, kind)) for key in self.incidents()]
         return [one for one in found if one is not None]
 
     def outcome(self) -> str:
@@ -107,7 +109,7 @@ class PipelineHarness:
     def outcome_is_told(self) -> list[SlackMessage]:
         """The outcomes that stand in Slack."""
         keys = [key.replace(PREFIX, f"{PREFIX}notification:", 1) for key in self.incidents()]
-        found = [self.journal.record_of(key, "outcome", SlackMessage) for key in keys]
+        found = [self.journal.read_record(key, records.slack_message("outcome")) for key in keys]
         return [one for one in found if one is not None]
 
     def watched(self) -> FollowUp | None:

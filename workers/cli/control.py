@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from workers.cli.listing import text
 from workers.cli.lookup import find, short_of
-from workers.engine import scripts
+from workers.engine import records, scripts
 from workers.engine.journal import (
     CANCELLED_RESERVATION_SECONDS,
     LEASE_SECONDS,
@@ -22,10 +22,9 @@ from workers.engine.journal import (
     JournalStore,
     environment_slot_key,
 )
-from workers.engine.records import pack, unpack
-from workers.engine.stage_table import RECORDS_OF_STAGE, STAGES_BY_KIND, kind_of, reached
+from workers.engine.stage_table import WATCH, kind_of, reached, stages_of
 from workers.errors import NotAvailable, Refused
-from workers.models import Incident, Outcome, PullRequest
+from workers.models import Outcome, PullRequest
 from workers.runtime.text import one_line
 
 CANCELLED = "cancelled by a person"
@@ -80,14 +79,14 @@ def _cancel(journal: JournalStore, key: str) -> list[str] | None:
     short, fields = short_of(key), _fields(journal, key)
     if "ended" in fields:
         return _ended_already(short, fields)
-    pull = unpack(fields.get("r:pull"), PullRequest)
+    pull = records.PULL.read(fields)
     incident = kind_of(short) == "incident"
-    record = pack(_outcome(fields, pull), Outcome) if incident else b""
+    record = records.CANCELLED.pack(_outcome(fields, pull)) if incident else b""
     tell = f"{PREFIX}notification:{short}" if kind_of(short) in ("incident", "alert") else ""
     gate = environment_slot_key(key)
     answer = journal.script(
         scripts.CANCEL, [key, SCHEDULE, tell, gate or key, OPEN], CANCELLED, TTL_SECONDS * 1000, int(bool(gate)), short,
-        record, int("r:pull" in fields), int(CANCELLED_RESERVATION_SECONDS * 1000),
+        record, int(records.PULL.is_in(fields)), int(CANCELLED_RESERVATION_SECONDS * 1000),
     ).decode()  # fmt: skip
     if answer != "cancelled":
         return None
@@ -121,8 +120,8 @@ def _outside(fields: Fields, pull: PullRequest | None, *, link: bool = True) -> 
     if pull is not None:
         state = "stays open" if pull.state == "open" else f"is {pull.state}"
         return [f"its pull request #{pull.number} {state}" + (f": {pull.url}" if link else "")]
-    if "r:pull" in fields or ("r:remote" in fields and "r:outcome" not in fields):
-        incident = unpack(fields.get("r:incident"), Incident)
+    if records.PULL.is_in(fields) or (records.REMOTE.is_in(fields) and not records.OUTCOME.is_in(fields)):
+        incident = records.INCIDENT.read(fields)
         branch = f"branch {incident.branch}" if incident else "its branch"
         return [
             f"a pull request of it may be open already: look for {branch} in {text(fields, 'repository')}"
@@ -131,7 +130,7 @@ def _outside(fields: Fields, pull: PullRequest | None, *, link: bool = True) -> 
 
 
 def _quiet(fields: Fields) -> list[str]:
-    incident = unpack(fields.get("r:incident"), Incident)
+    incident = records.INCIDENT.read(fields)
     name = incident.subject.name if incident else "SERVICE"
     mute = f"`python -m workers mute {shlex.quote(name)} --for 4h`"
     return [f"the next sweep that still sees the trouble opens a new round: {mute} keeps it quiet"]
@@ -174,14 +173,14 @@ def _stage(short: str, fields: Fields, wanted: str | None) -> str:
     """The stage that is asked for, else where it stands or where it failed. Raises Refused naming the valid ones."""
     valid = reached(short, fields.keys())
     if wanted is not None and wanted not in valid:
-        if {"r:branch", "r:pull"} & fields.keys():
+        if records.BRANCH.is_in(fields) or records.PULL.is_in(fields):
             valid = [stage for stage in valid if stage in AFTER_THE_PUSH]
         raise Refused(f"--from {wanted}: {short} can be retried from {', '.join(valid)}")
     if wanted is not None:
         return wanted
     stands = text(fields, "stage")
-    if stands == "watch" and "r:pull" not in fields:
-        outcome = unpack(fields.get("r:outcome"), Outcome)
+    if stands == "watch" and not records.PULL.is_in(fields):
+        outcome = records.OUTCOME.read(fields)
         if outcome is None or outcome.kind == "failed":
             return [stage for stage in valid if stage != "watch"][-1]
     return stands
@@ -189,19 +188,15 @@ def _stage(short: str, fields: Fields, wanted: str | None) -> str:
 
 def _forgotten(short: str, fields: Fields, stage: str, wanted: str | None) -> list[str]:
     """Records that go: all that the stage and later ones made; unless it was named, only how the round ended."""
-    line = STAGES_BY_KIND[kind_of(short)]
-    later = line[line.index(stage) :] if stage in line else ()
+    stages = stages_of(short)
+    names = [each.name for each in stages]
+    later = stages[names.index(stage) :] if stage in names else []
     if wanted is not None:
-        return ["cancelled", *(record for one in later for record in RECORDS_OF_STAGE.get(one, ()))]
+        return ["cancelled", *(record.name for each in later for record in each.makes)]
     if kind_of(short) != "incident":
         return []
-    over = (
-        ["outcome", *RECORDS_OF_STAGE["watch"]]
-        if stage != "watch"
-        else list(RECORDS_OF_STAGE["watch"])
-        if "ended" in fields
-        else []
-    )
+    watched = [record.name for record in WATCH.makes]
+    over = ["outcome", *watched] if stage != "watch" else watched if "ended" in fields else []
     return ["cancelled", *over]
 
 
@@ -214,20 +209,20 @@ def _places(short: str, fields: Fields) -> list[str]:
 
 def _begins(fields: Fields, stage: str) -> str:
     """The stage that is due: `plan` where the cause in the code must be reserved again before."""
-    if stage not in ("fix", "propose") or "r:pull" in fields:
+    if stage not in ("fix", "propose") or records.PULL.is_in(fields):
         return stage
     under_way = "ended" not in fields and text(fields, "stage") in ("fix", "propose")
     return stage if under_way else "plan"
 
 
 def _refuse_what_was_pushed(short: str, fields: Fields, stage: str) -> None:
-    pull = unpack(fields.get("r:pull"), PullRequest)
+    pull = records.PULL.read(fields)
     if pull is not None:
         raise Refused(
             f"--from {stage}: pull request #{pull.number} of {short} is {pull.state} ({pull.url}) and holds its patch; "
             "only propose and watch can be retried. Once it is closed, a sweep that still sees the trouble goes on"
         )
-    if "r:pull" in fields or "r:branch" in fields:
+    if records.PULL.is_in(fields) or records.BRANCH.is_in(fields):
         raise Refused(
             f"--from {stage}: the branch of {short} is pushed, so that a pull request may be open already; "
             "--from propose finds or opens it"

@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from workers.cli.lookup import find
-from workers.engine import scripts
+from workers.engine import records, scripts
 from workers.engine.journal import ENDED, OPEN, PREFIX, SCHEDULE, JournalStore
-from workers.engine.records import unpack
+from workers.engine.stage_table import FIX, PLAN
 from workers.errors import Refused
 from workers.incidents import controls, request_quota
-from workers.models import Finding, Incident, Outcome, PullRequest, Verification
 from workers.runtime.redaction import redact
 from workers.runtime.text import one_line
 
@@ -139,7 +138,7 @@ def _awaited(fields: Fields) -> str:
     """Whom a round that is watched waits for."""
     if text(fields, "stage") != "watch":
         return ""
-    pull, outcome = unpack(fields.get("r:pull"), PullRequest), unpack(fields.get("r:outcome"), Outcome)
+    pull, outcome = records.PULL.read(fields), records.OUTCOME.read(fields)
     if pull is not None and pull.state == "open":
         return f"waits for a person: {pull.url}"
     if pull is not None and pull.state == "merged":
@@ -163,10 +162,10 @@ def _open(journal: JournalStore, keys: list[str]) -> list[dict[str, Any]]:
     causes = dict(zip(holders, journal.columns(list(holders), ("r:incident",), at_once=50), strict=True))
     rows = []
     for key, fields in zip(keys, found, strict=True):
-        incident, pull = unpack(fields.get("r:incident"), Incident), unpack(fields.get("r:pull"), PullRequest)
-        seen = unpack(fields.get("r:seen"), list[Finding]) or (incident.findings if incident else ())
+        incident, pull = records.INCIDENT.read(fields), records.PULL.read(fields)
+        seen = records.SEEN.read(fields) or (incident.findings if incident else ())
         holder = text(fields, "suppressed_by")
-        cause = unpack(causes.get(holder, {}).get("r:incident"), Incident)
+        cause = records.INCIDENT.read(causes.get(holder, {}))
         rows.append({
             "id": clean(key.removeprefix(PREFIX)),
             "service": clean(incident.subject.name) if incident else "",
@@ -233,7 +232,7 @@ def mend(journal: JournalStore, name: str) -> list[str]:
 
 def _not_mended(key: str, fields: dict[str, bytes]) -> NoReturn:
     """Raises Refused with why there is nothing to mend."""
-    short, pull = key.removeprefix(PREFIX), unpack(fields.get("r:pull"), PullRequest)
+    short, pull = key.removeprefix(PREFIX), records.PULL.read(fields)
     if pull is not None:
         raise Refused(f"{short} has a pull request: {clean(pull.url)}")
     if "ended" in fields:
@@ -245,10 +244,10 @@ def _mend_one(journal: JournalStore, key: str, fields: dict[str, bytes]) -> str:
     short = key.removeprefix(PREFIX)
     if not short.startswith("incident:"):
         raise Refused(f"{short} is no incident")
-    proved = unpack(fields.get("r:verification"), Verification)
+    proved = records.VERIFICATION.read(fields)
     # A patch that was proved and only not proposed is kept.
     kept = proved is not None and proved.decision in ("ready", "draft")
-    stale = [] if kept else ["r:plan", "r:base", "r:runner_hint", "r:fix", "r:verification"]
+    stale = [] if kept else [record.field for record in (*PLAN.makes, *FIX.makes)]
     answer = journal.script(scripts.REQUEST_FIX, [key, SCHEDULE], *stale)
     said = {1: f"{short}: sent to planning", 2: f"{short}: somebody works on it at this moment, try again"}
     return said.get(answer, "")

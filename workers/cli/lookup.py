@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 from workers.engine.journal import PREFIX, JournalStore
-from workers.engine.stage_table import STAGES_BY_KIND, kind_of
+from workers.engine.stage_table import JOURNAL_KINDS, kind_of
 from workers.errors import Refused
 from workers.runtime.text import one_line
 
@@ -21,7 +21,7 @@ def find(journal: JournalStore, name: str) -> str:
     all that are meant.
     """
     name = name.strip().removeprefix(PREFIX)
-    for key in [f"{PREFIX}{name}", *(f"{PREFIX}{kind}:{name}" for kind in STAGES_BY_KIND)]:
+    for key in [f"{PREFIX}{name}", *(f"{PREFIX}{kind}:{name}" for kind in JOURNAL_KINDS)]:
         if name and _is_journal(key) and journal.command("type", key) == b"hash":
             return key
     pattern = "".join(letter if letter.isalnum() or letter in ":-" else "?" for letter in name)

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple, TypeVar
 from workers import detection
 from workers.cli.listing import clean
 from workers.cli.lookup import find
+from workers.engine import records
+from workers.engine.codec import VERSION, Record
 from workers.engine.journal import PREFIX, JournalStore
-from workers.engine.records import VERSION, unpack
 from workers.engine.stage_table import kind_of
 from workers.history import summary_store
 from workers.investigation import diagnosis
-from workers.models import Evidence, Finding, Incident, Model, Survey, Verdict
+from workers.models import Finding, Model
 
 SAME, DIFFERS, IMPOSSIBLE = 0, 1, 2
 
@@ -59,7 +60,7 @@ def _nothing_pure(short: str) -> Replayed:
 
 def _sweep(journal: JournalStore, key: str, persist_minutes: float) -> Replayed:
     """The survey compared with the past as it is kept now: older windows may have been thinned out since."""
-    survey, before = _need(journal, key, "survey", Survey), _need(journal, key, "findings", list[Finding])
+    survey, before = _need(journal, key, records.SURVEY), _need(journal, key, records.FINDINGS)
     start = survey.window.start
     known = summary_store.baseline_windows(summary_store.read(journal, survey.environment_id, start), start)
     now = detection.detect(survey, min_duration_minutes=persist_minutes, history=known)
@@ -72,10 +73,11 @@ def _sweep(journal: JournalStore, key: str, persist_minutes: float) -> Replayed:
 
 
 def _incident(journal: JournalStore, key: str) -> Replayed:
-    incident, evidence = _need(journal, key, "incident", Incident), _need(journal, key, "evidence", Evidence)
-    before = _need(journal, key, "verdict", Verdict)
+    incident, evidence = _need(journal, key, records.INCIDENT), _need(journal, key, records.EVIDENCE)
+    before = _need(journal, key, records.VERDICT)
     now = diagnosis.diagnose(incident, evidence)
-    later = [name for name in ("plan", "fix", "verification") if journal.command("hexists", key, f"r:{name}")]
+    by_agent = (records.PLAN, records.FIX, records.VERIFICATION)
+    later = [record.name for record in by_agent if journal.command("hexists", key, record.field)]
     notes = [f"not run again: {', '.join(later)}"] if later else []
     return _said(f"{now.category.value}: {now.summary}", _apart(before, now), notes)
 
@@ -86,14 +88,14 @@ def _said(what: str, differences: list[str], notes: list[str]) -> Replayed:
     return Replayed(DIFFERS, [f"differs: {what}", *differences, *notes])
 
 
-def _need(journal: JournalStore, key: str, name: str, kind: type[T]) -> T:
-    blob: bytes | None = journal.command("hget", key, f"r:{name}")
+def _need(journal: JournalStore, key: str, record: Record[T]) -> T:
+    blob: bytes | None = journal.command("hget", key, record.field)
     if not blob:
-        raise _Missing(f"it has no record {name}")
-    value = unpack(blob, kind)
+        raise _Missing(f"it has no record {record.name}")
+    value = record.unpack(blob)
     if value is None:
         why = "is of another version" if blob[:1] != VERSION else "cannot be read"
-        raise _Missing(f"its record {name} {why}")
+        raise _Missing(f"its record {record.name} {why}")
     return value
 
 

@@ -8,26 +8,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from workers.cli.listing import clean, moment, span, text
 from workers.cli.lookup import find
-from workers.clients.github import RemoteRepository
+from workers.engine import records
+from workers.engine.codec import Record, json_text
 from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
-from workers.engine.records import json_text, unpack
 from workers.models import (
     Alert,
     Environment,
     Evidence,
     Finding,
     Fix,
-    FollowUp,
     Incident,
     Outcome,
     Plan,
     PullRequest,
     Run,
-    SlackMessage,
     Survey,
     Usage,
     Verdict,
@@ -43,7 +41,8 @@ MOST_LINES = 12
 WIDEST = 400
 
 Fields = dict[str, bytes]
-Words = Callable[[Any], list[str]]
+Lines = Callable[[bytes], list[str] | None]
+T = TypeVar("T")
 
 
 def show(journal: JournalStore, name: str, now: datetime) -> list[str]:
@@ -120,7 +119,7 @@ def _moment(value: str) -> str:
 
 
 def _alerts(fields: Fields) -> list[str]:
-    asked = [unpack(value, Alert) for name, value in fields.items() if name.startswith("a:")]
+    asked = [records.ALERT.unpack(value) for name, value in fields.items() if name.startswith("a:")]
     return [f"  asked by {line}" for one in asked if one for line in _alert(one)]
 
 
@@ -129,7 +128,7 @@ def _posts(tell: Fields) -> list[str]:
     lines = []
     for field in sorted(tell):
         ours = field.startswith("r:") and field not in ("r:incident", "r:alert")
-        posted = unpack(tell[field], SlackMessage) if ours else None
+        posted = records.ACK.unpack(tell[field]) if ours else None
         if posted is not None:
             where = f"{posted.channel} {posted.ts}".strip() or "(no place is known of it)"
             name, words = field.removeprefix("r:"), posted.text.splitlines()
@@ -144,21 +143,21 @@ def _posts(tell: Fields) -> list[str]:
 
 
 def _record(name: str, blob: bytes) -> list[str]:
-    kind, words = RECORDS.get(name, (None, None))
-    if kind is None or words is None:
+    render = RECORD_LINES.get(name)
+    if render is None:
         raw = _json(blob)
         return [f"{name}: {json.dumps(raw, ensure_ascii=False)[:WIDEST]}"]
-    value = unpack(blob, kind)
-    if value is None:
+    lines = render(blob)
+    if lines is None:
         return [f"{name}: cannot be read: of another version, or damaged"]
-    first, *others = words(value) or ["nothing"]
+    first, *others = lines or ["nothing"]
     more = [f"    and {len(others) - MOST_LINES} more: --json"] if len(others) > MOST_LINES else []
     return [f"{name}: {first}", *(f"    {line}" for line in others[:MOST_LINES]), *more]
 
 
 def _in_order(fields: Fields) -> list[str]:
     there = {name.removeprefix("r:") for name in fields if name.startswith("r:")}
-    return [name for name in RECORDS if name in there] + sorted(there - RECORDS.keys())
+    return [name for name in RECORD_LINES if name in there] + sorted(there - RECORD_LINES.keys())
 
 
 def _alert(one: Alert) -> list[str]:
@@ -248,33 +247,43 @@ def _place(one: Environment) -> list[str]:
     return [f"{one.project_id}/{one.environment_id}"]
 
 
-RECORDS: dict[str, tuple[Any, Words]] = {
-    "alert": (Alert, _alert),
-    "environment": (Environment, _place),
-    "survey": (Survey, _survey),
-    "findings": (list[Finding], _findings),
-    "opened_at": (datetime, lambda at: [f"{at:%Y-%m-%d %H:%M:%S} UTC"]),
-    "incident": (Incident, _incident),
-    "seen": (list[Finding], _findings),
-    "symptoms": (list[Finding], _findings),
-    "evidence": (Evidence, _evidence),
-    "verdict": (Verdict, _verdict),
-    "plan": (Plan, _plan),
-    "base": (str, lambda sha: [sha]),
-    "fix": (Fix, _fix),
-    "verification": (Verification, _certificate),
-    "remote": (RemoteRepository, lambda one: [one.name]),
-    "would_propose": (str, lambda words: words.splitlines()),
-    "branch": (str, lambda sha: [f"pushed: {sha}"]),
-    "pull": (PullRequest, _pull),
-    "outcome": (Outcome, _outcome),
-    "cancelled": (Outcome, _outcome),
-    "merged_at": (datetime, lambda at: [f"{at:%Y-%m-%d %H:%M:%S} UTC"]),
-    "after": (Survey, _survey),
-    "follow_up": (FollowUp, lambda one: [("held: " if one.held else "did not hold: ") + one.sentence]),
-    "usage": (Usage, _spent),
-}
-"""Record → its type, and its lines, in the order of the line."""
+def _lines(record: Record[T], render: Callable[[T], list[str]]) -> tuple[str, Lines]:
+    """A record's name, and the function that renders its stored form: None if it cannot be read."""
+
+    def lines(blob: bytes) -> list[str] | None:
+        value = record.unpack(blob)
+        return None if value is None else render(value)
+
+    return record.name, lines
+
+
+RECORD_LINES: dict[str, Lines] = dict((
+    _lines(records.ALERT, _alert),
+    _lines(records.ENVIRONMENT, _place),
+    _lines(records.SURVEY, _survey),
+    _lines(records.FINDINGS, _findings),
+    _lines(records.OPENED_AT, lambda at: [f"{at:%Y-%m-%d %H:%M:%S} UTC"]),
+    _lines(records.INCIDENT, _incident),
+    _lines(records.SEEN, _findings),
+    _lines(records.SYMPTOMS, _findings),
+    _lines(records.EVIDENCE, _evidence),
+    _lines(records.VERDICT, _verdict),
+    _lines(records.PLAN, _plan),
+    _lines(records.BASE, lambda sha: [sha]),
+    _lines(records.FIX, _fix),
+    _lines(records.VERIFICATION, _certificate),
+    _lines(records.REMOTE, lambda remote: [remote.name]),
+    _lines(records.WOULD_PROPOSE, lambda text: text.splitlines()),
+    _lines(records.BRANCH, lambda sha: [f"pushed: {sha}"]),
+    _lines(records.PULL, _pull),
+    _lines(records.OUTCOME, _outcome),
+    _lines(records.CANCELLED, _outcome),
+    _lines(records.MERGED_AT, lambda at: [f"{at:%Y-%m-%d %H:%M:%S} UTC"]),
+    _lines(records.AFTER, _survey),
+    _lines(records.FOLLOW_UP, lambda result: [("held: " if result.verified else "did not hold: ") + result.sentence]),
+    _lines(records.USAGE, _spent),
+))  # fmt: skip
+"""Record name → its lines, in the order of the pipeline."""
 
 
 # ---- for machines ----------------------------------------------------------------------------

@@ -12,20 +12,7 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 from redis.exceptions import RedisError
 
-QUEUE_OF_STAGE = {
-    "intake": "sweeps",
-    "survey": "sweeps",
-    "analyse": "sweeps",
-    "enrich": "incidents",
-    "diagnose": "incidents",
-    "plan": "fixes",
-    "fix": "fixes",
-    "propose": "incidents",
-    "watch": "incidents",
-    "notify": "notifications",
-    "pings": "notifications",
-}
-"""Stage, which is also the actor's name → queue."""
+from workers.engine.stage_table import STAGES
 
 NAMESPACE = "trackwalker2:dramatiq"
 MAX_QUEUED = 100
@@ -43,7 +30,7 @@ def make_broker(client: redis.Redis, middleware: list[dramatiq.Middleware] | Non
 
 def message(stage: str, key: str) -> dramatiq.Message[None]:
     return dramatiq.Message(
-        queue_name=QUEUE_OF_STAGE[stage], actor_name=stage, args=(key,), kwargs={}, options={}
+        queue_name=STAGES[stage].queue, actor_name=stage, args=(key,), kwargs={}, options={}
     )
 
 

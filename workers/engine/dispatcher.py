@@ -12,7 +12,7 @@ from dramatiq.brokers.redis import RedisBroker
 from redis.exceptions import RedisError
 
 from workers.engine import scripts
-from workers.engine.broker import MAX_QUEUED, NAMESPACE, QUEUE_OF_STAGE, message
+from workers.engine.broker import MAX_QUEUED, NAMESPACE, message
 from workers.engine.journal import (
     NEWER_VERSION_PATIENCE_SECONDS,
     PREFIX,
@@ -21,7 +21,7 @@ from workers.engine.journal import (
     SCHEDULE,
     JournalStore,
 )
-from workers.engine.stage_table import reached
+from workers.engine.stage_table import STAGES, reached
 from workers.errors import NotAvailable
 
 DISPATCH_SECONDS = 1.0
@@ -40,14 +40,14 @@ def dispatch_due(journal: JournalStore, broker: RedisBroker) -> int:
     pairs = [(moved[i].decode(), moved[i + 1].decode()) for i in range(0, len(moved), 2)]
     held = {
         queue: _queue_length(journal, queue)
-        for queue in {QUEUE_OF_STAGE[stage] for _, stage in pairs if stage in QUEUE_OF_STAGE}
+        for queue in {STAGES[stage].queue for _, stage in pairs if stage in STAGES}
     }
     sent = 0
     for key, stage in pairs:
-        queue = QUEUE_OF_STAGE.get(stage)
-        if queue is None:
+        if stage not in STAGES:
             _adopt_unknown_stage(journal, key, stage)
             continue
+        queue = STAGES[stage].queue
         if held[queue] >= MAX_QUEUED:
             continue
         try:

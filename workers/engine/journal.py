@@ -10,7 +10,7 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
@@ -18,7 +18,7 @@ import redis
 from redis.exceptions import DataError, NoScriptError, RedisError
 
 from workers.engine import scripts
-from workers.engine.records import TooLarge, is_newer, pack, unpack
+from workers.engine.codec import Record, is_newer
 from workers.errors import Newer, NotAvailable, Refused, Superseded
 
 T = TypeVar("T")
@@ -162,9 +162,9 @@ class JournalStore:
         raw: dict[bytes, bytes] = self.command("hgetall", key)
         return {name.decode(): value for name, value in raw.items()}
 
-    def record_of(self, key: str, name: str, kind: type[T]) -> T | None:
-        """One record of a journal that somebody else may be working on; for reading only."""
-        return unpack(self.command("hget", key, f"r:{name}"), kind)
+    def read_record(self, key: str, record: Record[T]) -> T | None:
+        """One record of a journal, whether or not a worker holds its claim; None if it is missing or unreadable."""
+        return record.unpack(self.command("hget", key, record.field))
 
     def wake(self, key: str, **fields: str | bytes) -> bool:
         """Tell a journal that there is something new: it is due now. False when there is no such journal."""
@@ -294,21 +294,37 @@ class Claim:
         value = self.fields.get(name)
         return default if value is None else value.decode()
 
-    def get(self, name: str, kind: type[T]) -> T | None:
-        """What an earlier stage recorded."""
-        return self.read(self.fields.get(f"r:{name}"), kind)
+    def has(self, record: Record[Any]) -> bool:
+        """True if the journal held the record when it was claimed, or this claim wrote it; readable or not."""
+        return record.is_in(self.fields)
 
-    def read(self, blob: bytes | None, kind: type[T]) -> T | None:
-        """`unpack`, but what a newer worker made is left to it: Newer, until that one has stayed away too long."""
+    def get(self, record: Record[T]) -> T | None:
+        """The recorded value, or None. Raises Newer for a record that a newer worker wrote."""
+        return self.read(self.fields, record)
+
+    def read(self, fields: Mapping[str, bytes], record: Record[T]) -> T | None:
+        """A record from the fields of this or another journal; None if it is missing or unreadable.
+
+        Raises Newer, as `unpack` does.
+        """
+        return self.unpack(fields.get(record.field), record)
+
+    def unpack(self, blob: bytes | None, record: Record[T]) -> T | None:
+        """The value of a stored record; None if it is missing or unreadable.
+
+        Raises:
+            Newer: a newer worker wrote it. That worker should take the journal over. After
+                NEWER_VERSION_PATIENCE_SECONDS without it the record counts as unreadable and is made again.
+        """
         if is_newer(blob) and self.failing_seconds < NEWER_VERSION_PATIENCE_SECONDS:
             raise Newer(f"{self.id} holds a record of a newer version", retry_after=1)
-        return unpack(blob, kind)
+        return record.unpack(blob)
 
-    def need(self, name: str, kind: type[T]) -> T:
-        """What an earlier stage must have recorded. Raises Unreadable where that cannot be read any more."""
-        value = self.get(name, kind)
+    def need(self, record: Record[T]) -> T:
+        """The value that an earlier stage must have recorded. Raises Unreadable if it is missing or unreadable."""
+        value = self.get(record)
         if value is None:
-            raise Unreadable(f"{self.id} has no readable record {name}", name)
+            raise Unreadable(f"{self.id} has no readable record {record.name}", record.name)
         return value
 
     # -- being alive ------------------------------------------------------------------------------
@@ -362,19 +378,18 @@ class Claim:
 
     # -- finding out and doing --------------------------------------------------------------------
 
-    def record(self, name: str, kind: type[T] | Any, value: T) -> T:
-        """Record a value under our claim; also while the process is ending, as what was done must be known.
+    def record(self, record: Record[T], value: T) -> T:
+        """Store a value under the claim and return it.
 
-        Raises TooLarge, with the record's name.
+        This works while the process shuts down too, because a change that was made outside must be recorded.
+        Raises TooLarge and Superseded.
         """
-        try:
-            blob = pack(value, kind)
-        except TooLarge as error:
-            raise TooLarge(f"{name}: {error}") from None
-        if f"r:{name}" not in self.fields:
+        blob = record.pack(value)
+        if not self.has(record):
+            # RECORD resets the same fields of the hash: a new record is progress.
             self.fields |= {"crashes": b"0", "attempts": b"0"}
             self.fields.pop("failing_since", None)
-        self._write_fields({f"r:{name}": blob})
+        self._write_fields({record.field: blob})
         return value
 
     def set_fields(self, **fields: str) -> None:
@@ -388,37 +403,46 @@ class Claim:
         self.fields |= fields
         self._acting = False
 
-    def step(self, name: str, kind: type[T], find_out: Callable[[], T]) -> T:
-        """What `find_out` says; recorded once per round, returned from the record ever after."""
-        known = self.get(name, kind)
-        if known is not None:
-            return known
-        self.check_alive()
-        found = find_out()
-        # What was killed in the middle has found out nothing.
-        self.check_alive()
-        return self.record(name, kind, found)
+    def step(self, record: Record[T], compute: Callable[[], T]) -> T:
+        """The recorded value, or that of `compute`, which is then recorded. Raises Superseded.
 
-    def effect(
-        self, name: str, kind: type[T], look: Callable[[], T | None], act: Callable[[], T | None]
-    ) -> T:
-        """Change the world once: look whether it is there, act under the fence, look again, record.
-
-        What is not seen yet is what `act` answered, as lists lag. Raises NotAvailable when it answered nothing and
-        nothing is seen: then it is looked for again later.
+        `compute` may run again after a crash, so it must not change anything outside; `effect` is for that.
         """
-        known = self.get(name, kind)
-        if known is not None:
-            return known
-        there = look()
-        if there is None:
+        recorded = self.get(record)
+        if recorded is not None:
+            return recorded
+        self.check_alive()
+        value = compute()
+        # A stage whose children were killed meanwhile may have computed from half an answer.
+        self.check_alive()
+        return self.record(record, value)
+
+    def effect(self, record: Record[T], look: Callable[[], T | None], act: Callable[[], T | None]) -> T:
+        """Make a change outside once, and record what is there afterwards.
+
+        Args:
+            look: the thing as it is outside, or None if it does not exist. It finds the thing by a key that is made
+                from the journal alone, so that the next worker finds a change whose record was lost in a crash.
+            act: makes the change and returns the thing, or None if the service does not return it.
+
+        Raises:
+            NotAvailable: `act` returned nothing and the second look found nothing. The next attempt looks again.
+            OnHold: the controls do not allow the change now.
+            Superseded: another worker holds the claim; nothing was changed.
+        """
+        recorded = self.get(record)
+        if recorded is not None:
+            return recorded
+        thing = look()
+        if thing is None:
             self.check_fence()
-            done = act()
+            answer = act()
+            # Lists of GitHub and Slack lag: then the answer of `act` is the best view of it.
             seen = look()
-            there = done if seen is None else seen
-        if there is None:
-            raise NotAvailable(f"{name}: done, but it cannot be seen yet", retry_after=2)
-        return self.record(name, kind, there)
+            thing = answer if seen is None else seen
+        if thing is None:
+            raise NotAvailable(f"{record.name}: done, but it cannot be seen yet", retry_after=2)
+        return self.record(record, thing)
 
     def check_fence(self) -> None:
         """The brake, then the fence, asked right before acting; a slow answer does not count."""

@@ -1,72 +1,80 @@
-"""A record as it is stored: a version, then JSON, compressed when large; bounded both ways."""
+"""Every record that a journal may hold: its name and its type, in the order in which the pipeline makes them.
+
+`claim.need(records.VERDICT)` is typed by the record. A notification's journal holds the Slack messages that it posted
+instead; `slack_message` names those records.
+
+This module and `stage_table` are the only places where the engine names models. They stand here, below every package
+that reads or makes a record, so that incidents, remediation, notifications and the command line share one registry
+without importing the pipeline.
+"""
 
 from __future__ import annotations
 
-import zlib
-from functools import lru_cache
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from workers.engine.codec import Record
+from workers.models import (
+    Alert,
+    Environment,
+    Evidence,
+    Finding,
+    Fix,
+    FollowUp,
+    Incident,
+    Outcome,
+    Plan,
+    PullRequest,
+    RemoteRepository,
+    SlackMessage,
+    Survey,
+    Usage,
+    Verdict,
+    Verification,
+)
 
-from workers.errors import Refused
+# What a journal is opened with.
+ALERT = Record("alert", Alert)
+ENVIRONMENT = Record("environment", Environment)
+INCIDENT = Record("incident", Incident)
 
-T = TypeVar("T")
+# A sweep.
+SURVEY = Record("survey", Survey)
+FINDINGS = Record("findings", list[Finding])
+OPENED_AT = Record("opened_at", datetime)  # the time under which the sweep's incidents are opened
 
-VERSION = b"1"
-COMPRESS_FROM = 1024
-"""Bytes; below this a compressed record is hardly smaller."""
-MAX_STORED_BYTES = 2**20
-"""Bytes of one record as it is stored. The largest are surveys, some 1.2 KB a service: this is room for 800."""
-MAX_JSON_BYTES = 16 * MAX_STORED_BYTES
-"""Bytes of one record's JSON: no more is ever unpacked."""
+# An incident: the newest findings of its cause and of its symptoms, which later sweeps keep current.
+SEEN = Record("seen", list[Finding])
+SYMPTOMS = Record("symptoms", list[Finding])
 
+# An incident: what its stages compute, in order.
+EVIDENCE = Record("evidence", Evidence)
+VERDICT = Record("verdict", Verdict)
+PLAN = Record("plan", Plan)
+BASE = Record("base", str)  # the commit of the base branch on which the fix is made
+RUNNER_HINT = Record("runner_hint", str)  # how the repository's tests are run, for the writer's prompt
+FIX = Record("fix", Fix)
+VERIFICATION = Record("verification", Verification)
+WOULD_PROPOSE = Record(
+    "would_propose", str
+)  # title and body of the pull request that the mode does not allow
+OUTCOME = Record("outcome", Outcome)
+CANCELLED = Record("cancelled", Outcome)  # written by `cancel`; takes the place of the outcome
+MERGED_AT = Record("merged_at", datetime)
+AFTER = Record("after", Survey)  # the measurement after the deployment of the merge
+FOLLOW_UP = Record("follow_up", FollowUp)
 
-class TooLarge(Refused):
-    """What was found out does not fit into a record: nothing of it is kept, and that is told."""
+# An incident: what exists outside. No retry forgets these, so that the next attempt finds what is there.
+REMOTE = Record("remote", RemoteRepository)
+BRANCH = Record("branch", str)  # the pushed commit
+PULL = Record("pull", PullRequest)
+USAGE = Record("usage", Usage)
 
+EXTERNAL: tuple[Record[Any], ...] = (REMOTE, BRANCH, PULL, USAGE)
 
-@lru_cache(maxsize=128)
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    """Made once a kind: to make one costs more than a record takes to be written."""
-    return TypeAdapter(kind)
-
-
-def pack(value: Any, kind: Any) -> bytes:
-    """A record as it is stored: version, then JSON, compressed when large. Raises TooLarge."""
-    text = _adapter(kind).dump_json(value)
-    if len(text) < COMPRESS_FROM:
-        return VERSION + b"j" + text
-    blob = VERSION + b"z" + zlib.compress(text, 6) if len(text) <= MAX_JSON_BYTES else b""
-    if not 0 < len(blob) <= MAX_STORED_BYTES:
-        what = getattr(kind, "__name__", str(kind))
-        raise TooLarge(f"too large for a record: {what}, {len(text) / 2**20:.1f} MiB of text")
-    return blob
-
-
-def is_newer(blob: bytes | None) -> bool:
-    """Whether a worker of a newer version made the record: only that one can read it."""
-    return blob is not None and blob[:1].isdigit() and blob[:1] > VERSION
-
-
-def unpack(blob: bytes | None, kind: type[T]) -> T | None:
-    """The value of a record; None when it is missing, of another version or unreadable: then it is made again."""
-    text = json_text(blob)
-    try:
-        value: T | None = None if text is None else _adapter(kind).validate_json(text)  # type: ignore[arg-type]  # mypy takes a type for unhashable
-    except ValidationError:
-        return None
-    return value
+ACK = Record("ack", SlackMessage)  # a notification's first message
 
 
-def json_text(blob: bytes | None) -> bytes | None:
-    """The JSON of a record; None when it is missing, of another version, damaged, or would grow beyond MOST_TEXT."""
-    if not blob or blob[:1] != VERSION:
-        return None
-    if blob[1:2] != b"z":
-        return blob[2:]
-    unzip = zlib.decompressobj()
-    try:
-        text = unzip.decompress(blob[2:], MAX_JSON_BYTES)
-    except zlib.error:
-        return None
-    return text if unzip.eof else None
+def slack_message(name: str) -> Record[SlackMessage]:
+    """The record of a message that a notification's journal posted: `ack`, `outcome`, `watch-2` …"""
+    return Record(name, SlackMessage)

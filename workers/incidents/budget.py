@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from workers.engine import scripts
+from workers.engine import records, scripts
 from workers.engine.journal import PREFIX, Claim, JournalStore
 from workers.models import Incident, Severity
 from workers.runtime.settings import Settings
@@ -66,6 +66,6 @@ def is_reserved(claim: Claim) -> bool:
 
 def count_again(journal: JournalStore, claim: Claim) -> None:
     """A run that begins anew after its process died is one more of the day's and its service's, whatever is left."""
-    day, incident = claim.text("budget_day"), claim.need("incident", Incident)
+    day, incident = claim.text("budget_day"), claim.need(records.INCIDENT)
     if day:
         journal.script(scripts.COUNT_AGENT_RUN, [day], incident.subject.key)

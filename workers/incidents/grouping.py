@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from workers.engine import scripts
+from workers.engine import records, scripts
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore
-from workers.engine.records import unpack
 from workers.models import FollowUp, Incident, Outcome, Severity
 
 WINDOW_SECONDS = 1800.0
@@ -78,14 +77,14 @@ def members(journal: JournalStore, fields: dict[str, bytes], now: datetime) -> l
 
 
 def _member(key: str, fields: dict[str, bytes]) -> GroupMember | None:
-    incident = unpack(fields.get("r:incident"), Incident)
+    incident = records.INCIDENT.read(fields)
     if incident is None:
         return None
     return GroupMember(
         key=key,
         incident=incident,
-        outcome=unpack(fields.get("r:cancelled") or fields.get("r:outcome"), Outcome),
-        follow_up=unpack(fields.get("r:follow_up"), FollowUp),
+        outcome=records.CANCELLED.read(fields) or records.OUTCOME.read(fields),
+        follow_up=records.FOLLOW_UP.read(fields),
         reason=fields.get("reason", b"").decode(),
         is_suppressed="suppressed_by" in fields,
         fix_requested="fix_requests" in fields,

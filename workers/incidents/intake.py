@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from workers.engine import scripts
+from workers.engine import records, scripts
 from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
-from workers.engine.records import pack
 from workers.errors import NotAvailable
 from workers.models import Alert, Model
 
@@ -63,7 +62,7 @@ def _script_call(
     ]
     return [*keys, PING_WATCHDOG_KEY, received_key(alert.environment_id or "")], [
         fold.seconds if fold else 0,
-        pack(alert, Alert),
+        records.ALERT.pack(alert),
         int(first_word_seconds * 1000) if owed else -1,
         int(MISSED_PINGS_LIMIT * ping_seconds * 1000) if alert.source == "ping" else 0,
         event_name(alert) if alert.source == "railway" and alert.environment_id else "",

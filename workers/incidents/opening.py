@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 
 from workers.detection import CauseGroup, group_by_cause
 from workers.detection.causes import SYMPTOM_KINDS
-from workers.engine import scripts
+from workers.engine import records, scripts
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore
-from workers.engine.records import pack
 from workers.incidents import grouping
 from workers.incidents.intake import is_problem_alert
 from workers.incidents.watching import CLEAN_SWEEPS
@@ -75,7 +74,9 @@ def dedup_scope(alert: Alert) -> str:
 
 def alerts_of(sweep: Claim) -> list[Alert]:
     """The alerts that a sweep looks for."""
-    stored = [sweep.read(value, Alert) for name, value in sweep.fields.items() if name.startswith("a:")]
+    stored = [
+        sweep.unpack(value, records.ALERT) for name, value in sweep.fields.items() if name.startswith("a:")
+    ]
     return [alert for alert in stored if alert is not None]
 
 
@@ -142,8 +143,8 @@ def _open(
     delay = 0.0 if incident.severity is Severity.CRITICAL else max(0.0, first_word_seconds - waited)
     keys = [OPEN, SCHEDULE, PREFIX + incident.id, f"{PREFIX}notification:{incident.id}"]
     tells = [f"{PREFIX}notification:alert:{alert.id.removesuffix(RECHECK_SUFFIX)}" for alert in named]
-    record = pack(incident, Incident)
-    seen = pack(list(incident.findings), list[Finding])
+    record = records.INCIDENT.pack(incident)
+    seen = records.SEEN.pack(list(incident.findings))
     # A forwarded alert itself was the first word.
     forwarded = int(any(alert.source == "slack" for alert in named))
     arguments = [incident.fingerprint, record, int(delay * 1000), seen, forwarded, sweep.key, over, *tells]
@@ -157,16 +158,16 @@ def _update_symptoms(journal: JournalStore, incident: Incident, holder: str, sym
     And the other way round: what an earlier sweep called a symptom, and is a cause here, stands for itself again.
     """
     key, tell = PREFIX + holder, f"{PREFIX}notification:{holder}"
-    suffering = pack(list(incident.symptoms), list[Finding])
-    if incident.symptoms or journal.command("hexists", key, "r:symptoms"):
+    suffering = records.SYMPTOMS.pack(list(incident.symptoms))
+    if incident.symptoms or journal.command("hexists", key, records.SYMPTOMS.field):
         journal.script(scripts.UPDATE_SYMPTOMS, [key, SCHEDULE, tell], suffering)
     for service in dict.fromkeys(one.service_id for one in symptoms):
         journal.script(scripts.SUPPRESS, [OPEN, SCHEDULE, key], digest(incident.environment_id, service))
     # Only now: of two that were each other's symptom in turn, the one that is the cause here goes on.
     if journal.command("hexists", key, "suppressed_by"):
-        before = journal.record_of(key, "incident", Incident) or incident
+        before = journal.read_record(key, records.INCIDENT) or incident
         now = {name: getattr(incident, name) for name in NEWEST}
-        record = pack(before.model_copy(update=now), Incident)
+        record = records.INCIDENT.pack(before.model_copy(update=now))
         own = any(
             one.kind not in SYMPTOM_KINDS for one in incident.findings if one.severity is not Severity.NOTICE
         )
@@ -189,12 +190,12 @@ def _update_recovery(
     sick = {finding.service_id for finding in findings if finding.severity is not Severity.NOTICE} | suffering
     for raw in journal.command("hvals", OPEN):
         key = raw.decode()
-        incident = journal.record_of(key, "incident", Incident)
+        incident = journal.read_record(key, records.INCIDENT)
         if incident is None or incident.environment_id != survey.environment_id:
             continue
         if key.removeprefix(PREFIX) in held:
             continue
-        seen = journal.record_of(key, "seen", list[Finding]) or []
+        seen = journal.read_record(key, records.SEEN) or []
         how = "sick" if incident.subject.key in sick else _recovery_state(incident, seen, survey, findings)
         if how:
             journal.script(scripts.UPDATE_RECOVERY, [key, SCHEDULE], sweep.key, how)
@@ -232,10 +233,10 @@ def _answer_no_problem(journal: JournalStore, survey: Survey, alert: Alert) -> N
     if _answered_lately(journal, survey, alert):
         journal.wake(tell, drop_reason="Nothing above the line, as answered a few minutes ago.")
     elif not journal.wake(tell, answer=text):
-        fields = ["stage", "notify", "r:alert", pack(alert, Alert), "answer", text]
+        fields = ["stage", "notify", records.ALERT.field, records.ALERT.pack(alert), "answer", text]
         journal.script(scripts.OPEN_JOURNAL, [tell, SCHEDULE], 0, *fields)
     again = alert.model_copy(update={"id": alert.id + RECHECK_SUFFIX})
-    fields = ["stage", "intake", "r:alert", pack(again, Alert)]
+    fields = ["stage", "intake", records.ALERT.field, records.ALERT.pack(again)]
     key = f"{PREFIX}alert:{again.id}"
     journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], int(RECHECK_SECONDS * 1000), *fields)
 

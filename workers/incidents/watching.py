@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from workers import detection
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway, snapshot
-from workers.engine import scripts
+from workers.engine import records, scripts
 from workers.engine.journal import Claim, JournalStore
 from workers.errors import RailwayBusy
 from workers.history import summary_store
@@ -48,8 +48,8 @@ def follow_up(
     notify: str,
 ) -> None:  # fmt: skip
     """Look once and let go of the claim: to look again later, or as the end of the round."""
-    incident, pull = claim.need("incident", Incident), claim.get("pull", PullRequest)
-    if not claim.text("suppressed_by") and pull is None and "r:outcome" not in claim.fields:
+    incident, pull = claim.need(records.INCIDENT), claim.get(records.PULL)
+    if not claim.text("suppressed_by") and pull is None and not claim.has(records.OUTCOME):
         # It stood aside as a symptom of another incident, and is a cause of its own after all.
         claim.advance(_where_it_stopped(claim), notify=notify)
         return
@@ -63,7 +63,7 @@ def follow_up(
         return
     if pull.state == "closed":
         sentence = f"#{pull.number} was closed unmerged: it is not proposed again without new evidence"
-        claim.record("follow_up", FollowUp, FollowUp(verified=False, sentence=sentence))
+        claim.record(records.FOLLOW_UP, FollowUp(verified=False, sentence=sentence))
         claim.advance("watch", after=LOOK_AGAIN_SECONDS, notify=notify)
         return
     _after_merge(claim, railway, settings, journal, incident, pull, now, notify)
@@ -71,8 +71,8 @@ def follow_up(
 
 def _where_it_stopped(claim: Claim) -> str:
     """The stage from which a round goes on; `plan` reserves again what was given back."""
-    made = (("evidence", "enrich"), ("verdict", "diagnose"))
-    return next((stage for record, stage in made if f"r:{record}" not in claim.fields), "plan")
+    made = ((records.EVIDENCE, "enrich"), (records.VERDICT, "diagnose"))
+    return next((stage for record, stage in made if not claim.has(record)), "plan")
 
 
 def _until_clean(claim: Claim, tell: str) -> None:
@@ -80,11 +80,11 @@ def _until_clean(claim: Claim, tell: str) -> None:
     if int(claim.text("clean_sweeps", "0")) < (GONE_SWEEPS if gone else CLEAN_SWEEPS):
         claim.advance("watch", after=LOOK_AGAIN_SECONDS)
         return
-    if claim.get("follow_up", FollowUp) is None:
+    if claim.get(records.FOLLOW_UP) is None:
         sentence = f"over: {CLEAN_SWEEPS} sweeps in a row found nothing of it any more"
         if gone:
             sentence = f"over: the service is gone, {GONE_SWEEPS} sweeps in a row did not find it any more"
-        claim.record("follow_up", FollowUp, FollowUp(verified=True, sentence=sentence))
+        claim.record(records.FOLLOW_UP, FollowUp(verified=True, sentence=sentence))
     if not claim.end("over", notify=tell, final=False):
         claim.advance("watch")
 
@@ -106,14 +106,14 @@ def _ask(claim: Claim, github: GitHub, journal: JournalStore, pull: PullRequest)
     if fresh.state == "closed":
         rejections.record_rejection(journal, held, f"#{fresh.number}")
     log.info("pull request ended", extra={"journal": claim.id, "state": fresh.state})
-    return claim.record("pull", PullRequest, fresh)
+    return claim.record(records.PULL, fresh)
 
 
 def _after_merge(
     claim: Claim, railway: Railway, settings: Settings, journal: JournalStore, incident: Incident,
     pull: PullRequest, now: datetime, tell: str,
 ) -> None:  # fmt: skip
-    merged_at = claim.step("merged_at", datetime, lambda: now)
+    merged_at = claim.step(records.MERGED_AT, lambda: now)
     environment = Environment(project_id=incident.project_id, environment_id=incident.environment_id)
     live = _deployed(railway, environment, incident, pull, merged_at)
     if live is None:
@@ -139,7 +139,7 @@ def _after_merge(
             raise RailwayBusy(f"cannot be measured again now: {'; '.join(map(describe_gap, gaps))}")
         return made
 
-    seen = claim.step("after", Survey, measure)
+    seen = claim.step(records.AFTER, measure)
     known = summary_store.baseline_windows(summary_store.read(journal, incident.environment_id, since), since)
     findings = detection.detect(seen, min_duration_minutes=settings.min_duration_minutes, history=known)
     _finish(claim, compare(incident, seen, findings), tell)
@@ -196,6 +196,6 @@ def _still_suffering(incident: Incident, findings: list[Finding]) -> str:
 
 
 def _finish(claim: Claim, watched: FollowUp, tell: str) -> None:
-    claim.record("follow_up", FollowUp, watched)
+    claim.record(records.FOLLOW_UP, watched)
     claim.end("held" if watched.verified else "did not hold", notify=tell)
     log.info("watched", extra={"journal": claim.id, "held": watched.verified})

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from workers.clients.slack import Slack, escape
+from workers.engine import records
 from workers.engine.journal import Claim, JournalStore
 from workers.errors import OnHold
 from workers.incidents import controls, grouping
 from workers.incidents.grouping import GroupMember
-from workers.models import SlackMessage
 from workers.notifications.messages import MARKS, format_name
 from workers.notifications.posts import edit, post
 
@@ -36,11 +36,11 @@ def notify_group(
     heard = _heard(held, journal, now)
     since = datetime.fromtimestamp(int(claim.text("opened", "0")) / 1000, UTC)
     first = post(claim, slack, "ack", render_ack(heard), None, since=since)
-    found = None if claim.get("outcome", SlackMessage) else _all_that_was_found(claim, journal, now)
+    found = None if claim.get(records.slack_message("outcome")) else _all_that_was_found(claim, journal, now)
     if found is not None:
         post(claim, slack, "outcome", render_outcome(_heard(found, journal, now)), first, since=since)
     edit(claim, slack, first, render_ack(heard))
-    over = all(one.is_ended for one in held) and (found or claim.get("outcome", SlackMessage))
+    over = all(one.is_ended for one in held) and (found or claim.get(records.slack_message("outcome")))
     if not over or not claim.end("notified", final=False):
         claim.advance("notify", after=quiet_seconds)
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from workers.clients.slack import Slack, escape
+from workers.engine import records
 from workers.engine.journal import PREFIX, Claim, JournalStore
 from workers.errors import NotAvailable
 from workers.incidents import controls
-from workers.models import Alert, Finding, FollowUp, Incident, Outcome, SlackMessage, Verdict
+from workers.models import Alert, Incident, SlackMessage
 from workers.notifications import groups
 from workers.notifications.messages import IncidentMessages, format_name, inconclusive, list_findings, render
 from workers.notifications.posts import (
@@ -56,7 +57,7 @@ def notify(claim: Claim, journal: JournalStore, slack: Slack | None, *, now: dat
 
 def _tell_alert(claim: Claim, journal: JournalStore, slack: Slack | None, *, now: datetime) -> None:
     """An alert's own words: its first word while the sweep has not named a cause, then the answer."""
-    alert = claim.get("alert", Alert)
+    alert = claim.get(records.ALERT)
     what = alert.service_name or alert.service_id or "the environment" if alert else "the environment"
     head = f"🔎 *{escape(what)}*: {escape(alert.message[:300] or alert.kind) if alert else 'sweep'}"
     # From when on it may stand in Slack already, whenever this is done again.
@@ -65,7 +66,7 @@ def _tell_alert(claim: Claim, journal: JournalStore, slack: Slack | None, *, now
     joined, over = claim.text("merged_into"), claim.text("drop_reason")
     if joined:
         theirs = journal.fields(joined)
-        taken = claim.read(theirs.get("r:ack"), SlackMessage)
+        taken = claim.read(theirs, records.ACK)
         if first is not None and taken is None and theirs and "ended" not in theirs:
             claim.advance("notify", after=JOINED_SECONDS)
             return
@@ -113,7 +114,7 @@ def _waiting_for(journal: JournalStore, alert: Alert | None) -> str:
 
 def _tell_incident(claim: Claim, journal: JournalStore, slack: Slack | None, *, now: datetime) -> None:
     fields = journal.fields(claim.key.replace(f"{PREFIX}notification:", PREFIX))
-    incident = claim.need("incident", Incident)
+    incident = claim.need(records.INCIDENT)
     sick = (incident.subject.key, incident.subject.name)
     claim.check_allowed = lambda: controls.check(journal, sick, now.timestamp())
     claim.check_allowed()
@@ -130,7 +131,7 @@ def _tell_incident(claim: Claim, journal: JournalStore, slack: Slack | None, *, 
         first = post(claim, slack, "ack", told.ack, None, since=since)
     thread = first or spoken
     if over and thread is None:
-        thread = journal.record_of(over, "ack", SlackMessage)
+        thread = journal.read_record(over, records.ACK)
         if thread is None and journal.wake(over):
             claim.advance("notify", after=UMBRELLA_SECONDS)
             return
@@ -140,7 +141,7 @@ def _tell_incident(claim: Claim, journal: JournalStore, slack: Slack | None, *, 
     aside = bool(over) and not asked
     # An incoming webhook has no thread: its umbrella says it all.
     unsaid = aside and slack is not None and not (thread and thread.ts)
-    if "r:cancelled" in fields:
+    if records.CANCELLED.is_in(fields):
         # Whoever cancelled it knows: it is said where words of ours stand already, and rings nowhere.
         unsaid = unsaid or thread is None
         outcome, aside = f"cancelled-{fields.get('cancel_count', b'').decode()}", True
@@ -164,7 +165,7 @@ def _tell_incident(claim: Claim, journal: JournalStore, slack: Slack | None, *, 
 def _spoken(claim: Claim) -> SlackMessage | None:
     """The earliest outcome that was said: without a first word, the thread."""
     names = [name.removeprefix("r:") for name in claim.fields if name.startswith("r:outcome")]
-    said = [posted for name in names if (posted := claim.get(name, SlackMessage))]
+    said = [posted for name in names if (posted := claim.get(records.slack_message(name)))]
     return min(said, key=lambda one: one.ts, default=None)
 
 
@@ -172,17 +173,17 @@ def _told(
     claim: Claim, incident: Incident, fields: dict[str, bytes], journal: JournalStore
 ) -> IncidentMessages:
     """The texts of an incident by its journal, with the newest of what was seen of it and of its symptoms."""
-    newest = {"r:seen": "findings", "r:symptoms": "symptoms"}
-    found = {name: claim.read(fields.get(field), list[Finding]) for field, name in newest.items()}
+    newest = {"findings": records.SEEN, "symptoms": records.SYMPTOMS}
+    found = {name: claim.read(fields, record) for name, record in newest.items()}
     update = {
         name: tuple(value) for name, value in found.items() if value or (name == "symptoms" and value == [])
     }
     holder = fields.get("suppressed_by", b"").decode()
     return render(
         incident.model_copy(update=update),
-        claim.read(fields.get("r:verdict"), Verdict),
-        claim.read(fields.get("r:cancelled"), Outcome) or claim.read(fields.get("r:outcome"), Outcome),
-        claim.read(fields.get("r:follow_up"), FollowUp),
+        claim.read(fields, records.VERDICT),
+        claim.read(fields, records.CANCELLED) or claim.read(fields, records.OUTCOME),
+        claim.read(fields, records.FOLLOW_UP),
         fields.get("reason", b"").decode(),
         int(fields.get("firings", b"1")),
         _where(holder, journal) if holder else "",
@@ -191,8 +192,8 @@ def _told(
 
 def _where(holder: str, journal: JournalStore) -> str:
     """Another incident by its cause's name, its id, and the link that it led to."""
-    other = journal.record_of(holder, "incident", Incident)
-    outcome = journal.record_of(holder, "outcome", Outcome)
+    other = journal.read_record(holder, records.INCIDENT)
+    outcome = journal.read_record(holder, records.OUTCOME)
     name = f"*{format_name(other.subject.name)}*" if other else "another service"
     link = f" {outcome.link}" if outcome and outcome.link else ""
     return f"{name}: see {holder.removeprefix(PREFIX)}{link}"
@@ -204,9 +205,9 @@ def _adopt(claim: Claim, journal: JournalStore) -> SlackMessage | None:
         if not name.startswith("merge_from:"):
             continue
         other = journal.fields(name.removeprefix("merge_from:"))
-        posted = claim.read(other.get("r:ack"), SlackMessage)
+        posted = claim.read(other, records.ACK)
         if posted is not None:
-            return claim.record("ack", SlackMessage, posted)
+            return claim.record(records.ACK, posted)
         if other and "ended" not in other and claim.claimed_at - int(since) / 1000 < ADOPTION_SECONDS:
             raise NotAvailable("an alert's first word may be under way", retry_after=1)
     return None

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from workers.clients.slack import Slack
-from workers.engine import scripts
+from workers.engine import records, scripts
 from workers.engine.journal import PREFIX, SCHEDULE, Claim, JournalStore
-from workers.engine.records import unpack
 from workers.models import SlackMessage, digest
 
 BEFORE = timedelta(hours=1)
@@ -24,15 +23,15 @@ def post(
     """One post, once: looked for by its key where Slack can be looked through; of two the older one stays."""
     key = f"{claim.id}:{name}"
     if slack is None:
-        return claim.get(name, SlackMessage) or claim.record(
-            name, SlackMessage, SlackMessage(digest=digest(text), text=text)
+        return claim.get(records.slack_message(name)) or claim.record(
+            records.slack_message(name), SlackMessage(digest=digest(text), text=text)
         )
     under = thread if thread and thread.ts else None
     if not slack.can_look_back:
-        known = claim.get(name, SlackMessage)
+        known = claim.get(records.slack_message(name))
         if known is None:
             claim.check_fence()
-            known = claim.record(name, SlackMessage, slack.post(text, key=key))
+            known = claim.record(records.slack_message(name), slack.post(text, key=key))
         return known
 
     def look() -> SlackMessage | None:
@@ -46,16 +45,16 @@ def post(
 
     if name == "ack":
         claim.set_fields(posting="1")
-    return claim.effect(name, SlackMessage, look, act)
+    return claim.effect(records.slack_message(name), look, act)
 
 
 def acknowledge(claim: Claim, slack: Slack | None, since: datetime) -> SlackMessage | None:
     """The first word, also where whoever said it died before that was recorded: the rest belongs under it."""
-    known = claim.get("ack", SlackMessage)
+    known = claim.get(records.ACK)
     if known or slack is None or not slack.can_look_back or not claim.text("posting"):
         return known
     found = slack.find(f"{claim.id}:ack", oldest=since - BEFORE)
-    return claim.record("ack", SlackMessage, found[0]) if found else None
+    return claim.record(records.ACK, found[0]) if found else None
 
 
 def edit(claim: Claim, slack: Slack | None, first: SlackMessage, text: str) -> None:
@@ -63,12 +62,12 @@ def edit(claim: Claim, slack: Slack | None, first: SlackMessage, text: str) -> N
     if first.digest == digest(text):
         return
     if slack is None:
-        claim.record("ack", SlackMessage, SlackMessage(digest=digest(text), text=text))
+        claim.record(records.ACK, SlackMessage(digest=digest(text), text=text))
     if slack is None or not first.ts:
         return
     claim.check_fence()
     slack.update(first, text, key=f"{claim.id}:ack")
-    claim.record("ack", SlackMessage, first.model_copy(update={"digest": digest(text)}))
+    claim.record(records.ACK, first.model_copy(update={"digest": digest(text)}))
 
 
 def schedule_duplicate_check(claim: Claim, journal: JournalStore, slack: Slack | None) -> None:
@@ -90,9 +89,9 @@ def delete_duplicates(claim: Claim, journal: JournalStore, slack: Slack | None) 
     of = claim.text("of")
     fields = journal.fields(of)
     blobs = {name.removeprefix("r:"): blob for name, blob in fields.items() if name.startswith("r:")}
-    known = {name: one for name, blob in blobs.items() if (one := unpack(blob, SlackMessage)) and one.ts}
+    known = {name: one for name, blob in blobs.items() if (one := records.ACK.unpack(blob)) and one.ts}
     since = datetime.fromtimestamp(int(fields.get("opened", b"0")) / 1000, UTC) - BEFORE
-    over = journal.record_of(fields.get("group", b"").decode() or of, "ack", SlackMessage)
+    over = journal.read_record(fields.get("group", b"").decode() or of, records.ACK)
     threads = [over, *sorted(known.values(), key=lambda one: one.ts)][:2]
     places = [None, *{one.ts: one for one in threads if one and one.ts}.values()]
     for name, recorded in known.items():

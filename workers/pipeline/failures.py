@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from workers.engine import retries, scripts
+from workers.engine import records, retries, scripts
 from workers.engine.journal import PREFIX, SCHEDULE, Claim, JournalStore, Unreadable
-from workers.engine.stage_table import STAGE_OF_RECORD
+from workers.engine.stage_table import Stage, maker_of
 from workers.errors import NotAvailable, OnHold, Superseded, TrackwalkerError
 from workers.incidents import budget, opening
-from workers.models import Alert, FollowUp, Incident, Outcome, PullRequest, Usage, digest
+from workers.models import FollowUp, Outcome, Usage, digest
 from workers.notifications import notify
 from workers.remediation import attempt as mending
 
@@ -27,8 +27,8 @@ def notification_key(claim: Claim) -> str:
 
 def conclude(claim: Claim, outcome: Outcome) -> None:
     """The active part of a round is over: it is told, and the trouble is watched until it is gone."""
-    budget.settle(claim.store, claim, (claim.get("usage", Usage) or Usage()).cost_usd)
-    claim.record("outcome", Outcome, outcome)
+    budget.settle(claim.store, claim, (claim.get(records.USAGE) or Usage()).cost_usd)
+    claim.record(records.OUTCOME, outcome)
     log.info("concluded", extra={"journal": claim.id, "kind": outcome.kind, "what": outcome.headline})
     claim.advance("watch", notify=notification_key(claim))
 
@@ -38,11 +38,11 @@ def is_suppressed(claim: Claim) -> bool:
 
     A pull request that may be open already is seen to its end, and what a person asked for is done.
     """
-    began = claim.stage == "propose" and "r:remote" in claim.fields
+    began = claim.stage == "propose" and claim.has(records.REMOTE)
     if not claim.text("suppressed_by") or claim.text("fix_requests") or began:
         return False
     mending.release(claim, claim.store)
-    budget.settle(claim.store, claim, (claim.get("usage", Usage) or Usage()).cost_usd)
+    budget.settle(claim.store, claim, (claim.get(records.USAGE) or Usage()).cost_usd)
     holder = claim.text("suppressed_by").removeprefix(PREFIX)
     log.info("stands aside", extra={"journal": claim.id, "stage": claim.stage, "cause": holder})
     claim.advance("watch", reason=f"a symptom of {holder}", notify=notification_key(claim))
@@ -66,16 +66,17 @@ def _apply(claim: Claim, error: TrackwalkerError, now: datetime) -> None:
         claim.advance(claim.stage, after=wait, reason=str(error))
     elif isinstance(error, NotAvailable):
         _retry_later(claim, error, now)
-    elif (
-        isinstance(error, Unreadable)
-        and error.name in STAGE_OF_RECORD
-        and not claim.text(f"again:{error.name}")
-    ):
-        # Emptied, so that it is not waited for a second time where a newer version left it.
+    elif isinstance(error, Unreadable) and (maker := _can_make_again(claim, error)):
+        # Emptied, so that the stage does not wait for the newer worker that left it a second time.
         claim.set_fields(**{f"again:{error.name}": "1", f"r:{error.name}": ""})
-        claim.advance(STAGE_OF_RECORD[error.name], reason=f"{error.name} is made again")
+        claim.advance(maker.name, reason=f"{error.name} is made again")
     else:
         give_up(claim, str(error), now)
+
+
+def _can_make_again(claim: Claim, error: Unreadable) -> Stage | None:
+    """The stage that makes the unreadable record, unless it did so already in vain."""
+    return None if claim.text(f"again:{error.name}") else maker_of(error.name)
 
 
 def _retry_later(claim: Claim, error: NotAvailable, now: datetime) -> None:
@@ -106,16 +107,16 @@ def give_up(claim: Claim, why: str, now: datetime) -> None:
 
 
 def _give_up_incident(claim: Claim, why: str, now: datetime) -> None:
-    if claim.get("pull", PullRequest) is None:
+    if claim.get(records.PULL) is None:
         mending.release(claim, claim.store)
-    incident = claim.get("incident", Incident)
+    incident = claim.get(records.INCIDENT)
     if incident is None:
         # Nobody could be told under its name: the next sweep that sees the trouble opens a new round.
         report_operational_error(claim.store, f"{claim.id} cannot be worked out: {why}", now)
         claim.end(f"given up: {why}")
         return
     if claim.stage == "watch":
-        claim.record("follow_up", FollowUp, FollowUp(verified=False, sentence=f"not watched any more: {why}"))
+        claim.record(records.FOLLOW_UP, FollowUp(verified=False, sentence=f"not watched any more: {why}"))
         claim.end(f"given up watching: {why}", notify=notification_key(claim))
         return
     lines = (*notify.list_findings(incident), f"given up during {claim.stage}: {why}")
@@ -125,7 +126,7 @@ def _give_up_incident(claim: Claim, why: str, now: datetime) -> None:
 def _give_up_check(claim: Claim, why: str, now: datetime) -> None:
     """A sweep or alert that cannot be worked on: everyone who asked hears so, a failing ping once a day."""
     journal, note = claim.store, f"could not look: {why}"
-    alerts = opening.alerts_of(claim) or [one for one in [claim.get("alert", Alert)] if one]
+    alerts = opening.alerts_of(claim) or [one for one in [claim.get(records.ALERT)] if one]
     told = [journal.wake(f"{PREFIX}notification:alert:{alert.id}", answer=note) for alert in alerts]
     if not any(told):
         report_operational_error(journal, note, now)

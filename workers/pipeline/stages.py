@@ -21,10 +21,9 @@ from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway, snapshot
 from workers.clients.slack import Slack
-from workers.engine import scripts
-from workers.engine.broker import QUEUE_OF_STAGE
+from workers.engine import records, scripts
 from workers.engine.journal import MAX_CRASHES, PREFIX, SCHEDULE, TTL_SECONDS, Claim, JournalStore
-from workers.engine.records import pack
+from workers.engine.stage_table import DEFAULT_DEADLINE_SECONDS, STAGES
 from workers.errors import NotAvailable, SlackRefused, Superseded, TrackwalkerError
 from workers.history import backfill, summary_store
 from workers.incidents import (
@@ -44,11 +43,9 @@ from workers.models import (
     Environment,
     Evidence,
     Finding,
-    Incident,
     Outcome,
     Severity,
     Survey,
-    Verdict,
     Window,
 )
 from workers.notifications import notify
@@ -77,9 +74,6 @@ NO_SLOT_RETRY_SECONDS = 2.0
 """So soon a journal is woken again that found no place."""
 FULL_SWEEP_RETRY_SECONDS = 5.0
 """So soon an alert asks again for whom the next sweep had no room."""
-DEADLINES = {"plan": 1800.0, "fix": 3600.0, "propose": 900.0}
-"""Seconds that a stage may take, where not OTHERS_SECONDS."""
-DEFAULT_DEADLINE_SECONDS = 300.0
 
 log = logging.getLogger("trackwalker.line")
 
@@ -105,9 +99,9 @@ def declare(broker: RedisBroker, services: Services) -> None:
         threading.Semaphore(NON_NOTIFICATION_THREADS),
     )
     places = {"fixes": (mends, all_but_words), "sweeps": (all_but_words,), "incidents": (all_but_words,)}
-    for stage, queue in QUEUE_OF_STAGE.items():
-        act = _acting(services, stage, places.get(queue, ()))
-        dramatiq.actor(broker=broker, actor_name=stage, queue_name=queue)(act)
+    for stage in STAGES.values():
+        act = _acting(services, stage.name, places.get(stage.queue, ()))
+        dramatiq.actor(broker=broker, actor_name=stage.name, queue_name=stage.queue)(act)
 
 
 def _acting(services: Services, stage: str, places: Sequence[threading.Semaphore]) -> Callable[[str], None]:
@@ -136,7 +130,7 @@ def _wake_soon(journal: JournalStore, key: str) -> None:
 
 def intake(services: Services, claim: Claim) -> None:
     """An alert ends by standing on a sweep of each environment it can mean, or by one that tells the same."""
-    alert = claim.need("alert", Alert)
+    alert = claim.need(records.ALERT)
     watched = services.settings.environments or tuple(services.railway.environments())
     meant = [one for one in watched if alert.environment_id in (None, one.environment_id)]
     meant = [one for one in meant if alert.project_id in (None, one.project_id)]
@@ -160,17 +154,17 @@ def _enqueue_on_sweep(
     if claim.text(f"on:{PREFIX}sweep:{name}"):
         return True  # by somebody who died right after; that sweep may be under way by now
     keys = [f"{PREFIX}slot:{name}", SCHEDULE, claim.key, f"{PREFIX}notification:alert:{alert.id}"]
-    records = [pack(environment, Environment), pack(alert, Alert)]
+    packed = [records.ENVIRONMENT.pack(environment), records.ALERT.pack(alert)]
     # Each that stands on a sweep for itself takes two fields of it.
     limits = [TTL_SECONDS * 1000, told, 2 * opening.MAX_ALERTS_PER_SWEEP]
     return bool(
-        journal.script(scripts.ENQUEUE_ON_SWEEP, keys, f"{PREFIX}sweep:{name}", alert.id, *records, *limits)
+        journal.script(scripts.ENQUEUE_ON_SWEEP, keys, f"{PREFIX}sweep:{name}", alert.id, *packed, *limits)
     )
 
 
 def survey(services: Services, claim: Claim) -> None:
     """What the environment is and did in the window."""
-    settings, environment = services.settings, claim.need("environment", Environment)
+    settings, environment = services.settings, claim.need(records.ENVIRONMENT)
 
     def look() -> Survey:
         end = services.now()
@@ -185,14 +179,14 @@ def survey(services: Services, claim: Claim) -> None:
             cost, name = railway.sent if made else 0, environment.environment_id
             request_quota.keep(services.store, name, railway.rate_limit, cost, services.now())
 
-    seen = claim.step("survey", Survey, look)
+    seen = claim.step(records.SURVEY, look)
     log.info("surveyed", extra={"journal": claim.id, "services": len(seen.services)})
     claim.advance("analyse")
 
 
 def analyse(services: Services, claim: Claim) -> None:
     """Findings; an incident per cause; an answer to every alert."""
-    seen = claim.need("survey", Survey)
+    seen = claim.need(records.SURVEY)
     persist = services.settings.min_duration_minutes
 
     def compare() -> list[Finding]:
@@ -204,9 +198,9 @@ def analyse(services: Services, claim: Claim) -> None:
         usual = summary_store.baseline_windows(known, seen.window.start)
         return detection.detect(seen, min_duration_minutes=persist, history=usual)
 
-    findings = claim.step("findings", list[Finding], compare)
+    findings = claim.step(records.FINDINGS, compare)
     summary_store.add_sweep(services.store, seen, findings)
-    opened_at = claim.step("opened_at", datetime, services.now)
+    opened_at = claim.step(records.OPENED_AT, services.now)
     held = opening.open_incidents(
         claim, services.store, seen, findings,
         opened_at=opened_at, ack_seconds=services.settings.ack_seconds,
@@ -230,8 +224,8 @@ def enrich(services: Services, claim: Claim) -> None:
     """The facts of the sick service."""
     if is_suppressed(claim):
         return
-    incident = claim.need("incident", Incident)
-    newest = claim.get("symptoms", list[Finding])
+    incident = claim.need(records.INCIDENT)
+    newest = claim.get(records.SYMPTOMS)
     if newest is not None:
         incident = incident.model_copy(update={"symptoms": tuple(newest)})
 
@@ -242,7 +236,7 @@ def enrich(services: Services, claim: Claim) -> None:
             insist=claim.attempts < COMPLETE_EVIDENCE_ATTEMPTS,
         )  # fmt: skip
 
-    evidence = claim.step("evidence", Evidence, read)
+    evidence = claim.step(records.EVIDENCE, read)
     log.info("evidence", extra={"journal": claim.id, "facts": len(evidence.facts)})
     claim.advance("diagnose", notify=notification_key(claim))
 
@@ -251,8 +245,8 @@ def diagnose(services: Services, claim: Claim) -> None:
     """The lane; what is not for the code, or names what else would end it, is told and waited for."""
     if is_suppressed(claim):
         return
-    incident, evidence = claim.need("incident", Incident), claim.need("evidence", Evidence)
-    verdict = claim.step("verdict", Verdict, lambda: diagnosis.diagnose(incident, evidence))
+    incident, evidence = claim.need(records.INCIDENT), claim.need(records.EVIDENCE)
+    verdict = claim.step(records.VERDICT, lambda: diagnosis.diagnose(incident, evidence))
     log.info("verdict", extra={"journal": claim.id, "lane": verdict.category.value})
     mends = verdict.category in (Category.CODE, Category.DEPLOYMENT) and not verdict.action
     lacks = mending.missing_requirement(services.settings, evidence) if mends else None
@@ -269,7 +263,7 @@ def plan(services: Services, claim: Claim) -> None:
     """The reading agent's plan."""
     if is_suppressed(claim):
         return
-    if grouping.needs_approval(claim) and "r:plan" not in claim.fields:
+    if grouping.needs_approval(claim) and not claim.has(records.PLAN):
         conclude(claim, awaiting_approval(claim))
         return
     check_controls(services, claim)
@@ -353,14 +347,14 @@ STAGE_HANDLERS: dict[str, Callable[[Services, Claim], None]] = {
 
 def awaiting_approval(claim: Claim) -> Outcome:
     """What is told of an incident under an umbrella that would be mended."""
-    told = notify.inconclusive(claim.need("verdict", Verdict), claim.need("evidence", Evidence))
+    told = notify.inconclusive(claim.need(records.VERDICT), claim.need(records.EVIDENCE))
     ask = f"mending waits for a person: python -m workers mend {claim.id}"
     return told.model_copy(update={"kind": "waiting", "lines": (*told.lines, ask)})
 
 
 def check_controls(services: Services, claim: Claim) -> None:
     """Raises Held while paused, or while the sick service is muted."""
-    incident = claim.need("incident", Incident)
+    incident = claim.need(records.INCIDENT)
     names = (incident.subject.key, incident.subject.name)
     controls.check(services.store, names, services.now().timestamp())
 
@@ -371,7 +365,7 @@ def work(services: Services, stage: str, key: str) -> None:
     if journal.stopping.is_set():
         return
     try:
-        seconds = DEADLINES.get(stage, DEFAULT_DEADLINE_SECONDS)
+        seconds = STAGES[stage].deadline_seconds
         with journal.claimed(key, stage, deadline_seconds=seconds) as claim, deadline.within(seconds):
             if claim is not None:
                 _attempt(services, claim)

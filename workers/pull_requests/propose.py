@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 from workers.clients.git import Repositories
-from workers.clients.github import GitHub, RemoteRepository
-from workers.engine import scripts
+from workers.clients.github import GitHub
+from workers.engine import records, scripts
 from workers.engine.journal import Claim
 from workers.errors import GitHubRefused, Refused
-from workers.models import Evidence, Fix, Incident, Outcome, Plan, PullRequest, Verdict, Verification, digest
+from workers.models import Fix, Outcome, Plan, PullRequest, RemoteRepository, Verification, digest
 from workers.pull_requests.rendering import Marker, commit_message, parse_marker, render_pull_request
 
 __all__ = ["Marker", "find_ours", "parse_marker", "propose", "render_pull_request"]
@@ -27,22 +27,22 @@ def propose(
     mode: Literal["shadow", "report", "draft", "full"], link: str, max_open: int,
 ) -> Outcome:  # fmt: skip
     """Push the fix and open its pull request (recorded as `pull`), or say why not. `link`: address of our page."""
-    incident, evidence = claim.need("incident", Incident), claim.need("evidence", Evidence)
-    plan, fix = claim.need("plan", Plan), claim.need("fix", Fix)
-    certificate, verdict = claim.need("verification", Verification), claim.need("verdict", Verdict)
+    incident, evidence = claim.need(records.INCIDENT), claim.need(records.EVIDENCE)
+    plan, fix = claim.need(records.PLAN), claim.need(records.FIX)
+    certificate, verdict = claim.need(records.VERIFICATION), claim.need(records.VERDICT)
     repository = evidence.repository
     if repository is None:
         raise Refused("no repository is known for this service: nothing can be proposed")
     if certificate.decision not in ("ready", "draft"):
         return _nothing(claim, f"nothing is proposed: {certificate.decision}", certificate.reasons)
-    remote = claim.step("remote", RemoteRepository, lambda: github.repository(repository.name))
+    remote = claim.step(records.REMOTE, lambda: github.repository(repository.name))
     digests = [key.rpartition(":")[2] for key in claim.text("reserved").split(",") if key]
     title, body = render_pull_request(
         incident, evidence, verdict, plan, fix, certificate, private=remote.private, digests=digests,
         patch_digest=digest(fix.patch), link=link if link.startswith("https://") else "",
     )  # fmt: skip
     if mode in ("shadow", "report"):
-        claim.record("would_propose", str, f"{title}\n\n{body}")
+        claim.record(records.WOULD_PROPOSE, f"{title}\n\n{body}")
         return _nothing(claim, f"a mend is made and not proposed: the mode is {mode}", (_place(plan),))
 
     def look() -> PullRequest | None:
@@ -54,13 +54,13 @@ def propose(
             draft=mode == "draft" or certificate.decision == "draft",
         )  # fmt: skip
 
-    if claim.get("pull", PullRequest) is None and look() is None:
+    if claim.get(records.PULL) is None and look() is None:
         stop = _in_the_way(claim, github, remote, incident.branch, digests, max_open)
         if stop is not None:
             return stop
         message = commit_message(title, plan, private=remote.private)
         _push(claim, repositories, remote.name, incident.branch, fix, message)
-    pull = claim.effect("pull", PullRequest, look, act)
+    pull = claim.effect(records.PULL, look, act)
     return _outcome(pull, plan, certificate, digest(fix.patch))
 
 
@@ -118,7 +118,7 @@ def _push(claim: Claim, repositories: Repositories, name: str, branch: str, fix:
             if repositories.remote_branch(name, branch) != sha:
                 raise
 
-    claim.effect("branch", str, look, act)
+    claim.effect(records.BRANCH, look, act)
 
 
 def _outcome(pull: PullRequest, plan: Plan, certificate: Verification, patch: str) -> Outcome:

@@ -18,7 +18,7 @@ from workers.agent import prompts, run, workspaces
 from workers.agent.config import Role, find_tool, read_providers
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
-from workers.engine import scripts
+from workers.engine import records, scripts
 from workers.engine.journal import CANCELLED_RESERVATION_SECONDS, PREFIX, Claim, JournalStore
 from workers.errors import AgentRefused, NotAvailable, Refused
 from workers.incidents import budget, rejections
@@ -31,7 +31,6 @@ from workers.models import (
     Plan,
     Repository,
     Usage,
-    Verdict,
     Verification,
     digest,
 )
@@ -112,7 +111,7 @@ def missing_requirement(settings: Settings, evidence: Evidence) -> str | None:
 
 def plan(claim: Claim, mender: Remediation) -> Outcome | None:
     """Ask the reading agent for a plan, and reserve its cause in the code."""
-    incident, evidence = claim.need("incident", Incident), claim.need("evidence", Evidence)
+    incident, evidence = claim.need(records.INCIDENT), claim.need(records.EVIDENCE)
     repository = evidence.repository
     why_not = missing_requirement(mender.settings, evidence)
     if repository is None or why_not:
@@ -122,11 +121,11 @@ def plan(claim: Claim, mender: Remediation) -> Outcome | None:
     commit_key = _suspect_digest(repository, evidence)
     if commit_key and (closed := rejections.closed_by_human(mender.store, [commit_key])):
         return _closed_by_human(closed)
-    if claim.get("plan", Plan) is None and (
+    if claim.get(records.PLAN) is None and (
         gone := budget.reserve(mender.store, mender.settings, claim, incident, datetime.now(UTC))
     ):
         return _raw(incident, gone)
-    made = claim.step("plan", Plan, lambda: _ask_reader(claim, mender, incident, evidence, repository))
+    made = claim.step(records.PLAN, lambda: _ask_reader(claim, mender, incident, evidence, repository))
     if made.verdict not in (Category.CODE, Category.DEPLOYMENT):
         return _left_the_code(made)
     keys = [_digest(repository, made.cause.file or ""), *([commit_key] if commit_key else [])]
@@ -136,7 +135,7 @@ def plan(claim: Claim, mender: Remediation) -> Outcome | None:
 def _ask_reader(
     claim: Claim, mender: Remediation, incident: Incident, evidence: Evidence, repository: Repository
 ) -> Plan:
-    verdict = claim.need("verdict", Verdict)
+    verdict = claim.need(records.VERDICT)
     with _place(claim, mender, "reader", repository.name, repository.deployed) as place:
 
         def parse(text: str) -> Plan:
@@ -199,7 +198,7 @@ def _reserve(claim: Claim, mender: Remediation, repository: Repository, keys: li
     milliseconds = (int(RESERVED_SECONDS * 1000), int(CANCELLED_RESERVATION_SECONDS * 1000))
     holder = mender.store.script(scripts.RESERVE, keys, claim.key, *milliseconds).decode()
     if holder != claim.key:
-        other = mender.store.record_of(holder, "incident", Incident)
+        other = mender.store.read_record(holder, records.INCIDENT)
         name = other.subject.name if other else "another incident"
         return Outcome(kind="attached", headline=f"the same cause in the code as {name}: it is mended there")
     # A plan that was made again may name another cause.
@@ -222,30 +221,28 @@ def release(claim: Claim, journal: JournalStore) -> None:
 
 def fix(claim: Claim, mender: Remediation) -> Outcome | None:
     """Let the writing agent change a copy of the base branch, and prove what it did."""
-    evidence, made = claim.need("evidence", Evidence), claim.need("plan", Plan)
+    evidence, made = claim.need(records.EVIDENCE), claim.need(records.PLAN)
     repository = evidence.repository
     if repository is None:
         raise Refused("the service's repository is not known")  # `plan` ended the round before
-    incident = claim.need("incident", Incident)
-    base = claim.step("base", str, lambda: mender.github.head(repository.name, repository.base))
+    incident = claim.need(records.INCIDENT)
+    base = claim.step(records.BASE, lambda: mender.github.head(repository.name, repository.base))
     digests = [key.rpartition(":")[2] for key in claim.text("reserved").split(",") if key]
-    if claim.get("fix", Fix) is None and (
+    if claim.get(records.FIX) is None and (
         stop := _in_the_way(mender, repository, made, base, digests, incident.branch)
     ):
         release(claim, mender.store)
         return stop
     # Whoever stood aside for a while, or ended, has given its budget back.
     if (
-        claim.get("fix", Fix) is None
+        claim.get(records.FIX) is None
         and not budget.is_reserved(claim)
         and (gone := budget.reserve(mender.store, mender.settings, claim, incident, datetime.now(UTC)))
     ):
         release(claim, mender.store)
         return _raw(incident, gone)
-    fix = claim.step("fix", Fix, lambda: _write(claim, mender, repository, made, base))
-    certificate = claim.step(
-        "verification", Verification, lambda: _certify(claim, mender, repository, made, fix)
-    )
+    fix = claim.step(records.FIX, lambda: _write(claim, mender, repository, made, base))
+    certificate = claim.step(records.VERIFICATION, lambda: _certify(claim, mender, repository, made, fix))
     if certificate.decision in ("ready", "draft"):
         return None
     release(claim, mender.store)
@@ -283,7 +280,7 @@ def _in_the_way(
 
 def _write(claim: Claim, mender: Remediation, repository: Repository, made: Plan, base: str) -> Fix:
     with _place(claim, mender, "writer", repository.name, base) as place:
-        hint = claim.step("runner_hint", str, lambda: checks.runner_hint(place.clone, repository.root) or "")
+        hint = claim.step(records.RUNNER_HINT, lambda: checks.runner_hint(place.clone, repository.root) or "")
         prompt = prompts.writer_prompt(made, hint)
         answer = _ask(claim, mender, "writer", place, prompt, prompts.parse_writer_answer)
         patch, files = mender.repositories.patch(repository.name, base, place.clone)
@@ -303,8 +300,8 @@ def _write(claim: Claim, mender: Remediation, repository: Repository, made: Plan
 
 def _certify(claim: Claim, mender: Remediation, repository: Repository, made: Plan, fix: Fix) -> Verification:
     return mender.verify(
-        fix, made, claim.need("verdict", Verdict), repository,
-        service=claim.need("incident", Incident).subject.name, repositories=mender.repositories,
+        fix, made, claim.need(records.VERDICT), repository,
+        service=claim.need(records.INCIDENT).subject.name, repositories=mender.repositories,
         wall=mender.sandbox, on_start=lambda process: claim.on_loss(lambda: kill(process)), alive=claim.check_alive,
         secrets=_own_secrets(mender.settings),
     )  # fmt: skip
@@ -351,7 +348,7 @@ def _ask(
     began = claim.text(f"began:{role}")
     # What a run that goes on has spent already is part of its own sum.
     before = (
-        Usage.model_validate_json(began) if began and place.resumed else claim.get("usage", Usage) or Usage()
+        Usage.model_validate_json(began) if began and place.resumed else claim.get(records.USAGE) or Usage()
     )
     left = mender.settings.max_cost_per_incident_usd - before.cost_usd
     if left <= 0:
@@ -364,7 +361,7 @@ def _ask(
         # At once, as who dies here has spent it all the same; a store that is away for a moment ends no run.
         used[:] = [so_far]
         with suppress(NotAvailable):
-            claim.record("usage", Usage, _sum(before, so_far))
+            claim.record(records.USAGE, _sum(before, so_far))
 
     if began and not place.resumed:
         # One that was begun and is not on this disk: another run.
@@ -385,7 +382,7 @@ def _ask(
         raise
     finally:
         if used:
-            claim.record("usage", Usage, _sum(before, used[-1]))
+            claim.record(records.USAGE, _sum(before, used[-1]))
 
 
 def _sum(one: Usage, other: Usage) -> Usage:

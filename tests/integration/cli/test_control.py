@@ -15,10 +15,10 @@ from tests.support.pipeline import PipelineHarness, harness
 from tests.support.polling import wait_until
 from workers.agent.run import SESSION_FILE, Answer, can_resume
 from workers.cli import control
-from workers.engine import scripts
+from workers.engine import records, scripts
+from workers.engine.codec import pack
 from workers.engine.journal import CANCELLED_RESERVATION_SECONDS, ENDED, OPEN, PREFIX, SCHEDULE, JournalStore
-from workers.engine.records import pack
-from workers.engine.stage_table import EXTERNAL_RECORDS, STAGE_OF_RECORD
+from workers.engine.stage_table import STAGES
 from workers.errors import Refused, Superseded
 from workers.models import Evidence, Outcome, PullRequest, Usage, Verification
 from workers.pipeline import stages
@@ -352,9 +352,9 @@ def test_a_retry_makes_due_now_what_waited_and_forgets_its_tries(
 def test_a_retry_from_a_stage_forgets_what_it_and_later_ones_made_and_nothing_outside(
     journal: JournalStore, incident: str, store: redis.Redis
 ) -> None:
-    store.hset(
-        incident, mapping={f"r:{record}": b"1j1" for record in (*STAGE_OF_RECORD, "usage", "remote", "seen")}
-    )
+    made = [record for stage in STAGES.values() for record in stage.makes]
+    there = [*made, records.USAGE, records.REMOTE, records.SEEN]
+    store.hset(incident, mapping={record.field: b"1j1" for record in there})
     store.hset(incident, mapping={"reserved": "x", "budget_day": "y", "again:plan": "1"})
 
     control.retry(journal, "abc", "plan")
@@ -572,15 +572,15 @@ def test_a_sweep_that_was_given_up_is_retried_once_what_it_lacked_is_there(
 
 
 def test_every_record_that_the_stages_make_has_its_stage_in_the_one_table() -> None:
-    sources = [path for path in Path("workers").rglob("*.py") if path.parts[1] not in ("telling",)]
+    sources = [path for path in Path("workers").rglob("*.py") if path.parts[1] != "notifications"]
     made = {
-        name
+        getattr(records, name)
         for path in sources
-        for name in re.findall(r"claim\.(?:step|keep|effect)\(\s*\"(\w+)\"", path.read_text())
+        for name in re.findall(r"claim\.(?:step|record|effect)\(\s*records\.([A-Z_]+)", path.read_text())
     }
 
-    assert made == made & {*STAGE_OF_RECORD, *EXTERNAL_RECORDS}
-    assert {"survey", "evidence", "verification", "pull"} <= made
+    assert made <= {record for stage in STAGES.values() for record in stage.makes} | {*records.EXTERNAL}
+    assert {records.SURVEY, records.EVIDENCE, records.VERIFICATION, records.PULL} <= made
 
 
 def test_what_is_no_piece_of_work_is_neither_cancelled_nor_retried(

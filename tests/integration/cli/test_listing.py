@@ -12,8 +12,8 @@ import redis
 
 from workers.cli import listing, show
 from workers.engine import scripts
+from workers.engine.codec import pack
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE, JournalStore
-from workers.engine.records import pack
 from workers.errors import Refused
 from workers.incidents import request_quota
 from workers.models import (

@@ -14,8 +14,9 @@ import redis
 from tests.integration.cli.test_commands import run
 from tests.support.pipeline import PipelineHarness, Snapshot, harness, put_back, take
 from workers.cli import replay
+from workers.engine import records
+from workers.engine.codec import pack
 from workers.engine.journal import PREFIX, JournalStore
-from workers.engine.records import pack
 from workers.errors import Refused
 from workers.models import Category, Evidence, Finding, Severity, Verdict
 from workers.runtime.store import client
@@ -137,7 +138,7 @@ def test_a_verdict_that_differs_is_named_field_by_field(told: PipelineHarness) -
 
 
 def test_findings_that_differ_are_named_as_gone_new_or_changed(told: PipelineHarness) -> None:
-    found = told.journal.record_of(PREFIX + SWEEP, "findings", list[Finding])
+    found = told.journal.read_record(PREFIX + SWEEP, records.FINDINGS)
     assert found
     milder = found[0].model_copy(update={"severity": Severity.NOTICE})
     other = found[0].model_copy(

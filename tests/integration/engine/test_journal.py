@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from workers.engine import scripts
+from workers.engine.codec import MAX_JSON_BYTES, MAX_STORED_BYTES, Record, TooLarge, pack, unpack
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore, Unreadable
-from workers.engine.records import MAX_JSON_BYTES, MAX_STORED_BYTES, TooLarge, pack, unpack
 from workers.errors import NotAvailable, Superseded
 
 RunOut = Callable[[], None]
@@ -44,21 +44,21 @@ def test_who_lost_the_claim_records_nothing(
     theirs = claimed(journal, sweep_key)
 
     with pytest.raises(Superseded):
-        ours.step("answer", int, lambda: 2)
+        ours.step(Record("answer", int), lambda: 2)
 
-    assert theirs.step("answer", int, lambda: 1) == 1
-    assert journal.record_of(sweep_key, "answer", int) == 1
+    assert theirs.step(Record("answer", int), lambda: 1) == 1
+    assert journal.read_record(sweep_key, Record("answer", int)) == 1
 
 
 def test_a_recorded_step_is_not_done_again(
     journal: JournalStore, sweep_key: str, let_leases_run_out: RunOut
 ) -> None:
-    claimed(journal, sweep_key).step("answer", int, lambda: 1)
+    claimed(journal, sweep_key).step(Record("answer", int), lambda: 1)
     let_leases_run_out()
 
     again = claimed(journal, sweep_key)
 
-    assert again.step("answer", int, lambda: 2) == 1
+    assert again.step(Record("answer", int), lambda: 2) == 1
 
 
 def test_a_death_is_counted_until_there_is_progress(
@@ -68,7 +68,7 @@ def test_a_death_is_counted_until_there_is_progress(
     let_leases_run_out()
     second = claimed(journal, sweep_key)
     deaths = second.crash_count
-    second.step("answer", int, lambda: 1)
+    second.step(Record("answer", int), lambda: 1)
     second.advance("survey")
 
     third = claimed(journal, sweep_key)
@@ -81,12 +81,12 @@ def test_only_a_new_record_is_progress(
     journal: JournalStore, sweep_key: str, let_leases_run_out: RunOut
 ) -> None:
     first = claimed(journal, sweep_key)
-    first.record("usage", int, 1)
+    first.record(Record("usage", int), 1)
     first.advance("survey", failed=True, blocked=True)
     let_leases_run_out()
     second = claimed(journal, sweep_key)
     second.set_fields(budget_day="today")
-    second.record("usage", int, 2)
+    second.record(Record("usage", int), 2)
     second.advance("survey", failed=True, blocked=True)
     let_leases_run_out()
 
@@ -107,7 +107,7 @@ def test_a_claim_that_made_progress_has_all_its_tries_again(journal: JournalStor
     claim = claimed(journal, sweep_key)
     before = claim.attempts
 
-    claim.step("answer", int, lambda: 1)
+    claim.step(Record("answer", int), lambda: 1)
 
     assert (before, claim.attempts) == (1, 0)
 
@@ -127,9 +127,9 @@ def test_what_was_done_is_recorded_although_the_worker_is_ending(
     claim = claimed(journal, sweep_key)
     journal.stop()
 
-    claim.record("posted", int, 1)
+    claim.record(Record("posted", int), 1)
 
-    assert journal.record_of(sweep_key, "posted", int) == 1
+    assert journal.read_record(sweep_key, Record("posted", int)) == 1
 
 
 def test_what_was_killed_in_the_middle_is_not_recorded(journal: JournalStore, sweep_key: str) -> None:
@@ -140,9 +140,9 @@ def test_what_was_killed_in_the_middle_is_not_recorded(journal: JournalStore, sw
         return "killed, so failed"
 
     with pytest.raises(Superseded):
-        claim.step("checked", str, check)
+        claim.step(Record("checked", str), check)
 
-    assert journal.record_of(sweep_key, "checked", str) is None
+    assert journal.read_record(sweep_key, Record("checked", str)) is None
 
 
 def test_a_claim_that_comes_after_the_end_was_asked_for_does_nothing(
@@ -176,10 +176,10 @@ def test_being_ended_is_no_progress_that_lets_a_failing_stage_live_for_ever(
 
 def test_a_record_that_a_stage_needs_and_cannot_read_is_named(journal: JournalStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
-    claim.record("survey", str, "text")
+    claim.record(Record("survey", str), "text")
 
     with pytest.raises(Unreadable) as raised:
-        claim.need("survey", int)
+        claim.need(Record("survey", int))
 
     assert raised.value.name == "survey"
 
@@ -200,14 +200,14 @@ def test_an_effect_that_is_already_there_is_not_done_again(journal: JournalStore
     def act() -> None:
         raise AssertionError("acted although it was there")
 
-    assert claim.effect("pull", int, lambda: 7, act) == 7
+    assert claim.effect(Record("pull", int), lambda: 7, act) == 7
 
 
 def test_an_effect_is_looked_for_after_acting(journal: JournalStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
     world: list[int] = []
 
-    seen = claim.effect("pull", int, lambda: world[0] if world else None, lambda: world.append(3))
+    seen = claim.effect(Record("pull", int), lambda: world[0] if world else None, lambda: world.append(3))
 
     assert (seen, world) == (3, [3])
 
@@ -217,26 +217,26 @@ def test_an_effect_that_is_not_seen_yet_is_what_was_answered_and_not_done_again(
 ) -> None:
     claim, acts = claimed(journal, sweep_key), iter((3, 4))
 
-    first = claim.effect("pull", int, lambda: None, lambda: next(acts))
-    again = claim.effect("pull", int, lambda: None, lambda: next(acts))
+    first = claim.effect(Record("pull", int), lambda: None, lambda: next(acts))
+    again = claim.effect(Record("pull", int), lambda: None, lambda: next(acts))
 
     assert (first, again, next(acts)) == (3, 3, 4)
-    assert journal.record_of(sweep_key, "pull", int) == 3
+    assert journal.read_record(sweep_key, Record("pull", int)) == 3
 
 
 def test_what_is_seen_counts_more_than_what_was_answered(journal: JournalStore, sweep_key: str) -> None:
     answers = iter((None, 7))
 
-    assert claimed(journal, sweep_key).effect("pull", int, lambda: next(answers), lambda: 8) == 7
+    assert claimed(journal, sweep_key).effect(Record("pull", int), lambda: next(answers), lambda: 8) == 7
 
 
 def test_an_effect_that_cannot_be_seen_is_tried_again_later(journal: JournalStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
 
     with pytest.raises(NotAvailable):
-        claim.effect("pull", int, lambda: None, lambda: None)
+        claim.effect(Record("pull", int), lambda: None, lambda: None)
 
-    assert journal.record_of(sweep_key, "pull", int) is None
+    assert journal.read_record(sweep_key, Record("pull", int)) is None
 
 
 def test_who_lost_the_claim_does_not_act(
@@ -248,7 +248,7 @@ def test_who_lost_the_claim_does_not_act(
     acts: list[int] = []
 
     with pytest.raises(Superseded):
-        ours.effect("pull", int, lambda: None, lambda: acts.append(1))
+        ours.effect(Record("pull", int), lambda: None, lambda: acts.append(1))
 
     assert acts == []
 
@@ -419,10 +419,10 @@ def test_a_record_that_is_too_large_is_refused_by_name_and_nothing_of_it_is_kept
     noise = secrets.token_hex(MAX_STORED_BYTES + 1)
 
     with pytest.raises(TooLarge, match=r"findings: too large for a record: str, 2\.0 MiB"):
-        claim.step("findings", str, lambda: noise)
+        claim.step(Record("findings", str), lambda: noise)
 
-    assert journal.record_of(sweep_key, "findings", str) is None
-    assert claim.step("findings", str, lambda: "less") == "less"
+    assert journal.read_record(sweep_key, Record("findings", str)) is None
+    assert claim.step(Record("findings", str), lambda: "less") == "less"
 
 
 def test_text_that_packs_well_is_bounded_all_the_same() -> None:

@@ -15,11 +15,11 @@ from tests.support.pipeline import PipelineHarness, harness
 from tests.support.polling import wait_until
 from tests.support.worker import running_worker
 from workers.cli import listing
-from workers.engine import dispatcher, scripts
-from workers.engine.broker import QUEUE_OF_STAGE, make_broker
+from workers.engine import dispatcher, records, scripts
+from workers.engine.broker import make_broker
+from workers.engine.codec import VERSION
 from workers.engine.journal import NEWER_VERSION_PATIENCE_SECONDS, PREFIX, SCHEDULE, Claim, JournalStore
-from workers.engine.records import VERSION
-from workers.engine.stage_table import STAGE_OF_RECORD
+from workers.engine.stage_table import STAGES, Stage
 from workers.models import Evidence
 from workers.pipeline import stages
 
@@ -107,8 +107,12 @@ def test_a_record_that_stays_unreadable_is_made_again_once_only(reporting: Pipel
 
 
 def test_whatever_a_stage_needs_of_another_has_a_stage_that_makes_it_again() -> None:
-    assert set(STAGE_OF_RECORD.values()) <= set(stages.STAGE_HANDLERS)
-    assert {"survey", "evidence", "verdict", "plan", "fix", "verification"} <= set(STAGE_OF_RECORD)
+    needed = {record for stage in STAGES.values() for record in stage.needs}
+
+    made = {record for stage in STAGES.values() for record in stage.makes}
+
+    assert needed <= made | {records.PULL}
+    assert set(STAGES) == set(stages.STAGE_HANDLERS)
 
 
 def with_more(value: Any) -> Any:
@@ -255,7 +259,7 @@ def test_journals_of_a_stage_that_we_do_not_know_are_left_and_keep_nobody_waitin
     journal.script(scripts.OPEN_JOURNAL, [f"{PREFIX}sweep:env:1", SCHEDULE], 0, "stage", "survey")
     before = [journal.fields(key) for key in unknown]
     broker = make_broker(store)
-    broker.declare_queue(QUEUE_OF_STAGE["survey"])
+    broker.declare_queue(STAGES["survey"].queue)
 
     sent = [dispatcher.dispatch_due(journal, broker) for _ in range(2)]
 
@@ -323,7 +327,7 @@ def test_what_an_older_worker_does_not_know_is_done_by_the_newer_one_beside_it(
         wait_until(
             lambda: (reporting.store.zscore(SCHEDULE, key) or 0) / 1000 > reporting.store.time()[0] + 5
         )
-        monkeypatch.setitem(QUEUE_OF_STAGE, "forecast", "incidents")
+        monkeypatch.setitem(STAGES, "forecast", Stage("forecast", "incident", queue="incidents"))
         monkeypatch.setitem(stages.STAGE_HANDLERS, "forecast", forecast)
         assert "forecast" not in older.broker.actors
 

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from tests.support.pipeline import PipelineHarness, harness
-from workers.engine import scripts
+from workers.engine import records, scripts
 from workers.engine.journal import PREFIX, SCHEDULE, Claim, JournalStore
 from workers.incidents import budget
 from workers.models import Finding, Incident, Plan, Severity, Subject, Usage, Window
@@ -139,7 +139,7 @@ def day(journal: JournalStore) -> dict[str, bytes]:
 def test_a_run_that_begins_anew_is_one_more_of_the_days_and_of_its_services(
     journal: JournalStore, settings: Settings, claim: Claim
 ) -> None:
-    claim.record("incident", Incident, sick())
+    claim.record(records.INCIDENT, sick())
     budget.reserve(journal, settings, claim, sick(), NOW)
 
     budget.count_again(journal, claim)
@@ -152,7 +152,7 @@ def test_a_run_that_begins_anew_is_one_more_of_the_days_and_of_its_services(
 def test_a_day_that_is_forgotten_is_not_begun_by_a_run_that_begins_anew(
     journal: JournalStore, settings: Settings, claim: Claim, store: redis.Redis
 ) -> None:
-    claim.record("incident", Incident, sick())
+    claim.record(records.INCIDENT, sick())
     budget.reserve(journal, settings, claim, sick(), NOW)
     store.delete("trackwalker2:budget:20261123")
 

@@ -17,8 +17,8 @@ from tests.support.pipeline import PipelineHarness, harness
 from workers.cli import control, listing
 from workers.clients.slack import Slack
 from workers.engine import scripts
+from workers.engine.codec import pack
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim
-from workers.engine.records import pack
 from workers.incidents import controls, grouping
 from workers.incidents.opening import open_incidents
 from workers.models import (

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
+from workers.engine import records
 from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
 from workers.errors import NotAvailable
 from workers.incidents.intake import DedupWindow, ingest, ingest_batch
@@ -29,7 +30,7 @@ def test_an_alert_is_stored_and_due_before_it_is_answered(journal: JournalStore,
 
     assert taken == "a1"
     assert store.zscore(SCHEDULE, f"{PREFIX}alert:a1") is not None
-    assert journal.record_of(f"{PREFIX}alert:a1", "alert", Alert) == alert()
+    assert journal.read_record(f"{PREFIX}alert:a1", records.ALERT) == alert()
     assert woken == [f"{PREFIX}alert:a1"]
 
 
@@ -98,7 +99,7 @@ def test_of_many_alerts_taken_in_at_once_each_is_stored_due_and_answered_for_its
     assert all(store.zscore(SCHEDULE, f"{PREFIX}alert:{name}") is not None for name in ("a1", "a2"))
     assert store.exists(f"{PREFIX}alert:a3") == 0
     assert store.hget(f"{PREFIX}alert:a1", "firings") == b"1"
-    assert journal.record_of(f"{PREFIX}alert:a2", "alert", Alert) == alert("a2")
+    assert journal.read_record(f"{PREFIX}alert:a2", records.ALERT) == alert("a2")
     assert woken == [f"{PREFIX}alert:{name}" for name in taken]
 
 

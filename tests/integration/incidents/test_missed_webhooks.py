@@ -17,7 +17,7 @@ from receiver.sources import railway as webhooks
 from tests.support.fakes.railway_types import WorldDeployment, WorldEvent, WorldService
 from tests.support.pipeline import PipelineHarness, harness
 from workers.clients.railway.events import ALERTS, STATUSES, Event, trouble
-from workers.engine import scripts
+from workers.engine import records, scripts
 from workers.engine.journal import PREFIX, JournalStore
 from workers.errors import NotAvailable
 from workers.incidents import intake, missed_webhooks
@@ -201,7 +201,7 @@ def test_the_first_sweep_of_an_environment_finds_nothing_and_the_next_begins_whe
     second = look(journal, surveyed(crashed(10), crashed(19), minutes=30))
 
     assert first == []
-    assert [journal.record_of(f"{PREFIX}alert:{one}", "alert", Alert) for one in second] == [
+    assert [journal.read_record(f"{PREFIX}alert:{one}", records.ALERT) for one in second] == [
         missed_webhooks.make_alert(surveyed(), crashed(19), NOON + timedelta(minutes=30))
     ]
 
@@ -256,7 +256,7 @@ def test_of_a_flood_each_sweep_takes_in_a_part_until_nothing_of_it_is_left(journ
         5,
         0,
     ]
-    taken = [journal.record_of(f"{PREFIX}alert:{one}", "alert", Alert) for part in parts for one in part]
+    taken = [journal.read_record(f"{PREFIX}alert:{one}", records.ALERT) for part in parts for one in part]
     assert {one.service_id for one in taken if one} == set(names)
 
 
@@ -327,7 +327,7 @@ def sweeps(running: PipelineHarness, number: int) -> Callable[[], bool]:
 
 def alerts(running: PipelineHarness) -> list[Alert]:
     keys = running.store.scan_iter(f"{PREFIX}alert:missed-*")
-    found = [running.journal.record_of(key.decode(), "alert", Alert) for key in keys]
+    found = [running.journal.read_record(key.decode(), records.ALERT) for key in keys]
     return [one for one in found if one and not one.id.endswith("-again")]
 
 

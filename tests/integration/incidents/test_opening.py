@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from workers.engine import scripts
+from workers.engine import records, scripts
+from workers.engine.codec import pack
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore
-from workers.engine.records import pack
 from workers.incidents.intake import ingest
 from workers.incidents.opening import MAX_SYMPTOMS, open_incidents
 from workers.models import (
@@ -18,7 +18,6 @@ from workers.models import (
     Finding,
     Gap,
     GapPart,
-    Incident,
     Service,
     Severity,
     Survey,
@@ -96,7 +95,7 @@ class Sweeps:
         return self.journal.fields(PREFIX + incident).get("suppressed_by", b"").decode()
 
     def suffering(self, incident: str) -> list[str]:
-        found = self.journal.record_of(PREFIX + incident, "symptoms", list[Finding]) or []
+        found = self.journal.read_record(PREFIX + incident, records.SYMPTOMS) or []
         return [one.service for one in found]
 
 
@@ -211,7 +210,7 @@ def test_a_sweep_that_is_done_again_after_a_death_is_counted_once(sweeps: Sweeps
 def test_a_service_that_only_suffers_gets_no_incident_and_stands_in_that_of_its_cause(sweeps: Sweeps) -> None:
     [incident] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
 
-    recorded = sweeps.journal.record_of(PREFIX + incident, "incident", Incident)
+    recorded = sweeps.journal.read_record(PREFIX + incident, records.INCIDENT)
     assert recorded is not None
     assert (recorded.subject.name, [one.service for one in recorded.symptoms]) == ("checkout", ["shop"])
     assert sweeps.journal.command("hlen", OPEN) == 1
@@ -269,7 +268,7 @@ def test_a_symptom_that_is_sick_after_its_cause_is_well_stands_for_itself_again(
 
     [again] = sweeps.find(survey(calls=CALLS), sick("shop", sentence="shop still fails"))
 
-    recorded = sweeps.journal.record_of(PREFIX + caller, "incident", Incident)
+    recorded = sweeps.journal.read_record(PREFIX + caller, records.INCIDENT)
     assert again == caller
     assert (before, sweeps.joined(caller)) == (PREFIX + cause, "")
     assert recorded is not None

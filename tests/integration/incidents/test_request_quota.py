@@ -18,6 +18,7 @@ from tests.support.fakes.railway import Budget, RailwayStandIn, World
 from tests.support.fakes.serving import serve
 from workers.clients.railway import Railway
 from workers.clients.railway.headers import Pace, allowance, newest
+from workers.engine import records
 from workers.engine.journal import JournalStore
 from workers.errors import NotAvailable, RailwayBusy
 from workers.incidents.request_quota import (
@@ -276,7 +277,7 @@ def sweep(journal: JournalStore, key: str, standin: RailwayStandIn) -> None:
     """The sweep's first stage, as the worker would do it at NOW; it uses nothing but the store and Railway."""
     claim = journal.claim(key, "survey")
     assert claim is not None
-    claim.record("environment", Environment, Environment(project_id="prj", environment_id="env"))
+    claim.record(records.ENVIRONMENT, Environment(project_id="prj", environment_id="env"))
 
     def answer(request: httpx.Request) -> httpx.Response:
         granted, headers = standin.budget.spend(time.time())

@@ -20,8 +20,8 @@ from tests.support.pipeline import PipelineHarness, harness
 from tests.support.polling import wait_until
 from workers.engine import dispatcher, scripts
 from workers.engine.broker import make_broker
+from workers.engine.codec import pack
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE, JournalStore
-from workers.engine.records import pack
 from workers.incidents import intake
 from workers.models import (
     Alert,

@@ -14,8 +14,8 @@ from tests.benchmarks.kept import endless
 from tests.support.pipeline import PipelineHarness, Snapshot, Start, harness, put_back, starter, take
 from workers.engine import scripts
 from workers.engine.broker import MAX_QUEUED, NAMESPACE, WAKE_EVERY_SECONDS, waker
+from workers.engine.codec import MAX_STORED_BYTES
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE, JournalStore
-from workers.engine.records import MAX_STORED_BYTES
 from workers.incidents import controls, opening, ping_watchdog
 from workers.models import Outcome
 from workers.pipeline import stages

@@ -37,7 +37,9 @@ from workers.clients.slack import Slack
 from workers.engine import dispatcher, scripts
 from workers.engine import journal as journals
 from workers.engine.broker import NAMESPACE, make_broker, message
+from workers.engine.codec import Record
 from workers.engine.journal import LEASE_SECONDS, PREFIX, REDIS_TIMEOUT_SECONDS, SCHEDULE, Claim, JournalStore
+from workers.engine.stage_table import STAGES, SURVEY
 from workers.errors import NotAvailable, Superseded
 from workers.models import Outcome
 from workers.notifications import notify
@@ -236,14 +238,16 @@ def test_of_two_workers_with_the_same_fence_number_only_one_records_and_acts(own
     acted: list[str] = []
 
     with pytest.raises(Superseded):
-        first.effect("pull", str, lambda: None, lambda: acted.append("ack"))
+        first.effect(Record("pull", str), lambda: None, lambda: acted.append("ack"))
     with pytest.raises(Superseded):
-        first.record("pull", str, "ack")
-    made = second.effect("pull", str, lambda: acted[0] if acted else None, lambda: acted.append("second"))
+        first.record(Record("pull", str), "ack")
+    made = second.effect(
+        Record("pull", str), lambda: acted[0] if acted else None, lambda: acted.append("second")
+    )
 
     assert first.fields["fence"] == second.fields["fence"]
     assert (made, acted) == ("second", ["second"])
-    assert journal.record_of(key, "pull", str) == "second"
+    assert journal.read_record(key, Record("pull", str)) == "second"
 
 
 def lost(there: PipelineHarness, at: datetime | None = None) -> PipelineHarness:
@@ -468,7 +472,7 @@ def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tri
 ) -> None:
     monkeypatch.setattr(journals, "LEASE_SECONDS", 5.0)
     monkeypatch.setattr(dispatcher, "BEAT_SECONDS", 0.5)
-    monkeypatch.setitem(stages.DEADLINES, "survey", 1.0)
+    monkeypatch.setitem(STAGES, "survey", replace(SURVEY, deadline_seconds=1.0))
     children: list[subprocess.Popen[bytes]] = []
     let_go, deaths = threading.Event(), []
     look_at = stages.STAGE_HANDLERS["survey"]
@@ -479,7 +483,7 @@ def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tri
             look_at(services, claim)
             return
         if len(deaths) == 2:
-            stages.DEADLINES["survey"] = 60.0  # of the next attempt
+            STAGES["survey"] = replace(SURVEY, deadline_seconds=60.0)  # of the next attempt
         child = subprocess.Popen(["sleep", "600"])
         children.append(child)
         claim.on_loss(child.kill)
@@ -547,7 +551,7 @@ def test_a_call_of_any_stage_ends_at_the_stages_deadline(
                 raise NotAvailable("it trickles") from error
 
     monkeypatch.setitem(stages.STAGE_HANDLERS, "survey", survey)
-    monkeypatch.setitem(stages.DEADLINES, "survey", 1.0)
+    monkeypatch.setitem(STAGES, "survey", replace(SURVEY, deadline_seconds=1.0))
     at_survey(reporting)
     rescue = threading.Timer(20, faults.clear)  # where nothing ends it
     rescue.start()

@@ -14,9 +14,9 @@ from tests.support.fakes.githttp import git
 from tests.support.fakes.railway_types import WorldDeployment, WorldService
 from tests.support.fakes.serving import Kind
 from tests.support.pipeline import PipelineHarness, Snapshot, Start, harness, put_back, starter, take
-from workers.engine import scripts
+from workers.engine import records, scripts
+from workers.engine.codec import pack
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE
-from workers.engine.records import pack
 from workers.errors import Superseded
 from workers.incidents import controls
 from workers.models import (
@@ -241,7 +241,7 @@ def test_a_brief_without_places_leads_to_no_pull_request(sick: PipelineHarness) 
     sick.alert()
     sick.drive(lambda: any(sick.record(Verdict)))
     key = sick.incidents()[0]
-    evidence = sick.journal.record_of(key, "evidence", Evidence)
+    evidence = sick.journal.read_record(key, records.EVIDENCE)
     assert evidence is not None
     places = ("pricing.py", "app.py", "Traceback")
     facts = tuple(fact for fact in evidence.facts if not any(place in fact.text for place in places))

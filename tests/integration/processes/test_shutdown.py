@@ -14,6 +14,7 @@ from tests.integration.processes.test_kill import Installation, installation
 from tests.support.pipeline import PipelineHarness, harness
 from tests.support.polling import wait_until
 from tests.support.worker import running_worker
+from workers.engine.codec import Record
 from workers.engine.journal import (
     PREFIX,
     RELEASE_SECONDS,
@@ -93,7 +94,7 @@ def test_what_the_old_worker_finds_after_all_does_not_count_once_the_next_has_cl
 
         old.join()
 
-        assert claim.record("mark", int, 1) == 1
+        assert claim.record(Record("mark", int), 1) == 1
         fields = the(reporting, "sweep")
     assert fields["stage"] == b"survey"
     assert fields["token"] == claim.fields["token"]

@@ -16,9 +16,9 @@ from tests.support.fakes.github import GitHubStandIn
 from tests.support.fakes.serving import serve
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
-from workers.engine import scripts
+from workers.engine import records, scripts
+from workers.engine.codec import pack
 from workers.engine.journal import PREFIX, SCHEDULE, Claim, JournalStore
-from workers.engine.records import pack
 from workers.errors import GitHubBusy, GitHubRefused, Refused
 from workers.models import (
     Category,
@@ -404,7 +404,7 @@ def test_the_fix_becomes_one_commit_on_our_branch_and_one_pull_request(world: Wo
     assert parse_marker(pull.body or "") == Marker(
         incident=INCIDENT.id, digests=(DIGEST,), patch=digest(PATCHES["price = 2"])
     )
-    assert (outcome.kind, outcome.link) == ("pull request", claim.need("pull", PullRequest).url)
+    assert (outcome.kind, outcome.link) == ("pull request", claim.need(records.PULL).url)
     assert outcome.headline == "pull request #1 is ready for review"
 
 
@@ -502,7 +502,7 @@ def test_where_nothing_may_be_proposed_nothing_is_written_anywhere_but_in_the_jo
     outcome = world.propose(claim, mode=mode)
 
     assert outcome.kind == "nothing proposed"
-    assert (claim.get("would_propose", str) or "").startswith("api: price() adds None")
+    assert (claim.get(records.WOULD_PROPOSE) or "").startswith("api: price() adds None")
     assert world.stand_in.pushes == []
     assert {method for method, _ in world.stand_in.calls} == {"GET"}
 

@@ -30,6 +30,7 @@ from receiver.fallback import MIN_INTERVAL_SECONDS, PING_MIN_INTERVAL_SECONDS, F
 from receiver.main import compose
 from tests.support.fakes.serving import serve
 from tests.support.polling import wait_until
+from workers.engine import records
 from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
 from workers.errors import NotAvailable
 from workers.incidents import intake, request_quota
@@ -95,7 +96,7 @@ def test_an_answer_means_that_the_alert_is_stored_and_due(journal: JournalStore,
     assert answer.status_code == 202
     key = f"{PREFIX}alert:{answer.json()['alert']}"
     assert store.zscore(SCHEDULE, key) is not None
-    kept = journal.record_of(key, "alert", Alert)
+    kept = journal.read_record(key, records.ALERT)
     assert kept is not None
     assert (kept.kind, kept.service_id, kept.received_at) == ("deployment.crashed", SERVICE, AT)
 
@@ -119,7 +120,7 @@ def test_slack_hears_ok_as_slack_itself_would_say_it(journal: JournalStore, stor
     answer = post(app, "/hooks/slack/first", b"payload=%7B%22text%22%3A%22ledger+is+slow%22%7D", headers={})
 
     assert (answer.status_code, answer.text) == (200, "ok")
-    kept = journal.record_of(f"{PREFIX}alert:{answer.headers['X-Trackwalker-Alert']}", "alert", Alert)
+    kept = journal.read_record(f"{PREFIX}alert:{answer.headers['X-Trackwalker-Alert']}", records.ALERT)
     assert kept is not None
     assert kept.message == "ledger is slow"
 
@@ -604,7 +605,7 @@ def test_the_process_stores_what_it_is_sent_and_logs_no_secret(
         answer = httpx.post(f"{url}/hooks/railway/open-sesame", content=CRASHED)
 
     assert answer.status_code == 202
-    kept = journal.record_of(f"{PREFIX}alert:{answer.json()['alert']}", "alert", Alert)
+    kept = journal.read_record(f"{PREFIX}alert:{answer.json()['alert']}", records.ALERT)
     assert kept is not None
     assert abs(kept.received_at - datetime.now(UTC)) < timedelta(minutes=1)
     assert "alert taken" in log.read_text()

@@ -18,10 +18,8 @@ from workers.clients import deadline
 from workers.clients.github import rest_types
 from workers.clients.github.app import AppTokens, Granted
 from workers.errors import GitHubBusy, GitHubRefused
-from workers.models import Model, PullRequest
+from workers.models import PullRequest, RemoteRepository
 from workers.runtime.settings import Settings
-
-__all__ = ["GitHub", "RemoteRepository"]
 
 T = TypeVar("T")
 
@@ -35,15 +33,6 @@ PER_PAGE = 100
 PAGES_AT_MOST = 30
 """GitHub lists at most 3000 files of a pull request; so many open pull requests are nobody's."""
 OUR_BRANCHES = "trackwalker/"
-
-
-class RemoteRepository(Model):
-    """What GitHub says of a repository. `may_push` is False only where GitHub says so."""
-
-    name: str
-    private: bool
-    default_branch: str
-    may_push: bool = True
 
 
 class GitHub:
