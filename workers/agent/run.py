@@ -18,7 +18,8 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from workers.agent.config import AGENT_NAME, Role, configuration, without_agent_files
+from workers.agent.agent_files import without_agent_files
+from workers.agent.config import AGENT_NAME, Role, configuration
 from workers.agent.server import (
     MESSAGES,
     STATUSES,

@@ -15,7 +15,9 @@ from functools import cached_property
 from pathlib import Path
 
 from workers.agent import prompts, run, workspaces
-from workers.agent.config import Role, find_tool, read_providers
+from workers.agent.config import Role, find_tool
+from workers.agent.plan import PlanError, parse_plan, parse_writer_answer
+from workers.agent.providers import read_providers
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.engine import records, scripts
@@ -139,14 +141,14 @@ def _ask_reader(
     with _place(claim, mender, "reader", repository.name, repository.deployed) as place:
 
         def parse(text: str) -> Plan:
-            return prompts.parse_plan(text, evidence, _files_of(place.clone))
+            return parse_plan(text, evidence, _files_of(place.clone))
 
         answer = _ask(
             claim, mender, "reader", place, prompts.reader_prompt(incident, evidence, verdict), parse
         )
         try:
             return parse(answer.text)
-        except prompts.PlanError as error:
+        except PlanError as error:
             raise AgentRefused(f"the agent gave no usable plan: {error}") from error
 
 
@@ -282,13 +284,13 @@ def _write(claim: Claim, mender: Remediation, repository: Repository, made: Plan
     with _place(claim, mender, "writer", repository.name, base) as place:
         hint = claim.step(records.RUNNER_HINT, lambda: checks.runner_hint(place.clone, repository.root) or "")
         prompt = prompts.writer_prompt(made, hint)
-        answer = _ask(claim, mender, "writer", place, prompt, prompts.parse_writer_answer)
+        answer = _ask(claim, mender, "writer", place, prompt, parse_writer_answer)
         patch, files = mender.repositories.patch(repository.name, base, place.clone)
     if not files:
         raise AgentRefused("the agent changed nothing")
     try:
-        summary, not_done = prompts.parse_writer_answer(answer.text)
-    except prompts.PlanError:
+        summary, not_done = parse_writer_answer(answer.text)
+    except PlanError:
         # What was done is read from the files, never from what is said of it.
         summary, not_done = "", []
     path = made.reproduction.path if made.reproduction.kind in ("test", "script") else None
@@ -341,7 +343,7 @@ def _ask(
     def validate_answer(text: str) -> str | None:
         try:
             parse(text)
-        except prompts.PlanError as error:
+        except PlanError as error:
             return prompts.retry_prompt(error)
         return None
 

@@ -89,8 +89,7 @@ def protected_group(path: str, groups: Mapping[str, Sequence[str]] = PROTECTED_P
 
 def matches_any(path: str, globs: Sequence[str]) -> bool:
     """True if the path matches one of the globs, or is itself the folder that a glob `folder/**` names."""
-    # A link or a file may have the name of a folder; git and the tools follow it.
-    return any(matches(path, glob) or matches(path, glob.removesuffix("/**")) for glob in globs)
+    return bool(globs) and _union(tuple(globs)).fullmatch(path) is not None
 
 
 def matches(path: str, glob: str) -> bool:
@@ -101,14 +100,21 @@ def matches(path: str, glob: str) -> bool:
         glob: `**` matches any depth, `*` and `?` match within a name. A glob without a slash, or with its only slash
             before a final `**`, matches at any depth; any other one starts at the root. A final `/` means `/**`.
     """
-    return _pattern(glob).fullmatch(path) is not None
+    return re.fullmatch(_expression(glob), path, re.IGNORECASE | re.DOTALL) is not None
 
 
 @functools.cache
-def _pattern(glob: str) -> re.Pattern[str]:
+def _union(globs: tuple[str, ...]) -> re.Pattern[str]:
+    # A link or a file may have the name of a folder, and git and the tools follow it.
+    names = {glob.removesuffix("/**") for glob in globs}
+    alternatives = (f"(?:{_expression(glob)})" for glob in (*globs, *sorted(names)))
+    return re.compile("|".join(alternatives), re.IGNORECASE | re.DOTALL)
+
+
+def _expression(glob: str) -> str:
     glob = glob.lstrip("/") + ("**" if glob.endswith("/") else "")
     tokens = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
     expressions = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     pattern = "".join(expressions.get(token) or re.escape(token) for token in tokens)
     prefix = "(?:.*/)?" if "/" not in glob.removesuffix("/**") else ""
-    return re.compile(prefix + pattern, re.IGNORECASE | re.DOTALL)
+    return prefix + pattern

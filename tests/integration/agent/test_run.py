@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -16,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from tests.support.fakes.model import NAME, Edit, ScriptedModel, provider
+from tests.support.fakes.model import NAME, Edit, ScriptedModel
 from tests.support.polling import wait_until
-from workers.agent.config import Role, configuration, find_tool, read_providers
-from workers.agent.prompts import PlanError, parse_plan, parse_writer_answer, retry_prompt
+from workers.agent.config import Role, find_tool
+from workers.agent.plan import PlanError, parse_plan, parse_writer_answer
+from workers.agent.prompts import retry_prompt
 from workers.agent.run import Agent, Answer, ask, total_usage
 from workers.agent.server import Message, Part, Tokens
 from workers.errors import AgentBusy, AgentRefused, Superseded
@@ -355,74 +354,9 @@ def test_a_server_that_does_not_start_says_why(agent: Agent, place: Path) -> Non
         run(replace(agent, binary=broken), ScriptedModel(mender), place)
 
 
-# ---- what a run is given ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("role", ["reader", "writer"])
-def test_nothing_is_ever_asked_and_no_tool_runs_commands(role: Role) -> None:
-    config = configuration(role, NAME, provider("http://127.0.0.1:1", "key"), {})
-
-    allowed = config["agent"]["trackwalker"]["permission"]
-    assert '"ask"' not in json.dumps(config)
-    assert config["permission"] == {"*": "deny"}
-    assert set(allowed) <= {"*", "read", "glob", "grep", "list", "doom_loop", "edit"}
-    assert ("edit" in allowed) == (role == "writer")
-    assert config["enabled_providers"] == ["standin"]
-
-
-def test_only_the_key_of_the_models_provider_is_handed_over() -> None:
-    keys = {"ANTHROPIC_API_KEY": SecretStr("sk-ant"), "OPENAI_API_KEY": SecretStr("sk-openai")}
-
-    config = configuration("reader", "anthropic/claude-next", {"openai": {"options": {"apiKey": "x1"}}}, keys)
-
-    assert config["provider"]["anthropic"]["options"]["apiKey"] == "sk-ant"
-    assert "claude-next" in config["provider"]["anthropic"]["models"]
-    assert "sk-openai" not in json.dumps(config)
-    assert list(config["provider"]) == ["anthropic"]
-
-
-@pytest.mark.parametrize(
-    ("model", "named"),
-    [("anthropic/x", "ANTHROPIC_API_KEY"), ("google/x", "GEMINI_API_KEY"), ("my-own/x", "MY_OWN_API_KEY")],
-)
-def test_a_missing_key_is_named(model: str, named: str) -> None:
-    with pytest.raises(AgentRefused, match=named):
-        configuration("reader", model, {}, {"OTHER_API_KEY": SecretStr("x")})
-
-
 def test_a_missing_program_is_named_with_its_setting(agent: Agent, place: Path) -> None:
     with pytest.raises(AgentRefused, match="OPENCODE_BIN"):
         run(replace(agent, binary=place / "nowhere"), ScriptedModel(mender), place)
-    with pytest.raises(AgentRefused, match="OPENCODE_BIN"):
-        find_tool("opencode", place / "nowhere", place, "OPENCODE_BIN")
-
-
-def test_a_provider_that_would_have_to_be_fetched_is_refused() -> None:
-    with pytest.raises(AgentRefused, match="evil-provider"):
-        configuration(
-            "reader", "own/x", {"own": {"npm": "evil-provider", "options": {"baseURL": "http://x"}}}, {}
-        )
-
-
-def test_only_the_providers_of_a_users_configuration_are_read(place: Path) -> None:
-    file = place / "opencode.jsonc"
-    file.write_text(
-        '{ // mine\n "plugin": ["own"], "mcp": {"x": {}},\n'
-        ' "provider": {"own": {"options": {"apiKey": "{env:OWN_KEY}", "baseURL": "https://x/v1",}}}, /* end */'
-        "}"
-    )
-
-    found = read_providers(file, {"OWN_KEY": "k1"})
-
-    assert found == {"own": {"options": {"apiKey": "k1", "baseURL": "https://x/v1"}}}
-
-
-@pytest.mark.parametrize("text", ["", "[]", '{"provider": []}', '{"provider": {"x": 1}}', "{"])
-def test_a_configuration_that_cannot_be_read_is_refused(place: Path, text: str) -> None:
-    (place / "opencode.json").write_text(text)
-
-    with pytest.raises(AgentRefused, match="OPENCODE_CONFIG"):
-        read_providers(place / "opencode.json", {})
 
 
 def test_a_model_without_a_price_is_counted_by_the_price_in_the_settings() -> None:
