@@ -36,7 +36,12 @@ class OnHold(TrackwalkerError):
 
 
 class SettingsError(TrackwalkerError):
-    """A setting is missing or malformed; names all of them at once."""
+    """Settings are missing or malformed. `problems` names all of them: pairs of a setting and what is wrong with it."""
+
+    def __init__(self, *problems: tuple[str, str]) -> None:
+        lines = [f"{setting}: {reason}" for setting, reason in problems]
+        super().__init__(lines[0] if len(lines) == 1 else "\n  ".join(["invalid settings:", *lines]))
+        self.problems = problems
 
 
 class InvalidWindow(TrackwalkerError):

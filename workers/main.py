@@ -27,7 +27,7 @@ from workers.errors import NotAvailable
 from workers.incidents import ping_watchdog
 from workers.pipeline import stages
 from workers.remediation import attempt as mending
-from workers.runtime import embedded, logs, settings, store
+from workers.runtime import environment, logs, settings, store
 from workers.runtime.settings import Settings
 from workers.sandbox.sandbox import protect_process
 
@@ -125,10 +125,10 @@ def build() -> None:
     logs.configure("worker")
     config = settings.read()
     client = store.connect(config)
-    made = services(config, client, embedded.state_folder())
+    made = services(config, client, environment.data_dir())
     # At the end nothing is waited for: all is handed back, and threads that hang would hold the process.
     leave = partial(os._exit, 0)
-    life = WorkerLifecycle(made.store, config.ping_minutes * 60, embedded.state_folder(), leave)
+    life = WorkerLifecycle(made.store, config.ping_minutes * 60, environment.data_dir(), leave)
     broker = make_broker(client, [life])
     dramatiq.set_broker(broker)
     stages.declare(broker, made)

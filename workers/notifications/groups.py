@@ -114,7 +114,7 @@ def _what_to_do(held: Sequence[GroupMember]) -> list[str]:
     ]
     if not waiting:
         return []
-    return [f"Mending waits for a person: `python -m workers mend {waiting[0].id}`, or `mend all`."]
+    return [f"Mending waits for a person: `python -m workers fix {waiting[0].id}`, or `fix all`."]
 
 
 def _short(text: str) -> str:

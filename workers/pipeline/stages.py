@@ -348,7 +348,7 @@ STAGE_HANDLERS: dict[str, Callable[[Services, Claim], None]] = {
 def awaiting_approval(claim: Claim) -> Outcome:
     """What is told of an incident under an umbrella that would be mended."""
     told = notify.inconclusive(claim.need(records.VERDICT), claim.need(records.EVIDENCE))
-    ask = f"mending waits for a person: python -m workers mend {claim.id}"
+    ask = f"mending waits for a person: python -m workers fix {claim.id}"
     return told.model_copy(update={"kind": "waiting", "lines": (*told.lines, ask)})
 
 

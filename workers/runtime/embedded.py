@@ -22,14 +22,9 @@ import redis
 from redis.exceptions import BusyLoadingError, RedisError
 
 from workers.errors import SettingsError
-from workers.runtime import settings
+from workers.runtime.environment import DATA_DIR
 
 STARTED_WITHIN_SECONDS = 15.0
-
-
-def state_folder() -> Path:
-    """Where this installation keeps its state: TRACKWALKER_DATA_DIR, by default `.trackwalker` here."""
-    return Path(settings.variables().get("TRACKWALKER_DATA_DIR") or ".trackwalker").absolute()
 
 
 def address_file(folder: Path) -> Path:
@@ -47,7 +42,7 @@ def address(folder: Path) -> str | None:
 
 
 def _unusable(error: OSError) -> SettingsError:
-    return SettingsError(f"TRACKWALKER_DATA_DIR cannot be used: {error.strerror}: {error.filename}")
+    return SettingsError((DATA_DIR, f"cannot be used: {error.strerror}: {error.filename}"))
 
 
 def answers(url: str) -> bool:
@@ -82,7 +77,7 @@ class EmbeddedStore:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._lock.close()
-            raise SettingsError(f"another `workers up` already runs on {folder}") from None
+            raise SettingsError((DATA_DIR, f"another `python -m workers up` already uses {folder}")) from None
         self._process: subprocess.Popen[bytes] | None = None
 
     def ensure(self) -> str:
@@ -134,7 +129,9 @@ class EmbeddedStore:
             if late and said:
                 return  # killed and started again it would only begin anew
             if self._process is None or self._process.poll() is not None or late:
-                raise SettingsError(f"the embedded store does not start, see {self.folder / 'store.log'}")
+                raise SettingsError(
+                    (DATA_DIR, f"the embedded Valkey does not start, see {self.folder / 'store.log'}")
+                )
             time.sleep(0.05)
 
     def _kill_leftover(self) -> None:

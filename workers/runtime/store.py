@@ -12,7 +12,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from workers.errors import SettingsError
-from workers.runtime import embedded
+from workers.runtime import embedded, environment
 from workers.runtime.settings import Settings
 
 ANSWER_SECONDS = 2.0
@@ -23,9 +23,10 @@ def url_of(settings: Settings, folder: Path | None = None) -> str:
     """REDIS_URL, else the embedded store's address. Raises SettingsError when there is neither."""
     if settings.redis_url:
         return settings.redis_url.get_secret_value()
-    known = embedded.address(folder or embedded.state_folder())
+    known = embedded.address(folder or environment.data_dir())
     if known is None:
-        raise SettingsError("no store: set REDIS_URL, or start `python -m workers up`, which brings its own")
+        reason = "not set, and no embedded Valkey is running. Set it, or start `python -m workers up`"
+        raise SettingsError(("REDIS_URL", reason))
     return known
 
 
@@ -38,7 +39,8 @@ def connect(settings: Settings, folder: Path | None = None) -> redis.Redis:
         return made
     except (ValueError, TypeError):
         # The reason may quote the address, and with it the password.
-        raise SettingsError("REDIS_URL: must read redis://[:password@]host:port/0 or rediss://…") from None
+        reason = "must be redis://[:password@]host:port/0 or rediss://…"
+        raise SettingsError(("REDIS_URL", reason)) from None
 
 
 def client(url: str) -> redis.Redis:

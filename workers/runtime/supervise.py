@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workers.errors import SettingsError
-from workers.runtime import embedded, store
+from workers.runtime import embedded, environment, store
 from workers.runtime.settings import Settings
 
 DRAIN_SECONDS = 15.0
@@ -72,8 +72,8 @@ def read_procfile(path: Path) -> list[tuple[str, str]]:
     return [(name.strip(), command.strip()) for name, colon, command in lines if colon]
 
 
-def port_trouble(port: int) -> str:
-    """Why nobody could listen on the port now, "" when somebody could."""
+def port_error(port: int) -> str:
+    """The reason why no process can listen on the port now, "" if one can."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -88,12 +88,12 @@ def up(settings: Settings, procfile: Path) -> int:
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: ending.set())
-    own = None if settings.redis_url else embedded.EmbeddedStore(embedded.state_folder())
+    own = None if settings.redis_url else embedded.EmbeddedStore(environment.data_dir())
     url = own.ensure() if own else store.url_of(settings)
-    environment = _environment(url if own else None, settings.port)
+    child_environment = _environment(url if own else None, settings.port)
     _warn_of_weaknesses(url)
     children = [
-        Child(name, command, environment=dict(environment)) for name, command in read_procfile(procfile)
+        Child(name, command, environment=dict(child_environment)) for name, command in read_procfile(procfile)
     ]
     try:
         for child in children:
@@ -109,7 +109,7 @@ def up(settings: Settings, procfile: Path) -> int:
 def _warn_of_weaknesses(url: str) -> None:
     """How the store may lose what was recorded, one line each; one that says nothing is no reason not to start."""
     client = store.client(url)
-    for weakness in store.durability_warnings(client, embedded.state_folder(), os.environ):
+    for weakness in store.durability_warnings(client, environment.data_dir(), os.environ):
         log.warning("the store may lose what was recorded", extra={"why": weakness})
     client.close()
 

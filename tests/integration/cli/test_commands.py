@@ -35,7 +35,7 @@ def test_a_store_that_is_away_is_told_with_the_settings_name(tmp_path: Path) -> 
         ["pause"],
         ["resume"],
         ["mute", "shop"],
-        ["mend", "all"],
+        ["fix", "all"],
         ["cancel", "x"],
         ["retry", "x"],
         ["replay", "x"],
@@ -69,7 +69,7 @@ def test_an_address_of_no_store_is_refused_at_once(tmp_path: Path, command: str,
     ended = run(tmp_path, command, REDIS_URL=url, **watching)
 
     assert ended.returncode == 1
-    assert "trackwalker: REDIS_URL: must read redis://" in ended.stderr
+    assert "trackwalker: REDIS_URL: must be redis://" in ended.stderr
     assert "sekret" not in ended.stderr
     assert not (tmp_path / "started").exists()
 
@@ -83,7 +83,7 @@ def test_a_state_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         ended = run(tmp_path, command, **state)
 
         assert ended.returncode == 1
-        assert "trackwalker: TRACKWALKER_DATA_DIR cannot be used" in ended.stderr
+        assert "trackwalker: TRACKWALKER_DATA_DIR: cannot be used" in ended.stderr
         assert "Traceback" not in ended.stderr
 
 
@@ -99,7 +99,7 @@ def test_a_sweep_that_has_nothing_to_look_at_says_what_is_missing(tmp_path: Path
 def test_what_only_mends_is_not_said_to_keep_us_from_looking(tmp_path: Path) -> None:
     said = run(tmp_path, "up").stderr
 
-    needed, _, others = said.partition("not set either:")
+    needed, _, others = said.partition("optional settings that are not set:")
     assert "TRACKWALKER_SECRET" in needed
     assert "GITHUB_TOKEN" not in needed
     assert said.count("GITHUB_TOKEN") == others.count("GITHUB_TOKEN") == 1

@@ -78,7 +78,7 @@ def test_without_a_store_it_is_judged_against_what_railway_holds(
 ) -> None:
     ended = run(tmp_path, "sweep", "--json", **watching)
 
-    assert "no past: no store: set REDIS_URL" in ended.stderr
+    assert "no past: REDIS_URL: not set" in ended.stderr
     assert "judged against the last 24 hours from Railway instead" in ended.stderr
     [errors] = [
         one for one in report(ended.stdout)["services"][0]["findings"] if one["kind"] == "server_errors"
@@ -125,7 +125,7 @@ def test_a_store_that_is_away_costs_a_sweep_nothing_but_the_past(
 def test_the_window_alone_is_judged_on_demand(
     tmp_path: Path, watching: dict[str, str], standin: RailwayStandIn
 ) -> None:
-    ended = run(tmp_path, "sweep", "--no-past", **watching)
+    ended = run(tmp_path, "sweep", "--no-history", **watching)
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert len(standin.operations) < 8

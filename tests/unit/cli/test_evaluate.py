@@ -149,7 +149,7 @@ def test_a_bad_line_says_its_number_and_the_others_are_judged() -> None:
 
 def judge(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "workers", "judge", *arguments],
+        [sys.executable, "-m", "workers", "evaluate", *arguments],
         input=given, cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from workers.errors import SettingsError
-from workers.runtime import embedded
-from workers.runtime.settings import read
+from workers.runtime import environment
+from workers.runtime.settings import Need, missing, read, unknown_names, warn_unknown
 
 
 def refusal(**values: str) -> str:
@@ -20,7 +20,7 @@ def refusal(**values: str) -> str:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("TRACKWALKER_ENVIRONMENTS", "foo", "must read project-id/environment-id"),
+        ("TRACKWALKER_ENVIRONMENTS", "foo", "must be project-id/environment-id"),
         ("PORT", "abc", "must be a valid integer"),
         ("TRACKWALKER_MODE", "fast", "must be 'shadow', 'report', 'draft' or 'full'"),
         ("SLACK_API_URL", "foo", "must be an http or https address"),
@@ -31,8 +31,8 @@ def refusal(**values: str) -> str:
         ("TRACKWALKER_STATUS_PAGES", "{", "must be a JSON object"),
         ("TRACKWALKER_STATUS_PAGES", '["a"]', "must be a JSON object"),
         ("TRACKWALKER_STATUS_PAGES", '{"a": 1}', "must be a JSON object"),
-        ("TRACKWALKER_MODEL_PRICE", "3", "must read in/out"),
-        ("TRACKWALKER_MODEL_PRICE", "nan/1", "must read in/out"),
+        ("TRACKWALKER_MODEL_PRICE", "3", "must be two prices, input/output"),
+        ("TRACKWALKER_MODEL_PRICE", "nan/1", "must be two prices, input/output"),
         ("TRACKWALKER_PING_MINUTES", "inf", "must be"),
         ("TRACKWALKER_PING_MINUTES", "1e300", "must be"),
         ("TRACKWALKER_MAX_COST_PER_INCIDENT_USD", "inf", "must be"),
@@ -70,7 +70,7 @@ def test_an_env_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_bytes(b"A=\xff\xfe\n")
 
-    with pytest.raises(SettingsError, match=r"\.env cannot be read: it is not UTF-8"):
+    with pytest.raises(SettingsError, match=r"\.env: cannot be read: the file is not UTF-8"):
         read({}, dotenv=file)
 
 
@@ -79,4 +79,79 @@ def test_the_state_folder_may_stand_in_env(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv("TRACKWALKER_DATA_DIR", raising=False)
     (tmp_path / ".env").write_text("TRACKWALKER_DATA_DIR=elsewhere\n")
 
-    assert embedded.state_folder() == tmp_path / "elsewhere"
+    assert environment.data_dir() == tmp_path / "elsewhere"
+
+
+def test_every_malformed_setting_is_a_pair_of_name_and_reason() -> None:
+    with pytest.raises(SettingsError) as refused:
+        read({"PORT": "0", "TRACKWALKER_MODEL": "gpt"}, dotenv=None)
+
+    assert dict(refused.value.problems)["TRACKWALKER_MODEL"] == "must be provider/model"
+    assert {name for name, _ in refused.value.problems} == {"PORT", "TRACKWALKER_MODEL"}
+
+
+# ---- missing and misspelt settings -----------------------------------------------------------
+
+COMPLETE = {
+    "TRACKWALKER_SECRET": "s",
+    "RAILWAY_TOKEN": "t",
+    "GITHUB_TOKEN": "t",
+    "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/x",
+    "TRACKWALKER_MODEL": "anthropic/claude",
+    "ANTHROPIC_API_KEY": "k",
+}
+
+
+def test_a_complete_installation_misses_nothing() -> None:
+    assert missing(read(COMPLETE, dotenv=None)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "need", "required"),
+    [
+        ("TRACKWALKER_SECRET", Need.WEBHOOKS, True),
+        ("RAILWAY_TOKEN", Need.SWEEPS, True),
+        ("GITHUB_TOKEN", Need.REPOSITORIES, False),
+        ("SLACK_WEBHOOK_URL", Need.NOTIFICATIONS, False),
+        ("TRACKWALKER_MODEL", Need.FIXES, False),
+        ("ANTHROPIC_API_KEY", Need.FIXES, False),
+    ],
+)
+def test_a_missing_setting_names_its_purpose_and_whether_the_start_needs_it(
+    name: str, need: Need, required: bool
+) -> None:
+    settings = read({key: value for key, value in COMPLETE.items() if key != name}, dotenv=None)
+
+    [setting] = missing(settings)
+
+    assert name in setting.names
+    assert (setting.need, setting.is_required) == (need, required)
+
+
+def test_an_account_token_needs_the_names_of_the_environments() -> None:
+    settings = read(COMPLETE | {"RAILWAY_TOKEN": "", "RAILWAY_API_TOKEN": "t"}, dotenv=None)
+
+    [setting] = missing(settings)
+
+    assert setting.names == ("TRACKWALKER_ENVIRONMENTS",)
+    assert setting.is_required
+
+
+def test_a_misspelt_setting_comes_with_the_closest_name() -> None:
+    [unknown] = unknown_names(["TRACKWALKER_MOD", "TRACKWALKER_DATA_DIR", "TRACKWALKER_SECRET", "PATH"])
+
+    assert (unknown.name, unknown.closest) == ("TRACKWALKER_MOD", "TRACKWALKER_MODE")
+
+
+def test_an_unknown_setting_like_no_other_comes_without_a_suggestion() -> None:
+    [unknown] = unknown_names(["TRACKWALKER_ZZZZZZZZZZZZZZZZ"])
+
+    assert unknown.closest is None
+
+
+def test_an_unknown_setting_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    warn_unknown(["TRACKWALKER_MOD"])
+
+    [record] = caplog.records
+    assert (record.levelname, vars(record)["setting"]) == ("WARNING", "TRACKWALKER_MOD")
+    assert vars(record)["closest"] == "TRACKWALKER_MODE"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from workers.cli.commands.lookback import MAX_DAYS
 from workers.cli.lookback.simulation import Simulation, sweep_times
 from workers.clients.railway import LINES_AT_MOST, Railway, snapshot
 from workers.errors import RailwayBusy, RailwayRefused, Refused
@@ -19,8 +20,6 @@ from workers.incidents.request_quota import RateLimit
 from workers.models import Deployment, Environment, Survey, Window, describe_gap
 from workers.runtime.settings import Settings
 
-MAX_DAYS = 30
-"""Railway keeps no metrics longer."""
 WARM_UP = timedelta(days=1)
 MAX_DEPLOYMENTS = 1000
 """Of the whole environment: ten pages."""

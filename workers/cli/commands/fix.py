@@ -1,0 +1,38 @@
+"""`python -m workers fix ID`: approve an automatic fix."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from workers.cli.commands.shared import Subparsers, add_command, open_journal
+
+if TYPE_CHECKING:
+    from workers.runtime.settings import Settings
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Declare the command."""
+    parser = add_command(
+        subparsers,
+        "fix",
+        "approve an automatic fix for a reported incident",
+        details="A patch that was verified and not proposed is proposed as it is.",
+        example="fix 3f9c2a",
+    )
+    parser.add_argument(
+        "id",
+        metavar="ID|all",
+        help="an incident's id as `list` prints it, or `all`: every open incident without a pull request,"
+        " except symptoms of another one",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(settings: Settings, options: argparse.Namespace) -> int:
+    """Send the incident to the agent."""
+    from workers.cli import listing
+
+    lines = listing.mend(open_journal(settings), options.id)
+    print("\n".join(lines) or "nothing to fix: no open incident is without a pull request")
+    return 0

@@ -1,0 +1,48 @@
+"""`python -m workers list`: every open journal, the open incidents, and what ended lately."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from workers.cli.commands.shared import Subparsers, add_command, add_json, open_journal
+
+if TYPE_CHECKING:
+    from workers.runtime.settings import Settings
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Declare the command."""
+    parser = add_command(
+        subparsers,
+        "list",
+        "list scheduled work with the reason, open incidents and recent endings",
+        example="list --limit 10",
+    )
+    parser.add_argument(
+        "--limit", type=_count, metavar="N", help="rows of each kind (default: 50, and 20 recent endings)"
+    )
+    parser.add_argument("--all", action="store_true", help="all rows (default: see --limit)")
+    add_json(parser, "one JSON object")
+    parser.set_defaults(run=run)
+
+
+def run(settings: Settings, options: argparse.Namespace) -> int:
+    """Print the lists."""
+    from workers.cli import listing
+
+    limit = None if options.all else listing.LIMIT if options.limit is None else options.limit
+    journal, now = open_journal(settings), datetime.now(UTC)
+    if options.json:
+        print(json.dumps(listing.collect(journal, now, limit)))
+    else:
+        print("\n".join(listing.overview(journal, now, limit)))
+    return 0
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError("must be a whole number")
+    return int(text)

@@ -1,0 +1,72 @@
+"""`python -m workers lookback`: a backtest over past days."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from workers.cli.commands.shared import (
+    Subparsers,
+    add_command,
+    add_json,
+    print_progress,
+    require_sweep_settings,
+)
+
+if TYPE_CHECKING:
+    from workers.runtime.settings import Settings
+
+MAX_DAYS = 30  # Railway keeps no metrics longer
+DEFAULT_DAYS = 7.0
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Declare the command."""
+    parser = add_command(
+        subparsers,
+        "lookback",
+        "list the incidents that would have been reported over past days",
+        details="Reads Railway only. Notifies nobody and stores nothing.",
+        example="lookback --days 3 --service checkout",
+    )
+    parser.add_argument(
+        "--days",
+        type=_days,
+        metavar="N",
+        default=DEFAULT_DAYS,
+        help=f"1 to {MAX_DAYS} (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--service", metavar="NAME", help="report on the service of this name alone (default: all)"
+    )
+    add_json(parser, "one JSON object per line and environment")
+    parser.set_defaults(run=run)
+
+
+def run(settings: Settings, options: argparse.Namespace) -> int:
+    """Print a report per environment."""
+    from workers.cli import lookback
+    from workers.cli.lookback import report
+
+    require_sweep_settings(settings)
+    backtests = lookback.backtest(
+        settings, options.days, datetime.now(UTC), print_progress, service=options.service
+    )
+    for backtest in backtests:
+        result = report.report(backtest, options.service)
+        print(json.dumps(result) if options.json else "\n".join(report.render(result)), flush=True)
+    return 0
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    if not 1 <= days <= MAX_DAYS:
+        raise argparse.ArgumentTypeError(
+            f"must be a number from 1 to {MAX_DAYS}; Railway keeps no metrics longer"
+        )
+    return days

@@ -1,0 +1,47 @@
+"""`python -m workers pause` and `resume`: hold everything back, and let it go on."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from workers.cli.commands.shared import Subparsers, add_command, open_journal
+
+if TYPE_CHECKING:
+    from workers.runtime.settings import Settings
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Declare both commands."""
+    add_command(
+        subparsers,
+        "pause",
+        "stop all posts, pull requests and agent runs until `resume`",
+        details="Alerts are still stored and environments still checked. A running agent finishes its stage.",
+        example="pause",
+    ).set_defaults(run=run)
+    add_command(
+        subparsers,
+        "resume",
+        "end the pause",
+        details="Work that waited continues within half a minute.",
+        example="resume",
+    ).set_defaults(run=run_resume)
+
+
+def run(settings: Settings, _options: argparse.Namespace) -> int:
+    """Begin the pause."""
+    from workers.incidents import controls
+
+    controls.pause(open_journal(settings))
+    print("paused: no posts, pull requests or agent runs until `python -m workers resume`")
+    return 0
+
+
+def run_resume(settings: Settings, _options: argparse.Namespace) -> int:
+    """End the pause."""
+    from workers.incidents import controls
+
+    controls.resume(open_journal(settings))
+    print("resumed: work that waited continues within half a minute")
+    return 0

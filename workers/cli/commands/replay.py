@@ -1,0 +1,40 @@
+"""`python -m workers replay ID`: run the rules of today on recorded data."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from workers.cli.commands.shared import Subparsers, add_command, add_id, open_journal, print_error
+
+if TYPE_CHECKING:
+    from workers.runtime.settings import Settings
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Declare the command."""
+    parser = add_command(
+        subparsers,
+        "replay",
+        "run detection or diagnosis again on what a sweep or an incident recorded",
+        details="Writes nothing and asks nobody.\n"
+        "Exit code: 0 if the result is the same, 1 if it differs, 2 if it cannot be replayed.",
+        example="replay 3f9c2a",
+    )
+    add_id(parser)
+    parser.set_defaults(run=run)
+
+
+def run(settings: Settings, options: argparse.Namespace) -> int:
+    """Print the comparison."""
+    from workers.cli import replay
+    from workers.errors import TrackwalkerError
+
+    try:
+        code, lines = replay.replay(open_journal(settings), options.id, settings.min_duration_minutes)
+    except TrackwalkerError as error:
+        # Not the 1 of every other command: here it means that the result differs.
+        print_error(error)
+        return replay.IMPOSSIBLE
+    print("\n".join(lines))
+    return code

@@ -1,0 +1,103 @@
+"""Arguments, output and connections that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from workers.engine.journal import JournalStore
+    from workers.runtime.settings import Settings
+
+ID_HELP = "a journal's id as `list` prints it, or any part that is unique, for example 3f9c2a"
+
+
+class Subparsers(Protocol):
+    """The part of argparse's subparsers action that commands use; argparse keeps the type's name private."""
+
+    def add_parser(
+        self, name: str, *, help: str, description: str, epilog: str,  # noqa: A002 (argparse's name)
+        formatter_class: type[argparse.HelpFormatter],
+    ) -> argparse.ArgumentParser: ...  # fmt: skip
+
+
+def add_command(
+    subparsers: Subparsers, name: str, summary: str, *, details: str = "", example: str
+) -> argparse.ArgumentParser:
+    """Declare a command.
+
+    Args:
+        summary: one line for the list of all commands.
+        details: what the help of the command itself says after the summary.
+        example: arguments that work, without `python -m workers`.
+    """
+    return subparsers.add_parser(
+        name,
+        help=summary,
+        description=f"{summary}.\n{details}".strip(),
+        epilog=f"example:\n  python -m workers {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_id(parser: argparse.ArgumentParser) -> None:
+    """Declare the argument that names a journal."""
+    parser.add_argument("id", metavar="ID", help=ID_HELP)
+
+
+def add_json(parser: argparse.ArgumentParser, unit: str) -> None:
+    """Declare `--json`; `unit` is what a program gets."""
+    parser.add_argument("--json", action="store_true", help=f"print {unit} (default: text)")
+
+
+def open_journal(settings: Settings) -> JournalStore:
+    """The journal in Redis.
+
+    Raises:
+        NotAvailable: Redis does not answer; the error says what to check.
+        SettingsError: REDIS_URL is malformed, or not set while no embedded Valkey runs.
+    """
+    from workers.engine.journal import JournalStore
+    from workers.errors import NotAvailable
+    from workers.runtime.store import connect
+
+    journal = JournalStore(connect(settings))
+    try:
+        journal.ping()
+    except NotAvailable as error:
+        hint = (
+            "check REDIS_URL"
+            if settings.redis_url
+            else "the embedded Valkey runs only while `python -m workers up` does"
+        )
+        raise NotAvailable(f"{error} ({hint})") from None
+    return journal
+
+
+def require_sweep_settings(settings: Settings) -> None:
+    """Raises SettingsError, with all of them, if settings are missing without which no environment can be checked."""
+    from workers.errors import SettingsError
+    from workers.runtime.settings import Need, missing
+
+    lacking = [setting for setting in missing(settings) if setting.need is Need.SWEEPS]
+    if lacking:
+        raise SettingsError(
+            *((setting.label, f"not set; it {setting.purpose}. {setting.how}") for setting in lacking)
+        )
+
+
+def print_progress(text: str) -> None:
+    """Print to standard error, so that standard output holds the result alone."""
+    print(f"trackwalker: {text}", file=sys.stderr, flush=True)
+
+
+def print_error(error: Exception) -> None:
+    """Print an error to standard error. It may quote foreign text, so control characters are removed."""
+    from workers.runtime.text import one_line
+
+    lines = [
+        one_line(line) if number == 0 else f"  {one_line(line)}"
+        for number, line in enumerate(str(error).split("\n"))
+    ]
+    print("trackwalker:", "\n".join(lines), file=sys.stderr)

@@ -1,0 +1,35 @@
+"""`python -m workers show ID`: one journal, stage by stage."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from workers.cli.commands.shared import Subparsers, add_command, add_id, add_json, open_journal
+
+if TYPE_CHECKING:
+    from workers.runtime.settings import Settings
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Declare the command."""
+    parser = add_command(
+        subparsers, "show", "show one incident, sweep or alert, stage by stage", example="show 3f9c2a"
+    )
+    add_id(parser)
+    add_json(parser, "everything that is recorded, as one JSON object")
+    parser.set_defaults(run=run)
+
+
+def run(settings: Settings, options: argparse.Namespace) -> int:
+    """Print the journal."""
+    from workers.cli import show
+
+    journal = open_journal(settings)
+    if options.json:
+        print(json.dumps(show.everything(journal, options.id)))
+    else:
+        print("\n".join(show.show(journal, options.id, datetime.now(UTC))))
+    return 0

@@ -1,0 +1,50 @@
+"""`python -m workers sweep`: check the environments once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from workers.cli.commands.shared import (
+    Subparsers,
+    add_command,
+    add_json,
+    print_progress,
+    require_sweep_settings,
+)
+
+if TYPE_CHECKING:
+    from workers.runtime.settings import Settings
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Declare the command."""
+    parser = add_command(
+        subparsers,
+        "sweep",
+        "check the watched environments once, without notifying anybody or storing anything",
+        details="The window is TRACKWALKER_WINDOW_MINUTES (default: 30) long and ends now.",
+        example="sweep --no-history",
+    )
+    add_json(parser, "one JSON object per line and environment")
+    parser.add_argument(
+        "--no-history",
+        action="store_true",
+        help="compare with no earlier windows (default: the stored history, else the last day from Railway)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(settings: Settings, options: argparse.Namespace) -> int:
+    """Print a report per environment."""
+    from workers.cli import sweep
+
+    require_sweep_settings(settings)
+    reports = sweep.check_environments(
+        settings, datetime.now(UTC), print_progress, use_history=not options.no_history
+    )
+    for report in reports:
+        print(json.dumps(report) if options.json else "\n".join(sweep.render(report)))
+    return 0
