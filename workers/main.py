@@ -29,7 +29,7 @@ from workers.pipeline import stages
 from workers.remediation import attempt as mending
 from workers.runtime import environment, logs, settings, store
 from workers.runtime.settings import Settings
-from workers.sandbox.sandbox import protect_process
+from workers.sandbox.commands import protect_process
 
 log = logging.getLogger("trackwalker.worker")
 

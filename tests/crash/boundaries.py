@@ -27,6 +27,7 @@ from graphql import FieldNode, OperationDefinitionNode, parse
 import workers
 from workers.clients import git as repository
 from workers.clients.git import git, trees
+from workers.sandbox.sandbox import LAUNCHER
 
 T = TypeVar("T")
 When = Literal["before", "after"]
@@ -190,9 +191,9 @@ def git_crossing(process: Callable[[], Process], root: Path) -> Iterator[None]:
 
     def finished(command: list[str], folder: Path, surroundings: dict[str, str], *rest: Any) -> Any:
         name = "git " + next(word for word in command[1:] if not word.startswith("-"))
-        if str(git.LAUNCHER) in command:
-            order = json.loads(command[-1])
-            words = [re.sub(r"^https://github\.example/", f"{root}/", word) for word in order["argv"]]
+        if str(LAUNCHER) in command:
+            spec = json.loads(command[-1])
+            words = [re.sub(r"^https://github\.example/", f"{root}/", word) for word in spec["argv"]]
             name = f"git {words[1]} over the network"
             command, surroundings = words, surroundings | {"GIT_ALLOW_PROTOCOL": "file"}
         return process().cross("git", name, lambda: finish(command, folder, surroundings, *rest))

@@ -17,7 +17,8 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from workers.agent.config import Role, environment, prepare_home
 from workers.errors import AgentBusy, AgentRefused
-from workers.sandbox.sandbox import Sandbox, kill, start
+from workers.sandbox.commands import kill, start
+from workers.sandbox.sandbox import Sandbox
 
 START_SECONDS = 90.0
 """A start takes 3 to 5 s on two idle cores."""

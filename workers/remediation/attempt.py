@@ -39,7 +39,9 @@ from workers.models import (
 from workers.pull_requests import propose
 from workers.remediation import checks, proof
 from workers.runtime.settings import Settings
-from workers.sandbox.sandbox import Sandbox, build_sandbox, kill
+from workers.sandbox.builder import build_sandbox
+from workers.sandbox.commands import kill
+from workers.sandbox.sandbox import Sandbox
 
 RUN_SECONDS: dict[Role, float] = {"reader": 900.0, "writer": 1500.0}
 RESERVED_SECONDS = 30 * 86_400

@@ -21,8 +21,9 @@ from workers.models import Run, digest
 from workers.remediation.project import Command, Project, read_project
 from workers.remediation.test_output import ESCAPES, Judgement, judge
 from workers.runtime.redaction import redact
-from workers.sandbox import sandbox as walls
-from workers.sandbox.sandbox import CommandResult, Sandbox
+from workers.sandbox import commands
+from workers.sandbox.commands import CommandResult
+from workers.sandbox.sandbox import Sandbox
 
 REPRODUCTION_SECONDS, CHECK_SECONDS, INSTALL_SECONDS = 120.0, 600.0, 600.0
 TAIL = 4_000
@@ -201,7 +202,7 @@ def _behind_wall(
     home = bench.folder / "home"
     home.mkdir(parents=True, exist_ok=True)
     environment = _environment(bench, tree, project, home) | (_for_installing() if network else {})
-    return walls.run(
+    return commands.run(
         bench.wall, list(command), cwd=cwd, writable=[tree, bench.folder], readable=_tools(), env=environment,
         network=network, timeout_seconds=seconds, on_start=bench.on_start,
     )  # fmt: skip

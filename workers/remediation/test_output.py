@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
-from workers.sandbox.sandbox import CommandResult
+from workers.sandbox.commands import CommandResult
 
 NOTHING_RAN = re.compile(
     r"^Ran 0 tests|^NO TESTS RAN|no tests ran|collected 0 items|No tests found|No test files found"

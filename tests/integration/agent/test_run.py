@@ -25,7 +25,8 @@ from workers.agent.run import Agent, Answer, ask, total_usage
 from workers.agent.server import Message, Part, Tokens
 from workers.errors import AgentBusy, AgentRefused, Superseded
 from workers.models import Evidence, Fact, Usage
-from workers.sandbox.sandbox import Sandbox, build_sandbox
+from workers.sandbox.builder import build_sandbox
+from workers.sandbox.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[3]
 SOURCE = "def share(total, people):\n    return total / people\n"
@@ -326,7 +327,7 @@ def test_a_killed_worker_leaves_no_opencode_behind(agent: Agent, place: Path) ->
     with model.serving() as providers:
         script = f"""
 from pathlib import Path
-from workers.sandbox.sandbox import build_sandbox
+from workers.sandbox.builder import build_sandbox
 from workers.agent.run import Agent, ask
 place = Path({str(place)!r})
 sandbox = build_sandbox(hide=(), scratch=place / "scratch", allow_unsandboxed=False)

@@ -58,7 +58,7 @@ def killed_after(
     (place / "run").mkdir()
     script = f"""
 from pathlib import Path
-from workers.sandbox.sandbox import build_sandbox
+from workers.sandbox.builder import build_sandbox
 from workers.agent.run import Agent, ask
 place = Path({str(place)!r})
 sandbox = build_sandbox(hide=(), scratch=place / "scratch", allow_unsandboxed=False)

@@ -16,7 +16,9 @@ from workers.remediation.checks import (
 )
 from workers.remediation.project import Project, read_project, read_settings
 from workers.remediation.test_output import failed_tests, judge
-from workers.sandbox.sandbox import CommandResult, Sandbox, build_sandbox
+from workers.sandbox.builder import build_sandbox
+from workers.sandbox.commands import CommandResult
+from workers.sandbox.sandbox import Sandbox
 
 UNITTEST = """
 import unittest

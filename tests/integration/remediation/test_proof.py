@@ -20,7 +20,8 @@ from tests.support.fakes.serving import serve
 from workers.clients.git import Repositories
 from workers.models import Category, Fix, Plan, PlanCause, Repository, Reproduction, Verdict, Verification
 from workers.remediation.proof import verify
-from workers.sandbox.sandbox import Sandbox, build_sandbox
+from workers.sandbox.builder import build_sandbox
+from workers.sandbox.sandbox import Sandbox
 
 NAME = "acme/shop"
 WRONG = "def price(count):\n    return 10 * count + 1\n"

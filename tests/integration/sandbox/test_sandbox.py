@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 from workers.errors import AgentRefused
-from workers.sandbox.sandbox import CommandResult, Sandbox, build_sandbox, kill, run, start
+from workers.sandbox.builder import build_sandbox
+from workers.sandbox.commands import CommandResult, kill, run, start
+from workers.sandbox.sandbox import Sandbox
 
 CONNECT = """
 import socket, sys
@@ -38,7 +40,7 @@ print("own loopback works")
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A folder that another uid may pass through, unlike pytest's own."""
-    folder = Path(tempfile.mkdtemp(prefix="wall-"))
+    folder = Path(tempfile.mkdtemp(prefix="sandbox-"))
     folder.chmod(0o755)
     for name in ("clone", "project", "scratch"):
         (folder / name).mkdir()
@@ -208,7 +210,9 @@ def test_what_a_killed_worker_started_dies_with_it(wall: Sandbox, place: Path, k
     mark = f"602.{os.getpid()}"
     script = f"""
 from pathlib import Path
-from workers.sandbox.sandbox import Sandbox, build_sandbox, start
+from workers.sandbox.builder import build_sandbox
+from workers.sandbox.commands import start
+from workers.sandbox.sandbox import Sandbox
 place = Path({str(place)!r})
 sandbox = build_sandbox(hide=(), scratch=place, allow_unsandboxed=False) if {kind!r} != "none" else Sandbox("none")
 command = ["/bin/sh", "-c", "setsid sleep {mark} & sleep {mark}"]
@@ -291,7 +295,7 @@ def test_only_the_setting_lets_code_run_without_a_wall(place: Path) -> None:
 def test_a_protected_process_keeps_its_environment_from_its_children(place: Path) -> None:
     script = """
 import os, subprocess
-from workers.sandbox.sandbox import protect_process
+from workers.sandbox.commands import protect_process
 protect_process()
 drop = {"user": 50000} if os.geteuid() == 0 else {}
 done = subprocess.run(["/usr/bin/env", "cat", f"/proc/{os.getpid()}/environ"], capture_output=True, **drop)

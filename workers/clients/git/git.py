@@ -23,8 +23,8 @@ from pydantic import SecretStr
 
 from workers.errors import GitHubBusy, GitHubRefused
 from workers.runtime.redaction import redact
+from workers.sandbox.sandbox import LAUNCHER
 
-LAUNCHER = Path(__file__).parents[2] / "sandbox" / "launcher.py"
 LOCAL_SECONDS, NETWORK_SECONDS = 120.0, 300.0
 MOST_OUTPUT = 32 * 2**20
 """Bytes of one answer of git: a diff above that is read by nobody."""
