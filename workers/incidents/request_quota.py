@@ -1,4 +1,7 @@
-"""How many requests Railway still lets us send, and how far apart the pings must be so that they last."""
+"""Stored request quota: what is left of Railway's rate limit, what sweeps cost, and the ping interval that fits.
+
+One Redis hash for all environments: `rate_limit`, and `used:<environment id>` for the last sweep of each.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from workers.clients.railway.quota import RateLimit
 from workers.engine.journal import PREFIX, JournalStore
 from workers.errors import NotAvailable
 from workers.models import Model, Moment
@@ -16,135 +20,140 @@ N = TypeVar("N", bound=Model)
 
 KEY = PREFIX + "railway:rate_limit"
 TTL_SECONDS = 7200
-"""Railway counts by the hour: what is older says nothing."""
-KEPT_BACK = 0.2
-"""The share of the limit that pings leave to the alerts."""
-LONGEST_SECONDS = 3600.0
+"""Railway counts requests per hour, so older values mean nothing; two hours cover a sweep every hour."""
+RESERVED_SHARE = 0.2
+"""Share of the limit that pings leave unused, so that alerts can still be swept."""
+MAX_PING_INTERVAL_SECONDS = 3600.0
+"""The rate limit resets within an hour, so a longer interval saves nothing."""
 
 _STORE = """
--- KEYS allowance. ARGV ttl_seconds, then field, value ...
+-- KEYS quota. ARGV ttl_seconds, then field, value ...
+-- One script, so that the hash never stays without a TTL.
 for i=2,#ARGV,2 do redis.call('HSET',KEYS[1],ARGV[i],ARGV[i+1]) end
 redis.call('EXPIRE',KEYS[1],ARGV[1])
 return 1
 """
 
 
-class RateLimit(Model):
-    """What Railway said last: of `limit` requests `remaining` are left until `resets_at`."""
-
-    limit: int
-    remaining: int
-    resets_at: Moment
-
-
 class SweepCost(Model):
-    """What the last sweep of one environment cost."""
+    """Requests that the last sweep of one environment sent."""
 
     requests: int
-    past: int = 0
-    """Requests that it read of the past besides: the next one does not need them again."""
+    history_requests: int = 0
+    """Requests of its backfill. The next sweep does not need them again."""
     at: Moment
 
 
-class Known(Model):
-    """All that the store holds: the newest allowance, and the last sweep of each environment, newest first."""
+class RequestQuota(Model):
+    """The stored rate limit and the last sweep of each environment, newest first."""
 
-    allowance: RateLimit | None = None
+    rate_limit: RateLimit | None = None
     sweeps: tuple[SweepCost, ...] = ()
 
     @property
-    def per_ping(self) -> int:
-        """Requests of one look at everything that is watched."""
-        return sum(one.requests for one in self.sweeps)
+    def requests_per_ping(self) -> int:
+        """Requests that one ping costs: a ping sweeps every environment."""
+        return sum(sweep.requests for sweep in self.sweeps)
 
 
 def ping_interval(
-    ping_seconds: float, allowance: RateLimit | None, requests_per_sweep: int, now: datetime
+    ping_seconds: float, rate_limit: RateLimit | None, requests_per_ping: int, now: datetime
 ) -> float:
-    """Seconds until the next ping, so that what remains lasts until the reset and a fifth of the limit is left.
+    """Seconds until the next ping, so that the remaining requests last until the reset.
 
-    Never shorter than the setting, never longer than an hour or, where that is sooner, the reset.
+    At the reset RESERVED_SHARE of the limit is still left. The interval is never shorter than `ping_seconds` and
+    never longer than an hour or the time until the reset.
+
+    Args:
+        ping_seconds: the configured interval.
+        rate_limit: the newest one; None keeps the configured interval.
+        requests_per_ping: 0 if unknown, which keeps the configured interval.
     """
-    if allowance is None or requests_per_sweep <= 0:
+    if rate_limit is None or requests_per_ping <= 0:
         return ping_seconds
-    left = (allowance.resets_at - now).total_seconds()
-    if left <= 0:
+    until_reset = (rate_limit.resets_at - now).total_seconds()
+    if until_reset <= 0:
         return ping_seconds
-    pings = int(max(0.0, allowance.remaining - KEPT_BACK * allowance.limit) // requests_per_sweep)
-    apart = left / pings if pings else left
-    return max(ping_seconds, min(apart, left, LONGEST_SECONDS))
+    spendable = max(0.0, rate_limit.remaining - RESERVED_SHARE * rate_limit.limit)
+    pings = int(spendable // requests_per_ping)
+    interval = until_reset / pings if pings else until_reset
+    return max(ping_seconds, min(interval, until_reset, MAX_PING_INTERVAL_SECONDS))
 
 
-def keep(
-    journal: JournalStore, environment_id: str, allowance: RateLimit | None, requests: int, now: datetime
+def store_sweep_cost(
+    journal: JournalStore, environment_id: str, rate_limit: RateLimit | None, requests: int, now: datetime
 ) -> None:
-    """Store what a sweep cost (0: not known) and what is left after it.
+    """Store what a sweep cost and the rate limit after it. Never raises NotAvailable: no sweep fails for it.
 
-    No sweep fails for it: a store that is away is passed over.
+    Args:
+        rate_limit: None leaves the stored one.
+        requests: 0 if unknown, which leaves the stored cost.
     """
     fields: list[str] = []
     if requests:
         fields += [f"used:{environment_id}", SweepCost(requests=requests, at=now).model_dump_json()]
-    if allowance:
-        fields += ["allowance", allowance.model_dump_json()]
+    if rate_limit:
+        fields += ["rate_limit", rate_limit.model_dump_json()]
     with contextlib.suppress(NotAvailable):
         if fields:
             journal.script(_STORE, [KEY], TTL_SECONDS, *fields)
 
 
-def keep_past(
-    journal: JournalStore, environment_id: str, allowance: RateLimit | None, requests: int, now: datetime
+def store_history_cost(
+    journal: JournalStore, environment_id: str, rate_limit: RateLimit | None, requests: int, now: datetime
 ) -> None:
-    """Store what the sweep that `keep` knows of read of the past besides; as `keep` it fails no sweep."""
+    """Add the requests of a backfill to the cost of the sweep that ran it. Never raises NotAvailable."""
     field = f"used:{environment_id}"
     with contextlib.suppress(NotAvailable):
-        one = _read(SweepCost, journal.fields(KEY).get(field)) or SweepCost(requests=0, at=now)
-        fields = [field, one.model_copy(update={"past": requests}).model_dump_json()]
-        fields += ["allowance", allowance.model_dump_json()] if allowance else []
+        cost = _parse(SweepCost, journal.fields(KEY).get(field)) or SweepCost(requests=0, at=now)
+        fields = [field, cost.model_copy(update={"history_requests": requests}).model_dump_json()]
+        fields += ["rate_limit", rate_limit.model_dump_json()] if rate_limit else []
         journal.script(_STORE, [KEY], TTL_SECONDS, *fields)
 
 
-def read(journal: JournalStore, now: datetime) -> Known:
-    """The newest of what was stored; what cannot be read is not known. Raises NotAvailable."""
+def read(journal: JournalStore, now: datetime) -> RequestQuota:
+    """The stored quota; a value that cannot be parsed counts as absent. Raises NotAvailable."""
     fields = journal.fields(KEY)
-    sweeps = [_read(SweepCost, value) for name, value in fields.items() if name.startswith("used:")]
+    sweeps = [_parse(SweepCost, value) for name, value in fields.items() if name.startswith("used:")]
     oldest = now - timedelta(seconds=TTL_SECONDS)
-    lately = [one for one in sweeps if one and one.at >= oldest]
-    return Known(
-        allowance=_read(RateLimit, fields.get("allowance")),
-        sweeps=tuple(sorted(lately, key=lambda one: one.at, reverse=True)),
+    # The TTL is that of the whole hash: an environment that is no longer swept would count forever.
+    recent = [sweep for sweep in sweeps if sweep and sweep.at >= oldest]
+    return RequestQuota(
+        rate_limit=_parse(RateLimit, fields.get("rate_limit")),
+        sweeps=tuple(sorted(recent, key=lambda sweep: sweep.at, reverse=True)),
     )
 
 
 def next_ping(journal: JournalStore, ping_seconds: float, now: datetime) -> float | None:
-    """Seconds until the next ping where it must come later than the setting says. Raises NotAvailable.
+    """Seconds until the next ping if the quota requires a longer interval than configured, else None.
 
-    The sweep of the ping that was just taken is still to be paid.
+    Raises NotAvailable.
     """
-    known = read(journal, now)
-    if known.allowance is None:
+    quota = read(journal, now)
+    if quota.rate_limit is None:
         return None
-    after = max(0, known.allowance.remaining - known.per_ping)
-    left = known.allowance.model_copy(update={"remaining": after})
-    seconds = ping_interval(ping_seconds, left, known.per_ping, now)
+    # The receiver asks when it accepts a ping, before the sweep of that ping has spent its requests.
+    remaining = max(0, quota.rate_limit.remaining - quota.requests_per_ping)
+    rate_limit = quota.rate_limit.model_copy(update={"remaining": remaining})
+    seconds = ping_interval(ping_seconds, rate_limit, quota.requests_per_ping, now)
     return seconds if seconds > ping_seconds else None
 
 
-def describe(known: Known, now: datetime) -> str:
-    """For a person; "" while nothing is known."""
-    one, used = known.allowance, ""
-    if known.sweeps:
-        used = f"last sweep used {known.sweeps[0].requests + known.sweeps[0].past}"
-    if one is None:
+def describe(quota: RequestQuota, now: datetime) -> str:
+    """One line for people; "" if nothing is stored."""
+    rate_limit, used = quota.rate_limit, ""
+    if quota.sweeps:
+        used = f"last sweep used {quota.sweeps[0].requests + quota.sweeps[0].history_requests}"
+    if rate_limit is None:
         return f"Railway API: {used}" if used else ""
-    if one.resets_at <= now:
-        said = f"{one.limit} requests, counted anew since {one.resets_at:%H:%M} UTC"
+    if rate_limit.resets_at <= now:
+        left = f"limit of {rate_limit.limit} requests, reset at {rate_limit.resets_at:%H:%M} UTC"
     else:
-        said = f"{one.remaining} of {one.limit} requests left until {one.resets_at:%H:%M} UTC"
-    return "; ".join(part for part in (f"Railway API: {said}", used) if part)
+        left = f"{rate_limit.remaining} of {rate_limit.limit} requests left until {rate_limit.resets_at:%H:%M} UTC"
+    return "; ".join(part for part in (f"Railway API: {left}", used) if part)
 
 
-def _read(kind: type[N], value: bytes | None) -> N | None:
+def _parse(kind: type[N], value: bytes | None) -> N | None:
     try:
         return kind.model_validate_json(value) if value else None
     except ValidationError:

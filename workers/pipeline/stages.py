@@ -177,7 +177,7 @@ def survey(services: Services, claim: Claim) -> None:
         finally:
             # A sweep that was refused half-way says nothing of what one costs, but what is left is worth knowing.
             cost, name = railway.sent if made else 0, environment.environment_id
-            request_quota.keep(services.store, name, railway.rate_limit, cost, services.now())
+            request_quota.store_sweep_cost(services.store, name, railway.rate_limit, cost, services.now())
 
     seen = claim.step(records.SURVEY, look)
     log.info("surveyed", extra={"journal": claim.id, "services": len(seen.services)})
@@ -194,7 +194,7 @@ def analyse(services: Services, claim: Claim) -> None:
         known = backfill.load_history(railway, services.store, seen, min_duration_minutes=persist)
         if cost := railway.sent:
             name, left = seen.environment_id, railway.rate_limit
-            request_quota.keep_past(services.store, name, left, cost, services.now())
+            request_quota.store_history_cost(services.store, name, left, cost, services.now())
         usual = summary_store.baseline_windows(known, seen.window.start)
         return detection.detect(seen, min_duration_minutes=persist, history=usual)
 

@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from workers.cli import listing, show
+from workers.clients.railway.quota import RateLimit
 from workers.engine import scripts
 from workers.engine.codec import pack
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE, JournalStore
@@ -148,14 +149,14 @@ def test_what_is_no_journal_is_not_shown_as_one(journal: JournalStore, told: str
     ("minutes", "said"),
     [
         (55, "Railway API: 812 of 1000 requests left until 04:00 UTC; last sweep used 9"),
-        (-5, "Railway API: 1000 requests, counted anew since 03:00 UTC; last sweep used 9"),
+        (-5, "Railway API: limit of 1000 requests, reset at 03:00 UTC; last sweep used 9"),
     ],
 )
 def test_what_railway_still_lets_us_ask_is_one_line(journal: JournalStore, minutes: int, said: str) -> None:
     now = datetime(2026, 11, 23, 3, 5, tzinfo=UTC)
     resets = now + timedelta(minutes=minutes)
-    left = request_quota.RateLimit(limit=1000, remaining=812, resets_at=resets)
-    request_quota.keep(journal, "env", left, 9, now)
+    left = RateLimit(limit=1000, remaining=812, resets_at=resets)
+    request_quota.store_sweep_cost(journal, "env", left, 9, now)
 
     assert listing.overview(journal, now)[-1] == said
 

@@ -30,6 +30,7 @@ from receiver.fallback import MIN_INTERVAL_SECONDS, PING_MIN_INTERVAL_SECONDS, F
 from receiver.main import compose
 from tests.support.fakes.serving import serve
 from tests.support.polling import wait_until
+from workers.clients.railway.quota import RateLimit
 from workers.engine import records
 from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
 from workers.errors import NotAvailable
@@ -315,8 +316,8 @@ def test_pings_are_stretched_by_what_the_last_sweep_left(
     store_url: str, store: redis.Redis, journal: JournalStore
 ) -> None:
     now = datetime.now(UTC)
-    left = request_quota.RateLimit(limit=100, remaining=29, resets_at=now + timedelta(minutes=50))
-    request_quota.keep(journal, "env", left, 9, now)
+    left = RateLimit(limit=100, remaining=29, resets_at=now + timedelta(minutes=50))
+    request_quota.store_sweep_cost(journal, "env", left, 9, now)
     chosen = read(
         {"REDIS_URL": store_url, "TRACKWALKER_SECRET": "first", "TRACKWALKER_PING_MINUTES": "10"}, None
     )

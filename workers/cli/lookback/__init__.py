@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from workers.cli.commands.lookback import MAX_DAYS
 from workers.cli.lookback.simulation import Simulation, sweep_times
 from workers.clients.railway import LINES_AT_MOST, Railway, snapshot
+from workers.clients.railway.quota import RateLimit
 from workers.errors import RailwayBusy, RailwayRefused, Refused
 from workers.history.backfill import chunks, slicing
-from workers.incidents.request_quota import RateLimit
 from workers.models import Deployment, Environment, Survey, Window, describe_gap
 from workers.runtime.settings import Settings
 

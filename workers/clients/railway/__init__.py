@@ -30,11 +30,11 @@ from workers.clients.railway.batch import Connection
 from workers.clients.railway.documents import BATCH, DOCUMENTS, SHAPE, Ask
 from workers.clients.railway.http_metrics import HttpMetrics, Limits
 from workers.clients.railway.log_lines import HttpLine, LogLine
+from workers.clients.railway.quota import RateLimit
 from workers.clients.railway.series import ServiceUsage
 from workers.clients.railway.service_calls import calls
 from workers.clients.railway.structure import Architecture, EnvironmentStructure, Happened
 from workers.clients.railway.transport import Transport
-from workers.incidents.request_quota import RateLimit
 from workers.models import (
     ContainerStart,
     Deployment,

@@ -16,9 +16,9 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from workers.clients import deadline
 from workers.clients.railway.graphql_types import Complaint, Envelope
-from workers.clients.railway.headers import Pace, allowance, newest, retry_after
+from workers.clients.railway.quota import RateLimit, merge_rate_limits, parse_rate_limit, parse_retry_after
+from workers.clients.railway.rate_limiter import RateLimiter
 from workers.errors import RailwayBusy, RailwayRefused
-from workers.incidents.request_quota import RateLimit
 from workers.runtime.text import one_line
 
 log = logging.getLogger(__name__)
@@ -91,16 +91,16 @@ class Tally:
         self._lock = threading.Lock()
         self._known: RateLimit | None = None
         self._forbidden: dict[tuple[str, object], tuple[float, Unauthorized]] = {}
-        self.pace = Pace()
+        self.pace = RateLimiter()
 
     @property
     def allowance(self) -> RateLimit | None:
         return self._known
 
     def note(self, headers: httpx.Headers) -> None:
-        said = allowance(headers, datetime.now(UTC))
+        said = parse_rate_limit(headers, datetime.now(UTC))
         with self._lock:
-            self._known = newest(self._known, said) if said else self._known
+            self._known = merge_rate_limits(self._known, said) if said else self._known
 
     def forbid(self, part: str, of: object, error: Unauthorized) -> None:
         """For an hour the part need not be asked for again."""
@@ -260,4 +260,4 @@ def _path(complaint: Complaint) -> str:
 
 
 def _patience(response: httpx.Response) -> float | None:
-    return retry_after(response.headers, datetime.now(UTC))
+    return parse_retry_after(response.headers, datetime.now(UTC))

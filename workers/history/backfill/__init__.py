@@ -15,11 +15,11 @@ from pydantic import ValidationError
 
 from workers import detection
 from workers.clients.railway import Railway
+from workers.clients.railway.quota import RateLimit
 from workers.engine.journal import JournalStore
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.history import summary_store
 from workers.history.backfill import chunks, slicing
-from workers.incidents.request_quota import RateLimit
 from workers.models import History, Model, Moment, Summary, Survey, Window
 
 BACKFILL_SPAN = timedelta(hours=48)
