@@ -1,4 +1,9 @@
-"""Dramatiq as the wake-up: a message is a journal's name and no more. Losing or doubling one is harmless."""
+"""Dramatiq as the wake-up call. A message holds a journal's key and nothing else; losing or doubling one is harmless.
+
+Dramatiq's own Redis consumers poll: eight of them, about once a second, with a write each time. `SignalledBroker`
+publishes a signal with each message instead, so that an idle worker neither asks nor writes, and a busy one starts
+a message within milliseconds.
+"""
 
 from __future__ import annotations
 
@@ -9,41 +14,186 @@ from collections.abc import Callable
 
 import dramatiq
 import redis
-from dramatiq.brokers.redis import RedisBroker
-from redis.exceptions import RedisError
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer, _scripts
+from redis.exceptions import RedisError, ResponseError
 
-from workers.engine.stage_table import STAGES
+# Stage, which is also the name of its actor → queue.
+QUEUE_OF_STAGE = {
+    "intake": "sweeps",
+    "survey": "sweeps",
+    "analyse": "sweeps",
+    "enrich": "incidents",
+    "diagnose": "incidents",
+    "plan": "fixes",
+    "fix": "fixes",
+    "propose": "incidents",
+    "watch": "incidents",
+    "notify": "notifications",
+    "pings": "notifications",
+}
 
-NAMESPACE = "trackwalker2:dramatiq"
-MAX_QUEUED = 100
-"""No message is sent into a queue that already holds so many: the mover tries again."""
-WAKE_EVERY_SECONDS = 0.25
-"""The door sends no more wake-ups than that; the mover, about every second, wakes the others."""
+NAMESPACE = "trackwalker2:dramatiq"  # prefix of all keys of the queues
+SIGNAL_CHANNEL = f"{NAMESPACE}:enqueued"  # Pub/Sub channel; a signal is the name of the queue
+MAX_QUEUED = 100  # messages in a queue; the dispatcher sends no more and tries again 15 s later
+WAKE_INTERVAL_SECONDS = 0.25  # shortest time between two wake-ups from a web process
+POLL_SECONDS = 5.0  # the queues are checked this often for messages whose signal was lost
+RESUBSCRIBE_SECONDS = 1.0  # delay before a new subscription, and the polling interval until it stands
+HEARTBEAT_SECONDS = 30.0  # half of Dramatiq's heartbeat timeout (60 s)
+FULL_PAUSE_SECONDS = 0.05  # delay of a consumer that has fetched as many messages as it may hold
+
+# Appended to Dramatiq's own script, so that message and signal are one atomic command. pcall, because a user of a
+# managed Redis may lack the permission to publish (ACL), and then polling has to do.
+PUBLISH_SIGNAL = """
+if command == "enqueue" or command == "requeue" then
+  redis.pcall("publish", namespace .. ":enqueued", queue_name)
+end
+"""
 
 log = logging.getLogger("trackwalker.broker")
 
 
+class SignalledBroker(RedisBroker):
+    """Dramatiq's Redis broker with consumers that wait for a signal, and without delay queues, which nothing uses."""
+
+    def __init__(self, client: redis.Redis, middleware: list[dramatiq.Middleware]) -> None:
+        super().__init__(client=client, namespace=NAMESPACE, middleware=middleware)  # type: ignore[no-untyped-call]  # dramatiq types no constructor
+        source = _scripts["dispatch"].decode() + PUBLISH_SIGNAL
+        self.scripts["dispatch"] = client.register_script(source)
+        self._signals: dict[str, threading.Event] = {}
+        self._listener: SignalListener | None = None
+        self._lock = threading.Lock()
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Declare a queue, but no delay queue beside it: the schedule delays, and each queue costs a thread."""
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> _RedisConsumer:
+        """A consumer of the queue. The first one starts the thread that listens for signals."""
+        with self._lock:
+            signal = self._signals.setdefault(queue_name, threading.Event())
+            if self._listener is None:
+                self._listener = SignalListener(self.client, self._signals)
+                self._listener.start()
+        # Messages from before the subscription have no signal.
+        signal.set()
+        return _SignalledConsumer(self, queue_name, prefetch, timeout, signal)
+
+
+class _SignalledConsumer(_RedisConsumer):
+    """Fetches when its queue's signal is set, and once per HEARTBEAT_SECONDS so that its broker counts as alive."""
+
+    def __init__(
+        self, broker: SignalledBroker, queue_name: str, prefetch: int, timeout: int, signal: threading.Event
+    ) -> None:
+        super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]  # see above
+        self._signal, self._fetched_at = signal, 0.0
+
+    def __next__(self) -> dramatiq.MessageProxy | None:
+        if not self.message_cache and not self._should_fetch():
+            return None
+        # Dramatiq sleeps longer after each fetch that finds nothing, up to a second; after the first, 5 to 10 ms.
+        self.misses = 0
+        message: dramatiq.MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]  # see above
+        if message is not None:
+            # A fetch takes a limited number of messages, so there may be more in the queue.
+            self._signal.set()
+        return message
+
+    def _should_fetch(self) -> bool:
+        if self.outstanding_message_count >= self.prefetch:
+            # The signal stays set: the messages are fetched as soon as a thread has finished one.
+            time.sleep(FULL_PAUSE_SECONDS)
+            return False
+        signalled = self._signal.wait(self.timeout / 1000)
+        if not signalled and time.monotonic() - self._fetched_at < HEARTBEAT_SECONDS:
+            return False
+        # Cleared before the fetch: a message that arrives meanwhile sets it again.
+        self._signal.clear()
+        self._fetched_at = time.monotonic()
+        return True
+
+
+class SignalListener(threading.Thread):
+    """Sets the event of a queue when any process enqueues a message on it.
+
+    A signal can be lost, for example with a connection that a firewall dropped silently. So the listener also checks
+    the queues every POLL_SECONDS, and sets all events after each new subscription.
+    """
+
+    def __init__(self, client: redis.Redis, signals: dict[str, threading.Event]) -> None:
+        super().__init__(name="signal-listener", daemon=True)
+        self.client, self.signals = client, signals
+
+    def run(self) -> None:
+        warned = False
+        while True:
+            try:
+                self._listen()
+            except RedisError as error:
+                if isinstance(error, ResponseError) and not warned:
+                    # Any other error is an outage, which the dispatcher logs.
+                    log.warning("signals not available, polling the queues", extra={"error": str(error)})
+                    warned = True
+            except Exception:
+                log.exception("signal listener error")
+            time.sleep(RESUBSCRIBE_SECONDS)
+            self._set_all()
+
+    def _listen(self) -> None:
+        with self.client.pubsub() as subscription:  # type: ignore[no-untyped-call]  # redis-py types no pubsub
+            subscription.subscribe(SIGNAL_CHANNEL)
+            while True:
+                signal = subscription.get_message(timeout=POLL_SECONDS)
+                if signal is None:
+                    self._poll()
+                elif signal["type"] == "message" and (event := self.signals.get(signal["data"].decode())):
+                    event.set()
+                else:
+                    # The answer to SUBSCRIBE, also after redis-py has reconnected by itself.
+                    self._set_all()
+
+    def _poll(self) -> None:
+        if self.client.exists(*(f"{NAMESPACE}:{queue}" for queue in list(self.signals))):
+            self._set_all()
+
+    def _set_all(self) -> None:
+        for event in list(self.signals.values()):
+            event.set()
+
+
 def make_broker(client: redis.Redis, middleware: list[dramatiq.Middleware] | None = None) -> RedisBroker:
-    """A broker without retries, time limits or age limits: the journal keeps those."""
-    return RedisBroker(client=client, namespace=NAMESPACE, middleware=middleware or [])  # type: ignore[no-untyped-call]  # dramatiq types no constructor
+    """A broker without retries, time limits or age limits, because the journal has its own.
+
+    Args:
+        middleware: Dramatiq middleware; None for none at all, not Dramatiq's defaults.
+    """
+    return SignalledBroker(client, middleware or [])
 
 
 def message(stage: str, key: str) -> dramatiq.Message[None]:
+    """The message that makes a worker claim the journal for the stage."""
     return dramatiq.Message(
-        queue_name=STAGES[stage].queue, actor_name=stage, args=(key,), kwargs={}, options={}
+        queue_name=QUEUE_OF_STAGE[stage], actor_name=stage, args=(key,), kwargs={}, options={}
     )
 
 
 def waker(client: redis.Redis, clock: Callable[[], float] = time.monotonic) -> Callable[[str], None]:
-    """Sends the wake-up of a fresh alert at once; never raises, as the mover sends it within a second or two.
+    """A function that sends the wake-up of a new alert at once.
 
-    Of many alerts at once only the first is worth a message: what it wakes works on one after the other anyway.
+    It never raises, because the dispatcher sends a missing message within about a second. It sends at most one message
+    per WAKE_INTERVAL_SECONDS: the sweep that one alert starts takes in all alerts that came with it.
+
+    Args:
+        clock: seconds on a monotonic clock.
     """
-    broker, lock, last = make_broker(client), threading.Lock(), [-WAKE_EVERY_SECONDS]
+    broker, lock, last = make_broker(client), threading.Lock(), [-WAKE_INTERVAL_SECONDS]
 
     def wake(key: str) -> None:
         with lock:
-            if clock() - last[0] < WAKE_EVERY_SECONDS:
+            if clock() - last[0] < WAKE_INTERVAL_SECONDS:
                 return
             last[0] = clock()
         try:

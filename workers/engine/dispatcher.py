@@ -1,4 +1,7 @@
-"""What is for later, and who hands it on: one thread per worker moves due journals to their actors."""
+"""The dispatcher and the lease renewer: the two threads of a worker that look at the clock.
+
+The dispatcher sends a message for each journal whose time has come. The lease renewer keeps the claims of its process.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from dramatiq.brokers.redis import RedisBroker
 from redis.exceptions import RedisError
 
 from workers.engine import scripts
-from workers.engine.broker import MAX_QUEUED, NAMESPACE, message
+from workers.engine.broker import MAX_QUEUED, NAMESPACE, QUEUE_OF_STAGE, message
 from workers.engine.journal import (
     NEWER_VERSION_PATIENCE_SECONDS,
     PREFIX,
@@ -21,58 +24,77 @@ from workers.engine.journal import (
     SCHEDULE,
     JournalStore,
 )
-from workers.engine.stage_table import STAGES, reached
+from workers.engine.stage_table import reached
 from workers.errors import NotAvailable
 
-DISPATCH_SECONDS = 1.0
-POSTPONE_SECONDS = 15.0
-BATCH = 100
-STALE_CHECK_SECONDS = 0.5
+DISPATCH_SECONDS = 1.0  # between two looks at the schedule: the delay with which due work starts
+POSTPONE_SECONDS = 15.0  # a journal whose message was lost is due again after this; as long as a lease
+BATCH = 100  # journals per run of the script, which blocks Redis meanwhile
+STALE_CHECK_SECONDS = 0.5  # between two checks for claims that could not be renewed
+OUTAGE_SECONDS = REDIS_TIMEOUT_SECONDS * 6  # a worker without Redis for this long exits, to be started afresh
+# A stage this far beyond its deadline will not return, and holds its thread. Longer than git's own timeout (300 s).
 HANGING_SECONDS = 360.0
-"""A stage that goes on for so long after its deadline holds its thread for ever: git alone may take 300 more."""
 
-log = logging.getLogger("trackwalker.due")
+log = logging.getLogger("trackwalker.dispatcher")
+
+
+def is_anything_due(journal: JournalStore) -> bool:
+    """True if the time of at least one journal has come.
+
+    Two commands that write nothing, in one round trip: an idle worker asks this every second.
+
+    Raises:
+        NotAvailable: Redis does not answer.
+    """
+    try:
+        pipeline = journal.client.pipeline(transaction=False)
+        pipeline.time()
+        pipeline.zrange(SCHEDULE, 0, 0, withscores=True)
+        (seconds, microseconds), first = pipeline.execute()
+    except RedisError as error:
+        raise NotAvailable(f"Redis does not answer: {type(error).__name__}") from error
+    return bool(first) and first[0][1] <= seconds * 1000 + microseconds // 1000
 
 
 def dispatch_due(journal: JournalStore, broker: RedisBroker) -> int:
-    """Wake whoever is due; the number of messages sent. Raises NotAvailable when the store is away."""
+    """Send a message for each journal that is due, except into full queues; the number of messages.
+
+    Raises:
+        NotAvailable: Redis does not answer.
+    """
     moved = journal.script(scripts.DISPATCH, [SCHEDULE], int(POSTPONE_SECONDS * 1000), BATCH)
     pairs = [(moved[i].decode(), moved[i + 1].decode()) for i in range(0, len(moved), 2)]
-    held = {
-        queue: _queue_length(journal, queue)
-        for queue in {STAGES[stage].queue for _, stage in pairs if stage in STAGES}
-    }
+    queues = {QUEUE_OF_STAGE[stage] for _, stage in pairs if stage in QUEUE_OF_STAGE}
+    lengths = {queue: _queue_length(journal, queue) for queue in queues}
     sent = 0
     for key, stage in pairs:
-        if stage not in STAGES:
+        queue = QUEUE_OF_STAGE.get(stage)
+        if queue is None:
             _adopt_unknown_stage(journal, key, stage)
             continue
-        queue = STAGES[stage].queue
-        if held[queue] >= MAX_QUEUED:
+        if lengths[queue] >= MAX_QUEUED:
             continue
         try:
             broker.enqueue(message(stage, key))
         except (RedisError, dramatiq.DramatiqError) as error:
-            raise NotAvailable(f"the queue does not take messages: {type(error).__name__}") from error
-        held[queue] += 1
+            raise NotAvailable(f"the queue {queue} takes no messages: {type(error).__name__}") from error
+        lengths[queue] += 1
         sent += 1
     return sent
 
 
 def _adopt_unknown_stage(journal: JournalStore, key: str, stage: str) -> None:
-    """A newer worker knows this stage; where none has come for long, the journal goes on by what is recorded in it."""
+    """Continue a journal of a newer version from its records, once no worker of that version has come for long."""
     fields = {name.decode() for name in journal.command("hkeys", key)}
-    known = reached(key.removeprefix(PREFIX), fields)
-    if known and journal.script(
+    stages = reached(key.removeprefix(PREFIX), fields)
+    if stages and journal.script(
         scripts.ADOPT_UNKNOWN_STAGE,
         [key, SCHEDULE],
         stage,
-        known[-1],
+        stages[-1],
         int(NEWER_VERSION_PATIENCE_SECONDS * 1000),
     ):
-        log.warning(
-            "nobody knew its stage", extra={"journal": key, "stage": stage, "goes_on_with": known[-1]}
-        )
+        log.warning("unknown stage", extra={"journal": key, "stage": stage, "continues_with": stages[-1]})
 
 
 def _queue_length(journal: JournalStore, queue: str) -> int:
@@ -80,55 +102,62 @@ def _queue_length(journal: JournalStore, queue: str) -> int:
 
 
 class Dispatcher(threading.Thread):
-    """Moves what is due about every second until told to stop."""
+    """Dispatches due journals about every second until `ended` is set."""
 
     def __init__(self, journal: JournalStore, broker: RedisBroker) -> None:
-        super().__init__(name="mover", daemon=True)
+        super().__init__(name="dispatcher", daemon=True)
         self.journal, self.broker, self.ended = journal, broker, threading.Event()
 
     def run(self) -> None:
-        away = False
+        is_outage = False
         while not self.ended.wait(DISPATCH_SECONDS):
             try:
-                dispatch_due(self.journal, self.broker)
-                away = False
+                if is_anything_due(self.journal):
+                    dispatch_due(self.journal, self.broker)
+                is_outage = False
             except NotAvailable as error:
-                if not away:
-                    log.warning("nothing moves while the store is away", extra={"error": str(error)})
-                away = True
+                if not is_outage:
+                    log.warning("dispatch paused: Redis unavailable", extra={"error": str(error)})
+                is_outage = True
             except Exception:
-                log.exception("the mover stumbled")
+                log.exception("dispatcher error")
 
 
 class LeaseRenewer(threading.Thread):
-    """Renews the leases of this process; `give_up` is called once the store is away, or a stage hangs, for too long."""
+    """Renews the leases of this process until `ended` is set.
+
+    Args:
+        give_up: called once, when Redis has been away for OUTAGE_SECONDS or a stage hangs beyond its deadline.
+    """
 
     def __init__(self, journal: JournalStore, give_up: Callable[[], None]) -> None:
-        super().__init__(name="pulse", daemon=True)
+        super().__init__(name="lease-renewer", daemon=True)
         self.journal, self.give_up, self.ended = journal, give_up, threading.Event()
 
     def run(self) -> None:
-        threading.Thread(target=self._stop_stale_claims, name="pulse-let-go", daemon=True).start()
-        seen = time.monotonic()
+        threading.Thread(target=self._stop_stale_claims, name="stale-claims", daemon=True).start()
+        answered_at = time.monotonic()
         while not self.ended.wait(RENEW_SECONDS):
             try:
                 self.journal.renew_leases()
+                # Also without claims: an outage must be noticed by a worker that is idle.
                 self.journal.ping()
-                seen = time.monotonic()
+                answered_at = time.monotonic()
             except NotAvailable as error:
-                log.warning("the store is away", extra={"error": str(error)})
+                log.warning("Redis unavailable", extra={"error": str(error)})
             except Exception:
-                log.exception("the pulse stumbled")
-            if self._hopeless(seen):
+                log.exception("lease renewal error")
+            if self._is_hopeless(answered_at):
                 self.give_up()
                 return
 
     def _stop_stale_claims(self) -> None:
+        # A thread of its own: a renewal that waits for Redis must not delay the end of a stale claim.
         while not self.ended.wait(STALE_CHECK_SECONDS):
             self.journal.stop_stale_claims()
 
-    def _hopeless(self, seen: float) -> bool:
+    def _is_hopeless(self, answered_at: float) -> bool:
         if self.journal.overdue_seconds() > HANGING_SECONDS:
-            log.error("a stage hangs beyond its deadline, and with it its thread")
+            log.error("stage hangs beyond its deadline", extra={"seconds": HANGING_SECONDS})
             return True
-        return time.monotonic() - seen > REDIS_TIMEOUT_SECONDS * 6
+        return time.monotonic() - answered_at > OUTAGE_SECONDS

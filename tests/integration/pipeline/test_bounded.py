@@ -13,7 +13,7 @@ import redis
 from tests.benchmarks.kept import endless
 from tests.support.pipeline import PipelineHarness, Snapshot, Start, harness, put_back, starter, take
 from workers.engine import scripts
-from workers.engine.broker import MAX_QUEUED, NAMESPACE, WAKE_EVERY_SECONDS, waker
+from workers.engine.broker import MAX_QUEUED, NAMESPACE, WAKE_INTERVAL_SECONDS, waker
 from workers.engine.codec import MAX_STORED_BYTES
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE, JournalStore
 from workers.incidents import controls, opening, ping_watchdog
@@ -303,7 +303,7 @@ def test_of_many_alerts_at_once_the_first_wakes_a_worker(store: redis.Redis) -> 
 
     for number in range(50):
         wake(f"{PREFIX}alert:{number}")
-    clock[0] += WAKE_EVERY_SECONDS
+    clock[0] += WAKE_INTERVAL_SECONDS
     wake(f"{PREFIX}alert:later")
 
     assert store.llen(f"{NAMESPACE}:sweeps") == 2
@@ -313,7 +313,7 @@ def test_a_full_queue_takes_no_wake_up(store: redis.Redis) -> None:
     clock = [0.0]
 
     def tick() -> float:
-        clock[0] += WAKE_EVERY_SECONDS
+        clock[0] += WAKE_INTERVAL_SECONDS
         return clock[0]
 
     wake = waker(store, tick)
