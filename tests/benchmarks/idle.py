@@ -22,7 +22,7 @@ import httpx
 import redis
 
 from tests.benchmarks.endpoint import free_port
-from tests.support.fakes.railway import RailwayStandIn
+from tests.support.fakes.railway import FakeRailway
 from tests.support.fakes.railway_types import Request, Sample, World, WorldDeployment, WorldService
 from tests.support.fakes.serving import serve
 from tests.support.polling import wait_until
@@ -58,7 +58,7 @@ def main() -> int:
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_MINUTES
     with tempfile.TemporaryDirectory(prefix="trackwalker-idle-") as folder, ExitStack() as stack:
         state, port = Path(folder) / "state", free_port()
-        railway = RailwayStandIn(_world(minutes))
+        railway = FakeRailway(_world(minutes))
         server = stack.enter_context(serve(railway.app, railway.faults))
         up = stack.enter_context(_up(state, port, server.url, railway.token))
         try:

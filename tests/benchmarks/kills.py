@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 
 from tests.benchmarks.endpoint import free_port
-from tests.support.fakes.railway import RailwayStandIn
+from tests.support.fakes.railway import FakeRailway
 from tests.support.fakes.railway_types import World
 from tests.support.fakes.serving import serve
 from tests.support.polling import wait_until
@@ -36,7 +36,7 @@ DRAMATIQ_SECONDS = 900
 class Installation:
     """`up` beside a Railway that hangs on demand."""
 
-    railway: RailwayStandIn
+    railway: FakeRailway
     journal: JournalStore
     state: Path
     url: str
@@ -133,7 +133,7 @@ def _kill(pids: list[int]) -> None:
 def installation(state: Path) -> Iterator[Installation]:
     """A running `up` whose worker is ready."""
     with ExitStack() as stack:
-        railway = RailwayStandIn(World("p", "shop", "e", "production"))
+        railway = FakeRailway(World("p", "shop", "e", "production"))
         server = stack.enter_context(serve(railway.app, railway.faults))
         port = free_port()
         environment = {

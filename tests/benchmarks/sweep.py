@@ -24,9 +24,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tests.support.fakes.railway import (  # fmt: skip
+    FakeRailway,
     LogRow,
     Lookup,
-    RailwayStandIn,
     Request,
     Sample,
     World,
@@ -95,15 +95,15 @@ def sweep_of_hundred() -> None:
 class Replay:
     """The stand-in, whose answers are made once and given again to the same question."""
 
-    def __init__(self, standin: RailwayStandIn) -> None:
-        self.standin = standin
+    def __init__(self, fake_railway: FakeRailway) -> None:
+        self.fake_railway = fake_railway
         self.known: dict[bytes, bytes] = {}
         self.app = Starlette(routes=[Route("/{path:path}", self._answer, methods=["POST"])])
 
     async def _answer(self, request: HttpRequest) -> Response:
         asked = await request.body()
         if asked not in self.known:
-            _, made = await run_in_threadpool(self.standin.ask, json.loads(asked))
+            _, made = await run_in_threadpool(self.fake_railway.ask, json.loads(asked))
             self.known[asked] = json.dumps(made).encode()
         return Response(self.known[asked], media_type="application/json")
 
@@ -112,7 +112,7 @@ class Replay:
 def late(services: int) -> Iterator[tuple[str, Faults]]:
     """The address of a Railway with so many services, and how late it answers."""
     faults = Faults()
-    with serve(Replay(RailwayStandIn(world(services))).app, faults) as running:
+    with serve(Replay(FakeRailway(world(services))).app, faults) as running:
         yield running.url, faults
 
 
@@ -128,7 +128,7 @@ def _sweep(url: str) -> tuple[Cost, Survey]:
     railway = Railway(url, token=SecretStr("bench"))
     before = time.perf_counter()
     seen = take_survey(railway, HERE, WINDOW, 60)
-    cost = Cost(railway.sent, time.perf_counter() - before)
+    cost = Cost(railway.requests_sent, time.perf_counter() - before)
     railway.close()
     return cost, seen
 

@@ -18,13 +18,13 @@ from starlette.routing import Route
 
 from tests.support.fakes import shop
 from tests.support.fakes.githttp import git
-from tests.support.fakes.github import GitHubStandIn
+from tests.support.fakes.github import FakeGitHub
 from tests.support.fakes.github_shapes import Pull
 from tests.support.fakes.model import ScriptedModel
-from tests.support.fakes.railway import RailwayStandIn
+from tests.support.fakes.railway import FakeRailway
 from tests.support.fakes.railway_types import World, WorldDeployment
 from tests.support.fakes.serving import Fault, Faults, Kind
-from tests.support.fakes.slack import Message, SlackStandIn
+from tests.support.fakes.slack import FakeSlack, Message
 from workers.models import digest
 
 STEP = 5
@@ -64,7 +64,7 @@ class Site:
     """One shop: its environment, its repository and what was made of them."""
 
     number: int
-    railway: RailwayStandIn
+    railway: FakeRailway
     healthy: str = ""
     sick: str = ""
     grown: float = 0.0
@@ -133,8 +133,8 @@ class Town:
     sites: list[Site] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.github = GitHubStandIn(self.folder / "github", faults=self._chance("github"))
-        self.slack = SlackStandIn(faults=self._chance("slack"))
+        self.github = FakeGitHub(self.folder / "github", faults=self._chance("github"))
+        self.slack = FakeSlack(faults=self._chance("slack"))
         self.model = ScriptedModel(shop.mender, faults=self._chance("model"))
         self.railway_faults = self._chance("railway")
         self.sites = [self._empty(number) for number in range(self.lines)]
@@ -187,7 +187,7 @@ class Town:
     def _empty(self, number: int) -> Site:
         mark = f"-L{number}"
         world = World(f"prj-1{mark}", f"shop{mark}", f"env-1{mark}", "production")
-        return Site(number, RailwayStandIn(world))
+        return Site(number, FakeRailway(world))
 
     async def _railway(self, request: Request) -> Response:
         if request.headers.get("authorization") != f"Bearer {self.sites[0].railway.token}":

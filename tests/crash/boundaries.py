@@ -187,7 +187,7 @@ def _path(request: httpx.Request) -> str:
 @contextmanager
 def git_crossing(process: Callable[[], Process], root: Path) -> Iterator[None]:
     """Inside, git commands are boundaries of the process, and the server is a folder of bare repositories."""
-    finish = git._finish
+    finish = git._execute
 
     def finished(command: list[str], folder: Path, surroundings: dict[str, str], *rest: Any) -> Any:
         name = "git " + next(word for word in command[1:] if not word.startswith("-"))
@@ -203,12 +203,12 @@ def git_crossing(process: Callable[[], Process], root: Path) -> Iterator[None]:
         if not process().dead:
             trees.remove(path)
 
-    git._finish = finished  # type: ignore[assignment]  # the same, died through
+    git._execute = finished  # type: ignore[assignment]  # the same, died through
     setattr(repository, "remove", removed)  # noqa: B010  (a name that the module does not export)
     try:
         yield
     finally:
-        git._finish = finish
+        git._execute = finish
         setattr(repository, "remove", trees.remove)  # noqa: B010
 
 

@@ -24,11 +24,11 @@ from tests.crash.boundaries import OUTSIDE
 from tests.crash.scenarios import Scenario
 from tests.support.fakes import shop
 from tests.support.fakes.githttp import git
-from tests.support.fakes.github import GitHubStandIn
+from tests.support.fakes.github import FakeGitHub
 from tests.support.fakes.github_shapes import Pull
-from tests.support.fakes.railway import Budget, RailwayStandIn
+from tests.support.fakes.railway import Budget, FakeRailway
 from tests.support.fakes.railway_types import LogRow, Request, WorldDeployment, WorldService
-from tests.support.fakes.slack import Message, SlackStandIn
+from tests.support.fakes.slack import FakeSlack, Message
 from workers.agent.run import Answer
 from workers.clients.git import Repositories
 from workers.history.backfill import RESERVED_SHARE
@@ -62,7 +62,7 @@ class Lasting:
         return replace(self, queue=self.queue[:], answers=dict(self.answers))
 
 
-class Words(SlackStandIn):
+class Words(FakeSlack):
     """Slack by the line's own clock."""
 
     def __init__(self, outer: Outer) -> None:
@@ -99,10 +99,10 @@ class Outer:
         self._phases = phases(self.begun.timestamp(), healthy, sick)
         self._world = shop.world(self.begun.timestamp(), healthy, sick)
         self._world.project_name = f"shop, asked {NUMBER} times"
-        self.railway, self.slack = RailwayStandIn(self._world), Words(self)
+        self.railway, self.slack = FakeRailway(self._world), Words(self)
         left = round(RESERVED_SHARE * GRANTED) + 9
         self.railway.budget = Budget(GRANTED, GRANTED - left, self.begun.timestamp() + 3000)
-        self.github = GitHubStandIn(folder / "github")
+        self.github = FakeGitHub(folder / "github")
         self._bare = self.github.create(shop.NAME, folder / "origin")
         self.github.open_pull(shop.NAME, head="docs", files=("README.md",))
         self._heads = list(_newer(self._bare, sick))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.demo.story import Story
-from tests.support.fakes.slack import SlackStandIn
+from tests.support.fakes.slack import FakeSlack
 
 
 @dataclass
@@ -13,7 +13,7 @@ class Follower:
     """Says each Slack message when it appears and when it changes; with `quiet` not those that stand there already."""
 
     story: Story
-    slack: SlackStandIn
+    slack: FakeSlack
     quiet: bool = False
     seen: dict[str, str] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.demo.services import Commits, Sickness, draw, mending, write
-from tests.support.fakes.github import GitHubStandIn
+from tests.support.fakes.github import FakeGitHub
 from tests.support.fakes.model import ScriptedModel
 from tests.support.fakes.platform import Platform
-from tests.support.fakes.railway import RailwayStandIn, World, WorldService
+from tests.support.fakes.railway import FakeRailway, World, WorldService
 from tests.support.fakes.serving import serve
-from tests.support.fakes.slack import SlackStandIn
-from tests.support.fakes.statuspage import StatusPageStandIn
+from tests.support.fakes.slack import FakeSlack
+from tests.support.fakes.statuspage import FakeStatusPage
 from tests.support.fakes.traffic import Traffic, traffic
 
 OWNER = "acme"
@@ -34,9 +34,9 @@ class Town:
     world: World
     service: WorldService
     platform: Platform
-    railway: RailwayStandIn
-    github: GitHubStandIn
-    slack: SlackStandIn
+    railway: FakeRailway
+    github: FakeGitHub
+    slack: FakeSlack
     bare: Path
     """The sick service's repository as the stand-in GitHub keeps it."""
     addresses: dict[str, str]
@@ -59,11 +59,11 @@ def town(sickness: Sickness, seed: int, folder: Path) -> Iterator[Town]:
     """Everything outside for as long as the block lasts; nothing of it runs afterwards."""
     commits = write(sickness, folder / "made" / sickness.service)
     service, world = _world(sickness)
-    railway = RailwayStandIn(world, token=f"railway-{uuid.uuid4().hex}")
-    github = GitHubStandIn(folder / "github", token=f"ghp_{uuid.uuid4().hex}")
+    railway = FakeRailway(world, token=f"railway-{uuid.uuid4().hex}")
+    github = FakeGitHub(folder / "github", token=f"ghp_{uuid.uuid4().hex}")
     bare = github.create(f"{OWNER}/{sickness.service}", commits.folder)
-    slack = SlackStandIn(token=f"xoxb-{uuid.uuid4().hex}")
-    status = StatusPageStandIn()
+    slack = FakeSlack(token=f"xoxb-{uuid.uuid4().hex}")
+    status = FakeStatusPage()
     with ExitStack() as stack:
         addresses = {
             "railway": stack.enter_context(serve(railway.app, railway.faults)).url + "/graphql/v2",

@@ -19,7 +19,7 @@ import httpx
 from jsonschema import Draft4Validator
 
 from tests.support.fakes.githttp import git
-from tests.support.fakes.github import GitHubStandIn
+from tests.support.fakes.github import FakeGitHub
 from tests.support.fakes.github_calls import CALLS, Call
 from tests.support.fakes.serving import serve
 
@@ -94,7 +94,7 @@ def _answers(folder: Path) -> Iterator[tuple[str, str, httpx.Response]]:
     seed = folder / "seed"
     seed.mkdir()
     (seed / "app.py").write_text("price = 1\n")
-    world = GitHubStandIn(folder / "github")
+    world = FakeGitHub(folder / "github")
     bare = world.create(NAME, seed)
     tree = git(bare, "mktree", stdin=b"")
     commit = git(bare, "commit-tree", tree, "-p", "main", "-m", "Empty it")

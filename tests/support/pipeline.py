@@ -16,15 +16,15 @@ import redis
 
 from tests.support.fakes import shop
 from tests.support.fakes.githttp import git
-from tests.support.fakes.github import GitHubStandIn
+from tests.support.fakes.github import FakeGitHub
 from tests.support.fakes.github_shapes import Pull
 from tests.support.fakes.model import NAME as MODEL
 from tests.support.fakes.model import Call, ScriptedModel
 from tests.support.fakes.opencode import install
-from tests.support.fakes.railway import RailwayStandIn
+from tests.support.fakes.railway import FakeRailway
 from tests.support.fakes.railway_types import Request, World, WorldDeployment, WorldService
 from tests.support.fakes.serving import serve
-from tests.support.fakes.slack import Message, SlackStandIn
+from tests.support.fakes.slack import FakeSlack, Message
 from workers import main
 from workers.engine import records
 from workers.engine.codec import Record
@@ -43,9 +43,9 @@ class PipelineHarness:
     """The services of a worker beside the stand-ins that they talk to."""
 
     world: World
-    railway: RailwayStandIn
-    github: GitHubStandIn
-    slack: SlackStandIn
+    railway: FakeRailway
+    github: FakeGitHub
+    slack: FakeSlack
     model: ScriptedModel
     settings: Settings
     services: stages.Services
@@ -206,10 +206,10 @@ def harness(
         origin = folder / "origin"
         healthy, sick = shop.write(origin)
         world = shop.world(time.time(), healthy, sick, failing=failing)
-        railway = RailwayStandIn(world)
-        github = GitHubStandIn(folder / "github")
+        railway = FakeRailway(world)
+        github = FakeGitHub(folder / "github")
         github.create(shop.NAME, origin)
-        slack = SlackStandIn()
+        slack = FakeSlack()
         model = ScriptedModel(shop.mender)
         provider = stack.enter_context(model.serving())
         (folder / "opencode.json").write_text(json.dumps({"provider": provider}))

@@ -72,7 +72,7 @@ def load_history(config: Settings, railway: Railway, seen: Survey, say: Progress
     if any(known.values()):
         return known
     reach = backfill.BackfillProgress(reached=seen.window.start, target=seen.window.start - FALLBACK_SPAN)
-    reader = railway.counted(backfill.TIMEOUT_SECONDS)
+    reader = railway.with_own_count(backfill.TIMEOUT_SECONDS)
     found, _ = backfill.backfill(reader, seen, reach, min_duration_minutes=config.min_duration_minutes)
     instead = f"judged against the last {FALLBACK_SPAN // timedelta(hours=1)} hours from Railway instead"
     say(f"no past: {why}; {instead if found else 'Railway tells of none either'}")

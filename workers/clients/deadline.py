@@ -16,7 +16,7 @@ from typing import Any
 import httpcore
 import httpx
 
-KEPT = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+CONNECTION_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 """httpx's own."""
 
 
@@ -44,7 +44,7 @@ def client(
     *, timeout: float = 5.0, limits: httpx.Limits | None = None, trust_env: bool = True
 ) -> httpx.Client:
     """An httpx.Client that keeps to `within`, through proxies too."""
-    made = httpx.Client(timeout=timeout, limits=limits or KEPT, trust_env=trust_env)
+    made = httpx.Client(timeout=timeout, limits=limits or CONNECTION_LIMITS, trust_env=trust_env)
     for transport in (made._transport, *made._mounts.values()):
         if isinstance(transport, httpx.HTTPTransport):
             # httpx passes no network backend on to its pool, and a transport of our own would do without proxies.

@@ -20,37 +20,42 @@ from workers.errors import SlackBusy, SlackRefused
 from workers.models import Model, SlackMessage, digest
 
 TIMEOUT = httpx.Timeout(10.0)
-WHOLE_CALLS = 2
+TOTAL_TIMEOUT_FACTOR = 2
 """A call as a whole takes no longer than so many of its parts may, however its answer trickles."""
 LINE_TIMEOUT = httpx.Timeout(1.0)
 """Seconds for connecting, and again for the answer: together the two that the door allows."""
-NO_IDLE = httpx.Limits(max_keepalive_connections=0)
+NO_KEEPALIVE = httpx.Limits(max_keepalive_connections=0)
 """Calls are minutes apart: an idle connection would be found dead, which costs more than a new one."""
-LONGEST_TEXT = 3900
+MAX_TEXT_CHARS = 3900
 """Characters; Slack asks for at most 4000 and may split or cut what is longer."""
 PER_PAGE = 200
-PAGES_AT_MOST = 20
-EVENT = "trackwalker"
+MAX_PAGES = 20
+METADATA_EVENT_TYPE = "trackwalker"
 CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]+")
 """Names of channels are lower case."""
-NAMELESS_WAIT_SECONDS = 30.0
+DEFAULT_WAIT_SECONDS = 30.0
 """Where Slack is busy and does not say for how long."""
 
-BUSY = {
+BUSY_CODES = {
     "ratelimited", "rate_limited", "internal_error", "service_unavailable", "fatal_error", "request_timeout",
     "team_added_to_org", "rollup_error", "accesslimited",
 }  # fmt: skip
-NO_TOKEN = {
+INVALID_TOKEN_CODES = {
     "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "ekm_access_denied",
     "org_login_required",
 }  # fmt: skip
 """Whatever is asked with it."""
-TOKEN_TROUBLE = NO_TOKEN | {"missing_scope", "no_permission", "not_allowed_token_type", "access_denied"}
-CHANNEL_TROUBLE = {
+TOKEN_CODES = INVALID_TOKEN_CODES | {
+    "missing_scope",
+    "no_permission",
+    "not_allowed_token_type",
+    "access_denied",
+}
+CHANNEL_CODES = {
     "channel_not_found": "the bot cannot see it", "not_in_channel": "invite the bot into it",
     "is_archived": "it is archived", "restricted_action": "the bot may not post there",
 }  # fmt: skip
-GONE = {
+MESSAGE_GONE_CODES = {
     "message_not_found", "thread_not_found", "cannot_reply_to_message", "cant_update_message",
     "cant_delete_message", "edit_window_closed",
 }  # fmt: skip
@@ -107,14 +112,14 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def fitted(text: str) -> str:
+def truncate_message(text: str) -> str:
     """At most LONGEST_TEXT characters; the first lines and the last one (the link) stay."""
-    if len(text) <= LONGEST_TEXT:
+    if len(text) <= MAX_TEXT_CHARS:
         return text
     start, _, last = text.rpartition("\n")
     if len(last) > 500:
-        return text[: LONGEST_TEXT - 1] + "…"
-    return f"{start[: LONGEST_TEXT - len(last) - 3]}…\n{last}"
+        return text[: MAX_TEXT_CHARS - 1] + "…"
+    return f"{start[: MAX_TEXT_CHARS - len(last) - 3]}…\n{last}"
 
 
 class Slack:
@@ -132,11 +137,11 @@ class Slack:
         self._channel = (channel or "").lstrip("#")
         self._webhook = webhook_url
         self._api = api_url.rstrip("/")
-        self._http = http or deadline.client(limits=NO_IDLE)
+        self._http = http or deadline.client(limits=NO_KEEPALIVE)
         self._blind = self._nameless = False
 
     @property
-    def can_look_back(self) -> bool:
+    def can_read_history(self) -> bool:
         """Whether posts can be found again; not behind a webhook, nor without the right to read the channel.
 
         Where the channel's name cannot be looked up, only once a post has told its id.
@@ -151,7 +156,7 @@ class Slack:
 
         Under a message that a person deleted it becomes a post of its own. Behind a webhook `ts` stays empty.
         """
-        body: dict[str, Any] = {"text": fitted(text), "unfurl_links": False, "unfurl_media": False}
+        body: dict[str, Any] = {"text": truncate_message(text), "unfurl_links": False, "unfurl_media": False}
         body |= {"blocks": blocks} if blocks else {}
         if self._token is None:
             self._hook(body, TIMEOUT)
@@ -168,7 +173,7 @@ class Slack:
 
     def update(self, posted: SlackMessage, text: str, key: str) -> SlackMessage:
         """Make the post show this text. One that a person deleted stays deleted."""
-        asked = {"channel": self._where(posted), "ts": posted.ts, "text": fitted(text)}
+        asked = {"channel": self._where(posted), "ts": posted.ts, "text": truncate_message(text)}
         with contextlib.suppress(_GoneError):
             self._call("chat.update", json=asked | {"metadata": _metadata(key)})
         return posted.model_copy(update={"digest": digest(text)})
@@ -207,7 +212,7 @@ class Slack:
 
     def post_line(self, text: str) -> None:
         """One raw line of foreign text, within about two seconds: the door's last resort."""
-        body = {"text": escape(fitted(text))}
+        body = {"text": escape(truncate_message(text))}
         if self._token is None:
             self._hook(body, LINE_TIMEOUT)
         else:
@@ -246,7 +251,11 @@ class Slack:
         for answer in self._pages(method, {**asked, "include_all_metadata": "true"}):
             for message in answer.messages:
                 marked = message.metadata
-                if marked and marked.event_type == EVENT and marked.event_payload.get("key") == key:
+                if (
+                    marked
+                    and marked.event_type == METADATA_EVENT_TYPE
+                    and marked.event_payload.get("key") == key
+                ):
                     found.append(SlackMessage(ts=message.ts, channel=str(asked["channel"])))
         unique = {posted.ts: posted for posted in found}
         return [unique[ts] for ts in sorted(unique, key=_order)]
@@ -255,7 +264,7 @@ class Slack:
 
     def _pages(self, method: str, asked: Mapping[str, str | int]) -> Iterator[_Answer]:
         cursor = ""
-        for _ in range(PAGES_AT_MOST):
+        for _ in range(MAX_PAGES):
             answer = self._call(
                 method, params={**asked, "limit": PER_PAGE} | ({"cursor": cursor} if cursor else {})
             )
@@ -285,15 +294,15 @@ class Slack:
 
     def _failure(self, method: str, said: _Answer, answer: httpx.Response) -> SlackBusy | SlackRefused:
         code = said.error
-        if code in BUSY:
-            return SlackBusy(f"Slack: {code}", retry_after=_wait(answer) or NAMELESS_WAIT_SECONDS)
-        if code in GONE:
+        if code in BUSY_CODES:
+            return SlackBusy(f"Slack: {code}", retry_after=_wait(answer) or DEFAULT_WAIT_SECONDS)
+        if code in MESSAGE_GONE_CODES:
             return _GoneError(f"Slack: {code} ({method})")
-        if code in CHANNEL_TROUBLE:
-            return SlackRefused(f"SLACK_CHANNEL {self._channel}: {code}, {CHANNEL_TROUBLE[code]}")
-        if code in TOKEN_TROUBLE:
+        if code in CHANNEL_CODES:
+            return SlackRefused(f"SLACK_CHANNEL {self._channel}: {code}, {CHANNEL_CODES[code]}")
+        if code in TOKEN_CODES:
             needed = f", the app needs the scope {said.needed[:100]}" if said.needed else ""
-            kind: type[SlackRefused] = _NoTokenError if code in NO_TOKEN else SlackRefused
+            kind: type[SlackRefused] = _NoTokenError if code in INVALID_TOKEN_CODES else SlackRefused
             kind = _NoScopeError if code == "missing_scope" else kind
             return kind(f"SLACK_BOT_TOKEN is not accepted for {method}: {code}{needed}")
         return SlackRefused(f"Slack refused {method}: {code[:100] or 'no reason given'}")
@@ -316,14 +325,14 @@ class Slack:
     ) -> httpx.Response:  # fmt: skip
         """One call. Errors name no address: a webhook's is a secret."""
         try:
-            with deadline.within(WHOLE_CALLS * (timeout.read or 0.0)):
+            with deadline.within(TOTAL_TIMEOUT_FACTOR * (timeout.read or 0.0)):
                 answer = self._http.request(
                     verb, address, json=json, params=params, headers=headers, timeout=timeout
                 )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise SlackBusy(f"Slack cannot be reached ({type(error).__name__})") from None
         if answer.status_code == 429 or answer.status_code >= 500:
-            wait = _wait(answer) or (NAMELESS_WAIT_SECONDS if answer.status_code == 429 else None)
+            wait = _wait(answer) or (DEFAULT_WAIT_SECONDS if answer.status_code == 429 else None)
             raise SlackBusy(f"Slack answered {answer.status_code}", retry_after=wait)
         return answer
 
@@ -334,7 +343,7 @@ def _blindly(error: SlackRefused) -> SlackBusy:
 
 
 def _metadata(key: str) -> dict[str, Any]:
-    return {"event_type": EVENT, "event_payload": {"key": key}}
+    return {"event_type": METADATA_EVENT_TYPE, "event_payload": {"key": key}}
 
 
 def _wait(answer: httpx.Response) -> float | None:

@@ -22,9 +22,9 @@ TIMEOUT = httpx.Timeout(5.0)
 """Seconds for each part; a page that is slow is not known, and the sweep goes on."""
 WHOLE_SECONDS = 15.0
 """For all of it, redirects included, however it trickles."""
-LARGEST_PAGE = 4 * 2**20
+MAX_PAGE_BYTES = 4 * 2**20
 """Bytes; a page with hundreds of components stays below one MiB."""
-LONGEST_WORDS = 300
+MAX_DESCRIPTION_CHARS = 300
 
 PAGES = {
     "airtable.com": "https://status.airtable.com",
@@ -86,7 +86,7 @@ class _Summary(Model):
     incidents: tuple[_Trouble, ...] = ()
 
 
-def page_of(host: str, extra: Mapping[str, str]) -> str | None:
+def find_page(host: str, extra: Mapping[str, str]) -> str | None:
     """The status page that speaks for a host (with or without port), the most particular one, `extra` first."""
     name = host.lower().rstrip(".")
     for table in (extra, PAGES):
@@ -98,19 +98,19 @@ def page_of(host: str, extra: Mapping[str, str]) -> str | None:
     return None
 
 
-def look_up(host: str, extra: Mapping[str, str], http: httpx.Client | None = None) -> tuple[State, str]:
+def fetch_status(host: str, extra: Mapping[str, str], http: httpx.Client | None = None) -> tuple[State, str]:
     """The state of an outside host and its page's own words; ("unknown", why) where nothing can be known.
 
     Never raises: an upstream whose page is away is no reason to stop a sweep.
     """
-    page = page_of(host, extra)
+    page = find_page(host, extra)
     if page is None:
         return "unknown", f"no status page is known for {host}"
     try:
         if http is not None:
-            return read(_fetch(http, page))
+            return parse_summary(_fetch(http, page))
         with deadline.client() as once:
-            return read(_fetch(once, page))
+            return parse_summary(_fetch(once, page))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return "unknown", f"its status page cannot be reached ({type(error).__name__})"
     except (ValidationError, ValueError):
@@ -127,12 +127,12 @@ def _fetch(http: httpx.Client, page: str) -> bytes:
         content = bytearray()
         for chunk in answer.iter_bytes():
             content += chunk
-            if len(content) > LARGEST_PAGE:
+            if len(content) > MAX_PAGE_BYTES:
                 raise ValueError("too large")
         return bytes(content)
 
 
-def read(content: bytes) -> tuple[State, str]:
+def parse_summary(content: bytes) -> tuple[State, str]:
     """A summary as state and words. Raises ValidationError when it is none."""
     summary = _Summary.model_validate_json(content)
     troubles = [one for one in summary.incidents if one.status not in ("resolved", "postmortem", "completed")]
@@ -140,4 +140,4 @@ def read(content: bytes) -> tuple[State, str]:
     if state == "operational" and any(one.impact != "none" for one in troubles):
         state = "degraded"
     words = [summary.status.description, *(f"{one.name} ({one.status})" for one in troubles[:3])]
-    return state, " ".join("; ".join(word for word in words if word).split())[:LONGEST_WORDS]
+    return state, " ".join("; ".join(word for word in words if word).split())[:MAX_DESCRIPTION_CHARS]

@@ -27,7 +27,7 @@ def post(
             records.slack_message(name), SlackMessage(digest=digest(text), text=text)
         )
     under = thread if thread and thread.ts else None
-    if not slack.can_look_back:
+    if not slack.can_read_history:
         known = claim.get(records.slack_message(name))
         if known is None:
             claim.check_fence()
@@ -51,7 +51,7 @@ def post(
 def acknowledge(claim: Claim, slack: Slack | None, since: datetime) -> SlackMessage | None:
     """The first word, also where whoever said it died before that was recorded: the rest belongs under it."""
     known = claim.get(records.ACK)
-    if known or slack is None or not slack.can_look_back or not claim.text("posting"):
+    if known or slack is None or not slack.can_read_history or not claim.text("posting"):
         return known
     found = slack.find(f"{claim.id}:ack", oldest=since - BEFORE)
     return claim.record(records.ACK, found[0]) if found else None
@@ -72,7 +72,7 @@ def edit(claim: Claim, slack: Slack | None, first: SlackMessage, text: str) -> N
 
 def schedule_duplicate_check(claim: Claim, journal: JournalStore, slack: Slack | None) -> None:
     """Whoever had these words and only stood still may say them after all, and die before seeing that we did."""
-    if claim.is_taken_over and slack is not None and slack.can_look_back:
+    if claim.is_taken_over and slack is not None and slack.can_read_history:
         keys, later = (
             [DUPLICATE_CHECK_PREFIX + claim.id.removeprefix("notification:"), SCHEDULE],
             int(DUPLICATE_CHECK_SECONDS * 1000),
@@ -83,7 +83,7 @@ def schedule_duplicate_check(claim: Claim, journal: JournalStore, slack: Slack |
 
 def delete_duplicates(claim: Claim, journal: JournalStore, slack: Slack | None) -> None:
     """Of all posts with a key of ours the recorded one stays."""
-    if slack is None or not slack.can_look_back:
+    if slack is None or not slack.can_read_history:
         claim.end("nobody can look back")
         return
     of = claim.text("of")

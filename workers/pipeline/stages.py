@@ -170,13 +170,13 @@ def survey(services: Services, claim: Claim) -> None:
         end = services.now()
         start = datetime.fromtimestamp(end.timestamp() - settings.window_minutes * 60, UTC)
         window = Window(start=start, end=end)
-        railway, made = services.railway.counted(DEFAULT_DEADLINE_SECONDS), None
+        railway, made = services.railway.with_own_count(DEFAULT_DEADLINE_SECONDS), None
         try:
             made = snapshot.take_survey(railway, environment, window, settings.sample_seconds)
             return made
         finally:
             # A sweep that was refused half-way says nothing of what one costs, but what is left is worth knowing.
-            cost, name = railway.sent if made else 0, environment.environment_id
+            cost, name = railway.requests_sent if made else 0, environment.environment_id
             request_quota.store_sweep_cost(services.store, name, railway.rate_limit, cost, services.now())
 
     seen = claim.step(records.SURVEY, look)
@@ -190,9 +190,9 @@ def analyse(services: Services, claim: Claim) -> None:
     persist = services.settings.min_duration_minutes
 
     def compare() -> list[Finding]:
-        railway = services.railway.counted(backfill.TIMEOUT_SECONDS)
+        railway = services.railway.with_own_count(backfill.TIMEOUT_SECONDS)
         known = backfill.load_history(railway, services.store, seen, min_duration_minutes=persist)
-        if cost := railway.sent:
+        if cost := railway.requests_sent:
             name, left = seen.environment_id, railway.rate_limit
             request_quota.store_history_cost(services.store, name, left, cost, services.now())
         usual = summary_store.baseline_windows(known, seen.window.start)

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from tests.integration.cli.test_commands import run
 from tests.support.fakes.railway import (  # fmt: skip
     Budget,
+    FakeRailway,
     LogRow,
-    RailwayStandIn,
     Request,
     Sample,
     World,
@@ -51,17 +51,17 @@ def service(name: str, *failing: range) -> WorldService:
 
 
 @pytest.fixture(scope="module")
-def standin() -> RailwayStandIn:
+def fake_railway() -> FakeRailway:
     troubled = service("shop", range(700, 720), range(200, 225))
-    return RailwayStandIn(World("prj", "acme", "env", "production", [troubled, service("cart")]))
+    return FakeRailway(World("prj", "acme", "env", "production", [troubled, service("cart")]))
 
 
 @pytest.fixture(scope="module")
-def config(standin: RailwayStandIn) -> Iterator[Settings]:
-    with serve(standin.app, standin.faults) as server:
+def config(fake_railway: FakeRailway) -> Iterator[Settings]:
+    with serve(fake_railway.app, fake_railway.faults) as server:
         said = {
             "RAILWAY_API_URL": server.url,
-            "RAILWAY_API_TOKEN": standin.token,
+            "RAILWAY_API_TOKEN": fake_railway.token,
             "TRACKWALKER_ENVIRONMENTS": "prj/env",
         }
         yield read(said, dotenv=None)
@@ -131,19 +131,19 @@ def test_one_service_can_be_asked_for(config: Settings) -> None:
     assert look(config, service="cart")[0]["incidents"] == []
 
 
-def test_it_says_how_far_it_is_and_what_it_cost(config: Settings, standin: RailwayStandIn) -> None:
-    standin.operations.clear()
+def test_it_says_how_far_it_is_and_what_it_cost(config: Settings, fake_railway: FakeRailway) -> None:
+    fake_railway.operations.clear()
 
     said, heard = look(config)
 
-    assert len(standin.operations) == said["requests"]["used"]
+    assert len(fake_railway.operations) == said["requests"]["used"]
     assert heard[0].endswith("left this hour")
     assert "0 of 8 read" in heard[0]
 
 
 def test_where_the_limit_is_short_the_newest_part_is_done_and_that_is_said(config: Settings) -> None:
     world = World("prj", "acme", "env", "production", [service("shop", range(200, 225))])
-    poor = RailwayStandIn(world, token="poor")
+    poor = FakeRailway(world, token="poor")
     poor.budget = Budget(limit=30, resets_at=time.time() + 3600)
     with serve(poor.app) as server:
         meagre = config.model_copy(
@@ -158,13 +158,13 @@ def test_where_the_limit_is_short_the_newest_part_is_done_and_that_is_said(confi
 
 
 def test_a_stretch_that_cannot_be_read_is_said_and_the_rest_is_done(
-    config: Settings, standin: RailwayStandIn
+    config: Settings, fake_railway: FakeRailway
 ) -> None:
-    standin.broken["httpMetricsGroupedByStatus"] = "Service is resting"
+    fake_railway.broken["httpMetricsGroupedByStatus"] = "Service is resting"
     try:
         said, _ = look(config)
     finally:
-        standin.broken.clear()
+        fake_railway.broken.clear()
 
     assert said["incidents"] == []
     assert any(one.startswith("traffic of shop: Service is resting") for one in said["failed_reads"])
@@ -174,8 +174,8 @@ def test_a_crash_loop_shows_by_its_starts(config: Settings) -> None:
     looping = service("shop")
     live = looping.deployments[0]
     live.logs = [LogRow(NOW.timestamp() - 3600 + 60 * n, "Starting Container") for n in range(15)]
-    standin = RailwayStandIn(World("prj", "acme", "env", "production", [looping]), token="loop")
-    with serve(standin.app) as server:
+    fake_railway = FakeRailway(World("prj", "acme", "env", "production", [looping]), token="loop")
+    with serve(fake_railway.app) as server:
         there = config.model_copy(
             update={"railway_api_url": server.url, "railway_api_token": SecretStr("loop")}
         )

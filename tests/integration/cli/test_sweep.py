@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration.cli.test_commands import AWAY, run
 from tests.support.fakes.railway import (  # fmt: skip
-    RailwayStandIn,
+    FakeRailway,
     Request,
     Sample,
     World,
@@ -44,16 +44,17 @@ def slow_shop() -> WorldService:
 
 
 @pytest.fixture
-def standin() -> RailwayStandIn:
-    return RailwayStandIn(World("prj", "acme", "env", "production", [slow_shop()]))
+def fake_railway() -> FakeRailway:
+    return FakeRailway(World("prj", "acme", "env", "production", [slow_shop()]))
 
 
 @pytest.fixture
-def watching(standin: RailwayStandIn) -> Iterator[dict[str, str]]:
+def watching(fake_railway: FakeRailway) -> Iterator[dict[str, str]]:
     """The settings under which the commands look at the stand-in."""
-    with serve(standin.app, standin.faults) as server:
+    with serve(fake_railway.app, fake_railway.faults) as server:
         yield {
-            "RAILWAY_API_URL": server.url, "RAILWAY_API_TOKEN": standin.token, "TRACKWALKER_ENVIRONMENTS": "prj/env"
+            "RAILWAY_API_URL": server.url, "RAILWAY_API_TOKEN": fake_railway.token,
+            "TRACKWALKER_ENVIRONMENTS": "prj/env",
         }  # fmt: skip
 
 
@@ -87,7 +88,7 @@ def test_without_a_store_it_is_judged_against_what_railway_holds(
 
 
 def test_the_stored_past_is_used_where_a_store_can_be_reached(
-    tmp_path: Path, watching: dict[str, str], journal: JournalStore, store_url: str, standin: RailwayStandIn
+    tmp_path: Path, watching: dict[str, str], journal: JournalStore, store_url: str, fake_railway: FakeRailway
 ) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     ends = [now - timedelta(minutes=30 * n) for n in range(10, 0, -1)]
@@ -99,7 +100,7 @@ def test_the_stored_past_is_used_where_a_store_can_be_reached(
     assert ended.stderr == ""
     findings = report(ended.stdout)["services"][0]["findings"]
     assert {one["kind"]: one["severity"] for one in findings}["server_errors"] == "notice"
-    assert len(standin.operations) < 8
+    assert len(fake_railway.operations) < 8
 
 
 def test_a_store_without_a_past_is_left_as_it_is(
@@ -123,9 +124,9 @@ def test_a_store_that_is_away_costs_a_sweep_nothing_but_the_past(
 
 
 def test_the_window_alone_is_judged_on_demand(
-    tmp_path: Path, watching: dict[str, str], standin: RailwayStandIn
+    tmp_path: Path, watching: dict[str, str], fake_railway: FakeRailway
 ) -> None:
     ended = run(tmp_path, "sweep", "--no-history", **watching)
 
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert len(standin.operations) < 8
+    assert len(fake_railway.operations) < 8

@@ -97,7 +97,7 @@ def test_who_answers_by_drops_is_busy(
 ) -> None:
     monkeypatch.setattr(transport, "WHOLE_SECONDS", 1.0)
     monkeypatch.setattr(github, "WHOLE_SECONDS", 1.0)
-    monkeypatch.setattr(slack, "WHOLE_CALLS", 0.1)
+    monkeypatch.setattr(slack, "TOTAL_TIMEOUT_FACTOR", 0.1)
 
     with trickling() as url, pytest.raises(busy):
         ask(url)
@@ -107,7 +107,7 @@ def test_a_status_page_that_trickles_is_not_known(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(status_pages, "WHOLE_SECONDS", 1.0)
 
     with body_by_drops() as url:
-        state, why = status_pages.look_up("api.example.com", {"api.example.com": url})
+        state, why = status_pages.fetch_status("api.example.com", {"api.example.com": url})
 
     assert state == "unknown"
     assert "cannot be reached" in why

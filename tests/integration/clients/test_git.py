@@ -182,13 +182,13 @@ def test_a_broken_cache_is_made_again(server: Server, first: str, damage: str) -
 def test_changed_lines_are_numbered_as_in_the_commit(server: Server, first: str) -> None:
     second = server.commit({"app.py": "one\nTWO\nthree\nfour\n", "lib/util.py": None, "new ü.py": "a\nb\n"})
 
-    changed = server.repositories().diff_of(NAME, second)
+    changed = server.repositories().changed_lines(NAME, second)
 
     assert changed == {"app.py": [2, 4], "lib/util.py": [], "new ü.py": [1, 2]}
 
 
 def test_the_first_commit_changes_everything(server: Server, first: str) -> None:
-    changed = server.repositories().diff_of(NAME, first)
+    changed = server.repositories().changed_lines(NAME, first)
 
     assert changed == {".gitignore": [1], "app.py": [1, 2, 3], "lib/util.py": [1]}
 
@@ -201,7 +201,7 @@ def test_a_merge_is_compared_with_its_first_parent(server: Server, first: str) -
     git(server.work, "merge", "-q", "--no-ff", "-m", "merge", "side")
     merge = server.commit({"after.txt": "x\n"}) and git(server.work, "rev-parse", "HEAD^")
 
-    changed = server.repositories().diff_of(NAME, merge)
+    changed = server.repositories().changed_lines(NAME, merge)
 
     assert changed == {"side.py": [1]}
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
 from tests.support.fakes.githttp import git
-from tests.support.fakes.github import GitHubStandIn
+from tests.support.fakes.github import FakeGitHub
 from tests.support.fakes.serving import Running, serve
 from workers.clients.github import GitHub
 from workers.errors import GitHubBusy, GitHubRefused
@@ -40,16 +40,16 @@ def source(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def world(tmp_path: Path, source: Path) -> Iterator[GitHubStandIn]:
+def world(tmp_path: Path, source: Path) -> Iterator[FakeGitHub]:
     """Whatever a test asks of it must be a call that GitHub knows."""
-    stand_in = GitHubStandIn(tmp_path / "github", token=TOKEN)
+    stand_in = FakeGitHub(tmp_path / "github", token=TOKEN)
     stand_in.create(NAME, source)
     yield stand_in
     assert stand_in.wrong == []
 
 
 @pytest.fixture
-def running(world: GitHubStandIn) -> Iterator[Running]:
+def running(world: FakeGitHub) -> Iterator[Running]:
     with serve(world.app, world.faults) as address:
         yield address
 
@@ -59,7 +59,7 @@ def github(running: Running) -> GitHub:
     return GitHub(running.url, running.url, token=SecretStr(TOKEN))
 
 
-def branch(world: GitHubStandIn, name: str, *, moved: bool = False, text: str = "price = 2\n") -> str:
+def branch(world: FakeGitHub, name: str, *, moved: bool = False, text: str = "price = 2\n") -> str:
     """A branch with one more commit than main; that commit."""
     bare = world.repositories[NAME].path
     blob = git(bare, "hash-object", "-w", "--stdin", stdin=text.encode())
@@ -71,7 +71,7 @@ def branch(world: GitHubStandIn, name: str, *, moved: bool = False, text: str = 
 
 
 def test_a_repository_says_whether_it_is_private_and_whether_we_may_push(
-    github: GitHub, world: GitHubStandIn, source: Path, running: Running
+    github: GitHub, world: FakeGitHub, source: Path, running: Running
 ) -> None:
     world.create("acme/open", source, private=False)
     world.readers.add("reader")
@@ -89,7 +89,7 @@ def test_a_repository_says_whether_it_is_private_and_whether_we_may_push(
 
 
 def test_head_is_the_commit_of_the_branch_even_with_a_slash_in_its_name(
-    github: GitHub, world: GitHubStandIn
+    github: GitHub, world: FakeGitHub
 ) -> None:
     commit = branch(world, "feature/price")
 
@@ -97,7 +97,7 @@ def test_head_is_the_commit_of_the_branch_even_with_a_slash_in_its_name(
 
 
 def test_compare_names_the_files_that_changed_and_the_old_name_of_a_moved_one(
-    github: GitHub, world: GitHubStandIn
+    github: GitHub, world: FakeGitHub
 ) -> None:
     base = github.head(NAME, "main")
     head = branch(world, "moving", moved=True, text="price = 1\n")
@@ -105,7 +105,7 @@ def test_compare_names_the_files_that_changed_and_the_old_name_of_a_moved_one(
     assert github.compare(NAME, base, head) == ("moved.py", "app.py")
 
 
-def test_all_pages_of_open_pull_requests_are_read(github: GitHub, world: GitHubStandIn) -> None:
+def test_all_pages_of_open_pull_requests_are_read(github: GitHub, world: FakeGitHub) -> None:
     for number in range(130):
         world.open_pull(NAME, head=f"one-{number}")
     world.close(7)
@@ -116,7 +116,7 @@ def test_all_pages_of_open_pull_requests_are_read(github: GitHub, world: GitHubS
     assert {pull.author for pull in found} == {"somebody"}
 
 
-def test_a_branch_of_a_fork_with_our_name_is_not_ours(github: GitHub, world: GitHubStandIn) -> None:
+def test_a_branch_of_a_fork_with_our_name_is_not_ours(github: GitHub, world: FakeGitHub) -> None:
     world.open_pull(NAME, head=BRANCH, head_repo="mallory/shop")
     world.open_pull(NAME, head=BRANCH, head_repo="gone")
 
@@ -125,7 +125,7 @@ def test_a_branch_of_a_fork_with_our_name_is_not_ours(github: GitHub, world: Git
 
 
 def test_a_pull_request_is_created_found_read_changed_and_commented(
-    github: GitHub, world: GitHubStandIn
+    github: GitHub, world: FakeGitHub
 ) -> None:
     commit = branch(world, BRANCH)
 
@@ -147,7 +147,7 @@ def test_a_pull_request_is_created_found_read_changed_and_commented(
     assert github.comments(NAME, made.number) == ("It held",)
 
 
-def test_creating_it_twice_gives_the_one_that_is_there(github: GitHub, world: GitHubStandIn) -> None:
+def test_creating_it_twice_gives_the_one_that_is_there(github: GitHub, world: FakeGitHub) -> None:
     branch(world, BRANCH)
     first = github.create_pull(NAME, title="Mend", body="Why", head=BRANCH, base="main")
 
@@ -157,7 +157,7 @@ def test_creating_it_twice_gives_the_one_that_is_there(github: GitHub, world: Gi
     assert len(world.pulls) == 1
 
 
-def test_where_a_plan_knows_no_drafts_the_title_says_it_is_one(github: GitHub, world: GitHubStandIn) -> None:
+def test_where_a_plan_knows_no_drafts_the_title_says_it_is_one(github: GitHub, world: FakeGitHub) -> None:
     branch(world, BRANCH)
     world.knows_drafts = False
 
@@ -166,7 +166,7 @@ def test_where_a_plan_knows_no_drafts_the_title_says_it_is_one(github: GitHub, w
     assert (made.title, made.draft) == ("[draft] Mend", False)
 
 
-def test_a_merge_commit_counts_only_once_it_is_merged(github: GitHub, world: GitHubStandIn) -> None:
+def test_a_merge_commit_counts_only_once_it_is_merged(github: GitHub, world: FakeGitHub) -> None:
     branch(world, BRANCH)
     made = github.create_pull(NAME, title="Mend", body="Why", head=BRANCH, base="main")
     before = github.pull(NAME, made.number)
@@ -179,7 +179,7 @@ def test_a_merge_commit_counts_only_once_it_is_merged(github: GitHub, world: Git
     assert github.head(NAME, "main") == commit
 
 
-def test_one_that_a_human_closed_is_closed(github: GitHub, world: GitHubStandIn) -> None:
+def test_one_that_a_human_closed_is_closed(github: GitHub, world: FakeGitHub) -> None:
     branch(world, BRANCH)
     made = github.create_pull(NAME, title="Mend", body="Why", head=BRANCH, base="main")
 
@@ -189,9 +189,7 @@ def test_one_that_a_human_closed_is_closed(github: GitHub, world: GitHubStandIn)
     assert github.open_pulls(NAME) == []
 
 
-def test_what_was_merged_meanwhile_is_not_proposed_a_second_time(
-    github: GitHub, world: GitHubStandIn
-) -> None:
+def test_what_was_merged_meanwhile_is_not_proposed_a_second_time(github: GitHub, world: FakeGitHub) -> None:
     branch(world, "trackwalker/f-1")
     propose = partial(github.create_pull, NAME, title="Mend", body="", head="trackwalker/f-1", base="main")
     world.merge(propose().number)
@@ -203,7 +201,7 @@ def test_what_was_merged_meanwhile_is_not_proposed_a_second_time(
 
 
 def test_an_open_pull_request_goes_before_a_closed_one_of_the_same_branch(
-    github: GitHub, world: GitHubStandIn
+    github: GitHub, world: FakeGitHub
 ) -> None:
     branch(world, BRANCH)
     first = world.open_pull(NAME, head=BRANCH)
@@ -221,9 +219,7 @@ def test_an_unknown_head_branch_is_refused_with_githubs_own_words(github: GitHub
         github.create_pull(NAME, title="Mend", body="Why", head="nowhere", base="main")
 
 
-def test_only_our_own_branches_are_deleted_and_twice_is_no_error(
-    github: GitHub, world: GitHubStandIn
-) -> None:
+def test_only_our_own_branches_are_deleted_and_twice_is_no_error(github: GitHub, world: FakeGitHub) -> None:
     branch(world, BRANCH)
 
     github.delete_branch(NAME, BRANCH)
@@ -244,7 +240,7 @@ def test_a_wrong_token_is_refused_and_the_setting_is_named(running: Running) -> 
 
 
 def test_what_the_token_may_not_do_names_the_right_that_is_missing(
-    world: GitHubStandIn, running: Running
+    world: FakeGitHub, running: Running
 ) -> None:
     branch(world, BRANCH)
     world.readers.add("reader")
@@ -263,7 +259,7 @@ def test_an_unknown_repository_may_be_one_the_token_cannot_see(github: GitHub) -
     "name", ["shop", "acme/..", "../shop", "acme/shop/pulls", "acme/shop?x=1", "acme/a b"]
 )
 def test_a_name_that_is_no_repository_never_becomes_an_address(
-    github: GitHub, world: GitHubStandIn, name: str
+    github: GitHub, world: FakeGitHub, name: str
 ) -> None:
     with pytest.raises(GitHubRefused, match="owner/name"):
         github.repository(name)
@@ -272,7 +268,7 @@ def test_a_name_that_is_no_repository_never_becomes_an_address(
 
 
 @pytest.mark.parametrize("fault", ["429", "503"])
-def test_a_busy_github_says_when_to_come_back(github: GitHub, world: GitHubStandIn, fault: str) -> None:
+def test_a_busy_github_says_when_to_come_back(github: GitHub, world: FakeGitHub, fault: str) -> None:
     world.faults.add(fault, retry_after="9")  # type: ignore[arg-type]  # one of the two above
 
     with pytest.raises(GitHubBusy) as busy:
@@ -286,7 +282,7 @@ def test_a_busy_github_says_when_to_come_back(github: GitHub, world: GitHubStand
     [("primary", 1700, 1801), ("secondary", 7, 7), ("secondary without a word", 60, 60)],
 )
 def test_a_403_that_is_a_limit_is_no_refusal(
-    github: GitHub, world: GitHubStandIn, limit: str, least: float, most: float
+    github: GitHub, world: FakeGitHub, limit: str, least: float, most: float
 ) -> None:
     world.limits.append(limit)  # type: ignore[arg-type]  # one of the three above
 
@@ -296,7 +292,7 @@ def test_a_403_that_is_a_limit_is_no_refusal(
     assert least <= (busy.value.retry_after or 0) <= most
 
 
-def test_a_cut_connection_and_a_closed_port_are_busy(github: GitHub, world: GitHubStandIn) -> None:
+def test_a_cut_connection_and_a_closed_port_are_busy(github: GitHub, world: FakeGitHub) -> None:
     world.faults.add("drop")
     away = GitHub("http://127.0.0.1:9", "http://127.0.0.1:9", token=SecretStr(TOKEN))
 
@@ -356,7 +352,7 @@ def key_pair() -> tuple[str, str]:
 
 
 @pytest.fixture
-def app(world: GitHubStandIn, running: Running, key_pair: tuple[str, str]) -> GitHub:
+def app(world: FakeGitHub, running: Running, key_pair: tuple[str, str]) -> GitHub:
     """A client that acts as the app; its key came through `.env`, where lines end in backslash n."""
     world.app_id, world.app_public_key = "4711", key_pair[1]
     one_line = SecretStr(key_pair[0].replace("\n", "\\n"))
@@ -364,7 +360,7 @@ def app(world: GitHubStandIn, running: Running, key_pair: tuple[str, str]) -> Gi
 
 
 def test_an_app_buys_one_token_for_one_repository_and_uses_it_for_api_and_git(
-    app: GitHub, world: GitHubStandIn
+    app: GitHub, world: FakeGitHub
 ) -> None:
     assert app.repository(NAME).may_push is True
     assert app.head(NAME, "main") == world.repositories[NAME].sha("main")
@@ -373,7 +369,7 @@ def test_an_app_buys_one_token_for_one_repository_and_uses_it_for_api_and_git(
     assert world.tokens == {token: (NAME,)}
 
 
-def test_an_app_token_that_was_revoked_is_bought_again(app: GitHub, world: GitHubStandIn) -> None:
+def test_an_app_token_that_was_revoked_is_bought_again(app: GitHub, world: FakeGitHub) -> None:
     app.repository(NAME)
     world.tokens.clear()
     world.tokens["ghs_of_another"] = ()
@@ -423,7 +419,7 @@ def test_the_address_for_git_holds_no_token_and_the_credential_opens_it(
 
 
 def test_a_push_needs_the_right_to_push(
-    github: GitHub, world: GitHubStandIn, running: Running, tmp_path: Path
+    github: GitHub, world: FakeGitHub, running: Running, tmp_path: Path
 ) -> None:
     world.readers.add("reader")
     clone(github.clone_url(NAME), tmp_path / "with")

@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from tests.support.fakes.railway import (  # fmt: skip
+    FakeRailway,
     LogRow,
-    RailwayStandIn,
     Request,
     Sample,
     World,
@@ -21,7 +21,7 @@ from tests.support.fakes.railway import (  # fmt: skip
     WorldVolume,
 )
 from tests.support.fakes.serving import serve
-from workers.clients.railway import Ask, Railway
+from workers.clients.railway import Railway, ServiceQuery
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import Environment, Gap, GapPart, Window
 
@@ -56,15 +56,15 @@ def service() -> WorldService:
 
 
 @pytest.fixture
-def standin(service: WorldService) -> RailwayStandIn:
-    return RailwayStandIn(World("prj", "acme", "env", "production", [service]), project_token="of-project")
+def fake_railway(service: WorldService) -> FakeRailway:
+    return FakeRailway(World("prj", "acme", "env", "production", [service]), project_token="of-project")
 
 
 @pytest.fixture
-def railway(standin: RailwayStandIn) -> Iterator[Railway]:
+def railway(fake_railway: FakeRailway) -> Iterator[Railway]:
     """A client with the right account token."""
-    with serve(standin.app, standin.faults) as running:
-        client = Railway(running.url, token=SecretStr(standin.token))
+    with serve(fake_railway.app, fake_railway.faults) as running:
+        client = Railway(running.url, token=SecretStr(fake_railway.token))
         yield client
         client.close()
 
@@ -168,9 +168,9 @@ def test_what_railway_calls_opaque_may_hold_anything(
     assert shop.serving and shop.serving.commit is None
 
 
-def test_lists_that_come_in_pages_are_read_to_the_end(railway: Railway, standin: RailwayStandIn) -> None:
-    standin.page_limit = 2
-    standin.world.services = [
+def test_lists_that_come_in_pages_are_read_to_the_end(railway: Railway, fake_railway: FakeRailway) -> None:
+    fake_railway.page_limit = 2
+    fake_railway.world.services = [
         WorldService(f"s{n}", f"s{n}", repo="acme/x", branch=f"b{n}", volumes=[WorldVolume(f"v{n}", "v", "/v", 5, 10)],
                      deployments=[deployment(f"d{n}", f"s{n}", created_at=AT + n)])
         for n in range(5)
@@ -191,22 +191,22 @@ def test_pages_that_turn_in_a_circle_end_in_a_refusal() -> None:
         answering({"data": {"deployments": page}}).deployments(HERE)
 
 
-def test_deployments_of_one_service_come_newest_first(railway: Railway, standin: RailwayStandIn) -> None:
-    standin.world.services[0].deployments = [
+def test_deployments_of_one_service_come_newest_first(railway: Railway, fake_railway: FakeRailway) -> None:
+    fake_railway.world.services[0].deployments = [
         deployment("old", created_at=AT),
         deployment("new", created_at=AT + 1),
     ]
-    standin.world.services.append(WorldService("other", "other", deployments=[deployment("x", "other")]))
+    fake_railway.world.services.append(WorldService("other", "other", deployments=[deployment("x", "other")]))
 
     found = railway.deployments(HERE, "svc", 10)
 
     assert [one.id for one in found] == ["new", "old"]
 
 
-def test_railways_own_trouble_is_told_in_its_words(railway: Railway, standin: RailwayStandIn) -> None:
+def test_railways_own_trouble_is_told_in_its_words(railway: Railway, fake_railway: FakeRailway) -> None:
     assert railway.platform_incident() is None
 
-    standin.world.platform_incident = "Builds are slow"
+    fake_railway.world.platform_incident = "Builds are slow"
 
     assert railway.platform_incident() == "Builds are slow (investigating)"
 
@@ -214,8 +214,8 @@ def test_railways_own_trouble_is_told_in_its_words(railway: Railway, standin: Ra
 # ---- tokens ----------------------------------------------------------------------------------
 
 
-def test_a_project_token_names_its_environment_and_reads_it(standin: RailwayStandIn) -> None:
-    with serve(standin.app) as running:
+def test_a_project_token_names_its_environment_and_reads_it(fake_railway: FakeRailway) -> None:
+    with serve(fake_railway.app) as running:
         railway = Railway(running.url, project_token=SecretStr("of-project"))
 
         found = railway.environments()
@@ -225,25 +225,27 @@ def test_a_project_token_names_its_environment_and_reads_it(standin: RailwayStan
         railway.close()
 
 
-def test_an_account_token_names_no_environment(railway: Railway, standin: RailwayStandIn) -> None:
+def test_an_account_token_names_no_environment(railway: Railway, fake_railway: FakeRailway) -> None:
     assert railway.environments() == []
-    assert standin.operations == []
+    assert fake_railway.operations == []
 
 
-def test_with_both_tokens_the_wider_one_reads(standin: RailwayStandIn) -> None:
-    with serve(standin.app) as running:
-        railway = Railway(running.url, token=SecretStr(standin.token), project_token=SecretStr("of-project"))
+def test_with_both_tokens_the_wider_one_reads(fake_railway: FakeRailway) -> None:
+    with serve(fake_railway.app) as running:
+        railway = Railway(
+            running.url, token=SecretStr(fake_railway.token), project_token=SecretStr("of-project")
+        )
 
         found = railway.environments()
 
         assert found == [HERE]
-        standin.project_token = "revoked"
+        fake_railway.project_token = "revoked"
         assert railway.project_name("prj") == "acme"
         railway.close()
 
 
-def test_a_wrong_token_is_refused_with_the_setting_named(standin: RailwayStandIn) -> None:
-    with serve(standin.app) as running:
+def test_a_wrong_token_is_refused_with_the_setting_named(fake_railway: FakeRailway) -> None:
+    with serve(fake_railway.app) as running:
         railway = Railway(running.url, token=SecretStr("wrong"))
 
         with pytest.raises(RailwayRefused, match=r"Not Authorized.*RAILWAY_API_TOKEN") as caught:
@@ -265,9 +267,9 @@ def test_without_a_token_nothing_is_sent() -> None:
 
 @pytest.mark.parametrize("kind", ["429", "503"])
 def test_who_asks_for_patience_is_busy_for_as_long_as_it_says(
-    railway: Railway, standin: RailwayStandIn, kind: Any
+    railway: Railway, fake_railway: FakeRailway, kind: Any
 ) -> None:
-    standin.faults.add(kind, retry_after="37")
+    fake_railway.faults.add(kind, retry_after="37")
 
     with pytest.raises(RailwayBusy) as caught:
         railway.project_name("prj")
@@ -275,11 +277,11 @@ def test_who_asks_for_patience_is_busy_for_as_long_as_it_says(
     assert caught.value.retry_after == 37
 
 
-def test_a_short_wait_is_waited_for_once(railway: Railway, standin: RailwayStandIn) -> None:
-    standin.faults.add("429", times=1, retry_after="0")
+def test_a_short_wait_is_waited_for_once(railway: Railway, fake_railway: FakeRailway) -> None:
+    fake_railway.faults.add("429", times=1, retry_after="0")
     assert railway.project_name("prj") == "acme"
 
-    standin.faults.add("429", times=2, retry_after="0")
+    fake_railway.faults.add("429", times=2, retry_after="0")
 
     with pytest.raises(RailwayBusy):
         railway.project_name("prj")
@@ -297,12 +299,12 @@ def test_retry_after_may_be_a_date() -> None:
 
 
 def test_one_cut_connection_is_asked_again_and_a_second_one_is_busy(
-    railway: Railway, standin: RailwayStandIn
+    railway: Railway, fake_railway: FakeRailway
 ) -> None:
-    standin.faults.add("drop", times=1)
+    fake_railway.faults.add("drop", times=1)
     assert railway.project_name("prj") == "acme"
 
-    standin.faults.add("drop", times=2)
+    fake_railway.faults.add("drop", times=2)
 
     with pytest.raises(RailwayBusy, match="cannot be reached"):
         railway.project_name("prj")
@@ -317,15 +319,15 @@ def test_nobody_at_the_address_is_busy() -> None:
     railway.close()
 
 
-def test_a_401_names_the_setting(railway: Railway, standin: RailwayStandIn) -> None:
-    standin.faults.add("refuse")
+def test_a_401_names_the_setting(railway: Railway, fake_railway: FakeRailway) -> None:
+    fake_railway.faults.add("refuse")
 
     with pytest.raises(RailwayRefused, match="RAILWAY_TOKEN"):
         railway.project_name("prj")
 
 
-def test_problem_processing_request_is_busy(railway: Railway, standin: RailwayStandIn) -> None:
-    standin.broken["project"] = "Problem processing request"
+def test_problem_processing_request_is_busy(railway: Railway, fake_railway: FakeRailway) -> None:
+    fake_railway.broken["project"] = "Problem processing request"
 
     with pytest.raises(RailwayBusy):
         railway.project_name("prj")
@@ -367,8 +369,10 @@ def test_our_token_is_not_in_the_error_even_if_railway_echoes_it() -> None:
     assert str(caught.value) == "Railway: bad token *** sorry"
 
 
-def test_a_part_that_came_as_null_beside_an_error_is_named(railway: Railway, standin: RailwayStandIn) -> None:
-    standin.broken["latestDeployment"] = "could not resolve"
+def test_a_part_that_came_as_null_beside_an_error_is_named(
+    railway: Railway, fake_railway: FakeRailway
+) -> None:
+    fake_railway.broken["latestDeployment"] = "could not resolve"
 
     seen = railway.architecture(HERE)
 
@@ -411,11 +415,11 @@ def test_a_series_without_a_replica_is_known_to_be_a_sum() -> None:
     assert seen.cpu_limit is None
 
 
-def test_configured_limits_are_decimal_gigabytes(railway: Railway, standin: RailwayStandIn) -> None:
-    standin.world.services.append(WorldService("free", "free", cpu_limit=None, memory_limit=0.5))
+def test_configured_limits_are_decimal_gigabytes(railway: Railway, fake_railway: FakeRailway) -> None:
+    fake_railway.world.services.append(WorldService("free", "free", cpu_limit=None, memory_limit=0.5))
 
     seen = railway.fetch_http_metrics(
-        HERE, [Ask(one, traffic=False, limits=True) for one in ("svc", "free")], WINDOW, 60
+        HERE, [ServiceQuery(one, traffic=False, limits=True) for one in ("svc", "free")], WINDOW, 60
     )
 
     assert seen.limits == {"svc": (8.0, 8.0), "free": (None, 0.5)}
@@ -435,20 +439,20 @@ def test_requests_are_counted_per_step_with_the_durations_of_the_same_step(
     assert (second.requests, second.server_errors, second.p95_ms) == (2, 2, 900.0)
 
 
-def test_many_services_are_asked_twenty_at_a_time(railway: Railway, standin: RailwayStandIn) -> None:
-    standin.world.services = [WorldService(f"s{n}", f"s{n}") for n in range(41)]
+def test_many_services_are_asked_twenty_at_a_time(railway: Railway, fake_railway: FakeRailway) -> None:
+    fake_railway.world.services = [WorldService(f"s{n}", f"s{n}") for n in range(41)]
 
     seen = railway.traffic(HERE, [f"s{n}" for n in range(41)], WINDOW, 60)
 
     assert len(seen.by_service) == 41
-    assert len(standin.operations) == 3
+    assert len(fake_railway.operations) == 3
 
 
 def test_a_service_that_railway_refuses_does_not_hide_the_others(railway: Railway) -> None:
     seen = railway.traffic(HERE, ["gone", "svc", "lost"], WINDOW, 60)
 
     assert list(seen.by_service) == ["svc"]
-    assert seen.refused == {"gone": "Service not found", "lost": "Service not found"}
+    assert seen.errors == {"gone": "Service not found", "lost": "Service not found"}
 
 
 def test_a_start_is_the_platforms_line_not_a_service_that_speaks_of_it(

@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from tests.support.fakes.serving import Running, serve
-from tests.support.fakes.slack import HOOK, SlackStandIn
-from workers.clients.slack import LONGEST_TEXT, Slack, escape, fitted
+from tests.support.fakes.slack import HOOK, FakeSlack
+from workers.clients.slack import MAX_TEXT_CHARS, Slack, escape, truncate_message
 from workers.errors import SlackBusy, SlackRefused
 from workers.models import SlackMessage, digest
 
@@ -21,18 +21,18 @@ KEY = "incident:0123:20261123T0304:first"
 
 
 @pytest.fixture
-def world() -> SlackStandIn:
-    return SlackStandIn()
+def world() -> FakeSlack:
+    return FakeSlack()
 
 
 @pytest.fixture
-def running(world: SlackStandIn) -> Iterator[Running]:
+def running(world: FakeSlack) -> Iterator[Running]:
     with serve(world.app, world.faults) as address:
         yield address
 
 
 @pytest.fixture
-def slack(world: SlackStandIn, running: Running) -> Slack:
+def slack(world: FakeSlack, running: Running) -> Slack:
     return bot(world, running)
 
 
@@ -41,7 +41,7 @@ def before() -> datetime:
     return datetime.now(UTC) - timedelta(minutes=5)
 
 
-def bot(world: SlackStandIn, running: Running, channel: str | None = None) -> Slack:
+def bot(world: FakeSlack, running: Running, channel: str | None = None) -> Slack:
     """A fresh process that knows only its settings."""
     return Slack(SecretStr(world.token), channel or world.channel, None, f"{running.url}/api/")
 
@@ -54,7 +54,7 @@ def hook(running: Running) -> Slack:
 
 
 def test_a_post_is_found_again_by_its_key_in_another_process(
-    slack: Slack, world: SlackStandIn, running: Running, before: datetime
+    slack: Slack, world: FakeSlack, running: Running, before: datetime
 ) -> None:
     posted = slack.post("It is down", key=KEY)
     slack.post("Another thing", key="incident:4567:20261123T0304:first")
@@ -67,7 +67,7 @@ def test_a_post_is_found_again_by_its_key_in_another_process(
 
 
 def test_two_posts_of_one_key_come_oldest_first_however_many_pages_lie_between(
-    slack: Slack, world: SlackStandIn, before: datetime
+    slack: Slack, world: FakeSlack, before: datetime
 ) -> None:
     world.page = 3
     older = slack.post("once", key=KEY)
@@ -87,7 +87,7 @@ def test_what_was_said_before_the_oldest_moment_is_not_looked_at(slack: Slack) -
 
 
 def test_a_reply_stays_in_its_thread_unless_it_is_broadcast(
-    slack: Slack, world: SlackStandIn, before: datetime
+    slack: Slack, world: FakeSlack, before: datetime
 ) -> None:
     parent = slack.post("It is down", key=KEY)
 
@@ -100,9 +100,7 @@ def test_a_reply_stays_in_its_thread_unless_it_is_broadcast(
     assert slack.find("quiet", oldest=before) == []
 
 
-def test_an_edit_changes_the_text_and_keeps_the_key(
-    slack: Slack, world: SlackStandIn, before: datetime
-) -> None:
+def test_an_edit_changes_the_text_and_keeps_the_key(slack: Slack, world: FakeSlack, before: datetime) -> None:
     posted = slack.post("It is down", key=KEY)
 
     edited = slack.update(posted, "It is up", KEY)
@@ -113,7 +111,7 @@ def test_an_edit_changes_the_text_and_keeps_the_key(
 
 
 def test_a_message_that_a_person_deleted_stops_nothing(
-    slack: Slack, world: SlackStandIn, before: datetime
+    slack: Slack, world: FakeSlack, before: datetime
 ) -> None:
     parent = slack.post("It is down", key=KEY)
     world.remove(parent.ts)
@@ -126,7 +124,7 @@ def test_a_message_that_a_person_deleted_stops_nothing(
     assert len(slack.find("outcome", oldest=before, thread=parent)) == 1
 
 
-def test_deleting_takes_back_that_post_only(slack: Slack, world: SlackStandIn) -> None:
+def test_deleting_takes_back_that_post_only(slack: Slack, world: FakeSlack) -> None:
     older, younger = slack.post("once", key=KEY), slack.post("twice", key=KEY)
 
     slack.delete(younger)
@@ -136,7 +134,7 @@ def test_deleting_takes_back_that_post_only(slack: Slack, world: SlackStandIn) -
 
 @pytest.mark.parametrize("scopes", [{"groups:read"}, set()])
 def test_a_channel_given_by_name_can_be_looked_through_before_the_first_post(
-    world: SlackStandIn, running: Running, before: datetime, scopes: set[str]
+    world: FakeSlack, running: Running, before: datetime, scopes: set[str]
 ) -> None:
     world.scopes |= scopes
     bot(world, running).post("It is down", key=KEY)
@@ -147,7 +145,7 @@ def test_a_channel_given_by_name_can_be_looked_through_before_the_first_post(
 
 
 def test_after_a_post_the_channel_is_known_and_not_asked_for_again(
-    world: SlackStandIn, running: Running, before: datetime
+    world: FakeSlack, running: Running, before: datetime
 ) -> None:
     named = bot(world, running, "on-call")
 
@@ -173,46 +171,46 @@ def test_a_channel_that_is_learned_by_a_post_while_it_is_looked_up_is_found_all_
 
     named.find(KEY, oldest=before)
 
-    assert named.can_look_back
+    assert named.can_read_history
 
 
 def test_a_bot_that_may_not_read_the_channel_says_so_once_and_posts_without_looking_back(
-    slack: Slack, world: SlackStandIn, before: datetime
+    slack: Slack, world: FakeSlack, before: datetime
 ) -> None:
     world.scopes = frozenset({"chat:write"})
 
     with pytest.raises(SlackBusy, match="channels:history"):
         slack.find(KEY, oldest=before)
 
-    assert slack.can_look_back is False
+    assert slack.can_read_history is False
     assert slack.post("It is down", key=KEY).ts
 
 
 def test_a_channel_whose_name_cannot_be_looked_up_is_looked_through_once_a_post_has_told_its_id(
-    world: SlackStandIn, running: Running, before: datetime
+    world: FakeSlack, running: Running, before: datetime
 ) -> None:
     world.scopes = frozenset({"chat:write", "channels:history"})
     named = bot(world, running, "#on-call")
 
     with pytest.raises(SlackBusy, match="channels:read"):
         named.find(KEY, oldest=before)
-    blind = named.can_look_back
+    blind = named.can_read_history
     named.post("It is down", key=KEY)
 
     assert blind is False
-    assert named.can_look_back
+    assert named.can_read_history
     assert len(named.find(KEY, oldest=before)) == 1
 
 
 def test_a_token_that_is_not_taken_once_is_no_reason_to_look_back_no_more(
-    slack: Slack, world: SlackStandIn, before: datetime
+    slack: Slack, world: FakeSlack, before: datetime
 ) -> None:
     world.errors.append("invalid_auth")
 
     with pytest.raises(SlackRefused, match="SLACK_BOT_TOKEN"):
         slack.find(KEY, oldest=before)
 
-    assert slack.can_look_back
+    assert slack.can_read_history
 
 
 @pytest.mark.parametrize(
@@ -227,7 +225,7 @@ def test_a_token_that_is_not_taken_once_is_no_reason_to_look_back_no_more(
     ],
 )
 def test_a_refusal_names_the_setting_to_look_at(
-    slack: Slack, world: SlackStandIn, code: str, setting: str
+    slack: Slack, world: FakeSlack, code: str, setting: str
 ) -> None:
     world.errors.append(code)
 
@@ -238,7 +236,7 @@ def test_a_refusal_names_the_setting_to_look_at(
 
 
 @pytest.mark.parametrize("code", ["ratelimited", "internal_error", "service_unavailable", "fatal_error"])
-def test_an_answer_of_200_may_still_mean_later(slack: Slack, world: SlackStandIn, code: str) -> None:
+def test_an_answer_of_200_may_still_mean_later(slack: Slack, world: FakeSlack, code: str) -> None:
     world.errors.append(code)
 
     with pytest.raises(SlackBusy, match=code) as busy:
@@ -248,7 +246,7 @@ def test_an_answer_of_200_may_still_mean_later(slack: Slack, world: SlackStandIn
 
 
 @pytest.mark.parametrize("fault", ["429", "503"])
-def test_a_busy_slack_says_when_to_come_back(slack: Slack, world: SlackStandIn, fault: str) -> None:
+def test_a_busy_slack_says_when_to_come_back(slack: Slack, world: FakeSlack, fault: str) -> None:
     world.faults.add(fault, retry_after="11")  # type: ignore[arg-type]  # one of the two above
 
     with pytest.raises(SlackBusy) as busy:
@@ -258,7 +256,7 @@ def test_a_busy_slack_says_when_to_come_back(slack: Slack, world: SlackStandIn, 
 
 
 def test_a_post_whose_answer_was_lost_is_found_by_looking(
-    slack: Slack, world: SlackStandIn, before: datetime
+    slack: Slack, world: FakeSlack, before: datetime
 ) -> None:
     world.faults.add("drop", path="chat.postMessage")
 
@@ -271,12 +269,12 @@ def test_a_post_whose_answer_was_lost_is_found_by_looking(
 # ---- the webhook -----------------------------------------------------------------------------
 
 
-def test_a_webhook_posts_and_names_no_ts(world: SlackStandIn, running: Running) -> None:
+def test_a_webhook_posts_and_names_no_ts(world: FakeSlack, running: Running) -> None:
     slack = hook(running)
 
     posted = slack.post("It is down", key=KEY, thread=SlackMessage(ts="1.2"), broadcast=True)
 
-    assert slack.can_look_back is False
+    assert slack.can_read_history is False
     assert posted == SlackMessage(digest=digest("It is down"))
     assert [one.text for one in world.messages] == ["It is down"]
 
@@ -311,7 +309,7 @@ def test_nobody_to_tell_says_what_to_set() -> None:
 
 
 def test_the_raw_line_goes_out_by_bot_and_by_webhook_and_rings_nobody_by_name(
-    slack: Slack, world: SlackStandIn, running: Running
+    slack: Slack, world: FakeSlack, running: Running
 ) -> None:
     slack.post_line("boom <!channel> & more")
     hook(running).post_line("boom <!channel> & more")
@@ -319,7 +317,7 @@ def test_the_raw_line_goes_out_by_bot_and_by_webhook_and_rings_nobody_by_name(
     assert [one.text for one in world.messages] == ["boom &lt;!channel&gt; &amp; more"] * 2
 
 
-def test_the_raw_line_gives_up_within_two_seconds(running: Running, world: SlackStandIn) -> None:
+def test_the_raw_line_gives_up_within_two_seconds(running: Running, world: FakeSlack) -> None:
     world.faults.add("hang")
     began = time.monotonic()
 
@@ -342,15 +340,15 @@ def test_foreign_text_can_neither_mention_nor_link() -> None:
     assert shown.endswith("&amp;lt;")
 
 
-def test_a_text_that_is_too_long_keeps_its_beginning_and_the_link_at_its_end(world: SlackStandIn) -> None:
+def test_a_text_that_is_too_long_keeps_its_beginning_and_the_link_at_its_end(world: FakeSlack) -> None:
     link = "https://github.example/acme/shop/pull/7"
 
-    short = fitted("It is down\n" + "x" * 10_000 + "\n" + link)
+    short = truncate_message("It is down\n" + "x" * 10_000 + "\n" + link)
 
-    assert len(short) <= LONGEST_TEXT
+    assert len(short) <= MAX_TEXT_CHARS
     assert short.startswith("It is down\n")
     assert short.endswith("…\n" + link)
-    assert len(fitted("y" * 10_000)) == LONGEST_TEXT
+    assert len(truncate_message("y" * 10_000)) == MAX_TEXT_CHARS
 
 
 def test_a_page_that_is_no_json_is_busy_but_a_method_that_is_not_there_is_refused() -> None:

@@ -8,19 +8,19 @@ import httpx
 import pytest
 
 from tests.support.fakes.serving import Running, serve
-from tests.support.fakes.statuspage import StatusPageStandIn
-from workers.clients.status_pages import LARGEST_PAGE, LONGEST_WORDS, PAGES, look_up, page_of
+from tests.support.fakes.statuspage import FakeStatusPage
+from workers.clients.status_pages import MAX_DESCRIPTION_CHARS, MAX_PAGE_BYTES, PAGES, fetch_status, find_page
 
 HOST = "api.payments.example"
 
 
 @pytest.fixture
-def page() -> StatusPageStandIn:
-    return StatusPageStandIn()
+def page() -> FakeStatusPage:
+    return FakeStatusPage()
 
 
 @pytest.fixture
-def running(page: StatusPageStandIn) -> Iterator[Running]:
+def running(page: FakeStatusPage) -> Iterator[Running]:
     with serve(page.app, page.faults) as address:
         yield address
 
@@ -46,48 +46,44 @@ def answering(content: bytes, status: int = 200) -> httpx.Client:
     ],
 )
 def test_the_indicator_says_the_state(
-    page: StatusPageStandIn, extra: dict[str, str], indicator: str, state: str
+    page: FakeStatusPage, extra: dict[str, str], indicator: str, state: str
 ) -> None:
     page.say(indicator)
 
-    assert look_up(HOST, extra)[0] == state
+    assert fetch_status(HOST, extra)[0] == state
 
 
-def test_open_incidents_are_named_and_ended_ones_are_not(
-    page: StatusPageStandIn, extra: dict[str, str]
-) -> None:
+def test_open_incidents_are_named_and_ended_ones_are_not(page: FakeStatusPage, extra: dict[str, str]) -> None:
     page.say("major", "Elevated API errors")
     page.say("major", "An old story", status="resolved")
 
-    state, says = look_up(HOST, extra)
+    state, says = fetch_status(HOST, extra)
 
     assert state == "down"
     assert says == "Partial System Outage; Elevated API errors (investigating)"
 
 
 def test_an_open_incident_under_a_green_light_is_no_green_light(
-    page: StatusPageStandIn, extra: dict[str, str]
+    page: FakeStatusPage, extra: dict[str, str]
 ) -> None:
     page.say("minor", "Slow answers")
     page.indicator = "none"
 
-    assert look_up(HOST, extra)[0] == "degraded"
+    assert fetch_status(HOST, extra)[0] == "degraded"
 
 
-def test_a_page_that_recovers_says_so_at_the_next_look(
-    page: StatusPageStandIn, extra: dict[str, str]
-) -> None:
+def test_a_page_that_recovers_says_so_at_the_next_look(page: FakeStatusPage, extra: dict[str, str]) -> None:
     page.say("critical", "Down")
-    before = look_up(HOST, extra)[0]
+    before = fetch_status(HOST, extra)[0]
 
     page.recover()
 
-    assert (before, look_up(HOST, extra)[0]) == ("down", "operational")
+    assert (before, fetch_status(HOST, extra)[0]) == ("down", "operational")
 
 
-def test_one_client_can_serve_many_looks(page: StatusPageStandIn, extra: dict[str, str]) -> None:
+def test_one_client_can_serve_many_looks(page: FakeStatusPage, extra: dict[str, str]) -> None:
     with httpx.Client() as http:
-        states = [look_up(HOST, extra, http)[0] for _ in range(3)]
+        states = [fetch_status(HOST, extra, http)[0] for _ in range(3)]
 
     assert states == ["operational"] * 3
     assert page.asked == 3
@@ -95,18 +91,18 @@ def test_one_client_can_serve_many_looks(page: StatusPageStandIn, extra: dict[st
 
 @pytest.mark.parametrize("fault", ["429", "503", "drop", "refuse"])
 def test_a_page_that_does_not_answer_is_unknown_and_stops_nothing(
-    page: StatusPageStandIn, extra: dict[str, str], fault: str
+    page: FakeStatusPage, extra: dict[str, str], fault: str
 ) -> None:
     page.faults.add(fault)  # type: ignore[arg-type]  # one of the four above
 
-    state, why = look_up(HOST, extra)
+    state, why = fetch_status(HOST, extra)
 
     assert (state, "cannot be reached" in why) == ("unknown", True)
 
 
-@pytest.mark.parametrize("content", [b"<html>", b"[]", b'{"status": {}}', b"{" + b" " * (LARGEST_PAGE + 1)])
+@pytest.mark.parametrize("content", [b"<html>", b"[]", b'{"status": {}}', b"{" + b" " * (MAX_PAGE_BYTES + 1)])
 def test_something_else_than_a_summary_is_unknown(content: bytes) -> None:
-    state, why = look_up("api.github.com", {}, answering(content))
+    state, why = fetch_status("api.github.com", {}, answering(content))
 
     assert (state, "something else" in why) == ("unknown", True)
 
@@ -114,20 +110,23 @@ def test_something_else_than_a_summary_is_unknown(content: bytes) -> None:
 def test_an_indicator_we_do_not_know_is_unknown() -> None:
     odd = b'{"status": {"indicator": "purple", "description": "Purple"}}'
 
-    assert look_up("api.github.com", {}, answering(odd)) == ("unknown", "Purple")
+    assert fetch_status("api.github.com", {}, answering(odd)) == ("unknown", "Purple")
 
 
 def test_words_of_a_page_are_cut_and_stay_on_one_line() -> None:
     long = b'{"status": {"indicator": "none", "description": "a\\nb' + b"x" * 5000 + b'"}}'
 
-    says = look_up("api.github.com", {}, answering(long))[1]
+    says = fetch_status("api.github.com", {}, answering(long))[1]
 
     assert says.startswith("a bxx")
-    assert len(says) == LONGEST_WORDS
+    assert len(says) == MAX_DESCRIPTION_CHARS
 
 
 def test_a_host_without_a_page_is_unknown_without_asking_anybody() -> None:
-    assert look_up("api.nobody.example", {}) == ("unknown", "no status page is known for api.nobody.example")
+    assert fetch_status("api.nobody.example", {}) == (
+        "unknown",
+        "no status page is known for api.nobody.example",
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,15 +141,15 @@ def test_a_host_without_a_page_is_unknown_without_asking_anybody() -> None:
     ],
 )
 def test_a_page_speaks_for_its_host_and_what_is_below_it(host: str, page: str | None) -> None:
-    assert page_of(host, {}) == page
+    assert find_page(host, {}) == page
 
 
 def test_the_setting_goes_before_the_table_and_may_name_a_port_or_the_whole_address() -> None:
     extra = {"api.stripe.com": "https://own.example/", "127.0.0.1:9": "http://x.example/api/v2/summary.json"}
 
-    assert page_of("api.stripe.com", extra) == "https://own.example"
-    assert page_of("127.0.0.1:9", extra) == "http://x.example"
-    assert page_of("127.0.0.1:10", extra) is None
+    assert find_page("api.stripe.com", extra) == "https://own.example"
+    assert find_page("127.0.0.1:9", extra) == "http://x.example"
+    assert find_page("127.0.0.1:10", extra) is None
 
 
 def test_every_page_of_the_table_is_an_address_without_a_path() -> None:

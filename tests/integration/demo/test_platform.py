@@ -20,7 +20,7 @@ import pytest
 from tests.demo.services import Kind, Sickness, draw, runnable, write
 from tests.demo.services.writing import git
 from tests.support.fakes.platform import Platform
-from tests.support.fakes.railway import RailwayStandIn, World, WorldService
+from tests.support.fakes.railway import FakeRailway, World, WorldService
 from tests.support.fakes.serving import serve
 from tests.support.fakes.traffic import Route, send, traffic
 from tests.support.polling import wait_until
@@ -351,7 +351,7 @@ def test_railways_api_tells_what_the_platform_saw(
     for path in ("/", "/boom", "/boom"):
         get(platform.url + path)
     wait_until(lambda: service.samples)
-    railway = RailwayStandIn(platform.world, token="t")
+    railway = FakeRailway(platform.world, token="t")
     query = """query ($start: DateTime!, $id: String!) {
       statuses: httpMetricsGroupedByStatus(serviceId: "s-1", environmentId: "e-1", startDate: $start,
         endDate: "2999-01-01T00:00:00Z", stepSeconds: 3600) { statusCode samples { value } }

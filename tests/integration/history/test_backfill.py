@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from tests.support.fakes.railway import (  # fmt: skip
     Budget,
-    RailwayStandIn,
+    FakeRailway,
     Request,
     Sample,
     World,
@@ -52,23 +52,23 @@ def living(name: str, hours: float, *, failing: float = 0.0) -> WorldService:
 
 
 @pytest.fixture
-def standin() -> RailwayStandIn:
-    return RailwayStandIn(World("prj", "acme", "env", "production", [living("shop", 50)]))
+def fake_railway() -> FakeRailway:
+    return FakeRailway(World("prj", "acme", "env", "production", [living("shop", 50)]))
 
 
 @pytest.fixture
-def railway(standin: RailwayStandIn) -> Iterator[Railway]:
-    with serve(standin.app, standin.faults) as server:
-        client = Railway(server.url, token=SecretStr(standin.token))
+def railway(fake_railway: FakeRailway) -> Iterator[Railway]:
+    with serve(fake_railway.app, fake_railway.faults) as server:
+        client = Railway(server.url, token=SecretStr(fake_railway.token))
         yield client
         client.close()
 
 
 @pytest.fixture
-def seen(railway: Railway, standin: RailwayStandIn) -> Survey:
+def seen(railway: Railway, fake_railway: FakeRailway) -> Survey:
     """The window of the first sweep."""
     found = take_survey(railway, HERE, WINDOW, 60)
-    standin.operations.clear()
+    fake_railway.operations.clear()
     return found
 
 
@@ -90,14 +90,14 @@ def test_two_days_become_half_hours_that_end_where_the_window_begins(
 
 
 def test_it_is_read_once(
-    railway: Railway, journal: JournalStore, seen: Survey, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, seen: Survey, fake_railway: FakeRailway
 ) -> None:
     remember(railway, journal, seen)
-    assert len(standin.operations) == STRETCHES * PER_STRETCH
+    assert len(fake_railway.operations) == STRETCHES * PER_STRETCH
 
     known = remember(railway, journal, seen)
 
-    assert len(standin.operations) == STRETCHES * PER_STRETCH
+    assert len(fake_railway.operations) == STRETCHES * PER_STRETCH
     assert len(ends(known)) == 96
 
 
@@ -109,100 +109,100 @@ def test_the_sweep_after_it_is_added_behind_it(railway: Railway, journal: Journa
     assert ends(summary_store.read(journal, "env", NOON))[-2:] == [WINDOW.start, NOON]
 
 
-def busy_after(standin: RailwayStandIn, requests: int) -> None:
+def busy_after(fake_railway: FakeRailway, requests: int) -> None:
     """From then on Railway answers 503."""
-    standin.faults.waiting.append(
-        Fault("503", 1000, lambda _verb, _path: len(standin.operations) >= requests, "1")
+    fake_railway.faults.waiting.append(
+        Fault("503", 1000, lambda _verb, _path: len(fake_railway.operations) >= requests, "1")
     )
 
 
 def test_what_railway_is_too_busy_for_is_read_at_the_next_sweep(
-    railway: Railway, journal: JournalStore, seen: Survey, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, seen: Survey, fake_railway: FakeRailway
 ) -> None:
-    busy_after(standin, 2 * PER_STRETCH)
+    busy_after(fake_railway, 2 * PER_STRETCH)
     known = remember(railway, journal, seen)
     assert ends(known) == [WINDOW.start - HALF * n for n in range(23, -1, -1)]
 
-    standin.faults.clear()
+    fake_railway.faults.clear()
     known = remember(railway, journal, seen)
 
     assert ends(known) == [WINDOW.start - HALF * n for n in range(95, -1, -1)]
-    assert len(standin.operations) == STRETCHES * PER_STRETCH
+    assert len(fake_railway.operations) == STRETCHES * PER_STRETCH
 
 
 def test_it_leaves_a_part_of_the_hours_requests_to_the_sweeps(
-    railway: Railway, journal: JournalStore, seen: Survey, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, seen: Survey, fake_railway: FakeRailway
 ) -> None:
-    standin.budget = Budget(limit=100, spent=50, resets_at=(NOON + HALF).timestamp())
+    fake_railway.budget = Budget(limit=100, spent=50, resets_at=(NOON + HALF).timestamp())
     take_survey(railway, HERE, WINDOW, 60)
-    standin.operations.clear()
+    fake_railway.operations.clear()
 
     known = remember(railway, journal, seen)
 
     assert 0 < len(ends(known)) < 96
-    assert standin.budget.spent <= 60
+    assert fake_railway.budget.spent <= 60
 
 
 def test_a_refusal_leaves_it_at_what_was_read(
-    railway: Railway, journal: JournalStore, seen: Survey, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, seen: Survey, fake_railway: FakeRailway
 ) -> None:
-    standin.token = "another"
+    fake_railway.token = "another"
 
     assert remember(railway, journal, seen) == {}
-    standin.operations.clear()
-    standin.token = "railway-token"
+    fake_railway.operations.clear()
+    fake_railway.token = "railway-token"
 
     assert remember(railway, journal, seen) == {}
-    assert standin.operations == []
+    assert fake_railway.operations == []
 
 
 def test_a_railway_that_is_away_is_not_asked_for_the_past_for_ever(
-    railway: Railway, journal: JournalStore, seen: Survey, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, seen: Survey, fake_railway: FakeRailway
 ) -> None:
-    busy_after(standin, 0)
+    busy_after(fake_railway, 0)
     for _ in range(backfill.MAX_FAILED_ATTEMPTS):
         assert remember(railway, journal, seen) == {}
-    standin.faults.clear()
+    fake_railway.faults.clear()
 
     assert remember(railway, journal, seen) == {}
 
-    assert standin.operations == []
+    assert fake_railway.operations == []
 
 
 def test_an_hour_without_requests_to_spare_is_no_try(
-    railway: Railway, journal: JournalStore, seen: Survey, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, seen: Survey, fake_railway: FakeRailway
 ) -> None:
-    standin.budget = Budget(limit=100, spent=70, resets_at=(NOON + HALF).timestamp())
+    fake_railway.budget = Budget(limit=100, spent=70, resets_at=(NOON + HALF).timestamp())
     take_survey(railway, HERE, WINDOW, 60)
-    standin.operations.clear()
+    fake_railway.operations.clear()
     for _ in range(backfill.MAX_FAILED_ATTEMPTS):
         assert remember(railway, journal, seen) == {}
-    assert standin.operations == []
+    assert fake_railway.operations == []
 
-    standin.budget = Budget()
+    fake_railway.budget = Budget()
     take_survey(railway, HERE, WINDOW, 60)
 
     assert len(ends(remember(railway, journal, seen))) == 96
 
 
 def test_no_sweep_waits_for_a_railway_that_hangs(
-    railway: Railway, journal: JournalStore, seen: Survey, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, seen: Survey, fake_railway: FakeRailway
 ) -> None:
-    standin.faults.add("hang", times=100)
+    fake_railway.faults.add("hang", times=100)
     began = time.monotonic()
 
-    known = remember(railway.counted(0.5), journal, seen)
+    known = remember(railway.with_own_count(0.5), journal, seen)
 
     assert known == {}
     assert time.monotonic() - began < 5
 
 
 def test_nothing_more_is_asked_when_the_time_is_over(
-    railway: Railway, journal: JournalStore, seen: Survey, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, seen: Survey, fake_railway: FakeRailway
 ) -> None:
-    assert remember(railway.counted(0), journal, seen) == {}
+    assert remember(railway.with_own_count(0), journal, seen) == {}
 
-    assert standin.operations == []
+    assert fake_railway.operations == []
 
 
 def test_what_nobody_expected_costs_a_sweep_its_past_only(
@@ -217,9 +217,9 @@ def test_what_nobody_expected_costs_a_sweep_its_past_only(
 
 
 def test_a_service_has_no_past_from_before_it_was_there(
-    railway: Railway, journal: JournalStore, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, fake_railway: FakeRailway
 ) -> None:
-    standin.world.services.append(living("young", 3.2))
+    fake_railway.world.services.append(living("young", 3.2))
     seen = take_survey(railway, HERE, WINDOW, 60)
 
     known = remember(railway, journal, seen)
@@ -229,9 +229,9 @@ def test_a_service_has_no_past_from_before_it_was_there(
 
 
 def test_trouble_of_the_past_is_marked_as_such(
-    railway: Railway, journal: JournalStore, standin: RailwayStandIn
+    railway: Railway, journal: JournalStore, fake_railway: FakeRailway
 ) -> None:
-    standin.world.services[0] = living("shop", 14, failing=0.5)
+    fake_railway.world.services[0] = living("shop", 14, failing=0.5)
     seen = take_survey(railway, HERE, WINDOW, 60)
 
     known = remember(railway, journal, seen)

@@ -16,7 +16,7 @@ import redis
 from receiver.sources import railway as webhooks
 from tests.support.fakes.railway_types import WorldDeployment, WorldEvent, WorldService
 from tests.support.pipeline import PipelineHarness, harness
-from workers.clients.railway.events import ALERTS, STATUSES, Event, trouble
+from workers.clients.railway.events import ALERTS, STATUSES, Event, platform_reports
 from workers.engine import records, scripts
 from workers.engine.journal import PREFIX, JournalStore
 from workers.errors import NotAvailable
@@ -129,7 +129,7 @@ def test_feed_and_webhook_call_the_same_thing_by_the_same_name(action: str) -> N
     body = {"type": f"Deployment.{action}", "resource": where | {"environment": {"id": "env"}}}
 
     alert = webhooks.parse(json.dumps(body).encode(), NOON, "t")
-    [told] = trouble(events({"action": action, "activityPayload": where}), [])
+    [told] = platform_reports(events({"action": action, "activityPayload": where}), [])
 
     assert isinstance(alert, Alert)
     assert event_name(alert) == f"{told.kind}:{told.service_id}:{told.deployment_id}"
@@ -140,13 +140,13 @@ def test_only_trouble_of_which_webhooks_tell_is_told() -> None:
     assert set(STATUSES.values()) <= set(ALERTS.values())
     quiet = ("deployed", "redeployed", "restarted", "resumed", "removed", "building", "slept")
     about = {"serviceId": "svc", "deploymentId": "dep"}
-    assert trouble(events(*({"action": one, "activityPayload": about} for one in quiet)), []) == ()
+    assert platform_reports(events(*({"action": one, "activityPayload": about} for one in quiet)), []) == ()
 
 
 def test_a_deployment_without_an_event_tells_by_its_status() -> None:
     rows = [deployed("a", "FAILED"), deployed("b", "CRASHED", None), deployed("c", "SUCCESS")]
 
-    assert [(one.kind, one.service_id, one.at) for one in trouble([], rows)] == [
+    assert [(one.kind, one.service_id, one.at) for one in platform_reports([], rows)] == [
         ("deployment.crashed", "svc-b", NOON),
         ("deployment.failed", "svc-a", NOON + timedelta(minutes=5)),
     ]
@@ -154,7 +154,7 @@ def test_a_deployment_without_an_event_tells_by_its_status() -> None:
 
 @pytest.mark.parametrize("action", ["crashed", "oom_killed"])
 def test_a_deployment_whose_end_the_feed_tells_is_told_of_once(action: str) -> None:
-    told = trouble(
+    told = platform_reports(
         events({"action": action, "activityPayload": {"deploymentId": "a"}}), [deployed("a", "CRASHED")]
     )
 
@@ -171,7 +171,10 @@ def test_a_deployment_whose_end_the_feed_tells_is_told_of_once(action: str) -> N
 )  # fmt: skip
 def test_an_event_that_names_no_service_as_services_are_named_is_nobodys(payload: Any) -> None:
     assert (
-        trouble(events({"action": "crashed", "activityPayload": payload}), [deployed("a", "SUCCESS")]) == ()
+        platform_reports(
+            events({"action": "crashed", "activityPayload": payload}), [deployed("a", "SUCCESS")]
+        )
+        == ()
     )
 
 
@@ -179,7 +182,7 @@ def test_an_event_that_names_no_service_as_services_are_named_is_nobodys(payload
 def test_a_deployment_that_is_no_id_is_left_out(name: str) -> None:
     about = {"serviceId": "svc", "deploymentId": name}
 
-    [told] = trouble(events({"action": "crashed", "activityPayload": about}), [])
+    [told] = platform_reports(events({"action": "crashed", "activityPayload": about}), [])
 
     assert told.deployment_id is None
 

@@ -14,7 +14,7 @@ import pytest
 import redis
 from pydantic import SecretStr
 
-from tests.support.fakes.railway import Budget, RailwayStandIn, World
+from tests.support.fakes.railway import Budget, FakeRailway, World
 from tests.support.fakes.serving import serve
 from workers.clients.railway import Railway
 from workers.clients.railway.quota import RateLimit
@@ -47,23 +47,23 @@ def rate_limit(remaining: int, minutes: float = 60, limit: int = 1000) -> RateLi
 
 
 def test_the_client_reports_its_requests_and_the_newest_rate_limit() -> None:
-    fake = RailwayStandIn(World("prj", "acme", "env", "production"))
+    fake = FakeRailway(World("prj", "acme", "env", "production"))
     resets = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=10)
     fake.budget.limit, fake.budget.resets_at = 5, resets.timestamp()
     with serve(fake.app) as server:
         railway = Railway(server.url, token=SecretStr(fake.token))
-        counted = railway.counted()
+        counted = railway.with_own_count()
 
         railway.project_name("prj")
         counted.project_name("prj")
 
-        assert (railway.sent, counted.sent) == (1, 1)
+        assert (railway.requests_sent, counted.requests_sent) == (1, 1)
         assert railway.rate_limit == RateLimit(limit=5, remaining=3, resets_at=resets)
         railway.close()
 
 
 def test_a_spent_rate_limit_raises_railway_busy_with_the_time_until_the_reset() -> None:
-    fake = RailwayStandIn(World("prj", "acme", "env", "production"))
+    fake = FakeRailway(World("prj", "acme", "env", "production"))
     fake.budget.limit = 0
     with serve(fake.app) as server:
         railway = Railway(server.url, token=SecretStr(fake.token))
@@ -177,7 +177,7 @@ def test_storing_the_cost_does_not_fail_while_redis_is_unavailable() -> None:
 
 
 def test_a_sweep_stores_its_cost_and_the_rate_limit(journal: JournalStore, sweep_key: str) -> None:
-    fake = RailwayStandIn(World("prj", "acme", "env", "production"))
+    fake = FakeRailway(World("prj", "acme", "env", "production"))
     fake.budget.limit = 100
 
     sweep(journal, sweep_key, fake)
@@ -190,7 +190,7 @@ def test_a_sweep_stores_its_cost_and_the_rate_limit(journal: JournalStore, sweep
 def test_a_sweep_that_railway_refuses_still_stores_the_rate_limit(
     journal: JournalStore, sweep_key: str
 ) -> None:
-    fake = RailwayStandIn(World("prj", "acme", "env", "production"))
+    fake = FakeRailway(World("prj", "acme", "env", "production"))
     fake.budget = Budget(limit=100, spent=100, resets_at=time.time() + 600)
 
     with pytest.raises(RailwayBusy):
@@ -200,7 +200,7 @@ def test_a_sweep_that_railway_refuses_still_stores_the_rate_limit(
     assert (quota.rate_limit and quota.rate_limit.remaining, quota.sweeps) == (0, ())
 
 
-def sweep(journal: JournalStore, key: str, fake: RailwayStandIn) -> None:
+def sweep(journal: JournalStore, key: str, fake: FakeRailway) -> None:
     """Runs the survey stage as a worker would at NOW; it uses the store and Railway only."""
     claim = journal.claim(key, "survey")
     assert claim is not None

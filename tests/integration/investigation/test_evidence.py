@@ -14,8 +14,8 @@ import pytest
 from pydantic import SecretStr
 
 from tests.support.fakes.githttp import git
-from tests.support.fakes.github import GitHubStandIn
-from tests.support.fakes.railway import LogRow, RailwayStandIn, Request, World, WorldDeployment, WorldService
+from tests.support.fakes.github import FakeGitHub
+from tests.support.fakes.railway import FakeRailway, LogRow, Request, World, WorldDeployment, WorldService
 from tests.support.fakes.serving import serve
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
@@ -543,8 +543,8 @@ def test_changed_places_are_the_sources_of_the_commit_not_its_papers(tmp_path: P
 class Place:
     """A Railway and a GitHub on loopback, and what asks them."""
 
-    railway: RailwayStandIn
-    github: GitHubStandIn
+    railway: FakeRailway
+    github: FakeGitHub
     service: Service
     railway_url: str
     github_url: str
@@ -588,7 +588,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
         git(work, "add", "-A")
         git(work, "commit", "-q", "-m", subject)
     commit = git(work, "rev-parse", "HEAD")
-    github = GitHubStandIn(tmp_path / "github")
+    github = FakeGitHub(tmp_path / "github")
     github.create("acme/shop", work)
     live = deployment("guilty", before_onset=4, commit=commit)
     world = World("p", "shop", "e", "production", services=[sick_service(live)])
@@ -602,7 +602,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
         id="s1", name="api", repo="acme/shop", branch="main", public=True, serving=live, latest=live,
         deployments=(live,), traffic=minutes,
     )  # fmt: skip
-    railway = RailwayStandIn(world)
+    railway = FakeRailway(world)
     with serve(railway.app, railway.faults) as one, serve(github.app, github.faults) as two:
         yield Place(railway, github, service, one.url, two.url, tmp_path)
 

@@ -28,7 +28,7 @@ from tests.integration.pipeline.test_pipeline import proposed, start, story
 from tests.integration.pull_requests.test_propose import World, world
 from tests.integration.receiver.test_app import CRASHED, answers, running
 from tests.support.fakes.serving import Faults, serve
-from tests.support.fakes.slack import HOOK, SlackStandIn
+from tests.support.fakes.slack import HOOK, FakeSlack
 from tests.support.pipeline import PipelineHarness, harness
 from tests.support.polling import wait_until
 from tests.support.worker import running_worker
@@ -296,7 +296,7 @@ def test_a_round_of_the_same_minute_takes_the_pull_request_that_is_there_for_the
 def test_a_store_that_hangs_costs_the_sender_three_seconds_and_one_line_reaches_slack(
     own_store: OwnStore, tmp_path: Path
 ) -> None:
-    slack = SlackStandIn()
+    slack = FakeSlack()
     with serve(slack.app) as hook:
         settings = {
             "REDIS_URL": own_store.url,

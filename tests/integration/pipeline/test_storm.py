@@ -27,7 +27,7 @@ from starlette.routing import Route
 
 from tests.benchmarks.endpoint import served
 from tests.benchmarks.load import SECRET
-from tests.support.fakes.railway import RailwayStandIn
+from tests.support.fakes.railway import FakeRailway
 from tests.support.fakes.railway_types import Request, World, WorldDeployment, WorldService
 from tests.support.fakes.serving import serve
 from tests.support.pipeline import PipelineHarness, harness
@@ -98,7 +98,7 @@ def storm(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     connection = client(store_url)
     connection.flushall()
     with ExitStack() as stack:
-        places = {"prj-2": RailwayStandIn(_other_world(time.time()))}
+        places = {"prj-2": FakeRailway(_other_world(time.time()))}
         railway = stack.enter_context(serve(_railway(places)))
         settings = {
             "TRACKWALKER_MODE": "report",
@@ -125,7 +125,7 @@ def storm(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     connection.close()
 
 
-def _railway(places: dict[str, RailwayStandIn]) -> Starlette:
+def _railway(places: dict[str, FakeRailway]) -> Starlette:
     """One address for both projects, as Railway has."""
 
     async def answer(request: HttpRequest) -> Response:

@@ -18,10 +18,10 @@ import pytest
 import redis
 
 from tests.support.fakes import shop
-from tests.support.fakes.github import GitHubStandIn
-from tests.support.fakes.railway import RailwayStandIn
+from tests.support.fakes.github import FakeGitHub
+from tests.support.fakes.railway import FakeRailway
 from tests.support.fakes.serving import serve
-from tests.support.fakes.slack import SlackStandIn
+from tests.support.fakes.slack import FakeSlack
 from tests.support.polling import wait_until
 from workers.runtime import embedded
 
@@ -34,8 +34,8 @@ class Installation:
     """`up` as a user runs it, beside stand-ins; report mode, so the line ends in Slack."""
 
     process: subprocess.Popen[bytes]
-    railway: RailwayStandIn
-    slack: SlackStandIn
+    railway: FakeRailway
+    slack: FakeSlack
     url: str
     state: Path
 
@@ -83,9 +83,9 @@ def _state_of(pid: int) -> str:
 def installation(tmp_path: Path) -> Iterator[Installation]:
     with ExitStack() as stack:
         healthy, sick = shop.write(tmp_path / "origin")
-        railway = RailwayStandIn(shop.world(time.time(), healthy, sick))
-        slack = SlackStandIn()
-        github = GitHubStandIn(tmp_path / "github")
+        railway = FakeRailway(shop.world(time.time(), healthy, sick))
+        slack = FakeSlack()
+        github = FakeGitHub(tmp_path / "github")
         github.create(shop.NAME, tmp_path / "origin")
         hub = stack.enter_context(serve(github.app)).url
         port = _free_port()

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.support.fakes.githttp import git
-from tests.support.fakes.github import GitHubStandIn
+from tests.support.fakes.github import FakeGitHub
 from tests.support.fakes.serving import serve
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
@@ -334,7 +334,7 @@ def test_only_a_branch_of_the_repository_itself_with_a_marker_is_ours() -> None:
 class World:
     """A repository on a GitHub of our own, and an incident's journal that is ready to be proposed."""
 
-    def __init__(self, stand_in: GitHubStandIn, url: str, folder: Path, journal: JournalStore) -> None:
+    def __init__(self, stand_in: FakeGitHub, url: str, folder: Path, journal: JournalStore) -> None:
         self.stand_in, self.journal = stand_in, journal
         self.bare = stand_in.repositories[NAME].path
         self.base = git(self.bare, "rev-parse", "main")
@@ -385,7 +385,7 @@ def world(tmp_path: Path, journal: JournalStore) -> Iterator[World]:
     source = tmp_path / "source"
     source.mkdir()
     (source / "app.py").write_text("price = 1\n")
-    stand_in = GitHubStandIn(tmp_path / "github", token=TOKEN)
+    stand_in = FakeGitHub(tmp_path / "github", token=TOKEN)
     stand_in.create(NAME, source)
     with serve(stand_in.app, stand_in.faults) as running:
         yield World(stand_in, running.url, tmp_path, journal)

@@ -1,6 +1,6 @@
 """A GitHub of our own: the REST calls we make, as strict as the real one, and git over smart HTTP.
 
-github = GitHubStandIn(tmp_path / "github", token="t")
+github = FakeGitHub(tmp_path / "github", token="t")
 github.create("acme/shop", some_folder)
 with serve(github.app, github.faults) as running: GitHub(running.url, running.url, token=SecretStr("t"))
 """
@@ -55,7 +55,7 @@ class ComplaintError(Exception):
 
 
 @dataclass
-class GitHubStandIn:
+class FakeGitHub:
     """Repositories under `folder`; `token` may push to all. `.wrong`: calls the real one does not know."""
 
     folder: Path

@@ -30,8 +30,17 @@ from tests.support.fakes.railway_types import (  # fmt: skip
 from tests.support.fakes.serving import Faults
 
 __all__ = [
-    "Budget", "LogRow", "Lookup", "RailwayStandIn", "Request", "Sample", "World", "WorldDeployment", "WorldEvent",
-    "WorldService", "WorldVolume",
+    "Budget",
+    "FakeRailway",
+    "LogRow",
+    "Lookup",
+    "Request",
+    "Sample",
+    "World",
+    "WorldDeployment",
+    "WorldEvent",
+    "WorldService",
+    "WorldVolume",
 ]  # fmt: skip
 SDL = (Path(__file__).parent / "railway.graphql").read_text()
 SCHEMA = build_schema(SDL)
@@ -64,7 +73,7 @@ class Budget:
         return granted, said if granted else said | {"Retry-After": str(max(1, int(resets - now)))}
 
 
-class RailwayStandIn:
+class FakeRailway:
     """`app` answers at any path. `operations`: the root fields of each request, parted by commas.
 
     `page_limit` makes connections come in smaller pages.

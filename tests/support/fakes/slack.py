@@ -1,6 +1,6 @@
 """A Slack of our own: the methods we call, as strict as the real ones, and an incoming webhook.
 
-slack = SlackStandIn()
+slack = FakeSlack()
 with serve(slack.app, slack.faults) as running:
     Slack(bot_token=SecretStr(slack.token), channel=slack.channel, api_url=f"{running.url}/api")
 """
@@ -50,7 +50,7 @@ class Message:
 
 
 @dataclass
-class SlackStandIn:
+class FakeSlack:
     """One workspace with one channel that the bot is in. `.messages` stand there now, `.deleted` did once."""
 
     token: str = "xoxb-stand-in"
@@ -241,12 +241,12 @@ class SlackStandIn:
         return {"user": "trackwalker", "team": "Acme", "bot_id": "B1"}
 
 
-_DOERS: dict[str, tuple[str, Callable[[SlackStandIn, dict[str, Any]], dict[str, Any] | str]]] = {
-    "auth.test": ("", SlackStandIn._test),
-    "chat.postMessage": ("chat:write", SlackStandIn._post),
-    "chat.update": ("chat:write", SlackStandIn._update),
-    "chat.delete": ("chat:write", SlackStandIn._delete),
-    "conversations.history": ("channels:history", SlackStandIn._history),
-    "conversations.replies": ("channels:history", SlackStandIn._replies),
-    "conversations.list": ("channels:read", SlackStandIn._list),
+_DOERS: dict[str, tuple[str, Callable[[FakeSlack, dict[str, Any]], dict[str, Any] | str]]] = {
+    "auth.test": ("", FakeSlack._test),
+    "chat.postMessage": ("chat:write", FakeSlack._post),
+    "chat.update": ("chat:write", FakeSlack._update),
+    "chat.delete": ("chat:write", FakeSlack._delete),
+    "conversations.history": ("channels:history", FakeSlack._history),
+    "conversations.replies": ("channels:history", FakeSlack._replies),
+    "conversations.list": ("channels:read", FakeSlack._list),
 }

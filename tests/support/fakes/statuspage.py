@@ -22,7 +22,7 @@ WORDS = {
 
 
 @dataclass
-class StatusPageStandIn:
+class FakeStatusPage:
     """One page. Only `/api/v2/summary.json` is there, as on a real one among others."""
 
     name: str = "Somebody"

@@ -72,7 +72,7 @@ def test_the_command_says_ok_for_each_document_and_ends_well(
     code = railway_contract.main([str(path)])
 
     assert code == 0
-    assert "Shape: ok" in capsys.readouterr().out
+    assert "Structure: ok" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("content", [None, "no json", "[]", "{}"])

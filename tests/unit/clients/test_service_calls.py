@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workers.clients.railway.graphql_types import Variable
-from workers.clients.railway.service_calls import Lookup, calls
+from workers.clients.railway.service_calls import Lookup, find_calls
 from workers.models import Service
 
 CART = "7d1e4f5c-9a63-4b1d-8e3f-4a5b6c7d8e9f"
@@ -21,7 +21,7 @@ SERVICES = [
 def called(name: str, *references: str, service: str | None = "shop-id") -> list[str]:
     """Whom the shop calls, by a variable of it."""
     variable = Variable(name=name, service_id=service, references=list(references))
-    return [callee for _, callee in calls(SERVICES, [variable], [])]
+    return [callee for _, callee in find_calls(SERVICES, [variable], [])]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_whoever_uses_a_shared_variable_calls_what_it_refers_to() -> None:
     shared = Variable(name="CACHE_URL", references=["Redis.REDIS_URL"])
     own = Variable(name="CACHE", service_id="shop-id", references=["${{shared.CACHE_URL}}"])
 
-    assert calls(SERVICES, [own, shared], []) == (("shop-id", "redis-id"),)
+    assert find_calls(SERVICES, [own, shared], []) == (("shop-id", "redis-id"),)
 
 
 def test_a_variable_of_a_service_that_is_not_here_says_nothing() -> None:
@@ -90,7 +90,7 @@ def test_a_variable_of_a_service_that_is_not_here_says_nothing() -> None:
     ],
 )  # fmt: skip
 def test_a_lookup_of_a_private_name_is_a_call(qname: str, callee: str | None) -> None:
-    found = calls(SERVICES, [], [Lookup(qname=qname, service_id="shop-id")])
+    found = find_calls(SERVICES, [], [Lookup(qname=qname, service_id="shop-id")])
 
     assert found == ((("shop-id", callee),) if callee else ())
 
@@ -98,7 +98,7 @@ def test_a_lookup_of_a_private_name_is_a_call(qname: str, callee: str | None) ->
 def test_a_lookup_in_the_outside_world_is_none() -> None:
     lookup = Lookup(qname="redis.railway.internal", service_id="shop-id", query_zone="external")
 
-    assert calls(SERVICES, [], [lookup]) == ()
+    assert find_calls(SERVICES, [], [lookup]) == ()
 
 
 def test_each_pair_stands_once_and_in_order() -> None:
@@ -108,4 +108,4 @@ def test_each_pair_stands_once_and_in_order() -> None:
     ]
     lookups = [Lookup(qname="redis.railway.internal", service_id="shop-id")] * 3
 
-    assert calls(SERVICES, variables, lookups) == (("shop-id", CART), ("shop-id", "redis-id"))
+    assert find_calls(SERVICES, variables, lookups) == (("shop-id", CART), ("shop-id", "redis-id"))

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from workers.cli.commands.lookback import MAX_DAYS
 from workers.cli.lookback.simulation import Simulation, sweep_times
-from workers.clients.railway import LINES_AT_MOST, Railway, snapshot
+from workers.clients.railway import MAX_LINES, Railway, snapshot
 from workers.clients.railway.quota import RateLimit
 from workers.errors import RailwayBusy, RailwayRefused, Refused
 from workers.history.backfill import chunks, slicing
@@ -107,7 +107,7 @@ def _free(allowance: RateLimit | None) -> int | None:
 def request_usage(railway: Railway) -> str:
     """What was used of what there is, in words."""
     one = railway.rate_limit
-    return f"{railway.sent} requests used" + (
+    return f"{railway.requests_sent} requests used" + (
         f", {one.remaining} of {one.limit} left this hour" if one else ""
     )
 
@@ -147,7 +147,7 @@ def _walk(
             failed, before = error, None
             looked.remarks.append(f"{piece.start:%Y-%m-%d %H:%M}–{piece.end:%H:%M} not seen: {error}")
             continue
-        if sum(len(one.starts) for one in stretch.services) >= LINES_AT_MOST * 0.98:
+        if sum(len(one.starts) for one in stretch.services) >= MAX_LINES * 0.98:
             many = "more than Railway gives at once"
             looked.remarks.append(f"container starts before {piece.end:%Y-%m-%d %H:%M}: {many}")
         looked.simulation.note_available_data(stretch)

@@ -24,7 +24,7 @@ def report(looked: Backtest, service: str | None = None) -> dict[str, Any]:
         "days": round(days, 2),
         "sweeps": looked.simulation.sweeps,
         "requests": {
-            "used": looked.railway.sent,
+            "used": looked.railway.requests_sent,
             "left": allowed.remaining if allowed else None,
             "limit": allowed.limit if allowed else None,
         },

@@ -28,13 +28,13 @@ __all__ = ["FileDiff", "Repositories", "read_diff", "safe_bytes", "safe_read", "
 
 LOCK_SECONDS = 360.0
 """Longer than one fetch may take."""
-OLD_SECONDS = 86_400.0
+STALE_TREE_SECONDS = 86_400.0
 """No mend lasts a day: a tree that is older was left behind by a worker that died."""
-MOST_COMMITS = 50
-MOST_PATCH = 2 * 2**20
+MAX_COMMITS = 50
+MAX_PATCH_BYTES = 2 * 2**20
 """Bytes of a patch, far above what anybody reviews."""
-WHO = {"NAME": "Trackwalker", "EMAIL": "trackwalker@users.noreply.github.com"}
-DIFF = (
+COMMIT_IDENTITY = {"NAME": "Trackwalker", "EMAIL": "trackwalker@users.noreply.github.com"}
+DIFF_OPTIONS = (
     "--no-ext-diff", "--no-textconv", "--no-renames", "--no-color", "--full-index", "--binary",
     "--src-prefix=a/", "--dst-prefix=b/",
 )  # fmt: skip
@@ -69,13 +69,13 @@ class Repositories:
         """The commit at which the branch stands on the server; None when there is no such branch."""
         access, ref = self._access(name), _ref(branch)
         try:
-            output = git.talk(access, self.folder, "ls-remote", access.url, ref)
-        except git.GitFailed as error:
+            output = git.run_remote(access, self.folder, "ls-remote", access.url, ref)
+        except git.GitCommandError as error:
             raise GitHubBusy(f"git ls-remote {name}: {error}") from error
         rows = [line.split("\t") for line in output.decode().splitlines()]
         return next((sha for sha, found in rows if found == ref), None)
 
-    def diff_of(self, name: str, commit: str) -> dict[str, list[int]]:
+    def changed_lines(self, name: str, commit: str) -> dict[str, list[int]]:
         """The changed lines per file, as numbered in that commit, against its first parent.
 
         A deletion counts as the line it happened at; a deleted or binary file has none.
@@ -85,13 +85,23 @@ class Repositories:
             words = git.run(mirror, "rev-list", "--parents", "-n1", commit).decode().split()
             sides = [words[1], words[0]] if len(words) > 1 else ["--root", words[0]]
             text = git.run(
-                mirror, "diff-tree", "-r", "-p", "-U0", "--no-commit-id", *DIFF[:-3], *DIFF[-2:], *sides
+                mirror,
+                "diff-tree",
+                "-r",
+                "-p",
+                "-U0",
+                "--no-commit-id",
+                *DIFF_OPTIONS[:-3],
+                *DIFF_OPTIONS[-2:],
+                *sides,
             )
             return read_diff(text.decode(errors="replace"))
 
         files = self._with_mirror(name, [commit], read)
         return {
-            file.path: sorted({number for number, _ in file.added} | set(file.places if file.new else ()))
+            file.path: sorted(
+                {number for number, _ in file.added} | set(file.deletion_lines if file.new else ())
+            )
             for file in files
         }
 
@@ -100,7 +110,7 @@ class Repositories:
 
         def read(mirror: Path) -> list[tuple[str, str]]:
             reach = f"{since_commit}..{head}"
-            words = ("log", f"-{MOST_COMMITS}", "--format=%H%x1f%s", reach, "--", file)
+            words = ("log", f"-{MAX_COMMITS}", "--format=%H%x1f%s", reach, "--", file)
             lines = git.run(mirror, *words).decode(errors="replace").split("\n")
             return [(sha, subject) for sha, _, subject in (line.partition("\x1f") for line in lines) if sha]
 
@@ -120,13 +130,13 @@ class Repositories:
             copy_tree(edited, fresh, tracked)
             git.run(fresh, "add", "--all", ".")
             names = git.run(fresh, "diff", "--cached", "--no-renames", "--name-only", "-z", base_commit)
-            content = git.run(fresh, "diff", "--cached", *DIFF, base_commit)
-        except git.GitFailed as error:
+            content = git.run(fresh, "diff", "--cached", *DIFF_OPTIONS, base_commit)
+        except git.GitCommandError as error:
             raise Refused(f"the agent's files cannot be compared with the repository: {error}") from error
         finally:
             self.discard(fresh)
-        if len(content) > MOST_PATCH:
-            raise Refused(f"the patch is larger than {MOST_PATCH // 2**20} MiB")
+        if len(content) > MAX_PATCH_BYTES:
+            raise Refused(f"the patch is larger than {MAX_PATCH_BYTES // 2**20} MiB")
         try:
             return content.decode(), sorted(set(names.decode().split("\0")) - {""})
         except UnicodeDecodeError as error:
@@ -164,8 +174,10 @@ class Repositories:
             if not _has(mirror, sha):
                 raise GitHubBusy(f"commit {sha[:12]} is not here any more: make it again, then push")
             try:
-                git.talk(access, mirror, "push", "--porcelain", "--no-verify", access.url, f"{sha}:{ref}")
-            except git.GitFailed as error:
+                git.run_remote(
+                    access, mirror, "push", "--porcelain", "--no-verify", access.url, f"{sha}:{ref}"
+                )
+            except git.GitCommandError as error:
                 raise GitHubBusy(f"git push {name}: {error}") from error
 
     def scratch_dir(self) -> Path:
@@ -222,21 +234,21 @@ class Repositories:
             try:
                 _bring(mirror, access, commits)
                 return use(mirror)
-            except git.TooBig as error:
+            except git.SizeLimitExceeded as error:
                 remove(mirror)
                 raise GitHubRefused(f"{name} is too large: {error}") from error
-            except git.GitFailed:
+            except git.GitCommandError:
                 remove(mirror)
             try:
                 _bring(mirror, access, commits)
                 return use(mirror)
-            except git.GitFailed as error:
+            except git.GitCommandError as error:
                 raise GitHubBusy(f"the copy of {name} cannot be made: {error}") from error
 
     def _fill(self, mirror: Path, commit: str) -> Path:
         trees = self._trees()
         for left in trees.iterdir():
-            if left.lstat().st_mtime < time.time() - OLD_SECONDS:
+            if left.lstat().st_mtime < time.time() - STALE_TREE_SECONDS:
                 remove(left)
         tree = Path(tempfile.mkdtemp(prefix=f"{commit[:12]}-", dir=trees))
         try:
@@ -263,9 +275,9 @@ def _bring(mirror: Path, access: git.Access, commits: list[str]) -> None:
     try:
         wanted = [f"+{commit}:refs/trackwalker/seen/{commit}" for commit in lacking]
         _fetch(mirror, access, wanted)
-    except git.TooBig:
+    except git.SizeLimitExceeded:
         raise
-    except git.GitFailed:
+    except git.GitCommandError:
         # Not every server hands out a commit by its name alone.
         _fetch(mirror, access, ["+refs/heads/*:refs/trackwalker/heads/*"])
     for commit in lacking:
@@ -275,7 +287,7 @@ def _bring(mirror: Path, access: git.Access, commits: list[str]) -> None:
 
 def _fetch(mirror: Path, access: git.Access, refs: list[str]) -> None:
     words = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", access.url, *refs)
-    git.talk(access, mirror, *words, measured=mirror)
+    git.run_remote(access, mirror, *words, measured=mirror)
 
 
 def _has(mirror: Path, commit: str) -> bool:
@@ -295,10 +307,14 @@ def _commit(mirror: Path, base: str, patch: str, message: str, date: str) -> str
                 mirror, "apply", "--cached", "--binary", "--whitespace=nowarn", "-",
                 stdin=patch.encode(), variables=index,
             )  # fmt: skip
-        except git.GitFailed as error:
+        except git.GitCommandError as error:
             raise Refused(f"the patch does not apply on {base[:12]}: {error}") from error
         tree = git.run(mirror, "write-tree", variables=index).decode().strip()
-    who = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in WHO.items()}
+    who = {
+        f"GIT_{role}_{key}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for key, value in COMMIT_IDENTITY.items()
+    }
     dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
     written = git.run(mirror, "commit-tree", tree, "-p", base, stdin=message.encode(), variables=who | dates)
     return written.decode().strip()

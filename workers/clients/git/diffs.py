@@ -18,7 +18,7 @@ class FileDiff:
     """Number in the new file, text."""
     removed: list[tuple[int, str]] = field(default_factory=list)
     """Number in the old file, text."""
-    places: list[int] = field(default_factory=list)
+    deletion_lines: list[int] = field(default_factory=list)
     """Lines of the new file at which something was only taken away."""
     binary: bool = False
     mode: str | None = None
@@ -64,7 +64,7 @@ def _read_hunk(file: FileDiff, hunk: re.Match[str], lines: object) -> None:
     old, new = int(hunk[1]), int(hunk[3])
     old_left, new_left = int(hunk[2] or 1), int(hunk[4] or 1)
     if new_left == 0:
-        file.places.append(max(new, 1))
+        file.deletion_lines.append(max(new, 1))
     while old_left > 0 or new_left > 0:
         line = next(lines, None)  # type: ignore[call-overload]
         if line is None:

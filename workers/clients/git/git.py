@@ -26,11 +26,11 @@ from workers.runtime.redaction import redact
 from workers.sandbox.sandbox import LAUNCHER
 
 LOCAL_SECONDS, NETWORK_SECONDS = 120.0, 300.0
-MOST_OUTPUT = 32 * 2**20
+MAX_OUTPUT_BYTES = 32 * 2**20
 """Bytes of one answer of git: a diff above that is read by nobody."""
-MOST_ON_DISK = 4 * 2**30
+MAX_DISK_BYTES = 4 * 2**30
 """Bytes of one mirror or tree; the largest repositories of ordinary services stay below 1 GB."""
-LOOK_SECONDS, MEASURE_SECONDS = 0.02, 2.0
+POLL_SECONDS, MEASURE_SECONDS = 0.02, 2.0
 CONFIGURATION = {
     "core.hooksPath": "/dev/null", "core.fsmonitor": "false", "core.symlinks": "true",
     "core.fileMode": "true", "core.autocrlf": "false", "core.quotePath": "false", "core.askPass": "",
@@ -40,25 +40,25 @@ CONFIGURATION = {
     "diff.noprefix": "false", "diff.mnemonicPrefix": "false", "color.ui": "false",
     "http.lowSpeedLimit": "1000", "http.lowSpeedTime": "30",
 }  # fmt: skip
-BUSY = re.compile(
+UNAVAILABLE_MESSAGES = re.compile(
     r"returned error: (?:408|425|429|5\d\d)|could not resolve|couldn't connect|failed to connect|connection"
     r"|timed out|early eof|unexpected disconnect|hung up|empty reply|rpc failed|operation too slow"
     r"|recv failure|server closed|internal server error|ssl_|gnutls|bad packet|expected flush",
     re.IGNORECASE,
 )
-REJECTED = re.compile(r"\[(?:remote )?rejected\]\s*(.*)")
-UNSEEN = re.compile(
+PUSH_REJECTED = re.compile(r"\[(?:remote )?rejected\]\s*(.*)")
+NO_ACCESS_MESSAGES = re.compile(
     r"returned error: 40[134]|authentication failed|could not read (?:username|password)|repository not found"
     r"|repository '[^']*' not found|access denied|not granted|terminal prompts disabled",
     re.IGNORECASE,
 )
 
 
-class GitFailed(Exception):
+class GitCommandError(Exception):
     """A git command ended badly for a reason that lies in our own copy or in what it was given."""
 
 
-class TooBig(GitFailed):
+class SizeLimitExceeded(GitCommandError):
     """It wanted to print, or to store, more than we take."""
 
 
@@ -80,14 +80,14 @@ def run(
     measured: Path | None = None,
 ) -> bytes:
     """What a local git command prints. Raises GitFailed; TooBig once `measured` is over MOST_ON_DISK."""
-    surroundings = _surroundings(CONFIGURATION, "file") | dict(variables or {})
-    code, output, said = _finish(["git", *words], folder, surroundings, stdin, LOCAL_SECONDS, measured)
+    surroundings = _environment(CONFIGURATION, "file") | dict(variables or {})
+    code, output, said = _execute(["git", *words], folder, surroundings, stdin, LOCAL_SECONDS, measured)
     if code != 0:
-        raise GitFailed(f"git {words[0]}: {_short(said)}")
+        raise GitCommandError(f"git {words[0]}: {_short(said)}")
     return output
 
 
-def talk(access: Access, folder: Path, *words: str, measured: Path | None = None) -> bytes:
+def run_remote(access: Access, folder: Path, *words: str, measured: Path | None = None) -> bytes:
     """What a git command that talks to the server prints.
 
     Raises GitHubBusy or GitHubRefused for what the server or the network did, GitFailed for anything else.
@@ -102,8 +102,8 @@ def talk(access: Access, folder: Path, *words: str, measured: Path | None = None
         "supervise": False,
     }
     command = [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(spec)]
-    surroundings = _surroundings(configuration, "http:https")
-    code, output, said = _finish(command, folder, surroundings, b"", NETWORK_SECONDS, measured)
+    surroundings = _environment(configuration, "http:https")
+    code, output, said = _execute(command, folder, surroundings, b"", NETWORK_SECONDS, measured)
     if code != 0:
         raise _failure(said + output.decode(errors="replace"), access.name, "push" in words)
     return output
@@ -116,7 +116,7 @@ def _header(access: Access) -> dict[str, str]:
     return {f"http.{access.server}/.extraHeader": f"Authorization: Basic {base64.b64encode(pair).decode()}"}
 
 
-def _surroundings(configuration: Mapping[str, str], protocols: str) -> dict[str, str]:
+def _environment(configuration: Mapping[str, str], protocols: str) -> dict[str, str]:
     kept = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
     numbered = {"GIT_CONFIG_COUNT": str(len(configuration))}
     for number, (key, value) in enumerate(configuration.items()):
@@ -129,7 +129,7 @@ def _surroundings(configuration: Mapping[str, str], protocols: str) -> dict[str,
     }  # fmt: skip
 
 
-def _finish(
+def _execute(
     command: Sequence[str],
     folder: Path,
     surroundings: Mapping[str, str],
@@ -152,21 +152,21 @@ def _finish(
                 process.wait()
         out.seek(0)
         err.seek(0)
-        return process.returncode, out.read(MOST_OUTPUT), err.read(65536).decode(errors="replace")
+        return process.returncode, out.read(MAX_OUTPUT_BYTES), err.read(65536).decode(errors="replace")
 
 
 def _wait(process: subprocess.Popen[bytes], out: IO[bytes], seconds: float, measured: Path | None) -> None:
     deadline, measure_at = time.monotonic() + seconds, time.monotonic() + MEASURE_SECONDS
     while True:
         try:
-            process.wait(LOOK_SECONDS)
+            process.wait(POLL_SECONDS)
             break
         except subprocess.TimeoutExpired:
             pass
         if time.monotonic() > deadline:
             raise GitHubBusy(f"git took longer than {seconds:.0f} s")
-        if os.fstat(out.fileno()).st_size > MOST_OUTPUT:
-            raise TooBig(f"git prints more than {MOST_OUTPUT // 2**20} MiB")
+        if os.fstat(out.fileno()).st_size > MAX_OUTPUT_BYTES:
+            raise SizeLimitExceeded(f"git prints more than {MAX_OUTPUT_BYTES // 2**20} MiB")
         if measured and time.monotonic() > measure_at:
             measure_at = time.monotonic() + MEASURE_SECONDS
             _measure(measured)
@@ -180,20 +180,20 @@ def _measure(folder: Path) -> None:
                 total += Path(top, name).lstat().st_size
             except FileNotFoundError:
                 continue  # git moves its temporary files while we look
-    if total > MOST_ON_DISK:
-        raise TooBig(f"more than {MOST_ON_DISK / 10**9:.0f} GB")
+    if total > MAX_DISK_BYTES:
+        raise SizeLimitExceeded(f"more than {MAX_DISK_BYTES / 10**9:.0f} GB")
 
 
 def _failure(said: str, name: str, writes: bool) -> Exception:
     """Whose fault it is, read from git's own words (LC_ALL=C)."""
-    if found := REJECTED.search(said):
+    if found := PUSH_REJECTED.search(said):
         return GitHubRefused(f"GitHub did not take the push to {name}: {_short(found[0])}")
-    if UNSEEN.search(said):
+    if NO_ACCESS_MESSAGES.search(said):
         may = "write to" if writes else "read"
         return GitHubRefused(f"repository {name} not found, or GITHUB_TOKEN may not {may} it")
-    if BUSY.search(said):
+    if UNAVAILABLE_MESSAGES.search(said):
         return GitHubBusy(f"git could not talk to GitHub about {name}: {_short(said)}")
-    return GitFailed(_short(said))
+    return GitCommandError(_short(said))
 
 
 def _short(said: str) -> str:

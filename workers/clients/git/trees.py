@@ -13,18 +13,18 @@ from workers.errors import Refused
 
 MOST_FILES, MOST_BYTES = 50_000, 2**30
 """Of one tree that is copied: entries, and bytes in all."""
-MOST_READ = 2 * 2**20
-MADE_BY_TOOLS = {"node_modules", "__pycache__", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+MAX_READ_BYTES = 2 * 2**20
+TOOL_FOLDERS = {"node_modules", "__pycache__", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
 """Folders that running or checking code leaves behind; left out where the repository holds no such folder."""
 
 
-def safe_read(root: Path, path: str, *, most_bytes: int = MOST_READ) -> str | None:
+def safe_read(root: Path, path: str, *, max_bytes: int = MAX_READ_BYTES) -> str | None:
     """The text of a file of the tree; None where it is no plain file in it, or larger than `most_bytes`."""
-    content = safe_bytes(root, path, most_bytes=most_bytes)
+    content = safe_bytes(root, path, max_bytes=max_bytes)
     return None if content is None else content.decode(errors="replace")
 
 
-def safe_bytes(root: Path, path: str, *, most_bytes: int = MOST_READ) -> bytes | None:
+def safe_bytes(root: Path, path: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes | None:
     """Like `safe_read`, as bytes."""
     try:
         real = (root / path).resolve()
@@ -34,11 +34,11 @@ def safe_bytes(root: Path, path: str, *, most_bytes: int = MOST_READ) -> bytes |
     except (OSError, ValueError, RuntimeError):
         return None
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_size > most_bytes:
+    if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
         os.close(descriptor)
         return None
     with os.fdopen(descriptor, "rb") as file:
-        return file.read(most_bytes)
+        return file.read(max_bytes)
 
 
 def safe_write(root: Path, path: str, content: bytes | None) -> None:
@@ -99,7 +99,7 @@ def _entries(root: Path, below: str, kept: set[str]) -> Iterator[tuple[str, os.s
         is_folder = stat.S_ISDIR(status.st_mode)
         if (
             is_folder
-            and entry.name in MADE_BY_TOOLS
+            and entry.name in TOOL_FOLDERS
             and not any(f"{one}/".startswith(f"{path}/") for one in kept)
         ):
             continue

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from workers.clients import deadline
 from workers.clients.github import rest_types
-from workers.clients.github.app import AppTokens, Granted
+from workers.clients.github.app import AppTokens, InstallationToken
 from workers.errors import GitHubBusy, GitHubRefused
 from workers.models import PullRequest, RemoteRepository
 from workers.runtime.settings import Settings
@@ -27,12 +27,12 @@ TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 """Seconds for each part of a call."""
 WHOLE_SECONDS = 60.0
 """For a call as a whole, however its answer trickles."""
-NO_IDLE = httpx.Limits(max_keepalive_connections=0)
+NO_KEEPALIVE = httpx.Limits(max_keepalive_connections=0)
 """Calls are minutes apart: an idle connection would be found dead, which costs more than a new one."""
 PER_PAGE = 100
-PAGES_AT_MOST = 30
+MAX_PAGES = 30
 """GitHub lists at most 3000 files of a pull request; so many open pull requests are nobody's."""
-OUR_BRANCHES = "trackwalker/"
+BRANCH_PREFIX = "trackwalker/"
 
 
 class GitHub:
@@ -52,7 +52,7 @@ class GitHub:
         http: httpx.Client | None = None,
     ) -> None:
         self.api_url, self.server_url = api_url.rstrip("/"), server_url.rstrip("/")
-        self._http = http or deadline.client(limits=NO_IDLE)
+        self._http = http or deadline.client(limits=NO_KEEPALIVE)
         self._token = token
         self._app = (
             AppTokens(app_id, private_key, self._send) if app_id and private_key and not token else None
@@ -91,11 +91,11 @@ class GitHub:
     def compare(self, name: str, base: str, head: str) -> tuple[str, ...]:
         """The files that `head` changed since it left `base`, at most 300; a moved one under both names."""
         basehead = f"{quote(base, safe='')}...{quote(head, safe='')}"
-        return rest_types.names(self._read(rest_types.Comparison, "GET", name, f"/compare/{basehead}").files)
+        return rest_types.paths(self._read(rest_types.Comparison, "GET", name, f"/compare/{basehead}").files)
 
     def clone_url(self, name: str) -> str:
         """The address for git, without a credential in it."""
-        return f"{self.server_url}/{rest_types.checked(name)}.git"
+        return f"{self.server_url}/{rest_types.validate_name(name)}.git"
 
     def credentials(self, name: str) -> SecretStr:
         """The password for git over https, user `x-access-token`. A GitHub App's lives about an hour."""
@@ -110,7 +110,7 @@ class GitHub:
 
     def delete_branch(self, name: str, branch: str) -> None:
         """Remove one of our branches; one that is gone already is no error."""
-        if not branch.startswith(OUR_BRANCHES):
+        if not branch.startswith(BRANCH_PREFIX):
             raise GitHubRefused(f"{branch} is none of our branches: not deleted")
         path = f"/git/refs/heads/{quote(branch)}"
         answer = self._ask("DELETE", name, path, gone_is_fine=True)
@@ -122,17 +122,17 @@ class GitHub:
     def open_pulls(self, name: str) -> list[PullRequest]:
         """All open pull requests, newest first."""
         params = {"state": "open", "sort": "created", "direction": "desc"}
-        return [pull.noun(name) for pull in self._pages(rest_types.Pull, name, "/pulls", params)]
+        return [pull.to_model(name) for pull in self._pages(rest_types.Pull, name, "/pulls", params)]
 
     def pull_files(self, name: str, number: int) -> tuple[str, ...]:
         """The files a pull request touches, old names of moved ones included."""
-        return rest_types.names(tuple(self._pages(rest_types.File, name, f"/pulls/{number}/files")))
+        return rest_types.paths(tuple(self._pages(rest_types.File, name, f"/pulls/{number}/files")))
 
     def find_pull(self, name: str, *, head: str, state: str = "all") -> PullRequest | None:
         """The pull request from `owner:branch`: the open one, else a merged one, else the last closed one."""
         owner, _, branch = head.partition(":")
         found = [
-            pull.noun(name)
+            pull.to_model(name)
             for pull in self._pages(rest_types.Pull, name, "/pulls", {"state": state, "head": head})
             if pull.head.ref == branch and pull.head.owner.lower() == owner.lower()
         ]
@@ -149,7 +149,7 @@ class GitHub:
         """
         asked = {"title": title, "body": body, "head": head, "base": base, "draft": draft}
         try:
-            return self._read(rest_types.Pull, "POST", name, "/pulls", json=asked).noun(name)
+            return self._read(rest_types.Pull, "POST", name, "/pulls", json=asked).to_model(name)
         except GitHubRefused as error:
             said = str(error).lower()
             if "already exists" in said:
@@ -162,15 +162,17 @@ class GitHub:
             if not (draft and "draft" in said and "not supported" in said):
                 raise
         plain = asked | {"draft": False, "title": f"[draft] {title}"}
-        return self._read(rest_types.Pull, "POST", name, "/pulls", json=plain).noun(name)
+        return self._read(rest_types.Pull, "POST", name, "/pulls", json=plain).to_model(name)
 
     def pull(self, name: str, number: int) -> PullRequest:
         """A pull request as it stands: open, merged (with the merge commit) or closed."""
-        return self._read(rest_types.Pull, "GET", name, f"/pulls/{number}").noun(name)
+        return self._read(rest_types.Pull, "GET", name, f"/pulls/{number}").to_model(name)
 
     def update_pull(self, name: str, number: int, body: str) -> PullRequest:
         """Replace the description of a pull request."""
-        return self._read(rest_types.Pull, "PATCH", name, f"/pulls/{number}", json={"body": body}).noun(name)
+        return self._read(rest_types.Pull, "PATCH", name, f"/pulls/{number}", json={"body": body}).to_model(
+            name
+        )
 
     def comment(self, name: str, number: int, body: str) -> None:
         """Say something under a pull request; look with `comments` first, it is said again each time."""
@@ -182,23 +184,23 @@ class GitHub:
 
     # -- HTTP -------------------------------------------------------------------------------------
 
-    def _granted(self, name: str) -> Granted | None:
-        return self._app.granted(rest_types.checked(name)) if self._app else None
+    def _granted(self, name: str) -> InstallationToken | None:
+        return self._app.token(rest_types.validate_name(name)) if self._app else None
 
     def _pages(
         self, kind: type[T], name: str, path: str, params: Mapping[str, str | int] | None = None
     ) -> Iterator[T]:
         """All pages of a list. Only page numbers are counted on: the address in `Link` is never followed."""
-        for page in range(1, PAGES_AT_MOST + 1):
+        for page in range(1, MAX_PAGES + 1):
             asked = {**(params or {}), "per_page": PER_PAGE, "page": page}
             answer = self._ask("GET", name, path, params=asked)
-            items: list[T] = rest_types.parsed(list[kind], answer)  # type: ignore[valid-type]  # a type made of a value
+            items: list[T] = rest_types.parse(list[kind], answer)  # type: ignore[valid-type]  # a type made of a value
             yield from items
             if "next" not in answer.links and len(items) < PER_PAGE:
                 return
 
     def _read(self, kind: type[T], method: str, name: str, path: str, json: object = None) -> T:
-        value: T = rest_types.parsed(kind, self._ask(method, name, path, json=json))
+        value: T = rest_types.parse(kind, self._ask(method, name, path, json=json))
         return value
 
     def _ask(
@@ -211,10 +213,10 @@ class GitHub:
         params: Mapping[str, str | int] | None = None,
         gone_is_fine: bool = False,
     ) -> httpx.Response:
-        address = f"/repos/{rest_types.checked(name)}{path}"
+        address = f"/repos/{rest_types.validate_name(name)}{path}"
         answer = self._send(method, address, self.credentials(name), json=json, params=params)
         if answer.status_code == 401 and self._app:
-            self._app.forget(name)
+            self._app.discard(name)
             answer = self._send(method, address, self.credentials(name), json=json, params=params)
         if answer.is_success or (gone_is_fine and answer.status_code in (404, 422)):
             return answer
@@ -244,14 +246,14 @@ class GitHub:
                 )  # fmt: skip
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise GitHubBusy(f"GitHub cannot be reached ({type(error).__name__})") from error
-        wait = rest_types.wanted_wait(answer)
+        wait = rest_types.rate_limit_wait(answer)
         if answer.status_code >= 500 or wait is not None:
             raise GitHubBusy(f"GitHub answered {answer.status_code} to {method} {path}", retry_after=wait)
         return answer
 
     def _refusal(self, answer: httpx.Response, name: str) -> GitHubRefused:
         """What GitHub said, and what a person can do about it."""
-        status, said = answer.status_code, rest_types.said(answer)
+        status, said = answer.status_code, rest_types.error_message(answer)
         if status == 401:
             return GitHubRefused(f"GitHub does not accept {self._setting}: {said}")
         if status == 403:

@@ -12,13 +12,13 @@ import httpx
 import jwt
 from pydantic import Field, SecretStr
 
-from workers.clients.github.rest_types import parsed, said
+from workers.clients.github.rest_types import error_message, parse
 from workers.errors import GitHubRefused
 from workers.models import Model, Moment
 
-CLAIM_SECONDS = 540
+JWT_SECONDS = 540
 """GitHub takes at most ten minutes; a minute less for clocks that differ, and `iat` a minute back."""
-RENEW_SECONDS = 300.0
+MIN_REMAINING_SECONDS = 300.0
 """A token with less left than this is not handed out: a push may take minutes."""
 
 
@@ -28,7 +28,7 @@ class Send(Protocol):
     ) -> httpx.Response: ...
 
 
-class Granted(Model):
+class InstallationToken(Model):
     """A token for one repository."""
 
     token: SecretStr
@@ -50,35 +50,35 @@ class AppTokens:
     def __init__(self, app_id: str, private_key: SecretStr, send: Send) -> None:
         self._app_id, self._send = app_id, send
         self._key = SecretStr(private_key.get_secret_value().replace("\\n", "\n"))
-        self._kept: dict[str, Granted] = {}
+        self._kept: dict[str, InstallationToken] = {}
 
-    def granted(self, name: str) -> Granted:
+    def token(self, name: str) -> InstallationToken:
         """The token for `owner/name`. Raises GitHubRefused when the app is not installed there."""
         kept = self._kept.get(name)
-        if kept is None or kept.expires_at.timestamp() - time.time() < RENEW_SECONDS:
+        if kept is None or kept.expires_at.timestamp() - time.time() < MIN_REMAINING_SECONDS:
             kept = self._kept[name] = self._buy(name)
         return kept
 
-    def forget(self, name: str) -> None:
+    def discard(self, name: str) -> None:
         """The kept token was not accepted: buy another."""
         self._kept.pop(name, None)
 
-    def _buy(self, name: str) -> Granted:
+    def _buy(self, name: str) -> InstallationToken:
         claim = self._claim()
         found = self._send("GET", f"/repos/{name}/installation", claim)
         if not found.is_success:
             raise _refusal(found, f"the GitHub App {self._app_id} is not installed on {name}")
-        number = parsed(_Installation, found).id
+        number = parse(_Installation, found).id
         asked = {"repositories": [name.partition("/")[2]]}
         bought = self._send("POST", f"/app/installations/{number}/access_tokens", claim, json=asked)
         if not bought.is_success:
             raise _refusal(bought, f"the GitHub App {self._app_id} gets no token for {name}")
-        granted: Granted = parsed(Granted, bought)
+        granted: InstallationToken = parse(InstallationToken, bought)
         return granted
 
     def _claim(self) -> SecretStr:
         now = int(time.time())
-        payload = {"iat": now - 60, "exp": now + CLAIM_SECONDS, "iss": self._app_id}
+        payload = {"iat": now - 60, "exp": now + JWT_SECONDS, "iss": self._app_id}
         try:
             return SecretStr(jwt.encode(payload, self._key.get_secret_value(), algorithm="RS256"))
         except (ValueError, TypeError, jwt.PyJWTError) as error:
@@ -90,4 +90,4 @@ class AppTokens:
 def _refusal(answer: httpx.Response, what: str) -> GitHubRefused:
     if answer.status_code == 401:
         what = "GitHub does not accept GITHUB_APP_ID with GITHUB_APP_PRIVATE_KEY"
-    return GitHubRefused(f"{what}: {said(answer)}")
+    return GitHubRefused(f"{what}: {error_message(answer)}")

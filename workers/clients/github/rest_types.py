@@ -12,14 +12,14 @@ from pydantic import TypeAdapter, ValidationError
 from workers.errors import GitHubBusy, GitHubRefused
 from workers.models import Model, PullRequest
 
-NAME = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
-NAMELESS_WAIT_SECONDS = 60.0
+REPOSITORY_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
+DEFAULT_WAIT_SECONDS = 60.0
 """How long to wait where a limit was met and no header says until when; GitHub's own advice."""
-LONGEST_WAIT_SECONDS = 3600.0
+MAX_WAIT_SECONDS = 3600.0
 """Limits are counted by the hour: a longer wait is a clock that is wrong."""
 
 
-class Rights(Model):
+class Permissions(Model):
     push: bool = True
 
 
@@ -28,7 +28,7 @@ class Repository(Model):
     private: bool
     default_branch: str
     archived: bool = False
-    permissions: Rights = Rights()
+    permissions: Permissions = Permissions()
 
 
 class _User(Model):
@@ -39,7 +39,7 @@ class _HeadRepository(Model):
     full_name: str
 
 
-class End(Model):
+class PullSide(Model):
     """The head or the base of a pull request. `repo` is None when it was deleted."""
 
     ref: str
@@ -64,10 +64,10 @@ class Pull(Model):
     merged_at: str | None = None
     merge_commit_sha: str | None = None
     user: _User | None = None
-    head: End
-    base: End
+    head: PullSide
+    base: PullSide
 
-    def noun(self, name: str) -> PullRequest:
+    def to_model(self, name: str) -> PullRequest:
         """As everybody else knows it. Before the merge GitHub names a trial merge: left out."""
         merged = self.merged_at is not None
         return PullRequest(
@@ -112,14 +112,14 @@ class _Complaint(Model):
     errors: tuple[Any, ...] | str | None = None
 
 
-def checked(name: str) -> str:
+def validate_name(name: str) -> str:
     """`owner/name`, or GitHubRefused: it becomes part of addresses."""
-    if not NAME.fullmatch(name) or {".", ".."} & set(name.split("/")):
+    if not REPOSITORY_NAME.fullmatch(name) or {".", ".."} & set(name.split("/")):
         raise GitHubRefused(f"{name[:100]!r} is no GitHub repository: owner/name is needed")
     return name
 
 
-def parsed(kind: Any, answer: httpx.Response) -> Any:
+def parse(kind: Any, answer: httpx.Response) -> Any:
     """The answer as `kind`; a body that cannot be read (a proxy's page) is GitHubBusy."""
     try:
         return TypeAdapter(kind).validate_json(answer.content)
@@ -127,13 +127,13 @@ def parsed(kind: Any, answer: httpx.Response) -> Any:
         raise GitHubBusy(f"GitHub's answer to {answer.request.url.path} cannot be read") from error
 
 
-def names(files: tuple[File, ...]) -> tuple[str, ...]:
+def paths(files: tuple[File, ...]) -> tuple[str, ...]:
     """Each path once, a moved file under both."""
     named = [name for file in files for name in (file.filename, file.previous_filename) if name]
     return tuple(dict.fromkeys(named))
 
 
-def said(answer: httpx.Response) -> str:
+def error_message(answer: httpx.Response) -> str:
     """GitHub's own words: the message and the errors of the fields, at most 300 characters."""
     try:
         complaint = _Complaint.model_validate_json(answer.content)
@@ -149,7 +149,7 @@ def _detail(error: object) -> str:
     return str(error.get("message") or f"{error.get('field', error.get('resource'))} {error.get('code')}")
 
 
-def wanted_wait(answer: httpx.Response) -> float | None:
+def rate_limit_wait(answer: httpx.Response) -> float | None:
     """Seconds to wait where GitHub met a limit; None where it did not.
 
     https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api: Retry-After first, else
@@ -158,9 +158,9 @@ def wanted_wait(answer: httpx.Response) -> float | None:
     headers, status = answer.headers, answer.status_code
     after, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset", "")
     if status in (403, 429, 503) and after.isdigit():
-        return min(float(after), LONGEST_WAIT_SECONDS)
+        return min(float(after), MAX_WAIT_SECONDS)
     if status not in (403, 429):
         return None
     if headers.get("x-ratelimit-remaining") == "0" and reset.isdigit():
-        return min(max(1.0, int(reset) - time.time()), LONGEST_WAIT_SECONDS)
-    return NAMELESS_WAIT_SECONDS if status == 429 or "rate limit" in answer.text.lower() else None
+        return min(max(1.0, int(reset) - time.time()), MAX_WAIT_SECONDS)
+    return DEFAULT_WAIT_SECONDS if status == 429 or "rate limit" in answer.text.lower() else None

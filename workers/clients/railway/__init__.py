@@ -27,13 +27,13 @@ from workers.clients.railway import (
 )
 from workers.clients.railway.activity import LogActivity, UsageResult
 from workers.clients.railway.batch import Connection
-from workers.clients.railway.documents import BATCH, DOCUMENTS, SHAPE, Ask
+from workers.clients.railway.documents import DOCUMENTS, MAX_SERVICES_PER_REQUEST, STRUCTURE, ServiceQuery
 from workers.clients.railway.http_metrics import HttpMetrics, Limits
 from workers.clients.railway.log_lines import HttpLine, LogLine
 from workers.clients.railway.quota import RateLimit
 from workers.clients.railway.series import ServiceUsage
-from workers.clients.railway.service_calls import calls
-from workers.clients.railway.structure import Architecture, EnvironmentStructure, Happened
+from workers.clients.railway.service_calls import find_calls
+from workers.clients.railway.structure import Architecture, EnvironmentStructure, ServiceEvent
 from workers.clients.railway.transport import Transport
 from workers.models import (
     ContainerStart,
@@ -46,29 +46,29 @@ from workers.models import (
 )  # fmt: skip
 
 __all__ = [
-    "BATCH",
     "DOCUMENTS",
+    "MAX_SERVICES_PER_REQUEST",
     "Architecture",
-    "Ask",
     "EnvironmentStructure",
-    "Happened",
     "HttpLine",
     "HttpMetrics",
     "Limits",
     "LogActivity",
     "LogLine",
     "Railway",
+    "ServiceEvent",
+    "ServiceQuery",
     "ServiceUsage",
     "Traffic",
     "UsageResult",
     "batches",
-    "calls",
+    "find_calls",
 ]  # fmt: skip
 
 M = TypeVar("M", bound=BaseModel)
 N = TypeVar("N")
 
-LINES_AT_MOST = 5000
+MAX_LINES = 5000
 """Railway refuses to give more in one answer."""
 
 
@@ -76,7 +76,7 @@ class Traffic(Model):
     """Requests at the edge by service id; a service of which Railway says nothing had none."""
 
     by_service: dict[str, tuple[TrafficMinute, ...]]
-    refused: dict[str, str] = Field(default_factory=dict)
+    errors: dict[str, str] = Field(default_factory=dict)
     """Services of which Railway will not tell, with its words."""
 
 
@@ -102,41 +102,43 @@ class Railway:
         """Let the connections go."""
         self._transport.close()
 
-    def counted(self, seconds: float = math.inf) -> Railway:
+    def with_own_count(self, seconds: float = math.inf) -> Railway:
         """The same client, with a count of requests of its own that begins at 0; after so long it is RailwayBusy."""
         apart = copy.copy(self)
-        apart._transport = self._transport.counted(seconds)
+        apart._transport = self._transport.with_own_count(seconds)
         return apart
 
     @property
-    def sent(self) -> int:
+    def requests_sent(self) -> int:
         """Requests that went out, repeated ones included."""
-        return self._transport.sent
+        return self._transport.requests_sent
 
     @property
     def rate_limit(self) -> RateLimit | None:
         """The newest word of Railway on how many requests are left."""
-        return self._transport.tally.allowance
+        return self._transport.tally.rate_limit
 
     # ---- a whole sweep -----------------------------------------------------------------------
 
-    def structure(self, environment: Environment, history: int, window: Window) -> EnvironmentStructure:
+    def fetch_structure(self, environment: Environment, history: int, window: Window) -> EnvironmentStructure:
         """Services and all that stands beside them, with the window's events: one request up to 100 services."""
-        return structure.read(self._transport, environment, history, window)
+        return structure.read_structure(self._transport, environment, history, window)
 
     def fetch_usage(self, environment: Environment, window: Window, step_seconds: int) -> UsageResult:
         """CPU, memory and disk of all services, one sample per step: one request."""
-        return activity.used(self._transport, environment, window, step_seconds)
+        return activity.read_usage(self._transport, environment, window, step_seconds)
 
     def fetch_logs(self, environment: Environment, window: Window, step_seconds: int) -> LogActivity:
         """Container starts, error lines and internal lookups of all services: one request."""
-        return activity.spoken(self._transport, environment, window, step_seconds)
+        return activity.read_logs(self._transport, environment, window, step_seconds)
 
     def fetch_http_metrics(
-        self, environment: Environment, asks: Sequence[Ask], window: Window, step_seconds: int
+        self, environment: Environment, asks: Sequence[ServiceQuery], window: Window, step_seconds: int
     ) -> HttpMetrics:
         """Traffic and limits of up to BATCH services: one request."""
-        return http_metrics.read(self._transport, environment.environment_id, asks, window, step_seconds)
+        return http_metrics.read_http_metrics(
+            self._transport, environment.environment_id, asks, window, step_seconds
+        )
 
     # ---- what there is -----------------------------------------------------------------------
 
@@ -144,7 +146,7 @@ class Railway:
         """The one environment of a project token; an account token names none."""
         if not self._has_project_token:
             return []
-        answer = self._transport.ask(
+        answer = self._transport.query_as(
             graphql_types.ProjectToken, documents.OWN_ENVIRONMENT, {}, as_project=True
         )
         ids = answer.project_token
@@ -152,35 +154,39 @@ class Railway:
 
     def project_name(self, project_id: str) -> str:
         asked = {"projectId": project_id}
-        return self._one("project", asked).take("project", graphql_types.Named).name
+        return self._one("project", asked).part("project", graphql_types.Named).name
 
     def platform_incident(self) -> str | None:
         """What Railway says of its own trouble; None while it says that all is well."""
-        return structure.incident(self._one("platform", {}))
+        return structure.platform_incident(self._one("platform", {}))
 
     def architecture(self, environment: Environment) -> Architecture:
         """The services of the environment; what came as null beside an error stands in `not_seen`."""
-        first = self._one("environment", structure.variables(environment))
-        found, missing = batch.nodes(
-            self._transport, SHAPE, structure.SERVICES, structure.variables(environment), first
+        first = self._one("environment", structure.request_variables(environment))
+        found, missing = batch.fetch_nodes(
+            self._transport, STRUCTURE, structure.SERVICES, structure.request_variables(environment), first
         )
-        return structure.named(first, found, [*first.missing, *missing])
+        return structure.build_architecture(first, found, [*first.missing, *missing])
 
     def volumes(self, environment: Environment) -> dict[str | None, tuple[Volume, ...]]:
         """Volumes by service id; under None those that Railway ties to no service."""
-        return structure.volumes(self._all(structure.VOLUMES, structure.variables(environment)))
+        return structure.volumes_by_service(
+            self._all(structure.VOLUMES, structure.request_variables(environment))
+        )
 
     def branches(self, environment: Environment) -> dict[str, str]:
         """The branch whose pushes deploy a service, by service id."""
-        return structure.branches(self._all(structure.TRIGGERS, structure.variables(environment)))
+        return structure.branches_by_service(
+            self._all(structure.TRIGGERS, structure.request_variables(environment))
+        )
 
     def deployments(
         self, environment: Environment, service_id: str | None = None, first: int = 20
     ) -> list[Deployment]:
         """The last `first` deployments of a service, or of all services together, newest first."""
-        asked = structure.variables(environment, service_id or "", first)
-        return structure.deployments(
-            self._all(structure.DEPLOYMENTS._replace(most=first), asked), service_id or ""
+        asked = structure.request_variables(environment, service_id or "", first)
+        return structure.newest_deployments(
+            self._all(structure.DEPLOYMENTS._replace(max_nodes=first), asked), service_id or ""
         )
 
     # ---- what it did -------------------------------------------------------------------------
@@ -195,15 +201,15 @@ class Railway:
         """Requests at the public edge per step. What Railway will not tell of a service stands in `refused`."""
         found: dict[str, tuple[TrafficMinute, ...]] = {}
         refused: dict[str, str] = {}
-        for some in batches([Ask(one) for one in service_ids]):
+        for some in batches([ServiceQuery(one) for one in service_ids]):
             seen = self.fetch_http_metrics(environment, some, window, step_seconds)
             found |= seen.traffic
-            refused |= seen.refused
-        return Traffic(by_service=found, refused=refused)
+            refused |= seen.traffic_errors
+        return Traffic(by_service=found, errors=refused)
 
     def container_starts(self, environment: Environment, window: Window) -> tuple[ContainerStart, ...]:
         """Every start of a container in the environment that the platform logged, oldest first."""
-        return activity.starts(self._transport, environment, window)
+        return activity.read_starts(self._transport, environment, window)
 
     # ---- lines -------------------------------------------------------------------------------
 
@@ -221,7 +227,7 @@ class Railway:
         )
         asked |= {"filter": filter} if filter else {}
         answer = self._ask(log_lines.DeploymentLogs, documents.DEPLOYMENT_LOGS, asked)
-        return _ordered(log.noun(deployment_id) for log in answer.deployment_logs)[-limit:]
+        return _ordered(log.to_model(deployment_id) for log in answer.deployment_logs)[-limit:]
 
     def build_logs(self, deployment_id: str, created_at: datetime, limit: int = 500) -> list[LogLine]:
         """The last `limit` lines of the build, health check included, oldest first.
@@ -235,7 +241,7 @@ class Railway:
             "start": created_at.isoformat(),
         }
         answer = self._ask(log_lines.BuildLogs, documents.BUILD_LOGS, asked)
-        return _ordered(log.noun(deployment_id) for log in answer.build_logs)[-limit:]
+        return _ordered(log.to_model(deployment_id) for log in answer.build_logs)[-limit:]
 
     def http_logs(
         self,
@@ -252,20 +258,20 @@ class Railway:
         asked: dict[str, object] = {"deploymentId": deployment_id, "limit": limit} | _span(window)
         asked |= {"filter": filter} if filter else {}
         answer = self._ask(log_lines.HttpLogs, documents.HTTP_LOGS, asked)
-        return _ordered(_within(window, (log.noun() for log in answer.http_logs)))[-limit:]
+        return _ordered(_within(window, (log.to_model() for log in answer.http_logs)))[-limit:]
 
     # ---- asking ------------------------------------------------------------------------------
 
     def _ask(self, shape: type[M], document: str, variables: Mapping[str, object]) -> M:
-        return self._transport.ask(shape, document, variables)
+        return self._transport.query_as(shape, document, variables)
 
     def _one(self, alias: str, variables: Mapping[str, object]) -> batch.BatchResult:
         """One part of a shape by itself."""
-        return batch.ask(self._transport, alias.title(), {alias: SHAPE[alias]}, variables)
+        return batch.fetch(self._transport, alias.title(), {alias: STRUCTURE[alias]}, variables)
 
     def _all(self, one: Connection[N], variables: Mapping[str, object]) -> list[N]:
         """All nodes of one part of a shape."""
-        return batch.nodes(self._transport, SHAPE, one, variables)[0]
+        return batch.fetch_nodes(self._transport, STRUCTURE, one, variables)[0]
 
 
 Line = TypeVar("Line", LogLine, HttpLine)
@@ -279,15 +285,15 @@ def _within(window: Window, found: Iterable[Line]) -> list[Line]:
     return [line for line in found if window.start <= line.timestamp <= window.end]
 
 
-def batches(asks: Sequence[Ask]) -> Iterator[tuple[Ask, ...]]:
+def batches(asks: Sequence[ServiceQuery]) -> Iterator[tuple[ServiceQuery, ...]]:
     """So many services as one request may hold."""
     rest = iter(asks)
-    while batch := tuple(islice(rest, BATCH)):
+    while batch := tuple(islice(rest, MAX_SERVICES_PER_REQUEST)):
         yield batch
 
 
 def _bounded(limit: int) -> int:
-    return max(1, min(limit, LINES_AT_MOST))
+    return max(1, min(limit, MAX_LINES))
 
 
 def _span(window: Window) -> dict[str, object]:

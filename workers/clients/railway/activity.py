@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from workers.clients.railway import batch, graphql_types, series
 from workers.clients.railway.batch import BatchResult, Failure
-from workers.clients.railway.documents import ERRORS_AT_MOST, SPOKEN, USAGE
+from workers.clients.railway.documents import LOGS, MAX_ERROR_LINES, USAGE
 from workers.clients.railway.series import ServiceUsage
 from workers.clients.railway.service_calls import Lookup
 from workers.clients.railway.transport import Transport
@@ -17,11 +17,11 @@ from workers.models import ContainerStart, Environment, Gap, GapPart, Moment, Po
 
 T = TypeVar("T")
 
-STARTING = "Starting Container"
+CONTAINER_START_MESSAGE = "Starting Container"
 """What the platform writes into a deployment's log whenever it starts one of its containers."""
 
 
-class Line(graphql_types.Wire):
+class LineStamp(graphql_types.ApiModel):
     """A line of which only time and place count."""
 
     timestamp: Moment
@@ -33,9 +33,9 @@ class UsageResult(NamedTuple):
     """Usage by service id, and the error of each part that failed. `stray`: some series name no service."""
 
     usage: dict[str, ServiceUsage]
-    stray: bool
+    has_unattributed: bool
     failed: dict[GapPart, Failure]
-    missing: tuple[Gap, ...]
+    gaps: tuple[Gap, ...]
 
 
 class LogActivity(NamedTuple):
@@ -45,10 +45,12 @@ class LogActivity(NamedTuple):
     errors: dict[str, tuple[Point, ...]]
     lookups: tuple[Lookup, ...]
     failed: dict[GapPart, Failure]
-    missing: tuple[Gap, ...]
+    gaps: tuple[Gap, ...]
 
 
-def used(transport: Transport, environment: Environment, window: Window, step_seconds: int) -> UsageResult:
+def read_usage(
+    transport: Transport, environment: Environment, window: Window, step_seconds: int
+) -> UsageResult:
     """Raises RailwayBusy or RailwayRefused only where CPU and memory cannot be read."""
     asked: dict[str, object] = {
         "projectId": environment.project_id,
@@ -57,23 +59,25 @@ def used(transport: Transport, environment: Environment, window: Window, step_se
         "end": window.end.isoformat(),
         "step": step_seconds,
     }
-    got = batch.ask(transport, "Used", USAGE, asked, needed="usage")
+    got = batch.fetch(transport, "Metrics", USAGE, asked, needed="usage")
     failed: dict[GapPart, Failure] = {}
-    every = got.take("usage", graphql_types.Sound[graphql_types.Series])
+    every = got.part("usage", graphql_types.ValidItems[graphql_types.Series])
     nothing: list[graphql_types.Series] = []
     disks = _part(
         failed,
         GapPart.DISK,
-        lambda: got.take("disk", graphql_types.Sound[graphql_types.Series]),
+        lambda: got.part("disk", graphql_types.ValidItems[graphql_types.Series]),
         nothing,
     )
     stray = any(one.values and not one.tags.service_id for one in every)
-    return UsageResult(series.usage(every, disks), stray, failed, tuple(dict.fromkeys(got.missing)))
+    return UsageResult(
+        series.usage_by_service(every, disks), stray, failed, tuple(dict.fromkeys(got.missing))
+    )
 
 
-def spoken(
+def read_logs(
     transport: Transport, environment: Environment, window: Window, step_seconds: int,
-    parts: Mapping[str, str] = SPOKEN,
+    parts: Mapping[str, str] = LOGS,
 ) -> LogActivity:  # fmt: skip
     """Raises RailwayBusy or RailwayRefused only where Railway answers nothing at all.
 
@@ -84,22 +88,22 @@ def spoken(
         "since": window.start.isoformat(),
         "until": window.end.isoformat(),
     }
-    got = batch.ask(transport, "Spoken", parts, asked)
+    got = batch.fetch(transport, "Logs", parts, asked)
     failed: dict[GapPart, Failure] = {}
     return LogActivity(
         starts=_part(failed, GapPart.STARTS, lambda: _starts(got, window), ()),
         errors=_part(failed, GapPart.ERROR_LINES, lambda: _errors(got, window, step_seconds), {}),
         lookups=_part(
-            failed, GapPart.LOOKUPS, lambda: tuple(got.take("lookups", graphql_types.Sound[Lookup])), ()
+            failed, GapPart.LOOKUPS, lambda: tuple(got.part("lookups", graphql_types.ValidItems[Lookup])), ()
         ),
         failed=failed,
-        missing=tuple(dict.fromkeys(got.missing)),
+        gaps=tuple(dict.fromkeys(got.missing)),
     )
 
 
-def starts(transport: Transport, environment: Environment, window: Window) -> tuple[ContainerStart, ...]:
+def read_starts(transport: Transport, environment: Environment, window: Window) -> tuple[ContainerStart, ...]:
     """Every start of a container that the platform logged, oldest first."""
-    got = spoken(transport, environment, window, 60, {"starts": SPOKEN["starts"]})
+    got = read_logs(transport, environment, window, 60, {"starts": LOGS["starts"]})
     if GapPart.STARTS in got.failed:
         raise got.failed[GapPart.STARTS]
     return got.starts
@@ -113,8 +117,8 @@ def _part(failed: dict[GapPart, Failure], part: GapPart, take: Callable[[], T], 
         return absent
 
 
-def _lines(got: BatchResult, alias: str, window: Window) -> list[Line]:
-    found = got.take(alias, graphql_types.Sound[Line])
+def _lines(got: BatchResult, alias: str, window: Window) -> list[LineStamp]:
+    found = got.part(alias, graphql_types.ValidItems[LineStamp])
     return [line for line in found if window.start <= line.timestamp <= window.end]
 
 
@@ -123,7 +127,7 @@ def _starts(got: BatchResult, window: Window) -> tuple[ContainerStart, ...]:
         ContainerStart(at=line.timestamp, deployment_id=line.tags.deployment_id)
         for line in _lines(got, "starts", window)
         # A service may well print these words inside a line of its own.
-        if line.tags and line.tags.deployment_id and line.message.strip() == STARTING
+        if line.tags and line.tags.deployment_id and line.message.strip() == CONTAINER_START_MESSAGE
     ]
     return tuple(sorted(found, key=lambda one: one.at))
 
@@ -131,10 +135,10 @@ def _starts(got: BatchResult, window: Window) -> tuple[ContainerStart, ...]:
 def _errors(got: BatchResult, window: Window, step_seconds: int) -> dict[str, tuple[Point, ...]]:
     lines = _lines(got, "errors", window)
     begin = window.start.timestamp()
-    complete = len(lines) < ERRORS_AT_MOST
+    complete = len(lines) < MAX_ERROR_LINES
     if not complete:
         got.missing.append(
-            batch.gap("errors", f"only the newest {ERRORS_AT_MOST} of the environment were read")
+            batch.gap("errors", f"only the newest {MAX_ERROR_LINES} of the environment were read")
         )
     oldest = min((line.timestamp.timestamp() for line in lines), default=begin)
     # In a flood only the end of the oldest step was read.
@@ -143,4 +147,6 @@ def _errors(got: BatchResult, window: Window, step_seconds: int) -> dict[str, tu
     for line in lines:
         if line.tags and line.tags.service_id and line.timestamp.timestamp() >= first:
             by_service[line.tags.service_id].append(line.timestamp.timestamp())
-    return {name: series.counts(moments, begin, step_seconds) for name, moments in by_service.items()}
+    return {
+        name: series.counts_per_step(moments, begin, step_seconds) for name, moments in by_service.items()
+    }

@@ -16,14 +16,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from workers.clients.railway import documents, graphql_types
 from workers.clients.railway.transport import (  # fmt: skip
-    Broken,
-    Denied,
-    Said,
-    Shut,
+    FieldsRefused,
+    FieldsUnavailable,
+    GraphQLError,
+    InvalidToken,
+    ServerError,
     Transport,
-    Troubled,
     Unauthorized,
-    another_shape,
+    unexpected_shape,
 )
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import Gap, GapPart
@@ -32,10 +32,10 @@ T = TypeVar("T")
 N = TypeVar("N")
 Failure = RailwayBusy | RailwayRefused
 
-ROUNDS = 3
+MAX_ATTEMPTS = 3
 """So often what fails is left out; then each part is asked by itself."""
-PAGE = 100
-PAGES_AT_MOST = 50
+PAGE_SIZE = 100
+MAX_PAGES = 50
 """5000 services, volumes or deployments: beyond that something turns in a circle."""
 
 
@@ -62,8 +62,8 @@ class Connection(NamedTuple, Generic[N]):
 
     alias: str
     page: type[graphql_types.Page[N]]
-    inside: str = ""
-    most: int = PAGE * PAGES_AT_MOST
+    field: str = ""
+    max_nodes: int = PAGE_SIZE * MAX_PAGES
     truncation: str = ""
     """Reason of the gap that is recorded if the list holds more than `most` nodes; "" records none."""
 
@@ -76,15 +76,15 @@ class BatchResult:
     failed: dict[str, Failure] = field(default_factory=dict)
     missing: list[Gap] = field(default_factory=list)
 
-    def take(self, alias: str, shape: type[T]) -> T:
+    def part(self, alias: str, shape: type[T]) -> T:
         """The part in its shape. Raises RailwayBusy or RailwayRefused when there is none."""
         return self._read(alias, shape, self._value(alias))
 
     def page(self, one: Connection[N]) -> graphql_types.Page[N]:
         """The page of a connection; raises as `take`."""
         value = self._value(one.alias)
-        if one.inside:
-            value = value.get(one.inside) if isinstance(value, dict) else None
+        if one.field:
+            value = value.get(one.field) if isinstance(value, dict) else None
         return self._read(one.alias, one.page, value)
 
     def _value(self, alias: str) -> Any:
@@ -97,15 +97,17 @@ class BatchResult:
         try:
             answer: T = _adapter(shape).validate_python(value, context=broken)  # type: ignore[arg-type]
         except ValidationError as error:
-            raise another_shape(error, alias) from error
+            raise unexpected_shape(error, alias) from error
         if broken:
             self.missing.append(gap(alias, f"{sum(broken)} entries that cannot be read"))
         return answer
 
-    def add(self, data: Mapping[str, Any], said: tuple[Said, ...]) -> None:
+    def add(self, data: Mapping[str, Any], said: tuple[GraphQLError, ...]) -> None:
         """What an answer holds; a part that is null beside an error has failed."""
-        words = {one.alias: one.words for one in said if data.get(one.alias) is None}
-        self.failed |= {alias: Denied(f"Railway: {why}", {}) for alias, why in words.items() if alias in data}
+        words = {one.alias: one.message for one in said if data.get(one.alias) is None}
+        self.failed |= {
+            alias: FieldsRefused(f"Railway: {why}", {}) for alias, why in words.items() if alias in data
+        }
         self.values |= {alias: value for alias, value in data.items() if alias not in self.failed}
         self.missing += dict.fromkeys(_null_piece(error) for error in said if error.alias not in words)
 
@@ -115,10 +117,10 @@ def gap(alias: str, reason: str) -> Gap:
     return Gap(part=GAP_PARTS.get(alias, GapPart.ANSWER), reason=reason)
 
 
-def _null_piece(error: Said) -> Gap:
+def _null_piece(error: GraphQLError) -> Gap:
     """The gap for a piece inside a part that Railway answered with null."""
     inner = error.path.removeprefix(error.alias).lstrip(".")
-    return gap(error.alias, f"{inner}: {error.words}" if inner else error.words)
+    return gap(error.alias, f"{inner}: {error.message}" if inner else error.message)
 
 
 @cache
@@ -126,7 +128,7 @@ def _adapter(shape: Any) -> TypeAdapter[Any]:
     return TypeAdapter(shape)
 
 
-def ask(
+def fetch(
     transport: Transport,
     name: str,
     parts: Mapping[str, str],
@@ -138,14 +140,14 @@ def ask(
     Also where it does not give the part that is `needed`: without it the others are worth nothing.
     """
     place = variables.get("environmentId")
-    known = {alias: transport.tally.forbidden(alias, place) for alias in parts if len(parts) > 1}
+    known = {alias: transport.tally.refusal(alias, place) for alias in parts if len(parts) > 1}
     got = BatchResult(failed={alias: error for alias, error in known.items() if error})
     left = {alias: text for alias, text in parts.items() if alias not in got.failed}
     _ask(transport, name, got, left, variables, needed)
     for alias, error in got.failed.items():
         # Worth remembering only where the token does see other things.
         if isinstance(error, Unauthorized) and got.values and not known.get(alias):
-            transport.tally.forbid(alias, place, error)
+            transport.tally.remember_refusal(alias, place, error)
     return got
 
 
@@ -153,14 +155,14 @@ def _ask(
     transport: Transport, name: str, got: BatchResult, left: dict[str, str], variables: Mapping[str, object],
     needed: str,
 ) -> None:  # fmt: skip
-    for _ in range(ROUNDS):
+    for _ in range(MAX_ATTEMPTS):
         if not left:
             return
         last = len(left) == 1 and not got.failed
         try:
             got.add(*_send(transport, name, left, variables))
             return
-        except (Denied, Troubled) as error:
+        except (FieldsRefused, FieldsUnavailable) as error:
             culprits = [alias for alias in error.aliases if alias in left]
             if last or needed in culprits:
                 raise
@@ -168,8 +170,8 @@ def _ask(
                 break
             got.failed |= dict.fromkeys(culprits, error)
             left = {alias: text for alias, text in left.items() if alias not in culprits}
-        except (RailwayRefused, Broken) as error:
-            if last or isinstance(error, Shut) or (isinstance(error, Broken) and not needed):
+        except (RailwayRefused, ServerError) as error:
+            if last or isinstance(error, InvalidToken) or (isinstance(error, ServerError) and not needed):
                 raise
             break
     _apart(transport, name, got, left, variables, needed)
@@ -199,19 +201,19 @@ def _apart(
 
 def _send(
     transport: Transport, name: str, parts: Mapping[str, str], variables: Mapping[str, object]
-) -> tuple[Mapping[str, Any], tuple[Said, ...]]:
-    wanted = documents.used(parts.values())
+) -> tuple[Mapping[str, Any], tuple[GraphQLError, ...]]:
+    wanted = documents.variable_names(parts.values())
     asked = {one: variables[one] for one in wanted if one in variables}
-    return transport.answer(documents.document(name, parts), asked)
+    return transport.query(documents.build_document(name, parts), asked)
 
 
-def nodes(
+def fetch_nodes(
     transport: Transport, parts: Mapping[str, str], one: Connection[N], variables: Mapping[str, object],
     first: BatchResult | None = None,
 ) -> tuple[list[N], list[Gap]]:  # fmt: skip
     """All nodes of a connection (at most `one.most`), following its cursors from `first` on; and what was missing."""
     part = {one.alias: parts[one.alias]}
-    got = first or ask(transport, one.alias.title(), part, variables)
+    got = first or fetch(transport, one.alias.title(), part, variables)
     found: list[N] = []
     missing: list[Gap] = []
     seen = {""}
@@ -221,13 +223,13 @@ def nodes(
         missing += [] if got is first else got.missing
         cursor = page.page_info.end_cursor or ""
         if not page.page_info.has_next_page:
-            return found[: one.most], missing
-        if len(found) >= one.most:
-            return found[: one.most], [
+            return found[: one.max_nodes], missing
+        if len(found) >= one.max_nodes:
+            return found[: one.max_nodes], [
                 *missing,
                 *([gap(one.alias, one.truncation)] if one.truncation else []),
             ]
-        if cursor in seen or len(seen) > PAGES_AT_MOST:
+        if cursor in seen or len(seen) > MAX_PAGES:
             raise RailwayRefused("Railway's pages turn in a circle: the list is not complete")
         seen.add(cursor)
-        got = ask(transport, one.alias.title(), part, {**variables, "after": cursor})
+        got = fetch(transport, one.alias.title(), part, {**variables, "after": cursor})

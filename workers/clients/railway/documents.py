@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-BATCH = 20
+MAX_SERVICES_PER_REQUEST = 20
 """Services per request where a question must be put once per service: keeps queries well below any complexity limit."""
-ERRORS_AT_MOST, LOOKUPS_AT_MOST, STARTS_AT_MOST = 2000, 1000, 5000
+MAX_ERROR_LINES, MAX_LOOKUPS, MAX_STARTS = 2000, 1000, 5000
 """Lines of one answer; 5000 is what Railway gives at most, and a start is short."""
-VARIABLES = 500
+VARIABLES_PER_PAGE = 500
 """Names of variables a page: a service has about ten."""
 
 TYPES = {
@@ -45,12 +45,12 @@ SERVICE = f"""
 """
 VOLUME = "volumeId serviceId mountPath currentSizeMB sizeMB isPendingDeletion volume { name }"
 
-SHAPE = {
+STRUCTURE = {
     "environment": _connection("environment", "serviceInstances", SERVICE, beside="name "),
     "volumes": _connection("volumes", "volumeInstances", VOLUME),
     "triggers": _connection("triggers", "deploymentTriggers", "serviceId branch repository"),
     # Names and what they refer to: the schema gives no value here, and none is to be asked for.
-    "variables": _connection("variables", "variables", "name references serviceId", str(VARIABLES)),
+    "variables": _connection("variables", "variables", "name references serviceId", str(VARIABLES_PER_PAGE)),
     "project": "project: project(id: $projectId) { name }",
     "platform": "platform: platformStatus { isStable incident { status message url } }",
     "deployments": f"""deployments: deployments(input: $input, first: $first, after: $after) {{
@@ -87,14 +87,12 @@ def _lines(alias: str, means: str, most: int, fields: str) -> str:
   ) {{ {fields} }}"""
 
 
-SPOKEN = {
-    "starts": _lines(
-        "starts", "Starting Container", STARTS_AT_MOST, "timestamp message tags { deploymentId }"
-    ),
+LOGS = {
+    "starts": _lines("starts", "Starting Container", MAX_STARTS, "timestamp message tags { deploymentId }"),
     # They are counted only: no message, so that a flood of them is a small answer.
-    "errors": _lines("errors", "@level:error", ERRORS_AT_MOST, "timestamp tags { serviceId }"),
+    "errors": _lines("errors", "@level:error", MAX_ERROR_LINES, "timestamp tags { serviceId }"),
     "lookups": f"""lookups: dnsQueryLogs(
-    environmentId: $environmentId, filter: "@zone:internal", beforeLimit: {LOOKUPS_AT_MOST}, {ANCHORED}
+    environmentId: $environmentId, filter: "@zone:internal", beforeLimit: {MAX_LOOKUPS}, {ANCHORED}
   ) {{ qname serviceId queryZone }}""",
 }
 """What the services logged and looked up, by alias: the parts of one request."""
@@ -125,7 +123,7 @@ query HttpLogs($deploymentId: String!, $filter: String, $limit: Int!, $start: St
 """
 
 
-class Ask(NamedTuple):
+class ServiceQuery(NamedTuple):
     """What is asked about one service of a batch."""
 
     service_id: str
@@ -133,7 +131,7 @@ class Ask(NamedTuple):
     limits: bool = False
 
 
-def edge(asks: Sequence[Ask]) -> dict[str, str]:
+def http_metrics_parts(asks: Sequence[ServiceQuery]) -> dict[str, str]:
     """Statuses, durations and limits of so many services; their ids are the variables `s0`, `s1` …"""
     asked = "environmentId: $environmentId, startDate: $start, endDate: $end, stepSeconds: $step"
     parts: dict[str, str] = {}
@@ -149,32 +147,37 @@ def edge(asks: Sequence[Ask]) -> dict[str, str]:
     return parts
 
 
-def document(name: str, parts: Mapping[str, str]) -> str:
+def build_document(name: str, parts: Mapping[str, str]) -> str:
     """The parts as one query, which declares the variables that they use."""
     body = "\n".join(f"  {part}" for part in parts.values())
-    head = ", ".join(f"${one}: {TYPES.get(one, 'String!')}" for one in used(parts.values()))
+    head = ", ".join(f"${one}: {TYPES.get(one, 'String!')}" for one in variable_names(parts.values()))
     return f"query {name}({head}) {{\n{body}\n}}\n" if head else f"query {name} {{\n{body}\n}}\n"
 
 
-def used(parts: Iterable[str]) -> list[str]:
+def variable_names(parts: Iterable[str]) -> list[str]:
     """The variables of some parts."""
     return list(dict.fromkeys(re.findall(r"\$(\w+)", "\n".join(parts))))
 
 
 def _alone(parts: Mapping[str, str]) -> dict[str, str]:
-    return {alias.title(): document(alias.title(), {alias: text}) for alias, text in parts.items()}
+    return {alias.title(): build_document(alias.title(), {alias: text}) for alias, text in parts.items()}
 
 
 DOCUMENTS = {
     "OwnEnvironment": OWN_ENVIRONMENT,
-    "Shape": document("Shape", SHAPE),
-    "Used": document("Used", USAGE),
-    "Spoken": document("Spoken", SPOKEN),
-    **_alone(SHAPE | USAGE | SPOKEN),
+    "Structure": build_document("Structure", STRUCTURE),
+    "Metrics": build_document("Metrics", USAGE),
+    "Logs": build_document("Logs", LOGS),
+    **_alone(STRUCTURE | USAGE | LOGS),
     "DeploymentLogs": DEPLOYMENT_LOGS,
     "BuildLogs": BUILD_LOGS,
     "HttpLogs": HTTP_LOGS,
-    "Edge": document("Edge", edge([Ask("", limits=True)] * BATCH)),
-    "Limits": document("Limits", edge([Ask("", traffic=False, limits=True)] * BATCH)),
+    "HttpMetrics": build_document(
+        "HttpMetrics", http_metrics_parts([ServiceQuery("", limits=True)] * MAX_SERVICES_PER_REQUEST)
+    ),
+    "Limits": build_document(
+        "Limits",
+        http_metrics_parts([ServiceQuery("", traffic=False, limits=True)] * MAX_SERVICES_PER_REQUEST),
+    ),
 }
 """Everything the client can send, by operation name, together and part by part; the batches at their largest."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from workers.clients.railway.graphql_types import Wire, branch, parsed, text
+from workers.clients.railway.graphql_types import ApiModel, child, parse_json, text_field
 from workers.models import Deployment, Moment, PlatformEvent, PlatformReport
 
 Kind = Literal["deployed", "crashed", "oom", "started", "failed"]
@@ -21,12 +21,12 @@ ALERTS: dict[Kind, str] = {
 """What is trouble, and the kind of the alert that Railway's webhook makes of it."""
 STATUSES = {"CRASHED": "deployment.crashed", "FAILED": "deployment.failed"}
 """A deployment's status says the same where the feed does not."""
-DEEPEST = 4
+MAX_DEPTH = 4
 _ID = re.compile(r"(?=.*[^0\-])[\w.\-]{1,100}\Z", re.ASCII)
 """As the receiver takes ids; all zeros is none."""
 
 
-class Event(Wire):
+class Event(ApiModel):
     """An entry of the feed; what it is about stands in an opaque payload of no promised shape."""
 
     object: str
@@ -35,29 +35,33 @@ class Event(Wire):
     activity_payload: Any = None
     payload: Any = None
 
-    def noun(self) -> PlatformEvent | None:
+    def to_model(self) -> PlatformEvent | None:
         """Our PlatformEvent; None for what is none."""
-        action = plain(self.action.rpartition(".")[2])
-        if plain(self.object) != "deployment" or action not in EVENTS:
+        action = normalise(self.action.rpartition(".")[2])
+        if normalise(self.object) != "deployment" or action not in EVENTS:
             return None
-        return PlatformEvent(kind=EVENTS[action], at=self.created_at, deployment_id=self.about("deployment"))
+        return PlatformEvent(
+            kind=EVENTS[action], at=self.created_at, deployment_id=self.subject_id("deployment")
+        )
 
-    def about(self, noun: str) -> str | None:
+    def subject_id(self, noun: str) -> str | None:
         """The id of the `service` or `deployment`: `serviceId`, `service_id`, or the `id` in a `service`."""
-        payloads = [parsed(one) for one in (self.activity_payload, self.payload)]
-        return next((found for one in payloads if (found := _id_of(one, noun, DEEPEST))), None)
+        payloads = [parse_json(one) for one in (self.activity_payload, self.payload)]
+        return next((found for one in payloads if (found := _id_of(one, noun, MAX_DEPTH))), None)
 
 
-def trouble(events: Iterable[Event], deployments: Iterable[Deployment]) -> tuple[PlatformReport, ...]:
+def platform_reports(
+    events: Iterable[Event], deployments: Iterable[Deployment]
+) -> tuple[PlatformReport, ...]:
     """What of trouble Railway tells, oldest first; without what names no service by itself or by its deployment."""
     history = {one.id: one for one in deployments}
     told: list[PlatformReport] = []
     for one in events:
-        event = one.noun()
+        event = one.to_model()
         if event is None or event.kind not in ALERTS:
             continue
         known = history.get(event.deployment_id or "")
-        service = one.about("service") or (known.service_id if known else "")
+        service = one.subject_id("service") or (known.service_id if known else "")
         if _ID.match(service):
             deployment = event.deployment_id if _ID.match(event.deployment_id or "") else None
             told.append(
@@ -80,16 +84,16 @@ def _by_status(history: Mapping[str, Deployment], told: list[PlatformReport]) ->
     ]
 
 
-def plain(word: str) -> str:
+def normalise(word: str) -> str:
     """`oom_killed`, `OomKilled` and `oom-killed` are one."""
     return word.lower().replace("_", "").replace("-", "")
 
 
 def _id_of(value: Mapping[str, Any], noun: str, depth: int) -> str | None:
     for key, inner in value.items():
-        if plain(key) == f"{noun}id" and isinstance(inner, str) and inner:
+        if normalise(key) == f"{noun}id" and isinstance(inner, str) and inner:
             return inner
-    own = text(branch(value, noun), "id")
+    own = text_field(child(value, noun), "id")
     if own or depth == 0:
         return own
     inside = (_id_of(one, noun, depth - 1) for one in value.values() if isinstance(one, dict))

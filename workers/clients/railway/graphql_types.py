@@ -26,20 +26,20 @@ from workers.runtime.text import one_line
 
 T = TypeVar("T")
 
-ANSWERS_REQUESTS = ("SUCCESS", "CRASHED", "SLEEPING")
+SERVING_STATUSES = ("SUCCESS", "CRASHED", "SLEEPING")
 """Statuses of a deployment that is the service's present state; a FAILED one never got that far."""
 
-NAME = 200
+MAX_NAME_CHARS = 200
 """Characters of a name that we keep."""
-MESSAGE = 2000
+MAX_COMMIT_MESSAGE_CHARS = 2000
 """Characters of a commit message that we keep: nobody reads more, and it comes from outside."""
 
 
-Name = Annotated[str, AfterValidator(lambda said: one_line(said)[:NAME])]
+Name = Annotated[str, AfterValidator(lambda said: one_line(said)[:MAX_NAME_CHARS])]
 """What somebody called a thing: it is shown in Slack, in logs and on terminals."""
 
 
-class Wire(BaseModel):
+class ApiModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
 
 
@@ -57,23 +57,23 @@ def _sound(value: object, handler: ValidatorFunctionWrapHandler, info: Validatio
         return handler([one for place, one in enumerate(value) if place not in broken])
 
 
-Sound = Annotated[list[T], WrapValidator(_sound)]
+ValidItems = Annotated[list[T], WrapValidator(_sound)]
 """The entries that can be read; how many cannot is added to the validation's context, where that is a list."""
 
 
 # ---- envelope --------------------------------------------------------------------------------
 
 
-class Complaint(Wire):
+class ErrorEntry(ApiModel):
     """One of `errors`."""
 
     message: str = ""
     path: list[str | int] | None = None
 
 
-class Envelope(Wire):
+class Envelope(ApiModel):
     data: dict[str, Any] | None = None
-    errors: list[Complaint] = Field(default_factory=list)
+    errors: list[ErrorEntry] = Field(default_factory=list)
 
     @field_validator("errors", mode="before")
     @classmethod
@@ -86,17 +86,17 @@ class Envelope(Wire):
         return not self.data or all(value is None for value in self.data.values())
 
 
-class PageInfo(Wire):
+class PageInfo(ApiModel):
     has_next_page: bool = False
     end_cursor: str | None = None
 
 
-class Edge(Wire, Generic[T]):
+class Edge(ApiModel, Generic[T]):
     node: T
 
 
-class Page(Wire, Generic[T]):
-    edges: Sound[Edge[T]]
+class Page(ApiModel, Generic[T]):
+    edges: ValidItems[Edge[T]]
     page_info: PageInfo = PageInfo()
 
     @property
@@ -107,36 +107,36 @@ class Page(Wire, Generic[T]):
 # ---- shape -----------------------------------------------------------------------------------
 
 
-class Ids(Wire):
+class Ids(ApiModel):
     project_id: str
     environment_id: str
 
 
-class ProjectToken(Wire):
+class ProjectToken(ApiModel):
     project_token: Ids
 
 
-class Named(Wire):
+class Named(ApiModel):
     name: Name
 
 
-class Incident(Wire):
+class Incident(ApiModel):
     status: str = ""
     message: str = ""
     url: str | None = None
 
 
-class PlatformStatus(Wire):
+class PlatformStatus(ApiModel):
     is_stable: bool
     incident: Incident | None = None
 
 
-class Instance(Wire):
+class Instance(ApiModel):
     id: str
     status: str
 
 
-class Deployment(Wire):
+class Deployment(ApiModel):
     id: str
     status: str
     created_at: Moment
@@ -146,9 +146,9 @@ class Deployment(Wire):
     meta: Any = None
     instances: list[Instance] | None = None
 
-    def noun(self, service_id: str) -> models.Deployment:
+    def to_model(self, service_id: str) -> models.Deployment:
         """Our Deployment; `service_id` holds where Railway names none."""
-        meta = parsed(self.meta)
+        meta = parse_json(self.meta)
         return models.Deployment(
             id=self.id,
             service_id=self.service_id or service_id,
@@ -156,33 +156,33 @@ class Deployment(Wire):
             created_at=self.created_at,
             status_at=self.status_updated_at,
             stopped=bool(self.deployment_stopped),
-            repo=repository_name(text(meta, "repo")),
-            branch=text(meta, "branch"),
-            commit=text(meta, "commitHash"),
-            commit_message=(text(meta, "commitMessage") or "")[:MESSAGE] or None,
-            commit_author=text(meta, "commitAuthor"),
-            root_directory=text(meta, "rootDirectory"),
-            image=text(meta, "image"),
-            replicas=replicas(meta) or 1,
+            repo=repository_name(text_field(meta, "repo")),
+            branch=text_field(meta, "branch"),
+            commit=text_field(meta, "commitHash"),
+            commit_message=(text_field(meta, "commitMessage") or "")[:MAX_COMMIT_MESSAGE_CHARS] or None,
+            commit_author=text_field(meta, "commitAuthor"),
+            root_directory=text_field(meta, "rootDirectory"),
+            image=text_field(meta, "image"),
+            replicas=replica_count(meta) or 1,
             instance_states=tuple(one.status for one in self.instances or []),
         )
 
 
-class Domain(Wire):
+class Domain(ApiModel):
     domain: str
 
 
-class Domains(Wire):
+class Domains(ApiModel):
     service_domains: list[Domain] | None = None
     custom_domains: list[Domain] | None = None
 
 
-class Source(Wire):
+class Source(ApiModel):
     repo: str | None = None
     image: str | None = None
 
 
-class ServiceInstance(Wire):
+class ServiceInstance(ApiModel):
     service_id: str
     service_name: Name
     num_replicas: int | None = None
@@ -195,36 +195,36 @@ class ServiceInstance(Wire):
     latest_deployment: Deployment | None = None
     active_deployments: list[Deployment] | None = None
 
-    def noun(self) -> models.Service:
+    def to_model(self) -> models.Service:
         """Our Service, with what stands in the environment: no series, no volumes yet."""
         latest, serves = self.latest_deployment, self.serving()
-        meta = parsed(serves.meta if serves else latest.meta if latest else None)
-        deploy = branch(branch(meta, "serviceManifest"), "deploy")
+        meta = parse_json(serves.meta if serves else latest.meta if latest else None)
+        deploy = child(child(meta, "serviceManifest"), "deploy")
         source, domains = self.source or Source(), self.domains or Domains()
         return models.Service(
             id=self.service_id,
             name=self.service_name or self.service_id,
-            repo=repository_name(source.repo or text(meta, "repo")),
-            branch=text(meta, "branch"),
-            root_directory=self.root_directory or text(meta, "rootDirectory"),
-            image=source.image or text(meta, "image"),
-            start_command=self.start_command or text(deploy, "startCommand"),
-            cron=self.cron_schedule or text(deploy, "cronSchedule"),
+            repo=repository_name(source.repo or text_field(meta, "repo")),
+            branch=text_field(meta, "branch"),
+            root_directory=self.root_directory or text_field(meta, "rootDirectory"),
+            image=source.image or text_field(meta, "image"),
+            start_command=self.start_command or text_field(deploy, "startCommand"),
+            cron=self.cron_schedule or text_field(deploy, "cronSchedule"),
             sleeps=bool(self.sleep_application),
             public=bool(domains.service_domains or domains.custom_domains),
-            replicas=replicas(meta) or self.num_replicas or 1,
-            serving=serves.noun(self.service_id) if serves else None,
-            latest=latest.noun(self.service_id) if latest else None,
+            replicas=replica_count(meta) or self.num_replicas or 1,
+            serving=serves.to_model(self.service_id) if serves else None,
+            latest=latest.to_model(self.service_id) if latest else None,
         )
 
     def serving(self) -> Deployment | None:
         """The deployment that answers requests: an active one, else the latest if it came so far."""
         latest = [self.latest_deployment] if self.latest_deployment else []
         candidates = [*(self.active_deployments or []), *latest]
-        return next((one for one in candidates if one.status in ANSWERS_REQUESTS), None)
+        return next((one for one in candidates if one.status in SERVING_STATUSES), None)
 
 
-class VolumeInstance(Wire):
+class VolumeInstance(ApiModel):
     volume_id: str
     service_id: str | None = None
     mount_path: str = ""
@@ -233,7 +233,7 @@ class VolumeInstance(Wire):
     is_pending_deletion: bool | None = None
     volume: Named | None = None
 
-    def noun(self) -> models.Volume:
+    def to_model(self) -> models.Volume:
         return models.Volume(
             id=self.volume_id,
             name=self.volume.name if self.volume else self.volume_id,
@@ -243,38 +243,38 @@ class VolumeInstance(Wire):
         )
 
 
-class Trigger(Wire):
+class Trigger(ApiModel):
     service_id: str | None = None
     branch: str
     repository: str
 
 
-class Variable(Wire):
+class Variable(ApiModel):
     """A variable's name and what it refers to: its value is never asked for. Without a service it is shared."""
 
     name: str
     service_id: str | None = None
-    references: Sound[str] = Field(default_factory=list)
+    references: ValidItems[str] = Field(default_factory=list)
 
 
 # ---- series ----------------------------------------------------------------------------------
 
 
-class Value(Wire):
+class Value(ApiModel):
     ts: int
     value: FiniteFloat
 
 
-class Tags(Wire):
+class Tags(ApiModel):
     service_id: str | None = None
     deployment_id: str | None = None
     deployment_instance_id: str | None = None
 
 
-class Series(Wire):
+class Series(ApiModel):
     measurement: str
     tags: Tags = Tags()
-    values: Sound[Value]
+    values: ValidItems[Value]
 
     @field_validator("tags", mode="before")
     @classmethod
@@ -282,24 +282,24 @@ class Series(Wire):
         return value or {}
 
 
-class Statuses(Wire):
+class Statuses(ApiModel):
     status_code: int
-    samples: Sound[Value]
+    samples: ValidItems[Value]
 
 
-class Percentiles(Wire):
+class Percentiles(ApiModel):
     ts: int
     p95: FiniteFloat
 
 
-class Durations(Wire):
-    samples: Sound[Percentiles]
+class Durations(ApiModel):
+    samples: ValidItems[Percentiles]
 
 
-def containers(value: object) -> tuple[float | None, float | None]:
+def parse_limits(value: object) -> tuple[float | None, float | None]:
     """vCPU and GB of an opaque ServiceInstanceLimit: `{"containers": {"cpu", "memoryBytes"}}`."""
-    limits = parsed(value)
-    inner = branch(limits, "containers") or limits
+    limits = parse_json(value)
+    inner = child(limits, "containers") or limits
     cpu, memory = _number(inner.get("cpu")), _number(inner.get("memoryBytes"))
     return cpu, memory / 1e9 if memory else None
 
@@ -307,7 +307,7 @@ def containers(value: object) -> tuple[float | None, float | None]:
 # ---- opaque scalars --------------------------------------------------------------------------
 
 
-def parsed(value: object) -> Mapping[str, Any]:
+def parse_json(value: object) -> Mapping[str, Any]:
     """An opaque JSON scalar as a mapping; empty if it is none. Some servers send it as text."""
     if isinstance(value, str):
         try:
@@ -317,21 +317,21 @@ def parsed(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def branch(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def child(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     inner = value.get(key)
     return inner if isinstance(inner, dict) else {}
 
 
-def text(value: Mapping[str, Any], key: str) -> str | None:
+def text_field(value: Mapping[str, Any], key: str) -> str | None:
     """A non-empty string under the key, else None: opaque data may hold anything."""
     found = value.get(key)
     return found if isinstance(found, str) and found else None
 
 
-def replicas(meta: Mapping[str, Any]) -> int | None:
+def replica_count(meta: Mapping[str, Any]) -> int | None:
     """Replicas over all regions: the instance's own `numReplicas` says 1 for a service in several."""
-    deploy = branch(branch(meta, "serviceManifest"), "deploy")
-    regions: Iterable[object] = branch(deploy, "multiRegionConfig").values()
+    deploy = child(child(meta, "serviceManifest"), "deploy")
+    regions: Iterable[object] = child(deploy, "multiRegionConfig").values()
     counts = [_number(region.get("numReplicas")) for region in regions if isinstance(region, dict)]
     total = int(sum(count for count in counts if count)) or int(_number(deploy.get("numReplicas")) or 0)
     return total or None

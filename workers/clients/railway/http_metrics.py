@@ -9,15 +9,15 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from workers.clients.railway import documents, graphql_types, series
-from workers.clients.railway.documents import Ask
-from workers.clients.railway.transport import Answer, Denied, Transport, another_shape
+from workers.clients.railway.documents import ServiceQuery
+from workers.clients.railway.transport import Answer, FieldsRefused, Transport, unexpected_shape
 from workers.models import Gap, GapPart, TrafficMinute, Window
 
 T = TypeVar("T")
 Limits = tuple[float | None, float | None]
 """vCPU and GB that a replica may use; None where there is no limit or none is known."""
 
-ROUNDS = 5
+MAX_ATTEMPTS = 5
 """So often services that Railway refuses are left out and the rest is asked again."""
 
 
@@ -26,73 +26,73 @@ class HttpMetrics(NamedTuple):
 
     traffic: dict[str, tuple[TrafficMinute, ...]]
     limits: dict[str, Limits]
-    refused: dict[str, str]
-    limits_refused: dict[str, str]
-    missing: list[Gap]
+    traffic_errors: dict[str, str]
+    limit_errors: dict[str, str]
+    gaps: list[Gap]
     """Pieces that could not be read."""
 
 
-def read(
-    transport: Transport, environment_id: str, asks: Sequence[Ask], window: Window, step_seconds: int
+def read_http_metrics(
+    transport: Transport, environment_id: str, asks: Sequence[ServiceQuery], window: Window, step_seconds: int
 ) -> HttpMetrics:
     """What Railway tells of these services. Raises RailwayBusy, and RailwayRefused where it names no culprit."""
     edge = HttpMetrics({}, {}, {}, {}, [])
     left = [one for one in asks if one.traffic or one.limits]
     words = ""
-    for _ in range(ROUNDS):
+    for _ in range(MAX_ATTEMPTS):
         if not left:
             return edge
         try:
             answer = _ask(transport, environment_id, left, window, step_seconds)
-        except Denied as error:
+        except FieldsRefused as error:
             words = "; ".join(error.aliases.values())
             if not _note(edge, left, error.aliases):
                 raise
             left = _without(edge, left)
             continue
-        _note(edge, left, {one.alias: one.words for one in answer.said})
+        _note(edge, left, {one.alias: one.message for one in answer.errors})
         _collect(edge, left, answer.data, window, step_seconds)
         return edge
-    edge.refused.update({one.service_id: words for one in left if one.traffic})
-    edge.limits_refused.update({one.service_id: words for one in left if one.limits})
+    edge.traffic_errors.update({one.service_id: words for one in left if one.traffic})
+    edge.limit_errors.update({one.service_id: words for one in left if one.limits})
     return edge
 
 
 def _ask(
-    transport: Transport, environment_id: str, asks: Sequence[Ask], window: Window, step_seconds: int
+    transport: Transport, environment_id: str, asks: Sequence[ServiceQuery], window: Window, step_seconds: int
 ) -> Answer:
-    parts = documents.edge(asks)
+    parts = documents.http_metrics_parts(asks)
     known = {
         "environmentId": environment_id,
         "step": step_seconds,
         "start": window.start.isoformat(),
         "end": window.end.isoformat(),
     } | {f"s{n}": one.service_id for n, one in enumerate(asks)}
-    variables = {one: known[one] for one in documents.used(parts.values())}
-    name = "Edge" if any(one.traffic for one in asks) else "Limits"
-    return transport.answer(documents.document(name, parts), variables)
+    variables = {one: known[one] for one in documents.variable_names(parts.values())}
+    name = "HttpMetrics" if any(one.traffic for one in asks) else "Limits"
+    return transport.query(documents.build_document(name, parts), variables)
 
 
-def _note(edge: HttpMetrics, asks: Sequence[Ask], words: Mapping[str, str]) -> bool:
+def _note(edge: HttpMetrics, asks: Sequence[ServiceQuery], words: Mapping[str, str]) -> bool:
     """Whose parts these words are about; whether they are about any."""
     met = False
     for n, one in enumerate(asks):
         refused = words.get(f"statuses{n}") or words.get(f"durations{n}")
         if refused is not None:
-            edge.refused[one.service_id] = refused
+            edge.traffic_errors[one.service_id] = refused
         if f"limits{n}" in words:
             # Who may not see one limit may see none of them: the others are not tried one after the other.
-            edge.limits_refused.update({ask.service_id: words[f"limits{n}"] for ask in asks if ask.limits})
+            edge.limit_errors.update({ask.service_id: words[f"limits{n}"] for ask in asks if ask.limits})
         met = met or refused is not None or f"limits{n}" in words
     return met
 
 
-def _without(edge: HttpMetrics, asks: Sequence[Ask]) -> list[Ask]:
+def _without(edge: HttpMetrics, asks: Sequence[ServiceQuery]) -> list[ServiceQuery]:
     left = [
-        Ask(
+        ServiceQuery(
             one.service_id,
-            one.traffic and one.service_id not in edge.refused,
-            one.limits and one.service_id not in edge.limits_refused,
+            one.traffic and one.service_id not in edge.traffic_errors,
+            one.limits and one.service_id not in edge.limit_errors,
         )
         for one in asks
     ]
@@ -100,30 +100,34 @@ def _without(edge: HttpMetrics, asks: Sequence[Ask]) -> list[Ask]:
 
 
 def _collect(
-    edge: HttpMetrics, asks: Sequence[Ask], data: Mapping[str, Any], window: Window, step_seconds: int
+    edge: HttpMetrics,
+    asks: Sequence[ServiceQuery],
+    data: Mapping[str, Any],
+    window: Window,
+    step_seconds: int,
 ) -> None:
     start = int(window.start.timestamp())
     for n, one in enumerate(asks):
-        if one.traffic and one.service_id not in edge.refused:
+        if one.traffic and one.service_id not in edge.traffic_errors:
             broken: list[int] = []
             try:
                 statuses = _shaped(
-                    graphql_types.Sound[graphql_types.Statuses], data.get(f"statuses{n}"), broken
+                    graphql_types.ValidItems[graphql_types.Statuses], data.get(f"statuses{n}"), broken
                 )
                 durations = _shaped(graphql_types.Durations, data.get(f"durations{n}"), broken)
             except ValidationError as error:
-                edge.refused[one.service_id] = str(another_shape(error))
+                edge.traffic_errors[one.service_id] = str(unexpected_shape(error))
             else:
-                edge.traffic[one.service_id] = series.minutes(statuses, durations, start, step_seconds)
+                edge.traffic[one.service_id] = series.traffic_steps(statuses, durations, start, step_seconds)
                 if broken:
-                    edge.missing.append(
+                    edge.gaps.append(
                         Gap(
                             part=GapPart.TRAFFIC,
                             reason=f"{sum(broken)} samples of a service that cannot be read",
                         )
                     )
-        if one.limits and one.service_id not in edge.limits_refused:
-            edge.limits[one.service_id] = graphql_types.containers(data.get(f"limits{n}"))
+        if one.limits and one.service_id not in edge.limit_errors:
+            edge.limits[one.service_id] = graphql_types.parse_limits(data.get(f"limits{n}"))
 
 
 def _shaped(shape: type[T], value: object, broken: list[int]) -> T:

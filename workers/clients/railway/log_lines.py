@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from workers.clients.railway.graphql_types import Tags, Wire
+from workers.clients.railway.graphql_types import ApiModel, Tags
 from workers.models import Model, Moment
 
 LEVELS = {
@@ -18,7 +18,7 @@ TRACE_KEYS = frozenset(
     {"stack", "stacktrace", "stack_trace", "traceback", "exc_info", "exception", "err", "error"}
 )
 LEVEL_KEYS = ("level", "lvl", "severity")
-NOBODY = "00000000-0000-0000-0000-000000000000"
+NO_INSTANCE_ID = "00000000-0000-0000-0000-000000000000"
 """The instance that the edge names when there is no live one."""
 
 
@@ -49,29 +49,29 @@ class HttpLine(Model):
     upstream_errors: tuple[str, ...] = ()
 
 
-class Attribute(Wire):
+class Attribute(ApiModel):
     key: str
     value: str | None = None
 
 
-class Log(Wire):
+class Log(ApiModel):
     timestamp: Moment
     message: str = ""
     severity: str | None = None
     attributes: list[Attribute] | None = None
     tags: Tags | None = None
 
-    def noun(self, deployment_id: str | None = None) -> LogLine:
+    def to_model(self, deployment_id: str | None = None) -> LogLine:
         tags = self.tags or Tags()
         return LogLine(
             timestamp=self.timestamp,
-            message="\n".join([self.message, *self.traces()]),
+            message="\n".join([self.message, *self.stack_traces()]),
             level=self.level(),
             deployment_id=tags.deployment_id or deployment_id,
             instance_id=tags.deployment_instance_id,
         )
 
-    def traces(self) -> list[str]:
+    def stack_traces(self) -> list[str]:
         """Railway opens a service's single-line JSON itself: its stack trace is an attribute then, not the message."""
         found = []
         for one in self.attributes or []:
@@ -104,15 +104,15 @@ def _stack_of(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-class DeploymentLogs(Wire):
+class DeploymentLogs(ApiModel):
     deployment_logs: list[Log]
 
 
-class BuildLogs(Wire):
+class BuildLogs(ApiModel):
     build_logs: list[Log]
 
 
-class HttpLog(Wire):
+class HttpLog(ApiModel):
     timestamp: Moment
     method: str
     path: str
@@ -124,7 +124,7 @@ class HttpLog(Wire):
     upstream_address: str | None = None
     deployment_instance_id: str | None = None
 
-    def noun(self) -> HttpLine:
+    def to_model(self) -> HttpLine:
         errors = upstream_errors(self.upstream_errors)
         return HttpLine(
             timestamp=self.timestamp,
@@ -144,10 +144,10 @@ class HttpLog(Wire):
             return False
         if self.http_status in (502, 503, 504) and self.response_details:
             return True
-        return not self.upstream_address and (bool(errors) or self.deployment_instance_id == NOBODY)
+        return not self.upstream_address and (bool(errors) or self.deployment_instance_id == NO_INSTANCE_ID)
 
 
-class HttpLogs(Wire):
+class HttpLogs(ApiModel):
     http_logs: list[HttpLog]
 
 

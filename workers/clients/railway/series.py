@@ -27,7 +27,7 @@ class ServiceUsage(Model):
     limits_summed: bool = False
 
 
-def usage(
+def usage_by_service(
     answer: Iterable[graphql_types.Series], disks: Iterable[graphql_types.Series] = ()
 ) -> dict[str, ServiceUsage]:
     """Usage by service id. Series without values, or of no service, say nothing and are left out."""
@@ -87,7 +87,7 @@ def _last(limits: list[graphql_types.Series]) -> float | None:
     return max(values)[1] if values else None
 
 
-def minutes(
+def traffic_steps(
     statuses: Sequence[graphql_types.Statuses],
     durations: graphql_types.Durations | None,
     start: int,
@@ -108,7 +108,7 @@ def minutes(
     return tuple(_minute(at[place], counts[place], slow.get(place)) for place in sorted(counts))
 
 
-def counts(moments: Iterable[float], start: float, step: int) -> tuple[Point, ...]:
+def counts_per_step(moments: Iterable[float], start: float, step: int) -> tuple[Point, ...]:
     """How many per step from `start`, oldest first; steps without any are left out."""
     found: dict[int, float] = defaultdict(float)
     for at in moments:

@@ -13,7 +13,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from workers.clients.railway.graphql_types import Variable, Wire
+from workers.clients.railway.graphql_types import ApiModel, Variable
 from workers.models import Service
 
 ADDRESS = re.compile(
@@ -29,7 +29,7 @@ LONGEST, MOST = 1000, 50
 """Characters of a reference, references of a variable."""
 
 
-class Lookup(Wire):
+class Lookup(ApiModel):
     """A service asked for a name."""
 
     qname: str
@@ -37,7 +37,7 @@ class Lookup(Wire):
     query_zone: str = "internal"
 
 
-def calls(
+def find_calls(
     services: Sequence[Service], variables: Sequence[Variable], lookups: Iterable[Lookup]
 ) -> tuple[tuple[str, str], ...]:
     """(caller, callee) ids of services of this environment, each pair once, in order."""

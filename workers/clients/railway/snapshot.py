@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from workers.clients.railway import (
-    Ask,
     EnvironmentStructure,
     HttpMetrics,
     LogActivity,
     Railway,
+    ServiceQuery,
     ServiceUsage,
     UsageResult,
     batches,
-    calls,
+    find_calls,
 )
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import (
@@ -39,9 +39,9 @@ from workers.models import (
 
 T = TypeVar("T")
 
-READERS = 6
+MAX_CONCURRENT_READS = 6
 """Reads side by side: below Railway's ten requests a second for its smallest paying plan."""
-HISTORY = 100
+MAX_DEPLOYMENTS = 100
 """Deployments of the whole environment, newest first: one page."""
 UNATTRIBUTED_USAGE = Gap(part=GapPart.USAGE, reason="there are series that name no service")
 
@@ -89,8 +89,8 @@ def take_survey(railway: Railway, environment: Environment, window: Window, step
     else could; any other read that fails is in `failed_reads`.
     """
     parts = _Parts()
-    with ThreadPoolExecutor(READERS, thread_name_prefix="survey") as pool:
-        shaped = pool.submit(railway.structure, environment, HISTORY, window)
+    with ThreadPoolExecutor(MAX_CONCURRENT_READS, thread_name_prefix="survey") as pool:
+        shaped = pool.submit(railway.fetch_structure, environment, MAX_DEPLOYMENTS, window)
         using = pool.submit(railway.fetch_usage, environment, window, step_seconds)
         speaking = pool.submit(railway.fetch_logs, environment, window, step_seconds)
         try:
@@ -116,17 +116,19 @@ def take_survey(railway: Railway, environment: Environment, window: Window, step
     return _survey(environment, window, step_seconds, _Read(shape, used, spoken, edge), parts)
 
 
-def _asks(shape: EnvironmentStructure, used: UsageResult) -> list[Ask]:
+def _asks(shape: EnvironmentStructure, used: UsageResult) -> list[ServiceQuery]:
     """Traffic of whatever was ever deployed, limits of what was measured without any."""
     services = shape.architecture.services
     talks = {one.id for one in services if one.public or one.serving or one.latest}
     bare = {name for name, one in used.usage.items() if one.cpu_limit is None or one.memory_limit is None}
     ids = dict.fromkeys([one.id for one in services if one.id in talks | bare])
-    return [Ask(one, one in talks, one in bare) for one in ids]
+    return [ServiceQuery(one, one in talks, one in bare) for one in ids]
 
 
 def _joined(
-    parts: _Parts, shape: EnvironmentStructure, edges: list[tuple[tuple[Ask, ...], Future[HttpMetrics]]]
+    parts: _Parts,
+    shape: EnvironmentStructure,
+    edges: list[tuple[tuple[ServiceQuery, ...], Future[HttpMetrics]]],
 ) -> HttpMetrics:
     """All batches as one. One that failed hides the traffic of its own services; all of them are one sentence."""
     names = {one.id: one.name for one in shape.architecture.services}
@@ -140,23 +142,23 @@ def _joined(
             continue
         joined.traffic.update(one.traffic)
         joined.limits.update(one.limits)
-        joined.refused.update(one.refused)
-        joined.limits_refused.update(one.limits_refused)
-        joined.missing.extend(one.missing)
+        joined.traffic_errors.update(one.traffic_errors)
+        joined.limit_errors.update(one.limit_errors)
+        joined.gaps.extend(one.gaps)
     asked = sum(len(asks) for asks, _ in edges)
     parts.asked += bool(edges)
     if asked and len(failed) == asked:
         parts.lack({GapPart.TRAFFIC: next(iter(failed.values()))})
         return joined
-    refused = {**joined.refused, **{one: str(error) for one, error in failed.items()}}
+    refused = {**joined.traffic_errors, **{one: str(error) for one, error in failed.items()}}
     parts.gaps += [
         Gap(part=GapPart.TRAFFIC, subject=names.get(service, service), reason=reason)
         for service, reason in refused.items()
     ]
     parts.gaps += [
-        Gap(part=GapPart.LIMITS, reason=reason) for reason in dict.fromkeys(joined.limits_refused.values())
+        Gap(part=GapPart.LIMITS, reason=reason) for reason in dict.fromkeys(joined.limit_errors.values())
     ]
-    parts.gaps += dict.fromkeys(joined.missing)
+    parts.gaps += dict.fromkeys(joined.gaps)
     return joined
 
 
@@ -165,8 +167,10 @@ def _survey(
 ) -> Survey:
     shape = read.shape
     services = _with_volumes(shape.architecture.services, shape.volumes)
-    missing = dict.fromkeys((*shape.architecture.gaps, *read.used.missing, *read.spoken.missing))
-    unmeasured = read.used.stray and any(one.serving and one.id not in read.used.usage for one in services)
+    missing = dict.fromkeys((*shape.architecture.gaps, *read.used.gaps, *read.spoken.gaps))
+    unmeasured = read.used.has_unattributed and any(
+        one.serving and one.id not in read.used.usage for one in services
+    )
     return Survey(
         project_id=environment.project_id,
         project_name=shape.project_name or environment.project_id,
@@ -175,7 +179,7 @@ def _survey(
         window=window,
         step_seconds=step_seconds,
         services=tuple(_complete(one, read, step_seconds) for one in services),
-        calls=calls(services, shape.variables, read.spoken.lookups),
+        calls=find_calls(services, shape.variables, read.spoken.lookups),
         platform_incident=shape.platform_incident,
         failed_reads=(
             *missing,

@@ -8,8 +8,8 @@ from typing import NamedTuple, TypeVar
 
 from workers.clients.railway import batch, graphql_types
 from workers.clients.railway.batch import BatchResult, Connection, Failure
-from workers.clients.railway.documents import SHAPE
-from workers.clients.railway.events import Event, trouble
+from workers.clients.railway.documents import STRUCTURE
+from workers.clients.railway.events import Event, platform_reports
 from workers.clients.railway.transport import Transport
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import (
@@ -32,11 +32,11 @@ SERVICES = Connection("environment", graphql_types.Page[graphql_types.ServiceIns
 VOLUMES = Connection("volumes", graphql_types.Page[graphql_types.VolumeInstance], "volumeInstances")
 TRIGGERS = Connection("triggers", graphql_types.Page[graphql_types.Trigger], "deploymentTriggers")
 VARIABLES = Connection(
-    "variables", graphql_types.Page[graphql_types.Variable], "variables", most=1500,
+    "variables", graphql_types.Page[graphql_types.Variable], "variables", max_nodes=1500,
     truncation="only the first 1500 variables were read",
 )  # fmt: skip
 DEPLOYMENTS = Connection("deployments", graphql_types.Page[graphql_types.Deployment])
-EVENTS = Connection("events", graphql_types.Page[Event], most=100)
+EVENTS = Connection("events", graphql_types.Page[Event], max_nodes=100)
 
 FEED_DAYS = 2
 """Trouble that is told of later than this is no news; what webhooks told is remembered for as long."""
@@ -53,7 +53,7 @@ class Architecture(Model):
     gaps: tuple[Gap, ...] = ()
 
 
-class Happened(NamedTuple):
+class ServiceEvent(NamedTuple):
     """An event of a service; without `service_id` the deployment says which."""
 
     service_id: str | None
@@ -70,7 +70,7 @@ class EnvironmentStructure(NamedTuple):
     branches: dict[str, str]
     variables: tuple[graphql_types.Variable, ...]
     history: list[Deployment]
-    events: tuple[Happened, ...]
+    events: tuple[ServiceEvent, ...]
     feed: tuple[PlatformReport, ...]
     """Trouble of the last two days, also from outside the window."""
     failed: dict[GapPart, Failure]
@@ -78,15 +78,15 @@ class EnvironmentStructure(NamedTuple):
     """How many parts there are beside the services."""
 
 
-def read(
+def read_structure(
     transport: Transport, environment: Environment, history_at_most: int, window: Window
 ) -> EnvironmentStructure:
     """Everything, with so many of the last deployments and the events of the window.
 
     Raises RailwayBusy or RailwayRefused only where the services themselves cannot be read.
     """
-    asked = variables(environment)
-    got = batch.ask(transport, "Shape", SHAPE, asked, needed=SERVICES.alias)
+    asked = request_variables(environment)
+    got = batch.fetch(transport, "Structure", STRUCTURE, asked, needed=SERVICES.alias)
     failed: dict[GapPart, Failure] = {}
     missing: list[Gap] = []
 
@@ -98,7 +98,7 @@ def read(
             return absent
 
     def every(one: Connection[N]) -> list[N]:
-        found, more = batch.nodes(transport, SHAPE, one, asked, got)
+        found, more = batch.fetch_nodes(transport, STRUCTURE, one, asked, got)
         missing.extend(more)
         return found
 
@@ -106,79 +106,81 @@ def read(
     no_history: list[Deployment] = []
     history = part(
         GapPart.DEPLOYMENTS,
-        lambda: deployments(every(DEPLOYMENTS._replace(most=history_at_most))),
+        lambda: newest_deployments(every(DEPLOYMENTS._replace(max_nodes=history_at_most))),
         no_history,
     )
     no_events: list[Event] = []
     events = part(GapPart.EVENTS, lambda: every(EVENTS), no_events)
     oldest = window.end - timedelta(days=FEED_DAYS)
     shape = EnvironmentStructure(
-        architecture=named(got, services, []),
-        project_name=part(GapPart.PROJECT_NAME, lambda: got.take("project", graphql_types.Named).name, None),
-        platform_incident=part(GapPart.PLATFORM_STATUS, lambda: incident(got), None),
-        volumes=part(GapPart.VOLUMES, lambda: volumes(every(VOLUMES)), {}),
-        branches=part(GapPart.BRANCHES, lambda: branches(every(TRIGGERS)), {}),
+        architecture=build_architecture(got, services, []),
+        project_name=part(GapPart.PROJECT_NAME, lambda: got.part("project", graphql_types.Named).name, None),
+        platform_incident=part(GapPart.PLATFORM_STATUS, lambda: platform_incident(got), None),
+        volumes=part(GapPart.VOLUMES, lambda: volumes_by_service(every(VOLUMES)), {}),
+        branches=part(GapPart.BRANCHES, lambda: branches_by_service(every(TRIGGERS)), {}),
         variables=part(GapPart.VARIABLES, lambda: tuple(every(VARIABLES)), ()),
         history=history,
-        events=happened(events, window, missing),
-        feed=tuple(one for one in trouble(events, history) if one.at >= oldest),
+        events=service_events(events, window, missing),
+        feed=tuple(one for one in platform_reports(events, history) if one.at >= oldest),
         failed=failed,
         asked=OPTIONAL_PARTS,
     )
     # Only now is it known what was missing of all the parts.
-    return shape._replace(architecture=named(got, services, [*got.missing, *missing]))
+    return shape._replace(architecture=build_architecture(got, services, [*got.missing, *missing]))
 
 
-def variables(environment: Environment, service_id: str = "", first: int = batch.PAGE) -> dict[str, object]:
+def request_variables(
+    environment: Environment, service_id: str = "", first: int = batch.PAGE_SIZE
+) -> dict[str, object]:
     """What the parts of a shape ask with."""
     ids: dict[str, object] = {
         "projectId": environment.project_id,
         "environmentId": environment.environment_id,
     }
     meant = ids | ({"serviceId": service_id} if service_id else {})
-    return ids | {"input": meant, "first": min(first, batch.PAGE)}
+    return ids | {"input": meant, "first": min(first, batch.PAGE_SIZE)}
 
 
-def named(
+def build_architecture(
     got: BatchResult, services: list[graphql_types.ServiceInstance], missing: list[Gap]
 ) -> Architecture:
     return Architecture(
-        environment_name=got.take("environment", graphql_types.Named).name,
-        services=tuple(one.noun() for one in services),
+        environment_name=got.part("environment", graphql_types.Named).name,
+        services=tuple(one.to_model() for one in services),
         gaps=tuple(dict.fromkeys(missing)),
     )
 
 
-def incident(got: BatchResult) -> str | None:
+def platform_incident(got: BatchResult) -> str | None:
     """What Railway says of its own trouble; None while it says that all is well."""
-    status = got.take("platform", graphql_types.PlatformStatus)
+    status = got.part("platform", graphql_types.PlatformStatus)
     if status.is_stable:
         return None
     said = status.incident
     return f"{said.message} ({said.status.lower()})" if said and said.message else "Railway is not stable"
 
 
-def volumes(found: list[graphql_types.VolumeInstance]) -> dict[str | None, tuple[Volume, ...]]:
+def volumes_by_service(found: list[graphql_types.VolumeInstance]) -> dict[str | None, tuple[Volume, ...]]:
     by_service: dict[str | None, tuple[Volume, ...]] = {}
     for one in found:
         if not one.is_pending_deletion:
-            by_service[one.service_id] = (*by_service.get(one.service_id, ()), one.noun())
+            by_service[one.service_id] = (*by_service.get(one.service_id, ()), one.to_model())
     return by_service
 
 
-def branches(found: list[graphql_types.Trigger]) -> dict[str, str]:
+def branches_by_service(found: list[graphql_types.Trigger]) -> dict[str, str]:
     return {one.service_id: one.branch for one in found if one.service_id}
 
 
-def deployments(found: list[graphql_types.Deployment], service_id: str = "") -> list[Deployment]:
-    known = [one.noun(service_id) for one in found if one.service_id or service_id]
+def newest_deployments(found: list[graphql_types.Deployment], service_id: str = "") -> list[Deployment]:
+    known = [one.to_model(service_id) for one in found if one.service_id or service_id]
     return sorted(known, key=lambda one: one.created_at, reverse=True)
 
 
-def happened(found: list[Event], window: Window, missing: list[Gap]) -> tuple[Happened, ...]:
+def service_events(found: list[Event], window: Window, missing: list[Gap]) -> tuple[ServiceEvent, ...]:
     """What is an event of ours, oldest first; `missing` hears of a feed not read back to the window's start."""
-    if len(found) >= EVENTS.most and min(one.created_at for one in found) > window.start:
-        missing.append(batch.gap("events", f"only the newest {EVENTS.most} of the window were read"))
-    known = [Happened(one.about("service"), event) for one in found if (event := one.noun())]
+    if len(found) >= EVENTS.max_nodes and min(one.created_at for one in found) > window.start:
+        missing.append(batch.gap("events", f"only the newest {EVENTS.max_nodes} of the window were read"))
+    known = [ServiceEvent(one.subject_id("service"), event) for one in found if (event := one.to_model())]
     known = [one for one in known if window.start <= one.event.at <= window.end]
     return tuple(sorted(known, key=lambda one: one.event.at))

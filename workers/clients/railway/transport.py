@@ -15,7 +15,7 @@ import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from workers.clients import deadline
-from workers.clients.railway.graphql_types import Complaint, Envelope
+from workers.clients.railway.graphql_types import Envelope, ErrorEntry
 from workers.clients.railway.quota import RateLimit, merge_rate_limits, parse_rate_limit, parse_retry_after
 from workers.clients.railway.rate_limiter import RateLimiter
 from workers.errors import RailwayBusy, RailwayRefused
@@ -28,32 +28,32 @@ TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 """Seconds for each part of a call."""
 WHOLE_SECONDS = 60.0
 """For a call as a whole, however its answer trickles; the largest answers take a few seconds."""
-PATIENCE = ("problem processing request", "rate limit", "too many requests", "timed out", "timeout")
+TRANSIENT_MESSAGES = ("problem processing request", "rate limit", "too many requests", "timed out", "timeout")
 """Railway's words, with status 200, for trouble that passes."""
-DENIED = ("not authorized", "project token not found")
-SETTING = "check RAILWAY_API_TOKEN (account or workspace token) or RAILWAY_TOKEN (project token)"
-TRIES = 2
+UNAUTHORIZED_MESSAGES = ("not authorized", "project token not found")
+SETTINGS_HINT = "check RAILWAY_API_TOKEN (account or workspace token) or RAILWAY_TOKEN (project token)"
+MAX_ATTEMPTS = 2
 """A connection that was kept and has been closed meanwhile is no answer; reads may be sent again."""
-SHORT_WAIT = 2.0
+MAX_INLINE_WAIT_SECONDS = 2.0
 """Seconds worth waiting for in place: Railway also limits by the second, and a sweep asks side by side."""
-TOO_MANY = 429
-FORBIDDEN_SECONDS = 3600.0
-WORDS = 300
+TOO_MANY_REQUESTS = 429
+REFUSAL_TTL_SECONDS = 3600.0
+MAX_MESSAGE_CHARS = 300
 
 
-class Said(NamedTuple):
+class GraphQLError(NamedTuple):
     """One complaint: the alias of the part it is about ("" for none), the path to it, Railway's words."""
 
     alias: str
     path: str
-    words: str
+    message: str
 
 
-class Shut(RailwayRefused):
+class InvalidToken(RailwayRefused):
     """The token is none: whatever else is asked with it is refused as well."""
 
 
-class Denied(RailwayRefused):
+class FieldsRefused(RailwayRefused):
     """Railway refused parts of a question: its words, by the parts' aliases."""
 
     def __init__(self, message: str, aliases: Mapping[str, str]) -> None:
@@ -61,11 +61,11 @@ class Denied(RailwayRefused):
         self.aliases = aliases
 
 
-class Unauthorized(Denied):
+class Unauthorized(FieldsRefused):
     """The token may not see it, or nothing at all: Railway says the same of both."""
 
 
-class Troubled(RailwayBusy):
+class FieldsUnavailable(RailwayBusy):
     """Railway could not answer parts of a question just now: its words, by the parts' aliases."""
 
     def __init__(self, message: str, aliases: Mapping[str, str]) -> None:
@@ -73,7 +73,7 @@ class Troubled(RailwayBusy):
         self.aliases = aliases
 
 
-class Broken(RailwayBusy):
+class ServerError(RailwayBusy):
     """Railway answered 5xx: it is away, or the question was too much for it."""
 
 
@@ -81,10 +81,10 @@ class Answer(NamedTuple):
     """What came, by alias, as it came; and what Railway complained of beside it."""
 
     data: dict[str, Any]
-    said: tuple[Said, ...]
+    errors: tuple[GraphQLError, ...]
 
 
-class Tally:
+class RateLimitState:
     """What all threads of a client share: the newest allowance, the pace, and what the token may not see."""
 
     def __init__(self) -> None:
@@ -94,20 +94,20 @@ class Tally:
         self.pace = RateLimiter()
 
     @property
-    def allowance(self) -> RateLimit | None:
+    def rate_limit(self) -> RateLimit | None:
         return self._known
 
-    def note(self, headers: httpx.Headers) -> None:
+    def update(self, headers: httpx.Headers) -> None:
         said = parse_rate_limit(headers, datetime.now(UTC))
         with self._lock:
             self._known = merge_rate_limits(self._known, said) if said else self._known
 
-    def forbid(self, part: str, of: object, error: Unauthorized) -> None:
+    def remember_refusal(self, part: str, of: object, error: Unauthorized) -> None:
         """For an hour the part need not be asked for again."""
         with self._lock:
-            self._forbidden[part, of] = (time.monotonic() + FORBIDDEN_SECONDS, error)
+            self._forbidden[part, of] = (time.monotonic() + REFUSAL_TTL_SECONDS, error)
 
-    def forbidden(self, part: str, of: object) -> Unauthorized | None:
+    def refusal(self, part: str, of: object) -> Unauthorized | None:
         until, error = self._forbidden.get((part, of), (0.0, None))
         return error if time.monotonic() < until else None
 
@@ -124,62 +124,64 @@ class Transport:
         self._url, self._token, self._project_token = url, token, project_token
         self._http = http or deadline.client()
         self._counting = threading.Lock()
-        self.tally, self.sent = Tally(), 0
+        self.tally, self.requests_sent = RateLimitState(), 0
 
-    def counted(self, seconds: float = math.inf) -> Transport:
+    def with_own_count(self, seconds: float = math.inf) -> Transport:
         """The same connections and allowance, with a count of its own that begins at 0, for so long."""
         apart = copy.copy(self)
-        apart._counting, apart.sent = threading.Lock(), 0
+        apart._counting, apart.requests_sent = threading.Lock(), 0
         apart._until = time.monotonic() + seconds
         return apart
 
     def close(self) -> None:
         self._http.close()
 
-    def answer(self, document: str, variables: Mapping[str, object], *, as_project: bool = False) -> Answer:
+    def query(self, document: str, variables: Mapping[str, object], *, as_project: bool = False) -> Answer:
         """What Railway answered. Raises RailwayBusy (Troubled) or RailwayRefused (Denied) where that is nothing."""
         envelope = self._envelope(self._send(document, variables, as_project))
-        said = tuple(Said(_alias(one), _path(one), self._clean(one.message)) for one in envelope.errors)
+        said = tuple(
+            GraphQLError(_alias(one), _path(one), self._clean(one.message)) for one in envelope.errors
+        )
         if envelope.data is None or envelope.empty:
             raise self._refusal(said)
         if said:
-            log.warning("railway_partial_answer", extra={"words": [one.words for one in said[:5]]})
+            log.warning("railway_partial_answer", extra={"words": [one.message for one in said[:5]]})
         return Answer(envelope.data, said)
 
-    def ask(
+    def query_as(
         self, shape: type[M], document: str, variables: Mapping[str, object], *, as_project: bool = False
     ) -> M:
         """The answer, validated as `shape`."""
-        data, said = self.answer(document, variables, as_project=as_project)
+        data, said = self.query(document, variables, as_project=as_project)
         try:
             return shape.model_validate(data)
         except ValidationError as error:
             if said:
                 raise self._refusal(said) from error
-            raise another_shape(error) from error
+            raise unexpected_shape(error) from error
 
     def _send(self, document: str, variables: Mapping[str, object], as_project: bool) -> httpx.Response:
         """One answer. A cut connection, and a short wait that Railway asks for, are tried once more."""
         body = {"query": document, "variables": dict(variables)}
         headers = self._credential(as_project)
-        for attempt in range(1, TRIES + 1):
-            self.tally.pace.wait(self.tally.allowance)
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            self.tally.pace.wait(self.tally.rate_limit)
             timeout = self._timeout()
             with self._counting:
-                self.sent += 1
+                self.requests_sent += 1
             try:
                 with deadline.within(min(WHOLE_SECONDS, self._left())):
                     response = self._http.post(self._url, json=body, headers=headers, timeout=timeout)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
-                if attempt == TRIES:
+                if attempt == MAX_ATTEMPTS:
                     raise self._unreachable(error) from error
                 continue
             except httpx.RequestError as error:
                 raise self._unreachable(error) from error
             if not (as_project and self._token):  # another token has another allowance
-                self.tally.note(response.headers)
-            wait = _patience(response) if response.status_code == TOO_MANY else None
-            if attempt == TRIES or wait is None or wait > SHORT_WAIT:
+                self.tally.update(response.headers)
+            wait = _patience(response) if response.status_code == TOO_MANY_REQUESTS else None
+            if attempt == MAX_ATTEMPTS or wait is None or wait > MAX_INLINE_WAIT_SECONDS:
                 return response
             time.sleep(wait)
         raise AssertionError("every attempt returns or raises")
@@ -199,7 +201,7 @@ class Transport:
             return {"Authorization": f"Bearer {self._token.get_secret_value()}"}
         if self._project_token:
             return {"Project-Access-Token": self._project_token.get_secret_value()}
-        raise Shut("no token for Railway: set RAILWAY_API_TOKEN or RAILWAY_TOKEN")
+        raise InvalidToken("no token for Railway: set RAILWAY_API_TOKEN or RAILWAY_TOKEN")
 
     def _unreachable(self, error: httpx.RequestError) -> RailwayBusy:
         return RailwayBusy(f"Railway cannot be reached: {self._clean(str(error)) or type(error).__name__}")
@@ -208,11 +210,11 @@ class Transport:
         """The answer as GraphQL. Raises for every status that carries none."""
         status = response.status_code
         if status in (408, 425, 429) or status >= 500:
-            raise (Broken if status >= 500 else RailwayBusy)(
+            raise (ServerError if status >= 500 else RailwayBusy)(
                 f"Railway answered {status}", retry_after=_patience(response)
             )
         if status in (401, 403):
-            raise Shut(f"Railway answered {status}: {SETTING}")
+            raise InvalidToken(f"Railway answered {status}: {SETTINGS_HINT}")
         try:
             envelope = Envelope.model_validate_json(response.content)
         except ValidationError as error:
@@ -223,38 +225,38 @@ class Transport:
             raise RailwayRefused(f"Railway answered {status}")
         return envelope
 
-    def _refusal(self, complaints: Sequence[Said]) -> RailwayRefused | RailwayBusy:
-        words = list(dict.fromkeys(one.words for one in complaints))
+    def _refusal(self, complaints: Sequence[GraphQLError]) -> RailwayRefused | RailwayBusy:
+        words = list(dict.fromkeys(one.message for one in complaints))
         if not words:
             return RailwayBusy("Railway answered nothing")
-        said = "; ".join(words)[: 2 * WORDS]
-        aliases = {one.alias: one.words for one in complaints if one.alias}
-        if any(hint in said.lower() for hint in PATIENCE):
-            return Troubled(f"Railway: {said}", aliases)
-        if not any(word in said.lower() for word in DENIED):
-            return Denied(f"Railway: {said}", aliases)
-        return Unauthorized(f"Railway: {said} ({SETTING})", aliases)
+        said = "; ".join(words)[: 2 * MAX_MESSAGE_CHARS]
+        aliases = {one.alias: one.message for one in complaints if one.alias}
+        if any(hint in said.lower() for hint in TRANSIENT_MESSAGES):
+            return FieldsUnavailable(f"Railway: {said}", aliases)
+        if not any(word in said.lower() for word in UNAUTHORIZED_MESSAGES):
+            return FieldsRefused(f"Railway: {said}", aliases)
+        return Unauthorized(f"Railway: {said} ({SETTINGS_HINT})", aliases)
 
     def _clean(self, words: str) -> str:
         """Railway's words on one line, short, and without our tokens should it echo them."""
         for secret in (self._token, self._project_token):
             if secret and secret.get_secret_value():
                 words = words.replace(secret.get_secret_value(), "***")
-        return one_line(words)[:WORDS]
+        return one_line(words)[:MAX_MESSAGE_CHARS]
 
 
-def another_shape(error: ValidationError, within: str = "") -> RailwayRefused:
+def unexpected_shape(error: ValidationError, within: str = "") -> RailwayRefused:
     places = [
         ".".join(map(str, (*([within] if within else []), *item["loc"]))) for item in error.errors()[:3]
     ]
     return RailwayRefused(f"Railway's answer has another shape than expected: {', '.join(places)}")
 
 
-def _alias(complaint: Complaint) -> str:
+def _alias(complaint: ErrorEntry) -> str:
     return complaint.path[0] if complaint.path and isinstance(complaint.path[0], str) else ""
 
 
-def _path(complaint: Complaint) -> str:
+def _path(complaint: ErrorEntry) -> str:
     """Names only: places in lists say nothing to a person."""
     return ".".join(part for part in complaint.path or [] if isinstance(part, str))
 

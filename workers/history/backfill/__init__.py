@@ -74,7 +74,7 @@ def backfill(
     railway: Railway, survey: Survey, reach: BackfillProgress, *, min_duration_minutes: float
 ) -> tuple[dict[str, list[Summary]], BackfillProgress]:
     """Windows by service id, oldest first, and how far it came; an error is logged and ends it. Raises nothing."""
-    before, sent = reach.reached, railway.sent
+    before, sent = reach.reached, railway.requests_sent
     read: list[Survey] = []
     try:
         reach = _newest_first(railway, survey, reach, read)
@@ -85,7 +85,7 @@ def backfill(
         return {}, reach.model_copy(update={"reached": before, "failed_attempts": reach.failed_attempts + 1})
     log.info("past read from Railway", extra={"environment": survey.environment_id, "stretches": len(read)})
     # Where the limit was too short to ask at all, the next hour decides.
-    tries = 0 if read else reach.failed_attempts + (railway.sent > sent)
+    tries = 0 if read else reach.failed_attempts + (railway.requests_sent > sent)
     return found, reach.model_copy(update={"failed_attempts": tries})
 
 

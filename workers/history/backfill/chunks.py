@@ -12,8 +12,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
-from workers.clients.railway import BATCH, Happened, LogActivity, Railway, ServiceUsage, Traffic, UsageResult
-from workers.clients.railway.documents import ERRORS_AT_MOST
+from workers.clients.railway import (
+    MAX_SERVICES_PER_REQUEST,
+    LogActivity,
+    Railway,
+    ServiceEvent,
+    ServiceUsage,
+    Traffic,
+    UsageResult,
+)
+from workers.clients.railway.documents import MAX_ERROR_LINES
 from workers.errors import RailwayRefused
 from workers.models import (
     Environment,
@@ -34,7 +42,7 @@ SAMPLE_SECONDS = 60
 MAX_CONCURRENT_READS = 4
 ESSENTIAL_PARTS = frozenset({GapPart.USAGE, GapPart.DISK, GapPart.STARTS, GapPart.ERROR_LINES})
 """Parts without which trouble of the past may stay hidden; who called whom is taken from today."""
-FLOOD_LINES = 0.9 * ERRORS_AT_MOST
+FLOOD_LINES = 0.9 * MAX_ERROR_LINES
 """Error lines of all services in one stretch."""
 
 
@@ -50,7 +58,7 @@ def split_into_chunks(start: datetime, end: datetime) -> list[Window]:
 
 def requests_per_chunk(survey: Survey, *, events: bool = False) -> int:
     """How many requests one stretch takes."""
-    return 2 + events + -(-len(_asked_for(survey)) // BATCH)
+    return 2 + events + -(-len(_asked_for(survey)) // MAX_SERVICES_PER_REQUEST)
 
 
 def _asked_for(shape: Survey) -> list[str]:
@@ -62,7 +70,7 @@ class _Read(NamedTuple):
     used: UsageResult
     seen: Traffic
     spoken: LogActivity
-    happened: Sequence[Happened]
+    happened: Sequence[ServiceEvent]
     gaps: list[Gap]
 
 
@@ -75,7 +83,7 @@ def read_chunk(railway: Railway, survey: Survey, window: Window, *, events: bool
     names = {one.id: one.name for one in survey.services}
     refused = [
         Gap(part=GapPart.TRAFFIC, subject=names.get(service, service), reason=reason)
-        for service, reason in got.seen.refused.items()
+        for service, reason in got.seen.errors.items()
     ]
     return survey.model_copy(
         update={
@@ -107,20 +115,20 @@ def _ask(railway: Railway, shape: Survey, window: Window, events: bool) -> _Read
         used = take(GapPart.USAGE, using, UsageResult({}, False, {}, ()))
         seen = take(GapPart.TRAFFIC, seeing, Traffic(by_service={}))
         spoken = take(GapPart.STARTS, speaking, LogActivity((), {}, (), {}, ()))
-        nothing: Sequence[Happened] = ()
+        nothing: Sequence[ServiceEvent] = ()
         happened = take(GapPart.EVENTS, happening, nothing) if happening else nothing
     if len(refused) >= MAX_CONCURRENT_READS - 1:
         raise refused[0]
     failed = [
         Gap(part=part, reason=str(error)) for part, error in (*used.failed.items(), *spoken.failed.items())
     ]
-    gaps += [gap for gap in (*failed, *used.missing, *spoken.missing) if gap.part in ESSENTIAL_PARTS]
+    gaps += [gap for gap in (*failed, *used.gaps, *spoken.gaps) if gap.part in ESSENTIAL_PARTS]
     return _Read(used, seen, spoken, happened, gaps)
 
 
-def _events(railway: Railway, environment: Environment, window: Window) -> Sequence[Happened]:
+def _events(railway: Railway, environment: Environment, window: Window) -> Sequence[ServiceEvent]:
     """The feed, which comes with the shape."""
-    return railway.structure(environment, 1, window).events
+    return railway.fetch_structure(environment, 1, window).events
 
 
 def _with(service: Service, got: _Read) -> Service:

@@ -82,8 +82,8 @@ def _upstreams(
     hosts = [host for host, _ in counts.most_common()]
     found = []
     for host in [*hosts, *(host for host in named if host not in counts)][:MOST_UPSTREAMS]:
-        state, says = status_pages.look_up(host, pages, http)
-        if state == "unknown" and counts[host] and status_pages.page_of(host, pages):
+        state, says = status_pages.fetch_status(host, pages, http)
+        if state == "unknown" and counts[host] and status_pages.find_page(host, pages):
             reading.miss(GapPart.UPSTREAM_STATUS, host, says)
         says = redact(says)[:300]
         found.append(

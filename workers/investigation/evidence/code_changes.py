@@ -70,7 +70,7 @@ def read_code(
         changed = reading.read(
             GapPart.COMMIT_CHANGES,
             f"commit {commit[:12]}",
-            lambda: repositories.diff_of(name, commit),
+            lambda: repositories.changed_lines(name, commit),
             changed,
         )
         suspect = suspect.model_copy(update={"files": tuple(changed)[:50]})

@@ -38,7 +38,7 @@ class Tree:
 
     def lines(self, path: str) -> list[str]:
         """The file's lines; none where it is no plain file in the tree, or too large."""
-        text = safe_read(self.folder, path, most_bytes=LARGEST_FILE)
+        text = safe_read(self.folder, path, max_bytes=LARGEST_FILE)
         return text.splitlines() if text else []
 
     def own(self, path: str) -> bool:
