@@ -37,11 +37,11 @@ def measure(store: redis.Redis, url: str, folder: Path) -> None:
 def _to_the_end(running: PipelineHarness) -> None:
     for _ in range(PINGS):
         running.alert(source="ping", kind="ping", service_id=None, service_name=None)
-        running.drive(running.sweeps_done)
+        running.drive(running.count_ended_sweeps)
     running.alert()
-    running.drive(running.outcome_is_told, stages=200)
+    running.drive(running.outcome_posts, stages=200)
     running.redeploy(running.github.merge(running.github.pulls[0].number))
-    running.drive(lambda: running.watched() is not None, stages=200)
+    running.drive(lambda: running.follow_up() is not None, stages=200)
     running.drive(lambda: not any(":incident:" in key for key in running.due()), stages=200)
 
 

@@ -46,12 +46,12 @@ class PipelineHarness:
     railway: FakeRailway
     github: FakeGitHub
     slack: FakeSlack
-    model: ScriptedModel
+    fake_model: ScriptedModel
     settings: Settings
     services: stages.Services
     store: redis.Redis
-    healthy: str
-    sick: str
+    healthy_commit: str
+    failing_commit: str
 
     @property
     def journal(self) -> JournalStore:
@@ -72,10 +72,10 @@ class PipelineHarness:
         for _ in range(stages):
             if until():
                 return
-            self.once()
-        assert until(), f"{stages} stages did not do: {self.story()}"
+            self.work_next()
+        assert until(), f"{stages} stages did not do: {self.describe_schedule()}"
 
-    def once(self) -> None:
+    def work_next(self) -> None:
         """The journal that is due next, as if its time had come."""
         keys = self.due()
         if not keys:
@@ -96,26 +96,26 @@ class PipelineHarness:
         """Keys of all incidents' journals, oldest first."""
         return sorted(raw.decode() for raw in self.store.scan_iter(f"{PREFIX}incident:*"))
 
-    def record(self, kind: type[N]) -> list[N]:
+    def values(self, kind: type[N]) -> list[N]:
         """What all incidents recorded of this kind of value."""
         name = {"PullRequest": "pull", "FollowUp": "follow_up"}.get(kind.__name__, kind.__name__.lower())
         found = [self.journal.read_record(key, Record(name, kind)) for key in self.incidents()]
         return [one for one in found if one is not None]
 
-    def outcome(self) -> str:
+    def outcome_kind(self) -> str:
         """The kind of the first incident's outcome, '' while there is none."""
-        return next((one.kind for one in self.record(Outcome)), "")
+        return next((one.kind for one in self.values(Outcome)), "")
 
-    def outcome_is_told(self) -> list[SlackMessage]:
+    def outcome_posts(self) -> list[SlackMessage]:
         """The outcomes that stand in Slack."""
         keys = [key.replace(PREFIX, f"{PREFIX}notification:", 1) for key in self.incidents()]
         found = [self.journal.read_record(key, records.slack_message("outcome")) for key in keys]
         return [one for one in found if one is not None]
 
-    def watched(self) -> FollowUp | None:
-        return next(iter(self.record(FollowUp)), None)
+    def follow_up(self) -> FollowUp | None:
+        return next(iter(self.values(FollowUp)), None)
 
-    def sweeps_done(self) -> int:
+    def count_ended_sweeps(self) -> int:
         keys = list(self.store.scan_iter(f"{PREFIX}sweep:*"))
         return sum(bool(self.store.hexists(key, "ended")) for key in keys)
 
@@ -136,7 +136,7 @@ class PipelineHarness:
                 one = Request(now - 300 + second, "POST", "/orders", status, 20.0, live.id, "ins-3")
                 service.requests.append(one)
 
-    def story(self) -> str:
+    def describe_schedule(self) -> str:
         """What stands in `due`, for a failing test."""
         rows = []
         for key in self.due():
@@ -160,7 +160,7 @@ class Snapshot:
     calls: list[Call]
 
 
-def take(running: PipelineHarness) -> Snapshot:
+def take_snapshot(running: PipelineHarness) -> Snapshot:
     """The line as it stands now."""
     keys = {key: (running.store.dump(key), running.store.pttl(key)) for key in running.store.scan_iter("*")}
     return Snapshot(
@@ -170,11 +170,11 @@ def take(running: PipelineHarness) -> Snapshot:
         running.github.pulls[:],
         running.github.pushes[:],
         running.slack.messages[:],
-        running.model.calls[:],
+        running.fake_model.calls[:],
     )
 
 
-def put_back(running: PipelineHarness, snapshot: Snapshot) -> None:
+def restore_snapshot(running: PipelineHarness, snapshot: Snapshot) -> None:
     """The line as it stood then, for another test to go on from."""
     running.store.flushall()
     for key, (value, ttl) in snapshot.keys.items():
@@ -186,7 +186,7 @@ def put_back(running: PipelineHarness, snapshot: Snapshot) -> None:
     running.github.pulls[:] = snapshot.pulls
     running.github.pushes[:] = snapshot.pushes
     running.slack.messages[:] = snapshot.messages
-    running.model.calls[:] = snapshot.calls
+    running.fake_model.calls[:] = snapshot.calls
 
 
 def _bare(running: PipelineHarness) -> Path:
@@ -236,14 +236,14 @@ def harness(
         yield PipelineHarness(world, railway, github, slack, model, config, services, store, healthy, sick)
 
 
-Start = Callable[..., AbstractContextManager[PipelineHarness]]
+StartHarness = Callable[..., AbstractContextManager[PipelineHarness]]
 
 
-def starter(store: redis.Redis, store_url: str, folder: Path, *, small: bool) -> Start:
+def harness_starter(store: redis.Redis, store_url: str, folder: Path, *, small: bool) -> StartHarness:
     """Starts a line: keyword arguments are settings, but for `failing="no"`, which makes the shop a healthy one."""
 
     def start(**settings: str) -> AbstractContextManager[PipelineHarness]:
-        failing = settings.pop("failing_since", "yes") == "yes"
+        failing = settings.pop("failing", "yes") == "yes"
         return harness(store, store_url, folder, failing=failing, small=small, **settings)
 
     return start

@@ -280,10 +280,10 @@ def test_only_a_run_that_begins_anew_is_counted_again(
         running.drive(lambda: resumed)
         if not same_disk:
             shutil.rmtree(tmp_path / "state" / "runs")
-        running.drive(running.outcome)
+        running.drive(running.outcome_kind)
 
         [day] = list(store.scan_iter(f"{PREFIX}budget:*"))
-        spent = [one.cost_usd for one in running.record(Usage)]
+        spent = [one.cost_usd for one in running.values(Usage)]
         assert resumed == [False, same_disk]
         assert store.hget(day, "runs") == str(counted).encode()
         assert spent == [0.5 * counted]

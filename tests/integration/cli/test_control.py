@@ -83,7 +83,7 @@ def threads(running: PipelineHarness) -> set[str]:
 def concluded(running: PipelineHarness) -> str:
     """The key of an incident whose outcome is told."""
     running.alert()
-    running.drive(running.outcome_is_told)
+    running.drive(running.outcome_posts)
     return running.incidents()[0]
 
 
@@ -245,14 +245,14 @@ def test_a_cancel_of_a_round_with_a_pull_request_leaves_that_and_shows_its_link(
 def test_a_cancel_in_the_middle_of_a_mend_stops_the_worker_and_there_is_no_pull_request(
     sick: PipelineHarness,
 ) -> None:
-    sick.model.writer = "never ends"
+    sick.fake_model.writer = "never ends"
     sick.alert()
     sick.drive(lambda: any(stage(sick, key) == "fix" for key in sick.incidents()))
     key = sick.incidents()[0]
     worker = threading.Thread(target=stages.work, args=(sick.services, "fix", key))
     worker.start()
     wait_until(
-        lambda: any(call.role == "writer" for call in sick.model.calls),
+        lambda: any(call.role == "writer" for call in sick.fake_model.calls),
         seconds=120,
         what="the writer at work",
     )
@@ -263,7 +263,7 @@ def test_a_cancel_in_the_middle_of_a_mend_stops_the_worker_and_there_is_no_pull_
 
     assert not worker.is_alive()
     for _ in range(10):
-        sick.once()
+        sick.work_next()
     assert sick.github.pushes == [] and sick.github.pulls == []
     assert list(sick.store.scan_iter(f"{PREFIX}reserved:*")) == []
 
@@ -421,10 +421,10 @@ def test_a_round_whose_trouble_another_one_holds_is_not_taken_up_again(
 
 
 def test_a_retry_from_enrich_makes_new_evidence_in_the_same_thread(sick: PipelineHarness) -> None:
-    sick.model.writer = "idle"
+    sick.fake_model.writer = "idle"
     key = concluded(sick)
-    evidence = sick.record(Evidence)[0]
-    sick.model.writer = "honest"
+    evidence = sick.values(Evidence)[0]
+    sick.fake_model.writer = "honest"
     began = evidence.patterns[0].first.timestamp()
     sick.world.services[0].deployments[0].logs += [
         LogRow(began + 60 + i, "no voucher today", "error") for i in range(9)
@@ -433,7 +433,7 @@ def test_a_retry_from_enrich_makes_new_evidence_in_the_same_thread(sick: Pipelin
     control.retry(sick.journal, key, "enrich")
     sick.drive(lambda: "/pull/" in told(sick)[-1])
 
-    assert sick.record(Evidence)[0] != evidence
+    assert sick.values(Evidence)[0] != evidence
     assert sick.incidents() == [key]
     assert len(sick.github.pulls) == 1
     assert len(threads(sick)) == 1
@@ -446,40 +446,40 @@ def test_a_retry_of_a_proposal_whose_answer_was_lost_finds_the_pull_request(sick
     key = sick.incidents()[0]
 
     control.retry(sick.journal, key, "propose")
-    sick.drive(sick.outcome_is_told)
+    sick.drive(sick.outcome_posts)
 
-    assert sick.outcome() == "pull request"
+    assert sick.outcome_kind() == "pull request"
     assert len(sick.github.pulls) == 1
 
 
 def test_a_failed_round_is_retried_where_it_failed_and_reserves_its_cause_again(
     sick: PipelineHarness,
 ) -> None:
-    sick.model.writer = "refuses"
+    sick.fake_model.writer = "refuses"
     key = concluded(sick)
-    asked = len([call for call in sick.model.calls if call.role == "reader"])
-    failed = sick.outcome()
-    sick.model.writer = "honest"
+    asked = len([call for call in sick.fake_model.calls if call.role == "reader"])
+    failed = sick.outcome_kind()
+    sick.fake_model.writer = "honest"
 
     said = control.retry(sick.journal, key)
-    sick.drive(lambda: sick.outcome() == "pull request")
+    sick.drive(lambda: sick.outcome_kind() == "pull request")
 
     assert failed == "failed"
     assert said[0].endswith("due now at plan") and said[-1].startswith("its plan is kept; it goes on to fix")
-    assert len([call for call in sick.model.calls if call.role == "reader"]) == asked
+    assert len([call for call in sick.fake_model.calls if call.role == "reader"]) == asked
     assert list(sick.store.scan_iter(f"{PREFIX}reserved:*"))
 
 
 def test_a_round_that_was_cancelled_goes_on_where_it_stood(sick: PipelineHarness) -> None:
     sick.alert()
-    sick.drive(lambda: sick.record(Verification))
+    sick.drive(lambda: sick.values(Verification))
     key = sick.incidents()[0]
     control.cancel(sick.journal, key)
 
     control.retry(sick.journal, key)
-    sick.drive(sick.outcome_is_told)
+    sick.drive(sick.outcome_posts)
 
-    assert sick.outcome() == "pull request"
+    assert sick.outcome_kind() == "pull request"
     assert len(sick.github.pulls) == 1
     assert sick.store.hlen(OPEN) == 1
 
@@ -542,13 +542,13 @@ def test_an_ended_round_is_watched_again_and_its_end_is_told_again(reporting: Pi
 
 def test_a_sweep_that_ended_looks_again_and_answers_nobody_twice(reporting: PipelineHarness) -> None:
     concluded(reporting)
-    reporting.drive(lambda: reporting.sweeps_done() == 1)
+    reporting.drive(lambda: reporting.count_ended_sweeps() == 1)
     asked, before = len(reporting.railway.operations), told(reporting)
 
     control.retry(reporting.journal, "sweep:env-1:1", "survey")
-    reporting.drive(lambda: reporting.sweeps_done() == 1)
+    reporting.drive(lambda: reporting.count_ended_sweeps() == 1)
     for _ in range(8):
-        reporting.once()
+        reporting.work_next()
 
     assert len(reporting.railway.operations) > asked
     assert told(reporting)[1:] == before[1:]
@@ -560,7 +560,7 @@ def test_a_sweep_that_was_given_up_is_retried_once_what_it_lacked_is_there(
 ) -> None:
     reporting.railway.faults.add("refuse", times=100)
     reporting.alert()
-    reporting.drive(reporting.sweeps_done)
+    reporting.drive(reporting.count_ended_sweeps)
     given_up = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")["outcome"].decode()
     reporting.railway.faults.clear()
 
@@ -568,7 +568,7 @@ def test_a_sweep_that_was_given_up_is_retried_once_what_it_lacked_is_there(
     reporting.drive(reporting.incidents)
 
     assert given_up.startswith("given up: ")
-    assert reporting.sweeps_done() <= 1
+    assert reporting.count_ended_sweeps() <= 1
 
 
 def test_every_record_that_the_stages_make_has_its_stage_in_the_one_table() -> None:

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from tests.integration.cli.test_commands import run
-from tests.support.pipeline import PipelineHarness, Snapshot, harness, put_back, take
+from tests.support.pipeline import PipelineHarness, Snapshot, harness, restore_snapshot, take_snapshot
 from workers.cli import replay
 from workers.engine import records
 from workers.engine.codec import pack
@@ -35,15 +35,15 @@ def story(
         connection, store_url, tmp_path_factory.mktemp("story"), TRACKWALKER_MODE="report"
     ) as running:
         running.alert()
-        running.drive(lambda: running.outcome_is_told() and running.sweeps_done())
-        yield running, take(running)
+        running.drive(lambda: running.outcome_posts() and running.count_ended_sweeps())
+        yield running, take_snapshot(running)
     connection.close()
 
 
 @pytest.fixture
 def told(story: tuple[PipelineHarness, Snapshot]) -> PipelineHarness:
     running, snapshot = story
-    put_back(running, snapshot)
+    restore_snapshot(running, snapshot)
     return running
 
 
@@ -116,7 +116,7 @@ def test_a_replay_writes_nothing_and_asks_nobody(
 
 def test_a_verdict_that_differs_is_named_field_by_field(told: PipelineHarness) -> None:
     key = told.incidents()[0]
-    [now] = told.record(Verdict)
+    [now] = told.values(Verdict)
     then = now.model_copy(
         update={
             "category": Category.TRAFFIC,
@@ -201,7 +201,7 @@ def test_what_judges_nothing_cannot_be_replayed(told: PipelineHarness) -> None:
 def test_the_command_ends_with_what_it_found(told: PipelineHarness, store_url: str, tmp_path: Path) -> None:
     key = told.incidents()[0]
     same = run(tmp_path, "replay", key, REDIS_URL=store_url)
-    [evidence] = told.record(Evidence)
+    [evidence] = told.values(Evidence)
     told.store.hset(key, "r:evidence", pack(evidence.model_copy(update={"facts": ()}), Evidence))
     differs = run(tmp_path, "replay", key, REDIS_URL=store_url)
     unknown = run(tmp_path, "replay", "zzz", REDIS_URL=store_url)

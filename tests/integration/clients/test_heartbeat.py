@@ -89,13 +89,13 @@ def ping(running: PipelineHarness) -> None:
 
 
 def is_done(running: PipelineHarness, sweeps: int) -> bool:
-    return running.sweeps_done() == sweeps
+    return running.count_ended_sweeps() == sweeps
 
 
 def test_a_finished_ping_calls_the_switch_once(store: redis.Redis, store_url: str, tmp_path: Path) -> None:
     with switch(says(OK)) as there, calm(store, store_url, tmp_path, there.url) as running:
         ping(running)
-        running.drive(running.sweeps_done)
+        running.drive(running.count_ended_sweeps)
 
         assert [one.split(b"\r\n")[0] for one in there.requests] == [f"GET /{SECRET} HTTP/1.1".encode()]
 
@@ -103,7 +103,7 @@ def test_a_finished_ping_calls_the_switch_once(store: redis.Redis, store_url: st
 def test_an_alert_calls_no_switch(store: redis.Redis, store_url: str, tmp_path: Path) -> None:
     with switch(says(OK)) as there, calm(store, store_url, tmp_path, there.url) as running:
         running.alert()
-        running.drive(running.sweeps_done)
+        running.drive(running.count_ended_sweeps)
 
         assert there.requests == []
 
@@ -116,7 +116,7 @@ def test_a_ping_that_could_not_be_looked_into_calls_no_switch(
         running.railway.faults.add(kind, times=1000)  # type: ignore[arg-type]  # both are kinds of faults
         ping(running)
         for _ in range(6):
-            running.once()
+            running.work_next()
 
         assert running.railway.faults.played
         assert there.requests == []

@@ -101,7 +101,7 @@ def fail(running: PipelineHarness, key: str, *, times: int = 3) -> None:
     """The journal's stage is tried so often, each time as soon as it may be."""
     for _ in range(times):
         running.store.zadd(SCHEDULE, {key: 1})
-        running.once()
+        running.work_next()
 
 
 def has_failed_for(running: PipelineHarness, key: str, seconds: float) -> None:
@@ -125,7 +125,7 @@ def enriching(running: PipelineHarness) -> str:
 
 
 def is_over(running: PipelineHarness) -> bool:
-    return bool(running.outcome()) and bool(running.outcome_is_told())
+    return bool(running.outcome_kind()) and bool(running.outcome_posts())
 
 
 def test_each_failed_try_is_counted_and_nobody_may_wake_it_before_its_time(sick: PipelineHarness) -> None:
@@ -150,7 +150,7 @@ def test_after_six_hours_without_railway_the_look_goes_on_where_it_stood(sick: P
 
     sick.drive(lambda: is_over(sick), stages=120)
 
-    assert sick.outcome() == "reported"
+    assert sick.outcome_kind() == "reported"
     assert not sick.store.hexists(key, "failing_since")
 
 
@@ -164,7 +164,7 @@ def test_after_six_hours_without_railway_the_round_goes_on_where_it_stood(sick: 
 
     sick.drive(lambda: is_over(sick), stages=120)
 
-    assert sick.outcome() == "reported"
+    assert sick.outcome_kind() == "reported"
     assert sick.incidents() == [key]
 
 
@@ -190,7 +190,7 @@ def test_after_eight_hours_without_railway_the_raw_facts_are_told(sick: Pipeline
     fail(sick, key, times=1)
     sick.drive(lambda: is_over(sick), stages=120)
 
-    assert sick.outcome() == "failed"
+    assert sick.outcome_kind() == "failed"
     assert "5xx" in told(sick)[-1]
     assert "given up during enrich" in told(sick)[-1]
 
@@ -225,7 +225,7 @@ def test_after_days_without_slack_the_words_are_said(sick: PipelineHarness, kind
     sick.slack.faults.add(kind, times=FOREVER)  # type: ignore[arg-type]  # both are kinds of faults
     key = enriching(sick)
     tell = key.replace(PREFIX, f"{PREFIX}notification:", 1)
-    sick.drive(sick.outcome)
+    sick.drive(sick.outcome_kind)
     fail(sick, tell)
     has_failed_for(sick, tell, 5 * DAY)
     fail(sick, tell)
@@ -241,14 +241,14 @@ def test_after_a_week_without_slack_the_words_end_and_stand_in_the_journal(sick:
     sick.slack.faults.add("503", times=FOREVER)
     key = enriching(sick)
     tell = key.replace(PREFIX, f"{PREFIX}notification:", 1)
-    sick.drive(sick.outcome)
+    sick.drive(sick.outcome_kind)
     fail(sick, tell)
     has_failed_for(sick, tell, 7 * DAY + 60)
 
     fail(sick, tell, times=1)
 
     assert sick.journal.fields(tell)["outcome"].startswith(b"given up: Slack")
-    assert sick.outcome() == "reported"
+    assert sick.outcome_kind() == "reported"
 
 
 def test_slack_that_is_away_holds_up_no_stage(sick: PipelineHarness) -> None:
@@ -257,5 +257,5 @@ def test_slack_that_is_away_holds_up_no_stage(sick: PipelineHarness) -> None:
 
     sick.drive(lambda: sick.store.hget(key, "stage") == b"watch", stages=120)
 
-    assert sick.outcome() == "reported"
+    assert sick.outcome_kind() == "reported"
     assert told(sick) == []

@@ -82,8 +82,8 @@ def test_a_record_of_an_older_version_or_none_at_all_is_made_again(
 
     reporting.drive(lambda: told(reporting))
 
-    assert reporting.outcome() == "reported"
-    assert len(reporting.record(Evidence)) == 1
+    assert reporting.outcome_kind() == "reported"
+    assert len(reporting.values(Evidence)) == 1
 
 
 @pytest.mark.parametrize("blob", [b"0j{}", b"1j{}"], ids=["older version", "fields missing"])
@@ -103,7 +103,7 @@ def test_a_record_that_stays_unreadable_is_made_again_once_only(reporting: Pipel
         reporting.store.hset(key, "r:evidence", b"0j{}")
         stages.work(reporting.services, "diagnose", key)
 
-    assert reporting.outcome() == "failed"
+    assert reporting.outcome_kind() == "failed"
 
 
 def test_whatever_a_stage_needs_of_another_has_a_stage_that_makes_it_again() -> None:
@@ -140,10 +140,10 @@ def test_what_a_newer_version_adds_to_any_record_is_passed_over_to_the_end(
         if told(reporting):
             break
         add_to_records(reporting)
-        reporting.once()
+        reporting.work_next()
 
     assert len(told(reporting)) == 1
-    assert reporting.outcome() == "reported"
+    assert reporting.outcome_kind() == "reported"
     assert not any(b"again:" in name for key in journals(reporting) for name in reporting.store.hkeys(key))
 
 
@@ -163,7 +163,7 @@ def test_a_field_that_we_do_not_know_is_left_alone_by_every_script(reporting: Pi
             known.add(key)
         if told(reporting):
             break
-        reporting.once()
+        reporting.work_next()
         assert lost() == []
     listing.mend(reporting.journal, "all")
 
@@ -243,8 +243,8 @@ def test_a_newer_record_whose_version_was_taken_back_is_made_again(reporting: Pi
 
     reporting.drive(lambda: told(reporting))
 
-    assert reporting.outcome() == "reported"
-    assert len(reporting.record(Evidence)) == 1
+    assert reporting.outcome_kind() == "reported"
+    assert len(reporting.values(Evidence)) == 1
 
 
 # ---- stages and messages of a newer version --------------------------------------------------------

@@ -208,7 +208,7 @@ class Mortal(JournalStore):
 def mending(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
     """The sick shop, about to be mended; every answer of the model costs a tenth of a dollar at least."""
     with harness(store, store_url, tmp_path, small=True, TRACKWALKER_MODEL_PRICE="1/4") as running:
-        running.model.padding = 100_000
+        running.fake_model.padding = 100_000
         running.alert()
         running.drive(lambda: any(stage(running, key) == "plan" for key in running.incidents()))
         yield running
@@ -227,7 +227,7 @@ def dies(running: PipelineHarness, record: str) -> None:
 
 
 def cost_of(running: PipelineHarness) -> Usage:
-    [spent] = running.record(Usage)
+    [spent] = running.values(Usage)
     return spent
 
 
@@ -236,33 +236,33 @@ def test_a_run_that_died_with_its_worker_is_counted_and_what_it_cost_is_settled(
     mending: PipelineHarness, record: str
 ) -> None:
     if record == "fix":
-        mending.drive(lambda: any(mending.record(Plan)))
-    before = len(mending.model.calls)
+        mending.drive(lambda: any(mending.values(Plan)))
+    before = len(mending.fake_model.calls)
     dies(mending, record)
-    died, wasted = len(mending.model.calls) - before, cost_of(mending)
+    died, wasted = len(mending.fake_model.calls) - before, cost_of(mending)
 
-    mending.drive(lambda: mending.outcome() == "pull request", stages=120)
+    mending.drive(lambda: mending.outcome_kind() == "pull request", stages=120)
 
     told = day(mending.journal)
     assert died >= 2
     assert wasted.cost_usd >= 0.1 * died
     assert (told["runs"], told["service:svc-shop"]) == (b"2", b"2")
-    assert cost_of(mending).calls == len(mending.model.calls)
+    assert cost_of(mending).calls == len(mending.fake_model.calls)
     assert int(told["cost"]) == int(cost_of(mending).cost_usd * 1_000_000)
 
 
 def test_a_model_that_never_answers_uses_up_no_runs(mending: PipelineHarness) -> None:
     mender = mending.services.remediation
     mender.__dict__["agent"] = replace(mender.agent, retry_seconds=0.1)
-    mending.model.faults.add("503", times=1_000_000)
+    mending.fake_model.faults.add("503", times=1_000_000)
     [key] = mending.incidents()
     for _ in range(2):
         mending.store.zadd(SCHEDULE, {key: 1})
-        mending.once()
+        mending.work_next()
     tries = int(mending.journal.fields(key)["attempts"])
-    mending.model.faults.clear()
+    mending.fake_model.faults.clear()
 
-    mending.drive(lambda: mending.record(Plan), stages=20)
+    mending.drive(lambda: mending.values(Plan), stages=20)
 
     assert tries == 2
     assert day(mending.journal)["runs"] == b"1"
@@ -279,12 +279,12 @@ def test_a_run_over_its_limit_is_settled_at_what_it_cost_and_the_raw_facts_are_t
         TRACKWALKER_MAX_COST_PER_INCIDENT_USD="0.05",
         TRACKWALKER_MODEL_PRICE="1/4",
     ) as poor:
-        poor.model.padding = 100_000
+        poor.fake_model.padding = 100_000
         poor.alert()
 
-        poor.drive(lambda: poor.outcome() and poor.outcome_is_told(), stages=120)
+        poor.drive(lambda: poor.outcome_kind() and poor.outcome_posts(), stages=120)
 
-        assert poor.outcome() == "failed"
+        assert poor.outcome_kind() == "failed"
         assert "limit of 0.05 USD" in poor.slack.messages[-1].text
         assert "5xx" in poor.slack.messages[-1].text
         assert int(day(poor.journal)["cost"]) == int(cost_of(poor).cost_usd * 1_000_000) >= 100_000
@@ -293,7 +293,7 @@ def test_a_run_over_its_limit_is_settled_at_what_it_cost_and_the_raw_facts_are_t
 def test_a_round_that_gave_its_budget_back_asks_for_it_again_before_it_writes(
     mending: PipelineHarness,
 ) -> None:
-    mending.drive(lambda: mending.record(Plan))
+    mending.drive(lambda: mending.values(Plan))
     [key] = mending.incidents()
     claim = mending.journal.claim(key, "fix")
     assert claim is not None
@@ -301,10 +301,10 @@ def test_a_round_that_gave_its_budget_back_asks_for_it_again_before_it_writes(
     claim.advance("fix")
     mending.store.hset(f"trackwalker2:budget:{datetime.now(UTC):%Y%m%d}", "cost", 10**9)
 
-    mending.drive(lambda: mending.outcome() and mending.outcome_is_told(), stages=120)
+    mending.drive(lambda: mending.outcome_kind() and mending.outcome_posts(), stages=120)
 
     assert "MAX_COST_PER_DAY_USD" in mending.slack.messages[-1].text
-    assert {call.role for call in mending.model.calls} == {"reader"}
+    assert {call.role for call in mending.fake_model.calls} == {"reader"}
     assert list(mending.store.scan_iter("trackwalker2:reserved:*")) == []
 
 
@@ -323,8 +323,8 @@ def test_the_raw_facts_are_told_when_the_days_budget_is_gone(
         budget.reserve(poor.journal, poor.settings, other, sick("another"), datetime.now(UTC))
         poor.alert()
 
-        poor.drive(lambda: poor.outcome() and poor.outcome_is_told(), stages=120)
+        poor.drive(lambda: poor.outcome_kind() and poor.outcome_posts(), stages=120)
 
         assert name in poor.slack.messages[-1].text
         assert "5xx" in poor.slack.messages[-1].text
-        assert poor.model.calls == []
+        assert poor.fake_model.calls == []

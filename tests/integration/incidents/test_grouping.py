@@ -278,11 +278,11 @@ def test_under_an_umbrella_no_agent_starts_until_a_person_asks(town: Town) -> No
         plan(town, key)
     town.tell()
 
-    assert [one.kind for one in town.running.record(Outcome)] == ["waiting"] * 3
+    assert [one.kind for one in town.running.values(Outcome)] == ["waiting"] * 3
     *_, ask = town.rung[-1].splitlines()
     names = [key.removeprefix(PREFIX) for key in keys]
     assert any(ask.endswith(f"`python -m workers fix {name}`, or `fix all`.") for name in names)
-    assert town.running.model.calls == []
+    assert town.running.fake_model.calls == []
 
     assert listing.mend(town.journal, names[0]) == [f"{names[0]}: sent to planning"]
     assert town.journal.fields(keys[0])["stage"] == b"plan"

@@ -303,7 +303,7 @@ def calm(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Pipelin
     """A healthy line whose environment was looked at once, half an hour ago."""
     with harness(store, store_url, tmp_path, failing=False) as running:
         ping(running)
-        running.drive(lambda: running.sweeps_done() == 1)
+        running.drive(lambda: running.count_ended_sweeps() == 1)
         running.store.hincrby(GATE, "cursor", -1_800_000)
         yield running
 
@@ -325,7 +325,7 @@ def told(running: PipelineHarness) -> list[str]:
 
 
 def sweeps(running: PipelineHarness, number: int) -> Callable[[], bool]:
-    return lambda: running.sweeps_done() >= number
+    return lambda: running.count_ended_sweeps() >= number
 
 
 def alerts(running: PipelineHarness) -> list[Alert]:
@@ -355,7 +355,7 @@ def test_where_no_webhook_ever_came_it_is_asked_once_whether_they_are_set_up(cal
         calm.world.events.clear()
         happens(calm, ago=minutes * 60)
         ping(calm)
-        calm.drive(sweeps(calm, calm.sweeps_done() + 2))
+        calm.drive(sweeps(calm, calm.count_ended_sweeps() + 2))
     calm.drive(lambda: calm.store.hexists(f"{PREFIX}notification:operational:webhooks:env-1", "ended"))
 
     assert len([text for text in told(calm) if "is /hooks/railway set up" in text]) == 1
@@ -420,7 +420,7 @@ def test_a_webhook_that_comes_after_the_sweep_saw_its_trouble_opens_no_second_in
         sick.alert(kind="deployment.deployed")
         happens(sick)
         ping(sick)
-        sick.drive(sick.outcome_is_told)
+        sick.drive(sick.outcome_posts)
         found = alerts(sick)
 
         sick.alert(kind="deployment.crashed", deployment_id="dep-new")
@@ -491,7 +491,7 @@ def test_a_service_that_was_never_watched_before_is_not_blamed_for_its_past(
         happens(fresh)
         ping(fresh)
 
-        fresh.drive(lambda: fresh.sweeps_done() == 1)
+        fresh.drive(lambda: fresh.count_ended_sweeps() == 1)
 
         assert alerts(fresh) == []
 

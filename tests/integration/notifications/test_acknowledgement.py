@@ -186,7 +186,7 @@ def test_whatever_hangs_every_first_word_is_said(stuck: tuple[PipelineHarness, T
 
     assert at_work(running) == stages.NON_NOTIFICATION_THREADS
     assert {path.split("/")[1] for path in tarpit.paths} >= {"graphql", "acme"}
-    assert running.sweeps_done() == 0
+    assert running.count_ended_sweeps() == 0
 
 
 def test_what_was_taken_in_while_no_worker_lived_is_said_by_the_next_one(

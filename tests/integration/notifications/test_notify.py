@@ -65,7 +65,7 @@ def tell(running: PipelineHarness, key: str) -> None:
 
 def test_a_first_word_that_joins_an_open_incident_does_not_stay_looking(reporting: PipelineHarness) -> None:
     tell(reporting, f"{PREFIX}notification:alert:{reporting.alert()}")
-    reporting.drive(reporting.outcome_is_told)
+    reporting.drive(reporting.outcome_posts)
     again = f"{PREFIX}notification:alert:{reporting.alert()}"
     tell(reporting, again)
     before = told(reporting)[-1]
@@ -81,7 +81,7 @@ def test_a_first_word_after_the_outcome_becomes_the_first_post_of_the_incident(
     reporting: PipelineHarness,
 ) -> None:
     reporting.alert()
-    reporting.drive(reporting.outcome_is_told)
+    reporting.drive(reporting.outcome_posts)
     tell(reporting, f"{PREFIX}notification:alert:{reporting.alert()}")
 
     reporting.drive(lambda: not any("Looking into it." in text for text in told(reporting)))
@@ -94,7 +94,7 @@ def test_a_first_word_that_the_incident_takes_over_becomes_its_thread(reporting:
     alert = reporting.alert()
     tell(reporting, f"{PREFIX}notification:alert:{alert}")
 
-    reporting.drive(reporting.outcome_is_told)
+    reporting.drive(reporting.outcome_posts)
 
     first, outcome = reporting.slack.messages
     assert outcome.thread_ts == first.ts
@@ -108,7 +108,7 @@ def test_of_several_first_words_one_becomes_the_incidents_and_none_stays_looking
     for _ in range(3):
         tell(reporting, f"{PREFIX}notification:alert:{reporting.alert()}")
 
-    reporting.drive(reporting.outcome_is_told)
+    reporting.drive(reporting.outcome_posts)
     reporting.drive(lambda: not any("Looking into it." in text for text in told(reporting)))
 
     assert len([text for text in told(reporting) if "same trouble" in text]) == 2
@@ -147,7 +147,7 @@ def test_words_are_kept_for_longer_than_the_hours_in_which_a_stage_is_given_up(
 
 def test_an_outcome_is_posted_although_the_first_word_cannot_be_edited(reporting: PipelineHarness) -> None:
     reporting.alert()
-    reporting.drive(lambda: bool(reporting.outcome()))
+    reporting.drive(lambda: bool(reporting.outcome_kind()))
     key = reporting.incidents()[0].replace(PREFIX, f"{PREFIX}notification:", 1)
     gone = SlackMessage(ts="1700000000.000001", channel=reporting.slack.channel)
     reporting.store.hset(key, "r:ack", pack(gone, SlackMessage))
@@ -162,7 +162,7 @@ def test_a_mend_on_demand_is_no_new_first_word_and_its_outcome_stays_in_the_thre
     reporting: PipelineHarness,
 ) -> None:
     reporting.alert()
-    reporting.drive(reporting.outcome_is_told)
+    reporting.drive(reporting.outcome_posts)
     incident = reporting.incidents()[0]
 
     listing.mend(reporting.journal, incident.removeprefix(PREFIX))
@@ -178,7 +178,7 @@ def test_a_mend_on_demand_is_no_new_first_word_and_its_outcome_stays_in_the_thre
 
 def test_the_end_of_it_names_the_service_where_there_is_no_thread(reporting: PipelineHarness) -> None:
     reporting.alert()
-    reporting.drive(reporting.outcome_is_told)
+    reporting.drive(reporting.outcome_posts)
     key = reporting.incidents()[0]
     reporting.store.hset(key, "clean_sweeps", 2)
 
@@ -189,7 +189,7 @@ def test_the_end_of_it_names_the_service_where_there_is_no_thread(reporting: Pip
 
 def test_a_tell_whose_incident_is_forgotten_ends(reporting: PipelineHarness) -> None:
     reporting.alert()
-    reporting.drive(reporting.outcome_is_told)
+    reporting.drive(reporting.outcome_posts)
     incident = reporting.incidents()[0]
     key = incident.replace(PREFIX, f"{PREFIX}notification:", 1)
     reporting.store.delete(incident)
@@ -204,7 +204,7 @@ def test_words_that_slack_does_not_show_again_are_said_once_all_the_same(reporti
     reporting.alert()
 
     for _ in range(60):
-        reporting.once()
+        reporting.work_next()
 
     said = [message.text.splitlines()[0] for message in reporting.slack.messages]
     assert said
@@ -272,7 +272,7 @@ def test_the_thread_of_a_symptom_says_once_where_its_cause_is_told_and_rings_nob
     reporting: PipelineHarness,
 ) -> None:
     reporting.alert()
-    reporting.drive(reporting.outcome_is_told)
+    reporting.drive(reporting.outcome_posts)
     key = reporting.incidents()[0]
     other = join(reporting, key)
 

@@ -11,7 +11,15 @@ import pytest
 import redis
 
 from tests.benchmarks.kept import endless
-from tests.support.pipeline import PipelineHarness, Snapshot, Start, harness, put_back, starter, take
+from tests.support.pipeline import (
+    PipelineHarness,
+    Snapshot,
+    StartHarness,
+    harness,
+    harness_starter,
+    restore_snapshot,
+    take_snapshot,
+)
 from workers.engine import scripts
 from workers.engine.broker import MAX_QUEUED, NAMESPACE, WAKE_INTERVAL_SECONDS, waker
 from workers.engine.codec import MAX_STORED_BYTES
@@ -23,12 +31,12 @@ from workers.runtime.store import client
 
 
 @pytest.fixture
-def start(store: redis.Redis, store_url: str, tmp_path: Path) -> Start:
-    return starter(store, store_url, tmp_path, small=True)
+def start(store: redis.Redis, store_url: str, tmp_path: Path) -> StartHarness:
+    return harness_starter(store, store_url, tmp_path, small=True)
 
 
 @pytest.fixture
-def reporting(start: Start) -> Iterator[PipelineHarness]:
+def reporting(start: StartHarness) -> Iterator[PipelineHarness]:
     """The line around the sick shop, without an agent."""
     with start(TRACKWALKER_MODE="report") as running:
         yield running
@@ -44,8 +52,8 @@ def story(
     with harness(connection, store_url, tmp_path_factory.mktemp("story")) as running:
         ping(running)
         running.alert()
-        running.drive(running.outcome_is_told, stages=120)
-        yield running, take(running)
+        running.drive(running.outcome_posts, stages=120)
+        yield running, take_snapshot(running)
     connection.close()
 
 
@@ -53,7 +61,7 @@ def story(
 def proposed(story: tuple[PipelineHarness, Snapshot]) -> PipelineHarness:
     """The line as it stood when the pull request had been told."""
     running, snapshot = story
-    put_back(running, snapshot)
+    restore_snapshot(running, snapshot)
     return running
 
 
@@ -66,17 +74,17 @@ def work_all(running: PipelineHarness, *, stages: int = 60) -> None:
     for _ in range(stages):
         if not running.due():
             return
-        running.once()
+        running.work_next()
 
 
 def test_a_whole_line_to_the_pull_request_leaves_nothing_that_stays(proposed: PipelineHarness) -> None:
-    assert proposed.outcome() == "pull request"
+    assert proposed.outcome_kind() == "pull request"
     assert endless(proposed.store) == []
 
 
 def test_a_merged_pull_request_leaves_nothing_that_stays(proposed: PipelineHarness) -> None:
     proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number))
-    proposed.drive(lambda: proposed.watched() is not None)
+    proposed.drive(lambda: proposed.follow_up() is not None)
     work_all(proposed)
 
     assert proposed.store.hlen(OPEN) == 0
@@ -94,16 +102,16 @@ def test_a_pull_request_that_a_person_closed_leaves_nothing_that_stays(proposed:
 def test_a_line_that_only_tells_leaves_nothing_that_stays(reporting: PipelineHarness) -> None:
     reporting.alert()
     reporting.alert(source="slack", kind="message", service_id=None, said="shop is down", service_name=None)
-    reporting.drive(reporting.outcome_is_told)
+    reporting.drive(reporting.outcome_posts)
     work_all(reporting)
 
-    assert reporting.outcome() == "reported"
+    assert reporting.outcome_kind() == "reported"
     assert endless(reporting.store) == []
 
 
 def test_an_incident_that_is_over_is_not_open_any_more(reporting: PipelineHarness) -> None:
     reporting.alert()
-    reporting.drive(reporting.outcome_is_told)
+    reporting.drive(reporting.outcome_posts)
     [key] = reporting.incidents()
     with reporting.world.lock:
         reporting.world.services[0].requests.clear()
@@ -120,7 +128,7 @@ def test_an_incident_that_is_over_is_not_open_any_more(reporting: PipelineHarnes
 
 
 @pytest.mark.parametrize("kind", ["ping", "alert"])
-def test_a_look_that_finds_nothing_leaves_nothing_that_stays(start: Start, kind: str) -> None:
+def test_a_look_that_finds_nothing_leaves_nothing_that_stays(start: StartHarness, kind: str) -> None:
     with start(failing="no") as calm:
         if kind == "ping":
             ping(calm)
@@ -128,14 +136,14 @@ def test_a_look_that_finds_nothing_leaves_nothing_that_stays(start: Start, kind:
             calm.alert()
         work_all(calm)
 
-        assert calm.sweeps_done() >= 1
+        assert calm.count_ended_sweeps() >= 1
         assert endless(calm.store) == []
 
 
 def test_a_muted_service_leaves_nothing_that_stays(reporting: PipelineHarness) -> None:
     controls.mute(reporting.journal, "shop", time.time() + 3600)
     reporting.alert()
-    reporting.drive(lambda: reporting.record(Outcome))
+    reporting.drive(lambda: reporting.values(Outcome))
     work_all(reporting)
 
     assert reporting.slack.messages == []
@@ -147,7 +155,7 @@ def test_a_pause_leaves_nothing_that_stays(reporting: PipelineHarness) -> None:
     reporting.alert()
     work_all(reporting)
     controls.resume(reporting.journal)
-    reporting.drive(reporting.outcome_is_told)
+    reporting.drive(reporting.outcome_posts)
 
     assert endless(reporting.store) == []
 
@@ -171,7 +179,7 @@ def test_a_look_that_sees_more_than_a_record_holds_is_told_and_ends(reporting: P
 
     [text] = [message.text for message in reporting.slack.messages]
     assert "could not look: survey: too large for a record: Survey" in text
-    assert reporting.sweeps_done() == 1
+    assert reporting.count_ended_sweeps() == 1
     assert endless(reporting.store) == []
 
 
@@ -184,10 +192,10 @@ def test_an_alert_of_an_environment_that_is_not_watched_leaves_nothing_that_stay
     assert endless(reporting.store) == []
 
 
-def test_a_shadow_leaves_nothing_that_stays(start: Start) -> None:
+def test_a_shadow_leaves_nothing_that_stays(start: StartHarness) -> None:
     with start(TRACKWALKER_MODE="shadow") as running:
         running.alert()
-        running.drive(running.outcome_is_told, stages=120)
+        running.drive(running.outcome_posts, stages=120)
         work_all(running, stages=20)
 
         assert endless(running.store) == []
@@ -209,7 +217,7 @@ def test_alerts_that_tell_the_same_get_one_place_on_the_sweep_and_one_answer(
         stages.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
     sweep = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")
 
-    reporting.drive(reporting.outcome_is_told)
+    reporting.drive(reporting.outcome_posts)
 
     assert [field for field in sweep if field.startswith("a:")] == [f"a:{first}"]
     assert reporting.journal.fields(f"{PREFIX}alert:{first}")["firings"] == b"4"
@@ -231,7 +239,7 @@ def test_an_alert_of_something_else_is_answered_for_itself(reporting: PipelineHa
     assert {field[2:] for field in sweep if field.startswith("a:")} == set(asked)
 
 
-def test_that_there_is_nothing_is_said_once_in_minutes_however_often_it_is_told(start: Start) -> None:
+def test_that_there_is_nothing_is_said_once_in_minutes_however_often_it_is_told(start: StartHarness) -> None:
     with start(failing="no") as calm:
         for _ in range(3):
             alert = calm.alert()

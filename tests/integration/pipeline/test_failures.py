@@ -54,7 +54,7 @@ def at_enrich(running: PipelineHarness) -> str:
 def concluded(running: PipelineHarness) -> str:
     """The key of an incident whose outcome is told."""
     key = at_enrich(running)
-    running.drive(running.outcome_is_told)
+    running.drive(running.outcome_posts)
     return key
 
 
@@ -74,9 +74,9 @@ def test_a_bug_in_a_round_ends_it_after_five_deaths_and_is_told(reporting: Pipel
     key = at_enrich(reporting)
 
     work_until_dead(reporting, key, settings=cast(Any, None))
-    reporting.drive(reporting.outcome_is_told)
+    reporting.drive(reporting.outcome_posts)
 
-    assert reporting.outcome() == "failed"
+    assert reporting.outcome_kind() == "failed"
     assert "given up during enrich: the worker died 6 times" in told(reporting)[-1]
 
 
@@ -93,7 +93,7 @@ def test_giving_up_waits_for_a_newer_version_that_alone_can_read_what_it_needs(
     assert int(fields["not_before"]) / 1000 < seconds + 60
     since = int((seconds - NEWER_VERSION_PATIENCE_SECONDS - 60) * 1000)
     reporting.store.hset(key, mapping={"failing_since": since, "crashes": 9, "not_before": 1})
-    reporting.drive(reporting.outcome_is_told)
+    reporting.drive(reporting.outcome_posts)
     assert "given up during enrich: the worker died" in told(reporting)[-1]
 
 
@@ -134,7 +134,7 @@ def test_a_pull_request_that_cannot_be_watched_any_more_is_told(reporting: Pipel
     reporting.store.hset(key, mapping={"r:pull": pack(pull, PullRequest), "repository": shop.NAME})
     reporting.github.faults.add("refuse", times=100)
 
-    reporting.drive(lambda: reporting.record(FollowUp))
+    reporting.drive(lambda: reporting.values(FollowUp))
     reporting.drive(lambda: "not watched any more" in told(reporting)[-1])
 
     assert reporting.journal.fields(key)["ended"]
@@ -166,7 +166,7 @@ def test_a_pause_does_not_keep_anybody_from_looking(reporting: PipelineHarness) 
     controls.pause(reporting.journal)
     reporting.alert(source="ping", kind="ping", service_id=None, service_name=None)
 
-    reporting.drive(lambda: reporting.sweeps_done() == 1, stages=6)
+    reporting.drive(lambda: reporting.count_ended_sweeps() == 1, stages=6)
 
     assert len(reporting.incidents()) == 1
     assert told(reporting) == []
@@ -191,10 +191,10 @@ def test_an_agent_that_may_not_run_gives_its_budget_back(
     with harness(store, store_url, tmp_path, OPENCODE_BIN=str(tmp_path / "nothing")) as running:
         running.alert()
 
-        running.drive(running.outcome_is_told)
+        running.drive(running.outcome_posts)
 
         [day] = running.store.scan_iter(f"{PREFIX}budget:*")
-        assert running.outcome() == "failed"
+        assert running.outcome_kind() == "failed"
         assert running.store.hget(day, "cost") == b"0"
 
 
@@ -229,9 +229,9 @@ def test_a_pings_sweep_that_found_nothing_is_kept_for_days_and_one_that_was_aske
 ) -> None:
     with harness(store, store_url, tmp_path, failing=False) as calm:
         calm.alert(source="ping", kind="ping", service_id=None, service_name=None)
-        calm.drive(calm.sweeps_done)
+        calm.drive(calm.count_ended_sweeps)
         calm.alert()
-        calm.drive(lambda: calm.sweeps_done() >= 2)
+        calm.drive(lambda: calm.count_ended_sweeps() >= 2)
 
         [quiet, asked] = sorted(
             calm.store.ttl(key) for key in calm.store.scan_iter(f"{PREFIX}sweep:*") if calm.store.ttl(key) > 0

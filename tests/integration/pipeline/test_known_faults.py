@@ -265,17 +265,17 @@ def number_of(outcome: Outcome) -> int:
 def test_a_lost_store_leads_to_no_second_pull_request_for_a_cause_that_has_one(
     proposed: PipelineHarness,
 ) -> None:
-    [old], calls = proposed.github.pulls, len(proposed.model.calls)
+    [old], calls = proposed.github.pulls, len(proposed.fake_model.calls)
     after = lost(proposed, datetime.now(UTC) + timedelta(minutes=2))
     after.alert()
 
-    after.drive(after.outcome_is_told)
+    after.drive(after.outcome_posts)
 
-    [outcome] = after.record(Outcome)
+    [outcome] = after.values(Outcome)
     assert (outcome.kind, number_of(outcome)) == ("attached", old.number)
     assert len(after.github.pulls) == 1
     assert not old.head.endswith(after.incidents()[0].rpartition(":")[2])
-    assert "writer" not in {call.role for call in after.model.calls[calls:]}
+    assert "writer" not in {call.role for call in after.fake_model.calls[calls:]}
 
 
 def test_a_round_of_the_same_minute_takes_the_pull_request_that_is_there_for_the_truth(
@@ -286,10 +286,10 @@ def test_a_round_of_the_same_minute_takes_the_pull_request_that_is_there_for_the
     after = lost(proposed, minute + timedelta(seconds=30))
     after.alert()
 
-    after.drive(after.outcome_is_told)
+    after.drive(after.outcome_posts)
 
     assert len(after.github.pulls) == 1
-    assert [number_of(one) for one in after.record(Outcome)] == [old.number]
+    assert [number_of(one) for one in after.values(Outcome)] == [old.number]
     assert len(after.github.pushes) == pushes
 
 

@@ -13,7 +13,15 @@ from tests.support.fakes import shop
 from tests.support.fakes.githttp import git
 from tests.support.fakes.railway_types import WorldDeployment, WorldService
 from tests.support.fakes.serving import Kind
-from tests.support.pipeline import PipelineHarness, Snapshot, Start, harness, put_back, starter, take
+from tests.support.pipeline import (
+    PipelineHarness,
+    Snapshot,
+    StartHarness,
+    harness,
+    harness_starter,
+    restore_snapshot,
+    take_snapshot,
+)
 from workers.engine import records, scripts
 from workers.engine.codec import pack
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE
@@ -37,12 +45,12 @@ from workers.runtime.store import client
 
 
 @pytest.fixture
-def start(store: redis.Redis, store_url: str, tmp_path: Path) -> Start:
-    return starter(store, store_url, tmp_path, small=False)
+def start(store: redis.Redis, store_url: str, tmp_path: Path) -> StartHarness:
+    return harness_starter(store, store_url, tmp_path, small=False)
 
 
 @pytest.fixture
-def sick(start: Start) -> Iterator[PipelineHarness]:
+def sick(start: StartHarness) -> Iterator[PipelineHarness]:
     """The line around the sick shop."""
     with start() as running:
         yield running
@@ -65,7 +73,7 @@ def story(
     with harness(connection, store_url, tmp_path_factory.mktemp("story")) as running:
         running.alert()
         running.drive(ended(running))
-        yield running, take(running)
+        yield running, take_snapshot(running)
     connection.close()
 
 
@@ -73,7 +81,7 @@ def story(
 def proposed(story: tuple[PipelineHarness, Snapshot]) -> PipelineHarness:
     """The line as it stood when the pull request had been told."""
     running, snapshot = story
-    put_back(running, snapshot)
+    restore_snapshot(running, snapshot)
     return running
 
 
@@ -83,13 +91,13 @@ def told(running: PipelineHarness) -> list[str]:
 
 def ended(running: PipelineHarness) -> Callable[[], bool]:
     """Until the first incident's outcome is in Slack."""
-    return lambda: bool(running.outcome()) and any(running.outcome_is_told())
+    return lambda: bool(running.outcome_kind()) and any(running.outcome_posts())
 
 
 def test_a_webhook_becomes_one_pull_request_whose_link_reaches_slack(proposed: PipelineHarness) -> None:
     pull = proposed.github.pulls[0]
     last = told(proposed)[-1].splitlines()[-1]
-    assert proposed.outcome() == "pull request"
+    assert proposed.outcome_kind() == "pull request"
     assert len(proposed.github.pulls) == 1
     assert f"/pull/{pull.number}" in last
     assert not pull.draft
@@ -102,9 +110,9 @@ def test_the_merged_pull_request_is_watched_until_it_is_seen_to_hold(proposed: P
     commit = proposed.github.merge(proposed.github.pulls[0].number)
     proposed.redeploy(commit)
 
-    proposed.drive(lambda: proposed.watched() is not None)
+    proposed.drive(lambda: proposed.follow_up() is not None)
 
-    watched = proposed.watched()
+    watched = proposed.follow_up()
     assert watched is not None
     assert watched.verified, watched.sentence
     assert proposed.store.hlen(OPEN) == 0
@@ -123,10 +131,10 @@ def test_a_measurement_that_cannot_be_had_for_a_moment_is_waited_for(
     if comes_back:
         proposed.railway.broken.clear()
 
-    proposed.drive(lambda: proposed.watched() is not None)
+    proposed.drive(lambda: proposed.follow_up() is not None)
     proposed.railway.broken.clear()
 
-    watched = proposed.watched()
+    watched = proposed.follow_up()
     assert watched is not None
     assert watched.sentence.startswith(sentence)
 
@@ -141,14 +149,14 @@ def test_every_outside_thing_may_fail_once_and_nothing_is_done_twice(
         if kind != "hang" or path == "/pulls":
             quick.github.faults.add(kind, method=method, path=path)
     quick.slack.faults.add(kind, path="chat.postMessage")
-    quick.model.faults.add("503" if kind == "hang" else kind)
+    quick.fake_model.faults.add("503" if kind == "hang" else kind)
     quick.alert()
 
     quick.drive(ended(quick), stages=120)
 
     assert len(quick.github.pulls) == 1
     assert len([text for text in told(quick) if "/pull/" in text]) == 1
-    assert quick.outcome() == "pull request"
+    assert quick.outcome_kind() == "pull request"
     assert {one for one, _ in quick.railway.faults.played} == {kind}
     assert {one for one, _ in quick.github.faults.played} == {kind}
     assert {one for one, _ in quick.slack.faults.played} == {kind}
@@ -162,16 +170,16 @@ def test_facts_that_cannot_be_read_for_a_moment_are_waited_for(quick: PipelineHa
 
     quick.drive(ended(quick))
 
-    assert quick.outcome() == "pull request"
+    assert quick.outcome_kind() == "pull request"
 
 
 def test_facts_that_stay_away_are_gone_without_and_said(sick: PipelineHarness) -> None:
     sick.railway.broken["deploymentLogs"] = "Problem processing request"
     sick.alert()
 
-    sick.drive(lambda: any(sick.record(Evidence)))
+    sick.drive(lambda: any(sick.values(Evidence)))
 
-    assert any(gap.part is GapPart.DEPLOYMENT_LOGS for gap in sick.record(Evidence)[0].failed_reads)
+    assert any(gap.part is GapPart.DEPLOYMENT_LOGS for gap in sick.values(Evidence)[0].failed_reads)
 
 
 def test_a_refused_railway_token_is_told_with_the_settings_name(sick: PipelineHarness) -> None:
@@ -185,7 +193,7 @@ def test_a_refused_railway_token_is_told_with_the_settings_name(sick: PipelineHa
 
 def test_who_lost_the_claim_gives_up_nothing_of_whoever_has_it_now(sick: PipelineHarness) -> None:
     sick.alert()
-    sick.drive(lambda: sick.record(Plan))
+    sick.drive(lambda: sick.values(Plan))
     key = sick.incidents()[0]
     sick.store.hdel(key, "not_before", "lease")
     stage = sick.journal.fields(key)["stage"].decode()
@@ -199,7 +207,7 @@ def test_who_lost_the_claim_gives_up_nothing_of_whoever_has_it_now(sick: Pipelin
 
     theirs.check_alive()
     assert len(list(sick.store.scan_iter(f"{PREFIX}reserved:*"))) == 2
-    assert sick.outcome() == ""
+    assert sick.outcome_kind() == ""
 
 
 def test_a_refused_github_token_ends_the_round_and_is_told(sick: PipelineHarness) -> None:
@@ -215,7 +223,7 @@ def test_a_refused_github_token_ends_the_round_and_is_told(sick: PipelineHarness
 def test_words_that_slack_refused_are_said_once_the_token_is_mended(quick: PipelineHarness) -> None:
     quick.slack.faults.add("refuse", times=1000)
     quick.alert()
-    quick.drive(lambda: quick.outcome() == "pull request")
+    quick.drive(lambda: quick.outcome_kind() == "pull request")
     before = told(quick)
     quick.slack.faults.clear()
 
@@ -227,19 +235,19 @@ def test_words_that_slack_refused_are_said_once_the_token_is_mended(quick: Pipel
 
 
 def test_a_model_that_refuses_is_told_with_the_raw_facts(sick: PipelineHarness) -> None:
-    sick.model.reader = "refuses"
+    sick.fake_model.reader = "refuses"
     sick.alert()
 
     sick.drive(ended(sick))
 
     assert sick.github.pulls == []
-    assert sick.outcome() == "failed"
+    assert sick.outcome_kind() == "failed"
     assert "5xx" in told(sick)[-1]
 
 
 def test_a_brief_without_places_leads_to_no_pull_request(sick: PipelineHarness) -> None:
     sick.alert()
-    sick.drive(lambda: any(sick.record(Verdict)))
+    sick.drive(lambda: any(sick.values(Verdict)))
     key = sick.incidents()[0]
     evidence = sick.journal.read_record(key, records.EVIDENCE)
     assert evidence is not None
@@ -251,7 +259,7 @@ def test_a_brief_without_places_leads_to_no_pull_request(sick: PipelineHarness) 
     sick.drive(ended(sick))
 
     assert sick.github.pulls == []
-    assert sick.outcome() == "reported"
+    assert sick.outcome_kind() == "reported"
     assert "inconclusive" in told(sick)[-1]
 
 
@@ -262,37 +270,37 @@ def test_a_brief_without_places_leads_to_no_pull_request(sick: PipelineHarness) 
 def test_a_model_that_does_not_do_its_work_gets_nothing_proposed(
     sick: PipelineHarness, who: str, mode: str
 ) -> None:
-    setattr(sick.model, who, mode)
+    setattr(sick.fake_model, who, mode)
     sick.alert()
 
     sick.drive(ended(sick))
 
     assert sick.github.pulls == []
     assert sick.github.pushes == []
-    assert sick.outcome() in ("failed", "nothing proposed")
+    assert sick.outcome_kind() in ("failed", "nothing proposed")
     assert "shop" in told(sick)[-1]
 
 
 def test_a_pull_request_that_a_human_closed_is_not_opened_again(proposed: PipelineHarness) -> None:
     proposed.github.close(proposed.github.pulls[0].number)
-    proposed.drive(lambda: any(pull.state == "closed" for pull in proposed.record(PullRequest)))
+    proposed.drive(lambda: any(pull.state == "closed" for pull in proposed.values(PullRequest)))
     proposed.alert()
 
-    proposed.drive(lambda: proposed.sweeps_done() >= 2)
+    proposed.drive(lambda: proposed.count_ended_sweeps() >= 2)
 
     assert len(proposed.github.pulls) == 1
     assert len(proposed.incidents()) == 1
 
 
 def test_the_alert_fired_again_joins_the_open_incident(proposed: PipelineHarness) -> None:
-    calls = len(proposed.model.calls)
+    calls = len(proposed.fake_model.calls)
     proposed.alert()
 
-    proposed.drive(lambda: proposed.sweeps_done() >= 2)
+    proposed.drive(lambda: proposed.count_ended_sweeps() >= 2)
 
     assert len(proposed.incidents()) == 1
     assert len(proposed.github.pulls) == 1
-    assert len(proposed.model.calls) == calls
+    assert len(proposed.fake_model.calls) == calls
 
 
 def test_two_services_with_one_cause_in_the_code_get_one_pull_request(quick: PipelineHarness) -> None:
@@ -309,9 +317,9 @@ def test_two_services_with_one_cause_in_the_code_get_one_pull_request(quick: Pip
     quick.world.services.append(second)
     quick.alert(service_id=None, service_name=None)
 
-    quick.drive(lambda: len(quick.record(Outcome)) == 2, stages=120)
+    quick.drive(lambda: len(quick.values(Outcome)) == 2, stages=120)
 
-    kinds = sorted(outcome.kind for outcome in quick.record(Outcome))
+    kinds = sorted(outcome.kind for outcome in quick.values(Outcome))
     assert kinds == ["attached", "pull request"]
     assert len(quick.github.pulls) == 1
 
@@ -333,9 +341,9 @@ def test_a_caller_that_suffers_from_a_sick_callee_is_one_incident_with_one_pull_
     quick.alert(service_id="svc-web", service_name="web")
 
     quick.drive(ended(quick))
-    quick.drive(lambda: quick.sweeps_done() == 1)
+    quick.drive(lambda: quick.count_ended_sweeps() == 1)
 
-    [incident] = quick.record(Incident)
+    [incident] = quick.values(Incident)
     threads = {message.thread_ts or message.ts for message in quick.slack.messages}
     assert incident.subject.name == "shop"
     assert len(quick.github.pulls) == 1
@@ -347,32 +355,36 @@ def test_a_symptom_begins_no_stage_and_goes_on_where_it_stopped_once_it_is_a_cau
     sick: PipelineHarness,
 ) -> None:
     sick.alert()
-    sick.drive(lambda: sick.record(Plan))
+    sick.drive(lambda: sick.values(Plan))
     key = sick.incidents()[0]
-    calls = len(sick.model.calls)
+    calls = len(sick.fake_model.calls)
     sick.store.hset(key, "suppressed_by", f"{PREFIX}incident:of-its-cause:1")
     sick.drive(lambda: sick.store.hget(key, "stage") == b"watch")
-    aside = len(sick.model.calls) - calls, list(sick.store.scan_iter(f"{PREFIX}reserved:*")), sick.outcome()
+    aside = (
+        len(sick.fake_model.calls) - calls,
+        list(sick.store.scan_iter(f"{PREFIX}reserved:*")),
+        sick.outcome_kind(),
+    )
 
     keys = [key, SCHEDULE, key.replace(PREFIX, f"{PREFIX}notification:", 1)]
-    sick.journal.script(scripts.UNSUPPRESS, keys, pack(sick.record(Incident)[0], Incident), 2)
+    sick.journal.script(scripts.UNSUPPRESS, keys, pack(sick.values(Incident)[0], Incident), 2)
     sick.drive(ended(sick))
 
     assert aside == (0, [], "")
-    assert sick.outcome() == "pull request"
+    assert sick.outcome_kind() == "pull request"
     assert len(sick.github.pulls) == 1
 
 
 def test_a_verdict_that_names_what_would_end_the_trouble_starts_no_agent(sick: PipelineHarness) -> None:
     sick.alert()
-    sick.drive(lambda: any(sick.record(Verdict)))
+    sick.drive(lambda: any(sick.values(Verdict)))
     held = Verdict(category=Category.DEPLOYMENT, summary="the newest deployment hangs", action="cancel it")
     key = sick.incidents()[0]
     sick.store.hset(key, mapping={"stage": "diagnose", "r:verdict": pack(held, Verdict)})
 
     sick.drive(ended(sick))
 
-    assert (sick.outcome(), sick.model.calls) == ("reported", [])
+    assert (sick.outcome_kind(), sick.fake_model.calls) == ("reported", [])
     assert "cancel it" in told(sick)[-1]
 
 
@@ -381,13 +393,13 @@ def test_an_open_pull_request_of_a_symptom_stays_and_is_watched(proposed: Pipeli
     proposed.store.hset(key, "suppressed_by", f"{PREFIX}incident:of-its-cause:1")
     proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number))
 
-    proposed.drive(lambda: proposed.watched() is not None)
+    proposed.drive(lambda: proposed.follow_up() is not None)
 
-    watched = proposed.watched()
+    watched = proposed.follow_up()
     assert watched is not None and watched.verified
 
 
-def test_a_healthy_service_is_said_to_be_healthy_and_costs_nothing(start: Start) -> None:
+def test_a_healthy_service_is_said_to_be_healthy_and_costs_nothing(start: StartHarness) -> None:
     with start(failing="no") as healthy:
         healthy.alert()
 
@@ -395,30 +407,30 @@ def test_a_healthy_service_is_said_to_be_healthy_and_costs_nothing(start: Start)
 
         assert "nothing above the line" in told(healthy)[0]
         assert healthy.incidents() == []
-        assert healthy.model.calls == []
+        assert healthy.fake_model.calls == []
 
 
-def test_a_ping_that_finds_nothing_says_nothing(start: Start) -> None:
+def test_a_ping_that_finds_nothing_says_nothing(start: StartHarness) -> None:
     with start(failing="no") as healthy:
         healthy.alert(source="ping", kind="ping", service_id=None, service_name=None)
 
-        healthy.drive(lambda: healthy.sweeps_done() >= 1)
+        healthy.drive(lambda: healthy.count_ended_sweeps() >= 1)
 
         assert told(healthy) == []
 
 
-def test_report_mode_tells_the_cause_and_touches_no_repository(start: Start) -> None:
+def test_report_mode_tells_the_cause_and_touches_no_repository(start: StartHarness) -> None:
     with start(TRACKWALKER_MODE="report") as reporting:
         reporting.alert()
 
         reporting.drive(ended(reporting))
 
         assert reporting.github.pushes == []
-        assert reporting.model.calls == []
+        assert reporting.fake_model.calls == []
         assert "TRACKWALKER_MODE is report" in told(reporting)[-1]
 
 
-def test_an_incident_whose_service_was_taken_away_ends_and_says_so(start: Start) -> None:
+def test_an_incident_whose_service_was_taken_away_ends_and_says_so(start: StartHarness) -> None:
     with start(TRACKWALKER_MODE="report") as reporting:
         reporting.alert()
         reporting.drive(ended(reporting))
@@ -428,21 +440,21 @@ def test_an_incident_whose_service_was_taken_away_ends_and_says_so(start: Start)
         for sweeps in (2, 3, 4):
             was_open.append(reporting.store.hlen(OPEN))
             reporting.alert(source="ping", kind="ping", service_id=None, service_name=None)
-            reporting.drive(lambda sweeps=sweeps: reporting.sweeps_done() >= sweeps)  # type: ignore[misc]
+            reporting.drive(lambda sweeps=sweeps: reporting.count_ended_sweeps() >= sweeps)  # type: ignore[misc]
         reporting.drive(lambda: not reporting.store.hlen(OPEN) and "gone" in told(reporting)[-1])
 
         assert was_open == [1, 1, 1]
         assert "over: the service is gone, 3 sweeps in a row did not find it any more" in told(reporting)[-1]
 
 
-def test_shadow_mode_tells_nobody(start: Start) -> None:
+def test_shadow_mode_tells_nobody(start: StartHarness) -> None:
     with start(TRACKWALKER_MODE="shadow") as shadow:
         shadow.alert()
 
-        shadow.drive(shadow.outcome)
+        shadow.drive(shadow.outcome_kind)
 
         for _ in range(5):
-            shadow.once()
+            shadow.work_next()
         assert told(shadow) == []
         assert shadow.github.pushes == []
 
@@ -451,7 +463,7 @@ def test_a_paused_line_waits_and_goes_on_where_it_stood(quick: PipelineHarness) 
     controls.pause(quick.journal)
     quick.alert()
     for _ in range(15):
-        quick.once()
+        quick.work_next()
     silent = told(quick), quick.github.pushes[:]
     controls.resume(quick.journal)
 
@@ -466,7 +478,7 @@ def test_a_muted_service_is_not_told_about(sick: PipelineHarness) -> None:
     sick.alert()
 
     for _ in range(15):
-        sick.once()
+        sick.work_next()
 
     assert told(sick) == []
     assert sick.github.pushes == []
@@ -474,7 +486,7 @@ def test_a_muted_service_is_not_told_about(sick: PipelineHarness) -> None:
 
 def test_what_is_pushed_is_the_journals_fix_and_nothing_else(proposed: PipelineHarness) -> None:
     pull = proposed.github.pulls[0]
-    fix, certificate = proposed.record(Fix)[0], proposed.record(Verification)[0]
+    fix, certificate = proposed.values(Fix)[0], proposed.values(Verification)[0]
     files = git(pull.repo.path, "diff", "--name-only", "main", pull.head).split()
     assert sorted(files) == sorted(fix.files)
     assert certificate.decision == "ready"
@@ -484,7 +496,7 @@ def test_what_is_pushed_is_the_journals_fix_and_nothing_else(proposed: PipelineH
 def test_no_key_of_ours_lives_for_ever_once_all_is_over(proposed: PipelineHarness) -> None:
     proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number))
 
-    proposed.drive(lambda: proposed.watched() is not None and not proposed.store.zcard(f"{PREFIX}due"))
+    proposed.drive(lambda: proposed.follow_up() is not None and not proposed.store.zcard(f"{PREFIX}due"))
 
     lasting = [key for key in proposed.store.scan_iter(f"{PREFIX}*") if proposed.store.ttl(key) == -1]
     assert [key for key in lasting if b"dramatiq" not in key] == []
@@ -493,6 +505,6 @@ def test_no_key_of_ours_lives_for_ever_once_all_is_over(proposed: PipelineHarnes
 def test_a_watch_that_does_not_hold_says_so(proposed: PipelineHarness) -> None:
     proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number), failing=True)
 
-    proposed.drive(lambda: proposed.watched() is not None)
+    proposed.drive(lambda: proposed.follow_up() is not None)
 
-    assert [watch.verified for watch in proposed.record(FollowUp)] == [False]
+    assert [watch.verified for watch in proposed.values(FollowUp)] == [False]

@@ -148,10 +148,10 @@ def test_an_agent_at_work_dies_with_its_worker_and_the_next_one_makes_the_plan(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
     with harness(store, store_url, tmp_path, small=True) as running:
-        running.model.faults.add("hang", times=100)
+        running.fake_model.faults.add("hang", times=100)
         with running_worker(running, tmp_path / "one") as old:
             running.alert()
-            wait_until(lambda: running.model.faults.played, seconds=120, what="the agent at work")
+            wait_until(lambda: running.fake_model.faults.played, seconds=120, what="the agent at work")
             before = agents(tmp_path / "one")
             began = time.monotonic()
 
@@ -161,9 +161,9 @@ def test_an_agent_at_work_dies_with_its_worker_and_the_next_one_makes_the_plan(
             freed = time.monotonic() - began
             wait_until(lambda: not agents(tmp_path / "one"), what="the end of the agent")
             fields = the(running, "incident")
-        running.model.faults.clear()
+        running.fake_model.faults.clear()
         with running_worker(running, tmp_path / "two"):
-            wait_until(lambda: running.record(Plan), seconds=120, what="the plan")
+            wait_until(lambda: running.values(Plan), seconds=120, what="the plan")
 
     assert before
     assert freed < DRAIN_SECONDS
