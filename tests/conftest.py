@@ -1,4 +1,4 @@
-"""What every test may ask for: a real Valkey, a clean database in it, a journal."""
+"""Fixtures for all tests: a real Valkey, an empty database in it, a journal store."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ from workers.runtime.store import client
 
 @pytest.fixture(scope="session")
 def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real store that lasts for the session."""
+    """The address of a real Valkey that lives as long as the session.
+
+    It does not sync its file: durability is the subject of tests that start a store of their own.
+    """
     store = EmbeddedStore(Path(tmp_path_factory.mktemp("store")))
-    yield store.ensure()
+    url = store.ensure()
+    with client(url) as connection:
+        connection.config_set("appendfsync", "no")
+    yield url
     store.stop()
 
 
@@ -37,7 +43,7 @@ def journal(store: redis.Redis) -> JournalStore:
 
 @pytest.fixture
 def let_leases_run_out(store: redis.Redis) -> Callable[[], None]:
-    """As if LEASE_SECONDS had gone by: every lease and every wait lies in the past."""
+    """Return a function that moves every lease and every wait into the past, as time would."""
 
     def run_out() -> None:
         for member in store.zrange(SCHEDULE, 0, -1):
@@ -52,7 +58,7 @@ def let_leases_run_out(store: redis.Redis) -> Callable[[], None]:
 
 @pytest.fixture
 def sweep_key(journal: JournalStore) -> str:
-    """An unclaimed sweep that stands in `due`."""
+    """The key of an unclaimed sweep in the schedule."""
     from workers.engine import scripts
 
     key = f"{PREFIX}sweep:env:1"

@@ -1,4 +1,8 @@
-"""The whole line in one process: real store, real git, real opencode, stand-ins over sockets; time is pushed on."""
+"""The whole pipeline in one process.
+
+The store, git and (unless `small`) opencode are real; Railway, GitHub, Slack and the model are stand-ins over sockets.
+The harness runs the stages itself, one after the other, and skips the waits.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,7 @@ N = TypeVar("N", bound=Model)
 
 @dataclass
 class PipelineHarness:
-    """The services of a worker beside the stand-ins that they talk to."""
+    """The services of a worker and the stand-ins that they talk to."""
 
     world: World
     railway: FakeRailway
@@ -58,7 +62,7 @@ class PipelineHarness:
         return self.services.store
 
     def alert(self, **facts: object) -> str:
-        """Take in an alert, by default the crash of the shop; its id."""
+        """Store an alert, by default a triggered monitor of the shop, and return its id."""
         made = {
             "id": f"a{time.monotonic_ns()}", "source": "railway", "kind": "monitor.triggered",
             "project_id": "prj-1", "environment_id": "env-1", "service_id": "svc-shop", "service_name": "shop",
@@ -68,15 +72,15 @@ class PipelineHarness:
         return intake.ingest(alert, None, self.journal, lambda _key: None)
 
     def drive(self, until: Callable[[], object], *, stages: int = 60) -> None:
-        """Work whatever is due next, waits skipped, until the condition holds; at most so many stages."""
+        """Run due stages, without waiting, until the condition holds. Fail after `stages` of them."""
         for _ in range(stages):
             if until():
                 return
             self.work_next()
-        assert until(), f"{stages} stages did not do: {self.describe_schedule()}"
+        assert until(), f"not reached after {stages} stages: {self.describe_schedule()}"
 
     def work_next(self) -> None:
-        """The journal that is due next, as if its time had come."""
+        """Run one stage of the journal that is due next, as if its time had come."""
         keys = self.due()
         if not keys:
             return
@@ -89,25 +93,25 @@ class PipelineHarness:
             stages.work(self.services, stage.decode(), key)
 
     def due(self) -> list[str]:
-        """What is not ended, the next one first."""
+        """Keys of the journals in the schedule, the next one first."""
         return [raw.decode() for raw in self.store.zrange(SCHEDULE, 0, -1) if isinstance(raw, bytes)]
 
     def incidents(self) -> list[str]:
-        """Keys of all incidents' journals, oldest first."""
+        """Keys of the journals of all incidents, oldest first."""
         return sorted(raw.decode() for raw in self.store.scan_iter(f"{PREFIX}incident:*"))
 
     def values(self, kind: type[N]) -> list[N]:
-        """What all incidents recorded of this kind of value."""
+        """The values of this type that incidents have recorded."""
         name = {"PullRequest": "pull", "FollowUp": "follow_up"}.get(kind.__name__, kind.__name__.lower())
         found = [self.journal.read_record(key, Record(name, kind)) for key in self.incidents()]
         return [one for one in found if one is not None]
 
     def outcome_kind(self) -> str:
-        """The kind of the first incident's outcome, '' while there is none."""
+        """The kind of the first outcome, '' while there is none."""
         return next((one.kind for one in self.values(Outcome)), "")
 
     def outcome_posts(self) -> list[SlackMessage]:
-        """The outcomes that stand in Slack."""
+        """The outcomes that were posted to Slack."""
         keys = [key.replace(PREFIX, f"{PREFIX}notification:", 1) for key in self.incidents()]
         found = [self.journal.read_record(key, records.slack_message("outcome")) for key in keys]
         return [one for one in found if one is not None]
@@ -120,7 +124,7 @@ class PipelineHarness:
         return sum(bool(self.store.hexists(key, "ended")) for key in keys)
 
     def redeploy(self, commit: str, *, failing: bool = False) -> None:
-        """As if Railway had deployed the commit five minutes ago, and traffic went on."""
+        """Deploy the commit as of five minutes ago, with traffic since then."""
         now, service = time.time(), self.world.services[0]
         with self.world.lock:
             service.deployments[0].status = "REMOVED"
@@ -137,7 +141,7 @@ class PipelineHarness:
                 service.requests.append(one)
 
     def describe_schedule(self) -> str:
-        """What stands in `due`, for a failing test."""
+        """The schedule as JSON, for the message of a failing test."""
         rows = []
         for key in self.due():
             fields = self.journal.fields(key)
@@ -149,7 +153,7 @@ class PipelineHarness:
 
 @dataclass
 class Snapshot:
-    """Everything that a line changes: the store, the repository, what the stand-ins keep."""
+    """Everything that the pipeline changes: the store, the repository, the state of the stand-ins."""
 
     keys: dict[Any, tuple[Any, int]]
     services: list[WorldService]
@@ -161,7 +165,7 @@ class Snapshot:
 
 
 def take_snapshot(running: PipelineHarness) -> Snapshot:
-    """The line as it stands now."""
+    """Copy the state of the store, the repository and the stand-ins."""
     keys = {key: (running.store.dump(key), running.store.pttl(key)) for key in running.store.scan_iter("*")}
     return Snapshot(
         keys,
@@ -175,7 +179,7 @@ def take_snapshot(running: PipelineHarness) -> Snapshot:
 
 
 def restore_snapshot(running: PipelineHarness, snapshot: Snapshot) -> None:
-    """The line as it stood then, for another test to go on from."""
+    """Bring everything back to the snapshot, so that another test can continue from there."""
     running.store.flushall()
     for key, (value, ttl) in snapshot.keys.items():
         running.store.restore(key, max(0, ttl), value)
@@ -198,9 +202,13 @@ def harness(
     store: redis.Redis, store_url: str, folder: Path, *, failing: bool = True, small: bool = False,
     **settings: str,
 ) -> Iterator[PipelineHarness]:  # fmt: skip
-    """A line around the sick shop (or the healthy one); settings by their variables' names.
+    """A pipeline around the failing shop.
 
-    `small`: the agent's program is the small one, which starts in no time, where the real one is not the subject.
+    Args:
+        failing: False deploys the healthy commit of the shop.
+        small: run a small stand-in in place of opencode. It starts in milliseconds; use it where the
+            agent's program is not the subject of the test.
+        settings: environment variables by name.
     """
     with ExitStack() as stack:
         origin = folder / "origin"
@@ -240,7 +248,7 @@ StartHarness = Callable[..., AbstractContextManager[PipelineHarness]]
 
 
 def harness_starter(store: redis.Redis, store_url: str, folder: Path, *, small: bool) -> StartHarness:
-    """Starts a line: keyword arguments are settings, but for `failing="no"`, which makes the shop a healthy one."""
+    """Return a function that starts a harness with settings; `failing="no"` deploys a healthy shop."""
 
     def start(**settings: str) -> AbstractContextManager[PipelineHarness]:
         failing = settings.pop("failing", "yes") == "yes"

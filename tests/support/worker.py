@@ -1,4 +1,4 @@
-"""A worker as it runs in its process: dramatiq's own Worker over the real store, with mover and pulse."""
+"""A worker as it runs in its process: a dramatiq Worker on the real store, with dispatcher and lease renewer."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from workers.engine.broker import make_broker
 from workers.pipeline import stages
 from workers.runtime.store import client
 
-SHUTDOWN_MS = 5_000
-"""As in the Procfile."""
+SHUTDOWN_MS = 5_000  # as in the Procfile
 
 
 @dataclass
 class RunningWorker:
-    """A worker at work. `stop` is what SIGTERM does in its process."""
+    """A started worker. `stop` does what SIGTERM does in a worker process."""
 
     services: stages.Services
     broker: RedisBroker
@@ -31,7 +30,7 @@ class RunningWorker:
     ending: threading.Thread | None = None
 
     def stop(self) -> None:
-        """Begin to end; returns at once, as the stages may hang."""
+        """Begin the shutdown and return at once, because stages may hang."""
         if self.ending is None:
             self.ending = threading.Thread(target=self.worker.stop, args=(SHUTDOWN_MS,), daemon=True)
             self.ending.start()
@@ -43,26 +42,27 @@ class RunningWorker:
 
 @contextmanager
 def running_worker(
-    line: PipelineHarness, folder: Path, *, without: Iterable[str] = ()
+    pipeline: PipelineHarness, folder: Path, *, without: Iterable[str] = ()
 ) -> Iterator[RunningWorker]:
-    """A worker beside the line's stand-ins, with connections and clones of its own; it ends with the block.
+    """Run a worker with its own connections and clones against the harness's stand-ins, until the block ends.
 
-    `without`: stages of which this worker's version knows nothing.
+    Args:
+        without: stages that this worker does not know, as an older version would not.
     """
-    url = line.settings.redis_url
+    url = pipeline.settings.redis_url
     assert url is not None
     connection = client(url.get_secret_value())
-    services = main.services(line.settings, connection, folder)
+    services = main.services(pipeline.settings, connection, folder)
     broker = make_broker(connection, [main.WorkerLifecycle(services.store, 3600, folder)])
     stages.declare(broker, services)
     for stage in without:
         del broker.actors[stage]
-    made = RunningWorker(services, broker, Worker(broker, worker_timeout=100, worker_threads=8))
-    made.worker.start()
+    running = RunningWorker(services, broker, Worker(broker, worker_timeout=100, worker_threads=8))
+    running.worker.start()
     try:
-        yield made
+        yield running
     finally:
-        made.stop()
-        made.join()
+        running.stop()
+        running.join()
         services.railway.close()
         connection.close()

@@ -1,0 +1,1 @@
+"""A tour of the product in a dozen tests. Read the files in order: journal, then pipeline."""
