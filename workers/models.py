@@ -384,23 +384,31 @@ FindingKind = Literal[
 
 
 class Finding(Model):
-    """One service is sick in one way. `numbers` carry their unit in the key (`peak_percent`)."""
+    """One service is unhealthy in one way, measured in one window."""
 
     service_id: str
     service: str
     kind: FindingKind
     severity: Severity
     since: Moment
+    """Onset."""
     ongoing: bool
+    last_seen: Moment | None = None
+    """The end of the condition, or the time of its last event; None if the rule knows neither."""
     numbers: dict[str, float] = Field(default_factory=dict)
+    """Measurements; the key names the unit (`peak_percent`, `baseline_ms`)."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Names that the sentence mentions, such as those of a volume or a commit. Untrusted text."""
     sentence: str
+    """The finding for people, without the name of its service. No decision may depend on it."""
     deployment_id: str | None = None
-    """The deployment next to the onset, or the sick one itself."""
+    """The affected deployment, otherwise the one that was live at the onset."""
     confidence: float = 1.0
+    """0.0 to 1.0."""
     seconds_to_limit: float | None = None
-    """When it does harm at this rate (memory or volume full), where that can be said."""
+    """Extrapolated seconds until memory or a volume is exhausted."""
     is_baseline: bool = False
-    """The service has long been like this (a habit, a chronic trouble): a notice, and no sign that it got well."""
+    """The service has long been like this. Such a finding is a notice, and no sign that the service has recovered."""
 
 
 class Subject(Model):

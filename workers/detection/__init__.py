@@ -1,9 +1,13 @@
-"""Analysis: from the survey and each service's past to findings, and from findings to causes. Pure.
+"""Detection: from a survey and each service's history to findings, and from findings to causes. Pure.
 
-Every rule needs minutes, never one sample, and compares a service with itself where its past is known.
-`statistics` holds the arithmetic, `usual` what the past says, `case` what a rule is given, `words` how it is said;
-`saturation`, `growth`, `leaks`, `volumes`, `traffic` (`errors`, `latency`), `restarts`, `deployments` are the rules,
-`causes` which of the sick services is the cause, `summaries` what is kept of a window.
+A rule reports a condition that lasts for minutes, never a single sample, and compares a service with its own baseline
+where its history is known.
+
+- `statistics`: intervals, slopes and shares; `baseline`: levels and recurring conditions in the history.
+- `service_window`: the input of a rule; `sentences`: the text of a finding.
+- `cpu`, `memory`, `growth`, `leaks`, `volumes`, `traffic` (with `server_errors` and `latency`), `error_logs`,
+  `restarts`, `deployments`: the rules.
+- `causes`: which of the failing services is the root cause; `summaries`: the summary that is kept of a window.
 """
 
 from __future__ import annotations
@@ -12,47 +16,67 @@ from collections.abc import Sequence
 
 from workers.detection.baseline import Baseline
 from workers.detection.causes import SEVERITIES, CauseGroup, group_by_cause, rank_suspects
-from workers.detection.deployments import judge_deployments
-from workers.detection.error_logs import judge_logs
-from workers.detection.growth import judge_growth, restarted_at_limit
-from workers.detection.restarts import judge_restarts
-from workers.detection.saturation import judge_saturation
+from workers.detection.cpu import detect_cpu
+from workers.detection.deployments import detect_deployments
+from workers.detection.error_logs import detect_error_logs
+from workers.detection.growth import detect_growth, detect_restart_at_limit
+from workers.detection.memory import detect_memory
+from workers.detection.restarts import detect_restarts
 from workers.detection.service_window import ServiceWindow
 from workers.detection.summaries import summarise
-from workers.detection.traffic import judge_traffic
-from workers.detection.volumes import judge_volumes
+from workers.detection.traffic import detect_traffic
+from workers.detection.volumes import detect_volumes
 from workers.models import Finding, History, Service, Summary, Survey
 
 __all__ = ["CauseGroup", "detect", "detect_service", "group_by_cause", "rank_suspects", "summarise"]
 
 
 def detect(survey: Survey, *, min_duration_minutes: float, history: History | None = None) -> list[Finding]:
-    """What is sick in the window, worst first. A condition counts when it held for `persist_minutes`, or was told.
+    """The findings of all services in the window, most severe first.
 
-    `past` holds earlier, non-overlapping windows by service id, oldest first; without it a service is compared with
-    its limits and with the beginning of the window only. Absent data gives no finding: what could not be read stands
-    in `survey.not_seen`.
+    Data that could not be read gives no finding; the survey lists it in `failed_reads`.
+
+    Args:
+        min_duration_minutes: Minutes for which a condition must hold. Events that the platform reports, such as
+            crashes, count at once.
+        history: Earlier windows by service id, oldest first, not overlapping. Without it the rules compare a service
+            with its limits and with the beginning of the window only.
     """
-    persist, known = max(0.0, min_duration_minutes) * 60, history or {}
-    found = [
+    min_duration = max(0.0, min_duration_minutes) * 60
+    history = history or {}
+    findings = [
         finding
         for service in survey.services
-        for finding in detect_service(service, survey, persist, known.get(service.id, ()))
+        for finding in detect_service(service, survey, min_duration, history.get(service.id, ()))
     ]
-    return sorted(found, key=lambda one: (-SEVERITIES.index(one.severity), one.since, one.service, one.kind))
+    return sorted(
+        findings,
+        key=lambda finding: (
+            -SEVERITIES.index(finding.severity), finding.since, finding.service, finding.kind
+        ),
+    )  # fmt: skip
 
 
 def detect_service(
-    service: Service, survey: Survey, persist: float, past: Sequence[Summary] = ()
+    service: Service, survey: Survey, min_duration: float, history: Sequence[Summary] = ()
 ) -> list[Finding]:
-    """The findings of one service, in no order; `persist` in seconds."""
-    case = ServiceWindow(service, survey, Baseline(past, survey.window.start, survey.window.minutes), persist)
-    restarts, at_limit = judge_restarts(case), restarted_at_limit(case)
-    saturation, growth = judge_saturation(case), judge_growth(case)
-    if at_limit is not None:
-        saturation = [one for one in saturation if one.kind != "memory"]
-    resources = [*saturation, *(one for one in (at_limit, growth) if one is not None)]
-    return [
-        *judge_deployments(case), *restarts, *resources,
-        *judge_volumes(case), *judge_traffic(case), *judge_logs(case),
-    ]  # fmt: skip
+    """The findings of one service, in no particular order.
+
+    Args:
+        min_duration: Seconds for which a condition must hold.
+    """
+    baseline = Baseline(history, survey.window.start, survey.window.minutes)
+    window = ServiceWindow(service, survey, baseline, min_duration)
+    at_limit = detect_restart_at_limit(window)
+    findings = [
+        detect_cpu(window),
+        # A restart at the limit is the stronger statement about the same memory.
+        at_limit or detect_memory(window),
+        detect_growth(window),
+        detect_error_logs(window),
+        *detect_deployments(window),
+        *detect_restarts(window),
+        *detect_volumes(window),
+        *detect_traffic(window),
+    ]
+    return [finding for finding in findings if finding is not None]

@@ -1,4 +1,4 @@
-"""What earlier windows of a service say is usual for it: levels, spreads, habits of the hour. Pure."""
+"""The baseline of a service: levels, spreads and recurring conditions in its earlier windows. Pure."""
 
 from __future__ import annotations
 
@@ -11,176 +11,220 @@ from typing import Literal
 from workers.detection.statistics import quantile
 from workers.models import Summary
 
-FEWEST_WINDOWS = 3
-"""Fewer earlier windows are no past: what was in them may be the trouble itself."""
-FEWEST_SLOW = 10
-"""The 95th percentile of fewer requests is that of the slowest one."""
-FEWEST_REQUESTS = 20
-"""A window with fewer requests says nothing about the share that fails."""
-SAME_HOUR_SECONDS = 3600.0
+MIN_WINDOWS = 3  # windows: fewer are no baseline, because a failure may fill all of them
+MIN_P95_REQUESTS = 10  # requests per window: below it, the 95th percentile is the slowest request
+MIN_SHARE_REQUESTS = 20  # requests per window: below it, the share of failed requests is noise
+SAME_HOUR_SECONDS = 3600.0  # a window of an earlier day counts as "the same hour" within this distance
 DAY_SECONDS = 86_400.0
-FEWEST_HABIT, HABIT_WINDOWS = 12, 0.4
-"""Of so many known windows at least, so many as a share are bad: then it is a habit."""
-COMMON, LONG_SINCE = 0.2, 0.6
-"""Sick windows are usual where they are so large a share of the past, or where it has gone on for so much of it."""
-RECENT = 6
-"""Windows that stand for `just before`."""
+
+# Windows with known error shares that are needed before a recurring failure counts as part of the baseline.
+BASELINE_MIN_WINDOWS = 12
+# Share of the earlier windows that must fail at half the high error share before the failure is recurring.
+BASELINE_WINDOW_SHARE = 0.4
+# Failing windows before the current failure belong to the baseline from this share of all windows on.
+COMMON_SHARE = 0.2
+# A failure that has lasted for this share of all known windows belongs to the baseline: about a day of two.
+LONG_LASTING_SHARE = 0.6
+# A failing condition is new if fewer than this share of the windows before it failed in the same way.
+NEW_SHARE = 0.1
+RECENT_WINDOWS = (
+    6  # windows that stand for the level just before this window: three hours of half-hour windows
+)
+FAILING_WINDOW_SHARE = 0.01  # share of failed requests from which an earlier window counts as failing
+RECURRING_FAILURE_SHARE = 0.005  # the same for failures that recur, for example every hour
+# Share of the window for which CPU must be high before an earlier window counts as one of the current CPU condition.
+HIGH_CPU_WINDOW_SHARE = 0.5
 
 
-Number = Literal[
+Metric = Literal[
     "cpu_mean", "cpu_peak", "cpu_high_minutes", "memory_mean", "memory_high", "disk", "requests",
-    "p95_median", "p95_high", "error_lines", "failed_share", "refused_share", "requests_per_second", "ok_per_second",
+    "p95_median", "p95_high", "error_lines", "failed_share", "rejected_share", "requests_per_second", "ok_per_second",
 ]  # fmt: skip
-"""What is known of an earlier window: a field of its summary, or one of the shares and rates below."""
+"""A field of a Summary, or a share or rate that is derived from its fields."""
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """The past of one service, oldest window first; an empty past answers None everywhere."""
+    """The earlier windows of one service, oldest first. Without windows every level is None.
+
+    Args:
+        windows: Summaries of windows that do not overlap, oldest first.
+        start: The start of the window under evaluation; all `windows` end before it.
+        minutes: The length of that window, assumed for summaries without a length.
+    """
 
     windows: Sequence[Summary]
     start: datetime
-    """Where the window begins that is to be judged: the past lies before it."""
     minutes: float
-    """Length of that window, taken for those of the past that name none."""
-    _known: dict[tuple[str, str], list[float]] = field(default_factory=dict, compare=False, repr=False)
+    _values: dict[tuple[str, str], list[float]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
-    def known(self) -> bool:
-        return len(self.windows) >= FEWEST_WINDOWS
+    def is_known(self) -> bool:
+        return len(self.windows) >= MIN_WINDOWS
 
     @cached_property
     def ages(self) -> list[float]:
-        """Seconds from the end of each window to the start of this one; without times they follow each other."""
+        """Seconds from the end of each window to the start of this window.
+
+        Summaries without a time are taken to follow each other up to this window.
+        """
         length = self.minutes * 60
         count = len(self.windows)
         return [
-            max(0.0, (self.start - one.at).total_seconds()) if one.at else (count - 1 - i) * length
-            for i, one in enumerate(self.windows)
+            max(0.0, (self.start - window.at).total_seconds()) if window.at else (count - 1 - i) * length
+            for i, window in enumerate(self.windows)
         ]
 
-    def number(self, name: Number, one: Summary) -> float | None:
-        """One number of one earlier window; None = not known."""
-        if name == "failed_share":
-            few = one.server_errors is None or not one.requests or one.requests < FEWEST_REQUESTS
-            return None if few else (one.server_errors or 0.0) / (one.requests or 1.0)
-        if name == "refused_share":
-            few = one.ok is None or not one.requests or one.requests < FEWEST_REQUESTS
-            rest = (one.requests or 0.0) - (one.ok or 0.0) - (one.server_errors or 0.0)
-            return None if few else max(0.0, rest) / (one.requests or 1.0)
-        if name in ("requests_per_second", "ok_per_second"):
-            count = one.requests if name == "requests_per_second" else one.ok
-            return None if count is None else count / (60 * (one.minutes or self.minutes))
-        if name in ("p95_median", "p95_high") and one.requests is not None and one.requests < FEWEST_SLOW:
+    def value(self, metric: Metric, window: Summary) -> float | None:
+        """The metric in one earlier window; None if it is unknown or rests on too few requests."""
+        if metric in ("failed_share", "rejected_share"):
+            return _share(metric, window)
+        if metric in ("requests_per_second", "ok_per_second"):
+            count = window.requests if metric == "requests_per_second" else window.ok
+            return None if count is None else count / (60 * (window.minutes or self.minutes))
+        too_few = window.requests is not None and window.requests < MIN_P95_REQUESTS
+        if metric in ("p95_median", "p95_high") and too_few:
             return None
-        if name == "memory_high" and one.memory_high is None:
-            # What rises evenly is at its end as far above the mean as it was below it at first.
-            known = one.memory_mean is not None and one.memory_low is not None
-            return 2 * (one.memory_mean or 0.0) - (one.memory_low or 0.0) if known else one.memory_mean
-        value: float | None = getattr(one, name)
+        if metric == "memory_high" and window.memory_high is None:
+            # Memory that rises evenly ends as far above its mean as it began below it.
+            known = window.memory_mean is not None and window.memory_low is not None
+            return (
+                2 * (window.memory_mean or 0.0) - (window.memory_low or 0.0) if known else window.memory_mean
+            )
+        value: float | None = getattr(window, metric)
         return value
 
-    def values(self, name: Number, without: str = "") -> list[float]:
-        """What is known of one number, oldest first; a rare trouble of kind `without`, or the present one, left out."""
-        found = self._known.get((name, without))
-        if found is None:
-            known = [
-                (without in one.alerting_kinds, value)
-                for one in self.windows
-                if (value := self.number(name, one)) is not None
+    def values(self, metric: Metric, without: str = "") -> list[float]:
+        """The known values of the metric, oldest first.
+
+        Args:
+            without: A kind of finding. Windows that had such a finding are left out, unless they are so common that
+                they are the baseline.
+        """
+        values = self._values.get((metric, without))
+        if values is None:
+            marked = [
+                (without in window.alerting_kinds, value)
+                for window in self.windows
+                if (value := self.value(metric, window)) is not None
             ]
-            if not _is_common([sick for sick, _ in known]):
-                known = [(sick, value) for sick, value in known if not sick]
-            found = [value for _, value in known]
-            self._known[(name, without)] = found
-        return found
+            if not _is_common([failing for failing, _ in marked]):
+                marked = [(failing, value) for failing, value in marked if not failing]
+            values = [value for _, value in marked]
+            self._values[(metric, without)] = values
+        return values
 
-    def level(self, name: Number, part: float = 0.5, without: str = "") -> float | None:
-        """The quantile `part` of one number over the past; None where too little is known."""
-        found = self.values(name, without)
-        return quantile(found, part) if len(found) >= FEWEST_WINDOWS else None
+    def level(self, metric: Metric, part: float = 0.5, without: str = "") -> float | None:
+        """The `part` quantile of the metric over the earlier windows; None with fewer than MIN_WINDOWS values."""
+        values = self.values(metric, without)
+        return quantile(values, part) if len(values) >= MIN_WINDOWS else None
 
-    def recent(self, name: Number) -> float | None:
-        """The middle of one number over the windows just before."""
-        found = [value for one in self.windows[-RECENT:] if (value := self.number(name, one)) is not None]
-        return quantile(found, 0.5) if len(found) >= FEWEST_WINDOWS else None
+    def recent(self, metric: Metric) -> float | None:
+        """The median of the metric over the last RECENT_WINDOWS windows."""
+        values = [
+            value
+            for window in self.windows[-RECENT_WINDOWS:]
+            if (value := self.value(metric, window)) is not None
+        ]
+        return quantile(values, 0.5) if len(values) >= MIN_WINDOWS else None
 
     @cached_property
-    def _days_before(self) -> list[Summary]:
-        """The windows of earlier days at about this time of day."""
-        found = []
-        for age, one in zip(self.ages, self.windows, strict=True):
+    def _earlier_days(self) -> list[Summary]:
+        windows = []
+        for age, window in zip(self.ages, self.windows, strict=True):
             days = max(1, round(age / DAY_SECONDS))
             if abs(age - days * DAY_SECONDS) <= SAME_HOUR_SECONDS:
-                found.append(one)
-        return found
+                windows.append(window)
+        return windows
 
     @cached_property
-    def _week_before(self) -> list[Summary]:
-        """The windows of a week ago at about this time."""
+    def _last_week(self) -> list[Summary]:
         return [
-            one
-            for age, one in zip(self.ages, self.windows, strict=True)
+            window
+            for age, window in zip(self.ages, self.windows, strict=True)
             if abs(age - 7 * DAY_SECONDS) <= SAME_HOUR_SECONDS
         ]
 
-    def same_hour(self, name: Number) -> list[float]:
-        """One number in the windows of earlier days at about this time of day."""
-        return [value for one in self._days_before if (value := self.number(name, one)) is not None]
+    def same_hour(self, metric: Metric) -> list[float]:
+        """The metric in the windows of earlier days at this time of day (± SAME_HOUR_SECONDS)."""
+        return [value for window in self._earlier_days if (value := self.value(metric, window)) is not None]
 
     @cached_property
     def error_share(self) -> float | None:
-        """The share of requests that fails in the middle one of the windows, 0.0 to 1.0."""
+        """The median share of failed requests per window, 0.0 to 1.0."""
         return self.level("failed_share", without="server_errors")
 
     @cached_property
-    def often_failing(self) -> float:
-        """The share of earlier windows in which at least one request of a hundred failed."""
-        found = _before_this(self.values("failed_share"), 0.01)
-        return sum(value >= 0.01 for value in found) / len(found) if len(found) >= FEWEST_WINDOWS else 0.0
+    def failing_window_share(self) -> float:
+        """The share of earlier windows in which at least FAILING_WINDOW_SHARE of the requests failed."""
+        values = _without_current(self.values("failed_share"), FAILING_WINDOW_SHARE)
+        failing = sum(value >= FAILING_WINDOW_SHARE for value in values)
+        return failing / len(values) if len(values) >= MIN_WINDOWS else 0.0
 
     @cached_property
-    def failing_habit(self) -> float:
-        """The share of requests that fails in a bad one of the windows, where many are bad; else 0.0."""
-        found = _before_this(self.values("failed_share"), 0.005)
-        bad = quantile(found, 0.75) if len(found) >= FEWEST_HABIT else 0.0
-        often = bad > 0 and sum(value >= bad / 2 for value in found) >= HABIT_WINDOWS * len(found)
-        return bad if often else 0.0
+    def recurring_error_share(self) -> float:
+        """The high (75th percentile) share of failed requests, if many windows fail; otherwise 0.0."""
+        values = _without_current(self.values("failed_share"), RECURRING_FAILURE_SHARE)
+        high = quantile(values, 0.75) if len(values) >= BASELINE_MIN_WINDOWS else 0.0
+        is_recurring = high > 0 and sum(value >= high / 2 for value in values) >= BASELINE_WINDOW_SHARE * len(
+            values
+        )
+        return high if is_recurring else 0.0
 
     @cached_property
-    def habit_minutes(self) -> float:
-        """How long CPU is usually high: in most windows, or at this time of day."""
-        runs = _before_this(self.values("cpu_high_minutes"), 0.5 * self.minutes)
-        every = quantile(runs, 0.75) if len(runs) >= FEWEST_WINDOWS else 0.0
-        ran = sorted(value for value in self.same_hour("cpu_high_minutes") if value > 0)
-        weekly = [one.cpu_high_minutes or 0.0 for one in self._week_before]
+    def high_cpu_minutes(self) -> float:
+        """The time in minutes for which CPU is normally high: in most windows, at this hour, or a week ago."""
+        values = _without_current(self.values("cpu_high_minutes"), HIGH_CPU_WINDOW_SHARE * self.minutes)
+        typical = quantile(values, 0.75) if len(values) >= MIN_WINDOWS else 0.0
+        same_hour = sorted(value for value in self.same_hour("cpu_high_minutes") if value > 0)
+        weekly = [window.cpu_high_minutes or 0.0 for window in self._last_week]
         days = max(1, round(max(self.ages, default=0.0) / DAY_SECONDS))
-        daily = ran[-1] if len(ran) >= max(1, days / 2) else 0.0
-        return max([every, daily, *weekly])
+        # A nightly job may be missing on some days, but not on more than half of them.
+        daily = same_hour[-1] if len(same_hour) >= max(1, days / 2) else 0.0
+        return max([typical, daily, *weekly])
 
 
-def _is_common(sick: Sequence[bool]) -> bool:
-    """Whether so many windows are sick, and not just the last ones, that it belongs to what is usual."""
-    well = len(sick) - sum(sick)
-    if well < FEWEST_WINDOWS:
+def _share(metric: Metric, window: Summary) -> float | None:
+    """The share of failed (5xx) or rejected (4xx) requests; None with fewer than MIN_SHARE_REQUESTS requests."""
+    if not window.requests or window.requests < MIN_SHARE_REQUESTS:
+        return None
+    if metric == "failed_share":
+        return None if window.server_errors is None else window.server_errors / window.requests
+    if window.ok is None:
+        return None
+    return max(0.0, window.requests - window.ok - (window.server_errors or 0.0)) / window.requests
+
+
+def _is_common(failing: Sequence[bool]) -> bool:
+    """Whether failing windows are part of the baseline.
+
+    They are if few healthy windows are left, if they were common before the current failure, or if the current
+    failure has lasted for most of the known time.
+    """
+    healthy = len(failing) - sum(failing)
+    if healthy < MIN_WINDOWS:
         return True
-    last = _trailing(sick)
-    return sum(sick) - last >= COMMON * len(sick) or last > LONG_SINCE * len(sick)
-
-
-def _before_this(values: Sequence[float], bad: float) -> list[float]:
-    """Without the bad windows at the end, where it was never so before: one trouble that goes on is no habit yet."""
-    last = _trailing([value >= bad for value in values])
-    before = list(values[: len(values) - last])
-    new = sum(value >= bad for value in before) < 0.1 * len(before)
-    return (
-        before if new and len(before) >= FEWEST_WINDOWS and last <= LONG_SINCE * len(values) else list(values)
+    current = _trailing(failing)
+    return sum(failing) - current >= COMMON_SHARE * len(failing) or current > LONG_LASTING_SHARE * len(
+        failing
     )
 
 
-def _trailing(bad: Sequence[bool]) -> int:
-    """How many at the end are bad without a break."""
+def _without_current(values: Sequence[float], threshold: float) -> list[float]:
+    """The values without the trailing ones at or above the threshold, if those are one new failure.
+
+    Without this, a failure would become its own baseline while it lasts.
+    """
+    current = _trailing([value >= threshold for value in values])
+    before = list(values[: len(values) - current])
+    is_new = sum(value >= threshold for value in before) < NEW_SHARE * len(before)
+    is_short = current <= LONG_LASTING_SHARE * len(values)
+    return before if is_new and len(before) >= MIN_WINDOWS and is_short else list(values)
+
+
+def _trailing(flags: Sequence[bool]) -> int:
+    """The number of consecutive true flags at the end."""
     count = 0
-    while count < len(bad) and bad[len(bad) - 1 - count]:
+    while count < len(flags) and flags[len(flags) - 1 - count]:
         count += 1
     return count

@@ -1,140 +1,154 @@
-"""Which one is the cause: own evidence first, then who calls whom; a symptom belongs to its cause. Pure."""
+"""Root causes: a service with evidence of its own is a cause; a failing caller of it is a symptom. Pure."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from workers.models import Finding, Severity, Subject, Survey
+from workers.models import Finding, FindingKind, Severity, Subject, Survey
 
-SYMPTOM_KINDS = {"server_errors", "latency", "client_errors", "traffic_lost", "traffic_surge", "error_logs"}
-"""Kinds that a service may only suffer: failing and slow answers may come from whom it calls."""
+# Kinds that a service may show only because of a service that it calls or that calls it.
+SYMPTOM_KINDS: set[FindingKind] = {
+    "server_errors", "latency", "client_errors", "traffic_lost", "traffic_surge", "error_logs",
+}  # fmt: skip
 SEVERITIES = tuple(Severity)
-MAX_CALL_DEPTH = 4
-"""Calls that are followed from a symptom down to its cause."""
+MAX_CALL_DEPTH = (
+    4  # calls followed from a symptom to its cause, through services whose traffic is not visible
+)
+
+Groups = Mapping[str, Sequence[Finding]]
+"""All findings of each failing service, by service id."""
+Calls = Mapping[str, set[str]]
+"""The ids of the services that each service calls."""
 
 
 class CauseGroup(NamedTuple):
-    """A cause, what was found there (notices are evidence only), and what others suffer because of it."""
+    """A root cause with its findings, notices included, and the findings of its symptoms."""
 
     subject: Subject
     findings: list[Finding]
     symptoms: list[Finding]
 
 
-def group_by_cause(findings: list[Finding], survey: Survey) -> list[CauseGroup]:
-    """Whom incidents are opened about, likeliest first.
+def alerting_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings above a notice, which open incidents."""
+    return [finding for finding in findings if finding.severity is not Severity.NOTICE]
 
-    A service that shows nothing but failing or slow answers, and calls a sick one, is a symptom of that one. While
-    Railway reports trouble of its own and several services are sick, all of it is one `platform` cause.
+
+def group_by_cause(findings: list[Finding], survey: Survey) -> list[CauseGroup]:
+    """The root causes that incidents are opened about, likeliest first.
+
+    A service that shows only failing or slow requests and calls a failing service is a symptom of that service. While
+    Railway reports an incident of its own and several services fail, all of them are one `platform` cause.
     """
-    groups = _sick(findings)
+    groups = _failing_services(findings)
     if survey.platform_incident and len(groups) > 1:
-        everything = [finding for finding in findings if finding.service_id in groups]
-        return [CauseGroup(Subject(kind="platform", key="platform", name="Railway"), everything, [])]
-    roots = _roots(groups, survey)
-    suffering: dict[str, list[Finding]] = defaultdict(list)
-    for sick, root in roots.items():
-        if sick != root:
-            suffering[root] += groups[sick]
+        own = [finding for finding in findings if finding.service_id in groups]
+        return [CauseGroup(Subject(kind="platform", key="platform", name="Railway"), own, [])]
+    calls = _calls(survey)
+    roots = {service: _root(service, groups, calls) for service in groups}
+    symptoms: dict[str, list[Finding]] = defaultdict(list)
+    for service, root in roots.items():
+        if service != root:
+            symptoms[root] += groups[service]
+    ordered = sorted(
+        dict.fromkeys(roots.values()),
+        key=lambda root: (_calls_a_cause(root, groups, calls), _rank(groups[root]), -len(symptoms[root])),
+    )
     return [
         CauseGroup(
-            Subject(kind="service", key=root, name=groups[root][0].service), groups[root], suffering[root]
+            Subject(kind="service", key=root, name=groups[root][0].service), groups[root], symptoms[root]
         )
-        for root in sorted(
-            dict.fromkeys(roots.values()),
-            key=lambda one: (_calls_a_cause(one, groups, survey), _rank(groups[one]), -len(suffering[one])),
-        )
+        for root in ordered
     ]
 
 
 def rank_suspects(findings: list[Finding], survey: Survey) -> list[str]:
-    """Names of the sick services, the likeliest cause first, those that only suffer last."""
-    opened = group_by_cause(findings, survey)
-    first = [one.service for trouble in opened for one in trouble.findings]
-    return list(dict.fromkeys([*first, *(one.service for trouble in opened for one in trouble.symptoms)]))
+    """Names of the failing services: the likeliest cause first, services that only show symptoms last."""
+    groups = group_by_cause(findings, survey)
+    causes = [finding.service for group in groups for finding in group.findings]
+    symptoms = [finding.service for group in groups for finding in group.symptoms]
+    return list(dict.fromkeys([*causes, *symptoms]))
 
 
-def _calls_a_cause(service: str, groups: Mapping[str, list[Finding]], survey: Survey) -> bool:
-    """Whether it calls a service that has evidence of its own: that one may drive it (retries, waiting)."""
-    below = _sick_below(service, groups, _callees(survey)) - {service}
-    return any(_own(groups[one]) for one in below)
+def _failing_services(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    groups: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        groups[finding.service_id].append(finding)
+    return {service: group for service, group in groups.items() if alerting_findings(group)}
 
 
-def _callees(survey: Survey) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
+def _calls(survey: Survey) -> dict[str, set[str]]:
+    calls: dict[str, set[str]] = defaultdict(set)
     for caller, callee in survey.calls:
         if caller != callee:
-            found[caller].add(callee)
-    return found
+            calls[caller].add(callee)
+    return calls
 
 
-def _sick(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
-    """All that was found at each service that is above the line."""
-    every: dict[str, list[Finding]] = defaultdict(list)
-    for finding in findings:
-        every[finding.service_id].append(finding)
-    return {
-        key: group
-        for key, group in every.items()
-        if any(one.severity is not Severity.NOTICE for one in group)
-    }
+def _has_own_evidence(group: Sequence[Finding]) -> bool:
+    """Whether an alerting finding can only come from the service itself, such as CPU at its limit."""
+    return any(finding.kind not in SYMPTOM_KINDS for finding in alerting_findings(group))
 
 
-def _own(group: list[Finding]) -> bool:
-    """Whether something above the line is this service's own and no neighbour's."""
-    return any(one.kind not in SYMPTOM_KINDS and one.severity is not Severity.NOTICE for one in group)
+def _calls_a_cause(service: str, groups: Groups, calls: Calls) -> bool:
+    """Whether the service calls one with evidence of its own, which may drive it by retries or waiting requests."""
+    callees = _failing_callees(service, groups, calls) - {service}
+    return any(_has_own_evidence(groups[callee]) for callee in callees)
 
 
-def _rank(group: list[Finding]) -> tuple[bool, bool, int, float, float]:
-    """Own evidence first, then what goes on, then severity, then the share that fails (callers dilute it), then age."""
-    worst = max(SEVERITIES.index(one.severity) for one in group)
-    loud = [one for one in group if one.severity is not Severity.NOTICE]
-    over = not any(one.ongoing for one in loud)
-    failing = max(
-        (one.numbers.get("failed_percent", 0.0) for one in loud if one.kind == "server_errors"), default=0.0
+def _rank(group: Sequence[Finding]) -> tuple[bool, bool, int, float, float]:
+    """Sort key of causes: own evidence, ongoing, severe, a high share of failures, and early come first.
+
+    The share of failures is higher at the cause than at its callers, because callers also have requests that do not
+    reach it.
+    """
+    alerting = alerting_findings(group)
+    worst = max(SEVERITIES.index(finding.severity) for finding in group)
+    is_over = not any(finding.ongoing for finding in alerting)
+    failed_percent = max(
+        (
+            finding.numbers.get("failed_percent", 0.0)
+            for finding in alerting
+            if finding.kind == "server_errors"
+        ),
+        default=0.0,
     )
-    return (not _own(group), over, -worst, -failing, min(one.since for one in loud).timestamp())
+    onset = min(finding.since for finding in alerting).timestamp()
+    return not _has_own_evidence(group), is_over, -worst, -failed_percent, onset
 
 
-def _roots(groups: Mapping[str, list[Finding]], survey: Survey) -> dict[str, str]:
-    """For each sick service the one that explains it: itself, or the best of the sick ones that it calls."""
-    callees = _callees(survey)
-    found: dict[str, str] = {}
-    for sick in groups:
-        found[sick] = _root(sick, groups, callees)
-    return found
-
-
-def _root(sick: str, groups: Mapping[str, list[Finding]], callees: Mapping[str, set[str]]) -> str:
-    """Walks down from symptom to cause; stops where a service has evidence of its own or calls nobody sick."""
-    here, seen = sick, {sick}
-    while not _own(groups[here]):
-        below = _sick_below(here, groups, callees) - seen
+def _root(service: str, groups: Groups, calls: Calls) -> str:
+    """The service that explains this failing service: itself, or the best of the failing services below it."""
+    root, visited = service, {service}
+    while not _has_own_evidence(groups[root]):
+        below = _failing_callees(root, groups, calls) - visited
         if not below:
             break
-        here = min(below, key=lambda one: (_rank(groups[one]), one))
-        seen.add(here)
-    return here if not _turns_back(sick, here, groups, callees) else min(sick, here)
+        root = min(below, key=lambda callee: (_rank(groups[callee]), callee))
+        visited.add(root)
+    # In a circle of calls neither service explains the other: take the same one of both.
+    return min(service, root) if _is_circular(service, root, groups, calls) else root
 
 
-def _sick_below(here: str, groups: Mapping[str, list[Finding]], callees: Mapping[str, set[str]]) -> set[str]:
-    """The nearest sick services that it calls, also through some that look well: inside calls are not seen."""
-    level, seen = callees.get(here, set()), {here}
+def _failing_callees(service: str, groups: Groups, calls: Calls) -> set[str]:
+    """The nearest failing services that the service calls.
+
+    Services between them may look healthy, because calls in the private network are not measured.
+    """
+    level, visited = calls.get(service, set()), {service}
     for _ in range(MAX_CALL_DEPTH):
-        sick = {one for one in level if one in groups}
-        if sick or not level:
-            return sick
-        seen |= level
-        level = {deeper for one in level for deeper in callees.get(one, set())} - seen
+        failing = {callee for callee in level if callee in groups}
+        if failing or not level:
+            return failing
+        visited |= level
+        level = {deeper for callee in level for deeper in calls.get(callee, set())} - visited
     return set()
 
 
-def _turns_back(
-    sick: str, root: str, groups: Mapping[str, list[Finding]], callees: Mapping[str, set[str]]
-) -> bool:
-    """Whether two services without evidence of their own call each other: then neither explains the other."""
-    if sick == root or _own(groups[root]):
+def _is_circular(service: str, root: str, groups: Groups, calls: Calls) -> bool:
+    """Whether two services without evidence of their own call each other."""
+    if service == root or _has_own_evidence(groups[root]):
         return False
-    return sick in _sick_below(root, groups, callees)
+    return service in _failing_callees(root, groups, calls)

@@ -1,152 +1,172 @@
-"""What Railway says of one service's deployments: crashed, failed, stuck, stopped, or gone."""
+"""Deployments that crashed, failed, are stuck, stopped, or were removed, by Railway's statuses."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from workers.detection.sentences import clock, span
 from workers.detection.service_window import ServiceWindow
 from workers.models import Deployment, Finding, Severity
 
-OLD_NEWS = timedelta(days=7)
-"""A failed deployment that nobody repeated for so long, while an older one serves, is known."""
-GONE = {"REMOVED", "REMOVING", "SKIPPED"}
-UNDER_WAY = {"BUILDING", "DEPLOYING", "INITIALIZING", "QUEUED"}
-STUCK, LONG_STUCK = timedelta(minutes=30), timedelta(minutes=90)
-"""Builds and health checks end by themselves sooner; while an older one serves there is time."""
+# A failed deployment of this age that nobody retried, while an older one serves, is known and only a notice.
+KNOWN_FAILURE_AGE = timedelta(days=7)
+# Builds and health checks time out sooner, so a deployment of this age is stuck.
+STUCK_AGE = timedelta(minutes=30)
+# While an older deployment serves there is more time: a stuck one is a notice up to this age.
+STUCK_ALERT_AGE = timedelta(minutes=90)
+RECENT_WINDOWS = (
+    6  # earlier windows in which a missing service must have worked: three hours of half-hour windows
+)
+FAILURE_DAY = timedelta(
+    days=1
+)  # failed deployments this long before the newest one are counted as its retries
+
+# Railway's DeploymentStatus and instance states.
+REMOVED_STATUSES = {"REMOVED", "REMOVING", "SKIPPED"}
+IN_PROGRESS_STATUSES = {"BUILDING", "DEPLOYING", "INITIALIZING", "QUEUED"}
 
 
-def judge_deployments(case: ServiceWindow) -> list[Finding]:
-    """Crashed, failed, stuck, stopped or gone: at most one of each."""
-    crashed = _crashed(case)
-    found = [
-        crashed, _failed(case) or _failed_by_event(case), _stuck(case),
-        None if crashed else _stopped(case), _gone(case),
+def detect_deployments(window: ServiceWindow) -> list[Finding]:
+    """At most one finding each about crashed, failed, stuck, stopped and missing deployments."""
+    crashed = _crashed(window)
+    findings = [
+        crashed, _failed(window) or _failed_by_event(window), _stuck(window),
+        None if crashed else _stopped(window), _missing(window),
     ]  # fmt: skip
-    return [finding for finding in found if finding is not None]
+    return [finding for finding in findings if finding is not None]
 
 
-def _told_at(deployment: Deployment) -> datetime:
+def _status_time(deployment: Deployment) -> datetime:
     return deployment.status_at or deployment.created_at
 
 
-def _name(deployment: Deployment) -> str:
+def _label(deployment: Deployment) -> str:
     return f"commit {deployment.commit[:7]}" if deployment.commit else f"deployment {deployment.id[:8]}"
 
 
-def _older(case: ServiceWindow) -> Deployment | None:
-    """The deployment that serves while the newest one does not, if it is alive."""
-    serving, newest = case.service.serving, case.service.latest
+def _labels(deployment: Deployment, serving: Deployment | None, **more: str) -> dict[str, str]:
+    """The names that the sentence mentions: of the affected deployment and of the one that serves instead."""
+    labels = {"deployment": _label(deployment), **more}
+    return labels | {"serving": _label(serving)} if serving else labels
+
+
+def _older_serving(window: ServiceWindow) -> Deployment | None:
+    """The older deployment that serves in place of the newest one, if there is one and it is healthy."""
+    serving, newest = window.service.serving, window.service.latest
     if serving is None or (newest is not None and serving.id == newest.id):
         return None
     return serving if serving.status in ("SUCCESS", "SLEEPING") and not serving.stopped else None
 
 
-def _crashed(case: ServiceWindow) -> Finding | None:
-    """The serving deployment crashed; one that never served and crashed is a failed one too."""
-    service, window = case.service, case.survey.window
-    for sick in (service.serving, service.latest):
-        states = [state for state in sick.instance_states if state not in GONE] if sick else []
-        all_crashed = bool(states) and all(state == "CRASHED" for state in states)
-        if sick is None or not (sick.status == "CRASHED" or (all_crashed and sick.status == "SUCCESS")):
-            continue
-        running = sum(state == "RUNNING" for state in states)
-        other = service.serving if service.serving and service.serving.id != sick.id else None
-        alive = running > 0 or (other is not None and other.status == "SUCCESS" and not other.stopped)
-        rest = f"; {running} of {len(states)} replicas still run" if running else "; nothing of it runs"
-        if other is not None and alive and not running:
-            rest = f"; {_name(other)} still answers"
-        at = _told_at(sick)
-        return case.found(
-            "crashed", Severity.WARNING if alive or service.cron else Severity.CRITICAL, at,
-            f"{service.name} crashed at {clock(at, window)} ({_name(sick)}){rest}",
-            numbers={"running_replicas": float(running), "replicas": float(len(states))},
-            deployment_id=sick.id,
-        )  # fmt: skip
-    return None
+def _instance_states(deployment: Deployment) -> list[str]:
+    return [state for state in deployment.instance_states if state not in REMOVED_STATUSES]
 
 
-def _failed(case: ServiceWindow) -> Finding | None:
-    service, window, newest = case.service, case.survey.window, case.service.latest
+def _has_crashed(deployment: Deployment) -> bool:
+    # Railway keeps the status SUCCESS for a while after all instances have crashed.
+    states = _instance_states(deployment)
+    all_crashed = bool(states) and all(state == "CRASHED" for state in states)
+    return deployment.status == "CRASHED" or (all_crashed and deployment.status == "SUCCESS")
+
+
+def _crashed(window: ServiceWindow) -> Finding | None:
+    """The serving or the newest deployment crashed."""
+    service = window.service
+    crashed = next(
+        (
+            deployment
+            for deployment in (service.serving, service.latest)
+            if deployment is not None and _has_crashed(deployment)
+        ),
+        None,
+    )
+    if crashed is None:
+        return None
+    states = _instance_states(crashed)
+    running = sum(state == "RUNNING" for state in states)
+    other = service.serving if service.serving and service.serving.id != crashed.id else None
+    is_other_up = other is not None and other.status == "SUCCESS" and not other.stopped
+    is_up = running > 0 or is_other_up
+    return window.make_finding(
+        "crashed", Severity.WARNING if is_up or service.cron else Severity.CRITICAL, _status_time(crashed),
+        numbers={"running_replicas": float(running), "replicas": float(len(states))},
+        labels=_labels(crashed, other if is_other_up else None), deployment_id=crashed.id,
+    )  # fmt: skip
+
+
+def _failed(window: ServiceWindow) -> Finding | None:
+    newest = window.service.latest
     if newest is None or newest.status != "FAILED":
         return None
-    older, at = _older(case), _told_at(newest)
-    what = f"{service.name}'s newest deployment ({_name(newest)}) failed at {clock(at, window)}"
-    rest = f"an older one ({_name(older)}) still serves" if older else "no other one serves"
+    older, at = _older_serving(window), _status_time(newest)
     severity = Severity.WARNING if older else Severity.CRITICAL
-    if older and window.end - at > OLD_NEWS:
+    if older and window.survey.window.end - at > KNOWN_FAILURE_AGE:
         severity = Severity.NOTICE
-    tries = sum(
-        one.status == "FAILED" and one.created_at >= at - timedelta(days=1) for one in service.deployments
+    failures = sum(
+        deployment.status == "FAILED" and deployment.created_at >= at - FAILURE_DAY
+        for deployment in window.service.deployments
     )
-    numbers = {"failed_deployments": float(max(1, tries)), "older_serves": float(older is not None)}
-    return case.found(
-        "failed_deployment", severity, at, f"{what}; {rest}", numbers=numbers, deployment_id=newest.id
-    )
-
-
-def _failed_by_event(case: ServiceWindow) -> Finding | None:
-    """The newest deployment failed as far as the feed alone tells; one that went live afterwards mends that."""
-    if case.service.latest is not None:
-        return None
-    outcomes = [one for one in case.service.events if one.kind in ("failed", "deployed")]
-    failed = [one for one in outcomes if one.kind == "failed"]
-    if not failed:
-        return None
-    last, ongoing = failed[-1], outcomes[-1].kind == "failed"
-    sentence = f"a deployment of {case.service.name} failed at {clock(last.at, case.survey.window)}"
-    return case.found(
-        "failed_deployment", Severity.WARNING if ongoing else Severity.NOTICE, last.at,
-        sentence if ongoing else f"{sentence}; a later one went live", ongoing=ongoing,
-        numbers={"failed_deployments": float(len(failed))}, deployment_id=last.deployment_id,
+    numbers = {"failed_deployments": float(max(1, failures)), "older_serves": float(older is not None)}
+    return window.make_finding(
+        "failed_deployment", severity, at,
+        numbers=numbers, labels=_labels(newest, older), deployment_id=newest.id,
     )  # fmt: skip
 
 
-def _stuck(case: ServiceWindow) -> Finding | None:
-    """A deployment that has been under way for longer than any build or health check lasts."""
-    newest = case.service.latest
-    if newest is None or newest.status not in UNDER_WAY:
+def _failed_by_event(window: ServiceWindow) -> Finding | None:
+    """A failure that only the event feed reports; a later deployment that went live resolves it."""
+    if window.service.latest is not None:
         return None
-    waited, older = case.survey.window.end - newest.created_at, _older(case)
-    if waited < STUCK:
+    outcomes = [event for event in window.service.events if event.kind in ("failed", "deployed")]
+    failures = [event for event in outcomes if event.kind == "failed"]
+    if not failures:
         return None
-    loud = older is None or waited >= LONG_STUCK
-    sentence = (
-        f"{case.service.name}'s newest deployment ({_name(newest)}) has been {newest.status.lower()} for "
-        f"{span(waited.total_seconds())}; "
-        + (f"an older one ({_name(older)}) still serves" if older else "no other one serves")
-    )
-    return case.found(
-        "stuck_deployment", Severity.WARNING if loud else Severity.NOTICE, newest.created_at, sentence,
-        numbers={"minutes": round(waited.total_seconds() / 60, 1)}, deployment_id=newest.id,
+    last, ongoing = failures[-1], outcomes[-1].kind == "failed"
+    return window.make_finding(
+        "failed_deployment", Severity.WARNING if ongoing else Severity.NOTICE, last.at, ongoing=ongoing,
+        numbers={"failed_deployments": float(len(failures))}, deployment_id=last.deployment_id,
     )  # fmt: skip
 
 
-def _stopped(case: ServiceWindow) -> Finding | None:
-    """A serving deployment that ended by itself; jobs on a schedule and sleeping services do that."""
-    service, serving = case.service, case.service.serving
+def _stuck(window: ServiceWindow) -> Finding | None:
+    """A deployment that has been in progress for longer than any build or health check may take."""
+    newest = window.service.latest
+    if newest is None or newest.status not in IN_PROGRESS_STATUSES:
+        return None
+    age, older = window.survey.window.end - newest.created_at, _older_serving(window)
+    if age < STUCK_AGE:
+        return None
+    is_alert = older is None or age >= STUCK_ALERT_AGE
+    return window.make_finding(
+        "stuck_deployment", Severity.WARNING if is_alert else Severity.NOTICE, newest.created_at,
+        numbers={"minutes": round(age.total_seconds() / 60, 1)},
+        labels=_labels(newest, older, status=newest.status.lower()), deployment_id=newest.id,
+    )  # fmt: skip
+
+
+def _stopped(window: ServiceWindow) -> Finding | None:
+    """A serving deployment that ended; scheduled jobs and sleeping services end by design."""
+    service, serving = window.service, window.service.serving
     if serving is None or service.cron or service.sleeps or serving.status != "SUCCESS":
         return None
-    states = [state for state in serving.instance_states if state not in GONE]
-    ended = bool(states) and all(state in ("EXITED", "STOPPED") for state in states)
-    if not (serving.stopped or ended):
+    states = _instance_states(serving)
+    has_ended = bool(states) and all(state in ("EXITED", "STOPPED") for state in states)
+    if not (serving.stopped or has_ended):
         return None
-    at = _told_at(serving)
-    return case.found(
-        "stopped", Severity.CRITICAL if service.public else Severity.WARNING, at,
-        f"{service.name} has stopped ({_name(serving)} of {clock(at, case.survey.window)}): nothing of it runs",
-        numbers={"replicas": float(len(states))}, deployment_id=serving.id,
+    return window.make_finding(
+        "stopped", Severity.CRITICAL if service.public else Severity.WARNING, _status_time(serving),
+        numbers={"replicas": float(len(states))}, labels=_labels(serving, None), deployment_id=serving.id,
     )  # fmt: skip
 
 
-def _gone(case: ServiceWindow) -> Finding | None:
-    """A service that worked in the windows before and has no deployment any more."""
-    service = case.service
-    removed = service.latest is not None and service.latest.status in GONE and service.serving is None
-    if not removed or service.cron or case.survey.gaps_for(service.name):
+def _missing(window: ServiceWindow) -> Finding | None:
+    """A service that worked in the last windows and has no deployment any more."""
+    service = window.service
+    is_removed = (
+        service.latest is not None and service.latest.status in REMOVED_STATUSES and service.serving is None
+    )
+    if not is_removed or service.cron or window.survey.gaps_for(service.name):
         return None
-    worked = any((one.cpu_mean or 0.0) > 0 or (one.requests or 0) > 0 for one in case.usual.windows[-6:])
-    if not worked:
+    recent = window.baseline.windows[-RECENT_WINDOWS:]
+    if not any((summary.cpu_mean or 0.0) > 0 or (summary.requests or 0) > 0 for summary in recent):
         return None
-    sentence = f"{service.name} has no deployment any more: its last one was removed, and nothing replaced it"
-    return case.found("missing", Severity.WARNING, case.survey.window.end, sentence, confidence=0.7)
+    return window.make_finding("missing", Severity.WARNING, window.survey.window.end, confidence=0.7)

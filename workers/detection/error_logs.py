@@ -1,21 +1,24 @@
-"""Log lines of level error: many more than usual are evidence, never an alarm (anything written to stderr is one)."""
+"""A surge of log lines of level error: evidence beside other findings, never an alert of its own.
+
+Railway labels everything that a process writes to stderr as an error, so many healthy services write such lines.
+"""
 
 from __future__ import annotations
 
 from workers.detection.service_window import ServiceWindow
 from workers.models import Finding, Severity
 
-FEWEST_LINES = 20.0
-SURGE_TIMES = 5.0
+MIN_LINES = 20.0  # lines per window: fewer are not worth a notice
+SURGE_FACTOR = 5.0  # multiple of the baseline's high (90th percentile) from which the lines are a surge
 
 
-def judge_logs(case: ServiceWindow) -> list[Finding]:
-    """A notice where a service writes many more error lines than it usually does."""
-    lines = sum(count for _, count in case.service.error_lines)
-    usual = case.usual.level("error_lines", 0.9)
-    if usual is None or lines < FEWEST_LINES or lines < SURGE_TIMES * max(1.0, usual):
-        return []
-    onset = next(at for at, count in case.service.error_lines if count > 0)
-    sentence = f"{case.service.name} wrote {lines:.0f} log lines of level error, where {usual:.0f} are the most usual"
-    numbers = {"lines": lines, "usual_lines": usual}
-    return [case.found("error_logs", Severity.NOTICE, onset, sentence, numbers=numbers, confidence=0.5)]
+def detect_error_logs(window: ServiceWindow) -> Finding | None:
+    """A notice if the service wrote many more error lines than in its baseline."""
+    error_lines = window.service.error_lines
+    lines = sum(count for _, count in error_lines)
+    baseline = window.baseline.level("error_lines", 0.9)
+    if baseline is None or lines < MIN_LINES or lines < SURGE_FACTOR * max(1.0, baseline):
+        return None
+    onset = next(at for at, count in error_lines if count > 0)
+    numbers = {"lines": lines, "baseline_lines": baseline}
+    return window.make_finding("error_logs", Severity.NOTICE, onset, numbers=numbers, confidence=0.5)

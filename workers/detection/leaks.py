@@ -1,118 +1,117 @@
-"""Slow leaks: what memory is left with at the lowest moment of each window rises for hours or days."""
+"""Slow memory leaks: the lowest memory of each window rises over hours or days."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workers.detection.sentences import clock, moment, span
 from workers.detection.service_window import ServiceWindow
 from workers.detection.statistics import kendall_tau, quantile, theil_sen
 from workers.models import Finding, Point, Severity
 
-WITHIN_SECONDS = 48 * 3600.0
-"""How far ahead growth over many windows is believed."""
-FEWEST_WINDOWS, SHORTEST_SECONDS = 8, 3 * 3600.0
-"""Of less it may be a warm-up."""
-LEAST_RISE, RISING_TAU = 0.08, 0.75
-"""Of the limit, over what was seen; and how steadily (Kendall)."""
-CUT = 0.8
-"""Lowest memory below this share of the window before: a new process, whoever began it."""
-DAILY_LEVEL = 0.97
-"""Of the memory now: so much at this hour of other days is the course of the day."""
-FOLLOWS_TRAFFIC_TAU = 0.5
-"""How steadily requests must rise along (Kendall)."""
-KNOWN_DAY_SECONDS = 20 * 3600.0
-"""So much of the past shows what memory does at the busy time of a day."""
-STILL_RISING = 0.5
-"""The later half must rise at least this much as fast as the whole."""
+MAX_SECONDS_TO_LIMIT = 48 * 3600.0  # growth is extrapolated no further ahead than this
+MIN_WINDOWS = 8  # windows: fewer may be a warm-up
+MIN_SECONDS = 3 * 3600.0  # time that the windows must cover, for the same reason
+MIN_RISE = 0.08  # share of the limit, over the covered time
+MIN_MEDIAN_RISE = (
+    0.6  # share of MIN_RISE by which the median of the last third must exceed that of the first third
+)
+RISING_TAU = 0.75  # Kendall's tau of the lowest memory over time
+RESTART_FALL = 0.8  # lowest memory relative to the window before: below this, the process restarted
+SAME_HOUR_LEVEL = (
+    0.97  # share of the present memory: this much at this hour of earlier days is the daily course
+)
+TRAFFIC_TAU = 0.5  # Kendall's tau of the requests from which memory may follow them
+TRAFFIC_RISE = 1.3  # highest requests of a window, relative to the lowest: less is no rise
+KNOWN_DAY_SECONDS = 20 * 3600.0  # a history of this length shows the memory at the busy hour of a day
+MIN_LATE_SLOPE = 0.5  # slope of the later half, relative to the whole: less is slowing down
 
 
-def judge_leak(case: ServiceWindow, limit: float) -> Finding | None:
-    """A slow leak: what is left at the lowest moment of each window rises for hours, since the last restart."""
-    if case.restarts or case.rollouts or not case.usual.known:
+def detect_leak(window: ServiceWindow, limit: float) -> Finding | None:
+    """A slow leak since the last restart of the process."""
+    if window.restarts or window.rollouts or not window.baseline.is_known:
         return None
-    lows = _lows(case)
-    daily = case.usual.same_hour("memory_mean")
-    if not lows or (daily and quantile(daily, 0.5) >= DAILY_LEVEL * lows[-1][1]):
-        return None  # at this hour it is always there
-    for begin in (0, len(lows) // 2, 3 * len(lows) // 4):
-        slope = _leaking(lows[begin:], limit)
+    lows = _lows(window)
+    same_hour = window.baseline.same_hour("memory_mean")
+    if not lows or (same_hour and quantile(same_hour, 0.5) >= SAME_HOUR_LEVEL * lows[-1][1]):
+        return None  # memory is at this level at this hour of every day
+    # A leak may have begun in the middle of the history, so its later parts are examined too.
+    for first in (0, len(lows) // 2, 3 * len(lows) // 4):
+        slope = _leak_slope(lows[first:], limit)
         if slope is None:
             continue
-        ahead = max(0.0, limit - lows[-1][1]) / slope
-        if ahead <= WITHIN_SECONDS and not _follows_traffic(case, lows[begin:]):
-            return _say_leak(case, limit, lows[begin:], slope, ahead)
+        seconds = max(0.0, limit - lows[-1][1]) / slope
+        if seconds <= MAX_SECONDS_TO_LIMIT and not _follows_traffic(window, lows[first:]):
+            return _finding(window, limit, lows[first:], slope, seconds)
     return None
 
 
-def _leaking(lows: Sequence[Point], limit: float) -> float | None:
-    """GB a second where the levels rise steadily and far enough; they may have begun to only lately."""
-    if len(lows) <= FEWEST_WINDOWS:
+def _leak_slope(lows: Sequence[Point], limit: float) -> float | None:
+    """The slope in GB per second if the levels rise steadily and far enough; otherwise None."""
+    if len(lows) <= MIN_WINDOWS:
         return None
-    seen = lows[-1][0] - lows[0][0]
+    covered = lows[-1][0] - lows[0][0]
     values = [value for _, value in lows]
     third = max(2, len(values) // 3)
     rise = quantile(values[-third:], 0.5) - quantile(values[:third], 0.5)
-    if seen < SHORTEST_SECONDS or rise < 0.6 * LEAST_RISE * limit:
+    if covered < MIN_SECONDS or rise < MIN_MEDIAN_RISE * MIN_RISE * limit:
         return None
     slope = theil_sen(lows)
-    if slope * seen < LEAST_RISE * limit or kendall_tau(values) < RISING_TAU:
+    if slope * covered < MIN_RISE * limit or kendall_tau(values) < RISING_TAU:
         return None
-    return slope if theil_sen(lows[len(lows) // 2 :]) >= STILL_RISING * slope else None
+    return slope if theil_sen(lows[len(lows) // 2 :]) >= MIN_LATE_SLOPE * slope else None
 
 
-def _lows(case: ServiceWindow) -> list[Point]:
-    """The lowest memory of each window since the process began, this one last; age in whole seconds as time."""
-    found: list[Point] = []
-    for age, one in zip(case.usual.ages, case.usual.windows, strict=True):
-        low = one.memory_low if one.memory_low is not None else one.memory_mean
+def _lows(window: ServiceWindow) -> list[Point]:
+    """The lowest memory of each window since the process started, this window last."""
+    lows: list[Point] = []
+    for age, summary in zip(window.baseline.ages, window.baseline.windows, strict=True):
+        low = summary.memory_low if summary.memory_low is not None else summary.memory_mean
         if low is None:
             continue
-        if one.restarted or (found and low < CUT * found[-1][1]):
-            found = []
-        found.append((int(case.start - age), low))
-    points = [value for every in case.memory for _, value in every]
-    if not points or (found and min(points) < CUT * found[-1][1]):
+        if summary.restarted or (lows and low < RESTART_FALL * lows[-1][1]):
+            lows = []
+        lows.append((int(window.start - age), low))
+    values = [value for points in window.memory for _, value in points]
+    if not values or (lows and min(values) < RESTART_FALL * lows[-1][1]):
         return []
-    return [*found, (int(case.end), min(points))]
+    return [*lows, (int(window.end), min(values))]
 
 
-def _follows_traffic(case: ServiceWindow, lows: Sequence[Point]) -> bool:
-    """Whether requests rose along and explain it: then memory falls with them again.
+def _follows_traffic(window: ServiceWindow, lows: Sequence[Point]) -> bool:
+    """Whether the requests rose along with memory and explain it, so that memory will fall with them again.
 
-    They do where so many once took as much memory; where less than a day is known, if memory grew no faster than they.
+    They explain it if as many requests once needed as much memory. While less than a day of history is known, they
+    explain it if memory grew no faster than they did.
     """
-    windows, now = len(lows) - 1, lows[-1][1]
-    came = [one.requests for one in case.usual.windows[-windows:] if one.requests is not None]
-    if len(came) < windows or max(came, default=0.0) < 1.3 * max(1.0, min(came, default=0.0)):
+    count, memory = len(lows) - 1, lows[-1][1]
+    summaries = window.baseline.windows
+    requests = [summary.requests for summary in summaries[-count:] if summary.requests is not None]
+    if len(requests) < count:
         return False
-    if kendall_tau(came) < FOLLOWS_TRAFFIC_TAU:
+    if max(requests, default=0.0) < TRAFFIC_RISE * max(1.0, min(requests, default=0.0)):
+        return False
+    if kendall_tau(requests) < TRAFFIC_TAU:
         return False
     if any(
-        (one.memory_mean or 0.0) >= 0.9 * now and (one.requests or 0.0) >= 0.5 * came[-1]
-        for one in case.usual.windows[:-windows]
+        (summary.memory_mean or 0.0) >= 0.9 * memory and (summary.requests or 0.0) >= 0.5 * requests[-1]
+        for summary in summaries[:-count]
     ):
         return True
-    known_day = max(case.usual.ages, default=0.0) >= KNOWN_DAY_SECONDS
-    return not known_day and now / max(lows[0][1], 1e-9) <= came[-1] / max(came[0], 1.0)
+    if max(window.baseline.ages, default=0.0) >= KNOWN_DAY_SECONDS:
+        return False
+    return memory / max(lows[0][1], 1e-9) <= requests[-1] / max(requests[0], 1.0)
 
 
-def _say_leak(
-    case: ServiceWindow, limit: float, lows: Sequence[Point], slope: float, ahead: float
+def _finding(
+    window: ServiceWindow, limit: float, lows: Sequence[Point], slope: float, seconds: float
 ) -> Finding:
-    seen, now = lows[-1][0] - lows[0][0], lows[-1][1]
-    onset = moment(lows[0][0])
-    sentence = (
-        f"{case.service.name}'s memory has grown by {slope * seen:.3g} GB to {100 * now / limit:.0f} % of its "
-        f"{limit:g} GB within {span(seen)}, since {clock(onset, case.survey.window)} or earlier, and never falls "
-        f"back; at this rate it is at the limit in {span(ahead)}"
-    )
+    covered, memory = lows[-1][0] - lows[0][0], lows[-1][1]
     numbers = {
-        "grown_gb": round(slope * seen, 4), "now_percent": round(100 * now / limit, 1), "limit_gb": limit,
-        "gb_per_hour": round(slope * 3600, 5), "minutes_to_limit": round(ahead / 60, 1),
-        "hours_seen": round(seen / 3600, 2), "windows": float(len(lows)),
+        "grown_gb": round(slope * covered, 4), "now_percent": round(100 * memory / limit, 1), "limit_gb": limit,
+        "gb_per_hour": round(slope * 3600, 5), "minutes_to_limit": round(seconds / 60, 1),
+        "hours_seen": round(covered / 3600, 2), "windows": float(len(lows)),
     }  # fmt: skip
-    return case.found(
-        "memory_growth", Severity.WARNING, onset, sentence,
-        numbers=numbers, confidence=0.7, harm_in_seconds=round(ahead, 1),
+    return window.make_finding(
+        "memory_growth", Severity.WARNING, lows[0][0],
+        numbers=numbers, confidence=0.7, seconds_to_limit=seconds,
     )  # fmt: skip

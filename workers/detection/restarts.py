@@ -1,149 +1,169 @@
-"""Containers that began anew: started again and again, crashed, killed for their memory."""
+"""Containers that restart: kills for running out of memory, repeated crashes, restart loops."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Literal
 
-from workers.detection.sentences import clock, moment, since, span
 from workers.detection.service_window import ServiceWindow
 from workers.detection.statistics import quantile
 from workers.models import Finding, Severity
 
-FEWEST_STARTS = 3
-MORE_THAN_REPLICAS = 2
-"""Starts of one deployment beyond its replicas: a rollout starts each replica once, a host move too."""
-FEWEST_CRASHES = 2
-WAKES_TO_DOUBT = 8
-"""A service that sleeps is started by its visitors; so many starts are none of theirs."""
-HABIT_WINDOWS = 0.7
-"""Of the earlier windows: a service that begins anew in so many of them is built that way, or known."""
-FEWEST_HABIT_WINDOWS = 8
-ASLEEP_SECONDS, ASLEEP_SHARE = 240.0, 0.05
-"""Memory of what sleeps is below this share of its highest, or not measured at all."""
-LONG_BEFORE, AROUND = 300.0, 90.0
-"""Seconds: memory well before a start is compared with that around it, samples being a minute apart."""
-STAYED = 0.95
-"""Of the memory before: a new process begins with less."""
-SAME_START_SECONDS = 45.0
-"""A crash and the start after it are one event."""
+# ---- how many restarts are a loop
+MIN_STARTS = 3
+# Starts of one deployment beyond its replicas: a rollout, or a move to another host, starts each replica once.
+STARTS_BEYOND_REPLICAS = 2
+MIN_CRASHES = 2  # a single crash is a notice
+MIN_STARTS_OF_SLEEPING = 8  # a service that sleeps is started by its visitors; so many starts are not theirs
+SAME_RESTART_SECONDS = 45.0  # a crash and a start within this time are one restart
+EVENT_MARGIN_SECONDS = 60.0  # the event feed reports events up to this long outside the window
+
+# ---- restarts that match the baseline
+BASELINE_MIN_WINDOWS = 8  # earlier windows for which it is known whether the service restarted
+BASELINE_WINDOW_SHARE = 0.7  # share of them in which it restarted: the service is built that way
+
+# ---- starts that interrupted nothing: a sleeping service woke, or a container started beside the present one
+ASLEEP_SECONDS = 240.0  # time before the start in which the service must have been asleep
+ASLEEP_SHARE = 0.05  # share of the highest memory below which the service is asleep
+BEFORE_SECONDS = 300.0  # memory from this long before the start ...
+AROUND_SECONDS = (
+    90.0  # ... to this long before it is compared with that around it; samples come once a minute
+)
+UNCHANGED_SHARE = 0.95  # share of the earlier memory: a new process begins with less
+ROLLOUT_BEFORE_SECONDS = 30.0  # a start this long before a rollout ...
+ROLLOUT_AFTER_SECONDS = 120.0  # ... to this long after it belongs to the rollout
 
 
-def judge_restarts(case: ServiceWindow) -> list[Finding]:
-    """Kills for memory, else restarts: what is told by events and what the log lines show is counted once."""
-    killed = _killed(case)
-    return [one for one in (killed, None if killed else _loop(case)) if one is not None]
+def detect_restarts(window: ServiceWindow) -> list[Finding]:
+    """Kills for memory, otherwise restarts: the same restarts appear in events and in log lines."""
+    finding = _oom_kills(window) or _restart_loop(window)
+    return [] if finding is None else [finding]
 
 
-def _killed(case: ServiceWindow) -> Finding | None:
-    at = sorted(one.at.timestamp() for one in case.service.events if one.kind == "oom")
-    at = [one for one in at if case.start - 60 <= one <= case.end + 60]
-    if not at:
+def _event_times(window: ServiceWindow, kind: Literal["oom", "crashed", "started"]) -> list[float]:
+    """Epoch seconds of the platform events of this kind in the window, ascending."""
+    times = sorted(event.at.timestamp() for event in window.service.events if event.kind == kind)
+    first, last = window.start - EVENT_MARGIN_SECONDS, window.end + EVENT_MARGIN_SECONDS
+    return [at for at in times if first <= at <= last]
+
+
+def _oom_kills(window: ServiceWindow) -> Finding | None:
+    times = _event_times(window, "oom")
+    if not times:
         return None
-    window, ongoing = case.survey.window, case.end - at[-1] <= 0.5 * case.survey.window.seconds
-    times = f"{len(at)} times" if len(at) > 1 else "once"
-    limit = f" of {case.service.memory_limit:g} GB" if case.service.memory_limit else ""
-    sentence = (
-        f"{case.service.name} ran out of its memory{limit} and was killed {times} "
-        f"{since(moment(at[0]), window, case.survey.step_seconds)}; the last time at {clock(moment(at[-1]), window)}"
+    ongoing = window.end - times[-1] <= 0.5 * window.survey.window.seconds
+    numbers = {"kills": float(len(times))}
+    if window.service.memory_limit:
+        numbers["limit_gb"] = window.service.memory_limit
+    severity = Severity.CRITICAL if ongoing and len(times) > 1 else Severity.WARNING
+    return window.make_finding(
+        "oom_killed", severity, times[0], last_seen=times[-1], ongoing=ongoing, numbers=numbers
     )
-    numbers = {"kills": float(len(at))}
-    if case.service.memory_limit:
-        numbers["limit_gb"] = case.service.memory_limit
-    severity = Severity.CRITICAL if ongoing and len(at) > 1 else Severity.WARNING
-    return case.found("oom_killed", severity, at[0], sentence, ongoing=ongoing, numbers=numbers)
 
 
-def _loop(case: ServiceWindow) -> Finding | None:
-    if case.service.cron:
-        return None
-    logged = _by_log(case)
-    return logged if logged is not None else _by_events(case)
+def _restart_loop(window: ServiceWindow) -> Finding | None:
+    if window.service.cron:
+        return None  # a job starts a container for each of its runs
+    return _loop_by_log(window) or _loop_by_events(window)
 
 
-def _by_log(case: ServiceWindow) -> Finding | None:
-    service = case.service
+def _needed_starts(window: ServiceWindow, replicas: int) -> int:
+    sleeping = MIN_STARTS_OF_SLEEPING if window.service.sleeps else 0
+    return max(MIN_STARTS, replicas + STARTS_BEYOND_REPLICAS, sleeping)
+
+
+def _loop_by_log(window: ServiceWindow) -> Finding | None:
+    """A loop by the container starts that the platform logged, per deployment."""
+    service = window.service
     counts = Counter(start.deployment_id for start in service.starts)
-    known = {one.id: one for one in (*service.deployments, service.latest, service.serving) if one}
+    deployments = {
+        deployment.id: deployment
+        for deployment in (*service.deployments, service.latest, service.serving)
+        if deployment
+    }
     for deployment_id, count in counts.most_common():
-        deployment = known.get(deployment_id)
+        deployment = deployments.get(deployment_id)
         replicas = max(1, service.replicas, deployment.replicas if deployment else 1)
-        needed = max(FEWEST_STARTS, replicas + MORE_THAN_REPLICAS, WAKES_TO_DOUBT if service.sleeps else 0)
-        if count >= needed:
-            at = sorted(one.at.timestamp() for one in service.starts if one.deployment_id == deployment_id)
-            return _say(case, at, replicas, "container was started", deployment_id)
+        if count >= _needed_starts(window, replicas):
+            times = sorted(
+                start.at.timestamp() for start in service.starts if start.deployment_id == deployment_id
+            )
+            return _finding(window, "started", times, replicas, deployment_id=deployment_id)
     return None
 
 
-def _by_events(case: ServiceWindow) -> Finding | None:
-    def told(kind: str) -> list[float]:
-        every = sorted(one.at.timestamp() for one in case.service.events if one.kind == kind)
-        return [at for at in every if case.start - 60 <= at <= case.end + 60]
-
-    crashes, replicas = told("crashed"), max(1, case.service.replicas)
-    if len(crashes) >= FEWEST_CRASHES:
-        return _say(case, crashes, replicas, "process crashed", None)
-    rollouts = case.rollouts
+def _loop_by_events(window: ServiceWindow) -> Finding | None:
+    """A loop by the events of the platform's feed, which also reports crashes."""
+    crashes, replicas = _event_times(window, "crashed"), max(1, window.service.replicas)
+    if len(crashes) >= MIN_CRASHES:
+        return _finding(window, "crashed", crashes, replicas)
     starts = [
         at
-        for at in told("started")
-        if not any(-30 <= at - rolled <= 2 * 60 for rolled in rollouts) and not _woke(case, at)
+        for at in _event_times(window, "started")
+        if not _is_rollout(window, at) and not _interrupted_nothing(window, at)
     ]
-    needed = max(FEWEST_STARTS, replicas + MORE_THAN_REPLICAS, WAKES_TO_DOUBT if case.service.sleeps else 0)
-    if len(starts) + len(crashes) >= needed:
-        return _say(case, _apart([*starts, *crashes]), replicas, "container was started", None)
+    if len(starts) + len(crashes) >= _needed_starts(window, replicas):
+        return _finding(window, "started", _distinct([*starts, *crashes]), replicas)
     if crashes:
-        return _say(case, crashes, replicas, "process crashed", None, severity=Severity.NOTICE)
+        return _finding(window, "crashed", crashes, replicas, severity=Severity.NOTICE)
     return None
 
 
-def _woke(case: ServiceWindow, at: float) -> bool:
-    """Whether the start interrupted nothing: nothing ran for some minutes before, or memory went on as it was."""
-    every = [value for points in case.memory for _, value in points]
-    if len(case.memory) == 1 and case.service.replicas == 1 and _went_on(case, at):
+def _is_rollout(window: ServiceWindow, at: float) -> bool:
+    return any(
+        -ROLLOUT_BEFORE_SECONDS <= at - rollout <= ROLLOUT_AFTER_SECONDS for rollout in window.rollouts
+    )
+
+
+def _interrupted_nothing(window: ServiceWindow, at: float) -> bool:
+    """Whether nothing ran for some minutes before the start, or memory continued unchanged through it."""
+    if len(window.memory) == 1 and window.service.replicas == 1 and _memory_continued(window, at):
         return True
+    values = [value for points in window.memory for _, value in points]
     before = [
-        value for points in case.memory for when, value in points if at - ASLEEP_SECONDS <= when < at - 60
+        value
+        for points in window.memory
+        for sample_at, value in points
+        if at - ASLEEP_SECONDS <= sample_at < at - 60
     ]
-    return (
-        bool(every)
-        and all(value <= ASLEEP_SHARE * max(every) for value in before)
-        and at > case.start + ASLEEP_SECONDS
-    )
+    was_asleep = bool(values) and all(value <= ASLEEP_SHARE * max(values) for value in before)
+    return was_asleep and at > window.start + ASLEEP_SECONDS
 
 
-def _went_on(case: ServiceWindow, at: float) -> bool:
-    """Whether memory, measured before and after, did not fall: another container was started beside this one."""
-    before = [value for when, value in case.memory[0] if at - LONG_BEFORE <= when < at - AROUND]
-    around = [value for when, value in case.memory[0] if at - AROUND <= when < at + 2 * AROUND]
-    return bool(before) and bool(around) and min(around) >= STAYED * quantile(before, 0.5)
+def _memory_continued(window: ServiceWindow, at: float) -> bool:
+    """Whether memory did not fall at the start, so that the container started beside another one."""
+    samples = window.memory[0]
+    before = [value for when, value in samples if at - BEFORE_SECONDS <= when < at - AROUND_SECONDS]
+    around = [value for when, value in samples if at - AROUND_SECONDS <= when < at + 2 * AROUND_SECONDS]
+    return bool(before) and bool(around) and min(around) >= UNCHANGED_SHARE * quantile(before, 0.5)
 
 
-def _apart(at: Sequence[float]) -> list[float]:
-    found: list[float] = []
-    for one in sorted(at):
-        if not found or one - found[-1] > SAME_START_SECONDS:
-            found.append(one)
-    return found
+def _distinct(times: Sequence[float]) -> list[float]:
+    """The times in ascending order, those of one restart merged."""
+    distinct: list[float] = []
+    for at in sorted(times):
+        if not distinct or at - distinct[-1] > SAME_RESTART_SECONDS:
+            distinct.append(at)
+    return distinct
 
 
-def _say(
-    case: ServiceWindow, at: Sequence[float], replicas: int, what: str, deployment_id: str | None,
-    severity: Severity | None = None,
+def _finding(
+    window: ServiceWindow, event: Literal["started", "crashed"], times: Sequence[float], replicas: int, *,
+    deployment_id: str | None = None, severity: Severity | None = None,
 ) -> Finding:  # fmt: skip
-    window = case.survey.window
-    between = (at[-1] - at[0]) / (len(at) - 1) if len(at) > 1 else 0.0
-    ongoing = case.end - at[-1] <= max(3 * between, 0.1 * window.seconds)
-    of_replicas = f" for {replicas} replicas" if replicas > 1 else ""
-    times = f"{len(at)} times" if len(at) > 1 else "once"
-    sentence = (
-        f"{case.service.name}'s {what} {times}{of_replicas} within {span(window.seconds)}, "
-        f"{since(moment(at[0]), window, 0)}; the last time at {clock(moment(at[-1]), window)}"
-    )
-    numbers = {"starts": float(len(at)), "replicas": float(replicas), "seconds_between": round(between, 1)}
-    restarted = [one.restarted for one in case.usual.windows if one.restarted is not None]
-    usual = len(restarted) >= FEWEST_HABIT_WINDOWS and sum(restarted) >= HABIT_WINDOWS * len(restarted)
-    return case.found(
-        "restart_loop", severity or (Severity.CRITICAL if ongoing else Severity.WARNING), at[0], sentence,
-        ongoing=ongoing, numbers=numbers, deployment_id=deployment_id, usual=usual,
+    between = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.0
+    # A loop with back-off restarts more and more rarely, so it is ongoing for three of its mean distances.
+    ongoing = window.end - times[-1] <= max(3 * between, 0.1 * window.survey.window.seconds)
+    numbers = {"starts": float(len(times)), "replicas": float(replicas), "seconds_between": round(between, 1)}
+    return window.make_finding(
+        "restart_loop", severity or (Severity.CRITICAL if ongoing else Severity.WARNING), times[0],
+        last_seen=times[-1], ongoing=ongoing, numbers=numbers, labels={"event": event},
+        deployment_id=deployment_id, is_baseline=_restarts_in_baseline(window), step=0,
     )  # fmt: skip
+
+
+def _restarts_in_baseline(window: ServiceWindow) -> bool:
+    restarted = [summary.restarted for summary in window.baseline.windows if summary.restarted is not None]
+    is_known = len(restarted) >= BASELINE_MIN_WINDOWS
+    return is_known and sum(restarted) >= BASELINE_WINDOW_SHARE * len(restarted)

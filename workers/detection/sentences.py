@@ -1,50 +1,252 @@
-"""How findings are said: one plain sentence with numbers and units, and the deployment next to the onset."""
+"""The sentence of a finding, rendered from its kind, its numbers and its labels. For people only.
+
+No code reads a sentence to decide anything. `RENDERERS` is the only place that words findings, so a test can replace
+all of them and expect the same decisions.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from workers.models import Deployment, Service, Window
+from workers.models import Finding, FindingKind, Window
 
-NEVER_LIVE = {"FAILED", "SKIPPED", "WAITING", "QUEUED", "BUILDING", "INITIALIZING", "NEEDS_APPROVAL"}
-
-
-def moment(epoch: float) -> datetime:
-    return datetime.fromtimestamp(epoch, UTC)
+SHORT_WINDOW_SECONDS = 600.0  # in a shorter window clock times show seconds
 
 
-def clock(at: datetime, window: Window) -> str:
-    """`03:04 UTC`, with seconds when the window is short, with the date when it is another day."""
-    fine = "%H:%M:%S UTC" if window.seconds < 600 else "%H:%M UTC"
-    return at.strftime(fine if at.date() == window.end.date() else "%Y-%m-%d " + fine)
+@dataclass(frozen=True)
+class TimeFormat:
+    """The window of a finding and its sample step in seconds: how times are shown."""
+
+    window: Window
+    step: float
+
+    def clock(self, at: datetime) -> str:
+        """`03:04 UTC`, with seconds in a short window, with the date if it is not the day of the window's end."""
+        pattern = "%H:%M:%S UTC" if self.window.seconds < SHORT_WINDOW_SECONDS else "%H:%M UTC"
+        return at.strftime(pattern if at.date() == self.window.end.date() else "%Y-%m-%d " + pattern)
+
+    def onset(self, at: datetime) -> str:
+        """`03:04 UTC`, or `03:04 UTC or earlier` if the condition already held when the window began."""
+        may_be_older = at <= self.window.start + timedelta(seconds=1.5 * self.step)
+        return f"{self.clock(at)}{' or earlier' if may_be_older else ''}"
+
+    def period(self, finding: Finding) -> str:
+        """`since 03:04 UTC, ongoing`, or `since 03:04 UTC until 03:20 UTC`."""
+        onset = f"since {self.onset(finding.since)}"
+        if finding.ongoing or finding.last_seen is None:
+            return f"{onset}, ongoing"
+        return f"{onset} until {self.clock(finding.last_seen)}"
 
 
-def since(at: datetime, window: Window, step: float) -> str:
-    """`since 03:04 UTC`; what held from the beginning of the window may be older."""
-    older = at <= window.start + timedelta(seconds=1.5 * step)
-    return f"since {clock(at, window)}{' or earlier' if older else ''}"
+Renderer = Callable[[Finding, TimeFormat], str]
 
 
-def ending(ongoing: bool, end: datetime, window: Window) -> str:
-    return "still going on" if ongoing else f"until {clock(end, window)}"
+def render_sentence(finding: Finding, times: TimeFormat) -> str:
+    """The sentence of the finding, without the name of its service."""
+    sentence = RENDERERS[finding.kind](finding, times)
+    if finding.seconds_to_limit is not None:
+        limit = "full" if finding.kind == "volume" else "at the limit"
+        sentence += f"; at this rate {limit} in {duration(finding.seconds_to_limit)}"
+    return f"{sentence} (matches its baseline)" if finding.is_baseline else sentence
 
 
-def span(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """`40 s`, `12 min`, `2.5 h`."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def live_at(deployment: Deployment) -> datetime:
-    """When it began to answer, as well as that is known: its status changes again when it is removed."""
-    reached = deployment.status in ("SUCCESS", "CRASHED") and deployment.status_at is not None
-    return deployment.status_at if reached and deployment.status_at else deployment.created_at
+def latency(milliseconds: float) -> str:
+    """`350 ms`, `3.4 s`."""
+    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
 
 
-def deployment_near(service: Service, onset: datetime, slack: timedelta) -> str | None:
-    """The deployment that was live at the onset, or became live at most `slack` after it."""
-    known = {one.id: one for one in (service.serving, *service.deployments) if one is not None}
-    live = [one for one in known.values() if one.status not in NEVER_LIVE and one.created_at <= onset + slack]
-    newest = max(live, key=lambda one: one.created_at, default=None)
-    return newest.id if newest else None
+def count(number: float, noun: str) -> str:
+    """`1 request`, `1,200 requests`."""
+    return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
+
+
+def occurrences(number: float) -> str:
+    """`once`, `3 times`."""
+    return "once" if number == 1 else f"{number:,.0f} times"
+
+
+def rate(number: float) -> str:
+    """A rate in three significant digits: `0.25`, `49.3`, `1,200`."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+# ---- resources -------------------------------------------------------------------------------
+
+
+def _cpu(finding: Finding, times: TimeFormat) -> str:
+    numbers = finding.numbers
+    if "baseline_vcpu" in numbers:
+        level = f"CPU at {numbers['vcpu']:.3g} vCPU (baseline maximum {numbers['baseline_vcpu']:.2g} vCPU)"
+        return f"{level} {times.period(finding)}"
+    level = f"CPU at {numbers['mean_percent']:.0f} % of its {numbers['limit_vcpu']:g}-vCPU limit"
+    return f"{level}{_replicas(finding)} {times.period(finding)}"
+
+
+def _memory(finding: Finding, times: TimeFormat) -> str:
+    numbers = finding.numbers
+    limit = f"its {numbers['limit_gb']:g}-GB limit"
+    if "restarts" in numbers:
+        restarts = f"restarted {occurrences(numbers['restarts'])} since {times.onset(finding.since)}"
+        return f"memory reached {numbers['peak_percent']:.0f} % of {limit}; {restarts}"
+    return f"memory at {numbers['mean_percent']:.0f} % of {limit}{_replicas(finding)} {times.period(finding)}"
+
+
+def _replicas(finding: Finding) -> str:
+    total = finding.numbers.get("replicas_measured", 1.0)
+    return f" on {finding.numbers['replicas']:.0f} of {total:.0f} replicas" if total > 1 else ""
+
+
+def _memory_growth(finding: Finding, times: TimeFormat) -> str:
+    numbers = finding.numbers
+    growth = (
+        f"memory grew by {numbers['grown_gb']:.3g} GB to {numbers['now_percent']:.0f} % "
+        f"of its {numbers['limit_gb']:g}-GB limit"
+    )
+    if "hours_seen" in numbers:
+        return f"{growth} in {duration(3600 * numbers['hours_seen'])}, since {times.clock(finding.since)} or earlier"
+    return f"{growth} in {duration(60 * numbers['minutes_seen'])}"
+
+
+def _volume(finding: Finding, _times: TimeFormat) -> str:
+    numbers, labels = finding.numbers, finding.labels
+    used = f"{numbers['used_mb']:,.0f} of {numbers['size_mb']:,.0f} MB"
+    return f"volume {labels['volume']} ({labels['mount_path']}) {numbers['used_percent']:.0f} % full ({used})"
+
+
+# ---- traffic ---------------------------------------------------------------------------------
+
+
+def _server_errors(finding: Finding, times: TimeFormat) -> str:
+    failed, requests = finding.numbers["failed"], finding.numbers["requests"]
+    percent = 100 * failed / requests
+    # Two significant digits would round 99.6 % up to 100 %, which reads as a total outage.
+    share = "100 %" if failed == requests else f"{percent:.1f} %" if percent >= 99.5 else f"{percent:.2g} %"
+    verb = "failing" if finding.ongoing else "failed"
+    counts = f"{failed:,.0f} of {requests:,.0f}"
+    return f"{share} of requests {verb} (5xx, {counts}) {times.period(finding)}"
+
+
+def _latency(finding: Finding, times: TimeFormat) -> str:
+    numbers = finding.numbers
+    baseline = f" (baseline {latency(numbers['baseline_ms'])})" if "baseline_ms" in numbers else ""
+    return f"p95 latency {latency(numbers['p95_ms'])}{baseline} {times.period(finding)}"
+
+
+def _client_errors(finding: Finding, times: TimeFormat) -> str:
+    numbers = finding.numbers
+    successes = (
+        f"{rate(numbers['successes_per_minute'])} successful requests per minute "
+        f"(baseline {rate(numbers['baseline_successes_per_minute'])})"
+    )
+    return (
+        f"{numbers['refused_percent']:.2g} % of requests rejected (4xx), {successes} {times.period(finding)}"
+    )
+
+
+def _traffic_surge(finding: Finding, times: TimeFormat) -> str:
+    numbers = finding.numbers
+    baseline = f"baseline maximum {rate(numbers['baseline_per_minute'])}"
+    return f"{rate(numbers['requests_per_minute'])} requests per minute ({baseline}) {times.period(finding)}"
+
+
+def _traffic_lost(finding: Finding, times: TimeFormat) -> str:
+    numbers = finding.numbers
+    requests = count(numbers["requests"], "request") if numbers["requests"] else "no requests"
+    silence = duration(60 * numbers["silent_minutes"])
+    baseline = f"baseline {rate(numbers['baseline_per_minute'])} per minute"
+    return f"{requests} in {silence} ({baseline}) since {times.onset(finding.since)}"
+
+
+def _error_logs(finding: Finding, _times: TimeFormat) -> str:
+    numbers = finding.numbers
+    return f"{count(numbers['lines'], 'error log line')} (baseline maximum {numbers['baseline_lines']:,.0f})"
+
+
+# ---- containers and deployments --------------------------------------------------------------
+
+
+def _oom_killed(finding: Finding, times: TimeFormat) -> str:
+    numbers = finding.numbers
+    limit = f" (limit {numbers['limit_gb']:g} GB)" if "limit_gb" in numbers else ""
+    period = f"since {times.onset(finding.since)}{_last(finding, times)}"
+    return f"killed for running out of memory {occurrences(numbers['kills'])}{limit} {period}"
+
+
+def _restart_loop(finding: Finding, times: TimeFormat) -> str:
+    numbers = finding.numbers
+    event = "process crashed" if finding.labels["event"] == "crashed" else "container started"
+    replicas = f" ({count(numbers['replicas'], 'replica')})" if numbers["replicas"] > 1 else ""
+    within = duration(times.window.seconds)
+    period = f"since {times.onset(finding.since)}{_last(finding, times)}"
+    return f"{event} {occurrences(numbers['starts'])} in {within}{replicas}, {period}"
+
+
+def _last(finding: Finding, times: TimeFormat) -> str:
+    return f", last at {times.clock(finding.last_seen)}" if finding.last_seen is not None else ""
+
+
+def _crashed(finding: Finding, times: TimeFormat) -> str:
+    numbers, labels = finding.numbers, finding.labels
+    rest = "no running instance"
+    if numbers["running_replicas"]:
+        rest = f"{numbers['running_replicas']:.0f} of {numbers['replicas']:.0f} replicas running"
+    elif "serving" in labels:
+        rest = f"{labels['serving']} still serving"
+    return f"crashed at {times.clock(finding.since)} ({labels['deployment']}); {rest}"
+
+
+def _failed_deployment(finding: Finding, times: TimeFormat) -> str:
+    at = times.clock(finding.since)
+    if "deployment" in finding.labels:
+        return f"newest deployment ({finding.labels['deployment']}) failed at {at}; {_older(finding)}"
+    # Only the event feed reported the failure: the deployments could not be read.
+    return f"deployment failed at {at}" + ("" if finding.ongoing else "; a later deployment succeeded")
+
+
+def _stuck_deployment(finding: Finding, _times: TimeFormat) -> str:
+    labels, waited = finding.labels, duration(60 * finding.numbers["minutes"])
+    return f"newest deployment ({labels['deployment']}) {labels['status']} for {waited}; {_older(finding)}"
+
+
+def _older(finding: Finding) -> str:
+    older = finding.labels.get("serving")
+    return f"an older deployment ({older}) is still serving" if older else "no other deployment is serving"
+
+
+def _stopped(finding: Finding, times: TimeFormat) -> str:
+    return f"stopped at {times.clock(finding.since)} ({finding.labels['deployment']}); no running instance"
+
+
+def _missing(_finding: Finding, _times: TimeFormat) -> str:
+    return "no deployment left; the last deployment was removed and not replaced"
+
+
+RENDERERS: dict[FindingKind, Renderer] = {
+    "cpu": _cpu,
+    "memory": _memory,
+    "memory_growth": _memory_growth,
+    "volume": _volume,
+    "server_errors": _server_errors,
+    "latency": _latency,
+    "client_errors": _client_errors,
+    "traffic_surge": _traffic_surge,
+    "traffic_lost": _traffic_lost,
+    "error_logs": _error_logs,
+    "oom_killed": _oom_killed,
+    "restart_loop": _restart_loop,
+    "crashed": _crashed,
+    "failed_deployment": _failed_deployment,
+    "stuck_deployment": _stuck_deployment,
+    "stopped": _stopped,
+    "missing": _missing,
+}
+"""One renderer per kind of finding; each returns a sentence without the service's name."""

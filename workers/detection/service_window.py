@@ -1,30 +1,37 @@
-"""What every rule is given: one service, its window, its past. And how a rule says what it found."""
+"""The input of every detection rule: one service in one window with its baseline; and the way rules make findings."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from workers.detection.baseline import Baseline
-from workers.detection.sentences import deployment_near, live_at, moment
+from workers.detection.sentences import TimeFormat, render_sentence
 from workers.detection.statistics import clean
-from workers.models import Finding, FindingKind, Point, Service, Severity, Survey
+from workers.models import Deployment, Finding, FindingKind, Point, Service, Severity, Survey
 
-JUST_STARTED = 2.0
-"""Times the persist time, after a deployment: caches fill, code is compiled, old and new containers overlap."""
-JUST_BEFORE = 0.5
-BEGINS = {"deployed", "crashed", "oom", "started"}
+# In minimum durations after a rollout: caches fill, code is compiled, old and new containers overlap.
+STARTUP_AFTER = 2.0
+# In minimum durations before a rollout: the platform reports a rollout up to that much late.
+STARTUP_BEFORE = 0.5
+START_EVENTS = {"deployed", "crashed", "oom", "started"}  # platform events that imply a new process
+WENT_LIVE = ("SUCCESS", "CRASHED", "REMOVED")  # statuses of a deployment that served at some time
+NEVER_LIVE = {"FAILED", "SKIPPED", "WAITING", "QUEUED", "BUILDING", "INITIALIZING", "NEEDS_APPROVAL"}
 
 
 @dataclass(frozen=True)
 class ServiceWindow:
-    """One service in one window, with its past. `persist` is how long a condition must hold, in seconds."""
+    """One service in one window, with its baseline.
+
+    `min_duration` is the time in seconds for which a condition must hold before a rule reports it.
+    """
 
     service: Service
     survey: Survey
-    usual: Baseline
-    persist: float
+    baseline: Baseline
+    min_duration: float
 
     @cached_property
     def end(self) -> float:
@@ -37,57 +44,106 @@ class ServiceWindow:
     @cached_property
     def cpu(self) -> list[list[Point]]:
         """vCPU of each replica, in order of time."""
-        return [clean(one.cpu) for one in self.service.usage]
+        return [clean(usage.cpu) for usage in self.service.usage]
 
     @cached_property
     def memory(self) -> list[list[Point]]:
         """GB of each replica, in order of time."""
-        return [clean(one.memory) for one in self.service.usage]
+        return [clean(usage.memory) for usage in self.service.usage]
 
     @cached_property
     def rollouts(self) -> list[float]:
-        """When a deployment of the service went live in or just before the window, epoch seconds."""
-        told = [one.at.timestamp() for one in self.service.events if one.kind == "deployed"]
-        known = {one.id: one for one in (self.service.serving, *self.service.deployments) if one is not None}
-        told += [
-            live_at(one).timestamp()
-            for one in known.values()
-            if one.status in ("SUCCESS", "CRASHED", "REMOVED")
+        """Epoch seconds at which a deployment went live in the window or shortly before it."""
+        times = [event.at.timestamp() for event in self.service.events if event.kind == "deployed"]
+        deployments = {
+            deployment.id: deployment
+            for deployment in (self.service.serving, *self.service.deployments)
+            if deployment is not None
+        }
+        times += [
+            live_at(deployment).timestamp()
+            for deployment in deployments.values()
+            if deployment.status in WENT_LIVE
         ]
-        found: list[float] = []
-        for at in sorted(told):
-            begun = (
-                not found or at - found[-1] > JUST_BEFORE * self.persist
-            )  # the feed and the list tell of the same
-            if begun and self.start - JUST_STARTED * self.persist <= at <= self.end:
-                found.append(at)
-        return found
+        rollouts: list[float] = []
+        for at in sorted(times):
+            # The event feed and the deployment list report the same rollout a few seconds apart.
+            is_new = not rollouts or at - rollouts[-1] > STARTUP_BEFORE * self.min_duration
+            if is_new and self.start - STARTUP_AFTER * self.min_duration <= at <= self.end:
+                rollouts.append(at)
+        return rollouts
 
     @cached_property
     def restarts(self) -> list[float]:
-        """When a container of the service began anew in the window, epoch seconds, as far as that was told."""
-        told = [one.at.timestamp() for one in self.service.events if one.kind in BEGINS]
-        return sorted({*told, *(one.at.timestamp() for one in self.service.starts)})
+        """Epoch seconds of the known starts of a container of the service in the window."""
+        events = [event.at.timestamp() for event in self.service.events if event.kind in START_EVENTS]
+        return sorted({*events, *(start.at.timestamp() for start in self.service.starts)})
 
-    def starting_up(self, first: float, last: float) -> bool:
-        """Whether a stretch lies in the first minutes of a deployment."""
+    def is_startup(self, first: float, last: float) -> bool:
+        """Whether the period from `first` to `last` (epoch seconds) lies in the first minutes of a deployment."""
         return any(
-            at - JUST_BEFORE * self.persist <= first and last <= at + JUST_STARTED * self.persist
+            at - STARTUP_BEFORE * self.min_duration <= first
+            and last <= at + STARTUP_AFTER * self.min_duration
             for at in self.rollouts
         )
 
-    def found(
-        self, kind: FindingKind, severity: Severity, since: float | datetime, sentence: str, *,
-        ongoing: bool = True, numbers: dict[str, float] | None = None, deployment_id: str | None = None,
-        confidence: float = 1.0, harm_in_seconds: float | None = None, usual: bool = False,
+    def make_finding(
+        self, kind: FindingKind, severity: Severity, since: float | datetime, *,
+        last_seen: float | None = None, ongoing: bool = True, numbers: Mapping[str, float] | None = None,
+        labels: Mapping[str, str] | None = None, deployment_id: str | None = None, confidence: float = 1.0,
+        seconds_to_limit: float | None = None, is_baseline: bool = False, step: float | None = None,
     ) -> Finding:  # fmt: skip
-        """A finding about this service; without a deployment of its own it gets the one next to its onset."""
-        onset = since if isinstance(since, datetime) else moment(since)
+        """A finding about this service with its rendered sentence.
+
+        Args:
+            since: Onset, as a time or as epoch seconds.
+            last_seen: Epoch seconds at which the condition was last observed.
+            labels: Names that the sentence mentions, for example of a volume or a commit.
+            deployment_id: The affected deployment. By default the deployment that was live at the onset.
+            seconds_to_limit: Extrapolated time until the resource is exhausted.
+            is_baseline: The service has long been like this; the severity becomes a notice.
+            step: Seconds per sample, by default those of the survey. A condition that begins in the first sample may
+                have begun before the window.
+        """
+        onset = since if isinstance(since, datetime) else utc_time(since)
         slack = timedelta(seconds=2 * self.survey.step_seconds)
-        return Finding(
+        finding = Finding(
             service_id=self.service.id, service=self.service.name, kind=kind,
-            severity=Severity.NOTICE if usual else severity, since=onset, ongoing=ongoing,
-            numbers=numbers or {}, sentence=sentence + (", as it usually is" if usual else ""),
-            deployment_id=deployment_id or deployment_near(self.service, onset, slack),
-            confidence=confidence, seconds_to_limit=harm_in_seconds, is_baseline=usual,
+            severity=Severity.NOTICE if is_baseline else severity, since=onset, ongoing=ongoing,
+            last_seen=None if last_seen is None else utc_time(last_seen),
+            numbers=dict(numbers or {}), labels=dict(labels or {}), sentence="",
+            deployment_id=deployment_id or _deployment_at(self.service, onset, slack),
+            confidence=confidence, is_baseline=is_baseline,
+            seconds_to_limit=None if seconds_to_limit is None else round(seconds_to_limit, 1),
         )  # fmt: skip
+        times = TimeFormat(self.survey.window, self.survey.step_seconds if step is None else step)
+        return finding.model_copy(update={"sentence": render_sentence(finding, times)})
+
+
+def utc_time(epoch: float) -> datetime:
+    return datetime.fromtimestamp(epoch, UTC)
+
+
+def live_at(deployment: Deployment) -> datetime:
+    """The time at which the deployment began to serve, as far as it is known.
+
+    Railway keeps only the time of the last status change, which for a removed deployment is that of its removal.
+    """
+    reached = deployment.status in ("SUCCESS", "CRASHED") and deployment.status_at is not None
+    return deployment.status_at if reached and deployment.status_at else deployment.created_at
+
+
+def _deployment_at(service: Service, onset: datetime, slack: timedelta) -> str | None:
+    """The id of the deployment that was live at the onset, or that went live at most `slack` after it."""
+    deployments = {
+        deployment.id: deployment
+        for deployment in (service.serving, *service.deployments)
+        if deployment is not None
+    }
+    live = [
+        deployment
+        for deployment in deployments.values()
+        if deployment.status not in NEVER_LIVE and deployment.created_at <= onset + slack
+    ]
+    newest = max(live, key=lambda deployment: deployment.created_at, default=None)
+    return newest.id if newest else None

@@ -1,24 +1,23 @@
-"""A window of one service in the few numbers by which later windows are judged. Pure."""
+"""The summary of one window of a service: the numbers that later windows are compared with. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workers.detection.statistics import clean, quantile, runs, step_of
+from workers.detection.statistics import clean, intervals, quantile, step_of
 from workers.models import Point, Service, Summary, Survey
 
-HIGH_CPU = 0.8
-"""Of the limit: what counts as high CPU, here and in the rules."""
-PEAK_SECONDS = 300.0
+HIGH_CPU = 0.8  # share of the CPU limit from which CPU counts as high, here and in the CPU rule
+PEAK_SECONDS = 300.0  # length of the moving average whose maximum is the CPU peak
 
 
 def summarise(service: Service, survey: Survey) -> Summary:
-    """The window as a Summary; what was not seen is None in it."""
-    cpu = [clean(one.cpu) for one in service.usage]
-    memory = [clean(one.memory) for one in service.usage]
-    slow = [one.p95_ms for one in service.traffic if one.p95_ms is not None]
-    seen = bool(service.traffic)
-    disk = service.disk[-1][1] if service.disk else _used(service)
+    """The window as a Summary; a metric that was not measured is None."""
+    cpu = [clean(usage.cpu) for usage in service.usage]
+    memory = [clean(usage.memory) for usage in service.usage]
+    latencies = [minute.p95_ms for minute in service.traffic if minute.p95_ms is not None]
+    has_traffic = bool(service.traffic)
+    disk = service.disk[-1][1] if service.disk else _used_disk(service)
     return Summary(
         at=survey.window.end,
         minutes=survey.window.minutes,
@@ -28,27 +27,28 @@ def summarise(service: Service, survey: Survey) -> Summary:
         memory_low=min((value for points in memory for _, value in points), default=None),
         memory_high=max((value for points in memory for _, value in points), default=None),
         disk=disk,
-        requests=float(sum(one.requests for one in service.traffic)) if seen else None,
-        server_errors=float(sum(one.server_errors for one in service.traffic)) if seen else None,
-        ok=float(sum(one.ok for one in service.traffic)) if seen else None,
-        p95_median=quantile(slow, 0.5) if slow else None,
-        p95_high=quantile(slow, 0.9) if slow else None,
-        cpu_high_minutes=_high_minutes(service, survey, cpu),
+        requests=float(sum(minute.requests for minute in service.traffic)) if has_traffic else None,
+        server_errors=float(sum(minute.server_errors for minute in service.traffic)) if has_traffic else None,
+        ok=float(sum(minute.ok for minute in service.traffic)) if has_traffic else None,
+        p95_median=quantile(latencies, 0.5) if latencies else None,
+        p95_high=quantile(latencies, 0.9) if latencies else None,
+        cpu_high_minutes=_high_cpu_minutes(service, survey, cpu),
         restarted=_restarted(service, survey) if any(memory) or service.events or service.starts else None,
-        error_lines=sum(count for _, count in service.error_lines) if service.error_lines else None,
+        error_lines=sum(lines for _, lines in service.error_lines) if service.error_lines else None,
     )
 
 
-def _mean(every: Sequence[Sequence[Point]]) -> float | None:
-    values = [value for points in every for _, value in points]
+def _mean(series: Sequence[Sequence[Point]]) -> float | None:
+    values = [value for points in series for _, value in points]
     return sum(values) / len(values) if values else None
 
 
-def _used(service: Service) -> float | None:
+def _used_disk(service: Service) -> float | None:
     return service.volumes[0].used_mb / 1000 if service.volumes else None
 
 
-def _high_minutes(service: Service, survey: Survey, cpu: Sequence[Sequence[Point]]) -> float | None:
+def _high_cpu_minutes(service: Service, survey: Survey, cpu: Sequence[Sequence[Point]]) -> float | None:
+    """The longest interval of high CPU of any replica, in minutes; None without a limit or samples."""
     limit = service.cpu_limit
     if not limit or not any(cpu):
         return None
@@ -56,14 +56,14 @@ def _high_minutes(service: Service, survey: Survey, cpu: Sequence[Sequence[Point
     for points in cpu:
         times = [float(at) for at, _ in points]
         step = step_of(times, survey.step_seconds)
-        for run in runs(times, [value >= HIGH_CPU * limit for _, value in points], step):
-            longest = max(longest, run.seconds)
+        for interval in intervals(times, [value >= HIGH_CPU * limit for _, value in points], step):
+            longest = max(longest, interval.seconds)
     return longest / 60
 
 
 def _peak(survey: Survey, cpu: Sequence[Sequence[Point]]) -> float | None:
-    """The highest mean over PEAK_SECONDS on end of any replica; of fewer samples the mean of all."""
-    found = []
+    """The highest moving average over PEAK_SECONDS of any replica; a shorter series is averaged as a whole."""
+    peaks = []
     for points in cpu:
         values = [value for _, value in points]
         step = step_of([float(at) for at, _ in points], survey.step_seconds)
@@ -74,13 +74,20 @@ def _peak(survey: Survey, cpu: Sequence[Sequence[Point]]) -> float | None:
             total += values[i] - values[i - width]
             best = max(best, total)
         if values:
-            found.append(best / width)
-    return max(found, default=None)
+            peaks.append(best / width)
+    return max(peaks, default=None)
 
 
 def _restarted(service: Service, survey: Survey) -> bool:
-    """Whether a container began anew: told, never guessed from memory, which collectors free as well."""
+    """Whether a container started in the window, by the platform's report.
+
+    A fall in memory is no evidence of a restart, because garbage collection frees memory as well.
+    """
     window = survey.window
-    told = [*(one.at for one in service.starts), *(one.at for one in service.events)]
-    live = [one.created_at for one in service.deployments if one.status in ("SUCCESS", "CRASHED", "REMOVED")]
-    return any(window.start <= at <= window.end for at in (*told, *live))
+    starts = [*(start.at for start in service.starts), *(event.at for event in service.events)]
+    rollouts = [
+        deployment.created_at
+        for deployment in service.deployments
+        if deployment.status in ("SUCCESS", "CRASHED", "REMOVED")
+    ]
+    return any(window.start <= at <= window.end for at in (*starts, *rollouts))

@@ -1,188 +1,204 @@
-"""What the public edge counted for one service: failures, slowness, refusals, and whether anybody came at all."""
+"""HTTP traffic at the public edge: failed, slow and rejected requests, surges, and requests that no longer arrive."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from workers.detection.latency import judge_latency
-from workers.detection.sentences import ending, moment, since, span
-from workers.detection.server_errors import judge_errors
+from workers.detection.baseline import MIN_WINDOWS
+from workers.detection.latency import detect_latency
+from workers.detection.server_errors import detect_server_errors
 from workers.detection.service_window import ServiceWindow
-from workers.detection.statistics import Run, quantile, runs, step_of, wilson_low
+from workers.detection.statistics import Interval, intervals, quantile, step_of, wilson_low
 from workers.models import Finding, GapPart, Severity, TrafficMinute
 
-REFUSED_SHARE = 0.25
-"""Of the requests of a step."""
-FEWEST_REFUSED = 20
-SUCCESSES_LEFT = 0.65
-"""Of the successes that are usual: more is a scan or a badly written client beside them."""
-REFUSED = 1.5
-"""Times the persist time."""
-BEFORE_STEPS = 4
-DEPLOYED_WITHIN = 2.5
-REPLACED_SUCCESSES_LEFT, SAME_TOTAL = 0.85, 1.3
-"""Right after a deployment less is enough, where as many came as ever: refusals took the place of successes."""
-TIMES_USUAL_REFUSED = 3.0
-SURGE_TIMES, FEWEST_SURGING = 2.0, 60
-LOST_REQUESTS = 50.0
-"""So many requests should have come in the silence, by the quietest window of the past."""
-QUIETEST_REQUESTS = 30.0
-LOST = 2.0
-"""Times the persist time."""
-LOST_SHARE, RECENT_SHARE, LOST_NOISE = 0.05, 0.7, 2.0
-"""Of the quietest window of the past, or of the last hours: nights and weekends leave more; a step may have twice."""
+# ---- rejected requests (4xx)
+REJECTED_SHARE = 0.25  # share of the requests of a step
+MIN_REJECTED = 20
+# Share of the baseline's successes above which the rejections are extra traffic, for example a vulnerability scan.
+MAX_SUCCESS_SHARE = 0.65
+REJECTED_DURATION = 1.5  # in minimum durations, or half of a short window
+BEGINNING_STEPS = 4  # steps of the window that stand for the baseline's successes if there is none
+SUCCESS_SIGMAS = 3.0  # standard deviations of a Poisson count by which successes must have fallen
+# Right after a rollout a smaller loss counts, if the total did not grow: rejections then replaced successes.
+ROLLOUT_DURATION = 2.5  # in minimum durations after the rollout
+ROLLOUT_SUCCESS_SHARE = 0.85
+SAME_TOTAL_FACTOR = 1.3  # multiple of the recent request rate up to which the total did not grow
+REJECTED_FACTOR = 3.0  # multiple of the baseline's rejected share that is needed then
+
+# ---- surges
+SURGE_FACTOR = 2.0  # multiple of the baseline's highest rate (95th percentile)
+MIN_SURGE_REQUESTS = 60
+
+# ---- requests that no longer arrive
+LOST_DURATION = 2.0  # in minimum durations
+MIN_LOST_REQUESTS = 50.0  # requests that the quietest earlier window would have had in the silence
+MIN_WINDOW_REQUESTS = 30.0  # requests in the quietest earlier window: less may stop without a reason
+# Share of the quietest earlier window that may still arrive in a silence. Nights and weekends leave more.
+LOST_SHARE = 0.05
+RECENT_SHARE = 0.7  # share of the recent rate that replaces the quietest window if it is higher
+LOST_NOISE = 2.0  # multiple of the allowed rate that a single silent step may have
 
 
-def judge_traffic(case: ServiceWindow) -> list[Finding]:
-    """5xx, latency, 4xx in place of successes, a surge (evidence only), and requests that stay away."""
-    minutes = sorted((one for one in case.service.traffic if one.requests > 0), key=lambda one: one.at)
-    step = _step(case)
-    found: list[Finding | None] = [_lost(case, minutes, step)]
+def detect_traffic(window: ServiceWindow) -> list[Finding]:
+    """5xx, latency, 4xx in place of successes, a surge (a notice only), and traffic that stopped."""
+    minutes = sorted(
+        (minute for minute in window.service.traffic if minute.requests > 0), key=lambda minute: minute.at
+    )
+    step = _step(window)
+    findings: list[Finding | None] = [_lost(window, minutes, step)]
     if minutes:
-        found += [
-            judge_errors(case, minutes, step), judge_latency(case, minutes, step),
-            _refused(case, minutes, step), _surge(case, minutes, step),
+        findings += [
+            detect_server_errors(window, minutes, step), detect_latency(window, minutes, step),
+            _rejected(window, minutes, step), _surge(window, minutes, step),
         ]  # fmt: skip
-    return [one for one in found if one is not None]
+    return [finding for finding in findings if finding is not None]
 
 
-def _step(case: ServiceWindow) -> float:
-    """Seconds per count, as the counts really came: empty steps are among them or not."""
-    times = sorted({float(one.at) for one in case.service.traffic})
-    known = float(case.service.traffic_step_seconds or case.survey.step_seconds)
-    return min(known, step_of(times, known)) if known > 0 else step_of(times, 60.0)
+def _step(window: ServiceWindow) -> float:
+    """Seconds per step of the traffic; Railway may or may not list steps without requests."""
+    times = sorted({float(minute.at) for minute in window.service.traffic})
+    declared = float(window.service.traffic_step_seconds or window.survey.step_seconds)
+    return min(declared, step_of(times, declared)) if declared > 0 else step_of(times, 60.0)
 
 
-# ---- 4xx -------------------------------------------------------------------------------------
+# ---- rejected requests (4xx) -----------------------------------------------------------------
 
 
-def _refused(case: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
-    """Requests refused in place of successes: a client or a deployment broke, not a scan on top."""
-    if sum(one.client_errors for one in minutes) < FEWEST_REFUSED:
+def _rejected(window: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
+    """Requests rejected in place of successes, because a client or a deployment broke."""
+    if sum(minute.client_errors for minute in minutes) < MIN_REJECTED:
         return None
-    times = [float(one.at) for one in minutes]
-    held = [one.client_errors >= REFUSED_SHARE * one.requests for one in minutes]
-    least = max(case.persist, min(REFUSED * case.persist, 0.5 * case.survey.window.seconds))
-    long = [run for run in runs(times, held, step) if run.seconds >= least]
-    for run in sorted(long, key=lambda one: -one.seconds):
-        stretch = minutes[run.first : run.last + 1]
-        requests = sum(one.requests for one in stretch)
-        refused = sum(one.client_errors for one in stretch)
-        expected = _usual_successes(case, minutes[: run.first], step)
-        now = sum(one.ok for one in stretch) / run.seconds
-        sure = refused >= FEWEST_REFUSED and wilson_low(refused, requests) > REFUSED_SHARE / 2
-        if expected is None or not sure or not _fewer(now * run.seconds, expected * run.seconds):
+    times = [float(minute.at) for minute in minutes]
+    flags = [minute.client_errors >= REJECTED_SHARE * minute.requests for minute in minutes]
+    half_window = 0.5 * window.survey.window.seconds
+    min_seconds = max(window.min_duration, min(REJECTED_DURATION * window.min_duration, half_window))
+    long = [interval for interval in intervals(times, flags, step) if interval.seconds >= min_seconds]
+    for interval in sorted(long, key=lambda interval: -interval.seconds):
+        part = minutes[interval.first : interval.last + 1]
+        expected = _baseline_successes(window, minutes[: interval.first], step)
+        successes = sum(minute.ok for minute in part) / interval.seconds
+        if expected is None or not _is_significant_loss(interval, successes, expected):
             continue
-        if now <= _left(case, run, requests, refused) * expected:
-            return _say_refused(case, run, requests, refused, now, expected, len(minutes))
+        requests = sum(minute.requests for minute in part)
+        rejected = sum(minute.client_errors for minute in part)
+        if rejected < MIN_REJECTED or wilson_low(rejected, requests) <= REJECTED_SHARE / 2:
+            continue
+        if successes <= _max_success_share(window, interval, requests, rejected) * expected:
+            ongoing = interval.last >= len(minutes) - 2
+            return _rejected_finding(window, interval, part, successes, expected, ongoing)
     return None
 
 
-def _fewer(seen: float, expected: float) -> bool:
-    """Whether so few successes are no chance (three standard deviations of a Poisson count)."""
-    return expected - seen >= 3 * math.sqrt(max(1.0, expected))
+def _is_significant_loss(interval: Interval, successes: float, expected: float) -> bool:
+    """Whether the loss of successes (both per second) exceeds the noise of a Poisson count."""
+    expected_count = expected * interval.seconds
+    loss = expected_count - successes * interval.seconds
+    return loss >= SUCCESS_SIGMAS * math.sqrt(max(1.0, expected_count))
 
 
-def _left(case: ServiceWindow, run: Run, requests: int, refused: int) -> float:
-    """The share of the usual successes below which the refusals are no scan on top of them."""
-    usual, total = case.usual.level("refused_share"), case.usual.recent("requests_per_second")
-    if (
-        usual is None
-        or not total
-        or not any(-case.persist <= run.start - at <= DEPLOYED_WITHIN * case.persist for at in case.rollouts)
-    ):
-        return SUCCESSES_LEFT
-    replaced = requests / run.seconds <= SAME_TOTAL * total
-    risen = wilson_low(refused, requests) >= max(TIMES_USUAL_REFUSED * usual, usual + REFUSED_SHARE / 2)
-    return REPLACED_SUCCESSES_LEFT if replaced and risen else SUCCESSES_LEFT
+def _max_success_share(window: ServiceWindow, interval: Interval, requests: int, rejected: int) -> float:
+    """The share of the baseline's successes up to which the rejections replaced successes."""
+    baseline = window.baseline.level("rejected_share")
+    total = window.baseline.recent("requests_per_second")
+    min_age, max_age = -window.min_duration, ROLLOUT_DURATION * window.min_duration
+    follows_rollout = any(min_age <= interval.start - rollout <= max_age for rollout in window.rollouts)
+    if baseline is None or not total or not follows_rollout:
+        return MAX_SUCCESS_SHARE
+    same_total = requests / interval.seconds <= SAME_TOTAL_FACTOR * total
+    needed = max(REJECTED_FACTOR * baseline, baseline + REJECTED_SHARE / 2)
+    has_risen = wilson_low(rejected, requests) >= needed
+    return ROLLOUT_SUCCESS_SHARE if same_total and has_risen else MAX_SUCCESS_SHARE
 
 
-def _usual_successes(case: ServiceWindow, before: Sequence[TrafficMinute], step: float) -> float | None:
-    """Successes per second: of the windows just before, else of the window's own beginning."""
-    recent = case.usual.recent("ok_per_second")
+def _baseline_successes(window: ServiceWindow, before: Sequence[TrafficMinute], step: float) -> float | None:
+    """Successes per second in the recent windows, otherwise in the steps before the interval."""
+    recent = window.baseline.recent("ok_per_second")
     if recent is not None:
-        same = case.usual.same_hour("ok_per_second")
-        return min(recent, quantile(same, 0.5)) if len(same) >= 3 else recent
-    if len(before) < BEFORE_STEPS:
+        same_hour = window.baseline.same_hour("ok_per_second")
+        return min(recent, quantile(same_hour, 0.5)) if len(same_hour) >= MIN_WINDOWS else recent
+    if len(before) < BEGINNING_STEPS:
         return None
-    return sum(one.ok for one in before) / (len(before) * step)
+    return sum(minute.ok for minute in before) / (len(before) * step)
 
 
-def _say_refused(
-    case: ServiceWindow, run: Run, requests: int, refused: int, now: float, expected: float, steps: int
-) -> Finding:
-    window, onset, ongoing = case.survey.window, moment(run.start), run.last >= steps - 2
-    share = 100 * refused / requests
-    sentence = (
-        f"{case.service.name} answered {share:.2g} % of {requests} requests with 4xx "
-        f"{since(onset, window, run.seconds / (run.last - run.first + 1))}, and only {60 * now:.3g} successes a "
-        f"minute are left of {60 * expected:.3g}; {ending(ongoing, moment(run.end), window)}"
-    )
+def _rejected_finding(
+    window: ServiceWindow, interval: Interval, part: Sequence[TrafficMinute],
+    successes: float, expected: float, ongoing: bool,
+) -> Finding:  # fmt: skip
+    requests = sum(minute.requests for minute in part)
+    rejected = sum(minute.client_errors for minute in part)
     numbers = {
-        "refused": float(refused), "requests": float(requests), "refused_percent": round(share, 2),
-        "minutes": round(run.seconds / 60, 2), "successes_per_minute": round(60 * now, 3),
-        "usual_successes_per_minute": round(60 * expected, 3),
+        "refused": float(rejected), "requests": float(requests),
+        "refused_percent": round(100 * rejected / requests, 2),
+        "minutes": round(interval.seconds / 60, 2), "successes_per_minute": round(60 * successes, 3),
+        "baseline_successes_per_minute": round(60 * expected, 3),
     }  # fmt: skip
-    severity = Severity.WARNING if ongoing or run.seconds >= 2 * case.persist else Severity.NOTICE
-    return case.found(
-        "client_errors", severity, onset, sentence, ongoing=ongoing, numbers=numbers, confidence=0.8
-    )
+    is_long = ongoing or interval.seconds >= 2 * window.min_duration
+    return window.make_finding(
+        "client_errors", Severity.WARNING if is_long else Severity.NOTICE, interval.start,
+        last_seen=interval.end, ongoing=ongoing, numbers=numbers, confidence=0.8,
+        step=interval.seconds / len(part),
+    )  # fmt: skip
 
 
-# ---- how many came ---------------------------------------------------------------------------
+# ---- number of requests ----------------------------------------------------------------------
 
 
-def _surge(case: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
-    """Many more requests than usual; harmless by itself, but it explains what else is found."""
-    usual = case.usual.level("requests_per_second", 0.95)
-    if not usual:
+def _surge(window: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
+    """Many more requests than in the baseline: harmless by itself, but it explains other findings."""
+    baseline = window.baseline.level("requests_per_second", 0.95)
+    if not baseline:
         return None
-    times = [float(one.at) for one in minutes]
-    held = [one.requests >= SURGE_TIMES * usual * step for one in minutes]
-    found = [run for run in runs(times, held, step) if run.seconds >= case.persist]
-    if not found:
+    times = [float(minute.at) for minute in minutes]
+    flags = [minute.requests >= SURGE_FACTOR * baseline * step for minute in minutes]
+    surges = [
+        interval for interval in intervals(times, flags, step) if interval.seconds >= window.min_duration
+    ]
+    if not surges:
         return None
-    run = found[-1]
-    came = sum(one.requests for one in minutes[run.first : run.last + 1])
-    if came < FEWEST_SURGING:
+    interval = surges[-1]
+    requests = sum(minute.requests for minute in minutes[interval.first : interval.last + 1])
+    if requests < MIN_SURGE_REQUESTS:
         return None
-    rate, ongoing, window = 60 * came / run.seconds, run.last >= len(minutes) - 2, case.survey.window
-    sentence = (
-        f"{case.service.name} got {rate:.3g} requests a minute for {span(run.seconds)} "
-        f"{since(moment(run.start), window, step)}, where {60 * usual:.3g} are the most that is usual; "
-        f"{ending(ongoing, moment(run.end), window)}"
-    )
-    numbers = {"requests_per_minute": round(rate, 2), "usual_per_minute": round(60 * usual, 2)}
-    return case.found("traffic_surge", Severity.NOTICE, run.start, sentence, ongoing=ongoing, numbers=numbers)
+    numbers = {
+        "requests_per_minute": round(60 * requests / interval.seconds, 2),
+        "baseline_per_minute": round(60 * baseline, 2),
+    }
+    return window.make_finding(
+        "traffic_surge", Severity.NOTICE, interval.start, last_seen=interval.end,
+        ongoing=interval.last >= len(minutes) - 2, numbers=numbers, step=step,
+    )  # fmt: skip
 
 
-def _lost(case: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
-    """Hardly a request any more where many came in every window of the past."""
-    if case.service.sleeps or not case.service.public or not case.usual.known:
+def _lost(window: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
+    """Hardly any request at the end of the window, although every earlier window had many."""
+    service, baseline = window.service, window.baseline
+    if service.sleeps or not service.public or not baseline.is_known:
         return None
-    if any(gap.part is GapPart.TRAFFIC for gap in case.survey.gaps_for(case.service.name)):
+    # Traffic that could not be read looks like traffic that stopped.
+    if any(gap.part is GapPart.TRAFFIC for gap in window.survey.gaps_for(service.name)):
         return None
-    came = case.usual.values("requests_per_second")
-    if len(came) < len(case.usual.windows) or min(came) * case.usual.minutes * 60 < QUIETEST_REQUESTS:
+    rates = baseline.values("requests_per_second")
+    if len(rates) < len(baseline.windows) or min(rates) * baseline.minutes * 60 < MIN_WINDOW_REQUESTS:
         return None
-    few = LOST_SHARE * max(min(came), RECENT_SHARE * (case.usual.recent("requests_per_second") or 0.0)) * step
-    onset, left = case.start, 0
-    for one in reversed(minutes):
-        if one.requests > LOST_NOISE * few:
-            onset = one.at + step
+    recent = RECENT_SHARE * (baseline.recent("requests_per_second") or 0.0)
+    allowed = LOST_SHARE * max(min(rates), recent) * step
+    onset, requests = window.start, 0
+    for minute in reversed(minutes):
+        if minute.requests > LOST_NOISE * allowed:
+            onset = minute.at + step
             break
-        left += one.requests
-    silent = case.end - onset
-    if left * step > few * silent or silent < LOST * case.persist or silent * min(came) < LOST_REQUESTS:
+        requests += minute.requests
+    silence = window.end - onset
+    if requests * step > allowed * silence or silence < LOST_DURATION * window.min_duration:
         return None
-    window, usual = case.survey.window, quantile(came, 0.5)
-    sentence = (
-        f"{case.service.name} got {left or 'no'} request{'s' if left > 1 else ''} in {span(silent)}, "
-        f"{since(moment(onset), window, step)}, where {60 * usual:.3g} a minute are usual"
-    )
+    if silence * min(rates) < MIN_LOST_REQUESTS:
+        return None
     numbers = {
-        "silent_minutes": round(silent / 60, 2), "usual_per_minute": round(60 * usual, 2),
-        "requests": float(left),
+        "silent_minutes": round(silence / 60, 2), "baseline_per_minute": round(60 * quantile(rates, 0.5), 2),
+        "requests": float(requests),
     }  # fmt: skip
-    return case.found("traffic_lost", Severity.WARNING, onset, sentence, numbers=numbers, confidence=0.8)
+    return window.make_finding(
+        "traffic_lost", Severity.WARNING, onset, numbers=numbers, confidence=0.8, step=step
+    )
