@@ -410,6 +410,11 @@ class Finding(Model):
     is_baseline: bool = False
     """The service has long been like this. Such a finding is a notice, and no sign that the service has recovered."""
 
+    @property
+    def named_sentence(self) -> str:
+        """The sentence with the name of the service before it: `api: CPU at 97 % of its 2-vCPU limit …`."""
+        return f"{self.service}: {self.sentence}"
+
 
 class Subject(Model):
     """Whom an incident is about: a service id, an upstream host, or `platform`."""

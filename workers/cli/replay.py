@@ -122,7 +122,7 @@ def _by_place(found: list[Finding]) -> dict[tuple[str, str, int], Finding]:
 
 
 def _briefly(one: Finding) -> str:
-    return f"{one.severity.value}: {one.service}: {one.sentence}"
+    return f"{one.severity.value}: {one.named_sentence}"
 
 
 def _apart(before: Model, now: Model) -> list[str]:

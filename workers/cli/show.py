@@ -174,12 +174,12 @@ def _survey(one: Survey) -> list[str]:
 
 
 def _findings(found: list[Finding]) -> list[str]:
-    return [str(len(found)), *(f"{one.severity.value}: {one.service}: {one.sentence}" for one in found)]
+    return [str(len(found)), *(f"{one.severity.value}: {one.named_sentence}" for one in found)]
 
 
 def _incident(one: Incident) -> list[str]:
     where = f"{one.project_name}/{one.environment_name}"
-    suffers = [f"suffers from it: {sick.service}: {sick.sentence}" for sick in one.symptoms]
+    suffers = [f"suffers from it: {sick.named_sentence}" for sick in one.symptoms]
     return [f"{one.subject.name} in {where}", *_findings(list(one.findings))[1:], *suffers]
 
 

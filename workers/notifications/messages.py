@@ -47,8 +47,8 @@ def render(
     mark = MARKS[incident.severity]
     where = f"{incident.project_name}/{incident.environment_name}"
     head = f"{mark} *{escape(incident.subject.name)}* in {escape(where)}"
-    lines = [head, *(f"• {escape(finding.sentence)}" for finding in incident.findings[:5])]
-    lines += [line for line in (_ahead(incident.findings), _suffering(incident.symptoms)) if line]
+    lines = [head, *(f"• {escape(_sentence(finding, incident))}" for finding in incident.findings[:5])]
+    lines += [line for line in [_suffering(incident.symptoms)] if line]
     aside = f"This looks like a symptom of {symptom_of}" if symptom_of else ""
     lines += [aside] if aside else []
     if verdict is not None and not (outcome and verdict.summary in outcome.headline):
@@ -70,6 +70,11 @@ def render(
         if aside
         else "",
     )
+
+
+def _sentence(finding: Finding, incident: Incident) -> str:
+    """The finding's sentence; an incident of the platform has findings of several services and names each."""
+    return finding.sentence if finding.service == incident.subject.name else finding.named_sentence
 
 
 def format_name(service: str) -> str:
@@ -105,26 +110,6 @@ def _briefly(finding: Finding) -> str:
     return finding.kind.replace("_", " ")
 
 
-def _ahead(findings: Sequence[Finding]) -> str:
-    """When the soonest of it does harm, where its own sentence does not say so."""
-    known = [(one.seconds_to_limit, one) for one in findings if one.seconds_to_limit is not None]
-    if not known:
-        return ""
-    seconds, first = min(known, key=lambda pair: pair[0])
-    if "at this rate" in first.sentence or "in about" in first.sentence:
-        return ""
-    what = "full" if first.kind == "volume" else "at its limit" if "memory" in first.kind else "it does harm"
-    return f"At this rate: {what} in about {_span(seconds)}"
-
-
-def _span(seconds: float) -> str:
-    """`40 min`, `3 h`, `2 days`."""
-    for unit, length in (("days", 86_400), ("h", 3600)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{max(1.0, seconds / 60):.0f} min"
-
-
 def _outcome(head: str, incident: Incident, outcome: Outcome, verdict: Verdict | None) -> str:
     lines = [f"{head}: {escape(outcome.headline)}"]
     if verdict is not None and verdict.summary not in outcome.headline:
@@ -136,7 +121,7 @@ def _outcome(head: str, incident: Incident, outcome: Outcome, verdict: Verdict |
 
 def list_findings(incident: Incident) -> tuple[str, ...]:
     """The bare facts, for endings without a verdict."""
-    return tuple(finding.sentence for finding in incident.findings)
+    return tuple(finding.named_sentence for finding in incident.findings)
 
 
 def inconclusive(verdict: Verdict, evidence: Evidence) -> Outcome:

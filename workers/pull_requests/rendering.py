@@ -117,8 +117,8 @@ def _broken(incident: Incident, evidence: Evidence, verdict: Verdict, link: str)
         f"Seen from {window.start:%Y-%m-%d %H:%M} to {window.end:%H:%M} {zone} ({window.minutes:.0f} minutes)"
     )
     where = f"in {code(f'{incident.project_name}/{incident.environment_name}')}, severity {incident.severity.value}."
-    lines = [f"{inline(one.sentence)} (since {one.since:%H:%M} {zone})" for one in incident.findings]
-    lines += [f"Suffers from it: {inline(one.sentence)}" for one in incident.symptoms[:MOST_SYMPTOMS]]
+    lines = [f"{inline(one.named_sentence)} (since {one.since:%H:%M} {zone})" for one in incident.findings]
+    lines += [f"Suffers from it: {inline(one.named_sentence)}" for one in incident.symptoms[:MOST_SYMPTOMS]]
     if suspect := evidence.suspect:
         commit = f", commit {code(suspect.commit[:12])}" if suspect.commit else ""
         words = f": {inline(suspect.message, 120)}" if suspect.message else ""

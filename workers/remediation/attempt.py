@@ -174,7 +174,7 @@ def _left_the_code(made: Plan) -> Outcome:
 
 def _raw(incident: Incident, why: str) -> Outcome:
     """The raw facts, where nobody may work on them."""
-    facts = tuple(finding.sentence for finding in incident.findings)
+    facts = tuple(finding.named_sentence for finding in incident.findings)
     return Outcome(kind="reported", headline=f"not mended: {why}", lines=facts)
 
 

@@ -84,7 +84,7 @@ def test_without_a_store_it_is_judged_against_what_railway_holds(
     [errors] = [
         one for one in report(ended.stdout)["services"][0]["findings"] if one["kind"] == "server_errors"
     ]
-    assert errors["numbers"]["usual_percent"] == 0
+    assert errors["numbers"]["baseline_percent"] == 0
 
 
 def test_the_stored_past_is_used_where_a_store_can_be_reached(

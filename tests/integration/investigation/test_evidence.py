@@ -461,7 +461,7 @@ def incident(
     finding = Finding.model_validate(
         {
             "service_id": "s1", "service": "api", "kind": kind, "severity": Severity.CRITICAL, "since": ONSET,
-            "ongoing": True, "sentence": "api answered 34 % of 812 requests with 5xx since 11:48 UTC; still going on",
+            "ongoing": True, "sentence": "34 % of requests failing (5xx, 276 of 812) since 11:48 UTC, ongoing",
             "deployment_id": deployment_id,
         }
     )  # fmt: skip
@@ -640,7 +640,7 @@ def test_the_facts_name_finding_commit_pattern_route_and_code_place(place: Place
 
     told = facts(evidence)
     assert [fact.id for fact in evidence.facts] == [f"E{n + 1}" for n in range(len(evidence.facts))]
-    assert "E1 api answered 34 % of 812 requests" in told
+    assert "E1 api: 34 % of requests failing" in told
     assert 'Sell gifts" by ada; the trouble began 4 minutes after it' in told
     assert "that commit changed shop/pricing.py" in told
     assert "the logs say 5 times" in told and "KeyError: 'gift'" in told

@@ -238,14 +238,12 @@ def test_names_of_those_that_suffer_can_neither_ping_nor_flood_nor_break_the_lin
     assert len(line) < 300
 
 
-def test_when_it_does_harm_is_said_unless_its_sentence_says_so_already() -> None:
-    filling = finding(kind="volume", seconds_to_limit=3 * 3600.0)
-    growing = finding(kind="memory_growth", seconds_to_limit=2400.0)
-    says_so = finding(kind="volume", seconds_to_limit=9000.0, sentence="at this rate it is full in 2.5 h")
+def test_a_finding_of_another_service_than_the_subject_is_named() -> None:
+    findings = (finding("web", sentence="CPU at 97 %"), finding("api", sentence="CPU at 95 %"))
 
-    assert "At this rate: full in about 3 h" in first_word(incident(filling))
-    assert "At this rate: at its limit in about 40 min" in first_word(incident(growing, filling))
-    assert "At this rate" not in "".join(first_word(incident(says_so)))
+    shown = first_word(incident(*findings, name="web"))
+
+    assert "• CPU at 97 %" in shown and "• api: CPU at 95 %" in shown
 
 
 def test_a_symptom_is_not_said_to_be_looked_into() -> None:

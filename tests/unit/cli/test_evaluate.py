@@ -49,7 +49,7 @@ def test_the_summary_of_one_window_is_the_past_of_the_next() -> None:
     slow = asked(http={"requests": [50] * 30, "2xx": [50] * 30, "p95": [400] * 30}, past=past)
 
     assert calm["summary"]["p95_median"] == 40 and calm["summary"]["requests"] == 1500
-    assert slow["findings"][0]["numbers"]["usual_ms"] == 40 and slow["sick"]
+    assert slow["findings"][0]["numbers"]["baseline_ms"] == 40 and slow["sick"]
 
 
 def test_earlier_windows_may_be_given_whole() -> None:

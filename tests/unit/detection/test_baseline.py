@@ -83,7 +83,7 @@ def test_a_busy_loop_far_below_the_limit_is_found_against_what_is_usual() -> Non
     [found] = judged(looping, past())
 
     assert (found.kind, found.severity) == ("cpu", Severity.WARNING)
-    assert found.numbers["usual_vcpu"] == 0.25 and "is the most that is usual" in found.sentence
+    assert found.numbers["baseline_vcpu"] == 0.25 and "baseline maximum 0.25 vCPU" in found.sentence
     assert judged(looping) == []
 
 
@@ -104,7 +104,7 @@ def test_a_job_that_takes_its_cpu_in_every_window_is_a_habit_and_alarms_nobody()
     assert (
         kinds(habit) == [("cpu", "notice")]
         and habit[0].is_baseline
-        and "as it usually is" in habit[0].sentence
+        and "matches its baseline" in habit[0].sentence
     )
     assert loud(new) == ["cpu"]
 
@@ -278,7 +278,7 @@ def test_latency_that_tripled_below_a_second_is_found_against_the_services_own_u
     [found] = judged(slow, past())
 
     assert (found.kind, found.severity) == ("latency", Severity.WARNING)
-    assert found.numbers["usual_ms"] == 40 and found.ongoing
+    assert found.numbers["baseline_ms"] == 40 and found.ongoing
 
 
 def test_a_service_that_is_slow_by_nature_is_left_alone() -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from workers.detection import detect, group_by_cause
-from workers.detection.statistics import floors, kendall_tau, runs, theil_sen, wilson_low
+from workers.detection.statistics import floors, intervals, kendall_tau, theil_sen, wilson_low
 from workers.models import (
     ContainerStart,
     Deployment,
@@ -104,7 +104,7 @@ def test_cpu_near_its_limit_for_minutes_is_critical_while_it_lasts() -> None:
     assert kinds(found) == [("cpu", "critical")]
     assert found[0].since == START + timedelta(minutes=20)
     assert found[0].ongoing
-    assert "1.9 of 2 vCPU" in found[0].sentence and "11:50 UTC" in found[0].sentence
+    assert "95 % of its 2-vCPU limit" in found[0].sentence and "11:50 UTC" in found[0].sentence
 
 
 def test_cpu_that_has_recovered_is_a_warning_and_says_until_when() -> None:
@@ -196,9 +196,7 @@ def test_lasting_5xx_are_found_with_share_count_and_onset() -> None:
 
     assert kinds(found) == [("server_errors", "critical")]
     assert found[0].since == START + timedelta(minutes=10)
-    assert found[0].sentence == (
-        "api answered 34 % of 1000 requests with 5xx since 11:40 UTC; still going on"
-    )
+    assert found[0].sentence == ("34 % of requests failing (5xx, 340 of 1,000) since 11:40 UTC, ongoing")
 
 
 def test_a_few_lasting_5xx_are_a_warning() -> None:
@@ -222,7 +220,7 @@ def test_a_total_outage_of_the_last_minutes_fires_at_once() -> None:
     found = judged(service(traffic=traffic([0] * 26 + [50] * 4)))
 
     assert kinds(found) == [("server_errors", "critical")]
-    assert "100 % of 200 requests" in found[0].sentence
+    assert "100 % of requests failing (5xx, 200 of 200)" in found[0].sentence
 
 
 def test_few_requests_that_all_fail_are_enough_and_one_of_three_is_not() -> None:
@@ -234,7 +232,7 @@ def test_slow_answers_for_minutes_are_found_with_what_was_usual() -> None:
     found = judged(service(traffic=traffic([0] * 30, p95=[80] * 15 + [3500] * 15)))
 
     assert kinds(found) == [("latency", "critical")]
-    assert "3500 ms" in found[0].sentence and "usual: 80 ms" in found[0].sentence
+    assert "3.5 s" in found[0].sentence and "baseline 80 ms" in found[0].sentence
 
 
 def test_a_slow_minute_or_a_handful_of_slow_requests_is_nothing() -> None:
@@ -266,7 +264,7 @@ def test_a_failed_deployment_beside_a_serving_one_is_a_warning_that_says_so() ->
     found = judged(service(latest=failed, deployments=(failed, deployment())))
 
     assert kinds(found) == [("failed_deployment", "warning")]
-    assert "commit 0123456" in found[0].sentence and "older one" in found[0].sentence
+    assert "commit 0123456" in found[0].sentence and "older deployment" in found[0].sentence
 
 
 def test_a_failed_deployment_without_any_other_is_critical() -> None:
@@ -435,4 +433,4 @@ def test_the_statistics_are_what_they_are_called() -> None:
     assert [value for _, value in floors(line, 2)] == [0.0, 10.0]
     assert wilson_low(34, 100) == pytest.approx(0.2546, abs=1e-3)
     assert wilson_low(0, 0) == 0.0
-    assert [(run.first, run.last) for run in runs([0, 1, 2, 3, 9], [True] * 5, 1)] == [(0, 3)]
+    assert [(run.first, run.last) for run in intervals([0, 1, 2, 3, 9], [True] * 5, 1)] == [(0, 3)]

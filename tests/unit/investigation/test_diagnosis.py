@@ -448,7 +448,7 @@ def test_a_kill_for_memory_is_not_blamed_on_the_line_that_was_running() -> None:
     assert verdict(evidence([BUG], [place()]), finding("oom_killed")).category is Category.RESOURCE_LIMIT
 
 
-@pytest.mark.parametrize("numbers", [{"mean_percent": 20.0, "usual_percent": 4.0}, {"usual_vcpu": 0.2}])
+@pytest.mark.parametrize("numbers", [{"mean_percent": 20.0, "baseline_percent": 4.0}, {"baseline_vcpu": 0.2}])
 def test_cpu_far_below_its_limit_is_no_need_for_more(numbers: dict[str, float]) -> None:
     loop = finding("cpu").model_copy(update={"numbers": numbers})
     fresh = evidence(places=[place(why="changed")], suspect=suspect(4, "shop/pricing.py"))
@@ -458,7 +458,7 @@ def test_cpu_far_below_its_limit_is_no_need_for_more(numbers: dict[str, float]) 
 
 
 def test_a_busy_loop_on_one_slow_route_is_its_handlers() -> None:
-    loop = finding("cpu", mean_percent=20.0, usual_percent=4.0)
+    loop = finding("cpu", mean_percent=20.0, baseline_percent=4.0)
     known = evidence(places=[place(why="route")], requests=[request(200, route="/reports")])
 
     assert verdict(known, loop).category is Category.CODE

@@ -154,7 +154,7 @@ class DiagnosisContext:
 
 def saturated(cpu: Finding) -> bool:
     """Whether the limit holds it back; what is only unusual names its share of the limit, or what is usual."""
-    unknown = 0.0 if "usual_vcpu" in cpu.numbers else 100.0
+    unknown = 0.0 if "baseline_vcpu" in cpu.numbers else 100.0
     return cpu.numbers.get("mean_percent", unknown) >= NEAR_LIMIT_PERCENT
 
 

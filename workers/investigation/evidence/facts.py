@@ -38,7 +38,7 @@ def number(texts: Iterable[str]) -> tuple[Fact, ...]:
 def of_findings(incident: Incident) -> Iterator[str]:
     """What was measured, worst first, then the callers that suffer from it."""
     for finding in incident.findings:
-        yield f"{finding.sentence} [{finding.severity.value}]"
+        yield f"{finding.named_sentence} [{finding.severity.value}]"
     for finding in incident.symptoms[:MOST_SYMPTOMS]:
         yield f"{finding.service} suffers from it: {finding.sentence} [{finding.severity.value}]"
 
