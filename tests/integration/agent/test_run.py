@@ -19,10 +19,11 @@ import pytest
 from tests.support.fakes.model import NAME, Edit, ScriptedModel
 from tests.support.polling import wait_until
 from workers.agent.config import Role, find_tool
+from workers.agent.opencode_schema import Message, Part, Tokens
 from workers.agent.plan import PlanError, parse_plan, parse_writer_answer
 from workers.agent.prompts import retry_prompt
-from workers.agent.run import Agent, Answer, ask, total_usage
-from workers.agent.server import Message, Part, Tokens
+from workers.agent.run import Agent, Answer, ask
+from workers.agent.run_limits import total_usage
 from workers.errors import AgentBusy, AgentRefused, Superseded
 from workers.models import Evidence, Fact, Usage
 from workers.sandbox.builder import build_sandbox
@@ -216,7 +217,7 @@ def test_an_answer_that_breaks_the_contract_is_asked_for_once_more(agent: Agent,
 def test_a_second_answer_that_is_no_better_ends_the_run(agent: Agent, place: Path) -> None:
     model = ScriptedModel(mender, reader="garbage")
 
-    with pytest.raises(AgentRefused, match="no better"):
+    with pytest.raises(AgentRefused, match="second answer is invalid too"):
         run(agent, model, place)
 
     assert len(model.calls) == 2
@@ -250,7 +251,7 @@ def test_a_hostile_model_gets_nothing_and_leaves_nothing(agent: Agent, place: Pa
 
 
 def test_a_model_that_never_ends_is_stopped_by_the_number_of_calls(agent: Agent, place: Path) -> None:
-    with pytest.raises(AgentRefused, match="calls without coming to an end"):
+    with pytest.raises(AgentRefused, match="8 calls without a final answer"):
         run(replace(agent, calls_limit=8), ScriptedModel(mender, reader="never ends"), place)
 
     assert wait_until(lambda: not left_behind(place))
@@ -266,7 +267,7 @@ def test_a_run_is_stopped_when_its_money_is_gone(agent: Agent, place: Path) -> N
 
 
 def test_a_stream_that_breaks_off_again_and_again_is_not_followed_for_ever(agent: Agent, place: Path) -> None:
-    with pytest.raises(AgentBusy, match="break off"):
+    with pytest.raises(AgentBusy, match="answers break off"):
         run(replace(agent, calls_limit=20), ScriptedModel(mender, reader="breaks off"), place)
 
 

@@ -23,7 +23,8 @@ from tests.support.fakes.model import NAME, ScriptedModel
 from tests.support.pipeline import harness
 from tests.support.polling import wait_until
 from workers.agent import workspaces
-from workers.agent.run import SESSION_FILE, Agent, Answer, ask, can_resume
+from workers.agent.run import Agent, Answer, ask
+from workers.agent.saved_session import SESSION_FILE, can_resume
 from workers.engine.journal import PREFIX
 from workers.errors import AgentBusy, AgentRefused, Superseded
 from workers.models import Usage
