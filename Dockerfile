@@ -1,14 +1,14 @@
-# All three processes in one container. State lies in /app/.trackwalker: mount a volume there. There is no VOLUME
-# line, because Railway refuses images that have one and attaches its own.
+# All processes in one container. The state is in /app/.trackwalker: mount a volume there. There is no VOLUME line,
+# because Railway rejects images that have one and attaches its own.
 
 FROM python:3.13-slim AS tools
 WORKDIR /app
 COPY tools tools
-# The same script as on a developer's machine: same pins, same hashes, and its npm is gone afterwards.
+# The same script as on a developer's machine, with the same pins and hashes. The npm that it uses stays in this stage.
 RUN python tools/setup.py --only-tools
 
 FROM python:3.13-slim
-# git: clones, diffs and pushes. tini: reaps what a killed agent leaves behind, which PID 1 would have to do.
+# git: clones, diffs and pushes. tini: reaps orphaned processes of a killed agent, which is the duty of PID 1.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates git tini \
     && rm -rf /var/lib/apt/lists/*
@@ -21,9 +21,9 @@ COPY Procfile ./
 COPY workers workers
 COPY receiver receiver
 
-# It stays root on purpose. The agent must run as somebody else than the worker. Where the kernel gives user
-# namespaces bubblewrap does that for anybody, but most hosts of containers give none, and then only root can start
-# the agent under another uid. Railway's volumes belong to root besides.
+# The container runs as root on purpose. The agent must run as another user than the worker. Where the kernel offers user
+# namespaces, bubblewrap does that for any user; most container hosts offer none, and then only root can start a process
+# under another user id. Railway's volumes belong to root as well.
 EXPOSE 8000
 ENTRYPOINT ["tini", "--"]
 CMD ["python", "-m", "workers", "up"]

@@ -1,5 +1,5 @@
 # Needs GNU make 3.81 or newer and one Python 3.11 or newer; `make` alone lists the targets.
-# Everything is run from here by relative paths, so a path with a space does no harm.
+# All paths are relative, so the checkout may lie in a folder whose name has a space.
 
 SHELL := /bin/sh
 PYTHON ?=
@@ -12,25 +12,26 @@ COMPILE = .tools/uv/bin/uv pip compile --quiet --no-config --universal --python-
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint up soak contract bench bench-idle bench-journal bench-window bench-week lock clean
+.PHONY: help setup demo up lint test-fast test chaos contract bench bench-idle bench-journal bench-window bench-week lock clean
 
 help:
-	@echo 'make setup     install everything into .venv and .tools; does nothing when nothing changed'
-	@echo 'make demo      the main job, start to finish, against stand-ins on this machine; SEED=n draws another'
-	@echo 'make up        run receiver, worker and clock'
-	@echo 'make test      ruff, mypy and all tests, a short soak among them'
-	@echo 'make lint      ruff and mypy only'
-	@echo 'make soak      kill everything at random through full lines; LINES=200, SEED=n, WEBHOOK=1'
-	@echo 'make contract  check what we ask Railway against its schema (RAILWAY_SCHEMA=file)'
-	@echo 'make bench     bench-journal, then a sweep of a hundred services and the stored past'
-	@echo 'make bench-idle  memory, CPU, Redis commands and disk writes of an idle installation; MINUTES=n'
-	@echo 'make bench-journal  measure the journal, the door, a return to work and what is kept, beside references'
+	@echo 'make setup         install everything into .venv and .tools; does nothing if nothing changed'
+	@echo 'make demo          run the whole story against stand-ins on this machine; SEED=n draws another'
+	@echo 'make up            run receiver, worker and clock'
+	@echo 'make lint          ruff and mypy'
+	@echo 'make test-fast     lint, then the unit tests: no store, no sockets, under a minute'
+	@echo 'make test          lint, then all tests, with a short chaos run; prints the ten slowest'
+	@echo 'make chaos         kill everything at random through complete incidents; LINES=200, SEED=n, WEBHOOK=1'
+	@echo 'make contract      check our requests against the published schemas (RAILWAY_SCHEMA=file)'
+	@echo 'make bench         bench-journal, then a sweep of a hundred services and the stored history'
+	@echo 'make bench-idle    memory, CPU, Redis commands and disk writes of an idle installation; MINUTES=n'
+	@echo 'make bench-journal cost of a step, endpoint rate, recovery time, stored bytes, beside references'
 	@echo 'make bench-window  score the detector on scenarios with ground truth; SEEDS=100:200 draws others'
-	@echo 'make bench-week    what a healthy week of twenty services would cost; SEED=n draws another'
-	@echo 'make lock      choose the newest versions anew and write the lock files'
-	@echo 'make clean     remove what setup and the tests made; keeps .env and .trackwalker'
+	@echo 'make bench-week    the cost of a healthy week of twenty services; SEED=n draws another'
+	@echo 'make lock          choose the newest versions and write the lock files'
+	@echo 'make clean         remove what setup and the tests made; keeps .env and .trackwalker'
 
-# A python3 may be too old, or a pyenv shim with nothing behind it, so each is tried by running it.
+# A python3 may be too old, or a pyenv shim without a Python behind it, so each candidate is tried by running it.
 setup:
 	@for python in "$(PYTHON)" python3 python3.14 python3.13 python3.12 python3.11; do \
 		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
@@ -50,10 +51,13 @@ lint: setup
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-test: lint
-	$(BIN)/python -m pytest -n 4 --dist worksteal
+test-fast: lint
+	$(BIN)/python -m pytest -n 2 --durations=10 tests/unit
 
-soak: setup
+test: lint
+	$(BIN)/python -m pytest -n 4 --dist worksteal --durations=10
+
+chaos: setup
 	@$(BIN)/python -m tests.chaos $(if $(LINES),--lines $(LINES)) $(if $(SEED),--seed $(SEED)) $(if $(WEBHOOK),--webhook)
 
 contract: setup
@@ -79,7 +83,7 @@ bench-window: setup
 bench-week: setup
 	@$(BIN)/python -m tests.benchmarks.week $(if $(SEED),--seed $(SEED))
 
-# uv writes one lock for all platforms and Pythons, which pip cannot; it needs npm too.
+# uv writes one lock for all platforms and Python versions, which pip cannot. The target needs npm too.
 lock: setup
 	rm -rf .tools/uv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .tools/uv '$(UV)'

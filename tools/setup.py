@@ -1,7 +1,6 @@
-"""Makes a checkout ready to run: .venv, .tools/bin/{opencode,rg} and a secret in .env.
+"""Make a checkout ready to run: .venv, .tools/bin/{opencode,rg} and a secret in .env.
 
-Standard library only, because it runs before anything is installed. It writes into the checkout and
-nowhere else.
+It uses the standard library only, because it runs before anything is installed, and writes only into the checkout.
 """
 
 import argparse
@@ -19,7 +18,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-if sys.version_info < (3, 11):  # noqa: UP036 - runs under whatever is called python3
+if sys.version_info < (3, 11):  # noqa: UP036 - runs under the python3 that the machine has
     sys.exit(f"setup: Python 3.11 or newer is needed, this is {platform.python_version()}")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,7 +28,7 @@ LOG = TOOLS / "setup.log"
 DEV_LOCK = ROOT / "requirements-dev.lock"
 NODE_LOCK = ROOT / "tools" / "node.lock"
 NPM_FILES = [ROOT / "tools" / "package.json", ROOT / "tools" / "package-lock.json"]
-OLDEST_NPM = 8  # the first that reads and keeps our lock's format whole
+OLDEST_NPM = 8  # the first version that reads and keeps our lock file's format
 
 SECRET = "TRACKWALKER_SECRET"  # noqa: S105 - its name, not its value
 SECRET_LINE = re.compile(rf"^[ \t]*(?:export[ \t]+)?{SECRET}[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
@@ -44,7 +43,7 @@ NO_NETWORK = re.compile(
 
 
 class SetupError(Exception):
-    """One sentence for the person; the long story is in the log."""
+    """A failure in one sentence; the log has the details."""
 
 
 def main() -> None:
@@ -66,7 +65,7 @@ def main() -> None:
 
 
 def set_up(lock: int, *, only_tools: bool) -> bool:
-    """Does what is missing; False if nothing was."""
+    """Do what is missing. Return False if nothing was missing."""
     jobs = [] if is_current(TOOLS, tools_digest(), programs_here()) else [install_tools]
     if not only_tools and not is_current(VENV, venv_digest(), [VENV / "bin" / "python"]):
         jobs.append(install_packages)
@@ -75,7 +74,7 @@ def set_up(lock: int, *, only_tools: bool) -> bool:
         print(f"setup: installing with Python {platform.python_version()}", flush=True)
     if install_packages in jobs:
         make_venv(lock)
-    # Side by side, because both mostly wait for downloads.
+    # Both run side by side, because they mostly wait for downloads.
     with ThreadPoolExecutor(len(jobs) or 1) as pool:
         running = [pool.submit(job, lock) for job in jobs]
     for job in running:
@@ -84,10 +83,10 @@ def set_up(lock: int, *, only_tools: bool) -> bool:
 
 
 class locked:  # noqa: N801 - reads as a verb where it is used
-    """Holds the set-up lock and gives its file descriptor.
+    """Hold the set-up lock and return its file descriptor.
 
-    The descriptor is handed to everything we start: where we are killed, a pip or npm that lives on keeps
-    the lock, and the next set-up does not begin beside it.
+    Every started program inherits the descriptor. If this process is killed while pip or npm runs on, they keep the
+    lock, and the next set-up waits for them.
     """
 
     def __enter__(self) -> int:
@@ -104,7 +103,7 @@ class locked:  # noqa: N801 - reads as a verb where it is used
         os.close(self.descriptor)
 
 
-# Stamps: each folder holds the digest of what it was made from, written last; no stamp means half-finished.
+# Stamps: each folder holds the digest of its inputs, written last. No stamp means that the folder is incomplete.
 
 
 def digest(*parts: object) -> str:
@@ -148,7 +147,7 @@ def make_venv(lock: int) -> None:
     if VENV.is_symlink():
         VENV.unlink()
     (VENV / "stamp").unlink(missing_ok=True)
-    # Of the base interpreter: ours may be the one in .venv, which --clear removes.
+    # Use the base interpreter: the running one may be that of .venv, which --clear removes.
     python = getattr(sys, "_base_executable", sys.executable)
     run("venv", [python, "-m", "venv", "--clear", str(VENV)], lock)
 
@@ -160,10 +159,10 @@ def install_packages(lock: int) -> None:
 
 def pip_install(python: Path, requirements: Path, lock: int, *options: str) -> None:
     flags = ["--require-hashes", "--no-cache-dir", "--disable-pip-version-check", "--no-input", "--quiet"]
-    # Wheels only: building from source would run code of packages and need compilers.
+    # Wheels only: a build from source would run the package's code and need a compiler.
     flags += ["--only-binary=:all:", "--requirement", str(requirements), *options]
     command = [str(python), "-m", "pip", "install", *flags]
-    # A user's own `user = true` would refuse to install into a virtual environment.
+    # With `user = true` in the user's pip configuration, pip refuses to install into a virtual environment.
     run("pip", command, lock, environment={"PIP_USER": "0"})
 
 
@@ -175,7 +174,7 @@ def programs_here() -> list[Path]:
 
 
 def pinned_programs() -> dict[str, str]:
-    """Those of our programs for which the lock pins a build of this platform."""
+    """The programs for which the lock file pins a build for this platform."""
     lock = NPM_FILES[1].read_text()
     return {name: package for name, package in PROGRAMS.items() if f'"node_modules/{package}"' in lock}
 
@@ -188,10 +187,10 @@ def install_tools(lock: int) -> None:
     for file in NPM_FILES:
         shutil.copyfile(file, home / file.name)
     environment = {
-        "npm_config_cache": str(scratch / "cache"),  # else cache and logs land in HOME
+        "npm_config_cache": str(scratch / "cache"),  # otherwise cache and logs go to HOME
         "npm_config_update_notifier": "false",
-        "npm_config_fetch_retry_mintimeout": "1000",  # milliseconds; without a network, say so soon
-        "NODE_USE_SYSTEM_CA": "1",  # behind a company's proxy only the system's certificates fit
+        "npm_config_fetch_retry_mintimeout": "1000",  # milliseconds; fail soon without a network
+        "NODE_USE_SYSTEM_CA": "1",  # behind a company's proxy only the system's certificates work
     }
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=http"]
     run("npm", [*npm(scratch, lock), "ci", *options], lock, cwd=home, environment=environment)
@@ -206,9 +205,9 @@ def install_tools(lock: int) -> None:
 
 
 def keep(program: Path) -> None:
-    """The program itself is moved, not linked: the agent's wall then shows it one file and nothing else."""
+    """Move the program itself, so that the agent's sandbox binds one file and nothing else."""
     if not program.is_file():
-        # All packages are optional to npm, since each fits one platform: it ends well when one is missing.
+        # Each package fits one platform, so all are optional to npm, which succeeds if one is missing.
         failed = re.search(r"failed with \S+", LOG.read_text())
         why = failed.group() if failed else "no reason given"
         raise SetupError(f"npm did not bring {program.name}, {why}: check the network ({shown(LOG)})")
@@ -217,7 +216,7 @@ def keep(program: Path) -> None:
 
 
 def npm(scratch: Path, lock: int) -> list[str]:
-    """The npm of this machine if it is new enough, else one from PyPI that is thrown away afterwards."""
+    """The npm of this machine if it is new enough, otherwise one from PyPI that is removed afterwards."""
     found = shutil.which("npm")
     if found and npm_version(found) >= OLDEST_NPM:
         return [found]
@@ -241,7 +240,7 @@ def npm_version(program: str) -> int:
 
 
 def write_secret() -> bool:
-    """Gives .env a random secret if it names none, and leaves every other line as it is."""
+    """Add a random secret to .env if it has none, and keep every other line."""
     place = (ROOT / ".env").resolve()
     text = place.read_text() if place.exists() else ""
     values = [value for value in SECRET_LINE.findall(text) if value.strip("'\"")]
@@ -264,7 +263,7 @@ def write_secret() -> bool:
 def run(
     what: str, command: list[str], lock: int, cwd: Path = ROOT, environment: dict[str, str] | None = None
 ) -> None:
-    """Runs one command; its output goes to the log, a failure becomes one sentence."""
+    """Run one command. Its output goes to the log; a failure becomes one sentence."""
     done = subprocess.run(
         command,
         cwd=cwd,
