@@ -25,6 +25,11 @@ Moment = Annotated[datetime, AfterValidator(_utc)]
 Point = tuple[int, float]
 """One sample: epoch seconds, value."""
 
+NEVER_LIVE = frozenset(
+    {"FAILED", "SKIPPED", "WAITING", "QUEUED", "BUILDING", "INITIALIZING", "NEEDS_APPROVAL", "DEPLOYING"}
+)
+"""Railway's deployment statuses that mean that no container of the deployment has served yet, or ever will."""
+
 
 def digest(*parts: str) -> str:
     """A short stable name for some text: 16 hex digits of SHA-256 over the parts."""
@@ -462,6 +467,13 @@ class Incident(Model):
 # ---- Evidence --------------------------------------------------------------------------------
 
 
+class LogSource(StrEnum):
+    """The log that a pattern was read from."""
+
+    DEPLOYMENT = "deployment"
+    BUILD = "build"
+
+
 class LogPattern(Model):
     """Lines that are alike, counted. `sample` is one whole (redacted) record, tracebacks included."""
 
@@ -519,11 +531,52 @@ class Upstream(Model):
     description: str = ""
 
 
-class Fact(Model):
-    """One numbered sentence that a verdict or a plan can point at."""
+class FactKind(StrEnum):
+    """The statement that a fact makes. The comment names the fields of `Fact` that the kind sets."""
 
-    id: str
-    text: str
+    FINDING = "finding"  # finding
+    SYMPTOM = "symptom"  # finding, of another service
+    SUSPECT = "suspect"  # suspect; numbers: seconds_to_onset
+    CHANGED_FILES = "changed_files"  # suspect
+    LOG_PATTERN = "log_pattern"  # pattern, source
+    NO_LOG_ERRORS = "no_log_errors"  # source; numbers: records
+    REQUESTS = "requests"  # request
+    CODE_LOCATION = "code_location"  # location
+    UPSTREAM = "upstream"  # upstream
+    LOAD_GREW = "load_grew"  # numbers: before_per_minute, since_per_minute
+    LOAD_STEADY = "load_steady"  # numbers: before_per_minute, since_per_minute
+    PUBLIC_DOMAIN = "public_domain"  # service
+    NO_PUBLIC_DOMAIN = "no_public_domain"  # service
+    CPU_HEADROOM = "cpu_headroom"  # numbers: peak_percent
+    MEMORY_HEADROOM = "memory_headroom"  # numbers: peak_percent
+    SERVER_ERROR_COUNT = "server_error_count"  # numbers: failed, requests
+    NO_RESTART_LOOP = "no_restart_loop"  # numbers: starts
+    DEPLOYMENT = "deployment"  # deployment
+    EXAMINED_DEPLOYMENT = "examined_deployment"  # deployment, the one whose logs and commit were read
+
+
+class Fact(Model):
+    """A numbered statement about an incident that a verdict or a plan can cite.
+
+    Rules decide by `kind` and the typed fields. `text` is rendered from them, for people and prompts only.
+    Samples of log patterns and excerpts of code locations are left out: the evidence holds them once.
+    """
+
+    id: str = ""
+    """`E1`, `E2` …; empty until the facts of an incident are numbered."""
+    kind: FactKind
+    finding: Finding | None = None
+    suspect: Suspect | None = None
+    pattern: LogPattern | None = None
+    source: LogSource | None = None
+    request: RequestPattern | None = None
+    location: CodeLocation | None = None
+    upstream: Upstream | None = None
+    deployment: Deployment | None = None
+    service: str = ""
+    numbers: dict[str, float] = Field(default_factory=dict)
+    """Units are part of the key, as in `Finding.numbers`."""
+    text: str = ""
 
 
 class Repository(Model):
@@ -567,17 +620,68 @@ class Category(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
+class VerdictReason(StrEnum):
+    """The conclusion of one diagnosis rule. The category, the advice and the texts of a verdict follow from it."""
+
+    NO_FACTS = "no_facts"
+    NO_RULE_APPLIES = "no_rule_applies"
+    PLATFORM_INCIDENT = "platform_incident"
+    SERVICE_REMOVED = "service_removed"
+    NO_DEPLOYMENT_LEFT = "no_deployment_left"
+    NO_LOGS_OF_FAILED_DEPLOYMENT = "no_logs_of_failed_deployment"
+    HEALTH_CHECK_FAILED = "health_check_failed"
+    BUILD_OR_START_FAILED = "build_or_start_failed"
+    APPROVAL_PENDING = "approval_pending"
+    CHECKS_PENDING = "checks_pending"
+    BUILD_QUEUED = "build_queued"
+    DEPLOYMENT_NOT_STARTED = "deployment_not_started"
+    DEPLOYMENT_HANGS = "deployment_hangs"
+    VARIABLE_MISSING = "variable_missing"
+    VARIABLES_WRONG = "variables_wrong"
+    NOT_LISTENING = "not_listening"
+    SIBLING_UNKNOWN = "sibling_unknown"
+    SIBLING_DOWN = "sibling_down"
+    UPSTREAM_DOWN = "upstream_down"
+    DOMAIN_REMOVED = "domain_removed"
+    TRAFFIC_GONE = "traffic_gone"
+    ERROR_IN_CODE = "error_in_code"
+    CALLERS_LOCKED_OUT = "callers_locked_out"
+    REFUSES_SINCE_COMMIT = "refuses_since_commit"
+    LEAK_SINCE_COMMIT = "leak_since_commit"
+    SLOW_SINCE_COMMIT = "slow_since_commit"
+    BUSY_SINCE_COMMIT = "busy_since_commit"
+    LEAK_ON_ROUTE = "leak_on_route"
+    SLOW_ROUTE = "slow_route"
+    BUSY_ROUTE = "busy_route"
+    MORE_TRAFFIC = "more_traffic"
+    CPU_LIMIT = "cpu_limit"
+    MEMORY_LIMIT = "memory_limit"
+    VOLUME_FULL = "volume_full"
+    PROCESS_ENDED = "process_ended"
+    RECOVERED = "recovered"
+
+
 class Verdict(Model):
-    """Which lane, with the facts for and against."""
+    """The category of the cause, with the facts for and against. The texts are for people only."""
 
     category: Category
+    reason: VerdictReason
     summary: str
     supports: tuple[str, ...] = ()
     contradicts: tuple[str, ...] = ()
     action: str = ""
-    """What would end the trouble, for the lanes in which nothing is mended."""
+    """Advice to people, for verdicts that no patch resolves."""
     next_checks: tuple[str, ...] = ()
     confidence: float = 0.5
+
+    @property
+    def calls_for_a_fix(self) -> bool:
+        """True if a patch to the repository may end the incident.
+
+        A deployment that hangs is of category `deployment`, but nothing in its code is known to be wrong.
+        """
+        fixable = self.category in (Category.CODE, Category.DEPLOYMENT)
+        return fixable and self.reason is not VerdictReason.DEPLOYMENT_HANGS
 
 
 class PlanCause(Model):

@@ -10,6 +10,7 @@ from workers.models import (
     CodeLocation,
     Evidence,
     Fact,
+    FactKind,
     Gap,
     GapPart,
     LogPattern,
@@ -36,8 +37,8 @@ def evidence(sample: str = "ZeroDivisionError: division by zero", **changes: Any
     )
     whole = Evidence(
         facts=(
-            Fact(id="E1", text="api answered 34 % of 812 requests with 5xx."),
-            Fact(id="E2", text="CPU is idle."),
+            Fact(kind=FactKind.FINDING, id="E1", text="api answered 34 % of 812 requests with 5xx."),
+            Fact(kind=FactKind.FINDING, id="E2", text="CPU is idle."),
         ),
         patterns=(pattern(sample),),
         requests=(request,),

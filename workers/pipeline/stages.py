@@ -39,7 +39,6 @@ from workers.investigation import diagnosis
 from workers.investigation.evidence import read_evidence
 from workers.models import (
     Alert,
-    Category,
     Environment,
     Evidence,
     Finding,
@@ -233,7 +232,7 @@ def enrich(services: Services, claim: Claim) -> None:
         return read_evidence(
             incident, railway=services.railway, github=services.github,
             repositories=services.repositories, status_pages=services.settings.status_pages,
-            insist=claim.attempts < COMPLETE_EVIDENCE_ATTEMPTS,
+            require_all=claim.attempts < COMPLETE_EVIDENCE_ATTEMPTS,
         )  # fmt: skip
 
     evidence = claim.step(records.EVIDENCE, read)
@@ -248,7 +247,7 @@ def diagnose(services: Services, claim: Claim) -> None:
     incident, evidence = claim.need(records.INCIDENT), claim.need(records.EVIDENCE)
     verdict = claim.step(records.VERDICT, lambda: diagnosis.diagnose(incident, evidence))
     log.info("verdict", extra={"journal": claim.id, "lane": verdict.category.value})
-    mends = verdict.category in (Category.CODE, Category.DEPLOYMENT) and not verdict.action
+    mends = verdict.calls_for_a_fix
     lacks = mending.missing_requirement(services.settings, evidence) if mends else None
     if mends and not lacks:
         claim.advance("plan", notify=notification_key(claim))

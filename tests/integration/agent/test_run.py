@@ -25,14 +25,14 @@ from workers.agent.prompts import retry_prompt
 from workers.agent.run import Agent, Answer, ask
 from workers.agent.run_limits import total_usage
 from workers.errors import AgentBusy, AgentRefused, Superseded
-from workers.models import Evidence, Fact, Usage
+from workers.models import (Evidence, Fact, FactKind, Usage)
 from workers.sandbox.builder import build_sandbox
 from workers.sandbox.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[3]
 SOURCE = "def share(total, people):\n    return total / people\n"
 BRIEF = "E1: share() divides by zero\n\napp/share.py:2\n"
-KNOWN = Evidence(facts=(Fact(id="E1", text="share() divides by zero"),))
+KNOWN = Evidence(facts=(Fact(kind=FactKind.FINDING, id="E1", text="share() divides by zero"),))
 PLUGIN = "require('fs').writeFileSync('PLACE', 'ran'); export const Own = async () => ({})"
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@b.example", "-c", "init.defaultBranch=main"]
 

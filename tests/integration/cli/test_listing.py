@@ -21,6 +21,7 @@ from workers.models import (
     Category,
     Evidence,
     Fact,
+    FactKind,
     Finding,
     Gap,
     GapPart,
@@ -31,6 +32,7 @@ from workers.models import (
     SlackMessage,
     Subject,
     Verdict,
+    VerdictReason,
     Verification,
     Window,
 )
@@ -385,10 +387,16 @@ def test_a_journal_is_shown_in_the_order_of_the_line_with_each_record_in_words(
     journal: JournalStore, told: str, store: redis.Redis
 ) -> None:
     evidence = Evidence(
-        facts=(Fact(id="E1", text="9 of 30 requests failed"),),
+        facts=(Fact(kind=FactKind.FINDING, id="E1", text="9 of 30 requests failed"),),
         failed_reads=(Gap(part=GapPart.TRAFFIC, reason="refused"),),
     )
-    verdict = Verdict(category=Category.CODE, summary="shop fails", supports=("E1",), action="undo it")
+    verdict = Verdict(
+        category=Category.CODE,
+        reason=VerdictReason.ERROR_IN_CODE,
+        summary="shop fails",
+        supports=("E1",),
+        action="undo it",
+    )
     store.hset(
         told,
         mapping={

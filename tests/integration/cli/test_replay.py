@@ -18,7 +18,7 @@ from workers.engine import records
 from workers.engine.codec import pack
 from workers.engine.journal import PREFIX, JournalStore
 from workers.errors import Refused
-from workers.models import Category, Evidence, Finding, Severity, Verdict
+from workers.models import Category, Evidence, Finding, Severity, Verdict, VerdictReason
 from workers.runtime.store import client
 
 SWEEP = "sweep:env-1:1"
@@ -96,7 +96,11 @@ def test_a_replay_writes_nothing_and_asks_nobody(
     told: PipelineHarness, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = told.incidents()[0]
-    told.store.hset(key, "r:verdict", pack(Verdict(category=Category.TRAFFIC, summary="x"), Verdict))
+    told.store.hset(
+        key,
+        "r:verdict",
+        pack(Verdict(category=Category.TRAFFIC, reason=VerdictReason.MORE_TRAFFIC, summary="x"), Verdict),
+    )
     before = everything(told.store)
 
     with only_the_store(monkeypatch, store_url) as asked:

@@ -33,6 +33,7 @@ from workers.models import (
     Severity,
     Survey,
     Verdict,
+    VerdictReason,
     Window,
 )
 from workers.pipeline import stages
@@ -260,7 +261,7 @@ def test_one_that_never_opened_holds_up_the_words_of_the_others_for_a_minute_at_
 
 def plan(town: Town, key: str) -> None:
     """Bring the round to planning, with a verdict for the code."""
-    verdict = Verdict(category=Category.CODE, summary="a KeyError in api")
+    verdict = Verdict(category=Category.CODE, reason=VerdictReason.ERROR_IN_CODE, summary="a KeyError in api")
     town.store.hset(
         key,
         mapping={

@@ -30,7 +30,7 @@ from workers.investigation.evidence.requests import request_patterns, route_of
 from workers.investigation.evidence.routes import matches, route_places
 from workers.investigation.evidence.suspects import find_suspect, sick_deployment
 from workers.investigation.evidence.tree import Tree, tree_of
-from workers.investigation.evidence.upstreams import blamed, hosts_in_code, named_hosts
+from workers.investigation.evidence.upstreams import count_blamed_hosts, hosts_in_code, named_hosts
 from workers.models import (
     Deployment,
     Evidence,
@@ -438,7 +438,7 @@ def test_only_records_of_trouble_blame_a_host(tmp_path: Path) -> None:
         tmp_path, {"pay.py": 'BASE = "https://api.payments.io/v1"\n', "README.md": "https://other.io"}
     )
 
-    assert blamed(said, {}) == {"api.payments.io": 1}
+    assert count_blamed_hosts(said, {}) == {"api.payments.io": 1}
     assert hosts_in_code(tree, {}) == ["api.payments.io"]
 
 

@@ -29,6 +29,7 @@ from workers.models import (
     Deployment,
     Evidence,
     Fact,
+    FactKind,
     Finding,
     Incident,
     Repository,
@@ -36,6 +37,7 @@ from workers.models import (
     Severity,
     Subject,
     Verdict,
+    VerdictReason,
     Window,
 )
 from workers.pipeline import stages
@@ -132,10 +134,10 @@ def opened(journal: JournalStore, incident: Incident) -> str:
 def about_to_be_mended(running: PipelineHarness, incident: Incident) -> None:
     key = opened(running.journal, incident)
     evidence = Evidence(
-        facts=(Fact(id="E1", text="it fails"),),
+        facts=(Fact(kind=FactKind.FINDING, id="E1", text="it fails"),),
         repository=Repository(name="acme/shop", base="main", deployed="0" * 40),
     )
-    verdict = Verdict(category=Category.CODE, summary="the code")
+    verdict = Verdict(category=Category.CODE, reason=VerdictReason.ERROR_IN_CODE, summary="the code")
     running.store.hset(
         key,
         mapping={

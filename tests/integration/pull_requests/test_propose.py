@@ -26,6 +26,7 @@ from workers.models import (
     Deployment,
     Evidence,
     Fact,
+    FactKind,
     Finding,
     Fix,
     Gap,
@@ -44,6 +45,7 @@ from workers.models import (
     Suspect,
     Upstream,
     Verdict,
+    VerdictReason,
     Verification,
     Window,
     digest,
@@ -71,7 +73,10 @@ INCIDENT = Incident(
     window=Window(start=AT, end=AT.replace(minute=34)), opened_at=AT,
 )  # fmt: skip
 EVIDENCE = Evidence(
-    facts=(Fact(id="E1", text="TypeError in price(), 152 times"), Fact(id="E2", text="memory is calm")),
+    facts=(
+        Fact(kind=FactKind.FINDING, id="E1", text="TypeError in price(), 152 times"),
+        Fact(kind=FactKind.FINDING, id="E2", text="memory is calm"),
+    ),
     suspect=Suspect(deployment_id="dep-7", commit="c" * 40, at=AT, message="Add gift cards"),
     upstreams=(Upstream(host="bank.internal.example", errors=0, in_code=True, state="operational"),),
     failed_reads=(Gap(part=GapPart.BUILD_LOGS, reason="timed out"),),
@@ -81,7 +86,12 @@ PLAN = Plan(
     evidence=("E1",), reproduction=Reproduction(kind="test", path="test_price.py"),
     change=("treat a missing price as zero",), risk="none known", ruled_out=("a full disk",), unknown=("why now",),
 )  # fmt: skip
-VERDICT = Verdict(category=Category.CODE, summary="our code is wrong", contradicts=("E2",))
+VERDICT = Verdict(
+    category=Category.CODE,
+    reason=VerdictReason.ERROR_IN_CODE,
+    summary="our code is wrong",
+    contradicts=("E2",),
+)
 CERTIFICATE = Verification(
     decision="ready",
     reproduction_deployed=Run(command="python3 -m unittest test_price.py", outcome="failed"),
@@ -209,7 +219,7 @@ HOSTILE = (
 def test_hostile_text_from_logs_code_and_models_pings_closes_and_forges_nothing() -> None:
     evidence = EVIDENCE.model_copy(
         update={
-            "facts": (Fact(id="E1", text=HOSTILE),),
+            "facts": (Fact(kind=FactKind.FINDING, id="E1", text=HOSTILE),),
             "failed_reads": (Gap(part=GapPart.CODE, reason=HOSTILE),),
         }
     )

@@ -18,7 +18,17 @@ from starlette.routing import Route
 from tests.support.fakes.githttp import answer, git
 from tests.support.fakes.serving import serve
 from workers.clients.git import Repositories
-from workers.models import Category, Fix, Plan, PlanCause, Repository, Reproduction, Verdict, Verification
+from workers.models import (
+    Category,
+    Fix,
+    Plan,
+    PlanCause,
+    Repository,
+    Reproduction,
+    Verdict,
+    VerdictReason,
+    Verification,
+)
 from workers.remediation.proof import verify
 from workers.sandbox.builder import build_sandbox
 from workers.sandbox.sandbox import Sandbox
@@ -85,7 +95,8 @@ class Shop:
         )
         place = Repository(name=NAME, base="main", deployed=deployed or base)
         return verify(
-            fix, plan, Verdict(category=lane, summary=""), place, service="shop", repositories=self.repositories,
+            fix, plan, Verdict(category=lane, reason=VerdictReason.ERROR_IN_CODE, summary=""), place,
+            service="shop", repositories=self.repositories,
             wall=self.wall, on_start=self._remember, alive=alive, secrets=("our-own-secret",),
             reproduction_seconds=seconds,
         )  # fmt: skip

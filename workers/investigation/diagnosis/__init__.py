@@ -1,7 +1,8 @@
-"""Diagnosis: which lane would end the trouble, by rules over the facts, with the facts for and against. Pure.
+"""Diagnosis: finds the category of an incident's cause by rules over typed facts. Pure.
 
-The rules are asked in order and the first that answers wins: what nobody can mend in the code comes before the code,
-and whatever the facts do not carry is inconclusive. `signs` reads words, `case` holds what several rules ask.
+The first rule that applies decides. Causes that no code change can end are checked before the code itself, and an
+incident that no rule explains is inconclusive. `context` holds the questions of several rules, `patterns` classifies
+log text, and `verdict_sentences` renders the result.
 """
 
 from __future__ import annotations
@@ -9,49 +10,72 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workers.investigation.diagnosis import external, internal, no_traffic
+from workers.investigation.diagnosis.conclusion import Conclusion
 from workers.investigation.diagnosis.context import DiagnosisContext, inconclusive
-from workers.models import Category, Evidence, Incident, Verdict
+from workers.investigation.diagnosis.verdict_sentences import render_verdict
+from workers.models import Category, Evidence, Fact, FactKind, Incident, Verdict, VerdictReason
 
-MOST_CHECKS = 5
-Rule = Callable[[DiagnosisContext], Verdict | None]
+MAX_CHECKS = 5  # next checks of a verdict: more than five are not read during an incident
+
+Rule = Callable[[DiagnosisContext], Conclusion | None]
 RULES: tuple[Rule, ...] = (
-    external.platform, no_traffic.missing, internal.never_started, no_traffic.stuck, external.configuration,
-    external.edge_only, external.neighbour, external.upstream, no_traffic.traffic_lost, internal.traced,
-    internal.refuses, internal.leaks_or_slow, external.traffic, internal.limit, internal.ended, internal.transient,
-)  # fmt: skip
+    external.platform_incident,
+    no_traffic.service_missing,
+    internal.failed_deployment,
+    no_traffic.stuck_deployment,
+    external.configuration_error,
+    external.not_listening,
+    external.sibling_failure,
+    external.upstream_failure,
+    no_traffic.traffic_lost,
+    internal.error_in_code,
+    internal.refused_requests,
+    internal.leak_or_slowness,
+    external.traffic_growth,
+    internal.resource_limit,
+    internal.process_ended,
+    internal.recovered,
+)
 
 
 def diagnose(incident: Incident, evidence: Evidence) -> Verdict:
-    """The lane, with facts for and against, what to do where nothing is mended, and up to five next checks."""
-    case = DiagnosisContext(incident, evidence)
-    verdict = _answer(case)
-    against = [one for one in _against(case, verdict.category) if one not in verdict.supports]
-    return verdict.model_copy(
-        update={
-            "supports": tuple(dict.fromkeys(verdict.supports)),
-            "contradicts": tuple(dict.fromkeys(against)),
-            "next_checks": tuple(dict.fromkeys(verdict.next_checks))[:MOST_CHECKS],
-        }
+    """The verdict: category and reason, the facts for and against, advice to people and up to five next checks."""
+    context = DiagnosisContext(incident, evidence)
+    conclusion = _conclude(context)
+    texts = render_verdict(conclusion)
+    contradicts = context.cite_where(lambda fact: _is_doubt(fact, conclusion.category))
+    return Verdict(
+        category=conclusion.category,
+        reason=conclusion.reason,
+        summary=texts.summary,
+        supports=tuple(dict.fromkeys(conclusion.supports)),
+        contradicts=tuple(fact for fact in contradicts if fact not in conclusion.supports),
+        action=texts.action,
+        next_checks=tuple(dict.fromkeys(texts.next_checks))[:MAX_CHECKS],
+        confidence=conclusion.confidence,
     )
 
 
-def _answer(case: DiagnosisContext) -> Verdict:
-    if not case.evidence.facts or not case.incident.findings:
-        return inconclusive(case, f"nothing is known of {case.name} but that it was asked about")
+def _conclude(context: DiagnosisContext) -> Conclusion:
+    if not context.evidence.facts or not context.incident.findings:
+        return inconclusive(context, VerdictReason.NO_FACTS)
     for rule in RULES:
-        if (answer := rule(case)) is not None:
-            return answer
-    return inconclusive(case, f"the facts do not carry a cause for what ails {case.name}")
+        if (conclusion := rule(context)) is not None:
+            return conclusion
+    return inconclusive(context, VerdictReason.NO_RULE_APPLIES)
 
 
-def _against(case: DiagnosisContext, lane: Category) -> tuple[str, ...]:
-    """Facts that speak for another lane than the one found."""
+def _is_doubt(fact: Fact, category: Category) -> bool:
+    """True if the fact points to another category than the one concluded."""
+    upstream_troubled = fact.upstream is not None and fact.upstream.state in ("degraded", "down")
+    upstream_healthy = fact.upstream is not None and fact.upstream.state == "operational"
+    traced = fact.location is not None and fact.location.why == "stack"
+    grew = fact.kind is FactKind.LOAD_GREW
+    changed = fact.kind is FactKind.CHANGED_FILES
     doubts = {
-        Category.CODE: ("page says degraded", "page says down", "load grew:"),
-        Category.UPSTREAM: ("page says operational", "stack traces name", "that commit changed"),
-        Category.TRAFFIC: ("load did not grow", "that commit changed"),
-        Category.RESOURCE_LIMIT: ("load grew:", "that commit changed"),
+        Category.CODE: upstream_troubled or grew,
+        Category.UPSTREAM: upstream_healthy or traced or changed,
+        Category.TRAFFIC: fact.kind is FactKind.LOAD_STEADY or changed,
+        Category.RESOURCE_LIMIT: grew or changed,
     }
-    return case.facts(
-        *doubts.get(lane, ("stack traces name", "page says degraded", "page says down", "load grew:"))
-    )
+    return doubts.get(category, traced or upstream_troubled or grew)

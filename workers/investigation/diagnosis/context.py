@@ -1,4 +1,4 @@
-"""An incident with its evidence, and the questions that several rules ask of it."""
+"""An incident with its evidence, and the questions that several rules ask about them. Pure."""
 
 from __future__ import annotations
 
@@ -6,92 +6,120 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from workers.investigation.diagnosis.patterns import DISK_FULL, MEMORY_GONE, words
+from workers.investigation.diagnosis.conclusion import Conclusion
+from workers.investigation.diagnosis.patterns import DISK_FULL, OUT_OF_MEMORY, full_text
+from workers.investigation.onset import alerting_findings, onset_of, request_rates
 from workers.models import (
     Category,
     CodeLocation,
     Evidence,
+    Fact,
+    FactKind,
     Finding,
     GapPart,
     Incident,
     LogPattern,
-    Severity,
-    Verdict,
-    describe_gap,
+    VerdictReason,
 )
 
-DOMINATES = 0.5
-"""Share of all counted trouble from which on one kind of it is what happens."""
-MORE_LOAD = 1.8
-SURGE_SLACK = timedelta(minutes=5)
-"""A surge that began later than so long after the onset comes of the trouble (callers try again)."""
-NEAR_LIMIT_PERCENT = 70.0
-"""CPU below this share of its limit is busier than usual, but the limit does not hold it back."""
-ONE_ROUTE = 0.8
-"""Share of the slow requests on one route: then it is this route's code, not the whole service."""
-SOON_AFTER = timedelta(hours=2)
+DOMINANT_SHARE = 0.5  # share of all logged errors from which one kind of error counts as the failure itself
+LOAD_EXPLAINS_GROWTH = 1.8
+"""Growth of the request rate that explains a failure without any other cause. Above `NOTABLE_LOAD_GROWTH` in evidence
+on purpose: services are usually sized for half as much load again, but not for nearly twice the load."""
+SURGE_SLACK = timedelta(
+    minutes=5
+)  # a surge that begins later is a consequence: callers retry failed requests
+NEAR_LIMIT_PERCENT = 70.0  # below this share of its limit, CPU is higher than usual but not throttled
+ONE_ROUTE_SHARE = 0.8  # share of the slow requests on one route that makes its handler the suspect
+SOON_AFTER = timedelta(hours=2)  # a failure within this time of a deployment is attributed to it
+LONG_AFTER = timedelta(
+    days=14
+)  # a deployment that ran well for longer is not suspected of a slow leak either
 LOG_PARTS = frozenset({GapPart.DEPLOYMENT_LOGS, GapPart.ERROR_LOGS, GapPart.BUILD_LOGS})
-"""Gaps that leave the service's own logs incomplete."""
-LONG_AGO = timedelta(days=14)
-"""A deployment that ran well for so long is not suspected of what begins now."""
+"""Parts whose gaps leave the service's own logs incomplete."""
+WINDOW_START_SHARE = 0.1  # an onset in this first share of the window may lie before the window
 
 
 @dataclass(frozen=True)
 class DiagnosisContext:
-    """What the rules judge."""
+    """The input of every rule."""
 
     incident: Incident
     evidence: Evidence
 
     @property
-    def name(self) -> str:
+    def service_name(self) -> str:
         return self.incident.subject.name
 
     @property
-    def alarms(self) -> tuple[Finding, ...]:
+    def alerting(self) -> tuple[Finding, ...]:
         """The findings that opened the incident."""
-        loud = tuple(one for one in self.incident.findings if one.severity is not Severity.NOTICE)
-        return loud or self.incident.findings
+        return alerting_findings(self.incident)
 
     @property
     def kinds(self) -> set[str]:
-        return {finding.kind for finding in self.alarms}
+        return {finding.kind for finding in self.alerting}
 
     @property
     def onset(self) -> datetime:
-        return min(finding.since for finding in self.alarms)
+        return onset_of(self.incident)
 
     @property
-    def trouble(self) -> tuple[LogPattern, ...]:
-        """Patterns that say something is wrong, of the failed build too."""
-        said = (*self.evidence.build_patterns, *self.evidence.patterns)
-        return tuple(one for one in said if one.level == "error")
+    def errors(self) -> tuple[LogPattern, ...]:
+        """Patterns of level error, those of the failed build first."""
+        patterns = (*self.evidence.build_patterns, *self.evidence.patterns)
+        return tuple(pattern for pattern in patterns if pattern.level == "error")
 
-    def share(self, asked: Callable[[LogPattern], bool]) -> float:
-        """Which part of the counted trouble the question is true of, 0.0 to 1.0."""
-        total = sum(one.count for one in self.trouble)
-        return sum(one.count for one in self.trouble if asked(one)) / total if total else 0.0
+    def error_share(self, matches: Callable[[LogPattern], bool]) -> float:
+        """The share of all logged errors that match, 0.0 to 1.0; 0.0 without any error."""
+        total = sum(pattern.count for pattern in self.errors)
+        return sum(pattern.count for pattern in self.errors if matches(pattern)) / total if total else 0.0
 
-    def places(self, *why: str) -> tuple[CodeLocation, ...]:
-        return tuple(one for one in self.evidence.locations if one.why in why)
+    def locations(self, *reasons: str) -> tuple[CodeLocation, ...]:
+        """Code locations found for one of the reasons: `stack`, `route`, `changed`."""
+        return tuple(location for location in self.evidence.locations if location.why in reasons)
 
-    def facts(self, *needles: str) -> tuple[str, ...]:
-        """Ids of the facts that hold one of the texts."""
-        wanted = [needle[:200] for needle in needles if needle]
-        return tuple(fact.id for fact in self.evidence.facts if any(needle in fact.text for needle in wanted))
+    # ---- citing facts ----
+
+    def cite_where(self, matches: Callable[[Fact], bool]) -> tuple[str, ...]:
+        """Ids of the matching facts, in the order of the evidence."""
+        return tuple(fact.id for fact in self.evidence.facts if matches(fact))
+
+    def cite(self, *kinds: FactKind) -> tuple[str, ...]:
+        """Ids of the facts of these kinds."""
+        return self.cite_where(lambda fact: fact.kind in kinds)
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """The facts that say what was found."""
-        return self.facts(*(finding.sentence for finding in self.alarms))
+        """Ids of the facts that state the alerting findings."""
+        return self.cite_findings(*self.alerting)
+
+    def cite_findings(self, *findings: Finding) -> tuple[str, ...]:
+        """Ids of the facts that state these findings. Wordings are not compared."""
+        keys = {_finding_key(finding) for finding in findings}
+        return self.cite_where(
+            lambda fact: (
+                fact.kind is FactKind.FINDING
+                and fact.finding is not None
+                and _finding_key(fact.finding) in keys
+            )
+        )
 
     @property
-    def place_facts(self) -> tuple[str, ...]:
-        return self.facts(*(f"{place.file}:{place.line}" for place in self.evidence.locations))
+    def cited_locations(self) -> tuple[str, ...]:
+        """Ids of the facts that name a code location."""
+        return self.cite(FactKind.CODE_LOCATION)
 
-    def said(self, *patterns: LogPattern) -> tuple[str, ...]:
-        """The facts that quote these patterns."""
-        return self.facts(*(pattern.template for pattern in patterns))
+    def cite_patterns(self, *patterns: LogPattern) -> tuple[str, ...]:
+        """Ids of the facts that state these log patterns, of either log."""
+        templates = {pattern.template for pattern in patterns}
+        return self.cite_where(lambda fact: fact.pattern is not None and fact.pattern.template in templates)
+
+    def cite_upstream(self, host: str) -> tuple[str, ...]:
+        """Ids of the facts about the outside host."""
+        return self.cite_where(lambda fact: fact.upstream is not None and fact.upstream.host == host)
+
+    # ---- questions of several rules ----
 
     @property
     def logs_missing(self) -> bool:
@@ -99,89 +127,89 @@ class DiagnosisContext:
 
     @property
     def out_of_memory(self) -> bool:
-        ended = any(
-            one.kind == "oom_killed" or (one.kind == "memory" and one.numbers.get("restarts"))
-            for one in self.alarms
+        killed = any(
+            finding.kind == "oom_killed" or (finding.kind == "memory" and finding.numbers.get("restarts"))
+            for finding in self.alerting
         )
-        return ended or self.share(lambda one: bool(MEMORY_GONE.search(words(one)))) >= DOMINATES
+        return killed or self.error_share(_mentions_memory) >= DOMINANT_SHARE
 
     @property
     def disk_full(self) -> bool:
-        """Whether a volume is full, and that is what the logs complain of."""
-        full = "volume" in self.kinds
-        return full and self.share(lambda one: bool(DISK_FULL.search(words(one)))) >= DOMINATES
+        """True if a volume is full and most logged errors are about it."""
+        return "volume" in self.kinds and self.error_share(_mentions_full_disk) >= DOMINANT_SHARE
 
     @property
     def busy(self) -> bool:
-        """Whether CPU is far above what is usual and far below its limit: a loop, not honest need."""
-        cpu = [one for one in self.alarms if one.kind == "cpu"]
-        return bool(cpu) and not any(saturated(one) for one in cpu)
+        """True if CPU is far above its baseline and far below its limit, as in an endless loop."""
+        cpu = [finding for finding in self.alerting if finding.kind == "cpu"]
+        return bool(cpu) and not any(is_saturated(finding) for finding in cpu)
 
     def began_within(self, limit: timedelta) -> bool:
-        """Whether the trouble began no longer than this after the suspect was deployed."""
+        """True if the failure began at most `limit` after the suspect was deployed."""
         suspect = self.evidence.suspect
         return suspect is not None and self.onset - suspect.at <= limit
 
     @property
-    def from_the_start(self) -> bool:
-        """Whether it held when the window began: then it is not known how long before it began."""
+    def began_before_window(self) -> bool:
+        """True if the failure was there when the window began: its true onset is unknown then."""
         window = self.incident.window
-        return self.onset - window.start <= 0.1 * (window.end - window.start)
+        return self.onset - window.start <= WINDOW_START_SHARE * (window.end - window.start)
 
     @property
     def one_route(self) -> bool:
-        slow = [one.count for one in self.evidence.requests if one.status < (400 if self.refuses else 500)]
-        return bool(self.places("route")) and sum(slow) > 0 and max(slow) >= ONE_ROUTE * sum(slow)
+        """True if nearly all slow requests ask for one route, and the code of a route is known."""
+        failing_status = 400 if self.refuses_requests else 500
+        slow = [request.count for request in self.evidence.requests if request.status < failing_status]
+        return bool(self.locations("route")) and sum(slow) > 0 and max(slow) >= ONE_ROUTE_SHARE * sum(slow)
 
     @property
-    def refuses(self) -> bool:
+    def refuses_requests(self) -> bool:
         return "client_errors" in self.kinds
 
     @property
     def load_grew(self) -> bool:
-        """More requests than usual, or per step since the onset than before; False where that was hardly seen."""
-        surges = [one for one in self.incident.findings if one.kind == "traffic_surge"]
-        if any(one.since <= self.onset + SURGE_SLACK for one in surges):
+        """True if the load grew enough to explain the failure; False if too little traffic was measured."""
+        surges = [finding for finding in self.incident.findings if finding.kind == "traffic_surge"]
+        if any(surge.since <= self.onset + SURGE_SLACK for surge in surges):
             return True
         service = self.incident.service
-        steps = service.traffic if service else ()
-        before = [one.requests for one in steps if one.at < self.onset.timestamp()]
-        since = [one.requests for one in steps if one.at >= self.onset.timestamp()]
-        if len(before) < 3 or len(since) < 3 or not sum(before):
-            return False
-        return sum(since) / len(since) >= MORE_LOAD * sum(before) / len(before)
+        rates = request_rates(service, self.onset) if service else None
+        return rates is not None and rates.growth >= LOAD_EXPLAINS_GROWTH
 
 
-def saturated(cpu: Finding) -> bool:
-    """Whether the limit holds it back; what is only unusual names its share of the limit, or what is usual."""
-    unknown = 0.0 if "baseline_vcpu" in cpu.numbers else 100.0
-    return cpu.numbers.get("mean_percent", unknown) >= NEAR_LIMIT_PERCENT
+def is_saturated(cpu: Finding) -> bool:
+    """True if the limit throttles the CPU.
+
+    A finding against the baseline names either its share of the limit or, if the limit is unknown, only the baseline:
+    then nothing shows that a limit throttles it.
+    """
+    fallback = 0.0 if "baseline_vcpu" in cpu.numbers else 100.0
+    return cpu.numbers.get("mean_percent", fallback) >= NEAR_LIMIT_PERCENT
 
 
-def short(text: str, longest: int = 160) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
-
-
-def inconclusive(case: DiagnosisContext, summary: str) -> Verdict:
-    """What is known is told; what was not seen is what to look at next."""
-    checks = [f"could not be read: {short(describe_gap(gap))}" for gap in case.evidence.failed_reads[:2]]
-    if case.refuses:
-        checks.append("who sends the refused requests, and what they ask for")
-    if case.kinds & {"crashed", "restart_loop"}:
-        checks.append("the last lines before the container ended, and its exit code in Railway")
-    if case.kinds & {"server_errors"}:
-        checks.append("one failing request by hand, and what the service logs for it")
-    if case.kinds & {"latency", "cpu", "memory", "memory_growth"}:
-        checks.append("a profile of the running service")
-    checks += [
-        "what changed at the onset: deployments, variables, data, callers",
-        "the services that it calls",
-    ]
-    return Verdict(
-        category=Category.INCONCLUSIVE,
-        summary=summary,
-        supports=(*case.measured, *case.said(*case.trouble[:3])) if case.incident.findings else (),
-        action="a person has to look: what is known and what was not seen is listed",
-        next_checks=tuple(checks[:5]),
-        confidence=0.3,
+def inconclusive(context: DiagnosisContext, reason: VerdictReason) -> Conclusion:
+    """A conclusion without a cause. It cites what was measured and logged, and lists the failed reads."""
+    supports = (
+        (*context.measured, *context.cite_patterns(*context.errors[:3])) if context.incident.findings else ()
     )
+    return Conclusion(
+        service=context.service_name,
+        reason=reason,
+        category=Category.INCONCLUSIVE,
+        confidence=0.3,
+        supports=supports,
+        kinds=frozenset(context.kinds),
+        gaps=context.evidence.failed_reads,
+    )
+
+
+def _finding_key(finding: Finding) -> tuple[object, ...]:
+    return (finding.service_id, finding.kind, finding.severity, finding.since, finding.deployment_id)
+
+
+def _mentions_memory(pattern: LogPattern) -> bool:
+    return OUT_OF_MEMORY.search(full_text(pattern)) is not None
+
+
+def _mentions_full_disk(pattern: LogPattern) -> bool:
+    return DISK_FULL.search(full_text(pattern)) is not None

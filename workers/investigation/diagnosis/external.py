@@ -1,186 +1,198 @@
-"""Rules for trouble that no change of the code would end: platform, configuration, upstream, traffic."""
+"""Rules for causes that no code change would end: platform, configuration, upstreams, traffic."""
 
 from __future__ import annotations
 
-from workers.investigation.diagnosis.context import DOMINATES, SOON_AFTER, DiagnosisContext, short
+from workers.investigation.diagnosis.conclusion import Conclusion
+from workers.investigation.diagnosis.context import DOMINANT_SHARE, SOON_AFTER, DiagnosisContext
 from workers.investigation.diagnosis.patterns import (
-    NEIGHBOUR,
-    OWN_BUG,
-    UNKNOWN_NAME,
-    about_settings,
-    does_not_answer,
-    quoted,
-    variable,
-    words,
+    PROGRAMMING_ERROR,
+    SIBLING_HOST,
+    UNRESOLVED_NAME,
+    full_text,
+    is_about_configuration,
+    is_failed_call,
+    quote_of,
+    variable_name,
 )
-from workers.models import Category, LogPattern, Upstream, Verdict
+from workers.models import Category, Fact, FactKind, LogPattern, Upstream, VerdictReason
+
+NOT_RUNNING_KINDS = frozenset(
+    {"crashed", "restart_loop", "stopped", "memory", "failed_deployment", "oom_killed"}
+)
+"""Findings of a service that does not run, or not without interruption: then the edge proxy has to respond itself."""
+OVERLOAD_KINDS = frozenset({"cpu", "memory", "latency", "server_errors", "client_errors", "oom_killed"})
+"""Findings that more load alone can cause."""
 
 
-def platform(case: DiagnosisContext) -> Verdict | None:
-    """Railway's own trouble makes several services sick."""
-    if case.incident.subject.kind != "platform":
+def platform_incident(context: DiagnosisContext) -> Conclusion | None:
+    """Several services fail while Railway reports an incident of its own."""
+    if context.incident.subject.kind != "platform":
         return None
-    count = len({finding.service_id for finding in case.alarms})
-    return Verdict(
-        category=Category.PLATFORM,
-        summary=f"{count} services are sick at once while Railway reports trouble of its own",
-        supports=case.measured,
-        action="wait until Railway's status page says that it is over, then look again",
-        next_checks=("Railway's status page", "whether the services recover together"),
+    return Conclusion(
+        context.service_name,
+        VerdictReason.PLATFORM_INCIDENT,
+        Category.PLATFORM,
         confidence=0.8,
+        supports=context.measured,
+        numbers={"services": len({finding.service_id for finding in context.alerting})},
     )
 
 
-def configuration(case: DiagnosisContext) -> Verdict | None:
-    """A variable that is not set, an own store that is not where it should be, a key that is refused."""
-    guilty = [one for one in case.trouble if about_settings(one, case.places("stack"))]
-    if not guilty or sum(one.count for one in guilty) < DOMINATES * sum(one.count for one in case.trouble):
+def configuration_error(context: DiagnosisContext) -> Conclusion | None:
+    """A missing variable, an unreachable datastore of the project, or rejected credentials."""
+    stack = context.locations("stack")
+    matching = [pattern for pattern in context.errors if is_about_configuration(pattern, stack)]
+    if not matching or not _dominate(matching, context):
         return None
-    name = next((found for one in guilty if (found := variable(one))), None)
-    whole = f"set {name} of {case.name} in Railway and deploy again"
-    vague = f"correct the variables of {case.name} that the error is about, and deploy again"
-    return Verdict(
-        category=Category.CONFIGURATION,
-        summary=f"{case.name} is not configured for what it does: {short(quoted(guilty[0]))}",
-        supports=(*case.measured, *case.said(*guilty[:3])),
-        action=whole if name else vague,
-        next_checks=(
-            f"whether {name} is set in this environment" if name else "the variables of this environment",
-            "what the last commits expect of the environment",
-            "whether a variable was changed or renamed shortly before",
-        ),
-        confidence=0.85 if name else 0.7,
+    variable = next((name for pattern in matching if (name := variable_name(pattern))), "")
+    return Conclusion(
+        context.service_name,
+        VerdictReason.VARIABLE_MISSING if variable else VerdictReason.VARIABLES_WRONG,
+        Category.CONFIGURATION,
+        confidence=0.85 if variable else 0.7,
+        supports=(*context.measured, *context.cite_patterns(*matching[:3])),
+        subject=variable,
+        quote=quote_of(matching[0]),
     )
 
 
-def edge_only(case: DiagnosisContext) -> Verdict | None:
-    """Only the platform's edge answers, while the service runs and says no error: nobody listens on the port."""
-    failing = [one for one in case.evidence.requests if one.status >= 500]
-    if not failing or not all(one.platform_answer for one in failing) or case.trouble or case.logs_missing:
+def not_listening(context: DiagnosisContext) -> Conclusion | None:
+    """Only Railway's edge proxy responds while the service runs and logs no error: it listens on no usable port."""
+    failing = [request for request in context.evidence.requests if request.status >= 500]
+    if not failing or not all(request.platform_answer for request in failing):
         return None
-    service = case.incident.service
-    answered = sum(one.ok + one.client_errors for one in service.traffic) if service else 0
-    runs = not case.kinds & {
-        "crashed",
-        "restart_loop",
-        "stopped",
-        "memory",
-        "failed_deployment",
-        "oom_killed",
-    }
-    if not runs or answered > sum(one.count for one in failing):
+    if context.errors or context.logs_missing or context.kinds & NOT_RUNNING_KINDS:
         return None
-    return Verdict(
-        category=Category.CONFIGURATION,
-        summary=f"{case.name} runs, but only the edge answers: it does not listen where Railway sends requests",
-        supports=(*case.measured, *case.facts("by the platform's edge", "hold no error")),
-        action=f"let {case.name} listen on 0.0.0.0 and on PORT, or set the target port of its domain",
-        next_checks=(
-            "the address and port that the service says at its start",
-            "the target port of its domain",
-            "the start command of the newest deployment",
-        ),
+    service = context.incident.service
+    answered = sum(sample.ok + sample.client_errors for sample in service.traffic) if service else 0
+    # A service that answers most of its requests does listen: the edge fails for another reason.
+    if answered > sum(request.count for request in failing):
+        return None
+    return Conclusion(
+        context.service_name,
+        VerdictReason.NOT_LISTENING,
+        Category.CONFIGURATION,
         confidence=0.7,
+        supports=(*context.measured, *context.cite_where(_shows_edge_only)),
     )
 
 
-def neighbour(case: DiagnosisContext) -> Verdict | None:
-    """Another service of the project does not answer: its trouble, or a wrong name of it."""
-    named = [one for one in case.trouble if NEIGHBOUR.search(words(one)) and does_not_answer(one)]
-    if not named or sum(one.count for one in named) < DOMINATES * sum(one.count for one in case.trouble):
+def _shows_edge_only(fact: Fact) -> bool:
+    by_edge = fact.request is not None and fact.request.platform_answer
+    return by_edge or fact.kind is FactKind.NO_LOG_ERRORS
+
+
+def sibling_failure(context: DiagnosisContext) -> Conclusion | None:
+    """Another service of the project does not respond, or is called by a wrong name."""
+    matching = [
+        pattern
+        for pattern in context.errors
+        if SIBLING_HOST.search(full_text(pattern)) and is_failed_call(pattern)
+    ]
+    if not matching or not _dominate(matching, context):
         return None
-    found = NEIGHBOUR.search(words(named[0]))
-    other = found[1] if found else "a neighbour"
-    unknown = UNKNOWN_NAME.search(words(named[0])) is not None
-    return Verdict(
-        category=Category.CONFIGURATION if unknown else Category.UPSTREAM,
-        summary=f"{case.name} fails because the service {other} of the same project "
-        + ("is not found under that name" if unknown else "does not answer"),
-        supports=(*case.measured, *case.said(*named[:3])),
-        action=f"correct the variable that names {other}"
-        if unknown
-        else f"look at {other}: its trouble is the cause",
-        next_checks=(
-            f"whether {other} runs and listens on the private network",
-            f"which variable names {other}",
-        ),
+    text = full_text(matching[0])
+    host = SIBLING_HOST.search(text)
+    unresolved = UNRESOLVED_NAME.search(text) is not None
+    return Conclusion(
+        context.service_name,
+        VerdictReason.SIBLING_UNKNOWN if unresolved else VerdictReason.SIBLING_DOWN,
+        Category.CONFIGURATION if unresolved else Category.UPSTREAM,
         confidence=0.7,
+        supports=(*context.measured, *context.cite_patterns(*matching[:3])),
+        subject=host[1] if host else "",
     )
 
 
-def upstream(case: DiagnosisContext) -> Verdict | None:
-    """Somebody outside is down or slow; that a stack trace ends in our client's code does not make it ours."""
-    if not case.trouble or case.share(_own_bug) >= DOMINATES:
+def _dominate(patterns: list[LogPattern], context: DiagnosisContext) -> bool:
+    total = sum(pattern.count for pattern in context.errors)
+    return sum(pattern.count for pattern in patterns) >= DOMINANT_SHARE * total
+
+
+def upstream_failure(context: DiagnosisContext) -> Conclusion | None:
+    """An outside host is down or slow, even if the stack traces end in the code of the service's own client."""
+    if not context.errors or context.error_share(_is_programming_error) >= DOMINANT_SHARE:
         return None
-    unanswered = case.share(does_not_answer) >= DOMINATES
-    blamed = [one for one in case.evidence.upstreams if one.errors > 0]
-    for one in sorted(blamed, key=lambda host: (not _sick(host), -host.errors)):
-        if _named_by(one, case) >= DOMINATES and (_sick(one) or unanswered):
-            return None if not _sick(one) and _changed_client(case) else _say_upstream(case, one)
-    # No record names a host: the only one that the code knows, or one whose page says so.
-    known = [one for one in case.evidence.upstreams if one.in_code]
-    sick = [one for one in known if _sick(one)]
-    if unanswered and not blamed and not any(NEIGHBOUR.search(words(one)) for one in case.trouble):
-        if sick:
-            return _say_upstream(case, sick[0])
-        if len(known) == 1 and not _changed_client(case):
-            return _say_upstream(case, known[0])
+    unanswered = context.error_share(is_failed_call) >= DOMINANT_SHARE
+    blamed = [upstream for upstream in context.evidence.upstreams if upstream.errors > 0]
+    for upstream in sorted(blamed, key=lambda host: (not _is_troubled(host), -host.errors)):
+        troubled = _is_troubled(upstream)
+        if _blame_share(upstream, context) >= DOMINANT_SHARE and (troubled or unanswered):
+            # A client that was just changed is the likelier cause, unless the host itself reports trouble.
+            return None if not troubled and _client_changed(context) else _upstream_down(context, upstream)
+    if blamed or not unanswered:
+        return None
+    return _unnamed_upstream(context)
+
+
+def _unnamed_upstream(context: DiagnosisContext) -> Conclusion | None:
+    """The failing host if no log error names one: one that reports trouble, or the only one that the code calls."""
+    if any(SIBLING_HOST.search(full_text(pattern)) for pattern in context.errors):
+        return None
+    in_code = [upstream for upstream in context.evidence.upstreams if upstream.in_code]
+    troubled = [upstream for upstream in in_code if _is_troubled(upstream)]
+    if troubled:
+        return _upstream_down(context, troubled[0])
+    if len(in_code) == 1 and not _client_changed(context):
+        return _upstream_down(context, in_code[0])
     return None
 
 
-def _own_bug(pattern: LogPattern) -> bool:
-    return OWN_BUG.search(pattern.template) is not None and not does_not_answer(pattern)
+def _is_programming_error(pattern: LogPattern) -> bool:
+    return PROGRAMMING_ERROR.search(pattern.template) is not None and not is_failed_call(pattern)
 
 
-def _sick(one: Upstream) -> bool:
-    return one.state in ("down", "degraded")
+def _is_troubled(upstream: Upstream) -> bool:
+    return upstream.state in ("down", "degraded")
 
 
-def _named_by(one: Upstream, case: DiagnosisContext) -> float:
-    """Which part of the trouble names the host: by the patterns, or by the count of the records."""
-    total = sum(pattern.count for pattern in case.trouble)
-    return max(case.share(lambda pattern: one.host in words(pattern).lower()), min(1.0, one.errors / total))
+def _blame_share(upstream: Upstream, context: DiagnosisContext) -> float:
+    """The share of the errors that name the host, by patterns or by records.
+
+    A pattern keeps one sample only, so that each of the two counts may miss errors that the other sees.
+    """
+    total = sum(pattern.count for pattern in context.errors)
+    by_pattern = context.error_share(lambda pattern: upstream.host in full_text(pattern).lower())
+    return max(by_pattern, min(1.0, upstream.errors / total))
 
 
-def _changed_client(case: DiagnosisContext) -> bool:
-    """Whether the suspect commit came shortly before and touched a file in which the calls fail."""
-    suspect = case.evidence.suspect
-    files = {place.file for place in case.places("stack")}
-    return suspect is not None and case.began_within(SOON_AFTER) and bool(files & set(suspect.files))
+def _client_changed(context: DiagnosisContext) -> bool:
+    """True if a commit shortly before the onset touched a file in which the calls fail."""
+    suspect = context.evidence.suspect
+    files = {location.file for location in context.locations("stack")}
+    return suspect is not None and context.began_within(SOON_AFTER) and bool(files & set(suspect.files))
 
 
-def _say_upstream(case: DiagnosisContext, one: Upstream) -> Verdict:
-    says = f", and its status page says {one.state}" if _sick(one) else ""
-    calls = [pattern for pattern in case.trouble if does_not_answer(pattern)]
-    return Verdict(
-        category=Category.UPSTREAM,
-        summary=f"{case.name} fails because {one.host} does not answer as it should{says}",
-        supports=(*case.measured, *case.facts(f"outside host {one.host}"), *case.said(*calls[:3])),
-        action=f"wait until {one.host} is well again, then look again; nothing in the code would end this",
-        next_checks=(
-            f"the status page of {one.host}",
-            f"a request to {one.host} by hand from outside Railway",
-            "whether a time-out, a retry or a fallback should soften the next one",
+def _upstream_down(context: DiagnosisContext, upstream: Upstream) -> Conclusion:
+    failed_calls = [pattern for pattern in context.errors if is_failed_call(pattern)]
+    troubled = _is_troubled(upstream)
+    return Conclusion(
+        context.service_name,
+        VerdictReason.UPSTREAM_DOWN,
+        Category.UPSTREAM,
+        confidence=0.9 if troubled and upstream.errors else 0.65 if upstream.errors or troubled else 0.5,
+        supports=(
+            *context.measured,
+            *context.cite_upstream(upstream.host),
+            *context.cite_patterns(*failed_calls[:3]),
         ),
-        confidence=0.9 if _sick(one) and one.errors else 0.65 if one.errors or _sick(one) else 0.5,
+        upstream=upstream,
     )
 
 
-def traffic(case: DiagnosisContext) -> Verdict | None:
-    """More load than built for, and nothing says that anything is broken."""
-    strained = case.kinds & {"cpu", "memory", "latency", "server_errors", "client_errors", "oom_killed"}
-    if not strained or not case.load_grew or case.trouble:
+def traffic_growth(context: DiagnosisContext) -> Conclusion | None:
+    """The load grew beyond what the service was sized for, and no log error suggests another cause."""
+    if not context.kinds & OVERLOAD_KINDS or not context.load_grew or context.errors:
         return None
-    surges = [one.sentence for one in case.incident.findings if one.kind == "traffic_surge"]
-    return Verdict(
-        category=Category.TRAFFIC,
-        summary=f"{case.name} gets more requests than before, and no error speaks of a fault in the code",
-        supports=(*case.measured, *case.facts(*surges, "load grew:", "hold no error")),
-        action=f"give {case.name} more replicas or a higher limit, or hold the callers back",
-        next_checks=(
-            "who sends the additional requests",
-            "whether they are wanted",
-            "which route they ask for",
-        ),
-        confidence=0.7 if not case.logs_missing else 0.5,
+    surges = [finding for finding in context.incident.findings if finding.kind == "traffic_surge"]
+    surge_facts = set(context.cite_findings(*surges))
+    load_facts = context.cite_where(
+        lambda fact: fact.id in surge_facts or fact.kind in (FactKind.LOAD_GREW, FactKind.NO_LOG_ERRORS)
+    )
+    return Conclusion(
+        context.service_name,
+        VerdictReason.MORE_TRAFFIC,
+        Category.TRAFFIC,
+        confidence=0.5 if context.logs_missing else 0.7,
+        supports=(*context.measured, *load_facts),
     )

@@ -1,105 +1,88 @@
-"""Rules for what is not there: the service itself, a newest deployment that gets no further, the usual requests."""
+"""Rules for things that are absent: the service itself, a finished newest deployment, the usual requests."""
 
 from __future__ import annotations
 
-from workers.investigation.diagnosis.context import SOON_AFTER, DiagnosisContext, short
-from workers.investigation.diagnosis.external import configuration, upstream
-from workers.investigation.diagnosis.patterns import quoted
-from workers.models import Category, Deployment, Verdict
+from dataclasses import replace
 
-LOUDER = {"server_errors", "latency", "restart_loop", "crashed", "stopped", "oom_killed", "cpu", "memory"}
-"""Trouble of what serves: it is looked into first, a newest deployment that hangs is only told beside it."""
-WAITS = {
-    "NEEDS_APPROVAL": (
-        Category.CONFIGURATION, "waits for somebody's approval", "approve {it} in Railway, or discard it",
-    ),
-    "WAITING": (
-        Category.CONFIGURATION, "waits for what must come before it, as the checks of its commit",
-        "look at the checks of its commit; where they ended, deploy {it} again",
-    ),
-    "QUEUED": (Category.PLATFORM, "waits for a place to be built", "wait for Railway; cancel {it} and deploy it again"),
-    "INITIALIZING": (
-        Category.PLATFORM, "was not begun by Railway", "wait for Railway; cancel {it} and deploy it again",
-    ),
-}  # fmt: skip
-"""By Railway's DeploymentStatus; every other one is under way and does not end."""
+from workers.investigation.diagnosis.conclusion import Conclusion
+from workers.investigation.diagnosis.context import SOON_AFTER, DiagnosisContext
+from workers.investigation.diagnosis.external import configuration_error, upstream_failure
+from workers.investigation.diagnosis.patterns import quote_of
+from workers.models import Category, Deployment, FactKind, VerdictReason
+
+SERVING_KINDS = frozenset(
+    {"server_errors", "latency", "restart_loop", "crashed", "stopped", "oom_killed", "cpu", "memory"}
+)
+"""Findings of the deployment that serves: they are diagnosed before a newest deployment that hangs."""
+WAITING_STATUSES = {
+    "NEEDS_APPROVAL": (VerdictReason.APPROVAL_PENDING, Category.CONFIGURATION),
+    "WAITING": (VerdictReason.CHECKS_PENDING, Category.CONFIGURATION),
+    "QUEUED": (VerdictReason.BUILD_QUEUED, Category.PLATFORM),
+    "INITIALIZING": (VerdictReason.DEPLOYMENT_NOT_STARTED, Category.PLATFORM),
+}
+"""Statuses of Railway's `DeploymentStatus` that wait for someone. A deployment of any other status is in progress."""
+DEPLOYMENT_ID_CHARS = 8  # as Railway's dashboard shortens ids
 
 
-def missing(case: DiagnosisContext) -> Verdict | None:
-    """The service, or every deployment of it, is gone: somebody took it away, no code did."""
-    if "missing" not in case.kinds:
+def service_missing(context: DiagnosisContext) -> Conclusion | None:
+    """The service, or every deployment of it, was removed: a person did that, not the code."""
+    if "missing" not in context.kinds:
         return None
-    gone = "is gone from the environment" if case.incident.service is None else "has no deployment any more"
-    return Verdict(
-        category=Category.CONFIGURATION,
-        summary=f"{case.name} {gone}",
-        supports=case.measured,
-        action=f"deploy {case.name} again; if it was taken away on purpose, whoever still calls it must know",
-        next_checks=(
-            "who removed it, by the project's activity",
-            f"which services still name {case.name} in their variables",
-        ),
+    gone = context.incident.service is None
+    return Conclusion(
+        context.service_name,
+        VerdictReason.SERVICE_REMOVED if gone else VerdictReason.NO_DEPLOYMENT_LEFT,
+        Category.CONFIGURATION,
         confidence=0.8,
+        supports=context.measured,
     )
 
 
-def stuck(case: DiagnosisContext) -> Verdict | None:
-    """The newest deployment neither lives nor fails. It is told: what holds it stands outside of the repository."""
-    if "stuck_deployment" not in case.kinds or case.kinds & LOUDER:
+def stuck_deployment(context: DiagnosisContext) -> Conclusion | None:
+    """The newest deployment neither runs nor fails. It is reported only: the repository does not hold it up."""
+    if "stuck_deployment" not in context.kinds or context.kinds & SERVING_KINDS:
         return None
-    held = _stuck_deployment(case)
-    it = f"deployment {held.id[:8]}" if held else "the deployment"
-    lane, why, action = WAITS.get(held.status if held else "", (Category.DEPLOYMENT, "", ""))
-    if not why:
-        elsewhere = configuration(case) or upstream(case)
-        if elsewhere is not None:
-            return elsewhere
-        said = f": {short(quoted(case.trouble[0]))}" if case.trouble else ""
-        why = f"is under way and does not end{said}"
-        action = "cancel {it} and deploy it again; if it hangs again, the last line of its log says at what"
-    return Verdict(
-        category=lane,
-        summary=f"the newest deployment of {case.name} {why}",
-        supports=(*case.measured, *case.said(*case.trouble[:3])),
-        action=action.format(it=it),
-        next_checks=(
-            "the last lines of its build log",
-            "Railway's status page",
-            "whether other services' deployments hang too",
-        ),
-        confidence=0.7 if held and held.status in WAITS else 0.5,
+    deployment = _stuck_deployment(context)
+    status = deployment.status if deployment else ""
+    reason, category = WAITING_STATUSES.get(status, (VerdictReason.DEPLOYMENT_HANGS, Category.DEPLOYMENT))
+    conclusion = Conclusion(
+        context.service_name,
+        reason,
+        category,
+        confidence=0.7,
+        supports=(*context.measured, *context.cite_patterns(*context.errors[:3])),
+        subject=deployment.id[:DEPLOYMENT_ID_CHARS] if deployment else "",
     )
+    if reason is not VerdictReason.DEPLOYMENT_HANGS:
+        return conclusion
+    other_cause = configuration_error(context) or upstream_failure(context)
+    quote = quote_of(context.errors[0]) if context.errors else ""
+    return other_cause or replace(conclusion, confidence=0.5, quote=quote)
 
 
-def _stuck_deployment(case: DiagnosisContext) -> Deployment | None:
-    service = case.incident.service
+def _stuck_deployment(context: DiagnosisContext) -> Deployment | None:
+    service = context.incident.service
     if service is None:
         return None
-    known = {one.id: one for one in (*service.deployments, service.latest) if one}
-    named = [one.deployment_id for one in case.alarms if one.kind == "stuck_deployment"]
-    return next((known[name] for name in named if name in known), service.latest)
+    deployments = {
+        deployment.id: deployment for deployment in (*service.deployments, service.latest) if deployment
+    }
+    ids = [finding.deployment_id for finding in context.alerting if finding.kind == "stuck_deployment"]
+    return next((deployments[id_] for id_ in ids if id_ in deployments), service.latest)
 
 
-def traffic_lost(case: DiagnosisContext) -> Verdict | None:
-    """Nobody asks any more where many did: what leads to the service, not the service."""
-    if case.kinds != {"traffic_lost"}:
+def traffic_lost(context: DiagnosisContext) -> Conclusion | None:
+    """No request arrives any more although many used to: the path to the service, not the service."""
+    if context.kinds != {"traffic_lost"}:
         return None
-    service = case.incident.service
-    closed = service is not None and not service.public
-    fresh = " and its port" if case.began_within(SOON_AFTER) else ""
-    return Verdict(
-        category=Category.CONFIGURATION if closed else Category.INCONCLUSIVE,
-        summary=f"no request reaches {case.name} any more"
-        + (": it has no public domain" if closed else ", and nothing of its own says why"),
-        supports=(*case.measured, *case.facts("public domain", "hold no error")),
-        action=f"give {case.name} its domain back"
-        if closed
-        else "a person has to look at what leads to it: domain, DNS, proxy, callers",
-        next_checks=(
-            f"one request to its domain by hand{', its newest deployment' + fresh if fresh else ''}",
-            "whether the domain's name still leads to Railway, and its certificate",
-            "the proxy or content network before it",
-            "whether its callers still run, or were changed",
-        ),
-        confidence=0.7 if closed else 0.3,
+    service = context.incident.service
+    no_domain = service is not None and not service.public
+    domain = context.cite(FactKind.PUBLIC_DOMAIN, FactKind.NO_PUBLIC_DOMAIN, FactKind.NO_LOG_ERRORS)
+    return Conclusion(
+        context.service_name,
+        VerdictReason.DOMAIN_REMOVED if no_domain else VerdictReason.TRAFFIC_GONE,
+        Category.CONFIGURATION if no_domain else Category.INCONCLUSIVE,
+        confidence=0.7 if no_domain else 0.3,
+        supports=(*context.measured, *domain),
+        recently_deployed=context.began_within(SOON_AFTER),
     )

@@ -1,4 +1,7 @@
-"""What log patterns tell by their words: a missing variable, an outside host that does not answer, memory gone."""
+"""Classifies log patterns by their text: missing variables, calls without a response, exhausted memory. Pure.
+
+The text comes from the watched service. It is untrusted data; the regular expressions are bounded for that reason.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +20,20 @@ NOT_SET = re.compile(
     r"(?:not set|unset|must be set|not configured|not provided)\b"
     rf"|\bset the (?:environment variable )?['\"`]?(?P<other>{VARIABLE})\b"
 )
-"""Enough by itself; every other complaint must also speak of the environment."""
-ASKED_FOR = re.compile(
+"""Proof by itself; every other complaint must also mention the environment."""
+VARIABLE_COMPLAINT = re.compile(
     rf"\b(?P<name>{VARIABLE})\b['\"`]?(?: is| was)? (?:required|missing|undefined|empty)\b"
     rf"|\b(?:missing|required)(?: \w+)?:? ['\"`]?(?P<other>{VARIABLE})\b"
 )
-"""A variable, where the code around the place reads the environment: it is read, looked at, then complained of."""
+"""A complaint about a variable; proof only if the code around its location reads the environment."""
 COMPLAINT = re.compile(
     r"KeyError|\bmissing\b|\brequired\b|\bundefined\b|\bnot (?:set|defined|found|provided)\b|\bunset\b", re.I
 )
-NAMED = re.compile(
+VARIABLE_ACCESS = re.compile(
     r"(?:environ(?:\.get)?\s?[\[(]|getenv\(|process\.env(?:\.|\[)|KeyError: |variable:? )"
     r"\s?['\"`]?(?P<name>[A-Z][A-Z0-9_]{2,60})\b"
 )
-OWN_STORE = re.compile(
+DATASTORE_PROBLEM = re.compile(
     r"(?:ECONNREFUSED|refused|could not connect|Is the server running|Errno 111)[^\n]{0,160}"
     r"(?:localhost|127\.0\.0\.1|::1)[^\n]{0,40}\b(?:5432|6379|3306|27017|5672|9092|11211)\b"
     r"|(?:localhost|127\.0\.0\.1|::1)[^\n]{0,40}\b(?:5432|6379|3306|27017|5672|9092|11211)\b[^\n]{0,60}refused"
@@ -39,15 +42,15 @@ OWN_STORE = re.compile(
     r"|\bdatabase \"?[\w-]{1,80}\"? does not exist|Invalid URL:? ?['\"]?(?:undefined|null)\b",
     re.I,
 )
-REFUSED_KEY = re.compile(
+REJECTED_CREDENTIALS = re.compile(
     r"\b(?:invalid|expired|incorrect|revoked) (?:api[ _-]?key|credentials?)\b"
     r"|\b40[13] Client Error|\bUnauthorized for url",
     re.I,
 )
-PORT = re.compile(
+PORT_PROBLEM = re.compile(
     r"\bEADDRINUSE\b|address already in use|invalid port|PORT\b[^\n]{0,40}(?:not a valid|must be)", re.I
 )
-NO_ANSWER = re.compile(
+NO_RESPONSE = re.compile(
     r"(?:Connect|Read|Write|Pool|Connection|Request|Gateway)?_?Time(?:d )?-?out(?:Error|Exception|Expired)?\b"
     r"|\btimed out\b|\bE(?:TIMEDOUT|CONNRESET|CONNREFUSED|NOTFOUND|AI_AGAIN|PIPE)\b"
     r"|Connect(?:ion)?(?:Error|Refused|ResetError|RefusedError)\b"
@@ -55,7 +58,7 @@ NO_ANSWER = re.compile(
     r"|Name or service not known|Temporary failure in name resolution|Connection reset by peer",
     re.I,
 )
-BAD_ANSWER = re.compile(
+ERROR_RESPONSE = re.compile(
     r"\b50[0234] (?:Server Error|Bad Gateway|Service (?:Temporarily )?Unavailable|Gateway Time-?out"
     r"|Internal Server Error)"
     r"|\bstatus(?:[ _-]?code)?[:= ]{1,3}50[0234]\b|\bHTTP(?: status| error|/1\.1)? 50[0234]\b"
@@ -63,11 +66,11 @@ BAD_ANSWER = re.compile(
     r"|\b429 (?:Client Error|Too Many)|status(?:[ _-]?code)?[:= ]{1,3}429\b|\bBad Gateway\b|\bToo Many Requests\b",
     re.I,
 )
-OWN_BUG = re.compile(
+PROGRAMMING_ERROR = re.compile(
     r"\b(?:KeyError|TypeError|AttributeError|NameError|IndexError|ReferenceError|ZeroDivisionError|UnboundLocalError"
     r"|ImportError|ModuleNotFoundError|SyntaxError|RangeError|RecursionError|AssertionError)\b"
 )
-MEMORY_GONE = re.compile(
+OUT_OF_MEMORY = re.compile(
     r"out of memory|JavaScript heap|\bMemoryError\b|Cannot allocate memory|\bOOM\b|exit(?:ed with)? (?:code|status) 137"
     r"|signal: killed|\bSIGKILL\b|^Killed$",
     re.I | re.M,
@@ -76,60 +79,71 @@ DISK_FULL = re.compile(
     r"No space left on device|\bENOSPC\b|\bdisk (?:is )?full\b|could not extend file", re.I
 )
 UNHEALTHY = re.compile(r"never became healthy|health ?check failed", re.I)
-NEIGHBOUR = re.compile(r"\b([a-z0-9-]{1,63})\.railway\.internal\b", re.I)
-UNKNOWN_NAME = re.compile(r"ENOTFOUND|Name or service not known|name resolution|EAI_AGAIN|NXDOMAIN", re.I)
+SIBLING_HOST = re.compile(r"\b([a-z0-9-]{1,63})\.railway\.internal\b", re.I)
+UNRESOLVED_NAME = re.compile(r"ENOTFOUND|Name or service not known|name resolution|EAI_AGAIN|NXDOMAIN", re.I)
 
 
-def words(pattern: LogPattern) -> str:
-    """All that a pattern says."""
+def full_text(pattern: LogPattern) -> str:
+    """The template and the sample: everything that was logged, masked and as it was."""
     return f"{pattern.template}\n{pattern.sample}"
 
 
-def quoted(pattern: LogPattern) -> str:
-    """The line of the sample that the template was made of: what was said, figures included."""
-    told = set(pattern.template.split())
+def quote_of(pattern: LogPattern) -> str:
+    """The line of the sample that the template was made from, with its numbers; else the template itself."""
+    template_words = set(pattern.template.split())
     lines = [line.strip() for line in pattern.sample.splitlines() if line.strip()]
-    nearest = max(lines, key=lambda line: len(told & set(line.split())), default="")
-    return nearest if told & set(nearest.split()) else pattern.template
+    nearest = max(lines, key=lambda line: len(template_words & set(line.split())), default="")
+    return nearest if template_words & set(nearest.split()) else pattern.template
 
 
-def about_settings(pattern: LogPattern, places: tuple[CodeLocation, ...]) -> bool:
-    """Whether it is about the environment a service runs in. Not every KeyError of capitals is: 'EUR' is money."""
-    said = words(pattern)
-    if OWN_STORE.search(said) or REFUSED_KEY.search(said) or PORT.search(said) or NOT_SET.search(said):
+def is_about_configuration(pattern: LogPattern, locations: tuple[CodeLocation, ...]) -> bool:
+    """True if the error is about the environment that the service runs in.
+
+    A KeyError with a key in capitals is not enough: `KeyError: 'EUR'` is about money.
+    """
+    text = full_text(pattern)
+    if any(regex.search(text) for regex in (DATASTORE_PROBLEM, REJECTED_CREDENTIALS, PORT_PROBLEM, NOT_SET)):
         return True
-    return bool(COMPLAINT.search(said)) and (
-        bool(ENVIRONMENT.search(said)) or _reads_environment(said, places)
+    return COMPLAINT.search(text) is not None and (
+        ENVIRONMENT.search(text) is not None or _reads_environment(text, locations)
     )
 
 
-def _reads_environment(said: str, places: tuple[CodeLocation, ...]) -> bool:
-    """Whether the innermost own line that the trace names reads the environment, or complains of what was read."""
-    for place in places:
-        if f"line {place.line}" in said or f":{place.line}" in said:
-            marked = [line for line in place.excerpt.split("\n") if line.startswith(">")]
-            reads = "\n".join(marked) if not ASKED_FOR.search(said) else place.excerpt
-            return ENVIRONMENT.search(reads) is not None
+def _reads_environment(text: str, locations: tuple[CodeLocation, ...]) -> bool:
+    """True if the first location that the trace names reads the environment.
+
+    If the error names a variable, the lines around count too: code often reads a variable, checks it and then raises.
+    """
+    for location in locations:
+        if f"line {location.line}" in text or f":{location.line}" in text:
+            code = location.excerpt
+            if not VARIABLE_COMPLAINT.search(text):
+                code = "\n".join(line for line in code.split("\n") if line.startswith(">"))
+            return ENVIRONMENT.search(code) is not None
     return False
 
 
-def traces_to(pattern: LogPattern, place: CodeLocation) -> bool:
-    """Whether it holds a trace that names the place; the deployed file may end otherwise than its source."""
-    stem = re.escape(place.file.rpartition("/")[2].partition(".")[0])
-    named = rf"(?<![\w-]){stem}\.\w{{1,5}}(?::|\", line ){place.line}\b"
-    return re.search(named, words(pattern)) is not None
+def is_traced_to(pattern: LogPattern, location: CodeLocation) -> bool:
+    """True if the pattern holds a stack trace that names the location.
+
+    Only the stem of the file name is compared: `pay.ts` in the repository is `pay.js` where it is deployed.
+    """
+    stem = re.escape(location.file.rpartition("/")[2].partition(".")[0])
+    frame = rf"(?<![\w-]){stem}\.\w{{1,5}}(?::|\", line ){location.line}\b"
+    return re.search(frame, full_text(pattern)) is not None
 
 
-def variable(pattern: LogPattern) -> str | None:
-    """The name of the variable that is missing, if one is named."""
-    said = words(pattern)
-    unset = NOT_SET.search(said) or ASKED_FOR.search(said)
-    if unset:
-        return unset["name"] or unset["other"]
-    named = NAMED.search(said)
-    return named["name"] if named else None
+def variable_name(pattern: LogPattern) -> str | None:
+    """The name of the missing variable, if the error names one."""
+    text = full_text(pattern)
+    complaint = NOT_SET.search(text) or VARIABLE_COMPLAINT.search(text)
+    if complaint:
+        return complaint["name"] or complaint["other"]
+    access = VARIABLE_ACCESS.search(text)
+    return access["name"] if access else None
 
 
-def does_not_answer(pattern: LogPattern) -> bool:
-    """Whether somebody who was called did not answer, or answered with a failure of his own."""
-    return bool(NO_ANSWER.search(words(pattern)) or BAD_ANSWER.search(words(pattern)))
+def is_failed_call(pattern: LogPattern) -> bool:
+    """True if a call to another service got no response, or an error response."""
+    text = full_text(pattern)
+    return bool(NO_RESPONSE.search(text) or ERROR_RESPONSE.search(text))

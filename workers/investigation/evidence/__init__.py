@@ -1,12 +1,13 @@
-"""Enrichment: the facts of one sick service. `read_evidence` asks in this order; everything else is pure.
+"""Evidence: reads everything that helps to diagnose one failing service, and states it as numbered facts.
 
-`reading` and `code` ask Railway and the repository; `incidents` says about what; `logs` and `requests` make patterns;
-`tree`, `places`, `routes` find code, `upstreams` outside hosts; `facts` says it in numbered sentences.
+`read_evidence` asks Railway (`log_reading`), the repository (`code_changes`) and status pages, in this order. All other
+modules are pure: `suspects` chooses deployments, `log_patterns` and `requests` group what was logged, `tree`,
+`code_places` and `routes` locate code, `upstreams` finds outside hosts, and `facts` builds the facts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import httpx
 
@@ -23,14 +24,17 @@ from workers.investigation.evidence.log_reading import (
     deployment_records,
     failing_and_slow,
 )
-from workers.investigation.evidence.suspects import find_suspect, onset, sick_deployment
-from workers.investigation.evidence.upstreams import MOST_UPSTREAMS, blamed
+from workers.investigation.evidence.suspects import examined_deployment, find_suspect
+from workers.investigation.evidence.upstreams import MAX_UPSTREAMS, count_blamed_hosts
+from workers.investigation.onset import onset_of
 from workers.models import (
     Deployment,
     Evidence,
+    Fact,
     GapPart,
     Incident,
     LogPattern,
+    LogSource,
     Repository,
     RequestPattern,
     Service,
@@ -38,85 +42,122 @@ from workers.models import (
 )
 from workers.runtime.redaction import redact
 
+MAX_STATUS_CHARS = 300  # description on an outside host's status page
+LAST_BUILD_PATTERNS = 3  # patterns kept from the end of a build log: a build fails in its last lines
+
 
 def read_evidence(
-    incident: Incident, *, railway: Railway, github: GitHub, repositories: Repositories,
-    status_pages: Mapping[str, str], http: httpx.Client | None = None, insist: bool = False,
-) -> Evidence:  # fmt: skip
-    """What is known of the sick service, as numbered facts. A read that failed is in `failed_reads`.
+    incident: Incident,
+    *,
+    railway: Railway,
+    github: GitHub,
+    repositories: Repositories,
+    status_pages: Mapping[str, str],
+    http: httpx.Client | None = None,
+    require_all: bool = False,
+) -> Evidence:
+    """The evidence about the incident's service. Reads that failed are listed in `failed_reads`.
 
-    Raises NotAvailable when nothing that the service said, or nothing at all, could be read now; with `insist`, when
-    any read was not available.
+    Args:
+        status_pages: address of the status page by outside host.
+        http: client for the status pages; None opens one.
+        require_all: raise if any read is unavailable for the moment, instead of going on without it.
+
+    Raises:
+        NotAvailable: Nothing that the service logged, or nothing at all, could be read for the moment. Code and commits
+            alone would convict an innocent commit.
     """
     service = incident.service
     if service is None:
-        known = facts.number(redact(text) for text in facts.of_findings(incident))
-        return Evidence(facts=known, failed_reads=incident.failed_reads)
+        return Evidence(
+            facts=facts.number_facts(facts.finding_facts(incident)), failed_reads=incident.failed_reads
+        )
     reading = Reading()
-    sick = sick_deployment(incident, service)
-    said = deployment_records(reading, railway, incident, service, sick)
-    built = build_records(reading, railway, incident, service)
+    examined = examined_deployment(incident, service)
+    run_records = deployment_records(reading, railway, incident, service, examined)
+    build = build_records(reading, railway, incident, service)
     requests = failing_and_slow(reading, railway, incident, service)
-    if reading.away is not None and not reading.succeeded:
-        # Without what the service itself said, code and commits would be judged blindly.
-        raise reading.away
+    if reading.unavailable is not None and not reading.succeeded:
+        raise reading.unavailable
     suspect = find_suspect(incident, service)
-    repository = repository_of(reading, github, repositories, service, sick)
+    repository = repository_of(reading, github, repositories, service, examined)
     code = Code(suspect)
+    records = (*run_records, *build)
     if repository is not None:
         code = read_code(
-            reading, repositories, repository, incident, (*said, *built), requests, suspect, status_pages
+            reading, repositories, repository, incident, records, requests, suspect, status_pages
         )
-    upstreams = _upstreams(reading, (*said, *built), code.hosts, status_pages, http)
-    if reading.away is not None and (insist or not reading.succeeded):
-        raise reading.away
-    return _assemble(incident, service, sick, reading, said, built, requests, code, upstreams, repository)
+    upstreams = _read_upstreams(reading, records, code.hosts, status_pages, http)
+    if reading.unavailable is not None and (require_all or not reading.succeeded):
+        raise reading.unavailable
+    return _assemble(
+        incident, service, examined, reading, run_records, build, requests, code, upstreams, repository
+    )
 
 
-def _upstreams(
-    reading: Reading, said: Sequence[Record], named: Sequence[str], pages: Mapping[str, str],
+def _read_upstreams(
+    reading: Reading,
+    records: Sequence[Record],
+    hosts_in_code: Sequence[str],
+    pages: Mapping[str, str],
     http: httpx.Client | None,
-) -> tuple[Upstream, ...]:  # fmt: skip
-    """Hosts that trouble names, then hosts that the code names, with what their status pages say."""
-    counts = blamed(said, pages)
+) -> tuple[Upstream, ...]:
+    """The hosts that log errors mention, most frequent first, then those of the code, with their status pages."""
+    counts = count_blamed_hosts(records, pages)
     hosts = [host for host, _ in counts.most_common()]
-    found = []
-    for host in [*hosts, *(host for host in named if host not in counts)][:MOST_UPSTREAMS]:
-        state, says = status_pages.fetch_status(host, pages, http)
+    hosts += [host for host in hosts_in_code if host not in counts]
+    upstreams = []
+    for host in hosts[:MAX_UPSTREAMS]:
+        state, description = status_pages.fetch_status(host, pages, http)
+        # A page that nobody configured, or of a host without errors, is not missed.
         if state == "unknown" and counts[host] and status_pages.find_page(host, pages):
-            reading.miss(GapPart.UPSTREAM_STATUS, host, says)
-        says = redact(says)[:300]
-        found.append(
-            Upstream(host=host, errors=counts[host], in_code=host in named, state=state, description=says)
+            reading.miss(GapPart.UPSTREAM_STATUS, host, description)
+        upstreams.append(
+            Upstream(
+                host=host,
+                errors=counts[host],
+                in_code=host in hosts_in_code,
+                state=state,
+                description=redact(description)[:MAX_STATUS_CHARS],
+            )
         )
-    return tuple(found)
+    return tuple(upstreams)
 
 
 def _assemble(
-    incident: Incident, service: Service, sick: Deployment | None, reading: Reading,
-    said: Sequence[Record], built: Sequence[Record], requests: tuple[RequestPattern, ...], code: Code,
-    upstreams: tuple[Upstream, ...], repository: Repository | None,
-) -> Evidence:  # fmt: skip
-    run_patterns, build_patterns = patterns(said), patterns(built)
-    texts = [
-        *facts.of_findings(incident),
-        *facts.of_suspect(code.suspect, onset(incident)),
-        *facts.of_patterns(build_patterns, len(built), "the build logs"),
-        *facts.of_patterns(run_patterns, len(said), "the logs"),
-        *facts.of_requests(requests),
-        *facts.of_places(code.places),
-        *facts.of_upstreams(upstreams),
-        *facts.of_load(service, onset(incident)),
-        *facts.of_domains(incident, service),
-        *facts.ruled_out(incident),
-        *facts.of_deployments(service, sick),
-    ]
+    incident: Incident,
+    service: Service,
+    examined: Deployment | None,
+    reading: Reading,
+    run_records: Sequence[Record],
+    build: Sequence[Record],
+    requests: tuple[RequestPattern, ...],
+    code: Code,
+    upstreams: tuple[Upstream, ...],
+    repository: Repository | None,
+) -> Evidence:
+    run_patterns, build_patterns = patterns(run_records), patterns(build)
+
+    def all_facts() -> Iterator[Fact]:
+        # The facts that decide most verdicts come first: `number_facts` keeps a limited number of them.
+        yield from facts.finding_facts(incident)
+        yield from facts.suspect_facts(code.suspect, onset_of(incident))
+        yield from facts.log_facts(build_patterns, len(build), LogSource.BUILD)
+        yield from facts.log_facts(run_patterns, len(run_records), LogSource.DEPLOYMENT)
+        yield from facts.request_facts(requests)
+        yield from facts.location_facts(code.locations)
+        yield from facts.upstream_facts(upstreams)
+        yield from facts.load_facts(service, onset_of(incident))
+        yield from facts.domain_facts(incident, service)
+        yield from facts.ruled_out_facts(incident)
+        yield from facts.deployment_facts(service, examined)
+
     return Evidence(
-        facts=facts.number(redact(text) for text in texts),
+        facts=facts.number_facts(all_facts()),
         patterns=run_patterns,
-        build_patterns=_last_words(build_patterns),
+        build_patterns=_relevant_build_patterns(build_patterns),
         requests=requests,
-        locations=code.places,
+        locations=code.locations,
         suspect=code.suspect,
         upstreams=upstreams,
         repository=repository,
@@ -124,8 +165,8 @@ def _assemble(
     )
 
 
-def _last_words(built: tuple[LogPattern, ...]) -> tuple[LogPattern, ...]:
-    """Of a build only what is trouble and what it said last: its progress is no evidence."""
-    trouble = [one for one in built if one.level in ("error", "warning", "stderr")]
-    last = sorted(built, key=lambda one: one.last)[-3:]
-    return tuple(dict.fromkeys((*trouble, *last)))
+def _relevant_build_patterns(build_patterns: tuple[LogPattern, ...]) -> tuple[LogPattern, ...]:
+    """The errors and warnings of a build and its last lines. Its progress is no evidence."""
+    problems = [pattern for pattern in build_patterns if pattern.level in ("error", "warning", "stderr")]
+    last = sorted(build_patterns, key=lambda pattern: pattern.last)[-LAST_BUILD_PATTERNS:]
+    return tuple(dict.fromkeys((*problems, *last)))

@@ -32,7 +32,7 @@ class Code:
     """What the code says: the suspect with its files, the places, the outside hosts that it names."""
 
     suspect: Suspect | None
-    places: tuple[CodeLocation, ...] = ()
+    locations: tuple[CodeLocation, ...] = ()
     hosts: tuple[str, ...] = ()
 
 

@@ -1,187 +1,179 @@
-"""The numbered sentences: whoever reads them, a model or a person, needs nothing else."""
+"""Builds the numbered facts of an incident from its typed evidence. Pure; `fact_sentences` renders them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from workers.investigation.evidence.fact_sentences import render_fact
+from workers.investigation.onset import request_rates
 from workers.models import (
     CodeLocation,
     Deployment,
     Fact,
+    FactKind,
+    Finding,
     Incident,
     LogPattern,
+    LogSource,
     RequestPattern,
     Service,
     Suspect,
     Upstream,
 )
+from workers.runtime.redaction import redact
+from workers.runtime.text import safe_line
 
-MOST_FACTS = 40
-LONGEST_FACT = 420
-MOST_FILES_NAMED = 8
-MOST_SYMPTOMS = 6
-QUIET_PERCENT = 70.0
-"""A resource that stayed below this share of its limit is ruled out."""
-MORE_LOAD = 1.5
-UNSEEN = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")
-
-
-def number(texts: Iterable[str]) -> tuple[Fact, ...]:
-    """`E1`, `E2` …, one line each, nothing said twice."""
-    once = dict.fromkeys(UNSEEN.sub(" ", text).strip()[:LONGEST_FACT] for text in texts)
-    once.pop("", None)
-    return tuple(Fact(id=f"E{i}", text=text) for i, text in enumerate(list(once)[:MOST_FACTS], start=1))
+MAX_FACTS = 40  # keeps the facts of one incident within two pages of a prompt
+MAX_FACT_CHARS = 420  # a fact is one readable line; the evidence holds the whole log samples
+MAX_SYMPTOMS = 6  # affected callers that become facts; a storm in the whole project shows in fewer
+MAX_ERROR_PATTERNS = 8  # log patterns of level error that become facts
+MAX_WARNING_PATTERNS = 3  # the same for warnings and standard error, which rarely name a cause
+MAX_REQUEST_PATTERNS = 8  # kinds of requests that become facts
+MAX_DEPLOYMENTS = 4  # newest deployments that become facts
+HEADROOM_PERCENT = 70.0  # a resource whose peak stays below this share of its limit is ruled out as the cause
+NOTABLE_LOAD_GROWTH = 1.5
+"""Growth of the request rate that is stated as a fact. Below `LOAD_EXPLAINS_GROWTH` in diagnosis on purpose: half as
+much load again is worth citing as a doubt, but does not explain a failure by itself."""
 
 
-def of_findings(incident: Incident) -> Iterator[str]:
-    """What was measured, worst first, then the callers that suffer from it."""
+def number_facts(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+    """The facts without duplicates, numbered `E1`, `E2` … and with their rendered text.
+
+    Duplicates are found by their typed content, never by the rendered text.
+    """
+    unique: list[Fact] = []
+    for fact in facts:
+        if fact not in unique:
+            unique.append(fact)
+    return tuple(
+        fact.model_copy(update={"id": f"E{position}", "text": safe_line(render_fact(fact), MAX_FACT_CHARS)})
+        for position, fact in enumerate(unique[:MAX_FACTS], start=1)
+    )
+
+
+def finding_facts(incident: Incident) -> Iterator[Fact]:
+    """The measured findings, in the incident's order, then the affected callers."""
     for finding in incident.findings:
-        yield f"{finding.named_sentence} [{finding.severity.value}]"
-    for finding in incident.symptoms[:MOST_SYMPTOMS]:
-        yield f"{finding.service} suffers from it: {finding.sentence} [{finding.severity.value}]"
+        yield Fact(kind=FactKind.FINDING, finding=_redacted(finding))
+    for finding in incident.symptoms[:MAX_SYMPTOMS]:
+        yield Fact(kind=FactKind.SYMPTOM, finding=_redacted(finding))
 
 
-def of_suspect(suspect: Suspect | None, onset: datetime) -> Iterator[str]:
-    """The deployment after which it began, and what it changed."""
+def _redacted(finding: Finding) -> Finding:
+    labels = {name: redact(label) for name, label in finding.labels.items()}
+    return finding.model_copy(update={"sentence": redact(finding.sentence), "labels": labels})
+
+
+def suspect_facts(suspect: Suspect | None, onset: datetime) -> Iterator[Fact]:
+    """The deployment that was live at the onset, and the files that its commit changed."""
     if suspect is None:
         return
-    commit = f"commit {suspect.commit[:12]}" if suspect.commit else "an unknown commit"
-    said = f' "{_first_line(suspect.message)}"' if suspect.message else ""
-    who = f" by {_first_line(suspect.author)}" if suspect.author else ""
-    yield (
-        f"the deployment live at the onset is {suspect.deployment_id} of {suspect.at:%Y-%m-%d %H:%M:%S} UTC, "
-        f"{commit}{said}{who}; the trouble began {distance(suspect.at, onset)}"
+    seconds = (onset - suspect.at).total_seconds()
+    yield Fact(
+        kind=FactKind.SUSPECT,
+        suspect=suspect.model_copy(update={"files": ()}),
+        numbers={"seconds_to_onset": seconds},
     )
     if suspect.files:
-        more = len(suspect.files) - MOST_FILES_NAMED
-        tail = f" and {more} more" if more > 0 else ""
-        yield f"that commit changed {', '.join(suspect.files[:MOST_FILES_NAMED])}{tail}"
+        yield Fact(kind=FactKind.CHANGED_FILES, suspect=suspect)
 
 
-def distance(at: datetime, onset: datetime) -> str:
-    """`4 minutes after it`, `3 days after it`."""
-    gap = onset - at
-    if gap < timedelta(0):
-        return f"{max(1, round(-gap.total_seconds()))} seconds before it was live"
-    for unit, seconds in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
-        if gap.total_seconds() >= 2 * seconds:
-            return f"{gap.total_seconds() / seconds:.0f} {unit} after it"
-    return f"{gap.total_seconds():.0f} seconds after it"
+def log_facts(patterns: Sequence[LogPattern], records: int, source: LogSource) -> Iterator[Fact]:
+    """Errors, then warnings of one log.
+
+    Args:
+        records: number of records that were read. The log counts as free of errors only if there was at least one.
+    """
+    errors = [pattern for pattern in patterns if pattern.level == "error"]
+    warnings = [pattern for pattern in patterns if pattern.level in ("warning", "stderr")]
+    for pattern in errors[:MAX_ERROR_PATTERNS]:
+        yield _pattern_fact(pattern, source)
+    if records and not errors:
+        yield Fact(kind=FactKind.NO_LOG_ERRORS, source=source, numbers={"records": records})
+    for pattern in warnings[:MAX_WARNING_PATTERNS]:
+        yield _pattern_fact(pattern, source)
 
 
-def _first_line(text: str | None) -> str:
-    return (text or "").strip().split("\n")[0][:120]
+def _pattern_fact(pattern: LogPattern, source: LogSource) -> Fact:
+    return Fact(kind=FactKind.LOG_PATTERN, pattern=pattern.model_copy(update={"sample": ""}), source=source)
 
 
-def of_patterns(patterns: Sequence[LogPattern], read: int, where: str) -> Iterator[str]:
-    """What the logs say of trouble, with counts; that they say nothing, if they were read."""
-    trouble = [one for one in patterns if one.level == "error"]
-    for one in trouble[:8]:
-        times = f"{one.first:%H:%M:%S} to {one.last:%H:%M:%S} UTC"
-        yield f"{where} say {one.count} times, {times}: {one.template}"
-    if read and not trouble:
-        yield f"{where} hold no error in {read} records"
-    for one in [one for one in patterns if one.level in ("warning", "stderr")][:3]:
-        yield f"{where} say {one.count} times ({one.level}): {one.template}"
+def request_facts(requests: Sequence[RequestPattern]) -> Iterator[Fact]:
+    """The requests that failed, were refused or were slow."""
+    for request in requests[:MAX_REQUEST_PATTERNS]:
+        yield Fact(kind=FactKind.REQUESTS, request=request)
 
 
-def of_requests(requests: Sequence[RequestPattern]) -> Iterator[str]:
-    """Which requests failed or were slow."""
-    for one in requests[:8]:
-        who = " by the platform's edge, not by the service" if one.platform_answer else ""
-        verb = "failed" if one.status >= 500 else "was refused" if one.status >= 400 else "answered slowly"
-        yield (
-            f"{one.method} {one.route} {verb} {one.count} times with {one.status}{who}, the slowest after "
-            f"{one.slowest_ms:.0f} ms (for example {one.path})"
-        )
+def location_facts(locations: Sequence[CodeLocation]) -> Iterator[Fact]:
+    """The code locations, without their excerpts."""
+    for location in locations:
+        yield Fact(kind=FactKind.CODE_LOCATION, location=location.model_copy(update={"excerpt": ""}))
 
 
-def of_places(places: Sequence[CodeLocation]) -> Iterator[str]:
-    """Places written as `path/to/file.py:41 in function`."""
-    words = {
-        "stack": "stack traces name {place} ({count} times)",
-        "route": "{place} answers the route of {count} failing, refused or slow requests",
-        "changed": "the commit of the deployment at the onset changed {place} ({count} lines of the file)",
-    }
-    for one in places:
-        place = f"{one.file}:{one.line}" + (f" in {one.function}" if one.function else "")
-        yield words[one.why].format(place=place, count=one.count)
+def upstream_facts(upstreams: Sequence[Upstream]) -> Iterator[Fact]:
+    """The outside hosts with their error counts and the state of their status pages."""
+    for upstream in upstreams:
+        yield Fact(kind=FactKind.UPSTREAM, upstream=upstream)
 
 
-def of_upstreams(upstreams: Sequence[Upstream]) -> Iterator[str]:
-    """Outside hosts with what is said of them there and here."""
-    for one in upstreams:
-        named = f"{one.errors} records of trouble name the outside host {one.host}"
-        if not one.errors:
-            named = f"the code names the outside host {one.host}, no record of trouble does"
-        state = "is not known" if one.state == "unknown" else f"says {one.state}"
-        says = f": {_first_line(one.description)}" if one.description else ""
-        yield f"{named}; its status page {state}{says}"
-
-
-def of_deployments(service: Service, sick: Deployment | None) -> Iterator[str]:
-    """The last deployments, newest first."""
-    for one in service.deployments[:4]:
-        commit = f"commit {one.commit[:12]}" if one.commit else (one.image or "no commit")
-        mark = ", the one looked at" if sick and one.id == sick.id else ""
-        yield f"deployment {one.id[:8]} of {one.created_at:%Y-%m-%d %H:%M} UTC: {one.status}, {commit}{mark}"
-
-
-def of_load(service: Service, onset: datetime) -> Iterator[str]:
-    """Whether more was asked of the service than before."""
-    rates = load(service, onset)
+def load_facts(service: Service, onset: datetime) -> Iterator[Fact]:
+    """Whether the load grew at the onset; no fact if too little traffic was measured."""
+    rates = request_rates(service, onset)
     if rates is None:
         return
-    before, now = rates
-    if now >= MORE_LOAD * before:
-        yield f"load grew: {before:.1f} requests a minute before, {now:.1f} since"
-    else:
-        yield f"load did not grow: {before:.1f} requests a minute before, {now:.1f} since"
+    grew = rates.growth >= NOTABLE_LOAD_GROWTH
+    numbers = {"before_per_minute": rates.before, "since_per_minute": rates.since}
+    yield Fact(kind=FactKind.LOAD_GREW if grew else FactKind.LOAD_STEADY, numbers=numbers)
 
 
-def of_domains(incident: Incident, service: Service) -> Iterator[str]:
-    """Whether it can be reached from outside at all, where no request comes any more."""
-    if not any(one.kind == "traffic_lost" for one in incident.findings):
-        return
-    if service.public:
-        yield f"{service.name} has a public domain; whether its name still leads to Railway is not known"
-    else:
-        yield f"{service.name} has no public domain any more"
+def domain_facts(incident: Incident, service: Service) -> Iterator[Fact]:
+    """Whether the service has a public domain; stated only if its traffic is gone."""
+    if any(finding.kind == "traffic_lost" for finding in incident.findings):
+        kind = FactKind.PUBLIC_DOMAIN if service.public else FactKind.NO_PUBLIC_DOMAIN
+        yield Fact(kind=kind, service=service.name)
 
 
-def load(service: Service, onset: datetime) -> tuple[float, float] | None:
-    """Requests per minute before and since the onset; None where one of both was not seen for three steps."""
-    before = [one.requests for one in service.traffic if one.at < onset.timestamp()]
-    since = [one.requests for one in service.traffic if one.at >= onset.timestamp()]
-    if len(before) < 3 or len(since) < 3 or not sum(before):
-        return None
-    minute = max(1, service.traffic_step_seconds) / 60
-    return sum(before) / len(before) / minute, sum(since) / len(since) / minute
-
-
-def ruled_out(incident: Incident) -> Iterator[str]:
-    """What was measured and is well: those who read on need not look there."""
+def ruled_out_facts(incident: Incident) -> Iterator[Fact]:
+    """Measurements that are healthy, so that readers need not check them again."""
     service = incident.service
     if service is None:
         return
     kinds = {finding.kind for finding in incident.findings}
-    for kind, limit in (("cpu", service.cpu_limit), ("memory", service.memory_limit)):
-        values = [value for one in service.usage for _, value in (one.cpu if kind == "cpu" else one.memory)]
-        if not values or not limit or limit <= 0:
-            continue
-        peak = 100 * max(values) / limit
-        told = {kind, f"{kind}_growth", *(("oom_killed",) if kind == "memory" else ())}
-        if peak < QUIET_PERCENT and not kinds & told:
-            yield f"{'CPU' if kind == 'cpu' else 'memory'} stayed below {peak + 1:.0f} % of its limit"
-    requests = sum(one.requests for one in service.traffic)
+    cpu = [value for replica in service.usage for _, value in replica.cpu]
+    memory = [value for replica in service.usage for _, value in replica.memory]
+    if "cpu" not in kinds:
+        yield from _headroom(FactKind.CPU_HEADROOM, cpu, service.cpu_limit)
+    if not kinds & {"memory", "memory_growth", "oom_killed"}:
+        yield from _headroom(FactKind.MEMORY_HEADROOM, memory, service.memory_limit)
+    requests = sum(sample.requests for sample in service.traffic)
     if requests and "server_errors" not in kinds:
-        failed = sum(one.server_errors for one in service.traffic)
-        yield f"{failed} of {requests} requests of the window failed with 5xx"
-    if (
-        service.usage
-        and not kinds & {"restart_loop", "crashed", "oom_killed"}
-        and len(service.starts) <= service.replicas
-    ):
-        yield f"the container was started {len(service.starts)} times in the window: no restart loop"
+        failed = sum(sample.server_errors for sample in service.traffic)
+        yield Fact(kind=FactKind.SERVER_ERROR_COUNT, numbers={"failed": failed, "requests": requests})
+    restarts = kinds & {"restart_loop", "crashed", "oom_killed"}
+    # Without usage the container starts were probably not read either: their absence proves nothing.
+    if service.usage and not restarts and len(service.starts) <= service.replicas:
+        yield Fact(kind=FactKind.NO_RESTART_LOOP, numbers={"starts": len(service.starts)})
+
+
+def _headroom(kind: FactKind, values: Sequence[float], limit: float | None) -> Iterator[Fact]:
+    if not values or not limit or limit <= 0:
+        return
+    peak_percent = 100 * max(values) / limit
+    if peak_percent < HEADROOM_PERCENT:
+        yield Fact(kind=kind, numbers={"peak_percent": peak_percent})
+
+
+def deployment_facts(service: Service, examined: Deployment | None) -> Iterator[Fact]:
+    """The newest deployments.
+
+    Args:
+        examined: the deployment whose logs and commit were read.
+    """
+    for deployment in service.deployments[:MAX_DEPLOYMENTS]:
+        is_examined = examined is not None and deployment.id == examined.id
+        kind = FactKind.EXAMINED_DEPLOYMENT if is_examined else FactKind.DEPLOYMENT
+        yield Fact(
+            kind=kind,
+            deployment=deployment.model_copy(update={"commit_message": None, "commit_author": None}),
+        )

@@ -10,7 +10,7 @@ from workers.clients.railway import HttpLine, LogLine, Railway
 from workers.errors import NotAvailable, Refused
 from workers.investigation.evidence.log_patterns import Record, records
 from workers.investigation.evidence.requests import request_patterns
-from workers.investigation.evidence.suspects import log_window, unborn_deployment
+from workers.investigation.evidence.suspects import deployment_never_live, log_window
 from workers.models import Deployment, Gap, GapPart, Incident, RequestPattern, Service
 from workers.runtime.redaction import redact
 
@@ -31,7 +31,7 @@ class Reading:
 
     gaps: list[Gap] = field(default_factory=list)
     succeeded: int = 0
-    away: NotAvailable | None = None
+    unavailable: NotAvailable | None = None
 
     def read(self, part: GapPart, subject: str, ask: Callable[[], T], instead: T) -> T:
         """The answer, or `instead` and a gap."""
@@ -40,7 +40,7 @@ class Reading:
         except (NotAvailable, Refused) as error:
             self.miss(part, subject, redact(str(error))[:300])
             if isinstance(error, NotAvailable):
-                self.away = error
+                self.unavailable = error
             return instead
         self.succeeded += 1
         return answer
@@ -75,7 +75,7 @@ def deployment_records(
 
 def build_records(reading: Reading, railway: Railway, incident: Incident, service: Service) -> list[Record]:
     """What the build and the health check of a deployment that never lived said, whenever that was."""
-    failed = unborn_deployment(incident, service)
+    failed = deployment_never_live(incident, service)
     if failed is None:
         return []
     none: list[LogLine] = []

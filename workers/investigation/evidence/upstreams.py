@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from workers.investigation.evidence.log_patterns import Record
 from workers.investigation.evidence.tree import Tree
 
-MOST_UPSTREAMS = 6
+MAX_UPSTREAMS = 6
 HOST = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}"
 URL = re.compile(
     r"\b(?:https?|wss?|amqps?|smtps?|grpc)://(?:[^\s/\"'<>@]{1,200}@)?([A-Za-z0-9_.-]{1,253}(?::\d{1,5})?)"
@@ -51,7 +51,7 @@ def is_outside(host: str) -> bool:
         )
 
 
-def blamed(records: Iterable[Record], known: Mapping[str, str]) -> Counter[str]:
+def count_blamed_hosts(records: Iterable[Record], known: Mapping[str, str]) -> Counter[str]:
     """How many records of trouble name each outside host."""
     counts: Counter[str] = Counter()
     for record in records:
