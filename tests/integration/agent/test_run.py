@@ -25,7 +25,7 @@ from workers.agent.prompts import retry_prompt
 from workers.agent.run import Agent, Answer, ask
 from workers.agent.run_limits import total_usage
 from workers.errors import AgentBusy, AgentRefused, Superseded
-from workers.models import (Evidence, Fact, FactKind, Usage)
+from workers.models import Evidence, Fact, FactKind, Usage
 from workers.sandbox.builder import build_sandbox
 from workers.sandbox.sandbox import Sandbox
 

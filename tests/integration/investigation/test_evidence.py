@@ -7,12 +7,13 @@ import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from tests.support.builders import ONSET, START, deployment, finding, incident
 from tests.support.fakes.githttp import git
 from tests.support.fakes.github import FakeGitHub
 from tests.support.fakes.railway import FakeRailway, LogRow, Request, World, WorldDeployment, WorldService
@@ -24,31 +25,24 @@ from workers.errors import NotAvailable
 from workers.investigation.evidence import read_evidence
 from workers.investigation.evidence.code_changes import changed_places
 from workers.investigation.evidence.code_places import Frame, frames, locate, stack_places
-from workers.investigation.evidence.facts import number, of_findings
+from workers.investigation.evidence.facts import finding_facts, number_facts
 from workers.investigation.evidence.log_patterns import patterns, records
 from workers.investigation.evidence.requests import request_patterns, route_of
 from workers.investigation.evidence.routes import matches, route_places
-from workers.investigation.evidence.suspects import find_suspect, sick_deployment
+from workers.investigation.evidence.suspects import examined_deployment, find_suspect
 from workers.investigation.evidence.tree import Tree, tree_of
 from workers.investigation.evidence.upstreams import count_blamed_hosts, hosts_in_code, named_hosts
 from workers.models import (
     Deployment,
     Evidence,
-    Finding,
+    FactKind,
     GapPart,
     Incident,
     RequestPattern,
     Service,
-    Severity,
-    Subject,
     TrafficMinute,
-    Window,
     describe_gap,
 )
-
-END = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-START = END - timedelta(minutes=30)
-ONSET = END - timedelta(minutes=12)
 
 PYTHON = """\
 Traceback (most recent call last):
@@ -445,53 +439,35 @@ def test_only_records_of_trouble_blame_a_host(tmp_path: Path) -> None:
 # ---- whose logs, which suspect -------------------------------------------------------------------
 
 
-def deployment(
-    name: str, status: str = "SUCCESS", before_onset: float = 600, commit: str | None = None
-) -> Deployment:
-    at = ONSET - timedelta(minutes=before_onset)
-    return Deployment(
-        id=name, service_id="s1", status=status, created_at=at, status_at=at, repo="acme/shop", branch="main",
-        commit=commit, commit_message="Sell gifts\n\nmore", commit_author="ada",
-    )  # fmt: skip
+SENTENCE = "34 % of requests failing (5xx, 276 of 812) since 11:48 UTC, ongoing"
 
 
-def incident(
+def incident_of(
     kind: str = "server_errors", service: Service | None = None, deployment_id: str | None = None
 ) -> Incident:
-    finding = Finding.model_validate(
-        {
-            "service_id": "s1", "service": "api", "kind": kind, "severity": Severity.CRITICAL, "since": ONSET,
-            "ongoing": True, "sentence": "34 % of requests failing (5xx, 276 of 812) since 11:48 UTC, ongoing",
-            "deployment_id": deployment_id,
-        }
-    )  # fmt: skip
-    return Incident(
-        fingerprint="f" * 16, occurrence="20261120T1200", project_id="p", project_name="shop", environment_id="e",
-        environment_name="production", subject=Subject(kind="service", key="s1", name="api"), service=service,
-        findings=(finding,), window=Window(start=START, end=END), opened_at=END,
-    )  # fmt: skip
+    return incident(finding(kind, sentence=SENTENCE, deployment_id=deployment_id), service=service)
 
 
 def test_the_suspect_is_the_newest_deployment_at_or_shortly_before_the_onset() -> None:
     history = (
-        deployment("after", before_onset=-8), deployment("failed", "FAILED", before_onset=1),
-        deployment("guilty", before_onset=4), deployment("old", before_onset=900),
+        deployment("after", minutes_before_onset=-8), deployment("failed", "FAILED", minutes_before_onset=1),
+        deployment("guilty", minutes_before_onset=4), deployment("old", minutes_before_onset=900),
     )  # fmt: skip
-    service = Service(id="s1", name="api", serving=history[0], latest=history[0], deployments=history)
+    service = Service(id="svc-api", name="api", serving=history[0], latest=history[0], deployments=history)
 
-    found = find_suspect(incident(service=service), service)
+    found = find_suspect(incident_of(service=service), service)
 
     assert found is not None and found.deployment_id == "guilty"
 
 
 def test_a_failed_deployment_suspects_itself_and_a_crashed_one_is_read() -> None:
     failed, crashed, live = deployment("new", "FAILED"), deployment("dead", "CRASHED"), deployment("live")
-    broken = Service(id="s1", name="api", serving=live, latest=failed, deployments=(failed, live))
-    dead = Service(id="s1", name="api", serving=live, latest=crashed, deployments=(crashed, live))
+    broken = Service(id="svc-api", name="api", serving=live, latest=failed, deployments=(failed, live))
+    dead = Service(id="svc-api", name="api", serving=live, latest=crashed, deployments=(crashed, live))
 
-    suspect = find_suspect(incident("failed_deployment", broken), broken)
-    read = sick_deployment(incident("failed_deployment", broken), broken)
-    other = sick_deployment(incident("crashed", dead, "dead"), dead)
+    suspect = find_suspect(incident_of("failed_deployment", broken), broken)
+    read = examined_deployment(incident_of("failed_deployment", broken), broken)
+    other = examined_deployment(incident_of("crashed", dead, "dead"), dead)
 
     assert suspect is not None and suspect.deployment_id == "new"
     assert read == failed and other == crashed
@@ -499,31 +475,31 @@ def test_a_failed_deployment_suspects_itself_and_a_crashed_one_is_read() -> None
 
 def test_a_deployment_that_gets_no_further_is_read_and_suspects_itself() -> None:
     stuck, live = deployment("new", "BUILDING"), deployment("live")
-    service = Service(id="s1", name="api", serving=live, latest=stuck, deployments=(stuck, live))
-    of = incident("stuck_deployment", service)
+    service = Service(id="svc-api", name="api", serving=live, latest=stuck, deployments=(stuck, live))
+    of = incident_of("stuck_deployment", service)
 
     suspect = find_suspect(of, service)
 
-    assert sick_deployment(of, service) == stuck
+    assert examined_deployment(of, service) == stuck
     assert suspect is not None and suspect.deployment_id == "new"
 
 
 def test_whoever_was_killed_for_its_memory_is_read() -> None:
     killed, live = deployment("killed", "REMOVED"), deployment("live")
-    service = Service(id="s1", name="api", serving=live, latest=live, deployments=(live, killed))
+    service = Service(id="svc-api", name="api", serving=live, latest=live, deployments=(live, killed))
 
-    assert sick_deployment(incident("oom_killed", service, "killed"), service) == killed
+    assert examined_deployment(incident_of("oom_killed", service, "killed"), service) == killed
 
 
 def test_those_that_suffer_are_facts_of_the_case_also_where_the_service_is_gone() -> None:
-    gone = incident("missing")
-    web = gone.findings[0].model_copy(update={"service": "web", "sentence": "web answered 12 % with 5xx"})
+    gone = incident_of("missing")
+    web = gone.findings[0].model_copy(update={"service": "web", "sentence": "12 % of requests failing"})
     felt = gone.model_copy(update={"symptoms": (web,)})
 
-    alone, with_web = (facts(Evidence(facts=number(of_findings(of)))) for of in (gone, felt))
+    alone, with_web = (facts(Evidence(facts=number_facts(finding_facts(of)))) for of in (gone, felt))
 
-    assert "suffers" not in alone
-    assert "web suffers from it: web answered 12 % with 5xx [critical]" in with_web
+    assert "also affected" not in alone
+    assert "also affected: web: 12 % of requests failing [critical]" in with_web
 
 
 def test_changed_places_are_the_sources_of_the_commit_not_its_papers(tmp_path: Path) -> None:
@@ -550,19 +526,19 @@ class Place:
     github_url: str
     folder: Path
 
-    def read(self, kind: str = "server_errors", *, insist: bool = False, **changes: object) -> Evidence:
+    def read(self, kind: str = "server_errors", *, require_all: bool = False, **changes: object) -> Evidence:
         service = self.service.model_copy(update=changes)
         client = Railway(self.railway_url, token=SecretStr(self.railway.token))
         hub = GitHub(self.github_url, self.github_url, token=SecretStr(self.github.token))
         repositories = Repositories(self.folder / "ours", self.github_url, hub.credentials)
         try:
             return read_evidence(
-                incident(kind, service),
+                incident_of(kind, service),
                 railway=client,
                 github=hub,
                 repositories=repositories,
                 status_pages={},
-                insist=insist,
+                require_all=require_all,
             )
         finally:
             client.close()
@@ -590,7 +566,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     commit = git(work, "rev-parse", "HEAD")
     github = FakeGitHub(tmp_path / "github")
     github.create("acme/shop", work)
-    live = deployment("guilty", before_onset=4, commit=commit)
+    live = deployment("guilty", minutes_before_onset=4, commit=commit)
     world = World("p", "shop", "e", "production", services=[sick_service(live)])
     minutes = tuple(
         TrafficMinute(
@@ -599,7 +575,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
         for n in range(30)
     )
     service = Service(
-        id="s1", name="api", repo="acme/shop", branch="main", public=True, serving=live, latest=live,
+        id="svc-api", name="api", repo="acme/shop", branch="main", public=True, serving=live, latest=live,
         deployments=(live,), traffic=minutes,
     )  # fmt: skip
     railway = FakeRailway(world)
@@ -619,9 +595,9 @@ def sick_service(live: Deployment) -> WorldService:
         for n in range(7)
     ]
     at = live.created_at.timestamp()
-    world = WorldDeployment(live.id, "s1", live.status, at, at, {"commitHash": live.commit}, logs=rows)
+    world = WorldDeployment(live.id, "svc-api", live.status, at, at, {"commitHash": live.commit}, logs=rows)
     return WorldService(
-        "s1",
+        "svc-api",
         "api",
         "acme/shop",
         deployments=[world],
@@ -629,6 +605,10 @@ def sick_service(live: Deployment) -> WorldService:
         requests=requests,
         domains=["x.example"],
     )
+
+
+def kinds(evidence: Evidence) -> set[FactKind]:
+    return {fact.kind for fact in evidence.facts}
 
 
 def facts(evidence: Evidence) -> str:
@@ -641,11 +621,11 @@ def test_the_facts_name_finding_commit_pattern_route_and_code_place(place: Place
     told = facts(evidence)
     assert [fact.id for fact in evidence.facts] == [f"E{n + 1}" for n in range(len(evidence.facts))]
     assert "E1 api: 34 % of requests failing" in told
-    assert 'Sell gifts" by ada; the trouble began 4 minutes after it' in told
-    assert "that commit changed shop/pricing.py" in told
-    assert "the logs say 5 times" in told and "KeyError: 'gift'" in told
+    assert 'Sell gifts" by ada' in told and "the failure started 4 min after it" in told
+    assert "changed shop/pricing.py" in told
+    assert "logged 5 times from" in told and "KeyError: 'gift'" in told
     assert "POST /orders failed 7 times with 500" in told
-    assert "stack traces name shop/pricing.py:5 in total (5 times)" in told
+    assert "stack traces point to shop/pricing.py:5 in total (5 times)" in told
     assert evidence.failed_reads == ()
 
 
@@ -666,7 +646,7 @@ def test_a_leak_without_a_trace_points_at_what_the_suspect_changed(place: Place)
         2,
         "changed",
     )
-    assert "the logs hold no error" not in facts(evidence), "nothing was said, so nothing is known of it"
+    assert FactKind.NO_LOG_ERRORS not in kinds(evidence), "an empty log proves nothing"
 
 
 def test_a_failed_deployment_is_read_from_its_build_logs_whenever_it_was_built(place: Place) -> None:
@@ -692,7 +672,7 @@ def test_a_read_that_fails_is_a_sentence_and_the_rest_is_read(place: Place) -> N
 
     assert any(gap.part is GapPart.DEPLOYMENT_LOGS and gap.subject == "api" for gap in evidence.failed_reads)
     assert "POST /orders failed 7 times" in facts(evidence)
-    assert "hold no error" not in facts(evidence)
+    assert FactKind.NO_LOG_ERRORS not in kinds(evidence)
 
 
 def test_code_that_cannot_be_read_is_said(place: Place) -> None:
@@ -741,11 +721,11 @@ def test_a_log_that_is_refused_for_good_does_not_hold_up_the_rest(place: Place) 
     assert any(gap.part is GapPart.DEPLOYMENT_LOGS for gap in evidence.failed_reads)
 
 
-def test_who_insists_goes_without_nothing_that_is_only_away(place: Place) -> None:
+def test_who_require_alls_goes_without_nothing_that_is_only_away(place: Place) -> None:
     place.github.faults.add("503", times=99, retry_after="0")
 
     with pytest.raises(NotAvailable):
-        place.read(insist=True)
+        place.read(require_all=True)
 
     assert place.read().patterns
 
@@ -767,10 +747,10 @@ def test_refused_requests_are_read_where_they_are_the_trouble_with_the_place_tha
 
 
 @pytest.mark.parametrize(
-    ("public", "said"), [(True, "has a public domain;"), (False, "no public domain any more")]
+    ("public", "kind"), [(True, FactKind.PUBLIC_DOMAIN), (False, FactKind.NO_PUBLIC_DOMAIN)]
 )
-def test_where_no_request_comes_any_more_it_is_said_whether_there_is_a_domain(
-    place: Place, public: bool, said: str
+def test_the_public_domain_is_stated_only_if_the_traffic_is_gone(
+    place: Place, public: bool, kind: FactKind
 ) -> None:
-    assert said in facts(place.read("traffic_lost", public=public))
-    assert "public domain" not in facts(place.read(public=public))
+    assert kind in kinds(place.read("traffic_lost", public=public))
+    assert kind not in kinds(place.read(public=public))

@@ -27,7 +27,20 @@ from workers.engine.codec import pack
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE
 from workers.errors import Superseded
 from workers.incidents import controls
-from workers.models import (Category, Evidence, Fix, FollowUp, GapPart, Incident, Outcome, Plan, PullRequest, Verdict, VerdictReason, Verification)
+from workers.models import (
+    Category,
+    Evidence,
+    Fix,
+    FollowUp,
+    GapPart,
+    Incident,
+    Outcome,
+    Plan,
+    PullRequest,
+    Verdict,
+    VerdictReason,
+    Verification,
+)
 from workers.pipeline import failures
 from workers.runtime.store import client
 
@@ -366,7 +379,12 @@ def test_a_symptom_begins_no_stage_and_goes_on_where_it_stopped_once_it_is_a_cau
 def test_a_verdict_that_names_what_would_end_the_trouble_starts_no_agent(sick: PipelineHarness) -> None:
     sick.alert()
     sick.drive(lambda: any(sick.values(Verdict)))
-    held = Verdict(category=Category.DEPLOYMENT, reason=VerdictReason.DEPLOYMENT_HANGS, summary="the newest deployment hangs", action="cancel it")
+    held = Verdict(
+        category=Category.DEPLOYMENT,
+        reason=VerdictReason.DEPLOYMENT_HANGS,
+        summary="the newest deployment hangs",
+        action="cancel it",
+    )
     key = sick.incidents()[0]
     sick.store.hset(key, mapping={"stage": "diagnose", "r:verdict": pack(held, Verdict)})
 
