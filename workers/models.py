@@ -685,40 +685,57 @@ class Verdict(Model):
 
 
 class PlanCause(Model):
+    """The cause that the reader found in the code."""
+
     summary: str = Field(min_length=1, max_length=600)
+    """One sentence."""
     file: str | None = None
+    """Path from the root of the repository. A plan of the category `code` always has file and line."""
     line: int | None = Field(default=None, ge=1)
 
 
 class Reproduction(Model):
+    """How the fault can be reproduced."""
+
     kind: Literal["test", "script", "load", "none"]
+    """`test` and `script` are a new file; `load` needs real requests; `none` cannot be reproduced here."""
     path: str | None = None
+    """The new file of a `test` or `script`, from the root of the repository."""
     why: str = ""
 
 
 class Plan(Model):
-    """What to change and how to prove it: the reading agent's answer, validated."""
+    """The reader's validated answer: the change that is needed, and how to reproduce the fault."""
 
     verdict: Category
     cause: PlanCause
     evidence: tuple[str, ...] = ()
+    """Ids of the facts that support the verdict."""
     reproduction: Reproduction
     change: tuple[str, ...] = ()
+    """The steps of the change, one sentence each."""
     risk: str = ""
     undo: str = ""
     ruled_out: tuple[str, ...] = ()
+    """Other causes that the reader excluded."""
     unknown: tuple[str, ...] = ()
+    """Facts that are missing for a better answer."""
     next_checks: tuple[str, ...] = ()
+    """Checks for a person, where the plan leads to no fix."""
     confidence: float = Field(default=0.5, ge=0, le=1)
 
 
 class Usage(Model):
-    """What a run of the agent used. `cost_usd` as opencode adds it up from the provider's prices."""
+    """The resources that a run of the agent used."""
 
     cost_usd: float = 0.0
+    """US dollars by the provider's prices, or by TRACKWALKER_MODEL_PRICE for a model without a price."""
     tokens: int = 0
+    """Input, cached, output and reasoning tokens together."""
     calls: int = 0
+    """Calls of the model."""
     seconds: float = 0.0
+    """Duration of the run."""
 
 
 # ---- Fix, Certificate, PullRequest, Watch ----------------------------------------------------

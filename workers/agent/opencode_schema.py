@@ -29,9 +29,9 @@ class Part(BaseModel):
     type: str
     text: str = ""
     cost: float = 0
-    """Of a `step-finish`: US dollars, 0 if opencode knows no price of the model."""
+    """US dollars of a `step-finish`, 0 if opencode knows no price of the model."""
     tokens: Tokens = Tokens()
-    """Of a `step-finish`."""
+    """Tokens of a `step-finish`."""
 
 
 class Time(BaseModel):
@@ -55,7 +55,7 @@ class Info(BaseModel):
     id: str
     role: str
     parentID: str = ""  # noqa: N815 (opencode's name)
-    """Of an assistant message: the id of the prompt that it answers."""
+    """The id of the prompt that an assistant message answers; empty for a prompt."""
     error: ModelError | None = None
     time: Time = Time()
 
@@ -82,9 +82,9 @@ class Status(BaseModel):
 
     type: str
     message: str = ""
-    """Of a `retry`: the error of the last request."""
+    """The error of the last request, for a `retry`."""
     next: float | None = None
-    """Of a `retry`: epoch milliseconds of the next request."""
+    """Epoch milliseconds of the next request, for a `retry`."""
 
 
 class Session(BaseModel):
