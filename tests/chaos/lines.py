@@ -17,7 +17,7 @@ import httpx
 
 from tests.chaos.fleet import DECK, Blow, Fleet
 from tests.chaos.town import Site, Town
-from tests.support.fakes.model import NAME as MODEL
+from tests.support.fakes.model import MODEL_NAME as MODEL
 from tests.support.fakes.model import provider
 from tests.support.fakes.opencode import install
 from tests.support.fakes.platform import free_port

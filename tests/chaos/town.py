@@ -135,7 +135,7 @@ class Town:
     def __post_init__(self) -> None:
         self.github = FakeGitHub(self.folder / "github", faults=self._chance("github"))
         self.slack = FakeSlack(faults=self._chance("slack"))
-        self.model = ScriptedModel(shop.mender, faults=self._chance("model"))
+        self.model = ScriptedModel(shop.propose_edits, faults=self._chance("model"))
         self.railway_faults = self._chance("railway")
         self.sites = [self._empty(number) for number in range(self.lines)]
         self.railway_app = Starlette(routes=[Route("/{path:path}", self._railway, methods=["POST"])])

@@ -18,7 +18,7 @@ import httpx
 
 from tests.demo.town import CARRIER, Town
 from tests.support.fakes.container import bound_to_us
-from tests.support.fakes.model import NAME
+from tests.support.fakes.model import MODEL_NAME
 from tests.support.fakes.platform import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +78,7 @@ def settings_for(town: Town, folder: Path, environ: Mapping[str, str]) -> dict[s
     port = str(free_port())
     own = {name: value for name, value in environ.items() if name.endswith(("_API_KEY", "_AUTH_TOKEN"))}
     own |= {name: environ[name] for name in ("TRACKWALKER_MODEL", "OPENCODE_CONFIG") if name in environ}
-    scripted = {"TRACKWALKER_MODEL": NAME, "OPENCODE_CONFIG": str(config)}
+    scripted = {"TRACKWALKER_MODEL": MODEL_NAME, "OPENCODE_CONFIG": str(config)}
     return {
         "RAILWAY_API_URL": town.addresses["railway"],
         "RAILWAY_API_TOKEN": town.railway.token,

@@ -71,7 +71,7 @@ def town(sickness: Sickness, seed: int, folder: Path) -> Iterator[Town]:
             "slack": stack.enter_context(serve(slack.app, slack.faults)).url,
             "status": stack.enter_context(serve(status.app, status.faults)).url,
         }
-        provider = stack.enter_context(ScriptedModel(mender=mending.mender).serving())
+        provider = stack.enter_context(ScriptedModel(propose_edits=mending.propose_edits).serving())
         platform = stack.enter_context(Platform(world, service, bare, folder / "run"))
         stack.enter_context(_neighbour(world, seed, folder))
         yield Town(

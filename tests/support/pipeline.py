@@ -22,7 +22,7 @@ from tests.support.fakes import shop
 from tests.support.fakes.githttp import git
 from tests.support.fakes.github import FakeGitHub
 from tests.support.fakes.github_shapes import Pull
-from tests.support.fakes.model import NAME as MODEL
+from tests.support.fakes.model import MODEL_NAME as MODEL
 from tests.support.fakes.model import Call, ScriptedModel
 from tests.support.fakes.opencode import install
 from tests.support.fakes.railway import FakeRailway
@@ -218,7 +218,7 @@ def harness(
         github = FakeGitHub(folder / "github")
         github.create(shop.NAME, origin)
         slack = FakeSlack()
-        model = ScriptedModel(shop.mender)
+        model = ScriptedModel(shop.propose_edits)
         provider = stack.enter_context(model.serving())
         (folder / "opencode.json").write_text(json.dumps({"provider": provider}))
         environ = {

@@ -30,7 +30,7 @@ def mend(source: str) -> str | None:
     return source.replace(found[1].group(0), found[0].mended(found[1])) if found else None
 
 
-def mender(path: str, source: str, _line: int) -> list[Edit]:
+def propose_edits(path: str, source: str, _line: int) -> list[Edit]:
     """What the scripted model changes in a file: the mend, then the reproduction. Empty: no idea."""
     found = _find(source)
     if found is None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.fakes.model import NAME, Edit, ScriptedModel
+from tests.support.fakes.model import MODEL_NAME, Edit, ScriptedModel
 from tests.support.polling import wait_until
 from workers.agent.config import Role, find_tool
 from workers.agent.opencode_schema import Message, Part, Tokens
@@ -79,7 +79,7 @@ def agent(wall: Sandbox) -> Agent:
         binary=find_tool("opencode", Path(chosen) if chosen else None, ROOT / ".tools", "OPENCODE_BIN"),
         rg=find_tool("rg", None, ROOT / ".tools", "ripgrep"),
         sandbox=wall,
-        model=NAME,
+        model=MODEL_NAME,
         provider_config={},
         keys={},
         price=None,
@@ -333,7 +333,7 @@ from workers.agent.run import Agent, ask
 place = Path({str(place)!r})
 sandbox = build_sandbox(hide=(), scratch=place / "scratch", allow_unsandboxed=False)
 programs = Path({str(agent.binary)!r}), Path({str(agent.rg)!r})
-agent = Agent(*programs, sandbox, {NAME!r}, {providers!r}, {{}}, None, 9.0, 99.0, 9999)
+agent = Agent(*programs, sandbox, {MODEL_NAME!r}, {providers!r}, {{}}, None, 9.0, 99.0, 9999)
 ask(agent, "reader", place / "clone", {BRIEF!r}, run_folder=place / "run", validate_answer=lambda text: None,
     check_alive=lambda: None, on_start=lambda process: None)
 """

@@ -19,7 +19,7 @@ import redis
 from tests.integration.agent.test_run import BRIEF, ROOT, agent, left_behind, mender, place, retort, wall
 from tests.integration.clients.test_git import NAME as REPOSITORY
 from tests.integration.clients.test_git import Server, first, server
-from tests.support.fakes.model import NAME, ScriptedModel
+from tests.support.fakes.model import MODEL_NAME, ScriptedModel
 from tests.support.pipeline import harness
 from tests.support.polling import wait_until
 from workers.agent import workspaces
@@ -64,7 +64,7 @@ from workers.agent.run import Agent, ask
 place = Path({str(place)!r})
 sandbox = build_sandbox(hide=(), scratch=place / "scratch", allow_unsandboxed=False)
 programs = Path({str(agent.binary)!r}), Path({str(agent.rg)!r})
-agent = Agent(*programs, sandbox, {NAME!r}, {providers!r}, {{}}, None, 9.0, 99.0, 9999)
+agent = Agent(*programs, sandbox, {MODEL_NAME!r}, {providers!r}, {{}}, None, 9.0, 99.0, 9999)
 ask(agent, "writer", place / "clone", {BRIEF!r}, run_folder=place / "run", validate_answer=lambda text: None,
     check_alive=lambda: None, on_start=lambda process: None)
 """

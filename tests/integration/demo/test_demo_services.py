@@ -166,7 +166,7 @@ def test_the_scripted_model_edits_the_culprit_and_adds_a_test(kind: Kind, tmp_pa
     write(sickness, tmp_path)
     source = (tmp_path / sickness.culprit).read_text()
 
-    mend, test = mending.mender(sickness.culprit, source, 1)
+    mend, test = mending.propose_edits(sickness.culprit, source, 1)
 
     assert mend.old is not None
     assert source.replace(mend.old, mend.new) == mending.mend(source)

@@ -33,9 +33,9 @@ Mode = Literal[
     "breaks off",
     "refuses",
 ]
-NAME = "standin/m1"
+MODEL_NAME = "standin/m1"
 PRICE = {"input": 1.0, "output": 4.0}
-MOST_PLACES = 6
+MAX_LOCATIONS = 6
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Edit:
     new: str
 
 
-Mender = Callable[[str, str, int], list[Edit]]
+ProposeEdits = Callable[[str, str, int], list[Edit]]
 """Path, source and line that the brief names → what to change; nothing when it does not know the fault. The
 first edit without `old` is the reproduction."""
 
@@ -66,7 +66,7 @@ class Call:
 
 @dataclass
 class ScriptedModel:
-    mender: Mender = lambda _path, _source, _line: []
+    propose_edits: ProposeEdits = lambda _path, _source, _line: []
     reader: Mode = "honest"
     writer: Mode = "honest"
     key: str = ""
@@ -80,14 +80,14 @@ class ScriptedModel:
         return Starlette(routes=[Route("/v1/chat/completions", self._complete, methods=["POST"])])
 
     async def _complete(self, request: Request) -> Response:
-        talk = Talk(json.loads(await request.body()))
+        talk = Conversation(json.loads(await request.body()))
         key = request.headers.get("authorization", "").removeprefix("Bearer ")
         self.calls.append(Call(talk.role, key, tuple(sorted(talk.tools)), talk.prompt, tuple(talk.results)))
         mode = self.writer if talk.role == "writer" else self.reader
         if mode == "refuses" or (self.key and key != self.key):
             status = 401 if self.key and key != self.key else 402
             return JSONResponse({"error": {"message": "no more credit", "code": "refused"}}, status)
-        step = Step("A summary.") if talk.role == "other" else next_step(mode, talk, self.mender)
+        step = Step("A summary.") if talk.role == "other" else next_step(mode, talk, self.propose_edits)
         return StreamingResponse(_stream(step, talk, mode, self.padding), media_type="text/event-stream")
 
     @contextmanager
@@ -112,7 +112,7 @@ def provider(url: str, key: str, **options: Any) -> dict[str, Any]:
 # ---- What the model is told --------------------------------------------------------------------
 
 
-class Talk:
+class Conversation:
     """One request, taken apart."""
 
     def __init__(self, body: dict[str, Any]) -> None:
@@ -124,22 +124,22 @@ class Talk:
         )
         said = [_text(one) for one in self.messages if one["role"] == "user"]
         self.prompt = said[-1] if said else ""
-        self.brief = "\n".join(said)
-        self.asked_again = len(said) > 1
+        self.all_prompts = "\n".join(said)
+        self.is_retry = len(said) > 1
         self.results = [_text(one) for one in self.messages if one["role"] == "tool"]
         system = "\n".join(_text(one) for one in self.messages if one["role"] == "system")
         found = re.search(r"Working directory: (\S+)", system)
         self.clone = found[1] if found else "/"
 
     @property
-    def places(self) -> list[tuple[str, int]]:
+    def locations(self) -> list[tuple[str, int]]:
         """Paths with lines that stand on lines of their own in the brief."""
-        found = re.findall(r"(?m)^[ \t>*-]*`?([\w./@+-]+\.\w+):(\d+)`?(?=\s|$)", self.brief)
-        return list(dict.fromkeys((path, int(line)) for path, line in found))[:MOST_PLACES]
+        found = re.findall(r"(?m)^[ \t>*-]*`?([\w./@+-]+\.\w+):(\d+)`?(?=\s|$)", self.all_prompts)
+        return list(dict.fromkeys((path, int(line)) for path, line in found))[:MAX_LOCATIONS]
 
     @property
     def facts(self) -> list[str]:
-        return list(dict.fromkeys(re.findall(r"(?m)^(E\d+):", self.brief)))
+        return list(dict.fromkeys(re.findall(r"(?m)^(E\d+):", self.all_prompts)))
 
     def sources(self) -> list[tuple[str, int, str]]:
         """The places that have been read, each with its whole text."""
@@ -154,7 +154,7 @@ class Talk:
             if message["role"] == "tool" and message["tool_call_id"] in asked:
                 path = asked[message["tool_call_id"]].get("filePath", "").removeprefix(self.clone + "/")
                 read[path] = _numbered_lines(_text(message))
-        return [(path, line, read[path]) for path, line in self.places if path in read]
+        return [(path, line, read[path]) for path, line in self.locations if path in read]
 
 
 def _text(message: dict[str, Any]) -> str:
@@ -184,9 +184,9 @@ class Step:
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
-def next_step(mode: Mode, talk: Talk, mender: Mender) -> Step:
+def next_step(mode: Mode, talk: Conversation, propose_edits: ProposeEdits) -> Step:
     done = len(talk.results)
-    if mode == "garbage" or (mode == "garbage once" and not talk.asked_again):
+    if mode == "garbage" or (mode == "garbage once" and not talk.is_retry):
         return Step("I am fairly sure that it is the cache. ```json\n{ not json\n```")
     if mode == "never ends":
         return Step(
@@ -199,12 +199,17 @@ def next_step(mode: Mode, talk: Talk, mender: Mender) -> Step:
     if mode in ("idle", "hostile", "deletes tests") and talk.role == "writer":
         return Step(_fenced({"summary": "Everything is mended and proved.", "not_done": []}))
     if mode == "idle":
-        return _plan(talk, (*(talk.places or [("", 1)])[0], ""), [])
-    unread = [path for path, _ in talk.places if path not in {path for path, _, _ in talk.sources()}]
+        return _plan(talk, (*(talk.locations or [("", 1)])[0], ""), [])
+    unread = [path for path, _ in talk.locations if path not in {path for path, _, _ in talk.sources()}]
     known = next(
-        ((found, edits) for found in talk.sources() if (edits := mender(found[0], found[2], found[1]))), None
+        (
+            (found, edits)
+            for found in talk.sources()
+            if (edits := propose_edits(found[0], found[2], found[1]))
+        ),
+        None,
     )
-    if known is None and unread and done < MOST_PLACES:
+    if known is None and unread and done < MAX_LOCATIONS:
         return Step(tool="read", arguments={"filePath": f"{talk.clone}/{unread[0]}"})
     if talk.role == "reader":
         return _plan(
@@ -213,7 +218,7 @@ def next_step(mode: Mode, talk: Talk, mender: Mender) -> Step:
     return _mend(talk, known[1] if known else [])
 
 
-def _mend(talk: Talk, edits: list[Edit]) -> Step:
+def _mend(talk: Conversation, edits: list[Edit]) -> Step:
     """The next edit that has not been made yet; afterwards the answer."""
     made = sum(
         call["function"]["name"] in ("edit", "write")
@@ -232,7 +237,7 @@ def _mend(talk: Talk, edits: list[Edit]) -> Step:
     )
 
 
-def _plan(talk: Talk, place: tuple[str, int, str] | None, edits: list[Edit]) -> Step:
+def _plan(talk: Conversation, place: tuple[str, int, str] | None, edits: list[Edit]) -> Step:
     test = next((edit.path for edit in edits if edit.old is None), None)
     if place is None or not talk.facts:
         return Step(
@@ -296,7 +301,7 @@ def _attempts(clone: str) -> list[Step]:
     ]
 
 
-def _delete_a_test(talk: Talk) -> Step:
+def _delete_a_test(talk: Conversation) -> Step:
     if not talk.results:
         return Step(tool="glob", arguments={"pattern": "**/*test*"})
     tests = re.findall(r"(?m)^(/\S*test\S*\.\w+)$", talk.results[0])
@@ -305,8 +310,8 @@ def _delete_a_test(talk: Talk) -> Step:
     )
 
 
-def _first_place(talk: Talk) -> str:
-    return talk.places[0][0] if talk.places else "README.md"
+def _first_place(talk: Conversation) -> str:
+    return talk.locations[0][0] if talk.locations else "README.md"
 
 
 def _fenced(value: dict[str, Any]) -> str:
@@ -316,7 +321,7 @@ def _fenced(value: dict[str, Any]) -> str:
 # ---- How it says it ----------------------------------------------------------------------------
 
 
-async def _stream(step: Step, talk: Talk, mode: Mode, padding: int) -> AsyncIterator[bytes]:
+async def _stream(step: Step, talk: Conversation, mode: Mode, padding: int) -> AsyncIterator[bytes]:
     yield _chunk({"role": "assistant", "content": step.text})
     if mode == "breaks off":
         return

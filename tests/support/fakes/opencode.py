@@ -44,7 +44,7 @@ class Session:
     status: Json | None = None
     aborted: bool = False
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """What is finished outlives the server."""
         finished = [one for one in self.messages if one["info"]["role"] == "user" or _finished(one)]
         fresh = self.file.with_suffix(".new")
@@ -66,7 +66,7 @@ def _finished(message: Json) -> bool:
     return "completed" in message["info"]["time"]
 
 
-class Failed(Exception):
+class ModelFailure(Exception):
     """The model says no, for good; or not now."""
 
     def __init__(self, code: int, said: str, after: float | None = None) -> None:
@@ -114,7 +114,7 @@ class Opencode:
             return 400, {"name": "BadRequest", "data": {"message": "directory and title", "kind": "Payload"}}
         name = f"ses_{secrets.token_hex(6)}"
         self.sessions[name] = Session(Path(directory), self.home / f"{name}.json")
-        self.sessions[name].keep()
+        self.sessions[name].save()
         return 200, {"id": name, "directory": directory, "title": body["title"]}
 
     def _prompt(self, session: Session, body: Any) -> tuple[int, Any]:
@@ -135,7 +135,7 @@ class Opencode:
         if all(one["info"]["id"] != asked for one in session.messages):
             info = {"id": asked, "role": "user", "time": {"created": _now()}}
             session.messages.append({"info": info, "parts": [{"type": "text", "text": "\n".join(texts)}]})
-            session.keep()
+            session.save()
         if session.answered(asked):
             return 204, None
         session.status = {"type": "busy"}
@@ -147,7 +147,7 @@ class Opencode:
     # -- the loop ---------------------------------------------------------------------------------
 
     def _work(self, session: Session, entry: Json, model: str, agent: Json) -> None:
-        talk = Talk(session, entry, model, agent)
+        talk = AgentLoop(session, entry, model, agent)
         try:
             while not session.aborted and talk.turn():
                 pass
@@ -155,7 +155,7 @@ class Opencode:
             session.status = None
 
 
-class Talk:
+class AgentLoop:
     """Turn after turn with the model, until it has no more tools to call."""
 
     def __init__(self, session: Session, entry: Json, model: str, agent: Json) -> None:
@@ -180,7 +180,7 @@ class Talk:
         while said is None:
             try:
                 said = self._ask(history)
-            except Failed as failed:
+            except ModelFailure as failed:
                 if failed.code in FATAL and failed.code not in BUSY:
                     data = {"message": str(failed), "statusCode": failed.code, "isRetryable": False}
                     message["info"]["error"] = {"name": "APIError", "data": data}
@@ -192,7 +192,7 @@ class Talk:
         self.session.status = {"type": "busy"}
         return self._take(message, said)
 
-    def _wait(self, failed: Failed) -> None:
+    def _wait(self, failed: ModelFailure) -> None:
         self.retries += 1
         wait = failed.after or min(30.0, FIRST_RETRY_SECONDS * 2 ** (self.retries - 1))
         retry = {"type": "retry", "attempt": self.retries, "message": str(failed)}
@@ -213,7 +213,7 @@ class Talk:
         message["parts"].append({"type": "step-finish", "cost": paid, "tokens": tokens})
         message["info"]["finish"] = said["finish"]
         message["info"]["time"]["completed"] = _now()
-        self.session.keep()
+        self.session.save()
         # As the real one does: a stream that broke off is no end, the next turn begins at once.
         return bool(said["finish"] != "stop")
 
@@ -237,12 +237,12 @@ class Talk:
             answer = connection.getresponse()
             if answer.status != 200:
                 after = answer.headers.get("retry-after")
-                raise Failed(
+                raise ModelFailure(
                     answer.status, f"{answer.status} {answer.read()[:200]!r}", float(after) if after else None
                 )
             return _read_stream(answer)
         except (OSError, http.client.HTTPException) as error:
-            raise Failed(0, type(error).__name__) from error
+            raise ModelFailure(0, type(error).__name__) from error
         finally:
             connection.close()
 

@@ -91,7 +91,7 @@ def _commit(folder: Path, pricing: str, message: str) -> str:
     return git(folder, "rev-parse", "HEAD").strip()
 
 
-def mender(path: str, source: str, _line: int) -> list[Edit]:
+def propose_edits(path: str, source: str, _line: int) -> list[Edit]:
     """What a good engineer would change in the text that was read."""
     if 'order["voucher"]' not in source:
         return []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tests.support.fakes.model import NAME, provider
+from tests.support.fakes.model import MODEL_NAME, provider
 from workers.agent.config import Role, configuration, find_tool
 from workers.agent.providers import read_providers
 from workers.errors import AgentRefused
@@ -16,7 +16,7 @@ from workers.errors import AgentRefused
 
 @pytest.mark.parametrize("role", ["reader", "writer"])
 def test_no_permission_is_asked_and_no_tool_runs_commands(role: Role) -> None:
-    config = configuration(role, NAME, provider("http://127.0.0.1:1", "key"), {})
+    config = configuration(role, MODEL_NAME, provider("http://127.0.0.1:1", "key"), {})
 
     allowed = config["agent"]["trackwalker"]["permission"]
     assert '"ask"' not in json.dumps(config)
@@ -41,7 +41,7 @@ def test_no_permission_is_asked_and_no_tool_runs_commands(role: Role) -> None:
     ],
 )
 def test_the_writer_may_not_edit_protected_paths(pattern: str) -> None:
-    config = configuration("writer", NAME, provider("http://127.0.0.1:1", "key"), {})
+    config = configuration("writer", MODEL_NAME, provider("http://127.0.0.1:1", "key"), {})
 
     edit = config["agent"]["trackwalker"]["permission"]["edit"]
     assert next(iter(edit.items())) == ("*", "allow")
