@@ -21,7 +21,7 @@ help:
 	@echo 'make lint          ruff and mypy'
 	@echo 'make test-fast     lint, then the unit tests: no store, no sockets, under a minute'
 	@echo 'make test          lint, then all tests, with a short chaos run; prints the ten slowest'
-	@echo 'make chaos         kill everything at random through complete incidents; LINES=200, SEED=n, WEBHOOK=1'
+	@echo 'make chaos         kill everything at random through complete incidents; INCIDENTS=200, SEED=n, WEBHOOK=1'
 	@echo 'make contract      check our requests against the published schemas (RAILWAY_SCHEMA=file)'
 	@echo 'make bench         bench-journal, then a sweep of a hundred services and the stored history'
 	@echo 'make bench-idle    memory, CPU, Redis commands and disk writes of an idle installation; MINUTES=n'
@@ -58,7 +58,7 @@ test: lint
 	$(BIN)/python -m pytest -n 4 --dist worksteal --durations=10
 
 chaos: setup
-	@$(BIN)/python -m tests.chaos $(if $(LINES),--lines $(LINES)) $(if $(SEED),--seed $(SEED)) $(if $(WEBHOOK),--webhook)
+	@$(BIN)/python -m tests.chaos $(if $(INCIDENTS),--incidents $(INCIDENTS)) $(if $(SEED),--seed $(SEED)) $(if $(WEBHOOK),--webhook)
 
 contract: setup
 	@if [ ! -f "$$RAILWAY_SCHEMA" ]; then \

@@ -1,7 +1,8 @@
-"""Real kills: full lines through the whole installation while everything dies, stops, hangs and answers wrongly.
+"""Real kills: complete incidents through a whole installation while processes die, stop and hang, and stand-ins fail.
 
-`town` is the world: a shop, an environment and a repository per line, behind stand-ins that fail by chance. `fleet` is
-the installation, `python -m workers up` with two workers, and what is done to it. `lines` sends each alert and follows
-it to the watched merge; `count` says afterwards what was lost, doubled or left. `worker` is the one seam: a worker that
-stops itself between check and send.
+- `environments`: a shop, an environment and a repository per case, behind stand-ins that fail at random.
+- `installation`: `python -m workers up` with two workers, and the disruptions of its processes.
+- `cases`: sends an alert per case and follows it to the verified merge.
+- `count`: reports afterwards what was lost, duplicated or left over.
+- `worker`: the one seam, a worker that stops itself between the check of its fence and the effect.
 """

@@ -1,4 +1,4 @@
-"""`python -m tests.soak --lines N --seed S`: run it and print what came of it; 1 when a promise broke."""
+"""`python -m tests.chaos --incidents N --seed S`: run and print the figures. Exit code 1 if a promise was broken."""
 
 from __future__ import annotations
 
@@ -9,64 +9,65 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.chaos.count import Count, count
-from tests.chaos.lines import Plan, running
+from tests.chaos.cases import Plan, chaos_run
+from tests.chaos.count import Result, count
 
-REAL = 0.05
-"""So large a part of the lines uses the real opencode, which takes seconds of CPU to start."""
+REAL_AGENT_SHARE = 0.05  # share of the cases with the real opencode, which needs seconds of CPU to start
 
 
 def main() -> int:
     options = _options()
     until = time.monotonic() + options.minutes * 60
-    real = round(options.lines * REAL) if options.real is None else options.real
+    real = round(options.incidents * REAL_AGENT_SHARE) if options.real is None else options.real
     plan = Plan(
-        options.lines, options.seed, in_flight=options.in_flight, apart=options.apart, real=real,
-        webhook=options.webhook, until=until,
+        options.incidents, options.seed, in_flight=options.in_flight, pause_seconds=options.apart,
+        real_agent_cases=real,
+        webhook=options.webhook, start_until=until,
     )  # fmt: skip
     began = time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the installation ends with us
+    # A normal exit shuts the installation down too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
-    def say(text: str) -> None:
+    def report_progress(text: str) -> None:
         print(f"{time.monotonic() - began:7.1f} s  {text}", flush=True)
 
-    folder = options.folder or Path(tempfile.mkdtemp(prefix="soak-"))
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
-    say(f"seed {plan.seed}, {plan.lines} lines, in {folder}")
-    with running(plan, folder, say) as run:
-        run.live()
-        say("no more blows and faults: everything settles")
-        made = count(run)
-    say("done")
-    print(report(made))
-    if made.broken:
+    report_progress(f"seed {plan.seed}, {plan.cases} incidents, in {folder}")
+    with chaos_run(plan, folder, report_progress) as run:
+        run.run_all()
+        report_progress("disruptions and faults have ended; waiting for everything to settle")
+        result = count(run)
+    report_progress("done")
+    print(table(result))
+    if result.broken:
         print(
             f"BROKEN with seed {plan.seed}; the log is {folder / 'up.log'}",
-            *made.broken,
-            *made.stories,
+            *result.broken,
+            *result.unended,
             sep="\n  ",
         )
-    return int(bool(made.broken))
+    return int(bool(result.broken))
 
 
-def report(made: Count) -> str:
+def table(result: Result) -> str:
     """The figures as a table."""
-    width = max(len(name) for name in made.figures)
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in made.figures.items())
+    width = max(len(name) for name in result.figures)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in result.figures.items())
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.soak", description="Real kills through full lines")
-    parser.add_argument("--lines", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=60.0, help="no line begins later than this")
-    parser.add_argument("--in-flight", type=int, default=6, help="lines at a time")
-    parser.add_argument("--apart", type=float, default=6.0, help="seconds between two blows, on average")
-    parser.add_argument("--real", type=int, help="how many lines use the real opencode; default 5 %%")
-    parser.add_argument("--webhook", action="store_true", help="Slack is an incoming webhook")
-    parser.add_argument(
-        "--folder", type=Path, help="where everything lies; default a new one in the system's"
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.chaos", description="Kill everything at random through complete incidents"
     )
+    parser.add_argument("--incidents", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=60.0, help="no incident starts later than this")
+    parser.add_argument("--in-flight", type=int, default=6, help="incidents at a time")
+    parser.add_argument("--apart", type=float, default=6.0, help="mean seconds between two disruptions")
+    parser.add_argument("--real", type=int, help="number of incidents with the real opencode; default 5 %%")
+    parser.add_argument("--webhook", action="store_true", help="Slack is an incoming webhook")
+    parser.add_argument("--folder", type=Path, help="folder of the run; by default a new temporary one")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""What a run did to the installation, and what was lost, doubled or left of it."""
+"""The figures of a run: what was done to the installation, and what was lost, duplicated or left over."""
 
 from __future__ import annotations
 
@@ -11,73 +11,73 @@ from dataclasses import dataclass, field
 import redis
 from redis.exceptions import RedisError
 
-from tests.chaos.lines import Line, Run, is_end
-from tests.chaos.town import Site
+from tests.chaos.cases import Case, ChaosRun, is_follow_up
+from tests.chaos.environments import Shop
 from tests.support.fakes.slack import Message
 from workers.engine.journal import LOST, PREFIX, SCHEDULE
 
-SETTLED_WITHIN_SECONDS = 150.0
-ENDED_WITHIN_SECONDS = 30.0
+SETTLED_WITHIN_SECONDS = 150.0  # from the end of the disruptions until every journal has ended
+ENDED_WITHIN_SECONDS = 30.0  # until the programs of ended journals have ended too
 JOURNALS = ("alert", "sweep", "incident", "notification")
 
 
 @dataclass
-class Count:
-    """The figures of a run. Each of `broken` is a promise that was not kept."""
+class Result:
+    """The figures of a run. `broken` lists the promises that were not kept, `unended` the journals behind them."""
 
     figures: dict[str, object] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
-    stories: list[str] = field(default_factory=list)
+    unended: list[str] = field(default_factory=list)
 
     def promise(self, name: str, guilty: Iterable[object], of: int, unit: str) -> None:
-        """A figure that must be 0, with what that bounds."""
-        found = [str(one) for one in guilty]
-        bound = f" of {of} {unit}" + (f": below {bounded(of):.2%} at 95 %" if of and not found else "")
-        self.figures[name] = f"{len(found)}{bound}"
-        if found:
-            self.broken.append(f"{name}: {', '.join(found)[:600]}")
+        """Record a figure that must be 0, with the failure rate that it rules out."""
+        failures = [str(item) for item in guilty]
+        bound = f" of {of} {unit}" + (f": below {upper_bound(of):.2%} at 95 %" if of and not failures else "")
+        self.figures[name] = f"{len(failures)}{bound}"
+        if failures:
+            self.broken.append(f"{name}: {', '.join(failures)[:600]}")
 
 
-def bounded(tries: int) -> float:
-    """The largest rate that still gives 0 failures in so many tries in one of twenty runs (rule of three)."""
+def upper_bound(tries: int) -> float:
+    """The upper 95 % bound of a failure rate after 0 failures in `tries` (the exact form of the rule of three)."""
     return 1.0 - math.pow(0.05, 1.0 / tries)
 
 
-def settle(run: Run) -> list[str]:
-    """Wait until nothing is under way any more; what still is after that, with where it stands."""
+def settle(run: ChaosRun) -> list[str]:
+    """Wait until every journal has ended. Return the keys of those that have not in time."""
     deadline = time.monotonic() + SETTLED_WITHIN_SECONDS
-    left = ["the store was never asked"]
+    left = ["the store never answered"]
     while left and time.monotonic() < deadline:
         time.sleep(1.0)
         try:
-            with run.fleet.store() as store:
+            with run.installation.store() as store:
                 left = unended(store)
         except (RedisError, OSError, ValueError):
             continue
     return left
 
 
-def left_running(run: Run) -> list[str]:
-    """Programs that go on although nobody has work for them; a ping's own ones end by themselves."""
+def left_running(run: ChaosRun) -> list[str]:
+    """Programs that still run although their journals have ended."""
     deadline = time.monotonic() + ENDED_WITHIN_SECONDS
-    while (found := run.fleet.programs()) and time.monotonic() < deadline:
+    while (programs := run.installation.programs()) and time.monotonic() < deadline:
         time.sleep(1.0)
-    return found
+    return programs
 
 
 def unended(store: redis.Redis) -> list[str]:
-    """Journals that have not ended and are not due for something known."""
-    found = []
+    """Keys of the journals that have not ended. Re-checks of answered alerts do not count."""
+    keys = []
     for kind in JOURNALS:
         for raw in store.scan_iter(f"{PREFIX}{kind}:*", count=1000):
             key = raw.decode()
             if not key.endswith("-again") and not store.hexists(key, "ended"):
-                found.append(key)
-    return found
+                keys.append(key)
+    return keys
 
 
-def story_of(store: redis.Redis, key: str) -> str:
-    """Where a journal stands, for whoever has to find out why."""
+def describe_journal(store: redis.Redis, key: str) -> str:
+    """The state of a journal, for the message of a failed run."""
     raw: dict[bytes, bytes] = store.hgetall(key)  # type: ignore[assignment]
     fields = {name.decode(): value for name, value in raw.items()}
     shown = {
@@ -87,110 +87,123 @@ def story_of(store: redis.Redis, key: str) -> str:
     return f"{key}: due {store.zscore(SCHEDULE, key)}, {shown}, records {records}"
 
 
-def count(run: Run) -> Count:
-    """The figures, once everything has settled."""
-    made = Count()
-    lines = [line for line in run.lines if line.reached != "not begun"]
-    accepted = [(line, alert) for line in lines for alert in line.accepted]
+def count(run: ChaosRun) -> Result:
+    """Wait until everything has settled and return the figures."""
+    result = Result()
+    cases = [case for case in run.cases if case.reached != "not started"]
+    accepted = [(case, alert) for case in cases for alert in case.accepted]
     left = settle(run)
-    with run.fleet.store() as store:
-        made.stories = [story_of(store, key) for key in left[:20]]
-        made.figures |= _setting(run, lines, len(accepted), store)
-        lost = [alert for line, alert in accepted if not _answered(run, store, line.site, alert)]
+    with run.installation.store() as store:
+        result.unended = [describe_journal(store, key) for key in left[:20]]
+        result.figures |= _figures(run, cases, len(accepted), store)
+        lost = [alert for case, alert in accepted if not _answered(run, store, case.shop, alert)]
         journals = sum(1 for kind in JOURNALS for _ in store.scan_iter(f"{PREFIX}{kind}:*", count=1000))
-    if not lines:
-        made.broken.append("no line was begun")
-    made.promise("alerts lost", lost, len(accepted), "accepted")
-    pulls = {line.site.number: len(run.town.pulls(line.site)) for line in lines}
-    made.promise(
+    if not cases:
+        result.broken.append("no case was started")
+    result.promise("alerts lost", lost, len(accepted), "accepted")
+    pulls = {case.shop.number: len(run.environments.pulls(case.shop)) for case in cases}
+    result.promise(
         "causes without exactly one pull request",
         [n for n, k in pulls.items() if k != 1],
-        len(lines),
-        "lines",
+        len(cases),
+        "cases",
     )
-    branches = {line.site.number: len(run.town.branches(line.site)) for line in lines}
-    made.promise(
-        "causes without exactly one branch", [n for n, k in branches.items() if k != 1], len(lines), "lines"
+    branches = {case.shop.number: len(run.environments.branches(case.shop)) for case in cases}
+    result.promise(
+        "causes without exactly one branch", [n for n, k in branches.items() if k != 1], len(cases), "cases"
     )
-    made.promise("stuck journals", left, journals, "journals")
-    made.promise("programs left running", left_running(run), len(_begun(run)), "runs of the agent")
+    result.promise("stuck journals", left, journals, "journals")
+    result.promise("programs left running", left_running(run), len(_agent_roles(run)), "runs of the agent")
     unfinished = [
-        f"{line.site.number} ({line.reached}: {line.trouble})" for line in lines if line.reached != "watched"
+        f"{case.shop.number} ({case.reached}: {case.problem})"
+        for case in cases
+        if case.reached != "followed up"
     ]
-    made.promise("lines that did not reach their end", unfinished, len(lines), "lines")
-    made.promise(
-        "calls that GitHub does not know", run.town.github.wrong, len(run.town.github.calls), "calls"
+    result.promise("cases that did not reach their end", unfinished, len(cases), "cases")
+    result.promise(
+        "calls that GitHub does not know",
+        run.environments.github.wrong,
+        len(run.environments.github.calls),
+        "calls",
     )
-    _slack(made, run, lines)
-    return made
+    _count_slack(result, run, cases)
+    return result
 
 
-def _setting(run: Run, lines: list[Line], accepted: int, store: redis.Redis) -> dict[str, object]:
-    faults = {name: Counter[str](kind for kind, _ in one.played) for name, one in run.town.faults.items()}
-    begun = Counter(_begun(run))
+def _figures(run: ChaosRun, cases: list[Case], accepted: int, store: redis.Redis) -> dict[str, object]:
+    faults = {
+        name: Counter[str](kind for kind, _ in faults.played)
+        for name, faults in run.environments.faults.items()
+    }
+    roles = Counter(_agent_roles(run))
     opened = sum(1 for _ in store.scan_iter(f"{PREFIX}incident:*"))
-    times = sorted(line.seconds for line in lines)
+    times = sorted(case.seconds for case in cases)
     durable = {name: _plain(store.config_get(name)) for name in ("appendonly", "appendfsync")}
     return {
-        "lines": f"{len(lines)} of {run.plan.lines} were begun, {sum(line.real for line in lines)} of "
-        f"{run.plan.real} with the real opencode",
-        "seconds of a line": f"{times[len(times) // 2]:.0f} in the middle, {times[-1]:.0f} at most"
+        "cases": f"{len(cases)} of {run.plan.cases} were started, {sum(case.real_agent for case in cases)} of "
+        f"{run.plan.real_agent_cases} with the real opencode",
+        "seconds of a case": f"{times[len(times) // 2]:.0f} median, {times[-1]:.0f} at most"
         if times
         else "-",
         "alerts accepted": f"{accepted}, with {run.sends} requests",
-        "done to processes": _listed(run.fleet.done),
-        "runs of the store": f"{len(run.fleet.runs)} ({', '.join(durable.values())})",
-        **{f"faults of {name}": _listed(kinds) for name, kinds in faults.items()},
-        "claims lost to another worker": (run.fleet.folder / "up.log")
+        "disruptions": _summary(run.installation.disruptions),
+        "starts of the store": f"{len(run.installation.store_runs)} ({', '.join(durable.values())})",
+        **{f"faults of {name}": _summary(kinds) for name, kinds in faults.items()},
+        "claims lost to another worker": (run.installation.folder / "up.log")
         .read_text(errors="replace")
         .count(LOST),
         "incidents opened": opened,
-        "agent runs begun": f"reader {begun['reader']}, writer {begun['writer']}",
+        "agent runs": f"reader {roles['reader']}, writer {roles['writer']}",
     }
 
 
-def _begun(run: Run) -> list[str]:
-    """The role of each run of the agent."""
-    return [call.role for call in run.town.model.calls if not call.results]
+def _agent_roles(run: ChaosRun) -> list[str]:
+    """The role of each agent run."""
+    return [call.role for call in run.environments.model.calls if not call.results]
 
 
 def _plain(answer: object) -> str:
     return ", ".join(f"{key} {value}" for key, value in dict(answer).items())  # type: ignore[call-overload]
 
 
-def _listed(counter: Counter[str]) -> str:
+def _summary(counter: Counter[str]) -> str:
     return f"{counter.total()} ({', '.join(f'{name} {n}' for name, n in sorted(counter.items()))})"
 
 
-def _answered(run: Run, store: redis.Redis, site: Site, alert: str) -> bool:
-    """Whether the alert's journal ended, and its outcome was told: its own, or that of its incident."""
+def _answered(run: ChaosRun, store: redis.Redis, site: Shop, alert: str) -> bool:
+    """True if the alert's journal ended and its outcome, or that of its incident, was posted."""
     if not store.hexists(f"{PREFIX}alert:{alert}", "ended"):
         return False
     if run.plan.webhook:
-        return any(f"/{site.repository}/pull/" in one.text for one in run.town.slack.messages)
-    own = any(one.key == f"notification:alert:{alert}:outcome" for one in run.town.slack.messages)
-    return own or bool(run.town.told(site, "outcome"))
-
-
-def _slack(made: Count, run: Run, lines: list[Line]) -> None:
-    slack = run.town.slack
-    if run.plan.webhook:
-        made.figures["posts"] = len(slack.messages)
-        made.figures["said twice (a webhook cannot look back)"] = _twice(lines, slack.messages)
-        return
-    # An incident that takes an alert's first word for its own gives it another key.
-    standing = Counter(one.posted_as for one in slack.messages if one.posted_as)
-    shown = {one.key for one in slack.messages}
-    posted = standing + Counter(one.posted_as for one in slack.deleted if one.posted_as)
-    doubles = {key: number - 1 for key, number in posted.items() if number > 1}
-    ends = [any("it held" in one.text for one in run.town.told(line.site, "watch")) for line in lines]
-    made.figures["watches"] = f"{sum(ends)} of {len(ends)} saw that it held"
-    made.figures["posts"] = f"{posted.total()}, of them first words {_ending(standing, 'ack')}"
-    made.figures["Slack doubles"] = f"{sum(doubles.values())} made, {len(slack.deleted)} deleted"
-    made.promise(
-        "Slack doubles left", [key for key, n in standing.items() if n != 1], len(posted), "messages"
+        return any(f"/{site.repository}/pull/" in message.text for message in run.environments.slack.messages)
+    own = any(
+        message.key == f"notification:alert:{alert}:outcome" for message in run.environments.slack.messages
     )
-    made.promise(
+    return own or bool(run.environments.posts(site, "outcome"))
+
+
+def _count_slack(result: Result, run: ChaosRun, cases: list[Case]) -> None:
+    slack = run.environments.slack
+    if run.plan.webhook:
+        result.figures["posts"] = len(slack.messages)
+        result.figures["posted twice (a webhook cannot be searched)"] = _count_repeated(cases, slack.messages)
+        return
+    # An incident that takes over an alert's acknowledgement gives it another key.
+    standing = Counter(message.posted_as for message in slack.messages if message.posted_as)
+    shown = {message.key for message in slack.messages}
+    posted = standing + Counter(message.posted_as for message in slack.deleted if message.posted_as)
+    duplicates = {key: number - 1 for key, number in posted.items() if number > 1}
+    ends = [
+        any("Fix verified" in message.text for message in run.environments.posts(case.shop, "watch"))
+        for case in cases
+    ]
+    result.figures["follow-ups"] = f"{sum(ends)} of {len(ends)} verified the fix"
+    result.figures["posts"] = f"{posted.total()}, of them acknowledgements {_ending(standing, 'ack')}"
+    result.figures["Slack duplicates"] = f"{sum(duplicates.values())} result, {len(slack.deleted)} deleted"
+    result.promise(
+        "Slack duplicates left", [key for key, n in standing.items() if n != 1], len(posted), "messages"
+    )
+    result.promise(
         "messages of which no post is left",
         [key for key in posted if not standing[key] and key not in shown],
         len(posted),
@@ -202,14 +215,14 @@ def _ending(keys: Counter[str], name: str) -> int:
     return sum(1 for key in keys if key.endswith(f":{name}"))
 
 
-def _twice(lines: list[Line], messages: list[Message]) -> str:
-    """How many outcomes and watches were said more than once."""
-    kinds: dict[str, Callable[[str, Site], bool]] = {
+def _count_repeated(cases: list[Case], messages: list[Message]) -> str:
+    """The number of outcomes and follow-ups that were posted more than once."""
+    kinds: dict[str, Callable[[str, Shop], bool]] = {
         "outcomes": lambda text, site: f"/{site.repository}/pull/" in text,
-        "watches": is_end,
+        "follow-ups": is_follow_up,
     }
-    said = []
-    for name, says in kinds.items():
-        numbers = [sum(says(one.text, line.site) for one in messages) for line in lines]
-        said.append(f"{sum(number > 1 for number in numbers)} of {len(numbers)} {name}")
-    return ", ".join(said)
+    counts = []
+    for name, matches in kinds.items():
+        numbers = [sum(matches(message.text, case.shop) for message in messages) for case in cases]
+        counts.append(f"{sum(number > 1 for number in numbers)} of {len(numbers)} {name}")
+    return ", ".join(counts)

@@ -1,28 +1,28 @@
-"""A short soak: full lines while web, worker and store are killed and much is answered wrongly; `make soak` is long."""
+"""A short chaos run: complete incidents while processes are killed and stand-ins fail. `make chaos` is the long one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tests.chaos.count import bounded, count
-from tests.chaos.fleet import Blow
-from tests.chaos.lines import Plan, running
+from tests.chaos.cases import Plan, chaos_run
+from tests.chaos.count import count, upper_bound
+from tests.chaos.installation import Disruption
 
-DECK: tuple[Blow, ...] = ("web", "worker", "store", "stop")
-
-
-def test_whatever_dies_no_alert_is_lost_and_each_cause_has_one_pull_request(tmp_path: Path) -> None:
-    plan = Plan(lines=3, seed=7, in_flight=3, apart=1.0, deck=DECK, blows=len(DECK))
-
-    with running(plan, tmp_path) as run:
-        run.live()
-        made = count(run)
-
-    assert made.broken == [], made.stories
-    assert {"kill worker", "kill store"} <= set(run.fleet.done)
-    assert len(run.fleet.runs) == 2
-    assert run.fleet.done.total() >= len(DECK)
+DECK: tuple[Disruption, ...] = ("web", "worker", "store", "stop")
 
 
-def test_what_no_failure_in_so_many_tries_bounds_is_said() -> None:
-    assert f"{bounded(200):.2%}" == "1.49%"
+def test_no_alert_is_lost_and_each_cause_has_one_pull_request_under_kills(tmp_path: Path) -> None:
+    plan = Plan(cases=3, seed=7, in_flight=3, pause_seconds=1.0, deck=DECK, max_disruptions=len(DECK))
+
+    with chaos_run(plan, tmp_path) as run:
+        run.run_all()
+        result = count(run)
+
+    assert result.broken == [], result.unended
+    assert {"kill worker", "kill store"} <= set(run.installation.disruptions)
+    assert len(run.installation.store_runs) == 2
+    assert run.installation.disruptions.total() >= len(DECK)
+
+
+def test_the_bound_of_a_failure_rate_is_the_exact_rule_of_three() -> None:
+    assert f"{upper_bound(200):.2%}" == "1.49%"

@@ -1,4 +1,4 @@
-"""The installation, `python -m workers up` with two workers, and everything that is done to it."""
+"""The installation, `python -m workers up` with two workers, and the disruptions of its processes."""
 
 from __future__ import annotations
 
@@ -27,50 +27,52 @@ from workers.runtime.store import client
 ROOT = Path(__file__).parents[2]
 PROCFILE = """\
 web: uvicorn receiver.main:app --factory --host 127.0.0.1 --port ${PORT:-8000} --no-access-log
-worker-1: dramatiq tests.soak.worker:build --processes 1 --threads 8
-worker-2: dramatiq tests.soak.worker:build --processes 1 --threads 8
+worker-1: dramatiq tests.chaos.worker:build --processes 1 --threads 8
+worker-2: dramatiq tests.chaos.worker:build --processes 1 --threads 8
 clock: python -m receiver.clock
 """
-Blow = Literal["web", "worker", "clock", "store", "up", "stop"]
-WORDS = {"web": "receiver.main", "worker": "tests.chaos.worker", "clock": "receiver.clock"}
-DECK: tuple[Blow, ...] = ("worker",) * 4 + ("stop",) * 3 + ("web",) * 2 + ("store",) * 2 + ("clock", "up")
-"""Dealt again and again in an order drawn by seed; `up` is the supervisor itself."""
+Disruption = Literal["web", "worker", "clock", "store", "up", "stop"]
+COMMAND_OF = {"web": "receiver.main", "worker": "tests.chaos.worker", "clock": "receiver.clock"}
+DECK: tuple[Disruption, ...] = (
+    ("worker",) * 4 + ("stop",) * 3 + ("web",) * 2 + ("store",) * 2 + ("clock", "up")
+)
+"""The disruptions, dealt repeatedly in an order drawn by seed. `up`: the supervisor. `stop`: SIGSTOP of a worker."""
 STOPPED_SECONDS = (16.0, 20.0)
-"""Longer than a lease, so that another worker has taken the work over."""
+"""Longer than a lease, so that another worker has taken over."""
 
 
 @dataclass
-class Fleet:
-    """The processes of one run. `environment`: the settings that `up` gets."""
+class Installation:
+    """The processes of one run. `environment` has the settings for `up`."""
 
     folder: Path
     environment: dict[str, str]
     port: int
     seed: int
-    done: Counter[str] = field(default_factory=Counter)
-    """What was done to the processes, by name."""
+    disruptions: Counter[str] = field(default_factory=Counter)
+    """Number of disruptions by name."""
     up: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
-        self.chance = random.Random(f"{self.seed}/fleet")
+        self.random = random.Random(f"{self.seed}/fleet")
         self.state = self.folder / "state"
         self.stops = self.folder / "stops"
-        self.runs: list[str] = []
-        """Every run of the store, by the id that it gives itself."""
+        self.store_runs: list[str] = []
+        """The run id of each start of the store."""
         self.ending = threading.Event()
-        for name in ("signals", "stopped"):
+        for name in ("requested", "stopped"):
             (self.stops / name).mkdir(parents=True)
         (self.folder / "Procfile").write_text(PROCFILE)
-        self._threads = [threading.Thread(target=self._look_after, daemon=True)]
+        self._threads = [threading.Thread(target=self._supervise, daemon=True)]
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    # -- its life ---------------------------------------------------------------------------------
+    # -- start and end ---------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Runs until `end`; a supervisor that was killed is brought back."""
+        """Run until `end`. A killed supervisor is started again."""
         self._start()
         for thread in self._threads:
             thread.start()
@@ -86,23 +88,23 @@ class Fleet:
             self.up = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
     def restart(self, **changes: str) -> None:
-        """An orderly end and a new start with other settings; an empty one is taken away."""
+        """Shut down cleanly and start with changed settings. An empty value removes a setting."""
         up, self.up = self.up, None
         self._ask_to_end(up)
         self.environment |= changes
         self._start()
-        self.done["orderly restart"] += 1
+        self.disruptions["orderly restart"] += 1
 
     def end(self) -> None:
         self.ending.set()
         for thread in self._threads:
             thread.join()
-        self._go_on(at_once=True)
+        self._continue_stopped(at_once=True)
         self._ask_to_end(self.up)
 
     def _ask_to_end(self, up: subprocess.Popen[bytes] | None) -> None:
         if up is not None and up.poll() is None:
-            self._go_on(at_once=True)
+            self._continue_stopped(at_once=True)
             up.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 up.wait(40)
@@ -118,45 +120,44 @@ class Fleet:
         return client(str(embedded.address(self.state)))
 
     def programs(self) -> list[str]:
-        """What runs of the agent, proofs and git have running: command lines of those at home in our folder."""
-        places = [f"{self.state.resolve()}/{name}/".encode() for name in ("runs", "work")]
-        found = [pid for pid in _everybody() if any(_is_at(pid, place) for place in places)]
+        """Command lines of the running agents, checks and git commands of this installation."""
+        folders = [f"{self.state.resolve()}/{name}/".encode() for name in ("runs", "work")]
+        pids = [pid for pid in _all_pids() if any(_runs_below(pid, folder) for folder in folders)]
         return [
-            f"{pid}: {_read(pid, 'cmdline').replace(bytes(1), b' ').decode(errors='replace')}"
-            for pid in found
+            f"{pid}: {_read(pid, 'cmdline').replace(bytes(1), b' ').decode(errors='replace')}" for pid in pids
         ]
 
-    # -- what is done to it -----------------------------------------------------------------------
+    # -- disruptions -----------------------------------------------------------------------
 
-    def strike(self, blow: Blow) -> None:
-        """SIGKILL, or the wish that the next effect stops its worker."""
-        if blow == "stop" and any((*self.stops.glob("wanted/*"), *self.stops.glob("stopped/*"))):
-            self.done["one stands still already"] += 1  # the other is to take its work over
-        elif blow == "stop":
-            (self.stops / "signals" / str(time.monotonic_ns())).touch()
-        elif blow == "store":
+    def disrupt(self, disruption: Disruption) -> None:
+        """Kill a process, or request that the next effect stops its worker."""
+        if disruption == "stop" and any((*self.stops.glob("requested/*"), *self.stops.glob("stopped/*"))):
+            self.disruptions["another worker is stopped already"] += 1  # the other worker has to take over
+        elif disruption == "stop":
+            (self.stops / "requested" / str(time.monotonic_ns())).touch()
+        elif disruption == "store":
             self._kill("store", self._store_pid())
-        elif blow == "up":
+        elif disruption == "up":
             self._kill("up", [self.up.pid] if self.up else [])
         else:
-            found = self._children(WORDS[blow])
-            self._kill(blow, self._part_of(self.chance.choice(found)) if found else [])
+            pids = self._children(COMMAND_OF[disruption])
+            self._kill(disruption, self._process_tree(self.random.choice(pids)) if pids else [])
 
-    def _part_of(self, pid: int) -> list[int]:
-        """The process with all that it forked, or now and then only what it forked (dramatiq's worker itself)."""
-        forked = [one for one in _everybody() if _parent_of(one) == pid]
-        return forked if forked and self.chance.random() < 0.3 else [pid, *forked]
+    def _process_tree(self, pid: int) -> list[int]:
+        """The process with its forks, or at times the forks only (a dramatiq worker without its master)."""
+        forked = [other for other in _all_pids() if _parent_of(other) == pid]
+        return forked if forked and self.random.random() < 0.3 else [pid, *forked]
 
     def _kill(self, name: str, pids: list[int]) -> None:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self.done[f"kill {name}" if pids else "nobody there"] += 1
+        self.disruptions[f"kill {name}" if pids else "no such process"] += 1
 
-    def _children(self, words: str) -> list[int]:
-        """Direct children of the supervisor whose command line holds these words."""
-        mine = [pid for pid in _everybody() if self.up and _parent_of(pid) == self.up.pid]
-        return [pid for pid in mine if words.encode() in _read(pid, "cmdline")]
+    def _children(self, text: str) -> list[int]:
+        """Direct children of the supervisor whose command line contains the text."""
+        mine = [pid for pid in _all_pids() if self.up and _parent_of(pid) == self.up.pid]
+        return [pid for pid in mine if text.encode() in _read(pid, "cmdline")]
 
     def _store_pid(self) -> list[int]:
         try:
@@ -164,47 +165,47 @@ class Fleet:
         except (FileNotFoundError, ValueError):
             return []
 
-    # -- looking after it -------------------------------------------------------------------------
+    # -- supervision -------------------------------------------------------------------------
 
-    def _look_after(self) -> None:
-        back = 0.0
+    def _supervise(self) -> None:
+        restart_at = 0.0
         while not self.ending.wait(0.2):
-            self._go_on()
-            self._note_run()
+            self._continue_stopped()
+            self._record_store_run()
             up, now = self.up, time.monotonic()
             if up is None or up.poll() is None:
-                back = 0.0
-            elif not back:
-                back = now + self.chance.uniform(0.2, 4.0)
-            elif now > back:
+                restart_at = 0.0
+            elif not restart_at:
+                restart_at = now + self.random.uniform(0.2, 4.0)
+            elif now > restart_at:
                 self._start()
 
-    def _go_on(self, *, at_once: bool = False) -> None:
-        """Continue whoever has been stopped for longer than a lease lasts."""
+    def _continue_stopped(self, *, at_once: bool = False) -> None:
+        """Continue processes that have been stopped for longer than a lease."""
         for file in list((self.stops / "stopped").iterdir()):
             pid = int(file.name)
             gone = not _read(pid, "cmdline")
             if gone or at_once or time.time() - file.stat().st_mtime > _between(STOPPED_SECONDS, pid):
                 file.unlink()
-                self.done["stopped, then killed" if gone else "stopped and continued"] += 1
+                self.disruptions["stopped, then killed" if gone else "stopped and continued"] += 1
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
 
-    def _note_run(self) -> None:
+    def _record_store_run(self) -> None:
         try:
             with self.store() as store:
                 run = str(store.info("server")["run_id"])
         except (RedisError, OSError, ValueError):
             return
-        if run not in self.runs:
-            self.runs.append(run)
+        if run not in self.store_runs:
+            self.store_runs.append(run)
 
 
 def _between(bounds: tuple[float, float], number: int) -> float:
     return bounds[0] + (bounds[1] - bounds[0]) * (number % 10) / 9
 
 
-def _everybody() -> list[int]:
+def _all_pids() -> list[int]:
     return [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
 
 
@@ -215,8 +216,8 @@ def _read(pid: int, what: str) -> bytes:
         return b""  # it has just ended
 
 
-def _is_at(pid: int, place: bytes) -> bool:
-    return place in _read(pid, "cmdline") or b"=" + place in _read(pid, "environ")
+def _runs_below(pid: int, folder: bytes) -> bool:
+    return folder in _read(pid, "cmdline") or b"=" + folder in _read(pid, "environ")
 
 
 def _parent_of(pid: int) -> int:
