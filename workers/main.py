@@ -26,7 +26,7 @@ from workers.engine.journal import JournalStore
 from workers.errors import NotAvailable
 from workers.incidents import ping_watchdog
 from workers.pipeline import stages
-from workers.remediation import attempt as mending
+from workers.remediation.resources import Remediation
 from workers.runtime import environment, logs, settings, store
 from workers.runtime.settings import Settings
 from workers.sandbox.commands import protect_process
@@ -97,7 +97,7 @@ def services(config: Settings, client: Any, folder: Path) -> stages.Services:
         github=github,
         slack=slack(config),
         repositories=repositories,
-        remediation=mending.Remediation(
+        remediation=Remediation(
             settings=config, github=github, repositories=repositories, store=journal, folder=folder
         ),
         now=lambda: datetime.now(UTC),

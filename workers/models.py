@@ -738,51 +738,95 @@ class Usage(Model):
     """Duration of the run."""
 
 
-# ---- Fix, Certificate, PullRequest, Watch ----------------------------------------------------
+# ---- Fix, Verification, PullRequest, FollowUp ------------------------------------------------
 
 
 class Fix(Model):
-    """The patch itself; clones are caches. Everything the commit needs is here, so it is the same bytes each time."""
+    """The patch and everything its commit needs, so that the commit has the same hash whenever a worker makes it."""
 
     base_commit: str
-    """Head of the base branch on which the patch was made: the parent of the commit."""
+    """Head of the base branch when the patch was made: the parent of the commit."""
     patch: str
     """Unified diff as `git diff --binary --full-index` prints it."""
     files: tuple[str, ...]
     reproduction_path: str | None = None
+    """The new test or script, relative to the repository; None if the plan asks for none."""
     summary: str = ""
+    """The writing agent's own account, unverified."""
     not_done: tuple[str, ...] = ()
     committed_at: Moment
 
 
 class Run(Model):
-    """One command that the host ran behind the wall. `output` is the redacted tail."""
+    """One command that ran in the sandbox."""
 
     command: str
     outcome: Literal["passed", "failed", "not run"]
     output: str = ""
+    """The redacted end of standard output and standard error."""
     seconds: float = 0.0
 
 
 class Check(Model):
-    """One of the repository's own checks, before and after the fix."""
+    """One of the repository's own checks, without and with the patch."""
 
     before: Run
     after: Run
 
 
+class ReasonKind(StrEnum):
+    """Why a verification did not end as `ready`."""
+
+    INVALID_SETTINGS = "invalid settings"
+    """`.trackwalker.toml` of the repository is malformed."""
+    POLICY = "policy"
+    """The patch breaks a rule of the patch policy."""
+    REPRODUCTION_MISSING = "reproduction missing"
+    """The agent did not write the test or script of its plan."""
+    REPRODUCTION_INVALID = "reproduction invalid"
+    """The test cannot be loaded or calls code that does not exist: its failure says nothing about the fault."""
+    NOT_REPRODUCED = "not reproduced"
+    """The test passes without the patch."""
+    ALREADY_FIXED = "already fixed"
+    """The test fails on the deployed commit and passes on the base branch."""
+    STILL_FAILS = "still fails"
+    """The test fails with the patch."""
+    UNSTABLE = "unstable"
+    """The test gives different results on the same code."""
+    CHECK_REGRESSED = "check regressed"
+    """One of the repository's own checks is worse with the patch."""
+    ONLY_UNDER_LOAD = "only under load"
+    """The plan says that the fault needs load, which the host does not generate."""
+    NO_REPRODUCTION = "no reproduction"
+    """The plan names no way to reproduce the fault."""
+    REPRODUCTION_NOT_RUN = "reproduction not run"
+    """No runner for this kind of test, or its dependencies cannot be installed."""
+    CHECK_NOT_RUN = "check not run"
+    """The same for one of the repository's own checks."""
+    NEEDS_DEPLOYMENT = "needs deployment"
+    """Only a deployment shows whether the platform builds and starts the service."""
+
+
+class VerificationReason(Model):
+    """Why a fix is rejected, or what a draft leaves unverified. Code decides on `kind`; people read `text`."""
+
+    kind: ReasonKind
+    text: str
+
+
 class Verification(Model):
-    """What was proved, and what follows: ready for review, a draft, or nothing is proposed."""
+    """The commands that ran without and with the patch, and the decision that follows."""
 
     decision: Literal["ready", "draft", "rejected", "already fixed"]
+    """`ready` and `draft` fixes are proposed, the others are only reported."""
     reproduction_deployed: Run | None = None
+    """The reproduction on the deployed commit; the next two on the base branch without and with the patch."""
     reproduction_before: Run | None = None
     reproduction_after: Run | None = None
     checks: tuple[Check, ...] = ()
-    reasons: tuple[str, ...] = ()
-    """Why it is refused, or what is unproved in a draft."""
+    reasons: tuple[VerificationReason, ...] = ()
     notes: tuple[str, ...] = ()
-    """What the reviewer should know besides: a new host, a new dependency."""
+    """Facts for the reviewer that block nothing, for example a new host or dependency."""
 
 
 class RemoteRepository(Model):
@@ -807,16 +851,16 @@ class PullRequest(Model):
     author: str = ""
     base: str = ""
     from_fork: bool = False
-    """The branch lies in another repository (or one that is gone): never one of ours."""
+    """True if the branch is in another repository or in a deleted one: Trackwalker never pushes there."""
 
 
 class Outcome(Model):
-    """How the active part of a round ended, as it is told: one headline, a few lines, and the link if there is one."""
+    """The result of the active part of an occurrence. Code decides on `kind`; the other fields are for people."""
 
     kind: Literal[
         "pull request", "reported", "waiting", "nothing proposed", "attached", "failed", "cancelled"
     ]
-    """`waiting`: it would be mended, as soon as a person asks for it."""
+    """`waiting`: a fix needs a person's approval. `attached`: another incident or pull request covers the cause."""
     headline: str
     lines: tuple[str, ...] = ()
     link: str | None = None

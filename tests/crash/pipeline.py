@@ -29,7 +29,7 @@ from workers.incidents import intake
 from workers.incidents.intake import PING_WATCHDOG_KEY, DedupWindow
 from workers.models import Alert, Verification
 from workers.pipeline import stages
-from workers.remediation.attempt import Remediation
+from workers.remediation.resources import Remediation
 from workers.runtime.settings import read
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from tests.crash.pipeline import Mortal, Snapshot
 from tests.support.fakes.slack import Message
 from workers.engine.codec import unpack
 from workers.engine.journal import OPEN, PREFIX, SCHEDULE
-from workers.incidents.budget import MICRO
+from workers.incidents.budget import MICRODOLLARS
 from workers.incidents.intake import PING_WATCHDOG_KEY
 from workers.models import Usage
 
@@ -195,7 +195,7 @@ class Lives:
         """Where the budget does not hold what the agent cost."""
         stored, found = self._stored(), []
         spent = [unpack(fields[b"r:usage"], Usage) for fields in _hashes(stored) if b"r:usage" in fields]
-        cost = round(sum(one.cost_usd for one in spent if one) * MICRO)
+        cost = round(sum(one.cost_usd for one in spent if one) * MICRODOLLARS)
         counted = sum(int(day[b"cost"]) for day in _hashes(stored) if b"cost" in day and b"runs" in day)
         if cost != counted:
             found.append(f"{counted} millionths of a USD are counted and {cost} were spent")

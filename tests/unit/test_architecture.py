@@ -116,7 +116,7 @@ def test_a_module_names_no_path_into_another_package(path: Path) -> None:
     assert climbs == [] or name_of(path) in PATHS_TO_THE_PROJECT
 
 
-PATHS_TO_THE_PROJECT: set[str] = set()
+PATHS_TO_THE_PROJECT = {"workers.remediation.resources"}
 """Modules that look for files of the project itself (`.tools`), not of another package."""
 
 

@@ -224,7 +224,11 @@ def _certificate(one: Verification) -> list[str]:
     ]  # fmt: skip
     lines = [one.decision, *(f"reproduction {name}: {_run(run)}" for name, run in runs if run)]
     lines += [f"check: {check.before.outcome} → {_run(check.after)}" for check in one.checks]
-    return [*lines, *(f"because: {reason}" for reason in one.reasons), *(f"note: {one}" for one in one.notes)]
+    return [
+        *lines,
+        *(f"because: {reason.text}" for reason in one.reasons),
+        *(f"note: {one}" for one in one.notes),
+    ]
 
 
 def _run(one: Run) -> str:

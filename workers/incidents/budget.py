@@ -1,71 +1,90 @@
-"""Budgets: reserved before the agent is called, settled afterwards; per run and per day."""
+"""The daily budget of agent runs and model cost: reserved before the agent starts, settled when its incident ends.
+
+The whole cost of an incident is reserved at once, so that agents running at the same time cannot overspend together.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from workers.engine import records, scripts
 from workers.engine.journal import PREFIX, Claim, JournalStore
 from workers.models import Incident, Severity
 from workers.runtime.settings import Settings
 
-MICRO = 1_000_000
-KEPT_SECONDS = 3 * 86_400
-FOR_CRITICAL = 0.25
-"""This part of a day's runs is kept for critical incidents."""
-PER_SERVICE = 0.5
-"""No service takes more than this part of a day's runs, lest one chronic trouble starve the others."""
+MICRODOLLARS = 1_000_000  # per USD; Redis counts whole numbers without rounding errors
+RETENTION_SECONDS = 3 * 86_400  # an attempt that began before midnight still settles against its own day
+CRITICAL_SHARE = 0.25  # share of the day's runs that only critical incidents may use
+SERVICE_SHARE = (
+    0.5  # most of the day's runs for one service, so that a chronic incident leaves some for the others
+)
 
 
-def _day(now: datetime) -> str:
-    return f"{PREFIX}budget:{now:%Y%m%d}"
+class BudgetLimit(StrEnum):
+    """The limit that stopped a reservation; the values are the answers of RESERVE_BUDGET."""
+
+    SERVICE_RUNS = "service"
+    RUNS = "runs"
+    COST = "cost"
 
 
 def reserve(
     journal: JournalStore, settings: Settings, claim: Claim, incident: Incident, now: datetime
-) -> str | None:
-    """Reserve one round's cost of today's budget, once; why not, when it is gone."""
-    critical = incident.severity is Severity.CRITICAL
-    runs = (
-        settings.max_agent_runs_per_day
-        if critical
-        else settings.max_agent_runs_per_day - int(settings.max_agent_runs_per_day * FOR_CRITICAL)
-    )
+) -> BudgetLimit | None:
+    """Reserve the cost of one fix attempt in today's budget; reserving again for the same claim is a no-op.
+
+    Returns:
+        None once reserved, else the limit that is used up.
+    """
+    runs = settings.max_agent_runs_per_day
     limits = [
-        runs,
-        int(settings.max_cost_per_day_usd * MICRO),
-        max(1, int(settings.max_agent_runs_per_day * PER_SERVICE)),
+        runs if incident.severity is Severity.CRITICAL else runs - int(runs * CRITICAL_SHARE),
+        int(settings.max_cost_per_day_usd * MICRODOLLARS),
+        max(1, int(runs * SERVICE_SHARE)),
     ]
-    cost = int(min(settings.max_cost_per_incident_usd, settings.max_cost_per_day_usd) * MICRO)
-    arguments = [claim.id, cost, *limits, incident.subject.key, KEPT_SECONDS]
-    answer = journal.script(scripts.RESERVE_BUDGET, [_day(now)], *arguments).decode()
-    if answer == "reserved":
-        claim.set_fields(budget_day=_day(now))
-        return None
-    if answer == "service":
-        return (
-            f"today's agent runs for {incident.subject.name} are used up (TRACKWALKER_MAX_AGENT_RUNS_PER_DAY)"
-        )
-    if answer == "runs":
-        return f"today's {settings.max_agent_runs_per_day} agent runs are used up (TRACKWALKER_MAX_AGENT_RUNS_PER_DAY)"
-    return f"today's {settings.max_cost_per_day_usd:g} USD are used up or reserved (TRACKWALKER_MAX_COST_PER_DAY_USD)"
+    cost = int(min(settings.max_cost_per_incident_usd, settings.max_cost_per_day_usd) * MICRODOLLARS)
+    arguments = [claim.id, cost, *limits, incident.subject.key, RETENTION_SECONDS]
+    answer = journal.script(scripts.RESERVE_BUDGET, [_key(now)], *arguments).decode()
+    if answer != "reserved":
+        return BudgetLimit(answer)
+    claim.set_fields(budget_day=_key(now))
+    return None
+
+
+def describe_limit(limit: BudgetLimit, settings: Settings, incident: Incident) -> str:
+    """The used-up limit and the setting that raises it, for people."""
+    if limit is BudgetLimit.COST:
+        cost = f"{settings.max_cost_per_day_usd:g} USD"
+        return f"today's {cost} are used up or reserved (TRACKWALKER_MAX_COST_PER_DAY_USD)"
+    runs = f"{settings.max_agent_runs_per_day} agent runs"
+    if limit is BudgetLimit.SERVICE_RUNS:
+        runs = f"agent runs for {incident.subject.name}"
+    return f"today's {runs} are used up (TRACKWALKER_MAX_AGENT_RUNS_PER_DAY)"
 
 
 def settle(journal: JournalStore, claim: Claim, cost_usd: float) -> None:
-    """What a round cost in the end, if only nothing, takes the place of what was reserved; whoever goes on reserves."""
+    """Replace the reservation by the cost of the attempt. An attempt that goes on afterwards has to reserve again."""
     day = claim.text("budget_day")
     if day:
-        journal.script(scripts.SETTLE_BUDGET, [day], claim.id, int(cost_usd * MICRO))
+        journal.script(scripts.SETTLE_BUDGET, [day], claim.id, int(cost_usd * MICRODOLLARS))
         claim.set_fields(budget_day="")
 
 
 def is_reserved(claim: Claim) -> bool:
-    """Whether the round's cost is reserved and not settled yet."""
+    """True between `reserve` and `settle`."""
     return bool(claim.text("budget_day"))
 
 
-def count_again(journal: JournalStore, claim: Claim) -> None:
-    """A run that begins anew after its process died is one more of the day's and its service's, whatever is left."""
+def count_rerun(journal: JournalStore, claim: Claim) -> None:
+    """Count a run that starts from the beginning after its worker crashed, even if it exceeds the day's limit.
+
+    The crashed run has been paid for; not counting the second would let a crash loop run without limit.
+    """
     day, incident = claim.text("budget_day"), claim.need(records.INCIDENT)
     if day:
         journal.script(scripts.COUNT_AGENT_RUN, [day], incident.subject.key)
+
+
+def _key(now: datetime) -> str:
+    return f"{PREFIX}budget:{now:%Y%m%d}"

@@ -1,7 +1,7 @@
-"""Pull requests that a human closed unmerged: an answer, remembered for a cause in the code.
+"""Pull requests that a person closed without merging: Trackwalker does not propose the same fix for that cause again.
 
-A cause is named by its reservations: the culprit file's and, where one is known, the suspect commit's. The same file
-after another commit is new evidence; the same commit again is not.
+A cause is identified by its reservations: the culprit file's and, if known, the suspect commit's. The same file
+after another commit is new evidence; the same commit is not.
 """
 
 from __future__ import annotations
@@ -11,19 +11,24 @@ from collections.abc import Sequence
 from workers.engine.journal import PREFIX, JournalStore
 from workers.models import digest
 
-REMEMBERED_SECONDS = 30 * 86_400
+RETENTION_SECONDS = 30 * 86_400  # a cause that comes back a month later deserves a new proposal
 
 
 def record_rejection(journal: JournalStore, reservations: Sequence[str], number: str) -> None:
-    """A human closed the pull request `number` (`#7`) for this cause."""
+    """Store that a person closed pull request `number` (`#7`).
+
+    Args:
+        reservations: keys of the cause, the culprit file's first. Each commit is also stored alone, because a
+            later occurrence knows the suspect commit before the agent has named a file.
+    """
     for key in {_key(reservations), *(_key([commit]) for commit in reservations[1:])}:
-        journal.command("set", key, number, REMEMBERED_SECONDS)
+        journal.command("set", key, number, RETENTION_SECONDS)
 
 
-def closed_by_human(journal: JournalStore, reservations: Sequence[str]) -> str | None:
-    """The pull request for this cause that a human closed, `#7`; None when there is none."""
-    closed = journal.command("get", _key(reservations))
-    return closed.decode() if closed else None
+def find_rejection(journal: JournalStore, reservations: Sequence[str]) -> str | None:
+    """The pull request for this cause that a person closed, as `#7`; None if there is none."""
+    number = journal.command("get", _key(reservations))
+    return number.decode() if number else None
 
 
 def _key(reservations: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from workers.errors import NotAvailable, OnHold, Superseded, TrackwalkerError
 from workers.incidents import budget, opening
 from workers.models import FollowUp, Outcome, Usage, digest
 from workers.notifications import notify
-from workers.remediation import attempt as mending
+from workers.remediation import fault_location
 
 PINGS_AGAIN_SECONDS = 3600.0
 """So soon it is waited for pings again where that broke too often."""
@@ -41,7 +41,7 @@ def is_suppressed(claim: Claim) -> bool:
     began = claim.stage == "propose" and claim.has(records.REMOTE)
     if not claim.text("suppressed_by") or claim.text("fix_requests") or began:
         return False
-    mending.release(claim, claim.store)
+    fault_location.release(claim, claim.store)
     budget.settle(claim.store, claim, (claim.get(records.USAGE) or Usage()).cost_usd)
     holder = claim.text("suppressed_by").removeprefix(PREFIX)
     log.info("stands aside", extra={"journal": claim.id, "stage": claim.stage, "cause": holder})
@@ -108,7 +108,7 @@ def give_up(claim: Claim, why: str, now: datetime) -> None:
 
 def _give_up_incident(claim: Claim, why: str, now: datetime) -> None:
     if claim.get(records.PULL) is None:
-        mending.release(claim, claim.store)
+        fault_location.release(claim, claim.store)
     incident = claim.get(records.INCIDENT)
     if incident is None:
         # Nobody could be told under its name: the next sweep that sees the trouble opens a new round.

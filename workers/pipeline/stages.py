@@ -58,7 +58,8 @@ from workers.pipeline.failures import (
     report_operational_error,
 )
 from workers.pull_requests import propose as pull_requests
-from workers.remediation import attempt as mending
+from workers.remediation import attempt, fix_requirements
+from workers.remediation.resources import Remediation
 from workers.runtime.settings import Settings
 
 SLACK_REFUSED_RETRY_SECONDS = 300.0
@@ -87,7 +88,7 @@ class Services:
     github: GitHub
     slack: Slack | None
     repositories: Repositories
-    remediation: mending.Remediation
+    remediation: Remediation
     now: Callable[[], datetime]
 
 
@@ -248,13 +249,14 @@ def diagnose(services: Services, claim: Claim) -> None:
     verdict = claim.step(records.VERDICT, lambda: diagnosis.diagnose(incident, evidence))
     log.info("verdict", extra={"journal": claim.id, "lane": verdict.category.value})
     mends = verdict.calls_for_a_fix
-    lacks = mending.missing_requirement(services.settings, evidence) if mends else None
-    if mends and not lacks:
+    missing = fix_requirements.missing_requirement(services.settings, evidence) if mends else None
+    if mends and missing is None:
         claim.advance("plan", notify=notification_key(claim))
         return
     outcome = notify.inconclusive(verdict, evidence)
-    if lacks:
-        outcome = outcome.model_copy(update={"lines": (*outcome.lines, f"not mended: {lacks}")})
+    if missing is not None:
+        line = fix_requirements.describe_requirement(missing, services.settings)
+        outcome = outcome.model_copy(update={"lines": (*outcome.lines, line)})
     conclude(claim, outcome)
 
 
@@ -266,7 +268,7 @@ def plan(services: Services, claim: Claim) -> None:
         conclude(claim, awaiting_approval(claim))
         return
     check_controls(services, claim)
-    outcome = mending.plan(claim, services.remediation)
+    outcome = attempt.plan(claim, services.remediation)
     if outcome is not None:
         conclude(claim, outcome)
         return
@@ -278,7 +280,7 @@ def fix(services: Services, claim: Claim) -> None:
     if is_suppressed(claim):
         return
     check_controls(services, claim)
-    outcome = mending.fix(claim, services.remediation)
+    outcome = attempt.fix(claim, services.remediation)
     if outcome is not None:
         conclude(claim, outcome)
         return

@@ -1,211 +1,217 @@
-"""The words of a pull request: what broke, why, what was changed, what was proved, how to undo it. Pure.
+"""The text of a pull request: the fault, its cause, the change, the verification and how to undo it. Pure.
 
-In a repository that is not private only cause, file and test result are said: figures, logs, hosts and the incident's
-link are nobody's business there.
+In a repository that is not private, only the cause, the files and the test results are shown: figures, logs, hosts
+and the link to the incident would tell everybody about the installation.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 
-from pydantic import ValidationError
+from workers.models import Evidence, Fix, Incident, Plan, PlanCause, Run, Verdict, Verification, describe_gap
+from workers.pull_requests.markdown import LINE_LIMIT, block, code, inline, plain
+from workers.pull_requests.marker import Marker, render_marker
+from workers.runtime.text import plural, safe_line
 
-from workers.models import (
-    Evidence,
-    Fix,
-    Incident,
-    Model,
-    Plan,
-    PlanCause,
-    Run,
-    Verdict,
-    Verification,
-    describe_gap,
-)
-from workers.pull_requests.markdown import block, code, inline, one_line, plain
-
-LONGEST_TITLE = 90
-MOST_POINTS = 8
-MOST_SYMPTOMS = 3
-ESCAPED_BAR = "\\|"
-"""In a table even code needs it."""
-MARKER = re.compile(r"<!-- trackwalker (\{[^\n]*\}) -->")
-HOSTS = re.compile(
+TITLE_LIMIT = 90  # characters: GitHub's list of pull requests shows about that many on one line
+COMMIT_LINE_LIMIT = 200
+MAX_POINTS = 8  # points of one list: a reviewer reads the rest on the incident's page
+MAX_SYMPTOMS = 3
+MAX_FILES = 20
+SUSPECT_MESSAGE_LIMIT = 120
+MIN_HOST_LENGTH = 4  # shorter names are too common as words to be removed from a sentence
+ESCAPED_BAR = "\\|"  # a bar ends a table cell even inside code
+ADDRESSES = re.compile(
     r"\b[a-z][a-z0-9+.-]*://[^\s)\]>\"'`]+|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b"
     r"|\b(?:[a-z0-9-]+\.)+(?:railway\.internal|railway\.app)(?::\d+)?\b",
     re.I,
 )
-"""Addresses, by their shape."""
 FIGURES = re.compile(
     r"\b\d[\d.,]*\s?(?:%|(?:percent|requests?|errors?|times|users?|customers?|orders?|ms|[kMG]i?B|rps)\b)",
     re.I,
 )
-"""Numbers that tell of traffic and load."""
-
-
-class Marker(Model):
-    """What a pull request of ours says of itself, unseen, at the end of its description."""
-
-    incident: str
-    digests: tuple[str, ...] = ()
-    patch: str
-
-
-def parse_marker(body: str) -> Marker | None:
-    """The marker of a pull request's description; others may have written below it. None: not one of ours."""
-    found = MARKER.findall(body)
-    try:
-        return Marker.model_validate_json(found[-1]) if found else None
-    except ValidationError:
-        return None
+"""Numbers with a unit that discloses traffic or load."""
 
 
 def render_pull_request(
-    incident: Incident, evidence: Evidence, verdict: Verdict, plan: Plan, fix: Fix, certificate: Verification, *,
+    incident: Incident, evidence: Evidence, verdict: Verdict, plan: Plan, fix: Fix, verification: Verification, *,
     private: bool, digests: Sequence[str], patch_digest: str, link: str = "",
 ) -> tuple[str, str]:  # fmt: skip
-    """Title and description; the same for the same values. `link` leads to the incident's page, if there is one."""
-    where = incident.service.name if incident.service else incident.subject.name
+    """Title and description. Equal values give equal text, so a repeated run proposes the same pull request.
+
+    Args:
+        private: False hides everything that only the owner of the repository may know.
+        digests: digests of the reserved fault locations, for the marker.
+        link: address of the incident's page; empty leaves it out.
+    """
+    service = incident.service.name if incident.service else incident.subject.name
     if private:
-        title = f"{where}: {plan.cause.summary}"
+        title = f"{service}: {plan.cause.summary}"
         parts = [
-            *_broken(incident, evidence, verdict, link), *_cause(plan.cause, evidence, plan.evidence),
-            *_change(plan, fix), *_proof(certificate, fix, outputs=True), *_doubts(plan, evidence, verdict),
-            *_undo(plan, incident),
+            *_fault_section(incident, evidence, verdict, link), *_cause_section(plan.cause, evidence, plan.evidence),
+            *_fix_section(plan, fix), *_verification_section(verification, fix, private=True),
+            *_unknown_section(plan, evidence, verdict), *_undo_section(plan, incident),
         ]  # fmt: skip
     else:
-        cause = plan.cause.model_copy(update={"summary": discreet(plan.cause.summary, incident, evidence)})
+        summary = redact_for_public(plan.cause.summary, incident, evidence)
+        cause = plan.cause.model_copy(update={"summary": summary})
         title = cause.summary
-        parts = [*_cause(cause, evidence, ()), *_files(fix), *_proof(certificate, fix, outputs=False)]
+        parts = [*_cause_section(cause, evidence, ()), "### Fix", _file_list(fix)]
+        parts += [*_verification_section(verification, fix, private=False)]
         parts += ["### Undo", "Revert this pull request."]
-    mark = Marker(incident=incident.id, digests=tuple(digests), patch=patch_digest)
-    return plain(title, LONGEST_TITLE), "\n\n".join([*parts, hidden(mark)]) + "\n"
+    marker = Marker(incident=incident.id, digests=tuple(digests), patch=patch_digest)
+    return plain(title, TITLE_LIMIT), "\n\n".join([*parts, render_marker(marker)]) + "\n"
 
 
 def commit_message(title: str, plan: Plan, *, private: bool) -> str:
-    """The message of the one commit; the same for the same plan."""
+    """The message of the commit. Equal plans give equal messages and so the same commit hash.
+
+    Args:
+        private: False leaves out the steps of the plan, which may name hosts and figures.
+    """
     place = f"{plan.cause.file}:{plan.cause.line}" if plan.cause.file else ""
-    steps = [f"- {plain(step, 200)}" for step in plan.change[:MOST_POINTS]] if private else []
-    paragraphs = [title, f"Cause: {plain(place, 200)}" if place else "", "\n".join(steps)]
+    steps = [f"- {plain(step, COMMIT_LINE_LIMIT)}" for step in plan.change[:MAX_POINTS]] if private else []
+    cause = f"Cause: {plain(place, COMMIT_LINE_LIMIT)}" if place else ""
+    paragraphs = [title, cause, "\n".join(steps)]
     return "\n\n".join(part for part in paragraphs if part) + "\n"
 
 
-def hidden(mark: Marker) -> str:
-    """The marker as an HTML comment that nothing in it can end."""
-    text = json.dumps(mark.model_dump(), sort_keys=True).replace("--", "-\\u002d").replace(">", "\\u003e")
-    return f"<!-- trackwalker {text} -->"
-
-
-def discreet(text: str, incident: Incident, evidence: Evidence) -> str:
-    """Text for everybody's eyes: no address, no figure, no host that the evidence names, no name of the project."""
-    text = FIGURES.sub("[figure]", HOSTS.sub("[address]", one_line(text)))
-    hosts = {upstream.host for upstream in evidence.upstreams}
-    for host in sorted(hosts | {incident.project_name, incident.environment_id}, key=len, reverse=True):
-        if len(host) > 3:
-            text = re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w-])", "[left out]", text, flags=re.I)
+def redact_for_public(text: str, incident: Incident, evidence: Evidence) -> str:
+    """Text for a public repository: without addresses, figures, hosts from the evidence and the project's name."""
+    text = FIGURES.sub("[figure]", ADDRESSES.sub("[address]", safe_line(text, LINE_LIMIT)))
+    names = {upstream.host for upstream in evidence.upstreams} | {
+        incident.project_name,
+        incident.environment_id,
+    }
+    # Longest first: a name that contains another one is replaced as a whole.
+    for name in sorted(names, key=len, reverse=True):
+        if len(name) >= MIN_HOST_LENGTH:
+            text = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", "[left out]", text, flags=re.I)
     return text
 
 
-# ---- the parts -------------------------------------------------------------------------------
+# ---- sections ----
 
 
-def _broken(incident: Incident, evidence: Evidence, verdict: Verdict, link: str) -> list[str]:
-    window, zone = incident.window, "UTC"
-    seen = (
-        f"Seen from {window.start:%Y-%m-%d %H:%M} to {window.end:%H:%M} {zone} ({window.minutes:.0f} minutes)"
+def _fault_section(incident: Incident, evidence: Evidence, verdict: Verdict, link: str) -> list[str]:
+    window = incident.window
+    period = f"{window.start:%Y-%m-%d %H:%M} to {window.end:%H:%M} UTC"
+    environment = code(f"{incident.project_name}/{incident.environment_name}")
+    intro = (
+        f"Observed from {period} ({plural(round(window.minutes), 'minute')}) in {environment}, "
+        f"severity {incident.severity.value}."
     )
-    where = f"in {code(f'{incident.project_name}/{incident.environment_name}')}, severity {incident.severity.value}."
-    lines = [f"{inline(one.named_sentence)} (since {one.since:%H:%M} {zone})" for one in incident.findings]
-    lines += [f"Suffers from it: {inline(one.named_sentence)}" for one in incident.symptoms[:MOST_SYMPTOMS]]
+    lines = [
+        f"{inline(finding.named_sentence)} (since {finding.since:%H:%M} UTC)" for finding in incident.findings
+    ]
+    lines += [
+        f"Also affected: {inline(finding.named_sentence)}" for finding in incident.symptoms[:MAX_SYMPTOMS]
+    ]
     if suspect := evidence.suspect:
         commit = f", commit {code(suspect.commit[:12])}" if suspect.commit else ""
-        words = f": {inline(suspect.message, 120)}" if suspect.message else ""
-        since = f"{suspect.at:%Y-%m-%d %H:%M} {zone}{commit}{words}"
-        lines.append(f"Since deployment {code(suspect.deployment_id)} of {since}")
-    more = [f"Verdict: **{verdict.category.value}**. {inline(verdict.summary)}"] if verdict.summary else []
-    more += [f"{code(incident.id)} [with all its facts]({link})"] if link else []
-    return ["### What broke", f"{seen} {where}", _points(lines), *more]
+        message = f": {inline(suspect.message, SUSPECT_MESSAGE_LIMIT)}" if suspect.message else ""
+        lines.append(
+            f"Since deployment {code(suspect.deployment_id)} at {suspect.at:%Y-%m-%d %H:%M} UTC{commit}{message}"
+        )
+    summary = [inline(verdict.summary)] if verdict.summary else []
+    page = [f"[All facts of {code(incident.id)}]({link})"] if link else []
+    return ["### Fault", intro, _points(lines), *summary, *page]
 
 
-def _cause(cause: PlanCause, evidence: Evidence, names: Iterable[str]) -> list[str]:
+def _cause_section(cause: PlanCause, evidence: Evidence, fact_ids: Iterable[str]) -> list[str]:
     place = f"{cause.file}:{cause.line}" if cause.file and cause.line else cause.file or ""
     facts = {fact.id: fact.text for fact in evidence.facts}
-    points = [f"{code(name)} {inline(facts[name])}" for name in names if name in facts]
-    at = f"\n\n{code(place)}" if place else ""
-    return ["### Cause", f"{inline(cause.summary)}{at}", *([_points(points)] if points else [])]
+    points = [f"{code(fact_id)} {inline(facts[fact_id])}" for fact_id in fact_ids if fact_id in facts]
+    location = f"\n\n{code(place)}" if place else ""
+    return ["### Cause", f"{inline(cause.summary)}{location}", *([_points(points)] if points else [])]
 
 
-def _change(plan: Plan, fix: Fix) -> list[str]:
-    steps = [inline(step) for step in plan.change]
+def _fix_section(plan: Plan, fix: Fix) -> list[str]:
     summary = [inline(fix.summary)] if fix.summary else []
+    steps = [_points([inline(step) for step in plan.change])] if plan.change else []
     risk = [f"Risk: {inline(plan.risk)}"] if plan.risk else []
-    left = [f"Not done: {inline(one)}" for one in fix.not_done]
-    body = [_points(steps)] if steps else []
-    return ["### Fix", *summary, *body, *_files(fix)[1:], *risk, *([_points(left)] if left else [])]
+    not_done = [_points([f"Not done: {inline(item)}" for item in fix.not_done])] if fix.not_done else []
+    return ["### Fix", *summary, *steps, _file_list(fix), *risk, *not_done]
 
 
-def _files(fix: Fix) -> list[str]:
-    more = f" and {len(fix.files) - 20} more" if len(fix.files) > 20 else ""
-    return ["### Fix", "Files: " + ", ".join(code(file) for file in fix.files[:20]) + more]
+def _file_list(fix: Fix) -> str:
+    more = f" and {len(fix.files) - MAX_FILES} more" if len(fix.files) > MAX_FILES else ""
+    return "Files: " + ", ".join(code(file) for file in fix.files[:MAX_FILES]) + more
 
 
-def _proof(certificate: Verification, fix: Fix, *, outputs: bool) -> list[str]:
+def _verification_section(verification: Verification, fix: Fix, *, private: bool) -> list[str]:
+    draft = ["This is a draft: not everything could be verified."] if verification.decision == "draft" else []
+    test = [f"New test: {code(fix.reproduction_path)}"] if fix.reproduction_path else []
+    details = _verification_details(verification) if private else []
+    return ["### Verification", *draft, _result_table(verification), *test, *details]
+
+
+def _result_table(verification: Verification) -> str:
     deployed, before, after = (
-        certificate.reproduction_deployed, certificate.reproduction_before, certificate.reproduction_after,
+        verification.reproduction_deployed, verification.reproduction_before, verification.reproduction_after,
     )  # fmt: skip
-    rows = [("reproduction on the deployed commit", _said(deployed), "")] if deployed else []
+    rows: list[tuple[str, Run | None, Run | None]] = []
+    if deployed:
+        rows.append(("new test on the deployed commit", deployed, None))
     command = (after or before or deployed or Run(command="", outcome="not run")).command
     if before or after:
-        rows.append((f"reproduction {code(command)}", _said(before), _said(after)))
+        rows.append((f"new test {code(command)}", before, after))
     rows += [
-        (f"check {code(one.after.command)}", _said(one.before), _said(one.after))
-        for one in certificate.checks
+        (f"check {code(check.after.command)}", check.before, check.after) for check in verification.checks
     ]
-    table = ["| what was run | before | after |\n|---|---|---|\n" + "\n".join(
-        f"| {what.replace('|', ESCAPED_BAR)} | {old} | {new} |" for what, old, new in rows
-    )] if rows else ["Nothing could be run here."]  # fmt: skip
-    test = [f"The reproduction is {code(fix.reproduction_path)}."] if fix.reproduction_path else []
-    open_ends = [inline(reason) for reason in certificate.reasons] if outputs else []
-    unproved = ["Not proved here:", _points(open_ends)] if open_ends else []
-    notes = [inline(note) for note in certificate.notes] if outputs else []
-    unproved += ["Worth a look:", _points(notes)] if notes else []
-    draft = ["A draft: not everything could be proved here."] if certificate.decision == "draft" else []
-    shown = before or deployed
-    failed = [_folded("Output before the fix", shown.output)] if outputs and shown and shown.output else []
-    return ["### Proof", *draft, *table, *test, *unproved, *failed]
+    if not rows:
+        return "No command could be run."
+    return "| command | without the fix | with the fix |\n|---|---|---|\n" + "\n".join(
+        f"| {name.replace('|', ESCAPED_BAR)} | {_run_outcome(old)} | {_run_outcome(new)} |"
+        for name, old, new in rows
+    )
 
 
-def _said(run: Run | None) -> str:
+def _verification_details(verification: Verification) -> list[str]:
+    """Reasons, notes and command output: they quote the repository, so only its owner may read them."""
+    reasons = [inline(reason.text) for reason in verification.reasons]
+    notes = [inline(note) for note in verification.notes]
+    failing = verification.reproduction_before or verification.reproduction_deployed
+    parts = ["Not verified:", _points(reasons)] if reasons else []
+    parts += ["For the reviewer:", _points(notes)] if notes else []
+    return [
+        *parts,
+        *([_collapsed("Output without the fix", failing.output)] if failing and failing.output else []),
+    ]
+
+
+def _run_outcome(run: Run | None) -> str:
     return run.outcome if run else "–"
 
 
-def _doubts(plan: Plan, evidence: Evidence, verdict: Verdict) -> list[str]:
+def _unknown_section(plan: Plan, evidence: Evidence, verdict: Verdict) -> list[str]:
     facts = {fact.id: fact.text for fact in evidence.facts}
-    points = [f"Ruled out: {inline(one)}" for one in plan.ruled_out]
-    points += [f"Against: {inline(facts[name])}" for name in verdict.contradicts if name in facts]
-    points += [f"Unknown: {inline(one)}" for one in plan.unknown]
-    points += [f"Not seen: {inline(describe_gap(gap))}" for gap in evidence.failed_reads]
-    return ["### Ruled out and unknown", _points(points, 2 * MOST_POINTS)] if points else []
+    points = [f"Ruled out: {inline(item)}" for item in plan.ruled_out]
+    points += [
+        f"Contradicting: {inline(facts[fact_id])}" for fact_id in verdict.contradicts if fact_id in facts
+    ]
+    points += [f"Unknown: {inline(item)}" for item in plan.unknown]
+    points += [f"Not available: {inline(describe_gap(gap))}" for gap in evidence.failed_reads]
+    return ["### Ruled out and unknown", _points(points, 2 * MAX_POINTS)] if points else []
 
 
-def _undo(plan: Plan, incident: Incident) -> list[str]:
-    """Back to how it was before the merge: by a revert, or faster where a deployment of then still ran."""
+def _undo_section(plan: Plan, incident: Incident) -> list[str]:
+    """How to undo the merge: a revert, or a faster rollback if the deployment before the merge was running."""
     serving = incident.service.serving if incident.service else None
     points = ["Revert this pull request."]
     if serving and serving.status != "CRASHED":
-        target = f"what ran before it, deployment {code(serving.id)}"
         points.append(
-            f"Faster, after the merge: roll back on Railway to {target}, as long as it keeps its image."
+            f"Faster, after the merge: roll back on Railway to the previous deployment {code(serving.id)} "
+            "(while Railway retains it)."
         )
     return ["### Undo", _points(points + ([inline(plan.undo)] if plan.undo else []))]
 
 
-def _points(lines: Sequence[str], most: int = MOST_POINTS) -> str:
-    more = [f"… and {len(lines) - most} more"] if len(lines) > most else []
-    return "\n".join(f"- {line}" for line in [*lines[:most], *more])
+def _points(lines: Sequence[str], limit: int = MAX_POINTS) -> str:
+    more = [f"… and {len(lines) - limit} more"] if len(lines) > limit else []
+    return "\n".join(f"- {line}" for line in [*lines[:limit], *more])
 
 
-def _folded(summary: str, text: str) -> str:
+def _collapsed(summary: str, text: str) -> str:
     return f"<details><summary>{summary}</summary>\n\n{block(text)}\n\n</details>"

@@ -1,5 +1,4 @@
-"""One round of mending under one lease: the wall, the clone, the reproduction, the limits of a patch.
+"""One attempt to fix an incident: the plan, the patch, and the verification of the patch by the host.
 
-`wall` keeps agent and repository code apart from everything else; it starts them through `launcher`, which
-runs as a file in a Python of its own and imports nothing of ours.
+Agent and repository code run in the sandbox. The host decides from exit codes and files, never from what an agent says.
 """

@@ -1,6 +1,6 @@
-"""How a repository says that it is installed and tested: `.trackwalker.toml`, else its manifests.
+"""How a repository is installed and tested: `.trackwalker.toml`, else its manifests.
 
-Only the base branch is asked, before any agent wrote: a patch cannot choose how it is judged.
+Only the base branch is read, before an agent has written to it: a patch cannot choose how it is verified.
 """
 
 from __future__ import annotations
@@ -9,256 +9,139 @@ import json
 import os
 import posixpath
 import re
-import tomllib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from workers.clients.git import safe_read
-from workers.errors import Refused
+from workers.remediation.python_project import PYTHON_TEST, python_requirements, table, unittest_commands
+from workers.remediation.repository_settings import SETTINGS_FILE, Command, read_repository_settings
 
-SETTINGS = ".trackwalker.toml"
-KEYS = ("check", "test", "install", "protected")
-REQUIREMENTS = re.compile(r"(?:requirements[\w.-]*|[\w.-]+-requirements)\.(?:txt|in)")
-PYTHON_TEST = re.compile(r"test_.*\.py|.*_test\.py|tests?\.py")
 NODE_TEST = re.compile(r".*[.-](?:test|spec)\.[cm]?[jt]sx?|test-.*\.[cm]?js")
-PASSED_OVER = {
+NODE_RUNNERS = ("vitest", "jest", "mocha", "tsx")  # in the order of preference if package.json names several
+IGNORED_FOLDERS = frozenset({
     ".git", "node_modules", "venv", ".venv", "env", "__pycache__", "dist", "build", "vendor", "site-packages", ".tox",
-}  # fmt: skip
-MOST_FILES = 20_000
-"""Files of a repository that are looked at for tests."""
-TEST_GROUPS = ("test", "tests", "testing", "dev")
-NO_TEST = "no test specified"
-"""What `npm init` writes as test script."""
-
-Command = tuple[str, ...]
+})  # fmt: skip
+"""Folders of dependencies and build output, whose tests are not the repository's own."""
+MAX_FILES = (
+    20_000  # files that are searched for tests; the largest repositories of ordinary services have fewer
+)
+NO_TEST_SCRIPT = "no test specified"  # part of the test script that `npm init` writes
+DEPENDENCY_MANIFESTS = frozenset({"package.json", "pyproject.toml", "Pipfile"})
 
 
 @dataclass(frozen=True)
 class Project:
-    """What is known of one service's code before anything of it is run. Folders are relative to the repository."""
+    """One service's code, as read before any of it runs. Folders are relative to the repository."""
 
     root: str = ""
-    check: tuple[Command, ...] = ()
-    test: Command | None = None
-    """How one test file is run, with `{path}`; None: by the manifests."""
-    install: tuple[Command, ...] | None = None
+    check_commands: tuple[Command, ...] = ()
+    """The repository's own checks."""
+    test_command: Command | None = None
+    """Runs one test file, with `{path}` in its place; None if the runner follows from the manifests."""
+    install_commands: tuple[Command, ...] | None = None
+    """None if the installation follows from the manifests."""
     protected: tuple[str, ...] = ()
-    python_needs: tuple[str, ...] = ()
+    """Globs of paths that no patch may touch, besides the built-in ones."""
+    python_requirements: tuple[str, ...] = ()
     """Arguments for `pip install`."""
-    pytest: bool = False
-    python_tests: bool = False
-    node_needs: bool = False
-    node_tool: str = ""
-    """vitest, jest, mocha or tsx, where package.json names one."""
+    uses_pytest: bool = False
+    has_python_tests: bool = False
+    has_node_dependencies: bool = False
+    node_runner: str = ""
+    """One of NODE_RUNNERS, if package.json names one."""
 
 
 def read_project(tree: Path, root: str, service: str) -> Project:
-    """The project as the tree describes it. Raises Refused naming the key of `.trackwalker.toml` that is malformed."""
+    """The project that the tree describes.
+
+    Args:
+        root: the service's root directory. One that does not exist or leaves the repository counts as the
+            repository's root.
+        service: name of the service, which selects a section of `.trackwalker.toml`.
+
+    Raises:
+        Refused: `.trackwalker.toml` is malformed; the message names the key.
+    """
     root = posixpath.normpath(root.strip("/") or ".").removeprefix("./")
     root = "" if root == "." or root.startswith("..") or not (tree / root).is_dir() else root
-    said = read_settings(safe_read(tree, SETTINGS), service)
-    files = _files(tree, root)
-    package = _package(tree, root)
-    needs, pytest = _python_needs(tree, root, files)
+    settings = read_repository_settings(safe_read(tree, SETTINGS_FILE), service)
+    files = _list_files(tree, root)
+    package = _read_package(tree, root)
+    requirements, uses_pytest = python_requirements(tree, root, files)
     tests = [file for file in files if PYTHON_TEST.fullmatch(posixpath.basename(file))]
-    check = said["check"] if "check" in said else _checks(tree, root, files, tests, pytest, package)
+    if "check" in settings:
+        checks = settings["check"]
+    else:
+        python_checks = _python_checks(tree, root, tests, uses_pytest=uses_pytest)
+        checks = (*python_checks, *_node_checks(files, package))
     return Project(
         root=root,
-        check=check,
-        test=said.get("test"),
-        install=said.get("install"),
-        protected=said.get("protected", ()),
-        python_needs=needs,
-        pytest=pytest,
-        python_tests=bool(tests),
-        node_needs=any(package.get(key) for key in ("dependencies", "devDependencies")),
-        node_tool=_node_tool(package),
+        check_commands=checks,
+        test_command=settings.get("test"),
+        install_commands=settings.get("install"),
+        protected=settings.get("protected", ()),
+        python_requirements=requirements,
+        uses_pytest=uses_pytest,
+        has_python_tests=bool(tests),
+        has_node_dependencies=any(package.get(key) for key in ("dependencies", "devDependencies")),
+        node_runner=_node_runner(package),
     )
 
 
-def read_settings(text: str | None, service: str) -> dict[str, Any]:
-    """`.trackwalker.toml` for one service, its own section before the general one. Raises Refused naming the key."""
-    try:
-        table = tomllib.loads(text or "")
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise Refused(f"{SETTINGS} is no valid TOML: {error}") from error
-    services = table.get("services", {})
-    if not isinstance(services, dict) or not all(isinstance(part, dict) for part in services.values()):
-        raise Refused(f"{SETTINGS}: services must be tables, [services.<name>]")
-    general = {key: value for key, value in table.items() if key != "services"}
-    found = _valid(general, "")
-    own = next((name for name in services if name.lower() == service.lower()), None)
-    checked = {name: _valid(part, f"services.{name}.") for name, part in services.items()}
-    protected = (*found.get("protected", ()), *checked.get(own or "", {}).get("protected", ()))
-    return found | checked.get(own or "", {}) | ({"protected": protected} if protected else {})
+def with_patched_requirements(project: Project, after: Path, files: Sequence[str]) -> Project:
+    """The project with the dependencies that a patch adds; the patch policy allows that for a failed deployment.
 
-
-def _valid(part: dict[str, Any], where: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in part.items():
-        if key not in KEYS:
-            raise Refused(f"{SETTINGS}: {where}{key} is no key we know ({', '.join(KEYS)})")
-        if key in ("check", "install"):
-            if not isinstance(value, list) or not all(_is_words(one) and one for one in value):
-                raise Refused(f'{SETTINGS}: {where}{key} must be a list of commands, [["make", "test"]]')
-            found[key] = tuple(tuple(one) for one in value)
-        elif not _is_words(value):
-            raise Refused(f"{SETTINGS}: {where}{key} must be a list of words")
-        else:
-            found[key] = tuple(value)
-    if "test" in found and "{path}" not in " ".join(found["test"]):
-        raise Refused(f'{SETTINGS}: {where}test must hold "{{path}}", where the test file goes')
-    return found
-
-
-def _is_words(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(word, str) and word and "\0" not in word for word in value
+    Args:
+        after: the tree with the patch.
+        files: the files that the patch touches.
+    """
+    names = {posixpath.basename(file) for file in files}
+    if not any(name in DEPENDENCY_MANIFESTS or "requirements" in name for name in names):
+        return project
+    patched = read_project(after, project.root, "")
+    return replace(
+        project,
+        python_requirements=patched.python_requirements,
+        has_node_dependencies=patched.has_node_dependencies,
     )
 
 
-def _files(tree: Path, root: str) -> list[str]:
-    """The files below the service's root, relative to it."""
-    found: list[str] = []
+def _list_files(tree: Path, root: str) -> list[str]:
+    """The files below the root, relative to it."""
+    files: list[str] = []
     start = tree / root
-    for top, folders, names in os.walk(start):
-        folders[:] = sorted(name for name in folders if name not in PASSED_OVER)
-        found += [Path(top, name).relative_to(start).as_posix() for name in sorted(names)]
-        if len(found) > MOST_FILES:
+    for folder, subfolders, names in os.walk(start):
+        subfolders[:] = sorted(name for name in subfolders if name not in IGNORED_FOLDERS)
+        files += [Path(folder, name).relative_to(start).as_posix() for name in sorted(names)]
+        if len(files) > MAX_FILES:
             break
-    return found[:MOST_FILES]
+    return files[:MAX_FILES]
 
 
-# ---- Python ----------------------------------------------------------------------------------
+def _python_checks(tree: Path, root: str, tests: list[str], *, uses_pytest: bool) -> list[Command]:
+    if tests and uses_pytest:
+        return [("python3", "-m", "pytest", "-q", "-p", "no:cacheprovider")]
+    return unittest_commands(tree, root, tests)
 
 
-def _python_needs(tree: Path, root: str, files: list[str]) -> tuple[Command, bool]:
-    """What pip is told to install, and whether the repository names pytest."""
-    lists = [
-        file for file in files if file.count("/") < 2 and REQUIREMENTS.fullmatch(posixpath.basename(file))
-    ]
-    lists = [file for file in lists if file.endswith(".txt") or f"{file[:-3]}.txt" not in lists]
-    texts = [safe_read(tree / root, file) or "" for file in lists]
-    manifest = _toml(safe_read(tree / root, "pyproject.toml"))
-    listed = requirements(manifest) + pipfile(_toml(safe_read(tree / root, "Pipfile")))
-    named = any(re.search(r"^\s*pytest\b", text, re.MULTILINE | re.IGNORECASE) for text in (*texts, *listed))
-    uses = named or "pytest" in manifest.get("tool", {}) or _uses_pytest(tree / root, files)
-    if uses and not named:
-        listed.append("pytest")
-    needs = [
-        word for file, text in zip(lists, texts, strict=True) if _has_lines(text) for word in ("-r", file)
-    ]
-    return (*needs, *(one for one in listed if not one.startswith("-"))), uses
+def _node_checks(files: list[str], package: dict[str, Any]) -> list[Command]:
+    script = table(package, "scripts").get("test")
+    if isinstance(script, str) and script.strip() and NO_TEST_SCRIPT not in script:
+        return [("npm", "test", "--silent")]
+    has_tests = any(NODE_TEST.fullmatch(posixpath.basename(file)) for file in files)
+    return [("node", "--test")] if has_tests else []
 
 
-def _has_lines(text: str) -> bool:
-    return any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines())
-
-
-def _toml(text: str | None) -> dict[str, Any]:
+def _read_package(tree: Path, root: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text or "")
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return {}
-
-
-def _uses_pytest(root: Path, files: list[str]) -> bool:
-    if "pytest.ini" in files or "[tool:pytest]" in (safe_read(root, "setup.cfg") or ""):
-        return True
-    asked = [file for file in files if re.fullmatch(r"(?:.*/)?(?:conftest|test_[^/]*)\.py", file)][:200]
-    pattern = re.compile(r"^\s*(?:import|from)\s+pytest\b", re.MULTILINE)
-    return any(pattern.search(safe_read(root, file) or "") for file in asked)
-
-
-def requirements(manifest: dict[str, Any]) -> list[str]:
-    """What a parsed pyproject.toml asks for: PEP 621, dependency groups and Poetry."""
-    project, poetry = _table(manifest, "project"), _table(_table(manifest, "tool"), "poetry")
-    found = _words(project.get("dependencies"))
-    for groups in (_table(project, "optional-dependencies"), _table(manifest, "dependency-groups")):
-        for name in TEST_GROUPS:
-            found += _words(groups.get(name))
-    tables = [_table(poetry, "dependencies"), _table(poetry, "dev-dependencies")]
-    tables += [_table(_table(_table(poetry, "group"), name), "dependencies") for name in TEST_GROUPS]
-    return found + [
-        _constraint(name, value) for table in tables for name, value in table.items() if name != "python"
-    ]
-
-
-def pipfile(manifest: dict[str, Any]) -> list[str]:
-    """What a parsed Pipfile asks for."""
-    tables = (_table(manifest, "packages"), _table(manifest, "dev-packages"))
-    return [_constraint(name, value) for table in tables for name, value in table.items()]
-
-
-def _table(value: dict[str, Any], key: str) -> dict[str, Any]:
-    found = value.get(key)
-    return found if isinstance(found, dict) else {}
-
-
-def _words(value: object) -> list[str]:
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
-
-
-def _constraint(name: str, value: object) -> str:
-    """Poetry's `^1.2` and `~1.2`, Pipfile's `*`, as pip reads them."""
-    version = value.get("version", "*") if isinstance(value, dict) else value
-    if not isinstance(version, str) or version in ("", "*"):
-        return name
-    if match := re.fullmatch(r"([\^~])\s*(\d+)((?:\.\d+)*)", version):
-        major, rest = int(match[2]), match[3]
-        bound = f"{major + 1}" if match[1] == "^" and major else None
-        return f"{name}>={major}{rest}" + (f",<{bound}" if bound else "")
-    return f"{name}=={version}" if version[0].isdigit() else f"{name}{version}"
-
-
-def _unittest(tree: Path, root: str, tests: list[str]) -> list[Command]:
-    """One discovery per topmost folder that holds tests; without __init__.py it is its own top."""
-    folders = sorted({posixpath.dirname(file) for file in tests})
-    tops = [
-        one
-        for one in folders
-        if not any(other != one and one.startswith(f"{other}/") for other in folders if other)
-    ]
-    found: list[Command] = []
-    for folder in tops:
-        if folder == "":
-            found.append(("python3", "-m", "unittest", "discover"))
-        elif (tree / root / folder / "__init__.py").is_file():
-            found.append(("python3", "-m", "unittest", "discover", "-s", folder, "-t", "."))
-        else:
-            found.append(("python3", "-m", "unittest", "discover", "-s", folder))
-    return found
-
-
-# ---- Node ------------------------------------------------------------------------------------
-
-
-def _package(tree: Path, root: str) -> dict[str, Any]:
-    try:
-        found = json.loads(safe_read(tree / root, "package.json") or "{}")
+        package = json.loads(safe_read(tree / root, "package.json") or "{}")
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return package if isinstance(package, dict) else {}
 
 
-def _node_tool(package: dict[str, Any]) -> str:
-    named = {**_table(package, "dependencies"), **_table(package, "devDependencies")}
-    return next((tool for tool in ("vitest", "jest", "mocha", "tsx") if tool in named), "")
-
-
-def _checks(
-    tree: Path, root: str, files: list[str], tests: list[str], pytest: bool, package: dict[str, Any]
-) -> tuple[Command, ...]:
-    """The repository's own checks, as its manifests and files name them."""
-    found: list[Command] = []
-    if tests and pytest:
-        found.append(("python3", "-m", "pytest", "-q", "-p", "no:cacheprovider"))
-    elif tests:
-        found += _unittest(tree, root, tests)
-    script = _table(package, "scripts").get("test")
-    if isinstance(script, str) and script.strip() and NO_TEST not in script:
-        found.append(("npm", "test", "--silent"))
-    elif any(NODE_TEST.fullmatch(posixpath.basename(file)) for file in files):
-        found.append(("node", "--test"))
-    return tuple(found)
+def _node_runner(package: dict[str, Any]) -> str:
+    packages = {**table(package, "dependencies"), **table(package, "devDependencies")}
+    return next((runner for runner in NODE_RUNNERS if runner in packages), "")

@@ -1,4 +1,7 @@
-"""What the output of a test run says: passed, failed, or nothing at all. Pure."""
+"""Classifies the output of a test run: passed, failed, or not run at all. Pure.
+
+The patterns follow the output of unittest, pytest, node:test, Jest, Vitest and Mocha.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
+from typing import Literal
 
 from workers.sandbox.commands import CommandResult
 
@@ -21,16 +25,16 @@ ALL_SKIPPED = re.compile(
     re.MULTILINE,
 )
 NODE_SUMMARY = re.compile(r"^(?:#|\u2139) (pass|fail|skipped|todo) (\d+)", re.MULTILINE)
-RUNNER_LACKS = re.compile(
+RUNNER_MISSING = re.compile(
     r"No module named (?:pytest|unittest)$|could not determine executable to run|npx canceled"
     r"|(?:command )?not found$|: No such file or directory$|missing script:|npm error 404",
     re.IGNORECASE | re.MULTILINE,
 )
-MODULE = re.compile(
+MISSING_MODULE = re.compile(
     r"ModuleNotFoundError: No module named '([^']+)'|Cannot find (?:module|package) '([^'./][^']*)'",
     re.MULTILINE,
 )
-LOADING = re.compile(
+LOAD_ERROR = re.compile(
     r"^[# \tE]*(?:(?:Syntax|Indentation|Tab|Import|ModuleNotFound)Error\b"
     r"|AttributeError: (?:partially initialized )?module '|NameError: name '"
     r"|TypeError: .*(?:unexpected keyword argument|positional arguments? but|required (?:positional|keyword-only)"
@@ -38,7 +42,7 @@ LOADING = re.compile(
     r"|ReferenceError: |Error: Cannot find module|.*ERR_MODULE_NOT_FOUND)[^\n]*",
     re.MULTILINE,
 )
-"""Errors that say that the code asked for is not there at all, and not that it does the wrong thing."""
+"""Errors of a test that calls code which does not exist, as opposed to code that does the wrong thing."""
 FRAME = re.compile(
     r"""^[# \tE]*File "(?P<native>[^"\n]+)", line \d+"""
     r"""|^(?P<pytest>[^\s:"]+\.py):\d+: """
@@ -52,53 +56,66 @@ FAILED_TEST = re.compile(
     re.MULTILINE,
 )
 NO_MOCHA_TEST = re.compile(r"^[ \t]*0 passing\b", re.MULTILINE)
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-MOST_LINES, WIDEST, MOST_ERRORS = 2_000, 500, 50
-"""Of an output that is judged: its last lines, characters of each, errors. Hostile output must cost no time."""
+ANSI_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+MAX_LINES = 2_000  # last lines of an output that are classified: hostile output must not cost minutes
+MAX_LINE_LENGTH = 500
+MAX_ERRORS = 50  # load errors that are compared with the stack
+RUNNER_OUTPUT = 2_000  # last characters in which a missing runner is looked for
+MESSAGE_LIMIT = 200
+NOT_FOUND_CODES = (126, 127)  # POSIX shells: command not executable, command not found
+NO_TESTS_CODE = 5  # pytest and unittest (Python 3.12): no tests were collected
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """`outcome` as in models.Run; `why` is a sentence where the exit code does not tell all."""
+class Classification:
+    """The result of a run, as decisions need it."""
 
-    outcome: str
-    why: str = ""
+    outcome: Literal["passed", "failed", "not run"]
+    reason: str = ""
+    """A sentence for people if the exit code alone does not explain the outcome."""
     unloadable: bool = False
-    """It failed because the test itself could not be loaded, or asks for code that is not there."""
-    failures: frozenset[str] = frozenset()
-    """Names of failed tests, where the runner prints them."""
+    """The test failed because it could not be loaded, or because it calls code that does not exist."""
+    timed_out: bool = False
+    failed_tests: frozenset[str] = frozenset()
+    """Names of failed tests, if the runner prints them."""
 
 
-def judge(run: CommandResult, path: str | None, is_ours: Callable[[str], bool]) -> Judgement:
-    """What the run proves. `path` is the reproduction, None for a whole check.
+def classify_run(
+    run: CommandResult, path: str | None, is_own_module: Callable[[str], bool]
+) -> Classification:
+    """The outcome that the run shows.
 
-    `is_ours(module)` says whether the repository itself holds that module: else it is only not installed here.
+    Args:
+        path: the reproduction; None for one of the repository's own checks, which may fail to load.
+        is_own_module: True for modules of the repository. Any other missing module is a dependency that is not
+            installed, so the test did not run.
     """
-    lines = ESCAPES.sub("", run.output).splitlines()[-MOST_LINES:]
-    output = "\n".join(line[:WIDEST] for line in lines)
+    lines = ANSI_ESCAPES.sub("", run.output).splitlines()[-MAX_LINES:]
+    output = "\n".join(line[:MAX_LINE_LENGTH] for line in lines)
     if run.timed_out:
-        return Judgement("failed", f"it did not end within {run.seconds:.0f} s")
-    if run.code in (126, 127) or (run.code != 0 and RUNNER_LACKS.search(output[-2000:])):
-        return Judgement("not run", f"there is no runner here: {_last_line(output)}")
-    if nothing := _nothing_ran(run, output):
-        return Judgement("not run", nothing)
+        return Classification("failed", f"did not end within {run.seconds:.0f} s", timed_out=True)
+    runner_missing = run.code != 0 and RUNNER_MISSING.search(output[-RUNNER_OUTPUT:])
+    if run.code in NOT_FOUND_CODES or runner_missing:
+        return Classification("not run", f"the test runner is not installed: {_last_line(output)}")
+    if reason := _no_test_ran(run, output):
+        return Classification("not run", reason)
     if run.code == 0:
-        return Judgement("passed")
-    if missing := _not_installed(output, is_ours):
-        return Judgement("not run", f"module {missing} is not installed here")
-    if path is not None and (error := _unloadable(output, path)):
-        return Judgement("failed", f"the reproduction could not be loaded: {error}", unloadable=True)
-    return Judgement("failed", failures=failed_tests(output))
+        return Classification("passed")
+    if module := _missing_dependency(output, is_own_module):
+        return Classification("not run", f"module {module} is not installed")
+    if path is not None and (error := _load_error(output, path)):
+        return Classification("failed", f"the reproduction could not be loaded: {error}", unloadable=True)
+    return Classification("failed", failed_tests=failed_tests(output))
 
 
 def failed_tests(output: str) -> frozenset[str]:
-    """The names under which the runner reports what failed."""
-    found = (match[match.lastgroup or 0].strip() for match in FAILED_TEST.finditer(output))
-    return frozenset(re.sub(r" \(?\d[\d.]*m?s\)?$", "", name) for name in found)
+    """The names of the tests that the runner reports as failed, without their durations."""
+    names = (match[match.lastgroup or 0].strip() for match in FAILED_TEST.finditer(output))
+    return frozenset(re.sub(r" \(?\d[\d.]*m?s\)?$", "", name) for name in names)
 
 
-def _nothing_ran(run: CommandResult, output: str) -> str:
-    if run.code == 5 or (run.code in (0, 1, 4) and NOTHING_RAN.search(output)):
+def _no_test_ran(run: CommandResult, output: str) -> str:
+    if run.code == NO_TESTS_CODE or (run.code in (0, 1, 4) and NOTHING_RAN.search(output)):
         return "no test ran"
     if run.code != 0:
         return ""
@@ -114,36 +131,37 @@ def _nothing_ran(run: CommandResult, output: str) -> str:
     return ""
 
 
-def _not_installed(output: str, is_ours: Callable[[str], bool]) -> str:
-    for match in MODULE.finditer(output):
+def _missing_dependency(output: str, is_own_module: Callable[[str], bool]) -> str:
+    for match in MISSING_MODULE.finditer(output):
         name = match[1] or match[2]
         top = name.split(".")[0] if match[1] else name
-        if not posixpath.isabs(name) and not is_ours(top):
+        if not posixpath.isabs(name) and not is_own_module(top):
             return name
     return ""
 
 
-def _unloadable(output: str, path: str) -> str:
-    """The error, where it was raised by the reproduction's own lines and says that something is not there."""
+def _load_error(output: str, path: str) -> str:
+    """The load error that the lines of the reproduction raised; empty if the service raised it or there is none."""
     frames = [
         (match.start(), match.lastgroup or "", match[match.lastgroup or 0])
         for match in FRAME.finditer(output)
     ]
-    for error in islice(LOADING.finditer(output), MOST_ERRORS):
+    for error in islice(LOAD_ERROR.finditer(output), MAX_ERRORS):
         before = [frame for start, _, frame in frames if start < error.start()][-1:]
         after = [(kind, frame) for start, kind, frame in frames if start > error.start()][:1]
-        # Node prints the stack below its error, Python above; a syntax error's own stack is all node's.
+        # Node.js prints the stack below its error, Python above it. The stack of a syntax error in Node.js names only
+        # its module loader.
         if after and after[0][0] == "stack" and "SyntaxError" not in error[0]:
             before = [after[0][1]]
-        if before and _is_same(before[0], path):
-            return error[0].strip("# \t\nE")[:200]
+        if before and _is_same_file(before[0], path):
+            return error[0].strip("# \t\nE")[:MESSAGE_LIMIT]
     return ""
 
 
-def _is_same(frame: str, path: str) -> bool:
+def _is_same_file(frame: str, path: str) -> bool:
     return frame == path or frame.endswith(f"/{path}") or path.endswith(f"/{frame}")
 
 
 def _last_line(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "it could not be started"
+    return lines[-1][:MESSAGE_LIMIT] if lines else "the command could not be started"

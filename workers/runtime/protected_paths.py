@@ -57,8 +57,10 @@ DEPLOYMENT_FILES = (
 )  # fmt: skip
 """How the service is built and started. Only a fix of the category `deployment` may touch these."""
 
+NPM_LOCK_FILES = ("package-lock.json", "npm-shrinkwrap.json")  # the lock files that `npm ci` installs from
+
 LOCK_FILES = (
-    "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock*", "poetry.lock", "uv.lock",
+    *NPM_LOCK_FILES, "yarn.lock", "pnpm-lock.yaml", "bun.lock*", "poetry.lock", "uv.lock",
     "Pipfile.lock", "pdm.lock", "Cargo.lock", "go.sum", "Gemfile.lock", "composer.lock", "requirements*.lock",
 )  # fmt: skip
 """Pinned dependencies. Only a fix of the category `deployment` may touch these."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any, cast
-
 import pytest
 import redis
 
 from workers.engine import scripts
 from workers.engine.journal import CANCELLED_RESERVATION_SECONDS, PREFIX, SCHEDULE, Claim, JournalStore
 from workers.models import Repository
-from workers.remediation import attempt as mending
+from workers.remediation import fault_location
 
 OURS, THEIRS = (f"{PREFIX}incident:{name}:20261123T0304" for name in ("ours", "theirs"))
 CAUSE, OTHER = f"{PREFIX}reserved:cause", f"{PREFIX}reserved:other"
@@ -60,11 +57,11 @@ def test_a_cause_that_is_kept_for_its_last_hour_is_kept(journal: JournalStore) -
 
 
 def test_a_plan_that_is_made_again_frees_the_cause_that_it_names_no_more(journal: JournalStore) -> None:
-    claim, mender = open_round(journal, OURS), cast(Any, SimpleNamespace(journal=journal))
+    claim = open_round(journal, OURS)
     repository = Repository(name="acme/shop", base="main", deployed="a" * 40)
 
-    mending._reserve(claim, mender, repository, [CAUSE])
-    mending._reserve(claim, mender, repository, [OTHER])
+    fault_location.reserve(claim, journal, repository, [CAUSE])
+    fault_location.reserve(claim, journal, repository, [OTHER])
 
     assert journal.client.exists(CAUSE) == 0
     assert journal.client.get(OTHER) == OURS.encode()

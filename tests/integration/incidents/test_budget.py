@@ -1,4 +1,4 @@
-"""Budgets: reserved whole before the agent is called, settled once at the end of the round; deaths are counted."""
+"""Budgets: reserved before an agent runs, settled when the attempt ends; runs of crashed workers count."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.support.pipeline import PipelineHarness, harness
 from workers.engine import records, scripts
 from workers.engine.journal import PREFIX, SCHEDULE, Claim, JournalStore
 from workers.incidents import budget
+from workers.incidents.budget import BudgetLimit
 from workers.models import Finding, Incident, Plan, Severity, Subject, Usage, Window
 from workers.pipeline import stages
 from workers.runtime.settings import Settings, read
@@ -31,9 +32,9 @@ def settings() -> Settings:
 
 @pytest.fixture
 def claim(journal: JournalStore, sweep_key: str) -> Claim:
-    made = journal.claim(sweep_key, "survey")
-    assert made is not None
-    return made
+    claim = journal.claim(sweep_key, "survey")
+    assert claim is not None
+    return claim
 
 
 def sick(service: str = "svc", severity: Severity = Severity.CRITICAL) -> Incident:
@@ -52,7 +53,7 @@ def spent(journal: JournalStore) -> int:
     return int(journal.command("hget", "trackwalker2:budget:20261123", "cost"))
 
 
-def test_a_round_that_cost_nothing_gives_back_what_it_reserved(
+def test_an_attempt_without_cost_returns_its_reservation(
     journal: JournalStore, settings: Settings, claim: Claim
 ) -> None:
     assert budget.reserve(journal, settings, claim, sick(), NOW) is None
@@ -63,7 +64,7 @@ def test_a_round_that_cost_nothing_gives_back_what_it_reserved(
     assert (reserved, spent(journal)) == (2_000_000, 0)
 
 
-def test_a_round_that_is_mended_again_reserves_its_whole_cost_again(
+def test_a_second_attempt_reserves_its_whole_cost_again(
     journal: JournalStore, settings: Settings, claim: Claim
 ) -> None:
     budget.reserve(journal, settings, claim, sick(), NOW)
@@ -75,7 +76,7 @@ def test_a_round_that_is_mended_again_reserves_its_whole_cost_again(
     assert journal.command("hget", "trackwalker2:budget:20261123", "runs") == b"1"
 
 
-def test_reserving_twice_for_one_run_counts_once(
+def test_reserving_twice_for_one_attempt_counts_once(
     journal: JournalStore, settings: Settings, claim: Claim
 ) -> None:
     budget.reserve(journal, settings, claim, sick(), NOW)
@@ -85,7 +86,7 @@ def test_reserving_twice_for_one_run_counts_once(
     assert spent(journal) == 2_000_000
 
 
-def test_reserving_is_no_progress_so_that_a_model_that_is_away_is_given_up_some_day(
+def test_a_reservation_does_not_reset_the_failed_attempts(
     journal: JournalStore, settings: Settings, sweep_key: str, let_leases_run_out: Callable[[], None]
 ) -> None:
     for _ in range(3):
@@ -98,17 +99,17 @@ def test_reserving_is_no_progress_so_that_a_model_that_is_away_is_given_up_some_
 
 
 def claims(journal: JournalStore, number: int) -> list[Claim]:
-    made = []
+    taken_claims = []
     for n in range(number):
         key = f"{PREFIX}incident:many:{n}"
         journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "plan")
         claim = journal.claim(key, "plan")
         assert claim is not None
-        made.append(claim)
-    return made
+        taken_claims.append(claim)
+    return taken_claims
 
 
-def test_a_part_of_the_days_runs_is_kept_for_what_is_critical(journal: JournalStore) -> None:
+def test_a_share_of_the_days_runs_is_left_for_critical_incidents(journal: JournalStore) -> None:
     few = read({"TRACKWALKER_MAX_AGENT_RUNS_PER_DAY": "4"}, dotenv=None)
     four = claims(journal, 4)
     for n, claim in enumerate(four[:3]):
@@ -117,18 +118,17 @@ def test_a_part_of_the_days_runs_is_kept_for_what_is_critical(journal: JournalSt
     slow = budget.reserve(journal, few, four[3], sick("svc-3", Severity.WARNING), NOW)
     down = budget.reserve(journal, few, four[3], sick("svc-3", Severity.CRITICAL), NOW)
 
-    assert slow is not None and "TRACKWALKER_MAX_AGENT_RUNS_PER_DAY" in slow
+    assert slow is BudgetLimit.RUNS
     assert down is None
 
 
-def test_one_service_does_not_take_all_of_the_days_runs(journal: JournalStore) -> None:
+def test_one_service_cannot_use_all_runs_of_a_day(journal: JournalStore) -> None:
     few = read({"TRACKWALKER_MAX_AGENT_RUNS_PER_DAY": "4"}, dotenv=None)
     three = claims(journal, 3)
 
     answers = [budget.reserve(journal, few, claim, sick("svc"), NOW) for claim in three]
 
-    assert answers[:2] == [None, None]
-    assert "svc" in str(answers[2])
+    assert answers == [None, None, BudgetLimit.SERVICE_RUNS]
 
 
 def day(journal: JournalStore) -> dict[str, bytes]:
@@ -136,33 +136,33 @@ def day(journal: JournalStore) -> dict[str, bytes]:
     return journal.fields(key.decode())
 
 
-def test_a_run_that_begins_anew_is_one_more_of_the_days_and_of_its_services(
+def test_a_rerun_after_a_crash_counts_for_the_day_and_the_service(
     journal: JournalStore, settings: Settings, claim: Claim
 ) -> None:
     claim.record(records.INCIDENT, sick())
     budget.reserve(journal, settings, claim, sick(), NOW)
 
-    budget.count_again(journal, claim)
+    budget.count_rerun(journal, claim)
 
     [other] = claims(journal, 1)
     assert (day(journal)["runs"], day(journal)["service:svc"], spent(journal)) == (b"2", b"2", 2_000_000)
-    assert "2 agent runs" in str(budget.reserve(journal, settings, other, sick("another"), NOW))
+    assert budget.reserve(journal, settings, other, sick("another"), NOW) is BudgetLimit.RUNS
 
 
-def test_a_day_that_is_forgotten_is_not_begun_by_a_run_that_begins_anew(
+def test_a_rerun_does_not_recreate_the_budget_of_an_expired_day(
     journal: JournalStore, settings: Settings, claim: Claim, store: redis.Redis
 ) -> None:
     claim.record(records.INCIDENT, sick())
     budget.reserve(journal, settings, claim, sick(), NOW)
     store.delete("trackwalker2:budget:20261123")
 
-    budget.count_again(journal, claim)
+    budget.count_rerun(journal, claim)
     budget.settle(journal, claim, 1.0)
 
     assert list(store.scan_iter(f"{PREFIX}budget:*")) == []
 
 
-def test_the_next_day_has_a_budget_of_its_own(journal: JournalStore, settings: Settings) -> None:
+def test_each_day_has_its_own_budget(journal: JournalStore, settings: Settings) -> None:
     first, second, third = claims(journal, 3)
     for one in (first, second):
         budget.reserve(journal, settings, one, sick(one.id), NOW)
@@ -170,11 +170,11 @@ def test_the_next_day_has_a_budget_of_its_own(journal: JournalStore, settings: S
     today = budget.reserve(journal, settings, third, sick("c"), NOW)
     tomorrow = budget.reserve(journal, settings, third, sick("c"), NOW + timedelta(days=1))
 
-    assert today is not None
+    assert today is BudgetLimit.RUNS
     assert tomorrow is None
 
 
-def test_what_is_reserved_counts_against_the_days_cost_until_it_is_settled(journal: JournalStore) -> None:
+def test_a_reservation_counts_against_the_days_cost_until_it_is_settled(journal: JournalStore) -> None:
     rich = read(
         {"TRACKWALKER_MAX_COST_PER_DAY_USD": "5", "TRACKWALKER_MAX_AGENT_RUNS_PER_DAY": "50"}, dotenv=None
     )
@@ -186,27 +186,27 @@ def test_what_is_reserved_counts_against_the_days_cost_until_it_is_settled(journ
     budget.settle(journal, first, 0.25)
     after = budget.reserve(journal, rich, third, sick("c"), NOW)
 
-    assert "TRACKWALKER_MAX_COST_PER_DAY_USD" in str(before)
+    assert before is BudgetLimit.COST
     assert after is None
 
 
-# ---- along the line --------------------------------------------------------------------------
+# ---- in the pipeline --------------------------------------------------------------------------
 
 
-class Mortal(JournalStore):
-    """Dies where it is about to record this."""
+class CrashingStore(JournalStore):
+    """Crashes its worker when it is about to store this record."""
 
     record = ""
 
     def script(self, source: str, keys: Any, *arguments: Any) -> Any:
         if source == scripts.RECORD and f"r:{self.record}" in arguments:
-            raise ZeroDivisionError("the worker died here")
+            raise ZeroDivisionError("the worker crashed here")
         return super().script(source, keys, *arguments)
 
 
 @pytest.fixture
-def mending(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """The sick shop, about to be mended; every answer of the model costs a tenth of a dollar at least."""
+def fixing(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
+    """A failing shop that is about to be fixed; every answer of the model costs at least a tenth of a dollar."""
     with harness(store, store_url, tmp_path, small=True, TRACKWALKER_MODEL_PRICE="1/4") as running:
         running.fake_model.padding = 100_000
         running.alert()
@@ -218,12 +218,12 @@ def stage(running: PipelineHarness, key: str) -> str:
     return running.journal.fields(key)["stage"].decode()
 
 
-def dies(running: PipelineHarness, record: str) -> None:
-    """A worker takes the incident's stage and dies where it is about to record what came of it."""
+def crash_before(running: PipelineHarness, record: str) -> None:
+    """Run the incident's stage in a worker that crashes before it stores its result."""
     [key] = running.incidents()
-    mortal = Mortal(running.store)
-    mortal.record = record
-    stages.work(replace(running.services, store=mortal), stage(running, key), key)
+    crashing = CrashingStore(running.store)
+    crashing.record = record
+    stages.work(replace(running.services, store=crashing), stage(running, key), key)
 
 
 def cost_of(running: PipelineHarness) -> Usage:
@@ -232,43 +232,43 @@ def cost_of(running: PipelineHarness) -> Usage:
 
 
 @pytest.mark.parametrize("record", ["plan", "fix"])
-def test_a_run_that_died_with_its_worker_is_counted_and_what_it_cost_is_settled(
-    mending: PipelineHarness, record: str
+def test_the_run_of_a_crashed_worker_counts_and_its_cost_is_settled(
+    fixing: PipelineHarness, record: str
 ) -> None:
     if record == "fix":
-        mending.drive(lambda: any(mending.values(Plan)))
-    before = len(mending.fake_model.calls)
-    dies(mending, record)
-    died, wasted = len(mending.fake_model.calls) - before, cost_of(mending)
+        fixing.drive(lambda: any(fixing.values(Plan)))
+    before = len(fixing.fake_model.calls)
+    crash_before(fixing, record)
+    calls, wasted = len(fixing.fake_model.calls) - before, cost_of(fixing)
 
-    mending.drive(lambda: mending.outcome_kind() == "pull request", stages=120)
+    fixing.drive(lambda: fixing.outcome_kind() == "pull request", stages=120)
 
-    told = day(mending.journal)
-    assert died >= 2
-    assert wasted.cost_usd >= 0.1 * died
-    assert (told["runs"], told["service:svc-shop"]) == (b"2", b"2")
-    assert cost_of(mending).calls == len(mending.fake_model.calls)
-    assert int(told["cost"]) == int(cost_of(mending).cost_usd * 1_000_000)
+    budget_of_day = day(fixing.journal)
+    assert calls >= 2
+    assert wasted.cost_usd >= 0.1 * calls
+    assert (budget_of_day["runs"], budget_of_day["service:svc-shop"]) == (b"2", b"2")
+    assert cost_of(fixing).calls == len(fixing.fake_model.calls)
+    assert int(budget_of_day["cost"]) == int(cost_of(fixing).cost_usd * 1_000_000)
 
 
-def test_a_model_that_never_answers_uses_up_no_runs(mending: PipelineHarness) -> None:
-    mender = mending.services.remediation
-    mender.__dict__["agent"] = replace(mender.agent, retry_seconds=0.1)
-    mending.fake_model.faults.add("503", times=1_000_000)
-    [key] = mending.incidents()
+def test_a_model_that_never_answers_uses_no_runs(fixing: PipelineHarness) -> None:
+    remediation = fixing.services.remediation
+    remediation.__dict__["agent"] = replace(remediation.agent, retry_seconds=0.1)
+    fixing.fake_model.faults.add("503", times=1_000_000)
+    [key] = fixing.incidents()
     for _ in range(2):
-        mending.store.zadd(SCHEDULE, {key: 1})
-        mending.work_next()
-    tries = int(mending.journal.fields(key)["attempts"])
-    mending.fake_model.faults.clear()
+        fixing.store.zadd(SCHEDULE, {key: 1})
+        fixing.work_next()
+    tries = int(fixing.journal.fields(key)["attempts"])
+    fixing.fake_model.faults.clear()
 
-    mending.drive(lambda: mending.values(Plan), stages=20)
+    fixing.drive(lambda: fixing.values(Plan), stages=20)
 
     assert tries == 2
-    assert day(mending.journal)["runs"] == b"1"
+    assert day(fixing.journal)["runs"] == b"1"
 
 
-def test_a_run_over_its_limit_is_settled_at_what_it_cost_and_the_raw_facts_are_told(
+def test_a_run_over_its_limit_is_settled_and_its_findings_are_reported(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
     with harness(
@@ -290,35 +290,35 @@ def test_a_run_over_its_limit_is_settled_at_what_it_cost_and_the_raw_facts_are_t
         assert int(day(poor.journal)["cost"]) == int(cost_of(poor).cost_usd * 1_000_000) >= 100_000
 
 
-def test_a_round_that_gave_its_budget_back_asks_for_it_again_before_it_writes(
-    mending: PipelineHarness,
+def test_an_attempt_whose_budget_was_settled_reserves_again_before_the_writer_runs(
+    fixing: PipelineHarness,
 ) -> None:
-    mending.drive(lambda: mending.values(Plan))
-    [key] = mending.incidents()
-    claim = mending.journal.claim(key, "fix")
+    fixing.drive(lambda: fixing.values(Plan))
+    [key] = fixing.incidents()
+    claim = fixing.journal.claim(key, "fix")
     assert claim is not None
-    budget.settle(mending.journal, claim, 0.01)
+    budget.settle(fixing.journal, claim, 0.01)
     claim.advance("fix")
-    mending.store.hset(f"trackwalker2:budget:{datetime.now(UTC):%Y%m%d}", "cost", 10**9)
+    fixing.store.hset(f"trackwalker2:budget:{datetime.now(UTC):%Y%m%d}", "cost", 10**9)
 
-    mending.drive(lambda: mending.outcome_kind() and mending.outcome_posts(), stages=120)
+    fixing.drive(lambda: fixing.outcome_kind() and fixing.outcome_posts(), stages=120)
 
-    assert "MAX_COST_PER_DAY_USD" in mending.slack.messages[-1].text
-    assert {call.role for call in mending.fake_model.calls} == {"reader"}
-    assert list(mending.store.scan_iter("trackwalker2:reserved:*")) == []
+    assert "MAX_COST_PER_DAY_USD" in fixing.slack.messages[-1].text
+    assert {call.role for call in fixing.fake_model.calls} == {"reader"}
+    assert list(fixing.store.scan_iter("trackwalker2:reserved:*")) == []
 
 
 @pytest.mark.parametrize(
-    ("settings_", "name"),
+    ("limits", "name"),
     [
         ({"TRACKWALKER_MAX_AGENT_RUNS_PER_DAY": "0"}, "MAX_AGENT_RUNS_PER_DAY"),
         ({"TRACKWALKER_MAX_COST_PER_DAY_USD": "2"}, "MAX_COST_PER_DAY_USD"),
     ],
 )
-def test_the_raw_facts_are_told_when_the_days_budget_is_gone(
-    store: redis.Redis, store_url: str, tmp_path: Path, settings_: dict[str, str], name: str
+def test_the_findings_are_reported_when_the_days_budget_is_used_up(
+    store: redis.Redis, store_url: str, tmp_path: Path, limits: dict[str, str], name: str
 ) -> None:
-    with harness(store, store_url, tmp_path, small=True, failing=True, **settings_) as poor:
+    with harness(store, store_url, tmp_path, small=True, failing=True, **limits) as poor:
         [other] = claims(poor.journal, 1)
         budget.reserve(poor.journal, poor.settings, other, sick("another"), datetime.now(UTC))
         poor.alert()

@@ -15,18 +15,18 @@ FILE, COMMIT, OTHER = (
 def test_the_same_cause_is_answered_already(journal: JournalStore) -> None:
     rejections.record_rejection(journal, [FILE, COMMIT], "#7")
 
-    assert rejections.closed_by_human(journal, [FILE, COMMIT]) == "#7"
-    assert rejections.closed_by_human(journal, [COMMIT]) == "#7"
+    assert rejections.find_rejection(journal, [FILE, COMMIT]) == "#7"
+    assert rejections.find_rejection(journal, [COMMIT]) == "#7"
 
 
 def test_the_same_file_after_another_commit_is_new_evidence(journal: JournalStore) -> None:
     rejections.record_rejection(journal, [FILE, COMMIT], "#7")
 
-    assert rejections.closed_by_human(journal, [FILE, OTHER]) is None
-    assert rejections.closed_by_human(journal, [FILE]) is None
+    assert rejections.find_rejection(journal, [FILE, OTHER]) is None
+    assert rejections.find_rejection(journal, [FILE]) is None
 
 
 def test_a_file_without_a_known_commit_is_remembered_too(journal: JournalStore) -> None:
     rejections.record_rejection(journal, [FILE], "#7")
 
-    assert rejections.closed_by_human(journal, [FILE]) == "#7"
+    assert rejections.find_rejection(journal, [FILE]) == "#7"

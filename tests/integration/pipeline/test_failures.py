@@ -147,7 +147,7 @@ def test_the_outcome_of_a_mend_on_demand_is_told_as_well(reporting: PipelineHarn
     listing.mend(reporting.journal, key.removeprefix(PREFIX))
     reporting.drive(lambda: len(told(reporting)) > before)
 
-    assert "not mended: TRACKWALKER_MODE is report" in told(reporting)[-1].splitlines()[0]
+    assert "No fix attempted: TRACKWALKER_MODE=report" in told(reporting)[-1].splitlines()[0]
     assert len(told(reporting)) == before + 1
 
 

@@ -25,12 +25,12 @@ import redis
 from pydantic import SecretStr
 
 from tests.integration.pipeline.test_pipeline import proposed, start, story
-from tests.integration.pull_requests.test_propose import World, world
 from tests.integration.receiver.test_app import CRASHED, answers, running
 from tests.support.fakes.serving import Faults, serve
 from tests.support.fakes.slack import HOOK, FakeSlack
 from tests.support.pipeline import PipelineHarness, harness
 from tests.support.polling import wait_until
+from tests.support.proposals import ProposalHarness, proposal
 from tests.support.worker import running_worker
 from workers.clients import deadline
 from workers.clients.slack import Slack
@@ -47,7 +47,7 @@ from workers.pipeline import stages
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
 
-__all__ = ["proposed", "start", "story", "world"]  # fixtures
+__all__ = ["proposal", "proposed", "start", "story"]  # fixtures
 
 LOADED_SECONDS = 2.0
 """What a loaded machine may add to a promise; without the promise it would be many more."""
@@ -410,15 +410,17 @@ def stopped(claim: Claim, act: Callable[[], object], *, check: int = 1) -> Itera
 
 
 @pytest.mark.parametrize("check", [1, 2], ids=["before the push", "before the pull request"])
-def test_who_was_stopped_before_acting_makes_no_second_pull_request(world: World, check: int) -> None:
-    claim = world.claim()
+def test_who_was_stopped_before_acting_makes_no_second_pull_request(
+    proposal: ProposalHarness, check: int
+) -> None:
+    claim = proposal.claim()
 
-    with stopped(claim, lambda: world.propose(claim), check=check):
-        outcome = world.propose(world.again())
+    with stopped(claim, lambda: proposal.propose(claim), check=check):
+        outcome = proposal.propose(proposal.reclaim())
 
     assert outcome.kind == "pull request"
-    assert len(world.stand_in.pulls) == 1
-    assert len(set(world.stand_in.pushes)) == 1
+    assert len(proposal.fake_github.pulls) == 1
+    assert len(set(proposal.fake_github.pushes)) == 1
 
 
 def test_words_of_one_who_was_stopped_before_acting_are_taken_back(reporting: PipelineHarness) -> None:

@@ -1,0 +1,77 @@
+"""Reserves the fault location of a plan, so that one cause in the code gets one pull request.
+
+Two incidents can have the same cause, for example two services built from one repository. The first plan that names
+a culprit file reserves it; later ones attach to its incident.
+"""
+
+from __future__ import annotations
+
+from workers.engine import records, scripts
+from workers.engine.journal import CANCELLED_RESERVATION_SECONDS, PREFIX, Claim, JournalStore
+from workers.incidents import rejections
+from workers.models import Evidence, Outcome, Plan, Repository, digest
+
+RESERVATION_SECONDS = 30 * 86_400  # longer than a pull request usually waits for its review
+
+
+def commit_keys(repository: Repository, evidence: Evidence) -> list[str]:
+    """The reservation of the suspect commit; empty if no deployment is suspected."""
+    commit = evidence.suspect.commit if evidence.suspect else None
+    return [_key(repository, commit)] if commit else []
+
+
+def reservation_keys(repository: Repository, plan: Plan, evidence: Evidence) -> list[str]:
+    """The reservations of a plan: the culprit file's first, then the suspect commit's if there is one."""
+    return [_key(repository, plan.cause.file or ""), *commit_keys(repository, evidence)]
+
+
+def rejected_outcome(journal: JournalStore, reservations: list[str]) -> Outcome | None:
+    """The outcome if a person closed a pull request for this fault location; None if nobody did."""
+    number = rejections.find_rejection(journal, reservations) if reservations else None
+    if number is None:
+        return None
+    return Outcome(
+        kind="reported", headline=f"PR {number} closed; I won't reopen it unless something changes"
+    )
+
+
+def reserve(
+    claim: Claim, journal: JournalStore, repository: Repository, reservations: list[str]
+) -> Outcome | None:
+    """Reserve a fault location for this incident.
+
+    Returns:
+        None once reserved, else the outcome: a person rejected a fix, or another incident holds the location.
+    """
+    if rejected := rejected_outcome(journal, reservations):
+        return rejected
+    milliseconds = (int(RESERVATION_SECONDS * 1000), int(CANCELLED_RESERVATION_SECONDS * 1000))
+    holder = journal.script(scripts.RESERVE, reservations, claim.key, *milliseconds).decode()
+    if holder != claim.key:
+        incident = journal.read_record(holder, records.INCIDENT)
+        name = incident.subject.name if incident else "another incident"
+        return Outcome(
+            kind="attached", headline=f"Same cause in the code as {name}: already being fixed there"
+        )
+    # A plan that was made again may name another file than the plan before it.
+    outdated = [key for key in reserved_keys(claim) if key not in reservations]
+    if outdated:
+        journal.script(scripts.RELEASE_RESERVATIONS, outdated, claim.key)
+    claim.set_fields(repository=repository.name, reserved=",".join(reservations))
+    return None
+
+
+def release(claim: Claim, journal: JournalStore) -> None:
+    """Release the reservations of an attempt that ends without a pull request."""
+    reservations = reserved_keys(claim)
+    if reservations:
+        journal.script(scripts.RELEASE_RESERVATIONS, reservations, claim.key)
+
+
+def reserved_keys(claim: Claim) -> list[str]:
+    """The reservations that this journal holds, the culprit file's first."""
+    return [key for key in claim.text("reserved").split(",") if key]
+
+
+def _key(repository: Repository, location: str) -> str:
+    return f"{PREFIX}reserved:{digest(repository.name.lower(), location)}"

@@ -1,0 +1,97 @@
+"""The clients, folders and programs that a fix attempt uses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from workers.agent import run
+from workers.agent.config import Role, find_tool
+from workers.agent.providers import read_providers
+from workers.clients.git import Repositories
+from workers.clients.github import GitHub
+from workers.engine.journal import JournalStore
+from workers.models import Verification
+from workers.remediation import verification
+from workers.runtime.settings import Settings
+from workers.sandbox.builder import build_sandbox
+from workers.sandbox.sandbox import Sandbox
+
+RUN_SECONDS: dict[Role, float] = {"reader": 900.0, "writer": 1500.0}
+"""Deadline of one agent run: the writer also edits and runs tests. Both fit into the deadline of their stage."""
+
+
+@dataclass
+class Remediation:
+    """The resources of fix attempts in one worker process.
+
+    The sandbox and the agent are built on first use, because most workers never attempt a fix and should start
+    without either.
+    """
+
+    settings: Settings
+    github: GitHub
+    repositories: Repositories
+    store: JournalStore
+    folder: Path
+    """Data folder, hidden from everything in the sandbox."""
+    ask: Callable[..., run.Answer] = run.ask
+    """Runs the agent once; tests replace it, because it takes minutes."""
+    verify: Callable[..., Verification] = verification.verify
+    """Verifies a fix; replaced by tests for the same reason."""
+
+    @cached_property
+    def product_folder(self) -> Path:
+        """The folder that Trackwalker runs from."""
+        return Path(__file__).resolve().parents[2]
+
+    @cached_property
+    def sandbox(self) -> Sandbox:
+        """The sandbox for agents and repository code.
+
+        Raises:
+            AgentRefused: this host supports no isolation level and TRACKWALKER_ALLOW_UNSANDBOXED is not set.
+        """
+        scratch = self.folder / "scratch"
+        scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        hide = [self.folder, self.product_folder / ".env", Path.cwd() / ".env"]
+        return build_sandbox(hide=hide, scratch=scratch, allow_unsandboxed=self.settings.allow_unsandboxed)
+
+    @cached_property
+    def agent(self) -> run.Agent:
+        """The configured agent.
+
+        Raises:
+            AgentRefused: a program or setting is missing; the message names it.
+        """
+        tools, settings = self.product_folder / ".tools", self.settings
+        config = settings.opencode_config
+        # Provider keys may be set in `.env` only, which os.environ does not contain.
+        environ = dict(os.environ) | {
+            name: key.get_secret_value() for name, key in settings.provider_keys.items()
+        }
+        return run.Agent(
+            binary=find_tool("opencode", settings.opencode_bin, tools, "OPENCODE_BIN"),
+            rg=find_tool("rg", None, tools, ".tools"),
+            sandbox=self.sandbox,
+            model=settings.model or "",
+            provider_config=read_providers(config, environ) if config else {},
+            keys=settings.provider_keys,
+            price=settings.model_price,
+            cost_limit_usd=settings.max_cost_per_incident_usd,
+            deadline_seconds=RUN_SECONDS["reader"],
+        )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values of Trackwalker's own secrets: a patch that contains one is never proposed."""
+        settings = self.settings
+        values = [
+            settings.secret, settings.redis_url, settings.railway_api_token, settings.railway_token,
+            settings.github_token, settings.github_app_private_key, settings.slack_bot_token,
+            settings.slack_webhook_url, settings.heartbeat_url, *settings.provider_keys.values(),
+        ]  # fmt: skip
+        return tuple(value.get_secret_value() for value in values if value)
