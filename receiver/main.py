@@ -18,7 +18,8 @@ from receiver.app import Endpoints, Scope, build
 from receiver.fallback import FallbackNotifier
 from workers.clients.slack import Slack
 from workers.engine import broker
-from workers.engine.journal import SCHEDULE, JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import SCHEDULE
 from workers.errors import SettingsError
 from workers.incidents import intake, request_quota
 from workers.runtime import logs, settings, store

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
+from workers.engine.schema import PREFIX, SCHEDULE
+from workers.engine.worker_store import WorkerStore
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
 
@@ -37,8 +38,8 @@ def store(store_url: str) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def journal(store: redis.Redis) -> JournalStore:
-    return JournalStore(store)
+def journal(store: redis.Redis) -> WorkerStore:
+    return WorkerStore(store)
 
 
 @pytest.fixture
@@ -57,10 +58,9 @@ def let_leases_run_out(store: redis.Redis) -> Callable[[], None]:
 
 
 @pytest.fixture
-def sweep_key(journal: JournalStore) -> str:
+def sweep_key(journal: WorkerStore) -> str:
     """The key of an unclaimed sweep in the schedule."""
-    from workers.engine import scripts
 
     key = f"{PREFIX}sweep:env:1"
-    journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "survey")
+    journal.open_journal(key, "survey")
     return key

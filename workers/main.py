@@ -22,7 +22,7 @@ from workers.clients.railway import Railway
 from workers.clients.slack import Slack
 from workers.engine import dispatcher
 from workers.engine.broker import make_broker
-from workers.engine.journal import JournalStore
+from workers.engine.worker_store import WorkerStore
 from workers.errors import NotAvailable
 from workers.incidents import ping_watchdog
 from workers.pipeline import stages
@@ -39,7 +39,7 @@ class WorkerLifecycle(dramatiq.Middleware):
 
     def __init__(
         self,
-        journal: JournalStore,
+        journal: WorkerStore,
         ping_seconds: float,
         folder: Path,
         leave: Callable[[], None] = lambda: None,
@@ -87,7 +87,7 @@ def _give_up() -> None:
 
 def services(config: Settings, client: Any, folder: Path) -> stages.Services:
     """Every client the stages use, from the settings; clones and runs lie below `folder`."""
-    journal = JournalStore(client)
+    journal = WorkerStore(client)
     github = GitHub.from_settings(config)
     repositories = Repositories(folder / "work", config.github_server_url, github.credentials)
     return stages.Services(

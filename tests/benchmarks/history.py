@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.benchmarks import simulator
-from workers.engine.journal import JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import history_key
 from workers.history import summary_store
 from workers.history.backfill import slicing
 from workers.models import Summary, Survey, Window
@@ -47,7 +48,7 @@ def measure(journal: JournalStore, whole: Survey) -> None:
         for name, one in summary_store.summarise_survey(seen, []).items():
             kept.setdefault(name, []).append(one)
     summary_store.store(journal, whole.environment_id, kept, ends[-1])
-    sizes = [len(blob) for blob in journal.fields(summary_store.history_key(whole.environment_id)).values()]
+    sizes = [len(blob) for blob in journal.fields(history_key(whole.environment_id)).values()]
     windows = max(len(every) for every in kept.values())
     print(
         f"a week          {windows} windows a service, {statistics.mean(sizes):.0f} bytes a service "

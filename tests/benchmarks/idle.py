@@ -26,7 +26,7 @@ from tests.support.fakes.railway import FakeRailway
 from tests.support.fakes.railway_types import Request, Sample, World, WorldDeployment, WorldService
 from tests.support.fakes.serving import serve
 from tests.support.polling import wait_until
-from workers.engine.journal import PREFIX
+from workers.engine.schema import PREFIX
 from workers.runtime.embedded import address
 
 SERVICES = 10

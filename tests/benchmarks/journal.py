@@ -17,9 +17,10 @@ from pathlib import Path
 import redis
 
 from tests.benchmarks import endpoint, kept, kills
-from workers.engine import scripts
+from workers.engine.claim import Claim
 from workers.engine.codec import Record
-from workers.engine.journal import PREFIX, SCHEDULE, Claim, JournalStore
+from workers.engine.schema import PREFIX
+from workers.engine.worker_store import WorkerStore
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
 
@@ -44,7 +45,7 @@ def main() -> int:
 
 def recorded_step(connection: redis.Redis) -> None:
     """Milliseconds of one recorded step and of one raw Lua write, one of each in turn."""
-    journal = JournalStore(connection)
+    journal = WorkerStore(connection)
     raw = connection.register_script("redis.call('HSET',KEYS[1],ARGV[1],ARGV[2]) return 1")
     ours, reference, claim = [], [], _fresh(journal, -1)
     for number in range(STEPS):
@@ -63,9 +64,9 @@ def recorded_step(connection: redis.Redis) -> None:
     connection.flushall()
 
 
-def _fresh(journal: JournalStore, number: int) -> Claim:
+def _fresh(journal: WorkerStore, number: int) -> Claim:
     key = f"{PREFIX}sweep:bench{number}:1"
-    journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "survey")
+    journal.open_journal(key, "survey")
     claim = journal.claim(key, "survey")
     assert claim is not None
     return claim

@@ -11,8 +11,7 @@ import redis
 
 from tests.support.fakes.railway_types import LogRow, Request, Sample, World, WorldDeployment, WorldService
 from tests.support.pipeline import PipelineHarness, harness
-from workers.engine.journal import OPEN, PREFIX, SCHEDULE
-from workers.incidents.controls import CONTROLS
+from workers.engine.schema import CONTROLS, OPEN, PREFIX, SCHEDULE
 
 GOAL_KB = 200
 NEIGHBOURS, LINES = 20, 600

@@ -21,7 +21,8 @@ from tests.support.fakes.railway import FakeRailway
 from tests.support.fakes.railway_types import World
 from tests.support.fakes.serving import serve
 from tests.support.polling import wait_until
-from workers.engine.journal import PREFIX, JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import PREFIX
 from workers.runtime.embedded import address
 from workers.runtime.store import client
 

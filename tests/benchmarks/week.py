@@ -16,10 +16,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.benchmarks import simulator
+from tests.support.journals import enqueue_on_sweep
 from workers import detection
-from workers.engine import records, scripts
-from workers.engine.codec import pack
-from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore
+from workers.engine import records
+from workers.engine.claim import Claim
+from workers.engine.schema import OPEN, PREFIX, EndedAs
+from workers.engine.worker_store import WorkerStore
 from workers.history import summary_store
 from workers.history.backfill import chunks, slicing, summarise_chunks
 from workers.incidents.opening import open_incidents
@@ -60,7 +62,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="trackwalker-week-") as folder:
         store = EmbeddedStore(Path(folder))
         try:
-            told = walk(JournalStore(client(store.ensure())), whole)
+            told = walk(WorkerStore(client(store.ensure())), whole)
         finally:
             store.stop()
     _say(told, len(whole.services), seed, time.perf_counter() - begun)
@@ -82,7 +84,7 @@ def _say(told: Told, services: int, seed: int, seconds: float) -> None:
         print(f"    {one.opened_at:%a %H:%M} {one.severity.value}: {one.findings[0].sentence}")
 
 
-def walk(journal: JournalStore, whole: Survey) -> Told:
+def walk(journal: WorkerStore, whole: Survey) -> Told:
     """Every sweep of the week, with the past of the two days before."""
     first = whole.window.start + timedelta(days=BEFORE_DAYS)
     _read_the_days_before(journal, whole, first)
@@ -105,7 +107,7 @@ def walk(journal: JournalStore, whole: Survey) -> Told:
     return told
 
 
-def _read_the_days_before(journal: JournalStore, whole: Survey, first: datetime) -> None:
+def _read_the_days_before(journal: WorkerStore, whole: Survey, first: datetime) -> None:
     spans = chunks.split_into_chunks(whole.window.start, first)
     newest = Window(start=first, end=first + WINDOW)
     found = summarise_chunks([slicing.slice_window(whole, one) for one in spans], newest, PERSIST_MINUTES)
@@ -115,10 +117,10 @@ def _read_the_days_before(journal: JournalStore, whole: Survey, first: datetime)
 # ---- incidents on the real store -------------------------------------------------------------
 
 
-def _open(journal: JournalStore, seen: Survey, findings: list[Finding], told: Told) -> None:
+def _open(journal: WorkerStore, seen: Survey, findings: list[Finding], told: Told) -> None:
     sweep = _claimed_sweep(journal, seen)
     held = open_incidents(sweep, journal, seen, findings, opened_at=seen.window.end, ack_seconds=60.0)
-    sweep.end("done")
+    sweep.end(EndedAs.RESOLVED, "done")
     for name in held:
         incident = journal.read_record(PREFIX + name, records.INCIDENT)
         if incident:
@@ -129,19 +131,15 @@ def _open(journal: JournalStore, seen: Survey, findings: list[Finding], told: To
         if int(fields.get("clean_sweeps", 0)) >= CLEAN_SWEEPS:
             claim = journal.claim(key, fields["stage"].decode())
             assert claim is not None
-            claim.end("over")
+            claim.end(EndedAs.RESOLVED, "over")
 
 
-def _claimed_sweep(journal: JournalStore, seen: Survey) -> Claim:
+def _claimed_sweep(journal: WorkerStore, seen: Survey) -> Claim:
     alert = Alert(
         id=f"ping-{seen.window.end:%Y%m%dT%H%M}", source="ping", kind="ping", received_at=seen.window.end
     )
     environment = Environment(project_id=seen.project_id, environment_id=seen.environment_id)
-    keys = [f"{PREFIX}slot:week", SCHEDULE, f"{PREFIX}alert:{alert.id}"]
-    records = [pack(environment, Environment), pack(alert, Alert)]
-    key = journal.script(
-        scripts.ENQUEUE_ON_SWEEP, keys, f"{PREFIX}sweep:week", alert.id, *records, 10_000
-    ).decode()
+    key = enqueue_on_sweep(journal, alert, environment)
     claim = journal.claim(key, "survey")
     assert claim is not None
     return claim

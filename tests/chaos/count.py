@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 from tests.chaos.cases import Case, ChaosRun, is_follow_up
 from tests.chaos.environments import Shop
 from tests.support.fakes.slack import Message
-from workers.engine.journal import LOST, PREFIX, SCHEDULE
+from workers.engine.claim import LOST
+from workers.engine.schema import PREFIX, SCHEDULE
 
 SETTLED_WITHIN_SECONDS = 150.0  # from the end of the disruptions until every journal has ended
 ENDED_WITHIN_SECONDS = 30.0  # until the programs of ended journals have ended too

@@ -12,7 +12,7 @@ import signal
 from pathlib import Path
 
 from workers import main
-from workers.engine.journal import Claim
+from workers.engine.claim import Claim
 
 FOLDER = "CHAOS_FOLDER"  # environment variable with the folder of the run
 check_fence = Claim.check_fence

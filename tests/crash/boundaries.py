@@ -7,9 +7,7 @@ git command, each call of the agent. Once dead, nothing of it reaches the outsid
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
-import pkgutil
 import re
 import sys
 import threading
@@ -24,31 +22,17 @@ import httpx
 import redis
 from graphql import FieldNode, OperationDefinitionNode, parse
 
-import workers
 from workers.clients import git as repository
 from workers.clients.git import git, trees
+from workers.engine import scripts
 from workers.sandbox.sandbox import LAUNCHER
 
 T = TypeVar("T")
 When = Literal["before", "after"]
 
 
-def _hash(source: str) -> str:
-    return hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
-
-
-def _scripts() -> Iterator[tuple[str, str]]:
-    """Name and source of each script of ours; of those beside `scripts` the module's name stands before."""
-    for found in pkgutil.walk_packages(workers.__path__, "workers."):
-        module = importlib.import_module(found.name) if not found.name.endswith("__main__") else None
-        before = "" if found.name == "workers.engine.scripts" else f"{found.name.rpartition('.')[2]}."
-        for name, source in vars(module).items() if module else ():
-            if isinstance(source, str) and "redis.call(" in source and (before or name[0] != "_"):
-                yield before + name, source
-
-
-SCRIPTS = {_hash(source): name for name, source in _scripts()}
-"""Each script of ours by the hash under which it is called."""
+SCRIPTS = {script.sha: script.name for script in scripts.ALL}
+"""The name of each of the product's scripts by the hash under which it is called."""
 
 
 class Died(BaseException):
@@ -134,14 +118,18 @@ def command(arguments: tuple[Any, ...]) -> str:
     """What a command does, in words that stay the same: a script by name, with the record or stage it sets."""
     name = str(arguments[0])
     if name == "SCRIPT LOAD":
-        return f"load {SCRIPTS[_hash(arguments[1])]}"
+        return f"load {SCRIPTS[_sha(arguments[1])]}"
     if name == "EVALSHA":
         return _script(SCRIPTS[arguments[1]], arguments[3 + arguments[2] :])
     return name
 
 
+def _sha(source: str) -> str:
+    return hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+
 def _script(name: str, arguments: tuple[Any, ...]) -> str:
-    place = {"RECORD": 2, "HAND_ON": 2}.get(name)
+    place = {"record": 2, "advance": 2}.get(name)
     return name if place is None else f"{name} {arguments[place]}"
 
 

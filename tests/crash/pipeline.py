@@ -23,10 +23,12 @@ from workers.clients.github import GitHub
 from workers.clients.railway import Railway
 from workers.clients.slack import Slack
 from workers.engine import dispatcher
-from workers.engine.journal import LEASE_SECONDS, SCHEDULE, JournalStore
+from workers.engine.claim import LEASE_SECONDS
+from workers.engine.schema import PINGS, SCHEDULE
 from workers.engine.stage_table import STAGES
+from workers.engine.worker_store import WorkerStore
 from workers.incidents import intake
-from workers.incidents.intake import PING_WATCHDOG_KEY, DedupWindow
+from workers.incidents.intake import DedupWindow
 from workers.models import Alert, Verification
 from workers.pipeline import stages
 from workers.remediation.resources import Remediation
@@ -47,7 +49,7 @@ class Snapshot:
     listed: list[str]
     disk: Path | None
     kept: Kept
-    loaded: dict[str, str]
+    loaded: frozenset[str]
     """The scripts that the process had loaded by then."""
 
 
@@ -74,7 +76,7 @@ class Mortal:
 
     # -- living -----------------------------------------------------------------------------------
 
-    def live(self, process: Process, loaded: dict[str, str] | None = None) -> None:
+    def live(self, process: Process, loaded: frozenset[str] = frozenset()) -> None:
         """A new process with clients of its own; nothing of the one before is used again.
 
         `loaded`: the scripts that a process which has worked for a while knows in the store.
@@ -83,8 +85,8 @@ class Mortal:
         self.process = process
         client = MortalRedis(connection_pool=self.store.connection_pool)
         client.process = process
-        journal, config = JournalStore(client), self.settings
-        journal._shas.update(loaded or {})
+        journal, config = WorkerStore(client), self.settings
+        journal._loaded.update(loaded)
         github = self._noting(GitHub)(HUB, HUB, token=config.github_token, http=self._web("github"))
         repositories = self._noting(Repositories)(self.folder / "state" / "work", HUB, github.credentials)
         mender = Remediation(
@@ -160,13 +162,13 @@ class Mortal:
 
     def _over(self, waiting: set[str]) -> bool:
         """Whether nothing will ever be due again, or only the pings that must come."""
-        if not waiting or waiting != {PING_WATCHDOG_KEY} or not self.scenario.silence:
-            return waiting <= {PING_WATCHDOG_KEY}
+        if not waiting or waiting != {PINGS} or not self.scenario.silence:
+            return waiting <= {PINGS}
         if not self.outer.lasting.silent:
             # What is told of it names the minute of the last ping: the same one in every life.
             self.outer.lasting.silent = True
-            self.store.hset(PING_WATCHDOG_KEY, "last", int(self.outer.begun.timestamp() * 1000))
-        return self.store.hget(PING_WATCHDOG_KEY, "reported") == b"1"
+            self.store.hset(PINGS, "last", int(self.outer.begun.timestamp() * 1000))
+        return self.store.hget(PINGS, "reported") == b"1"
 
     def _time_passes(self, waiting: list[tuple[bytes, float]]) -> None:
         """A lease's time, or as much as it takes until something is due."""
@@ -237,7 +239,7 @@ class Mortal:
             shutil.copytree(self._mirrors(), disk, copy_function=_linked)
         return Snapshot(
             dict(zip(names, zip(found[::2], found[1::2], strict=True), strict=True)), self.disk(), disk,
-            self.outer.take(), dict(self.services.store._shas),
+            self.outer.take(), frozenset(self.services.store._loaded),
         )  # fmt: skip
 
     def put_back(self, snapshot: Snapshot) -> None:

@@ -14,9 +14,8 @@ from tests.crash.boundaries import OUTSIDE, Boundary, Death, Died, Process, When
 from tests.crash.pipeline import Mortal, Snapshot
 from tests.support.fakes.slack import Message
 from workers.engine.codec import unpack
-from workers.engine.journal import OPEN, PREFIX, SCHEDULE
+from workers.engine.schema import OPEN, PINGS, PREFIX, SCHEDULE
 from workers.incidents.budget import MICRODOLLARS
-from workers.incidents.intake import PING_WATCHDOG_KEY
 from workers.models import Usage
 
 Records = dict[tuple[str, str], bytes]
@@ -178,10 +177,10 @@ class Lives:
     def _open_ends(self) -> list[str]:
         """What has not ended, or lives for ever."""
         store = self.line.store
-        found = [f"still due: {key}" for key in self.line.waiting() if key != PING_WATCHDOG_KEY]
+        found = [f"still due: {key}" for key in self.line.waiting() if key != PINGS]
         for raw in cast("list[bytes]", store.keys(f"{PREFIX}*")):
             key = raw.decode()
-            if store.ttl(key) == -1 and key not in (PING_WATCHDOG_KEY, SCHEDULE):
+            if store.ttl(key) == -1 and key not in (PINGS, SCHEDULE):
                 found.append(f"{key} lives for ever")
             if key.startswith(f"{PREFIX}reserved:"):
                 found.append(f"{key} is reserved")
@@ -309,7 +308,7 @@ def _records_in(stored: dict[str, Any]) -> Records:
 def _said_unrecorded(crossed: list[Boundary], when: When) -> bool:
     """Whether a process died with words in Slack of which its journal knows nothing."""
     done = crossed if when == "after" else crossed[:-1]
-    telling = [one for one in done if one.kind == "slack" or one.name.startswith("RECORD")]
+    telling = [one for one in done if one.kind == "slack" or one.name.startswith("record")]
     return bool(telling) and telling[-1].kind == "slack"
 
 

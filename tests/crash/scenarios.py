@@ -90,7 +90,7 @@ SCENARIOS = (
         stages=(*LOOK, "notify"),
         die_in=("survey", "analyse", "intake", "notify"),
         busy=4,
-        only=("OPEN", "RAISE", "ATTACH", "HAND_ON", "RECORD", "END", "POST", "CLAIM"),
+        only=("open_journal", "wake_journal", "enqueue_on_sweep", "advance", "record", "end", "POST", "claim"),
     ),
     Scenario(
         "Slack takes words and gives none back",
@@ -98,7 +98,7 @@ SCENARIOS = (
         stages=TOLD,
         die_in=("notify",),
         settings=REPORT | HOOK,
-        only=("RECORD", "HAND_ON", "END", "POST"),
+        only=("record", "advance", "end", "POST"),
     ),
     Scenario(
         "a symptom joins its cause, and stands for itself again",
@@ -106,7 +106,7 @@ SCENARIOS = (
         stages=TOLD,
         die_in=("analyse",),
         settings=REPORT,
-        only=("SUFFER", "JOIN", "ON_ITS_OWN", "CLEAN"),
+        only=("update_symptoms", "suppress", "unsuppress", "update_recovery"),
     ),
     Scenario(
         "three troubles at once stand under one umbrella",
@@ -114,6 +114,6 @@ SCENARIOS = (
         stages=TOLD,
         die_in=("notify",),
         settings=REPORT,
-        only=("RECORD", "END", "POST"),
+        only=("record", "end", "POST"),
     ),
 )  # fmt: skip

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.crash.boundaries import OUTSIDE, SCRIPTS, Process, When
+from tests.crash.boundaries import OUTSIDE, Process, When
 from tests.crash.pipeline import Mortal
 from tests.crash.runner import Lives
 from tests.crash.scenarios import SCENARIOS, Scenario
@@ -23,6 +23,8 @@ from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway
 from workers.clients.slack import Slack
+from workers.engine import scripts
+from workers.engine.scripts import Script
 from workers.engine.stage_table import STAGES
 from workers.runtime.store import client
 
@@ -32,11 +34,11 @@ LivesOf = Callable[[Scenario], Lives]
 CLIENTS = {"railway": Railway, "github": GitHub, "slack": Slack, "repositories": Repositories}
 
 NOT_IN_THE_LINE = {
-    "BEAT": "renews a lease, from a thread beside the line; not renewed is what every death here is",
-    "SOON": "brings a dropped message forward; without it the journal is due a little later",
-    "EXPECT_PINGS": "said once at the start of a worker, set-if-absent",
+    "renew_lease": "renews a lease, from a thread beside the line; not renewed is what every death here is",
+    "bring_forward": "brings a dropped message forward; without it the journal is due a little later",
+    "start_watchdog": "said once at the start of a worker, set-if-absent",
     "PING": "asked by the pulse beside the line, and changes nothing",
-    "TAKE_OVER": "a stage of a newer version, that is waited for in vain for a quarter of an hour",
+    "adopt_unknown_stage": "a stage of a newer version, that is waited for in vain for a quarter of an hour",
     "HKEYS": "read for that",
     "HSET": "a person pauses or mutes (brakes)",
     "HDEL": "a person resumes (brakes)",
@@ -162,24 +164,23 @@ def line_modules() -> dict[str, ast.Module]:
 
 
 def scripts_of_the_line() -> set[str]:
-    modules = line_modules()
+    """The scripts that those modules name: `scripts.ADVANCE`."""
     named = {
-        node.attr
-        for tree in modules.values()
+        getattr(scripts, node.attr, None)
+        for tree in line_modules().values()
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "scripts"
     }
-    own = {name for name in SCRIPTS.values() if f"workers.{name.rpartition('.')[0]}" in modules}
-    return named | {name for name in own if "." in name}
+    return {script.name for script in named if isinstance(script, Script)}
 
 
 def commands_of_the_line() -> set[str]:
-    """What is asked of the store by name: `journal.ask("hget", …)`."""
+    """What is asked of the store by name: `journal.command("hget", …)`."""
     return {
         str(node.args[0].value).upper()
         for tree in line_modules().values()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "ask"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "command"
         if node.args and isinstance(node.args[0], ast.Constant)
     }
 

@@ -10,21 +10,23 @@ from collections.abc import Callable
 import pytest
 import redis
 
+from workers.engine.claim import Claim
 from workers.engine.codec import Record
-from workers.engine.journal import Claim, JournalStore
+from workers.engine.schema import EndedAs
+from workers.engine.worker_store import WorkerStore
 from workers.errors import NotAvailable, Superseded
 
 ANSWER = Record("answer", int)
 BRANCH = Record("branch", str)
 
 
-def claimed(journal: JournalStore, key: str, stage: str = "survey") -> Claim:
+def claimed(journal: WorkerStore, key: str, stage: str = "survey") -> Claim:
     claim = journal.claim(key, stage)
     assert claim is not None
     return claim
 
 
-def test_one_worker_at_a_time_works_on_a_journal(journal: JournalStore, sweep_key: str) -> None:
+def test_one_worker_at_a_time_works_on_a_journal(journal: WorkerStore, sweep_key: str) -> None:
     claimed(journal, sweep_key)
 
     second = journal.claim(sweep_key, "survey")
@@ -33,7 +35,7 @@ def test_one_worker_at_a_time_works_on_a_journal(journal: JournalStore, sweep_ke
 
 
 def test_a_step_is_computed_once_and_read_from_its_record_ever_after(
-    journal: JournalStore, sweep_key: str, let_leases_run_out: Callable[[], None]
+    journal: WorkerStore, sweep_key: str, let_leases_run_out: Callable[[], None]
 ) -> None:
     claimed(journal, sweep_key).step(ANSWER, lambda: 42)
     let_leases_run_out()  # the worker crashed; another one takes the journal
@@ -44,7 +46,7 @@ def test_a_step_is_computed_once_and_read_from_its_record_ever_after(
 
 
 def test_a_worker_that_lost_its_claim_changes_nothing(
-    journal: JournalStore, sweep_key: str, let_leases_run_out: Callable[[], None]
+    journal: WorkerStore, sweep_key: str, let_leases_run_out: Callable[[], None]
 ) -> None:
     stale = claimed(journal, sweep_key)
     let_leases_run_out()
@@ -56,7 +58,7 @@ def test_a_worker_that_lost_its_claim_changes_nothing(
     assert journal.read_record(sweep_key, ANSWER) is None
 
 
-def test_an_effect_that_exists_already_is_not_made_again(journal: JournalStore, sweep_key: str) -> None:
+def test_an_effect_that_exists_already_is_not_made_again(journal: WorkerStore, sweep_key: str) -> None:
     pushed = ["trackwalker/abc"]  # a worker pushed the branch and crashed before it recorded that
 
     branch = claimed(journal, sweep_key).effect(BRANCH, lambda: pushed[0], lambda: pushed.append("again"))
@@ -64,7 +66,7 @@ def test_an_effect_that_exists_already_is_not_made_again(journal: JournalStore, 
     assert (branch, pushed) == ("trackwalker/abc", ["trackwalker/abc"])
 
 
-def test_an_effect_without_an_answer_is_looked_for_later(journal: JournalStore, sweep_key: str) -> None:
+def test_an_effect_without_an_answer_is_looked_for_later(journal: WorkerStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
 
     with pytest.raises(NotAvailable):
@@ -73,16 +75,16 @@ def test_an_effect_without_an_answer_is_looked_for_later(journal: JournalStore, 
     assert journal.read_record(sweep_key, BRANCH) is None
 
 
-def test_a_stage_advances_the_journal_to_the_next_stage(journal: JournalStore, sweep_key: str) -> None:
+def test_a_stage_advances_the_journal_to_the_next_stage(journal: WorkerStore, sweep_key: str) -> None:
     claimed(journal, sweep_key).advance("analyse")
 
     assert journal.claim(sweep_key, "survey") is None
     assert journal.claim(sweep_key, "analyse") is not None
 
 
-def test_a_journal_that_ended_expires(journal: JournalStore, sweep_key: str, store: redis.Redis) -> None:
+def test_a_journal_that_ended_expires(journal: WorkerStore, sweep_key: str, store: redis.Redis) -> None:
     assert store.ttl(sweep_key) == -1  # a journal in the schedule never expires
 
-    claimed(journal, sweep_key).end("no problem found")
+    claimed(journal, sweep_key).end(EndedAs.FINDINGS, "no problem found")
 
     assert store.ttl(sweep_key) > 0

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from tests.support.pipeline import PipelineHarness, harness
-from workers.engine.journal import PREFIX
+from workers.engine.schema import PREFIX
 from workers.incidents import controls
 from workers.models import Incident, Verdict, Verification
 

@@ -32,7 +32,8 @@ from tests.support.fakes.slack import FakeSlack, Message
 from workers import main
 from workers.engine import records
 from workers.engine.codec import Record
-from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
+from workers.engine.schema import PREFIX, SCHEDULE
+from workers.engine.worker_store import WorkerStore
 from workers.errors import Superseded
 from workers.incidents import intake
 from workers.models import Alert, FollowUp, Model, Outcome, SlackMessage
@@ -58,7 +59,7 @@ class PipelineHarness:
     failing_commit: str
 
     @property
-    def journal(self) -> JournalStore:
+    def journal(self) -> WorkerStore:
         return self.services.store
 
     def alert(self, **facts: object) -> str:

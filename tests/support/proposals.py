@@ -16,8 +16,10 @@ from tests.support.fakes.serving import serve
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.engine import scripts
+from workers.engine.claim import Claim
 from workers.engine.codec import pack
-from workers.engine.journal import PREFIX, SCHEDULE, Claim, JournalStore
+from workers.engine.schema import PREFIX, SCHEDULE
+from workers.engine.worker_store import WorkerStore
 from workers.models import (
     Category,
     Check,
@@ -124,7 +126,7 @@ def plan_with_cause(summary: str, file: str = "app.py") -> Plan:
 class ProposalHarness:
     """A repository on a local GitHub server, and the journal of an incident whose fix is ready to be proposed."""
 
-    def __init__(self, fake_github: FakeGitHub, url: str, folder: Path, journal: JournalStore) -> None:
+    def __init__(self, fake_github: FakeGitHub, url: str, folder: Path, journal: WorkerStore) -> None:
         self.fake_github, self.journal = fake_github, journal
         self.bare = fake_github.repositories[NAME].path
         self.base = git(self.bare, "rev-parse", "main")
@@ -143,12 +145,13 @@ class ProposalHarness:
             "incident": pack(INCIDENT, Incident), "evidence": pack(evidence, Evidence), "plan": pack(PLAN, Plan),
             "verdict": pack(VERDICT, Verdict), "fix": pack(fix, Fix), "verification": pack(verification, Verification),
         }  # fmt: skip
-        fields: list[str | bytes] = ["stage", "propose", "reserved", self.reservation]
-        for name, record in records.items():
-            fields += [f"r:{name}", record]
+        fields: dict[str, str | bytes | int] = {f"r:{name}": record for name, record in records.items()}
+        fields["reserved"] = self.reservation
         self.journal.client.delete(self.key)
-        self.journal.script(scripts.OPEN_JOURNAL, [self.key, SCHEDULE], 0, *fields)
-        self.journal.script(scripts.RESERVE, [self.reservation], self.key, 60_000, 0)
+        self.journal.open_with(self.key, "propose", fields)
+        self.journal.run(
+            scripts.RESERVE, [self.reservation], holder=self.key, ttl_ms=60_000, cancelled_ttl_ms=0
+        )
 
     def claim(self) -> Claim:
         claim = self.journal.claim(self.key, "propose")
@@ -170,7 +173,7 @@ class ProposalHarness:
 
 
 @pytest.fixture
-def proposal(tmp_path: Path, journal: JournalStore) -> Iterator[ProposalHarness]:
+def proposal(tmp_path: Path, journal: WorkerStore) -> Iterator[ProposalHarness]:
     """Fails a test whose requests the real GitHub would not know."""
     source = tmp_path / "source"
     source.mkdir()

@@ -12,16 +12,10 @@ from datetime import UTC, datetime
 from workers.cli.listing import text
 from workers.cli.lookup import find, short_of
 from workers.engine import records, scripts
-from workers.engine.journal import (
-    CANCELLED_RESERVATION_SECONDS,
-    LEASE_SECONDS,
-    OPEN,
-    PREFIX,
-    SCHEDULE,
-    TTL_SECONDS,
-    JournalStore,
-    environment_slot_key,
-)
+from workers.engine.claim import LEASE_SECONDS, TTL_SECONDS
+from workers.engine.journal_store import JournalStore
+from workers.engine.reservations import CANCELLED_RESERVATION_SECONDS
+from workers.engine.schema import PREFIX, EndedAs, notification_key, slot_key_of
 from workers.engine.stage_table import WATCH, kind_of, reached, stages_of
 from workers.errors import NotAvailable, Refused
 from workers.models import Outcome, PullRequest
@@ -82,11 +76,12 @@ def _cancel(journal: JournalStore, key: str) -> list[str] | None:
     pull = records.PULL.read(fields)
     incident = kind_of(short) == "incident"
     record = records.CANCELLED.pack(_outcome(fields, pull)) if incident else b""
-    tell = f"{PREFIX}notification:{short}" if kind_of(short) in ("incident", "alert") else ""
-    gate = environment_slot_key(key)
-    answer = journal.script(
-        scripts.CANCEL, [key, SCHEDULE, tell, gate or key, OPEN], CANCELLED, TTL_SECONDS * 1000, int(bool(gate)), short,
-        record, int(records.PULL.is_in(fields)), int(CANCELLED_RESERVATION_SECONDS * 1000),
+    slot = slot_key_of(key)
+    answer = journal.run(
+        scripts.CANCEL, journal=key, notification=_notification_key(short), slot=slot or key,
+        uses_slot=int(bool(slot)), outcome=CANCELLED, ttl_ms=TTL_SECONDS * 1000, budget_holder=short,
+        cancelled_record=record, names_pull=int(records.PULL.is_in(fields)),
+        cancelled_reservation_ms=int(CANCELLED_RESERVATION_SECONDS * 1000),
     ).decode()  # fmt: skip
     if answer != "cancelled":
         return None
@@ -103,7 +98,7 @@ def _cancel(journal: JournalStore, key: str) -> list[str] | None:
 def _ended_already(short: str, fields: Fields) -> list[str]:
     outcome = text(fields, "outcome")
     when = f"{datetime.fromtimestamp(int(fields['ended']) / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    if outcome == CANCELLED:
+    if text(fields, "ended_as") == EndedAs.CANCELLED:
         return [f"{short} is cancelled already, since {when}"]
     sweep = text(fields, "sweep").removeprefix(PREFIX)
     hint = f"; its sweep is {sweep}" if sweep else ""
@@ -147,11 +142,11 @@ def _retry(journal: JournalStore, key: str, wanted: str | None) -> list[str] | N
     if before_propose:
         _refuse_what_was_pushed(short, fields, stage)
     begins = _begins(fields, stage)
-    tell = f"{PREFIX}notification:{short}" if kind_of(short) in ("incident", "alert") else ""
     left = [f"r:{one}" for one in forgotten] + _places(short, fields)
-    seen = [text(fields, name) for name in ("fence", "stage", "ended")]
-    answer = journal.script(
-        scripts.RETRY, [key, SCHEDULE, OPEN, tell], begins, *seen, int(before_propose), *left
+    answer = journal.run(
+        scripts.RETRY, more=left, journal=key, notification=_notification_key(short), stage=begins,
+        seen_fence=text(fields, "fence"), seen_stage=text(fields, "stage"), seen_ended=text(fields, "ended"),
+        before_push=int(before_propose),
     ).decode()  # fmt: skip
     if answer in ("gone", "changed"):
         return None
@@ -230,6 +225,11 @@ def _refuse_what_was_pushed(short: str, fields: Fields, stage: str) -> None:
 
 
 # ---- both ------------------------------------------------------------------------------------
+
+
+def _notification_key(journal: str) -> str:
+    """The notification of an incident or alert; "" for journals that have none."""
+    return notification_key(journal) if kind_of(journal) in ("incident", "alert") else ""
 
 
 def _fields(journal: JournalStore, key: str) -> Fields:

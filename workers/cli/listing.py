@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 
 from workers.cli.lookup import find
 from workers.engine import records, scripts
-from workers.engine.journal import ENDED, OPEN, PREFIX, SCHEDULE, JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import ENDED, OPEN, PREFIX, SCHEDULE, EndedAs
 from workers.engine.stage_table import FIX, PLAN
 from workers.errors import Refused
 from workers.incidents import controls, request_quota
@@ -22,7 +23,6 @@ LIMIT = 50
 LATELY = 20
 LOOKED_AT = 300
 """Newest endings among which those are looked for that are worth a line."""
-QUIET = ("nothing above the line", "0 findings")
 TOLD_OF = (
     "stage", "lease", "reason", "attempts", "failing_since", "crashes", "suppressed_by", "group", "clean_sweeps",
     "ended", "r:pull", "r:outcome", "r:cancelled",
@@ -157,9 +157,9 @@ def _round(key: str) -> str:
 
 def _open(journal: JournalStore, keys: list[str]) -> list[dict[str, Any]]:
     """What is sick, of which other incident it is a symptom, its pull request."""
-    found = journal.columns(keys, ("r:incident", "r:seen", "r:pull", "suppressed_by", "stage"), at_once=50)
+    found = journal.columns(keys, ("r:incident", "r:seen", "r:pull", "suppressed_by", "stage"), batch=50)
     holders = {text(fields, "suppressed_by") for fields in found} - {""}
-    causes = dict(zip(holders, journal.columns(list(holders), ("r:incident",), at_once=50), strict=True))
+    causes = dict(zip(holders, journal.columns(list(holders), ("r:incident",), batch=50), strict=True))
     rows = []
     for key, fields in zip(keys, found, strict=True):
         incident, pull = records.INCIDENT.read(fields), records.PULL.read(fields)
@@ -187,10 +187,10 @@ def _ended(journal: JournalStore, most: int | None) -> tuple[list[dict[str, Any]
     """The newest endings, and how many sweeps among them found nothing."""
     rows = journal.command("zrevrange", ENDED, 0, LOOKED_AT - 1, True)
     keys = [raw.decode() for raw, _ in rows]
-    found = journal.columns(keys, ("ended", "outcome"))
+    found = journal.columns(keys, ("ended", "ended_as", "outcome"))
     over = [(key, fields) for key, fields in zip(keys, found, strict=True) if "ended" in fields]
-    quiet = [fields for _, fields in over if text(fields, "outcome") in QUIET]
-    loud = [(key, fields) for key, fields in over if text(fields, "outcome") not in QUIET]
+    quiet = [fields for _, fields in over if text(fields, "ended_as") == EndedAs.NO_FINDINGS]
+    loud = [(key, fields) for key, fields in over if text(fields, "ended_as") != EndedAs.NO_FINDINGS]
     lines = [
         {
             "id": clean(key.removeprefix(PREFIX)),
@@ -248,6 +248,6 @@ def _mend_one(journal: JournalStore, key: str, fields: dict[str, bytes]) -> str:
     # A patch that was proved and only not proposed is kept.
     kept = proved is not None and proved.decision in ("ready", "draft")
     stale = [] if kept else [record.field for record in (*PLAN.makes, *FIX.makes)]
-    answer = journal.script(scripts.REQUEST_FIX, [key, SCHEDULE], *stale)
+    answer = journal.run(scripts.REQUEST_FIX, more=stale, journal=key)
     said = {1: f"{short}: sent to planning", 2: f"{short}: somebody works on it at this moment, try again"}
     return said.get(answer, "")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from workers.engine.journal import PREFIX, JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import PREFIX
 from workers.engine.stage_table import JOURNAL_KINDS, kind_of
 from workers.errors import Refused
 from workers.runtime.text import one_line

@@ -14,7 +14,8 @@ from workers.cli.listing import clean
 from workers.cli.lookup import find
 from workers.engine import records
 from workers.engine.codec import VERSION, Record
-from workers.engine.journal import PREFIX, JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import PREFIX
 from workers.engine.stage_table import kind_of
 from workers.history import summary_store
 from workers.investigation import diagnosis

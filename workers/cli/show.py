@@ -14,7 +14,8 @@ from workers.cli.listing import clean, moment, span, text
 from workers.cli.lookup import find
 from workers.engine import records
 from workers.engine.codec import Record, json_text
-from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import PREFIX, SCHEDULE
 from workers.models import (
     Alert,
     Environment,

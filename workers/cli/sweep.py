@@ -12,7 +12,7 @@ from typing import Any
 from workers import detection
 from workers.cli import evaluate
 from workers.clients.railway import Railway, snapshot
-from workers.engine.journal import JournalStore
+from workers.engine.journal_store import JournalStore
 from workers.errors import NotAvailable, SettingsError
 from workers.history import backfill, summary_store
 from workers.models import History, Survey, Window, describe_gap

@@ -18,19 +18,7 @@ from dramatiq.brokers.redis import RedisBroker, _RedisConsumer, _scripts
 from redis.exceptions import RedisError, ResponseError
 
 # Stage, which is also the name of its actor → queue.
-QUEUE_OF_STAGE = {
-    "intake": "sweeps",
-    "survey": "sweeps",
-    "analyse": "sweeps",
-    "enrich": "incidents",
-    "diagnose": "incidents",
-    "plan": "fixes",
-    "fix": "fixes",
-    "propose": "incidents",
-    "watch": "incidents",
-    "notify": "notifications",
-    "pings": "notifications",
-}
+from workers.engine.stage_table import STAGES
 
 NAMESPACE = "trackwalker2:dramatiq"  # prefix of all keys of the queues
 SIGNAL_CHANNEL = f"{NAMESPACE}:enqueued"  # Pub/Sub channel; a signal is the name of the queue
@@ -176,7 +164,7 @@ def make_broker(client: redis.Redis, middleware: list[dramatiq.Middleware] | Non
 def message(stage: str, key: str) -> dramatiq.Message[None]:
     """The message that makes a worker claim the journal for the stage."""
     return dramatiq.Message(
-        queue_name=QUEUE_OF_STAGE[stage], actor_name=stage, args=(key,), kwargs={}, options={}
+        queue_name=STAGES[stage].queue, actor_name=stage, args=(key,), kwargs={}, options={}
     )
 
 

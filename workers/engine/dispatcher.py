@@ -15,16 +15,12 @@ from dramatiq.brokers.redis import RedisBroker
 from redis.exceptions import RedisError
 
 from workers.engine import scripts
-from workers.engine.broker import MAX_QUEUED, NAMESPACE, QUEUE_OF_STAGE, message
-from workers.engine.journal import (
-    NEWER_VERSION_PATIENCE_SECONDS,
-    PREFIX,
-    REDIS_TIMEOUT_SECONDS,
-    RENEW_SECONDS,
-    SCHEDULE,
-    JournalStore,
-)
-from workers.engine.stage_table import reached
+from workers.engine.broker import MAX_QUEUED, NAMESPACE, message
+from workers.engine.claim import NEWER_VERSION_PATIENCE_SECONDS, REDIS_TIMEOUT_SECONDS
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import PREFIX, SCHEDULE
+from workers.engine.stage_table import STAGES, reached
+from workers.engine.worker_store import RENEW_SECONDS, WorkerStore
 from workers.errors import NotAvailable
 
 DISPATCH_SECONDS = 1.0  # between two looks at the schedule: the delay with which due work starts
@@ -62,16 +58,16 @@ def dispatch_due(journal: JournalStore, broker: RedisBroker) -> int:
     Raises:
         NotAvailable: Redis does not answer.
     """
-    moved = journal.script(scripts.DISPATCH, [SCHEDULE], int(POSTPONE_SECONDS * 1000), BATCH)
+    moved = journal.run(scripts.DISPATCH, postpone_ms=int(POSTPONE_SECONDS * 1000), limit=BATCH)
     pairs = [(moved[i].decode(), moved[i + 1].decode()) for i in range(0, len(moved), 2)]
-    queues = {QUEUE_OF_STAGE[stage] for _, stage in pairs if stage in QUEUE_OF_STAGE}
+    queues = {STAGES[stage].queue for _, stage in pairs if stage in STAGES}
     lengths = {queue: _queue_length(journal, queue) for queue in queues}
     sent = 0
     for key, stage in pairs:
-        queue = QUEUE_OF_STAGE.get(stage)
-        if queue is None:
+        if stage not in STAGES:
             _adopt_unknown_stage(journal, key, stage)
             continue
+        queue = STAGES[stage].queue
         if lengths[queue] >= MAX_QUEUED:
             continue
         try:
@@ -87,12 +83,12 @@ def _adopt_unknown_stage(journal: JournalStore, key: str, stage: str) -> None:
     """Continue a journal of a newer version from its records, once no worker of that version has come for long."""
     fields = {name.decode() for name in journal.command("hkeys", key)}
     stages = reached(key.removeprefix(PREFIX), fields)
-    if stages and journal.script(
+    if stages and journal.run(
         scripts.ADOPT_UNKNOWN_STAGE,
-        [key, SCHEDULE],
-        stage,
-        stages[-1],
-        int(NEWER_VERSION_PATIENCE_SECONDS * 1000),
+        journal=key,
+        unknown_stage=stage,
+        known_stage=stages[-1],
+        patience_ms=int(NEWER_VERSION_PATIENCE_SECONDS * 1000),
     ):
         log.warning("unknown stage", extra={"journal": key, "stage": stage, "continues_with": stages[-1]})
 
@@ -130,7 +126,7 @@ class LeaseRenewer(threading.Thread):
         give_up: called once, when Redis has been away for OUTAGE_SECONDS or a stage hangs beyond its deadline.
     """
 
-    def __init__(self, journal: JournalStore, give_up: Callable[[], None]) -> None:
+    def __init__(self, journal: WorkerStore, give_up: Callable[[], None]) -> None:
         super().__init__(name="lease-renewer", daemon=True)
         self.journal, self.give_up, self.ended = journal, give_up, threading.Event()
 

@@ -16,7 +16,9 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from workers import detection
-from workers.engine.journal import PREFIX, JournalStore
+from workers.engine import scripts
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import history_key
 from workers.models import Finding, GapPart, History, Service, Severity, Summary, Survey
 
 RETENTION = timedelta(days=7, hours=2)
@@ -58,19 +60,6 @@ FIELDS_HIDDEN_BY_GAP: dict[GapPart, tuple[str, ...]] = {
 }
 """Fields of a summary that are unknown if a part of the survey could not be read."""
 MEASURED_FIELDS = ("cpu_mean", "memory_mean", "requests", "disk")
-
-_STORE = """
--- KEYS past. ARGV ttl_seconds, number of fields to drop, those fields, then field, value ...
-local gone=tonumber(ARGV[2])
-for i=3,2+gone do redis.call('HDEL',KEYS[1],ARGV[i]) end
-for i=3+gone,#ARGV,2 do redis.call('HSET',KEYS[1],ARGV[i],ARGV[i+1]) end
-redis.call('EXPIRE',KEYS[1],ARGV[1])
-return 1
-"""
-
-
-def history_key(environment_id: str) -> str:
-    return f"{PREFIX}history:{environment_id}"
 
 
 def read(journal: JournalStore, environment_id: str, now: datetime) -> History:
@@ -164,7 +153,13 @@ def store(
             written += [name, _packed(kept)]
     gone = [name for name, blob in fields.items() if name not in windows and _is_gone(name, blob, now)]
     if written or gone:
-        journal.script(_STORE, [key], TTL_SECONDS, len(gone), *gone, *written)
+        journal.run(
+            scripts.STORE_HISTORY,
+            more=[*gone, *written],
+            history=key,
+            ttl_seconds=TTL_SECONDS,
+            removed=len(gone),
+        )
 
 
 def _is_gone(name: str, blob: bytes, now: datetime) -> bool:

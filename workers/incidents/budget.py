@@ -9,7 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from workers.engine import records, scripts
-from workers.engine.journal import PREFIX, Claim, JournalStore
+from workers.engine.claim import Claim
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import budget_key
 from workers.models import Incident, Severity
 from workers.runtime.settings import Settings
 
@@ -38,17 +40,16 @@ def reserve(
         None once reserved, else the limit that is used up.
     """
     runs = settings.max_agent_runs_per_day
-    limits = [
-        runs if incident.severity is Severity.CRITICAL else runs - int(runs * CRITICAL_SHARE),
-        int(settings.max_cost_per_day_usd * MICRODOLLARS),
-        max(1, int(runs * SERVICE_SHARE)),
-    ]
+    kept_for_critical = 0 if incident.severity is Severity.CRITICAL else int(runs * CRITICAL_SHARE)
     cost = int(min(settings.max_cost_per_incident_usd, settings.max_cost_per_day_usd) * MICRODOLLARS)
-    arguments = [claim.id, cost, *limits, incident.subject.key, RETENTION_SECONDS]
-    answer = journal.script(scripts.RESERVE_BUDGET, [_key(now)], *arguments).decode()
+    answer = journal.run(
+        scripts.RESERVE_BUDGET, day=budget_key(now), holder=claim.id, cost=cost, max_runs=runs - kept_for_critical,
+        max_cost=int(settings.max_cost_per_day_usd * MICRODOLLARS), service=incident.subject.key,
+        max_service_runs=max(1, int(runs * SERVICE_SHARE)), ttl_seconds=RETENTION_SECONDS,
+    ).decode()  # fmt: skip
     if answer != "reserved":
         return BudgetLimit(answer)
-    claim.set_fields(budget_day=_key(now))
+    claim.set_fields(budget_day=budget_key(now))
     return None
 
 
@@ -67,7 +68,7 @@ def settle(journal: JournalStore, claim: Claim, cost_usd: float) -> None:
     """Replace the reservation by the cost of the attempt. An attempt that goes on afterwards has to reserve again."""
     day = claim.text("budget_day")
     if day:
-        journal.script(scripts.SETTLE_BUDGET, [day], claim.id, int(cost_usd * MICRODOLLARS))
+        journal.run(scripts.SETTLE_BUDGET, day=day, holder=claim.id, cost=int(cost_usd * MICRODOLLARS))
         claim.set_fields(budget_day="")
 
 
@@ -83,8 +84,4 @@ def count_rerun(journal: JournalStore, claim: Claim) -> None:
     """
     day, incident = claim.text("budget_day"), claim.need(records.INCIDENT)
     if day:
-        journal.script(scripts.COUNT_AGENT_RUN, [day], incident.subject.key)
-
-
-def _key(now: datetime) -> str:
-    return f"{PREFIX}budget:{now:%Y%m%d}"
+        journal.run(scripts.COUNT_AGENT_RUN, day=day, service=incident.subject.key)

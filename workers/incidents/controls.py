@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from workers.engine.journal import PREFIX, JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import CONTROLS
 from workers.errors import OnHold, Refused
 
-CONTROLS = PREFIX + "controls"
 RECHECK_SECONDS = 30.0
 """A journal that is held back looks so often whether the brake was released."""
 

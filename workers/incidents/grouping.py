@@ -7,7 +7,15 @@ from datetime import datetime
 from typing import NamedTuple
 
 from workers.engine import records, scripts
-from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore
+from workers.engine.claim import Claim
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import (
+    current_group_key,
+    group_notification_key,
+    journal_id,
+    journal_key,
+    opened_lately_key,
+)
 from workers.models import FollowUp, Incident, Outcome, Severity
 
 WINDOW_SECONDS = 1800.0
@@ -33,7 +41,7 @@ class GroupMember(NamedTuple):
     @property
     def id(self) -> str:
         """The id by which people call it."""
-        return self.key.removeprefix(PREFIX)
+        return journal_id(self.key)
 
     @property
     def is_concluded(self) -> bool:
@@ -47,13 +55,14 @@ def assign_group(journal: JournalStore, incidents: Sequence[Incident], opened_at
     Done before they are opened, and again after a death with the same names: the answer is the same.
     """
     environment = incidents[0].environment_id
-    keys = [
-        OPEN, SCHEDULE, f"{PREFIX}opened:{environment}", f"{PREFIX}group:{environment}",
-        f"{PREFIX}notification:group:{environment}:{opened_at:%Y%m%dT%H%M%S}",
-    ]  # fmt: skip
-    pairs = [part for one in incidents for part in (one.fingerprint, PREFIX + one.id)]
-    answer: bytes = journal.script(
-        scripts.ASSIGN_GROUP, keys, int(WINDOW_SECONDS * 1000), MIN_INCIDENTS, *pairs
+    answer: bytes = journal.run(
+        scripts.ASSIGN_GROUP,
+        more=[part for incident in incidents for part in (incident.fingerprint, journal_key(incident.id))],
+        opened_lately=opened_lately_key(environment),
+        current_group=current_group_key(environment),
+        new_group=group_notification_key(environment, opened_at),
+        window_ms=int(WINDOW_SECONDS * 1000),
+        min_incidents=MIN_INCIDENTS,
     )
     return answer.decode()
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from workers.engine import records, scripts
-from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import PINGS, alert_key, alert_notification_key, dedup_key, received_key
 from workers.errors import NotAvailable
 from workers.models import Alert, Model
 
@@ -20,8 +21,6 @@ class DedupWindow(Model):
 
 MISSED_PINGS_LIMIT = 3
 """So many pings may be missing before that is told."""
-PING_WATCHDOG_KEY = PREFIX + "pings"
-"""The journal of the pings that should come: due when they are late."""
 
 
 def ingest(
@@ -34,8 +33,8 @@ def ingest(
     `first_word_seconds`. A forwarded alert is its own first word; a ping that finds nothing needs none, but when
     the next ones stay away (`ping_seconds` apart) somebody looks why.
     """
-    keys, arguments = _script_call(alert, dedup, ack_seconds, ping_seconds)
-    return _ingested(journal.script(scripts.STORE_ALERT, keys, *arguments), wake)
+    named = _script_call(alert, dedup, ack_seconds, ping_seconds)
+    return _ingested(journal.run(scripts.STORE_ALERT, **named), wake)
 
 
 def ingest_batch(
@@ -44,47 +43,42 @@ def ingest_batch(
 ) -> list[str | NotAvailable]:  # fmt: skip
     """`take_in` for many in one round trip; NotAvailable stands in the place of an alert that could not be stored."""
     asked = [_script_call(alert, fold, ack_seconds, ping_seconds) for alert, fold in alerts]
-    answers = journal.script_batch(scripts.STORE_ALERT, asked)
+    answers = journal.run_batch(scripts.STORE_ALERT, asked)
     return [one if isinstance(one, NotAvailable) else _ingested(one, wake) for one in answers]
 
 
 def _script_call(
     alert: Alert, fold: DedupWindow | None, first_word_seconds: float, ping_seconds: float
-) -> tuple[list[str], list[Any]]:
-    """Keys and arguments of TAKE_IN."""
-    key = f"{PREFIX}alert:{alert.id}"
-    owed = alert.source == "railway" and is_problem_alert(alert)
-    keys = [
-        key,
-        SCHEDULE,
-        f"{PREFIX}notification:alert:{alert.id}",
-        f"{PREFIX}dedup:{fold.key}" if fold else key,
-    ]
-    return [*keys, PING_WATCHDOG_KEY, received_key(alert.environment_id or "")], [
-        fold.seconds if fold else 0,
-        records.ALERT.pack(alert),
-        int(first_word_seconds * 1000) if owed else -1,
-        int(MISSED_PINGS_LIMIT * ping_seconds * 1000) if alert.source == "ping" else 0,
-        event_name(alert) if alert.source == "railway" and alert.environment_id else "",
-        # A sender whose clock is ahead must not silence what is still to come.
-        int(min(alert.reported_at or alert.received_at, alert.received_at).timestamp() * 1000),
-    ]
+) -> dict[str, Any]:
+    """Keys and arguments of STORE_ALERT."""
+    key = alert_key(alert.id)
+    is_owed_answer = alert.source == "railway" and is_problem_alert(alert)
+    is_event = alert.source == "railway" and alert.environment_id
+    return {
+        "alert": key,
+        "notification": alert_notification_key(alert.id),
+        "dedup": dedup_key(fold.key) if fold else key,
+        "ping_watchdog": PINGS,
+        "received": received_key(alert.environment_id or ""),
+        "dedup_seconds": fold.seconds if fold else 0,
+        "record": records.ALERT.pack(alert),
+        "ack_after_ms": int(first_word_seconds * 1000) if is_owed_answer else -1,
+        "ping_late_ms": int(MISSED_PINGS_LIMIT * ping_seconds * 1000) if alert.source == "ping" else 0,
+        "event": event_name(alert) if is_event else "",
+        # A sender whose clock is ahead must not hide events that are still to come.
+        "event_at_ms": int(min(alert.reported_at or alert.received_at, alert.received_at).timestamp() * 1000),
+    }
 
 
 def _ingested(stored: bytes, wake: Callable[[str], None]) -> str:
     taken = stored.decode()
     wake(taken)
-    return taken.removeprefix(f"{PREFIX}alert:")
+    return taken.removeprefix(alert_key(""))
 
 
 def extend_ping_deadline(journal: JournalStore, seconds: float) -> None:
     """The next ping will come so late, because we asked for it: until then nobody waits for one."""
-    journal.command("hset", PING_WATCHDOG_KEY, "interval", str(seconds))
-
-
-def received_key(environment_id: str) -> str:
-    """What Railway's webhooks told of an environment lately: name → when, in milliseconds."""
-    return f"{PREFIX}received:{environment_id}"
+    journal.command("hset", PINGS, "interval", str(seconds))
 
 
 def event_name(alert: Alert) -> str:

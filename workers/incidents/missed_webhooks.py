@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from workers.engine import scripts
-from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
-from workers.incidents.intake import DedupWindow, ingest, received_key
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import operational_notification_key, received_key, slot_key
+from workers.incidents.intake import DedupWindow, ingest
 from workers.models import Alert, PlatformReport, Survey, digest
 
 GRACE = timedelta(minutes=3)
@@ -24,15 +25,6 @@ MAX_ALERTS_PER_SWEEP = 20
 """Alerts of one sweep; the next one goes on."""
 FOLD_SECONDS = 7 * 86_400
 MARK_TTL_MS = 30 * 86_400_000
-
-ADVANCE_CURSOR = """
--- KEYS gate. ARGV end of a sweep's window (ms), ttl_ms. Up to there it is known what was missed; never taken back.
-if tonumber(redis.call('HGET',KEYS[1],'cursor') or 0)<tonumber(ARGV[1]) then
-  redis.call('HSET',KEYS[1],'cursor',ARGV[1])
-end
-redis.call('PEXPIRE',KEYS[1],ARGV[2])
-return 1
-"""
 
 log = logging.getLogger("trackwalker.missed")
 
@@ -49,8 +41,8 @@ def ingest_missed(
     counts as heard. Of more than AT_MOST the mark stays where it was, and the next sweep takes in others. Raises
     NotAvailable when the store is away.
     """
-    gate = f"{PREFIX}slot:{survey.environment_id}"
-    seen = journal.command("hget", gate, "cursor")
+    slot = slot_key(survey.environment_id)
+    seen = journal.command("hget", slot, "cursor")
     missed: list[PlatformReport] = []
     if seen is not None:
         since, heard = datetime.fromtimestamp(int(seen) / 1000, UTC), _heard(journal, survey)
@@ -73,7 +65,8 @@ def ingest_missed(
     if later:
         log.warning("more webhooks did not come: the next sweep goes on", extra={"left": len(later)})
     elif seen is None or survey.feed_read:
-        journal.script(ADVANCE_CURSOR, [gate], int(survey.window.end.timestamp() * 1000), MARK_TTL_MS)
+        end_ms = int(survey.window.end.timestamp() * 1000)
+        journal.run(scripts.ADVANCE_CURSOR, slot=slot, window_end_ms=end_ms, ttl_ms=MARK_TTL_MS)
     return taken
 
 
@@ -83,8 +76,8 @@ def _tell_of_silence(journal: JournalStore, survey: Survey) -> None:
         f"Railway's feed tells of trouble in {survey.environment_name}, but none of its webhooks arrived. "
         "Pings find it later than webhooks would: is /hooks/railway set up in the project's settings?"
     )
-    key = f"{PREFIX}notification:operational:webhooks:{survey.environment_id}"
-    journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "notify", "answer", note)
+    key = operational_notification_key(f"webhooks:{survey.environment_id}")
+    journal.open_journal(key, "notify", answer=note)
 
 
 def find_missed(

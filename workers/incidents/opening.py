@@ -8,7 +8,18 @@ from datetime import datetime, timedelta
 from workers.detection import CauseGroup, group_by_cause
 from workers.detection.causes import SYMPTOM_KINDS
 from workers.engine import records, scripts
-from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore
+from workers.engine.claim import Claim
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import (
+    OPEN,
+    alert_key,
+    alert_notification_key,
+    journal_id,
+    journal_key,
+    last_end_key,
+    no_problem_key,
+    notification_key,
+)
 from workers.incidents import grouping
 from workers.incidents.intake import is_problem_alert
 from workers.incidents.watching import CLEAN_SWEEPS
@@ -102,7 +113,7 @@ def _incident(
 ) -> Incident:
     cause = trouble.subject
     fingerprint = digest(survey.environment_id, cause.key)
-    while journal.command("hexists", f"{PREFIX}incident:{fingerprint}:{at:%Y%m%dT%H%M}", "ended"):
+    while journal.command("hexists", journal_key(f"incident:{fingerprint}:{at:%Y%m%dT%H%M}"), "ended"):
         at += timedelta(minutes=1)  # an earlier round of this very minute has ended
     return Incident(
         fingerprint=fingerprint,
@@ -125,7 +136,7 @@ def _incident(
 def _is_residual(journal: JournalStore, incident: Incident) -> bool:
     """Whether the window still shows the end of trouble that an earlier round has seen to its end."""
     loud = [one for one in incident.findings if one.severity is not Severity.NOTICE]
-    over = journal.command("get", f"{OPEN}:over:{incident.fingerprint}")
+    over = journal.command("get", last_end_key(incident.fingerprint))
     if over is None or journal.command("hexists", OPEN, incident.fingerprint):
         return False
     if incident.window.end.timestamp() * 1000 < int(over):
@@ -141,15 +152,21 @@ def _open(
         max((incident.opened_at - alert.received_at).total_seconds() for alert in named) if named else 0.0
     )
     delay = 0.0 if incident.severity is Severity.CRITICAL else max(0.0, first_word_seconds - waited)
-    keys = [OPEN, SCHEDULE, PREFIX + incident.id, f"{PREFIX}notification:{incident.id}"]
-    tells = [f"{PREFIX}notification:alert:{alert.id.removesuffix(RECHECK_SUFFIX)}" for alert in named]
-    record = records.INCIDENT.pack(incident)
-    seen = records.SEEN.pack(list(incident.findings))
-    # A forwarded alert itself was the first word.
-    forwarded = int(any(alert.source == "slack" for alert in named))
-    arguments = [incident.fingerprint, record, int(delay * 1000), seen, forwarded, sweep.key, over, *tells]
-    holder: bytes = journal.script(scripts.OPEN_INCIDENT, keys, *arguments)
-    return holder.decode().removeprefix(PREFIX)
+    holder: bytes = journal.run(
+        scripts.OPEN_INCIDENT,
+        more=[alert_notification_key(alert.id.removesuffix(RECHECK_SUFFIX)) for alert in named],
+        journal=journal_key(incident.id),
+        notification=notification_key(incident.id),
+        fingerprint=incident.fingerprint,
+        incident_record=records.INCIDENT.pack(incident),
+        ack_after_ms=int(delay * 1000),
+        seen_record=records.SEEN.pack(list(incident.findings)),
+        # A forwarded alert is visible in the channel already: it is its own acknowledgement.
+        forwarded=int(any(alert.source == "slack" for alert in named)),
+        sweep=sweep.key,
+        group=over,
+    )
+    return journal_id(holder.decode())
 
 
 def _update_symptoms(journal: JournalStore, incident: Incident, holder: str, symptoms: list[Finding]) -> None:
@@ -157,12 +174,14 @@ def _update_symptoms(journal: JournalStore, incident: Incident, holder: str, sym
 
     And the other way round: what an earlier sweep called a symptom, and is a cause here, stands for itself again.
     """
-    key, tell = PREFIX + holder, f"{PREFIX}notification:{holder}"
+    key, notification = journal_key(holder), notification_key(holder)
     suffering = records.SYMPTOMS.pack(list(incident.symptoms))
     if incident.symptoms or journal.command("hexists", key, records.SYMPTOMS.field):
-        journal.script(scripts.UPDATE_SYMPTOMS, [key, SCHEDULE, tell], suffering)
+        journal.run(
+            scripts.UPDATE_SYMPTOMS, journal=key, notification=notification, symptoms_record=suffering
+        )
     for service in dict.fromkeys(one.service_id for one in symptoms):
-        journal.script(scripts.SUPPRESS, [OPEN, SCHEDULE, key], digest(incident.environment_id, service))
+        journal.run(scripts.SUPPRESS, cause=key, fingerprint=digest(incident.environment_id, service))
     # Only now: of two that were each other's symptom in turn, the one that is the cause here goes on.
     if journal.command("hexists", key, "suppressed_by"):
         before = journal.read_record(key, records.INCIDENT) or incident
@@ -171,7 +190,10 @@ def _update_symptoms(journal: JournalStore, incident: Incident, holder: str, sym
         own = any(
             one.kind not in SYMPTOM_KINDS for one in incident.findings if one.severity is not Severity.NOTICE
         )
-        journal.script(scripts.UNSUPPRESS, [key, SCHEDULE, tell], record, 0 if own else CLEAN_SWEEPS)
+        journal.run(
+            scripts.UNSUPPRESS, journal=key, notification=notification, incident_record=record,
+            min_clean_sweeps=0 if own else CLEAN_SWEEPS,
+        )  # fmt: skip
 
 
 def _update_recovery(
@@ -193,27 +215,31 @@ def _update_recovery(
         incident = journal.read_record(key, records.INCIDENT)
         if incident is None or incident.environment_id != survey.environment_id:
             continue
-        if key.removeprefix(PREFIX) in held:
+        if journal_id(key) in held:
             continue
         seen = journal.read_record(key, records.SEEN) or []
-        how = "sick" if incident.subject.key in sick else _recovery_state(incident, seen, survey, findings)
+        how = (
+            "still_sick"
+            if incident.subject.key in sick
+            else _recovery_state(incident, seen, survey, findings)
+        )
         if how:
-            journal.script(scripts.UPDATE_RECOVERY, [key, SCHEDULE], sweep.key, how)
+            journal.run(scripts.UPDATE_RECOVERY, journal=key, sweep=sweep.key, recovery=how)
 
 
 def _recovery_state(incident: Incident, seen: list[Finding], survey: Survey, findings: list[Finding]) -> str:
-    """What there is instead of the trouble: "well", "gone", "sick" (it only became known); "" where it was not seen."""
+    """What the sweep saw instead of the trouble: "healthy", "removed" or "still_sick"; "" if it could not see."""
     cause = incident.subject
     if cause.kind == "service" and all(one.id != cause.key for one in survey.services):
-        return "" if any(gap.part is GapPart.ENVIRONMENT for gap in survey.failed_reads) else "gone"
+        return "" if any(gap.part is GapPart.ENVIRONMENT for gap in survey.failed_reads) else "removed"
     kinds = {one.kind for one in (*incident.findings, *seen) if one.severity is not Severity.NOTICE}
     own = [one for one in findings if one.service_id == cause.key]
     if any(one.kind == "missing" or (one.is_baseline and one.kind in kinds) for one in own):
-        return "sick"
+        return "still_sick"
     # It was found all the same where the same was not seen: then that hides nothing of it.
     found = {one.kind for one in incident.findings}
     known = incident.failed_reads if kinds <= found else ()
-    return "" if any(gap not in known for gap in survey.gaps_for(cause.name)) else "well"
+    return "" if any(gap not in known for gap in survey.gaps_for(cause.name)) else "healthy"
 
 
 def _answer_no_problem(journal: JournalStore, survey: Survey, alert: Alert) -> None:
@@ -223,7 +249,7 @@ def _answer_no_problem(journal: JournalStore, survey: Survey, alert: Alert) -> N
     """
     if not is_problem_alert(alert) or alert.id.endswith(RECHECK_SUFFIX):
         return
-    tell = f"{PREFIX}notification:alert:{alert.id}"
+    tell = alert_notification_key(alert.id)
     named = alert.source == "railway" or alert.service_id or alert.service_name
     if not (named or any(mentions(alert.message, one.name) for one in survey.services)):
         return
@@ -233,16 +259,14 @@ def _answer_no_problem(journal: JournalStore, survey: Survey, alert: Alert) -> N
     if _answered_lately(journal, survey, alert):
         journal.wake(tell, drop_reason="Nothing above the line, as answered a few minutes ago.")
     elif not journal.wake(tell, answer=text):
-        fields = ["stage", "notify", records.ALERT.field, records.ALERT.pack(alert), "answer", text]
-        journal.script(scripts.OPEN_JOURNAL, [tell, SCHEDULE], 0, *fields)
+        journal.open_with(tell, "notify", {records.ALERT.field: records.ALERT.pack(alert), "answer": text})
     again = alert.model_copy(update={"id": alert.id + RECHECK_SUFFIX})
-    fields = ["stage", "intake", records.ALERT.field, records.ALERT.pack(again)]
-    key = f"{PREFIX}alert:{again.id}"
-    journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], int(RECHECK_SECONDS * 1000), *fields)
+    fields = {records.ALERT.field: records.ALERT.pack(again)}
+    journal.open_with(alert_key(again.id), "intake", fields, after=RECHECK_SECONDS)
 
 
 def _answered_lately(journal: JournalStore, survey: Survey, alert: Alert) -> bool:
     """Whether another alert that tells the same heard already, since the last second look, that there is nothing."""
-    key = f"{PREFIX}nothing:{digest(survey.environment_id, dedup_scope(alert))}"
+    key = no_problem_key(digest(survey.environment_id, dedup_scope(alert)))
     ours = journal.command("set", key, alert.id, int(RECHECK_SECONDS), None, True)
     return not ours and journal.command("get", key) != alert.id.encode()

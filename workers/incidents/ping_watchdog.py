@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from workers.engine import scripts
-from workers.engine.journal import SCHEDULE, Claim, JournalStore
-from workers.incidents.intake import MISSED_PINGS_LIMIT, PING_WATCHDOG_KEY
+from workers.engine.claim import Claim
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import PINGS
+from workers.incidents.intake import MISSED_PINGS_LIMIT
 
 BOOT_SECONDS = 60.0
 """After a start the clock has so long for its first ping: it comes after five seconds."""
@@ -16,7 +18,7 @@ LOOK_AGAIN_SECONDS = 86_400.0
 def start(journal: JournalStore, ping_seconds: float) -> None:
     """A worker has started: pings are waited for from now on, if they are not yet. Raises NotAvailable."""
     late = int(MISSED_PINGS_LIMIT * ping_seconds * 1000)
-    journal.script(scripts.START_WATCHDOG, [PING_WATCHDOG_KEY, SCHEDULE], late, int(BOOT_SECONDS * 1000))
+    journal.run(scripts.START_WATCHDOG, ping_watchdog=PINGS, late_ms=late, boot_ms=int(BOOT_SECONDS * 1000))
 
 
 def check(claim: Claim, ping_seconds: float, now: datetime) -> str:

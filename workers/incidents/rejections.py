@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workers.engine.journal import PREFIX, JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import rejection_key
 from workers.models import digest
 
 RETENTION_SECONDS = 30 * 86_400  # a cause that comes back a month later deserves a new proposal
@@ -32,4 +33,4 @@ def find_rejection(journal: JournalStore, reservations: Sequence[str]) -> str | 
 
 
 def _key(reservations: Sequence[str]) -> str:
-    return f"{PREFIX}rejected:{digest(*reservations)}"
+    return rejection_key(digest(*reservations))

@@ -12,27 +12,20 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from workers.clients.railway.quota import RateLimit
-from workers.engine.journal import PREFIX, JournalStore
+from workers.engine import scripts
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import RATE_LIMIT
 from workers.errors import NotAvailable
 from workers.models import Model, Moment
 
 N = TypeVar("N", bound=Model)
 
-KEY = PREFIX + "railway:rate_limit"
 TTL_SECONDS = 7200
 """Railway counts requests per hour, so older values mean nothing; two hours cover a sweep every hour."""
 RESERVED_SHARE = 0.2
 """Share of the limit that pings leave unused, so that alerts can still be swept."""
 MAX_PING_INTERVAL_SECONDS = 3600.0
 """The rate limit resets within an hour, so a longer interval saves nothing."""
-
-_STORE = """
--- KEYS quota. ARGV ttl_seconds, then field, value ...
--- One script, so that the hash never stays without a TTL.
-for i=2,#ARGV,2 do redis.call('HSET',KEYS[1],ARGV[i],ARGV[i+1]) end
-redis.call('EXPIRE',KEYS[1],ARGV[1])
-return 1
-"""
 
 
 class SweepCost(Model):
@@ -96,7 +89,7 @@ def store_sweep_cost(
         fields += ["rate_limit", rate_limit.model_dump_json()]
     with contextlib.suppress(NotAvailable):
         if fields:
-            journal.script(_STORE, [KEY], TTL_SECONDS, *fields)
+            journal.run(scripts.STORE_RATE_LIMIT, more=fields, rate_limit=RATE_LIMIT, ttl_seconds=TTL_SECONDS)
 
 
 def store_history_cost(
@@ -105,15 +98,15 @@ def store_history_cost(
     """Add the requests of a backfill to the cost of the sweep that ran it. Never raises NotAvailable."""
     field = f"used:{environment_id}"
     with contextlib.suppress(NotAvailable):
-        cost = _parse(SweepCost, journal.fields(KEY).get(field)) or SweepCost(requests=0, at=now)
+        cost = _parse(SweepCost, journal.fields(RATE_LIMIT).get(field)) or SweepCost(requests=0, at=now)
         fields = [field, cost.model_copy(update={"history_requests": requests}).model_dump_json()]
         fields += ["rate_limit", rate_limit.model_dump_json()] if rate_limit else []
-        journal.script(_STORE, [KEY], TTL_SECONDS, *fields)
+        journal.run(scripts.STORE_RATE_LIMIT, more=fields, rate_limit=RATE_LIMIT, ttl_seconds=TTL_SECONDS)
 
 
 def read(journal: JournalStore, now: datetime) -> RequestQuota:
     """The stored quota; a value that cannot be parsed counts as absent. Raises NotAvailable."""
-    fields = journal.fields(KEY)
+    fields = journal.fields(RATE_LIMIT)
     sweeps = [_parse(SweepCost, value) for name, value in fields.items() if name.startswith("used:")]
     oldest = now - timedelta(seconds=TTL_SECONDS)
     # The TTL is that of the whole hash: an environment that is no longer swept would count forever.

@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from workers import detection
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway, snapshot
-from workers.engine import records, scripts
-from workers.engine.journal import Claim, JournalStore
+from workers.engine import records, reservations
+from workers.engine.claim import Claim
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import EndedAs
 from workers.errors import RailwayBusy
 from workers.history import summary_store
 from workers.incidents import rejections
@@ -76,7 +78,7 @@ def _where_it_stopped(claim: Claim) -> str:
 
 
 def _until_clean(claim: Claim, tell: str) -> None:
-    gone = claim.text("recovery") == "gone"
+    gone = claim.text("recovery") == "removed"
     if int(claim.text("clean_sweeps", "0")) < (GONE_SWEEPS if gone else CLEAN_SWEEPS):
         claim.advance("watch", after=LOOK_AGAIN_SECONDS)
         return
@@ -85,7 +87,7 @@ def _until_clean(claim: Claim, tell: str) -> None:
         if gone:
             sentence = f"over: the service is gone, {GONE_SWEEPS} sweeps in a row did not find it any more"
         claim.record(records.FOLLOW_UP, FollowUp(verified=True, sentence=sentence))
-    if not claim.end("over", notify=tell, final=False):
+    if not claim.end(EndedAs.RESOLVED, "over", notify=tell, final=False):
         claim.advance("watch")
 
 
@@ -100,11 +102,9 @@ def _ask(claim: Claim, github: GitHub, journal: JournalStore, pull: PullRequest)
     fresh = github.pull(repository, pull.number)
     if fresh.state == "open":
         return fresh
-    held = [key for key in claim.text("reserved").split(",") if key]
-    if held:
-        journal.script(scripts.RELEASE_RESERVATIONS, held, claim.key)
+    reservations.release(claim)
     if fresh.state == "closed":
-        rejections.record_rejection(journal, held, f"#{fresh.number}")
+        rejections.record_rejection(journal, reservations.reserved_keys(claim), f"#{fresh.number}")
     log.info("pull request ended", extra={"journal": claim.id, "state": fresh.state})
     return claim.record(records.PULL, fresh)
 
@@ -197,5 +197,6 @@ def _still_suffering(incident: Incident, findings: list[Finding]) -> str:
 
 def _finish(claim: Claim, watched: FollowUp, tell: str) -> None:
     claim.record(records.FOLLOW_UP, watched)
-    claim.end("held" if watched.verified else "did not hold", notify=tell)
+    ended_as = EndedAs.FIX_VERIFIED if watched.verified else EndedAs.FIX_FAILED
+    claim.end(ended_as, "held" if watched.verified else "did not hold", notify=tell)
     log.info("watched", extra={"journal": claim.id, "held": watched.verified})

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 
 from workers.clients.slack import Slack, escape
 from workers.engine import records
-from workers.engine.journal import Claim, JournalStore
+from workers.engine.claim import Claim
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import EndedAs
 from workers.errors import OnHold
 from workers.incidents import controls, grouping
 from workers.incidents.grouping import GroupMember
@@ -29,7 +31,7 @@ def notify_group(
         claim.advance("notify", after=LOOK_AGAIN_SECONDS)
         return
     if not held:
-        claim.end("none of its incidents is there any more")
+        claim.end(EndedAs.DROPPED, "none of its incidents exists any more")
         return
     claim.check_allowed = lambda: controls.check(journal, (), now.timestamp())
     claim.check_allowed()
@@ -41,7 +43,7 @@ def notify_group(
         post(claim, slack, "outcome", render_outcome(_heard(found, journal, now)), first, since=since)
     edit(claim, slack, first, render_ack(heard))
     over = all(one.is_ended for one in held) and (found or claim.get(records.slack_message("outcome")))
-    if not over or not claim.end("notified", final=False):
+    if not over or not claim.end(EndedAs.NOTIFIED, "notified", final=False):
         claim.advance("notify", after=quiet_seconds)
 
 

@@ -11,14 +11,15 @@ from datetime import UTC, datetime
 
 from workers.clients.slack import Slack, escape
 from workers.engine import records
-from workers.engine.journal import PREFIX, Claim, JournalStore
+from workers.engine.claim import Claim
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import DUPLICATE_CHECK_PREFIX, PREFIX, EndedAs, alert_key, journal_id
 from workers.errors import NotAvailable
 from workers.incidents import controls
 from workers.models import Alert, Incident, SlackMessage
 from workers.notifications import groups
 from workers.notifications.messages import IncidentMessages, format_name, inconclusive, list_findings, render
 from workers.notifications.posts import (
-    DUPLICATE_CHECK_PREFIX,
     acknowledge,
     delete_duplicates,
     edit,
@@ -71,7 +72,7 @@ def _tell_alert(claim: Claim, journal: JournalStore, slack: Slack | None, *, now
             claim.advance("notify", after=JOINED_SECONDS)
             return
         if first is None or taken is None or taken.ts == first.ts:
-            claim.end("joined the incident")
+            claim.end(EndedAs.MERGED, "joined the incident")
             return
         over = "The same trouble as an incident that is open already."
     names = (alert.service_name or what, alert.service_id or what) if alert else (what,)
@@ -80,14 +81,14 @@ def _tell_alert(claim: Claim, journal: JournalStore, slack: Slack | None, *, now
     if over:
         if first is not None:
             edit(claim, slack, first, f"{head}\n{escape(over)}")
-        claim.end(over)
+        claim.end(EndedAs.DROPPED, over)
         return
     if note:
         # A person may have had it looked at again.
         asked = claim.text("repeat_count")
         name = f"outcome-{asked}" if asked else "outcome"
         post(claim, slack, name, f"{head}\n{escape(note)}", first, since=since)
-        if not claim.end("notified", final=False):
+        if not claim.end(EndedAs.NOTIFIED, "notified", final=False):
             claim.advance("notify")
         return
     early = _too_early(claim)
@@ -106,7 +107,7 @@ def _waiting_for(journal: JournalStore, alert: Alert | None) -> str:
     """Why there is no answer yet, as its sweep says, or the alert's own journal while no sweep has it."""
     if alert is None:
         return ""
-    taken = journal.fields(f"{PREFIX}alert:{alert.id}")
+    taken = journal.fields(alert_key(alert.id))
     sweep = taken.get("sweep")
     reason = journal.command("hget", sweep.decode(), "reason") if sweep else taken.get("reason")
     return f" Waiting: {escape(reason.decode())}" if reason else ""
@@ -158,7 +159,7 @@ def _tell_incident(claim: Claim, journal: JournalStore, slack: Slack | None, *, 
     if over:
         journal.wake(over)
     ended = "ended" in fields or not fields
-    if not ended or not claim.end("notified", final=False):
+    if not ended or not claim.end(EndedAs.NOTIFIED, "notified", final=False):
         claim.advance("notify", after=early or QUIET_SECONDS)
 
 
@@ -196,7 +197,7 @@ def _where(holder: str, journal: JournalStore) -> str:
     outcome = journal.read_record(holder, records.OUTCOME)
     name = f"*{format_name(other.subject.name)}*" if other else "another service"
     link = f" {outcome.link}" if outcome and outcome.link else ""
-    return f"{name}: see {holder.removeprefix(PREFIX)}{link}"
+    return f"{name}: see {journal_id(holder)}{link}"
 
 
 def _adopt(claim: Claim, journal: JournalStore) -> SlackMessage | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from workers.clients.slack import Slack
-from workers.engine import records, scripts
-from workers.engine.journal import PREFIX, SCHEDULE, Claim, JournalStore
+from workers.engine import records
+from workers.engine.claim import Claim
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import DUPLICATE_CHECK_PREFIX, EndedAs, journal_id
 from workers.models import SlackMessage, digest
 
 BEFORE = timedelta(hours=1)
 """Posts are looked for from so long before they can have been made, as clocks differ."""
-DUPLICATE_CHECK_PREFIX = f"{PREFIX}notification:dedupe:"
 DUPLICATE_CHECK_SECONDS = 60.0
 """So long after a takeover it is looked whether whoever had the words said them after all."""
 
@@ -73,18 +74,15 @@ def edit(claim: Claim, slack: Slack | None, first: SlackMessage, text: str) -> N
 def schedule_duplicate_check(claim: Claim, journal: JournalStore, slack: Slack | None) -> None:
     """Whoever had these words and only stood still may say them after all, and die before seeing that we did."""
     if claim.is_taken_over and slack is not None and slack.can_read_history:
-        keys, later = (
-            [DUPLICATE_CHECK_PREFIX + claim.id.removeprefix("notification:"), SCHEDULE],
-            int(DUPLICATE_CHECK_SECONDS * 1000),
-        )
+        key = DUPLICATE_CHECK_PREFIX + claim.id.removeprefix("notification:")
         why = "they were taken over: whoever had them may say them after all"
-        journal.script(scripts.OPEN_JOURNAL, keys, later, "stage", "notify", "of", claim.key, "reason", why)
+        journal.open_journal(key, "notify", after=DUPLICATE_CHECK_SECONDS, of=claim.key, reason=why)
 
 
 def delete_duplicates(claim: Claim, journal: JournalStore, slack: Slack | None) -> None:
     """Of all posts with a key of ours the recorded one stays."""
     if slack is None or not slack.can_read_history:
-        claim.end("nobody can look back")
+        claim.end(EndedAs.CHECKED, "nobody can look back")
         return
     of = claim.text("of")
     fields = journal.fields(of)
@@ -95,9 +93,9 @@ def delete_duplicates(claim: Claim, journal: JournalStore, slack: Slack | None) 
     threads = [over, *sorted(known.values(), key=lambda one: one.ts)][:2]
     places = [None, *{one.ts: one for one in threads if one and one.ts}.values()]
     for name, recorded in known.items():
-        key = f"{of.removeprefix(PREFIX)}:{name}"
+        key = f"{journal_id(of)}:{name}"
         found = {one.ts: one for place in places for one in slack.find(key, oldest=since, thread=place)}
         if found.pop(recorded.ts, None):
             for double in found.values():
                 slack.delete(double)
-    claim.end("looked through", keep_seconds=1)
+    claim.end(EndedAs.CHECKED, "looked through", keep_seconds=1)

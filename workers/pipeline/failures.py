@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from workers.engine import records, retries, scripts
-from workers.engine.journal import PREFIX, SCHEDULE, Claim, JournalStore, Unreadable
+from workers.engine import records, reservations, retries, schema
+from workers.engine.claim import Claim, Unreadable
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import PREFIX, EndedAs
 from workers.engine.stage_table import Stage, maker_of
 from workers.errors import NotAvailable, OnHold, Superseded, TrackwalkerError
 from workers.incidents import budget, opening
 from workers.models import FollowUp, Outcome, Usage, digest
 from workers.notifications import notify
-from workers.remediation import fault_location
 
 PINGS_AGAIN_SECONDS = 3600.0
 """So soon it is waited for pings again where that broke too often."""
@@ -22,7 +23,7 @@ log = logging.getLogger("trackwalker.line")
 
 def notification_key(claim: Claim) -> str:
     """The tell's journal that belongs to an incident or alert; there is none of a sweep."""
-    return f"{PREFIX}notification:{claim.id}"
+    return schema.notification_key(claim.id)
 
 
 def conclude(claim: Claim, outcome: Outcome) -> None:
@@ -41,7 +42,7 @@ def is_suppressed(claim: Claim) -> bool:
     began = claim.stage == "propose" and claim.has(records.REMOTE)
     if not claim.text("suppressed_by") or claim.text("fix_requests") or began:
         return False
-    fault_location.release(claim, claim.store)
+    reservations.release(claim)
     budget.settle(claim.store, claim, (claim.get(records.USAGE) or Usage()).cost_usd)
     holder = claim.text("suppressed_by").removeprefix(PREFIX)
     log.info("stands aside", extra={"journal": claim.id, "stage": claim.stage, "cause": holder})
@@ -95,7 +96,7 @@ def give_up(claim: Claim, why: str, now: datetime) -> None:
     claim.set_fields(given_up=why[:500])
     log.error("given up", extra={"journal": claim.id, "stage": claim.stage, "why": why})
     if claim.stage == "notify":
-        claim.end(f"given up: {why}")
+        claim.end(EndedAs.FAILED, f"given up: {why}")
     elif claim.stage == "pings":
         # Waiting for pings has no end.
         report_operational_error(claim.store, f"pings are not looked after: {why}", now)
@@ -108,16 +109,16 @@ def give_up(claim: Claim, why: str, now: datetime) -> None:
 
 def _give_up_incident(claim: Claim, why: str, now: datetime) -> None:
     if claim.get(records.PULL) is None:
-        fault_location.release(claim, claim.store)
+        reservations.release(claim)
     incident = claim.get(records.INCIDENT)
     if incident is None:
         # Nobody could be told under its name: the next sweep that sees the trouble opens a new round.
         report_operational_error(claim.store, f"{claim.id} cannot be worked out: {why}", now)
-        claim.end(f"given up: {why}")
+        claim.end(EndedAs.FAILED, f"given up: {why}")
         return
     if claim.stage == "watch":
         claim.record(records.FOLLOW_UP, FollowUp(verified=False, sentence=f"not watched any more: {why}"))
-        claim.end(f"given up watching: {why}", notify=notification_key(claim))
+        claim.end(EndedAs.FAILED, f"given up watching: {why}", notify=notification_key(claim))
         return
     lines = (*notify.list_findings(incident), f"given up during {claim.stage}: {why}")
     conclude(claim, Outcome(kind="failed", headline="could not be worked out", lines=lines))
@@ -127,20 +128,20 @@ def _give_up_check(claim: Claim, why: str, now: datetime) -> None:
     """A sweep or alert that cannot be worked on: everyone who asked hears so, a failing ping once a day."""
     journal, note = claim.store, f"could not look: {why}"
     alerts = opening.alerts_of(claim) or [one for one in [claim.get(records.ALERT)] if one]
-    told = [journal.wake(f"{PREFIX}notification:alert:{alert.id}", answer=note) for alert in alerts]
+    told = [journal.wake(schema.alert_notification_key(alert.id), answer=note) for alert in alerts]
     if not any(told):
         report_operational_error(journal, note, now)
-    claim.end(f"given up: {why}")
+    claim.end(EndedAs.FAILED, f"given up: {why}")
 
 
 def abandon(claim: Claim, error: Exception, now: datetime) -> None:
     """Where giving up itself breaks again and again: the journal ends, and that is told."""
     why = f"{claim.id} can neither be worked on nor given up: {type(error).__name__}"
     report_operational_error(claim.store, why, now)
-    claim.end(f"abandoned: {type(error).__name__}")
+    claim.end(EndedAs.FAILED, f"abandoned: {type(error).__name__}")
 
 
 def report_operational_error(journal: JournalStore, note: str, now: datetime) -> None:
     """Trouble of our own that no alert or incident is told of; the same once a day."""
-    key = f"{PREFIX}notification:operational:{digest(note, f'{now:%Y%m%d}')}"
-    journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "notify", "answer", note)
+    key = schema.operational_notification_key(digest(note, f"{now:%Y%m%d}"))
+    journal.open_journal(key, "notify", answer=note)

@@ -22,8 +22,10 @@ from workers.clients.github import GitHub
 from workers.clients.railway import Railway, snapshot
 from workers.clients.slack import Slack
 from workers.engine import records, scripts
-from workers.engine.journal import MAX_CRASHES, PREFIX, SCHEDULE, TTL_SECONDS, Claim, JournalStore
+from workers.engine.claim import MAX_CRASHES, TTL_SECONDS, Claim
+from workers.engine.schema import PREFIX, EndedAs, alert_notification_key, slot_key, sweep_prefix
 from workers.engine.stage_table import DEFAULT_DEADLINE_SECONDS, STAGES
+from workers.engine.worker_store import WorkerStore
 from workers.errors import NotAvailable, SlackRefused, Superseded, TrackwalkerError
 from workers.history import backfill, summary_store
 from workers.incidents import (
@@ -83,7 +85,7 @@ class Services:
     """What the stages use; built once by `main`."""
 
     settings: Settings
-    store: JournalStore
+    store: WorkerStore
     railway: Railway
     github: GitHub
     slack: Slack | None
@@ -119,10 +121,10 @@ def _acting(services: Services, stage: str, places: Sequence[threading.Semaphore
     return act
 
 
-def _wake_soon(journal: JournalStore, key: str) -> None:
+def _wake_soon(journal: WorkerStore, key: str) -> None:
     """The message is dropped, the journal is woken again before the mover would by itself."""
     with suppress(NotAvailable):
-        journal.script(scripts.BRING_FORWARD, [SCHEDULE], key, int(NO_SLOT_RETRY_SECONDS * 1000))
+        journal.run(scripts.BRING_FORWARD, journal=key, within_ms=int(NO_SLOT_RETRY_SECONDS * 1000))
 
 
 # ---- one stage each --------------------------------------------------------------------------
@@ -141,25 +143,31 @@ def intake(services: Services, claim: Claim) -> None:
         claim.advance("intake", after=FULL_SWEEP_RETRY_SECONDS, reason="the next sweep is full")
         return
     if not meant:
-        services.store.wake(f"{PREFIX}notification:alert:{alert.id}", drop_reason="not watched")
-    claim.end("handed to a sweep" if meant else "not watched")
+        services.store.wake(alert_notification_key(alert.id), drop_reason="not watched")
+    if meant:
+        claim.end(EndedAs.ASSIGNED, "handed to a sweep")
+    else:
+        claim.end(EndedAs.NOT_WATCHED, "not watched")
     log.info("alert taken", extra={"journal": claim.id, "kind": alert.kind, "sweeps": len(meant)})
 
 
 def _enqueue_on_sweep(
-    journal: JournalStore, claim: Claim, alert: Alert, environment: Environment, told: str
+    journal: WorkerStore, claim: Claim, alert: Alert, environment: Environment, told: str
 ) -> bool:
     """Put the alert on the environment's next sweep; False when that is full."""
     name = environment.environment_id
-    if claim.text(f"on:{PREFIX}sweep:{name}"):
+    if claim.text(f"on:{sweep_prefix(name)}"):
         return True  # by somebody who died right after; that sweep may be under way by now
-    keys = [f"{PREFIX}slot:{name}", SCHEDULE, claim.key, f"{PREFIX}notification:alert:{alert.id}"]
-    packed = [records.ENVIRONMENT.pack(environment), records.ALERT.pack(alert)]
-    # Each that stands on a sweep for itself takes two fields of it.
-    limits = [TTL_SECONDS * 1000, told, 2 * opening.MAX_ALERTS_PER_SWEEP]
     return bool(
-        journal.script(scripts.ENQUEUE_ON_SWEEP, keys, f"{PREFIX}sweep:{name}", alert.id, *packed, *limits)
-    )
+        journal.run(
+            scripts.ENQUEUE_ON_SWEEP, slot=slot_key(name), alert=claim.key,
+            notification=alert_notification_key(alert.id), sweep_prefix=sweep_prefix(name), alert_id=alert.id,
+            environment_record=records.ENVIRONMENT.pack(environment), alert_record=records.ALERT.pack(alert),
+            slot_ttl_ms=TTL_SECONDS * 1000, scope=told,
+            # Each alert that is on a sweep for itself takes two fields of it.
+            max_fields=2 * opening.MAX_ALERTS_PER_SWEEP,
+        )
+    )  # fmt: skip
 
 
 def survey(services: Services, claim: Claim) -> None:
@@ -213,6 +221,7 @@ def analyse(services: Services, claim: Claim) -> None:
     log.info("judged", extra={"journal": claim.id, "findings": len(findings), "incidents": held})
     asked = {alert.source for alert in opening.alerts_of(claim)}
     claim.end(
+        EndedAs.FINDINGS if findings else EndedAs.NO_FINDINGS,
         f"{len(findings)} findings" if findings else "nothing above the line",
         keep_seconds=TTL_SECONDS if held or asked != {"ping"} else QUIET_TTL_SECONDS,
     )

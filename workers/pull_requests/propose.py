@@ -10,8 +10,9 @@ from typing import Literal
 
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
-from workers.engine import records, scripts
-from workers.engine.journal import Claim
+from workers.engine import records
+from workers.engine.claim import Claim
+from workers.engine.reservations import release, reserved_digests
 from workers.errors import GitHubRefused, Refused
 from workers.models import Fix, Outcome, Plan, PullRequest, RemoteRepository, Verification, digest
 from workers.pull_requests.marker import find_own_pulls, parse_marker
@@ -47,7 +48,7 @@ def propose(
         reasons = [reason.text for reason in verification.reasons]
         return _not_proposed(claim, f"Fix not proposed: {verification.decision}", reasons)
     remote = claim.step(records.REMOTE, lambda: github.repository(repository.name))
-    digests = [key.rpartition(":")[2] for key in claim.text("reserved").split(",") if key]
+    digests = reserved_digests(claim)
     title, body = render_pull_request(
         incident, evidence, verdict, plan, fix, verification, private=remote.private, digests=digests,
         patch_digest=digest(fix.patch), link=link if link.startswith("https://") else "",
@@ -91,7 +92,7 @@ def _blocking_change(
     own = find_own_pulls(github.open_pulls(remote.name), except_branch=branch)
     same_cause = find_own_pulls(own, digests) if digests else []
     if same_cause:
-        _release(claim)
+        release(claim)
         headline = f"Already being fixed in #{same_cause[0].number}"
         return Outcome(kind="attached", headline=headline, link=same_cause[0].url)
     if len(own) >= max_open:
@@ -168,12 +169,5 @@ def _cause_line(plan: Plan) -> str:
 
 
 def _not_proposed(claim: Claim, headline: str, lines: Sequence[str]) -> Outcome:
-    _release(claim)
+    release(claim)
     return Outcome(kind="nothing proposed", headline=headline, lines=tuple(lines)[:MAX_REASONS])
-
-
-def _release(claim: Claim) -> None:
-    # Without a pull request the fault location is free for other incidents.
-    reservations = [key for key in claim.text("reserved").split(",") if key]
-    if reservations:
-        claim.store.script(scripts.RELEASE_RESERVATIONS, reservations, claim.key)

@@ -10,7 +10,7 @@ from workers.agent import prompts, run, workspaces
 from workers.agent.config import Role
 from workers.agent.plan import PlanError
 from workers.engine import records
-from workers.engine.journal import Claim
+from workers.engine.claim import Claim
 from workers.errors import AgentRefused, NotAvailable
 from workers.incidents import budget
 from workers.models import Usage

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from workers.agent import prompts
 from workers.agent.plan import PlanError, parse_plan, parse_writer_answer
-from workers.engine import records
-from workers.engine.journal import Claim
+from workers.engine import records, reservations
+from workers.engine.claim import Claim
 from workers.errors import AgentRefused, Refused
 from workers.incidents import budget
 from workers.models import Category, Fix, Incident, Outcome, Plan, Repository, Verification
@@ -121,7 +121,7 @@ def fix(claim: Claim, remediation: Remediation) -> Outcome | None:
         if stop is None and not budget.is_reserved(claim):
             stop = _reserve_budget(claim, remediation, claim.need(records.INCIDENT))
         if stop is not None:
-            fault_location.release(claim, remediation.store)
+            reservations.release(claim)
             return stop
     fix = claim.step(records.FIX, lambda: _make_fix(claim, remediation, repository, plan, base))
     verification = claim.step(
@@ -129,7 +129,7 @@ def fix(claim: Claim, remediation: Remediation) -> Outcome | None:
     )
     if verification.decision in ("ready", "draft"):
         return None
-    fault_location.release(claim, remediation.store)
+    reservations.release(claim)
     reasons = tuple(reason.text for reason in verification.reasons[:MAX_REASONS])
     if verification.decision == "already fixed":
         return Outcome(kind="reported", headline="; ".join(reasons))
@@ -151,7 +151,7 @@ def _blocking_change(
         )
         return Outcome(kind="reported", headline=headline, lines=(_cause_line(plan),))
     pulls = remediation.github.open_pulls(repository.name)
-    digests = [key.rpartition(":")[2] for key in fault_location.reserved_keys(claim)]
+    digests = reservations.reserved_digests(claim)
     branch = claim.need(records.INCIDENT).branch
     if own := find_own_pulls(pulls, digests, except_branch=branch):
         headline = f"Already being fixed in #{own[0].number}"

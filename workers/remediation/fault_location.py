@@ -6,12 +6,13 @@ a culprit file reserves it; later ones attach to its incident.
 
 from __future__ import annotations
 
-from workers.engine import records, scripts
-from workers.engine.journal import CANCELLED_RESERVATION_SECONDS, PREFIX, Claim, JournalStore
+from workers.engine import records
+from workers.engine import reservations as engine_reservations
+from workers.engine.claim import Claim
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import reservation_key
 from workers.incidents import rejections
 from workers.models import Evidence, Outcome, Plan, Repository, digest
-
-RESERVATION_SECONDS = 30 * 86_400  # longer than a pull request usually waits for its review
 
 
 def commit_keys(repository: Repository, evidence: Evidence) -> list[str]:
@@ -45,33 +46,14 @@ def reserve(
     """
     if rejected := rejected_outcome(journal, reservations):
         return rejected
-    milliseconds = (int(RESERVATION_SECONDS * 1000), int(CANCELLED_RESERVATION_SECONDS * 1000))
-    holder = journal.script(scripts.RESERVE, reservations, claim.key, *milliseconds).decode()
-    if holder != claim.key:
+    if holder := engine_reservations.reserve(claim, reservations, repository.name):
         incident = journal.read_record(holder, records.INCIDENT)
         name = incident.subject.name if incident else "another incident"
         return Outcome(
             kind="attached", headline=f"Same cause in the code as {name}: already being fixed there"
         )
-    # A plan that was made again may name another file than the plan before it.
-    outdated = [key for key in reserved_keys(claim) if key not in reservations]
-    if outdated:
-        journal.script(scripts.RELEASE_RESERVATIONS, outdated, claim.key)
-    claim.set_fields(repository=repository.name, reserved=",".join(reservations))
     return None
 
 
-def release(claim: Claim, journal: JournalStore) -> None:
-    """Release the reservations of an attempt that ends without a pull request."""
-    reservations = reserved_keys(claim)
-    if reservations:
-        journal.script(scripts.RELEASE_RESERVATIONS, reservations, claim.key)
-
-
-def reserved_keys(claim: Claim) -> list[str]:
-    """The reservations that this journal holds, the culprit file's first."""
-    return [key for key in claim.text("reserved").split(",") if key]
-
-
 def _key(repository: Repository, location: str) -> str:
-    return f"{PREFIX}reserved:{digest(repository.name.lower(), location)}"
+    return reservation_key(digest(repository.name.lower(), location))

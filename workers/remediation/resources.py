@@ -13,7 +13,7 @@ from workers.agent.config import Role, find_tool
 from workers.agent.providers import read_providers
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
-from workers.engine.journal import JournalStore
+from workers.engine.journal_store import JournalStore
 from workers.models import Verification
 from workers.remediation import verification
 from workers.runtime.settings import Settings

@@ -25,7 +25,7 @@ from tests.support.polling import wait_until
 from workers.agent import workspaces
 from workers.agent.run import Agent, Answer, ask
 from workers.agent.saved_session import SESSION_FILE, can_resume
-from workers.engine.journal import PREFIX
+from workers.engine.schema import PREFIX
 from workers.errors import AgentBusy, AgentRefused, Superseded
 from workers.models import Usage
 

@@ -16,10 +16,12 @@ from tests.support.polling import wait_until
 from workers.agent.run import Answer
 from workers.agent.saved_session import SESSION_FILE, can_resume
 from workers.cli import control
-from workers.engine import records, scripts
+from workers.engine import records
 from workers.engine.codec import pack
-from workers.engine.journal import CANCELLED_RESERVATION_SECONDS, ENDED, OPEN, PREFIX, SCHEDULE, JournalStore
+from workers.engine.reservations import CANCELLED_RESERVATION_SECONDS
+from workers.engine.schema import ENDED, OPEN, PREFIX, SCHEDULE
 from workers.engine.stage_table import STAGES
+from workers.engine.worker_store import WorkerStore
 from workers.errors import Refused, Superseded
 from workers.models import Evidence, Outcome, PullRequest, Usage, Verification
 from workers.pipeline import stages
@@ -43,21 +45,9 @@ def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Pi
 
 
 @pytest.fixture
-def incident(journal: JournalStore, store: redis.Redis) -> str:
+def incident(journal: WorkerStore, store: redis.Redis) -> str:
     """The key of an open incident that stands at `mend` and waits for its next try."""
-    journal.script(
-        scripts.OPEN_JOURNAL,
-        [KEY, SCHEDULE],
-        600_000,
-        "stage",
-        "fix",
-        "attempts",
-        3,
-        "failing_since",
-        1,
-        "crashes",
-        2,
-    )
+    journal.open_journal(KEY, "fix", after=600_000 / 1000, attempts=3, failing_since=1, crashes=2)
     store.hset(
         KEY, mapping={"r:evidence": b"1j{}", "r:verdict": b"1j{}", "r:plan": b"1j{}", "not_before": 9e14}
     )
@@ -104,7 +94,7 @@ def first_word(running: PipelineHarness) -> str:
 
 
 def test_a_cancel_ends_an_incident_and_frees_its_trouble(
-    journal: JournalStore, incident: str, store: redis.Redis
+    journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
     control.cancel(journal, "abc")
 
@@ -118,7 +108,7 @@ def test_a_cancel_ends_an_incident_and_frees_its_trouble(
 
 
 def test_whoever_works_on_what_is_cancelled_has_lost_it(
-    journal: JournalStore, incident: str, store: redis.Redis
+    journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
     store.hdel(incident, "not_before")
     killed: list[str] = []
@@ -145,7 +135,7 @@ def test_a_cancel_names_the_mute_that_keeps_the_trouble_quiet(reporting: Pipelin
 
 
 def test_what_is_cancelled_twice_is_cancelled_already(
-    journal: JournalStore, incident: str, store: redis.Redis
+    journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
     control.cancel(journal, "abc")
     before = store.dump(incident)
@@ -157,7 +147,7 @@ def test_what_is_cancelled_twice_is_cancelled_already(
 
 
 def test_what_ended_by_itself_cannot_be_cancelled(
-    journal: JournalStore, incident: str, store: redis.Redis
+    journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
     store.hset(incident, mapping={"ended": 1, "outcome": "over"})
 
@@ -175,7 +165,7 @@ def test_what_ended_by_itself_cannot_be_cancelled(
     ],
 )
 def test_reservations_are_given_back_unless_a_pull_request_may_be_open(
-    journal: JournalStore, incident: str, store: redis.Redis, records: dict[str, bytes], kept: bool
+    journal: WorkerStore, incident: str, store: redis.Redis, records: dict[str, bytes], kept: bool
 ) -> None:
     cause, others = f"{PREFIX}reserved:1", f"{PREFIX}reserved:2"
     store.mset({cause: incident, others: "somebody else"})
@@ -192,7 +182,7 @@ def test_reservations_are_given_back_unless_a_pull_request_may_be_open(
 
 
 def test_the_budget_of_what_is_cancelled_is_settled_at_what_was_spent(
-    journal: JournalStore, incident: str, store: redis.Redis
+    journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
     day, name = f"{PREFIX}budget:20261123", incident.removeprefix(PREFIX)
     store.hset(day, mapping={"cost": 5_000_000, f"run:{name}": 2_000_000})
@@ -335,7 +325,7 @@ def test_words_can_be_cancelled(reporting: PipelineHarness) -> None:
 
 
 def test_a_retry_makes_due_now_what_waited_and_forgets_its_tries(
-    journal: JournalStore, incident: str, store: redis.Redis
+    journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
     before = store.hget(incident, "fence")
 
@@ -351,7 +341,7 @@ def test_a_retry_makes_due_now_what_waited_and_forgets_its_tries(
 
 
 def test_a_retry_from_a_stage_forgets_what_it_and_later_ones_made_and_nothing_outside(
-    journal: JournalStore, incident: str, store: redis.Redis
+    journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
     made = [record for stage in STAGES.values() for record in stage.makes]
     there = [*made, records.USAGE, records.REMOTE, records.SEEN]
@@ -369,14 +359,14 @@ def test_a_retry_from_a_stage_forgets_what_it_and_later_ones_made_and_nothing_ou
 
 
 def test_a_stage_that_cannot_be_retried_is_refused_with_those_that_can(
-    journal: JournalStore, incident: str
+    journal: WorkerStore, incident: str
 ) -> None:
     for wanted in ("survey", "propose", "nonsense"):
         with pytest.raises(Refused, match=f"--from {wanted}: .* from enrich, diagnose, plan, fix$"):
             control.retry(journal, "abc", wanted)
 
 
-def test_what_is_in_work_is_not_retried(journal: JournalStore, incident: str, store: redis.Redis) -> None:
+def test_what_is_in_work_is_not_retried(journal: WorkerStore, incident: str, store: redis.Redis) -> None:
     store.hdel(incident, "not_before")
     claim = journal.claim(incident, "fix")
     assert claim is not None
@@ -389,7 +379,7 @@ def test_what_is_in_work_is_not_retried(journal: JournalStore, incident: str, st
 
 
 def test_once_a_branch_was_pushed_nothing_before_proposing_is_retried(
-    journal: JournalStore, incident: str, store: redis.Redis
+    journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
     store.hset(incident, "r:branch", pack("0" * 40, str))
     with pytest.raises(Refused, match="--from propose finds or opens it"):
@@ -403,11 +393,11 @@ def test_once_a_branch_was_pushed_nothing_before_proposing_is_retried(
 
 
 def test_a_round_whose_trouble_another_one_holds_is_not_taken_up_again(
-    journal: JournalStore, incident: str, store: redis.Redis
+    journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
     control.cancel(journal, "abc")
     other = f"{PREFIX}incident:abc:20261123T0500"
-    journal.script(scripts.OPEN_JOURNAL, [other, SCHEDULE], 0, "stage", "enrich")
+    journal.open_journal(other, "enrich")
     store.hset(OPEN, "abc", other)
 
     with pytest.raises(Refused, match="held by incident:abc:20261123T0500"):
@@ -585,7 +575,7 @@ def test_every_record_that_the_stages_make_has_its_stage_in_the_one_table() -> N
 
 
 def test_what_is_no_piece_of_work_is_neither_cancelled_nor_retried(
-    journal: JournalStore, store: redis.Redis
+    journal: WorkerStore, store: redis.Redis
 ) -> None:
     store.hset(f"{PREFIX}pings", "stage", "pings")
 
@@ -595,7 +585,7 @@ def test_what_is_no_piece_of_work_is_neither_cancelled_nor_retried(
 
 
 def test_an_outcome_that_was_never_recorded_is_no_reason_to_watch(
-    journal: JournalStore, incident: str
+    journal: WorkerStore, incident: str
 ) -> None:
     with pytest.raises(Refused):
         control.retry(journal, "abc", "watch")

@@ -12,9 +12,9 @@ import redis
 
 from workers.cli import listing, show
 from workers.clients.railway.quota import RateLimit
-from workers.engine import scripts
 from workers.engine.codec import pack
-from workers.engine.journal import OPEN, PREFIX, SCHEDULE, JournalStore
+from workers.engine.schema import OPEN, PREFIX, SCHEDULE, EndedAs
+from workers.engine.worker_store import WorkerStore
 from workers.errors import Refused
 from workers.incidents import request_quota
 from workers.models import (
@@ -44,19 +44,17 @@ PULL = PullRequest(number=7, url="https://github.com/acme/shop/pull/7", draft=Fa
 
 
 @pytest.fixture
-def told(journal: JournalStore, store: redis.Redis) -> str:
+def told(journal: WorkerStore, store: redis.Redis) -> str:
     """The key of an incident whose round was told and is watched."""
     key = f"{PREFIX}incident:abc:20261123T0304"
-    journal.script(
-        scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "watch", "r:outcome", pack(TOLD, Outcome)
-    )
+    journal.open_with(key, "watch", {"r:outcome": pack(TOLD, Outcome)})
     for record in ("r:plan", "r:base", "r:fix"):
         store.hset(key, record, b"1j1")
     store.hset(OPEN, "abc", key)
     return key
 
 
-def test_an_incident_that_was_only_told_is_planned_afresh(journal: JournalStore, told: str) -> None:
+def test_an_incident_that_was_only_told_is_planned_afresh(journal: WorkerStore, told: str) -> None:
     said = listing.mend(journal, "abc:20261123T0304")
 
     fields = journal.fields(told)
@@ -66,7 +64,7 @@ def test_an_incident_that_was_only_told_is_planned_afresh(journal: JournalStore,
 
 
 def test_a_patch_that_was_proved_and_only_not_proposed_is_kept(
-    journal: JournalStore, told: str, store: redis.Redis
+    journal: WorkerStore, told: str, store: redis.Redis
 ) -> None:
     store.hset(told, "r:verification", pack(Verification(decision="ready"), Verification))
 
@@ -77,7 +75,7 @@ def test_a_patch_that_was_proved_and_only_not_proposed_is_kept(
     assert {"r:plan", "r:base", "r:fix", "r:verification"} <= set(fields)
 
 
-def test_a_round_that_somebody_works_on_is_left_alone(journal: JournalStore, told: str) -> None:
+def test_a_round_that_somebody_works_on_is_left_alone(journal: WorkerStore, told: str) -> None:
     claim = journal.claim(told, "watch")
     assert claim is not None
 
@@ -89,12 +87,10 @@ def test_a_round_that_somebody_works_on_is_left_alone(journal: JournalStore, tol
 
 
 @pytest.fixture
-def symptom(journal: JournalStore, told: str, store: redis.Redis) -> str:
+def symptom(journal: WorkerStore, told: str, store: redis.Redis) -> str:
     """The same incident, once a sweep called it a symptom of another that has one."""
     cause = f"{PREFIX}incident:def:20261123T0310"
-    journal.script(
-        scripts.OPEN_JOURNAL, [cause, SCHEDULE], 0, "stage", "fix", "r:incident", incident("store")
-    )
+    journal.open_with(cause, "fix", {"r:incident": incident("store")})
     store.hset(told, mapping={"suppressed_by": cause, "r:incident": incident("shop")})
     return told
 
@@ -113,21 +109,21 @@ def incident(service: str) -> bytes:
     return pack(made, Incident)
 
 
-def test_a_symptom_is_listed_with_the_incident_that_it_joined(journal: JournalStore, symptom: str) -> None:
+def test_a_symptom_is_listed_with_the_incident_that_it_joined(journal: WorkerStore, symptom: str) -> None:
     said = listing.overview(journal, datetime.now(UTC))
 
     assert f"open: shop: shop answers with 5xx  suppressed by store  ({ID})" in said
 
 
 def test_of_all_only_those_are_mended_that_are_no_symptom_of_another(
-    journal: JournalStore, symptom: str
+    journal: WorkerStore, symptom: str
 ) -> None:
     assert listing.mend(journal, "all") == []
     assert listing.mend(journal, "abc:20261123T0304") == ["incident:abc:20261123T0304: sent to planning"]
 
 
 def test_what_others_wrote_does_not_steer_the_terminal(
-    journal: JournalStore, told: str, store: redis.Redis
+    journal: WorkerStore, told: str, store: redis.Redis
 ) -> None:
     store.hset(
         told, mapping={"reason": b"\x1b[2Jgone\nopen: all is well", "r:incident": incident("shop\x9b2J")}
@@ -142,7 +138,7 @@ def test_what_others_wrote_does_not_steer_the_terminal(
     assert machines.isascii() and machines.isprintable()
 
 
-def test_what_is_no_journal_is_not_shown_as_one(journal: JournalStore, told: str) -> None:
+def test_what_is_no_journal_is_not_shown_as_one(journal: WorkerStore, told: str) -> None:
     with pytest.raises(Refused):
         show.show(journal, "due", datetime.now(UTC))
 
@@ -154,7 +150,7 @@ def test_what_is_no_journal_is_not_shown_as_one(journal: JournalStore, told: str
         (-5, "Railway API: limit of 1000 requests, reset at 03:00 UTC; last sweep used 9"),
     ],
 )
-def test_what_railway_still_lets_us_ask_is_one_line(journal: JournalStore, minutes: int, said: str) -> None:
+def test_what_railway_still_lets_us_ask_is_one_line(journal: WorkerStore, minutes: int, said: str) -> None:
     now = datetime(2026, 11, 23, 3, 5, tzinfo=UTC)
     resets = now + timedelta(minutes=minutes)
     left = RateLimit(limit=1000, remaining=812, resets_at=resets)
@@ -163,24 +159,24 @@ def test_what_railway_still_lets_us_ask_is_one_line(journal: JournalStore, minut
     assert listing.overview(journal, now)[-1] == said
 
 
-def test_while_nothing_is_known_of_railways_limit_nothing_is_said_of_it(journal: JournalStore) -> None:
+def test_while_nothing_is_known_of_railways_limit_nothing_is_said_of_it(journal: WorkerStore) -> None:
     assert listing.overview(journal, datetime(2026, 11, 23, tzinfo=UTC)) == ["nothing is under way"]
 
 
 # ---- what is due, open and ended ------------------------------------------------------------
 
 
-def rows(journal: JournalStore, **options: Any) -> dict[str, dict[str, Any]]:
+def rows(journal: WorkerStore, **options: Any) -> dict[str, dict[str, Any]]:
     """What is due by its id."""
     return {one["id"]: one for one in listing.collect(journal, datetime.now(UTC), **options)["due"]}
 
 
 def test_what_is_due_is_listed_soonest_first_with_when_and_why(
-    journal: JournalStore, store: redis.Redis
+    journal: WorkerStore, store: redis.Redis
 ) -> None:
     soon, later, working = (f"{PREFIX}sweep:e:{number}" for number in (1, 2, 3))
     for key, delay in ((later, 200_000), (soon, 12_000), (working, 0)):
-        journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], delay, "stage", "survey")
+        journal.open_journal(key, "survey", after=delay / 1000)
     long_ago = int((time.time() - 7200) * 1000)
     store.hset(later, mapping={"reason": "Railway is away", "attempts": 3, "failing_since": long_ago})
     assert journal.claim(working, "survey") is not None
@@ -195,7 +191,7 @@ def test_what_is_due_is_listed_soonest_first_with_when_and_why(
 
 
 def test_what_should_have_begun_already_is_due_now(
-    journal: JournalStore, sweep_key: str, store: redis.Redis
+    journal: WorkerStore, sweep_key: str, store: redis.Redis
 ) -> None:
     store.zadd(SCHEDULE, {sweep_key: 1})
 
@@ -217,7 +213,7 @@ def test_what_should_have_begun_already_is_due_now(
     ],
 )
 def test_a_round_that_waits_says_for_what(
-    journal: JournalStore, told: str, store: redis.Redis, fields: dict[str, bytes], why: str
+    journal: WorkerStore, told: str, store: redis.Redis, fields: dict[str, bytes], why: str
 ) -> None:
     for name, value in fields.items():
         store.hset(told, name, value)
@@ -225,7 +221,7 @@ def test_a_round_that_waits_says_for_what(
     assert why in rows(journal)[ID]["why"]
 
 
-def test_of_thousands_only_as_many_are_read_as_are_shown(journal: JournalStore, store: redis.Redis) -> None:
+def test_of_thousands_only_as_many_are_read_as_are_shown(journal: WorkerStore, store: redis.Redis) -> None:
     everyone = store.pipeline()
     for number in range(3000):
         key = f"{PREFIX}incident:{number:04}:20261123T0304"
@@ -250,17 +246,16 @@ def had(store: redis.Redis) -> bool:
 
 
 def test_what_ended_lately_is_listed_newest_first_and_quiet_sweeps_are_only_counted(
-    journal: JournalStore,
+    journal: WorkerStore,
 ) -> None:
-    endings = (
-        ["nothing above the line"] * 3 + ["2 findings"] + [f"given up: {number}" for number in range(25)]
-    )
-    for number, outcome in enumerate(endings):
+    endings = [(EndedAs.NO_FINDINGS, "no problem found")] * 3 + [(EndedAs.FINDINGS, "2 findings")]
+    endings += [(EndedAs.FAILED, f"given up: {number}") for number in range(25)]
+    for number, (ended_as, outcome) in enumerate(endings):
         key = f"{PREFIX}sweep:e:{number:02}"
-        journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "survey")
+        journal.open_journal(key, "survey")
         claim = journal.claim(key, "survey")
         assert claim is not None
-        claim.end(outcome)
+        claim.end(ended_as, outcome)
 
     said = listing.collect(journal, datetime.now(UTC))
 
@@ -269,14 +264,14 @@ def test_what_ended_lately_is_listed_newest_first_and_quiet_sweeps_are_only_coun
     assert len(listing.collect(journal, datetime.now(UTC), None)["ended"]) == 26
 
 
-def test_so_many_are_shown_of_each_kind_as_are_asked_for(journal: JournalStore) -> None:
+def test_so_many_are_shown_of_each_kind_as_are_asked_for(journal: WorkerStore) -> None:
     for number in range(25):
         key = f"{PREFIX}sweep:e:{number:02}"
-        journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "survey")
+        journal.open_journal(key, "survey")
         claim = journal.claim(key, "survey")
         assert claim is not None
-        claim.end("given up")
-        journal.script(scripts.OPEN_JOURNAL, [f"{PREFIX}sweep:d:{number:02}", SCHEDULE], 0, "stage", "survey")
+        claim.end(EndedAs.RESOLVED, "given up")
+        journal.open_journal(f"{PREFIX}sweep:d:{number:02}", "survey")
 
     said = {limit: listing.collect(journal, datetime.now(UTC), limit) for limit in (0, 3, 24)}
 
@@ -295,7 +290,7 @@ def test_so_many_are_shown_of_each_kind_as_are_asked_for(journal: JournalStore) 
     ],
 )
 def test_an_incident_that_there_is_nothing_to_mend_of_says_why(
-    journal: JournalStore, told: str, field: Any, why: str
+    journal: WorkerStore, told: str, field: Any, why: str
 ) -> None:
     journal.client.hdel(told, "r:outcome")
     journal.client.hset(told, mapping=field)
@@ -304,12 +299,12 @@ def test_an_incident_that_there_is_nothing_to_mend_of_says_why(
         listing.mend(journal, "abc")
 
 
-def test_words_and_alerts_that_ended_are_no_news(journal: JournalStore) -> None:
+def test_words_and_alerts_that_ended_are_no_news(journal: WorkerStore) -> None:
     for key in (f"{PREFIX}alert:a", f"{PREFIX}notification:alert:a", f"{PREFIX}notification:{ID}"):
-        journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "notify")
+        journal.open_journal(key, "notify")
         claim = journal.claim(key, "notify")
         assert claim is not None
-        claim.end("told")
+        claim.end(EndedAs.RESOLVED, "told")
 
     assert listing.collect(journal, datetime.now(UTC))["ended"] == []
 
@@ -317,15 +312,15 @@ def test_words_and_alerts_that_ended_are_no_news(journal: JournalStore) -> None:
 # ---- one journal ----------------------------------------------------------------------------
 
 
-def shown(journal: JournalStore, name: str) -> str:
+def shown(journal: WorkerStore, name: str) -> str:
     return "\n".join(show.show(journal, name, datetime.now(UTC)))
 
 
 def test_words_are_shown_as_posts_or_where_nobody_is_told_as_they_would_be_said(
-    journal: JournalStore,
+    journal: WorkerStore,
 ) -> None:
     key = f"{PREFIX}notification:{ID}"
-    journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "notify", f"on:{PREFIX}x", "y")
+    journal.open_with(key, "notify", {f"on:{PREFIX}x": "y"})
     journal.client.hset(
         key, "r:outcome", pack(SlackMessage(ts="1.2", channel="C1", digest="d"), SlackMessage)
     )
@@ -350,20 +345,20 @@ def test_words_are_shown_as_posts_or_where_nobody_is_told_as_they_would_be_said(
     "name", [ID, ID.removeprefix("incident:"), "incident:ab", "abc:2026", "0304", f"{PREFIX}{ID}"]
 )
 def test_a_journal_is_found_by_its_id_a_beginning_or_a_part_of_it(
-    journal: JournalStore, told: str, name: str
+    journal: WorkerStore, told: str, name: str
 ) -> None:
     journal.client.hset(f"{PREFIX}notification:{ID}", "stage", "notify")
 
     assert shown(journal, name).startswith(ID)
 
 
-def test_a_beginning_goes_before_a_part(journal: JournalStore, told: str) -> None:
+def test_a_beginning_goes_before_a_part(journal: WorkerStore, told: str) -> None:
     journal.client.hset(f"{PREFIX}incident:xabc:1", "stage", "watch")
 
     assert shown(journal, "abc").startswith(ID)
 
 
-def test_a_name_that_means_several_lists_them(journal: JournalStore, told: str) -> None:
+def test_a_name_that_means_several_lists_them(journal: WorkerStore, told: str) -> None:
     for number in range(10):
         journal.client.hset(f"{PREFIX}incident:abc:20261124T00{number:02}", "stage", "watch")
 
@@ -375,7 +370,7 @@ def test_a_name_that_means_several_lists_them(journal: JournalStore, told: str) 
     assert str(error.value).endswith("and 3 more")
 
 
-def test_a_name_that_means_none_names_what_is_like_it(journal: JournalStore, told: str) -> None:
+def test_a_name_that_means_none_names_what_is_like_it(journal: WorkerStore, told: str) -> None:
     with pytest.raises(Refused, match=f"no such journal; like it:\n  {ID}"):
         shown(journal, "abc:20261123T0340")
 
@@ -384,7 +379,7 @@ def test_a_name_that_means_none_names_what_is_like_it(journal: JournalStore, tol
 
 
 def test_a_journal_is_shown_in_the_order_of_the_line_with_each_record_in_words(
-    journal: JournalStore, told: str, store: redis.Redis
+    journal: WorkerStore, told: str, store: redis.Redis
 ) -> None:
     evidence = Evidence(
         facts=(Fact(kind=FactKind.FINDING, id="E1", text="9 of 30 requests failed"),),
@@ -425,7 +420,7 @@ def test_a_journal_is_shown_in_the_order_of_the_line_with_each_record_in_words(
     assert "0123456789abcdef" not in text
 
 
-def test_what_looks_like_a_secret_is_not_shown(journal: JournalStore, told: str, store: redis.Redis) -> None:
+def test_what_looks_like_a_secret_is_not_shown(journal: WorkerStore, told: str, store: redis.Redis) -> None:
     secret = "ghp_" + "a1B2" * 9
     store.hset(told, mapping={"reason": f"refused with {secret}", "r:incident": incident(f"shop {secret}")})
 
@@ -436,7 +431,7 @@ def test_what_looks_like_a_secret_is_not_shown(journal: JournalStore, told: str,
     assert "[redacted]" in shown(journal, "abc")
 
 
-def test_machines_get_every_record_whole(journal: JournalStore, told: str, store: redis.Redis) -> None:
+def test_machines_get_every_record_whole(journal: WorkerStore, told: str, store: redis.Redis) -> None:
     store.hset(told, mapping={"r:incident": incident("shop"), "token": "0123", "r:plan": b"9j{}"})
     store.hset(f"{PREFIX}notification:{ID}", "r:ack", pack(SlackMessage(ts="17.1"), SlackMessage))
 

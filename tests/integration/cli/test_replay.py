@@ -16,7 +16,8 @@ from tests.support.pipeline import PipelineHarness, Snapshot, harness, restore_s
 from workers.cli import replay
 from workers.engine import records
 from workers.engine.codec import pack
-from workers.engine.journal import PREFIX, JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import PREFIX
 from workers.errors import Refused
 from workers.models import Category, Evidence, Finding, Severity, Verdict, VerdictReason
 from workers.runtime.store import client

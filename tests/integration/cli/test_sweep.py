@@ -21,7 +21,7 @@ from tests.support.fakes.railway import (  # fmt: skip
     WorldService,
 )
 from tests.support.fakes.serving import serve
-from workers.engine.journal import JournalStore
+from workers.engine.journal_store import JournalStore
 from workers.history import summary_store
 from workers.models import Summary
 

@@ -5,25 +5,29 @@ from __future__ import annotations
 import secrets
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import redis
 
+from tests.support.journals import enqueue_packed, open_incident
 from workers.engine import scripts
+from workers.engine.claim import Claim, Unreadable
 from workers.engine.codec import MAX_JSON_BYTES, MAX_STORED_BYTES, Record, TooLarge, pack, unpack
-from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore, Unreadable
+from workers.engine.schema import PREFIX, SCHEDULE, EndedAs
+from workers.engine.worker_store import WorkerStore
 from workers.errors import NotAvailable, Superseded
 
 RunOut = Callable[[], None]
 
 
-def claimed(journal: JournalStore, key: str, stage: str = "survey") -> Claim:
+def claimed(journal: WorkerStore, key: str, stage: str = "survey") -> Claim:
     claim = journal.claim(key, stage)
     assert claim is not None
     return claim
 
 
-def test_only_one_claims(journal: JournalStore, sweep_key: str) -> None:
+def test_only_one_claims(journal: WorkerStore, sweep_key: str) -> None:
     first = journal.claim(sweep_key, "survey")
 
     second = journal.claim(sweep_key, "survey")
@@ -32,12 +36,12 @@ def test_only_one_claims(journal: JournalStore, sweep_key: str) -> None:
     assert second is None
 
 
-def test_a_claim_for_another_stage_is_dropped(journal: JournalStore, sweep_key: str) -> None:
+def test_a_claim_for_another_stage_is_dropped(journal: WorkerStore, sweep_key: str) -> None:
     assert journal.claim(sweep_key, "analyse") is None
 
 
 def test_who_lost_the_claim_records_nothing(
-    journal: JournalStore, sweep_key: str, let_leases_run_out: RunOut
+    journal: WorkerStore, sweep_key: str, let_leases_run_out: RunOut
 ) -> None:
     ours = claimed(journal, sweep_key)
     let_leases_run_out()
@@ -51,7 +55,7 @@ def test_who_lost_the_claim_records_nothing(
 
 
 def test_a_recorded_step_is_not_done_again(
-    journal: JournalStore, sweep_key: str, let_leases_run_out: RunOut
+    journal: WorkerStore, sweep_key: str, let_leases_run_out: RunOut
 ) -> None:
     claimed(journal, sweep_key).step(Record("answer", int), lambda: 1)
     let_leases_run_out()
@@ -62,7 +66,7 @@ def test_a_recorded_step_is_not_done_again(
 
 
 def test_a_death_is_counted_until_there_is_progress(
-    journal: JournalStore, sweep_key: str, let_leases_run_out: RunOut
+    journal: WorkerStore, sweep_key: str, let_leases_run_out: RunOut
 ) -> None:
     claimed(journal, sweep_key)
     let_leases_run_out()
@@ -78,7 +82,7 @@ def test_a_death_is_counted_until_there_is_progress(
 
 
 def test_only_a_new_record_is_progress(
-    journal: JournalStore, sweep_key: str, let_leases_run_out: RunOut
+    journal: WorkerStore, sweep_key: str, let_leases_run_out: RunOut
 ) -> None:
     first = claimed(journal, sweep_key)
     first.record(Record("usage", int), 1)
@@ -95,14 +99,14 @@ def test_only_a_new_record_is_progress(
     assert (second.attempts, third.attempts) == (1, 2)
 
 
-def test_tries_start_again_after_a_success(journal: JournalStore, sweep_key: str) -> None:
+def test_tries_start_again_after_a_success(journal: WorkerStore, sweep_key: str) -> None:
     claimed(journal, sweep_key).advance("survey", failed=True)
     claimed(journal, sweep_key).advance("survey")
 
     assert claimed(journal, sweep_key).attempts == 0
 
 
-def test_a_claim_that_made_progress_has_all_its_tries_again(journal: JournalStore, sweep_key: str) -> None:
+def test_a_claim_that_made_progress_has_all_its_tries_again(journal: WorkerStore, sweep_key: str) -> None:
     claimed(journal, sweep_key).advance("survey", failed=True)
     claim = claimed(journal, sweep_key)
     before = claim.attempts
@@ -112,17 +116,23 @@ def test_a_claim_that_made_progress_has_all_its_tries_again(journal: JournalStor
     assert (before, claim.attempts) == (1, 0)
 
 
-def test_a_claim_whose_answer_was_lost_is_given_once_more(journal: JournalStore, sweep_key: str) -> None:
-    keys = [sweep_key, SCHEDULE, sweep_key]
+def test_a_claim_whose_answer_was_lost_is_given_once_more(journal: WorkerStore, sweep_key: str) -> None:
+    claim: dict[str, Any] = {
+        "journal": sweep_key,
+        "slot": sweep_key,
+        "uses_slot": 0,
+        "stage": "survey",
+        "token": "t",
+    }
 
-    first = journal.script(scripts.CLAIM, keys, "survey", "token", 15_000, 0)
-    again = journal.script(scripts.CLAIM, keys, "survey", "token", 15_000, 0)
+    first = journal.run(scripts.CLAIM, **claim, lease_ms=15_000)
+    again = journal.run(scripts.CLAIM, **claim, lease_ms=15_000)
 
     assert again == first
 
 
 def test_what_was_done_is_recorded_although_the_worker_is_ending(
-    journal: JournalStore, sweep_key: str
+    journal: WorkerStore, sweep_key: str
 ) -> None:
     claim = claimed(journal, sweep_key)
     journal.stop()
@@ -132,7 +142,7 @@ def test_what_was_done_is_recorded_although_the_worker_is_ending(
     assert journal.read_record(sweep_key, Record("posted", int)) == 1
 
 
-def test_what_was_killed_in_the_middle_is_not_recorded(journal: JournalStore, sweep_key: str) -> None:
+def test_what_was_killed_in_the_middle_is_not_recorded(journal: WorkerStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
 
     def check() -> str:
@@ -146,7 +156,7 @@ def test_what_was_killed_in_the_middle_is_not_recorded(journal: JournalStore, sw
 
 
 def test_a_claim_that_comes_after_the_end_was_asked_for_does_nothing(
-    journal: JournalStore, sweep_key: str
+    journal: WorkerStore, sweep_key: str
 ) -> None:
     journal.stop()
 
@@ -155,7 +165,7 @@ def test_a_claim_that_comes_after_the_end_was_asked_for_does_nothing(
 
 
 def test_being_ended_is_no_progress_that_lets_a_failing_stage_live_for_ever(
-    journal: JournalStore, sweep_key: str, store: redis.Redis
+    journal: WorkerStore, sweep_key: str, store: redis.Redis
 ) -> None:
     claimed(journal, sweep_key).advance("survey", failed=True)
     store.hset(sweep_key, "crashes", 3)
@@ -174,7 +184,7 @@ def test_being_ended_is_no_progress_that_lets_a_failing_stage_live_for_ever(
     ]
 
 
-def test_a_record_that_a_stage_needs_and_cannot_read_is_named(journal: JournalStore, sweep_key: str) -> None:
+def test_a_record_that_a_stage_needs_and_cannot_read_is_named(journal: WorkerStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
     claim.record(Record("survey", str), "text")
 
@@ -185,7 +195,7 @@ def test_a_record_that_a_stage_needs_and_cannot_read_is_named(journal: JournalSt
 
 
 def test_a_death_of_the_store_itself_is_nobodys_death(
-    journal: JournalStore, sweep_key: str, store: redis.Redis, let_leases_run_out: RunOut
+    journal: WorkerStore, sweep_key: str, store: redis.Redis, let_leases_run_out: RunOut
 ) -> None:
     claimed(journal, sweep_key)
     store.hset(sweep_key, "run", "the store before its restart")
@@ -194,7 +204,7 @@ def test_a_death_of_the_store_itself_is_nobodys_death(
     assert claimed(journal, sweep_key).crash_count == 0
 
 
-def test_an_effect_that_is_already_there_is_not_done_again(journal: JournalStore, sweep_key: str) -> None:
+def test_an_effect_that_is_already_there_is_not_done_again(journal: WorkerStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
 
     def act() -> None:
@@ -203,7 +213,7 @@ def test_an_effect_that_is_already_there_is_not_done_again(journal: JournalStore
     assert claim.effect(Record("pull", int), lambda: 7, act) == 7
 
 
-def test_an_effect_is_looked_for_after_acting(journal: JournalStore, sweep_key: str) -> None:
+def test_an_effect_is_looked_for_after_acting(journal: WorkerStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
     world: list[int] = []
 
@@ -213,7 +223,7 @@ def test_an_effect_is_looked_for_after_acting(journal: JournalStore, sweep_key: 
 
 
 def test_an_effect_that_is_not_seen_yet_is_what_was_answered_and_not_done_again(
-    journal: JournalStore, sweep_key: str
+    journal: WorkerStore, sweep_key: str
 ) -> None:
     claim, acts = claimed(journal, sweep_key), iter((3, 4))
 
@@ -224,13 +234,13 @@ def test_an_effect_that_is_not_seen_yet_is_what_was_answered_and_not_done_again(
     assert journal.read_record(sweep_key, Record("pull", int)) == 3
 
 
-def test_what_is_seen_counts_more_than_what_was_answered(journal: JournalStore, sweep_key: str) -> None:
+def test_what_is_seen_counts_more_than_what_was_answered(journal: WorkerStore, sweep_key: str) -> None:
     answers = iter((None, 7))
 
     assert claimed(journal, sweep_key).effect(Record("pull", int), lambda: next(answers), lambda: 8) == 7
 
 
-def test_an_effect_that_cannot_be_seen_is_tried_again_later(journal: JournalStore, sweep_key: str) -> None:
+def test_an_effect_that_cannot_be_seen_is_tried_again_later(journal: WorkerStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
 
     with pytest.raises(NotAvailable):
@@ -240,7 +250,7 @@ def test_an_effect_that_cannot_be_seen_is_tried_again_later(journal: JournalStor
 
 
 def test_who_lost_the_claim_does_not_act(
-    journal: JournalStore, sweep_key: str, let_leases_run_out: RunOut
+    journal: WorkerStore, sweep_key: str, let_leases_run_out: RunOut
 ) -> None:
     ours = claimed(journal, sweep_key)
     let_leases_run_out()
@@ -253,13 +263,13 @@ def test_who_lost_the_claim_does_not_act(
     assert acts == []
 
 
-def test_handing_on_frees_the_journal_for_the_next_stage(journal: JournalStore, sweep_key: str) -> None:
+def test_handing_on_frees_the_journal_for_the_next_stage(journal: WorkerStore, sweep_key: str) -> None:
     claimed(journal, sweep_key).advance("analyse")
 
     assert journal.claim(sweep_key, "analyse") is not None
 
 
-def test_a_blocked_journal_is_not_claimed_before_its_time(journal: JournalStore, sweep_key: str) -> None:
+def test_a_blocked_journal_is_not_claimed_before_its_time(journal: WorkerStore, sweep_key: str) -> None:
     claimed(journal, sweep_key).advance("survey", after=60, blocked=True, failed=True)
     journal.wake(sweep_key)
 
@@ -267,7 +277,7 @@ def test_a_blocked_journal_is_not_claimed_before_its_time(journal: JournalStore,
 
 
 def test_what_is_asked_during_a_claim_is_looked_at_right_after_it(
-    journal: JournalStore, sweep_key: str, store: redis.Redis
+    journal: WorkerStore, sweep_key: str, store: redis.Redis
 ) -> None:
     claim = claimed(journal, sweep_key)
     journal.wake(sweep_key)
@@ -281,11 +291,11 @@ def test_what_is_asked_during_a_claim_is_looked_at_right_after_it(
 
 
 def test_an_ended_journal_leaves_due_and_gets_its_ttl(
-    journal: JournalStore, sweep_key: str, store: redis.Redis
+    journal: WorkerStore, sweep_key: str, store: redis.Redis
 ) -> None:
     before = store.ttl(sweep_key)
 
-    claimed(journal, sweep_key).end("nothing found")
+    claimed(journal, sweep_key).end(EndedAs.RESOLVED, "nothing found")
 
     assert before == -1
     assert store.zscore(SCHEDULE, sweep_key) is None
@@ -293,26 +303,20 @@ def test_an_ended_journal_leaves_due_and_gets_its_ttl(
 
 
 def test_an_ending_that_is_not_final_gives_way_to_what_was_asked_meanwhile(
-    journal: JournalStore, sweep_key: str
+    journal: WorkerStore, sweep_key: str
 ) -> None:
     claim = claimed(journal, sweep_key)
     journal.wake(sweep_key)
 
-    assert claim.end("over", final=False) is False
-    assert claim.end("over") is True
+    assert claim.end(EndedAs.RESOLVED, "over", final=False) is False
+    assert claim.end(EndedAs.RESOLVED, "over") is True
 
 
 def test_one_sweep_of_an_environment_works_and_the_next_waits_for_its_end(
-    journal: JournalStore, store: redis.Redis
+    journal: WorkerStore, store: redis.Redis
 ) -> None:
-    gate = f"{PREFIX}slot:env"
-
     def attach(number: int) -> str:
-        keys = [gate, SCHEDULE, f"{PREFIX}alert:{number}"]
-        sweep: bytes = journal.script(
-            scripts.ENQUEUE_ON_SWEEP, keys, f"{PREFIX}sweep:env", str(number), "{}", "{}", 10_000
-        )
-        return sweep.decode()
+        return enqueue_packed(journal, str(number), "env")
 
     first = attach(1)
     joined = attach(2)
@@ -320,7 +324,7 @@ def test_one_sweep_of_an_environment_works_and_the_next_waits_for_its_end(
 
     second = attach(3)
     early = journal.claim(second, "survey")
-    working.end("done")
+    working.end(EndedAs.RESOLVED, "done")
 
     assert joined == first
     assert second != first
@@ -329,27 +333,28 @@ def test_one_sweep_of_an_environment_works_and_the_next_waits_for_its_end(
 
 
 def test_a_forgotten_gate_makes_no_sweep_out_of_an_ended_one(
-    journal: JournalStore, store: redis.Redis
+    journal: WorkerStore, store: redis.Redis
 ) -> None:
     gate = f"{PREFIX}slot:env"
-    keys, arguments = [gate, SCHEDULE, f"{PREFIX}alert:1"], [f"{PREFIX}sweep:env", "1", "{}", "{}", 10_000]
-    first = journal.script(scripts.ENQUEUE_ON_SWEEP, keys, *arguments).decode()
-    claimed(journal, first).end("done")
+    first = enqueue_packed(journal, "1", "env")
+    claimed(journal, first).end(EndedAs.RESOLVED, "done")
     store.delete(gate)
 
-    second = journal.script(scripts.ENQUEUE_ON_SWEEP, keys, *arguments).decode()
+    second = enqueue_packed(journal, "1", "env")
 
     assert second != first
     assert journal.claim(second, "survey") is not None
 
 
 def test_an_incident_that_has_ended_is_not_woken_by_a_clean_sweep(
-    journal: JournalStore, sweep_key: str, store: redis.Redis
+    journal: WorkerStore, sweep_key: str, store: redis.Redis
 ) -> None:
-    claimed(journal, sweep_key).end("over")
+    claimed(journal, sweep_key).end(EndedAs.RESOLVED, "over")
 
-    journal.script(scripts.UPDATE_RECOVERY, [sweep_key, SCHEDULE], "sweep", "well")
-    journal.script(scripts.UPDATE_RECOVERY, [f"{PREFIX}incident:gone:1", SCHEDULE], "sweep", "well")
+    journal.run(scripts.UPDATE_RECOVERY, journal=sweep_key, sweep="sweep", recovery="healthy")
+    journal.run(
+        scripts.UPDATE_RECOVERY, journal=f"{PREFIX}incident:gone:1", sweep="sweep", recovery="healthy"
+    )
 
     assert store.zcard(SCHEDULE) == 0
     assert store.hexists(sweep_key, "ended")
@@ -357,7 +362,7 @@ def test_an_incident_that_has_ended_is_not_woken_by_a_clean_sweep(
 
 
 def test_a_beat_renews_the_lease_and_a_stranger_is_stopped(
-    journal: JournalStore, sweep_key: str, let_leases_run_out: RunOut
+    journal: WorkerStore, sweep_key: str, let_leases_run_out: RunOut
 ) -> None:
     ours = claimed(journal, sweep_key)
     killed: list[str] = []
@@ -366,7 +371,7 @@ def test_a_beat_renews_the_lease_and_a_stranger_is_stopped(
     journal.renew_leases()
     refused = journal.claim(sweep_key, "survey")
     let_leases_run_out()
-    JournalStore(journal.client).claim(sweep_key, "survey")
+    WorkerStore(journal.client).claim(sweep_key, "survey")
 
     journal.renew_leases()
 
@@ -376,12 +381,9 @@ def test_a_beat_renews_the_lease_and_a_stranger_is_stopped(
         ours.check_alive()
 
 
-def test_the_same_cause_opens_one_incident(journal: JournalStore, store: redis.Redis) -> None:
+def test_the_same_cause_opens_one_incident(journal: WorkerStore, store: redis.Redis) -> None:
     def open_(minute: str) -> str:
-        key = f"{PREFIX}incident:abc:{minute}"
-        keys = [OPEN, SCHEDULE, key, f"{PREFIX}notification:incident:abc:{minute}"]
-        answer: bytes = journal.script(scripts.OPEN_INCIDENT, keys, "abc", "{}", 60_000, "{}")
-        return answer.decode()
+        return open_incident(journal, f"{PREFIX}incident:abc:{minute}")
 
     first, second = open_("20261123T0304"), open_("20261123T0309")
 
@@ -389,15 +391,12 @@ def test_the_same_cause_opens_one_incident(journal: JournalStore, store: redis.R
     assert store.hget(first, "firings") == b"2"
 
 
-def test_an_incident_that_ended_is_followed_by_a_new_round(journal: JournalStore) -> None:
+def test_an_incident_that_ended_is_followed_by_a_new_round(journal: WorkerStore) -> None:
     def open_(minute: str) -> str:
-        key = f"{PREFIX}incident:abc:{minute}"
-        keys = [OPEN, SCHEDULE, key, f"{PREFIX}notification:incident:abc:{minute}"]
-        answer: bytes = journal.script(scripts.OPEN_INCIDENT, keys, "abc", "{}", 60_000, "{}")
-        return answer.decode()
+        return open_incident(journal, f"{PREFIX}incident:abc:{minute}")
 
     first = open_("20261123T0304")
-    claimed(journal, first, "enrich").end("over")
+    claimed(journal, first, "enrich").end(EndedAs.RESOLVED, "over")
 
     assert open_("20261123T0309") != first
 
@@ -413,7 +412,7 @@ def test_records_survive_packing_and_unreadable_ones_count_as_missing() -> None:
 
 
 def test_a_record_that_is_too_large_is_refused_by_name_and_nothing_of_it_is_kept(
-    journal: JournalStore, sweep_key: str
+    journal: WorkerStore, sweep_key: str
 ) -> None:
     claim = claimed(journal, sweep_key)
     noise = secrets.token_hex(MAX_STORED_BYTES + 1)

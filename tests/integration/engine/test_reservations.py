@@ -6,7 +6,10 @@ import pytest
 import redis
 
 from workers.engine import scripts
-from workers.engine.journal import CANCELLED_RESERVATION_SECONDS, PREFIX, SCHEDULE, Claim, JournalStore
+from workers.engine.claim import Claim
+from workers.engine.reservations import CANCELLED_RESERVATION_SECONDS
+from workers.engine.schema import PREFIX, EndedAs
+from workers.engine.worker_store import WorkerStore
 from workers.models import Repository
 from workers.remediation import fault_location
 
@@ -15,21 +18,23 @@ CAUSE, OTHER = f"{PREFIX}reserved:cause", f"{PREFIX}reserved:other"
 DAY_MS = 86_400_000
 
 
-def open_round(journal: JournalStore, key: str) -> Claim:
-    journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "plan")
+def open_round(journal: WorkerStore, key: str) -> Claim:
+    journal.open_journal(key, "plan")
     claim = journal.claim(key, "plan")
     assert claim is not None
     return claim
 
 
-def reserve(journal: JournalStore, holder: str, ttl_ms: int = DAY_MS) -> str:
+def reserve(journal: WorkerStore, holder: str, ttl_ms: int = DAY_MS) -> str:
     """Who holds the cause after somebody asked for it."""
-    asked = (holder, ttl_ms, int(CANCELLED_RESERVATION_SECONDS * 1000))
-    answer: bytes = journal.script(scripts.RESERVE, [CAUSE], *asked)
+    cancelled_ttl_ms = int(CANCELLED_RESERVATION_SECONDS * 1000)
+    answer: bytes = journal.run(
+        scripts.RESERVE, [CAUSE], holder=holder, ttl_ms=ttl_ms, cancelled_ttl_ms=cancelled_ttl_ms
+    )
     return answer.decode()
 
 
-def test_a_cause_is_its_holders_while_that_one_is_at_work(journal: JournalStore) -> None:
+def test_a_cause_is_its_holders_while_that_one_is_at_work(journal: WorkerStore) -> None:
     open_round(journal, THEIRS)
     reserve(journal, THEIRS)
 
@@ -38,25 +43,25 @@ def test_a_cause_is_its_holders_while_that_one_is_at_work(journal: JournalStore)
 
 
 @pytest.mark.parametrize("how", ["ended", "forgotten"])
-def test_who_is_no_more_holds_nothing(journal: JournalStore, store: redis.Redis, how: str) -> None:
+def test_who_is_no_more_holds_nothing(journal: WorkerStore, store: redis.Redis, how: str) -> None:
     claim = open_round(journal, THEIRS)
     reserve(journal, THEIRS)
-    claim.end("given up watching")
+    claim.end(EndedAs.RESOLVED, "given up watching")
     if how == "forgotten":
         store.delete(THEIRS)
 
     assert reserve(journal, OURS) == OURS
 
 
-def test_a_cause_that_is_kept_for_its_last_hour_is_kept(journal: JournalStore) -> None:
+def test_a_cause_that_is_kept_for_its_last_hour_is_kept(journal: WorkerStore) -> None:
     claim = open_round(journal, THEIRS)
     reserve(journal, THEIRS, ttl_ms=int(CANCELLED_RESERVATION_SECONDS * 1000))
-    claim.end("cancelled")
+    claim.end(EndedAs.RESOLVED, "cancelled")
 
     assert reserve(journal, OURS) == THEIRS
 
 
-def test_a_plan_that_is_made_again_frees_the_cause_that_it_names_no_more(journal: JournalStore) -> None:
+def test_a_plan_that_is_made_again_frees_the_cause_that_it_names_no_more(journal: WorkerStore) -> None:
     claim = open_round(journal, OURS)
     repository = Repository(name="acme/shop", base="main", deployed="a" * 40)
 

@@ -12,8 +12,8 @@ import redis
 from tests.support.pipeline import PipelineHarness, harness
 from workers import errors
 from workers.engine import retries
-from workers.engine.journal import PREFIX, SCHEDULE
 from workers.engine.retries import DAY, HOUR
+from workers.engine.schema import PREFIX, SCHEDULE
 from workers.errors import AgentBusy, GitHubBusy, NotAvailable, RailwayBusy, SlackBusy
 
 KINDS = (RailwayBusy, GitHubBusy, AgentBusy, SlackBusy, NotAvailable)

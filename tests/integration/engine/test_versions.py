@@ -15,10 +15,12 @@ from tests.support.pipeline import PipelineHarness, harness
 from tests.support.polling import wait_until
 from tests.support.worker import running_worker
 from workers.cli import listing
-from workers.engine import dispatcher, records, scripts
+from workers.engine import dispatcher, records
 from workers.engine.broker import make_broker
+from workers.engine.claim import NEWER_VERSION_PATIENCE_SECONDS, Claim
 from workers.engine.codec import VERSION
-from workers.engine.journal import NEWER_VERSION_PATIENCE_SECONDS, PREFIX, SCHEDULE, Claim, JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import PREFIX, SCHEDULE, EndedAs
 from workers.engine.stage_table import STAGES, Stage
 from workers.models import Evidence
 from workers.pipeline import stages
@@ -167,7 +169,7 @@ def test_a_field_that_we_do_not_know_is_left_alone_by_every_script(reporting: Pi
         assert lost() == []
     listing.mend(reporting.journal, "all")
 
-    assert {"alert", "sweep", "incident", "notify"} == {key.split(":")[1] for key in known}
+    assert {"alert", "sweep", "incident", "notification"} == {key.split(":")[1] for key in known}
     assert lost() == []
 
 
@@ -255,8 +257,8 @@ def test_journals_of_a_stage_that_we_do_not_know_are_left_and_keep_nobody_waitin
 ) -> None:
     unknown = [f"{PREFIX}forecast:{number}" for number in range(dispatcher.BATCH + 50)]
     for key in unknown:
-        journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "forecast", "field", "kept")
-    journal.script(scripts.OPEN_JOURNAL, [f"{PREFIX}sweep:env:1", SCHEDULE], 0, "stage", "survey")
+        journal.open_journal(key, "forecast", field="kept")
+    journal.open_journal(f"{PREFIX}sweep:env:1", "survey")
     before = [journal.fields(key) for key in unknown]
     broker = make_broker(store)
     broker.declare_queue(STAGES["survey"].queue)
@@ -319,11 +321,11 @@ def test_what_an_older_worker_does_not_know_is_done_by_the_newer_one_beside_it(
     done: list[str] = []
 
     def forecast(_: stages.Services, claim: Claim) -> None:
-        claim.end("done")
+        claim.end(EndedAs.RESOLVED, "done")
         done.append(claim.key)
 
     with running_worker(reporting, tmp_path / "older") as older:
-        reporting.journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "forecast")
+        reporting.journal.open_journal(key, "forecast")
         wait_until(
             lambda: (reporting.store.zscore(SCHEDULE, key) or 0) / 1000 > reporting.store.time()[0] + 5
         )

@@ -23,7 +23,8 @@ from tests.support.fakes.railway import (  # fmt: skip
 from tests.support.fakes.serving import Fault, serve
 from workers.clients.railway import Railway
 from workers.clients.railway.snapshot import take_survey
-from workers.engine.journal import JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import history_key
 from workers.history import backfill, summary_store
 from workers.history.backfill import chunks, slicing
 from workers.models import Deployment, Environment, History, Service, Survey, Window
@@ -243,7 +244,7 @@ def test_a_past_that_cannot_be_read_is_read_anew(
     railway: Railway, journal: JournalStore, seen: Survey, store: redis.Redis
 ) -> None:
     store.hset(
-        summary_store.history_key("env"),
+        history_key("env"),
         mapping={summary_store.PROGRESS_FIELD: b"garbage", "svc-shop": b"garbage"},
     )
 

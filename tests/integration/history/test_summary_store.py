@@ -12,7 +12,8 @@ import pytest
 import redis
 
 from tests.support.pipeline import PipelineHarness, harness
-from workers.engine.journal import PREFIX, JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import PREFIX, history_key
 from workers.errors import NotAvailable
 from workers.history import summary_store
 from workers.models import (
@@ -74,11 +75,11 @@ def test_a_window_is_kept_in_a_few_short_numbers(journal: JournalStore) -> None:
 
 def test_the_same_sweep_is_added_once(journal: JournalStore, store: redis.Redis) -> None:
     summary_store.add_sweep(journal, survey(), [])
-    before = store.dump(summary_store.history_key("e"))
+    before = store.dump(history_key("e"))
 
     summary_store.add_sweep(journal, survey(), [])
 
-    assert store.dump(summary_store.history_key("e")) == before
+    assert store.dump(history_key("e")) == before
 
 
 @pytest.mark.parametrize(("minutes", "kept"), [(10, 1), (20, 1), (28, 1), (29.5, 2), (30, 2), (70, 2)])
@@ -138,16 +139,16 @@ def test_a_service_that_is_long_gone_is_dropped(journal: JournalStore, store: re
 
     summary_store.add_sweep(journal, survey(NOON), [])
 
-    assert set(store.hkeys(summary_store.history_key("e"))) == {b"svc-shop", b"svc-away"}
+    assert set(store.hkeys(history_key("e"))) == {b"svc-shop", b"svc-away"}
 
 
 def test_a_past_that_nobody_writes_to_ends_after_two_weeks(journal: JournalStore, store: redis.Redis) -> None:
     summary_store.add_sweep(journal, survey(NOON - HALF), [])
-    store.expire(summary_store.history_key("e"), 60)
+    store.expire(history_key("e"), 60)
 
     summary_store.add_sweep(journal, survey(NOON), [])
 
-    assert 13 * 86_400 < store.ttl(summary_store.history_key("e")) <= summary_store.TTL_SECONDS
+    assert 13 * 86_400 < store.ttl(history_key("e")) <= summary_store.TTL_SECONDS
 
 
 def test_short_windows_fill_the_past_no_further_than_long_ones() -> None:
@@ -184,7 +185,7 @@ def stored(text: str) -> bytes:
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_no_past(journal: JournalStore, store: redis.Redis, blob: bytes) -> None:
-    store.hset(summary_store.history_key("e"), "svc-shop", blob)
+    store.hset(history_key("e"), "svc-shop", blob)
     assert not summary_store.read(journal, "e", NOON)["svc-shop"]
 
     summary_store.add_sweep(journal, survey(), [])
@@ -196,9 +197,7 @@ def test_a_number_that_a_later_version_knows_is_passed_over(
     journal: JournalStore, store: redis.Redis
 ) -> None:
     at = int(NOON.timestamp())
-    store.hset(
-        summary_store.history_key("e"), "svc-shop", stored(f'{{"at":[{at}],"cpu_mean":[1.5],"new":[7]}}')
-    )
+    store.hset(history_key("e"), "svc-shop", stored(f'{{"at":[{at}],"cpu_mean":[1.5],"new":[7]}}'))
 
     assert summary_store.read(journal, "e", NOON)["svc-shop"] == [Summary(at=NOON, cpu_mean=1.5)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,10 @@ import redis
 
 from tests.support.pipeline import PipelineHarness, harness
 from workers.engine import records, scripts
-from workers.engine.journal import PREFIX, SCHEDULE, Claim, JournalStore
+from workers.engine.claim import Claim
+from workers.engine.schema import PREFIX, SCHEDULE
+from workers.engine.scripts import Script
+from workers.engine.worker_store import WorkerStore
 from workers.incidents import budget
 from workers.incidents.budget import BudgetLimit
 from workers.models import Finding, Incident, Plan, Severity, Subject, Usage, Window
@@ -31,7 +34,7 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def claim(journal: JournalStore, sweep_key: str) -> Claim:
+def claim(journal: WorkerStore, sweep_key: str) -> Claim:
     claim = journal.claim(sweep_key, "survey")
     assert claim is not None
     return claim
@@ -49,12 +52,12 @@ def sick(service: str = "svc", severity: Severity = Severity.CRITICAL) -> Incide
     )  # fmt: skip
 
 
-def spent(journal: JournalStore) -> int:
+def spent(journal: WorkerStore) -> int:
     return int(journal.command("hget", "trackwalker2:budget:20261123", "cost"))
 
 
 def test_an_attempt_without_cost_returns_its_reservation(
-    journal: JournalStore, settings: Settings, claim: Claim
+    journal: WorkerStore, settings: Settings, claim: Claim
 ) -> None:
     assert budget.reserve(journal, settings, claim, sick(), NOW) is None
     reserved = spent(journal)
@@ -65,7 +68,7 @@ def test_an_attempt_without_cost_returns_its_reservation(
 
 
 def test_a_second_attempt_reserves_its_whole_cost_again(
-    journal: JournalStore, settings: Settings, claim: Claim
+    journal: WorkerStore, settings: Settings, claim: Claim
 ) -> None:
     budget.reserve(journal, settings, claim, sick(), NOW)
     budget.settle(journal, claim, 0.5)
@@ -77,7 +80,7 @@ def test_a_second_attempt_reserves_its_whole_cost_again(
 
 
 def test_reserving_twice_for_one_attempt_counts_once(
-    journal: JournalStore, settings: Settings, claim: Claim
+    journal: WorkerStore, settings: Settings, claim: Claim
 ) -> None:
     budget.reserve(journal, settings, claim, sick(), NOW)
 
@@ -87,7 +90,7 @@ def test_reserving_twice_for_one_attempt_counts_once(
 
 
 def test_a_reservation_does_not_reset_the_failed_attempts(
-    journal: JournalStore, settings: Settings, sweep_key: str, let_leases_run_out: Callable[[], None]
+    journal: WorkerStore, settings: Settings, sweep_key: str, let_leases_run_out: Callable[[], None]
 ) -> None:
     for _ in range(3):
         claim = journal.claim(sweep_key, "survey")
@@ -98,18 +101,18 @@ def test_a_reservation_does_not_reset_the_failed_attempts(
     assert journal.fields(sweep_key)["attempts"] == b"3"
 
 
-def claims(journal: JournalStore, number: int) -> list[Claim]:
+def claims(journal: WorkerStore, number: int) -> list[Claim]:
     taken_claims = []
     for n in range(number):
         key = f"{PREFIX}incident:many:{n}"
-        journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "plan")
+        journal.open_journal(key, "plan")
         claim = journal.claim(key, "plan")
         assert claim is not None
         taken_claims.append(claim)
     return taken_claims
 
 
-def test_a_share_of_the_days_runs_is_left_for_critical_incidents(journal: JournalStore) -> None:
+def test_a_share_of_the_days_runs_is_left_for_critical_incidents(journal: WorkerStore) -> None:
     few = read({"TRACKWALKER_MAX_AGENT_RUNS_PER_DAY": "4"}, dotenv=None)
     four = claims(journal, 4)
     for n, claim in enumerate(four[:3]):
@@ -122,7 +125,7 @@ def test_a_share_of_the_days_runs_is_left_for_critical_incidents(journal: Journa
     assert down is None
 
 
-def test_one_service_cannot_use_all_runs_of_a_day(journal: JournalStore) -> None:
+def test_one_service_cannot_use_all_runs_of_a_day(journal: WorkerStore) -> None:
     few = read({"TRACKWALKER_MAX_AGENT_RUNS_PER_DAY": "4"}, dotenv=None)
     three = claims(journal, 3)
 
@@ -131,13 +134,13 @@ def test_one_service_cannot_use_all_runs_of_a_day(journal: JournalStore) -> None
     assert answers == [None, None, BudgetLimit.SERVICE_RUNS]
 
 
-def day(journal: JournalStore) -> dict[str, bytes]:
+def day(journal: WorkerStore) -> dict[str, bytes]:
     [key] = journal.client.scan_iter(f"{PREFIX}budget:*")
     return journal.fields(key.decode())
 
 
 def test_a_rerun_after_a_crash_counts_for_the_day_and_the_service(
-    journal: JournalStore, settings: Settings, claim: Claim
+    journal: WorkerStore, settings: Settings, claim: Claim
 ) -> None:
     claim.record(records.INCIDENT, sick())
     budget.reserve(journal, settings, claim, sick(), NOW)
@@ -150,7 +153,7 @@ def test_a_rerun_after_a_crash_counts_for_the_day_and_the_service(
 
 
 def test_a_rerun_does_not_recreate_the_budget_of_an_expired_day(
-    journal: JournalStore, settings: Settings, claim: Claim, store: redis.Redis
+    journal: WorkerStore, settings: Settings, claim: Claim, store: redis.Redis
 ) -> None:
     claim.record(records.INCIDENT, sick())
     budget.reserve(journal, settings, claim, sick(), NOW)
@@ -162,7 +165,7 @@ def test_a_rerun_does_not_recreate_the_budget_of_an_expired_day(
     assert list(store.scan_iter(f"{PREFIX}budget:*")) == []
 
 
-def test_each_day_has_its_own_budget(journal: JournalStore, settings: Settings) -> None:
+def test_each_day_has_its_own_budget(journal: WorkerStore, settings: Settings) -> None:
     first, second, third = claims(journal, 3)
     for one in (first, second):
         budget.reserve(journal, settings, one, sick(one.id), NOW)
@@ -174,7 +177,7 @@ def test_each_day_has_its_own_budget(journal: JournalStore, settings: Settings) 
     assert tomorrow is None
 
 
-def test_a_reservation_counts_against_the_days_cost_until_it_is_settled(journal: JournalStore) -> None:
+def test_a_reservation_counts_against_the_days_cost_until_it_is_settled(journal: WorkerStore) -> None:
     rich = read(
         {"TRACKWALKER_MAX_COST_PER_DAY_USD": "5", "TRACKWALKER_MAX_AGENT_RUNS_PER_DAY": "50"}, dotenv=None
     )
@@ -193,15 +196,17 @@ def test_a_reservation_counts_against_the_days_cost_until_it_is_settled(journal:
 # ---- in the pipeline --------------------------------------------------------------------------
 
 
-class CrashingStore(JournalStore):
+class CrashingStore(WorkerStore):
     """Crashes its worker when it is about to store this record."""
 
     record = ""
 
-    def script(self, source: str, keys: Any, *arguments: Any) -> Any:
-        if source == scripts.RECORD and f"r:{self.record}" in arguments:
+    def run(
+        self, script: Script, more_keys: Sequence[str] = (), more: Sequence[Any] = (), **named: Any
+    ) -> Any:
+        if script == scripts.RECORD and f"r:{self.record}" in more:
             raise ZeroDivisionError("the worker crashed here")
-        return super().script(source, keys, *arguments)
+        return super().run(script, more_keys, more, **named)
 
 
 @pytest.fixture

@@ -13,12 +13,13 @@ from pydantic import SecretStr
 
 from tests.support.fakes.serving import serve
 from tests.support.fakes.slack import HOOK
+from tests.support.journals import enqueue_on_sweep
 from tests.support.pipeline import PipelineHarness, harness
 from workers.cli import control, listing
 from workers.clients.slack import Slack
-from workers.engine import scripts
+from workers.engine.claim import Claim
 from workers.engine.codec import pack
-from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim
+from workers.engine.schema import OPEN, PREFIX, SCHEDULE, EndedAs
 from workers.incidents import controls, grouping
 from workers.incidents.opening import open_incidents
 from workers.models import (
@@ -53,16 +54,14 @@ class Town:
         """One look that finds these services sick; the keys of the incidents that hold it."""
         claim = self.begin(environment)
         held = self.open(claim, *names, environment=environment, severity=severity)
-        claim.end("done")
+        claim.end(EndedAs.RESOLVED, "done")
         return held
 
     def begin(self, environment: str = "env-1") -> Claim:
         self.number += 1
         alert = Alert(id=f"p{self.number}", source="ping", kind="ping", received_at=datetime.now(UTC))
-        keys = [f"{PREFIX}slot:{environment}", SCHEDULE, f"{PREFIX}alert:{alert.id}"]
-        place = pack(Environment(project_id="prj-1", environment_id=environment), Environment)
-        arguments = [f"{PREFIX}sweep:{environment}", alert.id, place, pack(alert, Alert), 10_000]
-        key = self.journal.script(scripts.ENQUEUE_ON_SWEEP, keys, *arguments).decode()
+        where = Environment(project_id="prj-1", environment_id=environment)
+        key = enqueue_on_sweep(self.journal, alert, where)
         claim = self.journal.claim(key, "survey")
         assert claim is not None
         return claim
@@ -235,7 +234,7 @@ def test_a_death_between_the_umbrella_and_its_incidents_tells_nothing_half(town:
     ]  # fmt: skip
     grouping.assign_group(town.journal, made, now)
     town.tell()
-    claim.end("given up: it died too often")
+    claim.end(EndedAs.RESOLVED, "given up: it died too often")
 
     assert town.rung == []
     [key] = town.umbrellas()
@@ -331,7 +330,7 @@ def test_an_umbrella_ends_with_the_last_that_it_holds(town: Town) -> None:
     for key in keys:
         claim = town.journal.claim(key, "watch")
         assert claim is not None
-        claim.end("over", notify=key.replace(PREFIX, f"{PREFIX}notification:", 1))
+        claim.end(EndedAs.RESOLVED, "over", notify=key.replace(PREFIX, f"{PREFIX}notification:", 1))
     town.tell()
 
     [over] = town.umbrellas()

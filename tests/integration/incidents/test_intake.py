@@ -8,7 +8,8 @@ import pytest
 import redis
 
 from workers.engine import records
-from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import PREFIX, SCHEDULE
 from workers.errors import NotAvailable
 from workers.incidents.intake import DedupWindow, ingest, ingest_batch
 from workers.models import Alert

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,10 +18,13 @@ from tests.support.fakes.railway_types import WorldDeployment, WorldEvent, World
 from tests.support.pipeline import PipelineHarness, harness
 from workers.clients.railway.events import ALERTS, STATUSES, Event, platform_reports
 from workers.engine import records, scripts
-from workers.engine.journal import PREFIX, JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import PREFIX, received_key
+from workers.engine.scripts import Script
+from workers.engine.worker_store import WorkerStore
 from workers.errors import NotAvailable
 from workers.incidents import intake, missed_webhooks
-from workers.incidents.intake import event_name, received_key
+from workers.incidents.intake import event_name
 from workers.models import Alert, Deployment, PlatformReport, Service, Survey, Window
 from workers.pipeline import stages
 
@@ -444,8 +447,8 @@ def test_a_worker_that_dies_among_the_alerts_that_it_takes_in_takes_in_each_once
     calm.drive(lambda: any(calm.store.hget(key, "stage") == b"analyse" for key in calm.due()))
     [key] = [key for key in calm.due() if ":sweep:" in key]
 
-    source = getattr(missed_webhooks if script == "ADVANCE_CURSOR" else scripts, script)
-    stages.work(replace(calm.services, store=Mortal(calm.store, source, number)), "analyse", key)
+    crashing = CrashingStore(calm.store, getattr(scripts, script), number)
+    stages.work(replace(calm.services, store=crashing), "analyse", key)
     died = not calm.store.hexists(key, "ended")
     calm.drive(sweeps(calm, 3))
 
@@ -454,18 +457,20 @@ def test_a_worker_that_dies_among_the_alerts_that_it_takes_in_takes_in_each_once
     assert len(alerts(calm)) == 2
 
 
-class Mortal(JournalStore):
-    """Dies where it is about to run a script for the n-th time, as a worker does: nothing after that happens."""
+class CrashingStore(WorkerStore):
+    """Crashes the worker before it runs a script for the n-th time; nothing after that happens."""
 
-    def __init__(self, client: redis.Redis, source: str, number: int) -> None:
+    def __init__(self, client: redis.Redis, script: Script, number: int) -> None:
         super().__init__(client)
-        self.source, self.left = source, number
+        self.script, self.left = script, number
 
-    def script(self, source: str, keys: Any, *arguments: Any) -> Any:
-        self.left -= source == self.source
+    def run(
+        self, script: Script, more_keys: Sequence[str] = (), more: Sequence[Any] = (), **named: Any
+    ) -> Any:
+        self.left -= script == self.script
         if not self.left:
-            raise ZeroDivisionError("the worker died here")
-        return super().script(source, keys, *arguments)
+            raise ZeroDivisionError("the worker crashed here")
+        return super().run(script, more_keys, more, **named)
 
 
 def test_a_deployment_that_failed_is_found_though_the_feed_is_refused(calm: PipelineHarness) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from workers.engine import records, scripts
-from workers.engine.codec import pack
-from workers.engine.journal import OPEN, PREFIX, SCHEDULE, Claim, JournalStore
+from tests.support.journals import enqueue_on_sweep
+from workers.engine import records
+from workers.engine.claim import Claim
+from workers.engine.schema import OPEN, PREFIX, EndedAs
+from workers.engine.worker_store import WorkerStore
 from workers.incidents.intake import ingest
 from workers.incidents.opening import MAX_SYMPTOMS, open_incidents
 from workers.models import (
@@ -68,16 +70,14 @@ def alert(**facts: Any) -> Alert:
 class Sweeps:
     """Sweeps of one environment, one after the other."""
 
-    def __init__(self, journal: JournalStore) -> None:
+    def __init__(self, journal: WorkerStore) -> None:
         self.journal = journal
 
     def claim(self, *alerts: Alert) -> Claim:
-        records = [pack(Environment(project_id="p", environment_id="e"), Environment)]
+        environment = Environment(project_id="p", environment_id="e")
         key = ""
         for one in alerts or (alert(id="ping", source="ping", kind="ping"),):
-            keys = [f"{PREFIX}slot:e", SCHEDULE, f"{PREFIX}alert:{one.id}"]
-            arguments = [f"{PREFIX}sweep:e", one.id, *records, pack(one, Alert), 10_000]
-            key = self.journal.script(scripts.ENQUEUE_ON_SWEEP, keys, *arguments).decode()
+            key = enqueue_on_sweep(self.journal, one, environment)
         claim = self.journal.claim(key, "survey")
         assert claim is not None
         return claim
@@ -85,7 +85,7 @@ class Sweeps:
     def find(self, seen: Survey, *findings: Finding, alerts: tuple[Alert, ...] = ()) -> list[str]:
         claim = self.claim(*alerts)
         held = open_incidents(claim, self.journal, seen, list(findings), opened_at=NOW, ack_seconds=60)
-        claim.end("done")
+        claim.end(EndedAs.RESOLVED, "done")
         return held
 
     def clean(self, incident: str) -> int:
@@ -100,7 +100,7 @@ class Sweeps:
 
 
 @pytest.fixture
-def sweeps(journal: JournalStore) -> Sweeps:
+def sweeps(journal: WorkerStore) -> Sweeps:
     return Sweeps(journal)
 
 
@@ -133,7 +133,7 @@ def test_only_a_gap_that_may_hide_the_trouble_keeps_an_incident_open(
 
 
 def test_an_alert_without_a_service_hears_that_nothing_is_above_the_line(
-    sweeps: Sweeps, journal: JournalStore
+    sweeps: Sweeps, journal: WorkerStore
 ) -> None:
     volume = alert(kind="volumealert.triggered")
     ingest(volume, None, journal, lambda _key: None)
@@ -145,7 +145,7 @@ def test_an_alert_without_a_service_hears_that_nothing_is_above_the_line(
 
 
 def test_a_forwarded_alert_is_the_first_word_from_the_moment_the_incident_is_open(
-    sweeps: Sweeps, journal: JournalStore
+    sweeps: Sweeps, journal: WorkerStore
 ) -> None:
     forwarded = alert(source="slack", kind="message", message="shop is down")
 
@@ -159,7 +159,7 @@ def test_what_a_window_still_shows_of_trouble_that_is_over_opens_no_further_roun
     [incident] = sweeps.find(survey(), sick("shop"))
     ended = sweeps.journal.claim(PREFIX + incident, "enrich")
     assert ended is not None
-    ended.end("held")
+    ended.end(EndedAs.RESOLVED, "held")
 
     five = timedelta(minutes=5)
     remains = sick("shop").model_copy(update={"ongoing": False, "since": datetime.now(UTC) - five})
@@ -175,7 +175,7 @@ def test_a_sweep_that_looked_before_a_round_ended_opens_no_further_one_when_it_i
     [incident] = sweeps.find(survey(), sick("shop"))
     ended = sweeps.journal.claim(PREFIX + incident, "enrich")
     assert ended is not None
-    ended.end("held")
+    ended.end(EndedAs.RESOLVED, "held")
 
     assert sweeps.find(survey(), sick("shop")) == []
     assert len(sweeps.find(afterwards(), sick("shop"))) == 1
@@ -185,7 +185,7 @@ def test_trouble_that_goes_on_after_its_round_has_ended_is_the_next_round(sweeps
     [incident] = sweeps.find(survey(), sick("shop"))
     ended = sweeps.journal.claim(PREFIX + incident, "enrich")
     assert ended is not None
-    ended.end("did not hold")
+    ended.end(EndedAs.RESOLVED, "did not hold")
 
     [again] = sweeps.find(afterwards(), sick("shop"))
 
@@ -297,7 +297,7 @@ def test_who_is_sick_after_its_cause_has_ended_is_told_though_nobody_can_see_who
     [cause] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
     over = sweeps.journal.claim(PREFIX + cause, "enrich")
     assert over is not None
-    over.end("held")
+    over.end(EndedAs.RESOLVED, "held")
 
     sweeps.find(survey(failed_reads=(BLIND,)), sick("shop"))
 
@@ -338,7 +338,7 @@ def test_a_symptom_whose_first_cause_has_ended_is_joined_to_the_next(sweeps: Swe
     [first] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
     over = sweeps.journal.claim(PREFIX + first, "enrich")
     assert over is not None
-    over.end("held")
+    over.end(EndedAs.RESOLVED, "held")
 
     [second] = sweeps.find(afterwards(calls=CALLS), sick("shop"), sick("checkout"))
 
@@ -422,7 +422,7 @@ def test_a_service_that_is_not_listed_any_more_is_gone_and_counted_as_such(sweep
     sweeps.find(survey(services=WITHOUT_SHOP))
 
     fields = sweeps.journal.fields(PREFIX + incident)
-    assert (fields["recovery"], fields["clean_sweeps"]) == (b"gone", b"1")
+    assert (fields["recovery"], fields["clean_sweeps"]) == (b"removed", b"1")
 
 
 def test_a_service_is_not_gone_where_the_list_could_not_be_read_wholly(sweeps: Sweeps) -> None:

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from tests.support.pipeline import PipelineHarness, harness
-from workers.engine.journal import SCHEDULE
+from workers.engine.schema import PINGS, SCHEDULE
 from workers.incidents import controls, intake, ping_watchdog
 from workers.models import Alert
 from workers.pipeline import failures, stages
@@ -40,7 +40,7 @@ def ping(running: PipelineHarness, *, apart: float | None = None) -> None:
 def look(running: PipelineHarness, minutes: float = 0) -> None:
     """As the mover would wake whoever waits for pings, so many minutes from now; and what is to be said is said."""
     later = replace(running.services, now=lambda: datetime.now(UTC) + timedelta(minutes=minutes))
-    stages.work(later, "pings", intake.PING_WATCHDOG_KEY)
+    stages.work(later, "pings", PINGS)
     for key in running.due():
         if ":notification:" in key:
             stages.work(later, "notify", key)
@@ -51,7 +51,7 @@ def told(running: PipelineHarness) -> list[str]:
 
 
 def due_in_minutes(running: PipelineHarness) -> float:
-    at = running.store.zscore(SCHEDULE, intake.PING_WATCHDOG_KEY)
+    at = running.store.zscore(SCHEDULE, PINGS)
     assert at is not None
     return at / 60_000 - datetime.now(UTC).timestamp() / 60
 
@@ -66,15 +66,15 @@ def test_after_a_start_pings_are_waited_for_at_once(quiet: PipelineHarness) -> N
 
 
 def test_pings_are_waited_for_however_often_waiting_for_them_broke(quiet: PipelineHarness) -> None:
-    quiet.store.hset(intake.PING_WATCHDOG_KEY, "crashes", 9)
-    quiet.store.hdel(intake.PING_WATCHDOG_KEY, "lease")
+    quiet.store.hset(PINGS, "crashes", 9)
+    quiet.store.hdel(PINGS, "lease")
 
     look(quiet)
 
     [words] = told(quiet)
     assert "pings are not looked after: the worker died 9 times" in words
     assert 55 < due_in_minutes(quiet) <= 60
-    assert not quiet.store.hexists(intake.PING_WATCHDOG_KEY, "ended")
+    assert not quiet.store.hexists(PINGS, "ended")
 
 
 def test_three_pings_that_stay_away_are_told_once(quiet: PipelineHarness) -> None:
@@ -95,7 +95,7 @@ def test_a_ping_that_never_came_is_told_as_well(quiet: PipelineHarness) -> None:
 
 
 def test_pings_that_come_again_are_told_once_and_may_stay_away_again(quiet: PipelineHarness) -> None:
-    quiet.store.hincrby(intake.PING_WATCHDOG_KEY, "opened", -120_000)
+    quiet.store.hincrby(PINGS, "opened", -120_000)
     look(quiet, minutes=31)
 
     ping(quiet)
@@ -123,7 +123,7 @@ def test_a_worker_that_dies_between_telling_and_remembering_tells_it_once(
         look(quiet, minutes=31)
         ping(quiet)
     before, minutes = len(told(quiet)), 31 if silence else 0
-    claim = quiet.journal.claim(intake.PING_WATCHDOG_KEY, "pings")
+    claim = quiet.journal.claim(PINGS, "pings")
     assert claim is not None
     note = ping_watchdog.check(claim, USUAL, datetime.now(UTC) + timedelta(minutes=minutes))
     failures.report_operational_error(quiet.journal, note, quiet.services.now())
@@ -147,8 +147,8 @@ def test_after_a_long_absence_of_everything_the_clock_has_time_for_its_first_pin
     quiet: PipelineHarness,
 ) -> None:
     ping(quiet)
-    quiet.store.zadd(SCHEDULE, {intake.PING_WATCHDOG_KEY: 1})
-    quiet.store.hset(intake.PING_WATCHDOG_KEY, "last", 1)
+    quiet.store.zadd(SCHEDULE, {PINGS: 1})
+    quiet.store.hset(PINGS, "last", 1)
 
     ping_watchdog.start(quiet.journal, USUAL)
 
@@ -201,7 +201,7 @@ def test_a_slack_that_is_away_hears_of_it_later(quiet: PipelineHarness) -> None:
 
 
 def test_a_ping_that_comes_while_it_is_looked_is_seen_at_once(quiet: PipelineHarness) -> None:
-    claim = quiet.journal.claim(intake.PING_WATCHDOG_KEY, "pings")
+    claim = quiet.journal.claim(PINGS, "pings")
     assert claim is not None
     late = datetime.now(UTC) + timedelta(minutes=31)
 
@@ -216,5 +216,5 @@ def test_who_waits_for_pings_never_ends_and_is_one(quiet: PipelineHarness) -> No
         ping(quiet)
         look(quiet, minutes)
 
-    assert [key for key in quiet.due() if "pings" in key] == [intake.PING_WATCHDOG_KEY]
-    assert not quiet.store.hexists(intake.PING_WATCHDOG_KEY, "ended")
+    assert [key for key in quiet.due() if "pings" in key] == [PINGS]
+    assert not quiet.store.hexists(PINGS, "ended")

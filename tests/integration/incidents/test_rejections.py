@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.engine.journal import JournalStore
+from workers.engine.journal_store import JournalStore
 from workers.incidents import rejections
 
 FILE, COMMIT, OTHER = (

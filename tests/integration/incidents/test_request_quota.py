@@ -19,10 +19,10 @@ from tests.support.fakes.serving import serve
 from workers.clients.railway import Railway
 from workers.clients.railway.quota import RateLimit
 from workers.engine import records
-from workers.engine.journal import JournalStore
+from workers.engine.schema import RATE_LIMIT
+from workers.engine.worker_store import WorkerStore
 from workers.errors import NotAvailable, RailwayBusy
 from workers.incidents.request_quota import (
-    KEY,
     TTL_SECONDS,
     describe,
     next_ping,
@@ -103,20 +103,20 @@ def test_a_fifth_of_the_limit_is_left_at_the_reset_from_every_starting_point() -
         assert 60 <= interval <= 3600
 
 
-def test_the_interval_leaves_room_for_the_sweep_of_the_ping_just_accepted(journal: JournalStore) -> None:
+def test_the_interval_leaves_room_for_the_sweep_of_the_ping_just_accepted(journal: WorkerStore) -> None:
     store_sweep_cost(journal, "env", rate_limit(250), 9, NOW)
 
     assert next_ping(journal, 600, NOW) == ping_interval(600, rate_limit(241), 9, NOW)
 
 
-def test_a_ping_that_sweeps_two_environments_costs_both_sweeps(journal: JournalStore) -> None:
+def test_a_ping_that_sweeps_two_environments_costs_both_sweeps(journal: WorkerStore) -> None:
     store_sweep_cost(journal, "first", rate_limit(300), 9, NOW)
     store_sweep_cost(journal, "second", rate_limit(290), 11, NOW)
 
     assert next_ping(journal, 600, NOW) == ping_interval(600, rate_limit(270), 20, NOW)
 
 
-def test_no_longer_interval_is_requested_while_enough_requests_are_left(journal: JournalStore) -> None:
+def test_no_longer_interval_is_requested_while_enough_requests_are_left(journal: WorkerStore) -> None:
     assert next_ping(journal, 600, NOW) is None
 
     store_sweep_cost(journal, "env", rate_limit(990), 9, NOW)
@@ -127,13 +127,13 @@ def test_no_longer_interval_is_requested_while_enough_requests_are_left(journal:
 # ---- the store -------------------------------------------------------------------------------
 
 
-def test_the_stored_quota_expires(journal: JournalStore, store: redis.Redis) -> None:
+def test_the_stored_quota_expires(journal: WorkerStore, store: redis.Redis) -> None:
     store_sweep_cost(journal, "env", rate_limit(5), 9, NOW)
 
-    assert 0 < store.ttl(KEY) <= TTL_SECONDS
+    assert 0 < store.ttl(RATE_LIMIT) <= TTL_SECONDS
 
 
-def test_a_sweep_of_hours_ago_does_not_count(journal: JournalStore) -> None:
+def test_a_sweep_of_hours_ago_does_not_count(journal: WorkerStore) -> None:
     store_sweep_cost(journal, "removed", rate_limit(5), 9, NOW - timedelta(hours=3))
     store_sweep_cost(journal, "env", None, 8, NOW)
 
@@ -143,7 +143,7 @@ def test_a_sweep_of_hours_ago_does_not_count(journal: JournalStore) -> None:
 
 
 def test_backfill_requests_are_described_and_are_not_part_of_the_cost_of_a_ping(
-    journal: JournalStore,
+    journal: WorkerStore,
 ) -> None:
     store_sweep_cost(journal, "env", rate_limit(250), 9, NOW)
 
@@ -155,9 +155,9 @@ def test_backfill_requests_are_described_and_are_not_part_of_the_cost_of_a_ping(
 
 
 def test_a_stored_value_that_cannot_be_parsed_counts_as_absent(
-    journal: JournalStore, store: redis.Redis
+    journal: WorkerStore, store: redis.Redis
 ) -> None:
-    store.hset(KEY, mapping={"rate_limit": b"\xff{", "used:env": b"9"})
+    store.hset(RATE_LIMIT, mapping={"rate_limit": b"\xff{", "used:env": b"9"})
 
     quota = read(journal, NOW)
 
@@ -165,7 +165,7 @@ def test_a_stored_value_that_cannot_be_parsed_counts_as_absent(
 
 
 def test_storing_the_cost_does_not_fail_while_redis_is_unavailable() -> None:
-    unavailable = JournalStore(connect("redis://127.0.0.1:1/0"))
+    unavailable = WorkerStore(connect("redis://127.0.0.1:1/0"))
 
     store_sweep_cost(unavailable, "env", rate_limit(5), 9, NOW)
 
@@ -176,7 +176,7 @@ def test_storing_the_cost_does_not_fail_while_redis_is_unavailable() -> None:
 # ---- a sweep ---------------------------------------------------------------------------------
 
 
-def test_a_sweep_stores_its_cost_and_the_rate_limit(journal: JournalStore, sweep_key: str) -> None:
+def test_a_sweep_stores_its_cost_and_the_rate_limit(journal: WorkerStore, sweep_key: str) -> None:
     fake = FakeRailway(World("prj", "acme", "env", "production"))
     fake.budget.limit = 100
 
@@ -188,7 +188,7 @@ def test_a_sweep_stores_its_cost_and_the_rate_limit(journal: JournalStore, sweep
 
 
 def test_a_sweep_that_railway_refuses_still_stores_the_rate_limit(
-    journal: JournalStore, sweep_key: str
+    journal: WorkerStore, sweep_key: str
 ) -> None:
     fake = FakeRailway(World("prj", "acme", "env", "production"))
     fake.budget = Budget(limit=100, spent=100, resets_at=time.time() + 600)
@@ -200,7 +200,7 @@ def test_a_sweep_that_railway_refuses_still_stores_the_rate_limit(
     assert (quota.rate_limit and quota.rate_limit.remaining, quota.sweeps) == (0, ())
 
 
-def sweep(journal: JournalStore, key: str, fake: FakeRailway) -> None:
+def sweep(journal: WorkerStore, key: str, fake: FakeRailway) -> None:
     """Runs the survey stage as a worker would at NOW; it uses the store and Railway only."""
     claim = journal.claim(key, "survey")
     assert claim is not None

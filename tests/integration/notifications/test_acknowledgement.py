@@ -16,12 +16,14 @@ import redis
 from starlette.types import Receive, Scope, Send
 
 from tests.support.fakes.serving import Kind, serve
+from tests.support.journals import open_incident
 from tests.support.pipeline import PipelineHarness, harness
 from tests.support.polling import wait_until
-from workers.engine import dispatcher, scripts
+from workers.engine import dispatcher
 from workers.engine.broker import make_broker
 from workers.engine.codec import pack
-from workers.engine.journal import OPEN, PREFIX, SCHEDULE, JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import PREFIX, SCHEDULE
 from workers.incidents import intake
 from workers.models import (
     Alert,
@@ -124,11 +126,10 @@ def sick(number: int) -> Incident:
 
 def opened(journal: JournalStore, incident: Incident) -> str:
     """As a sweep opens it; its first word is due within a second."""
-    keys = [OPEN, SCHEDULE, PREFIX + incident.id, f"{PREFIX}notification:{incident.id}"]
-    seen = pack(list(incident.findings), list[Finding])
-    arguments = [incident.fingerprint, pack(incident, Incident), 1000, seen, 0, "sweep"]
-    key: bytes = journal.script(scripts.OPEN_INCIDENT, keys, *arguments)
-    return key.decode()
+    return open_incident(
+        journal, PREFIX + incident.id, fingerprint=incident.fingerprint, ack_after_ms=1000,
+        incident_record=pack(incident, Incident), seen_record=pack(list(incident.findings), list[Finding]),
+    )  # fmt: skip
 
 
 def about_to_be_mended(running: PipelineHarness, incident: Incident) -> None:

@@ -15,7 +15,7 @@ from tests.support.pipeline import PipelineHarness, harness
 from workers.cli import listing
 from workers.engine import retries
 from workers.engine.codec import pack
-from workers.engine.journal import PREFIX, SCHEDULE
+from workers.engine.schema import PREFIX, SCHEDULE
 from workers.incidents import controls
 from workers.models import Finding, Incident, Outcome, Severity, SlackMessage, Subject, Window
 from workers.notifications.notify import render

@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from tests.benchmarks.kept import endless
+from tests.support.journals import open_incident
 from tests.support.pipeline import (
     PipelineHarness,
     Snapshot,
@@ -20,10 +21,10 @@ from tests.support.pipeline import (
     restore_snapshot,
     take_snapshot,
 )
-from workers.engine import scripts
 from workers.engine.broker import MAX_QUEUED, NAMESPACE, WAKE_INTERVAL_SECONDS, waker
 from workers.engine.codec import MAX_STORED_BYTES
-from workers.engine.journal import OPEN, PREFIX, SCHEDULE, JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import OPEN, PREFIX
 from workers.incidents import controls, opening, ping_watchdog
 from workers.models import Outcome
 from workers.pipeline import stages
@@ -301,8 +302,8 @@ def test_an_incident_notes_whose_first_word_may_be_its_own_until_it_has_one_and_
 
 def _join(journal: JournalStore, tell: str, *others: str) -> None:
     """A sweep that finds the trouble of an incident again, and these alerts that name it."""
-    keys = [OPEN, SCHEDULE, tell.replace("notification:", ""), tell]
-    journal.script(scripts.OPEN_INCIDENT, keys, "f", "{}", 0, "[]", 0, "sweep", "", *others)
+    key = tell.replace("notification:", "")
+    open_incident(journal, key, fingerprint="f", ack_after_ms=0, alert_notifications=others)
 
 
 def test_of_many_alerts_at_once_the_first_wakes_a_worker(store: redis.Redis) -> None:

@@ -13,8 +13,9 @@ import redis
 from tests.support.fakes import shop
 from tests.support.pipeline import PipelineHarness, harness
 from workers.cli import listing
+from workers.engine.claim import NEWER_VERSION_PATIENCE_SECONDS
 from workers.engine.codec import VERSION, pack
-from workers.engine.journal import NEWER_VERSION_PATIENCE_SECONDS, PREFIX, SCHEDULE
+from workers.engine.schema import PREFIX, SCHEDULE
 from workers.incidents import controls
 from workers.models import FollowUp, PullRequest
 from workers.pipeline import stages

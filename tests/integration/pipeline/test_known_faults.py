@@ -34,12 +34,14 @@ from tests.support.proposals import ProposalHarness, proposal
 from tests.support.worker import running_worker
 from workers.clients import deadline
 from workers.clients.slack import Slack
-from workers.engine import dispatcher, scripts
-from workers.engine import journal as journals
+from workers.engine import claim as claims
+from workers.engine import dispatcher, worker_store
 from workers.engine.broker import NAMESPACE, make_broker, message
+from workers.engine.claim import LEASE_SECONDS, REDIS_TIMEOUT_SECONDS, Claim
 from workers.engine.codec import Record
-from workers.engine.journal import LEASE_SECONDS, PREFIX, REDIS_TIMEOUT_SECONDS, SCHEDULE, Claim, JournalStore
+from workers.engine.schema import PREFIX, SCHEDULE
 from workers.engine.stage_table import STAGES, SURVEY
+from workers.engine.worker_store import WorkerStore
 from workers.errors import NotAvailable, Superseded
 from workers.models import Outcome
 from workers.notifications import notify
@@ -131,7 +133,7 @@ def test_a_message_that_was_acknowledged_without_its_work_being_done_is_sent_aga
     reporting: PipelineHarness, tmp_path: Path
 ) -> None:
     at_survey(reporting)
-    assert JournalStore(reporting.store).claim(SWEEP, "survey") is not None  # by a worker that dies now
+    assert WorkerStore(reporting.store).claim(SWEEP, "survey") is not None  # by a worker that dies now
     reporting.store.zadd(SCHEDULE, {SWEEP: 1})
     with running_worker(reporting, tmp_path / "one"):
         wait_until(lambda: reporting.store.zscore(SCHEDULE, SWEEP) != 1, what="the mover's message")
@@ -153,11 +155,11 @@ def test_what_is_for_later_survives_a_killed_store_and_no_message_is_delayed_at_
     own_store: OwnStore,
 ) -> None:
     connection = client(own_store.url)
-    journal, broker = JournalStore(connection), make_broker(connection)
+    journal, broker = WorkerStore(connection), make_broker(connection)
     broker.declare_queue("incidents")
     keys = [f"{PREFIX}incident:abc:{number}" for number in range(50)]
     for number, key in enumerate(keys):
-        journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "watch")
+        journal.open_journal(key, "watch")
         claim = journal.claim(key, "watch")
         assert claim is not None
         claim.advance("watch", after=1 if number < 25 else 3600, blocked=number % 2 == 0, reason="later")
@@ -223,9 +225,9 @@ def test_a_dead_letter_that_is_dropped_was_a_wake_up_and_no_more(
 
 
 def test_of_two_workers_with_the_same_fence_number_only_one_records_and_acts(own_store: OwnStore) -> None:
-    journal = JournalStore(client(own_store.url))
+    journal = WorkerStore(client(own_store.url))
     key = f"{PREFIX}incident:abc:1"
-    journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "propose")
+    journal.open_journal(key, "propose")
     saved = own_store.owner.folder / "saved"
     shutil.copytree(own_store.data, saved)
     first = journal.claim(key, "propose")
@@ -326,7 +328,7 @@ def post(url: str) -> tuple[httpx.Response, float]:
 def test_a_worker_lets_go_of_everything_while_the_store_hangs_and_goes_on_when_it_is_back(
     own_store: OwnStore,
 ) -> None:
-    journal = JournalStore(client(own_store.url))
+    journal = WorkerStore(client(own_store.url))
     claims: list[Claim] = []
     ends: dict[int, float] = {}
 
@@ -335,7 +337,7 @@ def test_a_worker_lets_go_of_everything_while_the_store_hangs_and_goes_on_when_i
 
     for number in range(8):
         key = f"{PREFIX}incident:abc:{number}"
-        journal.script(scripts.OPEN_JOURNAL, [key, SCHEDULE], 0, "stage", "fix")
+        journal.open_journal(key, "fix")
         claim = journal.claim(key, "fix")
         assert claim is not None
         claim.on_loss(partial(note_end, number))
@@ -352,7 +354,7 @@ def test_a_worker_lets_go_of_everything_while_the_store_hangs_and_goes_on_when_i
 
     assert max(ends.values()) - began < LEASE_SECONDS + LOADED_SECONDS
     assert min(ends.values()) - began > REDIS_TIMEOUT_SECONDS - 1
-    again = JournalStore(client(own_store.url))
+    again = WorkerStore(client(own_store.url))
     wait_until(lambda: again.claim(f"{PREFIX}incident:abc:7", "fix"), what="the next claim")
 
 
@@ -361,7 +363,7 @@ def test_a_worker_whose_store_stays_away_ends_itself(
 ) -> None:
     monkeypatch.setattr(dispatcher, "STORE_AWAY_SECONDS", 1.0)
     ended = threading.Event()
-    pulse = dispatcher.LeaseRenewer(JournalStore(client(own_store.url)), ended.set)
+    pulse = dispatcher.LeaseRenewer(WorkerStore(client(own_store.url)), ended.set)
     pulse.start()
 
     with own_store.hanging():
@@ -472,7 +474,8 @@ def test_words_that_a_stopped_worker_said_and_did_not_see_are_taken_back_a_minut
 def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tried_again(
     reporting: PipelineHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journals, "LEASE_SECONDS", 5.0)
+    for module in (claims, worker_store):
+        monkeypatch.setattr(module, "LEASE_SECONDS", 5.0)
     monkeypatch.setattr(dispatcher, "BEAT_SECONDS", 0.5)
     monkeypatch.setitem(STAGES, "survey", replace(SURVEY, deadline_seconds=1.0))
     children: list[subprocess.Popen[bytes]] = []
@@ -503,7 +506,7 @@ def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tri
 
 
 def test_a_stage_that_never_comes_back_ends_its_worker(
-    journal: JournalStore, sweep_key: str, monkeypatch: pytest.MonkeyPatch
+    journal: WorkerStore, sweep_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher, "BEAT_SECONDS", 0.05)
     monkeypatch.setattr(dispatcher, "HANGING_SECONDS", 0.5)

@@ -24,7 +24,7 @@ from tests.support.pipeline import (
 )
 from workers.engine import records, scripts
 from workers.engine.codec import pack
-from workers.engine.journal import OPEN, PREFIX, SCHEDULE
+from workers.engine.schema import OPEN, PREFIX, journal_id, notification_key
 from workers.errors import Superseded
 from workers.incidents import controls
 from workers.models import (
@@ -367,8 +367,10 @@ def test_a_symptom_begins_no_stage_and_goes_on_where_it_stopped_once_it_is_a_cau
         sick.outcome_kind(),
     )
 
-    keys = [key, SCHEDULE, key.replace(PREFIX, f"{PREFIX}notification:", 1)]
-    sick.journal.script(scripts.UNSUPPRESS, keys, pack(sick.values(Incident)[0], Incident), 2)
+    sick.journal.run(
+        scripts.UNSUPPRESS, journal=key, notification=notification_key(journal_id(key)),
+        incident_record=pack(sick.values(Incident)[0], Incident), min_clean_sweeps=2,
+    )  # fmt: skip
     sick.drive(ended(sick))
 
     assert aside == (0, [], "")

@@ -35,7 +35,7 @@ from tests.support.polling import wait_until
 from workers.cli import show
 from workers.engine import dispatcher
 from workers.engine.broker import MAX_QUEUED, NAMESPACE, make_broker
-from workers.engine.journal import OPEN, PREFIX, SCHEDULE
+from workers.engine.schema import OPEN, PREFIX, SCHEDULE
 from workers.incidents.opening import MAX_ALERTS_PER_SWEEP
 from workers.pipeline import stages
 from workers.runtime.store import client

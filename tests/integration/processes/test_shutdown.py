@@ -14,15 +14,11 @@ from tests.integration.processes.test_kill import Installation, installation
 from tests.support.pipeline import PipelineHarness, harness
 from tests.support.polling import wait_until
 from tests.support.worker import running_worker
+from workers.engine.claim import RELEASED_ON_SHUTDOWN, SETTLE_SECONDS
 from workers.engine.codec import Record
-from workers.engine.journal import (
-    PREFIX,
-    RELEASE_SECONDS,
-    RELEASED_ON_SHUTDOWN,
-    SCHEDULE,
-    SETTLE_SECONDS,
-    JournalStore,
-)
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import PREFIX, SCHEDULE
+from workers.engine.worker_store import RELEASE_SECONDS
 from workers.models import Plan
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.supervise import DRAIN_SECONDS, read_procfile

@@ -32,7 +32,8 @@ from tests.support.fakes.serving import serve
 from tests.support.polling import wait_until
 from workers.clients.railway.quota import RateLimit
 from workers.engine import records
-from workers.engine.journal import PREFIX, SCHEDULE, JournalStore
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import PINGS, PREFIX, SCHEDULE
 from workers.errors import NotAvailable
 from workers.incidents import intake, request_quota
 from workers.models import Alert, Environment
@@ -325,7 +326,7 @@ def test_pings_are_stretched_by_what_the_last_sweep_left(
     answer = post(compose(chosen), "/ping", b"")
 
     assert 2900 < int(answer.headers["X-Trackwalker-Next-Ping"]) <= 3000
-    assert 2900 < float(journal.command("hget", intake.PING_WATCHDOG_KEY, "interval")) <= 3000
+    assert 2900 < float(journal.command("hget", PINGS, "interval")) <= 3000
 
 
 @pytest.mark.parametrize("path", [*DOORS, "/ping/first"])

@@ -302,6 +302,6 @@ def test_the_clock_loads_neither_the_web_nor_the_store() -> None:
 
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    assert not {"starlette", "uvicorn", "redis", "dramatiq", "workers.engine.journal"} & set(
+    assert not {"starlette", "uvicorn", "redis", "dramatiq", "workers.engine.journal_store"} & set(
         json.loads(run.stdout)
     )

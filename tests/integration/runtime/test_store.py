@@ -17,8 +17,7 @@ from dramatiq.brokers.stub import StubBroker
 
 from tests.support.polling import wait_until
 from workers import main
-from workers.engine import scripts
-from workers.engine.journal import SCHEDULE, JournalStore
+from workers.engine.worker_store import WorkerStore
 from workers.errors import NotAvailable, SettingsError
 from workers.runtime import store
 from workers.runtime.embedded import EmbeddedStore
@@ -138,8 +137,8 @@ def test_a_store_that_forbids_what_every_claim_asks_is_told_of(
     own: redis.Redis, url: str, folder: Path
 ) -> None:
     guest = store.client(limited(own, url, "-info"))
-    journal = JournalStore(guest)
-    journal.script(scripts.OPEN_JOURNAL, ["sweep", SCHEDULE], 0, "stage", "survey")
+    journal = WorkerStore(guest)
+    journal.open_journal("sweep", "survey")
 
     [sentence] = store.durability_warnings(guest, folder, {})
 
@@ -158,7 +157,7 @@ def test_a_worker_says_at_its_start_how_the_store_may_forget(
 ) -> None:
     own.config_set("appendfsync", "everysec")
     broker = StubBroker()
-    life = main.WorkerLifecycle(JournalStore(own), 600, folder)
+    life = main.WorkerLifecycle(WorkerStore(own), 600, folder)
 
     with caplog.at_level(logging.INFO, "trackwalker"):
         life.after_worker_boot(broker, dramatiq.Worker(broker))

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from workers.engine.journal import JournalStore
+    from workers.engine.journal_store import JournalStore
     from workers.runtime.settings import Settings
 
 ID_HELP = "a journal's id as `list` prints it, or any part that is unique, for example 3f9c2a"
@@ -58,7 +58,7 @@ def open_journal(settings: Settings) -> JournalStore:
         NotAvailable: Redis does not answer; the error says what to check.
         SettingsError: REDIS_URL is malformed, or not set while no embedded Valkey runs.
     """
-    from workers.engine.journal import JournalStore
+    from workers.engine.journal_store import JournalStore
     from workers.errors import NotAvailable
     from workers.runtime.store import connect
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from workers import detection
 from workers.clients.railway import Railway
 from workers.clients.railway.quota import RateLimit
-from workers.engine.journal import JournalStore
+from workers.engine.journal_store import JournalStore
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.history import summary_store
 from workers.history.backfill import chunks, slicing

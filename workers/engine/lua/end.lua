@@ -1,0 +1,28 @@
+-- End a claimed journal; its TTL begins. Returns 0 if the claim is lost, 2 if the journal was woken and must run again.
+-- `notification` is '' if there is none; `slot` is the journal itself where `uses_slot` is 0.
+local journal, schedule, notification, slot = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local open_incidents, ended_journals = KEYS[5], KEYS[6]
+local fence, token = ARGV[1], ARGV[2]
+local ended_as, outcome, ttl_ms, uses_slot = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+-- 1: the journal ends even if it was woken during the claim.
+local final = ARGV[7]
+-- @include common/now.lua
+-- @include common/wake.lua
+-- @include common/list_ended.lua
+-- @include common/free_slot.lua
+-- @include common/close_incident.lua
+-- @include common/check_claim.lua
+
+-- Race: the journal was woken during the claim. Its stage must look at that change before it may end.
+local signals = redis.call('HMGET', journal, 'signals', 'signals_seen')
+if final ~= '1' and tonumber(signals[1] or 0) > tonumber(signals[2] or 0) then return 2 end
+redis.call('HDEL', journal, 'lease', 'not_before')
+redis.call('HSET', journal, 'ended', now, 'ended_as', ended_as, 'outcome', outcome)
+redis.call('ZREM', schedule, journal)
+redis.call('PEXPIRE', journal, ttl_ms)
+list_ended(journal)
+if notification ~= '' then wake(notification) end
+if uses_slot == '1' then free_slot(journal) end
+local fingerprint = string.match(journal, 'incident:(%w+):')
+if fingerprint then close_incident(journal, fingerprint, ttl_ms) end
+return 1

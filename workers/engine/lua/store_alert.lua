@@ -1,0 +1,48 @@
+-- Store an alert with its schedule entry, in one transaction with its deduplication. Returns the key of the alert that
+-- answers for it: its own, or that of the alert which it repeats.
+local alert, schedule, notification = KEYS[1], KEYS[2], KEYS[3]
+local dedup, ping_watchdog, received = KEYS[4], KEYS[5], KEYS[6]
+local dedup_seconds, record = tonumber(ARGV[1]), ARGV[2]
+-- Milliseconds until the acknowledgement is due; negative if the alert is owed no answer.
+local ack_after_ms = tonumber(ARGV[3])
+-- Milliseconds until the next pings are late; 0 if the alert is no ping.
+local ping_late_ms = tonumber(ARGV[4])
+-- The event's name in Railway's feed and its time; '' if the alert is not from Railway.
+local event, event_at_ms = ARGV[5], ARGV[6]
+-- @include common/now.lua
+
+if ping_late_ms > 0 then
+  redis.call('HSET', ping_watchdog, 'stage', 'pings', 'last', now)
+  redis.call('HSETNX', ping_watchdog, 'opened', now)
+  redis.call('HINCRBY', ping_watchdog, 'signals', 1)
+  redis.call('HDEL', ping_watchdog, 'ended', 'ended_as', 'interval')
+  redis.call('PERSIST', ping_watchdog)
+  local due_at = now + ping_late_ms
+  -- People were told that pings stay away, so they are told at once that they come again.
+  if redis.call('HGET', ping_watchdog, 'reported') == '1' then due_at = now end
+  redis.call('ZADD', schedule, due_at, ping_watchdog)
+end
+if event ~= '' then
+  -- Webhooks arrive out of order: only a later time replaces an earlier one.
+  redis.call('ZADD', received, 'GT', event_at_ms, event)
+  redis.call('ZREMRANGEBYRANK', received, 0, -1001)
+  redis.call('PEXPIRE', received, 172800000)
+end
+if dedup_seconds > 0 then
+  -- Race: the sender repeats a request whose answer was lost, or two receivers take the same alert. An expired alert
+  -- answers for nothing: then this one is stored.
+  local known = redis.call('GET', dedup)
+  if known and redis.call('EXISTS', known) == 1 then
+    redis.call('HINCRBY', known, 'firings', 1)
+    return known
+  end
+  redis.call('SET', dedup, alert, 'EX', dedup_seconds)
+end
+redis.call('HSET', alert, 'opened', now, 'stage', 'intake', 'r:alert', record)
+redis.call('ZADD', schedule, now, alert)
+if ack_after_ms >= 0 then
+  redis.call('HSET', notification, 'opened', now, 'stage', 'notify', 'r:alert', record,
+    'ack_due_at', now + ack_after_ms)
+  redis.call('ZADD', schedule, now + ack_after_ms, notification)
+end
+return alert

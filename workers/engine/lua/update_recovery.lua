@@ -1,0 +1,19 @@
+-- Count a sweep that did not find an open incident's trouble. Returns 1 if it was counted.
+local journal, schedule = KEYS[1], KEYS[2]
+-- `recovery`: 'healthy', 'removed' (the service does not exist any more) or 'still_sick' (under another cause's name).
+local sweep, recovery = ARGV[1], ARGV[2]
+-- @include common/now.lua
+-- @include common/wake.lua
+
+local state = redis.call('HMGET', journal, 'stage', 'ended', 'recovered_by', 'recovery', 'clean_sweeps')
+-- Race: the incident ended meanwhile, or the sweep runs again after a crash and was counted before.
+if not state[1] or state[2] or state[3] == sweep then return 0 end
+local before = tonumber(state[5] or 0)
+local clean_sweeps = 0
+if recovery ~= 'still_sick' then
+  -- Sweeps count in a row only while they agree: one healthy and one removed prove neither.
+  clean_sweeps = (state[4] == recovery and before or 0) + 1
+end
+redis.call('HSET', journal, 'recovered_by', sweep, 'recovery', recovery, 'clean_sweeps', clean_sweeps)
+if clean_sweeps ~= before then wake(journal) end
+return 1

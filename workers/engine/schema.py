@@ -1,0 +1,203 @@
+"""Every key that the product has in Redis, and every field of a journal's hash.
+
+| key (after PREFIX) | type | written by | lives |
+|---|---|---|---|
+| `alert:<id>` | hash (journal) | the receiver; `ingest_missed`; the recheck of an answered alert | 30 days after its end |
+| `sweep:<environment>:<n>` | hash (journal) | ENQUEUE_ON_SWEEP | 30 days after its end, 2 days for a ping's sweep without findings |
+| `incident:<fingerprint>:<occurrence>` | hash (journal) | OPEN_INCIDENT | 30 days after its end |
+| `notification:<id of an alert or incident>` | hash (journal) | STORE_ALERT, OPEN_INCIDENT | 30 days after its end |
+| `notification:group:<environment>:<time>` | hash (journal) | ASSIGN_GROUP | 30 days after its end |
+| `notification:operational:<digest>` | hash (journal) | `report_operational_error`, `ingest_missed` | 30 days after its end |
+| `notification:dedupe:<id>` | hash (journal) | a worker that took a notification over | 30 days after its end |
+| `pings` | hash (journal) | START_WATCHDOG, STORE_ALERT | for ever |
+| `schedule` | sorted set: journal → when it is due (ms) | every script that opens or releases a journal | for ever |
+| `open` | hash: fingerprint → open incident | OPEN_INCIDENT, END, CANCEL, RETRY | for ever |
+| `open:over:<fingerprint>` | string: when the last occurrence ended (ms) | END, CANCEL | 30 days |
+| `ended` | sorted set: journal → when it ended (ms), newest 1,000 | END, CANCEL | 30 days |
+| `slot:<environment>` | hash: `n`, `queued_sweep`, `running_sweep`, `cursor` | ENQUEUE_ON_SWEEP, CLAIM, END, CANCEL, ADVANCE_CURSOR | 30 days |
+| `opened:<environment>` | sorted set: incident → when it was announced (ms) | ASSIGN_GROUP | 30 minutes |
+| `group:<environment>` | string: the open incident group | ASSIGN_GROUP | 30 minutes |
+| `dedup:<key>` | string: the alert that answers for repeats | STORE_ALERT | the sender's window, at most 7 days |
+| `received:<environment>` | sorted set: event → when (ms), newest 1,000 | STORE_ALERT | 2 days |
+| `nothing:<digest>` | string: the alert that was answered "no problem" | `incidents.opening` | 5 minutes |
+| `reserved:<digest>` | string: the incident that fixes this cause in the code | RESERVE | 30 days, or until it is released |
+| `rejected:<digest>` | string: number of the pull request that a person closed | `incidents.rejections` | 90 days |
+| `budget:<yyyymmdd>` | hash: `runs`, `cost`, `run:<incident>`, `service:<id>` | RESERVE_BUDGET, SETTLE_BUDGET, COUNT_AGENT_RUN, CANCEL | 2 days |
+| `history:<environment>` | hash: service → packed windows; `:note` | `history.summary_store` | 14 days |
+| `railway:rate_limit` | hash | `incidents.request_quota` | 2 hours |
+| `controls` | hash: `paused`, `mute:<service>` | `pause`, `mute` | for ever |
+| `dramatiq:*` | Dramatiq's queues | the dispatcher, the receiver | – |
+
+Fields of a journal, all of them bytes; times are milliseconds of Redis's clock:
+
+| field | meaning | written by |
+|---|---|---|
+| `stage` | the stage that is due next | the script that opens it; ADVANCE, RETRY, REQUEST_FIX, ADOPT_UNKNOWN_STAGE |
+| `opened`, `ended` | when it was opened, when it ended | the script that opens it; END, CANCEL |
+| `ended_as`, `outcome` | the reason of the end (`EndedAs`), and the same for people | END, CANCEL |
+| `lease` | until when the claim holds; the lock | CLAIM, RENEW_LEASE; removed by ADVANCE, END |
+| `fence`, `token` | number and random id of the newest claim | CLAIM; RETRY, CANCEL, REQUEST_FIX raise the fence |
+| `run` | Redis's run id at the claim: a restart of Redis is no crash of a worker | CLAIM |
+| `taken_over` | 1 if the claim before it was never released | CLAIM |
+| `not_before` | no claim before this, whatever wakes it | ADVANCE (`blocked`) |
+| `signals`, `signals_seen` | how often it was woken; the same as of the claim | `common/wake.lua`; CLAIM |
+| `crashes` | claims of this stage that ran out without progress | CLAIM; set to 0 by RECORD, ADVANCE |
+| `attempts`, `failing_since` | failed attempts of this stage, and since when | ADVANCE (`failed`); removed by progress |
+| `reason` | why it waits, for people | ADVANCE |
+| `unknown` | stage, fence and time since when no worker knows its stage | ADOPT_UNKNOWN_STAGE |
+| `given_up` | why the stage gave up | `pipeline.failures` |
+| `r:<record>` | a record (`workers.engine.records`) | RECORD, and the script that opens it |
+| `again:<record>` | 1 if an unreadable record was already made again | `pipeline.failures` |
+| alert: `firings`, `sweep`, `on:<sweep prefix>`, `same` | repeats; its sweep; the sweeps of each environment; the alert that answers for it | STORE_ALERT, ENQUEUE_ON_SWEEP |
+| sweep: `a:<alert id>`, `same:<scope>` | the alerts that it answers; the first alert of each scope | ENQUEUE_ON_SWEEP |
+| incident: `firings`, `seen_by` | sweeps that found it; the last of them | OPEN_INCIDENT |
+| incident: `clean_sweeps`, `recovery`, `recovered_by` | sweeps in a row without it, what they saw (`healthy`, `removed`, `still_sick`), the last of them | UPDATE_RECOVERY |
+| incident: `suppressed_by` | the incident of which it is a symptom | SUPPRESS, UNSUPPRESS |
+| incident: `group` | the incident group that announces it | ASSIGN_GROUP, OPEN_INCIDENT |
+| incident: `repository`, `reserved` | where it is fixed; its reservations, comma-separated | `engine.reservations` |
+| incident: `budget_day` | the budget in which its run is reserved | `incidents.budget` |
+| incident: `began:<role>` | usage before the run of the agent that is under way | `remediation` |
+| incident: `fix_requests`, `rewatch_count`, `generation`, `cancel_count` | how often a person asked for a fix, had it watched again, had it planned anew, cancelled it | REQUEST_FIX, RETRY, CANCEL |
+| notification: `ack_due_at` | when the acknowledgement is due | STORE_ALERT, OPEN_INCIDENT |
+| notification: `answer`, `repeat_count`, `drop_reason` | the alert's answer; how often it was asked for again; why nothing more is posted | `incidents`, `pipeline`; RETRY |
+| notification: `merged_into`, `merge_from:<notification>` | the notification that took it over; those that it took over | OPEN_INCIDENT |
+| notification: `forwarded`, `posting`, `of` | the alert is visible in the channel already; a first message may be under way; whose duplicates are looked for | OPEN_INCIDENT; `notifications` |
+| incident group: `m:<incident>`, `closed` | its members by time; 1 once its outcome is posted | ASSIGN_GROUP; `notifications.groups` |
+| pings: `last`, `interval`, `reported`, `silent` | the last ping; the interval that was asked for; 1 if their absence was reported; the last ping before it | STORE_ALERT; `incidents` |
+"""  # noqa: E501  (a table row cannot be split)
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+PREFIX = "trackwalker2:"  # of every key; a change that older workers cannot read raises the number
+SCHEDULE = PREFIX + "schedule"
+OPEN = PREFIX + "open"
+ENDED = PREFIX + "ended"
+PINGS = PREFIX + "pings"
+CONTROLS = PREFIX + "controls"
+RATE_LIMIT = PREFIX + "railway:rate_limit"
+DUPLICATE_CHECK_PREFIX = PREFIX + "notification:dedupe:"
+
+SHARED_KEYS = {"schedule": SCHEDULE, "open_incidents": OPEN, "ended_journals": ENDED}
+"""Keys of which there is one: `JournalStore.run` fills them in wherever a script declares them."""
+
+
+class EndedAs(StrEnum):
+    """Why a journal ended, in its field `ended_as`. Code decides by this; `outcome` is text for people."""
+
+    ASSIGNED = "assigned"
+    """An alert is on a sweep of each environment that it can mean."""
+    NOT_WATCHED = "not_watched"
+    """An alert means no environment that is watched."""
+    NO_FINDINGS = "no_findings"
+    """A sweep found nothing, not even a notice."""
+    FINDINGS = "findings"
+    RESOLVED = "resolved"
+    """The trouble of an incident is gone."""
+    FIX_VERIFIED = "fix_verified"
+    FIX_FAILED = "fix_failed"
+    """A merged fix was not deployed, did not end the trouble, or could not be measured."""
+    NOTIFIED = "notified"
+    MERGED = "merged"
+    """Another notification speaks for this one."""
+    DROPPED = "dropped"
+    """A notification that nobody needs any more."""
+    CHECKED = "checked"
+    """The check for duplicate posts is done, or impossible."""
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    """A stage gave up."""
+
+
+def journal_id(key: str) -> str:
+    """A journal's key without our prefix, as people write it: `incident:<fingerprint>:<occurrence>`."""
+    return key.removeprefix(PREFIX)
+
+
+def journal_key(journal: str) -> str:
+    """The key of a journal by its id."""
+    return PREFIX + journal
+
+
+def alert_key(alert_id: str) -> str:
+    return f"{PREFIX}alert:{alert_id}"
+
+
+def notification_key(journal: str) -> str:
+    """The notification journal of an incident or alert, by that journal's id."""
+    return f"{PREFIX}notification:{journal}"
+
+
+def alert_notification_key(alert_id: str) -> str:
+    return notification_key(f"alert:{alert_id}")
+
+
+def group_notification_key(environment_id: str, opened_at: datetime) -> str:
+    """A new incident group; its time is the sweep's, so that the sweep finds it again after a crash."""
+    return f"{PREFIX}notification:group:{environment_id}:{opened_at:%Y%m%dT%H%M%S}"
+
+
+def operational_notification_key(topic: str) -> str:
+    """A message about a failure of our own; one for each topic."""
+    return f"{PREFIX}notification:operational:{topic}"
+
+
+def sweep_prefix(environment_id: str) -> str:
+    """`<prefix>:<n>` is the environment's nth sweep."""
+    return f"{PREFIX}sweep:{environment_id}"
+
+
+def slot_key(environment_id: str) -> str:
+    """The environment's slot, which lets one of its sweeps run at a time."""
+    return f"{PREFIX}slot:{environment_id}"
+
+
+def slot_key_of(key: str) -> str:
+    """The slot that a journal needs for its claim; "" for a journal that is no sweep."""
+    return key.rpartition(":")[0].replace("sweep:", "slot:") if key.startswith(PREFIX + "sweep:") else ""
+
+
+def last_end_key(fingerprint: str) -> str:
+    """When the cause's last occurrence ended; `common/close_incident.lua` writes it."""
+    return f"{OPEN}:over:{fingerprint}"
+
+
+def opened_lately_key(environment_id: str) -> str:
+    return f"{PREFIX}opened:{environment_id}"
+
+
+def current_group_key(environment_id: str) -> str:
+    return f"{PREFIX}group:{environment_id}"
+
+
+def dedup_key(key: str) -> str:
+    return f"{PREFIX}dedup:{key}"
+
+
+def received_key(environment_id: str) -> str:
+    """The events that Railway's webhooks reported of an environment lately."""
+    return f"{PREFIX}received:{environment_id}"
+
+
+def no_problem_key(digest: str) -> str:
+    """The alert that was answered "no problem found" a few minutes ago, by environment and scope."""
+    return f"{PREFIX}nothing:{digest}"
+
+
+def reservation_key(digest: str) -> str:
+    """The reservation of a cause in the code."""
+    return f"{PREFIX}reserved:{digest}"
+
+
+def rejection_key(digest: str) -> str:
+    return f"{PREFIX}rejected:{digest}"
+
+
+def budget_key(day: datetime) -> str:
+    return f"{PREFIX}budget:{day:%Y%m%d}"
+
+
+def history_key(environment_id: str) -> str:
+    return f"{PREFIX}history:{environment_id}"

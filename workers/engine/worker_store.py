@@ -1,0 +1,110 @@
+"""The journals as a worker's process uses them: it claims them, keeps its leases and releases them at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+
+from workers.engine import scripts
+from workers.engine.claim import LEASE_SECONDS, Claim
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import slot_key_of
+from workers.errors import NotAvailable, Superseded
+
+RENEW_SECONDS = 3.0  # between renewals of a lease: a fifth of LEASE_SECONDS, so that a few may fail
+RELEASE_SECONDS = (
+    2.0  # stages get so long to release their claims at shutdown; hosts leave a process 10 s or more
+)
+
+
+class WorkerStore(JournalStore):
+    """A JournalStore that claims journals.
+
+    Attributes:
+        stopping: set once the process shuts down; no stage begins after it.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        super().__init__(client)
+        self.stopping = threading.Event()
+        self._claims: set[Claim] = set()
+        self._lock = threading.Lock()
+
+    def claim(self, key: str, stage: str, *, deadline_seconds: float = 600.0) -> Claim | None:
+        """Claim a journal for a stage.
+
+        None if another worker holds it, it is at another stage or ended, it is not due yet, or another sweep of its
+        environment runs.
+        """
+        token = secrets.token_hex(8)
+        slot = slot_key_of(key)
+        answer = self.run(
+            scripts.CLAIM, journal=key, slot=slot or key, uses_slot=int(bool(slot)), stage=stage, token=token,
+            lease_ms=int(LEASE_SECONDS * 1000),
+        )  # fmt: skip
+        if isinstance(answer, bytes):
+            return None
+        fields = {answer[i].decode(): answer[i + 1] for i in range(0, len(answer), 2)}
+        deadline = time.monotonic() + deadline_seconds
+        claim = Claim(self, key, stage, fields, deadline, on_release=self.forget)
+        with self._lock:
+            self._claims.add(claim)
+        # Race: `stop` ran between the script and the line above, and did not see this claim.
+        if self.stopping.is_set():
+            claim.kill()
+        return claim
+
+    @contextmanager
+    def claimed(self, key: str, stage: str, *, deadline_seconds: float = 600.0) -> Iterator[Claim | None]:
+        """`claim` for the length of a block: after it the lease is not renewed any more."""
+        claim = self.claim(key, stage, deadline_seconds=deadline_seconds)
+        try:
+            yield claim
+        finally:
+            if claim is not None:
+                self.forget(claim)
+
+    def forget(self, claim: Claim) -> None:
+        """Renew this lease no more."""
+        with self._lock:
+            self._claims.discard(claim)
+
+    def renew_leases(self) -> None:
+        """Renew the leases of this process, and stop each claim that is lost. For one thread."""
+        for claim in self._open_claims():
+            if not claim.renew():
+                break  # Redis does not answer, and each further call would wait for its timeout
+
+    def stop_stale_claims(self) -> None:
+        """Stop each claim whose lease was not renewed for too long. Asks nobody, so a hanging Redis cannot delay it."""
+        for claim in self._open_claims():
+            claim.check_renewal()
+
+    def stop(self) -> None:
+        """Begin to shut down: kill all that the stages started; each stage stops at its next check."""
+        self.stopping.set()
+        for claim in self._open_claims():
+            claim.kill()
+
+    def release_all(self, seconds: float = RELEASE_SECONDS) -> None:
+        """After `stop`: release the claims of stages that did not release them within so many seconds."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self._open_claims():
+            time.sleep(0.02)
+        for claim in self._open_claims():
+            with contextlib.suppress(NotAvailable, Superseded):
+                claim.release()
+
+    def overdue_seconds(self) -> float:
+        """For how long the most overdue stage has run beyond its deadline: it hangs where nothing can stop it."""
+        return max((time.monotonic() - claim.deadline for claim in self._open_claims()), default=0.0)
+
+    def _open_claims(self) -> list[Claim]:
+        with self._lock:
+            return list(self._claims)
