@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from re import Match, Pattern
 
-from tests.support.fakes.model import Edit
+from tests.support.fakes.model_steps import Edit
 
 
 @dataclass(frozen=True)

@@ -6,72 +6,28 @@ import base64
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-from tests.support.fakes.githttp import answer, git
-from tests.support.fakes.serving import Faults, serve
+from tests.support.fakes.githttp import git
+from tests.support.git_server import READER_TOKEN, REPOSITORY, TOKEN, GitServer, serving_git
 from workers.clients.git import Repositories, read_diff, safe_read, safe_write
 from workers.errors import GitHubBusy, GitHubRefused, Refused
 from workers.models import Fix
 
-NAME, TOKEN = "acme/shop", "ghp_0123456789abcdefghij"
 WHEN = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
 
 
-@dataclass
-class Server:
-    """A git server with one repository, and the work tree in which people commit to it."""
-
-    bare: Path
-    work: Path
-    url: str
-    faults: Faults
-    folder: Path
-
-    def commit(self, files: dict[str, str | None], subject: str = "change", branch: str = "main") -> str:
-        for path, text in files.items():
-            target = self.work / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.unlink() if text is None else target.write_text(text)
-        git(self.work, "add", "-A")
-        git(self.work, "commit", "-q", "-m", subject)
-        git(self.work, "push", "-q", "-f", str(self.bare), f"HEAD:refs/heads/{branch}")
-        return git(self.work, "rev-parse", "HEAD")
-
-    def repositories(self, token: str | None = TOKEN, folder: str = "ours") -> Repositories:
-        return Repositories(self.folder / folder, self.url, lambda _name: SecretStr(token) if token else None)
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[GitServer]:
+    with serving_git(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    bare, work, faults = tmp_path / "root" / f"{NAME}.git", tmp_path / "work", Faults()
-    bare.mkdir(parents=True)
-    work.mkdir()
-    git(bare, "init", "-q", "--bare", "-b", "main")
-    git(work, "init", "-q", "-b", "main")
-
-    async def backend(request: Request) -> Response:
-        def rights(token: str | None) -> str:
-            return {TOKEN: "write", "ghp_reader": "read"}.get(token or "", "none")
-
-        return await answer(request, tmp_path / "root", request.url.path, rights)  # type: ignore[arg-type]
-
-    app = Starlette(routes=[Route("/{path:path}", backend, methods=["GET", "POST"])])
-    with serve(app, faults) as running:
-        yield Server(bare, work, running.url, faults, tmp_path)
-
-
-@pytest.fixture
-def first(server: Server) -> str:
+def first(server: GitServer) -> str:
     return server.commit({"app.py": "one\ntwo\nthree\n", "lib/util.py": "x = 1\n", ".gitignore": "*.log\n"})
 
 
@@ -82,36 +38,36 @@ def fix(base: str, patch: str) -> Fix:
 # ---- reading -----------------------------------------------------------------------------------
 
 
-def test_a_checkout_is_the_code_at_that_commit_in_a_folder_of_its_own(server: Server, first: str) -> None:
+def test_a_checkout_is_the_code_at_that_commit_in_a_folder_of_its_own(server: GitServer, first: str) -> None:
     server.commit({"app.py": "newer\n"})
     ours = server.repositories()
 
-    one, two = ours.checkout(NAME, first), ours.checkout(NAME, first)
+    one, two = ours.checkout(REPOSITORY, first), ours.checkout(REPOSITORY, first)
 
     assert (one / "app.py").read_text() == (two / "app.py").read_text() == "one\ntwo\nthree\n"
     assert one != two
     assert git(one, "rev-parse", "HEAD") == first
 
 
-def test_a_commit_on_no_branch_is_found_by_its_hash(server: Server, first: str) -> None:
+def test_a_commit_on_no_branch_is_found_by_its_hash(server: GitServer, first: str) -> None:
     lost = server.commit({"app.py": "lost\n"})
     git(server.work, "reset", "-q", "--hard", first)
     server.commit({"app.py": "other\n"})
 
-    tree = server.repositories().checkout(NAME, lost)
+    tree = server.repositories().checkout(REPOSITORY, lost)
 
     assert (tree / "app.py").read_text() == "lost\n"
 
 
-def test_a_commit_that_is_nowhere_is_refused(server: Server, first: str) -> None:
+def test_a_commit_that_is_nowhere_is_refused(server: GitServer, first: str) -> None:
     with pytest.raises(GitHubRefused, match="commit 012301230123 is not in acme/shop"):
-        server.repositories().checkout(NAME, "0123" * 10)
+        server.repositories().checkout(REPOSITORY, "0123" * 10)
 
 
-def test_the_credential_stands_in_no_file_and_no_argument(server: Server, first: str) -> None:
+def test_the_credential_stands_in_no_file_and_no_argument(server: GitServer, first: str) -> None:
     ours = server.repositories()
 
-    ours.checkout(NAME, first)
+    ours.checkout(REPOSITORY, first)
 
     stored = [path.read_bytes() for path in ours.folder.rglob("*") if path.is_file()]
     secret = base64.b64encode(f"x-access-token:{TOKEN}".encode())
@@ -121,51 +77,51 @@ def test_the_credential_stands_in_no_file_and_no_argument(server: Server, first:
 
 @pytest.mark.parametrize("token", ["ghp_wrong", None])
 def test_who_may_not_read_is_told_which_setting_to_look_at(
-    server: Server, first: str, token: str | None
+    server: GitServer, first: str, token: str | None
 ) -> None:
     with pytest.raises(
         GitHubRefused, match="repository acme/shop not found, or GITHUB_TOKEN may not read it"
     ):
-        server.repositories(token).checkout(NAME, first)
+        server.repositories(token).checkout(REPOSITORY, first)
 
 
-def test_a_name_that_is_an_argument_or_a_path_is_refused(server: Server) -> None:
+def test_a_name_that_is_an_argument_or_a_path_is_refused(server: GitServer) -> None:
     for name in ("--upload-pack=touch/x", "../etc", "a/b/c", "acme", "acme/..", "file:///etc/x"):
         with pytest.raises(GitHubRefused, match="no repository name"):
             server.repositories().head(name, "main")
 
 
 @pytest.mark.parametrize("kind", ["503", "429", "drop"])
-def test_a_server_in_trouble_is_asked_again_later(server: Server, first: str, kind: str) -> None:
+def test_a_server_in_trouble_is_asked_again_later(server: GitServer, first: str, kind: str) -> None:
     server.faults.add(kind, times=50)  # type: ignore[arg-type]
 
     with pytest.raises(GitHubBusy):
-        server.repositories().checkout(NAME, first)
+        server.repositories().checkout(REPOSITORY, first)
 
 
 def test_a_server_that_is_gone_is_busy(tmp_path: Path) -> None:
     ours = Repositories(tmp_path, "http://127.0.0.1:1", lambda _name: None)
 
     with pytest.raises(GitHubBusy):
-        ours.head(NAME, "main")
+        ours.head(REPOSITORY, "main")
 
 
-def test_the_head_of_a_branch_is_what_the_server_says_now(server: Server, first: str) -> None:
+def test_the_head_of_a_branch_is_what_the_server_says_now(server: GitServer, first: str) -> None:
     ours = server.repositories()
 
-    before = ours.head(NAME, "main")
+    before = ours.head(REPOSITORY, "main")
     second = server.commit({"app.py": "newer\n"})
 
-    assert (before, ours.head(NAME, "main")) == (first, second)
-    assert ours.remote_branch(NAME, "nobody") is None
+    assert (before, ours.head(REPOSITORY, "main")) == (first, second)
+    assert ours.remote_branch(REPOSITORY, "nobody") is None
     with pytest.raises(GitHubRefused, match="has no branch nobody"):
-        ours.head(NAME, "nobody")
+        ours.head(REPOSITORY, "nobody")
 
 
 @pytest.mark.parametrize("damage", ["HEAD", "objects", "packs"])
-def test_a_broken_cache_is_made_again(server: Server, first: str, damage: str) -> None:
+def test_a_broken_cache_is_made_again(server: GitServer, first: str, damage: str) -> None:
     ours = server.repositories()
-    ours.discard(ours.checkout(NAME, first))
+    ours.discard(ours.checkout(REPOSITORY, first))
     mirror = next((ours.folder / "mirrors").glob("*.git"))
     if damage == "HEAD":
         (mirror / "HEAD").unlink()
@@ -174,26 +130,26 @@ def test_a_broken_cache_is_made_again(server: Server, first: str, damage: str) -
             path.chmod(0o600)
             path.write_bytes(path.read_bytes()[:20])
 
-    tree = ours.checkout(NAME, first)
+    tree = ours.checkout(REPOSITORY, first)
 
     assert (tree / "app.py").read_text() == "one\ntwo\nthree\n"
 
 
-def test_changed_lines_are_numbered_as_in_the_commit(server: Server, first: str) -> None:
+def test_changed_lines_are_numbered_as_in_the_commit(server: GitServer, first: str) -> None:
     second = server.commit({"app.py": "one\nTWO\nthree\nfour\n", "lib/util.py": None, "new ü.py": "a\nb\n"})
 
-    changed = server.repositories().changed_lines(NAME, second)
+    changed = server.repositories().changed_lines(REPOSITORY, second)
 
     assert changed == {"app.py": [2, 4], "lib/util.py": [], "new ü.py": [1, 2]}
 
 
-def test_the_first_commit_changes_everything(server: Server, first: str) -> None:
-    changed = server.repositories().changed_lines(NAME, first)
+def test_the_first_commit_changes_everything(server: GitServer, first: str) -> None:
+    changed = server.repositories().changed_lines(REPOSITORY, first)
 
     assert changed == {".gitignore": [1], "app.py": [1, 2, 3], "lib/util.py": [1]}
 
 
-def test_a_merge_is_compared_with_its_first_parent(server: Server, first: str) -> None:
+def test_a_merge_is_compared_with_its_first_parent(server: GitServer, first: str) -> None:
     git(server.work, "checkout", "-q", "-b", "side")
     server.commit({"side.py": "s\n"}, branch="side")
     git(server.work, "checkout", "-q", "main")
@@ -201,7 +157,7 @@ def test_a_merge_is_compared_with_its_first_parent(server: Server, first: str) -
     git(server.work, "merge", "-q", "--no-ff", "-m", "merge", "side")
     merge = server.commit({"after.txt": "x\n"}) and git(server.work, "rev-parse", "HEAD^")
 
-    changed = server.repositories().changed_lines(NAME, merge)
+    changed = server.repositories().changed_lines(REPOSITORY, merge)
 
     assert changed == {"side.py": [1]}
 
@@ -216,24 +172,24 @@ def test_a_line_that_looks_like_a_header_is_no_file() -> None:
     ]
 
 
-def test_commits_that_touch_a_file_come_newest_first(server: Server, first: str) -> None:
+def test_commits_that_touch_a_file_come_newest_first(server: GitServer, first: str) -> None:
     server.commit({"lib/util.py": "x = 2\n"}, "not this one")
     second = server.commit({"app.py": "2\n"}, "second")
     third = server.commit({"app.py": "3\n"}, "third: [x] \x1b odd")
 
-    found = server.repositories().commits_touching(NAME, "app.py", first, third)
+    found = server.repositories().commits_touching(REPOSITORY, "app.py", first, third)
 
     assert [sha for sha, _ in found] == [third, second]
     assert found[1][1] == "second"
-    assert server.repositories().commits_touching(NAME, "*", first, third) == []
+    assert server.repositories().commits_touching(REPOSITORY, "*", first, third) == []
 
 
 # ---- the agent's changes -----------------------------------------------------------------------
 
 
-def test_a_patch_holds_what_the_agent_changed_added_and_deleted(server: Server, first: str) -> None:
+def test_a_patch_holds_what_the_agent_changed_added_and_deleted(server: GitServer, first: str) -> None:
     ours = server.repositories()
-    edited = ours.checkout(NAME, first)
+    edited = ours.checkout(REPOSITORY, first)
     (edited / "app.py").write_text("one\nTWO\nthree\n")
     (edited / "lib/util.py").unlink()
     (edited / "tests").mkdir()
@@ -242,32 +198,34 @@ def test_a_patch_holds_what_the_agent_changed_added_and_deleted(server: Server, 
     (edited / "node_modules").mkdir()
     (edited / "node_modules/left.js").write_text("x")
 
-    patch, files = ours.patch(NAME, first, edited)
+    patch, files = ours.patch(REPOSITORY, first, edited)
 
     assert files == ["app.py", "lib/util.py", "tests/test_gift.py"]
-    patched = ours.apply(NAME, first, patch)
+    patched = ours.apply(REPOSITORY, first, patch)
     assert (patched / "app.py").read_text() == "one\nTWO\nthree\n"
     assert (patched / "tests/test_gift.py").exists()
     assert not (patched / "lib/util.py").exists()
 
 
-def test_an_agent_that_changed_nothing_makes_no_patch(server: Server, first: str) -> None:
+def test_an_agent_that_changed_nothing_makes_no_patch(server: GitServer, first: str) -> None:
     ours = server.repositories()
 
-    assert ours.patch(NAME, first, ours.checkout(NAME, first)) == ("", [])
+    assert ours.patch(REPOSITORY, first, ours.checkout(REPOSITORY, first)) == ("", [])
 
 
-def test_binary_files_empty_files_crlf_and_modes_survive_the_journal(server: Server, first: str) -> None:
+def test_binary_files_empty_files_crlf_and_modes_survive_the_journal(server: GitServer, first: str) -> None:
     ours = server.repositories()
-    edited = ours.checkout(NAME, first)
+    edited = ours.checkout(REPOSITORY, first)
     (edited / "logo.png").write_bytes(bytes(range(256)))
     (edited / "empty").write_text("")
     (edited / "crlf.txt").write_bytes(b"a\r\nb\rc\x0c\xe2\x80\xa8d\r\n")
     (edited / "run.sh").write_text("#!/bin/sh")
     (edited / "run.sh").chmod(0o755)
 
-    patch, _ = ours.patch(NAME, first, edited)
-    patched = ours.apply(NAME, first, Fix.model_validate_json(fix(first, patch).model_dump_json()).patch)
+    patch, _ = ours.patch(REPOSITORY, first, edited)
+    patched = ours.apply(
+        REPOSITORY, first, Fix.model_validate_json(fix(first, patch).model_dump_json()).patch
+    )
 
     assert (patched / "logo.png").read_bytes() == bytes(range(256))
     assert (patched / "empty").read_bytes() == b""
@@ -296,29 +254,29 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("trick", HOSTILE)
-def test_what_cannot_be_in_a_pull_request_is_refused(server: Server, first: str, trick: str) -> None:
+def test_what_cannot_be_in_a_pull_request_is_refused(server: GitServer, first: str, trick: str) -> None:
     ours = server.repositories()
-    edited = ours.checkout(NAME, first)
+    edited = ours.checkout(REPOSITORY, first)
     (ours.folder / "outside").write_text("secret")
     HOSTILE[trick](edited)
 
     with pytest.raises(Refused):
-        ours.patch(NAME, first, edited)
+        ours.patch(REPOSITORY, first, edited)
 
 
-def test_a_link_inside_the_repository_stays_a_link(server: Server, first: str) -> None:
+def test_a_link_inside_the_repository_stays_a_link(server: GitServer, first: str) -> None:
     ours = server.repositories()
-    edited = ours.checkout(NAME, first)
+    edited = ours.checkout(REPOSITORY, first)
     _link("../app.py", edited / "lib" / "alias.py")
 
-    patch, _ = ours.patch(NAME, first, edited)
+    patch, _ = ours.patch(REPOSITORY, first, edited)
 
-    assert (ours.apply(NAME, first, patch) / "lib/alias.py").readlink() == Path("../app.py")
+    assert (ours.apply(REPOSITORY, first, patch) / "lib/alias.py").readlink() == Path("../app.py")
 
 
-def test_what_the_agent_wrote_into_its_git_folder_never_runs(server: Server, first: str) -> None:
+def test_what_the_agent_wrote_into_its_git_folder_never_runs(server: GitServer, first: str) -> None:
     ours = server.repositories()
-    edited, trap = ours.checkout(NAME, first), server.folder / "sprung"
+    edited, trap = ours.checkout(REPOSITORY, first), server.folder / "sprung"
     for name in ("pre-commit", "post-checkout", "post-index-change"):
         hook = edited / ".git" / "hooks" / name
         hook.parent.mkdir(exist_ok=True)
@@ -330,92 +288,95 @@ def test_what_the_agent_wrote_into_its_git_folder_never_runs(server: Server, fir
     (edited / ".gitattributes").write_text("* filter=x diff=x\n")
     (edited / "app.py").write_text("changed\n")
 
-    patch, files = ours.patch(NAME, first, edited)
-    ours.apply(NAME, first, patch)
+    patch, files = ours.patch(REPOSITORY, first, edited)
+    ours.apply(REPOSITORY, first, patch)
 
     assert files == [".gitattributes", "app.py"]
     assert not trap.exists()
 
 
 @pytest.mark.parametrize("path", ["../outside.txt", ".git/hooks/pre-commit", "/tmp/outside.txt"])
-def test_a_patch_that_leaves_the_repository_does_not_apply(server: Server, first: str, path: str) -> None:
+def test_a_patch_that_leaves_the_repository_does_not_apply(server: GitServer, first: str, path: str) -> None:
     patch = f"diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+x\n"
 
     with pytest.raises(Refused, match="does not apply"):
-        server.repositories().apply(NAME, first, patch)
+        server.repositories().apply(REPOSITORY, first, patch)
 
 
-def test_a_patch_for_other_code_does_not_apply(server: Server, first: str) -> None:
+def test_a_patch_for_other_code_does_not_apply(server: GitServer, first: str) -> None:
     ours = server.repositories()
-    edited = ours.checkout(NAME, first)
+    edited = ours.checkout(REPOSITORY, first)
     (edited / "app.py").write_text("one\nTWO\nthree\n")
-    patch, _ = ours.patch(NAME, first, edited)
+    patch, _ = ours.patch(REPOSITORY, first, edited)
     second = server.commit({"app.py": "rewritten\n"})
 
     with pytest.raises(Refused, match="does not apply"):
-        ours.apply(NAME, second, patch)
+        ours.apply(REPOSITORY, second, patch)
 
 
 # ---- the commit and the push -------------------------------------------------------------------
 
 
 @pytest.fixture
-def patch(server: Server, first: str) -> str:
+def patch(server: GitServer, first: str) -> str:
     ours = server.repositories()
-    edited = ours.checkout(NAME, first)
+    edited = ours.checkout(REPOSITORY, first)
     (edited / "app.py").write_text("one\nTWO\nthree\n")
-    return ours.patch(NAME, first, edited)[0]
+    return ours.patch(REPOSITORY, first, edited)[0]
 
 
-def test_the_commit_is_the_same_wherever_it_is_made(server: Server, first: str, patch: str) -> None:
+def test_the_commit_is_the_same_wherever_it_is_made(server: GitServer, first: str, patch: str) -> None:
     here, there = server.repositories(), server.repositories(folder="another machine")
 
     shas = {
-        one.commit_fix(NAME, fix(first, patch), "Mend it\n", "trackwalker/a-1") for one in (here, there, here)
+        one.commit_fix(REPOSITORY, fix(first, patch), "Mend it\n", "trackwalker/a-1")
+        for one in (here, there, here)
     }
 
     assert len(shas) == 1
 
 
 def test_a_push_brings_one_commit_by_trackwalker_onto_the_branch(
-    server: Server, first: str, patch: str
+    server: GitServer, first: str, patch: str
 ) -> None:
     ours = server.repositories()
 
-    sha = ours.commit_fix(NAME, fix(first, patch), "Mend it\n\nbecause\n", "trackwalker/a-1")
-    ours.push(NAME, sha, "trackwalker/a-1")
-    ours.push(NAME, sha, "trackwalker/a-1")
+    sha = ours.commit_fix(REPOSITORY, fix(first, patch), "Mend it\n\nbecause\n", "trackwalker/a-1")
+    ours.push(REPOSITORY, sha, "trackwalker/a-1")
+    ours.push(REPOSITORY, sha, "trackwalker/a-1")
 
-    assert ours.remote_branch(NAME, "trackwalker/a-1") == sha
+    assert ours.remote_branch(REPOSITORY, "trackwalker/a-1") == sha
     shown = git(server.bare, "show", "-s", "--format=%P|%an|%ae|%cn|%ce|%at|%ct|%B", sha)
     who = "Trackwalker|trackwalker@users.noreply.github.com"
     assert shown == f"{first}|{who}|{who}|{int(WHEN.timestamp())}|{int(WHEN.timestamp())}|Mend it\n\nbecause"
     assert git(server.bare, "show", f"{sha}:app.py") == "one\nTWO\nthree"
 
 
-def test_a_branch_that_stands_elsewhere_is_never_overwritten(server: Server, first: str, patch: str) -> None:
+def test_a_branch_that_stands_elsewhere_is_never_overwritten(
+    server: GitServer, first: str, patch: str
+) -> None:
     theirs = server.commit({"app.py": "theirs\n"}, branch="trackwalker/a-1")
     ours = server.repositories()
-    sha = ours.commit_fix(NAME, fix(first, patch), "Mend it\n", "trackwalker/a-1")
+    sha = ours.commit_fix(REPOSITORY, fix(first, patch), "Mend it\n", "trackwalker/a-1")
 
     with pytest.raises(GitHubRefused, match="did not take the push"):
-        ours.push(NAME, sha, "trackwalker/a-1")
+        ours.push(REPOSITORY, sha, "trackwalker/a-1")
 
-    assert ours.remote_branch(NAME, "trackwalker/a-1") == theirs
+    assert ours.remote_branch(REPOSITORY, "trackwalker/a-1") == theirs
 
 
-def test_who_may_only_read_is_told_so_at_the_push(server: Server, first: str, patch: str) -> None:
-    ours = server.repositories("ghp_reader")
-    sha = ours.commit_fix(NAME, fix(first, patch), "Mend it\n", "trackwalker/a-1")
+def test_who_may_only_read_is_told_so_at_the_push(server: GitServer, first: str, patch: str) -> None:
+    ours = server.repositories(READER_TOKEN)
+    sha = ours.commit_fix(REPOSITORY, fix(first, patch), "Mend it\n", "trackwalker/a-1")
 
     with pytest.raises(GitHubRefused, match="may not write to it"):
-        ours.push(NAME, sha, "trackwalker/a-1")
+        ours.push(REPOSITORY, sha, "trackwalker/a-1")
 
 
-def test_an_odd_branch_name_is_refused(server: Server, first: str, patch: str) -> None:
+def test_an_odd_branch_name_is_refused(server: GitServer, first: str, patch: str) -> None:
     for branch in ("-x", "a..b", "a b", "a/", "x.lock", "a:b", "", "a\nb"):
         with pytest.raises(GitHubRefused, match="no branch name"):
-            server.repositories().push(NAME, first, branch)
+            server.repositories().push(REPOSITORY, first, branch)
 
 
 # ---- files that somebody hostile wrote ---------------------------------------------------------
@@ -460,9 +421,9 @@ def test_writing_goes_through_no_link(tmp_path: Path) -> None:
     assert (tree / "new/folder/x").read_bytes() == b"x"
 
 
-def test_discard_deletes_a_tree_of_ours_and_nothing_else(server: Server, first: str) -> None:
+def test_discard_deletes_a_tree_of_ours_and_nothing_else(server: GitServer, first: str) -> None:
     ours = server.repositories()
-    tree = ours.checkout(NAME, first)
+    tree = ours.checkout(REPOSITORY, first)
     (tree / "lib").chmod(stat.S_IRUSR)
 
     ours.discard(tree)

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from tests.support.fakes.githttp import git
-from tests.support.fakes.model import Edit
+from tests.support.fakes.model_steps import Edit
 from tests.support.fakes.railway_types import (
     LogRow,
     Request,
