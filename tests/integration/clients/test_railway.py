@@ -21,7 +21,8 @@ from tests.support.fakes.railway import (  # fmt: skip
     WorldVolume,
 )
 from tests.support.fakes.serving import serve
-from workers.clients.railway import Railway, ServiceQuery
+from workers.clients.railway import EnvironmentStructure, Railway, ServiceQuery
+from workers.clients.railway.log_lines import parse_upstream_errors
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import Environment, Gap, GapPart, Window
 
@@ -79,13 +80,17 @@ def answering(answer: Callable[[httpx.Request], httpx.Response] | dict[str, Any]
     )
 
 
+def structure(railway: Railway) -> EnvironmentStructure:
+    return railway.fetch_structure(HERE, 20, WINDOW)
+
+
 # ---- what there is ---------------------------------------------------------------------------
 
 
 def test_a_failed_newest_deployment_does_not_serve(railway: Railway, service: WorldService) -> None:
     service.deployments.insert(0, deployment("newer", status="FAILED", created_at=AT))
 
-    shop = railway.architecture(HERE).services[0]
+    shop = structure(railway).services[0]
 
     assert shop.serving and shop.serving.id == "dep"
     assert shop.latest and (shop.latest.id, shop.latest.status) == ("newer", "FAILED")
@@ -100,7 +105,7 @@ def test_without_an_active_deployment_the_latest_serves_if_it_came_so_far(
     service.deployments[0].status = status
     service.active.clear()
 
-    shop = railway.architecture(HERE).services[0]
+    shop = structure(railway).services[0]
 
     assert (shop.serving is not None) is serves
 
@@ -110,7 +115,7 @@ def test_an_active_deployment_serves_even_if_a_newer_one_crashed(
 ) -> None:
     service.deployments.insert(0, deployment("newer", status="CRASHED", created_at=AT))
 
-    shop = railway.architecture(HERE).services[0]
+    shop = structure(railway).services[0]
 
     assert shop.serving and shop.serving.id == "dep"
 
@@ -121,7 +126,7 @@ def test_a_volume_that_is_being_deleted_is_none(railway: Railway, service: World
         WorldVolume("v2", "old", "/old", 9, 10, True),
     ]
 
-    assert [one.id for one in railway.volumes(HERE)["svc"]] == ["v1"]
+    assert [one.id for one in structure(railway).volumes["svc"]] == ["v1"]
 
 
 def test_a_service_tells_its_code_its_domains_and_how_it_is_started(
@@ -129,7 +134,7 @@ def test_a_service_tells_its_code_its_domains_and_how_it_is_started(
 ) -> None:
     service.root_directory, service.start_command, service.domains = "/api", "python app.py", ["shop.test"]
 
-    seen = railway.architecture(HERE)
+    seen = structure(railway)
 
     shop = seen.services[0]
     assert (seen.environment_name, shop.repo, shop.root_directory, shop.start_command, shop.public) == (
@@ -141,7 +146,7 @@ def test_a_service_tells_its_code_its_domains_and_how_it_is_started(
 def test_replicas_are_counted_over_all_regions(railway: Railway, service: WorldService) -> None:
     service.deployments[0].meta = regions(east=2, west=3)
 
-    shop = railway.architecture(HERE).services[0]
+    shop = structure(railway).services[0]
 
     assert shop.replicas == 5
     assert shop.serving and shop.serving.replicas == 5
@@ -162,7 +167,7 @@ def test_what_railway_calls_opaque_may_hold_anything(
 ) -> None:
     service.deployments[0].meta = meta
 
-    shop = railway.architecture(HERE).services[0]
+    shop = structure(railway).services[0]
 
     assert (shop.replicas, shop.repo) == (1, "acme/shop")
     assert shop.serving and shop.serving.commit is None
@@ -176,18 +181,18 @@ def test_lists_that_come_in_pages_are_read_to_the_end(railway: Railway, fake_rai
         for n in range(5)
     ]  # fmt: skip
 
-    names = [one.name for one in railway.architecture(HERE).services]
+    names = [one.name for one in structure(railway).services]
 
     assert names == ["s0", "s1", "s2", "s3", "s4"]
-    assert sorted(railway.branches(HERE).items())[-1] == ("s4", "b4")
-    assert [len(volumes) for volumes in railway.volumes(HERE).values()] == [1] * 5
+    assert sorted(structure(railway).branches.items())[-1] == ("s4", "b4")
+    assert [len(volumes) for volumes in structure(railway).volumes.values()] == [1] * 5
     assert [one.id for one in railway.deployments(HERE, first=3)] == ["d4", "d3", "d2"]
 
 
 def test_pages_that_turn_in_a_circle_end_in_a_refusal() -> None:
     page = {"edges": [], "pageInfo": {"hasNextPage": True, "endCursor": "same"}}
 
-    with pytest.raises(RailwayRefused, match="circle"):
+    with pytest.raises(RailwayRefused, match="loop"):
         answering({"data": {"deployments": page}}).deployments(HERE)
 
 
@@ -204,11 +209,11 @@ def test_deployments_of_one_service_come_newest_first(railway: Railway, fake_rai
 
 
 def test_railways_own_trouble_is_told_in_its_words(railway: Railway, fake_railway: FakeRailway) -> None:
-    assert railway.platform_incident() is None
+    assert structure(railway).platform_incident is None
 
     fake_railway.world.platform_incident = "Builds are slow"
 
-    assert railway.platform_incident() == "Builds are slow (investigating)"
+    assert structure(railway).platform_incident == "Builds are slow (investigating)"
 
 
 # ---- tokens ----------------------------------------------------------------------------------
@@ -221,7 +226,7 @@ def test_a_project_token_names_its_environment_and_reads_it(fake_railway: FakeRa
         found = railway.environments()
 
         assert found == [HERE]
-        assert railway.architecture(found[0]).services[0].name == "shop"
+        assert railway.fetch_structure(found[0], 20, WINDOW).services[0].name == "shop"
         railway.close()
 
 
@@ -240,7 +245,7 @@ def test_with_both_tokens_the_wider_one_reads(fake_railway: FakeRailway) -> None
 
         assert found == [HERE]
         fake_railway.project_token = "revoked"
-        assert railway.project_name("prj") == "acme"
+        assert [item.id for item in railway.deployments(HERE)] == ["dep"]
         railway.close()
 
 
@@ -249,7 +254,7 @@ def test_a_wrong_token_is_refused_with_the_setting_named(fake_railway: FakeRailw
         railway = Railway(running.url, token=SecretStr("wrong"))
 
         with pytest.raises(RailwayRefused, match=r"Not Authorized.*RAILWAY_API_TOKEN") as caught:
-            railway.architecture(HERE)
+            railway.deployments(HERE)
 
         assert "wrong" not in str(caught.value)
         railway.close()
@@ -259,7 +264,7 @@ def test_without_a_token_nothing_is_sent() -> None:
     railway = Railway("http://127.0.0.1:9")
 
     with pytest.raises(RailwayRefused, match="RAILWAY_API_TOKEN"):
-        railway.project_name("prj")
+        railway.deployments(HERE)
 
 
 # ---- refused or not available ----------------------------------------------------------------
@@ -272,19 +277,19 @@ def test_who_asks_for_patience_is_busy_for_as_long_as_it_says(
     fake_railway.faults.add(kind, retry_after="37")
 
     with pytest.raises(RailwayBusy) as caught:
-        railway.project_name("prj")
+        railway.deployments(HERE)
 
     assert caught.value.retry_after == 37
 
 
 def test_a_short_wait_is_waited_for_once(railway: Railway, fake_railway: FakeRailway) -> None:
     fake_railway.faults.add("429", times=1, retry_after="0")
-    assert railway.project_name("prj") == "acme"
+    assert [item.id for item in railway.deployments(HERE)] == ["dep"]
 
     fake_railway.faults.add("429", times=2, retry_after="0")
 
     with pytest.raises(RailwayBusy):
-        railway.project_name("prj")
+        railway.deployments(HERE)
 
 
 def test_retry_after_may_be_a_date() -> None:
@@ -293,7 +298,7 @@ def test_retry_after_may_be_a_date() -> None:
     )
 
     with pytest.raises(RailwayBusy) as caught:
-        railway.project_name("prj")
+        railway.deployments(HERE)
 
     assert caught.value.retry_after == 0
 
@@ -302,19 +307,19 @@ def test_one_cut_connection_is_asked_again_and_a_second_one_is_busy(
     railway: Railway, fake_railway: FakeRailway
 ) -> None:
     fake_railway.faults.add("drop", times=1)
-    assert railway.project_name("prj") == "acme"
+    assert [item.id for item in railway.deployments(HERE)] == ["dep"]
 
     fake_railway.faults.add("drop", times=2)
 
     with pytest.raises(RailwayBusy, match="cannot be reached"):
-        railway.project_name("prj")
+        railway.deployments(HERE)
 
 
 def test_nobody_at_the_address_is_busy() -> None:
     railway = Railway("http://127.0.0.1:1", token=SecretStr("t"))
 
     with pytest.raises(RailwayBusy, match="cannot be reached"):
-        railway.project_name("prj")
+        railway.deployments(HERE)
 
     railway.close()
 
@@ -323,19 +328,19 @@ def test_a_401_names_the_setting(railway: Railway, fake_railway: FakeRailway) ->
     fake_railway.faults.add("refuse")
 
     with pytest.raises(RailwayRefused, match="RAILWAY_TOKEN"):
-        railway.project_name("prj")
+        railway.deployments(HERE)
 
 
 def test_problem_processing_request_is_busy(railway: Railway, fake_railway: FakeRailway) -> None:
-    fake_railway.broken["project"] = "Problem processing request"
+    fake_railway.broken["deployments"] = "Problem processing request"
 
     with pytest.raises(RailwayBusy):
-        railway.project_name("prj")
+        railway.deployments(HERE)
 
 
 def test_an_unknown_id_is_refused_in_railways_words(railway: Railway) -> None:
-    with pytest.raises(RailwayRefused, match="Project not found"):
-        railway.project_name("nowhere")
+    with pytest.raises(RailwayRefused, match="Environment not found"):
+        railway.deployments(Environment(project_id="prj", environment_id="nowhere"))
 
 
 def test_a_query_that_railway_does_not_know_is_refused() -> None:
@@ -346,25 +351,25 @@ def test_a_query_that_railway_does_not_know_is_refused() -> None:
     railway = answering(lambda _request: httpx.Response(400, json={"errors": [complaint]}))
 
     with pytest.raises(RailwayRefused, match='Cannot query field "source"'):
-        railway.project_name("prj")
+        railway.deployments(HERE)
 
 
 @pytest.mark.parametrize("body", [b"<html>maintenance</html>", b"", b"[]"])
 def test_an_answer_that_is_no_graphql_is_busy(body: bytes) -> None:
     with pytest.raises(RailwayBusy):
-        answering(lambda _request: httpx.Response(200, content=body)).project_name("prj")
+        answering(lambda _request: httpx.Response(200, content=body)).deployments(HERE)
 
 
 def test_an_answer_of_another_shape_is_refused_and_says_where() -> None:
-    with pytest.raises(RailwayRefused, match=r"project\.name"):
-        answering({"data": {"project": {"name": None}}}).project_name("prj")
+    with pytest.raises(RailwayRefused, match=r"deployments\.edges"):
+        answering({"data": {"deployments": {"edges": None}}}).deployments(HERE)
 
 
 def test_our_token_is_not_in_the_error_even_if_railway_echoes_it() -> None:
     railway = answering({"errors": [{"message": "bad token tok-1\nsorry"}]})
 
     with pytest.raises(RailwayRefused) as caught:
-        railway.project_name("prj")
+        railway.deployments(HERE)
 
     assert str(caught.value) == "Railway: bad token *** sorry"
 
@@ -374,7 +379,7 @@ def test_a_part_that_came_as_null_beside_an_error_is_named(
 ) -> None:
     fake_railway.broken["latestDeployment"] = "could not resolve"
 
-    seen = railway.architecture(HERE)
+    seen = structure(railway)
 
     assert seen.services[0].serving is not None
     reason = "serviceInstances.edges.node.latestDeployment: could not resolve"
@@ -390,7 +395,7 @@ def test_usage_comes_per_replica_with_its_limits(railway: Railway, service: Worl
             Sample(AT + second, name, "dep", cpu, 0.5) for name, cpu in (("i1", 1.0), ("i2", 3.0))
         ]
 
-    seen = railway.usage(HERE, WINDOW, 60)["svc"]
+    seen = railway.fetch_usage(HERE, WINDOW, 60).usage["svc"]
 
     assert {one.instance_id: one.cpu for one in seen.instances} == {
         "i1": ((int(AT), 1.0), (int(AT) + 60, 1.0)),
@@ -401,14 +406,14 @@ def test_usage_comes_per_replica_with_its_limits(railway: Railway, service: Worl
 
 
 def test_a_service_without_samples_has_no_usage_rather_than_none_used(railway: Railway) -> None:
-    assert railway.usage(HERE, WINDOW, 60) == {}
+    assert railway.fetch_usage(HERE, WINDOW, 60).usage == {}
 
 
 def test_a_series_without_a_replica_is_known_to_be_a_sum() -> None:
     values = [{"ts": 60, "value": 2}, {"ts": 0, "value": 1}]
     metrics = [{"measurement": "CPU_USAGE", "tags": {"serviceId": "svc"}, "values": values}]
 
-    seen = answering({"data": {"usage": metrics, "disk": []}}).usage(HERE, WINDOW, 60)["svc"]
+    seen = answering({"data": {"usage": metrics, "disk": []}}).fetch_usage(HERE, WINDOW, 60).usage["svc"]
 
     assert seen.summed
     assert seen.instances[0].cpu == ((0, 1.0), (60, 2.0))
@@ -467,7 +472,7 @@ def test_a_start_is_the_platforms_line_not_a_service_that_speaks_of_it(
         LogRow(AT + 9000, "Starting Container"),
     ]
 
-    starts = railway.container_starts(HERE, WINDOW)
+    starts = railway.fetch_logs(HERE, WINDOW, 60).starts
 
     assert [(one.at.timestamp(), one.deployment_id) for one in starts] == [(AT + 5, "dep"), (AT + 90, "dep")]
 
@@ -583,7 +588,7 @@ def test_the_edges_own_answers_are_told_from_the_services(
 
 
 @pytest.mark.parametrize(
-    ("said", "errors"),
+    ("text", "errors"),
     [
         (
             '[{"error": "connection refused", "duration": 0}, {"error": "dial timeout"}]',
@@ -595,9 +600,5 @@ def test_the_edges_own_answers_are_told_from_the_services(
         ("[1]", ()),
     ],
 )
-def test_upstream_errors_are_read_out_of_their_text(
-    railway: Railway, service: WorldService, said: str, errors: tuple[str, ...]
-) -> None:
-    service.requests = [Request(AT, "GET", "/", 502, 1, "dep", upstream_errors=said)]
-
-    assert railway.http_logs("dep", WINDOW)[0].upstream_errors == errors
+def test_upstream_errors_are_parsed_from_their_json_text(text: str, errors: tuple[str, ...]) -> None:
+    assert parse_upstream_errors(text) == errors

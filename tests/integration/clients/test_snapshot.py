@@ -417,7 +417,7 @@ def test_series_that_cannot_be_read_do_not_hide_the_others(fake_railway: FakeRai
 
     by_name = {one.name: [use.cpu for use in one.usage] for one in seen.services}
     assert by_name == {"shop": [((int(AT), 3.0),)], "cart": []}
-    assert seen.failed_reads == (Gap(part=GapPart.USAGE, reason="8 entries that cannot be read"),)
+    assert seen.failed_reads == (Gap(part=GapPart.USAGE, reason="8 entries could not be read"),)
 
 
 def test_a_lookup_that_cannot_be_read_hides_no_trouble(fake_railway: FakeRailway) -> None:
@@ -428,7 +428,7 @@ def test_a_lookup_that_cannot_be_read_hides_no_trouble(fake_railway: FakeRailway
 
     seen = look(changed(fake_railway, change))
 
-    assert seen.failed_reads == (Gap(part=GapPart.LOOKUPS, reason="1 entries that cannot be read"),)
+    assert seen.failed_reads == (Gap(part=GapPart.LOOKUPS, reason="1 entry could not be read"),)
     assert seen.gaps_for("shop") == ()
 
 
@@ -471,7 +471,7 @@ def test_series_without_tags_are_said_where_a_service_has_none(fake_railway: Fak
     seen = look(changed(fake_railway, change))
 
     assert [one.usage for one in seen.services] == [(), ()]
-    assert seen.failed_reads == (Gap(part=GapPart.USAGE, reason="there are series that name no service"),)
+    assert seen.failed_reads == (Gap(part=GapPart.USAGE, reason="some series name no service"),)
 
 
 def test_a_part_that_is_null_costs_only_itself(fake_railway: FakeRailway) -> None:
@@ -496,7 +496,7 @@ def test_one_service_that_cannot_be_read_is_said_and_the_others_are_seen(fake_ra
     seen = look(changed(fake_railway, change))
 
     assert [one.name for one in seen.services] == ["cart"]
-    assert seen.failed_reads == (Gap(part=GapPart.ENVIRONMENT, reason="1 entries that cannot be read"),)
+    assert seen.failed_reads == (Gap(part=GapPart.ENVIRONMENT, reason="1 entry could not be read"),)
 
 
 def refusing(fake_railway: FakeRailway, refused: Callable[[str], bool], answer: httpx.Response) -> Railway:

@@ -16,7 +16,7 @@ import redis
 from receiver.sources import railway as webhooks
 from tests.support.fakes.railway_types import WorldDeployment, WorldEvent, WorldService
 from tests.support.pipeline import PipelineHarness, harness
-from workers.clients.railway.events import ALERTS, STATUSES, Event, platform_reports
+from workers.clients.railway.events import ALERT_KIND_BY_STATUS, ALERT_KINDS, Event, platform_reports
 from workers.engine import records, scripts
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import PREFIX, received_key
@@ -139,8 +139,8 @@ def test_feed_and_webhook_call_the_same_thing_by_the_same_name(action: str) -> N
 
 
 def test_only_trouble_of_which_webhooks_tell_is_told() -> None:
-    assert set(ALERTS.values()) <= webhooks.TROUBLE
-    assert set(STATUSES.values()) <= set(ALERTS.values())
+    assert set(ALERT_KINDS.values()) <= webhooks.TROUBLE
+    assert set(ALERT_KIND_BY_STATUS.values()) <= set(ALERT_KINDS.values())
     quiet = ("deployed", "redeployed", "restarted", "resumed", "removed", "building", "slept")
     about = {"serviceId": "svc", "deploymentId": "dep"}
     assert platform_reports(events(*({"action": one, "activityPayload": about} for one in quiet)), []) == ()

@@ -36,6 +36,7 @@ from workers.pipeline.stages import Services, survey
 from workers.runtime import settings
 from workers.runtime.store import client as connect
 
+HERE = Environment(project_id="prj", environment_id="env")
 NOW = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
 
 
@@ -54,8 +55,8 @@ def test_the_client_reports_its_requests_and_the_newest_rate_limit() -> None:
         railway = Railway(server.url, token=SecretStr(fake.token))
         counted = railway.with_own_count()
 
-        railway.project_name("prj")
-        counted.project_name("prj")
+        railway.deployments(HERE)
+        counted.deployments(HERE)
 
         assert (railway.requests_sent, counted.requests_sent) == (1, 1)
         assert railway.rate_limit == RateLimit(limit=5, remaining=3, resets_at=resets)
@@ -69,7 +70,7 @@ def test_a_spent_rate_limit_raises_railway_busy_with_the_time_until_the_reset() 
         railway = Railway(server.url, token=SecretStr(fake.token))
 
         with pytest.raises(RailwayBusy) as caught:
-            railway.project_name("prj")
+            railway.deployments(HERE)
 
         assert caught.value.retry_after and caught.value.retry_after > 0
         railway.close()

@@ -1,43 +1,45 @@
-"""Several questions in one request, and what becomes of them where Railway refuses one.
+"""Reads several parts of the schema in one request, and isolates the parts that Railway refuses.
 
-Almost every root field of the schema must not be null, so one that fails takes the whole answer with it: it is left
-out and the others are asked again. Where Railway does not say which one it was, what is needed most is asked by
-itself, and if need be every part is.
+Almost every root field of the schema is non-null, so one part that fails nulls the whole answer. The failed part is
+left out and the others are requested again. If Railway does not name the failed part, the required part is requested
+by itself and, if nothing is required, every part is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from workers.clients.railway import documents, graphql_types
-from workers.clients.railway.transport import (  # fmt: skip
+from workers.clients.railway import documents
+from workers.clients.railway.api_errors import (
     FieldsRefused,
     FieldsUnavailable,
     GraphQLError,
     InvalidToken,
     ServerError,
-    Transport,
     Unauthorized,
     unexpected_shape,
 )
+from workers.clients.railway.api_model import Page
+from workers.clients.railway.transport import Answer, Transport
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import Gap, GapPart
+from workers.runtime.text import plural
 
 T = TypeVar("T")
 N = TypeVar("N")
 Failure = RailwayBusy | RailwayRefused
 
 MAX_ATTEMPTS = 3
-"""So often what fails is left out; then each part is asked by itself."""
+"""Requests of one batch before its parts are requested separately."""
 PAGE_SIZE = 100
+"""Nodes per page. Railway documents no default, so every query names the size."""
 MAX_PAGES = 50
-"""5000 services, volumes or deployments: beyond that something turns in a circle."""
-
+"""5,000 services, volumes or deployments. No environment has more, so the cursors form a loop."""
 
 GAP_PARTS = {
     "environment": GapPart.ENVIRONMENT,
@@ -54,62 +56,85 @@ GAP_PARTS = {
     "errors": GapPart.ERROR_LINES,
     "lookups": GapPart.LOOKUPS,
 }
-"""The part of a survey that each alias of the documents reads."""
+"""Alias of a part in the documents → the part of a survey that it reads."""
 
 
 class Connection(NamedTuple, Generic[N]):
-    """A part that is a list in pages: its alias, their shape, and the field inside the part that holds them."""
+    """A part that is a paginated list."""
 
     alias: str
-    page: type[graphql_types.Page[N]]
+    page: type[Page[N]]
     field: str = ""
+    """Field inside the part that holds the list; "" if the part is the list."""
     max_nodes: int = PAGE_SIZE * MAX_PAGES
     truncation: str = ""
-    """Reason of the gap that is recorded if the list holds more than `most` nodes; "" records none."""
+    """Reason of the gap that is recorded if the list holds more than `max_nodes`; "" records none."""
 
 
 @dataclass
 class BatchResult:
-    """The parts of an answer by alias, the errors of the parts that failed, and the pieces missing in the others."""
+    """The parts of an answer by alias.
+
+    Attributes:
+        values: parts that arrived, not validated.
+        failed: the error of each part that failed.
+        missing: pieces inside the other parts that were null or invalid.
+    """
 
     values: dict[str, Any] = field(default_factory=dict)
     failed: dict[str, Failure] = field(default_factory=dict)
     missing: list[Gap] = field(default_factory=list)
 
     def part(self, alias: str, shape: type[T]) -> T:
-        """The part in its shape. Raises RailwayBusy or RailwayRefused when there is none."""
-        return self._read(alias, shape, self._value(alias))
+        """The part, validated as `shape`. Raises RailwayBusy or RailwayRefused if it failed or does not fit."""
+        return self._validate(alias, shape, self._value(alias))
 
-    def page(self, one: Connection[N]) -> graphql_types.Page[N]:
-        """The page of a connection; raises as `take`."""
-        value = self._value(one.alias)
-        if one.field:
-            value = value.get(one.field) if isinstance(value, dict) else None
-        return self._read(one.alias, one.page, value)
+    def page(self, connection: Connection[N]) -> Page[N]:
+        """The page of a connection. Raises as `part`."""
+        value = self._value(connection.alias)
+        if connection.field:
+            value = value.get(connection.field) if isinstance(value, dict) else None
+        return self._validate(connection.alias, connection.page, value)
 
     def _value(self, alias: str) -> Any:
         if alias in self.failed:
             raise self.failed[alias]
         return self.values.get(alias)
 
-    def _read(self, alias: str, shape: type[T], value: Any) -> T:
-        broken: list[int] = []
+    def _validate(self, alias: str, shape: type[T], value: Any) -> T:
+        invalid_counts: list[int] = []
         try:
-            answer: T = _adapter(shape).validate_python(value, context=broken)  # type: ignore[arg-type]
+            part: T = _adapter(shape).validate_python(value, context=invalid_counts)  # type: ignore[arg-type]
         except ValidationError as error:
             raise unexpected_shape(error, alias) from error
-        if broken:
-            self.missing.append(gap(alias, f"{sum(broken)} entries that cannot be read"))
-        return answer
+        if invalid_counts:
+            self.missing.append(
+                gap(alias, f"{plural(sum(invalid_counts), 'entry', 'entries')} could not be read")
+            )
+        return part
 
-    def add(self, data: Mapping[str, Any], said: tuple[GraphQLError, ...]) -> None:
-        """What an answer holds; a part that is null beside an error has failed."""
-        words = {one.alias: one.message for one in said if data.get(one.alias) is None}
+    def add(self, answer: Answer) -> None:
+        """Add the parts of an answer. A part that is null and has an error counts as failed."""
+        data = answer.data
+        messages = {error.alias: error.message for error in answer.errors if data.get(error.alias) is None}
         self.failed |= {
-            alias: FieldsRefused(f"Railway: {why}", {}) for alias, why in words.items() if alias in data
+            alias: FieldsRefused(f"Railway: {message}", {})
+            for alias, message in messages.items()
+            if alias in data
         }
         self.values |= {alias: value for alias, value in data.items() if alias not in self.failed}
-        self.missing += dict.fromkeys(_null_piece(error) for error in said if error.alias not in words)
+        self.missing += dict.fromkeys(
+            _null_piece(error) for error in answer.errors if error.alias not in messages
+        )
+
+
+def read_or_default(failed: dict[GapPart, Failure], part: GapPart, read: Callable[[], T], default: T) -> T:
+    """The result of `read`; if it raises RailwayBusy or RailwayRefused, `default`, with the error in `failed`."""
+    try:
+        return read()
+    except (RailwayBusy, RailwayRefused) as error:
+        failed[part] = error
+        return default
 
 
 def gap(alias: str, reason: str) -> Gap:
@@ -117,8 +142,131 @@ def gap(alias: str, reason: str) -> Gap:
     return Gap(part=GAP_PARTS.get(alias, GapPart.ANSWER), reason=reason)
 
 
+def fetch(
+    transport: Transport,
+    name: str,
+    parts: Mapping[str, str],
+    variables: Mapping[str, object],
+    required: str = "",
+) -> BatchResult:
+    """Read the parts, in one request if Railway answers all of them.
+
+    Args:
+        name: operation name of the document.
+        parts: text of each part by alias.
+        variables: variables for all parts; the ones that no part uses are not sent.
+        required: alias of the part without which the others are useless.
+
+    Raises:
+        RailwayBusy, RailwayRefused: no part, or not the required part, could be read.
+    """
+    environment = variables.get("environmentId")
+    refusals = {
+        alias: transport.state.refusal(alias, environment) if len(parts) > 1 else None for alias in parts
+    }
+    result = BatchResult(failed={alias: error for alias, error in refusals.items() if error})
+    remaining = {alias: text for alias, text in parts.items() if alias not in result.failed}
+    _fetch_together(transport, name, result, remaining, variables, required)
+    for alias, error in result.failed.items():
+        # A token that sees other parts is valid: then this part is forbidden and need not be requested again.
+        if isinstance(error, Unauthorized) and result.values and not refusals.get(alias):
+            transport.state.remember_refusal(alias, environment, error)
+    return result
+
+
+def _fetch_together(
+    transport: Transport, name: str, result: BatchResult, remaining: dict[str, str],
+    variables: Mapping[str, object], required: str,
+) -> None:  # fmt: skip
+    for _ in range(MAX_ATTEMPTS):
+        if not remaining:
+            return
+        only_part = len(remaining) == 1 and not result.failed
+        try:
+            result.add(_send(transport, name, remaining, variables))
+            return
+        except (FieldsRefused, FieldsUnavailable) as error:
+            culprits = [alias for alias in error.messages if alias in remaining]
+            if only_part or required in culprits:
+                raise
+            if not culprits:
+                break
+            result.failed |= dict.fromkeys(culprits, error)
+            remaining = {alias: text for alias, text in remaining.items() if alias not in culprits}
+        except (RailwayRefused, ServerError) as error:
+            # A 5xx may mean that the query is too large. Without a required part a retry is not worth the requests.
+            unavailable = isinstance(error, ServerError) and not required
+            if only_part or unavailable or isinstance(error, InvalidToken):
+                raise
+            break
+    _fetch_separately(transport, name, result, remaining, variables, required)
+
+
+def _fetch_separately(
+    transport: Transport, name: str, result: BatchResult, remaining: dict[str, str],
+    variables: Mapping[str, object], required: str,
+) -> None:  # fmt: skip
+    """Request the required part by itself and the others together; without a required part, each by itself."""
+    if required in remaining and len(remaining) > 1:
+        result.add(_send(transport, required.title(), {required: remaining[required]}, variables))
+        others = {alias: text for alias, text in remaining.items() if alias != required}
+        try:
+            _fetch_together(transport, name, result, others, variables, "")
+        except (RailwayBusy, RailwayRefused) as error:
+            result.failed |= {alias: error for alias in others if alias not in result.values}
+        return
+    for alias, text in remaining.items():
+        try:
+            result.add(_send(transport, alias.title(), {alias: text}, variables))
+        except (RailwayBusy, RailwayRefused) as error:
+            if alias == required:
+                raise
+            result.failed[alias] = error
+
+
+def fetch_nodes(
+    transport: Transport, parts: Mapping[str, str], connection: Connection[N],
+    variables: Mapping[str, object], first: BatchResult | None = None,
+) -> tuple[list[N], list[Gap]]:  # fmt: skip
+    """All nodes of a connection, at most `connection.max_nodes`, and the gaps of its later pages.
+
+    Args:
+        first: a result that holds the first page already; None requests it. Its own gaps are not repeated.
+
+    Raises:
+        RailwayBusy, RailwayRefused: a page could not be read, or the cursors form a loop.
+    """
+    part = {connection.alias: parts[connection.alias]}
+    result = first or fetch(transport, connection.alias.title(), part, variables)
+    nodes: list[N] = []
+    missing: list[Gap] = []
+    cursors = {""}
+    while True:
+        page = result.page(connection)
+        nodes += page.nodes
+        missing += [] if result is first else result.missing
+        cursor = page.page_info.end_cursor or ""
+        if not page.page_info.has_next_page:
+            return nodes[: connection.max_nodes], missing
+        if len(nodes) >= connection.max_nodes:
+            truncated = [gap(connection.alias, connection.truncation)] if connection.truncation else []
+            return nodes[: connection.max_nodes], [*missing, *truncated]
+        if cursor in cursors or len(cursors) > MAX_PAGES:
+            raise RailwayRefused("Railway's page cursors form a loop: the list is incomplete")
+        cursors.add(cursor)
+        result = fetch(transport, connection.alias.title(), part, {**variables, "after": cursor})
+
+
+def _send(
+    transport: Transport, name: str, parts: Mapping[str, str], variables: Mapping[str, object]
+) -> Answer:
+    names = documents.variable_names(parts.values())
+    used = {variable: variables[variable] for variable in names if variable in variables}
+    return transport.query(documents.build_document(name, parts), used)
+
+
 def _null_piece(error: GraphQLError) -> Gap:
-    """The gap for a piece inside a part that Railway answered with null."""
+    """The gap for a field inside a part that Railway answered with null."""
     inner = error.path.removeprefix(error.alias).lstrip(".")
     return gap(error.alias, f"{inner}: {error.message}" if inner else error.message)
 
@@ -126,110 +274,3 @@ def _null_piece(error: GraphQLError) -> Gap:
 @cache
 def _adapter(shape: Any) -> TypeAdapter[Any]:
     return TypeAdapter(shape)
-
-
-def fetch(
-    transport: Transport,
-    name: str,
-    parts: Mapping[str, str],
-    variables: Mapping[str, object],
-    needed: str = "",
-) -> BatchResult:
-    """The parts, in one request where Railway lets. Raises RailwayBusy or RailwayRefused where it answers nothing.
-
-    Also where it does not give the part that is `needed`: without it the others are worth nothing.
-    """
-    place = variables.get("environmentId")
-    known = {alias: transport.tally.refusal(alias, place) for alias in parts if len(parts) > 1}
-    got = BatchResult(failed={alias: error for alias, error in known.items() if error})
-    left = {alias: text for alias, text in parts.items() if alias not in got.failed}
-    _ask(transport, name, got, left, variables, needed)
-    for alias, error in got.failed.items():
-        # Worth remembering only where the token does see other things.
-        if isinstance(error, Unauthorized) and got.values and not known.get(alias):
-            transport.tally.remember_refusal(alias, place, error)
-    return got
-
-
-def _ask(
-    transport: Transport, name: str, got: BatchResult, left: dict[str, str], variables: Mapping[str, object],
-    needed: str,
-) -> None:  # fmt: skip
-    for _ in range(MAX_ATTEMPTS):
-        if not left:
-            return
-        last = len(left) == 1 and not got.failed
-        try:
-            got.add(*_send(transport, name, left, variables))
-            return
-        except (FieldsRefused, FieldsUnavailable) as error:
-            culprits = [alias for alias in error.aliases if alias in left]
-            if last or needed in culprits:
-                raise
-            if not culprits:
-                break
-            got.failed |= dict.fromkeys(culprits, error)
-            left = {alias: text for alias, text in left.items() if alias not in culprits}
-        except (RailwayRefused, ServerError) as error:
-            if last or isinstance(error, InvalidToken) or (isinstance(error, ServerError) and not needed):
-                raise
-            break
-    _apart(transport, name, got, left, variables, needed)
-
-
-def _apart(
-    transport: Transport, name: str, got: BatchResult, left: dict[str, str], variables: Mapping[str, object],
-    needed: str,
-) -> None:  # fmt: skip
-    """What is needed by itself and the rest together; where nothing is needed, each part by itself."""
-    if needed in left and len(left) > 1:
-        got.add(*_send(transport, needed.title(), {needed: left[needed]}, variables))
-        rest = {alias: text for alias, text in left.items() if alias != needed}
-        try:
-            _ask(transport, name, got, rest, variables, "")
-        except (RailwayBusy, RailwayRefused) as error:
-            got.failed |= {alias: error for alias in rest if alias not in got.values}
-        return
-    for alias, text in left.items():
-        try:
-            got.add(*_send(transport, alias.title(), {alias: text}, variables))
-        except (RailwayBusy, RailwayRefused) as error:
-            if alias == needed:
-                raise
-            got.failed[alias] = error
-
-
-def _send(
-    transport: Transport, name: str, parts: Mapping[str, str], variables: Mapping[str, object]
-) -> tuple[Mapping[str, Any], tuple[GraphQLError, ...]]:
-    wanted = documents.variable_names(parts.values())
-    asked = {one: variables[one] for one in wanted if one in variables}
-    return transport.query(documents.build_document(name, parts), asked)
-
-
-def fetch_nodes(
-    transport: Transport, parts: Mapping[str, str], one: Connection[N], variables: Mapping[str, object],
-    first: BatchResult | None = None,
-) -> tuple[list[N], list[Gap]]:  # fmt: skip
-    """All nodes of a connection (at most `one.most`), following its cursors from `first` on; and what was missing."""
-    part = {one.alias: parts[one.alias]}
-    got = first or fetch(transport, one.alias.title(), part, variables)
-    found: list[N] = []
-    missing: list[Gap] = []
-    seen = {""}
-    while True:
-        page = got.page(one)
-        found += page.nodes
-        missing += [] if got is first else got.missing
-        cursor = page.page_info.end_cursor or ""
-        if not page.page_info.has_next_page:
-            return found[: one.max_nodes], missing
-        if len(found) >= one.max_nodes:
-            return found[: one.max_nodes], [
-                *missing,
-                *([gap(one.alias, one.truncation)] if one.truncation else []),
-            ]
-        if cursor in seen or len(seen) > MAX_PAGES:
-            raise RailwayRefused("Railway's pages turn in a circle: the list is not complete")
-        seen.add(cursor)
-        got = fetch(transport, one.alias.title(), part, {**variables, "after": cursor})

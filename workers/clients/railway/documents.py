@@ -1,6 +1,6 @@
-"""Every question we ask Railway, as GraphQL. Published schema, read-only: there is no mutation here.
+"""Every GraphQL document that the client sends to Railway: queries of the published schema, no mutation.
 
-A part is one root field under an alias of its own; `document` puts parts together into one request.
+A part is one root field under its own alias; `build_document` combines parts into one request.
 """
 
 from __future__ import annotations
@@ -10,23 +10,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 MAX_SERVICES_PER_REQUEST = 20
-"""Services per request where a question must be put once per service: keeps queries well below any complexity limit."""
-MAX_ERROR_LINES, MAX_LOOKUPS, MAX_STARTS = 2000, 1000, 5000
-"""Lines of one answer; 5000 is what Railway gives at most, and a start is short."""
+"""Services per request of fields that take one service id; keeps the query far below any complexity limit."""
+MAX_ERROR_LINES = 2000
+"""Error lines per request. They are only counted, and a flood of more is evident from this number."""
+MAX_LOOKUPS = 1000
+"""DNS queries per request: enough to see each pair of services once."""
+MAX_STARTS = 5000
+"""Container starts per request: the most that Railway returns of any log. A start is a short line."""
 VARIABLES_PER_PAGE = 500
-"""Names of variables a page: a service has about ten."""
+"""Variable names per page; a service has about ten."""
 
 TYPES = {
     "environmentId": "String!", "projectId": "String!", "input": "DeploymentListInput!",
     "first": "Int!", "after": "String", "start": "DateTime!", "end": "DateTime!", "step": "Int!",
     "since": "String!", "until": "String!",
 }  # fmt: skip
-"""Of every variable; the ids of a batch are `s0`, `s1` …"""
+"""GraphQL type of each variable; the service ids `s0`, `s1` … of a batch are `String!`."""
 
+# Fragments of the documents below.
 PAGE = "pageInfo { hasNextPage endCursor }"
 DEPLOYMENT = "id status createdAt statusUpdatedAt serviceId deploymentStopped meta instances { id status }"
 LINE = "timestamp message severity attributes { key value } tags { deploymentId deploymentInstanceId }"
 ENVIRONMENT = "environment(id: $environmentId, projectId: $projectId)"
+# The log queries take no time range: they read backwards from an anchor, here the end of the window.
 ANCHORED = "beforeDate: $since, anchorDate: $until, afterDate: $until, afterLimit: 0"
 
 
@@ -49,19 +55,19 @@ STRUCTURE = {
     "environment": _connection("environment", "serviceInstances", SERVICE, beside="name "),
     "volumes": _connection("volumes", "volumeInstances", VOLUME),
     "triggers": _connection("triggers", "deploymentTriggers", "serviceId branch repository"),
-    # Names and what they refer to: the schema gives no value here, and none is to be asked for.
+    # Names and references only. A value is a secret, and this field of the schema does not return it.
     "variables": _connection("variables", "variables", "name references serviceId", str(VARIABLES_PER_PAGE)),
     "project": "project: project(id: $projectId) { name }",
-    "platform": "platform: platformStatus { isStable incident { status message url } }",
+    "platform": "platform: platformStatus { isStable incident { status message } }",
     "deployments": f"""deployments: deployments(input: $input, first: $first, after: $after) {{
     edges {{ node {{ {DEPLOYMENT} }} }} {PAGE}
   }}""",
-    # Without `payload`: that of a changed variable might hold its value.
+    # Without `payload`: the payload of a changed variable may hold its value.
     "events": f"""events: events(projectId: $projectId, environmentId: $environmentId, first: $first, after: $after) {{
     edges {{ node {{ object action createdAt activityPayload }} }} {PAGE}
   }}""",
 }
-"""What the environment is, by alias: the parts of one request."""
+"""Parts that describe the environment, by alias; one request reads all of them."""
 
 
 def _metrics(alias: str, measurements: str, group: str) -> str:
@@ -78,24 +84,27 @@ USAGE = {
     ),
     "disk": _metrics("disk", "DISK_USAGE_GB", "SERVICE_ID"),
 }  # fmt: skip
-"""What the services used, by alias: the parts of one request."""
+"""Parts with the resource usage of all services, by alias; one request reads both.
+
+Grouped by deployment instance, because Railway adds up the replicas of a service otherwise.
+"""
 
 
-def _lines(alias: str, means: str, most: int, fields: str) -> str:
+def _lines(alias: str, log_filter: str, limit: int, fields: str) -> str:
     return f"""{alias}: environmentLogs(
-    environmentId: $environmentId, filter: "{means}", beforeLimit: {most}, {ANCHORED}
+    environmentId: $environmentId, filter: "{log_filter}", beforeLimit: {limit}, {ANCHORED}
   ) {{ {fields} }}"""
 
 
 LOGS = {
     "starts": _lines("starts", "Starting Container", MAX_STARTS, "timestamp message tags { deploymentId }"),
-    # They are counted only: no message, so that a flood of them is a small answer.
+    # Without messages: the lines are only counted, so a flood of them stays a small answer.
     "errors": _lines("errors", "@level:error", MAX_ERROR_LINES, "timestamp tags { serviceId }"),
     "lookups": f"""lookups: dnsQueryLogs(
     environmentId: $environmentId, filter: "@zone:internal", beforeLimit: {MAX_LOOKUPS}, {ANCHORED}
   ) {{ qname serviceId queryZone }}""",
 }
-"""What the services logged and looked up, by alias: the parts of one request."""
+"""Parts with the logs and DNS lookups of all services, by alias; one request reads all of them."""
 
 DEPLOYMENT_LOGS = f"""
 query DeploymentLogs(
@@ -116,7 +125,7 @@ query HttpLogs($deploymentId: String!, $filter: String, $limit: Int!, $start: St
   httpLogs(
     deploymentId: $deploymentId, filter: $filter, beforeLimit: $limit, beforeDate: $start, anchorDate: $end
   ) {
-    timestamp method path httpStatus totalDuration upstreamRqDuration responseDetails upstreamErrors
+    timestamp method path httpStatus totalDuration responseDetails upstreamErrors
     upstreamAddress deploymentInstanceId
   }
 }
@@ -124,42 +133,44 @@ query HttpLogs($deploymentId: String!, $filter: String, $limit: Int!, $start: St
 
 
 class ServiceQuery(NamedTuple):
-    """What is asked about one service of a batch."""
+    """The metrics to read of one service."""
 
     service_id: str
     traffic: bool = True
     limits: bool = False
 
 
-def http_metrics_parts(asks: Sequence[ServiceQuery]) -> dict[str, str]:
-    """Statuses, durations and limits of so many services; their ids are the variables `s0`, `s1` …"""
-    asked = "environmentId: $environmentId, startDate: $start, endDate: $end, stepSeconds: $step"
+def http_metrics_parts(queries: Sequence[ServiceQuery]) -> dict[str, str]:
+    """Parts with status codes, durations and limits of the services; their ids are the variables `s0`, `s1` …"""
+    window = "environmentId: $environmentId, startDate: $start, endDate: $end, stepSeconds: $step"
     parts: dict[str, str] = {}
-    for n, ask in enumerate(asks):
-        if ask.traffic:
-            head = f"statuses{n}: httpMetricsGroupedByStatus(serviceId: $s{n}, {asked})"
+    for n, query in enumerate(queries):
+        if query.traffic:
+            head = f"statuses{n}: httpMetricsGroupedByStatus(serviceId: $s{n}, {window})"
             parts[f"statuses{n}"] = f"{head} {{ statusCode samples {{ ts value }} }}"
-            head = f"durations{n}: httpDurationMetrics(serviceId: $s{n}, {asked})"
+            head = f"durations{n}: httpDurationMetrics(serviceId: $s{n}, {window})"
             parts[f"durations{n}"] = f"{head} {{ samples {{ ts p95 }} }}"
-        if ask.limits:
-            known = f"serviceInstanceLimits(environmentId: $environmentId, serviceId: $s{n})"
-            parts[f"limits{n}"] = f"limits{n}: {known}"
+        if query.limits:
+            limits = f"serviceInstanceLimits(environmentId: $environmentId, serviceId: $s{n})"
+            parts[f"limits{n}"] = f"limits{n}: {limits}"
     return parts
 
 
 def build_document(name: str, parts: Mapping[str, str]) -> str:
-    """The parts as one query, which declares the variables that they use."""
+    """One query with all parts, which declares the variables that they use."""
     body = "\n".join(f"  {part}" for part in parts.values())
-    head = ", ".join(f"${one}: {TYPES.get(one, 'String!')}" for one in variable_names(parts.values()))
+    head = ", ".join(
+        f"${variable}: {TYPES.get(variable, 'String!')}" for variable in variable_names(parts.values())
+    )
     return f"query {name}({head}) {{\n{body}\n}}\n" if head else f"query {name} {{\n{body}\n}}\n"
 
 
 def variable_names(parts: Iterable[str]) -> list[str]:
-    """The variables of some parts."""
+    """Names of the variables that the parts use, each once."""
     return list(dict.fromkeys(re.findall(r"\$(\w+)", "\n".join(parts))))
 
 
-def _alone(parts: Mapping[str, str]) -> dict[str, str]:
+def _one_document_each(parts: Mapping[str, str]) -> dict[str, str]:
     return {alias.title(): build_document(alias.title(), {alias: text}) for alias, text in parts.items()}
 
 
@@ -168,7 +179,7 @@ DOCUMENTS = {
     "Structure": build_document("Structure", STRUCTURE),
     "Metrics": build_document("Metrics", USAGE),
     "Logs": build_document("Logs", LOGS),
-    **_alone(STRUCTURE | USAGE | LOGS),
+    **_one_document_each(STRUCTURE | USAGE | LOGS),
     "DeploymentLogs": DEPLOYMENT_LOGS,
     "BuildLogs": BUILD_LOGS,
     "HttpLogs": HTTP_LOGS,
@@ -180,4 +191,7 @@ DOCUMENTS = {
         http_metrics_parts([ServiceQuery("", traffic=False, limits=True)] * MAX_SERVICES_PER_REQUEST),
     ),
 }
-"""Everything the client can send, by operation name, together and part by part; the batches at their largest."""
+"""Every document that the client can send, by operation name; per-service batches at their maximum size.
+
+The contract check validates them against Railway's published schema.
+"""

@@ -1,4 +1,4 @@
-"""Railway's feed of an environment, as our events. Payloads are opaque: what cannot be read is passed over."""
+"""Railway's activity feed, converted to our events and reports. Events of unknown kind or shape are skipped."""
 
 from __future__ import annotations
 
@@ -6,95 +6,105 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from workers.clients.railway.graphql_types import ApiModel, child, parse_json, text_field
+from workers.clients.railway.api_model import ApiModel
+from workers.clients.railway.opaque_json import child, parse_json, text_field
 from workers.models import Deployment, Moment, PlatformEvent, PlatformReport
 
 Kind = Literal["deployed", "crashed", "oom", "started", "failed"]
-EVENTS: dict[str, Kind] = {
+
+EVENT_KINDS: dict[str, Kind] = {
     "deployed": "deployed", "redeployed": "deployed", "resumed": "deployed", "crashed": "crashed",
     "oomkilled": "oom", "restarted": "started", "failed": "failed",
 }  # fmt: skip
-"""Our kind by Railway's action, in lower case and without signs."""
-ALERTS: dict[Kind, str] = {
+"""Railway's action, normalised → kind of our event."""
+ALERT_KINDS: dict[Kind, str] = {
     "crashed": "deployment.crashed", "oom": "deployment.oomkilled", "failed": "deployment.failed",
 }  # fmt: skip
-"""What is trouble, and the kind of the alert that Railway's webhook makes of it."""
-STATUSES = {"CRASHED": "deployment.crashed", "FAILED": "deployment.failed"}
-"""A deployment's status says the same where the feed does not."""
+"""Kind of our event → kind of the alert that Railway's webhook for it becomes."""
+ALERT_KIND_BY_STATUS = {"CRASHED": "deployment.crashed", "FAILED": "deployment.failed"}
+"""Deployment status → kind of alert. The feed is best effort; the status is not lost."""
 MAX_DEPTH = 4
-_ID = re.compile(r"(?=.*[^0\-])[\w.\-]{1,100}\Z", re.ASCII)
-"""As the receiver takes ids; all zeros is none."""
+"""Levels of a payload that are searched for an id; deeper data belongs to something else."""
+# The receiver accepts the same ids. Railway writes the zero UUID for "no deployment".
+VALID_ID = re.compile(r"(?=.*[^0\-])[\w.\-]{1,100}\Z", re.ASCII)
 
 
 class Event(ApiModel):
-    """An entry of the feed; what it is about stands in an opaque payload of no promised shape."""
+    """An entry of the feed. The ids of its subject are in an opaque payload without a documented shape."""
 
     object: str
     action: str
     created_at: Moment
     activity_payload: Any = None
-    payload: Any = None
 
     def to_model(self) -> PlatformEvent | None:
-        """Our PlatformEvent; None for what is none."""
+        """The event as our model; None for events that say nothing about a deployment's health."""
+        # An action may repeat its object, as webhook types do: `Deployment.crashed`.
         action = normalise(self.action.rpartition(".")[2])
-        if normalise(self.object) != "deployment" or action not in EVENTS:
+        if normalise(self.object) != "deployment" or action not in EVENT_KINDS:
             return None
         return PlatformEvent(
-            kind=EVENTS[action], at=self.created_at, deployment_id=self.subject_id("deployment")
+            kind=EVENT_KINDS[action], at=self.created_at, deployment_id=self.subject_id("deployment")
         )
 
     def subject_id(self, noun: str) -> str | None:
-        """The id of the `service` or `deployment`: `serviceId`, `service_id`, or the `id` in a `service`."""
-        payloads = [parse_json(one) for one in (self.activity_payload, self.payload)]
-        return next((found for one in payloads if (found := _id_of(one, noun, MAX_DEPTH))), None)
+        """The id of the `service` or `deployment` in the payload: `serviceId`, `service_id` or `service.id`."""
+        return _find_id(parse_json(self.activity_payload), noun, MAX_DEPTH)
 
 
 def platform_reports(
     events: Iterable[Event], deployments: Iterable[Deployment]
 ) -> tuple[PlatformReport, ...]:
-    """What of trouble Railway tells, oldest first; without what names no service by itself or by its deployment."""
-    history = {one.id: one for one in deployments}
-    told: list[PlatformReport] = []
-    for one in events:
-        event = one.to_model()
-        if event is None or event.kind not in ALERTS:
+    """Problems that Railway reports in its feed or by a deployment's status, oldest first.
+
+    A report whose service is named neither by the event nor by its deployment is skipped.
+    """
+    by_id = {deployment.id: deployment for deployment in deployments}
+    reports: list[PlatformReport] = []
+    for item in events:
+        event = item.to_model()
+        if event is None or event.kind not in ALERT_KINDS:
             continue
-        known = history.get(event.deployment_id or "")
-        service = one.subject_id("service") or (known.service_id if known else "")
-        if _ID.match(service):
-            deployment = event.deployment_id if _ID.match(event.deployment_id or "") else None
-            told.append(
-                PlatformReport(
-                    kind=ALERTS[event.kind], service_id=service, deployment_id=deployment, at=event.at
-                )
+        deployment = by_id.get(event.deployment_id or "")
+        service_id = item.subject_id("service") or (deployment.service_id if deployment else "")
+        if VALID_ID.match(service_id):
+            deployment_id = event.deployment_id if VALID_ID.match(event.deployment_id or "") else None
+            kind = ALERT_KINDS[event.kind]
+            reports.append(
+                PlatformReport(kind=kind, service_id=service_id, deployment_id=deployment_id, at=event.at)
             )
-    return tuple(sorted([*told, *_by_status(history, told)], key=lambda one: one.at))
+    return tuple(sorted([*reports, *_by_status(by_id, reports)], key=lambda report: report.at))
 
 
-def _by_status(history: Mapping[str, Deployment], told: list[PlatformReport]) -> list[PlatformReport]:
-    """What the feed does not tell. Out of memory ends as a crash: who is told of either needs no status for it."""
-    known = {(one.deployment_id, one.kind.replace("oomkilled", "crashed")) for one in told}
+def normalise(name: str) -> str:
+    """The name in the spelling that `oom_killed`, `OomKilled` and `oom-killed` share; webhooks use all three."""
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def _by_status(by_id: Mapping[str, Deployment], reports: list[PlatformReport]) -> list[PlatformReport]:
+    """Reports from deployment statuses that the feed does not contain.
+
+    A deployment that ran out of memory has the status CRASHED: a report of either kind covers it.
+    """
+    covered = {(report.deployment_id, report.kind.replace("oomkilled", "crashed")) for report in reports}
     return [
         PlatformReport(
-            kind=kind, service_id=one.service_id, deployment_id=one.id, at=one.status_at or one.created_at
+            kind=kind, service_id=deployment.service_id, deployment_id=deployment.id,
+            at=deployment.status_at or deployment.created_at,
         )
-        for one in history.values()
-        if (kind := STATUSES.get(one.status)) and (one.id, kind) not in known and _ID.match(one.id)
-    ]
+        for deployment in by_id.values()
+        if (kind := ALERT_KIND_BY_STATUS.get(deployment.status))
+        and (deployment.id, kind) not in covered
+        and VALID_ID.match(deployment.id)
+    ]  # fmt: skip
 
 
-def normalise(word: str) -> str:
-    """`oom_killed`, `OomKilled` and `oom-killed` are one."""
-    return word.lower().replace("_", "").replace("-", "")
-
-
-def _id_of(value: Mapping[str, Any], noun: str, depth: int) -> str | None:
+def _find_id(value: Mapping[str, Any], noun: str, depth: int) -> str | None:
     for key, inner in value.items():
         if normalise(key) == f"{noun}id" and isinstance(inner, str) and inner:
             return inner
     own = text_field(child(value, noun), "id")
     if own or depth == 0:
         return own
-    inside = (_id_of(one, noun, depth - 1) for one in value.values() if isinstance(one, dict))
-    return next((found for found in inside if found), None)
+    nested = (_find_id(inner, noun, depth - 1) for inner in value.values() if isinstance(inner, dict))
+    return next((found_id for found_id in nested if found_id), None)

@@ -1,110 +1,25 @@
-"""Railway's answers as they come, and as our nouns. Whatever the schema lets be null may be null here."""
+"""The parts of Railway's schema that the client reads, and their conversion to our models."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    ValidationError,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    field_validator,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import Field, FiniteFloat, field_validator
 
 from workers import models
+from workers.clients.railway.api_model import ApiModel, Name, ValidItems
+from workers.clients.railway.opaque_json import child, parse_json, replica_count, repository_name, text_field
 from workers.models import Moment
-from workers.runtime.text import one_line
 
-T = TypeVar("T")
-
+# Railway's CLI takes the first active deployment with one of these statuses for the serving one, else the
+# latest. A FAILED deployment never started, so an older one still serves.
 SERVING_STATUSES = ("SUCCESS", "CRASHED", "SLEEPING")
-"""Statuses of a deployment that is the service's present state; a FAILED one never got that far."""
 
-MAX_NAME_CHARS = 200
-"""Characters of a name that we keep."""
 MAX_COMMIT_MESSAGE_CHARS = 2000
-"""Characters of a commit message that we keep: nobody reads more, and it comes from outside."""
+"""A commit message comes from outside and has no limit of its own; messages and prompts show less than this."""
 
 
-Name = Annotated[str, AfterValidator(lambda said: one_line(said)[:MAX_NAME_CHARS])]
-"""What somebody called a thing: it is shown in Slack, in logs and on terminals."""
-
-
-class ApiModel(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
-
-
-def _sound(value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-    counted = info.context if isinstance(info.context, list) else []
-    before = len(counted)
-    try:
-        return handler(value)
-    except ValidationError as error:
-        if not isinstance(value, list):
-            raise
-        broken = {one["loc"][0] for one in error.errors(include_url=False, include_input=False)}
-        del counted[before:]  # the good entries are read again, and what is broken inside them counted again
-        counted.append(len(broken))
-        return handler([one for place, one in enumerate(value) if place not in broken])
-
-
-ValidItems = Annotated[list[T], WrapValidator(_sound)]
-"""The entries that can be read; how many cannot is added to the validation's context, where that is a list."""
-
-
-# ---- envelope --------------------------------------------------------------------------------
-
-
-class ErrorEntry(ApiModel):
-    """One of `errors`."""
-
-    message: str = ""
-    path: list[str | int] | None = None
-
-
-class Envelope(ApiModel):
-    data: dict[str, Any] | None = None
-    errors: list[ErrorEntry] = Field(default_factory=list)
-
-    @field_validator("errors", mode="before")
-    @classmethod
-    def _may_be_null(cls, value: object) -> object:
-        return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-    @property
-    def empty(self) -> bool:
-        """Nothing was answered: no data, or null for all that was asked."""
-        return not self.data or all(value is None for value in self.data.values())
-
-
-class PageInfo(ApiModel):
-    has_next_page: bool = False
-    end_cursor: str | None = None
-
-
-class Edge(ApiModel, Generic[T]):
-    node: T
-
-
-class Page(ApiModel, Generic[T]):
-    edges: ValidItems[Edge[T]]
-    page_info: PageInfo = PageInfo()
-
-    @property
-    def nodes(self) -> list[T]:
-        return [edge.node for edge in self.edges]
-
-
-# ---- shape -----------------------------------------------------------------------------------
+# ---- structure -------------------------------------------------------------------------------
 
 
 class Ids(ApiModel):
@@ -123,7 +38,6 @@ class Named(ApiModel):
 class Incident(ApiModel):
     status: str = ""
     message: str = ""
-    url: str | None = None
 
 
 class PlatformStatus(ApiModel):
@@ -147,7 +61,11 @@ class Deployment(ApiModel):
     instances: list[Instance] | None = None
 
     def to_model(self, service_id: str) -> models.Deployment:
-        """Our Deployment; `service_id` holds where Railway names none."""
+        """The deployment as our model.
+
+        Args:
+            service_id: the service, if Railway names none.
+        """
         meta = parse_json(self.meta)
         return models.Deployment(
             id=self.id,
@@ -164,7 +82,7 @@ class Deployment(ApiModel):
             root_directory=text_field(meta, "rootDirectory"),
             image=text_field(meta, "image"),
             replicas=replica_count(meta) or 1,
-            instance_states=tuple(one.status for one in self.instances or []),
+            instance_states=tuple(instance.status for instance in self.instances or []),
         )
 
 
@@ -183,6 +101,8 @@ class Source(ApiModel):
 
 
 class ServiceInstance(ApiModel):
+    """A service in one environment."""
+
     service_id: str
     service_name: Name
     num_replicas: int | None = None
@@ -196,9 +116,9 @@ class ServiceInstance(ApiModel):
     active_deployments: list[Deployment] | None = None
 
     def to_model(self) -> models.Service:
-        """Our Service, with what stands in the environment: no series, no volumes yet."""
-        latest, serves = self.latest_deployment, self.serving()
-        meta = parse_json(serves.meta if serves else latest.meta if latest else None)
+        """The service as our model, without series and volumes."""
+        latest, serving = self.latest_deployment, self.serving()
+        meta = parse_json(serving.meta if serving else latest.meta if latest else None)
         deploy = child(child(meta, "serviceManifest"), "deploy")
         source, domains = self.source or Source(), self.domains or Domains()
         return models.Service(
@@ -213,15 +133,15 @@ class ServiceInstance(ApiModel):
             sleeps=bool(self.sleep_application),
             public=bool(domains.service_domains or domains.custom_domains),
             replicas=replica_count(meta) or self.num_replicas or 1,
-            serving=serves.to_model(self.service_id) if serves else None,
+            serving=serving.to_model(self.service_id) if serving else None,
             latest=latest.to_model(self.service_id) if latest else None,
         )
 
     def serving(self) -> Deployment | None:
-        """The deployment that answers requests: an active one, else the latest if it came so far."""
+        """The deployment that answers requests; None if there is none."""
         latest = [self.latest_deployment] if self.latest_deployment else []
         candidates = [*(self.active_deployments or []), *latest]
-        return next((one for one in candidates if one.status in SERVING_STATUSES), None)
+        return next((item for item in candidates if item.status in SERVING_STATUSES), None)
 
 
 class VolumeInstance(ApiModel):
@@ -244,13 +164,15 @@ class VolumeInstance(ApiModel):
 
 
 class Trigger(ApiModel):
+    """A push to `branch` deploys the service. Railway has no branch on the service instance itself."""
+
     service_id: str | None = None
     branch: str
     repository: str
 
 
 class Variable(ApiModel):
-    """A variable's name and what it refers to: its value is never asked for. Without a service it is shared."""
+    """A variable's name and its references; the client never requests a value. A shared one names no service."""
 
     name: str
     service_id: str | None = None
@@ -272,17 +194,21 @@ class Tags(ApiModel):
 
 
 class Series(ApiModel):
+    """One metric of one group. Railway sets only the tags that the query groups by."""
+
     measurement: str
     tags: Tags = Tags()
     values: ValidItems[Value]
 
     @field_validator("tags", mode="before")
     @classmethod
-    def _may_be_null(cls, value: object) -> object:
+    def _default_tags(cls, value: object) -> object:
         return value or {}
 
 
 class Statuses(ApiModel):
+    """Requests per step that were answered with one status code."""
+
     status_code: int
     samples: ValidItems[Value]
 
@@ -293,59 +219,6 @@ class Percentiles(ApiModel):
 
 
 class Durations(ApiModel):
+    """Response times per step, in milliseconds."""
+
     samples: ValidItems[Percentiles]
-
-
-def parse_limits(value: object) -> tuple[float | None, float | None]:
-    """vCPU and GB of an opaque ServiceInstanceLimit: `{"containers": {"cpu", "memoryBytes"}}`."""
-    limits = parse_json(value)
-    inner = child(limits, "containers") or limits
-    cpu, memory = _number(inner.get("cpu")), _number(inner.get("memoryBytes"))
-    return cpu, memory / 1e9 if memory else None
-
-
-# ---- opaque scalars --------------------------------------------------------------------------
-
-
-def parse_json(value: object) -> Mapping[str, Any]:
-    """An opaque JSON scalar as a mapping; empty if it is none. Some servers send it as text."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return {}
-    return value if isinstance(value, dict) else {}
-
-
-def child(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    inner = value.get(key)
-    return inner if isinstance(inner, dict) else {}
-
-
-def text_field(value: Mapping[str, Any], key: str) -> str | None:
-    """A non-empty string under the key, else None: opaque data may hold anything."""
-    found = value.get(key)
-    return found if isinstance(found, str) and found else None
-
-
-def replica_count(meta: Mapping[str, Any]) -> int | None:
-    """Replicas over all regions: the instance's own `numReplicas` says 1 for a service in several."""
-    deploy = child(child(meta, "serviceManifest"), "deploy")
-    regions: Iterable[object] = child(deploy, "multiRegionConfig").values()
-    counts = [_number(region.get("numReplicas")) for region in regions if isinstance(region, dict)]
-    total = int(sum(count for count in counts if count)) or int(_number(deploy.get("numReplicas")) or 0)
-    return total or None
-
-
-def repository_name(said: str | None) -> str | None:
-    """`owner/name`, whether Railway says just that or an address."""
-    if not said:
-        return None
-    parts = said.removesuffix(".git").rstrip("/").replace(":", "/").split("/")
-    return "/".join(parts[-2:])
-
-
-def _number(value: object) -> float | None:
-    """A positive number, else None: a limit of 0 is none."""
-    good = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-    return float(value) if good else None  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Requests at the public edge and configured limits of up to twenty services, in one request."""
+"""Requests at the public edge and configured limits of up to 20 services, in one request."""
 
 from __future__ import annotations
 
@@ -8,131 +8,147 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from workers.clients.railway import documents, graphql_types, series
+from workers.clients.railway import documents, series
+from workers.clients.railway.api_errors import FieldsRefused, unexpected_shape
+from workers.clients.railway.api_model import ValidItems
 from workers.clients.railway.documents import ServiceQuery
-from workers.clients.railway.transport import Answer, FieldsRefused, Transport, unexpected_shape
+from workers.clients.railway.graphql_types import Durations, Statuses
+from workers.clients.railway.opaque_json import parse_limits
+from workers.clients.railway.transport import Answer, Transport
 from workers.models import Gap, GapPart, TrafficMinute, Window
+from workers.runtime.text import plural
 
 T = TypeVar("T")
 Limits = tuple[float | None, float | None]
-"""vCPU and GB that a replica may use; None where there is no limit or none is known."""
+"""vCPU and GB that one replica may use; None without a limit, or if the limit is unknown."""
 
 MAX_ATTEMPTS = 5
-"""So often services that Railway refuses are left out and the rest is asked again."""
+"""Requests per batch. Each one leaves out the services that Railway refused in the one before."""
 
 
 class HttpMetrics(NamedTuple):
-    """By service id: requests per step, limits, and why Railway will not tell the one or the other."""
+    """Metrics by service id. A service is either in `traffic` or in `traffic_errors`; limits likewise."""
 
     traffic: dict[str, tuple[TrafficMinute, ...]]
     limits: dict[str, Limits]
     traffic_errors: dict[str, str]
+    """Railway's message, by service id."""
     limit_errors: dict[str, str]
     gaps: list[Gap]
-    """Pieces that could not be read."""
+    """Pieces of the answer that were null or invalid."""
 
 
 def read_http_metrics(
-    transport: Transport, environment_id: str, asks: Sequence[ServiceQuery], window: Window, step_seconds: int
-) -> HttpMetrics:
-    """What Railway tells of these services. Raises RailwayBusy, and RailwayRefused where it names no culprit."""
-    edge = HttpMetrics({}, {}, {}, {}, [])
-    left = [one for one in asks if one.traffic or one.limits]
-    words = ""
+    transport: Transport, environment_id: str, queries: Sequence[ServiceQuery], window: Window,
+    step_seconds: int,
+) -> HttpMetrics:  # fmt: skip
+    """The metrics of these services.
+
+    Raises:
+        RailwayBusy: Railway cannot answer now.
+        RailwayRefused: Railway refuses the request and does not name the service that it refuses.
+    """
+    metrics = HttpMetrics({}, {}, {}, {}, [])
+    remaining = [query for query in queries if query.traffic or query.limits]
+    message = ""
     for _ in range(MAX_ATTEMPTS):
-        if not left:
-            return edge
+        if not remaining:
+            return metrics
         try:
-            answer = _ask(transport, environment_id, left, window, step_seconds)
+            answer = _send(transport, environment_id, remaining, window, step_seconds)
         except FieldsRefused as error:
-            words = "; ".join(error.aliases.values())
-            if not _note(edge, left, error.aliases):
+            message = "; ".join(error.messages.values())
+            if not _record_errors(metrics, remaining, error.messages):
                 raise
-            left = _without(edge, left)
+            remaining = _without_refused(metrics, remaining)
             continue
-        _note(edge, left, {one.alias: one.message for one in answer.errors})
-        _collect(edge, left, answer.data, window, step_seconds)
-        return edge
-    edge.traffic_errors.update({one.service_id: words for one in left if one.traffic})
-    edge.limit_errors.update({one.service_id: words for one in left if one.limits})
-    return edge
+        _record_errors(metrics, remaining, {error.alias: error.message for error in answer.errors})
+        _collect(metrics, remaining, answer.data, window, step_seconds)
+        return metrics
+    metrics.traffic_errors.update({query.service_id: message for query in remaining if query.traffic})
+    metrics.limit_errors.update({query.service_id: message for query in remaining if query.limits})
+    return metrics
 
 
-def _ask(
-    transport: Transport, environment_id: str, asks: Sequence[ServiceQuery], window: Window, step_seconds: int
-) -> Answer:
-    parts = documents.http_metrics_parts(asks)
-    known = {
+def _send(
+    transport: Transport, environment_id: str, queries: Sequence[ServiceQuery], window: Window,
+    step_seconds: int,
+) -> Answer:  # fmt: skip
+    parts = documents.http_metrics_parts(queries)
+    values = {
         "environmentId": environment_id,
         "step": step_seconds,
         "start": window.start.isoformat(),
         "end": window.end.isoformat(),
-    } | {f"s{n}": one.service_id for n, one in enumerate(asks)}
-    variables = {one: known[one] for one in documents.variable_names(parts.values())}
-    name = "HttpMetrics" if any(one.traffic for one in asks) else "Limits"
+    } | {f"s{n}": query.service_id for n, query in enumerate(queries)}
+    variables = {name: values[name] for name in documents.variable_names(parts.values())}
+    name = "HttpMetrics" if any(query.traffic for query in queries) else "Limits"
     return transport.query(documents.build_document(name, parts), variables)
 
 
-def _note(edge: HttpMetrics, asks: Sequence[ServiceQuery], words: Mapping[str, str]) -> bool:
-    """Whose parts these words are about; whether they are about any."""
-    met = False
-    for n, one in enumerate(asks):
-        refused = words.get(f"statuses{n}") or words.get(f"durations{n}")
-        if refused is not None:
-            edge.traffic_errors[one.service_id] = refused
-        if f"limits{n}" in words:
-            # Who may not see one limit may see none of them: the others are not tried one after the other.
-            edge.limit_errors.update({ask.service_id: words[f"limits{n}"] for ask in asks if ask.limits})
-        met = met or refused is not None or f"limits{n}" in words
-    return met
+def _record_errors(
+    metrics: HttpMetrics, queries: Sequence[ServiceQuery], messages: Mapping[str, str]
+) -> bool:
+    """Assign the messages to the services of their parts. True if at least one belongs to a service."""
+    assigned = False
+    for n, query in enumerate(queries):
+        traffic_message = messages.get(f"statuses{n}") or messages.get(f"durations{n}")
+        if traffic_message is not None:
+            metrics.traffic_errors[query.service_id] = traffic_message
+        limit_message = messages.get(f"limits{n}")
+        if limit_message is not None:
+            # The permission is that of the token: it is refused the other limits too, at one request each.
+            metrics.limit_errors.update(
+                {other.service_id: limit_message for other in queries if other.limits}
+            )
+        assigned = assigned or traffic_message is not None or limit_message is not None
+    return assigned
 
 
-def _without(edge: HttpMetrics, asks: Sequence[ServiceQuery]) -> list[ServiceQuery]:
-    left = [
+def _without_refused(metrics: HttpMetrics, queries: Sequence[ServiceQuery]) -> list[ServiceQuery]:
+    remaining = [
         ServiceQuery(
-            one.service_id,
-            one.traffic and one.service_id not in edge.traffic_errors,
-            one.limits and one.service_id not in edge.limit_errors,
+            query.service_id,
+            query.traffic and query.service_id not in metrics.traffic_errors,
+            query.limits and query.service_id not in metrics.limit_errors,
         )
-        for one in asks
+        for query in queries
     ]
-    return [one for one in left if one.traffic or one.limits]
+    return [query for query in remaining if query.traffic or query.limits]
 
 
 def _collect(
-    edge: HttpMetrics,
-    asks: Sequence[ServiceQuery],
-    data: Mapping[str, Any],
-    window: Window,
+    metrics: HttpMetrics, queries: Sequence[ServiceQuery], data: Mapping[str, Any], window: Window,
     step_seconds: int,
-) -> None:
+) -> None:  # fmt: skip
     start = int(window.start.timestamp())
-    for n, one in enumerate(asks):
-        if one.traffic and one.service_id not in edge.traffic_errors:
-            broken: list[int] = []
-            try:
-                statuses = _shaped(
-                    graphql_types.ValidItems[graphql_types.Statuses], data.get(f"statuses{n}"), broken
-                )
-                durations = _shaped(graphql_types.Durations, data.get(f"durations{n}"), broken)
-            except ValidationError as error:
-                edge.traffic_errors[one.service_id] = str(unexpected_shape(error))
-            else:
-                edge.traffic[one.service_id] = series.traffic_steps(statuses, durations, start, step_seconds)
-                if broken:
-                    edge.gaps.append(
-                        Gap(
-                            part=GapPart.TRAFFIC,
-                            reason=f"{sum(broken)} samples of a service that cannot be read",
-                        )
-                    )
-        if one.limits and one.service_id not in edge.limit_errors:
-            edge.limits[one.service_id] = graphql_types.parse_limits(data.get(f"limits{n}"))
+    for n, query in enumerate(queries):
+        if query.traffic and query.service_id not in metrics.traffic_errors:
+            statuses, durations = data.get(f"statuses{n}"), data.get(f"durations{n}")
+            _collect_traffic(metrics, query.service_id, statuses, durations, start, step_seconds)
+        if query.limits and query.service_id not in metrics.limit_errors:
+            metrics.limits[query.service_id] = parse_limits(data.get(f"limits{n}"))
 
 
-def _shaped(shape: type[T], value: object, broken: list[int]) -> T:
-    found: T = _adapter(shape).validate_python(value, context=broken)  # type: ignore[arg-type]
-    return found
+def _collect_traffic(
+    metrics: HttpMetrics, service_id: str, statuses: object, durations: object, start: int, step_seconds: int
+) -> None:
+    invalid_counts: list[int] = []
+    try:
+        by_status = _validate(ValidItems[Statuses], statuses, invalid_counts)
+        times = _validate(Durations, durations, invalid_counts)
+    except ValidationError as error:
+        metrics.traffic_errors[service_id] = str(unexpected_shape(error))
+        return
+    metrics.traffic[service_id] = series.traffic_steps(by_status, times, start, step_seconds)
+    if invalid_counts:
+        reason = f"{plural(sum(invalid_counts), 'sample')} of a service could not be read"
+        metrics.gaps.append(Gap(part=GapPart.TRAFFIC, reason=reason))
+
+
+def _validate(shape: type[T], value: object, invalid_counts: list[int]) -> T:
+    result: T = _adapter(shape).validate_python(value, context=invalid_counts)  # type: ignore[arg-type]
+    return result
 
 
 @cache

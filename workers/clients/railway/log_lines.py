@@ -1,11 +1,12 @@
-"""Log lines and requests as Railway keeps them. All of their text comes from outside: hostile, not redacted."""
+"""Log lines and HTTP requests from Railway's log queries. Their text comes from outside and is not redacted."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from workers.clients.railway.graphql_types import ApiModel, Tags
+from workers.clients.railway.api_model import ApiModel
+from workers.clients.railway.graphql_types import Tags
 from workers.models import Model, Moment
 
 LEVELS = {
@@ -13,17 +14,21 @@ LEVELS = {
     "warning": "warn", "notice": "info", "trace": "debug",
     "10": "debug", "20": "debug", "30": "info", "40": "warn", "50": "error", "60": "error",
 }  # fmt: skip
-"""Other spellings of debug, info, warn and error; the numbers are those of Node's pino."""
+"""Spelling of a level → debug, info, warn or error. The numbers are the levels of Node's pino logger."""
+LEVEL_KEYS = ("level", "lvl", "severity")
+"""Attributes that loggers use for the level."""
 TRACE_KEYS = frozenset(
     {"stack", "stacktrace", "stack_trace", "traceback", "exc_info", "exception", "err", "error"}
 )
-LEVEL_KEYS = ("level", "lvl", "severity")
+"""Attributes that loggers use for a stack trace."""
+# The edge names the zero UUID as the instance if a request reached no live instance.
 NO_INSTANCE_ID = "00000000-0000-0000-0000-000000000000"
-"""The instance that the edge names when there is no live one."""
+EDGE_STATUSES = (502, 503, 504)
+"""Statuses with which the edge answers for a service that it cannot reach."""
 
 
 class LogLine(Model):
-    """One line. `level` is debug, info, warn, error or whatever else the service calls it."""
+    """One log line. `level` is debug, info, warn, error or an unknown level as the service spells it."""
 
     timestamp: Moment
     message: str
@@ -33,20 +38,15 @@ class LogLine(Model):
 
 
 class HttpLine(Model):
-    """One request at the edge; durations in milliseconds, `upstream_errors` in the edge's words.
-
-    `platform_answer`: the edge answered instead of the service (no live instance, connection refused).
-    """
+    """One request at the public edge; durations in milliseconds."""
 
     timestamp: Moment
     method: str
     path: str
     status: int
     ms: float
-    upstream_ms: float = 0.0
     platform_answer: bool = False
-    response_details: str = ""
-    upstream_errors: tuple[str, ...] = ()
+    """True if the edge answered because it could not reach the service."""
 
 
 class Attribute(ApiModel):
@@ -55,6 +55,8 @@ class Attribute(ApiModel):
 
 
 class Log(ApiModel):
+    """A line as Railway returns it: a single-line JSON log arrives split into message and attributes."""
+
     timestamp: Moment
     message: str = ""
     severity: str | None = None
@@ -62,6 +64,11 @@ class Log(ApiModel):
     tags: Tags | None = None
 
     def to_model(self, deployment_id: str | None = None) -> LogLine:
+        """The line as our model.
+
+        Args:
+            deployment_id: the deployment, if the line's tags name none.
+        """
         tags = self.tags or Tags()
         return LogLine(
             timestamp=self.timestamp,
@@ -72,33 +79,33 @@ class Log(ApiModel):
         )
 
     def stack_traces(self) -> list[str]:
-        """Railway opens a service's single-line JSON itself: its stack trace is an attribute then, not the message."""
-        found = []
-        for one in self.attributes or []:
-            if one.key.lower().rpartition(".")[2] in TRACE_KEYS and one.value:
-                text = _stack_of(_decoded(one.value))
-                if text and text not in self.message:
-                    found.append(text)
-        return found
+        """Stack traces that Railway moved from a JSON log into attributes."""
+        traces = []
+        for attribute in self.attributes or []:
+            if attribute.key.lower().rpartition(".")[2] in TRACE_KEYS and attribute.value:
+                trace = _trace_text(_decoded(attribute.value))
+                if trace and trace not in self.message:
+                    traces.append(trace)
+        return traces
 
     def level(self) -> str:
-        """`severity`, else an attribute that names a level; attribute values are JSON texts."""
-        values = {one.key: one.value for one in self.attributes or []}
-        said = [self.severity, *(values.get(key) for key in LEVEL_KEYS)]
-        known = next((word.strip('"').lower() for word in said if word and word.strip('"')), "info")
-        return LEVELS.get(known, known)
+        """The severity, or the level from an attribute. Attribute values are JSON, so a string has quotes."""
+        values = {attribute.key: attribute.value for attribute in self.attributes or []}
+        candidates = [self.severity, *(values.get(key) for key in LEVEL_KEYS)]
+        level = next((text.strip('"').lower() for text in candidates if text and text.strip('"')), "info")
+        return LEVELS.get(level, level)
 
 
 def _decoded(value: str) -> Any:
-    """Attribute values are JSON texts; one that is none stands for itself."""
+    """The value of an attribute, which is JSON text; text that is no JSON stands for itself."""
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
         return value
 
 
-def _stack_of(value: Any) -> str:
-    """The text of a trace: itself, or the `stack` (else `message`) of an error that was logged as an object."""
+def _trace_text(value: Any) -> str:
+    """A trace from a string, or from an error object with a `stack`, a `traceback` or at least a `message`."""
     if isinstance(value, dict):
         value = next((value[key] for key in ("stack", "traceback", "message") if value.get(key)), "")
     return value if isinstance(value, str) else ""
@@ -118,47 +125,45 @@ class HttpLog(ApiModel):
     path: str
     http_status: int
     total_duration: float = 0.0
-    upstream_rq_duration: float | None = None
     response_details: str | None = None
     upstream_errors: str | None = None
     upstream_address: str | None = None
     deployment_instance_id: str | None = None
 
     def to_model(self) -> HttpLine:
-        errors = upstream_errors(self.upstream_errors)
         return HttpLine(
             timestamp=self.timestamp,
             method=self.method,
             path=self.path,
             status=self.http_status,
             ms=self.total_duration,
-            upstream_ms=self.upstream_rq_duration or 0.0,
-            platform_answer=self._by_the_edge(errors),
-            response_details=self.response_details or "",
-            upstream_errors=errors,
+            platform_answer=self._answered_by_edge(),
         )
 
-    def _by_the_edge(self, errors: tuple[str, ...]) -> bool:
-        """The edge's own 502, 503, 504 carry details; with an upstream address and none, the service said it."""
+    def _answered_by_edge(self) -> bool:
+        # Railway has no field for this. The edge adds details to its own 502, 503 and 504; a service's 5xx has an
+        # upstream address and no details.
         if self.http_status < 500:
             return False
-        if self.http_status in (502, 503, 504) and self.response_details:
+        if self.http_status in EDGE_STATUSES and self.response_details:
             return True
-        return not self.upstream_address and (bool(errors) or self.deployment_instance_id == NO_INSTANCE_ID)
+        return not self.upstream_address and (
+            bool(parse_upstream_errors(self.upstream_errors)) or self.deployment_instance_id == NO_INSTANCE_ID
+        )
 
 
 class HttpLogs(ApiModel):
     http_logs: list[HttpLog]
 
 
-def upstream_errors(said: str | None) -> tuple[str, ...]:
-    """The errors in a text that holds a JSON list of `{"error": …}`; the text itself where it does not."""
-    if not said:
+def parse_upstream_errors(text: str | None) -> tuple[str, ...]:
+    """The errors of a JSON list `[{"error": …}]`; text of any other form counts as one error."""
+    if not text:
         return ()
     try:
-        items: Any = json.loads(said)
+        items: Any = json.loads(text)
     except ValueError:
-        return (said,)
+        return (text,)
     if not isinstance(items, list):
-        return (said,)
+        return (text,)
     return tuple(str(item.get("error", "")) for item in items if isinstance(item, dict) and item.get("error"))

@@ -1,48 +1,47 @@
-"""Metrics as our series: usage per replica, requests per step. Pure."""
+"""Converts Railway's metric series to ours: usage per replica, requests per step. Pure."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from workers.clients.railway import graphql_types
+from workers.clients.railway.graphql_types import Durations, Series, Statuses
 from workers.models import InstanceUsage, Model, Point, TrafficMinute
 
-OK, CLIENT_ERROR, SERVER_ERROR = 400, 400, 500
-"""Below OK is fine, from CLIENT_ERROR on the caller's fault, from SERVER_ERROR on ours."""
+CLIENT_ERROR_FROM = 400
+"""Lowest status of a request that failed because of its client; below, the request succeeded."""
+SERVER_ERROR_FROM = 500
+"""Lowest status of a request that failed because of the service."""
 
 
 class ServiceUsage(Model):
-    """What a service used, and its limits in vCPU and GB.
-
-    `summed`: Railway named no replica, so the series is the sum of all of them; `limits_summed` likewise.
-    """
+    """Usage of one service in the window, and its limits per replica in vCPU and GB."""
 
     instances: tuple[InstanceUsage, ...] = ()
     disk: tuple[Point, ...] = ()
-    """GB on its volumes over time, oldest first."""
+    """GB on all volumes of the service, oldest first."""
     cpu_limit: float | None = None
     memory_limit: float | None = None
     summed: bool = False
+    """True if Railway named no replica: the series is then the sum of all replicas."""
     limits_summed: bool = False
+    """True if the limits are those of all replicas together."""
 
 
-def usage_by_service(
-    answer: Iterable[graphql_types.Series], disks: Iterable[graphql_types.Series] = ()
-) -> dict[str, ServiceUsage]:
-    """Usage by service id. Series without values, or of no service, say nothing and are left out."""
-    by_service: dict[str, list[graphql_types.Series]] = defaultdict(list)
-    for series in (*answer, *disks):
-        if series.tags.service_id and series.values:
-            by_service[series.tags.service_id].append(series)
-    return {service_id: _service_usage(series) for service_id, series in by_service.items()}
+def usage_by_service(usage: Iterable[Series], disk: Iterable[Series] = ()) -> dict[str, ServiceUsage]:
+    """Usage by service id. A series without values means no data, not zero, and is left out."""
+    by_service: dict[str, list[Series]] = defaultdict(list)
+    for item in (*usage, *disk):
+        if item.tags.service_id and item.values:
+            by_service[item.tags.service_id].append(item)
+    return {service_id: _service_usage(items) for service_id, items in by_service.items()}
 
 
-def _service_usage(every: list[graphql_types.Series]) -> ServiceUsage:
-    named: dict[str, list[graphql_types.Series]] = defaultdict(list)
-    for series in every:
-        named[series.measurement].append(series)
-    cpu, memory = _points(named["CPU_USAGE"]), _points(named["MEMORY_USAGE_GB"])
+def _service_usage(items: list[Series]) -> ServiceUsage:
+    by_measurement: dict[str, list[Series]] = defaultdict(list)
+    for item in items:
+        by_measurement[item.measurement].append(item)
+    cpu, memory = _by_instance(by_measurement["CPU_USAGE"]), _by_instance(by_measurement["MEMORY_USAGE_GB"])
     instances = tuple(
         InstanceUsage(
             instance_id=instance,
@@ -52,77 +51,88 @@ def _service_usage(every: list[graphql_types.Series]) -> ServiceUsage:
         )
         for instance, deployment in sorted({**cpu, **memory})
     )
-    limits = named["CPU_LIMIT"] + named["MEMORY_LIMIT_GB"]
+    limits = by_measurement["CPU_LIMIT"] + by_measurement["MEMORY_LIMIT_GB"]
     return ServiceUsage(
         instances=instances,
-        disk=_sum(named["DISK_USAGE_GB"]),
-        cpu_limit=_last(named["CPU_LIMIT"]),
-        memory_limit=_last(named["MEMORY_LIMIT_GB"]),
-        summed=any(not one.instance_id for one in instances),
-        limits_summed=any(not one.tags.deployment_instance_id for one in limits),
+        disk=_sum(by_measurement["DISK_USAGE_GB"]),
+        cpu_limit=_newest(by_measurement["CPU_LIMIT"]),
+        memory_limit=_newest(by_measurement["MEMORY_LIMIT_GB"]),
+        summed=any(not instance.instance_id for instance in instances),
+        limits_summed=any(not item.tags.deployment_instance_id for item in limits),
     )
 
 
-def _points(every: list[graphql_types.Series]) -> dict[tuple[str, str], tuple[Point, ...]]:
-    """By instance and deployment, oldest first."""
-    found: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
-    for series in every:
-        key = (series.tags.deployment_instance_id or "", series.tags.deployment_id or "")
-        found[key] |= {one.ts: one.value for one in series.values}
-    return {key: tuple(sorted(values.items())) for key, values in found.items()}
+def _by_instance(items: list[Series]) -> dict[tuple[str, str], tuple[Point, ...]]:
+    """Points by (instance id, deployment id), oldest first."""
+    points: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
+    for item in items:
+        key = (item.tags.deployment_instance_id or "", item.tags.deployment_id or "")
+        points[key] |= {sample.ts: sample.value for sample in item.values}
+    return {key: tuple(sorted(values.items())) for key, values in points.items()}
 
 
-def _sum(every: list[graphql_types.Series]) -> tuple[Point, ...]:
-    """Of all volumes, oldest first."""
-    found: dict[int, float] = defaultdict(float)
-    for series in every:
-        for one in series.values:
-            found[one.ts] += one.value
-    return tuple(sorted(found.items()))
+def _sum(items: list[Series]) -> tuple[Point, ...]:
+    """The sum of the series, oldest first: a service may have several volumes."""
+    totals: dict[int, float] = defaultdict(float)
+    for item in items:
+        for sample in item.values:
+            totals[sample.ts] += sample.value
+    return tuple(sorted(totals.items()))
 
 
-def _last(limits: list[graphql_types.Series]) -> float | None:
-    """The newest limit that is one; 0 means that none is known."""
-    values = [(one.ts, one.value) for series in limits for one in series.values if one.value > 0]
+def _newest(limits: list[Series]) -> float | None:
+    # Railway writes 0 if no limit is set.
+    values = [(sample.ts, sample.value) for item in limits for sample in item.values if sample.value > 0]
     return max(values)[1] if values else None
 
 
 def traffic_steps(
-    statuses: Sequence[graphql_types.Statuses],
-    durations: graphql_types.Durations | None,
-    start: int,
-    step: int,
+    statuses: Sequence[Statuses], durations: Durations | None, start: int, step_seconds: int
 ) -> tuple[TrafficMinute, ...]:
-    """Requests per step from `start`, oldest first; steps of which Railway says nothing are left out."""
+    """Requests per step, oldest first; steps without a sample are left out.
+
+    Args:
+        durations: None if unknown, which leaves `p95_ms` None.
+        start: epoch seconds at which the first step begins.
+    """
     counts: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
-    at: dict[int, int] = {}
-    for series in statuses:
-        for sample in series.samples:
-            place = (sample.ts - start) // step
-            counts[place][series.status_code] += sample.value
-            at[place] = min(sample.ts, at.get(place, sample.ts))
-    slow: dict[int, float] = {}
-    for one in durations.samples if durations else ():
-        place = (one.ts - start) // step
-        slow[place] = max(one.p95, slow.get(place, 0.0))
-    return tuple(_minute(at[place], counts[place], slow.get(place)) for place in sorted(counts))
+    begins: dict[int, int] = {}
+    for item in statuses:
+        for sample in item.samples:
+            # Counts and durations are matched by the number of the step: their timestamps need not be equal.
+            step = (sample.ts - start) // step_seconds
+            counts[step][item.status_code] += sample.value
+            begins[step] = min(sample.ts, begins.get(step, sample.ts))
+    p95: dict[int, float] = {}
+    for percentiles in durations.samples if durations else ():
+        step = (percentiles.ts - start) // step_seconds
+        p95[step] = max(percentiles.p95, p95.get(step, 0.0))
+    return tuple(_traffic_step(begins[step], counts[step], p95.get(step)) for step in sorted(counts))
 
 
-def counts_per_step(moments: Iterable[float], start: float, step: int) -> tuple[Point, ...]:
-    """How many per step from `start`, oldest first; steps without any are left out."""
-    found: dict[int, float] = defaultdict(float)
-    for at in moments:
-        found[int(start + (at - start) // step * step)] += 1
-    return tuple(sorted(found.items()))
+def counts_per_step(moments: Iterable[float], start: float, step_seconds: int) -> tuple[Point, ...]:
+    """How many of the moments fall into each step, oldest first; empty steps are left out.
+
+    Args:
+        moments: epoch seconds, in any order.
+        start: epoch seconds at which the first step begins.
+    """
+    counts: dict[int, float] = defaultdict(float)
+    for moment in moments:
+        counts[int(start + (moment - start) // step_seconds * step_seconds)] += 1
+    return tuple(sorted(counts.items()))
 
 
-def _minute(at: int, counts: dict[int, float], p95: float | None) -> TrafficMinute:
-    total = round(sum(counts.values()))
+def _traffic_step(at: int, counts: dict[int, float], p95: float | None) -> TrafficMinute:
+    def total(low: int, high: float) -> int:
+        return round(sum(count for status, count in counts.items() if low <= status < high))
+
+    requests = round(sum(counts.values()))
     return TrafficMinute(
         at=at,
-        requests=total,
-        ok=round(sum(count for status, count in counts.items() if status < OK)),
-        client_errors=round(sum(n for status, n in counts.items() if CLIENT_ERROR <= status < SERVER_ERROR)),
-        server_errors=round(sum(count for status, count in counts.items() if status >= SERVER_ERROR)),
-        p95_ms=p95 if total else None,
+        requests=requests,
+        ok=total(0, CLIENT_ERROR_FROM),
+        client_errors=total(CLIENT_ERROR_FROM, SERVER_ERROR_FROM),
+        server_errors=total(SERVER_ERROR_FROM, float("inf")),
+        p95_ms=p95 if requests else None,
     )

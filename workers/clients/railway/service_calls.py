@@ -1,10 +1,10 @@
-"""Who calls whom, as variables and lookups tell it. Pure; names only, never a value. All names come from outside.
+"""Which service calls which, inferred from variable references and DNS lookups. Pure; reads names, never values.
 
-A service calls another one where one of its variables refers to that one's address, or where it looked up its
-private name. A reference counts when the variable or what it refers to is named like an address (`DATABASE_URL`,
-`REDISHOST`, `RAILWAY_PRIVATE_DOMAIN`), or when the other one is a database: whoever holds a database's password uses
-it. It does not count where the variable says whom to let in or to send elsewhere (`CORS_ORIGINS`): those are callers,
-not callees. What a shared variable refers to is called by whoever refers to the shared variable.
+A service calls another one if one of its variables refers to the other's address, or if it looked up the other's
+private host name. A reference counts if the variable or its target is named like an address (`DATABASE_URL`,
+`REDISHOST`, `RAILWAY_PRIVATE_DOMAIN`) or if the target is a database, whose password only its callers need. A
+variable that lists permitted callers (`CORS_ORIGINS`) does not count. A reference to a shared variable counts as a
+reference to the targets of the shared variable.
 """
 
 from __future__ import annotations
@@ -13,24 +13,27 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from workers.clients.railway.graphql_types import ApiModel, Variable
+from workers.clients.railway.api_model import ApiModel
+from workers.clients.railway.graphql_types import Variable
 from workers.models import Service
 
 ADDRESS = re.compile(
     "URL|URI|DSN|HOST|DOMAIN|PORT|CONNECT|ENDPOINT|ADDR|SERVER|BROKER|BACKEND|UPSTREAM", re.IGNORECASE
 )
-CALLERS = re.compile("CORS|ORIGIN|ALLOWED|TRUSTED|CSRF|REDIRECT|CALLBACK|FRONTEND", re.IGNORECASE)
+PERMITTED_CALLERS = re.compile("CORS|ORIGIN|ALLOWED|TRUSTED|CSRF|REDIRECT|CALLBACK|FRONTEND", re.IGNORECASE)
+# Image names by which Railway's own CLI recognises a database.
 DATABASE = re.compile("postgres|postgis|timescale|redis|valkey|mongo|mysql|mariadb|memcached", re.IGNORECASE)
-"""In the name of an image: how Railway's own tools tell a database."""
 EXPRESSION = re.compile(r"\$\{\{(.{1,300}?)\}\}")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-INTERNAL = ".railway.internal"
-LONGEST, MOST = 1000, 50
-"""Characters of a reference, references of a variable."""
+INTERNAL_SUFFIX = ".railway.internal"
+MAX_TEXT_CHARS = 1000
+"""Characters of a name or reference that are searched; bounds the time for hostile input."""
+MAX_REFERENCES = 50
+"""References of one variable that are read."""
 
 
 class Lookup(ApiModel):
-    """A service asked for a name."""
+    """A DNS lookup by a service."""
 
     qname: str
     service_id: str
@@ -40,67 +43,68 @@ class Lookup(ApiModel):
 def find_calls(
     services: Sequence[Service], variables: Sequence[Variable], lookups: Iterable[Lookup]
 ) -> tuple[tuple[str, str], ...]:
-    """(caller, callee) ids of services of this environment, each pair once, in order."""
+    """Pairs of service ids (caller, callee), each once, sorted."""
     ids = {service.id for service in services}
-    found = {*_referred(services, variables), *_looked_up(services, lookups)}
-    return tuple(sorted(pair for pair in found if pair[0] in ids and pair[0] != pair[1]))
+    pairs = {*_calls_by_reference(services, variables), *_calls_by_lookup(services, lookups)}
+    return tuple(sorted(pair for pair in pairs if pair[0] in ids and pair[0] != pair[1]))
 
 
 def private_names(service: Service) -> set[str]:
-    """What may stand before `.railway.internal` for it, unless somebody chose another name."""
+    """Default host names of the service below INTERNAL_SUFFIX; Railway derives them from its name."""
     name = service.name.strip().lower()
     return {name.replace(" ", "-"), re.sub(r"[^a-z0-9]+", "-", name).strip("-")} - {""}
 
 
-def _referred(services: Sequence[Service], variables: Sequence[Variable]) -> Iterator[tuple[str, str]]:
-    named = {service.name.strip().lower(): service.id for service in services}
-    named |= {service.id.lower(): service.id for service in services}
+def _calls_by_reference(
+    services: Sequence[Service], variables: Sequence[Variable]
+) -> Iterator[tuple[str, str]]:
+    by_owner = {service.name.strip().lower(): service.id for service in services}
+    by_owner |= {service.id.lower(): service.id for service in services}
     databases = {service.id for service in services if DATABASE.search(service.image or "")}
     shared: dict[str, set[str]] = defaultdict(set)
     for variable in variables:
         if not variable.service_id:
-            shared[variable.name.lower()] |= _callees(variable, named, databases, {})
+            shared[variable.name.lower()] |= _callees(variable, by_owner, databases, {})
     for variable in variables:
         if variable.service_id:
-            for callee in _callees(variable, named, databases, shared):
+            for callee in _callees(variable, by_owner, databases, shared):
                 yield variable.service_id, callee
 
 
 def _callees(
-    variable: Variable, named: dict[str, str], databases: set[str], shared: dict[str, set[str]]
+    variable: Variable, by_owner: dict[str, str], databases: set[str], shared: dict[str, set[str]]
 ) -> set[str]:
     """Ids of the services whose addresses the variable refers to."""
-    if CALLERS.search(variable.name[:LONGEST]):
+    variable_name = variable.name[:MAX_TEXT_CHARS]
+    if PERMITTED_CALLERS.search(variable_name):
         return set()
-    found: set[str] = set()
+    callees: set[str] = set()
     for owner, name in _references(variable):
         if owner == "shared":
-            found |= shared.get(name.lower(), set())
-        callee = named.get(owner)
-        if callee and (
-            callee in databases or ADDRESS.search(name) or ADDRESS.search(variable.name[:LONGEST])
-        ):
-            found.add(callee)
-    return found
+            callees |= shared.get(name.lower(), set())
+        callee = by_owner.get(owner)
+        if callee and (callee in databases or ADDRESS.search(name) or ADDRESS.search(variable_name)):
+            callees.add(callee)
+    return callees
 
 
 def _references(variable: Variable) -> Iterator[tuple[str, str]]:
-    """Owner, in lower case, and name of whatever the variable refers to, however it is written."""
-    for written in variable.references[:MOST]:
-        text = written[:LONGEST]
-        for one in EXPRESSION.findall(text) or [text]:
-            whole = one.strip().strip("\"'")
-            # A service's own name may hold dots, a variable's may not.
-            for owner, _, name in (whole.partition("."), whole.rpartition(".")):
+    """(owner in lower case, variable name) of every reference, in each form in which Railway writes it."""
+    for reference in variable.references[:MAX_REFERENCES]:
+        text = reference[:MAX_TEXT_CHARS]
+        for expression in EXPRESSION.findall(text) or [text]:
+            target = expression.strip().strip("\"'")
+            # A service name may contain dots, a variable name may not: try both ends.
+            for owner, _, name in (target.partition("."), target.rpartition(".")):
                 yield (owner or name).strip().strip("\"'").lower(), name.strip()
-            for uuid in UUID.findall(whole):
-                yield uuid.lower(), whole.rpartition(".")[2]
+            for uuid in UUID.findall(target):
+                yield uuid.lower(), target.rpartition(".")[2]
 
 
-def _looked_up(services: Sequence[Service], lookups: Iterable[Lookup]) -> Iterator[tuple[str, str]]:
+def _calls_by_lookup(services: Sequence[Service], lookups: Iterable[Lookup]) -> Iterator[tuple[str, str]]:
     by_name = {name: service.id for service in services for name in private_names(service)}
-    for one in lookups:
-        name = one.qname[:LONGEST].strip().lower().rstrip(".")
-        callee = by_name.get(name.removesuffix(INTERNAL)) if name.endswith(INTERNAL) else None
-        if callee and one.query_zone == "internal":
-            yield one.service_id, callee
+    for lookup in lookups:
+        name = lookup.qname[:MAX_TEXT_CHARS].strip().lower().rstrip(".")
+        callee = by_name.get(name.removesuffix(INTERNAL_SUFFIX)) if name.endswith(INTERNAL_SUFFIX) else None
+        if callee and lookup.query_zone == "internal":
+            yield lookup.service_id, callee

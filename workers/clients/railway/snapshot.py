@@ -1,12 +1,12 @@
-"""The environment as it is and was in the window. Every read that fails is said: absent is not healthy.
+"""Takes the survey of an environment. A read that fails becomes a gap: missing data does not count as healthy.
 
-Three requests side by side (what there is, what it used, what it said), then one for every twenty services: their
-traffic, and the limits of those whose metrics name none. A hundred services are eight requests.
+Three requests run concurrently (structure, usage, logs), then one request for every 20 services: their traffic, and
+the limits of those whose metrics name none. A hundred services take eight requests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
@@ -22,6 +22,7 @@ from workers.clients.railway import (
     batches,
     find_calls,
 )
+from workers.clients.railway.structure import OPTIONAL_PARTS
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import (
     Deployment,
@@ -32,7 +33,6 @@ from workers.models import (
     Point,
     Service,
     Survey,
-    TrafficMinute,
     Volume,
     Window,
 )  # fmt: skip
@@ -40,234 +40,255 @@ from workers.models import (
 T = TypeVar("T")
 
 MAX_CONCURRENT_READS = 6
-"""Reads side by side: below Railway's ten requests a second for its smallest paying plan."""
+"""Concurrent requests; below the 10 per second that Railway accepts on its smallest paid plan."""
 MAX_DEPLOYMENTS = 100
-"""Deployments of the whole environment, newest first: one page."""
-UNATTRIBUTED_USAGE = Gap(part=GapPart.USAGE, reason="there are series that name no service")
+"""Newest deployments of the whole environment that are read: one page."""
+UNATTRIBUTED_USAGE = Gap(part=GapPart.USAGE, reason="some series name no service")
 
 
 @dataclass
-class _Parts:
-    """Reads beside the architecture. A part that fails becomes a gap, and the survey goes on without it."""
+class _Reads:
+    """Bookkeeping of the reads beside the services.
 
-    asked: int = 0
-    failed: list[RailwayBusy | RailwayRefused] = field(default_factory=list)
+    Attributes:
+        attempted: number of parts that were requested.
+        errors: the error of each part that failed as a whole.
+        gaps: the gaps of these parts and of single services.
+    """
+
+    attempted: int = 0
+    errors: list[RailwayBusy | RailwayRefused] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
 
-    def take(self, names: tuple[GapPart, ...], part: Callable[[], T], absent: T) -> T:
-        self.asked += len(names)
+    def result(self, parts: tuple[GapPart, ...], future: Future[T], default: T) -> T:
+        """The result of a read; if it failed, `default` and a gap for each of its parts."""
+        self.attempted += len(parts)
         try:
-            return part()
+            return future.result()
         except (RailwayBusy, RailwayRefused) as error:
-            self.lack(dict.fromkeys(names, error))
-            return absent
+            self.add_failures(dict.fromkeys(parts, error))
+            return default
 
-    def lack(self, failed: Mapping[GapPart, RailwayBusy | RailwayRefused]) -> None:
-        self.failed += failed.values()
-        self.gaps += [Gap(part=name, reason=str(error)) for name, error in failed.items()]
+    def add_failures(self, failed: Mapping[GapPart, RailwayBusy | RailwayRefused]) -> None:
+        self.errors += failed.values()
+        self.gaps += [Gap(part=part, reason=str(error)) for part, error in failed.items()]
 
     def raise_if_all_failed(self) -> None:
-        """Nothing but names came: rather look again later than judge by them."""
-        busy = next((error for error in self.failed if isinstance(error, RailwayBusy)), None)
-        if busy and len(self.failed) == self.asked:
+        """Raise RailwayBusy if no part could be read: a later attempt is better than a survey of names."""
+        busy = next((error for error in self.errors if isinstance(error, RailwayBusy)), None)
+        if busy and len(self.errors) == self.attempted:
             raise busy
 
 
-class _Read(NamedTuple):
-    """All that came, in the words of the survey; for a part that failed, nothing."""
+class _Results(NamedTuple):
+    """All results; empty for a read that failed."""
 
-    shape: EnvironmentStructure
-    used: UsageResult
-    spoken: LogActivity
-    edge: HttpMetrics
+    structure: EnvironmentStructure
+    usage: UsageResult
+    logs: LogActivity
+    http: HttpMetrics
 
 
 def take_survey(railway: Railway, environment: Environment, window: Window, step_seconds: int) -> Survey:
-    """What the environment is and did in the window, with one sample per step.
+    """The environment and its activity in the window, with one sample per step.
 
-    Raises RailwayBusy or RailwayRefused where the services themselves cannot be read, and RailwayBusy where nothing
-    else could; any other read that fails is in `failed_reads`.
+    Any read beside the services that fails is in `failed_reads`.
+
+    Raises:
+        RailwayBusy: the services, or all other parts, cannot be read now.
+        RailwayRefused: Railway refuses the services themselves.
     """
-    parts = _Parts()
+    reads = _Reads()
     with ThreadPoolExecutor(MAX_CONCURRENT_READS, thread_name_prefix="survey") as pool:
-        shaped = pool.submit(railway.fetch_structure, environment, MAX_DEPLOYMENTS, window)
-        using = pool.submit(railway.fetch_usage, environment, window, step_seconds)
-        speaking = pool.submit(railway.fetch_logs, environment, window, step_seconds)
+        structure_read = pool.submit(railway.fetch_structure, environment, MAX_DEPLOYMENTS, window)
+        usage_read = pool.submit(railway.fetch_usage, environment, window, step_seconds)
+        logs_read = pool.submit(railway.fetch_logs, environment, window, step_seconds)
         try:
-            shape = shaped.result()
+            structure = structure_read.result()
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, RailwayRefused) and "not found" in str(error).lower():
-                watched = f"{environment.project_id}/{environment.environment_id}"
-                raise RailwayRefused(f"{error} (TRACKWALKER_ENVIRONMENTS: {watched})") from error
+                value = f"{environment.project_id}/{environment.environment_id}"
+                raise RailwayRefused(f"{error} (TRACKWALKER_ENVIRONMENTS: {value})") from error
             raise
-        used = parts.take((GapPart.USAGE, GapPart.DISK), using.result, UsageResult({}, False, {}, ()))
-        edges = [
-            (asks, pool.submit(railway.fetch_http_metrics, environment, asks, window, step_seconds))
-            for asks in batches(_asks(shape, used))
+        no_usage = UsageResult({}, False, {}, ())
+        usage = reads.result((GapPart.USAGE, GapPart.DISK), usage_read, no_usage)
+        http_reads = [
+            (queries, pool.submit(railway.fetch_http_metrics, environment, queries, window, step_seconds))
+            for queries in batches(_service_queries(structure, usage))
         ]
-        edge = _joined(parts, shape, edges)
-        names = (GapPart.STARTS, GapPart.ERROR_LINES, GapPart.LOOKUPS)
-        spoken = parts.take(names, speaking.result, LogActivity((), {}, (), {}, ()))
-    parts.asked += shape.asked
-    for some in (shape.failed, used.failed, spoken.failed):
-        parts.lack(some)
-    parts.raise_if_all_failed()
-    return _survey(environment, window, step_seconds, _Read(shape, used, spoken, edge), parts)
+        http = _join(reads, structure, http_reads)
+        log_parts = (GapPart.STARTS, GapPart.ERROR_LINES, GapPart.LOOKUPS)
+        logs = reads.result(log_parts, logs_read, LogActivity((), {}, (), {}, ()))
+    reads.attempted += OPTIONAL_PARTS
+    for failed in (structure.failed, usage.failed, logs.failed):
+        reads.add_failures(failed)
+    reads.raise_if_all_failed()
+    return _build_survey(environment, window, step_seconds, _Results(structure, usage, logs, http), reads)
 
 
-def _asks(shape: EnvironmentStructure, used: UsageResult) -> list[ServiceQuery]:
-    """Traffic of whatever was ever deployed, limits of what was measured without any."""
-    services = shape.architecture.services
-    talks = {one.id for one in services if one.public or one.serving or one.latest}
-    bare = {name for name, one in used.usage.items() if one.cpu_limit is None or one.memory_limit is None}
-    ids = dict.fromkeys([one.id for one in services if one.id in talks | bare])
-    return [ServiceQuery(one, one in talks, one in bare) for one in ids]
+def _service_queries(structure: EnvironmentStructure, usage: UsageResult) -> list[ServiceQuery]:
+    """Traffic of every service that was ever deployed, limits of every service measured without them."""
+    services = structure.services
+    with_traffic = {service.id for service in services if service.public or service.serving or service.latest}
+    without_limits = {
+        service_id
+        for service_id, item in usage.usage.items()
+        if item.cpu_limit is None or item.memory_limit is None
+    }
+    ids = dict.fromkeys(service.id for service in services if service.id in with_traffic | without_limits)
+    return [ServiceQuery(item, item in with_traffic, item in without_limits) for item in ids]
 
 
-def _joined(
-    parts: _Parts,
-    shape: EnvironmentStructure,
-    edges: list[tuple[tuple[ServiceQuery, ...], Future[HttpMetrics]]],
+def _join(
+    reads: _Reads,
+    structure: EnvironmentStructure,
+    http_reads: list[tuple[tuple[ServiceQuery, ...], Future[HttpMetrics]]],
 ) -> HttpMetrics:
-    """All batches as one. One that failed hides the traffic of its own services; all of them are one sentence."""
-    names = {one.id: one.name for one in shape.architecture.services}
+    """All batches as one. A failed batch is a gap per service; if all batches failed, one gap stands for all."""
+    names = {service.id: service.name for service in structure.services}
     joined = HttpMetrics({}, {}, {}, {}, [])
     failed: dict[str, RailwayBusy | RailwayRefused] = {}
-    for asks, future in edges:
+    for queries, future in http_reads:
         try:
-            one = future.result()
+            metrics = future.result()
         except (RailwayBusy, RailwayRefused) as error:
-            failed |= {ask.service_id: error for ask in asks}
+            failed |= {query.service_id: error for query in queries}
             continue
-        joined.traffic.update(one.traffic)
-        joined.limits.update(one.limits)
-        joined.traffic_errors.update(one.traffic_errors)
-        joined.limit_errors.update(one.limit_errors)
-        joined.gaps.extend(one.gaps)
-    asked = sum(len(asks) for asks, _ in edges)
-    parts.asked += bool(edges)
-    if asked and len(failed) == asked:
-        parts.lack({GapPart.TRAFFIC: next(iter(failed.values()))})
+        joined.traffic.update(metrics.traffic)
+        joined.limits.update(metrics.limits)
+        joined.traffic_errors.update(metrics.traffic_errors)
+        joined.limit_errors.update(metrics.limit_errors)
+        joined.gaps.extend(metrics.gaps)
+    requested = sum(len(queries) for queries, _ in http_reads)
+    reads.attempted += bool(http_reads)
+    if requested and len(failed) == requested:
+        reads.add_failures({GapPart.TRAFFIC: next(iter(failed.values()))})
         return joined
-    refused = {**joined.traffic_errors, **{one: str(error) for one, error in failed.items()}}
-    parts.gaps += [
-        Gap(part=GapPart.TRAFFIC, subject=names.get(service, service), reason=reason)
-        for service, reason in refused.items()
+    reasons = {**joined.traffic_errors, **{service_id: str(error) for service_id, error in failed.items()}}
+    reads.gaps += [
+        Gap(part=GapPart.TRAFFIC, subject=names.get(service_id, service_id), reason=reason)
+        for service_id, reason in reasons.items()
     ]
-    parts.gaps += [
+    reads.gaps += [
         Gap(part=GapPart.LIMITS, reason=reason) for reason in dict.fromkeys(joined.limit_errors.values())
     ]
-    parts.gaps += dict.fromkeys(joined.gaps)
+    reads.gaps += dict.fromkeys(joined.gaps)
     return joined
 
 
-def _survey(
-    environment: Environment, window: Window, step_seconds: int, read: _Read, parts: _Parts
+def _build_survey(
+    environment: Environment, window: Window, step_seconds: int, results: _Results, reads: _Reads
 ) -> Survey:
-    shape = read.shape
-    services = _with_volumes(shape.architecture.services, shape.volumes)
-    missing = dict.fromkeys((*shape.architecture.gaps, *read.used.gaps, *read.spoken.gaps))
-    unmeasured = read.used.has_unattributed and any(
-        one.serving and one.id not in read.used.usage for one in services
-    )
+    structure, usage, logs, _ = results
+    services = _with_volumes(structure.services, structure.volumes)
+    gaps = dict.fromkeys((*structure.gaps, *usage.gaps, *logs.gaps))
+    # Series without a service may be those of a service that has none.
+    unmeasured = any(service.serving and service.id not in usage.usage for service in services)
+    unattributed = [UNATTRIBUTED_USAGE] if usage.has_unattributed and unmeasured else []
     return Survey(
         project_id=environment.project_id,
-        project_name=shape.project_name or environment.project_id,
+        project_name=structure.project_name or environment.project_id,
         environment_id=environment.environment_id,
-        environment_name=shape.architecture.environment_name,
+        environment_name=structure.environment_name,
         window=window,
         step_seconds=step_seconds,
-        services=tuple(_complete(one, read, step_seconds) for one in services),
-        calls=find_calls(services, shape.variables, read.spoken.lookups),
-        platform_incident=shape.platform_incident,
-        failed_reads=(
-            *missing,
-            *([UNATTRIBUTED_USAGE] if unmeasured else []),
-            *dict.fromkeys(parts.gaps),
-        ),
-        feed=shape.feed,
-        feed_read=GapPart.EVENTS not in shape.failed,
+        services=tuple(_complete(service, results, step_seconds) for service in services),
+        calls=find_calls(services, structure.variables, logs.lookups),
+        platform_incident=structure.platform_incident,
+        failed_reads=(*gaps, *unattributed, *dict.fromkeys(reads.gaps)),
+        feed=structure.feed,
+        feed_read=GapPart.EVENTS not in structure.failed,
     )
 
 
-def _limited(seen: ServiceUsage, limits: tuple[float | None, float | None] | None) -> ServiceUsage:
-    """With the configured limits, which are per replica, where the metrics name none."""
-    cpu, memory = limits or (None, None)
-    return seen.model_copy(
-        update={"cpu_limit": seen.cpu_limit or cpu, "memory_limit": seen.memory_limit or memory}
-    )
-
-
-def _complete(service: Service, read: _Read, step_seconds: int) -> Service:
-    """The service with its series and its history."""
-    known = _deployments(service, read.shape.history)
-    used = _limited(read.used.usage.get(service.id, ServiceUsage()), read.edge.limits.get(service.id))
-    seen = _per_replica(used, service.replicas)
-    minutes: tuple[TrafficMinute, ...] = read.edge.traffic.get(service.id, ())
+def _complete(service: Service, results: _Results, step_seconds: int) -> Service:
+    """The service with its series, deployments and events."""
+    structure, usage, logs, http = results
+    deployments = _deployments_by_id(service, structure.deployments)
+    limits = http.limits.get(service.id)
+    own_usage = _with_limits(usage.usage.get(service.id, ServiceUsage()), limits)
+    own_usage = _per_replica(own_usage, service.replicas)
+    traffic = http.traffic.get(service.id, ())
     return service.model_copy(
         update={
-            "branch": read.shape.branches.get(service.id) or service.branch,
-            "public": service.public or any(minute.requests for minute in minutes),
-            "deployments": tuple(sorted(known.values(), key=lambda one: one.created_at, reverse=True)),
-            "cpu_limit": seen.cpu_limit,
-            "memory_limit": seen.memory_limit,
-            "usage": seen.instances,
-            "disk": seen.disk,
-            "traffic": minutes,
+            "branch": structure.branches.get(service.id) or service.branch,
+            # Domains come from the configuration; requests at the edge prove the same.
+            "public": service.public or any(step.requests for step in traffic),
+            "deployments": tuple(
+                sorted(deployments.values(), key=lambda item: item.created_at, reverse=True)
+            ),
+            "cpu_limit": own_usage.cpu_limit,
+            "memory_limit": own_usage.memory_limit,
+            "usage": own_usage.instances,
+            "disk": own_usage.disk,
+            "traffic": traffic,
             "traffic_step_seconds": step_seconds,
-            "starts": tuple(one for one in read.spoken.starts if one.deployment_id in known),
-            "events": _events(service, known, read.shape),
-            "error_lines": read.spoken.errors.get(service.id, ()),
+            "starts": tuple(start for start in logs.starts if start.deployment_id in deployments),
+            "events": _events(service, deployments, structure),
+            "error_lines": logs.errors.get(service.id, ()),
         }
     )
 
 
-def _deployments(service: Service, history: list[Deployment]) -> dict[str, Deployment]:
-    named = [one for one in (service.serving, service.latest) if one]
-    return {one.id: one for one in (*named, *(one for one in history if one.service_id == service.id))}
+def _with_limits(usage: ServiceUsage, limits: tuple[float | None, float | None] | None) -> ServiceUsage:
+    """The usage with the configured limits, which are per replica, if the metrics name none."""
+    cpu, memory = limits or (None, None)
+    return usage.model_copy(
+        update={"cpu_limit": usage.cpu_limit or cpu, "memory_limit": usage.memory_limit or memory}
+    )
+
+
+def _deployments_by_id(service: Service, newest: list[Deployment]) -> dict[str, Deployment]:
+    own = [item for item in (service.serving, service.latest) if item]
+    return {item.id: item for item in (*own, *(item for item in newest if item.service_id == service.id))}
 
 
 def _events(
-    service: Service, known: Mapping[str, Deployment], shape: EnvironmentStructure
+    service: Service, deployments: Mapping[str, Deployment], structure: EnvironmentStructure
 ) -> tuple[PlatformEvent, ...]:
-    """Of the feed, what names the service, or else one of its deployments."""
+    """Events that name the service, and events without a service that name one of its deployments."""
     return tuple(
-        one.event
-        for one in shape.events
-        if one.service_id == service.id or (one.service_id is None and one.event.deployment_id in known)
+        item.event
+        for item in structure.events
+        if item.service_id == service.id
+        or (item.service_id is None and item.event.deployment_id in deployments)
     )
 
 
 def _with_volumes(
     services: tuple[Service, ...], volumes: Mapping[str | None, tuple[Volume, ...]]
 ) -> list[Service]:
-    """A volume without a service goes to the one whose name it bears, as Railway names new volumes."""
-    stray = {one.name.lower(): one for one in volumes.get(None, ())}
-    found = []
+    """The services with their volumes.
+
+    A volume without a service id goes to the service `x` if it is named `x-volume`: Railway names new volumes so.
+    """
+    unassigned = {volume.name.lower(): volume for volume in volumes.get(None, ())}
+    completed = []
     for service in services:
-        default = stray.get(f"{service.name.lower()}-volume")
+        default = unassigned.get(f"{service.name.lower()}-volume")
         own = volumes.get(service.id) or ((default,) if default else ())
-        found.append(service.model_copy(update={"volumes": own}))
-    return found
+        completed.append(service.model_copy(update={"volumes": own}))
+    return completed
 
 
-def _per_replica(seen: ServiceUsage, replicas: int) -> ServiceUsage:
-    """The mean replica, where Railway named none and so gave the sum of all."""
-    if not seen.summed or replicas < 2:
-        return seen
+def _per_replica(usage: ServiceUsage, replicas: int) -> ServiceUsage:
+    """The usage of the mean replica, if Railway named no replica and returned the sum."""
+    if not usage.summed or replicas < 2:
+        return usage
 
-    def share(points: tuple[Point, ...]) -> tuple[Point, ...]:
+    def mean(points: tuple[Point, ...]) -> tuple[Point, ...]:
         return tuple((at, value / replicas) for at, value in points)
 
     instances = [
-        one.model_copy(update={"cpu": share(one.cpu), "memory": share(one.memory)}) for one in seen.instances
+        instance.model_copy(update={"cpu": mean(instance.cpu), "memory": mean(instance.memory)})
+        for instance in usage.instances
     ]
-    parts = replicas if seen.limits_summed else 1
-    return seen.model_copy(
+    divisor = replicas if usage.limits_summed else 1
+    return usage.model_copy(
         update={
             "instances": tuple(instances),
-            "cpu_limit": seen.cpu_limit and seen.cpu_limit / parts,
-            "memory_limit": seen.memory_limit and seen.memory_limit / parts,
+            "cpu_limit": usage.cpu_limit and usage.cpu_limit / divisor,
+            "memory_limit": usage.memory_limit and usage.memory_limit / divisor,
         }
     )
