@@ -1,18 +1,25 @@
-"""Who may try again: `Refused` never, `NotAvailable` later, `Superseded` somebody else already does."""
+"""The error tree. The class of an error decides what follows: `Refused` ends the attempt, `NotAvailable` is retried.
+
+Errors outside the tree are bugs; they count as a crash of the stage.
+"""
 
 from __future__ import annotations
 
 
 class TrackwalkerError(Exception):
-    """Whatever we raise on purpose; its text is fit for a person to read and holds no secret."""
+    """An error that the product raises on purpose. Its text is written for people and holds no secret."""
 
 
 class Refused(TrackwalkerError):
-    """No sense in trying again: ends the round and is told."""
+    """Trying again would fail in the same way. It ends the attempt and is reported."""
 
 
 class NotAvailable(TrackwalkerError):
-    """Tried again with backoff; `retry_after` (seconds) is what the other side asked for, if it did."""
+    """A service, or Redis, does not answer now. The stage is retried with backoff.
+
+    Args:
+        retry_after: seconds that the service asks to wait; None if it does not say.
+    """
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -20,15 +27,19 @@ class NotAvailable(TrackwalkerError):
 
 
 class Newer(NotAvailable):
-    """A newer version of ours made this record: its worker goes on with it."""
+    """A worker of a newer version wrote the record. That worker continues the journal."""
 
 
 class Superseded(TrackwalkerError):
-    """The claim is not ours any more: stop at once, record nothing, touch nothing outside."""
+    """The claim is lost: the stage stops at once, records nothing and changes nothing outside."""
 
 
 class OnHold(TrackwalkerError):
-    """Paused, muted or not allowed by the mode: the journal waits until `until` (epoch seconds)."""
+    """Trackwalker is paused, or the service is muted.
+
+    Args:
+        until: epoch seconds at which the journal looks again.
+    """
 
     def __init__(self, message: str, until: float) -> None:
         super().__init__(message)
@@ -45,36 +56,36 @@ class SettingsError(TrackwalkerError):
 
 
 class InvalidWindow(TrackwalkerError):
-    """A window that somebody asks about is not of the public format; names the field."""
+    """A window for `evaluate` does not have the public format; the text names the field."""
 
 
 class RailwayBusy(NotAvailable):
-    """Railway is unreachable, asks for patience, or answered 5xx."""
+    """Railway is unreachable, limits our rate, or answered 5xx."""
 
 
 class RailwayRefused(Refused):
-    """Railway said no: token, permission, unknown id, or a query it does not know."""
+    """Railway rejected a request: token, permission, unknown id, or an unknown query."""
 
 
 class GitHubBusy(NotAvailable):
-    """GitHub (REST or git) is unreachable, asks for patience, or answered 5xx."""
+    """GitHub (REST or git) is unreachable, limits our rate, or answered 5xx."""
 
 
 class GitHubRefused(Refused):
-    """GitHub said no: token, permission, unknown repository or an invalid request."""
+    """GitHub rejected a request: token, permission, unknown repository, or invalid input."""
 
 
 class SlackBusy(NotAvailable):
-    """Slack is unreachable, asks for patience, or answered 5xx."""
+    """Slack is unreachable, limits our rate, or answered 5xx."""
 
 
 class SlackRefused(Refused):
-    """Slack said no: token, channel, or the message itself."""
+    """Slack rejected a request: token, channel, or the message itself."""
 
 
 class AgentBusy(NotAvailable):
-    """The agent or its model cannot be reached or gave up on its own: worth another run later."""
+    """The agent or its model is unreachable, or the run broke off: another run may succeed."""
 
 
 class AgentRefused(Refused):
-    """The agent may not run (no wall, no key) or spent what it was allowed to spend."""
+    """The agent may not run (no sandbox, no key), used up its budget, or gave no usable answer."""

@@ -25,7 +25,8 @@ from workers.engine.broker import make_broker
 from workers.engine.worker_store import WorkerStore
 from workers.errors import NotAvailable
 from workers.incidents import ping_watchdog
-from workers.pipeline import stages
+from workers.pipeline.services import Services
+from workers.pipeline.worker import declare_actors
 from workers.remediation.resources import Remediation
 from workers.runtime import environment, logs, settings, store
 from workers.runtime.settings import Settings
@@ -85,12 +86,12 @@ def _give_up() -> None:
     timer.start()
 
 
-def services(config: Settings, client: Any, folder: Path) -> stages.Services:
+def services(config: Settings, client: Any, folder: Path) -> Services:
     """Every client the stages use, from the settings; clones and runs lie below `folder`."""
     journal = WorkerStore(client)
     github = GitHub.from_settings(config)
     repositories = Repositories(folder / "work", config.github_server_url, github.credentials)
-    return stages.Services(
+    return Services(
         settings=config,
         store=journal,
         railway=railway(config),
@@ -131,4 +132,4 @@ def build() -> None:
     life = WorkerLifecycle(made.store, config.ping_minutes * 60, environment.data_dir(), leave)
     broker = make_broker(client, [life])
     dramatiq.set_broker(broker)
-    stages.declare(broker, made)
+    declare_actors(broker, made)

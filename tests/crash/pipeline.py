@@ -30,7 +30,8 @@ from workers.engine.worker_store import WorkerStore
 from workers.incidents import intake
 from workers.incidents.intake import DedupWindow
 from workers.models import Alert, Verification
-from workers.pipeline import stages
+from workers.pipeline.services import Services
+from workers.pipeline.worker import run_stage
 from workers.remediation.resources import Remediation
 from workers.runtime.settings import read
 
@@ -94,7 +95,7 @@ class Mortal:
         )
         mender.agent = Agent(Path("-"), Path("-"), cast("Any", None), "played/model", {}, {}, None, 1.0, 1.0)
         mender.sandbox = cast("Any", None)
-        self.services = stages.Services(
+        self.services = Services(
             settings=config,
             store=journal,
             railway=self._noting(Railway)(
@@ -144,7 +145,7 @@ class Mortal:
         if self.outer.lasting.queue:
             stage, key = self.outer.lasting.queue.pop(0)
             self.process.stage, self.at_work = stage, key
-            stages.work(self.services, stage, key)
+            run_stage(self.services, stage, key)
             return True
         waiting = cast("list[tuple[bytes, float]]", self.store.zrange(SCHEDULE, 0, -1, withscores=True))
         soon = any(at < (time.time() + SOON_SECONDS) * 1000 for _, at in waiting)

@@ -45,7 +45,7 @@ class Broken(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self._said: list[str] = []
-        logging.getLogger("trackwalker.line").addHandler(self)
+        logging.getLogger("trackwalker.pipeline").addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info:

@@ -149,7 +149,7 @@ def test_whoever_talks_to_the_outside_beside_the_boundaries_is_heard() -> None:
 def line_modules() -> dict[str, ast.Module]:
     """The syntax of every module of ours that the actors can reach, by its name."""
     found: dict[str, ast.Module] = {}
-    waiting = ["workers.pipeline.stages", "workers.engine.dispatcher"]
+    waiting = ["workers.pipeline.worker", "workers.engine.dispatcher"]
     while waiting:
         name = waiting.pop()
         path = ROOT / name.replace(".", "/")

@@ -37,7 +37,8 @@ from workers.engine.worker_store import WorkerStore
 from workers.errors import Superseded
 from workers.incidents import intake
 from workers.models import Alert, FollowUp, Model, Outcome, SlackMessage
-from workers.pipeline import stages
+from workers.pipeline.services import Services
+from workers.pipeline.worker import run_stage
 from workers.runtime.settings import Settings, read
 
 N = TypeVar("N", bound=Model)
@@ -53,7 +54,7 @@ class PipelineHarness:
     slack: FakeSlack
     fake_model: ScriptedModel
     settings: Settings
-    services: stages.Services
+    services: Services
     store: redis.Redis
     healthy_commit: str
     failing_commit: str
@@ -91,7 +92,7 @@ class PipelineHarness:
         stage = self.store.hget(key, "stage")
         assert isinstance(stage, bytes)
         with suppress(Superseded):
-            stages.work(self.services, stage.decode(), key)
+            run_stage(self.services, stage.decode(), key)
 
     def due(self) -> list[str]:
         """Keys of the journals in the schedule, the next one first."""

@@ -14,7 +14,8 @@ from dramatiq.brokers.redis import RedisBroker
 from tests.support.pipeline import PipelineHarness
 from workers import main
 from workers.engine.broker import make_broker
-from workers.pipeline import stages
+from workers.pipeline.services import Services
+from workers.pipeline.worker import declare_actors
 from workers.runtime.store import client
 
 SHUTDOWN_MS = 5_000  # as in the Procfile
@@ -24,7 +25,7 @@ SHUTDOWN_MS = 5_000  # as in the Procfile
 class RunningWorker:
     """A started worker. `stop` does what SIGTERM does in a worker process."""
 
-    services: stages.Services
+    services: Services
     broker: RedisBroker
     worker: Worker
     ending: threading.Thread | None = None
@@ -54,7 +55,7 @@ def running_worker(
     connection = client(url.get_secret_value())
     services = main.services(pipeline.settings, connection, folder)
     broker = make_broker(connection, [main.WorkerLifecycle(services.store, 3600, folder)])
-    stages.declare(broker, services)
+    declare_actors(broker, services)
     for stage in without:
         del broker.actors[stage]
     running = RunningWorker(services, broker, Worker(broker, worker_timeout=100, worker_threads=8))

@@ -1,4 +1,4 @@
-"""What is not available is tried again: how soon, how seldom at most, and for how long, by what it is that is away."""
+"""How long a stage waits between attempts, and for how long it tries, by the service that is not available."""
 
 from __future__ import annotations
 
@@ -7,49 +7,65 @@ from typing import NamedTuple
 
 from workers.errors import AgentBusy, GitHubBusy, NotAvailable, RailwayBusy, SlackBusy
 
-HOUR, DAY = 3600.0, 86_400.0
-MAX_RETRY_AFTER_SECONDS = 2 * HOUR
-"""Whoever asks for more patience than this is asked again all the same: a day's wait is no answer to an alert."""
+HOUR = 3600.0
+DAY = 86_400.0
+MAX_RETRY_AFTER_SECONDS = 2 * HOUR  # cap on Retry-After: an alert that waits for a day is of no use
+MAX_DOUBLINGS = 12  # 2**12 times the first wait is beyond every cap; more would overflow after years
+MIN_JITTER = (
+    0.5  # the wait is this share of its value or more, so that failures of one outage do not return together
+)
+MAX_RETRY_AFTER_JITTER = 1.1  # never sooner than the service asked, and spread a little beyond
 
 
 class Patience(NamedTuple):
-    """All in seconds."""
+    """Waits of one kind of failure, in seconds.
+
+    Attributes:
+        first: the wait after the first failed attempt; it doubles with each further one.
+        longest: the longest wait.
+        give_up: after failing for so long the attempt ends, and the raw facts are reported.
+    """
 
     first: float
     longest: float
-    """Between two tries."""
     give_up: float
-    """After so long without success the raw facts are told and the round ends."""
 
 
 PATIENCE: tuple[tuple[type[NotAvailable], Patience], ...] = (
     (RailwayBusy, Patience(2, 300, 8 * HOUR)),
     (GitHubBusy, Patience(2, 300, 8 * HOUR)),
-    # Each try starts an agent, which costs memory, and money where the model breaks off half-way.
+    # Each attempt starts an agent, which costs memory, and money if the model breaks off half-way.
     (AgentBusy, Patience(20, 1800, 8 * HOUR)),
-    # Words are cheap and wanted soon; a token that stopped working on a Friday must not cost the weekend's.
+    # A message costs nothing and is wanted soon. A token that stops working on a Friday must not lose the weekend's.
     (SlackBusy, Patience(1, 60, 7 * DAY)),
-    # Our own store: it is back within seconds or an operator is at it.
+    # Redis: it is back within seconds, or an operator repairs it.
     (NotAvailable, Patience(1, 30, 8 * HOUR)),
 )
+"""The first class that fits decides."""
 NOTIFICATION_PATIENCE = Patience(1, 60, 7 * DAY)
-"""For whatever keeps words from being said."""
+"""For every failure of a notification, whatever service it comes from."""
 
 
-def patience(error: NotAvailable, *, telling: bool = False) -> Patience:
-    """The patience that such a failure deserves."""
-    if telling:
+def patience(error: NotAvailable, *, is_notification: bool = False) -> Patience:
+    """The waits that a failure calls for.
+
+    Args:
+        is_notification: the stage that failed was a notification.
+    """
+    if is_notification:
         return NOTIFICATION_PATIENCE
     return next(patient for kind, patient in PATIENCE if isinstance(error, kind))
 
 
-def wait(error: NotAvailable, tries: int, *, telling: bool = False) -> float:
-    """Seconds until the next try after `tries` failed ones: doubling, with jitter and a cap; never sooner than asked.
+def wait(error: NotAvailable, attempts: int, *, is_notification: bool = False) -> float:
+    """Seconds until the next attempt: doubling, jittered, capped, and never sooner than `retry_after` asks.
 
-    The jitter takes up to half of the wait, so that what failed together does not come back together.
+    Args:
+        attempts: failed attempts before this one.
+        is_notification: the stage that failed was a notification.
     """
-    patient = patience(error, telling=telling)
-    grown = min(patient.longest, patient.first * 2 ** min(tries, 12))
-    asked = min(error.retry_after or 0.0, MAX_RETRY_AFTER_SECONDS)
-    jittered: float = grown * random.uniform(0.5, 1.0)
-    return max(jittered, asked * random.uniform(1.0, 1.1))
+    waits = patience(error, is_notification=is_notification)
+    doubled = min(waits.longest, waits.first * 2 ** min(attempts, MAX_DOUBLINGS))
+    requested = min(error.retry_after or 0.0, MAX_RETRY_AFTER_SECONDS)
+    jittered: float = doubled * random.uniform(MIN_JITTER, 1.0)
+    return max(jittered, requested * random.uniform(1.0, MAX_RETRY_AFTER_JITTER))

@@ -24,7 +24,7 @@ from workers.engine.stage_table import STAGES
 from workers.engine.worker_store import WorkerStore
 from workers.errors import Refused, Superseded
 from workers.models import Evidence, Outcome, PullRequest, Usage, Verification
-from workers.pipeline import stages
+from workers.pipeline.worker import run_stage
 
 KEY = f"{PREFIX}incident:abc:20261123T0304"
 PULL = PullRequest(number=7, url="https://github.com/acme/shop/pull/7", draft=False, branch="b")
@@ -82,10 +82,10 @@ def first_word(running: PipelineHarness) -> str:
     """The key of an incident of which the first word was said."""
     tell = f"{PREFIX}notification:alert:{running.alert()}"
     running.store.hdel(tell, "ack_due_at")
-    stages.work(running.services, "notify", tell)
+    run_stage(running.services, "notify", tell)
     running.drive(running.incidents)
     key = running.incidents()[0]
-    stages.work(running.services, "notify", key.replace(PREFIX, f"{PREFIX}notification:", 1))
+    run_stage(running.services, "notify", key.replace(PREFIX, f"{PREFIX}notification:", 1))
     assert len(told(running)) == 1
     return key
 
@@ -240,7 +240,7 @@ def test_a_cancel_in_the_middle_of_a_mend_stops_the_worker_and_there_is_no_pull_
     sick.alert()
     sick.drive(lambda: any(stage(sick, key) == "fix" for key in sick.incidents()))
     key = sick.incidents()[0]
-    worker = threading.Thread(target=stages.work, args=(sick.services, "fix", key))
+    worker = threading.Thread(target=run_stage, args=(sick.services, "fix", key))
     worker.start()
     wait_until(
         lambda: any(call.role == "writer" for call in sick.fake_model.calls),
@@ -504,7 +504,7 @@ def test_who_heard_that_nobody_could_look_hears_the_answer_of_the_retry(
     with harness(store, store_url, tmp_path, failing=False, TRACKWALKER_MODE="report") as running:
         token, running.railway.token = running.railway.token, "another"
         name = running.alert()
-        running.drive(lambda: "could not look" in str(told(running)))
+        running.drive(lambda: "Check failed" in str(told(running)))
         running.railway.token, before = token, len(told(running))
 
         control.retry(running.journal, f"alert:{name}" if what == "alert" else "sweep:env-1:1")
@@ -521,7 +521,7 @@ def test_an_ended_round_is_watched_again_and_its_end_is_told_again(reporting: Pi
     before = len(told(reporting))
 
     control.retry(reporting.journal, key)
-    stages.work(reporting.services, "watch", key)
+    run_stage(reporting.services, "watch", key)
     watched = "ended" not in reporting.journal.fields(key)
     reporting.store.hset(key, "clean_sweeps", 2)
     reporting.drive(lambda: len(told(reporting)) > before)

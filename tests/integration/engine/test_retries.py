@@ -22,8 +22,8 @@ DRAWS = 200
 FOREVER = 1_000_000
 
 
-def drawn(error: NotAvailable, tries: int, *, telling: bool = False) -> list[float]:
-    return [retries.wait(error, tries, telling=telling) for _ in range(DRAWS)]
+def drawn(error: NotAvailable, tries: int, *, is_notification: bool = False) -> list[float]:
+    return [retries.wait(error, tries, is_notification=is_notification) for _ in range(DRAWS)]
 
 
 # ---- how soon --------------------------------------------------------------------------------
@@ -31,14 +31,14 @@ def drawn(error: NotAvailable, tries: int, *, telling: bool = False) -> list[flo
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("tries", TRIES)
-@pytest.mark.parametrize("telling", [False, True])
+@pytest.mark.parametrize("is_notification", [False, True])
 def test_waits_double_up_to_the_longest_and_lie_in_the_upper_half(
-    kind: type[NotAvailable], tries: int, telling: bool
+    kind: type[NotAvailable], tries: int, is_notification: bool
 ) -> None:
-    patient = retries.patience(kind("away"), telling=telling)
+    patient = retries.patience(kind("away"), is_notification=is_notification)
     grown = min(patient.longest, patient.first * 2**tries)
 
-    waits = drawn(kind("away"), tries, telling=telling)
+    waits = drawn(kind("away"), tries, is_notification=is_notification)
 
     assert grown / 2 <= min(waits) <= max(waits) <= grown
     assert max(waits) - min(waits) > grown / 4, "what failed together must not come back together"
@@ -68,7 +68,7 @@ def test_whatever_may_be_tried_again_has_a_patience_and_words_have_the_longest()
     for kind in kinds:
         patient = retries.patience(kind("away"))
         assert 0 < patient.first <= patient.longest < 2 * HOUR < patient.give_up <= 7 * DAY
-        assert retries.patience(kind("away"), telling=True) == retries.NOTIFICATION_PATIENCE
+        assert retries.patience(kind("away"), is_notification=True) == retries.NOTIFICATION_PATIENCE
     assert retries.patience(SlackBusy("away")).give_up == retries.NOTIFICATION_PATIENCE.give_up == 7 * DAY
     assert retries.patience(RailwayBusy("away")).give_up == 8 * HOUR
 
@@ -175,7 +175,7 @@ def test_after_eight_hours_without_railway_whoever_asked_hears_so(sick: Pipeline
     has_failed_for(sick, key, 8 * HOUR + 60)
 
     fail(sick, key, times=1)
-    sick.drive(lambda: any("could not look" in text for text in told(sick)))
+    sick.drive(lambda: any("Check failed" in text for text in told(sick)))
 
     assert sick.store.hexists(key, "ended")
     assert "503" in told(sick)[-1]

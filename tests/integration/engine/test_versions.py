@@ -23,7 +23,9 @@ from workers.engine.journal_store import JournalStore
 from workers.engine.schema import PREFIX, SCHEDULE, EndedAs
 from workers.engine.stage_table import STAGES, Stage
 from workers.models import Evidence
-from workers.pipeline import stages
+from workers.pipeline.services import Services
+from workers.pipeline.stages import HANDLERS
+from workers.pipeline.worker import run_stage
 
 NEWER = str(int(VERSION) + 1).encode() + b"j" + b'{"facts":"of another kind"}'
 
@@ -103,7 +105,7 @@ def test_a_record_that_stays_unreadable_is_made_again_once_only(reporting: Pipel
     for _ in range(2):
         reporting.drive(lambda: stage(reporting, key) == "diagnose")
         reporting.store.hset(key, "r:evidence", b"0j{}")
-        stages.work(reporting.services, "diagnose", key)
+        run_stage(reporting.services, "diagnose", key)
 
     assert reporting.outcome_kind() == "failed"
 
@@ -114,7 +116,7 @@ def test_whatever_a_stage_needs_of_another_has_a_stage_that_makes_it_again() -> 
     made = {record for stage in STAGES.values() for record in stage.makes}
 
     assert needed <= made | {records.PULL}
-    assert set(STAGES) == set(stages.STAGE_HANDLERS)
+    assert set(STAGES) == set(HANDLERS)
 
 
 def with_more(value: Any) -> Any:
@@ -187,7 +189,7 @@ def test_a_newer_record_is_left_to_the_newer_worker(
 
     for _ in range(10):
         reporting.store.hdel(key, "not_before")
-        stages.work(reporting.services, before, key)
+        run_stage(reporting.services, before, key)
 
     fields = reporting.journal.fields(key)
     seconds, _ = reporting.store.time()
@@ -203,7 +205,7 @@ def test_a_newer_survey_is_neither_judged_nor_made_again(reporting: PipelineHarn
     reporting.store.hset(key, mapping={"r:survey": NEWER, "stage": "survey"})
     asked = len(reporting.railway.operations)
 
-    stages.work(reporting.services, "survey", key)
+    run_stage(reporting.services, "survey", key)
 
     assert reporting.store.hget(key, "r:survey") == NEWER
     assert len(reporting.railway.operations) == asked
@@ -213,7 +215,7 @@ def test_an_alert_that_only_a_newer_version_can_read_is_not_dropped(reporting: P
     key = at_analyse(reporting)
     reporting.store.hset(key, "a:newer", NEWER)
 
-    stages.work(reporting.services, "analyse", key)
+    run_stage(reporting.services, "analyse", key)
 
     assert "ended" not in reporting.journal.fields(key)
 
@@ -227,7 +229,7 @@ def test_words_that_only_a_newer_version_can_read_wait_for_it_but_not_for_an_hou
     reporting.store.hset(key, "r:outcome", NEWER)
 
     reporting.store.hdel(tell, "not_before")
-    stages.work(reporting.services, "notify", tell)
+    run_stage(reporting.services, "notify", tell)
 
     seconds, _ = reporting.store.time()
     assert told(reporting) == []
@@ -239,7 +241,7 @@ def test_words_that_only_a_newer_version_can_read_wait_for_it_but_not_for_an_hou
 def test_a_newer_record_whose_version_was_taken_back_is_made_again(reporting: PipelineHarness) -> None:
     key = at(reporting, "diagnose")
     reporting.store.hset(key, "r:evidence", NEWER)
-    stages.work(reporting.services, "diagnose", key)
+    run_stage(reporting.services, "diagnose", key)
     seconds, _ = reporting.store.time()
     reporting.store.hset(key, "failing_since", int((seconds - NEWER_VERSION_PATIENCE_SECONDS - 60) * 1000))
 
@@ -320,7 +322,7 @@ def test_what_an_older_worker_does_not_know_is_done_by_the_newer_one_beside_it(
     key = f"{PREFIX}forecast:1"
     done: list[str] = []
 
-    def forecast(_: stages.Services, claim: Claim) -> None:
+    def forecast(_: Services, claim: Claim) -> None:
         claim.end(EndedAs.RESOLVED, "done")
         done.append(claim.key)
 
@@ -330,7 +332,7 @@ def test_what_an_older_worker_does_not_know_is_done_by_the_newer_one_beside_it(
             lambda: (reporting.store.zscore(SCHEDULE, key) or 0) / 1000 > reporting.store.time()[0] + 5
         )
         monkeypatch.setitem(STAGES, "forecast", Stage("forecast", "incident", queue="incidents"))
-        monkeypatch.setitem(stages.STAGE_HANDLERS, "forecast", forecast)
+        monkeypatch.setitem(HANDLERS, "forecast", forecast)
         assert "forecast" not in older.broker.actors
 
         with running_worker(reporting, tmp_path / "newer"):

@@ -28,7 +28,7 @@ from workers.models import (
     TrafficMinute,
     Window,
 )  # fmt: skip
-from workers.pipeline import stages
+from workers.pipeline.worker import run_stage
 from workers.runtime.store import client
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -267,7 +267,7 @@ def test_a_worker_that_dies_between_findings_and_past_keeps_the_window_once(runn
     before = shops(running)
     running.store.hdel(SWEEP, "ended")
 
-    stages.work(running.services, "analyse", SWEEP)
+    run_stage(running.services, "analyse", SWEEP)
 
     assert running.journal.fields(SWEEP)["ended"]
     assert shops(running) == before

@@ -20,7 +20,7 @@ from workers.engine.worker_store import WorkerStore
 from workers.incidents import budget
 from workers.incidents.budget import BudgetLimit
 from workers.models import Finding, Incident, Plan, Severity, Subject, Usage, Window
-from workers.pipeline import stages
+from workers.pipeline.worker import run_stage
 from workers.runtime.settings import Settings, read
 
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
@@ -228,7 +228,7 @@ def crash_before(running: PipelineHarness, record: str) -> None:
     [key] = running.incidents()
     crashing = CrashingStore(running.store)
     crashing.record = record
-    stages.work(replace(running.services, store=crashing), stage(running, key), key)
+    run_stage(replace(running.services, store=crashing), stage(running, key), key)
 
 
 def cost_of(running: PipelineHarness) -> Usage:

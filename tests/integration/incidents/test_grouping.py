@@ -37,7 +37,7 @@ from workers.models import (
     VerdictReason,
     Window,
 )
-from workers.pipeline import stages
+from workers.pipeline.worker import run_stage
 
 NAMES = ("api", "web", "mail", "cron", "auth", "cart")
 FOUND = Outcome(kind="reported", headline="resource limit: 512 MB are too little", lines=("raise it",))
@@ -92,7 +92,7 @@ class Town:
                 key = raw.decode()  # type: ignore[union-attr]
                 if f"{PREFIX}notification:" in key:
                     self.store.hdel(key, "not_before", "ack_due_at")
-                    stages.work(self.running.services, "notify", key)
+                    run_stage(self.running.services, "notify", key)
 
     def conclude(self, key: str, outcome: Outcome = FOUND) -> None:
         """As the end of the active part of a round does."""
@@ -269,7 +269,7 @@ def plan(town: Town, key: str) -> None:
             "r:evidence": pack(Evidence(), Evidence),
         },
     )
-    stages.work(town.running.services, "plan", key)
+    run_stage(town.running.services, "plan", key)
 
 
 def test_under_an_umbrella_no_agent_starts_until_a_person_asks(town: Town) -> None:

@@ -26,7 +26,7 @@ from workers.errors import NotAvailable
 from workers.incidents import intake, missed_webhooks
 from workers.incidents.intake import event_name
 from workers.models import Alert, Deployment, PlatformReport, Service, Survey, Window
-from workers.pipeline import stages
+from workers.pipeline.worker import run_stage
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 GATE = f"{PREFIX}slot:env-1"
@@ -448,7 +448,7 @@ def test_a_worker_that_dies_among_the_alerts_that_it_takes_in_takes_in_each_once
     [key] = [key for key in calm.due() if ":sweep:" in key]
 
     crashing = CrashingStore(calm.store, getattr(scripts, script), number)
-    stages.work(replace(calm.services, store=crashing), "analyse", key)
+    run_stage(replace(calm.services, store=crashing), "analyse", key)
     died = not calm.store.hexists(key, "ended")
     calm.drive(sweeps(calm, 3))
 

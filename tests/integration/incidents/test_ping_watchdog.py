@@ -14,7 +14,8 @@ from tests.support.pipeline import PipelineHarness, harness
 from workers.engine.schema import PINGS, SCHEDULE
 from workers.incidents import controls, intake, ping_watchdog
 from workers.models import Alert
-from workers.pipeline import failures, stages
+from workers.pipeline import failures
+from workers.pipeline.worker import run_stage
 
 USUAL = 600.0
 
@@ -40,10 +41,10 @@ def ping(running: PipelineHarness, *, apart: float | None = None) -> None:
 def look(running: PipelineHarness, minutes: float = 0) -> None:
     """As the mover would wake whoever waits for pings, so many minutes from now; and what is to be said is said."""
     later = replace(running.services, now=lambda: datetime.now(UTC) + timedelta(minutes=minutes))
-    stages.work(later, "pings", PINGS)
+    run_stage(later, "pings", PINGS)
     for key in running.due():
         if ":notification:" in key:
-            stages.work(later, "notify", key)
+            run_stage(later, "notify", key)
 
 
 def told(running: PipelineHarness) -> list[str]:
@@ -72,7 +73,7 @@ def test_pings_are_waited_for_however_often_waiting_for_them_broke(quiet: Pipeli
     look(quiet)
 
     [words] = told(quiet)
-    assert "pings are not looked after: the worker died 9 times" in words
+    assert "The ping watchdog failed: the worker crashed 9 times" in words
     assert 55 < due_in_minutes(quiet) <= 60
     assert not quiet.store.hexists(PINGS, "ended")
 

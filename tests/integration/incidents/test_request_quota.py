@@ -32,7 +32,8 @@ from workers.incidents.request_quota import (
     store_sweep_cost,
 )
 from workers.models import Environment
-from workers.pipeline.stages import Services, survey
+from workers.pipeline.services import Services
+from workers.pipeline.stages import survey
 from workers.runtime import settings
 from workers.runtime.store import client as connect
 

@@ -42,7 +42,7 @@ from workers.models import (
     VerdictReason,
     Window,
 )
-from workers.pipeline import stages
+from workers.pipeline.worker import NON_NOTIFICATION_THREADS, declare_actors
 
 THREADS = 8
 """As in the Procfile."""
@@ -71,7 +71,7 @@ class Tarpit:
 def worker(running: PipelineHarness) -> Iterator[None]:
     """A worker process' threads in this one: eight that work, the mover and the pulse."""
     broker = make_broker(running.store)
-    stages.declare(broker, running.services)
+    declare_actors(broker, running.services)
     working = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=100)
     helpers: list[dispatcher.Dispatcher | dispatcher.LeaseRenewer] = [
         dispatcher.Dispatcher(running.journal, broker),
@@ -176,7 +176,7 @@ def test_whatever_hangs_every_first_word_is_said(stuck: tuple[PipelineHarness, T
         )
     for n in range(MENDS):
         about_to_be_mended(running, sick(100 + n))
-    wait_until(lambda: at_work(running) == stages.NON_NOTIFICATION_THREADS, what="threads that hang")
+    wait_until(lambda: at_work(running) == NON_NOTIFICATION_THREADS, what="threads that hang")
 
     for n in range(ENVIRONMENTS):
         crashed(running, f"late-{n}", f"env-{n}")
@@ -187,7 +187,7 @@ def test_whatever_hangs_every_first_word_is_said(stuck: tuple[PipelineHarness, T
         lambda: not [one for one in wanted if not any(one in text for text in told(running))], seconds=60
     )
 
-    assert at_work(running) == stages.NON_NOTIFICATION_THREADS
+    assert at_work(running) == NON_NOTIFICATION_THREADS
     assert {path.split("/")[1] for path in tarpit.paths} >= {"graphql", "acme"}
     assert running.count_ended_sweeps() == 0
 

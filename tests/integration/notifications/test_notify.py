@@ -19,7 +19,7 @@ from workers.engine.schema import PREFIX, SCHEDULE
 from workers.incidents import controls
 from workers.models import Finding, Incident, Outcome, Severity, SlackMessage, Subject, Window
 from workers.notifications.notify import render
-from workers.pipeline import stages
+from workers.pipeline.worker import run_stage
 
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 
@@ -60,7 +60,7 @@ def told(running: PipelineHarness) -> list[str]:
 def tell(running: PipelineHarness, key: str) -> None:
     """Work the tell's journal now, as if its time had come."""
     running.store.hdel(key, "ack_due_at", "not_before")
-    stages.work(running.services, "notify", key)
+    run_stage(running.services, "notify", key)
 
 
 def test_a_first_word_that_joins_an_open_incident_does_not_stay_looking(reporting: PipelineHarness) -> None:

@@ -27,7 +27,7 @@ from workers.engine.journal_store import JournalStore
 from workers.engine.schema import OPEN, PREFIX
 from workers.incidents import controls, opening, ping_watchdog
 from workers.models import Outcome
-from workers.pipeline import stages
+from workers.pipeline.worker import run_stage
 from workers.runtime.store import client
 
 
@@ -167,7 +167,7 @@ def test_a_look_that_railway_refuses_leaves_nothing_that_stays(reporting: Pipeli
     ping(reporting)
     work_all(reporting)
 
-    assert any("could not look" in message.text for message in reporting.slack.messages)
+    assert any("Check failed" in message.text for message in reporting.slack.messages)
     assert endless(reporting.store) == []
 
 
@@ -179,7 +179,7 @@ def test_a_look_that_sees_more_than_a_record_holds_is_told_and_ends(reporting: P
     work_all(reporting)
 
     [text] = [message.text for message in reporting.slack.messages]
-    assert "could not look: survey: too large for a record: Survey" in text
+    assert "Check failed: survey: too large for a record: Survey" in text
     assert reporting.count_ended_sweeps() == 1
     assert endless(reporting.store) == []
 
@@ -215,7 +215,7 @@ def test_alerts_that_tell_the_same_get_one_place_on_the_sweep_and_one_answer(
 ) -> None:
     first, *others = [reporting.alert() for _ in range(5)]
     for name in (first, *others):
-        stages.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
+        run_stage(reporting.services, "intake", f"{PREFIX}alert:{name}")
     sweep = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")
 
     reporting.drive(reporting.outcome_posts)
@@ -233,7 +233,7 @@ def test_an_alert_of_something_else_is_answered_for_itself(reporting: PipelineHa
         reporting.alert(service_id="svc-db", service_name="Postgres"),
     ]
     for name in asked:
-        stages.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
+        run_stage(reporting.services, "intake", f"{PREFIX}alert:{name}")
 
     sweep = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")
 
@@ -244,7 +244,7 @@ def test_that_there_is_nothing_is_said_once_in_minutes_however_often_it_is_told(
     with start(failing="no") as calm:
         for _ in range(3):
             alert = calm.alert()
-            stages.work(calm.services, "intake", f"{PREFIX}alert:{alert}")
+            run_stage(calm.services, "intake", f"{PREFIX}alert:{alert}")
             calm.drive(lambda: not any(":sweep:" in key for key in calm.due()))
             calm.drive(lambda: not any(":tell:" in key for key in calm.due()))
 
@@ -255,9 +255,9 @@ def test_that_there_is_nothing_is_said_once_in_minutes_however_often_it_is_told(
 def test_an_alert_whose_words_stand_in_slack_already_keeps_its_own_answer(reporting: PipelineHarness) -> None:
     first, second = reporting.alert(), reporting.alert()
     reporting.store.hdel(f"{PREFIX}notification:alert:{second}", "ack_due_at")
-    stages.work(reporting.services, "notify", f"{PREFIX}notification:alert:{second}")
+    run_stage(reporting.services, "notify", f"{PREFIX}notification:alert:{second}")
     for name in (first, second):
-        stages.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
+        run_stage(reporting.services, "intake", f"{PREFIX}alert:{name}")
 
     sweep = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")
 
@@ -269,12 +269,12 @@ def test_who_finds_the_next_sweep_full_waits_for_the_one_after_it(reporting: Pip
     many = [reporting.alert(service_id=f"svc-{n}") for n in range(opening.MAX_ALERTS_PER_SWEEP)]
     late = reporting.alert(service_id="svc-late")
     for name in (*many, late):
-        stages.work(reporting.services, "intake", f"{PREFIX}alert:{name}")
+        run_stage(reporting.services, "intake", f"{PREFIX}alert:{name}")
     waiting = reporting.journal.fields(f"{PREFIX}alert:{late}")
 
-    stages.work(reporting.services, "survey", f"{PREFIX}sweep:env-1:1")
+    run_stage(reporting.services, "survey", f"{PREFIX}sweep:env-1:1")
     reporting.store.hdel(f"{PREFIX}alert:{late}", "not_before")
-    stages.work(reporting.services, "intake", f"{PREFIX}alert:{late}")
+    run_stage(reporting.services, "intake", f"{PREFIX}alert:{late}")
 
     assert "ended" not in waiting
     assert waiting["reason"] == b"the next sweep is full"

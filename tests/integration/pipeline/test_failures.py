@@ -19,6 +19,7 @@ from workers.engine.schema import PREFIX, SCHEDULE
 from workers.incidents import controls
 from workers.models import FollowUp, PullRequest
 from workers.pipeline import stages
+from workers.pipeline.worker import run_claimed, run_stage
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def work_until_dead(running: PipelineHarness, key: str, **broken: Any) -> None:
     for _ in range(7):
         if running.store.hexists(key, "lease"):
             running.store.hset(key, "lease", 1)
-        stages.work(services, stage(running, key), key)
+        run_stage(services, stage(running, key), key)
 
 
 def at_enrich(running: PipelineHarness) -> str:
@@ -68,7 +69,7 @@ def test_a_bug_in_a_look_ends_it_after_five_deaths_and_is_told(reporting: Pipeli
     reporting.drive(lambda: told(reporting))
 
     assert reporting.journal.fields(key)["ended"]
-    assert "could not look: the worker died 6 times during survey" in told(reporting)[-1]
+    assert "Check failed: the worker crashed 6 times in stage survey" in told(reporting)[-1]
 
 
 def test_a_bug_in_a_round_ends_it_after_five_deaths_and_is_told(reporting: PipelineHarness) -> None:
@@ -78,7 +79,7 @@ def test_a_bug_in_a_round_ends_it_after_five_deaths_and_is_told(reporting: Pipel
     reporting.drive(reporting.outcome_posts)
 
     assert reporting.outcome_kind() == "failed"
-    assert "given up during enrich: the worker died 6 times" in told(reporting)[-1]
+    assert "Given up in stage enrich: the worker crashed 6 times" in told(reporting)[-1]
 
 
 def test_giving_up_waits_for_a_newer_version_that_alone_can_read_what_it_needs(
@@ -87,7 +88,7 @@ def test_giving_up_waits_for_a_newer_version_that_alone_can_read_what_it_needs(
     key, newer = at_enrich(reporting), str(int(VERSION) + 1).encode() + b"j{}"
     reporting.store.hset(key, mapping={"r:usage": newer, "crashes": 9, "run": "dead"})
 
-    stages.work(reporting.services, "enrich", key)
+    run_stage(reporting.services, "enrich", key)
 
     fields, (seconds, _) = reporting.journal.fields(key), reporting.store.time()
     assert "ended" not in fields and "lease" not in fields and "failing_since" in fields
@@ -107,7 +108,7 @@ def test_a_bug_in_giving_up_itself_ends_the_journal_and_is_told(
     for _ in range(12):
         reporting.store.hset(key, "lease", 1)
         reporting.store.zadd(SCHEDULE, {key: 1})
-        stages.work(replace(reporting.services, settings=cast(Any, None)), "enrich", key)
+        run_stage(replace(reporting.services, settings=cast(Any, None)), "enrich", key)
     monkeypatch.undo()
     reporting.drive(lambda: any("nor given up: TypeError" in text for text in told(reporting)))
 
@@ -123,7 +124,7 @@ def test_an_incident_that_cannot_be_read_any_more_ends_and_that_is_told(
     reporting.drive(lambda: stage(reporting, key) == where)
     reporting.store.hset(key, "r:incident", b"0j{}")
 
-    reporting.drive(lambda: any("cannot be worked out" in text for text in told(reporting)))
+    reporting.drive(lambda: any("cannot be investigated" in text for text in told(reporting)))
 
     assert reporting.journal.fields(key)["ended"]
     assert reporting.store.hlen(f"{PREFIX}open") == 0
@@ -136,7 +137,7 @@ def test_a_pull_request_that_cannot_be_watched_any_more_is_told(reporting: Pipel
     reporting.github.faults.add("refuse", times=100)
 
     reporting.drive(lambda: reporting.values(FollowUp))
-    reporting.drive(lambda: "not watched any more" in told(reporting)[-1])
+    reporting.drive(lambda: "No longer watched" in told(reporting)[-1])
 
     assert reporting.journal.fields(key)["ended"]
 
@@ -205,7 +206,7 @@ def test_a_worker_that_is_ended_hands_its_stage_back(reporting: PipelineHarness)
     assert claim is not None
     reporting.journal.stop()
 
-    stages._attempt(reporting.services, claim)
+    run_claimed(reporting.services, claim)
 
     fields = reporting.journal.fields(key)
     assert "lease" not in fields
@@ -218,7 +219,7 @@ def test_what_breaks_while_the_worker_is_ended_is_no_death(reporting: PipelineHa
     assert claim is not None
     reporting.journal.stop()
 
-    stages._attempt(replace(reporting.services, settings=cast(Any, None)), claim)
+    run_claimed(replace(reporting.services, settings=cast(Any, None)), claim)
 
     fields = reporting.journal.fields(key)
     assert "lease" not in fields

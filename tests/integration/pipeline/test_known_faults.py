@@ -46,6 +46,9 @@ from workers.errors import NotAvailable, Superseded
 from workers.models import Outcome
 from workers.notifications import notify
 from workers.pipeline import stages
+from workers.pipeline.services import Services
+from workers.pipeline.stages import HANDLERS
+from workers.pipeline.worker import run_stage
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
 
@@ -433,7 +436,7 @@ def test_words_of_one_who_was_stopped_before_acting_are_taken_back(reporting: Pi
 
     with stopped(claim, lambda: notify.notify(claim, services.store, slack, now=services.now())):
         reporting.store.hset(tell, "lease", 1)
-        stages.work(services, "notify", tell)
+        run_stage(services, "notify", tell)
         first = [one.ts for one in reporting.slack.messages]
 
     assert [one.ts for one in reporting.slack.messages] == first
@@ -450,7 +453,7 @@ def test_words_that_a_stopped_worker_said_and_did_not_see_are_taken_back_a_minut
         reporting.drive(lambda: told(reporting))
         incident = tell.replace("notification:", "")
         reporting.store.hset(incident, "clean_sweeps", 2)
-        stages.work(services, "watch", incident)
+        run_stage(services, "watch", incident)
     claim = reporting.journal.claim(tell, "notify")
     assert claim is not None
 
@@ -460,7 +463,7 @@ def test_words_that_a_stopped_worker_said_and_did_not_see_are_taken_back_a_minut
 
     with stopped(claim, speak):
         reporting.store.hset(tell, "lease", 1)
-        stages.work(services, "notify", tell)
+        run_stage(services, "notify", tell)
         said = [one.ts for one in reporting.slack.messages]
         reporting.slack.faults.add("503", path="conversations", times=5)
     doubled = [one.ts for one in reporting.slack.messages]
@@ -480,9 +483,9 @@ def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tri
     monkeypatch.setitem(STAGES, "survey", replace(SURVEY, deadline_seconds=1.0))
     children: list[subprocess.Popen[bytes]] = []
     let_go, deaths = threading.Event(), []
-    look_at = stages.STAGE_HANDLERS["survey"]
+    look_at = HANDLERS["survey"]
 
-    def survey(services: stages.Services, claim: Claim) -> None:
+    def survey(services: Services, claim: Claim) -> None:
         deaths.append(claim.crash_count)
         if len(deaths) > 2:
             look_at(services, claim)
@@ -494,7 +497,7 @@ def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tri
         claim.on_loss(child.kill)
         let_go.wait(60)
 
-    monkeypatch.setitem(stages.STAGE_HANDLERS, "survey", survey)
+    monkeypatch.setitem(HANDLERS, "survey", survey)
     with running_worker(reporting, tmp_path / "one"):
         reporting.alert()
         wait_until(lambda: told(reporting), seconds=90, what="the outcome")
@@ -547,7 +550,7 @@ def test_a_call_of_any_stage_ends_at_the_stages_deadline(
     faults, ended = Faults(), []
     faults.add("trickle")
 
-    def survey(_: stages.Services, claim: Claim) -> None:
+    def survey(_: Services, claim: Claim) -> None:
         with serve(reporting.slack.app, faults) as running, deadline.client(timeout=60) as web:
             try:
                 web.get(running.url)
@@ -555,12 +558,12 @@ def test_a_call_of_any_stage_ends_at_the_stages_deadline(
                 ended.append(error)
                 raise NotAvailable("it trickles") from error
 
-    monkeypatch.setitem(stages.STAGE_HANDLERS, "survey", survey)
+    monkeypatch.setitem(HANDLERS, "survey", survey)
     monkeypatch.setitem(STAGES, "survey", replace(SURVEY, deadline_seconds=1.0))
     at_survey(reporting)
     rescue = threading.Timer(20, faults.clear)  # where nothing ends it
     rescue.start()
-    stages.work(reporting.services, "survey", SWEEP)
+    run_stage(reporting.services, "survey", SWEEP)
     rescue.cancel()
 
     assert ended
@@ -578,7 +581,7 @@ def test_an_alert_between_a_sweeps_last_look_and_its_end_is_looked_at_by_the_nex
     ours = reporting.journal.claim(SWEEP, "analyse")
     assert ours is not None
     late = reporting.alert(service_id="svc-other", service_name="other")
-    stages.work(reporting.services, "intake", f"{PREFIX}alert:{late}")
+    run_stage(reporting.services, "intake", f"{PREFIX}alert:{late}")
 
     stages.analyse(reporting.services, ours)
 
@@ -606,6 +609,6 @@ def test_behind_a_webhook_words_come_at_least_once_and_twice_only_for_a_death_in
             reporting.slack.faults.add("drop")
         for _ in range(4):
             reporting.store.hdel(tell, "lease", "not_before")
-            stages.work(services, "notify", tell)
+            run_stage(services, "notify", tell)
 
     assert len(told(reporting)) == posts

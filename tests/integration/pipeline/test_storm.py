@@ -37,7 +37,7 @@ from workers.engine import dispatcher
 from workers.engine.broker import MAX_QUEUED, NAMESPACE, make_broker
 from workers.engine.schema import OPEN, PREFIX, SCHEDULE
 from workers.incidents.opening import MAX_ALERTS_PER_SWEEP
-from workers.pipeline import stages
+from workers.pipeline.worker import declare_actors
 from workers.runtime.store import client
 
 WEBHOOKS, SENDERS, THREADS = 2_000, 8, 8
@@ -214,7 +214,7 @@ def _one(connection: http.client.HTTPConnection, path: str, body: bytes) -> tupl
 def _at_work(storm: Storm) -> Iterator[None]:
     """Dramatiq's own threads at work, woken as the mover wakes them; and somebody who counts."""
     broker = make_broker(storm.store)
-    stages.declare(broker, storm.line.services)
+    declare_actors(broker, storm.line.services)
     worker = dramatiq.Worker(broker, worker_timeout=50, worker_threads=THREADS)
     over = threading.Event()
     others = [

@@ -1,0 +1,102 @@
+"""Runs stages: declares one Dramatiq actor per stage, claims the journal, calls the handler and handles its errors."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+
+from workers.clients import deadline
+from workers.engine import scripts
+from workers.engine.claim import MAX_CRASHES, Claim
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import journal_id
+from workers.engine.stage_table import STAGES
+from workers.errors import NotAvailable, Superseded, TrackwalkerError
+from workers.pipeline.failures import abandon, give_up, handle_error
+from workers.pipeline.services import Services
+from workers.pipeline.stages import HANDLERS
+
+NON_NOTIFICATION_THREADS = (
+    6  # of the 8 threads of a worker (Procfile): 2 stay free for notifications, whatever hangs
+)
+NO_SLOT_RETRY_SECONDS = 2.0  # delay before retrying a journal when all worker slots of its queue are busy
+ABANDON_AFTER_CRASHES = 2 * MAX_CRASHES  # giving up has itself failed as often as a stage may crash
+
+log = logging.getLogger("trackwalker.pipeline")
+
+
+def declare_actors(broker: RedisBroker, services: Services) -> None:
+    """Declare one actor per stage on the broker, each limited to the worker slots of its queue."""
+    fixes = threading.Semaphore(services.settings.max_concurrent_fixes)
+    all_but_notifications = threading.Semaphore(NON_NOTIFICATION_THREADS)
+    slots = {
+        "fixes": (fixes, all_but_notifications),
+        "sweeps": (all_but_notifications,),
+        "incidents": (all_but_notifications,),
+    }
+    for stage in STAGES.values():
+        actor = _actor(services, stage.name, slots.get(stage.queue, ()))
+        dramatiq.actor(broker=broker, actor_name=stage.name, queue_name=stage.queue)(actor)
+
+
+def _actor(services: Services, stage: str, slots: Sequence[threading.Semaphore]) -> Callable[[str], None]:
+    def run(key: str) -> None:
+        with ExitStack() as acquired:
+            for slot in slots:
+                # Waiting here would take a thread from the stages that have a slot.
+                if not slot.acquire(blocking=False):
+                    _reschedule(services.store, key)
+                    return
+                acquired.callback(slot.release)
+            run_stage(services, stage, key)
+
+    return run
+
+
+def _reschedule(store: JournalStore, key: str) -> None:
+    """Make the journal due soon: its message is dropped, and the dispatcher alone would be slower."""
+    with suppress(NotAvailable):
+        store.run(scripts.BRING_FORWARD, journal=key, within_ms=int(NO_SLOT_RETRY_SECONDS * 1000))
+
+
+def run_stage(services: Services, stage: str, key: str) -> None:
+    """Claim a journal and run a stage of it; does nothing if it cannot be claimed. Never raises."""
+    store = services.store
+    if store.stopping.is_set():
+        return
+    seconds = STAGES[stage].deadline_seconds
+    try:
+        with store.claimed(key, stage, deadline_seconds=seconds) as claim, deadline.within(seconds):
+            if claim is not None:
+                run_claimed(services, claim)
+    except (Superseded, NotAvailable) as error:
+        # Another worker holds the journal, or its lease runs out because Redis is away: it is continued either way.
+        log.warning("claim released", extra={"journal": journal_id(key), "reason": str(error)})
+
+
+def run_claimed(services: Services, claim: Claim) -> None:
+    """Run the stage of a claimed journal, and what its error calls for. Raises Superseded and NotAvailable."""
+    try:
+        if claim.crash_count > MAX_CRASHES:
+            reason = f"the worker crashed {claim.crash_count} times in stage {claim.stage}"
+            give_up(claim, reason, services.now())
+        else:
+            HANDLERS[claim.stage](services, claim)
+    except TrackwalkerError as error:
+        if services.store.stopping.is_set():
+            # The shutdown killed the processes of the stage, so the error may come from that.
+            claim.release()
+            return
+        handle_error(claim, error, services.now())
+    except Exception as error:
+        # A bug counts as a crash: the lease expires, and after MAX_CRASHES attempts the stage gives up.
+        log.exception("stage failed unexpectedly", extra={"journal": claim.id, "stage": claim.stage})
+        if services.store.stopping.is_set():
+            claim.release()
+        elif claim.crash_count > ABANDON_AFTER_CRASHES:
+            abandon(claim, error, services.now())
