@@ -161,7 +161,7 @@ class Endpoints:
             "service": alert.service_name,
             "answer": answer,
         }
-        log.info("alert taken", extra=facts)
+        log.info("alert stored", extra=facts)
         if door == "slack":
             return PlainTextResponse("ok", headers={"X-Trackwalker-Alert": taken}), answer
         headers = await self._spacing(began + STORE_SECONDS) if door == "ping" else {}

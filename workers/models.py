@@ -46,7 +46,7 @@ class Model(BaseModel):
 
 
 class Alert(Model):
-    """Somebody asked us to look. `at` is when we took it, `said_at` what the sender claims."""
+    """A request to check an environment: a webhook, a forwarded message, a ping or a command."""
 
     id: str
     source: Literal["railway", "slack", "ping", "command"]
@@ -58,13 +58,15 @@ class Alert(Model):
     service_name: str | None = None
     deployment_id: str | None = None
     received_at: Moment
+    """When the receiver stored the alert."""
     reported_at: Moment | None = None
+    """The time that the sender names, None if it names none. The sender's clock may be wrong."""
     message: str = ""
-    """What the sender said, at most 4 KiB, redacted; never the raw body."""
+    """The sender's text, redacted, at most 4 KiB; never the raw body."""
 
 
 class Ignored(Model):
-    """Well formed, but nothing to look at."""
+    """A valid request that needs no check."""
 
     reason: str
 
@@ -430,21 +432,22 @@ class Subject(Model):
 
 
 class Incident(Model):
-    """The trouble of one cause, as it stood when this round was opened."""
+    """The trouble of one cause at the moment when this occurrence was opened."""
 
     fingerprint: str
+    """Digest of the environment and the cause: the same for every occurrence."""
     occurrence: str
-    """UTC minute in which the round was opened: 20261123T0304."""
+    """UTC minute in which the occurrence was opened: 20261123T0304."""
     project_id: str
     project_name: str
     environment_id: str
     environment_name: str
     subject: Subject
     service: Service | None = None
-    """The sick service as surveyed; None when the cause is no service of ours."""
+    """The affected service as surveyed; None if the cause is Railway or an upstream host."""
     findings: tuple[Finding, ...]
     symptoms: tuple[Finding, ...] = ()
-    """What other services suffer because of this one."""
+    """Findings of other services that this cause explains."""
     window: Window
     opened_at: Moment
     alert_ids: tuple[str, ...] = ()
@@ -864,22 +867,97 @@ class Outcome(Model):
     headline: str
     lines: tuple[str, ...] = ()
     link: str | None = None
+    states_verdict: bool = False
+    """True if the headline contains the verdict, so that a message need not repeat it."""
+
+
+class FollowUpResult(StrEnum):
+    """What became of an incident after its outcome was reported."""
+
+    VERIFIED = "verified"
+    """The signature of the incident is gone after the merge was deployed."""
+    FAILED = "failed"
+    """The same trouble is there after the deployment."""
+    UNMEASURED = "unmeasured"
+    """The window after the deployment could not be measured."""
+    NOT_DEPLOYED = "not_deployed"
+    """The pull request was merged, but no deployment of it went live in time."""
+    CLOSED = "closed"
+    """A person closed the pull request without merging it."""
+    RESOLVED = "resolved"
+    """Consecutive checks found no problem."""
+    REMOVED = "removed"
+    """Consecutive checks did not find the service itself."""
+    ABANDONED = "abandoned"
+    """The stage `watch` was given up; `reason` says why."""
 
 
 class FollowUp(Model):
-    """The same signature measured again after the deployment of the merge."""
+    """How an incident ended: the measured effect of its fix, or its recovery without one."""
 
-    verified: bool
-    sentence: str
-    numbers: dict[str, float] = Field(default_factory=dict)
+    result: FollowUpResult
+    minutes: float | None = None
+    """Length of the measured window after the deployment."""
+    requests: int = 0
+    failed_requests: int = 0
+    """Requests of that window, and those that were answered with 5xx."""
+    remaining: Finding | None = None
+    """The finding that shows the same trouble again (`FAILED`)."""
+    gaps: tuple[Gap, ...] = ()
+    """Reads that failed and may hide the trouble (`UNMEASURED`)."""
+    still_affected: tuple[str, ...] = ()
+    """Names of symptom services that are unhealthy although their presumed cause has recovered."""
+    pull_number: int | None = None
+    checks: int = 0
+    """Number of consecutive checks that show the recovery (`RESOLVED`, `REMOVED`)."""
+    reason: str = ""
+
+    @property
+    def is_recovered(self) -> bool:
+        """True if the trouble is gone, with or without a fix."""
+        return self.result in (FollowUpResult.VERIFIED, FollowUpResult.RESOLVED, FollowUpResult.REMOVED)
+
+
+class AnswerKind(StrEnum):
+    """Why a notification that belongs to no incident is sent."""
+
+    NO_PROBLEM = "no_problem"
+    CHECK_FAILED = "check_failed"
+    CANCELLED = "cancelled"
+    WEBHOOKS_MISSING = "webhooks_missing"
+    PINGS_MISSING = "pings_missing"
+    PINGS_RESUMED = "pings_resumed"
+    OPERATIONAL_ERROR = "operational_error"
+
+
+class Answer(Model):
+    """The result that an alert's notification reports, or a report about Trackwalker itself."""
+
+    kind: AnswerKind
+    minutes: float | None = None
+    """Length of the checked window (`NO_PROBLEM`)."""
+    failed_reads: tuple[Gap, ...] = ()
+    at: Moment | None = None
+    """The last ping before the silence (`PINGS_MISSING`, `PINGS_RESUMED`)."""
+    reason: str = ""
+    """The error (`CHECK_FAILED`, `OPERATIONAL_ERROR`) or the environment's name (`WEBHOOKS_MISSING`)."""
+
+
+class DropReason(StrEnum):
+    """Why an alert's notification ends without an answer of its own."""
+
+    NOT_WATCHED = "not_watched"
+    ANSWERED_RECENTLY = "answered_recently"
+    KNOWN_INCIDENT = "known_incident"
 
 
 class SlackMessage(Model):
-    """A message that stands in Slack. `ts` is empty behind an incoming webhook, which names none."""
+    """A message that was posted to Slack."""
 
     ts: str = ""
+    """Slack's id of the message; "" behind an incoming webhook, which returns none."""
     channel: str = ""
     digest: str = ""
-    """Of the text it shows, so that an unchanged message is not edited."""
+    """Digest of the posted text: an unchanged message is not edited."""
     text: str = ""
-    """What would be said, where nobody can be told or, in shadow, nobody may be."""
+    """The text itself, only if it was not posted: no Slack is configured, or the mode is shadow."""

@@ -25,7 +25,7 @@ from workers.engine.worker_store import WorkerStore
 from workers.history import summary_store
 from workers.history.backfill import chunks, slicing, summarise_chunks
 from workers.incidents.opening import open_incidents
-from workers.incidents.watching import CLEAN_SWEEPS
+from workers.incidents.recovery import CLEAN_SWEEPS
 from workers.models import Alert, Environment, Finding, Incident, Service, Severity, Survey, Window
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client

@@ -195,7 +195,7 @@ def _merge(story: Story, outside: Town, running: Product, pull: Pull) -> bool:
 
     def watched() -> bool:
         follower.follow()
-        return any("held" in text or "did not hold" in text for text in follower.texts)
+        return any(": Fix " in text for text in follower.texts)
 
     await_(watched, WATCH_SECONDS)
     sick_id, requests = outside.commits.sick, outside.service.requests

@@ -13,12 +13,13 @@ from workers.cli.listing import text
 from workers.cli.lookup import find, short_of
 from workers.engine import records, scripts
 from workers.engine.claim import LEASE_SECONDS, TTL_SECONDS
+from workers.engine.codec import pack
 from workers.engine.journal_store import JournalStore
 from workers.engine.reservations import CANCELLED_RESERVATION_SECONDS
 from workers.engine.schema import PREFIX, EndedAs, notification_key, slot_key_of
 from workers.engine.stage_table import WATCH, kind_of, reached, stages_of
 from workers.errors import NotAvailable, Refused
-from workers.models import Outcome, PullRequest
+from workers.models import Answer, AnswerKind, Outcome, PullRequest
 from workers.runtime.text import one_line
 
 CANCELLED = "cancelled by a person"
@@ -82,6 +83,7 @@ def _cancel(journal: JournalStore, key: str) -> list[str] | None:
         uses_slot=int(bool(slot)), outcome=CANCELLED, ttl_ms=TTL_SECONDS * 1000, budget_holder=short,
         cancelled_record=record, names_pull=int(records.PULL.is_in(fields)),
         cancelled_reservation_ms=int(CANCELLED_RESERVATION_SECONDS * 1000),
+        answer_record=pack(Answer(kind=AnswerKind.CANCELLED), Answer),
     ).decode()  # fmt: skip
     if answer != "cancelled":
         return None

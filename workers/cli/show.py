@@ -13,15 +13,17 @@ from typing import Any, TypeVar
 from workers.cli.listing import clean, moment, span, text
 from workers.cli.lookup import find
 from workers.engine import records
-from workers.engine.codec import Record, json_text
+from workers.engine.codec import Record, json_text, unpack
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import PREFIX, SCHEDULE
 from workers.models import (
     Alert,
+    Answer,
     Environment,
     Evidence,
     Finding,
     Fix,
+    FollowUp,
     Incident,
     Outcome,
     Plan,
@@ -34,6 +36,7 @@ from workers.models import (
     describe_gap,
 )
 from workers.runtime.redaction import redact
+from workers.runtime.text import plural
 
 HIDDEN = ("token", "run", "fence", "signals_seen", "taken_over", "unknown")
 """Fields that only workers need."""
@@ -109,6 +112,9 @@ def _state(journal: JournalStore, key: str, fields: Fields, now: datetime) -> li
             "outcome",
         ):
             continue
+        if field == "answer":
+            lines.append(f"  answer: {_answer(fields[field])}")
+            continue
         value = text(fields, field)
         if value and not (field in ("crashes", "attempts", "clean_sweeps") and value == "0"):
             lines.append(f"  {field}: {_moment(value) if field in TIMES else value.replace(PREFIX, '')}")
@@ -117,6 +123,14 @@ def _state(journal: JournalStore, key: str, fields: Fields, now: datetime) -> li
 
 def _moment(value: str) -> str:
     return moment(int(value) / 1000) if value.isdigit() else value
+
+
+def _answer(blob: bytes) -> str:
+    """What an alert's notification reports: its kind, and the reason if there is one."""
+    answer = unpack(blob, Answer)
+    if answer is None:
+        return "cannot be read: of another version, or damaged"
+    return ": ".join(filter(None, (answer.kind.value.replace("_", " "), answer.reason)))
 
 
 def _alerts(fields: Fields) -> list[str]:
@@ -240,6 +254,16 @@ def _pull(one: PullRequest) -> list[str]:
     return [f"#{one.number} {'draft, ' if one.draft else ''}{one.state}: {one.url}"]
 
 
+def _follow_up(result: FollowUp) -> list[str]:
+    lines = [result.result.value.replace("_", " ")]
+    if result.minutes is not None:
+        lines.append(f"{result.failed_requests} of {plural(result.requests, 'request')} failed")
+    lines += [result.remaining.sentence] if result.remaining else []
+    lines += [describe_gap(gap) for gap in result.gaps]
+    lines += [f"still affected: {service}" for service in result.still_affected]
+    return lines + ([result.reason] if result.reason else [])
+
+
 def _outcome(one: Outcome) -> list[str]:
     return [f"{one.kind}: {one.headline}", *one.lines, *([one.link] if one.link else [])]
 
@@ -285,7 +309,7 @@ RECORD_LINES: dict[str, Lines] = dict((
     _lines(records.CANCELLED, _outcome),
     _lines(records.MERGED_AT, lambda at: [f"{at:%Y-%m-%d %H:%M:%S} UTC"]),
     _lines(records.AFTER, _survey),
-    _lines(records.FOLLOW_UP, lambda result: [("held: " if result.verified else "did not hold: ") + result.sentence]),
+    _lines(records.FOLLOW_UP, _follow_up),
     _lines(records.USAGE, _spent),
 ))  # fmt: skip
 """Record name → its lines, in the order of the pipeline."""

@@ -1,4 +1,4 @@
-"""The brake: mode, pause and mutes, asked before every effect."""
+"""The operators' controls: pause and mutes, checked before every effect."""
 
 from __future__ import annotations
 
@@ -6,33 +6,45 @@ from workers.engine.journal_store import JournalStore
 from workers.engine.schema import CONTROLS
 from workers.errors import OnHold, Refused
 
-RECHECK_SECONDS = 30.0
-"""A journal that is held back looks so often whether the brake was released."""
+MUTE_PREFIX = "mute:"  # hash fields of CONTROLS: `mute:<service name or id>`, value: end in epoch seconds
+RECHECK_SECONDS = 30.0  # delay before a journal on hold checks the controls again
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+MAX_DURATION_SECONDS = 366 * 86_400
 
 
 def pause(journal: JournalStore) -> None:
-    """No effect acts until `resume`; what is under way waits, nothing is lost."""
+    """Stop every effect until `resume`. Work in progress waits, and nothing is lost."""
     journal.command("hset", CONTROLS, "paused", "1")
 
 
 def resume(journal: JournalStore) -> None:
+    """End the pause."""
     journal.command("hdel", CONTROLS, "paused")
 
 
 def mute(journal: JournalStore, service: str, until: float) -> None:
-    """Nothing is done or told about a service (name or id) until then (epoch seconds); 0 or the past ends it."""
-    journal.command("hset", CONTROLS, f"mute:{service}", str(until))
+    """Neither fix nor report a service until a time.
+
+    Args:
+        service: its name or id.
+        until: epoch seconds; a time in the past ends the mute.
+    """
+    journal.command("hset", CONTROLS, MUTE_PREFIX + service, str(until))
 
 
 def state(journal: JournalStore, now: float) -> tuple[bool, dict[str, float]]:
-    """Whether we are paused, and the services muted now with the end of it."""
+    """Whether the product is paused, and the end of each mute (epoch seconds) by the service's name or id."""
     fields = journal.fields(CONTROLS)
-    mutes = {name[5:]: float(until) for name, until in fields.items() if name.startswith("mute:")}
-    return "paused" in fields, {name: until for name, until in mutes.items() if until > now}
+    mutes = {
+        name.removeprefix(MUTE_PREFIX): float(until)
+        for name, until in fields.items()
+        if name.startswith(MUTE_PREFIX)
+    }
+    return "paused" in fields, {service: until for service, until in mutes.items() if until > now}
 
 
 def check(journal: JournalStore, services: tuple[str, ...], now: float) -> None:
-    """Raises Held while we are paused, or one of these services (names or ids) is muted."""
+    """Raises OnHold while the product is paused or one of these services (names or ids) is muted."""
     paused, mutes = state(journal, now)
     if paused:
         raise OnHold("paused", now + RECHECK_SECONDS)
@@ -42,13 +54,13 @@ def check(journal: JournalStore, services: tuple[str, ...], now: float) -> None:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of `90s`, `30m`, `4h`, `2d`. Raises Refused for anything else."""
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+    """Seconds of `90s`, `30m`, `4h` or `2d`. Raises Refused for anything else."""
     number, unit = text[:-1], text[-1:]
     try:
-        seconds = float(number) * units[unit]
+        seconds = float(number) * UNIT_SECONDS[unit]
     except (ValueError, KeyError):
-        raise Refused(f"--for {text}: must read like 90s, 30m, 4h or 2d") from None
-    if not 0 <= seconds <= 366 * 86_400:
-        raise Refused(f"--for {text}: must lie between 0 and a year")
+        raise Refused(f"--for {text}: is not a duration. Write it as 90s, 30m, 4h or 2d") from None
+    # NaN fails this comparison, too.
+    if not 0 <= seconds <= MAX_DURATION_SECONDS:
+        raise Refused(f"--for {text}: is out of range. Choose a duration of at most a year")
     return seconds

@@ -1,4 +1,4 @@
-"""Many incidents of one environment at once are one post, and nothing is mended before a person asks for it."""
+"""Incident groups: several new incidents of one environment are announced together, and fixes wait for approval."""
 
 from __future__ import annotations
 
@@ -18,44 +18,46 @@ from workers.engine.schema import (
 )
 from workers.models import FollowUp, Incident, Outcome, Severity
 
-WINDOW_SECONDS = 1800.0
-MIN_INCIDENTS = 3
-"""So many new incidents of one environment within the window are one umbrella."""
-MEMBER = "m:"
+WINDOW_SECONDS = 1800.0  # new incidents of one environment within this time can form a group
+MIN_INCIDENTS = 3  # two incidents are two messages; three at once usually have a common cause
+MEMBER_PREFIX = (
+    "m:"  # hash fields of a group's journal: `m:<incident key>`, value: when it joined (milliseconds)
+)
 MEMBER_OPENING_SECONDS = 60.0
-"""So long the words wait for an incident that was announced and is not open yet, as its sweep died in between."""
+"""Longest wait for a member that is announced but not open: the sweep that opens it may have crashed in between."""
 
 
 class GroupMember(NamedTuple):
-    """An incident under an umbrella as its journal stands."""
+    """An incident of a group, as its journal stands."""
 
     key: str
     incident: Incident
     outcome: Outcome | None
     follow_up: FollowUp | None
     reason: str
+    """Why its work waits, "" if it does not."""
     is_suppressed: bool
     fix_requested: bool
     is_ended: bool
 
     @property
     def id(self) -> str:
-        """The id by which people call it."""
+        """The id that people see and that commands take."""
         return journal_id(self.key)
 
     @property
     def is_concluded(self) -> bool:
-        """Whether nothing more is found out about it unless somebody asks."""
+        """True if the group's outcome need not wait for this member."""
         return self.outcome is not None or self.is_suppressed or self.fix_requested or self.is_ended
 
 
 def assign_group(journal: JournalStore, incidents: Sequence[Incident], opened_at: datetime) -> str:
-    """The umbrella that speaks for those of them that are not open yet; "" where each speaks for itself.
+    """The key of the group that announces the new ones among these incidents, "" if each has its own messages.
 
-    Done before they are opened, and again after a death with the same names: the answer is the same.
+    Called before the incidents are opened, and again with the same names after a crash: the answer is the same.
     """
     environment = incidents[0].environment_id
-    answer: bytes = journal.run(
+    group: bytes = journal.run(
         scripts.ASSIGN_GROUP,
         more=[part for incident in incidents for part in (incident.fingerprint, journal_key(incident.id))],
         opened_lately=opened_lately_key(environment),
@@ -64,28 +66,38 @@ def assign_group(journal: JournalStore, incidents: Sequence[Incident], opened_at
         window_ms=int(WINDOW_SECONDS * 1000),
         min_incidents=MIN_INCIDENTS,
     )
-    return answer.decode()
+    return group.decode()
 
 
 def needs_approval(claim: Claim) -> bool:
-    """Whether mending this incident waits for a person: it stands under an umbrella, and nobody asked for it."""
+    """True if the incident belongs to a group and no person has requested its fix."""
     return bool(claim.text("group")) and not claim.text("fix_requests")
 
 
 def members(journal: JournalStore, fields: dict[str, bytes], now: datetime) -> list[GroupMember] | None:
-    """The incidents under an umbrella, the worst first, then as they came; None while one is not open yet."""
-    names = sorted(
-        (int(at), field.removeprefix(MEMBER)) for field, at in fields.items() if field[:2] == MEMBER
+    """The group's members, worst first, then in the order in which they joined.
+
+    Args:
+        fields: the hash of the group's journal.
+
+    Returns:
+        None while a member is still being opened. A member that never opened is left out after a minute.
+    """
+    joined = sorted(
+        (int(at), field.removeprefix(MEMBER_PREFIX))
+        for field, at in fields.items()
+        if field.startswith(MEMBER_PREFIX)
     )
-    young = now.timestamp() - int(fields.get("opened", b"0")) / 1000 < MEMBER_OPENING_SECONDS
-    found = [_member(key, journal.fields(key)) for _, key in names]
-    if young and None in found:
+    age = now.timestamp() - int(fields.get("opened", b"0")) / 1000
+    loaded = [_load_member(key, journal.fields(key)) for _, key in joined]
+    if age < MEMBER_OPENING_SECONDS and None in loaded:
         return None
-    worst = list(Severity)
-    return sorted((one for one in found if one), key=lambda one: -worst.index(one.incident.severity))
+    severities = list(Severity)
+    opened = [member for member in loaded if member]
+    return sorted(opened, key=lambda member: -severities.index(member.incident.severity))
 
 
-def _member(key: str, fields: dict[str, bytes]) -> GroupMember | None:
+def _load_member(key: str, fields: dict[str, bytes]) -> GroupMember | None:
     incident = records.INCIDENT.read(fields)
     if incident is None:
         return None

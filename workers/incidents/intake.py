@@ -1,4 +1,4 @@
-"""The door: an alert is stored with its place in `due` in one transaction; only then is the sender answered."""
+"""Stores alerts. An alert and its schedule entry are written in one transaction; only then is the sender answered."""
 
 from __future__ import annotations
 
@@ -11,88 +11,96 @@ from workers.engine.schema import PINGS, alert_key, alert_notification_key, dedu
 from workers.errors import NotAvailable
 from workers.models import Alert, Model
 
+MISSED_PINGS_LIMIT = 3  # missing pings that are reported: a single one may fall into a restart of the clock
+RECHECK_SUFFIX = "-again"  # ends the id of the alert that repeats a check
+NO_ACK = -1  # argument of STORE_ALERT for an alert that gets no acknowledgement
+EVENTS_WITHOUT_TROUBLE = frozenset(
+    {
+        "ping",
+        "deployment.restarted",
+        "deployment.deployed",
+        "deployment.redeployed",
+        "deployment.resumed",
+    }
+)
+"""Kinds of alerts that are a reason to check, but report no problem."""
+
 
 class DedupWindow(Model):
-    """Alerts with the same key within that many seconds are one."""
+    """Alerts with the same key within this time are one alert."""
 
     key: str
     seconds: int
-
-
-MISSED_PINGS_LIMIT = 3
-"""So many pings may be missing before that is told."""
 
 
 def ingest(
     alert: Alert, dedup: DedupWindow | None, journal: JournalStore, wake: Callable[[str], None], *,
     ack_seconds: float = 60.0, ping_seconds: float = 600.0,
 ) -> str:  # fmt: skip
-    """Store the alert durably and answer the id under which it stands: its own, or that of the alert it repeats.
+    """Store the alert durably and return its id, or the id of the alert that it repeats.
 
-    Raises NotAvailable when the store is away. An alert of trouble is owed an answer: its first word is due after
-    `first_word_seconds`. A forwarded alert is its own first word; a ping that finds nothing needs none, but when
-    the next ones stay away (`ping_seconds` apart) somebody looks why.
+    Args:
+        dedup: None for an alert that repeats no other one.
+        wake: sends the Dramatiq message for a journal's key; a lost message only costs time.
+        ack_seconds: delay of the acknowledgement. A forwarded message needs none: people have read it.
+        ping_seconds: interval of the pings, after which the watchdog expects the next one.
+
+    Raises:
+        NotAvailable: Redis did not confirm the write.
     """
-    named = _script_call(alert, dedup, ack_seconds, ping_seconds)
-    return _ingested(journal.run(scripts.STORE_ALERT, **named), wake)
+    call = _script_call(alert, dedup, ack_seconds, ping_seconds)
+    return _finish(journal.run(scripts.STORE_ALERT, **call), wake)
 
 
 def ingest_batch(
     alerts: Sequence[tuple[Alert, DedupWindow | None]], journal: JournalStore, wake: Callable[[str], None], *,
     ack_seconds: float = 60.0, ping_seconds: float = 600.0,
 ) -> list[str | NotAvailable]:  # fmt: skip
-    """`take_in` for many in one round trip; NotAvailable stands in the place of an alert that could not be stored."""
-    asked = [_script_call(alert, fold, ack_seconds, ping_seconds) for alert, fold in alerts]
-    answers = journal.run_batch(scripts.STORE_ALERT, asked)
-    return [one if isinstance(one, NotAvailable) else _ingested(one, wake) for one in answers]
+    """`ingest` for many alerts in one round trip. The result of an alert that could not be stored is NotAvailable."""
+    calls = [_script_call(alert, dedup, ack_seconds, ping_seconds) for alert, dedup in alerts]
+    results = journal.run_batch(scripts.STORE_ALERT, calls)
+    return [result if isinstance(result, NotAvailable) else _finish(result, wake) for result in results]
 
 
 def _script_call(
-    alert: Alert, fold: DedupWindow | None, first_word_seconds: float, ping_seconds: float
+    alert: Alert, dedup: DedupWindow | None, ack_seconds: float, ping_seconds: float
 ) -> dict[str, Any]:
-    """Keys and arguments of STORE_ALERT."""
+    """Keys and arguments of the script STORE_ALERT."""
     key = alert_key(alert.id)
-    is_owed_answer = alert.source == "railway" and is_problem_alert(alert)
+    needs_ack = alert.source == "railway" and is_problem_alert(alert)
     is_event = alert.source == "railway" and alert.environment_id
     return {
         "alert": key,
         "notification": alert_notification_key(alert.id),
-        "dedup": dedup_key(fold.key) if fold else key,
+        "dedup": dedup_key(dedup.key) if dedup else key,
         "ping_watchdog": PINGS,
         "received": received_key(alert.environment_id or ""),
-        "dedup_seconds": fold.seconds if fold else 0,
+        "dedup_seconds": dedup.seconds if dedup else 0,
         "record": records.ALERT.pack(alert),
-        "ack_after_ms": int(first_word_seconds * 1000) if is_owed_answer else -1,
+        "ack_after_ms": int(ack_seconds * 1000) if needs_ack else NO_ACK,
         "ping_late_ms": int(MISSED_PINGS_LIMIT * ping_seconds * 1000) if alert.source == "ping" else 0,
         "event": event_name(alert) if is_event else "",
-        # A sender whose clock is ahead must not hide events that are still to come.
+        # A sender whose clock is ahead must not mark later events as received.
         "event_at_ms": int(min(alert.reported_at or alert.received_at, alert.received_at).timestamp() * 1000),
     }
 
 
-def _ingested(stored: bytes, wake: Callable[[str], None]) -> str:
-    taken = stored.decode()
-    wake(taken)
-    return taken.removeprefix(alert_key(""))
+def _finish(stored_key: bytes, wake: Callable[[str], None]) -> str:
+    key = stored_key.decode()
+    wake(key)
+    return key.removeprefix(alert_key(""))
 
 
 def extend_ping_deadline(journal: JournalStore, seconds: float) -> None:
-    """The next ping will come so late, because we asked for it: until then nobody waits for one."""
+    """Make the watchdog expect the next ping only after this time, because the clock was told to wait."""
     journal.command("hset", PINGS, "interval", str(seconds))
 
 
 def event_name(alert: Alert) -> str:
-    """What an alert tells, so that the same told by Railway's feed is known: kind, service, deployment."""
+    """`kind:service:deployment`: the same event has the same name in a webhook and in Railway's event feed."""
     return f"{alert.kind}:{alert.service_id or ''}:{alert.deployment_id or ''}"
 
 
 def is_problem_alert(alert: Alert) -> bool:
-    """Whether the sender told of trouble: a new deployment or a ping is a reason to look, nothing more."""
-    quiet = (
-        "ping",
-        "deployment.restarted",
-        "deployment.deployed",
-        "deployment.redeployed",
-        "deployment.resumed",
-    )
-    return alert.kind not in quiet
+    """True if the sender reports a problem; a ping or a new deployment is only a reason to check."""
+    return alert.kind not in EVENTS_WITHOUT_TROUBLE

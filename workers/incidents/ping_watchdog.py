@@ -1,4 +1,4 @@
-"""Pings that stay away: then nothing is looked at any more unless somebody asks, and that is told."""
+"""Watches for the clock's pings. Without them nothing is checked unless an alert arrives, and that is reported."""
 
 from __future__ import annotations
 
@@ -9,52 +9,56 @@ from workers.engine.claim import Claim
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import PINGS
 from workers.incidents.intake import MISSED_PINGS_LIMIT
+from workers.models import Answer, AnswerKind
 
-BOOT_SECONDS = 60.0
-"""After a start the clock has so long for its first ping: it comes after five seconds."""
-LOOK_AGAIN_SECONDS = 86_400.0
+STARTUP_SECONDS = 60.0  # time after a worker's start for the clock's first ping, which it sends after 5 s
+RECHECK_SECONDS = 86_400.0  # delay before the next look during a reported silence; a ping wakes the watchdog
 
 
 def start(journal: JournalStore, ping_seconds: float) -> None:
-    """A worker has started: pings are waited for from now on, if they are not yet. Raises NotAvailable."""
-    late = int(MISSED_PINGS_LIMIT * ping_seconds * 1000)
-    journal.run(scripts.START_WATCHDOG, ping_watchdog=PINGS, late_ms=late, boot_ms=int(BOOT_SECONDS * 1000))
+    """Expect pings from now on, unless they are expected already. Called when a worker starts.
 
-
-def check(claim: Claim, ping_seconds: float, now: datetime) -> str:
-    """What is to be told of the pings, "" for nothing. `usual_seconds` is how far apart they come by the setting.
-
-    The same words until `let_go`, however often it is looked: so they are told once.
+    Raises NotAvailable.
     """
-    last, told = _last(claim), claim.text("reported") == "1"
-    late = (now - last).total_seconds() > _patience(claim, ping_seconds)
-    if late and not told:
-        return (
-            f"no ping since {last:%Y-%m-%d %H:%M} UTC: nothing is looked at unless somebody asks. "
-            "Is the clock up, and does TRACKWALKER_PUBLIC_URL lead to this receiver?"
-        )
-    if told and not late:
-        before = _moment(claim.text("silent", "0"))
-        return f"pings come again; the last one before was at {before:%Y-%m-%d %H:%M} UTC"
-    return ""
+    overdue = int(MISSED_PINGS_LIMIT * ping_seconds * 1000)
+    startup = int(STARTUP_SECONDS * 1000)
+    journal.run(scripts.START_WATCHDOG, ping_watchdog=PINGS, late_ms=overdue, boot_ms=startup)
+
+
+def check(claim: Claim, ping_seconds: float, now: datetime) -> Answer | None:
+    """The report that is due: pings are missing, or they have resumed.
+
+    Equal until `reschedule`, however often a worker crashes in between, so that it is reported once.
+
+    Args:
+        ping_seconds: the configured interval of the pings.
+    """
+    last, reported = _last_ping(claim), claim.text("reported") == "1"
+    overdue = (now - last).total_seconds() > _tolerance_seconds(claim, ping_seconds)
+    if overdue and not reported:
+        return Answer(kind=AnswerKind.PINGS_MISSING, at=last)
+    if reported and not overdue:
+        return Answer(kind=AnswerKind.PINGS_RESUMED, at=_moment(claim.text("silent", "0")))
+    return None
 
 
 def reschedule(claim: Claim, ping_seconds: float, now: datetime) -> None:
-    """Remember what was told, and look again when the next pings would be late."""
-    silent, patience = (now - _last(claim)).total_seconds(), _patience(claim, ping_seconds)
-    late = silent > patience
-    claim.set_fields(reported=str(int(late)), silent=claim.text("last") or claim.text("opened", "0"))
-    after = LOOK_AGAIN_SECONDS if late else patience - silent
-    claim.advance("pings", after=after, reason="pings stay away" if late else "")
+    """Record what was reported, and look again when the next pings would be overdue."""
+    silence, tolerance = (now - _last_ping(claim)).total_seconds(), _tolerance_seconds(claim, ping_seconds)
+    overdue = silence > tolerance
+    claim.set_fields(reported=str(int(overdue)), silent=claim.text("last") or claim.text("opened", "0"))
+    after = RECHECK_SECONDS if overdue else tolerance - silence
+    claim.advance("pings", after=after, reason="pings are missing" if overdue else "")
 
 
-def _patience(claim: Claim, usual_seconds: float) -> float:
-    """Seconds without a ping that are not yet late: the clock may have been asked to let the next one wait."""
-    return max(usual_seconds, float(claim.text("interval", "0"))) + (MISSED_PINGS_LIMIT - 1) * usual_seconds
+def _tolerance_seconds(claim: Claim, ping_seconds: float) -> float:
+    """Silence that is not overdue yet. `interval` is the longer wait that the receiver may have asked the clock for."""
+    interval = max(ping_seconds, float(claim.text("interval", "0")))
+    return interval + (MISSED_PINGS_LIMIT - 1) * ping_seconds
 
 
-def _last(claim: Claim) -> datetime:
-    """The last ping, or, before the first one, since when they are waited for."""
+def _last_ping(claim: Claim) -> datetime:
+    """The last ping, or, before the first one, the time since which pings are expected."""
     return _moment(claim.text("last") or claim.text("opened", "0"))
 
 

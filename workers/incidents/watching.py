@@ -1,5 +1,8 @@
-"""Watching: until the trouble is gone. A pull request is followed to its deployment, and the same signature measured
-again; what was only told is over after clean sweeps. One that a human closed is an answer."""
+"""Follows an incident until its trouble is gone.
+
+A pull request is followed to the deployment of its merge, and the same signature is measured again. An incident
+without one ends after consecutive clean sweeps. A pull request that a person closes is an answer, too.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,13 @@ from workers.engine.schema import EndedAs
 from workers.errors import RailwayBusy
 from workers.history import summary_store
 from workers.incidents import rejections
+from workers.incidents.recovery import Recovery, required_sweeps
 from workers.models import (
     Deployment,
     Environment,
     Finding,
     FollowUp,
+    FollowUpResult,
     Gap,
     Incident,
     PullRequest,
@@ -31,16 +36,18 @@ from workers.models import (
 )
 from workers.runtime.settings import Settings
 
-CLEAN_SWEEPS = 2
-"""So many sweeps without the trouble, one after the other, and it is over."""
-GONE_SWEEPS = 3
-"""So many without the service itself: it was taken away, and no failed read hides it."""
-LOOK_AGAIN_SECONDS = 600.0
-POLL_SECONDS = (5.0, 300.0)
-"""A pull request is asked for at these shortest and longest intervals, a twentieth of its age between."""
-DEPLOYED_WITHIN_SECONDS = 2 * 3600.0
-MEASURE_TRIES = 5
-"""So often, within about a minute, a measurement that Railway cannot give now is waited for."""
+RECHECK_SECONDS = 600.0  # a sweep that changes the incident wakes it earlier
+MIN_POLL_SECONDS = 5.0  # shortest interval between two reads of a pull request
+MAX_POLL_SECONDS = 300.0  # longest interval between them
+POLLS_PER_AGE = 20  # an incident of age A reads its pull request every A / 20: fresh ones are merged soonest
+FRESH_MERGE = timedelta(
+    minutes=5
+)  # Railway builds a merge within minutes, so it is polled at the shortest interval
+DEPLOY_TIMEOUT_SECONDS = 2 * 3600.0  # a merge that is not live by then was not deployed
+MAX_MEASUREMENTS = 5  # attempts, within about a minute, to measure a window that Railway cannot deliver now
+MAX_DEPLOYMENTS = 10  # newest deployments of a service among which the merge is looked up
+MAX_STILL_AFFECTED = 4  # names of symptom services in a follow-up
+MAX_NAME_CHARACTERS = 60
 
 log = logging.getLogger("trackwalker.watching")
 
@@ -49,57 +56,61 @@ def follow_up(
     claim: Claim, railway: Railway, github: GitHub, settings: Settings, journal: JournalStore, now: datetime, *,
     notify: str,
 ) -> None:  # fmt: skip
-    """Look once and let go of the claim: to look again later, or as the end of the round."""
+    """Check the incident once, then release the claim: until the next check, or with the incident's end.
+
+    Args:
+        notify: key of the incident's notification journal, woken when there is something to report.
+    """
     incident, pull = claim.need(records.INCIDENT), claim.get(records.PULL)
     if not claim.text("suppressed_by") and pull is None and not claim.has(records.OUTCOME):
-        # It stood aside as a symptom of another incident, and is a cause of its own after all.
-        claim.advance(_where_it_stopped(claim), notify=notify)
+        # A sweep that no longer calls the incident a symptom clears `suppressed_by`: its own work goes on.
+        claim.advance(_next_stage(claim), notify=notify)
         return
     if pull is None or pull.state == "closed":
-        _until_clean(claim, notify)
+        _await_recovery(claim, notify)
         return
     if pull.state == "open":
-        pull = _ask(claim, github, journal, pull)
+        pull = _refresh_pull(claim, github, journal, pull)
     if pull.state == "open":
-        claim.advance("watch", after=_poll(claim, now))
+        claim.advance("watch", after=_poll_seconds(claim, now))
         return
     if pull.state == "closed":
-        sentence = f"#{pull.number} was closed unmerged: it is not proposed again without new evidence"
-        claim.record(records.FOLLOW_UP, FollowUp(verified=False, sentence=sentence))
-        claim.advance("watch", after=LOOK_AGAIN_SECONDS, notify=notify)
+        closed = FollowUp(result=FollowUpResult.CLOSED, pull_number=pull.number)
+        claim.record(records.FOLLOW_UP, closed)
+        claim.advance("watch", after=RECHECK_SECONDS, notify=notify)
         return
-    _after_merge(claim, railway, settings, journal, incident, pull, now, notify)
+    _verify_merge(claim, railway, settings, journal, incident, pull, now, notify)
 
 
-def _where_it_stopped(claim: Claim) -> str:
-    """The stage from which a round goes on; `plan` reserves again what was given back."""
-    made = ((records.EVIDENCE, "enrich"), (records.VERDICT, "diagnose"))
-    return next((stage for record, stage in made if not claim.has(record)), "plan")
+def _next_stage(claim: Claim) -> str:
+    """The first stage without a record. `plan` comes last, as it reserves again what the suppression released."""
+    stages = ((records.EVIDENCE, "enrich"), (records.VERDICT, "diagnose"))
+    return next((stage for record, stage in stages if not claim.has(record)), "plan")
 
 
-def _until_clean(claim: Claim, tell: str) -> None:
-    gone = claim.text("recovery") == "removed"
-    if int(claim.text("clean_sweeps", "0")) < (GONE_SWEEPS if gone else CLEAN_SWEEPS):
-        claim.advance("watch", after=LOOK_AGAIN_SECONDS)
+def _await_recovery(claim: Claim, notify: str) -> None:
+    recovery = claim.text("recovery")
+    checks = required_sweeps(recovery)
+    if int(claim.text("clean_sweeps", "0")) < checks:
+        claim.advance("watch", after=RECHECK_SECONDS)
         return
     if claim.get(records.FOLLOW_UP) is None:
-        sentence = f"over: {CLEAN_SWEEPS} sweeps in a row found nothing of it any more"
-        if gone:
-            sentence = f"over: the service is gone, {GONE_SWEEPS} sweeps in a row did not find it any more"
-        claim.record(records.FOLLOW_UP, FollowUp(verified=True, sentence=sentence))
-    if not claim.end(EndedAs.RESOLVED, "over", notify=tell, final=False):
+        removed = recovery == Recovery.REMOVED
+        result = FollowUpResult.REMOVED if removed else FollowUpResult.RESOLVED
+        claim.record(records.FOLLOW_UP, FollowUp(result=result, checks=checks))
+    # A sweep that found the trouble again in the meantime has raised the wake-up counter, and `end` refuses.
+    if not claim.end(EndedAs.RESOLVED, "resolved", notify=notify, final=False):
         claim.advance("watch")
 
 
-def _poll(claim: Claim, now: datetime) -> float:
+def _poll_seconds(claim: Claim, now: datetime) -> float:
     age = now.timestamp() - int(claim.text("opened", "0")) / 1000
-    return min(POLL_SECONDS[1], max(POLL_SECONDS[0], age / 20))
+    return min(MAX_POLL_SECONDS, max(MIN_POLL_SECONDS, age / POLLS_PER_AGE))
 
 
-def _ask(claim: Claim, github: GitHub, journal: JournalStore, pull: PullRequest) -> PullRequest:
-    """The pull request as it stands now; its ending is recorded and its reservations are given back."""
-    repository = claim.text("repository")
-    fresh = github.pull(repository, pull.number)
+def _refresh_pull(claim: Claim, github: GitHub, journal: JournalStore, pull: PullRequest) -> PullRequest:
+    """The pull request as GitHub shows it now. One that has ended is recorded, and its reservations are released."""
+    fresh = github.pull(claim.text("repository"), pull.number)
     if fresh.state == "open":
         return fresh
     reservations.release(claim)
@@ -109,94 +120,110 @@ def _ask(claim: Claim, github: GitHub, journal: JournalStore, pull: PullRequest)
     return claim.record(records.PULL, fresh)
 
 
-def _after_merge(
+def _verify_merge(
     claim: Claim, railway: Railway, settings: Settings, journal: JournalStore, incident: Incident,
-    pull: PullRequest, now: datetime, tell: str,
+    pull: PullRequest, now: datetime, notify: str,
 ) -> None:  # fmt: skip
+    """Wait for the deployment of the merge and then measure a window that lies wholly after it."""
     merged_at = claim.step(records.MERGED_AT, lambda: now)
     environment = Environment(project_id=incident.project_id, environment_id=incident.environment_id)
-    live = _deployed(railway, environment, incident, pull, merged_at)
+    live = _find_deployment(railway, environment, incident, pull, merged_at)
     if live is None:
-        if (now - merged_at).total_seconds() > DEPLOYED_WITHIN_SECONDS:
-            _finish(
-                claim,
-                FollowUp(verified=False, sentence=f"#{pull.number} is merged, but was not deployed"),
-                tell,
-            )
+        if (now - merged_at).total_seconds() > DEPLOY_TIMEOUT_SECONDS:
+            missing = FollowUp(result=FollowUpResult.NOT_DEPLOYED, pull_number=pull.number)
+            _finish(claim, missing, notify)
             return
-        claim.advance("watch", after=_poll(claim, now) if now > merged_at + timedelta(minutes=5) else 5)
+        fresh = now <= merged_at + FRESH_MERGE
+        claim.advance("watch", after=MIN_POLL_SECONDS if fresh else _poll_seconds(claim, now))
         return
-    since = live.status_at or live.created_at
-    ready = since + timedelta(minutes=settings.verify_minutes)
+    start = live.status_at or live.created_at
+    ready = start + timedelta(minutes=settings.verify_minutes)
     if now < ready:
         claim.advance("watch", after=max(1.0, (ready - now).total_seconds()))
         return
-    window = Window(start=since, end=now)
+    window = Window(start=start, end=now)
 
     def measure() -> Survey:
-        made = snapshot.take_survey(railway, environment, window, settings.sample_seconds)
-        if (gaps := _new_gaps(incident, made)) and claim.attempts < MEASURE_TRIES:
+        survey = snapshot.take_survey(railway, environment, window, settings.sample_seconds)
+        if (gaps := _new_gaps(incident, survey)) and claim.attempts < MAX_MEASUREMENTS:
             raise RailwayBusy(f"cannot be measured again now: {'; '.join(map(describe_gap, gaps))}")
-        return made
+        return survey
 
-    seen = claim.step(records.AFTER, measure)
-    known = summary_store.baseline_windows(summary_store.read(journal, incident.environment_id, since), since)
-    findings = detection.detect(seen, min_duration_minutes=settings.min_duration_minutes, history=known)
-    _finish(claim, compare(incident, seen, findings), tell)
+    survey = claim.step(records.AFTER, measure)
+    history = summary_store.read(journal, incident.environment_id, start)
+    baselines = summary_store.baseline_windows(history, start)
+    findings = detection.detect(survey, min_duration_minutes=settings.min_duration_minutes, history=baselines)
+    _finish(claim, compare(incident, survey, findings), notify)
 
 
-def _deployed(
+def _find_deployment(
     railway: Railway, environment: Environment, incident: Incident, pull: PullRequest, merged_at: datetime
 ) -> Deployment | None:
-    """The live deployment of the merge, or of something newer."""
-    history = railway.deployments(environment, incident.subject.key, 10)
-    live = [one for one in history if one.status == "SUCCESS" and not one.stopped]
-    exact = [one for one in live if pull.merge_commit and one.commit == pull.merge_commit]
-    newer = [one for one in live if one.commit and one.created_at > merged_at]
+    """The live deployment of the merge commit, or a live deployment that is newer than the merge."""
+    deployments = railway.deployments(environment, incident.subject.key, MAX_DEPLOYMENTS)
+    live = [
+        deployment for deployment in deployments if deployment.status == "SUCCESS" and not deployment.stopped
+    ]
+    exact = [
+        deployment for deployment in live if pull.merge_commit and deployment.commit == pull.merge_commit
+    ]
+    newer = [deployment for deployment in live if deployment.commit and deployment.created_at > merged_at]
     return next(iter([*exact, *newer]), None)
 
 
-def compare(incident: Incident, seen: Survey, findings: list[Finding]) -> FollowUp:
-    """Whether the signature of the incident is gone in a window that lies wholly after the deployment.
+def compare(incident: Incident, survey: Survey, findings: list[Finding]) -> FollowUp:
+    """Whether the signature of the incident is gone in a survey of the time after the deployment. Pure.
 
-    What is usual by now has not healed; a notice beside the trouble was none of it, and may stay.
+    Trouble that is the service's baseline by now has not recovered. A notice that accompanied the trouble was not
+    part of it and may stay.
     """
-    loud = {one.kind for one in incident.findings if one.severity is not Severity.NOTICE}
-    kinds = loud or {one.kind for one in incident.findings}
-    own = [one for one in findings if one.service_id == incident.subject.key and one.kind in kinds]
-    again = [one for one in own if one.is_baseline or one.severity is not Severity.NOTICE or not loud]
-    service = next((one for one in seen.services if one.id == incident.subject.key), None)
-    requests = sum(minute.requests for minute in service.traffic) if service else 0
-    errors = sum(minute.server_errors for minute in service.traffic) if service else 0
-    numbers = {"requests": float(requests), "server_errors": float(errors)}
-    minutes = f"{seen.window.minutes:.1f} minutes"
-    if again:
-        return FollowUp(verified=False, sentence=f"it did not hold: {again[0].sentence}", numbers=numbers)
-    gaps = _new_gaps(incident, seen)
-    if service is None or gaps:
-        why = "; ".join(map(describe_gap, gaps)) or "the service is not there any more"
-        return FollowUp(verified=False, sentence=f"could not be measured again: {why}")
-    traffic = f"{errors} of {requests} requests failed" if requests else "there was no traffic"
-    sentence = f"it held: over {minutes} after the deployment {traffic}{_still_suffering(incident, findings)}"
-    return FollowUp(verified=True, sentence=sentence, numbers=numbers)
-
-
-def _new_gaps(incident: Incident, seen: Survey) -> list[Gap]:
-    """What could not be seen; what was not seen when the trouble was found either hides nothing of it."""
-    return [gap for gap in seen.gaps_for(incident.subject.name) if gap not in incident.failed_reads]
-
-
-def _still_suffering(incident: Incident, findings: list[Finding]) -> str:
-    """Who suffered from it and is sick all the same: then that was not, or not only, because of this service."""
-    sick = {one.service_id for one in findings if one.severity is not Severity.NOTICE}
-    names = dict.fromkeys(one.service[:60] for one in incident.symptoms if one.service_id in sick)
-    return (
-        f"; not well yet, though counted as suffering from it: {', '.join(list(names)[:4])}" if names else ""
+    kinds = {finding.kind for finding in incident.findings if finding.severity is not Severity.NOTICE}
+    only_notices = not kinds
+    kinds = kinds or {finding.kind for finding in incident.findings}
+    own = [
+        finding
+        for finding in findings
+        if finding.service_id == incident.subject.key and finding.kind in kinds
+    ]
+    remaining = [
+        finding
+        for finding in own
+        if finding.is_baseline or finding.severity is not Severity.NOTICE or only_notices
+    ]
+    service = next((service for service in survey.services if service.id == incident.subject.key), None)
+    traffic = service.traffic if service else ()
+    measured = FollowUp(
+        result=FollowUpResult.FAILED if remaining else FollowUpResult.VERIFIED,
+        minutes=survey.window.minutes,
+        requests=sum(minute.requests for minute in traffic),
+        failed_requests=sum(minute.server_errors for minute in traffic),
+        remaining=remaining[0] if remaining else None,
+        still_affected=() if remaining else _still_affected(incident, findings),
     )
+    gaps = _new_gaps(incident, survey)
+    if not remaining and (service is None or gaps):
+        return FollowUp(result=FollowUpResult.UNMEASURED, gaps=tuple(gaps))
+    return measured
 
 
-def _finish(claim: Claim, watched: FollowUp, tell: str) -> None:
-    claim.record(records.FOLLOW_UP, watched)
-    ended_as = EndedAs.FIX_VERIFIED if watched.verified else EndedAs.FIX_FAILED
-    claim.end(ended_as, "held" if watched.verified else "did not hold", notify=tell)
-    log.info("watched", extra={"journal": claim.id, "held": watched.verified})
+def _new_gaps(incident: Incident, survey: Survey) -> list[Gap]:
+    """Failed reads that may hide the trouble; a read that failed at detection, too, hides nothing of it."""
+    return [gap for gap in survey.gaps_for(incident.subject.name) if gap not in incident.failed_reads]
+
+
+def _still_affected(incident: Incident, findings: list[Finding]) -> tuple[str, ...]:
+    """Symptom services that are unhealthy still: their trouble has another cause, at least in part."""
+    affected = {finding.service_id for finding in findings if finding.severity is not Severity.NOTICE}
+    names = dict.fromkeys(
+        symptom.service[:MAX_NAME_CHARACTERS]
+        for symptom in incident.symptoms
+        if symptom.service_id in affected
+    )
+    return tuple(names)[:MAX_STILL_AFFECTED]
+
+
+def _finish(claim: Claim, result: FollowUp, notify: str) -> None:
+    claim.record(records.FOLLOW_UP, result)
+    ended_as = EndedAs.FIX_VERIFIED if result.is_recovered else EndedAs.FIX_FAILED
+    claim.end(ended_as, "fix verified" if result.is_recovered else "fix not verified", notify=notify)
+    log.info("follow-up ended", extra={"journal": claim.id, "result": result.result.value})

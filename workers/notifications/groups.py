@@ -1,4 +1,4 @@
-"""The words of an umbrella: one post for all it holds, one with what was found, and no more that rings."""
+"""The messages of an incident group: one acknowledgement for all of its members, and one outcome. No more ring."""
 
 from __future__ import annotations
 
@@ -13,113 +13,130 @@ from workers.engine.schema import EndedAs
 from workers.errors import OnHold
 from workers.incidents import controls, grouping
 from workers.incidents.grouping import GroupMember
-from workers.notifications.messages import MARKS, format_name
+from workers.notifications.messages import (
+    LOOKING,
+    SEVERITY_MARKS,
+    format_follow_up,
+    format_name,
+)
 from workers.notifications.posts import edit, post
+from workers.runtime.text import one_line
 
-LOOK_AGAIN_SECONDS = 2.0
-"""So often it is looked whether all of its incidents are open."""
-MOST_LINES = 15
-LONGEST_LINE = 200
+RECHECK_SECONDS = 2.0  # delay before the next look while members are still being opened
+MAX_LINES = 15  # members that a message lists, worst first: Slack cuts long messages
+MAX_LINE_CHARACTERS = 200
 
 
 def notify_group(
     claim: Claim, journal: JournalStore, slack: Slack | None, *, now: datetime, quiet_seconds: float
 ) -> None:
-    """Bring Slack to what the incidents under it say; once what was found is told, no other joins it."""
-    held = grouping.members(journal, claim.fields, now)
-    if held is None:
-        claim.advance("notify", after=LOOK_AGAIN_SECONDS)
+    """Update the group's messages from its members' journals. With the outcome posted, the group is closed.
+
+    Args:
+        quiet_seconds: delay before the next look when no member wakes the group earlier.
+    """
+    members = grouping.members(journal, claim.fields, now)
+    if members is None:
+        claim.advance("notify", after=RECHECK_SECONDS)
         return
-    if not held:
-        claim.end(EndedAs.DROPPED, "none of its incidents exists any more")
+    if not members:
+        claim.end(EndedAs.DROPPED, "no member of the group exists")
         return
     claim.check_allowed = lambda: controls.check(journal, (), now.timestamp())
     claim.check_allowed()
-    heard = _heard(held, journal, now)
+    audible = _audible(members, journal, now)
     since = datetime.fromtimestamp(int(claim.text("opened", "0")) / 1000, UTC)
-    first = post(claim, slack, "ack", render_ack(heard), None, since=since)
-    found = None if claim.get(records.slack_message("outcome")) else _all_that_was_found(claim, journal, now)
-    if found is not None:
-        post(claim, slack, "outcome", render_outcome(_heard(found, journal, now)), first, since=since)
-    edit(claim, slack, first, render_ack(heard))
-    over = all(one.is_ended for one in held) and (found or claim.get(records.slack_message("outcome")))
-    if not over or not claim.end(EndedAs.NOTIFIED, "notified", final=False):
+    ack = post(claim, slack, "ack", render_ack(audible), None, since=since)
+    outcome_record = records.slack_message("outcome")
+    concluded = None if claim.has(outcome_record) else _close_if_concluded(claim, journal, now)
+    if concluded is not None:
+        text = render_outcome(_audible(concluded, journal, now))
+        post(claim, slack, "outcome", text, ack, since=since)
+    edit(claim, slack, ack, render_ack(audible))
+    finished = all(member.is_ended for member in members) and (concluded or claim.has(outcome_record))
+    if not finished or not claim.end(EndedAs.NOTIFIED, "notified", final=False):
         claim.advance("notify", after=quiet_seconds)
 
 
-def _heard(held: list[GroupMember], journal: JournalStore, now: datetime) -> list[GroupMember]:
-    """Those that are not muted. Raises Held where all are."""
+def _audible(members: list[GroupMember], journal: JournalStore, now: datetime) -> list[GroupMember]:
+    """The members that are not muted. Raises OnHold if all are."""
     _, mutes = controls.state(journal, now.timestamp())
-    heard = [one for one in held if not {one.incident.subject.key, one.incident.subject.name} & set(mutes)]
-    if not heard:
-        raise OnHold("all of it is muted", now.timestamp() + controls.RECHECK_SECONDS)
-    return heard
+    audible = [
+        member
+        for member in members
+        if not {member.incident.subject.key, member.incident.subject.name} & set(mutes)
+    ]
+    if not audible:
+        raise OnHold("all services of the group are muted", now.timestamp() + controls.RECHECK_SECONDS)
+    return audible
 
 
-def _all_that_was_found(claim: Claim, journal: JournalStore, now: datetime) -> list[GroupMember] | None:
-    """All incidents under it, closed to further ones; None while one of them is still worked on."""
-    held = grouping.members(journal, claim.fields, now)
-    if held is None or not all(one.is_concluded for one in held):
+def _close_if_concluded(claim: Claim, journal: JournalStore, now: datetime) -> list[GroupMember] | None:
+    """All members, with the group closed to further ones; None while a member is still worked on."""
+    members = grouping.members(journal, claim.fields, now)
+    if members is None or not all(member.is_concluded for member in members):
         return None
-    # Whoever joins before this line is seen after it; whoever comes later stands for himself.
+    # An incident that joins before this write is read below. One that comes later is not a member.
     claim.set_fields(closed="1")
-    held = grouping.members(journal, journal.fields(claim.key), now)
-    if held is None or not all(one.is_concluded for one in held):
+    members = grouping.members(journal, journal.fields(claim.key), now)
+    if members is None or not all(member.is_concluded for member in members):
         claim.set_fields(closed="0")
         return None
-    return held
+    return members
 
 
-def render_ack(held: Sequence[GroupMember]) -> str:
-    """All of them with what is known now, the worst first as they came; what to do is the last line."""
-    lines = [_head(held)]
-    for one in held[:MOST_LINES]:
-        mark, incident = MARKS[one.incident.severity], one.incident
-        lines.append(
-            f"{mark} *{format_name(incident.subject.name)}*: {_short(incident.findings[0].sentence)}. {_state(one)}"
-        )
-    return "\n".join([*lines, *_more(held), *_what_to_do(held)])
+def render_ack(members: Sequence[GroupMember]) -> str:
+    """Every member with its state, worst first; a request for approval is the last line."""
+    lines = [_format_headline(members)]
+    for member in members[:MAX_LINES]:
+        incident = member.incident
+        mark, sentence = SEVERITY_MARKS[incident.severity], _shorten(incident.findings[0].sentence)
+        lines.append(f"{mark} *{format_name(incident.subject.name)}*: {sentence}. {_format_state(member)}")
+    return "\n".join([*lines, *_more_line(members), *_approval_line(members)])
 
 
-def render_outcome(held: Sequence[GroupMember]) -> str:
-    """What was found of each, with the id by which it is mended."""
-    found = [
-        f"• *{format_name(one.incident.subject.name)}* ({one.id}): {_state(one)}" for one in held[:MOST_LINES]
+def render_outcome(members: Sequence[GroupMember]) -> str:
+    """The result of every member, with the id that the commands take."""
+    results = [
+        f"• *{format_name(member.incident.subject.name)}* ({member.id}): {_format_state(member)}"
+        for member in members[:MAX_LINES]
     ]
-    return "\n".join([f"{_head(held)} this was found", *found, *_more(held), *_what_to_do(held)])
+    headline = f"{_format_headline(members)} findings"
+    return "\n".join([headline, *results, *_more_line(members), *_approval_line(members)])
 
 
-def _head(held: Sequence[GroupMember]) -> str:
-    incident = held[0].incident
-    where = escape(f"{incident.project_name}/{incident.environment_name}")
-    return f"☂ *{len(held)} troubles at once* in {where}:"
+def _format_headline(members: Sequence[GroupMember]) -> str:
+    incident = members[0].incident
+    where = escape(one_line(f"{incident.project_name}/{incident.environment_name}"))
+    return f"*{len(members)} incidents at once* in {where}:"
 
 
-def _state(one: GroupMember) -> str:
-    if one.follow_up is not None:
-        return _short(one.follow_up.sentence)
-    if one.outcome is not None:
-        return _short(one.outcome.headline) + (f" {one.outcome.link}" if one.outcome.link else "")
-    if one.is_suppressed:
-        return "A symptom of another."
-    return f"Waiting: {_short(one.reason)}" if one.reason else "Looking into it."
+def _format_state(member: GroupMember) -> str:
+    if member.follow_up is not None:
+        return _shorten(format_follow_up(member.follow_up))
+    if member.outcome is not None:
+        link = f" {member.outcome.link}" if member.outcome.link else ""
+        return _shorten(member.outcome.headline) + link
+    if member.is_suppressed:
+        return "A symptom of another incident."
+    return f"Waiting: {_shorten(member.reason)}" if member.reason else LOOKING
 
 
-def _more(held: Sequence[GroupMember]) -> list[str]:
-    more = len(held) - MOST_LINES
+def _more_line(members: Sequence[GroupMember]) -> list[str]:
+    more = len(members) - MAX_LINES
     return [f"and {more} more: `python -m workers list`"] if more > 0 else []
 
 
-def _what_to_do(held: Sequence[GroupMember]) -> list[str]:
+def _approval_line(members: Sequence[GroupMember]) -> list[str]:
     waiting = [
-        one for one in held if one.outcome is not None and one.outcome.kind == "waiting" and not one.is_ended
+        member
+        for member in members
+        if member.outcome is not None and member.outcome.kind == "waiting" and not member.is_ended
     ]
     if not waiting:
         return []
-    return [f"Mending waits for a person: `python -m workers fix {waiting[0].id}`, or `fix all`."]
+    return [f"Fixes need your approval: `python -m workers fix {waiting[0].id}` (or `fix all`)."]
 
 
-def _short(text: str) -> str:
-    """One line of foreign text."""
-    line = " ".join(text.split())
-    return escape(line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…")
+def _shorten(text: str) -> str:
+    return escape(one_line(text, MAX_LINE_CHARACTERS))

@@ -1,6 +1,7 @@
-"""The words of an incident, made from what its journal says and nothing else. Pure.
+"""Renders every text that Slack shows about an incident, an alert or Trackwalker itself. Pure.
 
-Names, sentences and headlines come from outside: all of it is escaped here, links of our own are not.
+Values come in, texts go out: nothing here decides, and nothing else decides by these texts. Names, sentences and
+headlines come from outside and are escaped here; links are our own and are not.
 """
 
 from __future__ import annotations
@@ -8,11 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workers.clients.slack import escape
+from workers.incidents.intake import MISSED_PINGS_LIMIT
 from workers.models import (
+    Alert,
+    Answer,
+    AnswerKind,
     Category,
+    DropReason,
     Evidence,
     Finding,
     FollowUp,
+    FollowUpResult,
+    Gap,
     Incident,
     Model,
     Outcome,
@@ -20,15 +28,41 @@ from workers.models import (
     Verdict,
     describe_gap,
 )
+from workers.runtime.text import format_milliseconds, one_line, plural
 
-MOST_NAMES = 4
-LONGEST_NAME = 60
-"""Of a service: Railway cuts none, and whoever can name one writes into our channel."""
-MARKS = {Severity.NOTICE: "⚪", Severity.WARNING: "🟠", Severity.CRITICAL: "🔴"}
+MAX_SYMPTOM_NAMES = 4  # names in "Also affected": more do not help to find the cause
+MAX_NAME_CHARACTERS = 60  # Railway limits no name, and anyone who can name a service writes to our channel
+MAX_FINDINGS = 5  # findings of an incident that its message lists, worst first
+MAX_GAPS = 3  # failed reads that a message names
+MAX_SUPPORTING_FACTS = 4
+MAX_CONTRADICTING_FACTS = 2
+MAX_NEXT_CHECKS = 5
+MAX_ALERT_CHARACTERS = 300  # of the sender's text that an alert's message repeats
+SEVERITY_MARKS = {Severity.NOTICE: "⚪", Severity.WARNING: "🟠", Severity.CRITICAL: "🔴"}
+COUNT_WORDS = {1: "one", 2: "two", 3: "three"}
+LOOKING = "Looking into it."
+
+CATEGORY_LABELS = {
+    Category.CODE: "Bug in the code",
+    Category.DEPLOYMENT: "Failed deployment",
+    Category.RESOURCE_LIMIT: "Resource limit",
+    Category.CONFIGURATION: "Configuration",
+    Category.UPSTREAM: "Upstream",
+    Category.PLATFORM: "Railway",
+    Category.TRAFFIC: "Traffic",
+    Category.TRANSIENT: "Transient",
+    Category.INCONCLUSIVE: "Cause unknown",
+}
+
+DROP_TEXTS = {
+    DropReason.NOT_WATCHED: "This environment is not in TRACKWALKER_ENVIRONMENTS: not checked.",
+    DropReason.ANSWERED_RECENTLY: "No problem found, as answered a few minutes ago.",
+    DropReason.KNOWN_INCIDENT: "Covered by an incident that is already open.",
+}
 
 
 class IncidentMessages(Model):
-    """What Slack should show of an incident: texts, empty where there is nothing to say yet."""
+    """What Slack should show of an incident; a text is "" while there is nothing to say."""
 
     ack: str
     outcome: str = ""
@@ -36,101 +70,216 @@ class IncidentMessages(Model):
     suppressed: str = ""
 
 
-def render(
-    incident: Incident, verdict: Verdict | None, outcome: Outcome | None, follow_up: FollowUp | None, reason: str,
-    firings: int = 1, symptom_of: str = "",
-) -> IncidentMessages:  # fmt: skip
-    """The texts for an incident as its journal stands; the outcome's last line is the link.
+# ---- an incident -----------------------------------------------------------------------------
 
-    `symptom_of` names the cause, and where to read of it, once a sweep called this incident a symptom.
+
+def render(
+    incident: Incident, verdict: Verdict | None, outcome: Outcome | None, follow_up: FollowUp | None,
+    reason: str, firings: int = 1, symptom_of: str = "",
+) -> IncidentMessages:  # fmt: skip
+    """The messages of an incident as its journal stands.
+
+    Args:
+        reason: why the incident's work waits, "" if it does not.
+        firings: number of sweeps that detected the incident.
+        symptom_of: the cause, escaped, with a reference to its incident, if a sweep calls this one a symptom.
     """
-    mark = MARKS[incident.severity]
-    where = f"{incident.project_name}/{incident.environment_name}"
-    head = f"{mark} *{escape(incident.subject.name)}* in {escape(where)}"
-    lines = [head, *(f"• {escape(_sentence(finding, incident))}" for finding in incident.findings[:5])]
-    lines += [line for line in [_suffering(incident.symptoms)] if line]
-    aside = f"This looks like a symptom of {symptom_of}" if symptom_of else ""
-    lines += [aside] if aside else []
-    if verdict is not None and not (outcome and verdict.summary in outcome.headline):
-        lines.append(f"Verdict: {verdict.category.value}: {escape(verdict.summary)}")
+    headline = format_headline(incident)
+    others = incident.findings[1:MAX_FINDINGS]
+    lines = [headline, *(f"• {escape(_format_finding(finding, incident))}" for finding in others)]
+    lines += _symptom_lines(incident.symptoms)
+    lines += [f"This looks like a symptom of {symptom_of}"] if symptom_of else []
+    if verdict is not None and not (outcome and outcome.states_verdict):
+        lines.append(_format_verdict(verdict))
     if outcome is not None:
         lines.append(escape(outcome.headline))
-    elif reason and not aside:
-        lines.append(f"Waiting: {escape(reason)}")
-    elif not aside:
-        lines.append("Looking into it.")
+    elif not symptom_of:
+        lines.append(f"Waiting: {escape(reason)}" if reason else LOOKING)
     if firings > 1:
-        lines.append(f"Seen {firings} times.")
+        lines.append(f"Detected in {plural(firings, 'check')}.")
+    name = f"*{format_name(incident.subject.name)}*"
     return IncidentMessages(
         ack="\n".join(lines),
-        outcome=_outcome(head, incident, outcome, verdict) if outcome else "",
-        # With the name, as behind a webhook there is no thread to say it.
-        follow_up=f"*{escape(incident.subject.name)}*: {escape(follow_up.sentence)}" if follow_up else "",
-        suppressed=f"*{escape(incident.subject.name)}*: this looks like a symptom of {symptom_of}"
-        if aside
-        else "",
+        outcome=_render_outcome(headline, incident, outcome, verdict) if outcome else "",
+        # Both name the service: an incoming webhook has no thread that would.
+        follow_up=f"{name}: {escape(format_follow_up(follow_up))}" if follow_up else "",
+        suppressed=f"{name}: this looks like a symptom of {symptom_of}" if symptom_of else "",
     )
 
 
-def _sentence(finding: Finding, incident: Incident) -> str:
-    """The finding's sentence; an incident of the platform has findings of several services and names each."""
+def format_headline(incident: Incident) -> str:
+    """Service, trouble with a number, and since when: a lock screen shows only this line of a message."""
+    where = escape(one_line(f"{incident.project_name}/{incident.environment_name}"))
+    headline = f"{SEVERITY_MARKS[incident.severity]} *{format_name(incident.subject.name)}* in {where}"
+    if not incident.findings:
+        return headline
+    return f"{headline}: {escape(_format_finding(incident.findings[0], incident))}"
+
+
+def _format_finding(finding: Finding, incident: Incident) -> str:
+    """The finding's sentence, with the service's name if the subject is another one: Railway, or an upstream host."""
     return finding.sentence if finding.service == incident.subject.name else finding.named_sentence
 
 
-def format_name(service: str) -> str:
-    """A service's name inside a sentence: one line, not too long, harmless."""
-    name = " ".join(service.split())
-    return escape(name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…")
-
-
-def _suffering(symptoms: Sequence[Finding]) -> str:
-    """`web and checkout suffer from it: 12 % of requests failed, …`; empty where nobody does."""
-    worst: dict[str, Finding] = {}
-    for one in sorted(symptoms, key=lambda one: -list(Severity).index(one.severity)):
-        worst.setdefault(one.service, one)
-    names = [format_name(service) for service in worst]
-    if not names:
-        return ""
-    more = [f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
-    *others, last = [*names[:MOST_NAMES], *more]
-    who = f"{', '.join(others)} and {last} suffer" if others else f"{last} suffers"
-    shown = list(worst.values())[:MOST_NAMES]
-    return f"{who} from it: {', '.join(dict.fromkeys(_briefly(one) for one in shown))}"
-
-
-def _briefly(finding: Finding) -> str:
-    """A symptom in a few words, its figure first; nothing of it was written by others."""
-    numbers = finding.numbers
-    if finding.kind == "server_errors" and "failed_percent" in numbers:
-        return f"{numbers['failed_percent']:.3g} % of requests failed"
-    if finding.kind == "latency" and "p95_ms" in numbers:
-        return f"the slowest 5 % took {numbers['p95_ms']:.0f} ms"
-    if finding.kind == "client_errors" and "refused_percent" in numbers:
-        return f"{numbers['refused_percent']:.3g} % of requests were refused"
-    return finding.kind.replace("_", " ")
-
-
-def _outcome(head: str, incident: Incident, outcome: Outcome, verdict: Verdict | None) -> str:
-    lines = [f"{head}: {escape(outcome.headline)}"]
-    if verdict is not None and verdict.summary not in outcome.headline:
-        lines.append(f"• {verdict.category.value}: {escape(verdict.summary)}")
-    lines += [f"• {line}" for line in [_suffering(incident.symptoms)] if line]
+def _render_outcome(headline: str, incident: Incident, outcome: Outcome, verdict: Verdict | None) -> str:
+    lines = [headline, escape(outcome.headline)]
+    if verdict is not None and not outcome.states_verdict:
+        lines.append(f"• {_format_verdict(verdict)}")
+    lines += [f"• {line}" for line in _symptom_lines(incident.symptoms)]
     lines += [f"• {escape(line)}" for line in outcome.lines]
     return "\n".join([*lines, outcome.link] if outcome.link else lines)
 
 
+def _format_verdict(verdict: Verdict) -> str:
+    return f"{CATEGORY_LABELS[verdict.category]}: {escape(verdict.summary)}"
+
+
+def _symptom_lines(symptoms: Sequence[Finding]) -> list[str]:
+    """`Also affected: web, checkout (12 % of requests failed)`: the worst finding of each service, critical first."""
+    worst: dict[str, Finding] = {}
+    for finding in sorted(symptoms, key=lambda finding: -list(Severity).index(finding.severity)):
+        worst.setdefault(finding.service, finding)
+    if not worst:
+        return []
+    names = ", ".join(format_name(service) for service in list(worst)[:MAX_SYMPTOM_NAMES])
+    more = len(worst) - MAX_SYMPTOM_NAMES
+    names += f" and {more} more" if more > 0 else ""
+    figures = dict.fromkeys(describe_finding(finding) for finding in list(worst.values())[:MAX_SYMPTOM_NAMES])
+    return [f"Also affected: {names} ({', '.join(figures)})"]
+
+
+def describe_finding(finding: Finding) -> str:
+    """The finding as a few words with its most telling number, without any text from outside."""
+    numbers = finding.numbers
+    if finding.kind == "server_errors" and "failed_percent" in numbers:
+        return f"{numbers['failed_percent']:.3g} % of requests failed"
+    if finding.kind == "client_errors" and "refused_percent" in numbers:
+        return f"{numbers['refused_percent']:.3g} % of requests were refused"
+    if finding.kind == "latency" and "p95_ms" in numbers:
+        return f"p95 latency {format_milliseconds(numbers['p95_ms'])}"
+    if finding.kind == "volume" and "used_percent" in numbers:
+        return f"volume {numbers['used_percent']:.0f} % full"
+    share = numbers.get("now_percent", numbers.get("peak_percent", numbers.get("mean_percent")))
+    if finding.kind in ("cpu", "memory", "memory_growth") and share is not None:
+        resource = "CPU" if finding.kind == "cpu" else "memory"
+        return f"{resource} at {share:.0f} % of its limit"
+    return finding.kind.replace("_", " ")
+
+
+def format_name(service: str) -> str:
+    """A service's name inside a message: one line, limited length, escaped."""
+    return escape(one_line(service, MAX_NAME_CHARACTERS))
+
+
 def list_findings(incident: Incident) -> tuple[str, ...]:
-    """The bare facts, for endings without a verdict."""
+    """The findings as they were measured, for an outcome without a verdict."""
     return tuple(finding.named_sentence for finding in incident.findings)
 
 
-def inconclusive(verdict: Verdict, evidence: Evidence) -> Outcome:
-    """What is told where nothing is mended: the lane, what would end it, what was not seen, what to check next."""
-    lines = [verdict.action] if verdict.action else []
+def summarise_verdict(verdict: Verdict, evidence: Evidence) -> Outcome:
+    """The outcome of an incident that gets no fix: category, action, facts, gaps and next checks."""
     facts = {fact.id: fact.text for fact in evidence.facts}
-    lines += [f"for: {facts[name]}" for name in verdict.supports[:4] if name in facts]
-    lines += [f"against: {facts[name]}" for name in verdict.contradicts[:2] if name in facts]
-    lines += [f"not seen: {describe_gap(gap)}" for gap in evidence.failed_reads[:3]]
-    lines += [f"next: {check}" for check in verdict.next_checks[:5]]
-    what = "no cause found" if verdict.category is Category.INCONCLUSIVE else verdict.category.value
-    return Outcome(kind="reported", headline=f"{what}: {verdict.summary}", lines=tuple(lines))
+    supports = [facts[name] for name in verdict.supports[:MAX_SUPPORTING_FACTS] if name in facts]
+    contradicts = [facts[name] for name in verdict.contradicts[:MAX_CONTRADICTING_FACTS] if name in facts]
+    lines = [verdict.action] if verdict.action else []
+    lines += [f"Evidence: {fact}" for fact in supports]
+    lines += [f"Contradicting: {fact}" for fact in contradicts]
+    lines += [f"Could not read: {describe_gap(gap)}" for gap in evidence.failed_reads[:MAX_GAPS]]
+    lines += [f"Next step: {check}" for check in verdict.next_checks[:MAX_NEXT_CHECKS]]
+    headline = f"{CATEGORY_LABELS[verdict.category]}: {verdict.summary}"
+    return Outcome(kind="reported", headline=headline, lines=tuple(lines), states_verdict=True)
+
+
+# ---- a follow-up -----------------------------------------------------------------------------
+
+
+def format_follow_up(follow_up: FollowUp) -> str:
+    """How the incident ended, as a sentence without markup; the caller escapes it."""
+    checks = COUNT_WORDS.get(follow_up.checks, str(follow_up.checks))
+    match follow_up.result:
+        case FollowUpResult.VERIFIED:
+            return _format_verified(follow_up)
+        case FollowUpResult.FAILED:
+            return f"Fix did not work: {follow_up.remaining.sentence if follow_up.remaining else ''}"
+        case FollowUpResult.UNMEASURED:
+            gaps = _format_gaps(follow_up.gaps)
+            return f"Fix could not be verified{f'. {gaps}' if gaps else ': the service no longer exists'}"
+        case FollowUpResult.NOT_DEPLOYED:
+            return f"Fix could not be verified: #{follow_up.pull_number} was merged but not deployed"
+        case FollowUpResult.CLOSED:
+            return (
+                f"#{follow_up.pull_number} was closed without being merged. "
+                "It will not be proposed again without new evidence."
+            )
+        case FollowUpResult.RESOLVED:
+            return f"Resolved: {checks} consecutive checks found no problem"
+        case FollowUpResult.REMOVED:
+            return f"Resolved: the service was removed ({checks} consecutive checks did not find it)"
+        case FollowUpResult.ABANDONED:
+            return f"Follow-up stopped: {follow_up.reason}"
+
+
+def _format_verified(follow_up: FollowUp) -> str:
+    requests = plural(follow_up.requests, "request")
+    measured = (
+        f"{follow_up.failed_requests:,} of {requests} failed"
+        if follow_up.requests
+        else "there was no traffic"
+    )
+    others = ", ".join(follow_up.still_affected)
+    affected = f". Still affected, so there is another cause: {others}" if others else ""
+    return f"Fix verified: {measured} in the {_format_minutes(follow_up.minutes)} after deployment{affected}"
+
+
+# ---- an alert, and Trackwalker itself --------------------------------------------------------
+
+
+def format_alert_headline(alert: Alert | None) -> str:
+    """The service and the sender's text; without an alert the message is about the environment."""
+    if alert is None:
+        return "🔎 *Trackwalker*"
+    name = alert.service_name or alert.service_id or "the environment"
+    return f"🔎 *{format_name(name)}*: {escape(alert.message[:MAX_ALERT_CHARACTERS] or alert.kind)}"
+
+
+def format_answer(answer: Answer) -> str:
+    """The answer as text without markup; the caller escapes it."""
+    at = f"{answer.at:%Y-%m-%d %H:%M} UTC" if answer.at else "the start"
+    match answer.kind:
+        case AnswerKind.NO_PROBLEM:
+            gaps = f" {_format_gaps(answer.failed_reads)}." if answer.failed_reads else ""
+            return f"Checked the last {_format_minutes(answer.minutes)}: no problem found.{gaps}"
+        case AnswerKind.CHECK_FAILED:
+            return f"Check failed: {answer.reason}"
+        case AnswerKind.CANCELLED:
+            return "Cancelled by a person."
+        case AnswerKind.WEBHOOKS_MISSING:
+            return (
+                f"Railway's event feed reports problems in {answer.reason}, but none of its webhooks arrived. "
+                "Periodic checks find problems later than webhooks would: add /hooks/railway to the project's "
+                "webhooks in Railway."
+            )
+        case AnswerKind.PINGS_MISSING:
+            return (
+                f"No scheduled check since {at}: {MISSED_PINGS_LIMIT} pings are missing. Is the clock process "
+                "running, and does TRACKWALKER_PUBLIC_URL reach this receiver?"
+            )
+        case AnswerKind.PINGS_RESUMED:
+            return f"Scheduled checks run again. The last one before the gap was at {at}."
+        case AnswerKind.OPERATIONAL_ERROR:
+            return answer.reason
+
+
+def format_drop(reason: DropReason) -> str:
+    """Why an alert gets no answer of its own, in place of its acknowledgement."""
+    return DROP_TEXTS[reason]
+
+
+def _format_minutes(minutes: float | None) -> str:
+    """`minute`, `30 minutes`: what follows "the last"."""
+    count = round(minutes or 0.0)
+    return "minute" if count == 1 else plural(count, "minute")
+
+
+def _format_gaps(gaps: Sequence[Gap]) -> str:
+    return f"Could not read: {'; '.join(describe_gap(gap) for gap in gaps[:MAX_GAPS])}" if gaps else ""

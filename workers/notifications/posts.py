@@ -1,4 +1,4 @@
-"""One post of ours, said once and edited in place: looked for by its key, made under the fence, recorded."""
+"""One Slack message, posted once and edited in place: found by its key, posted under the fence, recorded."""
 
 from __future__ import annotations
 
@@ -11,91 +11,107 @@ from workers.engine.journal_store import JournalStore
 from workers.engine.schema import DUPLICATE_CHECK_PREFIX, EndedAs, journal_id
 from workers.models import SlackMessage, digest
 
-BEFORE = timedelta(hours=1)
-"""Posts are looked for from so long before they can have been made, as clocks differ."""
-DUPLICATE_CHECK_SECONDS = 60.0
-"""So long after a takeover it is looked whether whoever had the words said them after all."""
+CLOCK_SKEW = timedelta(hours=1)  # a search in Slack begins this much earlier, because clocks differ
+DUPLICATE_CHECK_SECONDS = 60.0  # delay after a takeover: by then a stalled worker's post is visible in Slack
 
 
 def post(
     claim: Claim, slack: Slack | None, name: str, text: str, thread: SlackMessage | None, *, since: datetime,
     broadcast: bool = True,
 ) -> SlackMessage:  # fmt: skip
-    """One post, once: looked for by its key where Slack can be looked through; of two the older one stays."""
-    key = f"{claim.id}:{name}"
+    """Post a message once, and return it. Of two posts with the same key the older one stays.
+
+    Args:
+        name: record of the message, and part of the key by which Slack's history is searched.
+        thread: the message to reply to; None posts to the channel.
+        since: earliest time at which the message can have been posted.
+        broadcast: False for a reply that does not show in the channel and rings no telephone.
+    """
+    key, record = f"{claim.id}:{name}", records.slack_message(name)
     if slack is None:
-        return claim.get(records.slack_message(name)) or claim.record(
-            records.slack_message(name), SlackMessage(digest=digest(text), text=text)
-        )
-    under = thread if thread and thread.ts else None
+        return claim.get(record) or claim.record(record, SlackMessage(digest=digest(text), text=text))
+    parent = thread if thread and thread.ts else None
     if not slack.can_read_history:
-        known = claim.get(records.slack_message(name))
-        if known is None:
+        message = claim.get(record)
+        if message is None:
             claim.check_fence()
-            known = claim.record(records.slack_message(name), slack.post(text, key=key))
-        return known
+            message = claim.record(record, slack.post(text, key=key))
+        return message
 
     def look() -> SlackMessage | None:
-        found = slack.find(key, oldest=since - BEFORE, thread=under)
-        for younger in found[1:]:
+        messages = slack.find(key, oldest=since - CLOCK_SKEW, thread=parent)
+        for younger in messages[1:]:
             slack.delete(younger)
-        return found[0].model_copy(update={"digest": digest(text)}) if found else None
+        return messages[0].model_copy(update={"digest": digest(text)}) if messages else None
 
     def act() -> SlackMessage:
-        return slack.post(text, key=key, thread=under, broadcast=broadcast and under is not None)
+        return slack.post(text, key=key, thread=parent, broadcast=broadcast and parent is not None)
 
     if name == "ack":
+        # Read by `find_acknowledgement`: from now on the message may stand in Slack without being recorded.
         claim.set_fields(posting="1")
-    return claim.effect(records.slack_message(name), look, act)
+    return claim.effect(record, look, act)
 
 
-def acknowledge(claim: Claim, slack: Slack | None, since: datetime) -> SlackMessage | None:
-    """The first word, also where whoever said it died before that was recorded: the rest belongs under it."""
-    known = claim.get(records.ACK)
-    if known or slack is None or not slack.can_read_history or not claim.text("posting"):
-        return known
-    found = slack.find(f"{claim.id}:ack", oldest=since - BEFORE)
-    return claim.record(records.ACK, found[0]) if found else None
+def find_acknowledgement(claim: Claim, slack: Slack | None, since: datetime) -> SlackMessage | None:
+    """The acknowledgement, also if the worker that posted it crashed before it recorded it: replies belong to it."""
+    ack = claim.get(records.ACK)
+    if ack or slack is None or not slack.can_read_history or not claim.text("posting"):
+        return ack
+    messages = slack.find(f"{claim.id}:ack", oldest=since - CLOCK_SKEW)
+    return claim.record(records.ACK, messages[0]) if messages else None
 
 
-def edit(claim: Claim, slack: Slack | None, first: SlackMessage, text: str) -> None:
-    """The first post shows what is known now, where it can be edited; an edit made twice is the same edit."""
-    if first.digest == digest(text):
+def seconds_until_ack(claim: Claim) -> float:
+    """Seconds until the acknowledgement is due, 0 if it is."""
+    return max(0.0, int(claim.text("ack_due_at", "0")) / 1000 - claim.claimed_at)
+
+
+def edit(claim: Claim, slack: Slack | None, message: SlackMessage, text: str) -> None:
+    """Replace the text of the acknowledgement if it has changed. Editing twice has the same result."""
+    if message.digest == digest(text):
         return
     if slack is None:
         claim.record(records.ACK, SlackMessage(digest=digest(text), text=text))
-    if slack is None or not first.ts:
+    if slack is None or not message.ts:
         return
     claim.check_fence()
-    slack.update(first, text, key=f"{claim.id}:ack")
-    claim.record(records.ACK, first.model_copy(update={"digest": digest(text)}))
+    slack.update(message, text, key=f"{claim.id}:ack")
+    claim.record(records.ACK, message.model_copy(update={"digest": digest(text)}))
 
 
 def schedule_duplicate_check(claim: Claim, journal: JournalStore, slack: Slack | None) -> None:
-    """Whoever had these words and only stood still may say them after all, and die before seeing that we did."""
-    if claim.is_taken_over and slack is not None and slack.can_read_history:
-        key = DUPLICATE_CHECK_PREFIX + claim.id.removeprefix("notification:")
-        why = "they were taken over: whoever had them may say them after all"
-        journal.open_journal(key, "notify", after=DUPLICATE_CHECK_SECONDS, of=claim.key, reason=why)
+    """After a takeover: the previous worker may only have stalled, post in spite of it, and crash unnoticed."""
+    if not claim.is_taken_over or slack is None or not slack.can_read_history:
+        return
+    key = DUPLICATE_CHECK_PREFIX + claim.id.removeprefix("notification:")
+    reason = "the notification was taken over: the previous worker may have posted it as well"
+    journal.open_journal(key, "notify", after=DUPLICATE_CHECK_SECONDS, of=claim.key, reason=reason)
 
 
 def delete_duplicates(claim: Claim, journal: JournalStore, slack: Slack | None) -> None:
-    """Of all posts with a key of ours the recorded one stays."""
+    """Delete every message with a key of the notification `of`, except those that it recorded."""
     if slack is None or not slack.can_read_history:
-        claim.end(EndedAs.CHECKED, "nobody can look back")
+        claim.end(EndedAs.CHECKED, "Slack's history cannot be read")
         return
-    of = claim.text("of")
-    fields = journal.fields(of)
+    notification = claim.text("of")
+    fields = journal.fields(notification)
     blobs = {name.removeprefix("r:"): blob for name, blob in fields.items() if name.startswith("r:")}
-    known = {name: one for name, blob in blobs.items() if (one := records.ACK.unpack(blob)) and one.ts}
-    since = datetime.fromtimestamp(int(fields.get("opened", b"0")) / 1000, UTC) - BEFORE
-    over = journal.read_record(fields.get("group", b"").decode() or of, records.ACK)
-    threads = [over, *sorted(known.values(), key=lambda one: one.ts)][:2]
-    places = [None, *{one.ts: one for one in threads if one and one.ts}.values()]
-    for name, recorded in known.items():
-        key = f"{journal_id(of)}:{name}"
-        found = {one.ts: one for place in places for one in slack.find(key, oldest=since, thread=place)}
-        if found.pop(recorded.ts, None):
-            for double in found.values():
-                slack.delete(double)
-    claim.end(EndedAs.CHECKED, "looked through", keep_seconds=1)
+    recorded = {
+        name: message for name, blob in blobs.items() if (message := records.ACK.unpack(blob)) and message.ts
+    }
+    since = datetime.fromtimestamp(int(fields.get("opened", b"0")) / 1000, UTC) - CLOCK_SKEW
+    group_ack = journal.read_record(fields.get("group", b"").decode() or notification, records.ACK)
+    # A message stands in the channel, or in the thread of the group's or of the notification's earliest message.
+    heads = [group_ack, *sorted(recorded.values(), key=lambda message: message.ts)][:2]
+    threads = [None, *{message.ts: message for message in heads if message and message.ts}.values()]
+    for name, message in recorded.items():
+        key = f"{journal_id(notification)}:{name}"
+        posted = {
+            copy.ts: copy for thread in threads for copy in slack.find(key, oldest=since, thread=thread)
+        }
+        # Without the recorded message in the answer the search is incomplete, and a copy may be the only one.
+        if posted.pop(message.ts, None):
+            for duplicate in posted.values():
+                slack.delete(duplicate)
+    claim.end(EndedAs.CHECKED, "duplicates deleted", keep_seconds=1)

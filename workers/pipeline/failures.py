@@ -8,12 +8,12 @@ from datetime import datetime
 from workers.engine import records, reservations, retries, schema
 from workers.engine.claim import Claim, Unreadable
 from workers.engine.journal_store import JournalStore
-from workers.engine.schema import EndedAs, alert_notification_key, journal_id, operational_notification_key
+from workers.engine.schema import EndedAs, journal_id
 from workers.engine.stage_table import Stage, maker_of
 from workers.errors import NotAvailable, OnHold, Superseded, TrackwalkerError
-from workers.incidents import budget, opening
-from workers.models import FollowUp, Outcome, Usage, digest
-from workers.notifications import notify
+from workers.incidents import answers, budget, opening
+from workers.models import Answer, AnswerKind, FollowUp, FollowUpResult, Outcome, Usage, digest
+from workers.notifications import messages
 
 PINGS_RETRY_SECONDS = 3600.0  # the ping watchdog never ends, so it tries again after it gave up
 MIN_HOLD_SECONDS = 0.5  # a hold that ends at this moment must not make the journal spin
@@ -135,20 +135,20 @@ def _give_up_incident(claim: Claim, reason: str, now: datetime) -> None:
         claim.end(EndedAs.FAILED, f"given up: {reason}")
         return
     if claim.stage == "watch":
-        claim.record(records.FOLLOW_UP, FollowUp(verified=False, sentence=f"No longer watched: {reason}"))
+        claim.record(records.FOLLOW_UP, FollowUp(result=FollowUpResult.ABANDONED, reason=reason))
         claim.end(EndedAs.FAILED, f"given up watching: {reason}", notify=notification_key(claim))
         return
-    lines = (*notify.list_findings(incident), f"Given up in stage {claim.stage}: {reason}")
+    lines = (*messages.list_findings(incident), f"Given up in stage {claim.stage}: {reason}")
     conclude(claim, Outcome(kind="failed", headline="Investigation failed", lines=lines))
 
 
 def _give_up_check(claim: Claim, reason: str, now: datetime) -> None:
     """Answer the alerts of a sweep, or the alert itself, with the failure; a ping's failure is reported once a day."""
-    store, note = claim.store, f"Check failed: {reason}"
+    answer = Answer(kind=AnswerKind.CHECK_FAILED, reason=reason)
     alerts = opening.alerts_of(claim) or [alert for alert in [claim.get(records.ALERT)] if alert]
-    is_answered = [store.wake(alert_notification_key(alert.id), answer=note) for alert in alerts]
+    is_answered = [answers.answer_alert(claim.store, alert.id, answer) for alert in alerts]
     if not any(is_answered):
-        report_operational_error(store, note, now)
+        report_once_a_day(claim.store, answer, now)
     claim.end(EndedAs.FAILED, f"given up: {reason}")
 
 
@@ -161,5 +161,9 @@ def abandon(claim: Claim, error: Exception, now: datetime) -> None:
 
 def report_operational_error(store: JournalStore, note: str, now: datetime) -> None:
     """Notify about a failure of Trackwalker itself that no alert or incident reports; the same note once a day."""
-    key = operational_notification_key(digest(note, f"{now:%Y%m%d}"))
-    store.open_journal(key, "notify", answer=note)
+    report_once_a_day(store, Answer(kind=AnswerKind.OPERATIONAL_ERROR, reason=note), now)
+
+
+def report_once_a_day(store: JournalStore, answer: Answer, now: datetime) -> None:
+    """Notify about something that concerns no alert or incident; equal answers of one day are reported once."""
+    answers.report(store, digest(answer.model_dump_json(), f"{now:%Y%m%d}"), answer)

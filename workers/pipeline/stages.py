@@ -32,12 +32,23 @@ from workers.incidents import (
 )
 from workers.investigation import diagnosis
 from workers.investigation.evidence import read_evidence
-from workers.models import Environment, Evidence, Finding, Outcome, Severity, Survey, Verdict, Window
+from workers.models import (
+    DropReason,
+    Environment,
+    Evidence,
+    Finding,
+    Outcome,
+    Severity,
+    Survey,
+    Verdict,
+    Window,
+)
+from workers.notifications import messages
 from workers.notifications import notify as notifications
 from workers.pipeline.failures import (
     conclude,
     notification_key,
-    report_operational_error,
+    report_once_a_day,
     stop_if_suppressed,
 )
 from workers.pipeline.services import Services
@@ -91,7 +102,7 @@ def intake(services: Services, claim: Claim) -> None:
     if environments:
         claim.end(EndedAs.ASSIGNED, "assigned to a sweep")
     else:
-        services.store.wake(alert_notification_key(alert.id), drop_reason="not watched")
+        services.store.wake(alert_notification_key(alert.id), drop_reason=DropReason.NOT_WATCHED.value)
         claim.end(EndedAs.NOT_WATCHED, "not watched")
     facts = {"journal": claim.id, "kind": alert.kind, "sweeps": len(environments)}
     log.info("alert assigned to sweep", extra=facts)
@@ -223,11 +234,11 @@ def diagnose(services: Services, claim: Claim) -> None:
 def _reported(services: Services, verdict: Verdict, evidence: Evidence) -> Outcome | None:
     """The outcome of an incident that is reported without a fix; None if a fix is planned."""
     if not verdict.calls_for_a_fix:
-        return notifications.inconclusive(verdict, evidence)
+        return messages.summarise_verdict(verdict, evidence)
     missing = fix_requirements.missing_requirement(services.settings, evidence)
     if missing is None:
         return None
-    reported = notifications.inconclusive(verdict, evidence)
+    reported = messages.summarise_verdict(verdict, evidence)
     requirement = fix_requirements.describe_requirement(missing, services.settings)
     return reported.model_copy(update={"lines": (*reported.lines, requirement)})
 
@@ -245,7 +256,7 @@ def plan(services: Services, claim: Claim) -> None:
 
 
 def _awaiting_approval(claim: Claim) -> Outcome:
-    reported = notifications.inconclusive(claim.need(records.VERDICT), claim.need(records.EVIDENCE))
+    reported = messages.summarise_verdict(claim.need(records.VERDICT), claim.need(records.EVIDENCE))
     request = f"Automatic fix needs approval: python -m workers fix {claim.id}"
     return reported.model_copy(update={"kind": "waiting", "lines": (*reported.lines, request)})
 
@@ -314,7 +325,7 @@ def notify(services: Services, claim: Claim) -> None:
 def pings(services: Services, claim: Claim) -> None:
     """Report that pings stay away, or come again."""
     now, interval = services.now(), services.settings.ping_minutes * 60
-    if note := ping_watchdog.check(claim, interval, now):
-        log.warning("ping watchdog report", extra={"note": note})
-        report_operational_error(services.store, note, now)
+    if report := ping_watchdog.check(claim, interval, now):
+        log.warning("ping watchdog report", extra={"kind": report.kind.value})
+        report_once_a_day(services.store, report, now)
     ping_watchdog.reschedule(claim, interval, now)

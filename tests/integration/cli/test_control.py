@@ -270,7 +270,7 @@ def test_the_alerts_of_a_cancelled_sweep_hear_of_it_and_the_next_sweep_works(
     control.cancel(reporting.journal, "sweep:env-1:1")
     reporting.drive(lambda: told(reporting))
 
-    assert "cancelled by a person" in told(reporting)[0]
+    assert "Cancelled by a person" in told(reporting)[0]
     reporting.alert(source="ping", kind="ping", service_id=None, service_name=None)
     reporting.drive(reporting.incidents)
     assert len(told(reporting)) == 1
@@ -309,7 +309,7 @@ def test_an_alert_can_be_cancelled_and_its_sender_hears_so(reporting: PipelineHa
     control.cancel(reporting.journal, name)
     reporting.drive(lambda: told(reporting))
 
-    assert "cancelled by a person" in told(reporting)[0]
+    assert "Cancelled by a person" in told(reporting)[0]
     assert list(reporting.store.scan_iter(f"{PREFIX}sweep:*")) == []
 
 
@@ -510,14 +510,14 @@ def test_who_heard_that_nobody_could_look_hears_the_answer_of_the_retry(
         control.retry(running.journal, f"alert:{name}" if what == "alert" else "sweep:env-1:1")
         running.drive(lambda: len(told(running)) > before)
 
-        assert "nothing above the line" in told(running)[-1].lower()
+        assert "no problem found" in told(running)[-1].lower()
         assert len(list(running.store.scan_iter(f"{PREFIX}sweep:*"))) == (2 if what == "alert" else 1)
 
 
 def test_an_ended_round_is_watched_again_and_its_end_is_told_again(reporting: PipelineHarness) -> None:
     key = concluded(reporting)
     reporting.store.hset(key, "clean_sweeps", 2)
-    reporting.drive(lambda: "ended" in reporting.journal.fields(key) and "over:" in told(reporting)[-1])
+    reporting.drive(lambda: "ended" in reporting.journal.fields(key) and "Resolved:" in told(reporting)[-1])
     before = len(told(reporting))
 
     control.retry(reporting.journal, key)
@@ -527,7 +527,7 @@ def test_an_ended_round_is_watched_again_and_its_end_is_told_again(reporting: Pi
     reporting.drive(lambda: len(told(reporting)) > before)
 
     assert watched
-    assert "over:" in told(reporting)[-1]
+    assert "Resolved:" in told(reporting)[-1]
     assert len(threads(reporting)) == 1
 
 

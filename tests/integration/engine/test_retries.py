@@ -192,7 +192,7 @@ def test_after_eight_hours_without_railway_the_raw_facts_are_told(sick: Pipeline
 
     assert sick.outcome_kind() == "failed"
     assert "5xx" in told(sick)[-1]
-    assert "given up during enrich" in told(sick)[-1]
+    assert "Given up in stage enrich" in told(sick)[-1]
 
 
 def test_a_try_that_succeeds_begins_the_patience_anew(sick: PipelineHarness) -> None:

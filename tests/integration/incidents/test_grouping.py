@@ -127,7 +127,7 @@ def test_three_troubles_at_once_are_one_post_that_names_them_all(town: Town) -> 
     town.tell()
 
     [post] = town.rung
-    assert post.startswith("☂ *3 troubles at once* in town/production:")
+    assert post.startswith("*3 incidents at once* in town/production:")
     assert all(f"*{name}*: {name} answers with 5xx" in post for name in ("api", "web", "mail"))
 
 
@@ -169,7 +169,7 @@ def test_the_third_trouble_within_half_an_hour_takes_the_two_before_under_one_um
     town.tell()
 
     assert len(town.rung) == 3
-    assert "3 troubles at once" in town.rung[2]
+    assert "3 incidents at once" in town.rung[2]
     assert all("group" in town.journal.fields(key) for key in town.running.incidents())
 
 
@@ -180,7 +180,7 @@ def test_one_that_comes_while_the_umbrella_is_open_rings_nobody_and_is_named(tow
     town.tell()
 
     [post] = town.rung
-    assert "4 troubles at once" in post and "*cron*" in post
+    assert "4 incidents at once" in post and "*cron*" in post
 
 
 def test_one_that_comes_after_all_was_told_speaks_for_itself(town: Town) -> None:
@@ -255,7 +255,7 @@ def test_one_that_never_opened_holds_up_the_words_of_the_others_for_a_minute_at_
     assert grouping.MEMBER_OPENING_SECONDS <= 60
     assert before == []
     [post] = town.rung
-    assert "3 troubles at once" in post
+    assert "3 incidents at once" in post
 
 
 def plan(town: Town, key: str) -> None:
@@ -281,7 +281,7 @@ def test_under_an_umbrella_no_agent_starts_until_a_person_asks(town: Town) -> No
     assert [one.kind for one in town.running.values(Outcome)] == ["waiting"] * 3
     *_, ask = town.rung[-1].splitlines()
     names = [key.removeprefix(PREFIX) for key in keys]
-    assert any(ask.endswith(f"`python -m workers fix {name}`, or `fix all`.") for name in names)
+    assert any(ask.endswith(f"`python -m workers fix {name}` (or `fix all`).") for name in names)
     assert town.running.fake_model.calls == []
 
     assert listing.mend(town.journal, names[0]) == [f"{names[0]}: sent to planning"]
@@ -348,7 +348,7 @@ def test_behind_a_webhook_an_umbrella_is_two_posts(town: Town) -> None:
         town.tell()
 
     assert len(town.rung) == 2
-    assert "this was found" in town.rung[1]
+    assert "production: findings" in town.rung[1]
 
 
 def test_one_that_a_person_cancelled_is_said_to_be_under_its_umbrella_and_rings_nobody(town: Town) -> None:

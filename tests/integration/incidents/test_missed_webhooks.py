@@ -30,7 +30,7 @@ from workers.pipeline.worker import run_stage
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 GATE = f"{PREFIX}slot:env-1"
-SAID = "Railway's webhook of this did not arrive"
+MISSED = "Railway's webhook for it did not arrive"
 
 
 def crashed(minutes: float, service: str = "svc", **facts: Any) -> PlatformReport:
@@ -345,9 +345,9 @@ def test_a_ping_finds_what_no_webhook_told_and_the_person_is_told_once(calm: Pip
     ping(calm)
     calm.drive(lambda: not [key for key in calm.due() if "ping" not in key])
 
-    [answer] = [text for text in told(calm) if "nothing above the line" in text]
+    [answer] = [text for text in told(calm) if "no problem found" in text]
     assert "*shop*: deployment.crashed at" in answer
-    assert SAID in answer
+    assert MISSED in answer
     assert len(alerts(calm)) == 1
 
 
@@ -361,7 +361,7 @@ def test_where_no_webhook_ever_came_it_is_asked_once_whether_they_are_set_up(cal
         calm.drive(sweeps(calm, calm.count_ended_sweeps() + 2))
     calm.drive(lambda: calm.store.hexists(f"{PREFIX}notification:operational:webhooks:env-1", "ended"))
 
-    assert len([text for text in told(calm) if "is /hooks/railway set up" in text]) == 1
+    assert len([text for text in told(calm) if "add /hooks/railway" in text]) == 1
 
 
 def test_where_webhooks_come_nobody_is_asked_whether_they_are_set_up(calm: PipelineHarness) -> None:
@@ -371,7 +371,7 @@ def test_where_webhooks_come_nobody_is_asked_whether_they_are_set_up(calm: Pipel
 
     calm.drive(lambda: alerts(calm) and not [key for key in calm.due() if "ping" not in key])
 
-    assert not [text for text in told(calm) if "is /hooks/railway set up" in text]
+    assert not [text for text in told(calm) if "add /hooks/railway" in text]
 
 
 def test_it_costs_no_request_to_look(calm: PipelineHarness) -> None:

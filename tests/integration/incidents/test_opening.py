@@ -10,12 +10,15 @@ import pytest
 from tests.support.journals import enqueue_on_sweep
 from workers.engine import records
 from workers.engine.claim import Claim
+from workers.engine.codec import unpack
 from workers.engine.schema import OPEN, PREFIX, EndedAs
 from workers.engine.worker_store import WorkerStore
 from workers.incidents.intake import ingest
 from workers.incidents.opening import MAX_SYMPTOMS, open_incidents
 from workers.models import (
     Alert,
+    Answer,
+    AnswerKind,
     Environment,
     Finding,
     Gap,
@@ -140,8 +143,8 @@ def test_an_alert_without_a_service_hears_that_nothing_is_above_the_line(
 
     sweeps.find(survey(), alerts=(volume,))
 
-    note = journal.fields(f"{PREFIX}notification:alert:a1")["answer"].decode()
-    assert note == "looked over 30 minutes: nothing above the line"
+    answer = unpack(journal.fields(f"{PREFIX}notification:alert:a1")["answer"], Answer)
+    assert answer == Answer(kind=AnswerKind.NO_PROBLEM, minutes=30)
 
 
 def test_a_forwarded_alert_is_the_first_word_from_the_moment_the_incident_is_open(

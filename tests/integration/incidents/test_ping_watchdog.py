@@ -85,7 +85,7 @@ def test_three_pings_that_stay_away_are_told_once(quiet: PipelineHarness) -> Non
         look(quiet, minutes)
 
     [words] = told(quiet)
-    assert "no ping since" in words
+    assert "No scheduled check since" in words
     assert "TRACKWALKER_PUBLIC_URL" in words
 
 
@@ -105,7 +105,7 @@ def test_pings_that_come_again_are_told_once_and_may_stay_away_again(quiet: Pipe
         look(quiet, minutes)
 
     assert woken <= 0
-    assert ["come again" in words for words in told(quiet)] == [False, True, False]
+    assert ["run again" in words for words in told(quiet)] == [False, True, False]
 
 
 def test_pings_that_come_are_never_spoken_of(quiet: PipelineHarness) -> None:
@@ -126,8 +126,9 @@ def test_a_worker_that_dies_between_telling_and_remembering_tells_it_once(
     before, minutes = len(told(quiet)), 31 if silence else 0
     claim = quiet.journal.claim(PINGS, "pings")
     assert claim is not None
-    note = ping_watchdog.check(claim, USUAL, datetime.now(UTC) + timedelta(minutes=minutes))
-    failures.report_operational_error(quiet.journal, note, quiet.services.now())
+    report = ping_watchdog.check(claim, USUAL, datetime.now(UTC) + timedelta(minutes=minutes))
+    assert report is not None
+    failures.report_once_a_day(quiet.journal, report, quiet.services.now())
 
     let_leases_run_out()
     look(quiet, minutes + 2)
@@ -189,7 +190,7 @@ def test_while_paused_it_is_kept_and_told_afterwards(quiet: PipelineHarness) -> 
     quiet.drive(lambda: told(quiet))
 
     assert kept == []
-    assert "no ping since" in told(quiet)[0]
+    assert "No scheduled check since" in told(quiet)[0]
 
 
 def test_a_slack_that_is_away_hears_of_it_later(quiet: PipelineHarness) -> None:

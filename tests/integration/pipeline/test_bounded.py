@@ -249,7 +249,7 @@ def test_that_there_is_nothing_is_said_once_in_minutes_however_often_it_is_told(
             calm.drive(lambda: not any(":tell:" in key for key in calm.due()))
 
         assert len(calm.slack.messages) == 1
-        assert "nothing above the line" in calm.slack.messages[0].text
+        assert "no problem found" in calm.slack.messages[0].text
 
 
 def test_an_alert_whose_words_stand_in_slack_already_keeps_its_own_answer(reporting: PipelineHarness) -> None:

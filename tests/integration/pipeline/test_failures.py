@@ -96,7 +96,7 @@ def test_giving_up_waits_for_a_newer_version_that_alone_can_read_what_it_needs(
     since = int((seconds - NEWER_VERSION_PATIENCE_SECONDS - 60) * 1000)
     reporting.store.hset(key, mapping={"failing_since": since, "crashes": 9, "not_before": 1})
     reporting.drive(reporting.outcome_posts)
-    assert "given up during enrich: the worker died" in told(reporting)[-1]
+    assert "Given up in stage enrich: the worker died" in told(reporting)[-1]
 
 
 def test_a_bug_in_giving_up_itself_ends_the_journal_and_is_told(
@@ -137,7 +137,7 @@ def test_a_pull_request_that_cannot_be_watched_any_more_is_told(reporting: Pipel
     reporting.github.faults.add("refuse", times=100)
 
     reporting.drive(lambda: reporting.values(FollowUp))
-    reporting.drive(lambda: "No longer watched" in told(reporting)[-1])
+    reporting.drive(lambda: "Follow-up stopped" in told(reporting)[-1])
 
     assert reporting.journal.fields(key)["ended"]
 
@@ -149,7 +149,7 @@ def test_the_outcome_of_a_mend_on_demand_is_told_as_well(reporting: PipelineHarn
     listing.mend(reporting.journal, key.removeprefix(PREFIX))
     reporting.drive(lambda: len(told(reporting)) > before)
 
-    assert "No fix attempted: TRACKWALKER_MODE=report" in told(reporting)[-1].splitlines()[0]
+    assert "No fix attempted: TRACKWALKER_MODE=report" in told(reporting)[-1].splitlines()[1]
     assert len(told(reporting)) == before + 1
 
 

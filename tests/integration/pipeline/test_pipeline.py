@@ -32,6 +32,7 @@ from workers.models import (
     Evidence,
     Fix,
     FollowUp,
+    FollowUpResult,
     GapPart,
     Incident,
     Outcome,
@@ -115,15 +116,15 @@ def test_the_merged_pull_request_is_watched_until_it_is_seen_to_hold(proposed: P
 
     watched = proposed.follow_up()
     assert watched is not None
-    assert watched.verified, watched.sentence
+    assert watched.result is FollowUpResult.VERIFIED
     assert proposed.store.hlen(OPEN) == 0
 
 
 @pytest.mark.parametrize(
-    ("comes_back", "sentence"), [(True, "it held"), (False, "could not be measured again")]
+    ("comes_back", "result"), [(True, FollowUpResult.VERIFIED), (False, FollowUpResult.UNMEASURED)]
 )
 def test_a_measurement_that_cannot_be_had_for_a_moment_is_waited_for(
-    proposed: PipelineHarness, *, comes_back: bool, sentence: str
+    proposed: PipelineHarness, *, comes_back: bool, result: FollowUpResult
 ) -> None:
     key = proposed.incidents()[0]
     proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number))
@@ -137,7 +138,7 @@ def test_a_measurement_that_cannot_be_had_for_a_moment_is_waited_for(
 
     watched = proposed.follow_up()
     assert watched is not None
-    assert watched.sentence.startswith(sentence)
+    assert watched.result is result
 
 
 @pytest.mark.parametrize("kind", ["429", "503", "drop", "hang"])
@@ -404,7 +405,7 @@ def test_an_open_pull_request_of_a_symptom_stays_and_is_watched(proposed: Pipeli
     proposed.drive(lambda: proposed.follow_up() is not None)
 
     watched = proposed.follow_up()
-    assert watched is not None and watched.verified
+    assert watched is not None and watched.is_recovered
 
 
 def test_a_healthy_service_is_said_to_be_healthy_and_costs_nothing(start: StartHarness) -> None:
@@ -413,7 +414,7 @@ def test_a_healthy_service_is_said_to_be_healthy_and_costs_nothing(start: StartH
 
         healthy.drive(lambda: told(healthy))
 
-        assert "nothing above the line" in told(healthy)[0]
+        assert "no problem found" in told(healthy)[0]
         assert healthy.incidents() == []
         assert healthy.fake_model.calls == []
 
@@ -515,4 +516,4 @@ def test_a_watch_that_does_not_hold_says_so(proposed: PipelineHarness) -> None:
 
     proposed.drive(lambda: proposed.follow_up() is not None)
 
-    assert [watch.verified for watch in proposed.values(FollowUp)] == [False]
+    assert [follow_up.result for follow_up in proposed.values(FollowUp)] == [FollowUpResult.FAILED]

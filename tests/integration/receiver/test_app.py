@@ -369,7 +369,7 @@ def test_no_secret_and_no_body_reaches_the_log(caplog: pytest.LogCaptureFixture)
     said = "\n".join(
         str(record.__dict__) for record in caplog.records if record.name.startswith("trackwalker")
     )
-    assert "alert taken" in said
+    assert "alert stored" in said
     assert "wrong secret" in said
     assert not any(word in said for word in ("first", "second", "guessed-it", "tell-nobody"))
 
@@ -610,7 +610,7 @@ def test_the_process_stores_what_it_is_sent_and_logs_no_secret(
     kept = journal.read_record(f"{PREFIX}alert:{answer.json()['alert']}", records.ALERT)
     assert kept is not None
     assert abs(kept.received_at - datetime.now(UTC)) < timedelta(minutes=1)
-    assert "alert taken" in log.read_text()
+    assert "alert stored" in log.read_text()
     assert "open-sesame" not in log.read_text()
 
 

@@ -1,66 +1,55 @@
-"""Watching: the same signature measured again, and what it means when it cannot be."""
+"""The follow-up of a merged fix: the same signature is measured again after the deployment."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from tests.support import builders
 from workers.incidents.watching import compare
 from workers.models import (
     Finding,
+    FollowUpResult,
     Gap,
     GapPart,
-    Incident,
-    Service,
-    Severity,
-    Subject,
     Survey,
     TrafficMinute,
-    Window,
-    describe_gap,
 )
 
-NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
-WINDOW = Window(start=NOW - timedelta(minutes=30), end=NOW)
-SICK = Finding(
-    service_id="s", service="shop", kind="server_errors", severity=Severity.CRITICAL, since=NOW, ongoing=True,
-    sentence="shop answers with 5xx",
-)  # fmt: skip
-INCIDENT = Incident(
-    fingerprint="abc", occurrence="20261123T0304", project_id="p", project_name="shop", environment_id="e",
-    environment_name="production", subject=Subject(kind="service", key="s", name="shop"), findings=(SICK,),
-    window=WINDOW, opened_at=NOW,
-)  # fmt: skip
+FAILING = builders.finding(name="shop", sentence="shop answers with 5xx")
+INCIDENT = builders.incident(FAILING, name="shop")
 
 
-def survey(*failed_reads: Gap, requests: int = 10) -> Survey:
+def measured(*failed_reads: Gap, requests: int = 10) -> Survey:
+    """The survey of the half hour after the deployment."""
     traffic = (TrafficMinute(at=1, requests=requests, ok=requests, client_errors=0, server_errors=0),)
-    services = (Service(id="s", name="shop", traffic=traffic), Service(id="o", name="other"))
-    return Survey(
-        project_id="p", project_name="shop", environment_id="e", environment_name="production", window=WINDOW,
-        step_seconds=60, services=services, failed_reads=failed_reads,
-    )  # fmt: skip
+    shop = builders.service("shop", traffic=traffic)
+    return builders.survey(shop, builders.service("web"), failed_reads=failed_reads)
 
 
-def test_the_same_trouble_again_did_not_hold() -> None:
-    watched = compare(INCIDENT, survey(), [SICK])
-
-    assert not watched.verified
-    assert watched.sentence == "it did not hold: shop answers with 5xx"
+def notice(kind: str = "server_errors", **fields: Any) -> Finding:
+    return builders.notice(kind, name="shop", **fields)
 
 
-def test_a_gap_that_hides_nothing_of_the_service_does_not_keep_it_from_holding() -> None:
+def test_a_fix_failed_if_the_same_trouble_is_found_again() -> None:
+    result = compare(INCIDENT, measured(), [FAILING])
+
+    assert result.result is FollowUpResult.FAILED
+    assert result.remaining == FAILING
+    assert not result.is_recovered
+
+
+def test_a_gap_that_cannot_hide_the_trouble_does_not_prevent_verification() -> None:
     gaps = (
         Gap(part=GapPart.PROJECT_NAME, reason="no"),
         Gap(part=GapPart.TRAFFIC, subject="other", reason="no"),
     )
 
-    watched = compare(INCIDENT, survey(*gaps), [])
+    result = compare(INCIDENT, measured(*gaps), [])
 
-    assert watched.verified
-    assert "0 of 10 requests failed" in watched.sentence
+    assert result.result is FollowUpResult.VERIFIED
+    assert (result.minutes, result.failed_requests, result.requests) == (30, 0, 10)
 
 
 @pytest.mark.parametrize(
@@ -71,37 +60,40 @@ def test_a_gap_that_hides_nothing_of_the_service_does_not_keep_it_from_holding()
         Gap(part=GapPart.USAGE, reason="no"),
     ],
 )
-def test_what_could_not_be_seen_is_not_called_held(gap: Gap) -> None:
-    watched = compare(INCIDENT, survey(gap), [])
+def test_a_gap_that_may_hide_the_trouble_prevents_verification(gap: Gap) -> None:
+    result = compare(INCIDENT, measured(gap), [])
 
-    assert not watched.verified
-    assert describe_gap(gap) in watched.sentence
-
-
-def found(**facts: Any) -> Finding:
-    return SICK.model_copy(update={"severity": Severity.NOTICE, "sentence": "shop as ever"} | facts)
+    assert result.result is FollowUpResult.UNMEASURED
+    assert result.gaps == (gap,)
+    assert not result.is_recovered
 
 
-def test_trouble_that_is_usual_by_now_did_not_hold() -> None:
-    assert not compare(INCIDENT, survey(), [found(is_baseline=True)]).verified
+def test_a_fix_of_a_service_that_no_longer_exists_cannot_be_verified() -> None:
+    result = compare(INCIDENT, builders.survey(), [])
+
+    assert (result.result, result.gaps) == (FollowUpResult.UNMEASURED, ())
 
 
-def test_a_notice_does_not_say_that_it_came_again() -> None:
-    assert compare(INCIDENT, survey(), [found()]).verified
+def test_trouble_that_has_become_the_baseline_is_not_fixed() -> None:
+    assert not compare(INCIDENT, measured(), [notice(is_baseline=True)]).is_recovered
 
 
-def test_what_was_only_a_notice_beside_the_trouble_may_stay() -> None:
-    beside = found(kind="cpu", is_baseline=True)
-    incident = INCIDENT.model_copy(update={"findings": (SICK, beside)})
-
-    assert compare(incident, survey(), [beside]).verified
+def test_a_notice_is_not_the_trouble_again() -> None:
+    assert compare(INCIDENT, measured(), [notice()]).is_recovered
 
 
-def test_who_suffered_from_it_and_is_not_well_yet_is_named() -> None:
-    web = SICK.model_copy(update={"service_id": "o", "service": "web"})
-    incident = INCIDENT.model_copy(update={"symptoms": (web,)})
+def test_a_notice_that_accompanied_the_trouble_may_stay() -> None:
+    accompanying = notice("cpu", is_baseline=True)
+    incident = INCIDENT.model_copy(update={"findings": (FAILING, accompanying)})
 
-    watched = compare(incident, survey(), [web])
+    assert compare(incident, measured(), [accompanying]).is_recovered
 
-    assert watched.verified
-    assert watched.sentence.endswith("not well yet, though counted as suffering from it: web")
+
+def test_a_symptom_service_that_is_unhealthy_after_the_fix_is_named() -> None:
+    web = builders.finding(name="web")
+    incident = builders.incident(FAILING, name="shop", symptoms=(web,))
+
+    result = compare(incident, measured(), [web])
+
+    assert result.result is FollowUpResult.VERIFIED
+    assert result.still_affected == ("web",)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from workers import detection
 from workers.history import summary_store
 from workers.history.backfill import slicing
-from workers.incidents.watching import CLEAN_SWEEPS
+from workers.incidents.recovery import CLEAN_SWEEPS
 from workers.models import Finding, FindingKind, Gap, Severity, Summary, Survey, Window
 
 ORDER = list(Severity)

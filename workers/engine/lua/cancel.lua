@@ -10,6 +10,8 @@ local budget_holder = ARGV[4]
 local cancelled_record, names_pull = ARGV[5], ARGV[6]
 -- Milliseconds for which reservations stay where a pull request may be open.
 local cancelled_reservation_ms = ARGV[7]
+-- The answer of the alerts that wait for this journal.
+local answer_record = ARGV[8]
 -- @include common/now.lua
 -- @include common/wake.lua
 -- @include common/list_ended.lua
@@ -37,7 +39,7 @@ local function answer(alert_notification)
   local known = redis.call('HMGET', alert_notification, 'stage', 'ended', 'answer', 'merged_into')
   -- An alert that is owed no answer, or has one, gets none.
   if not known[1] or known[2] or known[3] or known[4] then return end
-  redis.call('HSET', alert_notification, 'answer', outcome)
+  redis.call('HSET', alert_notification, 'answer', answer_record)
   wake(alert_notification)
 end
 

@@ -1,0 +1,82 @@
+"""The messages of an alert: an acknowledgement while no incident covers it, then the answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from workers.clients.slack import Slack, escape
+from workers.engine import records
+from workers.engine.claim import Claim
+from workers.engine.codec import unpack
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import EndedAs, alert_key
+from workers.incidents import controls
+from workers.models import Alert, Answer, DropReason, SlackMessage
+from workers.notifications.messages import LOOKING, format_alert_headline, format_answer, format_drop
+from workers.notifications.posts import edit, find_acknowledgement, post, seconds_until_ack
+
+MERGE_RECHECK_SECONDS = (
+    5.0  # delay before an alert looks again whether its incident took over its acknowledgement
+)
+
+
+def notify_alert(
+    claim: Claim, journal: JournalStore, slack: Slack | None, *, now: datetime, quiet_seconds: float
+) -> None:
+    """Update the alert's messages; a report about Trackwalker itself is an answer without an alert."""
+    alert = claim.get(records.ALERT)
+    # Nothing of this notification stands in Slack before this time, however often the stage runs.
+    since = alert.received_at if alert else datetime.fromtimestamp(int(claim.text("opened", "0")) / 1000, UTC)
+    ack = find_acknowledgement(claim, slack, since)
+    drop_reason = DropReason(claim.text("drop_reason")) if claim.text("drop_reason") else None
+    if holder := claim.text("merged_into"):
+        if _ends_by_merge(claim, journal, holder, ack):
+            return
+        drop_reason = DropReason.KNOWN_INCIDENT
+    services = tuple({alert.service_name or "", alert.service_id or ""} - {""}) if alert else ()
+    claim.check_allowed = lambda: controls.check(journal, services, now.timestamp())
+    claim.check_allowed()
+    headline = format_alert_headline(alert)
+    if drop_reason:
+        if ack is not None:
+            edit(claim, slack, ack, f"{headline}\n{escape(format_drop(drop_reason))}")
+        claim.end(EndedAs.DROPPED, f"dropped: {drop_reason.value}")
+        return
+    if answer := unpack(claim.fields.get("answer"), Answer):
+        # `retry` counts `repeat_count`: the answer to a repeated check is another post.
+        repeats = claim.text("repeat_count")
+        name = f"outcome-{repeats}" if repeats else "outcome"
+        post(claim, slack, name, f"{headline}\n{escape(format_answer(answer))}", ack, since=since)
+        if not claim.end(EndedAs.NOTIFIED, "notified", final=False):
+            claim.advance("notify")
+        return
+    wait = seconds_until_ack(claim)
+    if ack is None and not wait:
+        post(claim, slack, "ack", f"{headline}\n{LOOKING}{_waiting_text(journal, alert)}", None, since=since)
+    claim.advance("notify", after=wait or quiet_seconds)
+
+
+def _ends_by_merge(claim: Claim, journal: JournalStore, holder: str, ack: SlackMessage | None) -> bool:
+    """True if the stage is done: the incident's notification speaks for the alert, or may still take over its message.
+
+    False if the incident has an acknowledgement of its own, so that the alert's one must say where to look.
+    """
+    fields = journal.fields(holder)
+    incident_ack = claim.read(fields, records.ACK)
+    if ack is not None and incident_ack is None and fields and "ended" not in fields:
+        claim.advance("notify", after=MERGE_RECHECK_SECONDS)
+        return True
+    if ack is None or incident_ack is None or incident_ack.ts == ack.ts:
+        claim.end(EndedAs.MERGED, "merged into the incident")
+        return True
+    return False
+
+
+def _waiting_text(journal: JournalStore, alert: Alert | None) -> str:
+    """Why there is no answer yet: the reason of the alert's sweep, or of the alert while no sweep has it."""
+    if alert is None:
+        return ""
+    fields = journal.fields(alert_key(alert.id))
+    sweep = fields.get("sweep")
+    reason = journal.command("hget", sweep.decode(), "reason") if sweep else fields.get("reason")
+    return f" Waiting: {escape(reason.decode())}" if reason else ""
