@@ -1,4 +1,4 @@
-"""`python -m tests.bench.past`: what a service's past takes in the store, and what reading and adding to it cost.
+"""`python -m tests.benchmarks.history`: the bytes that a service's history takes in Redis, and the time to use it.
 
 The windows are those of a simulated week, summarised and kept by the product on a real store.
 """

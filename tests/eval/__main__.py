@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     """Print the figures; 0 unless there is nothing to ask."""
     chosen = _options(arguments)
     if not is_there():
-        print("workers.cli.evaluate is not there: nothing to ask")
+        print("workers.cli.evaluation is not there: nothing to ask")
         return 1
     seeds: range = chosen.seeds
     names: list[str] = chosen.classes or list(CLASSES)

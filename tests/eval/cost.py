@@ -20,7 +20,7 @@ ROUNDS = 3
 SERVICES = 1000
 CHILD = """
 import json, pathlib, resource, sys
-from workers.cli.evaluate import evaluate_line
+from workers.cli.evaluation import evaluate_line
 def peak():
     status = pathlib.Path("/proc/self/status")
     if status.exists():  # rusage would tell the peak of the parent here, and has another unit
@@ -60,7 +60,7 @@ def measure(seeds: range) -> Cost:
 
 def _times(lines: list[str]) -> tuple[list[float], float]:
     """Per line the best of a few rounds of judging what was read before; and the mean time to read."""
-    from workers.cli.evaluate import read_line
+    from workers.cli.window_format import read_line
     from workers.detection import detect
 
     began = time.perf_counter()

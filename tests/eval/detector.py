@@ -15,7 +15,7 @@ SICK = ("warning", "critical")
 
 @lru_cache(maxsize=1)
 def _door() -> Callable[[str], str]:
-    return cast("Callable[[str], str]", importlib.import_module("workers.cli.evaluate").evaluate_line)
+    return cast("Callable[[str], str]", importlib.import_module("workers.cli.evaluation").evaluate_line)
 
 
 @lru_cache(maxsize=4)

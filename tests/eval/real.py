@@ -121,7 +121,7 @@ def say_nezha(score: RealScore) -> list[str]:
 def main(arguments: list[str]) -> int:
     """Print one set, or both."""
     if not is_there():
-        print("workers.cli.evaluate is not there: nothing to ask")
+        print("workers.cli.evaluation is not there: nothing to ask")
         return 1
     for name in arguments or ["petshop", "nezha"]:
         here: Path | bool | None = (

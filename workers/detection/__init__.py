@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workers.detection.baseline import Baseline
-from workers.detection.causes import SEVERITIES, CauseGroup, group_by_cause, rank_suspects
+from workers.detection.causes import SEVERITIES, CauseGroup, alerting_findings, group_by_cause, rank_suspects
 from workers.detection.cpu import detect_cpu
 from workers.detection.deployments import detect_deployments
 from workers.detection.error_logs import detect_error_logs
@@ -28,7 +28,15 @@ from workers.detection.traffic import detect_traffic
 from workers.detection.volumes import detect_volumes
 from workers.models import Finding, History, Service, Summary, Survey
 
-__all__ = ["CauseGroup", "detect", "detect_service", "group_by_cause", "rank_suspects", "summarise"]
+__all__ = [
+    "CauseGroup",
+    "alerting_findings",
+    "detect",
+    "detect_service",
+    "group_by_cause",
+    "rank_suspects",
+    "summarise",
+]
 
 
 def detect(survey: Survey, *, min_duration_minutes: float, history: History | None = None) -> list[Finding]:

@@ -27,9 +27,8 @@ COMMON_SHARE = 0.2
 LONG_LASTING_SHARE = 0.6
 # A failing condition is new if fewer than this share of the windows before it failed in the same way.
 NEW_SHARE = 0.1
-RECENT_WINDOWS = (
-    6  # windows that stand for the level just before this window: three hours of half-hour windows
-)
+# Windows that stand for the level just before this window: three hours of half-hour windows.
+RECENT_WINDOWS = 6
 FAILING_WINDOW_SHARE = 0.01  # share of failed requests from which an earlier window counts as failing
 RECURRING_FAILURE_SHARE = 0.005  # the same for failures that recur, for example every hour
 # Share of the window for which CPU must be high before an earlier window counts as one of the current CPU condition.

@@ -13,9 +13,8 @@ SYMPTOM_KINDS: set[FindingKind] = {
     "server_errors", "latency", "client_errors", "traffic_lost", "traffic_surge", "error_logs",
 }  # fmt: skip
 SEVERITIES = tuple(Severity)
-MAX_CALL_DEPTH = (
-    4  # calls followed from a symptom to its cause, through services whose traffic is not visible
-)
+# Calls followed from a symptom to its cause, through services whose traffic is not visible.
+MAX_CALL_DEPTH = 4
 
 Groups = Mapping[str, Sequence[Finding]]
 """All findings of each failing service, by service id."""

@@ -13,12 +13,10 @@ KNOWN_FAILURE_AGE = timedelta(days=7)
 STUCK_AGE = timedelta(minutes=30)
 # While an older deployment serves there is more time: a stuck one is a notice up to this age.
 STUCK_ALERT_AGE = timedelta(minutes=90)
-RECENT_WINDOWS = (
-    6  # earlier windows in which a missing service must have worked: three hours of half-hour windows
-)
-FAILURE_DAY = timedelta(
-    days=1
-)  # failed deployments this long before the newest one are counted as its retries
+# Earlier windows in which a missing service must have worked: three hours of half-hour windows.
+RECENT_WINDOWS = 6
+# Failed deployments this long before the newest one are counted as its retries.
+FAILURE_DAY = timedelta(days=1)
 
 # Railway's DeploymentStatus and instance states.
 REMOVED_STATUSES = {"REMOVED", "REMOVING", "SKIPPED"}

@@ -24,15 +24,13 @@ RISING_TAU = 0.7  # Kendall's tau of the floors of six parts: less is no steady 
 FLOOR_PARTS = 6  # parts of the samples whose lowest values are compared
 # The slope of the later half, relative to the earlier half. A cache that fills slows down; a leak does not.
 MIN_LATE_SLOPE = 0.5
-MAX_STEP_SHARE = (
-    0.6  # share of the rise in one of the parts: more is a single step, as after a change of load
-)
+# Share of the rise in one of the parts: more is a single step, as after a change of load.
+MAX_STEP_SHARE = 0.6
 FLAT_SHARE = 0.2  # a part is flat if it rises by less than this share of the mean rise
 MAX_FLAT_PARTS = 1  # more flat parts are a cache that grows in stairs
 MAX_FALL = 0.5  # share of the rise: a fall by this much without a restart is garbage collection
-KNOWN_LEVEL = (
-    1.03  # multiple of the highest baseline memory: below it, memory only returns to a level it has had
-)
+# Multiple of the highest baseline memory: below it, memory only returns to a level it has had.
+KNOWN_LEVEL = 1.03
 
 # ---- restarts
 AT_LIMIT = 0.9  # share of the limit: memory just before a restart that counts as a restart at the limit

@@ -24,9 +24,8 @@ CRITICAL_MS = 3000.0  # from this median on, an ongoing warning is critical
 SATURATED_MS = 10_000.0  # no service is built to answer this slowly, so it needs no comparison
 NO_BASELINE_FACTOR = 3.0  # multiple of the p95 at the beginning of the window
 NO_BASELINE_NOTICE_MS = 1000.0
-BEGINNING_DURATION = (
-    0.75  # in minimum durations: the beginning of the window that stands for the baseline ...
-)
+# In minimum durations: the beginning of the window that stands for the baseline ...
+BEGINNING_DURATION = 0.75
 BEGINNING_REQUESTS = 40  # ... and at least as long as it takes for this many requests
 
 # ---- a baseline of much less traffic says nothing of this window

@@ -12,14 +12,12 @@ MAX_SECONDS_TO_LIMIT = 48 * 3600.0  # growth is extrapolated no further ahead th
 MIN_WINDOWS = 8  # windows: fewer may be a warm-up
 MIN_SECONDS = 3 * 3600.0  # time that the windows must cover, for the same reason
 MIN_RISE = 0.08  # share of the limit, over the covered time
-MIN_MEDIAN_RISE = (
-    0.6  # share of MIN_RISE by which the median of the last third must exceed that of the first third
-)
+# Share of MIN_RISE by which the median of the last third must exceed that of the first third.
+MIN_MEDIAN_RISE = 0.6
 RISING_TAU = 0.75  # Kendall's tau of the lowest memory over time
 RESTART_FALL = 0.8  # lowest memory relative to the window before: below this, the process restarted
-SAME_HOUR_LEVEL = (
-    0.97  # share of the present memory: this much at this hour of earlier days is the daily course
-)
+# Share of the present memory: this much at this hour of earlier days is the daily course.
+SAME_HOUR_LEVEL = 0.97
 TRAFFIC_TAU = 0.5  # Kendall's tau of the requests from which memory may follow them
 TRAFFIC_RISE = 1.3  # highest requests of a window, relative to the lowest: less is no rise
 KNOWN_DAY_SECONDS = 20 * 3600.0  # a history of this length shows the memory at the busy hour of a day

@@ -27,9 +27,8 @@ BASELINE_WINDOW_SHARE = 0.7  # share of them in which it restarted: the service 
 ASLEEP_SECONDS = 240.0  # time before the start in which the service must have been asleep
 ASLEEP_SHARE = 0.05  # share of the highest memory below which the service is asleep
 BEFORE_SECONDS = 300.0  # memory from this long before the start ...
-AROUND_SECONDS = (
-    90.0  # ... to this long before it is compared with that around it; samples come once a minute
-)
+# ... to this long before it is compared with that around it. Samples come once a minute.
+AROUND_SECONDS = 90.0
 UNCHANGED_SHARE = 0.95  # share of the earlier memory: a new process begins with less
 ROLLOUT_BEFORE_SECONDS = 30.0  # a start this long before a rollout ...
 ROLLOUT_AFTER_SECONDS = 120.0  # ... to this long after it belongs to the rollout

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from workers.models import Finding, FindingKind, Window
+from workers.runtime.text import format_duration, format_milliseconds, plural
 
 SHORT_WINDOW_SECONDS = 600.0  # in a shorter window clock times show seconds
 
@@ -48,33 +49,16 @@ def render_sentence(finding: Finding, times: TimeFormat) -> str:
     sentence = RENDERERS[finding.kind](finding, times)
     if finding.seconds_to_limit is not None:
         limit = "full" if finding.kind == "volume" else "at the limit"
-        sentence += f"; at this rate {limit} in {duration(finding.seconds_to_limit)}"
+        sentence += f"; at this rate {limit} in {format_duration(finding.seconds_to_limit)}"
     return f"{sentence} (matches its baseline)" if finding.is_baseline else sentence
 
 
-def duration(seconds: float) -> str:
-    """`40 s`, `12 min`, `2.5 h`."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def latency(milliseconds: float) -> str:
-    """`350 ms`, `3.4 s`."""
-    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
-
-
-def count(number: float, noun: str) -> str:
-    """`1 request`, `1,200 requests`."""
-    return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
-
-
-def occurrences(number: float) -> str:
+def _occurrences(number: float) -> str:
     """`once`, `3 times`."""
     return "once" if number == 1 else f"{number:,.0f} times"
 
 
-def rate(number: float) -> str:
+def _rate(number: float) -> str:
     """A rate in three significant digits: `0.25`, `49.3`, `1,200`."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
@@ -95,7 +79,7 @@ def _memory(finding: Finding, times: TimeFormat) -> str:
     numbers = finding.numbers
     limit = f"its {numbers['limit_gb']:g}-GB limit"
     if "restarts" in numbers:
-        restarts = f"restarted {occurrences(numbers['restarts'])} since {times.onset(finding.since)}"
+        restarts = f"restarted {_occurrences(numbers['restarts'])} since {times.onset(finding.since)}"
         return f"memory reached {numbers['peak_percent']:.0f} % of {limit}; {restarts}"
     return f"memory at {numbers['mean_percent']:.0f} % of {limit}{_replicas(finding)} {times.period(finding)}"
 
@@ -112,8 +96,9 @@ def _memory_growth(finding: Finding, times: TimeFormat) -> str:
         f"of its {numbers['limit_gb']:g}-GB limit"
     )
     if "hours_seen" in numbers:
-        return f"{growth} in {duration(3600 * numbers['hours_seen'])}, since {times.clock(finding.since)} or earlier"
-    return f"{growth} in {duration(60 * numbers['minutes_seen'])}"
+        covered = format_duration(3600 * numbers["hours_seen"])
+        return f"{growth} in {covered}, since {times.clock(finding.since)} or earlier"
+    return f"{growth} in {format_duration(60 * numbers['minutes_seen'])}"
 
 
 def _volume(finding: Finding, _times: TimeFormat) -> str:
@@ -137,15 +122,17 @@ def _server_errors(finding: Finding, times: TimeFormat) -> str:
 
 def _latency(finding: Finding, times: TimeFormat) -> str:
     numbers = finding.numbers
-    baseline = f" (baseline {latency(numbers['baseline_ms'])})" if "baseline_ms" in numbers else ""
-    return f"p95 latency {latency(numbers['p95_ms'])}{baseline} {times.period(finding)}"
+    baseline = (
+        f" (baseline {format_milliseconds(numbers['baseline_ms'])})" if "baseline_ms" in numbers else ""
+    )
+    return f"p95 latency {format_milliseconds(numbers['p95_ms'])}{baseline} {times.period(finding)}"
 
 
 def _client_errors(finding: Finding, times: TimeFormat) -> str:
     numbers = finding.numbers
     successes = (
-        f"{rate(numbers['successes_per_minute'])} successful requests per minute "
-        f"(baseline {rate(numbers['baseline_successes_per_minute'])})"
+        f"{_rate(numbers['successes_per_minute'])} successful requests per minute "
+        f"(baseline {_rate(numbers['baseline_successes_per_minute'])})"
     )
     return (
         f"{numbers['refused_percent']:.2g} % of requests rejected (4xx), {successes} {times.period(finding)}"
@@ -154,21 +141,21 @@ def _client_errors(finding: Finding, times: TimeFormat) -> str:
 
 def _traffic_surge(finding: Finding, times: TimeFormat) -> str:
     numbers = finding.numbers
-    baseline = f"baseline maximum {rate(numbers['baseline_per_minute'])}"
-    return f"{rate(numbers['requests_per_minute'])} requests per minute ({baseline}) {times.period(finding)}"
+    baseline = f"baseline maximum {_rate(numbers['baseline_per_minute'])}"
+    return f"{_rate(numbers['requests_per_minute'])} requests per minute ({baseline}) {times.period(finding)}"
 
 
 def _traffic_lost(finding: Finding, times: TimeFormat) -> str:
     numbers = finding.numbers
-    requests = count(numbers["requests"], "request") if numbers["requests"] else "no requests"
-    silence = duration(60 * numbers["silent_minutes"])
-    baseline = f"baseline {rate(numbers['baseline_per_minute'])} per minute"
+    requests = plural(round(numbers["requests"]), "request") if numbers["requests"] else "no requests"
+    silence = format_duration(60 * numbers["silent_minutes"])
+    baseline = f"baseline {_rate(numbers['baseline_per_minute'])} per minute"
     return f"{requests} in {silence} ({baseline}) since {times.onset(finding.since)}"
 
 
 def _error_logs(finding: Finding, _times: TimeFormat) -> str:
     numbers = finding.numbers
-    return f"{count(numbers['lines'], 'error log line')} (baseline maximum {numbers['baseline_lines']:,.0f})"
+    return f"{plural(round(numbers['lines']), 'error log line')} (baseline maximum {numbers['baseline_lines']:,.0f})"
 
 
 # ---- containers and deployments --------------------------------------------------------------
@@ -178,16 +165,16 @@ def _oom_killed(finding: Finding, times: TimeFormat) -> str:
     numbers = finding.numbers
     limit = f" (limit {numbers['limit_gb']:g} GB)" if "limit_gb" in numbers else ""
     period = f"since {times.onset(finding.since)}{_last(finding, times)}"
-    return f"killed for running out of memory {occurrences(numbers['kills'])}{limit} {period}"
+    return f"killed for running out of memory {_occurrences(numbers['kills'])}{limit} {period}"
 
 
 def _restart_loop(finding: Finding, times: TimeFormat) -> str:
     numbers = finding.numbers
     event = "process crashed" if finding.labels["event"] == "crashed" else "container started"
-    replicas = f" ({count(numbers['replicas'], 'replica')})" if numbers["replicas"] > 1 else ""
-    within = duration(times.window.seconds)
+    replicas = f" ({plural(round(numbers['replicas']), 'replica')})" if numbers["replicas"] > 1 else ""
+    within = format_duration(times.window.seconds)
     period = f"since {times.onset(finding.since)}{_last(finding, times)}"
-    return f"{event} {occurrences(numbers['starts'])} in {within}{replicas}, {period}"
+    return f"{event} {_occurrences(numbers['starts'])} in {within}{replicas}, {period}"
 
 
 def _last(finding: Finding, times: TimeFormat) -> str:
@@ -213,7 +200,7 @@ def _failed_deployment(finding: Finding, times: TimeFormat) -> str:
 
 
 def _stuck_deployment(finding: Finding, _times: TimeFormat) -> str:
-    labels, waited = finding.labels, duration(60 * finding.numbers["minutes"])
+    labels, waited = finding.labels, format_duration(60 * finding.numbers["minutes"])
     return f"newest deployment ({labels['deployment']}) {labels['status']} for {waited}; {_older(finding)}"
 
 

@@ -14,9 +14,8 @@ from statistics import median
 
 from workers.models import Point
 
-GAP_STEPS = (
-    2.5  # in sample steps: two samples further apart have a gap between them, and a gap ends an interval
-)
+# In sample steps: two samples further apart have a gap between them, and a gap ends an interval.
+GAP_STEPS = 2.5
 MIN_SAMPLES = 2  # samples per interval: a single sample is never an interval, however long its step
 MAX_FITTED_SAMPLES = 240  # samples: a longer series is thinned, because theil_sen compares every pair
 Z95 = 1.96  # standard normal quantile of a two-sided 95 % interval

@@ -25,9 +25,8 @@ MAX_FITTED_SAMPLES = 60  # samples: a longer series is thinned
 MIN_RISE = 0.002  # share of the size, over the samples
 RISING_TAU = 0.8  # Kendall's tau of the samples
 MIN_LATE_SLOPE = 0.3  # slope of the later half, relative to the whole: less is slowing down
-FLOOR_PARTS = (
-    6  # parts of the history whose lowest levels are compared where a volume is cleaned up now and then
-)
+# Parts of the history whose lowest levels are compared where a volume is cleaned up now and then.
+FLOOR_PARTS = 6
 
 # ---- growth without a baseline: the window shows too little to look further than half a day ahead
 NO_BASELINE_LEVEL = 0.8

@@ -23,7 +23,7 @@
 | `reserved:<digest>` | string: the incident that fixes this cause in the code | RESERVE | 30 days, or until it is released |
 | `rejected:<digest>` | string: number of the pull request that a person closed | `incidents.rejections` | 90 days |
 | `budget:<yyyymmdd>` | hash: `runs`, `cost`, `run:<incident>`, `service:<id>` | RESERVE_BUDGET, SETTLE_BUDGET, COUNT_AGENT_RUN, CANCEL | 2 days |
-| `history:<environment>` | hash: service → packed windows; `:note` | `history.summary_store` | 14 days |
+| `history:<environment>` | hash: service → encoded summaries; `:progress`: the backfill | `history.summary_store` | 14 days |
 | `railway:rate_limit` | hash | `incidents.request_quota` | 2 hours |
 | `controls` | hash: `paused`, `mute:<service>` | `pause`, `mute` | for ever |
 | `dramatiq:*` | Dramatiq's queues | the dispatcher, the receiver | – |

@@ -1,53 +1,48 @@
-"""A service's own past: earlier windows in a few numbers, kept so that each service is judged against itself.
+"""The history of each service: summaries of its earlier windows, kept in Redis as the baseline for later sweeps.
 
-One Redis hash an environment: a service's id → its summaries as columns (version, JSON, zlib), oldest first. Windows
-never overlap; all of the last `NEWEST` are kept, of older ones one per half hour, none longer than seven days.
-`python -m tests.bench.past` prints the bytes a service takes and what reading and adding cost.
+An environment has one Redis hash, with a field per service id that holds the service's encoded summaries, oldest
+first. Windows do not overlap. The store keeps the last MAX_RECENT_WINDOWS windows, of older ones one per half hour,
+and none longer than RETENTION. `python -m tests.benchmarks.history` measures bytes and times.
 """
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, cast
-
-from pydantic import TypeAdapter, ValidationError
 
 from workers import detection
 from workers.engine import scripts
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import history_key
+from workers.history.summary_codec import (
+    Columns,
+    decode_columns,
+    decode_summaries,
+    encode,
+    last_end,
+    rounded,
+)
 from workers.models import Finding, GapPart, History, Service, Severity, Summary, Survey
 
+# A week, so that a weekly job is known, and twice the tolerance of "the same hour" around its end.
 RETENTION = timedelta(days=7, hours=2)
-"""A week and what lies about its end, so that a weekly job is known."""
-MAX_RECENT_WINDOWS = 48
-"""A day of half-hour windows: all of them are kept."""
+MAX_RECENT_WINDOWS = 48  # a day of half-hour windows, all of which are kept
+# Seconds: of older windows one per slot is kept, which bounds a service to 384 summaries (336 of half-hour windows).
 SLOT_SECONDS = 1800
-"""Of older windows one per slot: with `NEWEST` never more than 384 a service, at half-hour windows 336."""
-TTL_SECONDS = 14 * 86_400
+TTL_SECONDS = 14 * 86_400  # an environment that is not checked for this long is forgotten
+# A sweep may begin a little early, so windows may overlap by this much, but by no more than a tenth of their length.
 OVERLAP_TOLERANCE = timedelta(seconds=60)
-"""A sweep may begin a little early: so much of a window may overlap the one before (at most a tenth of it)."""
-SIGNIFICANT_DIGITS = 4
-VERSION = b"1"
 DAY = timedelta(days=1)
+# A window of an earlier day within this distance is at the same hour.
 SAME_HOUR_TOLERANCE = timedelta(hours=1)
+# Summaries per service that one window is compared with, to bound the cost of detection.
 MAX_BASELINE_WINDOWS = 100
-"""Summaries with which one window is compared: judging stays cheap."""
-PROGRESS_FIELD = ":note"
-"""The field of the hash that is no service: how far the backfill has come."""
+# Field of the hash with the progress of the backfill; no service id begins with a colon.
+PROGRESS_FIELD = ":progress"
 
 FIELDS_HIDDEN_BY_GAP: dict[GapPart, tuple[str, ...]] = {
     GapPart.USAGE: (
-        "cpu_mean",
-        "cpu_peak",
-        "cpu_high_minutes",
-        "memory_mean",
-        "memory_low",
-        "memory_high",
-        "disk",
+        "cpu_mean", "cpu_peak", "cpu_high_minutes", "memory_mean", "memory_low", "memory_high", "disk",
     ),
     GapPart.LIMITS: ("cpu_high_minutes",),
     GapPart.TRAFFIC: ("requests", "server_errors", "ok", "p95_median", "p95_high"),
@@ -57,76 +52,110 @@ FIELDS_HIDDEN_BY_GAP: dict[GapPart, tuple[str, ...]] = {
     GapPart.DISK: ("disk",),
     GapPart.VOLUMES: ("disk",),
     GapPart.ERROR_LINES: ("error_lines",),
-}
+}  # fmt: skip
 """Fields of a summary that are unknown if a part of the survey could not be read."""
 MEASURED_FIELDS = ("cpu_mean", "memory_mean", "requests", "disk")
+"""A summary in which all of these are unknown is not kept."""
+
+
+# ---- reading ---------------------------------------------------------------------------------
 
 
 def read(journal: JournalStore, environment_id: str, now: datetime) -> History:
-    """Earlier windows by service id, oldest first; what cannot be read is no past. Raises NotAvailable."""
+    """The earlier windows of each service by its id, oldest first. A damaged value reads as no history.
+
+    Raises:
+        NotAvailable: Redis does not answer.
+    """
     fields = journal.fields(history_key(environment_id))
     return {
-        name: [
-            one
-            for one in _rows(_columns(blob))
-            if one.at and now - RETENTION <= one.at <= now + OVERLAP_TOLERANCE
+        service_id: [
+            summary
+            for summary in decode_summaries(decode_columns(blob))
+            if summary.at and now - RETENTION <= summary.at <= now + OVERLAP_TOLERANCE
         ]
-        for name, blob in fields.items()
-        if name != PROGRESS_FIELD
+        for service_id, blob in fields.items()
+        if service_id != PROGRESS_FIELD
     }
+
+
+def read_progress(journal: JournalStore, environment_id: str) -> str:
+    """The stored progress of the backfill; "" without one.
+
+    Raises:
+        NotAvailable: Redis does not answer.
+    """
+    progress: bytes | None = journal.command("hget", history_key(environment_id), PROGRESS_FIELD)
+    return (progress or b"").decode(errors="replace")
 
 
 def baseline_windows(history: History, at: datetime) -> History:
-    """What a window that begins at `at` is compared with: the day before it, and that time of the earlier days (±1 h).
+    """The windows that a window starting at `at` is compared with.
 
-    At most `MOST_USUAL` a service, the newest; windows that reach beyond `at` are left out.
+    Those are the windows of the day before it, and those at the same hour of earlier days: at most
+    MAX_BASELINE_WINDOWS per service, the newest ones. Windows that end after `at` are left out.
     """
     return {
-        service: [one for one in every if one.at and _is_usual(at - one.at)][-MAX_BASELINE_WINDOWS:]
-        for service, every in history.items()
+        service_id: [summary for summary in summaries if summary.at and _is_in_baseline(at - summary.at)][
+            -MAX_BASELINE_WINDOWS:
+        ]
+        for service_id, summaries in history.items()
     }
 
 
-def _is_usual(age: timedelta) -> bool:
+def _is_in_baseline(age: timedelta) -> bool:
     if age < -OVERLAP_TOLERANCE:
         return False
-    beside = age % DAY
-    return age <= DAY or min(beside, DAY - beside) <= SAME_HOUR_TOLERANCE
+    after_full_days = age % DAY
+    return age <= DAY or min(after_full_days, DAY - after_full_days) <= SAME_HOUR_TOLERANCE
 
 
-def add_sweep(journal: JournalStore, survey: Survey, findings: Sequence[Finding]) -> None:
-    """Keep the window of a sweep, once however often it is added. Raises NotAvailable.
-
-    Sweeps of one environment come one after the other: whoever lost its claim meanwhile adds the same again.
-    """
-    windows = {name: [one] for name, one in summarise_survey(survey, findings).items()}
-    store(journal, survey.environment_id, windows, survey.window.end)
+# ---- summaries of a sweep --------------------------------------------------------------------
 
 
 def summarise_survey(survey: Survey, findings: Iterable[Finding]) -> dict[str, Summary]:
-    """The window by service id, marked with what was sick; what was not seen is not known."""
-    sick: dict[str, list[str]] = {}
-    for one in findings:
-        if one.severity is not Severity.NOTICE:
-            sick.setdefault(one.service_id, []).append(one.kind)
-    made = {one.id: _summary(one, survey, sick.get(one.id, [])) for one in survey.services}
-    return {name: one for name, one in made.items() if _says_something(one)}
+    """The summaries of the window by service id, marked with the kinds of their alerting findings.
+
+    Fields whose data could not be read are None, and a service without any measurement is left out.
+    """
+    kinds: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.severity is not Severity.NOTICE:
+            kinds.setdefault(finding.service_id, []).append(finding.kind)
+    summaries = {
+        service.id: _summary(service, survey, kinds.get(service.id, [])) for service in survey.services
+    }
+    return {service_id: summary for service_id, summary in summaries.items() if _is_measured(summary)}
 
 
-def _summary(service: Service, survey: Survey, sick: list[str]) -> Summary:
+def _summary(service: Service, survey: Survey, kinds: list[str]) -> Summary:
+    # A read that failed would otherwise look like a measurement of nothing.
     unknown = {
         name: None for gap in survey.gaps_for(service.name) for name in FIELDS_HIDDEN_BY_GAP.get(gap.part, ())
     }
-    marks = {
-        "at": survey.window.end,
-        "minutes": survey.window.minutes,
-        "alerting_kinds": tuple(dict.fromkeys(sick)),
-    }
-    return _short(detection.summarise(service, survey).model_copy(update={**unknown, **marks}))
+    window = survey.window
+    marks = {"at": window.end, "minutes": window.minutes, "alerting_kinds": tuple(dict.fromkeys(kinds))}
+    return rounded(detection.summarise(service, survey).model_copy(update={**unknown, **marks}))
 
 
-def _says_something(one: Summary) -> bool:
-    return any(getattr(one, name) is not None for name in MEASURED_FIELDS)
+def _is_measured(summary: Summary) -> bool:
+    return any(getattr(summary, name) is not None for name in MEASURED_FIELDS)
+
+
+# ---- writing ---------------------------------------------------------------------------------
+
+
+def add_sweep(journal: JournalStore, survey: Survey, findings: Sequence[Finding]) -> None:
+    """Add the window of a sweep; adding it again changes nothing.
+
+    Sweeps of one environment run one after another. A worker that lost its claim in between adds the same summaries
+    as its successor, so the race is harmless.
+
+    Raises:
+        NotAvailable: Redis does not answer.
+    """
+    windows = {service_id: [summary] for service_id, summary in summarise_survey(survey, findings).items()}
+    store(journal, survey.environment_id, windows, survey.window.end)
 
 
 def store(
@@ -136,129 +165,77 @@ def store(
     now: datetime,
     progress: str = "",
 ) -> None:
-    """Put windows to those kept, drop services whose last window is older than a week; with a note if there is one.
+    """Add windows by service id, and drop services without a window in the retention period.
 
-    Raises NotAvailable.
+    Args:
+        progress: The progress of the backfill to store with the windows; "" leaves it as it is.
+
+    Raises:
+        NotAvailable: Redis does not answer.
     """
     key = history_key(environment_id)
     fields = journal.fields(key)
     written: list[bytes | str] = [PROGRESS_FIELD, progress] if progress else []
-    for name, every in windows.items():
-        columns = _columns(fields.get(name))
-        if len(every) == 1 and _overlaps_the_newest(every[0], columns):
+    for service_id, summaries in windows.items():
+        columns = decode_columns(fields.get(service_id))
+        # Two sweeps of three overlap the last stored window: skip them before anything is decoded.
+        if len(summaries) == 1 and _overlaps_last(summaries[0], columns):
             continue
-        known = _rows(columns)
-        kept = merge(known, every, now)
-        if kept != known:
-            written += [name, _packed(kept)]
-    gone = [name for name, blob in fields.items() if name not in windows and _is_gone(name, blob, now)]
-    if written or gone:
+        stored = decode_summaries(columns)
+        merged = merge(stored, summaries, now)
+        if merged != stored:
+            written += [service_id, encode(merged)]
+    dropped = [
+        service_id
+        for service_id, blob in fields.items()
+        if service_id not in windows and _is_expired(service_id, blob, now)
+    ]
+    if written or dropped:
         journal.run(
             scripts.STORE_HISTORY,
-            more=[*gone, *written],
+            more=[*dropped, *written],
             history=key,
             ttl_seconds=TTL_SECONDS,
-            removed=len(gone),
+            removed=len(dropped),
         )
 
 
-def _is_gone(name: str, blob: bytes, now: datetime) -> bool:
-    """Whether the service has no window of the last week any more, or none that can be read."""
-    return name != PROGRESS_FIELD and _newest(_columns(blob)) < (now - RETENTION).timestamp()
+def merge(stored: Sequence[Summary], added: Sequence[Summary], now: datetime) -> list[Summary]:
+    """Both, oldest first, within the limits of the store. An added window that overlaps another one is left out."""
+    merged = list(stored)
+    for summary in added:
+        if all(_is_disjoint(summary, other) for other in merged):
+            merged.append(summary)
+    merged.sort(key=lambda summary: summary.at or now)
+    merged = [summary for summary in merged if summary.at and now - RETENTION <= summary.at]
+    return [*_one_per_slot(merged[:-MAX_RECENT_WINDOWS]), *merged[-MAX_RECENT_WINDOWS:]]
 
 
-def read_progress(journal: JournalStore, environment_id: str) -> str:
-    """What `store` noted last, '' for nothing. Raises NotAvailable."""
-    found: bytes | None = journal.command("hget", history_key(environment_id), PROGRESS_FIELD)
-    return (found or b"").decode(errors="replace")
-
-
-def merge(known: Sequence[Summary], more: Sequence[Summary], now: datetime) -> list[Summary]:
-    """Both, oldest first, without those that overlap an earlier known one, and within bounds."""
-    kept = list(known)
-    for one in more:
-        if all(_apart(one, other) for other in kept):
-            kept.append(one)
-    kept.sort(key=lambda one: one.at or now)
-    kept = [one for one in kept if one.at and now - RETENTION <= one.at]
-    return [*_one_per_slot(kept[:-MAX_RECENT_WINDOWS]), *kept[-MAX_RECENT_WINDOWS:]]
-
-
-def _apart(one: Summary, other: Summary) -> bool:
-    """Whether two windows overlap by no more than the tolerance."""
-    if one.at is None or other.at is None or one.at == other.at:
+def _is_disjoint(summary: Summary, other: Summary) -> bool:
+    """Whether the two windows overlap by no more than the tolerance."""
+    if summary.at is None or other.at is None or summary.at == other.at:
         return False
-    later = one if one.at > other.at else other
+    later = summary if summary.at > other.at else other
     length = timedelta(minutes=later.minutes or 0)
-    return abs(one.at - other.at) >= length - min(OVERLAP_TOLERANCE, length / 10)
+    return abs(summary.at - other.at) >= length - min(OVERLAP_TOLERANCE, length / 10)
 
 
-def _one_per_slot(older: Sequence[Summary]) -> list[Summary]:
+def _overlaps_last(summary: Summary, columns: Columns) -> bool:
+    if summary.at is None:
+        return False
+    length = 60 * (summary.minutes or 0)
+    needed = length - min(OVERLAP_TOLERANCE.total_seconds(), length / 10)
+    return 0 <= summary.at.timestamp() - last_end(columns) < needed
+
+
+def _one_per_slot(summaries: Sequence[Summary]) -> list[Summary]:
     slots: dict[int, Summary] = {}
-    for one in older:
-        if one.at:
-            slots.setdefault(int(one.at.timestamp() // SLOT_SECONDS), one)
+    for summary in summaries:
+        if summary.at:
+            slots.setdefault(int(summary.at.timestamp() // SLOT_SECONDS), summary)
     return list(slots.values())
 
 
-# ---- how it is written -----------------------------------------------------------------------
-
-_Columns = dict[str, list[Any]]
-_ROWS = TypeAdapter(list[Summary])
-
-
-def _short(one: Summary) -> Summary:
-    """With numbers of `DIGITS` digits, and no fraction of a second."""
-    numbers = {
-        name: float(f"{value:.{SIGNIFICANT_DIGITS}g}") for name, value in one if isinstance(value, float)
-    }  # fmt: skip
-    return one.model_copy(update={**numbers, "at": one.at and one.at.replace(microsecond=0)})
-
-
-def _packed(every: Sequence[Summary]) -> bytes:
-    """Columns by field name; a field that no window knows is left out."""
-    columns: _Columns = {name: [getattr(one, name) for one in every] for name in Summary.model_fields}
-    columns["at"] = [int(at.timestamp()) for at in columns["at"]]
-    columns["alerting_kinds"] = [sick or None for sick in columns["alerting_kinds"]]
-    known = {name: values for name, values in columns.items() if any(value is not None for value in values)}
-    return VERSION + zlib.compress(json.dumps(known, separators=(",", ":")).encode())
-
-
-def _columns(blob: bytes | None) -> _Columns:
-    """As they are stored; {} where that cannot be read: then it is gathered again."""
-    if not blob or blob[:1] != VERSION:
-        return {}
-    try:
-        columns = json.loads(zlib.decompress(blob[1:]))
-    except (zlib.error, ValueError):
-        return {}
-    lists = isinstance(columns, dict) and all(isinstance(one, list) for one in columns.values())
-    times = columns.get("at", []) if lists else []
-    whole = lists and {len(times)} == {len(one) for one in columns.values()}
-    return cast(_Columns, columns) if whole and all(type(at) is int for at in times) else {}
-
-
-def _rows(columns: _Columns) -> list[Summary]:
-    names, values = list(columns), zip(*columns.values(), strict=True)
-    rows = [{name: one for name, one in zip(names, row, strict=True) if one is not None} for row in values]
-    try:
-        return _ROWS.validate_python(rows)
-    except ValidationError:
-        return []
-
-
-def _overlaps_the_newest(one: Summary, columns: _Columns) -> bool:
-    """Two sweeps of three: nothing else needs to be looked at then."""
-    if one.at is None:
-        return False
-    length = 60 * (one.minutes or 0)
-    return (
-        0
-        <= one.at.timestamp() - _newest(columns)
-        < length - min(OVERLAP_TOLERANCE.total_seconds(), length / 10)
-    )
-
-
-def _newest(columns: _Columns) -> int:
-    """Epoch seconds of the end of the last window, 0 without one."""
-    return int(max(columns.get("at", ()), default=0))
+def _is_expired(service_id: str, blob: bytes, now: datetime) -> bool:
+    """Whether the service has no readable window in the retention period."""
+    return service_id != PROGRESS_FIELD and last_end(decode_columns(blob)) < (now - RETENTION).timestamp()

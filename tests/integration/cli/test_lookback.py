@@ -80,7 +80,7 @@ def said(config: Settings) -> dict[str, Any]:
 
 
 def test_each_trouble_is_one_incident_with_its_time(said: dict[str, Any]) -> None:
-    assert [(one["service"], one["kinds"], one["over"]) for one in said["incidents"]] == [
+    assert [(one["service"], one["kinds"], one["resolved"]) for one in said["incidents"]] == [
         ("shop", ["server_errors"], True)
     ] * 2
     since = [datetime.fromisoformat(one["since"]) for one in said["incidents"]]
@@ -109,8 +109,8 @@ def test_a_person_reads_a_line_an_incident_and_the_sum(said: dict[str, Any]) -> 
     assert shown[0].startswith(
         "acme/production: 2 services, 2026-11-22T12:00 to 2026-11-23T12:00 UTC, 144 sweeps"
     )
-    assert "shop: shop answered" in shown[1]
-    assert "  2 incidents in 1 day = 14 a week" in shown
+    assert "shop: 80 % of requests failing" in shown[1]
+    assert "  2 incidents in 1 day (14 per week)" in shown
     assert "    2 × shop: server_errors" in shown
 
 
@@ -123,8 +123,8 @@ def test_what_railway_holds_no_longer_is_said(config: Settings) -> None:
 
     said = report.report(looked)["failed_reads"]
 
-    assert "traffic before 2026-11-21 12:00: Railway keeps it no longer, or nothing ran" in said
-    assert any("sweeps knew of less than a day before them" in one for one in said)
+    assert "traffic before 2026-11-21 12:00: Railway no longer keeps it, or nothing ran" in said
+    assert any("sweeps had less than a day of history" in one for one in said)
 
 
 def test_one_service_can_be_asked_for(config: Settings) -> None:
@@ -217,4 +217,4 @@ def test_a_service_that_is_not_there_is_said_with_those_that_are(tmp_path: Path,
     ended = run(tmp_path, "lookback", "--service", "shoop", **asked)
 
     assert ended.returncode == 1
-    assert "--service: there is no shoop, only cart, shop" in ended.stderr
+    assert "--service: no service shoop; the services are cart, shop" in ended.stderr

@@ -15,7 +15,7 @@ from tests.support.pipeline import PipelineHarness, harness
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import PREFIX, history_key
 from workers.errors import NotAvailable
-from workers.history import summary_store
+from workers.history import summary_codec, summary_store
 from workers.models import (
     Finding,
     Gap,
@@ -173,7 +173,7 @@ def test_older_windows_may_come_later(journal: JournalStore) -> None:
 
 
 def stored(text: str) -> bytes:
-    return summary_store.VERSION + zlib.compress(text.encode())
+    return summary_codec.VERSION + zlib.compress(text.encode())
 
 
 @pytest.mark.parametrize(

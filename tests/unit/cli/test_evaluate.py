@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from workers.cli.evaluate import evaluate_line, evaluate_lines, read_line
+from workers.cli.evaluation import evaluate_line, evaluate_lines
+from workers.cli.window_format import read_line
 from workers.errors import InvalidWindow
 
 END = "2026-11-20T12:00:00Z"
@@ -174,7 +175,7 @@ def test_the_command_fails_in_words_where_it_cannot_read() -> None:
 
 def test_no_numeric_library_is_needed_to_judge() -> None:
     libraries = {"numpy", "scipy", "pandas", "dramatiq", "redis"}
-    code = f"import sys, workers.cli.evaluate; print({libraries} & set(sys.modules))"
+    code = f"import sys, workers.cli.evaluation; print({libraries} & set(sys.modules))"
 
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

@@ -19,7 +19,7 @@ def add_parser(subparsers: Subparsers) -> None:
         subparsers,
         "evaluate",
         "run detection on metric windows from a JSONL file",
-        details="Needs no settings and no network. docs/window.md describes the format.\n"
+        details="Needs no settings and no network. docs/detection.md describes the format.\n"
         "Exit code: 0 if every line is valid, 1 if at least one is not.",
         example="evaluate windows.jsonl",
     )
@@ -31,12 +31,12 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Print a line of findings per window."""
-    from workers.cli import evaluate
+    from workers.cli import evaluation
     from workers.runtime.text import plural
 
     invalid, is_stream = 0, str(options.file) == "-"
     with sys.stdin.buffer if is_stream else options.file.open("rb") as lines:
-        for answer in evaluate.evaluate_lines(lines, min_duration_minutes=settings.min_duration_minutes):
+        for answer in evaluation.evaluate_lines(lines, min_duration_minutes=settings.min_duration_minutes):
             # A program at the other end of a pipe waits for each answer before it sends the next window.
             print(answer.text, flush=is_stream)
             invalid += not answer.is_valid

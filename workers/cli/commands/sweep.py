@@ -39,12 +39,12 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Print a report per environment."""
-    from workers.cli import sweep
+    from workers.cli import environment_check
 
     require_sweep_settings(settings)
-    reports = sweep.check_environments(
+    reports = environment_check.check_environments(
         settings, datetime.now(UTC), print_progress, use_history=not options.no_history
     )
     for report in reports:
-        print(json.dumps(report) if options.json else "\n".join(sweep.render(report)))
+        print(json.dumps(report) if options.json else "\n".join(environment_check.render(report)))
     return 0

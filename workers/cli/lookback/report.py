@@ -1,4 +1,4 @@
-"""What a look back found, as one JSON object and as lines for a person. Pure."""
+"""The report of a backtest, as a JSON object and as lines for a person. Pure."""
 
 from __future__ import annotations
 
@@ -7,77 +7,102 @@ from typing import Any
 
 from workers.cli.lookback import Backtest
 from workers.cli.lookback.simulation import SimulatedIncident
+from workers.runtime.text import format_duration, join_names, plural, truncate
 
-WIDEST = 160
-
-
-def report(looked: Backtest, service: str | None = None) -> dict[str, Any]:
-    """Everything that is said, of one service where it is named: as its cause or as one who suffered."""
-    days, allowed = looked.window.seconds / 86_400, looked.railway.rate_limit
-    spells = [one for one in looked.simulation.incidents if service in (None, one.subject, *one.symptoms)]
-    kinds = Counter((one.subject, kind) for one in spells for kind in one.kinds)
-    return {
-        "environment": f"{looked.survey.project_name}/{looked.survey.environment_name}",
-        "services": len(looked.survey.services),
-        "from": looked.window.start.isoformat(timespec="minutes"),
-        "to": looked.window.end.isoformat(timespec="minutes"),
-        "days": round(days, 2),
-        "sweeps": looked.simulation.sweeps,
-        "requests": {
-            "used": looked.railway.requests_sent,
-            "left": allowed.remaining if allowed else None,
-            "limit": allowed.limit if allowed else None,
-        },
-        "incidents": [_spell(one) for one in spells],
-        "per_week": round(len(spells) * 7 / days, 1) if days else 0.0,
-        "kinds": [{"service": name, "kind": kind, "incidents": n} for (name, kind), n in kinds.most_common()],
-        "usual": [
-            {"service": one.service, "kind": one.kind, "sweeps": one.sweeps, "sentence": one.sentence}
-            for one in looked.simulation.baseline_findings.values()
-            if service in (None, one.service)
-        ],
-        "failed_reads": looked.remarks,
-    }
+MAX_LINE_LENGTH = 160  # characters of a line about a condition that matches the baseline
 
 
-def _spell(one: SimulatedIncident) -> dict[str, Any]:
-    return {
-        "service": one.subject,
-        "severity": one.severity.value,
-        "since": one.since.isoformat(timespec="seconds"),
-        "opened": one.opened.isoformat(timespec="seconds"),
-        "last": one.last.isoformat(timespec="seconds"),
-        "minutes": round((one.last - min(one.since, one.opened)).total_seconds() / 60),
-        "over": one.is_resolved,
-        "kinds": list(one.kinds),
-        "sentence": one.sentence,
-        "symptoms": list(one.symptoms),
-    }
+def report(backtest: Backtest, service: str | None = None) -> dict[str, Any]:
+    """The report as a JSON object.
 
-
-def render(said: dict[str, Any]) -> list[str]:
-    """The report for a person."""
-    asked = said["requests"]
-    left = "" if asked["left"] is None else f", {asked['left']} of {asked['limit']} left this hour"
-    span = f"{said['from'][:16]} to {said['to'][:16]} UTC"
-    head = f"{said['environment']}: {said['services']} services, {span}, {said['sweeps']} sweeps"
-    shown = [f"{head}, {asked['used']} requests{left}"]
-    shown += [_line(one) for one in said["incidents"]]
-    count = len(said["incidents"])
-    days = f"{said['days']:g} day{'' if said['days'] == 1 else 's'}"
-    shown.append(f"  {count} incident{'' if count == 1 else 's'} in {days} = {said['per_week']:g} a week")
-    shown += [f"    {one['incidents']} × {one['service']}: {one['kind']}" for one in said["kinds"]]
-    shown += [
-        f"  usual here, not told: {one['sentence']} ({one['sweeps']} sweeps)"[:WIDEST]
-        for one in said["usual"]
+    Args:
+        service: Name of a service: only incidents that it caused or had symptoms of are reported.
+    """
+    simulation, window, limit = backtest.simulation, backtest.window, backtest.railway.rate_limit
+    incidents = [
+        incident
+        for incident in simulation.incidents
+        if service in (None, incident.subject, *incident.symptoms)
     ]
-    return [*shown, *(f"  not seen: {one}" for one in said["failed_reads"])]
+    kinds = Counter((incident.subject, kind) for incident in incidents for kind in incident.kinds)
+    days = window.seconds / 86_400
+    return {
+        "environment": f"{backtest.survey.project_name}/{backtest.survey.environment_name}",
+        "services": len(backtest.survey.services),
+        "from": window.start.isoformat(timespec="minutes"),
+        "to": window.end.isoformat(timespec="minutes"),
+        "days": round(days, 2),
+        "sweeps": simulation.sweeps,
+        "requests": {
+            "used": backtest.railway.requests_sent,
+            "left": limit.remaining if limit else None,
+            "limit": limit.limit if limit else None,
+        },
+        "incidents": [_incident(incident) for incident in incidents],
+        "per_week": round(len(incidents) * 7 / days, 1) if days else 0.0,
+        "kinds": [
+            {"service": name, "kind": kind, "incidents": count}
+            for (name, kind), count in kinds.most_common()
+        ],
+        "baseline": [
+            {
+                "service": condition.service, "kind": condition.kind, "sweeps": condition.sweeps,
+                "sentence": condition.sentence,
+            }
+            for condition in simulation.baseline_findings.values()
+            if service in (None, condition.service)
+        ],
+        "failed_reads": backtest.remarks,
+    }  # fmt: skip
 
 
-def _line(one: dict[str, Any]) -> str:
-    minutes = one["minutes"]
-    long = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
-    going = "" if one["over"] else ", still open"
-    suffers = f"; {', '.join(one['symptoms'])} suffered" if one["symptoms"] else ""
-    when = one["opened"][:16].replace("T", " ")
-    return f"  {when}  {long + going:>8}  {one['severity']:8}  {one['service']}: {one['sentence']}{suffers}"
+def _incident(incident: SimulatedIncident) -> dict[str, Any]:
+    duration = incident.last - min(incident.since, incident.opened)
+    return {
+        "service": incident.subject,
+        "severity": incident.severity.value,
+        "since": incident.since.isoformat(timespec="seconds"),
+        "opened": incident.opened.isoformat(timespec="seconds"),
+        "last": incident.last.isoformat(timespec="seconds"),
+        "minutes": round(duration.total_seconds() / 60),
+        "resolved": incident.is_resolved,
+        "kinds": list(incident.kinds),
+        "sentence": incident.sentence,
+        "symptoms": list(incident.symptoms),
+    }
+
+
+def render(result: dict[str, Any]) -> list[str]:
+    """The report as lines for a person."""
+    incidents, requests = result["incidents"], result["requests"]
+    head = (
+        f"{result['environment']}: {plural(result['services'], 'service')}, "
+        f"{result['from'][:16]} to {result['to'][:16]} UTC, "
+        f"{plural(result['sweeps'], 'sweep')}, {plural(requests['used'], 'request')}"
+    )
+    if requests["left"] is not None:
+        head += f", {requests['left']:,} of {requests['limit']:,} left this hour"
+    days = f"{result['days']:g} day{'' if result['days'] == 1 else 's'}"
+    return [
+        head,
+        *(_incident_line(incident) for incident in incidents),
+        f"  {plural(len(incidents), 'incident')} in {days} ({result['per_week']:g} per week)",
+        *(f"    {row['incidents']} × {row['service']}: {row['kind']}" for row in result["kinds"]),
+        *(_baseline_line(row) for row in result["baseline"]),
+        *(f"  not available: {remark}" for remark in result["failed_reads"]),
+    ]
+
+
+def _incident_line(incident: dict[str, Any]) -> str:
+    duration = format_duration(60 * incident["minutes"])
+    state = duration if incident["resolved"] else f"{duration}, still open"
+    symptoms = f"; also affected: {join_names(incident['symptoms'])}" if incident["symptoms"] else ""
+    opened = incident["opened"][:16].replace("T", " ")
+    text = f"{incident['service']}: {incident['sentence']}{symptoms}"
+    return f"  {opened}  {state:>8}  {incident['severity']:8}  {text}"
+
+
+def _baseline_line(row: dict[str, Any]) -> str:
+    sweeps = plural(row["sweeps"], "sweep")
+    line = f"  baseline, not notified: {row['service']}: {row['sentence']} ({sweeps})"
+    return truncate(line, MAX_LINE_LENGTH)

@@ -1,8 +1,8 @@
-"""The first run: where an environment has no past yet, it is read from what Railway stores.
+"""Backfill: the history of an environment that has none yet, read from the metrics that Railway keeps.
 
-Newest first in stretches of six hours, two days back, cut into windows that are judged oldest first, so that trouble
-that was always there becomes usual. It may stop at any stretch (the request limit is short, it takes too long, Railway
-asks for patience): what was read is kept, the rest is read at the next sweep. It never fails a sweep.
+The backfill reads chunks of six hours, newest first, two days back. It slices them into windows and evaluates those
+oldest first, so that a chronic condition is part of the baseline from the start. It may stop after any chunk (the
+request quota is short, the time is over, Railway asks to wait); the next sweep continues. It never fails a sweep.
 """
 
 from __future__ import annotations
@@ -22,21 +22,20 @@ from workers.history import summary_store
 from workers.history.backfill import chunks, slicing
 from workers.models import History, Model, Moment, Summary, Survey, Window
 
-BACKFILL_SPAN = timedelta(hours=48)
+BACKFILL_SPAN = timedelta(hours=48)  # shows the same hour of two days and recurring conditions
+# Time limit of the Railway client that callers pass to the backfill, so that the backfill does not delay a sweep.
 TIMEOUT_SECONDS = 20.0
-"""A sweep waits no longer for its past than this: the client that it is read with answers no longer."""
-RESERVED_SHARE = 0.4
-"""The share of the hour's requests that is left to sweeps and evidence."""
+RESERVED_SHARE = 0.4  # share of the hourly request quota that the backfill leaves to sweeps and evidence
+# Consecutive sweeps whose backfill read no chunk; after them the backfill is given up.
 MAX_FAILED_ATTEMPTS = 5
-"""Sweeps one after the other that asked and could read not one stretch: then it is left at that."""
+# Services × chunks in memory at a time, about 100 MB; larger environments need several sweeps.
 MAX_SERVICE_CHUNKS = 200
-"""Services times stretches in memory at a time, some 100 MB; a larger environment is read over several sweeps."""
 
 log = logging.getLogger("trackwalker.backfill")
 
 
 class BackfillProgress(Model):
-    """How far back it was read: from `reached` on it is known, until `until` it is to be read."""
+    """How far back the history is known: from `reached` on; the backfill ends at `target`."""
 
     reached: Moment
     target: Moment
@@ -50,96 +49,109 @@ class BackfillProgress(Model):
 def load_history(
     railway: Railway, journal: JournalStore, survey: Survey, *, min_duration_minutes: float
 ) -> History:
-    """The environment's past, read from Railway first where it is not known so far back.
+    """The history of the environment, continued from Railway first while the backfill is not done.
 
-    Raises NotAvailable of the store only.
+    Raises:
+        NotAvailable: Redis does not answer. Failures of Railway are logged and end the backfill of this sweep.
     """
-    known = summary_store.read(journal, survey.environment_id, survey.window.end)
-    reach = _reach(summary_store.read_progress(journal, survey.environment_id), survey)
-    if reach.is_done:
-        return known
-    found, reach = backfill(railway, survey, reach, min_duration_minutes=min_duration_minutes)
-    summary_store.store(journal, survey.environment_id, found, survey.window.end, reach.model_dump_json())
+    history = summary_store.read(journal, survey.environment_id, survey.window.end)
+    progress = _parse_progress(summary_store.read_progress(journal, survey.environment_id), survey)
+    if progress.is_done:
+        return history
+    windows, progress = backfill(railway, survey, progress, min_duration_minutes=min_duration_minutes)
+    summary_store.store(
+        journal, survey.environment_id, windows, survey.window.end, progress.model_dump_json()
+    )
     return summary_store.read(journal, survey.environment_id, survey.window.end)
 
 
-def _reach(note: str, seen: Survey) -> BackfillProgress:
+def _parse_progress(stored: str, survey: Survey) -> BackfillProgress:
     try:
-        return BackfillProgress.model_validate_json(note)
+        return BackfillProgress.model_validate_json(stored)
     except ValidationError:
-        return BackfillProgress(reached=seen.window.start, target=seen.window.start - BACKFILL_SPAN)
+        return BackfillProgress(reached=survey.window.start, target=survey.window.start - BACKFILL_SPAN)
 
 
 def backfill(
-    railway: Railway, survey: Survey, reach: BackfillProgress, *, min_duration_minutes: float
+    railway: Railway, survey: Survey, progress: BackfillProgress, *, min_duration_minutes: float
 ) -> tuple[dict[str, list[Summary]], BackfillProgress]:
-    """Windows by service id, oldest first, and how far it came; an error is logged and ends it. Raises nothing."""
-    before, sent = reach.reached, railway.requests_sent
+    """Earlier windows by service id, oldest first, and the new progress.
+
+    Every error is logged and ends this backfill: a sweep without history is better than no sweep.
+    """
+    sent = railway.requests_sent
+    extra = {"environment": survey.environment_id}
     read: list[Survey] = []
     try:
-        reach = _newest_first(railway, survey, reach, read)
-        found = summarise_chunks(read, survey.window, min_duration_minutes)
+        advanced = _read_newest_first(railway, survey, progress, read)
+        windows = summarise_chunks(read, survey.window, min_duration_minutes)
     except Exception:
-        # Whatever it is: a sweep without a past is better than none.
-        log.exception("no past from Railway", extra={"environment": survey.environment_id})
-        return {}, reach.model_copy(update={"reached": before, "failed_attempts": reach.failed_attempts + 1})
-    log.info("past read from Railway", extra={"environment": survey.environment_id, "stretches": len(read)})
-    # Where the limit was too short to ask at all, the next hour decides.
-    tries = 0 if read else reach.failed_attempts + (railway.requests_sent > sent)
-    return found, reach.model_copy(update={"failed_attempts": tries})
+        log.exception("backfill failed", extra=extra)
+        return {}, progress.model_copy(update={"failed_attempts": progress.failed_attempts + 1})
+    log.info("backfill advanced", extra={**extra, "chunks": len(read)})
+    # A quota too short for a single request is no failed attempt: the next hour brings a new quota.
+    failed_attempts = 0 if read else progress.failed_attempts + (railway.requests_sent > sent)
+    return windows, advanced.model_copy(update={"failed_attempts": failed_attempts})
 
 
-def _newest_first(
-    railway: Railway, seen: Survey, reach: BackfillProgress, read: list[Survey]
+def _read_newest_first(
+    railway: Railway, survey: Survey, progress: BackfillProgress, read: list[Survey]
 ) -> BackfillProgress:
-    """Puts what could be read to `read`; until where it came."""
-    needed = chunks.requests_per_chunk(seen)
-    most = max(1, MAX_SERVICE_CHUNKS // max(1, len(seen.services)))
-    for window in chunks.split_into_chunks(reach.target, reach.reached)[:most]:
-        may = _spare(railway.rate_limit, seen.window.end)
-        if may is not None and may < needed:
-            log.info("the past is read on later", extra={"environment": seen.environment_id, "requests": may})
+    """Append the chunks that could be read to `read`, newest first, and return the new progress."""
+    needed = chunks.requests_per_chunk(survey)
+    max_chunks = max(1, MAX_SERVICE_CHUNKS // max(1, len(survey.services)))
+    extra = {"environment": survey.environment_id}
+    for window in chunks.split_into_chunks(progress.target, progress.reached)[:max_chunks]:
+        available = _available_requests(railway.rate_limit, survey.window.end)
+        if available is not None and available < needed:
+            log.info("backfill postponed: request quota too short", extra={**extra, "requests": available})
             break
         try:
-            read.append(chunks.read_chunk(railway, seen, window))
+            read.append(chunks.read_chunk(railway, survey, window))
         except RailwayBusy as error:
-            log.warning("the past is read on later", extra={"why": str(error)})
+            log.warning("backfill postponed: railway unavailable", extra={**extra, "reason": str(error)})
             break
         except RailwayRefused as error:
-            log.warning("no more of the past", extra={"why": str(error)})
-            return reach.model_copy(update={"target": reach.reached})
-        reach = reach.model_copy(update={"reached": window.start})
-    return reach
+            # Railway keeps nothing older, or the token may not read it: asking again would not help.
+            log.warning("backfill ended: railway refused", extra={**extra, "reason": str(error)})
+            return progress.model_copy(update={"target": progress.reached})
+        progress = progress.model_copy(update={"reached": window.start})
+    return progress
 
 
-def _spare(allowance: RateLimit | None, now: datetime) -> int | None:
-    """Requests that may be spent on the past; None where Railway says nothing of its limit."""
-    if allowance is None or allowance.resets_at <= now:
+def _available_requests(rate_limit: RateLimit | None, now: datetime) -> int | None:
+    """Requests that the backfill may send; None if Railway has not reported a limit for this hour."""
+    if rate_limit is None or rate_limit.resets_at <= now:
         return None
-    return max(0, allowance.remaining - round(RESERVED_SHARE * allowance.limit))
+    return max(0, rate_limit.remaining - round(RESERVED_SHARE * rate_limit.limit))
 
 
 def summarise_chunks(
-    read: Sequence[Survey], newest: Window, min_duration_minutes: float
+    newest_first: Sequence[Survey], newest: Window, min_duration_minutes: float
 ) -> dict[str, list[Summary]]:
-    """Stretches (newest first) as windows of the length of `newest`, aligned to its start, by service id."""
-    found: dict[str, list[Summary]] = {}
-    for stretch in reversed(read):
-        for window in aligned_windows(stretch.window.start, stretch.window.end, newest):
-            seen = slicing.slice_window(stretch, window, found)
-            known = summary_store.baseline_windows(found, window.start)
-            findings = detection.detect(seen, min_duration_minutes=min_duration_minutes, history=known)
-            for name, one in summary_store.summarise_survey(seen, findings).items():
-                found.setdefault(name, []).append(one)
-    return found
+    """The summaries of all windows in the chunks by service id, oldest first.
+
+    Args:
+        newest_first: Surveys of consecutive chunks.
+        newest: The window of the sweep: the windows have its length and are aligned to its start.
+    """
+    history: dict[str, list[Summary]] = {}
+    for chunk in reversed(newest_first):
+        for window in aligned_windows(chunk.window.start, chunk.window.end, newest):
+            survey = slicing.slice_window(chunk, window, history)
+            baseline = summary_store.baseline_windows(history, window.start)
+            findings = detection.detect(survey, min_duration_minutes=min_duration_minutes, history=baseline)
+            for service_id, summary in summary_store.summarise_survey(survey, findings).items():
+                history.setdefault(service_id, []).append(summary)
+    return history
 
 
 def aligned_windows(start: datetime, end: datetime, newest: Window) -> list[Window]:
-    """Windows as long as `newest` and aligned to its start that lie wholly between, oldest first."""
+    """Windows between `start` and `end` as long as `newest` and aligned to its start, oldest first."""
     length = newest.end - newest.start
     behind = (newest.start - end) // length + (1 if (newest.start - end) % length else 0)
-    last, found = newest.start - behind * length, []
-    while last - length >= start:
-        found.append(Window(start=last - length, end=last))
-        last -= length
-    return found[::-1]
+    window_end, windows = newest.start - behind * length, []
+    while window_end - length >= start:
+        windows.append(Window(start=window_end - length, end=window_end))
+        window_end -= length
+    return windows[::-1]
