@@ -1,9 +1,10 @@
-"""A small opencode: the part of its HTTP interface that we drive, and the loop of turns and tools, in 0.1 s of CPU.
+"""A small opencode: the HTTP routes that a run uses, and the loop of turns and tools, for 0.1 s of CPU time a run.
 
-Run as a program of its own (`install` writes one), as strict as the real one where we could go wrong: every route wants
-the password, a session its directory, a prompt a known agent and model. It asks the model of the configuration over
-HTTP, tries again by itself what is busy, and works with `read`, `edit` and `write` inside the directory only. Finished
-messages are kept in its home, and a prompt that was interrupted is taken up again when it is sent with the same ids.
+It runs as a program of its own (`install` writes one) and is as strict as the real opencode where the product could go
+wrong: every route needs the password, a session needs its directory, a prompt needs a configured agent and model. It
+calls the configured model over HTTP, repeats requests to a busy model, and offers `read`, `edit` and `write` inside
+the directory only. It saves finished messages in its home, and resumes an interrupted prompt that is sent with the
+same ids.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 Json = dict[str, Any]
-FIRST_RETRY_SECONDS = 2.0
-FATAL = range(400, 500)
-BUSY = (408, 409, 425, 429)
+FIRST_RETRY_SECONDS = 2.0  # before the first repetition; doubles with each further one, as in the real opencode
+MAX_RETRY_SECONDS = 30.0
+FATAL_CODES = range(400, 500)
+BUSY_CODES = (408, 409, 425, 429)
 
 
 def install(place: Path) -> Path:
@@ -181,7 +183,7 @@ class AgentLoop:
             try:
                 said = self._ask(history)
             except ModelFailure as failed:
-                if failed.code in FATAL and failed.code not in BUSY:
+                if failed.code in FATAL_CODES and failed.code not in BUSY_CODES:
                     data = {"message": str(failed), "statusCode": failed.code, "isRetryable": False}
                     message["info"]["error"] = {"name": "APIError", "data": data}
                     message["info"]["time"]["completed"] = _now()
