@@ -1,10 +1,10 @@
 """A small opencode: the HTTP routes that a run uses, and the loop of turns and tools, for 0.1 s of CPU time a run.
 
-It runs as a program of its own (`install` writes one) and is as strict as the real opencode where the product could go
-wrong: every route needs the password, a session needs its directory, a prompt needs a configured agent and model. It
-calls the configured model over HTTP, repeats requests to a busy model, and offers `read`, `edit` and `write` inside
-the directory only. It saves finished messages in its home, and resumes an interrupted prompt that is sent with the
-same ids.
+It runs as a program of its own (`install` writes one, which is why this is a single file without imports of ours), and
+is as strict as the real opencode where the product could go wrong: every route needs the password, a session needs its
+directory, a prompt needs a configured agent and model. It calls the configured model over HTTP, repeats requests to a
+busy model, and offers `read`, `edit` and `write` inside the directory only. It saves finished messages in its home,
+and resumes an interrupted prompt that is sent with the same ids.
 """
 
 from __future__ import annotations
@@ -24,22 +24,30 @@ from typing import Any
 from urllib.parse import urlsplit
 
 Json = dict[str, Any]
-FIRST_RETRY_SECONDS = 2.0  # before the first repetition; doubles with each further one, as in the real opencode
+Response = tuple[int, Any]
+"""Status and body of an HTTP answer; the body None is an empty one."""
+
+FIRST_RETRY_SECONDS = 2.0  # before the first repetition, as in the real opencode; each further one doubles it
 MAX_RETRY_SECONDS = 30.0
-FATAL_CODES = range(400, 500)
+FATAL_CODES = range(400, 500)  # the request is not repeated, BUSY_CODES excepted
 BUSY_CODES = (408, 409, 425, 429)
 
 
-def install(place: Path) -> Path:
-    """This file as an executable program at `place`."""
-    interpreter = Path(sys.executable).resolve()  # one that the wall shows
-    place.write_text(f"#!{interpreter} -IS\n{Path(__file__).read_text()}")
-    place.chmod(0o755)
-    return place
+def install(path: Path) -> Path:
+    """Write this file as an executable program."""
+    interpreter = Path(sys.executable).resolve()  # the sandbox shows the file, but maybe not a link to it
+    path.write_text(f"#!{interpreter} -IS\n{Path(__file__).read_text()}")
+    path.chmod(0o755)
+    return path
+
+
+# ---- sessions --------------------------------------------------------------------------------
 
 
 @dataclass
 class Session:
+    """The messages of one conversation, kept in a file."""
+
     directory: Path
     file: Path
     messages: list[Json] = field(default_factory=list)
@@ -47,33 +55,33 @@ class Session:
     aborted: bool = False
 
     def save(self) -> None:
-        """What is finished outlives the server."""
-        finished = [one for one in self.messages if one["info"]["role"] == "user" or _finished(one)]
-        fresh = self.file.with_suffix(".new")
-        fresh.write_text(json.dumps({"directory": str(self.directory), "messages": finished}))
-        fresh.replace(self.file)
+        """Write the finished messages, so that they outlive the server."""
+        finished = [message for message in self.messages if _is_prompt(message) or _is_finished(message)]
+        new = self.file.with_suffix(".new")
+        new.write_text(json.dumps({"directory": str(self.directory), "messages": finished}))
+        new.replace(self.file)
 
-    def answered(self, prompt: str) -> bool:
-        """Whether the prompt has its last answer already."""
-        answers = [one for one in self.messages if one["info"].get("parentID") == prompt and _finished(one)]
-        return bool(answers) and answers[-1]["info"].get("finish") == "stop"
-
-
-def _kept(file: Path) -> Session:
-    known = json.loads(file.read_text())
-    return Session(Path(known["directory"]), file, known["messages"])
+    def is_answered(self, prompt: str) -> bool:
+        """True if the prompt has its final answer."""
+        turns = [message for message in self.messages if message["info"].get("parentID") == prompt]
+        finished = [message for message in turns if _is_finished(message)]
+        return bool(finished) and finished[-1]["info"].get("finish") == "stop"
 
 
-def _finished(message: Json) -> bool:
+def _load(file: Path) -> Session:
+    saved = json.loads(file.read_text())
+    return Session(Path(saved["directory"]), file, saved["messages"])
+
+
+def _is_prompt(message: Json) -> bool:
+    return bool(message["info"]["role"] == "user")
+
+
+def _is_finished(message: Json) -> bool:
     return "completed" in message["info"]["time"]
 
 
-class ModelFailure(Exception):
-    """The model says no, for good; or not now."""
-
-    def __init__(self, code: int, said: str, after: float | None = None) -> None:
-        super().__init__(said)
-        self.code, self.after = code, after
+# ---- routes ----------------------------------------------------------------------------------
 
 
 class Opencode:
@@ -81,19 +89,17 @@ class Opencode:
 
     def __init__(self, config: Json, home: Path) -> None:
         self.config, self.home = config, home
-        self.sessions = {file.stem: _kept(file) for file in home.glob("ses_*.json")}
+        self.sessions = {file.stem: _load(file) for file in home.glob("ses_*.json")}
 
-    # -- the routes -------------------------------------------------------------------------------
-
-    def answer(self, method: str, path: str, directory: str, body: Any) -> tuple[int, Any]:
-        """Status and body; None is no body."""
+    def answer(self, method: str, path: str, directory: str, body: Any) -> Response:
+        """Handle one request."""
         parts = path.strip("/").split("/")
         if (method, path) == ("GET", "/global/health"):
             return 200, {"healthy": True, "version": "stand-in"}
         if (method, path) == ("GET", "/session/status"):
-            return 200, {name: one.status for name, one in self.sessions.items() if one.status}
+            return 200, {name: session.status for name, session in self.sessions.items() if session.status}
         if (method, path) == ("POST", "/session"):
-            return self._open(directory, body)
+            return self._create(directory, body)
         session = self.sessions.get(parts[1]) if len(parts) == 3 and parts[0] == "session" else None
         if session is None:
             return 404, {"name": "NotFoundError", "data": {"message": path}}
@@ -106,71 +112,83 @@ class Opencode:
             return self._prompt(session, body)
         return 404, {"name": "NotFoundError", "data": {"message": path}}
 
-    def _open(self, directory: str, body: Any) -> tuple[int, Any]:
+    def _create(self, directory: str, body: Any) -> Response:
         if (
             not directory
             or not Path(directory).is_dir()
             or not isinstance(body, dict)
             or not body.get("title")
         ):
-            return 400, {"name": "BadRequest", "data": {"message": "directory and title", "kind": "Payload"}}
+            return _bad_request("directory and title")
         name = f"ses_{secrets.token_hex(6)}"
         self.sessions[name] = Session(Path(directory), self.home / f"{name}.json")
         self.sessions[name].save()
         return 200, {"id": name, "directory": directory, "title": body["title"]}
 
-    def _prompt(self, session: Session, body: Any) -> tuple[int, Any]:
+    def _prompt(self, session: Session, body: Any) -> Response:
         model = body.get("model") or {}
         agent = self.config["agent"].get(body.get("agent"))
-        texts = [one["text"] for one in body.get("parts", []) if one.get("type") == "text"]
-        entry = self.config["provider"].get(model.get("providerID"), {})
-        if (
-            agent is None
-            or agent.get("disable")
-            or model.get("modelID") not in entry.get("models", {})
-            or not texts
-        ):
-            return 400, {"name": "BadRequest", "data": {"message": "agent, model, parts", "kind": "Payload"}}
-        asked = str(body.get("messageID") or f"msg_{secrets.token_hex(6)}")
-        if not asked.startswith("msg_"):
-            return 400, {"name": "BadRequest", "data": {"message": "messageID", "kind": "Payload"}}
-        if all(one["info"]["id"] != asked for one in session.messages):
-            info = {"id": asked, "role": "user", "time": {"created": _now()}}
+        texts = [part["text"] for part in body.get("parts", []) if part.get("type") == "text"]
+        provider = self.config["provider"].get(model.get("providerID"), {})
+        is_configured = agent is not None and not agent.get("disable")
+        if not is_configured or model.get("modelID") not in provider.get("models", {}) or not texts:
+            return _bad_request("agent, model, parts")
+        prompt = str(body.get("messageID") or f"msg_{secrets.token_hex(6)}")
+        if not prompt.startswith("msg_"):
+            return _bad_request("messageID")
+        if all(message["info"]["id"] != prompt for message in session.messages):
+            info = {"id": prompt, "role": "user", "time": {"created": _now()}}
             session.messages.append({"info": info, "parts": [{"type": "text", "text": "\n".join(texts)}]})
             session.save()
-        if session.answered(asked):
+        if session.is_answered(prompt):
             return 204, None
         session.status = {"type": "busy"}
-        threading.Thread(
-            target=self._work, args=(session, entry, model["modelID"], agent), daemon=True
-        ).start()
+        loop = AgentLoop(session, provider, model["modelID"], agent)
+        threading.Thread(target=loop.run, daemon=True).start()
         return 204, None
 
-    # -- the loop ---------------------------------------------------------------------------------
 
-    def _work(self, session: Session, entry: Json, model: str, agent: Json) -> None:
-        talk = AgentLoop(session, entry, model, agent)
-        try:
-            while not session.aborted and talk.turn():
-                pass
-        finally:
-            session.status = None
+def _bad_request(message: str) -> Response:
+    return 400, {"name": "BadRequest", "data": {"message": message, "kind": "Payload"}}
+
+
+# ---- the loop of turns and tools -------------------------------------------------------------
+
+
+class ModelFailure(Exception):
+    """A failed request to the model. `code` is 0 without an answer; `after` is the Retry-After in seconds."""
+
+    def __init__(self, code: int, message: str, after: float | None = None) -> None:
+        super().__init__(message)
+        self.code, self.after = code, after
+
+    @property
+    def is_fatal(self) -> bool:
+        return self.code in FATAL_CODES and self.code not in BUSY_CODES
 
 
 class AgentLoop:
-    """Turn after turn with the model, until it has no more tools to call."""
+    """Turns of the model in one session, until it calls no more tools."""
 
-    def __init__(self, session: Session, entry: Json, model: str, agent: Json) -> None:
-        self.session, self.entry, self.model = session, entry, model
+    def __init__(self, session: Session, provider: Json, model: str, agent: Json) -> None:
+        self.session, self.provider, self.model = session, provider, model
         self.tools = ["read", "glob", "grep"]
         if "edit" in agent["permission"]:
             self.tools += ["edit", "write"]
         self.system = f"{agent['prompt']}\nWorking directory: {session.directory}"
         self.retries = 0
 
-    def turn(self) -> bool:
-        """Whether there is another one."""
-        prompts = [one["info"]["id"] for one in self.session.messages if one["info"]["role"] == "user"]
+    def run(self) -> None:
+        """Take turns until the last one."""
+        try:
+            while not self.session.aborted and self._turn():
+                pass
+        finally:
+            self.session.status = None
+
+    def _turn(self) -> bool:
+        """Take one turn; True if another one follows."""
+        prompts = [message["info"]["id"] for message in self.session.messages if _is_prompt(message)]
         info = {
             "id": f"msg_{secrets.token_hex(6)}", "role": "assistant", "parentID": prompts[-1],
             "time": {"created": _now()},
@@ -178,50 +196,51 @@ class AgentLoop:
         message: Json = {"info": info, "parts": [{"type": "step-start"}]}
         history = [{"role": "system", "content": self.system}, *_history(self.session.messages)]
         self.session.messages.append(message)
-        said: Json | None = None
-        while said is None:
+        answer: Json | None = None
+        while answer is None:
             try:
-                said = self._ask(history)
-            except ModelFailure as failed:
-                if failed.code in FATAL_CODES and failed.code not in BUSY_CODES:
-                    data = {"message": str(failed), "statusCode": failed.code, "isRetryable": False}
-                    message["info"]["error"] = {"name": "APIError", "data": data}
-                    message["info"]["time"]["completed"] = _now()
+                answer = self._complete(history)
+            except ModelFailure as failure:
+                if failure.is_fatal:
+                    _fail(message, failure)
                     return False
-                self._wait(failed)
+                self._wait(failure)
                 if self.session.aborted:
                     return False
         self.session.status = {"type": "busy"}
-        return self._take(message, said)
+        return self._finish(message, answer)
 
-    def _wait(self, failed: ModelFailure) -> None:
+    def _wait(self, failure: ModelFailure) -> None:
         self.retries += 1
-        wait = failed.after or min(30.0, FIRST_RETRY_SECONDS * 2 ** (self.retries - 1))
-        retry = {"type": "retry", "attempt": self.retries, "message": str(failed)}
+        wait = failure.after or min(MAX_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** (self.retries - 1))
+        retry = {"type": "retry", "attempt": self.retries, "message": str(failure)}
         self.session.status = retry | {"next": _now() + int(wait * 1000)}
         time.sleep(wait)
 
-    def _take(self, message: Json, said: Json) -> bool:
-        if said["text"]:
-            message["parts"].append({"type": "text", "text": said["text"]})
-        for call in said["calls"].values():
+    def _finish(self, message: Json, answer: Json) -> bool:
+        """Run the tools that the model called and record the turn; True if another one follows."""
+        if answer["text"]:
+            message["parts"].append({"type": "text", "text": answer["text"]})
+        for call in answer["calls"].values():
+            state = self._call_tool(call)
             message["parts"].append(
-                {"type": "tool", "tool": call["name"], "callID": call["id"], "state": self._do(call)}
+                {"type": "tool", "tool": call["name"], "callID": call["id"], "state": state}
             )
-        usage, cost = said["usage"], self.entry["models"][self.model].get("cost", {})
-        taken, given = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
-        paid = (taken * cost.get("input", 0) + given * cost.get("output", 0)) / 1e6
-        tokens = {"input": taken, "output": given, "reasoning": 0, "cache": {"read": 0, "write": 0}}
-        message["parts"].append({"type": "step-finish", "cost": paid, "tokens": tokens})
-        message["info"]["finish"] = said["finish"]
+        usage, price = answer["usage"], self.provider["models"][self.model].get("cost", {})
+        tokens_in, tokens_out = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
+        cost = (tokens_in * price.get("input", 0) + tokens_out * price.get("output", 0)) / 1e6
+        tokens = {"input": tokens_in, "output": tokens_out, "reasoning": 0, "cache": {"read": 0, "write": 0}}
+        message["parts"].append({"type": "step-finish", "cost": cost, "tokens": tokens})
+        message["info"]["finish"] = answer["finish"]
         message["info"]["time"]["completed"] = _now()
         self.session.save()
-        # As the real one does: a stream that broke off is no end, the next turn begins at once.
-        return bool(said["finish"] != "stop")
+        # As in the real opencode, a stream that broke off does not end the loop: the next turn starts at once.
+        return bool(answer["finish"] != "stop")
 
-    def _ask(self, history: list[Json]) -> Json:
-        options = self.entry["options"]
-        place = urlsplit(options["baseURL"])
+    def _complete(self, history: list[Json]) -> Json:
+        """One request to the model."""
+        options = self.provider["options"]
+        url = urlsplit(options["baseURL"])
         tools = [{"type": "function", "function": {"name": name, "parameters": {}}} for name in self.tools]
         body = {
             "model": self.model,
@@ -230,37 +249,34 @@ class AgentLoop:
             "messages": history,
             "tools": tools,
         }
-        connection = http.client.HTTPConnection(
-            str(place.hostname), place.port, timeout=options["headerTimeout"] / 1000
-        )
+        timeout = options["headerTimeout"] / 1000
+        connection = http.client.HTTPConnection(str(url.hostname), url.port, timeout=timeout)
         headers = {"Authorization": f"Bearer {options['apiKey']}", "Content-Type": "application/json"}
         try:
-            connection.request("POST", f"{place.path}/chat/completions", json.dumps(body), headers)
-            answer = connection.getresponse()
-            if answer.status != 200:
-                after = answer.headers.get("retry-after")
-                raise ModelFailure(
-                    answer.status, f"{answer.status} {answer.read()[:200]!r}", float(after) if after else None
-                )
-            return _read_stream(answer)
+            connection.request("POST", f"{url.path}/chat/completions", json.dumps(body), headers)
+            response = connection.getresponse()
+            if response.status != 200:
+                after = response.headers.get("retry-after")
+                message = f"{response.status} {response.read()[:200]!r}"
+                raise ModelFailure(response.status, message, float(after) if after else None)
+            return _read_stream(response)
         except (OSError, http.client.HTTPException) as error:
             raise ModelFailure(0, type(error).__name__) from error
         finally:
             connection.close()
 
-    # -- the tools --------------------------------------------------------------------------------
-
-    def _do(self, call: Json) -> Json:
-        asked = json.loads(call["arguments"] or "{}")
+    def _call_tool(self, call: Json) -> Json:
+        arguments = json.loads(call["arguments"] or "{}")
         try:
-            return {"status": "completed", "input": asked, "output": self._run(call["name"], asked)}
+            output = self._run_tool(call["name"], arguments)
         except (OSError, ValueError, KeyError) as error:
-            return {"status": "error", "input": asked, "error": f"{type(error).__name__}: {error}"}
+            return {"status": "error", "input": arguments, "error": f"{type(error).__name__}: {error}"}
+        return {"status": "completed", "input": arguments, "output": output}
 
-    def _run(self, name: str, asked: Json) -> str:
+    def _run_tool(self, name: str, arguments: Json) -> str:
         if name not in self.tools:
             raise ValueError(f"there is no tool {name}")
-        path = Path(asked["filePath"]).resolve()
+        path = Path(arguments["filePath"]).resolve()
         if not path.is_relative_to(self.session.directory.resolve()):
             raise ValueError("outside the directory")
         if name == "read":
@@ -268,72 +284,83 @@ class AgentLoop:
             return "\n".join(f"{number:05d}| {line}" for number, line in enumerate(lines, 1))
         if name == "edit":
             text = path.read_text()
-            if text.count(asked["oldString"]) != 1:
+            if text.count(arguments["oldString"]) != 1:
                 raise ValueError("oldString not found, or not once")
-            path.write_text(text.replace(asked["oldString"], asked["newString"]))
+            path.write_text(text.replace(arguments["oldString"], arguments["newString"]))
             return "Edit applied successfully."
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(asked["content"])
+        path.write_text(arguments["content"])
         return "Wrote file successfully."
 
 
+def _fail(message: Json, failure: ModelFailure) -> None:
+    data = {"message": str(failure), "statusCode": failure.code, "isRetryable": False}
+    message["info"]["error"] = {"name": "APIError", "data": data}
+    message["info"]["time"]["completed"] = _now()
+
+
+# ---- the model's wire format -----------------------------------------------------------------
+
+
 def _history(messages: list[Json]) -> list[Json]:
-    """The messages as an OpenAI-compatible model wants them."""
-    found: list[Json] = []
+    """The messages in the format of an OpenAI-compatible model."""
+    history: list[Json] = []
     for message in messages:
         text = "".join(part["text"] for part in message["parts"] if part["type"] == "text")
-        if message["info"]["role"] == "user":
-            found.append({"role": "user", "content": text})
+        if _is_prompt(message):
+            history.append({"role": "user", "content": text})
             continue
-        done = [part for part in message["parts"] if part["type"] == "tool"]
+        tools = [part for part in message["parts"] if part["type"] == "tool"]
         calls = [
-            {"id": one["callID"], "type": "function",
-             "function": {"name": one["tool"], "arguments": json.dumps(one["state"]["input"])}}
-            for one in done
+            {"id": part["callID"], "type": "function",
+             "function": {"name": part["tool"], "arguments": json.dumps(part["state"]["input"])}}
+            for part in tools
         ]  # fmt: skip
-        found.append({"role": "assistant", "content": text} | ({"tool_calls": calls} if calls else {}))
-        for one in done:
-            state = one["state"]
-            said = state.get("output", state.get("error", ""))
-            found.append({"role": "tool", "tool_call_id": one["callID"], "content": said})
-    return found
+        history.append({"role": "assistant", "content": text} | ({"tool_calls": calls} if calls else {}))
+        for part in tools:
+            content = part["state"].get("output", part["state"].get("error", ""))
+            history.append({"role": "tool", "tool_call_id": part["callID"], "content": content})
+    return history
 
 
-def _read_stream(answer: http.client.HTTPResponse) -> Json:
-    said: Json = {"text": "", "calls": {}, "finish": "unknown", "usage": {}}
-    for raw in answer:
+def _read_stream(response: http.client.HTTPResponse) -> Json:
+    """The text, tool calls, finish reason and usage of a streamed answer."""
+    answer: Json = {"text": "", "calls": {}, "finish": "unknown", "usage": {}}
+    for raw in response:
         line = raw.strip().removeprefix(b"data: ")
         if not line or line == b"[DONE]":
             continue
         chunk = json.loads(line)
-        said["usage"] = chunk.get("usage") or said["usage"]
+        answer["usage"] = chunk.get("usage") or answer["usage"]
         for choice in chunk["choices"]:
-            said["finish"] = choice.get("finish_reason") or said["finish"]
-            said["text"] += choice["delta"].get("content") or ""
-            for call in choice["delta"].get("tool_calls") or []:
-                known = said["calls"].setdefault(
-                    call["index"], {"id": call["id"], "name": "", "arguments": ""}
-                )
-                known["name"] += call["function"].get("name") or ""
-                known["arguments"] += call["function"].get("arguments") or ""
-    return said
+            answer["finish"] = choice.get("finish_reason") or answer["finish"]
+            answer["text"] += choice["delta"].get("content") or ""
+            for delta in choice["delta"].get("tool_calls") or []:
+                new = {"id": delta["id"], "name": "", "arguments": ""}
+                call = answer["calls"].setdefault(delta["index"], new)
+                call["name"] += delta["function"].get("name") or ""
+                call["arguments"] += delta["function"].get("arguments") or ""
+    return answer
 
 
 def _now() -> int:
     return int(time.time() * 1000)
 
 
+# ---- the program -----------------------------------------------------------------------------
+
+
 def serve(port: int, password: str, config: Json, home: Path) -> None:
-    """Until it is killed, as the real one is."""
+    """Serve until the process is killed, as the real opencode does."""
     opencode = Opencode(config, home)
-    wanted = "Basic " + base64.b64encode(f"opencode:{password}".encode()).decode()
+    authorization = "Basic " + base64.b64encode(f"opencode:{password}".encode()).decode()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
             raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-            if self.headers.get("authorization") != wanted:
+            if self.headers.get("authorization") != authorization:
                 self._send(401, None)
                 return
             directory = self.headers.get("x-opencode-directory", "")
