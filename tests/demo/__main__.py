@@ -1,7 +1,8 @@
-"""The main job on real input: `python -m tests.demo [--seed N] [--kind K] [--keep]`; 0 when all of it held.
+"""Runs Trackwalker's main job on real input: `python -m tests.demo [--seed N] [--kind K] [--keep]`.
 
-A service gets sick, a webhook comes in, the product (a child, configured by its environment only) finds the
-cause, mends the code through the agent and opens a pull request; merged and deployed, the trouble is gone.
+A commit brings a bug into a small service, and a webhook reports it. The product, a child process that knows only its
+environment variables, finds the cause, lets the agent fix the code and opens a pull request. The demo merges it,
+deploys it and measures the service again. The exit code is 0 if the fault is gone.
 """
 
 from __future__ import annotations
@@ -18,25 +19,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from tests.demo.following import Follower
+from tests.demo.environment import DemoEnvironment, demo_environment
 from tests.demo.product import Product, product, settings_for, uses_own_model
 from tests.demo.services import KINDS, Kind, draw
 from tests.demo.services.writing import git
-from tests.demo.story import Story, await_, is_sick, is_well, measure
-from tests.demo.town import Town, town
+from tests.demo.slack_follower import SlackFollower
+from tests.demo.story import Story, is_faulty, is_healthy, measure, wait_for
 from tests.support.fakes.github_shapes import Pull
 
-HEALTHY_SECONDS = 5.0
-SICK_SECONDS = 14.0
-PULL_SECONDS = 80.0
-"""How long the product may take from the webhook to the pull request with the scripted model."""
-OWN_MODEL_SECONDS = 1500.0
-AFTER_SECONDS = 8.0
-WATCH_SECONDS = 30.0
+HEALTHY_SECONDS = 5.0  # traffic before the bug, as a baseline
+FAULTY_SECONDS = 14.0  # traffic with the bug before the alert: longer than the product's minimum duration
+PULL_SECONDS = 80.0  # deadline from the webhook to the pull request with the scripted model
+OWN_MODEL_SECONDS = 1500.0  # the same with a real model: two agent runs
+AFTER_SECONDS = 8.0  # traffic after the fix, enough for a measurement
+VERIFY_SECONDS = 30.0  # deadline for the product's own measurement after the deployment
+SHOWN_LINES = 60  # lines of a journal that the story prints
+SHOWN_WIDTH = 160
 
 
 def main() -> int:
-    """0 when the pull request came, its patch went through, and the trouble is gone; else 1."""
+    """Run the demo; 0 if the pull request came, its patch was deployed and the fault is gone."""
     options = _options()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
@@ -44,7 +46,7 @@ def main() -> int:
     try:
         return run(options.seed, options.kind, folder)
     except KeyboardInterrupt:
-        print("\ninterrupted: everything that was started has been ended")
+        print("\ninterrupted: all processes of the demo have been stopped")
         return 130
     finally:
         if options.keep:
@@ -54,12 +56,18 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.demo", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--seed", type=int, default=int(os.environ.get("SEED") or 1), help="which service and bug"
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.demo",
+        description="Runs Trackwalker on a small service with a real bug, from the alert to the merged fix.",
     )
-    parser.add_argument("--kind", choices=KINDS, help="the kind of bug, instead of the seed's")
-    parser.add_argument("--keep", action="store_true", help="keep repositories, logs and the product's state")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=int(os.environ.get("SEED") or 1),
+        help="selects the service and its bug (default: $SEED or 1)",
+    )
+    parser.add_argument("--kind", choices=KINDS, help="kind of bug (default: the seed selects one)")
+    parser.add_argument("--keep", action="store_true", help="keep repositories, logs and the product's data")
     return parser.parse_args()
 
 
@@ -68,78 +76,79 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def run(seed: int, kind: Kind | None, folder: Path) -> int:
-    """The whole story in `folder`."""
-    story, sickness = Story(), draw(seed, kind)
-    print(f"Trackwalker demo, seed {seed}: {sickness.language} service `{sickness.service}`, {sickness.kind}")
-    with town(sickness, seed, folder) as outside:
-        story.say("town", "Railway, GitHub, Slack, a status page and a model stand ready on loopback")
+    """Run the demo in `folder`; 0 if the fault is gone."""
+    story, fault = Story(), draw(seed, kind)
+    print(f"Trackwalker demo, seed {seed}: {fault.language} service `{fault.service}`, bug `{fault.kind}`")
+    with demo_environment(fault, seed, folder) as outside:
+        story.event(
+            "demo", "local stand-ins for Railway, GitHub, Slack, a status page and a model are running"
+        )
         outside.platform.deploy(outside.commits.healthy)
-        story.say("railway", f"{outside.commits.healthy[:7]} is live: {sickness.messages[0]}")
+        story.event("railway", f"deployed {outside.commits.healthy[:7]}: {fault.messages[0]}")
         settings = settings_for(outside, folder, os.environ)
         _print_settings(settings)
         with outside.visitors(), product(settings, folder) as running:
-            story.say("product", f"up at {running.url}: web, worker, clock and its own store")
+            story.event("product", f"running at {running.url}: web, worker, clock and its own Redis")
             try:
-                held = _unfold(story, outside, running)
+                fixed = _tell_story(story, outside, running)
             except Exception:
-                story.say("product", f"its log ends with\n{running.log[-3000:]}")
+                story.event("product", f"end of its log:\n{running.log[-3000:]}")
                 raise
-            if not held:
-                story.say("product", f"its log ends with\n{running.log[-6000:]}\n{running.command('list')}")
-        story.say("product", "ended")
-    return 0 if held else 1
+            if not fixed:
+                story.event("product", f"end of its log:\n{running.log[-6000:]}\n{running.command('list')}")
+        story.event("product", "stopped")
+    return 0 if fixed else 1
 
 
 def _print_settings(settings: dict[str, str]) -> None:
+    print("\nThe product's settings:")
     for name, value in sorted(settings.items()):
         hidden = name.endswith(("_TOKEN", "_KEY", "_SECRET"))
         print(f"    {name}={value[:4] + '…' if hidden else value}")
-    own = uses_own_model(os.environ)
-    print(
-        "  scripted: "
-        + ("nothing, the model is your own" if own else f"only the model, {settings['TRACKWALKER_MODEL']}")
-    )
-    print("  stand-ins on real sockets: Railway, GitHub, Slack, a status page")
-    print("  real: the product, opencode, git, tests, services, CPU and memory, traffic")
+    model = "your own" if uses_own_model(os.environ) else f"scripted ({settings['TRACKWALKER_MODEL']})"
+    print(f"Model: {model}")
+    print("Local stand-ins over HTTP: Railway, GitHub, Slack, a status page")
+    print("Real: the product, opencode, git, tests, services, CPU and memory, traffic\n")
 
 
-def _unfold(story: Story, outside: Town, running: Product) -> bool:
-    sickness, requests = outside.sickness, outside.service.requests
-    await_(lambda: time.time() - outside.service.requests[0].at > HEALTHY_SECONDS, HEALTHY_SECONDS + 5)
-    story.say("visitors", f"before: {measure(requests, 0)}")
+def _tell_story(story: Story, outside: DemoEnvironment, running: Product) -> bool:
+    fault, requests = outside.fault, outside.service.requests
+    wait_for(lambda: time.time() - outside.service.requests[0].at > HEALTHY_SECONDS, HEALTHY_SECONDS + 5)
+    story.event("visitors", f"before the bug: {measure(requests, 0)}")
 
-    story.head("a commit brings a bug")
-    outside.platform.deploy(outside.commits.sick)
-    sick_since = time.time()
-    story.say("railway", f"{outside.commits.sick[:7]} is live: {sickness.messages[1]}")
+    story.chapter("1. A commit brings a bug")
+    outside.platform.deploy(outside.commits.faulty)
+    since = time.time()
+    story.event("railway", f"deployed {outside.commits.faulty[:7]}: {fault.messages[1]}")
 
-    def sick_for_long() -> bool:
-        return time.time() - sick_since > SICK_SECONDS and is_sick(sickness, measure(requests, sick_since))
+    def fault_shows() -> bool:
+        return time.time() - since > FAULTY_SECONDS and is_faulty(fault, measure(requests, since))
 
-    await_(sick_for_long, SICK_SECONDS * 2)
-    sick = measure(requests, sick_since)
-    story.say("visitors", f"now: {sick}")
-    if not is_sick(sickness, sick):
-        story.say("demo", "the service did not get sick: this machine is not what the demo expects")
+    wait_for(fault_shows, FAULTY_SECONDS * 2)
+    measurement = measure(requests, since)
+    story.event("visitors", f"with the bug: {measurement}")
+    if not is_faulty(fault, measurement):
+        story.event("demo", "the bug does not show on this machine, so there is nothing to fix")
         return False
 
-    story.head("the webhook")
-    answer = running.post(webhook(outside))
-    story.say(
-        "railway", f"POST /hooks/railway Monitor.triggered → {answer.status_code} {answer.text.strip()}"
+    story.chapter("2. Railway sends a webhook, Trackwalker investigates")
+    response = running.post(webhook(outside))
+    story.event(
+        "railway",
+        f"POST /hooks/railway Monitor.triggered → {response.status_code} {response.text.strip()}",
     )
     pull = _await_pull(story, outside, running)
     if pull is None:
-        story.say("demo", "no pull request came")
+        story.event("demo", "Trackwalker opened no pull request")
         return False
     _show_pull(story, outside, running, pull)
 
-    story.head("a human merges, Railway deploys")
+    story.chapter("4. A person merges it, Railway deploys it")
     return _merge(story, outside, running, pull)
 
 
-def webhook(outside: Town) -> dict[str, object]:
-    """What Railway posts when a monitor of the service fires."""
+def webhook(outside: DemoEnvironment) -> dict[str, object]:
+    """The body that Railway posts when a monitor of the service fires."""
     world = outside.world
     return {
         "type": "Monitor.triggered",
@@ -155,63 +164,61 @@ def webhook(outside: Town) -> dict[str, object]:
     }
 
 
-def _await_pull(story: Story, outside: Town, running: Product) -> Pull | None:
-    """Follows Slack until it links the pull request; None when the product gave up or was too slow."""
-    follower = Follower(story, outside.slack)
+def _await_pull(story: Story, outside: DemoEnvironment, running: Product) -> Pull | None:
+    """The open pull request once Slack links it; None if the incident ends without one or the deadline passes."""
+    follower = SlackFollower(story, outside.slack)
     limit = OWN_MODEL_SECONDS if uses_own_model(os.environ) else PULL_SECONDS
 
-    def come() -> bool:
-        follower.follow()
-        open_ones = [pull for pull in outside.github.pulls if pull.state == "open"]
-        linked = any(f"/pull/{pull.number}" in text for pull in open_ones for text in follower.texts)
-        return linked or follower.ended or running.process.poll() is not None
+    def open_pull() -> Pull | None:
+        return next((pull for pull in outside.github.pulls if pull.state == "open"), None)
 
-    await_(come, limit)
-    return next((pull for pull in outside.github.pulls if pull.state == "open"), None)
+    def decided() -> bool:
+        changed, pull = follower.follow(), open_pull()
+        linked = pull is not None and any(f"/pull/{pull.number}" in text for text in follower.texts)
+        # The journal is read only after a change in Slack, because each read starts a Python process.
+        without_pull = changed and pull is None and running.has_incident_record("outcome")
+        return linked or without_pull or running.process.poll() is not None
+
+    wait_for(decided, limit)
+    return open_pull()
 
 
-def _show_pull(story: Story, outside: Town, running: Product, pull: Pull) -> None:
-    story.head("the pull request")
+def _show_pull(story: Story, outside: DemoEnvironment, running: Product, pull: Pull) -> None:
+    story.chapter("3. The pull request")
     kind = "draft" if pull.draft else "ready for review"
-    story.say("github", f"#{pull.number} {pull.title} ({kind})\n\n{(pull.body or '').strip()}")
-    story.say("github", "\n" + git(outside.bare, "diff", f"{pull.base}...{pull.head}"))
-    story.say("journal", running.command("list"))
-    for word in running.command("list").split():
-        if word.startswith("incident:"):
-            lines = running.command("show", word).splitlines()
-            story.say(
-                "journal", "python -m workers show " + "\n".join([word, *(line[:160] for line in lines[:60])])
-            )
-            break
+    story.event("github", f"#{pull.number} {pull.title} ({kind})\n\n{(pull.body or '').strip()}")
+    story.event("github", "\n" + git(outside.bare, "diff", f"{pull.base}...{pull.head}"))
+    story.event("journal", f"python -m workers list\n{running.command('list')}")
+    for incident in running.incidents()[:1]:
+        lines = running.command("show", incident).splitlines()[:SHOWN_LINES]
+        text = "\n".join(line[:SHOWN_WIDTH] for line in lines)
+        story.event("journal", f"python -m workers show {incident}\n{text}")
 
 
-def _merge(story: Story, outside: Town, running: Product, pull: Pull) -> bool:
+def _merge(story: Story, outside: DemoEnvironment, running: Product, pull: Pull) -> bool:
     commit = outside.github.merge(pull.number)
     deployment = outside.platform.deploy(commit)
     since = time.time()
-    story.say("railway", f"#{pull.number} merged as {commit[:7]}, deployed: {deployment.status}")
-    follower = Follower(story, outside.slack, quiet=True)
-    await_(lambda: time.time() - since > AFTER_SECONDS, AFTER_SECONDS + 1)
-
-    def watched() -> bool:
-        follower.follow()
-        return any(": Fix " in text for text in follower.texts)
-
-    await_(watched, WATCH_SECONDS)
-    sick_id, requests = outside.commits.sick, outside.service.requests
-    ids = {one.id for one in outside.service.deployments if one.meta["commitHash"] == sick_id}
-    before, after = (
-        measure([one for one in requests if one.deployment_id in ids], 0),
-        measure(requests, since),
-    )
-    held = deployment.status == "SUCCESS" and is_well(after)
-    story.head("before and after")
-    story.say("visitors", f"before the fix: {before}")
-    story.say("visitors", f"after the fix:  {after}")
+    story.event("railway", f"#{pull.number} merged as {commit[:7]}, deployment: {deployment.status}")
+    follower = SlackFollower(story, outside.slack, skip_existing=True)
+    wait_for(lambda: time.time() - since > AFTER_SECONDS, AFTER_SECONDS + 1)
+    wait_for(lambda: follower.follow() and running.has_incident_record("follow_up"), VERIFY_SECONDS)
+    requests = outside.service.requests
+    faulty = {
+        deployment.id
+        for deployment in outside.service.deployments
+        if deployment.meta["commitHash"] == outside.commits.faulty
+    }
+    before = measure([request for request in requests if request.deployment_id in faulty], 0)
+    after = measure(requests, since)
+    fixed = deployment.status == "SUCCESS" and is_healthy(after)
+    story.chapter("5. Before and after")
+    story.event("visitors", f"before the fix: {before}")
+    story.event("visitors", f"after the fix:  {after}")
     if outside.github.wrong:
-        story.say("github", "calls that the real one does not know: " + "\n".join(outside.github.wrong))
-    story.say("demo", "the trouble is gone" if held else "the trouble is NOT gone")
-    return held
+        story.event("github", "requests that the real GitHub rejects: " + "\n".join(outside.github.wrong))
+    story.event("demo", "the fault is gone" if fixed else "the fault is NOT gone")
+    return fixed
 
 
 if __name__ == "__main__":

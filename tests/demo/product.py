@@ -1,4 +1,4 @@
-"""The real product as a child: `python -m workers up` in a folder of its own, with its environment only."""
+"""Runs the real product: `python -m workers up` as a child process in its own folder, with its own environment."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from pathlib import Path
 
 import httpx
 
-from tests.demo.town import CARRIER, Town
+from tests.demo.environment import CARRIER, DemoEnvironment
 from tests.support.fakes.container import bound_to_us
 from tests.support.fakes.model import MODEL_NAME
 from tests.support.fakes.platform import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_SECONDS = 40.0
-END_SECONDS = 25.0
-KEPT = (
+READY_SECONDS = 40.0  # deadline from the start to a successful GET /ready
+STOP_SECONDS = 25.0  # deadline from SIGTERM to the end
+INHERITED_VARIABLES = (
     "PATH",
     "LANG",
     "LC_ALL",
@@ -33,30 +33,49 @@ KEPT = (
     "SSL_CERT_FILE",
     "HTTPS_PROXY",
 )
-"""What the product takes over from our own environment."""
+"""Variables that the product inherits from this process."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """The running product. `settings` are the variables that were set for it."""
+    """The running product."""
 
     process: subprocess.Popen[bytes]
     settings: Mapping[str, str]
+    """The variables that the demo sets for it."""
     environment: Mapping[str, str]
+    """All its variables, the inherited ones included."""
     folder: Path
     url: str
 
     def command(self, *arguments: str) -> str:
-        """What `python -m workers ARGUMENTS` prints."""
-        done = subprocess.run(
+        """The output of `python -m workers ARGUMENTS`."""
+        result = self._run(*arguments)
+        return (result.stdout + result.stderr).strip()
+
+    def incidents(self) -> list[str]:
+        """The ids of the incidents that the product knows."""
+        result = self._run("list", "--json")
+        journals = json.loads(result.stdout) if result.returncode == 0 else {}
+        rows = [row["id"] for part in ("open", "due", "ended") for row in journals.get(part, ())]
+        return [name for name in dict.fromkeys(rows) if name.startswith("incident:")]
+
+    def has_incident_record(self, record: str) -> bool:
+        """True if the journal of an incident contains this record."""
+        results = [self._run("show", incident, "--json") for incident in self.incidents()]
+        return any(
+            record in json.loads(result.stdout)["records"] for result in results if result.returncode == 0
+        )
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [sys.executable, "-m", "workers", *arguments],
             check=False, cwd=self.folder, env=dict(self.environment), capture_output=True, text=True,
             timeout=30,
         )  # fmt: skip
-        return (done.stdout + done.stderr).strip()
 
     def post(self, body: Mapping[str, object]) -> httpx.Response:
-        """Sends a webhook to the door, as Railway does."""
+        """Send a webhook as Railway does."""
         headers = {"X-Trackwalker-Secret": self.settings["TRACKWALKER_SECRET"]}
         return httpx.post(f"{self.url}/hooks/railway", json=body, headers=headers, timeout=10)
 
@@ -66,32 +85,32 @@ class Product:
 
 
 def uses_own_model(environ: Mapping[str, str]) -> bool:
-    """Whether the caller named a model and can pay for it."""
+    """True if the environment names a model and has a key for it."""
     paid = any(value and name.endswith(("_API_KEY", "_AUTH_TOKEN")) for name, value in environ.items())
     return bool(environ.get("TRACKWALKER_MODEL") and (paid or environ.get("OPENCODE_CONFIG")))
 
 
-def settings_for(town: Town, folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables with which the product sees the town and nothing else."""
+def settings_for(outside: DemoEnvironment, folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that connect the product to the stand-ins and to nothing else."""
     config = folder / "opencode.json"
-    config.write_text(json.dumps({"provider": town.provider}))
+    config.write_text(json.dumps({"provider": outside.provider}))
     port = str(free_port())
     own = {name: value for name, value in environ.items() if name.endswith(("_API_KEY", "_AUTH_TOKEN"))}
     own |= {name: environ[name] for name in ("TRACKWALKER_MODEL", "OPENCODE_CONFIG") if name in environ}
     scripted = {"TRACKWALKER_MODEL": MODEL_NAME, "OPENCODE_CONFIG": str(config)}
     return {
-        "RAILWAY_API_URL": town.addresses["railway"],
-        "RAILWAY_API_TOKEN": town.railway.token,
-        "TRACKWALKER_ENVIRONMENTS": f"{town.world.project_id}/{town.world.environment_id}",
-        "GITHUB_API_URL": town.addresses["github"],
-        "GITHUB_SERVER_URL": town.addresses["github"],
-        "GITHUB_TOKEN": town.github.token,
-        "SLACK_API_URL": town.addresses["slack"] + "/api/",
-        "SLACK_BOT_TOKEN": town.slack.token,
+        "RAILWAY_API_URL": outside.addresses["railway"],
+        "RAILWAY_API_TOKEN": outside.railway.token,
+        "TRACKWALKER_ENVIRONMENTS": f"{outside.world.project_id}/{outside.world.environment_id}",
+        "GITHUB_API_URL": outside.addresses["github"],
+        "GITHUB_SERVER_URL": outside.addresses["github"],
+        "GITHUB_TOKEN": outside.github.token,
+        "SLACK_API_URL": outside.addresses["slack"] + "/api/",
+        "SLACK_BOT_TOKEN": outside.slack.token,
         "SLACK_CHANNEL": "#on-call",
-        "TRACKWALKER_STATUS_PAGES": json.dumps({CARRIER: town.addresses["status"]}),
+        "TRACKWALKER_STATUS_PAGES": json.dumps({CARRIER: outside.addresses["status"]}),
         "TRACKWALKER_SECRET": secrets.token_urlsafe(24),
-        "TRACKWALKER_DATA_DIR": str(folder / "state"),
+        "TRACKWALKER_DATA_DIR": str(folder / "data"),
         "TRACKWALKER_WINDOW_MINUTES": "1",
         "TRACKWALKER_SAMPLE_SECONDS": "2",
         "TRACKWALKER_MIN_DURATION_MINUTES": "0.1",
@@ -103,9 +122,13 @@ def settings_for(town: Town, folder: Path, environ: Mapping[str, str]) -> dict[s
 
 @contextmanager
 def product(settings: Mapping[str, str], folder: Path) -> Iterator[Product]:
-    """The product for as long as the block lasts. Raises RuntimeError with its log if it does not come up."""
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    environment = kept | {"HOME": str(folder), "PYTHONPATH": str(ROOT), **settings}
+    """Run the product while the block runs.
+
+    Raises:
+        RuntimeError: it does not start; the message contains the end of its log.
+    """
+    inherited = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
+    environment = inherited | {"HOME": str(folder), "PYTHONPATH": str(ROOT), **settings}
     procfile = ["--procfile", str(ROOT / "Procfile")]
     with (folder / "product.log").open("wb") as log:
         process = subprocess.Popen(
@@ -118,10 +141,10 @@ def product(settings: Mapping[str, str], folder: Path) -> Iterator[Product]:
             _await_ready(running)
             yield running
         finally:
-            _end(process)
-            leftovers = kill_leftovers(settings["TRACKWALKER_DATA_DIR"])
-            if leftovers:
-                log.write(f"\nleft behind and killed: {leftovers}\n".encode())
+            _stop(process)
+            orphans = kill_orphans(settings["TRACKWALKER_DATA_DIR"])
+            if orphans:
+                log.write(f"\norphaned processes killed: {orphans}\n".encode())
 
 
 def _await_ready(running: Product) -> None:
@@ -133,29 +156,36 @@ def _await_ready(running: Product) -> None:
         except httpx.HTTPError:
             pass
         time.sleep(0.1)
-    raise RuntimeError(f"the product did not come up:\n{running.log[-4000:]}")
+    raise RuntimeError(f"the product did not start:\n{running.log[-4000:]}")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(END_SECONDS)
+        process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
 
 
-def kill_leftovers(state: str) -> list[str]:
-    """Ends every process that was started with this state folder in its environment; their command lines."""
-    mark, found = f"TRACKWALKER_DATA_DIR={state}".encode(), []
+def kill_orphans(data_dir: str) -> list[str]:
+    """Kill every process that was started with this data folder in its environment.
+
+    Returns:
+        Their command lines.
+    """
+    variable = f"TRACKWALKER_DATA_DIR={data_dir}".encode()
+    killed = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if int(entry.name) == os.getpid() or mark not in (entry / "environ").read_bytes().split(b"\0"):
+            if int(entry.name) == os.getpid() or variable not in (entry / "environ").read_bytes().split(
+                b"\0"
+            ):
                 continue
-            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             os.kill(int(entry.name), signal.SIGKILL)
         except OSError:
             continue
-        if words:
-            found.append(words.strip())
-    return found
+        if command:
+            killed.append(command.strip())
+    return killed

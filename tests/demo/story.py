@@ -1,4 +1,4 @@
-"""The story as it unfolds: what is said to the person who watches, and the numbers behind it."""
+"""Prints the story of the demo, and measures what its visitors experience."""
 
 from __future__ import annotations
 
@@ -7,73 +7,81 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from tests.demo.services import Sickness
+from tests.demo.services import Fault
 from tests.support.fakes.railway import Request
 
 T = TypeVar("T")
 
-SLOW_MS = 1000.0
-"""Above this p95 a service counts as slow, as in the product's own rules."""
-FAILING_SHARE = 0.05
-CLEAN_SHARE = 0.005
+SLOW_MS = 1000.0  # p95 above which a service counts as slow, as in the product's own rules
+FAILING_SHARE = 0.05  # share of 5xx answers above which a service counts as failing
+HEALTHY_SHARE = 0.005  # share of 5xx answers that a healthy service may have
+POLL_SECONDS = 0.1
+LINE_WIDTH = 100
 
 
 @dataclass
 class Story:
-    """Prints lines with the seconds since the beginning."""
+    """Prints events with the seconds since the start."""
 
-    began: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
 
     @property
     def seconds(self) -> float:
-        return time.monotonic() - self.began
+        return time.monotonic() - self.started
 
-    def say(self, who: str, text: str) -> None:
-        """One event; further lines of the text stand indented below the first."""
+    def event(self, actor: str, text: str) -> None:
+        """Print one event; further lines of the text are indented below the first."""
         first, *rest = text.splitlines() or [""]
-        print(f"{self.seconds:6.1f} s  {who:9} {first}", flush=True)
+        print(f"{self.seconds:6.1f} s  {actor:9} {first}", flush=True)
         for line in rest:
             print(f"{'':20}{line}", flush=True)
 
-    def head(self, text: str) -> None:
-        print(f"\n── {text} {'─' * max(0, 100 - len(text))}", flush=True)
+    def chapter(self, title: str) -> None:
+        print(f"\n── {title} {'─' * max(0, LINE_WIDTH - len(title))}", flush=True)
 
 
-def await_(condition: Callable[[], T | None], seconds: float) -> T | None:
-    """The first truthy answer; None when there was none in time."""
+def wait_for(condition: Callable[[], T | None], seconds: float) -> T | None:
+    """The first truthy result of the condition; None after the deadline."""
     deadline = time.monotonic() + seconds
     while True:
-        answer = condition()
-        if answer or time.monotonic() > deadline:
-            return answer or None
-        time.sleep(0.1)
+        result = condition()
+        if result or time.monotonic() > deadline:
+            return result or None
+        time.sleep(POLL_SECONDS)
 
 
 @dataclass(frozen=True)
-class Measure:
-    """Requests of a stretch of time: how many, share of 5xx (0 … 1), 95th percentile in milliseconds."""
+class Measurement:
+    """The requests of a period."""
 
     requests: int
     failed: float
+    """Share that was answered with 5xx, 0 to 1."""
     p95_ms: float
 
     def __str__(self) -> str:
-        return f"{self.requests} requests, {self.failed:.1%} answered 5xx, p95 {self.p95_ms:.0f} ms"
+        return f"{self.requests} requests, {self.failed:.1%} failed (5xx), p95 latency {self.p95_ms:.0f} ms"
 
 
-def measure(requests: Sequence[Request], since: float, until: float | None = None) -> Measure:
-    """What callers met between two moments (epoch seconds), as the edge noted it."""
-    met = [one for one in requests if one.at >= since and (until is None or one.at < until)]
-    if not met:
-        return Measure(0, 0.0, 0.0)
-    times = sorted(one.ms for one in met)
-    failed = sum(one.status >= 500 for one in met)
-    return Measure(len(met), failed / len(met), times[min(len(times) - 1, int(len(times) * 0.95))])
+def measure(requests: Sequence[Request], since: float, until: float | None = None) -> Measurement:
+    """The requests between two times, in seconds since the epoch, as the edge recorded them."""
+    period = [
+        request for request in requests if request.at >= since and (until is None or request.at < until)
+    ]
+    if not period:
+        return Measurement(0, 0.0, 0.0)
+    times = sorted(request.ms for request in period)
+    failed = sum(request.status >= 500 for request in period)
+    return Measurement(len(period), failed / len(period), times[min(len(times) - 1, int(len(times) * 0.95))])
 
 
-def is_sick(sickness: Sickness, seen: Measure) -> bool:
-    return seen.failed > FAILING_SHARE if sickness.symptom == "5xx" else seen.p95_ms > SLOW_MS
+def is_faulty(fault: Fault, measurement: Measurement) -> bool:
+    """True if the fault shows in the measurement."""
+    if fault.symptom == "5xx":
+        return measurement.failed > FAILING_SHARE
+    return measurement.p95_ms > SLOW_MS
 
 
-def is_well(seen: Measure) -> bool:
-    return seen.requests > 0 and seen.failed <= CLEAN_SHARE and seen.p95_ms < SLOW_MS
+def is_healthy(measurement: Measurement) -> bool:
+    """True if there were requests, and nearly all were answered well and quickly."""
+    return measurement.requests > 0 and measurement.failed <= HEALTHY_SHARE and measurement.p95_ms < SLOW_MS

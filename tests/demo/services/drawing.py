@@ -1,4 +1,4 @@
-"""Which service is sick, and how: everything that differs with the seed."""
+"""Draws a service and its fault: everything that differs with the seed."""
 
 from __future__ import annotations
 
@@ -16,44 +16,49 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
-class Sickness:
-    """A service and its bug. `words` fill the templates of the folder `template`."""
+class Fault:
+    """A service and its bug."""
 
     kind: Kind
     template: str
     language: Literal["python", "node"]
     service: str
     words: Mapping[str, str]
+    """Placeholder → text, for the templates in the folder `template`."""
     messages: tuple[str, str]
-    """Of the healthy first commit and of the one that brings the bug."""
+    """Messages of the healthy first commit and of the commit that brings the bug."""
     start_command: str
     culprit: str
-    """The file, relative to the service's root, that is wrong."""
+    """The file with the bug, relative to the service's root."""
     mix: tuple[Route, ...]
     clients: int
-    """How many callers at a time make it show."""
+    """Number of concurrent callers that makes the bug show."""
     per_second: float
     symptom: Literal["5xx", "p95"]
     tests: tuple[str, ...]
-    """How the service's own tests are run."""
+    """The command that runs the service's own tests."""
     root: str = ""
-    """Where in its repository the service stands; empty: it is all there is."""
+    """Folder of the service in its repository; empty if the repository contains only the service."""
 
 
 def runnable() -> tuple[Kind, ...]:
-    """The kinds whose service can run here: Node's only where there is a `node`."""
+    """The kinds whose service can run on this machine: `node` needs Node.js."""
     return tuple(kind for kind in KINDS if kind != "node" or shutil.which("node"))
 
 
-def draw(seed: int, kind: Kind | None = None) -> Sickness:
-    """The sickness of this seed, always the same. Without `kind` the seed chooses one that can run here."""
+def draw(seed: int, kind: Kind | None = None) -> Fault:
+    """The fault of this seed, always the same.
+
+    Args:
+        kind: kind of bug; None lets the seed choose one that can run on this machine.
+    """
     random = Random(seed)
     chosen = random.choice(runnable())
     drawn = DRAWN[kind or chosen](random)
     return replace(drawn, root=random.choice(["", "", f"services/{drawn.service}"]))
 
 
-def _exception(random: Random) -> Sickness:
+def _exception(random: Random) -> Fault:
     order = random.choice(["order", "basket", "booking"])
     voucher = random.choice(["voucher", "coupon", "promotion"])
     words = {
@@ -77,7 +82,7 @@ def _exception(random: Random) -> Sickness:
     return _python("exception", "orders", words, messages, "pricing.py", mix, "5xx")
 
 
-def _leak(random: Random) -> Sickness:
+def _leak(random: Random) -> Fault:
     item = random.choice(["book", "lens", "tyre"])
     items = {"book": "books", "lens": "lenses", "tyre": "tyres"}[item]
     known = random.choice([40, 60, 80])
@@ -94,24 +99,24 @@ def _leak(random: Random) -> Sickness:
     return _python("leak", "stock", words, messages, "stock.py", mix, "5xx")
 
 
-def _lock(random: Random) -> Sickness:
+def _lock(random: Random) -> Fault:
     rates = random.choice(["rates", "tariffs", "parcels"])
     words = {
         "service": random.choice(["shipping", "parcel-rates", "carriers"]),
         "rates": rates,
         "rate_of": random.choice(["rate_of", "cents_to", "rate_for"]),
-        "known": random.choice(["known", "fix_requests", "cached"]),
+        "known": random.choice(["known", "answers", "cached"]),
         "lock": random.choice(["lock", "guard", "mutex"]),
         "trip": random.choice(["0.11", "0.13", "0.15"]),
         "base": str(random.choice([290, 390, 450])),
     }
     mix = [Route("GET", f"/{rates}/{{n}}", 9, numbers=(10_000, 99_999)), Route("GET", "/health", 1)]
     messages = (f"{words['service']}: ask the carrier", "Ask the carrier only once per postcode")
-    sick = _python("lock", "shipping", words, messages, f"{rates}.py", mix, "p95")
-    return _with_load(sick, clients=20, per_second=60)
+    fault = _python("lock", "shipping", words, messages, f"{rates}.py", mix, "p95")
+    return _with_load(fault, clients=20, per_second=60)
 
 
-def _quadratic(random: Random) -> Sickness:
+def _quadratic(random: Random) -> Fault:
     words = {
         "service": random.choice(["audience", "reports", "counting"]),
         "visitors": random.choice(["visitors", "readers", "guests"]),
@@ -123,11 +128,11 @@ def _quadratic(random: Random) -> Sickness:
     ids = [f"v-{random.randrange(10**9)}" for _ in range(random.randrange(6500, 7500))]
     mix = [Route("POST", f"/{words['report']}", 4, json.dumps(ids)), Route("GET", "/health", 1)]
     messages = (f"{words['service']}: count {words['visitors']}", "Keep the order in which they came")
-    sick = _python("quadratic", "visitors", words, messages, "counting.py", mix, "p95")
-    return _with_load(sick, clients=8, per_second=10)
+    fault = _python("quadratic", "visitors", words, messages, "counting.py", mix, "p95")
+    return _with_load(fault, clients=8, per_second=10)
 
 
-def _node(random: Random) -> Sickness:
+def _node(random: Random) -> Fault:
     item = random.choice(["piece", "article", "product"])
     offer = random.choice(["offer", "sale", "deal"])
     known, every = random.choice([60, 90]), random.choice([2, 3])
@@ -143,7 +148,7 @@ def _node(random: Random) -> Sickness:
         "percent": str(random.choice([10, 25, 30])),
         "extra": random.choice(["sofa", "mirror", "rug"]),
     }
-    return Sickness(
+    return Fault(
         kind="node",
         template="catalog",
         language="node",
@@ -168,8 +173,8 @@ def _python(
     culprit: str,
     mix: list[Route],
     symptom: Literal["5xx", "p95"],
-) -> Sickness:
-    return Sickness(
+) -> Fault:
+    return Fault(
         kind=kind,
         template=template,
         language="python",
@@ -186,11 +191,11 @@ def _python(
     )
 
 
-def _with_load(sickness: Sickness, *, clients: int, per_second: float) -> Sickness:
-    return replace(sickness, clients=clients, per_second=per_second)
+def _with_load(fault: Fault, *, clients: int, per_second: float) -> Fault:
+    return replace(fault, clients=clients, per_second=per_second)
 
 
-DRAWN: dict[Kind, Callable[[Random], Sickness]] = {
+DRAWN: dict[Kind, Callable[[Random], Fault]] = {
     "exception": _exception,
     "leak": _leak,
     "lock": _lock,

@@ -1,4 +1,4 @@
-"""Writes a drawn service as a git repository: a healthy first commit, a second one that brings the bug."""
+"""Writes a drawn service as a git repository: a healthy first commit, and a second one that brings the bug."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.demo.services.drawing import Sickness
+from tests.demo.services.drawing import Fault
 
 TEMPLATES = Path(__file__).parent / "templates"
-AT_THE_TOP = ".trackwalker.toml"
-"""Counts only at the top of a repository, wherever the service stands."""
+TOP_LEVEL_FILE = ".trackwalker.toml"  # belongs to the top of the repository, wherever the service is
 AUTHOR = ("Robin Weaver", "robin@example.com")
 
 
@@ -22,23 +21,31 @@ class Commits:
 
     folder: Path
     healthy: str
-    sick: str
+    faulty: str
 
 
-def write(sickness: Sickness, folder: Path, *, now: datetime | None = None) -> Commits:
-    """Makes the repository, with the service under its root in it; committed 3 days and an hour before `now`."""
+def write(fault: Fault, folder: Path, *, now: datetime | None = None) -> Commits:
+    """Create the repository.
+
+    Args:
+        now: time of the demo; the commits are three days and one hour older. None is the current time.
+    """
     now = now or datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True)
     git(folder, "init", "--quiet", "--initial-branch=main")
-    if sickness.language == "python":
-        _fill(sickness, TEMPLATES / "python", folder)
-    healthy = _commit(sickness, "healthy", folder, sickness.messages[0], now - timedelta(days=3))
-    sick = _commit(sickness, "sick", folder, sickness.messages[1], now - timedelta(hours=1))
-    return Commits(folder, healthy, sick)
+    if fault.language == "python":
+        _fill(fault, TEMPLATES / "python", folder)
+    healthy = _commit(fault, "healthy", folder, fault.messages[0], now - timedelta(days=3))
+    faulty = _commit(fault, "faulty", folder, fault.messages[1], now - timedelta(hours=1))
+    return Commits(folder, healthy, faulty)
 
 
 def git(folder: Path, *arguments: str, when: datetime | None = None) -> str:
-    """What git prints, without this machine's configuration."""
+    """The output of git, run without the configuration of this machine.
+
+    Args:
+        when: author and committer date; None is the current time.
+    """
     date = (when or datetime.now(UTC)).isoformat()
     name, mail = AUTHOR
     environment = {
@@ -54,28 +61,28 @@ def git(folder: Path, *arguments: str, when: datetime | None = None) -> str:
         "GIT_COMMITTER_DATE": date,
     }
     command = ["git", *arguments]
-    done = subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"git {' '.join(arguments)}: {done.stderr.strip()}")
-    return done.stdout.strip()
+    result = subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True)
+    if result.returncode:
+        raise RuntimeError(f"git {' '.join(arguments)}: {result.stderr.strip()}")
+    return result.stdout.strip()
 
 
-def _commit(sickness: Sickness, state: str, folder: Path, message: str, when: datetime) -> str:
-    _fill(sickness, TEMPLATES / sickness.template / state, folder)
+def _commit(fault: Fault, state: str, folder: Path, message: str, when: datetime) -> str:
+    _fill(fault, TEMPLATES / fault.template / state, folder)
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", message, when=when)
     return git(folder, "rev-parse", "HEAD")
 
 
-def _fill(sickness: Sickness, templates: Path, folder: Path) -> None:
+def _fill(fault: Fault, templates: Path, folder: Path) -> None:
     for template in sorted(templates.rglob("*.tmpl")):
-        name = _worded(str(template.relative_to(templates)).removesuffix(".tmpl"), sickness)
-        target = folder / name if name == AT_THE_TOP else folder / sickness.root / name
+        name = _fill_in(str(template.relative_to(templates)).removesuffix(".tmpl"), fault)
+        target = folder / name if name == TOP_LEVEL_FILE else folder / fault.root / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(_worded(template.read_text(), sickness))
+        target.write_text(_fill_in(template.read_text(), fault))
 
 
-def _worded(text: str, sickness: Sickness) -> str:
-    for word, value in sickness.words.items():
+def _fill_in(text: str, fault: Fault) -> str:
+    for word, value in fault.words.items():
         text = text.replace("{{" + word + "}}", value)
     return text

@@ -1,4 +1,4 @@
-"""The demo's services are really sick, in spite of their tests, and can really be mended."""
+"""The services of the demo: their own tests miss the bug, a reproduction shows it, the fix ends it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.demo.product import kill_leftovers, uses_own_model
-from tests.demo.services import Kind, Sickness, draw, mending, runnable, write
+from tests.demo.product import kill_orphans, uses_own_model
+from tests.demo.services import Fault, Kind, draw, fixing, runnable, write
 from tests.demo.services.writing import git
-from tests.demo.story import Measure, is_well, measure
+from tests.demo.story import Measurement, is_healthy, measure
 from tests.support.fakes.railway import Request
 from tests.support.polling import wait_until
 
@@ -22,7 +22,7 @@ KINDS = runnable()
 
 
 def run(folder: Path, command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-    """The command's end; Python is the one that runs the tests."""
+    """Run a command of a service with the Python that runs the tests."""
     program = sys.executable if command[0] == "python" else command[0]
     environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
@@ -36,23 +36,22 @@ def run(folder: Path, command: tuple[str, ...]) -> subprocess.CompletedProcess[s
     )
 
 
-def run_one(folder: Path, sickness: Sickness, path: str) -> subprocess.CompletedProcess[str]:
-    """One test file."""
-    command = ("node", "--test", path) if sickness.language == "node" else ("python", "-m", "unittest", path)
+def run_test_file(folder: Path, fault: Fault, path: str) -> subprocess.CompletedProcess[str]:
+    command = ("node", "--test", path) if fault.language == "node" else ("python", "-m", "unittest", path)
     return run(folder, command)
 
 
-def alone(seed: int, kind: Kind) -> Sickness:
-    """The sickness of a service that is all there is in its repository."""
+def draw_alone(seed: int, kind: Kind) -> Fault:
+    """A fault whose service is alone in its repository."""
     return replace(draw(seed, kind), root="")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_seed_draws_the_same_service_and_another_seed_another(kind: Kind) -> None:
+def test_equal_seeds_draw_equal_services_and_other_seeds_draw_others(kind: Kind) -> None:
     drawn = [draw(seed, kind) for seed in range(8)]
 
     assert drawn == [draw(seed, kind) for seed in range(8)]
-    assert len({str(sorted(one.words.items())) for one in drawn}) > 4
+    assert len({str(sorted(fault.words.items())) for fault in drawn}) > 4
 
 
 def test_seeds_draw_every_kind() -> None:
@@ -60,64 +59,64 @@ def test_seeds_draw_every_kind() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_own_tests_pass_before_and_after_the_bug_came_in(kind: Kind, tmp_path: Path) -> None:
-    sickness = alone(1, kind)
-    commits = write(sickness, tmp_path)
+def test_the_services_own_tests_pass_with_and_without_the_bug(kind: Kind, tmp_path: Path) -> None:
+    fault = draw_alone(1, kind)
+    commits = write(fault, tmp_path)
 
-    after = run(tmp_path, sickness.tests)
+    after = run(tmp_path, fault.tests)
     git(tmp_path, "checkout", "--quiet", commits.healthy)
-    before = run(tmp_path, sickness.tests)
+    before = run(tmp_path, fault.tests)
 
     assert (before.returncode, after.returncode) == (0, 0), before.stderr + after.stderr + after.stdout
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_reproduction_fails_on_the_bug_and_passes_when_it_is_mended(
+def test_the_reproduction_fails_with_the_bug_and_passes_with_the_fix(
     kind: Kind, seed: int, tmp_path: Path
 ) -> None:
-    sickness = alone(seed, kind)
-    write(sickness, tmp_path)
-    culprit = tmp_path / sickness.culprit
+    fault = draw_alone(seed, kind)
+    write(fault, tmp_path)
+    culprit = tmp_path / fault.culprit
     source = culprit.read_text()
 
-    reproduced, mended = mending.reproduction(sickness.culprit, source), mending.mend(source)
+    reproduced, fixed = fixing.reproduction(fault.culprit, source), fixing.fix(source)
     assert reproduced
-    assert mended
+    assert fixed
     (tmp_path / reproduced[0]).write_text(reproduced[1])
-    before = run_one(tmp_path, sickness, reproduced[0])
-    culprit.write_text(mended)
-    after = run_one(tmp_path, sickness, reproduced[0])
-    own = run(tmp_path, sickness.tests)
+    before = run_test_file(tmp_path, fault, reproduced[0])
+    culprit.write_text(fixed)
+    after = run_test_file(tmp_path, fault, reproduced[0])
+    own = run(tmp_path, fault.tests)
 
     assert (before.returncode, after.returncode, own.returncode) == (1, 0, 0), before.stdout + after.stderr
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_is_recognised_in_healthy_or_mended_sources(kind: Kind, tmp_path: Path) -> None:
-    sickness = alone(2, kind)
-    commits = write(sickness, tmp_path)
-    mended = mending.mend((tmp_path / sickness.culprit).read_text())
+def test_no_bug_is_recognised_in_healthy_or_fixed_sources(kind: Kind, tmp_path: Path) -> None:
+    fault = draw_alone(2, kind)
+    commits = write(fault, tmp_path)
+    fixed = fixing.fix((tmp_path / fault.culprit).read_text())
     git(tmp_path, "checkout", "--quiet", commits.healthy)
     healthy = [path.read_text() for path in tmp_path.rglob("*") if path.suffix in (".py", ".js")]
 
-    assert mended is not None
-    assert [mending.mend(source) for source in (mended, *healthy)] == [None] * (1 + len(healthy))
+    assert fixed is not None
+    assert [fixing.fix(source) for source in (fixed, *healthy)] == [None] * (1 + len(healthy))
 
 
-def test_only_the_culprit_of_a_sick_repository_is_recognised(tmp_path: Path) -> None:
+def test_only_the_culprit_of_a_faulty_repository_is_recognised(tmp_path: Path) -> None:
     for kind in KINDS:
-        sickness = alone(3, kind)
+        fault = draw_alone(3, kind)
         folder = tmp_path / kind
-        write(sickness, folder)
+        write(fault, folder)
 
         sources = [path for path in folder.rglob("*") if path.suffix in (".py", ".js")]
-        found = [str(path.relative_to(folder)) for path in sources if mending.mend(path.read_text())]
+        recognised = [str(path.relative_to(folder)) for path in sources if fixing.fix(path.read_text())]
 
-        assert found == [sickness.culprit]
+        assert recognised == [fault.culprit]
 
 
-def test_no_placeholder_is_left_in_what_is_written(tmp_path: Path) -> None:
+def test_written_repositories_contain_no_placeholder(tmp_path: Path) -> None:
     for kind in KINDS:
         write(draw(5, kind), tmp_path / kind)
 
@@ -126,33 +125,33 @@ def test_no_placeholder_is_left_in_what_is_written(tmp_path: Path) -> None:
     assert [str(path) for path in texts if "{{" in path.read_text() or "{{" in path.name] == []
 
 
-def test_a_service_may_stand_deep_in_a_repository(tmp_path: Path) -> None:
-    sickness = replace(draw(0, "leak"), root="services/stock")
-    write(sickness, tmp_path)
+def test_a_service_can_be_in_a_subfolder_of_its_repository(tmp_path: Path) -> None:
+    fault = replace(draw(0, "leak"), root="services/stock")
+    write(fault, tmp_path)
 
-    path = f"services/stock/{sickness.culprit}"
-    reproduced = mending.reproduction(path, (tmp_path / path).read_text())
+    path = f"services/stock/{fault.culprit}"
+    reproduced = fixing.reproduction(path, (tmp_path / path).read_text())
 
     assert reproduced is not None
     assert reproduced[0] == "services/stock/tests/test_connections_come_back.py"
-    assert run(tmp_path / "services/stock", sickness.tests).returncode == 0
+    assert run(tmp_path / "services/stock", fault.tests).returncode == 0
 
 
-def test_some_seeds_put_the_service_into_a_folder_and_the_rules_to_the_top(tmp_path: Path) -> None:
+def test_some_seeds_put_the_service_into_a_subfolder_with_its_settings_at_the_top(tmp_path: Path) -> None:
     drawn = [draw(seed, "exception") for seed in range(12)]
-    deep = next(one for one in drawn if one.root)
+    nested = next(fault for fault in drawn if fault.root)
 
-    write(deep, tmp_path)
+    write(nested, tmp_path)
 
-    assert any(not one.root for one in drawn)
+    assert any(not fault.root for fault in drawn)
     assert (tmp_path / ".trackwalker.toml").is_file()
-    assert (tmp_path / deep.root / deep.culprit).is_file()
+    assert (tmp_path / nested.root / nested.culprit).is_file()
 
 
-def test_commits_say_who_when_and_what(tmp_path: Path) -> None:
-    sickness = replace(draw(0, "lock"), messages=("first", "second"))
+def test_commits_have_an_author_and_a_message(tmp_path: Path) -> None:
+    fault = replace(draw(0, "lock"), messages=("first", "second"))
 
-    write(sickness, tmp_path)
+    write(fault, tmp_path)
 
     assert git(tmp_path, "log", "--format=%an %s").splitlines() == [
         "Robin Weaver second",
@@ -162,49 +161,50 @@ def test_commits_say_who_when_and_what(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_scripted_model_edits_the_culprit_and_adds_a_test(kind: Kind, tmp_path: Path) -> None:
-    sickness = alone(4, kind)
-    write(sickness, tmp_path)
-    source = (tmp_path / sickness.culprit).read_text()
+    fault = draw_alone(4, kind)
+    write(fault, tmp_path)
+    source = (tmp_path / fault.culprit).read_text()
 
-    mend, test = mending.propose_edits(sickness.culprit, source, 1)
+    edit, test = fixing.propose_edits(fault.culprit, source, 1)
 
-    assert mend.old is not None
-    assert source.replace(mend.old, mend.new) == mending.mend(source)
-    assert (test.path, test.new) == mending.reproduction(sickness.culprit, source)
+    assert edit.old is not None
+    assert source.replace(edit.old, edit.new) == fixing.fix(source)
+    assert (test.path, test.new) == fixing.reproduction(fault.culprit, source)
 
 
-def test_what_callers_met_is_measured_between_two_moments() -> None:
+def test_requests_between_two_times_are_measured() -> None:
     times = [(1.0, 200, 10.0), (2.0, 500, 20.0), (3.0, 502, 2000.0), (4.0, 200, 30.0)]
     requests = [
         Request(at=at, method="GET", path="/", status=s, ms=ms, deployment_id="d") for at, s, ms in times
     ]
 
-    seen = measure(requests, 2.0, 4.0)
+    measurement = measure(requests, 2.0, 4.0)
 
-    assert (seen.requests, seen.failed, seen.p95_ms) == (2, 1.0, 2000.0)
+    assert (measurement.requests, measurement.failed, measurement.p95_ms) == (2, 1.0, 2000.0)
     assert measure([], 0).requests == 0
 
 
-def test_only_an_answered_healthy_stretch_counts_as_well() -> None:
-    assert is_well(Measure(100, 0.0, 80))
-    assert [is_well(one) for one in (Measure(0, 0, 0), Measure(100, 0.1, 80), Measure(100, 0, 1500))] == [
-        False
-    ] * 3
+def test_a_period_without_requests_or_with_failures_is_not_healthy() -> None:
+    assert is_healthy(Measurement(100, 0.0, 80))
+    assert [
+        is_healthy(one)
+        for one in (Measurement(0, 0, 0), Measurement(100, 0.1, 80), Measurement(100, 0, 1500))
+    ] == [False] * 3
 
 
-def test_whatever_was_started_for_a_state_folder_is_found_and_ended(tmp_path: Path) -> None:
+def test_every_process_with_the_data_folder_in_its_environment_is_killed(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "TRACKWALKER_DATA_DIR": str(tmp_path)}
     with subprocess.Popen(["sleep", "300"], env=environment, start_new_session=True) as sleeper:
         wait_until(lambda: b"sleep" in Path(f"/proc/{sleeper.pid}/cmdline").read_bytes())
 
-        ended = kill_leftovers(str(tmp_path))
+        killed = kill_orphans(str(tmp_path))
 
-        assert ended == ["sleep 300"]
+        assert killed == ["sleep 300"]
         assert sleeper.wait(5) == -9
-        assert kill_leftovers(str(tmp_path)) == []
+        assert kill_orphans(str(tmp_path)) == []
 
 
-def test_a_model_of_the_callers_own_needs_a_name_and_a_key() -> None:
+def test_an_own_model_needs_a_name_and_a_key() -> None:
     assert uses_own_model({"TRACKWALKER_MODEL": "a/b", "ANTHROPIC_API_KEY": "k"})
     assert not uses_own_model({"TRACKWALKER_MODEL": "a/b"})
     assert not uses_own_model({"ANTHROPIC_API_KEY": "k"})

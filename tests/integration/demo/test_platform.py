@@ -1,4 +1,4 @@
-"""The mini platform runs real processes and tells the world what they really do."""
+"""The fake platform runs real processes, and the fake Railway reports what they do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from random import Random
 import httpx
 import pytest
 
-from tests.demo.services import Kind, Sickness, draw, runnable, write
+from tests.demo.services import Fault, Kind, draw, runnable, write
 from tests.demo.services.writing import git
 from tests.support.fakes.platform import Platform
 from tests.support.fakes.railway import FakeRailway, World, WorldService
@@ -25,7 +25,7 @@ from tests.support.fakes.serving import serve
 from tests.support.fakes.traffic import Route, send, traffic
 from tests.support.polling import wait_until
 
-HONEST = """
+SERVER = """
 import os, sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Handler(BaseHTTPRequestHandler):
@@ -86,10 +86,10 @@ def get(url: str) -> int:
         return error.code
 
 
-def test_a_deployment_goes_live_with_what_railway_keeps_beside_it(
+def test_a_deployment_goes_live_with_its_commit_instances_and_log(
     platform: Platform, service: WorldService, tmp_path: Path
 ) -> None:
-    sha = commit(tmp_path / "code", app=HONEST)
+    sha = commit(tmp_path / "code", app=SERVER)
 
     deployment = platform.deploy(sha)
 
@@ -101,48 +101,48 @@ def test_a_deployment_goes_live_with_what_railway_keeps_beside_it(
     assert get(platform.url + "/") == 200
 
 
-def test_a_new_deployment_retires_the_old_one(
+def test_a_new_deployment_replaces_the_old_one(
     platform: Platform, service: WorldService, tmp_path: Path
 ) -> None:
-    old = platform.deploy(commit(tmp_path / "code", app=HONEST))
-    new = platform.deploy(commit(tmp_path / "code", app=HONEST + "\n"))
+    old = platform.deploy(commit(tmp_path / "code", app=SERVER))
+    new = platform.deploy(commit(tmp_path / "code", app=SERVER + "\n"))
 
-    assert [one.id for one in service.deployments] == [new.id, old.id]
+    assert [item.id for item in service.deployments] == [new.id, old.id]
     assert (old.status, new.status, service.active) == ("REMOVED", "SUCCESS", [new.id])
     assert old.logs[-1].message == "Stopping Container"
 
 
-def test_a_deployment_that_never_becomes_healthy_fails_and_the_old_one_serves_on(
+def test_an_unhealthy_deployment_fails_and_the_old_one_stays_live(
     platform: Platform, service: WorldService, tmp_path: Path
 ) -> None:
-    good = platform.deploy(commit(tmp_path / "code", app=HONEST))
+    healthy = platform.deploy(commit(tmp_path / "code", app=SERVER))
     platform.health_seconds = 1.0
-    bad = platform.deploy(commit(tmp_path / "code", app="raise SystemExit('no database')"))
+    unhealthy = platform.deploy(commit(tmp_path / "code", app="raise SystemExit('no database')"))
 
-    assert (bad.status, good.status, service.active) == ("FAILED", "SUCCESS", [good.id])
-    assert "no database" in [row.message for row in bad.logs]
-    assert [row.message for row in bad.build_logs][-1] == "Healthcheck failed!"
+    assert (unhealthy.status, healthy.status, service.active) == ("FAILED", "SUCCESS", [healthy.id])
+    assert "no database" in [row.message for row in unhealthy.logs]
+    assert [row.message for row in unhealthy.build_logs][-1] == "Healthcheck failed!"
     assert get(platform.url + "/") == 200
 
 
-def test_every_request_is_noted_with_its_status_and_duration(
+def test_every_request_is_recorded_with_its_status_and_duration(
     platform: Platform, service: WorldService, tmp_path: Path
 ) -> None:
-    deployment = platform.deploy(commit(tmp_path / "code", app=HONEST))
+    deployment = platform.deploy(commit(tmp_path / "code", app=SERVER))
 
     statuses = [get(platform.url + path) for path in ("/", "/boom", "/work")]
 
-    noted = [(one.method, one.path, one.status, one.response_details) for one in service.requests]
+    recorded = [(item.method, item.path, item.status, item.response_details) for item in service.requests]
     assert statuses == [200, 500, 200]
-    assert noted == [("GET", "/", 200, ""), ("GET", "/boom", 500, ""), ("GET", "/work", 200, "")]
+    assert recorded == [("GET", "/", 200, ""), ("GET", "/boom", 500, ""), ("GET", "/work", 200, "")]
     assert service.requests[2].ms > service.requests[0].ms > 0
-    assert {one.deployment_id for one in service.requests} == {deployment.id}
+    assert {item.deployment_id for item in service.requests} == {deployment.id}
 
 
-def test_stdout_is_info_and_stderr_is_error_and_paths_are_the_containers(
+def test_stdout_is_logged_as_info_and_stderr_as_error_with_container_paths(
     platform: Platform, tmp_path: Path
 ) -> None:
-    deployment = platform.deploy(commit(tmp_path / "code", app=HONEST))
+    deployment = platform.deploy(commit(tmp_path / "code", app=SERVER))
 
     get(platform.url + "/boom")
     wait_until(lambda: {"GET /boom", "Traceback of /app/app.py"} <= {row.message for row in deployment.logs})
@@ -152,26 +152,30 @@ def test_stdout_is_info_and_stderr_is_error_and_paths_are_the_containers(
     assert by_message["Traceback of /app/app.py"] == "error"
 
 
-def test_a_crashed_process_is_restarted_and_the_edge_answers_meanwhile(
+def test_a_crashed_process_restarts_while_the_edge_answers_502(
     platform: Platform, service: WorldService, tmp_path: Path
 ) -> None:
-    deployment = platform.deploy(commit(tmp_path / "code", app=HONEST))
+    deployment = platform.deploy(commit(tmp_path / "code", app=SERVER))
 
     assert get(platform.url + "/die") == 502
     wait_until(lambda: get(platform.url + "/") == 200)
 
     starts = [row for row in deployment.logs if row.message == "Starting Container"]
-    died = service.requests[0]
+    crashed = service.requests[0]
     assert len(starts) == 2
-    assert (died.status, died.response_details, died.upstream_address) == (502, "Retried single replica", "")
+    assert (crashed.status, crashed.response_details, crashed.upstream_address) == (
+        502,
+        "Retried single replica",
+        "",
+    )
     assert deployment.status == "SUCCESS"
 
 
-def test_a_process_that_keeps_crashing_is_given_up(
+def test_a_process_that_keeps_crashing_is_not_restarted_forever(
     platform: Platform, service: WorldService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.support.fakes.container.RESTART_PAUSE_SECONDS", 0.0)
-    fragile = "import os, threading\nthreading.Timer(0.3, os._exit, [9]).start()\n" + HONEST
+    fragile = "import os, threading\nthreading.Timer(0.3, os._exit, [9]).start()\n" + SERVER
     once = "import pathlib\nif pathlib.Path('up').exists(): raise SystemExit(9)\npathlib.Path('up').touch()\n"
     deployment = platform.deploy(commit(tmp_path / "code", app=once + fragile))
 
@@ -184,38 +188,40 @@ def test_a_process_that_keeps_crashing_is_given_up(
 
 
 def test_cpu_and_memory_are_measured(platform: Platform, service: WorldService, tmp_path: Path) -> None:
-    deployment = platform.deploy(commit(tmp_path / "code", app=HONEST))
+    deployment = platform.deploy(commit(tmp_path / "code", app=SERVER))
 
-    wait_until(lambda: get(platform.url + "/work") == 200 and any(one.cpu > 0.1 for one in service.samples))
+    wait_until(lambda: get(platform.url + "/work") == 200 and any(item.cpu > 0.1 for item in service.samples))
 
-    assert all(0.002 < one.memory_gb < 1 for one in service.samples)
-    assert {one.deployment_id for one in service.samples} == {deployment.id}
+    assert all(0.002 < item.memory_gb < 1 for item in service.samples)
+    assert {item.deployment_id for item in service.samples} == {deployment.id}
 
 
-def test_memory_may_be_limited(platform: Platform, tmp_path: Path) -> None:
+def test_memory_can_be_limited(platform: Platform, tmp_path: Path) -> None:
     platform.address_space_bytes, platform.health_seconds = 300_000_000, 2.0
-    greedy = platform.deploy(commit(tmp_path / "code", app="print(len(bytearray(400_000_000)))\n" + HONEST))
+    greedy = platform.deploy(commit(tmp_path / "code", app="print(len(bytearray(400_000_000)))\n" + SERVER))
 
     assert greedy.status == "FAILED"
     assert "MemoryError" in [row.message for row in greedy.logs]
 
 
-def test_a_service_may_stand_in_a_folder_of_its_repository(
+def test_a_service_can_be_in_a_subfolder_of_its_repository(
     platform: Platform, service: WorldService, tmp_path: Path
 ) -> None:
     service.root_directory = "/services/api"
     (tmp_path / "code/services").mkdir(parents=True)
     (tmp_path / "code/services/api").mkdir()
-    (tmp_path / "code/services/api/app.py").write_text(HONEST)
+    (tmp_path / "code/services/api/app.py").write_text(SERVER)
 
     deployment = platform.deploy(commit(tmp_path / "code"))
 
     assert (deployment.status, deployment.meta["rootDirectory"]) == ("SUCCESS", "/services/api")
 
 
-def test_nothing_is_left_behind(service: WorldService, tmp_path: Path) -> None:
+def test_closing_the_platform_ends_all_its_processes_and_threads(
+    service: WorldService, tmp_path: Path
+) -> None:
     child = "import subprocess\nprint(subprocess.Popen(['sleep', '300']).pid, flush=True)\n"
-    sha = commit(tmp_path / "code", app=child + HONEST)
+    sha = commit(tmp_path / "code", app=child + SERVER)
     before = set(threading.enumerate())
 
     with Platform(
@@ -239,12 +245,12 @@ def state_of(pid: int) -> str:
         return "Z"
 
 
-def test_the_service_dies_with_a_killed_platform(tmp_path: Path) -> None:
-    sha = commit(tmp_path / "code", app="import os\nprint(os.getpid())\n" + HONEST)
+def test_the_service_ends_when_the_platform_is_killed(tmp_path: Path) -> None:
+    sha = commit(tmp_path / "code", app="import os\nprint(os.getpid())\n" + SERVER)
     script = f"""
 from pathlib import Path
-from tests.test_platform import WorldService, world_of
-from tests.world.platform import Platform
+from tests.integration.demo.test_platform import WorldService, world_of
+from tests.support.fakes.platform import Platform
 service = WorldService(id="s", name="api", repo="acme/api", start_command="python app.py")
 folder = Path({str(tmp_path)!r})
 with Platform(world_of(service), service, folder / "code", folder / "run") as platform:
@@ -269,10 +275,10 @@ with Platform(world_of(service), service, folder / "code", folder / "run") as pl
     wait_until(lambda: state_of(pid) == "Z")
 
 
-def test_traffic_is_a_seeded_mix_and_never_leaves_the_machine(
+def test_traffic_is_a_mix_of_routes_and_never_leaves_the_machine(
     platform: Platform, service: WorldService, tmp_path: Path
 ) -> None:
-    platform.deploy(commit(tmp_path / "code", app=HONEST))
+    platform.deploy(commit(tmp_path / "code", app=SERVER))
     mix = [Route("GET", "/a/{n}", 3), Route("GET", "/boom", 1)]
 
     with traffic(platform.url, mix, seed=3, per_second=80, callers=4) as sent:
@@ -287,67 +293,65 @@ def test_traffic_is_a_seeded_mix_and_never_leaves_the_machine(
         pass
 
 
-def sick_deployment(sickness: Sickness, folder: Path) -> tuple[Platform, str, str]:
-    commits = write(sickness, folder / "code")
+def faulty_deployment(fault: Fault, folder: Path) -> tuple[Platform, str, str]:
+    commits = write(fault, folder / "code")
     service = WorldService(
-        id="s-1", name=sickness.service, repo=f"acme/{sickness.service}", start_command=sickness.start_command
+        id="s-1", name=fault.service, repo=f"acme/{fault.service}", start_command=fault.start_command
     )
     platform = Platform(world_of(service), service, folder / "code", folder / "run")
-    return platform, commits.healthy, commits.sick
+    return platform, commits.healthy, commits.faulty
 
 
 @pytest.mark.parametrize("kind", [kind for kind in runnable() if kind in ("exception", "leak", "node")])
-def test_the_drawn_bug_answers_5xx_with_a_stack_in_the_log_and_the_healthy_commit_none(
+def test_a_drawn_exception_gives_5xx_and_a_stack_and_the_healthy_commit_gives_none(
     kind: Kind, tmp_path: Path
 ) -> None:
-    sickness = replace(draw(1, kind), root="")
-    running, healthy, sick = sick_deployment(sickness, tmp_path)
+    fault = replace(draw(1, kind), root="")
+    running, healthy, faulty = faulty_deployment(fault, tmp_path)
 
     with running as platform:
         platform.deploy(healthy)
-        with traffic(platform.url, sickness.mix, seed=1, per_second=60) as well:
-            wait_until(lambda: well.sent > 60)
-        deployment = platform.deploy(sick)
-        with traffic(platform.url, sickness.mix, seed=1, per_second=60, callers=8) as ill:
-            wait_until(lambda: ill.statuses[500] > 5)
+        with traffic(platform.url, fault.mix, seed=1, per_second=60) as healthy_traffic:
+            wait_until(lambda: healthy_traffic.sent > 60)
+        deployment = platform.deploy(faulty)
+        with traffic(platform.url, fault.mix, seed=1, per_second=60, callers=8) as faulty_traffic:
+            wait_until(lambda: faulty_traffic.statuses[500] > 5)
 
-    assert {status for status in well.statuses if status >= 500 or status == 0} == set()
+    assert {status for status in healthy_traffic.statuses if status >= 500 or status == 0} == set()
     text = "\n".join(row.message for row in deployment.logs if row.severity == "error")
-    assert f"/app/{sickness.culprit}" in text
+    assert f"/app/{fault.culprit}" in text
 
 
 @pytest.mark.parametrize("kind", ["lock", "quadratic"])
-def test_the_drawn_slowness_shows_under_load_and_not_in_the_healthy_commit(
-    kind: Kind, tmp_path: Path
-) -> None:
-    sickness = replace(draw(1, kind), root="")
-    running, healthy, sick = sick_deployment(sickness, tmp_path)
+def test_a_drawn_slowness_shows_only_with_the_faulty_commit(kind: Kind, tmp_path: Path) -> None:
+    fault = replace(draw(1, kind), root="")
+    running, healthy, faulty = faulty_deployment(fault, tmp_path)
 
     def slowest(platform: Platform, requests: int) -> float:
         with traffic(
-            platform.url, sickness.mix, seed=1, per_second=sickness.per_second, callers=sickness.clients
+            platform.url, fault.mix, seed=1, per_second=fault.per_second, callers=fault.clients
         ) as sent:
             wait_until(lambda: sent.sent >= requests, seconds=40)
-        times = sorted(one.ms for one in platform.service.requests[-requests:])
+        times = sorted(item.ms for item in platform.service.requests[-requests:])
         return times[int(len(times) * 0.8)]
 
     with running as platform:
         platform.deploy(healthy)
-        well = slowest(platform, 30)
-        platform.deploy(sick)
-        ill = slowest(platform, 30)
+        healthy_ms = slowest(platform, 30)
+        platform.deploy(faulty)
+        faulty_ms = slowest(platform, 30)
 
-    assert well < 1000 < ill
+    assert healthy_ms < 1000 < faulty_ms
 
 
-def test_one_request_that_nobody_answers_counts_as_no_answer() -> None:
+def test_an_unanswered_request_has_status_zero() -> None:
     assert send(9, Route("GET", "/"), Random(1)) == 0
 
 
-def test_railways_api_tells_what_the_platform_saw(
+def test_the_fake_railway_reports_requests_logs_and_deployments(
     platform: Platform, service: WorldService, tmp_path: Path
 ) -> None:
-    deployment = platform.deploy(commit(tmp_path / "code", app=HONEST))
+    deployment = platform.deploy(commit(tmp_path / "code", app=SERVER))
     for path in ("/", "/boom", "/boom"):
         get(platform.url + path)
     wait_until(lambda: service.samples)
@@ -365,7 +369,9 @@ def test_railways_api_tells_what_the_platform_saw(
         headers = {"Authorization": "Bearer t"}
         answer = httpx.post(running.url, json=asked, headers=headers, timeout=10).json()["data"]
 
-    counts = {one["statusCode"]: sum(int(s["value"]) for s in one["samples"]) for one in answer["statuses"]}
+    counts = {
+        item["statusCode"]: sum(int(s["value"]) for s in item["samples"]) for item in answer["statuses"]
+    }
     node = answer["deployments"]["edges"][0]["node"]
     assert counts == {200: 1, 500: 2}
     assert {"message": "Starting Container", "severity": "info"} in answer["deploymentLogs"]

@@ -1,4 +1,4 @@
-"""The town around the product: stand-ins on real sockets, a sick and a healthy service as real processes."""
+"""Everything around the product: stand-ins on real sockets, a faulty and a healthy service as real processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.demo.services import Commits, Sickness, draw, mending, write
+from tests.demo.services import Commits, Fault, draw, fixing, write
 from tests.support.fakes.github import FakeGitHub
 from tests.support.fakes.model import ScriptedModel
 from tests.support.fakes.platform import Platform
@@ -20,16 +20,16 @@ from tests.support.fakes.statuspage import FakeStatusPage
 from tests.support.fakes.traffic import Traffic, traffic
 
 OWNER = "acme"
-CARRIER = "api.carrier.example"
+CARRIER = "api.carrier.example"  # host of the upstream with a status page
 NEIGHBOUR_PER_SECOND = 4.0
 
 
 @dataclass(frozen=True)
-class Town:
-    """Everything outside the product. `service` is the sick one; `platform.url` its public address."""
+class DemoEnvironment:
+    """The stand-ins, and the service with the fault."""
 
     seed: int
-    sickness: Sickness
+    fault: Fault
     commits: Commits
     world: World
     service: WorldService
@@ -38,30 +38,30 @@ class Town:
     github: FakeGitHub
     slack: FakeSlack
     bare: Path
-    """The sick service's repository as the stand-in GitHub keeps it."""
+    """The repository of the faulty service on the fake GitHub."""
     addresses: dict[str, str]
-    """Of railway, github, slack and status."""
+    """URLs by name: railway, github, slack, status."""
     provider: dict[str, Any]
-    """The `provider` entries of an opencode configuration that lead to the scripted model."""
+    """The `provider` entries of an opencode configuration for the scripted model."""
 
     @contextmanager
     def visitors(self) -> Iterator[Traffic]:
-        """Real requests at the sick service for as long as the block lasts."""
-        sick = self.sickness
+        """Send real requests to the faulty service while the block runs."""
+        fault = self.fault
         with traffic(
-            self.platform.url, sick.mix, seed=self.seed, per_second=sick.per_second, callers=sick.clients
-        ) as sent:
-            yield sent
+            self.platform.url, fault.mix, seed=self.seed, per_second=fault.per_second, callers=fault.clients
+        ) as visitors:
+            yield visitors
 
 
 @contextmanager
-def town(sickness: Sickness, seed: int, folder: Path) -> Iterator[Town]:
-    """Everything outside for as long as the block lasts; nothing of it runs afterwards."""
-    commits = write(sickness, folder / "made" / sickness.service)
-    service, world = _world(sickness)
+def demo_environment(fault: Fault, seed: int, folder: Path) -> Iterator[DemoEnvironment]:
+    """Run the stand-ins while the block runs; none of their processes outlives it."""
+    commits = write(fault, folder / "repositories" / fault.service)
+    service, world = _world(fault)
     railway = FakeRailway(world, token=f"railway-{uuid.uuid4().hex}")
     github = FakeGitHub(folder / "github", token=f"ghp_{uuid.uuid4().hex}")
-    bare = github.create(f"{OWNER}/{sickness.service}", commits.folder)
+    bare = github.create(f"{OWNER}/{fault.service}", commits.folder)
     slack = FakeSlack(token=f"xoxb-{uuid.uuid4().hex}")
     status = FakeStatusPage()
     with ExitStack() as stack:
@@ -71,12 +71,12 @@ def town(sickness: Sickness, seed: int, folder: Path) -> Iterator[Town]:
             "slack": stack.enter_context(serve(slack.app, slack.faults)).url,
             "status": stack.enter_context(serve(status.app, status.faults)).url,
         }
-        provider = stack.enter_context(ScriptedModel(propose_edits=mending.propose_edits).serving())
+        provider = stack.enter_context(ScriptedModel(propose_edits=fixing.propose_edits).serving())
         platform = stack.enter_context(Platform(world, service, bare, folder / "run"))
         stack.enter_context(_neighbour(world, seed, folder))
-        yield Town(
+        yield DemoEnvironment(
             seed,
-            sickness,
+            fault,
             commits,
             world,
             service,
@@ -90,14 +90,14 @@ def town(sickness: Sickness, seed: int, folder: Path) -> Iterator[Town]:
         )
 
 
-def _world(sickness: Sickness) -> tuple[WorldService, World]:
+def _world(fault: Fault) -> tuple[WorldService, World]:
     service = WorldService(
         id=str(uuid.uuid4()),
-        name=sickness.service,
-        repo=f"{OWNER}/{sickness.service}",
-        root_directory=f"/{sickness.root}" if sickness.root else None,
-        start_command=sickness.start_command,
-        domains=[f"{sickness.service}.up.railway.app"],
+        name=fault.service,
+        repo=f"{OWNER}/{fault.service}",
+        root_directory=f"/{fault.root}" if fault.root else None,
+        start_command=fault.start_command,
+        domains=[f"{fault.service}.up.railway.app"],
     )
     world = World(
         project_id=str(uuid.uuid4()),
@@ -112,10 +112,10 @@ def _world(sickness: Sickness) -> tuple[WorldService, World]:
 
 @contextmanager
 def _neighbour(world: World, seed: int, folder: Path) -> Iterator[None]:
-    """A healthy service in the same environment, with some traffic of its own."""
+    """Run a healthy service with traffic in the same environment, which the product must not report."""
     healthy = replace(draw(seed, "exception"), root="")
     name = f"{healthy.service}-internal"
-    commits = write(healthy, folder / "made" / name)
+    commits = write(healthy, folder / "repositories" / name)
     service = WorldService(
         id=str(uuid.uuid4()), name=name, repo=f"{OWNER}/{name}", start_command=healthy.start_command,
         domains=[f"{name}.up.railway.app"],

@@ -1,6 +1,6 @@
-"""How each bug is recognised in the source alone, mended, and shown by a test: what a scripted model knows.
+"""Recognises each kind of bug in its source, fixes it and writes a test for it: the knowledge of the scripted model.
 
-`mend(source)` and `reproduction(path, source)` are pure text work: no drawn names, no line numbers.
+The functions see only source text, neither the drawn names nor line numbers.
 """
 
 from __future__ import annotations
@@ -16,47 +16,47 @@ from tests.support.fakes.model_steps import Edit
 
 @dataclass(frozen=True)
 class Recogniser:
-    """One kind of bug: where it stands in the source, the text that ends it, the test that shows it."""
+    """One kind of bug: its pattern in the source, its fix and its reproduction."""
 
     cause: str
     pattern: Pattern[str]
-    mended: Callable[[Match[str]], str]
+    fixed: Callable[[Match[str]], str]
     reproduction: Callable[[PurePosixPath, Match[str]], tuple[str, str]]
 
 
-def mend(source: str) -> str | None:
-    """The source without its bug; None when nothing is recognised."""
-    found = _find(source)
-    return source.replace(found[1].group(0), found[0].mended(found[1])) if found else None
+def fix(source: str) -> str | None:
+    """The source without its bug; None if no bug is recognised."""
+    bug = _find(source)
+    return source.replace(bug[1].group(0), bug[0].fixed(bug[1])) if bug else None
 
 
 def propose_edits(path: str, source: str, _line: int) -> list[Edit]:
-    """What the scripted model changes in a file: the mend, then the reproduction. Empty: no idea."""
-    found = _find(source)
-    if found is None:
+    """The edits of the scripted model for a file: the fix, then the reproduction; empty if no bug is recognised."""
+    bug = _find(source)
+    if bug is None:
         return []
-    one, match = found
-    test_path, test = one.reproduction(PurePosixPath(path), match)
-    return [Edit(path, match.group(0), one.mended(match)), Edit(test_path, None, test)]
+    recogniser, match = bug
+    test_path, test = recogniser.reproduction(PurePosixPath(path), match)
+    return [Edit(path, match.group(0), recogniser.fixed(match)), Edit(test_path, None, test)]
 
 
 def cause(source: str) -> str | None:
-    """One sentence on what is wrong; None when nothing is recognised."""
-    found = _find(source)
-    return found[0].cause if found else None
+    """The bug in one sentence; None if no bug is recognised."""
+    bug = _find(source)
+    return bug[0].cause if bug else None
 
 
 def reproduction(path: str, source: str) -> tuple[str, str] | None:
-    """Path and source of a test that fails on this source and passes on the mended one."""
-    found = _find(source)
-    return found[0].reproduction(PurePosixPath(path), found[1]) if found else None
+    """Path and source of a test that fails on this source and passes on the fixed source."""
+    bug = _find(source)
+    return bug[0].reproduction(PurePosixPath(path), bug[1]) if bug else None
 
 
 def _find(source: str) -> tuple[Recogniser, Match[str]] | None:
-    for one in RECOGNISERS:
-        matches = list(one.pattern.finditer(source))
+    for recogniser in RECOGNISERS:
+        matches = list(recogniser.pattern.finditer(source))
         if len(matches) == 1 and source.count(matches[0].group(0)) == 1:
-            return one, matches[0]
+            return recogniser, matches[0]
     return None
 
 
@@ -67,7 +67,7 @@ def _python_test(path: PurePosixPath, name: str, body: str, imports: str = "") -
     return str(path.parent / "tests" / f"test_{name}.py"), source
 
 
-# ---- a lookup that takes an optional part of its input for granted
+# ---- an optional field is read without a check ----
 
 
 def _optional(match: Match[str]) -> str:
@@ -93,7 +93,7 @@ def _optional_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
     return _python_test(path, f"gift_without_{key}", body)
 
 
-# ---- a connection that is not given back on the error path
+# ---- a connection is not returned to the pool after an error ----
 
 
 def _returned(match: Match[str]) -> str:
@@ -116,7 +116,7 @@ def _returned_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
     return _python_test(path, "connections_come_back", body)
 
 
-# ---- a lock that is held while somebody far away is asked
+# ---- a lock is held during a request to an upstream ----
 
 
 def _unlocked(match: Match[str]) -> str:
@@ -153,7 +153,7 @@ def _unlocked_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
     return _python_test(path, "callers_do_not_wait", body, imports="import threading\n")
 
 
-# ---- a list searched once per element
+# ---- a list is searched once per element ----
 
 
 def _set(match: Match[str]) -> str:
@@ -180,7 +180,7 @@ def _set_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
     return _python_test(path, "work_stays_small", body)
 
 
-# ---- Node: an entry of a map taken for granted
+# ---- Node.js: a missing entry of a map is not handled ----
 
 
 def _guarded(match: Match[str]) -> str:
@@ -208,7 +208,7 @@ test("every entry can be shown", () => {{
 
 RECOGNISERS: tuple[Recogniser, ...] = (
     Recogniser(
-        "an optional part of the input is taken for granted",
+        "an optional field of the input is read without a check",
         re.compile(
             r'^(?P<space>[ \t]+)(?P<name>\w+) = (?P<owner>\w+)\.get\("(?P<key>\w+)"\)\n'
             r'[ \t]+return (?P<table>\w+)\[(?P=name)\["(?P<inner>\w+)"\]\]',
@@ -218,7 +218,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
         _optional_test,
     ),
     Recogniser(
-        "a connection is not given back when the answer is an error",
+        "a connection is not returned to the pool after an error",
         re.compile(
             r"def (?P<function>\w+)\([^\n]*\n(?:(?!def ).*\n)*?"
             r"(?P<take>(?P<space>[ \t]+)(?P<name>\w+) = (?P<pool>\w+)\.take\(\)\n)"
@@ -229,7 +229,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
         _returned_test,
     ),
     Recogniser(
-        "a lock is held while somebody far away is asked, so all callers wait in a row",
+        "a lock is held during a request to an upstream, so callers wait for each other",
         re.compile(
             r"def (?P<function>\w+)\((?P<key>\w+)\):\n(?:[ \t]+\"\"\".*\n)?"
             r"(?P<body>(?P<space>[ \t]+)with (?P<lock>\w+):\n[ \t]+if (?P=key) not in (?P<known>\w+):\n"
@@ -251,7 +251,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
         _set_test,
     ),
     Recogniser(
-        "an entry that not every id has is taken for granted",
+        "a missing entry of a map is not handled",
         re.compile(
             r"(?P<lookup>^(?P<space>[ \t]+)const (?P<name>\w+) = (?P<table>\w+)\.get\(\w+\);\n)"
             r"[ \t]+const (?P<value>\w+) = (?P=name)\.(?P=value);",
