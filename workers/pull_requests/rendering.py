@@ -102,9 +102,7 @@ def _fault_section(incident: Incident, evidence: Evidence, verdict: Verdict, lin
         f"Observed from {period} ({plural(round(window.minutes), 'minute')}) in {environment}, "
         f"severity {incident.severity.value}."
     )
-    lines = [
-        f"{inline(finding.named_sentence)} (since {finding.since:%H:%M} UTC)" for finding in incident.findings
-    ]
+    lines = [inline(finding.named_sentence) for finding in incident.findings]
     lines += [
         f"Also affected: {inline(finding.named_sentence)}" for finding in incident.symptoms[:MAX_SYMPTOMS]
     ]

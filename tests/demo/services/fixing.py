@@ -85,7 +85,7 @@ def _optional_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
 
         self.assertEqual({path.stem}.total(bare), 100 + {path.stem}.SHIPPING)
 
-    def test_an_unknown_{key}_takes_nothing_off(self):
+    def test_an_unknown_{key}_gives_no_discount(self):
         odd = {{"gift": True, "{key}": {{"{inner}": "?"}}, "lines": [{{"cents": 100, "count": 1}}]}}
 
         self.assertEqual({path.stem}.total(odd), 100 + {path.stem}.SHIPPING)
@@ -106,7 +106,7 @@ def _returned(match: Match[str]) -> str:
 
 def _returned_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
     module, function, error = path.stem, match["function"], match["error"]
-    body = f"""    def test_asking_for_what_is_unknown_uses_no_connection_up(self):
+    body = f"""    def test_an_unknown_id_does_not_use_up_the_connections(self):
         for _ in range({module}.POOL_SIZE + 1):
             with self.assertRaises({module}.{error}):
                 {module}.{function}(-1)
@@ -162,7 +162,7 @@ def _set(match: Match[str]) -> str:
 
 
 def _set_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
-    body = f"""    def test_the_work_grows_with_the_number_of_ids_only(self):
+    body = f"""    def test_the_work_grows_in_proportion_to_the_number_of_ids(self):
         compared = 0
 
         class Id(str):
