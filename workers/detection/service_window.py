@@ -10,7 +10,7 @@ from functools import cached_property
 from workers.detection.baseline import Baseline
 from workers.detection.sentences import TimeFormat, render_sentence
 from workers.detection.statistics import clean
-from workers.models import Deployment, Finding, FindingKind, Point, Service, Severity, Survey
+from workers.models import NEVER_LIVE, Deployment, Finding, FindingKind, Point, Service, Severity, Survey
 
 # In minimum durations after a rollout: caches fill, code is compiled, old and new containers overlap.
 STARTUP_AFTER = 2.0
@@ -18,7 +18,6 @@ STARTUP_AFTER = 2.0
 STARTUP_BEFORE = 0.5
 START_EVENTS = {"deployed", "crashed", "oom", "started"}  # platform events that imply a new process
 WENT_LIVE = ("SUCCESS", "CRASHED", "REMOVED")  # statuses of a deployment that served at some time
-NEVER_LIVE = {"FAILED", "SKIPPED", "WAITING", "QUEUED", "BUILDING", "INITIALIZING", "NEEDS_APPROVAL"}
 
 
 @dataclass(frozen=True)
