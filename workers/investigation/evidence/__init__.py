@@ -1,8 +1,9 @@
 """Evidence: reads everything that helps to diagnose one failing service, and states it as numbered facts.
 
 `read_evidence` asks Railway (`log_reading`), the repository (`code_changes`) and status pages, in this order. All other
-modules are pure: `suspects` chooses deployments, `log_patterns` and `requests` group what was logged, `tree`,
-`code_places` and `routes` locate code, `upstreams` finds outside hosts, and `facts` builds the facts.
+modules are pure: `suspects` chooses deployments, `log_records`, `log_patterns` and `requests` group what was logged,
+`tree`, `code_locations` and `routes` locate code, `upstreams` finds outside hosts, `facts` builds the facts, and
+`fact_sentences` renders them.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway
 from workers.investigation.evidence import facts
-from workers.investigation.evidence.code_changes import Code, read_code, repository_of
-from workers.investigation.evidence.log_patterns import Record, patterns
+from workers.investigation.evidence.code_changes import Code, find_repository, read_code
+from workers.investigation.evidence.log_patterns import group_patterns
 from workers.investigation.evidence.log_reading import (
     Reading,
-    build_records,
-    deployment_records,
-    failing_and_slow,
+    read_build_log,
+    read_deployment_log,
+    read_requests,
 )
+from workers.investigation.evidence.log_records import Record
 from workers.investigation.evidence.suspects import examined_deployment, find_suspect
 from workers.investigation.evidence.upstreams import MAX_UPSTREAMS, count_blamed_hosts
 from workers.investigation.onset import onset_of
@@ -74,15 +76,15 @@ def read_evidence(
         )
     reading = Reading()
     examined = examined_deployment(incident, service)
-    run_records = deployment_records(reading, railway, incident, service, examined)
-    build = build_records(reading, railway, incident, service)
-    requests = failing_and_slow(reading, railway, incident, service)
+    run_records = read_deployment_log(reading, railway, incident, service, examined)
+    build_log = read_build_log(reading, railway, incident, service)
+    requests = read_requests(reading, railway, incident, service)
     if reading.unavailable is not None and not reading.succeeded:
         raise reading.unavailable
     suspect = find_suspect(incident, service)
-    repository = repository_of(reading, github, repositories, service, examined)
+    repository = find_repository(reading, github, repositories, service, examined)
     code = Code(suspect)
-    records = (*run_records, *build)
+    records = (*run_records, *build_log)
     if repository is not None:
         code = read_code(
             reading, repositories, repository, incident, records, requests, suspect, status_pages
@@ -91,7 +93,7 @@ def read_evidence(
     if reading.unavailable is not None and (require_all or not reading.succeeded):
         raise reading.unavailable
     return _assemble(
-        incident, service, examined, reading, run_records, build, requests, code, upstreams, repository
+        incident, service, examined, reading, run_records, build_log, requests, code, upstreams, repository
     )
 
 
@@ -130,19 +132,19 @@ def _assemble(
     examined: Deployment | None,
     reading: Reading,
     run_records: Sequence[Record],
-    build: Sequence[Record],
+    build_log: Sequence[Record],
     requests: tuple[RequestPattern, ...],
     code: Code,
     upstreams: tuple[Upstream, ...],
     repository: Repository | None,
 ) -> Evidence:
-    run_patterns, build_patterns = patterns(run_records), patterns(build)
+    run_patterns, build_patterns = group_patterns(run_records), group_patterns(build_log)
 
     def all_facts() -> Iterator[Fact]:
         # The facts that decide most verdicts come first: `number_facts` keeps a limited number of them.
         yield from facts.finding_facts(incident)
         yield from facts.suspect_facts(code.suspect, onset_of(incident))
-        yield from facts.log_facts(build_patterns, len(build), LogSource.BUILD)
+        yield from facts.log_facts(build_patterns, len(build_log), LogSource.BUILD)
         yield from facts.log_facts(run_patterns, len(run_records), LogSource.DEPLOYMENT)
         yield from facts.request_facts(requests)
         yield from facts.location_facts(code.locations)

@@ -1,4 +1,4 @@
-"""Asking the repository: a clone at the deployed commit, what the suspect changed, which lines the facts name."""
+"""Reads the repository: a clone at the deployed commit, the changes of the suspect commit, the code locations."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
-from workers.investigation.evidence.code_places import excerpt, stack_places
-from workers.investigation.evidence.log_patterns import Record
+from workers.investigation.evidence.code_locations import excerpt, stack_locations
 from workers.investigation.evidence.log_reading import UNTRACED_KINDS, Reading
-from workers.investigation.evidence.routes import route_places
-from workers.investigation.evidence.tree import SOURCES, Tree, tree_of
+from workers.investigation.evidence.log_records import Record
+from workers.investigation.evidence.routes import route_locations
+from workers.investigation.evidence.tree import SOURCE_SUFFIXES, Tree, list_tree
 from workers.investigation.evidence.upstreams import hosts_in_code
 from workers.models import (
     CodeLocation,
@@ -24,46 +24,52 @@ from workers.models import (
     Suspect,
 )
 
-MOST_CHANGED_FILES = 5
+MAX_CHANGED_LOCATIONS = 5  # changed files that become code locations, the most changed first
+MAX_SUSPECT_FILES = 50  # changed files that the suspect lists; larger commits are mostly generated
 
 
 @dataclass(frozen=True)
 class Code:
-    """What the code says: the suspect with its files, the places, the outside hosts that it names."""
+    """What was read from the repository: the suspect with its files, code locations, and outside hosts in the code."""
 
     suspect: Suspect | None
     locations: tuple[CodeLocation, ...] = ()
     hosts: tuple[str, ...] = ()
 
 
-def repository_of(
-    reading: Reading, github: GitHub, repositories: Repositories, service: Service, sick: Deployment | None
+def find_repository(
+    reading: Reading,
+    github: GitHub,
+    repositories: Repositories,
+    service: Service,
+    examined: Deployment | None,
 ) -> Repository | None:
-    """Repository, base branch and deployed commit as Railway names them; None where there is no code to read."""
-    name = (sick.repo if sick else None) or service.repo
+    """The repository at the deployed commit, as Railway names it; None if there is no code to read."""
+    name = (examined.repo if examined else None) or service.repo
     if not name:
         reading.miss(GapPart.CODE, service.name, "the service is not deployed from a repository")
         return None
-    base = service.branch or (sick.branch if sick else None)
+    base = service.branch or (examined.branch if examined else None)
     if not base:
         base = reading.read(GapPart.BASE_BRANCH, name, lambda: github.repository(name).default_branch, "")
-    branch, deployed = base, sick.commit if sick else None
+    branch, deployed = base, examined.commit if examined else None
     if not deployed and branch:
         reading.miss(GapPart.DEPLOYED_COMMIT, service.name, f"Railway names none, {branch} was read instead")
         deployed = reading.read(GapPart.BRANCH_HEAD, name, lambda: repositories.head(name, branch), "")
     if not deployed or not base:
         return None
-    root = (sick.root_directory if sick else None) or service.root_directory or ""
+    # Both are set by hand in Railway, with or without leading slashes.
+    root = (examined.root_directory if examined else None) or service.root_directory or ""
     root = "/".join(part for part in root.split("/") if part not in ("", "."))
     return Repository(name=name, base=base, deployed=deployed, root=root)
 
 
 def read_code(
     reading: Reading, repositories: Repositories, repository: Repository, incident: Incident,
-    said: Sequence[Record], requests: Sequence[RequestPattern], suspect: Suspect | None,
+    records: Sequence[Record], requests: Sequence[RequestPattern], suspect: Suspect | None,
     status_pages: Mapping[str, str],
 ) -> Code:  # fmt: skip
-    """Places in the code that logs, routes and the suspect commit point at. The clone is gone afterwards."""
+    """The code locations that logs, routes and the suspect commit point to. The clone is deleted afterwards."""
     changed: dict[str, list[int]] = {}
     if suspect is not None and suspect.commit:
         name, commit = repository.name, suspect.commit
@@ -73,7 +79,7 @@ def read_code(
             lambda: repositories.changed_lines(name, commit),
             changed,
         )
-        suspect = suspect.model_copy(update={"files": tuple(changed)[:50]})
+        suspect = suspect.model_copy(update={"files": tuple(changed)[:MAX_SUSPECT_FILES]})
     folder = reading.read(
         GapPart.CODE,
         f"{repository.name} at {repository.deployed[:12]}",
@@ -83,24 +89,29 @@ def read_code(
     if folder is None:
         return Code(suspect)
     try:
-        tree = tree_of(folder, repository.root)
-        traced, routed = stack_places(said, tree), route_places(requests, tree)
+        tree = list_tree(folder, repository.root)
+        traced, routed = stack_locations(records, tree), route_locations(requests, tree)
         kinds = {finding.kind for finding in incident.findings}
-        touched = changed_places(changed, tree) if not traced or kinds & UNTRACED_KINDS else ()
+        # A stack trace is the better evidence; a commit changes many lines that have nothing to do with it.
+        touched = changed_locations(changed, tree) if not traced or kinds & UNTRACED_KINDS else ()
         return Code(suspect, (*traced, *routed, *touched), tuple(hosts_in_code(tree, status_pages)))
     finally:
         repositories.discard(folder)
 
 
-def changed_places(changed: Mapping[str, Sequence[int]], tree: Tree) -> tuple[CodeLocation, ...]:
-    """Where the suspect commit changed the service's sources: the first changed line of each file."""
+def changed_locations(changed: Mapping[str, Sequence[int]], tree: Tree) -> tuple[CodeLocation, ...]:
+    """The first changed line of each source file that the suspect commit changed, the most changed file first."""
     sources = set(tree.sources())
-    files = [file for file, lines in changed.items() if file.endswith(SOURCES) and file in sources and lines]
-    files.sort(key=lambda file: (not tree.own(file), -len(changed[file]), file))
+    files = [
+        file
+        for file, lines in changed.items()
+        if file.endswith(SOURCE_SUFFIXES) and file in sources and lines
+    ]
+    files.sort(key=lambda file: (not tree.is_own(file), -len(changed[file]), file))
     return tuple(
         CodeLocation(
             file=file, line=min(changed[file]), why="changed", count=len(changed[file]),
             excerpt=excerpt(tree, file, min(changed[file])),
         )
-        for file in files[:MOST_CHANGED_FILES]
+        for file in files[:MAX_CHANGED_LOCATIONS]
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Asking Railway for logs and requests. A read that fails becomes a gap, never an empty result."""
+"""Reads logs and requests from Railway. A read that fails becomes a gap, never an empty result."""
 
 from __future__ import annotations
 
@@ -8,110 +8,133 @@ from typing import TypeVar
 
 from workers.clients.railway import HttpLine, LogLine, Railway
 from workers.errors import NotAvailable, Refused
-from workers.investigation.evidence.log_patterns import Record, records
-from workers.investigation.evidence.requests import request_patterns
+from workers.investigation.evidence.log_records import Record, build_log_records
+from workers.investigation.evidence.requests import group_requests
 from workers.investigation.evidence.suspects import deployment_never_live, log_window
 from workers.models import Deployment, Gap, GapPart, Incident, RequestPattern, Service
 from workers.runtime.redaction import redact
 
-LOG_LINES = 1_000
-HTTP_LINES = 500
-SLOW_MS = 1_000
-FAILING, REFUSED, SLOW = "@httpStatus:>=500", "@httpStatus:400..499", f"@totalDuration:>={SLOW_MS}"
-SLOW_KINDS = {"latency", "cpu", "memory", "memory_growth", "oom_killed"}
-UNTRACED_KINDS = {*SLOW_KINDS, "client_errors"}
-"""Trouble that prints no trace of itself: what a commit changed is looked at whatever else is traced."""
+MAX_LOG_LINES = 1_000  # lines of one query; Railway returns the newest ones of a longer log
+MAX_HTTP_LINES = 500  # requests of one query
+MAX_REASON_CHARS = 300  # of an error message in a gap
+SLOW_MS = 1_000  # requests from one second on count as slow
+MAX_FIRST_GROUP = 8  # kinds of requests that are kept of the kind that the incident is about
+MAX_OTHER_GROUP = 4  # kinds of requests that are kept of the other kinds, as context
+# Filters in the syntax of Railway's HTTP log explorer.
+FAILING_FILTER = "@httpStatus:>=500"
+REFUSED_FILTER = "@httpStatus:400..499"
+SLOW_FILTER = f"@totalDuration:>={SLOW_MS}"
+ERROR_FILTER = "@level:error"
+SLOW_KINDS = frozenset({"latency", "cpu", "memory", "memory_growth", "oom_killed"})
+"""Kinds of findings for which slow requests are read."""
+UNTRACED_KINDS = SLOW_KINDS | {"client_errors"}
+"""Kinds of findings that print no stack trace: the changes of the suspect commit are examined in any case."""
 
 T = TypeVar("T")
 
 
 @dataclass
 class Reading:
-    """What could be read and what could not."""
+    """The reads about one incident: how many succeeded, and the gaps that the others left."""
 
     gaps: list[Gap] = field(default_factory=list)
     succeeded: int = 0
     unavailable: NotAvailable | None = None
+    """The last read that may succeed if it is tried again later."""
 
-    def read(self, part: GapPart, subject: str, ask: Callable[[], T], instead: T) -> T:
-        """The answer, or `instead` and a gap."""
+    def read(self, part: GapPart, subject: str, ask: Callable[[], T], default: T) -> T:
+        """The result of `ask`. If the read fails, `default`, and the gap is recorded."""
         try:
-            answer = ask()
+            result = ask()
         except (NotAvailable, Refused) as error:
-            self.miss(part, subject, redact(str(error))[:300])
+            self.miss(part, subject, redact(str(error))[:MAX_REASON_CHARS])
             if isinstance(error, NotAvailable):
                 self.unavailable = error
-            return instead
+            return default
         self.succeeded += 1
-        return answer
+        return result
 
     def miss(self, part: GapPart, subject: str, reason: str) -> None:
         """Record a part that could not be read."""
         self.gaps.append(Gap(part=part, subject=subject, reason=reason))
 
 
-def deployment_records(
-    reading: Reading, railway: Railway, incident: Incident, service: Service, sick: Deployment | None
+def read_deployment_log(
+    reading: Reading, railway: Railway, incident: Incident, service: Service, examined: Deployment | None
 ) -> list[Record]:
-    """What the sick deployment said around the trouble."""
-    if sick is None:
+    """What the examined deployment logged around the onset."""
+    if examined is None:
         reading.miss(GapPart.DEPLOYMENT_LOGS, service.name, "the service has no deployment")
         return []
-    window = log_window(incident, sick)
+    window = log_window(incident, examined)
 
-    def ask(wanted: str) -> Callable[[], list[LogLine]]:
-        return lambda: railway.deployment_logs(sick.id, window, wanted, limit=LOG_LINES)
+    def query(log_filter: str) -> Callable[[], list[LogLine]]:
+        return lambda: railway.deployment_logs(examined.id, window, log_filter, limit=MAX_LOG_LINES)
 
-    none: list[LogLine] = []
-    lines = reading.read(GapPart.DEPLOYMENT_LOGS, service.name, ask(""), none)
-    if len(lines) < LOG_LINES:
-        return records(lines)
-    # A talkative service drowns its errors in the newest lines: they are asked for by themselves.
-    errors = reading.read(GapPart.ERROR_LOGS, service.name, ask("@level:error"), none)
-    seen = {(one.timestamp, one.message, one.instance_id) for one in lines}
-    extra = [one for one in errors if (one.timestamp, one.message, one.instance_id) not in seen]
-    return records([*lines, *extra])
+    no_lines: list[LogLine] = []
+    lines = reading.read(GapPart.DEPLOYMENT_LOGS, service.name, query(""), no_lines)
+    if len(lines) < MAX_LOG_LINES:
+        return build_log_records(lines)
+    # A verbose service pushes its errors out of the newest lines, so that they need a query of their own.
+    errors = reading.read(GapPart.ERROR_LOGS, service.name, query(ERROR_FILTER), no_lines)
+    present = {(line.timestamp, line.message, line.instance_id) for line in lines}
+    missing = [line for line in errors if (line.timestamp, line.message, line.instance_id) not in present]
+    return build_log_records([*lines, *missing])
 
 
-def build_records(reading: Reading, railway: Railway, incident: Incident, service: Service) -> list[Record]:
-    """What the build and the health check of a deployment that never lived said, whenever that was."""
+def read_build_log(reading: Reading, railway: Railway, incident: Incident, service: Service) -> list[Record]:
+    """The build log of a newest deployment that was never live, its health checks included; else nothing."""
     failed = deployment_never_live(incident, service)
     if failed is None:
         return []
-    none: list[LogLine] = []
+    no_lines: list[LogLine] = []
     lines = reading.read(
         GapPart.BUILD_LOGS,
         service.name,
-        lambda: railway.build_logs(failed.id, failed.created_at, limit=LOG_LINES),
-        none,
+        lambda: railway.build_logs(failed.id, failed.created_at, limit=MAX_LOG_LINES),
+        no_lines,
     )
-    return records(lines)
+    return build_log_records(lines)
 
 
-def failing_and_slow(
+def read_requests(
     reading: Reading, railway: Railway, incident: Incident, service: Service
 ) -> tuple[RequestPattern, ...]:
-    """Requests that failed, and where that is the trouble, that were refused or took long; the sick kind first."""
+    """Failing requests, and if the findings call for them the refused and the slow ones.
+
+    The kind of request that the incident is about comes first.
+    """
     answering = service.serving or service.latest
+    # The edge proxy logs only requests to public domains.
     if answering is None or not (service.traffic or service.public):
         return ()
 
-    def ask(wanted: str) -> Callable[[], list[HttpLine]]:
-        return lambda: railway.http_logs(answering.id, incident.window, wanted, limit=HTTP_LINES)
+    def query(log_filter: str) -> Callable[[], list[HttpLine]]:
+        return lambda: railway.http_logs(answering.id, incident.window, log_filter, limit=MAX_HTTP_LINES)
 
-    none: list[HttpLine] = []
-    kinds = {finding.kind for finding in incident.findings}
-    failing = reading.read(GapPart.FAILING_REQUESTS, service.name, ask(FAILING), none)
-    slow = reading.read(GapPart.SLOW_REQUESTS, service.name, ask(SLOW), none) if kinds & SLOW_KINDS else none
-    no = "client_errors" in kinds
-    refused = reading.read(GapPart.REFUSED_REQUESTS, service.name, ask(REFUSED), none) if no else none
-    groups = [
-        request_patterns([line for line in failing if line.status >= 500], 8),
-        request_patterns([line for line in refused if 400 <= line.status < 500], 8),
-        request_patterns(
-            [line for line in slow if line.status < (400 if no else 500) and line.ms >= SLOW_MS], 8
-        ),
-    ]
-    if "server_errors" not in kinds and kinds & {"latency", "client_errors"}:
-        groups = [*groups[1:], groups[0]] if no else [groups[2], *groups[:2]]
-    return (*groups[0], *groups[1][:4], *groups[2][:4])
+    no_lines: list[HttpLine] = []
+    kinds: set[str] = {finding.kind for finding in incident.findings}
+    refuses = "client_errors" in kinds
+    failing = reading.read(GapPart.FAILING_REQUESTS, service.name, query(FAILING_FILTER), no_lines)
+    slow, refused = no_lines, no_lines
+    if kinds & SLOW_KINDS:
+        slow = reading.read(GapPart.SLOW_REQUESTS, service.name, query(SLOW_FILTER), no_lines)
+    if refuses:
+        refused = reading.read(GapPart.REFUSED_REQUESTS, service.name, query(REFUSED_FILTER), no_lines)
+    # Statuses are checked again: a filter that Railway does not know returns every request.
+    slow_below = 400 if refuses else 500
+    groups = {
+        "failing": [line for line in failing if line.status >= 500],
+        "refused": [line for line in refused if 400 <= line.status < 500],
+        "slow": [line for line in slow if line.status < slow_below and line.ms >= SLOW_MS],
+    }
+    first, *others = (group_requests(groups[name], MAX_FIRST_GROUP) for name in _order(kinds))
+    return (*first, *(pattern for group in others for pattern in group[:MAX_OTHER_GROUP]))
+
+
+def _order(kinds: set[str]) -> tuple[str, str, str]:
+    if "server_errors" not in kinds and "client_errors" in kinds:
+        return ("refused", "slow", "failing")
+    if "server_errors" not in kinds and "latency" in kinds:
+        return ("slow", "failing", "refused")
+    return ("failing", "refused", "slow")

@@ -1,4 +1,4 @@
-"""Requests at the edge that are alike, counted: ids in the path are masked, query strings dropped."""
+"""Groups requests at Railway's edge proxy that are alike: ids in the path are masked, query strings dropped. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 
 from workers.clients.railway import HttpLine
-from workers.investigation.evidence.log_patterns import strip
+from workers.investigation.evidence.log_records import clean_log_text
 from workers.models import RequestPattern
 from workers.runtime.redaction import redact
 
-MOST_PATTERNS = 12
-LONGEST_PATH = 200
+MAX_PATTERNS = 12  # kinds of requests
+MAX_PATH_CHARS = 200  # longer paths are attacks or contain data
+# A path segment that identifies one thing or person: numbers, UUIDs, hashes, `ord-17`, e-mail addresses.
 IDENTIFIER = re.compile(
     r"^(?:\d+|[0-9a-f]{8}-[0-9a-f-]{27}|(?=.*\d)[0-9a-f]{8,}|(?=.*\d)(?=.*[A-Za-z])[\w-]{12,}"
     r"|[A-Za-z]{1,8}[-_]\d[\w-]*|.*\[redacted\].*|.*%40.*|.*@.*)$",
@@ -20,8 +21,8 @@ IDENTIFIER = re.compile(
 
 
 def plain_path(path: str) -> str:
-    """The path without query and fragment, redacted and short."""
-    return redact(strip(path).split("?")[0].split("#")[0].replace("\n", ""))[:LONGEST_PATH] or "/"
+    """The path without query and fragment, redacted and truncated: query strings carry tokens and personal data."""
+    return redact(clean_log_text(path).split("?")[0].split("#")[0].replace("\n", ""))[:MAX_PATH_CHARS] or "/"
 
 
 def route_of(path: str) -> str:
@@ -30,22 +31,23 @@ def route_of(path: str) -> str:
     return "/".join(":id" if IDENTIFIER.match(part) else part for part in parts)
 
 
-def request_patterns(lines: Iterable[HttpLine], most: int = MOST_PATTERNS) -> tuple[RequestPattern, ...]:
-    """The most frequent kinds of requests first."""
+def group_requests(lines: Iterable[HttpLine], limit: int = MAX_PATTERNS) -> tuple[RequestPattern, ...]:
+    """At most `limit` kinds of requests, the most frequent first."""
     groups: dict[tuple[str, str, int, bool], list[HttpLine]] = {}
     for line in lines:
         key = (line.method.upper()[:10], route_of(line.path), line.status, line.platform_answer)
         groups.setdefault(key, []).append(line)
-    made = [
+    patterns = [
         RequestPattern(
-            method=method, route=route, path=plain_path(_typical(alike).path), status=status,
+            method=method, route=route, path=plain_path(_example(alike).path), status=status,
             count=len(alike), slowest_ms=max(line.ms for line in alike), platform_answer=platform,
         )
         for (method, route, status, platform), alike in groups.items()
     ]  # fmt: skip
-    return tuple(sorted(made, key=lambda one: (-one.count, one.route, one.status))[:most])
+    patterns.sort(key=lambda pattern: (-pattern.count, pattern.route, pattern.status))
+    return tuple(patterns[:limit])
 
 
-def _typical(alike: Sequence[HttpLine]) -> HttpLine:
-    """The slowest one: of requests that fail or are slow it shows most."""
+def _example(alike: Sequence[HttpLine]) -> HttpLine:
+    # The slowest request is the one that a person wants to repeat.
     return max(alike, key=lambda line: (line.ms, line.timestamp))

@@ -1,4 +1,4 @@
-"""The service's code as files and lines, read without following anything out of the clone."""
+"""The service's code as files and lines. Links are not followed: a repository is untrusted and may point anywhere."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 
 from workers.clients.git import safe_read
 
-MOST_FILES = 20_000
-MOST_SEARCHED = 3_000
-LARGEST_FILE = 400_000
-"""Bytes; what is larger is generated or data."""
-FOREIGN = {
+MAX_FILES = 20_000  # files of a clone that are listed
+MAX_SOURCES = 3_000  # source files that are searched; more would take minutes
+MAX_FILE_BYTES = 400_000  # larger files are generated or data
+FOREIGN_FOLDERS = {
     ".git", "node_modules", "site-packages", "dist-packages", "vendor", ".venv", "venv", "__pycache__",
     ".next", ".nuxt", ".svelte-kit", "coverage", ".tox", ".mypy_cache", "bower_components", ".yarn",
 }  # fmt: skip
-"""Folders that hold other people's code or what a tool made."""
-SOURCES = (
+"""Folders with third-party code or the output of a tool."""
+SOURCE_SUFFIXES = (
     ".py", ".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".tsx", ".jsx", ".go", ".rb", ".php", ".java", ".kt",
     ".rs", ".ex", ".exs", ".cs", ".scala", ".vue", ".svelte",
 )  # fmt: skip
+# Tests, fixtures, examples and documentation name routes and hosts that the service does not use.
 TESTS = re.compile(
     r"(^|/)(?:tests?|__tests__|spec|fixtures|e2e|mocks?|examples?|docs?)/|(^|/)(?:test_[^/]*|[^/]*[._](?:test|spec)\.\w+|conftest\.py)$"
 )
@@ -30,36 +30,41 @@ TESTS = re.compile(
 
 @dataclass(frozen=True)
 class Tree:
-    """A checked out commit: its folder, its files relative to that, the service's root in it (`""`: all)."""
+    """A checked-out commit: its folder, and its files relative to the folder."""
 
     folder: Path
     files: tuple[str, ...]
     root: str = ""
+    """Root folder of the service in the repository; empty if the service is the whole repository."""
 
     def lines(self, path: str) -> list[str]:
-        """The file's lines; none where it is no plain file in the tree, or too large."""
-        text = safe_read(self.folder, path, max_bytes=LARGEST_FILE)
+        """The file's lines; none if it is no regular file inside the tree, or too large."""
+        text = safe_read(self.folder, path, max_bytes=MAX_FILE_BYTES)
         return text.splitlines() if text else []
 
-    def own(self, path: str) -> bool:
-        """Whether the file stands under the service's root folder."""
+    def is_own(self, path: str) -> bool:
+        """True if the file is below the service's root folder."""
         return not self.root or path.startswith(f"{self.root}/")
 
     def sources(self) -> Iterator[str]:
-        """The service's source files without tests and examples; the rest of the repository after its own."""
-        found = [path for path in self.files if path.endswith(SOURCES) and not TESTS.search(path)]
-        found.sort(key=lambda path: (not self.own(path), path.count("/"), path))
-        yield from found[:MOST_SEARCHED]
+        """The source files without tests and examples: the service's own first, then the rest of the repository."""
+        sources = [path for path in self.files if path.endswith(SOURCE_SUFFIXES) and not TESTS.search(path)]
+        sources.sort(key=lambda path: (not self.is_own(path), path.count("/"), path))
+        yield from sources[:MAX_SOURCES]
 
 
-def tree_of(folder: Path, root: str | None = None) -> Tree:
-    """The files below the folder, other people's code left out, links not followed."""
+def list_tree(folder: Path, root: str | None = None) -> Tree:
+    """The files below the folder, without third-party code.
+
+    Args:
+        root: root folder of the service, as Railway names it.
+    """
     files: list[str] = []
-    for place, folders, names in os.walk(folder, followlinks=False):
-        folders[:] = sorted(one for one in folders if one not in FOREIGN)
-        relative = Path(place).relative_to(folder).as_posix()
+    for current, folders, names in os.walk(folder, followlinks=False):
+        folders[:] = sorted(name for name in folders if name not in FOREIGN_FOLDERS)
+        relative = Path(current).relative_to(folder).as_posix()
         prefix = "" if relative == "." else f"{relative}/"
         files += [prefix + name for name in sorted(names)]
-        if len(files) >= MOST_FILES:
+        if len(files) >= MAX_FILES:
             break
-    return Tree(folder, tuple(files[:MOST_FILES]), (root or "").strip("/"))
+    return Tree(folder, tuple(files[:MAX_FILES]), (root or "").strip("/"))
