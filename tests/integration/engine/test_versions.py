@@ -38,7 +38,7 @@ def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Pi
 
 
 def told(running: PipelineHarness) -> list[str]:
-    return [one.text for one in running.slack.messages if "TRACKWALKER_MODE is report" in one.text]
+    return [one.text for one in running.slack.messages if "TRACKWALKER_MODE=report" in one.text]
 
 
 def stage(running: PipelineHarness, key: str) -> str:

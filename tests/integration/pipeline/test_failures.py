@@ -210,7 +210,7 @@ def test_a_worker_that_is_ended_hands_its_stage_back(reporting: PipelineHarness)
 
     fields = reporting.journal.fields(key)
     assert "lease" not in fields
-    assert fields["reason"] == b"the worker was ended"
+    assert fields["reason"] == b"the worker was shut down"
 
 
 def test_what_breaks_while_the_worker_is_ended_is_no_death(reporting: PipelineHarness) -> None:

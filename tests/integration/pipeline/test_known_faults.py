@@ -106,7 +106,7 @@ def own_store(tmp_path: Path) -> Iterator[OwnStore]:
 
 
 def told(there: PipelineHarness) -> list[str]:
-    return [one.text for one in there.slack.messages if "TRACKWALKER_MODE is report" in one.text]
+    return [one.text for one in there.slack.messages if "TRACKWALKER_MODE=report" in one.text]
 
 
 def at_survey(there: PipelineHarness) -> None:

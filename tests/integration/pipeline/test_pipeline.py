@@ -436,7 +436,7 @@ def test_report_mode_tells_the_cause_and_touches_no_repository(start: StartHarne
 
         assert reporting.github.pushes == []
         assert reporting.fake_model.calls == []
-        assert "TRACKWALKER_MODE is report" in told(reporting)[-1]
+        assert "TRACKWALKER_MODE=report" in told(reporting)[-1]
 
 
 def test_an_incident_whose_service_was_taken_away_ends_and_says_so(start: StartHarness) -> None:

@@ -149,7 +149,7 @@ def told(installation: Installation) -> list[str]:
     return [
         message.text
         for message in installation.slack.messages
-        if "TRACKWALKER_MODE is report" in message.text
+        if "TRACKWALKER_MODE=report" in message.text
     ]
 
 

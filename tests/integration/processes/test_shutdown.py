@@ -45,7 +45,7 @@ def the(running: PipelineHarness, kind: str) -> dict[str, bytes]:
 
 
 def told(running: PipelineHarness) -> list[str]:
-    return [one.text for one in running.slack.messages if "TRACKWALKER_MODE is report" in one.text]
+    return [one.text for one in running.slack.messages if "TRACKWALKER_MODE=report" in one.text]
 
 
 def test_a_sweep_that_hangs_is_free_at_once_and_the_next_worker_goes_on(
