@@ -1,7 +1,7 @@
-"""A process that dies at the n-th boundary: before what it asked of the outside, or after, its answer dropped.
+"""A simulated process that crashes at one boundary: before a call to the outside, or after it, with its answer lost.
 
-Whatever a worker says to the outside goes through `Process.cross`: each command of the store, each HTTP request, each
-git command, each call of the agent. Once dead, nothing of it reaches the outside any more, as after SIGKILL.
+Every call of a worker to the outside goes through `Process.cross`: Redis commands, HTTP requests, git commands and
+agent runs. After the crash no call of that process reaches the outside any more, as after SIGKILL.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ SCRIPTS = {script.sha: script.name for script in scripts.ALL}
 """The name of each of the product's scripts by the hash under which it is called."""
 
 
-class Died(BaseException):
-    """No Exception, as nothing in the product may live through its own death."""
+class SimulatedCrash(BaseException):
+    """The simulated SIGKILL. It is no Exception, so that no `except Exception` of the product survives it."""
 
 
 class Boundary(NamedTuple):
-    """The `ordinal`-th time that a step of the line asked for this."""
+    """A call to the outside: the `ordinal`-th with this kind and name in one step of the pipeline."""
 
     step: int
     stage: str
@@ -49,28 +49,28 @@ class Boundary(NamedTuple):
     ordinal: int
 
 
-class Death(NamedTuple):
-    where: Boundary
+class CrashPoint(NamedTuple):
+    boundary: Boundary
     when: When
 
 
 class Process:
-    """One life. Without a death it lives for ever and `seen` names every boundary that it crossed."""
+    """One worker process. Without a crash point it never crashes; `crossed` lists the boundaries that it crossed."""
 
-    def __init__(self, death: Death | None = None) -> None:
-        self.death, self.dead = death, False
-        self.seen: list[Boundary] = []
+    def __init__(self, death: CrashPoint | None = None) -> None:
+        self.crash_point, self.has_crashed = death, False
+        self.crossed: list[Boundary] = []
         self.step, self.stage = 0, ""
         self._times: Counter[tuple[int, str, str, str]] = Counter()
         self._lock = threading.Lock()
 
     def cross(self, kind: str, name: str, work: Callable[[], T]) -> T:
-        """The answer of the outside. Raises Died at the chosen boundary, and at every one after it."""
+        """The answer of the outside. Raises SimulatedCrash at the crash point, and at every boundary after it."""
         here = self._here(kind, name)
-        self._die_if(here, "before")
-        with OUTSIDE.allowed():
+        self._crash_if(here, "before")
+        with UNTRACKED_IO.allowed():
             answer = work()
-        self._die_if(here, "after")
+        self._crash_if(here, "after")
         return answer
 
     def _here(self, kind: str, name: str) -> Boundary:
@@ -78,22 +78,22 @@ class Process:
             what = (self.step, self.stage, kind, name)
             self._times[what] += 1
             here = Boundary(*what, self._times[what])
-            if not self.dead:
-                self.seen.append(here)
+            if not self.has_crashed:
+                self.crossed.append(here)
             return here
 
-    def _die_if(self, here: Boundary, when: When) -> None:
+    def _crash_if(self, here: Boundary, when: When) -> None:
         with self._lock:
-            self.dead = self.dead or self.death == (here, when)
-            if self.dead:
-                raise Died(f"{when} {here}")
+            self.has_crashed = self.has_crashed or self.crash_point == (here, when)
+            if self.has_crashed:
+                raise SimulatedCrash(f"{when} {here}")
 
 
 # ---- the store -------------------------------------------------------------------------------
 
 
-class MortalRedis(redis.Redis):
-    """A client whose commands are boundaries, named by command or script."""
+class CrashingRedis(redis.Redis):
+    """A Redis client whose commands are boundaries, named by command or script."""
 
     process: Process
 
@@ -102,7 +102,7 @@ class MortalRedis(redis.Redis):
         return self.process.cross("store", command(arguments), lambda: call(*arguments, **options))
 
     def pipeline(self, *arguments: Any, **options: Any) -> Any:
-        """One whose execution is a boundary, named by all that it asks."""
+        """A pipeline whose execution is one boundary, named by all of its commands."""
         made = super().pipeline(*arguments, **options)
         execute = made.execute
 
@@ -110,12 +110,12 @@ class MortalRedis(redis.Redis):
             names = [command(one) for one, _ in made.command_stack]
             return self.process.cross("store", " ".join(names), lambda: execute(*arguments, **options))
 
-        made.execute = executed  # type: ignore[method-assign]  # the same, died through
+        made.execute = executed  # type: ignore[method-assign]  # adds the boundary
         return made
 
 
 def command(arguments: tuple[Any, ...]) -> str:
-    """What a command does, in words that stay the same: a script by name, with the record or stage it sets."""
+    """A stable name of a command: scripts by their name, with the record or stage that they set."""
     name = str(arguments[0])
     if name == "SCRIPT LOAD":
         return f"load {SCRIPTS[_sha(arguments[1])]}"
@@ -136,8 +136,8 @@ def _script(name: str, arguments: tuple[Any, ...]) -> str:
 # ---- HTTP ------------------------------------------------------------------------------------
 
 
-class MortalTransport(httpx.BaseTransport):
-    """HTTP requests as boundaries; `answer` is what lies behind them."""
+class CrashingTransport(httpx.BaseTransport):
+    """An HTTP transport whose requests are boundaries; `answer` is the server behind it."""
 
     def __init__(
         self, process: Process, kind: str, answer: Callable[[httpx.Request], httpx.Response]
@@ -164,7 +164,7 @@ def _fields(query: str) -> str:
 
 
 def _path(request: httpx.Request) -> str:
-    """The path, with whatever is another each time taken out."""
+    """The path without the repository and without numbers, which differ between runs."""
     path = re.sub(r"/repos/[^/]+/[^/]+", "", request.url.path).removeprefix("/api/")
     return re.sub(r"/\d+", "/n", path) or "/"
 
@@ -174,7 +174,7 @@ def _path(request: httpx.Request) -> str:
 
 @contextmanager
 def git_crossing(process: Callable[[], Process], root: Path) -> Iterator[None]:
-    """Inside, git commands are boundaries of the process, and the server is a folder of bare repositories."""
+    """Make git commands boundaries of the process, and a folder of bare repositories their server."""
     finish = git._execute
 
     def finished(command: list[str], folder: Path, surroundings: dict[str, str], *rest: Any) -> Any:
@@ -187,11 +187,11 @@ def git_crossing(process: Callable[[], Process], root: Path) -> Iterator[None]:
         return process().cross("git", name, lambda: finish(command, folder, surroundings, *rest))
 
     def removed(path: Path) -> None:
-        # The dead clean nothing up.
-        if not process().dead:
+        # A killed process leaves its files behind.
+        if not process().has_crashed:
             trees.remove(path)
 
-    git._execute = finished  # type: ignore[assignment]  # the same, died through
+    git._execute = finished  # type: ignore[assignment]  # adds the boundary
     setattr(repository, "remove", removed)  # noqa: B010  (a name that the module does not export)
     try:
         yield
@@ -204,7 +204,7 @@ def git_crossing(process: Callable[[], Process], root: Path) -> Iterator[None]:
 def stray_http(
     process: Callable[[], Process], answer: Callable[[httpx.Request], httpx.Response]
 ) -> Iterator[None]:
-    """Inside, clients that the product makes for one question (status pages, heartbeat) meet boundaries too."""
+    """Make the requests of short-lived clients (status pages, heartbeat) boundaries too."""
     handle = httpx.HTTPTransport.handle_request
 
     def handled(_transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
@@ -217,14 +217,14 @@ def stray_http(
         httpx.HTTPTransport.handle_request = handle  # type: ignore[method-assign]
 
 
-# ---- whatever else talks to the outside ------------------------------------------------------
+# ---- I/O beside the boundaries ---------------------------------------------------------------
 
 
-class Outside:
-    """Notes who connects or starts a program beside the boundaries while the line runs."""
+class UntrackedIO:
+    """Records connections and started programs that bypass the boundaries while the pipeline runs."""
 
     def __init__(self) -> None:
-        self.watching, self.found = False, list[str]()
+        self.is_watching, self.events = False, list[str]()
         self._inside, self._lock, self._hooked = 0, threading.Lock(), False
 
     @contextmanager
@@ -238,24 +238,24 @@ class Outside:
                 self._inside -= 1
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
+    def watching(self) -> Iterator[None]:
         if not self._hooked:
             self._hooked = True
-            sys.addaudithook(self._hear)
-        self.watching = True
+            sys.addaudithook(self._note)
+        self.is_watching = True
         try:
             yield
         finally:
-            self.watching = False
+            self.is_watching = False
 
-    def heard(self) -> list[str]:
-        """What was noted since this was last asked."""
-        found, self.found = self.found, []
+    def take_events(self) -> list[str]:
+        """The events since the last call."""
+        found, self.events = self.events, []
         return found
 
-    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if self.watching and not self._inside and event in ("socket.connect", "subprocess.Popen"):
-            self.found.append(f"{event} {arguments[1:]}"[:300])
+    def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.is_watching and not self._inside and event in ("socket.connect", "subprocess.Popen"):
+            self.events.append(f"{event} {arguments[1:]}"[:300])
 
 
-OUTSIDE = Outside()
+UNTRACKED_IO = UntrackedIO()

@@ -1,7 +1,7 @@
-"""What lies outside of a mortal line: stand-ins without sockets that never answer the same twice.
+"""The outside of a crashable pipeline: fakes without sockets that never give the same answer twice.
 
-Railway names the project otherwise and logs another line each time, main moves on at GitHub, Slack's clock runs, the
-agent writes something else: so whatever is asked again, and recorded again, shows.
+Railway changes the project's name and adds a log line with each answer, GitHub's main branch moves on, Slack's clock
+runs, and the agent writes something else each time. A step that is computed and recorded twice therefore shows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx
 
-from tests.crash.boundaries import OUTSIDE
+from tests.crash.boundaries import UNTRACKED_IO
 from tests.crash.scenarios import Scenario
 from tests.support.fakes import shop
 from tests.support.fakes.githttp import git
@@ -34,23 +34,22 @@ from workers.clients.git import Repositories
 from workers.history.backfill import RESERVED_SHARE
 from workers.models import Fix, Repository, Run, Usage, Verification
 
-NUMBER = "4711471147114711"
-"""Where the stand-in's Railway would say how often it was asked."""
+NUMBER = "4711471147114711"  # replaced in each of Railway's answers by the number of that answer
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)[^\"]*")
-"""A moment, and its minute: who asks again within that gets the same answer, but for its number."""
-SILENT_SECONDS = 6 * 3600.0
-GRANTED = 10_000
-"""Requests an hour at Railway, of which so many are spent that a little of the past can be read."""
-NEWER_HEADS = 8
-"""Commits that others push to main meanwhile: one before each answer that names its head."""
+"""A time with its minute as group 1: two requests of one minute get the same answer, apart from its number."""
+SILENT_SECONDS = 6 * 3600.0  # for which no ping comes in the scenario about missing pings
+GRANTED = (
+    10_000  # Railway's requests per hour; nearly all are used, so that a backfill reads a little history
+)
+NEWER_HEADS = 8  # commits that other people push to main: one before each answer that names its head
 
 
 @dataclass
-class Lasting:
-    """What a death does not touch, beside the store and the disk."""
+class DurableState:
+    """State that survives a crash, besides Redis and the disk."""
 
     answers: dict[str, int] = field(default_factory=dict)
-    """How often each question was asked: each has numbers of its own, as threads ask side by side."""
+    """Number of answers per question; threads ask in parallel, so each question counts for itself."""
     acted: int = 0
     phase: str = ""
     merged: str = ""
@@ -58,48 +57,48 @@ class Lasting:
     queue: list[tuple[str, str]] = field(default_factory=list)
     railway: int = 0
 
-    def copy(self) -> Lasting:
+    def copy(self) -> DurableState:
         return replace(self, queue=self.queue[:], answers=dict(self.answers))
 
 
-class Words(FakeSlack):
-    """Slack by the line's own clock."""
+class TimedSlack(FakeSlack):
+    """Slack with the clock of the simulation."""
 
-    def __init__(self, outer: Outer) -> None:
+    def __init__(self, outer: ExternalState) -> None:
         super().__init__()
         self._outer = outer
 
     def say(self, text: str, **fields: Any) -> Message:
-        at = self._outer.begun.timestamp() + self._outer.another("message")
+        at = self._outer.begun.timestamp() + self._outer.next_number("message")
         message = Message(f"{at:.6f}", fields.pop("channel", self.channel), text, **fields)
         self.messages.append(message)
         return message
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The world as it stood."""
+class WorldSnapshot:
+    """The state of the outside before a step."""
 
     refs: dict[str, str]
     pulls: list[Pull]
     messages: list[Message]
     deleted: list[Message]
-    lasting: Lasting
+    durable: DurableState
 
 
-class Outer:
-    """Everything outside of one line around the shop."""
+class ExternalState:
+    """Everything outside of one pipeline that watches the shop."""
 
     def __init__(self, folder: Path, scenario: Scenario) -> None:
         self.folder, self.scenario, self.begun = folder, scenario, datetime.now(UTC)
-        self.lasting = Lasting()
+        self.durable = DurableState()
         self._known: dict[tuple[str, str], httpx.Response] = {}
         self._loop, self._talking = asyncio.new_event_loop(), threading.Lock()
         healthy, sick = shop.write(folder / "origin")
         self._phases = phases(self.begun.timestamp(), healthy, sick)
         self._world = shop.world(self.begun.timestamp(), healthy, sick)
         self._world.project_name = f"shop, asked {NUMBER} times"
-        self.railway, self.slack = FakeRailway(self._world), Words(self)
+        self.railway, self.slack = FakeRailway(self._world), TimedSlack(self)
         left = round(RESERVED_SHARE * GRANTED) + 9
         self.railway.budget = Budget(GRANTED, GRANTED - left, self.begun.timestamp() + 3000)
         self.github = FakeGitHub(folder / "github")
@@ -111,27 +110,27 @@ class Outer:
         self._loop.close()
 
     def now(self) -> datetime:
-        """The time, which goes on with each look at it, and otherwise stands."""
-        passed = SILENT_SECONDS if self.lasting.silent else 0
-        return self.begun + timedelta(seconds=passed, milliseconds=self.another("now"))
+        """The time. It advances by a millisecond with each call and stands still otherwise."""
+        passed = SILENT_SECONDS if self.durable.silent else 0
+        return self.begun + timedelta(seconds=passed, milliseconds=self.next_number("now"))
 
-    def another(self, question: str) -> int:
-        """A number that no answer to this question had before."""
-        answers = self.lasting.answers
+    def next_number(self, question: str) -> int:
+        """A number that no earlier answer to this question has."""
+        answers = self.durable.answers
         answers[question] = answers.get(question, 0) + 1
         return answers[question]
 
-    def people(self) -> None:
-        """Somebody merges what was told, and Railway deploys it; or closes it."""
+    def act_as_reviewer(self) -> None:
+        """A person merges the pull request once its link is posted, and Railway deploys it; or closes it."""
         pull = self.github.pulls[-1]
         told = any(f"/pull/{pull.number}" in message.text for message in self.slack.messages)
         if not told or pull.state != "open":
             return
-        with OUTSIDE.allowed():
+        with UNTRACKED_IO.allowed():
             if self.scenario.closes:
                 self.github.close(pull.number)
             else:
-                self.lasting.merged = self.github.merge(pull.number)
+                self.durable.merged = self.github.merge(pull.number)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         with self._talking:
@@ -143,19 +142,19 @@ class Outer:
             return self._loop.run_until_complete(_asked(app, request))
 
     def _railway(self, request: httpx.Request) -> httpx.Response:
-        """As the stand-in answered it first, with another project's name and another line in the log each time."""
+        """The first answer to this request, with its own number in the project's name and in the log."""
         body = json.loads(request.content)
-        number = self.another(body["query"])
-        self.lasting.railway += 1
-        if self.scenario.refused or self.lasting.railway <= self.scenario.busy:
+        number = self.next_number(body["query"])
+        self.durable.railway += 1
+        if self.scenario.refused or self.durable.railway <= self.scenario.busy:
             return httpx.Response(401 if self.scenario.refused else 503)
-        asked = self.lasting.merged or self.lasting.phase, MOMENT.sub(r"\1", request.content.decode())
+        asked = self.durable.merged or self.durable.phase, MOMENT.sub(r"\1", request.content.decode())
         known = self._known.get(asked)
         if known is None:
-            services = self._phases[self.lasting.phase]
-            if self.lasting.merged:
+            services = self._phases[self.durable.phase]
+            if self.durable.merged:
                 services = [
-                    deployed(services[0], self.lasting.merged, self.begun.timestamp()),
+                    deployed(services[0], self.durable.merged, self.begun.timestamp()),
                     *services[1:],
                 ]
             self._world.services[:] = services
@@ -165,22 +164,22 @@ class Outer:
         return httpx.Response(known.status_code, headers=headers, content=content)
 
     def _push(self) -> None:
-        """Somebody pushes something else to main."""
-        if not self.lasting.merged:
-            head = self._heads[self.another("head") - 1]
+        """Another person pushes a commit to main."""
+        if not self.durable.merged:
+            head = self._heads[self.next_number("head") - 1]
             (self._bare / "refs" / "heads").mkdir(exist_ok=True)
             (self._bare / "refs" / "heads" / "main").write_text(head + "\n")
 
     def page(self, request: httpx.Request) -> httpx.Response:
-        status = {"indicator": "none", "description": f"asked {self.another('page')} times"}
+        status = {"indicator": "none", "description": f"asked {self.next_number('page')} times"}
         return httpx.Response(200, json={"status": status, "incidents": []})
 
     # -- the agent --------------------------------------------------------------------------------
 
-    def think(
+    def run_agent(
         self, role: str, clone: Path, prompt: str, *, on_usage: Callable[[Usage], None], **_: Any
     ) -> Answer:
-        number = self.another(role)
+        number = self.next_number(role)
         on_usage(Usage(cost_usd=0.01, tokens=10, calls=1, seconds=1.0))
         if role == "writer":
             mended = (clone / "pricing.py").read_text().replace('order["voucher"]', 'order.get("voucher")')
@@ -198,35 +197,37 @@ class Outer:
         on_usage(spent)
         return Answer(f"```json\n{json.dumps(said)}\n```", spent)
 
-    def proved(self, fix: Fix, place: Repository, repositories: Repositories) -> Verification:
+    def verify(self, fix: Fix, place: Repository, repositories: Repositories) -> Verification:
         for tree in (repositories.apply(place.name, fix.base_commit, fix.patch), repositories.scratch_dir()):
             repositories.discard(tree)
         ran = Run(
-            command="python3 -m unittest", outcome="failed", output=f"proved in run {self.another('proof')}"
+            command="python3 -m unittest",
+            outcome="failed",
+            output=f"proved in run {self.next_number('proof')}",
         )
         passed = ran.model_copy(update={"outcome": "passed"})
         return Verification(
             decision="ready", reproduction_deployed=ran, reproduction_before=ran, reproduction_after=passed
         )
 
-    # -- taking and putting back ------------------------------------------------------------------
+    # -- snapshots ------------ ------------------------------------------------------------------
 
-    def take(self) -> Kept:
-        """The world as it stands now."""
+    def take_snapshot(self) -> WorldSnapshot:
+        """The current state of the outside."""
         slack = self.slack
-        return Kept(
-            self.refs(), self.github.pulls[:], slack.messages[:], slack.deleted[:], self.lasting.copy()
+        return WorldSnapshot(
+            self.refs(), self.github.pulls[:], slack.messages[:], slack.deleted[:], self.durable.copy()
         )
 
-    def put_back(self, kept: Kept) -> None:
-        """The world as it stood then."""
+    def restore(self, kept: WorldSnapshot) -> None:
+        """Go back to the state of a snapshot."""
         self._put_refs(kept.refs)
         self.github.pulls, self.slack.messages = kept.pulls[:], kept.messages[:]
-        self.slack.deleted, self.lasting = kept.deleted[:], kept.lasting.copy()
+        self.slack.deleted, self.durable = kept.deleted[:], kept.durable.copy()
         self.github._numbers = itertools.count(len(kept.pulls) + 1)
 
     def refs(self) -> dict[str, str]:
-        """The branches of the repository at GitHub, with their commits."""
+        """The branches on GitHub and their commits."""
         heads = self._bare / "refs" / "heads"
         packed = [
             line.split()
@@ -253,7 +254,7 @@ async def _asked(app: Any, request: httpx.Request) -> httpx.Response:
 
 
 def _newer(bare: Path, head: str) -> Iterator[str]:
-    """Commits on top of main that touch nothing of ours."""
+    """Commits on top of main that change no file."""
     for number in range(NEWER_HEADS):
         tree = git(bare, "rev-parse", f"{head}^{{tree}}")
         head = git(bare, "commit-tree", tree, "-p", head, "-m", f"Something else, {number}")
@@ -261,7 +262,7 @@ def _newer(bare: Path, head: str) -> Iterator[str]:
 
 
 def phases(now: float, healthy: str, sick: str) -> dict[str, list[WorldService]]:
-    """How the world may be: the shop sick or well, and a second service that asks it and fails, too, or alone."""
+    """The phases of a scenario: the shop healthy or failing, and other services that fail with it or alone."""
 
     def services(*, failing: bool) -> list[WorldService]:
         made = shop.world(now, healthy, sick, failing=failing).services
@@ -298,7 +299,7 @@ def phases(now: float, healthy: str, sick: str) -> dict[str, list[WorldService]]
 
 
 def deployed(service: WorldService, commit: str, now: float) -> WorldService:
-    """As if Railway had deployed the commit five minutes ago, and traffic went on."""
+    """The service with this commit deployed five minutes ago, and healthy traffic since."""
     live = WorldDeployment(
         "dep-fixed", service.id, "SUCCESS", now - 300, now - 300, shop.meta(commit, "Merge"),
         instances=[("ins-3", "RUNNING")],

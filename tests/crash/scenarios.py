@@ -1,4 +1,4 @@
-"""What the line lives through while it is killed: each comes to an end by itself."""
+"""The scenarios during which the pipeline crashes. Each comes to an end by itself."""
 
 from __future__ import annotations
 
@@ -10,110 +10,110 @@ from workers.engine.stage_table import STAGES
 SHOP = {"service_id": "svc-shop", "service_name": "shop", "kind": "monitor.triggered", "source": "railway"}
 PING = {"kind": "ping", "source": "ping"}
 WEB = {"service_id": "svc-web", "service_name": "web", "kind": "monitor.triggered", "source": "railway"}
-LOOK = ("door", "move", "intake", "survey", "analyse")
-REPORT = {"TRACKWALKER_MODE": "report"}
-HOOK = {
+CHECK_STAGES = ("door", "move", "intake", "survey", "analyse")
+REPORT_MODE = {"TRACKWALKER_MODE": "report"}
+INCOMING_WEBHOOK = {
     "SLACK_BOT_TOKEN": "", "SLACK_CHANNEL": "",
     "SLACK_WEBHOOK_URL": "https://slack.example/services/T0000001/B0000001/webhook-secret",
 }  # fmt: skip
-TOLD = (*LOOK, "enrich", "diagnose", "watch", "notify")
+REPORT_STAGES = (*CHECK_STAGES, "enrich", "diagnose", "watch", "notify")
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What happens, how the installation is set up, and where it is died in."""
+    """What happens, the settings, and the stages in which the process crashes."""
 
     name: str
     acts: tuple[tuple[str, dict[str, str]], ...]
-    """One after the other, each when nothing is to be done any more: how the world is now, who knocks at the door."""
+    """Phases of the outside with the alert that arrives; each begins once nothing is left to do."""
     stages: tuple[str, ...]
-    """Those it comes through."""
-    die_in: tuple[str, ...]
+    """All stages of the scenario."""
+    crash_in: tuple[str, ...]
     settings: dict[str, str] = field(default_factory=dict)
     busy: int = 0
-    """So many answers of Railway are 503 first."""
+    """The number of Railway's first answers that are 503."""
     refused: bool = False
-    """Railway knows no such token."""
+    """Railway rejects the token."""
     silence: bool = False
-    """No ping comes for a while in the end."""
+    """No ping comes for a while at the end."""
     closes: bool = False
-    """A human closes the pull request unmerged."""
-    only: tuple[str, ...] = ()
-    """Not all boundaries of those stages, but these, as others are the same elsewhere."""
+    """A person closes the pull request unmerged."""
+    names: tuple[str, ...] = ()
+    """First words of the boundaries to crash at; () for all. Other scenarios cover the rest."""
     after: str = ""
-    """A death after this asks of the outside what no undisturbed life does."""
+    """After a crash at this boundary the next process makes calls that no undisturbed run makes."""
 
-    def dies_at(self, where: Boundary) -> bool:
-        return where.stage in self.die_in and (not self.only or where.name.split()[0] in self.only)
+    def crashes_at(self, where: Boundary) -> bool:
+        return where.stage in self.crash_in and (not self.names or where.name.split()[0] in self.names)
 
 
 SCENARIOS = (
     Scenario(
-        "an alert becomes a pull request that is merged and holds",
+        "an alert becomes a pull request that is merged and verified",
         acts=(("sick", SHOP),),
         stages=("door", "move", *(stage for stage in STAGES if stage != "pings")),
-        die_in=("door", "move", *(stage for stage in STAGES if stage != "pings")),
+        crash_in=("door", "move", *(stage for stage in STAGES if stage != "pings")),
         after="ask writer",
     ),
     Scenario(
-        "a human closes the pull request, and the trouble goes away",
+        "a person closes the pull request and the trouble goes away",
         acts=(("sick", SHOP), ("well", PING), ("well", PING)),
-        stages=(*TOLD, "plan", "fix", "propose"),
-        die_in=("watch",),
+        stages=(*REPORT_STAGES, "plan", "fix", "propose"),
+        crash_in=("watch",),
         closes=True,
     ),
     Scenario(
-        "trouble is reported and over after clean sweeps",
+        "trouble is reported and resolved after clean sweeps",
         acts=(("sick", SHOP), ("well", PING), ("well", PING)),
-        stages=TOLD,
-        die_in=("diagnose", "watch"),
-        settings=REPORT,
+        stages=REPORT_STAGES,
+        crash_in=("diagnose", "watch"),
+        settings=REPORT_MODE,
     ),
     Scenario(
-        "a ping finds nothing, and then none comes",
+        "a ping finds no problem, and then pings stay away",
         acts=(("well", PING),),
-        stages=(*LOOK, "pings", "notify"),
-        die_in=("door", "intake", "analyse", "pings", "notify"),
+        stages=(*CHECK_STAGES, "pings", "notify"),
+        crash_in=("door", "intake", "analyse", "pings", "notify"),
         settings={"TRACKWALKER_HEARTBEAT_URL": "https://beat.example/trackwalker"},
         silence=True,
     ),
     Scenario(
-        "Railway knows no such token",
+        "Railway rejects the token",
         acts=(("sick", SHOP),),
         stages=("door", "move", "intake", "survey", "notify"),
-        die_in=("survey", "notify"),
+        crash_in=("survey", "notify"),
         refused=True,
     ),
     Scenario(
-        "Railway is busy, and then all looks well",
+        "Railway is busy, and then everything is healthy",
         acts=(("well", SHOP),),
-        stages=(*LOOK, "notify"),
-        die_in=("survey", "analyse", "intake", "notify"),
+        stages=(*CHECK_STAGES, "notify"),
+        crash_in=("survey", "analyse", "intake", "notify"),
         busy=4,
-        only=("open_journal", "wake_journal", "enqueue_on_sweep", "advance", "record", "end", "POST", "claim"),
+        names=("open_journal", "wake_journal", "enqueue_on_sweep", "advance", "record", "end", "POST", "claim"),
     ),
     Scenario(
-        "Slack takes words and gives none back",
+        "Slack is an incoming webhook that cannot be read",
         acts=(("sick", SHOP), ("well", PING), ("well", PING)),
-        stages=TOLD,
-        die_in=("notify",),
-        settings=REPORT | HOOK,
-        only=("record", "advance", "end", "POST"),
+        stages=REPORT_STAGES,
+        crash_in=("notify",),
+        settings=REPORT_MODE | INCOMING_WEBHOOK,
+        names=("record", "advance", "end", "POST"),
     ),
     Scenario(
-        "a symptom joins its cause, and stands for itself again",
+        "a symptom is suppressed by its cause, and later has its own",
         acts=(("web", WEB), ("both", PING), ("web", PING), ("web", PING), ("all well", PING), ("all well", PING)),
-        stages=TOLD,
-        die_in=("analyse",),
-        settings=REPORT,
-        only=("update_symptoms", "suppress", "unsuppress", "update_recovery"),
+        stages=REPORT_STAGES,
+        crash_in=("analyse",),
+        settings=REPORT_MODE,
+        names=("update_symptoms", "suppress", "unsuppress", "update_recovery"),
     ),
     Scenario(
-        "three troubles at once stand under one umbrella",
+        "three incidents at once become an incident group",
         acts=(("storm", PING), ("calm", PING), ("calm", PING)),
-        stages=TOLD,
-        die_in=("notify",),
-        settings=REPORT,
-        only=("record", "end", "POST"),
+        stages=REPORT_STAGES,
+        crash_in=("notify",),
+        settings=REPORT_MODE,
+        names=("record", "end", "POST"),
     ),
 )  # fmt: skip

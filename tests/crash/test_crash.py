@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.crash.boundaries import OUTSIDE, Process, When
-from tests.crash.pipeline import Mortal
-from tests.crash.runner import Lives
+from tests.crash.boundaries import UNTRACKED_IO, Process, When
+from tests.crash.pipeline import CrashablePipeline
+from tests.crash.runner import CrashRunner
 from tests.crash.scenarios import SCENARIOS, Scenario
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
@@ -29,33 +29,33 @@ from workers.engine.stage_table import STAGES
 from workers.runtime.store import client
 
 ROOT = Path(__file__).parents[2]
-BOTH: tuple[When, When] = ("before", "after")
-LivesOf = Callable[[Scenario], Lives]
+BEFORE_AND_AFTER: tuple[When, When] = ("before", "after")
+RunnerOf = Callable[[Scenario], CrashRunner]
 CLIENTS = {"railway": Railway, "github": GitHub, "slack": Slack, "repositories": Repositories}
 
-NOT_IN_THE_LINE = {
-    "renew_lease": "renews a lease, from a thread beside the line; not renewed is what every death here is",
-    "bring_forward": "brings a dropped message forward; without it the journal is due a little later",
-    "start_watchdog": "said once at the start of a worker, set-if-absent",
-    "PING": "asked by the pulse beside the line, and changes nothing",
-    "adopt_unknown_stage": "a stage of a newer version, that is waited for in vain for a quarter of an hour",
-    "HKEYS": "read for that",
-    "HSET": "a person pauses or mutes (brakes)",
-    "HDEL": "a person resumes (brakes)",
+NOT_CROSSED = {
+    "renew_lease": "renews leases, from a thread beside the pipeline; every crash here is a lease that is not renewed",
+    "bring_forward": "reschedules after a dropped message; without it the journal is due a little later",
+    "start_watchdog": "runs once at the start of a worker, set-if-absent",
+    "PING": "a health check of the lease renewer, which changes nothing",
+    "adopt_unknown_stage": "only after no newer worker came for a quarter of an hour",
+    "HKEYS": "read for adopt_unknown_stage",
+    "HSET": "a person pauses or mutes (controls)",
+    "HDEL": "a person resumes (controls)",
 }
-"""What modules of the line ask of the store, but no stage does."""
-NOT_ASKED = {
-    "Railway.environments": "a project token's own environment, where TRACKWALKER_ENVIRONMENTS is not set: a read",
+"""Commands in modules of the pipeline that no stage runs, and why."""
+NOT_CALLED = {
+    "Railway.environments": "the environment of a project token, if TRACKWALKER_ENVIRONMENTS is not set: a read",
     "Railway.build_logs": "a read like the others of `enrich`, for a deployment that never succeeded",
-    "Repositories.head": "a read like the others of `enrich`, where Railway names no commit",
-    "Slack.delete": "takes back the younger of two own posts, which only two workers at once can make",
+    "Repositories.head": "a read like the others of `enrich`, if Railway names no commit",
+    "Slack.delete": "deletes the younger of two messages, which only two workers at once can post",
 }
-"""Methods that a stage calls in other cases than these."""
+"""Methods that stages call in no scenario, and why."""
 
 
 @pytest.fixture(scope="module")
 def connection(store_url: str) -> Iterator[redis.Redis]:
-    """A store that need not survive the machine: what dies here is the worker."""
+    """A Redis that need not survive the machine: only workers crash here."""
     made = client(store_url)
     made.config_set("appendfsync", "no")
     yield made
@@ -65,89 +65,93 @@ def connection(store_url: str) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture(scope="module")
-def lives_of(connection: redis.Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivesOf]:
-    """A scenario, lived through once without a death; the same one whenever it is asked for."""
-    known: dict[str, Lives] = {}
+def runner_of(connection: redis.Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunnerOf]:
+    """The runner of a scenario that ran once undisturbed; one per scenario."""
+    known: dict[str, CrashRunner] = {}
 
-    def lives(scenario: Scenario) -> Lives:
+    def lives(scenario: Scenario) -> CrashRunner:
         if scenario.name not in known:
             connection.flushall()
-            line = Mortal(connection, tmp_path_factory.mktemp("line"), scenario)
-            known[scenario.name] = Lives(line).undisturbed()
+            line = CrashablePipeline(connection, tmp_path_factory.mktemp("line"), scenario)
+            known[scenario.name] = CrashRunner(line).run_undisturbed()
         return known[scenario.name]
 
     yield lives
     for one in known.values():
-        one.line.outer.close()
+        one.pipeline.external.close()
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.name)
-def test_a_line_comes_to_a_good_end_through_all_its_stages(scenario: Scenario, lives_of: LivesOf) -> None:
-    lives = lives_of(scenario)
+def test_an_undisturbed_run_reaches_a_good_end_through_all_stages(
+    scenario: Scenario, runner_of: RunnerOf
+) -> None:
+    lives = runner_of(scenario)
 
     print(table(scenario, lives))
 
-    assert {one for wrong in lives.known.values() for one in wrong} == set()
+    assert {one for wrong in lives.problems_by_state.values() for one in wrong} == set()
     assert {one.stage for one in lives.boundaries} == set(scenario.stages)
     assert set(scenario.stages) <= {"door", "move", *STAGES}
-    assert OUTSIDE.heard() == []
+    assert UNTRACKED_IO.take_events() == []
 
 
 @pytest.mark.parametrize(
     ("scenario", "stage"),
-    [(scenario, stage) for scenario in SCENARIOS for stage in scenario.die_in],
+    [(scenario, stage) for scenario in SCENARIOS for stage in scenario.crash_in],
     ids=lambda one: one.name if isinstance(one, Scenario) else one,
 )
-def test_who_dies_at_a_boundary_lives_again_and_ends_the_same(
-    scenario: Scenario, stage: str, lives_of: LivesOf
+def test_a_crash_at_any_boundary_leads_to_the_same_final_state(
+    scenario: Scenario, stage: str, runner_of: RunnerOf
 ) -> None:
-    lives, wrong = lives_of(scenario), list[str]()
-    where = [one for one in lives.boundaries if scenario.dies_at(one)]
-    # Behind a webhook, who speaks first cannot be told from who speaks twice.
+    lives, wrong = runner_of(scenario), list[str]()
+    where = [one for one in lives.boundaries if scenario.crashes_at(one)]
+    # An incoming webhook cannot be read, so a late message cannot be told from a second one.
     lagging = (
         (False, True) if stage == "notify" and "SLACK_WEBHOOK_URL" not in scenario.settings else (False,)
     )
 
     for boundary in [one for one in where if one.stage == stage]:
         for lag in lagging:
-            for when in BOTH:
-                wrong += lives.die(boundary, when, lag=lag)
+            for when in BEFORE_AND_AFTER:
+                wrong += lives.crash_at(boundary, when, lag=lag)
 
     assert wrong == []
-    assert {one.stage for one in where} == set(scenario.die_in)
-    assert OUTSIDE.heard() == []
+    assert {one.stage for one in where} == set(scenario.crash_in)
+    assert UNTRACKED_IO.take_events() == []
 
 
-def test_nothing_that_the_line_asks_of_the_outside_is_missing_among_the_boundaries(lives_of: LivesOf) -> None:
+def test_every_call_of_the_pipeline_to_the_outside_is_a_boundary(
+    runner_of: RunnerOf,
+) -> None:
     asked, called = set[str](), set[str]()
     for scenario in SCENARIOS:
-        lives = lives_of(scenario)
+        lives = runner_of(scenario)
         if scenario.after:
-            lives.die(next(one for one in lives.boundaries if one.name == scenario.after), "after")
-            lives.line.live(Process())
+            lives.crash_at(next(one for one in lives.boundaries if one.name == scenario.after), "after")
+            lives.pipeline.start_process(Process())
         asked |= {word for one in lives.boundaries for word in one.name.split()}
-        asked |= lives.line.asked
-        called |= lives.line.methods
+        asked |= lives.pipeline.crossed_names
+        called |= lives.pipeline.methods
 
-    assert scripts_of_the_line() - asked - set(NOT_IN_THE_LINE) == set()
-    assert commands_of_the_line() - asked - set(NOT_IN_THE_LINE) == set()
-    assert methods_of_the_line() - called - set(NOT_ASKED) == set()
-    assert set(NOT_IN_THE_LINE) & asked == set()
-    assert set(NOT_ASKED) & called == set()
+    assert pipeline_scripts() - asked - set(NOT_CROSSED) == set()
+    assert pipeline_commands() - asked - set(NOT_CROSSED) == set()
+    assert pipeline_methods() - called - set(NOT_CALLED) == set()
+    assert set(NOT_CROSSED) & asked == set()
+    assert set(NOT_CALLED) & called == set()
 
 
-def test_whoever_talks_to_the_outside_beside_the_boundaries_is_heard() -> None:
-    with socket.socket() as stranger, OUTSIDE.watched():
+def test_io_beside_the_boundaries_is_recorded() -> None:
+    with socket.socket() as stranger, UNTRACKED_IO.watching():
         stranger.connect_ex(("127.0.0.1", 9))
 
-    assert ["socket.connect" in one for one in OUTSIDE.heard()] == [True]
+    assert ["socket.connect" in one for one in UNTRACKED_IO.take_events()] == [True]
 
 
-# ---- what the line asks, read from its source ------------------------------------------------
+# ---- calls to the outside, read from the source ----------------------------------------------
 
 
-def line_modules() -> dict[str, ast.Module]:
-    """The syntax of every module of ours that the actors can reach, by its name."""
+def pipeline_modules() -> dict[str, ast.Module]:
+    """The syntax tree of every module that the actors can reach, by its name."""
     found: dict[str, ast.Module] = {}
     waiting = ["workers.pipeline.worker", "workers.engine.dispatcher"]
     while waiting:
@@ -163,32 +167,32 @@ def line_modules() -> dict[str, ast.Module]:
     return found
 
 
-def scripts_of_the_line() -> set[str]:
+def pipeline_scripts() -> set[str]:
     """The scripts that those modules name: `scripts.ADVANCE`."""
     named = {
         getattr(scripts, node.attr, None)
-        for tree in line_modules().values()
+        for tree in pipeline_modules().values()
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "scripts"
     }
     return {script.name for script in named if isinstance(script, Script)}
 
 
-def commands_of_the_line() -> set[str]:
-    """What is asked of the store by name: `journal.command("hget", …)`."""
+def pipeline_commands() -> set[str]:
+    """Plain Redis commands: `journal.command("hget", …)`."""
     return {
         str(node.args[0].value).upper()
-        for tree in line_modules().values()
+        for tree in pipeline_modules().values()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "command"
         if node.args and isinstance(node.args[0], ast.Constant)
     }
 
 
-def methods_of_the_line() -> set[str]:
-    """Methods of our clients that are called on something named like one."""
+def pipeline_methods() -> set[str]:
+    """Methods of the clients that are called on a variable named like one."""
     found = set()
-    for tree in line_modules().values():
+    for tree in pipeline_modules().values():
         for node in ast.walk(tree):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
@@ -200,14 +204,14 @@ def methods_of_the_line() -> set[str]:
     return found
 
 
-def table(scenario: Scenario, lives: Lives) -> str:
-    """How many boundaries there are, by stage and kind."""
+def table(scenario: Scenario, lives: CrashRunner) -> str:
+    """The number of boundaries by stage and kind."""
     kinds = sorted({one.kind for one in lives.boundaries})
     count = Counter((one.stage, one.kind) for one in lives.boundaries)
     rows = [f"\n{scenario.name}: {len(lives.boundaries)} boundaries in {len(lives.before)} steps"]
-    rows.append(f"{'':10}" + "".join(f"{kind:>9}" for kind in kinds) + f"{'died in':>10}")
+    rows.append(f"{'':10}" + "".join(f"{kind:>9}" for kind in kinds) + f"{'crashes':>10}")
     for stage in scenario.stages:
         numbers = "".join(f"{count[stage, kind] or '':>9}" for kind in kinds)
-        died = sum(1 for one in lives.boundaries if one.stage == stage and scenario.dies_at(one))
+        died = sum(1 for one in lives.boundaries if one.stage == stage and scenario.crashes_at(one))
         rows.append(f"{stage:10}{numbers}{died:>10}")
     return "\n".join(rows)

@@ -147,9 +147,7 @@ def test_a_webhook_is_told_although_the_worker_is_killed_in_the_middle(installat
 
 def told(installation: Installation) -> list[str]:
     return [
-        message.text
-        for message in installation.slack.messages
-        if "TRACKWALKER_MODE=report" in message.text
+        message.text for message in installation.slack.messages if "TRACKWALKER_MODE=report" in message.text
     ]
 
 
