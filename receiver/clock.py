@@ -1,4 +1,7 @@
-"""`python -m receiver.clock`: pings the receiver at its public address, which also proves the way in."""
+"""The clock: pings the receiver at its public address, which also proves that webhooks can reach it.
+
+It runs as a thread of the web process (`receiver.main --clock`), or alone as `python -m receiver.clock`.
+"""
 
 from __future__ import annotations
 
@@ -19,96 +22,105 @@ import httpx
 from workers.clients import deadline
 from workers.errors import SettingsError
 from workers.runtime import logs, settings
+from workers.runtime.settings import Settings
 
-FIRST_AFTER_SECONDS = 5.0
-"""The receiver starts at the same time."""
-TIMEOUT_SECONDS = 15.0
-FIRST_RETRY_SECONDS = 2.0
-LONGEST_RETRY_SECONDS = 60.0
-LONGEST_STRETCH_SECONDS = 3600.0
-"""Whatever the answer says: Railway's limits are counted by the hour."""
-MEANINGS = {
-    401: "TRACKWALKER_SECRET is not the receiver's, or it has none",
-    404: "there is something at TRACKWALKER_PUBLIC_URL, but it is no Trackwalker",
-    405: "there is something at TRACKWALKER_PUBLIC_URL, but it is no Trackwalker",
-    502: "the proxy before the receiver does not reach it: is the web process up?",
-    503: "the receiver's store is away",
+FIRST_PING_SECONDS = 5.0  # after the start, because the receiver starts at the same time
+TIMEOUT_SECONDS = 15.0  # per ping as a whole
+FIRST_RETRY_SECONDS = 2.0  # delay of the first retry; each further delay is twice as long
+MAX_RETRY_SECONDS = 60.0
+MAX_INTERVAL_SECONDS = 3600.0  # longest interval that an answer can ask for; Railway's limits are per hour
+RESTART_SECONDS = 10.0  # delay before the thread starts over after a bug
+INVALID_SETTINGS = 2  # exit code
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+NOT_A_RECEIVER = "another server answers at TRACKWALKER_PUBLIC_URL: correct the address"
+HINTS = {
+    401: "the receiver has another TRACKWALKER_SECRET, or none",
+    404: NOT_A_RECEIVER,
+    405: NOT_A_RECEIVER,
+    502: "the proxy cannot reach the receiver: is the web process running?",
+    503: "the receiver cannot reach Redis",
 }
 
 log = logging.getLogger("trackwalker.clock")
 
 
 class PingResult(NamedTuple):
-    """What came of a ping: no `trouble` when it was taken; `next_seconds` where the next one is to come later."""
+    """`error` is "" if the ping was accepted; `next_seconds` is the interval that the answer asked for, if it did."""
 
-    trouble: str = ""
+    error: str = ""
     next_seconds: float | None = None
 
 
 def ping(client: httpx.Client, url: str, secret: str, at: datetime) -> PingResult:
-    """Post one ping that names the time `at`; what went wrong comes with where to look."""
+    """Post one ping.
+
+    Args:
+        url: the public address of the receiver.
+        at: the time that the ping names. Pings of the same time start one sweep, however many arrive.
+    """
+    address = _safe_address(url)
     try:
         headers = {b"X-Trackwalker-Secret": secret.encode()}
         with deadline.within(TIMEOUT_SECONDS):
-            answer = client.post(f"{url}/ping", json={"at": at.isoformat()}, headers=headers)
+            response = client.post(f"{url}/ping", json={"at": at.isoformat()}, headers=headers)
     except httpx.TimeoutException:
         return PingResult(
-            f"no answer within {TIMEOUT_SECONDS:g} s from {_place(url)}: check TRACKWALKER_PUBLIC_URL"
+            f"{address} does not answer within {TIMEOUT_SECONDS:g} s: check TRACKWALKER_PUBLIC_URL"
         )
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        return PingResult(
-            f"cannot reach {_place(url)} ({type(error).__name__}): check TRACKWALKER_PUBLIC_URL"
-        )
-    if answer.is_success:
-        return PingResult(next_seconds=_stretched(answer.headers.get("x-trackwalker-next-ping", "")))
-    if answer.is_redirect:
-        return PingResult(
-            f"{_place(url)} redirects: TRACKWALKER_PUBLIC_URL must be the address where that ends"
-        )
-    meaning = MEANINGS.get(answer.status_code, "see the receiver's log")
-    return PingResult(f"{_place(url)} answered {answer.status_code}: {meaning}")
+        return PingResult(f"cannot reach {address} ({type(error).__name__}): check TRACKWALKER_PUBLIC_URL")
+    if response.is_success:
+        return PingResult(next_seconds=_parse_interval(response.headers.get("x-trackwalker-next-ping", "")))
+    if response.is_redirect:
+        return PingResult(f"{address} redirects: set TRACKWALKER_PUBLIC_URL to the final address")
+    hint = HINTS.get(response.status_code, "see the receiver's log")
+    return PingResult(f"{address} answered {response.status_code}: {hint}")
 
 
-def _stretched(said: str) -> float | None:
-    """Seconds, at most an hour; None for whatever is no such number."""
-    found = re.fullmatch(r"\d{1,9}(\.\d{1,9})?", said.strip(), re.ASCII)
-    return min(float(found[0]), LONGEST_STRETCH_SECONDS) if found else None
+def _parse_interval(header: str) -> float | None:
+    """Seconds, at most MAX_INTERVAL_SECONDS; None if the header holds no plain number."""
+    match = re.fullmatch(r"\d{1,9}(\.\d{1,9})?", header.strip(), re.ASCII)
+    return min(float(match[0]), MAX_INTERVAL_SECONDS) if match else None
 
 
-def _place(url: str) -> str:
-    """The address without what may be secret in it."""
+def _safe_address(url: str) -> str:
+    """The address without user, password, path and query, which may be secret."""
     try:
         parts = urlsplit(url)
     except ValueError:
-        return "an address that is none"
+        return "an invalid address"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def ping_until_taken(
+def ping_until_accepted(
     send: Callable[[datetime], PingResult], within_seconds: float, stop: threading.Event, at: datetime
 ) -> PingResult | None:
-    """Send the ping of `at`, and again with growing waits inside its interval; None when it was not taken.
+    """Send a ping, with retries, until it is accepted; None if it is not accepted in time.
 
-    Every try names the same time, so that a ping whose answer was lost is still one look.
+    Every retry names the same time: if only the answer was lost, the receiver counts both as one ping.
+
+    Args:
+        within_seconds: no retry begins later than this.
+        stop: ends the retries.
     """
-    deadline = time.monotonic() + within_seconds
-    wait = min(FIRST_RETRY_SECONDS, within_seconds / 5)
+    give_up_at = time.monotonic() + within_seconds
+    delay = min(FIRST_RETRY_SECONDS, within_seconds / 5)
     while not stop.is_set():
-        heard = _try(send, at)
-        if not heard.trouble:
-            return heard
-        log.warning("ping not taken", extra={"trouble": heard.trouble})
-        if time.monotonic() + wait >= deadline or stop.wait(wait):
+        result = _send(send, at)
+        if not result.error:
+            return result
+        log.warning("ping failed", extra={"error": result.error})
+        if time.monotonic() + delay >= give_up_at or stop.wait(delay):
             return None
-        wait = min(wait * 2, LONGEST_RETRY_SECONDS)
+        delay = min(delay * 2, MAX_RETRY_SECONDS)
     return None
 
 
-def _try(send: Callable[[datetime], PingResult], at: datetime) -> PingResult:
+def _send(send: Callable[[datetime], PingResult], at: datetime) -> PingResult:
     try:
         return send(at)
-    except Exception as error:  # a clock that stops is noticed by nobody
-        log.exception("ping failed")
+    except Exception as error:  # a bug must not stop the clock, which nobody would notice
+        log.exception("ping error")
         return PingResult(type(error).__name__)
 
 
@@ -116,53 +128,79 @@ def keep_pinging(
     send: Callable[[datetime], PingResult], interval_seconds: float, stop: threading.Event,
     now: Callable[[], datetime],
 ) -> None:  # fmt: skip
-    """One ping an interval until `stop`, later where the answer says so; a late one does not move the next."""
-    due = time.monotonic() + min(FIRST_AFTER_SECONDS, interval_seconds)
-    taken, apart = True, interval_seconds
+    """Send one ping per interval until `stop` is set. An answer can ask for a longer interval.
+
+    Intervals are counted from the time when a ping was due, so a late ping does not delay the next one.
+    """
+    due = time.monotonic() + min(FIRST_PING_SECONDS, interval_seconds)
+    is_accepted, interval = True, interval_seconds
     while not stop.wait(max(0.0, due - time.monotonic())):
-        before, due = due, due + interval_seconds
-        heard = ping_until_taken(send, due - time.monotonic(), stop, now())
-        was_taken, taken = taken, heard is not None
-        if taken and not was_taken:
-            log.info("pings are taken again")
-        elif not taken and not stop.is_set():
-            log.error("no ping was taken in this interval", extra={"seconds": round(due - before, 1)})
-        was_apart, apart = apart, max(interval_seconds, (heard and heard.next_seconds) or 0.0)
-        if _minutes(apart) != _minutes(was_apart):
-            log.info("pings are this far apart", extra={"minutes": _minutes(apart), "why": "Railway's limit"})
-        due = max(before + apart, time.monotonic())
+        previous, due = due, due + interval_seconds
+        result = ping_until_accepted(send, due - time.monotonic(), stop, now())
+        was_accepted, is_accepted = is_accepted, result is not None
+        if is_accepted and not was_accepted:
+            log.info("pings are accepted again")
+        elif not is_accepted and not stop.is_set():
+            log.error("no ping accepted in this interval", extra={"seconds": round(due - previous, 1)})
+        old_interval, interval = interval, max(interval_seconds, (result and result.next_seconds) or 0.0)
+        # Compared as they are logged: the seconds differ a little from one answer to the next.
+        if _minutes(interval) != _minutes(old_interval):
+            log.info(
+                "ping interval changed", extra={"minutes": _minutes(interval), "why": "Railway's rate limit"}
+            )
+        due = max(previous + interval, time.monotonic())
 
 
 def _minutes(seconds: float) -> float:
-    """As it is told: the seconds differ from one answer to the next."""
     return round(seconds / 60, 1 if seconds < 60 else None)
 
 
+def run(chosen: Settings, stop: threading.Event) -> None:
+    """Ping as the settings say until `stop` is set."""
+    url, secret = chosen.url, next(iter(chosen.secrets), "")
+    log.info("clock started", extra={"address": _safe_address(url), "minutes": chosen.ping_minutes})
+    # A proxy for outgoing connections cannot reach this machine's loopback address.
+    use_proxy = urlsplit(url).hostname not in LOOPBACK
+    with deadline.client(
+        timeout=TIMEOUT_SECONDS, trust_env=use_proxy, limits=httpx.Limits(max_keepalive_connections=0)
+    ) as client:
+        keep_pinging(
+            partial(ping, client, url, secret), chosen.ping_minutes * 60, stop, partial(datetime.now, UTC)
+        )
+
+
+def start_thread(chosen: Settings) -> threading.Thread:
+    """Start the clock in a daemon thread of this process. It starts over after an unexpected error."""
+    thread = threading.Thread(
+        target=_run_forever, args=(chosen, threading.Event()), name="clock", daemon=True
+    )
+    thread.start()
+    return thread
+
+
+def _run_forever(chosen: Settings, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            run(chosen, stop)
+        except Exception:
+            log.exception("clock error, restarting")
+            stop.wait(RESTART_SECONDS)
+
+
 def main() -> int:
-    """Ping until SIGTERM or SIGINT, which end it at once."""
+    """Ping until SIGTERM or SIGINT."""
     logs.configure("clock")
     try:
         chosen = settings.read()
     except SettingsError as error:
-        log.critical(str(error))
-        return 2
+        log.critical("invalid settings", extra={"why": str(error)})
+        return INVALID_SETTINGS
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    url, secret = chosen.url, next(iter(chosen.secrets), "")
-    # What stands on this machine is not asked for through a proxy.
-    outside = urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1")
-    with deadline.client(
-        timeout=TIMEOUT_SECONDS, trust_env=outside, limits=httpx.Limits(max_keepalive_connections=0)
-    ) as client:
-        send = partial(ping, client, url, secret)
-        interval = chosen.ping_minutes * 60
-        log.info("clock started", extra={"address": _place(url), "minutes": chosen.ping_minutes})
-        # A daemon: a request in flight does not hold up the end.
-        threading.Thread(
-            target=keep_pinging, args=(send, interval, stop, partial(datetime.now, UTC)), daemon=True
-        ).start()
-        stop.wait()
+    # A thread, so that a request under way does not delay the exit.
+    start_thread(chosen)
+    stop.wait()
     return 0
 
 

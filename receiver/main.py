@@ -1,4 +1,8 @@
-"""Builds the web process from settings: `uvicorn --factory receiver.main:app --no-access-log`."""
+"""Builds and runs the web process.
+
+`python -m receiver.main` serves on PORT, with `--clock` it sends the periodic pings too, as `python -m workers up`
+does. `uvicorn --factory receiver.main:app --no-access-log` serves the same app, for deployments with a Procfile.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import random
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -22,38 +26,76 @@ from workers.engine.journal_store import JournalStore
 from workers.engine.schema import SCHEDULE
 from workers.errors import SettingsError
 from workers.incidents import intake, request_quota
-from workers.runtime import logs, settings, store
+from workers.runtime import environment, logs, settings, store
 from workers.runtime.settings import Settings
 
-log = logging.getLogger("trackwalker.door")
+HOST = "0.0.0.0"  # noqa: S104 (Railway's proxy and webhooks come from outside)
+INVALID_SETTINGS = 2  # exit code
+TOKEN_BITS = 32  # of the random part of an alert's id, which must be unique but not secret
+
+log = logging.getLogger("trackwalker.web")
 
 
 def app() -> Starlette:
-    """The web app as the environment configures it. Ends the process, saying why, when it cannot be."""
+    """The web app for uvicorn's command line. Exits the process, with a log line, if the settings are invalid."""
     logs.configure("web")
-    # The path may hold the secret: whoever forgets --no-access-log must not find it in his logs.
+    # A path can hold the secret, and uvicorn logs paths unless it is told not to.
     logging.getLogger("uvicorn.access").disabled = True
     try:
-        made = compose(settings.read())
+        settings.warn_unknown(environment.variables())
+        composed = compose(settings.read())
     except SettingsError as error:
-        log.critical(str(error))
-        sys.exit(2)
-    # All this lives as long as the process: the collector need not walk through it under every load.
+        log.critical("invalid settings", extra={"why": str(error)})
+        sys.exit(INVALID_SETTINGS)
+    _freeze()
+    return composed
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Args:
+        arguments: `--clock` sends the periodic pings from a thread of this process.
+    """
+    # Imported late: uvicorn's command line has loaded its own server when it calls `app`.
+    from uvicorn import Config
+
+    from receiver.server import Server
+
+    logs.configure("web")
+    try:
+        chosen = settings.read()
+        composed = compose(chosen)
+    except SettingsError as error:
+        log.critical("invalid settings", extra={"why": str(error)})
+        return INVALID_SETTINGS
+    if "--clock" in arguments:
+        from receiver import clock
+
+        clock.start_thread(chosen)
+    _freeze()
+    Server(Config(composed, host=HOST, port=chosen.port, access_log=False, log_config=None)).run()
+    return 0
+
+
+def _freeze() -> None:
+    """Exempt what is loaded from garbage collection: it lives as long as the process, and walking it costs time."""
     gc.collect()
     gc.freeze()
-    return made
 
 
 def compose(chosen: Settings) -> Starlette:
-    """The web app for these settings; connects to nothing yet. Raises SettingsError when no store is set."""
+    """The web app for these settings. Connects to nothing yet.
+
+    Raises:
+        SettingsError: there is no address of a Redis.
+    """
     client = store.connect(chosen)
     journal, wake = JournalStore(client), broker.waker(client)
     if not chosen.secrets:
-        log.error(
-            "TRACKWALKER_SECRET is not set: every door answers 401 until it is; `make setup` writes one"
-        )
+        log.error("every webhook is answered 401", extra={"why": "TRACKWALKER_SECRET is not set"})
 
-    take_in = partial(
+    ingest = partial(
         intake.ingest_batch, journal=journal, wake=wake,
         ack_seconds=chosen.ack_seconds, ping_seconds=chosen.ping_minutes * 60,
     )  # fmt: skip
@@ -64,26 +106,26 @@ def compose(chosen: Settings) -> Starlette:
             intake.extend_ping_deadline(journal, seconds)
         return seconds
 
-    # Names must differ, nobody need guess wrong: the system's own entropy is a call to the kernel for each.
-    chance = random.Random(secrets.randbits(64))
-    doors = Endpoints(
+    # Seeded once: each read of the system's entropy is a system call, and these ids are no secret.
+    generator = random.Random(secrets.randbits(64))
+    endpoints = Endpoints(
         secrets=chosen.secrets,
-        ingest=take_in,
+        ingest=ingest,
         check_store=journal.ping,
         count_open=lambda: int(journal.command("zcard", SCHEDULE)),
         notify_fallback=FallbackNotifier(_post_line(chosen), time.monotonic).notify,
         scope=Scope(chosen.environments, chosen.railway_service_id),
         now=partial(datetime.now, UTC),
-        token=lambda: f"{chance.getrandbits(32):08x}",
+        token=lambda: f"{generator.getrandbits(TOKEN_BITS):08x}",
         next_ping=next_ping,
     )
-    return build(doors)
+    return build(endpoints)
 
 
 def _post_line(chosen: Settings) -> Callable[[str], None]:
-    """Where a raw line goes: to Slack; into the log where nobody can or may be told."""
+    """A function that delivers one line while Redis is away: to Slack, or to the log if Slack may not be used."""
     if chosen.mode == "shadow" or not chosen.can_notify:
-        return lambda text: log.error("an alert is told to nobody", extra={"line": text})
+        return lambda text: log.error("alert could not be delivered", extra={"line": text})
     slack = Slack(
         bot_token=chosen.slack_bot_token,
         channel=chosen.slack_channel,
@@ -91,3 +133,7 @@ def _post_line(chosen: Settings) -> Callable[[str], None]:
         api_url=chosen.slack_api_url,
     )
     return slack.post_line
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,10 +1,16 @@
-"""Builds the worker process: settings → clients → actors → broker. Run by `dramatiq workers.main:build`."""
+"""Builds and runs the worker process: settings → clients → actors → broker.
+
+`python -m workers.main` runs one worker in this process, as `python -m workers up` does. `dramatiq workers.main:build`
+runs the same actors under Dramatiq's master process, for deployments with a Procfile.
+"""
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,7 +29,7 @@ from workers.clients.slack import Slack
 from workers.engine import dispatcher
 from workers.engine.broker import make_broker
 from workers.engine.worker_store import WorkerStore
-from workers.errors import NotAvailable
+from workers.errors import NotAvailable, SettingsError
 from workers.incidents import ping_watchdog
 from workers.pipeline.services import Services
 from workers.pipeline.worker import declare_actors
@@ -32,11 +38,23 @@ from workers.runtime import environment, logs, settings, store
 from workers.runtime.settings import Settings
 from workers.sandbox.commands import protect_process
 
+WORKER_THREADS = 8  # as in the Procfile; the pipeline reserves two of them for notifications
+SHUTDOWN_TIMEOUT_MS = 5_000  # as in the Procfile; all claims are handed back before
+GIVE_UP_SECONDS = 15  # after its own SIGTERM, a worker whose threads hang is ended
+INVALID_SETTINGS = 2  # exit code
+KILLED = 3  # exit code after a second signal, as in Dramatiq
+
 log = logging.getLogger("trackwalker.worker")
 
 
 class WorkerLifecycle(dramatiq.Middleware):
-    """The mover and the pulse live as long as the worker; its end hands every claim back."""
+    """Runs the dispatcher and the lease renewer beside the worker, and hands its claims back when it stops.
+
+    Args:
+        ping_seconds: the interval of the clock, for the watchdog that reports missing pings.
+        folder: the data folder, below which clones and agent runs lie.
+        leave: called last, when the worker has stopped.
+    """
 
     def __init__(
         self,
@@ -49,6 +67,7 @@ class WorkerLifecycle(dramatiq.Middleware):
         self.threads: list[dispatcher.Dispatcher | dispatcher.LeaseRenewer] = []
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
+        # Again, because Dramatiq's command line has configured logging since `build`.
         logs.configure("worker")
         protect_process()
 
@@ -59,8 +78,8 @@ class WorkerLifecycle(dramatiq.Middleware):
         ]
         for thread in self.threads:
             thread.start()
-        for weakness in store.durability_warnings(self.journal.client, self.folder, os.environ):
-            log.warning("the store may lose what was recorded", extra={"why": weakness})
+        for warning in store.durability_warnings(self.journal.client, self.folder, os.environ):
+            log.warning("Redis is not durable", extra={"why": warning})
         workspaces.kill_orphans(self.folder / "runs", self.folder / "work")
         with suppress(NotAvailable):
             ping_watchdog.start(self.journal, self.ping_seconds)
@@ -69,6 +88,8 @@ class WorkerLifecycle(dramatiq.Middleware):
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         for thread in self.threads:
             thread.ended.set()
+        # Wakes the dispatcher: claims that are handed back now are for the next worker.
+        self.journal.rescheduled.set()
         self.journal.stop()
         self.journal.release_all()
 
@@ -77,17 +98,22 @@ class WorkerLifecycle(dramatiq.Middleware):
 
 
 def _give_up() -> None:
-    """The store has been away, or a stage has hung, too long: end, so that the supervisor starts afresh."""
-    log.error("the worker ends itself, to be started afresh")
+    """End the process after a long outage of Redis or a stage that hangs; the supervisor starts a new one."""
+    log.error("worker exits to be restarted")
     os.kill(os.getpid(), signal.SIGTERM)
-    # A stage that hangs must not keep a worker alive that may not act any more.
-    timer = threading.Timer(15, os._exit, args=(1,))
+    # A thread that hangs may keep the orderly shutdown waiting, and its worker may not act any more.
+    timer = threading.Timer(GIVE_UP_SECONDS, os._exit, args=(1,))
     timer.daemon = True
     timer.start()
 
 
 def services(config: Settings, client: Any, folder: Path) -> Services:
-    """Every client the stages use, from the settings; clones and runs lie below `folder`."""
+    """The clients and settings that the stages use.
+
+    Args:
+        client: a Redis client.
+        folder: the data folder, below which clones and agent runs lie.
+    """
     journal = WorkerStore(client)
     github = GitHub.from_settings(config)
     repositories = Repositories(folder / "work", config.github_server_url, github.credentials)
@@ -106,11 +132,12 @@ def services(config: Settings, client: Any, folder: Path) -> Services:
 
 
 def railway(config: Settings) -> Railway:
+    """The client for Railway's API."""
     return Railway(config.railway_api_url, token=config.railway_api_token, project_token=config.railway_token)
 
 
 def slack(config: Settings) -> Slack | None:
-    """The bot if there is one, else the incoming webhook, else nobody to tell."""
+    """The client for Slack, with the bot token if there is one, else the incoming webhook; None without either."""
     if not config.can_notify:
         return None
     return Slack(
@@ -122,14 +149,50 @@ def slack(config: Settings) -> Slack | None:
 
 
 def build() -> None:
-    """Make the broker with all actors the current one; what dramatiq's command line calls."""
+    """Make the broker with all actors Dramatiq's current broker; the entry point of Dramatiq's command line."""
     logs.configure("worker")
-    config = settings.read()
-    client = store.connect(config)
-    made = services(config, client, environment.data_dir())
-    # At the end nothing is waited for: all is handed back, and threads that hang would hold the process.
+    settings.warn_unknown(environment.variables())
+    dramatiq.set_broker(_build_broker(settings.read()))
+
+
+def _build_broker(config: Settings) -> dramatiq.Broker:
+    client, folder = store.connect(config), environment.data_dir()
+    built = services(config, client, folder)
+    # All claims are handed back by then. A normal exit would wait for threads that hang.
     leave = partial(os._exit, 0)
-    life = WorkerLifecycle(made.store, config.ping_minutes * 60, environment.data_dir(), leave)
-    broker = make_broker(client, [life])
+    broker = make_broker(client, [WorkerLifecycle(built.store, config.ping_minutes * 60, folder, leave)])
+    declare_actors(broker, built)
+    return broker
+
+
+def main() -> int:
+    """Run one worker until SIGTERM or Ctrl-C; a second signal ends it at once."""
+    logs.configure("worker")
+    try:
+        broker = _build_broker(settings.read())
+    except SettingsError as error:
+        log.critical("invalid settings", extra={"why": str(error)})
+        return INVALID_SETTINGS
+    stopping = threading.Event()
+
+    def stop(*_: object) -> None:
+        if stopping.is_set():
+            os._exit(KILLED)
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stop)
     dramatiq.set_broker(broker)
-    declare_actors(broker, made)
+    broker.emit_after("process_boot")
+    worker = dramatiq.Worker(broker, worker_threads=WORKER_THREADS)
+    worker.start()
+    # What is loaded now stays for the life of the process: the collector need not walk through it.
+    gc.collect()
+    gc.freeze()
+    stopping.wait()
+    worker.stop(timeout=SHUTDOWN_TIMEOUT_MS)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

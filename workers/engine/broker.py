@@ -48,6 +48,7 @@ class SignalledBroker(RedisBroker):
         source = _scripts["dispatch"].decode() + PUBLISH_SIGNAL
         self.scripts["dispatch"] = client.register_script(source)
         self._signals: dict[str, threading.Event] = {}
+        self._consumers: set[_RedisConsumer] = set()
         self._listener: SignalListener | None = None
         self._lock = threading.Lock()
 
@@ -65,9 +66,19 @@ class SignalledBroker(RedisBroker):
             if self._listener is None:
                 self._listener = SignalListener(self.client, self._signals)
                 self._listener.start()
+            consumer = _SignalledConsumer(self, queue_name, prefetch, timeout, signal)
+            self._consumers.add(consumer)
         # Messages from before the subscription have no signal.
         signal.set()
-        return _SignalledConsumer(self, queue_name, prefetch, timeout, signal)
+        return consumer
+
+    def forget(self, consumer: _RedisConsumer) -> None:
+        """Called by a consumer that closes. The last one stops the thread that listens for signals."""
+        with self._lock:
+            self._consumers.discard(consumer)
+            if not self._consumers and self._listener is not None:
+                self._listener.ended.set()
+                self._listener = None
 
 
 class _SignalledConsumer(_RedisConsumer):
@@ -90,6 +101,9 @@ class _SignalledConsumer(_RedisConsumer):
             self._signal.set()
         return message
 
+    def close(self) -> None:
+        self.broker.forget(self)
+
     def _should_fetch(self) -> bool:
         if self.outstanding_message_count >= self.prefetch:
             # The signal stays set: the messages are fetched as soon as a thread has finished one.
@@ -105,7 +119,7 @@ class _SignalledConsumer(_RedisConsumer):
 
 
 class SignalListener(threading.Thread):
-    """Sets the event of a queue when any process enqueues a message on it.
+    """Sets the event of a queue when any process enqueues a message on it, until `ended` is set.
 
     A signal can be lost, for example with a connection that a firewall dropped silently. So the listener also checks
     the queues every POLL_SECONDS, and sets all events after each new subscription.
@@ -113,11 +127,11 @@ class SignalListener(threading.Thread):
 
     def __init__(self, client: redis.Redis, signals: dict[str, threading.Event]) -> None:
         super().__init__(name="signal-listener", daemon=True)
-        self.client, self.signals = client, signals
+        self.client, self.signals, self.ended = client, signals, threading.Event()
 
     def run(self) -> None:
         warned = False
-        while True:
+        while not self.ended.is_set():
             try:
                 self._listen()
             except RedisError as error:
@@ -126,14 +140,16 @@ class SignalListener(threading.Thread):
                     log.warning("signals not available, polling the queues", extra={"error": str(error)})
                     warned = True
             except Exception:
-                log.exception("signal listener error")
-            time.sleep(RESUBSCRIBE_SECONDS)
+                # A client that was closed under a listener that has to end raises all kinds of errors.
+                if not self.ended.is_set():
+                    log.exception("signal listener error")
+            self.ended.wait(RESUBSCRIBE_SECONDS)
             self._set_all()
 
     def _listen(self) -> None:
         with self.client.pubsub() as subscription:  # type: ignore[no-untyped-call]  # redis-py types no pubsub
             subscription.subscribe(SIGNAL_CHANNEL)
-            while True:
+            while not self.ended.is_set():
                 signal = subscription.get_message(timeout=POLL_SECONDS)
                 if signal is None:
                     self._poll()

@@ -23,7 +23,9 @@ from workers.engine.stage_table import STAGES, reached
 from workers.engine.worker_store import RENEW_SECONDS, WorkerStore
 from workers.errors import NotAvailable
 
-DISPATCH_SECONDS = 1.0  # between two looks at the schedule: the delay with which due work starts
+DISPATCH_SECONDS = 1.0  # between two looks at the schedule while this process changes nothing in it
+# From a change of the schedule by this process to the look. Alerts of one burst join the same sweep meanwhile.
+CHANGE_DELAY_SECONDS = 0.2
 POSTPONE_SECONDS = 15.0  # a journal whose message was lost is due again after this; as long as a lease
 BATCH = 100  # journals per run of the script, which blocks Redis meanwhile
 STALE_CHECK_SECONDS = 0.5  # between two checks for claims that could not be renewed
@@ -98,15 +100,19 @@ def _queue_length(journal: JournalStore, queue: str) -> int:
 
 
 class Dispatcher(threading.Thread):
-    """Dispatches due journals about every second until `ended` is set."""
+    """Dispatches due journals until `ended` is set: soon after a change by this process, else every second."""
 
-    def __init__(self, journal: JournalStore, broker: RedisBroker) -> None:
+    def __init__(self, journal: WorkerStore, broker: RedisBroker) -> None:
         super().__init__(name="dispatcher", daemon=True)
         self.journal, self.broker, self.ended = journal, broker, threading.Event()
 
     def run(self) -> None:
         is_outage = False
-        while not self.ended.wait(DISPATCH_SECONDS):
+        while not self.ended.is_set():
+            if self.journal.rescheduled.wait(DISPATCH_SECONDS) and self.ended.wait(CHANGE_DELAY_SECONDS):
+                return
+            # Cleared before the look: a change meanwhile sets it again.
+            self.journal.rescheduled.clear()
             try:
                 if is_anything_due(self.journal):
                     dispatch_due(self.journal, self.broker)

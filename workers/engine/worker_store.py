@@ -6,8 +6,9 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import redis
 
@@ -15,6 +16,7 @@ from workers.engine import scripts
 from workers.engine.claim import LEASE_SECONDS, Claim
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import slot_key_of
+from workers.engine.scripts import Script
 from workers.errors import NotAvailable, Superseded
 
 RENEW_SECONDS = 3.0  # between renewals of a lease: a fifth of LEASE_SECONDS, so that a few may fail
@@ -28,13 +30,24 @@ class WorkerStore(JournalStore):
 
     Attributes:
         stopping: set once the process shuts down; no stage begins after it.
+        rescheduled: set by each script that may have changed the schedule; the dispatcher of this process waits for it.
     """
 
     def __init__(self, client: redis.Redis) -> None:
         super().__init__(client)
         self.stopping = threading.Event()
+        self.rescheduled = threading.Event()
         self._claims: set[Claim] = set()
         self._lock = threading.Lock()
+
+    def run(
+        self, script: Script, more_keys: Sequence[str] = (), more: Sequence[Any] = (), **named: Any
+    ) -> Any:
+        """Run a script as `JournalStore.run` does, and wake the dispatcher if it may have made a journal due."""
+        reply = super().run(script, more_keys, more, **named)
+        if "schedule" in script.signature.keys:
+            self.rescheduled.set()
+        return reply
 
     def claim(self, key: str, stage: str, *, deadline_seconds: float = 600.0) -> Claim | None:
         """Claim a journal for a stage.

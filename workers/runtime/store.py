@@ -1,4 +1,4 @@
-"""One connection to the store, the user's own or the embedded one."""
+"""The connection to Redis: the user's own, or the embedded Valkey."""
 
 from __future__ import annotations
 
@@ -15,89 +15,120 @@ from workers.errors import SettingsError
 from workers.runtime import embedded, environment
 from workers.runtime.settings import Settings
 
-ANSWER_SECONDS = 2.0
-"""A store that hangs costs seconds, not minutes."""
+TIMEOUT_SECONDS = 2.0  # to connect and per answer; the lease leaves room for several attempts
+HEALTH_CHECK_SECONDS = 30  # a connection idle for longer is checked before its next use
+RETRIES = (
+    1  # on a new connection, because an idle Redis may have closed this one; outages are the caller's matter
+)
 
 
 def url_of(settings: Settings, folder: Path | None = None) -> str:
-    """REDIS_URL, else the embedded store's address. Raises SettingsError when there is neither."""
+    """REDIS_URL, else the address of the embedded store.
+
+    Args:
+        folder: the data folder of the embedded store; None for TRACKWALKER_DATA_DIR.
+
+    Raises:
+        SettingsError: there is neither.
+    """
     if settings.redis_url:
         return settings.redis_url.get_secret_value()
-    known = embedded.address(folder or environment.data_dir())
-    if known is None:
+    url = embedded.address(folder or environment.data_dir())
+    if url is None:
         reason = "not set, and no embedded Valkey is running. Set it, or start `python -m workers up`"
         raise SettingsError(("REDIS_URL", reason))
-    return known
+    return url
 
 
 def connect(settings: Settings, folder: Path | None = None) -> redis.Redis:
-    """A client; connects when first used. Raises SettingsError for an address that cannot be one."""
+    """A client, which connects when it is first used.
+
+    Args:
+        folder: as in `url_of`.
+
+    Raises:
+        SettingsError: there is no address, or it is malformed.
+    """
     try:
-        made = client(url_of(settings, folder))
-        # Connects to nothing, but knows which options there are.
-        made.connection_pool.connection_class(**made.connection_pool.connection_kwargs)
-        return made
+        connection = client(url_of(settings, folder))
+        # Connects to nothing, but fails for an option in the address that does not exist.
+        connection.connection_pool.connection_class(**connection.connection_pool.connection_kwargs)
+        return connection
     except (ValueError, TypeError):
-        # The reason may quote the address, and with it the password.
+        # `from None`: redis-py's message quotes the address, and with it the password.
         reason = "must be redis://[:password@]host:port/0 or rediss://…"
         raise SettingsError(("REDIS_URL", reason)) from None
 
 
 def client(url: str) -> redis.Redis:
-    made: redis.Redis = redis.Redis.from_url(
+    """A client for the address, with the timeouts that all processes share."""
+    connection: redis.Redis = redis.Redis.from_url(
         url,
-        socket_timeout=ANSWER_SECONDS,
-        socket_connect_timeout=ANSWER_SECONDS,
-        health_check_interval=30,
-        # One more try on a connection that an idle store closed; a store that is away is our caller's matter.
-        retry=Retry(NoBackoff(), 1),
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        health_check_interval=HEALTH_CHECK_SECONDS,
+        retry=Retry(NoBackoff(), RETRIES),
     )
-    return made
+    return connection
+
+
+# ---- durability ------------------------------------------------------------------------------
 
 
 def durability_warnings(client: redis.Redis, folder: Path, environ: Mapping[str, str]) -> list[str]:
-    """How the store may lose what it has acknowledged, a sentence each with what to do; [] where it cannot be asked.
+    """The ways in which Redis can lose what it has acknowledged, each with what to do; [] if Redis does not answer.
 
-    `folder` is where an embedded store would lie, `environ` says whether that is a container on Railway.
+    Args:
+        folder: the data folder, in which an embedded store lies.
+        environ: the environment, which tells a container on Railway and its volume.
     """
     try:
-        told = client.info()
+        info = client.info()
     except ResponseError:
-        return ["it does not let us ask INFO, without which no work can be claimed: allow the command"]
+        return ["Redis refuses INFO, and without it no journal can be claimed: allow the command"]
     except RedisError:
         return []
-    found = [_evicts(told), _forgets(client, told)]
-    if _is_embedded(client, folder) and "RAILWAY_ENVIRONMENT_ID" in environ:
-        mount = environ.get("RAILWAY_VOLUME_MOUNT_PATH", "")
-        if not mount or not folder.resolve().is_relative_to(Path(mount).resolve()):
-            found.append(
-                f"the embedded store lies in {folder}, which is on no volume: every deployment begins with an empty "
-                "journal. Mount a volume there, or set REDIS_URL"
-            )
-    return [sentence for sentence in found if sentence]
+    warnings = [*_eviction_warnings(info), *_persistence_warnings(client, info)]
+    return [*warnings, *volume_warnings(folder, environ)] if _is_embedded(client, folder) else warnings
 
 
-def _evicts(told: Mapping[str, object]) -> str:
-    policy = str(told.get("maxmemory_policy") or "noeviction")
+def volume_warnings(folder: Path, environ: Mapping[str, str]) -> list[str]:
+    """A warning if an embedded store in this data folder would not survive a deployment on Railway."""
+    # Railway sets both variables: https://docs.railway.com/reference/variables
+    if "RAILWAY_ENVIRONMENT_ID" not in environ:
+        return []
+    mount = environ.get("RAILWAY_VOLUME_MOUNT_PATH", "")
+    if mount and folder.resolve().is_relative_to(Path(mount).resolve()):
+        return []
+    reason = f"the embedded Valkey lies in {folder}, which is on no volume"
+    return [f"{reason}: each deployment starts with an empty journal. Mount a volume there, or set REDIS_URL"]
+
+
+def _eviction_warnings(info: Mapping[str, object]) -> list[str]:
+    policy = str(info.get("maxmemory_policy") or "noeviction")
     if policy == "noeviction":
-        return ""
-    return f"it evicts keys when memory is short (maxmemory-policy {policy}): set noeviction"
+        return []
+    return [f"Redis evicts keys when memory runs out (maxmemory-policy {policy}): set noeviction"]
 
 
-def _forgets(client: redis.Redis, told: Mapping[str, object]) -> str:
-    if str(told.get("aof_enabled", 1)) == "0":
-        return "it keeps no append-only file: a restart loses what came since its last snapshot. Set appendonly yes"
+def _persistence_warnings(client: redis.Redis, info: Mapping[str, object]) -> list[str]:
+    if str(info.get("aof_enabled", 1)) == "0":
+        return [
+            "Redis keeps no append-only file, so a restart loses everything since its last snapshot. Set appendonly yes"
+        ]
     try:
         synced = client.config_get("appendfsync").get("appendfsync")
     except RedisError:
-        return ""  # many hosts let nobody ask
+        return []  # many managed Redis services refuse CONFIG
     if synced in (None, "always"):
-        return ""
-    lost = "the last second or two" if synced == "everysec" else "what the system had not written yet"
-    return f"appendfsync is {synced}: when it dies, {lost} of the journal is lost; what was done outside is found again"
+        return []
+    lost = "the last second or two" if synced == "everysec" else "what the system has not yet written"
+    return [
+        f"appendfsync is {synced}: a crash of Redis loses {lost} of the journal; actions outside are found again"
+    ]
 
 
 def _is_embedded(client: redis.Redis, folder: Path) -> bool:
-    known = urlsplit(embedded.address(folder) or "")
-    place = client.connection_pool.connection_kwargs
-    return (known.hostname, known.port) == (place.get("host"), place.get("port"))
+    parts = urlsplit(embedded.address(folder) or "")
+    options = client.connection_pool.connection_kwargs
+    return (parts.hostname, parts.port) == (options.get("host"), options.get("port"))

@@ -61,12 +61,12 @@ def test_an_embedded_store_that_does_not_run_is_told_with_what_runs_it(tmp_path:
 @pytest.mark.parametrize(
     "url", ["foo", "redis://:sekret@host:abc", "redis://:sekret@host/0?no_such_option=1"]
 )
-@pytest.mark.parametrize("command", ["list", "up"])
-def test_an_address_of_no_store_is_refused_at_once(tmp_path: Path, command: str, url: str) -> None:
+@pytest.mark.parametrize("command", [["list"], ["up", "--procfile", "Procfile"]])
+def test_an_address_of_no_store_is_refused_at_once(tmp_path: Path, command: list[str], url: str) -> None:
     watching = {"TRACKWALKER_SECRET": "s", "RAILWAY_TOKEN": "t"}
     (tmp_path / "Procfile").write_text("one: touch started\n")
 
-    ended = run(tmp_path, command, REDIS_URL=url, **watching)
+    ended = run(tmp_path, *command, REDIS_URL=url, **watching)
 
     assert ended.returncode == 1
     assert "trackwalker: REDIS_URL: must be redis://" in ended.stderr
@@ -79,8 +79,8 @@ def test_a_state_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "Procfile").write_text("one: touch started\n")
     state = {"TRACKWALKER_DATA_DIR": str(tmp_path / "file"), "TRACKWALKER_SECRET": "s", "RAILWAY_TOKEN": "t"}
 
-    for command in ("list", "up"):
-        ended = run(tmp_path, command, **state)
+    for command in (["list"], ["up", "--procfile", "Procfile"]):
+        ended = run(tmp_path, *command, **state)
 
         assert ended.returncode == 1
         assert "trackwalker: TRACKWALKER_DATA_DIR: cannot be used" in ended.stderr

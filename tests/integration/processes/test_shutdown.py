@@ -19,6 +19,7 @@ from workers.engine.codec import Record
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import PREFIX, SCHEDULE
 from workers.engine.worker_store import RELEASE_SECONDS
+from workers.main import SHUTDOWN_TIMEOUT_MS
 from workers.models import Plan
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.supervise import DRAIN_SECONDS, read_procfile
@@ -176,7 +177,7 @@ def test_up_ends_in_time_with_a_hanging_railway_and_the_store_last(installation:
 
     assert installation.process.wait(60) == 0
     assert time.monotonic() - began < DRAIN_SECONDS + LOADED_SECONDS
-    assert "killed after the draining time" not in (installation.state.parent / "up.log").read_text()
+    assert "process killed after the drain time" not in (installation.state.parent / "up.log").read_text()
     store = EmbeddedStore(installation.state)
     fields = JournalStore(redis.Redis.from_url(store.ensure())).fields(f"{PREFIX}sweep:env-1:1")
     store.stop()
@@ -189,4 +190,5 @@ def test_a_worker_ends_by_itself_before_it_is_killed() -> None:
 
     milliseconds = int(command.partition("--worker-shutdown-timeout ")[2].split()[0])
 
+    assert milliseconds == SHUTDOWN_TIMEOUT_MS, "the same in both ways to run a worker"
     assert RELEASE_SECONDS + milliseconds / 1000 < DRAIN_SECONDS

@@ -17,7 +17,7 @@ import redis
 
 from tests.support.polling import wait_until
 from workers.runtime import embedded
-from workers.runtime.supervise import _revive, read_procfile
+from workers.runtime.supervise import _restart_store, read_procfile
 
 SETTINGS = {
     "TRACKWALKER_SECRET": "s3cret",
@@ -35,7 +35,10 @@ def up(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     environment = {"PATH": os.environ["PATH"], "TRACKWALKER_DATA_DIR": str(tmp_path / "state"), **SETTINGS}
     environment["PYTHONPATH"] = str(Path(__file__).parents[3])
     process = subprocess.Popen(
-        [sys.executable, "-m", "workers", "up"], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "workers", "up", "--procfile", "Procfile"],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.DEVNULL,
     )
     yield process
     process.kill()
@@ -112,11 +115,11 @@ def test_a_store_that_cannot_start_now_takes_nobody_along(tmp_path: Path) -> Non
     (tmp_path / "store").write_text("a file where the folder should be")
     owner = embedded.EmbeddedStore(tmp_path)
 
-    _revive([], owner)
+    _restart_store([], owner)
 
     assert not owner.alive()
     (tmp_path / "store").unlink()
-    _revive([], owner)
+    _restart_store([], owner)
     assert owner.alive()
     owner.stop()
 
@@ -130,7 +133,10 @@ def test_the_port_in_env_reaches_the_procfile_and_is_named_where_it_is_taken(tmp
         port = taken.getsockname()[1]
         (tmp_path / ".env").write_text(f"PORT={port}\nREDIS_URL=redis://127.0.0.1:1\n")
         process = subprocess.Popen(
-            [sys.executable, "-m", "workers", "up"], cwd=tmp_path, env=environment, stderr=log
+            [sys.executable, "-m", "workers", "up", "--procfile", "Procfile"],
+            cwd=tmp_path,
+            env=environment,
+            stderr=log,
         )
         wait_until((tmp_path / "port").exists, what="the child")
         process.terminate()
@@ -145,7 +151,7 @@ def test_the_port_in_env_reaches_the_procfile_and_is_named_where_it_is_taken(tmp
 
 def test_what_is_missing_is_named_all_at_once(tmp_path: Path) -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "workers", "up"],
+        [sys.executable, "-m", "workers", "up", "--procfile", "Procfile"],
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[3])},
         capture_output=True,

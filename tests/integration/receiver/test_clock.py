@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import pytest
 
-from receiver.clock import LONGEST_STRETCH_SECONDS, PingResult, keep_pinging, ping, ping_until_taken
+from receiver.clock import MAX_INTERVAL_SECONDS, PingResult, keep_pinging, ping, ping_until_accepted
 from receiver.sources.ping import parse
 from tests.support.fakes.serving import Faults, serve
 from tests.support.polling import wait_until
@@ -90,13 +90,13 @@ def test_a_ping_carries_the_secret_and_the_time_in_the_doors_own_shape(client: h
         (404, "TRACKWALKER_PUBLIC_URL"),
         (308, "TRACKWALKER_PUBLIC_URL"),
         (502, "web process"),
-        (503, "store"),
+        (503, "Redis"),
         (418, "418"),
     ],
 )
 def test_an_answer_that_is_no_yes_says_where_to_look(client: httpx.Client, status: int, names: str) -> None:
     with standing(Door(status)) as url:
-        assert names in ping(client, url, "s", AT).trouble
+        assert names in ping(client, url, "s", AT).error
 
 
 @pytest.mark.parametrize(
@@ -110,21 +110,21 @@ def test_an_answer_that_is_no_yes_says_where_to_look(client: httpx.Client, statu
     ],
 )
 def test_an_address_that_leads_nowhere_names_the_setting(client: httpx.Client, url: str) -> None:
-    assert "TRACKWALKER_PUBLIC_URL" in ping(client, url, "s", AT).trouble
+    assert "TRACKWALKER_PUBLIC_URL" in ping(client, url, "s", AT).error
 
 
 def test_a_receiver_that_hangs_names_the_setting(client: httpx.Client) -> None:
     faults = Faults()
     faults.add("hang")
     with standing(Door(), faults) as url:
-        assert "no answer" in ping(client, url, "s", AT).trouble
+        assert "does not answer" in ping(client, url, "s", AT).error
 
 
 def test_what_went_wrong_is_said_without_password_or_secret(client: httpx.Client) -> None:
     heard = ping(client, f"http://user:pass-word@127.0.0.1:{closed_port()}", "the-secret", AT)
 
-    assert "pass-word" not in heard.trouble
-    assert "the-secret" not in heard.trouble
+    assert "pass-word" not in heard.error
+    assert "the-secret" not in heard.error
 
 
 def test_a_ping_is_tried_again_with_the_same_time_until_it_is_taken() -> None:
@@ -134,14 +134,14 @@ def test_a_ping_is_tried_again_with_the_same_time_until_it_is_taken() -> None:
         sent.append(at)
         return PingResult(next(answers))
 
-    assert ping_until_taken(send, 0.5, threading.Event(), AT) == PingResult()
+    assert ping_until_accepted(send, 0.5, threading.Event(), AT) == PingResult()
     assert sent == [AT, AT, AT]
 
 
 def test_tries_end_with_their_interval() -> None:
     before = time.monotonic()
 
-    taken = ping_until_taken(lambda at: PingResult("refused"), 0.3, threading.Event(), AT)
+    taken = ping_until_accepted(lambda at: PingResult("refused"), 0.3, threading.Event(), AT)
 
     assert not taken
     assert time.monotonic() - before < 1
@@ -180,7 +180,7 @@ def test_a_ping_that_hangs_does_not_pile_up_others() -> None:
 @pytest.mark.parametrize(
     ("said", "seconds"),
     [
-        ("900", 900.0), ("61.5", 61.5), ("999999", LONGEST_STRETCH_SECONDS),
+        ("900", 900.0), ("61.5", 61.5), ("999999", MAX_INTERVAL_SECONDS),
         ("", None), ("soon", None), ("-5", None), ("nan", None), ("1e9", None), ("9" * 400, None), ("\u0663", None),
     ],
 )  # fmt: skip
@@ -230,7 +230,7 @@ def test_how_far_apart_pings_are_is_logged_once_per_change(caplog: pytest.LogCap
     with caplog.at_level("INFO", "trackwalker.clock"):
         keep_pinging(lambda at: PingResult(next_seconds=next(asked)), 600.0, Rush(5), lambda: AT)
 
-    said = [vars(one)["minutes"] for one in caplog.records if "apart" in one.getMessage()]
+    said = [vars(one)["minutes"] for one in caplog.records if "interval changed" in one.getMessage()]
     assert said == [20, 10]
 
 
@@ -266,7 +266,7 @@ def test_the_process_pings_again_and_again_through_refusals(tmp_path: Path) -> N
 def test_the_process_says_that_it_cannot_reach_the_receiver_and_goes_on(tmp_path: Path) -> None:
     address = f"http://127.0.0.1:{closed_port()}"
     with clock(tmp_path, TRACKWALKER_PUBLIC_URL=address) as (process, log):
-        wait_until(lambda: log.read_text().count("no ping was taken") >= 2, what="two lost intervals")
+        wait_until(lambda: log.read_text().count("no ping accepted") >= 2, what="two lost intervals")
 
         assert "check TRACKWALKER_PUBLIC_URL" in log.read_text()
         assert process.poll() is None

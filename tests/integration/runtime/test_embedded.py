@@ -16,7 +16,7 @@ from workers.runtime.embedded import EmbeddedStore
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
     """One that waits for no start at all."""
-    owned = EmbeddedStore(tmp_path, within_seconds=0)
+    owned = EmbeddedStore(tmp_path, start_seconds=0)
     yield owned
     owned.stop()
 

@@ -24,7 +24,7 @@ from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.settings import read
 
 ON_RAILWAY = {"RAILWAY_ENVIRONMENT_ID": "env"}
-WORDS = "the store may lose what was recorded"
+WORDS = "Redis is not durable"
 ROOT = Path(__file__).parents[3]
 
 
@@ -81,7 +81,7 @@ def test_the_store_that_we_bring_forgets_nothing(own: redis.Redis, folder: Path)
         ("maxmemory-policy", "volatile-ttl", "set noeviction"),
         ("appendonly", "no", "Set appendonly yes"),
         ("appendfsync", "everysec", "the last second or two"),
-        ("appendfsync", "no", "what the system had not written yet"),
+        ("appendfsync", "no", "what the system has not yet written"),
     ],
 )
 def test_each_way_to_forget_is_one_sentence_that_names_the_setting(
@@ -176,7 +176,10 @@ def started(tmp_path: Path, **settings: str) -> list[dict[str, str]]:
     }  # fmt: skip
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "workers", "up"], cwd=tmp_path, env=environment | settings, stderr=log
+            [sys.executable, "-m", "workers", "up", "--procfile", "Procfile"],
+            cwd=tmp_path,
+            env=environment | settings,
+            stderr=log,
         )
         wait_until((tmp_path / "here").exists, what="the child")
         process.terminate()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from workers.cli.commands.shared import Subparsers, add_command, open_journal
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
-
-DEFAULT_PROCFILE = Path("Procfile")
 
 log = logging.getLogger("trackwalker.up")
 
@@ -31,31 +30,44 @@ def add_parser(subparsers: Subparsers) -> None:
         "--procfile",
         type=Path,
         metavar="FILE",
-        default=DEFAULT_PROCFILE,
-        help="the processes to run (default: %(default)s)",
+        help="run the processes of this file instead (default: web with the clock, and worker)",
     )
     parser.set_defaults(run=run)
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
-    """Run until SIGTERM or Ctrl-C; 2 if settings are missing without which nothing works."""
-    from workers.runtime import logs, supervise
+    """Check the settings and become the supervisor; 2 if settings are missing without which nothing works."""
+    from workers.runtime import logs
 
     logs.configure("up")
     if not _report_missing(settings):
         return 2
-    if not options.procfile.is_file():
-        print(f"trackwalker: {options.procfile} not found: run from the project's folder", file=sys.stderr)
+    if options.procfile and not options.procfile.is_file():
+        print(f"trackwalker: --procfile {options.procfile}: no such file", file=sys.stderr)
         return 2
     _warn_unknown()
     _warn_unavailable(settings)
+    _warn_durability(settings)
     endpoints = f"{settings.url}/hooks/railway, /hooks/slack, /ping"
     log.info("starting", extra={"endpoints": endpoints, "mode": settings.mode})
     if settings.model:
         log.info(
             "code and log patterns of failing services are sent to a model", extra={"model": settings.model}
         )
-    return supervise.up(settings, options.procfile)
+    return _become_supervisor(settings, options.procfile)
+
+
+def _become_supervisor(settings: Settings, procfile: Path | None) -> NoReturn:
+    """Replace this process with the supervisor: the same process id, without the libraries loaded so far."""
+    from workers.runtime.environment import DATA_DIR, data_dir
+
+    # Set here, because they may stand in .env, which neither the supervisor nor a shell reads.
+    os.environ[DATA_DIR] = str(data_dir())
+    os.environ["PORT"] = str(settings.port)
+    if settings.redis_url:
+        os.environ["REDIS_URL"] = settings.redis_url.get_secret_value()
+    command = [sys.executable, "-m", "workers.runtime.supervise", *([str(procfile)] if procfile else [])]
+    os.execv(sys.executable, command)  # noqa: S606 (no shell, and a fixed command)
 
 
 def _report_missing(settings: Settings) -> bool:
@@ -96,3 +108,16 @@ def _warn_unavailable(settings: Settings) -> None:
             open_journal(settings)
         except NotAvailable as unavailable:
             log.warning("Redis not available, retrying", extra={"why": str(unavailable)})
+
+
+def _warn_durability(settings: Settings) -> None:
+    """Log each way in which the store can lose recorded data."""
+    from workers.runtime import store
+    from workers.runtime.environment import data_dir
+
+    if settings.redis_url:
+        warnings = store.durability_warnings(store.connect(settings), data_dir(), os.environ)
+    else:
+        warnings = store.volume_warnings(data_dir(), os.environ)
+    for warning in warnings:
+        log.warning("Redis is not durable", extra={"why": warning})
