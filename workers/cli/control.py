@@ -9,8 +9,8 @@ import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from workers.cli.listing import text
-from workers.cli.lookup import find, short_of
+from workers.cli.listing import field_text
+from workers.cli.lookup import find_journal, short_of
 from workers.engine import records, scripts
 from workers.engine.claim import LEASE_SECONDS, TTL_SECONDS
 from workers.engine.codec import pack
@@ -23,9 +23,9 @@ from workers.models import Answer, AnswerKind, Outcome, PullRequest
 from workers.runtime.text import one_line
 
 CANCELLED = "cancelled by a person"
-AFTER_THE_PUSH = ("propose", "watch")
+STAGES_AFTER_PUSH = ("propose", "watch")
 """Stages that make no other patch."""
-AGAIN = 5
+MAX_CONFLICTS = 5
 """So often a journal is read anew because a worker was quicker."""
 
 Fields = dict[str, bytes]
@@ -39,8 +39,8 @@ def cancel(journal: JournalStore, name: str) -> list[str]:
     its thread, without a ring; the alerts of a sweep hear it as their answer. Raises Refused for what has ended by
     itself, and for what is no piece of work.
     """
-    key = find(journal, name)
-    return _insist(lambda: _cancel(journal, key), short_of(key))
+    key = find_journal(journal, name)
+    return _retry_on_conflict(lambda: _cancel(journal, key), short_of(key))
 
 
 def retry(journal: JournalStore, name: str, stage: str | None = None) -> list[str]:
@@ -56,12 +56,12 @@ def retry(journal: JournalStore, name: str, stage: str | None = None) -> list[st
     What has ended is taken up again while its records live, an incident only while no other round holds its trouble.
     Raises Refused for all this, and while a worker has it in work.
     """
-    key = find(journal, name)
-    return _insist(lambda: _retry(journal, key, stage), short_of(key))
+    key = find_journal(journal, name)
+    return _retry_on_conflict(lambda: _retry(journal, key, stage), short_of(key))
 
 
-def _insist(attempt: Callable[[], list[str] | None], short: str) -> list[str]:
-    for _ in range(AGAIN):
+def _retry_on_conflict(attempt: Callable[[], list[str] | None], short: str) -> list[str]:
+    for _ in range(MAX_CONFLICTS):
         if (said := attempt()) is not None:
             return [one_line(sentence) for sentence in said]
     raise NotAvailable(f"{short} changes while it is looked at: try again")
@@ -73,7 +73,7 @@ def _insist(attempt: Callable[[], list[str] | None], short: str) -> list[str]:
 def _cancel(journal: JournalStore, key: str) -> list[str] | None:
     short, fields = short_of(key), _fields(journal, key)
     if "ended" in fields:
-        return _ended_already(short, fields)
+        return _report_ended(short, fields)
     pull = records.PULL.read(fields)
     incident = kind_of(short) == "incident"
     record = records.CANCELLED.pack(_outcome(fields, pull)) if incident else b""
@@ -94,26 +94,26 @@ def _cancel(journal: JournalStore, key: str) -> list[str] | None:
         said.append("alerts that are owed an answer hear so; the next ping or alert looks anew")
     if kind_of(short) == "notification":
         said.append("what it had not said stays unsaid, until there is something new to say")
-    return [*said, *_outside(fields, pull), *_quiet(fields)] if incident else said
+    return [*said, *_pull_request_lines(fields, pull), *_mute_hint(fields)] if incident else said
 
 
-def _ended_already(short: str, fields: Fields) -> list[str]:
-    outcome = text(fields, "outcome")
+def _report_ended(short: str, fields: Fields) -> list[str]:
+    outcome = field_text(fields, "outcome")
     when = f"{datetime.fromtimestamp(int(fields['ended']) / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    if text(fields, "ended_as") == EndedAs.CANCELLED:
+    if field_text(fields, "ended_as") == EndedAs.CANCELLED:
         return [f"{short} is cancelled already, since {when}"]
-    sweep = text(fields, "sweep").removeprefix(PREFIX)
+    sweep = field_text(fields, "sweep").removeprefix(PREFIX)
     hint = f"; its sweep is {sweep}" if sweep else ""
     raise Refused(f"{short} has ended already: {outcome} ({when}){hint}")
 
 
 def _outcome(fields: Fields, pull: PullRequest | None) -> Outcome:
     """What is told of it: where it stood, and what stays."""
-    lines = [f"it stood at {text(fields, 'stage')}", *_outside(fields, pull, link=False)]
+    lines = [f"it stood at {field_text(fields, 'stage')}", *_pull_request_lines(fields, pull, link=False)]
     return Outcome(kind="cancelled", headline=CANCELLED, lines=tuple(lines), link=pull.url if pull else None)
 
 
-def _outside(fields: Fields, pull: PullRequest | None, *, link: bool = True) -> list[str]:
+def _pull_request_lines(fields: Fields, pull: PullRequest | None, *, link: bool = True) -> list[str]:
     if pull is not None:
         state = "stays open" if pull.state == "open" else f"is {pull.state}"
         return [f"its pull request #{pull.number} {state}" + (f": {pull.url}" if link else "")]
@@ -121,12 +121,12 @@ def _outside(fields: Fields, pull: PullRequest | None, *, link: bool = True) -> 
         incident = records.INCIDENT.read(fields)
         branch = f"branch {incident.branch}" if incident else "its branch"
         return [
-            f"a pull request of it may be open already: look for {branch} in {text(fields, 'repository')}"
+            f"a pull request of it may be open already: look for {branch} in {field_text(fields, 'repository')}"
         ]
     return []
 
 
-def _quiet(fields: Fields) -> list[str]:
+def _mute_hint(fields: Fields) -> list[str]:
     incident = records.INCIDENT.read(fields)
     name = incident.subject.name if incident else "SERVICE"
     mute = f"`python -m workers mute {shlex.quote(name)} --for 4h`"
@@ -138,23 +138,23 @@ def _quiet(fields: Fields) -> list[str]:
 
 def _retry(journal: JournalStore, key: str, wanted: str | None) -> list[str] | None:
     short, fields = short_of(key), _fields(journal, key)
-    stage = _stage(short, fields, wanted)
-    forgotten = _forgotten(short, fields, stage, wanted)
-    before_propose = bool(kind_of(short) == "incident" and wanted and stage not in AFTER_THE_PUSH)
+    stage = _stage_to_retry(short, fields, wanted)
+    forgotten = _records_to_drop(short, fields, stage, wanted)
+    before_propose = bool(kind_of(short) == "incident" and wanted and stage not in STAGES_AFTER_PUSH)
     if before_propose:
-        _refuse_what_was_pushed(short, fields, stage)
-    begins = _begins(fields, stage)
-    left = [f"r:{one}" for one in forgotten] + _places(short, fields)
+        _refuse_pushed(short, fields, stage)
+    begins = _first_stage(fields, stage)
+    left = [f"r:{one}" for one in forgotten] + _assignment_fields(short, fields)
     answer = journal.run(
         scripts.RETRY, more=left, journal=key, notification=_notification_key(short), stage=begins,
-        seen_fence=text(fields, "fence"), seen_stage=text(fields, "stage"), seen_ended=text(fields, "ended"),
+        seen_fence=field_text(fields, "fence"), seen_stage=field_text(fields, "stage"), seen_ended=field_text(fields, "ended"),
         before_push=int(before_propose),
     ).decode()  # fmt: skip
     if answer in ("gone", "changed"):
         return None
     if answer == "in work":
         raise Refused(
-            f"{short} is in work at this moment ({text(fields, 'stage')}): wait until it is let go, or `cancel` it "
+            f"{short} is in work at this moment ({field_text(fields, 'stage')}): wait until it is let go, or `cancel` it "
             f"first. A worker that died has lost it within {LEASE_SECONDS:.0f} s"
         )
     if answer != "due":
@@ -166,16 +166,16 @@ def _retry(journal: JournalStore, key: str, wanted: str | None) -> list[str] | N
     return said
 
 
-def _stage(short: str, fields: Fields, wanted: str | None) -> str:
+def _stage_to_retry(short: str, fields: Fields, wanted: str | None) -> str:
     """The stage that is asked for, else where it stands or where it failed. Raises Refused naming the valid ones."""
     valid = reached(short, fields.keys())
     if wanted is not None and wanted not in valid:
         if records.BRANCH.is_in(fields) or records.PULL.is_in(fields):
-            valid = [stage for stage in valid if stage in AFTER_THE_PUSH]
+            valid = [stage for stage in valid if stage in STAGES_AFTER_PUSH]
         raise Refused(f"--from {wanted}: {short} can be retried from {', '.join(valid)}")
     if wanted is not None:
         return wanted
-    stands = text(fields, "stage")
+    stands = field_text(fields, "stage")
     if stands == "watch" and not records.PULL.is_in(fields):
         outcome = records.OUTCOME.read(fields)
         if outcome is None or outcome.kind == "failed":
@@ -183,7 +183,7 @@ def _stage(short: str, fields: Fields, wanted: str | None) -> str:
     return stands
 
 
-def _forgotten(short: str, fields: Fields, stage: str, wanted: str | None) -> list[str]:
+def _records_to_drop(short: str, fields: Fields, stage: str, wanted: str | None) -> list[str]:
     """Records that go: all that the stage and later ones made; unless it was named, only how the round ended."""
     stages = stages_of(short)
     names = [each.name for each in stages]
@@ -197,22 +197,22 @@ def _forgotten(short: str, fields: Fields, stage: str, wanted: str | None) -> li
     return ["cancelled", *over]
 
 
-def _places(short: str, fields: Fields) -> list[str]:
+def _assignment_fields(short: str, fields: Fields) -> list[str]:
     """Where an alert stands already: it is put on a sweep anew."""
     if kind_of(short) != "alert":
         return []
     return [name for name in fields if name.startswith("on:") or name in ("same", "sweep")]
 
 
-def _begins(fields: Fields, stage: str) -> str:
+def _first_stage(fields: Fields, stage: str) -> str:
     """The stage that is due: `plan` where the cause in the code must be reserved again before."""
     if stage not in ("fix", "propose") or records.PULL.is_in(fields):
         return stage
-    under_way = "ended" not in fields and text(fields, "stage") in ("fix", "propose")
+    under_way = "ended" not in fields and field_text(fields, "stage") in ("fix", "propose")
     return stage if under_way else "plan"
 
 
-def _refuse_what_was_pushed(short: str, fields: Fields, stage: str) -> None:
+def _refuse_pushed(short: str, fields: Fields, stage: str) -> None:
     pull = records.PULL.read(fields)
     if pull is not None:
         raise Refused(

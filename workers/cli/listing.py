@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-from workers.cli.lookup import find
+from workers.cli.lookup import find_journal
 from workers.engine import records, scripts
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import ENDED, OPEN, PREFIX, SCHEDULE, EndedAs
@@ -18,12 +18,12 @@ from workers.incidents import controls, request_quota
 from workers.runtime.redaction import redact
 from workers.runtime.text import one_line
 
-LIMIT = 50
+DEFAULT_ROWS = 50
 """Journals that are shown of each kind unless more are asked for."""
-LATELY = 20
-LOOKED_AT = 300
+DEFAULT_ENDINGS = 20
+MAX_ENDINGS = 300
 """Newest endings among which those are looked for that are worth a line."""
-TOLD_OF = (
+LISTED_FIELDS = (
     "stage", "lease", "reason", "attempts", "failing_since", "crashes", "suppressed_by", "group", "clean_sweeps",
     "ended", "r:pull", "r:outcome", "r:cancelled",
 )  # fmt: skip
@@ -31,17 +31,17 @@ TOLD_OF = (
 Fields = dict[str, bytes]
 
 
-def overview(journal: JournalStore, now: datetime, limit: int | None = LIMIT) -> list[str]:
+def render_overview(journal: JournalStore, now: datetime, limit: int | None = DEFAULT_ROWS) -> list[str]:
     """The lines for a person: all that `collect` found."""
     said = collect(journal, now, limit)
     due = [
-        f"{one['id']:60} {one['stage']:9} {_when(one):>11}  {one['why']}".rstrip()
+        f"{one['id']:60} {one['stage']:9} {_due_in(one):>11}  {one['why']}".rstrip()
         for one in said["due"]
     ]  # fmt: skip
     shown = [f"{'JOURNAL':60} {'STAGE':9} {'DUE':>11}  WHY", *due] if due else []
     shown += [] if said["due_total"] else ["nothing is under way"]
     shown += _more(said["due_total"], len(due))
-    shown += [_open_line(one) for one in said["open"]]
+    shown += [_render_incident(one) for one in said["open"]]
     shown += _more(said["open_total"], len(said["open"]))
     shown += [f"ended {one['ended']}: {one['id']}: {one['outcome']}" for one in said["ended"]]
     if quiet := said["quiet_sweeps"]:
@@ -51,7 +51,7 @@ def overview(journal: JournalStore, now: datetime, limit: int | None = LIMIT) ->
     return [*shown, said["allowance"]] if said["allowance"] else shown
 
 
-def collect(journal: JournalStore, now: datetime, limit: int | None = LIMIT) -> dict[str, Any]:
+def collect(journal: JournalStore, now: datetime, limit: int | None = DEFAULT_ROWS) -> dict[str, Any]:
     """The same for machines: plain values, foreign text cleaned. At most `limit` of each kind, None for all.
 
     Of endings LATELY unless another limit is asked for, and never more than are LOOKED_AT.
@@ -59,22 +59,22 @@ def collect(journal: JournalStore, now: datetime, limit: int | None = LIMIT) -> 
     Raises NotAvailable.
     """
     paused, mutes = controls.state(journal, now.timestamp())
-    lately, quiet = _ended(journal, LATELY if limit == LIMIT else limit)
-    opened = sorted((raw.decode() for raw in journal.command("hvals", OPEN)), key=_round, reverse=True)
+    lately, quiet = _recent_endings(journal, DEFAULT_ENDINGS if limit == DEFAULT_ROWS else limit)
+    opened = sorted((raw.decode() for raw in journal.command("hvals", OPEN)), key=_occurrence, reverse=True)
     return {
-        "due": _due(journal, now, limit),
+        "due": _scheduled(journal, now, limit),
         "due_total": journal.command("zcard", SCHEDULE),
-        "open": _open(journal, opened[:limit]),
+        "open": _open_incidents(journal, opened[:limit]),
         "open_total": len(opened),
         "ended": lately,
         "quiet_sweeps": quiet,
         "paused": paused,
-        "muted": {clean(name): moment(until) for name, until in mutes.items()},
-        "allowance": clean(request_quota.describe(request_quota.read(journal, now), now)),
+        "muted": {clean_text(name): moment(until) for name, until in mutes.items()},
+        "allowance": clean_text(request_quota.describe(request_quota.read(journal, now), now)),
     }
 
 
-def clean(text: str) -> str:
+def clean_text(text: str) -> str:
     """Foreign text as one line that steers nothing and tells no secret."""
     return one_line(redact(text))
 
@@ -94,49 +94,49 @@ def span(seconds: float) -> str:
 # ---- what is due -----------------------------------------------------------------------------
 
 
-def _due(journal: JournalStore, now: datetime, limit: int | None) -> list[dict[str, Any]]:
+def _scheduled(journal: JournalStore, now: datetime, limit: int | None) -> list[dict[str, Any]]:
     last = -1 if limit is None else limit - 1
     rows = journal.command("zrange", SCHEDULE, 0, last, False, True) if limit != 0 else []
     keys = [raw.decode() for raw, _ in rows]
-    found = journal.columns(keys, TOLD_OF)
+    found = journal.columns(keys, LISTED_FIELDS)
     return [
         {
-            "id": clean(key.removeprefix(PREFIX)),
-            "stage": clean(text(fields, "stage")) or "gone",
+            "id": clean_text(key.removeprefix(PREFIX)),
+            "stage": clean_text(field_text(fields, "stage")) or "gone",
             "in_seconds": round(max(0.0, due / 1000 - now.timestamp()), 1),
             "in_work": int(fields.get("lease", 0)) / 1000 > now.timestamp(),
-            "why": clean("; ".join(_why(fields, now))),
+            "why": clean_text("; ".join(_reasons(fields, now))),
         }
         for key, (_, due), fields in zip(keys, rows, found, strict=True)
     ]
 
 
-def _when(one: dict[str, Any]) -> str:
+def _due_in(one: dict[str, Any]) -> str:
     if one["in_work"]:
         return "in work"
     return f"in {span(one['in_seconds'])}" if one["in_seconds"] > 0 else "now"
 
 
-def _why(fields: Fields, now: datetime) -> list[str]:
+def _reasons(fields: Fields, now: datetime) -> list[str]:
     """Why it is not further: what it waits for, how often it failed and since when, who speaks for it."""
-    said = [text(fields, "reason")]
+    said = [field_text(fields, "reason")]
     if tries := int(fields.get("attempts", 0)):
         since = int(fields.get("failing_since", 0)) / 1000
         times = f"failed {tries} time{'s'[: tries > 1]}"
         said.append(times + (f", for {span(now.timestamp() - since)}" if since else ""))
     if deaths := int(fields.get("crashes", 0)):
         said.append(f"{deaths} death{'s'[: deaths > 1]}")
-    joined = text(fields, "suppressed_by").removeprefix(PREFIX)
+    joined = field_text(fields, "suppressed_by").removeprefix(PREFIX)
     if joined and joined not in said[0]:
         said.append(f"joined to {joined}")
-    if over := text(fields, "group").removeprefix(PREFIX):
+    if over := field_text(fields, "group").removeprefix(PREFIX):
         said.append(f"under {over}")
     return [one for one in [*said, _awaited(fields)] if one]
 
 
 def _awaited(fields: Fields) -> str:
     """Whom a round that is watched waits for."""
-    if text(fields, "stage") != "watch":
+    if field_text(fields, "stage") != "watch":
         return ""
     pull, outcome = records.PULL.read(fields), records.OUTCOME.read(fields)
     if pull is not None and pull.state == "open":
@@ -145,57 +145,61 @@ def _awaited(fields: Fields) -> str:
         return f"#{pull.number} is merged: waits for its deployment"
     if outcome is not None and outcome.kind == "waiting":
         return "waits for a person: `mend`"
-    return f"waits for sweeps without it, {text(fields, 'clean_sweeps') or '0'} so far" if outcome else ""
+    return (
+        f"waits for sweeps without it, {field_text(fields, 'clean_sweeps') or '0'} so far" if outcome else ""
+    )
 
 
 # ---- what is open, what ended ----------------------------------------------------------------
 
 
-def _round(key: str) -> str:
+def _occurrence(key: str) -> str:
     return key.rpartition(":")[2]
 
 
-def _open(journal: JournalStore, keys: list[str]) -> list[dict[str, Any]]:
+def _open_incidents(journal: JournalStore, keys: list[str]) -> list[dict[str, Any]]:
     """What is sick, of which other incident it is a symptom, its pull request."""
     found = journal.columns(keys, ("r:incident", "r:seen", "r:pull", "suppressed_by", "stage"), batch=50)
-    holders = {text(fields, "suppressed_by") for fields in found} - {""}
+    holders = {field_text(fields, "suppressed_by") for fields in found} - {""}
     causes = dict(zip(holders, journal.columns(list(holders), ("r:incident",), batch=50), strict=True))
     rows = []
     for key, fields in zip(keys, found, strict=True):
         incident, pull = records.INCIDENT.read(fields), records.PULL.read(fields)
         seen = records.SEEN.read(fields) or (incident.findings if incident else ())
-        holder = text(fields, "suppressed_by")
+        holder = field_text(fields, "suppressed_by")
         cause = records.INCIDENT.read(causes.get(holder, {}))
         rows.append({
-            "id": clean(key.removeprefix(PREFIX)),
-            "service": clean(incident.subject.name) if incident else "",
-            "sentence": clean(seen[0].sentence) if seen else "its record cannot be read",
-            "stage": clean(text(fields, "stage")),
-            "suppressed_by": clean(cause.subject.name if cause else holder.removeprefix(PREFIX)),
-            "pull": clean(pull.url) if pull else "",
+            "id": clean_text(key.removeprefix(PREFIX)),
+            "service": clean_text(incident.subject.name) if incident else "",
+            "sentence": clean_text(seen[0].sentence) if seen else "its record cannot be read",
+            "stage": clean_text(field_text(fields, "stage")),
+            "suppressed_by": clean_text(cause.subject.name if cause else holder.removeprefix(PREFIX)),
+            "pull": clean_text(pull.url) if pull else "",
         })  # fmt: skip
     return rows
 
 
-def _open_line(one: dict[str, Any]) -> str:
+def _render_incident(one: dict[str, Any]) -> str:
     joined = f"  suppressed by {one['suppressed_by']}" if one["suppressed_by"] else ""
     link = f"  {one['pull']}" if one["pull"] else ""
     return f"open: {one['service']}: {one['sentence']}{joined}{link}  ({one['id']})"
 
 
-def _ended(journal: JournalStore, most: int | None) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+def _recent_endings(
+    journal: JournalStore, most: int | None
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """The newest endings, and how many sweeps among them found nothing."""
-    rows = journal.command("zrevrange", ENDED, 0, LOOKED_AT - 1, True)
+    rows = journal.command("zrevrange", ENDED, 0, MAX_ENDINGS - 1, True)
     keys = [raw.decode() for raw, _ in rows]
     found = journal.columns(keys, ("ended", "ended_as", "outcome"))
     over = [(key, fields) for key, fields in zip(keys, found, strict=True) if "ended" in fields]
-    quiet = [fields for _, fields in over if text(fields, "ended_as") == EndedAs.NO_FINDINGS]
-    loud = [(key, fields) for key, fields in over if text(fields, "ended_as") != EndedAs.NO_FINDINGS]
+    quiet = [fields for _, fields in over if field_text(fields, "ended_as") == EndedAs.NO_FINDINGS]
+    loud = [(key, fields) for key, fields in over if field_text(fields, "ended_as") != EndedAs.NO_FINDINGS]
     lines = [
         {
-            "id": clean(key.removeprefix(PREFIX)),
+            "id": clean_text(key.removeprefix(PREFIX)),
             "ended": moment(int(fields["ended"]) / 1000),
-            "outcome": clean(text(fields, "outcome")),
+            "outcome": clean_text(field_text(fields, "outcome")),
         }
         for key, fields in loud[:most]
     ]
@@ -207,7 +211,7 @@ def _more(total: int, shown: int) -> list[str]:
     return [f"and {total - shown} more: --all"] if total > shown else []
 
 
-def text(fields: Fields, name: str) -> str:
+def field_text(fields: Fields, name: str) -> str:
     """A plain field, '' where it is not set."""
     return fields.get(name, b"").decode(errors="replace")
 
@@ -215,32 +219,38 @@ def text(fields: Fields, name: str) -> str:
 # ---- mending on demand -----------------------------------------------------------------------
 
 
-def mend(journal: JournalStore, name: str) -> list[str]:
+def request_fix(journal: JournalStore, name: str) -> list[str]:
     """Send an incident that was only told (or all of them) back to planning; a sentence for each.
 
     Of `all` those are passed over that are a symptom of another: mending its cause ends them.
     """
     if name != "all":
-        key = find(journal, name)
+        key = find_journal(journal, name)
         fields = journal.fields(key)
-        return [_mend_one(journal, key, fields) or _not_mended(key, fields)]
+        return [_request_one_fix(journal, key, fields) or _refuse_fix(key, fields)]
     keys = [raw.decode() for raw in journal.command("hvals", OPEN)]
     found = [(key, journal.fields(key)) for key in keys]
-    said = [_mend_one(journal, key, fields) for key, fields in found if not text(fields, "suppressed_by")]
+    said = [
+        _request_one_fix(journal, key, fields)
+        for key, fields in found
+        if not field_text(fields, "suppressed_by")
+    ]
     return [line for line in said if line]
 
 
-def _not_mended(key: str, fields: dict[str, bytes]) -> NoReturn:
+def _refuse_fix(key: str, fields: dict[str, bytes]) -> NoReturn:
     """Raises Refused with why there is nothing to mend."""
     short, pull = key.removeprefix(PREFIX), records.PULL.read(fields)
     if pull is not None:
-        raise Refused(f"{short} has a pull request: {clean(pull.url)}")
+        raise Refused(f"{short} has a pull request: {clean_text(pull.url)}")
     if "ended" in fields:
-        raise Refused(f"{short} has ended: {clean(text(fields, 'outcome'))}; `retry` takes it up again")
-    raise Refused(f"{short} is worked on by itself: it stands at {clean(text(fields, 'stage'))}")
+        raise Refused(
+            f"{short} has ended: {clean_text(field_text(fields, 'outcome'))}; `retry` takes it up again"
+        )
+    raise Refused(f"{short} is worked on by itself: it stands at {clean_text(field_text(fields, 'stage'))}")
 
 
-def _mend_one(journal: JournalStore, key: str, fields: dict[str, bytes]) -> str:
+def _request_one_fix(journal: JournalStore, key: str, fields: dict[str, bytes]) -> str:
     short = key.removeprefix(PREFIX)
     if not short.startswith("incident:"):
         raise Refused(f"{short} is no incident")

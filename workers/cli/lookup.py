@@ -11,11 +11,11 @@ from workers.engine.stage_table import JOURNAL_KINDS, kind_of
 from workers.errors import Refused
 from workers.runtime.text import one_line
 
-MOST_NAMED = 8
+MAX_NAMED = 8
 """Journals that are named where it is not clear which one is meant."""
 
 
-def find(journal: JournalStore, name: str) -> str:
+def find_journal(journal: JournalStore, name: str) -> str:
     """The key of a journal by its id (with or without its kind), a beginning of it, or a part that no other one has.
 
     An incident, sweep or alert goes before the words that are told of it. Raises Refused naming what is like it, or
@@ -40,7 +40,7 @@ def find(journal: JournalStore, name: str) -> str:
         raise Refused(f"{name}: more than one is meant:{_named(reversed(meant), len(meant))}")
     everything = list(_scan(journal, "*"))
     like = difflib.get_close_matches(
-        name, [short_of(key).partition(":")[2] for key in everything], MOST_NAMED, 0.5
+        name, [short_of(key).partition(":")[2] for key in everything], MAX_NAMED, 0.5
     )
     named = [
         key for part in dict.fromkeys(like) for key in everything if short_of(key).partition(":")[2] == part
@@ -64,6 +64,6 @@ def short_of(key: str) -> str:
 
 
 def _named(keys: Iterable[str], count: int) -> str:
-    names = [f"\n  {one_line(short_of(key))}" for key in list(keys)[:MOST_NAMED]]
-    more = [f"\n  and {count - MOST_NAMED} more"] if count > MOST_NAMED else []
+    names = [f"\n  {one_line(short_of(key))}" for key in list(keys)[:MAX_NAMED]]
+    more = [f"\n  and {count - MAX_NAMED} more"] if count > MAX_NAMED else []
     return "".join([*names, *more])

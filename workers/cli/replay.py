@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from workers import detection
-from workers.cli.listing import clean
-from workers.cli.lookup import find
+from workers.cli.listing import clean_text
+from workers.cli.lookup import find_journal
 from workers.engine import records
 from workers.engine.codec import VERSION, Record
 from workers.engine.journal_store import JournalStore
@@ -42,7 +42,7 @@ def replay(journal: JournalStore, name: str, persist_minutes: float) -> Replayed
 
     `persist_minutes` is how long a condition must hold, as set now.
     """
-    key = find(journal, name)
+    key = find_journal(journal, name)
     short = key.removeprefix(PREFIX)
     how: dict[str, Callable[[], Replayed]] = {
         "sweep": lambda: _sweep(journal, key, persist_minutes),
@@ -52,7 +52,9 @@ def replay(journal: JournalStore, name: str, persist_minutes: float) -> Replayed
         code, lines = how[kind_of(short)]() if kind_of(short) in how else _nothing_pure(short)
     except _Missing as error:
         code, lines = IMPOSSIBLE, [f"cannot be replayed: {error}"]
-    return Replayed(code, [clean(f"{short}: {lines[0]}"), *(f"  {clean(line)}" for line in lines[1:])])
+    return Replayed(
+        code, [clean_text(f"{short}: {lines[0]}"), *(f"  {clean_text(line)}" for line in lines[1:])]
+    )
 
 
 def _nothing_pure(short: str) -> Replayed:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from workers.cli.listing import clean, moment, span, text
-from workers.cli.lookup import find
+from workers.cli.listing import clean_text, field_text, moment, span
+from workers.cli.lookup import find_journal
 from workers.engine import records
 from workers.engine.codec import Record, json_text, unpack
 from workers.engine.journal_store import JournalStore
@@ -38,21 +38,21 @@ from workers.models import (
 from workers.runtime.redaction import redact
 from workers.runtime.text import plural
 
-HIDDEN = ("token", "run", "fence", "signals_seen", "taken_over", "unknown")
+INTERNAL_FIELDS = ("token", "run", "fence", "signals_seen", "taken_over", "unknown")
 """Fields that only workers need."""
-TIMES = ("opened", "ended", "lease", "not_before", "failing_since", "ack_due_at", "last")
-MOST_LINES = 12
-WIDEST = 400
+TIME_FIELDS = ("opened", "ended", "lease", "not_before", "failing_since", "ack_due_at", "last")
+MAX_LINES = 12
+MAX_WIDTH = 400
 
 Fields = dict[str, bytes]
 Lines = Callable[[bytes], list[str] | None]
 T = TypeVar("T")
 
 
-def show(journal: JournalStore, name: str, now: datetime) -> list[str]:
+def render_journal(journal: JournalStore, name: str, now: datetime) -> list[str]:
     """A journal as a person reads it. Raises Refused where the name means none, or more than one."""
-    key = find(journal, name)
-    fields, tell = journal.fields(key), _tell(journal, key)
+    key = find_journal(journal, name)
+    fields, tell = journal.fields(key), _notification_fields(journal, key)
     lines = [key.removeprefix(PREFIX), *_state(journal, key, fields, now)]
     lines += _alerts(fields)
     # Of words the records are posts, but for whose they are.
@@ -61,29 +61,29 @@ def show(journal: JournalStore, name: str, now: datetime) -> list[str]:
         if not words or record in ("incident", "alert"):
             lines += _record(record, fields[f"r:{record}"])
     lines += _posts(fields if words else tell)
-    if reason := text(tell, "reason"):
+    if reason := field_text(tell, "reason"):
         lines.append(f"words wait: {reason}")
     return [clean_line(line) for line in lines]
 
 
-def everything(journal: JournalStore, name: str) -> dict[str, Any]:
+def collect_journal(journal: JournalStore, name: str) -> dict[str, Any]:
     """The same for machines, whole: fields, records and alerts, and those of the words that are told of it."""
-    key = find(journal, name)
+    key = find_journal(journal, name)
     return {
         "id": key.removeprefix(PREFIX),
-        **_plain(journal.fields(key)),
-        "told": _plain(_tell(journal, key)),
+        **_plain_fields(journal.fields(key)),
+        "told": _plain_fields(_notification_fields(journal, key)),
     }
 
 
 def clean_line(line: str) -> str:
     """Cleaned, with its indentation, and not too wide."""
-    said = clean(line)
+    said = clean_text(line)
     indent = " " * (len(line) - len(line.lstrip(" ")))
-    return indent + (said if len(said) <= WIDEST else f"{said[: WIDEST - 1]}…")
+    return indent + (said if len(said) <= MAX_WIDTH else f"{said[: MAX_WIDTH - 1]}…")
 
 
-def _tell(journal: JournalStore, key: str) -> Fields:
+def _notification_fields(journal: JournalStore, key: str) -> Fields:
     """The journal of the words that are told of it, {} where there is none."""
     return {} if ":notification:" in key else journal.fields(key.replace(PREFIX, f"{PREFIX}notification:", 1))
 
@@ -94,18 +94,18 @@ def _tell(journal: JournalStore, key: str) -> Fields:
 def _state(journal: JournalStore, key: str, fields: Fields, now: datetime) -> list[str]:
     due, lease = journal.command("zscore", SCHEDULE, key), int(fields.get("lease", 0)) / 1000
     if "ended" in fields:
-        stands = f"ended {moment(int(fields['ended']) / 1000)}: {text(fields, 'outcome')}"
+        stands = f"ended {moment(int(fields['ended']) / 1000)}: {field_text(fields, 'outcome')}"
     elif lease > now.timestamp():
-        stands = f"in work at {text(fields, 'stage')}, by a lease until {moment(lease)}"
+        stands = f"in work at {field_text(fields, 'stage')}, by a lease until {moment(lease)}"
     elif due is None:
-        stands = f"stands at {text(fields, 'stage')}, and is not due"
+        stands = f"stands at {field_text(fields, 'stage')}, and is not due"
     else:
         wait = due / 1000 - now.timestamp()
-        stands = f"stands at {text(fields, 'stage')}, due {f'in {span(wait)}' if wait > 0 else 'now'}"
+        stands = f"stands at {field_text(fields, 'stage')}, due {f'in {span(wait)}' if wait > 0 else 'now'}"
     lines = [f"  {stands}"]
     for field in sorted(fields):
         if field.startswith(("r:", "a:", "m:", "same:", "began:", "on:", "merge_from:")) or field in (
-            *HIDDEN,
+            *INTERNAL_FIELDS,
             "stage",
             "lease",
             "ended",
@@ -115,9 +115,11 @@ def _state(journal: JournalStore, key: str, fields: Fields, now: datetime) -> li
         if field == "answer":
             lines.append(f"  answer: {_answer(fields[field])}")
             continue
-        value = text(fields, field)
+        value = field_text(fields, field)
         if value and not (field in ("crashes", "attempts", "clean_sweeps") and value == "0"):
-            lines.append(f"  {field}: {_moment(value) if field in TIMES else value.replace(PREFIX, '')}")
+            lines.append(
+                f"  {field}: {_moment(value) if field in TIME_FIELDS else value.replace(PREFIX, '')}"
+            )
     return lines
 
 
@@ -161,13 +163,13 @@ def _record(name: str, blob: bytes) -> list[str]:
     render = RECORD_LINES.get(name)
     if render is None:
         raw = _json(blob)
-        return [f"{name}: {json.dumps(raw, ensure_ascii=False)[:WIDEST]}"]
+        return [f"{name}: {json.dumps(raw, ensure_ascii=False)[:MAX_WIDTH]}"]
     lines = render(blob)
     if lines is None:
         return [f"{name}: cannot be read: of another version, or damaged"]
     first, *others = lines or ["nothing"]
-    more = [f"    and {len(others) - MOST_LINES} more: --json"] if len(others) > MOST_LINES else []
-    return [f"{name}: {first}", *(f"    {line}" for line in others[:MOST_LINES]), *more]
+    more = [f"    and {len(others) - MAX_LINES} more: --json"] if len(others) > MAX_LINES else []
+    return [f"{name}: {first}", *(f"    {line}" for line in others[:MAX_LINES]), *more]
 
 
 def _in_order(fields: Fields) -> list[str]:
@@ -232,7 +234,7 @@ def _fix(one: Fix) -> list[str]:
     return [*lines, *(f"not done: {what}" for what in one.not_done)]
 
 
-def _certificate(one: Verification) -> list[str]:
+def _verification(one: Verification) -> list[str]:
     runs = [
         ("deployed", one.reproduction_deployed), ("before", one.reproduction_before),
         ("after", one.reproduction_after),
@@ -268,11 +270,11 @@ def _outcome(one: Outcome) -> list[str]:
     return [f"{one.kind}: {one.headline}", *one.lines, *([one.link] if one.link else [])]
 
 
-def _spent(one: Usage) -> list[str]:
+def _usage(one: Usage) -> list[str]:
     return [f"{one.cost_usd:.4f} USD, {one.tokens} tokens, {one.calls} calls, {one.seconds:.0f} s"]
 
 
-def _place(one: Environment) -> list[str]:
+def _environment(one: Environment) -> list[str]:
     return [f"{one.project_id}/{one.environment_id}"]
 
 
@@ -288,7 +290,7 @@ def _lines(record: Record[T], render: Callable[[T], list[str]]) -> tuple[str, Li
 
 RECORD_LINES: dict[str, Lines] = dict((
     _lines(records.ALERT, _alert),
-    _lines(records.ENVIRONMENT, _place),
+    _lines(records.ENVIRONMENT, _environment),
     _lines(records.SURVEY, _survey),
     _lines(records.FINDINGS, _findings),
     _lines(records.OPENED_AT, lambda at: [f"{at:%Y-%m-%d %H:%M:%S} UTC"]),
@@ -300,7 +302,7 @@ RECORD_LINES: dict[str, Lines] = dict((
     _lines(records.PLAN, _plan),
     _lines(records.BASE, lambda sha: [sha]),
     _lines(records.FIX, _fix),
-    _lines(records.VERIFICATION, _certificate),
+    _lines(records.VERIFICATION, _verification),
     _lines(records.REMOTE, lambda remote: [remote.name]),
     _lines(records.WOULD_PROPOSE, lambda text: text.splitlines()),
     _lines(records.BRANCH, lambda sha: [f"pushed: {sha}"]),
@@ -310,7 +312,7 @@ RECORD_LINES: dict[str, Lines] = dict((
     _lines(records.MERGED_AT, lambda at: [f"{at:%Y-%m-%d %H:%M:%S} UTC"]),
     _lines(records.AFTER, _survey),
     _lines(records.FOLLOW_UP, _follow_up),
-    _lines(records.USAGE, _spent),
+    _lines(records.USAGE, _usage),
 ))  # fmt: skip
 """Record name → its lines, in the order of the pipeline."""
 
@@ -318,8 +320,8 @@ RECORD_LINES: dict[str, Lines] = dict((
 # ---- for machines ----------------------------------------------------------------------------
 
 
-def _plain(fields: Fields) -> dict[str, Any]:
-    said = {name: redact(text(fields, name)) for name in fields if name[:2] not in ("r:", "a:")}
+def _plain_fields(fields: Fields) -> dict[str, Any]:
+    said = {name: redact(field_text(fields, name)) for name in fields if name[:2] not in ("r:", "a:")}
     return {
         "fields": {name: value for name, value in said.items() if name not in ("token", "run")},
         "records": {name[2:]: _json(blob) for name, blob in fields.items() if name.startswith("r:")},

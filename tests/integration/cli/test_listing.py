@@ -55,7 +55,7 @@ def told(journal: WorkerStore, store: redis.Redis) -> str:
 
 
 def test_an_incident_that_was_only_told_is_planned_afresh(journal: WorkerStore, told: str) -> None:
-    said = listing.mend(journal, "abc:20261123T0304")
+    said = listing.request_fix(journal, "abc:20261123T0304")
 
     fields = journal.fields(told)
     assert said == ["incident:abc:20261123T0304: sent to planning"]
@@ -68,7 +68,7 @@ def test_a_patch_that_was_proved_and_only_not_proposed_is_kept(
 ) -> None:
     store.hset(told, "r:verification", pack(Verification(decision="ready"), Verification))
 
-    listing.mend(journal, "all")
+    listing.request_fix(journal, "all")
 
     fields = journal.fields(told)
     assert "r:outcome" not in fields
@@ -79,7 +79,7 @@ def test_a_round_that_somebody_works_on_is_left_alone(journal: WorkerStore, told
     claim = journal.claim(told, "watch")
     assert claim is not None
 
-    said = listing.mend(journal, "all")
+    said = listing.request_fix(journal, "all")
 
     assert "try again" in said[0]
     claim.advance("watch")
@@ -110,7 +110,7 @@ def incident(service: str) -> bytes:
 
 
 def test_a_symptom_is_listed_with_the_incident_that_it_joined(journal: WorkerStore, symptom: str) -> None:
-    said = listing.overview(journal, datetime.now(UTC))
+    said = listing.render_overview(journal, datetime.now(UTC))
 
     assert f"open: shop: shop answers with 5xx  suppressed by store  ({ID})" in said
 
@@ -118,8 +118,10 @@ def test_a_symptom_is_listed_with_the_incident_that_it_joined(journal: WorkerSto
 def test_of_all_only_those_are_mended_that_are_no_symptom_of_another(
     journal: WorkerStore, symptom: str
 ) -> None:
-    assert listing.mend(journal, "all") == []
-    assert listing.mend(journal, "abc:20261123T0304") == ["incident:abc:20261123T0304: sent to planning"]
+    assert listing.request_fix(journal, "all") == []
+    assert listing.request_fix(journal, "abc:20261123T0304") == [
+        "incident:abc:20261123T0304: sent to planning"
+    ]
 
 
 def test_what_others_wrote_does_not_steer_the_terminal(
@@ -130,17 +132,17 @@ def test_what_others_wrote_does_not_steer_the_terminal(
     )
 
     now = datetime.now(UTC)
-    said = "".join([*listing.overview(journal, now), *show.show(journal, "abc", now)])
+    said = "".join([*listing.render_overview(journal, now), *show.render_journal(journal, "abc", now)])
 
     assert "[2Jgone" in said
     assert not {"\x1b", "\x9b", "\n"} & set(said)
-    machines = json.dumps([listing.collect(journal, now), show.everything(journal, "abc")])
+    machines = json.dumps([listing.collect(journal, now), show.collect_journal(journal, "abc")])
     assert machines.isascii() and machines.isprintable()
 
 
 def test_what_is_no_journal_is_not_shown_as_one(journal: WorkerStore, told: str) -> None:
     with pytest.raises(Refused):
-        show.show(journal, "due", datetime.now(UTC))
+        show.render_journal(journal, "due", datetime.now(UTC))
 
 
 @pytest.mark.parametrize(
@@ -156,11 +158,11 @@ def test_what_railway_still_lets_us_ask_is_one_line(journal: WorkerStore, minute
     left = RateLimit(limit=1000, remaining=812, resets_at=resets)
     request_quota.store_sweep_cost(journal, "env", left, 9, now)
 
-    assert listing.overview(journal, now)[-1] == said
+    assert listing.render_overview(journal, now)[-1] == said
 
 
 def test_while_nothing_is_known_of_railways_limit_nothing_is_said_of_it(journal: WorkerStore) -> None:
-    assert listing.overview(journal, datetime(2026, 11, 23, tzinfo=UTC)) == ["nothing is under way"]
+    assert listing.render_overview(journal, datetime(2026, 11, 23, tzinfo=UTC)) == ["nothing is under way"]
 
 
 # ---- what is due, open and ended ------------------------------------------------------------
@@ -181,7 +183,7 @@ def test_what_is_due_is_listed_soonest_first_with_when_and_why(
     store.hset(later, mapping={"reason": "Railway is away", "attempts": 3, "failing_since": long_ago})
     assert journal.claim(working, "survey") is not None
 
-    head, *lines = listing.overview(journal, datetime.now(UTC))[:4]
+    head, *lines = listing.render_overview(journal, datetime.now(UTC))[:4]
 
     assert head.split() == ["JOURNAL", "STAGE", "DUE", "WHY"]
     assert [line.split()[0] for line in lines] == ["sweep:e:1", "sweep:e:3", "sweep:e:2"]
@@ -231,7 +233,7 @@ def test_of_thousands_only_as_many_are_read_as_are_shown(journal: WorkerStore, s
     everyone.execute()
     before = int(store.info("commandstats")["cmdstat_hmget"]["calls"]) if had(store) else 0
 
-    said = listing.overview(journal, datetime.now(UTC), 10)
+    said = listing.render_overview(journal, datetime.now(UTC), 10)
     asked = int(store.info("commandstats")["cmdstat_hmget"]["calls"]) - before
 
     assert len([line for line in said if line.startswith("incident:")]) == 10
@@ -278,7 +280,7 @@ def test_so_many_are_shown_of_each_kind_as_are_asked_for(journal: WorkerStore) -
     assert {limit: (len(one["due"]), len(one["ended"])) for limit, one in said.items()} == {
         0: (0, 0), 3: (3, 3), 24: (24, 24),
     }  # fmt: skip
-    assert listing.overview(journal, datetime.now(UTC), 0) == ["and 25 more: --all"]
+    assert listing.render_overview(journal, datetime.now(UTC), 0) == ["and 25 more: --all"]
 
 
 @pytest.mark.parametrize(
@@ -296,7 +298,7 @@ def test_an_incident_that_there_is_nothing_to_mend_of_says_why(
     journal.client.hset(told, mapping=field)
 
     with pytest.raises(Refused, match=why):
-        listing.mend(journal, "abc")
+        listing.request_fix(journal, "abc")
 
 
 def test_words_and_alerts_that_ended_are_no_news(journal: WorkerStore) -> None:
@@ -313,7 +315,7 @@ def test_words_and_alerts_that_ended_are_no_news(journal: WorkerStore) -> None:
 
 
 def shown(journal: WorkerStore, name: str) -> str:
-    return "\n".join(show.show(journal, name, datetime.now(UTC)))
+    return "\n".join(show.render_journal(journal, name, datetime.now(UTC)))
 
 
 def test_words_are_shown_as_posts_or_where_nobody_is_told_as_they_would_be_said(
@@ -425,7 +427,7 @@ def test_what_looks_like_a_secret_is_not_shown(journal: WorkerStore, told: str, 
     store.hset(told, mapping={"reason": f"refused with {secret}", "r:incident": incident(f"shop {secret}")})
 
     now = datetime.now(UTC)
-    everything = json.dumps([show.everything(journal, "abc"), listing.collect(journal, now)])
+    everything = json.dumps([show.collect_journal(journal, "abc"), listing.collect(journal, now)])
 
     assert secret not in shown(journal, "abc") + everything
     assert "[redacted]" in shown(journal, "abc")
@@ -435,7 +437,7 @@ def test_machines_get_every_record_whole(journal: WorkerStore, told: str, store:
     store.hset(told, mapping={"r:incident": incident("shop"), "token": "0123", "r:plan": b"9j{}"})
     store.hset(f"{PREFIX}notification:{ID}", "r:ack", pack(SlackMessage(ts="17.1"), SlackMessage))
 
-    said = show.everything(journal, "abc")
+    said = show.collect_journal(journal, "abc")
 
     assert said["id"] == ID
     assert said["records"]["incident"]["findings"][0]["sentence"] == "shop answers with 5xx"

@@ -169,7 +169,7 @@ def test_a_field_that_we_do_not_know_is_left_alone_by_every_script(reporting: Pi
             break
         reporting.work_next()
         assert lost() == []
-    listing.mend(reporting.journal, "all")
+    listing.request_fix(reporting.journal, "all")
 
     assert {"alert", "sweep", "incident", "notification"} == {key.split(":")[1] for key in known}
     assert lost() == []

@@ -284,7 +284,7 @@ def test_under_an_umbrella_no_agent_starts_until_a_person_asks(town: Town) -> No
     assert any(ask.endswith(f"`python -m workers fix {name}` (or `fix all`).") for name in names)
     assert town.running.fake_model.calls == []
 
-    assert listing.mend(town.journal, names[0]) == [f"{names[0]}: sent to planning"]
+    assert listing.request_fix(town.journal, names[0]) == [f"{names[0]}: sent to planning"]
     assert town.journal.fields(keys[0])["stage"] == b"plan"
     claim = town.journal.claim(keys[0], "plan")
     assert claim is not None and not grouping.needs_approval(claim)
@@ -295,7 +295,7 @@ def test_what_a_person_asked_for_rings_when_it_is_done(town: Town) -> None:
     for key in keys:
         plan(town, key)
     town.tell()
-    listing.mend(town.journal, keys[0].removeprefix(PREFIX))
+    listing.request_fix(town.journal, keys[0].removeprefix(PREFIX))
     town.tell()
     before = len(town.rung)
     town.conclude(

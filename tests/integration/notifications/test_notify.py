@@ -146,7 +146,7 @@ def test_a_requested_fix_posts_no_second_acknowledgement_and_its_outcome_in_the_
     reporting.drive(reporting.outcome_posts)
     incident = reporting.incidents()[0]
 
-    listing.mend(reporting.journal, incident.removeprefix(PREFIX))
+    listing.request_fix(reporting.journal, incident.removeprefix(PREFIX))
     notify(reporting, incident.replace(PREFIX, f"{PREFIX}notification:", 1))
     between = len(texts(reporting))
     reporting.drive(lambda: len(texts(reporting)) == 2)

@@ -146,7 +146,7 @@ def test_the_outcome_of_a_mend_on_demand_is_told_as_well(reporting: PipelineHarn
     key = concluded(reporting)
     before = len(told(reporting))
 
-    listing.mend(reporting.journal, key.removeprefix(PREFIX))
+    listing.request_fix(reporting.journal, key.removeprefix(PREFIX))
     reporting.drive(lambda: len(told(reporting)) > before)
 
     assert "No fix attempted: TRACKWALKER_MODE=report" in told(reporting)[-1].splitlines()[1]

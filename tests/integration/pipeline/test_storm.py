@@ -317,7 +317,7 @@ def test_how_often_it_was_told_is_counted_and_shown(storm: Storm) -> None:
         name for name in storm.taken() if storm.line.journal.fields(f"{PREFIX}alert:{name}") == told_often
     )
 
-    shown = show.show(storm.line.journal, name, datetime.now(UTC))
+    shown = show.render_journal(storm.line.journal, name, datetime.now(UTC))
 
     assert int(told_often["firings"]) > 10
     assert f"  firings: {told_often['firings'].decode()}" in shown

@@ -33,6 +33,6 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     """Send the incident to the agent."""
     from workers.cli import listing
 
-    lines = listing.mend(open_journal(settings), options.id)
+    lines = listing.request_fix(open_journal(settings), options.id)
     print("\n".join(lines) or "nothing to fix: no open incident is without a pull request")
     return 0

@@ -33,12 +33,12 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     """Print the lists."""
     from workers.cli import listing
 
-    limit = None if options.all else listing.LIMIT if options.limit is None else options.limit
+    limit = None if options.all else listing.DEFAULT_ROWS if options.limit is None else options.limit
     journal, now = open_journal(settings), datetime.now(UTC)
     if options.json:
         print(json.dumps(listing.collect(journal, now, limit)))
     else:
-        print("\n".join(listing.overview(journal, now, limit)))
+        print("\n".join(listing.render_overview(journal, now, limit)))
     return 0
 
 

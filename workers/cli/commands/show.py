@@ -29,7 +29,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
 
     journal = open_journal(settings)
     if options.json:
-        print(json.dumps(show.everything(journal, options.id)))
+        print(json.dumps(show.collect_journal(journal, options.id)))
     else:
-        print("\n".join(show.show(journal, options.id, datetime.now(UTC))))
+        print("\n".join(show.render_journal(journal, options.id, datetime.now(UTC))))
     return 0
