@@ -147,15 +147,16 @@ def _retry(journal: JournalStore, key: str, wanted: str | None) -> list[str] | N
     left = [f"r:{one}" for one in forgotten] + _assignment_fields(short, fields)
     answer = journal.run(
         scripts.RETRY, more=left, journal=key, notification=_notification_key(short), stage=begins,
-        seen_fence=field_text(fields, "fence"), seen_stage=field_text(fields, "stage"), seen_ended=field_text(fields, "ended"),
+        seen_fence=field_text(fields, "fence"), seen_stage=field_text(fields, "stage"),
+        seen_ended=field_text(fields, "ended"),
         before_push=int(before_propose),
     ).decode()  # fmt: skip
     if answer in ("gone", "changed"):
         return None
     if answer == "in work":
         raise Refused(
-            f"{short} is in work at this moment ({field_text(fields, 'stage')}): wait until it is let go, or `cancel` it "
-            f"first. A worker that died has lost it within {LEASE_SECONDS:.0f} s"
+            f"{short} is running stage `{field_text(fields, 'stage')}`: wait until the worker releases it, or "
+            f"`cancel` it first. The claim of a crashed worker expires within {LEASE_SECONDS:.0f} s"
         )
     if answer != "due":
         raise Refused(f"{short}: its trouble is held by {short_of(answer)}, which is open: retry that one")

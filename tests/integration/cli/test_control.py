@@ -371,7 +371,7 @@ def test_what_is_in_work_is_not_retried(journal: WorkerStore, incident: str, sto
     claim = journal.claim(incident, "fix")
     assert claim is not None
 
-    with pytest.raises(Refused, match="is in work at this moment"):
+    with pytest.raises(Refused, match="is is running stage"):
         control.retry(journal, "abc")
 
     claim.advance("fix")
