@@ -478,42 +478,51 @@ class LogSource(StrEnum):
 
 
 class LogPattern(Model):
-    """Lines that are alike, counted. `sample` is one whole (redacted) record, tracebacks included."""
+    """Similar log records, counted. All text is redacted, and untrusted."""
 
     template: str
+    """The line that names the problem, with varying values masked: `order <uuid> failed`."""
     count: int
     level: str
+    """`error`, `warning`, `stderr`, `info` …: the level that the text shows, not the stream it was printed on."""
     first: Moment
     last: Moment
     sample: str
+    """One whole record, with its traceback."""
 
 
 class RequestPattern(Model):
-    """Requests that are alike: numbers and ids in the path are masked in `route`, `path` is one example."""
+    """Similar requests at Railway's edge proxy, counted."""
 
     method: str
     route: str
+    """The path with numbers and ids masked: `/orders/:id`."""
     path: str
+    """The path of the slowest of these requests."""
     status: int
     count: int
     slowest_ms: float
     platform_answer: bool = False
-    """The edge answered, not the service (no live instance, connection refused)."""
+    """The edge proxy responded itself: no instance was running, or it refused the connection."""
 
 
 class CodeLocation(Model):
-    """A line of the repository that the facts point at. `file` is relative to the repository."""
+    """A line of the repository that stack traces, requests or the suspect commit point to."""
 
     file: str
+    """Relative to the repository."""
     line: int
     function: str | None = None
     why: Literal["stack", "route", "changed"]
+    """`stack`: in the stack trace of an error; `route`: handles a failing route; `changed`: by the suspect commit."""
     count: int = 1
+    """Stack traces, requests or changed lines, by `why`."""
     excerpt: str = ""
+    """The numbered lines around it, the line itself marked with `>`."""
 
 
 class Suspect(Model):
-    """The deployment after which the trouble began, and what it changed."""
+    """The deployment that was live at the onset, with the files that its commit changed."""
 
     deployment_id: str
     commit: str | None
@@ -524,14 +533,17 @@ class Suspect(Model):
 
 
 class Upstream(Model):
-    """An outside host that the code or the logs name."""
+    """An outside host that the service depends on."""
 
     host: str
     errors: int
-    """Log lines of trouble that name it."""
+    """Log errors that name the host."""
     in_code: bool
+    """True if the service's sources name the host."""
     state: Literal["operational", "degraded", "down", "unknown"]
+    """As its status page reports it."""
     description: str = ""
+    """As worded by its status page, redacted."""
 
 
 class FactKind(StrEnum):
@@ -583,19 +595,20 @@ class Fact(Model):
 
 
 class Repository(Model):
-    """Where the code is; all of it from Railway's API, never from a model."""
+    """The repository of a service. Every field comes from Railway's API and none from a model."""
 
     name: str
-    """owner/name"""
+    """`owner/name`."""
     base: str
+    """Branch that Railway deploys, and that a pull request targets."""
     deployed: str
-    """Commit of the serving (or, for a failed deployment, the newest) deployment."""
+    """Commit of the examined deployment."""
     root: str = ""
-    """Root directory of the service inside the repository, no leading slash."""
+    """Root directory of the service inside the repository, without slashes at its ends."""
 
 
 class Evidence(Model):
-    """What is known of one sick service. A read that failed stands in `not_seen`, never as 'nothing'."""
+    """The evidence about the service of an incident. A part that could not be read is a gap, never an empty result."""
 
     facts: tuple[Fact, ...] = ()
     patterns: tuple[LogPattern, ...] = ()
@@ -612,6 +625,8 @@ class Evidence(Model):
 
 
 class Category(StrEnum):
+    """The kind of cause, which decides who can end the incident."""
+
     CODE = "code"
     DEPLOYMENT = "deployment"
     RESOURCE_LIMIT = "resource limit"
@@ -671,11 +686,14 @@ class Verdict(Model):
     reason: VerdictReason
     summary: str
     supports: tuple[str, ...] = ()
+    """Ids of facts."""
     contradicts: tuple[str, ...] = ()
+    """Ids of facts that point to another category."""
     action: str = ""
     """Advice to people, for verdicts that no patch resolves."""
     next_checks: tuple[str, ...] = ()
     confidence: float = 0.5
+    """0.0 to 1.0: a judgement about the rule, not a measured probability."""
 
     @property
     def calls_for_a_fix(self) -> bool:

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import redis
 
+from tests.support.command_line import UNREACHABLE_REDIS, run_command
+
 ROOT = Path(__file__).parents[3]
-AWAY = "redis://:sekret@127.0.0.1:1"
-
-
-def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """One command in an empty folder that knows only these settings; what it said and how it ended."""
-    return subprocess.run(
-        [sys.executable, "-m", "workers", *arguments],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
 
 
 def test_a_store_that_is_away_is_told_with_the_settings_name(tmp_path: Path) -> None:
@@ -40,7 +25,7 @@ def test_a_store_that_is_away_is_told_with_the_settings_name(tmp_path: Path) -> 
         ["retry", "x"],
         ["replay", "x"],
     ):
-        ended = run(tmp_path, *command, REDIS_URL=AWAY)
+        ended = run_command(tmp_path, *command, REDIS_URL=UNREACHABLE_REDIS)
 
         assert ended.returncode == (2 if command[0] == "replay" else 1)
         assert "check REDIS_URL" in ended.stderr
@@ -50,9 +35,9 @@ def test_a_store_that_is_away_is_told_with_the_settings_name(tmp_path: Path) -> 
 
 def test_an_embedded_store_that_does_not_run_is_told_with_what_runs_it(tmp_path: Path) -> None:
     (tmp_path / ".trackwalker").mkdir()
-    (tmp_path / ".trackwalker" / "store.url").write_text(AWAY)
+    (tmp_path / ".trackwalker" / "store.url").write_text(UNREACHABLE_REDIS)
 
-    ended = run(tmp_path, "list")
+    ended = run_command(tmp_path, "list")
 
     assert ended.returncode == 1
     assert "`python -m workers up`" in ended.stderr
@@ -66,7 +51,7 @@ def test_an_address_of_no_store_is_refused_at_once(tmp_path: Path, command: list
     watching = {"TRACKWALKER_SECRET": "s", "RAILWAY_TOKEN": "t"}
     (tmp_path / "Procfile").write_text("one: touch started\n")
 
-    ended = run(tmp_path, *command, REDIS_URL=url, **watching)
+    ended = run_command(tmp_path, *command, REDIS_URL=url, **watching)
 
     assert ended.returncode == 1
     assert "trackwalker: REDIS_URL: must be redis://" in ended.stderr
@@ -80,7 +65,7 @@ def test_a_state_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     state = {"TRACKWALKER_DATA_DIR": str(tmp_path / "file"), "TRACKWALKER_SECRET": "s", "RAILWAY_TOKEN": "t"}
 
     for command in (["list"], ["up", "--procfile", "Procfile"]):
-        ended = run(tmp_path, *command, **state)
+        ended = run_command(tmp_path, *command, **state)
 
         assert ended.returncode == 1
         assert "trackwalker: TRACKWALKER_DATA_DIR: cannot be used" in ended.stderr
@@ -88,16 +73,16 @@ def test_a_state_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 
 def test_a_sweep_that_has_nothing_to_look_at_says_what_is_missing(tmp_path: Path) -> None:
-    assert "RAILWAY_API_TOKEN or RAILWAY_TOKEN" in run(tmp_path, "sweep").stderr
+    assert "RAILWAY_API_TOKEN or RAILWAY_TOKEN" in run_command(tmp_path, "sweep").stderr
 
-    ended = run(tmp_path, "sweep", RAILWAY_API_TOKEN="t")
+    ended = run_command(tmp_path, "sweep", RAILWAY_API_TOKEN="t")
 
     assert ended.returncode == 1
     assert "TRACKWALKER_ENVIRONMENTS" in ended.stderr
 
 
 def test_what_only_mends_is_not_said_to_keep_us_from_looking(tmp_path: Path) -> None:
-    said = run(tmp_path, "up").stderr
+    said = run_command(tmp_path, "up").stderr
 
     needed, _, others = said.partition("optional settings that are not set:")
     assert "TRACKWALKER_SECRET" in needed
@@ -106,18 +91,18 @@ def test_what_only_mends_is_not_said_to_keep_us_from_looking(tmp_path: Path) -> 
 
 
 def test_a_mute_of_no_time_ends_it(tmp_path: Path, store: redis.Redis, store_url: str) -> None:
-    run(tmp_path, "mute", "shop", REDIS_URL=store_url)
-    assert "muted: shop" in run(tmp_path, "list", REDIS_URL=store_url).stdout
+    run_command(tmp_path, "mute", "shop", REDIS_URL=store_url)
+    assert "muted: shop" in run_command(tmp_path, "list", REDIS_URL=store_url).stdout
 
-    ended = run(tmp_path, "mute", "shop", "--for", "0s", REDIS_URL=store_url)
+    ended = run_command(tmp_path, "mute", "shop", "--for", "0s", REDIS_URL=store_url)
 
     assert ended.stdout == "shop is not muted\n"
-    assert "muted" not in run(tmp_path, "list", REDIS_URL=store_url).stdout
+    assert "muted" not in run_command(tmp_path, "list", REDIS_URL=store_url).stdout
 
 
 def test_a_store_that_never_answers_costs_seconds(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        ended = run(tmp_path, "list", REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        ended = run_command(tmp_path, "list", REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}")
 
     assert ended.returncode == 1
     assert "TimeoutError (check REDIS_URL)" in ended.stderr

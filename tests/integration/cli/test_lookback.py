@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from tests.integration.cli.test_commands import run
+from tests.support.command_line import run_command
 from tests.support.fakes.railway import (  # fmt: skip
     Budget,
     FakeRailway,
@@ -187,7 +187,7 @@ def test_a_crash_loop_shows_by_its_starts(config: Settings) -> None:
 
 @pytest.mark.parametrize("days", ["0", "31", "-1", "nan", "many", ""])
 def test_days_that_cannot_be_are_refused_by_name(tmp_path: Path, days: str) -> None:
-    ended = run(tmp_path, "lookback", "--days", days)
+    ended = run_command(tmp_path, "lookback", "--days", days)
 
     assert ended.returncode == 2
     assert "--days" in ended.stderr
@@ -200,7 +200,7 @@ def test_the_command_prints_one_json_line_and_keeps_the_rest_aside(tmp_path: Pat
         "TRACKWALKER_ENVIRONMENTS": "prj/env",
     }  # fmt: skip
 
-    ended = run(tmp_path, "lookback", "--days", "1", "--json", **asked)
+    ended = run_command(tmp_path, "lookback", "--days", "1", "--json", **asked)
 
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["environment"] == "acme/production"
@@ -214,7 +214,7 @@ def test_a_service_that_is_not_there_is_said_with_those_that_are(tmp_path: Path,
         "TRACKWALKER_ENVIRONMENTS": "prj/env",
     }  # fmt: skip
 
-    ended = run(tmp_path, "lookback", "--service", "shoop", **asked)
+    ended = run_command(tmp_path, "lookback", "--service", "shoop", **asked)
 
     assert ended.returncode == 1
     assert "--service: no service shoop; the services are cart, shop" in ended.stderr

@@ -1,4 +1,4 @@
-"""Replay: recorded facts judged again say the same, or where they differ; nothing is written, nobody is asked."""
+"""`replay` runs today's rules on recorded data, names the differences, writes nothing and contacts no other service."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import redis
 
-from tests.integration.cli.test_commands import run
+from tests.support.command_line import run_command
 from tests.support.pipeline import PipelineHarness, Snapshot, harness, restore_snapshot, take_snapshot
-from workers.cli import replay
+from workers.cli import replay_comparison
+from workers.cli.replay_comparison import DIFFERENT, IMPOSSIBLE, SAME, ReplayResult
 from workers.engine import records
 from workers.engine.codec import pack
 from workers.engine.journal_store import JournalStore
@@ -26,14 +27,14 @@ SWEEP = "sweep:env-1:1"
 
 
 @pytest.fixture(scope="module")
-def story(
+def finished(
     store_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[PipelineHarness, Snapshot]]:
-    """A line without an agent whose incident is told and whose sweep has ended."""
+    """A pipeline without an agent, after it reported an incident and ended its sweep."""
     connection = client(store_url)
     connection.flushall()
     with harness(
-        connection, store_url, tmp_path_factory.mktemp("story"), TRACKWALKER_MODE="report"
+        connection, store_url, tmp_path_factory.mktemp("replay"), TRACKWALKER_MODE="report"
     ) as running:
         running.alert()
         running.drive(lambda: running.outcome_posts() and running.count_ended_sweeps())
@@ -42,99 +43,93 @@ def story(
 
 
 @pytest.fixture
-def told(story: tuple[PipelineHarness, Snapshot]) -> PipelineHarness:
-    running, snapshot = story
+def reported(finished: tuple[PipelineHarness, Snapshot]) -> PipelineHarness:
+    """The finished pipeline with its Redis as it was right after the report."""
+    running, snapshot = finished
     restore_snapshot(running, snapshot)
     return running
 
 
-def everything(store: redis.Redis) -> dict[Any, Any]:
-    """Every key with its whole value, and whether it ends by itself; how many writes the store has counted."""
-    read: dict[Any, Callable[[bytes], Any]] = {
-        b"hash": store.hgetall, b"string": store.get, b"set": store.smembers,
+def dump(store: redis.Redis) -> dict[Any, Any]:
+    """Every key with its value, whether it expires, and the number of writes that Redis has counted."""
+    readers: dict[Any, Callable[[bytes], Any]] = {
+        b"hash": store.hgetall,
+        b"string": store.get,
+        b"set": store.smembers,
         b"zset": lambda key: store.zrange(key, 0, -1, withscores=True),
         b"list": lambda key: store.lrange(key, 0, -1),
-    }  # fmt: skip
-    found: dict[Any, Any] = {
-        key: (read[store.type(key)](key), store.ttl(key) > 0) for key in store.scan_iter("*")
     }
-    return found | {"writes": store.info("persistence")["rdb_changes_since_last_save"]}
+    values: dict[Any, Any] = {
+        key: (readers[store.type(key)](key), store.ttl(key) > 0) for key in store.scan_iter("*")
+    }
+    return values | {"writes": store.info("persistence")["rdb_changes_since_last_save"]}
 
 
 @contextmanager
-def only_the_store(monkeypatch: pytest.MonkeyPatch, store_url: str) -> Iterator[list[Any]]:
-    """Who connects to anything but the store is refused; the addresses that were asked for."""
-    port, asked, connect = (
-        int(store_url.rsplit(":", 1)[1].split("/", maxsplit=1)[0]),
-        [],
-        socket.socket.connect,
-    )
+def only_redis_reachable(monkeypatch: pytest.MonkeyPatch, store_url: str) -> Iterator[list[Any]]:
+    """Refuses connections to anything but Redis. Yields the addresses of all attempts."""
+    port = int(store_url.rsplit(":", 1)[1].split("/", maxsplit=1)[0])
+    attempts: list[Any] = []
+    connect = socket.socket.connect
 
     def guarded(self: socket.socket, address: Any) -> None:
-        asked.append(address)
+        attempts.append(address)
         if not isinstance(address, tuple) or address[1] != port:
-            raise OSError(f"nobody may be asked, but {address} was")
+            raise OSError(f"connection to {address} is not allowed")
         connect(self, address)
 
     with monkeypatch.context() as patched:
         patched.setattr(socket.socket, "connect", guarded)
-        yield asked
+        yield attempts
 
 
-def again(running: PipelineHarness, name: str) -> replay.Replayed:
-    return replay.replay(running.journal, name, running.settings.min_duration_minutes)
+def replay(running: PipelineHarness, name: str) -> ReplayResult:
+    return replay_comparison.replay(running.journal, name, running.settings.min_duration_minutes)
 
 
-def test_what_is_replayed_by_the_same_rules_says_the_same(told: PipelineHarness) -> None:
-    for name in (SWEEP, told.incidents()[0]):
-        code, lines = again(told, name)
+def test_a_replay_by_the_same_rules_gives_the_same_result(reported: PipelineHarness) -> None:
+    for name in (SWEEP, reported.incidents()[0]):
+        exit_code, lines = replay(reported, name)
 
-        assert code == 0, lines
+        assert exit_code == SAME, lines
         assert ": same: " in lines[0]
 
 
-def test_a_replay_writes_nothing_and_asks_nobody(
-    told: PipelineHarness, store_url: str, monkeypatch: pytest.MonkeyPatch
+def test_a_replay_writes_nothing_and_connects_only_to_redis(
+    reported: PipelineHarness, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = told.incidents()[0]
-    told.store.hset(
-        key,
-        "r:verdict",
-        pack(Verdict(category=Category.TRAFFIC, reason=VerdictReason.MORE_TRAFFIC, summary="x"), Verdict),
-    )
-    before = everything(told.store)
+    key = reported.incidents()[0]
+    changed = Verdict(category=Category.TRAFFIC, reason=VerdictReason.MORE_TRAFFIC, summary="x")
+    reported.store.hset(key, "r:verdict", pack(changed, Verdict))
+    before = dump(reported.store)
+    names = (SWEEP, key, f"notification:{key.removeprefix(PREFIX)}")
 
-    with only_the_store(monkeypatch, store_url) as asked:
+    with only_redis_reachable(monkeypatch, store_url) as attempts:
         journal = JournalStore(client(store_url))
-        codes = [
-            replay.replay(journal, name, 4).code
-            for name in (SWEEP, key, f"notification:{key.removeprefix(PREFIX)}")
-        ]
-        with pytest.raises(OSError, match="nobody may be asked"):
+        exit_codes = [replay_comparison.replay(journal, name, 4).exit_code for name in names]
+        with pytest.raises(OSError, match="not allowed"):
             socket.create_connection(("127.0.0.1", 1))
         journal.client.close()
 
-    assert codes == [0, 1, 2]
-    assert everything(told.store) == before
-    assert len(asked) >= 2
+    assert exit_codes == [SAME, DIFFERENT, IMPOSSIBLE]
+    assert dump(reported.store) == before
+    assert len(attempts) >= 2
 
 
-def test_a_verdict_that_differs_is_named_field_by_field(told: PipelineHarness) -> None:
-    key = told.incidents()[0]
-    [now] = told.values(Verdict)
-    then = now.model_copy(
-        update={
-            "category": Category.TRAFFIC,
-            "action": "wait",
-            "supports": (*now.supports[1:], "E99"),
-            "summary": "x",
-        }
-    )
-    told.store.hset(key, "r:verdict", pack(then, Verdict))
+def test_a_different_verdict_is_described_field_by_field(reported: PipelineHarness) -> None:
+    key = reported.incidents()[0]
+    [now] = reported.values(Verdict)
+    changes = {
+        "category": Category.TRAFFIC,
+        "action": "wait",
+        "supports": (*now.supports[1:], "E99"),
+        "summary": "x",
+    }
+    reported.store.hset(key, "r:verdict", pack(now.model_copy(update=changes), Verdict))
 
-    code, lines = again(told, key)
+    exit_code, lines = replay(reported, key)
 
-    assert code == 1
+    assert exit_code == DIFFERENT
     assert f"  category: traffic → {now.category.value}" in lines
     assert f"  supports: now also {now.supports[0]}" in lines
     assert "  supports: no longer E99" in lines
@@ -142,75 +137,79 @@ def test_a_verdict_that_differs_is_named_field_by_field(told: PipelineHarness) -
     assert not any(line.startswith("  contradicts") for line in lines)
 
 
-def test_findings_that_differ_are_named_as_gone_new_or_changed(told: PipelineHarness) -> None:
-    found = told.journal.read_record(PREFIX + SWEEP, records.FINDINGS)
-    assert found
-    milder = found[0].model_copy(update={"severity": Severity.NOTICE})
-    other = found[0].model_copy(
-        update={"service_id": "svc-db", "service": "Postgres", "sentence": "Postgres is slow"}
+def test_different_findings_are_described_as_missing_new_or_changed(reported: PipelineHarness) -> None:
+    findings = reported.journal.read_record(PREFIX + SWEEP, records.FINDINGS)
+    assert findings
+    first = findings[0]
+    milder = first.model_copy(update={"severity": Severity.NOTICE})
+    other = first.model_copy(
+        update={"service_id": "svc-db", "service": "Postgres", "sentence": "p95 latency 3.4 s"}
     )
-    told.store.hset(PREFIX + SWEEP, "r:findings", pack([milder, *found[2:], other], list[Finding]))
+    reported.store.hset(PREFIX + SWEEP, "r:findings", pack([milder, *findings[2:], other], list[Finding]))
 
-    code, lines = again(told, SWEEP)
+    exit_code, lines = replay(reported, SWEEP)
 
-    assert code == 1
-    assert f"  only then: {other.severity.value}: Postgres: Postgres is slow" in lines
-    assert f"  shop, {found[0].kind}: severity: notice → {found[0].severity.value}" in lines
-    for missed in found[1:2]:
-        assert f"  only now: {missed.severity.value}: shop: {missed.sentence}" in lines
+    assert exit_code == DIFFERENT
+    assert f"  only recorded: {other.severity.value}: Postgres: p95 latency 3.4 s" in lines
+    assert f"  shop, {first.kind}: severity: notice → {first.severity.value}" in lines
+    for finding in findings[1:2]:
+        assert f"  only now: {finding.severity.value}: shop: {finding.sentence}" in lines
 
 
-def test_a_replay_of_a_sweep_says_what_is_not_as_it_was(told: PipelineHarness) -> None:
-    _, lines = again(told, SWEEP)
+def test_a_replay_of_a_sweep_names_the_inputs_that_are_not_recorded(reported: PipelineHarness) -> None:
+    _, lines = replay(reported, SWEEP)
 
-    assert "the one of then is not recorded" in lines[-1]
-    assert "TRACKWALKER_MIN_DURATION_MINUTES 4 as set now" in lines[-1]
+    assert "the history of that time is not recorded" in lines[-1]
+    assert "the present TRACKWALKER_MIN_DURATION_MINUTES=4" in lines[-1]
 
 
 @pytest.mark.parametrize(
-    ("blob", "why"),
+    ("blob", "reason"),
     [
-        (None, "it has no record evidence"),
-        (b"0j{}", "its record evidence is of another version"),
-        (b"1j{", "its record evidence cannot be read"),
+        (None, "record evidence is missing"),
+        (b"0j{}", "record evidence has another version"),
+        (b"1j{", "record evidence cannot be read"),
     ],
 )
-def test_what_lacks_a_record_cannot_be_replayed_and_says_which(
-    told: PipelineHarness, blob: bytes | None, why: str
+def test_a_replay_without_a_needed_record_is_impossible_and_names_the_record(
+    reported: PipelineHarness, blob: bytes | None, reason: str
 ) -> None:
-    key = told.incidents()[0]
-    told.store.hdel(key, "r:evidence")
+    key = reported.incidents()[0]
+    reported.store.hdel(key, "r:evidence")
     if blob is not None:
-        told.store.hset(key, "r:evidence", blob)
+        reported.store.hset(key, "r:evidence", blob)
 
-    code, lines = again(told, key)
+    exit_code, lines = replay(reported, key)
 
-    assert (code, lines) == (2, [f"{key.removeprefix(PREFIX)}: cannot be replayed: {why}"])
-
-
-def test_what_the_agent_and_the_host_did_is_not_run_again_and_said_so(told: PipelineHarness) -> None:
-    key = told.incidents()[0]
-    told.store.hset(key, mapping={"r:plan": b"1j{}", "r:verification": b"1j{}"})
-
-    assert "  not run again: plan, verification" in again(told, key).lines
+    assert (exit_code, lines) == (IMPOSSIBLE, [f"{key.removeprefix(PREFIX)}: cannot be replayed: {reason}"])
 
 
-def test_what_judges_nothing_cannot_be_replayed(told: PipelineHarness) -> None:
-    [alert] = told.store.scan_iter(f"{PREFIX}alert:*")
+def test_results_of_the_agent_and_of_commands_are_not_repeated(reported: PipelineHarness) -> None:
+    key = reported.incidents()[0]
+    reported.store.hset(key, mapping={"r:plan": b"1j{}", "r:verification": b"1j{}"})
 
-    assert again(told, alert.decode()).code == 2
+    assert "  not repeated: plan, verification" in replay(reported, key).lines
+
+
+def test_a_journal_without_rules_cannot_be_replayed(reported: PipelineHarness) -> None:
+    [alert] = reported.store.scan_iter(f"{PREFIX}alert:*")
+
+    assert replay(reported, alert.decode()).exit_code == IMPOSSIBLE
     with pytest.raises(Refused):
-        again(told, "nothing-like-it")
+        replay(reported, "nothing-like-it")
 
 
-def test_the_command_ends_with_what_it_found(told: PipelineHarness, store_url: str, tmp_path: Path) -> None:
-    key = told.incidents()[0]
-    same = run(tmp_path, "replay", key, REDIS_URL=store_url)
-    [evidence] = told.values(Evidence)
-    told.store.hset(key, "r:evidence", pack(evidence.model_copy(update={"facts": ()}), Evidence))
-    differs = run(tmp_path, "replay", key, REDIS_URL=store_url)
-    unknown = run(tmp_path, "replay", "zzz", REDIS_URL=store_url)
+def test_the_exit_code_of_the_command_is_the_result(
+    reported: PipelineHarness, store_url: str, tmp_path: Path
+) -> None:
+    key = reported.incidents()[0]
+    same = run_command(tmp_path, "replay", key, REDIS_URL=store_url)
+    [evidence] = reported.values(Evidence)
+    without_facts = evidence.model_copy(update={"facts": ()})
+    reported.store.hset(key, "r:evidence", pack(without_facts, Evidence))
+    different = run_command(tmp_path, "replay", key, REDIS_URL=store_url)
+    unknown = run_command(tmp_path, "replay", "zzz", REDIS_URL=store_url)
 
-    assert (same.returncode, differs.returncode, unknown.returncode) == (0, 1, 2)
-    assert "→ inconclusive" in differs.stdout
+    assert (same.returncode, different.returncode, unknown.returncode) == (SAME, DIFFERENT, IMPOSSIBLE)
+    assert "→ inconclusive" in different.stdout
     assert unknown.stderr.startswith("trackwalker: zzz: no such journal")

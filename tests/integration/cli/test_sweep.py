@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.cli.test_commands import AWAY, run
+from tests.support.command_line import UNREACHABLE_REDIS, run_command
 from tests.support.fakes.railway import (  # fmt: skip
     FakeRailway,
     Request,
@@ -64,7 +64,7 @@ def report(said: str) -> dict[str, Any]:
 
 
 def test_a_sweep_is_one_json_line(tmp_path: Path, watching: dict[str, str]) -> None:
-    ended = run(tmp_path, "sweep", "--json", **watching)
+    ended = run_command(tmp_path, "sweep", "--json", **watching)
 
     said = report(ended.stdout)
     assert (ended.stdout.count("\n"), said["environment"], said["failed_reads"]) == (1, "acme/production", [])
@@ -77,7 +77,7 @@ def test_a_sweep_is_one_json_line(tmp_path: Path, watching: dict[str, str]) -> N
 def test_without_a_store_it_is_judged_against_what_railway_holds(
     tmp_path: Path, watching: dict[str, str]
 ) -> None:
-    ended = run(tmp_path, "sweep", "--json", **watching)
+    ended = run_command(tmp_path, "sweep", "--json", **watching)
 
     assert "no history: REDIS_URL: not set" in ended.stderr
     assert "comparing with the last 24 hours from Railway" in ended.stderr
@@ -95,7 +95,7 @@ def test_the_stored_past_is_used_where_a_store_can_be_reached(
     known = [Summary(at=at, minutes=30, requests=1000, server_errors=500, ok=500) for at in ends]
     summary_store.store(journal, "env", {"svc-shop": known}, now)
 
-    ended = run(tmp_path, "sweep", "--json", REDIS_URL=store_url, **watching)
+    ended = run_command(tmp_path, "sweep", "--json", REDIS_URL=store_url, **watching)
 
     assert ended.stderr == ""
     findings = report(ended.stdout)["services"][0]["findings"]
@@ -106,7 +106,7 @@ def test_the_stored_past_is_used_where_a_store_can_be_reached(
 def test_a_store_without_a_past_is_left_as_it_is(
     tmp_path: Path, watching: dict[str, str], journal: JournalStore, store_url: str
 ) -> None:
-    ended = run(tmp_path, "sweep", REDIS_URL=store_url, **watching)
+    ended = run_command(tmp_path, "sweep", REDIS_URL=store_url, **watching)
 
     assert "no history: none is stored yet" in ended.stderr
     assert journal.client.dbsize() == 0
@@ -115,10 +115,10 @@ def test_a_store_without_a_past_is_left_as_it_is(
 def test_a_store_that_is_away_costs_a_sweep_nothing_but_the_past(
     tmp_path: Path, watching: dict[str, str]
 ) -> None:
-    ended = run(tmp_path, "sweep", REDIS_URL=AWAY, **watching)
+    ended = run_command(tmp_path, "sweep", REDIS_URL=UNREACHABLE_REDIS, **watching)
 
     assert ended.returncode == 0
-    assert "no history: the store does not answer" in ended.stderr
+    assert "no history: Redis does not answer" in ended.stderr
     assert "sekret" not in ended.stderr
     assert "shop: 100 % of requests failing" in ended.stdout
 
@@ -126,7 +126,7 @@ def test_a_store_that_is_away_costs_a_sweep_nothing_but_the_past(
 def test_the_window_alone_is_judged_on_demand(
     tmp_path: Path, watching: dict[str, str], fake_railway: FakeRailway
 ) -> None:
-    ended = run(tmp_path, "sweep", "--no-history", **watching)
+    ended = run_command(tmp_path, "sweep", "--no-history", **watching)
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert len(fake_railway.operations) < 8

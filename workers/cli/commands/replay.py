@@ -27,14 +27,16 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Print the comparison."""
-    from workers.cli import replay
+    from workers.cli import replay_comparison
     from workers.errors import TrackwalkerError
 
     try:
-        code, lines = replay.replay(open_journal(settings), options.id, settings.min_duration_minutes)
+        exit_code, lines = replay_comparison.replay(
+            open_journal(settings), options.id, settings.min_duration_minutes
+        )
     except TrackwalkerError as error:
         # Not the 1 of every other command: here it means that the result differs.
         print_error(error)
-        return replay.IMPOSSIBLE
+        return replay_comparison.IMPOSSIBLE
     print("\n".join(lines))
-    return code
+    return exit_code

@@ -30,7 +30,7 @@ MAX_SUSPECT_FILES = 50  # changed files that the suspect lists; larger commits a
 
 @dataclass(frozen=True)
 class Code:
-    """What was read from the repository: the suspect with its files, code locations, and outside hosts in the code."""
+    """The result of reading the repository: suspect with its files, code locations, outside hosts in the code."""
 
     suspect: Suspect | None
     locations: tuple[CodeLocation, ...] = ()

@@ -24,7 +24,9 @@ MAX_SAMPLE_CHARS = 4_000  # one whole traceback with its message
 MAX_TEMPLATE_CHARS = 300  # one line of a sentence
 MAX_HEADLINE_CHARS = 2_000  # of the line from which the template is made
 MAX_TOKENS = 60  # words of a headline that are compared
-MAX_GROUPS = 200  # of one length and first word; bounds the work for a log in which every line is different
+MAX_GROUPS = (
+    200  # that share length and initial word; bounds the work for a log in which every line is different
+)
 MIN_EQUAL_SHARE = 0.5  # share of equal words from which two headlines are of one pattern
 LEVEL_ORDER = {"error": 0, "warning": 1, "stderr": 2}
 
@@ -49,7 +51,7 @@ class _Group:
 
 def group_patterns(records: Sequence[Record], limit: int = MAX_PATTERNS) -> tuple[LogPattern, ...]:
     """At most `limit` patterns: errors first, then warnings and standard error, the most frequent first."""
-    # Only headlines of the same length and first word are compared (the parse tree of the Drain algorithm):
+    # Only headlines of the same length and initial word are compared (the parse tree of the Drain algorithm):
     # this keeps the work linear for logs of any size.
     groups: dict[tuple[int, str, bool], list[_Group]] = {}
     for record in records:

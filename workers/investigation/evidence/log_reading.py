@@ -62,7 +62,7 @@ class Reading:
 def read_deployment_log(
     reading: Reading, railway: Railway, incident: Incident, service: Service, examined: Deployment | None
 ) -> list[Record]:
-    """What the examined deployment logged around the onset."""
+    """The records that the examined deployment logged around the onset."""
     if examined is None:
         reading.miss(GapPart.DEPLOYMENT_LOGS, service.name, "the service has no deployment")
         return []

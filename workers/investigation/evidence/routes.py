@@ -46,13 +46,13 @@ def route_locations(requests: Iterable[RequestPattern], tree: Tree) -> tuple[Cod
         if best is None or _rank(best, request, tree)[0] <= 0:
             continue
         file, line, _, _ = best
-        known = locations.get((file, line))
+        earlier = locations.get((file, line))
         locations[(file, line)] = CodeLocation(
             file=file,
             line=line,
             function=_handler_name(tree, file, line),
             why="route",
-            count=request.count + (known.count if known else 0),
+            count=request.count + (earlier.count if earlier else 0),
             excerpt=excerpt(tree, file, line),
         )
     return tuple(locations.values())
