@@ -332,13 +332,13 @@ class Survey(Model):
         )
 
 
-# ---- the past of a service -------------------------------------------------------------------
+# ---- History ---------------------------------------------------------------------------------
 
 
 class Summary(Model):
-    """One earlier window of a service in a few numbers; None = not known.
+    """One window of a service in the numbers that later windows are compared with. None means unknown.
 
-    CPU in vCPU and memory in GB are those of the mean replica, `disk` is GB at the end of the window.
+    CPU and memory are those of the mean replica, in vCPU and GB.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
@@ -346,31 +346,34 @@ class Summary(Model):
     at: Moment | None = None
     """The end of the window."""
     minutes: float | None = None
+    """The length of the window."""
     cpu_mean: float | None = None
     cpu_peak: float | None = None
-    """The highest mean over five minutes on end."""
+    """The highest mean over five consecutive minutes."""
     memory_mean: float | None = None
     memory_low: float | None = None
     memory_high: float | None = None
     disk: float | None = None
+    """Used GB at the end of the window."""
     requests: float | None = None
     server_errors: float | None = Field(default=None, alias="5xx")
     ok: float | None = None
-    """Requests answered below 400."""
+    """Requests with a status below 400."""
     p95_median: float | None = None
-    """Milliseconds: the median of the steps' 95th percentiles; `p95_high` is their 90th percentile."""
+    """Milliseconds: the median of the 95th percentiles of the steps."""
     p95_high: float | None = None
+    """Milliseconds: the 90th percentile of the 95th percentiles of the steps."""
     cpu_high_minutes: float | None = None
-    """The longest run of high CPU."""
+    """The longest interval of high CPU."""
     restarted: bool | None = None
-    """Whether the process began anew within the window."""
+    """Whether a container started in the window."""
     error_lines: float | None = None
     alerting_kinds: tuple[str, ...] = Field(default=(), alias="sick")
-    """Kinds of the findings above the action line: what was sick is not what is usual."""
+    """Kinds of the findings above a notice. The baseline leaves out windows with such a finding while it is new."""
 
 
 History = Mapping[str, Sequence[Summary]]
-"""Earlier, non-overlapping windows by service id, oldest first."""
+"""Earlier windows that do not overlap, by service id, oldest first."""
 
 
 # ---- Finding and Incident --------------------------------------------------------------------
@@ -387,7 +390,7 @@ FindingKind = Literal[
     "crashed", "failed_deployment", "restart_loop", "stopped", "volume",
     "oom_killed", "client_errors", "stuck_deployment", "missing", "traffic_lost", "traffic_surge", "error_logs",
 ]  # fmt: skip
-"""The ways in which a service can be sick."""
+"""The ways in which a service can be unhealthy."""
 
 
 class Finding(Model):

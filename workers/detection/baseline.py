@@ -86,10 +86,9 @@ class Baseline:
             return None
         if metric == "memory_high" and window.memory_high is None:
             # Memory that rises evenly ends as far above its mean as it began below it.
-            known = window.memory_mean is not None and window.memory_low is not None
-            return (
-                2 * (window.memory_mean or 0.0) - (window.memory_low or 0.0) if known else window.memory_mean
-            )
+            if window.memory_mean is None or window.memory_low is None:
+                return window.memory_mean
+            return 2 * window.memory_mean - window.memory_low
         value: float | None = getattr(window, metric)
         return value
 

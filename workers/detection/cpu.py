@@ -54,10 +54,10 @@ def _near_limit(window: ServiceWindow) -> Finding | None:
     if not limit or limit <= 0:
         return None
     threshold = HIGH_CPU * limit
-    found = exceedances(window, window.cpu, threshold, SHORT_DURATION * window.min_duration)
-    if not found:
+    above = exceedances(window, window.cpu, threshold, SHORT_DURATION * window.min_duration)
+    if not above:
         return None
-    worst = found[0]
+    worst = above[0]
     severity, is_baseline = _near_limit_severity(window, worst, limit)
     # A notice needs the minimum duration too, unless the baseline explains it.
     is_too_short = worst.interval.seconds < window.min_duration
@@ -67,7 +67,7 @@ def _near_limit(window: ServiceWindow) -> Finding | None:
     numbers = {
         "mean_percent": round(100 * sum(values) / len(values) / limit, 1),
         "peak_percent": round(100 * max(values) / limit, 1),
-        "minutes": round(worst.interval.seconds / 60, 2), "replicas": float(len(found)),
+        "minutes": round(worst.interval.seconds / 60, 2), "replicas": float(len(above)),
         "replicas_measured": float(len(window.service.usage)),
         "limit_vcpu": limit, "peak_vcpu": round(max(values), 4),
     }  # fmt: skip
@@ -163,8 +163,8 @@ def _runaway(window: ServiceWindow) -> Finding | None:
     threshold = max(RUNAWAY_FACTOR * highest, highest + margin)
     # Half of the window is enough where the window is short, as for a test environment.
     longest = min(RUNAWAY_DURATION * window.min_duration, 0.5 * window.survey.window.seconds)
-    found = exceedances(window, window.cpu, threshold, max(window.min_duration, longest))
-    ongoing = [exceedance for exceedance in found if exceedance.is_last]
+    above = exceedances(window, window.cpu, threshold, max(window.min_duration, longest))
+    ongoing = [exceedance for exceedance in above if exceedance.is_last]
     if not ongoing or _is_startup(window, ongoing[0]):
         return None
     level = quantile(ongoing[0].values, 0.5)

@@ -19,10 +19,10 @@ def detect_memory(window: ServiceWindow) -> Finding | None:
     limit = window.service.memory_limit
     if not limit or limit <= 0:
         return None
-    found, severity = _highest_exceedances(window, limit)
-    if not found:
+    above, severity = _highest_exceedances(window, limit)
+    if not above:
         return None
-    worst = found[0]
+    worst = above[0]
     if not worst.is_last or window.is_startup(worst.interval.start, worst.interval.end):
         severity = Severity.NOTICE  # it fell again by itself; a kill at the limit is reported as a restart
     level = window.baseline.level("memory_mean")
@@ -33,7 +33,7 @@ def detect_memory(window: ServiceWindow) -> Finding | None:
     numbers = {
         "mean_percent": round(100 * sum(values) / len(values) / limit, 1),
         "peak_percent": round(100 * max(values) / limit, 1),
-        "minutes": round(worst.interval.seconds / 60, 2), "replicas": float(len(found)),
+        "minutes": round(worst.interval.seconds / 60, 2), "replicas": float(len(above)),
         "replicas_measured": float(len(window.service.usage)),
         "limit_gb": limit, "peak_gb": round(max(values), 4),
     }  # fmt: skip
@@ -48,9 +48,9 @@ def _highest_exceedances(window: ServiceWindow, limit: float) -> tuple[list[Exce
     result: list[Exceedance] = []
     severity = Severity.NOTICE
     for share, threshold_severity in MEMORY_THRESHOLDS:
-        found = exceedances(window, window.memory, share * limit, window.min_duration)
-        if found and (not result or found[0].is_last):
-            result, severity = found, threshold_severity
+        above = exceedances(window, window.memory, share * limit, window.min_duration)
+        if above and (not result or above[0].is_last):
+            result, severity = above, threshold_severity
         if result and result[0].is_last:
             break
     return result, severity

@@ -38,8 +38,8 @@ def encode(summaries: Sequence[Summary]) -> bytes:
     columns: Columns = {name: [getattr(each, name) for each in summaries] for name in Summary.model_fields}
     columns["at"] = [int(at.timestamp()) for at in columns["at"]]
     columns["alerting_kinds"] = [kinds or None for kinds in columns["alerting_kinds"]]
-    known = {name: values for name, values in columns.items() if any(value is not None for value in values)}
-    return VERSION + zlib.compress(json.dumps(known, separators=(",", ":")).encode())
+    present = {name: values for name, values in columns.items() if any(value is not None for value in values)}
+    return VERSION + zlib.compress(json.dumps(present, separators=(",", ":")).encode())
 
 
 def decode_columns(blob: bytes | None) -> Columns:
