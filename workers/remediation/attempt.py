@@ -51,8 +51,8 @@ def plan(claim: Claim, remediation: Remediation) -> Outcome | None:
     plan = claim.step(records.PLAN, lambda: _make_plan(claim, remediation, repository))
     if plan.verdict not in (Category.CODE, Category.DEPLOYMENT):
         return _not_a_code_problem(plan)
-    reservations = fault_location.reservation_keys(repository, plan, evidence)
-    return fault_location.reserve(claim, remediation.store, repository, reservations)
+    keys = fault_location.reservation_keys(repository, plan, evidence)
+    return fault_location.reserve(claim, remediation.store, repository, keys)
 
 
 def _reserve_budget(claim: Claim, remediation: Remediation, incident: Incident) -> Outcome | None:

@@ -6,8 +6,7 @@ a culprit file reserves it; later ones attach to its incident.
 
 from __future__ import annotations
 
-from workers.engine import records
-from workers.engine import reservations as engine_reservations
+from workers.engine import records, reservations
 from workers.engine.claim import Claim
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import reservation_key
@@ -26,9 +25,9 @@ def reservation_keys(repository: Repository, plan: Plan, evidence: Evidence) -> 
     return [_key(repository, plan.cause.file or ""), *commit_keys(repository, evidence)]
 
 
-def rejected_outcome(journal: JournalStore, reservations: list[str]) -> Outcome | None:
+def rejected_outcome(journal: JournalStore, keys: list[str]) -> Outcome | None:
     """The outcome if a person closed a pull request for this fault location; None if nobody did."""
-    number = rejections.find_rejection(journal, reservations) if reservations else None
+    number = rejections.find_rejection(journal, keys) if keys else None
     if number is None:
         return None
     return Outcome(
@@ -36,17 +35,15 @@ def rejected_outcome(journal: JournalStore, reservations: list[str]) -> Outcome 
     )
 
 
-def reserve(
-    claim: Claim, journal: JournalStore, repository: Repository, reservations: list[str]
-) -> Outcome | None:
+def reserve(claim: Claim, journal: JournalStore, repository: Repository, keys: list[str]) -> Outcome | None:
     """Reserve a fault location for this incident.
 
     Returns:
         None once reserved, else the outcome: a person rejected a fix, or another incident holds the location.
     """
-    if rejected := rejected_outcome(journal, reservations):
+    if rejected := rejected_outcome(journal, keys):
         return rejected
-    if holder := engine_reservations.reserve(claim, reservations, repository.name):
+    if holder := reservations.reserve(claim, keys, repository.name):
         incident = journal.read_record(holder, records.INCIDENT)
         name = incident.subject.name if incident else "another incident"
         return Outcome(

@@ -120,8 +120,8 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     app = Starlette(routes=[Route("/{path:path}", backend, methods=["GET", "POST"])])
     with serve(app) as running:
         ours = tmp_path / "ours"
-        wall = build_sandbox(hide=[ours], scratch=tmp_path / "scratch", allow_unsandboxed=False)
-        shop = Shop(Repositories(ours, running.url, lambda _name: None), bare, work, wall)
+        sandbox = build_sandbox(hide=[ours], scratch=tmp_path / "scratch", allow_unsandboxed=False)
+        shop = Shop(Repositories(ours, running.url, lambda _name: None), bare, work, sandbox)
         shop.commit({"shop.py": WRONG, "tests/test_shop.py": EXISTING})
         yield shop
 
