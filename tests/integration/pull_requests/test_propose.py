@@ -220,7 +220,7 @@ def test_a_pull_request_that_a_person_closed_is_not_opened_again(proposal: Propo
     assert len(proposal.fake_github.pulls) == 1
 
 
-def test_nothing_pushed_to_a_public_repository_discloses_figures(proposal: ProposalHarness) -> None:
+def test_a_public_repository_gets_no_figures_in_pull_request_and_commit(proposal: ProposalHarness) -> None:
     proposal.fake_github.repositories[NAME] = replace(proposal.fake_github.repositories[NAME], private=False)
 
     proposal.propose()

@@ -212,7 +212,7 @@ def test_the_checks_of_a_python_repository_run_in_the_sandbox(
     assert result.classification.failed_tests == {"test_it (test_a.Price.test_it)"}
 
 
-def test_nothing_runs_if_the_dependencies_cannot_be_installed(
+def test_a_test_is_not_run_if_the_dependencies_cannot_be_installed(
     environment: CheckEnvironment, tmp_path: Path
 ) -> None:
     tree = write_files(tmp_path / "tree", {"requirements.txt": "./no/such/package\n", "ok.py": "pass\n"})
