@@ -19,6 +19,9 @@ from workers.errors import AgentBusy, AgentRefused
 from workers.sandbox.commands import kill, start
 from workers.sandbox.sandbox import Sandbox
 
+SERVE = ("serve", "--hostname", "127.0.0.1", "--print-logs", "--log-level", "WARN")
+"""Arguments of opencode: serve the host's loopback only, and log warnings to stderr."""
+
 START_SECONDS = 90.0
 """Seconds until a server must answer. It takes 3 to 5 on two idle cores; a loaded machine needs several times that."""
 START_POLL_SECONDS = 0.1
@@ -81,24 +84,15 @@ def serving(
     prepare_home(home)
     password, port = secrets.token_urlsafe(24), _free_port()
     env = environment(home, password, config, (binary, rg))
+    command = (str(binary), *SERVE, "--port", str(port))
     # Only bubblewrap can make a folder read-only; in a uid sandbox the server must own the clone even to read it.
     owned = [clone] if role == "writer" or sandbox.kind == "uid" else []
     with log.open("wb") as file:
         process = start(
-            sandbox,
-            [str(binary), "serve", "--hostname", "127.0.0.1", "--port", str(port), "--print-logs",
-             "--log-level", "WARN"],
-            cwd=clone, writable=[home, *owned], readable=[clone, clone / ".git", binary, rg], env=env,
-            network=True, stdout=file, stderr=subprocess.STDOUT,
+            sandbox, command, cwd=clone, writable=[home, *owned], readable=[clone, clone / ".git", binary, rg],
+            env=env, network=True, stdout=file, stderr=subprocess.STDOUT,
         )  # fmt: skip
-    web = httpx.Client(
-        base_url=f"http://127.0.0.1:{port}",
-        auth=("opencode", password),
-        # opencode picks the instance by this header; several routes answer for another one without it.
-        headers={"x-opencode-directory": str(clone)},
-        timeout=REQUEST_SECONDS,
-        trust_env=False,  # a proxy of the worker's environment cannot reach this port
-    )
+    web = _client(port, password, clone)
     server = Server(process, web, log, (password, *_keys(config)))
     try:
         on_start(process)
@@ -107,6 +101,17 @@ def serving(
     finally:
         kill(process)
         web.close()
+
+
+def _client(port: int, password: str, clone: Path) -> httpx.Client:
+    return httpx.Client(
+        base_url=f"http://127.0.0.1:{port}",
+        auth=("opencode", password),
+        # opencode picks the instance by this header; several routes answer for another one without it.
+        headers={"x-opencode-directory": str(clone)},
+        timeout=REQUEST_SECONDS,
+        trust_env=False,  # a proxy of the worker's environment cannot reach this port
+    )
 
 
 def _await_start(server: Server, check_alive: Callable[[], None]) -> None:

@@ -20,6 +20,7 @@ from workers.pull_requests.marker import find_own_pulls
 from workers.remediation import fault_location
 from workers.remediation.agent_runs import open_workspace, run_agent
 from workers.remediation.fix_requirements import MissingRequirement, describe_requirement, missing_requirement
+from workers.remediation.project import protected_globs
 from workers.remediation.resources import Remediation
 from workers.remediation.runner_commands import runner_hint
 from workers.sandbox.commands import kill
@@ -66,9 +67,10 @@ def _make_plan(claim: Claim, remediation: Remediation, repository: Repository) -
     incident, evidence = claim.need(records.INCIDENT), claim.need(records.EVIDENCE)
     prompt = prompts.reader_prompt(incident, evidence, claim.need(records.VERDICT))
     with open_workspace(claim, remediation, "reader", repository.name, repository.deployed) as workspace:
+        protected = protected_globs(workspace.clone, incident.subject.name)
 
         def parse(text: str) -> Plan:
-            return parse_plan(text, evidence, _file_check(workspace.clone))
+            return parse_plan(text, evidence, _file_check(workspace.clone), protected)
 
         answer = run_agent(claim, remediation, "reader", workspace, prompt, parse)
         try:

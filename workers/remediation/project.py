@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.clients.git import safe_read
+from workers.errors import Refused
 from workers.remediation.python_project import PYTHON_TEST, python_requirements, table, unittest_commands
 from workers.remediation.repository_settings import SETTINGS_FILE, Command, read_repository_settings
 
@@ -88,6 +89,18 @@ def read_project(tree: Path, root: str, service: str) -> Project:
         has_node_dependencies=any(package.get(key) for key in ("dependencies", "devDependencies")),
         node_runner=_node_runner(package),
     )
+
+
+def protected_globs(tree: Path, service: str) -> tuple[str, ...]:
+    """The globs of paths that the repository protects for the service; none if `.trackwalker.toml` is malformed.
+
+    The verification reads the file again, on the base branch, and reports what is malformed.
+    """
+    try:
+        settings = read_repository_settings(safe_read(tree, SETTINGS_FILE), service)
+    except Refused:
+        return ()
+    return tuple(settings.get("protected", ()))
 
 
 def with_patched_requirements(project: Project, after: Path, files: Sequence[str]) -> Project:

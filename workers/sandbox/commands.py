@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from workers.sandbox.bubblewrap import bwrap_command
+from workers.sandbox.launcher import Spec
 from workers.sandbox.other_uid import allow_traversal, chown_tree
 from workers.sandbox.sandbox import LAUNCHER, TMP, Sandbox
 
@@ -99,18 +100,9 @@ def start(
     elif sandbox.uid is not None:
         chown_tree(sandbox.uid, writable)
         allow_traversal(sandbox.hide, (cwd, *writable, *readable))
-    spec = {
-        "argv": command,
-        "cwd": "/" if sandbox.kind == "bubblewrap" else str(cwd),
-        "uid": sandbox.uid,
-        "limits": LIMITS,
-        "parent": os.getpid(),
-        "supervise": sandbox.kind != "bubblewrap",
-        "network": network or sandbox.kind != "uid",
-    }
     return subprocess.Popen(
         # -I and -S: the launcher needs the standard library only, and nothing from our environment or packages.
-        [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(spec)],
+        [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(_spec(sandbox, command, cwd, network))],
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
@@ -178,6 +170,22 @@ def protect_process() -> None:
     prctl = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)  # None on macOS
     if prctl is not None and prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl PR_SET_DUMPABLE")
+
+
+def _spec(sandbox: Sandbox, command: list[str], cwd: Path, network: bool) -> Spec:
+    in_bubblewrap = sandbox.kind == "bubblewrap"
+    return {
+        "argv": command,
+        # bubblewrap changes to the working directory itself, inside its view of the file system.
+        "cwd": "/" if in_bubblewrap else str(cwd),
+        "uid": sandbox.uid,
+        "limits": LIMITS,
+        "parent": os.getpid(),
+        # bubblewrap ends all processes of its PID namespace by itself.
+        "supervise": not in_bubblewrap,
+        # Without sandbox the network stays: making a namespace needs rights that the worker may not have.
+        "network": network or sandbox.kind != "uid",
+    }
 
 
 def _default_environment(sandbox: Sandbox) -> dict[str, str]:

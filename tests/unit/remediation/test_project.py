@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.files import write_files
-from workers.remediation.project import read_project
+from workers.remediation.project import protected_globs, read_project
 
 SHOP = "def price(count):\n    return 10 * count\n"
 
@@ -90,3 +90,18 @@ def test_the_project_is_read_from_the_services_root_directory(tmp_path: Path) ->
 
 def test_a_root_directory_outside_the_repository_is_ignored(tmp_path: Path) -> None:
     assert read_project(tmp_path, "../..", "api").root == ""
+
+
+def test_the_repositorys_protected_globs_are_those_of_all_services_and_of_this_one(tmp_path: Path) -> None:
+    settings = 'protected = ["migrations/**"]\n[services.web]\nprotected = ["web/legacy/**"]\n'
+    tree = write_files(tmp_path, {".trackwalker.toml": settings})
+
+    assert protected_globs(tree, "web") == ("migrations/**", "web/legacy/**")
+    assert protected_globs(tree, "api") == ("migrations/**",)
+
+
+@pytest.mark.parametrize("files", [{}, {".trackwalker.toml": "protected = 1"}])
+def test_a_repository_without_readable_settings_protects_no_globs_of_its_own(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    assert protected_globs(write_files(tmp_path, files), "web") == ()
