@@ -8,6 +8,7 @@ import re
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, cast
 
 from tests.crash.boundaries import UNTRACKED_IO, Boundary, CrashPoint, Process, SimulatedCrash, When
@@ -86,18 +87,17 @@ class CrashRunner:
 
     def run_undisturbed(self) -> CrashRunner:
         """Run without a crash, and record the boundaries, the state before each step and the final state."""
-        line, ways = self.pipeline, list[JournalTrace]()
+        pipeline, traces = self.pipeline, list[JournalTrace]()
         UNEXPECTED_ERRORS.take()  # errors of earlier tests
-        line.start_process(Process())
+        pipeline.start_process(Process())
         while True:
-            self.before.append(line.take_snapshot())
-            ways.append(self._trace())
-            with line.running(), UNTRACKED_IO.watching():
-                if not line.step(len(self.before) - 1):
+            self.before.append(pipeline.take_snapshot())
+            traces.append(self._trace())
+            with pipeline.running(), UNTRACKED_IO.watching():
+                if not pipeline.step(len(self.before) - 1):
                     break
-        self.boundaries, self.undisturbed_end = line.process.crossed, self._final_state()
-        broken = UNEXPECTED_ERRORS.take()
-        self.problems_by_state = {left: [*self._problems(records), *broken] for left, records in ways}
+        self.boundaries, self.undisturbed_end = pipeline.process.crossed, self._final_state()
+        self._note_problems(traces, UNEXPECTED_ERRORS.take())
         return self
 
     def crash_at(self, where: Boundary, when: When, *, lag: bool = False) -> list[str]:
@@ -107,18 +107,17 @@ class CrashRunner:
             when: crash before the call reaches the outside, or after it, with its answer lost.
             lag: the journal of the crashed process is continued after much else instead of next.
         """
-        line = self.pipeline
         UNEXPECTED_ERRORS.take()  # errors of earlier tests
         process = self._run_to_crash(where, when)
         if not process.has_crashed:
             return [f"did not reach {where}"]
         if lag:
-            line.postpone_current()
-        line.start_process(Process())
-        found = self._run_to_end(where.step)
+            self.pipeline.postpone_current()
+        self.pipeline.start_process(Process())
+        problems = self._run_to_end(where.step)
         if _posted_unrecorded(process.crossed, when):
-            found = [wrong for wrong in found if wrong != DUPLICATE_MESSAGE]
-        return [f"crashed {when} {where}: {wrong}" for wrong in found]
+            problems = [problem for problem in problems if problem != DUPLICATE_MESSAGE]
+        return [f"crashed {when} {where}: {problem}" for problem in problems]
 
     def _run_to_crash(self, where: Boundary, when: When) -> Process:
         """A process that ran from the state before the step to its crash point.
@@ -126,85 +125,82 @@ class CrashRunner:
         Threads ask in parallel, and a refused question cancels those that were not asked yet. A run that misses its
         crash point for this reason is repeated.
         """
-        line, start, tries = self.pipeline, self.before[where.step], 0
+        pipeline, start, tries = self.pipeline, self.before[where.step], 0
         while True:
-            line.restore(start)
+            pipeline.restore(start)
             process, tries = Process(CrashPoint(where, when)), tries + 1
-            line.start_process(process, start.loaded)
-            with line.running(), UNTRACKED_IO.watching(), suppress(SimulatedCrash):
-                line.step(where.step)
+            pipeline.start_process(process, start.loaded)
+            with pipeline.running(), UNTRACKED_IO.watching(), suppress(SimulatedCrash):
+                pipeline.step(where.step)
             if process.has_crashed or tries == MAX_TRIES:
                 return process
 
     def _run_to_end(self, step: int) -> list[str]:
         """Continue with another process to the end, or to a state from which an earlier run reached the end."""
-        ways = list[JournalTrace]()
+        traces = list[JournalTrace]()
         for number in range(step, step + MAX_STEPS):
-            left, records = self._trace()
-            if left in self.problems_by_state:
-                changed = [one for _, at in ways for one in _changed(at, records)]
-                return [*self.problems_by_state[left], *changed, *UNEXPECTED_ERRORS.take()]
-            ways.append((left, records))
+            state, records = self._trace()
+            if state in self.problems_by_state:
+                changed = [problem for _, earlier in traces for problem in _changed(earlier, records)]
+                return [*self.problems_by_state[state], *changed, *UNEXPECTED_ERRORS.take()]
+            traces.append((state, records))
             with self.pipeline.running(), UNTRACKED_IO.watching():
                 # A sender without an answer sends its alert again.
                 if not self.pipeline.step(number and number + 1):
                     break
         self.full_runs += 1
-        for left, at in ways:
-            self.problems_by_state[left] = self._problems(at)
-        return [*self.problems_by_state[ways[0][0]], *UNEXPECTED_ERRORS.take()]
+        self._note_problems(traces)
+        return [*self.problems_by_state[traces[0][0]], *UNEXPECTED_ERRORS.take()]
+
+    def _note_problems(self, traces: list[JournalTrace], errors: list[str] | None = None) -> None:
+        """Remember for each state of a finished run how it ended."""
+        problems, records = self._problems(), self._records()
+        for state, earlier in traces:
+            self.problems_by_state[state] = [*problems, *_changed(earlier, records), *(errors or [])]
 
     # -- what must hold ---------------------------------------------------------------------------
 
-    def _problems(self, at_death: Records) -> list[str]:
+    def _problems(self) -> list[str]:
+        """The differences between the present state and the end of the undisturbed run."""
         now, clean = self._final_state(), self.undisturbed_end
         assert clean is not None
-        found = [*self._open_ends(), *_changed(at_death, self._records())]
-        found += [f"unexpected record: {one}" for one in sorted(now.records - clean.records)]
-        silent = {tell for tell, words in now.messages.items() if words != clean.messages.get(tell)}
-        lacking = {one for one in clean.records - now.records if not _left_out(*one, silent)}
-        found += [f"missing record: {one}" for one in sorted(lacking)]
-        for what in ("pulls", "branches"):
-            if getattr(now, what) != getattr(clean, what):
-                found.append(f"{what}: {getattr(now, what)}, expected {getattr(clean, what)}")
-        for tell in now.messages.keys() | clean.messages.keys():
-            words, known = now.messages.get(tell, []), clean.messages.get(tell, [])
-            if words not in (known, _without_ack(known)):
-                doubled = not tell and len(words) == len(known) + 1 and not _is_missing_any(known, words)
-                found.append(
-                    DUPLICATE_MESSAGE if doubled else f"messages of {tell}: {words}, expected {known}"
-                )
+        problems = self._open_ends()
+        problems += [f"unexpected record: {record}" for record in sorted(now.records - clean.records)]
+        changed = {name for name, posts in now.messages.items() if posts != clean.messages.get(name)}
+        missing = {record for record in clean.records - now.records if not _left_out(*record, changed)}
+        problems += [f"missing record: {record}" for record in sorted(missing)]
+        for part in ("pulls", "branches"):
+            if getattr(now, part) != getattr(clean, part):
+                problems.append(f"{part}: {getattr(now, part)}, expected {getattr(clean, part)}")
+        for name in now.messages.keys() | clean.messages.keys():
+            problems += _message_problems(name, now.messages.get(name, []), clean.messages.get(name, []))
         if not clean.runs <= now.runs <= clean.runs + 1:
-            found.append(f"{now.runs} agent runs are counted, expected {clean.runs}")
-        return found
+            problems.append(f"{now.runs} agent runs are counted, expected {clean.runs}")
+        return problems
 
     def _open_ends(self) -> list[str]:
         """Journals that did not end, keys without a TTL, and whatever else was not finished."""
         store = self.pipeline.store
-        found = [f"still scheduled: {key}" for key in self.pipeline.waiting() if key != PINGS]
+        problems = [f"still scheduled: {key}" for key in self.pipeline.waiting() if key != PINGS]
         for raw in cast("list[bytes]", store.keys(f"{PREFIX}*")):
             key = raw.decode()
             if store.ttl(key) == -1 and key not in (PINGS, SCHEDULE):
-                found.append(f"{key} has no TTL")
+                problems.append(f"{key} has no TTL")
             if key.startswith(f"{PREFIX}reserved:"):
-                found.append(f"{key} is reserved")
+                problems.append(f"{key} is reserved")
         if store.hlen(OPEN):
-            found.append("an incident is open")
-        if self.pipeline.external.slack.deleted:
-            found.append(
-                f"{len(self.pipeline.external.slack.deleted)} messages notified people and were deleted"
-            )
-        return [*found, *self._unsettled()]
+            problems.append("an incident is open")
+        if deleted := self.pipeline.external.slack.deleted:
+            problems.append(f"{len(deleted)} messages notified people and were deleted")
+        return [*problems, *self._unsettled()]
 
     def _unsettled(self) -> list[str]:
         """A budget that differs from the cost of the agent."""
-        stored, found = self._stored(), []
-        spent = [unpack(fields[b"r:usage"], Usage) for fields in _hashes(stored) if b"r:usage" in fields]
-        cost = round(sum(one.cost_usd for one in spent if one) * MICRODOLLARS)
+        stored = self._stored()
+        usages = [unpack(fields[b"r:usage"], Usage) for fields in _hashes(stored) if b"r:usage" in fields]
+        cost = round(sum(usage.cost_usd for usage in usages if usage) * MICRODOLLARS)
         counted = sum(int(day[b"cost"]) for day in _hashes(stored) if b"cost" in day and b"runs" in day)
-        if cost != counted:
-            found.append(f"the budget counts {counted} microdollars, the agent cost {cost}")
-        return found
+        return [] if cost == counted else [f"the budget counts {counted} microdollars, the agent cost {cost}"]
 
     def _stored(self) -> dict[str, Any]:
         """All values in Redis by key."""
@@ -221,15 +217,15 @@ class CrashRunner:
         return _records_in(self._stored())
 
     def _final_state(self) -> FinalState:
-        line = self.pipeline
-        days = cast("list[bytes]", line.store.keys(f"{PREFIX}budget:*"))
-        runs = [line.store.hget(day.decode(), "runs") for day in days]
+        store, external = self.pipeline.store, self.pipeline.external
+        days = cast("list[bytes]", store.keys(f"{PREFIX}budget:*"))
+        runs = [store.hget(day.decode(), "runs") for day in days]
         return FinalState(
             {(_without_times(key), name) for key, name in self._records()},
-            [f"#{pull.number} {pull.head} {pull.state}" for pull in line.external.github.pulls],
-            sorted(name for name in line.external.refs() if "trackwalker/" in name),
-            _posted_messages(line.external.slack.messages),
-            sum(int(cast("bytes", one)) for one in runs if one),
+            [f"#{pull.number} {pull.head} {pull.state}" for pull in external.github.pulls],
+            sorted(name for name in external.refs() if "trackwalker/" in name),
+            _posted_messages(external.slack.messages),
+            sum(int(cast("bytes", count)) for count in runs if count),
         )
 
     # -- the state after a crash -----------------------------------------------------------------
@@ -240,56 +236,69 @@ class CrashRunner:
 
     def _state_digest(self, stored: dict[str, Any]) -> str:
         """A digest of all durable state without values that differ between runs: equal states have equal ends."""
-        line = self.pipeline
-        last = line.external.durable
-        rows = [
-            _without_times(
-                str([line.waiting(), last.queue, last.acted, last.silent, last.merged[:1], line.count_far()])
-            )
+        pipeline, external = self.pipeline, self.pipeline.external
+        last = external.durable
+        queue = [
+            pipeline.waiting(),
+            last.queue,
+            last.acted,
+            last.silent,
+            last.merged[:1],
+            pipeline.count_far(),
         ]
+        rows = [_without_times(str(queue))]
         for key, value in stored.items():
             fields = value if isinstance(value, dict) else {b"": value}
             rows += [
-                f"{key} {name!r} {_comparable(one)}"
-                for name, one in sorted(fields.items())
+                f"{key} {name!r} {_comparable(content)}"
+                for name, content in sorted(fields.items())
                 if name.decode() not in CLAIM_FIELDS
             ]
-        rows += [f"{pull.number} {pull.head} {pull.state} {pull.body}" for pull in line.external.github.pulls]
-        rows += sorted(line.external.refs())
+        rows += [f"{pull.number} {pull.head} {pull.state} {pull.body}" for pull in external.github.pulls]
+        rows += sorted(external.refs())
         rows += [
-            f"{one.ts} {one.thread_ts} {_without_times(one.text)}" for one in line.external.slack.messages
+            f"{post.ts} {post.thread_ts} {_without_times(post.text)}" for post in external.slack.messages
         ]
-        rows += [f"{len(line.external.slack.deleted)} {line.disk()}"]
+        rows += [f"{len(external.slack.deleted)} {pipeline.disk()}"]
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
 def _posted_messages(messages: list[Message]) -> dict[str, list[PostedMessage]]:
-    found: dict[str, list[PostedMessage]] = {}
-    for one in messages:
-        tell, _, what = one.key.rpartition(":")
-        found.setdefault(_without_times(tell), []).append((what or one.text, bool(one.thread_ts), one.rings))
-    return {tell: sorted(words) for tell, words in found.items()}
+    posted: dict[str, list[PostedMessage]] = {}
+    for message in messages:
+        name, _, kind = message.key.rpartition(":")
+        post = (kind or message.text, bool(message.thread_ts), message.rings)
+        posted.setdefault(_without_times(name), []).append(post)
+    return {name: sorted(posts) for name, posts in posted.items()}
 
 
-def _without_ack(words: list[PostedMessage]) -> list[PostedMessage]:
+def _message_problems(name: str, posts: list[PostedMessage], expected: list[PostedMessage]) -> list[str]:
+    """The difference between the messages of one notification and those of the undisturbed run."""
+    if posts in (expected, _without_ack(expected)):
+        return []
+    is_duplicate = not name and len(posts) == len(expected) + 1 and not _is_missing_any(expected, posts)
+    return [DUPLICATE_MESSAGE if is_duplicate else f"messages of {name}: {posts}, expected {expected}"]
+
+
+def _without_ack(posts: list[PostedMessage]) -> list[PostedMessage]:
     """The messages if the outcome came before the acknowledgement: it stands alone, and the rest is below it."""
     return sorted(
-        (what, thread and what != "outcome", rings) for what, thread, rings in words if what != "ack"
+        (kind, thread and kind != "outcome", rings) for kind, thread, rings in posts if kind != "ack"
     )
 
 
-def _left_out(key: str, name: str, silent: set[str]) -> bool:
+def _left_out(key: str, name: str, changed: set[str]) -> bool:
     """True for the record of an acknowledgement that was not posted, because the outcome or the incident came first."""
-    tell = key.removeprefix(PREFIX)
-    return name == "r:ack" and (tell.startswith("notification:alert:") or tell in silent)
+    journal = key.removeprefix(PREFIX)
+    return name == "r:ack" and (journal.startswith("notification:alert:") or journal in changed)
 
 
-def _is_missing_any(words: list[PostedMessage], among: list[PostedMessage]) -> bool:
-    left = among[:]
-    for word in words:
-        if word not in left:
+def _is_missing_any(expected: list[PostedMessage], posts: list[PostedMessage]) -> bool:
+    left = posts[:]
+    for post in expected:
+        if post not in left:
             return True
-        left.remove(word)
+        left.remove(post)
     return False
 
 
@@ -318,8 +327,10 @@ def _records_in(stored: dict[str, Any]) -> Records:
 def _posted_unrecorded(crossed: list[Boundary], when: When) -> bool:
     """True if the process crashed between posting a message and recording it."""
     done = crossed if when == "after" else crossed[:-1]
-    telling = [one for one in done if one.kind == "slack" or one.name.startswith("record")]
-    return bool(telling) and telling[-1].kind == "slack"
+    posting = [
+        boundary for boundary in done if boundary.kind == "slack" or boundary.name.startswith("record")
+    ]
+    return bool(posting) and posting[-1].kind == "slack"
 
 
 def _changed(before: Records, after: Records) -> list[str]:
@@ -331,7 +342,8 @@ def _changed(before: Records, after: Records) -> list[str]:
     ]
 
 
-def _comparable(value: Any) -> str:
+@lru_cache(maxsize=100_000)  # a state differs from the one before it in a few fields only
+def _comparable(value: bytes | int) -> str:
     """A value without times and commits, which differ between runs."""
     if not isinstance(value, bytes):
         return ""
