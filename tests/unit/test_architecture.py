@@ -47,7 +47,14 @@ ALLOWED: dict[str, set[str]] = {
 EXCEPTIONS: dict[str, set[str]] = {}
 """Module → further modules that it may import, each with its reason beside it."""
 
-PURE = ("workers.detection", "workers.investigation.diagnosis", "workers.agent.prompts")
+PURE = (
+    "workers.detection",
+    "workers.investigation.diagnosis",
+    "workers.agent.prompts",
+    "workers.agent.plan",
+    "workers.agent.inert_text",
+    "workers.agent.run_limits",
+)
 IMPURE_MODULES = {"httpx", "redis", "dramatiq", "random", "secrets", "socket", "subprocess", "time", "uuid"}
 
 

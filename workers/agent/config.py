@@ -1,4 +1,4 @@
-"""Builds the configuration, the environment and the home of one opencode server; nothing of the user's reaches it.
+"""Builds the configuration, the environment and the home of one opencode server, without any of the user's own.
 
 Every permission is `allow` or `deny`: a run is unattended, and opencode waits for ever on a permission `ask`.
 """

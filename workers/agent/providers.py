@@ -70,7 +70,7 @@ def read_providers(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
 
     Args:
         path: the file.
-        environ: the variables that replace `{env:NAME}`; a missing one is replaced by nothing, as opencode does.
+        environ: the variables that replace `{env:NAME}`; a missing one becomes empty text, as in opencode.
 
     Raises:
         AgentRefused: the file cannot be read, or `provider` is not an object of objects.

@@ -25,7 +25,7 @@ ISOLATION_LEVELS = (
 
 ALWAYS_HIDDEN = (
     TMP,
-    Path("/var/tmp"),  # noqa: S108 (a path to hide; nothing is written there)
+    Path("/var/tmp"),  # noqa: S108 (a path to hide, not to write to)
     Path("/run"),
     Path("/root"),
     Path("/home"),
@@ -101,7 +101,7 @@ def _rules(sandbox: Sandbox, writable: Sequence[Path], readable: Sequence[Path])
     visible = [path.resolve() for path in (*sandbox.readable, *readable, Path("/etc/resolv.conf"))]
     rules: dict[Path, Rule] = {}
     rules |= dict.fromkeys(hidden, "hide")
-    # A path that nothing hides and nothing makes writable needs no mount: the root is read-only already.
+    # A path outside the hidden and the writable folders needs no mount: the root is readable already.
     rules |= {
         path: "read" for path in visible if any(path.is_relative_to(above) for above in (*hidden, *owned))
     }

@@ -101,7 +101,7 @@ def start(
         chown_tree(sandbox.uid, writable)
         allow_traversal(sandbox.hide, (cwd, *writable, *readable))
     return subprocess.Popen(
-        # -I and -S: the launcher needs the standard library only, and nothing from our environment or packages.
+        # -I and -S: the launcher needs the standard library only; no variable and no package of ours can change it.
         [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(_spec(sandbox, command, cwd, network))],
         stdin=subprocess.DEVNULL,
         stdout=stdout,
