@@ -1,7 +1,7 @@
-"""Questions that come while others are on their way go with the next lot: one thread and one round trip for all.
+"""Runs blocking calls in batches: requests that arrive while a batch is in flight share the next one.
 
-Under load the way to a thread and back, and to the store and back, costs more than what is asked; a question alone
-waits for nobody.
+Under load, the way to a thread and to Redis and back costs more than the call itself. A request that arrives alone
+waits for no other.
 """
 
 from __future__ import annotations
@@ -16,60 +16,68 @@ from workers.errors import NotAvailable
 
 Q = TypeVar("Q")
 A = TypeVar("A")
-Waiting = tuple[Q, "asyncio.Future[A]"]
+Pending = tuple[Q, "asyncio.Future[A]"]
 
-MAX_BATCHES = 3
-"""On their way at once: where one connection hangs, the others go on."""
-MAX_BATCH_SIZE = 100
-"""Questions in one lot."""
+MAX_BATCHES = 3  # batches in flight: while one connection hangs, the others go on
+MAX_BATCH_SIZE = 100  # requests in a batch, so that one call stays short
 
 
 class Batcher(Generic[Q, A]):
-    """Asks from within an event loop what `ask_each` answers outside of it, to each an answer or an exception."""
+    """Submits requests from an event loop to a blocking function that runs outside of it.
 
-    def __init__(self, ask_each: Callable[[Sequence[Q]], Sequence[A | Exception]]) -> None:
-        self._ask_each, self._threads = ask_each, ThreadPoolExecutor(MAX_BATCHES)
-        self._waiting: list[Waiting[Q, A]] = []
-        self._under_way = 0
+    Args:
+        run_batch: gets the requests of a batch and returns, for each, its result or the exception to raise.
+    """
 
-    async def ask(self, question: Q) -> A:
-        """The answer. Raises what stands in its place, or what `ask_each` raised; who is cancelled is not asked for."""
+    def __init__(self, run_batch: Callable[[Sequence[Q]], Sequence[A | Exception]]) -> None:
+        self._run_batch = run_batch
+        self._threads = ThreadPoolExecutor(MAX_BATCHES)
+        self._pending: list[Pending[Q, A]] = []
+        self._in_flight = 0
+
+    async def submit(self, request: Q) -> A:
+        """The result of the request. Raises its exception, or the one that `run_batch` raised for the whole batch.
+
+        A request that is cancelled before its batch starts is not run.
+        """
         future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
-        self._waiting.append((question, future))
-        self._go()
+        self._pending.append((request, future))
+        self._start_batches()
         return await future
 
-    def _go(self) -> None:
-        while self._waiting and self._under_way < MAX_BATCHES:
-            lot = [one for one in self._waiting[:MAX_BATCH_SIZE] if not one[1].done()]
-            del self._waiting[:MAX_BATCH_SIZE]
-            if lot:
-                self._under_way += 1
-                questions = [question for question, _ in lot]
+    def _start_batches(self) -> None:
+        while self._pending and self._in_flight < MAX_BATCHES:
+            batch = [pending for pending in self._pending[:MAX_BATCH_SIZE] if not pending[1].done()]
+            del self._pending[:MAX_BATCH_SIZE]
+            if batch:
+                self._in_flight += 1
+                requests = [request for request, _ in batch]
                 loop = asyncio.get_running_loop()
-                asked = loop.run_in_executor(self._threads, self._answers, questions)
-                asked.add_done_callback(partial(self._answered, lot))
+                running = loop.run_in_executor(self._threads, self._run, requests)
+                running.add_done_callback(partial(self._finish, batch))
 
-    def _answers(self, questions: list[Q]) -> Sequence[A | Exception]:
-        """In a thread. A question that is more than the asker can bear takes no other with it."""
+    def _run(self, requests: list[Q]) -> Sequence[A | Exception]:
+        """Run a batch in a thread. A request that triggers a bug must not fail the others: they run one by one."""
         try:
-            return self._ask_each(questions)
+            return self._run_batch(requests)
         except NotAvailable:
+            # An outage concerns the whole batch. Running it again would only multiply the wait.
             raise
         except Exception as error:
-            if len(questions) == 1:
+            if len(requests) == 1:
                 return [error]
-            return [answer for one in questions for answer in self._answers([one])]
+            return [result for request in requests for result in self._run([request])]
 
-    def _answered(self, lot: list[Waiting[Q, A]], asked: asyncio.Future[Sequence[A | Exception]]) -> None:
-        self._under_way -= 1
-        error = asked.exception()
-        answers = [error] * len(lot) if error else asked.result()
-        for (_, future), answer in zip(lot, answers, strict=True):
+    def _finish(self, batch: list[Pending[Q, A]], running: asyncio.Future[Sequence[A | Exception]]) -> None:
+        self._in_flight -= 1
+        error = running.exception()
+        results = [error] * len(batch) if error else running.result()
+        for (_, future), result in zip(batch, results, strict=True):
+            # The client may have disconnected, or waited too long, in the meantime.
             if future.done():
                 continue
-            if isinstance(answer, BaseException):
-                future.set_exception(answer)
+            if isinstance(result, BaseException):
+                future.set_exception(result)
             else:
-                future.set_result(answer)
-        self._go()
+                future.set_result(result)
+        self._start_batches()

@@ -1,4 +1,4 @@
-"""The last resort: the store is away, so the alert goes straight to Slack, as one line a minute at most."""
+"""While Redis is unavailable, alerts go straight to Slack: one line a minute at most."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Callable
 from receiver.payload import clean_text
 from workers.models import Alert
 
-MIN_INTERVAL_SECONDS = 60.0
-PING_MIN_INTERVAL_SECONDS = 1800.0
-"""A ping that cannot be stored says only that the store is away, and it comes again and again."""
+MIN_INTERVAL_SECONDS = 60.0  # between two posts: an outage during an alert storm must not flood the channel
+PING_MIN_INTERVAL_SECONDS = 1800.0  # a ping only shows that Redis is away, and it is repeated all the time
+MAX_MESSAGE_CHARACTERS = 500
 
-log = logging.getLogger("trackwalker.door")
+log = logging.getLogger("trackwalker.receiver")
 
 
 def _start_timer(seconds: float, act: Callable[[], None]) -> None:
@@ -23,7 +23,15 @@ def _start_timer(seconds: float, act: Callable[[], None]) -> None:
 
 
 class FallbackNotifier:
-    """Posts a line in a thread of its own, so that no answer waits for it; one process keeps one gap."""
+    """Posts alerts that could not be stored, in a thread of its own, so that no response waits for Slack.
+
+    Each process limits its own posts.
+
+    Args:
+        post: posts one line; it may raise.
+        clock: a monotonic time in seconds.
+        after: calls a function after a number of seconds.
+    """
 
     def __init__(
         self, post: Callable[[str], None], clock: Callable[[], float],
@@ -31,52 +39,54 @@ class FallbackNotifier:
     ) -> None:  # fmt: skip
         self._post, self._clock, self._after = post, clock, after
         self._lock = threading.Lock()
-        self._last: float | None = None
-        self._held = 0
-        self._waiting: Alert | None = None
+        self._last_post: float | None = None
+        self._queued: Alert | None = None
+        self._skipped = 0
+        """Alerts since the last post, the queued one included."""
 
     def notify(self, alert: Alert) -> None:
-        """Post the alert's line, now or when the gap is over. Returns at once, never raises."""
-        gap = PING_MIN_INTERVAL_SECONDS if alert.source == "ping" else MIN_INTERVAL_SECONDS
+        """Post the alert now, or when the interval is over. Returns at once and never raises."""
+        interval = PING_MIN_INTERVAL_SECONDS if alert.source == "ping" else MIN_INTERVAL_SECONDS
         with self._lock:
             now = self._clock()
-            if self._last is not None and now - self._last < gap:
-                self._queue(alert, self._last + gap - now)
+            if self._last_post is not None and now - self._last_post < interval:
+                self._queue(alert, self._last_post + interval - now)
                 return
-            self._last, held, self._held, self._waiting = now, self._held, 0, None
-        threading.Thread(
-            target=self._say, args=(format_alert(alert, held),), name="last-resort", daemon=True
-        ).start()
+            self._last_post, skipped, self._skipped, self._queued = now, self._skipped, 0, None
+        text = format_alert(alert, skipped)
+        threading.Thread(target=self._try_post, args=(text,), name="fallback-notifier", daemon=True).start()
 
     def _queue(self, alert: Alert, seconds: float) -> None:
-        """An alert is said when the gap is over, should none come by then; a ping never waits."""
-        self._held += 1
+        """Keep the newest alert for the end of the interval, in case none comes after it. A ping is only counted."""
+        self._skipped += 1
         if alert.source == "ping":
             return
-        if self._waiting is None:
-            self._after(seconds, self._say_waiting)
-        self._waiting = alert
+        if self._queued is None:
+            self._after(seconds, self._post_queued)
+        self._queued = alert
 
-    def _say_waiting(self) -> None:
+    def _post_queued(self) -> None:
         with self._lock:
-            alert, held = self._waiting, self._held - 1
+            alert, skipped = self._queued, self._skipped - 1
+            # A later alert was posted in the meantime, and counted this one.
             if alert is None:
                 return
-            self._last, self._held, self._waiting = self._clock(), 0, None
-        self._say(format_alert(alert, held))
+            self._last_post, self._skipped, self._queued = self._clock(), 0, None
+        self._try_post(format_alert(alert, skipped))
 
-    def _say(self, text: str) -> None:
+    def _try_post(self, text: str) -> None:
         try:
             self._post(text)
-        except Exception as error:  # Slack being away too must not hide that the store is
-            log.error(
-                "the store is away and Slack does not take the alert", extra={"error": type(error).__name__}
-            )
+        except Exception as error:  # an outage of Slack must not hide the outage of Redis
+            log.error("alert neither stored nor posted to Slack", extra={"error": type(error).__name__})
 
 
-def format_alert(alert: Alert, held: int) -> str:
-    """The alert as one line for the channel; `held` is how many more came since the line before."""
-    more = f" ({held} more since the last line)" if held else ""
-    return (
-        f"The store is away, this alert is not stored{more}: {clean_text(alert.message, 500) or alert.kind}"
-    )
+def format_alert(alert: Alert, skipped: int) -> str:
+    """The alert as one line for the channel.
+
+    Args:
+        skipped: number of alerts since the line before.
+    """
+    more = f" ({skipped} more since the last message)" if skipped else ""
+    text = clean_text(alert.message, MAX_MESSAGE_CHARACTERS) or alert.kind
+    return f"Redis is unavailable, so this alert is not processed{more}: {text}"

@@ -18,7 +18,8 @@ from functools import partial
 
 from starlette.applications import Starlette
 
-from receiver.app import Endpoints, Scope, build
+from receiver.app import build
+from receiver.endpoints import Endpoints, Scope
 from receiver.fallback import FallbackNotifier
 from workers.clients.slack import Slack
 from workers.engine import broker

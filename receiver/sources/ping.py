@@ -1,4 +1,4 @@
-"""The self-ping → Alert: `{"at": iso}`, or nothing at all."""
+"""The clock's ping → Alert. The body is `{"at": <ISO 8601 time>}`, or empty."""
 
 from __future__ import annotations
 
@@ -12,17 +12,25 @@ from workers.models import Alert
 
 
 def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert:
-    """A look at everything that is watched. Raises Malformed when `at` is there but no ISO 8601 time."""
+    """A request to check everything that is watched.
+
+    Args:
+        at: when the body was received.
+        token: makes the alert's id unique.
+
+    Raises:
+        InvalidPayload: the field `at` is no ISO 8601 time.
+    """
     fields = payload.parse(body) if isinstance(body, Mapping) or body.strip() else {}
     claimed = fields.get("at")
-    said_at = payload.parse_time(claimed) if isinstance(claimed, str) else None
-    if claimed is not None and said_at is None:
-        raise InvalidPayload("at", "must be an ISO 8601 time")
+    reported_at = payload.parse_time(claimed) if isinstance(claimed, str) else None
+    if claimed is not None and reported_at is None:
+        raise InvalidPayload("at", "must be an ISO 8601 time, for example 2026-11-23T03:04:00Z")
     return Alert(
         id=payload.alert_id(at, token),
         source="ping",
         kind="ping",
         received_at=at,
-        reported_at=said_at,
+        reported_at=reported_at,
         message="ping",
     )

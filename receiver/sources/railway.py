@@ -1,6 +1,7 @@
-"""Railway's webhooks → Alert or Ignored. The `type` is trusted, `details.status` and `severity` never are.
+"""Railway's webhooks → Alert or Ignored.
 
-Bodies are not signed, name no delivery and come twice; fields are missing and spellings differ.
+Only the event's `type` decides: `details.status` and `severity` contradict it at times. Bodies are not signed, carry
+no delivery id and arrive twice; fields are missing, and spellings differ.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from receiver import payload
 from receiver.payload import InvalidPayload, clean_text, get_object, identifier
 from workers.models import Alert, Ignored
 
-TROUBLE = frozenset(
+PROBLEM_EVENTS = frozenset(
     {
         "deployment.failed", "deployment.crashed", "deployment.oomkilled", "deployment.restarted",
         "monitor.triggered", "volumealert.triggered",
     }
 )  # fmt: skip
-NEW_DEPLOYMENT = frozenset({"deployment.deployed", "deployment.redeployed", "deployment.resumed"})
-"""No trouble told, but a reason to look."""
-QUIET = frozenset(
+DEPLOYMENT_EVENTS = frozenset({"deployment.deployed", "deployment.redeployed", "deployment.resumed"})
+"""Events without a problem that start a check: a new deployment is when most trouble begins."""
+HARMLESS_EVENTS = frozenset(
     f"deployment.{action}"
     for action in ("building", "deploying", "slept", "removed", "waiting", "needsapproval", "queued")
 ) | {"monitor.resolved", "monitor.deleted", "volumealert.resolved"}
@@ -32,13 +33,14 @@ LEGACY_STATUS = {
     "crashed": "deployment.crashed",
     "success": "deployment.deployed",
 }
-"""Until November 2025 the status was all there was; every other one is a stage on the way."""
-DETAILS = (
+"""Railway's format until November 2025 named a status instead of an event; all others are intermediate states."""
+INTERMEDIATE_EVENT = "deployment.waiting"
+DETAIL_LABELS = (
     ("source", "source"),
     ("branch", "branch"),
     ("commitHash", "commit"),
     ("commitAuthor", "by"),
-    ("commitMessage", "saying"),
+    ("commitMessage", "commit message"),
     ("error", "error"),
     ("metric", "metric"),
     ("value", "value"),
@@ -46,31 +48,36 @@ DETAILS = (
     ("threshold", "threshold"),
     ("message", "message"),
 )
-"""What is said of `details`, and how it is called; everything else in it is passed over."""
+"""Fields of `details` in an alert's message, and their labels there. All others are ignored."""
 
 
 def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | Ignored:
-    """The alert in a webhook body, taken at `at`; `token` makes its id unique.
+    """The alert in a webhook's body; Ignored for harmless events and for ephemeral environments.
 
-    Ignored for events that are no trouble and for ephemeral environments. Raises Malformed naming the field.
+    Args:
+        at: when the body was received.
+        token: makes the alert's id unique.
+
+    Raises:
+        InvalidPayload: names the field that is missing or has the wrong type.
     """
     event = payload.parse(body)
-    kind, shown = _kind(event)
-    if kind not in TROUBLE | NEW_DEPLOYMENT:
-        return Ignored(
-            reason=f"{shown} is no trouble" if kind in QUIET else f"{shown} is no event that we know"
-        )
-    where = get_object(event, "resource") or event
+    kind, event_text = _event_kind(event)
+    if kind not in PROBLEM_EVENTS | DEPLOYMENT_EVENTS:
+        problem = "reports no problem" if kind in HARMLESS_EVENTS else "is an unknown event"
+        return Ignored(reason=f"{event_text} {problem}")
+    # The legacy format has these objects at the top level.
+    resource = get_object(event, "resource") or event
     path = "resource." if event.get("resource") else ""
     project, environment, service, deployment = (
-        get_object(where, name, path) for name in ("project", "environment", "service", "deployment")
+        get_object(resource, name, path) for name in ("project", "environment", "service", "deployment")
     )
     if environment.get("isEphemeral") is True:
         return Ignored(reason="ephemeral environment")
     details = _details(event, deployment)
-    deployed = identifier(deployment, f"{path}deployment")
-    if not deployed and kind.startswith("deployment."):
-        deployed = identifier(details, "details")
+    deployment_id = identifier(deployment, f"{path}deployment")
+    if not deployment_id and kind.startswith("deployment."):
+        deployment_id = identifier(details, "details")
     return Alert(
         id=payload.alert_id(at, token),
         source="railway",
@@ -79,52 +86,52 @@ def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert | 
         environment_id=identifier(environment, f"{path}environment"),
         service_id=identifier(service, f"{path}service"),
         service_name=clean_text(service.get("name"), 200) or None,
-        deployment_id=deployed,
+        deployment_id=deployment_id,
         received_at=at,
         reported_at=payload.parse_time(event.get("timestamp")),
-        message=_line(shown, project, environment, service, deployed, details),
+        message=_format_message(event_text, project, environment, service, deployment_id, details),
     )
 
 
-def _kind(event: Mapping[str, Any]) -> tuple[str, str]:
-    """`Deployment.oom_killed`, `deployment.oomKilled` … → `deployment.oomkilled`; and the sender's words."""
-    name = _named(event, "type")
-    if _plain(name) != LEGACY_TYPE:
-        return _plain(name), clean_text(name, 80)
-    status = _named(event, "status")
-    return LEGACY_STATUS.get(_plain(status), "deployment.waiting"), clean_text(f"{name} {status}", 80)
+def _event_kind(event: Mapping[str, Any]) -> tuple[str, str]:
+    """The event as the product spells it, and as the sender does: `Deployment.oom_killed` → `deployment.oomkilled`."""
+    name = _required_text(event, "type")
+    if _normalise(name) != LEGACY_TYPE:
+        return _normalise(name), clean_text(name, 80)
+    status = _required_text(event, "status")
+    return LEGACY_STATUS.get(_normalise(status), INTERMEDIATE_EVENT), clean_text(f"{name} {status}", 80)
 
 
-def _named(event: Mapping[str, Any], field: str) -> str:
+def _required_text(event: Mapping[str, Any], field: str) -> str:
     value = event.get(field)
     if not isinstance(value, str) or not value.strip():
-        raise InvalidPayload(field, "is missing" if value is None else "must be a word")
+        raise InvalidPayload(field, "is missing" if value is None else "must be a non-empty string")
     return value
 
 
-def _plain(name: str) -> str:
+def _normalise(name: str) -> str:
     return re.sub(r"[_\-\s]", "", name[:200]).lower()
 
 
 def _details(event: Mapping[str, Any], deployment: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`details`, or the legacy format's `deployment.meta`. Both are undocumented, so a wrong shape is {}."""
+    """`details`, or the legacy format's `deployment.meta`. Both are undocumented, so another type counts as {}."""
     for value in (event.get("details"), deployment.get("meta")):
         if isinstance(value, dict) and value:
             return value
     return {}
 
 
-def _line(
-    shown: str, project: Mapping[str, Any], environment: Mapping[str, Any], service: Mapping[str, Any],
-    deployment: str | None, details: Mapping[str, Any],
+def _format_message(
+    event_text: str, project: Mapping[str, Any], environment: Mapping[str, Any], service: Mapping[str, Any],
+    deployment_id: str | None, details: Mapping[str, Any],
 ) -> str:  # fmt: skip
-    """One line for a person, made of known fields only."""
-    place = "/".join(
+    """One line for people, made of known fields only."""
+    where = "/".join(
         filter(None, (clean_text(project.get("name"), 100), clean_text(environment.get("name"), 100)))
     )
-    named = clean_text(service.get("name"), 200)
-    parts = [f"service {named}" if named else "", f"in {place}" if place else ""]
-    parts.append(f"deployment {deployment}" if deployment else "")
-    known = ((label, clean_text(details[key])) for key, label in DETAILS if key in details)
-    parts += [f"{label} {value}" for label, value in known if value]
-    return payload.redacted_message(": ".join(filter(None, (shown, ", ".join(filter(None, parts))))))
+    name = clean_text(service.get("name"), 200)
+    parts = [f"service {name}" if name else "", f"in {where}" if where else ""]
+    parts.append(f"deployment {deployment_id}" if deployment_id else "")
+    values = ((label, clean_text(details[key])) for key, label in DETAIL_LABELS if key in details)
+    parts += [f"{label} {value}" for label, value in values if value]
+    return payload.redacted_message(": ".join(filter(None, (event_text, ", ".join(filter(None, parts))))))

@@ -1,7 +1,7 @@
-"""A Slack-incoming-webhook-shaped body → Alert: whatever can post to Slack can post here.
+"""A body in the format of Slack's incoming webhooks → Alert. Any tool that can post to Slack can post here.
 
-Text, blocks and attachments become plain lines. Ids beside their label or in a railway.com link fill its
-fields; names of services are left in the text for the worker, who knows the environment.
+Text, blocks and attachments become plain lines. Ids beside their label or in a railway.com link fill the alert's
+fields; names of services stay in the text for the worker, which knows the environment's services.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ TEXT_KEYS = (
     "pretext", "author_name", "title", "title_link", "text", "value", "fields", "elements", "accessory",
     "blocks", "rows", "url", "alt_text", "footer",
 )  # fmt: skip
-"""Where blocks and attachments keep what people read, in reading order."""
-INLINE = ("rich_text_section", "rich_text_preformatted", "rich_text_quote")
-"""Their elements are one line."""
-DEEPEST = 12
-"""Slack's own blocks are nested five deep."""
+"""Fields of blocks and attachments that hold visible text, in reading order."""
+INLINE_BLOCKS = ("rich_text_section", "rich_text_preformatted", "rich_text_quote")
+"""Blocks whose elements form one line."""
+MAX_DEPTH = 12  # Slack's own blocks are nested five deep; deeper ones are ignored
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _KIND = r"(project|environment|env|service|deployment|deploy)"
@@ -36,13 +35,21 @@ _LINK = re.compile(
 _IN_PATH = re.compile(rf"(?:^|/){_KIND}s?/({_UUID})(?![\w-])", re.IGNORECASE)
 _IN_QUERY = re.compile(rf"[?&;]{_KIND}Id=({_UUID})(?![\w-])", re.IGNORECASE)
 _IN_QUERY_BARE = re.compile(rf"[?&;]id=({_UUID})(?![\w-])", re.IGNORECASE)
-"""The dashboard's `/service/<id>?id=<deployment>`."""
+"""The deployment in a link of Railway's dashboard: `/service/<id>?id=<deployment>`."""
 _MARKUP = re.compile(r"<([^<>|]{1,2000})(?:\|([^<>]{0,2000}))?>")
 
 
 def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert:
-    """The alert in a message taken at `at`; `token` makes its id unique. Raises Malformed."""
-    message = payload.parse(_json_of(body) if isinstance(body, bytes) else body)
+    """The alert in a message.
+
+    Args:
+        at: when the body was received.
+        token: makes the alert's id unique.
+
+    Raises:
+        InvalidPayload: names the field that is missing or has the wrong type.
+    """
+    message = payload.parse(_extract_json(body) if isinstance(body, bytes) else body)
     text = _text(message)
     ids = _ids(text)
     return Alert(
@@ -54,53 +61,53 @@ def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert:
         service_id=ids.get("service"),
         deployment_id=ids.get("deployment"),
         received_at=at,
-        reported_at=_said_at(message),
+        reported_at=_reported_at(message),
         message=payload.redacted_message(text),
     )
 
 
-def _json_of(raw: bytes) -> bytes:
-    """The JSON in a body that is a form or JSON itself; many senders lie in the content type."""
+def _extract_json(raw: bytes) -> bytes:
+    """The JSON in a body that is JSON or a form. The body decides: many senders set a wrong content type."""
     if raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b""):
         return raw
     try:
         fields = parse_qs(raw.decode("utf-8"), max_num_fields=50, errors="strict")
     except ValueError:  # bad UTF-8 too
-        raise InvalidPayload("body", "is neither JSON nor a form") from None
+        raise InvalidPayload("body", "is neither JSON nor a form with a field `payload`") from None
     if "payload" not in fields:
-        raise InvalidPayload(
-            "payload" if b"=" in raw else "body", "is missing" if b"=" in raw else "is not JSON"
-        )
+        if b"=" in raw:
+            raise InvalidPayload("payload", "is missing in the form")
+        raise InvalidPayload("body", "is not JSON")
     return fields["payload"][0].encode()
 
 
 def _text(message: Mapping[str, Any]) -> str:
-    """Everything a person would read, one line each, none twice. Raises Malformed when there is nothing."""
-    _check("text", message.get("text"), str, "text")
-    _check("blocks", message.get("blocks"), list, "a list")
-    _check("attachments", message.get("attachments"), list, "a list")
+    """The visible text, line by line, without repeated lines. Raises InvalidPayload if there is none."""
+    _check_type("text", message.get("text"), str, "a string")
+    _check_type("blocks", message.get("blocks"), list, "a list")
+    _check_type("attachments", message.get("attachments"), list, "a list")
     lines: dict[str, None] = {}
-    for line in (*_string(message.get("text")), *_lines(message.get("blocks")), *_attached(message)):
+    for line in (*_string(message.get("text")), *_lines(message.get("blocks")), *_attachment_lines(message)):
         lines[line] = None
     if not lines:
-        raise InvalidPayload("text", "is missing, and neither blocks nor attachments say anything")
+        raise InvalidPayload("text", "is missing, and neither blocks nor attachments contain text")
     return "\n".join(lines)
 
 
-def _check(name: str, value: object, kind: type, called: str) -> None:
+def _check_type(name: str, value: object, kind: type, type_name: str) -> None:
     if value is not None and not isinstance(value, kind):
-        raise InvalidPayload(name, f"must be {called}")
+        raise InvalidPayload(name, f"must be {type_name}")
 
 
-def _attached(message: Mapping[str, Any]) -> Iterator[str]:
+def _attachment_lines(message: Mapping[str, Any]) -> Iterator[str]:
     for attachment in message.get("attachments") or []:
         lines = list(_lines(attachment))
-        # `fallback` says the same once more, unless it is all there is.
+        # `fallback` repeats the other fields for clients that cannot show them.
         yield from lines or (_string(attachment.get("fallback")) if isinstance(attachment, dict) else ())
 
 
 def _lines(node: object, depth: int = 0) -> Iterator[str]:
-    if depth > DEEPEST:
+    if depth > MAX_DEPTH:
         return
     if isinstance(node, str):
         yield from _string(node)
@@ -108,8 +115,8 @@ def _lines(node: object, depth: int = 0) -> Iterator[str]:
         for child in node:
             yield from _lines(child, depth + 1)
     elif isinstance(node, dict):
-        if node.get("type") in INLINE:
-            yield from _string("".join(_inline(child) for child in _list(node.get("elements"))))
+        if node.get("type") in INLINE_BLOCKS:
+            yield from _string("".join(_inline_text(child) for child in _list(node.get("elements"))))
         elif isinstance(node.get("title"), str) and isinstance(node.get("value"), str | int | float):
             yield from _string(f"{clean_text(node['title'], 200)}: {clean_text(node['value'], 4000)}")
         else:
@@ -121,52 +128,54 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _inline(element: object) -> str:
-    """One element of a rich text line."""
+def _inline_text(element: object) -> str:
     if not isinstance(element, dict):
         return ""
     text, url = element.get("text"), element.get("url")
-    shown = text if isinstance(text, str) else ""
+    label = text if isinstance(text, str) else ""
     if isinstance(url, str):
-        return f"{shown} ({url})" if shown and shown != url else url
-    return shown
+        return f"{label} ({url})" if label and label != url else url
+    return label
 
 
 def _string(value: object) -> Iterator[str]:
-    """The lines of a text, with Slack's markup resolved: `<url|label>` → `label (url)`, `&amp;` → `&`."""
+    """The lines of a text with Slack's markup resolved: `<url|label>` → `label (url)`, `&amp;` → `&`."""
     if not isinstance(value, str):
         return
-    for line in _MARKUP.sub(_plain, value[: payload.MAX_READ_CHARACTERS]).splitlines():
+    for line in _MARKUP.sub(_resolve_markup, value[: payload.MAX_READ_CHARACTERS]).splitlines():
         clean = clean_text(html.unescape(line), 4000)
         if clean:
             yield clean
 
 
-def _plain(found: re.Match[str]) -> str:
-    target, label = found[1], found[2]
+def _resolve_markup(match: re.Match[str]) -> str:
+    target, label = match[1], match[2]
     if target.startswith("!"):
         return label or f"@{target[1:].partition('^')[0]}"
     return f"{label} ({target})" if label and label != target else target
 
 
 def _ids(text: str) -> dict[str, str]:
-    """Kind → id, where the text names exactly one: a message about two services is about neither alone."""
-    found: dict[str, set[str]] = {}
+    """Kind → id where the text names exactly one: a message about two services is about neither of them alone."""
+    ids: dict[str, set[str]] = {}
     links = [match[1] for match in _LINK.finditer(text)]
     pairs = [pair for link in links for pattern in (_IN_PATH, _IN_QUERY) for pair in pattern.findall(link)]
     pairs += [
-        ("deployment", one) for link in links if "/service/" in link for one in _IN_QUERY_BARE.findall(link)
+        ("deployment", identity)
+        for link in links
+        if "/service/" in link
+        for identity in _IN_QUERY_BARE.findall(link)
     ]
-    for kind, one in pairs + _LABELLED.findall(text):
-        if payload.is_nil_id(one):
+    for kind, identity in pairs + _LABELLED.findall(text):
+        if payload.is_nil_id(identity):
             continue
         name = {"env": "environment", "deploy": "deployment"}.get(kind.lower(), kind.lower())
-        found.setdefault(name, set()).add(one.lower())
-    return {name: ids.pop() for name, ids in found.items() if len(ids) == 1}
+        ids.setdefault(name, set()).add(identity.lower())
+    return {name: values.pop() for name, values in ids.items() if len(values) == 1}
 
 
-def _said_at(message: Mapping[str, Any]) -> datetime | None:
-    """The time that the content names: `ts` or `timestamp`, of the message or of an attachment."""
-    holders = [message, *(one for one in _list(message.get("attachments")) if isinstance(one, dict))]
+def _reported_at(message: Mapping[str, Any]) -> datetime | None:
+    """The time in `ts` or `timestamp`, of the message or of an attachment."""
+    holders = [message, *(item for item in _list(message.get("attachments")) if isinstance(item, dict))]
     times = (payload.parse_time(holder.get(name)) for holder in holders for name in ("ts", "timestamp"))
     return next((time for time in times if time is not None), None)

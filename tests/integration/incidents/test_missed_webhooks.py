@@ -139,7 +139,7 @@ def test_feed_and_webhook_call_the_same_thing_by_the_same_name(action: str) -> N
 
 
 def test_only_trouble_of_which_webhooks_tell_is_told() -> None:
-    assert set(ALERT_KINDS.values()) <= webhooks.TROUBLE
+    assert set(ALERT_KINDS.values()) <= webhooks.PROBLEM_EVENTS
     assert set(ALERT_KIND_BY_STATUS.values()) <= set(ALERT_KINDS.values())
     quiet = ("deployed", "redeployed", "restarted", "resumed", "removed", "building", "slept")
     about = {"serviceId": "svc", "deploymentId": "dep"}

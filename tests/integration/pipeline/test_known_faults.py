@@ -25,12 +25,12 @@ import redis
 from pydantic import SecretStr
 
 from tests.integration.pipeline.test_pipeline import proposed, start, story
-from tests.integration.receiver.test_app import CRASHED, answers, running
 from tests.support.fakes.serving import Faults, serve
 from tests.support.fakes.slack import HOOK, FakeSlack
 from tests.support.pipeline import PipelineHarness, harness
 from tests.support.polling import wait_until
 from tests.support.proposals import ProposalHarness, proposal
+from tests.support.webhooks import CRASHED_WEBHOOK, is_up, web_process
 from tests.support.worker import running_worker
 from workers.clients import deadline
 from workers.clients.slack import Slack
@@ -308,8 +308,8 @@ def test_a_store_that_hangs_costs_the_sender_three_seconds_and_one_line_reaches_
             "SLACK_WEBHOOK_URL": hook.url + HOOK,
             "TRACKWALKER_SECRET": "s",
         }
-        with running(tmp_path, **settings) as (url, _):
-            wait_until(partial(answers, url), what="the web process")
+        with web_process(tmp_path, **settings) as (url, _):
+            wait_until(partial(is_up, url), what="the web process")
             with own_store.hanging():
                 heard = [post(url) for _ in range(3)]
                 wait_until(lambda: slack.messages, what="the line in Slack")
@@ -324,7 +324,7 @@ def test_a_store_that_hangs_costs_the_sender_three_seconds_and_one_line_reaches_
 
 def post(url: str) -> tuple[httpx.Response, float]:
     began = time.monotonic()
-    answer = httpx.post(f"{url}/hooks/railway/s", content=CRASHED, timeout=20)
+    answer = httpx.post(f"{url}/hooks/railway/s", content=CRASHED_WEBHOOK, timeout=20)
     return answer, time.monotonic() - began
 
 

@@ -1,4 +1,4 @@
-"""The last resort: while the store is away, no minute's alerts pass without a word."""
+"""The fallback: during an outage of Redis every minute with alerts is reported."""
 
 from __future__ import annotations
 
@@ -14,59 +14,59 @@ from workers.models import Alert
 AT = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 
 
-def alert(said: str, source: str = "railway") -> Alert:
+def alert(message: str, source: str = "railway") -> Alert:
     return Alert.model_validate(
-        {"id": said, "source": source, "kind": "k", "received_at": AT, "message": said}
+        {"id": message, "source": source, "kind": "k", "received_at": AT, "message": message}
     )
 
 
-class Later:
-    """What is to be done later, and in how many seconds."""
+class FakeTimer:
+    """Records the calls that are to be made, and after how many seconds."""
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[float, Callable[[], None]]] = []
+        self.calls: list[tuple[float, Callable[[], None]]] = []
 
     def __call__(self, seconds: float, act: Callable[[], None]) -> None:
-        self.waiting.append((seconds, act))
+        self.calls.append((seconds, act))
 
 
 @pytest.fixture
-def told() -> queue.Queue[str]:
+def posts() -> queue.Queue[str]:
     return queue.Queue()
 
 
-def test_an_alert_within_the_gap_is_said_at_its_end(told: queue.Queue[str]) -> None:
-    later, clock = Later(), iter([0.0, 20.0, 30.0, MIN_INTERVAL_SECONDS])
-    last = FallbackNotifier(told.put, lambda: next(clock), later)
-    for said in ("first", "second", "third"):
-        last.notify(alert(said))
-    first = told.get(timeout=5)
+def test_an_alert_within_the_interval_is_posted_at_its_end(posts: queue.Queue[str]) -> None:
+    timer, clock = FakeTimer(), iter([0.0, 20.0, 30.0, MIN_INTERVAL_SECONDS])
+    notifier = FallbackNotifier(posts.put, lambda: next(clock), timer)
+    for message in ("first", "second", "third"):
+        notifier.notify(alert(message))
+    first = posts.get(timeout=5)
 
-    [(seconds, act)] = later.waiting
+    [(seconds, act)] = timer.calls
     act()
 
-    assert first.endswith("not stored: first")
+    assert first.endswith("not processed: first")
     assert seconds == MIN_INTERVAL_SECONDS - 20
-    assert told.get(timeout=5).endswith("(1 more since the last line): third")
+    assert posts.get(timeout=5).endswith("(1 more since the last message): third")
 
 
-def test_an_alert_that_was_told_of_meanwhile_is_not_said_again(told: queue.Queue[str]) -> None:
-    later, clock = Later(), iter([0.0, 20.0, MIN_INTERVAL_SECONDS + 1])
-    last = FallbackNotifier(told.put, lambda: next(clock), later)
-    for said in ("first", "second", "third"):
-        last.notify(alert(said))
+def test_an_alert_that_was_counted_in_a_post_is_not_posted_again(posts: queue.Queue[str]) -> None:
+    timer, clock = FakeTimer(), iter([0.0, 20.0, MIN_INTERVAL_SECONDS + 1])
+    notifier = FallbackNotifier(posts.put, lambda: next(clock), timer)
+    for message in ("first", "second", "third"):
+        notifier.notify(alert(message))
 
-    later.waiting[0][1]()
+    timer.calls[0][1]()
 
-    assert [told.get(timeout=5)[-5:] for _ in range(2)] == ["first", "third"]
-    assert told.empty()
+    assert [posts.get(timeout=5)[-5:] for _ in range(2)] == ["first", "third"]
+    assert posts.empty()
 
 
-def test_a_ping_does_not_wait_for_its_turn(told: queue.Queue[str]) -> None:
-    later, clock = Later(), iter([0.0, 20.0])
-    last = FallbackNotifier(told.put, lambda: next(clock), later)
+def test_a_ping_is_not_queued(posts: queue.Queue[str]) -> None:
+    timer, clock = FakeTimer(), iter([0.0, 20.0])
+    notifier = FallbackNotifier(posts.put, lambda: next(clock), timer)
 
-    last.notify(alert("first"))
-    last.notify(alert("ping", "ping"))
+    notifier.notify(alert("first"))
+    notifier.notify(alert("ping", "ping"))
 
-    assert later.waiting == []
+    assert timer.calls == []

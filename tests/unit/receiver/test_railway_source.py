@@ -1,4 +1,4 @@
-"""Railway's webhooks: which are trouble, what an alert carries, and that no body can do harm."""
+"""Railway's webhooks: which report a problem, what an alert contains, and hostile bodies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def body(name: str, **changes: Any) -> dict[str, Any]:
     return event
 
 
-def taken(event: dict[str, Any] | bytes) -> Alert:
+def parsed(event: dict[str, Any] | bytes) -> Alert:
     answer = parse(event if isinstance(event, bytes) else json.dumps(event).encode(), AT, "tok")
     assert isinstance(answer, Alert), answer
     return answer
@@ -34,14 +34,14 @@ def ignored(event: dict[str, Any]) -> str:
     return answer.reason
 
 
-def refused(raw: bytes | dict[str, Any]) -> InvalidPayload:
+def rejected(raw: bytes | dict[str, Any]) -> InvalidPayload:
     with pytest.raises(InvalidPayload) as caught:
         parse(raw, AT, "tok")
     return caught.value
 
 
-def test_a_crash_becomes_an_alert_with_everything_it_names() -> None:
-    alert = taken(body("crashed"))
+def test_a_crash_becomes_an_alert_with_all_its_ids() -> None:
+    alert = parsed(body("crashed"))
 
     assert alert.id == "20261123T030405-tok"
     assert (alert.source, alert.kind, alert.received_at) == ("railway", "deployment.crashed", AT)
@@ -74,8 +74,8 @@ def test_a_crash_becomes_an_alert_with_everything_it_names() -> None:
         ("Deployment.resumed", "deployment.resumed"),
     ],
 )
-def test_a_reason_to_look_is_known_in_every_spelling(spelling: str, kind: str) -> None:
-    assert taken(body("crashed", type=spelling)).kind == kind
+def test_an_event_is_recognised_in_every_spelling(spelling: str, kind: str) -> None:
+    assert parsed(body("crashed", type=spelling)).kind == kind
 
 
 @pytest.mark.parametrize(
@@ -86,19 +86,19 @@ def test_a_reason_to_look_is_known_in_every_spelling(spelling: str, kind: str) -
         "Monitor.deleted", "VolumeAlert.resolved",
     ],
 )  # fmt: skip
-def test_what_is_no_trouble_is_ignored_and_says_so(name: str) -> None:
-    assert ignored(body("crashed", type=name, severity="CRITICAL")) == f"{name} is no trouble"
+def test_a_harmless_event_is_ignored_with_a_reason(name: str) -> None:
+    assert ignored(body("crashed", type=name, severity="CRITICAL")) == f"{name} reports no problem"
 
 
-def test_an_event_that_nobody_knows_is_ignored_and_named() -> None:
-    assert ignored({"type": "WorkspaceMember.joined"}) == "WorkspaceMember.joined is no event that we know"
+def test_an_unknown_event_is_ignored_and_named() -> None:
+    assert ignored({"type": "WorkspaceMember.joined"}) == "WorkspaceMember.joined is an unknown event"
 
 
-def test_neither_status_nor_severity_is_believed() -> None:
+def test_status_and_severity_are_not_trusted() -> None:
     event = body("crashed", type="Deployment.failed", severity="INFO")
     event["details"]["status"] = "SUCCESS"
 
-    assert taken(event).kind == "deployment.failed"
+    assert parsed(event).kind == "deployment.failed"
 
 
 def test_an_ephemeral_environment_is_ignored() -> None:
@@ -109,14 +109,14 @@ def test_an_ephemeral_environment_is_ignored() -> None:
 
 
 def test_a_volume_alert_names_no_service() -> None:
-    alert = taken(body("volume"))
+    alert = parsed(body("volume"))
 
     assert (alert.service_id, alert.service_name, alert.deployment_id) == (None, None, None)
     assert alert.environment_id == "5a1db063-8e2f-406d-8b74-1c2e3f405b6c"
 
 
-def test_a_monitor_says_what_it_measured() -> None:
-    alert = taken(body("monitor"))
+def test_a_monitors_measurement_is_part_of_the_message() -> None:
+    alert = parsed(body("monitor"))
 
     assert alert.message == (
         "Monitor.triggered: service ledger, in bank/production, metric cpu, value 7.8, unit vCPU, "
@@ -126,7 +126,7 @@ def test_a_monitor_says_what_it_measured() -> None:
 
 
 def test_the_type_alone_is_enough() -> None:
-    alert = taken({"type": "Deployment.crashed", "details": None, "resource": None})
+    alert = parsed({"type": "Deployment.crashed", "details": None, "resource": None})
 
     assert (alert.project_id, alert.environment_id, alert.service_id, alert.reported_at) == (
         None,
@@ -137,30 +137,30 @@ def test_the_type_alone_is_enough() -> None:
     assert alert.message == "Deployment.crashed"
 
 
-def test_details_of_any_shape_are_passed_over() -> None:
-    assert taken(body("crashed", details=[1, {"a": None}])).kind == "deployment.crashed"
+def test_details_of_another_type_are_ignored() -> None:
+    assert parsed(body("crashed", details=[1, {"a": None}])).kind == "deployment.crashed"
 
 
-def test_the_deployment_is_found_in_the_details_too() -> None:
+def test_the_deployment_is_also_found_in_the_details() -> None:
     event = body("crashed")
     del event["resource"]["deployment"]
 
-    assert taken(event).deployment_id == "7c3fd285-a041-428f-ad96-3e4051627d8e"
+    assert parsed(event).deployment_id == "7c3fd285-a041-428f-ad96-3e4051627d8e"
 
 
-def test_an_id_of_zeros_is_none() -> None:
+def test_an_id_of_zeros_is_no_id() -> None:
     event = body("crashed")
     event["resource"]["service"]["id"] = "00000000-0000-0000-0000-000000000000"
 
-    assert taken(event).service_id is None
+    assert parsed(event).service_id is None
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
     [("CRASHED", "deployment.crashed"), ("FAILED", "deployment.failed"), ("SUCCESS", "deployment.deployed")],
 )
-def test_the_legacy_format_is_understood(status: str, kind: str) -> None:
-    alert = taken(body("legacy", status=status))
+def test_the_legacy_format_is_parsed(status: str, kind: str) -> None:
+    alert = parsed(body("legacy", status=status))
 
     assert alert.kind == kind
     assert alert.environment_id == "5a1db063-8e2f-406d-8b74-1c2e3f405b6c"
@@ -169,8 +169,8 @@ def test_the_legacy_format_is_understood(status: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["BUILDING", "REMOVED", "NEEDS_APPROVAL", "SOMETHING_NEW"])
-def test_legacy_stages_on_the_way_are_ignored(status: str) -> None:
-    assert ignored(body("legacy", status=status)) == f"DEPLOY {status} is no trouble"
+def test_intermediate_legacy_states_are_ignored(status: str) -> None:
+    assert ignored(body("legacy", status=status)) == f"DEPLOY {status} reports no problem"
 
 
 @pytest.mark.parametrize(
@@ -190,8 +190,8 @@ def test_legacy_stages_on_the_way_are_ignored(status: str) -> None:
         ({"type": "Deployment.crashed", "details": {"id": {"$gt": ""}}}, "details.id"),
     ],
 )
-def test_a_wrong_shape_names_its_field(event: dict[str, Any], field: str) -> None:
-    assert refused(event).field == field
+def test_a_wrong_type_names_its_field(event: dict[str, Any], field: str) -> None:
+    assert rejected(event).field == field
 
 
 @pytest.mark.parametrize(
@@ -203,56 +203,56 @@ def test_a_wrong_shape_names_its_field(event: dict[str, Any], field: str) -> Non
     ],
     ids=range(16),
 )  # fmt: skip
-def test_what_is_no_json_object_is_refused_and_nothing_worse(raw: bytes) -> None:
-    assert refused(raw).field == "body"
+def test_a_body_that_is_no_json_object_is_rejected(raw: bytes) -> None:
+    assert rejected(raw).field == "body"
 
 
-def test_a_key_that_stands_there_twice_is_refused() -> None:
-    assert refused(b'{"type": "Deployment.building", "type": "Deployment.crashed"}').field == "type"
+def test_a_key_that_stands_there_twice_is_rejected() -> None:
+    assert rejected(b'{"type": "Deployment.building", "type": "Deployment.crashed"}').field == "type"
 
 
 @pytest.mark.parametrize(
     "stamp", ["yesterday", "", None, 1e300, -1, True, {}, "9" * 100, "0001-01-01T00:00:00+23:59"]
 )
-def test_a_time_that_is_none_does_not_lose_the_alert(stamp: object) -> None:
-    assert taken(body("crashed", timestamp=stamp)).reported_at is None
+def test_an_invalid_time_does_not_lose_the_alert(stamp: object) -> None:
+    assert parsed(body("crashed", timestamp=stamp)).reported_at is None
 
 
-def test_half_a_character_and_control_characters_are_stored_as_harmless_text() -> None:
+def test_broken_and_control_characters_become_harmless_text() -> None:
     event = body("crashed")
     event["details"]["commitMessage"] = "cut \ud83d\x00\x1b[31m\nSecond: line\u202e"
     event["resource"]["service"]["name"] = "led\ud800ger"
 
-    alert = taken(event)
+    alert = parsed(event)
 
     assert alert.service_name == "led?ger"
     assert "cut ? [31m Second: line" in alert.message
     assert Alert.model_validate_json(alert.model_dump_json()) == alert
 
 
-def test_what_was_said_is_redacted_and_at_most_4_kib() -> None:
+def test_a_message_is_redacted_and_at_most_4_kib() -> None:
     event = body("crashed")
     secret = "ghp_" + "a1B2c3D4" * 5
     event["details"] |= {"commitMessage": f"token {secret}", "error": "ü" * 9000, "branch": "ä" * 9000}
 
-    said = taken(event).message
+    message = parsed(event).message
 
-    assert secret not in said
-    assert len(said.encode()) <= 4096
+    assert secret not in message
+    assert len(message.encode()) <= 4096
 
 
-def test_the_raw_body_never_gets_in() -> None:
+def test_unknown_fields_never_become_part_of_an_alert() -> None:
     event = body("crashed", surprise="tell nobody")
     event["details"]["surprise"] = "tell nobody"
 
-    assert "tell nobody" not in taken(event).model_dump_json()
+    assert "tell nobody" not in parsed(event).model_dump_json()
 
 
 def test_the_same_body_is_one_alert_for_a_week_and_another_body_is_another() -> None:
     raw, other = json.dumps(body("crashed")).encode(), json.dumps(body("volume")).encode()
 
-    first, again = dedup_window("railway", raw, taken(raw)), dedup_window("railway", raw, taken(raw))
-    different = dedup_window("railway", other, taken(other))
+    first, again = dedup_window("railway", raw, parsed(raw)), dedup_window("railway", raw, parsed(raw))
+    different = dedup_window("railway", other, parsed(other))
 
     assert first is not None
     assert first == again
@@ -264,7 +264,7 @@ def test_the_same_body_is_one_alert_for_a_week_and_another_body_is_another() -> 
 def test_a_body_without_a_time_is_one_alert_for_five_minutes() -> None:
     raw = b'{"type": "Deployment.crashed"}'
 
-    made = dedup_window("railway", raw, taken(raw))
+    window = dedup_window("railway", raw, parsed(raw))
 
-    assert made is not None
-    assert made.seconds == 300
+    assert window is not None
+    assert window.seconds == 300

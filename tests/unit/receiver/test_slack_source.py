@@ -1,4 +1,4 @@
-"""Whatever can post to Slack: its text is kept, its ids are found, and no body can do harm."""
+"""Messages in Slack's format: their text, the ids in it, and hostile bodies."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ SERVICE = "6b2ec174-9f30-417e-9c85-2d3f40516c7d"
 DEPLOYMENT = "7c3fd285-a041-428f-ad96-3e4051627d8e"
 
 
-def taken(message: dict[str, Any] | bytes) -> Alert:
+def parsed(message: dict[str, Any] | bytes) -> Alert:
     return parse(message if isinstance(message, bytes) else json.dumps(message).encode(), AT, "tok")
 
 
-def refused(raw: bytes | dict[str, Any]) -> str:
+def rejected(raw: bytes | dict[str, Any]) -> str:
     with pytest.raises(InvalidPayload) as caught:
         parse(raw, AT, "tok")
     return caught.value.field
 
 
-def test_a_plain_text_becomes_an_alert_that_says_it() -> None:
-    alert = taken({"text": "ledger answers 500\nsince 03:01"})
+def test_plain_text_becomes_the_alerts_message() -> None:
+    alert = parsed({"text": "ledger answers 500\nsince 03:01"})
 
     assert (alert.source, alert.kind, alert.received_at) == ("slack", "message", AT)
     assert alert.message == "ledger answers 500\nsince 03:01"
@@ -42,7 +42,7 @@ def test_a_plain_text_becomes_an_alert_that_says_it() -> None:
 
 
 def test_blocks_are_read_as_a_person_reads_them() -> None:
-    alert = taken((DATA / "slack_blocks.json").read_bytes())
+    alert = parsed((DATA / "slack_blocks.json").read_bytes())
 
     assert alert.message.splitlines() == [
         "ledger is slow",
@@ -61,22 +61,22 @@ def test_blocks_are_read_as_a_person_reads_them() -> None:
 
 
 def test_an_id_beside_its_label_is_found_in_any_case() -> None:
-    assert taken((DATA / "slack_blocks.json").read_bytes()).service_id == SERVICE
+    assert parsed((DATA / "slack_blocks.json").read_bytes()).service_id == SERVICE
 
 
-def test_attachments_say_their_fields_and_not_their_fallback() -> None:
-    lines = taken((DATA / "slack_attachment.json").read_bytes()).message.splitlines()
+def test_attachments_yield_their_fields_without_the_fallback() -> None:
+    lines = parsed((DATA / "slack_attachment.json").read_bytes()).message.splitlines()
 
     assert lines[:2] == ["firing", "ledger: error rate above 5 %"]
     assert lines[3:] == ["12.5 % of requests", "Environment: production", "Rate: 12.5", "prober"]
 
 
-def test_a_fallback_is_better_than_nothing() -> None:
-    assert taken({"attachments": [{"fallback": "disk full", "color": "danger"}]}).message == "disk full"
+def test_a_fallback_is_used_if_there_is_no_other_text() -> None:
+    assert parsed({"attachments": [{"fallback": "disk full", "color": "danger"}]}).message == "disk full"
 
 
 def test_a_dashboard_link_names_project_environment_service_and_deployment() -> None:
-    alert = taken((DATA / "slack_attachment.json").read_bytes())
+    alert = parsed((DATA / "slack_attachment.json").read_bytes())
 
     assert alert.project_id == PROJECT
     assert alert.environment_id == ENVIRONMENT
@@ -96,8 +96,8 @@ def test_a_dashboard_link_names_project_environment_service_and_deployment() -> 
         (f"https://railway.com/project/{PROJECT}/logs?environmentId={SERVICE}", "environment_id"),
     ],
 )
-def test_ids_are_found_where_people_and_tools_write_them(text: str, field: str) -> None:
-    assert getattr(taken({"text": text}), field) == SERVICE
+def test_ids_are_found_in_the_usual_notations(text: str, field: str) -> None:
+    assert getattr(parsed({"text": text}), field) == SERVICE
 
 
 @pytest.mark.parametrize(
@@ -110,19 +110,19 @@ def test_ids_are_found_where_people_and_tools_write_them(text: str, field: str) 
         f"service {SERVICE}-and-more",
     ],
 )
-def test_an_id_that_is_not_surely_the_service_is_left_in_the_text(text: str) -> None:
-    alert = taken({"text": text})
+def test_an_ambiguous_id_stays_in_the_text(text: str) -> None:
+    alert = parsed({"text": text})
 
     assert alert.service_id is None
     assert alert.message == text
 
 
 @pytest.mark.parametrize("lead", ["", "\n ", "\ufeff"])
-def test_json_and_form_are_told_apart_by_the_body_itself(lead: str) -> None:
+def test_the_body_decides_between_json_and_form(lead: str) -> None:
     message = json.dumps({"text": "50 % & more + ünï"})
 
-    assert taken((lead + message).encode()).message == "50 % & more + ünï"
-    assert taken(urlencode({"payload": lead + message}).encode()).message == "50 % & more + ünï"
+    assert parsed((lead + message).encode()).message == "50 % & more + ünï"
+    assert parsed(urlencode({"payload": lead + message}).encode()).message == "50 % & more + ünï"
 
 
 @pytest.mark.parametrize(
@@ -148,16 +148,16 @@ def test_json_and_form_are_told_apart_by_the_body_itself(lead: str) -> None:
         (b'{"blocks": [{"type": "divider"}]}', "text"),
     ],
 )
-def test_what_is_no_message_names_the_field(raw: bytes, field: str) -> None:
-    assert refused(raw) == field
+def test_a_body_without_a_message_names_the_field(raw: bytes, field: str) -> None:
+    assert rejected(raw) == field
 
 
-def test_blocks_nested_beyond_reason_are_passed_over() -> None:
+def test_deeply_nested_blocks_are_ignored() -> None:
     nested: Any = {"text": "deep"}
     for _ in range(300):
         nested = {"elements": [nested]}
 
-    assert taken({"text": "shallow", "blocks": [nested]}).message == "shallow"
+    assert parsed({"text": "shallow", "blocks": [nested]}).message == "shallow"
 
 
 @pytest.mark.parametrize(
@@ -166,29 +166,29 @@ def test_blocks_nested_beyond_reason_are_passed_over() -> None:
      "https://railway.com/" * 10_000, "&amp;" * 40_000, "\x00" * 40_000],
     ids=range(8),
 )  # fmt: skip
-def test_a_hostile_text_costs_no_second(text: str) -> None:
+def test_a_hostile_text_is_parsed_within_a_second(text: str) -> None:
     raw = json.dumps({"text": "x " + text}).encode()
     before = time.process_time()
 
-    taken(raw)
+    parsed(raw)
 
     assert time.process_time() - before < 1
 
 
-def test_half_a_character_is_stored_as_harmless_text() -> None:
-    alert = taken(b'{"text": "cut \\ud83d here", "blocks": ["\\udc00"]}')
+def test_a_broken_character_becomes_harmless_text() -> None:
+    alert = parsed(b'{"text": "cut \\ud83d here", "blocks": ["\\udc00"]}')
 
     assert alert.message == "cut ? here\n?"
     assert Alert.model_validate_json(alert.model_dump_json()) == alert
 
 
-def test_what_was_said_is_redacted_and_at_most_4_kib() -> None:
+def test_a_message_is_redacted_and_at_most_4_kib() -> None:
     secret = "xoxb-" + "12345678-abcdefgh"
 
-    said = taken({"text": f"token {secret} " + "ü" * 9000}).message
+    message = parsed({"text": f"token {secret} " + "ü" * 9000}).message
 
-    assert secret not in said
-    assert len(said.encode()) <= 4096
+    assert secret not in message
+    assert len(message.encode()) <= 4096
 
 
 @pytest.mark.parametrize(
@@ -200,19 +200,19 @@ def test_what_was_said_is_redacted_and_at_most_4_kib() -> None:
         {"attachments": [{"text": "x", "ts": 1795404238}]},
     ],
 )
-def test_a_message_that_names_its_time_is_one_alert_for_a_week(message: dict[str, Any]) -> None:
+def test_a_message_with_a_time_is_one_alert_for_a_week(message: dict[str, Any]) -> None:
     raw = json.dumps(message).encode()
 
-    made = dedup_window("slack", raw, taken(raw))
+    window = dedup_window("slack", raw, parsed(raw))
 
-    assert made is not None
-    assert made.seconds == 604_800
+    assert window is not None
+    assert window.seconds == 604_800
 
 
-def test_a_message_without_time_is_one_alert_for_five_minutes() -> None:
+def test_a_message_without_a_time_is_one_alert_for_five_minutes() -> None:
     raw = b'{"text": "03:03:58 ledger is down"}'
 
-    made = dedup_window("slack", raw, taken(raw))
+    window = dedup_window("slack", raw, parsed(raw))
 
-    assert made is not None
-    assert made.seconds == 300
+    assert window is not None
+    assert window.seconds == 300

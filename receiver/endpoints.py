@@ -1,0 +1,264 @@
+"""The webhook endpoints and the endpoints for monitoring. Redis and Slack come as arguments."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from hmac import compare_digest
+from typing import TypeVar
+
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Counter, Gauge, generate_latest
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from receiver import payload
+from receiver.batching import Batcher
+from receiver.payload import InvalidPayload, Source
+from receiver.sources import ping, railway, slack
+from workers.errors import NotAvailable
+from workers.incidents.intake import DedupWindow
+from workers.models import Alert, Environment, Ignored
+
+MAX_BODY_BYTES = 256 * 1024  # Railway and Slack send a few KiB
+MAX_LENGTH_DIGITS = 12  # of a Content-Length header: a longer number is over the limit, and slow to parse
+STORE_TIMEOUT_SECONDS = 2.2  # then the sender gets 503: with the rest of the response it stays under 3 s
+NEXT_PING_TIMEOUT_SECONDS = 0.5  # for the header of a ping's response, which can do without
+QUERY_THREADS = 4  # for calls to Redis that store nothing
+RETRY_AFTER_SECONDS = 10
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Content-Type, X-Trackwalker-Secret",
+    "Access-Control-Expose-Headers": "X-Trackwalker-Alert",
+    "Access-Control-Max-Age": "600",
+}
+"""Railway's dashboard sends its test webhook from the browser. Every origin may: only the secret authenticates."""
+PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
+LOOPBACK = ("127.0.0.1", "::1")
+LOCAL_HOST = re.compile(r"(127\.0\.0\.1|\[::1\]|localhost)(:\d{1,5})?\Z")
+WRONG_SECRET = (
+    "wrong secret: send TRACKWALKER_SECRET as header X-Trackwalker-Secret or as last part of the path"  # noqa: S105
+)
+PARSERS: dict[Source, Callable[[bytes, datetime, str], Alert | Ignored]] = {
+    "railway": railway.parse,
+    "slack": slack.parse,
+    "ping": ping.parse,
+}
+
+T = TypeVar("T")
+Ingest = tuple[Alert, DedupWindow | None]
+"""An alert, and the time within which the same body is the same alert."""
+log = logging.getLogger("trackwalker.receiver")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The environments that this installation watches.
+
+    Args:
+        environments: empty if the worker finds out which environments its token can read.
+        own_service: id of the service that Trackwalker itself runs in.
+    """
+
+    environments: tuple[Environment, ...] = ()
+    own_service: str | None = None
+
+    def ignore_reason(self, alert: Alert) -> str:
+        """Why the alert needs no check; "" if it does, or if only the worker can know."""
+        if self.own_service and alert.service_id == self.own_service:
+            return "our own service"
+        if not self.environments:
+            return ""
+        if alert.environment_id:
+            watched = alert.environment_id in {item.environment_id for item in self.environments}
+        else:
+            projects = {item.project_id for item in self.environments}
+            watched = not alert.project_id or alert.project_id in projects
+        return "" if watched else "not watched"
+
+
+class Endpoints:
+    """The handlers of all endpoints, with their collaborators.
+
+    Args:
+        secrets: each of them authenticates, for rotation; without one every request gets 401.
+        ingest: stores a batch of alerts and returns, for each, its id or the exception to raise.
+        check_store: raises NotAvailable if Redis does not answer.
+        count_open: the number of journals that have not ended.
+        notify_fallback: reports an alert that could not be stored; returns at once.
+        token: makes the ids of alerts unique.
+        next_ping: seconds until the next ping if that is later than configured, else None.
+    """
+
+    def __init__(
+        self, *, secrets: Sequence[str], ingest: Callable[[Sequence[Ingest]], Sequence[str | Exception]],
+        check_store: Callable[[], None], count_open: Callable[[], int], notify_fallback: Callable[[Alert], None],
+        scope: Scope, now: Callable[[], datetime], token: Callable[[], str],
+        next_ping: Callable[[], float | None] = lambda: None,
+    ) -> None:  # fmt: skip
+        self.secrets = [secret.encode() for secret in secrets]
+        self.batcher, self.check_store, self.count_open = Batcher(ingest), check_store, count_open
+        self.notify_fallback, self.scope = notify_fallback, scope
+        self.now, self.token, self.next_ping = now, token, next_ping
+        # While Redis hangs, queries occupy threads: they must not take those that store alerts.
+        self.query_threads = ThreadPoolExecutor(QUERY_THREADS)
+        self.registry = CollectorRegistry()
+        self.responses = Counter(
+            "trackwalker_webhook_responses", "Responses of the webhook endpoints", ["endpoint", "result"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.open_journals = Gauge(
+            "trackwalker_open_journals", "Journals that have not ended; NaN while Redis is unavailable",
+            registry=self.registry,
+        )  # fmt: skip
+
+    # -- webhooks ---------------------------------------------------------------------------------
+
+    async def handle(self, request: Request, endpoint: Source) -> Response:
+        """Authenticate, parse and store one delivery. A 2xx response means that the alert is durable."""
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=CORS)
+        response, result = await self._respond(request, endpoint)
+        if "origin" in request.headers:
+            response.headers.update(CORS)
+        self.responses.labels(endpoint, result).inc()
+        return response
+
+    async def _respond(self, request: Request, endpoint: Source) -> tuple[Response, str]:
+        """The response, and the value of the metric's label `result`."""
+        # Before the body is read: a stranger must not make us buffer anything.
+        if not self._is_authenticated(request):
+            log.warning("wrong secret", extra={"endpoint": endpoint})
+            return JSONResponse({"error": WRONG_SECRET}, 401), "unauthorized"
+        try:
+            body = await _read_body(request)
+        except ClientDisconnect:
+            return Response(status_code=400), "gone"
+        if body is None:
+            log.warning("body too large", extra={"endpoint": endpoint, "limit": MAX_BODY_BYTES})
+            return JSONResponse({"error": f"body: is over {MAX_BODY_BYTES} bytes"}, 413), "too_large"
+        try:
+            alert = PARSERS[endpoint](body, self.now(), self.token())
+        except InvalidPayload as error:
+            facts = {"endpoint": endpoint, "field": error.field, "reason": error.reason}
+            log.warning("malformed body", extra=facts)
+            return JSONResponse({"error": str(error), "field": error.field}, 422), "malformed"
+        reason = alert.reason if isinstance(alert, Ignored) else self.scope.ignore_reason(alert)
+        if isinstance(alert, Ignored) or reason:
+            log.info("alert ignored", extra={"endpoint": endpoint, "reason": reason})
+            return JSONResponse({"ignored": reason}, 202), "ignored"
+        return await self._store(endpoint, alert, payload.dedup_window(endpoint, body, alert))
+
+    async def _store(self, endpoint: Source, alert: Alert, dedup: DedupWindow | None) -> tuple[Response, str]:
+        began = time.monotonic()
+        try:
+            alert_id = await _within(STORE_TIMEOUT_SECONDS, self.batcher.submit((alert, dedup)))
+        except NotAvailable as error:
+            log.error(
+                "alert not stored", extra={"endpoint": endpoint, "alert": alert.id, "error": str(error)}
+            )
+            self.notify_fallback(alert)
+            return _unavailable(error), "unavailable"
+        except Exception:  # a bug must not lose the alert: people see it, and the sender tries again
+            log.exception("alert not stored", extra={"endpoint": endpoint, "alert": alert.id})
+            self.notify_fallback(alert)
+            return _unavailable(NotAvailable("the alert cannot be stored")), "unavailable"
+        result = "stored" if alert_id == alert.id else "repeated"
+        facts: dict[str, object] = {
+            "endpoint": endpoint, "alert": alert_id, "kind": alert.kind, "service": alert.service_name,
+            "result": result,
+        }  # fmt: skip
+        log.info("alert stored", extra=facts)
+        if endpoint == "slack":
+            # Slack's own webhooks answer `ok`, and senders that were built for them check it.
+            return PlainTextResponse("ok", headers={"X-Trackwalker-Alert": alert_id}), result
+        deadline = began + STORE_TIMEOUT_SECONDS
+        headers = await self._next_ping_header(deadline) if endpoint == "ping" else {}
+        return JSONResponse({"alert": alert_id}, 202, headers=headers), result
+
+    async def _next_ping_header(self, deadline: float) -> dict[str, str]:
+        """The header that tells the clock to wait longer than configured. The response never fails for it."""
+        try:
+            left = min(NEXT_PING_TIMEOUT_SECONDS, deadline - time.monotonic())
+            seconds = await self._query(left, self.next_ping)
+        except NotAvailable:
+            return {}
+        except Exception:  # the ping is stored: a bug here must not make the clock send it again
+            log.exception("time of the next ping unknown")
+            return {}
+        return {"X-Trackwalker-Next-Ping": str(math.ceil(seconds))} if seconds else {}
+
+    def _is_authenticated(self, request: Request) -> bool:
+        """True if the header or the path holds a secret. All are compared, in constant time."""
+        offered = [
+            request.headers.get("x-trackwalker-secret", "").encode("latin-1", "replace"),
+            str(request.path_params.get("secret", "")).encode("utf-8", "replace"),
+        ]
+        return sum(compare_digest(ours, theirs) for ours in self.secrets for theirs in offered) > 0
+
+    # -- monitoring -------------------------------------------------------------------------------
+
+    async def ready(self, _: Request) -> Response:
+        """200 if Redis answers."""
+        try:
+            await self._query(STORE_TIMEOUT_SECONDS, self.check_store)
+        except NotAvailable as error:
+            return _unavailable(error)
+        return PlainTextResponse("ready\n")
+
+    async def metrics(self, request: Request) -> Response:
+        """Metrics in Prometheus' text format, for requests with the secret or from this machine without a proxy."""
+        if not (self._is_authenticated(request) or _is_local(request)):
+            return JSONResponse({"error": WRONG_SECRET}, 401)
+        try:
+            self.open_journals.set(await self._query(STORE_TIMEOUT_SECONDS, self.count_open))
+        except NotAvailable:
+            self.open_journals.set(math.nan)
+        return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    async def _query(self, seconds: float, query: Callable[[], T]) -> T:
+        """The result of a blocking call, made in a thread. Raises NotAvailable if it takes longer."""
+        loop = asyncio.get_running_loop()
+        return await _within(seconds, loop.run_in_executor(self.query_threads, query))
+
+
+async def _read_body(request: Request) -> bytes | None:
+    """The whole body, None as soon as it exceeds the limit. Raises ClientDisconnect."""
+    claimed = request.headers.get("content-length", "")
+    if claimed.isdecimal() and (len(claimed) > MAX_LENGTH_DIGITS or int(claimed) > MAX_BODY_BYTES):
+        return None
+    # A chunked body claims no length, so the bytes are counted as well.
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            return None
+    return bytes(body)
+
+
+async def _within(seconds: float, result: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(seconds):
+            return await result
+    except TimeoutError:
+        raise NotAvailable("Redis does not answer in time") from None
+
+
+def _unavailable(error: NotAvailable) -> Response:
+    seconds = max(1, round(error.retry_after or RETRY_AFTER_SECONDS))
+    return JSONResponse({"error": str(error)}, 503, headers={"Retry-After": str(seconds)})
+
+
+def _is_local(request: Request) -> bool:
+    """True for a client on this machine. A proxy's requests come from this machine, too: its headers show them."""
+    host = request.client.host if request.client else ""
+    local_name = LOCAL_HOST.match(request.headers.get("host", ""))
+    is_proxied = any(name in request.headers for name in PROXY_HEADERS)
+    return host in LOOPBACK and local_name is not None and not is_proxied
