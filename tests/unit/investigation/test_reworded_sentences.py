@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.diagnosis_cases import CASES, Case
 from workers.investigation.diagnosis import diagnose, verdict_sentences
-from workers.investigation.diagnosis.verdict_sentences import Texts
+from workers.investigation.diagnosis.conclusion import Texts
 from workers.investigation.evidence import fact_sentences
 from workers.models import Evidence, Incident, Verdict
 

@@ -1,11 +1,15 @@
-"""The typed result of a diagnosis rule. `verdict_sentences` renders it; no rule writes a sentence."""
+"""The typed result of a diagnosis rule, and the texts that `verdict_sentences` renders from it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from workers.models import Category, CodeLocation, Finding, Gap, Upstream, VerdictReason
+from workers.runtime.text import truncate
+
+MAX_QUOTE_CHARS = 160  # a log line or a failed read inside a sentence
 
 
 @dataclass(frozen=True)
@@ -31,3 +35,16 @@ class Conclusion:
     gaps: tuple[Gap, ...] = ()
     """Failed reads that an inconclusive verdict lists."""
     recently_deployed: bool = False
+
+
+class Texts(NamedTuple):
+    """The texts of a verdict: its cause, the advice to people, and the next checks."""
+
+    summary: str
+    action: str = ""
+    next_checks: tuple[str, ...] = ()
+
+
+def quote_text(conclusion: Conclusion) -> str:
+    """The quoted log line, truncated for a sentence."""
+    return truncate(conclusion.quote, MAX_QUOTE_CHARS)

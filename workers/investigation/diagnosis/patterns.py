@@ -9,12 +9,15 @@ import re
 
 from workers.models import CodeLocation, LogPattern
 
+# A name with an underscore: `EUR` and `GET` are not variables, and codes of errors only look like them.
 VARIABLE = r"(?!ERR_|HTTP_|UND_ERR)[A-Z][A-Z0-9]*_[A-Z0-9_]{1,60}"
+# Code or text that reads the environment.
 ENVIRONMENT = re.compile(
     r"\b(?:os\.environ|os\.getenv|getenv\b|process\.env|environ\[|env\()|\bENV\["
     r"|\benv(?:ironment)?[ _-]?var(?:iable)?s?\b|\benvironment (?:key|setting)\b|\bnot set in the environment\b",
     re.I,
 )
+# `DATABASE_URL is not set`, `set the environment variable DATABASE_URL`.
 NOT_SET = re.compile(
     rf"\b(?P<name>{VARIABLE})\b['\"`]?(?: environment variable)?(?: is| was)? "
     r"(?:not set|unset|must be set|not configured|not provided)\b"
@@ -26,13 +29,17 @@ VARIABLE_COMPLAINT = re.compile(
     rf"|\b(?:missing|required)(?: \w+)?:? ['\"`]?(?P<other>{VARIABLE})\b"
 )
 """A complaint about a variable; proof only if the code around its location reads the environment."""
+# Words of an error about a missing value.
 COMPLAINT = re.compile(
     r"KeyError|\bmissing\b|\brequired\b|\bundefined\b|\bnot (?:set|defined|found|provided)\b|\bunset\b", re.I
 )
+# The name in code that reads a variable: `os.environ["STRIPE_KEY"]`.
 VARIABLE_ACCESS = re.compile(
     r"(?:environ(?:\.get)?\s?[\[(]|getenv\(|process\.env(?:\.|\[)|KeyError: |variable:? )"
     r"\s?['\"`]?(?P<name>[A-Z][A-Z0-9_]{2,60})\b"
 )
+# A datastore of the project at a wrong address or with wrong credentials, by its port, its usual host name or its own
+# error messages (PostgreSQL, MySQL, Redis, MongoDB, RabbitMQ, Kafka, memcached).
 DATASTORE_PROBLEM = re.compile(
     r"(?:ECONNREFUSED|refused|could not connect|Is the server running|Errno 111)[^\n]{0,160}"
     r"(?:localhost|127\.0\.0\.1|::1)[^\n]{0,40}\b(?:5432|6379|3306|27017|5672|9092|11211)\b"
@@ -42,14 +49,17 @@ DATASTORE_PROBLEM = re.compile(
     r"|\bdatabase \"?[\w-]{1,80}\"? does not exist|Invalid URL:? ?['\"]?(?:undefined|null)\b",
     re.I,
 )
+# A key that another service rejects.
 REJECTED_CREDENTIALS = re.compile(
     r"\b(?:invalid|expired|incorrect|revoked) (?:api[ _-]?key|credentials?)\b"
     r"|\b40[13] Client Error|\bUnauthorized for url",
     re.I,
 )
+# A port that is in use or cannot be parsed.
 PORT_PROBLEM = re.compile(
     r"\bEADDRINUSE\b|address already in use|invalid port|PORT\b[^\n]{0,40}(?:not a valid|must be)", re.I
 )
+# Errors of HTTP clients and sockets (Python, Node) for a call that got no response.
 NO_RESPONSE = re.compile(
     r"(?:Connect|Read|Write|Pool|Connection|Request|Gateway)?_?Time(?:d )?-?out(?:Error|Exception|Expired)?\b"
     r"|\btimed out\b|\bE(?:TIMEDOUT|CONNRESET|CONNREFUSED|NOTFOUND|AI_AGAIN|PIPE)\b"
@@ -58,6 +68,7 @@ NO_RESPONSE = re.compile(
     r"|Name or service not known|Temporary failure in name resolution|Connection reset by peer",
     re.I,
 )
+# A call that got 5xx or 429. 501 is left out: it is an error of the caller.
 ERROR_RESPONSE = re.compile(
     r"\b50[0234] (?:Server Error|Bad Gateway|Service (?:Temporarily )?Unavailable|Gateway Time-?out"
     r"|Internal Server Error)"
@@ -66,10 +77,12 @@ ERROR_RESPONSE = re.compile(
     r"|\b429 (?:Client Error|Too Many)|status(?:[ _-]?code)?[:= ]{1,3}429\b|\bBad Gateway\b|\bToo Many Requests\b",
     re.I,
 )
+# Exceptions that an upstream cannot cause directly.
 PROGRAMMING_ERROR = re.compile(
     r"\b(?:KeyError|TypeError|AttributeError|NameError|IndexError|ReferenceError|ZeroDivisionError|UnboundLocalError"
     r"|ImportError|ModuleNotFoundError|SyntaxError|RangeError|RecursionError|AssertionError)\b"
 )
+# Exit code 137 is SIGKILL, which the kernel sends if memory runs out.
 OUT_OF_MEMORY = re.compile(
     r"out of memory|JavaScript heap|\bMemoryError\b|Cannot allocate memory|\bOOM\b|exit(?:ed with)? (?:code|status) 137"
     r"|signal: killed|\bSIGKILL\b|^Killed$",
@@ -78,8 +91,11 @@ OUT_OF_MEMORY = re.compile(
 DISK_FULL = re.compile(
     r"No space left on device|\bENOSPC\b|\bdisk (?:is )?full\b|could not extend file", re.I
 )
+# Lines that Railway writes into the build log for a failed health check.
 UNHEALTHY = re.compile(r"never became healthy|health ?check failed", re.I)
+# A host of Railway's private network; its first label is the name of the service.
 SIBLING_HOST = re.compile(r"\b([a-z0-9-]{1,63})\.railway\.internal\b", re.I)
+# Name resolution failed: the name is wrong, or the service does not exist.
 UNRESOLVED_NAME = re.compile(r"ENOTFOUND|Name or service not known|name resolution|EAI_AGAIN|NXDOMAIN", re.I)
 
 
