@@ -97,7 +97,7 @@ def test_an_inconclusive_verdict_still_cites_the_logged_errors() -> None:
 def test_failed_reads_become_the_first_next_checks() -> None:
     verdict = verdict_of(cases.unread_logs)
 
-    assert "could not be read: deployment logs of api" in verdict.next_checks[0]
+    assert "check by hand: deployment logs of api" in verdict.next_checks[0]
 
 
 @pytest.mark.parametrize("build", [cases.no_facts, cases.no_facts_and_unread_logs])
@@ -116,13 +116,13 @@ def test_advice_about_a_missing_variable_names_it(name: str, variable: str) -> N
 
     verdict = verdict_of(case.build)
 
-    assert f"set {variable} of api" in verdict.action
+    assert f"Set {variable} of api" in verdict.action
 
 
 def test_a_variable_that_the_code_checks_before_it_complains_is_named() -> None:
     verdict = verdict_of(cases.complaint_beside_the_line_that_reads_the_environment)
 
-    assert "set MAIL_KEY" in verdict.action
+    assert "Set MAIL_KEY" in verdict.action
 
 
 @pytest.mark.parametrize("state", ["down", "degraded", "unknown", "operational"])
@@ -132,7 +132,7 @@ def test_an_upstream_outage_names_the_host_cites_it_and_advises_to_wait(state: s
     verdict, evidence = diagnosed(case.build)
 
     assert "api.payments.io" in verdict.summary
-    assert "no code change will help. Wait for" in verdict.action
+    assert "no code change will help. wait for" in verdict.action.lower()
     assert FactKind.UPSTREAM in cited(verdict, evidence)
 
 
@@ -151,7 +151,7 @@ def test_an_incident_of_the_platform_advises_to_wait() -> None:
     verdict = verdict_of(cases.platform_incident)
 
     assert verdict.summary == "1 service is failing while Railway reports an incident of its own"
-    assert verdict.action.startswith("wait until Railway")
+    assert verdict.action.startswith("Wait until Railway")
 
 
 def test_lost_traffic_names_the_domain_and_cites_it() -> None:

@@ -145,7 +145,7 @@ def test_a_response_of_the_edge_proxy_is_named() -> None:
 
     [sentence] = texts(facts.request_facts([request]))
 
-    assert "failed 1 time with 502, answered by Railway's edge proxy" in sentence
+    assert "failed once with 502, answered by Railway's edge proxy" in sentence
 
 
 def test_code_locations_name_the_line_and_leave_their_excerpts_out() -> None:

@@ -16,8 +16,8 @@ def _platform_incident(conclusion: Conclusion) -> Texts:
     verb = "is" if count == 1 else "are"
     return Texts(
         f"{plural(count, 'service')} {verb} failing while Railway reports an incident of its own",
-        "wait until Railway's status page reports recovery, then check again",
-        ("Railway's status page", "whether the services recover together"),
+        "Wait until Railway's status page reports recovery, then check again",
+        ("follow Railway's status page", "check whether the services recover together"),
     )
 
 
@@ -27,10 +27,10 @@ def _removed(conclusion: Conclusion) -> Texts:
     state = "is gone from the environment" if removed else "has no deployment any more"
     return Texts(
         f"{service} {state}",
-        f"deploy {service} again; if it was removed on purpose, update the services that still call it",
+        f"Deploy {service} again. If it was removed on purpose, update the services that still call it",
         (
-            "the project's activity log: who removed it",
-            f"the services whose variables still name {service}",
+            "look up in the project's activity log who removed it",
+            f"find the services whose variables still name {service}",
         ),
     )
 
@@ -43,9 +43,9 @@ def _stuck(state: str, action: str) -> Callable[[Conclusion], Texts]:
             f"the newest deployment of {conclusion.service} {state}{quote}",
             action.format(deployment=deployment),
             (
-                "the last lines of its build log",
-                "Railway's status page",
-                "whether deployments of other services hang too",
+                "look at the last lines of its build log",
+                "check Railway's status page",
+                "check whether deployments of other services hang too",
             ),
         )
 
@@ -57,18 +57,18 @@ def _stuck(state: str, action: str) -> Callable[[Conclusion], Texts]:
 
 def _variables(conclusion: Conclusion) -> Texts:
     service, variable = conclusion.service, conclusion.subject
-    action = f"correct the variables of {service} that the error mentions, and deploy again"
-    first_check = "the variables of this environment"
+    action = f"Correct the variables of {service} that the error mentions, and deploy again"
+    first_check = "check the variables of this environment"
     if conclusion.reason is VerdictReason.VARIABLE_MISSING:
-        action = f"set {variable} of {service} in Railway and deploy again"
-        first_check = f"whether {variable} is set in this environment"
+        action = f"Set {variable} of {service} in Railway and deploy again"
+        first_check = f"check whether {variable} is set in this environment"
     return Texts(
         f"{service} is misconfigured: {quote_text(conclusion)}",
         action,
         (
             first_check,
-            "the variables that the last commits require",
-            "whether a variable was changed or renamed shortly before",
+            "check which variables the last commits require",
+            "check whether a variable was changed or renamed shortly before",
         ),
     )
 
@@ -77,11 +77,11 @@ def _not_listening(conclusion: Conclusion) -> Texts:
     service = conclusion.service
     return Texts(
         f"{service} runs, but only Railway's edge proxy responds: {service} does not listen on the expected port",
-        f"let {service} listen on 0.0.0.0 and on PORT, or set the target port of its domain",
+        f"Let {service} listen on 0.0.0.0 and on PORT, or set the target port of its domain",
         (
-            "the address and port that the service logs at its start",
-            "the target port of its domain",
-            "the start command of the newest deployment",
+            "look up the address and port that the service logs at its start",
+            "check the target port of its domain",
+            "check the start command of the newest deployment",
         ),
     )
 
@@ -90,13 +90,13 @@ def _sibling(conclusion: Conclusion) -> Texts:
     sibling = conclusion.subject
     unknown = conclusion.reason is VerdictReason.SIBLING_UNKNOWN
     state = "cannot be found under that name" if unknown else "does not respond"
-    action = f"correct the variable that names {sibling}" if unknown else f"fix {sibling}, which is the cause"
+    action = f"Correct the variable that names {sibling}" if unknown else f"Fix {sibling}, which is the cause"
     return Texts(
         f"{conclusion.service} fails because the service {sibling} of the same project {state}",
         action,
         (
-            f"whether {sibling} runs and listens on the private network",
-            f"the variable that names {sibling}",
+            f"check whether {sibling} runs and listens on the private network",
+            f"check the variable that names {sibling}",
         ),
     )
 
@@ -105,10 +105,10 @@ def _locked_out(conclusion: Conclusion) -> Texts:
     service = conclusion.service
     return Texts(
         f"{service} rejects the credentials of its callers, and no commit explains it",
-        f"correct the keys or allowed origins that {service} and its callers share",
+        f"Correct the keys or allowed origins that {service} and its callers share",
         (
-            "the keys, secrets and sessions that changed or expired at the onset",
-            "the clients whose requests are refused",
+            "find the keys, secrets and sessions that changed or expired at the onset",
+            "find the clients whose requests are refused",
         ),
     )
 
@@ -124,11 +124,11 @@ def _upstream_down(conclusion: Conclusion) -> Texts:
         f"{conclusion.service} fails because {host} does not respond correctly{_status_page(upstream)}",
         f"{host} outage; no code change will help. Wait for recovery"
         if confirmed
-        else f"no code change will help. Wait for {host} to recover",
+        else f"No code change will help. Wait for {host} to recover",
         (
-            f"the status page of {host}",
-            f"a request to {host}, sent by hand from outside Railway",
-            "whether a timeout, a retry or a fallback can soften the next outage",
+            f"follow the status page of {host}",
+            f"send a request to {host} by hand from outside Railway",
+            "consider a timeout, a retry or a fallback for the next outage",
         ),
     )
 
@@ -143,7 +143,7 @@ def _domain_removed(conclusion: Conclusion) -> Texts:
     service = conclusion.service
     return Texts(
         f"no request reaches {service} any more: it has no public domain",
-        f"give {service} its domain back",
+        f"Give {service} its domain back",
         _traffic_checks(conclusion),
     )
 
@@ -157,12 +157,12 @@ def _traffic_gone(conclusion: Conclusion) -> Texts:
 
 
 def _traffic_checks(conclusion: Conclusion) -> tuple[str, ...]:
-    deployed = ", its newest deployment and its port" if conclusion.recently_deployed else ""
+    deployed = ", and check its newest deployment and its port" if conclusion.recently_deployed else ""
     return (
-        f"a request to its domain, sent by hand{deployed}",
-        "whether the domain's name still points to Railway, and its certificate",
-        "the proxy or CDN in front of it",
-        "whether its callers still run, or were changed",
+        f"send a request to its domain by hand{deployed}",
+        "check that the domain's name still points to Railway and its certificate is valid",
+        "check the proxy or CDN in front of it",
+        "check whether its callers still run, or were changed",
     )
 
 
@@ -170,11 +170,11 @@ def _more_traffic(conclusion: Conclusion) -> Texts:
     service = conclusion.service
     return Texts(
         f"{service} gets more requests than before, and no error points to a fault in the code",
-        f"give {service} more replicas or a higher limit, or slow the callers down",
+        f"Give {service} more replicas or a higher limit, or slow the callers down",
         (
-            "the clients that send the additional requests",
-            "whether the additional requests are wanted",
-            "the routes of the additional requests",
+            "find the clients that send the additional requests",
+            "check whether the additional requests are wanted",
+            "find the routes of the additional requests",
         ),
     )
 
@@ -184,21 +184,21 @@ RENDERERS: dict[VerdictReason, Callable[[Conclusion], Texts]] = {
     VerdictReason.SERVICE_REMOVED: _removed,
     VerdictReason.NO_DEPLOYMENT_LEFT: _removed,
     VerdictReason.APPROVAL_PENDING: _stuck(
-        "waits for an approval", "approve {deployment} in Railway, or discard it"
+        "waits for an approval", "Approve {deployment} in Railway, or discard it"
     ),
     VerdictReason.CHECKS_PENDING: _stuck(
         "waits for a precondition, such as the checks of its commit",
-        "look at the checks of its commit; if they have ended, deploy {deployment} again",
+        "Look at the checks of its commit. If they have ended, redeploy {deployment}",
     ),
     VerdictReason.BUILD_QUEUED: _stuck(
-        "waits in Railway's build queue", "wait for Railway, or cancel {deployment} and deploy it again"
+        "waits in Railway's build queue", "Wait for Railway, or cancel {deployment} and redeploy it"
     ),
     VerdictReason.DEPLOYMENT_NOT_STARTED: _stuck(
-        "was not started by Railway", "wait for Railway, or cancel {deployment} and deploy it again"
+        "was not started by Railway", "Wait for Railway, or cancel {deployment} and redeploy it"
     ),
     VerdictReason.DEPLOYMENT_HANGS: _stuck(
         "is in progress and does not finish",
-        "cancel {deployment} and deploy it again; if it hangs again, the last line of its log names the step",
+        "Cancel {deployment} and redeploy it. If it hangs again, the last line of its log names the step",
     ),
     VerdictReason.VARIABLE_MISSING: _variables,
     VerdictReason.VARIABLES_WRONG: _variables,

@@ -15,8 +15,8 @@ def _failed_deployment(conclusion: Conclusion) -> Texts:
     return Texts(
         f"the newest deployment of {conclusion.service} {failure}: {quote_text(conclusion)}",
         next_checks=(
-            "the build logs up to the first error",
-            "the changes of the newest commit to the manifests",
+            "read the build logs up to the first error",
+            "look at the changes of the newest commit to the manifests",
         ),
     )
 
@@ -28,7 +28,7 @@ def _error_in_code(conclusion: Conclusion) -> Texts:
     place = _place(conclusion.location)
     return Texts(
         f"{conclusion.service} fails at {place}: {quote_text(conclusion) or 'an error'}",
-        next_checks=(f"the input that leads to {place}", "whether other callers of it fail too"),
+        next_checks=(f"find the input that leads to {place}", "check whether other callers of it fail too"),
     )
 
 
@@ -37,8 +37,8 @@ def _refuses_since_commit(conclusion: Conclusion) -> Texts:
         f"{conclusion.service} refuses requests that it used to accept, since a commit that changed "
         f"{_file_and_line(conclusion.location)}",
         next_checks=(
-            "the refused requests that were accepted before",
-            "whether the previous deployment accepts them",
+            "find the refused requests that were accepted before",
+            "check whether the previous deployment accepts them",
         ),
     )
 
@@ -51,8 +51,8 @@ def _behaviour(behaviour: str, *, since_commit: bool) -> Callable[[Conclusion], 
         return Texts(
             f"{conclusion.service} {behaviour} {where} {_file_and_line(location)}",
             next_checks=(
-                f"data that {location.file if location else ''} keeps, or work that it repeats with each request",
-                "whether the previous deployment behaves the same",
+                f"look for data that {location.file if location else ''} keeps, or work that it repeats",
+                "check whether the previous deployment behaves the same",
             ),
         )
 
@@ -62,8 +62,11 @@ def _behaviour(behaviour: str, *, since_commit: bool) -> Callable[[Conclusion], 
 def _recovered(conclusion: Conclusion) -> Texts:
     return Texts(
         f"{conclusion.service} has recovered, and nothing in the code explains the failure",
-        "nothing for now; Trackwalker checks again if it comes back",
-        ("whether it comes back at the same time of day", "deployments and restarts around it"),
+        "Nothing for now. Trackwalker checks again if it comes back",
+        (
+            "watch whether it comes back at the same time of day",
+            "look at deployments and restarts around it",
+        ),
     )
 
 
@@ -71,8 +74,12 @@ def _process_ended(conclusion: Conclusion) -> Texts:
     service = conclusion.service
     return Texts(
         f"the process of {service} exited without an error, and nothing restarts it",
-        f"start {service} again; if it is a job, give it a schedule, else a start command that keeps running",
-        ("the project's activity log: who stopped it", "its start command", "its restart policy"),
+        f"Start {service} again. If it is a job, give it a schedule, else a start command that keeps running",
+        (
+            "look up in the project's activity log who stopped it",
+            "check its start command",
+            "check its restart policy",
+        ),
     )
 
 
@@ -82,7 +89,7 @@ def _process_ended(conclusion: Conclusion) -> Texts:
 def _resource_limit(resource: str, unit: str) -> Callable[[Conclusion], Texts]:
     def render(conclusion: Conclusion) -> Texts:
         service = conclusion.service
-        action = f"raise the {resource} limit of {service}"
+        action = f"Raise the {resource} limit of {service}"
         if target := conclusion.numbers.get("target"):
             current = conclusion.numbers["current"]
             action += f" from {current:g} to {target:.2g} {unit}, or spread the load over replicas"
@@ -96,8 +103,8 @@ def _volume_full(conclusion: Conclusion) -> Texts:
     when = "" if seconds is None else " now" if seconds < 2 * 3600 else f" within {format_duration(seconds)}"
     return Texts(
         _limit_summary(conclusion),
-        f"enlarge the volume of {conclusion.service}{when}, or delete data that is no longer needed",
-        _limit_checks("disk space"),
+        f"Enlarge the volume of {conclusion.service}{when}, or delete data that is no longer needed",
+        _limit_checks("disk"),
     )
 
 
@@ -108,9 +115,9 @@ def _limit_summary(conclusion: Conclusion) -> str:
 
 def _limit_checks(resource: str) -> tuple[str, ...]:
     return (
-        f"{resource} usage over a whole day",
-        "how much of the usage is real load",
-        "whether the usage grows from week to week",
+        f"measure {resource} usage over a whole day",
+        "check how much of the usage is real load",
+        "check whether the usage grows from week to week",
     )
 
 

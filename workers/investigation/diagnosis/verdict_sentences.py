@@ -38,24 +38,26 @@ def _inconclusive(conclusion: Conclusion) -> Texts:
 
 def _checks_of_gaps(gaps: tuple[Gap, ...]) -> tuple[str, ...]:
     return tuple(
-        f"could not be read: {truncate(describe_gap(gap), MAX_QUOTE_CHARS)}" for gap in gaps[:MAX_LISTED_GAPS]
+        f"check by hand: {truncate(describe_gap(gap), MAX_QUOTE_CHARS)}" for gap in gaps[:MAX_LISTED_GAPS]
     )
 
 
 def _checks_of_kinds(kinds: frozenset[str]) -> tuple[str, ...]:
     checks = []
     if "client_errors" in kinds:
-        checks.append("the clients whose requests are refused, and the routes they call")
+        checks.append("find the clients whose requests are refused, and the routes they call")
     if kinds & {"crashed", "restart_loop"}:
-        checks.append("the last log lines before the container exited, and its exit code in Railway")
+        checks.append(
+            "look at the last log lines before the container exited, and at its exit code in Railway"
+        )
     if "server_errors" in kinds:
-        checks.append("one failing request, sent by hand, and its log lines")
+        checks.append("send one failing request by hand, and look at its log lines")
     if kinds & {"latency", "cpu", "memory", "memory_growth"}:
-        checks.append("a profile of the running service")
+        checks.append("profile the running service")
     return (
         *checks,
-        "changes at the onset: deployments, variables, data, callers",
-        "the services that it calls",
+        "look for changes at the onset: deployments, variables, data, callers",
+        "check the services that it calls",
     )
 
 

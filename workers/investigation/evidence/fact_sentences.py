@@ -72,7 +72,7 @@ def _log_pattern(fact: Fact) -> str:
         times = f"once at {last} UTC"
     else:
         span = f"at {last} UTC" if first == last else f"from {first} to {last} UTC"
-        times = f"{pattern.count:,} times {span}"
+        times = f"{_times(pattern.count)} {span}"
     return f"{source}logged {times}{level}: {pattern.template}"
 
 
@@ -87,7 +87,7 @@ def _requests(fact: Fact) -> str:
         return ""
     edge = ", answered by Railway's edge proxy and not by the service" if request.platform_answer else ""
     return (
-        f"{request.method} {request.route} {_request_verb(request)} {plural(request.count, 'time')} with "
+        f"{request.method} {request.route} {_request_verb(request)} {_times(request.count)} with "
         f"{request.status}{edge}; slowest {format_milliseconds(request.slowest_ms)} (for example {request.path})"
     )
 
@@ -105,7 +105,7 @@ def _code_location(fact: Fact) -> str:
     function = f" in {location.function}" if location.function else ""
     place = f"{location.file}:{location.line}{function}"
     if location.why == "stack":
-        return f"stack traces point to {place} ({plural(location.count, 'time')})"
+        return f"stack traces point to {place} ({_times(location.count)})"
     if location.why == "route":
         return f"{place} handles {plural(location.count, 'failing, refused or slow request')}"
     return f"the commit deployed at onset changed {place} ({plural(location.count, 'line')} of the file)"
@@ -150,9 +150,7 @@ def _server_error_count(fact: Fact) -> str:
 
 
 def _no_restart_loop(fact: Fact) -> str:
-    return (
-        f"no restart loop: the container started {plural(int(fact.numbers['starts']), 'time')} in the window"
-    )
+    return f"no restart loop: the container started {_times(int(fact.numbers['starts']))} in the window"
 
 
 def _deployment(fact: Fact) -> str:
@@ -170,6 +168,10 @@ def _origin(deployment: Deployment) -> str:
     if deployment.commit:
         return f"commit {deployment.commit[:COMMIT_CHARS]}"
     return deployment.image or "no commit"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def _first_line(text: str | None) -> str:
