@@ -1,4 +1,7 @@
-"""Log events, not prose: one JSON object a line in production, readable text on a terminal; no secret in either."""
+"""Logging: one JSON object per line in production, readable text on a terminal.
+
+A log event is a constant lower-case message; its facts are in `extra`. Neither holds a secret.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,17 @@ import sys
 from datetime import UTC, datetime
 
 ENCODE = json.JSONEncoder(default=str).encode
-_PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+# The attributes that every record has. All others came in `extra`.
+STANDARD_ATTRIBUTES = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
 def _facts(record: logging.LogRecord) -> dict[str, object]:
-    return {name: value for name, value in record.__dict__.items() if name not in _PLAIN}
+    return {name: value for name, value in record.__dict__.items() if name not in STANDARD_ATTRIBUTES}
 
 
-class _Lines(logging.Formatter):
-    """One JSON object a line; Railway parses `message` and `level` out of it."""
+class _JsonFormatter(logging.Formatter):
+    """One JSON object per line. Railway reads `message` and `level` of it: https://docs.railway.com/guides/logs"""
 
     def __init__(self, process: str) -> None:
         super().__init__()
@@ -35,27 +40,32 @@ class _Lines(logging.Formatter):
         return ENCODE(line)
 
 
-class _Text(logging.Formatter):
+class _TextFormatter(logging.Formatter):
     def __init__(self, process: str) -> None:
         super().__init__()
         self.process = process
 
     def format(self, record: logging.LogRecord) -> str:
         facts = " ".join(f"{name}={value}" for name, value in _facts(record).items())
-        moment = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
-        mark = "" if record.levelno == logging.INFO else f" {record.levelname}"
-        text = f"{moment} {self.process}{mark} {record.getMessage()} {facts}".rstrip()
+        time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
+        level = "" if record.levelno == logging.INFO else f" {record.levelname}"
+        text = f"{time} {self.process}{level} {record.getMessage()} {facts}".rstrip()
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
 
 def configure(process: str) -> None:
-    """Everything of ours from INFO, everything else from WARNING, to standard error."""
-    # What no line of ours shows is not looked up (the standard library's own advice): half of a line's cost.
+    """Log to standard error: the product from INFO, libraries from WARNING.
+
+    Args:
+        process: the name that every line carries, such as `web`.
+    """
+    # The formatters use none of these, and looking them up is half the cost of a line. The settings come from
+    # "Optimization" in the standard library's logging HOWTO.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Text(process) if sys.stderr.isatty() else _Lines(process))
-    # Every consumer cries every three seconds while the store is away; the mover says it once.
+    handler.setFormatter(_TextFormatter(process) if sys.stderr.isatty() else _JsonFormatter(process))
+    # While Redis is away, each consumer logs an error every three seconds; the dispatcher logs the outage once.
     handler.addFilter(lambda record: not record.name.startswith("dramatiq.worker.ConsumerThread"))
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -1,7 +1,7 @@
-"""What others must not read is cut out of text before it is stored, shown or sent: `[redacted]` stands there.
+"""Redaction: replaces secrets and personal data in text with `[redacted]` before it is stored, shown or sent.
 
-Every pattern starts at a rare literal or has a bounded length, and none can fail after a long way: a hostile
-line of 100 kB costs milliseconds. Hosts, paths, commit hashes, UUIDs and numbers stay: evidence is made of them.
+Every pattern starts at a rare literal or has a bounded length, and none backtracks far, so a hostile line of 100 kB
+costs milliseconds. Hosts, paths, commit hashes, UUIDs and numbers stay, because evidence consists of them.
 """
 
 from __future__ import annotations
@@ -11,16 +11,20 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 MARK = "[redacted]"
+# Characters. A shorter known value would be replaced inside ordinary words.
 SHORTEST_KNOWN_SECRET = 6
-"""Exact values shorter than this are not looked for: they would cut words out of the middle of others."""
+# Share of adjacent characters of different kinds (lower case, upper case, digit) above which a text is random. Random
+# text has 0.6 on average; names in CamelCase and paths stay below 0.35.
 RANDOM_CHANGES = 0.4
-"""Share of neighbours of different kind (lower, upper, digit) above which 40 characters are random: by chance it
-is 0.6, names in CamelCase and paths stay below 0.35."""
+RANDOM_SAMPLE = 512  # characters of a long text that are examined
+LUHN_LENGTHS = range(13, 20)  # digits of a payment card number (ISO/IEC 7812)
+SEPARATOR_SPACING = 12  # characters per separator; a text with more separators is a path or a name
 
 PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----.*?(?:-----END[^\n-]{0,60}-----|\Z)",
     re.DOTALL,
 )
+# The token formats that services publish so that scanners can find leaked tokens.
 TOKENS = re.compile(
     r"""
       gh[pousr]_[A-Za-z0-9]{16,} | github_pat_\w{20,} | glpat-[\w-]{16,}
@@ -35,13 +39,12 @@ TOKENS = re.compile(
     """,
     re.VERBOSE,
 )
-"""Shapes that services publish for their own tokens, so that scanners find them."""
 USERINFO = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]{1,20}://)(?!\[redacted\]@)[^\s/"'<>?#]{1,300}@""")
+# Besides USERINFO, because generated database passwords may contain an unescaped slash.
 DATABASE_USERINFO = re.compile(
     r"""((?:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|amqps?|mssql)(?:\+\w{1,20})?://)(?!\[redacted\]@)[^\s"'<>@]{1,300}@""",
     re.IGNORECASE,
 )
-"""Generated database passwords may hold a bare slash."""
 AUTHORIZATION = re.compile(
     r"""((?>(?:authorization|cookie)(?:\\{0,3}["'])?\s{0,3}[:=]\s{0,3}(?:\\{0,3}["'])?))(?!\[redacted\])[^"'\\\r\n]+""",
     re.IGNORECASE,
@@ -50,35 +53,42 @@ BEARER = re.compile(
     r"\b(bearer|basic)\s{1,3}(?=[A-Za-z0-9._~+/-]{0,80}[\d=])[A-Za-z0-9._~+/=-]{8,}",
     re.IGNORECASE,
 )
-WORDS = (
+# Names of values that are secret.
+SENSITIVE_NAMES = (
     r"pass(?:word|wd|phrase|code)|pwd|secret|token(?!s|i[sz]|_?(?:count|limit|type|usage))|api[_-]?key|access[_-]?key"
     r"|private[_-]?key|signing[_-]?key|encryption[_-]?key|credential|session[_-]?id|signature"
 )
+# Every match of SENSITIVE_NAMES contains one of these.
 HINTS = ("pass", "pwd", "secret", "token", "key", "credential", "session", "signature")
-"""One of these is in whatever WORDS matches."""
-PLAIN = (
+# Values that are no secrets although their name says so, as in `password: required`.
+HARMLESS_VALUES = (
     r"none|null|nil|undefined|true|false|empty|missing|required|invalid|expired|expected"
     r"|wrong|not|is|was|must|str|string"
 )
+# The name and the separator of `password=…`, `"client_secret": "…"`, `?token=…`, `API_KEY: …` and escaped JSON.
+# `_redact_pairs` finds the end of a quoted value.
 PAIR = re.compile(
-    rf"""((?>(?:{WORDS})[\w-]{{0,30}}\]?(?:\\{{0,3}}["'])?\s{{0,3}}(?:=>|[:=>]|%3[AaDd])\s{{0,3}}))"""
-    rf"""(?!(?:[bru]{{0,2}}\\{{0,3}}["'])?\[redacted\]|(?:\\{{0,3}}["'])?(?:{PLAIN})?(?:\\{{0,3}}["'])?(?:[\s,;&)}}\]]|$))"""
+    rf"""((?>(?:{SENSITIVE_NAMES})[\w-]{{0,30}}\]?(?:\\{{0,3}}["'])?\s{{0,3}}(?:=>|[:=>]|%3[AaDd])\s{{0,3}}))"""
+    rf"""(?!(?:[bru]{{0,2}}\\{{0,3}}["'])?\[redacted\]|(?:\\{{0,3}}["'])?(?:{HARMLESS_VALUES})?(?:\\{{0,3}}["'])?(?:[\s,;&)}}\]]|$))"""
     r"""(?:(?P<quoted>[bru]{0,2}\\{0,3}(?P<quote>["']))"""
     r"""|(?P<bare>[^\s"',;&|)}\]<]+))""",
     re.IGNORECASE,
 )
-"""`password=…`, `"client_secret": "…"`, `?token=…`, `API_KEY: …`, escaped JSON; `_cut_pairs` cuts the value."""
-FLAG = re.compile(rf"((?<![\w-])--(?:[\w-]{{0,20}}-)?(?:{WORDS})\s{{1,3}})(?![-\[])[^\s\"']+", re.IGNORECASE)
+FLAG = re.compile(
+    rf"((?<![\w-])--(?:[\w-]{{0,20}}-)?(?:{SENSITIVE_NAMES})\s{{1,3}})(?![-\[])[^\s\"']+", re.IGNORECASE
+)
 EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]{1,256}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}\b")
 CARD = re.compile(r"(?<![\w.])[2-6]\d(?:[ -]?\d){11,17}(?![\w])")
 RANDOM = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{40,}={0,2}")
 
 
 def redact(text: str, known: Iterable[str] = ()) -> str:
-    """The text without tokens, passwords, keys, mail addresses, card numbers, or any of the `known` values.
+    """The text without tokens, passwords, keys, mail addresses and card numbers. Redacting twice changes nothing more.
 
-    The rest stays as it is; redacting twice changes nothing more. Redact first, cut afterwards: half a token has
-    no shape any more.
+    Redact before truncating: half a token no longer has its format.
+
+    Args:
+        known: secret values, such as those of the settings, that are replaced whatever their format.
     """
     for secret in sorted(
         {value for value in known if len(value) >= SHORTEST_KNOWN_SECRET},
@@ -87,38 +97,39 @@ def redact(text: str, known: Iterable[str] = ()) -> str:
     ):
         text = text.replace(secret, MARK)
     text = PRIVATE_KEY.sub(MARK, text)
-    # Most text holds nothing of the kind; to see that a word is not there costs a hundredth of a pattern's search.
+    # Most text contains no secret, and a search for a word costs a hundredth of a search for a pattern.
     if "@" in text:
         text = DATABASE_USERINFO.sub(rf"\1{MARK}@", text)
         text = USERINFO.sub(rf"\1{MARK}@", text)
-    if _may_hold(text, "authorization", "cookie"):
+    if _may_contain(text, "authorization", "cookie"):
         text = AUTHORIZATION.sub(rf"\1{MARK}", text)
-    if _may_hold(text, "bearer", "basic"):
+    if _may_contain(text, "bearer", "basic"):
         text = BEARER.sub(rf"\1 {MARK}", text)
     text = TOKENS.sub(MARK, text)
-    if _may_hold(text, *HINTS):
-        text = _cut_pairs(text)
+    if _may_contain(text, *HINTS):
+        text = _redact_pairs(text)
     if "--" in text:
         text = FLAG.sub(rf"\1{MARK}", text)
     if "@" in text:
         text = EMAIL.sub(MARK, text)
-    text = CARD.sub(lambda found: MARK if _is_card(found[0]) else found[0], text)
-    return RANDOM.sub(lambda found: MARK if _is_random(found[0]) else found[0], text)
+    text = CARD.sub(lambda match: MARK if _is_card(match[0]) else match[0], text)
+    return RANDOM.sub(lambda match: MARK if _is_random(match[0]) else match[0], text)
 
 
-def _may_hold(text: str, *words: str) -> bool:
-    """False only where none of the words can be there in any case; letters beyond ASCII may pass for others."""
+def _may_contain(text: str, *words: str) -> bool:
+    """False if the text contains none of the words, in upper or lower case."""
     lower = text.lower()
+    # Outside ASCII, lower() and re.IGNORECASE disagree: "ſ" matches "s" in a pattern, but is no "s" here.
     return any(word in lower for word in words) or not text.isascii()
 
 
 def find_tokens(text: str) -> list[str]:
-    """What looks like a real token or key in the text, shapes only: a pair with a harmless value is none."""
-    found = [match[0] for match in (*PRIVATE_KEY.finditer(text), *TOKENS.finditer(text))]
-    return found + [match[0] for match in RANDOM.finditer(text) if _is_random(match[0])]
+    """The tokens and keys in the text, recognised by their format alone and not by their name."""
+    tokens = [match[0] for match in (*PRIVATE_KEY.finditer(text), *TOKENS.finditer(text))]
+    return tokens + [match[0] for match in RANDOM.finditer(text) if _is_random(match[0])]
 
 
-def _cut_pairs(text: str) -> str:
+def _redact_pairs(text: str) -> str:
     parts, end = [], 0
     while match := PAIR.search(text, end):
         parts.append(text[end : match.end(1)])
@@ -131,28 +142,28 @@ def _cut_pairs(text: str) -> str:
 
 
 def _end_of_quoted(text: str, start: int, quote: str, *, escaped: bool) -> int:
-    """Where the value ends: before its closing quote, or at the end of the line."""
+    """The index of the closing quote, or of the end of the line if there is none."""
     stops = re.compile(r"[\\\n]" if escaped else rf"(?<!\\){quote}|\n")
-    found = stops.search(text, start)
-    return found.start() if found else len(text)
+    stop = stops.search(text, start)
+    return stop.start() if stop else len(text)
 
 
 def _is_card(digits: str) -> bool:
-    """Luhn's check: one number in ten passes it by chance."""
+    """Luhn's check (ISO/IEC 7812-1, annex B). One number in ten passes it by chance."""
     numbers = [int(digit) for digit in digits if digit.isdigit()]
     doubled = [sum(divmod(2 * digit, 10)) for digit in numbers[-2::-2]]
-    return 13 <= len(numbers) <= 19 and (sum(numbers[-1::-2]) + sum(doubled)) % 10 == 0
+    return len(numbers) in LUHN_LENGTHS and (sum(numbers[-1::-2]) + sum(doubled)) % 10 == 0
 
 
 def _is_random(text: str) -> bool:
-    """Long, of all kinds of characters and without pattern: a key, or a line of one. A hex hash is not."""
-    kinds = (
-        any(c.isdigit() for c in text) and any(c.islower() for c in text) and any(c.isupper() for c in text)
+    """True for a key or a line of one: all kinds of characters, without a pattern. False for a hex hash."""
+    has_all_kinds = (
+        any(map(str.isdigit, text)) and any(map(str.islower, text)) and any(map(str.isupper, text))
     )
-    parted = text.count("/") + text.count("-") + text.count("_")
-    if not kinds or parted > len(text) / 12:
+    separators = text.count("/") + text.count("-") + text.count("_")
+    if not has_all_kinds or separators > len(text) / SEPARATOR_SPACING:
         return False
-    sample = text[:512]
-    sorts = [(c.isdigit(), c.isupper()) for c in sample]
-    changes = sum(one != other for one, other in pairwise(sorts))
+    sample = text[:RANDOM_SAMPLE]
+    classes = [(char.isdigit(), char.isupper()) for char in sample]
+    changes = sum(left != right for left, right in pairwise(classes))
     return changes >= RANDOM_CHANGES * len(sample)

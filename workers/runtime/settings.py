@@ -338,9 +338,11 @@ class UnknownSetting:
 def unknown_names(names: Iterable[str]) -> list[UnknownSetting]:
     """The names that start with `TRACKWALKER_` and are no setting, in alphabetical order: most likely misspelt."""
     aliases = (str(field.validation_alias) for field in Settings.model_fields.values())
-    known = [DATA_DIR, *(alias for alias in aliases if alias.startswith(PREFIX))]
-    unknown = sorted(name for name in names if name.startswith(PREFIX) and name not in known)
-    return [UnknownSetting(name, next(iter(get_close_matches(name, known, n=1)), None)) for name in unknown]
+    settings = [DATA_DIR, *(alias for alias in aliases if alias.startswith(PREFIX))]
+    unknown = sorted(name for name in names if name.startswith(PREFIX) and name not in settings)
+    return [
+        UnknownSetting(name, next(iter(get_close_matches(name, settings, n=1)), None)) for name in unknown
+    ]
 
 
 def warn_unknown(names: Iterable[str]) -> None:

@@ -9,7 +9,6 @@ import time
 from typing import Protocol
 
 import httpx
-import jwt
 from pydantic import Field, SecretStr
 
 from workers.clients.github.rest_types import error_message, parse
@@ -77,6 +76,9 @@ class AppTokens:
         return granted
 
     def _claim(self) -> SecretStr:
+        # Imported late: cryptography takes 8 MB, and an installation with a GITHUB_TOKEN needs none.
+        import jwt
+
         now = int(time.time())
         payload = {"iat": now - 60, "exp": now + JWT_SECONDS, "iss": self._app_id}
         try:
