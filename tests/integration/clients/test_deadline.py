@@ -95,7 +95,7 @@ def ask_slack(url: str) -> None:
 def test_who_answers_by_drops_is_busy(
     trickling: Trickling, ask: Callable[[str], None], busy: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "WHOLE_SECONDS", 1.0)
+    monkeypatch.setattr(transport, "TOTAL_SECONDS", 1.0)
     monkeypatch.setattr(github, "WHOLE_SECONDS", 1.0)
     monkeypatch.setattr(slack, "TOTAL_TIMEOUT_FACTOR", 0.1)
 

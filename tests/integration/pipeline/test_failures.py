@@ -18,7 +18,7 @@ from workers.engine.codec import VERSION, pack
 from workers.engine.schema import PREFIX, SCHEDULE
 from workers.incidents import controls
 from workers.models import FollowUp, PullRequest
-from workers.pipeline import stages
+from workers.pipeline import stages, worker
 from workers.pipeline.worker import run_claimed, run_stage
 
 
@@ -103,7 +103,7 @@ def test_a_bug_in_giving_up_itself_ends_the_journal_and_is_told(
     reporting: PipelineHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = at_enrich(reporting)
-    monkeypatch.setattr(stages, "give_up", None)
+    monkeypatch.setattr(worker, "give_up", None)
 
     for _ in range(12):
         reporting.store.hset(key, "lease", 1)

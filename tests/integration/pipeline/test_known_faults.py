@@ -364,7 +364,7 @@ def test_a_worker_lets_go_of_everything_while_the_store_hangs_and_goes_on_when_i
 def test_a_worker_whose_store_stays_away_ends_itself(
     own_store: OwnStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher, "STORE_AWAY_SECONDS", 1.0)
+    monkeypatch.setattr(dispatcher, "OUTAGE_SECONDS", 1.0)
     ended = threading.Event()
     pulse = dispatcher.LeaseRenewer(WorkerStore(client(own_store.url)), ended.set)
     pulse.start()
@@ -479,7 +479,7 @@ def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tri
 ) -> None:
     for module in (claims, worker_store):
         monkeypatch.setattr(module, "LEASE_SECONDS", 5.0)
-    monkeypatch.setattr(dispatcher, "BEAT_SECONDS", 0.5)
+    monkeypatch.setattr(dispatcher, "RENEW_SECONDS", 0.5)
     monkeypatch.setitem(STAGES, "survey", replace(SURVEY, deadline_seconds=1.0))
     children: list[subprocess.Popen[bytes]] = []
     let_go, deaths = threading.Event(), []
@@ -511,7 +511,7 @@ def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tri
 def test_a_stage_that_never_comes_back_ends_its_worker(
     journal: WorkerStore, sweep_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(dispatcher, "RENEW_SECONDS", 0.05)
     monkeypatch.setattr(dispatcher, "HANGING_SECONDS", 0.5)
     claim = journal.claim(sweep_key, "survey", deadline_seconds=0.5)
     ended = threading.Event()
@@ -530,7 +530,8 @@ def test_a_stage_that_never_comes_back_ends_its_worker(
 def test_answers_that_trickle_cost_a_sweep_its_deadline_and_no_more(
     reporting: PipelineHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stages, "OTHERS_SECONDS", 2.0)
+    monkeypatch.setattr(stages, "DEFAULT_DEADLINE_SECONDS", 2.0)
+    monkeypatch.setitem(STAGES, "survey", replace(SURVEY, deadline_seconds=2.0))
     reporting.railway.faults.add("trickle", times=3)
     with running_worker(reporting, tmp_path / "one"):
         reporting.alert()
