@@ -182,10 +182,10 @@ class ExternalState:
         number = self.next_number(role)
         on_usage(Usage(cost_usd=0.01, tokens=10, calls=1, seconds=1.0))
         if role == "writer":
-            mended = (clone / "pricing.py").read_text().replace('order["voucher"]', 'order.get("voucher")')
-            (clone / "pricing.py").write_text(f"{mended}\n# mended in run {number}\n")
+            fixed = (clone / "pricing.py").read_text().replace('order["voucher"]', 'order.get("voucher")')
+            (clone / "pricing.py").write_text(f"{fixed}\n# fixed in run {number}\n")
             (clone / "tests" / "test_no_voucher.py").write_text(shop.REPRODUCTION)
-            said: dict[str, Any] = {"summary": f"mended in run {number}", "not_done": []}
+            said: dict[str, Any] = {"summary": f"fixed in run {number}", "not_done": []}
         else:
             said = {
                 "verdict": "code", "evidence": re.findall(r"(?m)^- (E\d+):|^(E\d+):", prompt)[0][1:],

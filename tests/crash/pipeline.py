@@ -94,11 +94,13 @@ class CrashablePipeline:
         journal._loaded.update(loaded)
         github = self._recording(GitHub)(HUB, HUB, token=config.github_token, http=self._web("github"))
         repositories = self._recording(Repositories)(self.folder / "state" / "work", HUB, github.credentials)
-        mender = Remediation(
+        remediation = Remediation(
             config, github, repositories, journal, self.folder / "state", self._ask, self._verify
         )
-        mender.agent = Agent(Path("-"), Path("-"), cast("Any", None), "played/model", {}, {}, None, 1.0, 1.0)
-        mender.sandbox = cast("Any", None)
+        remediation.agent = Agent(
+            Path("-"), Path("-"), cast("Any", None), "played/model", {}, {}, None, 1.0, 1.0
+        )
+        remediation.sandbox = cast("Any", None)
         self.services = Services(
             settings=config,
             store=journal,
@@ -111,7 +113,7 @@ class CrashablePipeline:
                 http=self._web("slack"),
             ),
             repositories=repositories,
-            remediation=mender,
+            remediation=remediation,
             now=self.external.now,
         )  # fmt: skip
 
@@ -156,12 +158,12 @@ class CrashablePipeline:
         waiting = cast("list[tuple[bytes, float]]", self.store.zrange(SCHEDULE, 0, -1, withscores=True))
         soon = any(at < (time.time() + SOON_SECONDS) * 1000 for _, at in waiting)
         if self.external.durable.acted < len(self.scenario.acts) and not soon:
-            self.process.stage = "door"
+            self.process.stage = "receiver"
             self._send_alert()
             return True
         if self._is_over({key.decode() for key, _ in waiting}):
             return False
-        self.process.stage = "move"
+        self.process.stage = "dispatch"
         self.external.act_as_reviewer()
         self._time_passes(waiting)
         dispatcher.dispatch_due(self.services.store, cast("Any", self))

@@ -10,7 +10,7 @@ from workers.engine.stage_table import STAGES
 SHOP = {"service_id": "svc-shop", "service_name": "shop", "kind": "monitor.triggered", "source": "railway"}
 PING = {"kind": "ping", "source": "ping"}
 WEB = {"service_id": "svc-web", "service_name": "web", "kind": "monitor.triggered", "source": "railway"}
-CHECK_STAGES = ("door", "move", "intake", "survey", "analyse")
+CHECK_STAGES = ("receiver", "dispatch", "intake", "survey", "analyse")
 REPORT_MODE = {"TRACKWALKER_MODE": "report"}
 INCOMING_WEBHOOK = {
     "SLACK_BOT_TOKEN": "", "SLACK_CHANNEL": "",
@@ -21,7 +21,7 @@ REPORT_STAGES = (*CHECK_STAGES, "enrich", "diagnose", "watch", "notify")
 
 @dataclass(frozen=True)
 class Scenario:
-    """What happens, the settings, and the stages in which the process crashes."""
+    """A sequence of events, the settings, and the stages in which the process crashes."""
 
     name: str
     acts: tuple[tuple[str, dict[str, str]], ...]
@@ -51,8 +51,8 @@ SCENARIOS = (
     Scenario(
         "an alert becomes a pull request that is merged and verified",
         acts=(("sick", SHOP),),
-        stages=("door", "move", *(stage for stage in STAGES if stage != "pings")),
-        crash_in=("door", "move", *(stage for stage in STAGES if stage != "pings")),
+        stages=("receiver", "dispatch", *(stage for stage in STAGES if stage != "pings")),
+        crash_in=("receiver", "dispatch", *(stage for stage in STAGES if stage != "pings")),
         after="ask writer",
     ),
     Scenario(
@@ -73,14 +73,14 @@ SCENARIOS = (
         "a ping finds no problem, and then pings stay away",
         acts=(("well", PING),),
         stages=(*CHECK_STAGES, "pings", "notify"),
-        crash_in=("door", "intake", "analyse", "pings", "notify"),
+        crash_in=("receiver", "intake", "analyse", "pings", "notify"),
         settings={"TRACKWALKER_HEARTBEAT_URL": "https://beat.example/trackwalker"},
         silence=True,
     ),
     Scenario(
         "Railway rejects the token",
         acts=(("sick", SHOP),),
-        stages=("door", "move", "intake", "survey", "notify"),
+        stages=("receiver", "dispatch", "intake", "survey", "notify"),
         crash_in=("survey", "notify"),
         refused=True,
     ),

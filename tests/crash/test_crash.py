@@ -91,7 +91,7 @@ def test_an_undisturbed_run_reaches_a_good_end_through_all_stages(
 
     assert {one for wrong in lives.problems_by_state.values() for one in wrong} == set()
     assert {one.stage for one in lives.boundaries} == set(scenario.stages)
-    assert set(scenario.stages) <= {"door", "move", *STAGES}
+    assert set(scenario.stages) <= {"receiver", "dispatch", *STAGES}
     assert UNTRACKED_IO.take_events() == []
 
 

@@ -267,8 +267,9 @@ class Claim:
             self.check_fence()
             answer = act()
             # Lists of GitHub and Slack lag: then the answer of `act` is the best view of it.
-            seen = look()
-            thing = answer if seen is None else seen
+            thing = look()
+            if thing is None:
+                thing = answer
         if thing is None:
             raise NotAvailable(f"{record.name}: done, but it cannot be seen yet", retry_after=2)
         return self.record(record, thing)

@@ -43,7 +43,10 @@ class Stage:
         return not self.needs or any(record.field in fields for record in self.needs)
 
 
-ALERT, SWEEP, INCIDENT, NOTIFICATION = "alert", "sweep", "incident", "notification"
+ALERT = "alert"
+SWEEP = "sweep"
+INCIDENT = "incident"
+NOTIFICATION = "notification"
 JOURNAL_KINDS = (ALERT, SWEEP, INCIDENT, NOTIFICATION)  # an id is `<kind>:…`
 
 INTAKE = Stage("intake", ALERT, queue="sweeps")
@@ -125,5 +128,4 @@ def reached(journal_id: str, fields: Container[str]) -> list[str]:
 
 def maker_of(record_name: str) -> Stage | None:
     """The stage that makes a record, and can make it again; None for a record that no stage makes."""
-    makers = (stage for stage in STAGES.values() if any(made.name == record_name for made in stage.makes))
-    return next(makers, None)
+    return next((stage for stage in STAGES.values() if record_name in {r.name for r in stage.makes}), None)

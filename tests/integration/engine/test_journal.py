@@ -27,7 +27,7 @@ def claimed(journal: WorkerStore, key: str, stage: str = "survey") -> Claim:
     return claim
 
 
-def test_only_one_claims(journal: WorkerStore, sweep_key: str) -> None:
+def test_only_one_worker_claims_a_journal(journal: WorkerStore, sweep_key: str) -> None:
     first = journal.claim(sweep_key, "survey")
 
     second = journal.claim(sweep_key, "survey")
@@ -40,7 +40,7 @@ def test_a_claim_for_another_stage_is_dropped(journal: WorkerStore, sweep_key: s
     assert journal.claim(sweep_key, "analyse") is None
 
 
-def test_who_lost_the_claim_records_nothing(
+def test_a_worker_that_lost_its_claim_records_nothing(
     journal: WorkerStore, sweep_key: str, let_leases_run_out: RunOut
 ) -> None:
     ours = claimed(journal, sweep_key)
@@ -65,7 +65,7 @@ def test_a_recorded_step_is_not_done_again(
     assert again.step(Record("answer", int), lambda: 2) == 1
 
 
-def test_a_death_is_counted_until_there_is_progress(
+def test_crashes_are_counted_until_there_is_progress(
     journal: WorkerStore, sweep_key: str, let_leases_run_out: RunOut
 ) -> None:
     claimed(journal, sweep_key)
@@ -99,14 +99,14 @@ def test_only_a_new_record_is_progress(
     assert (second.attempts, third.attempts) == (1, 2)
 
 
-def test_tries_start_again_after_a_success(journal: WorkerStore, sweep_key: str) -> None:
+def test_attempts_are_reset_after_a_success(journal: WorkerStore, sweep_key: str) -> None:
     claimed(journal, sweep_key).advance("survey", failed=True)
     claimed(journal, sweep_key).advance("survey")
 
     assert claimed(journal, sweep_key).attempts == 0
 
 
-def test_a_claim_that_made_progress_has_all_its_tries_again(journal: WorkerStore, sweep_key: str) -> None:
+def test_progress_resets_the_attempts_of_the_claim(journal: WorkerStore, sweep_key: str) -> None:
     claimed(journal, sweep_key).advance("survey", failed=True)
     claim = claimed(journal, sweep_key)
     before = claim.attempts
@@ -116,7 +116,7 @@ def test_a_claim_that_made_progress_has_all_its_tries_again(journal: WorkerStore
     assert (before, claim.attempts) == (1, 0)
 
 
-def test_a_claim_whose_answer_was_lost_is_given_once_more(journal: WorkerStore, sweep_key: str) -> None:
+def test_a_repeated_claim_call_returns_the_same_claim(journal: WorkerStore, sweep_key: str) -> None:
     claim: dict[str, Any] = {
         "journal": sweep_key,
         "slot": sweep_key,
@@ -131,9 +131,7 @@ def test_a_claim_whose_answer_was_lost_is_given_once_more(journal: WorkerStore, 
     assert again == first
 
 
-def test_what_was_done_is_recorded_although_the_worker_is_ending(
-    journal: WorkerStore, sweep_key: str
-) -> None:
+def test_a_change_is_recorded_while_the_worker_shuts_down(journal: WorkerStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
     journal.stop()
 
@@ -142,7 +140,7 @@ def test_what_was_done_is_recorded_although_the_worker_is_ending(
     assert journal.read_record(sweep_key, Record("posted", int)) == 1
 
 
-def test_what_was_killed_in_the_middle_is_not_recorded(journal: WorkerStore, sweep_key: str) -> None:
+def test_a_step_that_was_killed_records_nothing(journal: WorkerStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
 
     def check() -> str:
@@ -155,16 +153,14 @@ def test_what_was_killed_in_the_middle_is_not_recorded(journal: WorkerStore, swe
     assert journal.read_record(sweep_key, Record("checked", str)) is None
 
 
-def test_a_claim_that_comes_after_the_end_was_asked_for_does_nothing(
-    journal: WorkerStore, sweep_key: str
-) -> None:
+def test_a_claim_during_shutdown_does_nothing(journal: WorkerStore, sweep_key: str) -> None:
     journal.stop()
 
     with pytest.raises(Superseded):
         claimed(journal, sweep_key).check_alive()
 
 
-def test_being_ended_is_no_progress_that_lets_a_failing_stage_live_for_ever(
+def test_a_shutdown_is_no_progress_of_a_failing_stage(
     journal: WorkerStore, sweep_key: str, store: redis.Redis
 ) -> None:
     claimed(journal, sweep_key).advance("survey", failed=True)
@@ -184,7 +180,7 @@ def test_being_ended_is_no_progress_that_lets_a_failing_stage_live_for_ever(
     ]
 
 
-def test_a_record_that_a_stage_needs_and_cannot_read_is_named(journal: WorkerStore, sweep_key: str) -> None:
+def test_an_unreadable_record_is_named_in_the_error(journal: WorkerStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
     claim.record(Record("survey", str), "text")
 
@@ -194,7 +190,7 @@ def test_a_record_that_a_stage_needs_and_cannot_read_is_named(journal: WorkerSto
     assert raised.value.name == "survey"
 
 
-def test_a_death_of_the_store_itself_is_nobodys_death(
+def test_a_restart_of_redis_counts_as_no_crash(
     journal: WorkerStore, sweep_key: str, store: redis.Redis, let_leases_run_out: RunOut
 ) -> None:
     claimed(journal, sweep_key)
@@ -204,7 +200,7 @@ def test_a_death_of_the_store_itself_is_nobodys_death(
     assert claimed(journal, sweep_key).crash_count == 0
 
 
-def test_an_effect_that_is_already_there_is_not_done_again(journal: WorkerStore, sweep_key: str) -> None:
+def test_an_effect_that_exists_outside_is_not_made_again(journal: WorkerStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
 
     def act() -> None:
@@ -222,7 +218,7 @@ def test_an_effect_is_looked_for_after_acting(journal: WorkerStore, sweep_key: s
     assert (seen, world) == (3, [3])
 
 
-def test_an_effect_that_is_not_seen_yet_is_what_was_answered_and_not_done_again(
+def test_an_effect_that_cannot_be_seen_yet_is_recorded_as_it_was_answered(
     journal: WorkerStore, sweep_key: str
 ) -> None:
     claim, acts = claimed(journal, sweep_key), iter((3, 4))
@@ -234,13 +230,15 @@ def test_an_effect_that_is_not_seen_yet_is_what_was_answered_and_not_done_again(
     assert journal.read_record(sweep_key, Record("pull", int)) == 3
 
 
-def test_what_is_seen_counts_more_than_what_was_answered(journal: WorkerStore, sweep_key: str) -> None:
+def test_the_second_look_takes_precedence_over_the_answer(journal: WorkerStore, sweep_key: str) -> None:
     answers = iter((None, 7))
 
     assert claimed(journal, sweep_key).effect(Record("pull", int), lambda: next(answers), lambda: 8) == 7
 
 
-def test_an_effect_that_cannot_be_seen_is_tried_again_later(journal: WorkerStore, sweep_key: str) -> None:
+def test_an_effect_without_answer_that_cannot_be_seen_is_retried(
+    journal: WorkerStore, sweep_key: str
+) -> None:
     claim = claimed(journal, sweep_key)
 
     with pytest.raises(NotAvailable):
@@ -249,7 +247,7 @@ def test_an_effect_that_cannot_be_seen_is_tried_again_later(journal: WorkerStore
     assert journal.read_record(sweep_key, Record("pull", int)) is None
 
 
-def test_who_lost_the_claim_does_not_act(
+def test_a_worker_that_lost_its_claim_does_not_act(
     journal: WorkerStore, sweep_key: str, let_leases_run_out: RunOut
 ) -> None:
     ours = claimed(journal, sweep_key)
@@ -263,7 +261,7 @@ def test_who_lost_the_claim_does_not_act(
     assert acts == []
 
 
-def test_handing_on_frees_the_journal_for_the_next_stage(journal: WorkerStore, sweep_key: str) -> None:
+def test_advancing_releases_the_journal_for_the_next_stage(journal: WorkerStore, sweep_key: str) -> None:
     claimed(journal, sweep_key).advance("analyse")
 
     assert journal.claim(sweep_key, "analyse") is not None
@@ -276,7 +274,7 @@ def test_a_blocked_journal_is_not_claimed_before_its_time(journal: WorkerStore, 
     assert journal.claim(sweep_key, "survey") is None
 
 
-def test_what_is_asked_during_a_claim_is_looked_at_right_after_it(
+def test_a_journal_woken_during_a_claim_is_due_right_after_it(
     journal: WorkerStore, sweep_key: str, store: redis.Redis
 ) -> None:
     claim = claimed(journal, sweep_key)
@@ -290,7 +288,7 @@ def test_what_is_asked_during_a_claim_is_looked_at_right_after_it(
     assert due / 1000 <= seconds + 1
 
 
-def test_an_ended_journal_leaves_due_and_gets_its_ttl(
+def test_an_ended_journal_leaves_the_schedule_and_gets_a_ttl(
     journal: WorkerStore, sweep_key: str, store: redis.Redis
 ) -> None:
     before = store.ttl(sweep_key)
@@ -302,9 +300,7 @@ def test_an_ended_journal_leaves_due_and_gets_its_ttl(
     assert store.ttl(sweep_key) > 0
 
 
-def test_an_ending_that_is_not_final_gives_way_to_what_was_asked_meanwhile(
-    journal: WorkerStore, sweep_key: str
-) -> None:
+def test_a_non_final_end_fails_if_the_journal_was_woken(journal: WorkerStore, sweep_key: str) -> None:
     claim = claimed(journal, sweep_key)
     journal.wake(sweep_key)
 
@@ -312,7 +308,7 @@ def test_an_ending_that_is_not_final_gives_way_to_what_was_asked_meanwhile(
     assert claim.end(EndedAs.RESOLVED, "over") is True
 
 
-def test_one_sweep_of_an_environment_works_and_the_next_waits_for_its_end(
+def test_one_sweep_of_an_environment_runs_and_the_next_one_waits(
     journal: WorkerStore, store: redis.Redis
 ) -> None:
     def attach(number: int) -> str:
@@ -332,7 +328,7 @@ def test_one_sweep_of_an_environment_works_and_the_next_waits_for_its_end(
     assert journal.claim(second, "survey") is not None
 
 
-def test_a_forgotten_gate_makes_no_sweep_out_of_an_ended_one(
+def test_an_expired_slot_does_not_reuse_the_key_of_an_ended_sweep(
     journal: WorkerStore, store: redis.Redis
 ) -> None:
     gate = f"{PREFIX}slot:env"
@@ -346,7 +342,7 @@ def test_a_forgotten_gate_makes_no_sweep_out_of_an_ended_one(
     assert journal.claim(second, "survey") is not None
 
 
-def test_an_incident_that_has_ended_is_not_woken_by_a_clean_sweep(
+def test_a_clean_sweep_does_not_wake_an_ended_incident(
     journal: WorkerStore, sweep_key: str, store: redis.Redis
 ) -> None:
     claimed(journal, sweep_key).end(EndedAs.RESOLVED, "over")
@@ -361,7 +357,7 @@ def test_an_incident_that_has_ended_is_not_woken_by_a_clean_sweep(
     assert not store.exists(f"{PREFIX}incident:gone:1")
 
 
-def test_a_beat_renews_the_lease_and_a_stranger_is_stopped(
+def test_a_renewal_extends_the_lease_and_stops_a_lost_claim(
     journal: WorkerStore, sweep_key: str, let_leases_run_out: RunOut
 ) -> None:
     ours = claimed(journal, sweep_key)
@@ -391,7 +387,7 @@ def test_the_same_cause_opens_one_incident(journal: WorkerStore, store: redis.Re
     assert store.hget(first, "firings") == b"2"
 
 
-def test_an_incident_that_ended_is_followed_by_a_new_round(journal: WorkerStore) -> None:
+def test_an_ended_incident_is_followed_by_a_new_occurrence(journal: WorkerStore) -> None:
     def open_(minute: str) -> str:
         return open_incident(journal, f"{PREFIX}incident:abc:{minute}")
 
@@ -401,7 +397,7 @@ def test_an_incident_that_ended_is_followed_by_a_new_round(journal: WorkerStore)
     assert open_("20261123T0309") != first
 
 
-def test_records_survive_packing_and_unreadable_ones_count_as_missing() -> None:
+def test_records_survive_packing_and_unreadable_records_count_as_missing() -> None:
     large = ["line of text"] * 1000
 
     assert unpack(pack(large, list[str]), list[str]) == large
@@ -411,7 +407,7 @@ def test_records_survive_packing_and_unreadable_ones_count_as_missing() -> None:
     assert unpack(b'1j"text"', list[int]) is None
 
 
-def test_a_record_that_is_too_large_is_refused_by_name_and_nothing_of_it_is_kept(
+def test_a_record_that_is_too_large_is_refused_by_name_and_not_stored(
     journal: WorkerStore, sweep_key: str
 ) -> None:
     claim = claimed(journal, sweep_key)
@@ -424,12 +420,12 @@ def test_a_record_that_is_too_large_is_refused_by_name_and_nothing_of_it_is_kept
     assert claim.step(Record("findings", str), lambda: "less") == "less"
 
 
-def test_text_that_packs_well_is_bounded_all_the_same() -> None:
+def test_well_compressible_text_is_bounded_too() -> None:
     with pytest.raises(TooLarge):
         pack("a" * MAX_JSON_BYTES, str)
 
 
-def test_a_record_that_would_grow_without_bound_is_unreadable() -> None:
+def test_a_decompression_bomb_is_unreadable() -> None:
     bomb = b"1z" + zlib.compress(b'"' + b"a" * MAX_JSON_BYTES + b'"')
 
     assert len(bomb) < MAX_STORED_BYTES

@@ -34,7 +34,7 @@ def reserve(journal: WorkerStore, holder: str, ttl_ms: int = DAY_MS) -> str:
     return answer.decode()
 
 
-def test_a_cause_is_its_holders_while_that_one_is_at_work(journal: WorkerStore) -> None:
+def test_a_cause_stays_reserved_while_its_incident_is_open(journal: WorkerStore) -> None:
     open_round(journal, THEIRS)
     reserve(journal, THEIRS)
 
@@ -43,7 +43,9 @@ def test_a_cause_is_its_holders_while_that_one_is_at_work(journal: WorkerStore) 
 
 
 @pytest.mark.parametrize("how", ["ended", "forgotten"])
-def test_who_is_no_more_holds_nothing(journal: WorkerStore, store: redis.Redis, how: str) -> None:
+def test_an_ended_or_expired_incident_holds_no_reservation(
+    journal: WorkerStore, store: redis.Redis, how: str
+) -> None:
     claim = open_round(journal, THEIRS)
     reserve(journal, THEIRS)
     claim.end(EndedAs.RESOLVED, "given up watching")
@@ -53,7 +55,7 @@ def test_who_is_no_more_holds_nothing(journal: WorkerStore, store: redis.Redis, 
     assert reserve(journal, OURS) == OURS
 
 
-def test_a_cause_that_is_kept_for_its_last_hour_is_kept(journal: WorkerStore) -> None:
+def test_a_cancelled_incident_keeps_its_reservation_for_an_hour(journal: WorkerStore) -> None:
     claim = open_round(journal, THEIRS)
     reserve(journal, THEIRS, ttl_ms=int(CANCELLED_RESERVATION_SECONDS * 1000))
     claim.end(EndedAs.RESOLVED, "cancelled")
@@ -61,7 +63,7 @@ def test_a_cause_that_is_kept_for_its_last_hour_is_kept(journal: WorkerStore) ->
     assert reserve(journal, OURS) == THEIRS
 
 
-def test_a_plan_that_is_made_again_frees_the_cause_that_it_names_no_more(journal: WorkerStore) -> None:
+def test_a_new_plan_releases_the_cause_of_the_old_plan(journal: WorkerStore) -> None:
     claim = open_round(journal, OURS)
     repository = Repository(name="acme/shop", base="main", deployed="a" * 40)
 

@@ -32,7 +32,7 @@ def drawn(error: NotAvailable, tries: int, *, is_notification: bool = False) -> 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("tries", TRIES)
 @pytest.mark.parametrize("is_notification", [False, True])
-def test_waits_double_up_to_the_longest_and_lie_in_the_upper_half(
+def test_waits_double_up_to_the_longest_with_jitter_in_the_upper_half(
     kind: type[NotAvailable], tries: int, is_notification: bool
 ) -> None:
     patient = retries.patience(kind("away"), is_notification=is_notification)
@@ -47,9 +47,7 @@ def test_waits_double_up_to_the_longest_and_lie_in_the_upper_half(
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("asked", [0.5, 60.0, 3600.0, 2 * HOUR, 5 * HOUR, 30 * DAY, float("inf")])
 @pytest.mark.parametrize("tries", [0, 20])
-def test_who_asks_for_patience_gets_it_up_to_two_hours(
-    kind: type[NotAvailable], asked: float, tries: int
-) -> None:
+def test_retry_after_is_respected_up_to_two_hours(kind: type[NotAvailable], asked: float, tries: int) -> None:
     waits = drawn(kind("away", retry_after=asked), tries)
 
     assert min(waits) >= min(asked, 2 * HOUR)
@@ -57,11 +55,11 @@ def test_who_asks_for_patience_gets_it_up_to_two_hours(
 
 
 @pytest.mark.parametrize("asked", [None, 0.0, -5.0, float("-inf"), float("nan")])
-def test_patience_that_cannot_be_meant_changes_nothing(asked: float | None) -> None:
+def test_an_absurd_retry_after_changes_nothing(asked: float | None) -> None:
     assert all(1 <= wait <= 2 for wait in drawn(RailwayBusy("away", retry_after=asked), 0))
 
 
-def test_whatever_may_be_tried_again_has_a_patience_and_words_have_the_longest() -> None:
+def test_every_retriable_error_has_a_patience_and_notifications_the_longest() -> None:
     kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, NotAvailable)]
 
     assert set(KINDS) <= set(kinds)
@@ -73,7 +71,7 @@ def test_whatever_may_be_tried_again_has_a_patience_and_words_have_the_longest()
     assert retries.patience(RailwayBusy("away")).give_up == 8 * HOUR
 
 
-def test_an_outage_of_hours_is_not_hammered_and_its_end_is_noticed_within_minutes() -> None:
+def test_a_long_outage_causes_few_attempts_and_its_end_is_noticed_within_minutes() -> None:
     clock, tries = 0.0, 0
     while clock < 8 * HOUR:
         longest = retries.wait(RailwayBusy("away"), tries)
@@ -128,7 +126,7 @@ def is_over(running: PipelineHarness) -> bool:
     return bool(running.outcome_kind()) and bool(running.outcome_posts())
 
 
-def test_each_failed_try_is_counted_and_nobody_may_wake_it_before_its_time(sick: PipelineHarness) -> None:
+def test_each_failed_attempt_is_counted_and_blocks_wake_ups_until_the_next(sick: PipelineHarness) -> None:
     key = surveying(sick)
     sick.railway.faults.add("503", times=FOREVER)
 
@@ -140,7 +138,7 @@ def test_each_failed_try_is_counted_and_nobody_may_wake_it_before_its_time(sick:
     assert sick.journal.claim(key, "survey") is None
 
 
-def test_after_six_hours_without_railway_the_look_goes_on_where_it_stood(sick: PipelineHarness) -> None:
+def test_a_sweep_continues_after_six_hours_without_railway(sick: PipelineHarness) -> None:
     key = surveying(sick)
     sick.railway.faults.add("503", times=FOREVER)
     fail(sick, key)
@@ -154,7 +152,7 @@ def test_after_six_hours_without_railway_the_look_goes_on_where_it_stood(sick: P
     assert not sick.store.hexists(key, "failing_since")
 
 
-def test_after_six_hours_without_railway_the_round_goes_on_where_it_stood(sick: PipelineHarness) -> None:
+def test_an_incident_continues_after_six_hours_without_railway(sick: PipelineHarness) -> None:
     key = enriching(sick)
     sick.railway.faults.add("503", times=FOREVER)
     fail(sick, key)
@@ -168,7 +166,7 @@ def test_after_six_hours_without_railway_the_round_goes_on_where_it_stood(sick: 
     assert sick.incidents() == [key]
 
 
-def test_after_eight_hours_without_railway_whoever_asked_hears_so(sick: PipelineHarness) -> None:
+def test_alerts_are_answered_after_eight_hours_without_railway(sick: PipelineHarness) -> None:
     key = surveying(sick)
     sick.railway.faults.add("503", times=FOREVER)
     fail(sick, key)
@@ -181,7 +179,7 @@ def test_after_eight_hours_without_railway_whoever_asked_hears_so(sick: Pipeline
     assert "503" in told(sick)[-1]
 
 
-def test_after_eight_hours_without_railway_the_raw_facts_are_told(sick: PipelineHarness) -> None:
+def test_raw_facts_are_reported_after_eight_hours_without_railway(sick: PipelineHarness) -> None:
     key = enriching(sick)
     sick.railway.faults.add("503", times=FOREVER)
     fail(sick, key)
@@ -195,7 +193,7 @@ def test_after_eight_hours_without_railway_the_raw_facts_are_told(sick: Pipeline
     assert "Given up in stage enrich" in told(sick)[-1]
 
 
-def test_a_try_that_succeeds_begins_the_patience_anew(sick: PipelineHarness) -> None:
+def test_a_successful_attempt_resets_the_patience(sick: PipelineHarness) -> None:
     key = surveying(sick)
     sick.railway.faults.add("503", times=FOREVER)
     fail(sick, key)
@@ -210,7 +208,7 @@ def test_a_try_that_succeeds_begins_the_patience_anew(sick: PipelineHarness) -> 
     assert fields["attempts"] == b"0"
 
 
-def test_a_refusal_is_not_tried_again(sick: PipelineHarness) -> None:
+def test_a_refusal_is_not_retried(sick: PipelineHarness) -> None:
     key = surveying(sick)
     sick.railway.faults.add("refuse", times=FOREVER)
 
@@ -221,7 +219,7 @@ def test_a_refusal_is_not_tried_again(sick: PipelineHarness) -> None:
 
 
 @pytest.mark.parametrize("kind", ["503", "refuse"])
-def test_after_days_without_slack_the_words_are_said(sick: PipelineHarness, kind: str) -> None:
+def test_messages_are_posted_after_days_without_slack(sick: PipelineHarness, kind: str) -> None:
     sick.slack.faults.add(kind, times=FOREVER)  # type: ignore[arg-type]  # both are kinds of faults
     key = enriching(sick)
     tell = key.replace(PREFIX, f"{PREFIX}notification:", 1)
@@ -237,7 +235,9 @@ def test_after_days_without_slack_the_words_are_said(sick: PipelineHarness, kind
     assert len([text for text in told(sick) if "5xx" in text]) <= 2
 
 
-def test_after_a_week_without_slack_the_words_end_and_stand_in_the_journal(sick: PipelineHarness) -> None:
+def test_a_notification_ends_after_a_week_without_slack_and_is_kept_in_the_journal(
+    sick: PipelineHarness,
+) -> None:
     sick.slack.faults.add("503", times=FOREVER)
     key = enriching(sick)
     tell = key.replace(PREFIX, f"{PREFIX}notification:", 1)
@@ -251,7 +251,7 @@ def test_after_a_week_without_slack_the_words_end_and_stand_in_the_journal(sick:
     assert sick.outcome_kind() == "reported"
 
 
-def test_slack_that_is_away_holds_up_no_stage(sick: PipelineHarness) -> None:
+def test_an_outage_of_slack_delays_no_stage(sick: PipelineHarness) -> None:
     sick.slack.faults.add("503", times=FOREVER)
     key = enriching(sick)
 

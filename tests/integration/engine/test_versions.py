@@ -78,9 +78,7 @@ UNREADABLE = pytest.mark.parametrize(
 
 
 @UNREADABLE
-def test_a_record_of_an_older_version_or_none_at_all_is_made_again(
-    reporting: PipelineHarness, blob: bytes
-) -> None:
+def test_an_unreadable_record_is_made_again(reporting: PipelineHarness, blob: bytes) -> None:
     key = at(reporting, "diagnose")
     reporting.store.hset(key, "r:evidence", blob)
 
@@ -91,7 +89,7 @@ def test_a_record_of_an_older_version_or_none_at_all_is_made_again(
 
 
 @pytest.mark.parametrize("blob", [b"0j{}", b"1j{}"], ids=["older version", "fields missing"])
-def test_a_survey_that_cannot_be_read_is_made_again(reporting: PipelineHarness, blob: bytes) -> None:
+def test_an_unreadable_survey_is_made_again(reporting: PipelineHarness, blob: bytes) -> None:
     key = at_analyse(reporting)
     reporting.store.hset(key, "r:survey", blob)
 
@@ -110,7 +108,7 @@ def test_a_record_that_stays_unreadable_is_made_again_once_only(reporting: Pipel
     assert reporting.outcome_kind() == "failed"
 
 
-def test_whatever_a_stage_needs_of_another_has_a_stage_that_makes_it_again() -> None:
+def test_every_record_that_a_stage_needs_is_made_by_a_stage() -> None:
     needed = {record for stage in STAGES.values() for record in stage.needs}
 
     made = {record for stage in STAGES.values() for record in stage.makes}
@@ -136,7 +134,7 @@ def add_to_records(running: PipelineHarness) -> None:
                 )
 
 
-def test_what_a_newer_version_adds_to_any_record_is_passed_over_to_the_end(
+def test_fields_that_a_newer_version_adds_to_records_are_ignored(
     reporting: PipelineHarness,
 ) -> None:
     reporting.alert()
@@ -151,7 +149,7 @@ def test_what_a_newer_version_adds_to_any_record_is_passed_over_to_the_end(
     assert not any(b"again:" in name for key in journals(reporting) for name in reporting.store.hkeys(key))
 
 
-def test_a_field_that_we_do_not_know_is_left_alone_by_every_script(reporting: PipelineHarness) -> None:
+def test_every_script_keeps_unknown_fields(reporting: PipelineHarness) -> None:
     reporting.alert()
     known, store = set[str](), reporting.store
 
@@ -200,7 +198,7 @@ def test_a_newer_record_is_left_to_the_newer_worker(
     assert (reporting.store.zscore(SCHEDULE, key) or 0) / 1000 < seconds + 35
 
 
-def test_a_newer_survey_is_neither_judged_nor_made_again(reporting: PipelineHarness) -> None:
+def test_a_newer_survey_is_neither_analysed_nor_made_again(reporting: PipelineHarness) -> None:
     key = at_analyse(reporting)
     reporting.store.hset(key, mapping={"r:survey": NEWER, "stage": "survey"})
     asked = len(reporting.railway.operations)
@@ -211,7 +209,7 @@ def test_a_newer_survey_is_neither_judged_nor_made_again(reporting: PipelineHarn
     assert len(reporting.railway.operations) == asked
 
 
-def test_an_alert_that_only_a_newer_version_can_read_is_not_dropped(reporting: PipelineHarness) -> None:
+def test_an_alert_of_a_newer_version_is_not_dropped(reporting: PipelineHarness) -> None:
     key = at_analyse(reporting)
     reporting.store.hset(key, "a:newer", NEWER)
 
@@ -220,7 +218,7 @@ def test_an_alert_that_only_a_newer_version_can_read_is_not_dropped(reporting: P
     assert "ended" not in reporting.journal.fields(key)
 
 
-def test_words_that_only_a_newer_version_can_read_wait_for_it_but_not_for_an_hour(
+def test_a_notification_of_a_newer_version_waits_for_less_than_an_hour(
     reporting: PipelineHarness,
 ) -> None:
     key = at(reporting, "watch")
@@ -238,7 +236,7 @@ def test_words_that_only_a_newer_version_can_read_wait_for_it_but_not_for_an_hou
     reporting.drive(lambda: told(reporting))
 
 
-def test_a_newer_record_whose_version_was_taken_back_is_made_again(reporting: PipelineHarness) -> None:
+def test_a_newer_record_is_made_again_after_a_rollback(reporting: PipelineHarness) -> None:
     key = at(reporting, "diagnose")
     reporting.store.hset(key, "r:evidence", NEWER)
     run_stage(reporting.services, "diagnose", key)
@@ -254,7 +252,7 @@ def test_a_newer_record_whose_version_was_taken_back_is_made_again(reporting: Pi
 # ---- stages and messages of a newer version --------------------------------------------------------
 
 
-def test_journals_of_a_stage_that_we_do_not_know_are_left_and_keep_nobody_waiting(
+def test_journals_of_unknown_stages_are_kept_and_delay_no_other(
     journal: JournalStore, store: redis.Redis
 ) -> None:
     unknown = [f"{PREFIX}forecast:{number}" for number in range(dispatcher.BATCH + 50)]
@@ -285,7 +283,7 @@ def rolled_back(running: PipelineHarness, key: str, minutes: float) -> None:
 @pytest.mark.parametrize(
     ("stage", "record"), [("enrich", "incident"), ("diagnose", "evidence"), ("watch", "outcome")]
 )
-def test_a_stage_whose_version_was_taken_back_goes_on_by_what_is_recorded(
+def test_a_journal_of_an_unknown_stage_continues_from_its_records_after_a_rollback(
     reporting: PipelineHarness, stage: str, record: str
 ) -> None:
     key = at(reporting, stage)
@@ -304,7 +302,7 @@ def test_a_stage_whose_version_was_taken_back_goes_on_by_what_is_recorded(
     assert len(told(reporting)) == 1
 
 
-def test_whom_a_newer_worker_claims_now_and_then_is_left_to_it(reporting: PipelineHarness) -> None:
+def test_a_journal_that_a_newer_worker_claims_is_left_to_it(reporting: PipelineHarness) -> None:
     key = at(reporting, "diagnose")
     reporting.store.hset(key, "stage", "foresee")
     reporting.store.hdel(key, "not_before", "lease")
@@ -316,7 +314,7 @@ def test_whom_a_newer_worker_claims_now_and_then_is_left_to_it(reporting: Pipeli
     assert reporting.journal.fields(key)["stage"] == b"foresee"
 
 
-def test_what_an_older_worker_does_not_know_is_done_by_the_newer_one_beside_it(
+def test_a_newer_worker_runs_the_stage_that_an_older_one_does_not_know(
     reporting: PipelineHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = f"{PREFIX}forecast:1"
@@ -343,9 +341,7 @@ def test_what_an_older_worker_does_not_know_is_done_by_the_newer_one_beside_it(
     assert done == [key]
 
 
-def test_messages_for_actors_that_one_version_lacks_do_no_harm_to_either(
-    reporting: PipelineHarness, tmp_path: Path
-) -> None:
+def test_messages_for_missing_actors_harm_neither_version(reporting: PipelineHarness, tmp_path: Path) -> None:
     with (
         running_worker(reporting, tmp_path / "older", without={"enrich", "diagnose"}),
         running_worker(reporting, tmp_path / "newer"),

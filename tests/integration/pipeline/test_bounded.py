@@ -78,12 +78,12 @@ def work_all(running: PipelineHarness, *, stages: int = 60) -> None:
         running.work_next()
 
 
-def test_a_whole_line_to_the_pull_request_leaves_nothing_that_stays(proposed: PipelineHarness) -> None:
+def test_a_pipeline_up_to_the_pull_request_leaves_no_permanent_keys(proposed: PipelineHarness) -> None:
     assert proposed.outcome_kind() == "pull request"
     assert endless(proposed.store) == []
 
 
-def test_a_merged_pull_request_leaves_nothing_that_stays(proposed: PipelineHarness) -> None:
+def test_a_merged_pull_request_leaves_no_permanent_keys(proposed: PipelineHarness) -> None:
     proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number))
     proposed.drive(lambda: proposed.follow_up() is not None)
     work_all(proposed)
@@ -92,7 +92,7 @@ def test_a_merged_pull_request_leaves_nothing_that_stays(proposed: PipelineHarne
     assert endless(proposed.store) == []
 
 
-def test_a_pull_request_that_a_person_closed_leaves_nothing_that_stays(proposed: PipelineHarness) -> None:
+def test_a_closed_pull_request_leaves_no_permanent_keys(proposed: PipelineHarness) -> None:
     proposed.github.close(proposed.github.pulls[0].number)
     work_all(proposed)
 
@@ -100,7 +100,7 @@ def test_a_pull_request_that_a_person_closed_leaves_nothing_that_stays(proposed:
     assert endless(proposed.store) == []
 
 
-def test_a_line_that_only_tells_leaves_nothing_that_stays(reporting: PipelineHarness) -> None:
+def test_report_mode_leaves_no_permanent_keys(reporting: PipelineHarness) -> None:
     reporting.alert()
     reporting.alert(source="slack", kind="message", service_id=None, said="shop is down", service_name=None)
     reporting.drive(reporting.outcome_posts)
@@ -110,7 +110,7 @@ def test_a_line_that_only_tells_leaves_nothing_that_stays(reporting: PipelineHar
     assert endless(reporting.store) == []
 
 
-def test_an_incident_that_is_over_is_not_open_any_more(reporting: PipelineHarness) -> None:
+def test_a_resolved_incident_is_not_open(reporting: PipelineHarness) -> None:
     reporting.alert()
     reporting.drive(reporting.outcome_posts)
     [key] = reporting.incidents()
@@ -129,7 +129,7 @@ def test_an_incident_that_is_over_is_not_open_any_more(reporting: PipelineHarnes
 
 
 @pytest.mark.parametrize("kind", ["ping", "alert"])
-def test_a_look_that_finds_nothing_leaves_nothing_that_stays(start: StartHarness, kind: str) -> None:
+def test_a_sweep_without_findings_leaves_no_permanent_keys(start: StartHarness, kind: str) -> None:
     with start(failing="no") as calm:
         if kind == "ping":
             ping(calm)
@@ -141,7 +141,7 @@ def test_a_look_that_finds_nothing_leaves_nothing_that_stays(start: StartHarness
         assert endless(calm.store) == []
 
 
-def test_a_muted_service_leaves_nothing_that_stays(reporting: PipelineHarness) -> None:
+def test_a_muted_service_leaves_no_permanent_keys(reporting: PipelineHarness) -> None:
     controls.mute(reporting.journal, "shop", time.time() + 3600)
     reporting.alert()
     reporting.drive(lambda: reporting.values(Outcome))
@@ -151,7 +151,7 @@ def test_a_muted_service_leaves_nothing_that_stays(reporting: PipelineHarness) -
     assert endless(reporting.store) == []
 
 
-def test_a_pause_leaves_nothing_that_stays(reporting: PipelineHarness) -> None:
+def test_a_pause_leaves_no_permanent_keys(reporting: PipelineHarness) -> None:
     controls.pause(reporting.journal)
     reporting.alert()
     work_all(reporting)
@@ -161,7 +161,7 @@ def test_a_pause_leaves_nothing_that_stays(reporting: PipelineHarness) -> None:
     assert endless(reporting.store) == []
 
 
-def test_a_look_that_railway_refuses_leaves_nothing_that_stays(reporting: PipelineHarness) -> None:
+def test_a_sweep_that_railway_refuses_leaves_no_permanent_keys(reporting: PipelineHarness) -> None:
     reporting.railway.faults.add("refuse", times=1000)
     reporting.alert()
     ping(reporting)
@@ -171,7 +171,7 @@ def test_a_look_that_railway_refuses_leaves_nothing_that_stays(reporting: Pipeli
     assert endless(reporting.store) == []
 
 
-def test_a_look_that_sees_more_than_a_record_holds_is_told_and_ends(reporting: PipelineHarness) -> None:
+def test_a_survey_that_is_too_large_ends_the_sweep_and_is_reported(reporting: PipelineHarness) -> None:
     endless_command = secrets.token_hex(MAX_STORED_BYTES + 1)
     with reporting.world.lock:
         reporting.world.services[0].start_command = endless_command
@@ -184,7 +184,7 @@ def test_a_look_that_sees_more_than_a_record_holds_is_told_and_ends(reporting: P
     assert endless(reporting.store) == []
 
 
-def test_an_alert_of_an_environment_that_is_not_watched_leaves_nothing_that_stays(
+def test_an_alert_of_an_unwatched_environment_leaves_no_permanent_keys(
     reporting: PipelineHarness,
 ) -> None:
     reporting.alert(environment_id="env-2")
@@ -193,7 +193,7 @@ def test_an_alert_of_an_environment_that_is_not_watched_leaves_nothing_that_stay
     assert endless(reporting.store) == []
 
 
-def test_a_shadow_leaves_nothing_that_stays(start: StartHarness) -> None:
+def test_shadow_mode_leaves_no_permanent_keys(start: StartHarness) -> None:
     with start(TRACKWALKER_MODE="shadow") as running:
         running.alert()
         running.drive(running.outcome_posts, stages=120)
@@ -202,7 +202,7 @@ def test_a_shadow_leaves_nothing_that_stays(start: StartHarness) -> None:
         assert endless(running.store) == []
 
 
-def test_waiting_for_pings_stands_in_due(reporting: PipelineHarness) -> None:
+def test_the_ping_watchdog_is_scheduled(reporting: PipelineHarness) -> None:
     ping_watchdog.start(reporting.journal, 600)
     work_all(reporting, stages=3)
 
@@ -210,7 +210,7 @@ def test_waiting_for_pings_stands_in_due(reporting: PipelineHarness) -> None:
     assert endless(reporting.store) == []
 
 
-def test_alerts_that_tell_the_same_get_one_place_on_the_sweep_and_one_answer(
+def test_alerts_of_one_scope_share_one_place_on_the_sweep_and_one_answer(
     reporting: PipelineHarness,
 ) -> None:
     first, *others = [reporting.alert() for _ in range(5)]
@@ -226,7 +226,7 @@ def test_alerts_that_tell_the_same_get_one_place_on_the_sweep_and_one_answer(
     assert reporting.store.hget(f"{PREFIX}alert:{others[0]}", "same") == first.encode()
 
 
-def test_an_alert_of_something_else_is_answered_for_itself(reporting: PipelineHarness) -> None:
+def test_an_alert_of_another_scope_gets_its_own_answer(reporting: PipelineHarness) -> None:
     asked = [
         reporting.alert(),
         reporting.alert(kind="deployment.deployed"),
@@ -240,7 +240,7 @@ def test_an_alert_of_something_else_is_answered_for_itself(reporting: PipelineHa
     assert {field[2:] for field in sweep if field.startswith("a:")} == set(asked)
 
 
-def test_that_there_is_nothing_is_said_once_in_minutes_however_often_it_is_told(start: StartHarness) -> None:
+def test_no_problem_is_answered_once_within_minutes(start: StartHarness) -> None:
     with start(failing="no") as calm:
         for _ in range(3):
             alert = calm.alert()
@@ -252,7 +252,7 @@ def test_that_there_is_nothing_is_said_once_in_minutes_however_often_it_is_told(
         assert "no problem found" in calm.slack.messages[0].text
 
 
-def test_an_alert_whose_words_stand_in_slack_already_keeps_its_own_answer(reporting: PipelineHarness) -> None:
+def test_an_alert_with_a_posted_message_keeps_its_own_answer(reporting: PipelineHarness) -> None:
     first, second = reporting.alert(), reporting.alert()
     reporting.store.hdel(f"{PREFIX}notification:alert:{second}", "ack_due_at")
     run_stage(reporting.services, "notify", f"{PREFIX}notification:alert:{second}")
@@ -265,7 +265,7 @@ def test_an_alert_whose_words_stand_in_slack_already_keeps_its_own_answer(report
     assert reporting.store.exists(f"{PREFIX}notification:alert:{second}")
 
 
-def test_who_finds_the_next_sweep_full_waits_for_the_one_after_it(reporting: PipelineHarness) -> None:
+def test_an_alert_waits_for_the_sweep_after_a_full_one(reporting: PipelineHarness) -> None:
     many = [reporting.alert(service_id=f"svc-{n}") for n in range(opening.MAX_ALERTS_PER_SWEEP)]
     late = reporting.alert(service_id="svc-late")
     for name in (*many, late):
@@ -281,7 +281,7 @@ def test_who_finds_the_next_sweep_full_waits_for_the_one_after_it(reporting: Pip
     assert reporting.store.hexists(f"{PREFIX}sweep:env-1:2", f"a:{late}")
 
 
-def test_an_incident_notes_whose_first_word_may_be_its_own_until_it_has_one_and_of_so_many_only(
+def test_an_incident_merges_a_bounded_number_of_notifications_until_it_has_an_acknowledgement(
     journal: JournalStore, store: redis.Redis
 ) -> None:
     tell = f"{PREFIX}notification:incident:f:1"
@@ -306,7 +306,7 @@ def _join(journal: JournalStore, tell: str, *others: str) -> None:
     open_incident(journal, key, fingerprint="f", ack_after_ms=0, alert_notifications=others)
 
 
-def test_of_many_alerts_at_once_the_first_wakes_a_worker(store: redis.Redis) -> None:
+def test_only_the_first_of_many_simultaneous_alerts_wakes_a_worker(store: redis.Redis) -> None:
     clock = [100.0]
     wake = waker(store, lambda: clock[0])
 
@@ -318,7 +318,7 @@ def test_of_many_alerts_at_once_the_first_wakes_a_worker(store: redis.Redis) -> 
     assert store.llen(f"{NAMESPACE}:sweeps") == 2
 
 
-def test_a_full_queue_takes_no_wake_up(store: redis.Redis) -> None:
+def test_a_full_queue_accepts_no_wake_up(store: redis.Redis) -> None:
     clock = [0.0]
 
     def tick() -> float:

@@ -60,7 +60,7 @@ def concluded(running: PipelineHarness) -> str:
     return key
 
 
-def test_a_bug_in_a_look_ends_it_after_five_deaths_and_is_told(reporting: PipelineHarness) -> None:
+def test_a_bug_in_a_sweep_ends_it_after_five_crashes_and_is_reported(reporting: PipelineHarness) -> None:
     reporting.alert()
     reporting.drive(lambda: list(reporting.store.scan_iter(f"{PREFIX}sweep:*")))
     key = f"{PREFIX}sweep:env-1:1"
@@ -72,7 +72,9 @@ def test_a_bug_in_a_look_ends_it_after_five_deaths_and_is_told(reporting: Pipeli
     assert "Check failed: the worker crashed 6 times in stage survey" in told(reporting)[-1]
 
 
-def test_a_bug_in_a_round_ends_it_after_five_deaths_and_is_told(reporting: PipelineHarness) -> None:
+def test_a_bug_in_an_incident_ends_the_attempt_after_five_crashes_and_is_reported(
+    reporting: PipelineHarness,
+) -> None:
     key = at_enrich(reporting)
 
     work_until_dead(reporting, key, settings=cast(Any, None))
@@ -82,7 +84,7 @@ def test_a_bug_in_a_round_ends_it_after_five_deaths_and_is_told(reporting: Pipel
     assert "Given up in stage enrich: the worker crashed 6 times" in told(reporting)[-1]
 
 
-def test_giving_up_waits_for_a_newer_version_that_alone_can_read_what_it_needs(
+def test_giving_up_waits_for_a_newer_version_that_can_read_the_records(
     reporting: PipelineHarness,
 ) -> None:
     key, newer = at_enrich(reporting), str(int(VERSION) + 1).encode() + b"j{}"
@@ -96,10 +98,10 @@ def test_giving_up_waits_for_a_newer_version_that_alone_can_read_what_it_needs(
     since = int((seconds - NEWER_VERSION_PATIENCE_SECONDS - 60) * 1000)
     reporting.store.hset(key, mapping={"failing_since": since, "crashes": 9, "not_before": 1})
     reporting.drive(reporting.outcome_posts)
-    assert "Given up in stage enrich: the worker died" in told(reporting)[-1]
+    assert "Given up in stage enrich: the worker crashed" in told(reporting)[-1]
 
 
-def test_a_bug_in_giving_up_itself_ends_the_journal_and_is_told(
+def test_a_bug_in_giving_up_ends_the_journal_and_is_reported(
     reporting: PipelineHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = at_enrich(reporting)
@@ -117,9 +119,7 @@ def test_a_bug_in_giving_up_itself_ends_the_journal_and_is_told(
 
 
 @pytest.mark.parametrize("where", ["enrich", "watch"])
-def test_an_incident_that_cannot_be_read_any_more_ends_and_that_is_told(
-    reporting: PipelineHarness, where: str
-) -> None:
+def test_an_unreadable_incident_ends_and_is_reported(reporting: PipelineHarness, where: str) -> None:
     key = at_enrich(reporting)
     reporting.drive(lambda: stage(reporting, key) == where)
     reporting.store.hset(key, "r:incident", b"0j{}")
@@ -130,7 +130,7 @@ def test_an_incident_that_cannot_be_read_any_more_ends_and_that_is_told(
     assert reporting.store.hlen(f"{PREFIX}open") == 0
 
 
-def test_a_pull_request_that_cannot_be_watched_any_more_is_told(reporting: PipelineHarness) -> None:
+def test_a_pull_request_that_is_no_longer_watched_is_reported(reporting: PipelineHarness) -> None:
     key = concluded(reporting)
     pull = PullRequest(number=7, url="https://github.com/x/pull/7", draft=False, branch="b")
     reporting.store.hset(key, mapping={"r:pull": pack(pull, PullRequest), "repository": shop.NAME})
@@ -142,7 +142,7 @@ def test_a_pull_request_that_cannot_be_watched_any_more_is_told(reporting: Pipel
     assert reporting.journal.fields(key)["ended"]
 
 
-def test_the_outcome_of_a_mend_on_demand_is_told_as_well(reporting: PipelineHarness) -> None:
+def test_the_outcome_of_a_requested_fix_is_reported(reporting: PipelineHarness) -> None:
     key = concluded(reporting)
     before = len(told(reporting))
 
@@ -153,7 +153,7 @@ def test_the_outcome_of_a_mend_on_demand_is_told_as_well(reporting: PipelineHarn
     assert len(told(reporting)) == before + 1
 
 
-def test_an_alert_of_an_environment_that_is_not_watched_is_not_left_waiting(
+def test_an_alert_of_an_unwatched_environment_ends(
     reporting: PipelineHarness,
 ) -> None:
     alert = reporting.alert(environment_id="env-2")
@@ -164,7 +164,7 @@ def test_an_alert_of_an_environment_that_is_not_watched_is_not_left_waiting(
     assert told(reporting) == []
 
 
-def test_a_pause_does_not_keep_anybody_from_looking(reporting: PipelineHarness) -> None:
+def test_sweeps_run_during_a_pause(reporting: PipelineHarness) -> None:
     controls.pause(reporting.journal)
     reporting.alert(source="ping", kind="ping", service_id=None, service_name=None)
 
@@ -174,9 +174,7 @@ def test_a_pause_does_not_keep_anybody_from_looking(reporting: PipelineHarness) 
     assert told(reporting) == []
 
 
-def test_what_nobody_can_be_told_ends_all_the_same(
-    store: redis.Redis, store_url: str, tmp_path: Path
-) -> None:
+def test_a_notification_without_slack_ends(store: redis.Redis, store_url: str, tmp_path: Path) -> None:
     with harness(store, store_url, tmp_path, failing=False, SLACK_BOT_TOKEN="") as mute:
         alert = mute.alert()
         tell = f"{PREFIX}notification:alert:{alert}"
@@ -187,7 +185,7 @@ def test_what_nobody_can_be_told_ends_all_the_same(
         assert mute.store.zscore(SCHEDULE, tell) is None
 
 
-def test_an_agent_that_may_not_run_gives_its_budget_back(
+def test_an_agent_that_may_not_run_returns_its_budget(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
     with harness(store, store_url, tmp_path, OPENCODE_BIN=str(tmp_path / "nothing")) as running:
@@ -200,7 +198,7 @@ def test_an_agent_that_may_not_run_gives_its_budget_back(
         assert running.store.hget(day, "cost") == b"0"
 
 
-def test_a_worker_that_is_ended_hands_its_stage_back(reporting: PipelineHarness) -> None:
+def test_a_worker_that_shuts_down_releases_its_claim(reporting: PipelineHarness) -> None:
     key = at_enrich(reporting)
     claim = reporting.journal.claim(key, "enrich")
     assert claim is not None
@@ -213,7 +211,7 @@ def test_a_worker_that_is_ended_hands_its_stage_back(reporting: PipelineHarness)
     assert fields["reason"] == b"the worker was shut down"
 
 
-def test_what_breaks_while_the_worker_is_ended_is_no_death(reporting: PipelineHarness) -> None:
+def test_an_error_during_shutdown_counts_as_no_crash(reporting: PipelineHarness) -> None:
     key = at_enrich(reporting)
     claim = reporting.journal.claim(key, "enrich")
     assert claim is not None
@@ -226,7 +224,7 @@ def test_what_breaks_while_the_worker_is_ended_is_no_death(reporting: PipelineHa
     assert (fields["stage"], fields["crashes"]) == (b"enrich", b"0")
 
 
-def test_a_pings_sweep_that_found_nothing_is_kept_for_days_and_one_that_was_asked_for_longer(
+def test_a_quiet_ping_sweep_is_kept_for_days_and_an_alerts_sweep_for_longer(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
     with harness(store, store_url, tmp_path, failing=False) as calm:

@@ -24,7 +24,6 @@ import pytest
 import redis
 from pydantic import SecretStr
 
-from tests.integration.pipeline.test_pipeline import proposed, start, story
 from tests.support.fakes.serving import Faults, serve
 from tests.support.fakes.slack import HOOK, FakeSlack
 from tests.support.pipeline import PipelineHarness, harness
@@ -52,7 +51,7 @@ from workers.pipeline.worker import run_stage
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
 
-__all__ = ["proposal", "proposed", "start", "story"]  # fixtures
+__all__ = ["proposal"]  # a fixture
 
 LOADED_SECONDS = 2.0
 """What a loaded machine may add to a promise; without the promise it would be many more."""
@@ -132,7 +131,7 @@ def messages(there: PipelineHarness, queue: str) -> int:
 # ---- Dramatiq ------------------------------------------------------------------------------------
 
 
-def test_a_message_that_was_acknowledged_without_its_work_being_done_is_sent_again(
+def test_an_acknowledged_message_without_its_work_is_sent_again(
     reporting: PipelineHarness, tmp_path: Path
 ) -> None:
     at_survey(reporting)
@@ -154,7 +153,7 @@ def test_a_message_that_was_acknowledged_without_its_work_being_done_is_sent_aga
     assert len(told(reporting)) == 1
 
 
-def test_what_is_for_later_survives_a_killed_store_and_no_message_is_delayed_at_dramatiqs(
+def test_the_schedule_survives_a_killed_redis_and_dramatiq_delays_no_message(
     own_store: OwnStore,
 ) -> None:
     connection = client(own_store.url)
@@ -186,9 +185,7 @@ def test_what_is_for_later_survives_a_killed_store_and_no_message_is_delayed_at_
     assert not list(connection.scan_iter(f"{NAMESPACE}:*.DQ*"))
 
 
-def test_a_message_that_comes_many_times_to_many_workers_is_worked_on_once(
-    reporting: PipelineHarness, tmp_path: Path
-) -> None:
+def test_a_duplicated_message_runs_its_stage_once(reporting: PipelineHarness, tmp_path: Path) -> None:
     at_survey(reporting)
     reporting.railway.faults.delay_seconds = 0.3
     with (
@@ -207,9 +204,7 @@ def test_a_message_that_comes_many_times_to_many_workers_is_worked_on_once(
     assert len(told(reporting)) == 1
 
 
-def test_a_dead_letter_that_is_dropped_was_a_wake_up_and_no_more(
-    reporting: PipelineHarness, tmp_path: Path
-) -> None:
+def test_a_dropped_dead_letter_loses_no_work(reporting: PipelineHarness, tmp_path: Path) -> None:
     at_survey(reporting)
     reporting.store.zadd(SCHEDULE, {SWEEP: 1})
     with running_worker(reporting, tmp_path / "older", without={"survey"}):
@@ -267,7 +262,7 @@ def number_of(outcome: Outcome) -> int:
     return int((outcome.link or "0").rpartition("/")[2])
 
 
-def test_a_lost_store_leads_to_no_second_pull_request_for_a_cause_that_has_one(
+def test_a_lost_redis_leads_to_no_second_pull_request_for_one_cause(
     proposed: PipelineHarness,
 ) -> None:
     [old], calls = proposed.github.pulls, len(proposed.fake_model.calls)
@@ -283,7 +278,7 @@ def test_a_lost_store_leads_to_no_second_pull_request_for_a_cause_that_has_one(
     assert "writer" not in {call.role for call in after.fake_model.calls[calls:]}
 
 
-def test_a_round_of_the_same_minute_takes_the_pull_request_that_is_there_for_the_truth(
+def test_an_occurrence_of_the_same_minute_adopts_the_existing_pull_request(
     proposed: PipelineHarness,
 ) -> None:
     [old], pushes = proposed.github.pulls, len(proposed.github.pushes)
@@ -298,7 +293,7 @@ def test_a_round_of_the_same_minute_takes_the_pull_request_that_is_there_for_the
     assert len(after.github.pushes) == pushes
 
 
-def test_a_store_that_hangs_costs_the_sender_three_seconds_and_one_line_reaches_slack(
+def test_a_hanging_redis_costs_the_sender_three_seconds_and_slack_gets_one_line(
     own_store: OwnStore, tmp_path: Path
 ) -> None:
     slack = FakeSlack()
@@ -328,7 +323,7 @@ def post(url: str) -> tuple[httpx.Response, float]:
     return answer, time.monotonic() - began
 
 
-def test_a_worker_lets_go_of_everything_while_the_store_hangs_and_goes_on_when_it_is_back(
+def test_a_worker_stops_its_claims_while_redis_hangs_and_continues_afterwards(
     own_store: OwnStore,
 ) -> None:
     journal = WorkerStore(client(own_store.url))
@@ -361,7 +356,7 @@ def test_a_worker_lets_go_of_everything_while_the_store_hangs_and_goes_on_when_i
     wait_until(lambda: again.claim(f"{PREFIX}incident:abc:7", "fix"), what="the next claim")
 
 
-def test_a_worker_whose_store_stays_away_ends_itself(
+def test_a_worker_exits_after_a_long_outage_of_redis(
     own_store: OwnStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher, "OUTAGE_SECONDS", 1.0)
@@ -415,7 +410,7 @@ def stopped(claim: Claim, act: Callable[[], object], *, check: int = 1) -> Itera
 
 
 @pytest.mark.parametrize("check", [1, 2], ids=["before the push", "before the pull request"])
-def test_who_was_stopped_before_acting_makes_no_second_pull_request(
+def test_a_stopped_worker_that_continues_opens_no_second_pull_request(
     proposal: ProposalHarness, check: int
 ) -> None:
     claim = proposal.claim()
@@ -428,7 +423,7 @@ def test_who_was_stopped_before_acting_makes_no_second_pull_request(
     assert len(set(proposal.fake_github.pushes)) == 1
 
 
-def test_words_of_one_who_was_stopped_before_acting_are_taken_back(reporting: PipelineHarness) -> None:
+def test_a_late_message_of_a_stopped_worker_is_deleted(reporting: PipelineHarness) -> None:
     tell = at_watch(reporting)
     slack, services = reporting.services.slack, reporting.services
     claim = reporting.journal.claim(tell, "notify")
@@ -445,7 +440,7 @@ def test_words_of_one_who_was_stopped_before_acting_are_taken_back(reporting: Pi
 
 
 @pytest.mark.parametrize("what", ["outcome", "watch"])
-def test_words_that_a_stopped_worker_said_and_did_not_see_are_taken_back_a_minute_later(
+def test_a_duplicate_message_of_a_crashed_worker_is_deleted_a_minute_later(
     reporting: PipelineHarness, what: str
 ) -> None:
     tell, services = at_watch(reporting), reporting.services
@@ -474,7 +469,7 @@ def test_words_that_a_stopped_worker_said_and_did_not_see_are_taken_back_a_minut
     assert [one.ts for one in reporting.slack.messages] == said
 
 
-def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tried_again(
+def test_a_hanging_stage_is_killed_at_its_deadline_and_retried(
     reporting: PipelineHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (claims, worker_store):
@@ -508,7 +503,7 @@ def test_a_stage_that_hangs_ends_at_its_deadline_with_what_it_started_and_is_tri
     assert len(told(reporting)) == 1
 
 
-def test_a_stage_that_never_comes_back_ends_its_worker(
+def test_a_stage_that_never_returns_ends_its_worker(
     journal: WorkerStore, sweep_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher, "RENEW_SECONDS", 0.05)
@@ -527,7 +522,7 @@ def test_a_stage_that_never_comes_back_ends_its_worker(
     assert b"lease" in journal.client.hgetall(sweep_key)
 
 
-def test_answers_that_trickle_cost_a_sweep_its_deadline_and_no_more(
+def test_trickling_answers_cost_a_sweep_no_more_than_its_deadline(
     reporting: PipelineHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stages, "DEFAULT_DEADLINE_SECONDS", 2.0)
@@ -545,7 +540,7 @@ def test_answers_that_trickle_cost_a_sweep_its_deadline_and_no_more(
     assert tried["crashes"] == b"0"
 
 
-def test_a_call_of_any_stage_ends_at_the_stages_deadline(
+def test_every_call_ends_at_the_deadline_of_its_stage(
     reporting: PipelineHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faults, ended = Faults(), []
@@ -574,7 +569,7 @@ def test_a_call_of_any_stage_ends_at_the_stages_deadline(
 # ---- what comes at the wrong moment --------------------------------------------------------------
 
 
-def test_an_alert_between_a_sweeps_last_look_and_its_end_is_looked_at_by_the_next(
+def test_an_alert_that_arrives_during_a_sweep_is_answered_by_the_next(
     reporting: PipelineHarness,
 ) -> None:
     at_survey(reporting)
@@ -600,7 +595,7 @@ def test_an_alert_between_a_sweeps_last_look_and_its_end_is_looked_at_by_the_nex
 @pytest.mark.parametrize(
     ("killed", "posts"), [(False, 1), (True, 2)], ids=["as ever", "killed after sending"]
 )
-def test_behind_a_webhook_words_come_at_least_once_and_twice_only_for_a_death_in_between(
+def test_an_incoming_webhook_gets_each_message_at_least_once_and_twice_only_after_a_crash(
     reporting: PipelineHarness, killed: bool, posts: int, tmp_path: Path
 ) -> None:
     tell = at_watch(reporting)

@@ -15,12 +15,8 @@ from tests.support.fakes.railway_types import WorldDeployment, WorldService
 from tests.support.fakes.serving import Kind
 from tests.support.pipeline import (
     PipelineHarness,
-    Snapshot,
     StartHarness,
     harness,
-    harness_starter,
-    restore_snapshot,
-    take_snapshot,
 )
 from workers.engine import records, scripts
 from workers.engine.codec import pack
@@ -43,12 +39,6 @@ from workers.models import (
     Verification,
 )
 from workers.pipeline import failures
-from workers.runtime.store import client
-
-
-@pytest.fixture
-def start(store: redis.Redis, store_url: str, tmp_path: Path) -> StartHarness:
-    return harness_starter(store, store_url, tmp_path, small=False)
 
 
 @pytest.fixture
@@ -63,28 +53,6 @@ def quick(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Pipeli
     """The same with the small agent, where the real one is not the subject."""
     with harness(store, store_url, tmp_path, small=True) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def story(
-    store_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[PipelineHarness, Snapshot]]:
-    """One line driven from the alert to the pull request's link in Slack, for all tests that go on from there."""
-    connection = client(store_url)
-    connection.flushall()
-    with harness(connection, store_url, tmp_path_factory.mktemp("story")) as running:
-        running.alert()
-        running.drive(ended(running))
-        yield running, take_snapshot(running)
-    connection.close()
-
-
-@pytest.fixture
-def proposed(story: tuple[PipelineHarness, Snapshot]) -> PipelineHarness:
-    """The line as it stood when the pull request had been told."""
-    running, snapshot = story
-    restore_snapshot(running, snapshot)
-    return running
 
 
 def told(running: PipelineHarness) -> list[str]:
@@ -108,7 +76,7 @@ def test_a_webhook_becomes_one_pull_request_whose_link_reaches_slack(proposed: P
     assert proposed.github.wrong == []
 
 
-def test_the_merged_pull_request_is_watched_until_it_is_seen_to_hold(proposed: PipelineHarness) -> None:
+def test_a_merged_pull_request_is_watched_until_its_fix_is_verified(proposed: PipelineHarness) -> None:
     commit = proposed.github.merge(proposed.github.pulls[0].number)
     proposed.redeploy(commit)
 
@@ -123,7 +91,7 @@ def test_the_merged_pull_request_is_watched_until_it_is_seen_to_hold(proposed: P
 @pytest.mark.parametrize(
     ("comes_back", "result"), [(True, FollowUpResult.VERIFIED), (False, FollowUpResult.UNMEASURED)]
 )
-def test_a_measurement_that_cannot_be_had_for_a_moment_is_waited_for(
+def test_a_measurement_that_is_unavailable_for_a_moment_is_retried(
     proposed: PipelineHarness, *, comes_back: bool, result: FollowUpResult
 ) -> None:
     key = proposed.incidents()[0]
@@ -142,9 +110,7 @@ def test_a_measurement_that_cannot_be_had_for_a_moment_is_waited_for(
 
 
 @pytest.mark.parametrize("kind", ["429", "503", "drop", "hang"])
-def test_every_outside_thing_may_fail_once_and_nothing_is_done_twice(
-    quick: PipelineHarness, kind: Kind
-) -> None:
+def test_every_service_may_fail_once_and_nothing_is_done_twice(quick: PipelineHarness, kind: Kind) -> None:
     for path in ("graphql",):
         quick.railway.faults.add(kind, path=path)
     for method, path in (("GET", "/branches"), ("POST", "/pulls"), ("POST", "git-receive-pack")):
@@ -164,7 +130,7 @@ def test_every_outside_thing_may_fail_once_and_nothing_is_done_twice(
     assert {one for one, _ in quick.slack.faults.played} == {kind}
 
 
-def test_facts_that_cannot_be_read_for_a_moment_are_waited_for(quick: PipelineHarness) -> None:
+def test_evidence_that_is_unavailable_for_a_moment_is_retried(quick: PipelineHarness) -> None:
     quick.railway.broken["deploymentLogs"] = "Problem processing request"
     quick.alert()
     quick.drive(lambda: any(quick.journal.fields(key).get("attempts") for key in quick.incidents()))
@@ -175,7 +141,7 @@ def test_facts_that_cannot_be_read_for_a_moment_are_waited_for(quick: PipelineHa
     assert quick.outcome_kind() == "pull request"
 
 
-def test_facts_that_stay_away_are_gone_without_and_said(sick: PipelineHarness) -> None:
+def test_evidence_that_stays_unavailable_becomes_a_reported_gap(sick: PipelineHarness) -> None:
     sick.railway.broken["deploymentLogs"] = "Problem processing request"
     sick.alert()
 
@@ -184,7 +150,7 @@ def test_facts_that_stay_away_are_gone_without_and_said(sick: PipelineHarness) -
     assert any(gap.part is GapPart.DEPLOYMENT_LOGS for gap in sick.values(Evidence)[0].failed_reads)
 
 
-def test_a_refused_railway_token_is_told_with_the_settings_name(sick: PipelineHarness) -> None:
+def test_a_refused_railway_token_is_reported_with_its_setting(sick: PipelineHarness) -> None:
     sick.railway.faults.add("refuse", times=100)
     sick.alert()
 
@@ -193,7 +159,7 @@ def test_a_refused_railway_token_is_told_with_the_settings_name(sick: PipelineHa
     assert "RAILWAY_API_TOKEN" in told(sick)[0]
 
 
-def test_who_lost_the_claim_gives_up_nothing_of_whoever_has_it_now(sick: PipelineHarness) -> None:
+def test_a_worker_that_lost_its_claim_gives_up_nothing(sick: PipelineHarness) -> None:
     sick.alert()
     sick.drive(lambda: sick.values(Plan))
     key = sick.incidents()[0]
@@ -212,7 +178,7 @@ def test_who_lost_the_claim_gives_up_nothing_of_whoever_has_it_now(sick: Pipelin
     assert sick.outcome_kind() == ""
 
 
-def test_a_refused_github_token_ends_the_round_and_is_told(sick: PipelineHarness) -> None:
+def test_a_refused_github_token_ends_the_attempt_and_is_reported(sick: PipelineHarness) -> None:
     sick.github.faults.add("refuse", times=1000)
     sick.alert()
 
@@ -222,7 +188,7 @@ def test_a_refused_github_token_ends_the_round_and_is_told(sick: PipelineHarness
     assert "GITHUB_TOKEN" in "\n".join(told(sick))
 
 
-def test_words_that_slack_refused_are_said_once_the_token_is_mended(quick: PipelineHarness) -> None:
+def test_messages_that_slack_refused_are_posted_once_the_token_works(quick: PipelineHarness) -> None:
     quick.slack.faults.add("refuse", times=1000)
     quick.alert()
     quick.drive(lambda: quick.outcome_kind() == "pull request")
@@ -236,7 +202,7 @@ def test_words_that_slack_refused_are_said_once_the_token_is_mended(quick: Pipel
     assert "/pull/" in told(quick)[-1]
 
 
-def test_a_model_that_refuses_is_told_with_the_raw_facts(sick: PipelineHarness) -> None:
+def test_a_refusal_of_the_model_is_reported_with_the_raw_facts(sick: PipelineHarness) -> None:
     sick.fake_model.reader = "refuses"
     sick.alert()
 
@@ -247,7 +213,7 @@ def test_a_model_that_refuses_is_told_with_the_raw_facts(sick: PipelineHarness) 
     assert "5xx" in told(sick)[-1]
 
 
-def test_a_brief_without_places_leads_to_no_pull_request(sick: PipelineHarness) -> None:
+def test_a_plan_without_a_location_leads_to_no_pull_request(sick: PipelineHarness) -> None:
     sick.alert()
     sick.drive(lambda: any(sick.values(Verdict)))
     key = sick.incidents()[0]
@@ -268,7 +234,7 @@ def test_a_brief_without_places_leads_to_no_pull_request(sick: PipelineHarness) 
     ("who", "mode"),
     [("reader", "garbage"), ("writer", "idle"), ("writer", "hostile"), ("writer", "deletes tests")],
 )
-def test_a_model_that_does_not_do_its_work_gets_nothing_proposed(
+def test_a_useless_answer_of_the_model_leads_to_no_pull_request(
     sick: PipelineHarness, who: str, mode: str
 ) -> None:
     setattr(sick.fake_model, who, mode)
@@ -282,7 +248,7 @@ def test_a_model_that_does_not_do_its_work_gets_nothing_proposed(
     assert "shop" in told(sick)[-1]
 
 
-def test_a_pull_request_that_a_human_closed_is_not_opened_again(proposed: PipelineHarness) -> None:
+def test_a_pull_request_that_a_person_closed_is_not_opened_again(proposed: PipelineHarness) -> None:
     proposed.github.close(proposed.github.pulls[0].number)
     proposed.drive(lambda: any(pull.state == "closed" for pull in proposed.values(PullRequest)))
     proposed.alert()
@@ -293,7 +259,7 @@ def test_a_pull_request_that_a_human_closed_is_not_opened_again(proposed: Pipeli
     assert len(proposed.incidents()) == 1
 
 
-def test_the_alert_fired_again_joins_the_open_incident(proposed: PipelineHarness) -> None:
+def test_a_repeated_alert_joins_the_open_incident(proposed: PipelineHarness) -> None:
     calls = len(proposed.fake_model.calls)
     proposed.alert()
 
@@ -325,7 +291,7 @@ def test_two_services_with_one_cause_in_the_code_get_one_pull_request(quick: Pip
     assert len(quick.github.pulls) == 1
 
 
-def test_a_caller_that_suffers_from_a_sick_callee_is_one_incident_with_one_pull_request_against_the_callee(
+def test_an_affected_caller_shares_the_incident_and_the_pull_request_of_its_callee(
     quick: PipelineHarness,
 ) -> None:
     shop_, began = quick.world.services[0], quick.world.services[0].requests[0].at
@@ -352,7 +318,7 @@ def test_a_caller_that_suffers_from_a_sick_callee_is_one_incident_with_one_pull_
     assert any("web suffers from it: " in text for text in told(quick))
 
 
-def test_a_symptom_begins_no_stage_and_goes_on_where_it_stopped_once_it_is_a_cause_of_its_own(
+def test_a_suppressed_incident_stops_and_continues_once_it_has_its_own_cause(
     sick: PipelineHarness,
 ) -> None:
     sick.alert()
@@ -378,7 +344,7 @@ def test_a_symptom_begins_no_stage_and_goes_on_where_it_stopped_once_it_is_a_cau
     assert len(sick.github.pulls) == 1
 
 
-def test_a_verdict_that_names_what_would_end_the_trouble_starts_no_agent(sick: PipelineHarness) -> None:
+def test_a_verdict_with_another_remedy_starts_no_agent(sick: PipelineHarness) -> None:
     sick.alert()
     sick.drive(lambda: any(sick.values(Verdict)))
     held = Verdict(
@@ -396,7 +362,7 @@ def test_a_verdict_that_names_what_would_end_the_trouble_starts_no_agent(sick: P
     assert "cancel it" in told(sick)[-1]
 
 
-def test_an_open_pull_request_of_a_symptom_stays_and_is_watched(proposed: PipelineHarness) -> None:
+def test_an_open_pull_request_of_a_suppressed_incident_is_watched(proposed: PipelineHarness) -> None:
     key = proposed.incidents()[0]
     proposed.store.hset(key, "suppressed_by", f"{PREFIX}incident:of-its-cause:1")
     proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number))
@@ -407,7 +373,7 @@ def test_an_open_pull_request_of_a_symptom_stays_and_is_watched(proposed: Pipeli
     assert watched is not None and watched.is_recovered
 
 
-def test_a_healthy_service_is_said_to_be_healthy_and_costs_nothing(start: StartHarness) -> None:
+def test_an_alert_about_a_healthy_service_is_answered_without_cost(start: StartHarness) -> None:
     with start(failing="no") as healthy:
         healthy.alert()
 
@@ -418,7 +384,7 @@ def test_a_healthy_service_is_said_to_be_healthy_and_costs_nothing(start: StartH
         assert healthy.fake_model.calls == []
 
 
-def test_a_ping_that_finds_nothing_says_nothing(start: StartHarness) -> None:
+def test_a_ping_without_findings_posts_nothing(start: StartHarness) -> None:
     with start(failing="no") as healthy:
         healthy.alert(source="ping", kind="ping", service_id=None, service_name=None)
 
@@ -427,7 +393,7 @@ def test_a_ping_that_finds_nothing_says_nothing(start: StartHarness) -> None:
         assert told(healthy) == []
 
 
-def test_report_mode_tells_the_cause_and_touches_no_repository(start: StartHarness) -> None:
+def test_report_mode_reports_the_cause_and_touches_no_repository(start: StartHarness) -> None:
     with start(TRACKWALKER_MODE="report") as reporting:
         reporting.alert()
 
@@ -438,7 +404,7 @@ def test_report_mode_tells_the_cause_and_touches_no_repository(start: StartHarne
         assert "TRACKWALKER_MODE=report" in told(reporting)[-1]
 
 
-def test_an_incident_whose_service_was_taken_away_ends_and_says_so(start: StartHarness) -> None:
+def test_an_incident_of_a_removed_service_ends_and_is_reported(start: StartHarness) -> None:
     with start(TRACKWALKER_MODE="report") as reporting:
         reporting.alert()
         reporting.drive(ended(reporting))
@@ -455,7 +421,7 @@ def test_an_incident_whose_service_was_taken_away_ends_and_says_so(start: StartH
         assert "over: the service is gone, 3 sweeps in a row did not find it any more" in told(reporting)[-1]
 
 
-def test_shadow_mode_tells_nobody(start: StartHarness) -> None:
+def test_shadow_mode_posts_nothing(start: StartHarness) -> None:
     with start(TRACKWALKER_MODE="shadow") as shadow:
         shadow.alert()
 
@@ -467,7 +433,7 @@ def test_shadow_mode_tells_nobody(start: StartHarness) -> None:
         assert shadow.github.pushes == []
 
 
-def test_a_paused_line_waits_and_goes_on_where_it_stood(quick: PipelineHarness) -> None:
+def test_a_paused_pipeline_waits_and_continues_where_it_stopped(quick: PipelineHarness) -> None:
     controls.pause(quick.journal)
     quick.alert()
     for _ in range(15):
@@ -481,7 +447,7 @@ def test_a_paused_line_waits_and_goes_on_where_it_stood(quick: PipelineHarness) 
     assert len(quick.github.pulls) == 1
 
 
-def test_a_muted_service_is_not_told_about(sick: PipelineHarness) -> None:
+def test_a_muted_service_is_not_reported(sick: PipelineHarness) -> None:
     controls.mute(sick.journal, "shop", 4_000_000_000.0)
     sick.alert()
 
@@ -501,7 +467,7 @@ def test_what_is_pushed_is_the_journals_fix_and_nothing_else(proposed: PipelineH
     assert git(pull.repo.path, "log", "--format=%an", "-1", pull.head) == "Trackwalker"
 
 
-def test_no_key_of_ours_lives_for_ever_once_all_is_over(proposed: PipelineHarness) -> None:
+def test_no_key_is_permanent_once_everything_ended(proposed: PipelineHarness) -> None:
     proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number))
 
     proposed.drive(lambda: proposed.follow_up() is not None and not proposed.store.zcard(f"{PREFIX}due"))
@@ -510,7 +476,7 @@ def test_no_key_of_ours_lives_for_ever_once_all_is_over(proposed: PipelineHarnes
     assert [key for key in lasting if b"dramatiq" not in key] == []
 
 
-def test_a_watch_that_does_not_hold_says_so(proposed: PipelineHarness) -> None:
+def test_a_fix_that_did_not_work_is_reported(proposed: PipelineHarness) -> None:
     proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number), failing=True)
 
     proposed.drive(lambda: proposed.follow_up() is not None)

@@ -305,13 +305,13 @@ def test_a_storm_becomes_one_incident_per_cause(storm: Storm) -> None:
     assert sum("*two* in second/production" in line for line in outcomes) == 1
 
 
-def test_a_storm_has_one_sweep_at_work_and_one_waiting_per_environment(storm: Storm) -> None:
+def test_a_storm_has_one_running_and_one_queued_sweep_per_environment(storm: Storm) -> None:
     for environment in PLACES:
         assert storm.most[f"{environment} at work"] == 1
         assert storm.most[f"{environment} waiting"] == 1
 
 
-def test_how_often_it_was_told_is_counted_and_shown(storm: Storm) -> None:
+def test_repeated_alerts_are_counted_and_shown(storm: Storm) -> None:
     told_often = max(storm.alerts(), key=lambda one: int(one.get("firings", 0)))
     name = next(
         name for name in storm.taken() if storm.line.journal.fields(f"{PREFIX}alert:{name}") == told_often
@@ -335,7 +335,7 @@ def test_a_storm_fills_no_queue_and_no_journal(storm: Storm) -> None:
         assert storm.store.hlen(incident.replace(PREFIX, f"{PREFIX}notification:")) < 320
 
 
-def test_the_store_keeps_little_of_a_storm_and_all_of_it_runs_out(storm: Storm) -> None:
+def test_redis_keeps_little_of_a_storm_and_all_of_it_expires(storm: Storm) -> None:
     keys = list(storm.store.scan_iter("*", count=1000))
     size = sum(storm.store.memory_usage(key, samples=0) or 0 for key in keys)
     due_keys = set(storm.store.zrange(SCHEDULE, 0, -1))
@@ -348,6 +348,6 @@ def test_the_store_keeps_little_of_a_storm_and_all_of_it_runs_out(storm: Storm) 
     assert len(due_keys) < 200
 
 
-def test_a_storm_is_told_in_few_words(storm: Storm) -> None:
+def test_a_storm_causes_few_messages(storm: Storm) -> None:
     # At most two for each cause, one for each service that is well, and for each text that names one of these.
     assert len(storm.told()) <= 2 * 2 + 2 + len(FORWARDS)

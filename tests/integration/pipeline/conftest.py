@@ -1,0 +1,53 @@
+"""The pipeline with the failing shop, and its state after the pull request was posted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.support.pipeline import (
+    PipelineHarness,
+    Snapshot,
+    StartHarness,
+    harness,
+    harness_starter,
+    restore_snapshot,
+    take_snapshot,
+)
+from workers.runtime.store import client
+
+
+@pytest.fixture
+def start(store: redis.Redis, store_url: str, tmp_path: Path) -> StartHarness:
+    """Starts a pipeline with the real agent."""
+    return harness_starter(store, store_url, tmp_path, small=False)
+
+
+@pytest.fixture(scope="module")
+def story(
+    store_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[PipelineHarness, Snapshot]]:
+    """One pipeline driven from the alert to the pull request's link in Slack, shared by all tests that follow it."""
+    connection = client(store_url)
+    connection.flushall()
+    with harness(connection, store_url, tmp_path_factory.mktemp("story")) as pipeline:
+        pipeline.alert()
+        pipeline.drive(is_outcome_posted(pipeline))
+        yield pipeline, take_snapshot(pipeline)
+    connection.close()
+
+
+@pytest.fixture
+def proposed(story: tuple[PipelineHarness, Snapshot]) -> PipelineHarness:
+    """The pipeline right after the pull request was posted."""
+    pipeline, snapshot = story
+    restore_snapshot(pipeline, snapshot)
+    return pipeline
+
+
+def is_outcome_posted(pipeline: PipelineHarness) -> Callable[[], bool]:
+    """A condition: the first incident's outcome is in Slack."""
+    return lambda: bool(pipeline.outcome_kind()) and any(pipeline.outcome_posts())
