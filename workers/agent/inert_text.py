@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from workers.runtime.text import visible
+from workers.runtime.text import one_line, visible
 
 MAX_LINE_CHARS = 1_000
 """Characters of one line. A longer one is data and not a sentence."""
@@ -18,4 +18,4 @@ def inert(text: str) -> str:
 
 def inert_line(text: str) -> str:
     """The text as one inert line of at most `MAX_LINE_CHARS` characters."""
-    return " ".join(inert(text).split())[:MAX_LINE_CHARS]
+    return one_line(inert(text), MAX_LINE_CHARS)

@@ -5,7 +5,7 @@ Much of it was written by others: no line of it steers the terminal. What is rea
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NoReturn
 
 from workers.cli.lookup import find_journal
@@ -15,8 +15,7 @@ from workers.engine.schema import ENDED, OPEN, PREFIX, SCHEDULE, EndedAs
 from workers.engine.stage_table import FIX, PLAN
 from workers.errors import Refused
 from workers.incidents import controls, request_quota
-from workers.runtime.redaction import redact
-from workers.runtime.text import one_line
+from workers.runtime.text import format_duration, format_timestamp, safe_line
 
 DEFAULT_ROWS = 50
 """Journals that are shown of each kind unless more are asked for."""
@@ -69,26 +68,9 @@ def collect(journal: JournalStore, now: datetime, limit: int | None = DEFAULT_RO
         "ended": lately,
         "quiet_sweeps": quiet,
         "paused": paused,
-        "muted": {clean_text(name): moment(until) for name, until in mutes.items()},
-        "allowance": clean_text(request_quota.describe(request_quota.read(journal, now), now)),
+        "muted": {safe_line(name): format_timestamp(until) for name, until in mutes.items()},
+        "allowance": safe_line(request_quota.describe(request_quota.read(journal, now), now)),
     }
-
-
-def clean_text(text: str) -> str:
-    """Foreign text as one line that steers nothing and tells no secret."""
-    return one_line(redact(text))
-
-
-def moment(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def span(seconds: float) -> str:
-    """`12 s`, `3 min`, `2 h`, `3 days`."""
-    for unit, length, least in (("days", 86_400, 2 * 86_400), ("h", 3600, 2 * 3600), ("min", 60, 120)):
-        if seconds >= least:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 # ---- what is due -----------------------------------------------------------------------------
@@ -101,11 +83,11 @@ def _scheduled(journal: JournalStore, now: datetime, limit: int | None) -> list[
     found = journal.columns(keys, LISTED_FIELDS)
     return [
         {
-            "id": clean_text(key.removeprefix(PREFIX)),
-            "stage": clean_text(field_text(fields, "stage")) or "gone",
+            "id": safe_line(key.removeprefix(PREFIX)),
+            "stage": safe_line(field_text(fields, "stage")) or "gone",
             "in_seconds": round(max(0.0, due / 1000 - now.timestamp()), 1),
             "in_work": int(fields.get("lease", 0)) / 1000 > now.timestamp(),
-            "why": clean_text("; ".join(_reasons(fields, now))),
+            "why": safe_line("; ".join(_reasons(fields, now))),
         }
         for key, (_, due), fields in zip(keys, rows, found, strict=True)
     ]
@@ -114,7 +96,7 @@ def _scheduled(journal: JournalStore, now: datetime, limit: int | None) -> list[
 def _due_in(one: dict[str, Any]) -> str:
     if one["in_work"]:
         return "in work"
-    return f"in {span(one['in_seconds'])}" if one["in_seconds"] > 0 else "now"
+    return f"in {format_duration(one['in_seconds'])}" if one["in_seconds"] > 0 else "now"
 
 
 def _reasons(fields: Fields, now: datetime) -> list[str]:
@@ -123,7 +105,7 @@ def _reasons(fields: Fields, now: datetime) -> list[str]:
     if tries := int(fields.get("attempts", 0)):
         since = int(fields.get("failing_since", 0)) / 1000
         times = f"failed {tries} time{'s'[: tries > 1]}"
-        said.append(times + (f", for {span(now.timestamp() - since)}" if since else ""))
+        said.append(times + (f", for {format_duration(now.timestamp() - since)}" if since else ""))
     if deaths := int(fields.get("crashes", 0)):
         said.append(f"{deaths} death{'s'[: deaths > 1]}")
     joined = field_text(fields, "suppressed_by").removeprefix(PREFIX)
@@ -169,12 +151,12 @@ def _open_incidents(journal: JournalStore, keys: list[str]) -> list[dict[str, An
         holder = field_text(fields, "suppressed_by")
         cause = records.INCIDENT.read(causes.get(holder, {}))
         rows.append({
-            "id": clean_text(key.removeprefix(PREFIX)),
-            "service": clean_text(incident.subject.name) if incident else "",
-            "sentence": clean_text(seen[0].sentence) if seen else "its record cannot be read",
-            "stage": clean_text(field_text(fields, "stage")),
-            "suppressed_by": clean_text(cause.subject.name if cause else holder.removeprefix(PREFIX)),
-            "pull": clean_text(pull.url) if pull else "",
+            "id": safe_line(key.removeprefix(PREFIX)),
+            "service": safe_line(incident.subject.name) if incident else "",
+            "sentence": safe_line(seen[0].sentence) if seen else "its record cannot be read",
+            "stage": safe_line(field_text(fields, "stage")),
+            "suppressed_by": safe_line(cause.subject.name if cause else holder.removeprefix(PREFIX)),
+            "pull": safe_line(pull.url) if pull else "",
         })  # fmt: skip
     return rows
 
@@ -197,13 +179,13 @@ def _recent_endings(
     loud = [(key, fields) for key, fields in over if field_text(fields, "ended_as") != EndedAs.NO_FINDINGS]
     lines = [
         {
-            "id": clean_text(key.removeprefix(PREFIX)),
-            "ended": moment(int(fields["ended"]) / 1000),
-            "outcome": clean_text(field_text(fields, "outcome")),
+            "id": safe_line(key.removeprefix(PREFIX)),
+            "ended": format_timestamp(int(fields["ended"]) / 1000),
+            "outcome": safe_line(field_text(fields, "outcome")),
         }
         for key, fields in loud[:most]
     ]
-    last = {"count": len(quiet), "last": moment(int(quiet[0]["ended"]) / 1000)} if quiet else None
+    last = {"count": len(quiet), "last": format_timestamp(int(quiet[0]["ended"]) / 1000)} if quiet else None
     return lines, last
 
 
@@ -242,12 +224,12 @@ def _refuse_fix(key: str, fields: dict[str, bytes]) -> NoReturn:
     """Raises Refused with why there is nothing to mend."""
     short, pull = key.removeprefix(PREFIX), records.PULL.read(fields)
     if pull is not None:
-        raise Refused(f"{short} has a pull request: {clean_text(pull.url)}")
+        raise Refused(f"{short} has a pull request: {safe_line(pull.url)}")
     if "ended" in fields:
         raise Refused(
-            f"{short} has ended: {clean_text(field_text(fields, 'outcome'))}; `retry` takes it up again"
+            f"{short} has ended: {safe_line(field_text(fields, 'outcome'))}; `retry` takes it up again"
         )
-    raise Refused(f"{short} is worked on by itself: it stands at {clean_text(field_text(fields, 'stage'))}")
+    raise Refused(f"{short} is worked on by itself: it stands at {safe_line(field_text(fields, 'stage'))}")
 
 
 def _request_one_fix(journal: JournalStore, key: str, fields: dict[str, bytes]) -> str:

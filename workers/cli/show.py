@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from workers.cli.listing import clean_text, field_text, moment, span
+from workers.cli.listing import field_text
 from workers.cli.lookup import find_journal
 from workers.engine import records
 from workers.engine.codec import Record, json_text, unpack
@@ -36,7 +36,7 @@ from workers.models import (
     describe_gap,
 )
 from workers.runtime.redaction import redact
-from workers.runtime.text import plural
+from workers.runtime.text import format_duration, format_timestamp, plural, safe_line
 
 INTERNAL_FIELDS = ("token", "run", "fence", "signals_seen", "taken_over", "unknown")
 """Fields that only workers need."""
@@ -77,10 +77,9 @@ def collect_journal(journal: JournalStore, name: str) -> dict[str, Any]:
 
 
 def clean_line(line: str) -> str:
-    """Cleaned, with its indentation, and not too wide."""
-    said = clean_text(line)
+    """The line, cleaned and truncated, with its indentation."""
     indent = " " * (len(line) - len(line.lstrip(" ")))
-    return indent + (said if len(said) <= MAX_WIDTH else f"{said[: MAX_WIDTH - 1]}…")
+    return indent + safe_line(line, MAX_WIDTH)
 
 
 def _notification_fields(journal: JournalStore, key: str) -> Fields:
@@ -94,14 +93,14 @@ def _notification_fields(journal: JournalStore, key: str) -> Fields:
 def _state(journal: JournalStore, key: str, fields: Fields, now: datetime) -> list[str]:
     due, lease = journal.command("zscore", SCHEDULE, key), int(fields.get("lease", 0)) / 1000
     if "ended" in fields:
-        stands = f"ended {moment(int(fields['ended']) / 1000)}: {field_text(fields, 'outcome')}"
+        stands = f"ended {format_timestamp(int(fields['ended']) / 1000)}: {field_text(fields, 'outcome')}"
     elif lease > now.timestamp():
-        stands = f"in work at {field_text(fields, 'stage')}, by a lease until {moment(lease)}"
+        stands = f"in work at {field_text(fields, 'stage')}, by a lease until {format_timestamp(lease)}"
     elif due is None:
         stands = f"stands at {field_text(fields, 'stage')}, and is not due"
     else:
         wait = due / 1000 - now.timestamp()
-        stands = f"stands at {field_text(fields, 'stage')}, due {f'in {span(wait)}' if wait > 0 else 'now'}"
+        stands = f"stands at {field_text(fields, 'stage')}, due {f'in {format_duration(wait)}' if wait > 0 else 'now'}"
     lines = [f"  {stands}"]
     for field in sorted(fields):
         if field.startswith(("r:", "a:", "m:", "same:", "began:", "on:", "merge_from:")) or field in (
@@ -124,7 +123,7 @@ def _state(journal: JournalStore, key: str, fields: Fields, now: datetime) -> li
 
 
 def _moment(value: str) -> str:
-    return moment(int(value) / 1000) if value.isdigit() else value
+    return format_timestamp(int(value) / 1000) if value.isdigit() else value
 
 
 def _answer(blob: bytes) -> str:

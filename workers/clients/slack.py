@@ -18,6 +18,7 @@ from pydantic import Field, SecretStr, ValidationError
 from workers.clients import deadline
 from workers.errors import SlackBusy, SlackRefused
 from workers.models import Model, SlackMessage, digest
+from workers.runtime.text import truncate
 
 TIMEOUT = httpx.Timeout(10.0)
 TOTAL_TIMEOUT_FACTOR = 2
@@ -118,7 +119,7 @@ def truncate_message(text: str) -> str:
         return text
     start, _, last = text.rpartition("\n")
     if len(last) > 500:
-        return text[: MAX_TEXT_CHARS - 1] + "…"
+        return truncate(text, MAX_TEXT_CHARS)
     return f"{start[: MAX_TEXT_CHARS - len(last) - 3]}…\n{last}"
 
 

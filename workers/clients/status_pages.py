@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from workers.clients import deadline
 from workers.models import Model
+from workers.runtime.text import one_line
 
 State = Literal["operational", "degraded", "down", "unknown"]
 
@@ -140,4 +141,4 @@ def parse_summary(content: bytes) -> tuple[State, str]:
     if state == "operational" and any(one.impact != "none" for one in troubles):
         state = "degraded"
     words = [summary.status.description, *(f"{one.name} ({one.status})" for one in troubles[:3])]
-    return state, " ".join("; ".join(word for word in words if word).split())[:MAX_DESCRIPTION_CHARS]
+    return state, one_line("; ".join(word for word in words if word), MAX_DESCRIPTION_CHARS)

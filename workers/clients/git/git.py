@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from workers.errors import GitHubBusy, GitHubRefused
 from workers.runtime.redaction import redact
+from workers.runtime.text import truncate_start
 from workers.sandbox.sandbox import LAUNCHER
 
 LOCAL_SECONDS, NETWORK_SECONDS = 120.0, 300.0
@@ -31,6 +32,7 @@ MAX_OUTPUT_BYTES = 32 * 2**20
 MAX_DISK_BYTES = 4 * 2**30
 """Bytes of one mirror or tree; the largest repositories of ordinary services stay below 1 GB."""
 POLL_SECONDS, MEASURE_SECONDS = 0.02, 2.0
+MAX_MESSAGE_CHARS = 400  # characters of git's output in an error: the last ones name the failure
 CONFIGURATION = {
     "core.hooksPath": "/dev/null", "core.fsmonitor": "false", "core.symlinks": "true",
     "core.fileMode": "true", "core.autocrlf": "false", "core.quotePath": "false", "core.askPass": "",
@@ -198,4 +200,4 @@ def _failure(said: str, name: str, writes: bool) -> Exception:
 
 def _short(said: str) -> str:
     lines = [line for line in redact(said).splitlines() if line.strip() and not line.startswith("hint:")]
-    return " | ".join(lines)[-400:] or "no reason given"
+    return truncate_start(" | ".join(lines), MAX_MESSAGE_CHARS) or "no reason given"

@@ -232,7 +232,7 @@ class Transport:
         for secret in (self._token, self._project_token):
             if secret and secret.get_secret_value():
                 message = message.replace(secret.get_secret_value(), "***")
-        return one_line(message)[:MAX_MESSAGE_CHARS]
+        return one_line(message, MAX_MESSAGE_CHARS)
 
 
 def _retry_after(response: httpx.Response) -> float | None:
