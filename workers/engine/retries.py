@@ -1,4 +1,4 @@
-"""How long a stage waits between attempts, and for how long it tries, by the service that is not available."""
+"""Delays between the attempts of a stage, and the time after which it gives up, by the service that is away."""
 
 from __future__ import annotations
 

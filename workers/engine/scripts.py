@@ -34,7 +34,7 @@ _REST = re.compile(r"^-- (KEYS|ARGV)\[(\d+)\] onwards: ", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Signature:
-    """What a script declares: the names of its keys and arguments in order, and whether more of them may follow."""
+    """The declarations of a script: names of its keys and arguments in order, and whether more may follow."""
 
     keys: tuple[str, ...]
     arguments: tuple[str, ...]
@@ -73,9 +73,11 @@ class Script:
             more_keys, more: the keys and arguments that the script declares with `onwards`.
 
         Raises:
-            TypeError: a declared name is missing, or a given one is not declared.
+            TypeError: a declared name is missing, a given one is not declared, or more follow than the script takes.
         """
         signature = self.signature
+        if (more_keys and not signature.has_more_keys) or (more and not signature.has_more_arguments):
+            raise TypeError(f"script {self.name} takes no more keys or arguments than it names")
         if len(named) != len(signature.keys) + len(signature.arguments):
             self._reject(named)
         try:

@@ -1,4 +1,4 @@
-"""What the stages work with: the settings, the journals and one client for each outside service."""
+"""The collaborators of the stages: settings, journals and one client for each outside service."""
 
 from __future__ import annotations
 

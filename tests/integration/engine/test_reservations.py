@@ -1,4 +1,4 @@
-"""One cause in the code has one holder, and only for as long as that one is at work."""
+"""A cause in the code is reserved by one incident, as long as that incident is open."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from workers.engine.worker_store import WorkerStore
 from workers.models import Repository
 from workers.remediation import fault_location
 
-OURS, THEIRS = (f"{PREFIX}incident:{name}:20261123T0304" for name in ("ours", "theirs"))
-CAUSE, OTHER = f"{PREFIX}reserved:cause", f"{PREFIX}reserved:other"
+OURS = f"{PREFIX}incident:ours:20261123T0304"
+THEIRS = f"{PREFIX}incident:theirs:20261123T0304"
+CAUSE = f"{PREFIX}reserved:cause"
+OTHER = f"{PREFIX}reserved:other"
 DAY_MS = 86_400_000
 
 
@@ -26,7 +28,7 @@ def open_round(journal: WorkerStore, key: str) -> Claim:
 
 
 def reserve(journal: WorkerStore, holder: str, ttl_ms: int = DAY_MS) -> str:
-    """Who holds the cause after somebody asked for it."""
+    """The incident that holds the cause after this attempt to reserve it."""
     cancelled_ttl_ms = int(CANCELLED_RESERVATION_SECONDS * 1000)
     answer: bytes = journal.run(
         scripts.RESERVE, [CAUSE], holder=holder, ttl_ms=ttl_ms, cancelled_ttl_ms=cancelled_ttl_ms

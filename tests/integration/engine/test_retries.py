@@ -1,4 +1,4 @@
-"""What is away is waited out: how soon it is tried again, for how long, and what is told when it stays away."""
+"""Outages are waited out: the delays, their limits, and the report once the patience is used up."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_long_outage_causes_few_attempts_and_its_end_is_noticed_within_minutes
 
 @pytest.fixture
 def sick(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """The line around the sick shop, without an agent."""
+    """The pipeline with the failing shop, in report mode."""
     with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
         yield running
 
@@ -96,27 +96,27 @@ def told(running: PipelineHarness) -> list[str]:
 
 
 def fail(running: PipelineHarness, key: str, *, times: int = 3) -> None:
-    """The journal's stage is tried so often, each time as soon as it may be."""
+    """Run the journal's stage this many times, each time as soon as it is due."""
     for _ in range(times):
         running.store.zadd(SCHEDULE, {key: 1})
         running.work_next()
 
 
 def has_failed_for(running: PipelineHarness, key: str, seconds: float) -> None:
-    """As if what the stage needs had been away for so long already."""
+    """Make the stage look as if it had failed for so long already."""
     assert running.store.hexists(key, "failing_since")
     running.store.hset(key, "failing_since", int((time.time() - seconds) * 1000))
 
 
 def surveying(running: PipelineHarness) -> str:
-    """The key of a sweep that is about to look."""
+    """The key of a sweep before its survey."""
     running.alert()
     running.drive(lambda: list(running.store.scan_iter(f"{PREFIX}sweep:*")))
     return f"{PREFIX}sweep:env-1:1"
 
 
 def enriching(running: PipelineHarness) -> str:
-    """The key of an incident whose facts are about to be read."""
+    """The key of an incident before its evidence."""
     running.alert()
     running.drive(running.incidents)
     return running.incidents()[0]

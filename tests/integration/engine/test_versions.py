@@ -1,4 +1,4 @@
-"""Two versions side by side, as in a rolling deploy: what one cannot read it makes again or leaves to the other."""
+"""Two versions side by side, as in a rolling deployment: unreadable records are made again or left to the other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NEWER = str(int(VERSION) + 1).encode() + b"j" + b'{"facts":"of another kind"}'
 
 @pytest.fixture
 def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """The line around the sick shop, without an agent."""
+    """The pipeline with the failing shop, in report mode."""
     with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
         yield running
 
@@ -46,7 +46,7 @@ def stage(running: PipelineHarness, key: str) -> str:
 
 
 def journals(running: PipelineHarness) -> list[str]:
-    """Every journal: what has a stage."""
+    """The keys of all hashes that have a stage."""
     keys = [
         raw.decode() for raw in running.store.scan_iter(f"{PREFIX}*", _type="HASH") if isinstance(raw, bytes)
     ]
@@ -54,7 +54,7 @@ def journals(running: PipelineHarness) -> list[str]:
 
 
 def at(running: PipelineHarness, name: str) -> str:
-    """The key of an incident that stands before a stage."""
+    """The key of an incident that is due at this stage."""
     running.alert()
     running.drive(running.incidents)
     key = running.incidents()[0]
@@ -118,7 +118,7 @@ def test_every_record_that_a_stage_needs_is_made_by_a_stage() -> None:
 
 
 def with_more(value: Any) -> Any:
-    """The same value as a newer version might write it: every noun has a field that we do not know."""
+    """The value as a newer version might write it: every model has an unknown field."""
     if isinstance(value, dict):
         return value | {"of_tomorrow": {"deep": [1]}}
     return [with_more(one) for one in value] if isinstance(value, list) else value
@@ -271,7 +271,7 @@ def test_journals_of_unknown_stages_are_kept_and_delay_no_other(
 
 
 def rolled_back(running: PipelineHarness, key: str, minutes: float) -> None:
-    """As if the mover had met the journal at a stage that it does not know, so long ago."""
+    """Let the dispatcher have met the journal's unknown stage so many minutes ago."""
     running.store.zadd(SCHEDULE, {key: 1})
     dispatcher.dispatch_due(running.journal, make_broker(running.store))
     known, _, since = running.journal.fields(key)["unknown"].rpartition(b" ")

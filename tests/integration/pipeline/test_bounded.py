@@ -1,4 +1,4 @@
-"""Nothing grows for ever: every key runs out by itself, stands in `due`, or is one of the few that are named here."""
+"""Redis does not grow without bound: every key has a TTL, is scheduled, or is one of the few listed here."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def start(store: redis.Redis, store_url: str, tmp_path: Path) -> StartHarness:
 
 @pytest.fixture
 def reporting(start: StartHarness) -> Iterator[PipelineHarness]:
-    """The line around the sick shop, without an agent."""
+    """The pipeline with the failing shop, in report mode."""
     with start(TRACKWALKER_MODE="report") as running:
         yield running
 
@@ -47,7 +47,7 @@ def reporting(start: StartHarness) -> Iterator[PipelineHarness]:
 def story(
     store_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[PipelineHarness, Snapshot]]:
-    """One line driven from a ping and an alert to the pull request's link in Slack."""
+    """One pipeline driven from a ping and an alert to the pull request's link in Slack."""
     connection = client(store_url)
     connection.flushall()
     with harness(connection, store_url, tmp_path_factory.mktemp("story")) as running:
@@ -60,7 +60,7 @@ def story(
 
 @pytest.fixture
 def proposed(story: tuple[PipelineHarness, Snapshot]) -> PipelineHarness:
-    """The line as it stood when the pull request had been told."""
+    """The pipeline right after the pull request was posted."""
     running, snapshot = story
     restore_snapshot(running, snapshot)
     return running
@@ -71,7 +71,7 @@ def ping(running: PipelineHarness) -> str:
 
 
 def work_all(running: PipelineHarness, *, stages: int = 60) -> None:
-    """Everything once that is due, and what comes of it, until only what waits for the outside world is left."""
+    """Run every due stage, and the stages that follow, until only journals that wait for the outside are left."""
     for _ in range(stages):
         if not running.due():
             return
@@ -301,7 +301,7 @@ def test_an_incident_merges_a_bounded_number_of_notifications_until_it_has_an_ac
 
 
 def _join(journal: JournalStore, tell: str, *others: str) -> None:
-    """A sweep that finds the trouble of an incident again, and these alerts that name it."""
+    """A sweep finds an open incident again, and these alerts name its service."""
     key = tell.replace("notification:", "")
     open_incident(journal, key, fingerprint="f", ack_after_ms=0, alert_notifications=others)
 

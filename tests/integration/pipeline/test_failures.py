@@ -1,4 +1,4 @@
-"""What follows when a stage fails: every round ends, and every ending is told."""
+"""Failures of stages: every attempt ends, and every end is reported."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from workers.pipeline.worker import run_claimed, run_stage
 
 @pytest.fixture
 def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """The line around the sick shop, without an agent."""
+    """The pipeline with the failing shop, in report mode."""
     with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
         yield running
 
@@ -38,7 +38,7 @@ def stage(running: PipelineHarness, key: str) -> str:
 
 
 def work_until_dead(running: PipelineHarness, key: str, **broken: Any) -> None:
-    """Work the journal's stage with a broken service until the deaths are too many; leases run out at once."""
+    """Run the journal's stage with a broken service until it gives up; leases expire at once."""
     services = replace(running.services, **broken)
     for _ in range(7):
         if running.store.hexists(key, "lease"):
@@ -54,7 +54,7 @@ def at_enrich(running: PipelineHarness) -> str:
 
 
 def concluded(running: PipelineHarness) -> str:
-    """The key of an incident whose outcome is told."""
+    """The key of an incident whose outcome was posted."""
     key = at_enrich(running)
     running.drive(running.outcome_posts)
     return key

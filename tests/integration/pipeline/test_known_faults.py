@@ -1,7 +1,7 @@
-"""What is known to go wrong, at Dramatiq's, the store's and our own, and why it does no harm.
+"""Known faults of Dramatiq, of Redis and of this product, and why they do no harm.
 
-Shown elsewhere: a pull request whose last record was lost, and one that holds another patch than the journal
-(test_proposing), agents and sweeps that are stopped by a deploy (test_shutdown), answers that trickle (test_deadline).
+Other files cover a pull request whose record was lost or whose patch differs from the journal's (test_propose), agents
+and sweeps that a deployment stops (test_shutdown), and trickling answers (test_deadline).
 """
 
 from __future__ import annotations
@@ -53,21 +53,20 @@ from workers.runtime.store import client
 
 __all__ = ["proposal"]  # a fixture
 
-LOADED_SECONDS = 2.0
-"""What a loaded machine may add to a promise; without the promise it would be many more."""
+LOADED_SECONDS = 2.0  # allowance for a loaded machine; a broken promise would take many more
 SWEEP = f"{PREFIX}sweep:env-1:1"
 
 
 @pytest.fixture
 def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """The line around the sick shop, without an agent."""
+    """The pipeline with the failing shop, in report mode."""
     with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as made:
         yield made
 
 
 @dataclass
 class OwnStore:
-    """A store that a test may kill, stop and rob."""
+    """A Redis that a test may kill, stop and empty."""
 
     owner: EmbeddedStore
     url: str
@@ -89,7 +88,7 @@ class OwnStore:
 
     @contextmanager
     def hanging(self) -> Iterator[None]:
-        """It takes connections and answers nothing."""
+        """It accepts connections and answers nothing."""
         os.kill(self.pid, signal.SIGSTOP)
         try:
             yield
@@ -109,13 +108,13 @@ def told(there: PipelineHarness) -> list[str]:
 
 
 def at_survey(there: PipelineHarness) -> None:
-    """A sweep that nobody has claimed yet."""
+    """Drive the pipeline to an unclaimed sweep."""
     there.alert()
     there.drive(lambda: there.store.exists(SWEEP))
 
 
 def at_watch(there: PipelineHarness) -> str:
-    """The tell of an incident whose outcome is recorded and not told yet."""
+    """The notification of an incident whose outcome is recorded and not posted yet."""
     there.alert()
     there.drive(there.incidents)
     key = there.incidents()[0]
@@ -124,7 +123,7 @@ def at_watch(there: PipelineHarness) -> str:
 
 
 def messages(there: PipelineHarness, queue: str) -> int:
-    """Messages that are in the queue or being worked on."""
+    """Messages that are queued or being processed."""
     return int(there.store.hlen(f"{NAMESPACE}:{queue}.msgs"))
 
 
@@ -138,7 +137,7 @@ def test_an_acknowledged_message_without_its_work_is_sent_again(
     assert WorkerStore(reporting.store).claim(SWEEP, "survey") is not None  # by a worker that dies now
     reporting.store.zadd(SCHEDULE, {SWEEP: 1})
     with running_worker(reporting, tmp_path / "one"):
-        wait_until(lambda: reporting.store.zscore(SCHEDULE, SWEEP) != 1, what="the mover's message")
+        wait_until(lambda: reporting.store.zscore(SCHEDULE, SWEEP) != 1, what="the dispatcher's message")
         wait_until(lambda: not messages(reporting, "sweeps"), what="the message taken and acknowledged")
         fields = reporting.journal.fields(SWEEP)
         still_due = reporting.store.zscore(SCHEDULE, SWEEP)
@@ -251,7 +250,7 @@ def test_of_two_workers_with_the_same_fence_number_only_one_records_and_acts(own
 
 
 def lost(there: PipelineHarness, at: datetime | None = None) -> PipelineHarness:
-    """The line after its store has lost everything; the sweep that follows is made at that time."""
+    """The pipeline after its Redis lost everything; the next sweep is opened at that time."""
     there.store.flushall()
     now = (lambda: at) if at else there.services.now
     return replace(there, services=replace(there.services, now=now))
@@ -345,7 +344,7 @@ def test_a_worker_stops_its_claims_while_redis_hangs_and_continues_afterwards(
     began = time.monotonic()
 
     with own_store.hanging():
-        wait_until(lambda: len(ends) == 8, seconds=40, what="every claim let go")
+        wait_until(lambda: len(ends) == 8, seconds=40, what="the release of every claim")
         with pytest.raises(Superseded):
             claims[0].check_fence()
     pulse.ended.set()
@@ -374,7 +373,7 @@ def test_a_worker_exits_after_a_long_outage_of_redis(
 
 @dataclass
 class Stopped:
-    """A claim whose holder stands still right after its n-th check, before it acts, as under SIGSTOP."""
+    """A claim whose worker stands still right after its n-th fence check, as under SIGSTOP."""
 
     claim: Claim
     check: int
@@ -391,7 +390,7 @@ class Stopped:
 
 @contextmanager
 def stopped(claim: Claim, act: Callable[[], object], *, check: int = 1) -> Iterator[None]:
-    """While the block lasts `act` stands still between check and act; at its end it has gone on to its end."""
+    """For the length of the block a worker stands still between check and act; at its end the worker continues."""
     made = Stopped(claim, check, threading.Event(), threading.Event())
     claim.check_fence = made.confirm  # type: ignore[method-assign]  # a moment that no outside thing marks
 

@@ -1,4 +1,4 @@
-"""From the door to the pull request and the words in Slack, with every outside thing failing once in its own way."""
+"""From the webhook to the pull request and the messages in Slack, with every outside service failing once."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ from workers.pipeline import failures
 
 @pytest.fixture
 def sick(start: StartHarness) -> Iterator[PipelineHarness]:
-    """The line around the sick shop."""
+    """The pipeline with the failing shop."""
     with start() as running:
         yield running
 
 
 @pytest.fixture
 def quick(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """The same with the small agent, where the real one is not the subject."""
+    """The same with the small agent, for tests whose subject is not the agent."""
     with harness(store, store_url, tmp_path, small=True) as running:
         yield running
 
@@ -60,7 +60,7 @@ def told(running: PipelineHarness) -> list[str]:
 
 
 def ended(running: PipelineHarness) -> Callable[[], bool]:
-    """Until the first incident's outcome is in Slack."""
+    """A condition: the first incident's outcome is in Slack."""
     return lambda: bool(running.outcome_kind()) and any(running.outcome_posts())
 
 

@@ -1,4 +1,4 @@
-"""One outage, two thousand webhooks: all are answered, none is lost, and they end in one incident per cause."""
+"""An alert storm of two thousand webhooks: all are answered, none is lost, each cause gets one incident."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ from workers.incidents.opening import MAX_ALERTS_PER_SWEEP
 from workers.pipeline.worker import declare_actors
 from workers.runtime.store import client
 
-WEBHOOKS, SENDERS, THREADS = 2_000, 8, 8
+WEBHOOKS = 2_000
+SENDERS = 8
+THREADS = 8  # as in the Procfile
 QUEUES = ("sweeps", "incidents", "notifications", "fixes")
 PLACES = {"env-1": ("prj-1", ["svc-shop", "svc-db"]), "env-2": ("prj-2", ["svc-two", "svc-two-calm"])}
 WATCH = "prj-1/env-1, prj-2/env-2"
@@ -63,17 +65,17 @@ for _,key in ipairs(redis.call('KEYS',ARGV[1])) do
 end
 return found
 """
-"""How many sweeps are in work and how many wait, seen in one moment."""
+"""Numbers of running and of queued sweeps, read in one transaction."""
 
 
 @dataclass
 class Storm:
-    """The line, the door before it, and the most that was ever seen while it worked."""
+    """The pipeline, the receiver before it, and the maxima that were measured while it ran."""
 
     line: PipelineHarness
     port: int
     answers: list[tuple[int, str]] = field(default_factory=list)
-    """Status and the name under which the alert was taken."""
+    """The status and the id of the stored alert."""
     most: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -84,7 +86,7 @@ class Storm:
         return {name for _, name in self.answers}
 
     def alerts(self) -> list[dict[str, bytes]]:
-        """The journals of all alerts that a person or a service sent, without the second looks."""
+        """The journals of all alerts without the rechecks."""
         keys = [raw.decode() for raw in self.store.scan_iter(f"{PREFIX}alert:*", count=1000)]
         return [self.line.journal.fields(key) for key in keys if not key.endswith("-again")]
 
@@ -94,7 +96,7 @@ class Storm:
 
 @pytest.fixture(scope="module")
 def storm(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storm]:
-    """A storm that is over: everything it asked for is done, but for what is looked at again later."""
+    """A finished storm: everything is done except for rechecks that are due later."""
     connection = client(store_url)
     connection.flushall()
     with ExitStack() as stack:
@@ -110,8 +112,8 @@ def storm(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             harness(connection, store_url, folder, failing=True, small=False, **settings)
         )
         places["prj-1"] = running.railway
-        door = stack.enter_context(served("receiver.main:app", store_url, WATCH))
-        made = Storm(running, urlsplit(door).port or 0)
+        receiver = stack.enter_context(served("receiver.main:app", store_url, WATCH))
+        made = Storm(running, urlsplit(receiver).port or 0)
         with _at_work(made):
             made.answers = _send(made.port, _webhooks(random.Random(7)))
             wait_until(lambda: not _asked(made), seconds=120, what="the end of all alerts and sweeps")
@@ -126,7 +128,7 @@ def storm(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def _railway(places: dict[str, FakeRailway]) -> Starlette:
-    """One address for both projects, as Railway has."""
+    """One address for both projects, as Railway's."""
 
     async def answer(request: HttpRequest) -> Response:
         body = await request.json()
@@ -157,7 +159,7 @@ def _service(name: str, now: float, *, failing: bool) -> WorldService:
 
 
 def _webhooks(chance: random.Random) -> list[tuple[str, bytes]]:
-    """Door and body of each: all kinds of them, half of them told again, none in order."""
+    """The endpoint and body of each webhook: all kinds, half of them repeated, in random order."""
     made: list[tuple[str, bytes]] = []
     while len(made) < WEBHOOKS:
         kind = chance.random()
@@ -190,7 +192,7 @@ def _railway_hook(kind: str, service: str, late: float = 0.0) -> tuple[str, byte
 
 
 def _send(port: int, webhooks: list[tuple[str, bytes]]) -> list[tuple[int, str]]:
-    """Every webhook from one of several senders; raises what a sender met instead of an answer."""
+    """Send every webhook from one of several senders. Raises the error that a sender met."""
 
     def send(mine: list[tuple[str, bytes]]) -> list[tuple[int, str]]:
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
@@ -212,7 +214,7 @@ def _one(connection: http.client.HTTPConnection, path: str, body: bytes) -> tupl
 
 @contextmanager
 def _at_work(storm: Storm) -> Iterator[None]:
-    """Dramatiq's own threads at work, woken as the mover wakes them; and somebody who counts."""
+    """Run Dramatiq's threads and a dispatcher, and measure meanwhile."""
     broker = make_broker(storm.store)
     declare_actors(broker, storm.line.services)
     worker = dramatiq.Worker(broker, worker_timeout=50, worker_threads=THREADS)
@@ -239,7 +241,7 @@ def _again(over: threading.Event, work: Callable[[], None]) -> None:
 
 
 def _move(storm: Storm, broker: Any) -> Callable[[], None]:
-    """The mover with less patience: it moves on as soon as what it moved is taken."""
+    """A dispatcher that continues as soon as its messages are consumed."""
 
     def move() -> None:
         if all(_held(storm.store, queue) < MAX_QUEUED / 5 for queue in QUEUES):
@@ -267,13 +269,13 @@ def _held(store: redis.Redis, queue: str) -> int:
 
 
 def _outcomes(storm: Storm) -> list[bool]:
-    """Whether the outcome of each incident stands in Slack."""
+    """True if the outcome of each incident is in Slack."""
     tells = [key.replace(PREFIX, f"{PREFIX}notification:", 1) for key in storm.line.incidents()]
     return [bool(storm.store.hexists(key, "r:outcome")) for key in tells]
 
 
 def _asked(storm: Storm) -> list[str]:
-    """The alerts and sweeps that are not over, second looks in minutes excepted."""
+    """The alerts and sweeps that have not ended, rechecks excepted."""
     waiting = [key for key in storm.line.due() if key.startswith((f"{PREFIX}alert:", f"{PREFIX}sweep:"))]
     return [key for key in waiting if not key.endswith("-again")]
 
@@ -328,7 +330,7 @@ def test_repeated_alerts_are_counted_and_shown(storm: Storm) -> None:
 def test_a_storm_fills_no_queue_and_no_journal(storm: Storm) -> None:
     fullest = max((raw for raw in storm.store.scan_iter(f"{PREFIX}sweep:*")), key=storm.store.hlen)
 
-    # The door looks before it sends, as the mover does: between look and message the other may send one.
+    # Receiver and dispatcher check the queue before they send; the other may send between check and message.
     assert max(storm.most[queue] for queue in QUEUES) <= MAX_QUEUED + 2
     assert storm.store.hlen(fullest) < 2 * MAX_ALERTS_PER_SWEEP + 20
     for incident in storm.line.incidents():
