@@ -20,10 +20,11 @@ import pytest
 from tests.demo.services import Fault, Kind, draw, runnable, write
 from tests.demo.services.writing import git
 from tests.support.fakes.platform import Platform
-from tests.support.fakes.railway import FakeRailway, World, WorldService
+from tests.support.fakes.railway import FakeRailway, WorldService
 from tests.support.fakes.serving import serve
 from tests.support.fakes.traffic import Route, send, traffic
 from tests.support.polling import wait_until
+from tests.support.worlds import world_of
 
 SERVER = """
 import os, sys
@@ -52,13 +53,6 @@ def commit(folder: Path, **files: str) -> str:
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "Serve")
     return git(folder, "rev-parse", "HEAD")
-
-
-def world_of(service: WorldService) -> World:
-    return World(
-        project_id="p-1", project_name="shop", environment_id="e-1", environment_name="production",
-        services=[service], workspace_id="w-1",
-    )  # fmt: skip
 
 
 @pytest.fixture
@@ -249,8 +243,9 @@ def test_the_service_ends_when_the_platform_is_killed(tmp_path: Path) -> None:
     sha = commit(tmp_path / "code", app="import os\nprint(os.getpid())\n" + SERVER)
     script = f"""
 from pathlib import Path
-from tests.integration.demo.test_platform import WorldService, world_of
 from tests.support.fakes.platform import Platform
+from tests.support.fakes.railway import WorldService
+from tests.support.worlds import world_of
 service = WorldService(id="s", name="api", repo="acme/api", start_command="python app.py")
 folder = Path({str(tmp_path)!r})
 with Platform(world_of(service), service, folder / "code", folder / "run") as platform:
