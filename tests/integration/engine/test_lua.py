@@ -1,0 +1,42 @@
+"""The Lua scripts in a real Redis."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from workers.engine import scripts
+from workers.engine.schema import PREFIX
+from workers.engine.scripts import Script
+from workers.engine.worker_store import WorkerStore
+
+
+@pytest.mark.parametrize("script", scripts.ALL, ids=lambda script: script.name)
+def test_redis_compiles_every_script_and_knows_it_by_the_same_hash(
+    store: redis.Redis, script: Script
+) -> None:
+    loaded = store.script_load(script.source)
+
+    assert loaded == script.sha
+
+
+def test_a_script_runs_after_redis_has_lost_all_scripts(journal: WorkerStore, store: redis.Redis) -> None:
+    journal.open_journal(f"{PREFIX}sweep:env:1", "survey")
+    store.script_flush()
+
+    is_new = journal.open_journal(f"{PREFIX}sweep:env:2", "survey")
+
+    assert is_new
+
+
+def test_each_call_of_a_batch_is_answered_after_redis_has_lost_all_scripts(
+    journal: WorkerStore, store: redis.Redis
+) -> None:
+    day = {"day": "day", "service": "svc"}
+    journal.run_batch(scripts.COUNT_AGENT_RUN, [day])
+    store.script_flush()
+    store.hset("day", "runs", 1)
+
+    answers = journal.run_batch(scripts.COUNT_AGENT_RUN, [day, day | {"day": "none"}])
+
+    assert answers == [1, 0]
