@@ -600,6 +600,14 @@ def slowness_on_one_route() -> tuple[Incident, Evidence]:
     )
 
 
+@case(VerdictReason.LEAK_ON_ROUTE, Category.CODE)
+def out_of_memory_kill_beside_slowness_on_one_route() -> tuple[Incident, Evidence]:
+    subject = failing(finding("oom_killed"), finding("latency"))
+    return subject, evidence_of(
+        subject, (), [location(why="route")], requests=[request(200, route="/reports")]
+    )
+
+
 @case(VerdictReason.NO_RULE_APPLIES, Category.INCONCLUSIVE)
 def slowness_on_many_routes() -> tuple[Incident, Evidence]:
     subject = failing(finding("latency"))

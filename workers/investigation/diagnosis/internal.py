@@ -16,8 +16,9 @@ from workers.investigation.diagnosis.patterns import UNHEALTHY, full_text, is_tr
 from workers.models import Category, FactKind, Finding, VerdictReason
 
 LIMIT_HEADROOM = 1.5  # a raised limit is the peak and half as much again
-SERVING_KINDS = frozenset({"server_errors", "latency", "restart_loop", "cpu"})
-"""Findings of the deployment that serves: they are diagnosed before a newer deployment that failed."""
+KINDS_BEFORE_FAILED_DEPLOYMENT = frozenset({"server_errors", "latency", "restart_loop", "cpu"})
+"""Findings of the deployment that serves: they are diagnosed before a newer deployment that failed. A crash is
+not among them, because the failed deployment itself may have crashed at its start."""
 FAILURE_KINDS = frozenset(
     {"server_errors", "client_errors", "crashed", "restart_loop", "stopped", "failed_deployment"}
 )
@@ -26,7 +27,7 @@ FAILURE_KINDS = frozenset(
 
 def failed_deployment(context: DiagnosisContext) -> Conclusion | None:
     """The newest deployment failed, and the one that serves is healthy."""
-    if "failed_deployment" not in context.kinds or context.kinds & SERVING_KINDS:
+    if "failed_deployment" not in context.kinds or context.kinds & KINDS_BEFORE_FAILED_DEPLOYMENT:
         return None
     patterns = (*context.evidence.build_patterns, *context.evidence.patterns)
     if not patterns:

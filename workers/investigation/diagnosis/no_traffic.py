@@ -10,10 +10,11 @@ from workers.investigation.diagnosis.external import configuration_error, upstre
 from workers.investigation.diagnosis.patterns import quote_of
 from workers.models import Category, Deployment, FactKind, VerdictReason
 
-SERVING_KINDS = frozenset(
+KINDS_BEFORE_STUCK_DEPLOYMENT = frozenset(
     {"server_errors", "latency", "restart_loop", "crashed", "stopped", "oom_killed", "cpu", "memory"}
 )
-"""Findings of the deployment that serves: they are diagnosed before a newest deployment that hangs."""
+"""Findings of the deployment that serves: they are diagnosed before a newest deployment that hangs. All of them are of
+the serving one, because the other has not run yet."""
 WAITING_STATUSES = {
     "NEEDS_APPROVAL": (VerdictReason.APPROVAL_PENDING, Category.CONFIGURATION),
     "WAITING": (VerdictReason.CHECKS_PENDING, Category.CONFIGURATION),
@@ -40,7 +41,7 @@ def service_missing(context: DiagnosisContext) -> Conclusion | None:
 
 def stuck_deployment(context: DiagnosisContext) -> Conclusion | None:
     """The newest deployment neither runs nor fails. It is reported only: the repository does not hold it up."""
-    if "stuck_deployment" not in context.kinds or context.kinds & SERVING_KINDS:
+    if "stuck_deployment" not in context.kinds or context.kinds & KINDS_BEFORE_STUCK_DEPLOYMENT:
         return None
     deployment = _stuck_deployment(context)
     status = deployment.status if deployment else ""

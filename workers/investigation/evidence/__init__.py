@@ -9,6 +9,7 @@ modules are pure: `suspects` chooses deployments, `log_records`, `log_patterns` 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import httpx
 
@@ -33,6 +34,7 @@ from workers.models import (
     Deployment,
     Evidence,
     Fact,
+    Gap,
     GapPart,
     Incident,
     LogPattern,
@@ -46,6 +48,19 @@ from workers.runtime.redaction import redact
 
 MAX_STATUS_CHARS = 300  # description on an outside host's status page
 LAST_BUILD_PATTERNS = 3  # patterns kept from the end of a build log: a build fails in its last lines
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """Everything that was read about one incident."""
+
+    run_log: Sequence[Record]
+    build_log: Sequence[Record]
+    requests: tuple[RequestPattern, ...]
+    repository: Repository | None
+    code: Code
+    upstreams: tuple[Upstream, ...]
+    gaps: tuple[Gap, ...]
 
 
 def read_evidence(
@@ -76,25 +91,23 @@ def read_evidence(
         )
     reading = Reading()
     examined = examined_deployment(incident, service)
-    run_records = read_deployment_log(reading, railway, incident, service, examined)
+    run_log = read_deployment_log(reading, railway, incident, service, examined)
     build_log = read_build_log(reading, railway, incident, service)
     requests = read_requests(reading, railway, incident, service)
     if reading.unavailable is not None and not reading.succeeded:
         raise reading.unavailable
-    suspect = find_suspect(incident, service)
+    records = (*run_log, *build_log)
     repository = find_repository(reading, github, repositories, service, examined)
-    code = Code(suspect)
-    records = (*run_records, *build_log)
+    code = Code(find_suspect(incident, service))
     if repository is not None:
         code = read_code(
-            reading, repositories, repository, incident, records, requests, suspect, status_pages
+            reading, repositories, repository, incident, records, requests, code.suspect, status_pages
         )
     upstreams = _read_upstreams(reading, records, code.hosts, status_pages, http)
     if reading.unavailable is not None and (require_all or not reading.succeeded):
         raise reading.unavailable
-    return _assemble(
-        incident, service, examined, reading, run_records, build_log, requests, code, upstreams, repository
-    )
+    sources = _Sources(run_log, build_log, requests, repository, code, upstreams, tuple(reading.gaps))
+    return _assemble(incident, service, examined, sources)
 
 
 def _read_upstreams(
@@ -127,29 +140,21 @@ def _read_upstreams(
 
 
 def _assemble(
-    incident: Incident,
-    service: Service,
-    examined: Deployment | None,
-    reading: Reading,
-    run_records: Sequence[Record],
-    build_log: Sequence[Record],
-    requests: tuple[RequestPattern, ...],
-    code: Code,
-    upstreams: tuple[Upstream, ...],
-    repository: Repository | None,
+    incident: Incident, service: Service, examined: Deployment | None, sources: _Sources
 ) -> Evidence:
-    run_patterns, build_patterns = group_patterns(run_records), group_patterns(build_log)
+    code, onset = sources.code, onset_of(incident)
+    run_patterns, build_patterns = group_patterns(sources.run_log), group_patterns(sources.build_log)
 
     def all_facts() -> Iterator[Fact]:
         # The facts that decide most verdicts come first: `number_facts` keeps a limited number of them.
         yield from facts.finding_facts(incident)
-        yield from facts.suspect_facts(code.suspect, onset_of(incident))
-        yield from facts.log_facts(build_patterns, len(build_log), LogSource.BUILD)
-        yield from facts.log_facts(run_patterns, len(run_records), LogSource.DEPLOYMENT)
-        yield from facts.request_facts(requests)
+        yield from facts.suspect_facts(code.suspect, onset)
+        yield from facts.log_facts(build_patterns, len(sources.build_log), LogSource.BUILD)
+        yield from facts.log_facts(run_patterns, len(sources.run_log), LogSource.DEPLOYMENT)
+        yield from facts.request_facts(sources.requests)
         yield from facts.location_facts(code.locations)
-        yield from facts.upstream_facts(upstreams)
-        yield from facts.load_facts(service, onset_of(incident))
+        yield from facts.upstream_facts(sources.upstreams)
+        yield from facts.load_facts(service, onset)
         yield from facts.domain_facts(incident, service)
         yield from facts.ruled_out_facts(incident)
         yield from facts.deployment_facts(service, examined)
@@ -158,12 +163,12 @@ def _assemble(
         facts=facts.number_facts(all_facts()),
         patterns=run_patterns,
         build_patterns=_relevant_build_patterns(build_patterns),
-        requests=requests,
+        requests=sources.requests,
         locations=code.locations,
         suspect=code.suspect,
-        upstreams=upstreams,
-        repository=repository,
-        failed_reads=tuple(dict.fromkeys((*incident.failed_reads, *reading.gaps))),
+        upstreams=sources.upstreams,
+        repository=sources.repository,
+        failed_reads=tuple(dict.fromkeys((*incident.failed_reads, *sources.gaps))),
     )
 
 
