@@ -1,4 +1,4 @@
-"""Many troubles of one environment at once: one post for all of them, one for what was found, no agent unasked."""
+"""Incident groups: one acknowledgement, one outcome, and no fix without a request."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ FOUND = Outcome(kind="reported", headline="resource limit: 512 MB are too little
 
 
 class Town:
-    """Services that fall ill together; sweeps say which, the tells are worked when asked."""
+    """Services that fail together: sweeps open their incidents, `notify` runs the notifications."""
 
     def __init__(self, running: PipelineHarness) -> None:
         self.running, self.journal, self.store = running, running.journal, running.store
         self.number = 0
 
     def sweep(self, *names: str, environment: str = "env-1", severity: str = "critical") -> list[str]:
-        """One look that finds these services sick; the keys of the incidents that hold it."""
+        """One sweep that finds these services failing; the keys of their incidents."""
         claim = self.begin(environment)
         held = self.open(claim, *names, environment=environment, severity=severity)
         claim.end(EndedAs.RESOLVED, "done")
@@ -85,8 +85,8 @@ class Town:
         held = open_incidents(claim, self.journal, seen, found, opened_at=now, ack_seconds=60)
         return [PREFIX + name for name in held]
 
-    def tell(self) -> None:
-        """Work every tell until none has anything to do, waits skipped."""
+    def notify(self) -> None:
+        """Run every notification until none has anything to do; delays are skipped."""
         for _ in range(3):
             for raw in self.store.zrange(SCHEDULE, 0, -1):
                 key = raw.decode()  # type: ignore[union-attr]
@@ -95,16 +95,16 @@ class Town:
                     run_stage(self.running.services, "notify", key)
 
     def conclude(self, key: str, outcome: Outcome = FOUND) -> None:
-        """As the end of the active part of a round does."""
+        """Record an outcome, as the pipeline does."""
         self.store.hset(key, mapping={"r:outcome": pack(outcome, Outcome), "stage": "watch"})
         self.journal.wake(key.replace(PREFIX, f"{PREFIX}notification:", 1))
 
-    def umbrellas(self) -> list[str]:
+    def groups(self) -> list[str]:
         return sorted(raw.decode() for raw in self.store.scan_iter(f"{PREFIX}notification:group:*"))
 
     @property
     def rung(self) -> list[str]:
-        """What the channel shows as something new."""
+        """Texts of the messages that rang."""
         return [message.text for message in self.running.slack.messages if message.rings]
 
 
@@ -114,32 +114,32 @@ def town(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Town]:
         yield Town(running)
 
 
-def test_two_troubles_at_once_are_told_each_for_itself(town: Town) -> None:
+def test_two_incidents_at_once_have_a_message_each(town: Town) -> None:
     town.sweep("api", "web")
-    town.tell()
+    town.notify()
 
     assert len(town.rung) == 2
-    assert town.umbrellas() == []
+    assert town.groups() == []
 
 
-def test_three_troubles_at_once_are_one_post_that_names_them_all(town: Town) -> None:
+def test_three_incidents_at_once_share_one_message_that_names_them(town: Town) -> None:
     town.sweep("api", "web", "mail")
-    town.tell()
+    town.notify()
 
     [post] = town.rung
     assert post.startswith("*3 incidents at once* in town/production:")
     assert all(f"*{name}*: {name} answers with 5xx" in post for name in ("api", "web", "mail"))
 
 
-def test_what_was_found_is_told_once_for_all_of_them(town: Town) -> None:
+def test_the_outcomes_of_a_group_are_one_message(town: Town) -> None:
     keys = town.sweep("api", "web", "mail")
-    town.tell()
+    town.notify()
     for key in keys[:2]:
         town.conclude(key)
-    town.tell()
+    town.notify()
     before = len(town.rung)
     town.conclude(keys[2])
-    town.tell()
+    town.notify()
 
     assert before == 1
     assert len(town.rung) == 2
@@ -149,79 +149,79 @@ def test_what_was_found_is_told_once_for_all_of_them(town: Town) -> None:
     assert "512 MB are too little" in first.text
 
 
-def test_each_ones_own_outcome_stays_in_the_thread_and_rings_nobody(town: Town) -> None:
+def test_a_members_own_outcome_is_a_silent_reply(town: Town) -> None:
     keys = town.sweep("api", "web", "mail")
     for key in keys:
         town.conclude(key)
-    town.tell()
+    town.notify()
 
     own = [message for message in town.running.slack.messages if "raise it" in message.text]
     assert len(own) == 3
     assert not any(message.rings for message in own)
 
 
-def test_the_third_trouble_within_half_an_hour_takes_the_two_before_under_one_umbrella(town: Town) -> None:
+def test_the_third_incident_within_half_an_hour_groups_the_two_before(town: Town) -> None:
     town.sweep("api")
-    town.tell()
+    town.notify()
     town.sweep("api", "web")
-    town.tell()
+    town.notify()
     town.sweep("api", "web", "mail")
-    town.tell()
+    town.notify()
 
     assert len(town.rung) == 3
     assert "3 incidents at once" in town.rung[2]
     assert all("group" in town.journal.fields(key) for key in town.running.incidents())
 
 
-def test_one_that_comes_while_the_umbrella_is_open_rings_nobody_and_is_named(town: Town) -> None:
+def test_an_incident_that_joins_an_open_group_is_named_and_rings_no_telephone(town: Town) -> None:
     town.sweep("api", "web", "mail")
-    town.tell()
+    town.notify()
     town.sweep("api", "web", "mail", "cron")
-    town.tell()
+    town.notify()
 
     [post] = town.rung
     assert "4 incidents at once" in post and "*cron*" in post
 
 
-def test_one_that_comes_after_all_was_told_speaks_for_itself(town: Town) -> None:
+def test_an_incident_after_the_groups_outcome_has_messages_of_its_own(town: Town) -> None:
     for key in town.sweep("api", "web", "mail"):
         town.conclude(key)
-    town.tell()
+    town.notify()
     town.sweep("api", "web", "mail", "cron")
-    town.tell()
+    town.notify()
 
     assert len(town.rung) == 3
     assert "*cron* in town/production" in town.rung[2]
 
 
-def test_troubles_more_than_half_an_hour_apart_are_no_umbrella(town: Town) -> None:
+def test_incidents_more_than_half_an_hour_apart_form_no_group(town: Town) -> None:
     old = town.sweep("api", "web")
     for key in old:
         lately = f"{PREFIX}opened:env-1"
         town.store.zincrby(lately, -grouping.WINDOW_SECONDS * 1000 - 1, key)
     town.sweep("api", "web", "mail")
 
-    assert town.umbrellas() == []
+    assert town.groups() == []
 
 
-def test_troubles_of_different_environments_are_no_umbrella(town: Town) -> None:
+def test_incidents_of_different_environments_form_no_group(town: Town) -> None:
     town.sweep("api", "web", environment="env-1")
     town.sweep("api", "web", environment="env-2")
 
-    assert town.umbrellas() == []
+    assert town.groups() == []
 
 
-def test_a_sweep_that_is_done_twice_makes_one_umbrella(town: Town) -> None:
+def test_a_repeated_sweep_makes_one_group(town: Town) -> None:
     claim = town.begin()
 
     first = town.open(claim, "api", "web", "mail")
     again = town.open(claim, "api", "web", "mail")
 
     assert first == again
-    assert len(town.umbrellas()) == 1
+    assert len(town.groups()) == 1
 
 
-def test_a_death_between_the_umbrella_and_its_incidents_tells_nothing_half(town: Town) -> None:
+def test_a_crash_before_the_members_are_open_posts_nothing(town: Town) -> None:
     claim, now = town.begin(), datetime.now(UTC)
     made = [
         Incident(
@@ -233,24 +233,24 @@ def test_a_death_between_the_umbrella_and_its_incidents_tells_nothing_half(town:
         for name in ("api", "web", "mail")
     ]  # fmt: skip
     grouping.assign_group(town.journal, made, now)
-    town.tell()
+    town.notify()
     claim.end(EndedAs.RESOLVED, "given up: it died too often")
 
     assert town.rung == []
-    [key] = town.umbrellas()
+    [key] = town.groups()
     town.store.hset(key, "opened", 1)
-    town.tell()
+    town.notify()
     assert town.store.ttl(key) > 0
 
 
-def test_one_that_never_opened_holds_up_the_words_of_the_others_for_a_minute_at_most(town: Town) -> None:
+def test_a_member_that_never_opens_delays_the_group_for_a_minute_at_most(town: Town) -> None:
     town.sweep("api", "web", "mail")
-    [key] = town.umbrellas()
+    [key] = town.groups()
     town.store.hset(key, f"m:{PREFIX}incident:never:20261123T0304", 1)
-    town.tell()
+    town.notify()
     before = town.rung
     town.store.hincrby(key, "opened", -int(grouping.MEMBER_OPENING_SECONDS * 1000) - 1)
-    town.tell()
+    town.notify()
 
     assert grouping.MEMBER_OPENING_SECONDS <= 60
     assert before == []
@@ -259,7 +259,7 @@ def test_one_that_never_opened_holds_up_the_words_of_the_others_for_a_minute_at_
 
 
 def plan(town: Town, key: str) -> None:
-    """Bring the round to planning, with a verdict for the code."""
+    """Run the stage `plan` of an incident with a bug in the code."""
     verdict = Verdict(category=Category.CODE, reason=VerdictReason.ERROR_IN_CODE, summary="a KeyError in api")
     town.store.hset(
         key,
@@ -272,11 +272,11 @@ def plan(town: Town, key: str) -> None:
     run_stage(town.running.services, "plan", key)
 
 
-def test_under_an_umbrella_no_agent_starts_until_a_person_asks(town: Town) -> None:
+def test_a_member_gets_no_fix_until_a_person_requests_it(town: Town) -> None:
     keys = town.sweep("api", "web", "mail")
     for key in keys:
         plan(town, key)
-    town.tell()
+    town.notify()
 
     assert [one.kind for one in town.running.values(Outcome)] == ["waiting"] * 3
     *_, ask = town.rung[-1].splitlines()
@@ -290,74 +290,74 @@ def test_under_an_umbrella_no_agent_starts_until_a_person_asks(town: Town) -> No
     assert claim is not None and not grouping.needs_approval(claim)
 
 
-def test_what_a_person_asked_for_rings_when_it_is_done(town: Town) -> None:
+def test_the_outcome_of_a_requested_fix_rings(town: Town) -> None:
     keys = town.sweep("api", "web", "mail")
     for key in keys:
         plan(town, key)
-    town.tell()
+    town.notify()
     listing.request_fix(town.journal, keys[0].removeprefix(PREFIX))
-    town.tell()
+    town.notify()
     before = len(town.rung)
     town.conclude(
         keys[0], Outcome(kind="pull request", headline="proposed", link="https://github.com/x/y/pull/1")
     )
-    town.tell()
+    town.notify()
 
     assert len(town.rung) == before + 1
     assert town.rung[-1].endswith("https://github.com/x/y/pull/1")
 
 
-def test_what_is_muted_is_left_out_and_all_muted_is_silence(town: Town) -> None:
+def test_muted_members_are_left_out_and_a_fully_muted_group_is_silent(town: Town) -> None:
     until = datetime.now(UTC).timestamp() + 3600
     for name in ("api", "web", "mail"):
         controls.mute(town.journal, name, until)
     town.sweep("api", "web", "mail")
-    town.tell()
+    town.notify()
     silent = town.rung
     controls.mute(town.journal, "api", 0)
-    town.tell()
+    town.notify()
 
     assert silent == []
     [post] = town.rung
     assert "*api*" in post and "*web*" not in post
 
 
-def test_an_umbrella_ends_with_the_last_that_it_holds(town: Town) -> None:
+def test_a_group_ends_with_its_last_member(town: Town) -> None:
     keys = town.sweep("api", "web", "mail")
     for key in keys:
         town.conclude(key)
-        town.tell()
+        town.notify()
     for key in keys:
         claim = town.journal.claim(key, "watch")
         assert claim is not None
         claim.end(EndedAs.RESOLVED, "over", notify=key.replace(PREFIX, f"{PREFIX}notification:", 1))
-    town.tell()
+    town.notify()
 
-    [over] = town.umbrellas()
+    [over] = town.groups()
     assert town.store.ttl(over) > 0
     assert not [key for key in town.running.due() if "notification:" in key]
     assert town.store.hlen(OPEN) == 0
 
 
-def test_behind_a_webhook_an_umbrella_is_two_posts(town: Town) -> None:
+def test_behind_an_incoming_webhook_a_group_is_two_messages(town: Town) -> None:
     with serve(town.running.slack.app) as hook:
         slack = Slack(webhook_url=SecretStr(hook.url + HOOK))
         town.running.services = replace(town.running.services, slack=slack)
         for key in town.sweep("api", "web", "mail"):
             town.conclude(key)
-        town.tell()
+        town.notify()
 
     assert len(town.rung) == 2
     assert "production: findings" in town.rung[1]
 
 
-def test_one_that_a_person_cancelled_is_said_to_be_under_its_umbrella_and_rings_nobody(town: Town) -> None:
+def test_a_cancelled_member_is_shown_as_such_and_rings_no_telephone(town: Town) -> None:
     first, *others = town.sweep("api", "web", "mail")
-    town.tell()
+    town.notify()
     rung = len(town.rung)
 
     control.cancel(town.journal, first)
-    town.tell()
+    town.notify()
 
     [head] = [one.text for one in town.running.slack.messages if not one.thread_ts]
     said = [one.text for one in town.running.slack.messages if one.thread_ts]

@@ -1,4 +1,4 @@
-"""The door's store: an alert is durable and due before anybody is answered."""
+"""Intake: an alert is durable and scheduled before its sender is answered."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def alert(name: str = "a1", **facts: str) -> Alert:
     )
 
 
-def test_an_alert_is_stored_and_due_before_it_is_answered(journal: JournalStore, store: redis.Redis) -> None:
+def test_an_alert_is_stored_and_scheduled(journal: JournalStore, store: redis.Redis) -> None:
     woken: list[str] = []
 
     taken = ingest(alert(), None, journal, woken.append)
@@ -35,7 +35,7 @@ def test_an_alert_is_stored_and_due_before_it_is_answered(journal: JournalStore,
     assert woken == [f"{PREFIX}alert:a1"]
 
 
-def test_the_same_alert_again_is_the_one_before(journal: JournalStore, store: redis.Redis) -> None:
+def test_a_repeated_alert_has_the_id_of_the_first(journal: JournalStore, store: redis.Redis) -> None:
     fold = DedupWindow(key="k", seconds=60)
     ingest(alert("a1"), fold, journal, lambda _: None)
 
@@ -46,9 +46,7 @@ def test_the_same_alert_again_is_the_one_before(journal: JournalStore, store: re
     assert store.hget(f"{PREFIX}alert:a1", "firings") == b"1"
 
 
-def test_what_repeats_an_alert_that_is_not_kept_any_more_is_a_new_one(
-    journal: JournalStore, store: redis.Redis
-) -> None:
+def test_a_repeat_of_an_expired_alert_is_a_new_alert(journal: JournalStore, store: redis.Redis) -> None:
     fold = DedupWindow(key="k", seconds=60)
     ingest(alert("a1"), fold, journal, lambda _: None)
     store.delete(f"{PREFIX}alert:a1")
@@ -60,7 +58,9 @@ def test_what_repeats_an_alert_that_is_not_kept_any_more_is_a_new_one(
     assert store.zscore(SCHEDULE, f"{PREFIX}alert:a2") is not None
 
 
-def test_an_alert_that_names_a_service_is_owed_an_answer(journal: JournalStore, store: redis.Redis) -> None:
+def test_an_alert_that_names_a_service_schedules_an_acknowledgement(
+    journal: JournalStore, store: redis.Redis
+) -> None:
     ingest(alert(service_id="s"), None, journal, lambda _: None, ack_seconds=60)
 
     due, now = store.zscore(SCHEDULE, f"{PREFIX}notification:alert:a1"), store.time()[0]
@@ -69,26 +69,26 @@ def test_an_alert_that_names_a_service_is_owed_an_answer(journal: JournalStore, 
     assert 55 < due / 1000 - now < 65
 
 
-def test_a_new_deployment_is_looked_at_but_owed_no_answer(journal: JournalStore, store: redis.Redis) -> None:
+def test_a_new_deployment_gets_a_check_but_no_acknowledgement(
+    journal: JournalStore, store: redis.Redis
+) -> None:
     ingest(alert(service_id="s", kind="deployment.deployed"), None, journal, lambda _: None)
 
     assert store.exists(f"{PREFIX}notification:alert:a1") == 0
     assert store.exists(f"{PREFIX}alert:a1") == 1
 
 
-def test_a_store_that_is_away_is_said_so() -> None:
+def test_an_outage_is_raised() -> None:
     nowhere = JournalStore(client("redis://127.0.0.1:1/0"))
 
     with pytest.raises(NotAvailable):
         ingest(alert(), None, nowhere, lambda _: None)
 
 
-# ---- many at once ---------------------------------------------------------------------------------
+# ---- batches --------------------------------------------------------------------------------------
 
 
-def test_of_many_alerts_taken_in_at_once_each_is_stored_due_and_answered_for_itself(
-    journal: JournalStore, store: redis.Redis
-) -> None:
+def test_every_alert_of_a_batch_is_stored_and_scheduled(journal: JournalStore, store: redis.Redis) -> None:
     woken: list[str] = []
     same = DedupWindow(key="k", seconds=60)
 
@@ -104,9 +104,7 @@ def test_of_many_alerts_taken_in_at_once_each_is_stored_due_and_answered_for_its
     assert woken == [f"{PREFIX}alert:{name}" for name in taken]
 
 
-def test_a_store_that_has_forgotten_our_scripts_is_told_them_again(
-    journal: JournalStore, store: redis.Redis
-) -> None:
+def test_scripts_are_loaded_again_after_redis_flushed_them(journal: JournalStore, store: redis.Redis) -> None:
     ingest_batch([(alert("a1"), None)], journal, lambda _: None)
     store.script_flush()
 
@@ -116,7 +114,7 @@ def test_a_store_that_has_forgotten_our_scripts_is_told_them_again(
     assert store.exists(f"{PREFIX}alert:a2", f"{PREFIX}alert:a3") == 2
 
 
-def test_an_alert_that_the_store_refuses_takes_no_other_with_it(
+def test_an_alert_that_redis_refuses_does_not_fail_the_others(
     journal: JournalStore, store: redis.Redis
 ) -> None:
     store.set(f"{PREFIX}alert:a2", "no hash")
@@ -129,7 +127,7 @@ def test_an_alert_that_the_store_refuses_takes_no_other_with_it(
     assert woken == [f"{PREFIX}alert:a1", f"{PREFIX}alert:a3"]
 
 
-def test_many_alerts_for_a_store_that_is_away_are_said_so_at_once() -> None:
+def test_an_outage_fails_the_whole_batch() -> None:
     nowhere = JournalStore(client("redis://127.0.0.1:1/0"))
 
     with pytest.raises(NotAvailable):

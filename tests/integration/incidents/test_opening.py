@@ -1,4 +1,4 @@
-"""Opening: which incident a finding belongs to, when one is over, and the answer that every alert is owed."""
+"""Opening incidents: the incident of a finding, suppression, recovery, and the answers of alerts."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def survey(**facts: Any) -> Survey:
 
 
 def afterwards(**facts: Any) -> Survey:
-    """What is seen once everything that the test did before is over."""
+    """A survey of a window that ends after everything that the test did before."""
     end = datetime.now(UTC) + timedelta(minutes=1)
     return survey(window=Window(start=end - timedelta(minutes=30), end=end), **facts)
 
 
-def sick(name: str, **facts: Any) -> Finding:
+def failing(name: str, **facts: Any) -> Finding:
     said = {
         "service_id": f"svc-{name}", "service": name, "kind": "server_errors", "severity": Severity.WARNING,
         "since": NOW, "ongoing": True, "sentence": f"{name} answers with 5xx",
@@ -56,7 +56,7 @@ def sick(name: str, **facts: Any) -> Finding:
 
 
 CALLS = (("svc-shop", "svc-checkout"),)
-"""The shop calls the checkout: where both are sick, the shop only suffers."""
+"""The shop calls the checkout: if both fail, the shop is a symptom."""
 
 
 def alert(**facts: Any) -> Alert:
@@ -94,10 +94,10 @@ class Sweeps:
     def clean(self, incident: str) -> int:
         return int(self.journal.fields(PREFIX + incident)["clean_sweeps"])
 
-    def joined(self, incident: str) -> str:
+    def suppressed_by(self, incident: str) -> str:
         return self.journal.fields(PREFIX + incident).get("suppressed_by", b"").decode()
 
-    def suffering(self, incident: str) -> list[str]:
+    def symptoms(self, incident: str) -> list[str]:
         found = self.journal.read_record(PREFIX + incident, records.SYMPTOMS) or []
         return [one.service for one in found]
 
@@ -107,10 +107,10 @@ def sweeps(journal: WorkerStore) -> Sweeps:
     return Sweeps(journal)
 
 
-def test_a_service_whose_trouble_counts_as_the_platforms_is_not_counted_as_well(sweeps: Sweeps) -> None:
-    [incident] = sweeps.find(survey(), sick("shop"))
+def test_a_service_that_counts_as_the_platforms_trouble_has_not_recovered(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), failing("shop"))
 
-    held = sweeps.find(survey(platform_incident="an outage"), sick("shop"), sick("checkout"))
+    held = sweeps.find(survey(platform_incident="an outage"), failing("shop"), failing("checkout"))
 
     assert held != [incident]
     assert sweeps.clean(incident) == 0
@@ -125,19 +125,17 @@ def test_a_service_whose_trouble_counts_as_the_platforms_is_not_counted_as_well(
         (Gap(part=GapPart.TRAFFIC, reason="no"), 0),
     ],
 )
-def test_only_a_gap_that_may_hide_the_trouble_keeps_an_incident_open(
+def test_only_a_gap_that_may_hide_the_trouble_prevents_a_clean_sweep(
     sweeps: Sweeps, gap: Gap, clean: int
 ) -> None:
-    [incident] = sweeps.find(survey(), sick("shop"))
+    [incident] = sweeps.find(survey(), failing("shop"))
 
     sweeps.find(survey(failed_reads=(gap,)))
 
     assert sweeps.clean(incident) == clean
 
 
-def test_an_alert_without_a_service_hears_that_nothing_is_above_the_line(
-    sweeps: Sweeps, journal: WorkerStore
-) -> None:
+def test_an_alert_without_a_service_is_answered_with_no_problem(sweeps: Sweeps, journal: WorkerStore) -> None:
     volume = alert(kind="volumealert.triggered")
     ingest(volume, None, journal, lambda _key: None)
 
@@ -147,59 +145,59 @@ def test_an_alert_without_a_service_hears_that_nothing_is_above_the_line(
     assert answer == Answer(kind=AnswerKind.NO_PROBLEM, minutes=30)
 
 
-def test_a_forwarded_alert_is_the_first_word_from_the_moment_the_incident_is_open(
+def test_a_forwarded_alert_counts_as_the_acknowledgement_of_its_incident(
     sweeps: Sweeps, journal: WorkerStore
 ) -> None:
     forwarded = alert(source="slack", kind="message", message="shop is down")
 
-    [incident] = sweeps.find(survey(), sick("shop"), alerts=(forwarded,))
+    [incident] = sweeps.find(survey(), failing("shop"), alerts=(forwarded,))
 
     assert journal.fields(f"{PREFIX}notification:{incident}")["forwarded"] == b"1"
     assert journal.command("hlen", OPEN) == 1
 
 
-def test_what_a_window_still_shows_of_trouble_that_is_over_opens_no_further_round(sweeps: Sweeps) -> None:
-    [incident] = sweeps.find(survey(), sick("shop"))
+def test_residual_findings_open_no_further_occurrence(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), failing("shop"))
     ended = sweeps.journal.claim(PREFIX + incident, "enrich")
     assert ended is not None
     ended.end(EndedAs.RESOLVED, "held")
 
     five = timedelta(minutes=5)
-    remains = sick("shop").model_copy(update={"ongoing": False, "since": datetime.now(UTC) - five})
+    remains = failing("shop").model_copy(update={"ongoing": False, "since": datetime.now(UTC) - five})
     anew = remains.model_copy(update={"since": datetime.now(UTC) + five})
 
     assert sweeps.find(afterwards(), remains) == []
     assert len(sweeps.find(afterwards(), anew)) == 1
 
 
-def test_a_sweep_that_looked_before_a_round_ended_opens_no_further_one_when_it_is_judged_after_it(
+def test_a_survey_from_before_an_incidents_end_opens_no_further_occurrence(
     sweeps: Sweeps,
 ) -> None:
-    [incident] = sweeps.find(survey(), sick("shop"))
+    [incident] = sweeps.find(survey(), failing("shop"))
     ended = sweeps.journal.claim(PREFIX + incident, "enrich")
     assert ended is not None
     ended.end(EndedAs.RESOLVED, "held")
 
-    assert sweeps.find(survey(), sick("shop")) == []
-    assert len(sweeps.find(afterwards(), sick("shop"))) == 1
+    assert sweeps.find(survey(), failing("shop")) == []
+    assert len(sweeps.find(afterwards(), failing("shop"))) == 1
 
 
-def test_trouble_that_goes_on_after_its_round_has_ended_is_the_next_round(sweeps: Sweeps) -> None:
-    [incident] = sweeps.find(survey(), sick("shop"))
+def test_ongoing_trouble_after_an_incidents_end_is_the_next_occurrence(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), failing("shop"))
     ended = sweeps.journal.claim(PREFIX + incident, "enrich")
     assert ended is not None
     ended.end(EndedAs.RESOLVED, "did not hold")
 
-    [again] = sweeps.find(afterwards(), sick("shop"))
+    [again] = sweeps.find(afterwards(), failing("shop"))
 
     assert again != incident
 
 
-def test_a_sweep_that_is_done_again_after_a_death_is_counted_once(sweeps: Sweeps) -> None:
+def test_a_sweep_that_is_repeated_after_a_crash_is_counted_once(sweeps: Sweeps) -> None:
     claim = sweeps.claim()
 
     found = [
-        open_incidents(claim, sweeps.journal, survey(), [sick("shop")], opened_at=NOW, ack_seconds=60)
+        open_incidents(claim, sweeps.journal, survey(), [failing("shop")], opened_at=NOW, ack_seconds=60)
         for _ in range(2)
     ]
 
@@ -210,8 +208,8 @@ def test_a_sweep_that_is_done_again_after_a_death_is_counted_once(sweeps: Sweeps
 # ---- symptoms ----------------------------------------------------------------------------------
 
 
-def test_a_service_that_only_suffers_gets_no_incident_and_stands_in_that_of_its_cause(sweeps: Sweeps) -> None:
-    [incident] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+def test_a_symptom_gets_no_incident_and_is_recorded_with_its_cause(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(calls=CALLS), failing("shop"), failing("checkout"))
 
     recorded = sweeps.journal.read_record(PREFIX + incident, records.INCIDENT)
     assert recorded is not None
@@ -219,61 +217,61 @@ def test_a_service_that_only_suffers_gets_no_incident_and_stands_in_that_of_its_
     assert sweeps.journal.command("hlen", OPEN) == 1
 
 
-def test_an_alert_that_names_a_symptom_is_answered_by_the_incident_of_its_cause(sweeps: Sweeps) -> None:
+def test_an_alert_about_a_symptom_is_answered_by_the_incident_of_its_cause(sweeps: Sweeps) -> None:
     about_shop = alert(service_name="shop")
     ingest(about_shop, None, sweeps.journal, lambda _key: None)
 
-    [incident] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"), alerts=(about_shop,))
+    [incident] = sweeps.find(survey(calls=CALLS), failing("shop"), failing("checkout"), alerts=(about_shop,))
 
-    words = sweeps.journal.fields(f"{PREFIX}notification:alert:a1")
-    assert words["merged_into"].decode() == f"{PREFIX}notification:{incident}"
-    assert "answer" not in words
-
-
-def test_what_others_suffer_is_kept_as_the_newest_sweep_saw_it(sweeps: Sweeps) -> None:
-    [incident] = sweeps.find(survey(), sick("checkout"))
-
-    sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
-    during = sweeps.suffering(incident)
-    sweeps.find(survey(calls=CALLS), sick("checkout"))
-
-    assert (during, sweeps.suffering(incident)) == (["shop"], [])
+    fields = sweeps.journal.fields(f"{PREFIX}notification:alert:a1")
+    assert fields["merged_into"].decode() == f"{PREFIX}notification:{incident}"
+    assert "answer" not in fields
 
 
-def test_an_incident_that_a_later_sweep_calls_a_symptom_is_joined_to_that_of_its_cause(
+def test_the_symptoms_are_those_of_the_newest_sweep(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), failing("checkout"))
+
+    sweeps.find(survey(calls=CALLS), failing("shop"), failing("checkout"))
+    during = sweeps.symptoms(incident)
+    sweeps.find(survey(calls=CALLS), failing("checkout"))
+
+    assert (during, sweeps.symptoms(incident)) == (["shop"], [])
+
+
+def test_an_incident_that_becomes_a_symptom_is_suppressed_by_its_cause(
     sweeps: Sweeps,
 ) -> None:
-    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
+    [caller] = sweeps.find(survey(calls=CALLS), failing("shop"))
 
-    [cause] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+    [cause] = sweeps.find(survey(calls=CALLS), failing("shop"), failing("checkout"))
 
     assert cause != caller
-    assert sweeps.joined(caller) == PREFIX + cause
-    assert sweeps.joined(cause) == ""
+    assert sweeps.suppressed_by(caller) == PREFIX + cause
+    assert sweeps.suppressed_by(cause) == ""
 
 
-def test_an_incident_is_joined_once_however_often_it_is_found_to_be_a_symptom(sweeps: Sweeps) -> None:
-    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
-    sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+def test_an_incident_is_suppressed_once(sweeps: Sweeps) -> None:
+    [caller] = sweeps.find(survey(calls=CALLS), failing("shop"))
+    sweeps.find(survey(calls=CALLS), failing("shop"), failing("checkout"))
     before = sweeps.journal.fields(PREFIX + caller)["signals"]
 
-    sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+    sweeps.find(survey(calls=CALLS), failing("shop"), failing("checkout"))
 
     assert sweeps.journal.fields(PREFIX + caller)["signals"] == before
 
 
-def test_a_symptom_that_is_sick_after_its_cause_is_well_stands_for_itself_again(sweeps: Sweeps) -> None:
-    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
-    [cause] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+def test_a_symptom_that_outlasts_its_cause_is_unsuppressed(sweeps: Sweeps) -> None:
+    [caller] = sweeps.find(survey(calls=CALLS), failing("shop"))
+    [cause] = sweeps.find(survey(calls=CALLS), failing("shop"), failing("checkout"))
     for _ in range(2):
-        sweeps.find(survey(calls=CALLS), sick("shop"))
-    before = sweeps.joined(caller)
+        sweeps.find(survey(calls=CALLS), failing("shop"))
+    before = sweeps.suppressed_by(caller)
 
-    [again] = sweeps.find(survey(calls=CALLS), sick("shop", sentence="shop still fails"))
+    [again] = sweeps.find(survey(calls=CALLS), failing("shop", sentence="shop still fails"))
 
     recorded = sweeps.journal.read_record(PREFIX + caller, records.INCIDENT)
     assert again == caller
-    assert (before, sweeps.joined(caller)) == (PREFIX + cause, "")
+    assert (before, sweeps.suppressed_by(caller)) == (PREFIX + cause, "")
     assert recorded is not None
     assert recorded.findings[0].sentence == "shop still fails", "nothing was read of it yet"
 
@@ -282,135 +280,135 @@ PARTIAL = Gap(part=GapPart.ENVIRONMENT, reason="1 entries that cannot be read")
 BLIND = Gap(part=GapPart.VARIABLES, reason="no")
 
 
-def test_a_symptom_stays_one_while_its_cause_is_sick_and_nobody_can_see_who_calls_whom(
+def test_a_symptom_stays_suppressed_while_the_calls_are_unknown_and_its_cause_fails(
     sweeps: Sweeps,
 ) -> None:
-    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
-    [cause] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+    [caller] = sweeps.find(survey(calls=CALLS), failing("shop"))
+    [cause] = sweeps.find(survey(calls=CALLS), failing("shop"), failing("checkout"))
 
-    sweeps.find(survey(failed_reads=(BLIND,)), sick("shop"), sick("checkout"))
+    sweeps.find(survey(failed_reads=(BLIND,)), failing("shop"), failing("checkout"))
 
-    assert sweeps.joined(caller) == PREFIX + cause
+    assert sweeps.suppressed_by(caller) == PREFIX + cause
 
 
-def test_who_is_sick_after_its_cause_has_ended_is_told_though_nobody_can_see_who_calls_whom(
+def test_a_symptom_is_unsuppressed_after_its_causes_end_although_the_calls_are_unknown(
     sweeps: Sweeps,
 ) -> None:
-    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
-    [cause] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+    [caller] = sweeps.find(survey(calls=CALLS), failing("shop"))
+    [cause] = sweeps.find(survey(calls=CALLS), failing("shop"), failing("checkout"))
     over = sweeps.journal.claim(PREFIX + cause, "enrich")
     assert over is not None
     over.end(EndedAs.RESOLVED, "held")
 
-    sweeps.find(survey(failed_reads=(BLIND,)), sick("shop"))
+    sweeps.find(survey(failed_reads=(BLIND,)), failing("shop"))
 
-    assert sweeps.joined(caller) == ""
-
-
-def test_of_two_that_were_each_others_symptom_in_turn_one_goes_on(sweeps: Sweeps) -> None:
-    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
-    [cause] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
-
-    sweeps.find(survey(calls=(("svc-checkout", "svc-shop"),)), sick("shop"), sick("checkout"))
-
-    assert (sweeps.joined(caller), sweeps.joined(cause)) == ("", PREFIX + caller)
+    assert sweeps.suppressed_by(caller) == ""
 
 
-def test_a_symptom_with_trouble_of_its_own_does_not_wait_for_its_cause(sweeps: Sweeps) -> None:
-    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
-    sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+def test_of_two_incidents_that_suppressed_each_other_in_turn_one_continues(sweeps: Sweeps) -> None:
+    [caller] = sweeps.find(survey(calls=CALLS), failing("shop"))
+    [cause] = sweeps.find(survey(calls=CALLS), failing("shop"), failing("checkout"))
 
-    sweeps.find(survey(calls=CALLS), sick("shop", kind="crashed"), sick("checkout"))
+    sweeps.find(survey(calls=(("svc-checkout", "svc-shop"),)), failing("shop"), failing("checkout"))
 
-    assert sweeps.joined(caller) == ""
+    assert (sweeps.suppressed_by(caller), sweeps.suppressed_by(cause)) == ("", PREFIX + caller)
 
 
-def test_who_suffers_is_joined_however_many_others_do(sweeps: Sweeps) -> None:
+def test_a_symptom_with_trouble_of_its_own_is_unsuppressed_at_once(sweeps: Sweeps) -> None:
+    [caller] = sweeps.find(survey(calls=CALLS), failing("shop"))
+    sweeps.find(survey(calls=CALLS), failing("shop"), failing("checkout"))
+
+    sweeps.find(survey(calls=CALLS), failing("shop", kind="crashed"), failing("checkout"))
+
+    assert sweeps.suppressed_by(caller) == ""
+
+
+def test_every_symptom_is_suppressed_even_beyond_the_recorded_ones(sweeps: Sweeps) -> None:
     names = ["checkout", *(f"s{n}" for n in range(MAX_SYMPTOMS + 2))]
     services = tuple(Service(id=f"svc-{name}", name=name) for name in names)
     calls = tuple((f"svc-{name}", "svc-checkout") for name in names[1:])
-    known = sweeps.find(survey(services=services, calls=calls), *(sick(name) for name in names[1:]))
+    known = sweeps.find(survey(services=services, calls=calls), *(failing(name) for name in names[1:]))
 
-    sweeps.find(survey(services=services, calls=calls), *(sick(name) for name in names))
+    sweeps.find(survey(services=services, calls=calls), *(failing(name) for name in names))
 
-    assert all(sweeps.joined(one) for one in known)
+    assert all(sweeps.suppressed_by(one) for one in known)
 
 
-def test_a_symptom_whose_first_cause_has_ended_is_joined_to_the_next(sweeps: Sweeps) -> None:
-    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
-    [first] = sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+def test_a_symptom_is_suppressed_by_the_next_occurrence_of_its_cause(sweeps: Sweeps) -> None:
+    [caller] = sweeps.find(survey(calls=CALLS), failing("shop"))
+    [first] = sweeps.find(survey(calls=CALLS), failing("shop"), failing("checkout"))
     over = sweeps.journal.claim(PREFIX + first, "enrich")
     assert over is not None
     over.end(EndedAs.RESOLVED, "held")
 
-    [second] = sweeps.find(afterwards(calls=CALLS), sick("shop"), sick("checkout"))
+    [second] = sweeps.find(afterwards(calls=CALLS), failing("shop"), failing("checkout"))
 
     assert first != second
-    assert sweeps.joined(caller) == PREFIX + second
+    assert sweeps.suppressed_by(caller) == PREFIX + second
 
 
 # ---- what is not clean -------------------------------------------------------------------------
 
 
-def test_trouble_that_became_known_has_not_healed(sweeps: Sweeps) -> None:
-    [incident] = sweeps.find(survey(), sick("shop"))
+def test_trouble_that_became_the_baseline_has_not_recovered(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), failing("shop"))
 
-    sweeps.find(survey(), sick("shop", severity=Severity.NOTICE, is_baseline=True))
+    sweeps.find(survey(), failing("shop", severity=Severity.NOTICE, is_baseline=True))
 
     assert sweeps.clean(incident) == 0
 
 
-def test_a_habit_of_another_kind_keeps_no_incident_open(sweeps: Sweeps) -> None:
-    habit = sick("shop", kind="cpu", severity=Severity.NOTICE, is_baseline=True)
-    [incident] = sweeps.find(survey(), sick("shop"), habit)
+def test_a_baseline_of_another_kind_does_not_prevent_recovery(sweeps: Sweeps) -> None:
+    habit = failing("shop", kind="cpu", severity=Severity.NOTICE, is_baseline=True)
+    [incident] = sweeps.find(survey(), failing("shop"), habit)
 
     sweeps.find(survey(), habit)
 
     assert sweeps.clean(incident) == 1
 
 
-def test_a_symptom_of_another_cause_is_not_judged_and_so_not_clean(sweeps: Sweeps) -> None:
-    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
+def test_a_suppressed_incident_is_not_counted_as_clean(sweeps: Sweeps) -> None:
+    [caller] = sweeps.find(survey(calls=CALLS), failing("shop"))
 
-    sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+    sweeps.find(survey(calls=CALLS), failing("shop"), failing("checkout"))
 
     assert sweeps.clean(caller) == 0
 
 
-def test_what_was_sick_in_between_was_not_well_in_a_row(sweeps: Sweeps) -> None:
-    [caller] = sweeps.find(survey(calls=CALLS), sick("shop"))
+def test_trouble_in_between_restarts_the_count_of_clean_sweeps(sweeps: Sweeps) -> None:
+    [caller] = sweeps.find(survey(calls=CALLS), failing("shop"))
     sweeps.find(survey(calls=CALLS))
 
-    sweeps.find(survey(calls=CALLS), sick("shop"), sick("checkout"))
+    sweeps.find(survey(calls=CALLS), failing("shop"), failing("checkout"))
     between = sweeps.clean(caller)
     sweeps.find(survey(calls=CALLS))
 
     assert (between, sweeps.clean(caller)) == (0, 1)
 
 
-def test_a_gap_that_was_there_when_it_was_found_hides_nothing_of_it(sweeps: Sweeps) -> None:
+def test_a_gap_that_was_there_at_detection_hides_nothing(sweeps: Sweeps) -> None:
     gap = Gap(part=GapPart.EVENTS, reason="Railway: Not Authorized")
-    [incident] = sweeps.find(survey(failed_reads=(gap,)), sick("shop"))
+    [incident] = sweeps.find(survey(failed_reads=(gap,)), failing("shop"))
 
     sweeps.find(survey(failed_reads=(gap,)))
 
     assert sweeps.clean(incident) == 1
 
 
-def test_a_gap_may_hide_what_was_found_while_it_was_not_there(sweeps: Sweeps) -> None:
+def test_a_gap_may_hide_trouble_that_was_found_without_it(sweeps: Sweeps) -> None:
     gap = Gap(part=GapPart.EVENTS, reason="Railway: Not Authorized")
-    [incident] = sweeps.find(survey(failed_reads=(gap,)), sick("shop"))
-    sweeps.find(survey(), sick("shop", kind="oom_killed"))
+    [incident] = sweeps.find(survey(failed_reads=(gap,)), failing("shop"))
+    sweeps.find(survey(), failing("shop", kind="oom_killed"))
 
     sweeps.find(survey(failed_reads=(gap,)))
 
     assert sweeps.clean(incident) == 0
 
 
-def test_a_service_without_any_deployment_did_not_get_well(sweeps: Sweeps) -> None:
-    [incident] = sweeps.find(survey(), sick("shop"))
+def test_a_service_without_a_deployment_has_not_recovered(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), failing("shop"))
 
-    sweeps.find(survey(), sick("shop", kind="missing", severity=Severity.NOTICE))
+    sweeps.find(survey(), failing("shop", kind="missing", severity=Severity.NOTICE))
 
     assert sweeps.clean(incident) == 0
 
@@ -418,8 +416,8 @@ def test_a_service_without_any_deployment_did_not_get_well(sweeps: Sweeps) -> No
 WITHOUT_SHOP = (Service(id="svc-checkout", name="checkout"),)
 
 
-def test_a_service_that_is_not_listed_any_more_is_gone_and_counted_as_such(sweeps: Sweeps) -> None:
-    [incident] = sweeps.find(survey(), sick("shop"))
+def test_a_service_that_is_no_longer_listed_counts_as_removed(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), failing("shop"))
     sweeps.find(survey())
 
     sweeps.find(survey(services=WITHOUT_SHOP))
@@ -428,8 +426,8 @@ def test_a_service_that_is_not_listed_any_more_is_gone_and_counted_as_such(sweep
     assert (fields["recovery"], fields["clean_sweeps"]) == (b"removed", b"1")
 
 
-def test_a_service_is_not_gone_where_the_list_could_not_be_read_wholly(sweeps: Sweeps) -> None:
-    [incident] = sweeps.find(survey(), sick("shop"))
+def test_a_service_does_not_count_as_removed_if_the_list_is_incomplete(sweeps: Sweeps) -> None:
+    [incident] = sweeps.find(survey(), failing("shop"))
 
     sweeps.find(survey(services=WITHOUT_SHOP, failed_reads=(PARTIAL,)))
 

@@ -1,4 +1,4 @@
-"""Pings that stay away are told once, and once more when they come again; a slower clock is no silent one."""
+"""Missing pings are reported once, and once more when they resume; a slowed-down clock is not missing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ USUAL = 600.0
 
 @pytest.fixture
 def quiet(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """A worker that has just started, where no ping ever came."""
+    """A worker that has just started and has not received a ping."""
     with harness(store, store_url, tmp_path, failing=False) as running:
         ping_watchdog.start(running.journal, USUAL)
         yield running
@@ -47,7 +47,7 @@ def look(running: PipelineHarness, minutes: float = 0) -> None:
             run_stage(later, "notify", key)
 
 
-def told(running: PipelineHarness) -> list[str]:
+def texts(running: PipelineHarness) -> list[str]:
     return [message.text for message in running.slack.messages]
 
 
@@ -57,45 +57,45 @@ def due_in_minutes(running: PipelineHarness) -> float:
     return at / 60_000 - datetime.now(UTC).timestamp() / 60
 
 
-def test_after_a_start_pings_are_waited_for_at_once(quiet: PipelineHarness) -> None:
+def test_pings_are_expected_from_the_start_of_a_worker(quiet: PipelineHarness) -> None:
     assert 29 < due_in_minutes(quiet) <= 30
 
     look(quiet, minutes=29)
 
-    assert told(quiet) == []
+    assert texts(quiet) == []
     assert due_in_minutes(quiet) < 2
 
 
-def test_pings_are_waited_for_however_often_waiting_for_them_broke(quiet: PipelineHarness) -> None:
+def test_the_watchdog_goes_on_after_it_crashed_repeatedly(quiet: PipelineHarness) -> None:
     quiet.store.hset(PINGS, "crashes", 9)
     quiet.store.hdel(PINGS, "lease")
 
     look(quiet)
 
-    [words] = told(quiet)
-    assert "The ping watchdog failed: the worker crashed 9 times" in words
+    [text] = texts(quiet)
+    assert "The ping watchdog failed: the worker crashed 9 times" in text
     assert 55 < due_in_minutes(quiet) <= 60
     assert not quiet.store.hexists(PINGS, "ended")
 
 
-def test_three_pings_that_stay_away_are_told_once(quiet: PipelineHarness) -> None:
+def test_three_missing_pings_are_reported_once(quiet: PipelineHarness) -> None:
     ping(quiet)
 
     for minutes in (31, 41, 24 * 60):
         look(quiet, minutes)
 
-    [words] = told(quiet)
-    assert "No scheduled check since" in words
-    assert "TRACKWALKER_PUBLIC_URL" in words
+    [text] = texts(quiet)
+    assert "No scheduled check since" in text
+    assert "TRACKWALKER_PUBLIC_URL" in text
 
 
-def test_a_ping_that_never_came_is_told_as_well(quiet: PipelineHarness) -> None:
+def test_a_clock_that_never_pinged_is_reported(quiet: PipelineHarness) -> None:
     look(quiet, minutes=31)
 
-    assert len(told(quiet)) == 1
+    assert len(texts(quiet)) == 1
 
 
-def test_pings_that_come_again_are_told_once_and_may_stay_away_again(quiet: PipelineHarness) -> None:
+def test_resumed_pings_are_reported_once_and_may_stop_again(quiet: PipelineHarness) -> None:
     quiet.store.hincrby(PINGS, "opened", -120_000)
     look(quiet, minutes=31)
 
@@ -105,25 +105,25 @@ def test_pings_that_come_again_are_told_once_and_may_stay_away_again(quiet: Pipe
         look(quiet, minutes)
 
     assert woken <= 0
-    assert ["run again" in words for words in told(quiet)] == [False, True, False]
+    assert ["run again" in text for text in texts(quiet)] == [False, True, False]
 
 
-def test_pings_that_come_are_never_spoken_of(quiet: PipelineHarness) -> None:
+def test_regular_pings_are_never_reported(quiet: PipelineHarness) -> None:
     for _ in range(5):
         ping(quiet)
         look(quiet, minutes=29)
 
-    assert told(quiet) == []
+    assert texts(quiet) == []
 
 
 @pytest.mark.parametrize("silence", [False, True])
-def test_a_worker_that_dies_between_telling_and_remembering_tells_it_once(
+def test_a_crash_between_the_report_and_its_record_reports_once(
     quiet: PipelineHarness, let_leases_run_out: Callable[[], None], silence: bool
 ) -> None:
     if not silence:
         look(quiet, minutes=31)
         ping(quiet)
-    before, minutes = len(told(quiet)), 31 if silence else 0
+    before, minutes = len(texts(quiet)), 31 if silence else 0
     claim = quiet.journal.claim(PINGS, "pings")
     assert claim is not None
     report = ping_watchdog.check(claim, USUAL, datetime.now(UTC) + timedelta(minutes=minutes))
@@ -133,19 +133,19 @@ def test_a_worker_that_dies_between_telling_and_remembering_tells_it_once(
     let_leases_run_out()
     look(quiet, minutes + 2)
 
-    assert len(told(quiet)) == before + 1
+    assert len(texts(quiet)) == before + 1
 
 
-def test_a_worker_that_starts_again_does_not_repeat_it(quiet: PipelineHarness) -> None:
+def test_a_restarted_worker_does_not_repeat_the_report(quiet: PipelineHarness) -> None:
     look(quiet, minutes=31)
 
     ping_watchdog.start(quiet.journal, USUAL)
     look(quiet, minutes=32)
 
-    assert len(told(quiet)) == 1
+    assert len(texts(quiet)) == 1
 
 
-def test_after_a_long_absence_of_everything_the_clock_has_time_for_its_first_ping(
+def test_after_a_long_downtime_the_clock_has_time_for_its_first_ping(
     quiet: PipelineHarness,
 ) -> None:
     ping(quiet)
@@ -158,51 +158,51 @@ def test_after_a_long_absence_of_everything_the_clock_has_time_for_its_first_pin
 
 
 @pytest.mark.parametrize(("apart", "late"), [(3600, 80), (2100, 55), (900, 35)])
-def test_a_clock_that_was_asked_to_wait_longer_is_not_missed_before(
+def test_a_clock_that_was_told_to_wait_is_not_missed_earlier(
     quiet: PipelineHarness, apart: float, late: float
 ) -> None:
     ping(quiet, apart=apart)
 
     look(quiet, late - 1)
-    early, looked_at = told(quiet), due_in_minutes(quiet)
+    early, looked_at = texts(quiet), due_in_minutes(quiet)
     look(quiet, late + 1)
 
     assert early == []
     assert 0 < looked_at <= 1
-    assert len(told(quiet)) == 1
+    assert len(texts(quiet)) == 1
 
 
-def test_a_ping_that_asks_for_no_wait_ends_the_one_before(quiet: PipelineHarness) -> None:
+def test_a_ping_without_a_longer_wait_ends_an_earlier_one(quiet: PipelineHarness) -> None:
     ping(quiet, apart=3600)
     ping(quiet)
 
     look(quiet, minutes=31)
 
-    assert len(told(quiet)) == 1
+    assert len(texts(quiet)) == 1
 
 
-def test_while_paused_it_is_kept_and_told_afterwards(quiet: PipelineHarness) -> None:
+def test_a_report_waits_while_the_product_is_paused(quiet: PipelineHarness) -> None:
     controls.pause(quiet.journal)
     look(quiet, minutes=31)
-    kept = told(quiet)
+    kept = texts(quiet)
 
     controls.resume(quiet.journal)
-    quiet.drive(lambda: told(quiet))
+    quiet.drive(lambda: texts(quiet))
 
     assert kept == []
-    assert "No scheduled check since" in told(quiet)[0]
+    assert "No scheduled check since" in texts(quiet)[0]
 
 
-def test_a_slack_that_is_away_hears_of_it_later(quiet: PipelineHarness) -> None:
+def test_a_report_is_retried_while_slack_is_unavailable(quiet: PipelineHarness) -> None:
     quiet.slack.faults.add("503", times=3)
 
     look(quiet, minutes=31)
-    quiet.drive(lambda: told(quiet))
+    quiet.drive(lambda: texts(quiet))
 
-    assert len(told(quiet)) == 1
+    assert len(texts(quiet)) == 1
 
 
-def test_a_ping_that_comes_while_it_is_looked_is_seen_at_once(quiet: PipelineHarness) -> None:
+def test_a_ping_during_the_check_wakes_the_watchdog_at_once(quiet: PipelineHarness) -> None:
     claim = quiet.journal.claim(PINGS, "pings")
     assert claim is not None
     late = datetime.now(UTC) + timedelta(minutes=31)
@@ -213,7 +213,7 @@ def test_a_ping_that_comes_while_it_is_looked_is_seen_at_once(quiet: PipelineHar
     assert due_in_minutes(quiet) <= 0
 
 
-def test_who_waits_for_pings_never_ends_and_is_one(quiet: PipelineHarness) -> None:
+def test_there_is_one_watchdog_and_it_never_ends(quiet: PipelineHarness) -> None:
     for minutes in (31, 0, 29, 31):
         ping(quiet)
         look(quiet, minutes)

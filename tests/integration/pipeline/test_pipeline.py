@@ -20,7 +20,7 @@ from tests.support.pipeline import (
 )
 from workers.engine import records, scripts
 from workers.engine.codec import pack
-from workers.engine.schema import OPEN, PREFIX, journal_id, notification_key
+from workers.engine.schema import OPEN, PREFIX, SCHEDULE, journal_id, notification_key
 from workers.errors import Superseded
 from workers.incidents import controls
 from workers.models import (
@@ -315,7 +315,7 @@ def test_an_affected_caller_shares_the_incident_and_the_pull_request_of_its_call
     assert incident.subject.name == "shop"
     assert len(quick.github.pulls) == 1
     assert len(threads) == 1
-    assert any("web suffers from it: " in text for text in told(quick))
+    assert any("Also affected: web (" in text for text in told(quick))
 
 
 def test_a_suppressed_incident_stops_and_continues_once_it_has_its_own_cause(
@@ -415,10 +415,10 @@ def test_an_incident_of_a_removed_service_ends_and_is_reported(start: StartHarne
             was_open.append(reporting.store.hlen(OPEN))
             reporting.alert(source="ping", kind="ping", service_id=None, service_name=None)
             reporting.drive(lambda sweeps=sweeps: reporting.count_ended_sweeps() >= sweeps)  # type: ignore[misc]
-        reporting.drive(lambda: not reporting.store.hlen(OPEN) and "gone" in told(reporting)[-1])
+        reporting.drive(lambda: not reporting.store.hlen(OPEN) and "removed" in told(reporting)[-1])
 
         assert was_open == [1, 1, 1]
-        assert "over: the service is gone, 3 sweeps in a row did not find it any more" in told(reporting)[-1]
+        assert "Resolved: the service was removed (three consecutive checks" in told(reporting)[-1]
 
 
 def test_shadow_mode_posts_nothing(start: StartHarness) -> None:
@@ -470,7 +470,7 @@ def test_what_is_pushed_is_the_journals_fix_and_nothing_else(proposed: PipelineH
 def test_no_key_is_permanent_once_everything_ended(proposed: PipelineHarness) -> None:
     proposed.redeploy(proposed.github.merge(proposed.github.pulls[0].number))
 
-    proposed.drive(lambda: proposed.follow_up() is not None and not proposed.store.zcard(f"{PREFIX}due"))
+    proposed.drive(lambda: proposed.follow_up() is not None and not proposed.store.zcard(SCHEDULE))
 
     lasting = [key for key in proposed.store.scan_iter(f"{PREFIX}*") if proposed.store.ttl(key) == -1]
     assert [key for key in lasting if b"dramatiq" not in key] == []
