@@ -8,7 +8,7 @@ from tests.support.diagnosis_cases import CASES, Case
 from workers.investigation.diagnosis import diagnose, verdict_sentences
 from workers.investigation.diagnosis.conclusion import Texts
 from workers.investigation.evidence import fact_sentences
-from workers.models import Evidence, Incident, Verdict
+from workers.models import GAP_LABELS, Evidence, Incident, Verdict
 
 OTHER_WORDS = "this sentence says nothing"
 
@@ -40,6 +40,8 @@ def test_diagnosis_decides_the_same_with_other_sentences(case: Case, monkeypatch
     before = diagnose(*case.build())
     for kind in fact_sentences.RENDERERS:
         monkeypatch.setitem(fact_sentences.RENDERERS, kind, lambda fact: OTHER_WORDS)
+    for part in GAP_LABELS:
+        monkeypatch.setitem(GAP_LABELS, part, OTHER_WORDS)
     for reason in verdict_sentences.RENDERERS:
         monkeypatch.setitem(
             verdict_sentences.RENDERERS, reason, lambda conclusion: Texts(OTHER_WORDS, OTHER_WORDS)
