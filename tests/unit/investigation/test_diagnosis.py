@@ -33,8 +33,8 @@ def test_each_case_gets_its_reason_and_category(case: Case) -> None:
 def test_a_verdict_cites_existing_facts_and_contradicts_none_that_it_rests_on(case: Case) -> None:
     verdict, evidence = diagnosed(case.build)
 
-    known = {fact.id for fact in evidence.facts}
-    assert known >= {*verdict.supports, *verdict.contradicts}
+    fact_ids = {fact.id for fact in evidence.facts}
+    assert fact_ids >= {*verdict.supports, *verdict.contradicts}
     assert not set(verdict.supports) & set(verdict.contradicts)
 
 

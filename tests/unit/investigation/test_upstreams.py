@@ -27,9 +27,9 @@ def test_outside_hosts_exclude_documentation_siblings_and_file_names(text: str, 
 
 
 def test_a_host_with_a_configured_status_page_counts_even_on_loopback() -> None:
-    known = {"127.0.0.1:9000": "http://127.0.0.1:9001"}
+    pages = {"127.0.0.1:9000": "http://127.0.0.1:9001"}
 
-    assert named_hosts("POST http://127.0.0.1:9000/charge timed out", known) == {"127.0.0.1:9000"}
+    assert named_hosts("POST http://127.0.0.1:9000/charge timed out", pages) == {"127.0.0.1:9000"}
 
 
 def test_only_log_errors_blame_a_host(tmp_path: Path) -> None:
