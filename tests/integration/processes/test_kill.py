@@ -1,4 +1,4 @@
-"""Real processes, a real SIGKILL: the work goes on within 20 s, repeats at most the one step, and tells once."""
+"""Real processes and a real SIGKILL: work resumes within 20 s, repeats one step at most, and notifies once."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tests.support.polling import wait_until
 from workers.runtime import embedded
 
 ROOT = Path(__file__).parents[3]
-BACK_WITHIN_SECONDS = 20.0
+MAX_RESUME_SECONDS = 20.0
 
 
 @dataclass
 class Installation:
-    """`up` as a user runs it, beside stand-ins; report mode, so the line ends in Slack."""
+    """`up` as a user runs it, beside fakes. Mode `report`, so the pipeline ends with a message in Slack."""
 
     process: subprocess.Popen[bytes]
     railway: FakeRailway
@@ -53,11 +53,11 @@ class Installation:
         headers = {"X-Trackwalker-Secret": "s3cret"}
         return httpx.post(f"{self.url}/hooks/railway", json=body, headers=headers, timeout=10)
 
-    def children(self, words: str) -> list[int]:
-        """Processes of this installation whose command line holds these words."""
-        everybody = [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
-        mine = [pid for pid in everybody if _state_of(pid) == str(self.state)]
-        return [pid for pid in mine if words.encode() in _read(pid, "cmdline")]
+    def children(self, text: str) -> list[int]:
+        """The processes of this installation whose command line contains the text."""
+        pids = [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+        own = [pid for pid in pids if _state_of(pid) == str(self.state)]
+        return [pid for pid in own if text.encode() in _read(pid, "cmdline")]
 
     def store(self) -> redis.Redis:
         return redis.Redis.from_url(str(embedded.address(self.state)))
@@ -70,7 +70,7 @@ def _read(pid: int, what: str) -> bytes:
     try:
         return Path(f"/proc/{pid}/{what}").read_bytes()
     except OSError:
-        return b""  # it has just ended
+        return b""  # the process has just ended
 
 
 def _state_of(pid: int) -> str:
@@ -103,10 +103,10 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
             process = subprocess.Popen(
                 [sys.executable, "-m", "workers", "up"], cwd=ROOT, env=environment, stderr=log, stdout=log
             )
-        made = Installation(process, railway, slack, f"http://127.0.0.1:{port}", tmp_path / "state")
+        installation = Installation(process, railway, slack, f"http://127.0.0.1:{port}", tmp_path / "state")
         try:
-            wait_until(lambda: _ready(made.url), seconds=60, what="the receiver")
-            yield made
+            wait_until(lambda: _ready(installation.url), seconds=60, what="the receiver")
+            yield installation
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
@@ -127,31 +127,35 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_a_webhook_is_told_although_the_worker_is_killed_in_the_middle(installation: Installation) -> None:
+def test_a_webhook_is_answered_although_the_worker_is_killed_during_the_sweep(
+    installation: Installation,
+) -> None:
     wait_until(lambda: installation.children("workers.main"), what="the worker")
     installation.railway.faults.add("hang")
     answer = installation.send()
     wait_until(lambda: installation.railway.faults.played, what="the sweep under way")
-    asked = len(installation.railway.operations)
+    requests = len(installation.railway.operations)
 
     killed = time.monotonic()
     for pid in installation.children("workers.main"):
         os.kill(pid, signal.SIGKILL)
 
-    wait_until(lambda: len(installation.railway.operations) > asked + 3, seconds=30, what="the work going on")
-    assert time.monotonic() - killed < BACK_WITHIN_SECONDS
-    wait_until(lambda: told(installation), seconds=60, what="the outcome in Slack")
+    wait_until(
+        lambda: len(installation.railway.operations) > requests + 3, seconds=30, what="the resumed work"
+    )
+    assert time.monotonic() - killed < MAX_RESUME_SECONDS
+    wait_until(lambda: outcomes(installation), seconds=60, what="the outcome in Slack")
     assert answer.status_code == 202
-    assert len(told(installation)) == 1
+    assert len(outcomes(installation)) == 1
 
 
-def told(installation: Installation) -> list[str]:
+def outcomes(installation: Installation) -> list[str]:
     return [
         message.text for message in installation.slack.messages if "TRACKWALKER_MODE=report" in message.text
     ]
 
 
-def test_the_end_leaves_no_process_behind(installation: Installation) -> None:
+def test_a_shutdown_leaves_no_process_behind(installation: Installation) -> None:
     wait_until(lambda: installation.children("workers.main"), what="the worker")
 
     installation.process.send_signal(signal.SIGTERM)

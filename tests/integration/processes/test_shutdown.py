@@ -1,4 +1,4 @@
-"""A deploy in the middle of work: the step is handed back at once, is no death, and the next worker goes on."""
+"""A deployment during work: the worker releases its claim at once, without a crash, and the next worker resumes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ from workers.runtime.supervise import DRAIN_SECONDS, read_procfile
 
 __all__ = ["installation"]  # the fixture
 
-LOADED_SECONDS = 10.0
-"""Two loaded cores, not a promise."""
+LOADED_SECONDS = 10.0  # allowance for a loaded machine
 
 
 @pytest.fixture
@@ -39,17 +38,17 @@ def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Pi
 
 
 def the(running: PipelineHarness, kind: str) -> dict[str, bytes]:
-    """The fields of the only journal of a kind, {} while there is none."""
+    """The fields of the only journal of a kind; {} if there is none yet."""
     keys = [raw.decode() for raw in running.store.scan_iter(f"{PREFIX}{kind}:*") if isinstance(raw, bytes)]
     assert len(keys) <= 1
     return running.journal.fields(keys[0]) if keys else {}
 
 
-def told(running: PipelineHarness) -> list[str]:
-    return [one.text for one in running.slack.messages if "TRACKWALKER_MODE=report" in one.text]
+def outcomes(running: PipelineHarness) -> list[str]:
+    return [message.text for message in running.slack.messages if "TRACKWALKER_MODE=report" in message.text]
 
 
-def test_a_sweep_that_hangs_is_free_at_once_and_the_next_worker_goes_on(
+def test_a_hanging_sweep_is_released_at_once_and_the_next_worker_resumes(
     reporting: PipelineHarness, tmp_path: Path
 ) -> None:
     reporting.railway.faults.add("hang")
@@ -60,11 +59,11 @@ def test_a_sweep_that_hangs_is_free_at_once_and_the_next_worker_goes_on(
 
         old.stop()
 
-        wait_until(lambda: "lease" not in the(reporting, "sweep"), what="the sweep handed back")
+        wait_until(lambda: "lease" not in the(reporting, "sweep"), what="the released sweep")
         freed, fields = time.monotonic() - began, the(reporting, "sweep")
         due, (seconds, _) = reporting.store.zscore(SCHEDULE, f"{PREFIX}sweep:env-1:1"), reporting.store.time()
         with running_worker(reporting, tmp_path / "two"):
-            wait_until(lambda: told(reporting), seconds=60, what="the outcome")
+            wait_until(lambda: outcomes(reporting), seconds=60, what="the outcome")
 
     assert freed < DRAIN_SECONDS
     assert due is not None and due / 1000 <= seconds + 1
@@ -74,10 +73,10 @@ def test_a_sweep_that_hangs_is_free_at_once_and_the_next_worker_goes_on(
         RELEASED_ON_SHUTDOWN.encode(),
         b"0",
     )
-    assert len(told(reporting)) == 1
+    assert len(outcomes(reporting)) == 1
 
 
-def test_what_the_old_worker_finds_after_all_does_not_count_once_the_next_has_claimed(
+def test_a_late_result_of_the_old_worker_is_discarded_after_the_next_claim(
     reporting: PipelineHarness, tmp_path: Path
 ) -> None:
     reporting.railway.faults.delay_seconds = RELEASE_SECONDS + 2
@@ -85,7 +84,7 @@ def test_what_the_old_worker_finds_after_all_does_not_count_once_the_next_has_cl
         reporting.alert()
         wait_until(lambda: "lease" in the(reporting, "sweep"), what="the sweep under way")
         old.stop()
-        wait_until(lambda: "lease" not in the(reporting, "sweep"), what="the sweep handed back")
+        wait_until(lambda: "lease" not in the(reporting, "sweep"), what="the released sweep")
         claim = reporting.journal.claim(f"{PREFIX}sweep:env-1:1", "survey")
         assert claim is not None
 
@@ -98,63 +97,65 @@ def test_what_the_old_worker_finds_after_all_does_not_count_once_the_next_has_cl
     assert "r:survey" not in fields
 
 
-def test_words_that_hang_are_said_once_by_the_next_worker(reporting: PipelineHarness, tmp_path: Path) -> None:
+def test_a_hanging_notification_is_posted_once_by_the_next_worker(
+    reporting: PipelineHarness, tmp_path: Path
+) -> None:
     reporting.slack.faults.add("hang", path="chat.postMessage")
     with running_worker(reporting, tmp_path / "one") as old:
         reporting.alert()
-        wait_until(lambda: reporting.slack.faults.played, what="words under way")
+        wait_until(lambda: reporting.slack.faults.played, what="the notification under way")
         began = time.monotonic()
 
         old.stop()
 
         wait_until(
-            lambda: "lease" not in the(reporting, "notification:incident"), what="the words handed back"
+            lambda: "lease" not in the(reporting, "notification:incident"), what="the released notification"
         )
         freed, fields = time.monotonic() - began, the(reporting, "notification:incident")
         with running_worker(reporting, tmp_path / "two"):
-            wait_until(lambda: told(reporting), seconds=90, what="the outcome")
+            wait_until(lambda: outcomes(reporting), seconds=90, what="the outcome")
 
     assert freed < DRAIN_SECONDS
     assert fields["crashes"] == b"0"
-    # It may be on its way: nobody looks for it before it could be seen.
+    # Slack may still receive it: the next worker looks for it once it would be visible.
     seconds, _ = reporting.store.time()
     assert (
         int(fields["opened"]) / 1000 + SETTLE_SECONDS
         < int(fields["not_before"]) / 1000
         < seconds + SETTLE_SECONDS
     )
-    assert len(told(reporting)) == 1
-    assert len({one.key for one in reporting.slack.messages}) == len(reporting.slack.messages)
+    assert len(outcomes(reporting)) == 1
+    assert len({message.key for message in reporting.slack.messages}) == len(reporting.slack.messages)
 
 
 def agents(folder: Path) -> list[int]:
-    """Processes that were started below the folder."""
-    found = []
-    for place in Path("/proc").iterdir():
-        if place.name.isdigit():
+    """The processes of agents that were started below the folder."""
+    pids = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
             try:
-                words = (place / "cmdline").read_bytes()
+                command = (process / "cmdline").read_bytes()
             except OSError:
-                continue  # it has just ended
-            if b"opencode" in words and str(folder).encode() in words:
-                found.append(int(place.name))
-    return found
+                continue  # the process has just ended
+            if b"opencode" in command and str(folder).encode() in command:
+                pids.append(int(process.name))
+    return pids
 
 
-def test_an_agent_at_work_dies_with_its_worker_and_the_next_one_makes_the_plan(
+def test_a_running_agent_ends_with_its_worker_and_the_next_worker_makes_the_plan(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
     with harness(store, store_url, tmp_path, small=True) as running:
         running.fake_model.faults.add("hang", times=100)
         with running_worker(running, tmp_path / "one") as old:
             running.alert()
-            wait_until(lambda: running.fake_model.faults.played, seconds=120, what="the agent at work")
+            wait_until(lambda: running.fake_model.faults.played, seconds=120, what="the running agent")
             before = agents(tmp_path / "one")
             began = time.monotonic()
 
             old.stop()
 
-            wait_until(lambda: "lease" not in the(running, "incident"), what="the mend handed back")
+            wait_until(lambda: "lease" not in the(running, "incident"), what="the released incident")
             freed = time.monotonic() - began
             wait_until(lambda: not agents(tmp_path / "one"), what="the end of the agent")
             fields = the(running, "incident")
@@ -167,7 +168,7 @@ def test_an_agent_at_work_dies_with_its_worker_and_the_next_one_makes_the_plan(
     assert (fields["stage"], fields["crashes"]) == (b"plan", b"0")
 
 
-def test_up_ends_in_time_with_a_hanging_railway_and_the_store_last(installation: Installation) -> None:
+def test_up_shuts_down_in_time_although_railway_hangs_and_the_store_last(installation: Installation) -> None:
     installation.railway.faults.add("hang", times=100)
     installation.send()
     wait_until(lambda: installation.railway.faults.played, seconds=60, what="the sweep under way")
@@ -185,7 +186,7 @@ def test_up_ends_in_time_with_a_hanging_railway_and_the_store_last(installation:
     assert (fields["reason"], fields["crashes"]) == (RELEASED_ON_SHUTDOWN.encode(), b"0")
 
 
-def test_a_worker_ends_by_itself_before_it_is_killed() -> None:
+def test_a_worker_exits_before_the_supervisor_kills_it() -> None:
     [command] = [command for name, command in read_procfile(Path("Procfile")) if name == "worker"]
 
     milliseconds = int(command.partition("--worker-shutdown-timeout ")[2].split()[0])

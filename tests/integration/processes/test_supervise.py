@@ -1,4 +1,4 @@
-"""`up` with real processes: brought back when they die, gone when it ends."""
+"""`up` with real processes: it restarts a process that crashes, and leaves none behind."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SETTINGS = {
 
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A running `up` whose only child writes its process id and REDIS_URL, then waits."""
+    """A running `up` whose only child writes its process id and REDIS_URL, and then waits."""
     (tmp_path / "Procfile").write_text(
         "one: sh -c 'echo $REDIS_URL > url; echo $$ >> pids; exec sleep 600'\n# a comment\n\n"
     )
@@ -61,16 +61,16 @@ def gone(pid: int) -> bool:
     return False
 
 
-def test_a_process_that_dies_is_brought_back(up: subprocess.Popen[bytes], tmp_path: Path) -> None:
+def test_a_crashed_process_is_restarted(up: subprocess.Popen[bytes], tmp_path: Path) -> None:
     first = wait_until(lambda: pids(tmp_path), what="the child")[0]
 
     os.kill(first, signal.SIGKILL)
 
-    wait_until(lambda: len(pids(tmp_path)) == 2, what="the child again")
+    wait_until(lambda: len(pids(tmp_path)) == 2, what="the restarted child")
     assert up.poll() is None
 
 
-def test_the_end_takes_everything_along(up: subprocess.Popen[bytes], tmp_path: Path) -> None:
+def test_the_shutdown_ends_all_children_and_the_store(up: subprocess.Popen[bytes], tmp_path: Path) -> None:
     child = wait_until(lambda: pids(tmp_path), what="the child")[0]
     url = (tmp_path / "url").read_text().strip()
 
@@ -81,7 +81,7 @@ def test_the_end_takes_everything_along(up: subprocess.Popen[bytes], tmp_path: P
     assert not embedded.answers(url)
 
 
-def test_the_store_that_survived_its_owner_is_adopted_with_what_it_holds(
+def test_a_store_that_outlived_its_owner_is_taken_over_with_its_data(
     up: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     wait_until(lambda: pids(tmp_path), what="the child")
@@ -97,12 +97,12 @@ def test_the_store_that_survived_its_owner_is_adopted_with_what_it_holds(
     owner.stop()
 
 
-def test_a_store_that_dies_comes_back_at_the_same_place_with_what_it_holds(tmp_path: Path) -> None:
+def test_a_crashed_store_restarts_at_the_same_address_with_its_data(tmp_path: Path) -> None:
     owner = embedded.EmbeddedStore(tmp_path)
     url = owner.ensure()
     redis.Redis.from_url(url).set("kept", "1")
     os.kill(int((tmp_path / "store.pid").read_text()), signal.SIGKILL)
-    wait_until(lambda: not owner.alive(), what="the death of the store")
+    wait_until(lambda: not owner.alive(), what="the crash of the store")
 
     again = owner.ensure()
 
@@ -124,13 +124,13 @@ def test_a_store_that_cannot_start_now_takes_nobody_along(tmp_path: Path) -> Non
     owner.stop()
 
 
-def test_the_port_in_env_reaches_the_procfile_and_is_named_where_it_is_taken(tmp_path: Path) -> None:
+def test_the_port_of_the_env_file_reaches_the_children_and_a_conflict_is_logged(tmp_path: Path) -> None:
     (tmp_path / "Procfile").write_text(
         "web: sh -c 'echo $PORT > port.new; mv port.new port; exec sleep 600'\n"
     )
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[3]), **SETTINGS}
-    with socket.create_server(("127.0.0.1", 0)) as taken, (tmp_path / "log").open("w") as log:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener, (tmp_path / "log").open("w") as log:
+        port = listener.getsockname()[1]
         (tmp_path / ".env").write_text(f"PORT={port}\nREDIS_URL=redis://127.0.0.1:1\n")
         process = subprocess.Popen(
             [sys.executable, "-m", "workers", "up", "--procfile", "Procfile"],
@@ -149,7 +149,7 @@ def test_the_port_in_env_reaches_the_procfile_and_is_named_where_it_is_taken(tmp
     assert all(datetime.fromisoformat(line["at"]) for line in lines)
 
 
-def test_what_is_missing_is_named_all_at_once(tmp_path: Path) -> None:
+def test_all_missing_settings_are_named_at_once(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "workers", "up", "--procfile", "Procfile"],
         cwd=tmp_path,

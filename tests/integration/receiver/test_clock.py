@@ -1,4 +1,4 @@
-"""The self-ping: on time, through the public address, plain about what is wrong, and never the one that gives up."""
+"""The clock: it pings in time, through the public address, names the setting that is wrong, and never gives up."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ AT = datetime(2026, 11, 23, 3, 4, 5, 678_000, tzinfo=UTC)
 ROOT = Path(__file__).parents[3]
 
 
-class Door:
-    """A receiver that notes what it is sent and answers `status`."""
+class FakeReceiver:
+    """Records the requests and answers `status`."""
 
     def __init__(self, status: int = 202, next_ping: str = "") -> None:
-        self.status, self.taken = status, list[tuple[str, str, bytes]]()
+        self.status, self.requests = status, list[tuple[str, str, bytes]]()
         self.next_ping = next_ping
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        asked = dict(scope["headers"])
+        headers = dict(scope["headers"])
         body = (await receive())["body"]
-        self.taken.append((scope["path"], asked.get(b"x-trackwalker-secret", b"").decode(), body))
+        self.requests.append((scope["path"], headers.get(b"x-trackwalker-secret", b"").decode(), body))
         location = [(b"location", b"https://elsewhere.example/ping")] if self.status in (301, 308) else []
-        spacing = [(b"x-trackwalker-next-ping", self.next_ping.encode())] if self.next_ping else []
-        headers = [*location, *spacing]
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        interval = [(b"x-trackwalker-next-ping", self.next_ping.encode())] if self.next_ping else []
+        answered = [*location, *interval]
+        await send({"type": "http.response.start", "status": self.status, "headers": answered})
         await send({"type": "http.response.body", "body": b"{}"})
 
 
 @contextmanager
-def standing(app: Door, faults: Faults | None = None) -> Iterator[str]:
-    """The address of a stand-in that surely listens already."""
-    with serve(app, faults) as running:
-        wait_until(partial(listens, running.port), seconds=10, what="the stand-in")
-        yield running.url
+def running(app: FakeReceiver, faults: Faults | None = None) -> Iterator[str]:
+    """The address of a fake receiver that listens."""
+    with serve(app, faults) as server:
+        wait_until(partial(listens, server.port), seconds=10, what="the fake receiver")
+        yield server.url
 
 
 def listens(port: int) -> bool:
@@ -63,8 +63,8 @@ def listens(port: int) -> bool:
 
 @pytest.fixture
 def client() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=0.5, trust_env=False) as made:
-        yield made
+    with httpx.Client(timeout=0.5, trust_env=False) as client:
+        yield client
 
 
 def closed_port() -> int:
@@ -73,13 +73,13 @@ def closed_port() -> int:
         return port
 
 
-def test_a_ping_carries_the_secret_and_the_time_in_the_doors_own_shape(client: httpx.Client) -> None:
-    door = Door()
-    with standing(door) as url:
-        heard = ping(client, url, "sécret", AT)
+def test_a_ping_carries_the_secret_and_the_time_in_the_format_of_the_endpoint(client: httpx.Client) -> None:
+    receiver = FakeReceiver()
+    with running(receiver) as url:
+        result = ping(client, url, "sécret", AT)
 
-    path, secret, body = door.taken[0]
-    assert (heard, path, secret) == (PingResult(), "/ping", "sécret")
+    path, secret, body = receiver.requests[0]
+    assert (result, path, secret) == (PingResult(), "/ping", "sécret")
     assert parse(body, AT, "t").reported_at == AT
 
 
@@ -94,40 +94,40 @@ def test_a_ping_carries_the_secret_and_the_time_in_the_doors_own_shape(client: h
         (418, "418"),
     ],
 )
-def test_an_answer_that_is_no_yes_says_where_to_look(client: httpx.Client, status: int, names: str) -> None:
-    with standing(Door(status)) as url:
+def test_a_refused_ping_names_the_cause(client: httpx.Client, status: int, names: str) -> None:
+    with running(FakeReceiver(status)) as url:
         assert names in ping(client, url, "s", AT).error
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        pytest.param(f"http://127.0.0.1:{closed_port()}", id="nobody listens"),
+        pytest.param(f"http://127.0.0.1:{closed_port()}", id="closed port"),
         "http://nowhere.invalid",
         "http://[::1",
         "http://a b",
         "http://h:x",
     ],
 )
-def test_an_address_that_leads_nowhere_names_the_setting(client: httpx.Client, url: str) -> None:
+def test_an_unreachable_address_names_the_setting(client: httpx.Client, url: str) -> None:
     assert "TRACKWALKER_PUBLIC_URL" in ping(client, url, "s", AT).error
 
 
-def test_a_receiver_that_hangs_names_the_setting(client: httpx.Client) -> None:
+def test_a_hanging_receiver_names_the_setting(client: httpx.Client) -> None:
     faults = Faults()
     faults.add("hang")
-    with standing(Door(), faults) as url:
+    with running(FakeReceiver(), faults) as url:
         assert "does not answer" in ping(client, url, "s", AT).error
 
 
-def test_what_went_wrong_is_said_without_password_or_secret(client: httpx.Client) -> None:
-    heard = ping(client, f"http://user:pass-word@127.0.0.1:{closed_port()}", "the-secret", AT)
+def test_an_error_contains_neither_password_nor_secret(client: httpx.Client) -> None:
+    result = ping(client, f"http://user:pass-word@127.0.0.1:{closed_port()}", "the-secret", AT)
 
-    assert "pass-word" not in heard.error
-    assert "the-secret" not in heard.error
+    assert "pass-word" not in result.error
+    assert "the-secret" not in result.error
 
 
-def test_a_ping_is_tried_again_with_the_same_time_until_it_is_taken() -> None:
+def test_a_ping_is_retried_with_the_same_time_until_it_is_accepted() -> None:
     answers, sent = iter(["refused", "refused", ""]), list[datetime]()
 
     def send(at: datetime) -> PingResult:
@@ -138,16 +138,16 @@ def test_a_ping_is_tried_again_with_the_same_time_until_it_is_taken() -> None:
     assert sent == [AT, AT, AT]
 
 
-def test_tries_end_with_their_interval() -> None:
+def test_retries_end_with_the_interval() -> None:
     before = time.monotonic()
 
-    taken = ping_until_accepted(lambda at: PingResult("refused"), 0.3, threading.Event(), AT)
+    result = ping_until_accepted(lambda at: PingResult("refused"), 0.3, threading.Event(), AT)
 
-    assert not taken
+    assert not result
     assert time.monotonic() - before < 1
 
 
-def test_the_next_ping_comes_whatever_became_of_the_last_one() -> None:
+def test_a_failed_ping_does_not_stop_the_next_one() -> None:
     stop, sent = threading.Event(), list[datetime]()
 
     def send(at: datetime) -> PingResult:
@@ -161,7 +161,7 @@ def test_the_next_ping_comes_whatever_became_of_the_last_one() -> None:
     assert len(set(sent)) == 3
 
 
-def test_a_ping_that_hangs_does_not_pile_up_others() -> None:
+def test_a_hanging_ping_delays_the_others_and_they_do_not_pile_up() -> None:
     stop, sent = threading.Event(), list[float]()
 
     def send(at: datetime) -> PingResult:
@@ -178,23 +178,23 @@ def test_a_ping_that_hangs_does_not_pile_up_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"),
+    ("header", "seconds"),
     [
         ("900", 900.0), ("61.5", 61.5), ("999999", MAX_INTERVAL_SECONDS),
         ("", None), ("soon", None), ("-5", None), ("nan", None), ("1e9", None), ("9" * 400, None), ("\u0663", None),
     ],
 )  # fmt: skip
-def test_an_answer_may_ask_for_the_next_ping_to_come_later(
-    client: httpx.Client, said: str, seconds: float | None
+def test_an_answer_can_ask_for_a_longer_interval(
+    client: httpx.Client, header: str, seconds: float | None
 ) -> None:
-    with standing(Door(next_ping=said)) as url:
-        heard = ping(client, url, "s", AT)
+    with running(FakeReceiver(next_ping=header)) as url:
+        result = ping(client, url, "s", AT)
 
-    assert heard == PingResult(next_seconds=seconds)
+    assert result == PingResult(next_seconds=seconds)
 
 
-class Rush(threading.Event):
-    """Nobody waits, but `due` holds how far ahead each ping was; after `pings` of them it is set."""
+class InstantEvent(threading.Event):
+    """Records in `due` the seconds of each wait and returns at once; it is set after `pings` waits."""
 
     def __init__(self, pings: int) -> None:
         super().__init__()
@@ -209,34 +209,36 @@ class Rush(threading.Event):
         return [round(later - sooner) for sooner, later in itertools.pairwise(self.due)]
 
 
-def test_a_ping_comes_as_late_as_the_last_answer_asked() -> None:
-    stop, asked = Rush(3), iter([400.0, None, 101.0])
+def test_a_ping_comes_after_the_interval_of_the_last_answer() -> None:
+    stop, intervals = InstantEvent(3), iter([400.0, None, 101.0])
 
-    keep_pinging(lambda at: PingResult(next_seconds=next(asked)), 100.0, stop, lambda: AT)
+    keep_pinging(lambda at: PingResult(next_seconds=next(intervals)), 100.0, stop, lambda: AT)
 
     assert stop.gaps() == [400, 100, 101]
 
 
-def test_a_ping_never_comes_sooner_than_the_setting_says() -> None:
-    stop = Rush(2)
+def test_a_ping_never_comes_sooner_than_the_setting() -> None:
+    stop = InstantEvent(2)
 
     keep_pinging(lambda at: PingResult(next_seconds=1.0), 100.0, stop, lambda: AT)
 
     assert stop.gaps() == [100, 100]
 
 
-def test_how_far_apart_pings_are_is_logged_once_per_change(caplog: pytest.LogCaptureFixture) -> None:
-    asked = iter([1200.0, 1201.0, 1199.0, None, None])
+def test_a_changed_interval_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    intervals = iter([1200.0, 1201.0, 1199.0, None, None])
     with caplog.at_level("INFO", "trackwalker.clock"):
-        keep_pinging(lambda at: PingResult(next_seconds=next(asked)), 600.0, Rush(5), lambda: AT)
+        keep_pinging(lambda at: PingResult(next_seconds=next(intervals)), 600.0, InstantEvent(5), lambda: AT)
 
-    said = [vars(one)["minutes"] for one in caplog.records if "interval changed" in one.getMessage()]
-    assert said == [20, 10]
+    minutes = [
+        vars(record)["minutes"] for record in caplog.records if "interval changed" in record.getMessage()
+    ]
+    assert minutes == [20, 10]
 
 
 @contextmanager
 def clock(folder: Path, **environ: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """The real process, and the file of what it logs."""
+    """The real process, and its log file."""
     own = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "TRACKWALKER_PING_MINUTES": "0.005"}
     log = folder / "clock.log"
     with log.open("wb") as out:
@@ -250,36 +252,39 @@ def clock(folder: Path, **environ: str) -> Iterator[tuple[subprocess.Popen[bytes
             process.wait(10)
 
 
-def test_the_process_pings_again_and_again_through_refusals(tmp_path: Path) -> None:
-    door, faults = Door(), Faults()
+def test_the_process_goes_on_after_refused_pings(tmp_path: Path) -> None:
+    receiver, faults = FakeReceiver(), Faults()
     faults.add("refuse", times=1)
     faults.add("drop", times=1)
     environ = {"TRACKWALKER_SECRET": "one, two", "http_proxy": "http://127.0.0.1:1"}
-    with standing(door, faults) as url, clock(tmp_path, TRACKWALKER_PUBLIC_URL=url, **environ) as (_, log):
-        wait_until(lambda: len({body for _, _, body in door.taken}) >= 3, what="three pings")
+    with running(receiver, faults) as url, clock(tmp_path, TRACKWALKER_PUBLIC_URL=url, **environ) as (_, log):
+        wait_until(lambda: len({body for _, _, body in receiver.requests}) >= 3, what="three pings")
 
-        assert {secret for _, secret, _ in door.taken} == {"one"}
+        assert {secret for _, secret, _ in receiver.requests} == {"one"}
         assert "TRACKWALKER_SECRET" in log.read_text()
         assert "one, two" not in log.read_text()
 
 
-def test_the_process_says_that_it_cannot_reach_the_receiver_and_goes_on(tmp_path: Path) -> None:
+def test_the_process_logs_an_unreachable_receiver_and_goes_on(tmp_path: Path) -> None:
     address = f"http://127.0.0.1:{closed_port()}"
     with clock(tmp_path, TRACKWALKER_PUBLIC_URL=address) as (process, log):
-        wait_until(lambda: log.read_text().count("no ping accepted") >= 2, what="two lost intervals")
+        wait_until(
+            lambda: log.read_text().count("no ping accepted") >= 2, what="two intervals without a ping"
+        )
 
         assert "check TRACKWALKER_PUBLIC_URL" in log.read_text()
         assert process.poll() is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_at_once_even_in_the_middle_of_a_ping(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_a_signal_ends_the_process_at_once_even_during_a_ping(tmp_path: Path, number: signal.Signals) -> None:
     faults = Faults()
     faults.add("hang", times=100)
-    with standing(Door(), faults) as url, clock(tmp_path, TRACKWALKER_PUBLIC_URL=url) as (process, log):
-        wait_until(lambda: faults.played, what="a ping that hangs")
+    with (
+        running(FakeReceiver(), faults) as url,
+        clock(tmp_path, TRACKWALKER_PUBLIC_URL=url) as (process, log),
+    ):
+        wait_until(lambda: faults.played, what="a hanging ping")
         before = time.monotonic()
 
         process.send_signal(number)
@@ -289,7 +294,7 @@ def test_a_signal_ends_it_at_once_even_in_the_middle_of_a_ping(
         assert "Traceback" not in log.read_text()
 
 
-def test_settings_that_make_no_sense_end_it_with_one_line(tmp_path: Path) -> None:
+def test_invalid_settings_end_the_process_with_one_line(tmp_path: Path) -> None:
     with clock(tmp_path, TRACKWALKER_PUBLIC_URL="nowhere") as (process, log):
         assert process.wait(30) == 2
 
@@ -297,7 +302,7 @@ def test_settings_that_make_no_sense_end_it_with_one_line(tmp_path: Path) -> Non
     assert "Traceback" not in log.read_text()
 
 
-def test_the_clock_loads_neither_the_web_nor_the_store() -> None:
+def test_the_clock_loads_neither_web_framework_nor_redis() -> None:
     code = "import receiver.clock, sys, json; print(json.dumps(sorted(sys.modules)))"
 
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

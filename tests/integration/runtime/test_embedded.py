@@ -1,4 +1,4 @@
-"""The embedded store while it still reads its file: it is waited for, not killed and begun anew."""
+"""The embedded store while it loads its file: it is waited for and not restarted."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from workers.runtime.embedded import EmbeddedStore
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    """One that waits for no start at all."""
-    owned = EmbeddedStore(tmp_path, start_seconds=0)
-    yield owned
-    owned.stop()
+    """A store whose start time is over at once."""
+    store = EmbeddedStore(tmp_path, start_seconds=0)
+    yield store
+    store.stop()
 
 
 @pytest.fixture
 def loading() -> Iterator[str]:
-    """The address of a server that answers as a store does while it loads."""
+    """The address of a server that answers like a Valkey that loads its file."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_answer, args=(listener,), daemon=True).start()
         yield f"redis://:secret@127.0.0.1:{listener.getsockname()[1]}/0"
@@ -34,16 +34,14 @@ def _answer(listener: socket.socket) -> None:
         try:
             connection, _ = listener.accept()
         except OSError:
-            return  # the test has ended
+            return  # the test is over
         with connection:
-            while asked := connection.recv(4096):
-                said = b"-LOADING Valkey is loading the dataset in memory\r\n"
-                connection.sendall(said * asked.count(b"*"))
+            while request := connection.recv(4096):
+                answer = b"-LOADING Valkey is loading the dataset in memory\r\n"
+                connection.sendall(answer * request.count(b"*"))
 
 
-def test_a_store_that_is_loading_is_alive_and_is_not_started_again(
-    store: EmbeddedStore, loading: str
-) -> None:
+def test_a_loading_store_is_alive_and_not_restarted(store: EmbeddedStore, loading: str) -> None:
     embedded.address_file(store.folder).write_text(loading)
 
     assert store.ensure() == loading
@@ -51,9 +49,7 @@ def test_a_store_that_is_loading_is_alive_and_is_not_started_again(
     assert not embedded.answers(loading)
 
 
-def test_a_start_that_takes_long_only_because_of_loading_is_no_failure(
-    store: EmbeddedStore, loading: str
-) -> None:
+def test_a_start_that_takes_long_because_of_loading_is_no_failure(store: EmbeddedStore, loading: str) -> None:
     store._wait(loading)
 
     assert not embedded.answers(loading)

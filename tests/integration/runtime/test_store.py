@@ -1,4 +1,4 @@
-"""The connection to the store: an address that is none is named, its password is not; how it may forget is said."""
+"""The connection to Redis: a malformed address is reported without its password, and so is a lack of durability."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.settings import read
 
 ON_RAILWAY = {"RAILWAY_ENVIRONMENT_ID": "env"}
-WORDS = "Redis is not durable"
+WARNING = "Redis is not durable"
 ROOT = Path(__file__).parents[3]
 
 
-def test_an_address_that_is_none_is_named_without_its_password() -> None:
+def test_a_malformed_address_is_reported_without_its_password() -> None:
     settings = read({"REDIS_URL": "redis://:half/password@host:6379/0"}, dotenv=None)
 
     with pytest.raises(SettingsError) as raised:
@@ -38,18 +38,18 @@ def test_an_address_that_is_none_is_named_without_its_password() -> None:
     assert "half" not in str(raised.value)
 
 
-# ---- how it may forget -----------------------------------------------------------------------
+# ---- durability ------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the embedded store of an installation lies."""
+    """The data folder of an installation."""
     return tmp_path / "state"
 
 
 @pytest.fixture
 def url(folder: Path) -> Iterator[str]:
-    """The address of an embedded store that may be spoilt."""
+    """The address of an embedded store whose configuration a test may change."""
     owner = EmbeddedStore(folder)
     yield owner.ensure()
     owner.stop()
@@ -57,25 +57,25 @@ def url(folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def own(url: str) -> Iterator[redis.Redis]:
-    made = store.client(url)
-    yield made
-    made.close()
+    client = store.client(url)
+    yield client
+    client.close()
 
 
 def limited(own: redis.Redis, url: str, *forbidden: str) -> str:
-    """The address for a user who may not do everything, as many hosts give it."""
+    """The address for a user without the forbidden commands, as managed services hand out."""
     own.acl_setuser(
         "guest", enabled=True, passwords="+pw", keys="*", channels="*", commands=["+@all", *forbidden]
     )
     return f"redis://guest:pw@{url.partition('@')[2]}"
 
 
-def test_the_store_that_we_bring_forgets_nothing(own: redis.Redis, folder: Path) -> None:
+def test_the_embedded_store_is_durable(own: redis.Redis, folder: Path) -> None:
     assert store.durability_warnings(own, folder, {}) == []
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "text"),
     [
         ("maxmemory-policy", "allkeys-lru", "maxmemory-policy allkeys-lru"),
         ("maxmemory-policy", "volatile-ttl", "set noeviction"),
@@ -84,18 +84,18 @@ def test_the_store_that_we_bring_forgets_nothing(own: redis.Redis, folder: Path)
         ("appendfsync", "no", "what the system has not yet written"),
     ],
 )
-def test_each_way_to_forget_is_one_sentence_that_names_the_setting(
-    own: redis.Redis, folder: Path, name: str, value: str, said: str
+def test_each_warning_is_one_line_that_names_the_setting(
+    own: redis.Redis, folder: Path, name: str, value: str, text: str
 ) -> None:
     own.config_set(name, value)
 
-    [sentence] = store.durability_warnings(own, folder, {})
+    [warning] = store.durability_warnings(own, folder, {})
 
-    assert said in sentence
-    assert "\n" not in sentence
+    assert text in warning
+    assert "\n" not in warning
 
 
-def test_all_of_them_are_said(own: redis.Redis, folder: Path) -> None:
+def test_all_warnings_are_given(own: redis.Redis, folder: Path) -> None:
     own.config_set("maxmemory-policy", "allkeys-random")
     own.config_set("appendfsync", "everysec")
 
@@ -103,56 +103,52 @@ def test_all_of_them_are_said(own: redis.Redis, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mount", "weak"), [(None, True), ("", True), ("elsewhere", True), ("state", False), (".", False)]
+    ("mount", "warned"), [(None, True), ("", True), ("elsewhere", True), ("state", False), (".", False)]
 )
 def test_on_railway_the_embedded_store_must_lie_on_a_volume(
-    own: redis.Redis, folder: Path, tmp_path: Path, mount: str | None, weak: bool
+    own: redis.Redis, folder: Path, tmp_path: Path, mount: str | None, warned: bool
 ) -> None:
-    place = {} if mount is None else {"RAILWAY_VOLUME_MOUNT_PATH": mount and str(tmp_path / mount)}
+    volume = {} if mount is None else {"RAILWAY_VOLUME_MOUNT_PATH": mount and str(tmp_path / mount)}
 
-    said = store.durability_warnings(own, folder, ON_RAILWAY | place)
+    warnings = store.durability_warnings(own, folder, ON_RAILWAY | volume)
 
-    assert ["on no volume" in one for one in said] == [True] * weak
-    assert store.durability_warnings(own, folder, place) == [], "elsewhere than on Railway nobody mounts one"
+    assert ["on no volume" in warning for warning in warnings] == [True] * warned
+    assert store.durability_warnings(own, folder, volume) == [], "only Railway discards the disk"
 
 
-def test_a_store_of_ones_own_needs_no_volume_beside_the_worker(own: redis.Redis, tmp_path: Path) -> None:
+def test_an_external_redis_needs_no_volume(own: redis.Redis, tmp_path: Path) -> None:
     assert store.durability_warnings(own, tmp_path / "another", ON_RAILWAY) == []
 
 
-def test_a_host_that_lets_nobody_ask_for_its_configuration_is_asked_what_it_tells(
-    own: redis.Redis, url: str, folder: Path
-) -> None:
+def test_a_redis_that_refuses_config_is_judged_by_info(own: redis.Redis, url: str, folder: Path) -> None:
     own.config_set("appendfsync", "everysec")
     own.config_set("maxmemory-policy", "allkeys-lru")
     guest = store.client(limited(own, url, "-config"))
 
-    [sentence] = store.durability_warnings(guest, folder, {})
+    [warning] = store.durability_warnings(guest, folder, {})
 
-    assert "maxmemory-policy" in sentence
+    assert "maxmemory-policy" in warning
     guest.close()
 
 
-def test_a_store_that_forbids_what_every_claim_asks_is_told_of(
-    own: redis.Redis, url: str, folder: Path
-) -> None:
+def test_a_redis_that_refuses_info_is_reported(own: redis.Redis, url: str, folder: Path) -> None:
     guest = store.client(limited(own, url, "-info"))
     journal = WorkerStore(guest)
     journal.open_journal("sweep", "survey")
 
-    [sentence] = store.durability_warnings(guest, folder, {})
+    [warning] = store.durability_warnings(guest, folder, {})
 
-    assert "INFO" in sentence
+    assert "INFO" in warning
     with pytest.raises(NotAvailable):
         journal.claim("sweep", "survey")
     guest.close()
 
 
-def test_a_store_that_is_away_has_no_known_weakness(folder: Path) -> None:
+def test_an_unreachable_redis_gives_no_warning(folder: Path) -> None:
     assert store.durability_warnings(store.client("redis://127.0.0.1:1/0"), folder, ON_RAILWAY) == []
 
 
-def test_a_worker_says_at_its_start_how_the_store_may_forget(
+def test_a_worker_warns_at_its_start(
     own: redis.Redis, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     own.config_set("appendfsync", "everysec")
@@ -163,12 +159,12 @@ def test_a_worker_says_at_its_start_how_the_store_may_forget(
         life.after_worker_boot(broker, dramatiq.Worker(broker))
         life.before_worker_shutdown(broker, dramatiq.Worker(broker))
 
-    said = [vars(record)["why"] for record in caplog.records if record.getMessage() == WORDS]
-    assert ["everysec" in one for one in said] == [True]
+    [warning] = [vars(record)["why"] for record in caplog.records if record.getMessage() == WARNING]
+    assert "everysec" in warning
 
 
 def started(tmp_path: Path, **settings: str) -> list[dict[str, str]]:
-    """What `up` logs until its only child lives."""
+    """The log of an `up` that ends as soon as its only child runs."""
     (tmp_path / "Procfile").write_text("one: sh -c 'touch here; exec sleep 600'\n")
     environment = {
         "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TRACKWALKER_DATA_DIR": str(tmp_path / "of-up"),
@@ -188,29 +184,27 @@ def started(tmp_path: Path, **settings: str) -> list[dict[str, str]]:
 
 
 def why(lines: list[dict[str, str]]) -> list[str]:
-    return [line["why"] for line in lines if line["message"] == WORDS]
+    return [line["why"] for line in lines if line["message"] == WARNING]
 
 
-def test_up_says_how_a_store_of_ones_own_may_forget_and_starts(
-    own: redis.Redis, url: str, tmp_path: Path
-) -> None:
+def test_up_warns_of_an_external_redis_and_starts(own: redis.Redis, url: str, tmp_path: Path) -> None:
     own.config_set("appendfsync", "everysec")
     own.config_set("maxmemory-policy", "allkeys-lru")
 
-    said = why(started(tmp_path, REDIS_URL=url))
+    warnings = why(started(tmp_path, REDIS_URL=url))
 
-    assert len(said) == 2
-    assert any("appendfsync is everysec" in one for one in said)
-    assert any("allkeys-lru" in one for one in said)
-
-
-def test_up_says_that_its_own_store_lies_on_no_volume_and_starts(tmp_path: Path) -> None:
-    [said] = why(started(tmp_path, RAILWAY_ENVIRONMENT_ID="env"))
-
-    assert "Mount a volume there, or set REDIS_URL" in said
+    assert len(warnings) == 2
+    assert any("appendfsync is everysec" in warning for warning in warnings)
+    assert any("allkeys-lru" in warning for warning in warnings)
 
 
-def test_up_starts_with_a_store_that_forbids_to_ask(own: redis.Redis, url: str, tmp_path: Path) -> None:
+def test_up_warns_of_an_embedded_store_without_a_volume_and_starts(tmp_path: Path) -> None:
+    [warning] = why(started(tmp_path, RAILWAY_ENVIRONMENT_ID="env"))
+
+    assert "Mount a volume there, or set REDIS_URL" in warning
+
+
+def test_up_starts_with_a_redis_that_refuses_config(own: redis.Redis, url: str, tmp_path: Path) -> None:
     guest = limited(own, url, "-config")
 
     assert why(started(tmp_path, REDIS_URL=guest)) == []

@@ -1,4 +1,4 @@
-"""What stands in the environment and `.env`, and how what cannot be read is named."""
+"""Settings: reading them, and naming those that are malformed, missing or misspelt."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from workers.runtime import environment
 from workers.runtime.settings import Need, missing, read, unknown_names, warn_unknown
 
 
-def refusal(**values: str) -> str:
+def error_text(**values: str) -> str:
     with pytest.raises(SettingsError) as refused:
         read(values, dotenv=None)
     return str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "reason"),
     [
         ("TRACKWALKER_ENVIRONMENTS", "foo", "must be project-id/environment-id"),
         ("PORT", "abc", "must be a valid integer"),
@@ -38,35 +38,35 @@ def refusal(**values: str) -> str:
         ("TRACKWALKER_MAX_COST_PER_INCIDENT_USD", "inf", "must be"),
     ],
 )
-def test_a_value_that_cannot_be_read_is_named(name: str, value: str, said: str) -> None:
-    assert f"{name}: {said}" in refusal(**{name: value})
+def test_a_malformed_value_is_named_with_the_reason(name: str, value: str, reason: str) -> None:
+    assert f"{name}: {reason}" in error_text(**{name: value})
 
 
-def test_all_of_them_are_named_at_once_and_none_is_quoted() -> None:
-    said = refusal(PORT="sekret-1", SLACK_WEBHOOK_URL="sekret-2", RAILWAY_API_URL="http://a:sekret/3@host")
+def test_all_malformed_settings_are_named_at_once_and_no_value_is_quoted() -> None:
+    text = error_text(PORT="sekret-1", SLACK_WEBHOOK_URL="sekret-2", RAILWAY_API_URL="http://a:sekret/3@host")
 
-    assert all(name in said for name in ("PORT", "SLACK_WEBHOOK_URL", "RAILWAY_API_URL"))
-    assert "sekret" not in said
+    assert all(name in text for name in ("PORT", "SLACK_WEBHOOK_URL", "RAILWAY_API_URL"))
+    assert "sekret" not in text
 
 
 def test_a_price_is_two_numbers() -> None:
     assert read({"TRACKWALKER_MODEL_PRICE": "3/15"}, dotenv=None).model_price == (3, 15)
 
 
-def test_env_is_read_with_and_without_quotes_and_the_environment_wins(tmp_path: Path) -> None:
+def test_the_env_file_is_read_with_and_without_quotes_and_the_environment_wins(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text(
         "# a comment\nexport RAILWAY_API_TOKEN=\"a token\"\nSLACK_CHANNEL=#on-call  # why\nPORT='8001'\n"
     )
 
-    seen = read({"PORT": "8002"}, dotenv=file)
+    settings = read({"PORT": "8002"}, dotenv=file)
 
-    assert seen.railway_api_token is not None
-    assert seen.railway_api_token.get_secret_value() == "a token"
-    assert (seen.slack_channel, seen.port) == ("#on-call", 8002)
+    assert settings.railway_api_token is not None
+    assert settings.railway_api_token.get_secret_value() == "a token"
+    assert (settings.slack_channel, settings.port) == ("#on-call", 8002)
 
 
-def test_an_env_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+def test_an_env_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_bytes(b"A=\xff\xfe\n")
 
@@ -74,7 +74,7 @@ def test_an_env_file_that_is_no_text_is_named(tmp_path: Path) -> None:
         read({}, dotenv=file)
 
 
-def test_the_state_folder_may_stand_in_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_data_folder_can_be_set_in_the_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TRACKWALKER_DATA_DIR", raising=False)
     (tmp_path / ".env").write_text("TRACKWALKER_DATA_DIR=elsewhere\n")
