@@ -1,115 +1,154 @@
-"""What a person does to one journal by hand: end it now, or have it tried again.
+"""The commands that change one journal: cancel, retry, and the approval of a fix.
 
-Both are one script each. Neither undoes what happened outside: a branch, a pull request, a post stay where they are.
+Each is one script. None undoes a change outside: branches, pull requests and posts stay.
 """
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from datetime import UTC, datetime
+from typing import NoReturn
 
 from workers.cli.listing import field_text
-from workers.cli.lookup import find_journal, short_of
+from workers.cli.lookup import find_journal
 from workers.engine import records, scripts
 from workers.engine.claim import LEASE_SECONDS, TTL_SECONDS
 from workers.engine.codec import pack
 from workers.engine.journal_store import JournalStore
 from workers.engine.reservations import CANCELLED_RESERVATION_SECONDS
-from workers.engine.schema import PREFIX, EndedAs, notification_key, slot_key_of
-from workers.engine.stage_table import WATCH, kind_of, reached, stages_of
+from workers.engine.schema import OPEN, EndedAs, journal_id, notification_key, slot_key_of
+from workers.engine.stage_table import FIX, PLAN, WATCH, kind_of, reached, stages_of
 from workers.errors import NotAvailable, Refused
 from workers.models import Answer, AnswerKind, Outcome, PullRequest
-from workers.runtime.text import one_line
+from workers.runtime.text import format_timestamp, one_line, safe_line
 
-CANCELLED = "cancelled by a person"
-STAGES_AFTER_PUSH = ("propose", "watch")
-"""Stages that make no other patch."""
-MAX_CONFLICTS = 5
-"""So often a journal is read anew because a worker was quicker."""
+CANCELLED = "cancelled by a person"  # the outcome of a cancelled journal, for people
+STAGES_AFTER_PUSH = ("propose", "watch")  # stages that make no new patch
+MAX_CONFLICTS = 5  # attempts while workers change the journal at the same time
 
 Fields = dict[str, bytes]
 
 
 def cancel(journal: JournalStore, name: str) -> list[str]:
-    """End a journal now, whoever works on it; what was done, a sentence a line. Done twice it only says so.
+    """End a journal now, even if a worker is running it. A second call reports the first.
 
-    A worker in the middle of it loses its claim: its children are killed within a beat, no effect acts any more.
-    Reservations are given back unless a pull request may be open, the budget is settled. Of an incident it is said in
-    its thread, without a ring; the alerts of a sweep hear it as their answer. Raises Refused for what has ended by
-    itself, and for what is no piece of work.
+    A worker in the middle of it loses its claim: what it started is killed within seconds, and no effect of it acts
+    any more. Reservations are released unless a pull request may be open, and the budget is settled. The thread of an
+    incident says so without ringing; the alerts of a sweep get it as their answer.
+
+    Returns:
+        Sentences for the person, one per line.
+
+    Raises:
+        Refused: the journal ended by itself, or the name matches no or several journals.
+        NotAvailable: Redis does not answer, or workers kept changing the journal.
     """
     key = find_journal(journal, name)
-    return _retry_on_conflict(lambda: _cancel(journal, key), short_of(key))
+    return _retry_on_conflict(lambda: _cancel(journal, key), journal_id(key))
 
 
 def retry(journal: JournalStore, name: str, stage: str | None = None) -> list[str]:
-    """Have a journal worked on now; what follows, a sentence a line.
+    """Schedule a journal now, from its present stage or from an earlier one.
 
-    Without a stage: the one where it stands, or where it failed; tries, deaths and waits are forgotten, no record is.
-    With one, the records that this stage and later ones made are forgotten and made again. Never forgotten is what
-    happened outside: branch, pull request, posts, reservations, what was spent.
+    Branch, pull request, posts, reservations and cost are never dropped. Once a branch is pushed, the pushed patch is
+    the truth: stages before `propose` are refused, because another patch could only contradict it. If reservations may
+    have been released, the occurrence passes `plan`, which takes them again and keeps its plan. An ended journal is
+    opened again while its records exist, an incident only while no other occurrence is open.
 
-    Once a branch of the round was pushed, its patch stands outside and is the truth: what comes before `propose` is
-    refused then, as another patch could only contradict it. `propose` finds what is there, `watch` looks anew. Where
-    reservations may have been given back, the round goes by `plan`, which takes them again and keeps its plan.
-    What has ended is taken up again while its records live, an incident only while no other round holds its trouble.
-    Raises Refused for all this, and while a worker has it in work.
+    Args:
+        stage: drop the records of this stage and of later ones. None keeps all records and resets attempts, crashes and
+            waits; an occurrence that failed continues where it failed.
+
+    Returns:
+        Sentences for the person, one per line.
+
+    Raises:
+        Refused: see above, or a worker is running the journal.
+        NotAvailable: Redis does not answer, or workers kept changing the journal.
     """
     key = find_journal(journal, name)
-    return _retry_on_conflict(lambda: _retry(journal, key, stage), short_of(key))
+    return _retry_on_conflict(lambda: _retry(journal, key, stage), journal_id(key))
 
 
-def _retry_on_conflict(attempt: Callable[[], list[str] | None], short: str) -> list[str]:
+def request_fix(journal: JournalStore, name: str) -> list[str]:
+    """Approve an automatic fix: send an incident that was only reported back to `plan`.
+
+    A patch that was verified and not proposed is kept and proposed.
+
+    Args:
+        name: an incident, or `all`: every open incident that is not a symptom of another one, because the fix of the
+            cause ends its symptoms.
+
+    Returns:
+        One sentence per incident; [] if `all` matches none.
+
+    Raises:
+        Refused: the incident has a pull request, has ended, or is in progress.
+    """
+    if name != "all":
+        key = find_journal(journal, name)
+        fields = journal.fields(key)
+        return [_request_one_fix(journal, key, fields) or _refuse_fix(key, fields)]
+    keys = [raw.decode() for raw in journal.command("hvals", OPEN)]
+    incidents = [(key, journal.fields(key)) for key in keys]
+    answers = [
+        _request_one_fix(journal, key, fields)
+        for key, fields in incidents
+        if not field_text(fields, "suppressed_by")
+    ]
+    return [sentence for sentence in answers if sentence]
+
+
+def _retry_on_conflict(attempt: Callable[[], list[str] | None], name: str) -> list[str]:
+    # The scripts compare what was read here: None means that a worker changed the journal in between.
     for _ in range(MAX_CONFLICTS):
-        if (said := attempt()) is not None:
-            return [one_line(sentence) for sentence in said]
-    raise NotAvailable(f"{short} changes while it is looked at: try again")
+        if (sentences := attempt()) is not None:
+            return [one_line(sentence) for sentence in sentences]
+    raise NotAvailable(f"{name}: workers are changing it, try again")
 
 
 # ---- cancel ----------------------------------------------------------------------------------
 
 
 def _cancel(journal: JournalStore, key: str) -> list[str] | None:
-    short, fields = short_of(key), _fields(journal, key)
+    name, fields = journal_id(key), _fields(journal, key)
     if "ended" in fields:
-        return _report_ended(short, fields)
+        return _report_ended(name, fields)
     pull = records.PULL.read(fields)
-    incident = kind_of(short) == "incident"
-    record = records.CANCELLED.pack(_outcome(fields, pull)) if incident else b""
+    is_incident = kind_of(name) == "incident"
+    record = records.CANCELLED.pack(_outcome(fields, pull)) if is_incident else b""
     slot = slot_key_of(key)
     answer = journal.run(
-        scripts.CANCEL, journal=key, notification=_notification_key(short), slot=slot or key,
-        uses_slot=int(bool(slot)), outcome=CANCELLED, ttl_ms=TTL_SECONDS * 1000, budget_holder=short,
+        scripts.CANCEL, journal=key, notification=_notification_key(name), slot=slot or key,
+        uses_slot=int(bool(slot)), outcome=CANCELLED, ttl_ms=TTL_SECONDS * 1000, budget_holder=name,
         cancelled_record=record, names_pull=int(records.PULL.is_in(fields)),
         cancelled_reservation_ms=int(CANCELLED_RESERVATION_SECONDS * 1000),
         answer_record=pack(Answer(kind=AnswerKind.CANCELLED), Answer),
     ).decode()  # fmt: skip
     if answer != "cancelled":
         return None
-    said = [f"{short}: {CANCELLED}"]
+    sentences = [f"{name}: {CANCELLED}"]
     if "lease" in fields:
-        said.append("the worker that has it in work stops within a few seconds")
-    if kind_of(short) == "sweep":
-        said.append("alerts that are owed an answer hear so; the next ping or alert looks anew")
-    if kind_of(short) == "notification":
-        said.append("what it had not said stays unsaid, until there is something new to say")
-    return [*said, *_pull_request_lines(fields, pull), *_mute_hint(fields)] if incident else said
+        sentences.append("the worker that is running it stops within a few seconds")
+    if kind_of(name) == "sweep":
+        sentences.append("its alerts are answered; the next ping or alert starts a new sweep")
+    if kind_of(name) == "notification":
+        sentences.append("its text stays unposted until there is something new")
+    return [*sentences, *_pull_request_lines(fields, pull), *_mute_hint(fields)] if is_incident else sentences
 
 
-def _report_ended(short: str, fields: Fields) -> list[str]:
+def _report_ended(name: str, fields: Fields) -> list[str]:
     outcome = field_text(fields, "outcome")
-    when = f"{datetime.fromtimestamp(int(fields['ended']) / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    ended = format_timestamp(int(fields["ended"]) / 1000)
     if field_text(fields, "ended_as") == EndedAs.CANCELLED:
-        return [f"{short} is cancelled already, since {when}"]
-    sweep = field_text(fields, "sweep").removeprefix(PREFIX)
+        return [f"{name} was cancelled at {ended}"]
+    sweep = journal_id(field_text(fields, "sweep"))
     hint = f"; its sweep is {sweep}" if sweep else ""
-    raise Refused(f"{short} has ended already: {outcome} ({when}){hint}")
+    raise Refused(f"{name} has ended already: {outcome} ({ended}){hint}")
 
 
 def _outcome(fields: Fields, pull: PullRequest | None) -> Outcome:
-    """What is told of it: where it stood, and what stays."""
-    lines = [f"it stood at {field_text(fields, 'stage')}", *_pull_request_lines(fields, pull, link=False)]
+    lines = [f"it was in stage {field_text(fields, 'stage')}", *_pull_request_lines(fields, pull, link=False)]
     return Outcome(kind="cancelled", headline=CANCELLED, lines=tuple(lines), link=pull.url if pull else None)
 
 
@@ -121,125 +160,153 @@ def _pull_request_lines(fields: Fields, pull: PullRequest | None, *, link: bool 
         incident = records.INCIDENT.read(fields)
         branch = f"branch {incident.branch}" if incident else "its branch"
         return [
-            f"a pull request of it may be open already: look for {branch} in {field_text(fields, 'repository')}"
+            f"its pull request may be open already: look for {branch} in {field_text(fields, 'repository')}"
         ]
     return []
 
 
 def _mute_hint(fields: Fields) -> list[str]:
     incident = records.INCIDENT.read(fields)
-    name = incident.subject.name if incident else "SERVICE"
-    mute = f"`python -m workers mute {shlex.quote(name)} --for 4h`"
-    return [f"the next sweep that still sees the trouble opens a new round: {mute} keeps it quiet"]
+    service = incident.subject.name if incident else "SERVICE"
+    mute = f"`python -m workers mute {shlex.quote(service)} --for 4h`"
+    return [f"the next sweep that sees the trouble opens a new occurrence; {mute} keeps it quiet"]
 
 
 # ---- retry -----------------------------------------------------------------------------------
 
 
-def _retry(journal: JournalStore, key: str, wanted: str | None) -> list[str] | None:
-    short, fields = short_of(key), _fields(journal, key)
-    stage = _stage_to_retry(short, fields, wanted)
-    forgotten = _records_to_drop(short, fields, stage, wanted)
-    before_propose = bool(kind_of(short) == "incident" and wanted and stage not in STAGES_AFTER_PUSH)
-    if before_propose:
-        _refuse_pushed(short, fields, stage)
-    begins = _first_stage(fields, stage)
-    left = [f"r:{one}" for one in forgotten] + _assignment_fields(short, fields)
+def _retry(journal: JournalStore, key: str, requested: str | None) -> list[str] | None:
+    name, fields = journal_id(key), _fields(journal, key)
+    stage = _stage_to_retry(name, fields, requested)
+    dropped = _records_to_drop(name, fields, stage, requested)
+    is_before_push = bool(kind_of(name) == "incident" and requested and stage not in STAGES_AFTER_PUSH)
+    if is_before_push:
+        _refuse_pushed(name, fields, stage)
+    first = _first_stage(fields, stage)
+    removed = [f"r:{record}" for record in dropped] + _assignment_fields(name, fields)
     answer = journal.run(
-        scripts.RETRY, more=left, journal=key, notification=_notification_key(short), stage=begins,
+        scripts.RETRY, more=removed, journal=key, notification=_notification_key(name), stage=first,
         seen_fence=field_text(fields, "fence"), seen_stage=field_text(fields, "stage"),
-        seen_ended=field_text(fields, "ended"),
-        before_push=int(before_propose),
+        seen_ended=field_text(fields, "ended"), before_push=int(is_before_push),
     ).decode()  # fmt: skip
     if answer in ("gone", "changed"):
         return None
     if answer == "in work":
         raise Refused(
-            f"{short} is running stage `{field_text(fields, 'stage')}`: wait until the worker releases it, or "
+            f"{name} is running stage `{field_text(fields, 'stage')}`: wait until the worker releases it, or "
             f"`cancel` it first. The claim of a crashed worker expires within {LEASE_SECONDS:.0f} s"
         )
     if answer != "due":
-        raise Refused(f"{short}: its trouble is held by {short_of(answer)}, which is open: retry that one")
-    lost = [one for one in forgotten if f"r:{one}" in fields and one != "cancelled"]
-    said = [f"{short}: due now at {begins}"]
-    said += [f"forgotten and made again: {', '.join(lost)}"] if lost else []
-    said += [f"its plan is kept; it goes on to {stage} once its cause is reserved"] if begins != stage else []
-    return said
+        raise Refused(f"{name}: {journal_id(answer)} holds this cause and is open: retry that one")
+    lost = [record for record in dropped if f"r:{record}" in fields and record != "cancelled"]
+    sentences = [f"{name}: due now in stage `{first}`"]
+    sentences += [f"dropped, to be made again: {', '.join(lost)}"] if lost else []
+    sentences += [f"its plan is kept; `{stage}` follows once the cause is reserved"] if first != stage else []
+    return sentences
 
 
-def _stage_to_retry(short: str, fields: Fields, wanted: str | None) -> str:
-    """The stage that is asked for, else where it stands or where it failed. Raises Refused naming the valid ones."""
-    valid = reached(short, fields.keys())
-    if wanted is not None and wanted not in valid:
+def _stage_to_retry(name: str, fields: Fields, requested: str | None) -> str:
+    """The requested stage, else the present one, or the one in which the occurrence failed.
+
+    Raises:
+        Refused: the journal cannot be retried from the requested stage; the message names the possible ones.
+    """
+    possible = reached(name, fields.keys())
+    if requested is not None and requested not in possible:
         if records.BRANCH.is_in(fields) or records.PULL.is_in(fields):
-            valid = [stage for stage in valid if stage in STAGES_AFTER_PUSH]
-        raise Refused(f"--from {wanted}: {short} can be retried from {', '.join(valid)}")
-    if wanted is not None:
-        return wanted
-    stands = field_text(fields, "stage")
-    if stands == "watch" and not records.PULL.is_in(fields):
+            possible = [stage for stage in possible if stage in STAGES_AFTER_PUSH]
+        raise Refused(f"--from {requested}: {name} can be retried from {', '.join(possible)}")
+    if requested is not None:
+        return requested
+    present = field_text(fields, "stage")
+    if present == "watch" and not records.PULL.is_in(fields):
         outcome = records.OUTCOME.read(fields)
         if outcome is None or outcome.kind == "failed":
-            return [stage for stage in valid if stage != "watch"][-1]
-    return stands
+            return [stage for stage in possible if stage != "watch"][-1]
+    return present
 
 
-def _records_to_drop(short: str, fields: Fields, stage: str, wanted: str | None) -> list[str]:
-    """Records that go: all that the stage and later ones made; unless it was named, only how the round ended."""
-    stages = stages_of(short)
+def _records_to_drop(name: str, fields: Fields, stage: str, requested: str | None) -> list[str]:
+    """The records of the requested stage and of later ones; without a request those that ended the occurrence."""
+    stages = stages_of(name)
     names = [each.name for each in stages]
     later = stages[names.index(stage) :] if stage in names else []
-    if wanted is not None:
+    if requested is not None:
         return ["cancelled", *(record.name for each in later for record in each.makes)]
-    if kind_of(short) != "incident":
+    if kind_of(name) != "incident":
         return []
-    watched = [record.name for record in WATCH.makes]
-    over = ["outcome", *watched] if stage != "watch" else watched if "ended" in fields else []
-    return ["cancelled", *over]
+    follow_up = [record.name for record in WATCH.makes]
+    ending = ["outcome", *follow_up] if stage != "watch" else follow_up if "ended" in fields else []
+    return ["cancelled", *ending]
 
 
-def _assignment_fields(short: str, fields: Fields) -> list[str]:
-    """Where an alert stands already: it is put on a sweep anew."""
-    if kind_of(short) != "alert":
+def _assignment_fields(name: str, fields: Fields) -> list[str]:
+    """The fields that assign an alert to its sweep; without them it is assigned again."""
+    if kind_of(name) != "alert":
         return []
-    return [name for name in fields if name.startswith("on:") or name in ("same", "sweep")]
+    return [field for field in fields if field.startswith("on:") or field in ("same", "sweep")]
 
 
 def _first_stage(fields: Fields, stage: str) -> str:
-    """The stage that is due: `plan` where the cause in the code must be reserved again before."""
+    """The stage that is due: `plan` if the cause in the code has to be reserved again first."""
     if stage not in ("fix", "propose") or records.PULL.is_in(fields):
         return stage
-    under_way = "ended" not in fields and field_text(fields, "stage") in ("fix", "propose")
-    return stage if under_way else "plan"
+    holds_reservations = "ended" not in fields and field_text(fields, "stage") in ("fix", "propose")
+    return stage if holds_reservations else "plan"
 
 
-def _refuse_pushed(short: str, fields: Fields, stage: str) -> None:
+def _refuse_pushed(name: str, fields: Fields, stage: str) -> None:
     pull = records.PULL.read(fields)
     if pull is not None:
         raise Refused(
-            f"--from {stage}: pull request #{pull.number} of {short} is {pull.state} ({pull.url}) and holds its patch; "
-            "only propose and watch can be retried. Once it is closed, a sweep that still sees the trouble goes on"
+            f"--from {stage}: pull request #{pull.number} of {name} is {pull.state} ({pull.url}) and has its patch; "
+            "only propose and watch can be retried. Once it is closed, a sweep that sees the trouble continues"
         )
     if records.PULL.is_in(fields) or records.BRANCH.is_in(fields):
         raise Refused(
-            f"--from {stage}: the branch of {short} is pushed, so that a pull request may be open already; "
+            f"--from {stage}: the branch of {name} is pushed, so its pull request may be open already; "
             "--from propose finds or opens it"
         )
 
 
-# ---- both ------------------------------------------------------------------------------------
+# ---- fix -------------------------------------------------------------------------------------
 
 
-def _notification_key(journal: str) -> str:
+def _refuse_fix(key: str, fields: Fields) -> NoReturn:
+    """Raise Refused with the reason why there is nothing to approve."""
+    name, pull = journal_id(key), records.PULL.read(fields)
+    if pull is not None:
+        raise Refused(f"{name} has a pull request: {safe_line(pull.url)}")
+    if "ended" in fields:
+        raise Refused(f"{name} has ended: {safe_line(field_text(fields, 'outcome'))}; `retry` opens it again")
+    raise Refused(f"{name} is in progress: it is in stage `{safe_line(field_text(fields, 'stage'))}`")
+
+
+def _request_one_fix(journal: JournalStore, key: str, fields: Fields) -> str:
+    name = journal_id(key)
+    if kind_of(name) != "incident":
+        raise Refused(f"{name} is not an incident")
+    verification = records.VERIFICATION.read(fields)
+    is_verified = verification is not None and verification.decision in ("ready", "draft")
+    stale = [] if is_verified else [record.field for record in (*PLAN.makes, *FIX.makes)]
+    answer = journal.run(scripts.REQUEST_FIX, more=stale, journal=key)
+    answers = {1: f"{name}: fix approved", 2: f"{name}: a worker is running it, try again"}
+    return answers.get(answer, "")
+
+
+# ---- shared ----------------------------------------------------------------------------------
+
+
+def _notification_key(name: str) -> str:
     """The notification of an incident or alert; "" for journals that have none."""
-    return notification_key(journal) if kind_of(journal) in ("incident", "alert") else ""
+    return notification_key(name) if kind_of(name) in ("incident", "alert") else ""
 
 
 def _fields(journal: JournalStore, key: str) -> Fields:
     fields = journal.fields(key)
     if not fields.get("stage"):
-        raise Refused(f"{short_of(key)}: no such journal any more")
-    if not kind_of(short_of(key)):
-        raise Refused(f"{short_of(key)} is no piece of work: nothing to cancel or to retry")
-    # A record that is to be made again is emptied.
+        raise Refused(f"{journal_id(key)}: no such journal any more")
+    if not kind_of(journal_id(key)):
+        raise Refused(f"{journal_id(key)} is neither an incident, a sweep, an alert nor a notification")
+    # An empty record is one that has to be made again.
     return {name: value for name, value in fields.items() if value or not name.startswith("r:")}

@@ -1,4 +1,4 @@
-"""Finding a journal by what a person has of its name."""
+"""Finds a journal by the part of its id that a person types."""
 
 from __future__ import annotations
 
@@ -6,64 +6,68 @@ import difflib
 from collections.abc import Iterable
 
 from workers.engine.journal_store import JournalStore
-from workers.engine.schema import PREFIX
+from workers.engine.schema import PINGS, PREFIX, journal_id, journal_key
 from workers.engine.stage_table import JOURNAL_KINDS, kind_of
 from workers.errors import Refused
 from workers.runtime.text import one_line
 
-MAX_NAMED = 8
-"""Journals that are named where it is not clear which one is meant."""
+MAX_NAMED = 8  # journals that an error message names
+SIMILARITY = 0.5  # of a name to an id, by difflib's ratio, to be suggested
 
 
 def find_journal(journal: JournalStore, name: str) -> str:
-    """The key of a journal by its id (with or without its kind), a beginning of it, or a part that no other one has.
+    """The key of the journal with this id, with an id that begins so, or with an id that contains the name.
 
-    An incident, sweep or alert goes before the words that are told of it. Raises Refused naming what is like it, or
-    all that are meant.
+    The kind (`incident:`) may be left out. Incidents, sweeps and alerts take precedence over their notifications.
+
+    Raises:
+        Refused: no journal matches, with similar ids, or several match, with their ids.
+        NotAvailable: Redis does not answer.
     """
     name = name.strip().removeprefix(PREFIX)
-    for key in [f"{PREFIX}{name}", *(f"{PREFIX}{kind}:{name}" for kind in JOURNAL_KINDS)]:
+    for key in [journal_key(name), *(journal_key(f"{kind}:{name}") for kind in JOURNAL_KINDS)]:
         if name and _is_journal(key) and journal.command("type", key) == b"hash":
             return key
-    pattern = "".join(letter if letter.isalnum() or letter in ":-" else "?" for letter in name)
-    found = sorted(_scan(journal, f"*{pattern}*")) if name else []
-    meant = [key for key in found if ":notification:" not in key] or found
-    begun = [
-        key
-        for key in meant
-        if name in (short_of(key)[: len(name)], short_of(key).partition(":")[2][: len(name)])
-    ]
-    meant = begun or meant
-    if len(meant) == 1:
-        return meant[0]
-    if meant:
-        raise Refused(f"{name}: more than one is meant:{_named(reversed(meant), len(meant))}")
-    everything = list(_scan(journal, "*"))
-    like = difflib.get_close_matches(
-        name, [short_of(key).partition(":")[2] for key in everything], MAX_NAMED, 0.5
-    )
-    named = [
-        key for part in dict.fromkeys(like) for key in everything if short_of(key).partition(":")[2] == part
-    ]
-    hint = f"; like it:{_named(named, len(named))}" if named else "; `list` names what is under way"
+    matches = _matches(journal, name) if name else []
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise Refused(f"{name}: several journals match:{_listed(matches[::-1])}")
+    similar = _similar(journal, name)
+    hint = f"; similar ids:{_listed(similar)}" if similar else "; `list` shows the scheduled journals"
     raise Refused(f"{name}: no such journal{hint}")
 
 
-def _scan(journal: JournalStore, pattern: str) -> Iterable[str]:
+def _matches(journal: JournalStore, name: str) -> list[str]:
+    """The journals whose id begins with the name, or else those whose id contains it."""
+    pattern = "".join(letter if letter.isalnum() or letter in ":-" else "?" for letter in name)
+    keys = sorted(_scan(journal, f"*{pattern}*"))
+    keys = [key for key in keys if ":notification:" not in key] or keys
+    begins = [
+        key
+        for key in keys
+        if journal_id(key).startswith(name) or journal_id(key).partition(":")[2].startswith(name)
+    ]
+    return begins or keys
+
+
+def _similar(journal: JournalStore, name: str) -> list[str]:
+    keys = list(_scan(journal, "*"))
+    without_kind = [journal_id(key).partition(":")[2] for key in keys]
+    close = dict.fromkeys(difflib.get_close_matches(name, without_kind, MAX_NAMED, SIMILARITY))
+    return [key for part in close for key in keys if journal_id(key).partition(":")[2] == part]
+
+
+def _scan(journal: JournalStore, pattern: str) -> set[str]:
     keys = (raw.decode() for raw in journal.scan(f"{PREFIX}{pattern}"))
     return {key for key in keys if _is_journal(key)}
 
 
 def _is_journal(key: str) -> bool:
-    return bool(kind_of(short_of(key))) or short_of(key) == "pings"
+    return bool(kind_of(journal_id(key))) or key == PINGS
 
 
-def short_of(key: str) -> str:
-    """A journal's key as people write it."""
-    return key.removeprefix(PREFIX)
-
-
-def _named(keys: Iterable[str], count: int) -> str:
-    names = [f"\n  {one_line(short_of(key))}" for key in list(keys)[:MAX_NAMED]]
-    more = [f"\n  and {count - MAX_NAMED} more"] if count > MAX_NAMED else []
-    return "".join([*names, *more])
+def _listed(keys: Iterable[str]) -> str:
+    ids = [one_line(journal_id(key)) for key in keys]
+    more = [f"\n  and {len(ids) - MAX_NAMED} more"] if len(ids) > MAX_NAMED else []
+    return "".join([*(f"\n  {name}" for name in ids[:MAX_NAMED]), *more])

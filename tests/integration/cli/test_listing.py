@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from workers.cli import listing, show
+from workers.cli import control, journal_view, listing
 from workers.clients.railway.quota import RateLimit
 from workers.engine.codec import pack
 from workers.engine.schema import OPEN, PREFIX, SCHEDULE, EndedAs
@@ -55,7 +55,7 @@ def told(journal: WorkerStore, store: redis.Redis) -> str:
 
 
 def test_an_incident_that_was_only_told_is_planned_afresh(journal: WorkerStore, told: str) -> None:
-    said = listing.request_fix(journal, "abc:20261123T0304")
+    said = control.request_fix(journal, "abc:20261123T0304")
 
     fields = journal.fields(told)
     assert said == ["incident:abc:20261123T0304: sent to planning"]
@@ -68,7 +68,7 @@ def test_a_patch_that_was_proved_and_only_not_proposed_is_kept(
 ) -> None:
     store.hset(told, "r:verification", pack(Verification(decision="ready"), Verification))
 
-    listing.request_fix(journal, "all")
+    control.request_fix(journal, "all")
 
     fields = journal.fields(told)
     assert "r:outcome" not in fields
@@ -79,7 +79,7 @@ def test_a_round_that_somebody_works_on_is_left_alone(journal: WorkerStore, told
     claim = journal.claim(told, "watch")
     assert claim is not None
 
-    said = listing.request_fix(journal, "all")
+    said = control.request_fix(journal, "all")
 
     assert "try again" in said[0]
     claim.advance("watch")
@@ -118,8 +118,8 @@ def test_a_symptom_is_listed_with_the_incident_that_it_joined(journal: WorkerSto
 def test_of_all_only_those_are_mended_that_are_no_symptom_of_another(
     journal: WorkerStore, symptom: str
 ) -> None:
-    assert listing.request_fix(journal, "all") == []
-    assert listing.request_fix(journal, "abc:20261123T0304") == [
+    assert control.request_fix(journal, "all") == []
+    assert control.request_fix(journal, "abc:20261123T0304") == [
         "incident:abc:20261123T0304: sent to planning"
     ]
 
@@ -132,17 +132,19 @@ def test_what_others_wrote_does_not_steer_the_terminal(
     )
 
     now = datetime.now(UTC)
-    said = "".join([*listing.render_overview(journal, now), *show.render_journal(journal, "abc", now)])
+    said = "".join(
+        [*listing.render_overview(journal, now), *journal_view.render_journal(journal, "abc", now)]
+    )
 
     assert "[2Jgone" in said
     assert not {"\x1b", "\x9b", "\n"} & set(said)
-    machines = json.dumps([listing.collect(journal, now), show.collect_journal(journal, "abc")])
+    machines = json.dumps([listing.collect(journal, now), journal_view.collect_journal(journal, "abc")])
     assert machines.isascii() and machines.isprintable()
 
 
 def test_what_is_no_journal_is_not_shown_as_one(journal: WorkerStore, told: str) -> None:
     with pytest.raises(Refused):
-        show.render_journal(journal, "due", datetime.now(UTC))
+        journal_view.render_journal(journal, "due", datetime.now(UTC))
 
 
 @pytest.mark.parametrize(
@@ -298,7 +300,7 @@ def test_an_incident_that_there_is_nothing_to_mend_of_says_why(
     journal.client.hset(told, mapping=field)
 
     with pytest.raises(Refused, match=why):
-        listing.request_fix(journal, "abc")
+        control.request_fix(journal, "abc")
 
 
 def test_words_and_alerts_that_ended_are_no_news(journal: WorkerStore) -> None:
@@ -315,7 +317,7 @@ def test_words_and_alerts_that_ended_are_no_news(journal: WorkerStore) -> None:
 
 
 def shown(journal: WorkerStore, name: str) -> str:
-    return "\n".join(show.render_journal(journal, name, datetime.now(UTC)))
+    return "\n".join(journal_view.render_journal(journal, name, datetime.now(UTC)))
 
 
 def test_words_are_shown_as_posts_or_where_nobody_is_told_as_they_would_be_said(
@@ -427,7 +429,7 @@ def test_what_looks_like_a_secret_is_not_shown(journal: WorkerStore, told: str, 
     store.hset(told, mapping={"reason": f"refused with {secret}", "r:incident": incident(f"shop {secret}")})
 
     now = datetime.now(UTC)
-    everything = json.dumps([show.collect_journal(journal, "abc"), listing.collect(journal, now)])
+    everything = json.dumps([journal_view.collect_journal(journal, "abc"), listing.collect(journal, now)])
 
     assert secret not in shown(journal, "abc") + everything
     assert "[redacted]" in shown(journal, "abc")
@@ -437,7 +439,7 @@ def test_machines_get_every_record_whole(journal: WorkerStore, told: str, store:
     store.hset(told, mapping={"r:incident": incident("shop"), "token": "0123", "r:plan": b"9j{}"})
     store.hset(f"{PREFIX}notification:{ID}", "r:ack", pack(SlackMessage(ts="17.1"), SlackMessage))
 
-    said = show.collect_journal(journal, "abc")
+    said = journal_view.collect_journal(journal, "abc")
 
     assert said["id"] == ID
     assert said["records"]["incident"]["findings"][0]["sentence"] == "shop answers with 5xx"

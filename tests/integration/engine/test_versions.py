@@ -14,7 +14,7 @@ import redis
 from tests.support.pipeline import PipelineHarness, harness
 from tests.support.polling import wait_until
 from tests.support.worker import running_worker
-from workers.cli import listing
+from workers.cli import control
 from workers.engine import dispatcher, records
 from workers.engine.broker import make_broker
 from workers.engine.claim import NEWER_VERSION_PATIENCE_SECONDS, Claim
@@ -167,7 +167,7 @@ def test_every_script_keeps_unknown_fields(reporting: PipelineHarness) -> None:
             break
         reporting.work_next()
         assert lost() == []
-    listing.request_fix(reporting.journal, "all")
+    control.request_fix(reporting.journal, "all")
 
     assert {"alert", "sweep", "incident", "notification"} == {key.split(":")[1] for key in known}
     assert lost() == []

@@ -15,7 +15,7 @@ from tests.support.fakes.serving import serve
 from tests.support.fakes.slack import HOOK
 from tests.support.journals import enqueue_on_sweep
 from tests.support.pipeline import PipelineHarness, harness
-from workers.cli import control, listing
+from workers.cli import control
 from workers.clients.slack import Slack
 from workers.engine.claim import Claim
 from workers.engine.codec import pack
@@ -284,7 +284,7 @@ def test_a_member_gets_no_fix_until_a_person_requests_it(town: Town) -> None:
     assert any(ask.endswith(f"`python -m workers fix {name}` (or `fix all`).") for name in names)
     assert town.running.fake_model.calls == []
 
-    assert listing.request_fix(town.journal, names[0]) == [f"{names[0]}: sent to planning"]
+    assert control.request_fix(town.journal, names[0]) == [f"{names[0]}: sent to planning"]
     assert town.journal.fields(keys[0])["stage"] == b"plan"
     claim = town.journal.claim(keys[0], "plan")
     assert claim is not None and not grouping.needs_approval(claim)
@@ -295,7 +295,7 @@ def test_the_outcome_of_a_requested_fix_rings(town: Town) -> None:
     for key in keys:
         plan(town, key)
     town.notify()
-    listing.request_fix(town.journal, keys[0].removeprefix(PREFIX))
+    control.request_fix(town.journal, keys[0].removeprefix(PREFIX))
     town.notify()
     before = len(town.rung)
     town.conclude(

@@ -12,7 +12,7 @@ import redis
 
 from tests.support import builders
 from tests.support.pipeline import PipelineHarness, harness
-from workers.cli import listing
+from workers.cli import control
 from workers.engine import retries
 from workers.engine.codec import pack
 from workers.engine.schema import PREFIX, SCHEDULE
@@ -146,7 +146,7 @@ def test_a_requested_fix_posts_no_second_acknowledgement_and_its_outcome_in_the_
     reporting.drive(reporting.outcome_posts)
     incident = reporting.incidents()[0]
 
-    listing.request_fix(reporting.journal, incident.removeprefix(PREFIX))
+    control.request_fix(reporting.journal, incident.removeprefix(PREFIX))
     notify(reporting, incident.replace(PREFIX, f"{PREFIX}notification:", 1))
     between = len(texts(reporting))
     reporting.drive(lambda: len(texts(reporting)) == 2)

@@ -12,7 +12,7 @@ import redis
 
 from tests.support.fakes import shop
 from tests.support.pipeline import PipelineHarness, harness
-from workers.cli import listing
+from workers.cli import control
 from workers.engine.claim import NEWER_VERSION_PATIENCE_SECONDS
 from workers.engine.codec import VERSION, pack
 from workers.engine.schema import PREFIX, SCHEDULE
@@ -146,7 +146,7 @@ def test_the_outcome_of_a_requested_fix_is_reported(reporting: PipelineHarness) 
     key = concluded(reporting)
     before = len(told(reporting))
 
-    listing.request_fix(reporting.journal, key.removeprefix(PREFIX))
+    control.request_fix(reporting.journal, key.removeprefix(PREFIX))
     reporting.drive(lambda: len(told(reporting)) > before)
 
     assert "No fix attempted: TRACKWALKER_MODE=report" in told(reporting)[-1].splitlines()[1]

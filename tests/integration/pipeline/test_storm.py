@@ -32,7 +32,7 @@ from tests.support.fakes.railway_types import Request, World, WorldDeployment, W
 from tests.support.fakes.serving import serve
 from tests.support.pipeline import PipelineHarness, harness
 from tests.support.polling import wait_until
-from workers.cli import show
+from workers.cli import journal_view
 from workers.engine import dispatcher
 from workers.engine.broker import MAX_QUEUED, NAMESPACE, make_broker
 from workers.engine.schema import OPEN, PREFIX, SCHEDULE
@@ -319,7 +319,7 @@ def test_repeated_alerts_are_counted_and_shown(storm: Storm) -> None:
         name for name in storm.taken() if storm.line.journal.fields(f"{PREFIX}alert:{name}") == told_often
     )
 
-    shown = show.render_journal(storm.line.journal, name, datetime.now(UTC))
+    shown = journal_view.render_journal(storm.line.journal, name, datetime.now(UTC))
 
     assert int(told_often["firings"]) > 10
     assert f"  firings: {told_often['firings'].decode()}" in shown

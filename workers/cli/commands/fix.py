@@ -31,8 +31,8 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Send the incident to the agent."""
-    from workers.cli import listing
+    from workers.cli import control
 
-    lines = listing.request_fix(open_journal(settings), options.id)
+    lines = control.request_fix(open_journal(settings), options.id)
     print("\n".join(lines) or "nothing to fix: no open incident is without a pull request")
     return 0

@@ -25,11 +25,11 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Print the journal."""
-    from workers.cli import show
+    from workers.cli import journal_view
 
     journal = open_journal(settings)
     if options.json:
-        print(json.dumps(show.collect_journal(journal, options.id)))
+        print(json.dumps(journal_view.collect_journal(journal, options.id)))
     else:
-        print("\n".join(show.render_journal(journal, options.id, datetime.now(UTC))))
+        print("\n".join(journal_view.render_journal(journal, options.id, datetime.now(UTC))))
     return 0

@@ -1,0 +1,353 @@
+"""One journal for a person: its state, the records of each stage in a few lines, its posts.
+
+All of it may come from outside: each line is cleaned, and `--json` escapes everything that is not a plain letter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from workers.cli.listing import field_text
+from workers.cli.lookup import find_journal
+from workers.engine import records
+from workers.engine.codec import Record, json_text, unpack
+from workers.engine.journal_store import JournalStore
+from workers.engine.schema import PREFIX, SCHEDULE, journal_id, notification_key
+from workers.models import (
+    Alert,
+    Answer,
+    Environment,
+    Evidence,
+    Finding,
+    Fix,
+    FollowUp,
+    Gap,
+    Incident,
+    Outcome,
+    Plan,
+    PullRequest,
+    Run,
+    Survey,
+    Usage,
+    Verdict,
+    Verification,
+    describe_gap,
+)
+from workers.runtime.redaction import redact
+from workers.runtime.text import format_duration, format_timestamp, plural, safe_line, truncate
+
+INTERNAL_FIELDS = ("token", "run", "fence", "signals_seen", "taken_over", "unknown")  # for workers only
+STATE_FIELDS = ("stage", "lease", "ended", "ended_as", "outcome")  # shown in the first line
+TIME_FIELDS = ("opened", "ended", "lease", "not_before", "failing_since", "ack_due_at", "last")
+COUNTERS = ("crashes", "attempts", "clean_sweeps")  # shown unless they are 0
+LISTED_ELSEWHERE = ("r:", "a:", "m:", "same:", "began:", "on:", "merge_from:")  # prefixes of fields
+MAX_LINES = 12  # of one record
+MAX_WIDTH = 400  # characters of one line
+
+Fields = dict[str, bytes]
+Lines = Callable[[bytes], list[str] | None]
+T = TypeVar("T")
+
+
+def render_journal(journal: JournalStore, name: str, now: datetime) -> list[str]:
+    """A journal as lines for a person.
+
+    Raises:
+        Refused: no journal matches the name, or several do.
+    """
+    key = find_journal(journal, name)
+    fields, notification = journal.fields(key), _notification_fields(journal, key)
+    lines = [journal_id(key), *_state(journal, key, fields, now)]
+    lines += _alerts(fields)
+    # The records of a notification are its posts, except for its subject.
+    is_notification = ":notification:" in key
+    for record in _in_order(fields):
+        if not is_notification or record in ("incident", "alert"):
+            lines += _record(record, fields[f"r:{record}"])
+    lines += _posts(fields if is_notification else notification)
+    if reason := field_text(notification, "reason"):
+        lines.append(f"notification delayed: {reason}")
+    return [clean_line(line) for line in lines]
+
+
+def collect_journal(journal: JournalStore, name: str) -> dict[str, Any]:
+    """A journal as plain values for `show --json`: fields, records, alerts, and the same of its notification.
+
+    Raises:
+        Refused: no journal matches the name, or several do.
+    """
+    key = find_journal(journal, name)
+    return {
+        "id": journal_id(key),
+        **_plain_fields(journal.fields(key)),
+        "notification": _plain_fields(_notification_fields(journal, key)),
+    }
+
+
+def clean_line(line: str) -> str:
+    """The line cleaned and cut to MAX_WIDTH, with its indentation."""
+    indent = " " * (len(line) - len(line.lstrip(" ")))
+    return indent + truncate(safe_line(line), MAX_WIDTH)
+
+
+def _notification_fields(journal: JournalStore, key: str) -> Fields:
+    """The fields of the journal's notification, {} if it has none."""
+    return {} if ":notification:" in key else journal.fields(notification_key(journal_id(key)))
+
+
+# ---- state -----------------------------------------------------------------------------------
+
+
+def _state(journal: JournalStore, key: str, fields: Fields, now: datetime) -> list[str]:
+    lines = [f"  {_summary(journal, key, fields, now)}"]
+    for field in sorted(fields):
+        if field.startswith(LISTED_ELSEWHERE) or field in (*INTERNAL_FIELDS, *STATE_FIELDS):
+            continue
+        if field == "answer":
+            lines.append(f"  answer: {_answer(fields[field])}")
+            continue
+        value = field_text(fields, field)
+        if value and not (field in COUNTERS and value == "0"):
+            lines.append(f"  {field}: {_time(value) if field in TIME_FIELDS else value.replace(PREFIX, '')}")
+    return lines
+
+
+def _summary(journal: JournalStore, key: str, fields: Fields, now: datetime) -> str:
+    due, lease = journal.command("zscore", SCHEDULE, key), int(fields.get("lease", 0)) / 1000
+    stage = f"stage `{field_text(fields, 'stage')}`"
+    if "ended" in fields:
+        ended = format_timestamp(int(fields["ended"]) / 1000)
+        return f"ended {ended}: {field_text(fields, 'outcome')}"
+    if lease > now.timestamp():
+        return f"running {stage} (lease until {format_timestamp(lease)})"
+    if due is None:
+        return f"waiting in {stage}, not scheduled"
+    wait = due / 1000 - now.timestamp()
+    return f"waiting in {stage}, due {f'in {format_duration(wait)}' if wait > 0 else 'now'}"
+
+
+def _time(value: str) -> str:
+    return format_timestamp(int(value) / 1000) if value.isdigit() else value
+
+
+def _answer(blob: bytes) -> str:
+    """The answer of an alert's notification: its kind, and the reason if there is one."""
+    answer = unpack(blob, Answer)
+    if answer is None:
+        return "cannot be read: of another version, or damaged"
+    return ": ".join(filter(None, (answer.kind.value.replace("_", " "), answer.reason)))
+
+
+def _alerts(fields: Fields) -> list[str]:
+    alerts = [records.ALERT.unpack(value) for name, value in fields.items() if name.startswith("a:")]
+    return [f"  requested by {line}" for alert in alerts if alert for line in _alert(alert)]
+
+
+def _posts(notification: Fields) -> list[str]:
+    """The posts of a notification, and the notifications that were merged into it."""
+    lines = []
+    for field in sorted(notification):
+        is_post = field.startswith("r:") and field not in ("r:incident", "r:alert")
+        message = records.ACK.unpack(notification[field]) if is_post else None
+        if message is not None:
+            place = f"{message.channel} {message.ts}".strip() or "(position unknown)"
+            name, text = field.removeprefix("r:"), message.text.splitlines()
+            lines.append(f"would be posted: {name}:" if text else f"posted: {name}: {place}")
+            lines += [f"    {line}" for line in text]
+        if field.startswith("merge_from:"):
+            lines.append(f"merged from: {journal_id(field.removeprefix('merge_from:'))}")
+    return lines
+
+
+# ---- records ---------------------------------------------------------------------------------
+
+
+def _record(name: str, blob: bytes) -> list[str]:
+    render = RECORD_LINES.get(name)
+    if render is None:
+        raw = _json(blob)
+        return [f"{name}: {json.dumps(raw, ensure_ascii=False)[:MAX_WIDTH]}"]
+    lines = render(blob)
+    if lines is None:
+        return [f"{name}: cannot be read: of another version, or damaged"]
+    first, *others = lines or ["nothing"]
+    more = [f"    and {len(others) - MAX_LINES} more: --json"] if len(others) > MAX_LINES else []
+    return [f"{name}: {first}", *(f"    {line}" for line in others[:MAX_LINES]), *more]
+
+
+def _in_order(fields: Fields) -> list[str]:
+    """The names of the records, in the order of the pipeline."""
+    names = {name.removeprefix("r:") for name in fields if name.startswith("r:")}
+    return [name for name in RECORD_LINES if name in names] + sorted(names - RECORD_LINES.keys())
+
+
+def _alert(alert: Alert) -> list[str]:
+    service = alert.service_name or alert.service_id or "no service named"
+    received = format_timestamp(alert.received_at.timestamp())
+    return [f"{alert.id}: {alert.source} {alert.kind}, {service}, {received}: {alert.message[:200]}"]
+
+
+def _survey(survey: Survey) -> list[str]:
+    window = f"{survey.window.start:%H:%M} to {survey.window.end:%H:%M} UTC"
+    where = f"{survey.project_name}/{survey.environment_name}"
+    return [f"{where}, {plural(len(survey.services), 'service')}, {window}", *_gaps(survey.failed_reads)]
+
+
+def _gaps(gaps: Sequence[Gap]) -> list[str]:
+    return [f"could not read: {describe_gap(gap)}" for gap in gaps]
+
+
+def _findings(findings: Sequence[Finding]) -> list[str]:
+    return [
+        str(len(findings)),
+        *(f"{finding.severity.value}: {finding.named_sentence}" for finding in findings),
+    ]
+
+
+def _incident(incident: Incident) -> list[str]:
+    where = f"{incident.project_name}/{incident.environment_name}"
+    symptoms = [f"also affected: {finding.named_sentence}" for finding in incident.symptoms]
+    return [f"{incident.subject.name} in {where}", *_findings(incident.findings)[1:], *symptoms]
+
+
+def _evidence(evidence: Evidence) -> list[str]:
+    facts = [f"{fact.id}: {fact.text}" for fact in evidence.facts]
+    return [plural(len(evidence.facts), "fact"), *_gaps(evidence.failed_reads), *facts]
+
+
+def _verdict(verdict: Verdict) -> list[str]:
+    lines = [f"{verdict.category.value}: {verdict.summary}"]
+    lines += [f"evidence: {', '.join(verdict.supports)}"] if verdict.supports else []
+    lines += [f"contradicting: {', '.join(verdict.contradicts)}"] if verdict.contradicts else []
+    lines += [f"action: {verdict.action}"] if verdict.action else []
+    return [*lines, *(f"next step: {check}" for check in verdict.next_checks)]
+
+
+def _plan(plan: Plan) -> list[str]:
+    location = f" ({plan.cause.file}:{plan.cause.line})" if plan.cause.file else ""
+    lines = [
+        f"{plan.verdict.value}: {plan.cause.summary}{location}",
+        f"reproduction: {plan.reproduction.kind} {plan.reproduction.path or ''}".rstrip(),
+        f"evidence: {', '.join(plan.evidence)}",
+    ]
+    return [*lines, *(f"change: {step}" for step in plan.change)]
+
+
+def _fix(fix: Fix) -> list[str]:
+    lines = [f"{len(fix.patch)} characters on {fix.base_commit[:10]}: {fix.summary or 'no summary'}"]
+    lines += [f"file: {name}" for name in fix.files]
+    return [*lines, *(f"not done: {item}" for item in fix.not_done)]
+
+
+def _verification(verification: Verification) -> list[str]:
+    runs = [
+        ("deployed", verification.reproduction_deployed), ("before", verification.reproduction_before),
+        ("after", verification.reproduction_after),
+    ]  # fmt: skip
+    lines = [verification.decision, *(f"reproduction {name}: {_run(run)}" for name, run in runs if run)]
+    lines += [f"check: {check.before.outcome} → {_run(check.after)}" for check in verification.checks]
+    reasons = [f"reason: {reason.text}" for reason in verification.reasons]
+    return [*lines, *reasons, *(f"note: {note}" for note in verification.notes)]
+
+
+def _run(run: Run) -> str:
+    return f"{run.outcome}: {run.command} ({run.seconds:.1f} s)"
+
+
+def _pull(pull: PullRequest) -> list[str]:
+    return [f"#{pull.number} {'draft, ' if pull.draft else ''}{pull.state}: {pull.url}"]
+
+
+def _follow_up(follow_up: FollowUp) -> list[str]:
+    lines = [follow_up.result.value.replace("_", " ")]
+    if follow_up.minutes is not None:
+        lines.append(f"{follow_up.failed_requests} of {plural(follow_up.requests, 'request')} failed")
+    lines += [follow_up.remaining.sentence] if follow_up.remaining else []
+    lines += [describe_gap(gap) for gap in follow_up.gaps]
+    lines += [f"still affected: {service}" for service in follow_up.still_affected]
+    return lines + ([follow_up.reason] if follow_up.reason else [])
+
+
+def _outcome(outcome: Outcome) -> list[str]:
+    return [f"{outcome.kind}: {outcome.headline}", *outcome.lines, *([outcome.link] if outcome.link else [])]
+
+
+def _usage(usage: Usage) -> list[str]:
+    tokens, calls = plural(usage.tokens, "token"), plural(usage.calls, "call")
+    return [f"{usage.cost_usd:.4f} USD, {tokens}, {calls}, {usage.seconds:.0f} s"]
+
+
+def _environment(environment: Environment) -> list[str]:
+    return [f"{environment.project_id}/{environment.environment_id}"]
+
+
+def _lines(record: Record[T], render: Callable[[T], list[str]]) -> tuple[str, Lines]:
+    """A record's name, and the function that renders its stored form: None if it cannot be read."""
+
+    def lines(blob: bytes) -> list[str] | None:
+        value = record.unpack(blob)
+        return None if value is None else render(value)
+
+    return record.name, lines
+
+
+RECORD_LINES: dict[str, Lines] = dict((
+    _lines(records.ALERT, _alert),
+    _lines(records.ENVIRONMENT, _environment),
+    _lines(records.SURVEY, _survey),
+    _lines(records.FINDINGS, _findings),
+    _lines(records.OPENED_AT, lambda at: [f"{at:%Y-%m-%d %H:%M:%S} UTC"]),
+    _lines(records.INCIDENT, _incident),
+    _lines(records.SEEN, _findings),
+    _lines(records.SYMPTOMS, _findings),
+    _lines(records.EVIDENCE, _evidence),
+    _lines(records.VERDICT, _verdict),
+    _lines(records.PLAN, _plan),
+    _lines(records.BASE, lambda sha: [sha]),
+    _lines(records.FIX, _fix),
+    _lines(records.VERIFICATION, _verification),
+    _lines(records.REMOTE, lambda remote: [remote.name]),
+    _lines(records.WOULD_PROPOSE, lambda text: text.splitlines()),
+    _lines(records.BRANCH, lambda sha: [f"pushed: {sha}"]),
+    _lines(records.PULL, _pull),
+    _lines(records.OUTCOME, _outcome),
+    _lines(records.CANCELLED, _outcome),
+    _lines(records.MERGED_AT, lambda at: [f"{at:%Y-%m-%d %H:%M:%S} UTC"]),
+    _lines(records.AFTER, _survey),
+    _lines(records.FOLLOW_UP, _follow_up),
+    _lines(records.USAGE, _usage),
+))  # fmt: skip
+"""Record name → its lines, in the order of the pipeline."""
+
+
+# ---- JSON ------------------------------------------------------------------------------------
+
+
+def _plain_fields(fields: Fields) -> dict[str, Any]:
+    plain = {name: redact(field_text(fields, name)) for name in fields if name[:2] not in ("r:", "a:")}
+    return {
+        "fields": {name: value for name, value in plain.items() if name not in ("token", "run")},
+        "records": {name[2:]: _json(blob) for name, blob in fields.items() if name.startswith("r:")},
+        "alerts": {name[2:]: _json(blob) for name, blob in fields.items() if name.startswith("a:")},
+    }
+
+
+def _json(blob: bytes) -> Any:
+    """A record as plain values, None if it cannot be read."""
+    try:
+        return _redacted(json.loads(json_text(blob) or b""))
+    except ValueError:
+        return None
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [_redacted(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _redacted(item) for name, item in value.items()}
+    return value
