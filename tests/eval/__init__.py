@@ -1,12 +1,12 @@
-"""Windows whose truth is known, and how well they are judged: what `make bench-window` runs.
+"""Scores of detection on windows with ground truth: `make bench-window`.
 
 Reading order:
-  chance canvas past            one service minute by minute, and its earlier windows, both in the public format
-  scenario                      a class of windows: its name, its truth, how one is painted
-  quiet_* sick_*                the classes; catalogue holds them all
-  projects                      several services that call each other, and which of them is the cause
-  detector                      the one door to what is measured: a line in, an answer out
-  thresholds                    the fixed limits that everything is held against
-  shared petshop nezha real     the same question on windows that others made or recorded, where they lie beside us
-  score cost work tables        what is counted, in how many processes, and how it is printed
+  chance canvas history         one service minute by minute and its history, both in the public format
+  scenario                      a class of windows: its name, its ground truth, the function that builds one
+  healthy_* failing_*           the classes; `catalogue` lists them all
+  projects                      several services that call each other, with the root cause
+  detector                      the detector under test: a line in, an answer out
+  thresholds                    the fixed thresholds that detection is compared with
+  shared petshop nezha real     windows that others generated or recorded, if they are present
+  score cost work tables        counts, cost, the process pool, and the output
 """

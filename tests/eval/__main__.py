@@ -1,8 +1,8 @@
-"""`make bench-window`: how well windows are judged, on our scenarios and on others' beside us, and at what cost.
+"""`make bench-window`: scores and cost of detection on our scenarios and, if present, on the data of others.
 
-python -m tests.windows [--seeds 0:100] [--no-real]    everything
-python -m tests.windows --classes leak_fast,flat       these classes alone
-python -m tests.windows --say [--classes …]            what is said of each window that is judged wrongly
+python -m tests.eval [--seeds 0:100] [--no-real]       everything
+python -m tests.eval --classes leak_fast,flat          these classes alone
+python -m tests.eval --list-wrong [--classes …]        the findings in each wrongly classified window
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 
 from tests.eval import cost, shared, tables
-from tests.eval.catalogue import CLASSES, usual_day
-from tests.eval.detector import ask, is_there, said
-from tests.eval.scenario import draw
+from tests.eval.catalogue import CLASSES, typical_day
+from tests.eval.detector import describe, evaluate, is_available
+from tests.eval.scenario import draw_window
 from tests.eval.score import overall
 from tests.eval.work import OTHER_SHAPES, Work, add_others, add_projects, begin_classes
 
-HELD_OUT = 10_000
-"""Seeds from here on are never used unless somebody names them."""
-DEVELOPMENT = "0:100"
+HELD_OUT_SEED = 10_000
+"""Seeds from here on are held out: no rule is tuned on them, and only --seeds selects them."""
+DEFAULT_SEEDS = "0:100"
 ARMS = {
     "detector": "flagged",
-    "detector without any past": "without_past",
-    "fixed limits": "by_thresholds",
-    "fixed limits, critical only": "by_critical_thresholds",
+    "detector without history": "without_history",
+    "fixed thresholds": "by_thresholds",
+    "fixed thresholds, critical only": "by_critical_thresholds",
 }
 
 
 def main(arguments: list[str]) -> int:
-    """Print the figures; 0 unless there is nothing to ask."""
+    """Print the figures; the exit code is 1 if the detector cannot be imported."""
     chosen = _options(arguments)
-    if not is_there():
-        print("workers.cli.evaluation is not there: nothing to ask")
+    if not is_available():
+        print("workers.cli.evaluation cannot be imported")
         return 1
     seeds: range = chosen.seeds
     names: list[str] = chosen.classes or list(CLASSES)
-    if chosen.say:
-        return _say_what_is_wrong(seeds, names)
+    if chosen.list_wrong:
+        return _print_wrong_windows(seeds, names)
     began = time.monotonic()
-    kind = "development" if seeds.stop <= HELD_OUT else "HELD OUT"
+    kind = "development" if seeds.stop <= HELD_OUT_SEED else "HELD OUT"
     print(f"{kind} seeds {seeds.start} to {seeds.stop - 1}, {len(names)} classes, windows of 30 minutes")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(2, os.cpu_count() or 1), mp_context=context) as pool:
@@ -52,25 +52,36 @@ def main(arguments: list[str]) -> int:
             add_projects(work, pool, seeds)
         if chosen.others and not chosen.classes:
             add_others(work, pool, seeds)
-        _ours(work)
-        _others(work)
+        _print_own(work)
+        _print_others(work)
     if chosen.others and not chosen.classes and not (work.shared_classes and work.real):
         print(
-            f"\nskipped: others' windows are not in {shared.place()} (TRACKWALKER_DETECTION names the place)"
+            f"\nskipped: no data of others in {shared.data_folder()} (TRACKWALKER_DETECTION names the folder)"
         )
     if not chosen.classes:
-        _costs()
+        _print_cost()
     print(f"\n{time.monotonic() - began:.0f} s")
     return 0
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m tests.windows", description="How well windows are judged.")
+    parser = argparse.ArgumentParser(
+        "python -m tests.eval", description="Score detection on windows with ground truth."
+    )
     add = parser.add_argument
-    add("--seeds", type=_range, default=_range(DEVELOPMENT), help=f"FIRST:BEHIND, by default {DEVELOPMENT}")
-    add("--classes", type=_names, help="these classes alone, parted by commas")
-    add("--no-real", dest="others", action="store_false", help="only what lies in this repository")
-    add("--say", action="store_true", help="only what is said of windows that are judged wrongly")
+    add(
+        "--seeds",
+        type=_range,
+        default=_range(DEFAULT_SEEDS),
+        help=f"FIRST:END, END excluded (default: {DEFAULT_SEEDS})",
+    )
+    add("--classes", type=_names, help="comma-separated names of classes (default: all)")
+    add("--no-real", dest="others", action="store_false", help="score only the data in this repository")
+    add(
+        "--list-wrong",
+        action="store_true",
+        help="list the findings in wrongly classified windows, and no scores",
+    )
     return parser.parse_args(arguments)
 
 
@@ -87,61 +98,63 @@ def _names(text: str) -> list[str]:
     return names
 
 
-def _say_what_is_wrong(seeds: range, names: list[str]) -> int:
+def _print_wrong_windows(seeds: range, names: list[str]) -> int:
     for name in names:
         for seed in seeds:
-            drawn = draw(CLASSES[name], seed)
-            answer = ask(drawn.line)
-            if answer["sick"] != drawn.scenario.sick:
-                print(f"{name}-{seed} (trouble since minute {drawn.onset}): {said(answer)}")
+            drawn = draw_window(CLASSES[name], seed)
+            answer = evaluate(drawn.line)
+            if answer["sick"] != drawn.scenario.is_failing:
+                print(f"{name}-{seed} (onset: minute {drawn.onset}): {describe(answer)}")
     return 0
 
 
-def _ours(work: Work) -> None:
-    scores = [one.result() for one in work.classes]
-    day = usual_day()
-    _say("our classes, worst first", tables.class_table(scores))
+def _print_own(work: Work) -> None:
+    scores = [score.result() for score in work.classes]
+    day = typical_day()
+    _print_section("own classes, worst first", tables.class_table(scores))
     arms = [(name, overall(scores, day, count)) for name, count in ARMS.items()]
-    _say("all of them together", tables.overall_table(arms))
-    named = sum(one.right_kind for one in scores)
-    found = sum(one.flagged for one in scores if one.sick)
-    print(f"the right kind is named in {tables.percent(named, found)} of the windows found sick")
-    delays = sorted(delay for one in scores for delay in one.delays)
+    _print_section("all of them together", tables.overall_table(arms))
+    named = sum(score.right_kind for score in scores)
+    found = sum(score.flagged for score in scores if score.is_failing)
+    print(f"an acceptable kind is named in {tables.percent(named, found)} of the failing windows that alert")
+    delays = sorted(delay for score in scores for delay in score.delays)
     if delays:
-        middle, late = delays[len(delays) // 2], tables.ninetieth(delays)
-        print(f"seen {middle} minutes after the onset (median), {late:g} (90th percentile of those seen)")
+        middle, late = delays[len(delays) // 2], tables.percentile_90(delays)
+        print(
+            f"delay after the onset: median {middle} min, 90th percentile {late:g} min, of detected failures"
+        )
     if work.projects:
-        _say("our projects", tables.project_table([one.result() for one in work.projects]))
+        _print_section("own projects", tables.project_table([score.result() for score in work.projects]))
 
 
-def _others(work: Work) -> None:
+def _print_others(work: Work) -> None:
     other = shared.scenarios()
-    scores = [one for future in work.shared_classes if (one := future.result())]
+    scores = [score for future in work.shared_classes if (score := future.result())]
     if scores and other:
-        _say("the other generator's classes, worst first", tables.class_table(scores))
+        _print_section("the other generator's classes, worst first", tables.class_table(scores))
         arms = [(name, overall(scores, other.DAY_MIX, count)) for name, count in ARMS.items()]
         for (minutes, step), futures in zip(OTHER_SHAPES, work.shared_shapes, strict=True):
-            shaped = [one for future in futures if (one := future.result())]
+            shaped = [score for future in futures if (score := future.result())]
             name = f"detector, windows of {minutes} minutes, samples every {step} s"
             arms.append((name, overall(shaped, other.DAY_MIX, "flagged", minutes)))
-        _say("all of them together", tables.overall_table(arms))
+        _print_section("all of them together", tables.overall_table(arms))
         found = [made for future in work.shared_projects if (made := future.result())]
-        _say("the other generator's projects", tables.project_table(found))
+        _print_section("the other generator's projects", tables.project_table(found))
     for say, future in work.real:
         print("", *say(future.result()), sep="\n")
 
 
-def _costs() -> None:
+def _print_cost() -> None:
     spent = cost.measure(range(3))
     print(
-        f"\ncost: {spent.mean_ms:.2f} ms a window (90th percentile {spent.slow_ms:.2f}) on one core, "
+        f"\ncost: {spent.mean_ms:.2f} ms a window (90th percentile {spent.p90_ms:.2f}) on one core, "
         f"{spent.read_ms:.2f} ms to read a line with its past; a fresh process takes {spent.before_mb:.0f} MB, "
-        f"{spent.after_mb:.0f} MB after {cost.SERVICES} services; numeric libraries loaded: "
+        f"{spent.after_mb:.0f} MB after {cost.WINDOWS} services; numeric libraries loaded: "
         f"{', '.join(spent.loaded) or 'none'}"
     )
 
 
-def _say(title: str, lines: list[str]) -> None:
+def _print_section(title: str, lines: list[str]) -> None:
     print(f"\n{title}", *lines, sep="\n")
 
 

@@ -1,4 +1,4 @@
-"""Seeded counts and percentiles as a real service shows them: few requests, much noise."""
+"""Seeded random counts and percentiles with the noise of a real service."""
 
 from __future__ import annotations
 
@@ -6,48 +6,48 @@ import math
 from random import Random
 
 P95 = 1.645
-"""Standard deviations of a normal distribution below which 95 % lie."""
+"""The 95 % quantile of the standard normal distribution."""
 P95_SPREAD = 2.11
-"""The standard error of a 95th percentile, in standard deviations over the root of the count."""
-EXACT = 25
+"""Standard error of a 95th percentile, in standard deviations divided by the root of the count."""
+MAX_EXACT = 25
 
 
-def between(draw: Random, low: float, high: float) -> float:
-    """A number of that order of magnitude: even on a logarithmic scale."""
-    return math.exp(draw.uniform(math.log(low), math.log(high)))
+def log_uniform(random: Random, low: float, high: float) -> float:
+    """A number between `low` and `high`, uniform on a logarithmic scale."""
+    return math.exp(random.uniform(math.log(low), math.log(high)))
 
 
-def arrivals(draw: Random, mean: float) -> int:
-    """How many came in a minute in which so many come on average."""
+def poisson(random: Random, mean: float) -> int:
+    """A Poisson count; its normal approximation above MAX_EXACT."""
     if mean <= 0:
         return 0
-    if mean > EXACT:
-        return max(0, round(draw.gauss(mean, math.sqrt(mean))))
-    count, waited = 0, draw.expovariate(mean)
-    while waited < 1:
-        count, waited = count + 1, waited + draw.expovariate(mean)
+    if mean > MAX_EXACT:
+        return max(0, round(random.gauss(mean, math.sqrt(mean))))
+    count, elapsed = 0, random.expovariate(mean)
+    while elapsed < 1:
+        count, elapsed = count + 1, elapsed + random.expovariate(mean)
     return count
 
 
-def hits(draw: Random, count: int, share: float) -> int:
-    """How many of them it struck, each with that chance."""
+def binomial(random: Random, count: int, share: float) -> int:
+    """A binomial count, approximated above MAX_EXACT."""
     if share <= 0 or count <= 0:
         return 0
     if share > 0.5:
-        return count - hits(draw, count, 1 - share)
+        return count - binomial(random, count, 1 - share)
     mean = count * share
-    if mean > EXACT:
-        return min(count, max(0, round(draw.gauss(mean, math.sqrt(mean * (1 - share))))))
+    if mean > MAX_EXACT:
+        return min(count, max(0, round(random.gauss(mean, math.sqrt(mean * (1 - share))))))
     if share < 0.1:
-        return min(count, arrivals(draw, mean))
-    return sum(draw.random() < share for _ in range(count))
+        return min(count, poisson(random, mean))
+    return sum(random.random() < share for _ in range(count))
 
 
-def slowest(draw: Random, count: int, typical: float, spread: float) -> float | None:
-    """The 95th percentile of so many log-normal durations with that median, in its unit; None of none."""
+def p95_of(random: Random, count: int, median: float, spread: float) -> float | None:
+    """The 95th percentile of `count` log-normal durations, in the unit of the median; None for none."""
     if count <= 0:
         return None
-    if count > EXACT:
-        return typical * math.exp(spread * (P95 + draw.gauss(0, P95_SPREAD / math.sqrt(count))))
-    durations = sorted(typical * math.exp(draw.gauss(0, spread)) for _ in range(count))
+    if count > MAX_EXACT:
+        return median * math.exp(spread * (P95 + random.gauss(0, P95_SPREAD / math.sqrt(count))))
+    durations = sorted(median * math.exp(random.gauss(0, spread)) for _ in range(count))
     return durations[math.ceil(0.95 * count) - 1]

@@ -1,4 +1,4 @@
-"""What judging costs: milliseconds a window on one core, memory of a fresh process, and what it had to load."""
+"""The cost of detection: milliseconds per window on one core, memory of a new process, and numeric libraries."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from statistics import mean
 
 from tests.eval.catalogue import CLASSES
 from tests.eval.detector import Line
-from tests.eval.scenario import draw
-from tests.eval.tables import ninetieth
+from tests.eval.scenario import draw_window
+from tests.eval.tables import percentile_90
 
 ROUNDS = 3
-SERVICES = 1000
+WINDOWS = 1000
 CHILD = """
 import json, pathlib, resource, sys
 from workers.cli.evaluation import evaluate_line
 def peak():
     status = pathlib.Path("/proc/self/status")
-    if status.exists():  # rusage would tell the peak of the parent here, and has another unit
+    if status.exists():  # rusage would include the peak of the parent process
         return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
 before = peak()
@@ -37,29 +37,29 @@ print(json.dumps({"before": before, "after": peak(), "loaded": loaded}))
 
 @dataclass(frozen=True)
 class Cost:
-    """Milliseconds and MB."""
+    """Times in milliseconds, memory in MB."""
 
     mean_ms: float
-    slow_ms: float
+    p90_ms: float
     """The 90th percentile."""
     read_ms: float
-    """Mean of reading a line with its past, which is not in the others."""
+    """Mean time to read a line with its history, which the other times exclude."""
     before_mb: float
     after_mb: float
     loaded: list[str]
-    """Numeric libraries that were loaded; there should be none."""
+    """Numeric libraries that were loaded; none are expected."""
 
 
 def measure(seeds: range) -> Cost:
-    """Judge every class in this process, and 1,000 services in a fresh one."""
-    lines = [json.dumps(draw(one, seed).line) for one in CLASSES.values() for seed in seeds]
+    """Time every class in this process, and measure the memory of 1,000 windows in a new one."""
+    lines = [json.dumps(draw_window(scenario, seed).line) for scenario in CLASSES.values() for seed in seeds]
     judged, read_ms = _times(lines)
-    told = _fresh((lines * (SERVICES // len(lines) + 1))[:SERVICES])
-    return Cost(mean(judged), ninetieth(judged), read_ms, told["before"], told["after"], told["loaded"])
+    told = _in_new_process((lines * (WINDOWS // len(lines) + 1))[:WINDOWS])
+    return Cost(mean(judged), percentile_90(judged), read_ms, told["before"], told["after"], told["loaded"])
 
 
 def _times(lines: list[str]) -> tuple[list[float], float]:
-    """Per line the best of a few rounds of judging what was read before; and the mean time to read."""
+    """Per line the best time of ROUNDS rounds without reading, and the mean time to read a line."""
     from workers.cli.window_format import read_line
     from workers.detection import detect
 
@@ -75,7 +75,7 @@ def _times(lines: list[str]) -> tuple[list[float], float]:
     return best, read_ms
 
 
-def _fresh(lines: list[str]) -> Line:
+def _in_new_process(lines: list[str]) -> Line:
     with tempfile.TemporaryDirectory(prefix="trackwalker-windows-") as folder:
         path = Path(folder) / "lines.jsonl"
         path.write_text("\n".join(lines))

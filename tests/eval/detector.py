@@ -1,4 +1,4 @@
-"""The one door to what is measured: the public format, one JSON line in, one out."""
+"""The detector under test, through the public format: one JSON line in, one out."""
 
 from __future__ import annotations
 
@@ -9,48 +9,51 @@ from functools import lru_cache
 from typing import Any, cast
 
 Line = dict[str, Any]
-"""One service or project in the public format, and what is answered to it."""
-SICK = ("warning", "critical")
+"""A service or project in the public format, or the answer to it."""
+ALERTING = ("warning", "critical")
 
 
 @lru_cache(maxsize=1)
-def _door() -> Callable[[str], str]:
+def _evaluate_line() -> Callable[[str], str]:
     return cast("Callable[[str], str]", importlib.import_module("workers.cli.evaluation").evaluate_line)
 
 
 @lru_cache(maxsize=4)
-def _answered(text: str) -> str:
-    return _door()(text)
+def _cached_answer(text: str) -> str:
+    return _evaluate_line()(text)
 
 
-def is_there() -> bool:
-    """Whether there is anything to ask."""
+def is_available() -> bool:
+    """Whether the detector can be imported."""
     try:
-        _door()
+        _evaluate_line()
     except (ImportError, AttributeError):
         return False
     return True
 
 
-def ask(line: Line) -> Line:
-    """What the detector answers to one line; the last few answers are remembered."""
-    return cast(Line, json.loads(_answered(json.dumps(line, allow_nan=False))))
+def evaluate(line: Line) -> Line:
+    """The detector's answer to one line; the last answers are cached."""
+    return cast(Line, json.loads(_cached_answer(json.dumps(line, allow_nan=False))))
 
 
 def summary_of(line: Line) -> Line:
-    """The window in the few numbers that later windows take as their past."""
-    return cast(Line, ask(line)["summary"])
+    """The summary of the window, which later windows take as history."""
+    return cast(Line, evaluate(line)["summary"])
 
 
 def kinds(answer: Line, *severities: str) -> set[str]:
-    """The kinds found at these severities (warning and critical if none is named)."""
-    wanted = severities or SICK
-    return {one["kind"] for one in answer["findings"] if one["severity"] in wanted}
+    """The kinds of the findings with these severities (default: those that alert)."""
+    accepted = severities or ALERTING
+    return {finding["kind"] for finding in answer["findings"] if finding["severity"] in accepted}
 
 
-def said(answer: Line) -> str:
-    """All findings on one line, worst first."""
+def describe(answer: Line) -> str:
+    """All findings on one line, most severe first."""
     return (
-        "; ".join(f"{one['severity']} {one['kind']}: {one['sentence']}" for one in answer["findings"])
+        "; ".join(
+            f"{finding['severity']} {finding['kind']}: {finding['sentence']}"
+            for finding in answer["findings"]
+        )
         or "nothing"
     )

@@ -1,8 +1,8 @@
 """Nezha's Online Boutique: real minutes of ten pods against their limits, with CPU faults of about three minutes.
 
-CPU comes in thousandths of a core, memory in MiB. Limits are the median of usage over usage rate, as a single ratio is
-torn where the load changes; CPU is taken from the rate. The success rate is always 0 there and is not used;
-PodWorkload is requests a second, latency seconds. TimeStamp is wrong, Time is not.
+CPU is in thousandths of a core, memory in MiB. The limit is the median of usage divided by usage rate, because a single
+ratio is distorted when the load changes; CPU is taken from the rate. The success rate is always 0 and not used.
+PodWorkload is in requests per second, latency in seconds. TimeStamp is wrong; Time is right.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from statistics import median
 
 from tests.eval.detector import Line, summary_of
 
-WINDOW = 30
-EVERY = 10
-FAULT = timedelta(minutes=4)
-"""Three minutes of fault, and the minute whose sample still shows the end of it."""
-AFTER = timedelta(minutes=8)
-"""Some pods take this long to get well: a window that begins in it is neither sick nor a false alarm."""
-CPU = ("cpu_contention", "cpu_consumed")
-PAST = 48
+WINDOW_MINUTES = 30
+STEP_MINUTES = 10
+FAULT_LENGTH = timedelta(minutes=4)
+"""Three minutes of fault, and one minute whose sample still shows its end."""
+RECOVERY_TIME = timedelta(minutes=8)
+"""Some pods take this long to recover: a window that begins in it counts neither as failing nor as healthy."""
+CPU_FAULTS = ("cpu_contention", "cpu_consumed")
+HISTORY_WINDOWS = 48
 
 
 @dataclass(frozen=True)
 class NezhaTruth:
-    """What is known of one window of one pod."""
+    """The ground truth of one window of one pod."""
 
     pod: str
     fault: str
-    """The CPU fault of its own that lies whole within the window, as kind and time; "" if there is none."""
-    unclear: bool
-    """It holds another fault of its own, or a part of one."""
-    elsewhere: bool
-    """A fault of another pod lies within the window: symptoms are to be expected."""
+    """The pod's own CPU fault that lies completely in the window, as kind and time; "" without one."""
+    is_unclear: bool
+    """The window contains another fault of the pod, or a part of one."""
+    fault_elsewhere: bool
+    """The window contains a fault of another pod, so symptoms are expected."""
 
 
 @dataclass(frozen=True)
@@ -60,34 +60,38 @@ class _Fault:
 
 
 def nezha_cases(folder: Path, *, traffic: bool = True) -> Iterator[tuple[str, Line, NezhaTruth]]:
-    """Label, line and truth of each pod's windows of 30 minutes every 10, oldest first; `folder` holds one day."""
+    """Label, line and truth of each pod's 30-minute windows, every 10 minutes, oldest first; `folder` holds one day."""
     faults = _faults(folder)
     for path in sorted(folder.glob("*_metric.csv")):
         pod = path.name.removesuffix("_metric.csv")
         rows = _rows(path)
         past: dict[datetime, Line] = {}
-        end = rows[0].at.replace(second=0, microsecond=0) + timedelta(minutes=WINDOW)
+        end = rows[0].at.replace(second=0, microsecond=0) + timedelta(minutes=WINDOW_MINUTES)
         while end <= rows[-1].at:
-            seen = [row for row in rows if end - timedelta(minutes=WINDOW) <= row.at < end]
+            seen = [row for row in rows if end - timedelta(minutes=WINDOW_MINUTES) <= row.at < end]
             line = _line(pod, seen, end, traffic)
             line["past"] = [past[at] for at in _earlier(end, past)]
             yield f"{end:%H:%M} {pod}", line, _truth(pod, end, faults)
             past[end] = summary_of(line)
-            end += timedelta(minutes=EVERY)
+            end += timedelta(minutes=STEP_MINUTES)
 
 
 def _earlier(end: datetime, known: dict[datetime, Line]) -> list[datetime]:
-    """The ends of the windows before this one that overlap neither it nor each other, oldest first."""
-    ends = [end - timedelta(minutes=WINDOW * age) for age in range(PAST, 0, -1)]
-    return [one for one in ends if one in known]
+    """The ends of the earlier windows that overlap neither this one nor each other, oldest first."""
+    ends = [end - timedelta(minutes=WINDOW_MINUTES * age) for age in range(HISTORY_WINDOWS, 0, -1)]
+    return [at for at in ends if at in known]
 
 
 def _truth(pod: str, end: datetime, faults: list[_Fault]) -> NezhaTruth:
-    start = end - timedelta(minutes=WINDOW)
-    touched = [one for one in faults if one.at < end and one.at + AFTER > start]
-    own = [one for one in touched if one.pod == pod]
-    whole = [one for one in own if one.kind in CPU and start <= one.at and one.at + FAULT <= end]
-    name = " ".join(f"{one.kind}@{one.at:%H:%M}" for one in whole)
+    start = end - timedelta(minutes=WINDOW_MINUTES)
+    touched = [fault for fault in faults if fault.at < end and fault.at + RECOVERY_TIME > start]
+    own = [fault for fault in touched if fault.pod == pod]
+    whole = [
+        fault
+        for fault in own
+        if fault.kind in CPU_FAULTS and start <= fault.at and fault.at + FAULT_LENGTH <= end
+    ]
+    name = " ".join(f"{fault.kind}@{fault.at:%H:%M}" for fault in whole)
     return NezhaTruth(pod, name, bool(own) and not whole, len(own) < len(touched))
 
 
@@ -95,10 +99,12 @@ def _faults(folder: Path) -> list[_Fault]:
     told = json.loads((folder / f"{folder.name}-fault_list.json").read_text())
     return [
         _Fault(
-            one["inject_pod"], one["inject_type"], datetime.fromtimestamp(int(one["inject_timestamp"]), UTC)
+            fault["inject_pod"],
+            fault["inject_type"],
+            datetime.fromtimestamp(int(fault["inject_timestamp"]), UTC),
         )
         for hour in told.values()
-        for one in hour
+        for fault in hour
     ]
 
 
@@ -108,7 +114,7 @@ def _rows(path: Path) -> list[_Row]:
 
 
 def _number(text: str) -> float:
-    """0 where nothing was measured: some cells are empty or NaN."""
+    """The number in the cell; 0 for an empty or NaN cell."""
     value = float(text or 0)
     return value if isfinite(value) else 0.0
 
@@ -129,9 +135,9 @@ def _row(row: dict[str, str]) -> _Row:
 
 
 def _line(pod: str, rows: list[_Row], end: datetime, traffic: bool) -> Line:
-    minutes: list[_Row | None] = [None] * WINDOW
+    minutes: list[_Row | None] = [None] * WINDOW_MINUTES
     for row in rows:
-        minutes[int((row.at - end + timedelta(minutes=WINDOW)).total_seconds() // 60)] = row
+        minutes[int((row.at - end + timedelta(minutes=WINDOW_MINUTES)).total_seconds() // 60)] = row
     cpu_limit = median([row.cpu_limit for row in rows if row.cpu_limit] or [0.02])
     memory_limits = [row.memory_limit for row in rows if row.memory_limit]
     line: Line = {
@@ -147,7 +153,7 @@ def _line(pod: str, rows: list[_Row], end: datetime, traffic: bool) -> Line:
     if traffic:
         requests = [round(row.requests) if row else 0 for row in minutes]
         p95 = [row.p95_ms or None if row and row.requests else None for row in minutes]
-        nothing = [0] * WINDOW
+        nothing = [0] * WINDOW_MINUTES
         line["http"] = {
             "step_seconds": 60, "requests": requests, "2xx": requests, "4xx": nothing, "5xx": nothing, "p95": p95,
         }  # fmt: skip

@@ -1,6 +1,6 @@
 """PetShop: real 5-minute series of 39 to 41 nodes, 26 faults of ten minutes, 49 quiet hours (metrics.csv, target.json).
 
-Latency is in seconds, availability in per cent of `requests`; a bin is named by its start.
+Latency is in seconds, availability in per cent of `requests`; the time of a bin is its start.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from statistics import median
 from tests.eval.detector import Line, summary_of
 
 USER_FACING = "PetSite"
-BIN = 300
+BIN_SECONDS = 300
 """Seconds."""
-BINS = 5
-"""A window is 25 minutes: as long as the record of one fault."""
-PAST = 48
-CHRONIC = 95.0
-"""A node whose median availability on quiet days is below this (per cent) always fails."""
+WINDOW_BINS = 5
+"""Bins per window: 25 minutes, the length of the record of one fault."""
+HISTORY_WINDOWS = 48
+CHRONIC_PERCENT = 95.0
+"""A node whose median availability on quiet days is below this (per cent) fails chronically."""
 Bin = tuple[float, dict[str, float]]
 
 
 @dataclass(frozen=True)
 class PetShopTruth:
-    """What is known of one window of one node."""
+    """The ground truth of one window of one node."""
 
     fault: str
-    """The record's name, or "" in the quiet hours."""
+    """The name of the record; "" in the quiet hours."""
     metric: str
-    """What the fault hurts at the user-facing node: latency or availability; "" in the quiet hours."""
-    user_facing: bool
+    """The affected metric at the user-facing node, latency or availability; "" in the quiet hours."""
+    is_user_facing: bool
     is_cause: bool
-    chronic: bool
+    is_chronic: bool
 
 
 def petshop_cases(folder: Path, *, nodes: str = "all") -> Iterator[tuple[str, Line, PetShopTruth]]:
     """Label, line and truth: the faults first, then the quiet hours, oldest first; `nodes` all or target.
 
-    The past of a fault are the last quiet windows of that node, moved to just before it.
+    The history of a fault is the last quiet windows of the node, shifted to just before it.
     """
     quiet = _series(folder / "noissue" / "metrics.csv")
     usual = {
@@ -51,17 +51,17 @@ def petshop_cases(folder: Path, *, nodes: str = "all") -> Iterator[tuple[str, Li
     }
     chronic = {node for node, bins in quiet.items() if _always_fails(bins)}
     for record in sorted((*folder.glob("train/issue_*"), *folder.glob("test/issue_*")), key=_number):
-        yield from _fault(record, usual, chronic, nodes)
+        yield from _fault_windows(record, usual, chronic, nodes)
     for node, bins in quiet.items():
         if nodes == "all" and sum(values["requests"] for _, values in bins) > 0:
-            yield from _quiet(node, bins, node in chronic)
+            yield from _quiet_windows(node, bins, node in chronic)
 
 
 def _number(record: Path) -> tuple[str, int]:
     return record.parent.name, int(record.name.rpartition("_")[2])
 
 
-def _fault(
+def _fault_windows(
     record: Path, usual: dict[str, list[Line]], chronic: set[str], nodes: str
 ) -> Iterator[tuple[str, Line, PetShopTruth]]:
     told = json.loads((record / "target.json").read_text())
@@ -70,45 +70,47 @@ def _fault(
     for node, bins in _series(record / "metrics.csv").items():
         if nodes == "target" and node != target:
             continue
-        line = _line(node, bins, bins[0][0] + BINS * BIN)
-        line["past"] = _moved(usual.get(node, []), bins[0][0])
+        line = _line(node, bins, bins[0][0] + WINDOW_BINS * BIN_SECONDS)
+        line["past"] = _shifted(usual.get(node, []), bins[0][0])
         truth = PetShopTruth(name, told["target"]["metric"], node == target, node == cause, node in chronic)
         yield f"{name} {node}", line, truth
 
 
-def _quiet(node: str, bins: list[Bin], chronic: bool) -> Iterator[tuple[str, Line, PetShopTruth]]:
+def _quiet_windows(node: str, bins: list[Bin], chronic: bool) -> Iterator[tuple[str, Line, PetShopTruth]]:
     past: list[Line] = []
-    for first in range(0, len(bins) - BINS + 1, BINS):
-        line = _line(node, bins[first : first + BINS], bins[first][0] + BINS * BIN)
-        line["past"] = past[-PAST:]
+    for first in range(0, len(bins) - WINDOW_BINS + 1, WINDOW_BINS):
+        line = _line(node, bins[first : first + WINDOW_BINS], bins[first][0] + WINDOW_BINS * BIN_SECONDS)
+        line["past"] = past[-HISTORY_WINDOWS:]
         yield f"quiet {line['end']} {node}", line, PetShopTruth("", "", node == USER_FACING, False, chronic)
         past.append(summary_of(line))
 
 
 def _summaries(node: str, bins: list[Bin]) -> list[Line]:
-    """The last quiet windows of a node, summed up one after the other."""
+    """The summaries of the last quiet windows of a node."""
     past: list[Line] = []
-    for first in range(max(0, len(bins) % BINS), len(bins) - BINS + 1, BINS):
-        line = _line(node, bins[first : first + BINS], bins[first][0] + BINS * BIN)
-        past.append(summary_of({**line, "past": past[-PAST:]}))
-    return past[-PAST:]
+    for first in range(max(0, len(bins) % WINDOW_BINS), len(bins) - WINDOW_BINS + 1, WINDOW_BINS):
+        line = _line(node, bins[first : first + WINDOW_BINS], bins[first][0] + WINDOW_BINS * BIN_SECONDS)
+        past.append(summary_of({**line, "past": past[-HISTORY_WINDOWS:]}))
+    return past[-HISTORY_WINDOWS:]
 
 
-def _moved(past: list[Line], before: float) -> list[Line]:
-    """The same summaries as though the last window had ended at that moment (epoch seconds)."""
+def _shifted(past: list[Line], before: float) -> list[Line]:
+    """The summaries, shifted so that the last window ends at `before` (epoch seconds)."""
     return [
-        {**one, "at": _moment(before - (len(past) - 1 - index) * BINS * BIN)} if "at" in one else one
-        for index, one in enumerate(past)
+        {**summary, "at": _iso_time(before - (len(past) - 1 - index) * WINDOW_BINS * BIN_SECONDS)}
+        if "at" in summary
+        else summary
+        for index, summary in enumerate(past)
     ]
 
 
 def _always_fails(bins: list[Bin]) -> bool:
     known = [values["availability"] for _, values in bins if "availability" in values]
-    return bool(known) and median(known) < CHRONIC
+    return bool(known) and median(known) < CHRONIC_PERCENT
 
 
 def _series(path: Path) -> dict[str, list[Bin]]:
-    """Per node and bin: requests, p95 in ms, availability in per cent; what is empty is left out."""
+    """Per node and bin: requests, p95 in milliseconds, availability in per cent. Empty cells are left out."""
     with path.open(newline="") as file:
         rows = list(csv.reader(file))
     wanted = {("requests", "Sum"): ("requests", 1.0), ("latency", "p95"): ("p95", 1000.0)}
@@ -136,10 +138,10 @@ def _line(node: str, bins: list[Bin], end: float) -> Line:
     ]
     return {
         "service": node,
-        "end": _moment(end),
+        "end": _iso_time(end),
         "step_seconds": 60,
         "http": {
-            "step_seconds": BIN,
+            "step_seconds": BIN_SECONDS,
             "requests": requests,
             "2xx": [count - bad for count, bad in zip(requests, failed, strict=True)],
             "4xx": [0] * len(requests),
@@ -149,5 +151,5 @@ def _line(node: str, bins: list[Bin], end: float) -> Line:
     }
 
 
-def _moment(seconds: float) -> str:
+def _iso_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -1,4 +1,4 @@
-"""`python -m tests.windows.real petshop|nezha`: real faults, one line each: found or not, and what was said."""
+"""`python -m tests.eval.real petshop|nezha`: one line per real fault, with its findings."""
 
 from __future__ import annotations
 
@@ -9,129 +9,133 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.eval import nezha, petshop, shared
-from tests.eval.detector import Line, ask, is_there, kinds, said
+from tests.eval.detector import Line, describe, evaluate, is_available, kinds
 from tests.eval.nezha import NezhaTruth
 from tests.eval.petshop import PetShopTruth
 
-ALL = ("notice", "warning", "critical")
+ALL_SEVERITIES = ("notice", "warning", "critical")
 
 
 @dataclass
 class RealScore:
-    """Counts over one set; `share` and `per_day` turn them into what is printed."""
+    """The counts of one data set, and one line per fault or false alert."""
 
     found: Counter[str] = field(default_factory=Counter)
-    of: Counter[str] = field(default_factory=Counter)
+    total: Counter[str] = field(default_factory=Counter)
     lines: list[str] = field(default_factory=list)
 
     def per_day(self, what: str, windows: str, minutes: float) -> float:
-        """Counted windows per service-day, where so many windows of so many minutes were looked at."""
-        return self.found[what] * 1440 / minutes / self.of[windows] if self.of[windows] else 0.0
+        """Counted windows per service-day, over all `windows` of that many minutes."""
+        return self.found[what] * 1440 / minutes / self.total[windows] if self.total[windows] else 0.0
 
 
 def petshop_cases() -> Iterator[tuple[str, Line, PetShopTruth]]:
-    """Label, line and truth of PetShop's windows; nothing where the set is not here."""
+    """Label, line and truth of PetShop's windows; empty if the data set is absent."""
     place = shared.petshop_folder()
     return petshop.petshop_cases(place) if place else iter(())
 
 
 def nezha_cases() -> Iterator[tuple[str, Line, NezhaTruth]]:
-    """Label, line and truth of Nezha's windows; nothing where the set is not here."""
+    """Label, line and truth of Nezha's windows; empty if the data set is absent."""
     for place in shared.nezha_folders():
         yield from nezha.nezha_cases(place)
 
 
 def score_petshop() -> RealScore:
-    """Faults found at the user-facing node at notice and up, alarms on quiet days, chronic nodes apart."""
+    """Faults with a finding at the user-facing node, and alerts on quiet days, with chronic nodes counted apart."""
     score = RealScore()
     for label, line, truth in petshop_cases():
-        answer = ask(line)
-        seen, sick = bool(kinds(answer, *ALL)), bool(answer["sick"])
-        if truth.fault and truth.user_facing:
-            score.of[truth.metric] += 1
+        answer = evaluate(line)
+        seen, sick = bool(kinds(answer, *ALL_SEVERITIES)), bool(answer["sick"])
+        if truth.fault and truth.is_user_facing:
+            score.total[truth.metric] += 1
             score.found[truth.metric] += seen
             score.found[f"{truth.metric} alarmed"] += sick
-            score.lines.append(f"{'found ' if seen else 'MISSED'} {truth.metric:12} {label}: {said(answer)}")
+            score.lines.append(
+                f"{'found ' if seen else 'MISSED'} {truth.metric:12} {label}: {describe(answer)}"
+            )
         elif not truth.fault:
-            group = "chronic" if truth.chronic else "quiet"
-            score.of[group] += 1
+            group = "chronic" if truth.is_chronic else "quiet"
+            score.total[group] += 1
             score.found[group] += sick
             score.found[f"{group} noticed"] += seen
-            if sick and not truth.chronic:
-                score.lines.append(f"FALSE  {label}: {said(answer)}")
+            if sick and not truth.is_chronic:
+                score.lines.append(f"FALSE  {label}: {describe(answer)}")
     return score
 
 
 def score_nezha() -> RealScore:
-    """Windows with a CPU fault of the pod's own that were found, and alarms elsewhere."""
+    """Detected windows with a CPU fault of the pod itself, and alerts elsewhere."""
     score = RealScore()
     told: dict[str, list[str]] = defaultdict(list)
     for label, line, truth in nezha_cases():
-        answer = ask(line)
+        answer = evaluate(line)
         sick = bool(answer["sick"])
-        score.of["windows"] += 1
+        score.total["windows"] += 1
         if truth.fault:
-            score.of["fault"] += 1
+            score.total["fault"] += 1
             score.found["fault"] += sick
             told[f"{truth.pod} {truth.fault}"].append(
-                f"{'found' if sick else 'MISSED'} {label[:5]}: {said(answer)}"
+                f"{'found' if sick else 'MISSED'} {label[:5]}: {describe(answer)}"
             )
-        elif not truth.unclear:
-            score.of["quiet"] += 1
+        elif not truth.is_unclear:
+            score.total["quiet"] += 1
             score.found["quiet"] += sick
-            score.found["quiet, a fault elsewhere"] += sick and truth.elsewhere
+            score.found["quiet, a fault elsewhere"] += sick and truth.fault_elsewhere
             if sick:
                 score.lines.append(
-                    f"FALSE{' (fault elsewhere)' if truth.elsewhere else ''} {label}: {said(answer)}"
+                    f"FALSE{' (fault elsewhere)' if truth.fault_elsewhere else ''} {label}: {describe(answer)}"
                 )
-    faults = [line for name, answers in told.items() for line in (name, *(f"    {one}" for one in answers))]
+    faults = [
+        line for name, answers in told.items() for line in (name, *(f"    {answer}" for answer in answers))
+    ]
     score.lines = faults + score.lines
     return score
 
 
-def say_petshop(score: RealScore) -> list[str]:
-    """The figures of PetShop in words."""
-    found, of = score.found, score.of
+def render_petshop(score: RealScore) -> list[str]:
+    """The figures of PetShop as lines."""
+    found, of = score.found, score.total
     faults = [
-        f"{name} {found[key]}/{of[key]} found at notice and up ({found[f'{key} alarmed']} alarmed)"
+        f"{name} {found[key]}/{of[key]} with a finding ({found[f'{key} alarmed']} with an alert)"
         for name, key in (("latency", "latency"), ("errors", "availability"))
     ]
     rate, noticed = (score.per_day(what, "quiet", 25) for what in ("quiet", "quiet noticed"))
     return [
         f"PetShop (real): {', '.join(faults)}",
-        (f"  quiet hours: {rate:.2f} alarms per service-day ({found['quiet']} of {of['quiet']} windows), "
-        f"{noticed:.2f} with a notice or more ({found['quiet noticed']})"),
-        f"  nodes that always fail: {found['chronic']} of {of['chronic']} windows alarmed",
+        (f"  quiet hours: {rate:.2f} alerts per service-day ({found['quiet']} of {of['quiet']} windows), "
+        f"{noticed:.2f} with any finding ({found['quiet noticed']})"),
+        f"  chronically failing nodes: {found['chronic']} of {of['chronic']} windows with an alert",
     ]  # fmt: skip
 
 
-def say_nezha(score: RealScore) -> list[str]:
-    """The figures of Nezha in words."""
-    found, of = score.found, score.of
+def render_nezha(score: RealScore) -> list[str]:
+    """The figures of Nezha as lines."""
+    found, of = score.found, score.total
     hits, false = found["fault"], found["quiet"]
-    rate = score.per_day("quiet", "quiet", nezha.EVERY)
+    rate = score.per_day("quiet", "quiet", nezha.STEP_MINUTES)
     precision = hits / (hits + false or 1)
     return [
         f"Nezha (real CPU faults of 3 minutes): recall {hits}/{of['fault']} windows, precision {precision:.2f}",
-        (f"  elsewhere: {rate:.2f} alarms per pod-day ({false} of {of['quiet']} windows), "
-        f"{found['quiet, a fault elsewhere']} while another pod's fault was on"),
+        (f"  elsewhere: {rate:.2f} alerts per pod-day ({false} of {of['quiet']} windows), "
+        f"{found['quiet, a fault elsewhere']} during a fault of another pod"),
     ]  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:
-    """Print one set, or both."""
-    if not is_there():
-        print("workers.cli.evaluation is not there: nothing to ask")
+    """Print one data set, or both."""
+    if not is_available():
+        print("workers.cli.evaluation cannot be imported")
         return 1
     for name in arguments or ["petshop", "nezha"]:
         here: Path | bool | None = (
             shared.petshop_folder() if name == "petshop" else bool(shared.nezha_folders())
         )
         if not here:
-            print(f"{name}: skipped, not beside the repository (TRACKWALKER_DETECTION names another place)")
+            print(f"{name}: skipped: not beside the repository (TRACKWALKER_DETECTION names the folder)")
             continue
         score = score_petshop() if name == "petshop" else score_nezha()
-        print(*score.lines, *(say_petshop(score) if name == "petshop" else say_nezha(score)), sep="\n")
+        print(*score.lines, *(render_petshop(score) if name == "petshop" else render_nezha(score)), sep="\n")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A class of windows: what it is called, what is true of it, and how one of it is painted."""
+"""A class of windows: its name, its ground truth, and the function that builds one."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from datetime import datetime, timedelta
 from inspect import getdoc
 from random import Random
 
-from tests.eval.canvas import Canvas, blank, show
+from tests.eval.canvas import Canvas, healthy_canvas, to_line
 from tests.eval.detector import Line
-from tests.eval.past import earlier_windows
+from tests.eval.history import earlier_windows
 
 Paint = Callable[[Canvas], None]
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """`kinds` are the findings of which one says rightly what is wrong; empty for a healthy class."""
+    """`kinds` are the acceptable kinds of the finding that names the failure; empty for a healthy class."""
 
     name: str
     kinds: frozenset[str]
-    why: str
+    reason: str
     paint: Paint
     minutes: int = 30
 
     @property
-    def sick(self) -> bool:
+    def is_failing(self) -> bool:
         return bool(self.kinds)
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """One window of a class. `onset` is the minute in which the trouble begins, None where it began before."""
+class DrawnWindow:
+    """One window of a class. `onset` is the minute in which the failure begins, None if it began before."""
 
     scenario: Scenario
     line: Line
     onset: int | None
 
 
-def quiet(*, minutes: int = 30) -> Callable[[Paint], Scenario]:
-    """A healthy class, named like its function; the docstring says why it is healthy."""
+def healthy(*, minutes: int = 30) -> Callable[[Paint], Scenario]:
+    """Declare a healthy class with the name of the function; its docstring says why it is healthy."""
     return lambda paint: _scenario(paint, (), minutes)
 
 
-def sick(*kinds: str, minutes: int = 30) -> Callable[[Paint], Scenario]:
-    """A sick class and the kinds of which one must be found; the docstring says why it is sick."""
+def failing(*kinds: str, minutes: int = 30) -> Callable[[Paint], Scenario]:
+    """Declare a failing class with its acceptable kinds; the docstring says what fails."""
     return lambda paint: _scenario(paint, kinds, minutes)
 
 
@@ -54,53 +54,57 @@ def _scenario(paint: Paint, kinds: tuple[str, ...], minutes: int) -> Scenario:
     return Scenario(name, frozenset(kinds), (getdoc(paint) or "").strip(), paint, minutes)
 
 
-def draw(
+def draw_window(
     scenario: Scenario,
     seed: int,
     *,
     service: str | None = None,
     end: datetime | None = None,
     worker: bool = False,
-) -> Drawn:
-    """The window of that class and seed with its past: the same every time. A `worker` has no requests."""
+) -> DrawnWindow:
+    """The window of this class and seed with its history; the same for the same seed.
+
+    Args:
+        worker: Leave out HTTP traffic.
+    """
     service = service or f"{scenario.name}-{seed}"
     canvas = _painted(scenario, seed)
-    canvas.worker = canvas.worker or worker
-    line = show(canvas, service, end)
+    canvas.is_worker = canvas.is_worker or worker
+    line = to_line(canvas, service, end)
     line["past"] = earlier_windows(canvas, service, datetime.fromisoformat(line["end"]))
-    return Drawn(scenario, line, canvas.onset)
+    return DrawnWindow(scenario, line, canvas.onset)
 
 
 def _painted(scenario: Scenario, seed: int) -> Canvas:
-    canvas = blank(Random(f"{scenario.name} {seed}"), scenario.minutes)
+    canvas = healthy_canvas(Random(f"{scenario.name} {seed}"), scenario.minutes)
     scenario.paint(canvas)
     return canvas
 
 
-def passing(scenario: Scenario, seed: int) -> Iterator[tuple[int, Line]]:
-    """Whole windows that move over the onset minute by minute: minutes since the onset, and what was seen then.
+def moving_windows(scenario: Scenario, seed: int) -> Iterator[tuple[int, Line]]:
+    """Windows that move over the onset minute by minute: minutes since the onset, and the window that ends then.
 
-    Nothing where the trouble has no onset within the window. Before the window all was as usual.
+    Yields nothing if the failure has no onset in the window. Before the window, the level is the baseline.
     """
     canvas = _painted(scenario, seed)
     if canvas.onset is None:
         return
     length = canvas.minutes
-    canvas.now = [canvas.usual] * length + canvas.now
-    canvas.extra_refused = [0.0] * length + canvas.extra_refused
-    canvas.unseen = {minute + length for minute in canvas.unseen}
+    canvas.levels = [canvas.baseline] * length + canvas.levels
+    canvas.extra_rejected = [0.0] * length + canvas.extra_rejected
+    canvas.missing_minutes = {minute + length for minute in canvas.missing_minutes}
     canvas.events = [(kind, at + length) for kind, at in canvas.events]
     canvas.minutes = 2 * length
     service = f"{scenario.name}-{seed}"
-    whole = show(canvas, service)
+    whole = to_line(canvas, service)
     canvas.minutes = length
     past = earlier_windows(canvas, service, datetime.fromisoformat(whole["end"]))[:-1]
     for last in range(canvas.onset + 1, length + 1):
-        yield last - canvas.onset, {**_cut(whole, last, last + length), "past": past}
+        yield last - canvas.onset, {**_slice(whole, last, last + length), "past": past}
 
 
-def _cut(line: Line, first: int, last: int) -> Line:
-    """The minutes from first to before last of a longer window."""
+def _slice(line: Line, first: int, last: int) -> Line:
+    """The minutes from `first` to before `last` of a longer window."""
     minutes, step = len(line["cpu"]) * int(line["step_seconds"]) // 60, 60 // int(line["step_seconds"])
     end = datetime.fromisoformat(line["end"]) - timedelta(minutes=minutes - last)
     start = end - timedelta(minutes=last - first)
@@ -113,5 +117,7 @@ def _cut(line: Line, first: int, last: int) -> Line:
             name: values[first:last] if isinstance(values, list) else values
             for name, values in line["http"].items()
         }
-    part["events"] = [one for one in line["events"] if start <= datetime.fromisoformat(one["at"]) <= end]
+    part["events"] = [
+        event for event in line["events"] if start <= datetime.fromisoformat(event["at"]) <= end
+    ]
     return part

@@ -1,4 +1,4 @@
-"""What is counted: windows flagged class by class, kinds named, causes listed, minutes until it was seen."""
+"""Scores: flagged windows per class, right kinds, listed causes, and minutes until detection."""
 
 from __future__ import annotations
 
@@ -7,58 +7,58 @@ from statistics import mean
 
 from tests.eval import shared, thresholds
 from tests.eval.catalogue import CLASSES
-from tests.eval.detector import Line, ask, kinds
-from tests.eval.projects import project
-from tests.eval.scenario import Scenario, draw, passing
+from tests.eval.detector import Line, evaluate, kinds
+from tests.eval.projects import draw_project
+from tests.eval.scenario import Scenario, draw_window, moving_windows
 
 MINUTES_A_DAY = 1440
 
 
 @dataclass
 class ClassScore:
-    """One class: how many of its windows were flagged, by whom, and how."""
+    """The counts of one class."""
 
     name: str
-    sick: bool
+    is_failing: bool
     windows: int = 0
     flagged: int = 0
-    without_past: int = 0
+    without_history: int = 0
     by_thresholds: int = 0
     by_critical_thresholds: int = 0
     right_kind: int = 0
-    """Sick windows in which one of the expected kinds was found above a notice."""
+    """Failing windows in which a finding of an acceptable kind alerts."""
     delays: list[int] = field(default_factory=list)
-    """Minutes from the onset to the first window in which it is seen; what is not seen is in `unseen`."""
-    unseen: int = 0
+    """Minutes from the onset to the first window that alerts; failures that never alert are in `missed`."""
+    missed: int = 0
 
     @property
-    def right(self) -> float:
-        """The share of its windows that was judged rightly."""
-        return (self.flagged if self.sick else self.windows - self.flagged) / max(1, self.windows)
+    def accuracy(self) -> float:
+        """The share of its windows that were classified correctly."""
+        return (self.flagged if self.is_failing else self.windows - self.flagged) / max(1, self.windows)
 
 
 @dataclass(frozen=True)
 class Overall:
-    """All classes together; `false_a_day` is for a service on a usual day, window after window."""
+    """All classes together; `false_per_day` is for a healthy service on a typical day of consecutive windows."""
 
     precision: float
     recall: float
-    false_a_day: float
+    false_per_day: float
 
 
 def score_class(name: str, seeds: range, delay_seeds: range) -> ClassScore:
-    """One of our classes over these seeds; the delay is measured on fewer."""
+    """One of our classes over these seeds; delays are measured on `delay_seeds`."""
     scenario = CLASSES[name]
-    score = ClassScore(name, scenario.sick)
+    score = ClassScore(name, scenario.is_failing)
     for seed in seeds:
-        _count(score, draw(scenario, seed).line, scenario.kinds)
-    for seed in delay_seeds if scenario.sick else ():
-        _delay(score, scenario, seed)
+        _count_window(score, draw_window(scenario, seed).line, scenario.kinds)
+    for seed in delay_seeds if scenario.is_failing else ():
+        _measure_delay(score, scenario, seed)
     return score
 
 
 def score_shared_class(name: str, seeds: range, minutes: int = 30, step: int = 60) -> ClassScore | None:
-    """One class of the other generator, with samples every `step` seconds; None where it is not here."""
+    """One class of the other generator, with samples every `step` seconds; None if the generator is not present."""
     other = shared.scenarios()
     if other is None:
         return None
@@ -66,44 +66,46 @@ def score_shared_class(name: str, seeds: range, minutes: int = 30, step: int = 6
     rules = shared.threshold_rules()
     for seed in seeds:
         window = other.make(name, seed, minutes, step)
-        _count(score, shared.in_public_format(window), CLASSES[name].kinds)
-        if rules is not None:  # theirs see single requests, ours minutes
+        _count_window(score, shared.in_public_format(window), CLASSES[name].kinds)
+        if rules is not None:  # the other implementation sees single requests, ours sees minutes
             score.by_thresholds += rules.flagged(window) - thresholds.flags(shared.in_public_format(window))
     return score
 
 
-def _count(score: ClassScore, line: Line, expected: frozenset[str]) -> None:
-    answer = ask(line)
+def _count_window(score: ClassScore, line: Line, expected: frozenset[str]) -> None:
+    answer = evaluate(line)
     score.windows += 1
     score.flagged += bool(answer["sick"])
-    score.without_past += bool(ask({**line, "past": []})["sick"])
+    score.without_history += bool(evaluate({**line, "past": []})["sick"])
     score.by_thresholds += thresholds.flags(line)
     score.by_critical_thresholds += thresholds.flags(line, critical_only=True)
     score.right_kind += bool(expected & kinds(answer))
 
 
-def _delay(score: ClassScore, scenario: Scenario, seed: int) -> None:
+def _measure_delay(score: ClassScore, scenario: Scenario, seed: int) -> None:
     minutes = None
-    for minutes, line in passing(scenario, seed):
-        if ask(line)["sick"]:
+    for minutes, line in moving_windows(scenario, seed):
+        if evaluate(line)["sick"]:
             score.delays.append(minutes)
             return
-    score.unseen += minutes is not None
+    score.missed += minutes is not None
 
 
 def overall(
     scores: list[ClassScore], day: dict[str, float], which: str = "flagged", minutes: int = 30
 ) -> Overall:
-    """Precision and recall over all windows; `which` names the count: flagged, without_past, by_thresholds …"""
-    hits = sum(getattr(one, which) for one in scores if one.sick)
-    false = sum(getattr(one, which) for one in scores if not one.sick)
-    rates = {one.name: getattr(one, which) / max(1, one.windows) for one in scores if not one.sick}
+    """Precision and recall over all windows; `which` names the count: flagged, without_history, by_thresholds …"""
+    hits = sum(getattr(score, which) for score in scores if score.is_failing)
+    false = sum(getattr(score, which) for score in scores if not score.is_failing)
+    rates = {
+        score.name: getattr(score, which) / max(1, score.windows) for score in scores if not score.is_failing
+    }
     known = {name: share for name, share in day.items() if name in rates}
     weight = sum(known.values()) or 1.0
     return Overall(
         precision=hits / max(1, hits + false),
-        recall=hits / max(1, sum(one.windows for one in scores if one.sick)),
-        false_a_day=MINUTES_A_DAY
+        recall=hits / max(1, sum(score.windows for score in scores if score.is_failing)),
+        false_per_day=MINUTES_A_DAY
         / minutes
         * sum(share * rates[name] for name, share in known.items())
         / weight,
@@ -112,32 +114,32 @@ def overall(
 
 @dataclass
 class ProjectScore:
-    """One variant of projects. `listed` and `first` count projects, `names` how many were listed in each."""
+    """One variant of projects; `listed_counts` holds the number of listed services per project."""
 
     variant: str
     projects: int = 0
-    listed: int = 0
-    first: int = 0
-    alarmed: int = 0
-    """Projects in which any service is sick."""
-    names: list[int] = field(default_factory=list)
+    all_listed: int = 0
+    cause_first: int = 0
+    alerting: int = 0
+    """Projects in which any service alerts."""
+    listed_counts: list[int] = field(default_factory=list)
 
     @property
-    def mean_names(self) -> float:
-        return mean(self.names) if self.names else 0.0
+    def mean_listed(self) -> float:
+        return mean(self.listed_counts) if self.listed_counts else 0.0
 
 
 def score_projects(variant: str, seeds: range) -> ProjectScore:
-    """Our projects of that variant: is every cause listed, and one of them first?"""
+    """Our projects of this variant: whether every cause is listed, and whether a cause comes first."""
     score = ProjectScore(variant)
     for seed in seeds:
-        made = project(variant, seed)
+        made = draw_project(variant, seed)
         _count_project(score, made.line, made.causes)
     return score
 
 
 def score_shared_projects(variant: str, calls: bool, seeds: range) -> ProjectScore | None:
-    """The other generator's projects, one of each class and seed: the sick, or only the clean ones."""
+    """The other generator's projects, one per class and seed, either failing or healthy."""
     other = shared.scenarios()
     if other is None:
         return None
@@ -151,10 +153,10 @@ def score_shared_projects(variant: str, calls: bool, seeds: range) -> ProjectSco
 
 
 def _count_project(score: ProjectScore, line: Line, causes: frozenset[str]) -> None:
-    answer = ask(line)
+    answer = evaluate(line)
     named = answer["cause"]
     score.projects += 1
-    score.alarmed += any(one["sick"] for one in answer["services"])
-    score.listed += bool(causes) and causes <= set(named)
-    score.first += bool(causes) and bool(named) and named[0] in causes
-    score.names.append(len(named))
+    score.alerting += any(service["sick"] for service in answer["services"])
+    score.all_listed += bool(causes) and causes <= set(named)
+    score.cause_first += bool(causes) and bool(named) and named[0] in causes
+    score.listed_counts.append(len(named))

@@ -1,4 +1,4 @@
-"""Where the windows that others made or recorded lie: beside the repository, or nowhere; none of them is ours."""
+"""Windows that others generated or recorded, in a folder beside the repository, if it is present."""
 
 from __future__ import annotations
 
@@ -12,50 +12,50 @@ from types import ModuleType
 from tests.eval.canvas import FIRST_END
 from tests.eval.detector import Line
 
-HTTP = {"req": "requests", "s2": "2xx", "s4": "4xx", "s5": "5xx", "p95": "p95"}
-EVENTS = {"deploy": "deployed", "crash": "crashed", "oom": "oom"}
-PAST = {
+HTTP_FIELDS = {"req": "requests", "s2": "2xx", "s4": "4xx", "s5": "5xx", "p95": "p95"}
+EVENT_KINDS = {"deploy": "deployed", "crash": "crashed", "oom": "oom"}
+HISTORY_FIELDS = {
     "cpu": "cpu_mean", "mem": "memory_mean", "mem_lo": "memory_low", "disk": "disk", "req": "requests", "s5": "5xx",
     "ok": "ok", "p95": "p95_median", "p95_hi": "p95_high", "cpu_run": "cpu_high_minutes", "reset": "restarted",
 }  # fmt: skip
-BESIDE = Path(__file__).parents[2].parent / "shared" / "detection"
+DEFAULT_FOLDER = Path(__file__).parents[2].parent / "shared" / "detection"
 
 
-def place() -> Path:
-    """The folder named in TRACKWALKER_DETECTION, or ../shared/detection, whether it is there or not."""
-    return Path(os.environ.get("TRACKWALKER_DETECTION") or BESIDE)
+def data_folder() -> Path:
+    """The folder in TRACKWALKER_DETECTION, or ../shared/detection; it may be absent."""
+    return Path(os.environ.get("TRACKWALKER_DETECTION") or DEFAULT_FOLDER)
 
 
-def part(*names: str) -> Path | None:
-    """A file or folder within it; None where there is none."""
-    inner = place().joinpath(*names)
+def data_path(*names: str) -> Path | None:
+    """A file or folder in the data folder; None if it is absent."""
+    inner = data_folder().joinpath(*names)
     return inner if inner.exists() else None
 
 
 def petshop_folder() -> Path | None:
-    """The folder of one traffic pattern of PetShop: train, test and noissue lie in it."""
-    return part("data", "petshop", "dataset", "high_traffic")
+    """The folder of one traffic pattern of PetShop, with train, test and noissue."""
+    return data_path("data", "petshop", "dataset", "high_traffic")
 
 
 def nezha_folders() -> list[Path]:
-    """One folder a day of Nezha's Online Boutique."""
-    days = part("data", "nezha-onlineboutique")
-    return sorted(one for one in days.iterdir() if one.is_dir()) if days else []
+    """The folders of Nezha's Online Boutique, one per day."""
+    days = data_path("data", "nezha-onlineboutique")
+    return sorted(day for day in days.iterdir() if day.is_dir()) if days else []
 
 
 def scenarios() -> ModuleType | None:
-    """The other generator: `make`, `make_project`, `CLASSES`, `DAY_MIX`; None where it is not here."""
+    """The other generator (`make`, `make_project`, `CLASSES`, `DAY_MIX`); None if it is absent."""
     return _load("scenarios")
 
 
 def threshold_rules() -> ModuleType | None:
-    """The other restatement of the fixed limits: `flagged`; None where it is not here."""
+    """The other implementation of the fixed thresholds (`flagged`); None if it is absent."""
     return _load("threshold_rules")
 
 
 @lru_cache
 def _load(name: str) -> ModuleType | None:
-    path = part(f"{name}.py")
+    path = data_path(f"{name}.py")
     spec = importlib.util.spec_from_file_location(f"shared_{name}", path) if path else None
     if spec is None or spec.loader is None:
         return None
@@ -65,7 +65,7 @@ def _load(name: str) -> ModuleType | None:
 
 
 def in_public_format(window: Line, service: str | None = None) -> Line:
-    """A window of the other generator as the detector reads it; it ends at a fixed moment."""
+    """A window of the other generator in the public format; it ends at a fixed time."""
     minutes, http = window["minutes"], window["http"]
     return {
         "service": service or window["service"],
@@ -79,20 +79,20 @@ def in_public_format(window: Line, service: str | None = None) -> Line:
         "disk": window["disk"],
         "disk_limit": window["disk_limit"],
         "http": http
-        and {"step_seconds": window["http_step"], **{new: http[old] for old, new in HTTP.items()}},
+        and {"step_seconds": window["http_step"], **{new: http[old] for old, new in HTTP_FIELDS.items()}},
         "events": [
-            {"kind": EVENTS[kind], "at": (FIRST_END - timedelta(minutes=minutes - at)).isoformat()}
+            {"kind": EVENT_KINDS[kind], "at": (FIRST_END - timedelta(minutes=minutes - at)).isoformat()}
             for kind, at in window["events"]
         ],
         "past": [
-            {PAST[name]: value for name, value in one.items() if value is not None}
-            for one in window["history"]
+            {HISTORY_FIELDS[name]: value for name, value in summary.items() if value is not None}
+            for summary in window["history"]
         ],
     }
 
 
 def project_in_public_format(project: Line, *, calls: bool = True) -> Line:
-    """A project of the other generator, with or without who calls whom."""
+    """A project of the other generator, with or without its call graph."""
     line: Line = {
         "services": [in_public_format(window, name) for name, window in project["services"].items()]
     }
