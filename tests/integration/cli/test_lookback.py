@@ -1,4 +1,4 @@
-"""`python -m workers lookback`: what the detector would have reported over days gone by, from what Railway holds."""
+"""`python -m workers lookback`: the incidents of past days, from the metrics that Railway keeps."""
 
 from __future__ import annotations
 
@@ -29,192 +29,193 @@ from workers.cli.lookback import report
 from workers.runtime.settings import Settings, read
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-MINUTES = 2 * 1440
-"""Two days: one to know, one to look back over."""
+MINUTES = 2 * 1440  # one day of history and one day to evaluate
 
 
 def service(name: str, *failing: range) -> WorldService:
-    """Five requests a minute for two days; in the given minutes (before `NOW`) nearly all of them fail."""
+    """Five requests per minute for two days; in the given minutes before `NOW`, four of five fail."""
     end = NOW.timestamp()
     live = WorldDeployment(f"dep-{name}", f"svc-{name}", "SUCCESS", end - 3 * 86_400, None, {})
-    made = WorldService(
+    service = WorldService(
         f"svc-{name}", name, domains=["a.up.railway.app"], deployments=[live], active=[live.id]
     )
     for n in range(MINUTES, 0, -1):
         at = end - 60 * n
-        made.samples.append(Sample(at, "i", live.id, 0.5, 1.0))
-        bad = any(n in one for one in failing)
-        made.requests += [
-            Request(at + i, "GET", "/", 500 if bad and i else 200, 30.0, live.id) for i in range(5)
+        service.samples.append(Sample(at, "i", live.id, 0.5, 1.0))
+        is_failing = any(n in minutes for minutes in failing)
+        service.requests += [
+            Request(at + i, "GET", "/", 500 if is_failing and i else 200, 30.0, live.id) for i in range(5)
         ]
-    return made
+    return service
 
 
 @pytest.fixture(scope="module")
 def fake_railway() -> FakeRailway:
-    troubled = service("shop", range(700, 720), range(200, 225))
-    return FakeRailway(World("prj", "acme", "env", "production", [troubled, service("cart")]))
+    failing = service("shop", range(700, 720), range(200, 225))
+    return FakeRailway(World("prj", "acme", "env", "production", [failing, service("cart")]))
 
 
 @pytest.fixture(scope="module")
 def config(fake_railway: FakeRailway) -> Iterator[Settings]:
     with serve(fake_railway.app, fake_railway.faults) as server:
-        said = {
+        variables = {
             "RAILWAY_API_URL": server.url,
             "RAILWAY_API_TOKEN": fake_railway.token,
             "TRACKWALKER_ENVIRONMENTS": "prj/env",
         }
-        yield read(said, dotenv=None)
+        yield read(variables, dotenv=None)
 
 
-def look(config: Settings, **asked: Any) -> tuple[dict[str, Any], list[str]]:
-    """What is reported, and what was said meanwhile."""
-    heard: list[str] = []
-    [looked] = lookback.backtest(config, 1.0, NOW, heard.append)
-    return report.report(looked, **asked), heard
+def run_backtest(config: Settings, **options: Any) -> tuple[dict[str, Any], list[str]]:
+    """The report and the lines of progress."""
+    progress: list[str] = []
+    [backtest] = lookback.backtest(config, 1.0, NOW, progress.append)
+    return report.report(backtest, **options), progress
 
 
 @pytest.fixture(scope="module")
-def said(config: Settings) -> dict[str, Any]:
-    return look(config)[0]
+def result(config: Settings) -> dict[str, Any]:
+    return run_backtest(config)[0]
 
 
-def test_each_trouble_is_one_incident_with_its_time(said: dict[str, Any]) -> None:
-    assert [(one["service"], one["kinds"], one["resolved"]) for one in said["incidents"]] == [
-        ("shop", ["server_errors"], True)
-    ] * 2
-    since = [datetime.fromisoformat(one["since"]) for one in said["incidents"]]
+def test_each_failure_is_one_incident_with_its_onset(result: dict[str, Any]) -> None:
+    assert [
+        (incident["service"], incident["kinds"], incident["resolved"]) for incident in result["incidents"]
+    ] == [("shop", ["server_errors"], True)] * 2
+    since = [datetime.fromisoformat(incident["since"]) for incident in result["incidents"]]
     assert since == [NOW - timedelta(minutes=719), NOW - timedelta(minutes=224)]
 
 
-def test_an_incident_is_opened_by_the_first_sweep_that_sees_it(said: dict[str, Any]) -> None:
-    for one in said["incidents"]:
-        waited = datetime.fromisoformat(one["opened"]) - datetime.fromisoformat(one["since"])
-        assert timedelta(0) < waited <= timedelta(minutes=15)
+def test_an_incident_is_opened_by_the_first_sweep_that_finds_it(result: dict[str, Any]) -> None:
+    for incident in result["incidents"]:
+        delay = datetime.fromisoformat(incident["opened"]) - datetime.fromisoformat(incident["since"])
+        assert timedelta(0) < delay <= timedelta(minutes=15)
 
 
-def test_sweeps_come_as_often_as_the_ping_over_the_days_asked_for(said: dict[str, Any]) -> None:
-    assert (said["sweeps"], said["days"], said["from"]) == (144, 1, "2026-11-22T12:00+00:00")
+def test_sweeps_follow_the_ping_interval_over_the_requested_days(result: dict[str, Any]) -> None:
+    assert (result["sweeps"], result["days"], result["from"]) == (144, 1, "2026-11-22T12:00+00:00")
 
 
-def test_it_says_how_often_that_is(said: dict[str, Any]) -> None:
-    assert (said["per_week"], said["kinds"]) == (
+def test_the_report_counts_incidents_per_week_and_kind(result: dict[str, Any]) -> None:
+    assert (result["per_week"], result["kinds"]) == (
         14.0, [{"service": "shop", "kind": "server_errors", "incidents": 2}]
     )  # fmt: skip
 
 
-def test_a_person_reads_a_line_an_incident_and_the_sum(said: dict[str, Any]) -> None:
-    shown = report.render(said)
+def test_the_text_has_a_line_per_incident_and_a_total(result: dict[str, Any]) -> None:
+    lines = report.render(result)
 
-    assert shown[0].startswith(
+    assert lines[0].startswith(
         "acme/production: 2 services, 2026-11-22T12:00 to 2026-11-23T12:00 UTC, 144 sweeps"
     )
-    assert "shop: 80 % of requests failing" in shown[1]
-    assert "  2 incidents in 1 day (14 per week)" in shown
-    assert "    2 × shop: server_errors" in shown
+    assert "shop: 80 % of requests failing" in lines[1]
+    assert "  2 incidents in 1 day (14 per week)" in lines
+    assert "    2 × shop: server_errors" in lines
 
 
-def test_with_a_day_before_it_nothing_is_said_of_a_missing_past(said: dict[str, Any]) -> None:
-    assert said["failed_reads"] == []
+def test_a_day_of_history_before_the_first_sweep_needs_no_remark(result: dict[str, Any]) -> None:
+    assert result["failed_reads"] == []
 
 
-def test_what_railway_holds_no_longer_is_said(config: Settings) -> None:
-    [looked] = lookback.backtest(config, 2.0, NOW, lambda _words: None)
+def test_data_that_railway_no_longer_keeps_is_a_remark(config: Settings) -> None:
+    [backtest] = lookback.backtest(config, 2.0, NOW, lambda _line: None)
 
-    said = report.report(looked)["failed_reads"]
+    remarks = report.report(backtest)["failed_reads"]
 
-    assert "traffic before 2026-11-21 12:00: Railway no longer keeps it, or nothing ran" in said
-    assert any("sweeps had less than a day of history" in one for one in said)
-
-
-def test_one_service_can_be_asked_for(config: Settings) -> None:
-    assert look(config, service="cart")[0]["incidents"] == []
+    assert "traffic before 2026-11-21 12:00: Railway no longer keeps it, or nothing ran" in remarks
+    assert any("sweeps had less than a day of history" in remark for remark in remarks)
 
 
-def test_it_says_how_far_it_is_and_what_it_cost(config: Settings, fake_railway: FakeRailway) -> None:
+def test_the_report_can_be_limited_to_one_service(config: Settings) -> None:
+    assert run_backtest(config, service="cart")[0]["incidents"] == []
+
+
+def test_progress_shows_the_chunks_and_the_requests(config: Settings, fake_railway: FakeRailway) -> None:
     fake_railway.operations.clear()
 
-    said, heard = look(config)
+    result, progress = run_backtest(config)
 
-    assert len(fake_railway.operations) == said["requests"]["used"]
-    assert heard[0].endswith("left this hour")
-    assert "0 of 8 read" in heard[0]
+    assert len(fake_railway.operations) == result["requests"]["used"]
+    assert progress[0].endswith("left this hour")
+    assert "0 of 8 read" in progress[0]
 
 
-def test_where_the_limit_is_short_the_newest_part_is_done_and_that_is_said(config: Settings) -> None:
+def test_a_short_request_quota_limits_the_backtest_to_the_newest_days(config: Settings) -> None:
     world = World("prj", "acme", "env", "production", [service("shop", range(200, 225))])
     poor = FakeRailway(world, token="poor")
     poor.budget = Budget(limit=30, resets_at=time.time() + 3600)
     with serve(poor.app) as server:
-        meagre = config.model_copy(
+        limited = config.model_copy(
             update={"railway_api_url": server.url, "railway_api_token": SecretStr("poor")}
         )
 
-        said, _ = look(meagre)
+        result, _ = run_backtest(limited)
 
-    assert 0 < said["days"] < 1.3
+    assert 0 < result["days"] < 1.3
     assert poor.budget.spent <= 27
-    assert len(said["incidents"]) == 1
+    assert len(result["incidents"]) == 1
 
 
-def test_a_stretch_that_cannot_be_read_is_said_and_the_rest_is_done(
+def test_a_read_that_fails_is_a_remark_and_the_backtest_continues(
     config: Settings, fake_railway: FakeRailway
 ) -> None:
     fake_railway.broken["httpMetricsGroupedByStatus"] = "Service is resting"
     try:
-        said, _ = look(config)
+        result, _ = run_backtest(config)
     finally:
         fake_railway.broken.clear()
 
-    assert said["incidents"] == []
-    assert any(one.startswith("traffic of shop: Service is resting") for one in said["failed_reads"])
+    assert result["incidents"] == []
+    assert any(remark.startswith("traffic of shop: Service is resting") for remark in result["failed_reads"])
 
 
-def test_a_crash_loop_shows_by_its_starts(config: Settings) -> None:
+def test_a_crash_loop_is_found_by_its_container_starts(config: Settings) -> None:
     looping = service("shop")
     live = looping.deployments[0]
     live.logs = [LogRow(NOW.timestamp() - 3600 + 60 * n, "Starting Container") for n in range(15)]
     fake_railway = FakeRailway(World("prj", "acme", "env", "production", [looping]), token="loop")
     with serve(fake_railway.app) as server:
-        there = config.model_copy(
+        looping_config = config.model_copy(
             update={"railway_api_url": server.url, "railway_api_token": SecretStr("loop")}
         )
 
-        said, _ = look(there)
+        result, _ = run_backtest(looping_config)
 
-    assert "restart_loop" in said["incidents"][0]["kinds"]
+    assert "restart_loop" in result["incidents"][0]["kinds"]
 
 
 @pytest.mark.parametrize("days", ["0", "31", "-1", "nan", "many", ""])
-def test_days_that_cannot_be_are_refused_by_name(tmp_path: Path, days: str) -> None:
-    ended = run_command(tmp_path, "lookback", "--days", days)
+def test_invalid_days_are_rejected(tmp_path: Path, days: str) -> None:
+    finished = run_command(tmp_path, "lookback", "--days", days)
 
-    assert ended.returncode == 2
-    assert "--days" in ended.stderr
-    assert "from 1 to 30" in ended.stderr
+    assert finished.returncode == 2
+    assert "--days" in finished.stderr
+    assert "from 1 to 30" in finished.stderr
 
 
-def test_the_command_prints_one_json_line_and_keeps_the_rest_aside(tmp_path: Path, config: Settings) -> None:
-    asked = {
+def test_the_command_prints_one_json_line_and_its_progress_on_standard_error(
+    tmp_path: Path, config: Settings
+) -> None:
+    variables = {
         "RAILWAY_API_URL": config.railway_api_url, "RAILWAY_API_TOKEN": "railway-token",
         "TRACKWALKER_ENVIRONMENTS": "prj/env",
     }  # fmt: skip
 
-    ended = run_command(tmp_path, "lookback", "--days", "1", "--json", **asked)
+    finished = run_command(tmp_path, "lookback", "--days", "1", "--json", **variables)
 
-    assert ended.returncode == 0, ended.stderr
-    assert json.loads(ended.stdout)["environment"] == "acme/production"
-    assert "requests used" in ended.stderr
+    assert finished.returncode == 0, finished.stderr
+    assert json.loads(finished.stdout)["environment"] == "acme/production"
+    assert "requests used" in finished.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_service_that_is_not_there_is_said_with_those_that_are(tmp_path: Path, config: Settings) -> None:
-    asked = {
+def test_an_unknown_service_is_rejected_with_the_known_names(tmp_path: Path, config: Settings) -> None:
+    variables = {
         "RAILWAY_API_URL": config.railway_api_url, "RAILWAY_API_TOKEN": "railway-token",
         "TRACKWALKER_ENVIRONMENTS": "prj/env",
     }  # fmt: skip
 
-    ended = run_command(tmp_path, "lookback", "--service", "shoop", **asked)
+    finished = run_command(tmp_path, "lookback", "--service", "shoop", **variables)
 
-    assert ended.returncode == 1
-    assert "--service: no service shoop; the services are cart, shop" in ended.stderr
+    assert finished.returncode == 1
+    assert "--service: no service shoop; the services are cart, shop" in finished.stderr

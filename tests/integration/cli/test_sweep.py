@@ -1,4 +1,4 @@
-"""`python -m workers sweep`: one look against the past that is stored, or that Railway holds; one JSON line each."""
+"""`python -m workers sweep`: one check against the stored history or that of Railway, one JSON line per environment."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ HOURS = 4
 
 
 def slow_shop() -> WorldService:
-    """A service that has always answered in two seconds, and began to fail ten minutes ago."""
+    """A service that always took two seconds per request and began to fail ten minutes ago."""
     now = time.time()
     live = WorldDeployment("dep", "svc-shop", "SUCCESS", now - HOURS * 3600, None, {})
-    made = WorldService(
+    service = WorldService(
         "svc-shop", "shop", domains=["shop.up.railway.app"], deployments=[live], active=["dep"]
     )
     for n in range(HOURS * 60):
         at = now - 60 * n
-        made.samples.append(Sample(at, "i", "dep", 0.5, 1.0))
+        service.samples.append(Sample(at, "i", "dep", 0.5, 1.0))
         status = 500 if n < 10 else 200
-        made.requests += [Request(at + i / 10, "GET", "/", status, 2000.0, "dep") for i in range(4)]
-    return made
+        service.requests += [Request(at + i / 10, "GET", "/", status, 2000.0, "dep") for i in range(4)]
+    return service
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def fake_railway() -> FakeRailway:
 
 
 @pytest.fixture
-def watching(fake_railway: FakeRailway) -> Iterator[dict[str, str]]:
-    """The settings under which the commands look at the stand-in."""
+def settings(fake_railway: FakeRailway) -> Iterator[dict[str, str]]:
+    """Environment variables that point the commands at the fake Railway."""
     with serve(fake_railway.app, fake_railway.faults) as server:
         yield {
             "RAILWAY_API_URL": server.url, "RAILWAY_API_TOKEN": fake_railway.token,
@@ -58,75 +58,79 @@ def watching(fake_railway: FakeRailway) -> Iterator[dict[str, str]]:
         }  # fmt: skip
 
 
-def report(said: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(said)
-    return found
+def parse_report(output: str) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(output)
+    return result
 
 
-def test_a_sweep_is_one_json_line(tmp_path: Path, watching: dict[str, str]) -> None:
-    ended = run_command(tmp_path, "sweep", "--json", **watching)
+def test_a_sweep_is_one_json_line(tmp_path: Path, settings: dict[str, str]) -> None:
+    result = run_command(tmp_path, "sweep", "--json", **settings)
 
-    said = report(ended.stdout)
-    assert (ended.stdout.count("\n"), said["environment"], said["failed_reads"]) == (1, "acme/production", [])
-    [shop] = said["services"]
-    assert (shop["service"], shop["sick"], said["cause"]) == ("shop", True, ["shop"])
+    report = parse_report(result.stdout)
+    assert (result.stdout.count("\n"), report["environment"], report["failed_reads"]) == (
+        1,
+        "acme/production",
+        [],
+    )
+    [shop] = report["services"]
+    assert (shop["service"], shop["sick"], report["cause"]) == ("shop", True, ["shop"])
     assert {"kind", "severity", "since", "ongoing", "numbers", "sentence"} <= shop["findings"][0].keys()
     assert shop["summary"]["5xx"] >= 36
 
 
-def test_without_a_store_it_is_judged_against_what_railway_holds(
-    tmp_path: Path, watching: dict[str, str]
-) -> None:
-    ended = run_command(tmp_path, "sweep", "--json", **watching)
+def test_without_redis_the_history_comes_from_railway(tmp_path: Path, settings: dict[str, str]) -> None:
+    result = run_command(tmp_path, "sweep", "--json", **settings)
 
-    assert "no history: REDIS_URL: not set" in ended.stderr
-    assert "comparing with the last 24 hours from Railway" in ended.stderr
+    assert "no history: REDIS_URL: not set" in result.stderr
+    assert "comparing with the last 24 hours from Railway" in result.stderr
     [errors] = [
-        one for one in report(ended.stdout)["services"][0]["findings"] if one["kind"] == "server_errors"
+        finding
+        for finding in parse_report(result.stdout)["services"][0]["findings"]
+        if finding["kind"] == "server_errors"
     ]
     assert errors["numbers"]["baseline_percent"] == 0
 
 
-def test_the_stored_past_is_used_where_a_store_can_be_reached(
-    tmp_path: Path, watching: dict[str, str], journal: JournalStore, store_url: str, fake_railway: FakeRailway
+def test_the_stored_history_is_used_if_redis_is_available(
+    tmp_path: Path, settings: dict[str, str], journal: JournalStore, store_url: str, fake_railway: FakeRailway
 ) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     ends = [now - timedelta(minutes=30 * n) for n in range(10, 0, -1)]
-    known = [Summary(at=at, minutes=30, requests=1000, server_errors=500, ok=500) for at in ends]
-    summary_store.store(journal, "env", {"svc-shop": known}, now)
+    summaries = [Summary(at=at, minutes=30, requests=1000, server_errors=500, ok=500) for at in ends]
+    summary_store.store(journal, "env", {"svc-shop": summaries}, now)
 
-    ended = run_command(tmp_path, "sweep", "--json", REDIS_URL=store_url, **watching)
+    result = run_command(tmp_path, "sweep", "--json", REDIS_URL=store_url, **settings)
 
-    assert ended.stderr == ""
-    findings = report(ended.stdout)["services"][0]["findings"]
-    assert {one["kind"]: one["severity"] for one in findings}["server_errors"] == "notice"
+    assert result.stderr == ""
+    findings = parse_report(result.stdout)["services"][0]["findings"]
+    assert {finding["kind"]: finding["severity"] for finding in findings}["server_errors"] == "notice"
     assert len(fake_railway.operations) < 8
 
 
-def test_a_store_without_a_past_is_left_as_it_is(
-    tmp_path: Path, watching: dict[str, str], journal: JournalStore, store_url: str
+def test_a_sweep_stores_nothing(
+    tmp_path: Path, settings: dict[str, str], journal: JournalStore, store_url: str
 ) -> None:
-    ended = run_command(tmp_path, "sweep", REDIS_URL=store_url, **watching)
+    result = run_command(tmp_path, "sweep", REDIS_URL=store_url, **settings)
 
-    assert "no history: none is stored yet" in ended.stderr
+    assert "no history: none is stored yet" in result.stderr
     assert journal.client.dbsize() == 0
 
 
-def test_a_store_that_is_away_costs_a_sweep_nothing_but_the_past(
-    tmp_path: Path, watching: dict[str, str]
+def test_an_unavailable_redis_costs_a_sweep_only_the_stored_history(
+    tmp_path: Path, settings: dict[str, str]
 ) -> None:
-    ended = run_command(tmp_path, "sweep", REDIS_URL=UNREACHABLE_REDIS, **watching)
+    result = run_command(tmp_path, "sweep", REDIS_URL=UNREACHABLE_REDIS, **settings)
 
-    assert ended.returncode == 0
-    assert "no history: Redis does not answer" in ended.stderr
-    assert "sekret" not in ended.stderr
-    assert "shop: 100 % of requests failing" in ended.stdout
+    assert result.returncode == 0
+    assert "no history: Redis does not answer" in result.stderr
+    assert "sekret" not in result.stderr
+    assert "shop: 100 % of requests failing" in result.stdout
 
 
-def test_the_window_alone_is_judged_on_demand(
-    tmp_path: Path, watching: dict[str, str], fake_railway: FakeRailway
+def test_no_history_is_read_on_request(
+    tmp_path: Path, settings: dict[str, str], fake_railway: FakeRailway
 ) -> None:
-    ended = run_command(tmp_path, "sweep", "--no-history", **watching)
+    result = run_command(tmp_path, "sweep", "--no-history", **settings)
 
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (result.returncode, result.stderr) == (0, "")
     assert len(fake_railway.operations) < 8

@@ -1,4 +1,4 @@
-"""The past: which earlier windows are kept, which of them a window is compared with, and what garbage does to it."""
+"""The summary store: the windows that it keeps, the windows of a baseline, and damaged values."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from workers.pipeline.worker import run_stage
 from workers.runtime.store import client
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-HALF = timedelta(minutes=30)
+HALF_HOUR = timedelta(minutes=30)
 SWEEP = f"{PREFIX}sweep:env-1:1"
 
 
 def service(name: str, end: datetime, cpu: float = 0.123456) -> Service:
-    at = int((end - HALF).timestamp())
+    at = int((end - HALF_HOUR).timestamp())
     points = tuple((at + 60 * n, cpu) for n in range(30))
     minutes = tuple(
         TrafficMinute(at=at + 60 * n, requests=10, ok=10, client_errors=0, server_errors=0, p95_ms=80.0)
@@ -47,30 +47,30 @@ def service(name: str, end: datetime, cpu: float = 0.123456) -> Service:
     return Service(id=f"svc-{name}", name=name, usage=usage, traffic=minutes, cpu_limit=8.0)
 
 
-def survey(end: datetime = NOON, *names: str, **facts: Any) -> Survey:
+def survey(end: datetime = NOON, *names: str, **fields: Any) -> Survey:
     services = tuple(service(name, end) for name in names or ("shop",))
-    said = {
+    values = {
         "project_id": "p", "project_name": "acme", "environment_id": "e", "environment_name": "production",
-        "window": Window(start=end - HALF, end=end), "step_seconds": 60, "services": services,
+        "window": Window(start=end - HALF_HOUR, end=end), "step_seconds": 60, "services": services,
     }  # fmt: skip
-    return Survey.model_validate(said | facts)
+    return Survey.model_validate(values | fields)
 
 
 def ends(journal: JournalStore, name: str = "shop", now: datetime = NOON) -> list[datetime | None]:
-    return [one.at for one in summary_store.read(journal, "e", now).get(f"svc-{name}", ())]
+    return [summary.at for summary in summary_store.read(journal, "e", now).get(f"svc-{name}", ())]
 
 
 def windows(*ends: datetime) -> list[Summary]:
     return [Summary(at=end, minutes=30, cpu_mean=1.0) for end in ends]
 
 
-def test_a_window_is_kept_in_a_few_short_numbers(journal: JournalStore) -> None:
+def test_a_window_is_stored_as_a_few_rounded_numbers(journal: JournalStore) -> None:
     summary_store.add_sweep(journal, survey(), [])
 
-    [kept] = summary_store.read(journal, "e", NOON)["svc-shop"]
+    [summary] = summary_store.read(journal, "e", NOON)["svc-shop"]
 
-    assert (kept.at, kept.minutes, kept.requests, kept.ok) == (NOON, 30, 300, 300)
-    assert (kept.cpu_mean, kept.p95_high, kept.alerting_kinds) == (0.1235, 80, ())
+    assert (summary.at, summary.minutes, summary.requests, summary.ok) == (NOON, 30, 300, 300)
+    assert (summary.cpu_mean, summary.p95_high, summary.alerting_kinds) == (0.1235, 80, ())
 
 
 def test_the_same_sweep_is_added_once(journal: JournalStore, store: redis.Redis) -> None:
@@ -83,7 +83,9 @@ def test_the_same_sweep_is_added_once(journal: JournalStore, store: redis.Redis)
 
 
 @pytest.mark.parametrize(("minutes", "kept"), [(10, 1), (20, 1), (28, 1), (29.5, 2), (30, 2), (70, 2)])
-def test_windows_never_overlap_but_for_a_little(journal: JournalStore, minutes: float, kept: int) -> None:
+def test_windows_overlap_by_no_more_than_the_tolerance(
+    journal: JournalStore, minutes: float, kept: int
+) -> None:
     summary_store.add_sweep(journal, survey(NOON - timedelta(minutes=minutes)), [])
 
     summary_store.add_sweep(journal, survey(NOON), [])
@@ -91,20 +93,26 @@ def test_windows_never_overlap_but_for_a_little(journal: JournalStore, minutes: 
     assert len(ends(journal)) == kept
 
 
-def test_what_was_sick_is_marked_and_a_notice_is_not(journal: JournalStore) -> None:
+def test_alerting_kinds_are_stored_and_notices_are_not(journal: JournalStore) -> None:
     def finding(kind: str, severity: Severity) -> Finding:
-        said = {"service_id": "svc-shop", "service": "shop", "since": NOON, "ongoing": True, "sentence": "s"}
-        return Finding.model_validate(said | {"kind": kind, "severity": severity})
+        values = {
+            "service_id": "svc-shop",
+            "service": "shop",
+            "since": NOON,
+            "ongoing": True,
+            "sentence": "s",
+        }
+        return Finding.model_validate(values | {"kind": kind, "severity": severity})
 
     summary_store.add_sweep(
         journal, survey(), [finding("cpu", Severity.WARNING), finding("latency", Severity.NOTICE)]
     )
 
-    [kept] = summary_store.read(journal, "e", NOON)["svc-shop"]
-    assert kept.alerting_kinds == ("cpu",)
+    [summary] = summary_store.read(journal, "e", NOON)["svc-shop"]
+    assert summary.alerting_kinds == ("cpu",)
 
 
-def test_what_was_not_seen_is_not_known(journal: JournalStore) -> None:
+def test_data_that_could_not_be_read_is_unknown(journal: JournalStore) -> None:
     gaps = (
         Gap(part=GapPart.TRAFFIC, subject="shop", reason="no"),
         Gap(part=GapPart.EVENTS, reason="no"),
@@ -112,13 +120,13 @@ def test_what_was_not_seen_is_not_known(journal: JournalStore) -> None:
 
     summary_store.add_sweep(journal, survey(NOON, "shop", "cart", failed_reads=gaps), [])
 
-    known = summary_store.read(journal, "e", NOON)
-    assert (known["svc-shop"][0].requests, known["svc-shop"][0].restarted) == (None, None)
-    assert known["svc-shop"][0].cpu_mean is not None
-    assert known["svc-cart"][0].requests == 300
+    history = summary_store.read(journal, "e", NOON)
+    assert (history["svc-shop"][0].requests, history["svc-shop"][0].restarted) == (None, None)
+    assert history["svc-shop"][0].cpu_mean is not None
+    assert history["svc-cart"][0].requests == 300
 
 
-def test_a_window_in_which_nothing_was_measured_is_not_kept(journal: JournalStore) -> None:
+def test_a_window_without_measurements_is_not_stored(journal: JournalStore) -> None:
     gaps = (Gap(part=GapPart.USAGE, reason="no"), Gap(part=GapPart.TRAFFIC, reason="no"))
 
     summary_store.add_sweep(journal, survey(failed_reads=gaps), [])
@@ -126,14 +134,14 @@ def test_a_window_in_which_nothing_was_measured_is_not_kept(journal: JournalStor
     assert summary_store.read(journal, "e", NOON) == {}
 
 
-def test_nothing_older_than_a_week_is_kept_or_read(journal: JournalStore) -> None:
+def test_windows_older_than_the_retention_are_dropped(journal: JournalStore) -> None:
     summary_store.add_sweep(journal, survey(NOON - summary_store.RETENTION - timedelta(minutes=1)), [])
     summary_store.add_sweep(journal, survey(NOON - timedelta(days=6)), [])
 
     assert ends(journal) == [NOON - timedelta(days=6)]
 
 
-def test_a_service_that_is_long_gone_is_dropped(journal: JournalStore, store: redis.Redis) -> None:
+def test_a_service_without_recent_windows_is_dropped(journal: JournalStore, store: redis.Redis) -> None:
     summary_store.add_sweep(journal, survey(NOON - timedelta(days=8), "gone"), [])
     summary_store.add_sweep(journal, survey(NOON - timedelta(days=2), "away"), [])
 
@@ -142,8 +150,10 @@ def test_a_service_that_is_long_gone_is_dropped(journal: JournalStore, store: re
     assert set(store.hkeys(history_key("e"))) == {b"svc-shop", b"svc-away"}
 
 
-def test_a_past_that_nobody_writes_to_ends_after_two_weeks(journal: JournalStore, store: redis.Redis) -> None:
-    summary_store.add_sweep(journal, survey(NOON - HALF), [])
+def test_a_history_without_new_sweeps_expires_after_two_weeks(
+    journal: JournalStore, store: redis.Redis
+) -> None:
+    summary_store.add_sweep(journal, survey(NOON - HALF_HOUR), [])
     store.expire(history_key("e"), 60)
 
     summary_store.add_sweep(journal, survey(NOON), [])
@@ -151,25 +161,25 @@ def test_a_past_that_nobody_writes_to_ends_after_two_weeks(journal: JournalStore
     assert 13 * 86_400 < store.ttl(history_key("e")) <= summary_store.TTL_SECONDS
 
 
-def test_short_windows_fill_the_past_no_further_than_long_ones() -> None:
-    every = [
+def test_short_windows_take_no_more_summaries_than_long_ones() -> None:
+    summaries = [
         Summary(at=NOON - timedelta(minutes=5 * n), minutes=5, cpu_mean=1.0)
         for n in range(7 * 24 * 12, -1, -1)
     ]
 
-    kept = summary_store.merge([], every, NOON)
+    merged = summary_store.merge([], summaries, NOON)
 
-    assert len(kept) <= 384
-    assert kept[-summary_store.MAX_RECENT_WINDOWS :] == every[-summary_store.MAX_RECENT_WINDOWS :]
-    assert kept[0].at and kept[0].at <= NOON - timedelta(days=6, hours=23)
+    assert len(merged) <= 384
+    assert merged[-summary_store.MAX_RECENT_WINDOWS :] == summaries[-summary_store.MAX_RECENT_WINDOWS :]
+    assert merged[0].at and merged[0].at <= NOON - timedelta(days=6, hours=23)
 
 
-def test_older_windows_may_come_later(journal: JournalStore) -> None:
+def test_older_windows_can_be_added_later(journal: JournalStore) -> None:
     summary_store.add_sweep(journal, survey(NOON), [])
 
-    summary_store.store(journal, "e", {"svc-shop": windows(NOON - 2 * HALF, NOON - HALF)}, NOON)
+    summary_store.store(journal, "e", {"svc-shop": windows(NOON - 2 * HALF_HOUR, NOON - HALF_HOUR)}, NOON)
 
-    assert ends(journal) == [NOON - 2 * HALF, NOON - HALF, NOON]
+    assert ends(journal) == [NOON - 2 * HALF_HOUR, NOON - HALF_HOUR, NOON]
 
 
 def stored(text: str) -> bytes:
@@ -184,7 +194,7 @@ def stored(text: str) -> bytes:
         stored('{"at":[1],"cpu_mean":["x"]}'),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_is_no_past(journal: JournalStore, store: redis.Redis, blob: bytes) -> None:
+def test_a_damaged_value_reads_as_no_history(journal: JournalStore, store: redis.Redis, blob: bytes) -> None:
     store.hset(history_key("e"), "svc-shop", blob)
     assert not summary_store.read(journal, "e", NOON)["svc-shop"]
 
@@ -193,21 +203,19 @@ def test_what_cannot_be_read_is_no_past(journal: JournalStore, store: redis.Redi
     assert ends(journal) == [NOON]
 
 
-def test_a_number_that_a_later_version_knows_is_passed_over(
-    journal: JournalStore, store: redis.Redis
-) -> None:
+def test_a_field_of_a_newer_version_is_ignored(journal: JournalStore, store: redis.Redis) -> None:
     at = int(NOON.timestamp())
     store.hset(history_key("e"), "svc-shop", stored(f'{{"at":[{at}],"cpu_mean":[1.5],"new":[7]}}'))
 
     assert summary_store.read(journal, "e", NOON)["svc-shop"] == [Summary(at=NOON, cpu_mean=1.5)]
 
 
-def test_a_window_is_compared_with_the_day_before_and_that_time_of_earlier_days() -> None:
+def test_a_baseline_is_the_day_before_and_the_same_hour_of_earlier_days() -> None:
     hours = [NOON - timedelta(hours=n) for n in range(7 * 24, -1, -1)]
 
-    found = [one.at for one in summary_store.baseline_windows({"s": windows(*hours)}, NOON)["s"]]
+    ends = [summary.at for summary in summary_store.baseline_windows({"s": windows(*hours)}, NOON)["s"]]
 
-    ages = [round((NOON - at).total_seconds() / 3600) for at in found if at]
+    ages = [round((NOON - at).total_seconds() / 3600) for at in ends if at]
     assert ages == [
         168,
         167,
@@ -216,22 +224,22 @@ def test_a_window_is_compared_with_the_day_before_and_that_time_of_earlier_days(
     ]
 
 
-def test_a_window_that_reaches_into_the_judged_one_is_no_past() -> None:
-    known = {"s": windows(NOON - HALF, NOON + timedelta(seconds=30), NOON + timedelta(minutes=10))}
+def test_a_window_that_overlaps_the_present_one_is_no_baseline() -> None:
+    history = {"s": windows(NOON - HALF_HOUR, NOON + timedelta(seconds=30), NOON + timedelta(minutes=10))}
 
-    assert [one.at for one in summary_store.baseline_windows(known, NOON)["s"]] == [
-        NOON - HALF,
+    assert [summary.at for summary in summary_store.baseline_windows(history, NOON)["s"]] == [
+        NOON - HALF_HOUR,
         NOON + timedelta(seconds=30),
     ]
 
 
-def test_a_window_is_compared_with_a_hundred_others_at_most() -> None:
-    every = windows(*(NOON - timedelta(minutes=5 * n) for n in range(500, 0, -1)))
+def test_a_baseline_has_at_most_a_hundred_windows() -> None:
+    summaries = windows(*(NOON - timedelta(minutes=5 * n) for n in range(500, 0, -1)))
 
-    assert summary_store.baseline_windows({"s": every}, NOON)["s"] == every[-100:]
+    assert summary_store.baseline_windows({"s": summaries}, NOON)["s"] == summaries[-100:]
 
 
-def test_a_store_that_is_away_is_said() -> None:
+def test_an_unavailable_redis_raises_not_available() -> None:
     away = JournalStore(client("redis://127.0.0.1:1"))
 
     with pytest.raises(NotAvailable):
@@ -240,42 +248,42 @@ def test_a_store_that_is_away_is_said() -> None:
         summary_store.add_sweep(away, survey(), [])
 
 
-# ---- in the line -----------------------------------------------------------------------------
+# ---- in the pipeline -----------------------------------------------------------------------------
 
 
 @pytest.fixture
 def running(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """The line around the sick shop, without an agent, with a sweep that waits for its findings."""
-    with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as made:
-        made.alert()
-        made.drive(lambda: store.hget(SWEEP, "stage") == b"analyse")
-        yield made
+    """The pipeline around a failing service, without an agent, at the analyse stage of its first sweep."""
+    with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as pipeline:
+        pipeline.alert()
+        pipeline.drive(lambda: store.hget(SWEEP, "stage") == b"analyse")
+        yield pipeline
 
 
-def shops(running: PipelineHarness) -> list[Summary]:
+def stored_summaries(running: PipelineHarness) -> list[Summary]:
     return [*summary_store.read(running.journal, "env-1", datetime.now(UTC)).get("svc-shop", ())]
 
 
-def test_a_sweep_keeps_its_window_with_what_was_sick(running: PipelineHarness) -> None:
+def test_a_sweep_stores_its_window_with_the_alerting_kinds(running: PipelineHarness) -> None:
     running.drive(running.incidents)
 
-    assert "server_errors" in shops(running)[-1].alerting_kinds
+    assert "server_errors" in stored_summaries(running)[-1].alerting_kinds
 
 
-def test_a_worker_that_dies_between_findings_and_past_keeps_the_window_once(running: PipelineHarness) -> None:
+def test_a_stage_that_runs_twice_stores_its_window_once(running: PipelineHarness) -> None:
     running.drive(running.incidents)
-    before = shops(running)
+    before = stored_summaries(running)
     running.store.hdel(SWEEP, "ended")
 
     run_stage(running.services, "analyse", SWEEP)
 
     assert running.journal.fields(SWEEP)["ended"]
-    assert shops(running) == before
+    assert stored_summaries(running) == before
 
 
-def test_a_sweep_is_judged_without_a_past_while_railway_is_away(running: PipelineHarness) -> None:
+def test_a_sweep_runs_without_a_backfill_while_railway_is_unavailable(running: PipelineHarness) -> None:
     running.railway.faults.add("503", times=100)
 
     running.drive(running.incidents)
 
-    assert len(shops(running)) == 1
+    assert len(stored_summaries(running)) == 1

@@ -1,4 +1,4 @@
-"""The public format: a line in, a line out; what is missing is unknown, what is wrong is named, the rest goes on."""
+"""The public window format: missing data is unknown, errors name the field, and other lines are still evaluated."""
 
 from __future__ import annotations
 
@@ -18,84 +18,89 @@ END = "2026-11-20T12:00:00Z"
 ROOT = Path(__file__).parents[3]
 
 
-def asked(**fields: Any) -> dict[str, Any]:
-    said: dict[str, Any] = json.loads(evaluate_line(json.dumps({"service": "api", "end": END, **fields})))
-    return said
+def evaluated(**fields: Any) -> dict[str, Any]:
+    """The answer to a line about the service `api`."""
+    answer: dict[str, Any] = json.loads(evaluate_line(json.dumps({"service": "api", "end": END, **fields})))
+    return answer
 
 
-def test_a_line_with_a_name_and_an_end_alone_is_judged() -> None:
-    said = asked()
+def test_a_line_needs_only_a_name_and_an_end() -> None:
+    answer = evaluated()
 
-    assert said == {
+    assert answer == {
         "service": "api", "sick": False, "findings": [],
         "summary": {"at": "2026-11-20T12:00:00Z", "minutes": 30.0},
     }  # fmt: skip
 
 
-def test_a_sick_window_is_answered_with_its_findings() -> None:
-    said = asked(cpu=[0.2] * 15 + [1.95] * 15, cpu_limit=2)
+def test_the_answer_to_a_failing_window_has_its_findings() -> None:
+    answer = evaluated(cpu=[0.2] * 15 + [1.95] * 15, cpu_limit=2)
 
-    [found] = said["findings"]
-    assert said["sick"] and said["summary"]["sick"] == ["cpu"]
-    assert (found["kind"], found["severity"], found["since"]) == ("cpu", "critical", "2026-11-20T11:45:00Z")
-    assert found["ongoing"] and found["numbers"]["minutes"] == 15 and found["sentence"]
+    [finding] = answer["findings"]
+    assert answer["sick"] and answer["summary"]["sick"] == ["cpu"]
+    assert (finding["kind"], finding["severity"], finding["since"]) == (
+        "cpu",
+        "critical",
+        "2026-11-20T11:45:00Z",
+    )
+    assert finding["ongoing"] and finding["numbers"]["minutes"] == 15 and finding["sentence"]
 
 
-def test_the_summary_of_one_window_is_the_past_of_the_next() -> None:
-    calm = asked(
+def test_the_summary_of_a_window_is_valid_history_of_the_next() -> None:
+    calm = evaluated(
         cpu=[0.2] * 30, cpu_limit=8, http={"requests": [50] * 30, "2xx": [50] * 30, "p95": [40] * 30}
     )
     past = [{key: value for key, value in calm["summary"].items() if key != "at"}] * 12
 
-    slow = asked(http={"requests": [50] * 30, "2xx": [50] * 30, "p95": [400] * 30}, past=past)
+    slow = evaluated(http={"requests": [50] * 30, "2xx": [50] * 30, "p95": [400] * 30}, past=past)
 
     assert calm["summary"]["p95_median"] == 40 and calm["summary"]["requests"] == 1500
     assert slow["findings"][0]["numbers"]["baseline_ms"] == 40 and slow["sick"]
 
 
-def test_earlier_windows_may_be_given_whole() -> None:
+def test_the_history_may_contain_whole_windows() -> None:
     http = {"requests": [50] * 30, "2xx": [50] * 30, "p95": [40] * 30}
     past = [{"end": f"2026-11-20T0{hour}:00:00Z", "http": http} for hour in range(4, 10)]
 
-    survey, known = read_line(json.dumps({"service": "api", "end": END, "past": past}))
+    survey, history = read_line(json.dumps({"service": "api", "end": END, "past": past}))
 
-    assert [one.requests for one in known["api"]] == [1500.0] * 6
+    assert [summary.requests for summary in history["api"]] == [1500.0] * 6
     assert survey.window.minutes == 30
 
 
 def test_series_are_the_sum_of_the_replicas_and_limits_are_those_of_one() -> None:
-    three = asked(cpu=[1.5] * 30, cpu_limit=1, replicas=3)
-    one = asked(cpu=[1.5] * 30, cpu_limit=1)
+    three = evaluated(cpu=[1.5] * 30, cpu_limit=1, replicas=3)
+    single = evaluated(cpu=[1.5] * 30, cpu_limit=1)
 
     assert not three["sick"] and three["summary"]["cpu_mean"] == 0.5
-    assert one["sick"]
+    assert single["sick"]
 
 
-def test_counts_that_are_missing_follow_from_the_others() -> None:
+def test_missing_counts_are_derived_from_the_others() -> None:
     survey, _ = read_line(
         json.dumps({"service": "api", "end": END, "http": {"requests": [10, 10], "5xx": [1, 4]}})
     )
 
-    assert [(one.requests, one.ok, one.server_errors) for one in survey.services[0].traffic] == [
+    assert [(minute.requests, minute.ok, minute.server_errors) for minute in survey.services[0].traffic] == [
         (10, 9, 1), (10, 6, 4)
     ]  # fmt: skip
 
 
 def test_a_missing_sample_is_unknown_and_not_zero() -> None:
-    said = asked(cpu=[None] * 10 + [0.5] * 20, cpu_limit=1)
+    answer = evaluated(cpu=[None] * 10 + [0.5] * 20, cpu_limit=1)
 
-    assert said["summary"]["cpu_mean"] == 0.5 and said["summary"]["minutes"] == 30
+    assert answer["summary"]["cpu_mean"] == 0.5 and answer["summary"]["minutes"] == 30
 
 
-def test_a_project_is_one_line_with_its_likeliest_cause_first() -> None:
+def test_the_answer_to_a_project_lists_the_likeliest_cause_first() -> None:
     failing = {"requests": [50] * 30, "5xx": [0] * 10 + [20] * 20}
     services = [{"service": name, "end": END, "http": failing} for name in ("web", "api")]
     calm = {"service": "docs", "end": END}
 
-    said = json.loads(evaluate_line(json.dumps({"services": [*services, calm], "calls": [["web", "api"]]})))
+    answer = json.loads(evaluate_line(json.dumps({"services": [*services, calm], "calls": [["web", "api"]]})))
 
-    assert [one["sick"] for one in said["services"]] == [True, True, False]
-    assert said["cause"] == ["api", "web"]
+    assert [service["sick"] for service in answer["services"]] == [True, True, False]
+    assert answer["cause"] == ["api", "web"]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +117,7 @@ def test_a_project_is_one_line_with_its_likeliest_cause_first() -> None:
         ('"past": [{"cpu_mean": 1}, {"cpu_mean": "a"}]', "past.1.cpu_mean"),
     ],
 )
-def test_what_is_wrong_in_a_service_is_named(fields: str, named: str) -> None:
+def test_an_error_in_a_service_names_the_field(fields: str, named: str) -> None:
     with pytest.raises(InvalidWindow) as error:
         evaluate_line(f'{{"service": "api", "end": "{END}", {fields}}}')
 
@@ -132,48 +137,48 @@ def test_what_is_wrong_in_a_service_is_named(fields: str, named: str) -> None:
         (f'{{"services": [{{"service": "a", "end": "{END}"}}, {{"service": "a", "end": "{END}"}}]}}', "twice"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_in_a_line_is_named(line: str, named: str) -> None:
+def test_an_error_in_a_line_names_the_field(line: str, named: str) -> None:
     with pytest.raises(InvalidWindow) as error:
         evaluate_line(line)
 
     assert named in str(error.value)
 
 
-def test_a_bad_line_says_its_number_and_the_others_are_judged() -> None:
+def test_an_invalid_line_gives_its_number_and_the_others_are_evaluated() -> None:
     good = json.dumps({"service": "api", "end": END}).encode()
 
-    said = list(evaluate_lines([good, b"\n", b"\xff\xfe", good]))
+    output = list(evaluate_lines([good, b"\n", b"\xff\xfe", good]))
 
-    assert [one.is_valid for one in said] == [True, False, True]
-    assert json.loads(said[1].text)["line"] == 3
+    assert [line.is_valid for line in output] == [True, False, True]
+    assert json.loads(output[1].text)["line"] == 3
 
 
-def judge(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+def run_command(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "workers", "evaluate", *arguments],
-        input=given, cwd=ROOT, capture_output=True, text=True, check=False,
+        input=text, cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
-def test_the_command_reads_standard_input_and_prints_a_line_each(tmp_path: Path) -> None:
+def test_the_command_reads_a_file_or_standard_input(tmp_path: Path) -> None:
     line = json.dumps({"service": "api", "end": END, "cpu": [2.0] * 30, "cpu_limit": 2})
     file = tmp_path / "windows.jsonl"
     file.write_text(f"{line}\n{line}\n")
 
-    piped, named = judge("-", given=line), judge(str(file))
+    piped, named = run_command("-", text=line), run_command(str(file))
 
     assert piped.returncode == named.returncode == 0
     assert piped.stdout * 2 == named.stdout and json.loads(piped.stdout)["sick"]
 
 
-def test_the_command_fails_in_words_where_it_cannot_read() -> None:
-    missing, bad = judge("no-such-file"), judge("-", given="nonsense")
+def test_the_command_reports_missing_files_and_invalid_lines() -> None:
+    missing, bad = run_command("no-such-file"), run_command("-", text="nonsense")
 
     assert missing.returncode == 1 and "no-such-file" in missing.stderr and "Traceback" not in missing.stderr
     assert bad.returncode == 1 and json.loads(bad.stdout)["line"] == 1 and "1 line could not" in bad.stderr
 
 
-def test_no_numeric_library_is_needed_to_judge() -> None:
+def test_detection_needs_no_numeric_library() -> None:
     libraries = {"numpy", "scipy", "pandas", "dramatiq", "redis"}
     code = f"import sys, workers.cli.evaluation; print({libraries} & set(sys.modules))"
 
@@ -184,12 +189,12 @@ def test_no_numeric_library_is_needed_to_judge() -> None:
     assert run.stdout.strip() == "set()"
 
 
-def test_services_of_a_project_are_judged_each_in_its_own_window() -> None:
+def test_each_service_of_a_project_is_evaluated_in_its_own_window() -> None:
     http = {"requests": [50] * 30, "2xx": [50] * 30, "p95": [40] * 30}
     past = [{"requests": 1500, "ok": 1500, "5xx": 0, "p95_median": 40, "p95_high": 50}] * 12
     older = {"service": "old", "end": "2026-11-20T10:00:00Z", "http": http, "past": past}
     newer = {"service": "new", "end": END, "http": http, "past": past}
 
-    said = json.loads(evaluate_line(json.dumps({"services": [older, newer]})))
+    answer = json.loads(evaluate_line(json.dumps({"services": [older, newer]})))
 
-    assert [one["findings"] for one in said["services"]] == [[], []]
+    assert [service["findings"] for service in answer["services"]] == [[], []]
