@@ -1,12 +1,11 @@
-"""Git over http: the code at a commit, what changed, the agent's changes as a patch, one commit, one push.
+"""Git over HTTP: the code at a commit, its history, the agent's changes as a patch, one commit and one push.
 
-One bare mirror per repository is the cache; where it is broken it is made again. Every tree is a fresh
-folder, and git writes only where no agent ever wrote.
+A bare mirror per repository is the cache; a damaged mirror is deleted and fetched again. Every tree is a new folder,
+and git runs only in folders to which no agent ever wrote.
 """
 
 from __future__ import annotations
 
-import fcntl
 import re
 import tempfile
 import time
@@ -20,32 +19,42 @@ from pydantic import SecretStr
 
 from workers.clients.git import git
 from workers.clients.git.diffs import FileDiff, read_diff
+from workers.clients.git.mirror import commit_patch, ensure_commits, has_commit, locked
 from workers.clients.git.trees import copy_tree, remove, safe_bytes, safe_read, safe_write
 from workers.errors import GitHubBusy, GitHubRefused, Refused
 from workers.models import Fix, digest
 
 __all__ = ["FileDiff", "Repositories", "read_diff", "safe_bytes", "safe_read", "safe_write"]
 
-LOCK_SECONDS = 360.0
-"""Longer than one fetch may take."""
 STALE_TREE_SECONDS = 86_400.0
-"""No mend lasts a day: a tree that is older was left behind by a worker that died."""
+"""Age from which a tree is deleted. No fix takes a day, so its worker crashed."""
 MAX_COMMITS = 50
+"""Commits of a file that are listed, newest first; a report shows a few."""
 MAX_PATCH_BYTES = 2 * 2**20
-"""Bytes of a patch, far above what anybody reviews."""
-COMMIT_IDENTITY = {"NAME": "Trackwalker", "EMAIL": "trackwalker@users.noreply.github.com"}
+"""Size of a patch; far above any patch that a person reviews."""
 DIFF_OPTIONS = (
     "--no-ext-diff", "--no-textconv", "--no-renames", "--no-color", "--full-index", "--binary",
     "--src-prefix=a/", "--dst-prefix=b/",
 )  # fmt: skip
+"""Options that keep a repository's own configuration from changing the format of a diff."""
+REPOSITORY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
+COMMIT_HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+"""A full hash, SHA-1 or SHA-256: git would take anything shorter for a name of another object."""
+BRANCH_NAME = re.compile(r"[A-Za-z0-9_.#+=@%,/-]{1,200}")
+"""Characters that git, GitHub and a shell read alike; stricter than git-check-ref-format(1)."""
 
 T = TypeVar("T")
 
 
 class Repositories:
-    """The repositories of one GitHub server. `credentials(name)` gives git's password, or None.
+    """The repositories of one GitHub server; safe to use from several threads and processes.
 
-    Every method raises GitHubBusy when the server cannot be reached now, GitHubRefused when it says no.
+    Every method raises GitHubBusy if the server cannot be reached now, and GitHubRefused if the server refuses.
+
+    Args:
+        folder: where mirrors and trees are stored.
+        server_url: address of the server, without a credential.
+        credentials: returns git's password for a repository, or None.
     """
 
     def __init__(self, folder: Path, server_url: str, credentials: Callable[[str], SecretStr | None]) -> None:
@@ -55,46 +64,39 @@ class Repositories:
     # -- reading ----------------------------------------------------------------------------------
 
     def checkout(self, name: str, commit: str) -> Path:
-        """A fresh folder with the code at that commit, detached, without history; `discard` it when done."""
-        return self._with_mirror(name, [commit], lambda mirror: self._fill(mirror, commit))
+        """A new folder with the code at the commit, detached and without history. `discard` it after use."""
+        return self._with_mirror(name, [commit], lambda mirror: self._create_tree(mirror, commit))
 
     def head(self, name: str, branch: str) -> str:
-        """The commit at which the branch stands on the server."""
-        found = self.remote_branch(name, branch)
-        if found is None:
+        """The newest commit of the branch on the server. Raises GitHubRefused if there is no such branch."""
+        commit = self.remote_branch(name, branch)
+        if commit is None:
             raise GitHubRefused(f"{name} has no branch {branch}")
-        return found
+        return commit
 
     def remote_branch(self, name: str, branch: str) -> str | None:
-        """The commit at which the branch stands on the server; None when there is no such branch."""
-        access, ref = self._access(name), _ref(branch)
+        """The newest commit of the branch on the server; None if there is no such branch."""
+        access, ref = self._access(name), _full_ref(branch)
         try:
             output = git.run_remote(access, self.folder, "ls-remote", access.url, ref)
         except git.GitCommandError as error:
             raise GitHubBusy(f"git ls-remote {name}: {error}") from error
         rows = [line.split("\t") for line in output.decode().splitlines()]
-        return next((sha for sha, found in rows if found == ref), None)
+        # ls-remote also lists refs that merely end with the name.
+        return next((sha for sha, listed in rows if listed == ref), None)
 
     def changed_lines(self, name: str, commit: str) -> dict[str, list[int]]:
-        """The changed lines per file, as numbered in that commit, against its first parent.
+        """Line numbers that the commit changed against its first parent, by file.
 
-        A deletion counts as the line it happened at; a deleted or binary file has none.
+        Numbers are those after the commit. A deletion counts as the line at which it happened; a deleted or binary
+        file has an empty list.
         """
 
         def read(mirror: Path) -> list[FileDiff]:
-            words = git.run(mirror, "rev-list", "--parents", "-n1", commit).decode().split()
-            sides = [words[1], words[0]] if len(words) > 1 else ["--root", words[0]]
-            text = git.run(
-                mirror,
-                "diff-tree",
-                "-r",
-                "-p",
-                "-U0",
-                "--no-commit-id",
-                *DIFF_OPTIONS[:-3],
-                *DIFF_OPTIONS[-2:],
-                *sides,
-            )
+            hashes = git.run(mirror, "rev-list", "--parents", "-n1", commit).decode().split()
+            sides = [hashes[1], hashes[0]] if len(hashes) > 1 else ["--root", hashes[0]]
+            options = [option for option in DIFF_OPTIONS if option != "--binary"]
+            text = git.run(mirror, "diff-tree", "-r", "-p", "-U0", "--no-commit-id", *options, *sides)
             return read_diff(text.decode(errors="replace"))
 
         files = self._with_mirror(name, [commit], read)
@@ -106,12 +108,17 @@ class Repositories:
         }
 
     def commits_touching(self, name: str, file: str, since_commit: str, head: str) -> list[tuple[str, str]]:
-        """Commits in `head`, but not in `since_commit`, that change the file, newest first: sha, subject."""
+        """(hash, subject) of the commits that change the file, newest first, at most MAX_COMMITS.
+
+        Args:
+            since_commit: commits in its history are left out.
+            head: the newest commit to consider.
+        """
 
         def read(mirror: Path) -> list[tuple[str, str]]:
-            reach = f"{since_commit}..{head}"
-            words = ("log", f"-{MAX_COMMITS}", "--format=%H%x1f%s", reach, "--", file)
-            lines = git.run(mirror, *words).decode(errors="replace").split("\n")
+            commits = f"{since_commit}..{head}"
+            arguments = ("log", f"-{MAX_COMMITS}", "--format=%H%x1f%s", commits, "--", file)
+            lines = git.run(mirror, *arguments).decode(errors="replace").split("\n")
             return [(sha, subject) for sha, _, subject in (line.partition("\x1f") for line in lines) if sha]
 
         return self._with_mirror(name, [since_commit, head], read) if file else []
@@ -119,60 +126,73 @@ class Repositories:
     # -- the agent's changes ----------------------------------------------------------------------
 
     def patch(self, name: str, base_commit: str, edited: Path) -> tuple[str, list[str]]:
-        """What the agent changed in its copy of `base_commit`: the patch and the files; nothing: ("", []).
+        """The agent's changes as a patch and the changed files; ("", []) without changes.
 
-        Its files are copied onto a fresh clone and compared there. What .gitignore names is left out.
-        Raises Refused for what cannot be in a pull request (see `copy_tree`), is no UTF-8 or far too large.
+        The files are copied into a new tree and compared there, because the agent may have changed the configuration
+        of the git folder beside them. Files that .gitignore names are left out.
+
+        Args:
+            base_commit: the commit from which the agent started.
+            edited: the agent's folder.
+
+        Raises:
+            Refused: a pull request cannot contain the files (see `copy_tree`), or the patch is too large or not UTF-8.
         """
-        fresh = self.checkout(name, base_commit)
+        tree = self.checkout(name, base_commit)
         try:
-            tracked = set(git.run(fresh, "ls-files", "-z").decode(errors="replace").split("\0")) - {""}
-            copy_tree(edited, fresh, tracked)
-            git.run(fresh, "add", "--all", ".")
-            names = git.run(fresh, "diff", "--cached", "--no-renames", "--name-only", "-z", base_commit)
-            content = git.run(fresh, "diff", "--cached", *DIFF_OPTIONS, base_commit)
+            tracked = set(git.run(tree, "ls-files", "-z").decode(errors="replace").split("\0")) - {""}
+            copy_tree(edited, tree, tracked)
+            git.run(tree, "add", "--all", ".")
+            names = git.run(tree, "diff", "--cached", "--no-renames", "--name-only", "-z", base_commit)
+            content = git.run(tree, "diff", "--cached", *DIFF_OPTIONS, base_commit)
         except git.GitCommandError as error:
             raise Refused(f"the agent's files cannot be compared with the repository: {error}") from error
         finally:
-            self.discard(fresh)
+            self.discard(tree)
         if len(content) > MAX_PATCH_BYTES:
             raise Refused(f"the patch is larger than {MAX_PATCH_BYTES // 2**20} MiB")
         try:
             return content.decode(), sorted(set(names.decode().split("\0")) - {""})
         except UnicodeDecodeError as error:
-            raise Refused("the patch holds text that is not UTF-8") from error
+            raise Refused("the patch contains text that is not UTF-8") from error
 
     def apply(self, name: str, commit: str, patch: str) -> Path:
-        """A fresh folder with the patch on that commit. Raises Refused where it does not apply."""
+        """A new folder with the patch applied to the commit. Raises Refused if it does not apply."""
 
-        def made(mirror: Path) -> Path:
-            return self._fill(mirror, _commit(mirror, commit, patch, "patched", "@0 +0000"))
+        def create(mirror: Path) -> Path:
+            return self._create_tree(mirror, commit_patch(mirror, commit, patch, "patched", "@0 +0000"))
 
-        return self._with_mirror(name, [commit], made)
+        return self._with_mirror(name, [commit], create)
 
     def commit_fix(self, name: str, fix: Fix, message: str, branch: str) -> str:
-        """The fix as a commit in our own mirror, ready to be pushed; its hash is the same each time.
+        """Write the fix as a commit into the mirror, ready for `push`; returns its hash.
 
-        Raises Refused where the patch does not apply on `fix.base_commit`.
+        The same fix and message give the same hash.
+
+        Raises:
+            Refused: the patch does not apply to `fix.base_commit`.
         """
 
-        def made(mirror: Path) -> str:
-            sha = _commit(mirror, fix.base_commit, fix.patch, message, _date(fix.committed_at))
+        def commit(mirror: Path) -> str:
+            sha = commit_patch(mirror, fix.base_commit, fix.patch, message, _git_date(fix.committed_at))
+            # A ref keeps git from deleting the commit as unreachable before it is pushed.
             git.run(mirror, "update-ref", f"refs/trackwalker/fixes/{branch}", sha)
             return sha
 
-        _ref(branch)
-        return self._with_mirror(name, [fix.base_commit], made)
+        _full_ref(branch)
+        return self._with_mirror(name, [fix.base_commit], commit)
 
     def push(self, name: str, sha: str, branch: str) -> None:
-        """Put the commit that `commit_fix` made on the branch, without force; there already is fine.
+        """Push a commit of `commit_fix` to the branch, without force. A branch at this commit already is a success.
 
-        Raises GitHubRefused where the branch stands elsewhere or GitHub forbids it.
+        Raises:
+            GitHubBusy: the mirror was deleted in the meantime; call `commit_fix` again.
+            GitHubRefused: the branch has another commit, or GitHub forbids the push.
         """
-        access, ref = self._access(name), _ref(branch)
+        access, ref = self._access(name), _full_ref(branch)
         with self._locked(name) as mirror:
-            if not _has(mirror, sha):
-                raise GitHubBusy(f"commit {sha[:12]} is not here any more: make it again, then push")
+            if not has_commit(mirror, sha):
+                raise GitHubBusy(f"commit {sha[:12]} is no longer in the local copy: commit again, then push")
             try:
                 git.run_remote(
                     access, mirror, "push", "--porcelain", "--no-verify", access.url, f"{sha}:{ref}"
@@ -180,158 +200,90 @@ class Repositories:
             except git.GitCommandError as error:
                 raise GitHubBusy(f"git push {name}: {error}") from error
 
+    # -- folders ----------------------------------------------------------------------------------
+
     def scratch_dir(self) -> Path:
-        """An empty folder beside the trees, for what running them needs; `discard` it when done."""
-        return Path(tempfile.mkdtemp(prefix="bench-", dir=self._trees()))
+        """An empty folder beside the trees, for files that checks need. `discard` it after use."""
+        return Path(tempfile.mkdtemp(prefix="scratch-", dir=self._trees()))
 
     def discard(self, path: Path) -> None:
-        """Delete a folder that `checkout`, `apply` or `bench` made; gone already is fine."""
+        """Delete a folder of `checkout`, `apply` or `scratch_dir`; a missing folder is no error."""
         if path.parent != self._trees():
-            raise ValueError(f"{path} is no tree of ours")
+            raise ValueError(f"{path} is not a folder of this class")
         remove(path)
 
-    # -- the mirror -------------------------------------------------------------------------------
-
-    def _access(self, name: str) -> git.Access:
-        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}", name) or ".." in name:
-            raise GitHubRefused(f"{name[:200]!r} is no repository name (owner/name)")
-        self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-        url = f"{self.server_url}/{name}.git"
-        return git.Access(name, url, self.server_url, self._credentials(name))
-
     def _trees(self) -> Path:
-        """Where trees lie: another uid may pass through to its own, but not list the others."""
+        """The folder of all trees. Mode 711 lets the sandbox's user reach its own tree and not list the others."""
         trees = self.folder / "trees"
         for folder in (self.folder, trees):
             folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         return trees
 
-    @contextmanager
-    def _locked(self, name: str) -> Iterator[Path]:
-        """The mirror's path, for one process and thread at a time."""
-        folder = self.folder / "mirrors"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mirror = folder / f"{name.replace('/', '__')}-{digest(self.server_url, name)}.git"
-        deadline = time.monotonic() + LOCK_SECONDS
-        with mirror.with_suffix(".lock").open("w") as lock:
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise GitHubBusy(f"the copy of {name} is in use") from None
-                    time.sleep(0.05)
-            yield mirror
-
-    def _with_mirror(self, name: str, commits: list[str], use: Callable[[Path], T]) -> T:
-        """What `use` finds in a mirror that holds the commits; one that is broken is made again, once."""
-        access = self._access(name)
-        for commit in commits:
-            if not re.fullmatch(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", commit):
-                raise GitHubRefused(f"{commit[:80]!r} is no full commit hash")
-        with self._locked(name) as mirror:
-            try:
-                _bring(mirror, access, commits)
-                return use(mirror)
-            except git.SizeLimitExceeded as error:
-                remove(mirror)
-                raise GitHubRefused(f"{name} is too large: {error}") from error
-            except git.GitCommandError:
-                remove(mirror)
-            try:
-                _bring(mirror, access, commits)
-                return use(mirror)
-            except git.GitCommandError as error:
-                raise GitHubBusy(f"the copy of {name} cannot be made: {error}") from error
-
-    def _fill(self, mirror: Path, commit: str) -> Path:
+    def _create_tree(self, mirror: Path, commit: str) -> Path:
         trees = self._trees()
-        for left in trees.iterdir():
-            if left.lstat().st_mtime < time.time() - STALE_TREE_SECONDS:
-                remove(left)
+        for existing in trees.iterdir():
+            if existing.lstat().st_mtime < time.time() - STALE_TREE_SECONDS:
+                remove(existing)
         tree = Path(tempfile.mkdtemp(prefix=f"{commit[:12]}-", dir=trees))
+        source = f"file://{mirror}"
         try:
             git.run(tree, "init", "--quiet")
-            git.run(
-                tree, "fetch", "--quiet", "--depth=1", "--no-tags", f"file://{mirror}", commit, measured=tree
-            )
+            git.run(tree, "fetch", "--quiet", "--depth=1", "--no-tags", source, commit, measured=tree)
             git.run(tree, "checkout", "--quiet", "--detach", "FETCH_HEAD", measured=tree)
-            (tree / ".git" / "FETCH_HEAD").unlink()
+            (tree / ".git" / "FETCH_HEAD").unlink()  # it names the mirror's path
         except BaseException:
             remove(tree)
             raise
         return tree
 
+    # -- the mirror -------------------------------------------------------------------------------
 
-def _bring(mirror: Path, access: git.Access, commits: list[str]) -> None:
-    """Make the mirror hold the commits with their history."""
-    if not mirror.exists():
-        git.run(mirror.parent, "init", "--quiet", "--bare", str(mirror))
-        git.run(mirror, "config", "uploadpack.allowAnySHA1InWant", "true")
-    lacking = [commit for commit in commits if not _has(mirror, commit)]
-    if not lacking:
-        return
-    try:
-        wanted = [f"+{commit}:refs/trackwalker/seen/{commit}" for commit in lacking]
-        _fetch(mirror, access, wanted)
-    except git.SizeLimitExceeded:
-        raise
-    except git.GitCommandError:
-        # Not every server hands out a commit by its name alone.
-        _fetch(mirror, access, ["+refs/heads/*:refs/trackwalker/heads/*"])
-    for commit in lacking:
-        if not _has(mirror, commit):
-            raise GitHubRefused(f"commit {commit[:12]} is not in {access.name}")
+    def _access(self, name: str) -> git.Access:
+        if not REPOSITORY_NAME.fullmatch(name) or ".." in name:
+            raise GitHubRefused(f"{name[:200]!r} is not a repository name: use owner/name")
+        self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        url = f"{self.server_url}/{name}.git"
+        return git.Access(name, url, self.server_url, self._credentials(name))
 
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[Path]:
+        """The path of the mirror, under its lock."""
+        folder = self.folder / "mirrors"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mirror = folder / f"{name.replace('/', '__')}-{digest(self.server_url, name)}.git"
+        with locked(mirror, name):
+            yield mirror
 
-def _fetch(mirror: Path, access: git.Access, refs: list[str]) -> None:
-    words = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", access.url, *refs)
-    git.run_remote(access, mirror, *words, measured=mirror)
-
-
-def _has(mirror: Path, commit: str) -> bool:
-    if not mirror.exists():
-        return False
-    answer = git.run(mirror, "cat-file", "--batch-check", stdin=f"{commit}^{{commit}}\n".encode())
-    return b" commit " in answer
-
-
-def _commit(mirror: Path, base: str, patch: str, message: str, date: str) -> str:
-    """A commit object in the mirror; nobody's files are touched for it."""
-    with tempfile.TemporaryDirectory() as folder:
-        index = {"GIT_INDEX_FILE": f"{folder}/index"}
-        git.run(mirror, "read-tree", base, variables=index)
-        try:
-            git.run(
-                mirror, "apply", "--cached", "--binary", "--whitespace=nowarn", "-",
-                stdin=patch.encode(), variables=index,
-            )  # fmt: skip
-        except git.GitCommandError as error:
-            raise Refused(f"the patch does not apply on {base[:12]}: {error}") from error
-        tree = git.run(mirror, "write-tree", variables=index).decode().strip()
-    who = {
-        f"GIT_{role}_{key}": value
-        for role in ("AUTHOR", "COMMITTER")
-        for key, value in COMMIT_IDENTITY.items()
-    }
-    dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
-    written = git.run(mirror, "commit-tree", tree, "-p", base, stdin=message.encode(), variables=who | dates)
-    return written.decode().strip()
+    def _with_mirror(self, name: str, commits: list[str], use: Callable[[Path], T]) -> T:
+        """The result of `use` on a mirror that has the commits. If git fails, the mirror is made again, once."""
+        access = self._access(name)
+        for commit in commits:
+            if not COMMIT_HASH.fullmatch(commit):
+                raise GitHubRefused(f"{commit[:80]!r} is not a full commit hash")
+        with self._locked(name) as mirror:
+            try:
+                ensure_commits(mirror, access, commits)
+                return use(mirror)
+            except git.SizeLimitExceeded as error:
+                remove(mirror)
+                raise GitHubRefused(f"{name} is too large: {error}") from error
+            except git.GitCommandError:
+                # A worker that was killed during a fetch leaves a damaged mirror behind.
+                remove(mirror)
+            try:
+                ensure_commits(mirror, access, commits)
+                return use(mirror)
+            except git.GitCommandError as error:
+                raise GitHubBusy(f"the local copy of {name} cannot be made: {error}") from error
 
 
-def _date(moment: datetime) -> str:
+def _git_date(moment: datetime) -> str:
     return f"@{int(moment.timestamp())} +0000"
 
 
-def _ref(branch: str) -> str:
-    """The branch's full name; only names that mean the same to git, GitHub and a shell."""
-    odd = any(part in ("", ".", "..") or part.endswith((".lock", ".")) for part in branch.split("/"))
-    if (
-        odd
-        or ".." in branch
-        or not re.fullmatch(r"[A-Za-z0-9_.#+=@%,/-]{1,200}", branch)
-        or branch.startswith("-")
-    ):
-        raise GitHubRefused(f"{branch[:200]!r} is no branch name we use")
+def _full_ref(branch: str) -> str:
+    """The full name of the branch's ref. Raises GitHubRefused for a name that git or a shell reads differently."""
+    invalid_part = any(part in ("", ".", "..") or part.endswith((".lock", ".")) for part in branch.split("/"))
+    if invalid_part or ".." in branch or branch.startswith("-") or not BRANCH_NAME.fullmatch(branch):
+        raise GitHubRefused(f"{branch[:200]!r} is not an accepted branch name")
     return f"refs/heads/{branch}"

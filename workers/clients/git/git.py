@@ -1,7 +1,7 @@
-"""How git is run: nobody's configuration, hooks, prompts or helpers, but limits, and errors we know.
+"""Runs git without user configuration, hooks, prompts or credential helpers, within limits of time and space.
 
-A credential is given as a header in git's environment, for one command and one server: never in the argument
-list, an address or a file.
+A credential is passed as an HTTP header in git's environment, for one command and one server. It never appears in the
+argument list, an address or a file.
 """
 
 from __future__ import annotations
@@ -26,13 +26,26 @@ from workers.runtime.redaction import redact
 from workers.runtime.text import truncate_start
 from workers.sandbox.sandbox import LAUNCHER
 
-LOCAL_SECONDS, NETWORK_SECONDS = 120.0, 300.0
+LOCAL_SECONDS = 120.0
+"""Time limit of a command on local files; a checkout of a large repository takes some seconds."""
+NETWORK_SECONDS = 300.0
+"""Time limit of a fetch or push; the first fetch of a large repository takes minutes."""
 MAX_OUTPUT_BYTES = 32 * 2**20
-"""Bytes of one answer of git: a diff above that is read by nobody."""
+"""Output of one command that is read; far above any diff that a person reviews."""
 MAX_DISK_BYTES = 4 * 2**30
-"""Bytes of one mirror or tree; the largest repositories of ordinary services stay below 1 GB."""
-POLL_SECONDS, MEASURE_SECONDS = 0.02, 2.0
-MAX_MESSAGE_CHARS = 400  # characters of git's output in an error: the last ones name the failure
+"""Size of one mirror or tree; the repositories of ordinary services stay below 1 GB."""
+MAX_STDERR_BYTES = 65_536
+"""Error output of one command that is read."""
+POLL_SECONDS = 0.02
+"""Interval at which a running command is checked."""
+MEASURE_SECONDS = 2.0
+"""Interval at which the folder of a running command is measured; walking a large tree takes longer than a poll."""
+MAX_ERROR_CHARS = 400
+"""Length of git's error text in our errors."""
+
+# Set for every command, so that neither the host's nor the repository's configuration runs code or changes output:
+# hooks, fsmonitor and helpers would run programs; prefixes, quoting and colours would change the diffs that are parsed.
+# `safe.directory`: trees may belong to the sandbox's user. `http.lowSpeed*`: a stalled transfer ends after 30 s.
 CONFIGURATION = {
     "core.hooksPath": "/dev/null", "core.fsmonitor": "false", "core.symlinks": "true",
     "core.fileMode": "true", "core.autocrlf": "false", "core.quotePath": "false", "core.askPass": "",
@@ -42,6 +55,7 @@ CONFIGURATION = {
     "diff.noprefix": "false", "diff.mnemonicPrefix": "false", "color.ui": "false",
     "http.lowSpeedLimit": "1000", "http.lowSpeedTime": "30",
 }  # fmt: skip
+# git reports the failures of a server or a network in its text only. LC_ALL=C keeps the text in English.
 UNAVAILABLE_MESSAGES = re.compile(
     r"returned error: (?:408|425|429|5\d\d)|could not resolve|couldn't connect|failed to connect|connection"
     r"|timed out|early eof|unexpected disconnect|hung up|empty reply|rpc failed|operation too slow"
@@ -57,16 +71,23 @@ NO_ACCESS_MESSAGES = re.compile(
 
 
 class GitCommandError(Exception):
-    """A git command ended badly for a reason that lies in our own copy or in what it was given."""
+    """A git command failed because of its arguments or of the local repository, not of the server."""
 
 
 class SizeLimitExceeded(GitCommandError):
-    """It wanted to print, or to store, more than we take."""
+    """A command exceeded the limit of output or of disk space."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """Where a repository is fetched from and pushed to, and the credential for that server alone."""
+    """A remote repository and its credential.
+
+    Attributes:
+        name: `owner/name`.
+        url: address for fetch and push, without a credential.
+        server: prefix of the addresses to which the credential is sent.
+        credential: password for the user `x-access-token`; None for a repository that needs none.
+    """
 
     name: str
     url: str
@@ -76,42 +97,58 @@ class Access:
 
 def run(
     folder: Path,
-    *words: str,
+    *arguments: str,
     stdin: bytes = b"",
     variables: Mapping[str, str] | None = None,
     measured: Path | None = None,
 ) -> bytes:
-    """What a local git command prints. Raises GitFailed; TooBig once `measured` is over MOST_ON_DISK."""
-    surroundings = _environment(CONFIGURATION, "file") | dict(variables or {})
-    code, output, said = _execute(["git", *words], folder, surroundings, stdin, LOCAL_SECONDS, measured)
+    """The output of a command on local files.
+
+    Args:
+        folder: working directory.
+        arguments: subcommand and its arguments.
+        variables: additional environment variables.
+        measured: folder whose size is limited to MAX_DISK_BYTES; None measures nothing.
+
+    Raises:
+        GitCommandError: the command failed.
+        SizeLimitExceeded: the output or the measured folder became too large.
+        GitHubBusy: the command took longer than LOCAL_SECONDS.
+    """
+    environment = _environment(CONFIGURATION, "file") | dict(variables or {})
+    command = ["git", *arguments]
+    code, output, stderr = _execute(command, folder, environment, stdin, LOCAL_SECONDS, measured)
     if code != 0:
-        raise GitCommandError(f"git {words[0]}: {_short(said)}")
+        raise GitCommandError(f"git {arguments[0]}: {_short(stderr)}")
     return output
 
 
-def run_remote(access: Access, folder: Path, *words: str, measured: Path | None = None) -> bytes:
-    """What a git command that talks to the server prints.
+def run_remote(access: Access, folder: Path, *arguments: str, measured: Path | None = None) -> bytes:
+    """The output of a command that talks to the server. Arguments as for `run`.
 
-    Raises GitHubBusy or GitHubRefused for what the server or the network did, GitFailed for anything else.
+    Raises:
+        GitHubBusy: the server or the network failed.
+        GitHubRefused: the server refused the credential, the repository or the push.
+        GitCommandError: the command failed for another reason.
+        SizeLimitExceeded: the output or the measured folder became too large.
     """
-    configuration = CONFIGURATION | _header(access)
-    # The launcher ties git's life to ours: a push must not go on after its worker has died.
+    # The launcher ends git together with this process: a push must not continue after its worker has died.
     spec = {
-        "argv": ["git", *words],
+        "argv": ["git", *arguments],
         "cwd": str(folder),
         "limits": {},
         "parent": os.getpid(),
         "supervise": False,
     }
     command = [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(spec)]
-    surroundings = _environment(configuration, "http:https")
-    code, output, said = _execute(command, folder, surroundings, b"", NETWORK_SECONDS, measured)
+    environment = _environment(CONFIGURATION | _credential_header(access), "http:https")
+    code, output, stderr = _execute(command, folder, environment, b"", NETWORK_SECONDS, measured)
     if code != 0:
-        raise _failure(said + output.decode(errors="replace"), access.name, "push" in words)
+        raise _remote_error(stderr + output.decode(errors="replace"), access.name, "push" in arguments)
     return output
 
 
-def _header(access: Access) -> dict[str, str]:
+def _credential_header(access: Access) -> dict[str, str]:
     if access.credential is None:
         return {}
     pair = f"x-access-token:{access.credential.get_secret_value()}".encode()
@@ -119,11 +156,20 @@ def _header(access: Access) -> dict[str, str]:
 
 
 def _environment(configuration: Mapping[str, str], protocols: str) -> dict[str, str]:
-    kept = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
+    """The whole environment of git: a few inherited variables, the configuration, and switches against side effects."""
+    inherited = (
+        "PATH",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "NO_PROXY",
+        "no_proxy",
+    )
     numbered = {"GIT_CONFIG_COUNT": str(len(configuration))}
     for number, (key, value) in enumerate(configuration.items()):
         numbered |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    return {name: os.environ[name] for name in kept if name in os.environ} | numbered | {
+    return {name: os.environ[name] for name in inherited if name in os.environ} | numbered | {
         "HOME": "/nonexistent", "LC_ALL": "C", "TZ": "UTC", "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_ATTR_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "", "GIT_ALLOW_PROTOCOL": protocols, "GIT_LITERAL_PATHSPECS": "1",
@@ -134,17 +180,17 @@ def _environment(configuration: Mapping[str, str], protocols: str) -> dict[str, 
 def _execute(
     command: Sequence[str],
     folder: Path,
-    surroundings: Mapping[str, str],
+    environment: Mapping[str, str],
     stdin: bytes,
     seconds: float,
     measured: Path | None,
 ) -> tuple[int, bytes, str]:
-    """Exit code, output and what it said beside; files and not pipes, so that nothing can fill our memory."""
+    """Exit code, output and error output. Files take the place of pipes, so that no output fills our memory."""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         given.write(stdin)
         given.seek(0)
         process = subprocess.Popen(
-            command, cwd=folder, env=dict(surroundings), stdin=given, stdout=out, stderr=err
+            command, cwd=folder, env=dict(environment), stdin=given, stdout=out, stderr=err
         )
         try:
             _wait(process, out, seconds, measured)
@@ -154,50 +200,56 @@ def _execute(
                 process.wait()
         out.seek(0)
         err.seek(0)
-        return process.returncode, out.read(MAX_OUTPUT_BYTES), err.read(65536).decode(errors="replace")
+        return (
+            process.returncode,
+            out.read(MAX_OUTPUT_BYTES),
+            err.read(MAX_STDERR_BYTES).decode(errors="replace"),
+        )
 
 
 def _wait(process: subprocess.Popen[bytes], out: IO[bytes], seconds: float, measured: Path | None) -> None:
-    deadline, measure_at = time.monotonic() + seconds, time.monotonic() + MEASURE_SECONDS
+    ends_at, measure_at = time.monotonic() + seconds, time.monotonic() + MEASURE_SECONDS
     while True:
         try:
             process.wait(POLL_SECONDS)
             break
         except subprocess.TimeoutExpired:
             pass
-        if time.monotonic() > deadline:
+        if time.monotonic() > ends_at:
             raise GitHubBusy(f"git took longer than {seconds:.0f} s")
         if os.fstat(out.fileno()).st_size > MAX_OUTPUT_BYTES:
             raise SizeLimitExceeded(f"git prints more than {MAX_OUTPUT_BYTES // 2**20} MiB")
         if measured and time.monotonic() > measure_at:
             measure_at = time.monotonic() + MEASURE_SECONDS
-            _measure(measured)
+            _check_size(measured)
 
 
-def _measure(folder: Path) -> None:
+def _check_size(folder: Path) -> None:
     total = 0
-    for top, _dirs, files in os.walk(folder):
+    for top, _folders, files in os.walk(folder):
         for name in files:
             try:
                 total += Path(top, name).lstat().st_size
             except FileNotFoundError:
-                continue  # git moves its temporary files while we look
+                continue  # git renames its temporary files during the walk
     if total > MAX_DISK_BYTES:
         raise SizeLimitExceeded(f"more than {MAX_DISK_BYTES / 10**9:.0f} GB")
 
 
-def _failure(said: str, name: str, writes: bool) -> Exception:
-    """Whose fault it is, read from git's own words (LC_ALL=C)."""
-    if found := PUSH_REJECTED.search(said):
-        return GitHubRefused(f"GitHub did not take the push to {name}: {_short(found[0])}")
-    if NO_ACCESS_MESSAGES.search(said):
-        may = "write to" if writes else "read"
-        return GitHubRefused(f"repository {name} not found, or GITHUB_TOKEN may not {may} it")
-    if UNAVAILABLE_MESSAGES.search(said):
-        return GitHubBusy(f"git could not talk to GitHub about {name}: {_short(said)}")
-    return GitCommandError(_short(said))
+def _remote_error(output: str, name: str, writes: bool) -> Exception:
+    """The error for a failed command, by git's messages."""
+    # A rejected push comes first: its output may mention the connection as well.
+    if match := PUSH_REJECTED.search(output):
+        return GitHubRefused(f"GitHub rejected the push to {name}: {_short(match[0])}")
+    if NO_ACCESS_MESSAGES.search(output):
+        verb = "write to" if writes else "read"
+        return GitHubRefused(f"repository {name} not found, or GITHUB_TOKEN may not {verb} it")
+    if UNAVAILABLE_MESSAGES.search(output):
+        return GitHubBusy(f"git could not talk to GitHub about {name}: {_short(output)}")
+    return GitCommandError(_short(output))
 
 
-def _short(said: str) -> str:
-    lines = [line for line in redact(said).splitlines() if line.strip() and not line.startswith("hint:")]
-    return truncate_start(" | ".join(lines), MAX_MESSAGE_CHARS) or "no reason given"
+def _short(output: str) -> str:
+    """The end of git's messages on one line, redacted, without hints: git prints the reason last."""
+    lines = [line for line in redact(output).splitlines() if line.strip() and not line.startswith("hint:")]
+    return truncate_start(" | ".join(lines), MAX_ERROR_CHARS) or "no reason given"

@@ -1,4 +1,4 @@
-"""Files that somebody hostile may have written, read and copied without following a link out of their tree."""
+"""Reads, writes and copies files of untrusted trees without following a link out of the tree."""
 
 from __future__ import annotations
 
@@ -11,25 +11,34 @@ from pathlib import Path
 
 from workers.errors import Refused
 
-MOST_FILES, MOST_BYTES = 50_000, 2**30
-"""Of one tree that is copied: entries, and bytes in all."""
+MAX_FILES = 50_000
+"""Files and folders of a tree that is copied."""
+MAX_TREE_BYTES = 2**30
+"""Total size of a tree that is copied; both limits are far above an ordinary service's repository."""
 MAX_READ_BYTES = 2 * 2**20
+"""Default size up to which a file is read; source files are smaller, generated and data files are not worth reading."""
 TOOL_FOLDERS = {"node_modules", "__pycache__", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
-"""Folders that running or checking code leaves behind; left out where the repository holds no such folder."""
+"""Folders that test runs and checks create. They are not copied, unless the repository itself tracks one."""
 
 
 def safe_read(root: Path, path: str, *, max_bytes: int = MAX_READ_BYTES) -> str | None:
-    """The text of a file of the tree; None where it is no plain file in it, or larger than `most_bytes`."""
+    """The text of a file; None if it is not a regular file inside the tree or is larger than `max_bytes`.
+
+    Args:
+        root: the tree.
+        path: relative to the tree; may come from outside.
+    """
     content = safe_bytes(root, path, max_bytes=max_bytes)
     return None if content is None else content.decode(errors="replace")
 
 
 def safe_bytes(root: Path, path: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes | None:
-    """Like `safe_read`, as bytes."""
+    """The content of a file; arguments and None as for `safe_read`."""
     try:
         real = (root / path).resolve()
         if not real.is_relative_to(root.resolve()):
             return None
+        # O_NOFOLLOW: the file may be replaced by a link since the check. O_NONBLOCK: opening a pipe does not wait.
         descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except (OSError, ValueError, RuntimeError):
         return None
@@ -42,15 +51,24 @@ def safe_bytes(root: Path, path: str, *, max_bytes: int = MAX_READ_BYTES) -> byt
 
 
 def safe_write(root: Path, path: str, content: bytes | None) -> None:
-    """Put a file into the tree, or take it away (None). Raises Refused for a path out of it or through a link."""
+    """Write a file into the tree.
+
+    Args:
+        root: the tree.
+        path: relative to the tree; may come from outside.
+        content: None deletes the file.
+
+    Raises:
+        Refused: the path leaves the tree or leads through a symbolic link.
+    """
     parts = path.split("/")
     if path.startswith("/") or any(part in ("", ".", "..", ".git") for part in parts):
-        raise Refused(f"{path!r} is no path inside the repository")
+        raise Refused(f"{path!r} is not a path inside the repository")
     folder = root
     for part in parts[:-1]:
         folder /= part
         if folder.is_symlink():
-            raise Refused(f"{path!r} leads through a link")
+            raise Refused(f"{path!r} leads through a symbolic link")
         folder.mkdir(exist_ok=True)
     (folder / parts[-1]).unlink(missing_ok=True)
     if content is not None:
@@ -58,25 +76,31 @@ def safe_write(root: Path, path: str, content: bytes | None) -> None:
 
 
 def copy_tree(source: Path, target: Path, tracked: set[str]) -> None:
-    """Everything in `source` but its .git, into the emptied `target`.
+    """Replace the files of `target` by those of `source`. The .git folders of both stay where they are.
 
-    `tracked` are the repository's own files. Raises Refused for a link that points outside, a nested .git, a
-    device, a second name of some file (hard link), a name with control characters, or too much of it.
+    Args:
+        tracked: files that the repository tracks, to tell its own folders from those of tools.
+
+    Raises:
+        Refused: `source` contains a link that points outside, a nested repository, a device, a pipe, a hard link (it
+            may be another name of a file outside), a name with control characters, or too many files or bytes.
     """
     for entry in target.iterdir():
         if entry.name != ".git":
             remove(entry)
-    kept = {posixpath.dirname(path) for path in tracked}
+    tracked_folders = {posixpath.dirname(path) for path in tracked}
     files = size = 0
-    for path, status in _entries(source, "", kept):
+    for path, status in _entries(source, "", tracked_folders):
         files, size = files + 1, size + status.st_size
-        if files > MOST_FILES or size > MOST_BYTES:
-            raise Refused(f"the agent's copy holds more than {MOST_FILES} files or {MOST_BYTES // 2**20} MiB")
+        if files > MAX_FILES or size > MAX_TREE_BYTES:
+            raise Refused(
+                f"the agent's copy holds more than {MAX_FILES} files or {MAX_TREE_BYTES // 2**20} MiB"
+            )
         _copy(source, target, path, status)
 
 
 def remove(path: Path) -> None:
-    """Delete a file or folder, also one whose permissions were taken away."""
+    """Delete a file or folder, even if the agent removed the permissions for that. A missing path is no error."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
@@ -88,10 +112,11 @@ def remove(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def _entries(root: Path, below: str, kept: set[str]) -> Iterator[tuple[str, os.stat_result]]:
-    with os.scandir(root / below) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
-    for entry in found:
+def _entries(root: Path, below: str, tracked_folders: set[str]) -> Iterator[tuple[str, os.stat_result]]:
+    """Relative path and status of every entry to copy, folders before their content, sorted."""
+    with os.scandir(root / below) as scan:
+        entries = sorted(scan, key=lambda entry: entry.name)
+    for entry in entries:
         path, status = posixpath.join(below, entry.name), entry.stat(follow_symlinks=False)
         if below == "" and entry.name == ".git":
             continue
@@ -100,15 +125,16 @@ def _entries(root: Path, below: str, kept: set[str]) -> Iterator[tuple[str, os.s
         if (
             is_folder
             and entry.name in TOOL_FOLDERS
-            and not any(f"{one}/".startswith(f"{path}/") for one in kept)
+            and not any(f"{folder}/".startswith(f"{path}/") for folder in tracked_folders)
         ):
             continue
         yield path, status
         if is_folder:
-            yield from _entries(root, path, kept)
+            yield from _entries(root, path, tracked_folders)
 
 
 def _check_name(path: str, name: str) -> None:
+    # Windows and macOS take `.GIT`, `.git.` and the short name `git~1` for `.git`; GitHub refuses them as well.
     if name.lower().rstrip(" .") in (".git", "git~1"):
         raise Refused(f"the agent's copy holds a nested repository: {path!r}")
     if not name.isprintable():
@@ -128,6 +154,7 @@ def _copy(source: Path, target: Path, path: str, status: os.stat_result) -> None
 
 
 def _copy_file(here: Path, there: Path) -> None:
+    # The agent's processes may still run: the file may become a link or a pipe after it was listed.
     descriptor = os.open(here, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as original, there.open("xb") as copy:
         shutil.copyfileobj(original, copy)
