@@ -1,4 +1,4 @@
-"""An outside dead man's switch: it is called after each ping that was looked into to its end, and rings when not."""
+"""Calls an external dead man's switch after each completed ping; the switch raises an alarm when the calls stop."""
 
 from __future__ import annotations
 
@@ -8,24 +8,29 @@ from pydantic import SecretStr
 
 from workers.clients import deadline
 
-WHOLE_SECONDS = 5.0
-"""For the whole call, however slowly its bytes come."""
+TOTAL_SECONDS = 5.0
+"""Upper bound of the whole call: a worker waits for it at the end of a sweep."""
+
+SETTING = "TRACKWALKER_HEARTBEAT_URL"
 
 log = logging.getLogger("trackwalker.heartbeat")
 
 
 def ping(url: SecretStr) -> None:
-    """Fetch the address; what goes wrong is logged. No log names it: it is the secret by which the switch knows us."""
+    """Call the switch once. A failure is logged and never raised.
+
+    The address is a secret that identifies this installation to the switch, so no log contains it.
+    """
     try:
         with (
-            deadline.within(WHOLE_SECONDS),
-            deadline.client(timeout=WHOLE_SECONDS) as client,
-            # The body is nobody's business, however long it is.
-            client.stream("GET", url.get_secret_value()) as answer,
+            deadline.within(TOTAL_SECONDS),
+            deadline.client(timeout=TOTAL_SECONDS) as client,
+            # A stream leaves the body unread, which may be endless.
+            client.stream("GET", url.get_secret_value()) as response,
         ):
-            status = answer.status_code
-    except Exception as error:  # its text may hold the address, and so may a traceback
-        log.warning("TRACKWALKER_HEARTBEAT_URL does not answer", extra={"error": type(error).__name__})
+            status = response.status_code
+    except Exception as error:  # the error's text and its traceback may contain the address
+        log.warning("heartbeat not delivered", extra={"setting": SETTING, "error": type(error).__name__})
         return
     if not 200 <= status < 300:
-        log.warning("TRACKWALKER_HEARTBEAT_URL does not take it", extra={"status": status})
+        log.warning("heartbeat refused", extra={"setting": SETTING, "status": status})

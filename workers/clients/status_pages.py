@@ -1,6 +1,6 @@
-"""What an outside service says of itself: its public status page, in the format of Atlassian's Statuspage.
+"""The state of an outside service by its public status page, in the format of Atlassian's Statuspage.
 
-Only pages known to answer `/api/v2/summary.json` are listed; TRACKWALKER_STATUS_PAGES adds others.
+The table lists pages that serve `/api/v2/summary.json`; TRACKWALKER_STATUS_PAGES adds others.
 https://metastatuspage.com/api
 """
 
@@ -20,12 +20,13 @@ State = Literal["operational", "degraded", "down", "unknown"]
 
 SUMMARY = "/api/v2/summary.json"
 TIMEOUT = httpx.Timeout(5.0)
-"""Seconds for each part; a page that is slow is not known, and the sweep goes on."""
-WHOLE_SECONDS = 15.0
-"""For all of it, redirects included, however it trickles."""
+"""Seconds for connecting and for each read. A slower page counts as unknown and does not hold up the diagnosis."""
+TOTAL_SECONDS = 15.0
+"""Upper bound of the whole request, redirects included."""
 MAX_PAGE_BYTES = 4 * 2**20
-"""Bytes; a page with hundreds of components stays below one MiB."""
+"""Size up to which a page is read. A page with hundreds of components stays below one MiB."""
 MAX_DESCRIPTION_CHARS = 300
+"""Length of the description; it becomes part of one fact."""
 
 PAGES = {
     "airtable.com": "https://status.airtable.com",
@@ -60,8 +61,9 @@ PAGES = {
     "vercel.com": "https://www.vercel-status.com",
     "zoom.us": "https://status.zoom.us",
 }
-"""Host, or the end of one, to the address above the summary. Slack's page has a format of its own: not here."""
+"""Host or domain → address of its status page. Slack is missing, because its page has another format."""
 
+# Statuspage's indicators, worst component first: https://metastatuspage.com/api#status
 STATES: Mapping[str, State] = {
     "none": "operational",
     "minor": "degraded",
@@ -71,12 +73,18 @@ STATES: Mapping[str, State] = {
 }
 
 
+CLOSED_STATUSES = ("resolved", "postmortem", "completed")
+"""Statuses of incidents and maintenances that are over."""
+MAX_INCIDENTS = 3
+"""Open incidents that the description names."""
+
+
 class _Overall(Model):
     indicator: str
     description: str = ""
 
 
-class _Trouble(Model):
+class _Incident(Model):
     name: str
     status: str = ""
     impact: str = "none"
@@ -84,25 +92,37 @@ class _Trouble(Model):
 
 class _Summary(Model):
     status: _Overall
-    incidents: tuple[_Trouble, ...] = ()
+    incidents: tuple[_Incident, ...] = ()
 
 
 def find_page(host: str, extra: Mapping[str, str]) -> str | None:
-    """The status page that speaks for a host (with or without port), the most particular one, `extra` first."""
+    """The address of the status page for a host; None if no page is known.
+
+    The longest matching domain wins.
+
+    Args:
+        host: with or without a port.
+        extra: pages from the settings; they take precedence over PAGES.
+    """
     name = host.lower().rstrip(".")
     for table in (extra, PAGES):
         lowered = {key.lower(): address for key, address in table.items()}
         for candidate in (name, name.partition(":")[0]):
-            fitting = [key for key in lowered if candidate == key or candidate.endswith(f".{key}")]
-            if fitting:
-                return lowered[max(fitting, key=len)].rstrip("/").removesuffix(SUMMARY)
+            matches = [key for key in lowered if candidate == key or candidate.endswith(f".{key}")]
+            if matches:
+                return lowered[max(matches, key=len)].rstrip("/").removesuffix(SUMMARY)
     return None
 
 
 def fetch_status(host: str, extra: Mapping[str, str], http: httpx.Client | None = None) -> tuple[State, str]:
-    """The state of an outside host and its page's own words; ("unknown", why) where nothing can be known.
+    """The state of an outside host and the description from its page; ("unknown", reason) if it cannot be read.
 
-    Never raises: an upstream whose page is away is no reason to stop a sweep.
+    Never raises: a status page that is down must not stop an investigation.
+
+    Args:
+        host: with or without a port.
+        extra: pages from the settings; they take precedence over PAGES.
+        http: HTTP client to use; None creates one for this call.
     """
     page = find_page(host, extra)
     if page is None:
@@ -110,23 +130,23 @@ def fetch_status(host: str, extra: Mapping[str, str], http: httpx.Client | None 
     try:
         if http is not None:
             return parse_summary(_fetch(http, page))
-        with deadline.client() as once:
-            return parse_summary(_fetch(once, page))
+        with deadline.client() as client:
+            return parse_summary(_fetch(client, page))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return "unknown", f"its status page cannot be reached ({type(error).__name__})"
     except (ValidationError, ValueError):
-        return "unknown", "its status page answers something else than a Statuspage summary"
+        return "unknown", "its status page does not answer with a Statuspage summary"
 
 
 def _fetch(http: httpx.Client, page: str) -> bytes:
-    """The summary's bytes. Raises httpx.HTTPError, and ValueError where it is far too large."""
+    """The content of the summary. Raises httpx.HTTPError, or ValueError if it is larger than MAX_PAGE_BYTES."""
     with (
-        deadline.within(WHOLE_SECONDS),
-        http.stream("GET", page + SUMMARY, timeout=TIMEOUT, follow_redirects=True) as answer,
+        deadline.within(TOTAL_SECONDS),
+        http.stream("GET", page + SUMMARY, timeout=TIMEOUT, follow_redirects=True) as response,
     ):
-        answer.raise_for_status()
+        response.raise_for_status()
         content = bytearray()
-        for chunk in answer.iter_bytes():
+        for chunk in response.iter_bytes():
             content += chunk
             if len(content) > MAX_PAGE_BYTES:
                 raise ValueError("too large")
@@ -134,11 +154,13 @@ def _fetch(http: httpx.Client, page: str) -> bytes:
 
 
 def parse_summary(content: bytes) -> tuple[State, str]:
-    """A summary as state and words. Raises ValidationError when it is none."""
+    """State and description from a summary. Raises ValidationError for any other content."""
     summary = _Summary.model_validate_json(content)
-    troubles = [one for one in summary.incidents if one.status not in ("resolved", "postmortem", "completed")]
+    incidents = [incident for incident in summary.incidents if incident.status not in CLOSED_STATUSES]
     state = STATES.get(summary.status.indicator, "unknown")
-    if state == "operational" and any(one.impact != "none" for one in troubles):
+    # An open incident counts even if the page marks no component as affected.
+    if state == "operational" and any(incident.impact != "none" for incident in incidents):
         state = "degraded"
-    words = [summary.status.description, *(f"{one.name} ({one.status})" for one in troubles[:3])]
-    return state, one_line("; ".join(word for word in words if word), MAX_DESCRIPTION_CHARS)
+    named = [f"{incident.name} ({incident.status})" for incident in incidents[:MAX_INCIDENTS]]
+    texts = [text for text in (summary.status.description, *named) if text]
+    return state, one_line("; ".join(texts), MAX_DESCRIPTION_CHARS)

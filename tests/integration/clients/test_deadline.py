@@ -96,7 +96,7 @@ def test_who_answers_by_drops_is_busy(
     trickling: Trickling, ask: Callable[[str], None], busy: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "TOTAL_SECONDS", 1.0)
-    monkeypatch.setattr(github, "WHOLE_SECONDS", 1.0)
+    monkeypatch.setattr(github, "TOTAL_SECONDS", 1.0)
     monkeypatch.setattr(slack, "TOTAL_TIMEOUT_FACTOR", 0.1)
 
     with trickling() as url, pytest.raises(busy):
@@ -104,7 +104,7 @@ def test_who_answers_by_drops_is_busy(
 
 
 def test_a_status_page_that_trickles_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status_pages, "WHOLE_SECONDS", 1.0)
+    monkeypatch.setattr(status_pages, "TOTAL_SECONDS", 1.0)
 
     with body_by_drops() as url:
         state, why = status_pages.fetch_status("api.example.com", {"api.example.com": url})

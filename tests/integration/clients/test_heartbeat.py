@@ -143,9 +143,9 @@ def test_a_switch_that_never_ends_its_answer_is_left_and_the_next_ping_is_looked
     [
         ("http://127.0.0.1:1/{secret}", "ConnectError"),
         ("http://\x00/{secret}", "InvalidURL"),
-        ("http://user:{secret}@[::1/", "does not answer"),
+        ("http://user:{secret}@[::1/", "heartbeat not delivered"),
         ("ftp://127.0.0.1/{secret}", "UnsupportedProtocol"),
-        ("http://" + "a" * 300 + ".invalid/{secret}", "does not answer"),
+        ("http://" + "a" * 300 + ".invalid/{secret}", "heartbeat not delivered"),
     ],
 )
 def test_an_address_where_nobody_answers_is_logged_without_its_secret(address: str, said: str) -> None:
@@ -182,8 +182,9 @@ def test_what_the_switch_answers_is_logged_where_it_is_no_success_and_never_foll
 def beats_alone(url: str) -> str:
     """What a worker's process logs of one call."""
     code = (
-        "import sys\nfrom pydantic import SecretStr\nfrom workers import heartbeat, logs\n"
-        "logs.configure('worker')\nheartbeat.beat(SecretStr(sys.stdin.read()))\n"
+        "import sys\nfrom pydantic import SecretStr\n"
+        "from workers.clients import heartbeat\nfrom workers.runtime import logs\n"
+        "logs.configure('worker')\nheartbeat.ping(SecretStr(sys.stdin.read()))\n"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, input=url, capture_output=True, text=True, check=True

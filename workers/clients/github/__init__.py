@@ -1,8 +1,6 @@
-"""GitHub's REST API: repositories, pull requests, and the credential that git uses.
+"""Client for GitHub's REST API: repositories, pull requests, and the credential that git uses.
 
-One method, one question. `_ask` alone knows HTTP and turns it into GitHubBusy (tried again) or
-GitHubRefused (told).
-The credential travels in the Authorization header only: never in an address, a log or an error.
+The credential travels in the Authorization header only, never in an address, a log or an error.
 """
 
 from __future__ import annotations
@@ -24,21 +22,36 @@ from workers.runtime.settings import Settings
 T = TypeVar("T")
 
 TIMEOUT = httpx.Timeout(20.0, connect=10.0)
-"""Seconds for each part of a call."""
-WHOLE_SECONDS = 60.0
-"""For a call as a whole, however its answer trickles."""
+"""Seconds for connecting and for each read and write."""
+TOTAL_SECONDS = 60.0
+"""Upper bound of a whole request."""
 NO_KEEPALIVE = httpx.Limits(max_keepalive_connections=0)
-"""Calls are minutes apart: an idle connection would be found dead, which costs more than a new one."""
+"""Requests are minutes apart. The server closes an idle connection sooner, and a retry costs more than a new one."""
 PER_PAGE = 100
+"""Items per page; the most that GitHub accepts."""
 MAX_PAGES = 30
-"""GitHub lists at most 3000 files of a pull request; so many open pull requests are nobody's."""
+"""GitHub lists at most 3,000 files of a pull request, and no repository has 3,000 open pull requests."""
 BRANCH_PREFIX = "trackwalker/"
+"""Prefix of every branch that Trackwalker pushes."""
+API_VERSION = "2022-11-28"
+NOT_LISTED_RETRY_SECONDS = 5.0
+"""GitHub's list of pull requests lags a few seconds behind its creation of one."""
+MISSING_PERMISSIONS = "contents and pull requests: read and write"
+"""Permissions that the product needs; named if GitHub does not say which one is missing."""
 
 
 class GitHub:
-    """The repositories that one token, or one GitHub App's installations, can see.
+    """The repositories that one token, or the installations of one GitHub App, can see.
 
-    Every method raises GitHubBusy when GitHub cannot answer now and GitHubRefused when it says no.
+    Every method raises GitHubBusy if GitHub cannot answer now, and GitHubRefused if GitHub refuses the request.
+
+    Args:
+        api_url: address of the REST API.
+        server_url: address of the git server.
+        token: personal access token. Takes precedence over the GitHub App.
+        app_id: id of a GitHub App; needs `private_key`.
+        private_key: the App's key in PEM format.
+        http: HTTP client to use; tests pass one with a mock transport.
     """
 
     def __init__(
@@ -61,7 +74,7 @@ class GitHub:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> GitHub:
-        """As the settings say; connects to nothing. Without a credential every question is refused."""
+        """A client with the configured addresses and credential. It sends nothing yet."""
         return cls(
             settings.github_api_url,
             settings.github_server_url,
@@ -73,49 +86,41 @@ class GitHub:
     # -- repositories and code --------------------------------------------------------------------
 
     def repository(self, name: str) -> RemoteRepository:
-        """Whether it is private, its default branch, and whether our token may push to it."""
-        answer = self._read(rest_types.Repository, "GET", name, "")
-        granted = self._granted(name)
-        push = granted.may_push if granted else answer.permissions.push
+        """Visibility and default branch of `owner/name`, and whether the credential may push to it."""
+        repository = self._read(rest_types.Repository, "GET", name, "")
+        # GitHub answers with a user's permissions; those of an App are in its installation token.
+        token = self._installation_token(name)
+        may_push = token.may_push if token else repository.permissions.push
         return RemoteRepository(
-            name=answer.full_name,
-            private=answer.private,
-            default_branch=answer.default_branch,
-            may_push=push and not answer.archived,
+            name=repository.full_name,
+            private=repository.private,
+            default_branch=repository.default_branch,
+            may_push=may_push and not repository.archived,
         )
 
     def head(self, name: str, branch: str) -> str:
-        """The commit that the branch points at."""
-        return self._read(rest_types.Branch, "GET", name, f"/branches/{quote(branch, safe='')}").commit.sha
+        """The newest commit of the branch."""
+        path = f"/branches/{quote(branch, safe='')}"
+        return self._read(rest_types.Branch, "GET", name, path).commit.sha
 
     def compare(self, name: str, base: str, head: str) -> tuple[str, ...]:
-        """The files that `head` changed since it left `base`, at most 300; a moved one under both names."""
+        """Files that `head` changed since it branched off `base`; a renamed file under both names.
+
+        GitHub lists at most 300 files.
+        """
         basehead = f"{quote(base, safe='')}...{quote(head, safe='')}"
         return rest_types.paths(self._read(rest_types.Comparison, "GET", name, f"/compare/{basehead}").files)
 
-    def clone_url(self, name: str) -> str:
-        """The address for git, without a credential in it."""
-        return f"{self.server_url}/{rest_types.validate_name(name)}.git"
-
     def credentials(self, name: str) -> SecretStr:
-        """The password for git over https, user `x-access-token`. A GitHub App's lives about an hour."""
-        granted = self._granted(name)
-        if granted:
-            return granted.token
+        """The password for git over HTTPS, for the user `x-access-token`. An App's token expires after one hour."""
+        token = self._installation_token(name)
+        if token:
+            return token.token
         if self._token is None:
             raise GitHubRefused(
-                "no GitHub credential: set GITHUB_TOKEN (or GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY)"
+                "no GitHub credential: set GITHUB_TOKEN, or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY"
             )
         return self._token
-
-    def delete_branch(self, name: str, branch: str) -> None:
-        """Remove one of our branches; one that is gone already is no error."""
-        if not branch.startswith(BRANCH_PREFIX):
-            raise GitHubRefused(f"{branch} is none of our branches: not deleted")
-        path = f"/git/refs/heads/{quote(branch)}"
-        answer = self._ask("DELETE", name, path, gone_is_fine=True)
-        if answer.status_code == 422 and "does not exist" not in answer.text:
-            raise self._refusal(answer, name)
 
     # -- pull requests ----------------------------------------------------------------------------
 
@@ -125,78 +130,95 @@ class GitHub:
         return [pull.to_model(name) for pull in self._pages(rest_types.Pull, name, "/pulls", params)]
 
     def pull_files(self, name: str, number: int) -> tuple[str, ...]:
-        """The files a pull request touches, old names of moved ones included."""
+        """Files that a pull request changes; a renamed file under both names."""
         return rest_types.paths(tuple(self._pages(rest_types.File, name, f"/pulls/{number}/files")))
 
     def find_pull(self, name: str, *, head: str, state: str = "all") -> PullRequest | None:
-        """The pull request from `owner:branch`: the open one, else a merged one, else the last closed one."""
+        """The pull request from a branch: the open one, else a merged one, else the newest closed one.
+
+        Args:
+            head: `owner:branch`.
+            state: `open`, `closed` or `all`.
+        """
         owner, _, branch = head.partition(":")
-        found = [
+        pulls = [
             pull.to_model(name)
             for pull in self._pages(rest_types.Pull, name, "/pulls", {"state": state, "head": head})
+            # Checked again here: a pull request of another branch or fork must never count as ours.
             if pull.head.ref == branch and pull.head.owner.lower() == owner.lower()
         ]
         order = ("closed", "merged", "open")
-        return max(found, key=lambda pull: (order.index(pull.state), pull.number), default=None)
+        return max(pulls, key=lambda pull: (order.index(pull.state), pull.number), default=None)
 
     def create_pull(
         self, name: str, *, title: str, body: str, head: str, base: str, draft: bool = False
     ) -> PullRequest:
-        """Open a pull request from `head`, a branch of the same repository; or the one that is there.
+        """Open a pull request, or return the open one from the same branch.
 
-        Where a repository's plan knows no drafts it becomes an ordinary one with `[draft]` in its title. Raises
-        GitHubBusy where one is there that GitHub does not show yet.
+        Args:
+            head: a branch of the same repository.
+            draft: if the repository's plan has no drafts, an ordinary pull request with `[draft]` in its title.
+
+        Raises:
+            GitHubBusy: GitHub reports an open pull request from the branch and does not list it yet.
         """
-        asked = {"title": title, "body": body, "head": head, "base": base, "draft": draft}
+        fields = {"title": title, "body": body, "head": head, "base": base, "draft": draft}
         try:
-            return self._read(rest_types.Pull, "POST", name, "/pulls", json=asked).to_model(name)
+            return self._read(rest_types.Pull, "POST", name, "/pulls", json=fields).to_model(name)
         except GitHubRefused as error:
-            said = str(error).lower()
-            if "already exists" in said:
-                there = self.find_pull(name, head=f"{name.partition('/')[0]}:{head}", state="open")
-                if there is not None:
-                    return there
+            # Both cases are a 422 without a code: only GitHub's message tells them apart.
+            message = str(error).lower()
+            if "already exists" in message:
+                existing = self.find_pull(name, head=f"{name.partition('/')[0]}:{head}", state="open")
+                if existing is not None:
+                    return existing
                 raise GitHubBusy(
-                    "a pull request is there that GitHub does not list yet", retry_after=5
+                    f"GitHub does not list the open pull request from {head} yet",
+                    retry_after=NOT_LISTED_RETRY_SECONDS,
                 ) from error
-            if not (draft and "draft" in said and "not supported" in said):
+            if not (draft and "draft" in message and "not supported" in message):
                 raise
-        plain = asked | {"draft": False, "title": f"[draft] {title}"}
-        return self._read(rest_types.Pull, "POST", name, "/pulls", json=plain).to_model(name)
+        fields |= {"draft": False, "title": f"[draft] {title}"}
+        return self._read(rest_types.Pull, "POST", name, "/pulls", json=fields).to_model(name)
 
     def pull(self, name: str, number: int) -> PullRequest:
-        """A pull request as it stands: open, merged (with the merge commit) or closed."""
+        """The current state of a pull request; with the merge commit once it is merged."""
         return self._read(rest_types.Pull, "GET", name, f"/pulls/{number}").to_model(name)
 
     def update_pull(self, name: str, number: int, body: str) -> PullRequest:
         """Replace the description of a pull request."""
-        return self._read(rest_types.Pull, "PATCH", name, f"/pulls/{number}", json={"body": body}).to_model(
-            name
-        )
+        path = f"/pulls/{number}"
+        return self._read(rest_types.Pull, "PATCH", name, path, json={"body": body}).to_model(name)
 
     def comment(self, name: str, number: int, body: str) -> None:
-        """Say something under a pull request; look with `comments` first, it is said again each time."""
+        """Comment on a pull request. Every call adds a comment: check `comments` before a repeated call."""
         self._ask("POST", name, f"/issues/{number}/comments", json={"body": body})
 
     def comments(self, name: str, number: int) -> tuple[str, ...]:
-        """What was said under a pull request, oldest first."""
-        return tuple(one.body for one in self._pages(rest_types.Comment, name, f"/issues/{number}/comments"))
+        """Texts of the comments on a pull request, oldest first."""
+        pages = self._pages(rest_types.Comment, name, f"/issues/{number}/comments")
+        return tuple(comment.body for comment in pages)
 
     # -- HTTP -------------------------------------------------------------------------------------
 
-    def _granted(self, name: str) -> InstallationToken | None:
+    def _installation_token(self, name: str) -> InstallationToken | None:
         return self._app.token(rest_types.validate_name(name)) if self._app else None
 
     def _pages(
         self, kind: type[T], name: str, path: str, params: Mapping[str, str | int] | None = None
     ) -> Iterator[T]:
-        """All pages of a list. Only page numbers are counted on: the address in `Link` is never followed."""
+        """All items of a list.
+
+        Pages are requested by number. An address in a `Link` header is never followed, because the credential would
+        go to it.
+        """
         for page in range(1, MAX_PAGES + 1):
-            asked = {**(params or {}), "per_page": PER_PAGE, "page": page}
-            answer = self._ask("GET", name, path, params=asked)
-            items: list[T] = rest_types.parse(list[kind], answer)  # type: ignore[valid-type]  # a type made of a value
+            response = self._ask(
+                "GET", name, path, params={**(params or {}), "per_page": PER_PAGE, "page": page}
+            )
+            items: list[T] = rest_types.parse(list[kind], response)  # type: ignore[valid-type]  # built at run time
             yield from items
-            if "next" not in answer.links and len(items) < PER_PAGE:
+            if "next" not in response.links and len(items) < PER_PAGE:
                 return
 
     def _read(self, kind: type[T], method: str, name: str, path: str, json: object = None) -> T:
@@ -211,16 +233,17 @@ class GitHub:
         *,
         json: object = None,
         params: Mapping[str, str | int] | None = None,
-        gone_is_fine: bool = False,
     ) -> httpx.Response:
+        """A successful response. Raises GitHubRefused for any other that `_send` returns."""
         address = f"/repos/{rest_types.validate_name(name)}{path}"
-        answer = self._send(method, address, self.credentials(name), json=json, params=params)
-        if answer.status_code == 401 and self._app:
+        response = self._send(method, address, self.credentials(name), json=json, params=params)
+        if response.status_code == 401 and self._app:
+            # The token may have been revoked before it expired: try once with a new one.
             self._app.discard(name)
-            answer = self._send(method, address, self.credentials(name), json=json, params=params)
-        if answer.is_success or (gone_is_fine and answer.status_code in (404, 422)):
-            return answer
-        raise self._refusal(answer, name)
+            response = self._send(method, address, self.credentials(name), json=json, params=params)
+        if response.is_success:
+            return response
+        raise self._refusal(response, name)
 
     def _send(
         self,
@@ -231,40 +254,42 @@ class GitHub:
         json: object = None,
         params: Mapping[str, str | int] | None = None,
     ) -> httpx.Response:
-        """One call; what is worth another try raises GitHubBusy, other refusals are the caller's."""
+        """The response, successful or refused. Raises GitHubBusy if a later attempt may succeed."""
         headers = {
             "Authorization": f"Bearer {token.get_secret_value()}",
             "Accept": "application/vnd.github+json",
-            "X-GitHub-Api-Version": "2022-11-28",
+            "X-GitHub-Api-Version": API_VERSION,
             "User-Agent": "trackwalker",
         }
         try:
-            with deadline.within(WHOLE_SECONDS):
-                answer = self._http.request(
+            with deadline.within(TOTAL_SECONDS):
+                # A renamed repository redirects. For a GET that is safe to follow; a POST would become a GET.
+                response = self._http.request(
                     method, self.api_url + path, json=json, params=params, headers=headers, timeout=TIMEOUT,
                     follow_redirects=method == "GET",
                 )  # fmt: skip
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise GitHubBusy(f"GitHub cannot be reached ({type(error).__name__})") from error
-        wait = rest_types.rate_limit_wait(answer)
-        if answer.status_code >= 500 or wait is not None:
-            raise GitHubBusy(f"GitHub answered {answer.status_code} to {method} {path}", retry_after=wait)
-        return answer
+        wait = rest_types.rate_limit_wait(response)
+        if response.status_code >= 500 or wait is not None:
+            raise GitHubBusy(f"GitHub answered {response.status_code} to {method} {path}", retry_after=wait)
+        return response
 
-    def _refusal(self, answer: httpx.Response, name: str) -> GitHubRefused:
-        """What GitHub said, and what a person can do about it."""
-        status, said = answer.status_code, rest_types.error_message(answer)
+    def _refusal(self, response: httpx.Response, name: str) -> GitHubRefused:
+        """The error, with GitHub's message and what to do about it."""
+        status, message = response.status_code, rest_types.error_message(response)
         if status == 401:
-            return GitHubRefused(f"GitHub does not accept {self._setting}: {said}")
+            return GitHubRefused(f"GitHub does not accept {self._setting}: {message}")
         if status == 403:
-            lacks = answer.headers.get("x-accepted-github-permissions") or answer.headers.get(
-                "x-accepted-oauth-scopes", ""
+            headers = response.headers
+            needed = headers.get("x-accepted-github-permissions") or headers.get("x-accepted-oauth-scopes")
+            needs = f"needs {needed or MISSING_PERMISSIONS}"
+            return GitHubRefused(
+                f"GitHub does not let {self._setting} do this in {name} ({needs}): {message}"
             )
-            needs = f" (needs {lacks})" if lacks else " (needs contents and pull requests: read and write)"
-            return GitHubRefused(f"GitHub does not let {self._setting} do this in {name}{needs}: {said}")
         if status == 404:
             hint = f"it does not exist, or {self._setting} may not see it"
-            return GitHubRefused(f"GitHub knows no {answer.request.url.path} ({said}): {hint}")
-        if answer.is_redirect:
-            return GitHubRefused(f"{name} has moved on GitHub: connect the Railway service to its new name")
-        return GitHubRefused(f"GitHub answered {status} for {name}: {said}")
+            return GitHubRefused(f"GitHub does not find {response.request.url.path} ({message}): {hint}")
+        if response.is_redirect:
+            return GitHubRefused(f"{name} was renamed on GitHub: connect the Railway service to its new name")
+        return GitHubRefused(f"GitHub answered {status} for {name}: {message}")

@@ -1,4 +1,4 @@
-"""Who acts as a GitHub App has no lasting token: a signed claim buys one of an hour, for one repository only.
+"""Installation tokens of a GitHub App: a signed JWT buys a token of one hour for one repository.
 
 https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
 """
@@ -16,19 +16,23 @@ from workers.errors import GitHubRefused
 from workers.models import Model, Moment
 
 JWT_SECONDS = 540
-"""GitHub takes at most ten minutes; a minute less for clocks that differ, and `iat` a minute back."""
+"""Lifetime of a JWT. GitHub accepts ten minutes at most; one less allows for clocks that differ."""
+JWT_BACKDATE_SECONDS = 60
+"""GitHub rejects a JWT issued in the future, and recommends to backdate it for clocks that differ."""
 MIN_REMAINING_SECONDS = 300.0
-"""A token with less left than this is not handed out: a push may take minutes."""
+"""A token that expires sooner is replaced: the push for which it is handed out may take minutes."""
 
 
 class Send(Protocol):
+    """Sends one request to GitHub with the given credential."""
+
     def __call__(
         self, method: str, path: str, token: SecretStr, *, json: object = None
     ) -> httpx.Response: ...
 
 
 class InstallationToken(Model):
-    """A token for one repository."""
+    """A token for one repository, and the permissions that the installation granted."""
 
     token: SecretStr
     expires_at: Moment
@@ -36,6 +40,7 @@ class InstallationToken(Model):
 
     @property
     def may_push(self) -> bool:
+        """True if the token may push branches and open pull requests."""
         return all(self.permissions.get(right) == "write" for right in ("contents", "pull_requests"))
 
 
@@ -44,52 +49,59 @@ class _Installation(Model):
 
 
 class AppTokens:
-    """Tokens by repository, bought when needed and kept until shortly before they end."""
+    """Installation tokens by repository, created on demand and kept until shortly before they expire.
+
+    Args:
+        private_key: PEM; line breaks may be written as `\\n`, as in environment variables.
+        send: sends the requests.
+    """
 
     def __init__(self, app_id: str, private_key: SecretStr, send: Send) -> None:
         self._app_id, self._send = app_id, send
         self._key = SecretStr(private_key.get_secret_value().replace("\\n", "\n"))
-        self._kept: dict[str, InstallationToken] = {}
+        self._tokens: dict[str, InstallationToken] = {}
 
     def token(self, name: str) -> InstallationToken:
-        """The token for `owner/name`. Raises GitHubRefused when the app is not installed there."""
-        kept = self._kept.get(name)
-        if kept is None or kept.expires_at.timestamp() - time.time() < MIN_REMAINING_SECONDS:
-            kept = self._kept[name] = self._buy(name)
-        return kept
+        """A valid token for `owner/name`. Raises GitHubRefused if the app is not installed there."""
+        token = self._tokens.get(name)
+        if token is None or token.expires_at.timestamp() - time.time() < MIN_REMAINING_SECONDS:
+            token = self._tokens[name] = self._create(name)
+        return token
 
     def discard(self, name: str) -> None:
-        """The kept token was not accepted: buy another."""
-        self._kept.pop(name, None)
+        """Forget the token of a repository, because GitHub no longer accepts it."""
+        self._tokens.pop(name, None)
 
-    def _buy(self, name: str) -> InstallationToken:
-        claim = self._claim()
-        found = self._send("GET", f"/repos/{name}/installation", claim)
-        if not found.is_success:
-            raise _refusal(found, f"the GitHub App {self._app_id} is not installed on {name}")
-        number = parse(_Installation, found).id
-        asked = {"repositories": [name.partition("/")[2]]}
-        bought = self._send("POST", f"/app/installations/{number}/access_tokens", claim, json=asked)
-        if not bought.is_success:
-            raise _refusal(bought, f"the GitHub App {self._app_id} gets no token for {name}")
-        granted: InstallationToken = parse(InstallationToken, bought)
-        return granted
+    def _create(self, name: str) -> InstallationToken:
+        app_jwt = self._jwt()
+        response = self._send("GET", f"/repos/{name}/installation", app_jwt)
+        if not response.is_success:
+            raise _refusal(response, f"the GitHub App {self._app_id} is not installed on {name}")
+        installation = parse(_Installation, response).id
+        path = f"/app/installations/{installation}/access_tokens"
+        body = {"repositories": [name.partition("/")[2]]}
+        response = self._send("POST", path, app_jwt, json=body)
+        if not response.is_success:
+            raise _refusal(response, f"the GitHub App {self._app_id} gets no token for {name}")
+        token: InstallationToken = parse(InstallationToken, response)
+        return token
 
-    def _claim(self) -> SecretStr:
+    def _jwt(self) -> SecretStr:
         # Imported late: cryptography takes 8 MB, and an installation with a GITHUB_TOKEN needs none.
         import jwt
 
         now = int(time.time())
-        payload = {"iat": now - 60, "exp": now + JWT_SECONDS, "iss": self._app_id}
+        payload = {"iat": now - JWT_BACKDATE_SECONDS, "exp": now + JWT_SECONDS, "iss": self._app_id}
         try:
             return SecretStr(jwt.encode(payload, self._key.get_secret_value(), algorithm="RS256"))
         except (ValueError, TypeError, jwt.PyJWTError) as error:
+            # `from None`: the error's text may quote the key.
             raise GitHubRefused(
-                f"GITHUB_APP_PRIVATE_KEY cannot sign ({type(error).__name__}): PEM is needed"
+                f"GITHUB_APP_PRIVATE_KEY cannot sign ({type(error).__name__}): set it to the app's key in PEM format"
             ) from None
 
 
-def _refusal(answer: httpx.Response, what: str) -> GitHubRefused:
-    if answer.status_code == 401:
-        what = "GitHub does not accept GITHUB_APP_ID with GITHUB_APP_PRIVATE_KEY"
-    return GitHubRefused(f"{what}: {error_message(answer)}")
+def _refusal(response: httpx.Response, reason: str) -> GitHubRefused:
+    if response.status_code == 401:
+        reason = "GitHub does not accept GITHUB_APP_ID with GITHUB_APP_PRIVATE_KEY"
+    return GitHubRefused(f"{reason}: {error_message(response)}")

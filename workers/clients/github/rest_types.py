@@ -1,4 +1,4 @@
-"""What GitHub's REST API sends, as far as it is read, and what it means. Pure."""
+"""The parts of GitHub's REST API that the client reads, and what its errors and limits mean. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from workers.errors import GitHubBusy, GitHubRefused
 from workers.models import Model, PullRequest
 
 REPOSITORY_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
+MAX_ERROR_CHARS = 300
+"""Length of GitHub's error text in our errors."""
 DEFAULT_WAIT_SECONDS = 60.0
-"""How long to wait where a limit was met and no header says until when; GitHub's own advice."""
+"""Wait after a rate limit whose headers name no time; GitHub's documentation asks for at least one minute."""
 MAX_WAIT_SECONDS = 3600.0
-"""Limits are counted by the hour: a longer wait is a clock that is wrong."""
+"""GitHub's limits reset every hour, so a longer wait comes from a wrong clock."""
 
 
 class Permissions(Model):
@@ -40,7 +42,7 @@ class _HeadRepository(Model):
 
 
 class PullSide(Model):
-    """The head or the base of a pull request. `repo` is None when it was deleted."""
+    """Head or base of a pull request. `repo` is None if the repository was deleted."""
 
     ref: str
     sha: str
@@ -49,6 +51,7 @@ class PullSide(Model):
 
     @property
     def owner(self) -> str:
+        """Owner of the branch, from the label `owner:branch` or the repository; "" if unknown."""
         if self.label and ":" in self.label:
             return self.label.partition(":")[0]
         return self.repo.full_name.partition("/")[0] if self.repo else ""
@@ -68,7 +71,11 @@ class Pull(Model):
     base: PullSide
 
     def to_model(self, name: str) -> PullRequest:
-        """As everybody else knows it. Before the merge GitHub names a trial merge: left out."""
+        """The pull request as our model.
+
+        Args:
+            name: `owner/name` of the repository that contains it.
+        """
         merged = self.merged_at is not None
         return PullRequest(
             number=self.number,
@@ -76,6 +83,7 @@ class Pull(Model):
             draft=self.draft,
             branch=self.head.ref,
             state="merged" if merged else "closed" if self.state == "closed" else "open",
+            # Before the merge, GitHub's merge_commit_sha is the commit of a test merge.
             merge_commit=self.merge_commit_sha if merged else None,
             head_commit=self.head.sha,
             body=self.body or "",
@@ -107,60 +115,61 @@ class Comment(Model):
     body: str = ""
 
 
-class _Complaint(Model):
+class _ErrorBody(Model):
     message: str = ""
     errors: tuple[Any, ...] | str | None = None
 
 
 def validate_name(name: str) -> str:
-    """`owner/name`, or GitHubRefused: it becomes part of addresses."""
+    """The name, if it is a valid `owner/name`. Raises GitHubRefused otherwise: the name becomes part of addresses."""
     if not REPOSITORY_NAME.fullmatch(name) or {".", ".."} & set(name.split("/")):
-        raise GitHubRefused(f"{name[:100]!r} is no GitHub repository: owner/name is needed")
+        raise GitHubRefused(f"{name[:100]!r} is not a GitHub repository: use owner/name")
     return name
 
 
-def parse(kind: Any, answer: httpx.Response) -> Any:
-    """The answer as `kind`; a body that cannot be read (a proxy's page) is GitHubBusy."""
+def parse(kind: Any, response: httpx.Response) -> Any:
+    """The body, validated as `kind`. Raises GitHubBusy for any other body: it comes from a proxy on the way."""
     try:
-        return TypeAdapter(kind).validate_json(answer.content)
+        return TypeAdapter(kind).validate_json(response.content)
     except ValidationError as error:
-        raise GitHubBusy(f"GitHub's answer to {answer.request.url.path} cannot be read") from error
+        raise GitHubBusy(f"GitHub's answer to {response.request.url.path} cannot be read") from error
 
 
 def paths(files: tuple[File, ...]) -> tuple[str, ...]:
-    """Each path once, a moved file under both."""
-    named = [name for file in files for name in (file.filename, file.previous_filename) if name]
-    return tuple(dict.fromkeys(named))
+    """Every path once; a renamed file counts under both names."""
+    every = [path for file in files for path in (file.filename, file.previous_filename) if path]
+    return tuple(dict.fromkeys(every))
 
 
-def error_message(answer: httpx.Response) -> str:
-    """GitHub's own words: the message and the errors of the fields, at most 300 characters."""
+def error_message(response: httpx.Response) -> str:
+    """GitHub's message and the errors of single fields; the status text if the body is not GitHub's."""
     try:
-        complaint = _Complaint.model_validate_json(answer.content)
+        body = _ErrorBody.model_validate_json(response.content)
     except ValidationError:
-        return answer.reason_phrase
-    errors = complaint.errors if isinstance(complaint.errors, tuple) else (complaint.errors,)
-    return "; ".join([complaint.message, *(_detail(error) for error in errors if error)])[:300]
+        return response.reason_phrase
+    errors = body.errors if isinstance(body.errors, tuple) else (body.errors,)
+    return "; ".join([body.message, *(_field_error(error) for error in errors if error)])[:MAX_ERROR_CHARS]
 
 
-def _detail(error: object) -> str:
+def _field_error(error: object) -> str:
     if not isinstance(error, dict):
         return str(error)
     return str(error.get("message") or f"{error.get('field', error.get('resource'))} {error.get('code')}")
 
 
-def rate_limit_wait(answer: httpx.Response) -> float | None:
-    """Seconds to wait where GitHub met a limit; None where it did not.
+def rate_limit_wait(response: httpx.Response) -> float | None:
+    """Seconds to wait if the response reports a rate limit, else None.
 
-    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api: Retry-After first, else
-    the reset (epoch seconds) once nothing remains; a secondary limit may name neither.
+    Retry-After takes precedence, then the reset (epoch seconds) once no request remains. A secondary limit may name
+    neither. https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
     """
-    headers, status = answer.headers, answer.status_code
-    after, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset", "")
-    if status in (403, 429, 503) and after.isdigit():
-        return min(float(after), MAX_WAIT_SECONDS)
+    headers, status = response.headers, response.status_code
+    retry_after, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset", "")
+    if status in (403, 429, 503) and retry_after.isdigit():
+        return min(float(retry_after), MAX_WAIT_SECONDS)
     if status not in (403, 429):
         return None
     if headers.get("x-ratelimit-remaining") == "0" and reset.isdigit():
         return min(max(1.0, int(reset) - time.time()), MAX_WAIT_SECONDS)
-    return DEFAULT_WAIT_SECONDS if status == 429 or "rate limit" in answer.text.lower() else None
+    # A 403 is also the answer to a missing permission; only the message tells the two apart.
+    return DEFAULT_WAIT_SECONDS if status == 429 or "rate limit" in response.text.lower() else None
