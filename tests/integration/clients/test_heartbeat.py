@@ -97,7 +97,9 @@ def test_a_finished_ping_calls_the_switch_once(store: redis.Redis, store_url: st
         ping(running)
         running.drive(running.count_ended_sweeps)
 
-        assert [one.split(b"\r\n")[0] for one in there.requests] == [f"GET /{SECRET} HTTP/1.1".encode()]
+        assert [request.split(b"\r\n")[0] for request in there.requests] == [
+            f"GET /{SECRET} HTTP/1.1".encode()
+        ]
 
 
 def test_an_alert_calls_no_switch(store: redis.Redis, store_url: str, tmp_path: Path) -> None:

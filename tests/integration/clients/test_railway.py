@@ -1,4 +1,4 @@
-"""What the Railway client promises, over real sockets where the stand-in can do it, else over a made-up answer."""
+"""The Railway client, over a real socket against the fake, or against a prepared answer."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def railway(fake_railway: FakeRailway) -> Iterator[Railway]:
 
 
 def answering(answer: Callable[[httpx.Request], httpx.Response] | dict[str, Any]) -> Railway:
-    """A client whose Railway answers just that."""
+    """A client that receives this answer to every request."""
     handler = answer if callable(answer) else lambda _request: httpx.Response(200, json=answer)
     return Railway(
         "http://railway.test",
@@ -84,7 +84,7 @@ def structure(railway: Railway) -> EnvironmentStructure:
     return railway.fetch_structure(HERE, 20, WINDOW)
 
 
-# ---- what there is ---------------------------------------------------------------------------
+# ---- structure ---------------------------------------------------------------------------
 
 
 def test_a_failed_newest_deployment_does_not_serve(railway: Railway, service: WorldService) -> None:
@@ -99,7 +99,7 @@ def test_a_failed_newest_deployment_does_not_serve(railway: Railway, service: Wo
 @pytest.mark.parametrize(
     ("status", "serves"), [("CRASHED", True), ("SLEEPING", True), ("FAILED", False), ("BUILDING", False)]
 )
-def test_without_an_active_deployment_the_latest_serves_if_it_came_so_far(
+def test_without_an_active_deployment_the_latest_serves_if_it_ever_started(
     railway: Railway, service: WorldService, status: str, serves: bool
 ) -> None:
     service.deployments[0].status = status
@@ -120,24 +120,24 @@ def test_an_active_deployment_serves_even_if_a_newer_one_crashed(
     assert shop.serving and shop.serving.id == "dep"
 
 
-def test_a_volume_that_is_being_deleted_is_none(railway: Railway, service: WorldService) -> None:
+def test_a_volume_that_is_being_deleted_is_left_out(railway: Railway, service: WorldService) -> None:
     service.volumes = [
         WorldVolume("v1", "data", "/data", 5, 10),
         WorldVolume("v2", "old", "/old", 9, 10, True),
     ]
 
-    assert [one.id for one in structure(railway).volumes["svc"]] == ["v1"]
+    assert [volume.id for volume in structure(railway).volumes["svc"]] == ["v1"]
 
 
-def test_a_service_tells_its_code_its_domains_and_how_it_is_started(
+def test_a_service_has_its_repository_its_domains_and_its_start_command(
     railway: Railway, service: WorldService
 ) -> None:
     service.root_directory, service.start_command, service.domains = "/api", "python app.py", ["shop.test"]
 
-    seen = structure(railway)
+    environment = structure(railway)
 
-    shop = seen.services[0]
-    assert (seen.environment_name, shop.repo, shop.root_directory, shop.start_command, shop.public) == (
+    shop = environment.services[0]
+    assert (environment.environment_name, shop.repo, shop.root_directory, shop.start_command, shop.public) == (
         "production", "acme/shop", "/api", "python app.py", True,
     )  # fmt: skip
     assert shop.serving and (shop.serving.commit, shop.serving.commit_author) == ("c0ffee", "ada")
@@ -162,7 +162,7 @@ def test_replicas_are_counted_over_all_regions(railway: Railway, service: WorldS
         {"serviceManifest": {"deploy": {"multiRegionConfig": 3}}},
     ],
 )
-def test_what_railway_calls_opaque_may_hold_anything(
+def test_unexpected_deployment_metadata_is_ignored(
     railway: Railway, service: WorldService, meta: Any
 ) -> None:
     service.deployments[0].meta = meta
@@ -173,7 +173,7 @@ def test_what_railway_calls_opaque_may_hold_anything(
     assert shop.serving and shop.serving.commit is None
 
 
-def test_lists_that_come_in_pages_are_read_to_the_end(railway: Railway, fake_railway: FakeRailway) -> None:
+def test_every_page_of_a_list_is_read(railway: Railway, fake_railway: FakeRailway) -> None:
     fake_railway.page_limit = 2
     fake_railway.world.services = [
         WorldService(f"s{n}", f"s{n}", repo="acme/x", branch=f"b{n}", volumes=[WorldVolume(f"v{n}", "v", "/v", 5, 10)],
@@ -181,34 +181,38 @@ def test_lists_that_come_in_pages_are_read_to_the_end(railway: Railway, fake_rai
         for n in range(5)
     ]  # fmt: skip
 
-    names = [one.name for one in structure(railway).services]
+    names = [service.name for service in structure(railway).services]
 
     assert names == ["s0", "s1", "s2", "s3", "s4"]
     assert sorted(structure(railway).branches.items())[-1] == ("s4", "b4")
     assert [len(volumes) for volumes in structure(railway).volumes.values()] == [1] * 5
-    assert [one.id for one in railway.deployments(HERE, first=3)] == ["d4", "d3", "d2"]
+    assert [deployment.id for deployment in railway.deployments(HERE, first=3)] == ["d4", "d3", "d2"]
 
 
-def test_pages_that_turn_in_a_circle_end_in_a_refusal() -> None:
+def test_page_cursors_that_form_a_loop_are_refused() -> None:
     page = {"edges": [], "pageInfo": {"hasNextPage": True, "endCursor": "same"}}
 
     with pytest.raises(RailwayRefused, match="loop"):
         answering({"data": {"deployments": page}}).deployments(HERE)
 
 
-def test_deployments_of_one_service_come_newest_first(railway: Railway, fake_railway: FakeRailway) -> None:
+def test_deployments_of_one_service_are_sorted_newest_first(
+    railway: Railway, fake_railway: FakeRailway
+) -> None:
     fake_railway.world.services[0].deployments = [
         deployment("old", created_at=AT),
         deployment("new", created_at=AT + 1),
     ]
     fake_railway.world.services.append(WorldService("other", "other", deployments=[deployment("x", "other")]))
 
-    found = railway.deployments(HERE, "svc", 10)
+    result = railway.deployments(HERE, "svc", 10)
 
-    assert [one.id for one in found] == ["new", "old"]
+    assert [deployment.id for deployment in result] == ["new", "old"]
 
 
-def test_railways_own_trouble_is_told_in_its_words(railway: Railway, fake_railway: FakeRailway) -> None:
+def test_the_platform_incident_has_the_message_of_railway(
+    railway: Railway, fake_railway: FakeRailway
+) -> None:
     assert structure(railway).platform_incident is None
 
     fake_railway.world.platform_incident = "Builds are slow"
@@ -219,14 +223,14 @@ def test_railways_own_trouble_is_told_in_its_words(railway: Railway, fake_railwa
 # ---- tokens ----------------------------------------------------------------------------------
 
 
-def test_a_project_token_names_its_environment_and_reads_it(fake_railway: FakeRailway) -> None:
+def test_a_project_token_names_its_environment_and_can_read_it(fake_railway: FakeRailway) -> None:
     with serve(fake_railway.app) as running:
         railway = Railway(running.url, project_token=SecretStr("of-project"))
 
-        found = railway.environments()
+        result = railway.environments()
 
-        assert found == [HERE]
-        assert railway.fetch_structure(found[0], 20, WINDOW).services[0].name == "shop"
+        assert result == [HERE]
+        assert railway.fetch_structure(result[0], 20, WINDOW).services[0].name == "shop"
         railway.close()
 
 
@@ -235,21 +239,21 @@ def test_an_account_token_names_no_environment(railway: Railway, fake_railway: F
     assert fake_railway.operations == []
 
 
-def test_with_both_tokens_the_wider_one_reads(fake_railway: FakeRailway) -> None:
+def test_with_both_tokens_the_account_token_reads(fake_railway: FakeRailway) -> None:
     with serve(fake_railway.app) as running:
         railway = Railway(
             running.url, token=SecretStr(fake_railway.token), project_token=SecretStr("of-project")
         )
 
-        found = railway.environments()
+        result = railway.environments()
 
-        assert found == [HERE]
+        assert result == [HERE]
         fake_railway.project_token = "revoked"
         assert [item.id for item in railway.deployments(HERE)] == ["dep"]
         railway.close()
 
 
-def test_a_wrong_token_is_refused_with_the_setting_named(fake_railway: FakeRailway) -> None:
+def test_a_wrong_token_is_refused_with_the_name_of_the_setting(fake_railway: FakeRailway) -> None:
     with serve(fake_railway.app) as running:
         railway = Railway(running.url, token=SecretStr("wrong"))
 
@@ -260,18 +264,18 @@ def test_a_wrong_token_is_refused_with_the_setting_named(fake_railway: FakeRailw
         railway.close()
 
 
-def test_without_a_token_nothing_is_sent() -> None:
+def test_without_a_token_no_request_is_sent() -> None:
     railway = Railway("http://127.0.0.1:9")
 
     with pytest.raises(RailwayRefused, match="RAILWAY_API_TOKEN"):
         railway.deployments(HERE)
 
 
-# ---- refused or not available ----------------------------------------------------------------
+# ---- failures ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["429", "503"])
-def test_who_asks_for_patience_is_busy_for_as_long_as_it_says(
+def test_railway_busy_carries_the_wait_from_retry_after(
     railway: Railway, fake_railway: FakeRailway, kind: Any
 ) -> None:
     fake_railway.faults.add(kind, retry_after="37")
@@ -282,7 +286,7 @@ def test_who_asks_for_patience_is_busy_for_as_long_as_it_says(
     assert caught.value.retry_after == 37
 
 
-def test_a_short_wait_is_waited_for_once(railway: Railway, fake_railway: FakeRailway) -> None:
+def test_a_short_wait_is_slept_through_once(railway: Railway, fake_railway: FakeRailway) -> None:
     fake_railway.faults.add("429", times=1, retry_after="0")
     assert [item.id for item in railway.deployments(HERE)] == ["dep"]
 
@@ -303,7 +307,7 @@ def test_retry_after_may_be_a_date() -> None:
     assert caught.value.retry_after == 0
 
 
-def test_one_cut_connection_is_asked_again_and_a_second_one_is_busy(
+def test_a_dropped_connection_is_retried_once_and_then_raises_railway_busy(
     railway: Railway, fake_railway: FakeRailway
 ) -> None:
     fake_railway.faults.add("drop", times=1)
@@ -315,7 +319,7 @@ def test_one_cut_connection_is_asked_again_and_a_second_one_is_busy(
         railway.deployments(HERE)
 
 
-def test_nobody_at_the_address_is_busy() -> None:
+def test_a_closed_port_raises_railway_busy() -> None:
     railway = Railway("http://127.0.0.1:1", token=SecretStr("t"))
 
     with pytest.raises(RailwayBusy, match="cannot be reached"):
@@ -331,41 +335,41 @@ def test_a_401_names_the_setting(railway: Railway, fake_railway: FakeRailway) ->
         railway.deployments(HERE)
 
 
-def test_problem_processing_request_is_busy(railway: Railway, fake_railway: FakeRailway) -> None:
+def test_problem_processing_request_raises_railway_busy(railway: Railway, fake_railway: FakeRailway) -> None:
     fake_railway.broken["deployments"] = "Problem processing request"
 
     with pytest.raises(RailwayBusy):
         railway.deployments(HERE)
 
 
-def test_an_unknown_id_is_refused_in_railways_words(railway: Railway) -> None:
+def test_an_unknown_id_is_refused_with_the_message_of_railway(railway: Railway) -> None:
     with pytest.raises(RailwayRefused, match="Environment not found"):
         railway.deployments(Environment(project_id="prj", environment_id="nowhere"))
 
 
-def test_a_query_that_railway_does_not_know_is_refused() -> None:
-    complaint = {
+def test_a_query_that_fails_validation_is_refused() -> None:
+    entry = {
         "message": 'Cannot query field "source"',
         "extensions": {"code": "GRAPHQL_VALIDATION_FAILED"},
     }
-    railway = answering(lambda _request: httpx.Response(400, json={"errors": [complaint]}))
+    railway = answering(lambda _request: httpx.Response(400, json={"errors": [entry]}))
 
     with pytest.raises(RailwayRefused, match='Cannot query field "source"'):
         railway.deployments(HERE)
 
 
 @pytest.mark.parametrize("body", [b"<html>maintenance</html>", b"", b"[]"])
-def test_an_answer_that_is_no_graphql_is_busy(body: bytes) -> None:
+def test_a_body_that_is_not_graphql_raises_railway_busy(body: bytes) -> None:
     with pytest.raises(RailwayBusy):
         answering(lambda _request: httpx.Response(200, content=body)).deployments(HERE)
 
 
-def test_an_answer_of_another_shape_is_refused_and_says_where() -> None:
+def test_an_answer_of_unexpected_shape_is_refused_with_the_field() -> None:
     with pytest.raises(RailwayRefused, match=r"deployments\.edges"):
         answering({"data": {"deployments": {"edges": None}}}).deployments(HERE)
 
 
-def test_our_token_is_not_in_the_error_even_if_railway_echoes_it() -> None:
+def test_a_token_that_railway_echoes_is_not_in_the_error() -> None:
     railway = answering({"errors": [{"message": "bad token tok-1\nsorry"}]})
 
     with pytest.raises(RailwayRefused) as caught:
@@ -374,65 +378,61 @@ def test_our_token_is_not_in_the_error_even_if_railway_echoes_it() -> None:
     assert str(caught.value) == "Railway: bad token *** sorry"
 
 
-def test_a_part_that_came_as_null_beside_an_error_is_named(
-    railway: Railway, fake_railway: FakeRailway
-) -> None:
+def test_a_field_that_is_null_beside_an_error_is_a_gap(railway: Railway, fake_railway: FakeRailway) -> None:
     fake_railway.broken["latestDeployment"] = "could not resolve"
 
-    seen = structure(railway)
+    environment = structure(railway)
 
-    assert seen.services[0].serving is not None
+    assert environment.services[0].serving is not None
     reason = "serviceInstances.edges.node.latestDeployment: could not resolve"
-    assert seen.gaps == (Gap(part=GapPart.ENVIRONMENT, reason=reason),)
+    assert environment.gaps == (Gap(part=GapPart.ENVIRONMENT, reason=reason),)
 
 
 # ---- series ----------------------------------------------------------------------------------
 
 
-def test_usage_comes_per_replica_with_its_limits(railway: Railway, service: WorldService) -> None:
+def test_usage_is_read_per_replica_with_its_limits(railway: Railway, service: WorldService) -> None:
     for second in range(0, 120, 20):
         service.samples += [
             Sample(AT + second, name, "dep", cpu, 0.5) for name, cpu in (("i1", 1.0), ("i2", 3.0))
         ]
 
-    seen = railway.fetch_usage(HERE, WINDOW, 60).usage["svc"]
+    usage = railway.fetch_usage(HERE, WINDOW, 60).usage["svc"]
 
-    assert {one.instance_id: one.cpu for one in seen.instances} == {
+    assert {instance.instance_id: instance.cpu for instance in usage.instances} == {
         "i1": ((int(AT), 1.0), (int(AT) + 60, 1.0)),
         "i2": ((int(AT), 3.0), (int(AT) + 60, 3.0)),
     }
-    assert {one.deployment_id for one in seen.instances} == {"dep"}
-    assert (seen.cpu_limit, seen.memory_limit, seen.summed) == (8.0, 8.0, False)
+    assert {instance.deployment_id for instance in usage.instances} == {"dep"}
+    assert (usage.cpu_limit, usage.memory_limit, usage.summed) == (8.0, 8.0, False)
 
 
-def test_a_service_without_samples_has_no_usage_rather_than_none_used(railway: Railway) -> None:
+def test_a_service_without_samples_is_absent_from_the_usage(railway: Railway) -> None:
     assert railway.fetch_usage(HERE, WINDOW, 60).usage == {}
 
 
-def test_a_series_without_a_replica_is_known_to_be_a_sum() -> None:
+def test_a_series_without_a_replica_is_marked_as_a_sum() -> None:
     values = [{"ts": 60, "value": 2}, {"ts": 0, "value": 1}]
     metrics = [{"measurement": "CPU_USAGE", "tags": {"serviceId": "svc"}, "values": values}]
 
-    seen = answering({"data": {"usage": metrics, "disk": []}}).fetch_usage(HERE, WINDOW, 60).usage["svc"]
+    usage = answering({"data": {"usage": metrics, "disk": []}}).fetch_usage(HERE, WINDOW, 60).usage["svc"]
 
-    assert seen.summed
-    assert seen.instances[0].cpu == ((0, 1.0), (60, 2.0))
-    assert seen.cpu_limit is None
+    assert usage.summed
+    assert usage.instances[0].cpu == ((0, 1.0), (60, 2.0))
+    assert usage.cpu_limit is None
 
 
 def test_configured_limits_are_decimal_gigabytes(railway: Railway, fake_railway: FakeRailway) -> None:
     fake_railway.world.services.append(WorldService("free", "free", cpu_limit=None, memory_limit=0.5))
 
-    seen = railway.fetch_http_metrics(
+    metrics = railway.fetch_http_metrics(
         HERE, [ServiceQuery(one, traffic=False, limits=True) for one in ("svc", "free")], WINDOW, 60
     )
 
-    assert seen.limits == {"svc": (8.0, 8.0), "free": (None, 0.5)}
+    assert metrics.limits == {"svc": (8.0, 8.0), "free": (None, 0.5)}
 
 
-def test_requests_are_counted_per_step_with_the_durations_of_the_same_step(
-    railway: Railway, service: WorldService
-) -> None:
+def test_traffic_combines_counts_and_durations_per_step(railway: Railway, service: WorldService) -> None:
     answers = [(0, 200, 10.0), (1, 301, 10.0), (2, 404, 20.0), (61, 500, 900.0), (62, 502, 300.0)]
     service.requests = [Request(AT + second, "GET", "/", status, ms, "dep") for second, status, ms in answers]
 
@@ -444,25 +444,25 @@ def test_requests_are_counted_per_step_with_the_durations_of_the_same_step(
     assert (second.requests, second.server_errors, second.p95_ms) == (2, 2, 900.0)
 
 
-def test_many_services_are_asked_twenty_at_a_time(railway: Railway, fake_railway: FakeRailway) -> None:
+def test_traffic_is_requested_for_twenty_services_at_a_time(
+    railway: Railway, fake_railway: FakeRailway
+) -> None:
     fake_railway.world.services = [WorldService(f"s{n}", f"s{n}") for n in range(41)]
 
-    seen = railway.traffic(HERE, [f"s{n}" for n in range(41)], WINDOW, 60)
+    traffic = railway.traffic(HERE, [f"s{n}" for n in range(41)], WINDOW, 60)
 
-    assert len(seen.by_service) == 41
+    assert len(traffic.by_service) == 41
     assert len(fake_railway.operations) == 3
 
 
-def test_a_service_that_railway_refuses_does_not_hide_the_others(railway: Railway) -> None:
-    seen = railway.traffic(HERE, ["gone", "svc", "lost"], WINDOW, 60)
+def test_a_refused_service_does_not_hide_the_others(railway: Railway) -> None:
+    traffic = railway.traffic(HERE, ["gone", "svc", "lost"], WINDOW, 60)
 
-    assert list(seen.by_service) == ["svc"]
-    assert seen.errors == {"gone": "Service not found", "lost": "Service not found"}
+    assert list(traffic.by_service) == ["svc"]
+    assert traffic.errors == {"gone": "Service not found", "lost": "Service not result"}
 
 
-def test_a_start_is_the_platforms_line_not_a_service_that_speaks_of_it(
-    railway: Railway, service: WorldService
-) -> None:
+def test_a_container_start_is_the_exact_line_of_the_platform(railway: Railway, service: WorldService) -> None:
     service.deployments[0].logs = [
         LogRow(AT - 9, "Starting Container"),
         LogRow(AT + 5, "Starting Container"),
@@ -474,13 +474,18 @@ def test_a_start_is_the_platforms_line_not_a_service_that_speaks_of_it(
 
     starts = railway.fetch_logs(HERE, WINDOW, 60).starts
 
-    assert [(one.at.timestamp(), one.deployment_id) for one in starts] == [(AT + 5, "dep"), (AT + 90, "dep")]
+    assert [(start.at.timestamp(), start.deployment_id) for start in starts] == [
+        (AT + 5, "dep"),
+        (AT + 90, "dep"),
+    ]
 
 
-# ---- lines -----------------------------------------------------------------------------------
+# ---- logs -----------------------------------------------------------------------------------
 
 
-def test_logs_are_the_last_lines_of_the_window_oldest_first(railway: Railway, service: WorldService) -> None:
+def test_logs_are_the_last_lines_of_the_window_sorted_oldest_first(
+    railway: Railway, service: WorldService
+) -> None:
     service.deployments[0].logs = [
         LogRow(AT + second, f"line {second}", instance_id="i1") for second in range(-5, 700, 5)
     ]
@@ -512,16 +517,16 @@ def test_logs_can_be_filtered_by_railway(railway: Railway, service: WorldService
         ("", {"level": '"fatal"'}, "error"),
     ],
 )  # fmt: skip
-def test_the_level_is_the_severity_or_an_attribute_that_names_one(
+def test_the_level_is_the_severity_or_an_attribute(
     severity: str | None, attributes: dict[str, str], level: str
 ) -> None:
     line = {"timestamp": "2026-06-13T22:22:15.608657501Z", "message": "x", "severity": severity, "tags": None,
             "attributes": [{"key": key, "value": value} for key, value in attributes.items()]}  # fmt: skip
 
-    seen = answering({"data": {"deploymentLogs": [line]}}).deployment_logs("dep")[0]
+    parsed = answering({"data": {"deploymentLogs": [line]}}).deployment_logs("dep")[0]
 
-    assert (seen.level, seen.deployment_id) == (level, "dep")
-    assert seen.timestamp == datetime(2026, 6, 13, 22, 22, 15, 608657, tzinfo=UTC)
+    assert (parsed.level, parsed.deployment_id) == (level, "dep")
+    assert parsed.timestamp == datetime(2026, 6, 13, 22, 22, 15, 608657, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -529,18 +534,16 @@ def test_the_level_is_the_severity_or_an_attribute_that_names_one(
     [("stack", '"Error: x\\n    at f (/app/a.js:3:1)"'), ("err", '{"stack": "Error: x\\n    at f (/app/a.js:3:1)"}'),
      ("error.stack", "Error: x\n    at f (/app/a.js:3:1)")],
 )  # fmt: skip
-def test_a_stack_trace_that_railway_made_an_attribute_is_part_of_the_line(key: str, value: str) -> None:
+def test_a_stack_trace_in_an_attribute_is_appended_to_the_message(key: str, value: str) -> None:
     line = {"timestamp": "2026-06-13T22:22:15Z", "message": "payment failed", "severity": "error", "tags": None,
             "attributes": [{"key": "userId", "value": "456"}, {"key": key, "value": value}]}  # fmt: skip
 
-    seen = answering({"data": {"deploymentLogs": [line]}}).deployment_logs("dep")[0]
+    parsed = answering({"data": {"deploymentLogs": [line]}}).deployment_logs("dep")[0]
 
-    assert seen.message == "payment failed\nError: x\n    at f (/app/a.js:3:1)"
+    assert parsed.message == "payment failed\nError: x\n    at f (/app/a.js:3:1)"
 
 
-def test_build_logs_are_found_by_the_deployments_time_however_long_ago(
-    railway: Railway, service: WorldService
-) -> None:
+def test_build_logs_of_an_old_deployment_are_read(railway: Railway, service: WorldService) -> None:
     old = service.deployments[0]
     old.created_at = AT - 90 * 86400
     old.build_logs = [LogRow(old.created_at + 20, "Healthcheck failed!", "error")]
@@ -550,7 +553,7 @@ def test_build_logs_are_found_by_the_deployments_time_however_long_ago(
     assert [line.message for line in lines] == ["Healthcheck failed!"]
 
 
-def test_requests_of_the_window_can_be_asked_by_status(railway: Railway, service: WorldService) -> None:
+def test_http_logs_can_be_filtered_by_status(railway: Railway, service: WorldService) -> None:
     service.requests = [
         Request(AT + n, "GET", f"/{n}", 500 if n % 2 else 200, 12.0, "dep") for n in range(-3, 9)
     ]
@@ -579,7 +582,7 @@ def test_requests_of_the_window_can_be_asked_by_status(railway: Railway, service
         ({"status": 200, "upstream_address": ""}, False),
     ],
 )
-def test_the_edges_own_answers_are_told_from_the_services(
+def test_an_answer_of_the_edge_is_distinguished_from_one_of_the_service(
     railway: Railway, service: WorldService, facts: dict[str, Any], edge: bool
 ) -> None:
     service.requests = [Request(at=AT, method="GET", path="/", ms=1, deployment_id="dep", **facts)]

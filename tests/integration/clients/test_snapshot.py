@@ -44,12 +44,12 @@ def running(name: str, **facts: object) -> WorldService:
     """A live service with one sample, one request and one start of a container in the window."""
     live = WorldDeployment(f"dep-{name}", f"svc-{name}", "SUCCESS", AT - 3600, None, {"branch": "pushed"})
     live.logs = [LogRow(AT + 1, "Starting Container")]
-    made = WorldService(f"svc-{name}", name, repo="acme/shop", deployments=[live], active=[live.id])
-    made.samples = [Sample(AT + 5, "i1", live.id, 2.0, 1.0)]
-    made.requests = [Request(AT + 5, "GET", "/", 200, 20.0, live.id)]
+    service = WorldService(f"svc-{name}", name, repo="acme/shop", deployments=[live], active=[live.id])
+    service.samples = [Sample(AT + 5, "i1", live.id, 2.0, 1.0)]
+    service.requests = [Request(AT + 5, "GET", "/", 200, 20.0, live.id)]
     for key, value in facts.items():
-        setattr(made, key, value)
-    return made
+        setattr(service, key, value)
+    return service
 
 
 @pytest.fixture
@@ -66,71 +66,73 @@ def railway(fake_railway: FakeRailway) -> Iterator[Railway]:
         client.close()
 
 
-def look(railway: Railway) -> Survey:
+def take(railway: Railway) -> Survey:
     return take_survey(railway, HERE, WINDOW, 60)
 
 
 def shop(railway: Railway) -> Service:
-    return next(one for one in look(railway).services if one.name == "shop")
+    return next(service for service in take(railway).services if service.name == "shop")
 
 
-def test_a_survey_holds_all_that_the_services_did(railway: Railway, fake_railway: FakeRailway) -> None:
+def test_a_survey_contains_the_structure_and_activity_of_every_service(
+    railway: Railway, fake_railway: FakeRailway
+) -> None:
     fake_railway.world.services[0].volumes = [WorldVolume("v1", "data", "/data", 400, 500)]
 
-    seen = look(railway)
+    survey = take(railway)
 
-    assert (seen.project_name, seen.environment_name, seen.failed_reads) == ("acme", "production", ())
-    for service in seen.services:
+    assert (survey.project_name, survey.environment_name, survey.failed_reads) == ("acme", "production", ())
+    for service in survey.services:
         assert service.branch == "main"
         assert (service.cpu_limit, service.memory_limit) == (8.0, 8.0)
         assert service.usage[0].cpu == ((int(AT), 2.0),)
         assert [minute.requests for minute in service.traffic] == [1]
         assert [start.deployment_id for start in service.starts] == [f"dep-{service.name}"]
-        assert [one.id for one in service.deployments] == [f"dep-{service.name}"]
-    assert seen.services[0].volumes[0].used_mb == 400
-    assert seen.services[1].volumes == ()
+        assert [deployment.id for deployment in service.deployments] == [f"dep-{service.name}"]
+    assert survey.services[0].volumes[0].used_mb == 400
+    assert survey.services[1].volumes == ()
 
 
-def test_a_sweep_of_few_services_costs_four_requests(railway: Railway, fake_railway: FakeRailway) -> None:
-    look(railway)
+def test_a_survey_of_few_services_takes_four_requests(railway: Railway, fake_railway: FakeRailway) -> None:
+    take(railway)
 
     assert len(fake_railway.operations) == 4
 
 
-def test_a_sweep_of_a_hundred_services_costs_eight_requests(
+def test_a_survey_of_a_hundred_services_takes_eight_requests(
     railway: Railway, fake_railway: FakeRailway
 ) -> None:
     fake_railway.world.services = [running(f"s{n}") for n in range(100)]
     fake_railway.silent = {"CPU_LIMIT"}
 
-    seen = look(railway)
+    survey = take(railway)
 
-    assert [(len(one.traffic), one.cpu_limit) for one in seen.services] == [(1, 8.0)] * 100
+    assert [(len(service.traffic), service.cpu_limit) for service in survey.services] == [(1, 8.0)] * 100
     assert len(fake_railway.operations) == 8
 
 
-def test_a_project_token_is_enough(fake_railway: FakeRailway) -> None:
+def test_a_project_token_is_sufficient(fake_railway: FakeRailway) -> None:
     with serve(fake_railway.app) as server:
         railway = Railway(server.url, project_token=SecretStr("of-project"))
 
-        seen = take_survey(railway, railway.environments()[0], WINDOW, 60)
+        survey = take_survey(railway, railway.environments()[0], WINDOW, 60)
 
-        assert [one.name for one in seen.services] == ["shop", "cart"]
-        assert seen.failed_reads == ()
+        assert [service.name for service in survey.services] == ["shop", "cart"]
+        assert survey.failed_reads == ()
         railway.close()
 
 
-def test_a_service_without_a_domain_but_with_traffic_counts_as_public(
+def test_a_service_without_a_domain_and_with_traffic_counts_as_public(
     railway: Railway, fake_railway: FakeRailway
 ) -> None:
     fake_railway.world.services[1].requests = []
 
-    by_name = {one.name: one.public for one in look(railway).services}
+    by_name = {service.name: service.public for service in take(railway).services}
 
     assert by_name == {"shop": True, "cart": False}
 
 
-def test_an_older_deployment_that_serves_is_kept_beside_the_newest(
+def test_the_serving_deployment_is_kept_beside_the_newest(
     railway: Railway, fake_railway: FakeRailway
 ) -> None:
     newer = WorldDeployment("newer", "svc-shop", "FAILED", AT, None, {})
@@ -140,7 +142,7 @@ def test_an_older_deployment_that_serves_is_kept_beside_the_newest(
     service = shop(railway)
 
     assert service.serving and service.serving.id == "dep-shop"
-    assert [one.id for one in service.deployments] == ["newer", "dep-shop"]
+    assert [deployment.id for deployment in service.deployments] == ["newer", "dep-shop"]
 
 
 @pytest.mark.parametrize(
@@ -154,79 +156,79 @@ def test_an_older_deployment_that_serves_is_kept_beside_the_newest(
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("words", ["Not Authorized", "Problem processing request"])
-def test_a_part_that_cannot_be_read_is_said_and_the_rest_is_seen(
+def test_a_part_that_cannot_be_read_is_a_gap_and_the_others_are_read(
     railway: Railway, fake_railway: FakeRailway, field: str, parts: set[GapPart], words: str
 ) -> None:
     fake_railway.broken[field] = words
 
-    seen = look(railway)
+    survey = take(railway)
 
-    assert {gap.part for gap in seen.failed_reads} == parts
-    assert all(f"Railway: {words}" in gap.reason for gap in seen.failed_reads)
-    assert [len(one.traffic) for one in seen.services] == [1, 1]
+    assert {gap.part for gap in survey.failed_reads} == parts
+    assert all(f"Railway: {words}" in gap.reason for gap in survey.failed_reads)
+    assert [len(service.traffic) for service in survey.services] == [1, 1]
 
 
-def test_what_the_token_may_not_see_is_not_asked_for_again(
+def test_a_part_that_the_token_may_not_see_is_not_requested_again(
     railway: Railway, fake_railway: FakeRailway
 ) -> None:
     fake_railway.broken["variables"] = "Not Authorized"
-    first = look(railway)
+    first = take(railway)
     fake_railway.operations.clear()
 
-    again = look(railway)
+    again = take(railway)
 
     assert again.failed_reads == first.failed_reads != ()
     assert len(fake_railway.operations) == 4
 
 
-def test_traffic_that_cannot_be_read_is_said_by_the_services_names(
+def test_unread_traffic_is_a_gap_with_the_name_of_its_service(
     railway: Railway, fake_railway: FakeRailway
 ) -> None:
     fake_railway.broken["httpDurationMetrics"] = "Service is resting"
 
-    seen = look(railway)
+    survey = take(railway)
 
-    assert set(seen.failed_reads) == {
+    assert set(survey.failed_reads) == {
         Gap(part=GapPart.TRAFFIC, subject=name, reason="Service is resting") for name in ("shop", "cart")
     }
-    assert [one.traffic for one in seen.services] == [(), ()]
+    assert [service.traffic for service in survey.services] == [(), ()]
 
 
-def test_what_came_as_null_is_said(railway: Railway, fake_railway: FakeRailway) -> None:
+def test_a_field_that_is_null_is_a_gap(railway: Railway, fake_railway: FakeRailway) -> None:
     fake_railway.broken["latestDeployment"] = "could not resolve"
 
-    seen = look(railway)
+    survey = take(railway)
 
-    assert any("latestDeployment" in gap.reason for gap in seen.failed_reads)
-    assert [one.serving is not None for one in seen.services] == [True, True]
+    assert any("latestDeployment" in gap.reason for gap in survey.failed_reads)
+    assert [service.serving is not None for service in survey.services] == [True, True]
 
 
-def test_without_the_services_there_is_no_survey(railway: Railway, fake_railway: FakeRailway) -> None:
+def test_a_survey_fails_if_the_services_cannot_be_read(railway: Railway, fake_railway: FakeRailway) -> None:
     fake_railway.broken["environment"] = "Problem processing request"
     with pytest.raises(RailwayBusy):
-        look(railway)
+        take(railway)
 
     fake_railway.broken["environment"] = "Not Authorized"
 
     with pytest.raises(RailwayRefused):
-        look(railway)
+        take(railway)
 
 
-def test_an_environment_that_is_not_there_is_named_with_its_setting(railway: Railway) -> None:
+def test_the_refusal_of_an_unknown_environment_names_the_setting(railway: Railway) -> None:
     with pytest.raises(RailwayRefused, match=r"TRACKWALKER_ENVIRONMENTS: prj/elsewhere"):
         take_survey(railway, Environment(project_id="prj", environment_id="elsewhere"), WINDOW, 60)
 
 
-def test_where_nothing_but_names_could_be_read_it_is_tried_again(
+def test_a_survey_is_retried_if_only_the_services_could_be_read(
     railway: Railway, fake_railway: FakeRailway
 ) -> None:
     fake_railway.broken |= dict.fromkeys(BESIDE, "Problem processing request")
 
     with pytest.raises(RailwayBusy):
-        look(railway)
+        take(railway)
 
 
-def test_configured_limits_stand_in_where_the_metrics_name_none(
+def test_configured_limits_replace_limits_missing_from_the_metrics(
     railway: Railway, fake_railway: FakeRailway
 ) -> None:
     fake_railway.silent = {"CPU_LIMIT", "MEMORY_LIMIT_GB"}
@@ -237,20 +239,20 @@ def test_configured_limits_stand_in_where_the_metrics_name_none(
     assert (service.cpu_limit, service.memory_limit) == (2.0, 8.0)
 
 
-def test_a_sum_over_replicas_becomes_the_mean_replica(railway: Railway, fake_railway: FakeRailway) -> None:
+def test_a_sum_over_replicas_is_divided_by_their_number(railway: Railway, fake_railway: FakeRailway) -> None:
     fake_railway.untagged = {"DEPLOYMENT_INSTANCE_ID", "DEPLOYMENT_ID"}
     service = fake_railway.world.services[0]
     deploy = {"multiRegionConfig": {"east": {"numReplicas": 2}}}
     service.deployments[0].meta = {"serviceManifest": {"deploy": deploy}}
     service.samples = [Sample(AT + 5, name, "dep-shop", cpu, 1.0) for name, cpu in (("i1", 1.0), ("i2", 3.0))]
 
-    seen = shop(railway)
+    surveyed = shop(railway)
 
-    assert [one.cpu for one in seen.usage] == [((int(AT), 2.0),)]
-    assert (seen.cpu_limit, seen.memory_limit) == (8.0, 8.0)
+    assert [usage.cpu for usage in surveyed.usage] == [((int(AT), 2.0),)]
+    assert (surveyed.cpu_limit, surveyed.memory_limit) == (8.0, 8.0)
 
 
-def test_a_volume_that_names_no_service_goes_to_the_one_whose_name_it_bears(
+def test_a_volume_without_a_service_is_assigned_by_its_name(
     railway: Railway, fake_railway: FakeRailway
 ) -> None:
     service = fake_railway.world.services[0]
@@ -260,31 +262,31 @@ def test_a_volume_that_names_no_service_goes_to_the_one_whose_name_it_bears(
         WorldVolume("v2", "left-over", "/old", 1, 2),
     ]
 
-    seen = look(railway)
+    survey = take(railway)
 
-    assert [[volume.id for volume in one.volumes] for one in seen.services] == [["v1"], []]
+    assert [[volume.id for volume in service.volumes] for service in survey.services] == [["v1"], []]
 
 
-def test_an_empty_environment_is_a_survey_without_services(
+def test_an_empty_environment_gives_a_survey_without_services(
     railway: Railway, fake_railway: FakeRailway
 ) -> None:
     fake_railway.world.services.clear()
 
-    seen = look(railway)
+    survey = take(railway)
 
-    assert (seen.services, seen.failed_reads) == ((), ())
+    assert (survey.services, survey.failed_reads) == ((), ())
 
 
-def test_railways_own_incident_is_part_of_what_is_seen(railway: Railway, fake_railway: FakeRailway) -> None:
+def test_an_incident_of_railway_is_part_of_the_survey(railway: Railway, fake_railway: FakeRailway) -> None:
     fake_railway.world.platform_incident = "Edge is down in Europe"
 
-    assert look(railway).platform_incident == "Edge is down in Europe (investigating)"
+    assert take(railway).platform_incident == "Edge is down in Europe (investigating)"
 
 
-# ---- beside the series -----------------------------------------------------------------------
+# ---- disk, error lines and events -----------------------------------------------------------------------
 
 
-def test_disk_error_lines_and_events_stand_with_their_service(
+def test_disk_error_lines_and_events_are_assigned_to_their_service(
     railway: Railway, fake_railway: FakeRailway
 ) -> None:
     service = fake_railway.world.services[0]
@@ -294,14 +296,14 @@ def test_disk_error_lines_and_events_stand_with_their_service(
     payload = {"serviceId": "svc-shop", "deploymentId": "dep-shop"}
     fake_railway.world.events = [WorldEvent(AT + 9, "Deployment", "oom_killed", payload)]
 
-    seen = shop(railway)
+    surveyed = shop(railway)
 
-    assert seen.disk == ((int(AT), 1.5), (int(AT) + 60, 2.5))
-    assert seen.error_lines == ((int(AT), 2.0), (int(AT) + 60, 1.0))
-    assert [(one.kind, one.deployment_id) for one in seen.events] == [("oom", "dep-shop")]
+    assert surveyed.disk == ((int(AT), 1.5), (int(AT) + 60, 2.5))
+    assert surveyed.error_lines == ((int(AT), 2.0), (int(AT) + 60, 1.0))
+    assert [(event.kind, event.deployment_id) for event in surveyed.events] == [("oom", "dep-shop")]
 
 
-def test_in_a_flood_of_error_lines_only_whole_steps_are_counted(
+def test_truncated_error_lines_are_counted_for_complete_steps_only(
     railway: Railway, fake_railway: FakeRailway
 ) -> None:
     steps = [(0, 200), (60, 500), (120, 1600)]
@@ -309,10 +311,10 @@ def test_in_a_flood_of_error_lines_only_whole_steps_are_counted(
         LogRow(AT + at + n / 100, "boom", "error") for at, lines in steps for n in range(lines)
     ]
 
-    seen = look(railway)
+    survey = take(railway)
 
-    assert seen.services[0].error_lines == ((int(AT) + 120, 1600.0),)
-    assert seen.failed_reads == (
+    assert survey.services[0].error_lines == ((int(AT) + 120, 1600.0),)
+    assert survey.failed_reads == (
         Gap(part=GapPart.ERROR_LINES, reason="only the newest 2000 of the environment were read"),
     )
 
@@ -327,12 +329,12 @@ def test_in_a_flood_of_error_lines_only_whole_steps_are_counted(
         ("Deployment", "building", None), ("Monitor", "failed", None), ("", "", None),
     ],
 )  # fmt: skip
-def test_the_feed_is_read_by_what_happened(
+def test_a_feed_event_is_classified_by_its_action(
     railway: Railway, fake_railway: FakeRailway, object_: str, action: str, kind: str | None
 ) -> None:
     fake_railway.world.events = [WorldEvent(AT + 9, object_, action, {"serviceId": "svc-shop"})]
 
-    assert [one.kind for one in shop(railway).events] == ([kind] if kind else [])
+    assert [event.kind for event in shop(railway).events] == ([kind] if kind else [])
 
 
 @pytest.mark.parametrize(
@@ -343,47 +345,45 @@ def test_the_feed_is_read_by_what_happened(
         {"data": {"resource": {"deployment": {"id": "dep-shop"}}}}, '{"serviceId": "svc-shop"}',
     ],
 )  # fmt: skip
-def test_an_event_is_found_by_service_or_deployment_however_the_payload_is_made(
+def test_an_event_is_assigned_by_the_service_or_deployment_in_any_form_of_payload(
     railway: Railway, fake_railway: FakeRailway, payload: object
 ) -> None:
     fake_railway.world.events = [WorldEvent(AT + 9, "Deployment", "crashed", payload)]
 
-    by_name = {one.name: len(one.events) for one in look(railway).services}
+    by_name = {service.name: len(service.events) for service in take(railway).services}
 
     assert by_name == {"shop": 1, "cart": 0}
 
 
 @pytest.mark.parametrize("payload", [None, "no json", [1], 7, {"serviceId": 7}, {"service": "svc-shop"}])
-def test_an_event_of_nobody_is_passed_over(
+def test_an_event_without_a_known_subject_is_skipped(
     railway: Railway, fake_railway: FakeRailway, payload: object
 ) -> None:
     fake_railway.world.events = [WorldEvent(AT + 9, "Deployment", "crashed", payload)]
 
-    seen = look(railway)
+    survey = take(railway)
 
-    assert (seen.failed_reads, [one.events for one in seen.services]) == ((), [(), ()])
+    assert (survey.failed_reads, [service.events for service in survey.services]) == ((), [(), ()])
 
 
-def test_events_outside_the_window_are_none_of_it(railway: Railway, fake_railway: FakeRailway) -> None:
+def test_events_outside_the_window_are_left_out(railway: Railway, fake_railway: FakeRailway) -> None:
     moments = (AT - 1, AT + 3, WINDOW.end.timestamp() + 1)
     fake_railway.world.events = [
         WorldEvent(at, "Deployment", "crashed", {"serviceId": "svc-shop"}) for at in moments
     ]
 
-    assert [one.at.timestamp() for one in shop(railway).events] == [AT + 3]
+    assert [event.at.timestamp() for event in shop(railway).events] == [AT + 3]
 
 
-def test_who_calls_whom_is_known_from_variables_and_lookups(
-    railway: Railway, fake_railway: FakeRailway
-) -> None:
+def test_calls_are_inferred_from_variables_and_lookups(railway: Railway, fake_railway: FakeRailway) -> None:
     fake_railway.world.services.append(running("Main Store"))
     fake_railway.world.services[0].variables = {"CART_URL": ["cart.RAILWAY_PRIVATE_DOMAIN"]}
     fake_railway.world.services[1].lookups = [Lookup(AT + 1, "main-store.railway.internal.")] * 3
 
-    assert look(railway).calls == (("svc-cart", "svc-Main Store"), ("svc-shop", "svc-cart"))
+    assert take(railway).calls == (("svc-cart", "svc-Main Store"), ("svc-shop", "svc-cart"))
 
 
-def test_no_value_of_a_variable_is_asked_for() -> None:
+def test_no_value_of_a_variable_is_requested() -> None:
     asked = documents.STRUCTURE["variables"]
 
     assert "name references serviceId }" in asked
@@ -394,7 +394,7 @@ def test_no_value_of_a_variable_is_asked_for() -> None:
 
 
 def changed(fake_railway: FakeRailway, change: Callable[[dict[str, Any]], None]) -> Railway:
-    """A client whose Railway is the stand-in, with each answer changed."""
+    """A client of the fake whose answers `change` modifies."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         status, body = fake_railway.ask(json.loads(request.content))
@@ -405,7 +405,7 @@ def changed(fake_railway: FakeRailway, change: Callable[[dict[str, Any]], None])
     return Railway("http://railway.test", token=SecretStr("t"), http=http)
 
 
-def test_series_that_cannot_be_read_do_not_hide_the_others(fake_railway: FakeRailway) -> None:
+def test_invalid_series_do_not_hide_the_valid_ones(fake_railway: FakeRailway) -> None:
     def change(data: dict[str, Any]) -> None:
         for series in data.get("usage", []):
             if series["tags"]["serviceId"] == "svc-cart":
@@ -413,79 +413,81 @@ def test_series_that_cannot_be_read_do_not_hide_the_others(fake_railway: FakeRai
             else:
                 series["values"] = [{"ts": int(AT), "value": 3}, {"ts": int(AT) + 60, "value": None}]
 
-    seen = look(changed(fake_railway, change))
+    survey = take(changed(fake_railway, change))
 
-    by_name = {one.name: [use.cpu for use in one.usage] for one in seen.services}
+    by_name = {service.name: [use.cpu for use in service.usage] for service in survey.services}
     assert by_name == {"shop": [((int(AT), 3.0),)], "cart": []}
-    assert seen.failed_reads == (Gap(part=GapPart.USAGE, reason="8 entries could not be read"),)
+    assert survey.failed_reads == (Gap(part=GapPart.USAGE, reason="8 entries could not be read"),)
 
 
-def test_a_lookup_that_cannot_be_read_hides_no_trouble(fake_railway: FakeRailway) -> None:
+def test_an_invalid_lookup_hides_no_finding(fake_railway: FakeRailway) -> None:
     def change(data: dict[str, Any]) -> None:
         data |= (
             {"lookups": [{"qname": "cart.railway.internal", "serviceId": None}]} if "lookups" in data else {}
         )
 
-    seen = look(changed(fake_railway, change))
+    survey = take(changed(fake_railway, change))
 
-    assert seen.failed_reads == (Gap(part=GapPart.LOOKUPS, reason="1 entry could not be read"),)
-    assert seen.gaps_for("shop") == ()
+    assert survey.failed_reads == (Gap(part=GapPart.LOOKUPS, reason="1 entry could not be read"),)
+    assert survey.gaps_for("shop") == ()
 
 
-def test_a_name_steers_no_terminal_and_begins_no_line(railway: Railway, fake_railway: FakeRailway) -> None:
+def test_a_service_name_contains_no_control_characters_and_no_line_breaks(
+    railway: Railway, fake_railway: FakeRailway
+) -> None:
     fake_railway.world.services[0].name = "shop\n\x1b[2J\u202eall is well"
     fake_railway.world.services[1].name = "\x07"
 
-    assert [one.name for one in look(railway).services] == ["shop [2J all is well", "svc-cart"]
+    assert [service.name for service in take(railway).services] == ["shop [2J all is well", "svc-cart"]
 
 
 @pytest.mark.parametrize(
     ("first", "reasons"), [(-60, ()), (5, ("only the newest 100 of the window were read",))]
 )
-def test_a_feed_that_was_not_read_back_to_the_windows_start_is_said(
+def test_a_feed_not_read_back_to_the_start_of_the_window_is_a_gap(
     railway: Railway, fake_railway: FakeRailway, first: int, reasons: tuple[str, ...]
 ) -> None:
     fake_railway.world.events = [WorldEvent(AT + first + n, "Variable", "updated") for n in range(120)]
 
-    assert look(railway).failed_reads == tuple(Gap(part=GapPart.EVENTS, reason=reason) for reason in reasons)
+    assert take(railway).failed_reads == tuple(Gap(part=GapPart.EVENTS, reason=reason) for reason in reasons)
 
 
-def test_variables_beyond_those_that_are_read_are_said_and_hide_no_trouble(
+def test_variables_beyond_the_limit_are_a_gap_that_hides_no_finding(
     railway: Railway, fake_railway: FakeRailway
 ) -> None:
     fake_railway.world.services[0].variables = {f"V{n}": [] for n in range(1600)}
 
-    seen = look(railway)
+    survey = take(railway)
 
-    assert seen.failed_reads == (
+    assert survey.failed_reads == (
         Gap(part=GapPart.VARIABLES, reason="only the first 1500 variables were read"),
     )
-    assert seen.gaps_for("shop") == ()
+    assert survey.gaps_for("shop") == ()
 
 
-def test_series_without_tags_are_said_where_a_service_has_none(fake_railway: FakeRailway) -> None:
+def test_series_without_a_service_are_a_gap_if_a_service_has_none(fake_railway: FakeRailway) -> None:
     def change(data: dict[str, Any]) -> None:
         for series in data.get("usage", []):
             series["tags"] = None
 
-    seen = look(changed(fake_railway, change))
+    survey = take(changed(fake_railway, change))
 
-    assert [one.usage for one in seen.services] == [(), ()]
-    assert seen.failed_reads == (Gap(part=GapPart.USAGE, reason="some series name no service"),)
+    assert [service.usage for service in survey.services] == [(), ()]
+    assert survey.failed_reads == (Gap(part=GapPart.USAGE, reason="some series name no service"),)
 
 
-def test_a_part_that_is_null_costs_only_itself(fake_railway: FakeRailway) -> None:
+def test_a_null_part_is_a_gap_and_the_others_are_read(fake_railway: FakeRailway) -> None:
     def change(data: dict[str, Any]) -> None:
         for name in ("variables", "events", "lookups", "disk", "statuses0"):
             data[name] = None if name in data else data.get(name)
 
-    seen = look(changed(fake_railway, change))
+    survey = take(changed(fake_railway, change))
 
-    assert {(gap.part, gap.subject) for gap in seen.failed_reads} == {
+    assert {(gap.part, gap.subject) for gap in survey.failed_reads} == {
         (GapPart.VARIABLES, None), (GapPart.LOOKUPS, None), (GapPart.EVENTS, None), (GapPart.DISK, None),
         (GapPart.TRAFFIC, "shop"),
     }  # fmt: skip
-    assert [len(one.usage) for one in seen.services] == [1, 1]
+    assert [len(service.usage) for service in survey.services] == [1, 1]
 
 
 def test_one_service_that_cannot_be_read_is_said_and_the_others_are_seen(fake_railway: FakeRailway) -> None:
@@ -493,10 +495,10 @@ def test_one_service_that_cannot_be_read_is_said_and_the_others_are_seen(fake_ra
         for edge in data.get("environment", {}).get("serviceInstances", {}).get("edges", [])[:1]:
             edge["node"]["serviceId"] = None
 
-    seen = look(changed(fake_railway, change))
+    survey = take(changed(fake_railway, change))
 
-    assert [one.name for one in seen.services] == ["cart"]
-    assert seen.failed_reads == (Gap(part=GapPart.ENVIRONMENT, reason="1 entry could not be read"),)
+    assert [service.name for service in survey.services] == ["cart"]
+    assert survey.failed_reads == (Gap(part=GapPart.ENVIRONMENT, reason="1 entry could not be read"),)
 
 
 def refusing(fake_railway: FakeRailway, refused: Callable[[str], bool], answer: httpx.Response) -> Railway:
@@ -525,41 +527,41 @@ WHOLE = [
 
 
 @pytest.mark.parametrize("answer", WHOLE, ids=lambda one: f"{one.status_code} {one.text[-35:-4]}")
-def test_services_are_asked_for_alone_where_the_whole_question_is_refused(
+def test_the_services_are_requested_alone_if_the_whole_request_is_refused(
     fake_railway: FakeRailway, answer: httpx.Response
 ) -> None:
     railway = refusing(
         fake_railway, lambda query: "serviceInstances" in query and "volumeInstances" in query, answer
     )
 
-    seen = look(railway)
+    survey = take(railway)
 
-    assert (seen.failed_reads, seen.project_name, len(seen.services)) == ((), "acme", 2)
+    assert (survey.failed_reads, survey.project_name, len(survey.services)) == ((), "acme", 2)
     assert railway.requests_sent == 6
 
 
-def test_where_that_is_refused_too_every_part_is_asked_by_itself(fake_railway: FakeRailway) -> None:
+def test_every_part_is_requested_alone_if_the_others_are_refused_together(fake_railway: FakeRailway) -> None:
     railway = refusing(fake_railway, lambda query: query.startswith("query Structure"), WHOLE[0])
 
-    seen = look(railway)
+    survey = take(railway)
 
-    assert (seen.failed_reads, seen.project_name, len(seen.services)) == ((), "acme", 2)
+    assert (survey.failed_reads, survey.project_name, len(survey.services)) == ((), "acme", 2)
     assert railway.requests_sent == 13
 
 
-def test_services_come_though_nothing_beside_them_does(fake_railway: FakeRailway) -> None:
+def test_the_services_are_read_even_if_every_other_part_fails(fake_railway: FakeRailway) -> None:
     railway = refusing(fake_railway, lambda query: query.startswith("query Structure"), httpx.Response(502))
 
-    seen = look(railway)
+    survey = take(railway)
 
-    assert [one.name for one in seen.services] == ["shop", "cart"]
-    assert {gap.part for gap in seen.failed_reads} == {
+    assert [service.name for service in survey.services] == ["shop", "cart"]
+    assert {gap.part for gap in survey.failed_reads} == {
         GapPart.VOLUMES, GapPart.BRANCHES, GapPart.VARIABLES, GapPart.PROJECT_NAME, GapPart.PLATFORM_STATUS,
         GapPart.DEPLOYMENTS, GapPart.EVENTS,
     }  # fmt: skip
 
 
-def test_lists_that_come_in_pages_are_read_to_the_end(railway: Railway, fake_railway: FakeRailway) -> None:
+def test_paginated_lists_are_read_to_the_end(railway: Railway, fake_railway: FakeRailway) -> None:
     fake_railway.page_limit = 2
     fake_railway.world.services = [
         running(
@@ -570,25 +572,25 @@ def test_lists_that_come_in_pages_are_read_to_the_end(railway: Railway, fake_rai
         for n in range(5)
     ]
 
-    seen = look(railway)
+    survey = take(railway)
 
-    assert [(one.name, one.branch, len(one.volumes)) for one in seen.services] == [
+    assert [(service.name, service.branch, len(service.volumes)) for service in survey.services] == [
         (f"s{n}", "main", 1) for n in range(5)
     ]
-    assert len(seen.calls) == 4
+    assert len(survey.calls) == 4
 
 
-def test_limits_that_may_not_be_seen_hide_no_traffic(railway: Railway, fake_railway: FakeRailway) -> None:
+def test_refused_limits_do_not_hide_traffic(railway: Railway, fake_railway: FakeRailway) -> None:
     fake_railway.silent, fake_railway.broken["serviceInstanceLimits"] = {"CPU_LIMIT"}, "Not Authorized"
 
-    seen = look(railway)
+    survey = take(railway)
 
-    assert seen.failed_reads == (Gap(part=GapPart.LIMITS, reason="Not Authorized"),)
-    assert [len(one.traffic) for one in seen.services] == [1, 1]
+    assert survey.failed_reads == (Gap(part=GapPart.LIMITS, reason="Not Authorized"),)
+    assert [len(service.traffic) for service in survey.services] == [1, 1]
     assert len(fake_railway.operations) == 5
 
 
-def test_a_batch_that_fails_hides_the_traffic_of_its_own_services(fake_railway: FakeRailway) -> None:
+def test_a_failed_batch_hides_the_traffic_of_its_own_services_only(fake_railway: FakeRailway) -> None:
     fake_railway.world.services = [running(f"s{n:02}") for n in range(21)]
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -600,6 +602,6 @@ def test_a_batch_that_fails_hides_the_traffic_of_its_own_services(fake_railway: 
 
     http = httpx.Client(transport=httpx.MockTransport(answer))
 
-    seen = look(Railway("http://railway.test", token=SecretStr("t"), http=http))
+    survey = take(Railway("http://railway.test", token=SecretStr("t"), http=http))
 
-    assert seen.failed_reads == (Gap(part=GapPart.TRAFFIC, subject="s20", reason="Railway answered 503"),)
+    assert survey.failed_reads == (Gap(part=GapPart.TRAFFIC, subject="s20", reason="Railway answered 503"),)

@@ -1,4 +1,4 @@
-"""What status pages say, asked over a real socket."""
+"""Status pages over a real socket."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def running(page: FakeStatusPage) -> Iterator[Running]:
 
 @pytest.fixture
 def extra(running: Running) -> dict[str, str]:
-    """The setting: this host's page is our stand-in."""
+    """The setting that assigns the fake page to HOST."""
     return {HOST: running.url}
 
 
@@ -45,7 +45,7 @@ def answering(content: bytes, status: int = 200) -> httpx.Client:
         ("critical", "down"),
     ],
 )
-def test_the_indicator_says_the_state(
+def test_the_state_follows_the_indicator(
     page: FakeStatusPage, extra: dict[str, str], indicator: str, state: str
 ) -> None:
     page.say(indicator)
@@ -53,17 +53,17 @@ def test_the_indicator_says_the_state(
     assert fetch_status(HOST, extra)[0] == state
 
 
-def test_open_incidents_are_named_and_ended_ones_are_not(page: FakeStatusPage, extra: dict[str, str]) -> None:
+def test_the_description_names_open_incidents_only(page: FakeStatusPage, extra: dict[str, str]) -> None:
     page.say("major", "Elevated API errors")
     page.say("major", "An old story", status="resolved")
 
-    state, says = fetch_status(HOST, extra)
+    state, description = fetch_status(HOST, extra)
 
     assert state == "down"
-    assert says == "Partial System Outage; Elevated API errors (investigating)"
+    assert description == "Partial System Outage; Elevated API errors (investigating)"
 
 
-def test_an_open_incident_under_a_green_light_is_no_green_light(
+def test_an_open_incident_overrides_an_indicator_without_problems(
     page: FakeStatusPage, extra: dict[str, str]
 ) -> None:
     page.say("minor", "Slow answers")
@@ -72,7 +72,9 @@ def test_an_open_incident_under_a_green_light_is_no_green_light(
     assert fetch_status(HOST, extra)[0] == "degraded"
 
 
-def test_a_page_that_recovers_says_so_at_the_next_look(page: FakeStatusPage, extra: dict[str, str]) -> None:
+def test_a_recovered_page_is_operational_at_the_next_request(
+    page: FakeStatusPage, extra: dict[str, str]
+) -> None:
     page.say("critical", "Down")
     before = fetch_status(HOST, extra)[0]
 
@@ -81,7 +83,7 @@ def test_a_page_that_recovers_says_so_at_the_next_look(page: FakeStatusPage, ext
     assert (before, fetch_status(HOST, extra)[0]) == ("down", "operational")
 
 
-def test_one_client_can_serve_many_looks(page: FakeStatusPage, extra: dict[str, str]) -> None:
+def test_one_http_client_can_be_reused(page: FakeStatusPage, extra: dict[str, str]) -> None:
     with httpx.Client() as http:
         states = [fetch_status(HOST, extra, http)[0] for _ in range(3)]
 
@@ -90,39 +92,39 @@ def test_one_client_can_serve_many_looks(page: FakeStatusPage, extra: dict[str, 
 
 
 @pytest.mark.parametrize("fault", ["429", "503", "drop", "refuse"])
-def test_a_page_that_does_not_answer_is_unknown_and_stops_nothing(
+def test_an_unreachable_page_is_unknown_and_raises_nothing(
     page: FakeStatusPage, extra: dict[str, str], fault: str
 ) -> None:
     page.faults.add(fault)  # type: ignore[arg-type]  # one of the four above
 
-    state, why = fetch_status(HOST, extra)
+    state, reason = fetch_status(HOST, extra)
 
-    assert (state, "cannot be reached" in why) == ("unknown", True)
+    assert (state, "cannot be reached" in reason) == ("unknown", True)
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"[]", b'{"status": {}}', b"{" + b" " * (MAX_PAGE_BYTES + 1)])
-def test_something_else_than_a_summary_is_unknown(content: bytes) -> None:
-    state, why = fetch_status("api.github.com", {}, answering(content))
+def test_content_that_is_not_a_summary_is_unknown(content: bytes) -> None:
+    state, reason = fetch_status("api.github.com", {}, answering(content))
 
-    assert (state, "something else" in why) == ("unknown", True)
-
-
-def test_an_indicator_we_do_not_know_is_unknown() -> None:
-    odd = b'{"status": {"indicator": "purple", "description": "Purple"}}'
-
-    assert fetch_status("api.github.com", {}, answering(odd)) == ("unknown", "Purple")
+    assert (state, "does not answer with" in reason) == ("unknown", True)
 
 
-def test_words_of_a_page_are_cut_and_stay_on_one_line() -> None:
+def test_an_unknown_indicator_is_unknown() -> None:
+    summary = b'{"status": {"indicator": "purple", "description": "Purple"}}'
+
+    assert fetch_status("api.github.com", {}, answering(summary)) == ("unknown", "Purple")
+
+
+def test_the_description_is_truncated_to_one_line() -> None:
     long = b'{"status": {"indicator": "none", "description": "a\\nb' + b"x" * 5000 + b'"}}'
 
-    says = fetch_status("api.github.com", {}, answering(long))[1]
+    description = fetch_status("api.github.com", {}, answering(long))[1]
 
-    assert says.startswith("a bxx")
-    assert len(says) == MAX_DESCRIPTION_CHARS
+    assert description.startswith("a bxx")
+    assert len(description) == MAX_DESCRIPTION_CHARS
 
 
-def test_a_host_without_a_page_is_unknown_without_asking_anybody() -> None:
+def test_a_host_without_a_page_is_unknown_without_a_request() -> None:
     assert fetch_status("api.nobody.example", {}) == (
         "unknown",
         "no status page is known for api.nobody.example",
@@ -140,11 +142,11 @@ def test_a_host_without_a_page_is_unknown_without_asking_anybody() -> None:
         ("stripe.com.evil.example", None),
     ],
 )
-def test_a_page_speaks_for_its_host_and_what_is_below_it(host: str, page: str | None) -> None:
+def test_a_page_applies_to_its_domain_and_subdomains(host: str, page: str | None) -> None:
     assert find_page(host, {}) == page
 
 
-def test_the_setting_goes_before_the_table_and_may_name_a_port_or_the_whole_address() -> None:
+def test_pages_from_the_setting_take_precedence_and_may_name_a_port_or_the_full_address() -> None:
     extra = {"api.stripe.com": "https://own.example/", "127.0.0.1:9": "http://x.example/api/v2/summary.json"}
 
     assert find_page("api.stripe.com", extra) == "https://own.example"
@@ -152,9 +154,9 @@ def test_the_setting_goes_before_the_table_and_may_name_a_port_or_the_whole_addr
     assert find_page("127.0.0.1:10", extra) is None
 
 
-def test_every_page_of_the_table_is_an_address_without_a_path() -> None:
-    odd = [
+def test_every_page_of_the_table_is_an_https_address_without_a_path() -> None:
+    invalid = [
         page for page in PAGES.values() if httpx.URL(page).scheme != "https" or httpx.URL(page).path != "/"
     ]
 
-    assert odd == []
+    assert invalid == []
