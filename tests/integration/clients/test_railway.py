@@ -459,7 +459,7 @@ def test_a_refused_service_does_not_hide_the_others(railway: Railway) -> None:
     traffic = railway.traffic(HERE, ["gone", "svc", "lost"], WINDOW, 60)
 
     assert list(traffic.by_service) == ["svc"]
-    assert traffic.errors == {"gone": "Service not found", "lost": "Service not result"}
+    assert traffic.errors == {"gone": "Service not found", "lost": "Service not found"}
 
 
 def test_a_container_start_is_the_exact_line_of_the_platform(railway: Railway, service: WorldService) -> None:
