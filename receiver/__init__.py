@@ -1,1 +1,1 @@
-"""The door: takes alerts in, answers, never analyses. `app` says who hears what, `clock` is the self-ping."""
+"""The web process: stores alerts and answers their senders; it never analyses. `clock` is the process that pings it."""

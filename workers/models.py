@@ -427,7 +427,7 @@ class Finding(Model):
 
 
 class Subject(Model):
-    """Whom an incident is about: a service id, an upstream host, or `platform`."""
+    """The cause that an incident is about: a service id, an upstream host, or `platform`."""
 
     kind: Literal["service", "upstream", "platform"]
     key: str
@@ -893,7 +893,7 @@ class Outcome(Model):
 
 
 class FollowUpResult(StrEnum):
-    """What became of an incident after its outcome was reported."""
+    """The end of an incident after its outcome was reported."""
 
     VERIFIED = "verified"
     """The signature of the incident is gone after the merge was deployed."""

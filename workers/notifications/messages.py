@@ -62,7 +62,7 @@ DROP_TEXTS = {
 
 
 class IncidentMessages(Model):
-    """What Slack should show of an incident; a text is "" while there is nothing to say."""
+    """The texts of an incident's messages; a text is "" while there is nothing to say."""
 
     ack: str
     outcome: str = ""
@@ -149,7 +149,7 @@ def _symptom_lines(symptoms: Sequence[Finding]) -> list[str]:
 
 
 def describe_finding(finding: Finding) -> str:
-    """The finding as a few words with its most telling number, without any text from outside."""
+    """The finding as a few words with its most important number, without any text from outside."""
     numbers = finding.numbers
     if finding.kind == "server_errors" and "failed_percent" in numbers:
         return f"{numbers['failed_percent']:.3g} % of requests failed"

@@ -40,7 +40,7 @@ from workers.models import (
 from workers.pipeline.worker import run_stage
 
 NAMES = ("api", "web", "mail", "cron", "auth", "cart")
-FOUND = Outcome(kind="reported", headline="resource limit: 512 MB are too little", lines=("raise it",))
+REPORTED = Outcome(kind="reported", headline="resource limit: 512 MB are too little", lines=("raise it",))
 
 
 class Town:
@@ -53,9 +53,9 @@ class Town:
     def sweep(self, *names: str, environment: str = "env-1", severity: str = "critical") -> list[str]:
         """One sweep that finds these services failing; the keys of their incidents."""
         claim = self.begin(environment)
-        held = self.open(claim, *names, environment=environment, severity=severity)
+        holders = self.open(claim, *names, environment=environment, severity=severity)
         claim.end(EndedAs.RESOLVED, "done")
-        return held
+        return holders
 
     def begin(self, environment: str = "env-1") -> Claim:
         self.number += 1
@@ -75,15 +75,15 @@ class Town:
             window=Window(start=now - timedelta(minutes=30), end=now), step_seconds=60,
             services=tuple(Service(id=f"svc-{name}", name=name) for name in NAMES),
         )  # fmt: skip
-        found = [
+        findings = [
             Finding(
                 service_id=f"svc-{name}", service=name, kind="server_errors", severity=Severity(severity),
                 since=now, ongoing=True, sentence=f"{name} answers with 5xx",
             )
             for name in names
         ]  # fmt: skip
-        held = open_incidents(claim, self.journal, seen, found, opened_at=now, ack_seconds=60)
-        return [PREFIX + name for name in held]
+        holders = open_incidents(claim, self.journal, seen, findings, opened_at=now, ack_seconds=60)
+        return [PREFIX + name for name in holders]
 
     def notify(self) -> None:
         """Run every notification until none has anything to do; delays are skipped."""
@@ -94,7 +94,7 @@ class Town:
                     self.store.hdel(key, "not_before", "ack_due_at")
                     run_stage(self.running.services, "notify", key)
 
-    def conclude(self, key: str, outcome: Outcome = FOUND) -> None:
+    def conclude(self, key: str, outcome: Outcome = REPORTED) -> None:
         """Record an outcome, as the pipeline does."""
         self.store.hset(key, mapping={"r:outcome": pack(outcome, Outcome), "stage": "watch"})
         self.journal.wake(key.replace(PREFIX, f"{PREFIX}notification:", 1))

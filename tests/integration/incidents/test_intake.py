@@ -27,19 +27,19 @@ def alert(name: str = "a1", **facts: str) -> Alert:
 def test_an_alert_is_stored_and_scheduled(journal: JournalStore, store: redis.Redis) -> None:
     woken: list[str] = []
 
-    taken = ingest(alert(), None, journal, woken.append)
+    stored = ingest(alert(), None, journal, woken.append)
 
-    assert taken == "a1"
+    assert stored == "a1"
     assert store.zscore(SCHEDULE, f"{PREFIX}alert:a1") is not None
     assert journal.read_record(f"{PREFIX}alert:a1", records.ALERT) == alert()
     assert woken == [f"{PREFIX}alert:a1"]
 
 
 def test_a_repeated_alert_has_the_id_of_the_first(journal: JournalStore, store: redis.Redis) -> None:
-    fold = DedupWindow(key="k", seconds=60)
-    ingest(alert("a1"), fold, journal, lambda _: None)
+    dedup = DedupWindow(key="k", seconds=60)
+    ingest(alert("a1"), dedup, journal, lambda _: None)
 
-    again = ingest(alert("a2"), fold, journal, lambda _: None)
+    again = ingest(alert("a2"), dedup, journal, lambda _: None)
 
     assert again == "a1"
     assert store.exists(f"{PREFIX}alert:a2") == 0
@@ -47,11 +47,11 @@ def test_a_repeated_alert_has_the_id_of_the_first(journal: JournalStore, store: 
 
 
 def test_a_repeat_of_an_expired_alert_is_a_new_alert(journal: JournalStore, store: redis.Redis) -> None:
-    fold = DedupWindow(key="k", seconds=60)
-    ingest(alert("a1"), fold, journal, lambda _: None)
+    dedup = DedupWindow(key="k", seconds=60)
+    ingest(alert("a1"), dedup, journal, lambda _: None)
     store.delete(f"{PREFIX}alert:a1")
 
-    again = ingest(alert("a2"), fold, journal, lambda _: None)
+    again = ingest(alert("a2"), dedup, journal, lambda _: None)
 
     assert again == "a2"
     assert not store.exists(f"{PREFIX}alert:a1")
@@ -92,25 +92,25 @@ def test_every_alert_of_a_batch_is_stored_and_scheduled(journal: JournalStore, s
     woken: list[str] = []
     same = DedupWindow(key="k", seconds=60)
 
-    taken = ingest_batch(
+    stored = ingest_batch(
         [(alert("a1"), same), (alert("a2"), None), (alert("a3"), same)], journal, woken.append
     )
 
-    assert taken == ["a1", "a2", "a1"]
+    assert stored == ["a1", "a2", "a1"]
     assert all(store.zscore(SCHEDULE, f"{PREFIX}alert:{name}") is not None for name in ("a1", "a2"))
     assert store.exists(f"{PREFIX}alert:a3") == 0
     assert store.hget(f"{PREFIX}alert:a1", "firings") == b"1"
     assert journal.read_record(f"{PREFIX}alert:a2", records.ALERT) == alert("a2")
-    assert woken == [f"{PREFIX}alert:{name}" for name in taken]
+    assert woken == [f"{PREFIX}alert:{name}" for name in stored]
 
 
 def test_scripts_are_loaded_again_after_redis_flushed_them(journal: JournalStore, store: redis.Redis) -> None:
     ingest_batch([(alert("a1"), None)], journal, lambda _: None)
     store.script_flush()
 
-    taken = ingest_batch([(alert("a2"), None), (alert("a3"), None)], journal, lambda _: None)
+    stored = ingest_batch([(alert("a2"), None), (alert("a3"), None)], journal, lambda _: None)
 
-    assert taken == ["a2", "a3"]
+    assert stored == ["a2", "a3"]
     assert store.exists(f"{PREFIX}alert:a2", f"{PREFIX}alert:a3") == 2
 
 
@@ -120,10 +120,10 @@ def test_an_alert_that_redis_refuses_does_not_fail_the_others(
     store.set(f"{PREFIX}alert:a2", "no hash")
     woken: list[str] = []
 
-    taken = ingest_batch([(alert(name), None) for name in ("a1", "a2", "a3")], journal, woken.append)
+    stored = ingest_batch([(alert(name), None) for name in ("a1", "a2", "a3")], journal, woken.append)
 
-    assert [taken[0], taken[2]] == ["a1", "a3"]
-    assert isinstance(taken[1], NotAvailable)
+    assert [stored[0], stored[2]] == ["a1", "a3"]
+    assert isinstance(stored[1], NotAvailable)
     assert woken == [f"{PREFIX}alert:a1", f"{PREFIX}alert:a3"]
 
 

@@ -34,9 +34,9 @@ MISSED = "Railway's webhook for it did not arrive"
 
 
 def crashed(minutes: float, service: str = "svc", **facts: Any) -> PlatformReport:
-    """A crash so many minutes after noon."""
-    told = {"kind": "deployment.crashed", "service_id": service, "deployment_id": "dep"} | facts
-    return PlatformReport.model_validate(told | {"at": NOON + timedelta(minutes=minutes)})
+    """An event of the feed: a crash, so many minutes after noon."""
+    values = {"kind": "deployment.crashed", "service_id": service, "deployment_id": "dep"} | facts
+    return PlatformReport.model_validate(values | {"at": NOON + timedelta(minutes=minutes)})
 
 
 def surveyed(*feed: PlatformReport, minutes: float = 30, services: tuple[str, ...] = ("svc",)) -> Survey:
@@ -49,26 +49,26 @@ def surveyed(*feed: PlatformReport, minutes: float = 30, services: tuple[str, ..
     )  # fmt: skip
 
 
-def found(survey: Survey, heard: dict[str, datetime] | None = None, **facts: Any) -> list[PlatformReport]:
-    return missed_webhooks.find_missed(survey, NOON, heard or {}, **facts)
+def missed(survey: Survey, received: dict[str, datetime] | None = None, **facts: Any) -> list[PlatformReport]:
+    return missed_webhooks.find_missed(survey, NOON, received or {}, **facts)
 
 
 # ---- missed events ---------------------------------------------------------------------------
 
 
 def test_an_event_without_a_webhook_is_missed() -> None:
-    heard = {"deployment.crashed:svc:dep": NOON + timedelta(minutes=9)}
+    received = {"deployment.crashed:svc:dep": NOON + timedelta(minutes=9)}
 
-    assert found(surveyed(crashed(10))) == [crashed(10)]
-    assert found(surveyed(crashed(10)), heard) == []
-    assert found(surveyed(crashed(12)), heard) == [crashed(12)]
+    assert missed(surveyed(crashed(10))) == [crashed(10)]
+    assert missed(surveyed(crashed(10)), received) == []
+    assert missed(surveyed(crashed(12)), received) == [crashed(12)]
 
 
 @pytest.mark.parametrize(
     "name", ["deployment.crashed::dep", "deployment.crashed:svc:", "deployment.crashed:svc:dep"]
 )
 def test_a_webhook_without_service_or_deployment_still_counts(name: str) -> None:
-    assert found(surveyed(crashed(10)), {name: NOON + timedelta(minutes=10)}) == []
+    assert missed(surveyed(crashed(10)), {name: NOON + timedelta(minutes=10)}) == []
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_webhook_without_service_or_deployment_still_counts(name: str) -> None
     ],
 )  # fmt: skip
 def test_a_webhook_about_something_else_does_not_count(name: str) -> None:
-    assert found(surveyed(crashed(10)), {name: NOON + timedelta(minutes=10)}) == [crashed(10)]
+    assert missed(surveyed(crashed(10)), {name: NOON + timedelta(minutes=10)}) == [crashed(10)]
 
 
 def test_every_moment_is_examined_by_exactly_one_of_two_consecutive_sweeps() -> None:
@@ -96,18 +96,18 @@ def test_every_moment_is_examined_by_exactly_one_of_two_consecutive_sweeps() -> 
 def test_the_newest_event_of_each_service_and_kind_counts() -> None:
     failed = crashed(11, kind="deployment.failed")
 
-    assert found(surveyed(crashed(5), crashed(12), crashed(7), failed)) == [crashed(12), failed]
+    assert missed(surveyed(crashed(5), crashed(12), crashed(7), failed)) == [crashed(12), failed]
 
 
 def test_unknown_services_and_our_own_are_ignored() -> None:
-    assert found(surveyed(crashed(10, "gone"))) == []
-    assert found(surveyed(crashed(10)), own_service="svc") == []
+    assert missed(surveyed(crashed(10, "gone"))) == []
+    assert missed(surveyed(crashed(10)), own_service="svc") == []
 
 
 def test_events_older_than_the_received_ones_are_not_examined() -> None:
     two_days = 2 * 24 * 60
 
-    kept = found(surveyed(crashed(10), crashed(two_days - 60), minutes=two_days))
+    kept = missed(surveyed(crashed(10), crashed(two_days - 60), minutes=two_days))
 
     assert kept == [crashed(two_days - 60)]
 
@@ -193,7 +193,7 @@ def test_an_invalid_deployment_id_is_left_out(name: str) -> None:
 # ---- ingestion --------------------------------------------------------------------------------
 
 
-def look(journal: JournalStore, survey: Survey, *sick: str) -> list[str]:
+def ingest_missed(journal: JournalStore, survey: Survey, *sick: str) -> list[str]:
     return missed_webhooks.ingest_missed(
         journal, survey, sick, at=survey.window.end, own_service=None, ack_seconds=60
     )
@@ -202,9 +202,9 @@ def look(journal: JournalStore, survey: Survey, *sick: str) -> list[str]:
 def test_the_first_sweep_sets_the_cursor_and_the_next_begins_there(
     journal: JournalStore,
 ) -> None:
-    first = look(journal, surveyed(crashed(10), minutes=20))
+    first = ingest_missed(journal, surveyed(crashed(10), minutes=20))
 
-    second = look(journal, surveyed(crashed(10), crashed(19), minutes=30))
+    second = ingest_missed(journal, surveyed(crashed(10), crashed(19), minutes=30))
 
     assert first == []
     assert [journal.read_record(f"{PREFIX}alert:{one}", records.ALERT) for one in second] == [
@@ -213,13 +213,13 @@ def test_the_first_sweep_sets_the_cursor_and_the_next_begins_there(
 
 
 def test_a_missed_event_is_ingested_once(journal: JournalStore, store: redis.Redis) -> None:
-    look(journal, surveyed(minutes=0))
+    ingest_missed(journal, surveyed(minutes=0))
 
-    taken = look(journal, surveyed(crashed(10)))
+    alert_ids = ingest_missed(journal, surveyed(crashed(10)))
     store.hset(f"{PREFIX}slot:env", "cursor", int(NOON.timestamp() * 1000))
-    again = look(journal, surveyed(crashed(10)))
+    again = ingest_missed(journal, surveyed(crashed(10)))
 
-    assert len(taken) == 1
+    assert len(alert_ids) == 1
     assert again == []
     assert len(list(store.scan_iter(f"{PREFIX}alert:*"))) == 1
 
@@ -227,30 +227,30 @@ def test_a_missed_event_is_ingested_once(journal: JournalStore, store: redis.Red
 def test_a_forgotten_event_is_deduplicated_as_the_same_alert(
     journal: JournalStore, store: redis.Redis
 ) -> None:
-    look(journal, surveyed(minutes=0))
-    taken = look(journal, surveyed(crashed(10)))
+    ingest_missed(journal, surveyed(minutes=0))
+    alert_ids = ingest_missed(journal, surveyed(crashed(10)))
     store.hset(f"{PREFIX}slot:env", "cursor", int(NOON.timestamp() * 1000))
     store.delete(received_key("env"))
 
-    assert look(journal, surveyed(crashed(10))) == taken
+    assert ingest_missed(journal, surveyed(crashed(10))) == alert_ids
     assert len(list(store.scan_iter(f"{PREFIX}alert:*"))) == 1
 
 
 def test_after_an_unreadable_feed_the_next_sweep_goes_further_back(journal: JournalStore) -> None:
-    look(journal, surveyed(minutes=0))
-    look(journal, surveyed(minutes=20).model_copy(update={"feed_read": False}))
+    ingest_missed(journal, surveyed(minutes=0))
+    ingest_missed(journal, surveyed(minutes=20).model_copy(update={"feed_read": False}))
 
-    assert len(look(journal, surveyed(crashed(10), minutes=30))) == 1
+    assert len(ingest_missed(journal, surveyed(crashed(10), minutes=30))) == 1
 
 
 def test_a_flood_is_ingested_in_parts_until_nothing_is_left(journal: JournalStore) -> None:
     names = [f"s{number}" for number in range(2 * missed_webhooks.MAX_ALERTS_PER_SWEEP + 5)]
     services = (*names, *(f"sick{number}" for number in range(missed_webhooks.MAX_ALERTS_PER_SWEEP)))
     flood = [crashed(10 + number / 10, one) for number, one in enumerate(services)]
-    look(journal, surveyed(minutes=0, services=services))
+    ingest_missed(journal, surveyed(minutes=0, services=services))
 
     parts = [
-        look(journal, surveyed(*flood, minutes=minutes, services=services), *services[len(names) :])
+        ingest_missed(journal, surveyed(*flood, minutes=minutes, services=services), *services[len(names) :])
         for minutes in (30, 40, 50, 60)
     ]
 
@@ -265,33 +265,33 @@ def test_a_flood_is_ingested_in_parts_until_nothing_is_left(journal: JournalStor
 
 
 def test_the_cursor_never_moves_back_and_expires(journal: JournalStore, store: redis.Redis) -> None:
-    look(journal, surveyed(minutes=30))
-    look(journal, surveyed(minutes=20))
+    ingest_missed(journal, surveyed(minutes=30))
+    ingest_missed(journal, surveyed(minutes=20))
 
-    assert look(journal, surveyed(crashed(20))) == []
+    assert ingest_missed(journal, surveyed(crashed(20))) == []
     assert store.pttl(f"{PREFIX}slot:env") > 0
 
 
 def test_an_outage_leaves_the_cursor_unchanged(journal: JournalStore, store: redis.Redis) -> None:
-    look(journal, surveyed(minutes=0))
+    ingest_missed(journal, surveyed(minutes=0))
     store.config_set("maxmemory", "1")
     try:
         with pytest.raises(NotAvailable):
-            look(journal, surveyed(crashed(10)))
+            ingest_missed(journal, surveyed(crashed(10)))
     finally:
         store.config_set("maxmemory", "0")
 
-    assert len(look(journal, surveyed(crashed(10)))) == 1
+    assert len(ingest_missed(journal, surveyed(crashed(10)))) == 1
 
 
 def test_a_sender_whose_clock_is_ahead_does_not_hide_later_events(journal: JournalStore) -> None:
-    look(journal, surveyed(minutes=0))
+    ingest_missed(journal, surveyed(minutes=0))
     ahead = missed_webhooks.make_alert(surveyed(), crashed(0), NOON).model_copy(
         update={"id": "a1", "reported_at": NOON + timedelta(days=900)}
     )
     intake.ingest(ahead, None, journal, lambda _: None)
 
-    assert len(look(journal, surveyed(crashed(10)))) == 1
+    assert len(ingest_missed(journal, surveyed(crashed(10)))) == 1
 
 
 # ---- in the pipeline ---------------------------------------------------------------------------
@@ -299,7 +299,7 @@ def test_a_sender_whose_clock_is_ahead_does_not_hide_later_events(journal: Journ
 
 @pytest.fixture
 def calm(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """A healthy line whose environment was looked at once, half an hour ago."""
+    """A healthy pipeline whose environment was checked once, half an hour ago."""
     with harness(store, store_url, tmp_path, failing=False) as running:
         ping(running)
         running.drive(lambda: running.count_ended_sweeps() == 1)
@@ -314,7 +314,7 @@ def ping(running: PipelineHarness) -> None:
 def happens(
     running: PipelineHarness, *, ago: float = 600, action: str = "crashed", service: str = "svc-shop"
 ) -> None:
-    """The feed of Railway says so, so many seconds ago."""
+    """Add an event to Railway's feed, so many seconds ago."""
     about = {"serviceId": service, "deploymentId": "dep-new"}
     running.world.events.append(WorldEvent(time.time() - ago, "Deployment", action, about))
 

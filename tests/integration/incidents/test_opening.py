@@ -34,11 +34,11 @@ NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 
 def survey(**facts: Any) -> Survey:
     services = tuple(Service(id=f"svc-{name}", name=name) for name in ("shop", "checkout"))
-    said = {
+    values = {
         "project_id": "p", "project_name": "shop", "environment_id": "e", "environment_name": "production",
         "window": Window(start=NOW - timedelta(minutes=30), end=NOW), "step_seconds": 60, "services": services,
     }  # fmt: skip
-    return Survey.model_validate(said | facts)
+    return Survey.model_validate(values | facts)
 
 
 def afterwards(**facts: Any) -> Survey:
@@ -48,11 +48,11 @@ def afterwards(**facts: Any) -> Survey:
 
 
 def failing(name: str, **facts: Any) -> Finding:
-    said = {
+    values = {
         "service_id": f"svc-{name}", "service": name, "kind": "server_errors", "severity": Severity.WARNING,
         "since": NOW, "ongoing": True, "sentence": f"{name} answers with 5xx",
     }  # fmt: skip
-    return Finding.model_validate(said | facts)
+    return Finding.model_validate(values | facts)
 
 
 CALLS = (("svc-shop", "svc-checkout"),)
@@ -60,14 +60,14 @@ CALLS = (("svc-shop", "svc-checkout"),)
 
 
 def alert(**facts: Any) -> Alert:
-    said = {
+    values = {
         "id": "a1",
         "source": "railway",
         "kind": "monitor.triggered",
         "received_at": NOW,
         "message": "told",
     }
-    return Alert.model_validate(said | facts)
+    return Alert.model_validate(values | facts)
 
 
 class Sweeps:
@@ -79,17 +79,17 @@ class Sweeps:
     def claim(self, *alerts: Alert) -> Claim:
         environment = Environment(project_id="p", environment_id="e")
         key = ""
-        for one in alerts or (alert(id="ping", source="ping", kind="ping"),):
-            key = enqueue_on_sweep(self.journal, one, environment)
+        for item in alerts or (alert(id="ping", source="ping", kind="ping"),):
+            key = enqueue_on_sweep(self.journal, item, environment)
         claim = self.journal.claim(key, "survey")
         assert claim is not None
         return claim
 
     def find(self, seen: Survey, *findings: Finding, alerts: tuple[Alert, ...] = ()) -> list[str]:
         claim = self.claim(*alerts)
-        held = open_incidents(claim, self.journal, seen, list(findings), opened_at=NOW, ack_seconds=60)
+        holders = open_incidents(claim, self.journal, seen, list(findings), opened_at=NOW, ack_seconds=60)
         claim.end(EndedAs.RESOLVED, "done")
-        return held
+        return holders
 
     def clean(self, incident: str) -> int:
         return int(self.journal.fields(PREFIX + incident)["clean_sweeps"])
@@ -110,9 +110,9 @@ def sweeps(journal: WorkerStore) -> Sweeps:
 def test_a_service_that_counts_as_the_platforms_trouble_has_not_recovered(sweeps: Sweeps) -> None:
     [incident] = sweeps.find(survey(), failing("shop"))
 
-    held = sweeps.find(survey(platform_incident="an outage"), failing("shop"), failing("checkout"))
+    holders = sweeps.find(survey(platform_incident="an outage"), failing("shop"), failing("checkout"))
 
-    assert held != [incident]
+    assert holders != [incident]
     assert sweeps.clean(incident) == 0
 
 
@@ -160,7 +160,7 @@ def test_residual_findings_open_no_further_occurrence(sweeps: Sweeps) -> None:
     [incident] = sweeps.find(survey(), failing("shop"))
     ended = sweeps.journal.claim(PREFIX + incident, "enrich")
     assert ended is not None
-    ended.end(EndedAs.RESOLVED, "held")
+    ended.end(EndedAs.RESOLVED, "resolved")
 
     five = timedelta(minutes=5)
     remains = failing("shop").model_copy(update={"ongoing": False, "since": datetime.now(UTC) - five})
@@ -176,7 +176,7 @@ def test_a_survey_from_before_an_incidents_end_opens_no_further_occurrence(
     [incident] = sweeps.find(survey(), failing("shop"))
     ended = sweeps.journal.claim(PREFIX + incident, "enrich")
     assert ended is not None
-    ended.end(EndedAs.RESOLVED, "held")
+    ended.end(EndedAs.RESOLVED, "resolved")
 
     assert sweeps.find(survey(), failing("shop")) == []
     assert len(sweeps.find(afterwards(), failing("shop"))) == 1
@@ -186,7 +186,7 @@ def test_ongoing_trouble_after_an_incidents_end_is_the_next_occurrence(sweeps: S
     [incident] = sweeps.find(survey(), failing("shop"))
     ended = sweeps.journal.claim(PREFIX + incident, "enrich")
     assert ended is not None
-    ended.end(EndedAs.RESOLVED, "did not hold")
+    ended.end(EndedAs.RESOLVED, "fix failed")
 
     [again] = sweeps.find(afterwards(), failing("shop"))
 
@@ -298,7 +298,7 @@ def test_a_symptom_is_unsuppressed_after_its_causes_end_although_the_calls_are_u
     [cause] = sweeps.find(survey(calls=CALLS), failing("shop"), failing("checkout"))
     over = sweeps.journal.claim(PREFIX + cause, "enrich")
     assert over is not None
-    over.end(EndedAs.RESOLVED, "held")
+    over.end(EndedAs.RESOLVED, "resolved")
 
     sweeps.find(survey(failed_reads=(BLIND,)), failing("shop"))
 
@@ -339,7 +339,7 @@ def test_a_symptom_is_suppressed_by_the_next_occurrence_of_its_cause(sweeps: Swe
     [first] = sweeps.find(survey(calls=CALLS), failing("shop"), failing("checkout"))
     over = sweeps.journal.claim(PREFIX + first, "enrich")
     assert over is not None
-    over.end(EndedAs.RESOLVED, "held")
+    over.end(EndedAs.RESOLVED, "resolved")
 
     [second] = sweeps.find(afterwards(calls=CALLS), failing("shop"), failing("checkout"))
 

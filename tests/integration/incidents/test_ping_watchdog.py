@@ -17,29 +17,29 @@ from workers.models import Alert
 from workers.pipeline import failures
 from workers.pipeline.worker import run_stage
 
-USUAL = 600.0
+PING_SECONDS = 600.0
 
 
 @pytest.fixture
 def quiet(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
     """A worker that has just started and has not received a ping."""
     with harness(store, store_url, tmp_path, failing=False) as running:
-        ping_watchdog.start(running.journal, USUAL)
+        ping_watchdog.start(running.journal, PING_SECONDS)
         yield running
 
 
 def ping(running: PipelineHarness, *, apart: float | None = None) -> None:
-    """As the door takes it: and where Railway's limit asks for it, the next one is to come later."""
+    """Ingest a ping; `apart` is the longer wait in seconds that the receiver asks the clock for."""
     alert = Alert(
         id=f"p{datetime.now(UTC).timestamp()}", source="ping", kind="ping", received_at=datetime.now(UTC)
     )
-    intake.ingest(alert, None, running.journal, lambda _key: None, ping_seconds=USUAL)
+    intake.ingest(alert, None, running.journal, lambda _key: None, ping_seconds=PING_SECONDS)
     if apart:
         intake.extend_ping_deadline(running.journal, apart)
 
 
-def look(running: PipelineHarness, minutes: float = 0) -> None:
-    """As the mover would wake whoever waits for pings, so many minutes from now; and what is to be said is said."""
+def run_watchdog(running: PipelineHarness, minutes: float = 0) -> None:
+    """Run the watchdog as if it were due so many minutes from now, and then its notifications."""
     later = replace(running.services, now=lambda: datetime.now(UTC) + timedelta(minutes=minutes))
     run_stage(later, "pings", PINGS)
     for key in running.due():
@@ -60,7 +60,7 @@ def due_in_minutes(running: PipelineHarness) -> float:
 def test_pings_are_expected_from_the_start_of_a_worker(quiet: PipelineHarness) -> None:
     assert 29 < due_in_minutes(quiet) <= 30
 
-    look(quiet, minutes=29)
+    run_watchdog(quiet, minutes=29)
 
     assert texts(quiet) == []
     assert due_in_minutes(quiet) < 2
@@ -70,7 +70,7 @@ def test_the_watchdog_goes_on_after_it_crashed_repeatedly(quiet: PipelineHarness
     quiet.store.hset(PINGS, "crashes", 9)
     quiet.store.hdel(PINGS, "lease")
 
-    look(quiet)
+    run_watchdog(quiet)
 
     [text] = texts(quiet)
     assert "The ping watchdog failed: the worker crashed 9 times" in text
@@ -82,7 +82,7 @@ def test_three_missing_pings_are_reported_once(quiet: PipelineHarness) -> None:
     ping(quiet)
 
     for minutes in (31, 41, 24 * 60):
-        look(quiet, minutes)
+        run_watchdog(quiet, minutes)
 
     [text] = texts(quiet)
     assert "No scheduled check since" in text
@@ -90,19 +90,19 @@ def test_three_missing_pings_are_reported_once(quiet: PipelineHarness) -> None:
 
 
 def test_a_clock_that_never_pinged_is_reported(quiet: PipelineHarness) -> None:
-    look(quiet, minutes=31)
+    run_watchdog(quiet, minutes=31)
 
     assert len(texts(quiet)) == 1
 
 
 def test_resumed_pings_are_reported_once_and_may_stop_again(quiet: PipelineHarness) -> None:
     quiet.store.hincrby(PINGS, "opened", -120_000)
-    look(quiet, minutes=31)
+    run_watchdog(quiet, minutes=31)
 
     ping(quiet)
     woken = due_in_minutes(quiet)
     for minutes in (0, 5, 31):
-        look(quiet, minutes)
+        run_watchdog(quiet, minutes)
 
     assert woken <= 0
     assert ["run again" in text for text in texts(quiet)] == [False, True, False]
@@ -111,7 +111,7 @@ def test_resumed_pings_are_reported_once_and_may_stop_again(quiet: PipelineHarne
 def test_regular_pings_are_never_reported(quiet: PipelineHarness) -> None:
     for _ in range(5):
         ping(quiet)
-        look(quiet, minutes=29)
+        run_watchdog(quiet, minutes=29)
 
     assert texts(quiet) == []
 
@@ -121,26 +121,26 @@ def test_a_crash_between_the_report_and_its_record_reports_once(
     quiet: PipelineHarness, let_leases_run_out: Callable[[], None], silence: bool
 ) -> None:
     if not silence:
-        look(quiet, minutes=31)
+        run_watchdog(quiet, minutes=31)
         ping(quiet)
     before, minutes = len(texts(quiet)), 31 if silence else 0
     claim = quiet.journal.claim(PINGS, "pings")
     assert claim is not None
-    report = ping_watchdog.check(claim, USUAL, datetime.now(UTC) + timedelta(minutes=minutes))
+    report = ping_watchdog.check(claim, PING_SECONDS, datetime.now(UTC) + timedelta(minutes=minutes))
     assert report is not None
     failures.report_once_a_day(quiet.journal, report, quiet.services.now())
 
     let_leases_run_out()
-    look(quiet, minutes + 2)
+    run_watchdog(quiet, minutes + 2)
 
     assert len(texts(quiet)) == before + 1
 
 
 def test_a_restarted_worker_does_not_repeat_the_report(quiet: PipelineHarness) -> None:
-    look(quiet, minutes=31)
+    run_watchdog(quiet, minutes=31)
 
-    ping_watchdog.start(quiet.journal, USUAL)
-    look(quiet, minutes=32)
+    ping_watchdog.start(quiet.journal, PING_SECONDS)
+    run_watchdog(quiet, minutes=32)
 
     assert len(texts(quiet)) == 1
 
@@ -152,7 +152,7 @@ def test_after_a_long_downtime_the_clock_has_time_for_its_first_ping(
     quiet.store.zadd(SCHEDULE, {PINGS: 1})
     quiet.store.hset(PINGS, "last", 1)
 
-    ping_watchdog.start(quiet.journal, USUAL)
+    ping_watchdog.start(quiet.journal, PING_SECONDS)
 
     assert 0.9 < due_in_minutes(quiet) <= 1
 
@@ -163,12 +163,12 @@ def test_a_clock_that_was_told_to_wait_is_not_missed_earlier(
 ) -> None:
     ping(quiet, apart=apart)
 
-    look(quiet, late - 1)
-    early, looked_at = texts(quiet), due_in_minutes(quiet)
-    look(quiet, late + 1)
+    run_watchdog(quiet, late - 1)
+    early, due_in = texts(quiet), due_in_minutes(quiet)
+    run_watchdog(quiet, late + 1)
 
     assert early == []
-    assert 0 < looked_at <= 1
+    assert 0 < due_in <= 1
     assert len(texts(quiet)) == 1
 
 
@@ -176,14 +176,14 @@ def test_a_ping_without_a_longer_wait_ends_an_earlier_one(quiet: PipelineHarness
     ping(quiet, apart=3600)
     ping(quiet)
 
-    look(quiet, minutes=31)
+    run_watchdog(quiet, minutes=31)
 
     assert len(texts(quiet)) == 1
 
 
 def test_a_report_waits_while_the_product_is_paused(quiet: PipelineHarness) -> None:
     controls.pause(quiet.journal)
-    look(quiet, minutes=31)
+    run_watchdog(quiet, minutes=31)
     kept = texts(quiet)
 
     controls.resume(quiet.journal)
@@ -196,7 +196,7 @@ def test_a_report_waits_while_the_product_is_paused(quiet: PipelineHarness) -> N
 def test_a_report_is_retried_while_slack_is_unavailable(quiet: PipelineHarness) -> None:
     quiet.slack.faults.add("503", times=3)
 
-    look(quiet, minutes=31)
+    run_watchdog(quiet, minutes=31)
     quiet.drive(lambda: texts(quiet))
 
     assert len(texts(quiet)) == 1
@@ -208,7 +208,7 @@ def test_a_ping_during_the_check_wakes_the_watchdog_at_once(quiet: PipelineHarne
     late = datetime.now(UTC) + timedelta(minutes=31)
 
     ping(quiet)
-    ping_watchdog.reschedule(claim, USUAL, late)
+    ping_watchdog.reschedule(claim, PING_SECONDS, late)
 
     assert due_in_minutes(quiet) <= 0
 
@@ -216,7 +216,7 @@ def test_a_ping_during_the_check_wakes_the_watchdog_at_once(quiet: PipelineHarne
 def test_there_is_one_watchdog_and_it_never_ends(quiet: PipelineHarness) -> None:
     for minutes in (31, 0, 29, 31):
         ping(quiet)
-        look(quiet, minutes)
+        run_watchdog(quiet, minutes)
 
     assert [key for key in quiet.due() if "pings" in key] == [PINGS]
     assert not quiet.store.hexists(PINGS, "ended")

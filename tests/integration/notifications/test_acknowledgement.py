@@ -1,4 +1,4 @@
-"""The first word comes whatever else hangs: a real worker with eight threads, and more work due than it has threads."""
+"""Acknowledgements are posted although everything else hangs: a real worker with more work than threads."""
 
 from __future__ import annotations
 
@@ -44,23 +44,24 @@ from workers.models import (
 )
 from workers.pipeline.worker import NON_NOTIFICATION_THREADS, declare_actors
 
-THREADS = 8
-"""As in the Procfile."""
-ENVIRONMENTS, INCIDENTS, MENDS = 12, 12, 4
+THREADS = 8  # as in the Procfile
+ENVIRONMENTS = 12  # more than there are threads
+INCIDENTS = 12
+FIXES = 4
 
 
 @dataclass
 class Tarpit:
-    """Answers everything with a body that never ends: no timeout of a client's ends that wait."""
+    """A server whose responses never end, so that no timeout of a client ends the wait."""
 
-    let_go: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
     paths: list[str] = field(default_factory=list)
-    """Of the requests that it holds now."""
+    """Paths of the requests in flight."""
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.paths.append(scope["path"])
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        while not self.let_go.is_set():
+        while not self.released.is_set():
             await send({"type": "http.response.body", "body": b" ", "more_body": True})
             await anyio.sleep(0.2)
         await send({"type": "http.response.body", "body": b""})
@@ -69,7 +70,7 @@ class Tarpit:
 
 @contextmanager
 def worker(running: PipelineHarness) -> Iterator[None]:
-    """A worker process' threads in this one: eight that work, the mover and the pulse."""
+    """The threads of a worker process: eight workers, the dispatcher and the lease renewer."""
     broker = make_broker(running.store)
     declare_actors(broker, running.services)
     working = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=100)
@@ -90,8 +91,8 @@ def worker(running: PipelineHarness) -> Iterator[None]:
 
 
 @pytest.fixture
-def stuck(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[tuple[PipelineHarness, Tarpit]]:
-    """A worker whose Railway and GitHub never end an answer; twelve environments are watched."""
+def hanging(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[tuple[PipelineHarness, Tarpit]]:
+    """A worker of twelve environments whose Railway and GitHub never end a response."""
     with ExitStack() as stack:
         tarpit = Tarpit()
         url = stack.enter_context(serve(tarpit.app)).url
@@ -104,12 +105,12 @@ def stuck(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[tuple[
             harness(store, store_url, tmp_path, failing=False, small=False, **settings)
         )
         stack.enter_context(worker(running))
-        stack.callback(tarpit.let_go.set)
+        stack.callback(tarpit.released.set)
         yield running, tarpit
 
 
-def sick(number: int) -> Incident:
-    """A sick service of its own."""
+def make_incident(number: int) -> Incident:
+    """An incident of a service that no other incident has."""
     now, name = datetime.now(UTC), f"svc-{number}"
     live = Deployment(id=f"dep-{number}", service_id=name, status="SUCCESS", created_at=now)
     finding = Finding(
@@ -124,16 +125,16 @@ def sick(number: int) -> Incident:
     )  # fmt: skip
 
 
-def opened(journal: JournalStore, incident: Incident) -> str:
-    """As a sweep opens it; its first word is due within a second."""
+def open_now(journal: JournalStore, incident: Incident) -> str:
+    """Open the incident as a sweep does; its acknowledgement is due within a second."""
     return open_incident(
         journal, PREFIX + incident.id, fingerprint=incident.fingerprint, ack_after_ms=1000,
         incident_record=pack(incident, Incident), seen_record=pack(list(incident.findings), list[Finding]),
     )  # fmt: skip
 
 
-def about_to_be_mended(running: PipelineHarness, incident: Incident) -> None:
-    key = opened(running.journal, incident)
+def open_at_plan(running: PipelineHarness, incident: Incident) -> None:
+    key = open_now(running.journal, incident)
     evidence = Evidence(
         facts=(Fact(kind=FactKind.FINDING, id="E1", text="it fails"),),
         repository=Repository(name="acme/shop", base="main", deployed="0" * 40),
@@ -149,8 +150,8 @@ def about_to_be_mended(running: PipelineHarness, incident: Incident) -> None:
     )
 
 
-def crashed(running: PipelineHarness, name: str, environment: str = "env-1") -> None:
-    """A webhook tells of a service, as the door takes it; its first word is due within a second."""
+def ingest_crash(running: PipelineHarness, name: str, environment: str = "env-1") -> None:
+    """Ingest a crash of a service; its acknowledgement is due within a second."""
     alert = Alert(
         id=name, source="railway", kind="deployment.crashed", project_id="prj-1", environment_id=environment,
         service_id=name, service_name=name, received_at=datetime.now(UTC), message="Deployment.crashed",
@@ -158,67 +159,67 @@ def crashed(running: PipelineHarness, name: str, environment: str = "env-1") -> 
     intake.ingest(alert, None, running.journal, lambda _key: None, ack_seconds=1)
 
 
-def told(running: PipelineHarness) -> list[str]:
+def texts(running: PipelineHarness) -> list[str]:
     return [message.text for message in running.slack.messages]
 
 
-def at_work(running: PipelineHarness) -> int:
-    """Sweeps and incidents that somebody works on."""
+def count_claims(running: PipelineHarness) -> int:
+    """Number of sweeps and incidents that a worker has claimed."""
     keys = [key for key in running.due() if ":notification:" not in key and ":pings" not in key]
     return sum(bool(running.store.hexists(key, "lease")) for key in keys)
 
 
-def test_whatever_hangs_every_first_word_is_said(stuck: tuple[PipelineHarness, Tarpit]) -> None:
-    running, tarpit = stuck
+def test_every_acknowledgement_is_posted_while_all_other_work_hangs(
+    hanging: tuple[PipelineHarness, Tarpit],
+) -> None:
+    running, tarpit = hanging
     for n in range(ENVIRONMENTS):
         running.alert(
             source="ping", kind="ping", service_id=None, project_id="prj-1", environment_id=f"env-{n}"
         )
-    for n in range(MENDS):
-        about_to_be_mended(running, sick(100 + n))
-    wait_until(lambda: at_work(running) == NON_NOTIFICATION_THREADS, what="threads that hang")
+    for n in range(FIXES):
+        open_at_plan(running, make_incident(100 + n))
+    wait_until(lambda: count_claims(running) == NON_NOTIFICATION_THREADS, what="threads that hang")
 
     for n in range(ENVIRONMENTS):
-        crashed(running, f"late-{n}", f"env-{n}")
+        ingest_crash(running, f"late-{n}", f"env-{n}")
     for n in range(INCIDENTS):
-        opened(running.journal, sick(n))
-    wanted = [f"*late-{n}*" for n in range(ENVIRONMENTS)] + [f"*svc-{n}*" for n in range(INCIDENTS)]
-    wait_until(
-        lambda: not [one for one in wanted if not any(one in text for text in told(running))], seconds=60
-    )
+        open_now(running.journal, make_incident(n))
+    names = [f"*late-{n}*" for n in range(ENVIRONMENTS)] + [f"*svc-{n}*" for n in range(INCIDENTS)]
+    wait_until(lambda: all(any(name in text for text in texts(running)) for name in names), seconds=60)
 
-    assert at_work(running) == NON_NOTIFICATION_THREADS
+    assert count_claims(running) == NON_NOTIFICATION_THREADS
     assert {path.split("/")[1] for path in tarpit.paths} >= {"graphql", "acme"}
     assert running.count_ended_sweeps() == 0
 
 
-def test_what_was_taken_in_while_no_worker_lived_is_said_by_the_next_one(
+def test_an_alert_from_before_the_workers_start_is_acknowledged(
     store: redis.Redis, store_url: str, tmp_path: Path
 ) -> None:
     with harness(store, store_url, tmp_path, failing=False) as running:
-        crashed(running, "shop")
+        ingest_crash(running, "shop")
         running.store.hset(f"{PREFIX}notification:alert:shop", "ack_due_at", 1)
         running.store.zadd(SCHEDULE, {f"{PREFIX}notification:alert:shop": 1})
         running.railway.faults.add("503", times=1000)
 
         with worker(running):
-            wait_until(lambda: told(running))
+            wait_until(lambda: texts(running))
 
-        assert "*shop*" in told(running)[0]
+        assert "*shop*" in texts(running)[0]
 
 
 @pytest.mark.parametrize("kind", ["503", "429", "drop", "hang"])
-def test_what_slack_did_not_take_is_said_once_when_it_is_back(
+def test_an_acknowledgement_is_posted_once_after_an_outage_of_slack(
     store: redis.Redis, store_url: str, tmp_path: Path, kind: Kind
 ) -> None:
     with harness(store, store_url, tmp_path, failing=False) as running:
         running.railway.faults.add("503", times=1000)
         running.slack.faults.add(kind, times=1000, path="chat.postMessage")
-        crashed(running, "shop")
+        ingest_crash(running, "shop")
 
         with worker(running):
-            wait_until(lambda: running.slack.faults.played, what="a first word that is refused")
+            wait_until(lambda: running.slack.faults.played, what="a refused post")
             running.slack.faults.clear()
             wait_until(lambda: running.store.hexists(f"{PREFIX}notification:alert:shop", "r:ack"), seconds=60)
 
-        assert len(told(running)) == 1
+        assert len(texts(running)) == 1
