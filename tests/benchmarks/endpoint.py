@@ -1,7 +1,7 @@
-"""The door under load beside the least that any door does: a bare Starlette app with one SET in its thread pool.
+"""The webhook endpoint under load, beside a reference: a bare Starlette app with one SET in its thread pool.
 
-Both are served by uvicorn as in the Procfile, one process each, to the same store with fsync on every write, and get
-the same bodies from the same client. They take turns.
+uvicorn serves both as in the Procfile, in one process each. Both use the same Redis, with an fsync per write, and get
+the same bodies from the same client, in turns.
 """
 
 from __future__ import annotations
@@ -26,24 +26,27 @@ from tests.benchmarks.load import SECRET
 from tests.support.polling import wait_until
 from workers.runtime.store import client
 
-REQUESTS, AT_ONCE, ROUNDS = 2_000, 16, 5
-PER_SECOND, SECONDS = 200, 5
+REQUESTS = 2_000  # per round
+AT_ONCE = 16  # connections
+ROUNDS = 5  # of which the median counts
+PER_SECOND = 200  # of the runs at a fixed rate
+SECONDS = 5  # length of a run at a fixed rate
 
 
 def bare() -> Starlette:
-    """The reference."""
+    """The reference app."""
     connection = client(os.environ["REDIS_URL"])
 
-    async def enter(request: Request) -> Response:
+    async def store(request: Request) -> Response:
         body = await request.body()
         await run_in_threadpool(connection.set, f"bare:{time.monotonic_ns()}", body)
         return Response(status_code=202)
 
-    return Starlette(routes=[Route("/hooks/railway", enter, methods=["POST"])])
+    return Starlette(routes=[Route("/hooks/railway", store, methods=["POST"])])
 
 
 def measure(url: str) -> None:
-    """Webhooks stored and answered per second, and the 99th percentile at a fixed rate."""
+    """Print webhooks stored per second, and the 99th percentile of the response time at a fixed rate."""
     with served("receiver.main:app", url) as ours, served("tests.benchmarks.endpoint:bare", url) as reference:
         rounds = [(load(ours, REQUESTS, 0)[0], load(reference, REQUESTS, 0)[0]) for _ in range(ROUNDS)]
         rate, bare_rate = (statistics.median(values) for values in zip(*rounds, strict=True))
@@ -53,18 +56,18 @@ def measure(url: str) -> None:
         ]
         p99, bare_p99 = (statistics.median(values) for values in zip(*late, strict=True))
     print(
-        f"door            {rate:.0f}/s   bare app {bare_rate:.0f}/s   ratio {rate / bare_rate:.2f}"
+        f"endpoint        {rate:.0f}/s   bare app {bare_rate:.0f}/s   ratio {rate / bare_rate:.2f}"
         f"   (goal: at least 0.6; {AT_ONCE} at once, one process each, the client in a third)"
     )
     print(
-        f"door, p99       {p99:.1f} ms at {PER_SECOND}/s   bare app {bare_p99:.1f} ms   (goal: at most 50 ms from when "
+        f"endpoint, p99   {p99:.1f} ms at {PER_SECOND}/s   bare app {bare_p99:.1f} ms   (goal: at most 50 ms from when "
         f"a request was due; median of {ROUNDS} runs, the worst {max(late)[0]:.1f} ms)"
     )
     client(url).flushall()
 
 
 def load(url: str, requests: int, per_second: int) -> tuple[float, float]:
-    """Answers a second and the 99th percentile in milliseconds, as a client of its own saw them."""
+    """Answers per second and the 99th percentile in milliseconds, measured by a client in a process of its own."""
     command = [
         sys.executable,
         "-m",
@@ -79,12 +82,12 @@ def load(url: str, requests: int, per_second: int) -> tuple[float, float]:
 
 
 @contextmanager
-def served(app: str, store: str, watch: str = "p/e") -> Iterator[str]:
-    """The address of an app's door for Railway, served in a process of its own."""
+def served(app: str, store: str, environments: str = "p/e") -> Iterator[str]:
+    """The address of an app's endpoint for Railway, served by a process of its own."""
     port = free_port()
     environment = {
-        "PATH": os.environ["PATH"], "REDIS_URL": store, "TRACKWALKER_SECRET": SECRET, "TRACKWALKER_ENVIRONMENTS": watch,
-        "PYTHONPATH": str(Path.cwd()),
+        "PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd()), "REDIS_URL": store,
+        "TRACKWALKER_SECRET": SECRET, "TRACKWALKER_ENVIRONMENTS": environments,
     }  # fmt: skip
     command = [sys.executable, "-m", "uvicorn", app, "--factory", "--port", str(port), "--no-access-log"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -97,7 +100,7 @@ def served(app: str, store: str, watch: str = "p/e") -> Iterator[str]:
 
 
 def free_port() -> int:
-    """A port on which nobody listens at this moment."""
+    """A port that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -21,16 +21,16 @@ from workers.models import Summary, Survey, Window
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
 
-DAYS = 7
-HALF = timedelta(minutes=30)
-TIMES = 20
+DAYS = 7  # of history
+WINDOW = timedelta(minutes=30)
+TIMES = 20  # runs, of which the median counts
 
 
 def main() -> int:
-    """Print the figures; 0 always, a figure is no test."""
+    """Print the figures; always 0, because a figure is not a test."""
     start = datetime(2026, 11, 16, tzinfo=UTC)
     whole = simulator.environment(1, start, DAYS)
-    with tempfile.TemporaryDirectory(prefix="trackwalker-past-") as folder:
+    with tempfile.TemporaryDirectory(prefix="trackwalker-history-") as folder:
         store = EmbeddedStore(Path(folder))
         try:
             measure(JournalStore(client(store.ensure())), whole)
@@ -40,26 +40,27 @@ def main() -> int:
 
 
 def measure(journal: JournalStore, whole: Survey) -> None:
-    """A full week of windows, then the size and the times."""
-    ends = [whole.window.start + HALF * n for n in range(1, DAYS * 48)]
+    """Store a full week of windows, and print their size and the times to use them."""
+    ends = [whole.window.start + WINDOW * n for n in range(1, DAYS * 48)]
     kept: dict[str, list[Summary]] = {}
     for end in ends:
-        seen = slicing.slice_window(whole, Window(start=end - HALF, end=end), kept)
-        for name, one in summary_store.summarise_survey(seen, []).items():
-            kept.setdefault(name, []).append(one)
+        survey = slicing.slice_window(whole, Window(start=end - WINDOW, end=end), kept)
+        for name, summary in summary_store.summarise_survey(survey, []).items():
+            kept.setdefault(name, []).append(summary)
     summary_store.store(journal, whole.environment_id, kept, ends[-1])
     sizes = [len(blob) for blob in journal.fields(history_key(whole.environment_id)).values()]
-    windows = max(len(every) for every in kept.values())
+    windows = max(len(summaries) for summaries in kept.values())
     print(
-        f"a week          {windows} windows a service, {statistics.mean(sizes):.0f} bytes a service "
+        f"a week          {windows} windows per service, {statistics.mean(sizes):.0f} bytes per service "
         f"(the largest {max(sizes)}), {sum(sizes) / 1000:.0f} kB for {len(sizes)}"
     )
-    known = summary_store.read(journal, whole.environment_id, ends[-1])
-    usual = max(len(every) for every in summary_store.baseline_windows(known, ends[-1]).values())
-    last = slicing.slice_window(whole, Window(start=ends[-1], end=ends[-1] + HALF))
-    print(f"compared with   {usual} windows a service at most")
-    took = milliseconds(lambda: summary_store.read(journal, whole.environment_id, ends[-1]))
-    print(f"read            {took:.1f} ms for {len(sizes)} services")
+    history = summary_store.read(journal, whole.environment_id, ends[-1])
+    baselines = summary_store.baseline_windows(history, ends[-1])
+    largest = max(len(summaries) for summaries in baselines.values())
+    last = slicing.slice_window(whole, Window(start=ends[-1], end=ends[-1] + WINDOW))
+    print(f"compared with   {largest} windows per service at most")
+    duration = milliseconds(lambda: summary_store.read(journal, whole.environment_id, ends[-1]))
+    print(f"read            {duration:.1f} ms for {len(sizes)} services")
     summary_store.add_sweep(journal, last, [])
     print(
         f"nothing to add  {milliseconds(lambda: summary_store.add_sweep(journal, last, [])):.1f} ms "
@@ -69,26 +70,26 @@ def measure(journal: JournalStore, whole: Survey) -> None:
 
 
 def _adding(journal: JournalStore, whole: Survey, last: Survey) -> float:
-    """One window more each time; every service is written."""
+    """Milliseconds to add a window, for which every service is written."""
     windows = iter(range(1, TIMES + 1))
 
     def add() -> None:
-        end = last.window.end + HALF * next(windows)
+        end = last.window.end + WINDOW * next(windows)
         summary_store.add_sweep(
-            journal, last.model_copy(update={"window": Window(start=end - HALF, end=end)}), []
+            journal, last.model_copy(update={"window": Window(start=end - WINDOW, end=end)}), []
         )
 
     return milliseconds(add)
 
 
 def milliseconds(work: Callable[[], object]) -> float:
-    """The middle one of some runs."""
-    taken = []
+    """The median of TIMES runs."""
+    durations = []
     for _ in range(TIMES):
         before = time.perf_counter()
         work()
-        taken.append((time.perf_counter() - before) * 1000)
-    return statistics.median(taken)
+        durations.append((time.perf_counter() - before) * 1000)
+    return statistics.median(durations)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """`make bench-journal`: figures of the journal, each beside a reference measured in the same run on this machine.
 
-recorded step   one `step` of the journal beside one raw Lua write: same store, fsync on every write
-door            webhooks stored and answered beside a bare Starlette app doing one SET in its thread pool
-back at work    a part of a real `up` is killed: until its work goes on, and how many steps were done again
-kept            what a finished incident leaves in the store, and what in it never runs out
+recorded step   one `step` of the journal beside one raw Lua write, in the same Redis with an fsync per write
+endpoint        webhooks stored and answered beside a bare Starlette app with one SET in its thread pool
+work resumes    seconds from the SIGKILL of a process of a real `up` until its work resumes, and repeated steps
+kept            bytes that a finished incident leaves in Redis, and its keys that never expire
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from workers.engine.worker_store import WorkerStore
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
 
-STEPS, STEPS_A_JOURNAL = 4_000, 20
-"""A round keeps some fifteen records."""
+STEPS = 4_000
+STEPS_PER_JOURNAL = 20  # an incident has about fifteen records
 
 
 def main() -> int:
-    """Print the figures; 0 always, a figure is no test."""
+    """Print the figures; always 0, because a figure is not a test."""
     with tempfile.TemporaryDirectory(prefix="trackwalker-bench-") as folder:
         store = EmbeddedStore(Path(folder) / "store")
         url = store.ensure()
@@ -44,17 +44,17 @@ def main() -> int:
 
 
 def recorded_step(connection: redis.Redis) -> None:
-    """Milliseconds of one recorded step and of one raw Lua write, one of each in turn."""
+    """Print the milliseconds of one recorded step and of one raw Lua write, measured in turns."""
     journal = WorkerStore(connection)
     raw = connection.register_script("redis.call('HSET',KEYS[1],ARGV[1],ARGV[2]) return 1")
     ours, reference, claim = [], [], _fresh(journal, -1)
     for number in range(STEPS):
-        if number % STEPS_A_JOURNAL == 0:
+        if number % STEPS_PER_JOURNAL == 0:
             claim = _fresh(journal, number)
         before = time.perf_counter()
         claim.step(Record(f"s{number}", int), lambda: 1)
         between = time.perf_counter()
-        raw(keys=[f"raw{number // STEPS_A_JOURNAL}"], args=[f"s{number}", "1"])
+        raw(keys=[f"raw{number // STEPS_PER_JOURNAL}"], args=[f"s{number}", "1"])
         reference.append(time.perf_counter() - between)
         ours.append(between - before)
     step, write = (statistics.median(values) * 1000 for values in (ours, reference))

@@ -1,4 +1,4 @@
-"""What a finished incident leaves in the store until it runs out, and what in it never does."""
+"""The bytes that a finished incident leaves in Redis until they expire, and the keys that never expire."""
 
 from __future__ import annotations
 
@@ -14,26 +14,30 @@ from tests.support.pipeline import PipelineHarness, harness
 from workers.engine.schema import CONTROLS, OPEN, PREFIX, SCHEDULE
 
 GOAL_KB = 200
-NEIGHBOURS, LINES = 20, 600
-PINGS = 3
-NAMED = (SCHEDULE, OPEN, CONTROLS)
-"""What is under way, which incidents are open, pause and mutes: they shrink when what they name is over."""
+NEIGHBOURS = 20  # services beside the failing one, in the noisy environment
+LINES = 600  # of its log
+PINGS = 3  # sweeps without a finding before the incident
+PERMANENT_KEYS = (
+    SCHEDULE,
+    OPEN,
+    CONTROLS,
+)  # open work, open incidents and controls; entries leave them by themselves
 
 
 def measure(store: redis.Redis, url: str, folder: Path) -> None:
-    """Print both for one incident from the alert to the held fix: of a small environment, and of a noisy one."""
+    """Print both for one incident, from the alert to the verified fix, in a small and in a noisy environment."""
     for name, noisy in (("small", False), ("noisy", True)):
         store.flushall()
         (folder / name).mkdir()
         with harness(store, url, folder / name) as running:
             if noisy:
                 make_noise(running.world, random.Random(1))
-            _to_the_end(running)
-        _print(name, sizes(store), endless(store))
+            _run_incident(running)
+        _print(name, sizes_by_kind(store), permanent_keys(store))
     store.flushall()
 
 
-def _to_the_end(running: PipelineHarness) -> None:
+def _run_incident(running: PipelineHarness) -> None:
     for _ in range(PINGS):
         running.alert(source="ping", kind="ping", service_id=None, service_name=None)
         running.drive(running.count_ended_sweeps)
@@ -45,13 +49,13 @@ def _to_the_end(running: PipelineHarness) -> None:
 
 
 def make_noise(world: World, chance: random.Random) -> None:
-    """Neighbours whose numbers never repeat, and a log in which no two lines are alike."""
+    """Add services whose numbers never repeat, and a log without two similar lines: data that compresses badly."""
     shop = world.services[0]
-    live, began = shop.deployments[0], min(one.at for one in shop.requests)
-    until = max(one.at for one in shop.requests)
-    words = [f"{chance.getrandbits(40):010x}" for _ in range(400)]
+    live, began = shop.deployments[0], min(request.at for request in shop.requests)
+    until = max(request.at for request in shop.requests)
+    tokens = [f"{chance.getrandbits(40):010x}" for _ in range(400)]
     for _ in range(LINES):
-        text = f"{chance.choice(words)} failed: {' '.join(chance.sample(words, 30))}"
+        text = f"{chance.choice(tokens)} failed: {' '.join(chance.sample(tokens, 30))}"
         live.logs.append(LogRow(chance.uniform(began, until), text, chance.choice(["error", "warn", "info"])))
     live.logs.sort(key=lambda row: row.at)
     for sample in shop.samples:
@@ -78,27 +82,27 @@ def _neighbour(number: int, began: float, until: float, chance: random.Random) -
     )  # fmt: skip
 
 
-def sizes(store: redis.Redis) -> Counter[str]:
-    """Bytes in memory by kind of key."""
-    found: Counter[str] = Counter()
+def sizes_by_kind(store: redis.Redis) -> Counter[str]:
+    """Bytes in memory by the kind of key."""
+    sizes: Counter[str] = Counter()
     for raw in store.scan_iter("*", count=1000):
         kind = raw.decode().removeprefix(PREFIX).split(":")
-        found[":".join(kind[:2]) if kind[0] == "notify" else kind[0]] += (
+        sizes[":".join(kind[:2]) if kind[0] == "notification" else kind[0]] += (
             store.memory_usage(raw, samples=0) or 0
         )
-    return found
+    return sizes
 
 
-def endless(store: redis.Redis) -> list[str]:
-    """Keys that neither run out nor are due nor are among NAMED."""
-    due = set(store.zrange(SCHEDULE, 0, -1))
-    keys = [raw for raw in store.scan_iter("*", count=1000) if store.ttl(raw) < 0 and raw not in due]
-    return sorted(raw.decode() for raw in keys if raw.decode() not in NAMED)
+def permanent_keys(store: redis.Redis) -> list[str]:
+    """Keys without expiry that are neither scheduled nor among PERMANENT_KEYS."""
+    scheduled = set(store.zrange(SCHEDULE, 0, -1))
+    keys = [raw for raw in store.scan_iter("*", count=1000) if store.ttl(raw) < 0 and raw not in scheduled]
+    return sorted(raw.decode() for raw in keys if raw.decode() not in PERMANENT_KEYS)
 
 
-def _print(name: str, found: Counter[str], stays: list[str]) -> None:
-    most = ", ".join(f"{kind} {size / 1000:.0f}" for kind, size in found.most_common(4))
+def _print(name: str, sizes: Counter[str], permanent: list[str]) -> None:
+    most = ", ".join(f"{kind} {size / 1000:.0f}" for kind, size in sizes.most_common(4))
     print(
-        f"kept, {name:9} {found.total() / 1000:.0f} KB an incident with its sweeps and tells ({most})   "
-        f"(goal: at most {GOAL_KB} KB)   never run out: {', '.join(stays) or 'none'}   (goal: none)"
+        f"kept, {name:9} {sizes.total() / 1000:.0f} KB per incident with its sweeps and notifications ({most})   "
+        f"(goal: at most {GOAL_KB} KB)   never expire: {', '.join(permanent) or 'none'}   (goal: none)"
     )

@@ -1,4 +1,4 @@
-"""A part of a real `up` is killed while it works: how long until its work goes on, and what of it is done again."""
+"""SIGKILL to each process of a working `up`: seconds until the work resumes, and repeated steps."""
 
 from __future__ import annotations
 
@@ -26,16 +26,15 @@ from workers.engine.schema import PREFIX
 from workers.runtime.embedded import address
 from workers.runtime.store import client
 
-TIMES = 5
-STAGES = 2
-"""Of a sweep: each is claimed once, what is claimed more often was begun again."""
+TIMES = 5  # kills of each process
+STAGES = 2  # of a sweep; each is claimed once, and every further claim repeats a step
+# For comparison: Dramatiq's default time until it gives the messages of a lost worker to another one.
 DRAMATIQ_SECONDS = 900
-"""After so long Dramatiq's broker gives the messages of a worker that is gone to others (its own default)."""
 
 
 @dataclass
 class Installation:
-    """`up` beside a Railway that hangs on demand."""
+    """`up` beside a fake Railway that hangs on demand."""
 
     railway: FakeRailway
     journal: JournalStore
@@ -43,7 +42,7 @@ class Installation:
     url: str
 
     def send(self) -> bool:
-        """Whether the door takes an alert."""
+        """True if the endpoint accepts an alert."""
         body = {
             "type": "Monitor.triggered",
             "resource": {"project": {"id": "p"}, "environment": {"id": "e"}, "service": {"id": "s"}},
@@ -57,56 +56,61 @@ class Installation:
 
     def sweep(self) -> str:
         """The key of the newest sweep."""
-        made = self.journal.command("hget", f"{PREFIX}slot:e", "n") or b"0"
-        return f"{PREFIX}sweep:e:{made.decode()}"
+        number = self.journal.command("hget", f"{PREFIX}slot:e", "n") or b"0"
+        return f"{PREFIX}sweep:e:{number.decode()}"
 
     def field(self, name: str) -> int:
-        """A number of the newest sweep, 0 while it has none."""
+        """A numeric field of the newest sweep; 0 if it is not set."""
         return int(self.journal.command("hget", self.sweep(), name) or 0)
 
     def idle(self) -> bool:
-        return bool(self.field("ended")) and not self.journal.command("hexists", f"{PREFIX}slot:e", "working")
+        """True if the newest sweep has ended and none runs."""
+        return bool(self.field("ended")) and not self.journal.command(
+            "hexists", f"{PREFIX}slot:e", "running_sweep"
+        )
 
-    def processes(self, words: str) -> list[int]:
-        """Those of this installation whose command line holds these words."""
-        found = []
+    def processes(self, text: str) -> list[int]:
+        """The processes of this installation whose command line contains the text."""
+        pids = []
         for folder in Path("/proc").iterdir():
             try:
                 command = (folder / "cmdline").read_bytes()
                 environ = (folder / "environ").read_bytes()
             except OSError:
                 continue
-            if words.encode() in command and f"TRACKWALKER_DATA_DIR={self.state}".encode() in environ:
-                found.append(int(folder.name))
-        return found
+            if text.encode() in command and f"TRACKWALKER_DATA_DIR={self.state}".encode() in environ:
+                pids.append(int(folder.name))
+        return pids
 
 
 def measure(folder: Path) -> None:
-    """Print the seconds after the death of the worker, the receiver and the store."""
+    """Print the seconds from the SIGKILL of worker, receiver and store until each is back."""
     with installation(folder / "up") as running:
-        found = [after_the_worker(running) for _ in range(TIMES)]
-        seconds, again = [one for one, _ in found], max(steps for _, steps in found)
+        results = [resume_seconds(running) for _ in range(TIMES)]
+        seconds, repeated = [duration for duration, _ in results], max(steps for _, steps in results)
         print(
-            f"back at work    {statistics.median(seconds):.1f} s after SIGKILL of the worker, at most "
-            f"{max(seconds):.1f} s; steps done again: {again}   Dramatiq alone: {DRAMATIQ_SECONDS} s   "
+            f"work resumes    {statistics.median(seconds):.1f} s after SIGKILL of the worker, at most "
+            f"{max(seconds):.1f} s; repeated steps: {repeated}   Dramatiq alone: {DRAMATIQ_SECONDS} s   "
             f"(goal: at most 20 s and 1 step; {TIMES} times)"
         )
-        web = [after(running, lambda: running.processes("receiver.main")) for _ in range(TIMES)]
+        web = [recovery_seconds(running, lambda: running.processes("receiver.main")) for _ in range(TIMES)]
         store = [
-            after(running, lambda: [int((running.state / "store.pid").read_text())]) for _ in range(TIMES)
+            recovery_seconds(running, lambda: [int((running.state / "store.pid").read_text())])
+            for _ in range(TIMES)
         ]
-        for who, took in (("receiver", web), ("store", store)):
+        for name, durations in (("receiver", web), ("store", store)):
             print(
-                f"answers again   {statistics.median(took):.1f} s after SIGKILL of the {who}, at most {max(took):.1f} s"
+                f"answers again   {statistics.median(durations):.1f} s after SIGKILL of the {name}, at most "
+                f"{max(durations):.1f} s"
             )
 
 
-def after_the_worker(running: Installation) -> tuple[float, int]:
-    """Seconds until the sweep is claimed again that was under way, and how many of its steps began again."""
+def resume_seconds(running: Installation) -> tuple[float, int]:
+    """Seconds until another worker claims the sweep that was under way, and the number of steps that it repeats."""
     running.railway.faults.add("hang")
-    hung = len(running.railway.faults.played)
-    wait_until(running.send, what="the door")
-    wait_until(lambda: len(running.railway.faults.played) > hung, what="the step under way")
+    hangs = len(running.railway.faults.played)
+    wait_until(running.send, what="an accepted alert")
+    wait_until(lambda: len(running.railway.faults.played) > hangs, what="the step under way")
     fence = running.field("fence")
     killed = time.monotonic()
     _kill(running.processes("workers.main"))
@@ -116,12 +120,12 @@ def after_the_worker(running: Installation) -> tuple[float, int]:
     return seconds, running.field("fence") - STAGES
 
 
-def after(running: Installation, victims: Callable[[], list[int]]) -> float:
-    """Seconds until an alert is taken again."""
-    wait_until(running.send, what="the door")
+def recovery_seconds(running: Installation, victims: Callable[[], list[int]]) -> float:
+    """Seconds until the endpoint accepts an alert again."""
+    wait_until(running.send, what="an accepted alert")
     killed = time.monotonic()
-    _kill(wait_until(victims, what="whom to kill"))
-    wait_until(running.send, seconds=60, what="the door")
+    _kill(wait_until(victims, what="the process to kill"))
+    wait_until(running.send, seconds=60, what="an accepted alert")
     return time.monotonic() - killed
 
 
@@ -153,7 +157,7 @@ def installation(state: Path) -> Iterator[Installation]:
                 railway, JournalStore(client(str(store))), state, f"http://127.0.0.1:{port}"
             )
             wait_until(lambda: running.processes("workers.main"), what="the worker")
-            wait_until(running.send, what="the door")
+            wait_until(running.send, what="an accepted alert")
             wait_until(running.idle, what="the first sweep")
             yield running
         finally:

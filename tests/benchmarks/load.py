@@ -1,8 +1,9 @@
-"""`python -m tests.bench.load URL REQUESTS AT_ONCE PER_SECOND`: webhooks sent over raw sockets, as cheaply as can be.
+"""`python -m tests.benchmarks.load URL REQUESTS AT_ONCE PER_SECOND`: webhooks over raw sockets, at the least cost.
 
-A process of its own, so that it does not share an interpreter with whom it measures. PER_SECOND 0: each connection
-sends its next request when the last one was answered. Else one is due every 1/PER_SECOND s whatever became of the
-others, and its time counts from when it was due. Prints `answers a second` and the 99th percentile in milliseconds.
+It is a process of its own, so that it shares no interpreter with the server under test. With PER_SECOND 0, each
+connection sends its next request when the last one is answered. Otherwise a request is due every 1/PER_SECOND seconds,
+whether or not the others are answered, and its time counts from when it was due. Prints the answers per second and the
+99th percentile in milliseconds.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ SECRET = "bench"
 
 
 class Connection:
-    """One kept connection with at most one request on its way."""
+    """A connection that is kept open, with at most one request under way."""
 
     def __init__(self, address: tuple[str, int], selector: selectors.BaseSelector) -> None:
         self.socket = socket.create_connection(address)
@@ -34,9 +35,13 @@ class Connection:
         self.socket.sendall(request)
 
     def answered(self) -> bool:
-        """Reads what there is; True once the answer is whole. AssertionError for any but a whole 202."""
+        """Read the available bytes; True once the response is complete.
+
+        Raises:
+            AssertionError: the response is not a 202, or the connection was closed.
+        """
         more = self.socket.recv(65_536)
-        assert more, "the connection was closed instead of an answer"
+        assert more, "the connection was closed without a response"
         self.answer += more
         head, blank, body = self.answer.partition(b"\r\n\r\n")
         if not blank:
@@ -47,8 +52,8 @@ class Connection:
 
 
 def requests(url: str, count: int) -> list[bytes]:
-    """Different webhooks, ready to be sent."""
-    at, made = urlsplit(url), []
+    """Encoded requests with a different webhook each."""
+    parts, encoded = urlsplit(url), []
     for number in range(count):
         body = json.dumps(
             {
@@ -66,43 +71,43 @@ def requests(url: str, count: int) -> list[bytes]:
             }
         ).encode()  # fmt: skip
         head = (
-            f"POST {at.path} HTTP/1.1\r\nHost: {at.netloc}\r\nX-Trackwalker-Secret: {SECRET}\r\n"
+            f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nX-Trackwalker-Secret: {SECRET}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        made.append(head.encode() + body)
-    return made
+        encoded.append(head.encode() + body)
+    return encoded
 
 
 def run(url: str, count: int, at_once: int, per_second: float) -> tuple[float, list[float]]:
-    """Answers a second, and the seconds that each took."""
-    at, todo = urlsplit(url), requests(url, count)
-    taken: list[float] = []
+    """Answers per second, and the seconds of each."""
+    parts, encoded = urlsplit(url), requests(url, count)
+    durations: list[float] = []
     selector = selectors.DefaultSelector()
-    address = (str(at.hostname), int(at.port or 80))
-    # The one that waits longest is taken next, so that the server closes none for being idle.
+    address = (str(parts.hostname), int(parts.port or 80))
+    # The connection that was idle longest is used next, so that the server closes none for being idle.
     idle = deque(Connection(address, selector) for _ in range(at_once))
     begun, sent = time.perf_counter(), 0
-    while len(taken) < count:
+    while len(durations) < count:
         now = time.perf_counter()
         while sent < count and (not per_second or begun + sent / per_second <= now):
             if not idle and not per_second:
                 break
-            one = idle.popleft() if idle else Connection(address, selector)
-            one.send(todo[sent], begun + sent / per_second if per_second else now)
+            connection = idle.popleft() if idle else Connection(address, selector)
+            connection.send(encoded[sent], begun + sent / per_second if per_second else now)
             sent += 1
         wait = begun + sent / per_second - time.perf_counter() if per_second and sent < count else 5.0
         for key, _ in selector.select(max(0.0, wait)):
             if key.data.answered():
-                taken.append(time.perf_counter() - key.data.began)
+                durations.append(time.perf_counter() - key.data.began)
                 idle.append(key.data)
-    return count / (time.perf_counter() - begun), taken
+    return count / (time.perf_counter() - begun), durations
 
 
 def main() -> int:
-    """Print rate and 99th percentile."""
+    """Print the rate and the 99th percentile."""
     url, count, at_once, per_second = sys.argv[1:]
-    rate, taken = run(url, int(count), int(at_once), float(per_second))
-    print(rate, statistics.quantiles(taken, n=100)[98] * 1000)
+    rate, durations = run(url, int(count), int(at_once), float(per_second))
+    print(rate, statistics.quantiles(durations, n=100)[98] * 1000)
     return 0
 
 

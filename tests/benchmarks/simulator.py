@@ -1,8 +1,9 @@
-"""A healthy environment, minute by minute: everything that looks like trouble for a moment and is none. Seeded.
+"""A healthy environment, minute by minute, with everything that looks like a problem for a moment and is none.
 
-Twenty services with days and weekends, GC sawtooth, nightly jobs, hourly crons, queue workers, slow-by-nature answers,
-idle ones and one that sleeps; over all of it deployments with their blips and warm-ups, bot scans, ten-second bursts,
-latency blips, memory spikes and surges. Its ranges are those of usual web projects; none was fitted to a rule.
+Twenty services with daily and weekly rhythms: garbage-collection sawtooth, nightly jobs, hourly crons, queue workers,
+slow responses by design, idle services and one that sleeps. Events of the week come on top: deployments with errors and
+warm-ups, bot scans, ten-second bursts, latency and memory spikes, traffic surges. The ranges are those of usual web
+projects; none was fitted to a rule of the detector. The same seed gives the same environment.
 """
 
 from __future__ import annotations
@@ -23,18 +24,17 @@ from workers.models import (
     Window,
 )  # fmt: skip
 
-DAY = 1440
+DAY = 1440  # minutes
 KINDS = (
     *["web"] * 7, *["sawtooth"] * 2, *["nightly"] * 2, *["hourly"] * 2, *["slow"] * 2, *["worker"] * 2,
     "quiet", "idle", "sleeper",
 )  # fmt: skip
-PLANS = ((1.0, 0.5), (2.0, 1.0), (8.0, 8.0))
-"""vCPU and GB a replica."""
+PLANS = ((1.0, 0.5), (2.0, 1.0), (8.0, 8.0))  # vCPU and GB per replica
 
 
 @dataclass
 class Minutes:
-    """One service, one value a minute; what is bent by the events of the week."""
+    """One service with one value per minute, which the events of the week change."""
 
     requests: list[float]
     failing: list[float]
@@ -42,15 +42,15 @@ class Minutes:
     scans: list[float]
     slower: list[float]
     cpu: list[float]
-    """Of the limit, as `memory`."""
+    """As a share of the limit, like `memory`."""
     memory: list[float]
     deployed: list[int] = field(default_factory=list)
     awake: list[bool] = field(default_factory=list)
 
 
 @dataclass
-class Nature:
-    """What a service is like all the time."""
+class Profile:
+    """The constant properties of a service."""
 
     kind: str
     name: str
@@ -66,7 +66,7 @@ class Nature:
 
 
 def environment(seed: int, start: datetime, days: int) -> Survey:
-    """All of it as one survey from `start` (a UTC midnight) on; cut windows from it."""
+    """One survey of the whole time from `start`, a UTC midnight; slice the windows of sweeps from it."""
     r = random.Random(f"week/{seed}")
     services = tuple(_service(r, number, kind, start, days * DAY) for number, kind in enumerate(KINDS))
     return Survey(
@@ -76,59 +76,59 @@ def environment(seed: int, start: datetime, days: int) -> Survey:
 
 
 def _service(r: random.Random, number: int, kind: str, start: datetime, count: int) -> Service:
-    nature = _nature(r, number, kind)
-    minutes = _days(r, nature, start, count)
-    HABITS.get(kind, _nothing)(r, nature, minutes)
-    _events(r, nature, minutes, start)
-    return _rendered(r, nature, minutes, start)
+    profile = _profile(r, number, kind)
+    minutes = _days(r, profile, start, count)
+    HABITS.get(kind, _no_habit)(r, profile, minutes)
+    _events(r, profile, minutes, start)
+    return _render(r, profile, minutes, start)
 
 
-def _nature(r: random.Random, number: int, kind: str) -> Nature:
+def _profile(r: random.Random, number: int, kind: str) -> Profile:
     rpm = {"quiet": r.uniform(0.3, 2), "idle": 0.0, "worker": 0.0, "hourly": 0.0, "sleeper": r.uniform(2, 6)}
     slow = r.uniform(1500, 4000) if kind == "slow" else math.exp(r.uniform(math.log(15), math.log(180)))
-    return Nature(
+    return Profile(
         kind=kind, name=f"{kind}-{number}", limits=r.choice(PLANS), median_ms=slow, sigma=r.uniform(0.4, 0.8),
         rpm=rpm.get(kind, math.exp(r.uniform(math.log(20), math.log(900)))), cpu=r.uniform(0.04, 0.3),
         memory=r.uniform(0.2, 0.6), peak_hour=r.uniform(10, 20), period=r.randint(6, 40), minute=r.randrange(60),
     )  # fmt: skip
 
 
-def _days(r: random.Random, nature: Nature, start: datetime, count: int) -> Minutes:
-    """The daily wave, weaker at the weekend; CPU and a little memory follow the requests."""
+def _days(r: random.Random, profile: Profile, start: datetime, count: int) -> Minutes:
+    """The daily rhythm, weaker at the weekend. CPU follows the requests, and memory a little."""
     depth, weekend = r.uniform(0.3, 0.8), r.uniform(0.4, 1.0)
     waves = []
     for minute in range(count):
         day = (start + timedelta(minutes=minute)).weekday()
-        wave = 1 + depth * math.cos(2 * math.pi * (minute / DAY - nature.peak_hour / 24))
+        wave = 1 + depth * math.cos(2 * math.pi * (minute / DAY - profile.peak_hour / 24))
         waves.append(wave * (weekend if day >= 5 else 1.0))
     base = r.choice((0.0, 0.0, 0.0003, 0.001))
     return Minutes(
-        requests=[nature.rpm * wave for wave in waves],
+        requests=[profile.rpm * wave for wave in waves],
         failing=[base] * count,
         refused=[r.uniform(0, 0.04)] * count,
         scans=[0.0] * count,
         slower=[1 + 0.1 * wave for wave in waves],
-        cpu=[nature.cpu * (0.4 + 0.6 * wave) if nature.rpm else nature.cpu * 0.3 for wave in waves],
-        memory=[nature.memory * (1 + 0.02 * wave) for wave in waves],
+        cpu=[profile.cpu * (0.4 + 0.6 * wave) if profile.rpm else profile.cpu * 0.3 for wave in waves],
+        memory=[profile.memory * (1 + 0.02 * wave) for wave in waves],
         awake=[True] * count,
     )
 
 
-# ---- what some do by habit -------------------------------------------------------------------
+# ---- habits of some services -----------------------------------------------------------------
 
 
-def _nothing(_r: random.Random, _nature: Nature, _minutes: Minutes) -> None:
-    """Nothing beyond the days."""
+def _no_habit(_r: random.Random, _profile: Profile, _minutes: Minutes) -> None:
+    """Leave the daily rhythm as it is."""
 
 
-def _sawtooth(r: random.Random, nature: Nature, minutes: Minutes) -> None:
+def _sawtooth(r: random.Random, profile: Profile, minutes: Minutes) -> None:
     low, high = r.uniform(0.3, 0.45), r.uniform(0.68, 0.86)
     minutes.memory = [
-        low + (high - low) * (n % nature.period) / nature.period for n in range(len(minutes.memory))
+        low + (high - low) * (n % profile.period) / profile.period for n in range(len(minutes.memory))
     ]
 
 
-def _nightly(r: random.Random, _nature: Nature, minutes: Minutes) -> None:
+def _nightly(r: random.Random, _profile: Profile, minutes: Minutes) -> None:
     begin, long = r.randint(60, 300), r.randint(15, 45)
     for day in range(0, len(minutes.cpu), DAY):
         at = day + begin + r.randint(0, 3)
@@ -136,14 +136,14 @@ def _nightly(r: random.Random, _nature: Nature, minutes: Minutes) -> None:
             minutes.cpu[n], minutes.memory[n] = r.uniform(0.85, 1.0), min(0.9, minutes.memory[n] * 1.3)
 
 
-def _hourly(r: random.Random, nature: Nature, minutes: Minutes) -> None:
+def _hourly(r: random.Random, profile: Profile, minutes: Minutes) -> None:
     long = r.randint(3, 8)
-    for hour in range(nature.minute, len(minutes.cpu), 60):
+    for hour in range(profile.minute, len(minutes.cpu), 60):
         for n in range(hour, min(len(minutes.cpu), hour + long + r.randint(0, 1))):
             minutes.cpu[n] = r.uniform(0.8, 1.0)
 
 
-def _queue(r: random.Random, _nature: Nature, minutes: Minutes) -> None:
+def _queue(r: random.Random, _profile: Profile, minutes: Minutes) -> None:
     n = r.randint(5, 60)
     while n < len(minutes.cpu):
         for at in range(n, min(len(minutes.cpu), n + r.randint(1, 2))):
@@ -151,8 +151,8 @@ def _queue(r: random.Random, _nature: Nature, minutes: Minutes) -> None:
         n += r.randint(15, 200)
 
 
-def _sleeps(r: random.Random, _nature: Nature, minutes: Minutes) -> None:
-    """Awake for ten minutes to an hour now and then, most of them by day."""
+def _sleeps(r: random.Random, _profile: Profile, minutes: Minutes) -> None:
+    """Awake for ten minutes to an hour at a time, more often by day."""
     minutes.awake = [False] * len(minutes.cpu)
     n = 0
     while n < len(minutes.cpu):
@@ -160,42 +160,42 @@ def _sleeps(r: random.Random, _nature: Nature, minutes: Minutes) -> None:
         for at in range(n, min(len(minutes.cpu), n + r.randint(10, 60))):
             minutes.awake[at] = True
     minutes.requests = [
-        one if awake else 0.0 for one, awake in zip(minutes.requests, minutes.awake, strict=True)
+        requests if awake else 0.0 for requests, awake in zip(minutes.requests, minutes.awake, strict=True)
     ]
 
 
-HABITS: dict[str, Callable[[random.Random, Nature, Minutes], None]] = {
+HABITS: dict[str, Callable[[random.Random, Profile, Minutes], None]] = {
     "sawtooth": _sawtooth, "nightly": _nightly, "hourly": _hourly, "worker": _queue, "sleeper": _sleeps,
 }  # fmt: skip
 
 
-# ---- what happens now and then ---------------------------------------------------------------
+# ---- events ----------------------------------------------------------------------------------
 
 
-def _events(r: random.Random, nature: Nature, minutes: Minutes, start: datetime) -> None:
-    """A deployment every two working days, and what comes over any public service in a week."""
+def _events(r: random.Random, profile: Profile, minutes: Minutes, start: datetime) -> None:
+    """A deployment every two working days, and the usual disturbances of a public service."""
     count = len(minutes.cpu)
     for day in range(0, count, DAY):
         works = (start + timedelta(minutes=day)).weekday() < 5
         if works and r.random() < 0.5:
-            _deploy(r, nature, minutes, day + r.randint(9 * 60, 18 * 60))
-        if nature.rpm and nature.kind != "sleeper":
-            _weather(r, minutes, day, nature.rpm)
+            _deploy(r, profile, minutes, day + r.randint(9 * 60, 18 * 60))
+        if profile.rpm and profile.kind != "sleeper":
+            _disturb(r, minutes, day, profile.rpm)
 
 
-def _deploy(r: random.Random, nature: Nature, minutes: Minutes, at: int) -> None:
+def _deploy(r: random.Random, profile: Profile, minutes: Minutes, at: int) -> None:
     minutes.deployed.append(at)
     for n in range(at, at + r.randint(1, 2)):
         minutes.failing[n], minutes.slower[n] = r.uniform(0.05, 0.9), r.uniform(3, 12)
         minutes.cpu[n] = min(1.0, max(minutes.cpu[n] * 4, 0.3))
     warm = r.randint(4, 12)
     for n in range(at, at + warm):
-        minutes.memory[n] = nature.memory * (0.45 + 0.55 * (n - at) / warm)
+        minutes.memory[n] = profile.memory * (0.45 + 0.55 * (n - at) / warm)
         minutes.slower[n] *= 1 + 0.8 * (1 - (n - at) / warm)
 
 
-def _weather(r: random.Random, minutes: Minutes, day: int, rpm: float) -> None:
-    """One day's scans, bursts, blips, spikes and surges."""
+def _disturb(r: random.Random, minutes: Minutes, day: int, rpm: float) -> None:
+    """The scans, bursts, spikes and surges of one day."""
     if r.random() < 0.3:
         at, strength = day + r.randrange(DAY - 60), r.uniform(1, 6) * max(20.0, rpm)
         for n in range(at, at + r.randint(3, 40)):
@@ -215,44 +215,44 @@ def _weather(r: random.Random, minutes: Minutes, day: int, rpm: float) -> None:
             minutes.cpu[n] = min(0.65, minutes.cpu[n] * (0.5 + 0.5 * times))
 
 
-# ---- as samples ------------------------------------------------------------------------------
+# ---- conversion to a survey ------------------------------------------------------------------
 
 
-def _rendered(r: random.Random, nature: Nature, minutes: Minutes, start: datetime) -> Service:
+def _render(r: random.Random, profile: Profile, minutes: Minutes, start: datetime) -> Service:
     first = int(start.timestamp())
     versions = [(-DAY * 3, "v0"), *((at, f"v{n + 1}") for n, at in enumerate(sorted(minutes.deployed)))]
     usage, starts, deployments = [], [], []
     for place, (at, version) in enumerate(versions):
         until = versions[place + 1][0] if place + 1 < len(versions) else None
-        name = f"{nature.name}-{version}"
-        deployments.append(_deployment(nature, name, start, at, until))
+        name = f"{profile.name}-{version}"
+        deployments.append(_deployment(profile, name, start, at, until))
         span = range(max(0, at), len(minutes.cpu) if until is None else until)
-        usage.append(_usage(r, nature, minutes, first, name, span))
+        usage.append(_usage(r, profile, minutes, first, name, span))
         begun = [n for n in span if minutes.awake[n] and (n == at or not minutes.awake[n - 1])]
         starts += [
             ContainerStart(at=start + timedelta(minutes=n, seconds=5), deployment_id=name) for n in begun
         ]
     return Service(
-        id=nature.name, name=nature.name, public=nature.rpm > 0, sleeps=nature.kind == "sleeper",
-        cpu_limit=nature.limits[0], memory_limit=nature.limits[1], usage=tuple(usage), starts=tuple(starts),
+        id=profile.name, name=profile.name, public=profile.rpm > 0, sleeps=profile.kind == "sleeper",
+        cpu_limit=profile.limits[0], memory_limit=profile.limits[1], usage=tuple(usage), starts=tuple(starts),
         deployments=tuple(reversed(deployments)), serving=deployments[-1], latest=deployments[-1],
-        traffic=_traffic(r, nature, minutes, first) if nature.rpm else (),
+        traffic=_traffic(r, profile, minutes, first) if profile.rpm else (),
     )  # fmt: skip
 
 
-def _deployment(nature: Nature, name: str, start: datetime, at: int, until: int | None) -> Deployment:
-    made = start + timedelta(minutes=at)
-    changed = made if until is None else start + timedelta(minutes=until)
+def _deployment(profile: Profile, name: str, start: datetime, at: int, until: int | None) -> Deployment:
+    created = start + timedelta(minutes=at)
+    changed = created if until is None else start + timedelta(minutes=until)
     return Deployment(
-        id=name, service_id=nature.name, status="SUCCESS" if until is None else "REMOVED",
-        created_at=made, status_at=changed,
+        id=name, service_id=profile.name, status="SUCCESS" if until is None else "REMOVED",
+        created_at=created, status_at=changed,
     )  # fmt: skip
 
 
 def _usage(
-    r: random.Random, nature: Nature, minutes: Minutes, first: int, name: str, span: range
+    r: random.Random, profile: Profile, minutes: Minutes, first: int, name: str, span: range
 ) -> InstanceUsage:
-    cpu_limit, memory_limit = nature.limits
+    cpu_limit, memory_limit = profile.limits
     awake = [n for n in span if minutes.awake[n]]
     cpu = [min(1.02, max(0.0005, minutes.cpu[n] * (1 + r.gauss(0, 0.12)))) * cpu_limit for n in awake]
     memory = [min(1.0, minutes.memory[n] * (1 + r.gauss(0, 0.006))) * memory_limit for n in awake]
@@ -263,23 +263,23 @@ def _usage(
     )  # fmt: skip
 
 
-def _traffic(r: random.Random, nature: Nature, minutes: Minutes, first: int) -> tuple[TrafficMinute, ...]:
-    found = []
+def _traffic(r: random.Random, profile: Profile, minutes: Minutes, first: int) -> tuple[TrafficMinute, ...]:
+    traffic = []
     for n, expected in enumerate(minutes.requests):
-        wanted, scans = _poisson(r, expected), _poisson(r, minutes.scans[n])
-        if not wanted + scans:
+        requests, scans = _poisson(r, expected), _poisson(r, minutes.scans[n])
+        if not requests + scans:
             continue
-        failed = _some(r, wanted, minutes.failing[n])
-        refused = _some(r, wanted - failed, minutes.refused[n]) + scans
-        noise = nature.sigma * 2.1 / math.sqrt(max(1, min(wanted, 80))) * r.gauss(0, 0.5)
-        p95 = nature.median_ms * minutes.slower[n] * math.exp(1.645 * nature.sigma + noise)
-        found.append(
+        failed = _sample(r, requests, minutes.failing[n])
+        refused = _sample(r, requests - failed, minutes.refused[n]) + scans
+        noise = profile.sigma * 2.1 / math.sqrt(max(1, min(requests, 80))) * r.gauss(0, 0.5)
+        p95 = profile.median_ms * minutes.slower[n] * math.exp(1.645 * profile.sigma + noise)
+        traffic.append(
             TrafficMinute.model_construct(
-                at=first + 60 * n, requests=wanted + scans, ok=wanted + scans - failed - refused,
-                client_errors=refused, server_errors=failed, p95_ms=p95 if wanted else 5.0,
+                at=first + 60 * n, requests=requests + scans, ok=requests + scans - failed - refused,
+                client_errors=refused, server_errors=failed, p95_ms=p95 if requests else 5.0,
             )
         )  # fmt: skip
-    return tuple(found)
+    return tuple(traffic)
 
 
 def _poisson(r: random.Random, mean: float) -> int:
@@ -291,5 +291,5 @@ def _poisson(r: random.Random, mean: float) -> int:
     return count
 
 
-def _some(r: random.Random, count: int, share: float) -> int:
+def _sample(r: random.Random, count: int, share: float) -> int:
     return sum(r.random() < share for _ in range(count)) if count and share else 0

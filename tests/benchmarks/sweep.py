@@ -1,8 +1,8 @@
-"""`python -m tests.bench.sweep`: what a sweep of 100 services costs when each answer takes 100 ms.
+"""`python -m tests.benchmarks.sweep`: what a sweep of 100 services costs when each answer takes 100 ms.
 
-Beside it a reference measured in the same run: one request after the other, three a service (metrics, statuses,
-durations), as a plain script would ask. Either is asked twice and measured the second time, when the stand-in gives
-the answers that it made the first time: else it would be the stand-in's own work that is measured.
+The reference, measured in the same run, is a plain script: one request after the other, three per service (metrics,
+statuses, durations). Both run twice, and the second run counts: by then the fake replays its answers, so that its own
+work is not part of the figure.
 """
 
 from __future__ import annotations
@@ -42,8 +42,7 @@ from workers.models import Environment, Survey, Window
 
 SERVICES = 100
 DELAY_SECONDS = 0.1
-REFERENCE_SERVICES = 20
-"""The reference is measured with fewer services and said so: it grows by the service."""
+REFERENCE_SERVICES = 20  # fewer, as its cost is proportional to the services; the output says so
 MINUTES = 30
 HERE = Environment(project_id="prj", environment_id="env")
 END = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -64,27 +63,27 @@ ONE_BY_ONE = {
 
 
 class Cost(NamedTuple):
-    """Requests that were sent, seconds until the last answer was read."""
+    """Requests sent, and seconds until the last answer was read."""
 
     requests: int
     seconds: float
 
 
 def main() -> int:
-    """Print both; 0 always, a figure is no test."""
+    """Print both; always 0, because a figure is not a test."""
     sweep_of_hundred()
     return 0
 
 
 def sweep_of_hundred() -> None:
     """Print requests and seconds of our sweep and of the reference."""
-    ours, seen = measured(SERVICES)
+    ours, survey = measured(SERVICES)
     theirs = one_after_the_other(REFERENCE_SERVICES)
     whole = [part * SERVICES / REFERENCE_SERVICES for part in theirs]
     print(
         f"sweep of {SERVICES} services, each answer {DELAY_SECONDS * 1000:.0f} ms late: {ours.requests} requests, "
-        f"{ours.seconds:.2f} s ({sum(len(one.traffic) for one in seen.services)} steps of traffic, "
-        f"{len(seen.calls)} calls, {len(seen.failed_reads)} parts not seen)"
+        f"{ours.seconds:.2f} s ({sum(len(service.traffic) for service in survey.services)} steps of traffic, "
+        f"{len(survey.calls)} calls, {len(survey.failed_reads)} failed reads)"
     )
     print(
         f"  beside one after the other, three a service: {whole[0]:.0f} requests, {whole[1]:.1f} s "
@@ -93,7 +92,7 @@ def sweep_of_hundred() -> None:
 
 
 class Replay:
-    """The stand-in, whose answers are made once and given again to the same question."""
+    """The fake Railway with a cache: the same request gets the same response, which is made once."""
 
     def __init__(self, fake_railway: FakeRailway) -> None:
         self.fake_railway = fake_railway
@@ -103,8 +102,8 @@ class Replay:
     async def _answer(self, request: HttpRequest) -> Response:
         asked = await request.body()
         if asked not in self.known:
-            _, made = await run_in_threadpool(self.fake_railway.ask, json.loads(asked))
-            self.known[asked] = json.dumps(made).encode()
+            _, response = await run_in_threadpool(self.fake_railway.ask, json.loads(asked))
+            self.known[asked] = json.dumps(response).encode()
         return Response(self.known[asked], media_type="application/json")
 
 
@@ -117,7 +116,7 @@ def late(services: int) -> Iterator[tuple[str, Faults]]:
 
 
 def measured(services: int) -> tuple[Cost, Survey]:
-    """Our sweep, on connections that were not used before."""
+    """Our sweep, on new connections."""
     with late(services) as (url, faults):
         _sweep(url)
         faults.delay_seconds = DELAY_SECONDS
@@ -127,14 +126,14 @@ def measured(services: int) -> tuple[Cost, Survey]:
 def _sweep(url: str) -> tuple[Cost, Survey]:
     railway = Railway(url, token=SecretStr("bench"))
     before = time.perf_counter()
-    seen = take_survey(railway, HERE, WINDOW, 60)
+    survey = take_survey(railway, HERE, WINDOW, 60)
     cost = Cost(railway.requests_sent, time.perf_counter() - before)
     railway.close()
-    return cost, seen
+    return cost, survey
 
 
 def one_after_the_other(services: int) -> Cost:
-    """Three requests a service, each when the one before was answered."""
+    """The reference: three requests per service, one after the other."""
     with late(services) as (url, faults), httpx.Client(timeout=30) as client:
         _one_by_one(client, url, services)
         faults.delay_seconds = DELAY_SECONDS
@@ -142,24 +141,24 @@ def one_after_the_other(services: int) -> Cost:
 
 
 def _one_by_one(client: httpx.Client, url: str, services: int) -> Cost:
-    asked = {"e": "env", "start": WINDOW.start.isoformat(), "end": WINDOW.end.isoformat()}
+    variables = {"e": "env", "start": WINDOW.start.isoformat(), "end": WINDOW.end.isoformat()}
     before = time.perf_counter()
     for number in range(services):
         for query in ONE_BY_ONE.values():
-            body = {"query": query, "variables": asked | {"s": f"svc-{number}"}}
+            body = {"query": query, "variables": variables | {"s": f"svc-{number}"}}
             client.post(url, json=body).raise_for_status()
     return Cost(services * len(ONE_BY_ONE), time.perf_counter() - before)
 
 
 def world(services: int) -> World:
-    """So many services with traffic, usage, disk, variables, lookups, events and error lines in every minute."""
-    made = World("prj", "acme", "env", "production", [service(n) for n in range(services)])
+    """Services with traffic, usage, disk, variables, lookups, events and error lines in every minute."""
+    world = World("prj", "acme", "env", "production", [service(n) for n in range(services)])
     start = WINDOW.start.timestamp()
-    made.events = [
+    world.events = [
         WorldEvent(start + n, "Deployment", "deployed", {"serviceId": f"svc-{n % services}"})
         for n in range(200)
     ]
-    return made
+    return world
 
 
 def service(number: int) -> WorldService:
@@ -169,20 +168,20 @@ def service(number: int) -> WorldService:
     )
     minutes = [start + 60 * n + 5 for n in range(MINUTES)]
     live.logs = [LogRow(start + 1, "Starting Container"), *(LogRow(at, "boom", "error") for at in minutes)]
-    made = WorldService(
+    service = WorldService(
         f"svc-{number}", f"service {number}", repo="acme/all", deployments=[live], active=[live.id],
         volumes=[WorldVolume(f"vol-{number}", "data", "/data", 400, 500)],
     )  # fmt: skip
-    made.samples = [Sample(at, "i1", live.id, 0.5, 0.4) for at in minutes]
-    made.requests = [
+    service.samples = [Sample(at, "i1", live.id, 0.5, 0.4) for at in minutes]
+    service.requests = [
         Request(at + n, "GET", "/", status, 20.0, live.id)
         for at in minutes
         for n, status in enumerate((200, 200, 404, 500))
     ]
-    made.disk = [(at, 0.4) for at in minutes]
-    made.variables = {"NEXT_URL": [f"service {number + 1}.RAILWAY_PRIVATE_DOMAIN"], "MODE": []}
-    made.lookups = [Lookup(at, f"service-{number + 2}.railway.internal") for at in minutes]
-    return made
+    service.disk = [(at, 0.4) for at in minutes]
+    service.variables = {"NEXT_URL": [f"service {number + 1}.RAILWAY_PRIVATE_DOMAIN"], "MODE": []}
+    service.lookups = [Lookup(at, f"service-{number + 2}.railway.internal") for at in minutes]
+    return service
 
 
 if __name__ == "__main__":

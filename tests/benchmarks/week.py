@@ -1,8 +1,9 @@
-"""`python -m tests.bench.week`: what a healthy week would cost people and models; the goal is at most 1 and 0.
+"""`python -m tests.benchmarks.week`: the incidents and agent runs that a healthy week causes; the goal is 1 at most.
 
-A sweep every ten minutes over the last thirty, through the real detector, the stored past and the real opening of
-incidents on a real store. Two days before are read as the first run reads them. Beside it fixed thresholds: mean or
-maximum from 70 % of a limit on, 5xx from 1 %, a 95th percentile from 1000 ms on. `--seed N` draws another week.
+A sweep every ten minutes checks the last thirty, with the real detector, the stored history and the real opening of
+incidents on a real Redis. The history starts with the two days before, read as the first sweep reads them. The
+reference are fixed thresholds: a maximum of 70 % of a limit, 1 % of 5xx, a 95th percentile of 1,000 ms. `--seed N`
+draws another week.
 """
 
 from __future__ import annotations
@@ -30,15 +31,20 @@ from workers.models import Alert, Environment, Finding, Incident, Service, Sever
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.store import client
 
-BEFORE_DAYS, DAYS = 2, 7
-WINDOW, EVERY = timedelta(minutes=30), timedelta(minutes=10)
-PERSIST_MINUTES = 4.0
-LIMIT_SHARE, FAILED_SHARE, SLOW_MS = 0.7, 0.01, 1000.0
+BACKFILL_DAYS = 2  # of history before the week
+DAYS = 7
+WINDOW = timedelta(minutes=30)  # default of TRACKWALKER_WINDOW_MINUTES
+INTERVAL = timedelta(minutes=10)  # default of TRACKWALKER_PING_MINUTES
+MIN_DURATION_MINUTES = 4.0  # default of TRACKWALKER_MIN_DURATION_MINUTES
+# The fixed thresholds: typical defaults of monitoring products.
+LIMIT_SHARE = 0.7
+FAILED_SHARE = 0.01
+SLOW_MS = 1000.0
 
 
 @dataclass
-class Told:
-    """What the week came to."""
+class Totals:
+    """The sums over the week."""
 
     sweeps: int = 0
     findings: int = 0
@@ -46,85 +52,88 @@ class Told:
     fixed: int = 0
     """Services over a fixed threshold, summed over all sweeps."""
     fixed_opened: int = 0
-    """The same as incidents: one until two sweeps in a row are clean."""
+    """The same as incidents, each of which lasts until two consecutive sweeps are clean."""
     incidents: dict[str, Incident] = field(default_factory=dict)
 
 
 def main() -> int:
-    """Print the figures; 0 always, a figure is no test."""
+    """Print the figures; always 0, because a figure is not a test."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     seed = parser.parse_args().seed
     begun = time.perf_counter()
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    # A week to come: the store's own clock must not take what it shows for what an ended round left behind.
-    whole = simulator.environment(seed, midnight + timedelta(days=1), BEFORE_DAYS + DAYS)
+    # A week in the future: by Redis's clock, none of its findings can be the rest of an ended occurrence.
+    whole = simulator.environment(seed, midnight + timedelta(days=1), BACKFILL_DAYS + DAYS)
     with tempfile.TemporaryDirectory(prefix="trackwalker-week-") as folder:
         store = EmbeddedStore(Path(folder))
         try:
-            told = walk(WorkerStore(client(store.ensure())), whole)
+            totals = walk(WorkerStore(client(store.ensure())), whole)
         finally:
             store.stop()
-    _say(told, len(whole.services), seed, time.perf_counter() - begun)
+    _report(totals, len(whole.services), seed, time.perf_counter() - begun)
     return 0
 
 
-def _say(told: Told, services: int, seed: int, seconds: float) -> None:
-    count = len(told.incidents)
-    print(f"week {seed}: {services} healthy services, {told.sweeps} sweeps, {seconds:.0f} s")
-    beside = f"findings above the line {told.findings}, notices {told.notices}"
-    print(f"  incidents told  {count:6}   model rounds at most {count}   ({beside})")
+def _report(totals: Totals, services: int, seed: int, seconds: float) -> None:
+    count = len(totals.incidents)
+    print(f"week {seed}: {services} healthy services, {totals.sweeps} sweeps, {seconds:.0f} s")
+    details = f"findings above the alert threshold {totals.findings}, notices {totals.notices}"
+    print(f"  incidents       {count:6}   agent runs at most {count}   ({details})")
     print(
-        f"  fixed thresholds{told.fixed_opened:6}   (services over them, summed over all sweeps: {told.fixed})"
+        f"  fixed thresholds{totals.fixed_opened:6}   (services over them, summed over all sweeps: {totals.fixed})"
     )
-    kinds = Counter(one.findings[0].kind for one in told.incidents.values())
+    kinds = Counter(incident.findings[0].kind for incident in totals.incidents.values())
     for kind, n in kinds.most_common():
         print(f"    {n} × {kind}")
-    for one in told.incidents.values():
-        print(f"    {one.opened_at:%a %H:%M} {one.severity.value}: {one.findings[0].sentence}")
+    for incident in totals.incidents.values():
+        sentence = incident.findings[0].sentence
+        print(f"    {incident.opened_at:%a %H:%M} {incident.severity.value}: {sentence}")
 
 
-def walk(journal: WorkerStore, whole: Survey) -> Told:
-    """Every sweep of the week, with the past of the two days before."""
-    first = whole.window.start + timedelta(days=BEFORE_DAYS)
-    _read_the_days_before(journal, whole, first)
-    told, fixed = Told(), _Fixed()
+def walk(journal: WorkerStore, whole: Survey) -> Totals:
+    """Run every sweep of the week, after the backfill of the days before."""
+    first = whole.window.start + timedelta(days=BACKFILL_DAYS)
+    _backfill(journal, whole, first)
+    totals, fixed = Totals(), FixedThresholds()
     end = first + WINDOW
     while end <= whole.window.end:
-        seen = slicing.slice_window(whole, Window(start=end - WINDOW, end=end))
-        usual = summary_store.baseline_windows(
-            summary_store.read(journal, seen.environment_id, end), seen.window.start
+        survey = slicing.slice_window(whole, Window(start=end - WINDOW, end=end))
+        baselines = summary_store.baseline_windows(
+            summary_store.read(journal, survey.environment_id, end), survey.window.start
         )
-        findings = detection.detect(seen, min_duration_minutes=PERSIST_MINUTES, history=usual)
-        summary_store.add_sweep(journal, seen, findings)
-        _open(journal, seen, findings, told)
-        fixed.look(seen)
-        told.sweeps += 1
-        told.notices += sum(one.severity is Severity.NOTICE for one in findings)
-        told.findings += sum(one.severity is not Severity.NOTICE for one in findings)
-        end += EVERY
-    told.fixed, told.fixed_opened = fixed.firings, fixed.opened
-    return told
+        findings = detection.detect(survey, min_duration_minutes=MIN_DURATION_MINUTES, history=baselines)
+        summary_store.add_sweep(journal, survey, findings)
+        _open(journal, survey, findings, totals)
+        fixed.check(survey)
+        totals.sweeps += 1
+        totals.notices += sum(finding.severity is Severity.NOTICE for finding in findings)
+        totals.findings += sum(finding.severity is not Severity.NOTICE for finding in findings)
+        end += INTERVAL
+    totals.fixed, totals.fixed_opened = fixed.firings, fixed.opened
+    return totals
 
 
-def _read_the_days_before(journal: WorkerStore, whole: Survey, first: datetime) -> None:
+def _backfill(journal: WorkerStore, whole: Survey, first: datetime) -> None:
     spans = chunks.split_into_chunks(whole.window.start, first)
     newest = Window(start=first, end=first + WINDOW)
-    found = summarise_chunks([slicing.slice_window(whole, one) for one in spans], newest, PERSIST_MINUTES)
-    summary_store.store(journal, whole.environment_id, found, first)
+    summaries = summarise_chunks(
+        [slicing.slice_window(whole, span) for span in spans], newest, MIN_DURATION_MINUTES
+    )
+    summary_store.store(journal, whole.environment_id, summaries, first)
 
 
 # ---- incidents on the real store -------------------------------------------------------------
 
 
-def _open(journal: WorkerStore, seen: Survey, findings: list[Finding], told: Told) -> None:
-    sweep = _claimed_sweep(journal, seen)
-    held = open_incidents(sweep, journal, seen, findings, opened_at=seen.window.end, ack_seconds=60.0)
+def _open(journal: WorkerStore, survey: Survey, findings: list[Finding], totals: Totals) -> None:
+    sweep = _claim_sweep(journal, survey)
+    names = open_incidents(sweep, journal, survey, findings, opened_at=survey.window.end, ack_seconds=60.0)
     sweep.end(EndedAs.RESOLVED, "done")
-    for name in held:
+    for name in names:
         incident = journal.read_record(PREFIX + name, records.INCIDENT)
         if incident:
-            told.incidents.setdefault(name, incident)
+            totals.incidents.setdefault(name, incident)
     for raw in journal.command("hvals", OPEN):
         key = raw.decode()
         fields = journal.fields(key)
@@ -134,29 +143,31 @@ def _open(journal: WorkerStore, seen: Survey, findings: list[Finding], told: Tol
             claim.end(EndedAs.RESOLVED, "over")
 
 
-def _claimed_sweep(journal: WorkerStore, seen: Survey) -> Claim:
+def _claim_sweep(journal: WorkerStore, survey: Survey) -> Claim:
     alert = Alert(
-        id=f"ping-{seen.window.end:%Y%m%dT%H%M}", source="ping", kind="ping", received_at=seen.window.end
+        id=f"ping-{survey.window.end:%Y%m%dT%H%M}", source="ping", kind="ping", received_at=survey.window.end
     )
-    environment = Environment(project_id=seen.project_id, environment_id=seen.environment_id)
+    environment = Environment(project_id=survey.project_id, environment_id=survey.environment_id)
     key = enqueue_on_sweep(journal, alert, environment)
     claim = journal.claim(key, "survey")
     assert claim is not None
     return claim
 
 
-# ---- fixed thresholds, restated --------------------------------------------------------------
+# ---- fixed thresholds ------------------------------------------------------------------------
 
 
 @dataclass
-class _Fixed:
+class FixedThresholds:
+    """The same incidents by fixed thresholds."""
+
     firings: int = 0
     opened: int = 0
     clean: dict[str, int] = field(default_factory=dict)
-    """Open ones: sweeps in a row without it."""
+    """Open incidents: service → consecutive sweeps under the thresholds."""
 
-    def look(self, seen: Survey) -> None:
-        for service in seen.services:
+    def check(self, survey: Survey) -> None:
+        for service in survey.services:
             if _is_over(service):
                 self.firings += 1
                 self.opened += service.id not in self.clean
@@ -168,14 +179,15 @@ class _Fixed:
 
 
 def _is_over(service: Service) -> bool:
-    """Mean or maximum of CPU or memory, the share of 5xx, the slowest minute's 95th percentile."""
+    """True if CPU, memory, the share of 5xx or the slowest minute's 95th percentile is over its threshold."""
     for used, limit in (("cpu", service.cpu_limit), ("memory", service.memory_limit)):
-        values = [value for one in service.usage for _, value in getattr(one, used)]
+        values = [value for instance in service.usage for _, value in getattr(instance, used)]
         if limit and values and max(values) >= LIMIT_SHARE * limit:
             return True
-    requests = sum(one.requests for one in service.traffic)
-    failed = sum(one.server_errors for one in service.traffic)
-    slow = max((one.p95_ms for one in service.traffic if one.p95_ms is not None), default=0.0)
+    requests = sum(minute.requests for minute in service.traffic)
+    failed = sum(minute.server_errors for minute in service.traffic)
+    latencies = (minute.p95_ms for minute in service.traffic if minute.p95_ms is not None)
+    slow = max(latencies, default=0.0)
     return bool(requests and failed >= FAILED_SHARE * requests) or slow >= SLOW_MS
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.benchmarks.kept import endless
+from tests.benchmarks.kept import permanent_keys
 from tests.support.journals import open_incident
 from tests.support.pipeline import (
     PipelineHarness,
@@ -80,7 +80,7 @@ def work_all(running: PipelineHarness, *, stages: int = 60) -> None:
 
 def test_a_pipeline_up_to_the_pull_request_leaves_no_permanent_keys(proposed: PipelineHarness) -> None:
     assert proposed.outcome_kind() == "pull request"
-    assert endless(proposed.store) == []
+    assert permanent_keys(proposed.store) == []
 
 
 def test_a_merged_pull_request_leaves_no_permanent_keys(proposed: PipelineHarness) -> None:
@@ -89,7 +89,7 @@ def test_a_merged_pull_request_leaves_no_permanent_keys(proposed: PipelineHarnes
     work_all(proposed)
 
     assert proposed.store.hlen(OPEN) == 0
-    assert endless(proposed.store) == []
+    assert permanent_keys(proposed.store) == []
 
 
 def test_a_closed_pull_request_leaves_no_permanent_keys(proposed: PipelineHarness) -> None:
@@ -97,7 +97,7 @@ def test_a_closed_pull_request_leaves_no_permanent_keys(proposed: PipelineHarnes
     work_all(proposed)
 
     assert list(proposed.store.scan_iter(f"{PREFIX}rejected:*"))
-    assert endless(proposed.store) == []
+    assert permanent_keys(proposed.store) == []
 
 
 def test_report_mode_leaves_no_permanent_keys(reporting: PipelineHarness) -> None:
@@ -107,7 +107,7 @@ def test_report_mode_leaves_no_permanent_keys(reporting: PipelineHarness) -> Non
     work_all(reporting)
 
     assert reporting.outcome_kind() == "reported"
-    assert endless(reporting.store) == []
+    assert permanent_keys(reporting.store) == []
 
 
 def test_a_resolved_incident_is_not_open(reporting: PipelineHarness) -> None:
@@ -125,7 +125,7 @@ def test_a_resolved_incident_is_not_open(reporting: PipelineHarness) -> None:
 
     assert reporting.journal.fields(key)["ended"]
     assert reporting.store.hlen(OPEN) == 0
-    assert endless(reporting.store) == []
+    assert permanent_keys(reporting.store) == []
 
 
 @pytest.mark.parametrize("kind", ["ping", "alert"])
@@ -138,7 +138,7 @@ def test_a_sweep_without_findings_leaves_no_permanent_keys(start: StartHarness, 
         work_all(calm)
 
         assert calm.count_ended_sweeps() >= 1
-        assert endless(calm.store) == []
+        assert permanent_keys(calm.store) == []
 
 
 def test_a_muted_service_leaves_no_permanent_keys(reporting: PipelineHarness) -> None:
@@ -148,7 +148,7 @@ def test_a_muted_service_leaves_no_permanent_keys(reporting: PipelineHarness) ->
     work_all(reporting)
 
     assert reporting.slack.messages == []
-    assert endless(reporting.store) == []
+    assert permanent_keys(reporting.store) == []
 
 
 def test_a_pause_leaves_no_permanent_keys(reporting: PipelineHarness) -> None:
@@ -158,7 +158,7 @@ def test_a_pause_leaves_no_permanent_keys(reporting: PipelineHarness) -> None:
     controls.resume(reporting.journal)
     reporting.drive(reporting.outcome_posts)
 
-    assert endless(reporting.store) == []
+    assert permanent_keys(reporting.store) == []
 
 
 def test_a_sweep_that_railway_refuses_leaves_no_permanent_keys(reporting: PipelineHarness) -> None:
@@ -168,7 +168,7 @@ def test_a_sweep_that_railway_refuses_leaves_no_permanent_keys(reporting: Pipeli
     work_all(reporting)
 
     assert any("Check failed" in message.text for message in reporting.slack.messages)
-    assert endless(reporting.store) == []
+    assert permanent_keys(reporting.store) == []
 
 
 def test_a_survey_that_is_too_large_ends_the_sweep_and_is_reported(reporting: PipelineHarness) -> None:
@@ -181,7 +181,7 @@ def test_a_survey_that_is_too_large_ends_the_sweep_and_is_reported(reporting: Pi
     [text] = [message.text for message in reporting.slack.messages]
     assert "Check failed: survey: too large for a record: Survey" in text
     assert reporting.count_ended_sweeps() == 1
-    assert endless(reporting.store) == []
+    assert permanent_keys(reporting.store) == []
 
 
 def test_an_alert_of_an_unwatched_environment_leaves_no_permanent_keys(
@@ -190,7 +190,7 @@ def test_an_alert_of_an_unwatched_environment_leaves_no_permanent_keys(
     reporting.alert(environment_id="env-2")
     work_all(reporting)
 
-    assert endless(reporting.store) == []
+    assert permanent_keys(reporting.store) == []
 
 
 def test_shadow_mode_leaves_no_permanent_keys(start: StartHarness) -> None:
@@ -199,7 +199,7 @@ def test_shadow_mode_leaves_no_permanent_keys(start: StartHarness) -> None:
         running.drive(running.outcome_posts, stages=120)
         work_all(running, stages=20)
 
-        assert endless(running.store) == []
+        assert permanent_keys(running.store) == []
 
 
 def test_the_ping_watchdog_is_scheduled(reporting: PipelineHarness) -> None:
@@ -207,7 +207,7 @@ def test_the_ping_watchdog_is_scheduled(reporting: PipelineHarness) -> None:
     work_all(reporting, stages=3)
 
     assert f"{PREFIX}pings" in reporting.due()
-    assert endless(reporting.store) == []
+    assert permanent_keys(reporting.store) == []
 
 
 def test_alerts_of_one_scope_share_one_place_on_the_sweep_and_one_answer(
