@@ -75,7 +75,7 @@ class Ignored(Model):
 
 
 class Window(Model):
-    """The stretch of time a sweep looks over."""
+    """The time that a sweep checks."""
 
     start: Moment
     end: Moment
@@ -90,21 +90,24 @@ class Window(Model):
 
 
 class Environment(Model):
-    """A watched environment of a project."""
+    """An environment of a Railway project, by its ids."""
 
     project_id: str
     environment_id: str
 
 
 class Deployment(Model):
-    """One deployment of one service. `status` is Railway's DeploymentStatus."""
+    """One deployment of one service."""
 
     id: str
     service_id: str
     status: str
+    """Railway's DeploymentStatus. There is no status for out of memory: that is CRASHED."""
     created_at: Moment
     status_at: Moment | None = None
+    """Time of the last change of the status."""
     stopped: bool = False
+    """True if all instances have ended. With status SUCCESS: a finished job, or an outage of a web service."""
     repo: str | None = None
     branch: str | None = None
     commit: str | None = None
@@ -113,11 +116,13 @@ class Deployment(Model):
     root_directory: str | None = None
     image: str | None = None
     replicas: int = 1
+    """Over all regions."""
     instance_states: tuple[str, ...] = ()
+    """Railway's state of each instance."""
 
 
 class Volume(Model):
-    """A volume and how full it is, in MB."""
+    """A volume and its usage in MB."""
 
     id: str
     name: str
@@ -127,34 +132,40 @@ class Volume(Model):
 
 
 class InstanceUsage(Model):
-    """What one replica used: vCPU and GB over time, oldest first."""
+    """CPU (vCPU) and memory (GB) of one replica over time, oldest first."""
 
     instance_id: str
+    """Empty if Railway names no replica: then the values are those of the mean replica."""
     deployment_id: str | None = None
     cpu: tuple[Point, ...] = ()
     memory: tuple[Point, ...] = ()
 
 
 class TrafficMinute(Model):
-    """Requests of one step (usually a minute) from the public edge. `p95_ms` is None without requests."""
+    """Requests at the public edge in one step, usually a minute. Private traffic is not counted."""
 
     at: int
+    """Epoch seconds."""
     requests: int
     ok: int
+    """Statuses below 400."""
     client_errors: int
+    """Statuses 400 to 499."""
     server_errors: int
+    """Statuses from 500."""
     p95_ms: float | None = None
+    """95th percentile of the response time; None without requests."""
 
 
 class ContainerStart(Model):
-    """The platform started a container of this deployment."""
+    """A start of a container, from the platform's log line."""
 
     at: Moment
     deployment_id: str
 
 
 class PlatformEvent(Model):
-    """Something that Railway's feed of the environment says happened to a service."""
+    """An event of a deployment from Railway's activity feed."""
 
     kind: Literal["deployed", "crashed", "oom", "started", "failed"]
     at: Moment
@@ -162,17 +173,17 @@ class PlatformEvent(Model):
 
 
 class PlatformReport(Model):
-    """Trouble that Railway tells of where it is asked; a webhook of this kind should have come for it."""
+    """A problem found in Railway's feed or in a deployment's status, for which a webhook should have arrived."""
 
     kind: str
-    """As an Alert's: `deployment.crashed`, `deployment.failed`, `deployment.oomkilled`."""
+    """As in an alert: `deployment.crashed`, `deployment.failed`, `deployment.oomkilled`."""
     service_id: str
     deployment_id: str | None = None
     at: Moment
 
 
 class Service(Model):
-    """A service as the window shows it. Limits are per replica; None = not known."""
+    """A service and its activity in the window. Limits are per replica; None means unknown or unlimited."""
 
     id: str
     name: str
@@ -182,14 +193,17 @@ class Service(Model):
     image: str | None = None
     start_command: str | None = None
     cron: str | None = None
+    """Cron schedule; a service with one runs as a job and is not expected to be up."""
     sleeps: bool = False
+    """True if Railway may stop the service while it has no traffic."""
     public: bool = False
+    """True if the service has a domain or had requests at the public edge."""
     replicas: int = 1
     serving: Deployment | None = None
     """The deployment that answers requests, not necessarily the newest."""
     latest: Deployment | None = None
     deployments: tuple[Deployment, ...] = ()
-    """The last ones, newest first."""
+    """The newest ones, newest first."""
     volumes: tuple[Volume, ...] = ()
     cpu_limit: float | None = None
     memory_limit: float | None = None
@@ -199,9 +213,9 @@ class Service(Model):
     starts: tuple[ContainerStart, ...] = ()
     events: tuple[PlatformEvent, ...] = ()
     disk: tuple[Point, ...] = ()
-    """GB on its volumes over time, oldest first."""
+    """GB on all volumes over time, oldest first."""
     error_lines: tuple[Point, ...] = ()
-    """Log lines of level error per step."""
+    """Number of log lines of level error per step."""
 
 
 class GapPart(StrEnum):
@@ -303,7 +317,7 @@ def describe_gap(gap: Gap) -> str:
 
 
 class Survey(Model):
-    """What the environment is and did in the window."""
+    """An environment and its activity in the window."""
 
     project_id: str
     project_name: str
@@ -313,18 +327,22 @@ class Survey(Model):
     step_seconds: int
     services: tuple[Service, ...] = ()
     calls: tuple[tuple[str, str], ...] = ()
-    """Who calls whom, as (caller, callee) service ids; what is not in it is not known."""
+    """Pairs of service ids (caller, callee). A pair that is missing is unknown, not excluded."""
     platform_incident: str | None = None
-    """What Railway says of its own trouble, None when stable."""
+    """Railway's description of its own incident; None while Railway reports itself stable."""
     failed_reads: tuple[Gap, ...] = ()
     """Reads that failed: missing data does not count as healthy."""
     feed: tuple[PlatformReport, ...] = ()
-    """Trouble of up to two days that Railway's feed and its deployments tell of, oldest first."""
+    """Problems of the last two days that Railway reports, oldest first, also from before the window."""
     feed_read: bool = False
-    """Whether the feed itself could be read."""
+    """False if the feed could not be read: then `feed` holds deployment statuses only."""
 
     def gaps_for(self, service: str) -> tuple[Gap, ...]:
-        """The failed reads that may hide trouble of the service with this name."""
+        """The failed reads that may hide a finding of the service.
+
+        Args:
+            service: name of the service.
+        """
         return tuple(
             gap
             for gap in self.failed_reads

@@ -59,7 +59,7 @@ Trickling = Callable[[], AbstractContextManager[str]]
 
 
 @TRICKLES
-def test_a_call_ends_in_time_although_each_byte_of_its_answer_does(trickling: Trickling) -> None:
+def test_a_trickling_answer_ends_at_the_deadline(trickling: Trickling) -> None:
     with trickling() as url, deadline.client(timeout=5) as client:
         began = time.monotonic()
         with deadline.within(1), pytest.raises(httpx.TimeoutException):
@@ -68,7 +68,7 @@ def test_a_call_ends_in_time_although_each_byte_of_its_answer_does(trickling: Tr
         assert time.monotonic() - began < 4
 
 
-def test_the_narrower_of_two_deadlines_counts_and_ends_with_its_block() -> None:
+def test_the_earlier_of_two_deadlines_applies_until_its_block_ends() -> None:
     with body_by_drops() as url, deadline.client(timeout=5) as client:
         with deadline.within(0.5), deadline.within(60), pytest.raises(httpx.TimeoutException):
             client.get(url)
@@ -92,7 +92,7 @@ def ask_slack(url: str) -> None:
 @pytest.mark.parametrize(
     ("ask", "busy"), [(ask_railway, RailwayBusy), (ask_github, GitHubBusy), (ask_slack, SlackBusy)]
 )
-def test_who_answers_by_drops_is_busy(
+def test_a_trickling_api_raises_the_busy_error_of_its_client(
     trickling: Trickling, ask: Callable[[str], None], busy: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "TOTAL_SECONDS", 1.0)
@@ -103,7 +103,7 @@ def test_who_answers_by_drops_is_busy(
         ask(url)
 
 
-def test_a_status_page_that_trickles_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trickling_status_page_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status_pages, "TOTAL_SECONDS", 1.0)
 
     with body_by_drops() as url:
@@ -113,7 +113,7 @@ def test_a_status_page_that_trickles_is_not_known(monkeypatch: pytest.MonkeyPatc
     assert "cannot be reached" in why
 
 
-def test_a_door_that_trickles_does_not_stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trickling_receiver_does_not_stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "TIMEOUT_SECONDS", 1.0)
 
     with body_by_drops() as url, deadline.client(timeout=5) as client:

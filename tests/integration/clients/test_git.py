@@ -38,7 +38,7 @@ def fix(base: str, patch: str) -> Fix:
 # ---- reading -----------------------------------------------------------------------------------
 
 
-def test_a_checkout_is_the_code_at_that_commit_in_a_folder_of_its_own(server: GitServer, first: str) -> None:
+def test_a_checkout_has_the_code_of_the_commit_in_its_own_folder(server: GitServer, first: str) -> None:
     server.commit({"app.py": "newer\n"})
     ours = server.repositories()
 
@@ -49,7 +49,7 @@ def test_a_checkout_is_the_code_at_that_commit_in_a_folder_of_its_own(server: Gi
     assert git(one, "rev-parse", "HEAD") == first
 
 
-def test_a_commit_on_no_branch_is_found_by_its_hash(server: GitServer, first: str) -> None:
+def test_a_commit_on_no_branch_is_fetched_by_its_hash(server: GitServer, first: str) -> None:
     lost = server.commit({"app.py": "lost\n"})
     git(server.work, "reset", "-q", "--hard", first)
     server.commit({"app.py": "other\n"})
@@ -59,12 +59,12 @@ def test_a_commit_on_no_branch_is_found_by_its_hash(server: GitServer, first: st
     assert (tree / "app.py").read_text() == "lost\n"
 
 
-def test_a_commit_that_is_nowhere_is_refused(server: GitServer, first: str) -> None:
+def test_an_unknown_commit_is_refused(server: GitServer, first: str) -> None:
     with pytest.raises(GitHubRefused, match="commit 012301230123 is not in acme/shop"):
         server.repositories().checkout(REPOSITORY, "0123" * 10)
 
 
-def test_the_credential_stands_in_no_file_and_no_argument(server: GitServer, first: str) -> None:
+def test_no_file_and_no_argument_contains_the_credential(server: GitServer, first: str) -> None:
     ours = server.repositories()
 
     ours.checkout(REPOSITORY, first)
@@ -76,7 +76,7 @@ def test_the_credential_stands_in_no_file_and_no_argument(server: GitServer, fir
 
 
 @pytest.mark.parametrize("token", ["ghp_wrong", None])
-def test_who_may_not_read_is_told_which_setting_to_look_at(
+def test_a_credential_that_may_not_read_is_refused_with_the_name_of_the_setting(
     server: GitServer, first: str, token: str | None
 ) -> None:
     with pytest.raises(
@@ -85,28 +85,28 @@ def test_who_may_not_read_is_told_which_setting_to_look_at(
         server.repositories(token).checkout(REPOSITORY, first)
 
 
-def test_a_name_that_is_an_argument_or_a_path_is_refused(server: GitServer) -> None:
+def test_a_repository_name_that_is_an_option_or_a_path_is_refused(server: GitServer) -> None:
     for name in ("--upload-pack=touch/x", "../etc", "a/b/c", "acme", "acme/..", "file:///etc/x"):
         with pytest.raises(GitHubRefused, match="not a repository name"):
             server.repositories().head(name, "main")
 
 
 @pytest.mark.parametrize("kind", ["503", "429", "drop"])
-def test_a_server_in_trouble_is_asked_again_later(server: GitServer, first: str, kind: str) -> None:
+def test_a_failing_server_raises_github_busy(server: GitServer, first: str, kind: str) -> None:
     server.faults.add(kind, times=50)  # type: ignore[arg-type]
 
     with pytest.raises(GitHubBusy):
         server.repositories().checkout(REPOSITORY, first)
 
 
-def test_a_server_that_is_gone_is_busy(tmp_path: Path) -> None:
+def test_an_unreachable_server_raises_github_busy(tmp_path: Path) -> None:
     ours = Repositories(tmp_path, "http://127.0.0.1:1", lambda _name: None)
 
     with pytest.raises(GitHubBusy):
         ours.head(REPOSITORY, "main")
 
 
-def test_the_head_of_a_branch_is_what_the_server_says_now(server: GitServer, first: str) -> None:
+def test_the_head_of_a_branch_is_read_from_the_server_each_time(server: GitServer, first: str) -> None:
     ours = server.repositories()
 
     before = ours.head(REPOSITORY, "main")
@@ -119,7 +119,7 @@ def test_the_head_of_a_branch_is_what_the_server_says_now(server: GitServer, fir
 
 
 @pytest.mark.parametrize("damage", ["HEAD", "objects", "packs"])
-def test_a_broken_cache_is_made_again(server: GitServer, first: str, damage: str) -> None:
+def test_a_damaged_mirror_is_made_again(server: GitServer, first: str, damage: str) -> None:
     ours = server.repositories()
     ours.discard(ours.checkout(REPOSITORY, first))
     mirror = next((ours.folder / "mirrors").glob("*.git"))
@@ -135,7 +135,7 @@ def test_a_broken_cache_is_made_again(server: GitServer, first: str, damage: str
     assert (tree / "app.py").read_text() == "one\ntwo\nthree\n"
 
 
-def test_changed_lines_are_numbered_as_in_the_commit(server: GitServer, first: str) -> None:
+def test_changed_lines_are_numbered_as_after_the_commit(server: GitServer, first: str) -> None:
     second = server.commit({"app.py": "one\nTWO\nthree\nfour\n", "lib/util.py": None, "new ü.py": "a\nb\n"})
 
     changed = server.repositories().changed_lines(REPOSITORY, second)
@@ -143,7 +143,7 @@ def test_changed_lines_are_numbered_as_in_the_commit(server: GitServer, first: s
     assert changed == {"app.py": [2, 4], "lib/util.py": [], "new ü.py": [1, 2]}
 
 
-def test_the_first_commit_changes_everything(server: GitServer, first: str) -> None:
+def test_the_first_commit_changes_every_line(server: GitServer, first: str) -> None:
     changed = server.repositories().changed_lines(REPOSITORY, first)
 
     assert changed == {".gitignore": [1], "app.py": [1, 2, 3], "lib/util.py": [1]}
@@ -162,7 +162,7 @@ def test_a_merge_is_compared_with_its_first_parent(server: GitServer, first: str
     assert changed == {"side.py": [1]}
 
 
-def test_a_line_that_looks_like_a_header_is_no_file() -> None:
+def test_a_changed_line_that_looks_like_a_header_is_not_a_file() -> None:
     diff = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n--- a/y\n+++ b/y\n same\n"
 
     files = read_diff(diff)
@@ -172,7 +172,7 @@ def test_a_line_that_looks_like_a_header_is_no_file() -> None:
     ]
 
 
-def test_commits_that_touch_a_file_come_newest_first(server: GitServer, first: str) -> None:
+def test_commits_that_change_a_file_are_listed_newest_first(server: GitServer, first: str) -> None:
     server.commit({"lib/util.py": "x = 2\n"}, "not this one")
     second = server.commit({"app.py": "2\n"}, "second")
     third = server.commit({"app.py": "3\n"}, "third: [x] \x1b odd")
@@ -187,7 +187,7 @@ def test_commits_that_touch_a_file_come_newest_first(server: GitServer, first: s
 # ---- the agent's changes -----------------------------------------------------------------------
 
 
-def test_a_patch_holds_what_the_agent_changed_added_and_deleted(server: GitServer, first: str) -> None:
+def test_a_patch_contains_changed_added_and_deleted_files(server: GitServer, first: str) -> None:
     ours = server.repositories()
     edited = ours.checkout(REPOSITORY, first)
     (edited / "app.py").write_text("one\nTWO\nthree\n")
@@ -207,7 +207,7 @@ def test_a_patch_holds_what_the_agent_changed_added_and_deleted(server: GitServe
     assert not (patched / "lib/util.py").exists()
 
 
-def test_an_agent_that_changed_nothing_makes_no_patch(server: GitServer, first: str) -> None:
+def test_the_patch_is_empty_if_the_agent_changed_nothing(server: GitServer, first: str) -> None:
     ours = server.repositories()
 
     assert ours.patch(REPOSITORY, first, ours.checkout(REPOSITORY, first)) == ("", [])
@@ -254,7 +254,9 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("trick", HOSTILE)
-def test_what_cannot_be_in_a_pull_request_is_refused(server: GitServer, first: str, trick: str) -> None:
+def test_files_that_a_pull_request_cannot_contain_are_refused(
+    server: GitServer, first: str, trick: str
+) -> None:
     ours = server.repositories()
     edited = ours.checkout(REPOSITORY, first)
     (ours.folder / "outside").write_text("secret")
@@ -274,7 +276,7 @@ def test_a_link_inside_the_repository_stays_a_link(server: GitServer, first: str
     assert (ours.apply(REPOSITORY, first, patch) / "lib/alias.py").readlink() == Path("../app.py")
 
 
-def test_what_the_agent_wrote_into_its_git_folder_never_runs(server: GitServer, first: str) -> None:
+def test_code_that_the_agent_wrote_into_its_git_folder_never_runs(server: GitServer, first: str) -> None:
     ours = server.repositories()
     edited, trap = ours.checkout(REPOSITORY, first), server.folder / "sprung"
     for name in ("pre-commit", "post-checkout", "post-index-change"):
@@ -325,23 +327,25 @@ def patch(server: GitServer, first: str) -> str:
     return ours.patch(REPOSITORY, first, edited)[0]
 
 
-def test_the_commit_is_the_same_wherever_it_is_made(server: GitServer, first: str, patch: str) -> None:
+def test_two_mirrors_make_the_same_commit_from_the_same_fix(
+    server: GitServer, first: str, patch: str
+) -> None:
     here, there = server.repositories(), server.repositories(folder="another machine")
 
     shas = {
-        one.commit_fix(REPOSITORY, fix(first, patch), "Mend it\n", "trackwalker/a-1")
+        one.commit_fix(REPOSITORY, fix(first, patch), "Fix it\n", "trackwalker/a-1")
         for one in (here, there, here)
     }
 
     assert len(shas) == 1
 
 
-def test_a_push_brings_one_commit_by_trackwalker_onto_the_branch(
+def test_a_push_adds_one_commit_by_trackwalker_to_the_branch(
     server: GitServer, first: str, patch: str
 ) -> None:
     ours = server.repositories()
 
-    sha = ours.commit_fix(REPOSITORY, fix(first, patch), "Mend it\n\nbecause\n", "trackwalker/a-1")
+    sha = ours.commit_fix(REPOSITORY, fix(first, patch), "Fix it\n\nbecause\n", "trackwalker/a-1")
     ours.push(REPOSITORY, sha, "trackwalker/a-1")
     ours.push(REPOSITORY, sha, "trackwalker/a-1")
 
@@ -352,12 +356,10 @@ def test_a_push_brings_one_commit_by_trackwalker_onto_the_branch(
     assert git(server.bare, "show", f"{sha}:app.py") == "one\nTWO\nthree"
 
 
-def test_a_branch_that_stands_elsewhere_is_never_overwritten(
-    server: GitServer, first: str, patch: str
-) -> None:
+def test_a_branch_with_another_commit_is_never_overwritten(server: GitServer, first: str, patch: str) -> None:
     theirs = server.commit({"app.py": "theirs\n"}, branch="trackwalker/a-1")
     ours = server.repositories()
-    sha = ours.commit_fix(REPOSITORY, fix(first, patch), "Mend it\n", "trackwalker/a-1")
+    sha = ours.commit_fix(REPOSITORY, fix(first, patch), "Fix it\n", "trackwalker/a-1")
 
     with pytest.raises(GitHubRefused, match="rejected the push"):
         ours.push(REPOSITORY, sha, "trackwalker/a-1")
@@ -365,15 +367,15 @@ def test_a_branch_that_stands_elsewhere_is_never_overwritten(
     assert ours.remote_branch(REPOSITORY, "trackwalker/a-1") == theirs
 
 
-def test_who_may_only_read_is_told_so_at_the_push(server: GitServer, first: str, patch: str) -> None:
+def test_a_push_with_a_read_only_credential_is_refused(server: GitServer, first: str, patch: str) -> None:
     ours = server.repositories(READER_TOKEN)
-    sha = ours.commit_fix(REPOSITORY, fix(first, patch), "Mend it\n", "trackwalker/a-1")
+    sha = ours.commit_fix(REPOSITORY, fix(first, patch), "Fix it\n", "trackwalker/a-1")
 
     with pytest.raises(GitHubRefused, match="may not write to it"):
         ours.push(REPOSITORY, sha, "trackwalker/a-1")
 
 
-def test_an_odd_branch_name_is_refused(server: GitServer, first: str, patch: str) -> None:
+def test_an_ambiguous_branch_name_is_refused(server: GitServer, first: str, patch: str) -> None:
     for branch in ("-x", "a..b", "a b", "a/", "x.lock", "a:b", "", "a\nb"):
         with pytest.raises(GitHubRefused, match="not an accepted branch name"):
             server.repositories().push(REPOSITORY, first, branch)
@@ -382,7 +384,7 @@ def test_an_odd_branch_name_is_refused(server: GitServer, first: str, patch: str
 # ---- files that somebody hostile wrote ---------------------------------------------------------
 
 
-def test_reading_follows_links_inside_the_tree_and_none_outside(tmp_path: Path) -> None:
+def test_a_read_follows_links_inside_the_tree_only(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     (tree / "sub").mkdir(parents=True)
     (tree / "real.txt").write_text("inside")
@@ -408,7 +410,7 @@ def test_reading_follows_links_inside_the_tree_and_none_outside(tmp_path: Path) 
         assert safe_read(tree, path) is None, path
 
 
-def test_writing_goes_through_no_link(tmp_path: Path) -> None:
+def test_a_write_through_a_link_is_refused(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     tree.mkdir()
     _link("..", tree / "up")
@@ -421,7 +423,7 @@ def test_writing_goes_through_no_link(tmp_path: Path) -> None:
     assert (tree / "new/folder/x").read_bytes() == b"x"
 
 
-def test_discard_deletes_a_tree_of_ours_and_nothing_else(server: GitServer, first: str) -> None:
+def test_discard_deletes_only_folders_of_the_class(server: GitServer, first: str) -> None:
     ours = server.repositories()
     tree = ours.checkout(REPOSITORY, first)
     (tree / "lib").chmod(stat.S_IRUSR)

@@ -1,4 +1,4 @@
-"""The outside dead man's switch: called after a finished ping only, and nothing that it does harms anything."""
+"""The external dead man's switch: called after a completed ping only, and harmless whatever it answers."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nOK"
 
 
 class Switch:
-    """A server on a raw socket: `behave` gets each connection after its request was read."""
+    """A server on a raw socket. `behave` receives each connection after the request was read."""
 
     def __init__(self, behave: Callable[[socket.socket, threading.Event], None]) -> None:
-        self.behave, self.requests, self.let_go = behave, list[bytes](), threading.Event()
+        self.behave, self.requests, self.stopped = behave, list[bytes](), threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/{SECRET}"
 
@@ -41,40 +41,40 @@ class Switch:
         with connection:
             self.requests.append(connection.recv(65_536))
             try:
-                self.behave(connection, self.let_go)
+                self.behave(connection, self.stopped)
             except OSError:
-                return  # the caller has gone
+                return  # the client closed the connection
 
 
 @contextmanager
 def switch(behave: Callable[[socket.socket, threading.Event], None]) -> Iterator[Switch]:
-    made = Switch(behave)
-    threading.Thread(target=made.serve, daemon=True).start()
+    server = Switch(behave)
+    threading.Thread(target=server.serve, daemon=True).start()
     try:
-        yield made
+        yield server
     finally:
-        made.let_go.set()
-        made.listener.shutdown(socket.SHUT_RDWR)
-        made.listener.close()
+        server.stopped.set()
+        server.listener.shutdown(socket.SHUT_RDWR)
+        server.listener.close()
 
 
 def says(answer: bytes) -> Callable[[socket.socket, threading.Event], None]:
-    return lambda connection, _let_go: connection.sendall(answer)
+    return lambda connection, _stopped: connection.sendall(answer)
 
 
-def hangs(_connection: socket.socket, let_go: threading.Event) -> None:
-    let_go.wait(600)
+def hangs(_connection: socket.socket, stopped: threading.Event) -> None:
+    stopped.wait(600)
 
 
-def trickles(connection: socket.socket, let_go: threading.Event) -> None:
+def trickles(connection: socket.socket, stopped: threading.Event) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nx-long: ")
-    while not let_go.wait(0.05):
+    while not stopped.wait(0.05):
         connection.sendall(b"x")
 
 
-def never_ends(connection: socket.socket, let_go: threading.Event) -> None:
+def never_ends(connection: socket.socket, stopped: threading.Event) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-    while not let_go.is_set():
+    while not stopped.is_set():
         connection.sendall(b"x" * 65_536)
 
 
@@ -92,7 +92,7 @@ def is_done(running: PipelineHarness, sweeps: int) -> bool:
     return running.count_ended_sweeps() == sweeps
 
 
-def test_a_finished_ping_calls_the_switch_once(store: redis.Redis, store_url: str, tmp_path: Path) -> None:
+def test_a_completed_ping_calls_the_switch_once(store: redis.Redis, store_url: str, tmp_path: Path) -> None:
     with switch(says(OK)) as there, calm(store, store_url, tmp_path, there.url) as running:
         ping(running)
         running.drive(running.count_ended_sweeps)
@@ -102,7 +102,7 @@ def test_a_finished_ping_calls_the_switch_once(store: redis.Redis, store_url: st
         ]
 
 
-def test_an_alert_calls_no_switch(store: redis.Redis, store_url: str, tmp_path: Path) -> None:
+def test_an_alert_does_not_call_the_switch(store: redis.Redis, store_url: str, tmp_path: Path) -> None:
     with switch(says(OK)) as there, calm(store, store_url, tmp_path, there.url) as running:
         running.alert()
         running.drive(running.count_ended_sweeps)
@@ -111,7 +111,7 @@ def test_an_alert_calls_no_switch(store: redis.Redis, store_url: str, tmp_path: 
 
 
 @pytest.mark.parametrize("kind", ["503", "refuse"])
-def test_a_ping_that_could_not_be_looked_into_calls_no_switch(
+def test_a_ping_whose_sweep_fails_does_not_call_the_switch(
     store: redis.Redis, store_url: str, tmp_path: Path, kind: str
 ) -> None:
     with switch(says(OK)) as there, calm(store, store_url, tmp_path, there.url) as running:
@@ -125,7 +125,7 @@ def test_a_ping_that_could_not_be_looked_into_calls_no_switch(
 
 
 @pytest.mark.parametrize("behave", [hangs, trickles, never_ends])
-def test_a_switch_that_never_ends_its_answer_is_left_and_the_next_ping_is_looked_into(
+def test_a_switch_that_never_completes_its_answer_does_not_stop_the_next_ping(
     store: redis.Redis,
     store_url: str,
     tmp_path: Path,
@@ -136,12 +136,12 @@ def test_a_switch_that_never_ends_its_answer_is_left_and_the_next_ping_is_looked
             ping(running)
             running.drive(partial(is_done, running, number))
 
-        assert not there.let_go.is_set()
+        assert not there.stopped.is_set()
         assert len(there.requests) == 2
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "expected"),
     [
         ("http://127.0.0.1:1/{secret}", "ConnectError"),
         ("http://\x00/{secret}", "InvalidURL"),
@@ -150,16 +150,16 @@ def test_a_switch_that_never_ends_its_answer_is_left_and_the_next_ping_is_looked
         ("http://" + "a" * 300 + ".invalid/{secret}", "heartbeat not delivered"),
     ],
 )
-def test_an_address_where_nobody_answers_is_logged_without_its_secret(address: str, said: str) -> None:
-    logged = beats_alone(address.format(secret=SECRET))
+def test_an_unreachable_address_is_logged_without_its_secret(address: str, expected: str) -> None:
+    logged = log_of_one_call(address.format(secret=SECRET))
 
-    assert said in logged
+    assert expected in logged
     assert SECRET not in logged
     assert "Traceback" not in logged
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "expected"),
     [
         (OK, ""),
         (b"HTTP/1.1 204 No Content\r\n\r\n", ""),
@@ -170,19 +170,19 @@ def test_an_address_where_nobody_answers_is_logged_without_its_secret(address: s
         (b"", "RemoteProtocolError"),
     ],
 )
-def test_what_the_switch_answers_is_logged_where_it_is_no_success_and_never_followed(
-    answer: bytes, said: str
+def test_an_answer_without_success_is_logged_and_no_redirect_is_followed(
+    answer: bytes, expected: str
 ) -> None:
     with switch(says(answer)) as there:
-        logged = beats_alone(there.url)
+        logged = log_of_one_call(there.url)
 
         assert len(there.requests) == 1
-        assert (said in logged) if said else (logged == "")
+        assert (expected in logged) if expected else (logged == "")
         assert SECRET not in logged
 
 
-def beats_alone(url: str) -> str:
-    """What a worker's process logs of one call."""
+def log_of_one_call(url: str) -> str:
+    """The log output of a worker process that calls the heartbeat once."""
     code = (
         "import sys\nfrom pydantic import SecretStr\n"
         "from workers.clients import heartbeat\nfrom workers.runtime import logs\n"

@@ -1,4 +1,4 @@
-"""What a survey promises: everything that can be read of an environment, and in words what could not."""
+"""The survey: everything that can be read of an environment, and a gap for everything else."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BESIDE = (
 
 
 def running(name: str, **facts: object) -> WorldService:
-    """A live service with one sample, one request and one start of a container in the window."""
+    """A live service with one sample, one request and one container start in the window."""
     live = WorldDeployment(f"dep-{name}", f"svc-{name}", "SUCCESS", AT - 3600, None, {"branch": "pushed"})
     live.logs = [LogRow(AT + 1, "Starting Container")]
     service = WorldService(f"svc-{name}", name, repo="acme/shop", deployments=[live], active=[live.id])
@@ -490,7 +490,7 @@ def test_a_null_part_is_a_gap_and_the_others_are_read(fake_railway: FakeRailway)
     assert [len(service.usage) for service in survey.services] == [1, 1]
 
 
-def test_one_service_that_cannot_be_read_is_said_and_the_others_are_seen(fake_railway: FakeRailway) -> None:
+def test_an_invalid_service_is_a_gap_and_the_others_are_read(fake_railway: FakeRailway) -> None:
     def change(data: dict[str, Any]) -> None:
         for edge in data.get("environment", {}).get("serviceInstances", {}).get("edges", [])[:1]:
             edge["node"]["serviceId"] = None
@@ -502,7 +502,7 @@ def test_one_service_that_cannot_be_read_is_said_and_the_others_are_seen(fake_ra
 
 
 def refusing(fake_railway: FakeRailway, refused: Callable[[str], bool], answer: httpx.Response) -> Railway:
-    """A client whose Railway is the stand-in, but for some documents."""
+    """A client of the fake that answers some documents differently."""
 
     def handle(request: httpx.Request) -> httpx.Response:
         asked = json.loads(request.content)

@@ -1,4 +1,4 @@
-"""Who calls whom: what variables refer to and which names are looked up, however they are written."""
+"""Calls between services, inferred from variable references and DNS lookups."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SERVICES = [
 
 
 def called(name: str, *references: str, service: str | None = "shop-id") -> list[str]:
-    """Whom the shop calls, by a variable of it."""
+    """Services that the shop calls because of one of its variables."""
     variable = Variable(name=name, service_id=service, references=list(references))
     return [callee for _, callee in find_calls(SERVICES, [variable], [])]
 
@@ -32,7 +32,7 @@ def called(name: str, *references: str, service: str | None = "shop-id") -> list
         "Cart API", f"{CART}.RAILWAY_PRIVATE_DOMAIN", f"${{{{{CART.upper()}.PORT}}}}", f"service:{CART}:PORT", CART,
     ],
 )  # fmt: skip
-def test_a_reference_is_understood_in_every_form(reference: str) -> None:
+def test_a_reference_is_parsed_in_every_form(reference: str) -> None:
     assert called("CART_URL", reference) == [CART]
 
 
@@ -43,7 +43,7 @@ def test_a_reference_is_understood_in_every_form(reference: str) -> None:
         "${{" * 400,
     ],
 )  # fmt: skip
-def test_what_is_shared_unknown_or_ones_own_calls_nobody(reference: str) -> None:
+def test_a_reference_to_a_shared_an_unknown_or_the_own_variable_is_no_call(reference: str) -> None:
     assert called("CART_URL", reference) == []
 
 
@@ -58,24 +58,24 @@ def test_what_is_shared_unknown_or_ones_own_calls_nobody(reference: str) -> None
         ("CACHE_PASSWORD", "Redis.REDIS_PASSWORD", True),
     ],
 )  # fmt: skip
-def test_only_what_is_named_like_an_address_or_belongs_to_a_database_counts(
+def test_only_a_reference_to_an_address_or_to_a_database_is_a_call(
     name: str, reference: str, counts: bool
 ) -> None:
     assert bool(called(name, reference)) is counts
 
 
-def test_a_name_with_a_dot_is_found() -> None:
+def test_a_service_name_may_contain_a_dot() -> None:
     assert called("APP_URL", "my.app.RAILWAY_PRIVATE_DOMAIN") == ["dotted-id"]
 
 
-def test_whoever_uses_a_shared_variable_calls_what_it_refers_to() -> None:
+def test_a_reference_to_a_shared_variable_is_a_call_of_its_targets() -> None:
     shared = Variable(name="CACHE_URL", references=["Redis.REDIS_URL"])
     own = Variable(name="CACHE", service_id="shop-id", references=["${{shared.CACHE_URL}}"])
 
     assert find_calls(SERVICES, [own, shared], []) == (("shop-id", "redis-id"),)
 
 
-def test_a_variable_of_a_service_that_is_not_here_says_nothing() -> None:
+def test_a_variable_of_an_unknown_service_is_no_call() -> None:
     assert called("CART_URL", "Cart API.PORT", service="elsewhere") == []
 
 
@@ -95,13 +95,13 @@ def test_a_lookup_of_a_private_name_is_a_call(qname: str, callee: str | None) ->
     assert found == ((("shop-id", callee),) if callee else ())
 
 
-def test_a_lookup_in_the_outside_world_is_none() -> None:
+def test_a_lookup_of_an_external_name_is_no_call() -> None:
     lookup = Lookup(qname="redis.railway.internal", service_id="shop-id", query_zone="external")
 
     assert find_calls(SERVICES, [], [lookup]) == ()
 
 
-def test_each_pair_stands_once_and_in_order() -> None:
+def test_each_pair_occurs_once_and_the_pairs_are_sorted() -> None:
     variables = [
         Variable(name=f"URL_{n}", service_id="shop-id", references=["Redis.REDIS_URL", "Cart API.PORT"])
         for n in range(3)

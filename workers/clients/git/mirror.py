@@ -16,7 +16,7 @@ from workers.clients.git import git
 from workers.errors import GitHubBusy, GitHubRefused, Refused
 
 LOCK_SECONDS = 360.0
-"""How long to wait for the lock; longer than the holder's fetch may take."""
+"""Time limit for taking the lock; longer than the holder's fetch may take."""
 LOCK_POLL_SECONDS = 0.05
 """Interval between two tries to take the lock; flock with a time limit does not exist."""
 COMMIT_IDENTITY = {"NAME": "Trackwalker", "EMAIL": "trackwalker@users.noreply.github.com"}

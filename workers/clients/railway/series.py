@@ -111,7 +111,7 @@ def traffic_steps(
 
 
 def counts_per_step(moments: Iterable[float], start: float, step_seconds: int) -> tuple[Point, ...]:
-    """How many of the moments fall into each step, oldest first; empty steps are left out.
+    """Number of moments per step, oldest first; empty steps are left out.
 
     Args:
         moments: epoch seconds, in any order.

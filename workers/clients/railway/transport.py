@@ -45,7 +45,7 @@ MAX_ATTEMPTS = 2
 MAX_INLINE_WAIT_SECONDS = 2.0
 """A shorter Retry-After is slept through: Railway also limits requests per second, and a sweep sends several."""
 REFUSAL_TTL_SECONDS = 3600.0
-"""How long a part that the token may not see is left out; after that a changed permission takes effect."""
+"""Time for which a part that the token may not see is not requested; then a changed permission takes effect."""
 MAX_MESSAGE_CHARS = 300
 """Length of one message of Railway's."""
 
