@@ -1,8 +1,8 @@
-"""Holds our table of GitHub's calls, and the stand-in's answers, against GitHub's OpenAPI description.
+"""Checks our table of GitHub's calls, and the fake's answers, against GitHub's OpenAPI description.
 
-    GITHUB_OPENAPI=path/to/openapi.json python -m tests.contract_github
+    GITHUB_OPENAPI=path/to/openapi.json python -m tests.support.github_contract
 
-Ends with 0 when both agree (or when there is no description), with 1 and a line for each difference.
+Exits with 0 if they match or if there is no description, with 1 and a line per difference otherwise.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _body_differences(call: Call, operation: dict[str, Any]) -> Iterator[str]:
 
 
 def strange_answers(description: dict[str, Any]) -> Iterator[str]:
-    """Where the stand-in answers what the real one would not."""
+    """Answers of the fake that do not fit the description."""
     schemas = json.loads(json.dumps(description["components"]["schemas"]), object_hook=_nullable)
     with tempfile.TemporaryDirectory() as folder:
         for method, template, answer in _answers(Path(folder)):
@@ -90,7 +90,7 @@ def strange_answers(description: dict[str, Any]) -> Iterator[str]:
 
 
 def _answers(folder: Path) -> Iterator[tuple[str, str, httpx.Response]]:
-    """One answer of the stand-in for each call that needs no app."""
+    """One answer of the fake for each call that needs no app."""
     seed = folder / "seed"
     seed.mkdir()
     (seed / "app.py").write_text("price = 1\n")

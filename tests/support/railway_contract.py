@@ -1,6 +1,6 @@
-"""Holds our queries and the stand-in's schema against Railway's published schema: `python -m tests.contract`.
+"""Checks our queries and the fake's schema against Railway's: `python -m tests.support.railway_contract`.
 
-RAILWAY_SCHEMA names the introspection result (JSON). Exit code 1 with the reasons where the two differ.
+RAILWAY_SCHEMA names the introspection result (JSON). Exits with 1 and the differences if they do not match.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     for name in DOCUMENTS:
         print(f"{name}: {'; '.join(reasons[name]) or 'ok'}")
     counted, differences = subset(SCHEMA, whole)
-    print(f"stand-in: {counted['types']} types, {counted['members']} fields, arguments and values checked")
+    print(f"fake: {counted['types']} types, {counted['members']} fields, arguments and values checked")
     print("\n".join(differences))
     return 1 if differences or any(reasons.values()) else 0
 
@@ -60,7 +60,7 @@ def load(path: Path) -> GraphQLSchema:
 
 
 def queries(whole: GraphQLSchema, documents: Mapping[str, str] = DOCUMENTS) -> dict[str, list[str]]:
-    """Per document, why Railway would refuse it, and what in it Railway means to drop."""
+    """Per document, the reasons for which Railway would refuse it, and its use of deprecated fields."""
     rules = [*specified_rules, NoDeprecatedCustomRule]
     return {
         name: [error.message for error in validate(whole, parse(text), rules)]
@@ -69,7 +69,7 @@ def queries(whole: GraphQLSchema, documents: Mapping[str, str] = DOCUMENTS) -> d
 
 
 def subset(part: GraphQLSchema, whole: GraphQLSchema) -> tuple[dict[str, int], list[str]]:
-    """How much was compared, and each place where the part says something that the whole does not."""
+    """Number of compared types and members, and each difference between the part and the whole schema."""
     counted, differences = {"types": 0, "members": 0}, []
     for name, mine in part.type_map.items():
         if name.startswith("__") or name in BUILT_IN:
@@ -103,7 +103,7 @@ def members(kind: Any) -> Iterator[tuple[str, str]]:
 
 
 def required(name: str, mine: Any, theirs: Any) -> Iterator[str]:
-    """What Railway insists on and the part would let pass: required arguments and input fields."""
+    """Arguments and input fields that Railway requires and the part does not have."""
     ours = dict(members(mine))
     for member, said in members(theirs):
         field = member.partition("(")[0]

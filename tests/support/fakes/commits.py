@@ -1,4 +1,4 @@
-"""What the mini platform takes from a git repository: commits, checkouts, and what Railway notes of them."""
+"""Git for the mini platform: commits, checkouts, and the metadata that Railway stores of a commit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def described(origin: Path, commit: str) -> tuple[str, str]:
 
 
 def check_out(origin: Path, commit: str, folder: Path) -> None:
-    """The files of the commit in `folder`, without `.git`, as a built image has them."""
+    """Write the files of the commit into `folder`, without `.git`, as in a built image."""
     run_git("clone", "--quiet", "--shared", "--no-checkout", str(origin), str(folder))
     run_git("-C", str(folder), "checkout", "--quiet", "--detach", commit)
     shutil.rmtree(folder / ".git")
@@ -27,7 +27,7 @@ def check_out(origin: Path, commit: str, folder: Path) -> None:
 def meta(
     service: WorldService, commit: str, author: str, message: str, reason: str, health_path: str
 ) -> dict[str, Any]:
-    """What Railway keeps beside a deployment from a repository."""
+    """The metadata of a deployment from a repository."""
     deploy = {
         "region": None,
         "runtime": "V2",
@@ -60,7 +60,7 @@ def meta(
 
 
 def run_git(*arguments: str) -> str:
-    """What git prints. Raises RuntimeError with its complaint."""
+    """The output of git. Raises RuntimeError with git's message."""
     environment = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     done = subprocess.run(
         ["git", *arguments], check=False, env=environment, capture_output=True, text=True, timeout=60

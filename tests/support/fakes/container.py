@@ -1,4 +1,4 @@
-"""One container of the mini platform: a process started, read, measured, restarted, and never left behind."""
+"""One container of the mini platform: a process that is started, read, measured, restarted and always ended."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ LAUNCH = (
 )
 
 Log = Callable[[str, str], None]
-"""Takes severity and message."""
+"""Callback with (severity, message)."""
 
 
 def bound_to_us(command: Sequence[str], last_signal: int, address_space_bytes: int = 0) -> list[str]:
-    """The command, made to get `last_signal` when the thread that starts it ends, however that happens."""
+    """The command, wrapped so that it receives `last_signal` when its starting thread ends for any reason."""
     arguments = (os.getpid(), int(last_signal), address_space_bytes)
     return [sys.executable, "-I", "-S", "-c", LAUNCH, *map(str, arguments), *command]
 
@@ -63,7 +63,7 @@ class Container:
         self._thread.start()
 
     def stop(self) -> None:
-        """SIGTERM, then SIGKILL; returns when nothing of it runs any more."""
+        """Send SIGTERM, then SIGKILL. Returns once every process has ended."""
         self._stopping.set()
         with self._lock:
             process = self.process
@@ -139,13 +139,13 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
 
 
 class Meter:
-    """Reads what a process and its children use from /proc."""
+    """Reads the usage of a process and its children from /proc."""
 
     def __init__(self) -> None:
         self.last: tuple[int, float, float] | None = None
 
     def read(self, pid: int) -> tuple[float, float] | None:
-        """vCPU since the last call (0 at first) and GB resident; None when the process is gone."""
+        """vCPU since the last call (0 at first) and resident GB; None if the process has ended."""
         usages = [usage for usage in map(_usage, _family(pid)) if usage]
         if not usages:
             return None
@@ -169,7 +169,7 @@ def _family(pid: int) -> list[int]:
 
 
 def _usage(pid: int) -> tuple[float, float] | None:
-    """CPU seconds (of ended children too) and bytes resident."""
+    """CPU seconds, those of ended children included, and resident bytes."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""The mini platform's edge: takes requests on a real socket, hands them to the live process, notes each."""
+"""The mini platform's edge: forwards requests from a real socket to the live process and records each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FALLBACKS = {
 
 @dataclass(frozen=True)
 class Target:
-    """Who answers at the moment. `port` is None when nobody does."""
+    """The live process. `port` is None if there is none."""
 
     deployment_id: str
     instance_id: str
@@ -29,7 +29,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Passed:
-    """One request as the edge saw it; `error` is empty when the service answered."""
+    """One request at the edge. `error` is empty if the service answered."""
 
     at: float
     method: str
@@ -42,7 +42,7 @@ class Passed:
 
 @contextmanager
 def edge(target: Callable[[], Target | None], note: Callable[[Passed], None]) -> Iterator[str]:
-    """The public address of a service for as long as the block lasts."""
+    """The public address of a service while the block runs."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.target, server.note = target, note
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="edge")
@@ -62,11 +62,11 @@ class _Server(ThreadingHTTPServer):
     note: Callable[[Passed], None]
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A caller that went away in the middle is no event."""
+        """Ignore a client that closes the connection early."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """HTTP/1.0 towards the caller: one request a connection, so that closing waits for nobody."""
+    """HTTP/1.0 towards the client: one request per connection, so that closing never waits for a client."""
 
     server: _Server
     timeout = 10
@@ -115,4 +115,4 @@ class _Handler(BaseHTTPRequestHandler):
             connection.close()
 
     def log_message(self, _format: str, *args: object) -> None:
-        """The edge notes requests itself."""
+        """No log: the edge records requests itself."""

@@ -1,4 +1,4 @@
-"""git over smart HTTP: the real `git http-backend`, run as the CGI program it is."""
+"""Git over smart HTTP: the real `git http-backend`, run as a CGI program."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Right = Literal["none", "read", "write"]
 
 
 def git(folder: Path, *arguments: str, stdin: bytes | None = None) -> str:
-    """What a git command prints, run without anybody's configuration."""
+    """The output of a git command, run without user configuration."""
     environment = {
         "PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_AUTHOR_NAME": "A Person", "GIT_AUTHOR_EMAIL": "person@example.com",
@@ -32,7 +32,7 @@ def git(folder: Path, *arguments: str, stdin: bytes | None = None) -> str:
 
 
 def basic(request: Request) -> tuple[str, str] | None:
-    """User and password of an Authorization header, None without one."""
+    """User and password from an Authorization header; None without one."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -41,7 +41,7 @@ def basic(request: Request) -> tuple[str, str] | None:
 
 
 async def answer(request: Request, root: Path, path: str, rights: Callable[[str | None], Right]) -> Response:
-    """One request of a git client; `rights` says what a token (or nobody) may do."""
+    """One request of a git client. `rights` returns the access of a token, or of a request without one."""
     who = basic(request)
     if who is not None and who[0] != "x-access-token":
         return Response("Invalid username or token.", 401)

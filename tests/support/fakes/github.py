@@ -1,4 +1,4 @@
-"""A GitHub of our own: the REST calls we make, as strict as the real one, and git over smart HTTP.
+"""A fake GitHub: the REST calls that we make, with the real validation, and git over smart HTTP.
 
 github = FakeGitHub(tmp_path / "github", token="t")
 github.create("acme/shop", some_folder)
@@ -45,7 +45,7 @@ Limit = Literal["primary", "secondary", "secondary without a word"]
 
 
 class ComplaintError(Exception):
-    """An answer that is a complaint."""
+    """An error answer."""
 
     def __init__(
         self, status: int, message: str, errors: list[dict[str, str]] | None = None, **headers: str
@@ -56,12 +56,12 @@ class ComplaintError(Exception):
 
 @dataclass
 class FakeGitHub:
-    """Repositories under `folder`; `token` may push to all. `.wrong`: calls the real one does not know."""
+    """Repositories under `folder`; `token` may push to all. `wrong` lists requests that GitHub's API does not have."""
 
     folder: Path
     token: str = "github-token"
     readers: set[str] = field(default_factory=set)
-    """Tokens that may read everything and change nothing."""
+    """Tokens with read access to every repository."""
     app_id: str = ""
     app_public_key: str = ""
     knows_drafts: bool = True
@@ -70,21 +70,21 @@ class FakeGitHub:
     wrong: list[str] = field(default_factory=list)
     pulls: list[Pull] = field(default_factory=list)
     pushes: list[str] = field(default_factory=list)
-    """Repositories pushed to, one entry for each push that was let in."""
+    """The repository of each accepted push."""
     limits: list[Limit] = field(default_factory=list)
-    """Limits that the next calls run into, one each."""
+    """Rate limits that the next calls exceed, one each."""
     tokens: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Installation tokens that were given out, and for which repositories."""
+    """Repositories of each installation token."""
     repositories: dict[str, Repo] = field(default_factory=dict)
     comments: list[tuple[str, int, str]] = field(default_factory=list)
     lists_to_lag: int = 0
-    """So many lists of pull requests do not show the newest one yet."""
+    """Number of list requests that omit the newest pull request: GitHub's list lags."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
-        """One change at a time, whoever makes it."""
+        """Serialises all changes."""
         self.app = Starlette(
             routes=[Route("/{path:path}", self._answer, methods=["GET", "POST", "PATCH", "DELETE", "PUT"])]
         )
@@ -92,7 +92,7 @@ class FakeGitHub:
     # -- what a test does -------------------------------------------------------------------------
 
     def create(self, name: str, source: Path, *, private: bool = True) -> Path:
-        """A repository from a git clone, or from plain files as one commit on main. Its bare folder."""
+        """Create a repository from a git clone, or from plain files as one commit on main. Returns its bare folder."""
         bare = self.folder / f"{name}.git"
         bare.parent.mkdir(parents=True, exist_ok=True)
         if not (source / ".git").exists() and not (source / "HEAD").exists():
@@ -109,14 +109,14 @@ class FakeGitHub:
         return bare
 
     def open_pull(self, name: str, *, head: str, base: str = "main", **fields: Any) -> Pull:
-        """A pull request that somebody else opened; `head_repo` is where its branch lies."""
+        """A pull request that another user opened. `head_repo` is the repository of its branch."""
         with self._lock:
             pull = Pull(next(self._numbers), self.repositories[name.lower()], head=head, base=base, **fields)
             self.pulls.append(pull)
         return pull
 
     def merge(self, number: int) -> str:
-        """Merge a pull request with a merge commit, as the button does; that commit."""
+        """Merge a pull request with a merge commit, as the button does. Returns the commit."""
         pull = self._numbered(number)
         bare = pull.repo.path
         tree = git(bare, "merge-tree", "--write-tree", pull.base, pull.head)
@@ -127,7 +127,7 @@ class FakeGitHub:
         return commit
 
     def close(self, number: int) -> None:
-        """A human closes it without merging."""
+        """A person closes the pull request without a merge."""
         self._end(self._numbered(number))
 
     def _end(self, pull: Pull) -> None:

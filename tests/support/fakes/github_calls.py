@@ -1,7 +1,6 @@
-"""Which calls GitHub knows: method, path template, query, fields of the body. Others count as wrong.
+"""The calls of GitHub's API that the fake accepts: method, path template, query, fields of the body.
 
-Cut from GitHub's own OpenAPI description; `python -m tests.contract_github` compares the two where it lies
-at hand.
+Copied from GitHub's OpenAPI description; `python -m tests.support.github_contract` compares the two.
 """
 
 from __future__ import annotations
@@ -12,14 +11,19 @@ from dataclasses import dataclass, field
 
 LIST = ("per_page", "page")
 PULLS = ("state", "head", "base", "sort", "direction", *LIST)
-STRING, BOOLEAN, INTEGER, ARRAY, OBJECT = "string", "boolean", "integer", "array", "object"
+# Types as JSON Schema names them.
+STRING = "string"
+BOOLEAN = "boolean"
+INTEGER = "integer"
+ARRAY = "array"
+OBJECT = "object"
 MANY_SEGMENTS = ("ref", "branch", "basehead", "commit_sha")
-"""Path parameters that may hold slashes."""
+"""Path parameters that may contain slashes."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One thing that can be asked. `body` is None where no body is sent; types as JSON Schema names them."""
+    """One call. `body` holds the type of each field, or None for a call without a body."""
 
     method: str
     path: str
@@ -29,7 +33,7 @@ class Call:
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def fits(self, method: str, path: str) -> dict[str, str] | None:
-        """The path's parameters when this is the call that was made."""
+        """The path's parameters if the request is this call, else None."""
         if method != self.method:
             return None
         found = re.fullmatch(_pattern(self.path), path)
@@ -93,7 +97,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
 
 
 def find(method: str, path: str) -> tuple[Call, dict[str, str]] | None:
-    """The call and its path parameters; the most particular template first."""
+    """The call and its path parameters. The most specific template wins."""
     for call in sorted(CALLS, key=lambda call: call.path.count("{ref}")):
         parameters = call.fits(method, path)
         if parameters is not None:
@@ -102,7 +106,7 @@ def find(method: str, path: str) -> tuple[Call, dict[str, str]] | None:
 
 
 def complaints(call: Call, query: Mapping[str, str], body: object) -> list[dict[str, str]]:
-    """What GitHub would say against the query and the body: field and code."""
+    """GitHub's validation errors of the query and the body: (field, code)."""
     wrong = [{"field": name, "code": "unknown_parameter"} for name in query if name not in call.query]
     given = {**query, **body} if isinstance(body, dict) else dict(query)
     wrong += [

@@ -1,5 +1,4 @@
-"""What the GitHub stand-in keeps,
-and the shapes in which the real one sends it; every field that is required."""
+"""The state of the fake GitHub, and its answers with every field that GitHub's API requires."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ class Repo:
         return self.name.partition("/")[0]
 
     def sha(self, ref: str) -> str | None:
-        """The commit a branch, a ref or a commit's own name stands for."""
+        """The commit of a branch, a ref or a commit hash."""
         run = subprocess.run(
             ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"],
             cwd=self.path, capture_output=True, text=True, check=False,
@@ -50,9 +49,9 @@ class Pull:
     merge_commit: str | None = None
     head_sha: str = ""
     head_repo: str | None = None
-    """Where the branch lies when it is a fork; `gone` for a fork that was deleted."""
+    """Repository of the branch if it is a fork; `gone` for a deleted fork."""
     files: tuple[str, ...] = ()
-    """What it touches, where there is no real branch behind it."""
+    """The changed files, if there is no real branch."""
 
     @property
     def sha(self) -> str:
@@ -112,7 +111,7 @@ def repo_of(repo: Repo, base: str, may_push: bool) -> dict[str, Any]:
 
 
 def pull_of(pull: Pull, base: str, *, simple: bool = False) -> dict[str, Any]:
-    """A pull request as in a list (`simple`) or alone."""
+    """A pull request as an item of a list (`simple`) or by itself."""
     repo, api = pull.repo, f"{base}repos/{pull.repo.name}"
     here, issue, html = (
         f"{api}/pulls/{pull.number}",
@@ -218,7 +217,7 @@ def file_of(letter: str, path: str, old: str, base: str) -> dict[str, Any]:
 
 
 def compare_of(repo: Repo, old: str, new: str, base: str) -> dict[str, Any]:
-    """What `new` changed since it left `old`."""
+    """The files that `new` changed since it branched off `old`."""
     where = f"{base}repos/{repo.name}/compare/{old}...{new}"
     if not (repo.sha(old) and repo.sha(new)):
         return {"files": []}

@@ -1,4 +1,4 @@
-"""Railway's filter language for logs: words, "phrases", @attribute:value, numbers, AND, OR, -, brackets."""
+"""Railway's filter language for logs: words, "phrases", @attribute:value, numbers, AND, OR, -, parentheses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 Matches = Callable[[str, Mapping[str, str | float]], bool]
-"""Whether a line with this text and these attributes is meant."""
+"""True if a line with this text and these attributes matches."""
 
 TOKEN = re.compile(r'\(|\)|-(?=[("@\w])|@?[\w.]+:"[^"]*"|"[^"]*"|@?[\w.]+:[^\s()"]+|[^\s()"]+')
 BOUND = re.compile(r"(>=|<=|>|<)(-?\d+(?:\.\d+)?)$")
@@ -15,7 +15,7 @@ LEVELS = {"err": "error", "warning": "warn"}
 
 
 def parse(text: str) -> Matches:
-    """The filter as a function; the empty one means every line. Raises ValueError where it cannot be read."""
+    """The filter as a function. An empty filter matches every line. Raises ValueError for an invalid filter."""
     tokens = TOKEN.findall(text)
     if "".join(tokens).replace(" ", "") != re.sub(r"\s", "", text).replace(" ", ""):
         raise ValueError(f"cannot read the filter {text!r}")

@@ -26,7 +26,7 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 
 @dataclass
 class Live:
-    """A deployment and what runs for it."""
+    """A deployment and its running process."""
 
     deployment: WorldDeployment
     instance_id: str
@@ -73,7 +73,7 @@ class Platform:
         self._stack.close()
 
     def deploy(self, commit: str, *, reason: str = "deploy") -> WorldDeployment:
-        """Builds and starts `commit`; live when healthy, else FAILED while the old one keeps serving."""
+        """Build and start `commit`. It goes live if it is healthy; else it is FAILED and the old deployment serves."""
         deployment = self._announce(commit, reason)
         checkout = self.folder / deployment.id
         self._build(deployment, commit, checkout)
@@ -234,7 +234,7 @@ def free_port() -> int:
 
 
 def answers(port: int, path: str) -> bool:
-    """Whether a GET is answered with 200."""
+    """True if a GET is answered with 200."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", path, headers={"Host": "healthcheck.railway.app"})

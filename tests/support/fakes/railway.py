@@ -1,4 +1,4 @@
-"""A Railway that answers over a real socket: the published part of its schema, executed over a `World`."""
+"""A fake Railway: the part of its published schema that we use, executed on a `World`."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ SCHEMA = build_schema(SDL)
 
 @dataclass
 class Budget:
-    """Requests an hour. `resets_at`: epoch seconds; unset, the next full hour, when all are there again."""
+    """The rate limit per hour. `resets_at` is in epoch seconds; unset, it is the next full hour."""
 
     limit: int = 100_000
-    """More than any run of tests asks for."""
+    """More than any test run needs."""
     spent: int = 0
     resets_at: float | None = None
     hour: int = 0
 
     def spend(self, now: float) -> tuple[bool, dict[str, str]]:
-        """Whether one more may be answered, and what the headers say of the rest."""
+        """Count one request. Returns whether it is within the limit, and the rate limit headers."""
         hour = int(now // 3600)
         if self.resets_at is None and hour != self.hour:
             self.hour, self.spent = hour, 0
@@ -74,9 +74,9 @@ class Budget:
 
 
 class FakeRailway:
-    """`app` answers at any path. `operations`: the root fields of each request, parted by commas.
+    """`app` answers at any path. `operations` holds the root fields of each request, separated by commas.
 
-    `page_limit` makes connections come in smaller pages.
+    `page_limit` limits the size of pages.
     """
 
     def __init__(self, world: World, token: str = "railway-token", project_token: str | None = None) -> None:  # noqa: S107  (made up)
@@ -85,11 +85,11 @@ class FakeRailway:
         self.operations: list[str] = []
         self.page_limit: int | None = None
         self.broken: dict[str, str] = {}
-        """Field → the message with which it fails; one that may be null comes as null beside the error."""
+        """Field → the message with which it fails. A nullable field is null beside the error."""
         self.silent: set[str] = set()
-        """Measurements that have no series."""
+        """Measurements without series."""
         self.untagged: set[str] = set()
-        """Tags by which nothing is grouped, whoever asks."""
+        """Tags that queries cannot group by."""
         self.app = Starlette(routes=[Route("/{path:path}", self._answer, methods=["POST"])])
 
     async def _answer(self, request: HttpRequest) -> Response:

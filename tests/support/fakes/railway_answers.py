@@ -1,4 +1,4 @@
-"""What the stand-in answers to each root field. Called with the world's lock held."""
+"""Resolvers of the fake Railway, one per root field. The caller holds the world's lock."""
 
 # ruff: noqa: N803  (methods and arguments bear the names of the schema)
 
@@ -14,16 +14,18 @@ from graphql import GraphQLError
 from tests.support.fakes import log_filter, railway_series
 from tests.support.fakes.railway_types import LogRow, Lookup, Request, World, WorldDeployment, WorldService
 
-DEFAULT_LINES, MOST_LINES, DEFAULT_PAGE = 100, 5000, 20
+DEFAULT_LINES = 100  # lines of a log query without a limit
+MAX_LINES = 5000  # the most that Railway returns
+DEFAULT_PAGE = 20  # nodes of a page without `first`
 NOT_AUTHORIZED = "Not Authorized"
 Json = dict[str, Any]
 T = TypeVar("T")
 
 
 class Answers:
-    """The root value of the query: a method per root field, named as Railway names it.
+    """The root value of a query: one method per root field, with the name of the field.
 
-    `holder` is who asks: `account`, `project` (sees its own environment only) or `stranger` (sees nothing).
+    `holder` is the kind of token: `account`, `project` (sees its own environment only) or `stranger` (sees nothing).
     """
 
     def __init__(
@@ -414,7 +416,7 @@ class Answers:
             )
 
     def _pages(self, nodes: list[Json]) -> Callable[..., Json]:
-        """A connection: cursors are places in the list."""
+        """A page of a connection. A cursor is an index in the list."""
 
         def page(_info: Any, first: int | None = None, after: str | None = None, **_backwards: Any) -> Json:
             begin = int(after.removeprefix("c")) + 1 if after else 0
@@ -436,7 +438,7 @@ class Answers:
 
 
 def anchored(rows: list[T], at: Callable[[T], float], asked: Json) -> list[T]:
-    """Lines before the anchor from `beforeDate` on, and lines after it until `afterDate`."""
+    """Lines from `beforeDate` up to the anchor, and lines after the anchor until `afterDate`."""
     rows = sorted(rows, key=at)
     anchor = date(asked.get("anchorDate"), float("inf"))
     oldest, youngest = date(asked.get("beforeDate"), 0), date(asked.get("afterDate"), float("inf"))
@@ -449,8 +451,8 @@ def anchored(rows: list[T], at: Callable[[T], float], asked: Json) -> list[T]:
 
 
 def limit(asked: int | None) -> int:
-    if asked is not None and not 0 <= asked <= MOST_LINES:
-        raise GraphQLError(f"limit must be between 0 and {MOST_LINES}")
+    if asked is not None and not 0 <= asked <= MAX_LINES:
+        raise GraphQLError(f"limit must be between 0 and {MAX_LINES}")
     return DEFAULT_LINES if asked is None else asked
 
 

@@ -1,4 +1,4 @@
-"""Samples and requests of the world, added up the way Railway's metrics come: by step and by tag."""
+"""Aggregates the world's samples and requests as Railway's metrics do: by step and by tag."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def usage(
     step: int,
     group: list[str],
 ) -> list[dict[str, Any]]:
-    """Series of one measurement; replicas that share all asked tags are summed."""
+    """Series of one measurement. Replicas with the same requested tags are summed."""
     sums: dict[tuple[tuple[str, str], ...], dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for service in services:
         tags = {
@@ -77,7 +77,7 @@ def _means(
 
 
 def counts(requests: Iterable[Request], step: int) -> list[dict[str, int]]:
-    """How many requests there were per step; steps without one are left out."""
+    """Number of requests per step; empty steps are left out."""
     found: dict[int, int] = defaultdict(int)
     for request in requests:
         found[_floor(request.at, step)] += 1

@@ -1,4 +1,4 @@
-"""What the stand-in Railway knows. Whoever feeds it changes these values under `World.lock`."""
+"""The state of the fake Railway. Every change is made under `World.lock`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass
 class LogRow:
-    """One log line. `at` is epoch seconds; `attributes` hold plain values, the stand-in encodes them."""
+    """One log line. `at` is in epoch seconds; `attributes` hold plain values, which the fake encodes."""
 
     at: float
     message: str
@@ -20,7 +20,7 @@ class LogRow:
 
 @dataclass
 class Sample:
-    """What one replica used at one moment: vCPU and GB."""
+    """CPU (vCPU) and memory (GB) of one replica at one time."""
 
     at: float
     instance_id: str
@@ -31,7 +31,7 @@ class Sample:
 
 @dataclass
 class Request:
-    """One request as the edge saw it. `upstream_errors` is the text Railway sends: a JSON list, or empty."""
+    """One request at the edge. `upstream_errors` is Railway's text: a JSON list, or empty."""
 
     at: float
     method: str
@@ -48,7 +48,7 @@ class Request:
 
 @dataclass
 class Lookup:
-    """A name that a service asked for: `shop.railway.internal` lies in the internal zone."""
+    """A DNS lookup of a service. `shop.railway.internal` is in the internal zone."""
 
     at: float
     qname: str
@@ -63,7 +63,7 @@ class Lookup:
 
 @dataclass
 class WorldEvent:
-    """An entry of the feed; `payload` is what `activityPayload` and `payload` hold."""
+    """An entry of the feed. `payload` is the value of `activityPayload` and `payload`."""
 
     at: float
     object: str
@@ -100,7 +100,7 @@ class WorldVolume:
 
 @dataclass
 class WorldService:
-    """A service. `deployments` newest first; `active` holds ids of them. Limits: vCPU and GB per replica."""
+    """A service. `deployments` are newest first, `active` holds their ids; limits are vCPU and GB per replica."""
 
     id: str
     name: str
@@ -121,12 +121,12 @@ class WorldService:
     requests: list[Request] = field(default_factory=list)
     sleeps: bool = False
     volumes_attached: bool = True
-    """False: the volumes name no service."""
+    """If False, the volumes name no service."""
     variables: dict[str, list[str]] = field(default_factory=dict)
-    """Names of variables and what each refers to."""
+    """References of each variable, by its name."""
     lookups: list[Lookup] = field(default_factory=list)
     disk: list[tuple[float, float]] = field(default_factory=list)
-    """GB on its volumes: epoch seconds, value."""
+    """GB on all volumes: (epoch seconds, value)."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""How a stand-in answers: a real socket on loopback, and faults on demand."""
+"""Serves a fake on a real loopback socket, with faults on demand."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 Kind = Literal["429", "500", "503", "hang", "refuse", "reset", "drop", "trickle"]
-"""429 and 503 come with Retry-After; `refuse` is 401; `reset` cuts the connection before anything is done, `drop`
-does the work first; `trickle` answers a byte now and then, without end."""
+"""429 and 503 have Retry-After; `refuse` is 401; `reset` closes the connection before the request is processed, `drop`
+afterwards; `trickle` sends single bytes without end."""
 DROP_SECONDS = 0.2
 
 
@@ -28,24 +28,24 @@ class Fault:
 
 @dataclass
 class Faults:
-    """The faults still to be played, and how often each was: `faults.add("429", times=2, path="/pulls")`."""
+    """The faults to come, and the count of those that happened: `faults.add("429", times=2, path="/pulls")`."""
 
     waiting: list[Fault] = field(default_factory=list)
     played: list[tuple[Kind, str]] = field(default_factory=list)
     delay_seconds: float = 0.0
-    """Every answer begins so late, faults too."""
+    """Seconds before every answer, faults included."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(
         self, kind: Kind, *, times: int = 1, method: str = "", path: str = "", retry_after: str = "1"
     ) -> None:
-        """Play `kind` for the next `times` requests whose method and path contain the given text."""
+        """Answer the next `times` requests whose method and path contain the given text with this fault."""
         match = lambda verb, where: method in verb and path in where  # noqa: E731 (two names, one line)
         with self.lock:
             self.waiting.append(Fault(kind, times, match, retry_after))
 
     def clear(self) -> None:
-        """No faults any more; whoever hangs is let go on its next look."""
+        """Remove all faults. A hanging request ends at its next poll."""
         with self.lock:
             self.waiting.clear()
 
@@ -62,7 +62,7 @@ class Faults:
 
 
 class Faulty:
-    """ASGI wrapper that plays the faults before, or instead of, the real answer."""
+    """ASGI wrapper that applies the faults before, or in place of, the real answer."""
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
         self.app, self.faults, self.closing = app, faults, threading.Event()
@@ -93,7 +93,7 @@ class Faulty:
         await send({"type": "http.response.body", "body": b""})
 
     async def _hang(self, receive: Receive, drop: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Until the caller gives up or the stand-in stops."""
+        """Wait until the client gives up or the fake stops."""
 
         async def gone() -> None:
             while (await receive())["type"] != "http.disconnect":
@@ -127,7 +127,7 @@ class Running:
 
 @contextmanager
 def serve(app: ASGIApp, faults: Faults | None = None, port: int = 0, **options: Any) -> Iterator[Running]:
-    """The app on a loopback port for as long as the block lasts."""
+    """Serve the app on a loopback port while the block runs."""
     faulty = Faulty(app, faults or Faults())
     config = uvicorn.Config(
         faulty, host="127.0.0.1", port=port, log_level="error", lifespan="off", ws="none",

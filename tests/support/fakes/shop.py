@@ -1,4 +1,4 @@
-"""A small shop with a fault, as files, as a git repository and as what Railway would show of it."""
+"""A small shop with a fault: as files, as a git repository, and as the state that Railway reports."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ NAME = "acme/shop"
 
 
 def write(folder: Path) -> tuple[str, str]:
-    """The repository: a healthy commit, then the sick one. Their hashes."""
+    """Create the repository with a healthy commit and a faulty one. Returns their hashes."""
     (folder / "tests").mkdir(parents=True)
     git(folder, "init", "--quiet", "--initial-branch=main")
     (folder / "app.py").write_text(APP)
@@ -92,7 +92,7 @@ def _commit(folder: Path, pricing: str, message: str) -> str:
 
 
 def propose_edits(path: str, source: str, _line: int) -> list[Edit]:
-    """What a good engineer would change in the text that was read."""
+    """The correct fix of the given source text."""
     if 'order["voucher"]' not in source:
         return []
     return [
@@ -102,7 +102,7 @@ def propose_edits(path: str, source: str, _line: int) -> list[Edit]:
 
 
 def traceback() -> list[str]:
-    """What the sick shop prints for a failing order, line by line, as Python does."""
+    """The lines that the faulty shop prints for a failing order, as Python does."""
     line = SICK[: SICK.index('order["voucher"]')].count("\n") + 1
     call = APP[: APP.index("total(order)")].count("\n") + 1
     return [
@@ -160,7 +160,7 @@ def world(
 def run_on(
     shop: WorldService, at: float, second: int, live: WorldDeployment, instance: str, *, failing: bool
 ) -> None:
-    """What happens in the shop in these five seconds."""
+    """Add the shop's activity of five seconds."""
     bad = failing and (second // 5) % 3 == 0
     shop.requests.append(Request(at, "POST", "/orders", 500 if bad else 200, 20.0, live.id, instance))
     if bad:

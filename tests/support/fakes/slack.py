@@ -1,4 +1,4 @@
-"""A Slack of our own: the methods we call, as strict as the real ones, and an incoming webhook.
+"""A fake Slack: the methods that we call, with the real validation, and an incoming webhook.
 
 slack = FakeSlack()
 with serve(slack.app, slack.faults) as running:
@@ -26,7 +26,7 @@ HOOK = "/services/T0000001/B0000001/webhook-secret"
 
 @dataclass(frozen=True)
 class Message:
-    """A message as it stands now. `key` is what our metadata holds."""
+    """A message in its current state. `key` comes from our metadata."""
 
     ts: str
     channel: str
@@ -37,7 +37,7 @@ class Message:
     blocks: tuple[dict[str, Any], ...] = ()
     edits: int = 0
     posted_as: str = ""
-    """The key under which it was posted; an edit may give it another."""
+    """The key in the message's metadata; an edit may replace it."""
 
     @property
     def key(self) -> str:
@@ -45,13 +45,13 @@ class Message:
 
     @property
     def rings(self) -> bool:
-        """Whether the channel shows it as something new."""
+        """True if the channel shows the message as unread."""
         return not self.thread_ts or self.broadcast
 
 
 @dataclass
 class FakeSlack:
-    """One workspace with one channel that the bot is in. `.messages` stand there now, `.deleted` did once."""
+    """One workspace with one channel that has the bot as a member. `messages` are visible, `deleted` are not."""
 
     token: str = "xoxb-stand-in"
     channel: str = "C0123456789"
@@ -64,9 +64,9 @@ class FakeSlack:
     deleted: list[Message] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     blind: bool = False
-    """Whether what is looked back at shows no message's metadata."""
+    """If True, the history omits the messages' metadata."""
     errors: list[str] = field(default_factory=list)
-    """What the next calls answer with `ok: false`, one each."""
+    """Error codes of the next calls, one each."""
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -82,7 +82,7 @@ class FakeSlack:
     # -- what a test does -------------------------------------------------------------------------
 
     def say(self, text: str, **fields: Any) -> Message:
-        """Somebody says something in the channel."""
+        """A person posts a message in the channel."""
         with self._lock:
             ts = f"{int(time.time())}.{next(self._numbers):06d}"
             message = Message(ts, fields.pop("channel", self.channel), text, **fields)
@@ -182,14 +182,14 @@ class FakeSlack:
         return {"channel": self.channel, "ts": asked["ts"]}
 
     def _history(self, asked: dict[str, Any]) -> dict[str, Any] | str:
-        """Newest first; replies only where they were also sent to the channel."""
+        """Newest first. Includes only those replies that were also sent to the channel."""
         if trouble := self._channel_trouble(asked):
             return trouble
         found = [one for one in reversed(self.messages) if one.rings and self._in_time(one, asked)]
         return self._paged(found, asked)
 
     def _replies(self, asked: dict[str, Any]) -> dict[str, Any] | str:
-        """The parent, then its replies, oldest first; the parent whatever its time."""
+        """The parent, then its replies, oldest first. The parent is included even if it is older than `oldest`."""
         if trouble := self._channel_trouble(asked):
             return trouble
         parent = [one for one in self.messages if one.ts == asked.get("ts")]
@@ -228,7 +228,7 @@ class FakeSlack:
         return shown
 
     def _list(self, asked: dict[str, Any]) -> dict[str, Any] | str:
-        """The channel we mean comes on the last page."""
+        """The configured channel is on the last page."""
         if "private_channel" in asked.get("types", "") and "groups:read" not in self.scopes:
             return "missing_scope"
         others = [{"id": f"C000000{number:04d}", "name": f"other-{number}"} for number in range(3)]

@@ -1,4 +1,4 @@
-"""Somebody's status page. `page.say("major", "Elevated errors")`, `page.recover()`."""
+"""A fake status page: `page.say("major", "Elevated errors")`, `page.recover()`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WORDS = {
 
 @dataclass
 class FakeStatusPage:
-    """One page. Only `/api/v2/summary.json` is there, as on a real one among others."""
+    """One page that serves `/api/v2/summary.json` only."""
 
     name: str = "Somebody"
     indicator: str = "none"
@@ -35,7 +35,7 @@ class FakeStatusPage:
         self.app = Starlette(routes=[Route("/api/v2/summary.json", self._summary)])
 
     def say(self, indicator: str, incident: str = "", *, status: str = "investigating") -> None:
-        """From now on the page shows this state and, if named, this incident."""
+        """Show this state and, if given, this incident."""
         self.indicator = indicator
         if incident:
             self.incidents.append({

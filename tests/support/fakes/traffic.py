@@ -1,4 +1,4 @@
-"""A load generator: real requests over loopback, a seeded mix of routes, a bounded number of callers."""
+"""A load generator: real requests over loopback with a seeded mix of routes and a bounded number of clients."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Route:
 
 @dataclass
 class Traffic:
-    """What was sent so far: how often each status came (0: no answer)."""
+    """Count of each status so far; 0 stands for no answer."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -44,7 +44,7 @@ class Traffic:
 def traffic(
     url: str, mix: Sequence[Route], *, seed: int, per_second: float, callers: int = 6
 ) -> Iterator[Traffic]:
-    """Drives `url` for as long as the block lasts; never more than `callers` requests at a time."""
+    """Sends requests to `url` while the block runs, at most `callers` at a time."""
     host, port = urlsplit(url).hostname, urlsplit(url).port
     if host != "127.0.0.1" or port is None:
         raise ValueError(f"only loopback is driven, not {url}")
@@ -76,7 +76,7 @@ def _call(running: Traffic, port: int, mix: Sequence[Route], random: Random, pau
 
 
 def send(port: int, route: Route, random: Random) -> int:
-    """The status of one request; 0 when there was no answer."""
+    """The status of one request; 0 without an answer."""
     path = route.path.replace("{n}", str(random.randrange(*route.numbers)))
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     try:
