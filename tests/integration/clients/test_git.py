@@ -352,7 +352,7 @@ def test_a_push_adds_one_commit_by_trackwalker_to_the_branch(
     assert ours.remote_branch(REPOSITORY, "trackwalker/a-1") == sha
     shown = git(server.bare, "show", "-s", "--format=%P|%an|%ae|%cn|%ce|%at|%ct|%B", sha)
     who = "Trackwalker|trackwalker@users.noreply.github.com"
-    assert shown == f"{first}|{who}|{who}|{int(WHEN.timestamp())}|{int(WHEN.timestamp())}|Mend it\n\nbecause"
+    assert shown == f"{first}|{who}|{who}|{int(WHEN.timestamp())}|{int(WHEN.timestamp())}|Fix it\n\nbecause"
     assert git(server.bare, "show", f"{sha}:app.py") == "one\nTWO\nthree"
 
 
