@@ -40,7 +40,15 @@ ALLOWED: dict[str, set[str]] = {
     "cli": LAYER_4,
     "main": {*LAYER_4, "remediation", "notifications", "pipeline"},
     "__main__": {*LAYER_4, "cli"},
-    "receiver": {*BASE, "runtime", "engine", "clients.slack", "clients.deadline", "incidents.intake"},
+    "receiver": {
+        *BASE,
+        "runtime",
+        "engine",
+        "clients.slack",
+        "clients.deadline",
+        "incidents.intake",
+        "incidents.request_quota",
+    },
 }
 """Package → packages, or single modules, that it may import. Its own modules are always allowed."""
 
