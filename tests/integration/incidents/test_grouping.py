@@ -284,7 +284,7 @@ def test_a_member_gets_no_fix_until_a_person_requests_it(town: Town) -> None:
     assert any(ask.endswith(f"`python -m workers fix {name}` (or `fix all`).") for name in names)
     assert town.running.fake_model.calls == []
 
-    assert control.request_fix(town.journal, names[0]) == [f"{names[0]}: sent to planning"]
+    assert control.request_fix(town.journal, names[0]) == [f"{names[0]}: fix approved"]
     assert town.journal.fields(keys[0])["stage"] == b"plan"
     claim = town.journal.claim(keys[0], "plan")
     assert claim is not None and not grouping.needs_approval(claim)
