@@ -27,6 +27,7 @@
 | `railway:rate_limit` | hash | `incidents.request_quota` | 2 hours |
 | `controls` | hash: `paused`, `mute:<service>` | `pause`, `mute` | for ever |
 | `dramatiq:*` | Dramatiq's queues | the dispatcher, the receiver | – |
+| `dramatiq:enqueued` | Pub/Sub channel: the name of a queue with a new message | the script of `engine.broker` | – |
 
 Fields of a journal, all of them bytes; times are milliseconds of Redis's clock:
 
