@@ -18,6 +18,9 @@ STARTUP_AFTER = 2.0
 STARTUP_BEFORE = 0.5
 START_EVENTS = {"deployed", "crashed", "oom", "started"}  # platform events that imply a new process
 WENT_LIVE = ("SUCCESS", "CRASHED", "REMOVED")  # statuses of a deployment that served at some time
+# Statuses of a deployment without containers. The containers of a deployment in DEPLOYING run already, beside those of
+# the old one, so a finding may be its doing.
+NOT_STARTED = NEVER_LIVE - {"DEPLOYING"}
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def _deployment_at(service: Service, onset: datetime, slack: timedelta) -> str |
     live = [
         deployment
         for deployment in deployments.values()
-        if deployment.status not in NEVER_LIVE and deployment.created_at <= onset + slack
+        if deployment.status not in NOT_STARTED and deployment.created_at <= onset + slack
     ]
     newest = max(live, key=lambda deployment: deployment.created_at, default=None)
     return newest.id if newest else None
