@@ -21,7 +21,7 @@ class Patience(NamedTuple):
     """Waits of one kind of failure, in seconds.
 
     Attributes:
-        first: the wait after the first failed attempt; it doubles with each further one.
+        first: the wait after the first failed attempt; each further attempt waits twice as long.
         longest: the longest wait.
         give_up: after failing for so long the attempt ends, and the raw facts are reported.
     """
