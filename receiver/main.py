@@ -27,7 +27,7 @@ from workers.engine.journal_store import JournalStore
 from workers.engine.schema import SCHEDULE
 from workers.errors import SettingsError
 from workers.incidents import intake, request_quota
-from workers.runtime import environment, logs, settings, store
+from workers.runtime import environment, logs, settings, settings_check, store
 from workers.runtime.settings import Settings
 
 HOST = "0.0.0.0"  # noqa: S104 (Railway's proxy and webhooks come from outside)
@@ -43,7 +43,7 @@ def app() -> Starlette:
     # A path can hold the secret, and uvicorn logs paths unless it is told not to.
     logging.getLogger("uvicorn.access").disabled = True
     try:
-        settings.warn_unknown(environment.variables())
+        settings_check.warn_unknown(environment.variables())
         composed = compose(settings.read())
     except SettingsError as error:
         log.critical("invalid settings", extra={"why": str(error)})

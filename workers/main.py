@@ -34,7 +34,7 @@ from workers.incidents import ping_watchdog
 from workers.pipeline.services import Services
 from workers.pipeline.worker import declare_actors
 from workers.remediation.resources import Remediation
-from workers.runtime import environment, logs, settings, store
+from workers.runtime import environment, logs, settings, settings_check, store
 from workers.runtime.settings import Settings
 from workers.sandbox.commands import protect_process
 
@@ -151,7 +151,7 @@ def slack(config: Settings) -> Slack | None:
 def build() -> None:
     """Make the broker with all actors Dramatiq's current broker; the entry point of Dramatiq's command line."""
     logs.configure("worker")
-    settings.warn_unknown(environment.variables())
+    settings_check.warn_unknown(environment.variables())
     dramatiq.set_broker(_build_broker(settings.read()))
 
 

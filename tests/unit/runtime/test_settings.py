@@ -8,7 +8,8 @@ import pytest
 
 from workers.errors import SettingsError
 from workers.runtime import environment
-from workers.runtime.settings import Need, missing, read, unknown_names, warn_unknown
+from workers.runtime.settings import read
+from workers.runtime.settings_check import Need, missing, unknown_names, warn_unknown
 
 
 def error_text(**values: str) -> str:

@@ -78,7 +78,7 @@ def open_journal(settings: Settings) -> JournalStore:
 def require_sweep_settings(settings: Settings) -> None:
     """Raises SettingsError, with all of them, if settings are missing without which no environment can be checked."""
     from workers.errors import SettingsError
-    from workers.runtime.settings import Need, missing
+    from workers.runtime.settings_check import Need, missing
 
     lacking = [setting for setting in missing(settings) if setting.need is Need.SWEEPS]
     if lacking:

@@ -72,7 +72,7 @@ def _become_supervisor(settings: Settings, procfile: Path | None) -> NoReturn:
 
 def _report_missing(settings: Settings) -> bool:
     """Print or log what is not set; False if a required setting is missing."""
-    from workers.runtime.settings import missing
+    from workers.runtime.settings_check import missing
 
     lacking = missing(settings)
     required = [str(setting) for setting in lacking if setting.is_required]
@@ -91,7 +91,7 @@ def _report_missing(settings: Settings) -> bool:
 
 def _warn_unknown() -> None:
     from workers.runtime.environment import variables
-    from workers.runtime.settings import warn_unknown
+    from workers.runtime.settings_check import warn_unknown
 
     warn_unknown(variables())
 
