@@ -7,7 +7,7 @@ Units are part of the names or the docstrings: seconds, milliseconds (`_ms`), GB
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -444,6 +444,16 @@ class Finding(Model):
         return f"{self.service}: {self.sentence}"
 
 
+def alerting_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings above a notice: they open incidents and keep them open."""
+    return tuple(finding for finding in findings if finding.severity is not Severity.NOTICE)
+
+
+def affected_services(findings: Iterable[Finding]) -> set[str]:
+    """The ids of the services that have an alerting finding."""
+    return {finding.service_id for finding in alerting_findings(findings)}
+
+
 class Subject(Model):
     """The cause that an incident is about: a service id, an upstream host, or `platform`."""
 
@@ -481,6 +491,11 @@ class Incident(Model):
     @property
     def branch(self) -> str:
         return f"trackwalker/{self.fingerprint}-{self.occurrence}"
+
+    @property
+    def opening_findings(self) -> tuple[Finding, ...]:
+        """The findings that opened the incident: all but the notices, or the notices if there is nothing else."""
+        return alerting_findings(self.findings) or self.findings
 
     @property
     def severity(self) -> Severity:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.support.builders import START, service_id, survey
-from workers.detection import alerting_findings, detect
+from workers.detection import detect
 from workers.models import (
     ContainerStart,
     Deployment,
@@ -19,6 +19,7 @@ from workers.models import (
     Summary,
     TrafficMinute,
     Volume,
+    alerting_findings,
 )
 
 T0 = int(START.timestamp())

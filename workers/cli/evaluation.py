@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from workers import detection
 from workers.cli.window_format import ServiceInput, parse_line, to_detection_input, to_survey
 from workers.errors import InvalidWindow
-from workers.models import Finding, Service, Survey
+from workers.models import Finding, Service, Survey, alerting_findings
 
 DEFAULT_MIN_DURATION_MINUTES = 4.0  # the default of TRACKWALKER_MIN_DURATION_MINUTES
 OUTPUT_FIELDS = {"kind", "severity", "since", "ongoing", "numbers", "sentence", "confidence"}
@@ -66,7 +66,7 @@ def evaluate_lines(
 def service_report(service: Service, survey: Survey, findings: Sequence[Finding]) -> dict[str, Any]:
     """One service in the output format: whether it is failing, its findings, and the summary of its window."""
     own = [finding for finding in findings if finding.service_id == service.id]
-    kinds = tuple(dict.fromkeys(finding.kind for finding in detection.alerting_findings(own)))
+    kinds = tuple(dict.fromkeys(finding.kind for finding in alerting_findings(own)))
     summary = detection.summarise(service, survey).model_copy(update={"alerting_kinds": kinds})
     return {
         "service": service.name,

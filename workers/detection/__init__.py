@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workers.detection.baseline import Baseline
-from workers.detection.causes import SEVERITIES, CauseGroup, alerting_findings, group_by_cause, rank_suspects
+from workers.detection.causes import SEVERITIES, CauseGroup, group_by_cause, rank_suspects
 from workers.detection.cpu import detect_cpu
 from workers.detection.deployments import detect_deployments
 from workers.detection.error_logs import detect_error_logs
@@ -30,7 +30,6 @@ from workers.models import Finding, History, Service, Summary, Survey
 
 __all__ = [
     "CauseGroup",
-    "alerting_findings",
     "detect",
     "detect_service",
     "group_by_cause",

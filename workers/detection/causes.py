@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from workers.models import Finding, FindingKind, Severity, Subject, Survey
+from workers.models import Finding, FindingKind, Severity, Subject, Survey, alerting_findings
 
 # Kinds that a service may show only because of a service that it calls or that calls it.
 SYMPTOM_KINDS: set[FindingKind] = {
@@ -28,11 +28,6 @@ class CauseGroup(NamedTuple):
     subject: Subject
     findings: list[Finding]
     symptoms: list[Finding]
-
-
-def alerting_findings(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings above a notice, which open incidents."""
-    return [finding for finding in findings if finding.severity is not Severity.NOTICE]
 
 
 def group_by_cause(findings: list[Finding], survey: Survey) -> list[CauseGroup]:

@@ -22,7 +22,7 @@ from workers.history.summary_codec import (
     last_end,
     rounded,
 )
-from workers.models import Finding, GapPart, History, Service, Summary, Survey
+from workers.models import Finding, GapPart, History, Service, Summary, Survey, alerting_findings
 
 # A week, so that a weekly job is known, and twice the tolerance of "the same hour" around its end.
 RETENTION = timedelta(days=7, hours=2)
@@ -119,7 +119,7 @@ def summarise_survey(survey: Survey, findings: Iterable[Finding]) -> dict[str, S
     Fields whose data could not be read are None, and a service without any measurement is left out.
     """
     kinds: dict[str, list[str]] = {}
-    for finding in detection.alerting_findings(findings):
+    for finding in alerting_findings(findings):
         kinds.setdefault(finding.service_id, []).append(finding.kind)
     summaries = {
         service.id: _summary(service, survey, kinds.get(service.id, [])) for service in survey.services

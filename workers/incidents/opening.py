@@ -25,7 +25,16 @@ from workers.incidents import grouping
 from workers.incidents.answers import answer_no_problem, mentions
 from workers.incidents.intake import RECHECK_SUFFIX, is_problem_alert
 from workers.incidents.recovery import CLEAN_SWEEPS, Recovery, assess_recovery
-from workers.models import Alert, Finding, Incident, Severity, Survey, digest
+from workers.models import (
+    Alert,
+    Finding,
+    Incident,
+    Severity,
+    Survey,
+    affected_services,
+    alerting_findings,
+    digest,
+)
 
 MAX_ALERTS_PER_SWEEP = 200  # different alerts: a claim reads them all, so the rest waits for the next sweep
 MAX_SYMPTOMS = 20  # symptom findings that an incident keeps: more say nothing new about its cause
@@ -149,9 +158,9 @@ def _is_residual(journal: JournalStore, incident: Incident) -> bool:
     # The sweep read its survey before that end and was analysed after it.
     if incident.window.end.timestamp() * 1000 < int(ended_at):
         return True
-    alerting = [finding for finding in incident.findings if finding.severity is not Severity.NOTICE]
     return not any(
-        finding.ongoing or finding.since.timestamp() * 1000 >= int(ended_at) for finding in alerting
+        finding.ongoing or finding.since.timestamp() * 1000 >= int(ended_at)
+        for finding in alerting_findings(incident.findings)
     )
 
 
@@ -194,9 +203,7 @@ def _update_symptoms(journal: JournalStore, incident: Incident, holder: str, sym
         record = records.INCIDENT.pack(recorded.model_copy(update=refreshed))
         # A service with trouble that no callee explains need not wait for its presumed cause to recover.
         own_trouble = any(
-            finding.kind not in SYMPTOM_KINDS
-            for finding in incident.findings
-            if finding.severity is not Severity.NOTICE
+            finding.kind not in SYMPTOM_KINDS for finding in alerting_findings(incident.findings)
         )
         sweeps = 0 if own_trouble else CLEAN_SWEEPS
         journal.run(
@@ -210,7 +217,7 @@ def _update_recovery(
     symptom_services: Collection[str],
 ) -> None:  # fmt: skip
     """Record how this sweep saw every open incident of the environment that it did not find."""
-    affected = {finding.service_id for finding in findings if finding.severity is not Severity.NOTICE}
+    affected = affected_services(findings)
     # A service that counts as a symptom, or as the platform's trouble, shows nothing about trouble of its own.
     affected |= set(symptom_services)
     for raw in journal.command("hvals", OPEN):

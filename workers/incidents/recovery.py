@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from workers.models import Finding, GapPart, Incident, Severity, Survey
+from workers.models import Finding, GapPart, Incident, Survey, alerting_findings
 
 CLEAN_SWEEPS = 2  # consecutive checks without the trouble: a single one may fall between two bursts of errors
 REMOVED_SWEEPS = (
@@ -40,9 +40,7 @@ def assess_recovery(
     if subject.kind == "service" and all(service.id != subject.key for service in survey.services):
         incomplete = any(gap.part is GapPart.ENVIRONMENT for gap in survey.failed_reads)
         return None if incomplete else Recovery.REMOVED
-    kinds = {
-        finding.kind for finding in (*incident.findings, *newest) if finding.severity is not Severity.NOTICE
-    }
+    kinds = {finding.kind for finding in alerting_findings((*incident.findings, *newest))}
     own = [finding for finding in findings if finding.service_id == subject.key]
     # Chronic trouble became the baseline, and a service without a deployment serves nobody: neither has recovered.
     if any(finding.kind == "missing" or (finding.is_baseline and finding.kind in kinds) for finding in own):

@@ -32,6 +32,8 @@ from workers.models import (
     Severity,
     Survey,
     Window,
+    affected_services,
+    alerting_findings,
     describe_gap,
 )
 from workers.runtime.settings import Settings
@@ -177,9 +179,8 @@ def compare(incident: Incident, survey: Survey, findings: list[Finding]) -> Foll
     Trouble that is the service's baseline by now has not recovered. A notice that accompanied the trouble was not
     part of it and may stay.
     """
-    kinds = {finding.kind for finding in incident.findings if finding.severity is not Severity.NOTICE}
-    only_notices = not kinds
-    kinds = kinds or {finding.kind for finding in incident.findings}
+    kinds = {finding.kind for finding in incident.opening_findings}
+    only_notices = not alerting_findings(incident.findings)
     own = [
         finding
         for finding in findings
@@ -213,7 +214,7 @@ def _new_gaps(incident: Incident, survey: Survey) -> list[Gap]:
 
 def _still_affected(incident: Incident, findings: list[Finding]) -> tuple[str, ...]:
     """Symptom services that are unhealthy still: their trouble has another cause, at least in part."""
-    affected = {finding.service_id for finding in findings if finding.severity is not Severity.NOTICE}
+    affected = affected_services(findings)
     names = dict.fromkeys(
         symptom.service[:MAX_NAME_CHARACTERS]
         for symptom in incident.symptoms

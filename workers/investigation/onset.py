@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from workers.models import Finding, Incident, Service, Severity
+from workers.models import Incident, Service
 
 MIN_SAMPLES = 3  # traffic samples needed on each side of the onset: one or two are noise
 
@@ -22,15 +22,9 @@ class RequestRates(NamedTuple):
         return self.since / self.before
 
 
-def alerting_findings(incident: Incident) -> tuple[Finding, ...]:
-    """The findings that opened the incident: all but the notices, or the notices if there is nothing else."""
-    alerting = tuple(finding for finding in incident.findings if finding.severity is not Severity.NOTICE)
-    return alerting or incident.findings
-
-
 def onset_of(incident: Incident) -> datetime:
     """The start of the oldest alerting finding, or of the window if there is no finding."""
-    return min((finding.since for finding in alerting_findings(incident)), default=incident.window.start)
+    return min((finding.since for finding in incident.opening_findings), default=incident.window.start)
 
 
 def request_rates(service: Service, onset: datetime) -> RequestRates | None:

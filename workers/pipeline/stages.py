@@ -38,10 +38,10 @@ from workers.models import (
     Evidence,
     Finding,
     Outcome,
-    Severity,
     Survey,
     Verdict,
     Window,
+    affected_services,
 )
 from workers.notifications import messages
 from workers.notifications import notify as notifications
@@ -161,7 +161,7 @@ def analyse(services: Services, claim: Claim) -> None:
     incidents = opening.open_incidents(
         claim, store, survey, findings, opened_at=opened_at, ack_seconds=settings.ack_seconds
     )
-    affected = {finding.service_id for finding in findings if finding.severity is not Severity.NOTICE}
+    affected = affected_services(findings)
     missed_webhooks.ingest_missed(
         store, survey, affected, at=opened_at, own_service=settings.railway_service_id,
         ack_seconds=settings.ack_seconds,

@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.builders import START, survey
 from tests.support.metrics import T0, deployment, live_service, severities, starts, usage
-from workers.detection import alerting_findings, detect, group_by_cause
-from workers.models import InstanceUsage, Point, Service, Survey, TrafficMinute, Window
+from workers.detection import detect, group_by_cause
+from workers.models import InstanceUsage, Point, Service, Survey, TrafficMinute, Window, affected_services
 
 
 def test_a_window_of_one_minute_is_evaluated_with_a_short_minimum_duration() -> None:
@@ -86,5 +86,5 @@ def test_any_survey_is_evaluated_without_an_error_and_with_the_same_result(seed:
 
     assert findings == detect(random_survey(seed), min_duration_minutes=4)
     assert all(finding.sentence and "nan" not in finding.sentence for finding in findings)
-    failing = {finding.service_id for finding in alerting_findings(findings)}
+    failing = affected_services(findings)
     assert {finding.service_id for group in groups for finding in group.findings} == failing

@@ -11,7 +11,17 @@ from workers import detection
 from workers.history import summary_store
 from workers.history.backfill import slicing
 from workers.incidents.recovery import CLEAN_SWEEPS
-from workers.models import Finding, FindingKind, Gap, Severity, Summary, Survey, Window
+from workers.models import (
+    Finding,
+    FindingKind,
+    Gap,
+    Severity,
+    Summary,
+    Survey,
+    Window,
+    affected_services,
+    alerting_findings,
+)
 
 SEVERITIES = list(Severity)
 
@@ -121,7 +131,7 @@ class Simulation:
         for group in groups:
             self._open_or_continue(group, survey.window.end)
         keys = {group.subject.key for group in groups}
-        failing = keys | {finding.service_id for finding in detection.alerting_findings(findings)}
+        failing = keys | affected_services(findings)
         for incident in self.incidents:
             if not incident.is_resolved and incident.key not in keys:
                 self._update_recovery(incident, survey, findings, failing)
@@ -149,7 +159,7 @@ class Simulation:
             incident.is_resolved = incident.clean_sweeps >= CLEAN_SWEEPS
 
     def _open_or_continue(self, group: detection.CauseGroup, end: datetime) -> None:
-        findings = detection.alerting_findings(group.findings) or group.findings
+        findings = alerting_findings(group.findings) or group.findings
         worst = max((finding.severity for finding in findings), key=SEVERITIES.index)
         key, name = group.subject.key, group.subject.name
         incident = next((each for each in self.incidents if each.key == key and not each.is_resolved), None)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from workers.investigation.diagnosis.conclusion import Conclusion
 from workers.investigation.diagnosis.patterns import DISK_FULL, OUT_OF_MEMORY, full_text
-from workers.investigation.onset import alerting_findings, onset_of, request_rates
+from workers.investigation.onset import onset_of, request_rates
 from workers.models import (
     Category,
     CodeLocation,
@@ -54,7 +54,7 @@ class DiagnosisContext:
     @property
     def alerting(self) -> tuple[Finding, ...]:
         """The findings that opened the incident."""
-        return alerting_findings(self.incident)
+        return self.incident.opening_findings
 
     @property
     def kinds(self) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from workers.investigation.onset import alerting_findings, onset_of
+from workers.investigation.onset import onset_of
 from workers.models import NEVER_LIVE, Deployment, Incident, Service, Suspect, Window
 from workers.runtime.redaction import redact
 
@@ -42,7 +42,7 @@ def examined_deployment(incident: Incident, service: Service) -> Deployment | No
         if finding.kind in ENDED_KINDS and finding.deployment_id in by_id:
             return by_id[finding.deployment_id]
     never_live = deployment_never_live(incident, service)
-    others = [finding for finding in alerting_findings(incident) if finding.kind not in NEVER_LIVE_KINDS]
+    others = [finding for finding in incident.opening_findings if finding.kind not in NEVER_LIVE_KINDS]
     if never_live is not None and (not others or service.serving is None):
         return never_live
     return service.serving or service.latest
@@ -51,7 +51,7 @@ def examined_deployment(incident: Incident, service: Service) -> Deployment | No
 def find_suspect(incident: Incident, service: Service) -> Suspect | None:
     """The newest deployment that was live at the onset or shortly after it; one that was never live suspects itself."""
     never_live = deployment_never_live(incident, service)
-    findings = alerting_findings(incident)
+    findings = incident.opening_findings
     if never_live is not None and all(finding.kind in NEVER_LIVE_KINDS for finding in findings):
         return _suspect(never_live)
     window = incident.window.end - incident.window.start
