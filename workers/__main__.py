@@ -24,7 +24,7 @@ from workers.cli.commands import list as list_command
 from workers.cli.commands.shared import Subparsers, print_error
 from workers.errors import TrackwalkerError
 
-# In the order of the help: run, watch, steer, try out.
+# In the order of the help: run, look, control, try out.
 COMMANDS = (up, list_command, show, pause, mute, fix, cancel, retry, replay, sweep, lookback, evaluate)
 
 INTERRUPTED = 130  # 128 + SIGINT, the shells' exit code for a program that Ctrl-C ended
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code: 0 if it succeeded, 1 if it failed, 2 if its arguments or settings are wrong.
 
     Args:
-        arguments: the words after `python -m workers`; None takes them from the command line.
+        arguments: the arguments after `python -m workers`; None reads them from the command line.
     """
     options = build_parser().parse_args(arguments)
     # Imported late: `--help` needs no validation library.
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        print(f"trackwalker: {error.strerror}: {error.filename}", file=sys.stderr)
+        print(f"trackwalker: {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -62,9 +62,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m workers",
         description="Run and operate Trackwalker. Settings come from the environment and from .env.",
-        epilog="`python -m workers COMMAND --help` describes a command, with its defaults and an example.",
+        epilog="`python -m workers COMMAND --help` shows the options, defaults and an example of a command.",
     )
-    subparsers = cast("Subparsers", parser.add_subparsers(required=True, metavar="COMMAND"))
+    subparsers = cast("Subparsers", parser.add_subparsers(title="commands", required=True, metavar="COMMAND"))
     for command in COMMANDS:
         command.add_parser(subparsers)
     return parser

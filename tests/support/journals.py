@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tests.support.builders import finding, incident
 from workers.engine import records, scripts
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import (
@@ -17,6 +18,7 @@ from workers.engine.schema import (
 from workers.models import Alert, Environment
 
 DAY_MS = 86_400_000
+INCIDENT_ID = "incident:abc:20261123T0304"
 
 
 def enqueue_on_sweep(journal: JournalStore, alert: Alert, environment: Environment) -> str:
@@ -55,3 +57,9 @@ def open_incident(
         ack_after_ms=ack_after_ms, seen_record=seen_record, forwarded=0, sweep=f"sweep of {key}", group="",
     )  # fmt: skip
     return answer.decode()
+
+
+def incident_record(service: str) -> bytes:
+    """The record of an incident of this service in acme/production."""
+    cause = finding(name=service, sentence=f"{service} answers with 5xx")
+    return records.INCIDENT.pack(incident(cause, name=service))

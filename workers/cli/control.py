@@ -1,6 +1,6 @@
 """The commands that change one journal: cancel, retry, and the approval of a fix.
 
-Each is one script. None undoes a change outside: branches, pull requests and posts stay.
+Each runs one Lua script. None undoes an effect: branches, pull requests and posts stay.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from workers.models import Answer, AnswerKind, Outcome, PullRequest
 from workers.runtime.text import format_timestamp, one_line, safe_line
 
 CANCELLED = "cancelled by a person"  # the outcome of a cancelled journal, for people
-STAGES_AFTER_PUSH = ("propose", "watch")  # stages that make no new patch
-MAX_CONFLICTS = 5  # attempts while workers change the journal at the same time
+STAGES_AFTER_PUSH = ("propose", "watch")  # the stages that can be retried once a branch is pushed
+MAX_CONFLICTS = 5  # attempts of one command while workers keep changing the journal
 
 Fields = dict[str, bytes]
 
@@ -32,12 +32,12 @@ Fields = dict[str, bytes]
 def cancel(journal: JournalStore, name: str) -> list[str]:
     """End a journal now, even if a worker is running it. A second call reports the first.
 
-    A worker in the middle of it loses its claim: what it started is killed within seconds, and no effect of it acts
-    any more. Reservations are released unless a pull request may be open, and the budget is settled. The thread of an
-    incident says so without ringing; the alerts of a sweep get it as their answer.
+    The worker loses its claim: the processes that it started are killed within seconds, and its later effects are
+    refused. Reservations are released unless a pull request may be open, and the budget is settled. Trackwalker posts
+    the cancellation to the incident's thread, not to the channel; the alerts of a sweep get it as their answer.
 
     Returns:
-        Sentences for the person, one per line.
+        Sentences for the operator, one per line.
 
     Raises:
         Refused: the journal ended by itself, or the name matches no or several journals.
@@ -48,22 +48,22 @@ def cancel(journal: JournalStore, name: str) -> list[str]:
 
 
 def retry(journal: JournalStore, name: str, stage: str | None = None) -> list[str]:
-    """Schedule a journal now, from its present stage or from an earlier one.
+    """Schedule a journal now, at its present stage or at an earlier one.
 
-    Branch, pull request, posts, reservations and cost are never dropped. Once a branch is pushed, the pushed patch is
-    the truth: stages before `propose` are refused, because another patch could only contradict it. If reservations may
-    have been released, the occurrence passes `plan`, which takes them again and keeps its plan. An ended journal is
+    Branch, pull request, posts, reservations and cost are never discarded. Once a branch is pushed, stages before
+    `propose` are refused, because a second patch would contradict the pushed one. If reservations may have been
+    released, the incident passes `plan` first, which reserves the cause again and keeps the plan. An ended journal is
     opened again while its records exist, an incident only while no other occurrence is open.
 
     Args:
-        stage: drop the records of this stage and of later ones. None keeps all records and resets attempts, crashes and
-            waits; an occurrence that failed continues where it failed.
+        stage: discard the records of this stage and of later ones. None keeps all records and resets attempts, crashes
+            and waits; a failed incident continues at the stage that failed.
 
     Returns:
-        Sentences for the person, one per line.
+        Sentences for the operator, one per line.
 
     Raises:
-        Refused: see above, or a worker is running the journal.
+        Refused: the journal cannot be retried from that stage, or a worker is running it.
         NotAvailable: Redis does not answer, or workers kept changing the journal.
     """
     key = find_journal(journal, name)
@@ -71,12 +71,12 @@ def retry(journal: JournalStore, name: str, stage: str | None = None) -> list[st
 
 
 def request_fix(journal: JournalStore, name: str) -> list[str]:
-    """Approve an automatic fix: send an incident that was only reported back to `plan`.
+    """Approve an automatic fix: schedule a reported incident at `plan`.
 
-    A patch that was verified and not proposed is kept and proposed.
+    If a verified patch exists already, it is kept and proposed.
 
     Args:
-        name: an incident, or `all`: every open incident that is not a symptom of another one, because the fix of the
+        name: an incident, or `all`: every open incident that is not suppressed as a symptom, because the fix of the
             cause ends its symptoms.
 
     Returns:
@@ -133,7 +133,7 @@ def _cancel(journal: JournalStore, key: str) -> list[str] | None:
     if kind_of(name) == "sweep":
         sentences.append("its alerts are answered; the next ping or alert starts a new sweep")
     if kind_of(name) == "notification":
-        sentences.append("its text stays unposted until there is something new")
+        sentences.append("nothing is posted until there is something new to report")
     return [*sentences, *_pull_request_lines(fields, pull), *_mute_hint(fields)] if is_incident else sentences
 
 
@@ -148,7 +148,10 @@ def _report_ended(name: str, fields: Fields) -> list[str]:
 
 
 def _outcome(fields: Fields, pull: PullRequest | None) -> Outcome:
-    lines = [f"it was in stage {field_text(fields, 'stage')}", *_pull_request_lines(fields, pull, link=False)]
+    lines = [
+        f"it was in stage `{field_text(fields, 'stage')}`",
+        *_pull_request_lines(fields, pull, link=False),
+    ]
     return Outcome(kind="cancelled", headline=CANCELLED, lines=tuple(lines), link=pull.url if pull else None)
 
 
@@ -169,7 +172,7 @@ def _mute_hint(fields: Fields) -> list[str]:
     incident = records.INCIDENT.read(fields)
     service = incident.subject.name if incident else "SERVICE"
     mute = f"`python -m workers mute {shlex.quote(service)} --for 4h`"
-    return [f"the next sweep that sees the trouble opens a new occurrence; {mute} keeps it quiet"]
+    return [f"the next sweep that finds the problem opens a new occurrence; {mute} prevents posts about it"]
 
 
 # ---- retry -----------------------------------------------------------------------------------
@@ -178,12 +181,12 @@ def _mute_hint(fields: Fields) -> list[str]:
 def _retry(journal: JournalStore, key: str, requested: str | None) -> list[str] | None:
     name, fields = journal_id(key), _fields(journal, key)
     stage = _stage_to_retry(name, fields, requested)
-    dropped = _records_to_drop(name, fields, stage, requested)
+    discarded = _records_to_discard(name, fields, stage, requested)
     is_before_push = bool(kind_of(name) == "incident" and requested and stage not in STAGES_AFTER_PUSH)
     if is_before_push:
         _refuse_pushed(name, fields, stage)
     first = _first_stage(fields, stage)
-    removed = [f"r:{record}" for record in dropped] + _assignment_fields(name, fields)
+    removed = [f"r:{record}" for record in discarded] + _assignment_fields(name, fields)
     answer = journal.run(
         scripts.RETRY, more=removed, journal=key, notification=_notification_key(name), stage=first,
         seen_fence=field_text(fields, "fence"), seen_stage=field_text(fields, "stage"),
@@ -197,16 +200,18 @@ def _retry(journal: JournalStore, key: str, requested: str | None) -> list[str] 
             f"`cancel` it first. The claim of a crashed worker expires within {LEASE_SECONDS:.0f} s"
         )
     if answer != "due":
-        raise Refused(f"{name}: {journal_id(answer)} holds this cause and is open: retry that one")
-    lost = [record for record in dropped if f"r:{record}" in fields and record != "cancelled"]
+        raise Refused(f"{name}: {journal_id(answer)} has the same cause and is open: retry that one")
+    lost = [record for record in discarded if f"r:{record}" in fields and record != "cancelled"]
     sentences = [f"{name}: due now in stage `{first}`"]
-    sentences += [f"dropped, to be made again: {', '.join(lost)}"] if lost else []
-    sentences += [f"its plan is kept; `{stage}` follows once the cause is reserved"] if first != stage else []
+    sentences += [f"discarded records: {', '.join(lost)}"] if lost else []
+    sentences += (
+        [f"its plan is kept; `{stage}` follows once the cause is reserved again"] if first != stage else []
+    )
     return sentences
 
 
 def _stage_to_retry(name: str, fields: Fields, requested: str | None) -> str:
-    """The requested stage, else the present one, or the one in which the occurrence failed.
+    """The requested stage, otherwise the stage that failed or the present one.
 
     Raises:
         Refused: the journal cannot be retried from the requested stage; the message names the possible ones.
@@ -226,8 +231,8 @@ def _stage_to_retry(name: str, fields: Fields, requested: str | None) -> str:
     return present
 
 
-def _records_to_drop(name: str, fields: Fields, stage: str, requested: str | None) -> list[str]:
-    """The records of the requested stage and of later ones; without a request those that ended the occurrence."""
+def _records_to_discard(name: str, fields: Fields, stage: str, requested: str | None) -> list[str]:
+    """The records of the requested stage and later ones; without a request, the records that ended the incident."""
     stages = stages_of(name)
     names = [each.name for each in stages]
     later = stages[names.index(stage) :] if stage in names else []
@@ -260,11 +265,11 @@ def _refuse_pushed(name: str, fields: Fields, stage: str) -> None:
     if pull is not None:
         raise Refused(
             f"--from {stage}: pull request #{pull.number} of {name} is {pull.state} ({pull.url}) and has its patch; "
-            "only propose and watch can be retried. Once it is closed, a sweep that sees the trouble continues"
+            "only propose and watch can be retried"
         )
     if records.PULL.is_in(fields) or records.BRANCH.is_in(fields):
         raise Refused(
-            f"--from {stage}: the branch of {name} is pushed, so its pull request may be open already; "
+            f"--from {stage}: the branch of {name} was pushed, so its pull request may be open already; "
             "--from propose finds or opens it"
         )
 
@@ -279,7 +284,7 @@ def _refuse_fix(key: str, fields: Fields) -> NoReturn:
         raise Refused(f"{name} has a pull request: {safe_line(pull.url)}")
     if "ended" in fields:
         raise Refused(f"{name} has ended: {safe_line(field_text(fields, 'outcome'))}; `retry` opens it again")
-    raise Refused(f"{name} is in progress: it is in stage `{safe_line(field_text(fields, 'stage'))}`")
+    raise Refused(f"{name} is already in progress, in stage `{safe_line(field_text(fields, 'stage'))}`")
 
 
 def _request_one_fix(journal: JournalStore, key: str, fields: Fields) -> str:
@@ -298,15 +303,15 @@ def _request_one_fix(journal: JournalStore, key: str, fields: Fields) -> str:
 
 
 def _notification_key(name: str) -> str:
-    """The notification of an incident or alert; "" for journals that have none."""
+    """The key of the notification of an incident or alert; "" for other journals."""
     return notification_key(name) if kind_of(name) in ("incident", "alert") else ""
 
 
 def _fields(journal: JournalStore, key: str) -> Fields:
     fields = journal.fields(key)
     if not fields.get("stage"):
-        raise Refused(f"{journal_id(key)}: no such journal any more")
+        raise Refused(f"{journal_id(key)} no longer exists")
     if not kind_of(journal_id(key)):
-        raise Refused(f"{journal_id(key)} is neither an incident, a sweep, an alert nor a notification")
-    # An empty record is one that has to be made again.
+        raise Refused(f"{journal_id(key)} is not an incident, sweep, alert or notification")
+    # An empty record counts as missing: its stage writes it again.
     return {name: value for name, value in fields.items() if value or not name.startswith("r:")}

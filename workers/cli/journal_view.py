@@ -1,6 +1,6 @@
-"""One journal for a person: its state, the records of each stage in a few lines, its posts.
+"""One journal in detail: its state, a few lines per record, its posts.
 
-All of it may come from outside: each line is cleaned, and `--json` escapes everything that is not a plain letter.
+The text is untrusted: every line is cleaned and redacted, and JSON output is ASCII only.
 """
 
 from __future__ import annotations
@@ -39,12 +39,20 @@ from workers.models import (
 from workers.runtime.redaction import redact
 from workers.runtime.text import format_duration, format_timestamp, plural, safe_line, truncate
 
-INTERNAL_FIELDS = ("token", "run", "fence", "signals_seen", "taken_over", "unknown")  # for workers only
+INTERNAL_FIELDS = (
+    "token",
+    "run",
+    "fence",
+    "signals_seen",
+    "taken_over",
+    "unknown",
+)  # hidden: of use to workers only
 STATE_FIELDS = ("stage", "lease", "ended", "ended_as", "outcome")  # shown in the first line
 TIME_FIELDS = ("opened", "ended", "lease", "not_before", "failing_since", "ack_due_at", "last")
 COUNTERS = ("crashes", "attempts", "clean_sweeps")  # shown unless they are 0
-LISTED_ELSEWHERE = ("r:", "a:", "m:", "same:", "began:", "on:", "merge_from:")  # prefixes of fields
-MAX_LINES = 12  # of one record
+LISTED_ELSEWHERE = ("r:", "a:", "m:", "same:", "began:", "on:", "merge_from:")  # prefixes of hash fields
+UNREADABLE = "cannot be read (damaged, or written by another version)"
+MAX_LINES = 12  # lines of one record after its first
 MAX_WIDTH = 400  # characters of one line
 
 Fields = dict[str, bytes]
@@ -53,7 +61,7 @@ T = TypeVar("T")
 
 
 def render_journal(journal: JournalStore, name: str, now: datetime) -> list[str]:
-    """A journal as lines for a person.
+    """A journal as lines of text.
 
     Raises:
         Refused: no journal matches the name, or several do.
@@ -62,7 +70,7 @@ def render_journal(journal: JournalStore, name: str, now: datetime) -> list[str]
     fields, notification = journal.fields(key), _notification_fields(journal, key)
     lines = [journal_id(key), *_state(journal, key, fields, now)]
     lines += _alerts(fields)
-    # The records of a notification are its posts, except for its subject.
+    # The other records of a notification are its posts, which `_posts` renders.
     is_notification = ":notification:" in key
     for record in _in_order(fields):
         if not is_notification or record in ("incident", "alert"):
@@ -88,7 +96,7 @@ def collect_journal(journal: JournalStore, name: str) -> dict[str, Any]:
 
 
 def clean_line(line: str) -> str:
-    """The line cleaned and cut to MAX_WIDTH, with its indentation."""
+    """The line, cleaned and truncated to MAX_WIDTH; its indentation stays."""
     indent = " " * (len(line) - len(line.lstrip(" ")))
     return indent + truncate(safe_line(line), MAX_WIDTH)
 
@@ -134,20 +142,20 @@ def _time(value: str) -> str:
 
 
 def _answer(blob: bytes) -> str:
-    """The answer of an alert's notification: its kind, and the reason if there is one."""
+    """The kind of an alert's answer, and its reason if there is one."""
     answer = unpack(blob, Answer)
     if answer is None:
-        return "cannot be read: of another version, or damaged"
+        return UNREADABLE
     return ": ".join(filter(None, (answer.kind.value.replace("_", " "), answer.reason)))
 
 
 def _alerts(fields: Fields) -> list[str]:
     alerts = [records.ALERT.unpack(value) for name, value in fields.items() if name.startswith("a:")]
-    return [f"  requested by {line}" for alert in alerts if alert for line in _alert(alert)]
+    return [f"  alert {line}" for alert in alerts if alert for line in _alert(alert)]
 
 
 def _posts(notification: Fields) -> list[str]:
-    """The posts of a notification, and the notifications that were merged into it."""
+    """The posts of a notification, and the ids of the notifications that were merged into it."""
     lines = []
     for field in sorted(notification):
         is_post = field.startswith("r:") and field not in ("r:incident", "r:alert")
@@ -172,9 +180,9 @@ def _record(name: str, blob: bytes) -> list[str]:
         return [f"{name}: {json.dumps(raw, ensure_ascii=False)[:MAX_WIDTH]}"]
     lines = render(blob)
     if lines is None:
-        return [f"{name}: cannot be read: of another version, or damaged"]
-    first, *others = lines or ["nothing"]
-    more = [f"    and {len(others) - MAX_LINES} more: --json"] if len(others) > MAX_LINES else []
+        return [f"{name}: {UNREADABLE}"]
+    first, *others = lines or ["empty"]
+    more = [f"    and {len(others) - MAX_LINES} more (--json shows all)"] if len(others) > MAX_LINES else []
     return [f"{name}: {first}", *(f"    {line}" for line in others[:MAX_LINES]), *more]
 
 
@@ -185,7 +193,7 @@ def _in_order(fields: Fields) -> list[str]:
 
 
 def _alert(alert: Alert) -> list[str]:
-    service = alert.service_name or alert.service_id or "no service named"
+    service = alert.service_name or alert.service_id or "no service"
     received = format_timestamp(alert.received_at.timestamp())
     return [f"{alert.id}: {alert.source} {alert.kind}, {service}, {received}: {alert.message[:200]}"]
 
@@ -237,7 +245,8 @@ def _plan(plan: Plan) -> list[str]:
 
 
 def _fix(fix: Fix) -> list[str]:
-    lines = [f"{len(fix.patch)} characters on {fix.base_commit[:10]}: {fix.summary or 'no summary'}"]
+    size = plural(len(fix.patch), "character")
+    lines = [f"patch of {size} for {fix.base_commit[:10]}: {fix.summary or 'no summary'}"]
     lines += [f"file: {name}" for name in fix.files]
     return [*lines, *(f"not done: {item}" for item in fix.not_done)]
 
@@ -264,11 +273,13 @@ def _pull(pull: PullRequest) -> list[str]:
 def _follow_up(follow_up: FollowUp) -> list[str]:
     lines = [follow_up.result.value.replace("_", " ")]
     if follow_up.minutes is not None:
-        lines.append(f"{follow_up.failed_requests} of {plural(follow_up.requests, 'request')} failed")
-    lines += [follow_up.remaining.sentence] if follow_up.remaining else []
-    lines += [describe_gap(gap) for gap in follow_up.gaps]
+        share = f"{follow_up.failed_requests:,} of {plural(follow_up.requests, 'request')} failed"
+        lines.append(f"{share} in the {format_duration(60 * follow_up.minutes)} after deployment")
+    lines += [f"consecutive checks: {follow_up.checks}"] if follow_up.checks else []
+    lines += [f"remaining: {follow_up.remaining.named_sentence}"] if follow_up.remaining else []
+    lines += _gaps(follow_up.gaps)
     lines += [f"still affected: {service}" for service in follow_up.still_affected]
-    return lines + ([follow_up.reason] if follow_up.reason else [])
+    return [*lines, f"reason: {follow_up.reason}"] if follow_up.reason else lines
 
 
 def _outcome(outcome: Outcome) -> list[str]:
@@ -285,7 +296,7 @@ def _environment(environment: Environment) -> list[str]:
 
 
 def _lines(record: Record[T], render: Callable[[T], list[str]]) -> tuple[str, Lines]:
-    """A record's name, and the function that renders its stored form: None if it cannot be read."""
+    """The record's name, and a function that renders its stored form; it returns None if the form is unreadable."""
 
     def lines(blob: bytes) -> list[str] | None:
         value = record.unpack(blob)
@@ -320,7 +331,7 @@ RECORD_LINES: dict[str, Lines] = dict((
     _lines(records.FOLLOW_UP, _follow_up),
     _lines(records.USAGE, _usage),
 ))  # fmt: skip
-"""Record name → its lines, in the order of the pipeline."""
+"""A function per record name, in the order of the pipeline."""
 
 
 # ---- JSON ------------------------------------------------------------------------------------
@@ -336,7 +347,7 @@ def _plain_fields(fields: Fields) -> dict[str, Any]:
 
 
 def _json(blob: bytes) -> Any:
-    """A record as plain values, None if it cannot be read."""
+    """A record as plain values; None if it is unreadable."""
     try:
         return _redacted(json.loads(json_text(blob) or b""))
     except ValueError:

@@ -1,7 +1,7 @@
-"""The overview of all journals: scheduled work and its reasons, open incidents, recent endings.
+"""The overview of all journals: scheduled journals, open incidents, recent endings.
 
-Much of the text comes from outside, so every line is cleaned before it reaches a terminal. The number of rows that are
-read is bounded, however many journals exist.
+Much of the text is untrusted, so every line is cleaned before it reaches a terminal. The number of journals that are
+read is bounded, however many exist.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from workers.engine import records
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import ENDED, OPEN, PREFIX, SCHEDULE, EndedAs, journal_id
 from workers.incidents import controls, request_quota
+from workers.incidents.recovery import required_sweeps
 from workers.runtime.text import format_duration, format_timestamp, plural, safe_line
 
 DEFAULT_ROWS = 50  # rows of scheduled journals and of open incidents
 DEFAULT_ENDINGS = 20  # rows of recent endings
-MAX_ENDINGS = 300  # newest endings that are read; sweeps without findings among them are only counted
+MAX_ENDINGS = 300  # newest endings that are read; sweeps without findings count but are not listed
 RECORDS_BATCH = 50  # journals per round trip: their records are up to a megabyte each
 LISTED_FIELDS = (
     "stage", "lease", "reason", "attempts", "failing_since", "crashes", "suppressed_by", "group", "clean_sweeps",
-    "ended", "r:pull", "r:outcome", "r:cancelled",
+    "recovery", "ended", "r:pull", "r:outcome", "r:cancelled",
 )  # fmt: skip
 
 Fields = dict[str, bytes]
@@ -41,8 +42,10 @@ def render_overview(journal: JournalStore, now: datetime, limit: int | None = DE
     lines += _more(overview["open_total"], len(overview["open"]))
     lines += [f"ended {row['ended']}: {row['id']}: {row['outcome']}" for row in overview["ended"]]
     if quiet := overview["quiet_sweeps"]:
-        lines.append(f"sweeps without findings: {quiet['count']}, the last one ended {quiet['last']}")
-    lines += ["paused"] if overview["paused"] else []
+        lines.append(
+            f"{plural(quiet['count'], 'sweep')} without findings, the last one ended {quiet['last']}"
+        )
+    lines += ["paused until `python -m workers resume`"] if overview["paused"] else []
     lines += [f"muted: {name} until {until}" for name, until in overview["muted"].items()]
     return [*lines, overview["allowance"]] if overview["allowance"] else lines
 
@@ -76,7 +79,7 @@ def collect(journal: JournalStore, now: datetime, limit: int | None = DEFAULT_RO
 
 
 def field_text(fields: Fields, name: str) -> str:
-    """A plain field of a journal, '' if it is not set."""
+    """The text of a journal's hash field, "" if the field is not set."""
     return fields.get(name, b"").decode(errors="replace")
 
 
@@ -92,7 +95,7 @@ def _scheduled(journal: JournalStore, now: datetime, limit: int | None) -> list[
             "id": safe_line(journal_id(key)),
             "stage": safe_line(field_text(fields, "stage")) or "gone",
             "in_seconds": round(max(0.0, due / 1000 - now.timestamp()), 1),
-            "in_work": int(fields.get("lease", 0)) / 1000 > now.timestamp(),
+            "running": int(fields.get("lease", 0)) / 1000 > now.timestamp(),
             "why": safe_line("; ".join(_reasons(fields, now))),
         }
         for key, (_, due), fields in zip(keys, entries, journal.columns(keys, LISTED_FIELDS), strict=True)
@@ -100,18 +103,18 @@ def _scheduled(journal: JournalStore, now: datetime, limit: int | None) -> list[
 
 
 def _due_in(row: dict[str, Any]) -> str:
-    if row["in_work"]:
+    if row["running"]:
         return "running"
     return f"in {format_duration(row['in_seconds'])}" if row["in_seconds"] > 0 else "now"
 
 
 def _reasons(fields: Fields, now: datetime) -> list[str]:
-    """Why the journal is not further: the last error, how often and how long it fails, what it waits for."""
+    """Why the journal has not advanced: its last error and failures, its suppression, the event that it waits for."""
     reason = field_text(fields, "reason")
     reasons = [reason]
     if attempts := int(fields.get("attempts", 0)):
         since = int(fields.get("failing_since", 0)) / 1000
-        duration = f", for {format_duration(now.timestamp() - since)}" if since else ""
+        duration = f" in {format_duration(now.timestamp() - since)}" if since else ""
         reasons.append(f"failed {plural(attempts, 'time')}{duration}")
     if crashes := int(fields.get("crashes", 0)):
         reasons.append(plural(crashes, "crash", "crashes"))
@@ -119,23 +122,25 @@ def _reasons(fields: Fields, now: datetime) -> list[str]:
     if cause and cause not in reason:
         reasons.append(f"suppressed by {cause}")
     if group := field_text(fields, "group").removeprefix(PREFIX):
-        reasons.append(f"in {group}")
+        reasons.append(f"in incident group {group}")
     return [text for text in [*reasons, _awaited(fields)] if text]
 
 
 def _awaited(fields: Fields) -> str:
-    """The event that an incident in stage `watch` waits for."""
+    """The event that an incident in stage `watch` waits for; "" for other journals."""
     if field_text(fields, "stage") != "watch":
         return ""
     pull, outcome = records.PULL.read(fields), records.OUTCOME.read(fields)
     if pull is not None and pull.state == "open":
-        return f"waits for a review: {pull.url}"
+        return f"waiting for review: {pull.url}"
     if pull is not None and pull.state == "merged":
-        return f"#{pull.number} is merged: waits for its deployment"
+        return f"#{pull.number} is merged; waiting for its deployment"
     if outcome is not None and outcome.kind == "waiting":
-        return "waits for an approval: `fix`"
-    healthy = field_text(fields, "clean_sweeps") or "0"
-    return f"resolves after consecutive healthy checks ({healthy} so far)" if outcome else ""
+        return "waiting for approval: `fix`"
+    # `recovery` decides the number: Railway's answers may be incomplete, so a removed service needs more checks.
+    checks = plural(required_sweeps(field_text(fields, "recovery")), "consecutive check")
+    count = field_text(fields, "clean_sweeps") or "0"
+    return f"resolves after {checks} without a problem ({count} so far)" if outcome else ""
 
 
 # ---- open incidents and endings --------------------------------------------------------------
@@ -197,4 +202,4 @@ def _recent_endings(
 
 
 def _more(total: int, shown: int) -> list[str]:
-    return [f"and {total - shown} more: --all"] if total > shown else []
+    return [f"and {total - shown:,} more (--all lists them)"] if total > shown else []

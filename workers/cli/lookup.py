@@ -1,4 +1,4 @@
-"""Finds a journal by the part of its id that a person types."""
+"""Finds a journal by its id or a part of it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from workers.engine.stage_table import JOURNAL_KINDS, kind_of
 from workers.errors import Refused
 from workers.runtime.text import one_line
 
-MAX_NAMED = 8  # journals that an error message names
-SIMILARITY = 0.5  # of a name to an id, by difflib's ratio, to be suggested
+MAX_LISTED = 8  # ids in an error message
+SIMILARITY = 0.5  # difflib's ratio from which an id is suggested for a name
 
 
 def find_journal(journal: JournalStore, name: str) -> str:
-    """The key of the journal with this id, with an id that begins so, or with an id that contains the name.
+    """The key of the journal whose id is the name, otherwise begins with it, otherwise contains it.
 
     The kind (`incident:`) may be left out. Incidents, sweeps and alerts take precedence over their notifications.
 
     Raises:
-        Refused: no journal matches, with similar ids, or several match, with their ids.
+        Refused: no journal matches (the error lists similar ids), or several match (it lists them).
         NotAvailable: Redis does not answer.
     """
     name = name.strip().removeprefix(PREFIX)
@@ -39,7 +39,8 @@ def find_journal(journal: JournalStore, name: str) -> str:
 
 
 def _matches(journal: JournalStore, name: str) -> list[str]:
-    """The journals whose id begins with the name, or else those whose id contains it."""
+    """The journals whose id begins with the name, otherwise those whose id contains it."""
+    # `?` matches any letter: a name is untrusted input for the pattern, in which `*` and `[` have a meaning.
     pattern = "".join(letter if letter.isalnum() or letter in ":-" else "?" for letter in name)
     keys = sorted(_scan(journal, f"*{pattern}*"))
     keys = [key for key in keys if ":notification:" not in key] or keys
@@ -54,7 +55,7 @@ def _matches(journal: JournalStore, name: str) -> list[str]:
 def _similar(journal: JournalStore, name: str) -> list[str]:
     keys = list(_scan(journal, "*"))
     without_kind = [journal_id(key).partition(":")[2] for key in keys]
-    close = dict.fromkeys(difflib.get_close_matches(name, without_kind, MAX_NAMED, SIMILARITY))
+    close = dict.fromkeys(difflib.get_close_matches(name, without_kind, MAX_LISTED, SIMILARITY))
     return [key for part in close for key in keys if journal_id(key).partition(":")[2] == part]
 
 
@@ -69,5 +70,5 @@ def _is_journal(key: str) -> bool:
 
 def _listed(keys: Iterable[str]) -> str:
     ids = [one_line(journal_id(key)) for key in keys]
-    more = [f"\n  and {len(ids) - MAX_NAMED} more"] if len(ids) > MAX_NAMED else []
-    return "".join([*(f"\n  {name}" for name in ids[:MAX_NAMED]), *more])
+    more = [f"\n  and {len(ids) - MAX_LISTED} more"] if len(ids) > MAX_LISTED else []
+    return "".join([*(f"\n  {name}" for name in ids[:MAX_LISTED]), *more])

@@ -1,4 +1,4 @@
-"""The commands as a person runs them: what they say when something is missing or away."""
+"""The commands as an operator runs them: their answers when a setting is missing or Redis is unreachable."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import redis
 
 from tests.support.command_line import UNREACHABLE_REDIS, run_command
 
-ROOT = Path(__file__).parents[3]
+REQUIRED_SETTINGS = {
+    "TRACKWALKER_SECRET": "s",
+    "RAILWAY_TOKEN": "t",
+}  # the settings without which `up` does not start
 
 
-def test_a_store_that_is_away_is_told_with_the_settings_name(tmp_path: Path) -> None:
-    for command in (
+@pytest.mark.parametrize(
+    "command",
+    [
         ["list"],
         ["show", "x"],
         ["pause"],
@@ -24,85 +28,102 @@ def test_a_store_that_is_away_is_told_with_the_settings_name(tmp_path: Path) -> 
         ["cancel", "x"],
         ["retry", "x"],
         ["replay", "x"],
-    ):
-        ended = run_command(tmp_path, *command, REDIS_URL=UNREACHABLE_REDIS)
+    ],
+)
+def test_a_command_that_cannot_reach_redis_names_the_setting(tmp_path: Path, command: list[str]) -> None:
+    process = run_command(tmp_path, *command, REDIS_URL=UNREACHABLE_REDIS)
 
-        assert ended.returncode == (2 if command[0] == "replay" else 1)
-        assert "check REDIS_URL" in ended.stderr
-        assert "sekret" not in ended.stderr
-        assert "Traceback" not in ended.stderr
+    assert process.returncode == (2 if command[0] == "replay" else 1)
+    assert "check REDIS_URL" in process.stderr
+    assert "sekret" not in process.stderr
+    assert "Traceback" not in process.stderr
 
 
-def test_an_embedded_store_that_does_not_run_is_told_with_what_runs_it(tmp_path: Path) -> None:
+def test_a_command_without_any_store_says_in_one_line_how_to_start_one(tmp_path: Path) -> None:
+    process = run_command(tmp_path, "list")
+
+    assert process.returncode == 1
+    assert process.stderr == (
+        "trackwalker: REDIS_URL: not set, and no embedded Valkey is running. "
+        "Set it, or start `python -m workers up`\n"
+    )
+
+
+def test_a_command_names_the_process_that_runs_the_embedded_store(tmp_path: Path) -> None:
     (tmp_path / ".trackwalker").mkdir()
     (tmp_path / ".trackwalker" / "store.url").write_text(UNREACHABLE_REDIS)
 
-    ended = run_command(tmp_path, "list")
+    process = run_command(tmp_path, "list")
 
-    assert ended.returncode == 1
-    assert "`python -m workers up`" in ended.stderr
+    assert process.returncode == 1
+    assert "`python -m workers up`" in process.stderr
 
 
 @pytest.mark.parametrize(
     "url", ["foo", "redis://:sekret@host:abc", "redis://:sekret@host/0?no_such_option=1"]
 )
 @pytest.mark.parametrize("command", [["list"], ["up", "--procfile", "Procfile"]])
-def test_an_address_of_no_store_is_refused_at_once(tmp_path: Path, command: list[str], url: str) -> None:
-    watching = {"TRACKWALKER_SECRET": "s", "RAILWAY_TOKEN": "t"}
+def test_a_malformed_redis_url_is_refused_at_once(tmp_path: Path, command: list[str], url: str) -> None:
     (tmp_path / "Procfile").write_text("one: touch started\n")
 
-    ended = run_command(tmp_path, *command, REDIS_URL=url, **watching)
+    process = run_command(tmp_path, *command, REDIS_URL=url, **REQUIRED_SETTINGS)
 
-    assert ended.returncode == 1
-    assert "trackwalker: REDIS_URL: must be redis://" in ended.stderr
-    assert "sekret" not in ended.stderr
+    assert process.returncode == 1
+    assert "trackwalker: REDIS_URL: must be redis://" in process.stderr
+    assert "sekret" not in process.stderr
     assert not (tmp_path / "started").exists()
 
 
-def test_a_state_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [["list"], ["up", "--procfile", "Procfile"]])
+def test_an_unusable_data_folder_is_named(tmp_path: Path, command: list[str]) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "Procfile").write_text("one: touch started\n")
-    state = {"TRACKWALKER_DATA_DIR": str(tmp_path / "file"), "TRACKWALKER_SECRET": "s", "RAILWAY_TOKEN": "t"}
 
-    for command in (["list"], ["up", "--procfile", "Procfile"]):
-        ended = run_command(tmp_path, *command, **state)
+    process = run_command(
+        tmp_path, *command, TRACKWALKER_DATA_DIR=str(tmp_path / "file"), **REQUIRED_SETTINGS
+    )
 
-        assert ended.returncode == 1
-        assert "trackwalker: TRACKWALKER_DATA_DIR: cannot be used" in ended.stderr
-        assert "Traceback" not in ended.stderr
-
-
-def test_a_sweep_that_has_nothing_to_look_at_says_what_is_missing(tmp_path: Path) -> None:
-    assert "RAILWAY_API_TOKEN or RAILWAY_TOKEN" in run_command(tmp_path, "sweep").stderr
-
-    ended = run_command(tmp_path, "sweep", RAILWAY_API_TOKEN="t")
-
-    assert ended.returncode == 1
-    assert "TRACKWALKER_ENVIRONMENTS" in ended.stderr
+    assert process.returncode == 1
+    assert "trackwalker: TRACKWALKER_DATA_DIR: cannot be used" in process.stderr
+    assert "Traceback" not in process.stderr
 
 
-def test_what_only_mends_is_not_said_to_keep_us_from_looking(tmp_path: Path) -> None:
-    said = run_command(tmp_path, "up").stderr
+def test_a_sweep_without_a_token_names_the_setting(tmp_path: Path) -> None:
+    process = run_command(tmp_path, "sweep")
 
-    needed, _, others = said.partition("optional settings that are not set:")
-    assert "TRACKWALKER_SECRET" in needed
-    assert "GITHUB_TOKEN" not in needed
-    assert said.count("GITHUB_TOKEN") == others.count("GITHUB_TOKEN") == 1
+    assert process.returncode == 1
+    assert "RAILWAY_API_TOKEN or RAILWAY_TOKEN" in process.stderr
 
 
-def test_a_mute_of_no_time_ends_it(tmp_path: Path, store: redis.Redis, store_url: str) -> None:
+def test_a_sweep_without_environments_names_the_setting(tmp_path: Path) -> None:
+    process = run_command(tmp_path, "sweep", RAILWAY_API_TOKEN="t")
+
+    assert process.returncode == 1
+    assert "TRACKWALKER_ENVIRONMENTS" in process.stderr
+
+
+def test_settings_that_only_fixes_need_are_listed_as_optional(tmp_path: Path) -> None:
+    output = run_command(tmp_path, "up").stderr
+
+    required, _, optional = output.partition("optional settings that are not set:")
+    assert "TRACKWALKER_SECRET" in required
+    assert "GITHUB_TOKEN" not in required
+    assert output.count("GITHUB_TOKEN") == optional.count("GITHUB_TOKEN") == 1
+
+
+def test_a_mute_of_zero_seconds_ends_the_mute(tmp_path: Path, store: redis.Redis, store_url: str) -> None:
     run_command(tmp_path, "mute", "shop", REDIS_URL=store_url)
     assert "muted: shop" in run_command(tmp_path, "list", REDIS_URL=store_url).stdout
 
-    ended = run_command(tmp_path, "mute", "shop", "--for", "0s", REDIS_URL=store_url)
+    process = run_command(tmp_path, "mute", "shop", "--for", "0s", REDIS_URL=store_url)
 
-    assert ended.stdout == "shop is not muted\n"
+    assert process.stdout == "shop is not muted\n"
     assert "muted" not in run_command(tmp_path, "list", REDIS_URL=store_url).stdout
 
 
-def test_a_store_that_never_answers_costs_seconds(tmp_path: Path) -> None:
+def test_a_redis_that_never_answers_times_out_within_seconds(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        ended = run_command(tmp_path, "list", REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        process = run_command(tmp_path, "list", REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}")
 
-    assert ended.returncode == 1
-    assert "TimeoutError (check REDIS_URL)" in ended.stderr
+    assert process.returncode == 1
+    assert "TimeoutError (check REDIS_URL)" in process.stderr

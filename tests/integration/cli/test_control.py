@@ -1,4 +1,4 @@
-"""Cancel and retry by hand: what ends, what begins again, and what happened outside stays."""
+"""`cancel` and `retry`: a journal ends or continues on request, and no effect is undone or repeated."""
 
 from __future__ import annotations
 
@@ -27,26 +27,28 @@ from workers.models import Evidence, Outcome, PullRequest, Usage, Verification
 from workers.pipeline.worker import run_stage
 
 KEY = f"{PREFIX}incident:abc:20261123T0304"
+SWEEP_KEY = f"{PREFIX}sweep:env-1:1"
+NEXT_SWEEP_KEY = f"{PREFIX}sweep:env-1:2"
 PULL = PullRequest(number=7, url="https://github.com/acme/shop/pull/7", draft=False, branch="b")
 
 
 @pytest.fixture
-def sick(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """The line around the sick shop."""
+def fixing(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
+    """The pipeline around the failing shop, with an agent."""
     with harness(store, store_url, tmp_path, small=True) as running:
         yield running
 
 
 @pytest.fixture
 def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """The same without an agent."""
+    """The pipeline around the failing shop, without an agent."""
     with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
         yield running
 
 
 @pytest.fixture
 def incident(journal: WorkerStore, store: redis.Redis) -> str:
-    """The key of an open incident that stands at `mend` and waits for its next try."""
+    """The key of an open incident in stage `fix` that waits for its next attempt."""
     journal.open_journal(KEY, "fix", after=600_000 / 1000, attempts=3, failing_since=1, crashes=2)
     store.hset(
         KEY, mapping={"r:evidence": b"1j{}", "r:verdict": b"1j{}", "r:plan": b"1j{}", "not_before": 9e14}
@@ -55,12 +57,17 @@ def incident(journal: WorkerStore, store: redis.Redis) -> str:
     return KEY
 
 
-def told(running: PipelineHarness) -> list[str]:
+def posts(running: PipelineHarness) -> list[str]:
     return [message.text for message in running.slack.messages]
 
 
-def rings(running: PipelineHarness) -> int:
+def count_channel_posts(running: PipelineHarness) -> int:
+    """The number of messages that show in the channel and not only in a thread."""
     return sum(message.rings for message in running.slack.messages)
+
+
+def count_reader_calls(running: PipelineHarness) -> int:
+    return len([call for call in running.fake_model.calls if call.role == "reader"])
 
 
 def stage(running: PipelineHarness, key: str) -> str:
@@ -71,29 +78,40 @@ def threads(running: PipelineHarness) -> set[str]:
     return {message.thread_ts or message.ts for message in running.slack.messages}
 
 
-def concluded(running: PipelineHarness) -> str:
-    """The key of an incident whose outcome is told."""
+def queue_sweep(running: PipelineHarness) -> None:
+    """Store an alert and run the pipeline until its sweep is scheduled."""
+    running.alert()
+    running.drive(lambda: running.store.exists(SWEEP_KEY))
+
+
+def drive_past_incidents(running: PipelineHarness) -> None:
+    """Run the pipeline until no journal of an incident or of its notification is scheduled."""
+    running.drive(lambda: not [key for key in running.due() if ":incident:" in key])
+
+
+def report_incident(running: PipelineHarness) -> str:
+    """Return the key of an incident whose outcome is posted."""
     running.alert()
     running.drive(running.outcome_posts)
     return running.incidents()[0]
 
 
-def first_word(running: PipelineHarness) -> str:
-    """The key of an incident of which the first word was said."""
-    tell = f"{PREFIX}notification:alert:{running.alert()}"
-    running.store.hdel(tell, "ack_due_at")
-    run_stage(running.services, "notify", tell)
+def acknowledge_incident(running: PipelineHarness) -> str:
+    """Return the key of an incident of which only the acknowledgement is posted."""
+    notification = f"{PREFIX}notification:alert:{running.alert()}"
+    running.store.hdel(notification, "ack_due_at")
+    run_stage(running.services, "notify", notification)
     running.drive(running.incidents)
     key = running.incidents()[0]
     run_stage(running.services, "notify", key.replace(PREFIX, f"{PREFIX}notification:", 1))
-    assert len(told(running)) == 1
+    assert len(posts(running)) == 1
     return key
 
 
 # ---- cancel ----------------------------------------------------------------------------------
 
 
-def test_a_cancel_ends_an_incident_and_frees_its_trouble(
+def test_a_cancel_ends_an_incident_and_frees_its_cause(
     journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
     control.cancel(journal, "abc")
@@ -107,7 +125,7 @@ def test_a_cancel_ends_an_incident_and_frees_its_trouble(
     assert store.ttl(ENDED) > 0
 
 
-def test_whoever_works_on_what_is_cancelled_has_lost_it(
+def test_a_cancel_takes_the_claim_of_a_running_worker(
     journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
     store.hdel(incident, "not_before")
@@ -117,46 +135,46 @@ def test_whoever_works_on_what_is_cancelled_has_lost_it(
     fence = int(journal.fields(incident)["fence"])
     claim.on_loss(lambda: killed.append("the agent"))
 
-    said = control.cancel(journal, "abc")
+    lines = control.cancel(journal, "abc")
     journal.renew_leases()
 
     assert killed == ["the agent"]
-    assert "the worker that has it in work stops" in said[1]
+    assert lines[1] == "the worker that is running it stops within a few seconds"
     assert journal.claim(incident, "fix") is None
     assert int(journal.fields(incident)["fence"]) > fence
 
 
-def test_a_cancel_names_the_mute_that_keeps_the_trouble_quiet(reporting: PipelineHarness) -> None:
-    key = concluded(reporting)
+def test_a_cancel_names_the_mute_that_prevents_new_posts(reporting: PipelineHarness) -> None:
+    key = report_incident(reporting)
 
-    said = control.cancel(reporting.journal, key)
+    lines = control.cancel(reporting.journal, key)
 
-    assert "opens a new round: `python -m workers mute shop --for 4h`" in said[-1]
+    assert "opens a new occurrence; `python -m workers mute shop --for 4h` prevents posts" in lines[-1]
 
 
-def test_what_is_cancelled_twice_is_cancelled_already(
+def test_a_second_cancel_reports_the_first_and_changes_nothing(
     journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
     control.cancel(journal, "abc")
     before = store.dump(incident)
 
-    said = control.cancel(journal, "abc")
+    [line] = control.cancel(journal, "abc")
 
-    assert "is cancelled already, since" in said[0]
+    assert line.startswith("incident:abc:20261123T0304 was cancelled at ")
     assert store.dump(incident) == before
 
 
-def test_what_ended_by_itself_cannot_be_cancelled(
+def test_a_journal_that_ended_by_itself_cannot_be_cancelled(
     journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
-    store.hset(incident, mapping={"ended": 1, "outcome": "over"})
+    store.hset(incident, mapping={"ended": 1, "outcome": "resolved"})
 
-    with pytest.raises(Refused, match="has ended already: over"):
+    with pytest.raises(Refused, match="has ended already: resolved"):
         control.cancel(journal, "abc")
 
 
 @pytest.mark.parametrize(
-    ("records", "kept"),
+    ("fields", "kept"),
     [
         ({}, False),
         ({"r:remote": b"1j{}", "r:outcome": b"1j{}"}, False),
@@ -164,24 +182,24 @@ def test_what_ended_by_itself_cannot_be_cancelled(
         ({"r:pull": pack(PULL, PullRequest)}, True),
     ],
 )
-def test_reservations_are_given_back_unless_a_pull_request_may_be_open(
-    journal: WorkerStore, incident: str, store: redis.Redis, records: dict[str, bytes], kept: bool
+def test_a_cancel_releases_reservations_unless_a_pull_request_may_be_open(
+    journal: WorkerStore, incident: str, store: redis.Redis, fields: dict[str, bytes], kept: bool
 ) -> None:
-    cause, others = f"{PREFIX}reserved:1", f"{PREFIX}reserved:2"
-    store.mset({cause: incident, others: "somebody else"})
-    store.hset(incident, "reserved", f"{cause},{others}")
-    for name, value in records.items():
+    own, foreign = f"{PREFIX}reserved:1", f"{PREFIX}reserved:2"
+    store.mset({own: incident, foreign: "another incident"})
+    store.hset(incident, "reserved", f"{own},{foreign}")
+    for name, value in fields.items():
         store.hset(incident, name, value)
 
-    said = control.cancel(journal, "abc")
+    lines = control.cancel(journal, "abc")
 
-    assert bool(store.exists(cause)) == kept
-    assert store.ttl(cause) <= CANCELLED_RESERVATION_SECONDS
-    assert any("pull request" in sentence for sentence in said) == kept
-    assert store.get(others) == b"somebody else"
+    assert bool(store.exists(own)) == kept
+    assert store.ttl(own) <= CANCELLED_RESERVATION_SECONDS
+    assert any("pull request" in line for line in lines) == kept
+    assert store.get(foreign) == b"another incident"
 
 
-def test_the_budget_of_what_is_cancelled_is_settled_at_what_was_spent(
+def test_a_cancel_settles_the_budget_at_the_actual_cost(
     journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
     day, name = f"{PREFIX}budget:20261123", incident.removeprefix(PREFIX)
@@ -193,127 +211,120 @@ def test_the_budget_of_what_is_cancelled_is_settled_at_what_was_spent(
     assert store.hmget(day, "cost", f"run:{name}") == [b"3250000", b"250000"]
 
 
-def test_a_cancelled_incident_is_told_once_in_its_thread_and_rings_nobody(reporting: PipelineHarness) -> None:
-    key = first_word(reporting)
+def test_a_cancelled_incident_is_reported_once_and_only_in_its_thread(reporting: PipelineHarness) -> None:
+    key = acknowledge_incident(reporting)
 
     control.cancel(reporting.journal, key)
-    reporting.drive(lambda: not [one for one in reporting.due() if ":incident:" in one])
+    drive_past_incidents(reporting)
 
     first, *replies = reporting.slack.messages
     assert first.text.endswith("cancelled by a person")
     assert [reply.thread_ts for reply in replies] == [first.ts]
-    assert "it stood at enrich" in replies[0].text
-    assert rings(reporting) == 1
+    assert "it was in stage `enrich`" in replies[0].text
+    assert count_channel_posts(reporting) == 1
 
 
-def test_of_an_incident_that_nobody_heard_of_a_cancel_says_nothing(reporting: PipelineHarness) -> None:
+def test_a_cancel_of_an_unannounced_incident_posts_nothing(reporting: PipelineHarness) -> None:
     reporting.alert()
     reporting.drive(reporting.incidents)
     key = reporting.incidents()[0]
     control.cancel(reporting.journal, key)
 
-    reporting.drive(lambda: not [one for one in reporting.due() if ":incident:" in one])
+    drive_past_incidents(reporting)
 
-    assert told(reporting) == []
+    assert posts(reporting) == []
 
 
-def test_a_cancel_of_a_round_with_a_pull_request_leaves_that_and_shows_its_link(
-    sick: PipelineHarness,
-) -> None:
-    key = concluded(sick)
-    before = rings(sick)
+def test_a_cancel_leaves_the_pull_request_open_and_shows_its_link(fixing: PipelineHarness) -> None:
+    key = report_incident(fixing)
+    before = count_channel_posts(fixing)
 
-    said = control.cancel(sick.journal, key)
-    sick.drive(lambda: "cancelled" in told(sick)[-1])
+    lines = control.cancel(fixing.journal, key)
+    fixing.drive(lambda: "cancelled" in posts(fixing)[-1])
 
-    [pull] = sick.github.pulls
+    [pull] = fixing.github.pulls
     assert pull.state == "open"
-    assert any(f"/pull/{pull.number}" in sentence and "stays open" in sentence for sentence in said)
-    assert told(sick)[-1].endswith(f"/pull/{pull.number}")
-    assert rings(sick) == before
+    assert any(f"/pull/{pull.number}" in line and "stays open" in line for line in lines)
+    assert posts(fixing)[-1].endswith(f"/pull/{pull.number}")
+    assert count_channel_posts(fixing) == before
 
 
-def test_a_cancel_in_the_middle_of_a_mend_stops_the_worker_and_there_is_no_pull_request(
-    sick: PipelineHarness,
-) -> None:
-    sick.fake_model.writer = "never ends"
-    sick.alert()
-    sick.drive(lambda: any(stage(sick, key) == "fix" for key in sick.incidents()))
-    key = sick.incidents()[0]
-    worker = threading.Thread(target=run_stage, args=(sick.services, "fix", key))
+def test_a_cancel_during_a_fix_stops_the_worker_before_it_proposes(fixing: PipelineHarness) -> None:
+    fixing.fake_model.writer = "never ends"
+    fixing.alert()
+    fixing.drive(lambda: any(stage(fixing, key) == "fix" for key in fixing.incidents()))
+    key = fixing.incidents()[0]
+    worker = threading.Thread(target=run_stage, args=(fixing.services, "fix", key))
     worker.start()
     wait_until(
-        lambda: any(call.role == "writer" for call in sick.fake_model.calls),
+        lambda: any(call.role == "writer" for call in fixing.fake_model.calls),
         seconds=120,
         what="the writer at work",
     )
 
-    control.cancel(sick.journal, key)
-    sick.journal.renew_leases()
+    control.cancel(fixing.journal, key)
+    fixing.journal.renew_leases()
     worker.join(30)
 
     assert not worker.is_alive()
     for _ in range(10):
-        sick.work_next()
-    assert sick.github.pushes == [] and sick.github.pulls == []
-    assert list(sick.store.scan_iter(f"{PREFIX}reserved:*")) == []
+        fixing.work_next()
+    assert fixing.github.pushes == [] and fixing.github.pulls == []
+    assert list(fixing.store.scan_iter(f"{PREFIX}reserved:*")) == []
 
 
-def test_the_alerts_of_a_cancelled_sweep_hear_of_it_and_the_next_sweep_works(
+def test_the_alerts_of_a_cancelled_sweep_are_answered_and_the_next_sweep_works(
     reporting: PipelineHarness,
 ) -> None:
-    reporting.alert()
-    reporting.drive(lambda: list(reporting.store.scan_iter(f"{PREFIX}sweep:*")))
-    claim = reporting.journal.claim(f"{PREFIX}sweep:env-1:1", "survey")
+    queue_sweep(reporting)
+    claim = reporting.journal.claim(SWEEP_KEY, "survey")
     assert claim is not None
 
     control.cancel(reporting.journal, "sweep:env-1:1")
-    reporting.drive(lambda: told(reporting))
+    reporting.drive(lambda: posts(reporting))
 
-    assert "Cancelled by a person" in told(reporting)[0]
+    assert "Cancelled by a person" in posts(reporting)[0]
     reporting.alert(source="ping", kind="ping", service_id=None, service_name=None)
     reporting.drive(reporting.incidents)
-    assert len(told(reporting)) == 1
+    assert len(posts(reporting)) == 1
 
 
-def test_the_sweep_that_waits_for_a_cancelled_one_is_due_at_once(reporting: PipelineHarness) -> None:
+def test_a_cancelled_sweep_makes_the_queued_sweep_due_at_once(reporting: PipelineHarness) -> None:
+    queue_sweep(reporting)
+    assert reporting.journal.claim(SWEEP_KEY, "survey") is not None
     reporting.alert()
-    reporting.drive(lambda: list(reporting.store.scan_iter(f"{PREFIX}sweep:*")))
-    first, second = f"{PREFIX}sweep:env-1:1", f"{PREFIX}sweep:env-1:2"
-    assert reporting.journal.claim(first, "survey") is not None
-    reporting.alert()
-    reporting.drive(lambda: reporting.store.exists(second))
-    reporting.store.zadd(SCHEDULE, {second: 9e12})
+    reporting.drive(lambda: reporting.store.exists(NEXT_SWEEP_KEY))
+    reporting.store.zadd(SCHEDULE, {NEXT_SWEEP_KEY: 9e12})
 
-    control.cancel(reporting.journal, first)
+    control.cancel(reporting.journal, SWEEP_KEY)
 
-    assert reporting.store.zscore(SCHEDULE, second) < 9e12  # type: ignore[operator]  # it stands there
-    assert reporting.journal.claim(second, "survey") is not None
+    due = reporting.store.zscore(SCHEDULE, NEXT_SWEEP_KEY)
+    assert isinstance(due, float) and due < 9e12
+    assert reporting.journal.claim(NEXT_SWEEP_KEY, "survey") is not None
 
 
-def test_a_sweep_that_waits_can_be_cancelled_and_takes_no_more_alerts(reporting: PipelineHarness) -> None:
-    reporting.alert()
-    reporting.drive(lambda: list(reporting.store.scan_iter(f"{PREFIX}sweep:*")))
+def test_a_cancelled_queued_sweep_takes_no_more_alerts(reporting: PipelineHarness) -> None:
+    queue_sweep(reporting)
 
     control.cancel(reporting.journal, "sweep:env-1:1")
-    assert f"{PREFIX}sweep:env-1:1" not in reporting.due()
+    assert SWEEP_KEY not in reporting.due()
     reporting.alert()
-    reporting.drive(lambda: reporting.journal.fields(f"{PREFIX}sweep:env-1:2"))
+    reporting.drive(lambda: reporting.journal.fields(NEXT_SWEEP_KEY))
 
-    assert reporting.store.hget(f"{PREFIX}slot:env-1", "queued_sweep") == f"{PREFIX}sweep:env-1:2".encode()
+    assert reporting.store.hget(f"{PREFIX}slot:env-1", "queued_sweep") == NEXT_SWEEP_KEY.encode()
 
 
-def test_an_alert_can_be_cancelled_and_its_sender_hears_so(reporting: PipelineHarness) -> None:
+def test_the_sender_of_a_cancelled_alert_is_notified(reporting: PipelineHarness) -> None:
     name = reporting.alert()
 
     control.cancel(reporting.journal, name)
-    reporting.drive(lambda: told(reporting))
+    reporting.drive(lambda: posts(reporting))
 
-    assert "Cancelled by a person" in told(reporting)[0]
+    assert "Cancelled by a person" in posts(reporting)[0]
     assert list(reporting.store.scan_iter(f"{PREFIX}sweep:*")) == []
 
 
-def test_words_can_be_cancelled(reporting: PipelineHarness) -> None:
+def test_a_notification_can_be_cancelled(reporting: PipelineHarness) -> None:
     name = reporting.alert()
 
     control.cancel(reporting.journal, f"notification:alert:{name}")
@@ -324,15 +335,15 @@ def test_words_can_be_cancelled(reporting: PipelineHarness) -> None:
 # ---- retry -----------------------------------------------------------------------------------
 
 
-def test_a_retry_makes_due_now_what_waited_and_forgets_its_tries(
+def test_a_retry_schedules_a_waiting_journal_now_and_resets_its_attempts(
     journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
     before = store.hget(incident, "fence")
 
-    said = control.retry(journal, "abc")
+    lines = control.retry(journal, "abc")
 
     fields = journal.fields(incident)
-    assert said == ["incident:abc:20261123T0304: due now at fix"]
+    assert lines == ["incident:abc:20261123T0304: due now in stage `fix`"]
     assert not {"not_before", "failing_since", "lease", "reason"} & set(fields)
     assert (fields["attempts"], fields["crashes"]) == (b"0", b"0")
     assert fields["fence"] != before
@@ -340,12 +351,12 @@ def test_a_retry_makes_due_now_what_waited_and_forgets_its_tries(
     assert journal.claim(incident, "fix") is not None
 
 
-def test_a_retry_from_a_stage_forgets_what_it_and_later_ones_made_and_nothing_outside(
+def test_a_retry_from_a_stage_discards_its_records_and_later_ones_but_no_effects(
     journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
-    made = [record for stage in STAGES.values() for record in stage.makes]
-    there = [*made, records.USAGE, records.REMOTE, records.SEEN]
-    store.hset(incident, mapping={record.field: b"1j1" for record in there})
+    stage_records = [record for stage in STAGES.values() for record in stage.makes]
+    present = [*stage_records, records.USAGE, records.REMOTE, records.SEEN]
+    store.hset(incident, mapping={record.field: b"1j1" for record in present})
     store.hset(incident, mapping={"reserved": "x", "budget_day": "y", "again:plan": "1"})
 
     control.retry(journal, "abc", "plan")
@@ -358,27 +369,29 @@ def test_a_retry_from_a_stage_forgets_what_it_and_later_ones_made_and_nothing_ou
     assert "again:plan" not in fields
 
 
-def test_a_stage_that_cannot_be_retried_is_refused_with_those_that_can(
-    journal: WorkerStore, incident: str
+@pytest.mark.parametrize("requested", ["survey", "propose", "nonsense"])
+def test_a_stage_that_cannot_be_retried_is_refused_with_the_possible_ones(
+    journal: WorkerStore, incident: str, requested: str
 ) -> None:
-    for wanted in ("survey", "propose", "nonsense"):
-        with pytest.raises(Refused, match=f"--from {wanted}: .* from enrich, diagnose, plan, fix$"):
-            control.retry(journal, "abc", wanted)
+    with pytest.raises(Refused, match=f"--from {requested}: .* from enrich, diagnose, plan, fix$"):
+        control.retry(journal, "abc", requested)
 
 
-def test_what_is_in_work_is_not_retried(journal: WorkerStore, incident: str, store: redis.Redis) -> None:
+def test_a_running_journal_is_retried_only_after_its_release(
+    journal: WorkerStore, incident: str, store: redis.Redis
+) -> None:
     store.hdel(incident, "not_before")
     claim = journal.claim(incident, "fix")
     assert claim is not None
 
-    with pytest.raises(Refused, match="is is running stage"):
+    with pytest.raises(Refused, match="is running stage `fix`: wait until the worker releases it"):
         control.retry(journal, "abc")
 
     claim.advance("fix")
     assert "due now" in control.retry(journal, "abc")[0]
 
 
-def test_once_a_branch_was_pushed_nothing_before_proposing_is_retried(
+def test_no_stage_before_propose_is_retried_once_a_branch_is_pushed(
     journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
     store.hset(incident, "r:branch", pack("0" * 40, str))
@@ -392,7 +405,7 @@ def test_once_a_branch_was_pushed_nothing_before_proposing_is_retried(
         control.retry(journal, "abc", "nonsense")
 
 
-def test_a_round_whose_trouble_another_one_holds_is_not_taken_up_again(
+def test_an_ended_occurrence_is_not_reopened_while_another_one_is_open(
     journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
     control.cancel(journal, "abc")
@@ -400,7 +413,7 @@ def test_a_round_whose_trouble_another_one_holds_is_not_taken_up_again(
     journal.open_journal(other, "enrich")
     store.hset(OPEN, "abc", other)
 
-    with pytest.raises(Refused, match="held by incident:abc:20261123T0500"):
+    with pytest.raises(Refused, match="incident:abc:20261123T0500 has the same cause and is open"):
         control.retry(journal, KEY)
 
     assert "ended" in journal.fields(incident)
@@ -411,73 +424,74 @@ def test_a_round_whose_trouble_another_one_holds_is_not_taken_up_again(
     assert store.zscore(ENDED, incident) is None
 
 
-def test_a_retry_from_enrich_makes_new_evidence_in_the_same_thread(sick: PipelineHarness) -> None:
-    sick.fake_model.writer = "idle"
-    key = concluded(sick)
-    evidence = sick.values(Evidence)[0]
-    sick.fake_model.writer = "honest"
+def test_a_retry_from_enrich_collects_new_evidence_and_keeps_the_thread(fixing: PipelineHarness) -> None:
+    fixing.fake_model.writer = "idle"
+    key = report_incident(fixing)
+    evidence = fixing.values(Evidence)[0]
+    fixing.fake_model.writer = "honest"
     began = evidence.patterns[0].first.timestamp()
-    sick.world.services[0].deployments[0].logs += [
+    fixing.world.services[0].deployments[0].logs += [
         LogRow(began + 60 + i, "no voucher today", "error") for i in range(9)
     ]
 
-    control.retry(sick.journal, key, "enrich")
-    sick.drive(lambda: "/pull/" in told(sick)[-1])
+    control.retry(fixing.journal, key, "enrich")
+    fixing.drive(lambda: "/pull/" in posts(fixing)[-1])
 
-    assert sick.values(Evidence)[0] != evidence
-    assert sick.incidents() == [key]
-    assert len(sick.github.pulls) == 1
-    assert len(threads(sick)) == 1
-
-
-def test_a_retry_of_a_proposal_whose_answer_was_lost_finds_the_pull_request(sick: PipelineHarness) -> None:
-    sick.github.faults.add("drop", method="POST", path="/pulls")
-    sick.alert()
-    sick.drive(lambda: sick.github.pulls)
-    key = sick.incidents()[0]
-
-    control.retry(sick.journal, key, "propose")
-    sick.drive(sick.outcome_posts)
-
-    assert sick.outcome_kind() == "pull request"
-    assert len(sick.github.pulls) == 1
+    assert fixing.values(Evidence)[0] != evidence
+    assert fixing.incidents() == [key]
+    assert len(fixing.github.pulls) == 1
+    assert len(threads(fixing)) == 1
 
 
-def test_a_failed_round_is_retried_where_it_failed_and_reserves_its_cause_again(
-    sick: PipelineHarness,
+def test_a_retry_finds_the_pull_request_of_a_proposal_without_a_response(fixing: PipelineHarness) -> None:
+    fixing.github.faults.add("drop", method="POST", path="/pulls")
+    fixing.alert()
+    fixing.drive(lambda: fixing.github.pulls)
+    key = fixing.incidents()[0]
+
+    control.retry(fixing.journal, key, "propose")
+    fixing.drive(fixing.outcome_posts)
+
+    assert fixing.outcome_kind() == "pull request"
+    assert len(fixing.github.pulls) == 1
+
+
+def test_a_retried_failed_incident_reserves_its_cause_again_and_keeps_its_plan(
+    fixing: PipelineHarness,
 ) -> None:
-    sick.fake_model.writer = "refuses"
-    key = concluded(sick)
-    asked = len([call for call in sick.fake_model.calls if call.role == "reader"])
-    failed = sick.outcome_kind()
-    sick.fake_model.writer = "honest"
+    fixing.fake_model.writer = "refuses"
+    key = report_incident(fixing)
+    reader_calls = count_reader_calls(fixing)
+    failed = fixing.outcome_kind()
+    fixing.fake_model.writer = "honest"
 
-    said = control.retry(sick.journal, key)
-    sick.drive(lambda: sick.outcome_kind() == "pull request")
+    lines = control.retry(fixing.journal, key)
+    fixing.drive(lambda: fixing.outcome_kind() == "pull request")
 
     assert failed == "failed"
-    assert said[0].endswith("due now at plan") and said[-1].startswith("its plan is kept; it goes on to fix")
-    assert len([call for call in sick.fake_model.calls if call.role == "reader"]) == asked
-    assert list(sick.store.scan_iter(f"{PREFIX}reserved:*"))
+    assert lines[0].endswith("due now in stage `plan`")
+    assert lines[-1] == "its plan is kept; `fix` follows once the cause is reserved again"
+    assert count_reader_calls(fixing) == reader_calls
+    assert list(fixing.store.scan_iter(f"{PREFIX}reserved:*"))
 
 
-def test_a_round_that_was_cancelled_goes_on_where_it_stood(sick: PipelineHarness) -> None:
-    sick.alert()
-    sick.drive(lambda: sick.values(Verification))
-    key = sick.incidents()[0]
-    control.cancel(sick.journal, key)
+def test_a_cancelled_incident_continues_at_its_stage_after_a_retry(fixing: PipelineHarness) -> None:
+    fixing.alert()
+    fixing.drive(lambda: fixing.values(Verification))
+    key = fixing.incidents()[0]
+    control.cancel(fixing.journal, key)
 
-    control.retry(sick.journal, key)
-    sick.drive(sick.outcome_posts)
+    control.retry(fixing.journal, key)
+    fixing.drive(fixing.outcome_posts)
 
-    assert sick.outcome_kind() == "pull request"
-    assert len(sick.github.pulls) == 1
-    assert sick.store.hlen(OPEN) == 1
+    assert fixing.outcome_kind() == "pull request"
+    assert len(fixing.github.pulls) == 1
+    assert fixing.store.hlen(OPEN) == 1
 
 
-@pytest.mark.parametrize(("stage", "goes_on"), [(None, True), ("plan", False)])
-def test_what_the_agent_began_goes_on_after_a_retry_unless_that_begins_anew(
-    sick: PipelineHarness, stage: str | None, goes_on: bool
+@pytest.mark.parametrize(("requested", "resumes"), [(None, True), ("plan", False)])
+def test_a_retry_resumes_the_agent_session_unless_its_stage_starts_over(
+    fixing: PipelineHarness, requested: str | None, resumes: bool
 ) -> None:
     resumed: list[bool] = []
 
@@ -486,109 +500,107 @@ def test_what_the_agent_began_goes_on_after_a_retry_unless_that_begins_anew(
         (run_folder / SESSION_FILE).write_text("{}")
         raise Superseded("cancelled in the middle")
 
-    sick.services.remediation.ask = interrupted
-    sick.alert()
-    sick.drive(lambda: resumed)
-    control.cancel(sick.journal, sick.incidents()[0])
+    fixing.services.remediation.ask = interrupted
+    fixing.alert()
+    fixing.drive(lambda: resumed)
+    control.cancel(fixing.journal, fixing.incidents()[0])
 
-    control.retry(sick.journal, sick.incidents()[0], stage)
-    sick.drive(lambda: len(resumed) == 2)
+    control.retry(fixing.journal, fixing.incidents()[0], requested)
+    fixing.drive(lambda: len(resumed) == 2)
 
-    assert resumed == [False, goes_on]
+    assert resumed == [False, resumes]
 
 
-@pytest.mark.parametrize("what", ["alert", "sweep"])
-def test_who_heard_that_nobody_could_look_hears_the_answer_of_the_retry(
-    store: redis.Redis, store_url: str, tmp_path: Path, what: str
+@pytest.mark.parametrize(("kind", "sweeps"), [("alert", 2), ("sweep", 1)])
+def test_a_retry_after_a_failed_check_answers_the_same_alert(
+    store: redis.Redis, store_url: str, tmp_path: Path, kind: str, sweeps: int
 ) -> None:
     with harness(store, store_url, tmp_path, failing=False, TRACKWALKER_MODE="report") as running:
         token, running.railway.token = running.railway.token, "another"
         name = running.alert()
-        running.drive(lambda: "Check failed" in str(told(running)))
-        running.railway.token, before = token, len(told(running))
+        running.drive(lambda: "Check failed" in str(posts(running)))
+        running.railway.token, before = token, len(posts(running))
 
-        control.retry(running.journal, f"alert:{name}" if what == "alert" else "sweep:env-1:1")
-        running.drive(lambda: len(told(running)) > before)
+        control.retry(running.journal, f"alert:{name}" if kind == "alert" else "sweep:env-1:1")
+        running.drive(lambda: len(posts(running)) > before)
 
-        assert "no problem found" in told(running)[-1].lower()
-        assert len(list(running.store.scan_iter(f"{PREFIX}sweep:*"))) == (2 if what == "alert" else 1)
+        assert "no problem found" in posts(running)[-1].lower()
+        assert len(list(running.store.scan_iter(f"{PREFIX}sweep:*"))) == sweeps
 
 
-def test_an_ended_round_is_watched_again_and_its_end_is_told_again(reporting: PipelineHarness) -> None:
-    key = concluded(reporting)
+def test_a_retried_resolved_incident_is_watched_again_and_its_end_posted_again(
+    reporting: PipelineHarness,
+) -> None:
+    key = report_incident(reporting)
     reporting.store.hset(key, "clean_sweeps", 2)
-    reporting.drive(lambda: "ended" in reporting.journal.fields(key) and "Resolved:" in told(reporting)[-1])
-    before = len(told(reporting))
+    reporting.drive(lambda: "ended" in reporting.journal.fields(key) and "Resolved:" in posts(reporting)[-1])
+    before = len(posts(reporting))
 
     control.retry(reporting.journal, key)
     run_stage(reporting.services, "watch", key)
-    watched = "ended" not in reporting.journal.fields(key)
+    is_watched = "ended" not in reporting.journal.fields(key)
     reporting.store.hset(key, "clean_sweeps", 2)
-    reporting.drive(lambda: len(told(reporting)) > before)
+    reporting.drive(lambda: len(posts(reporting)) > before)
 
-    assert watched
-    assert "Resolved:" in told(reporting)[-1]
+    assert is_watched
+    assert "Resolved:" in posts(reporting)[-1]
     assert len(threads(reporting)) == 1
 
 
-def test_a_sweep_that_ended_looks_again_and_answers_nobody_twice(reporting: PipelineHarness) -> None:
-    concluded(reporting)
+def test_a_retried_ended_sweep_checks_again_and_answers_no_alert_twice(reporting: PipelineHarness) -> None:
+    report_incident(reporting)
     reporting.drive(lambda: reporting.count_ended_sweeps() == 1)
-    asked, before = len(reporting.railway.operations), told(reporting)
+    requests, before = len(reporting.railway.operations), posts(reporting)
 
     control.retry(reporting.journal, "sweep:env-1:1", "survey")
     reporting.drive(lambda: reporting.count_ended_sweeps() == 1)
     for _ in range(8):
         reporting.work_next()
 
-    assert len(reporting.railway.operations) > asked
-    assert told(reporting)[1:] == before[1:]
+    assert len(reporting.railway.operations) > requests
+    assert posts(reporting)[1:] == before[1:]
     assert len(reporting.incidents()) == 1
 
 
-def test_a_sweep_that_was_given_up_is_retried_once_what_it_lacked_is_there(
-    reporting: PipelineHarness,
-) -> None:
+def test_a_sweep_that_was_given_up_can_be_retried_once_railway_answers(reporting: PipelineHarness) -> None:
     reporting.railway.faults.add("refuse", times=100)
     reporting.alert()
     reporting.drive(reporting.count_ended_sweeps)
-    given_up = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")["outcome"].decode()
+    outcome = reporting.journal.fields(SWEEP_KEY)["outcome"].decode()
     reporting.railway.faults.clear()
 
     control.retry(reporting.journal, "sweep:env-1:1")
     reporting.drive(reporting.incidents)
 
-    assert given_up.startswith("given up: ")
+    assert outcome.startswith("given up: ")
     assert reporting.count_ended_sweeps() <= 1
 
 
-def test_every_record_that_the_stages_make_has_its_stage_in_the_one_table() -> None:
+def test_the_stage_table_lists_every_record_that_a_stage_writes() -> None:
     sources = [path for path in Path("workers").rglob("*.py") if path.parts[1] != "notifications"]
-    made = {
+    written = {
         getattr(records, name)
         for path in sources
         for name in re.findall(r"claim\.(?:step|record|effect)\(\s*records\.([A-Z_]+)", path.read_text())
     }
 
-    assert made <= {record for stage in STAGES.values() for record in stage.makes} | {*records.EXTERNAL}
-    assert {records.SURVEY, records.EVIDENCE, records.VERIFICATION, records.PULL} <= made
+    assert written <= {record for stage in STAGES.values() for record in stage.makes} | {*records.EXTERNAL}
+    assert {records.SURVEY, records.EVIDENCE, records.VERIFICATION, records.PULL} <= written
 
 
-def test_what_is_no_piece_of_work_is_neither_cancelled_nor_retried(
+def test_a_journal_of_another_kind_is_neither_cancelled_nor_retried(
     journal: WorkerStore, store: redis.Redis
 ) -> None:
     store.hset(f"{PREFIX}pings", "stage", "pings")
 
-    for steer in (control.cancel, control.retry):
-        with pytest.raises(Refused, match="no piece of work"):
-            steer(journal, "pings")
+    for command in (control.cancel, control.retry):
+        with pytest.raises(Refused, match="pings is not an incident, sweep, alert or notification"):
+            command(journal, "pings")
 
 
-def test_an_outcome_that_was_never_recorded_is_no_reason_to_watch(
-    journal: WorkerStore, incident: str
-) -> None:
+def test_watch_can_be_retried_only_once_an_outcome_is_recorded(journal: WorkerStore, incident: str) -> None:
     with pytest.raises(Refused):
         control.retry(journal, "abc", "watch")
 
     journal.client.hset(incident, "r:outcome", pack(Outcome(kind="reported", headline="x"), Outcome))
-    assert "due now at watch" in control.retry(journal, "abc", "watch")[0]
+    assert "due now in stage `watch`" in control.retry(journal, "abc", "watch")[0]

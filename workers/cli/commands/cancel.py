@@ -17,7 +17,7 @@ def add_parser(subparsers: Subparsers) -> None:
         subparsers,
         "cancel",
         "cancel an incident, sweep or alert immediately",
-        details="A worker that is working on it stops within seconds. An open pull request stays open.",
+        details="A worker that is running it stops within seconds. An open pull request stays open.",
         example="cancel 3f9c2a",
     )
     add_id(parser)

@@ -17,20 +17,20 @@ def add_parser(subparsers: Subparsers) -> None:
         subparsers,
         "fix",
         "approve an automatic fix for a reported incident",
-        details="A patch that was verified and not proposed is proposed as it is.",
+        details="If a verified patch exists already, it is proposed unchanged.",
         example="fix 3f9c2a",
     )
     parser.add_argument(
         "id",
         metavar="ID|all",
         help="an incident's id as `list` prints it, or `all`: every open incident without a pull request,"
-        " except symptoms of another one",
+        " except symptoms of another incident",
     )
     parser.set_defaults(run=run)
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
-    """Send the incident to the agent."""
+    """Approve the fix."""
     from workers.cli import control
 
     lines = control.request_fix(open_journal(settings), options.id)

@@ -1,4 +1,4 @@
-"""`python -m workers list`: every open journal, the open incidents, and what ended lately."""
+"""`python -m workers list`: scheduled journals, open incidents, recent endings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(
         subparsers,
         "list",
-        "list scheduled work with the reason, open incidents and recent endings",
+        "list scheduled work, open incidents and recent endings",
+        details="A journal is the stored record of one alert, sweep, incident or notification. The column WHY shows\n"
+        "why it has not advanced: its last error, or the event that it waits for.",
         example="list --limit 10",
     )
     parser.add_argument(
@@ -30,7 +32,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
-    """Print the lists."""
+    """Print the overview."""
     from workers.cli import listing
 
     limit = None if options.all else listing.DEFAULT_ROWS if options.limit is None else options.limit

@@ -27,8 +27,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(
         subparsers,
         "lookback",
-        "list the incidents that would have been reported over past days",
-        details="Reads Railway only. Notifies nobody and stores nothing.",
+        "list the incidents that would have been reported in past days",
+        details="Reads only from Railway. Notifies nobody and stores nothing.",
         example="lookback --days 3 --service checkout",
     )
     parser.add_argument(
@@ -36,11 +36,9 @@ def add_parser(subparsers: Subparsers) -> None:
         type=_days,
         metavar="N",
         default=DEFAULT_DAYS,
-        help=f"1 to {MAX_DAYS} (default: %(default)g)",
+        help=f"days before now, 1 to {MAX_DAYS} (default: %(default)g)",
     )
-    parser.add_argument(
-        "--service", metavar="NAME", help="report on the service of this name alone (default: all)"
-    )
+    parser.add_argument("--service", metavar="NAME", help="report only this service (default: all)")
     add_json(parser, "one JSON object per line and environment")
     parser.set_defaults(run=run)
 

@@ -1,4 +1,4 @@
-"""`python -m workers pause` and `resume`: hold everything back, and let it go on."""
+"""`python -m workers pause` and `resume`: stop all effects, and allow them again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def add_parser(subparsers: Subparsers) -> None:
         subparsers,
         "pause",
         "stop all posts, pull requests and agent runs until `resume`",
-        details="Alerts are still stored and environments still checked. A running agent finishes its stage.",
+        details="Alerts are still stored and environments still checked. A stage that is already running finishes.",
         example="pause",
     ).set_defaults(run=run)
     add_command(

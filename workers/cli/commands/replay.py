@@ -16,8 +16,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(
         subparsers,
         "replay",
-        "run detection or diagnosis again on what a sweep or an incident recorded",
-        details="Writes nothing and asks nobody.\n"
+        "run detection or diagnosis again on a recorded sweep or incident",
+        details="Compares the result with the recorded one. Writes nothing, and connects only to Redis.\n"
         "Exit code: 0 if the result is the same, 1 if it differs, 2 if it cannot be replayed.",
         example="replay 3f9c2a",
     )

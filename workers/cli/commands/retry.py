@@ -16,8 +16,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(
         subparsers,
         "retry",
-        "run an incident, sweep or alert now, where it stands or from an earlier stage",
-        details="Branches, pull requests and posts that exist are found again and not made a second time.",
+        "schedule an incident, sweep or alert now, at its present stage or at an earlier one",
+        details="Existing branches, pull requests and posts are found again, not duplicated.",
         example="retry 3f9c2a --from enrich",
     )
     add_id(parser)
@@ -25,8 +25,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "--from",
         dest="stage",
         metavar="STAGE",
-        help="discard what this stage and later ones recorded (default: keep everything and go on"
-        " where the journal stands or failed)",
+        help="discard the records of this stage and later ones (default: keep all records and continue at the"
+        " present or failed stage); an invalid stage is refused with the list of valid ones",
     )
     parser.set_defaults(run=run)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from workers.engine.journal_store import JournalStore
     from workers.runtime.settings import Settings
 
-ID_HELP = "a journal's id as `list` prints it, or any part that is unique, for example 3f9c2a"
+ID_HELP = "an id as `list` prints it, or a unique part of one, for example 3f9c2a"
 
 
 class Subparsers(Protocol):
@@ -29,13 +29,13 @@ def add_command(
 
     Args:
         summary: one line for the list of all commands.
-        details: what the help of the command itself says after the summary.
-        example: arguments that work, without `python -m workers`.
+        details: sentences that follow the summary in the help of the command itself.
+        example: valid arguments, without `python -m workers`.
     """
     return subparsers.add_parser(
         name,
         help=summary,
-        description=f"{summary}.\n{details}".strip(),
+        description=f"{summary[0].upper()}{summary[1:]}.\n{details}".strip(),
         epilog=f"example:\n  python -m workers {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -47,7 +47,7 @@ def add_id(parser: argparse.ArgumentParser) -> None:
 
 
 def add_json(parser: argparse.ArgumentParser, unit: str) -> None:
-    """Declare `--json`; `unit` is what a program gets."""
+    """Declare `--json`; `unit` is the noun for its output."""
     parser.add_argument("--json", action="store_true", help=f"print {unit} (default: text)")
 
 
@@ -55,8 +55,8 @@ def open_journal(settings: Settings) -> JournalStore:
     """The journal in Redis.
 
     Raises:
-        NotAvailable: Redis does not answer; the error says what to check.
-        SettingsError: REDIS_URL is malformed, or not set while no embedded Valkey runs.
+        NotAvailable: Redis does not answer; the error names the setting or the process to check.
+        SettingsError: REDIS_URL is malformed, or not set while no embedded Valkey is running.
     """
     from workers.engine.journal_store import JournalStore
     from workers.errors import NotAvailable
@@ -76,7 +76,7 @@ def open_journal(settings: Settings) -> JournalStore:
 
 
 def require_sweep_settings(settings: Settings) -> None:
-    """Raises SettingsError, with all of them, if settings are missing without which no environment can be checked."""
+    """Raise SettingsError, which lists them, if settings that every sweep requires are not set."""
     from workers.errors import SettingsError
     from workers.runtime.settings_check import Need, missing
 
@@ -88,12 +88,12 @@ def require_sweep_settings(settings: Settings) -> None:
 
 
 def print_progress(text: str) -> None:
-    """Print to standard error, so that standard output holds the result alone."""
+    """Print to standard error; standard output is for the result alone."""
     print(f"trackwalker: {text}", file=sys.stderr, flush=True)
 
 
 def print_error(error: Exception) -> None:
-    """Print an error to standard error. It may quote foreign text, so control characters are removed."""
+    """Print an error to standard error, without control characters: it may quote untrusted text."""
     from workers.runtime.text import one_line
 
     lines = [

@@ -24,7 +24,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(
         subparsers,
         "sweep",
-        "check the watched environments once, without notifying anybody or storing anything",
+        "check the environments once; notify nobody and store nothing",
         details="The window is TRACKWALKER_WINDOW_MINUTES (default: 30) long and ends now.",
         example="sweep --no-history",
     )
@@ -32,7 +32,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--no-history",
         action="store_true",
-        help="compare with no earlier windows (default: the stored history, else the last day from Railway)",
+        help="compare with no earlier windows (default: with the stored history, otherwise the last day from Railway)",
     )
     parser.set_defaults(run=run)
 

@@ -22,7 +22,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(
         subparsers,
         "up",
-        "run web, worker and clock in the foreground; restart a process that crashes",
+        "run web, worker and clock in the foreground and restart crashed processes",
         details="Starts an embedded Valkey if REDIS_URL is not set. SIGTERM or Ctrl-C shuts everything down.",
         example="up",
     )
@@ -36,7 +36,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
-    """Check the settings and become the supervisor; 2 if settings are missing without which nothing works."""
+    """Check the settings and become the supervisor. Return 2 if a required setting is not set."""
     from workers.runtime import logs
 
     logs.configure("up")
