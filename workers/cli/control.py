@@ -117,6 +117,7 @@ def _cancel(journal: JournalStore, key: str) -> list[str] | None:
     pull = records.PULL.read(fields)
     is_incident = kind_of(name) == "incident"
     record = records.CANCELLED.pack(_outcome(fields, pull)) if is_incident else b""
+    # A script needs a key at each position, so a journal without a slot passes its own key and `uses_slot=0`.
     slot = slot_key_of(key)
     answer = journal.run(
         scripts.CANCEL, journal=key, notification=_notification_key(name), slot=slot or key,
@@ -182,6 +183,7 @@ def _retry(journal: JournalStore, key: str, requested: str | None) -> list[str] 
     name, fields = journal_id(key), _fields(journal, key)
     stage = _stage_to_retry(name, fields, requested)
     discarded = _records_to_discard(name, fields, stage, requested)
+    # A worker may push the branch after this check, so the script repeats it.
     is_before_push = bool(kind_of(name) == "incident" and requested and stage not in STAGES_AFTER_PUSH)
     if is_before_push:
         _refuse_pushed(name, fields, stage)
@@ -194,19 +196,19 @@ def _retry(journal: JournalStore, key: str, requested: str | None) -> list[str] 
     ).decode()  # fmt: skip
     if answer in ("gone", "changed"):
         return None
-    if answer == "in work":
+    if answer == "running":
         raise Refused(
             f"{name} is running stage `{field_text(fields, 'stage')}`: wait until the worker releases it, or "
             f"`cancel` it first. The claim of a crashed worker expires within {LEASE_SECONDS:.0f} s"
         )
     if answer != "due":
         raise Refused(f"{name}: {journal_id(answer)} has the same cause and is open: retry that one")
+    # The script also deletes fields that are not set; the operator reads only about records that existed.
     lost = [record for record in discarded if f"r:{record}" in fields and record != "cancelled"]
     sentences = [f"{name}: due now in stage `{first}`"]
     sentences += [f"discarded records: {', '.join(lost)}"] if lost else []
-    sentences += (
-        [f"its plan is kept; `{stage}` follows once the cause is reserved again"] if first != stage else []
-    )
+    if first != stage:
+        sentences.append(f"its plan is kept; `{stage}` follows once the cause is reserved again")
     return sentences
 
 
@@ -223,6 +225,7 @@ def _stage_to_retry(name: str, fields: Fields, requested: str | None) -> str:
         raise Refused(f"--from {requested}: {name} can be retried from {', '.join(possible)}")
     if requested is not None:
         return requested
+    # A failed incident is in stage `watch`; the stage that failed is the last one before it that was reached.
     present = field_text(fields, "stage")
     if present == "watch" and not records.PULL.is_in(fields):
         outcome = records.OUTCOME.read(fields)
@@ -234,15 +237,16 @@ def _stage_to_retry(name: str, fields: Fields, requested: str | None) -> str:
 def _records_to_discard(name: str, fields: Fields, stage: str, requested: str | None) -> list[str]:
     """The records of the requested stage and later ones; without a request, the records that ended the incident."""
     stages = stages_of(name)
-    names = [each.name for each in stages]
+    names = [definition.name for definition in stages]
     later = stages[names.index(stage) :] if stage in names else []
     if requested is not None:
-        return ["cancelled", *(record.name for each in later for record in each.makes)]
+        return ["cancelled", *(record.name for definition in later for record in definition.makes)]
     if kind_of(name) != "incident":
         return []
     follow_up = [record.name for record in WATCH.makes]
-    ending = ["outcome", *follow_up] if stage != "watch" else follow_up if "ended" in fields else []
-    return ["cancelled", *ending]
+    if stage != "watch":
+        return ["cancelled", "outcome", *follow_up]
+    return ["cancelled", *follow_up] if "ended" in fields else ["cancelled"]
 
 
 def _assignment_fields(name: str, fields: Fields) -> list[str]:
@@ -256,6 +260,7 @@ def _first_stage(fields: Fields, stage: str) -> str:
     """The stage that is due: `plan` if the cause in the code has to be reserved again first."""
     if stage not in ("fix", "propose") or records.PULL.is_in(fields):
         return stage
+    # Only `plan` reserves a cause. An incident that waits in `fix` or `propose` still holds its reservations.
     holds_reservations = "ended" not in fields and field_text(fields, "stage") in ("fix", "propose")
     return stage if holds_reservations else "plan"
 
@@ -293,6 +298,7 @@ def _request_one_fix(journal: JournalStore, key: str, fields: Fields) -> str:
         raise Refused(f"{name} is not an incident")
     verification = records.VERIFICATION.read(fields)
     is_verified = verification is not None and verification.decision in ("ready", "draft")
+    # Without a verified patch, planning and fixing start over.
     stale = [] if is_verified else [record.field for record in (*PLAN.makes, *FIX.makes)]
     answer = journal.run(scripts.REQUEST_FIX, more=stale, journal=key)
     answers = {1: f"{name}: fix approved", 2: f"{name}: a worker is running it, try again"}

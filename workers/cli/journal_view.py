@@ -124,6 +124,7 @@ def _state(journal: JournalStore, key: str, fields: Fields, now: datetime) -> li
 
 
 def _summary(journal: JournalStore, key: str, fields: Fields, now: datetime) -> str:
+    # A worker that crashed leaves its lease behind, so only a lease that has not expired means `running`.
     due, lease = journal.command("zscore", SCHEDULE, key), int(fields.get("lease", 0)) / 1000
     stage = f"stage `{field_text(fields, 'stage')}`"
     if "ended" in fields:
@@ -161,7 +162,8 @@ def _posts(notification: Fields) -> list[str]:
         is_post = field.startswith("r:") and field not in ("r:incident", "r:alert")
         message = records.ACK.unpack(notification[field]) if is_post else None
         if message is not None:
-            place = f"{message.channel} {message.ts}".strip() or "(position unknown)"
+            # Slack's incoming webhooks return neither channel nor timestamp.
+            place = f"{message.channel} {message.ts}".strip() or "by incoming webhook"
             name, text = field.removeprefix("r:"), message.text.splitlines()
             lines.append(f"would be posted: {name}:" if text else f"posted: {name}: {place}")
             lines += [f"    {line}" for line in text]
@@ -176,6 +178,7 @@ def _posts(notification: Fields) -> list[str]:
 def _record(name: str, blob: bytes) -> list[str]:
     render = RECORD_LINES.get(name)
     if render is None:
+        # A record of a newer version, or one that is not worth a layout.
         raw = _json(blob)
         return [f"{name}: {json.dumps(raw, ensure_ascii=False)[:MAX_WIDTH]}"]
     lines = render(blob)

@@ -118,6 +118,7 @@ def _reasons(fields: Fields, now: datetime) -> list[str]:
         reasons.append(f"failed {plural(attempts, 'time')}{duration}")
     if crashes := int(fields.get("crashes", 0)):
         reasons.append(plural(crashes, "crash", "crashes"))
+    # The reason of a suppressed incident may name its cause already.
     cause = field_text(fields, "suppressed_by").removeprefix(PREFIX)
     if cause and cause not in reason:
         reasons.append(f"suppressed by {cause}")
@@ -154,6 +155,7 @@ def _open_incidents(journal: JournalStore, keys: list[str]) -> list[dict[str, An
     """The open incidents: finding, the incident that suppresses it, pull request."""
     names = ("r:incident", "r:seen", "r:pull", "suppressed_by", "stage")
     columns = journal.columns(keys, names, batch=RECORDS_BATCH)
+    # The cause may have ended and be missing from the open incidents, so its record is read by key.
     suppressors = list({field_text(fields, "suppressed_by") for fields in columns} - {""})
     suppressor_columns = journal.columns(suppressors, ("r:incident",), batch=RECORDS_BATCH)
     causes = dict(zip(suppressors, suppressor_columns, strict=True))

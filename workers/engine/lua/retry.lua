@@ -1,4 +1,4 @@
--- Make a journal due at a stage as if that stage had not been tried. Returns 'due', 'gone', 'in work', 'changed' if
+-- Make a journal due at a stage as if that stage had not been tried. Returns 'due', 'gone', 'running', 'changed' if
 -- the caller must read the journal again, or the key of another occurrence that holds the cause.
 -- `notification` is '' if there is none.
 local journal, schedule, open_incidents, notification, ended_journals = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -15,7 +15,7 @@ local before_push = ARGV[5]
 local state = redis.call('HMGET', journal, 'stage', 'lease', 'ended', 'fence')
 local ended = state[3]
 if not state[1] then return 'gone' end
-if not ended and tonumber(state[2] or 0) > now then return 'in work' end
+if not ended and tonumber(state[2] or 0) > now then return 'running' end
 -- Race: a worker claimed, advanced or ended the journal after the caller chose the stage and the fields.
 if (state[4] or '') ~= seen_fence or state[1] ~= seen_stage or (ended or '') ~= seen_ended then return 'changed' end
 -- Race: a worker pushed the branch meanwhile. That patch is public, and another one would contradict it.
