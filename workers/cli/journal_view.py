@@ -213,7 +213,7 @@ def _gaps(gaps: Sequence[Gap]) -> list[str]:
 
 def _findings(findings: Sequence[Finding]) -> list[str]:
     return [
-        str(len(findings)),
+        plural(len(findings), "finding"),
         *(f"{finding.severity.value}: {finding.named_sentence}" for finding in findings),
     ]
 
@@ -256,10 +256,10 @@ def _fix(fix: Fix) -> list[str]:
 
 def _verification(verification: Verification) -> list[str]:
     runs = [
-        ("deployed", verification.reproduction_deployed), ("before", verification.reproduction_before),
-        ("after", verification.reproduction_after),
+        ("on the deployed version", verification.reproduction_deployed),
+        ("before the fix", verification.reproduction_before), ("after the fix", verification.reproduction_after),
     ]  # fmt: skip
-    lines = [verification.decision, *(f"reproduction {name}: {_run(run)}" for name, run in runs if run)]
+    lines = [verification.decision, *(f"reproduction {when}: {_run(run)}" for when, run in runs if run)]
     lines += [f"check: {check.before.outcome} → {_run(check.after)}" for check in verification.checks]
     reasons = [f"reason: {reason.text}" for reason in verification.reasons]
     return [*lines, *reasons, *(f"note: {note}" for note in verification.notes)]
@@ -321,6 +321,7 @@ RECORD_LINES: dict[str, Lines] = dict((
     _lines(records.VERDICT, _verdict),
     _lines(records.PLAN, _plan),
     _lines(records.BASE, lambda sha: [sha]),
+    _lines(records.RUNNER_HINT, lambda hint: [hint]),
     _lines(records.FIX, _fix),
     _lines(records.VERIFICATION, _verification),
     _lines(records.REMOTE, lambda remote: [remote.name]),

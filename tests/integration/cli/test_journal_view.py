@@ -24,9 +24,11 @@ from workers.models import (
     Gap,
     GapPart,
     PullRequest,
+    Run,
     SlackMessage,
     Verdict,
     VerdictReason,
+    Verification,
 )
 
 NOTIFICATION_KEY = f"{PREFIX}notification:{INCIDENT_ID}"
@@ -156,6 +158,26 @@ def test_a_follow_up_is_shown_with_its_measurement_and_gaps(
     assert "follow_up: verified\n    0 of 2,400 requests failed in the 30 min after deployment\n" in text
     assert "    still affected: web" in text
     assert "    could not read: traffic of shop: Railway answered 503" in show(journal, "abc")
+
+
+def test_a_verification_is_shown_with_its_runs_and_reasons(
+    journal: WorkerStore, reported: str, store: redis.Redis
+) -> None:
+    verification = Verification(
+        decision="ready",
+        reproduction_before=Run(command="pytest test_it.py", outcome="failed", seconds=0.21),
+        reproduction_after=Run(command="pytest test_it.py", outcome="passed", seconds=0.2),
+        notes=("one test was skipped",),
+    )
+
+    store.hset(reported, "r:verification", pack(verification, Verification))
+
+    assert show(journal, "abc").splitlines()[-5:-1] == [
+        "verification: ready",
+        "    reproduction before the fix: failed: pytest test_it.py (0.2 s)",
+        "    reproduction after the fix: passed: pytest test_it.py (0.2 s)",
+        "    note: one test was skipped",
+    ]
 
 
 def test_a_notification_shows_its_posts_and_the_texts_that_are_not_posted(journal: WorkerStore) -> None:
