@@ -92,19 +92,19 @@ def compose(chosen: Settings) -> Starlette:
         SettingsError: there is no address of a Redis.
     """
     client = store.connect(chosen)
-    journal, wake = JournalStore(client), broker.waker(client)
+    journal_store, wake = JournalStore(client), broker.waker(client)
     if not chosen.secrets:
         log.error("every webhook is answered 401", extra={"why": "TRACKWALKER_SECRET is not set"})
 
     ingest = partial(
-        intake.ingest_batch, journal=journal, wake=wake,
+        intake.ingest_batch, store=journal_store, wake=wake,
         ack_seconds=chosen.ack_seconds, ping_seconds=chosen.ping_minutes * 60,
     )  # fmt: skip
 
     def next_ping() -> float | None:
-        seconds = request_quota.next_ping(journal, chosen.ping_minutes * 60, datetime.now(UTC))
+        seconds = request_quota.next_ping(journal_store, chosen.ping_minutes * 60, datetime.now(UTC))
         if seconds:
-            intake.extend_ping_deadline(journal, seconds)
+            intake.extend_ping_deadline(journal_store, seconds)
         return seconds
 
     # Seeded once: each read of the system's entropy is a system call, and these ids are no secret.
@@ -112,8 +112,8 @@ def compose(chosen: Settings) -> Starlette:
     endpoints = Endpoints(
         secrets=chosen.secrets,
         ingest=ingest,
-        check_store=journal.ping,
-        count_open=lambda: int(journal.command("zcard", SCHEDULE)),
+        check_store=journal_store.ping,
+        count_open=lambda: int(journal_store.command("zcard", SCHEDULE)),
         notify_fallback=FallbackNotifier(_post_line(chosen), time.monotonic).notify,
         scope=Scope(chosen.environments, chosen.railway_service_id),
         now=partial(datetime.now, UTC),

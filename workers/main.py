@@ -58,12 +58,12 @@ class WorkerLifecycle(dramatiq.Middleware):
 
     def __init__(
         self,
-        journal: WorkerStore,
+        worker_store: WorkerStore,
         ping_seconds: float,
         folder: Path,
         leave: Callable[[], None] = lambda: None,
     ) -> None:
-        self.journal, self.ping_seconds, self.folder, self.leave = journal, ping_seconds, folder, leave
+        self.store, self.ping_seconds, self.folder, self.leave = worker_store, ping_seconds, folder, leave
         self.threads: list[dispatcher.Dispatcher | dispatcher.LeaseRenewer] = []
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
@@ -73,25 +73,25 @@ class WorkerLifecycle(dramatiq.Middleware):
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         self.threads = [
-            dispatcher.Dispatcher(self.journal, broker),  # type: ignore[arg-type]
-            dispatcher.LeaseRenewer(self.journal, _give_up),
+            dispatcher.Dispatcher(self.store, broker),  # type: ignore[arg-type]
+            dispatcher.LeaseRenewer(self.store, _give_up),
         ]
         for thread in self.threads:
             thread.start()
-        for warning in store.durability_warnings(self.journal.client, self.folder, os.environ):
+        for warning in store.durability_warnings(self.store.client, self.folder, os.environ):
             log.warning("Redis is not durable", extra={"why": warning})
         workspaces.kill_orphans(self.folder / "runs", self.folder / "work")
         with suppress(NotAvailable):
-            ping_watchdog.start(self.journal, self.ping_seconds)
+            ping_watchdog.start(self.store, self.ping_seconds)
         log.info("worker ready")
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         for thread in self.threads:
             thread.ended.set()
         # Wakes the dispatcher: claims that are handed back now are for the next worker.
-        self.journal.rescheduled.set()
-        self.journal.stop()
-        self.journal.release_all()
+        self.store.rescheduled.set()
+        self.store.stop()
+        self.store.release_all()
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         self.leave()
@@ -114,18 +114,18 @@ def services(config: Settings, client: Any, folder: Path) -> Services:
         client: a Redis client.
         folder: the data folder, below which clones and agent runs lie.
     """
-    journal = WorkerStore(client)
+    worker_store = WorkerStore(client)
     github = GitHub.from_settings(config)
     repositories = Repositories(folder / "work", config.github_server_url, github.credentials)
     return Services(
         settings=config,
-        store=journal,
+        store=worker_store,
         railway=railway(config),
         github=github,
         slack=slack(config),
         repositories=repositories,
         remediation=Remediation(
-            settings=config, github=github, repositories=repositories, store=journal, folder=folder
+            settings=config, github=github, repositories=repositories, store=worker_store, folder=folder
         ),
         now=lambda: datetime.now(UTC),
     )

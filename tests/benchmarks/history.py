@@ -47,7 +47,7 @@ def measure(journal: JournalStore, whole: Survey) -> None:
         survey = slicing.slice_window(whole, Window(start=end - WINDOW, end=end), kept)
         for name, summary in summary_store.summarise_survey(survey, []).items():
             kept.setdefault(name, []).append(summary)
-    summary_store.store(journal, whole.environment_id, kept, ends[-1])
+    summary_store.save(journal, whole.environment_id, kept, ends[-1])
     sizes = [len(blob) for blob in journal.fields(history_key(whole.environment_id)).values()]
     windows = max(len(summaries) for summaries in kept.values())
     print(

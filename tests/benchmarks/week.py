@@ -120,7 +120,7 @@ def _backfill(journal: WorkerStore, whole: Survey, first: datetime) -> None:
     summaries = summarise_chunks(
         [slicing.slice_window(whole, span) for span in spans], newest, MIN_DURATION_MINUTES
     )
-    summary_store.store(journal, whole.environment_id, summaries, first)
+    summary_store.save(journal, whole.environment_id, summaries, first)
 
 
 # ---- incidents on the real store -------------------------------------------------------------

@@ -29,7 +29,7 @@ MAX_CONFLICTS = 5  # attempts of one command while workers keep changing the jou
 Fields = dict[str, bytes]
 
 
-def cancel(journal: JournalStore, name: str) -> list[str]:
+def cancel(store: JournalStore, name: str) -> list[str]:
     """End a journal now, even if a worker is running it. A second call reports the first.
 
     The worker loses its claim: the processes that it started are killed within seconds, and its later effects are
@@ -43,11 +43,11 @@ def cancel(journal: JournalStore, name: str) -> list[str]:
         Refused: the journal ended by itself, or the name matches no or several journals.
         NotAvailable: Redis does not answer, or workers kept changing the journal.
     """
-    key = find_journal(journal, name)
-    return _retry_on_conflict(lambda: _cancel(journal, key), journal_id(key))
+    key = find_journal(store, name)
+    return _retry_on_conflict(lambda: _cancel(store, key), journal_id(key))
 
 
-def retry(journal: JournalStore, name: str, stage: str | None = None) -> list[str]:
+def retry(store: JournalStore, name: str, stage: str | None = None) -> list[str]:
     """Schedule a journal now, at its present stage or at an earlier one.
 
     Branch, pull request, posts, reservations and cost are never discarded. Once a branch is pushed, stages before
@@ -66,11 +66,11 @@ def retry(journal: JournalStore, name: str, stage: str | None = None) -> list[st
         Refused: the journal cannot be retried from that stage, or a worker is running it.
         NotAvailable: Redis does not answer, or workers kept changing the journal.
     """
-    key = find_journal(journal, name)
-    return _retry_on_conflict(lambda: _retry(journal, key, stage), journal_id(key))
+    key = find_journal(store, name)
+    return _retry_on_conflict(lambda: _retry(store, key, stage), journal_id(key))
 
 
-def request_fix(journal: JournalStore, name: str) -> list[str]:
+def request_fix(store: JournalStore, name: str) -> list[str]:
     """Approve an automatic fix: schedule a reported incident at `plan`.
 
     If a verified patch exists already, it is kept and proposed.
@@ -86,13 +86,13 @@ def request_fix(journal: JournalStore, name: str) -> list[str]:
         Refused: the incident has a pull request, has ended, or is in progress.
     """
     if name != "all":
-        key = find_journal(journal, name)
-        fields = journal.fields(key)
-        return [_request_one_fix(journal, key, fields) or _refuse_fix(key, fields)]
-    keys = [raw.decode() for raw in journal.command("hvals", OPEN)]
-    incidents = [(key, journal.fields(key)) for key in keys]
+        key = find_journal(store, name)
+        fields = store.fields(key)
+        return [_request_one_fix(store, key, fields) or _refuse_fix(key, fields)]
+    keys = [raw.decode() for raw in store.command("hvals", OPEN)]
+    incidents = [(key, store.fields(key)) for key in keys]
     answers = [
-        _request_one_fix(journal, key, fields)
+        _request_one_fix(store, key, fields)
         for key, fields in incidents
         if not field_text(fields, "suppressed_by")
     ]
@@ -110,8 +110,8 @@ def _retry_on_conflict(attempt: Callable[[], list[str] | None], name: str) -> li
 # ---- cancel ----------------------------------------------------------------------------------
 
 
-def _cancel(journal: JournalStore, key: str) -> list[str] | None:
-    name, fields = journal_id(key), _fields(journal, key)
+def _cancel(store: JournalStore, key: str) -> list[str] | None:
+    name, fields = journal_id(key), _fields(store, key)
     if "ended" in fields:
         return _report_ended(name, fields)
     pull = records.PULL.read(fields)
@@ -119,7 +119,7 @@ def _cancel(journal: JournalStore, key: str) -> list[str] | None:
     record = records.CANCELLED.pack(_outcome(fields, pull)) if is_incident else b""
     # A script needs a key at each position, so a journal without a slot passes its own key and `uses_slot=0`.
     slot = slot_key_of(key)
-    answer = journal.run(
+    answer = store.run(
         scripts.CANCEL, journal=key, notification=_notification_key(name), slot=slot or key,
         uses_slot=int(bool(slot)), outcome=CANCELLED, ttl_ms=TTL_SECONDS * 1000, budget_holder=name,
         cancelled_record=record, names_pull=int(records.PULL.is_in(fields)),
@@ -179,8 +179,8 @@ def _mute_hint(fields: Fields) -> list[str]:
 # ---- retry -----------------------------------------------------------------------------------
 
 
-def _retry(journal: JournalStore, key: str, requested: str | None) -> list[str] | None:
-    name, fields = journal_id(key), _fields(journal, key)
+def _retry(store: JournalStore, key: str, requested: str | None) -> list[str] | None:
+    name, fields = journal_id(key), _fields(store, key)
     stage = _stage_to_retry(name, fields, requested)
     discarded = _records_to_discard(name, fields, stage, requested)
     # A worker may push the branch after this check, so the script repeats it.
@@ -189,7 +189,7 @@ def _retry(journal: JournalStore, key: str, requested: str | None) -> list[str] 
         _refuse_pushed(name, fields, stage)
     first = _first_stage(fields, stage)
     removed = [f"r:{record}" for record in discarded] + _assignment_fields(name, fields)
-    answer = journal.run(
+    answer = store.run(
         scripts.RETRY, more=removed, journal=key, notification=_notification_key(name), stage=first,
         seen_fence=field_text(fields, "fence"), seen_stage=field_text(fields, "stage"),
         seen_ended=field_text(fields, "ended"), before_push=int(is_before_push),
@@ -292,7 +292,7 @@ def _refuse_fix(key: str, fields: Fields) -> NoReturn:
     raise Refused(f"{name} is already in progress, in stage `{safe_line(field_text(fields, 'stage'))}`")
 
 
-def _request_one_fix(journal: JournalStore, key: str, fields: Fields) -> str:
+def _request_one_fix(store: JournalStore, key: str, fields: Fields) -> str:
     name = journal_id(key)
     if kind_of(name) != "incident":
         raise Refused(f"{name} is not an incident")
@@ -300,7 +300,7 @@ def _request_one_fix(journal: JournalStore, key: str, fields: Fields) -> str:
     is_verified = verification is not None and verification.decision in ("ready", "draft")
     # Without a verified patch, planning and fixing start over.
     stale = [] if is_verified else [record.field for record in (*PLAN.makes, *FIX.makes)]
-    answer = journal.run(scripts.REQUEST_FIX, more=stale, journal=key)
+    answer = store.run(scripts.REQUEST_FIX, more=stale, journal=key)
     answers = {1: f"{name}: fix approved", 2: f"{name}: a worker is running it, try again"}
     return answers.get(answer, "")
 
@@ -313,8 +313,8 @@ def _notification_key(name: str) -> str:
     return notification_key(name) if kind_of(name) in ("incident", "alert") else ""
 
 
-def _fields(journal: JournalStore, key: str) -> Fields:
-    fields = journal.fields(key)
+def _fields(store: JournalStore, key: str) -> Fields:
+    fields = store.fields(key)
     if not fields.get("stage"):
         raise Refused(f"{journal_id(key)} no longer exists")
     if not kind_of(journal_id(key)):

@@ -77,8 +77,8 @@ def load_history(config: Settings, railway: Railway, survey: Survey, report_prog
         report_progress: Called with the reason if nothing is stored.
     """
     try:
-        journal = JournalStore(connect(config))
-        history = summary_store.read(journal, survey.environment_id, survey.window.end)
+        store = JournalStore(connect(config))
+        history = summary_store.read(store, survey.environment_id, survey.window.end)
         reason = "none is stored yet"
     except (SettingsError, NotAvailable) as error:
         history, reason = {}, str(error)

@@ -60,15 +60,15 @@ Lines = Callable[[bytes], list[str] | None]
 T = TypeVar("T")
 
 
-def render_journal(journal: JournalStore, name: str, now: datetime) -> list[str]:
+def render_journal(store: JournalStore, name: str, now: datetime) -> list[str]:
     """A journal as lines of text.
 
     Raises:
         Refused: no journal matches the name, or several do.
     """
-    key = find_journal(journal, name)
-    fields, notification = journal.fields(key), _notification_fields(journal, key)
-    lines = [journal_id(key), *_state(journal, key, fields, now)]
+    key = find_journal(store, name)
+    fields, notification = store.fields(key), _notification_fields(store, key)
+    lines = [journal_id(key), *_state(store, key, fields, now)]
     lines += _alerts(fields)
     # The other records of a notification are its posts, which `_posts` renders.
     is_notification = ":notification:" in key
@@ -81,17 +81,17 @@ def render_journal(journal: JournalStore, name: str, now: datetime) -> list[str]
     return [clean_line(line) for line in lines]
 
 
-def collect_journal(journal: JournalStore, name: str) -> dict[str, Any]:
+def collect_journal(store: JournalStore, name: str) -> dict[str, Any]:
     """A journal as plain values for `show --json`: fields, records, alerts, and the same of its notification.
 
     Raises:
         Refused: no journal matches the name, or several do.
     """
-    key = find_journal(journal, name)
+    key = find_journal(store, name)
     return {
         "id": journal_id(key),
-        **_plain_fields(journal.fields(key)),
-        "notification": _plain_fields(_notification_fields(journal, key)),
+        **_plain_fields(store.fields(key)),
+        "notification": _plain_fields(_notification_fields(store, key)),
     }
 
 
@@ -101,16 +101,16 @@ def clean_line(line: str) -> str:
     return indent + truncate(safe_line(line), MAX_WIDTH)
 
 
-def _notification_fields(journal: JournalStore, key: str) -> Fields:
+def _notification_fields(store: JournalStore, key: str) -> Fields:
     """The fields of the journal's notification, {} if it has none."""
-    return {} if ":notification:" in key else journal.fields(notification_key(journal_id(key)))
+    return {} if ":notification:" in key else store.fields(notification_key(journal_id(key)))
 
 
 # ---- state -----------------------------------------------------------------------------------
 
 
-def _state(journal: JournalStore, key: str, fields: Fields, now: datetime) -> list[str]:
-    lines = [f"  {_summary(journal, key, fields, now)}"]
+def _state(store: JournalStore, key: str, fields: Fields, now: datetime) -> list[str]:
+    lines = [f"  {_summary(store, key, fields, now)}"]
     for field in sorted(fields):
         if field.startswith(LISTED_ELSEWHERE) or field in (*INTERNAL_FIELDS, *STATE_FIELDS):
             continue
@@ -123,9 +123,9 @@ def _state(journal: JournalStore, key: str, fields: Fields, now: datetime) -> li
     return lines
 
 
-def _summary(journal: JournalStore, key: str, fields: Fields, now: datetime) -> str:
+def _summary(store: JournalStore, key: str, fields: Fields, now: datetime) -> str:
     # A worker that crashed leaves its lease behind, so only a lease that has not expired means `running`.
-    due, lease = journal.command("zscore", SCHEDULE, key), int(fields.get("lease", 0)) / 1000
+    due, lease = store.command("zscore", SCHEDULE, key), int(fields.get("lease", 0)) / 1000
     stage = f"stage `{field_text(fields, 'stage')}`"
     if "ended" in fields:
         ended = format_timestamp(int(fields["ended"]) / 1000)

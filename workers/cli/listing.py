@@ -28,9 +28,9 @@ LISTED_FIELDS = (
 Fields = dict[str, bytes]
 
 
-def render_overview(journal: JournalStore, now: datetime, limit: int | None = DEFAULT_ROWS) -> list[str]:
+def render_overview(store: JournalStore, now: datetime, limit: int | None = DEFAULT_ROWS) -> list[str]:
     """The lines of `list` for a person; see `collect`."""
-    overview = collect(journal, now, limit)
+    overview = collect(store, now, limit)
     scheduled = [
         f"{row['id']:60} {row['stage']:9} {_due_in(row):>11}  {row['why']}".rstrip()
         for row in overview["due"]
@@ -50,7 +50,7 @@ def render_overview(journal: JournalStore, now: datetime, limit: int | None = DE
     return [*lines, overview["allowance"]] if overview["allowance"] else lines
 
 
-def collect(journal: JournalStore, now: datetime, limit: int | None = DEFAULT_ROWS) -> dict[str, Any]:
+def collect(store: JournalStore, now: datetime, limit: int | None = DEFAULT_ROWS) -> dict[str, Any]:
     """The overview as plain values for `list --json`, with text from outside cleaned.
 
     `due` has the soonest journal first (`in_seconds` until then), `open` and `ended` the newest first.
@@ -62,19 +62,19 @@ def collect(journal: JournalStore, now: datetime, limit: int | None = DEFAULT_RO
     Raises:
         NotAvailable: Redis does not answer.
     """
-    paused, mutes = controls.state(journal, now.timestamp())
-    endings, quiet = _recent_endings(journal, DEFAULT_ENDINGS if limit == DEFAULT_ROWS else limit)
-    opened = sorted((raw.decode() for raw in journal.command("hvals", OPEN)), key=_occurrence, reverse=True)
+    paused, mutes = controls.state(store, now.timestamp())
+    endings, quiet = _recent_endings(store, DEFAULT_ENDINGS if limit == DEFAULT_ROWS else limit)
+    opened = sorted((raw.decode() for raw in store.command("hvals", OPEN)), key=_occurrence, reverse=True)
     return {
-        "due": _scheduled(journal, now, limit),
-        "due_total": journal.command("zcard", SCHEDULE),
-        "open": _open_incidents(journal, opened[:limit]),
+        "due": _scheduled(store, now, limit),
+        "due_total": store.command("zcard", SCHEDULE),
+        "open": _open_incidents(store, opened[:limit]),
         "open_total": len(opened),
         "ended": endings,
         "quiet_sweeps": quiet,
         "paused": paused,
         "muted": {safe_line(name): format_timestamp(until) for name, until in mutes.items()},
-        "allowance": safe_line(request_quota.describe(request_quota.read(journal, now), now)),
+        "allowance": safe_line(request_quota.describe(request_quota.read(store, now), now)),
     }
 
 
@@ -86,9 +86,9 @@ def field_text(fields: Fields, name: str) -> str:
 # ---- scheduled journals ----------------------------------------------------------------------
 
 
-def _scheduled(journal: JournalStore, now: datetime, limit: int | None) -> list[dict[str, Any]]:
+def _scheduled(store: JournalStore, now: datetime, limit: int | None) -> list[dict[str, Any]]:
     last = -1 if limit is None else limit - 1
-    entries = journal.command("zrange", SCHEDULE, 0, last, False, True) if limit != 0 else []
+    entries = store.command("zrange", SCHEDULE, 0, last, False, True) if limit != 0 else []
     keys = [raw.decode() for raw, _ in entries]
     return [
         {
@@ -98,7 +98,7 @@ def _scheduled(journal: JournalStore, now: datetime, limit: int | None) -> list[
             "running": int(fields.get("lease", 0)) / 1000 > now.timestamp(),
             "why": safe_line("; ".join(_reasons(fields, now))),
         }
-        for key, (_, due), fields in zip(keys, entries, journal.columns(keys, LISTED_FIELDS), strict=True)
+        for key, (_, due), fields in zip(keys, entries, store.columns(keys, LISTED_FIELDS), strict=True)
     ]
 
 
@@ -151,13 +151,13 @@ def _occurrence(key: str) -> str:
     return key.rpartition(":")[2]
 
 
-def _open_incidents(journal: JournalStore, keys: list[str]) -> list[dict[str, Any]]:
+def _open_incidents(store: JournalStore, keys: list[str]) -> list[dict[str, Any]]:
     """The open incidents: finding, the incident that suppresses it, pull request."""
     names = ("r:incident", "r:seen", "r:pull", "suppressed_by", "stage")
-    columns = journal.columns(keys, names, batch=RECORDS_BATCH)
+    columns = store.columns(keys, names, batch=RECORDS_BATCH)
     # The cause may have ended and be missing from the open incidents, so its record is read by key.
     suppressors = list({field_text(fields, "suppressed_by") for fields in columns} - {""})
-    suppressor_columns = journal.columns(suppressors, ("r:incident",), batch=RECORDS_BATCH)
+    suppressor_columns = store.columns(suppressors, ("r:incident",), batch=RECORDS_BATCH)
     causes = dict(zip(suppressors, suppressor_columns, strict=True))
     rows = []
     for key, fields in zip(keys, columns, strict=True):
@@ -183,11 +183,11 @@ def _render_incident(row: dict[str, Any]) -> str:
 
 
 def _recent_endings(
-    journal: JournalStore, limit: int | None
+    store: JournalStore, limit: int | None
 ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """The newest endings, and the number of sweeps without findings among them."""
-    keys = [raw.decode() for raw, _ in journal.command("zrevrange", ENDED, 0, MAX_ENDINGS - 1, True)]
-    columns = journal.columns(keys, ("ended", "ended_as", "outcome"))
+    keys = [raw.decode() for raw, _ in store.command("zrevrange", ENDED, 0, MAX_ENDINGS - 1, True)]
+    columns = store.columns(keys, ("ended", "ended_as", "outcome"))
     endings = [(key, fields) for key, fields in zip(keys, columns, strict=True) if "ended" in fields]
     quiet = [fields for _, fields in endings if field_text(fields, "ended_as") == EndedAs.NO_FINDINGS]
     rows = [

@@ -15,7 +15,7 @@ MAX_LISTED = 8  # ids in an error message
 SIMILARITY = 0.5  # difflib's ratio from which an id is suggested for a name
 
 
-def find_journal(journal: JournalStore, name: str) -> str:
+def find_journal(store: JournalStore, name: str) -> str:
     """The key of the journal whose id is the name, otherwise begins with it, otherwise contains it.
 
     The kind (`incident:`) may be left out. Incidents, sweeps and alerts take precedence over their notifications.
@@ -26,23 +26,23 @@ def find_journal(journal: JournalStore, name: str) -> str:
     """
     name = name.strip().removeprefix(PREFIX)
     for key in [journal_key(name), *(journal_key(f"{kind}:{name}") for kind in JOURNAL_KINDS)]:
-        if name and _is_journal(key) and journal.command("type", key) == b"hash":
+        if name and _is_journal(key) and store.command("type", key) == b"hash":
             return key
-    matches = _matches(journal, name) if name else []
+    matches = _matches(store, name) if name else []
     if len(matches) == 1:
         return matches[0]
     if matches:
         raise Refused(f"{name}: several journals match:{_listed(matches[::-1])}")
-    similar = _similar(journal, name)
+    similar = _similar(store, name)
     hint = f"; similar ids:{_listed(similar)}" if similar else "; `list` shows the scheduled journals"
     raise Refused(f"{name}: no such journal{hint}")
 
 
-def _matches(journal: JournalStore, name: str) -> list[str]:
+def _matches(store: JournalStore, name: str) -> list[str]:
     """The journals whose id begins with the name, otherwise those whose id contains it."""
     # `?` matches any letter: a name is untrusted input for the pattern, in which `*` and `[` have a meaning.
     pattern = "".join(letter if letter.isalnum() or letter in ":-" else "?" for letter in name)
-    keys = sorted(_scan(journal, f"*{pattern}*"))
+    keys = sorted(_scan(store, f"*{pattern}*"))
     keys = [key for key in keys if ":notification:" not in key] or keys
     begins = [
         key
@@ -52,15 +52,15 @@ def _matches(journal: JournalStore, name: str) -> list[str]:
     return begins or keys
 
 
-def _similar(journal: JournalStore, name: str) -> list[str]:
-    keys = list(_scan(journal, "*"))
+def _similar(store: JournalStore, name: str) -> list[str]:
+    keys = list(_scan(store, "*"))
     without_kind = [journal_id(key).partition(":")[2] for key in keys]
     close = dict.fromkeys(difflib.get_close_matches(name, without_kind, MAX_LISTED, SIMILARITY))
     return [key for part in close for key in keys if journal_id(key).partition(":")[2] == part]
 
 
-def _scan(journal: JournalStore, pattern: str) -> set[str]:
-    keys = (raw.decode() for raw in journal.scan(f"{PREFIX}{pattern}"))
+def _scan(store: JournalStore, pattern: str) -> set[str]:
+    keys = (raw.decode() for raw in store.scan(f"{PREFIX}{pattern}"))
     return {key for key in keys if _is_journal(key)}
 
 

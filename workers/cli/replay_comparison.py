@@ -42,7 +42,7 @@ class _RecordUnreadable(Exception):
     """A record that the replay needs is missing or cannot be read. The message says which one and why."""
 
 
-def replay(journal: JournalStore, name: str, min_duration_minutes: float) -> ReplayResult:
+def replay(store: JournalStore, name: str, min_duration_minutes: float) -> ReplayResult:
     """The comparison for a sweep or an incident.
 
     Args:
@@ -53,12 +53,12 @@ def replay(journal: JournalStore, name: str, min_duration_minutes: float) -> Rep
         Refused: no journal, or more than one, has this name.
         NotAvailable: Redis cannot be reached.
     """
-    key = find_journal(journal, name)
+    key = find_journal(store, name)
     short_key = key.removeprefix(PREFIX)
     kind = kind_of(short_key)
     replays: dict[str, Callable[[], ReplayResult]] = {
-        "sweep": lambda: _replay_sweep(journal, key, min_duration_minutes),
-        "incident": lambda: _replay_incident(journal, key),
+        "sweep": lambda: _replay_sweep(store, key, min_duration_minutes),
+        "incident": lambda: _replay_incident(store, key),
     }
     try:
         exit_code, lines = replays[kind]() if kind in replays else _without_rules(kind)
@@ -72,10 +72,10 @@ def _without_rules(kind: str) -> ReplayResult:
     return ReplayResult(IMPOSSIBLE, [f"cannot be replayed: no rules run for a journal of kind {kind}"])
 
 
-def _replay_sweep(journal: JournalStore, key: str, min_duration_minutes: float) -> ReplayResult:
-    survey, before = _read(journal, key, records.SURVEY), _read(journal, key, records.FINDINGS)
+def _replay_sweep(store: JournalStore, key: str, min_duration_minutes: float) -> ReplayResult:
+    survey, before = _read(store, key, records.SURVEY), _read(store, key, records.FINDINGS)
     start = survey.window.start
-    history = summary_store.baseline_windows(summary_store.read(journal, survey.environment_id, start), start)
+    history = summary_store.baseline_windows(summary_store.read(store, survey.environment_id, start), start)
     now = detection.detect(survey, min_duration_minutes=min_duration_minutes, history=history)
     windows = max((len(service_windows) for service_windows in history.values()), default=0)
     # Old windows are thinned out, so that a difference may come from the history and not from the rules.
@@ -86,12 +86,12 @@ def _replay_sweep(journal: JournalStore, key: str, min_duration_minutes: float) 
     return _result(plural(len(now), "finding"), _compare_findings(before, now), [note])
 
 
-def _replay_incident(journal: JournalStore, key: str) -> ReplayResult:
-    incident, evidence = _read(journal, key, records.INCIDENT), _read(journal, key, records.EVIDENCE)
-    before = _read(journal, key, records.VERDICT)
+def _replay_incident(store: JournalStore, key: str) -> ReplayResult:
+    incident, evidence = _read(store, key, records.INCIDENT), _read(store, key, records.EVIDENCE)
+    before = _read(store, key, records.VERDICT)
     now = diagnosis.diagnose(incident, evidence)
     later_records = (records.PLAN, records.FIX, records.VERIFICATION)
-    present = [record.name for record in later_records if journal.command("hexists", key, record.field)]
+    present = [record.name for record in later_records if store.command("hexists", key, record.field)]
     notes = [f"not repeated: {', '.join(present)}"] if present else []
     return _result(f"{now.category.value}: {now.summary}", _compare_fields(before, now), notes)
 
@@ -102,8 +102,8 @@ def _result(outcome: str, differences: list[str], notes: list[str]) -> ReplayRes
     return ReplayResult(DIFFERENT, [f"different: {outcome}", *differences, *notes])
 
 
-def _read(journal: JournalStore, key: str, record: Record[T]) -> T:
-    blob: bytes | None = journal.command("hget", key, record.field)
+def _read(store: JournalStore, key: str, record: Record[T]) -> T:
+    blob: bytes | None = store.command("hget", key, record.field)
     if not blob:
         raise _RecordUnreadable(f"record {record.name} is missing")
     value = record.unpack(blob)

@@ -36,7 +36,7 @@ HANGING_SECONDS = 360.0
 log = logging.getLogger("trackwalker.dispatcher")
 
 
-def is_anything_due(journal: JournalStore) -> bool:
+def is_anything_due(store: JournalStore) -> bool:
     """True if the time of at least one journal has come.
 
     Two commands that write nothing, in one round trip: an idle worker asks this every second.
@@ -45,7 +45,7 @@ def is_anything_due(journal: JournalStore) -> bool:
         NotAvailable: Redis does not answer.
     """
     try:
-        pipeline = journal.client.pipeline(transaction=False)
+        pipeline = store.client.pipeline(transaction=False)
         pipeline.time()
         pipeline.zrange(SCHEDULE, 0, 0, withscores=True)
         (seconds, microseconds), first = pipeline.execute()
@@ -54,20 +54,20 @@ def is_anything_due(journal: JournalStore) -> bool:
     return bool(first) and first[0][1] <= seconds * 1000 + microseconds // 1000
 
 
-def dispatch_due(journal: JournalStore, broker: RedisBroker) -> int:
+def dispatch_due(store: JournalStore, broker: RedisBroker) -> int:
     """Send a message for each journal that is due, except into full queues; the number of messages.
 
     Raises:
         NotAvailable: Redis does not answer.
     """
-    moved = journal.run(scripts.DISPATCH, postpone_ms=int(POSTPONE_SECONDS * 1000), limit=BATCH)
+    moved = store.run(scripts.DISPATCH, postpone_ms=int(POSTPONE_SECONDS * 1000), limit=BATCH)
     pairs = [(moved[i].decode(), moved[i + 1].decode()) for i in range(0, len(moved), 2)]
     queues = {STAGES[stage].queue for _, stage in pairs if stage in STAGES}
-    lengths = {queue: _queue_length(journal, queue) for queue in queues}
+    lengths = {queue: _queue_length(store, queue) for queue in queues}
     sent = 0
     for key, stage in pairs:
         if stage not in STAGES:
-            _adopt_unknown_stage(journal, key, stage)
+            _adopt_unknown_stage(store, key, stage)
             continue
         queue = STAGES[stage].queue
         if lengths[queue] >= MAX_QUEUED:
@@ -81,11 +81,11 @@ def dispatch_due(journal: JournalStore, broker: RedisBroker) -> int:
     return sent
 
 
-def _adopt_unknown_stage(journal: JournalStore, key: str, stage: str) -> None:
+def _adopt_unknown_stage(store: JournalStore, key: str, stage: str) -> None:
     """Continue a journal of a newer version from its records, once no worker of that version has come for long."""
-    fields = {name.decode() for name in journal.command("hkeys", key)}
+    fields = {name.decode() for name in store.command("hkeys", key)}
     stages = reached(key.removeprefix(PREFIX), fields)
-    if stages and journal.run(
+    if stages and store.run(
         scripts.ADOPT_UNKNOWN_STAGE,
         journal=key,
         unknown_stage=stage,
@@ -95,27 +95,27 @@ def _adopt_unknown_stage(journal: JournalStore, key: str, stage: str) -> None:
         log.warning("unknown stage", extra={"journal": key, "stage": stage, "continues_with": stages[-1]})
 
 
-def _queue_length(journal: JournalStore, queue: str) -> int:
-    return int(journal.command("llen", f"{NAMESPACE}:{queue}"))
+def _queue_length(store: JournalStore, queue: str) -> int:
+    return int(store.command("llen", f"{NAMESPACE}:{queue}"))
 
 
 class Dispatcher(threading.Thread):
     """Dispatches due journals until `ended` is set: soon after a change by this process, else every second."""
 
-    def __init__(self, journal: WorkerStore, broker: RedisBroker) -> None:
+    def __init__(self, store: WorkerStore, broker: RedisBroker) -> None:
         super().__init__(name="dispatcher", daemon=True)
-        self.journal, self.broker, self.ended = journal, broker, threading.Event()
+        self.store, self.broker, self.ended = store, broker, threading.Event()
 
     def run(self) -> None:
         is_outage = False
         while not self.ended.is_set():
-            if self.journal.rescheduled.wait(DISPATCH_SECONDS) and self.ended.wait(CHANGE_DELAY_SECONDS):
+            if self.store.rescheduled.wait(DISPATCH_SECONDS) and self.ended.wait(CHANGE_DELAY_SECONDS):
                 return
             # Cleared before the look: a change meanwhile sets it again.
-            self.journal.rescheduled.clear()
+            self.store.rescheduled.clear()
             try:
-                if is_anything_due(self.journal):
-                    dispatch_due(self.journal, self.broker)
+                if is_anything_due(self.store):
+                    dispatch_due(self.store, self.broker)
                 is_outage = False
             except NotAvailable as error:
                 if not is_outage:
@@ -132,18 +132,18 @@ class LeaseRenewer(threading.Thread):
         give_up: called once, when Redis has been away for OUTAGE_SECONDS or a stage hangs beyond its deadline.
     """
 
-    def __init__(self, journal: WorkerStore, give_up: Callable[[], None]) -> None:
+    def __init__(self, store: WorkerStore, give_up: Callable[[], None]) -> None:
         super().__init__(name="lease-renewer", daemon=True)
-        self.journal, self.give_up, self.ended = journal, give_up, threading.Event()
+        self.store, self.give_up, self.ended = store, give_up, threading.Event()
 
     def run(self) -> None:
         threading.Thread(target=self._stop_stale_claims, name="stale-claims", daemon=True).start()
         answered_at = time.monotonic()
         while not self.ended.wait(RENEW_SECONDS):
             try:
-                self.journal.renew_leases()
+                self.store.renew_leases()
                 # Also without claims: an outage must be noticed by a worker that is idle.
-                self.journal.ping()
+                self.store.ping()
                 answered_at = time.monotonic()
             except NotAvailable as error:
                 log.warning("Redis unavailable", extra={"error": str(error)})
@@ -156,10 +156,10 @@ class LeaseRenewer(threading.Thread):
     def _stop_stale_claims(self) -> None:
         # A thread of its own: a renewal that waits for Redis must not delay the end of a stale claim.
         while not self.ended.wait(STALE_CHECK_SECONDS):
-            self.journal.stop_stale_claims()
+            self.store.stop_stale_claims()
 
     def _is_hopeless(self, answered_at: float) -> bool:
-        if self.journal.overdue_seconds() > HANGING_SECONDS:
+        if self.store.overdue_seconds() > HANGING_SECONDS:
             log.error("stage hangs beyond its deadline", extra={"seconds": HANGING_SECONDS})
             return True
         return time.monotonic() - answered_at > OUTAGE_SECONDS

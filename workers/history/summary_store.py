@@ -61,13 +61,13 @@ MEASURED_FIELDS = ("cpu_mean", "memory_mean", "requests", "disk")
 # ---- reading ---------------------------------------------------------------------------------
 
 
-def read(journal: JournalStore, environment_id: str, now: datetime) -> History:
+def read(store: JournalStore, environment_id: str, now: datetime) -> History:
     """The earlier windows of each service by its id, oldest first. A damaged value reads as no history.
 
     Raises:
         NotAvailable: Redis does not answer.
     """
-    fields = journal.fields(history_key(environment_id))
+    fields = store.fields(history_key(environment_id))
     return {
         service_id: [
             summary
@@ -79,13 +79,13 @@ def read(journal: JournalStore, environment_id: str, now: datetime) -> History:
     }
 
 
-def read_progress(journal: JournalStore, environment_id: str) -> str:
+def read_progress(store: JournalStore, environment_id: str) -> str:
     """The stored progress of the backfill; "" without one.
 
     Raises:
         NotAvailable: Redis does not answer.
     """
-    progress: bytes | None = journal.command("hget", history_key(environment_id), PROGRESS_FIELD)
+    progress: bytes | None = store.command("hget", history_key(environment_id), PROGRESS_FIELD)
     return (progress or b"").decode(errors="replace")
 
 
@@ -144,7 +144,7 @@ def _is_measured(summary: Summary) -> bool:
 # ---- writing ---------------------------------------------------------------------------------
 
 
-def add_sweep(journal: JournalStore, survey: Survey, findings: Sequence[Finding]) -> None:
+def add_sweep(store: JournalStore, survey: Survey, findings: Sequence[Finding]) -> None:
     """Add the window of a sweep; adding it again changes nothing.
 
     Sweeps of one environment run one after another. A worker that lost its claim in between adds the same summaries
@@ -154,11 +154,11 @@ def add_sweep(journal: JournalStore, survey: Survey, findings: Sequence[Finding]
         NotAvailable: Redis does not answer.
     """
     windows = {service_id: [summary] for service_id, summary in summarise_survey(survey, findings).items()}
-    store(journal, survey.environment_id, windows, survey.window.end)
+    save(store, survey.environment_id, windows, survey.window.end)
 
 
-def store(
-    journal: JournalStore,
+def save(
+    store: JournalStore,
     environment_id: str,
     windows: Mapping[str, Sequence[Summary]],
     now: datetime,
@@ -173,7 +173,7 @@ def store(
         NotAvailable: Redis does not answer.
     """
     key = history_key(environment_id)
-    fields = journal.fields(key)
+    fields = store.fields(key)
     written: list[bytes | str] = [PROGRESS_FIELD, progress] if progress else []
     for service_id, summaries in windows.items():
         columns = decode_columns(fields.get(service_id))
@@ -190,7 +190,7 @@ def store(
         if service_id not in windows and _is_expired(service_id, blob, now)
     ]
     if written or dropped:
-        journal.run(
+        store.run(
             scripts.STORE_HISTORY,
             more=[*dropped, *written],
             history=key,

@@ -21,7 +21,7 @@ RECHECK_SECONDS = (
 )
 
 
-def answer_no_problem(journal: JournalStore, survey: Survey, alert: Alert, scope: str) -> None:
+def answer_no_problem(store: JournalStore, survey: Survey, alert: Alert, scope: str) -> None:
     """Answer an alert whose trouble the sweep does not see, and schedule one more check.
 
     A forwarded text that names no service of the environment may be about anything and gets no answer.
@@ -38,25 +38,25 @@ def answer_no_problem(journal: JournalStore, survey: Survey, alert: Alert, scope
     answer = Answer(
         kind=AnswerKind.NO_PROBLEM, minutes=survey.window.minutes, failed_reads=survey.failed_reads
     )
-    if _is_answered_recently(journal, survey, alert, scope):
-        journal.wake(key, drop_reason=DropReason.ANSWERED_RECENTLY.value)
-    elif not journal.wake(key, answer=pack(answer, Answer)):
+    if _is_answered_recently(store, survey, alert, scope):
+        store.wake(key, drop_reason=DropReason.ANSWERED_RECENTLY.value)
+    elif not store.wake(key, answer=pack(answer, Answer)):
         # No acknowledgement was scheduled for a forwarded alert, so it has no notification yet.
         fields = {records.ALERT.field: records.ALERT.pack(alert), "answer": pack(answer, Answer)}
-        journal.open_with(key, "notify", fields)
+        store.open_with(key, "notify", fields)
     recheck = alert.model_copy(update={"id": alert.id + RECHECK_SUFFIX})
     fields = {records.ALERT.field: records.ALERT.pack(recheck)}
-    journal.open_with(alert_key(recheck.id), "intake", fields, after=RECHECK_SECONDS)
+    store.open_with(alert_key(recheck.id), "intake", fields, after=RECHECK_SECONDS)
 
 
-def answer_alert(journal: JournalStore, alert_id: str, answer: Answer) -> bool:
+def answer_alert(store: JournalStore, alert_id: str, answer: Answer) -> bool:
     """Store the answer in the alert's notification and wake it. False if the alert has no notification."""
-    return journal.wake(alert_notification_key(alert_id), answer=pack(answer, Answer))
+    return store.wake(alert_notification_key(alert_id), answer=pack(answer, Answer))
 
 
-def report(journal: JournalStore, name: str, answer: Answer) -> None:
+def report(store: JournalStore, name: str, answer: Answer) -> None:
     """Notify people about something that concerns no alert; once per name while its notification is kept."""
-    journal.open_journal(operational_notification_key(name), "notify", answer=pack(answer, Answer))
+    store.open_journal(operational_notification_key(name), "notify", answer=pack(answer, Answer))
 
 
 def mentions(text: str, service: str) -> bool:
@@ -64,9 +64,9 @@ def mentions(text: str, service: str) -> bool:
     return re.search(rf"(?<![\w-]){re.escape(service)}(?![\w-])", text, re.IGNORECASE) is not None
 
 
-def _is_answered_recently(journal: JournalStore, survey: Survey, alert: Alert, scope: str) -> bool:
+def _is_answered_recently(store: JournalStore, survey: Survey, alert: Alert, scope: str) -> bool:
     """True if another alert with the same scope was answered since the last recheck began."""
     key = no_problem_key(digest(survey.environment_id, scope))
     # SET NX: the first alert answers; the same alert asks again when its sweep is repeated after a crash.
-    is_first = journal.command("set", key, alert.id, int(RECHECK_SECONDS), None, True)
-    return not is_first and journal.command("get", key) != alert.id.encode()
+    is_first = store.command("set", key, alert.id, int(RECHECK_SECONDS), None, True)
+    return not is_first and store.command("get", key) != alert.id.encode()

@@ -32,7 +32,7 @@ class BudgetLimit(StrEnum):
 
 
 def reserve(
-    journal: JournalStore, settings: Settings, claim: Claim, incident: Incident, now: datetime
+    store: JournalStore, settings: Settings, claim: Claim, incident: Incident, now: datetime
 ) -> BudgetLimit | None:
     """Reserve the cost of one fix attempt in today's budget; reserving again for the same claim is a no-op.
 
@@ -42,7 +42,7 @@ def reserve(
     runs = settings.max_agent_runs_per_day
     kept_for_critical = 0 if incident.severity is Severity.CRITICAL else int(runs * CRITICAL_SHARE)
     cost = int(min(settings.max_cost_per_incident_usd, settings.max_cost_per_day_usd) * MICRODOLLARS)
-    answer = journal.run(
+    answer = store.run(
         scripts.RESERVE_BUDGET, day=budget_key(now), holder=claim.id, cost=cost, max_runs=runs - kept_for_critical,
         max_cost=int(settings.max_cost_per_day_usd * MICRODOLLARS), service=incident.subject.key,
         max_service_runs=max(1, int(runs * SERVICE_SHARE)), ttl_seconds=RETENTION_SECONDS,
@@ -64,11 +64,11 @@ def describe_limit(limit: BudgetLimit, settings: Settings, incident: Incident) -
     return f"today's {runs} are used up (TRACKWALKER_MAX_AGENT_RUNS_PER_DAY)"
 
 
-def settle(journal: JournalStore, claim: Claim, cost_usd: float) -> None:
+def settle(store: JournalStore, claim: Claim, cost_usd: float) -> None:
     """Replace the reservation by the cost of the attempt. An attempt that goes on afterwards has to reserve again."""
     day = claim.text("budget_day")
     if day:
-        journal.run(scripts.SETTLE_BUDGET, day=day, holder=claim.id, cost=int(cost_usd * MICRODOLLARS))
+        store.run(scripts.SETTLE_BUDGET, day=day, holder=claim.id, cost=int(cost_usd * MICRODOLLARS))
         claim.set_fields(budget_day="")
 
 
@@ -77,11 +77,11 @@ def is_reserved(claim: Claim) -> bool:
     return bool(claim.text("budget_day"))
 
 
-def count_rerun(journal: JournalStore, claim: Claim) -> None:
+def count_rerun(store: JournalStore, claim: Claim) -> None:
     """Count a run that starts from the beginning after its worker crashed, even if it exceeds the day's limit.
 
     The crashed run has been paid for; not counting the second would let a crash loop run without limit.
     """
     day, incident = claim.text("budget_day"), claim.need(records.INCIDENT)
     if day:
-        journal.run(scripts.COUNT_AGENT_RUN, day=day, service=incident.subject.key)
+        store.run(scripts.COUNT_AGENT_RUN, day=day, service=incident.subject.key)

@@ -12,29 +12,29 @@ UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 MAX_DURATION_SECONDS = 366 * 86_400
 
 
-def pause(journal: JournalStore) -> None:
+def pause(store: JournalStore) -> None:
     """Stop every effect until `resume`. Work in progress waits, and nothing is lost."""
-    journal.command("hset", CONTROLS, "paused", "1")
+    store.command("hset", CONTROLS, "paused", "1")
 
 
-def resume(journal: JournalStore) -> None:
+def resume(store: JournalStore) -> None:
     """End the pause."""
-    journal.command("hdel", CONTROLS, "paused")
+    store.command("hdel", CONTROLS, "paused")
 
 
-def mute(journal: JournalStore, service: str, until: float) -> None:
+def mute(store: JournalStore, service: str, until: float) -> None:
     """Neither fix nor report a service until a time.
 
     Args:
         service: its name or id.
         until: epoch seconds; a time in the past ends the mute.
     """
-    journal.command("hset", CONTROLS, MUTE_PREFIX + service, str(until))
+    store.command("hset", CONTROLS, MUTE_PREFIX + service, str(until))
 
 
-def state(journal: JournalStore, now: float) -> tuple[bool, dict[str, float]]:
+def state(store: JournalStore, now: float) -> tuple[bool, dict[str, float]]:
     """Whether the product is paused, and the end of each mute (epoch seconds) by the service's name or id."""
-    fields = journal.fields(CONTROLS)
+    fields = store.fields(CONTROLS)
     mutes = {
         name.removeprefix(MUTE_PREFIX): float(until)
         for name, until in fields.items()
@@ -43,9 +43,9 @@ def state(journal: JournalStore, now: float) -> tuple[bool, dict[str, float]]:
     return "paused" in fields, {service: until for service, until in mutes.items() if until > now}
 
 
-def check(journal: JournalStore, services: tuple[str, ...], now: float) -> None:
+def check(store: JournalStore, services: tuple[str, ...], now: float) -> None:
     """Raises OnHold while the product is paused or one of these services (names or ids) is muted."""
-    paused, mutes = state(journal, now)
+    paused, mutes = state(store, now)
     if paused:
         raise OnHold("paused", now + RECHECK_SECONDS)
     for service in services:

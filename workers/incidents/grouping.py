@@ -51,13 +51,13 @@ class GroupMember(NamedTuple):
         return self.outcome is not None or self.is_suppressed or self.fix_requested or self.is_ended
 
 
-def assign_group(journal: JournalStore, incidents: Sequence[Incident], opened_at: datetime) -> str:
+def assign_group(store: JournalStore, incidents: Sequence[Incident], opened_at: datetime) -> str:
     """The key of the group that announces the new ones among these incidents, "" if each has its own messages.
 
     Called before the incidents are opened, and again with the same names after a crash: the answer is the same.
     """
     environment = incidents[0].environment_id
-    group: bytes = journal.run(
+    group: bytes = store.run(
         scripts.ASSIGN_GROUP,
         more=[part for incident in incidents for part in (incident.fingerprint, journal_key(incident.id))],
         opened_lately=opened_lately_key(environment),
@@ -74,7 +74,7 @@ def needs_approval(claim: Claim) -> bool:
     return bool(claim.text("group")) and not claim.text("fix_requests")
 
 
-def members(journal: JournalStore, fields: dict[str, bytes], now: datetime) -> list[GroupMember] | None:
+def members(store: JournalStore, fields: dict[str, bytes], now: datetime) -> list[GroupMember] | None:
     """The group's members, worst first, then in the order in which they joined.
 
     Args:
@@ -89,7 +89,7 @@ def members(journal: JournalStore, fields: dict[str, bytes], now: datetime) -> l
         if field.startswith(MEMBER_PREFIX)
     )
     age = now.timestamp() - int(fields.get("opened", b"0")) / 1000
-    loaded = [_load_member(key, journal.fields(key)) for _, key in joined]
+    loaded = [_load_member(key, store.fields(key)) for _, key in joined]
     if age < MEMBER_OPENING_SECONDS and None in loaded:
         return None
     severities = list(Severity)

@@ -34,7 +34,7 @@ class DedupWindow(Model):
 
 
 def ingest(
-    alert: Alert, dedup: DedupWindow | None, journal: JournalStore, wake: Callable[[str], None], *,
+    alert: Alert, dedup: DedupWindow | None, store: JournalStore, wake: Callable[[str], None], *,
     ack_seconds: float = 60.0, ping_seconds: float = 600.0,
 ) -> str:  # fmt: skip
     """Store the alert durably and return its id, or the id of the alert that it repeats.
@@ -49,16 +49,16 @@ def ingest(
         NotAvailable: Redis did not confirm the write.
     """
     call = _script_call(alert, dedup, ack_seconds, ping_seconds)
-    return _finish(journal.run(scripts.STORE_ALERT, **call), wake)
+    return _finish(store.run(scripts.STORE_ALERT, **call), wake)
 
 
 def ingest_batch(
-    alerts: Sequence[tuple[Alert, DedupWindow | None]], journal: JournalStore, wake: Callable[[str], None], *,
+    alerts: Sequence[tuple[Alert, DedupWindow | None]], store: JournalStore, wake: Callable[[str], None], *,
     ack_seconds: float = 60.0, ping_seconds: float = 600.0,
 ) -> list[str | NotAvailable]:  # fmt: skip
     """`ingest` for many alerts in one round trip. The result of an alert that could not be stored is NotAvailable."""
     calls = [_script_call(alert, dedup, ack_seconds, ping_seconds) for alert, dedup in alerts]
-    results = journal.run_batch(scripts.STORE_ALERT, calls)
+    results = store.run_batch(scripts.STORE_ALERT, calls)
     return [result if isinstance(result, NotAvailable) else _finish(result, wake) for result in results]
 
 
@@ -91,9 +91,9 @@ def _finish(stored_key: bytes, wake: Callable[[str], None]) -> str:
     return key.removeprefix(alert_key(""))
 
 
-def extend_ping_deadline(journal: JournalStore, seconds: float) -> None:
+def extend_ping_deadline(store: JournalStore, seconds: float) -> None:
     """Make the watchdog expect the next ping only after this time, because the clock was told to wait."""
-    journal.command("hset", PINGS, "interval", str(seconds))
+    store.command("hset", PINGS, "interval", str(seconds))
 
 
 def event_name(alert: Alert) -> str:

@@ -30,7 +30,7 @@ log = logging.getLogger("trackwalker.missed")
 
 
 def ingest_missed(
-    journal: JournalStore, survey: Survey, affected: Collection[str], *, at: datetime, own_service: str | None,
+    store: JournalStore, survey: Survey, affected: Collection[str], *, at: datetime, own_service: str | None,
     ack_seconds: float,
 ) -> list[str]:  # fmt: skip
     """Ingest an alert for each event whose webhook did not arrive, and return the ids of the alerts.
@@ -47,19 +47,19 @@ def ingest_missed(
         NotAvailable: Redis is away; the cursor has not moved.
     """
     slot = slot_key(survey.environment_id)
-    cursor = journal.command("hget", slot, "cursor")
+    cursor = store.command("hget", slot, "cursor")
     missed: list[PlatformReport] = []
     if cursor is not None:
-        received = _received_events(journal, survey)
+        received = _received_events(store, survey)
         missed = find_missed(survey, datetime.fromtimestamp(int(cursor) / 1000, UTC), received, own_service)
         if missed and not received:
-            _report_missing_webhooks(journal, survey)
+            _report_missing_webhooks(store, survey)
     unexplained = [event for event in missed if event.service_id not in affected]
     batch, rest = unexplained[:MAX_ALERTS_PER_SWEEP], unexplained[MAX_ALERTS_PER_SWEEP:]
     alert_ids = [
         ingest(
             make_alert(survey, event, at), DedupWindow(key=_alert_id(survey, event), seconds=DEDUP_SECONDS),
-            journal, lambda _key: None, ack_seconds=ack_seconds,
+            store, lambda _key: None, ack_seconds=ack_seconds,
         )
         for event in batch
     ]  # fmt: skip
@@ -69,7 +69,7 @@ def ingest_missed(
     elif cursor is None or survey.feed_read:
         # Without the feed the window was examined only in part, so the next sweep examines it again.
         end_ms = int(survey.window.end.timestamp() * 1000)
-        journal.run(scripts.ADVANCE_CURSOR, slot=slot, window_end_ms=end_ms, ttl_ms=CURSOR_TTL_MS)
+        store.run(scripts.ADVANCE_CURSOR, slot=slot, window_end_ms=end_ms, ttl_ms=CURSOR_TTL_MS)
     return alert_ids
 
 
@@ -79,10 +79,10 @@ def _log_missed(events: Sequence[PlatformReport]) -> None:
         log.warning("webhook missed", extra=facts)
 
 
-def _report_missing_webhooks(journal: JournalStore, survey: Survey) -> None:
+def _report_missing_webhooks(store: JournalStore, survey: Survey) -> None:
     """No webhook arrived for two days although there was reason: they may not be set up. Reported once in 30 days."""
     answer = Answer(kind=AnswerKind.WEBHOOKS_MISSING, reason=survey.environment_name)
-    answers.report(journal, f"webhooks:{survey.environment_id}", answer)
+    answers.report(store, f"webhooks:{survey.environment_id}", answer)
 
 
 def find_missed(
@@ -130,9 +130,9 @@ def _alert_id(survey: Survey, event: PlatformReport) -> str:
     return f"missed-{digest(*parts, event.at.isoformat())}"
 
 
-def _received_events(journal: JournalStore, survey: Survey) -> dict[str, datetime]:
+def _received_events(store: JournalStore, survey: Survey) -> dict[str, datetime]:
     oldest = int((survey.window.end - MAX_AGE - CLOCK_SKEW).timestamp() * 1000)
-    rows: Iterable[tuple[bytes, float]] = journal.command(
+    rows: Iterable[tuple[bytes, float]] = store.command(
         "zrangebyscore", received_key(survey.environment_id), oldest, "+inf", None, None, True
     )
     return {name.decode(): datetime.fromtimestamp(ms / 1000, UTC) for name, ms in rows}

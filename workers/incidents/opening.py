@@ -43,7 +43,7 @@ REFRESHED_FIELDS = ("findings", "symptoms", "service", "window", "failed_reads")
 
 
 def open_incidents(
-    sweep: Claim, journal: JournalStore, survey: Survey, findings: list[Finding], *,
+    sweep: Claim, store: JournalStore, survey: Survey, findings: list[Finding], *,
     opened_at: datetime, ack_seconds: float,
 ) -> list[str]:  # fmt: skip
     """Open or update an incident per cause, count the sweep as clean for the others, and answer the alerts.
@@ -59,11 +59,11 @@ def open_incidents(
     """
     alerts, groups = alerts_of(sweep), group_by_cause(findings, survey)
     alert_ids = tuple(alert.id for alert in alerts)
-    opening = [(group, _make_incident(journal, survey, group, opened_at, alert_ids)) for group in groups]
-    opening = [(group, incident) for group, incident in opening if not _is_residual(journal, incident)]
+    opening = [(group, _make_incident(store, survey, group, opened_at, alert_ids)) for group in groups]
+    opening = [(group, incident) for group, incident in opening if not _is_residual(store, incident)]
     # Assigned before the first of them is open, because its acknowledgement may be due at once.
     incidents = [incident for _, incident in opening]
-    incident_group = grouping.assign_group(journal, incidents, opened_at) if incidents else ""
+    incident_group = grouping.assign_group(store, incidents, opened_at) if incidents else ""
     causes = {group.subject.key for group in groups}
     holders: list[str] = []
     answered: set[str] = set()
@@ -76,16 +76,16 @@ def open_incidents(
             for alert in alerts
             if _is_about(alert, affected) or (is_likeliest and _names_no_service(alert))
         ]
-        holder = _open(sweep, journal, incident, matching, ack_seconds, incident_group)
+        holder = _open(sweep, store, incident, matching, ack_seconds, incident_group)
         pure_symptoms = [finding for finding in group.symptoms if finding.service_id not in causes]
-        _update_symptoms(journal, incident, holder, pure_symptoms)
+        _update_symptoms(store, incident, holder, pure_symptoms)
         holders.append(holder)
         answered |= {alert.id for alert in matching}
     symptom_services = {finding.service_id for group in groups for finding in group.symptoms}
-    _update_recovery(sweep, journal, survey, findings, holders, symptom_services)
+    _update_recovery(sweep, store, survey, findings, holders, symptom_services)
     for alert in alerts:
         if alert.id not in answered:
-            answer_no_problem(journal, survey, alert, dedup_scope(alert))
+            answer_no_problem(store, survey, alert, dedup_scope(alert))
     return holders
 
 
@@ -125,12 +125,12 @@ def _names_no_service(alert: Alert) -> bool:
 
 
 def _make_incident(
-    journal: JournalStore, survey: Survey, group: CauseGroup, at: datetime, alert_ids: tuple[str, ...]
+    store: JournalStore, survey: Survey, group: CauseGroup, at: datetime, alert_ids: tuple[str, ...]
 ) -> Incident:
     subject = group.subject
     fingerprint = digest(survey.environment_id, subject.key)
     # An occurrence that was opened in this minute may have ended in it: each has a minute of its own.
-    while journal.command("hexists", journal_key(f"incident:{fingerprint}:{at:%Y%m%dT%H%M}"), "ended"):
+    while store.command("hexists", journal_key(f"incident:{fingerprint}:{at:%Y%m%dT%H%M}"), "ended"):
         at += timedelta(minutes=1)
     return Incident(
         fingerprint=fingerprint,
@@ -150,10 +150,10 @@ def _make_incident(
     )
 
 
-def _is_residual(journal: JournalStore, incident: Incident) -> bool:
+def _is_residual(store: JournalStore, incident: Incident) -> bool:
     """True if everything found predates the end of the incident's previous occurrence."""
-    ended_at = journal.command("get", last_end_key(incident.fingerprint))
-    if ended_at is None or journal.command("hexists", OPEN, incident.fingerprint):
+    ended_at = store.command("get", last_end_key(incident.fingerprint))
+    if ended_at is None or store.command("hexists", OPEN, incident.fingerprint):
         return False
     # The sweep read its survey before that end and was analysed after it.
     if incident.window.end.timestamp() * 1000 < int(ended_at):
@@ -165,13 +165,13 @@ def _is_residual(journal: JournalStore, incident: Incident) -> bool:
 
 
 def _open(
-    sweep: Claim, journal: JournalStore, incident: Incident, alerts: list[Alert], ack_seconds: float,
+    sweep: Claim, store: JournalStore, incident: Incident, alerts: list[Alert], ack_seconds: float,
     group: str,
 ) -> str:  # fmt: skip
     """Open the incident unless one of its cause is open. Returns the id of the incident that holds the trouble."""
     waited = max(((incident.opened_at - alert.received_at).total_seconds() for alert in alerts), default=0.0)
     delay = 0.0 if incident.severity is Severity.CRITICAL else max(0.0, ack_seconds - waited)
-    holder: bytes = journal.run(
+    holder: bytes = store.run(
         scripts.OPEN_INCIDENT,
         more=[alert_notification_key(alert.id.removesuffix(RECHECK_SUFFIX)) for alert in alerts],
         journal=journal_key(incident.id),
@@ -188,17 +188,17 @@ def _open(
     return journal_id(holder.decode())
 
 
-def _update_symptoms(journal: JournalStore, incident: Incident, holder: str, symptoms: list[Finding]) -> None:
+def _update_symptoms(store: JournalStore, incident: Incident, holder: str, symptoms: list[Finding]) -> None:
     """Keep the newest symptoms, suppress their incidents, and unsuppress this one, which is a cause by now."""
     key, notification = journal_key(holder), notification_key(holder)
-    if incident.symptoms or journal.command("hexists", key, records.SYMPTOMS.field):
+    if incident.symptoms or store.command("hexists", key, records.SYMPTOMS.field):
         newest = records.SYMPTOMS.pack(list(incident.symptoms))
-        journal.run(scripts.UPDATE_SYMPTOMS, journal=key, notification=notification, symptoms_record=newest)
+        store.run(scripts.UPDATE_SYMPTOMS, journal=key, notification=notification, symptoms_record=newest)
     for service in dict.fromkeys(finding.service_id for finding in symptoms):
-        journal.run(scripts.SUPPRESS, cause=key, fingerprint=digest(incident.environment_id, service))
+        store.run(scripts.SUPPRESS, cause=key, fingerprint=digest(incident.environment_id, service))
     # After the suppression: of two incidents that were each other's symptom, the present cause goes on.
-    if journal.command("hexists", key, "suppressed_by"):
-        recorded = journal.read_record(key, records.INCIDENT) or incident
+    if store.command("hexists", key, "suppressed_by"):
+        recorded = store.read_record(key, records.INCIDENT) or incident
         refreshed = {name: getattr(incident, name) for name in REFRESHED_FIELDS}
         record = records.INCIDENT.pack(recorded.model_copy(update=refreshed))
         # A service with trouble that no callee explains need not wait for its presumed cause to recover.
@@ -206,30 +206,30 @@ def _update_symptoms(journal: JournalStore, incident: Incident, holder: str, sym
             finding.kind not in SYMPTOM_KINDS for finding in alerting_findings(incident.findings)
         )
         sweeps = 0 if own_trouble else CLEAN_SWEEPS
-        journal.run(
+        store.run(
             scripts.UNSUPPRESS, journal=key, notification=notification, incident_record=record,
             min_clean_sweeps=sweeps,
         )  # fmt: skip
 
 
 def _update_recovery(
-    sweep: Claim, journal: JournalStore, survey: Survey, findings: list[Finding], holders: Collection[str],
+    sweep: Claim, store: JournalStore, survey: Survey, findings: list[Finding], holders: Collection[str],
     symptom_services: Collection[str],
 ) -> None:  # fmt: skip
     """Record how this sweep saw every open incident of the environment that it did not find."""
     affected = affected_services(findings)
     # A service that counts as a symptom, or as the platform's trouble, shows nothing about trouble of its own.
     affected |= set(symptom_services)
-    for raw in journal.command("hvals", OPEN):
+    for raw in store.command("hvals", OPEN):
         key = raw.decode()
-        incident = journal.read_record(key, records.INCIDENT)
+        incident = store.read_record(key, records.INCIDENT)
         if incident is None or incident.environment_id != survey.environment_id:
             continue
         if journal_id(key) in holders:
             continue
-        newest = journal.read_record(key, records.SEEN) or []
+        newest = store.read_record(key, records.SEEN) or []
         recovery = assess_recovery(incident, newest, survey, findings)
         if incident.subject.key in affected:
             recovery = Recovery.STILL_SICK
         if recovery:
-            journal.run(scripts.UPDATE_RECOVERY, journal=key, sweep=sweep.key, recovery=recovery.value)
+            store.run(scripts.UPDATE_RECOVERY, journal=key, sweep=sweep.key, recovery=recovery.value)

@@ -15,14 +15,14 @@ STARTUP_SECONDS = 60.0  # time after a worker's start for the clock's first ping
 RECHECK_SECONDS = 86_400.0  # delay before the next look during a reported silence; a ping wakes the watchdog
 
 
-def start(journal: JournalStore, ping_seconds: float) -> None:
+def start(store: JournalStore, ping_seconds: float) -> None:
     """Expect pings from now on, unless they are expected already. Called when a worker starts.
 
     Raises NotAvailable.
     """
     overdue = int(MISSED_PINGS_LIMIT * ping_seconds * 1000)
     startup = int(STARTUP_SECONDS * 1000)
-    journal.run(scripts.START_WATCHDOG, ping_watchdog=PINGS, late_ms=overdue, boot_ms=startup)
+    store.run(scripts.START_WATCHDOG, ping_watchdog=PINGS, late_ms=overdue, boot_ms=startup)
 
 
 def check(claim: Claim, ping_seconds: float, now: datetime) -> Answer | None:

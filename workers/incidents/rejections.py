@@ -15,7 +15,7 @@ from workers.models import digest
 RETENTION_SECONDS = 30 * 86_400  # a cause that comes back a month later deserves a new proposal
 
 
-def record_rejection(journal: JournalStore, reservations: Sequence[str], number: str) -> None:
+def record_rejection(store: JournalStore, reservations: Sequence[str], number: str) -> None:
     """Store that a person closed pull request `number` (`#7`).
 
     Args:
@@ -23,12 +23,12 @@ def record_rejection(journal: JournalStore, reservations: Sequence[str], number:
             later occurrence knows the suspect commit before the agent has named a file.
     """
     for key in {_key(reservations), *(_key([commit]) for commit in reservations[1:])}:
-        journal.command("set", key, number, RETENTION_SECONDS)
+        store.command("set", key, number, RETENTION_SECONDS)
 
 
-def find_rejection(journal: JournalStore, reservations: Sequence[str]) -> str | None:
+def find_rejection(store: JournalStore, reservations: Sequence[str]) -> str | None:
     """The pull request for this cause that a person closed, as `#7`; None if there is none."""
-    number = journal.command("get", _key(reservations))
+    number = store.command("get", _key(reservations))
     return number.decode() if number else None
 
 

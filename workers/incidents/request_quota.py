@@ -74,7 +74,7 @@ def ping_interval(
 
 
 def store_sweep_cost(
-    journal: JournalStore, environment_id: str, rate_limit: RateLimit | None, requests: int, now: datetime
+    store: JournalStore, environment_id: str, rate_limit: RateLimit | None, requests: int, now: datetime
 ) -> None:
     """Store what a sweep cost and the rate limit after it. Never raises NotAvailable: no sweep fails for it.
 
@@ -89,24 +89,24 @@ def store_sweep_cost(
         fields += ["rate_limit", rate_limit.model_dump_json()]
     with contextlib.suppress(NotAvailable):
         if fields:
-            journal.run(scripts.STORE_RATE_LIMIT, more=fields, rate_limit=RATE_LIMIT, ttl_seconds=TTL_SECONDS)
+            store.run(scripts.STORE_RATE_LIMIT, more=fields, rate_limit=RATE_LIMIT, ttl_seconds=TTL_SECONDS)
 
 
 def store_history_cost(
-    journal: JournalStore, environment_id: str, rate_limit: RateLimit | None, requests: int, now: datetime
+    store: JournalStore, environment_id: str, rate_limit: RateLimit | None, requests: int, now: datetime
 ) -> None:
     """Add the requests of a backfill to the cost of the sweep that ran it. Never raises NotAvailable."""
     field = f"used:{environment_id}"
     with contextlib.suppress(NotAvailable):
-        cost = _parse(SweepCost, journal.fields(RATE_LIMIT).get(field)) or SweepCost(requests=0, at=now)
+        cost = _parse(SweepCost, store.fields(RATE_LIMIT).get(field)) or SweepCost(requests=0, at=now)
         fields = [field, cost.model_copy(update={"history_requests": requests}).model_dump_json()]
         fields += ["rate_limit", rate_limit.model_dump_json()] if rate_limit else []
-        journal.run(scripts.STORE_RATE_LIMIT, more=fields, rate_limit=RATE_LIMIT, ttl_seconds=TTL_SECONDS)
+        store.run(scripts.STORE_RATE_LIMIT, more=fields, rate_limit=RATE_LIMIT, ttl_seconds=TTL_SECONDS)
 
 
-def read(journal: JournalStore, now: datetime) -> RequestQuota:
+def read(store: JournalStore, now: datetime) -> RequestQuota:
     """The stored quota; a value that cannot be parsed counts as absent. Raises NotAvailable."""
-    fields = journal.fields(RATE_LIMIT)
+    fields = store.fields(RATE_LIMIT)
     sweeps = [_parse(SweepCost, value) for name, value in fields.items() if name.startswith("used:")]
     oldest = now - timedelta(seconds=TTL_SECONDS)
     # The TTL is that of the whole hash: an environment that is no longer swept would count forever.
@@ -117,12 +117,12 @@ def read(journal: JournalStore, now: datetime) -> RequestQuota:
     )
 
 
-def next_ping(journal: JournalStore, ping_seconds: float, now: datetime) -> float | None:
+def next_ping(store: JournalStore, ping_seconds: float, now: datetime) -> float | None:
     """Seconds until the next ping if the quota requires a longer interval than configured, else None.
 
     Raises NotAvailable.
     """
-    quota = read(journal, now)
+    quota = read(store, now)
     if quota.rate_limit is None:
         return None
     # The receiver asks when it accepts a ping, before the sweep of that ping has spent its requests.

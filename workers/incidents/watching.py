@@ -55,7 +55,7 @@ log = logging.getLogger("trackwalker.watching")
 
 
 def follow_up(
-    claim: Claim, railway: Railway, github: GitHub, settings: Settings, journal: JournalStore, now: datetime, *,
+    claim: Claim, railway: Railway, github: GitHub, settings: Settings, store: JournalStore, now: datetime, *,
     notify: str,
 ) -> None:  # fmt: skip
     """Check the incident once, then release the claim: until the next check, or with the incident's end.
@@ -72,7 +72,7 @@ def follow_up(
         _await_recovery(claim, notify)
         return
     if pull.state == "open":
-        pull = _refresh_pull(claim, github, journal, pull)
+        pull = _refresh_pull(claim, github, store, pull)
     if pull.state == "open":
         claim.advance("watch", after=_poll_seconds(claim, now))
         return
@@ -81,7 +81,7 @@ def follow_up(
         claim.record(records.FOLLOW_UP, closed)
         claim.advance("watch", after=RECHECK_SECONDS, notify=notify)
         return
-    _verify_merge(claim, railway, settings, journal, incident, pull, now, notify)
+    _verify_merge(claim, railway, settings, store, incident, pull, now, notify)
 
 
 def _next_stage(claim: Claim) -> str:
@@ -110,20 +110,20 @@ def _poll_seconds(claim: Claim, now: datetime) -> float:
     return min(MAX_POLL_SECONDS, max(MIN_POLL_SECONDS, age / POLLS_PER_AGE))
 
 
-def _refresh_pull(claim: Claim, github: GitHub, journal: JournalStore, pull: PullRequest) -> PullRequest:
+def _refresh_pull(claim: Claim, github: GitHub, store: JournalStore, pull: PullRequest) -> PullRequest:
     """The pull request as GitHub shows it now. One that has ended is recorded, and its reservations are released."""
     fresh = github.pull(claim.text("repository"), pull.number)
     if fresh.state == "open":
         return fresh
     reservations.release(claim)
     if fresh.state == "closed":
-        rejections.record_rejection(journal, reservations.reserved_keys(claim), f"#{fresh.number}")
+        rejections.record_rejection(store, reservations.reserved_keys(claim), f"#{fresh.number}")
     log.info("pull request ended", extra={"journal": claim.id, "state": fresh.state})
     return claim.record(records.PULL, fresh)
 
 
 def _verify_merge(
-    claim: Claim, railway: Railway, settings: Settings, journal: JournalStore, incident: Incident,
+    claim: Claim, railway: Railway, settings: Settings, store: JournalStore, incident: Incident,
     pull: PullRequest, now: datetime, notify: str,
 ) -> None:  # fmt: skip
     """Wait for the deployment of the merge and then measure a window that lies wholly after it."""
@@ -152,7 +152,7 @@ def _verify_merge(
         return survey
 
     survey = claim.step(records.AFTER, measure)
-    history = summary_store.read(journal, incident.environment_id, start)
+    history = summary_store.read(store, incident.environment_id, start)
     baselines = summary_store.baseline_windows(history, start)
     findings = detection.detect(survey, min_duration_minutes=settings.min_duration_minutes, history=baselines)
     _finish(claim, compare(incident, survey, findings), notify)

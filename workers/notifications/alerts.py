@@ -21,7 +21,7 @@ MERGE_RECHECK_SECONDS = (
 
 
 def notify_alert(
-    claim: Claim, journal: JournalStore, slack: Slack | None, *, now: datetime, quiet_seconds: float
+    claim: Claim, store: JournalStore, slack: Slack | None, *, now: datetime, quiet_seconds: float
 ) -> None:
     """Update the alert's messages; a report about Trackwalker itself is an answer without an alert."""
     alert = claim.get(records.ALERT)
@@ -30,11 +30,11 @@ def notify_alert(
     ack = find_acknowledgement(claim, slack, since)
     drop_reason = DropReason(claim.text("drop_reason")) if claim.text("drop_reason") else None
     if holder := claim.text("merged_into"):
-        if _ends_by_merge(claim, journal, holder, ack):
+        if _ends_by_merge(claim, store, holder, ack):
             return
         drop_reason = DropReason.KNOWN_INCIDENT
     services = tuple({alert.service_name or "", alert.service_id or ""} - {""}) if alert else ()
-    claim.check_allowed = lambda: controls.check(journal, services, now.timestamp())
+    claim.check_allowed = lambda: controls.check(store, services, now.timestamp())
     claim.check_allowed()
     headline = format_alert_headline(alert)
     if drop_reason:
@@ -52,16 +52,16 @@ def notify_alert(
         return
     wait = seconds_until_ack(claim)
     if ack is None and not wait:
-        post(claim, slack, "ack", f"{headline}\n{LOOKING}{_waiting_text(journal, alert)}", None, since=since)
+        post(claim, slack, "ack", f"{headline}\n{LOOKING}{_waiting_text(store, alert)}", None, since=since)
     claim.advance("notify", after=wait or quiet_seconds)
 
 
-def _ends_by_merge(claim: Claim, journal: JournalStore, holder: str, ack: SlackMessage | None) -> bool:
+def _ends_by_merge(claim: Claim, store: JournalStore, holder: str, ack: SlackMessage | None) -> bool:
     """True if the stage is done: the incident's notification speaks for the alert, or may still take over its message.
 
     False if the incident has an acknowledgement of its own, so that the alert's one must say where to look.
     """
-    fields = journal.fields(holder)
+    fields = store.fields(holder)
     incident_ack = claim.read(fields, records.ACK)
     if ack is not None and incident_ack is None and fields and "ended" not in fields:
         claim.advance("notify", after=MERGE_RECHECK_SECONDS)
@@ -72,11 +72,11 @@ def _ends_by_merge(claim: Claim, journal: JournalStore, holder: str, ack: SlackM
     return False
 
 
-def _waiting_text(journal: JournalStore, alert: Alert | None) -> str:
+def _waiting_text(store: JournalStore, alert: Alert | None) -> str:
     """Why there is no answer yet: the reason of the alert's sweep, or of the alert while no sweep has it."""
     if alert is None:
         return ""
-    fields = journal.fields(alert_key(alert.id))
+    fields = store.fields(alert_key(alert.id))
     sweep = fields.get("sweep")
-    reason = journal.command("hget", sweep.decode(), "reason") if sweep else fields.get("reason")
+    reason = store.command("hget", sweep.decode(), "reason") if sweep else fields.get("reason")
     return f" Waiting: {escape(reason.decode())}" if reason else ""

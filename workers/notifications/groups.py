@@ -28,29 +28,29 @@ MAX_LINE_CHARACTERS = 200
 
 
 def notify_group(
-    claim: Claim, journal: JournalStore, slack: Slack | None, *, now: datetime, quiet_seconds: float
+    claim: Claim, store: JournalStore, slack: Slack | None, *, now: datetime, quiet_seconds: float
 ) -> None:
     """Update the group's messages from its members' journals. With the outcome posted, the group is closed.
 
     Args:
         quiet_seconds: delay before the next look when no member wakes the group earlier.
     """
-    members = grouping.members(journal, claim.fields, now)
+    members = grouping.members(store, claim.fields, now)
     if members is None:
         claim.advance("notify", after=RECHECK_SECONDS)
         return
     if not members:
         claim.end(EndedAs.DROPPED, "no member of the group exists")
         return
-    claim.check_allowed = lambda: controls.check(journal, (), now.timestamp())
+    claim.check_allowed = lambda: controls.check(store, (), now.timestamp())
     claim.check_allowed()
-    audible = _audible(members, journal, now)
+    audible = _audible(members, store, now)
     since = datetime.fromtimestamp(int(claim.text("opened", "0")) / 1000, UTC)
     ack = post(claim, slack, "ack", render_ack(audible), None, since=since)
     outcome_record = records.slack_message("outcome")
-    concluded = None if claim.has(outcome_record) else _close_if_concluded(claim, journal, now)
+    concluded = None if claim.has(outcome_record) else _close_if_concluded(claim, store, now)
     if concluded is not None:
-        text = render_outcome(_audible(concluded, journal, now))
+        text = render_outcome(_audible(concluded, store, now))
         post(claim, slack, "outcome", text, ack, since=since)
     edit(claim, slack, ack, render_ack(audible))
     finished = all(member.is_ended for member in members) and (concluded or claim.has(outcome_record))
@@ -58,9 +58,9 @@ def notify_group(
         claim.advance("notify", after=quiet_seconds)
 
 
-def _audible(members: list[GroupMember], journal: JournalStore, now: datetime) -> list[GroupMember]:
+def _audible(members: list[GroupMember], store: JournalStore, now: datetime) -> list[GroupMember]:
     """The members that are not muted. Raises OnHold if all are."""
-    _, mutes = controls.state(journal, now.timestamp())
+    _, mutes = controls.state(store, now.timestamp())
     audible = [
         member
         for member in members
@@ -71,14 +71,14 @@ def _audible(members: list[GroupMember], journal: JournalStore, now: datetime) -
     return audible
 
 
-def _close_if_concluded(claim: Claim, journal: JournalStore, now: datetime) -> list[GroupMember] | None:
+def _close_if_concluded(claim: Claim, store: JournalStore, now: datetime) -> list[GroupMember] | None:
     """All members, with the group closed to further ones; None while a member is still worked on."""
-    members = grouping.members(journal, claim.fields, now)
+    members = grouping.members(store, claim.fields, now)
     if members is None or not all(member.is_concluded for member in members):
         return None
     # An incident that joins before this write is read below. One that comes later is not a member.
     claim.set_fields(closed="1")
-    members = grouping.members(journal, journal.fields(claim.key), now)
+    members = grouping.members(store, store.fields(claim.key), now)
     if members is None or not all(member.is_concluded for member in members):
         claim.set_fields(closed="0")
         return None

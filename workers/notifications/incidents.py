@@ -31,17 +31,17 @@ class Delivery(NamedTuple):
 
 
 def notify_incident(
-    claim: Claim, journal: JournalStore, slack: Slack | None, *, now: datetime, quiet_seconds: float
+    claim: Claim, store: JournalStore, slack: Slack | None, *, now: datetime, quiet_seconds: float
 ) -> None:
     """Update the incident's messages: posts that ring come first, then silent replies, then the edit."""
-    fields = journal.fields(claim.key.replace(f"{PREFIX}notification:", PREFIX))
+    fields = store.fields(claim.key.replace(f"{PREFIX}notification:", PREFIX))
     incident = claim.need(records.INCIDENT)
     services = (incident.subject.key, incident.subject.name)
-    claim.check_allowed = lambda: controls.check(journal, services, now.timestamp())
+    claim.check_allowed = lambda: controls.check(store, services, now.timestamp())
     claim.check_allowed()
     since = incident.opened_at
-    ack = find_acknowledgement(claim, slack, since) or _merged_acknowledgement(claim, journal)
-    messages = _render(claim, incident, fields, journal)
+    ack = find_acknowledgement(claim, slack, since) or _merged_acknowledgement(claim, store)
+    messages = _render(claim, incident, fields, store)
     outcome_post, group = _first_outcome(claim), fields.get("group", b"").decode()
     forwarded = bool(claim.text("forwarded"))
     # A symptom that was never reported stays silent: the incident of its cause names it.
@@ -52,8 +52,8 @@ def notify_incident(
         ack = post(claim, slack, "ack", messages.ack, None, since=since)
     thread = ack or outcome_post
     if group and thread is None:
-        thread = journal.read_record(group, records.ACK)
-        if thread is None and journal.wake(group):
+        thread = store.read_record(group, records.ACK)
+        if thread is None and store.wake(group):
             claim.advance("notify", after=GROUP_RECHECK_SECONDS)
             return
     delivery = _deliver_outcome(fields, slack, thread)
@@ -67,7 +67,7 @@ def notify_incident(
     if ack is not None:
         edit(claim, slack, ack, messages.ack)
     if group:
-        journal.wake(group)
+        store.wake(group)
     ended = "ended" in fields or not fields
     if not ended or not claim.end(EndedAs.NOTIFIED, "notified", final=False):
         claim.advance("notify", after=wait or quiet_seconds)
@@ -106,7 +106,7 @@ def _first_outcome(claim: Claim) -> SlackMessage | None:
 
 
 def _render(
-    claim: Claim, incident: Incident, fields: dict[str, bytes], journal: JournalStore
+    claim: Claim, incident: Incident, fields: dict[str, bytes], store: JournalStore
 ) -> IncidentMessages:
     """The incident's texts, with the newest findings and symptoms that sweeps have recorded."""
     newest: dict[str, object] = {}
@@ -123,20 +123,20 @@ def _render(
         claim.read(fields, records.FOLLOW_UP),
         fields.get("reason", b"").decode(),
         int(fields.get("firings", b"1")),
-        _format_reference(holder, journal) if holder else "",
+        _format_reference(holder, store) if holder else "",
     )
 
 
-def _format_reference(holder: str, journal: JournalStore) -> str:
+def _format_reference(holder: str, store: JournalStore) -> str:
     """Another incident by the name of its cause, its id, and the link of its outcome."""
-    incident = journal.read_record(holder, records.INCIDENT)
-    outcome = journal.read_record(holder, records.OUTCOME)
+    incident = store.read_record(holder, records.INCIDENT)
+    outcome = store.read_record(holder, records.OUTCOME)
     name = f"*{format_name(incident.subject.name)}*" if incident else "another service"
     link = f" {outcome.link}" if outcome and outcome.link else ""
     return f"{name}: see {journal_id(holder)}{link}"
 
 
-def _merged_acknowledgement(claim: Claim, journal: JournalStore) -> SlackMessage | None:
+def _merged_acknowledgement(claim: Claim, store: JournalStore) -> SlackMessage | None:
     """The acknowledgement of an alert that this incident merged.
 
     Raises NotAvailable while another worker may be posting it: a second acknowledgement would ring twice.
@@ -144,7 +144,7 @@ def _merged_acknowledgement(claim: Claim, journal: JournalStore) -> SlackMessage
     for name, merged_at in claim.fields.items():
         if not name.startswith("merge_from:"):
             continue
-        fields = journal.fields(name.removeprefix("merge_from:"))
+        fields = store.fields(name.removeprefix("merge_from:"))
         message = claim.read(fields, records.ACK)
         if message is not None:
             return claim.record(records.ACK, message)

@@ -23,19 +23,19 @@ QUIET_SECONDS = (
 )
 
 
-def notify(claim: Claim, journal: JournalStore, slack: Slack | None, *, now: datetime) -> None:
+def notify(claim: Claim, store: JournalStore, slack: Slack | None, *, now: datetime) -> None:
     """Post and edit what has changed, then release the notification until there is more to report.
 
     Args:
         slack: None if no Slack is configured or the mode is shadow: the journal then records the texts instead.
     """
     if claim.key.startswith(DUPLICATE_CHECK_PREFIX):
-        delete_duplicates(claim, journal, slack)
+        delete_duplicates(claim, store, slack)
         return
-    schedule_duplicate_check(claim, journal, slack)
+    schedule_duplicate_check(claim, store, slack)
     if ":incident:" in claim.key:
-        notify_incident(claim, journal, slack, now=now, quiet_seconds=QUIET_SECONDS)
+        notify_incident(claim, store, slack, now=now, quiet_seconds=QUIET_SECONDS)
     elif ":group:" in claim.key:
-        notify_group(claim, journal, slack, now=now, quiet_seconds=QUIET_SECONDS)
+        notify_group(claim, store, slack, now=now, quiet_seconds=QUIET_SECONDS)
     else:
-        notify_alert(claim, journal, slack, now=now, quiet_seconds=QUIET_SECONDS)
+        notify_alert(claim, store, slack, now=now, quiet_seconds=QUIET_SECONDS)

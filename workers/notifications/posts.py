@@ -80,28 +80,28 @@ def edit(claim: Claim, slack: Slack | None, message: SlackMessage, text: str) ->
     claim.record(records.ACK, message.model_copy(update={"digest": digest(text)}))
 
 
-def schedule_duplicate_check(claim: Claim, journal: JournalStore, slack: Slack | None) -> None:
+def schedule_duplicate_check(claim: Claim, store: JournalStore, slack: Slack | None) -> None:
     """After a takeover: the previous worker may only have stalled, post in spite of it, and crash unnoticed."""
     if not claim.is_taken_over or slack is None or not slack.can_read_history:
         return
     key = DUPLICATE_CHECK_PREFIX + claim.id.removeprefix("notification:")
     reason = "the notification was taken over: the previous worker may have posted it as well"
-    journal.open_journal(key, "notify", after=DUPLICATE_CHECK_SECONDS, of=claim.key, reason=reason)
+    store.open_journal(key, "notify", after=DUPLICATE_CHECK_SECONDS, of=claim.key, reason=reason)
 
 
-def delete_duplicates(claim: Claim, journal: JournalStore, slack: Slack | None) -> None:
+def delete_duplicates(claim: Claim, store: JournalStore, slack: Slack | None) -> None:
     """Delete every message with a key of the notification `of`, except those that it recorded."""
     if slack is None or not slack.can_read_history:
         claim.end(EndedAs.CHECKED, "Slack's history cannot be read")
         return
     notification = claim.text("of")
-    fields = journal.fields(notification)
+    fields = store.fields(notification)
     blobs = {name.removeprefix("r:"): blob for name, blob in fields.items() if name.startswith("r:")}
     recorded = {
         name: message for name, blob in blobs.items() if (message := records.ACK.unpack(blob)) and message.ts
     }
     since = datetime.fromtimestamp(int(fields.get("opened", b"0")) / 1000, UTC) - CLOCK_SKEW
-    group_ack = journal.read_record(fields.get("group", b"").decode() or notification, records.ACK)
+    group_ack = store.read_record(fields.get("group", b"").decode() or notification, records.ACK)
     # A message stands in the channel, or in the thread of the group's or of the notification's earliest message.
     heads = [group_ack, *sorted(recorded.values(), key=lambda message: message.ts)][:2]
     threads = [None, *{message.ts: message for message in heads if message and message.ts}.values()]

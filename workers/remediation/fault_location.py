@@ -25,9 +25,9 @@ def reservation_keys(repository: Repository, plan: Plan, evidence: Evidence) -> 
     return [_key(repository, plan.cause.file or ""), *commit_keys(repository, evidence)]
 
 
-def rejected_outcome(journal: JournalStore, keys: list[str]) -> Outcome | None:
+def rejected_outcome(store: JournalStore, keys: list[str]) -> Outcome | None:
     """The outcome if a person closed a pull request for this fault location; None if nobody did."""
-    number = rejections.find_rejection(journal, keys) if keys else None
+    number = rejections.find_rejection(store, keys) if keys else None
     if number is None:
         return None
     return Outcome(
@@ -35,16 +35,16 @@ def rejected_outcome(journal: JournalStore, keys: list[str]) -> Outcome | None:
     )
 
 
-def reserve(claim: Claim, journal: JournalStore, repository: Repository, keys: list[str]) -> Outcome | None:
+def reserve(claim: Claim, store: JournalStore, repository: Repository, keys: list[str]) -> Outcome | None:
     """Reserve a fault location for this incident.
 
     Returns:
         None once reserved, else the outcome: a person rejected a fix, or another incident holds the location.
     """
-    if rejected := rejected_outcome(journal, keys):
+    if rejected := rejected_outcome(store, keys):
         return rejected
     if holder := reservations.reserve(claim, keys, repository.name):
-        incident = journal.read_record(holder, records.INCIDENT)
+        incident = store.read_record(holder, records.INCIDENT)
         name = incident.subject.name if incident else "another incident"
         return Outcome(
             kind="attached", headline=f"Same cause in the code as {name}: already being fixed there"

@@ -97,7 +97,7 @@ def test_the_stored_history_is_used_if_redis_is_available(
     now = datetime.now(UTC).replace(microsecond=0)
     ends = [now - timedelta(minutes=30 * n) for n in range(10, 0, -1)]
     summaries = [Summary(at=at, minutes=30, requests=1000, server_errors=500, ok=500) for at in ends]
-    summary_store.store(journal, "env", {"svc-shop": summaries}, now)
+    summary_store.save(journal, "env", {"svc-shop": summaries}, now)
 
     result = run_command(tmp_path, "sweep", "--json", REDIS_URL=store_url, **settings)
 

@@ -177,7 +177,7 @@ def test_short_windows_take_no_more_summaries_than_long_ones() -> None:
 def test_older_windows_can_be_added_later(journal: JournalStore) -> None:
     summary_store.add_sweep(journal, survey(NOON), [])
 
-    summary_store.store(journal, "e", {"svc-shop": windows(NOON - 2 * HALF_HOUR, NOON - HALF_HOUR)}, NOON)
+    summary_store.save(journal, "e", {"svc-shop": windows(NOON - 2 * HALF_HOUR, NOON - HALF_HOUR)}, NOON)
 
     assert ends(journal) == [NOON - 2 * HALF_HOUR, NOON - HALF_HOUR, NOON]
 

@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from workers.cli.commands.shared import Subparsers, add_command, add_json, open_journal
+from workers.cli.commands.shared import Subparsers, add_command, add_json, open_store
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -36,11 +36,11 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     from workers.cli import listing
 
     limit = None if options.all else listing.DEFAULT_ROWS if options.limit is None else options.limit
-    journal, now = open_journal(settings), datetime.now(UTC)
+    store, now = open_store(settings), datetime.now(UTC)
     if options.json:
-        print(json.dumps(listing.collect(journal, now, limit)))
+        print(json.dumps(listing.collect(store, now, limit)))
     else:
-        print("\n".join(listing.render_overview(journal, now, limit)))
+        print("\n".join(listing.render_overview(store, now, limit)))
     return 0
 
 

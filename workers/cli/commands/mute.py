@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from workers.cli.commands.shared import Subparsers, add_command, open_journal
+from workers.cli.commands.shared import Subparsers, add_command, open_store
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -40,7 +40,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     from workers.incidents import controls
 
     seconds = controls.parse_duration(options.span)
-    controls.mute(open_journal(settings), options.service, time.time() + seconds)
+    controls.mute(open_store(settings), options.service, time.time() + seconds)
     if not seconds:
         print(f"{options.service} is not muted")
         return 0

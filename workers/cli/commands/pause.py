@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from workers.cli.commands.shared import Subparsers, add_command, open_journal
+from workers.cli.commands.shared import Subparsers, add_command, open_store
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -33,7 +33,7 @@ def run(settings: Settings, _options: argparse.Namespace) -> int:
     """Begin the pause."""
     from workers.incidents import controls
 
-    controls.pause(open_journal(settings))
+    controls.pause(open_store(settings))
     print("paused: no posts, pull requests or agent runs until `python -m workers resume`")
     return 0
 
@@ -42,6 +42,6 @@ def run_resume(settings: Settings, _options: argparse.Namespace) -> int:
     """End the pause."""
     from workers.incidents import controls
 
-    controls.resume(open_journal(settings))
+    controls.resume(open_store(settings))
     print("resumed: work that waited continues within half a minute")
     return 0

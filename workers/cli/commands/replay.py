@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from workers.cli.commands.shared import Subparsers, add_command, add_id, open_journal, print_error
+from workers.cli.commands.shared import Subparsers, add_command, add_id, open_store, print_error
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -32,7 +32,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
 
     try:
         exit_code, lines = replay_comparison.replay(
-            open_journal(settings), options.id, settings.min_duration_minutes
+            open_store(settings), options.id, settings.min_duration_minutes
         )
     except TrackwalkerError as error:
         # Not the 1 of every other command: here it means that the result differs.

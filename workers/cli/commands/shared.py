@@ -51,8 +51,8 @@ def add_json(parser: argparse.ArgumentParser, unit: str) -> None:
     parser.add_argument("--json", action="store_true", help=f"print {unit} (default: text)")
 
 
-def open_journal(settings: Settings) -> JournalStore:
-    """The journal in Redis.
+def open_store(settings: Settings) -> JournalStore:
+    """The journals in Redis.
 
     Raises:
         NotAvailable: Redis does not answer; the error names the setting or the process to check.
@@ -62,9 +62,9 @@ def open_journal(settings: Settings) -> JournalStore:
     from workers.errors import NotAvailable
     from workers.runtime.store import connect
 
-    journal = JournalStore(connect(settings))
+    store = JournalStore(connect(settings))
     try:
-        journal.ping()
+        store.ping()
     except NotAvailable as error:
         hint = (
             "check REDIS_URL"
@@ -72,7 +72,7 @@ def open_journal(settings: Settings) -> JournalStore:
             else "the embedded Valkey runs only while `python -m workers up` does"
         )
         raise NotAvailable(f"{error} ({hint})") from None
-    return journal
+    return store
 
 
 def require_sweep_settings(settings: Settings) -> None:

@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from workers.cli.commands.shared import Subparsers, add_command, add_id, add_json, open_journal
+from workers.cli.commands.shared import Subparsers, add_command, add_id, add_json, open_store
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -27,9 +27,9 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     """Print the journal."""
     from workers.cli import journal_view
 
-    journal = open_journal(settings)
+    store = open_store(settings)
     if options.json:
-        print(json.dumps(journal_view.collect_journal(journal, options.id)))
+        print(json.dumps(journal_view.collect_journal(store, options.id)))
     else:
-        print("\n".join(journal_view.render_journal(journal, options.id, datetime.now(UTC))))
+        print("\n".join(journal_view.render_journal(store, options.id, datetime.now(UTC))))
     return 0

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from workers.cli.commands.shared import Subparsers, add_command, open_journal
+from workers.cli.commands.shared import Subparsers, add_command, open_store
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -105,7 +105,7 @@ def _warn_unavailable(settings: Settings) -> None:
         log.warning("port not available, retrying", extra={"setting": f"PORT={settings.port}", "why": error})
     if settings.redis_url:
         try:
-            open_journal(settings)
+            open_store(settings)
         except NotAvailable as unavailable:
             log.warning("Redis not available, retrying", extra={"why": str(unavailable)})
 

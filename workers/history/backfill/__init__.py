@@ -47,22 +47,20 @@ class BackfillProgress(Model):
 
 
 def load_history(
-    railway: Railway, journal: JournalStore, survey: Survey, *, min_duration_minutes: float
+    railway: Railway, store: JournalStore, survey: Survey, *, min_duration_minutes: float
 ) -> History:
     """The history of the environment, continued from Railway first while the backfill is not done.
 
     Raises:
         NotAvailable: Redis does not answer. Failures of Railway are logged and end the backfill of this sweep.
     """
-    history = summary_store.read(journal, survey.environment_id, survey.window.end)
-    progress = _parse_progress(summary_store.read_progress(journal, survey.environment_id), survey)
+    history = summary_store.read(store, survey.environment_id, survey.window.end)
+    progress = _parse_progress(summary_store.read_progress(store, survey.environment_id), survey)
     if progress.is_done:
         return history
     windows, progress = backfill(railway, survey, progress, min_duration_minutes=min_duration_minutes)
-    summary_store.store(
-        journal, survey.environment_id, windows, survey.window.end, progress.model_dump_json()
-    )
-    return summary_store.read(journal, survey.environment_id, survey.window.end)
+    summary_store.save(store, survey.environment_id, windows, survey.window.end, progress.model_dump_json())
+    return summary_store.read(store, survey.environment_id, survey.window.end)
 
 
 def _parse_progress(stored: str, survey: Survey) -> BackfillProgress:
