@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from workers.detection.exceedance import Exceedance, exceedances
+from workers.detection.exceedance import Exceedance, exceedances, measurements
 from workers.detection.service_window import ServiceWindow
 from workers.detection.statistics import quantile
 from workers.detection.summaries import HIGH_CPU
@@ -63,14 +63,7 @@ def _near_limit(window: ServiceWindow) -> Finding | None:
     is_too_short = worst.interval.seconds < window.min_duration
     if severity is Severity.NOTICE and is_too_short and not is_baseline and not _is_startup(window, worst):
         return None
-    values = worst.values
-    numbers = {
-        "mean_percent": round(100 * sum(values) / len(values) / limit, 1),
-        "peak_percent": round(100 * max(values) / limit, 1),
-        "minutes": round(worst.interval.seconds / 60, 2), "replicas": float(len(above)),
-        "replicas_measured": float(len(window.service.usage)),
-        "limit_vcpu": limit, "peak_vcpu": round(max(values), 4),
-    }  # fmt: skip
+    numbers = measurements(window, above, limit, "vcpu")
     return window.make_finding(
         "cpu", severity, worst.interval.start, last_seen=worst.interval.end,
         ongoing=worst.is_last, numbers=numbers, is_baseline=is_baseline,

@@ -61,6 +61,29 @@ def exceedances(
     return sorted(result, key=lambda each: (not each.is_last, -each.interval.seconds))
 
 
+def measurements(
+    window: ServiceWindow, above: Sequence[Exceedance], limit: float, unit: str
+) -> dict[str, float]:
+    """The numbers of a finding about a resource near its limit; the first exceedance is the measured one.
+
+    Args:
+        above: the exceedances of all replicas, at least one.
+        limit: the limit of one replica.
+        unit: ends the names of the absolute numbers: `vcpu`, `gb`.
+    """
+    worst = above[0]
+    values = worst.values
+    return {
+        "mean_percent": round(100 * sum(values) / len(values) / limit, 1),
+        "peak_percent": round(100 * max(values) / limit, 1),
+        "minutes": round(worst.interval.seconds / 60, 2),
+        "replicas": float(len(above)),
+        "replicas_measured": float(len(window.service.usage)),
+        f"limit_{unit}": limit,
+        f"peak_{unit}": round(max(values), 4),
+    }
+
+
 def _long_intervals(
     times: Sequence[float], above: Sequence[bool], step: float, min_seconds: float, noisy_seconds: float
 ) -> list[Interval]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.detection.exceedance import Exceedance, exceedances
+from workers.detection.exceedance import Exceedance, exceedances, measurements
 from workers.detection.service_window import ServiceWindow
 from workers.detection.statistics import quantile
 from workers.models import Finding, Severity
@@ -29,14 +29,7 @@ def detect_memory(window: ServiceWindow) -> Finding | None:
     mean = sum(value for _, value in worst.points) / len(worst.points)
     is_steady = level is not None and mean <= level + STEADY_MARGIN * limit
     is_full = quantile(worst.values, 0.5) >= FULL_MEMORY * limit
-    values = worst.values
-    numbers = {
-        "mean_percent": round(100 * sum(values) / len(values) / limit, 1),
-        "peak_percent": round(100 * max(values) / limit, 1),
-        "minutes": round(worst.interval.seconds / 60, 2), "replicas": float(len(above)),
-        "replicas_measured": float(len(window.service.usage)),
-        "limit_gb": limit, "peak_gb": round(max(values), 4),
-    }  # fmt: skip
+    numbers = measurements(window, above, limit, "gb")
     return window.make_finding(
         "memory", severity, worst.interval.start, last_seen=worst.interval.end, ongoing=worst.is_last,
         numbers=numbers, is_baseline=is_steady and severity is not Severity.NOTICE and not is_full,
