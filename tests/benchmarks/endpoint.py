@@ -23,6 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tests.benchmarks.load import SECRET
+from tests.support.fakes.serving import free_port
 from tests.support.polling import wait_until
 from workers.runtime.store import client
 
@@ -97,13 +98,6 @@ def served(app: str, store: str, environments: str = "p/e") -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(10)
-
-
-def free_port() -> int:
-    """A port that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _listens(port: int) -> bool:

@@ -21,10 +21,9 @@ from pathlib import Path
 import httpx
 import redis
 
-from tests.benchmarks.endpoint import free_port
 from tests.support.fakes.railway import FakeRailway
 from tests.support.fakes.railway_types import Request, Sample, World, WorldDeployment, WorldService
-from tests.support.fakes.serving import serve
+from tests.support.fakes.serving import free_port, serve
 from tests.support.polling import wait_until
 from workers.engine.schema import PREFIX
 from workers.runtime.embedded import address

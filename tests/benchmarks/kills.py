@@ -16,10 +16,9 @@ from pathlib import Path
 
 import httpx
 
-from tests.benchmarks.endpoint import free_port
 from tests.support.fakes.railway import FakeRailway
 from tests.support.fakes.railway_types import World
-from tests.support.fakes.serving import serve
+from tests.support.fakes.serving import free_port, serve
 from tests.support.polling import wait_until
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import PREFIX

@@ -20,8 +20,7 @@ from tests.chaos.installation import DECK, Disruption, Installation
 from tests.support.fakes.model import MODEL_NAME as MODEL
 from tests.support.fakes.model import provider
 from tests.support.fakes.opencode import install
-from tests.support.fakes.platform import free_port
-from tests.support.fakes.serving import serve
+from tests.support.fakes.serving import free_port, serve
 from tests.support.fakes.slack import HOOK
 
 SECRET = "s3cret"

@@ -19,7 +19,7 @@ import httpx
 from tests.demo.environment import CARRIER, DemoEnvironment
 from tests.support.fakes.container import bound_to_us
 from tests.support.fakes.model import MODEL_NAME
-from tests.support.fakes.platform import free_port
+from tests.support.fakes.serving import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 40.0  # deadline from the start to a successful GET /ready

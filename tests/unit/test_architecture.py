@@ -155,6 +155,20 @@ def test_a_file_name_occurs_once_in_the_workers() -> None:
     assert [name for name, count in names.items() if count > 1 and name != "__init__.py"] == []
 
 
+def test_no_test_file_is_imported() -> None:
+    # Pytest would collect the fixtures and tests of an imported file twice. Shared code belongs to tests/support.
+    test_files = sorted((ROOT / "tests").rglob("*.py"))
+
+    imported = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in test_files
+        for name in imports(path)
+        if name.startswith("tests.") and name.rpartition(".")[2].startswith("test_")
+    }
+
+    assert imported == set()
+
+
 @pytest.mark.parametrize(
     "path",
     [path for path in modules() if name_of(path).startswith(PURE)],

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.integration.processes.test_kill import Installation, installation
+from tests.support.installation import Installation
 from tests.support.pipeline import PipelineHarness, harness
 from tests.support.polling import wait_until
 from tests.support.worker import running_worker
@@ -23,8 +23,6 @@ from workers.main import SHUTDOWN_TIMEOUT_MS
 from workers.models import Plan
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.supervise import DRAIN_SECONDS, read_procfile
-
-__all__ = ["installation"]  # the fixture
 
 LOADED_SECONDS = 10.0  # allowance for a loaded machine
 

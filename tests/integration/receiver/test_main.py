@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from receiver import clock
-from tests.benchmarks.endpoint import free_port
+from tests.support.fakes.serving import free_port
 from tests.support.polling import wait_until
 from workers.engine.schema import PREFIX
 from workers.runtime.settings import read

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import socket
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ from tests.support.fakes.commits import check_out, described, meta
 from tests.support.fakes.container import Container, Meter
 from tests.support.fakes.edge import Passed, Target, edge
 from tests.support.fakes.railway import LogRow, Request, Sample, World, WorldDeployment, WorldService
+from tests.support.fakes.serving import free_port
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
@@ -225,12 +225,6 @@ class Platform:
             sample = Sample(time.time(), live.instance_id, live.deployment.id, usage[0], usage[1])
             with self.world.lock:
                 self.service.samples.append(sample)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(port: int, path: str) -> bool:

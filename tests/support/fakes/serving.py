@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,13 @@ Kind = Literal["429", "500", "503", "hang", "refuse", "reset", "drop", "trickle"
 """429 and 503 have Retry-After; `refuse` is 401; `reset` closes the connection before the request is processed, `drop`
 afterwards; `trickle` sends single bytes without end."""
 DROP_SECONDS = 0.2
+
+
+def free_port() -> int:
+    """A port that is free at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @dataclass
