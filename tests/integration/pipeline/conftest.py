@@ -22,15 +22,15 @@ from workers.runtime.store import client
 
 @pytest.fixture
 def start(store: redis.Redis, store_url: str, tmp_path: Path) -> StartHarness:
-    """Starts a pipeline with the real agent."""
-    return harness_starter(store, store_url, tmp_path, small=False)
+    """Start a pipeline whose agent is the small stand-in; opencode itself is the subject of `story`."""
+    return harness_starter(store, store_url, tmp_path, small=True)
 
 
 @pytest.fixture(scope="module")
 def story(
     store_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[PipelineHarness, Snapshot]]:
-    """One pipeline driven from the alert to the pull request's link in Slack, shared by all tests that follow it."""
+    """A pipeline with the real opencode, from the alert to the link in Slack, for tests that go on."""
     connection = client(store_url)
     connection.flushall()
     with harness(connection, store_url, tmp_path_factory.mktemp("story")) as pipeline:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import redis
 
 from tests.support.fakes import shop
 from tests.support.fakes.githttp import git
@@ -16,7 +14,6 @@ from tests.support.fakes.serving import Kind
 from tests.support.pipeline import (
     PipelineHarness,
     StartHarness,
-    harness,
 )
 from workers.engine import records, scripts
 from workers.engine.codec import pack
@@ -42,20 +39,13 @@ from workers.pipeline import failures
 
 
 @pytest.fixture
-def sick(start: StartHarness) -> Iterator[PipelineHarness]:
+def failing(start: StartHarness) -> Iterator[PipelineHarness]:
     """The pipeline with the failing shop."""
     with start() as running:
         yield running
 
 
-@pytest.fixture
-def quick(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """The same with the small agent, for tests whose subject is not the agent."""
-    with harness(store, store_url, tmp_path, small=True) as running:
-        yield running
-
-
-def told(running: PipelineHarness) -> list[str]:
+def texts(running: PipelineHarness) -> list[str]:
     return [message.text for message in running.slack.messages]
 
 
@@ -66,7 +56,7 @@ def ended(running: PipelineHarness) -> Callable[[], bool]:
 
 def test_a_webhook_becomes_one_pull_request_whose_link_reaches_slack(proposed: PipelineHarness) -> None:
     pull = proposed.github.pulls[0]
-    last = told(proposed)[-1].splitlines()[-1]
+    last = texts(proposed)[-1].splitlines()[-1]
     assert proposed.outcome_kind() == "pull request"
     assert len(proposed.github.pulls) == 1
     assert f"/pull/{pull.number}" in last
@@ -110,124 +100,124 @@ def test_a_measurement_that_is_unavailable_for_a_moment_is_retried(
 
 
 @pytest.mark.parametrize("kind", ["429", "503", "drop", "hang"])
-def test_every_service_may_fail_once_and_nothing_is_done_twice(quick: PipelineHarness, kind: Kind) -> None:
+def test_every_service_may_fail_once_and_nothing_is_done_twice(failing: PipelineHarness, kind: Kind) -> None:
     for path in ("graphql",):
-        quick.railway.faults.add(kind, path=path)
+        failing.railway.faults.add(kind, path=path)
     for method, path in (("GET", "/branches"), ("POST", "/pulls"), ("POST", "git-receive-pack")):
         if kind != "hang" or path == "/pulls":
-            quick.github.faults.add(kind, method=method, path=path)
-    quick.slack.faults.add(kind, path="chat.postMessage")
-    quick.fake_model.faults.add("503" if kind == "hang" else kind)
-    quick.alert()
+            failing.github.faults.add(kind, method=method, path=path)
+    failing.slack.faults.add(kind, path="chat.postMessage")
+    failing.fake_model.faults.add("503" if kind == "hang" else kind)
+    failing.alert()
 
-    quick.drive(ended(quick), stages=120)
+    failing.drive(ended(failing), stages=120)
 
-    assert len(quick.github.pulls) == 1
-    assert len([text for text in told(quick) if "/pull/" in text]) == 1
-    assert quick.outcome_kind() == "pull request"
-    assert {one for one, _ in quick.railway.faults.played} == {kind}
-    assert {one for one, _ in quick.github.faults.played} == {kind}
-    assert {one for one, _ in quick.slack.faults.played} == {kind}
-
-
-def test_evidence_that_is_unavailable_for_a_moment_is_retried(quick: PipelineHarness) -> None:
-    quick.railway.broken["deploymentLogs"] = "Problem processing request"
-    quick.alert()
-    quick.drive(lambda: any(quick.journal.fields(key).get("attempts") for key in quick.incidents()))
-    quick.railway.broken.clear()
-
-    quick.drive(ended(quick))
-
-    assert quick.outcome_kind() == "pull request"
+    assert len(failing.github.pulls) == 1
+    assert len([text for text in texts(failing) if "/pull/" in text]) == 1
+    assert failing.outcome_kind() == "pull request"
+    assert {one for one, _ in failing.railway.faults.played} == {kind}
+    assert {one for one, _ in failing.github.faults.played} == {kind}
+    assert {one for one, _ in failing.slack.faults.played} == {kind}
 
 
-def test_evidence_that_stays_unavailable_becomes_a_reported_gap(sick: PipelineHarness) -> None:
-    sick.railway.broken["deploymentLogs"] = "Problem processing request"
-    sick.alert()
+def test_evidence_that_is_unavailable_for_a_moment_is_retried(failing: PipelineHarness) -> None:
+    failing.railway.broken["deploymentLogs"] = "Problem processing request"
+    failing.alert()
+    failing.drive(lambda: any(failing.journal.fields(key).get("attempts") for key in failing.incidents()))
+    failing.railway.broken.clear()
 
-    sick.drive(lambda: any(sick.values(Evidence)))
+    failing.drive(ended(failing))
 
-    assert any(gap.part is GapPart.DEPLOYMENT_LOGS for gap in sick.values(Evidence)[0].failed_reads)
-
-
-def test_a_refused_railway_token_is_reported_with_its_setting(sick: PipelineHarness) -> None:
-    sick.railway.faults.add("refuse", times=100)
-    sick.alert()
-
-    sick.drive(lambda: told(sick))
-
-    assert "RAILWAY_API_TOKEN" in told(sick)[0]
+    assert failing.outcome_kind() == "pull request"
 
 
-def test_a_worker_that_lost_its_claim_gives_up_nothing(sick: PipelineHarness) -> None:
-    sick.alert()
-    sick.drive(lambda: sick.values(Plan))
-    key = sick.incidents()[0]
-    sick.store.hdel(key, "not_before", "lease")
-    stage = sick.journal.fields(key)["stage"].decode()
-    ours = sick.journal.claim(key, stage)
-    sick.store.hset(key, "lease", 1)
-    theirs = sick.journal.claim(key, stage)
+def test_evidence_that_stays_unavailable_becomes_a_reported_gap(failing: PipelineHarness) -> None:
+    failing.railway.broken["deploymentLogs"] = "Problem processing request"
+    failing.alert()
+
+    failing.drive(lambda: any(failing.values(Evidence)))
+
+    assert any(gap.part is GapPart.DEPLOYMENT_LOGS for gap in failing.values(Evidence)[0].failed_reads)
+
+
+def test_a_refused_railway_token_is_reported_with_its_setting(failing: PipelineHarness) -> None:
+    failing.railway.faults.add("refuse", times=100)
+    failing.alert()
+
+    failing.drive(lambda: texts(failing))
+
+    assert "RAILWAY_API_TOKEN" in texts(failing)[0]
+
+
+def test_a_worker_that_lost_its_claim_gives_up_nothing(failing: PipelineHarness) -> None:
+    failing.alert()
+    failing.drive(lambda: failing.values(Plan))
+    key = failing.incidents()[0]
+    failing.store.hdel(key, "not_before", "lease")
+    stage = failing.journal.fields(key)["stage"].decode()
+    ours = failing.journal.claim(key, stage)
+    failing.store.hset(key, "lease", 1)
+    theirs = failing.journal.claim(key, stage)
     assert ours is not None and theirs is not None
 
     with pytest.raises(Superseded):
-        failures.give_up(ours, "refused", sick.services.now())
+        failures.give_up(ours, "refused", failing.services.now())
 
     theirs.check_alive()
-    assert len(list(sick.store.scan_iter(f"{PREFIX}reserved:*"))) == 2
-    assert sick.outcome_kind() == ""
+    assert len(list(failing.store.scan_iter(f"{PREFIX}reserved:*"))) == 2
+    assert failing.outcome_kind() == ""
 
 
-def test_a_refused_github_token_ends_the_attempt_and_is_reported(sick: PipelineHarness) -> None:
-    sick.github.faults.add("refuse", times=1000)
-    sick.alert()
+def test_a_refused_github_token_ends_the_attempt_and_is_reported(failing: PipelineHarness) -> None:
+    failing.github.faults.add("refuse", times=1000)
+    failing.alert()
 
-    sick.drive(ended(sick))
+    failing.drive(ended(failing))
 
-    assert sick.github.pulls == []
-    assert "GITHUB_TOKEN" in "\n".join(told(sick))
+    assert failing.github.pulls == []
+    assert "GITHUB_TOKEN" in "\n".join(texts(failing))
 
 
-def test_messages_that_slack_refused_are_posted_once_the_token_works(quick: PipelineHarness) -> None:
-    quick.slack.faults.add("refuse", times=1000)
-    quick.alert()
-    quick.drive(lambda: quick.outcome_kind() == "pull request")
-    before = told(quick)
-    quick.slack.faults.clear()
+def test_messages_that_slack_refused_are_posted_once_the_token_works(failing: PipelineHarness) -> None:
+    failing.slack.faults.add("refuse", times=1000)
+    failing.alert()
+    failing.drive(lambda: failing.outcome_kind() == "pull request")
+    before = texts(failing)
+    failing.slack.faults.clear()
 
-    quick.drive(ended(quick))
+    failing.drive(ended(failing))
 
     assert before == []
-    assert len(quick.github.pulls) == 1
-    assert "/pull/" in told(quick)[-1]
+    assert len(failing.github.pulls) == 1
+    assert "/pull/" in texts(failing)[-1]
 
 
-def test_a_refusal_of_the_model_is_reported_with_the_raw_facts(sick: PipelineHarness) -> None:
-    sick.fake_model.reader = "refuses"
-    sick.alert()
+def test_a_refusal_of_the_model_is_reported_with_the_raw_facts(failing: PipelineHarness) -> None:
+    failing.fake_model.reader = "refuses"
+    failing.alert()
 
-    sick.drive(ended(sick))
+    failing.drive(ended(failing))
 
-    assert sick.github.pulls == []
-    assert sick.outcome_kind() == "failed"
-    assert "5xx" in told(sick)[-1]
+    assert failing.github.pulls == []
+    assert failing.outcome_kind() == "failed"
+    assert "5xx" in texts(failing)[-1]
 
 
-def test_a_plan_without_a_location_leads_to_no_pull_request(sick: PipelineHarness) -> None:
-    sick.alert()
-    sick.drive(lambda: any(sick.values(Verdict)))
-    key = sick.incidents()[0]
-    evidence = sick.journal.read_record(key, records.EVIDENCE)
+def test_a_plan_without_a_location_leads_to_no_pull_request(failing: PipelineHarness) -> None:
+    failing.alert()
+    failing.drive(lambda: any(failing.values(Verdict)))
+    key = failing.incidents()[0]
+    evidence = failing.journal.read_record(key, records.EVIDENCE)
     assert evidence is not None
     facts = tuple(fact for fact in evidence.facts if not (fact.location or fact.suspect or fact.pattern))
     cut = evidence.model_copy(update={"locations": (), "patterns": (), "suspect": None, "facts": facts})
-    sick.store.hset(key, "r:evidence", pack(cut, Evidence))
+    failing.store.hset(key, "r:evidence", pack(cut, Evidence))
 
-    sick.drive(ended(sick))
+    failing.drive(ended(failing))
 
-    assert sick.github.pulls == []
-    assert sick.outcome_kind() == "reported"
-    assert "inconclusive" in told(sick)[-1]
+    assert failing.github.pulls == []
+    assert failing.outcome_kind() == "reported"
+    assert "inconclusive" in texts(failing)[-1]
 
 
 @pytest.mark.parametrize(
@@ -235,17 +225,17 @@ def test_a_plan_without_a_location_leads_to_no_pull_request(sick: PipelineHarnes
     [("reader", "garbage"), ("writer", "idle"), ("writer", "hostile"), ("writer", "deletes tests")],
 )
 def test_a_useless_answer_of_the_model_leads_to_no_pull_request(
-    sick: PipelineHarness, who: str, mode: str
+    failing: PipelineHarness, who: str, mode: str
 ) -> None:
-    setattr(sick.fake_model, who, mode)
-    sick.alert()
+    setattr(failing.fake_model, who, mode)
+    failing.alert()
 
-    sick.drive(ended(sick))
+    failing.drive(ended(failing))
 
-    assert sick.github.pulls == []
-    assert sick.github.pushes == []
-    assert sick.outcome_kind() in ("failed", "nothing proposed")
-    assert "shop" in told(sick)[-1]
+    assert failing.github.pulls == []
+    assert failing.github.pushes == []
+    assert failing.outcome_kind() in ("failed", "nothing proposed")
+    assert "shop" in texts(failing)[-1]
 
 
 def test_a_pull_request_that_a_person_closed_is_not_opened_again(proposed: PipelineHarness) -> None:
@@ -270,8 +260,8 @@ def test_a_repeated_alert_joins_the_open_incident(proposed: PipelineHarness) -> 
     assert len(proposed.fake_model.calls) == calls
 
 
-def test_two_services_with_one_cause_in_the_code_get_one_pull_request(quick: PipelineHarness) -> None:
-    first = quick.world.services[0]
+def test_two_services_with_one_cause_in_the_code_get_one_pull_request(failing: PipelineHarness) -> None:
+    first = failing.world.services[0]
     live = first.deployments[0]
     twin = WorldDeployment(
         "dep-twin", "svc-twin", "SUCCESS", live.created_at, live.status_at, live.meta,
@@ -281,20 +271,20 @@ def test_two_services_with_one_cause_in_the_code_get_one_pull_request(quick: Pip
         "svc-twin", "checkout", repo=shop.NAME, domains=["checkout.up.railway.app"], deployments=[twin],
         active=["dep-twin"], samples=first.samples, requests=first.requests,
     )  # fmt: skip
-    quick.world.services.append(second)
-    quick.alert(service_id=None, service_name=None)
+    failing.world.services.append(second)
+    failing.alert(service_id=None, service_name=None)
 
-    quick.drive(lambda: len(quick.values(Outcome)) == 2, stages=120)
+    failing.drive(lambda: len(failing.values(Outcome)) == 2, stages=120)
 
-    kinds = sorted(outcome.kind for outcome in quick.values(Outcome))
+    kinds = sorted(outcome.kind for outcome in failing.values(Outcome))
     assert kinds == ["attached", "pull request"]
-    assert len(quick.github.pulls) == 1
+    assert len(failing.github.pulls) == 1
 
 
 def test_an_affected_caller_shares_the_incident_and_the_pull_request_of_its_callee(
-    quick: PipelineHarness,
+    failing: PipelineHarness,
 ) -> None:
-    shop_, began = quick.world.services[0], quick.world.services[0].requests[0].at
+    shop_, began = failing.world.services[0], failing.world.services[0].requests[0].at
     live = WorldDeployment(
         "dep-web", "svc-web", "SUCCESS", began - 9e5, began - 9e5, {"image": "ghcr.io/acme/web"},
         instances=[("ins-web", "RUNNING")],
@@ -304,62 +294,62 @@ def test_an_affected_caller_shares_the_incident_and_the_pull_request_of_its_call
         "svc-web", "web", image="ghcr.io/acme/web", domains=["web.up.railway.app"], deployments=[live],
         active=[live.id], requests=asked, variables={"SHOP_URL": ["shop.RAILWAY_PRIVATE_DOMAIN"]},
     )  # fmt: skip
-    quick.world.services.append(web)
-    quick.alert(service_id="svc-web", service_name="web")
+    failing.world.services.append(web)
+    failing.alert(service_id="svc-web", service_name="web")
 
-    quick.drive(ended(quick))
-    quick.drive(lambda: quick.count_ended_sweeps() == 1)
+    failing.drive(ended(failing))
+    failing.drive(lambda: failing.count_ended_sweeps() == 1)
 
-    [incident] = quick.values(Incident)
-    threads = {message.thread_ts or message.ts for message in quick.slack.messages}
+    [incident] = failing.values(Incident)
+    threads = {message.thread_ts or message.ts for message in failing.slack.messages}
     assert incident.subject.name == "shop"
-    assert len(quick.github.pulls) == 1
+    assert len(failing.github.pulls) == 1
     assert len(threads) == 1
-    assert any("Also affected: web (" in text for text in told(quick))
+    assert any("Also affected: web (" in text for text in texts(failing))
 
 
 def test_a_suppressed_incident_stops_and_continues_once_it_has_its_own_cause(
-    sick: PipelineHarness,
+    failing: PipelineHarness,
 ) -> None:
-    sick.alert()
-    sick.drive(lambda: sick.values(Plan))
-    key = sick.incidents()[0]
-    calls = len(sick.fake_model.calls)
-    sick.store.hset(key, "suppressed_by", f"{PREFIX}incident:of-its-cause:1")
-    sick.drive(lambda: sick.store.hget(key, "stage") == b"watch")
+    failing.alert()
+    failing.drive(lambda: failing.values(Plan))
+    key = failing.incidents()[0]
+    calls = len(failing.fake_model.calls)
+    failing.store.hset(key, "suppressed_by", f"{PREFIX}incident:of-its-cause:1")
+    failing.drive(lambda: failing.store.hget(key, "stage") == b"watch")
     aside = (
-        len(sick.fake_model.calls) - calls,
-        list(sick.store.scan_iter(f"{PREFIX}reserved:*")),
-        sick.outcome_kind(),
+        len(failing.fake_model.calls) - calls,
+        list(failing.store.scan_iter(f"{PREFIX}reserved:*")),
+        failing.outcome_kind(),
     )
 
-    sick.journal.run(
+    failing.journal.run(
         scripts.UNSUPPRESS, journal=key, notification=notification_key(journal_id(key)),
-        incident_record=pack(sick.values(Incident)[0], Incident), min_clean_sweeps=2,
+        incident_record=pack(failing.values(Incident)[0], Incident), min_clean_sweeps=2,
     )  # fmt: skip
-    sick.drive(ended(sick))
+    failing.drive(ended(failing))
 
     assert aside == (0, [], "")
-    assert sick.outcome_kind() == "pull request"
-    assert len(sick.github.pulls) == 1
+    assert failing.outcome_kind() == "pull request"
+    assert len(failing.github.pulls) == 1
 
 
-def test_a_verdict_with_another_remedy_starts_no_agent(sick: PipelineHarness) -> None:
-    sick.alert()
-    sick.drive(lambda: any(sick.values(Verdict)))
+def test_a_verdict_with_another_remedy_starts_no_agent(failing: PipelineHarness) -> None:
+    failing.alert()
+    failing.drive(lambda: any(failing.values(Verdict)))
     held = Verdict(
         category=Category.DEPLOYMENT,
         reason=VerdictReason.DEPLOYMENT_HANGS,
         summary="the newest deployment hangs",
         action="cancel it",
     )
-    key = sick.incidents()[0]
-    sick.store.hset(key, mapping={"stage": "diagnose", "r:verdict": pack(held, Verdict)})
+    key = failing.incidents()[0]
+    failing.store.hset(key, mapping={"stage": "diagnose", "r:verdict": pack(held, Verdict)})
 
-    sick.drive(ended(sick))
+    failing.drive(ended(failing))
 
-    assert (sick.outcome_kind(), sick.fake_model.calls) == ("reported", [])
-    assert "cancel it" in told(sick)[-1]
+    assert (failing.outcome_kind(), failing.fake_model.calls) == ("reported", [])
+    assert "cancel it" in texts(failing)[-1]
 
 
 def test_an_open_pull_request_of_a_suppressed_incident_is_watched(proposed: PipelineHarness) -> None:
@@ -377,9 +367,9 @@ def test_an_alert_about_a_healthy_service_is_answered_without_cost(start: StartH
     with start(failing="no") as healthy:
         healthy.alert()
 
-        healthy.drive(lambda: told(healthy))
+        healthy.drive(lambda: texts(healthy))
 
-        assert "no problem found" in told(healthy)[0]
+        assert "no problem found" in texts(healthy)[0]
         assert healthy.incidents() == []
         assert healthy.fake_model.calls == []
 
@@ -390,7 +380,7 @@ def test_a_ping_without_findings_posts_nothing(start: StartHarness) -> None:
 
         healthy.drive(lambda: healthy.count_ended_sweeps() >= 1)
 
-        assert told(healthy) == []
+        assert texts(healthy) == []
 
 
 def test_report_mode_reports_the_cause_and_touches_no_repository(start: StartHarness) -> None:
@@ -401,7 +391,7 @@ def test_report_mode_reports_the_cause_and_touches_no_repository(start: StartHar
 
         assert reporting.github.pushes == []
         assert reporting.fake_model.calls == []
-        assert "TRACKWALKER_MODE=report" in told(reporting)[-1]
+        assert "TRACKWALKER_MODE=report" in texts(reporting)[-1]
 
 
 def test_an_incident_of_a_removed_service_ends_and_is_reported(start: StartHarness) -> None:
@@ -415,10 +405,10 @@ def test_an_incident_of_a_removed_service_ends_and_is_reported(start: StartHarne
             was_open.append(reporting.store.hlen(OPEN))
             reporting.alert(source="ping", kind="ping", service_id=None, service_name=None)
             reporting.drive(lambda sweeps=sweeps: reporting.count_ended_sweeps() >= sweeps)  # type: ignore[misc]
-        reporting.drive(lambda: not reporting.store.hlen(OPEN) and "removed" in told(reporting)[-1])
+        reporting.drive(lambda: not reporting.store.hlen(OPEN) and "removed" in texts(reporting)[-1])
 
         assert was_open == [1, 1, 1]
-        assert "Resolved: the service was removed (three consecutive checks" in told(reporting)[-1]
+        assert "Resolved: the service was removed (three consecutive checks" in texts(reporting)[-1]
 
 
 def test_shadow_mode_posts_nothing(start: StartHarness) -> None:
@@ -429,33 +419,33 @@ def test_shadow_mode_posts_nothing(start: StartHarness) -> None:
 
         for _ in range(5):
             shadow.work_next()
-        assert told(shadow) == []
+        assert texts(shadow) == []
         assert shadow.github.pushes == []
 
 
-def test_a_paused_pipeline_waits_and_continues_where_it_stopped(quick: PipelineHarness) -> None:
-    controls.pause(quick.journal)
-    quick.alert()
+def test_a_paused_pipeline_waits_and_continues_where_it_stopped(failing: PipelineHarness) -> None:
+    controls.pause(failing.journal)
+    failing.alert()
     for _ in range(15):
-        quick.work_next()
-    silent = told(quick), quick.github.pushes[:]
-    controls.resume(quick.journal)
+        failing.work_next()
+    silent = texts(failing), failing.github.pushes[:]
+    controls.resume(failing.journal)
 
-    quick.drive(ended(quick))
+    failing.drive(ended(failing))
 
     assert silent == ([], [])
-    assert len(quick.github.pulls) == 1
+    assert len(failing.github.pulls) == 1
 
 
-def test_a_muted_service_is_not_reported(sick: PipelineHarness) -> None:
-    controls.mute(sick.journal, "shop", 4_000_000_000.0)
-    sick.alert()
+def test_a_muted_service_is_not_reported(failing: PipelineHarness) -> None:
+    controls.mute(failing.journal, "shop", 4_000_000_000.0)
+    failing.alert()
 
     for _ in range(15):
-        sick.work_next()
+        failing.work_next()
 
-    assert told(sick) == []
-    assert sick.github.pushes == []
+    assert texts(failing) == []
+    assert failing.github.pushes == []
 
 
 def test_what_is_pushed_is_the_journals_fix_and_nothing_else(proposed: PipelineHarness) -> None:

@@ -109,7 +109,7 @@ def storm(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         }
         folder = tmp_path_factory.mktemp("storm")
         running = stack.enter_context(
-            harness(connection, store_url, folder, failing=True, small=False, **settings)
+            harness(connection, store_url, folder, failing=True, small=True, **settings)
         )
         places["prj-1"] = running.railway
         receiver = stack.enter_context(served("receiver.main:app", store_url, WATCH))
