@@ -8,7 +8,7 @@
 | `notification:<id of an alert or incident>` | hash (journal) | STORE_ALERT, OPEN_INCIDENT | 30 days after its end |
 | `notification:group:<environment>:<time>` | hash (journal) | ASSIGN_GROUP | 30 days after its end |
 | `notification:operational:<digest>` | hash (journal) | `report_operational_error`, `ingest_missed` | 30 days after its end |
-| `notification:dedupe:<id>` | hash (journal) | a worker that took a notification over | 30 days after its end |
+| `notification:dedupe:<id>` | hash (journal) | a worker that took a notification over | a second after its end, 30 days if Slack cannot be searched |
 | `pings` | hash (journal) | START_WATCHDOG, STORE_ALERT | for ever |
 | `schedule` | sorted set: journal → when it is due (ms) | every script that opens or releases a journal | for ever |
 | `open` | hash: fingerprint → open incident | OPEN_INCIDENT, END, CANCEL, RETRY | for ever |
@@ -21,8 +21,8 @@
 | `received:<environment>` | sorted set: event → when (ms), newest 1,000 | STORE_ALERT | 2 days |
 | `nothing:<digest>` | string: the alert that was answered "no problem" | `incidents.opening` | 5 minutes |
 | `reserved:<digest>` | string: the incident that fixes this cause in the code | RESERVE | 30 days, or until it is released |
-| `rejected:<digest>` | string: number of the pull request that a person closed | `incidents.rejections` | 90 days |
-| `budget:<yyyymmdd>` | hash: `runs`, `cost`, `run:<incident>`, `service:<id>` | RESERVE_BUDGET, SETTLE_BUDGET, COUNT_AGENT_RUN, CANCEL | 2 days |
+| `rejected:<digest>` | string: number of the pull request that a person closed | `incidents.rejections` | 30 days |
+| `budget:<yyyymmdd>` | hash: `runs`, `cost`, `run:<incident>`, `service:<id>` | RESERVE_BUDGET, SETTLE_BUDGET, COUNT_AGENT_RUN, CANCEL | 3 days |
 | `history:<environment>` | hash: service → encoded summaries; `:progress`: the backfill | `history.summary_store` | 14 days |
 | `railway:rate_limit` | hash | `incidents.request_quota` | 2 hours |
 | `controls` | hash: `paused`, `mute:<service>` | `pause`, `mute` | for ever |
