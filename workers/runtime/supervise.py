@@ -13,11 +13,11 @@ import contextlib
 import ctypes
 import logging
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +34,7 @@ MAX_DOUBLINGS = 8  # of the delay; beyond it the delay has long reached its maxi
 STABLE_SECONDS = 30.0  # a process that ran this long starts with the first delay again
 STORE_CHECK_SECONDS = 4.0  # between two pings of the store; its exit is noticed at once
 PR_SET_PDEATHSIG = 1  # prctl(2)
+PIPE_READ_BYTES = 4096  # more signals than arrive between two looks of the supervisor
 
 DEFAULT_PROCESSES = {
     "web": [sys.executable, "-m", "receiver.main", "--clock"],
@@ -79,6 +80,41 @@ class Child:
                 os.killpg(self.process.pid, signal.SIGKILL)
 
 
+class Signals:
+    """Waits for the signals of this process. Takes no lock, as a `threading.Event` does.
+
+    Race: a handler runs between two bytecodes of the main thread. If that thread waits for an Event or clears it at
+    that moment, it holds the Event's lock, and a handler that sets the Event waits for its own thread forever. Two
+    children that exit within a millisecond are enough. Here the interpreter writes a byte into a pipe instead.
+    """
+
+    def __init__(self) -> None:
+        self.is_ending = False
+        """True once SIGTERM, SIGINT or SIGHUP has arrived."""
+        self._reader, writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(writer, False)
+        # A full pipe loses nothing: the supervisor looks at all children, however many bytes there are.
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._end)
+        # A child has exited. Without a handler there is no byte, and the supervisor would have to poll.
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def wait(self, seconds: float | None) -> None:
+        """Return after the next signal, at once if one arrived since the last call.
+
+        Args:
+            seconds: the longest wait; None waits for a signal alone.
+        """
+        select.select([self._reader], [], [], seconds)
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._reader, PIPE_READ_BYTES)
+
+    def _end(self, *_: object) -> None:
+        self.is_ending = True
+
+
 def _die_with_parent() -> None:
     # Otherwise the child of a killed supervisor lives on as a second worker. Linux only.
     if sys.platform == "linux":
@@ -117,8 +153,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(procfile: Path | None) -> int:
-    wake, ending = threading.Event(), threading.Event()
-    _handle_signals(wake, ending)
+    signals = Signals()
     store = None if os.environ.get("REDIS_URL") else EmbeddedStore(data_dir())
     children: list[Child] = []
     try:
@@ -127,23 +162,12 @@ def _run(procfile: Path | None) -> int:
         children = [Child(name, command, dict(environment)) for name, command in commands.items()]
         for child in children:
             child.start()
-        _watch(children, store, wake, ending)
+        _watch(children, store, signals)
     finally:
         _shut_down(children)
         if store:
             store.stop()
     return 0
-
-
-def _handle_signals(wake: threading.Event, ending: threading.Event) -> None:
-    def end(*_: object) -> None:
-        ending.set()
-        wake.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, end)
-    # A child has exited. Without this the supervisor would have to poll.
-    signal.signal(signal.SIGCHLD, lambda *_: wake.set())
 
 
 def _procfile_commands(path: Path) -> dict[str, list[str]]:
@@ -158,14 +182,10 @@ def _child_environment(store_url: str | None) -> dict[str, str]:
     return environment | ({"REDIS_URL": store_url} if store_url else {})
 
 
-def _watch(
-    children: list[Child], store: EmbeddedStore | None, wake: threading.Event, ending: threading.Event
-) -> None:
+def _watch(children: list[Child], store: EmbeddedStore | None, signals: Signals) -> None:
     check_at = time.monotonic() + STORE_CHECK_SECONDS
-    while not ending.is_set():
-        wake.wait(_seconds_to_next_event(children, store, check_at))
-        # Cleared before the checks: a child that exits meanwhile sets it again.
-        wake.clear()
+    while not signals.is_ending:
+        signals.wait(_seconds_to_next_event(children, store, check_at))
         for child in children:
             _restart_if_exited(child)
         if store and (store.has_exited() or time.monotonic() >= check_at):

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -68,6 +69,33 @@ def test_a_crashed_process_is_restarted(up: subprocess.Popen[bytes], tmp_path: P
 
     wait_until(lambda: len(pids(tmp_path)) == 2, what="the restarted child")
     assert up.poll() is None
+
+
+def test_the_supervisor_still_works_after_exits_of_children_at_the_same_moment(tmp_path: Path) -> None:
+    (tmp_path / "Procfile").write_text("one: sh -c 'echo $$ > pids; exec sleep 600'\n")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "REDIS_URL": "redis://127.0.0.1:1",
+    }
+    command = [sys.executable, "-m", "workers.runtime.supervise", "Procfile"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+    child = wait_until(lambda: pids(tmp_path), what="the child")[0]
+
+    for number in range(1_000):
+        os.kill(process.pid, signal.SIGCHLD)
+        second_at = time.perf_counter() + number % 40 * 5e-6
+        while time.perf_counter() < second_at:
+            pass  # the second signal finds the supervisor at work on the first, at another place each time
+        os.kill(process.pid, signal.SIGCHLD)
+        time.sleep(0.002)
+    process.terminate()
+
+    try:
+        assert process.wait(20) == 0
+        assert gone(child)
+    finally:
+        process.kill()
 
 
 def test_the_shutdown_ends_all_children_and_the_store(up: subprocess.Popen[bytes], tmp_path: Path) -> None:
