@@ -1,6 +1,6 @@
-"""Every noun, frozen, in the order an incident meets them.
+"""The values that the stages pass on, all frozen, in the order in which an incident meets them.
 
-Values move forward only: a stage reads earlier values and makes exactly one new one.
+Values move forward only: a stage reads earlier values and makes new ones, and never changes an earlier one.
 Units are part of the names or the docstrings: seconds, milliseconds (`_ms`), GB (10^9 bytes), vCPU.
 """
 
