@@ -29,7 +29,7 @@ MAX_TRIES = 20  # runs until one reaches the crash point
 DUPLICATE_MESSAGE = "a message was posted twice"
 
 MUTABLE = {
-    "seen": "the newest findings of an open incident",
+    "latest_findings": "the newest findings of an open incident",
     "symptoms": "the newest findings of its symptoms",
     "ack": "an edited message records its new text",
     "pull": "its state on GitHub: open, then merged",

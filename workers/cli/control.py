@@ -17,7 +17,7 @@ from workers.engine.codec import pack
 from workers.engine.journal_store import JournalStore
 from workers.engine.reservations import CANCELLED_RESERVATION_SECONDS
 from workers.engine.schema import OPEN, EndedAs, journal_id, notification_key, slot_key_of
-from workers.engine.stage_table import FIX, PLAN, WATCH, kind_of, reached, stages_of
+from workers.engine.stage_table import FIX, PLAN, WATCH, kind_of, stages_of, startable_stages
 from workers.errors import NotAvailable, Refused
 from workers.models import Answer, AnswerKind, Outcome, PullRequest
 from workers.runtime.text import format_timestamp, one_line, safe_line
@@ -218,7 +218,7 @@ def _stage_to_retry(name: str, fields: Fields, requested: str | None) -> str:
     Raises:
         Refused: the journal cannot be retried from the requested stage; the message names the possible ones.
     """
-    possible = reached(name, fields.keys())
+    possible = startable_stages(name, fields.keys())
     if requested is not None and requested not in possible:
         if records.BRANCH.is_in(fields) or records.PULL.is_in(fields):
             possible = [stage for stage in possible if stage in STAGES_AFTER_PUSH]

@@ -315,7 +315,7 @@ RECORD_LINES: dict[str, Lines] = dict((
     _lines(records.FINDINGS, _findings),
     _lines(records.OPENED_AT, lambda at: [format_timestamp(at.timestamp())]),
     _lines(records.INCIDENT, _incident),
-    _lines(records.SEEN, _findings),
+    _lines(records.LATEST_FINDINGS, _findings),
     _lines(records.SYMPTOMS, _findings),
     _lines(records.EVIDENCE, _evidence),
     _lines(records.VERDICT, _verdict),
@@ -331,7 +331,7 @@ RECORD_LINES: dict[str, Lines] = dict((
     _lines(records.OUTCOME, _outcome),
     _lines(records.CANCELLED, _outcome),
     _lines(records.MERGED_AT, lambda at: [format_timestamp(at.timestamp())]),
-    _lines(records.AFTER, _survey),
+    _lines(records.SURVEY_AFTER_MERGE, _survey),
     _lines(records.FOLLOW_UP, _follow_up),
     _lines(records.USAGE, _usage),
 ))  # fmt: skip

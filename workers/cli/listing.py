@@ -153,7 +153,7 @@ def _occurrence(key: str) -> str:
 
 def _open_incidents(store: JournalStore, keys: list[str]) -> list[dict[str, Any]]:
     """The open incidents: finding, the incident that suppresses it, pull request."""
-    names = ("r:incident", "r:seen", "r:pull", "suppressed_by", "stage")
+    names = ("r:incident", "r:latest_findings", "r:pull", "suppressed_by", "stage")
     columns = store.columns(keys, names, batch=RECORDS_BATCH)
     # The cause may have ended and be missing from the open incidents, so its record is read by key.
     suppressors = list({field_text(fields, "suppressed_by") for fields in columns} - {""})
@@ -162,7 +162,7 @@ def _open_incidents(store: JournalStore, keys: list[str]) -> list[dict[str, Any]
     rows = []
     for key, fields in zip(keys, columns, strict=True):
         incident, pull = records.INCIDENT.read(fields), records.PULL.read(fields)
-        findings = records.SEEN.read(fields) or (incident.findings if incident else ())
+        findings = records.LATEST_FINDINGS.read(fields) or (incident.findings if incident else ())
         suppressor = field_text(fields, "suppressed_by")
         cause = records.INCIDENT.read(causes.get(suppressor, {}))
         rows.append({

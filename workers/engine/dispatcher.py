@@ -15,11 +15,11 @@ from dramatiq.brokers.redis import RedisBroker
 from redis.exceptions import RedisError
 
 from workers.engine import scripts
-from workers.engine.broker import MAX_QUEUED, NAMESPACE, message
+from workers.engine.broker import MAX_QUEUED, NAMESPACE, make_message
 from workers.engine.claim import NEWER_VERSION_PATIENCE_SECONDS, REDIS_TIMEOUT_SECONDS
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import PREFIX, SCHEDULE
-from workers.engine.stage_table import STAGES, reached
+from workers.engine.stage_table import STAGES, startable_stages
 from workers.engine.worker_store import RENEW_SECONDS, WorkerStore
 from workers.errors import NotAvailable
 
@@ -60,8 +60,8 @@ def dispatch_due(store: JournalStore, broker: RedisBroker) -> int:
     Raises:
         NotAvailable: Redis does not answer.
     """
-    moved = store.run(scripts.DISPATCH, postpone_ms=int(POSTPONE_SECONDS * 1000), limit=BATCH)
-    pairs = [(moved[i].decode(), moved[i + 1].decode()) for i in range(0, len(moved), 2)]
+    due = store.run(scripts.DISPATCH, postpone_ms=int(POSTPONE_SECONDS * 1000), limit=BATCH)
+    pairs = [(due[i].decode(), due[i + 1].decode()) for i in range(0, len(due), 2)]
     queues = {STAGES[stage].queue for _, stage in pairs if stage in STAGES}
     lengths = {queue: _queue_length(store, queue) for queue in queues}
     sent = 0
@@ -73,7 +73,7 @@ def dispatch_due(store: JournalStore, broker: RedisBroker) -> int:
         if lengths[queue] >= MAX_QUEUED:
             continue
         try:
-            broker.enqueue(message(stage, key))
+            broker.enqueue(make_message(stage, key))
         except (RedisError, dramatiq.DramatiqError) as error:
             raise NotAvailable(f"the queue {queue} takes no messages: {type(error).__name__}") from error
         lengths[queue] += 1
@@ -84,7 +84,7 @@ def dispatch_due(store: JournalStore, broker: RedisBroker) -> int:
 def _adopt_unknown_stage(store: JournalStore, key: str, stage: str) -> None:
     """Continue a journal of a newer version from its records, once no worker of that version has come for long."""
     fields = {name.decode() for name in store.command("hkeys", key)}
-    stages = reached(key.removeprefix(PREFIX), fields)
+    stages = startable_stages(key.removeprefix(PREFIX), fields)
     if stages and store.run(
         scripts.ADOPT_UNKNOWN_STAGE,
         journal=key,
@@ -129,12 +129,12 @@ class LeaseRenewer(threading.Thread):
     """Renews the leases of this process until `ended` is set.
 
     Args:
-        give_up: called once, when Redis has been away for OUTAGE_SECONDS or a stage hangs beyond its deadline.
+        exit_process: called once, when Redis has been away for OUTAGE_SECONDS or a stage hangs beyond its deadline.
     """
 
-    def __init__(self, store: WorkerStore, give_up: Callable[[], None]) -> None:
+    def __init__(self, store: WorkerStore, exit_process: Callable[[], None]) -> None:
         super().__init__(name="lease-renewer", daemon=True)
-        self.store, self.give_up, self.ended = store, give_up, threading.Event()
+        self.store, self.exit_process, self.ended = store, exit_process, threading.Event()
 
     def run(self) -> None:
         threading.Thread(target=self._stop_stale_claims, name="stale-claims", daemon=True).start()
@@ -149,8 +149,8 @@ class LeaseRenewer(threading.Thread):
                 log.warning("Redis unavailable", extra={"error": str(error)})
             except Exception:
                 log.exception("lease renewal error")
-            if self._is_hopeless(answered_at):
-                self.give_up()
+            if self._must_exit(answered_at):
+                self.exit_process()
                 return
 
     def _stop_stale_claims(self) -> None:
@@ -158,7 +158,7 @@ class LeaseRenewer(threading.Thread):
         while not self.ended.wait(STALE_CHECK_SECONDS):
             self.store.stop_stale_claims()
 
-    def _is_hopeless(self, answered_at: float) -> bool:
+    def _must_exit(self, answered_at: float) -> bool:
         if self.store.overdue_seconds() > HANGING_SECONDS:
             log.error("stage hangs beyond its deadline", extra={"seconds": HANGING_SECONDS})
             return True

@@ -44,7 +44,7 @@ FINDINGS = Record("findings", list[Finding])
 OPENED_AT = Record("opened_at", datetime)  # the time under which the sweep's incidents are opened
 
 # An incident: the newest findings of its cause and of its symptoms, which later sweeps keep current.
-SEEN = Record("seen", list[Finding])
+LATEST_FINDINGS = Record("latest_findings", list[Finding])
 SYMPTOMS = Record("symptoms", list[Finding])
 
 # An incident: what its stages compute, in order.
@@ -61,7 +61,7 @@ WOULD_PROPOSE = Record(
 OUTCOME = Record("outcome", Outcome)
 CANCELLED = Record("cancelled", Outcome)  # written by `cancel`; takes the place of the outcome
 MERGED_AT = Record("merged_at", datetime)
-AFTER = Record("after", Survey)  # the measurement after the deployment of the merge
+SURVEY_AFTER_MERGE = Record("survey_after_merge", Survey)  # the measurement after the deployment of the merge
 FOLLOW_UP = Record("follow_up", FollowUp)
 
 # An incident: what exists outside. No retry forgets these, so that the next attempt finds what is there.

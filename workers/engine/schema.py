@@ -51,7 +51,7 @@ Fields of a journal, all of them bytes; times are milliseconds of Redis's clock:
 | `again:<record>` | 1 if an unreadable record was already made again | `pipeline.failures` |
 | alert: `firings`, `sweep`, `on:<sweep prefix>`, `same` | repeats; its sweep; the sweeps of each environment; the alert that answers for it | STORE_ALERT, ENQUEUE_ON_SWEEP |
 | sweep: `a:<alert id>`, `same:<scope>` | the alerts that it answers; the first alert of each scope | ENQUEUE_ON_SWEEP |
-| incident: `firings`, `seen_by` | sweeps that found it; the last of them | OPEN_INCIDENT |
+| incident: `firings`, `found_by` | sweeps that found it; the last of them | OPEN_INCIDENT |
 | incident: `clean_sweeps`, `recovery`, `recovered_by` | sweeps in a row without it, what they saw (`healthy`, `removed`, `still_sick`), the last of them | UPDATE_RECOVERY |
 | incident: `suppressed_by` | the incident of which it is a symptom | SUPPRESS, UNSUPPRESS |
 | incident: `group` | the incident group that announces it | ASSIGN_GROUP, OPEN_INCIDENT |

@@ -85,7 +85,7 @@ WATCH = Stage(
     INCIDENT,
     queue="incidents",
     needs=(records.OUTCOME, records.PULL),
-    makes=(records.MERGED_AT, records.AFTER, records.FOLLOW_UP),
+    makes=(records.MERGED_AT, records.SURVEY_AFTER_MERGE, records.FOLLOW_UP),
 )
 NOTIFY = Stage("notify", NOTIFICATION, queue="notifications")
 PINGS = Stage("pings", "", queue="notifications")
@@ -121,7 +121,7 @@ def stages_of(journal_id: str) -> list[Stage]:
     return [stage for stage in STAGES.values() if kind and stage.kind == kind]
 
 
-def reached(journal_id: str, fields: Container[str]) -> list[str]:
+def startable_stages(journal_id: str, fields: Container[str]) -> list[str]:
     """Names of the stages that can start with the records in the journal's fields, in order."""
     return [stage.name for stage in stages_of(journal_id) if stage.can_start(fields)]
 

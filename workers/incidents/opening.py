@@ -179,7 +179,7 @@ def _open(
         fingerprint=incident.fingerprint,
         incident_record=records.INCIDENT.pack(incident),
         ack_after_ms=int(delay * 1000),
-        seen_record=records.SEEN.pack(list(incident.findings)),
+        findings_record=records.LATEST_FINDINGS.pack(list(incident.findings)),
         # People have read the forwarded message in Slack already: it takes the place of the acknowledgement.
         forwarded=int(any(alert.source == "slack" for alert in alerts)),
         sweep=sweep.key,
@@ -227,7 +227,7 @@ def _update_recovery(
             continue
         if journal_id(key) in holders:
             continue
-        newest = store.read_record(key, records.SEEN) or []
+        newest = store.read_record(key, records.LATEST_FINDINGS) or []
         recovery = assess_recovery(incident, newest, survey, findings)
         if incident.subject.key in affected:
             recovery = Recovery.STILL_SICK

@@ -151,7 +151,7 @@ def _verify_merge(
             raise RailwayBusy(f"cannot be measured again now: {'; '.join(map(describe_gap, gaps))}")
         return survey
 
-    survey = claim.step(records.AFTER, measure)
+    survey = claim.step(records.SURVEY_AFTER_MERGE, measure)
     history = summary_store.read(store, incident.environment_id, start)
     baselines = summary_store.baseline_windows(history, start)
     findings = detection.detect(survey, min_duration_minutes=settings.min_duration_minutes, history=baselines)

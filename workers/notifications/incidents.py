@@ -56,7 +56,7 @@ def notify_incident(
         if thread is None and store.wake(group):
             claim.advance("notify", after=GROUP_RECHECK_SECONDS)
             return
-    delivery = _deliver_outcome(fields, slack, thread)
+    delivery = _choose_delivery(fields, slack, thread)
     if messages.outcome and not delivery.is_omitted:
         posted = post(
             claim, slack, delivery.name, messages.outcome, thread, since=since, broadcast=delivery.broadcast
@@ -73,7 +73,7 @@ def notify_incident(
         claim.advance("notify", after=wait or quiet_seconds)
 
 
-def _deliver_outcome(fields: dict[str, bytes], slack: Slack | None, thread: SlackMessage | None) -> Delivery:
+def _choose_delivery(fields: dict[str, bytes], slack: Slack | None, thread: SlackMessage | None) -> Delivery:
     fix_requests = fields.get("fix_requests", b"").decode()
     grouped = "group" in fields and not fix_requests
     # The group's posts speak for its members. Behind an incoming webhook there is no thread for a silent reply.
@@ -110,12 +110,12 @@ def _render(
 ) -> IncidentMessages:
     """The incident's texts, with the newest findings and symptoms that sweeps have recorded."""
     newest: dict[str, object] = {}
-    if findings := claim.read(fields, records.SEEN):
+    if findings := claim.read(fields, records.LATEST_FINDINGS):
         newest["findings"] = tuple(findings)
     # An empty list is news, too: no other service is affected any more.
     if (symptoms := claim.read(fields, records.SYMPTOMS)) is not None:
         newest["symptoms"] = tuple(symptoms)
-    holder = fields.get("suppressed_by", b"").decode()
+    cause_key = fields.get("suppressed_by", b"").decode()
     return render(
         incident.model_copy(update=newest),
         claim.read(fields, records.VERDICT),
@@ -123,17 +123,17 @@ def _render(
         claim.read(fields, records.FOLLOW_UP),
         fields.get("reason", b"").decode(),
         int(fields.get("firings", b"1")),
-        _format_reference(holder, store) if holder else "",
+        _format_reference(cause_key, store) if cause_key else "",
     )
 
 
-def _format_reference(holder: str, store: JournalStore) -> str:
+def _format_reference(cause_key: str, store: JournalStore) -> str:
     """Another incident by the name of its cause, its id, and the link of its outcome."""
-    incident = store.read_record(holder, records.INCIDENT)
-    outcome = store.read_record(holder, records.OUTCOME)
+    incident = store.read_record(cause_key, records.INCIDENT)
+    outcome = store.read_record(cause_key, records.OUTCOME)
     name = f"*{format_name(incident.subject.name)}*" if incident else "another service"
     link = f" {outcome.link}" if outcome and outcome.link else ""
-    return f"{name}: see {journal_id(holder)}{link}"
+    return f"{name}: see {journal_id(cause_key)}{link}"
 
 
 def _merged_acknowledgement(claim: Claim, store: JournalStore) -> SlackMessage | None:

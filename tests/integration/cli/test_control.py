@@ -13,7 +13,7 @@ import redis
 from tests.support.fakes.railway_types import LogRow
 from tests.support.pipeline import PipelineHarness, harness
 from tests.support.polling import wait_until
-from workers.agent.run import Answer
+from workers.agent.run import AgentAnswer
 from workers.agent.saved_session import SESSION_FILE, can_resume
 from workers.cli import control
 from workers.engine import records
@@ -355,7 +355,7 @@ def test_a_retry_from_a_stage_discards_its_records_and_later_ones_but_no_effects
     journal: WorkerStore, incident: str, store: redis.Redis
 ) -> None:
     stage_records = [record for stage in STAGES.values() for record in stage.makes]
-    present = [*stage_records, records.USAGE, records.REMOTE, records.SEEN]
+    present = [*stage_records, records.USAGE, records.REMOTE, records.LATEST_FINDINGS]
     store.hset(incident, mapping={record.field: b"1j1" for record in present})
     store.hset(incident, mapping={"reserved": "x", "budget_day": "y", "again:plan": "1"})
 
@@ -363,7 +363,7 @@ def test_a_retry_from_a_stage_discards_its_records_and_later_ones_but_no_effects
 
     fields = journal.fields(incident)
     kept = {name.removeprefix("r:") for name in fields if name.startswith("r:")}
-    assert kept >= {"evidence", "verdict", "usage", "remote", "seen"}
+    assert kept >= {"evidence", "verdict", "usage", "remote", "latest_findings"}
     assert not kept & {"plan", "base", "fix", "verification", "outcome", "follow_up", "would_propose"}
     assert "reserved" in fields and "budget_day" in fields
     assert "again:plan" not in fields
@@ -495,7 +495,7 @@ def test_a_retry_resumes_the_agent_session_unless_its_stage_starts_over(
 ) -> None:
     resumed: list[bool] = []
 
-    def interrupted(*_: object, run_folder: Path, **__: object) -> Answer:
+    def interrupted(*_: object, run_folder: Path, **__: object) -> AgentAnswer:
         resumed.append(can_resume(run_folder))
         (run_folder / SESSION_FILE).write_text("{}")
         raise Superseded("cancelled in the middle")

@@ -129,7 +129,7 @@ def open_now(journal: JournalStore, incident: Incident) -> str:
     """Open the incident as a sweep does; its acknowledgement is due within a second."""
     return open_incident(
         journal, PREFIX + incident.id, fingerprint=incident.fingerprint, ack_after_ms=1000,
-        incident_record=pack(incident, Incident), seen_record=pack(list(incident.findings), list[Finding]),
+        incident_record=pack(incident, Incident), findings_record=pack(list(incident.findings), list[Finding]),
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 -- incident that holds the cause. Nothing else opens an incident, so that there is one open incident per cause.
 local open_incidents, schedule, journal, notification = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local fingerprint, incident_record = ARGV[1], ARGV[2]
-local ack_after_ms, seen_record = tonumber(ARGV[3]), ARGV[4]
+local ack_after_ms, findings_record = tonumber(ARGV[3]), ARGV[4]
 -- 1: a forwarded alert is visible in the channel already and takes the place of the acknowledgement.
 local forwarded = ARGV[5]
 local sweep = ARGV[6]
@@ -32,8 +32,8 @@ local holder = redis.call('HGET', open_incidents, fingerprint)
 -- Race: two sweeps, or one sweep again after a crash, find the same cause. Only the first opens an incident.
 if holder and is_open(holder) then
   -- A sweep that runs again after a crash counts once.
-  if redis.call('HGET', holder, 'seen_by') ~= sweep then redis.call('HINCRBY', holder, 'firings', 1) end
-  redis.call('HSET', holder, 'clean_sweeps', 0, 'r:seen', seen_record, 'seen_by', sweep)
+  if redis.call('HGET', holder, 'found_by') ~= sweep then redis.call('HINCRBY', holder, 'firings', 1) end
+  redis.call('HSET', holder, 'clean_sweeps', 0, 'r:latest_findings', findings_record, 'found_by', sweep)
   wake(holder)
   local its_notification = notification_of(holder)
   if forwarded == '1' then redis.call('HSET', its_notification, 'forwarded', 1) end
@@ -42,8 +42,8 @@ if holder and is_open(holder) then
   return holder
 end
 redis.call('HSET', open_incidents, fingerprint, journal)
-redis.call('HSET', journal, 'opened', now, 'stage', 'enrich', 'r:incident', incident_record, 'r:seen', seen_record,
-  'firings', 1, 'clean_sweeps', 0, 'seen_by', sweep)
+redis.call('HSET', journal, 'opened', now, 'stage', 'enrich', 'r:incident', incident_record, 'r:latest_findings', findings_record,
+  'firings', 1, 'clean_sweeps', 0, 'found_by', sweep)
 redis.call('ZADD', schedule, now, journal)
 redis.call('HSET', notification, 'opened', now, 'stage', 'notify', 'r:incident', incident_record,
   'ack_due_at', now + ack_after_ms)
