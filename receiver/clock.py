@@ -155,33 +155,33 @@ def _minutes(seconds: float) -> float:
     return round(seconds / 60, 1 if seconds < 60 else None)
 
 
-def run(chosen: Settings, stop: threading.Event) -> None:
+def run(config: Settings, stop: threading.Event) -> None:
     """Ping as the settings say until `stop` is set."""
-    url, secret = chosen.url, next(iter(chosen.secrets), "")
-    log.info("clock started", extra={"address": _safe_address(url), "minutes": chosen.ping_minutes})
+    url, secret = config.url, next(iter(config.secrets), "")
+    log.info("clock started", extra={"address": _safe_address(url), "minutes": config.ping_minutes})
     # A proxy for outgoing connections cannot reach this machine's loopback address.
     use_proxy = urlsplit(url).hostname not in LOOPBACK
     with deadline.client(
         timeout=TIMEOUT_SECONDS, trust_env=use_proxy, limits=httpx.Limits(max_keepalive_connections=0)
     ) as client:
         keep_pinging(
-            partial(ping, client, url, secret), chosen.ping_minutes * 60, stop, partial(datetime.now, UTC)
+            partial(ping, client, url, secret), config.ping_minutes * 60, stop, partial(datetime.now, UTC)
         )
 
 
-def start_thread(chosen: Settings) -> threading.Thread:
+def start_thread(config: Settings) -> threading.Thread:
     """Start the clock in a daemon thread of this process. It starts over after an unexpected error."""
     thread = threading.Thread(
-        target=_run_forever, args=(chosen, threading.Event()), name="clock", daemon=True
+        target=_run_forever, args=(config, threading.Event()), name="clock", daemon=True
     )
     thread.start()
     return thread
 
 
-def _run_forever(chosen: Settings, stop: threading.Event) -> None:
+def _run_forever(config: Settings, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
-            run(chosen, stop)
+            run(config, stop)
         except Exception:
             log.exception("clock error, restarting")
             stop.wait(RESTART_SECONDS)
@@ -191,7 +191,7 @@ def main() -> int:
     """Ping until SIGTERM or SIGINT."""
     logs.configure("clock")
     try:
-        chosen = settings.read()
+        config = settings.read()
     except SettingsError as error:
         log.critical("invalid settings", extra={"why": str(error)})
         return INVALID_SETTINGS
@@ -199,7 +199,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     # A thread, so that a request under way does not delay the exit.
-    start_thread(chosen)
+    start_thread(config)
     stop.wait()
     return 0
 

@@ -53,8 +53,8 @@ PARSERS: dict[Source, Callable[[bytes, datetime, str], Alert | Ignored]] = {
 }
 
 T = TypeVar("T")
-Ingest = tuple[Alert, DedupWindow | None]
-"""An alert, and the time within which the same body is the same alert."""
+IngestItem = tuple[Alert, DedupWindow | None]
+"""An alert to store, and the time within which the same body is the same alert; None if it repeats no other one."""
 log = logging.getLogger("trackwalker.receiver")
 
 
@@ -98,7 +98,7 @@ class Endpoints:
     """
 
     def __init__(
-        self, *, secrets: Sequence[str], ingest: Callable[[Sequence[Ingest]], Sequence[str | Exception]],
+        self, *, secrets: Sequence[str], ingest: Callable[[Sequence[IngestItem]], Sequence[str | Exception]],
         check_store: Callable[[], None], count_open: Callable[[], int], notify_fallback: Callable[[Alert], None],
         scope: Scope, now: Callable[[], datetime], token: Callable[[], str],
         next_ping: Callable[[], float | None] = lambda: None,
@@ -186,8 +186,8 @@ class Endpoints:
     async def _next_ping_header(self, deadline: float) -> dict[str, str]:
         """The header that tells the clock to wait longer than configured. The response never fails for it."""
         try:
-            left = min(NEXT_PING_TIMEOUT_SECONDS, deadline - time.monotonic())
-            seconds = await self._query(left, self.next_ping)
+            remaining_seconds = min(NEXT_PING_TIMEOUT_SECONDS, deadline - time.monotonic())
+            seconds = await self._query(remaining_seconds, self.next_ping)
         except NotAvailable:
             return {}
         except Exception:  # the ping is stored: a bug here must not make the clock send it again
@@ -231,8 +231,10 @@ class Endpoints:
 
 async def _read_body(request: Request) -> bytes | None:
     """The whole body, None as soon as it exceeds the limit. Raises ClientDisconnect."""
-    claimed = request.headers.get("content-length", "")
-    if claimed.isdecimal() and (len(claimed) > MAX_LENGTH_DIGITS or int(claimed) > MAX_BODY_BYTES):
+    content_length = request.headers.get("content-length", "")
+    if content_length.isdecimal() and (
+        len(content_length) > MAX_LENGTH_DIGITS or int(content_length) > MAX_BODY_BYTES
+    ):
         return None
     # A chunked body claims no length, so the bytes are counted as well.
     body = bytearray()

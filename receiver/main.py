@@ -65,17 +65,17 @@ def main(arguments: Sequence[str]) -> int:
 
     logs.configure("web")
     try:
-        chosen = settings.read()
-        composed = compose(chosen)
+        config = settings.read()
+        composed = compose(config)
     except SettingsError as error:
         log.critical("invalid settings", extra={"why": str(error)})
         return INVALID_SETTINGS
     if "--clock" in arguments:
         from receiver import clock
 
-        clock.start_thread(chosen)
+        clock.start_thread(config)
     _freeze()
-    Server(Config(composed, host=HOST, port=chosen.port, access_log=False, log_config=None)).run()
+    Server(Config(composed, host=HOST, port=config.port, access_log=False, log_config=None)).run()
     return 0
 
 
@@ -85,24 +85,24 @@ def _freeze() -> None:
     gc.freeze()
 
 
-def compose(chosen: Settings) -> Starlette:
+def compose(config: Settings) -> Starlette:
     """The web app for these settings. Connects to nothing yet.
 
     Raises:
         SettingsError: there is no address of a Redis.
     """
-    client = store.connect(chosen)
-    journal_store, wake = JournalStore(client), broker.waker(client)
-    if not chosen.secrets:
+    client = store.connect(config)
+    journal_store, send_message = JournalStore(client), broker.intake_sender(client)
+    if not config.secrets:
         log.error("every webhook is answered 401", extra={"why": "TRACKWALKER_SECRET is not set"})
 
     ingest = partial(
-        intake.ingest_batch, store=journal_store, wake=wake,
-        ack_seconds=chosen.ack_seconds, ping_seconds=chosen.ping_minutes * 60,
+        intake.ingest_batch, store=journal_store, send_message=send_message,
+        ack_seconds=config.ack_seconds, ping_seconds=config.ping_minutes * 60,
     )  # fmt: skip
 
     def next_ping() -> float | None:
-        seconds = request_quota.next_ping(journal_store, chosen.ping_minutes * 60, datetime.now(UTC))
+        seconds = request_quota.next_ping(journal_store, config.ping_minutes * 60, datetime.now(UTC))
         if seconds:
             intake.extend_ping_deadline(journal_store, seconds)
         return seconds
@@ -110,12 +110,12 @@ def compose(chosen: Settings) -> Starlette:
     # Seeded once: each read of the system's entropy is a system call, and these ids are no secret.
     generator = random.Random(secrets.randbits(64))
     endpoints = Endpoints(
-        secrets=chosen.secrets,
+        secrets=config.secrets,
         ingest=ingest,
         check_store=journal_store.ping,
         count_open=lambda: int(journal_store.command("zcard", SCHEDULE)),
-        notify_fallback=FallbackNotifier(_post_line(chosen), time.monotonic).notify,
-        scope=Scope(chosen.environments, chosen.railway_service_id),
+        notify_fallback=FallbackNotifier(_post_line(config), time.monotonic).notify,
+        scope=Scope(config.environments, config.railway_service_id),
         now=partial(datetime.now, UTC),
         token=lambda: f"{generator.getrandbits(TOKEN_BITS):08x}",
         next_ping=next_ping,
@@ -123,15 +123,15 @@ def compose(chosen: Settings) -> Starlette:
     return build(endpoints)
 
 
-def _post_line(chosen: Settings) -> Callable[[str], None]:
+def _post_line(config: Settings) -> Callable[[str], None]:
     """A function that delivers one line while Redis is away: to Slack, or to the log if Slack may not be used."""
-    if chosen.mode == "shadow" or not chosen.can_notify:
+    if config.mode == "shadow" or not config.can_notify:
         return lambda text: log.error("alert could not be delivered", extra={"line": text})
     slack = Slack(
-        bot_token=chosen.slack_bot_token,
-        channel=chosen.slack_channel,
-        webhook_url=chosen.slack_webhook_url,
-        api_url=chosen.slack_api_url,
+        bot_token=config.slack_bot_token,
+        channel=config.slack_channel,
+        webhook_url=config.slack_webhook_url,
+        api_url=config.slack_api_url,
     )
     return slack.post_line
 

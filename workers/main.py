@@ -40,7 +40,7 @@ from workers.sandbox.commands import protect_process
 
 WORKER_THREADS = 8  # as in the Procfile; the pipeline reserves two of them for notifications
 SHUTDOWN_TIMEOUT_MS = 5_000  # as in the Procfile; all claims are handed back before
-GIVE_UP_SECONDS = 15  # after its own SIGTERM, a worker whose threads hang is ended
+FORCED_EXIT_SECONDS = 15  # after its own SIGTERM; then a worker whose threads hang exits at once
 INVALID_SETTINGS = 2  # exit code
 KILLED = 3  # exit code after a second signal, as in Dramatiq
 
@@ -74,7 +74,7 @@ class WorkerLifecycle(dramatiq.Middleware):
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         self.threads = [
             dispatcher.Dispatcher(self.store, broker),  # type: ignore[arg-type]
-            dispatcher.LeaseRenewer(self.store, _give_up),
+            dispatcher.LeaseRenewer(self.store, _exit_for_restart),
         ]
         for thread in self.threads:
             thread.start()
@@ -97,12 +97,12 @@ class WorkerLifecycle(dramatiq.Middleware):
         self.leave()
 
 
-def _give_up() -> None:
+def _exit_for_restart() -> None:
     """End the process after a long outage of Redis or a stage that hangs; the supervisor starts a new one."""
     log.error("worker exits to be restarted")
     os.kill(os.getpid(), signal.SIGTERM)
     # A thread that hangs may keep the orderly shutdown waiting, and its worker may not act any more.
-    timer = threading.Timer(GIVE_UP_SECONDS, os._exit, args=(1,))
+    timer = threading.Timer(FORCED_EXIT_SECONDS, os._exit, args=(1,))
     timer.daemon = True
     timer.start()
 

@@ -22,9 +22,9 @@ def parse(body: bytes | Mapping[str, Any], at: datetime, token: str) -> Alert:
         InvalidPayload: the field `at` is no ISO 8601 time.
     """
     fields = payload.parse(body) if isinstance(body, Mapping) or body.strip() else {}
-    claimed = fields.get("at")
-    reported_at = payload.parse_time(claimed) if isinstance(claimed, str) else None
-    if claimed is not None and reported_at is None:
+    value = fields.get("at")
+    reported_at = payload.parse_time(value) if isinstance(value, str) else None
+    if value is not None and reported_at is None:
         raise InvalidPayload("at", "must be an ISO 8601 time, for example 2026-11-23T03:04:00Z")
     return Alert(
         id=payload.alert_id(at, token),

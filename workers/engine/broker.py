@@ -1,4 +1,4 @@
-"""Dramatiq as the wake-up call. A message holds a journal's key and nothing else; losing or doubling one is harmless.
+"""The Dramatiq broker. A message holds only a journal's key, so losing or doubling a message is harmless.
 
 Dramatiq's own Redis consumers poll: eight of them, about once a second, with a write each time. `SignalledBroker`
 publishes a signal with each message instead, so that an idle worker neither asks nor writes, and a busy one starts
@@ -17,13 +17,12 @@ import redis
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer, _scripts
 from redis.exceptions import RedisError, ResponseError
 
-# Stage, which is also the name of its actor → queue.
 from workers.engine.stage_table import STAGES
 
 NAMESPACE = "trackwalker2:dramatiq"  # prefix of all keys of the queues
 SIGNAL_CHANNEL = f"{NAMESPACE}:enqueued"  # Pub/Sub channel; a signal is the name of the queue
 MAX_QUEUED = 100  # messages in a queue; the dispatcher sends no more and tries again 15 s later
-WAKE_INTERVAL_SECONDS = 0.25  # shortest time between two wake-ups from a web process
+SEND_INTERVAL_SECONDS = 0.25  # shortest time between two messages from a web process
 POLL_SECONDS = 5.0  # the queues are checked this often for messages whose signal was lost
 RESUBSCRIBE_SECONDS = 1.0  # delay before a new subscription, and the polling interval until it stands
 HEARTBEAT_SECONDS = 30.0  # half of Dramatiq's heartbeat timeout (60 s)
@@ -177,34 +176,34 @@ def make_broker(client: redis.Redis, middleware: list[dramatiq.Middleware] | Non
     return SignalledBroker(client, middleware or [])
 
 
-def message(stage: str, key: str) -> dramatiq.Message[None]:
+def make_message(stage: str, key: str) -> dramatiq.Message[None]:
     """The message that makes a worker claim the journal for the stage."""
     return dramatiq.Message(
         queue_name=STAGES[stage].queue, actor_name=stage, args=(key,), kwargs={}, options={}
     )
 
 
-def waker(client: redis.Redis, clock: Callable[[], float] = time.monotonic) -> Callable[[str], None]:
-    """A function that sends the wake-up of a new alert at once.
+def intake_sender(client: redis.Redis, clock: Callable[[], float] = time.monotonic) -> Callable[[str], None]:
+    """A function that sends the message of stage `intake` for a new alert.
 
     It never raises, because the dispatcher sends a missing message within about a second. It sends at most one message
-    per WAKE_INTERVAL_SECONDS: the sweep that one alert starts takes in all alerts that came with it.
+    per SEND_INTERVAL_SECONDS: alerts that arrive together join the sweep that the first of them starts.
 
     Args:
         clock: seconds on a monotonic clock.
     """
-    broker, lock, last = make_broker(client), threading.Lock(), [-WAKE_INTERVAL_SECONDS]
+    broker, lock, last = make_broker(client), threading.Lock(), [-SEND_INTERVAL_SECONDS]
 
-    def wake(key: str) -> None:
+    def send(key: str) -> None:
         with lock:
-            if clock() - last[0] < WAKE_INTERVAL_SECONDS:
+            if clock() - last[0] < SEND_INTERVAL_SECONDS:
                 return
             last[0] = clock()
         try:
             if int(client.llen(f"{NAMESPACE}:sweeps")) < MAX_QUEUED:
                 broker.declare_queue("sweeps")
-                broker.enqueue(message("intake", key))
+                broker.enqueue(make_message("intake", key))
         except (RedisError, dramatiq.DramatiqError) as error:
-            log.warning("wake-up not sent", extra={"journal": key, "error": type(error).__name__})
+            log.warning("message not sent", extra={"journal": key, "error": type(error).__name__})
 
-    return wake
+    return send

@@ -34,14 +34,14 @@ class DedupWindow(Model):
 
 
 def ingest(
-    alert: Alert, dedup: DedupWindow | None, store: JournalStore, wake: Callable[[str], None], *,
+    alert: Alert, dedup: DedupWindow | None, store: JournalStore, send_message: Callable[[str], None], *,
     ack_seconds: float = 60.0, ping_seconds: float = 600.0,
 ) -> str:  # fmt: skip
     """Store the alert durably and return its id, or the id of the alert that it repeats.
 
     Args:
         dedup: None for an alert that repeats no other one.
-        wake: sends the Dramatiq message for a journal's key; a lost message only costs time.
+        send_message: sends the Dramatiq message of stage `intake` for a journal's key; a lost message only costs time.
         ack_seconds: delay of the acknowledgement. A forwarded message needs none: people have read it.
         ping_seconds: interval of the pings, after which the watchdog expects the next one.
 
@@ -49,17 +49,20 @@ def ingest(
         NotAvailable: Redis did not confirm the write.
     """
     call = _script_call(alert, dedup, ack_seconds, ping_seconds)
-    return _finish(store.run(scripts.STORE_ALERT, **call), wake)
+    return _send_message(store.run(scripts.STORE_ALERT, **call), send_message)
 
 
 def ingest_batch(
-    alerts: Sequence[tuple[Alert, DedupWindow | None]], store: JournalStore, wake: Callable[[str], None], *,
+    alerts: Sequence[tuple[Alert, DedupWindow | None]], store: JournalStore, send_message: Callable[[str], None], *,
     ack_seconds: float = 60.0, ping_seconds: float = 600.0,
 ) -> list[str | NotAvailable]:  # fmt: skip
     """`ingest` for many alerts in one round trip. The result of an alert that could not be stored is NotAvailable."""
     calls = [_script_call(alert, dedup, ack_seconds, ping_seconds) for alert, dedup in alerts]
     results = store.run_batch(scripts.STORE_ALERT, calls)
-    return [result if isinstance(result, NotAvailable) else _finish(result, wake) for result in results]
+    return [
+        result if isinstance(result, NotAvailable) else _send_message(result, send_message)
+        for result in results
+    ]
 
 
 def _script_call(
@@ -85,9 +88,10 @@ def _script_call(
     }
 
 
-def _finish(stored_key: bytes, wake: Callable[[str], None]) -> str:
+def _send_message(stored_key: bytes, send_message: Callable[[str], None]) -> str:
+    """Send the alert's message and return the alert's id."""
     key = stored_key.decode()
-    wake(key)
+    send_message(key)
     return key.removeprefix(alert_key(""))
 
 

@@ -21,7 +21,7 @@ from tests.support.pipeline import (
     restore_snapshot,
     take_snapshot,
 )
-from workers.engine.broker import MAX_QUEUED, NAMESPACE, WAKE_INTERVAL_SECONDS, waker
+from workers.engine.broker import MAX_QUEUED, NAMESPACE, SEND_INTERVAL_SECONDS, intake_sender
 from workers.engine.codec import MAX_STORED_BYTES
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import OPEN, PREFIX
@@ -308,11 +308,11 @@ def _join(journal: JournalStore, tell: str, *others: str) -> None:
 
 def test_only_the_first_of_many_simultaneous_alerts_wakes_a_worker(store: redis.Redis) -> None:
     clock = [100.0]
-    wake = waker(store, lambda: clock[0])
+    wake = intake_sender(store, lambda: clock[0])
 
     for number in range(50):
         wake(f"{PREFIX}alert:{number}")
-    clock[0] += WAKE_INTERVAL_SECONDS
+    clock[0] += SEND_INTERVAL_SECONDS
     wake(f"{PREFIX}alert:later")
 
     assert store.llen(f"{NAMESPACE}:sweeps") == 2
@@ -322,10 +322,10 @@ def test_a_full_queue_accepts_no_wake_up(store: redis.Redis) -> None:
     clock = [0.0]
 
     def tick() -> float:
-        clock[0] += WAKE_INTERVAL_SECONDS
+        clock[0] += SEND_INTERVAL_SECONDS
         return clock[0]
 
-    wake = waker(store, tick)
+    wake = intake_sender(store, tick)
     for number in range(MAX_QUEUED + 20):
         wake(f"{PREFIX}alert:{number}")
 
