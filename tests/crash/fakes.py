@@ -29,7 +29,7 @@ from tests.support.fakes.github_shapes import Pull
 from tests.support.fakes.railway import Budget, FakeRailway
 from tests.support.fakes.railway_types import LogRow, Request, WorldDeployment, WorldService
 from tests.support.fakes.slack import FakeSlack, Message
-from workers.agent.run import Answer
+from workers.agent.run import AgentAnswer
 from workers.clients.git import Repositories
 from workers.history.backfill import RESERVED_SHARE
 from workers.models import Fix, Repository, Run, Usage, Verification
@@ -178,7 +178,7 @@ class ExternalState:
 
     def run_agent(
         self, role: str, clone: Path, prompt: str, *, on_usage: Callable[[Usage], None], **_: Any
-    ) -> Answer:
+    ) -> AgentAnswer:
         number = self.next_number(role)
         on_usage(Usage(cost_usd=0.01, tokens=10, calls=1, seconds=1.0))
         if role == "writer":
@@ -195,7 +195,7 @@ class ExternalState:
             }  # fmt: skip
         spent = Usage(cost_usd=0.02, tokens=20, calls=2, seconds=2.0)
         on_usage(spent)
-        return Answer(f"```json\n{json.dumps(said)}\n```", spent)
+        return AgentAnswer(f"```json\n{json.dumps(said)}\n```", spent)
 
     def verify(self, fix: Fix, place: Repository, repositories: Repositories) -> Verification:
         for tree in (repositories.apply(place.name, fix.base_commit, fix.patch), repositories.scratch_dir()):

@@ -17,7 +17,7 @@ import redis
 from tests.crash.boundaries import CrashingRedis, CrashingTransport, Process, git_crossing, stray_http
 from tests.crash.fakes import ExternalState, WorldSnapshot
 from tests.crash.scenarios import Scenario
-from workers.agent.run import Agent, Answer
+from workers.agent.run import Agent, AgentAnswer
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway
@@ -222,7 +222,7 @@ class CrashablePipeline:
 
     # -- the agent --------------------------------------------------------------------------------
 
-    def _ask(self, agent: Agent, role: str, clone: Path, prompt: str, **named: Any) -> Answer:
+    def _ask(self, agent: Agent, role: str, clone: Path, prompt: str, **named: Any) -> AgentAnswer:
         think = self.external.run_agent
         return self.process.cross("agent", f"ask {role}", lambda: think(role, clone, prompt, **named))
 

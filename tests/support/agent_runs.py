@@ -17,7 +17,7 @@ from tests.support.fakes.model_steps import Edit
 from workers.agent.config import Role
 from workers.agent.plan import PlanError, parse_plan, parse_writer_answer
 from workers.agent.prompts import retry_prompt
-from workers.agent.run import Agent, Answer, ask
+from workers.agent.run import Agent, AgentAnswer, ask
 from workers.models import Evidence, Fact, FactKind
 
 PROJECT = Path(__file__).parents[2]
@@ -73,7 +73,7 @@ def ask_in(
     role: Role,
     prompt: str = PROMPT,
     check_alive: Callable[[], None] = lambda: None,
-) -> Answer:
+) -> AgentAnswer:
     """One run of the agent in the folder's clone."""
     (folder / "run").mkdir(exist_ok=True)
     clone = folder / "clone"

@@ -46,7 +46,7 @@ from workers.models import (
     Verification,
     Window,
 )
-from workers.pull_requests.propose import propose
+from workers.pull_requests.propose import propose_fix
 from workers.pull_requests.rendering import render_pull_request
 
 NAME = "acme/shop"
@@ -159,7 +159,7 @@ class ProposalHarness:
         return claim
 
     def propose(self, claim: Claim | None = None, mode: Any = "full", max_open: int = 3) -> Outcome:
-        return propose(
+        return propose_fix(
             claim or self.claim(), self.github, self.repositories, mode=mode, link="https://walker.example",
             max_open=max_open,
         )  # fmt: skip

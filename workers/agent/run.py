@@ -73,7 +73,7 @@ class Agent:
 
 
 @dataclass(frozen=True)
-class Answer:
+class AgentAnswer:
     """The agent's last text, and the usage of the whole run."""
 
     text: str
@@ -106,7 +106,7 @@ def ask(
     check_alive: CheckAlive,
     on_start: Callable[[subprocess.Popen[bytes]], None],
     on_usage: OnUsage = lambda _usage: None,
-) -> Answer:
+) -> AgentAnswer:
     """The agent's answer to the prompt. A writer may have changed files in the clone.
 
     Args:
@@ -142,7 +142,7 @@ def ask(
             agent, server, session, run_folder, started, check_alive, on_usage, progress_at=time.monotonic()
         )
         try:
-            return Answer(_converse(run, prompt, validate_answer), run.usage)
+            return AgentAnswer(_converse(run, prompt, validate_answer), run.usage)
         except AgentBusy:
             # Losing the claim kills the server; then the loss is the error, and not a busy model.
             check_alive()

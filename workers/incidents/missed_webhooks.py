@@ -22,7 +22,7 @@ DELIVERY_GRACE = timedelta(
 )  # a webhook may be in flight this long: younger events wait for the next sweep
 CLOCK_SKEW = timedelta(minutes=2)  # a webhook may name a time that is this much earlier than the feed's
 MAX_AGE = timedelta(hours=47)  # received events are remembered for two days: older ones cannot be told apart
-MAX_ALERTS_PER_SWEEP = 20  # the next sweep ingests the rest
+MAX_MISSED_PER_SWEEP = 20  # the next sweep ingests the rest
 DEDUP_SECONDS = 7 * 86_400
 CURSOR_TTL_MS = 30 * 86_400_000
 
@@ -55,7 +55,7 @@ def ingest_missed(
         if missed and not received:
             _report_missing_webhooks(store, survey)
     unexplained = [event for event in missed if event.service_id not in affected]
-    batch, rest = unexplained[:MAX_ALERTS_PER_SWEEP], unexplained[MAX_ALERTS_PER_SWEEP:]
+    batch, rest = unexplained[:MAX_MISSED_PER_SWEEP], unexplained[MAX_MISSED_PER_SWEEP:]
     alert_ids = [
         ingest(
             make_alert(survey, event, at), DedupWindow(key=_alert_id(survey, event), seconds=DEDUP_SECONDS),

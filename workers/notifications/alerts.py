@@ -29,8 +29,8 @@ def notify_alert(
     since = alert.received_at if alert else datetime.fromtimestamp(int(claim.text("opened", "0")) / 1000, UTC)
     ack = find_acknowledgement(claim, slack, since)
     drop_reason = DropReason(claim.text("drop_reason")) if claim.text("drop_reason") else None
-    if holder := claim.text("merged_into"):
-        if _ends_by_merge(claim, store, holder, ack):
+    if incident_notification := claim.text("merged_into"):
+        if _ends_by_merge(claim, store, incident_notification, ack):
             return
         drop_reason = DropReason.KNOWN_INCIDENT
     services = tuple({alert.service_name or "", alert.service_id or ""} - {""}) if alert else ()
@@ -56,12 +56,14 @@ def notify_alert(
     claim.advance("notify", after=wait or quiet_seconds)
 
 
-def _ends_by_merge(claim: Claim, store: JournalStore, holder: str, ack: SlackMessage | None) -> bool:
+def _ends_by_merge(
+    claim: Claim, store: JournalStore, incident_notification: str, ack: SlackMessage | None
+) -> bool:
     """True if the stage is done: the incident's notification speaks for the alert, or may still take over its message.
 
     False if the incident has an acknowledgement of its own, so that the alert's one must say where to look.
     """
-    fields = store.fields(holder)
+    fields = store.fields(incident_notification)
     incident_ack = claim.read(fields, records.ACK)
     if ack is not None and incident_ack is None and fields and "ended" not in fields:
         claim.advance("notify", after=MERGE_RECHECK_SECONDS)

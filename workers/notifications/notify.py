@@ -23,7 +23,7 @@ QUIET_SECONDS = (
 )
 
 
-def notify(claim: Claim, store: JournalStore, slack: Slack | None, *, now: datetime) -> None:
+def update_messages(claim: Claim, store: JournalStore, slack: Slack | None, *, now: datetime) -> None:
     """Post and edit what has changed, then release the notification until there is more to report.
 
     Args:

@@ -146,8 +146,8 @@ def _give_up_check(claim: Claim, reason: str, now: datetime) -> None:
     """Answer the alerts of a sweep, or the alert itself, with the failure; a ping's failure is reported once a day."""
     answer = Answer(kind=AnswerKind.CHECK_FAILED, reason=reason)
     alerts = opening.alerts_of(claim) or [alert for alert in [claim.get(records.ALERT)] if alert]
-    is_answered = [answers.answer_alert(claim.store, alert.id, answer) for alert in alerts]
-    if not any(is_answered):
+    answered = [answers.answer_alert(claim.store, alert.id, answer) for alert in alerts]
+    if not any(answered):
         report_once_a_day(claim.store, answer, now)
     claim.end(EndedAs.FAILED, f"given up: {reason}")
 

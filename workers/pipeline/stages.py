@@ -33,6 +33,7 @@ from workers.incidents import (
 from workers.investigation import diagnosis
 from workers.investigation.evidence import read_evidence
 from workers.models import (
+    Alert,
     DropReason,
     Environment,
     Evidence,
@@ -44,7 +45,7 @@ from workers.models import (
     affected_services,
 )
 from workers.notifications import messages
-from workers.notifications import notify as notifications
+from workers.notifications.notify import update_messages
 from workers.pipeline.failures import (
     conclude,
     notification_key,
@@ -52,7 +53,7 @@ from workers.pipeline.failures import (
     stop_if_suppressed,
 )
 from workers.pipeline.services import Services
-from workers.pull_requests import propose as pull_requests
+from workers.pull_requests.propose import propose_fix
 from workers.remediation import attempt, fix_requirements
 from workers.runtime.text import plural
 
@@ -61,7 +62,7 @@ QUIET_TTL_SECONDS = (
     2 * 86_400
 )  # of a ping's sweep without incidents: there are 144 a day with a survey of 20 KB each
 COMPLETE_EVIDENCE_ATTEMPTS = 5  # about a minute: after these attempts missing evidence becomes a gap
-FULL_SWEEP_RETRY_SECONDS = 5.0  # until an alert asks again for a place on the next sweep
+FULL_SWEEP_RETRY_SECONDS = 5.0  # delay before an alert is put on the next sweep, when the queued one is full
 FIELDS_PER_ALERT = 2  # an alert on a sweep takes the fields `a:<id>` and `same:<scope>`
 
 Handler = Callable[[Services, Claim], None]
@@ -86,30 +87,38 @@ def handles(stage: Stage) -> Callable[[Handler], Handler]:
 
 @handles(stage_table.INTAKE)
 def intake(services: Services, claim: Claim) -> None:
-    """Put an alert on the next sweep of each environment that it can mean."""
+    """Put an alert on the queued sweep of each environment that it can mean."""
     alert = claim.need(records.ALERT)
     watched = services.settings.environments or tuple(services.railway.environments())
-    environments = [each for each in watched if alert.environment_id in (None, each.environment_id)]
-    environments = [each for each in environments if alert.project_id in (None, each.project_id)]
-    # An alert that several environments have to answer shares no scope: the alert that answers for it might be on the
-    # sweep of only one of them.
-    is_shared = alert.source == "railway" and len(environments) > 1
-    scope = alert.id if is_shared else opening.dedup_scope(alert)
-    is_enqueued = [_enqueue_on_sweep(claim, environment, scope) for environment in environments]
-    if not all(is_enqueued):
+    environments = [environment for environment in watched if _may_mean(alert, environment)]
+    # An alert of several environments shares its answer with no other alert, which might be on the sweep of only one
+    # of them.
+    spans_environments = alert.source == "railway" and len(environments) > 1
+    scope = alert.id if spans_environments else opening.dedup_scope(alert)
+    enqueued = [_enqueue_on_sweep(claim, environment, scope) for environment in environments]
+    if not all(enqueued):
         claim.advance("intake", after=FULL_SWEEP_RETRY_SECONDS, reason="the next sweep is full")
         return
     if environments:
         claim.end(EndedAs.ASSIGNED, "assigned to a sweep")
+        log.info(
+            "alert assigned to sweep",
+            extra={"journal": claim.id, "kind": alert.kind, "sweeps": len(environments)},
+        )
     else:
         services.store.wake(alert_notification_key(alert.id), drop_reason=DropReason.NOT_WATCHED.value)
         claim.end(EndedAs.NOT_WATCHED, "not watched")
-    facts = {"journal": claim.id, "kind": alert.kind, "sweeps": len(environments)}
-    log.info("alert assigned to sweep", extra=facts)
+        log.info("alert not watched", extra={"journal": claim.id, "kind": alert.kind})
+
+
+def _may_mean(alert: Alert, environment: Environment) -> bool:
+    """False if the alert names another project or environment."""
+    is_environment = alert.environment_id in (None, environment.environment_id)
+    return is_environment and alert.project_id in (None, environment.project_id)
 
 
 def _enqueue_on_sweep(claim: Claim, environment: Environment, scope: str) -> bool:
-    """Put the claimed alert on the environment's next sweep; False if that sweep is full."""
+    """Put the claimed alert on the environment's queued sweep; False if that sweep is full."""
     name, alert = environment.environment_id, claim.need(records.ALERT)
     # After a crash the alert may be on a sweep that runs already. Another sweep would answer it twice.
     if claim.text(f"on:{sweep_prefix(name)}"):
@@ -174,7 +183,7 @@ def analyse(services: Services, claim: Claim) -> None:
         plural(len(findings), "finding") if findings else "no problem found",
         keep_seconds=TTL_SECONDS if incidents or sources != {"ping"} else QUIET_TTL_SECONDS,
     )
-    # After the end: the dead-man's switch must hear only of sweeps that ran to their end.
+    # After the end: only a sweep that ran to its end may satisfy the dead-man's switch.
     if "ping" in sources and settings.heartbeat_url:
         heartbeat.ping(settings.heartbeat_url)
 
@@ -218,20 +227,20 @@ def enrich(services: Services, claim: Claim) -> None:
 
 @handles(stage_table.DIAGNOSE)
 def diagnose(services: Services, claim: Claim) -> None:
-    """Decide the category; a verdict that calls for no fix, or cannot get one, is reported."""
+    """Decide the category; a verdict that calls for no fix, or whose fix lacks a requirement, is reported."""
     if stop_if_suppressed(claim):
         return
     incident, evidence = claim.need(records.INCIDENT), claim.need(records.EVIDENCE)
     verdict = claim.step(records.VERDICT, lambda: diagnosis.diagnose(incident, evidence))
     log.info("incident diagnosed", extra={"journal": claim.id, "category": verdict.category.value})
-    outcome = _reported(services, verdict, evidence)
+    outcome = _outcome_without_fix(services, verdict, evidence)
     if outcome is None:
         claim.advance("plan", notify=notification_key(claim))
     else:
         conclude(claim, outcome)
 
 
-def _reported(services: Services, verdict: Verdict, evidence: Evidence) -> Outcome | None:
+def _outcome_without_fix(services: Services, verdict: Verdict, evidence: Evidence) -> Outcome | None:
     """The outcome of an incident that is reported without a fix; None if a fix is planned."""
     if not verdict.calls_for_a_fix:
         return messages.summarise_verdict(verdict, evidence)
@@ -245,7 +254,7 @@ def _reported(services: Services, verdict: Verdict, evidence: Evidence) -> Outco
 
 @handles(stage_table.PLAN)
 def plan(services: Services, claim: Claim) -> None:
-    """Let the reading agent plan a fix, and reserve the cause in the code."""
+    """Let the reading agent plan a fix, and reserve the fault location."""
     if stop_if_suppressed(claim):
         return
     if grouping.needs_approval(claim) and not claim.has(records.PLAN):
@@ -284,7 +293,7 @@ def propose(services: Services, claim: Claim) -> None:
         return
     claim.check_allowed = lambda: _check_controls(services, claim)
     claim.check_allowed()
-    outcome = pull_requests.propose(
+    outcome = propose_fix(
         claim, services.github, services.repositories, mode=services.settings.mode,
         link=services.settings.url, max_open=services.settings.max_open_prs,
     )  # fmt: skip
@@ -307,15 +316,15 @@ def watch(services: Services, claim: Claim) -> None:
     )  # fmt: skip
 
 
-# ---- beside them ----
+# ---- notifications and the ping watchdog ----
 
 
 @handles(stage_table.NOTIFY)
 def notify(services: Services, claim: Claim) -> None:
-    """Bring Slack to what the journals say. In shadow mode, or without Slack, the messages are only recorded."""
+    """Update Slack from the journals. In shadow mode, or without Slack, the messages are only recorded."""
     slack = None if services.settings.mode == "shadow" else services.slack
     try:
-        notifications.notify(claim, services.store, slack, now=services.now())
+        update_messages(claim, services.store, slack, now=services.now())
     except SlackRefused as error:
         # A person has to repair the token or the channel, so the messages wait instead of ending the journal.
         raise NotAvailable(str(error), retry_after=SLACK_REFUSED_RETRY_SECONDS) from error
@@ -323,7 +332,7 @@ def notify(services: Services, claim: Claim) -> None:
 
 @handles(stage_table.PINGS)
 def pings(services: Services, claim: Claim) -> None:
-    """Report that pings stay away, or come again."""
+    """Report that pings are missing, or that they have resumed."""
     now, interval = services.now(), services.settings.ping_minutes * 60
     if report := ping_watchdog.check(claim, interval, now):
         log.warning("ping watchdog report", extra={"kind": report.kind.value})

@@ -22,7 +22,7 @@ from workers.runtime.text import plural
 MAX_REASONS = 4  # reasons in a notification: the others are on the incident's page
 
 
-def propose(
+def propose_fix(
     claim: Claim, github: GitHub, repositories: Repositories, *,
     mode: Literal["shadow", "report", "draft", "full"], link: str, max_open: int,
 ) -> Outcome:  # fmt: skip

@@ -32,7 +32,7 @@ def open_workspace(
 def run_agent(
     claim: Claim, remediation: Remediation, role: Role, workspace: workspaces.Workspace, prompt: str,
     parse: Callable[[str], object],
-) -> run.Answer:  # fmt: skip
+) -> run.AgentAnswer:  # fmt: skip
     """The agent's answer to the prompt.
 
     Args:

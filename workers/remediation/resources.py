@@ -38,7 +38,7 @@ class Remediation:
     store: JournalStore
     folder: Path
     """Data folder, hidden from everything in the sandbox."""
-    ask: Callable[..., run.Answer] = run.ask
+    ask: Callable[..., run.AgentAnswer] = run.ask
     """Runs the agent once; tests replace it, because it takes minutes."""
     verify: Callable[..., Verification] = verification.verify
     """Verifies a fix; replaced by tests for the same reason."""

@@ -15,7 +15,7 @@ from tests.support.agent_runs import PROMPT, agent_processes, ask_in, propose_ed
 from tests.support.fakes.model import ScriptedModel
 from tests.support.pipeline import harness
 from tests.support.polling import wait_until
-from workers.agent.run import Agent, Answer
+from workers.agent.run import Agent, AgentAnswer
 from workers.agent.saved_session import SESSION_FILE, can_resume
 from workers.engine.schema import PREFIX
 from workers.errors import AgentRefused, Superseded
@@ -73,7 +73,9 @@ def test_only_a_run_that_starts_anew_is_counted_again(
 ) -> None:
     resumed: list[bool] = []
 
-    def ask_once(*_: object, run_folder: Path, on_usage: Callable[[Usage], None], **__: object) -> Answer:
+    def ask_once(
+        *_: object, run_folder: Path, on_usage: Callable[[Usage], None], **__: object
+    ) -> AgentAnswer:
         resumed.append(can_resume(run_folder))
         on_usage(Usage(cost_usd=0.5, calls=len(resumed)))
         if len(resumed) > 1:

@@ -16,7 +16,7 @@ from tests.support.fakes.model import ScriptedModel
 from tests.support.polling import wait_until
 from workers.agent.config import Role
 from workers.agent.plan import parse_plan, parse_writer_answer
-from workers.agent.run import Agent, Answer
+from workers.agent.run import Agent, AgentAnswer
 from workers.errors import AgentBusy, AgentRefused, Superseded
 from workers.sandbox.builder import build_sandbox
 
@@ -29,7 +29,7 @@ def run(
     *,
     check_alive: Any = lambda: None,
     **options: Any,
-) -> Answer:
+) -> AgentAnswer:
     """One run against the model; `options` go to the provider's options."""
     with model.serving() as providers:
         providers["standin"]["options"] |= options

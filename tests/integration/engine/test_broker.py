@@ -13,7 +13,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from tests.support.polling import wait_until
 from workers.engine import broker as broker_module
-from workers.engine.broker import NAMESPACE, make_broker, message
+from workers.engine.broker import NAMESPACE, make_broker, make_message
 from workers.runtime import store as connection
 
 PROMPT_SECONDS = 0.5
@@ -55,7 +55,7 @@ def subscribers(store: redis.Redis) -> int:
 def send(store: redis.Redis, key: str) -> float:
     """Enqueue a message as another process does; the time of it."""
     before = time.monotonic()
-    make_broker(store).enqueue(message("intake", key))
+    make_broker(store).enqueue(make_message("intake", key))
     return before
 
 
@@ -104,7 +104,7 @@ def test_a_message_whose_signal_was_lost_is_found_by_the_next_poll(
     wait_until(lambda: subscribers(store), what="the subscription")
 
     # Dramatiq's own broker publishes no signal.
-    RedisBroker(client=store, namespace=NAMESPACE, middleware=[]).enqueue(message("intake", "alert"))  # type: ignore[no-untyped-call]  # dramatiq types no constructor
+    RedisBroker(client=store, namespace=NAMESPACE, middleware=[]).enqueue(make_message("intake", "alert"))  # type: ignore[no-untyped-call]  # dramatiq types no constructor
 
     wait_until(lambda: "alert" in deliveries.times, seconds=5, what="the delivery")
     running.stop()

@@ -244,8 +244,8 @@ def test_after_an_unreadable_feed_the_next_sweep_goes_further_back(journal: Jour
 
 
 def test_a_flood_is_ingested_in_parts_until_nothing_is_left(journal: JournalStore) -> None:
-    names = [f"s{number}" for number in range(2 * missed_webhooks.MAX_ALERTS_PER_SWEEP + 5)]
-    services = (*names, *(f"sick{number}" for number in range(missed_webhooks.MAX_ALERTS_PER_SWEEP)))
+    names = [f"s{number}" for number in range(2 * missed_webhooks.MAX_MISSED_PER_SWEEP + 5)]
+    services = (*names, *(f"sick{number}" for number in range(missed_webhooks.MAX_MISSED_PER_SWEEP)))
     flood = [crashed(10 + number / 10, one) for number, one in enumerate(services)]
     ingest_missed(journal, surveyed(minutes=0, services=services))
 
@@ -255,8 +255,8 @@ def test_a_flood_is_ingested_in_parts_until_nothing_is_left(journal: JournalStor
     ]
 
     assert [len(part) for part in parts] == [
-        missed_webhooks.MAX_ALERTS_PER_SWEEP,
-        missed_webhooks.MAX_ALERTS_PER_SWEEP,
+        missed_webhooks.MAX_MISSED_PER_SWEEP,
+        missed_webhooks.MAX_MISSED_PER_SWEEP,
         5,
         0,
     ]

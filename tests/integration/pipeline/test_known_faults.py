@@ -35,7 +35,7 @@ from workers.clients import deadline
 from workers.clients.slack import Slack
 from workers.engine import claim as claims
 from workers.engine import dispatcher, worker_store
-from workers.engine.broker import NAMESPACE, make_broker, message
+from workers.engine.broker import NAMESPACE, make_broker, make_message
 from workers.engine.claim import LEASE_SECONDS, REDIS_TIMEOUT_SECONDS, Claim
 from workers.engine.codec import Record
 from workers.engine.schema import PREFIX, SCHEDULE
@@ -192,8 +192,8 @@ def test_a_duplicated_message_runs_its_stage_once(reporting: PipelineHarness, tm
         running_worker(reporting, tmp_path / "two") as two,
     ):
         for _ in range(5):
-            one.broker.enqueue(message("survey", SWEEP))
-            two.broker.enqueue(message("survey", SWEEP))
+            one.broker.enqueue(make_message("survey", SWEEP))
+            two.broker.enqueue(make_message("survey", SWEEP))
 
         wait_until(lambda: told(reporting), seconds=60, what="the outcome")
         wait_until(lambda: not messages(reporting, "sweeps"), what="every copy taken")
@@ -428,7 +428,7 @@ def test_a_late_message_of_a_stopped_worker_is_deleted(reporting: PipelineHarnes
     claim = reporting.journal.claim(tell, "notify")
     assert claim is not None
 
-    with stopped(claim, lambda: notify.notify(claim, services.store, slack, now=services.now())):
+    with stopped(claim, lambda: notify.update_messages(claim, services.store, slack, now=services.now())):
         reporting.store.hset(tell, "lease", 1)
         run_stage(services, "notify", tell)
         first = [one.ts for one in reporting.slack.messages]
@@ -453,7 +453,7 @@ def test_a_duplicate_message_of_a_crashed_worker_is_deleted_a_minute_later(
 
     def speak() -> None:
         with suppress(NotAvailable):
-            notify.notify(claim, services.store, services.slack, now=services.now())
+            notify.update_messages(claim, services.store, services.slack, now=services.now())
 
     with stopped(claim, speak):
         reporting.store.hset(tell, "lease", 1)

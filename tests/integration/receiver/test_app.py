@@ -25,7 +25,7 @@ import redis
 from starlette.applications import Starlette
 
 from receiver.app import WEBHOOK_PATHS, build
-from receiver.endpoints import MAX_BODY_BYTES, Endpoints, Ingest, Scope
+from receiver.endpoints import MAX_BODY_BYTES, Endpoints, IngestItem, Scope
 from receiver.fallback import MIN_INTERVAL_SECONDS, PING_MIN_INTERVAL_SECONDS, FallbackNotifier
 from receiver.main import compose
 from tests.support.fakes.serving import serve
@@ -46,7 +46,7 @@ HEADERS = {"X-Trackwalker-Secret": "first"}
 SERVICE = "6b2ec174-9f30-417e-9c85-2d3f40516c7d"
 ENVIRONMENT = "5a1db063-8e2f-406d-8b74-1c2e3f405b6c"
 PROJECT = "4f0c9a52-7d1e-4f5c-9a63-0b1d2e3f4a5b"
-IngestBatch = Callable[[Sequence[Ingest]], Sequence[str | Exception]]
+IngestBatch = Callable[[Sequence[IngestItem]], Sequence[str | Exception]]
 
 
 def make_app(**changes: Any) -> Starlette:
@@ -84,7 +84,7 @@ def store_in(journal: JournalStore) -> IngestBatch:
     return lambda alerts: intake.ingest_batch(alerts, journal, lambda _: None)
 
 
-def unavailable(_: Sequence[Ingest]) -> list[str]:
+def unavailable(_: Sequence[IngestItem]) -> list[str]:
     raise NotAvailable("the store does not response: ConnectionError")
 
 
@@ -397,7 +397,7 @@ def test_during_an_outage_the_sender_is_asked_to_retry() -> None:
 def test_a_bug_while_storing_loses_no_alert(caplog: pytest.LogCaptureFixture) -> None:
     reported: list[Alert] = []
 
-    def broken(_: Sequence[Ingest]) -> list[str]:
+    def broken(_: Sequence[IngestItem]) -> list[str]:
         raise KeyError("a bug")
 
     response = post(make_app(ingest=broken, notify_fallback=reported.append), "/hooks/railway")
@@ -508,7 +508,7 @@ def test_a_refused_post_is_logged_without_the_webhooks_url(caplog: pytest.LogCap
 def test_alerts_are_stored_again_as_soon_as_redis_is_back(journal: JournalStore) -> None:
     back, store_it = threading.Event(), store_in(journal)
 
-    def take_in(alerts: Sequence[Ingest]) -> Sequence[str | Exception]:
+    def take_in(alerts: Sequence[IngestItem]) -> Sequence[str | Exception]:
         return store_it(alerts) if back.is_set() else unavailable(alerts)
 
     app = make_app(ingest=take_in)

@@ -25,7 +25,7 @@ from workers.clients.railway.api_errors import (
     unexpected_shape,
 )
 from workers.clients.railway.api_model import Page
-from workers.clients.railway.transport import Answer, Transport
+from workers.clients.railway.transport import GraphQLAnswer, Transport
 from workers.errors import RailwayBusy, RailwayRefused
 from workers.models import Gap, GapPart
 from workers.runtime.text import plural
@@ -113,7 +113,7 @@ class BatchResult:
             )
         return part
 
-    def add(self, answer: Answer) -> None:
+    def add(self, answer: GraphQLAnswer) -> None:
         """Add the parts of an answer. A part that is null and has an error counts as failed."""
         data = answer.data
         messages = {error.alias: error.message for error in answer.errors if data.get(error.alias) is None}
@@ -259,7 +259,7 @@ def fetch_nodes(
 
 def _send(
     transport: Transport, name: str, parts: Mapping[str, str], variables: Mapping[str, object]
-) -> Answer:
+) -> GraphQLAnswer:
     names = documents.variable_names(parts.values())
     used = {variable: variables[variable] for variable in names if variable in variables}
     return transport.query(documents.build_document(name, parts), used)

@@ -14,7 +14,7 @@ from workers.clients.railway.api_model import ValidItems
 from workers.clients.railway.documents import ServiceQuery
 from workers.clients.railway.graphql_types import Durations, Statuses
 from workers.clients.railway.opaque_json import parse_limits
-from workers.clients.railway.transport import Answer, Transport
+from workers.clients.railway.transport import GraphQLAnswer, Transport
 from workers.models import Gap, GapPart, TrafficMinute, Window
 from workers.runtime.text import plural
 
@@ -73,7 +73,7 @@ def read_http_metrics(
 def _send(
     transport: Transport, environment_id: str, queries: Sequence[ServiceQuery], window: Window,
     step_seconds: int,
-) -> Answer:  # fmt: skip
+) -> GraphQLAnswer:  # fmt: skip
     parts = documents.http_metrics_parts(queries)
     values = {
         "environmentId": environment_id,

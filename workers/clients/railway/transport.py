@@ -54,7 +54,7 @@ RETRYABLE_STATUSES = (408, 425, TOO_MANY_REQUESTS)
 UNAUTHORIZED_STATUSES = (401, 403)
 
 
-class Answer(NamedTuple):
+class GraphQLAnswer(NamedTuple):
     """The data of an answer by alias, not validated, and the errors beside it."""
 
     data: dict[str, Any]
@@ -123,7 +123,9 @@ class Transport:
     def close(self) -> None:
         self._http.close()
 
-    def query(self, document: str, variables: Mapping[str, object], *, as_project: bool = False) -> Answer:
+    def query(
+        self, document: str, variables: Mapping[str, object], *, as_project: bool = False
+    ) -> GraphQLAnswer:
         """The answer to a document, which may lack parts.
 
         Args:
@@ -140,7 +142,7 @@ class Transport:
             log.warning(
                 "railway answered in part", extra={"messages": [error.message for error in errors[:5]]}
             )
-        return Answer(envelope.data, errors)
+        return GraphQLAnswer(envelope.data, errors)
 
     def query_as(
         self, shape: type[M], document: str, variables: Mapping[str, object], *, as_project: bool = False

@@ -26,7 +26,7 @@ from workers.investigation.evidence.log_reading import (
     read_deployment_log,
     read_requests,
 )
-from workers.investigation.evidence.log_records import Record
+from workers.investigation.evidence.log_records import LogRecord
 from workers.investigation.evidence.suspects import examined_deployment, find_suspect
 from workers.investigation.evidence.upstreams import MAX_UPSTREAMS, count_blamed_hosts
 from workers.investigation.onset import onset_of
@@ -54,8 +54,8 @@ LAST_BUILD_PATTERNS = 3  # patterns kept from the end of a build log: a build fa
 class _Sources:
     """Everything that was read about one incident."""
 
-    run_log: Sequence[Record]
-    build_log: Sequence[Record]
+    run_log: Sequence[LogRecord]
+    build_log: Sequence[LogRecord]
     requests: tuple[RequestPattern, ...]
     repository: Repository | None
     code: Code
@@ -112,7 +112,7 @@ def read_evidence(
 
 def _read_upstreams(
     reading: Reading,
-    records: Sequence[Record],
+    records: Sequence[LogRecord],
     hosts_in_code: Sequence[str],
     pages: Mapping[str, str],
     http: httpx.Client | None,

@@ -9,7 +9,7 @@ from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.investigation.evidence.code_locations import excerpt, stack_locations
 from workers.investigation.evidence.log_reading import UNTRACED_KINDS, Reading
-from workers.investigation.evidence.log_records import Record
+from workers.investigation.evidence.log_records import LogRecord
 from workers.investigation.evidence.routes import route_locations
 from workers.investigation.evidence.tree import SOURCE_SUFFIXES, Tree, list_tree
 from workers.investigation.evidence.upstreams import hosts_in_code
@@ -66,7 +66,7 @@ def find_repository(
 
 def read_code(
     reading: Reading, repositories: Repositories, repository: Repository, incident: Incident,
-    records: Sequence[Record], requests: Sequence[RequestPattern], suspect: Suspect | None,
+    records: Sequence[LogRecord], requests: Sequence[RequestPattern], suspect: Suspect | None,
     status_pages: Mapping[str, str],
 ) -> Code:  # fmt: skip
     """The code locations that logs, routes and the suspect commit point to. The clone is deleted afterwards."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from workers.investigation.evidence.log_records import CHAINED, PYTHON_START, Record
+from workers.investigation.evidence.log_records import CHAINED, PYTHON_START, LogRecord
 from workers.investigation.evidence.tree import Tree
 from workers.models import CodeLocation
 from workers.runtime.redaction import redact
@@ -158,7 +158,7 @@ def _common_end(first: Sequence[str], second: Sequence[str]) -> int:
 
 
 def stack_locations(
-    records: Iterable[Record], tree: Tree, limit: int = MAX_LOCATIONS
+    records: Iterable[LogRecord], tree: Tree, limit: int = MAX_LOCATIONS
 ) -> tuple[CodeLocation, ...]:
     """The lines of own code in the traces of errors: the most frequent trace first, its innermost frame first."""
     counts: dict[tuple[str, int, str | None], int] = {}

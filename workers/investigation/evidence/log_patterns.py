@@ -14,7 +14,7 @@ from workers.investigation.evidence.log_records import (
     SOURCE_LINE,
     STACK_LINE,
     THROWN,
-    Record,
+    LogRecord,
     truncate_middle,
 )
 from workers.models import LogPattern
@@ -46,10 +46,10 @@ MASKS = (
 @dataclass
 class _Group:
     tokens: list[str]
-    records: list[Record]
+    records: list[LogRecord]
 
 
-def group_patterns(records: Sequence[Record], limit: int = MAX_PATTERNS) -> tuple[LogPattern, ...]:
+def group_patterns(records: Sequence[LogRecord], limit: int = MAX_PATTERNS) -> tuple[LogPattern, ...]:
     """At most `limit` patterns: errors first, then warnings and standard error, the most frequent first."""
     # Only headlines of the same length and initial word are compared (the parse tree of the Drain algorithm):
     # this keeps the work linear for logs of any size.
@@ -63,7 +63,7 @@ def group_patterns(records: Sequence[Record], limit: int = MAX_PATTERNS) -> tupl
     return tuple(patterns[:limit])
 
 
-def _assign(record: Record, tokens: list[str], candidates: list[_Group]) -> None:
+def _assign(record: LogRecord, tokens: list[str], candidates: list[_Group]) -> None:
     group = next((group for group in candidates if _is_alike(group.tokens, tokens)), None)
     if group is None and len(candidates) >= MAX_GROUPS:
         group = candidates[-1]
@@ -103,7 +103,7 @@ def mask(text: str) -> str:
 # ---- headlines ----
 
 
-def headline(record: Record) -> str:
+def headline(record: LogRecord) -> str:
     """The line that names the problem: the exception of a traceback, otherwise the first line."""
     if not record.is_trace:
         return record.lines[0]

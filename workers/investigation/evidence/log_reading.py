@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from workers.clients.railway import HttpLine, LogLine, Railway
 from workers.errors import NotAvailable, Refused
-from workers.investigation.evidence.log_records import Record, build_log_records
+from workers.investigation.evidence.log_records import LogRecord, build_log_records
 from workers.investigation.evidence.requests import group_requests
 from workers.investigation.evidence.suspects import deployment_never_live, log_window
 from workers.models import Deployment, Gap, GapPart, Incident, RequestPattern, Service
@@ -61,7 +61,7 @@ class Reading:
 
 def read_deployment_log(
     reading: Reading, railway: Railway, incident: Incident, service: Service, examined: Deployment | None
-) -> list[Record]:
+) -> list[LogRecord]:
     """The records that the examined deployment logged around the onset."""
     if examined is None:
         reading.miss(GapPart.DEPLOYMENT_LOGS, service.name, "the service has no deployment")
@@ -82,7 +82,9 @@ def read_deployment_log(
     return build_log_records([*lines, *missing])
 
 
-def read_build_log(reading: Reading, railway: Railway, incident: Incident, service: Service) -> list[Record]:
+def read_build_log(
+    reading: Reading, railway: Railway, incident: Incident, service: Service
+) -> list[LogRecord]:
     """The build log of a newest deployment that was never live, its health checks included; else nothing."""
     failed = deployment_never_live(incident, service)
     if failed is None:

@@ -86,7 +86,7 @@ STACK_KEYS = (
 
 
 @dataclass
-class Record:
+class LogRecord:
     """One log entry of one replica: a line, or a whole traceback with the message before it."""
 
     at: datetime
@@ -115,10 +115,10 @@ def clean_log_text(text: str) -> str:
     return CONTROL.sub("", ANSI.sub("", text[:MAX_LINE_CHARS].replace("\r\n", "\n").replace("\r", "\n")))
 
 
-def build_log_records(lines: Iterable[LogLine]) -> list[Record]:
+def build_log_records(lines: Iterable[LogLine]) -> list[LogRecord]:
     """The lines as records, oldest first. Tracebacks are joined per replica, because replicas interleave."""
-    open_records: dict[str, Record] = {}
-    records: list[Record] = []
+    open_records: dict[str, LogRecord] = {}
+    records: list[LogRecord] = []
     for line in sorted(lines, key=lambda line: line.timestamp):
         level, text = _open_json(clean_log_text(line.message), (line.level or "").lower())
         instance = line.instance_id or ""
@@ -127,7 +127,7 @@ def build_log_records(lines: Iterable[LogLine]) -> list[Record]:
             if record is not None and (position > 0 or _continues(record, piece, line.timestamp)):
                 _append(record, piece)
             elif piece.strip():
-                record = Record(line.timestamp, level, instance, [piece.rstrip()[:MAX_RECORD_CHARS]])
+                record = LogRecord(line.timestamp, level, instance, [piece.rstrip()[:MAX_RECORD_CHARS]])
                 open_records[instance] = record
                 records.append(record)
     for record in records:
@@ -136,7 +136,7 @@ def build_log_records(lines: Iterable[LogLine]) -> list[Record]:
     return records
 
 
-def _append(record: Record, line: str) -> None:
+def _append(record: LogRecord, line: str) -> None:
     # Beyond the limit only frames are dropped: the exception comes after them and must stay.
     if len(record.lines) < MAX_RECORD_LINES or not FRAME.match(line):
         record.lines.append(line.rstrip()[:MAX_RECORD_CHARS])
@@ -164,7 +164,7 @@ def truncate_middle(text: str, limit: int) -> str:
 # ---- joining lines ----
 
 
-def _continues(record: Record, line: str, at: datetime) -> bool:
+def _continues(record: LogRecord, line: str, at: datetime) -> bool:
     """True if a new message of the same replica is the next line of the record."""
     if (at - record.at).total_seconds() > MAX_PAUSE_SECONDS or len(record.lines) >= MAX_OPEN_LINES:
         return False
@@ -184,7 +184,7 @@ def _continues(record: Record, line: str, at: datetime) -> bool:
     return in_trace and _continues_trace(record, line, last, node_uncaught=node_uncaught)
 
 
-def _continues_trace(record: Record, line: str, last: str, *, node_uncaught: bool) -> bool:
+def _continues_trace(record: LogRecord, line: str, last: str, *, node_uncaught: bool) -> bool:
     if line[0] in " \t}|" or (node_uncaught and not record.lines[-1].strip()):
         return True
     if (FRAME.match(last) or last[:1] in " \t|") and _expects_exception(record):
@@ -192,7 +192,7 @@ def _continues_trace(record: Record, line: str, last: str, *, node_uncaught: boo
     return THROWN.match(line) is not None and not THROWN.match(last)
 
 
-def _expects_exception(record: Record) -> bool:
+def _expects_exception(record: LogRecord) -> bool:
     """True if the record is a Python traceback whose last line, which names the exception, is still missing."""
     starts = [number for number, line in enumerate(record.lines) if PYTHON_START.match(line)]
     return bool(starts) and all(line[:1] in " \t|+" or not line for line in record.lines[starts[-1] + 1 :])
@@ -238,7 +238,7 @@ def _stack_text(value: object) -> str:
 # ---- levels ----
 
 
-def _level(record: Record) -> str:
+def _level(record: LogRecord) -> str:
     """The level that the text itself shows. Everything on standard error is `error` for Railway, even `INFO` lines."""
     leading = LEADING_LEVEL.match(record.lines[0][:200])
     word = leading[1].lower() if leading else ""

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from workers.investigation.evidence.log_records import Record
+from workers.investigation.evidence.log_records import LogRecord
 from workers.investigation.evidence.tree import Tree
 
 MAX_UPSTREAMS = 6  # outside hosts that become evidence; each costs a look at a status page
@@ -63,7 +63,7 @@ def is_outside(host: str) -> bool:
         )
 
 
-def count_blamed_hosts(records: Iterable[Record], known: Mapping[str, str]) -> Counter[str]:
+def count_blamed_hosts(records: Iterable[LogRecord], known: Mapping[str, str]) -> Counter[str]:
     """The number of log errors and warnings that name each outside host."""
     counts: Counter[str] = Counter()
     for record in records:
