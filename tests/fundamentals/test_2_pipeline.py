@@ -27,10 +27,6 @@ def healthy(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Pipe
         yield running
 
 
-def posts(pipeline: PipelineHarness) -> list[str]:
-    return [message.text for message in pipeline.slack.messages]
-
-
 def test_an_alert_becomes_a_sweep_of_the_whole_environment(pipeline: PipelineHarness) -> None:
     alert = pipeline.alert()
 
@@ -61,7 +57,7 @@ def test_a_sweep_opens_one_incident_per_cause_with_evidence_and_a_verdict(pipeli
 def test_a_healthy_environment_answers_the_alert_and_opens_nothing(healthy: PipelineHarness) -> None:
     healthy.alert()
 
-    healthy.drive(lambda: any("no problem found" in text for text in posts(healthy)))
+    healthy.drive(lambda: any("no problem found" in text for text in healthy.slack.texts))
 
     assert healthy.incidents() == []
 
@@ -73,7 +69,7 @@ def test_a_verified_fix_becomes_one_pull_request_whose_link_is_posted(pipeline: 
 
     [pull], [verification] = pipeline.github.pulls, pipeline.values(Verification)
     assert verification.decision == "ready"
-    assert any(f"/pull/{pull.number}" in text for text in posts(pipeline))
+    assert any(f"/pull/{pull.number}" in text for text in pipeline.slack.texts)
 
 
 def test_a_paused_installation_changes_nothing_outside(pipeline: PipelineHarness) -> None:

@@ -58,7 +58,7 @@ class Installation:
 
     def outcomes(self) -> list[str]:
         """The texts of the outcomes in Slack."""
-        return [message.text for message in self.slack.messages if "TRACKWALKER_MODE=report" in message.text]
+        return [text for text in self.slack.texts if "TRACKWALKER_MODE=report" in text]
 
 
 def _read(pid: int, name: str) -> bytes:

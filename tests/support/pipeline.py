@@ -40,6 +40,7 @@ from workers.models import Alert, FollowUp, Model, Outcome, SlackMessage
 from workers.pipeline.services import Services
 from workers.pipeline.worker import run_stage
 from workers.runtime.settings import Settings, read
+from workers.runtime.store import client
 
 N = TypeVar("N", bound=Model)
 
@@ -117,6 +118,10 @@ class PipelineHarness:
         keys = [key.replace(PREFIX, f"{PREFIX}notification:", 1) for key in self.incidents()]
         found = [self.journal.read_record(key, records.slack_message("outcome")) for key in keys]
         return [one for one in found if one is not None]
+
+    def report_texts(self) -> list[str]:
+        """The texts of the outcomes of report mode in Slack."""
+        return [text for text in self.slack.texts if "TRACKWALKER_MODE=report" in text]
 
     def follow_up(self) -> FollowUp | None:
         return next(iter(self.values(FollowUp)), None)
@@ -244,6 +249,19 @@ def harness(
         services = main.services(config, store, folder / "state")
         stack.callback(services.railway.close)
         yield PipelineHarness(world, railway, github, slack, model, config, services, store, healthy, sick)
+
+
+@contextmanager
+def driven_harness(
+    store_url: str, folder: Path, drive: Callable[[PipelineHarness], None], **settings: str
+) -> Iterator[tuple[PipelineHarness, Snapshot]]:
+    """A pipeline in the state to which `drive` brings it, with a snapshot of it: for the fixture of a whole module."""
+    connection = client(store_url)
+    connection.flushall()
+    with harness(connection, store_url, folder, failing=True, small=False, **settings) as pipeline:
+        drive(pipeline)
+        yield pipeline, take_snapshot(pipeline)
+    connection.close()
 
 
 StartHarness = Callable[..., AbstractContextManager[PipelineHarness]]

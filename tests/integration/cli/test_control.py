@@ -40,13 +40,6 @@ def fixing(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Pipel
 
 
 @pytest.fixture
-def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """The pipeline around the failing shop, without an agent."""
-    with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
-        yield running
-
-
-@pytest.fixture
 def incident(journal: WorkerStore, store: redis.Redis) -> str:
     """The key of an open incident in stage `fix` that waits for its next attempt."""
     journal.open_journal(KEY, "fix", after=600_000 / 1000, attempts=3, failing_since=1, crashes=2)
@@ -55,10 +48,6 @@ def incident(journal: WorkerStore, store: redis.Redis) -> str:
     )
     store.hset(OPEN, "abc", KEY)
     return KEY
-
-
-def posts(running: PipelineHarness) -> list[str]:
-    return [message.text for message in running.slack.messages]
 
 
 def count_channel_posts(running: PipelineHarness) -> int:
@@ -104,7 +93,7 @@ def acknowledge_incident(running: PipelineHarness) -> str:
     running.drive(running.incidents)
     key = running.incidents()[0]
     run_stage(running.services, "notify", key.replace(PREFIX, f"{PREFIX}notification:", 1))
-    assert len(posts(running)) == 1
+    assert len(running.slack.texts) == 1
     return key
 
 
@@ -232,7 +221,7 @@ def test_a_cancel_of_an_unannounced_incident_posts_nothing(reporting: PipelineHa
 
     drive_past_incidents(reporting)
 
-    assert posts(reporting) == []
+    assert reporting.slack.texts == []
 
 
 def test_a_cancel_leaves_the_pull_request_open_and_shows_its_link(fixing: PipelineHarness) -> None:
@@ -240,12 +229,12 @@ def test_a_cancel_leaves_the_pull_request_open_and_shows_its_link(fixing: Pipeli
     before = count_channel_posts(fixing)
 
     lines = control.cancel(fixing.journal, key)
-    fixing.drive(lambda: "cancelled" in posts(fixing)[-1])
+    fixing.drive(lambda: "cancelled" in fixing.slack.texts[-1])
 
     [pull] = fixing.github.pulls
     assert pull.state == "open"
     assert any(f"/pull/{pull.number}" in line and "stays open" in line for line in lines)
-    assert posts(fixing)[-1].endswith(f"/pull/{pull.number}")
+    assert fixing.slack.texts[-1].endswith(f"/pull/{pull.number}")
     assert count_channel_posts(fixing) == before
 
 
@@ -281,12 +270,12 @@ def test_the_alerts_of_a_cancelled_sweep_are_answered_and_the_next_sweep_works(
     assert claim is not None
 
     control.cancel(reporting.journal, "sweep:env-1:1")
-    reporting.drive(lambda: posts(reporting))
+    reporting.drive(lambda: reporting.slack.texts)
 
-    assert "Cancelled by a person" in posts(reporting)[0]
+    assert "Cancelled by a person" in reporting.slack.texts[0]
     reporting.alert(source="ping", kind="ping", service_id=None, service_name=None)
     reporting.drive(reporting.incidents)
-    assert len(posts(reporting)) == 1
+    assert len(reporting.slack.texts) == 1
 
 
 def test_a_cancelled_sweep_makes_the_queued_sweep_due_at_once(reporting: PipelineHarness) -> None:
@@ -318,9 +307,9 @@ def test_the_sender_of_a_cancelled_alert_is_notified(reporting: PipelineHarness)
     name = reporting.alert()
 
     control.cancel(reporting.journal, name)
-    reporting.drive(lambda: posts(reporting))
+    reporting.drive(lambda: reporting.slack.texts)
 
-    assert "Cancelled by a person" in posts(reporting)[0]
+    assert "Cancelled by a person" in reporting.slack.texts[0]
     assert list(reporting.store.scan_iter(f"{PREFIX}sweep:*")) == []
 
 
@@ -435,7 +424,7 @@ def test_a_retry_from_enrich_collects_new_evidence_and_keeps_the_thread(fixing: 
     ]
 
     control.retry(fixing.journal, key, "enrich")
-    fixing.drive(lambda: "/pull/" in posts(fixing)[-1])
+    fixing.drive(lambda: "/pull/" in fixing.slack.texts[-1])
 
     assert fixing.values(Evidence)[0] != evidence
     assert fixing.incidents() == [key]
@@ -518,13 +507,13 @@ def test_a_retry_after_a_failed_check_answers_the_same_alert(
     with harness(store, store_url, tmp_path, failing=False, TRACKWALKER_MODE="report") as running:
         token, running.railway.token = running.railway.token, "another"
         name = running.alert()
-        running.drive(lambda: "Check failed" in str(posts(running)))
-        running.railway.token, before = token, len(posts(running))
+        running.drive(lambda: "Check failed" in str(running.slack.texts))
+        running.railway.token, before = token, len(running.slack.texts)
 
         control.retry(running.journal, f"alert:{name}" if kind == "alert" else "sweep:env-1:1")
-        running.drive(lambda: len(posts(running)) > before)
+        running.drive(lambda: len(running.slack.texts) > before)
 
-        assert "no problem found" in posts(running)[-1].lower()
+        assert "no problem found" in running.slack.texts[-1].lower()
         assert len(list(running.store.scan_iter(f"{PREFIX}sweep:*"))) == sweeps
 
 
@@ -533,24 +522,26 @@ def test_a_retried_resolved_incident_is_watched_again_and_its_end_posted_again(
 ) -> None:
     key = report_incident(reporting)
     reporting.store.hset(key, "clean_sweeps", 2)
-    reporting.drive(lambda: "ended" in reporting.journal.fields(key) and "Resolved:" in posts(reporting)[-1])
-    before = len(posts(reporting))
+    reporting.drive(
+        lambda: "ended" in reporting.journal.fields(key) and "Resolved:" in reporting.slack.texts[-1]
+    )
+    before = len(reporting.slack.texts)
 
     control.retry(reporting.journal, key)
     run_stage(reporting.services, "watch", key)
     is_watched = "ended" not in reporting.journal.fields(key)
     reporting.store.hset(key, "clean_sweeps", 2)
-    reporting.drive(lambda: len(posts(reporting)) > before)
+    reporting.drive(lambda: len(reporting.slack.texts) > before)
 
     assert is_watched
-    assert "Resolved:" in posts(reporting)[-1]
+    assert "Resolved:" in reporting.slack.texts[-1]
     assert len(threads(reporting)) == 1
 
 
 def test_a_retried_ended_sweep_checks_again_and_answers_no_alert_twice(reporting: PipelineHarness) -> None:
     report_incident(reporting)
     reporting.drive(lambda: reporting.count_ended_sweeps() == 1)
-    requests, before = len(reporting.railway.operations), posts(reporting)
+    requests, before = len(reporting.railway.operations), reporting.slack.texts
 
     control.retry(reporting.journal, "sweep:env-1:1", "survey")
     reporting.drive(lambda: reporting.count_ended_sweeps() == 1)
@@ -558,7 +549,7 @@ def test_a_retried_ended_sweep_checks_again_and_answers_no_alert_twice(reporting
         reporting.work_next()
 
     assert len(reporting.railway.operations) > requests
-    assert posts(reporting)[1:] == before[1:]
+    assert reporting.slack.texts[1:] == before[1:]
     assert len(reporting.incidents()) == 1
 
 

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from tests.support.command_line import run_command
-from tests.support.pipeline import PipelineHarness, Snapshot, harness, restore_snapshot, take_snapshot
+from tests.support.pipeline import PipelineHarness, Snapshot, driven_harness, restore_snapshot
 from workers.cli import replay_comparison
 from workers.cli.replay_comparison import DIFFERENT, IMPOSSIBLE, SAME, ReplayResult
 from workers.engine import records
@@ -31,15 +31,14 @@ def finished(
     store_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[PipelineHarness, Snapshot]]:
     """A pipeline without an agent, after it reported an incident and ended its sweep."""
-    connection = client(store_url)
-    connection.flushall()
-    with harness(
-        connection, store_url, tmp_path_factory.mktemp("replay"), TRACKWALKER_MODE="report"
-    ) as running:
+
+    def drive(running: PipelineHarness) -> None:
         running.alert()
         running.drive(lambda: running.outcome_posts() and running.count_ended_sweeps())
-        yield running, take_snapshot(running)
-    connection.close()
+
+    folder = tmp_path_factory.mktemp("replay")
+    with driven_harness(store_url, folder, drive, TRACKWALKER_MODE="report") as driven:
+        yield driven
 
 
 @pytest.fixture

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import redis
 
-from tests.support.pipeline import PipelineHarness, harness
+from tests.support.pipeline import PipelineHarness
 from workers import errors
 from workers.engine import retries
 from workers.engine.retries import DAY, HOUR
@@ -84,17 +81,6 @@ def test_a_long_outage_causes_few_attempts_and_its_end_is_noticed_within_minutes
 # ---- for how long ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def sick(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """The pipeline with the failing shop, in report mode."""
-    with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
-        yield running
-
-
-def told(running: PipelineHarness) -> list[str]:
-    return [message.text for message in running.slack.messages]
-
-
 def fail(running: PipelineHarness, key: str, *, times: int = 3) -> None:
     """Run the journal's stage this many times, each time as soon as it is due."""
     for _ in range(times):
@@ -126,136 +112,138 @@ def is_over(running: PipelineHarness) -> bool:
     return bool(running.outcome_kind()) and bool(running.outcome_posts())
 
 
-def test_each_failed_attempt_is_counted_and_blocks_wake_ups_until_the_next(sick: PipelineHarness) -> None:
-    key = surveying(sick)
-    sick.railway.faults.add("503", times=FOREVER)
+def test_each_failed_attempt_is_counted_and_blocks_wake_ups_until_the_next(
+    reporting: PipelineHarness,
+) -> None:
+    key = surveying(reporting)
+    reporting.railway.faults.add("503", times=FOREVER)
 
-    fail(sick, key)
+    fail(reporting, key)
 
-    fields = sick.journal.fields(key)
+    fields = reporting.journal.fields(key)
     assert fields["attempts"] == b"3"
     assert int(fields["not_before"]) > time.time() * 1000
-    assert sick.journal.claim(key, "survey") is None
+    assert reporting.journal.claim(key, "survey") is None
 
 
-def test_a_sweep_continues_after_six_hours_without_railway(sick: PipelineHarness) -> None:
-    key = surveying(sick)
-    sick.railway.faults.add("503", times=FOREVER)
-    fail(sick, key)
-    has_failed_for(sick, key, 6 * HOUR)
-    fail(sick, key)
-    sick.railway.faults.clear()
+def test_a_sweep_continues_after_six_hours_without_railway(reporting: PipelineHarness) -> None:
+    key = surveying(reporting)
+    reporting.railway.faults.add("503", times=FOREVER)
+    fail(reporting, key)
+    has_failed_for(reporting, key, 6 * HOUR)
+    fail(reporting, key)
+    reporting.railway.faults.clear()
 
-    sick.drive(lambda: is_over(sick), stages=120)
+    reporting.drive(lambda: is_over(reporting), stages=120)
 
-    assert sick.outcome_kind() == "reported"
-    assert not sick.store.hexists(key, "failing_since")
-
-
-def test_an_incident_continues_after_six_hours_without_railway(sick: PipelineHarness) -> None:
-    key = enriching(sick)
-    sick.railway.faults.add("503", times=FOREVER)
-    fail(sick, key)
-    has_failed_for(sick, key, 6 * HOUR)
-    fail(sick, key)
-    sick.railway.faults.clear()
-
-    sick.drive(lambda: is_over(sick), stages=120)
-
-    assert sick.outcome_kind() == "reported"
-    assert sick.incidents() == [key]
+    assert reporting.outcome_kind() == "reported"
+    assert not reporting.store.hexists(key, "failing_since")
 
 
-def test_alerts_are_answered_after_eight_hours_without_railway(sick: PipelineHarness) -> None:
-    key = surveying(sick)
-    sick.railway.faults.add("503", times=FOREVER)
-    fail(sick, key)
-    has_failed_for(sick, key, 8 * HOUR + 60)
+def test_an_incident_continues_after_six_hours_without_railway(reporting: PipelineHarness) -> None:
+    key = enriching(reporting)
+    reporting.railway.faults.add("503", times=FOREVER)
+    fail(reporting, key)
+    has_failed_for(reporting, key, 6 * HOUR)
+    fail(reporting, key)
+    reporting.railway.faults.clear()
 
-    fail(sick, key, times=1)
-    sick.drive(lambda: any("Check failed" in text for text in told(sick)))
+    reporting.drive(lambda: is_over(reporting), stages=120)
 
-    assert sick.store.hexists(key, "ended")
-    assert "503" in told(sick)[-1]
-
-
-def test_raw_facts_are_reported_after_eight_hours_without_railway(sick: PipelineHarness) -> None:
-    key = enriching(sick)
-    sick.railway.faults.add("503", times=FOREVER)
-    fail(sick, key)
-    has_failed_for(sick, key, 8 * HOUR + 60)
-
-    fail(sick, key, times=1)
-    sick.drive(lambda: is_over(sick), stages=120)
-
-    assert sick.outcome_kind() == "failed"
-    assert "5xx" in told(sick)[-1]
-    assert "Given up in stage enrich" in told(sick)[-1]
+    assert reporting.outcome_kind() == "reported"
+    assert reporting.incidents() == [key]
 
 
-def test_a_successful_attempt_resets_the_patience(sick: PipelineHarness) -> None:
-    key = surveying(sick)
-    sick.railway.faults.add("503", times=FOREVER)
-    fail(sick, key)
-    has_failed_for(sick, key, 7 * HOUR)
-    sick.railway.faults.clear()
-    fail(sick, key, times=1)
+def test_alerts_are_answered_after_eight_hours_without_railway(reporting: PipelineHarness) -> None:
+    key = surveying(reporting)
+    reporting.railway.faults.add("503", times=FOREVER)
+    fail(reporting, key)
+    has_failed_for(reporting, key, 8 * HOUR + 60)
 
-    fields = sick.journal.fields(key)
+    fail(reporting, key, times=1)
+    reporting.drive(lambda: any("Check failed" in text for text in reporting.slack.texts))
+
+    assert reporting.store.hexists(key, "ended")
+    assert "503" in reporting.slack.texts[-1]
+
+
+def test_raw_facts_are_reported_after_eight_hours_without_railway(reporting: PipelineHarness) -> None:
+    key = enriching(reporting)
+    reporting.railway.faults.add("503", times=FOREVER)
+    fail(reporting, key)
+    has_failed_for(reporting, key, 8 * HOUR + 60)
+
+    fail(reporting, key, times=1)
+    reporting.drive(lambda: is_over(reporting), stages=120)
+
+    assert reporting.outcome_kind() == "failed"
+    assert "5xx" in reporting.slack.texts[-1]
+    assert "Given up in stage enrich" in reporting.slack.texts[-1]
+
+
+def test_a_successful_attempt_resets_the_patience(reporting: PipelineHarness) -> None:
+    key = surveying(reporting)
+    reporting.railway.faults.add("503", times=FOREVER)
+    fail(reporting, key)
+    has_failed_for(reporting, key, 7 * HOUR)
+    reporting.railway.faults.clear()
+    fail(reporting, key, times=1)
+
+    fields = reporting.journal.fields(key)
 
     assert fields["stage"] == b"analyse"
     assert "failing_since" not in fields
     assert fields["attempts"] == b"0"
 
 
-def test_a_refusal_is_not_retried(sick: PipelineHarness) -> None:
-    key = surveying(sick)
-    sick.railway.faults.add("refuse", times=FOREVER)
+def test_a_refusal_is_not_retried(reporting: PipelineHarness) -> None:
+    key = surveying(reporting)
+    reporting.railway.faults.add("refuse", times=FOREVER)
 
-    fail(sick, key, times=1)
+    fail(reporting, key, times=1)
 
-    assert sick.store.hexists(key, "ended")
-    assert sick.journal.fields(key).get("attempts", b"0") == b"0"
+    assert reporting.store.hexists(key, "ended")
+    assert reporting.journal.fields(key).get("attempts", b"0") == b"0"
 
 
 @pytest.mark.parametrize("kind", ["503", "refuse"])
-def test_messages_are_posted_after_days_without_slack(sick: PipelineHarness, kind: str) -> None:
-    sick.slack.faults.add(kind, times=FOREVER)  # type: ignore[arg-type]  # both are kinds of faults
-    key = enriching(sick)
+def test_messages_are_posted_after_days_without_slack(reporting: PipelineHarness, kind: str) -> None:
+    reporting.slack.faults.add(kind, times=FOREVER)  # type: ignore[arg-type]  # both are kinds of faults
+    key = enriching(reporting)
     tell = key.replace(PREFIX, f"{PREFIX}notification:", 1)
-    sick.drive(sick.outcome_kind)
-    fail(sick, tell)
-    has_failed_for(sick, tell, 5 * DAY)
-    fail(sick, tell)
-    sick.slack.faults.clear()
+    reporting.drive(reporting.outcome_kind)
+    fail(reporting, tell)
+    has_failed_for(reporting, tell, 5 * DAY)
+    fail(reporting, tell)
+    reporting.slack.faults.clear()
 
-    sick.drive(lambda: is_over(sick), stages=120)
+    reporting.drive(lambda: is_over(reporting), stages=120)
 
-    assert "5xx" in told(sick)[-1]
-    assert len([text for text in told(sick) if "5xx" in text]) <= 2
+    assert "5xx" in reporting.slack.texts[-1]
+    assert len([text for text in reporting.slack.texts if "5xx" in text]) <= 2
 
 
 def test_a_notification_ends_after_a_week_without_slack_and_is_kept_in_the_journal(
-    sick: PipelineHarness,
+    reporting: PipelineHarness,
 ) -> None:
-    sick.slack.faults.add("503", times=FOREVER)
-    key = enriching(sick)
+    reporting.slack.faults.add("503", times=FOREVER)
+    key = enriching(reporting)
     tell = key.replace(PREFIX, f"{PREFIX}notification:", 1)
-    sick.drive(sick.outcome_kind)
-    fail(sick, tell)
-    has_failed_for(sick, tell, 7 * DAY + 60)
+    reporting.drive(reporting.outcome_kind)
+    fail(reporting, tell)
+    has_failed_for(reporting, tell, 7 * DAY + 60)
 
-    fail(sick, tell, times=1)
+    fail(reporting, tell, times=1)
 
-    assert sick.journal.fields(tell)["outcome"].startswith(b"given up: Slack")
-    assert sick.outcome_kind() == "reported"
+    assert reporting.journal.fields(tell)["outcome"].startswith(b"given up: Slack")
+    assert reporting.outcome_kind() == "reported"
 
 
-def test_an_outage_of_slack_delays_no_stage(sick: PipelineHarness) -> None:
-    sick.slack.faults.add("503", times=FOREVER)
-    key = enriching(sick)
+def test_an_outage_of_slack_delays_no_stage(reporting: PipelineHarness) -> None:
+    reporting.slack.faults.add("503", times=FOREVER)
+    key = enriching(reporting)
 
-    sick.drive(lambda: sick.store.hget(key, "stage") == b"watch", stages=120)
+    reporting.drive(lambda: reporting.store.hget(key, "stage") == b"watch", stages=120)
 
-    assert sick.outcome_kind() == "reported"
-    assert told(sick) == []
+    assert reporting.outcome_kind() == "reported"
+    assert reporting.slack.texts == []

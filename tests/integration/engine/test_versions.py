@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
-from tests.support.pipeline import PipelineHarness, harness
+from tests.support.pipeline import PipelineHarness
 from tests.support.polling import wait_until
 from tests.support.worker import running_worker
 from workers.cli import control
@@ -28,17 +27,6 @@ from workers.pipeline.stages import HANDLERS
 from workers.pipeline.worker import run_stage
 
 NEWER = str(int(VERSION) + 1).encode() + b"j" + b'{"facts":"of another kind"}'
-
-
-@pytest.fixture
-def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """The pipeline with the failing shop, in report mode."""
-    with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
-        yield running
-
-
-def told(running: PipelineHarness) -> list[str]:
-    return [one.text for one in running.slack.messages if "TRACKWALKER_MODE=report" in one.text]
 
 
 def stage(running: PipelineHarness, key: str) -> str:
@@ -82,7 +70,7 @@ def test_an_unreadable_record_is_made_again(reporting: PipelineHarness, blob: by
     key = at(reporting, "diagnose")
     reporting.store.hset(key, "r:evidence", blob)
 
-    reporting.drive(lambda: told(reporting))
+    reporting.drive(reporting.report_texts)
 
     assert reporting.outcome_kind() == "reported"
     assert len(reporting.values(Evidence)) == 1
@@ -93,7 +81,7 @@ def test_an_unreadable_survey_is_made_again(reporting: PipelineHarness, blob: by
     key = at_analyse(reporting)
     reporting.store.hset(key, "r:survey", blob)
 
-    reporting.drive(lambda: told(reporting))
+    reporting.drive(reporting.report_texts)
 
     assert reporting.journal.fields(key)["ended"]
 
@@ -139,12 +127,12 @@ def test_fields_that_a_newer_version_adds_to_records_are_ignored(
 ) -> None:
     reporting.alert()
     for _ in range(60):
-        if told(reporting):
+        if reporting.report_texts():
             break
         add_to_records(reporting)
         reporting.work_next()
 
-    assert len(told(reporting)) == 1
+    assert len(reporting.report_texts()) == 1
     assert reporting.outcome_kind() == "reported"
     assert not any(b"again:" in name for key in journals(reporting) for name in reporting.store.hkeys(key))
 
@@ -163,7 +151,7 @@ def test_every_script_keeps_unknown_fields(reporting: PipelineHarness) -> None:
         for key in set(journals(reporting)) - known:
             store.hset(key, mapping={"of_tomorrow": key, "r:of_tomorrow": NEWER})
             known.add(key)
-        if told(reporting):
+        if reporting.report_texts():
             break
         reporting.work_next()
         assert lost() == []
@@ -230,10 +218,10 @@ def test_a_notification_of_a_newer_version_waits_for_less_than_an_hour(
     run_stage(reporting.services, "notify", tell)
 
     seconds, _ = reporting.store.time()
-    assert told(reporting) == []
+    assert reporting.report_texts() == []
     assert (reporting.store.zscore(SCHEDULE, tell) or 0) / 1000 < seconds + 60
     reporting.store.hset(key, "r:outcome", outcome)
-    reporting.drive(lambda: told(reporting))
+    reporting.drive(reporting.report_texts)
 
 
 def test_a_newer_record_is_made_again_after_a_rollback(reporting: PipelineHarness) -> None:
@@ -243,7 +231,7 @@ def test_a_newer_record_is_made_again_after_a_rollback(reporting: PipelineHarnes
     seconds, _ = reporting.store.time()
     reporting.store.hset(key, "failing_since", int((seconds - NEWER_VERSION_PATIENCE_SECONDS - 60) * 1000))
 
-    reporting.drive(lambda: told(reporting))
+    reporting.drive(reporting.report_texts)
 
     assert reporting.outcome_kind() == "reported"
     assert len(reporting.values(Evidence)) == 1
@@ -298,8 +286,8 @@ def test_a_journal_of_an_unknown_stage_continues_from_its_records_after_a_rollba
     fields = reporting.journal.fields(key)
     assert (left, fields["stage"], fields["fence"]) == (b"foresee", stage.encode(), b"9")
     assert f"r:{record}" in fields
-    reporting.drive(lambda: told(reporting))
-    assert len(told(reporting)) == 1
+    reporting.drive(reporting.report_texts)
+    assert len(reporting.report_texts()) == 1
 
 
 def test_a_journal_that_a_newer_worker_claims_is_left_to_it(reporting: PipelineHarness) -> None:
@@ -336,7 +324,7 @@ def test_a_newer_worker_runs_the_stage_that_an_older_one_does_not_know(
         with running_worker(reporting, tmp_path / "newer"):
             wait_until(lambda: "ended" in reporting.journal.fields(key), seconds=120, what="the newer worker")
             reporting.alert()
-            wait_until(lambda: told(reporting), seconds=120, what="everything else")
+            wait_until(reporting.report_texts, seconds=120, what="everything else")
 
     assert done == [key]
 
@@ -349,6 +337,6 @@ def test_messages_for_missing_actors_harm_neither_version(reporting: PipelineHar
         for _ in range(3):
             reporting.alert()
 
-        wait_until(lambda: told(reporting), seconds=180, what="the outcome")
+        wait_until(reporting.report_texts, seconds=180, what="the outcome")
 
-    assert len(told(reporting)) == 1
+    assert len(reporting.report_texts()) == 1

@@ -319,10 +319,6 @@ def happens(
     running.world.events.append(WorldEvent(time.time() - ago, "Deployment", action, about))
 
 
-def texts(running: PipelineHarness) -> list[str]:
-    return [message.text for message in running.slack.messages]
-
-
 def sweeps(running: PipelineHarness, number: int) -> Callable[[], bool]:
     return lambda: running.count_ended_sweeps() >= number
 
@@ -337,11 +333,11 @@ def test_a_ping_finds_a_missed_event_and_reports_it_once(calm: PipelineHarness) 
     happens(calm)
     ping(calm)
 
-    calm.drive(lambda: texts(calm))
+    calm.drive(lambda: calm.slack.texts)
     ping(calm)
     calm.drive(lambda: not [key for key in calm.due() if "ping" not in key])
 
-    [answer] = [text for text in texts(calm) if "no problem found" in text]
+    [answer] = [text for text in calm.slack.texts if "no problem found" in text]
     assert "*shop*: deployment.crashed at" in answer
     assert MISSED in answer
     assert len(alerts(calm)) == 1
@@ -357,7 +353,7 @@ def test_without_any_webhook_the_missing_setup_is_reported_once(calm: PipelineHa
         calm.drive(sweeps(calm, calm.count_ended_sweeps() + 2))
     calm.drive(lambda: calm.store.hexists(f"{PREFIX}notification:operational:webhooks:env-1", "ended"))
 
-    assert len([text for text in texts(calm) if "add /hooks/railway" in text]) == 1
+    assert len([text for text in calm.slack.texts if "add /hooks/railway" in text]) == 1
 
 
 def test_with_working_webhooks_no_missing_setup_is_reported(calm: PipelineHarness) -> None:
@@ -367,7 +363,7 @@ def test_with_working_webhooks_no_missing_setup_is_reported(calm: PipelineHarnes
 
     calm.drive(lambda: alerts(calm) and not [key for key in calm.due() if "ping" not in key])
 
-    assert not [text for text in texts(calm) if "add /hooks/railway" in text]
+    assert not [text for text in calm.slack.texts if "add /hooks/railway" in text]
 
 
 def test_the_comparison_costs_no_request(calm: PipelineHarness) -> None:

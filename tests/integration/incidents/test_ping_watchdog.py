@@ -47,10 +47,6 @@ def run_watchdog(running: PipelineHarness, minutes: float = 0) -> None:
             run_stage(later, "notify", key)
 
 
-def texts(running: PipelineHarness) -> list[str]:
-    return [message.text for message in running.slack.messages]
-
-
 def due_in_minutes(running: PipelineHarness) -> float:
     at = running.store.zscore(SCHEDULE, PINGS)
     assert at is not None
@@ -62,7 +58,7 @@ def test_pings_are_expected_from_the_start_of_a_worker(quiet: PipelineHarness) -
 
     run_watchdog(quiet, minutes=29)
 
-    assert texts(quiet) == []
+    assert quiet.slack.texts == []
     assert due_in_minutes(quiet) < 2
 
 
@@ -72,7 +68,7 @@ def test_the_watchdog_goes_on_after_it_crashed_repeatedly(quiet: PipelineHarness
 
     run_watchdog(quiet)
 
-    [text] = texts(quiet)
+    [text] = quiet.slack.texts
     assert "The ping watchdog failed: the worker crashed 9 times" in text
     assert 55 < due_in_minutes(quiet) <= 60
     assert not quiet.store.hexists(PINGS, "ended")
@@ -84,7 +80,7 @@ def test_three_missing_pings_are_reported_once(quiet: PipelineHarness) -> None:
     for minutes in (31, 41, 24 * 60):
         run_watchdog(quiet, minutes)
 
-    [text] = texts(quiet)
+    [text] = quiet.slack.texts
     assert "No scheduled check since" in text
     assert "TRACKWALKER_PUBLIC_URL" in text
 
@@ -92,7 +88,7 @@ def test_three_missing_pings_are_reported_once(quiet: PipelineHarness) -> None:
 def test_a_clock_that_never_pinged_is_reported(quiet: PipelineHarness) -> None:
     run_watchdog(quiet, minutes=31)
 
-    assert len(texts(quiet)) == 1
+    assert len(quiet.slack.texts) == 1
 
 
 def test_resumed_pings_are_reported_once_and_may_stop_again(quiet: PipelineHarness) -> None:
@@ -105,7 +101,7 @@ def test_resumed_pings_are_reported_once_and_may_stop_again(quiet: PipelineHarne
         run_watchdog(quiet, minutes)
 
     assert woken <= 0
-    assert ["run again" in text for text in texts(quiet)] == [False, True, False]
+    assert ["run again" in text for text in quiet.slack.texts] == [False, True, False]
 
 
 def test_regular_pings_are_never_reported(quiet: PipelineHarness) -> None:
@@ -113,7 +109,7 @@ def test_regular_pings_are_never_reported(quiet: PipelineHarness) -> None:
         ping(quiet)
         run_watchdog(quiet, minutes=29)
 
-    assert texts(quiet) == []
+    assert quiet.slack.texts == []
 
 
 @pytest.mark.parametrize("silence", [False, True])
@@ -123,7 +119,7 @@ def test_a_crash_between_the_report_and_its_record_reports_once(
     if not silence:
         run_watchdog(quiet, minutes=31)
         ping(quiet)
-    before, minutes = len(texts(quiet)), 31 if silence else 0
+    before, minutes = len(quiet.slack.texts), 31 if silence else 0
     claim = quiet.journal.claim(PINGS, "pings")
     assert claim is not None
     report = ping_watchdog.check(claim, PING_SECONDS, datetime.now(UTC) + timedelta(minutes=minutes))
@@ -133,7 +129,7 @@ def test_a_crash_between_the_report_and_its_record_reports_once(
     let_leases_run_out()
     run_watchdog(quiet, minutes + 2)
 
-    assert len(texts(quiet)) == before + 1
+    assert len(quiet.slack.texts) == before + 1
 
 
 def test_a_restarted_worker_does_not_repeat_the_report(quiet: PipelineHarness) -> None:
@@ -142,7 +138,7 @@ def test_a_restarted_worker_does_not_repeat_the_report(quiet: PipelineHarness) -
     ping_watchdog.start(quiet.journal, PING_SECONDS)
     run_watchdog(quiet, minutes=32)
 
-    assert len(texts(quiet)) == 1
+    assert len(quiet.slack.texts) == 1
 
 
 def test_after_a_long_downtime_the_clock_has_time_for_its_first_ping(
@@ -164,12 +160,12 @@ def test_a_clock_that_was_told_to_wait_is_not_missed_earlier(
     ping(quiet, apart=apart)
 
     run_watchdog(quiet, late - 1)
-    early, due_in = texts(quiet), due_in_minutes(quiet)
+    early, due_in = quiet.slack.texts, due_in_minutes(quiet)
     run_watchdog(quiet, late + 1)
 
     assert early == []
     assert 0 < due_in <= 1
-    assert len(texts(quiet)) == 1
+    assert len(quiet.slack.texts) == 1
 
 
 def test_a_ping_without_a_longer_wait_ends_an_earlier_one(quiet: PipelineHarness) -> None:
@@ -178,28 +174,28 @@ def test_a_ping_without_a_longer_wait_ends_an_earlier_one(quiet: PipelineHarness
 
     run_watchdog(quiet, minutes=31)
 
-    assert len(texts(quiet)) == 1
+    assert len(quiet.slack.texts) == 1
 
 
 def test_a_report_waits_while_the_product_is_paused(quiet: PipelineHarness) -> None:
     controls.pause(quiet.journal)
     run_watchdog(quiet, minutes=31)
-    kept = texts(quiet)
+    kept = quiet.slack.texts
 
     controls.resume(quiet.journal)
-    quiet.drive(lambda: texts(quiet))
+    quiet.drive(lambda: quiet.slack.texts)
 
     assert kept == []
-    assert "No scheduled check since" in texts(quiet)[0]
+    assert "No scheduled check since" in quiet.slack.texts[0]
 
 
 def test_a_report_is_retried_while_slack_is_unavailable(quiet: PipelineHarness) -> None:
     quiet.slack.faults.add("503", times=3)
 
     run_watchdog(quiet, minutes=31)
-    quiet.drive(lambda: texts(quiet))
+    quiet.drive(lambda: quiet.slack.texts)
 
-    assert len(texts(quiet)) == 1
+    assert len(quiet.slack.texts) == 1
 
 
 def test_a_ping_during_the_check_wakes_the_watchdog_at_once(quiet: PipelineHarness) -> None:

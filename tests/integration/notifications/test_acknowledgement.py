@@ -159,10 +159,6 @@ def ingest_crash(running: PipelineHarness, name: str, environment: str = "env-1"
     intake.ingest(alert, None, running.journal, lambda _key: None, ack_seconds=1)
 
 
-def texts(running: PipelineHarness) -> list[str]:
-    return [message.text for message in running.slack.messages]
-
-
 def count_claims(running: PipelineHarness) -> int:
     """Number of sweeps and incidents that a worker has claimed."""
     keys = [key for key in running.due() if ":notification:" not in key and ":pings" not in key]
@@ -186,7 +182,7 @@ def test_every_acknowledgement_is_posted_while_all_other_work_hangs(
     for n in range(INCIDENTS):
         open_now(running.journal, make_incident(n))
     names = [f"*late-{n}*" for n in range(ENVIRONMENTS)] + [f"*svc-{n}*" for n in range(INCIDENTS)]
-    wait_until(lambda: all(any(name in text for text in texts(running)) for name in names), seconds=60)
+    wait_until(lambda: all(any(name in text for text in running.slack.texts) for name in names), seconds=60)
 
     assert count_claims(running) == NON_NOTIFICATION_THREADS
     assert {path.split("/")[1] for path in tarpit.paths} >= {"graphql", "acme"}
@@ -203,9 +199,9 @@ def test_an_alert_from_before_the_workers_start_is_acknowledged(
         running.railway.faults.add("503", times=1000)
 
         with worker(running):
-            wait_until(lambda: texts(running))
+            wait_until(lambda: running.slack.texts)
 
-        assert "*shop*" in texts(running)[0]
+        assert "*shop*" in running.slack.texts[0]
 
 
 @pytest.mark.parametrize("kind", ["503", "429", "drop", "hang"])
@@ -222,4 +218,4 @@ def test_an_acknowledgement_is_posted_once_after_an_outage_of_slack(
             running.slack.faults.clear()
             wait_until(lambda: running.store.hexists(f"{PREFIX}notification:alert:shop", "r:ack"), seconds=60)
 
-        assert len(texts(running)) == 1
+        assert len(running.slack.texts) == 1

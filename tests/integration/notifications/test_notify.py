@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
-
-import pytest
-import redis
 
 from tests.support import builders
-from tests.support.pipeline import PipelineHarness, harness
+from tests.support.pipeline import PipelineHarness
 from workers.cli import control
 from workers.engine import retries
 from workers.engine.codec import pack
@@ -21,17 +16,6 @@ from workers.models import Incident, Outcome, SlackMessage
 from workers.pipeline.worker import run_stage
 
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
-
-
-@pytest.fixture
-def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """The pipeline around the failing shop, without an agent."""
-    with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
-        yield running
-
-
-def texts(running: PipelineHarness) -> list[str]:
-    return [message.text for message in running.slack.messages]
 
 
 def notify(running: PipelineHarness, key: str) -> None:
@@ -47,13 +31,13 @@ def test_an_acknowledgement_of_an_alert_that_joins_an_open_incident_is_edited(
     reporting.drive(reporting.outcome_posts)
     again = f"{PREFIX}notification:alert:{reporting.alert()}"
     notify(reporting, again)
-    before = texts(reporting)[-1]
+    before = reporting.slack.texts[-1]
 
     reporting.drive(lambda: reporting.store.hexists(again, "ended"))
 
     assert "Looking into it." in before
-    assert "Covered by an incident that is already open." in texts(reporting)[-1]
-    assert not any("Looking into it." in text for text in texts(reporting))
+    assert "Covered by an incident that is already open." in reporting.slack.texts[-1]
+    assert not any("Looking into it." in text for text in reporting.slack.texts)
 
 
 def test_an_acknowledgement_after_the_outcome_becomes_the_incidents_own(
@@ -63,10 +47,10 @@ def test_an_acknowledgement_after_the_outcome_becomes_the_incidents_own(
     reporting.drive(reporting.outcome_posts)
     notify(reporting, f"{PREFIX}notification:alert:{reporting.alert()}")
 
-    reporting.drive(lambda: not any("Looking into it." in text for text in texts(reporting)))
+    reporting.drive(lambda: not any("Looking into it." in text for text in reporting.slack.texts))
 
-    assert "TRACKWALKER_MODE" in texts(reporting)[0]
-    assert "Bug in the code: shop fails" in texts(reporting)[1]
+    assert "TRACKWALKER_MODE" in reporting.slack.texts[0]
+    assert "Bug in the code: shop fails" in reporting.slack.texts[1]
 
 
 def test_a_merged_acknowledgement_carries_the_incidents_thread(reporting: PipelineHarness) -> None:
@@ -88,18 +72,18 @@ def test_one_of_several_acknowledgements_becomes_the_incidents_and_the_others_ar
         notify(reporting, f"{PREFIX}notification:alert:{reporting.alert()}")
 
     reporting.drive(reporting.outcome_posts)
-    reporting.drive(lambda: not any("Looking into it." in text for text in texts(reporting)))
+    reporting.drive(lambda: not any("Looking into it." in text for text in reporting.slack.texts))
 
-    assert len([text for text in texts(reporting) if "Covered by" in text]) == 2
+    assert len([text for text in reporting.slack.texts if "Covered by" in text]) == 2
 
 
 def test_an_acknowledgement_says_why_the_answer_waits(reporting: PipelineHarness) -> None:
     reporting.railway.faults.add("503", times=10_000)
     reporting.alert()
 
-    reporting.drive(lambda: texts(reporting))
+    reporting.drive(lambda: reporting.slack.texts)
 
-    assert "Waiting: Railway" in texts(reporting)[0]
+    assert "Waiting: Railway" in reporting.slack.texts[0]
 
 
 def test_an_alert_of_a_service_that_is_muted_by_id_is_not_reported(reporting: PipelineHarness) -> None:
@@ -108,7 +92,7 @@ def test_an_alert_of_a_service_that_is_muted_by_id_is_not_reported(reporting: Pi
 
     notify(reporting, f"{PREFIX}notification:alert:{alert}")
 
-    assert texts(reporting) == []
+    assert reporting.slack.texts == []
 
 
 def test_a_notification_is_retried_for_longer_than_other_stages(
@@ -136,7 +120,7 @@ def test_an_outcome_is_posted_although_the_acknowledgement_cannot_be_edited(
 
     notify(reporting, key)
 
-    assert "TRACKWALKER_MODE" in texts(reporting)[-1]
+    assert "TRACKWALKER_MODE" in reporting.slack.texts[-1]
 
 
 def test_a_requested_fix_posts_no_second_acknowledgement_and_its_outcome_in_the_thread(
@@ -148,8 +132,8 @@ def test_a_requested_fix_posts_no_second_acknowledgement_and_its_outcome_in_the_
 
     control.request_fix(reporting.journal, incident.removeprefix(PREFIX))
     notify(reporting, incident.replace(PREFIX, f"{PREFIX}notification:", 1))
-    between = len(texts(reporting))
-    reporting.drive(lambda: len(texts(reporting)) == 2)
+    between = len(reporting.slack.texts)
+    reporting.drive(lambda: len(reporting.slack.texts) == 2)
 
     first, second = reporting.slack.messages
     assert between == 1
@@ -163,9 +147,9 @@ def test_a_resolution_names_the_service(reporting: PipelineHarness) -> None:
     key = reporting.incidents()[0]
     reporting.store.hset(key, "clean_sweeps", 2)
 
-    reporting.drive(lambda: "Resolved:" in texts(reporting)[-1])
+    reporting.drive(lambda: "Resolved:" in reporting.slack.texts[-1])
 
-    assert texts(reporting)[-1].startswith("*shop*: Resolved:")
+    assert reporting.slack.texts[-1].startswith("*shop*: Resolved:")
 
 
 def test_a_notification_of_a_deleted_incident_ends(reporting: PipelineHarness) -> None:
@@ -187,8 +171,8 @@ def test_a_message_that_slack_does_not_find_again_is_posted_once(reporting: Pipe
     for _ in range(60):
         reporting.work_next()
 
-    assert texts(reporting)
-    assert len(texts(reporting)) == len(set(texts(reporting)))
+    assert reporting.slack.texts
+    assert len(reporting.slack.texts) == len(set(reporting.slack.texts))
 
 
 # ---- symptoms -------------------------------------------------------------------------------
@@ -219,7 +203,9 @@ def test_the_thread_of_a_symptom_refers_to_its_cause_once_and_rings_no_telephone
 
     first, *_, last = reporting.slack.messages
     note = f"this looks like a symptom of *api&lt;!here&gt;*: see {other} https://github.com/x/pull/7"
-    assert [text for text in texts(reporting) if "this looks like a symptom" in text] == [f"*shop*: {note}"]
+    assert [text for text in reporting.slack.texts if "this looks like a symptom" in text] == [
+        f"*shop*: {note}"
+    ]
     assert (last.thread_ts, last.broadcast) == (first.ts, False)
 
 
@@ -232,4 +218,4 @@ def test_a_symptom_that_was_never_reported_stays_silent(reporting: PipelineHarne
 
     notify(reporting, key.replace(PREFIX, f"{PREFIX}notification:", 1))
 
-    assert texts(reporting) == []
+    assert reporting.slack.texts == []

@@ -12,12 +12,10 @@ from tests.support.pipeline import (
     PipelineHarness,
     Snapshot,
     StartHarness,
-    harness,
+    driven_harness,
     harness_starter,
     restore_snapshot,
-    take_snapshot,
 )
-from workers.runtime.store import client
 
 
 @pytest.fixture
@@ -31,13 +29,13 @@ def story(
     store_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[PipelineHarness, Snapshot]]:
     """A pipeline with the real opencode, from the alert to the link in Slack, for tests that go on."""
-    connection = client(store_url)
-    connection.flushall()
-    with harness(connection, store_url, tmp_path_factory.mktemp("story")) as pipeline:
+
+    def drive(pipeline: PipelineHarness) -> None:
         pipeline.alert()
         pipeline.drive(is_outcome_posted(pipeline))
-        yield pipeline, take_snapshot(pipeline)
-    connection.close()
+
+    with driven_harness(store_url, tmp_path_factory.mktemp("story"), drive) as driven:
+        yield driven
 
 
 @pytest.fixture

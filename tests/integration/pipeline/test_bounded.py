@@ -16,10 +16,9 @@ from tests.support.pipeline import (
     PipelineHarness,
     Snapshot,
     StartHarness,
-    harness,
+    driven_harness,
     harness_starter,
     restore_snapshot,
-    take_snapshot,
 )
 from workers.engine.broker import MAX_QUEUED, NAMESPACE, SEND_INTERVAL_SECONDS, intake_sender
 from workers.engine.codec import MAX_STORED_BYTES
@@ -28,7 +27,6 @@ from workers.engine.schema import OPEN, PREFIX
 from workers.incidents import controls, opening, ping_watchdog
 from workers.models import Outcome
 from workers.pipeline.worker import run_stage
-from workers.runtime.store import client
 
 
 @pytest.fixture
@@ -36,26 +34,19 @@ def start(store: redis.Redis, store_url: str, tmp_path: Path) -> StartHarness:
     return harness_starter(store, store_url, tmp_path, small=True)
 
 
-@pytest.fixture
-def reporting(start: StartHarness) -> Iterator[PipelineHarness]:
-    """The pipeline with the failing shop, in report mode."""
-    with start(TRACKWALKER_MODE="report") as running:
-        yield running
-
-
 @pytest.fixture(scope="module")
 def story(
     store_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[PipelineHarness, Snapshot]]:
     """One pipeline driven from a ping and an alert to the pull request's link in Slack."""
-    connection = client(store_url)
-    connection.flushall()
-    with harness(connection, store_url, tmp_path_factory.mktemp("story")) as running:
+
+    def drive(running: PipelineHarness) -> None:
         ping(running)
         running.alert()
         running.drive(running.outcome_posts, stages=120)
-        yield running, take_snapshot(running)
-    connection.close()
+
+    with driven_harness(store_url, tmp_path_factory.mktemp("story"), drive) as driven:
+        yield driven
 
 
 @pytest.fixture
@@ -178,7 +169,7 @@ def test_a_survey_that_is_too_large_ends_the_sweep_and_is_reported(reporting: Pi
     reporting.alert()
     work_all(reporting)
 
-    [text] = [message.text for message in reporting.slack.messages]
+    [text] = reporting.slack.texts
     assert "Check failed: survey: too large for a record: Survey" in text
     assert reporting.count_ended_sweeps() == 1
     assert permanent_keys(reporting.store) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -20,17 +19,6 @@ from workers.incidents import controls
 from workers.models import FollowUp, PullRequest
 from workers.pipeline import stages, worker
 from workers.pipeline.worker import run_claimed, run_stage
-
-
-@pytest.fixture
-def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """The pipeline with the failing shop, in report mode."""
-    with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as running:
-        yield running
-
-
-def told(running: PipelineHarness) -> list[str]:
-    return [message.text for message in running.slack.messages]
 
 
 def stage(running: PipelineHarness, key: str) -> str:
@@ -66,10 +54,10 @@ def test_a_bug_in_a_sweep_ends_it_after_five_crashes_and_is_reported(reporting: 
     key = f"{PREFIX}sweep:env-1:1"
 
     work_until_dead(reporting, key, railway=cast(Any, None))
-    reporting.drive(lambda: told(reporting))
+    reporting.drive(lambda: reporting.slack.texts)
 
     assert reporting.journal.fields(key)["ended"]
-    assert "Check failed: the worker crashed 6 times in stage survey" in told(reporting)[-1]
+    assert "Check failed: the worker crashed 6 times in stage survey" in reporting.slack.texts[-1]
 
 
 def test_a_bug_in_an_incident_ends_the_attempt_after_five_crashes_and_is_reported(
@@ -81,7 +69,7 @@ def test_a_bug_in_an_incident_ends_the_attempt_after_five_crashes_and_is_reporte
     reporting.drive(reporting.outcome_posts)
 
     assert reporting.outcome_kind() == "failed"
-    assert "Given up in stage enrich: the worker crashed 6 times" in told(reporting)[-1]
+    assert "Given up in stage enrich: the worker crashed 6 times" in reporting.slack.texts[-1]
 
 
 def test_giving_up_waits_for_a_newer_version_that_can_read_the_records(
@@ -98,7 +86,7 @@ def test_giving_up_waits_for_a_newer_version_that_can_read_the_records(
     since = int((seconds - NEWER_VERSION_PATIENCE_SECONDS - 60) * 1000)
     reporting.store.hset(key, mapping={"failing_since": since, "crashes": 9, "not_before": 1})
     reporting.drive(reporting.outcome_posts)
-    assert "Given up in stage enrich: the worker crashed" in told(reporting)[-1]
+    assert "Given up in stage enrich: the worker crashed" in reporting.slack.texts[-1]
 
 
 def test_a_bug_in_giving_up_ends_the_journal_and_is_reported(
@@ -112,7 +100,7 @@ def test_a_bug_in_giving_up_ends_the_journal_and_is_reported(
         reporting.store.zadd(SCHEDULE, {key: 1})
         run_stage(replace(reporting.services, settings=cast(Any, None)), "enrich", key)
     monkeypatch.undo()
-    reporting.drive(lambda: any("nor given up: TypeError" in text for text in told(reporting)))
+    reporting.drive(lambda: any("nor given up: TypeError" in text for text in reporting.slack.texts))
 
     assert reporting.journal.fields(key)["ended"]
     assert reporting.store.zscore(SCHEDULE, key) is None
@@ -124,7 +112,7 @@ def test_an_unreadable_incident_ends_and_is_reported(reporting: PipelineHarness,
     reporting.drive(lambda: stage(reporting, key) == where)
     reporting.store.hset(key, "r:incident", b"0j{}")
 
-    reporting.drive(lambda: any("cannot be investigated" in text for text in told(reporting)))
+    reporting.drive(lambda: any("cannot be investigated" in text for text in reporting.slack.texts))
 
     assert reporting.journal.fields(key)["ended"]
     assert reporting.store.hlen(f"{PREFIX}open") == 0
@@ -137,20 +125,20 @@ def test_a_pull_request_that_is_no_longer_watched_is_reported(reporting: Pipelin
     reporting.github.faults.add("refuse", times=100)
 
     reporting.drive(lambda: reporting.values(FollowUp))
-    reporting.drive(lambda: "Follow-up stopped" in told(reporting)[-1])
+    reporting.drive(lambda: "Follow-up stopped" in reporting.slack.texts[-1])
 
     assert reporting.journal.fields(key)["ended"]
 
 
 def test_the_outcome_of_a_requested_fix_is_reported(reporting: PipelineHarness) -> None:
     key = concluded(reporting)
-    before = len(told(reporting))
+    before = len(reporting.slack.texts)
 
     control.request_fix(reporting.journal, key.removeprefix(PREFIX))
-    reporting.drive(lambda: len(told(reporting)) > before)
+    reporting.drive(lambda: len(reporting.slack.texts) > before)
 
-    assert "No fix attempted: TRACKWALKER_MODE=report" in told(reporting)[-1].splitlines()[1]
-    assert len(told(reporting)) == before + 1
+    assert "No fix attempted: TRACKWALKER_MODE=report" in reporting.slack.texts[-1].splitlines()[1]
+    assert len(reporting.slack.texts) == before + 1
 
 
 def test_an_alert_of_an_unwatched_environment_ends(
@@ -161,7 +149,7 @@ def test_an_alert_of_an_unwatched_environment_ends(
     reporting.drive(lambda: not reporting.due())
 
     assert reporting.journal.fields(f"{PREFIX}notification:alert:{alert}")["ended"]
-    assert told(reporting) == []
+    assert reporting.slack.texts == []
 
 
 def test_sweeps_run_during_a_pause(reporting: PipelineHarness) -> None:
@@ -171,7 +159,7 @@ def test_sweeps_run_during_a_pause(reporting: PipelineHarness) -> None:
     reporting.drive(lambda: reporting.count_ended_sweeps() == 1, stages=6)
 
     assert len(reporting.incidents()) == 1
-    assert told(reporting) == []
+    assert reporting.slack.texts == []
 
 
 def test_a_notification_without_slack_ends(store: redis.Redis, store_url: str, tmp_path: Path) -> None:

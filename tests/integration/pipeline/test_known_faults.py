@@ -21,12 +21,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-import redis
 from pydantic import SecretStr
 
 from tests.support.fakes.serving import Faults, serve
 from tests.support.fakes.slack import HOOK, FakeSlack
-from tests.support.pipeline import PipelineHarness, harness
+from tests.support.pipeline import PipelineHarness
 from tests.support.polling import wait_until
 from tests.support.proposals import ProposalHarness, proposal
 from tests.support.webhooks import CRASHED_WEBHOOK, is_up, web_process
@@ -55,13 +54,6 @@ __all__ = ["proposal"]  # a fixture
 
 LOADED_SECONDS = 2.0  # allowance for a loaded machine; a broken promise would take many more
 SWEEP = f"{PREFIX}sweep:env-1:1"
-
-
-@pytest.fixture
-def reporting(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[PipelineHarness]:
-    """The pipeline with the failing shop, in report mode."""
-    with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as made:
-        yield made
 
 
 @dataclass
@@ -103,10 +95,6 @@ def own_store(tmp_path: Path) -> Iterator[OwnStore]:
     owner.stop()
 
 
-def told(there: PipelineHarness) -> list[str]:
-    return [one.text for one in there.slack.messages if "TRACKWALKER_MODE=report" in one.text]
-
-
 def at_survey(there: PipelineHarness) -> None:
     """Drive the pipeline to an unclaimed sweep."""
     there.alert()
@@ -145,11 +133,11 @@ def test_an_acknowledged_message_without_its_work_is_sent_again(
         reporting.store.hset(SWEEP, "lease", 1)
         reporting.store.zadd(SCHEDULE, {SWEEP: 1}, xx=True)
 
-        wait_until(lambda: told(reporting), seconds=60, what="the outcome")
+        wait_until(reporting.report_texts, seconds=60, what="the outcome")
 
     assert "r:survey" not in fields
     assert still_due
-    assert len(told(reporting)) == 1
+    assert len(reporting.report_texts()) == 1
 
 
 def test_the_schedule_survives_a_killed_redis_and_dramatiq_delays_no_message(
@@ -195,12 +183,12 @@ def test_a_duplicated_message_runs_its_stage_once(reporting: PipelineHarness, tm
             one.broker.enqueue(make_message("survey", SWEEP))
             two.broker.enqueue(make_message("survey", SWEEP))
 
-        wait_until(lambda: told(reporting), seconds=60, what="the outcome")
+        wait_until(reporting.report_texts, seconds=60, what="the outcome")
         wait_until(lambda: not messages(reporting, "sweeps"), what="every copy taken")
 
     fields = reporting.journal.fields(SWEEP)
     assert (fields["fence"], fields["crashes"]) == (b"2", b"0")  # once for the survey, once for the judgement
-    assert len(told(reporting)) == 1
+    assert len(reporting.report_texts()) == 1
 
 
 def test_a_dropped_dead_letter_loses_no_work(reporting: PipelineHarness, tmp_path: Path) -> None:
@@ -213,9 +201,9 @@ def test_a_dropped_dead_letter_loses_no_work(reporting: PipelineHarness, tmp_pat
 
     reporting.store.zadd(SCHEDULE, {SWEEP: 1}, xx=True)
     with running_worker(reporting, tmp_path / "newer"):
-        wait_until(lambda: told(reporting), seconds=90, what="the outcome")
+        wait_until(reporting.report_texts, seconds=90, what="the outcome")
 
-    assert len(told(reporting)) == 1
+    assert len(reporting.report_texts()) == 1
 
 
 # ---- the store -----------------------------------------------------------------------------------
@@ -435,7 +423,7 @@ def test_a_late_message_of_a_stopped_worker_is_deleted(reporting: PipelineHarnes
 
     assert [one.ts for one in reporting.slack.messages] == first
     assert len(reporting.slack.deleted) == 1
-    assert len(told(reporting)) == 1
+    assert len(reporting.report_texts()) == 1
 
 
 @pytest.mark.parametrize("what", ["outcome", "watch"])
@@ -444,7 +432,7 @@ def test_a_duplicate_message_of_a_crashed_worker_is_deleted_a_minute_later(
 ) -> None:
     tell, services = at_watch(reporting), reporting.services
     if what == "watch":
-        reporting.drive(lambda: told(reporting))
+        reporting.drive(reporting.report_texts)
         incident = tell.replace("notification:", "")
         reporting.store.hset(incident, "clean_sweeps", 2)
         run_stage(services, "watch", incident)
@@ -494,12 +482,12 @@ def test_a_hanging_stage_is_killed_at_its_deadline_and_retried(
     monkeypatch.setitem(HANDLERS, "survey", survey)
     with running_worker(reporting, tmp_path / "one"):
         reporting.alert()
-        wait_until(lambda: told(reporting), seconds=90, what="the outcome")
+        wait_until(reporting.report_texts, seconds=90, what="the outcome")
         let_go.set()
 
     assert deaths == [0, 1, 2]
     assert [child.wait(5) for child in children] == [-signal.SIGKILL] * 2
-    assert len(told(reporting)) == 1
+    assert len(reporting.report_texts()) == 1
 
 
 def test_a_stage_that_never_returns_ends_its_worker(
@@ -533,7 +521,7 @@ def test_trickling_answers_cost_a_sweep_no_more_than_its_deadline(
             lambda: "failing_since" in reporting.journal.fields(SWEEP), seconds=60, what="a try that failed"
         )
         tried = reporting.journal.fields(SWEEP)
-        wait_until(lambda: told(reporting), seconds=90, what="the outcome")
+        wait_until(reporting.report_texts, seconds=90, what="the outcome")
 
     assert len(reporting.railway.faults.played) == 3
     assert tried["crashes"] == b"0"
@@ -606,4 +594,4 @@ def test_an_incoming_webhook_gets_each_message_at_least_once_and_twice_only_afte
             reporting.store.hdel(tell, "lease", "not_before")
             run_stage(services, "notify", tell)
 
-    assert len(told(reporting)) == posts
+    assert len(reporting.report_texts()) == posts

@@ -45,10 +45,6 @@ def failing(start: StartHarness) -> Iterator[PipelineHarness]:
         yield running
 
 
-def texts(running: PipelineHarness) -> list[str]:
-    return [message.text for message in running.slack.messages]
-
-
 def ended(running: PipelineHarness) -> Callable[[], bool]:
     """A condition: the first incident's outcome is in Slack."""
     return lambda: bool(running.outcome_kind()) and any(running.outcome_posts())
@@ -56,7 +52,7 @@ def ended(running: PipelineHarness) -> Callable[[], bool]:
 
 def test_a_webhook_becomes_one_pull_request_whose_link_reaches_slack(proposed: PipelineHarness) -> None:
     pull = proposed.github.pulls[0]
-    last = texts(proposed)[-1].splitlines()[-1]
+    last = proposed.slack.texts[-1].splitlines()[-1]
     assert proposed.outcome_kind() == "pull request"
     assert len(proposed.github.pulls) == 1
     assert f"/pull/{pull.number}" in last
@@ -113,7 +109,7 @@ def test_every_service_may_fail_once_and_nothing_is_done_twice(failing: Pipeline
     failing.drive(ended(failing), stages=120)
 
     assert len(failing.github.pulls) == 1
-    assert len([text for text in texts(failing) if "/pull/" in text]) == 1
+    assert len([text for text in failing.slack.texts if "/pull/" in text]) == 1
     assert failing.outcome_kind() == "pull request"
     assert {one for one, _ in failing.railway.faults.played} == {kind}
     assert {one for one, _ in failing.github.faults.played} == {kind}
@@ -144,9 +140,9 @@ def test_a_refused_railway_token_is_reported_with_its_setting(failing: PipelineH
     failing.railway.faults.add("refuse", times=100)
     failing.alert()
 
-    failing.drive(lambda: texts(failing))
+    failing.drive(lambda: failing.slack.texts)
 
-    assert "RAILWAY_API_TOKEN" in texts(failing)[0]
+    assert "RAILWAY_API_TOKEN" in failing.slack.texts[0]
 
 
 def test_a_worker_that_lost_its_claim_gives_up_nothing(failing: PipelineHarness) -> None:
@@ -175,21 +171,21 @@ def test_a_refused_github_token_ends_the_attempt_and_is_reported(failing: Pipeli
     failing.drive(ended(failing))
 
     assert failing.github.pulls == []
-    assert "GITHUB_TOKEN" in "\n".join(texts(failing))
+    assert "GITHUB_TOKEN" in "\n".join(failing.slack.texts)
 
 
 def test_messages_that_slack_refused_are_posted_once_the_token_works(failing: PipelineHarness) -> None:
     failing.slack.faults.add("refuse", times=1000)
     failing.alert()
     failing.drive(lambda: failing.outcome_kind() == "pull request")
-    before = texts(failing)
+    before = failing.slack.texts
     failing.slack.faults.clear()
 
     failing.drive(ended(failing))
 
     assert before == []
     assert len(failing.github.pulls) == 1
-    assert "/pull/" in texts(failing)[-1]
+    assert "/pull/" in failing.slack.texts[-1]
 
 
 def test_a_refusal_of_the_model_is_reported_with_the_raw_facts(failing: PipelineHarness) -> None:
@@ -200,7 +196,7 @@ def test_a_refusal_of_the_model_is_reported_with_the_raw_facts(failing: Pipeline
 
     assert failing.github.pulls == []
     assert failing.outcome_kind() == "failed"
-    assert "5xx" in texts(failing)[-1]
+    assert "5xx" in failing.slack.texts[-1]
 
 
 def test_a_plan_without_a_location_leads_to_no_pull_request(failing: PipelineHarness) -> None:
@@ -217,7 +213,7 @@ def test_a_plan_without_a_location_leads_to_no_pull_request(failing: PipelineHar
 
     assert failing.github.pulls == []
     assert failing.outcome_kind() == "reported"
-    assert "inconclusive" in texts(failing)[-1]
+    assert "inconclusive" in failing.slack.texts[-1]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +231,7 @@ def test_a_useless_answer_of_the_model_leads_to_no_pull_request(
     assert failing.github.pulls == []
     assert failing.github.pushes == []
     assert failing.outcome_kind() in ("failed", "nothing proposed")
-    assert "shop" in texts(failing)[-1]
+    assert "shop" in failing.slack.texts[-1]
 
 
 def test_a_pull_request_that_a_person_closed_is_not_opened_again(proposed: PipelineHarness) -> None:
@@ -305,7 +301,7 @@ def test_an_affected_caller_shares_the_incident_and_the_pull_request_of_its_call
     assert incident.subject.name == "shop"
     assert len(failing.github.pulls) == 1
     assert len(threads) == 1
-    assert any("Also affected: web (" in text for text in texts(failing))
+    assert any("Also affected: web (" in text for text in failing.slack.texts)
 
 
 def test_a_suppressed_incident_stops_and_continues_once_it_has_its_own_cause(
@@ -349,7 +345,7 @@ def test_a_verdict_with_another_remedy_starts_no_agent(failing: PipelineHarness)
     failing.drive(ended(failing))
 
     assert (failing.outcome_kind(), failing.fake_model.calls) == ("reported", [])
-    assert "cancel it" in texts(failing)[-1]
+    assert "cancel it" in failing.slack.texts[-1]
 
 
 def test_an_open_pull_request_of_a_suppressed_incident_is_watched(proposed: PipelineHarness) -> None:
@@ -367,9 +363,9 @@ def test_an_alert_about_a_healthy_service_is_answered_without_cost(start: StartH
     with start(failing="no") as healthy:
         healthy.alert()
 
-        healthy.drive(lambda: texts(healthy))
+        healthy.drive(lambda: healthy.slack.texts)
 
-        assert "no problem found" in texts(healthy)[0]
+        assert "no problem found" in healthy.slack.texts[0]
         assert healthy.incidents() == []
         assert healthy.fake_model.calls == []
 
@@ -380,7 +376,7 @@ def test_a_ping_without_findings_posts_nothing(start: StartHarness) -> None:
 
         healthy.drive(lambda: healthy.count_ended_sweeps() >= 1)
 
-        assert texts(healthy) == []
+        assert healthy.slack.texts == []
 
 
 def test_report_mode_reports_the_cause_and_touches_no_repository(start: StartHarness) -> None:
@@ -391,7 +387,7 @@ def test_report_mode_reports_the_cause_and_touches_no_repository(start: StartHar
 
         assert reporting.github.pushes == []
         assert reporting.fake_model.calls == []
-        assert "TRACKWALKER_MODE=report" in texts(reporting)[-1]
+        assert "TRACKWALKER_MODE=report" in reporting.slack.texts[-1]
 
 
 def test_an_incident_of_a_removed_service_ends_and_is_reported(start: StartHarness) -> None:
@@ -405,10 +401,10 @@ def test_an_incident_of_a_removed_service_ends_and_is_reported(start: StartHarne
             was_open.append(reporting.store.hlen(OPEN))
             reporting.alert(source="ping", kind="ping", service_id=None, service_name=None)
             reporting.drive(lambda sweeps=sweeps: reporting.count_ended_sweeps() >= sweeps)  # type: ignore[misc]
-        reporting.drive(lambda: not reporting.store.hlen(OPEN) and "removed" in texts(reporting)[-1])
+        reporting.drive(lambda: not reporting.store.hlen(OPEN) and "removed" in reporting.slack.texts[-1])
 
         assert was_open == [1, 1, 1]
-        assert "Resolved: the service was removed (three consecutive checks" in texts(reporting)[-1]
+        assert "Resolved: the service was removed (three consecutive checks" in reporting.slack.texts[-1]
 
 
 def test_shadow_mode_posts_nothing(start: StartHarness) -> None:
@@ -419,7 +415,7 @@ def test_shadow_mode_posts_nothing(start: StartHarness) -> None:
 
         for _ in range(5):
             shadow.work_next()
-        assert texts(shadow) == []
+        assert shadow.slack.texts == []
         assert shadow.github.pushes == []
 
 
@@ -428,7 +424,7 @@ def test_a_paused_pipeline_waits_and_continues_where_it_stopped(failing: Pipelin
     failing.alert()
     for _ in range(15):
         failing.work_next()
-    silent = texts(failing), failing.github.pushes[:]
+    silent = failing.slack.texts, failing.github.pushes[:]
     controls.resume(failing.journal)
 
     failing.drive(ended(failing))
@@ -444,7 +440,7 @@ def test_a_muted_service_is_not_reported(failing: PipelineHarness) -> None:
     for _ in range(15):
         failing.work_next()
 
-    assert texts(failing) == []
+    assert failing.slack.texts == []
     assert failing.github.pushes == []
 
 

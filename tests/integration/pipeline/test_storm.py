@@ -90,9 +90,6 @@ class Storm:
         keys = [raw.decode() for raw in self.store.scan_iter(f"{PREFIX}alert:*", count=1000)]
         return [self.line.journal.fields(key) for key in keys if not key.endswith("-again")]
 
-    def told(self) -> list[str]:
-        return [message.text for message in self.line.slack.messages]
-
 
 @pytest.fixture(scope="module")
 def storm(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storm]:
@@ -352,4 +349,4 @@ def test_redis_keeps_little_of_a_storm_and_all_of_it_expires(storm: Storm) -> No
 
 def test_a_storm_causes_few_messages(storm: Storm) -> None:
     # At most two for each cause, one for each service that is well, and for each text that names one of these.
-    assert len(storm.told()) <= 2 * 2 + 2 + len(FORWARDS)
+    assert len(storm.line.slack.texts) <= 2 * 2 + 2 + len(FORWARDS)

@@ -42,10 +42,6 @@ def the(running: PipelineHarness, kind: str) -> dict[str, bytes]:
     return running.journal.fields(keys[0]) if keys else {}
 
 
-def outcomes(running: PipelineHarness) -> list[str]:
-    return [message.text for message in running.slack.messages if "TRACKWALKER_MODE=report" in message.text]
-
-
 def test_a_hanging_sweep_is_released_at_once_and_the_next_worker_resumes(
     reporting: PipelineHarness, tmp_path: Path
 ) -> None:
@@ -61,7 +57,7 @@ def test_a_hanging_sweep_is_released_at_once_and_the_next_worker_resumes(
         freed, fields = time.monotonic() - began, the(reporting, "sweep")
         due, (seconds, _) = reporting.store.zscore(SCHEDULE, f"{PREFIX}sweep:env-1:1"), reporting.store.time()
         with running_worker(reporting, tmp_path / "two"):
-            wait_until(lambda: outcomes(reporting), seconds=60, what="the outcome")
+            wait_until(reporting.report_texts, seconds=60, what="the outcome")
 
     assert freed < DRAIN_SECONDS
     assert due is not None and due / 1000 <= seconds + 1
@@ -71,7 +67,7 @@ def test_a_hanging_sweep_is_released_at_once_and_the_next_worker_resumes(
         RELEASED_ON_SHUTDOWN.encode(),
         b"0",
     )
-    assert len(outcomes(reporting)) == 1
+    assert len(reporting.report_texts()) == 1
 
 
 def test_a_late_result_of_the_old_worker_is_discarded_after_the_next_claim(
@@ -111,7 +107,7 @@ def test_a_hanging_notification_is_posted_once_by_the_next_worker(
         )
         freed, fields = time.monotonic() - began, the(reporting, "notification:incident")
         with running_worker(reporting, tmp_path / "two"):
-            wait_until(lambda: outcomes(reporting), seconds=90, what="the outcome")
+            wait_until(reporting.report_texts, seconds=90, what="the outcome")
 
     assert freed < DRAIN_SECONDS
     assert fields["crashes"] == b"0"
@@ -122,7 +118,7 @@ def test_a_hanging_notification_is_posted_once_by_the_next_worker(
         < int(fields["not_before"]) / 1000
         < seconds + SETTLE_SECONDS
     )
-    assert len(outcomes(reporting)) == 1
+    assert len(reporting.report_texts()) == 1
     assert len({message.key for message in reporting.slack.messages}) == len(reporting.slack.messages)
 
 

@@ -81,6 +81,11 @@ class FakeSlack:
 
     # -- what a test does -------------------------------------------------------------------------
 
+    @property
+    def texts(self) -> list[str]:
+        """The texts of the visible messages, oldest first."""
+        return [message.text for message in self.messages]
+
     def say(self, text: str, **fields: Any) -> Message:
         """A person posts a message in the channel."""
         with self._lock:
