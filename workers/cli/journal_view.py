@@ -342,9 +342,15 @@ RECORD_LINES: dict[str, Lines] = dict((
 
 
 def _plain_fields(fields: Fields) -> dict[str, Any]:
-    plain = {name: redact(field_text(fields, name)) for name in fields if name[:2] not in ("r:", "a:")}
+    plain: dict[str, Any] = {
+        name: redact(field_text(fields, name))
+        for name in fields
+        if name[:2] not in ("r:", "a:") and name not in ("token", "run")
+    }
+    # The only plain field that holds a packed value, which may be compressed.
+    plain |= {"answer": _json(fields["answer"])} if "answer" in fields else {}
     return {
-        "fields": {name: value for name, value in plain.items() if name not in ("token", "run")},
+        "fields": plain,
         "records": {name[2:]: _json(blob) for name, blob in fields.items() if name.startswith("r:")},
         "alerts": {name[2:]: _json(blob) for name, blob in fields.items() if name.startswith("a:")},
     }

@@ -14,7 +14,10 @@ from workers.engine.codec import pack
 from workers.engine.schema import PREFIX
 from workers.engine.worker_store import WorkerStore
 from workers.errors import Refused
+from workers.incidents import answers
 from workers.models import (
+    Answer,
+    AnswerKind,
     Category,
     Evidence,
     Fact,
@@ -252,3 +255,15 @@ def test_json_output_has_every_record_and_those_of_the_notification(
     assert values["records"]["plan"] is None
     assert values["notification"]["records"]["ack"]["ts"] == "17.1"
     assert "token" not in values["fields"]
+
+
+def test_json_output_has_the_answer_of_an_alert_as_plain_values(journal: WorkerStore) -> None:
+    gaps = tuple(
+        Gap(part=GapPart.TRAFFIC, subject=f"service-{number}", reason="x" * 99) for number in range(20)
+    )
+    answers.report(journal, "gaps", Answer(kind=AnswerKind.NO_PROBLEM, minutes=30, failed_reads=gaps))
+
+    values = journal_view.collect_journal(journal, "notification:operational:gaps")
+
+    assert values["fields"]["answer"]["kind"] == "no_problem"
+    assert values["fields"]["answer"]["failed_reads"][19]["subject"] == "service-19"
