@@ -30,6 +30,7 @@ class JournalStore:
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
         self._loaded: set[str] = set()
+        scripts.read_all()
 
     # -- scripts ----------------------------------------------------------------------------------
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import redis
 
 from workers.engine import scripts
+from workers.engine.journal_store import JournalStore
 from workers.engine.schema import PREFIX
 from workers.engine.scripts import Script
 from workers.engine.worker_store import WorkerStore
@@ -40,3 +43,15 @@ def test_each_call_of_a_batch_is_answered_after_redis_has_lost_all_scripts(
     answers = journal.run_batch(scripts.COUNT_AGENT_RUN, [day, day | {"day": "none"}])
 
     assert answers == [1, 0]
+
+
+def test_a_process_keeps_its_scripts_when_a_newer_version_is_installed(
+    store: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = Script("wake_journal")  # one that this process has not read
+    monkeypatch.setattr(scripts, "ALL", (script,))
+    journal = JournalStore(store)
+
+    monkeypatch.setattr(scripts, "FOLDER", tmp_path)
+
+    assert journal.run(script, journal=f"{PREFIX}sweep:a:1") == 0
