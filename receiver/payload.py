@@ -18,9 +18,8 @@ from workers.runtime.text import one_line
 Source = Literal["railway", "slack", "ping"]
 MAX_MESSAGE_BYTES = 4096  # of the sender's text that an alert keeps
 MAX_READ_CHARACTERS = 65_536  # of a text that are processed: the rest would only cost time
-WEEK_SECONDS = (
-    7 * 86_400
-)  # Railway and Slack repeat a delivery within minutes; a week also covers replays by hand
+# Railway and Slack repeat a delivery within minutes; a week also covers replays by a person.
+WEEK_SECONDS = 7 * 86_400
 FIVE_MINUTES_SECONDS = 300  # without a time in the body, the same text may be a new event
 MIN_EPOCH_SECONDS = 1e8  # smaller numbers are no times (this one is in 1973)
 MIN_EPOCH_MILLISECONDS = 1e11  # larger numbers are milliseconds: as seconds they would lie in the year 5138

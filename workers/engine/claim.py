@@ -20,12 +20,10 @@ from workers.errors import Newer, NotAvailable, Refused, Superseded
 
 T = TypeVar("T")
 
-LEASE_SECONDS = (
-    15.0  # a crashed worker's journal is free again after this; with the dispatcher's second under 20 s
-)
-REDIS_TIMEOUT_SECONDS = (
-    10.0  # a lease that was not renewed for so long may soon be another worker's: its claim stops
-)
+# Another worker can claim a crashed worker's journal after this time, and does so within 20 s.
+LEASE_SECONDS = 15.0
+# A claim stops when its lease was not renewed for this time, because another worker may soon hold it.
+REDIS_TIMEOUT_SECONDS = 10.0
 ACT_WITHIN_SECONDS = 1.0  # a slower reply to the fence check is too old to act on
 MIN_LEASE_MS = 2000  # of the lease that must remain when an effect acts: twice ACT_WITHIN_SECONDS
 FENCE_CHECKS = 3  # tries to get a reply of the fence check within ACT_WITHIN_SECONDS

@@ -16,9 +16,8 @@ T = TypeVar("T")
 
 VERSION = b"1"  # first byte of every record; raise it when an older worker could misread a newer record
 COMPRESS_FROM = 1024  # bytes of JSON; a smaller record hardly shrinks
-MAX_STORED_BYTES = (
-    2**20
-)  # of one stored record; the largest are surveys, about 1.2 KB a service: room for 800
+# Limit of one stored record. Surveys are the largest: about 1.2 KB per service, so 800 services fit.
+MAX_STORED_BYTES = 2**20
 MAX_JSON_BYTES = 16 * MAX_STORED_BYTES  # of one record's JSON; protects readers against a decompression bomb
 
 

@@ -55,9 +55,8 @@ BASE = Record("base", str)  # the commit of the base branch on which the fix is 
 RUNNER_HINT = Record("runner_hint", str)  # how the repository's tests are run, for the writer's prompt
 FIX = Record("fix", Fix)
 VERIFICATION = Record("verification", Verification)
-WOULD_PROPOSE = Record(
-    "would_propose", str
-)  # title and body of the pull request that the mode does not allow
+# The title and body of a pull request that the mode does not allow.
+WOULD_PROPOSE = Record("would_propose", str)
 OUTCOME = Record("outcome", Outcome)
 CANCELLED = Record("cancelled", Outcome)  # written by `cancel`; takes the place of the outcome
 MERGED_AT = Record("merged_at", datetime)

@@ -11,9 +11,8 @@ HOUR = 3600.0
 DAY = 86_400.0
 MAX_RETRY_AFTER_SECONDS = 2 * HOUR  # cap on Retry-After: an alert that waits for a day is of no use
 MAX_DOUBLINGS = 12  # 2**12 times the first wait is beyond every cap; more would overflow after years
-MIN_JITTER = (
-    0.5  # the wait is this share of its value or more, so that failures of one outage do not return together
-)
+# The smallest share of a wait that is kept. It varies so that failures of one outage do not retry together.
+MIN_JITTER = 0.5
 MAX_RETRY_AFTER_JITTER = 1.1  # never sooner than the service asked, and spread a little beyond
 
 

@@ -20,9 +20,8 @@ from workers.engine.scripts import Script
 from workers.errors import NotAvailable, Superseded
 
 RENEW_SECONDS = 3.0  # between renewals of a lease: a fifth of LEASE_SECONDS, so that a few may fail
-RELEASE_SECONDS = (
-    2.0  # stages get so long to release their claims at shutdown; hosts leave a process 10 s or more
-)
+# Time for stages to release their claims at shutdown; hosts kill a process after 10 s or more.
+RELEASE_SECONDS = 2.0
 
 
 class WorkerStore(JournalStore):

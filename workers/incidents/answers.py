@@ -16,9 +16,8 @@ from workers.engine.schema import (
 from workers.incidents.intake import RECHECK_SUFFIX, is_problem_alert
 from workers.models import Alert, Answer, AnswerKind, DropReason, Survey, digest
 
-RECHECK_SECONDS = (
-    300.0  # delay of the second check of an alert whose service looks healthy: metrics may lag behind
-)
+# Delay of the second check of an alert whose service looks healthy, because metrics may lag behind.
+RECHECK_SECONDS = 300.0
 
 
 def answer_no_problem(store: JournalStore, survey: Survey, alert: Alert, scope: str) -> None:

@@ -18,9 +18,8 @@ from workers.runtime.settings import Settings
 MICRODOLLARS = 1_000_000  # per USD; Redis counts whole numbers without rounding errors
 RETENTION_SECONDS = 3 * 86_400  # an attempt that began before midnight still settles against its own day
 CRITICAL_SHARE = 0.25  # share of the day's runs that only critical incidents may use
-SERVICE_SHARE = (
-    0.5  # most of the day's runs for one service, so that a chronic incident leaves some for the others
-)
+# The largest share of the day's runs for one service, so that a chronic incident leaves some for the others.
+SERVICE_SHARE = 0.5
 
 
 class BudgetLimit(StrEnum):

@@ -20,9 +20,8 @@ from workers.models import FollowUp, Incident, Outcome, Severity
 
 WINDOW_SECONDS = 1800.0  # new incidents of one environment within this time can form a group
 MIN_INCIDENTS = 3  # two incidents are two messages; three at once usually have a common cause
-MEMBER_PREFIX = (
-    "m:"  # hash fields of a group's journal: `m:<incident key>`, value: when it joined (milliseconds)
-)
+# The journal of a group has a field `m:<incident key>` per member; its value is when the member joined (milliseconds).
+MEMBER_PREFIX = "m:"
 MEMBER_OPENING_SECONDS = 60.0
 """Longest wait for a member that is announced but not open: the sweep that opens it may have crashed in between."""
 

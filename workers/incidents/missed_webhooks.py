@@ -17,9 +17,8 @@ from workers.incidents import answers
 from workers.incidents.intake import DedupWindow, ingest
 from workers.models import Alert, Answer, AnswerKind, PlatformReport, Survey, digest
 
-DELIVERY_GRACE = timedelta(
-    minutes=3
-)  # a webhook may be in flight this long: younger events wait for the next sweep
+# A webhook may be in flight for this time, so younger events wait for the next sweep.
+DELIVERY_GRACE = timedelta(minutes=3)
 CLOCK_SKEW = timedelta(minutes=2)  # a webhook may name a time that is this much earlier than the feed's
 MAX_AGE = timedelta(hours=47)  # received events are remembered for two days: older ones cannot be told apart
 MAX_MISSED_PER_SWEEP = 20  # the next sweep ingests the rest

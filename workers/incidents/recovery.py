@@ -7,9 +7,8 @@ from enum import StrEnum
 from workers.models import Finding, GapPart, Incident, Survey, alerting_findings
 
 CLEAN_SWEEPS = 2  # consecutive checks without the trouble: a single one may fall between two bursts of errors
-REMOVED_SWEEPS = (
-    3  # consecutive checks without the service: an incomplete answer of Railway must not end an incident
-)
+# Consecutive checks without the service. Two could be incomplete answers of Railway, which must not end an incident.
+REMOVED_SWEEPS = 3
 
 
 class Recovery(StrEnum):

@@ -42,9 +42,8 @@ RECHECK_SECONDS = 600.0  # a sweep that changes the incident wakes it earlier
 MIN_POLL_SECONDS = 5.0  # shortest interval between two reads of a pull request
 MAX_POLL_SECONDS = 300.0  # longest interval between them
 POLLS_PER_AGE = 20  # an incident of age A reads its pull request every A / 20: fresh ones are merged soonest
-FRESH_MERGE = timedelta(
-    minutes=5
-)  # Railway builds a merge within minutes, so it is polled at the shortest interval
+# Age up to which a merge is polled at the shortest interval, because Railway builds it within minutes.
+FRESH_MERGE = timedelta(minutes=5)
 DEPLOY_TIMEOUT_SECONDS = 2 * 3600.0  # a merge that is not live by then was not deployed
 MAX_MEASUREMENTS = 5  # attempts, within about a minute, to measure a window that Railway cannot deliver now
 MAX_DEPLOYMENTS = 10  # newest deployments of a service among which the merge is looked up

@@ -15,9 +15,8 @@ from workers.models import Alert, Answer, DropReason, SlackMessage
 from workers.notifications.messages import LOOKING, format_alert_headline, format_answer, format_drop
 from workers.notifications.posts import edit, find_acknowledgement, post, seconds_until_ack
 
-MERGE_RECHECK_SECONDS = (
-    5.0  # delay before an alert looks again whether its incident took over its acknowledgement
-)
+# Delay before an alert checks again whether its incident took over its acknowledgement.
+MERGE_RECHECK_SECONDS = 5.0
 
 
 def notify_alert(

@@ -18,9 +18,8 @@ from workers.notifications.groups import notify_group
 from workers.notifications.incidents import notify_incident
 from workers.notifications.posts import delete_duplicates, schedule_duplicate_check
 
-QUIET_SECONDS = (
-    3600.0  # delay before the next look at an up-to-date notification; any change wakes it earlier
-)
+# Delay before the next look at an up-to-date notification; any change wakes it earlier.
+QUIET_SECONDS = 3600.0
 
 
 def update_messages(claim: Claim, store: JournalStore, slack: Slack | None, *, now: datetime) -> None:

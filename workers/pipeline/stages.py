@@ -58,9 +58,8 @@ from workers.remediation import attempt, fix_requirements
 from workers.runtime.text import plural
 
 SLACK_REFUSED_RETRY_SECONDS = 300.0  # a person has to repair a token or channel that Slack refuses
-QUIET_TTL_SECONDS = (
-    2 * 86_400
-)  # of a ping's sweep without incidents: there are 144 a day with a survey of 20 KB each
+# Time for which a ping's sweep without incidents is kept: there are 144 a day, with a survey of 20 KB each.
+QUIET_TTL_SECONDS = 2 * 86_400
 COMPLETE_EVIDENCE_ATTEMPTS = 5  # about a minute: after these attempts missing evidence becomes a gap
 FULL_SWEEP_RETRY_SECONDS = 5.0  # delay before an alert is put on the next sweep, when the queued one is full
 FIELDS_PER_ALERT = 2  # an alert on a sweep takes the fields `a:<id>` and `same:<scope>`

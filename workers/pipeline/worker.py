@@ -21,9 +21,8 @@ from workers.pipeline.failures import abandon, give_up, handle_error
 from workers.pipeline.services import Services
 from workers.pipeline.stages import HANDLERS
 
-NON_NOTIFICATION_THREADS = (
-    6  # of the 8 threads of a worker (Procfile): 2 stay free for notifications, whatever hangs
-)
+# Of the 8 threads of a worker (Procfile). The other 2 stay free for notifications when stages hang.
+NON_NOTIFICATION_THREADS = 6
 NO_SLOT_RETRY_SECONDS = 2.0  # delay before retrying a journal when all worker slots of its queue are busy
 ABANDON_AFTER_CRASHES = 2 * MAX_CRASHES  # giving up has itself failed as often as a stage may crash
 

@@ -25,9 +25,8 @@ IGNORED_FOLDERS = frozenset({
     ".git", "node_modules", "venv", ".venv", "env", "__pycache__", "dist", "build", "vendor", "site-packages", ".tox",
 })  # fmt: skip
 """Folders of dependencies and build output, whose tests are not the repository's own."""
-MAX_FILES = (
-    20_000  # files that are searched for tests; the largest repositories of ordinary services have fewer
-)
+# Files that are searched for tests; repositories of ordinary services have fewer.
+MAX_FILES = 20_000
 NO_TEST_SCRIPT = "no test specified"  # part of the test script that `npm init` writes
 DEPENDENCY_MANIFESTS = frozenset({"package.json", "pyproject.toml", "Pipfile"})
 

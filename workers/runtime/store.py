@@ -17,9 +17,8 @@ from workers.runtime.settings import Settings
 
 TIMEOUT_SECONDS = 2.0  # to connect and per answer; the lease leaves room for several attempts
 HEALTH_CHECK_SECONDS = 30  # a connection idle for longer is checked before its next use
-RETRIES = (
-    1  # on a new connection, because an idle Redis may have closed this one; outages are the caller's matter
-)
+# Redis may have closed an idle connection, so a command is repeated once on a new one. Callers handle outages.
+RETRIES = 1
 
 
 def url_of(settings: Settings, folder: Path | None = None) -> str:

@@ -26,15 +26,13 @@ DOMINANT_SHARE = 0.5  # share of all logged errors from which one kind of error 
 LOAD_EXPLAINS_GROWTH = 1.8
 """Growth of the request rate that explains a failure without any other cause. Above `NOTABLE_LOAD_GROWTH` in evidence
 on purpose: services are usually sized for half as much load again, but not for nearly twice the load."""
-SURGE_SLACK = timedelta(
-    minutes=5
-)  # a surge that begins later is a consequence: callers retry failed requests
+# A surge that begins later after the onset is a consequence: callers retry failed requests.
+SURGE_SLACK = timedelta(minutes=5)
 NEAR_LIMIT_PERCENT = 70.0  # below this share of its limit, CPU is higher than usual but not throttled
 ONE_ROUTE_SHARE = 0.8  # share of the slow requests on one route that makes its handler the suspect
 SOON_AFTER = timedelta(hours=2)  # a failure within this time of a deployment is attributed to it
-LONG_AFTER = timedelta(
-    days=14
-)  # a deployment that ran well for longer is not suspected of a slow leak either
+# A deployment that was healthy for longer is not suspected of a slow leak either.
+LONG_AFTER = timedelta(days=14)
 LOG_PARTS = frozenset({GapPart.DEPLOYMENT_LOGS, GapPart.ERROR_LOGS, GapPart.BUILD_LOGS})
 """Parts whose gaps leave the service's own logs incomplete."""
 WINDOW_START_SHARE = 0.1  # an onset in this first share of the window may lie before the window

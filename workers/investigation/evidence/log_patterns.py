@@ -24,9 +24,8 @@ MAX_SAMPLE_CHARS = 4_000  # one whole traceback with its message
 MAX_TEMPLATE_CHARS = 300  # one line of a sentence
 MAX_HEADLINE_CHARS = 2_000  # of the line from which the template is made
 MAX_TOKENS = 60  # words of a headline that are compared
-MAX_GROUPS = (
-    200  # that share length and initial word; bounds the work for a log in which every line is different
-)
+# Groups of one length and initial word; bounds the work for a log in which every line is different.
+MAX_GROUPS = 200
 MIN_EQUAL_SHARE = 0.5  # share of equal words from which two headlines are of one pattern
 LEVEL_ORDER = {"error": 0, "warning": 1, "stderr": 2}
 

@@ -19,9 +19,8 @@ MAX_LINE_CHARS = 200_000  # of a line are processed at all; far less is kept, af
 MAX_RECORD_CHARS = 12_000  # a whole traceback with its message; longer records lose their middle
 MAX_RECORD_LINES = 60  # of one record; the frames of deep recursion repeat
 MAX_OPEN_LINES = 4 * MAX_RECORD_LINES  # after which a record is closed, whatever its next line looks like
-MAX_PAUSE_SECONDS = (
-    3.0  # between the lines of one traceback: it is printed at once, a later line is a new record
-)
+# Longest pause between two lines of one traceback. A process prints it at once, so a later line is a new record.
+MAX_PAUSE_SECONDS = 3.0
 
 # Terminal colour and title sequences, as most log libraries write them.
 ANSI = re.compile(r"\x1b(?:\[[0-9;?]{0,20}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[@-Z\\-_])")

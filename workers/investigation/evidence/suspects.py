@@ -11,9 +11,8 @@ from workers.runtime.redaction import redact
 BEFORE_ONSET = timedelta(minutes=10)  # logs are read from before the onset: they often show what led to it
 MAX_LOG_SPAN = timedelta(days=1)  # longer spans exceed the number of log lines that Railway returns
 LAST_HOUR = timedelta(hours=1)  # log span before the end of a deployment that crashed or failed earlier
-MIN_SUSPECT_SLACK = timedelta(
-    minutes=2
-)  # metrics are averaged: a failure may seem to start before its deployment
+# Metrics are averaged, so a failure may seem to start this much before its deployment.
+MIN_SUSPECT_SLACK = timedelta(minutes=2)
 SUSPECT_SLACK_SHARE = 0.1  # the same slack as a share of the window, whose samples are longer in long windows
 MAX_SUSPECT_SLACK_SHARE = 0.5  # in short windows, a deployment in their second half cannot be the cause
 MAX_MESSAGE_CHARS = 500  # commit message of the suspect
