@@ -119,7 +119,7 @@ def ping_until_accepted(
 def _send(send: Callable[[datetime], PingResult], at: datetime) -> PingResult:
     try:
         return send(at)
-    except Exception as error:  # a bug must not stop the clock, which nobody would notice
+    except Exception as error:  # a bug must not stop the clock: the other processes would go on without pings
         log.exception("ping error")
         return PingResult(type(error).__name__)
 

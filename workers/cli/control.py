@@ -257,7 +257,7 @@ def _assignment_fields(name: str, fields: Fields) -> list[str]:
 
 
 def _first_stage(fields: Fields, stage: str) -> str:
-    """The stage that is due: `plan` if the cause in the code has to be reserved again first."""
+    """The stage that is due: `plan` if the fault location has to be reserved again first."""
     if stage not in ("fix", "propose") or records.PULL.is_in(fields):
         return stage
     # Only `plan` reserves a cause. An incident that waits in `fix` or `propose` still holds its reservations.

@@ -1,4 +1,4 @@
-"""One check of the watched environments for the command line. It notifies nobody and stores nothing.
+"""One check of the watched environments for the command line. It sends no notification and stores nothing.
 
 The baseline is the stored history; without one, the last day that Railway keeps.
 """

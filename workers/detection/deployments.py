@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from workers.detection.service_window import ServiceWindow
 from workers.models import Deployment, Finding, Severity
 
-# A failed deployment of this age that nobody retried, while an older one serves, is known and only a notice.
+# A failed deployment of this age without a retry, while an older deployment serves, is known and only a notice.
 KNOWN_FAILURE_AGE = timedelta(days=7)
 # Builds and health checks time out sooner, so a deployment of this age is stuck.
 STUCK_AGE = timedelta(minutes=30)

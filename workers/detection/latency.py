@@ -15,7 +15,7 @@ from workers.models import Finding, Severity, TrafficMinute
 WARNING_FACTOR = 2.25
 NOTICE_FACTOR = 1.35
 HIGH_FACTOR = 1.2  # multiple of the baseline's high p95 (90th percentile of the steps), for a warning
-WARNING_MS = 200.0  # below this latency nobody waits, however large the factor
+WARNING_MS = 200.0  # a lower latency bothers no client, even at a large factor
 WARNING_RISE_MS = 100.0  # above the baseline
 NOTICE_RISE_MS = 60.0  # above the baseline
 CRITICAL_MS = 3000.0  # from this median on, an ongoing warning is critical
@@ -155,7 +155,7 @@ def _finding(
         severity = Severity.CRITICAL
     is_short = not ongoing and interval.seconds < 2 * window.min_duration
     if window.is_startup(interval.start, interval.end) or is_short:
-        severity = Severity.NOTICE  # it was over before anybody could act
+        severity = Severity.NOTICE  # it ended before a person could act
     numbers = {
         "p95_ms": round(typical, 1), "peak_ms": round(slow[-1], 1), "requests": float(requests),
         "minutes": round(interval.seconds / 60, 2),

@@ -32,7 +32,7 @@ FLOOR_PARTS = 6
 NO_BASELINE_LEVEL = 0.8
 NO_BASELINE_SECONDS = 12 * 3600.0
 
-# ---- growth that fills the volume within hours, whatever its baseline
+# ---- growth that fills the volume within hours, for any baseline
 RUSH_LEVEL = 0.3
 RUSH_RISE = 0.02  # share of the size, within the window
 RUSH_SECONDS = 4 * 3600.0

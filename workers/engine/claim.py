@@ -1,7 +1,7 @@
-"""A claim: the right to work on one journal, and all that a stage may do with it.
+"""A claim: the right to work on one journal, and the operations of a stage on it.
 
 `step` computes a value once, `effect` changes the outside world once; both are recorded in the journal and reused by
-whichever worker continues it. `advance` and `end` release the claim.
+a worker that continues it. `advance` and `end` release the claim.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Claim:
 
     @property
     def is_taken_over(self) -> bool:
-        """True if the worker before never released its claim: it crashed, or only stands still and may go on."""
+        """True if the previous worker never released its claim: it crashed, or it stalled and may continue."""
         return self.text("taken_over") == "1"
 
     @property
@@ -303,7 +303,7 @@ class Claim:
             after: seconds until it is due; a journal that is woken is due at once.
             blocked: not even a journal that is woken is due before `after`.
             reason: why it waits, for people.
-            notify: key of a notification journal that is woken, because there is something to tell; "" for none.
+            notify: key of a notification journal that is woken, because there is something to report; "" for none.
             failed: this attempt failed; its attempts are counted until a stage makes progress.
         """
         self._release(stage, after, blocked, reason, notify, "failed" if failed else "progress")

@@ -1,7 +1,7 @@
-"""Reservations: one incident at a time fixes a cause in the code.
+"""Reservations: one incident at a time fixes a fault location.
 
-A cause is a file, or the suspect commit, of a repository; its reservation is a key with the incident as value. The
-incident's journal names its reservations in the field `reserved`, which only this module reads and writes.
+A fault location is a file, or the suspect commit, of a repository; its reservation is a key with the incident as value.
+The incident's journal names its reservations in the field `reserved`, which only this module reads and writes.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from workers.engine.claim import Claim
 
 RESERVED_SECONDS = 30 * 86_400  # longer than a pull request waits for its review
 CANCELLED_RESERVATION_SECONDS = 3600.0
-"""After a cancel in the middle of `propose` the cause stays reserved: a pull request that was under way can be seen by
-then, and its hidden marker reserves the cause from there on."""
+"""After a cancel during `propose` the location stays reserved for this time. A pull request that was being opened is
+visible on GitHub by then, and its hidden marker reserves the location from then on."""
 
 FIELD = "reserved"
 
@@ -25,12 +25,12 @@ def reserved_keys(claim: Claim) -> list[str]:
 
 
 def reserved_digests(claim: Claim) -> list[str]:
-    """The digests of the reserved causes, as they stand in the pull request's hidden marker."""
+    """The digests of the reserved fault locations, as they stand in the pull request's hidden marker."""
     return [key.rpartition(":")[2] for key in reserved_keys(claim)]
 
 
 def reserve(claim: Claim, keys: Sequence[str], repository: str) -> str | None:
-    """Reserve these causes, all or none; the journal key of the incident that holds one of them, or None if it worked.
+    """Reserve these fault locations, all or none; the journal key of the incident that holds one of them, or None if it worked.
 
     Reservations of an earlier plan that are not among the keys are released.
     """
@@ -46,7 +46,7 @@ def reserve(claim: Claim, keys: Sequence[str], repository: str) -> str | None:
 
 
 def release(claim: Claim) -> None:
-    """Release the incident's reservations, so that another incident may fix the cause. Safe to repeat."""
+    """Release the incident's reservations, so that another incident may fix the fault. Safe to repeat."""
     _release(claim, reserved_keys(claim))
 
 

@@ -42,7 +42,7 @@ PATIENCE: tuple[tuple[type[NotAvailable], Patience], ...] = (
 )
 """The first class that fits decides."""
 NOTIFICATION_PATIENCE = Patience(1, 60, 7 * DAY)
-"""For every failure of a notification, whatever service it comes from."""
+"""The waits of a notification, for every class of error."""
 
 
 def patience(error: NotAvailable, *, is_notification: bool = False) -> Patience:

@@ -20,7 +20,7 @@
 | `dedup:<key>` | string: the alert that answers for repeats | STORE_ALERT | the sender's window, at most 7 days |
 | `received:<environment>` | sorted set: event → when (ms), newest 1,000 | STORE_ALERT | 2 days |
 | `nothing:<digest>` | string: the alert that was answered "no problem" | `incidents.opening` | 5 minutes |
-| `reserved:<digest>` | string: the incident that fixes this cause in the code | RESERVE | 30 days, or until it is released |
+| `reserved:<digest>` | string: the incident that fixes this fault location | RESERVE | 30 days, or until it is released |
 | `rejected:<digest>` | string: number of the pull request that a person closed | `incidents.rejections` | 30 days |
 | `budget:<yyyymmdd>` | hash: `runs`, `cost`, `run:<incident>`, `service:<id>` | RESERVE_BUDGET, SETTLE_BUDGET, COUNT_AGENT_RUN, CANCEL | 3 days |
 | `history:<environment>` | hash: service → encoded summaries; `:progress`: the backfill | `history.summary_store` | 14 days |
@@ -40,8 +40,8 @@ Fields of a journal, all of them bytes; times are milliseconds of Redis's clock:
 | `fence`, `token` | number and random id of the newest claim | CLAIM; RETRY, CANCEL, REQUEST_FIX raise the fence |
 | `run` | Redis's run id at the claim: a restart of Redis is no crash of a worker | CLAIM |
 | `taken_over` | 1 if the claim before it was never released | CLAIM |
-| `not_before` | no claim before this, whatever wakes it | ADVANCE (`blocked`) |
-| `signals`, `signals_seen` | how often it was woken; the same as of the claim | `common/wake.lua`; CLAIM |
+| `not_before` | no claim before this time, not even of a woken journal | ADVANCE (`blocked`) |
+| `signals`, `signals_seen` | number of wakes; that number at the claim | `common/wake.lua`; CLAIM |
 | `crashes` | claims of this stage that ran out without progress | CLAIM; set to 0 by RECORD, ADVANCE |
 | `attempts`, `failing_since` | failed attempts of this stage, and since when | ADVANCE (`failed`); removed by progress |
 | `reason` | why it waits, for people | ADVANCE |
@@ -52,7 +52,7 @@ Fields of a journal, all of them bytes; times are milliseconds of Redis's clock:
 | alert: `firings`, `sweep`, `on:<sweep prefix>`, `same` | repeats; its sweep; the sweeps of each environment; the alert that answers for it | STORE_ALERT, ENQUEUE_ON_SWEEP |
 | sweep: `a:<alert id>`, `same:<scope>` | the alerts that it answers; the first alert of each scope | ENQUEUE_ON_SWEEP |
 | incident: `firings`, `found_by` | sweeps that found it; the last of them | OPEN_INCIDENT |
-| incident: `clean_sweeps`, `recovery`, `recovered_by` | sweeps in a row without it, what they saw (`healthy`, `removed`, `still_sick`), the last of them | UPDATE_RECOVERY |
+| incident: `clean_sweeps`, `recovery`, `recovered_by` | sweeps in a row without it, how they saw its service (`healthy`, `removed`, `still_sick`), the last of them | UPDATE_RECOVERY |
 | incident: `suppressed_by` | the incident of which it is a symptom | SUPPRESS, UNSUPPRESS |
 | incident: `group` | the incident group that announces it | ASSIGN_GROUP, OPEN_INCIDENT |
 | incident: `repository`, `reserved` | where it is fixed; its reservations, comma-separated | `engine.reservations` |
@@ -104,7 +104,7 @@ class EndedAs(StrEnum):
     MERGED = "merged"
     """Another notification speaks for this one."""
     DROPPED = "dropped"
-    """A notification that nobody needs any more."""
+    """A notification that is not needed any more."""
     CHECKED = "checked"
     """The check for duplicate posts is done, or impossible."""
     CANCELLED = "cancelled"
@@ -188,7 +188,7 @@ def no_problem_key(digest: str) -> str:
 
 
 def reservation_key(digest: str) -> str:
-    """The reservation of a cause in the code."""
+    """The reservation of a fault location."""
     return f"{PREFIX}reserved:{digest}"
 
 

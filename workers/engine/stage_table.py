@@ -23,7 +23,7 @@ class Stage:
     Args:
         name: value of the hash field `stage`, and the name of the stage's Dramatiq actor.
         kind: the kind of journal that it works on, which is how the journal's id begins; "" for the ping watchdog,
-            a single journal that nobody cancels or retries.
+            a single journal that no command cancels or retries.
         queue: the Dramatiq queue of its messages.
         needs: records of an earlier stage; the stage can start when one of them is there.
         makes: records that this stage computes, and that a retry from this stage discards. `outcome` stands for

@@ -1,4 +1,4 @@
-"""The journals as a worker's process uses them: it claims them, keeps its leases and releases them at its end."""
+"""The journals as a worker process uses them: it claims them, renews the leases and releases the claims at its end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class WorkerStore(JournalStore):
     """A JournalStore that claims journals.
 
     Attributes:
-        stopping: set once the process shuts down; no stage begins after it.
+        stopping: set when the process begins to shut down; no stage starts after that.
         rescheduled: set by each script that may have changed the schedule; the dispatcher of this process waits for it.
     """
 
@@ -83,7 +83,7 @@ class WorkerStore(JournalStore):
                 self.forget(claim)
 
     def forget(self, claim: Claim) -> None:
-        """Renew this lease no more."""
+        """Stop renewing the lease of this claim."""
         with self._lock:
             self._claims.discard(claim)
 
@@ -94,18 +94,18 @@ class WorkerStore(JournalStore):
                 break  # Redis does not answer, and each further call would wait for its timeout
 
     def stop_stale_claims(self) -> None:
-        """Stop each claim whose lease was not renewed for too long. Asks nobody, so a hanging Redis cannot delay it."""
+        """Stop each claim whose lease was not renewed in time. Sends no command that a hanging Redis could delay."""
         for claim in self._open_claims():
             claim.check_renewal()
 
     def stop(self) -> None:
-        """Begin to shut down: kill all that the stages started; each stage stops at its next check."""
+        """Begin to shut down: kill the processes of all stages; each stage stops at its next check."""
         self.stopping.set()
         for claim in self._open_claims():
             claim.kill()
 
     def release_all(self, seconds: float = RELEASE_SECONDS) -> None:
-        """After `stop`: release the claims of stages that did not release them within so many seconds."""
+        """After `stop`: release the claims that their stages have not released within this many seconds."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self._open_claims():
             time.sleep(0.02)
@@ -114,7 +114,7 @@ class WorkerStore(JournalStore):
                 claim.release()
 
     def overdue_seconds(self) -> float:
-        """For how long the most overdue stage has run beyond its deadline: it hangs where nothing can stop it."""
+        """Seconds by which the most overdue stage exceeds its deadline: it hangs in a call without a timeout."""
         return max((time.monotonic() - claim.deadline for claim in self._open_claims()), default=0.0)
 
     def _open_claims(self) -> list[Claim]:

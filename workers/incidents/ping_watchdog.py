@@ -22,7 +22,7 @@ def start(store: JournalStore, ping_seconds: float) -> None:
     """
     overdue = int(MISSED_PINGS_LIMIT * ping_seconds * 1000)
     startup = int(STARTUP_SECONDS * 1000)
-    store.run(scripts.START_WATCHDOG, ping_watchdog=PINGS, late_ms=overdue, boot_ms=startup)
+    store.run(scripts.START_WATCHDOG, ping_watchdog=PINGS, late_ms=overdue, startup_ms=startup)
 
 
 def check(claim: Claim, ping_seconds: float, now: datetime) -> Answer | None:

@@ -41,7 +41,7 @@ def assess_recovery(
         return None if incomplete else Recovery.REMOVED
     kinds = {finding.kind for finding in alerting_findings((*incident.findings, *newest))}
     own = [finding for finding in findings if finding.service_id == subject.key]
-    # Chronic trouble became the baseline, and a service without a deployment serves nobody: neither has recovered.
+    # Chronic trouble became the baseline, and a service without a deployment serves no requests: neither has recovered.
     if any(finding.kind == "missing" or (finding.is_baseline and finding.kind in kinds) for finding in own):
         return Recovery.STILL_SICK
     # A gap that was there when the trouble was detected does not hide it, but it may hide a kind found later.

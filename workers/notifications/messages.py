@@ -31,7 +31,7 @@ from workers.models import (
 from workers.runtime.text import format_milliseconds, one_line, plural
 
 MAX_SYMPTOM_NAMES = 4  # names in "Also affected": more do not help to find the cause
-MAX_NAME_CHARACTERS = 60  # Railway limits no name, and anyone who can name a service writes to our channel
+MAX_NAME_CHARACTERS = 60  # Railway limits no name, and its text appears in the Slack channel
 MAX_FINDINGS = 5  # findings of an incident that its message lists, worst first
 MAX_GAPS = 3  # failed reads that a message names
 MAX_SUPPORTING_FACTS = 4

@@ -49,7 +49,7 @@ def find_own_pulls(
 ) -> list[PullRequest]:
     """The pull requests that Trackwalker opened.
 
-    Anybody can copy the marker into a pull request from a fork, so the branch must be in the repository itself.
+    The author of a fork can copy the marker into a pull request, so the branch must be in the repository itself.
 
     Args:
         digests: only pull requests for one of these fault locations; empty for all.

@@ -19,7 +19,7 @@ from workers.pull_requests.marker import find_own_pulls, parse_marker
 from workers.pull_requests.rendering import commit_message, render_pull_request
 from workers.runtime.text import plural
 
-MAX_REASONS = 4  # reasons in a notification: the others are on the incident's page
+MAX_REASONS = 4  # reasons in a notification; `python -m workers show` lists them all
 
 
 def propose_fix(
@@ -105,7 +105,7 @@ def _blocking_change(
 
 
 def _push(claim: Claim, repositories: Repositories, name: str, branch: str, fix: Fix, message: str) -> None:
-    """Push the commit to its branch, never by force: the branch may hold a commit of somebody else."""
+    """Push the commit to its branch, never by force: the branch may hold another author's commit."""
     sha = repositories.commit_fix(name, fix, message, branch)
 
     def look() -> str | None:

@@ -1,7 +1,7 @@
 """The text of a pull request: the fault, its cause, the change, the verification and how to undo it. Pure.
 
 In a repository that is not private, only the cause, the files and the test results are shown: figures, logs, hosts
-and the link to the incident would tell everybody about the installation.
+and the link to the incident would disclose the installation to the public.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reserves the fault location of a plan, so that one cause in the code gets one pull request.
+"""Reserves the fault location of a plan, so that each fault location gets one pull request.
 
 Two incidents can have the same cause, for example two services built from one repository. The first plan that names
 a culprit file reserves it; later ones attach to its incident.
@@ -26,7 +26,7 @@ def reservation_keys(repository: Repository, plan: Plan, evidence: Evidence) -> 
 
 
 def rejected_outcome(store: JournalStore, keys: list[str]) -> Outcome | None:
-    """The outcome if a person closed a pull request for this fault location; None if nobody did."""
+    """The outcome if a person closed a pull request for this fault location; None if there is none."""
     number = rejections.find_rejection(store, keys) if keys else None
     if number is None:
         return None

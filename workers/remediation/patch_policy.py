@@ -1,4 +1,4 @@
-"""The rules that every patch must keep, whatever fault it fixes. Pure over the patch and the two trees.
+"""The rules that every patch must keep, for any kind of fault. Pure over the patch and the two trees.
 
 A refusal ends the attempt without a pull request; a note tells the reviewer something and blocks nothing. Each rule
 is a heuristic over text and errs towards refusing: people can always make the change themselves.

@@ -88,7 +88,7 @@ def redact(text: str, known: Iterable[str] = ()) -> str:
     Redact before truncating: half a token no longer has its format.
 
     Args:
-        known: secret values, such as those of the settings, that are replaced whatever their format.
+        known: secret values, such as those of the settings, that are replaced in any format.
     """
     for secret in sorted(
         {value for value in known if len(value) >= SHORTEST_KNOWN_SECRET},

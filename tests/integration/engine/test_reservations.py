@@ -1,4 +1,4 @@
-"""A cause in the code is reserved by one incident, as long as that incident is open."""
+"""A fault location is reserved by one incident, as long as that incident is open."""
 
 from __future__ import annotations
 

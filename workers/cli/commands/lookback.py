@@ -28,7 +28,7 @@ def add_parser(subparsers: Subparsers) -> None:
         subparsers,
         "lookback",
         "list the incidents that would have been reported in past days",
-        details="Reads only from Railway. Notifies nobody and stores nothing.",
+        details="Reads only from Railway. Sends no notification and stores nothing.",
         example="lookback --days 3 --service checkout",
     )
     parser.add_argument(

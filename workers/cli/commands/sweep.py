@@ -24,7 +24,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(
         subparsers,
         "sweep",
-        "check the environments once; notify nobody and store nothing",
+        "check the environments once; send no notification and store nothing",
         details="The window is TRACKWALKER_WINDOW_MINUTES (default: 30) long and ends now.",
         example="sweep --no-history",
     )

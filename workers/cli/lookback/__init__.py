@@ -1,7 +1,7 @@
 """`python -m workers lookback`: a backtest of detection over past days, on the metrics that Railway keeps.
 
 The backtest reads six hours at a time, oldest first, and simulates sweep after sweep; it holds at most two chunks in
-memory. It stores nothing and notifies nobody.
+memory. It stores nothing and sends no notification.
 """
 
 from __future__ import annotations

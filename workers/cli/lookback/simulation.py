@@ -49,7 +49,7 @@ class SimulatedIncident:
 
 @dataclass
 class BaselineFinding:
-    """A condition that a service has long had; no sweep would have notified anybody of it."""
+    """A condition that a service has long had; no sweep would have reported it."""
 
     service: str
     kind: FindingKind

@@ -1,4 +1,4 @@
--- Reserve causes in the code for an incident: all keys or none. Returns the incident that holds the first taken one,
+-- Reserve fault locations for an incident: all keys or none. Returns the incident that holds the first taken one,
 -- or the asking incident itself.
 -- KEYS[1] onwards: reservations
 local holder, ttl_ms = ARGV[1], ARGV[2]
@@ -6,7 +6,7 @@ local holder, ttl_ms = ARGV[1], ARGV[2]
 local cancelled_ttl_ms = tonumber(ARGV[3])
 -- @include common/is_open.lua
 
--- Race: two incidents of one cause in the code plan at the same time. Only one of them may fix it.
+-- Race: two incidents with one fault location plan at the same time. Only one of them may fix it.
 for _, key in ipairs(KEYS) do
   local other = redis.call('GET', key)
   if other and other ~= holder then

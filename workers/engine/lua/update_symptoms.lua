@@ -7,7 +7,7 @@ local symptoms_record = ARGV[1]
 
 -- Race: the incident ended after the sweep looked; its text stays as it was reported.
 if not is_open(journal) then return 0 end
--- The same findings again wake nobody, so that no message is edited for nothing.
+-- Unchanged findings wake no journal, so that no message is edited without need.
 if redis.call('HGET', journal, 'r:symptoms') == symptoms_record then return 0 end
 redis.call('HSET', journal, 'r:symptoms', symptoms_record)
 wake(notification)

@@ -21,7 +21,7 @@ WAITING_STATUSES = {
     "QUEUED": (VerdictReason.BUILD_QUEUED, Category.PLATFORM),
     "INITIALIZING": (VerdictReason.DEPLOYMENT_NOT_STARTED, Category.PLATFORM),
 }
-"""Statuses of Railway's `DeploymentStatus` that wait for someone. A deployment of any other status is in progress."""
+"""Statuses of Railway's `DeploymentStatus` that wait for a person. A deployment of any other status is in progress."""
 DEPLOYMENT_ID_CHARS = 8  # as Railway's dashboard shortens ids
 
 

@@ -124,7 +124,7 @@ def _read_upstreams(
     upstreams = []
     for host in hosts[:MAX_UPSTREAMS]:
         state, description = status_pages.fetch_status(host, pages, http)
-        # A page that nobody configured, or of a host without errors, is not missed.
+        # A page that is not configured, or whose host has no errors, is no gap.
         if state == "unknown" and counts[host] and status_pages.find_page(host, pages):
             reading.miss(GapPart.UPSTREAM_STATUS, host, description)
         upstreams.append(

@@ -18,7 +18,9 @@ from workers.runtime.redaction import redact
 MAX_LINE_CHARS = 200_000  # of a line are processed at all; far less is kept, after redaction
 MAX_RECORD_CHARS = 12_000  # a whole traceback with its message; longer records lose their middle
 MAX_RECORD_LINES = 60  # of one record; the frames of deep recursion repeat
-MAX_OPEN_LINES = 4 * MAX_RECORD_LINES  # after which a record is closed, whatever its next line looks like
+MAX_OPEN_LINES = (
+    4 * MAX_RECORD_LINES
+)  # after which a record is closed, even if its next line would continue it
 # Longest pause between two lines of one traceback. A process prints it at once, so a later line is a new record.
 MAX_PAUSE_SECONDS = 3.0
 
