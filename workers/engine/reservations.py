@@ -30,9 +30,10 @@ def reserved_digests(claim: Claim) -> list[str]:
 
 
 def reserve(claim: Claim, keys: Sequence[str], repository: str) -> str | None:
-    """Reserve these fault locations, all or none; the journal key of the incident that holds one of them, or None if it worked.
+    """Reserve fault locations, all or none, and release those of an earlier plan that are not among them.
 
-    Reservations of an earlier plan that are not among the keys are released.
+    Returns:
+        None once reserved, else the journal key of the incident that holds one of them.
     """
     holder: str = claim.store.run(
         scripts.RESERVE, keys, holder=claim.key, ttl_ms=int(RESERVED_SECONDS * 1000),

@@ -57,31 +57,24 @@ def open_incidents(
     Returns:
         Ids of the incidents that hold the sweep's trouble.
     """
-    alerts, groups = alerts_of(sweep), group_by_cause(findings, survey)
+    alerts, causes = alerts_of(sweep), group_by_cause(findings, survey)
     alert_ids = tuple(alert.id for alert in alerts)
-    opening = [(group, _make_incident(store, survey, group, opened_at, alert_ids)) for group in groups]
-    opening = [(group, incident) for group, incident in opening if not _is_residual(store, incident)]
-    # Assigned before the first of them is open, because its acknowledgement may be due at once.
-    incidents = [incident for _, incident in opening]
+    pairs = [(cause, _make_incident(store, survey, cause, opened_at, alert_ids)) for cause in causes]
+    pairs = [(cause, incident) for cause, incident in pairs if not _is_residual(store, incident)]
+    incidents = [incident for _, incident in pairs]
+    # Assigned before the first incident is open, because its acknowledgement may be due at once.
     incident_group = grouping.assign_group(store, incidents, opened_at) if incidents else ""
-    causes = {group.subject.key for group in groups}
+    cause_keys = {cause.subject.key for cause in causes}
     holders: list[str] = []
     answered: set[str] = set()
-    for group, incident in opening:
-        affected = [*group.findings, *group.symptoms]
-        # The likeliest cause answers an alert without a service (a volume alert).
-        is_likeliest = group is groups[0]
-        matching = [
-            alert
-            for alert in alerts
-            if _is_about(alert, affected) or (is_likeliest and _names_no_service(alert))
-        ]
+    for cause, incident in pairs:
+        matching = _matching_alerts(alerts, cause, is_likeliest=cause is causes[0])
         holder = _open(sweep, store, incident, matching, ack_seconds, incident_group)
-        pure_symptoms = [finding for finding in group.symptoms if finding.service_id not in causes]
+        pure_symptoms = [finding for finding in cause.symptoms if finding.service_id not in cause_keys]
         _update_symptoms(store, incident, holder, pure_symptoms)
         holders.append(holder)
         answered |= {alert.id for alert in matching}
-    symptom_services = {finding.service_id for group in groups for finding in group.symptoms}
+    symptom_services = {finding.service_id for cause in causes for finding in cause.symptoms}
     _update_recovery(sweep, store, survey, findings, holders, symptom_services)
     for alert in alerts:
         if alert.id not in answered:
@@ -110,6 +103,15 @@ def alerts_of(sweep: Claim) -> list[Alert]:
     return [alert for alert in stored if alert is not None]
 
 
+def _matching_alerts(alerts: list[Alert], cause: CauseGroup, *, is_likeliest: bool) -> list[Alert]:
+    """The alerts that the incident of a cause answers."""
+    affected = [*cause.findings, *cause.symptoms]
+    # The likeliest cause answers an alert without a service (a volume alert).
+    return [
+        alert for alert in alerts if _is_about(alert, affected) or (is_likeliest and _names_no_service(alert))
+    ]
+
+
 def _is_about(alert: Alert, affected: Sequence[Finding]) -> bool:
     if alert.service_id or alert.service_name:
         return any(
@@ -125,9 +127,9 @@ def _names_no_service(alert: Alert) -> bool:
 
 
 def _make_incident(
-    store: JournalStore, survey: Survey, group: CauseGroup, at: datetime, alert_ids: tuple[str, ...]
+    store: JournalStore, survey: Survey, cause: CauseGroup, at: datetime, alert_ids: tuple[str, ...]
 ) -> Incident:
-    subject = group.subject
+    subject = cause.subject
     fingerprint = digest(survey.environment_id, subject.key)
     # An occurrence that was opened in this minute may have ended in it: each has a minute of its own.
     while store.command("hexists", journal_key(f"incident:{fingerprint}:{at:%Y%m%dT%H%M}"), "ended"):
@@ -141,8 +143,8 @@ def _make_incident(
         environment_name=survey.environment_name,
         subject=subject,
         service=next((service for service in survey.services if service.id == subject.key), None),
-        findings=tuple(group.findings),
-        symptoms=tuple(group.symptoms[:MAX_SYMPTOMS]),
+        findings=tuple(cause.findings),
+        symptoms=tuple(cause.symptoms[:MAX_SYMPTOMS]),
         window=survey.window,
         opened_at=at,
         alert_ids=alert_ids,
@@ -151,11 +153,11 @@ def _make_incident(
 
 
 def _is_residual(store: JournalStore, incident: Incident) -> bool:
-    """True if everything found predates the end of the incident's previous occurrence."""
+    """True if all findings predate the end of the incident's previous occurrence."""
     ended_at = store.command("get", last_end_key(incident.fingerprint))
     if ended_at is None or store.command("hexists", OPEN, incident.fingerprint):
         return False
-    # The sweep read its survey before that end and was analysed after it.
+    # Race: the survey was taken before that end, and this stage runs after it.
     if incident.window.end.timestamp() * 1000 < int(ended_at):
         return True
     return not any(
@@ -166,7 +168,7 @@ def _is_residual(store: JournalStore, incident: Incident) -> bool:
 
 def _open(
     sweep: Claim, store: JournalStore, incident: Incident, alerts: list[Alert], ack_seconds: float,
-    group: str,
+    incident_group: str,
 ) -> str:  # fmt: skip
     """Open the incident unless one of its cause is open. Returns the id of the incident that holds the trouble."""
     waited = max(((incident.opened_at - alert.received_at).total_seconds() for alert in alerts), default=0.0)
@@ -183,13 +185,13 @@ def _open(
         # People have read the forwarded message in Slack already: it takes the place of the acknowledgement.
         forwarded=int(any(alert.source == "slack" for alert in alerts)),
         sweep=sweep.key,
-        group=group,
+        group=incident_group,
     )
     return journal_id(holder.decode())
 
 
 def _update_symptoms(store: JournalStore, incident: Incident, holder: str, symptoms: list[Finding]) -> None:
-    """Keep the newest symptoms, suppress their incidents, and unsuppress this one, which is a cause by now."""
+    """Keep the newest symptoms, suppress their incidents, and unsuppress this incident, which is a cause now."""
     key, notification = journal_key(holder), notification_key(holder)
     if incident.symptoms or store.command("hexists", key, records.SYMPTOMS.field):
         newest = records.SYMPTOMS.pack(list(incident.symptoms))

@@ -46,15 +46,21 @@ def declare_actors(broker: RedisBroker, services: Services) -> None:
 def _actor(services: Services, stage: str, slots: Sequence[threading.Semaphore]) -> Callable[[str], None]:
     def run(key: str) -> None:
         with ExitStack() as acquired:
-            for slot in slots:
-                # Waiting here would take a thread from the stages that have a slot.
-                if not slot.acquire(blocking=False):
-                    _reschedule(services.store, key)
-                    return
-                acquired.callback(slot.release)
-            run_stage(services, stage, key)
+            if all(_acquire(slot, acquired) for slot in slots):
+                run_stage(services, stage, key)
+            else:
+                _reschedule(services.store, key)
 
     return run
+
+
+def _acquire(slot: threading.Semaphore, acquired: ExitStack) -> bool:
+    """Take a slot until `acquired` closes; False if none is free."""
+    # Waiting here would take a thread from the stages that have a slot.
+    is_free = slot.acquire(blocking=False)
+    if is_free:
+        acquired.callback(slot.release)
+    return is_free
 
 
 def _reschedule(store: JournalStore, key: str) -> None:
@@ -64,18 +70,21 @@ def _reschedule(store: JournalStore, key: str) -> None:
 
 
 def run_stage(services: Services, stage: str, key: str) -> None:
-    """Claim a journal and run a stage of it; does nothing if it cannot be claimed. Never raises."""
-    store = services.store
-    if store.stopping.is_set():
+    """Claim a journal and run its stage. Does nothing if another worker holds it, or while this one shuts down."""
+    if services.store.stopping.is_set():
         return
-    seconds = STAGES[stage].deadline_seconds
     try:
-        with store.claimed(key, stage, deadline_seconds=seconds) as claim, deadline.within(seconds):
-            if claim is not None:
-                run_claimed(services, claim)
+        _claim_and_run(services, stage, key)
     except (Superseded, NotAvailable) as error:
-        # Another worker holds the journal, or its lease runs out because Redis is away: it is continued either way.
-        log.warning("claim released", extra={"journal": journal_id(key), "reason": str(error)})
+        # Another worker holds the journal, or its lease expires because Redis is away: the work continues either way.
+        log.warning("stage interrupted", extra={"journal": journal_id(key), "reason": str(error)})
+
+
+def _claim_and_run(services: Services, stage: str, key: str) -> None:
+    seconds = STAGES[stage].deadline_seconds
+    with services.store.claimed(key, stage, deadline_seconds=seconds) as claim, deadline.within(seconds):
+        if claim is not None:
+            run_claimed(services, claim)
 
 
 def run_claimed(services: Services, claim: Claim) -> None:
