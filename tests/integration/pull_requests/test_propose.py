@@ -80,7 +80,7 @@ def test_a_list_that_lags_behind_gives_one_known_pull_request(proposal: Proposal
         with pytest.raises(GitHubBusy):
             proposal.propose()
         proposal.fake_github.lists_to_lag = 4
-        with pytest.raises(GitHubBusy, match="does not list yet"):
+        with pytest.raises(GitHubBusy, match="does not list the open pull request"):
             proposal.propose(proposal.reclaim())
         proposal.fake_github.lists_to_lag = 0
     else:
