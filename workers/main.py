@@ -117,6 +117,7 @@ def services(config: Settings, client: Any, folder: Path) -> Services:
     worker_store = WorkerStore(client)
     github = GitHub.from_settings(config)
     repositories = Repositories(folder / "work", config.github_server_url, github.credentials)
+    now = partial(datetime.now, UTC)
     return Services(
         settings=config,
         store=worker_store,
@@ -125,9 +126,14 @@ def services(config: Settings, client: Any, folder: Path) -> Services:
         slack=slack(config),
         repositories=repositories,
         remediation=Remediation(
-            settings=config, github=github, repositories=repositories, store=worker_store, folder=folder
+            settings=config,
+            github=github,
+            repositories=repositories,
+            store=worker_store,
+            folder=folder,
+            now=now,
         ),
-        now=lambda: datetime.now(UTC),
+        now=now,
     )
 
 

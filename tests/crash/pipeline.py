@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from datetime import UTC, datetime
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -95,7 +96,14 @@ class CrashablePipeline:
         github = self._recording(GitHub)(HUB, HUB, token=config.github_token, http=self._web("github"))
         repositories = self._recording(Repositories)(self.folder / "state" / "work", HUB, github.credentials)
         remediation = Remediation(
-            config, github, repositories, journal, self.folder / "state", self._ask, self._verify
+            config,
+            github,
+            repositories,
+            journal,
+            self.folder / "state",
+            partial(datetime.now, UTC),
+            self._ask,
+            self._verify,
         )
         remediation.agent = Agent(
             Path("-"), Path("-"), cast("Any", None), "played/model", {}, {}, None, 1.0, 1.0

@@ -96,17 +96,10 @@ class _Run:
 
 
 def ask(
-    agent: Agent,
-    role: Role,
-    clone: Path,
-    prompt: str,
-    *,
-    run_folder: Path,
-    validate_answer: ValidateAnswer,
-    check_alive: CheckAlive,
-    on_start: Callable[[subprocess.Popen[bytes]], None],
-    on_usage: OnUsage = lambda _usage: None,
-) -> AgentAnswer:
+    agent: Agent, role: Role, clone: Path, prompt: str, *,
+    run_folder: Path, validate_answer: ValidateAnswer, check_alive: CheckAlive,
+    on_start: Callable[[subprocess.Popen[bytes]], None], on_usage: OnUsage = lambda _usage: None,
+) -> AgentAnswer:  # fmt: skip
     """The agent's answer to the prompt. A writer may have changed files in the clone.
 
     Args:

@@ -6,6 +6,7 @@ Branch and marker are computed from the journal alone, so a second run finds the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 from workers.clients.git import Repositories
@@ -41,12 +42,10 @@ def propose_fix(
     incident, evidence = claim.need(records.INCIDENT), claim.need(records.EVIDENCE)
     plan, fix = claim.need(records.PLAN), claim.need(records.FIX)
     verification, verdict = claim.need(records.VERIFICATION), claim.need(records.VERDICT)
-    repository = evidence.repository
-    if repository is None:
+    if (repository := evidence.repository) is None:
         raise Refused("the service's repository is unknown, so no pull request can be opened")
     if verification.decision not in ("ready", "draft"):
-        reasons = [reason.text for reason in verification.reasons]
-        return _not_proposed(claim, f"Fix not proposed: {verification.decision}", reasons)
+        return _not_verified(claim, verification)
     remote = claim.step(records.REMOTE, lambda: github.repository(repository.name))
     digests = reserved_digests(claim)
     title, body = render_pull_request(
@@ -57,27 +56,22 @@ def propose_fix(
         claim.record(records.WOULD_PROPOSE, f"{title}\n\n{body}")
         headline = f"Fix ready but not proposed: TRACKWALKER_MODE={mode}"
         return _not_proposed(claim, headline, (_cause_line(plan),))
-
-    def look() -> PullRequest | None:
-        return github.find_pull(remote.name, head=f"{remote.name.partition('/')[0]}:{incident.branch}")
-
-    def act() -> PullRequest:
-        return github.create_pull(
-            remote.name, title=title, body=body, head=incident.branch, base=repository.base,
-            draft=mode == "draft" or verification.decision == "draft",
-        )  # fmt: skip
-
+    owner = remote.name.partition("/")[0]
+    look = partial(github.find_pull, remote.name, head=f"{owner}:{incident.branch}")
+    create = partial(
+        github.create_pull, remote.name, title=title, body=body, head=incident.branch, base=repository.base,
+        draft=mode == "draft" or verification.decision == "draft",
+    )  # fmt: skip
     if claim.get(records.PULL) is None and look() is None:
-        stop = _blocking_change(claim, github, remote, incident.branch, digests, max_open)
-        if stop is not None:
-            return stop
+        if blocked := _blocked_outcome(claim, github, remote, incident.branch, digests, max_open):
+            return blocked
         message = commit_message(title, plan, private=remote.private)
         _push(claim, repositories, remote.name, incident.branch, fix, message)
-    pull = claim.effect(records.PULL, look, act)
+    pull = claim.effect(records.PULL, look, create)
     return _outcome(pull, plan, verification, digest(fix.patch))
 
 
-def _blocking_change(
+def _blocked_outcome(
     claim: Claim, github: GitHub, remote: RemoteRepository, branch: str, digests: Sequence[str], max_open: int
 ) -> Outcome | None:
     """The outcome if another pull request covers the cause or too many are open.
@@ -166,6 +160,11 @@ def describe_runs(verification: Verification) -> str:
 def _cause_line(plan: Plan) -> str:
     place = f" ({plan.cause.file}:{plan.cause.line})" if plan.cause.file else ""
     return f"Cause: {plan.cause.summary}{place}"
+
+
+def _not_verified(claim: Claim, verification: Verification) -> Outcome:
+    reasons = [reason.text for reason in verification.reasons]
+    return _not_proposed(claim, f"Fix not proposed: {verification.decision}", reasons)
 
 
 def _not_proposed(claim: Claim, headline: str, lines: Sequence[str]) -> Outcome:

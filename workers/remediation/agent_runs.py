@@ -49,11 +49,8 @@ def run_agent(
         raise AgentRefused(
             f"the incident has used up TRACKWALKER_MAX_COST_PER_INCIDENT_USD ({before.cost_usd:.2f} USD)"
         )
-    if started and not workspace.resumed:
-        # The crashed run's workspace is on another disk, so this is a second run.
-        budget.count_rerun(remediation.store, claim)
     if not started or not workspace.resumed:
-        claim.set_fields(**{f"began:{role}": before.model_dump_json()})
+        _record_start(claim, remediation, role, before, is_rerun=bool(started))
     usage: Usage | None = None
 
     def record_usage(run_usage: Usage) -> None:
@@ -79,6 +76,16 @@ def run_agent(
     finally:
         if usage is not None:
             claim.record(records.USAGE, _add(before, usage))
+
+
+def _record_start(
+    claim: Claim, remediation: Remediation, role: Role, before: Usage, *, is_rerun: bool
+) -> None:
+    """Record the usage before a run, so that a worker that resumes it does not count its usage twice."""
+    if is_rerun:
+        # The crashed run's workspace is on another disk, so this is a second run.
+        budget.count_rerun(remediation.store, claim)
+    claim.set_fields(**{f"began:{role}": before.model_dump_json()})
 
 
 def _usage_before(claim: Claim, workspace: workspaces.Workspace, started: str) -> Usage:

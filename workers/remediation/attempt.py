@@ -6,7 +6,6 @@ Each stage runs under a claim and returns the Outcome that ends the attempt, or 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from workers.agent import prompts
@@ -57,7 +56,7 @@ def plan(claim: Claim, remediation: Remediation) -> Outcome | None:
 
 
 def _reserve_budget(claim: Claim, remediation: Remediation, incident: Incident) -> Outcome | None:
-    limit = budget.reserve(remediation.store, remediation.settings, claim, incident, datetime.now(UTC))
+    limit = budget.reserve(remediation.store, remediation.settings, claim, incident, remediation.now())
     if limit is None:
         return None
     return _report_findings(incident, budget.describe_limit(limit, remediation.settings, incident))
@@ -118,7 +117,7 @@ def fix(claim: Claim, remediation: Remediation) -> Outcome | None:
         raise Refused("the service's repository is unknown, so no fix can be made")
     base = claim.step(records.BASE, lambda: remediation.github.head(repository.name, repository.base))
     if claim.get(records.FIX) is None:
-        stop = _blocking_change(claim, remediation, repository, plan, base)
+        stop = _blocked_outcome(claim, remediation, repository, plan, base)
         # The budget is settled when an incident is suppressed or ends, so an attempt that goes on reserves again.
         if stop is None and not budget.is_reserved(claim):
             stop = _reserve_budget(claim, remediation, claim.need(records.INCIDENT))
@@ -140,7 +139,7 @@ def fix(claim: Claim, remediation: Remediation) -> Outcome | None:
     )
 
 
-def _blocking_change(
+def _blocked_outcome(
     claim: Claim, remediation: Remediation, repository: Repository, plan: Plan, base: str
 ) -> Outcome | None:
     """The outcome if the culprit file has newer commits or an open pull request; None if it can be changed."""
@@ -182,7 +181,7 @@ def _make_fix(claim: Claim, remediation: Remediation, repository: Repository, pl
     path = plan.reproduction.path if plan.reproduction.kind in ("test", "script") else None
     return Fix(
         base_commit=base, patch=patch, files=tuple(files), reproduction_path=path, summary=summary,
-        not_done=tuple(not_done), committed_at=datetime.now(UTC).replace(microsecond=0),
+        not_done=tuple(not_done), committed_at=remediation.now().replace(microsecond=0),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -38,6 +39,8 @@ class Remediation:
     store: JournalStore
     folder: Path
     """Data folder, hidden from everything in the sandbox."""
+    now: Callable[[], datetime]
+    """The time by this process's clock: a stage reads no clock itself."""
     ask: Callable[..., run.AgentAnswer] = run.ask
     """Runs the agent once; tests replace it, because it takes minutes."""
     verify: Callable[..., Verification] = verification.verify

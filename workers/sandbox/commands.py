@@ -58,17 +58,10 @@ class CommandResult:
 
 
 def start(
-    sandbox: Sandbox,
-    argv: Sequence[str],
-    *,
-    cwd: Path,
-    writable: Sequence[Path],
-    readable: Sequence[Path] = (),
-    env: Mapping[str, str],
-    network: bool,
-    stdout: Output = subprocess.DEVNULL,
-    stderr: Output = subprocess.DEVNULL,
-) -> subprocess.Popen[bytes]:
+    sandbox: Sandbox, argv: Sequence[str], *, cwd: Path, writable: Sequence[Path], readable: Sequence[Path] = (),
+    env: Mapping[str, str], network: bool,
+    stdout: Output = subprocess.DEVNULL, stderr: Output = subprocess.DEVNULL,
+) -> subprocess.Popen[bytes]:  # fmt: skip
     """Start a command in the sandbox. Kill it with `kill`, never directly.
 
     The kernel kills the command when the thread that called this ends, so call it in a thread that lives longer.
