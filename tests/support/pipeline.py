@@ -258,7 +258,7 @@ def driven_harness(
     """A pipeline in the state to which `drive` brings it, with a snapshot of it: for the fixture of a whole module."""
     connection = client(store_url)
     connection.flushall()
-    with harness(connection, store_url, folder, failing=True, small=False, **settings) as pipeline:
+    with harness(connection, store_url, folder, failing=True, small=True, **settings) as pipeline:
         drive(pipeline)
         yield pipeline, take_snapshot(pipeline)
     connection.close()

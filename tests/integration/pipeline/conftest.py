@@ -20,7 +20,7 @@ from tests.support.pipeline import (
 
 @pytest.fixture
 def start(store: redis.Redis, store_url: str, tmp_path: Path) -> StartHarness:
-    """Start a pipeline whose agent is the small stand-in; opencode itself is the subject of `story`."""
+    """Start a pipeline whose agent is the small stand-in; opencode itself is the subject of one test."""
     return harness_starter(store, store_url, tmp_path, small=True)
 
 
@@ -28,7 +28,7 @@ def start(store: redis.Redis, store_url: str, tmp_path: Path) -> StartHarness:
 def story(
     store_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[PipelineHarness, Snapshot]]:
-    """A pipeline with the real opencode, from the alert to the link in Slack, for tests that go on."""
+    """A pipeline driven from the alert to the link in Slack, shared by all tests that continue from there."""
 
     def drive(pipeline: PipelineHarness) -> None:
         pipeline.alert()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import redis
 
 from tests.support.fakes import shop
 from tests.support.fakes.githttp import git
@@ -14,6 +16,7 @@ from tests.support.fakes.serving import Kind
 from tests.support.pipeline import (
     PipelineHarness,
     StartHarness,
+    harness,
 )
 from workers.engine import records, scripts
 from workers.engine.codec import pack
@@ -50,16 +53,21 @@ def ended(running: PipelineHarness) -> Callable[[], bool]:
     return lambda: bool(running.outcome_kind()) and any(running.outcome_posts())
 
 
-def test_a_webhook_becomes_one_pull_request_whose_link_reaches_slack(proposed: PipelineHarness) -> None:
-    pull = proposed.github.pulls[0]
-    last = proposed.slack.texts[-1].splitlines()[-1]
-    assert proposed.outcome_kind() == "pull request"
-    assert len(proposed.github.pulls) == 1
-    assert f"/pull/{pull.number}" in last
+def test_a_webhook_becomes_one_pull_request_whose_link_reaches_slack(
+    store: redis.Redis, store_url: str, tmp_path: Path
+) -> None:
+    with harness(store, store_url, tmp_path, small=False) as pipeline:
+        pipeline.alert()
+        pipeline.drive(ended(pipeline))
+
+    pull = pipeline.github.pulls[0]
+    assert pipeline.outcome_kind() == "pull request"
+    assert len(pipeline.github.pulls) == 1
+    assert f"/pull/{pull.number}" in pipeline.slack.texts[-1].splitlines()[-1]
     assert not pull.draft
     assert "pricing.py" in str(pull.body)
     assert "KeyError" in str(pull.body)
-    assert proposed.github.wrong == []
+    assert pipeline.github.wrong == []
 
 
 def test_a_merged_pull_request_is_watched_until_its_fix_is_verified(proposed: PipelineHarness) -> None:
