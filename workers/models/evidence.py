@@ -1,0 +1,163 @@
+"""Evidence: typed facts about an incident."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from workers.models.base import Model, Moment
+from workers.models.incident import Finding
+from workers.models.survey import Deployment, Gap
+
+
+class LogSource(StrEnum):
+    """The log that a pattern was read from."""
+
+    DEPLOYMENT = "deployment"
+    BUILD = "build"
+
+
+class LogPattern(Model):
+    """Similar log records, counted. All text is redacted, and untrusted."""
+
+    template: str
+    """The line that names the problem, with varying values masked: `order <uuid> failed`."""
+    count: int
+    level: str
+    """`error`, `warning`, `stderr`, `info` …: the level that the text shows, not the stream it was printed on."""
+    first: Moment
+    last: Moment
+    sample: str
+    """One whole record, with its traceback."""
+
+
+class RequestPattern(Model):
+    """Similar requests at Railway's edge proxy, counted."""
+
+    method: str
+    route: str
+    """The path with numbers and ids masked: `/orders/:id`."""
+    path: str
+    """The path of the slowest of these requests."""
+    status: int
+    count: int
+    slowest_ms: float
+    platform_answer: bool = False
+    """The edge proxy responded itself: no instance was running, or it refused the connection."""
+
+
+class CodeLocation(Model):
+    """A line of the repository that stack traces, requests or the suspect commit point to."""
+
+    file: str
+    """Relative to the repository."""
+    line: int
+    function: str | None = None
+    why: Literal["stack", "route", "changed"]
+    """`stack`: in the stack trace of an error; `route`: handles a failing route; `changed`: by the suspect commit."""
+    count: int = 1
+    """Stack traces, requests or changed lines, by `why`."""
+    excerpt: str = ""
+    """The numbered lines around it, the line itself marked with `>`."""
+
+
+class Suspect(Model):
+    """The deployment that was live at the onset, with the files that its commit changed."""
+
+    deployment_id: str
+    commit: str | None
+    at: Moment
+    author: str | None = None
+    message: str | None = None
+    files: tuple[str, ...] = ()
+
+
+class Upstream(Model):
+    """An outside host that the service depends on."""
+
+    host: str
+    errors: int
+    """Log errors that name the host."""
+    in_code: bool
+    """True if the service's sources name the host."""
+    state: Literal["operational", "degraded", "down", "unknown"]
+    """As its status page reports it."""
+    description: str = ""
+    """As worded by its status page, redacted."""
+
+
+class FactKind(StrEnum):
+    """The statement that a fact makes. The comment names the fields of `Fact` that the kind sets."""
+
+    FINDING = "finding"  # finding
+    SYMPTOM = "symptom"  # finding, of another service
+    SUSPECT = "suspect"  # suspect; numbers: seconds_to_onset
+    CHANGED_FILES = "changed_files"  # suspect
+    LOG_PATTERN = "log_pattern"  # pattern, source
+    NO_LOG_ERRORS = "no_log_errors"  # source; numbers: records
+    REQUESTS = "requests"  # request
+    CODE_LOCATION = "code_location"  # location
+    UPSTREAM = "upstream"  # upstream
+    LOAD_GREW = "load_grew"  # numbers: before_per_minute, since_per_minute
+    LOAD_STEADY = "load_steady"  # numbers: before_per_minute, since_per_minute
+    PUBLIC_DOMAIN = "public_domain"  # service
+    NO_PUBLIC_DOMAIN = "no_public_domain"  # service
+    CPU_HEADROOM = "cpu_headroom"  # numbers: peak_percent
+    MEMORY_HEADROOM = "memory_headroom"  # numbers: peak_percent
+    SERVER_ERROR_COUNT = "server_error_count"  # numbers: failed, requests
+    NO_RESTART_LOOP = "no_restart_loop"  # numbers: starts
+    DEPLOYMENT = "deployment"  # deployment
+    EXAMINED_DEPLOYMENT = "examined_deployment"  # deployment, the one whose logs and commit were read
+
+
+class Fact(Model):
+    """A numbered statement about an incident that a verdict or a plan can cite.
+
+    Rules decide by `kind` and the typed fields. `text` is rendered from them, for people and prompts only.
+    Samples of log patterns and excerpts of code locations are left out: the evidence holds them once.
+    """
+
+    id: str = ""
+    """`E1`, `E2` …; empty until the facts of an incident are numbered."""
+    kind: FactKind
+    finding: Finding | None = None
+    suspect: Suspect | None = None
+    pattern: LogPattern | None = None
+    source: LogSource | None = None
+    request: RequestPattern | None = None
+    location: CodeLocation | None = None
+    upstream: Upstream | None = None
+    deployment: Deployment | None = None
+    service: str = ""
+    numbers: dict[str, float] = Field(default_factory=dict)
+    """Units are part of the key, as in `Finding.numbers`."""
+    text: str = ""
+
+
+class Repository(Model):
+    """The repository of a service. Every field comes from Railway's API and none from a model."""
+
+    name: str
+    """`owner/name`."""
+    base: str
+    """Branch that Railway deploys, and that a pull request targets."""
+    deployed: str
+    """Commit of the examined deployment."""
+    root: str = ""
+    """Root directory of the service inside the repository, without slashes at its ends."""
+
+
+class Evidence(Model):
+    """The evidence about the service of an incident. A part that could not be read is a gap, never an empty result."""
+
+    facts: tuple[Fact, ...] = ()
+    patterns: tuple[LogPattern, ...] = ()
+    build_patterns: tuple[LogPattern, ...] = ()
+    requests: tuple[RequestPattern, ...] = ()
+    locations: tuple[CodeLocation, ...] = ()
+    suspect: Suspect | None = None
+    upstreams: tuple[Upstream, ...] = ()
+    repository: Repository | None = None
+    failed_reads: tuple[Gap, ...] = ()

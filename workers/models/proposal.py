@@ -1,0 +1,184 @@
+"""A fix, its verification, the pull request, the outcome and the follow-up."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from workers.models.base import Model, Moment
+from workers.models.incident import Finding
+from workers.models.survey import Gap
+
+
+class Fix(Model):
+    """The patch and everything its commit needs, so that the commit has the same hash whenever a worker makes it."""
+
+    base_commit: str
+    """Head of the base branch when the patch was made: the parent of the commit."""
+    patch: str
+    """Unified diff as `git diff --binary --full-index` prints it."""
+    files: tuple[str, ...]
+    reproduction_path: str | None = None
+    """The new test or script, relative to the repository; None if the plan asks for none."""
+    summary: str = ""
+    """The writing agent's own account, unverified."""
+    not_done: tuple[str, ...] = ()
+    committed_at: Moment
+
+
+class Run(Model):
+    """One command that ran in the sandbox."""
+
+    command: str
+    outcome: Literal["passed", "failed", "not run"]
+    output: str = ""
+    """The redacted end of standard output and standard error."""
+    seconds: float = 0.0
+
+
+class Check(Model):
+    """One of the repository's own checks, without and with the patch."""
+
+    before: Run
+    after: Run
+
+
+class ReasonKind(StrEnum):
+    """Why a verification did not end as `ready`."""
+
+    INVALID_SETTINGS = "invalid settings"
+    """`.trackwalker.toml` of the repository is malformed."""
+    POLICY = "policy"
+    """The patch breaks a rule of the patch policy."""
+    REPRODUCTION_MISSING = "reproduction missing"
+    """The agent did not write the test or script of its plan."""
+    REPRODUCTION_INVALID = "reproduction invalid"
+    """The test cannot be loaded or calls code that does not exist: its failure says nothing about the fault."""
+    NOT_REPRODUCED = "not reproduced"
+    """The test passes without the patch."""
+    ALREADY_FIXED = "already fixed"
+    """The test fails on the deployed commit and passes on the base branch."""
+    STILL_FAILS = "still fails"
+    """The test fails with the patch."""
+    UNSTABLE = "unstable"
+    """The test gives different results on the same code."""
+    CHECK_REGRESSED = "check regressed"
+    """One of the repository's own checks is worse with the patch."""
+    ONLY_UNDER_LOAD = "only under load"
+    """The plan says that the fault needs load, which the host does not generate."""
+    NO_REPRODUCTION = "no reproduction"
+    """The plan names no way to reproduce the fault."""
+    REPRODUCTION_NOT_RUN = "reproduction not run"
+    """No runner for this kind of test, or its dependencies cannot be installed."""
+    CHECK_NOT_RUN = "check not run"
+    """The same for one of the repository's own checks."""
+    NEEDS_DEPLOYMENT = "needs deployment"
+    """Only a deployment shows whether the platform builds and starts the service."""
+
+
+class VerificationReason(Model):
+    """Why a fix is rejected, or what a draft leaves unverified. Code decides on `kind`; people read `text`."""
+
+    kind: ReasonKind
+    text: str
+
+
+class Verification(Model):
+    """The commands that ran without and with the patch, and the decision that follows."""
+
+    decision: Literal["ready", "draft", "rejected", "already fixed"]
+    """`ready` and `draft` fixes are proposed, the others are only reported."""
+    reproduction_deployed: Run | None = None
+    """The reproduction on the deployed commit; the next two on the base branch without and with the patch."""
+    reproduction_before: Run | None = None
+    reproduction_after: Run | None = None
+    checks: tuple[Check, ...] = ()
+    reasons: tuple[VerificationReason, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Facts for the reviewer that block nothing, for example a new host or dependency."""
+
+
+class RemoteRepository(Model):
+    """A repository as GitHub describes it. `may_push` is False only if GitHub denies the permission."""
+
+    name: str
+    private: bool
+    default_branch: str
+    may_push: bool = True
+
+
+class PullRequest(Model):
+    number: int
+    url: str
+    draft: bool
+    branch: str
+    state: Literal["open", "merged", "closed"] = "open"
+    merge_commit: str | None = None
+    head_commit: str = ""
+    body: str = ""
+    title: str = ""
+    author: str = ""
+    base: str = ""
+    from_fork: bool = False
+    """True if the branch is in another repository or in a deleted one: Trackwalker never pushes there."""
+
+
+class Outcome(Model):
+    """The result of the active part of an occurrence. Code decides on `kind`; the other fields are for people."""
+
+    kind: Literal[
+        "pull request", "reported", "waiting", "nothing proposed", "attached", "failed", "cancelled"
+    ]
+    """`waiting`: a fix needs a person's approval. `attached`: another incident or pull request covers the cause."""
+    headline: str
+    lines: tuple[str, ...] = ()
+    link: str | None = None
+    states_verdict: bool = False
+    """True if the headline contains the verdict, so that a message need not repeat it."""
+
+
+class FollowUpResult(StrEnum):
+    """The end of an incident after its outcome was reported."""
+
+    VERIFIED = "verified"
+    """The signature of the incident is gone after the merge was deployed."""
+    FAILED = "failed"
+    """The same trouble is there after the deployment."""
+    UNMEASURED = "unmeasured"
+    """The window after the deployment could not be measured."""
+    NOT_DEPLOYED = "not_deployed"
+    """The pull request was merged, but no deployment of it went live in time."""
+    CLOSED = "closed"
+    """A person closed the pull request without merging it."""
+    RESOLVED = "resolved"
+    """Consecutive checks found no problem."""
+    REMOVED = "removed"
+    """Consecutive checks did not find the service itself."""
+    ABANDONED = "abandoned"
+    """The stage `watch` was given up; `reason` says why."""
+
+
+class FollowUp(Model):
+    """How an incident ended: the measured effect of its fix, or its recovery without one."""
+
+    result: FollowUpResult
+    minutes: float | None = None
+    """Length of the measured window after the deployment."""
+    requests: int = 0
+    failed_requests: int = 0
+    """Requests of that window, and those that were answered with 5xx."""
+    remaining: Finding | None = None
+    """The finding that shows the same trouble again (`FAILED`)."""
+    gaps: tuple[Gap, ...] = ()
+    """Reads that failed and may hide the trouble (`UNMEASURED`)."""
+    still_affected: tuple[str, ...] = ()
+    """Names of symptom services that are unhealthy although their presumed cause has recovered."""
+    pull_number: int | None = None
+    checks: int = 0
+    """Number of consecutive checks that show the recovery (`RESOLVED`, `REMOVED`)."""
+    reason: str = ""
+
+    @property
+    def is_recovered(self) -> bool:
+        """True if the trouble is gone, with or without a fix."""
+        return self.result in (FollowUpResult.VERIFIED, FollowUpResult.RESOLVED, FollowUpResult.REMOVED)
