@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from tests.support.builders import finding, incident
 from tests.support.fakes.githttp import git
 from tests.support.fakes.github import FakeGitHub
 from tests.support.fakes.serving import serve
@@ -26,7 +27,6 @@ from workers.models import (
     Evidence,
     Fact,
     FactKind,
-    Finding,
     Fix,
     Gap,
     GapPart,
@@ -37,7 +37,6 @@ from workers.models import (
     Repository,
     Reproduction,
     Run,
-    Severity,
     Subject,
     Suspect,
     Upstream,
@@ -58,14 +57,11 @@ PATCHES = {
     for text in ("price = 2", "price = 3")
 }
 
-INCIDENT = Incident(
-    fingerprint="0123456789abcdef", occurrence="20261123T0304", project_id="p", project_name="shopfront",
-    environment_id="env-id", environment_name="production", subject=Subject(kind="service", key="s", name="api"),
-    findings=(Finding(
-        service_id="s", service="api", kind="server_errors", severity=Severity.CRITICAL, since=AT, ongoing=True,
-        sentence="37% of 412 requests failed",
-    ),),
-    window=Window(start=AT, end=AT.replace(minute=34)), opened_at=AT,
+INCIDENT = incident(
+    finding(service_id="s", since=AT, sentence="37% of 412 requests failed"),
+    fingerprint="0123456789abcdef", occurrence="20261123T0304", project_name="shopfront", environment_id="env-id",
+    subject=Subject(kind="service", key="s", name="api"), window=Window(start=AT, end=AT.replace(minute=34)),
+    opened_at=AT,
 )  # fmt: skip
 EVIDENCE = Evidence(
     facts=(

@@ -6,17 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from workers.models import GAP_LABELS, Gap, GapPart, Service, Survey, Window, describe_gap
+from tests.support.builders import survey
+from workers.models import GAP_LABELS, Gap, GapPart, describe_gap
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-
-
-def survey(*failed_reads: Gap) -> Survey:
-    return Survey(
-        project_id="p", project_name="acme", environment_id="e", environment_name="production",
-        window=Window(start=NOON, end=NOON.replace(minute=30)), step_seconds=60,
-        services=(Service(id="s", name="shop"), Service(id="c", name="cart")), failed_reads=failed_reads,
-    )  # fmt: skip
 
 
 def test_every_part_has_a_label() -> None:
@@ -36,13 +29,13 @@ def test_a_gap_of_the_whole_environment_names_no_subject() -> None:
 def test_unread_traffic_of_another_service_hides_nothing_of_this_one() -> None:
     gap = Gap(part=GapPart.TRAFFIC, subject="shop", reason="no")
 
-    assert survey(gap).gaps_for("shop") == (gap,)
-    assert survey(gap).gaps_for("cart") == ()
+    assert survey(failed_reads=(gap,)).gaps_for("shop") == (gap,)
+    assert survey(failed_reads=(gap,)).gaps_for("cart") == ()
 
 
 @pytest.mark.parametrize("part", [GapPart.PROJECT_NAME, GapPart.LOOKUPS, GapPart.ERROR_LINES])
 def test_a_part_that_no_finding_depends_on_hides_nothing(part: GapPart) -> None:
-    assert survey(Gap(part=part, reason="no")).gaps_for("shop") == ()
+    assert survey(failed_reads=(Gap(part=part, reason="no"),)).gaps_for("shop") == ()
 
 
 def test_other_labels_and_reasons_change_no_decision(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,4 +43,4 @@ def test_other_labels_and_reasons_change_no_decision(monkeypatch: pytest.MonkeyP
         monkeypatch.setitem(GAP_LABELS, part, "project name")
     gap = Gap(part=GapPart.TRAFFIC, reason="project name: no")
 
-    assert survey(gap).gaps_for("shop") == (gap,)
+    assert survey(failed_reads=(gap,)).gaps_for("shop") == (gap,)

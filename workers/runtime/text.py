@@ -109,17 +109,6 @@ def format_milliseconds(milliseconds: float) -> str:
     return f"{_short_number(milliseconds / 1000)} s"
 
 
-def format_bytes(size: float) -> str:
-    """`512 B`, `4 KiB`, `1.5 MiB`, `20 GiB`: powers of 1024."""
-    if size < 1024:
-        return f"{size:.0f} B"
-    for unit in ("KiB", "MiB"):
-        size /= 1024
-        if size < 1023.5:
-            return f"{_short_number(size)} {unit}"
-    return f"{_short_number(size / 1024)} GiB"
-
-
 def format_timestamp(seconds: float) -> str:
     """`2026-03-01 12:00:00 UTC` for seconds since the epoch."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -11,18 +11,17 @@ from typing import Any
 import pytest
 import redis
 
+from tests.support import builders
 from tests.support.pipeline import PipelineHarness, harness
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import PREFIX, history_key
 from workers.errors import NotAvailable
 from workers.history import summary_codec, summary_store
 from workers.models import (
-    Finding,
     Gap,
     GapPart,
     InstanceUsage,
     Service,
-    Severity,
     Summary,
     Survey,
     TrafficMinute,
@@ -49,11 +48,8 @@ def service(name: str, end: datetime, cpu: float = 0.123456) -> Service:
 
 def survey(end: datetime = NOON, *names: str, **fields: Any) -> Survey:
     services = tuple(service(name, end) for name in names or ("shop",))
-    values = {
-        "project_id": "p", "project_name": "acme", "environment_id": "e", "environment_name": "production",
-        "window": Window(start=end - HALF_HOUR, end=end), "step_seconds": 60, "services": services,
-    }  # fmt: skip
-    return Survey.model_validate(values | fields)
+    window = Window(start=end - HALF_HOUR, end=end)
+    return builders.survey(**{"services": services, "window": window} | fields)
 
 
 def ends(journal: JournalStore, name: str = "shop", now: datetime = NOON) -> list[datetime | None]:
@@ -94,19 +90,9 @@ def test_windows_overlap_by_no_more_than_the_tolerance(
 
 
 def test_alerting_kinds_are_stored_and_notices_are_not(journal: JournalStore) -> None:
-    def finding(kind: str, severity: Severity) -> Finding:
-        values = {
-            "service_id": "svc-shop",
-            "service": "shop",
-            "since": NOON,
-            "ongoing": True,
-            "sentence": "s",
-        }
-        return Finding.model_validate(values | {"kind": kind, "severity": severity})
+    findings = [builders.finding("cpu", name="shop"), builders.notice("latency", name="shop")]
 
-    summary_store.add_sweep(
-        journal, survey(), [finding("cpu", Severity.WARNING), finding("latency", Severity.NOTICE)]
-    )
+    summary_store.add_sweep(journal, survey(), findings)
 
     [summary] = summary_store.read(journal, "e", NOON)["svc-shop"]
     assert summary.alerting_kinds == ("cpu",)

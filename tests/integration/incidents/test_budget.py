@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 
+from tests.support import builders
 from tests.support.pipeline import PipelineHarness, harness
 from workers.engine import records, scripts
 from workers.engine.claim import Claim
@@ -19,7 +20,7 @@ from workers.engine.scripts import Script
 from workers.engine.worker_store import WorkerStore
 from workers.incidents import budget
 from workers.incidents.budget import BudgetLimit
-from workers.models import Finding, Incident, Plan, Severity, Subject, Usage, Window
+from workers.models import Incident, Plan, Severity, Usage
 from workers.pipeline.worker import run_stage
 from workers.runtime.settings import Settings, read
 
@@ -40,16 +41,8 @@ def claim(journal: WorkerStore, sweep_key: str) -> Claim:
     return claim
 
 
-def sick(service: str = "svc", severity: Severity = Severity.CRITICAL) -> Incident:
-    finding = Finding(
-        service_id=service, service=service, kind="latency", severity=severity, since=NOW, ongoing=True,
-        sentence="slow",
-    )  # fmt: skip
-    return Incident(
-        fingerprint="f", occurrence="r", project_id="p", project_name="p", environment_id="e",
-        environment_name="e", subject=Subject(kind="service", key=service, name=service), findings=(finding,),
-        window=Window(start=NOW, end=NOW), opened_at=NOW,
-    )  # fmt: skip
+def sick(service: str = "shop", severity: Severity = Severity.CRITICAL) -> Incident:
+    return builders.incident(builders.finding("latency", name=service, severity=severity), name=service)
 
 
 def spent(journal: WorkerStore) -> int:
@@ -129,7 +122,7 @@ def test_one_service_cannot_use_all_runs_of_a_day(journal: WorkerStore) -> None:
     few = read({"TRACKWALKER_MAX_AGENT_RUNS_PER_DAY": "4"}, dotenv=None)
     three = claims(journal, 3)
 
-    answers = [budget.reserve(journal, few, claim, sick("svc"), NOW) for claim in three]
+    answers = [budget.reserve(journal, few, claim, sick("shop"), NOW) for claim in three]
 
     assert answers == [None, None, BudgetLimit.SERVICE_RUNS]
 
@@ -148,7 +141,7 @@ def test_a_rerun_after_a_crash_counts_for_the_day_and_the_service(
     budget.count_rerun(journal, claim)
 
     [other] = claims(journal, 1)
-    assert (day(journal)["runs"], day(journal)["service:svc"], spent(journal)) == (b"2", b"2", 2_000_000)
+    assert (day(journal)["runs"], day(journal)["service:svc-shop"], spent(journal)) == (b"2", b"2", 2_000_000)
     assert budget.reserve(journal, settings, other, sick("another"), NOW) is BudgetLimit.RUNS
 
 

@@ -11,6 +11,7 @@ import pytest
 import redis
 from pydantic import SecretStr
 
+from tests.support import builders
 from tests.support.fakes.serving import serve
 from tests.support.fakes.slack import HOOK
 from tests.support.journals import enqueue_on_sweep
@@ -27,12 +28,7 @@ from workers.models import (
     Category,
     Environment,
     Evidence,
-    Finding,
-    Incident,
     Outcome,
-    Service,
-    Severity,
-    Survey,
     Verdict,
     VerdictReason,
     Window,
@@ -70,19 +66,15 @@ class Town:
         self, claim: Claim, *names: str, environment: str = "env-1", severity: str = "critical"
     ) -> list[str]:
         now = datetime.now(UTC) + timedelta(minutes=self.number)
-        seen = Survey(
-            project_id="prj-1", project_name="town", environment_id=environment, environment_name="production",
-            window=Window(start=now - timedelta(minutes=30), end=now), step_seconds=60,
-            services=tuple(Service(id=f"svc-{name}", name=name) for name in NAMES),
+        survey = builders.survey(
+            *(builders.service(name) for name in NAMES), project_id="prj-1", environment_id=environment,
+            window=Window(start=now - timedelta(minutes=30), end=now),
         )  # fmt: skip
         findings = [
-            Finding(
-                service_id=f"svc-{name}", service=name, kind="server_errors", severity=Severity(severity),
-                since=now, ongoing=True, sentence=f"{name} answers with 5xx",
-            )
+            builders.finding(name=name, severity=severity, since=now, sentence=f"{name} answers with 5xx")
             for name in names
-        ]  # fmt: skip
-        holders = open_incidents(claim, self.journal, seen, findings, opened_at=now, ack_seconds=60)
+        ]
+        holders = open_incidents(claim, self.journal, survey, findings, opened_at=now, ack_seconds=60)
         return [PREFIX + name for name in holders]
 
     def notify(self) -> None:
@@ -127,7 +119,7 @@ def test_three_incidents_at_once_share_one_message_that_names_them(town: Town) -
     town.notify()
 
     [post] = town.rung
-    assert post.startswith("*3 incidents at once* in town/production:")
+    assert post.startswith("*3 incidents at once* in acme/production:")
     assert all(f"*{name}*: {name} answers with 5xx" in post for name in ("api", "web", "mail"))
 
 
@@ -191,7 +183,7 @@ def test_an_incident_after_the_groups_outcome_has_messages_of_its_own(town: Town
     town.notify()
 
     assert len(town.rung) == 3
-    assert "*cron* in town/production" in town.rung[2]
+    assert "*cron* in acme/production" in town.rung[2]
 
 
 def test_incidents_more_than_half_an_hour_apart_form_no_group(town: Town) -> None:
@@ -223,16 +215,11 @@ def test_a_repeated_sweep_makes_one_group(town: Town) -> None:
 
 def test_a_crash_before_the_members_are_open_posts_nothing(town: Town) -> None:
     claim, now = town.begin(), datetime.now(UTC)
-    made = [
-        Incident(
-            fingerprint=name * 4, occurrence="20261123T0304", project_id="p", project_name="town",
-            environment_id="env-1", environment_name="production", findings=(),
-            subject={"kind": "service", "key": name, "name": name}, opened_at=now,  # type: ignore[arg-type]
-            window=Window(start=now, end=now),
-        )
+    incidents = [
+        builders.incident(name=name, fingerprint=name * 4, environment_id="env-1", opened_at=now)
         for name in ("api", "web", "mail")
-    ]  # fmt: skip
-    grouping.assign_group(town.journal, made, now)
+    ]
+    grouping.assign_group(town.journal, incidents, now)
     town.notify()
     claim.end(EndedAs.RESOLVED, "given up: it died too often")
 

@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from receiver.sources import railway as webhooks
+from tests.support import builders
 from tests.support.fakes.railway_types import WorldDeployment, WorldEvent, WorldService
 from tests.support.pipeline import PipelineHarness, harness
 from workers.clients.railway.events import ALERT_KIND_BY_STATUS, ALERT_KINDS, Event, platform_reports
@@ -25,7 +26,7 @@ from workers.engine.worker_store import WorkerStore
 from workers.errors import NotAvailable
 from workers.incidents import intake, missed_webhooks
 from workers.incidents.intake import event_name
-from workers.models import Alert, Deployment, PlatformReport, Service, Survey, Window
+from workers.models import Alert, Deployment, PlatformReport, Survey, Window
 from workers.pipeline.worker import run_stage
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -42,10 +43,9 @@ def crashed(minutes: float, service: str = "svc", **facts: Any) -> PlatformRepor
 def surveyed(*feed: PlatformReport, minutes: float = 30, services: tuple[str, ...] = ("svc",)) -> Survey:
     """A survey whose window ended so many minutes after noon."""
     end = NOON + timedelta(minutes=minutes)
-    return Survey(
-        project_id="prj", project_name="acme", environment_id="env", environment_name="production",
-        window=Window(start=end - timedelta(minutes=30), end=end), step_seconds=60,
-        services=tuple(Service(id=one, name=one) for one in services), feed=feed, feed_read=True,
+    return builders.survey(
+        *(builders.service(name, id=name) for name in services), project_id="prj", environment_id="env",
+        window=Window(start=end - timedelta(minutes=30), end=end), feed=feed, feed_read=True,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import builders
 from tests.support.journals import enqueue_on_sweep
 from workers.engine import records
 from workers.engine.claim import Claim
@@ -32,13 +33,11 @@ from workers.models import (
 NOW = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
 
 
-def survey(**facts: Any) -> Survey:
-    services = tuple(Service(id=f"svc-{name}", name=name) for name in ("shop", "checkout"))
-    values = {
-        "project_id": "p", "project_name": "shop", "environment_id": "e", "environment_name": "production",
-        "window": Window(start=NOW - timedelta(minutes=30), end=NOW), "step_seconds": 60, "services": services,
-    }  # fmt: skip
-    return Survey.model_validate(values | facts)
+def survey(**fields: Any) -> Survey:
+    """A survey of the services shop and checkout."""
+    window = Window(start=NOW - timedelta(minutes=30), end=NOW)
+    services = (builders.service("shop"), builders.service("checkout"))
+    return builders.survey(**{"services": services, "window": window} | fields)
 
 
 def afterwards(**facts: Any) -> Survey:
@@ -47,12 +46,10 @@ def afterwards(**facts: Any) -> Survey:
     return survey(window=Window(start=end - timedelta(minutes=30), end=end), **facts)
 
 
-def failing(name: str, **facts: Any) -> Finding:
-    values = {
-        "service_id": f"svc-{name}", "service": name, "kind": "server_errors", "severity": Severity.WARNING,
-        "since": NOW, "ongoing": True, "sentence": f"{name} answers with 5xx",
-    }  # fmt: skip
-    return Finding.model_validate(values | facts)
+def failing(name: str, **fields: Any) -> Finding:
+    """A warning about the service of that name."""
+    values: dict[str, Any] = {"severity": Severity.WARNING, "since": NOW}
+    return builders.finding(name=name, **values | fields)
 
 
 CALLS = (("svc-shop", "svc-checkout"),)

@@ -15,6 +15,7 @@ import pytest
 import redis
 from starlette.types import Receive, Scope, Send
 
+from tests.support import builders
 from tests.support.fakes.serving import Kind, serve
 from tests.support.journals import open_incident
 from tests.support.pipeline import PipelineHarness, harness
@@ -35,9 +36,7 @@ from workers.models import (
     Finding,
     Incident,
     Repository,
-    Service,
     Severity,
-    Subject,
     Verdict,
     VerdictReason,
     Window,
@@ -112,16 +111,13 @@ def hanging(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[tupl
 def make_incident(number: int) -> Incident:
     """An incident of a service that no other incident has."""
     now, name = datetime.now(UTC), f"svc-{number}"
-    live = Deployment(id=f"dep-{number}", service_id=name, status="SUCCESS", created_at=now)
-    finding = Finding(
-        service_id=name, service=name, kind="server_errors", severity=Severity.WARNING, since=now, ongoing=True,
-        sentence=f"{name} answers with 5xx",
-    )  # fmt: skip
-    return Incident(
-        fingerprint=f"{number:016x}", occurrence="20261123T0304", project_id="prj-1", project_name="acme",
-        environment_id="env-0", environment_name="production", subject=Subject(kind="service", key=name, name=name),
-        service=Service(id=name, name=name, serving=live, latest=live), findings=(finding,),
-        window=Window(start=now, end=now), opened_at=now,
+    live = Deployment(
+        id=f"dep-{number}", service_id=builders.service_id(name), status="SUCCESS", created_at=now
+    )
+    finding = builders.finding(name=name, severity=Severity.WARNING, since=now)
+    return builders.incident(
+        finding, name=name, fingerprint=f"{number:016x}", project_id="prj-1", environment_id="env-0",
+        service=builders.service(name, serving=live, latest=live), window=Window(start=now, end=now), opened_at=now,
     )  # fmt: skip
 
 

@@ -5,21 +5,17 @@ from __future__ import annotations
 import json
 import re
 
-from tests.support.agent_answers import FILES, NOON, evidence, fenced, pattern, plan_answer
+from tests.support.agent_answers import FILES, evidence, fenced, pattern, plan_answer
+from tests.support.builders import finding, incident
 from workers.agent.plan import parse_plan
 from workers.agent.prompts import reader_prompt, writer_prompt
 from workers.models import (
     Category,
     Fact,
     FactKind,
-    Finding,
-    Incident,
     Plan,
-    Severity,
-    Subject,
     Verdict,
     VerdictReason,
-    Window,
 )
 
 VERDICT = Verdict(
@@ -29,21 +25,6 @@ VERDICT = Verdict(
     supports=("E1",),
     contradicts=("E2",),
 )
-
-
-def incident(*symptoms: Finding) -> Incident:
-    return Incident(
-        fingerprint="f", occurrence="r", project_id="p", project_name="shop", environment_id="e",
-        environment_name="production", subject=Subject(kind="service", key="s", name="api"),
-        findings=(finding("api"),), symptoms=symptoms, window=Window(start=NOON, end=NOON), opened_at=NOON,
-    )  # fmt: skip
-
-
-def finding(service: str) -> Finding:
-    return Finding(
-        service_id="s", service=service, kind="server_errors", severity=Severity.CRITICAL, since=NOON,
-        ongoing=True, sentence=f"{service} fails",
-    )  # fmt: skip
 
 
 def plan(**changes: object) -> Plan:
@@ -68,7 +49,9 @@ def test_the_prompt_names_the_service_its_folder_the_suspect_and_every_category(
 
 
 def test_the_prompt_names_services_with_symptoms_once_each() -> None:
-    text = reader_prompt(incident(finding("web"), finding("web"), finding("checkout")), evidence(), VERDICT)
+    symptoms = (finding(name="web"), finding(name="web"), finding(name="checkout"))
+
+    text = reader_prompt(incident(symptoms=symptoms), evidence(), VERDICT)
 
     assert "`web`, `checkout` only show symptoms of it" in text
 

@@ -102,13 +102,5 @@ def test_latencies_of_a_second_and_more_are_given_in_seconds(milliseconds: float
     assert text.format_milliseconds(milliseconds) == latency
 
 
-@pytest.mark.parametrize(
-    ("size", "formatted"),
-    [(512, "512 B"), (4096, "4 KiB"), (1_572_864, "1.5 MiB"), (64 * 2**20, "64 MiB"), (20 * 2**30, "20 GiB")],
-)
-def test_sizes_use_powers_of_1024(size: float, formatted: str) -> None:
-    assert text.format_bytes(size) == formatted
-
-
 def test_timestamps_name_their_time_zone() -> None:
     assert text.format_timestamp(1_772_366_400) == "2026-03-01 12:00:00 UTC"
