@@ -16,7 +16,7 @@ from receiver.payload import Source
 WEBHOOK_PATHS: dict[str, Source] = {"/hooks/railway": "railway", "/hooks/slack": "slack", "/ping": "ping"}
 
 
-def build(endpoints: Endpoints, page: Sequence[BaseRoute] = ()) -> Starlette:
+def build_app(endpoints: Endpoints, page: Sequence[BaseRoute] = ()) -> Starlette:
     """The web app.
 
     Args:

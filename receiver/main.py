@@ -18,7 +18,7 @@ from functools import partial
 
 from starlette.applications import Starlette
 
-from receiver.app import build
+from receiver.app import build_app
 from receiver.endpoints import Endpoints, Scope
 from receiver.fallback import FallbackNotifier
 from workers.clients.slack import Slack
@@ -120,7 +120,7 @@ def compose(config: Settings) -> Starlette:
         token=lambda: f"{generator.getrandbits(TOKEN_BITS):08x}",
         next_ping=next_ping,
     )
-    return build(endpoints)
+    return build_app(endpoints)
 
 
 def _post_line(config: Settings) -> Callable[[str], None]:

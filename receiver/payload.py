@@ -19,8 +19,8 @@ Source = Literal["railway", "slack", "ping"]
 MAX_MESSAGE_BYTES = 4096  # of the sender's text that an alert keeps
 MAX_READ_CHARACTERS = 65_536  # of a text that are processed: the rest would only cost time
 # Railway and Slack repeat a delivery within minutes; a week also covers replays by a person.
-WEEK_SECONDS = 7 * 86_400
-FIVE_MINUTES_SECONDS = 300  # without a time in the body, the same text may be a new event
+DATED_DEDUP_SECONDS = 7 * 86_400
+UNDATED_DEDUP_SECONDS = 300  # without a time in the body, the same text may be a new event
 MIN_EPOCH_SECONDS = 1e8  # smaller numbers are no times (this one is in 1973)
 MIN_EPOCH_MILLISECONDS = 1e11  # larger numbers are milliseconds: as seconds they would lie in the year 5138
 
@@ -165,5 +165,5 @@ def dedup_window(source: Source, raw: bytes, alert: Alert) -> DedupWindow | None
     """
     if source == "ping" and alert.reported_at is None:
         return None
-    seconds = WEEK_SECONDS if alert.reported_at else FIVE_MINUTES_SECONDS
+    seconds = DATED_DEDUP_SECONDS if alert.reported_at else UNDATED_DEDUP_SECONDS
     return DedupWindow(key=f"{source}:{hashlib.sha256(raw).hexdigest()}", seconds=seconds)

@@ -7,7 +7,7 @@ from types import FrameType
 
 import uvicorn
 
-TICK_SECONDS = 1.0  # uvicorn renews the Date header of its answers at this interval
+TICK_SECONDS = 1.0  # uvicorn renews the Date header of its responses at this interval
 
 
 class Server(uvicorn.Server):

@@ -4,7 +4,7 @@ Reading order:
   models               every value, in the order in which an incident meets them
   pipeline/stages      the flow, top to bottom: intake → survey → analyse → enrich → diagnose → plan → fix → propose →
                        watch, and notify beside it
-  pipeline/worker      how a stage is claimed and run; pipeline/failures: how it ends if its work does not
+  pipeline/worker      how a stage is claimed and run; pipeline/failures: what follows its error
   engine/claim         steps, effects and fencing; engine/schema: every key and field in Redis; engine/lua: the scripts
   engine/stage_table   every stage; engine/records: every record
   incidents/           alerts, opening and grouping of incidents, controls, budgets, watchdogs, follow-up

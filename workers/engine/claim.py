@@ -152,7 +152,7 @@ class Claim:
             raise Unreadable(f"{self.id} has no readable record {record.name}", record.name)
         return value
 
-    # -- losing it --------------------------------------------------------------------------------
+    # -- losing the claim ---------------------------------------------------------------------------
 
     def check_alive(self) -> None:
         """Raises Superseded if the claim is lost or over its deadline, or the process shuts down."""
@@ -263,11 +263,11 @@ class Claim:
         thing = look()
         if thing is None:
             self.check_fence()
-            answer = act()
+            result = act()
             # Lists of GitHub and Slack lag: then the answer of `act` is the best view of it.
             thing = look()
             if thing is None:
-                thing = answer
+                thing = result
         if thing is None:
             raise NotAvailable(f"{record.name}: done, but it cannot be seen yet", retry_after=2)
         return self.record(record, thing)
@@ -291,7 +291,7 @@ class Claim:
                 return
         raise NotAvailable("Redis is too slow to act safely")
 
-    # -- releasing it -----------------------------------------------------------------------------
+    # -- releasing the claim ------------------------------------------------------------------------
 
     def advance(
         self, stage: str, *, after: float = 0, blocked: bool = False, reason: str = "", notify: str = "",
@@ -346,14 +346,14 @@ class Claim:
         """
         slot = slot_key_of(self.key)
         with self._release_lock:
-            answer = self.store.run(
+            reply = self.store.run(
                 scripts.END, **self._ownership, notification=notify, slot=slot or self.key,
                 uses_slot=int(bool(slot)), ended_as=ended_as, outcome=outcome[:MAX_TEXT],
                 ttl_ms=keep_seconds * 1000, final=int(final),
             )  # fmt: skip
-            if answer == 2:
+            if reply == 2:
                 return False
-            self._mark_released(answer)
+            self._mark_released(reply)
         return True
 
     def _mark_released(self, is_ours: int) -> None:

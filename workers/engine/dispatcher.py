@@ -1,6 +1,6 @@
-"""The dispatcher and the lease renewer: the two threads of a worker that look at the clock.
+"""The dispatcher and the lease renewer: two threads of a worker process that run beside its stages.
 
-The dispatcher sends a message for each journal whose time has come. The lease renewer keeps the claims of its process.
+The dispatcher sends a message for each journal that is due. The lease renewer renews the leases of its process.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from workers.engine.stage_table import STAGES, startable_stages
 from workers.engine.worker_store import RENEW_SECONDS, WorkerStore
 from workers.errors import NotAvailable
 
-DISPATCH_SECONDS = 1.0  # between two looks at the schedule while this process changes nothing in it
-# From a change of the schedule by this process to the look. Alerts of one burst join the same sweep meanwhile.
+DISPATCH_SECONDS = 1.0  # between two reads of the schedule while this process does not change it
+# Delay between a change of the schedule by this process and the read. Meanwhile alerts of one burst join one sweep.
 CHANGE_DELAY_SECONDS = 0.2
 POSTPONE_SECONDS = 15.0  # a journal whose message was lost is due again after this; as long as a lease
 BATCH = 100  # journals per run of the script, which blocks Redis meanwhile
@@ -37,7 +37,7 @@ log = logging.getLogger("trackwalker.dispatcher")
 
 
 def is_anything_due(store: JournalStore) -> bool:
-    """True if the time of at least one journal has come.
+    """True if at least one journal is due.
 
     Two commands that write nothing, in one round trip: an idle worker asks this every second.
 
@@ -82,7 +82,7 @@ def dispatch_due(store: JournalStore, broker: RedisBroker) -> int:
 
 
 def _adopt_unknown_stage(store: JournalStore, key: str, stage: str) -> None:
-    """Continue a journal of a newer version from its records, once no worker of that version has come for long."""
+    """Continue a journal of a newer version from its records, if no worker of that version has taken it for long."""
     fields = {name.decode() for name in store.command("hkeys", key)}
     stages = startable_stages(key.removeprefix(PREFIX), fields)
     if stages and store.run(
@@ -111,7 +111,7 @@ class Dispatcher(threading.Thread):
         while not self.ended.is_set():
             if self.store.rescheduled.wait(DISPATCH_SECONDS) and self.ended.wait(CHANGE_DELAY_SECONDS):
                 return
-            # Cleared before the look: a change meanwhile sets it again.
+            # Cleared before the read: a change meanwhile sets it again.
             self.store.rescheduled.clear()
             try:
                 if is_anything_due(self.store):

@@ -12,14 +12,14 @@
 | `pings` | hash (journal) | START_WATCHDOG, STORE_ALERT | for ever |
 | `schedule` | sorted set: journal → when it is due (ms) | every script that opens or releases a journal | for ever |
 | `open` | hash: fingerprint → open incident | OPEN_INCIDENT, END, CANCEL, RETRY | for ever |
-| `open:over:<fingerprint>` | string: when the last occurrence ended (ms) | END, CANCEL | 30 days |
+| `open:last_end:<fingerprint>` | string: when the last occurrence ended (ms) | END, CANCEL | 30 days |
 | `ended` | sorted set: journal → when it ended (ms), newest 1,000 | END, CANCEL | 30 days |
 | `slot:<environment>` | hash: `n`, `queued_sweep`, `running_sweep`, `cursor` | ENQUEUE_ON_SWEEP, CLAIM, END, CANCEL, ADVANCE_CURSOR | 30 days |
 | `opened:<environment>` | sorted set: incident → when it was announced (ms) | ASSIGN_GROUP | 30 minutes |
 | `group:<environment>` | string: the open incident group | ASSIGN_GROUP | 30 minutes |
 | `dedup:<key>` | string: the alert that answers for repeats | STORE_ALERT | the sender's window, at most 7 days |
 | `received:<environment>` | sorted set: event → when (ms), newest 1,000 | STORE_ALERT | 2 days |
-| `nothing:<digest>` | string: the alert that was answered "no problem" | `incidents.opening` | 5 minutes |
+| `no_problem:<digest>` | string: the alert that was answered "no problem" | `incidents.opening` | 5 minutes |
 | `reserved:<digest>` | string: the incident that fixes this fault location | RESERVE | 30 days, or until it is released |
 | `rejected:<digest>` | string: number of the pull request that a person closed | `incidents.rejections` | 30 days |
 | `budget:<yyyymmdd>` | hash: `runs`, `cost`, `run:<incident>`, `service:<id>` | RESERVE_BUDGET, SETTLE_BUDGET, COUNT_AGENT_RUN, CANCEL | 3 days |
@@ -162,7 +162,7 @@ def slot_key_of(key: str) -> str:
 
 def last_end_key(fingerprint: str) -> str:
     """When the cause's last occurrence ended; `common/close_incident.lua` writes it."""
-    return f"{OPEN}:over:{fingerprint}"
+    return f"{OPEN}:last_end:{fingerprint}"
 
 
 def opened_lately_key(environment_id: str) -> str:
@@ -184,7 +184,7 @@ def received_key(environment_id: str) -> str:
 
 def no_problem_key(digest: str) -> str:
     """The alert that was answered "no problem found" a few minutes ago, by environment and scope."""
-    return f"{PREFIX}nothing:{digest}"
+    return f"{PREFIX}no_problem:{digest}"
 
 
 def reservation_key(digest: str) -> str:

@@ -56,13 +56,13 @@ class WorkerStore(JournalStore):
         """
         token = secrets.token_hex(8)
         slot = slot_key_of(key)
-        answer = self.run(
+        reply = self.run(
             scripts.CLAIM, journal=key, slot=slot or key, uses_slot=int(bool(slot)), stage=stage, token=token,
             lease_ms=int(LEASE_SECONDS * 1000),
         )  # fmt: skip
-        if isinstance(answer, bytes):
+        if isinstance(reply, bytes):
             return None
-        fields = {answer[i].decode(): answer[i + 1] for i in range(0, len(answer), 2)}
+        fields = {reply[i].decode(): reply[i + 1] for i in range(0, len(reply), 2)}
         deadline = time.monotonic() + deadline_seconds
         claim = Claim(self, key, stage, fields, deadline, on_release=self.forget)
         with self._lock:

@@ -41,13 +41,13 @@ def reserve(
     runs = settings.max_agent_runs_per_day
     kept_for_critical = 0 if incident.severity is Severity.CRITICAL else int(runs * CRITICAL_SHARE)
     cost = int(min(settings.max_cost_per_incident_usd, settings.max_cost_per_day_usd) * MICRODOLLARS)
-    answer = store.run(
+    reply = store.run(
         scripts.RESERVE_BUDGET, day=budget_key(now), holder=claim.id, cost=cost, max_runs=runs - kept_for_critical,
         max_cost=int(settings.max_cost_per_day_usd * MICRODOLLARS), service=incident.subject.key,
         max_service_runs=max(1, int(runs * SERVICE_SHARE)), ttl_seconds=RETENTION_SECONDS,
     ).decode()  # fmt: skip
-    if answer != "reserved":
-        return BudgetLimit(answer)
+    if reply != "reserved":
+        return BudgetLimit(reply)
     claim.set_fields(budget_day=budget_key(now))
     return None
 

@@ -1,4 +1,7 @@
-"""The messages of an incident group: one acknowledgement for all of its members, and one outcome. No more ring."""
+"""The messages of an incident group: one acknowledgement and one outcome for all of its members.
+
+No other post about them shows in the channel.
+"""
 
 from __future__ import annotations
 

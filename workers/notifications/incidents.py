@@ -26,14 +26,14 @@ class Delivery(NamedTuple):
     name: str
     """Record of the post: an outcome after a requested fix, or a cancellation, is a post of its own."""
     broadcast: bool
-    """False for a reply that stays in the thread and rings no telephone."""
+    """False for a silent reply, which stays in the thread."""
     is_omitted: bool
 
 
 def notify_incident(
     claim: Claim, store: JournalStore, slack: Slack | None, *, now: datetime, quiet_seconds: float
 ) -> None:
-    """Update the incident's messages: posts that ring come first, then silent replies, then the edit."""
+    """Update the incident's messages: posts to the channel come first, then silent replies, then the edit."""
     fields = store.fields(claim.key.replace(f"{PREFIX}notification:", PREFIX))
     incident = claim.need(records.INCIDENT)
     services = (incident.subject.key, incident.subject.name)
@@ -79,7 +79,7 @@ def _choose_delivery(fields: dict[str, bytes], slack: Slack | None, thread: Slac
     # The group's posts speak for its members. Behind an incoming webhook there is no thread for a silent reply.
     is_omitted = grouped and slack is not None and not (thread and thread.ts)
     if records.CANCELLED.is_in(fields):
-        # The person who cancelled knows it: the message goes where messages stand already, and rings no telephone.
+        # The person who cancelled knows about it: a silent reply in an existing thread is enough.
         name = f"cancelled-{fields.get('cancel_count', b'').decode()}"
         return Delivery(name, broadcast=False, is_omitted=is_omitted or thread is None)
     name = f"outcome-{fix_requests}" if fix_requests else "outcome"
@@ -139,7 +139,7 @@ def _format_reference(cause_key: str, store: JournalStore) -> str:
 def _merged_acknowledgement(claim: Claim, store: JournalStore) -> SlackMessage | None:
     """The acknowledgement of an alert that this incident merged.
 
-    Raises NotAvailable while another worker may be posting it: a second acknowledgement would ring twice.
+    Raises NotAvailable while another worker may be posting it: a second acknowledgement would notify people twice.
     """
     for name, merged_at in claim.fields.items():
         if not name.startswith("merge_from:"):

@@ -1,8 +1,8 @@
-"""The stage `notify`: updates Slack from what the journals say. It waits for no other stage.
+"""The stage `notify`: updates Slack from the journals. It waits for no other stage.
 
-At most two posts per occurrence ring a telephone: the acknowledgement and the outcome. Everything else edits the
-acknowledgement or replies silently in its thread. The two posts of an incident group ring for all of its members. An
-incoming webhook can only post: it supports no edits, no threads and no search after a lost answer.
+At most two posts per occurrence show in the channel and cause a push notification: the acknowledgement and the outcome.
+Everything else edits the acknowledgement or replies silently in its thread. An incident group has two such posts for
+all of its members. An incoming webhook can only post: it supports no edits, no threads and no search after an error.
 """
 
 from __future__ import annotations

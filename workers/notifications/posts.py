@@ -25,7 +25,7 @@ def post(
         name: record of the message, and part of the key by which Slack's history is searched.
         thread: the message to reply to; None posts to the channel.
         since: earliest time at which the message can have been posted.
-        broadcast: False for a reply that does not show in the channel and rings no telephone.
+        broadcast: False for a silent reply: it stays in the thread, and Slack sends no push notification.
     """
     key, record = f"{claim.id}:{name}", records.slack_message(name)
     if slack is None:

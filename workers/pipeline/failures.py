@@ -1,60 +1,26 @@
-"""How a stage ends when its work does not: concluded, suppressed, retried, given up. Every end is reported."""
+"""What follows an error of a stage: a wait, a retry, a record made again, or a reported end."""
 
 from __future__ import annotations
 
 import logging
 from datetime import datetime
 
-from workers.engine import records, reservations, retries, schema
+from workers.engine import records, reservations, retries
 from workers.engine.claim import Claim, Unreadable
 from workers.engine.journal_store import JournalStore
-from workers.engine.schema import EndedAs, journal_id
+from workers.engine.schema import EndedAs
 from workers.engine.stage_table import Stage, maker_of
 from workers.errors import NotAvailable, OnHold, Superseded, TrackwalkerError
-from workers.incidents import answers, budget, opening
-from workers.models import Answer, AnswerKind, FollowUp, FollowUpResult, Outcome, Usage, digest
+from workers.incidents import answers, opening
+from workers.models import Answer, AnswerKind, FollowUp, FollowUpResult, Outcome, digest
 from workers.notifications import messages
+from workers.pipeline.outcomes import conclude, notification_of
 
 PINGS_RETRY_SECONDS = 3600.0  # the ping watchdog never ends, so it tries again after it gave up
 MIN_HOLD_SECONDS = 0.5  # a hold that ends at this moment must not make the journal spin
 MAX_REASON = 500  # characters of the field `given_up`
 
 log = logging.getLogger("trackwalker.pipeline")
-
-
-def notification_key(claim: Claim) -> str:
-    """The notification journal of a claimed incident or alert. A sweep has none, and waking none does nothing."""
-    return schema.notification_key(claim.id)
-
-
-def conclude(claim: Claim, outcome: Outcome) -> None:
-    """End the active part of an incident: the outcome is reported, and `watch` waits until the trouble is gone."""
-    _settle_budget(claim)
-    claim.record(records.OUTCOME, outcome)
-    facts = {"journal": claim.id, "kind": outcome.kind, "headline": outcome.headline}
-    log.info("incident concluded", extra=facts)
-    claim.advance("watch", notify=notification_key(claim))
-
-
-def stop_if_suppressed(claim: Claim) -> bool:
-    """Send an incident that a sweep suppressed as a symptom to `watch`; False if its stage may run.
-
-    A pull request that may be open already is followed to its end, and a fix that a person asked for is made.
-    """
-    may_have_pull = claim.stage == "propose" and claim.has(records.REMOTE)
-    if not claim.text("suppressed_by") or claim.text("fix_requests") or may_have_pull:
-        return False
-    reservations.release(claim)
-    _settle_budget(claim)
-    cause = journal_id(claim.text("suppressed_by"))
-    log.info("incident suppressed", extra={"journal": claim.id, "stage": claim.stage, "cause": cause})
-    claim.advance("watch", reason=f"a symptom of {cause}", notify=notification_key(claim))
-    return True
-
-
-def _settle_budget(claim: Claim) -> None:
-    usage = claim.get(records.USAGE) or Usage()
-    budget.settle(claim.store, claim, usage.cost_usd)
 
 
 # ---- errors ----
@@ -103,7 +69,7 @@ def _retry_later(claim: Claim, error: NotAvailable, now: datetime) -> None:
     wait = retries.wait(error, claim.attempts, is_notification=is_notification)
     facts = {"journal": claim.id, "stage": claim.stage, "reason": str(error), "seconds": round(wait, 1)}
     log.warning("stage will be retried", extra=facts)
-    notify_key = "" if is_notification or claim.stage == "pings" else notification_key(claim)
+    notify_key = "" if is_notification or claim.stage == "pings" else notification_of(claim)
     claim.advance(claim.stage, after=wait, blocked=True, reason=str(error), failed=True, notify=notify_key)
 
 
@@ -136,7 +102,7 @@ def _give_up_incident(claim: Claim, reason: str, now: datetime) -> None:
         return
     if claim.stage == "watch":
         claim.record(records.FOLLOW_UP, FollowUp(result=FollowUpResult.ABANDONED, reason=reason))
-        claim.end(EndedAs.FAILED, f"given up watching: {reason}", notify=notification_key(claim))
+        claim.end(EndedAs.FAILED, f"given up watching: {reason}", notify=notification_of(claim))
         return
     lines = (*messages.list_findings(incident), f"Given up in stage {claim.stage}: {reason}")
     conclude(claim, Outcome(kind="failed", headline="Investigation failed", lines=lines))

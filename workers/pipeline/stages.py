@@ -46,12 +46,8 @@ from workers.models import (
 )
 from workers.notifications import messages
 from workers.notifications.notify import update_messages
-from workers.pipeline.failures import (
-    conclude,
-    notification_key,
-    report_once_a_day,
-    stop_if_suppressed,
-)
+from workers.pipeline.failures import report_once_a_day
+from workers.pipeline.outcomes import conclude, notification_of, stop_if_suppressed
 from workers.pipeline.services import Services
 from workers.pull_requests.propose import propose_fix
 from workers.remediation import attempt, fix_requirements
@@ -221,7 +217,7 @@ def enrich(services: Services, claim: Claim) -> None:
 
     evidence = claim.step(records.EVIDENCE, read)
     log.info("evidence gathered", extra={"journal": claim.id, "facts": len(evidence.facts)})
-    claim.advance("diagnose", notify=notification_key(claim))
+    claim.advance("diagnose", notify=notification_of(claim))
 
 
 @handles(stage_table.DIAGNOSE)
@@ -234,7 +230,7 @@ def diagnose(services: Services, claim: Claim) -> None:
     log.info("incident diagnosed", extra={"journal": claim.id, "category": verdict.category.value})
     outcome = _outcome_without_fix(services, verdict, evidence)
     if outcome is None:
-        claim.advance("plan", notify=notification_key(claim))
+        claim.advance("plan", notify=notification_of(claim))
     else:
         conclude(claim, outcome)
 
@@ -280,7 +276,7 @@ def fix(services: Services, claim: Claim) -> None:
 
 def _conclude_or_advance(claim: Claim, outcome: Outcome | None, stage: str) -> None:
     if outcome is None:
-        claim.advance(stage, notify=notification_key(claim))
+        claim.advance(stage, notify=notification_of(claim))
     else:
         conclude(claim, outcome)
 
@@ -311,7 +307,7 @@ def watch(services: Services, claim: Claim) -> None:
     """Follow up an incident until its trouble is gone: pull request, deployment, measured effect, clean sweeps."""
     watching.follow_up(
         claim, services.railway, services.github, services.settings, services.store, services.now(),
-        notify=notification_key(claim),
+        notify=notification_of(claim),
     )  # fmt: skip
 
 

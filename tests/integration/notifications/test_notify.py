@@ -1,4 +1,4 @@
-"""The stage `notify`: at most two posts ring, no message stays unfinished, and no notification is lost."""
+"""The stage `notify`: at most two posts show in the channel, no message stays unfinished, and none is lost."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ import pytest
 import redis
 from starlette.applications import Starlette
 
-from receiver.app import WEBHOOK_PATHS, build
+from receiver.app import WEBHOOK_PATHS, build_app
 from receiver.endpoints import MAX_BODY_BYTES, Endpoints, IngestItem, Scope
 from receiver.fallback import MIN_INTERVAL_SECONDS, PING_MIN_INTERVAL_SECONDS, FallbackNotifier
 from receiver.main import compose
@@ -62,7 +62,7 @@ def make_app(**changes: Any) -> Starlette:
         "now": lambda: AT,
         "token": lambda: f"t{next(numbers)}",
     }
-    return build(Endpoints(**collaborators | changes))
+    return build_app(Endpoints(**collaborators | changes))
 
 
 def send(app: Starlette, method: str, path: str, **options: Any) -> httpx.Response:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from receiver.payload import WEEK_SECONDS, InvalidPayload, dedup_window
+from receiver.payload import DATED_DEDUP_SECONDS, InvalidPayload, dedup_window
 from receiver.sources.railway import parse
 from workers.models import Alert, Ignored
 
@@ -256,7 +256,7 @@ def test_the_same_body_is_one_alert_for_a_week_and_another_body_is_another() -> 
 
     assert first is not None
     assert first == again
-    assert first.seconds == WEEK_SECONDS == 604_800
+    assert first.seconds == DATED_DEDUP_SECONDS == 604_800
     assert different is not None
     assert different.key != first.key
 

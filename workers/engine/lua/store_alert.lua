@@ -18,7 +18,7 @@ if ping_late_ms > 0 then
   redis.call('HDEL', ping_watchdog, 'ended', 'ended_as', 'interval')
   redis.call('PERSIST', ping_watchdog)
   local due_at = now + ping_late_ms
-  -- People were told that pings stay away, so they are told at once that they come again.
+  -- The missing pings were reported, so their return is reported at once.
   if redis.call('HGET', ping_watchdog, 'reported') == '1' then due_at = now end
   redis.call('ZADD', schedule, due_at, ping_watchdog)
 end
@@ -29,12 +29,12 @@ if event ~= '' then
   redis.call('PEXPIRE', received, 172800000)
 end
 if dedup_seconds > 0 then
-  -- Race: the sender repeats a request whose answer was lost, or two receivers take the same alert. An expired alert
-  -- answers for nothing: then this one is stored.
-  local known = redis.call('GET', dedup)
-  if known and redis.call('EXISTS', known) == 1 then
-    redis.call('HINCRBY', known, 'firings', 1)
-    return known
+  -- Race: the sender repeats a request whose response was lost, or two receivers get the same alert. If the first
+  -- alert has expired, this one is stored.
+  local first_alert = redis.call('GET', dedup)
+  if first_alert and redis.call('EXISTS', first_alert) == 1 then
+    redis.call('HINCRBY', first_alert, 'firings', 1)
+    return first_alert
   end
   redis.call('SET', dedup, alert, 'EX', dedup_seconds)
 end
