@@ -276,8 +276,10 @@ def format_drop(reason: DropReason) -> str:
 
 
 def _format_minutes(minutes: float | None) -> str:
-    """`minute`, `30 minutes`: what follows "the last"."""
+    """`12 seconds`, `minute`, `30 minutes`: what follows "the last"."""
     count = round(minutes or 0.0)
+    if count == 0:
+        return plural(round(60 * (minutes or 0.0)), "second")
     return "minute" if count == 1 else plural(count, "minute")
 
 

@@ -190,6 +190,10 @@ def test_a_symptom_refers_to_its_cause_and_is_not_under_investigation() -> None:
             "Fix verified: 0 of 2,400 requests failed in the 30 minutes after deployment",
         ),
         (
+            FollowUp(result=FollowUpResult.VERIFIED, minutes=0.2, requests=323),
+            "Fix verified: 0 of 323 requests failed in the 12 seconds after deployment",
+        ),
+        (
             FollowUp(result=FollowUpResult.VERIFIED, minutes=1, still_affected=("web",)),
             (
                 "Fix verified: there was no traffic in the minute after deployment. "
