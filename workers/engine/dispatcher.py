@@ -104,25 +104,29 @@ class Dispatcher(threading.Thread):
 
     def __init__(self, store: WorkerStore, broker: RedisBroker) -> None:
         super().__init__(name="dispatcher", daemon=True)
+        self._is_outage = False
         self.store, self.broker, self.ended = store, broker, threading.Event()
 
     def run(self) -> None:
-        is_outage = False
         while not self.ended.is_set():
             if self.store.rescheduled.wait(DISPATCH_SECONDS) and self.ended.wait(CHANGE_DELAY_SECONDS):
                 return
             # Cleared before the read: a change meanwhile sets it again.
             self.store.rescheduled.clear()
-            try:
-                if is_anything_due(self.store):
-                    dispatch_due(self.store, self.broker)
-                is_outage = False
-            except NotAvailable as error:
-                if not is_outage:
-                    log.warning("dispatch paused: Redis unavailable", extra={"error": str(error)})
-                is_outage = True
-            except Exception:
-                log.exception("dispatcher error")
+            self._dispatch()
+
+    def _dispatch(self) -> None:
+        try:
+            if is_anything_due(self.store):
+                dispatch_due(self.store, self.broker)
+            self._is_outage = False
+        except NotAvailable as error:
+            # Logged once per outage, not once a second.
+            if not self._is_outage:
+                log.warning("dispatch paused: Redis unavailable", extra={"error": str(error)})
+            self._is_outage = True
+        except Exception:
+            log.exception("dispatcher error")
 
 
 class LeaseRenewer(threading.Thread):

@@ -126,15 +126,17 @@ class JournalStore:
     ) -> list[dict[str, bytes]]:
         """These fields of many hashes, in the order of the keys; fields that are not set are left out."""
         rows: list[dict[str, bytes]] = []
-        with _translated():
-            for start in range(0, len(keys), batch):
-                pipeline = self.client.pipeline(transaction=False)
-                for key in keys[start : start + batch]:
-                    pipeline.hmget(key, list(names))
-                for values in pipeline.execute():
-                    pairs = zip(names, values, strict=True)
-                    rows.append({name: value for name, value in pairs if value is not None})
+        for start in range(0, len(keys), batch):
+            rows += self._columns(keys[start : start + batch], names)
         return rows
+
+    def _columns(self, keys: Sequence[str], names: Sequence[str]) -> list[dict[str, bytes]]:
+        with _translated():
+            pipeline = self.client.pipeline(transaction=False)
+            for key in keys:
+                pipeline.hmget(key, list(names))
+            rows = [zip(names, values, strict=True) for values in pipeline.execute()]
+        return [{name: value for name, value in row if value is not None} for row in rows]
 
 
 def _with_shared_keys(script: Script, named: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,21 +65,21 @@ def open_incidents(
     # Assigned before the first incident is open, because its acknowledgement may be due at once.
     incident_group = grouping.assign_group(store, incidents, opened_at) if incidents else ""
     cause_keys = {cause.subject.key for cause in causes}
-    holders: list[str] = []
+    incident_ids: list[str] = []
     answered: set[str] = set()
     for cause, incident in pairs:
         matching = _matching_alerts(alerts, cause, is_likeliest=cause is causes[0])
-        holder = _open(sweep, store, incident, matching, ack_seconds, incident_group)
+        incident_id = _open(sweep, store, incident, matching, ack_seconds, incident_group)
         pure_symptoms = [finding for finding in cause.symptoms if finding.service_id not in cause_keys]
-        _update_symptoms(store, incident, holder, pure_symptoms)
-        holders.append(holder)
+        _update_symptoms(store, incident, incident_id, pure_symptoms)
+        incident_ids.append(incident_id)
         answered |= {alert.id for alert in matching}
     symptom_services = {finding.service_id for cause in causes for finding in cause.symptoms}
-    _update_recovery(sweep, store, survey, findings, holders, symptom_services)
+    _update_recovery(sweep, store, survey, findings, incident_ids, symptom_services)
     for alert in alerts:
         if alert.id not in answered:
             answer_no_problem(store, survey, alert, dedup_scope(alert))
-    return holders
+    return incident_ids
 
 
 def dedup_scope(alert: Alert) -> str:
@@ -173,7 +173,7 @@ def _open(
     """Open the incident unless one of its cause is open. Returns the id of the incident that holds the trouble."""
     waited = max(((incident.opened_at - alert.received_at).total_seconds() for alert in alerts), default=0.0)
     delay = 0.0 if incident.severity is Severity.CRITICAL else max(0.0, ack_seconds - waited)
-    holder: bytes = store.run(
+    holder_key: bytes = store.run(
         scripts.OPEN_INCIDENT,
         more=[alert_notification_key(alert.id.removesuffix(RECHECK_SUFFIX)) for alert in alerts],
         journal=journal_key(incident.id),
@@ -187,12 +187,14 @@ def _open(
         sweep=sweep.key,
         group=incident_group,
     )
-    return journal_id(holder.decode())
+    return journal_id(holder_key.decode())
 
 
-def _update_symptoms(store: JournalStore, incident: Incident, holder: str, symptoms: list[Finding]) -> None:
+def _update_symptoms(
+    store: JournalStore, incident: Incident, incident_id: str, symptoms: list[Finding]
+) -> None:
     """Keep the newest symptoms, suppress their incidents, and unsuppress this incident, which is a cause now."""
-    key, notification = journal_key(holder), notification_key(holder)
+    key, notification = journal_key(incident_id), notification_key(incident_id)
     if incident.symptoms or store.command("hexists", key, records.SYMPTOMS.field):
         newest = records.SYMPTOMS.pack(list(incident.symptoms))
         store.run(scripts.UPDATE_SYMPTOMS, journal=key, notification=notification, symptoms_record=newest)
@@ -215,7 +217,7 @@ def _update_symptoms(store: JournalStore, incident: Incident, holder: str, sympt
 
 
 def _update_recovery(
-    sweep: Claim, store: JournalStore, survey: Survey, findings: list[Finding], holders: Collection[str],
+    sweep: Claim, store: JournalStore, survey: Survey, findings: list[Finding], reported_ids: Collection[str],
     symptom_services: Collection[str],
 ) -> None:  # fmt: skip
     """Record how this sweep saw every open incident of the environment that it did not find."""
@@ -227,7 +229,7 @@ def _update_recovery(
         incident = store.read_record(key, records.INCIDENT)
         if incident is None or incident.environment_id != survey.environment_id:
             continue
-        if journal_id(key) in holders:
+        if journal_id(key) in reported_ids:
             continue
         newest = store.read_record(key, records.LATEST_FINDINGS) or []
         recovery = assess_recovery(incident, newest, survey, findings)

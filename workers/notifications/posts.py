@@ -110,8 +110,8 @@ def delete_duplicates(claim: Claim, store: JournalStore, slack: Slack | None) ->
         posted = {
             copy.ts: copy for thread in threads for copy in slack.find(key, oldest=since, thread=thread)
         }
-        # Without the recorded message in the answer the search is incomplete, and a copy may be the only one.
-        if posted.pop(message.ts, None):
-            for duplicate in posted.values():
-                slack.delete(duplicate)
+        # If the search did not find the recorded message it is incomplete, and a copy may be the only one.
+        is_complete = posted.pop(message.ts, None) is not None
+        for duplicate in posted.values() if is_complete else ():
+            slack.delete(duplicate)
     claim.end(EndedAs.CHECKED, "duplicates deleted", keep_seconds=1)

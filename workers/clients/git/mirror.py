@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from workers.clients.git import git
 from workers.errors import GitHubBusy, GitHubRefused, Refused
@@ -29,17 +30,22 @@ def locked(mirror: Path, name: str) -> Iterator[None]:
     Raises:
         GitHubBusy: another holder kept it for LOCK_SECONDS.
     """
-    gives_up_at = time.monotonic() + LOCK_SECONDS
+    deadline = time.monotonic() + LOCK_SECONDS
     with mirror.with_suffix(".lock").open("w") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > gives_up_at:
-                    raise GitHubBusy(f"the local copy of {name} is in use") from None
-                time.sleep(LOCK_POLL_SECONDS)
+        while not _try_lock(lock):
+            if time.monotonic() > deadline:
+                raise GitHubBusy(f"the local copy of {name} is in use")
+            time.sleep(LOCK_POLL_SECONDS)
         yield
+
+
+def _try_lock(lock: TextIO) -> bool:
+    """Lock the file unless another holder has it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def ensure_commits(mirror: Path, access: git.Access, commits: list[str]) -> None:

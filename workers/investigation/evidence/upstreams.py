@@ -74,10 +74,9 @@ def count_blamed_hosts(records: Iterable[LogRecord], known: Mapping[str, str]) -
 
 def hosts_in_code(tree: Tree, known: Mapping[str, str]) -> list[str]:
     """The outside hosts that the service's own sources name, in the order of the files."""
+    lines = (line for file in tree.sources() if tree.is_own(file) for line in tree.lines(file))
     hosts: dict[str, None] = {}
-    for file in tree.sources():
-        if tree.is_own(file):
-            for line in tree.lines(file):
-                if "://" in line or (known and any(host in line for host in known)):
-                    hosts |= dict.fromkeys(sorted(named_hosts(line[:1_000], known)))
+    for line in lines:
+        if "://" in line or any(host in line for host in known):
+            hosts |= dict.fromkeys(sorted(named_hosts(line[:1_000], known)))
     return list(hosts)
