@@ -36,7 +36,7 @@ class Batcher(Generic[Q, A]):
         self._in_flight = 0
 
     async def submit(self, request: Q) -> A:
-        """The result of the request. Raises its exception, or the one that `run_batch` raised for the whole batch.
+        """The result of the request. Raises its exception, or that of `run_batch` for the whole batch.
 
         A request that is cancelled before its batch starts is not run.
         """

@@ -64,7 +64,7 @@ def describe_limit(limit: BudgetLimit, settings: Settings, incident: Incident) -
 
 
 def settle(store: JournalStore, claim: Claim, cost_usd: float) -> None:
-    """Replace the reservation by the cost of the attempt. An attempt that goes on afterwards has to reserve again."""
+    """Replace the reservation by the cost of the attempt. An attempt that continues must reserve again."""
     day = claim.text("budget_day")
     if day:
         store.run(scripts.SETTLE_BUDGET, day=day, holder=claim.id, cost=int(cost_usd * MICRODOLLARS))

@@ -200,7 +200,7 @@ def _update_symptoms(
         store.run(scripts.UPDATE_SYMPTOMS, journal=key, notification=notification, symptoms_record=newest)
     for service in dict.fromkeys(finding.service_id for finding in symptoms):
         store.run(scripts.SUPPRESS, cause=key, fingerprint=digest(incident.environment_id, service))
-    # After the suppression: of two incidents that were each other's symptom, the present cause goes on.
+    # Runs after the suppression: if two incidents are each other's symptom, the present cause continues.
     if store.command("hexists", key, "suppressed_by"):
         recorded = store.read_record(key, records.INCIDENT) or incident
         refreshed = {name: getattr(incident, name) for name in REFRESHED_FIELDS}
@@ -222,7 +222,7 @@ def _update_recovery(
 ) -> None:  # fmt: skip
     """Record how this sweep saw every open incident of the environment that it did not find."""
     affected = affected_services(findings)
-    # A service that counts as a symptom, or as the platform's trouble, shows nothing about trouble of its own.
+    # While a service counts as a symptom, or Railway has an incident, its own trouble cannot be told apart.
     affected |= set(symptom_services)
     for raw in store.command("hvals", OPEN):
         key = raw.decode()

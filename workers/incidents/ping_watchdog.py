@@ -1,4 +1,4 @@
-"""Watches for the clock's pings. Without them nothing is checked unless an alert arrives, and that is reported."""
+"""Watches for the clock's pings. Without pings only alerts start a check, so missing pings are reported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def start(store: JournalStore, ping_seconds: float) -> None:
 def check(claim: Claim, ping_seconds: float, now: datetime) -> Answer | None:
     """The report that is due: pings are missing, or they have resumed.
 
-    Equal until `reschedule`, however often a worker crashes in between, so that it is reported once.
+    The report stays equal until `reschedule` runs, even after crashes in between, so that it is reported once.
 
     Args:
         ping_seconds: the configured interval of the pings.

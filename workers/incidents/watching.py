@@ -64,7 +64,7 @@ def follow_up(
     """
     incident, pull = claim.need(records.INCIDENT), claim.get(records.PULL)
     if not claim.text("suppressed_by") and pull is None and not claim.has(records.OUTCOME):
-        # A sweep that no longer calls the incident a symptom clears `suppressed_by`: its own work goes on.
+        # A sweep that no longer counts the incident as a symptom clears `suppressed_by`; its stages then continue.
         claim.advance(_next_stage(claim), notify=notify)
         return
     if pull is None or pull.state == "closed":

@@ -24,7 +24,7 @@ def notify_alert(
 ) -> None:
     """Update the alert's messages; a report about Trackwalker itself is an answer without an alert."""
     alert = claim.get(records.ALERT)
-    # Nothing of this notification stands in Slack before this time, however often the stage runs.
+    # No message of this notification is older than this, even if the stage runs again.
     since = alert.received_at if alert else datetime.fromtimestamp(int(claim.text("opened", "0")) / 1000, UTC)
     ack = find_acknowledgement(claim, slack, since)
     drop_reason = DropReason(claim.text("drop_reason")) if claim.text("drop_reason") else None
@@ -60,7 +60,7 @@ def _ends_by_merge(
 ) -> bool:
     """True if the stage is done: the incident's notification speaks for the alert, or may still take over its message.
 
-    False if the incident has an acknowledgement of its own, so that the alert's one must say where to look.
+    False if the incident has an acknowledgement of its own, to which the alert's acknowledgement must refer.
     """
     fields = store.fields(incident_notification)
     incident_ack = claim.read(fields, records.ACK)

@@ -54,7 +54,7 @@ def post(
 
 
 def find_acknowledgement(claim: Claim, slack: Slack | None, since: datetime) -> SlackMessage | None:
-    """The acknowledgement, also if the worker that posted it crashed before it recorded it: replies belong to it."""
+    """The acknowledgement; found in Slack if the worker that posted it crashed before it recorded it."""
     ack = claim.get(records.ACK)
     if ack or slack is None or not slack.can_read_history or not claim.text("posting"):
         return ack
@@ -81,7 +81,7 @@ def edit(claim: Claim, slack: Slack | None, message: SlackMessage, text: str) ->
 
 
 def schedule_duplicate_check(claim: Claim, store: JournalStore, slack: Slack | None) -> None:
-    """After a takeover: the previous worker may only have stalled, post in spite of it, and crash unnoticed."""
+    """After a takeover, schedule a check for duplicates: the previous worker may have stalled and may still post."""
     if not claim.is_taken_over or slack is None or not slack.can_read_history:
         return
     key = DUPLICATE_CHECK_PREFIX + claim.id.removeprefix("notification:")

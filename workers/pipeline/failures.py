@@ -1,4 +1,4 @@
-"""What follows an error of a stage: a wait, a retry, a record made again, or a reported end."""
+"""Handles the errors of a stage: waits, retries, has a record made again, or ends the attempt and reports that."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workers.notifications import messages
 from workers.pipeline.outcomes import conclude, notification_of
 
 PINGS_RETRY_SECONDS = 3600.0  # the ping watchdog never ends, so it tries again after it gave up
-MIN_HOLD_SECONDS = 0.5  # a hold that ends at this moment must not make the journal spin
+MIN_HOLD_SECONDS = 0.5  # shortest wait, so that a hold that is about to end does not make the journal spin
 MAX_REASON = 500  # characters of the field `given_up`
 
 log = logging.getLogger("trackwalker.pipeline")
@@ -49,7 +49,7 @@ def _apply(claim: Claim, error: TrackwalkerError, now: datetime) -> None:
     elif isinstance(error, NotAvailable):
         _retry_later(claim, error, now)
     elif isinstance(error, Unreadable) and (maker := _can_make_again(claim, error)):
-        # The record is emptied, so that no stage waits for the newer worker that wrote it a second time.
+        # The record is emptied, so that no stage waits again for the newer worker that wrote it.
         claim.set_fields(**{f"again:{error.name}": "1", f"r:{error.name}": ""})
         claim.advance(maker.name, reason=f"{error.name} is made again")
     else:
@@ -57,7 +57,7 @@ def _apply(claim: Claim, error: TrackwalkerError, now: datetime) -> None:
 
 
 def _can_make_again(claim: Claim, error: Unreadable) -> Stage | None:
-    """The stage that makes the unreadable record, unless it already did so once in vain."""
+    """The stage that makes the unreadable record, or None if that stage already made it again once."""
     return None if claim.text(f"again:{error.name}") else maker_of(error.name)
 
 

@@ -1,9 +1,10 @@
 """The stages of the pipeline, in order, one function each.
 
-intake → survey → analyse → (per cause) enrich → diagnose → plan → fix → propose → watch; beside them notify and pings
+intake → survey → analyse → (per cause) enrich → diagnose → plan → fix → propose → watch.
+The stages notify and pings run beside them.
 
-A stage reads the records of earlier stages, computes one value and records it, then advances or ends its journal. It
-may run again after a crash. An error that it raises is handled in `failures`.
+A stage reads the records of earlier stages, computes and records its own, then advances or ends its journal. It may
+run again after a crash. An error that it raises is handled in `failures`.
 """
 
 from __future__ import annotations
