@@ -1,4 +1,4 @@
-"""What is reported to people: an alert's answer, and the messages that stand in Slack."""
+"""Reports to people: the answer to an alert, and the messages that were posted to Slack."""
 
 from __future__ import annotations
 
