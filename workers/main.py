@@ -39,7 +39,7 @@ from workers.runtime.settings import Settings
 from workers.sandbox.commands import protect_process
 
 WORKER_THREADS = 8  # as in the Procfile; the pipeline reserves two of them for notifications
-SHUTDOWN_TIMEOUT_MS = 5_000  # as in the Procfile; all claims are handed back before
+SHUTDOWN_TIMEOUT_MS = 5_000  # as in the Procfile; all claims are released before
 FORCED_EXIT_SECONDS = 15  # after its own SIGTERM; then a worker whose threads hang exits at once
 INVALID_SETTINGS = 2  # exit code
 KILLED = 3  # exit code after a second signal, as in Dramatiq
@@ -88,7 +88,7 @@ class WorkerLifecycle(dramatiq.Middleware):
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         for thread in self.threads:
             thread.ended.set()
-        # Wakes the dispatcher: claims that are handed back now are for the next worker.
+        # Wakes the dispatcher: claims that are released now are for the next worker.
         self.store.rescheduled.set()
         self.store.stop()
         self.store.release_all()
@@ -164,7 +164,7 @@ def build() -> None:
 def _build_broker(config: Settings) -> dramatiq.Broker:
     client, folder = store.connect(config), environment.data_dir()
     built = services(config, client, folder)
-    # All claims are handed back by then. A normal exit would wait for threads that hang.
+    # All claims are released by then. A normal exit would wait for threads that hang.
     leave = partial(os._exit, 0)
     broker = make_broker(client, [WorkerLifecycle(built.store, config.ping_minutes * 60, folder, leave)])
     declare_actors(broker, built)

@@ -78,7 +78,7 @@ def environment(seed: int, start: datetime, days: int) -> Survey:
 def _service(r: random.Random, number: int, kind: str, start: datetime, count: int) -> Service:
     profile = _profile(r, number, kind)
     minutes = _days(r, profile, start, count)
-    HABITS.get(kind, _no_habit)(r, profile, minutes)
+    TRAITS.get(kind, _no_trait)(r, profile, minutes)
     _events(r, profile, minutes, start)
     return _render(r, profile, minutes, start)
 
@@ -114,10 +114,10 @@ def _days(r: random.Random, profile: Profile, start: datetime, count: int) -> Mi
     )
 
 
-# ---- habits of some services -----------------------------------------------------------------
+# ---- traits of some services -----------------------------------------------------------------
 
 
-def _no_habit(_r: random.Random, _profile: Profile, _minutes: Minutes) -> None:
+def _no_trait(_r: random.Random, _profile: Profile, _minutes: Minutes) -> None:
     """Leave the daily rhythm as it is."""
 
 
@@ -164,7 +164,7 @@ def _sleeps(r: random.Random, _profile: Profile, minutes: Minutes) -> None:
     ]
 
 
-HABITS: dict[str, Callable[[random.Random, Profile, Minutes], None]] = {
+TRAITS: dict[str, Callable[[random.Random, Profile, Minutes], None]] = {
     "sawtooth": _sawtooth, "nightly": _nightly, "hourly": _hourly, "worker": _queue, "sleeper": _sleeps,
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Real kills: complete incidents through a whole installation while processes die, stop and hang, and stand-ins fail.
+"""Complete incidents through a whole installation, while its processes are killed, stop and hang, and stand-ins fail.
 
 - `environments`: a shop, an environment and a repository per case, behind stand-ins that fail at random.
 - `installation`: `python -m workers up` with two workers, and the disruptions of its processes.

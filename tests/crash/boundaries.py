@@ -57,8 +57,8 @@ class CrashPoint(NamedTuple):
 class Process:
     """One worker process. Without a crash point it never crashes; `crossed` lists the boundaries that it crossed."""
 
-    def __init__(self, death: CrashPoint | None = None) -> None:
-        self.crash_point, self.has_crashed = death, False
+    def __init__(self, crash_point: CrashPoint | None = None) -> None:
+        self.crash_point, self.has_crashed = crash_point, False
         self.crossed: list[Boundary] = []
         self.step, self.stage = 0, ""
         self._times: Counter[tuple[int, str, str, str]] = Counter()

@@ -238,9 +238,9 @@ class CrashablePipeline:
         self, fix: Any, plan: Any, verdict: Any, place: Any, *, repositories: Repositories, **_: Any
     ) -> Verification:
         prove = self.external.verify
-        return self.process.cross("agent", "certify", lambda: prove(fix, place, repositories))
+        return self.process.cross("agent", "verify", lambda: prove(fix, place, repositories))
 
-    # -- snapshots ------------ ------------------------------------------------------------------
+    # -- snapshots -----------------------------------------------------------------------------
 
     def take_snapshot(self) -> PipelineSnapshot:
         """The durable state now."""

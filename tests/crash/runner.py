@@ -179,7 +179,7 @@ class CrashRunner:
         return problems
 
     def _open_ends(self) -> list[str]:
-        """Journals that did not end, keys without a TTL, and whatever else was not finished."""
+        """Journals that did not end, keys without a TTL, open incidents and other unfinished work."""
         store = self.pipeline.store
         problems = [f"still scheduled: {key}" for key in self.pipeline.waiting() if key != PINGS]
         for raw in cast("list[bytes]", store.keys(f"{PREFIX}*")):

@@ -1,7 +1,7 @@
-"""Every death: for each boundary of the whole line, die there, live again, and all is as if nobody had died.
+"""A worker crashes at each boundary of the pipeline and restarts; the final state is the one without a crash.
 
-A boundary is a command of the store, an HTTP request, a git command, a call of the agent or a message to the queue;
-who dies there has either not asked yet, or was answered and never knew. `pytest -s` prints how many there are.
+A boundary is a Redis command, an HTTP request, a git command, a call of the agent or a message to the queue. A crash
+before it loses the call, a crash after it loses the answer. `pytest -s` prints the number of boundaries.
 """
 
 from __future__ import annotations
@@ -69,14 +69,14 @@ def runner_of(connection: redis.Redis, tmp_path_factory: pytest.TempPathFactory)
     """The runner of a scenario that ran once undisturbed; one per scenario."""
     known: dict[str, CrashRunner] = {}
 
-    def lives(scenario: Scenario) -> CrashRunner:
+    def runner(scenario: Scenario) -> CrashRunner:
         if scenario.name not in known:
             connection.flushall()
             line = CrashablePipeline(connection, tmp_path_factory.mktemp("line"), scenario)
             known[scenario.name] = CrashRunner(line).run_undisturbed()
         return known[scenario.name]
 
-    yield lives
+    yield runner
     for one in known.values():
         one.pipeline.external.close()
 
@@ -85,12 +85,12 @@ def runner_of(connection: redis.Redis, tmp_path_factory: pytest.TempPathFactory)
 def test_an_undisturbed_run_reaches_a_good_end_through_all_stages(
     scenario: Scenario, runner_of: RunnerOf
 ) -> None:
-    lives = runner_of(scenario)
+    runner = runner_of(scenario)
 
-    print(table(scenario, lives))
+    print(table(scenario, runner))
 
-    assert {one for wrong in lives.problems_by_state.values() for one in wrong} == set()
-    assert {one.stage for one in lives.boundaries} == set(scenario.stages)
+    assert {one for wrong in runner.problems_by_state.values() for one in wrong} == set()
+    assert {one.stage for one in runner.boundaries} == set(scenario.stages)
     assert set(scenario.stages) <= {"receiver", "dispatch", *STAGES}
     assert UNTRACKED_IO.take_events() == []
 
@@ -103,8 +103,8 @@ def test_an_undisturbed_run_reaches_a_good_end_through_all_stages(
 def test_a_crash_at_any_boundary_leads_to_the_same_final_state(
     scenario: Scenario, stage: str, runner_of: RunnerOf
 ) -> None:
-    lives, wrong = runner_of(scenario), list[str]()
-    where = [one for one in lives.boundaries if scenario.crashes_at(one)]
+    runner, wrong = runner_of(scenario), list[str]()
+    where = [one for one in runner.boundaries if scenario.crashes_at(one)]
     # An incoming webhook cannot be read, so a late message cannot be told from a second one.
     lagging = (
         (False, True) if stage == "notify" and "SLACK_WEBHOOK_URL" not in scenario.settings else (False,)
@@ -113,7 +113,7 @@ def test_a_crash_at_any_boundary_leads_to_the_same_final_state(
     for boundary in [one for one in where if one.stage == stage]:
         for lag in lagging:
             for when in BEFORE_AND_AFTER:
-                wrong += lives.crash_at(boundary, when, lag=lag)
+                wrong += runner.crash_at(boundary, when, lag=lag)
 
     assert wrong == []
     assert {one.stage for one in where} == set(scenario.crash_in)
@@ -125,13 +125,13 @@ def test_every_call_of_the_pipeline_to_the_outside_is_a_boundary(
 ) -> None:
     asked, called = set[str](), set[str]()
     for scenario in SCENARIOS:
-        lives = runner_of(scenario)
+        runner = runner_of(scenario)
         if scenario.after:
-            lives.crash_at(next(one for one in lives.boundaries if one.name == scenario.after), "after")
-            lives.pipeline.start_process(Process())
-        asked |= {word for one in lives.boundaries for word in one.name.split()}
-        asked |= lives.pipeline.crossed_names
-        called |= lives.pipeline.methods
+            runner.crash_at(next(one for one in runner.boundaries if one.name == scenario.after), "after")
+            runner.pipeline.start_process(Process())
+        asked |= {word for one in runner.boundaries for word in one.name.split()}
+        asked |= runner.pipeline.crossed_names
+        called |= runner.pipeline.methods
 
     assert pipeline_scripts() - asked - set(NOT_CROSSED) == set()
     assert pipeline_commands() - asked - set(NOT_CROSSED) == set()
@@ -204,14 +204,16 @@ def pipeline_methods() -> set[str]:
     return found
 
 
-def table(scenario: Scenario, lives: CrashRunner) -> str:
+def table(scenario: Scenario, runner: CrashRunner) -> str:
     """The number of boundaries by stage and kind."""
-    kinds = sorted({one.kind for one in lives.boundaries})
-    count = Counter((one.stage, one.kind) for one in lives.boundaries)
-    rows = [f"\n{scenario.name}: {len(lives.boundaries)} boundaries in {len(lives.before)} steps"]
+    kinds = sorted({one.kind for one in runner.boundaries})
+    count = Counter((one.stage, one.kind) for one in runner.boundaries)
+    rows = [f"\n{scenario.name}: {len(runner.boundaries)} boundaries in {len(runner.before)} steps"]
     rows.append(f"{'':10}" + "".join(f"{kind:>9}" for kind in kinds) + f"{'crashes':>10}")
     for stage in scenario.stages:
         numbers = "".join(f"{count[stage, kind] or '':>9}" for kind in kinds)
-        died = sum(1 for one in lives.boundaries if one.stage == stage and scenario.crashes_at(one))
-        rows.append(f"{stage:10}{numbers}{died:>10}")
+        crashes = sum(
+            1 for boundary in runner.boundaries if boundary.stage == stage and scenario.crashes_at(boundary)
+        )
+        rows.append(f"{stage:10}{numbers}{crashes:>10}")
     return "\n".join(rows)

@@ -51,7 +51,7 @@ UNREAD_LOGS = Gap(part=GapPart.DEPLOYMENT_LOGS, subject="api", reason="Railway i
 
 @dataclass(frozen=True)
 class Case:
-    """An incident with its evidence. `build` makes both anew with each call."""
+    """An incident with its evidence. Each call of `build` makes new ones."""
 
     name: str
     reason: VerdictReason

@@ -115,7 +115,7 @@ def ask(
 
     Raises:
         AgentRefused: a limit was reached, the model or a setting refuses, or the second answer is invalid too.
-        AgentBusy: the model cannot be reached or the server died; another run may succeed.
+        AgentBusy: the model cannot be reached or the server crashed; another run may succeed.
         Exception: any error that `check_alive` raises.
     """
     started = time.monotonic()

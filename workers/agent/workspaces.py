@@ -1,4 +1,4 @@
-"""Keeps the folder and the clone of each agent run on this disk, so that a run resumes after its worker died.
+"""Keeps the folder and the clone of each agent run on this disk, so that a run resumes after its worker crashed.
 
 A run's folder holds the path of its clone and the agent's session. The worker that uses a folder holds a file lock on
 it; the kernel releases the lock with the process, so two workers of one disk never share a run.
@@ -37,7 +37,7 @@ class Workspace(NamedTuple):
     folder: Path
     clone: Path
     resumed: bool
-    """True if both come from a worker that died during this run."""
+    """True if both come from a worker that crashed during this run."""
 
 
 @contextmanager

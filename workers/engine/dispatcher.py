@@ -29,7 +29,7 @@ CHANGE_DELAY_SECONDS = 0.2
 POSTPONE_SECONDS = 15.0  # a journal whose message was lost is due again after this; as long as a lease
 BATCH = 100  # journals per run of the script, which blocks Redis meanwhile
 STALE_CHECK_SECONDS = 0.5  # between two checks for claims that could not be renewed
-OUTAGE_SECONDS = REDIS_TIMEOUT_SECONDS * 6  # a worker without Redis for this long exits, to be started afresh
+OUTAGE_SECONDS = REDIS_TIMEOUT_SECONDS * 6  # a worker without Redis for this long exits and is restarted
 # A stage this far beyond its deadline will not return, and holds its thread. Longer than git's own timeout (300 s).
 HANGING_SECONDS = 360.0
 

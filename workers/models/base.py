@@ -31,6 +31,6 @@ def digest(*parts: str) -> str:
 
 
 class Model(BaseModel):
-    """A frozen value; fields of a newer version that we do not know are passed over."""
+    """A frozen value; unknown fields, of a newer version, are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -63,7 +63,7 @@ class Spec(TypedDict):
 def main(spec: Spec) -> int:
     """Start the command. The result is its exit code, 128 + n after signal n, 127 if it could not be started."""
     _prctl(PR_SET_PDEATHSIG, signal.SIGTERM if spec["supervise"] else signal.SIGKILL)
-    # A worker that died before the line above sends no signal any more.
+    # A worker that ended before the line above sends no signal any more.
     if os.getppid() != spec["parent"]:
         return 1
     if not spec["supervise"]:

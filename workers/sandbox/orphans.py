@@ -1,7 +1,7 @@
 """Finds and kills processes that a dead worker's run left behind. Linux only, because it reads /proc.
 
-A command dies with its worker by PR_SET_PDEATHSIG, but the kernel clears that signal while a program changes its
-credentials (prctl(2)): a command whose worker dies in that moment survives.
+A command ends with its worker by PR_SET_PDEATHSIG, but the kernel clears that signal while a program changes its
+credentials (prctl(2)): a command whose worker ends in that moment survives.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A run whose worker died resumes where it stopped, on the disk that holds its folder and on no other."""
+"""A run whose worker crashed resumes where it stopped, on the disk that holds its folder and on no other."""
 
 from __future__ import annotations
 

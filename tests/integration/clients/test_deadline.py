@@ -1,4 +1,4 @@
-"""An answer that trickles holds nobody for ever: each read is in time, the call as a whole is not."""
+"""The deadline of a call ends a trickling answer, of which every single read is in time."""
 
 from __future__ import annotations
 
@@ -117,6 +117,6 @@ def test_a_trickling_receiver_does_not_stop_the_clock(monkeypatch: pytest.Monkey
     monkeypatch.setattr(clock, "TIMEOUT_SECONDS", 1.0)
 
     with body_by_drops() as url, deadline.client(timeout=5) as client:
-        heard = clock.ping(client, url, "secret", datetime(2026, 11, 23, tzinfo=UTC))
+        result = clock.ping(client, url, "secret", datetime(2026, 11, 23, tzinfo=UTC))
 
-    assert "does not answer within" in heard.error
+    assert "does not answer within" in result.error

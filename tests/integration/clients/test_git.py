@@ -381,7 +381,7 @@ def test_an_ambiguous_branch_name_is_refused(server: GitServer, first: str, patc
             server.repositories().push(REPOSITORY, first, branch)
 
 
-# ---- files that somebody hostile wrote ---------------------------------------------------------
+# ---- hostile files -----------------------------------------------------------------------------
 
 
 def test_a_read_follows_links_inside_the_tree_only(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The external dead man's switch: called after a completed ping only, and harmless whatever it answers."""
+"""The external dead man's switch: only a completed ping calls it, and none of its answers does any harm."""
 
 from __future__ import annotations
 

@@ -71,13 +71,13 @@ def test_crashes_are_counted_until_there_is_progress(
     claimed(journal, sweep_key)
     let_leases_run_out()
     second = claimed(journal, sweep_key)
-    deaths = second.crash_count
+    crashes = second.crash_count
     second.step(Record("answer", int), lambda: 1)
     second.advance("survey")
 
     third = claimed(journal, sweep_key)
 
-    assert deaths == 1
+    assert crashes == 1
     assert third.crash_count == 0
 
 
@@ -331,10 +331,10 @@ def test_one_sweep_of_an_environment_runs_and_the_next_one_waits(
 def test_an_expired_slot_does_not_reuse_the_key_of_an_ended_sweep(
     journal: WorkerStore, store: redis.Redis
 ) -> None:
-    gate = f"{PREFIX}slot:env"
+    slot = f"{PREFIX}slot:env"
     first = enqueue_packed(journal, "1", "env")
     claimed(journal, first).end(EndedAs.RESOLVED, "done")
-    store.delete(gate)
+    store.delete(slot)
 
     second = enqueue_packed(journal, "1", "env")
 

@@ -182,7 +182,7 @@ def test_a_newer_record_is_left_to_the_newer_worker(
     assert (fields["stage"].decode(), fields[f"r:{record}"]) == (before, NEWER)
     assert "lease" not in fields and "ended" not in fields
     assert (fields["crashes"], fields["reason"].endswith(b"newer version")) == (b"0", True)
-    # Soon again, whoever it is: the newer worker must not wait long for what an older one put back.
+    # The journal is due again soon: a newer worker must not wait long for a journal that an older one released.
     assert (reporting.store.zscore(SCHEDULE, key) or 0) / 1000 < seconds + 35
 
 

@@ -39,8 +39,8 @@ NAMES = ("api", "web", "mail", "cron", "auth", "cart")
 REPORTED = Outcome(kind="reported", headline="resource limit: 512 MB are too little", lines=("raise it",))
 
 
-class Town:
-    """Services that fail together: sweeps open their incidents, `notify` runs the notifications."""
+class FailingServices:
+    """Opens the incidents of services that fail together, as sweeps do, and runs the notifications."""
 
     def __init__(self, running: PipelineHarness) -> None:
         self.running, self.journal, self.store = running, running.journal, running.store
@@ -95,160 +95,162 @@ class Town:
         return sorted(raw.decode() for raw in self.store.scan_iter(f"{PREFIX}notification:group:*"))
 
     @property
-    def rung(self) -> list[str]:
-        """Texts of the messages that rang."""
+    def channel_texts(self) -> list[str]:
+        """Texts of the messages in the channel, which notify people; those in threads do not."""
         return [message.text for message in self.running.slack.messages if message.rings]
 
 
 @pytest.fixture
-def town(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Town]:
+def services(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[FailingServices]:
     with harness(store, store_url, tmp_path) as running:
-        yield Town(running)
+        yield FailingServices(running)
 
 
-def test_two_incidents_at_once_have_a_message_each(town: Town) -> None:
-    town.sweep("api", "web")
-    town.notify()
+def test_two_incidents_at_once_have_a_message_each(services: FailingServices) -> None:
+    services.sweep("api", "web")
+    services.notify()
 
-    assert len(town.rung) == 2
-    assert town.groups() == []
+    assert len(services.channel_texts) == 2
+    assert services.groups() == []
 
 
-def test_three_incidents_at_once_share_one_message_that_names_them(town: Town) -> None:
-    town.sweep("api", "web", "mail")
-    town.notify()
+def test_three_incidents_at_once_share_one_message_that_names_them(services: FailingServices) -> None:
+    services.sweep("api", "web", "mail")
+    services.notify()
 
-    [post] = town.rung
+    [post] = services.channel_texts
     assert post.startswith("*3 incidents at once* in acme/production:")
     assert all(f"*{name}*: {name} answers with 5xx" in post for name in ("api", "web", "mail"))
 
 
-def test_the_outcomes_of_a_group_are_one_message(town: Town) -> None:
-    keys = town.sweep("api", "web", "mail")
-    town.notify()
+def test_the_outcomes_of_a_group_are_one_message(services: FailingServices) -> None:
+    keys = services.sweep("api", "web", "mail")
+    services.notify()
     for key in keys[:2]:
-        town.conclude(key)
-    town.notify()
-    before = len(town.rung)
-    town.conclude(keys[2])
-    town.notify()
+        services.conclude(key)
+    services.notify()
+    before = len(services.channel_texts)
+    services.conclude(keys[2])
+    services.notify()
 
     assert before == 1
-    assert len(town.rung) == 2
-    assert town.rung[1].count("512 MB are too little") == 3
-    first, *others = town.running.slack.messages
+    assert len(services.channel_texts) == 2
+    assert services.channel_texts[1].count("512 MB are too little") == 3
+    first, *others = services.running.slack.messages
     assert all(message.thread_ts == first.ts for message in others)
     assert "512 MB are too little" in first.text
 
 
-def test_a_members_own_outcome_is_a_silent_reply(town: Town) -> None:
-    keys = town.sweep("api", "web", "mail")
+def test_a_members_own_outcome_is_a_silent_reply(services: FailingServices) -> None:
+    keys = services.sweep("api", "web", "mail")
     for key in keys:
-        town.conclude(key)
-    town.notify()
+        services.conclude(key)
+    services.notify()
 
-    own = [message for message in town.running.slack.messages if "raise it" in message.text]
+    own = [message for message in services.running.slack.messages if "raise it" in message.text]
     assert len(own) == 3
     assert not any(message.rings for message in own)
 
 
-def test_the_third_incident_within_half_an_hour_groups_the_two_before(town: Town) -> None:
-    town.sweep("api")
-    town.notify()
-    town.sweep("api", "web")
-    town.notify()
-    town.sweep("api", "web", "mail")
-    town.notify()
+def test_the_third_incident_within_half_an_hour_groups_the_two_before(services: FailingServices) -> None:
+    services.sweep("api")
+    services.notify()
+    services.sweep("api", "web")
+    services.notify()
+    services.sweep("api", "web", "mail")
+    services.notify()
 
-    assert len(town.rung) == 3
-    assert "3 incidents at once" in town.rung[2]
-    assert all("group" in town.journal.fields(key) for key in town.running.incidents())
+    assert len(services.channel_texts) == 3
+    assert "3 incidents at once" in services.channel_texts[2]
+    assert all("group" in services.journal.fields(key) for key in services.running.incidents())
 
 
-def test_an_incident_that_joins_an_open_group_is_named_and_rings_no_telephone(town: Town) -> None:
-    town.sweep("api", "web", "mail")
-    town.notify()
-    town.sweep("api", "web", "mail", "cron")
-    town.notify()
+def test_an_incident_that_joins_an_open_group_is_named_and_rings_no_telephone(
+    services: FailingServices,
+) -> None:
+    services.sweep("api", "web", "mail")
+    services.notify()
+    services.sweep("api", "web", "mail", "cron")
+    services.notify()
 
-    [post] = town.rung
+    [post] = services.channel_texts
     assert "4 incidents at once" in post and "*cron*" in post
 
 
-def test_an_incident_after_the_groups_outcome_has_messages_of_its_own(town: Town) -> None:
-    for key in town.sweep("api", "web", "mail"):
-        town.conclude(key)
-    town.notify()
-    town.sweep("api", "web", "mail", "cron")
-    town.notify()
+def test_an_incident_after_the_groups_outcome_has_messages_of_its_own(services: FailingServices) -> None:
+    for key in services.sweep("api", "web", "mail"):
+        services.conclude(key)
+    services.notify()
+    services.sweep("api", "web", "mail", "cron")
+    services.notify()
 
-    assert len(town.rung) == 3
-    assert "*cron* in acme/production" in town.rung[2]
+    assert len(services.channel_texts) == 3
+    assert "*cron* in acme/production" in services.channel_texts[2]
 
 
-def test_incidents_more_than_half_an_hour_apart_form_no_group(town: Town) -> None:
-    old = town.sweep("api", "web")
+def test_incidents_more_than_half_an_hour_apart_form_no_group(services: FailingServices) -> None:
+    old = services.sweep("api", "web")
     for key in old:
         lately = f"{PREFIX}opened:env-1"
-        town.store.zincrby(lately, -grouping.WINDOW_SECONDS * 1000 - 1, key)
-    town.sweep("api", "web", "mail")
+        services.store.zincrby(lately, -grouping.WINDOW_SECONDS * 1000 - 1, key)
+    services.sweep("api", "web", "mail")
 
-    assert town.groups() == []
-
-
-def test_incidents_of_different_environments_form_no_group(town: Town) -> None:
-    town.sweep("api", "web", environment="env-1")
-    town.sweep("api", "web", environment="env-2")
-
-    assert town.groups() == []
+    assert services.groups() == []
 
 
-def test_a_repeated_sweep_makes_one_group(town: Town) -> None:
-    claim = town.begin()
+def test_incidents_of_different_environments_form_no_group(services: FailingServices) -> None:
+    services.sweep("api", "web", environment="env-1")
+    services.sweep("api", "web", environment="env-2")
 
-    first = town.open(claim, "api", "web", "mail")
-    again = town.open(claim, "api", "web", "mail")
+    assert services.groups() == []
+
+
+def test_a_repeated_sweep_makes_one_group(services: FailingServices) -> None:
+    claim = services.begin()
+
+    first = services.open(claim, "api", "web", "mail")
+    again = services.open(claim, "api", "web", "mail")
 
     assert first == again
-    assert len(town.groups()) == 1
+    assert len(services.groups()) == 1
 
 
-def test_a_crash_before_the_members_are_open_posts_nothing(town: Town) -> None:
-    claim, now = town.begin(), datetime.now(UTC)
+def test_a_crash_before_the_members_are_open_posts_nothing(services: FailingServices) -> None:
+    claim, now = services.begin(), datetime.now(UTC)
     incidents = [
         builders.incident(name=name, fingerprint=name * 4, environment_id="env-1", opened_at=now)
         for name in ("api", "web", "mail")
     ]
-    grouping.assign_group(town.journal, incidents, now)
-    town.notify()
-    claim.end(EndedAs.RESOLVED, "given up: it died too often")
+    grouping.assign_group(services.journal, incidents, now)
+    services.notify()
+    claim.end(EndedAs.RESOLVED, "given up: the worker crashed too often")
 
-    assert town.rung == []
-    [key] = town.groups()
-    town.store.hset(key, "opened", 1)
-    town.notify()
-    assert town.store.ttl(key) > 0
+    assert services.channel_texts == []
+    [key] = services.groups()
+    services.store.hset(key, "opened", 1)
+    services.notify()
+    assert services.store.ttl(key) > 0
 
 
-def test_a_member_that_never_opens_delays_the_group_for_a_minute_at_most(town: Town) -> None:
-    town.sweep("api", "web", "mail")
-    [key] = town.groups()
-    town.store.hset(key, f"m:{PREFIX}incident:never:20261123T0304", 1)
-    town.notify()
-    before = town.rung
-    town.store.hincrby(key, "opened", -int(grouping.MEMBER_OPENING_SECONDS * 1000) - 1)
-    town.notify()
+def test_a_member_that_never_opens_delays_the_group_for_a_minute_at_most(services: FailingServices) -> None:
+    services.sweep("api", "web", "mail")
+    [key] = services.groups()
+    services.store.hset(key, f"m:{PREFIX}incident:never:20261123T0304", 1)
+    services.notify()
+    before = services.channel_texts
+    services.store.hincrby(key, "opened", -int(grouping.MEMBER_OPENING_SECONDS * 1000) - 1)
+    services.notify()
 
     assert grouping.MEMBER_OPENING_SECONDS <= 60
     assert before == []
-    [post] = town.rung
+    [post] = services.channel_texts
     assert "3 incidents at once" in post
 
 
-def plan(town: Town, key: str) -> None:
+def plan(services: FailingServices, key: str) -> None:
     """Run the stage `plan` of an incident with a bug in the code."""
     verdict = Verdict(category=Category.CODE, reason=VerdictReason.ERROR_IN_CODE, summary="a KeyError in api")
-    town.store.hset(
+    services.store.hset(
         key,
         mapping={
             "stage": "plan",
@@ -256,99 +258,99 @@ def plan(town: Town, key: str) -> None:
             "r:evidence": pack(Evidence(), Evidence),
         },
     )
-    run_stage(town.running.services, "plan", key)
+    run_stage(services.running.services, "plan", key)
 
 
-def test_a_member_gets_no_fix_until_a_person_requests_it(town: Town) -> None:
-    keys = town.sweep("api", "web", "mail")
+def test_a_member_gets_no_fix_until_a_person_requests_it(services: FailingServices) -> None:
+    keys = services.sweep("api", "web", "mail")
     for key in keys:
-        plan(town, key)
-    town.notify()
+        plan(services, key)
+    services.notify()
 
-    assert [one.kind for one in town.running.values(Outcome)] == ["waiting"] * 3
-    *_, ask = town.rung[-1].splitlines()
+    assert [one.kind for one in services.running.values(Outcome)] == ["waiting"] * 3
+    *_, ask = services.channel_texts[-1].splitlines()
     names = [key.removeprefix(PREFIX) for key in keys]
     assert any(ask.endswith(f"`python -m workers fix {name}` (or `fix all`).") for name in names)
-    assert town.running.fake_model.calls == []
+    assert services.running.fake_model.calls == []
 
-    assert control.request_fix(town.journal, names[0]) == [f"{names[0]}: fix approved"]
-    assert town.journal.fields(keys[0])["stage"] == b"plan"
-    claim = town.journal.claim(keys[0], "plan")
+    assert control.request_fix(services.journal, names[0]) == [f"{names[0]}: fix approved"]
+    assert services.journal.fields(keys[0])["stage"] == b"plan"
+    claim = services.journal.claim(keys[0], "plan")
     assert claim is not None and not grouping.needs_approval(claim)
 
 
-def test_the_outcome_of_a_requested_fix_rings(town: Town) -> None:
-    keys = town.sweep("api", "web", "mail")
+def test_the_outcome_of_a_requested_fix_rings(services: FailingServices) -> None:
+    keys = services.sweep("api", "web", "mail")
     for key in keys:
-        plan(town, key)
-    town.notify()
-    control.request_fix(town.journal, keys[0].removeprefix(PREFIX))
-    town.notify()
-    before = len(town.rung)
-    town.conclude(
+        plan(services, key)
+    services.notify()
+    control.request_fix(services.journal, keys[0].removeprefix(PREFIX))
+    services.notify()
+    before = len(services.channel_texts)
+    services.conclude(
         keys[0], Outcome(kind="pull request", headline="proposed", link="https://github.com/x/y/pull/1")
     )
-    town.notify()
+    services.notify()
 
-    assert len(town.rung) == before + 1
-    assert town.rung[-1].endswith("https://github.com/x/y/pull/1")
+    assert len(services.channel_texts) == before + 1
+    assert services.channel_texts[-1].endswith("https://github.com/x/y/pull/1")
 
 
-def test_muted_members_are_left_out_and_a_fully_muted_group_is_silent(town: Town) -> None:
+def test_muted_members_are_left_out_and_a_fully_muted_group_is_silent(services: FailingServices) -> None:
     until = datetime.now(UTC).timestamp() + 3600
     for name in ("api", "web", "mail"):
-        controls.mute(town.journal, name, until)
-    town.sweep("api", "web", "mail")
-    town.notify()
-    silent = town.rung
-    controls.mute(town.journal, "api", 0)
-    town.notify()
+        controls.mute(services.journal, name, until)
+    services.sweep("api", "web", "mail")
+    services.notify()
+    silent = services.channel_texts
+    controls.mute(services.journal, "api", 0)
+    services.notify()
 
     assert silent == []
-    [post] = town.rung
+    [post] = services.channel_texts
     assert "*api*" in post and "*web*" not in post
 
 
-def test_a_group_ends_with_its_last_member(town: Town) -> None:
-    keys = town.sweep("api", "web", "mail")
+def test_a_group_ends_with_its_last_member(services: FailingServices) -> None:
+    keys = services.sweep("api", "web", "mail")
     for key in keys:
-        town.conclude(key)
-        town.notify()
+        services.conclude(key)
+        services.notify()
     for key in keys:
-        claim = town.journal.claim(key, "watch")
+        claim = services.journal.claim(key, "watch")
         assert claim is not None
         claim.end(EndedAs.RESOLVED, "over", notify=key.replace(PREFIX, f"{PREFIX}notification:", 1))
-    town.notify()
+    services.notify()
 
-    [over] = town.groups()
-    assert town.store.ttl(over) > 0
-    assert not [key for key in town.running.due() if "notification:" in key]
-    assert town.store.hlen(OPEN) == 0
+    [over] = services.groups()
+    assert services.store.ttl(over) > 0
+    assert not [key for key in services.running.due() if "notification:" in key]
+    assert services.store.hlen(OPEN) == 0
 
 
-def test_behind_an_incoming_webhook_a_group_is_two_messages(town: Town) -> None:
-    with serve(town.running.slack.app) as hook:
+def test_behind_an_incoming_webhook_a_group_is_two_messages(services: FailingServices) -> None:
+    with serve(services.running.slack.app) as hook:
         slack = Slack(webhook_url=SecretStr(hook.url + HOOK))
-        town.running.services = replace(town.running.services, slack=slack)
-        for key in town.sweep("api", "web", "mail"):
-            town.conclude(key)
-        town.notify()
+        services.running.services = replace(services.running.services, slack=slack)
+        for key in services.sweep("api", "web", "mail"):
+            services.conclude(key)
+        services.notify()
 
-    assert len(town.rung) == 2
-    assert "production: findings" in town.rung[1]
+    assert len(services.channel_texts) == 2
+    assert "production: findings" in services.channel_texts[1]
 
 
-def test_a_cancelled_member_is_shown_as_such_and_rings_no_telephone(town: Town) -> None:
-    first, *others = town.sweep("api", "web", "mail")
-    town.notify()
-    rung = len(town.rung)
+def test_a_cancelled_member_is_shown_as_such_and_rings_no_telephone(services: FailingServices) -> None:
+    first, *others = services.sweep("api", "web", "mail")
+    services.notify()
+    before = len(services.channel_texts)
 
-    control.cancel(town.journal, first)
-    town.notify()
+    control.cancel(services.journal, first)
+    services.notify()
 
-    [head] = [one.text for one in town.running.slack.messages if not one.thread_ts]
-    said = [one.text for one in town.running.slack.messages if one.thread_ts]
+    [head] = [one.text for one in services.running.slack.messages if not one.thread_ts]
+    said = [one.text for one in services.running.slack.messages if one.thread_ts]
     assert head.count("cancelled by a person") == 1
     assert [text.count("cancelled by a person") for text in said] == [1]
-    assert len(town.rung) == rung
-    assert not any("ended" in town.journal.fields(key) for key in others)
+    assert len(services.channel_texts) == before
+    assert not any("ended" in services.journal.fields(key) for key in others)

@@ -30,7 +30,7 @@ from workers.models import Alert, Deployment, PlatformReport, Survey, Window
 from workers.pipeline.worker import run_stage
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-GATE = f"{PREFIX}slot:env-1"
+SLOT = f"{PREFIX}slot:env-1"
 MISSED = "Railway's webhook for it did not arrive"
 
 
@@ -303,7 +303,7 @@ def calm(store: redis.Redis, store_url: str, tmp_path: Path) -> Iterator[Pipelin
     with harness(store, store_url, tmp_path, failing=False) as running:
         ping(running)
         running.drive(lambda: running.count_ended_sweeps() == 1)
-        running.store.hincrby(GATE, "cursor", -1_800_000)
+        running.store.hincrby(SLOT, "cursor", -1_800_000)
         yield running
 
 
@@ -346,7 +346,7 @@ def test_a_ping_finds_a_missed_event_and_reports_it_once(calm: PipelineHarness) 
 def test_without_any_webhook_the_missing_setup_is_reported_once(calm: PipelineHarness) -> None:
     for minutes in (10, 7, 4):
         calm.store.delete(received_key("env-1"))
-        calm.store.hset(GATE, "cursor", int(time.time() * 1000) - 1_800_000)
+        calm.store.hset(SLOT, "cursor", int(time.time() * 1000) - 1_800_000)
         calm.world.events.clear()
         happens(calm, ago=minutes * 60)
         ping(calm)
@@ -372,7 +372,7 @@ def test_the_comparison_costs_no_request(calm: PipelineHarness) -> None:
     calm.drive(sweeps(calm, 2))
     usual = len(calm.railway.operations) - before
 
-    calm.store.hincrby(GATE, "cursor", -1_800_000)
+    calm.store.hincrby(SLOT, "cursor", -1_800_000)
     happens(calm)
     ping(calm)
     calm.drive(sweeps(calm, 3))
@@ -383,8 +383,8 @@ def test_the_comparison_costs_no_request(calm: PipelineHarness) -> None:
 
 def test_an_event_with_a_webhook_is_not_ingested_again(calm: PipelineHarness) -> None:
     happens(calm)
-    said_at = datetime.now(UTC) - timedelta(seconds=601)
-    calm.alert(kind="deployment.crashed", deployment_id="dep-new", reported_at=said_at)
+    reported_at = datetime.now(UTC) - timedelta(seconds=601)
+    calm.alert(kind="deployment.crashed", deployment_id="dep-new", reported_at=reported_at)
     ping(calm)
 
     calm.drive(sweeps(calm, 2))
@@ -399,7 +399,7 @@ def test_a_young_event_is_left_to_the_next_sweep(calm: PipelineHarness) -> None:
     too_soon = alerts(calm)
 
     calm.world.events[0].at -= 200
-    calm.store.hincrby(GATE, "cursor", -200_000)
+    calm.store.hincrby(SLOT, "cursor", -200_000)
     ping(calm)
     calm.drive(sweeps(calm, 3))
 
@@ -409,7 +409,7 @@ def test_a_young_event_is_left_to_the_next_sweep(calm: PipelineHarness) -> None:
 
 def test_a_late_webhook_opens_no_second_incident(store: redis.Redis, store_url: str, tmp_path: Path) -> None:
     with harness(store, store_url, tmp_path, TRACKWALKER_MODE="report") as sick:
-        sick.store.hset(GATE, "cursor", int(time.time() * 1000) - 1_800_000)
+        sick.store.hset(SLOT, "cursor", int(time.time() * 1000) - 1_800_000)
         sick.alert(kind="deployment.deployed")
         happens(sick)
         ping(sick)
@@ -439,10 +439,10 @@ def test_a_crash_during_ingestion_ingests_each_event_once(
 
     crashing = CrashingStore(calm.store, getattr(scripts, script), number)
     run_stage(replace(calm.services, store=crashing), "analyse", key)
-    died = not calm.store.hexists(key, "ended")
+    has_crashed = not calm.store.hexists(key, "ended")
     calm.drive(sweeps(calm, 3))
 
-    assert died
+    assert has_crashed
     assert {one.service_id for one in alerts(calm)} == {"svc-shop", "svc-db"}
     assert len(alerts(calm)) == 2
 

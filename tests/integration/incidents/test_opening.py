@@ -161,10 +161,10 @@ def test_residual_findings_open_no_further_occurrence(sweeps: Sweeps) -> None:
 
     five = timedelta(minutes=5)
     remains = failing("shop").model_copy(update={"ongoing": False, "since": datetime.now(UTC) - five})
-    anew = remains.model_copy(update={"since": datetime.now(UTC) + five})
+    returned = remains.model_copy(update={"since": datetime.now(UTC) + five})
 
     assert sweeps.find(afterwards(), remains) == []
-    assert len(sweeps.find(afterwards(), anew)) == 1
+    assert len(sweeps.find(afterwards(), returned)) == 1
 
 
 def test_a_survey_from_before_an_incidents_end_opens_no_further_occurrence(
@@ -356,10 +356,10 @@ def test_trouble_that_became_the_baseline_has_not_recovered(sweeps: Sweeps) -> N
 
 
 def test_a_baseline_of_another_kind_does_not_prevent_recovery(sweeps: Sweeps) -> None:
-    habit = failing("shop", kind="cpu", severity=Severity.NOTICE, is_baseline=True)
-    [incident] = sweeps.find(survey(), failing("shop"), habit)
+    baseline = failing("shop", kind="cpu", severity=Severity.NOTICE, is_baseline=True)
+    [incident] = sweeps.find(survey(), failing("shop"), baseline)
 
-    sweeps.find(survey(), habit)
+    sweeps.find(survey(), baseline)
 
     assert sweeps.clean(incident) == 1
 

@@ -73,7 +73,7 @@ class OwnStore:
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
-        wait_until(lambda: not self.owner.alive(), what="the death of the store")
+        wait_until(lambda: not self.owner.alive(), what="the end of the store")
 
     def start(self) -> None:
         assert self.owner.ensure() == self.url
@@ -122,7 +122,7 @@ def test_an_acknowledged_message_without_its_work_is_sent_again(
     reporting: PipelineHarness, tmp_path: Path
 ) -> None:
     at_survey(reporting)
-    assert WorkerStore(reporting.store).claim(SWEEP, "survey") is not None  # by a worker that dies now
+    assert WorkerStore(reporting.store).claim(SWEEP, "survey") is not None  # by a worker that crashes now
     reporting.store.zadd(SCHEDULE, {SWEEP: 1})
     with running_worker(reporting, tmp_path / "one"):
         wait_until(lambda: reporting.store.zscore(SCHEDULE, SWEEP) != 1, what="the dispatcher's message")
@@ -218,7 +218,7 @@ def test_of_two_workers_with_the_same_fence_number_only_one_records_and_acts(own
     first = journal.claim(key, "propose")
     own_store.kill()
     shutil.rmtree(own_store.data)
-    saved.rename(own_store.data)  # the store did not sync the claim before it died
+    saved.rename(own_store.data)  # the store did not sync the claim before it crashed
     own_store.start()
     second = journal.claim(key, "propose")
     assert first is not None and second is not None
@@ -293,13 +293,13 @@ def test_a_hanging_redis_costs_the_sender_three_seconds_and_slack_gets_one_line(
         with web_process(tmp_path, **settings) as (url, _):
             wait_until(partial(is_up, url), what="the web process")
             with own_store.hanging():
-                heard = [post(url) for _ in range(3)]
-                wait_until(lambda: slack.messages, what="the line in Slack")
+                responses = [post(url) for _ in range(3)]
+                wait_until(lambda: slack.messages, what="the message in Slack")
             back = wait_until(lambda: post(url)[0].status_code == 202, what="the store back")
 
-    assert [answer.status_code for answer, _ in heard] == [503] * 3
-    assert all(int(answer.headers["retry-after"]) > 0 for answer, _ in heard)
-    assert max(seconds for _, seconds in heard) < 3 + LOADED_SECONDS
+    assert [response.status_code for response, _ in responses] == [503] * 3
+    assert all(int(response.headers["retry-after"]) > 0 for response, _ in responses)
+    assert max(seconds for _, seconds in responses) < 3 + LOADED_SECONDS
     assert back
     assert len(slack.messages) == 1
 
@@ -327,15 +327,15 @@ def test_a_worker_stops_its_claims_while_redis_hangs_and_continues_afterwards(
         assert claim is not None
         claim.on_loss(partial(note_end, number))
         claims.append(claim)
-    pulse = dispatcher.LeaseRenewer(journal, lambda: None)
-    pulse.start()
+    renewer = dispatcher.LeaseRenewer(journal, lambda: None)
+    renewer.start()
     began = time.monotonic()
 
     with own_store.hanging():
         wait_until(lambda: len(ends) == 8, seconds=40, what="the release of every claim")
         with pytest.raises(Superseded):
             claims[0].check_fence()
-    pulse.ended.set()
+    renewer.ended.set()
 
     assert max(ends.values()) - began < LEASE_SECONDS + LOADED_SECONDS
     assert min(ends.values()) - began > REDIS_TIMEOUT_SECONDS - 1
@@ -348,12 +348,12 @@ def test_a_worker_exits_after_a_long_outage_of_redis(
 ) -> None:
     monkeypatch.setattr(dispatcher, "OUTAGE_SECONDS", 1.0)
     ended = threading.Event()
-    pulse = dispatcher.LeaseRenewer(WorkerStore(client(own_store.url)), ended.set)
-    pulse.start()
+    renewer = dispatcher.LeaseRenewer(WorkerStore(client(own_store.url)), ended.set)
+    renewer.start()
 
     with own_store.hanging():
         assert ended.wait(60)
-    pulse.join(10)
+    renewer.join(10)
 
 
 # ---- a worker that stands still ------------------------------------------------------------------
@@ -446,14 +446,14 @@ def test_a_duplicate_message_of_a_crashed_worker_is_deleted_a_minute_later(
     with stopped(claim, speak):
         reporting.store.hset(tell, "lease", 1)
         run_stage(services, "notify", tell)
-        said = [one.ts for one in reporting.slack.messages]
+        expected = [message.ts for message in reporting.slack.messages]
         reporting.slack.faults.add("503", path="conversations", times=5)
-    doubled = [one.ts for one in reporting.slack.messages]
+    duplicated = [message.ts for message in reporting.slack.messages]
     reporting.slack.faults.clear()
     reporting.drive(lambda: reporting.slack.deleted)
 
-    assert len(doubled) == len(said) + 1
-    assert [one.ts for one in reporting.slack.messages] == said
+    assert len(duplicated) == len(expected) + 1
+    assert [message.ts for message in reporting.slack.messages] == expected
 
 
 def test_a_hanging_stage_is_killed_at_its_deadline_and_retried(
@@ -464,28 +464,28 @@ def test_a_hanging_stage_is_killed_at_its_deadline_and_retried(
     monkeypatch.setattr(dispatcher, "RENEW_SECONDS", 0.5)
     monkeypatch.setitem(STAGES, "survey", replace(SURVEY, deadline_seconds=1.0))
     children: list[subprocess.Popen[bytes]] = []
-    let_go, deaths = threading.Event(), []
-    look_at = HANDLERS["survey"]
+    released, crash_counts = threading.Event(), []
+    run_survey = HANDLERS["survey"]
 
     def survey(services: Services, claim: Claim) -> None:
-        deaths.append(claim.crash_count)
-        if len(deaths) > 2:
-            look_at(services, claim)
+        crash_counts.append(claim.crash_count)
+        if len(crash_counts) > 2:
+            run_survey(services, claim)
             return
-        if len(deaths) == 2:
+        if len(crash_counts) == 2:
             STAGES["survey"] = replace(SURVEY, deadline_seconds=60.0)  # of the next attempt
         child = subprocess.Popen(["sleep", "600"])
         children.append(child)
         claim.on_loss(child.kill)
-        let_go.wait(60)
+        released.wait(60)
 
     monkeypatch.setitem(HANDLERS, "survey", survey)
     with running_worker(reporting, tmp_path / "one"):
         reporting.alert()
         wait_until(reporting.report_texts, seconds=90, what="the outcome")
-        let_go.set()
+        released.set()
 
-    assert deaths == [0, 1, 2]
+    assert crash_counts == [0, 1, 2]
     assert [child.wait(5) for child in children] == [-signal.SIGKILL] * 2
     assert len(reporting.report_texts()) == 1
 
@@ -497,15 +497,15 @@ def test_a_stage_that_never_returns_ends_its_worker(
     monkeypatch.setattr(dispatcher, "HANGING_SECONDS", 0.5)
     claim = journal.claim(sweep_key, "survey", deadline_seconds=0.5)
     ended = threading.Event()
-    pulse = dispatcher.LeaseRenewer(journal, ended.set)
-    pulse.start()
+    renewer = dispatcher.LeaseRenewer(journal, ended.set)
+    renewer.start()
 
     assert ended.wait(20)
-    pulse.join(10)
+    renewer.join(10)
     assert claim is not None
     journal.stop()
     journal.release_all(0)
-    # Not handed back: that it hung is a death, and enough of them end the round.
+    # The claim is not released: a hanging stage counts as a crash, and too many crashes end the journal.
     assert b"lease" in journal.client.hgetall(sweep_key)
 
 

@@ -454,10 +454,10 @@ def test_a_muted_service_is_not_reported(failing: PipelineHarness) -> None:
 
 def test_what_is_pushed_is_the_journals_fix_and_nothing_else(proposed: PipelineHarness) -> None:
     pull = proposed.github.pulls[0]
-    fix, certificate = proposed.values(Fix)[0], proposed.values(Verification)[0]
+    fix, verification = proposed.values(Fix)[0], proposed.values(Verification)[0]
     files = git(pull.repo.path, "diff", "--name-only", "main", pull.head).split()
     assert sorted(files) == sorted(fix.files)
-    assert certificate.decision == "ready"
+    assert verification.decision == "ready"
     assert git(pull.repo.path, "log", "--format=%an", "-1", pull.head) == "Trackwalker"
 
 

@@ -340,7 +340,7 @@ def test_redis_keeps_little_of_a_storm_and_all_of_it_expires(storm: Storm) -> No
     due_keys = set(storm.store.zrange(SCHEDULE, 0, -1))
     stays = [key for key in keys if storm.store.ttl(key) < 0 and key not in due_keys]
 
-    # An alert and the fold of its body; besides these only what is told and looked over.
+    # Two keys per alert, its journal and its deduplication key; the rest are notifications and sweeps.
     assert len(keys) < 2 * len(storm.taken()) + 300
     assert size < 1500 * WEBHOOKS
     assert {key.decode() for key in stays if not key.startswith(NAMESPACE.encode())} <= {SCHEDULE, OPEN}

@@ -306,15 +306,15 @@ def test_a_ping_is_stored_although_the_next_time_is_unknown(trouble: Exception) 
 
 
 def test_a_query_that_hangs_does_not_delay_a_pings_response() -> None:
-    let_go = threading.Event()
+    released = threading.Event()
 
     def next_ping() -> float | None:
-        let_go.wait(30)
+        released.wait(30)
         return 900.0
 
     response = post(make_app(next_ping=next_ping), "/ping", b"")
 
-    let_go.set()
+    released.set()
     assert (response.status_code, "X-Trackwalker-Next-Ping" in response.headers) == (202, False)
 
 
@@ -441,11 +441,11 @@ def test_while_redis_hangs_every_request_is_answered_within_three_seconds() -> N
 
 
 def test_a_hanging_slack_delays_no_response() -> None:
-    let_go, asked = threading.Event(), threading.Event()
+    released, asked = threading.Event(), threading.Event()
 
     def hang(_: str) -> None:
         asked.set()
-        let_go.wait(20)
+        released.wait(20)
 
     before = time.monotonic()
     response = post(
@@ -453,7 +453,7 @@ def test_a_hanging_slack_delays_no_response() -> None:
         "/hooks/railway",
     )
     seconds = time.monotonic() - before
-    let_go.set()
+    released.set()
 
     assert response.status_code == 503
     assert asked.wait(5)
@@ -508,10 +508,10 @@ def test_a_refused_post_is_logged_without_the_webhooks_url(caplog: pytest.LogCap
 def test_alerts_are_stored_again_as_soon_as_redis_is_back(journal: JournalStore) -> None:
     back, store_it = threading.Event(), store_in(journal)
 
-    def take_in(alerts: Sequence[IngestItem]) -> Sequence[str | Exception]:
+    def ingest(alerts: Sequence[IngestItem]) -> Sequence[str | Exception]:
         return store_it(alerts) if back.is_set() else unavailable(alerts)
 
-    app = make_app(ingest=take_in)
+    app = make_app(ingest=ingest)
 
     statuses = [post(app, "/hooks/railway").status_code]
     back.set()

@@ -133,7 +133,7 @@ def pull_of(pull: Pull, base: str, *, simple: bool = False) -> dict[str, Any]:
         "number": pull.number, "state": pull.state, "locked": False, "title": pull.title, "body": pull.body,
         "user": user_of(pull.author, base), "labels": [], "milestone": None, "created_at": EARLY,
         "updated_at": EARLY, "closed_at": pull.closed_at, "merged_at": pull.merged_at,
-        # Before the merge GitHub names its trial merge here: nobody may take it for the real one.
+        # Before the merge GitHub names its trial merge here: it must not be mistaken for the real one.
         "merge_commit_sha": pull.merge_commit or "f" * 40, "assignee": None, "assignees": [],
         "requested_reviewers": [], "requested_teams": [], "head": _end(pull, base), "_links": links,
         "base": _base(pull, base), "author_association": "NONE", "auto_merge": None, "draft": pull.draft,

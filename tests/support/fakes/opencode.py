@@ -27,7 +27,9 @@ Json = dict[str, Any]
 Response = tuple[int, Any]
 """Status and body of an HTTP answer; the body None is an empty one."""
 
-FIRST_RETRY_SECONDS = 2.0  # before the first repetition, as in the real opencode; each further one doubles it
+FIRST_RETRY_SECONDS = (
+    2.0  # before the first repetition, as in the real opencode; twice as long before each further one
+)
 MAX_RETRY_SECONDS = 30.0
 FATAL_CODES = range(400, 500)  # the request is not repeated, BUSY_CODES excepted
 BUSY_CODES = (408, 409, 425, 429)

@@ -113,7 +113,7 @@ def test_the_answer_to_a_project_lists_the_likeliest_cause_first() -> None:
         ('"step_seconds": 0', "step_seconds"),
         ('"replicas": 0', "replicas"),
         ('"http": {"requests": [1], "5xx": [1, 2]}', "5xx has 2"),
-        ('"events": [{"kind": "died", "at": "2026-11-20T12:00:00Z"}]', "events.0.kind"),
+        ('"events": [{"kind": "exploded", "at": "2026-11-20T12:00:00Z"}]', "events.0.kind"),
         ('"past": [{"cpu_mean": 1}, {"cpu_mean": "a"}]', "past.1.cpu_mean"),
     ],
 )

@@ -132,7 +132,7 @@ def run_remote(access: Access, folder: Path, *arguments: str, measured: Path | N
         GitCommandError: the command failed for another reason.
         SizeLimitExceeded: the output or the measured folder became too large.
     """
-    # The launcher ends git together with this process: a push must not continue after its worker has died.
+    # The launcher ends git together with this process: a push must not continue after its worker has crashed.
     spec = {
         "argv": ["git", *arguments],
         "cwd": str(folder),
