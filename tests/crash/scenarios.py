@@ -39,7 +39,7 @@ class Scenario:
     closes: bool = False
     """A person closes the pull request unmerged."""
     names: tuple[str, ...] = ()
-    """Boundaries to crash at, by the first word of their names; () for all. Other scenarios cover the rest."""
+    """Names of the boundaries to crash at, up to the first space; () for all. Other scenarios cover the rest."""
     after: str = ""
     """After a crash at this boundary the next process makes calls that no undisturbed run makes."""
 

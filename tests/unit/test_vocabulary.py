@@ -14,7 +14,7 @@ OLD_TERMS = {
     r"\bwalls?\b(?![ -]clock)|\bbuild_wall\b|\brungs?\b": "sandbox, isolation level",
     r"\bbrakes?\b": "controls",
     r"\bumbrellas?\b": "incident group",
-    r"\bfirst[_ ]words?\b(?! of)|\bfirst_at\b": "acknowledgement",
+    r"\bfirst[_ ]words?\b|\bfirst_at\b": "acknowledgement",
     r"\bstands? aside\b|\bailing\b|\bails\b": "suppressed, affected",
     r"\blanes?\b": "category",
     r"\bmend(s|ed|ing|er)?\b": "fix",
