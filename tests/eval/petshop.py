@@ -36,7 +36,6 @@ class PetShopTruth:
     metric: str
     """The affected metric at the user-facing node, latency or availability; "" in the quiet hours."""
     is_user_facing: bool
-    is_cause: bool
     is_chronic: bool
 
 
@@ -64,15 +63,14 @@ def _number(record: Path) -> tuple[str, int]:
 def _fault_windows(
     record: Path, usual: dict[str, list[Line]], chronic: set[str], nodes: str
 ) -> Iterator[tuple[str, Line, PetShopTruth]]:
-    told = json.loads((record / "target.json").read_text())
-    target, cause = told["target"]["node"], told["root_cause"]["node"]
+    affected = json.loads((record / "target.json").read_text())["target"]
     name = f"{record.parent.name}/{record.name}"
     for node, bins in _series(record / "metrics.csv").items():
-        if nodes == "target" and node != target:
+        if nodes == "target" and node != affected["node"]:
             continue
         line = _line(node, bins, bins[0][0] + WINDOW_BINS * BIN_SECONDS)
         line["past"] = _shifted(usual.get(node, []), bins[0][0])
-        truth = PetShopTruth(name, told["target"]["metric"], node == target, node == cause, node in chronic)
+        truth = PetShopTruth(name, affected["metric"], node == affected["node"], node in chronic)
         yield f"{name} {node}", line, truth
 
 
@@ -81,7 +79,7 @@ def _quiet_windows(node: str, bins: list[Bin], chronic: bool) -> Iterator[tuple[
     for first in range(0, len(bins) - WINDOW_BINS + 1, WINDOW_BINS):
         line = _line(node, bins[first : first + WINDOW_BINS], bins[first][0] + WINDOW_BINS * BIN_SECONDS)
         line["past"] = past[-HISTORY_WINDOWS:]
-        yield f"quiet {line['end']} {node}", line, PetShopTruth("", "", node == USER_FACING, False, chronic)
+        yield f"quiet {line['end']} {node}", line, PetShopTruth("", "", node == USER_FACING, chronic)
         past.append(summary_of(line))
 
 

@@ -7,8 +7,21 @@ from pathlib import Path
 
 import pytest
 import redis
+from pydantic import SecretStr
 
+from tests.support.fakes.railway import FakeRailway
+from tests.support.fakes.serving import serve
 from tests.support.pipeline import PipelineHarness, harness
+from workers.clients.railway import Railway
+
+
+@pytest.fixture
+def railway(fake_railway: FakeRailway) -> Iterator[Railway]:
+    """A client of the test file's fixture `fake_railway`, with the right account token."""
+    with serve(fake_railway.app, fake_railway.faults) as server:
+        client = Railway(server.url, token=SecretStr(fake_railway.token))
+        yield client
+        client.close()
 
 
 @pytest.fixture

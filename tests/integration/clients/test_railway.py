@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -59,15 +59,6 @@ def service() -> WorldService:
 @pytest.fixture
 def fake_railway(service: WorldService) -> FakeRailway:
     return FakeRailway(World("prj", "acme", "env", "production", [service]), project_token="of-project")
-
-
-@pytest.fixture
-def railway(fake_railway: FakeRailway) -> Iterator[Railway]:
-    """A client with the right account token."""
-    with serve(fake_railway.app, fake_railway.faults) as running:
-        client = Railway(running.url, token=SecretStr(fake_railway.token))
-        yield client
-        client.close()
 
 
 def answering(answer: Callable[[httpx.Request], httpx.Response] | dict[str, Any]) -> Railway:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -56,14 +56,6 @@ def running(name: str, **facts: object) -> WorldService:
 def fake_railway() -> FakeRailway:
     world = World("prj", "acme", "env", "production", [running("shop"), running("cart")])
     return FakeRailway(world, project_token="of-project")
-
-
-@pytest.fixture
-def railway(fake_railway: FakeRailway) -> Iterator[Railway]:
-    with serve(fake_railway.app, fake_railway.faults) as server:
-        client = Railway(server.url, token=SecretStr(fake_railway.token))
-        yield client
-        client.close()
 
 
 def take(railway: Railway) -> Survey:

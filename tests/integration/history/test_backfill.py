@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
-from pydantic import SecretStr
 
 from tests.support.fakes.railway import (  # fmt: skip
     Budget,
@@ -20,7 +18,7 @@ from tests.support.fakes.railway import (  # fmt: skip
     WorldDeployment,
     WorldService,
 )
-from tests.support.fakes.serving import Fault, serve
+from tests.support.fakes.serving import Fault
 from workers.clients.railway import Railway
 from workers.clients.railway.snapshot import take_survey
 from workers.engine.journal_store import JournalStore
@@ -54,14 +52,6 @@ def running_service(name: str, hours: float, *, failing: float = 0.0) -> WorldSe
 @pytest.fixture
 def fake_railway() -> FakeRailway:
     return FakeRailway(World("prj", "acme", "env", "production", [running_service("shop", 50)]))
-
-
-@pytest.fixture
-def railway(fake_railway: FakeRailway) -> Iterator[Railway]:
-    with serve(fake_railway.app, fake_railway.faults) as server:
-        client = Railway(server.url, token=SecretStr(fake_railway.token))
-        yield client
-        client.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
@@ -17,8 +16,6 @@ from tests.support.pipeline import (
     Snapshot,
     StartHarness,
     driven_harness,
-    harness_starter,
-    restore_snapshot,
 )
 from workers.engine.broker import MAX_QUEUED, NAMESPACE, SEND_INTERVAL_SECONDS, intake_sender
 from workers.engine.codec import MAX_STORED_BYTES
@@ -27,11 +24,6 @@ from workers.engine.schema import OPEN, PREFIX
 from workers.incidents import controls, opening, ping_watchdog
 from workers.models import Outcome
 from workers.pipeline.worker import run_stage
-
-
-@pytest.fixture
-def start(store: redis.Redis, store_url: str, tmp_path: Path) -> StartHarness:
-    return harness_starter(store, store_url, tmp_path, small=True)
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +39,6 @@ def story(
 
     with driven_harness(store_url, tmp_path_factory.mktemp("story"), drive) as driven:
         yield driven
-
-
-@pytest.fixture
-def proposed(story: tuple[PipelineHarness, Snapshot]) -> PipelineHarness:
-    """The pipeline right after the pull request was posted."""
-    running, snapshot = story
-    restore_snapshot(running, snapshot)
-    return running
 
 
 def ping(running: PipelineHarness) -> str:

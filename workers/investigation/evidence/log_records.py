@@ -93,7 +93,6 @@ class LogRecord:
     at: datetime
     reported_level: str
     """The level that Railway or the JSON line names, lower case. Standard error counts as `error` on Railway."""
-    instance: str = ""
     lines: list[str] = field(default_factory=list)
     level: str = "info"
     """The level that the text shows: `error`, `warning`, `stderr`, `info`, `debug` …"""
@@ -128,7 +127,7 @@ def build_log_records(lines: Iterable[LogLine]) -> list[LogRecord]:
             if record is not None and (position > 0 or _continues(record, piece, line.timestamp)):
                 _append(record, piece)
             elif piece.strip():
-                record = LogRecord(line.timestamp, level, instance, [piece.rstrip()[:MAX_RECORD_CHARS]])
+                record = LogRecord(line.timestamp, level, [piece.rstrip()[:MAX_RECORD_CHARS]])
                 open_records[instance] = record
                 records.append(record)
     for record in records:
