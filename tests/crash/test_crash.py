@@ -55,30 +55,28 @@ NOT_CALLED = {
 
 @pytest.fixture(scope="module")
 def connection(store_url: str) -> Iterator[redis.Redis]:
-    """A Redis that need not survive the machine: only workers crash here."""
-    made = client(store_url)
-    made.config_set("appendfsync", "no")
-    yield made
-    made.flushall()
-    made.config_set("appendfsync", "always")
-    made.close()
+    """A connection that all scenarios share; only workers crash here, never Redis."""
+    connection = client(store_url)
+    yield connection
+    connection.flushall()
+    connection.close()
 
 
 @pytest.fixture(scope="module")
 def runner_of(connection: redis.Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunnerOf]:
     """The runner of a scenario that ran once undisturbed; one per scenario."""
-    known: dict[str, CrashRunner] = {}
+    runners: dict[str, CrashRunner] = {}
 
-    def runner(scenario: Scenario) -> CrashRunner:
-        if scenario.name not in known:
+    def runner_of_scenario(scenario: Scenario) -> CrashRunner:
+        if scenario.name not in runners:
             connection.flushall()
-            line = CrashablePipeline(connection, tmp_path_factory.mktemp("line"), scenario)
-            known[scenario.name] = CrashRunner(line).run_undisturbed()
-        return known[scenario.name]
+            pipeline = CrashablePipeline(connection, tmp_path_factory.mktemp("pipeline"), scenario)
+            runners[scenario.name] = CrashRunner(pipeline).run_undisturbed()
+        return runners[scenario.name]
 
-    yield runner
-    for one in known.values():
-        one.pipeline.external.close()
+    yield runner_of_scenario
+    for runner in runners.values():
+        runner.pipeline.external.close()
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.name)
