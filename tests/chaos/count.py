@@ -200,7 +200,7 @@ def _count_slack(result: Result, run: ChaosRun, cases: list[Case]) -> None:
     ]
     result.figures["follow-ups"] = f"{sum(ends)} of {len(ends)} verified the fix"
     result.figures["posts"] = f"{posted.total()}, of them acknowledgements {_ending(standing, 'ack')}"
-    result.figures["Slack duplicates"] = f"{sum(duplicates.values())} result, {len(slack.deleted)} deleted"
+    result.figures["Slack duplicates"] = f"{sum(duplicates.values())} made, {len(slack.deleted)} deleted"
     result.promise(
         "Slack duplicates left", [key for key, n in standing.items() if n != 1], len(posted), "messages"
     )
