@@ -54,9 +54,9 @@ lint: setup
 test-fast: lint
 	$(BIN)/python -m pytest -n 2 --durations=10 tests/unit
 
-# Eight workers on two cores, because most tests wait: for processes, for leases, for timeouts.
+# Six workers on two cores, because most tests wait: for processes, for leases, for timeouts.
 test: lint
-	$(BIN)/python -m pytest -n 8 --dist worksteal --durations=10
+	$(BIN)/python -m pytest -n 6 --dist worksteal --durations=10
 
 chaos: setup
 	@$(BIN)/python -m tests.chaos $(if $(INCIDENTS),--incidents $(INCIDENTS)) $(if $(SEED),--seed $(SEED)) $(if $(WEBHOOK),--webhook)
