@@ -122,9 +122,11 @@ def test_a_crash_between_the_report_and_its_record_reports_once(
     before, minutes = len(quiet.slack.texts), 31 if silence else 0
     claim = quiet.journal.claim(PINGS, "pings")
     assert claim is not None
-    report = ping_watchdog.check(claim, PING_SECONDS, datetime.now(UTC) + timedelta(minutes=minutes))
+    # The time of the later check, so that both stand on one day shortly before midnight too.
+    now = datetime.now(UTC) + timedelta(minutes=minutes)
+    report = ping_watchdog.check(claim, PING_SECONDS, now)
     assert report is not None
-    failures.report_once_a_day(quiet.journal, report, quiet.services.now())
+    failures.report_once_a_day(quiet.journal, report, now)
 
     let_leases_run_out()
     run_watchdog(quiet, minutes + 2)
