@@ -39,20 +39,31 @@ LOCAL_HOST = re.compile(
 class PolicyResult:
     """One sentence per broken rule and per note."""
 
-    refusals: tuple[str, ...]
+    refusals: tuple[str, ...] = ()
+    """Each one alone rejects the patch."""
+    drafts: tuple[str, ...] = ()
+    """Each one makes the patch a draft at best."""
     notes: tuple[str, ...] = ()
+    """Told to the reviewer; they decide nothing."""
+    applied: tuple[str, ...] = ()
+    """Paths that a verification applies on top of the base commit."""
 
 
 def check_patch(
     patch: str, before: Path, after: Path, *,
-    category: Category, protected: Sequence[str] = (), secrets: Iterable[str] = (),
+    category: Category, root: str, culprit: str | None, reproduction: str | None,
+    allow: Sequence[str] = (), protected: Sequence[str] = (), secrets: Iterable[str] = (),
 ) -> PolicyResult:  # fmt: skip
     """Check a patch against all rules.
 
     Args:
         before: the tree without the patch; `after` is the tree with it.
         category: `deployment` allows changes to build files, lock files and dependencies.
-        protected: the repository's own globs, from `.trackwalker.toml`.
+        root: the service's folder in the repository; empty for the repository itself.
+        culprit: the file that the plan blames; None if no plan names one.
+        reproduction: the file that shows the fault; None if there is none.
+        allow: the repository's globs of further paths that a patch may touch, from `.trackwalker.toml`.
+        protected: the repository's globs of paths that no patch may touch, from the same file.
         secrets: values that no patch may contain.
     """
     files = read_diff(patch)
@@ -74,7 +85,10 @@ def check_patch(
         notes += dependencies
     else:
         refusals += dependencies
-    return PolicyResult(tuple(dict.fromkeys(refusals)), tuple(dict.fromkeys(notes)))
+    applied = [
+        file.path for file in files if file.path == reproduction or not test_integrity.is_test(file.path)
+    ]
+    return PolicyResult(tuple(dict.fromkeys(refusals)), (), tuple(dict.fromkeys(notes)), tuple(applied))
 
 
 def _check_size(files: list[FileDiff]) -> list[str]:

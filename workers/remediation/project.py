@@ -44,6 +44,8 @@ class Project:
     """None if the installation follows from the manifests."""
     protected: tuple[str, ...] = ()
     """Globs of paths that no patch may touch, besides the built-in ones."""
+    allow: tuple[str, ...] = ()
+    """Globs of further paths that a patch may touch; it is then at best a draft."""
     python_requirements: tuple[str, ...] = ()
     """Arguments for `pip install`."""
     uses_pytest: bool = False
@@ -82,6 +84,7 @@ def read_project(tree: Path, root: str, service: str) -> Project:
         test_command=settings.get("test"),
         install_commands=settings.get("install"),
         protected=settings.get("protected", ()),
+        allow=settings.get("allow", ()),
         python_requirements=requirements,
         uses_pytest=uses_pytest,
         has_python_tests=bool(tests),

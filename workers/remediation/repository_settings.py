@@ -1,4 +1,4 @@
-"""Reads `.trackwalker.toml`, in which a repository says how it is installed, tested and protected. Pure."""
+"""Reads `.trackwalker.toml`, in which a repository says how it is installed, tested, protected and opened to patches. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from workers.errors import Refused
 
 SETTINGS_FILE = ".trackwalker.toml"
-KEYS = ("check", "test", "install", "protected")
+KEYS = ("check", "test", "install", "protected", "allow")
 
 Command = tuple[str, ...]
 
@@ -16,7 +16,7 @@ Command = tuple[str, ...]
 def read_repository_settings(text: str | None, service: str) -> dict[str, Any]:
     """The settings for one service: its section `[services.<name>]` before the general keys.
 
-    Protected globs of both are combined, so that a section cannot lift a general protection.
+    Protected globs of both are combined, so that a section cannot lift a general protection; so are allowed globs.
 
     Args:
         text: content of the file; None if there is none.
@@ -37,7 +37,9 @@ def read_repository_settings(text: str | None, service: str) -> dict[str, Any]:
     section_name = next((name for name in sections if name.lower() == service.lower()), "")
     section = validated.get(section_name, {})
     protected = (*general.get("protected", ()), *section.get("protected", ()))
-    return general | section | ({"protected": protected} if protected else {})
+    allow = (*general.get("allow", ()), *section.get("allow", ()))
+    combined = {"protected": protected, "allow": allow}
+    return general | section | {key: globs for key, globs in combined.items() if globs}
 
 
 def _validate(part: dict[str, Any], prefix: str) -> dict[str, Any]:

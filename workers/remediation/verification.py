@@ -74,6 +74,10 @@ def verify(
             trees.before,
             trees.after,
             category=category,
+            root=project.root,
+            culprit=plan.cause.file,
+            reproduction=fix.reproduction_path,
+            allow=project.allow,
             protected=project.protected,
             secrets=secrets,
         )
@@ -81,12 +85,20 @@ def verify(
             return _rejected(ReasonKind.POLICY, policy.refusals, policy.notes)
         environment = CheckEnvironment(sandbox, folder, on_start, check_alive, secrets, reproduction_seconds)
         verification = _run_all(environment, project, fix, plan, category, trees)
-        return verification.model_copy(update={"notes": policy.notes})
+        return _with_policy(verification, policy)
 
 
 def _rejected(kind: ReasonKind, texts: tuple[str, ...], notes: tuple[str, ...] = ()) -> Verification:
     reasons = tuple(VerificationReason(kind=kind, text=text) for text in texts)
     return Verification(decision="rejected", reasons=reasons, notes=notes)
+
+
+def _with_policy(verification: Verification, policy: patch_policy.PolicyResult) -> Verification:
+    """The verification with the policy's notes, lowered to a draft where the policy asks for one."""
+    reasons = tuple(VerificationReason(kind=ReasonKind.POLICY, text=text) for text in policy.drafts)
+    decision = "draft" if reasons and verification.decision == "ready" else verification.decision
+    update = {"decision": decision, "reasons": (*verification.reasons, *reasons), "notes": policy.notes}
+    return verification.model_copy(update=update)
 
 
 def _run_all(

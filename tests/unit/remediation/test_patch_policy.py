@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,9 @@ def check(tmp_path: Path) -> PolicyCheck:
         put(after, new)
         git(after, "add", "-A", "-f")
         patch = git(after, "diff", "--cached", "--binary", "--full-index", "--no-renames")
-        return check_patch(patch + "\n", before, after, category=category, **options)
+        arguments: dict[str, Any] = {"root": "", "culprit": None, "reproduction": None, **options}
+        result = check_patch(patch + "\n", before, after, category=category, **arguments)
+        return PolicyResult(result.refusals, result.drafts, result.notes)
 
     return check_change
 
@@ -315,7 +318,7 @@ def test_a_new_dependency_is_refused_in_a_code_fix(
 def test_a_new_dependency_in_a_deployment_fix_is_noted(check: PolicyCheck) -> None:
     result = check({"requirements.txt": "a\n"}, {"requirements.txt": "a\nb\n"}, category=Category.DEPLOYMENT)
 
-    assert result == PolicyResult((), ("the patch adds the dependency b",))
+    assert result == PolicyResult((), (), ("the patch adds the dependency b",))
 
 
 def test_a_new_host_is_noted_for_the_reviewer(check: PolicyCheck) -> None:
@@ -324,7 +327,7 @@ def test_a_new_host_is_noted_for_the_reviewer(check: PolicyCheck) -> None:
 
     result = check({"app.py": old}, {"app.py": new})
 
-    assert result == PolicyResult((), ("the patch names a new host, evil.io (app.py)",))
+    assert result == PolicyResult((), (), ("the patch names a new host, evil.io (app.py)",))
 
 
 def test_hostile_text_is_checked_quickly(check: PolicyCheck) -> None:

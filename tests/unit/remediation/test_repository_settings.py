@@ -12,6 +12,7 @@ def test_a_services_section_overrides_the_general_settings() -> None:
     text = """
         check = [["make", "test"]]
         protected = ["db/**"]
+        allow = ["data/*.json"]
         [services.api]
         check = [["make", "api"]]
         test = ["make", "one", "FILE={path}"]
@@ -22,8 +23,9 @@ def test_a_services_section_overrides_the_general_settings() -> None:
 
     assert api == {
         "check": (("make", "api"),), "test": ("make", "one", "FILE={path}"), "protected": ("db/**", "api/keys/**"),
+        "allow": ("data/*.json",),
     }  # fmt: skip
-    assert other == {"check": (("make", "test"),), "protected": ("db/**",)}
+    assert other == {"check": (("make", "test"),), "protected": ("db/**",), "allow": ("data/*.json",)}
 
 
 @pytest.mark.parametrize(
