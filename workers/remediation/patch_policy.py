@@ -51,8 +51,9 @@ class PolicyResult:
 
 def check_patch(
     patch: str, before: Path, after: Path, *,
-    category: Category, root: str, culprit: str | None, reproduction: str | None,
-    allow: Sequence[str] = (), protected: Sequence[str] = (), secrets: Iterable[str] = (),
+    category: Category, root: str, culprit: str | None, reproduction: str | None,  # noqa: ARG001
+    allow: Sequence[str] = (),  # noqa: ARG001
+    protected: Sequence[str] = (), secrets: Iterable[str] = (),
 ) -> PolicyResult:  # fmt: skip
     """Check a patch against all rules.
 
@@ -89,6 +90,24 @@ def check_patch(
         file.path for file in files if file.path == reproduction or not test_integrity.is_test(file.path)
     ]
     return PolicyResult(tuple(dict.fromkeys(refusals)), (), tuple(dict.fromkeys(notes)), tuple(applied))
+
+
+def check_reproduction(
+    tree: Path,
+    path: str,
+    *,
+    root: str,  # noqa: ARG001
+    culprit: str | None,  # noqa: ARG001
+) -> tuple[str, ...]:
+    """One sentence per reason why the reproduction shows nothing; `check_patch` includes them.
+
+    Args:
+        tree: the tree that holds the reproduction.
+        path: the reproduction's path in the tree.
+        root: the service's folder in the repository; empty for the repository itself.
+        culprit: the file that the plan blames; None if no plan names one.
+    """
+    return () if safe_read(tree, path) is not None else (f"the reproduction {path} cannot be read",)
 
 
 def _check_size(files: list[FileDiff]) -> list[str]:

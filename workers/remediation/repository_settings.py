@@ -1,4 +1,4 @@
-"""Reads `.trackwalker.toml`, in which a repository says how it is installed, tested, protected and opened to patches. Pure."""
+"""Reads `.trackwalker.toml`: how a repository is installed and tested, and what a patch may touch. Pure."""
 
 from __future__ import annotations
 
