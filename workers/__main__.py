@@ -19,13 +19,16 @@ from workers.cli.commands import (
     show,
     sweep,
     up,
+    verify,
 )
 from workers.cli.commands import list as list_command
 from workers.cli.commands.shared import Subparsers, print_error
 from workers.errors import TrackwalkerError
 
 # In the order of the help: run, look, control, try out.
-COMMANDS = (up, list_command, show, pause, mute, fix, cancel, retry, replay, sweep, lookback, evaluate)
+COMMANDS = (
+    up, list_command, show, pause, mute, fix, cancel, retry, replay, sweep, lookback, evaluate, verify,
+)  # fmt: skip
 
 INTERRUPTED = 130  # 128 + SIGINT, the shells' exit code for a program that Ctrl-C ended
 
@@ -41,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
     from workers.runtime import settings
 
     try:
+        if getattr(options, "without_settings", False):
+            return int(options.run(None, options))
         return int(options.run(settings.read(), options))
     except TrackwalkerError as error:
         print_error(error)

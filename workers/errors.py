@@ -55,6 +55,10 @@ class SettingsError(TrackwalkerError):
         self.problems = problems
 
 
+class InvalidArgument(TrackwalkerError):
+    """An argument of a command names something that does not exist or cannot be used."""
+
+
 class InvalidWindow(TrackwalkerError):
     """A window for `evaluate` does not have the public format; the text names the field."""
 

@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "remediation": LAYER_4,
     "notifications": LAYER_4,
     "pipeline": {*LAYER_4, "remediation", "notifications"},
-    "cli": LAYER_4,
+    "cli": {*LAYER_4, "remediation"},
     "main": {*LAYER_4, "remediation", "notifications", "pipeline"},
     "__main__": {*LAYER_4, "cli"},
     "receiver": {

@@ -91,10 +91,14 @@ class Remediation:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The values of Trackwalker's own secrets: a patch that contains one is never proposed."""
-        settings = self.settings
-        values = [
-            settings.secret, settings.redis_url, settings.railway_api_token, settings.railway_token,
-            settings.github_token, settings.github_app_private_key, settings.slack_bot_token,
-            settings.slack_webhook_url, settings.heartbeat_url, *settings.provider_keys.values(),
-        ]  # fmt: skip
-        return tuple(value.get_secret_value() for value in values if value)
+        return own_secrets(self.settings)
+
+
+def own_secrets(settings: Settings) -> tuple[str, ...]:
+    """The values of Trackwalker's own secrets that are set."""
+    values = [
+        settings.secret, settings.redis_url, settings.railway_api_token, settings.railway_token,
+        settings.github_token, settings.github_app_private_key, settings.slack_bot_token,
+        settings.slack_webhook_url, settings.heartbeat_url, *settings.provider_keys.values(),
+    ]  # fmt: skip
+    return tuple(value.get_secret_value() for value in values if value)
