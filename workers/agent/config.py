@@ -42,7 +42,7 @@ READ_PERMISSION = {
     ".git/*": "deny",
     "*.env.example": "allow",
 }
-"""Files that the read tool may open; the last matching pattern wins. grep ignores this, see `agent_files`."""
+"""Files that the read tool may open; the last matching pattern wins. grep ignores this, see `set_aside`."""
 
 SYSTEM_PROMPTS: dict[Role, str] = {
     "reader": (

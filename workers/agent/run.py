@@ -16,12 +16,12 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from workers.agent.agent_files import without_agent_files
 from workers.agent.config import AGENT_NAME, Role, configuration
 from workers.agent.opencode_schema import MESSAGES, STATUSES, Message, Session, Status
 from workers.agent.run_limits import check_limits, model_failure, total_usage
 from workers.agent.saved_session import Prompt, SavedSession, load_session, new_prompt, save_session
 from workers.agent.server import MAX_ERROR_CHARS, Server, log_tail, redact_secrets, request, serving
+from workers.agent.set_aside import unsafe_entries_set_aside
 from workers.errors import AgentBusy, AgentRefused
 from workers.models import Usage
 from workers.sandbox.sandbox import Sandbox
@@ -125,7 +125,7 @@ def ask(
             raise AgentRefused(f"{setting}: there is no program at {program}")
     clone, folder = clone.resolve(), run_folder.resolve() / "opencode"
     with (
-        without_agent_files(clone, folder / "stash"),
+        unsafe_entries_set_aside(clone, folder / "stash"),
         serving(
             agent.sandbox, agent.binary, agent.rg, role, clone, folder, config, check_alive, on_start
         ) as server,

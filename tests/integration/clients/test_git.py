@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import stat
+import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from tests.support.fakes.githttp import git
 from tests.support.git_server import READER_TOKEN, REPOSITORY, TOKEN, GitServer, serving_git
 from workers.clients.git import Repositories, read_diff, safe_read, safe_write
+from workers.clients.git.trees import remove
 from workers.errors import GitHubBusy, GitHubRefused, Refused
 from workers.models import Fix
 
@@ -237,10 +239,23 @@ def _link(target: str, where: Path) -> None:
     where.symlink_to(target)
 
 
+def _links(tree: Path, links: dict[str, str]) -> None:
+    for path, text in links.items():
+        _link(text, tree / path)
+
+
 HOSTILE: dict[str, Callable[[Path], object]] = {
     "a link to /etc": lambda tree: _link("/etc/passwd", tree / "x"),
     "a link upwards": lambda tree: _link("../../secret", tree / "lib" / "x"),
     "a link into .git": lambda tree: _link(".git/config", tree / "x"),
+    "two links that leave only together": lambda tree: _links(tree, {"lib/d": "..", "lib/e": "d/../secret"}),
+    "a link that leads nowhere": lambda tree: _link("nowhere", tree / "x"),
+    "a link through .git": lambda tree: _link(".git/../app.py", tree / "x"),
+    "a link out and in again": lambda tree: _link(f"../{tree.name}/app.py", tree / "x"),
+    "a name in another case": lambda tree: (tree / "APP.py").write_text("x"),
+    "a folder in another case": lambda tree: (tree / "LIB").mkdir(),
+    "a socket": lambda tree: os.mknod(tree / "x", stat.S_IFSOCK | 0o600),
+    "folders without end": lambda tree: (tree / "/".join("d" * 80)).mkdir(parents=True),
     "a nested repository": lambda tree: (tree / "lib" / ".GIT").mkdir(),
     "a .git file": lambda tree: (tree / "lib" / ".git").write_text("gitdir: /etc"),
     "a pipe": lambda tree: os.mkfifo(tree / "x"),
@@ -274,6 +289,70 @@ def test_a_link_inside_the_repository_stays_a_link(server: GitServer, first: str
     patch, _ = ours.patch(REPOSITORY, first, edited)
 
     assert (ours.apply(REPOSITORY, first, patch) / "lib/alias.py").readlink() == Path("../app.py")
+
+
+UNUSUAL_LINKS = {
+    "absolute": "/etc/passwd",
+    "slash": "lib/../",
+    "up": "../../secret",
+    "a/b/d": "../..",
+    "a/b/e": "d/../../../secret",
+    "loop": "loop",
+    "dangling": "nowhere/./x//y",
+    "of-git": ".git/config",
+    "escape": "\x1b[2J",
+}
+"""Links of a repository that copying the agent's files must not follow, refuse or rewrite."""
+
+
+@pytest.fixture
+def unusual(server: GitServer, first: str) -> str:
+    """A commit with unusual links and names, two names that differ in case only, and a submodule."""
+    for path, text in UNUSUAL_LINKS.items():
+        (server.work / path).parent.mkdir(parents=True, exist_ok=True)
+        _link(text, server.work / path)
+    for name in ("a\nb", "\x1b[2J", "\udcff.py", "Case.py", "case.py", "bidi\u202e.py"):
+        (server.work / name).write_text("of the repository")
+    git(server.work, "update-index", "--add", "--cacheinfo", f"160000,{first},module")
+    return server.commit({})
+
+
+def test_a_repository_with_unusual_entries_can_be_fixed_and_keeps_them(
+    server: GitServer, unusual: str
+) -> None:
+    ours = server.repositories()
+    edited = ours.checkout(REPOSITORY, unusual)
+    (edited / "app.py").write_text("fixed\n")
+
+    patch, files = ours.patch(REPOSITORY, unusual, edited)
+
+    assert files == ["app.py"]
+    patched = ours.apply(REPOSITORY, unusual, patch)
+    assert {path: os.readlink(patched / path) for path in UNUSUAL_LINKS} == UNUSUAL_LINKS  # noqa: PTH115
+
+
+@pytest.mark.parametrize("path", ["slash", "a/b/e", "absolute"])
+def test_an_unusual_link_that_the_agent_changed_is_refused(
+    server: GitServer, unusual: str, path: str
+) -> None:
+    ours = server.repositories()
+    edited = ours.checkout(REPOSITORY, unusual)
+    (edited / path).unlink()
+    _link("/etc/hostname", edited / path)
+
+    with pytest.raises(Refused, match="points outside"):
+        ours.patch(REPOSITORY, unusual, edited)
+
+
+def test_a_file_with_special_bits_becomes_an_ordinary_program(server: GitServer, first: str) -> None:
+    ours = server.repositories()
+    edited = ours.checkout(REPOSITORY, first)
+    (edited / "run.sh").write_text("exit 0\n")
+    (edited / "run.sh").chmod(0o6755)
+
+    patch, _ = ours.patch(REPOSITORY, first, edited)
+
+    assert "new file mode 100755" in patch
 
 
 def test_code_that_the_agent_wrote_into_its_git_folder_never_runs(server: GitServer, first: str) -> None:
@@ -421,6 +500,14 @@ def test_a_write_through_a_link_is_refused(tmp_path: Path) -> None:
 
     safe_write(tree, "new/folder/x", b"x")
     assert (tree / "new/folder/x").read_bytes() == b"x"
+
+
+def test_a_tree_with_folders_a_thousand_deep_is_removed(tmp_path: Path) -> None:
+    subprocess.run(["mkdir", "-p", str(tmp_path / "tree" / "/".join("d" * 1500))], check=True)
+
+    remove(tmp_path / "tree")
+
+    assert not (tmp_path / "tree").exists()
 
 
 def test_discard_deletes_only_folders_of_the_class(server: GitServer, first: str) -> None:

@@ -6,6 +6,7 @@ and git runs only in folders to which no agent ever wrote.
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 import time
@@ -140,7 +141,7 @@ class Repositories:
         """
         tree = self.checkout(name, base_commit)
         try:
-            tracked = set(git.run(tree, "ls-files", "-z").decode(errors="replace").split("\0")) - {""}
+            tracked = set(os.fsdecode(git.run(tree, "ls-files", "-z")).split("\0")) - {""}
             copy_tree(edited, tree, tracked)
             git.run(tree, "add", "--all", ".")
             names = git.run(tree, "diff", "--cached", "--no-renames", "--name-only", "-z", base_commit)

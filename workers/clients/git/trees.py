@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import posixpath
 import shutil
 import stat
-from collections.abc import Iterator
+import subprocess
+import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 
+from workers.clients.git.tree_entries import Entry, Size, check_entry, entries, link_text, stays_inside
 from workers.errors import Refused
 
-MAX_FILES = 50_000
-"""Files and folders of a tree that is copied."""
-MAX_TREE_BYTES = 2**30
-"""Total size of a tree that is copied; both limits are far above an ordinary service's repository."""
 MAX_READ_BYTES = 2 * 2**20
 """Default size up to which a file is read; source files are smaller, generated and data files are not worth reading."""
 TOOL_FOLDERS = {"node_modules", "__pycache__", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
@@ -78,25 +76,38 @@ def safe_write(root: Path, path: str, content: bytes | None) -> None:
 def copy_tree(source: Path, target: Path, tracked: set[str]) -> None:
     """Replace the files of `target` by those of `source`. The .git folders of both stay where they are.
 
+    A link or a name of an unusual kind is copied only if the repository itself holds it, unchanged.
+
     Args:
-        tracked: files that the repository tracks, to tell its own folders from those of tools.
+        source: the agent's files.
+        target: a fresh checkout of the commit from which the agent started.
+        tracked: files that the repository tracks, to tell its own files and folders from those of agents and tools.
 
     Raises:
-        Refused: `source` contains a link that points outside, a nested repository, a device, a pipe, a hard link (it
-            may be another name of a file outside), a name with control characters, or too many files or bytes.
+        Refused: `source` contains what git cannot store (see `check_entry`), a new link that leaves the tree, a new
+            name that has unprintable characters or differs from another name in its case only, or too many files,
+            bytes or levels.
     """
-    for entry in target.iterdir():
-        if entry.name != ".git":
-            remove(entry)
-    tracked_folders = {posixpath.dirname(path) for path in tracked}
-    files = size = 0
-    for path, status in _entries(source, "", tracked_folders):
-        files, size = files + 1, size + status.st_size
-        if files > MAX_FILES or size > MAX_TREE_BYTES:
-            raise Refused(
-                f"the agent's copy holds more than {MAX_FILES} files or {MAX_TREE_BYTES // 2**20} MiB"
-            )
-        _copy(source, target, path, status)
+    own_paths = tracked | {folder for path in tracked for folder in _folders_above(path)}
+    links = {entry.path: link_text(target / entry.path) for entry in entries(target) if entry.is_link}
+    for item in target.iterdir():
+        if item.name != ".git":
+            remove(item)
+    size, names = Size(), dict[str, str]()
+    for entry in entries(source, skip=lambda entry: _is_tool_folder(entry, own_paths)):
+        check_entry(entry)
+        size.add(entry)
+        _check_name(entry.path, own_paths, names)
+        _copy(source, target, entry, links)
+
+
+def _folders_above(path: str) -> list[str]:
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: count + 1]) for count in range(len(parts))]
+
+
+def _is_tool_folder(entry: Entry, own_paths: set[str]) -> bool:
+    return entry.is_folder and entry.name in TOOL_FOLDERS and entry.path not in own_paths
 
 
 def remove(path: Path) -> None:
@@ -105,52 +116,44 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
         return
     path.chmod(0o700)
-    for top, dirs, _files in os.walk(path):
-        for folder in (Path(top, name) for name in dirs):
-            if not folder.is_symlink():
-                folder.chmod(0o700)
-    shutil.rmtree(path, ignore_errors=True)
+    try:
+        for top, dirs, _files in os.walk(path):
+            for folder in (Path(top, name) for name in dirs):
+                if not folder.is_symlink():
+                    folder.chmod(0o700)
+        shutil.rmtree(path, ignore_errors=True)
+    except RecursionError:
+        # Both walks recurse, and the agent may have nested folders a thousand deep; rm(1) does not recurse.
+        subprocess.run(["rm", "-rf", "--", str(path)], check=False)
 
 
-def _entries(root: Path, below: str, tracked_folders: set[str]) -> Iterator[tuple[str, os.stat_result]]:
-    """Relative path and status of every entry to copy, folders before their content, sorted."""
-    with os.scandir(root / below) as scan:
-        entries = sorted(scan, key=lambda entry: entry.name)
-    for entry in entries:
-        path, status = posixpath.join(below, entry.name), entry.stat(follow_symlinks=False)
-        if below == "" and entry.name == ".git":
-            continue
-        _check_name(path, entry.name)
-        is_folder = stat.S_ISDIR(status.st_mode)
-        if (
-            is_folder
-            and entry.name in TOOL_FOLDERS
-            and not any(f"{folder}/".startswith(f"{path}/") for folder in tracked_folders)
-        ):
-            continue
-        yield path, status
-        if is_folder:
-            yield from _entries(root, path, tracked_folders)
+def _check_name(path: str, own_paths: set[str], names: dict[str, str]) -> None:
+    """Refuse a new name that is not readable, or that another system takes for an existing one.
 
-
-def _check_name(path: str, name: str) -> None:
-    # Windows and macOS take `.GIT`, `.git.` and the short name `git~1` for `.git`; GitHub refuses them as well.
-    if name.lower().rstrip(" .") in (".git", "git~1"):
-        raise Refused(f"the agent's copy holds a nested repository: {path!r}")
-    if not name.isprintable():
+    Args:
+        path: the entry.
+        own_paths: files and folders of the repository itself.
+        names: the paths so far by their form without case; the path is added.
+    """
+    if path not in own_paths and not path.isprintable():
         raise Refused(f"the agent's copy holds a file name with unprintable characters: {path!r}")
+    # macOS and Windows compare names without case, macOS also in another Unicode form.
+    other = names.setdefault(unicodedata.normalize("NFC", path).casefold(), path)
+    if other != path and not {other, path} <= own_paths:
+        raise Refused(f"the agent's copy holds two names that differ in case only: {other!r} and {path!r}")
 
 
-def _copy(source: Path, target: Path, path: str, status: os.stat_result) -> None:
-    here, there = source / path, target / path
-    if stat.S_ISDIR(status.st_mode):
+def _copy(source: Path, target: Path, entry: Entry, links: Mapping[str, str]) -> None:
+    here, there = source / entry.path, target / entry.path
+    if entry.is_folder:
         there.mkdir()
-    elif stat.S_ISLNK(status.st_mode):
-        there.symlink_to(_inner_link(path, str(here.readlink())))
-    elif stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
-        _copy_file(here, there)
+    elif entry.is_link:
+        text = link_text(here)
+        if links.get(entry.path) != text and not stays_inside(source, entry.path):
+            raise Refused(f"the agent's copy holds a link that points outside: {entry.path!r}")
+        there.symlink_to(text)
     else:
-        raise Refused(f"the agent's copy holds a device, a pipe or a hard link: {path!r}")
+        _copy_file(here, there)
 
 
 def _copy_file(here: Path, there: Path) -> None:
@@ -159,10 +162,3 @@ def _copy_file(here: Path, there: Path) -> None:
     with os.fdopen(descriptor, "rb") as original, there.open("xb") as copy:
         shutil.copyfileobj(original, copy)
         there.chmod(0o755 if os.fstat(descriptor).st_mode & 0o100 else 0o644)
-
-
-def _inner_link(path: str, points_at: str) -> str:
-    reached = posixpath.normpath(posixpath.join(posixpath.dirname(path), points_at))
-    if posixpath.isabs(points_at) or reached.split("/")[0] in ("..", ".git"):
-        raise Refused(f"the agent's copy holds a link that points outside: {path!r}")
-    return points_at
