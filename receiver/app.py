@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from receiver.connection import close_after_errors
 from receiver.endpoints import Endpoints
 from receiver.payload import Source
 
@@ -31,9 +33,14 @@ def build_app(endpoints: Endpoints, page: Sequence[BaseRoute] = ()) -> Starlette
         Route("/health", _health),
         Route("/ready", endpoints.ready),
         Route("/metrics", endpoints.metrics),
+        Route("/metrics/{secret:path}", endpoints.metrics),
         *(page or [Route("/", _front)]),
     ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(close_after_errors)],
+        exception_handlers={HTTPException: _http_error},
+    )
     # A redirect would repeat the path, with its secret, in the logs of proxies.
     app.router.redirect_slashes = False
     return app

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,9 +39,6 @@ CORS = {
     "Access-Control-Max-Age": "600",
 }
 """Railway's dashboard sends its test webhook from the browser. Every origin may: only the secret authenticates."""
-PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
-LOOPBACK = ("127.0.0.1", "::1")
-LOCAL_HOST = re.compile(r"(127\.0\.0\.1|\[::1\]|localhost)(:\d{1,5})?\Z")
 WRONG_SECRET = (
     "wrong secret: send TRACKWALKER_SECRET as header X-Trackwalker-Secret or as last part of the path"  # noqa: S105
 )
@@ -214,8 +210,8 @@ class Endpoints:
         return PlainTextResponse("ready\n")
 
     async def metrics(self, request: Request) -> Response:
-        """Metrics in Prometheus' text format, for requests with the secret or from this machine without a proxy."""
-        if not (self._is_authenticated(request) or _is_local(request)):
+        """Metrics in Prometheus' text format, for requests with the secret."""
+        if not self._is_authenticated(request):
             return JSONResponse({"error": WRONG_SECRET}, 401)
         try:
             self.open_journals.set(await self._query(STORE_TIMEOUT_SECONDS, self.count_open))
@@ -256,11 +252,3 @@ async def _within(seconds: float, result: Awaitable[T]) -> T:
 def _unavailable(error: NotAvailable) -> Response:
     seconds = max(1, round(error.retry_after or RETRY_AFTER_SECONDS))
     return JSONResponse({"error": str(error)}, 503, headers={"Retry-After": str(seconds)})
-
-
-def _is_local(request: Request) -> bool:
-    """True for a client on this machine. A proxy's requests come from this machine, too: its headers show them."""
-    host = request.client.host if request.client else ""
-    local_name = LOCAL_HOST.match(request.headers.get("host", ""))
-    is_proxied = any(name in request.headers for name in PROXY_HEADERS)
-    return host in LOOPBACK and local_name is not None and not is_proxied

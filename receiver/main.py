@@ -1,7 +1,7 @@
 """Builds and runs the web process.
 
 `python -m receiver.main` serves on PORT, with `--clock` it sends the periodic pings too, as `python -m workers up`
-does. `uvicorn --factory receiver.main:app --no-access-log` serves the same app, for deployments with a Procfile.
+does. Uvicorn's command line would serve without the bounds of `receiver.connection`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from functools import partial
 from starlette.applications import Starlette
 
 from receiver.app import build_app
+from receiver.connection import ConnectionLimits
 from receiver.endpoints import Endpoints, Scope
 from receiver.fallback import FallbackNotifier
+from receiver.server import build_server
 from workers.clients.slack import Slack
 from workers.engine import broker
 from workers.engine.journal_store import JournalStore
@@ -37,34 +39,15 @@ TOKEN_BITS = 32  # of the random part of an alert's id, which must be unique but
 log = logging.getLogger("trackwalker.web")
 
 
-def app() -> Starlette:
-    """The web app for uvicorn's command line. Exits the process, with a log line, if the settings are invalid."""
-    logs.configure("web")
-    # A path can hold the secret, and uvicorn logs paths unless it is told not to.
-    logging.getLogger("uvicorn.access").disabled = True
-    try:
-        settings_check.warn_unknown(environment.variables())
-        composed = compose(settings.read())
-    except SettingsError as error:
-        log.critical("invalid settings", extra={"why": str(error)})
-        sys.exit(INVALID_SETTINGS)
-    _freeze()
-    return composed
-
-
 def main(arguments: Sequence[str]) -> int:
     """Serve until SIGTERM or Ctrl-C.
 
     Args:
         arguments: `--clock` sends the periodic pings from a thread of this process.
     """
-    # Imported late: uvicorn's command line has loaded its own server when it calls `app`.
-    from uvicorn import Config
-
-    from receiver.server import Server
-
     logs.configure("web")
     try:
+        settings_check.warn_unknown(environment.variables())
         config = settings.read()
         composed = compose(config)
     except SettingsError as error:
@@ -75,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
 
         clock.start_thread(config)
     _freeze()
-    Server(Config(composed, host=HOST, port=config.port, access_log=False, log_config=None)).run()
+    build_server(composed, HOST, config.port, ConnectionLimits()).run()
     return 0
 
 

@@ -1,7 +1,7 @@
 """The webhook endpoint under load, beside a reference: a bare Starlette app with one SET in its thread pool.
 
-uvicorn serves both as in the Procfile, in one process each. Both use the same Redis, with an fsync per write, and get
-the same bodies from the same client, in turns.
+uvicorn serves both, in one process each; the product as in its Procfile. Both use the same Redis, with an fsync per
+write, and get the same bodies from the same client, in turns.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,6 +32,8 @@ AT_ONCE = 16  # connections
 ROUNDS = 5  # of which the median counts
 PER_SECOND = 200  # of the runs at a fixed rate
 SECONDS = 5  # length of a run at a fixed rate
+PRODUCT = ("receiver.main",)  # arguments of `python -m`
+REFERENCE = ("uvicorn", "tests.benchmarks.endpoint:bare", "--factory", "--no-access-log")
 
 
 def bare() -> Starlette:
@@ -48,7 +50,7 @@ def bare() -> Starlette:
 
 def measure(url: str) -> None:
     """Print webhooks stored per second, and the 99th percentile of the response time at a fixed rate."""
-    with served("receiver.main:app", url) as ours, served("tests.benchmarks.endpoint:bare", url) as reference:
+    with served(PRODUCT, url) as ours, served(REFERENCE, url) as reference:
         rounds = [(load(ours, REQUESTS, 0)[0], load(reference, REQUESTS, 0)[0]) for _ in range(ROUNDS)]
         rate, bare_rate = (statistics.median(values) for values in zip(*rounds, strict=True))
         count = PER_SECOND * SECONDS
@@ -83,17 +85,22 @@ def load(url: str, requests: int, per_second: int) -> tuple[float, float]:
 
 
 @contextmanager
-def served(app: str, store: str, environments: str = "p/e") -> Iterator[str]:
-    """The address of an app's endpoint for Railway, served by a process of its own."""
+def served(module: Sequence[str], store: str, environments: str = "p/e") -> Iterator[str]:
+    """The address of an app's endpoint for Railway, served by a process of its own.
+
+    Args:
+        module: arguments of `python -m`.
+    """
     port = free_port()
     environment = {
         "PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd()), "REDIS_URL": store,
         "TRACKWALKER_SECRET": SECRET, "TRACKWALKER_ENVIRONMENTS": environments,
+        "PORT": str(port), "UVICORN_PORT": str(port),
     }  # fmt: skip
-    command = [sys.executable, "-m", "uvicorn", app, "--factory", "--port", str(port), "--no-access-log"]
+    command = [sys.executable, "-m", *module]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
-        wait_until(lambda: _listens(port), what=app)
+        wait_until(lambda: _listens(port), what=module[0])
         yield f"http://127.0.0.1:{port}/hooks/railway"
     finally:
         process.terminate()

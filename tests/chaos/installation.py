@@ -26,7 +26,7 @@ from workers.runtime.store import client
 
 ROOT = Path(__file__).parents[2]
 PROCFILE = """\
-web: uvicorn receiver.main:app --factory --host 127.0.0.1 --port ${PORT:-8000} --no-access-log
+web: python -m receiver.main
 worker-1: dramatiq tests.chaos.worker:build --processes 1 --threads 8
 worker-2: dramatiq tests.chaos.worker:build --processes 1 --threads 8
 clock: python -m receiver.clock

@@ -22,8 +22,8 @@ def web_process(folder: Path, **environ: str) -> Iterator[tuple[str, Path]]:
     """The real web process with a working directory of its own: its address, and its log file."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "--factory", "receiver.main:app", "--port", str(port)]
-    path = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "receiver.main"]
+    path = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "PORT": str(port)}
     log = folder / "web.log"
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=folder, env=path | environ, stdout=out, stderr=out)

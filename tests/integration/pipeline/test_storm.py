@@ -25,7 +25,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.benchmarks.endpoint import served
+from tests.benchmarks.endpoint import PRODUCT, served
 from tests.benchmarks.load import SECRET
 from tests.support.fakes.railway import FakeRailway
 from tests.support.fakes.railway_types import Request, World, WorldDeployment, WorldService
@@ -109,7 +109,7 @@ def storm(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             harness(connection, store_url, folder, failing=True, small=True, **settings)
         )
         places["prj-1"] = running.railway
-        receiver = stack.enter_context(served("receiver.main:app", store_url, WATCH))
+        receiver = stack.enter_context(served(PRODUCT, store_url, WATCH))
         made = Storm(running, urlsplit(receiver).port or 0)
         with _at_work(made):
             made.answers = _send(made.port, _webhooks(random.Random(7)))
