@@ -121,6 +121,13 @@ class PullRequest(Model):
     base: str = ""
     from_fork: bool = False
     """True if the branch is in another repository or in a deleted one: Trackwalker never pushes there."""
+    by_writer: bool = True
+    """False if the author may be a stranger who found the repository on the internet."""
+
+    @property
+    def is_trusted(self) -> bool:
+        """True if people who may write to the repository wrote the branch and opened the pull request."""
+        return self.by_writer and not self.from_fork
 
 
 class Outcome(Model):

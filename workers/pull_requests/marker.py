@@ -49,7 +49,8 @@ def find_own_pulls(
 ) -> list[PullRequest]:
     """The pull requests that Trackwalker opened.
 
-    The author of a fork can copy the marker into a pull request, so the branch must be in the repository itself.
+    A stranger can copy the marker into a pull request from a fork, and in a public repository into one from a branch
+    that Trackwalker left behind, so both the branch and the author must be the repository's own.
 
     Args:
         digests: only pull requests for one of these fault locations; empty for all.
@@ -58,8 +59,18 @@ def find_own_pulls(
     own = []
     for pull in pulls:
         marker = parse_marker(pull.body)
-        if marker is None or pull.from_fork or pull.branch == except_branch:
+        if marker is None or not pull.is_trusted or pull.branch == except_branch:
             continue
         if pull.branch.startswith(BRANCH_PREFIX) and (not digests or set(digests) & set(marker.digests)):
             own.append(pull)
     return own
+
+
+def find_writers_pulls(pulls: Sequence[PullRequest]) -> list[PullRequest]:
+    """The pull requests of other people who may write to the repository.
+
+    A stranger's pull request, from a fork for example, stops no fix and is no link for people on call: it may have been
+    opened for that purpose.
+    """
+    own = find_own_pulls(pulls)
+    return [pull for pull in pulls if pull.is_trusted and pull not in own]

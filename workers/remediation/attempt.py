@@ -15,7 +15,7 @@ from workers.engine.claim import Claim
 from workers.errors import AgentRefused, Refused
 from workers.incidents import budget
 from workers.models import Category, Fix, Incident, Outcome, Plan, Repository, Verification
-from workers.pull_requests.marker import find_own_pulls
+from workers.pull_requests.marker import find_own_pulls, find_writers_pulls
 from workers.remediation import fault_location
 from workers.remediation.agent_runs import open_workspace, run_agent
 from workers.remediation.fix_requirements import MissingRequirement, describe_requirement, missing_requirement
@@ -24,7 +24,7 @@ from workers.remediation.resources import Remediation
 from workers.remediation.runner_commands import runner_hint
 from workers.sandbox.commands import kill
 
-MAX_FOREIGN_PULLS = 30  # open pull requests of other people whose files are read: one request each
+MAX_FOREIGN_PULLS = 30  # open pull requests of other writers whose files are read: one request each
 MAX_REASONS = 6  # lines of one kind in a notification
 MAX_PLAN_POINTS = 3
 MAX_NEXT_CHECKS = 5
@@ -157,8 +157,7 @@ def _blocked_outcome(
     if own := find_own_pulls(pulls, digests, except_branch=branch):
         headline = f"Already being fixed in #{own[0].number}"
         return Outcome(kind="attached", headline=headline, link=own[0].url)
-    own = find_own_pulls(pulls)
-    for pull in [pull for pull in pulls if pull not in own][:MAX_FOREIGN_PULLS]:
+    for pull in find_writers_pulls(pulls)[:MAX_FOREIGN_PULLS]:
         if culprit in remediation.github.pull_files(repository.name, pull.number):
             headline = f"Open pull request #{pull.number} already changes {culprit}"
             return Outcome(kind="reported", headline=headline, lines=(_cause_line(plan),), link=pull.url)

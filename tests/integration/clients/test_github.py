@@ -120,8 +120,35 @@ def test_a_pull_request_from_a_fork_with_our_branch_name_is_not_ours(
     world.open_pull(NAME, head=BRANCH, head_repo="mallory/shop")
     world.open_pull(NAME, head=BRANCH, head_repo="gone")
 
+    # An organisation can fork a repository into itself, under another name.
+    world.open_pull(NAME, head=BRANCH, head_repo="acme/shop-2")
+
     assert github.find_pull(NAME, head=f"acme:{BRANCH}") is None
-    assert [pull.from_fork for pull in github.open_pulls(NAME)] == [True, True]
+    assert [pull.is_trusted for pull in github.open_pulls(NAME)] == [False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("fields", "trusted"),
+    [
+        ({}, True),
+        ({"association": "OWNER"}, True),
+        ({"association": "MEMBER"}, True),
+        ({"association": "CONTRIBUTOR"}, False),
+        ({"association": "FIRST_TIME_CONTRIBUTOR"}, False),
+        ({"association": "MANNEQUIN"}, False),
+        ({"association": "NONE"}, False),
+        ({"association": "NONE", "author": "renovate[bot]"}, True),
+        ({"association": "OWNER", "head_repo": "mallory/open"}, False),
+        ({"association": "OWNER", "head_repo": "gone"}, False),
+    ],
+)
+def test_a_pull_request_in_a_public_repository_counts_only_by_people_who_were_let_in(
+    github: GitHub, world: FakeGitHub, source: Path, fields: dict[str, str], trusted: bool
+) -> None:
+    world.create("acme/open", source, private=False)
+    world.open_pull("acme/open", head="feature", **fields)
+
+    assert [pull.is_trusted for pull in github.open_pulls("acme/open")] == [trusted]
 
 
 def test_a_pull_request_can_be_created_found_read_updated_and_commented(

@@ -52,6 +52,12 @@ class Pull:
     """Repository of the branch if it is a fork; `gone` for a deleted fork."""
     files: tuple[str, ...] = ()
     """The changed files, if there is no real branch."""
+    association: str = ""
+    """GitHub's `author_association`; empty for COLLABORATOR, and NONE in a fork."""
+
+    @property
+    def author_association(self) -> str:
+        return self.association or ("NONE" if self.head_repo else "COLLABORATOR")
 
     @property
     def sha(self) -> str:
@@ -76,7 +82,7 @@ def user_of(login: str, base: str) -> dict[str, Any]:
     )  # fmt: skip
     return {
         "login": login, "id": 7, "node_id": "u", "avatar_url": api, "gravatar_id": "", "url": api,
-        "html_url": f"{base}{login}", "type": "User", "site_admin": False,
+        "html_url": f"{base}{login}", "type": "Bot" if login.endswith("[bot]") else "User", "site_admin": False,
         **{f"{way}_url": f"{api}/{way}" for way in ways},
     }  # fmt: skip
 
@@ -136,7 +142,8 @@ def pull_of(pull: Pull, base: str, *, simple: bool = False) -> dict[str, Any]:
         # Before the merge GitHub names its trial merge here: it must not be mistaken for the real one.
         "merge_commit_sha": pull.merge_commit or "f" * 40, "assignee": None, "assignees": [],
         "requested_reviewers": [], "requested_teams": [], "head": _end(pull, base), "_links": links,
-        "base": _base(pull, base), "author_association": "NONE", "auto_merge": None, "draft": pull.draft,
+        "base": _base(pull, base), "author_association": pull.author_association, "auto_merge": None,
+        "draft": pull.draft,
     }  # fmt: skip
     if simple:
         return answer

@@ -6,7 +6,13 @@ import pytest
 
 from tests.support.proposals import DIGEST, INCIDENT, rendered_pull_request
 from workers.models import PullRequest
-from workers.pull_requests.marker import Marker, find_own_pulls, parse_marker, render_marker
+from workers.pull_requests.marker import (
+    Marker,
+    find_own_pulls,
+    find_writers_pulls,
+    parse_marker,
+    render_marker,
+)
 
 
 def test_the_marker_is_found_above_text_that_others_appended() -> None:
@@ -37,10 +43,21 @@ def test_only_a_marked_pull_request_from_the_repository_itself_is_trackwalkers()
     forged = own.model_copy(update={"number": 2, "from_fork": True})
     other = own.model_copy(update={"number": 3, "branch": "feature"})
     unmarked = own.model_copy(update={"number": 4, "body": ""})
+    by_stranger = own.model_copy(update={"number": 5, "by_writer": False})
 
-    pulls = [forged, other, unmarked, own]
+    pulls = [forged, other, unmarked, by_stranger, own]
 
     assert find_own_pulls(pulls) == [own]
     assert find_own_pulls(pulls, [DIGEST]) == [own]
     assert find_own_pulls(pulls, ["ffff"]) == []
     assert find_own_pulls(pulls, except_branch="trackwalker/a-1") == []
+
+
+def test_only_pull_requests_of_people_who_may_write_stand_in_the_way_of_a_fix() -> None:
+    marker = render_marker(Marker(incident="i", digests=(DIGEST,), patch="p"))
+    writers = PullRequest(number=1, url="u", draft=False, branch="feature")
+    fork = writers.model_copy(update={"number": 2, "from_fork": True, "body": marker})
+    stranger = writers.model_copy(update={"number": 3, "by_writer": False})
+    own = writers.model_copy(update={"number": 4, "branch": "trackwalker/a-1", "body": marker})
+
+    assert find_writers_pulls([fork, stranger, own, writers]) == [writers]

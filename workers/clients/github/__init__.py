@@ -127,7 +127,7 @@ class GitHub:
     def open_pulls(self, name: str) -> list[PullRequest]:
         """All open pull requests, newest first."""
         params = {"state": "open", "sort": "created", "direction": "desc"}
-        return [pull.to_model(name) for pull in self._pages(rest_types.Pull, name, "/pulls", params)]
+        return [pull.to_model() for pull in self._pages(rest_types.Pull, name, "/pulls", params)]
 
     def pull_files(self, name: str, number: int) -> tuple[str, ...]:
         """Files that a pull request changes; a renamed file under both names."""
@@ -142,10 +142,10 @@ class GitHub:
         """
         owner, _, branch = head.partition(":")
         pulls = [
-            pull.to_model(name)
+            pull.to_model()
             for pull in self._pages(rest_types.Pull, name, "/pulls", {"state": state, "head": head})
             # Checked again here: a pull request of another branch or fork must never count as ours.
-            if pull.head.ref == branch and pull.head.owner.lower() == owner.lower()
+            if pull.head.ref == branch and pull.head.owner.lower() == owner.lower() and not pull.is_from_fork
         ]
         order = ("closed", "merged", "open")
         return max(pulls, key=lambda pull: (order.index(pull.state), pull.number), default=None)
@@ -164,7 +164,7 @@ class GitHub:
         """
         fields = {"title": title, "body": body, "head": head, "base": base, "draft": draft}
         try:
-            return self._read(rest_types.Pull, "POST", name, "/pulls", json=fields).to_model(name)
+            return self._read(rest_types.Pull, "POST", name, "/pulls", json=fields).to_model()
         except GitHubRefused as error:
             # Both cases are a 422 without a code: only GitHub's message tells them apart.
             message = str(error).lower()
@@ -179,16 +179,16 @@ class GitHub:
             if not (draft and "draft" in message and "not supported" in message):
                 raise
         fields |= {"draft": False, "title": f"[draft] {title}"}
-        return self._read(rest_types.Pull, "POST", name, "/pulls", json=fields).to_model(name)
+        return self._read(rest_types.Pull, "POST", name, "/pulls", json=fields).to_model()
 
     def pull(self, name: str, number: int) -> PullRequest:
         """The current state of a pull request; with the merge commit once it is merged."""
-        return self._read(rest_types.Pull, "GET", name, f"/pulls/{number}").to_model(name)
+        return self._read(rest_types.Pull, "GET", name, f"/pulls/{number}").to_model()
 
     def update_pull(self, name: str, number: int, body: str) -> PullRequest:
         """Replace the description of a pull request."""
         path = f"/pulls/{number}"
-        return self._read(rest_types.Pull, "PATCH", name, path, json={"body": body}).to_model(name)
+        return self._read(rest_types.Pull, "PATCH", name, path, json={"body": body}).to_model()
 
     def comment(self, name: str, number: int, body: str) -> None:
         """Comment on a pull request. Every call adds a comment: check `comments` before a repeated call."""

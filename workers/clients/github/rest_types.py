@@ -33,12 +33,19 @@ class Repository(Model):
     permissions: Permissions = Permissions()
 
 
+WRITER_ASSOCIATIONS = ("OWNER", "MEMBER", "COLLABORATOR")
+"""GitHub's `author_association` of people whom the owner has let in. A CONTRIBUTOR only had a commit merged once."""
+
+
 class _User(Model):
     login: str = ""
+    type: str = "User"
 
 
-class _HeadRepository(Model):
+class _SideRepository(Model):
+    id: int
     full_name: str
+    private: bool = False
 
 
 class PullSide(Model):
@@ -47,7 +54,7 @@ class PullSide(Model):
     ref: str
     sha: str
     label: str | None = None
-    repo: _HeadRepository | None = None
+    repo: _SideRepository | None = None
 
     @property
     def owner(self) -> str:
@@ -67,15 +74,29 @@ class Pull(Model):
     merged_at: str | None = None
     merge_commit_sha: str | None = None
     user: _User | None = None
+    author_association: str = "NONE"
     head: PullSide
     base: PullSide
 
-    def to_model(self, name: str) -> PullRequest:
-        """The pull request as our model.
+    @property
+    def is_from_fork(self) -> bool:
+        """True unless the branch certainly lies in the repository itself. Ids, because a name can be taken over."""
+        head, base = self.head.repo, self.base.repo
+        return head is None or base is None or head.id != base.id
 
-        Args:
-            name: `owner/name` of the repository that contains it.
+    @property
+    def is_by_writer(self) -> bool:
+        """True if the owner has let the author in: as a person, or as an App, which needs an installation to write.
+
+        Only people who were let in see a private repository. In a public one, anybody can open a pull request, also
+        from a branch of the repository itself.
         """
+        is_private = self.base.repo is not None and self.base.repo.private
+        is_app = self.user is not None and self.user.type == "Bot"
+        return is_private or is_app or self.author_association in WRITER_ASSOCIATIONS
+
+    def to_model(self) -> PullRequest:
+        """The pull request as our model."""
         merged = self.merged_at is not None
         return PullRequest(
             number=self.number,
@@ -90,7 +111,8 @@ class Pull(Model):
             title=self.title,
             author=self.user.login if self.user else "",
             base=self.base.ref,
-            from_fork=self.head.repo is None or self.head.repo.full_name.lower() != name.lower(),
+            from_fork=self.is_from_fork,
+            by_writer=self.is_by_writer,
         )
 
 
