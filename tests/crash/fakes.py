@@ -29,7 +29,7 @@ from tests.support.fakes.github_shapes import Pull
 from tests.support.fakes.railway import Budget, FakeRailway
 from tests.support.fakes.railway_types import LogRow, Request, WorldDeployment, WorldService
 from tests.support.fakes.slack import FakeSlack, Message
-from workers.agent.run import AgentAnswer
+from workers.agent.coding_agent import AgentAnswer
 from workers.clients.git import Repositories
 from workers.history.backfill import RESERVED_SHARE
 from workers.models import Fix, Repository, Run, Usage, Verification

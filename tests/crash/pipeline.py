@@ -18,7 +18,7 @@ import redis
 from tests.crash.boundaries import CrashingRedis, CrashingTransport, Process, git_crossing, stray_http
 from tests.crash.fakes import ExternalState, WorldSnapshot
 from tests.crash.scenarios import Scenario
-from workers.agent.run import Agent, AgentAnswer
+from workers.agent.coding_agent import Agent, AgentAnswer
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.clients.railway import Railway

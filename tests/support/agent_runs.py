@@ -14,10 +14,11 @@ from typing import Any
 
 from tests.support.fakes.model import MODEL_NAME
 from tests.support.fakes.model_steps import Edit
+from workers.agent.coding_agent import Agent, AgentAnswer
 from workers.agent.config import Role
 from workers.agent.plan import PlanError, parse_plan, parse_writer_answer
 from workers.agent.prompts import retry_prompt
-from workers.agent.run import Agent, AgentAnswer, ask
+from workers.agent.run import ask
 from workers.models import Evidence, Fact, FactKind
 
 PROJECT = Path(__file__).parents[2]
@@ -106,7 +107,8 @@ def start_worker(
     (folder / "run").mkdir(exist_ok=True)
     script = f"""
 from pathlib import Path
-from workers.agent.run import Agent, ask
+from workers.agent.coding_agent import Agent
+from workers.agent.run import ask
 from workers.sandbox.builder import build_sandbox
 folder = Path({str(folder)!r})
 sandbox = build_sandbox(hide=(), scratch=folder / "scratch", allow_unsandboxed=False)

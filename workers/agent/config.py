@@ -1,4 +1,4 @@
-"""Builds the configuration, the environment and the home of one opencode server, without any of the user's own.
+"""Builds the configuration and the environment of one opencode process, without any of the user's own.
 
 Every permission is `allow` or `deny`: a run is unattended, and opencode waits for ever on a permission `ask`.
 """
@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import SecretStr
 
+from workers.agent.agent_home import AgentHome
 from workers.agent.providers import provider
 from workers.errors import AgentRefused
 from workers.runtime.protected_paths import PROTECTED_PATHS
@@ -145,22 +146,16 @@ def find_tool(name: str, chosen: Path | None, tools: Path, setting: str) -> Path
     )
 
 
-def environment(
-    home: Path, password: str, config: Mapping[str, Any], programs: Sequence[Path]
-) -> dict[str, str]:
-    """The whole environment of the server's process. All its files are below `home`.
+def environment(password: str, config: Mapping[str, Any], programs: Sequence[Path]) -> dict[str, str]:
+    """The environment of opencode's process, without the folders that `AgentHome.variables` names.
 
     Args:
-        home: the server's home, prepared by `prepare_home`.
         password: the password of this server's HTTP interface.
         config: the configuration, from `configuration`.
         programs: programs whose folders come first on PATH.
     """
     path = [*(str(program.parent) for program in programs), "/usr/local/bin", "/usr/bin", "/bin"]
     return {
-        "HOME": str(home),
-        "TMPDIR": str(home / "tmp"),
-        **{f"XDG_{kind.upper()}_HOME": str(home / kind) for kind in ("config", "data", "cache", "state")},
         "PATH": os.pathsep.join(path),
         "OPENCODE_SERVER_PASSWORD": password,
         "OPENCODE_CONFIG_CONTENT": json.dumps(config),
@@ -174,13 +169,16 @@ def environment(
     }
 
 
-def prepare_home(home: Path) -> None:
-    """Create a home in which opencode finds its plugin package installed, so that it does not ask a registry."""
-    config = home / "config" / "opencode"
+def write_configuration(home: AgentHome) -> None:
+    """Fill opencode's configuration folder so that opencode neither asks a registry nor writes to the folder.
+
+    opencode installs its plugin package unless the folder holds it, and fails without a `.gitignore` that it cannot
+    write (seen with 1.18.33).
+    """
+    config = home.fixed / "config" / "opencode"
     plugin = {"@opencode-ai/plugin": "*"}
-    (config / "node_modules" / "@opencode-ai" / "plugin").mkdir(parents=True, exist_ok=True)
-    for kind in ("data", "cache", "state", "tmp"):
-        (home / kind).mkdir(exist_ok=True)
+    (config / "node_modules" / "@opencode-ai" / "plugin").mkdir(parents=True)
+    (config / ".gitignore").write_text("*\n")
     (config / "package.json").write_text(json.dumps({"dependencies": plugin}))
     lock = {"name": "opencode", "lockfileVersion": 3, "packages": {"": {"dependencies": plugin}}}
     (config / "package-lock.json").write_text(json.dumps(lock))

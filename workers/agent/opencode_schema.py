@@ -88,10 +88,23 @@ class Status(BaseModel):
 
 
 class Session(BaseModel):
-    """A session as `POST /session` returns it."""
+    """A session as `POST /session` and `GET /session/{id}` return it."""
 
     id: str
+    directory: str = ""
+    """Where the tools of the session work, whatever directory a request names."""
+    permission: list[Any] | None = None
+    """Rules that come after those of the configuration, so that they win. Ours has none."""
 
+
+class Health(BaseModel):
+    """The answer of `GET /global/health`."""
+
+    version: str
+
+
+HEALTH = TypeAdapter(Health)
+SESSION = TypeAdapter(Session)
 
 MESSAGES = TypeAdapter(list[Message])
 """Answer of `GET /session/{id}/message`, oldest message first."""

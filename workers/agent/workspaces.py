@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from workers.agent.coding_agent import AGENT_FOLDER
 from workers.agent.saved_session import can_resume
 from workers.clients.git import Repositories
 from workers.errors import Superseded
@@ -67,7 +68,7 @@ def open_workspace(
         resumed = clone is not None and can_resume(folder)
         if clone is None or not resumed:
             clone = repositories.checkout(repository, commit)
-            shutil.rmtree(folder / "opencode", ignore_errors=True)
+            shutil.rmtree(folder / AGENT_FOLDER, ignore_errors=True)
             (folder / CLONE_FILE).write_text(f"{commit}\n{clone}")
         yield Workspace(folder, clone, resumed)
         interrupted = False

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 
-from workers.agent import prompts, run, workspaces
+from workers.agent import prompts, workspaces
+from workers.agent.coding_agent import AgentAnswer
 from workers.agent.config import Role
 from workers.agent.plan import PlanError
 from workers.engine import records
@@ -32,7 +33,7 @@ def open_workspace(
 def run_agent(
     claim: Claim, remediation: Remediation, role: Role, workspace: workspaces.Workspace, prompt: str,
     parse: Callable[[str], object],
-) -> run.AgentAnswer:  # fmt: skip
+) -> AgentAnswer:  # fmt: skip
     """The agent's answer to the prompt.
 
     Args:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from workers.agent import run
+from workers.agent.coding_agent import Agent, AgentAnswer
 from workers.agent.config import Role, find_tool
 from workers.agent.providers import read_providers
 from workers.clients.git import Repositories
@@ -41,7 +42,7 @@ class Remediation:
     """Data folder, hidden from everything in the sandbox."""
     now: Callable[[], datetime]
     """The time by this process's clock: a stage reads no clock itself."""
-    ask: Callable[..., run.AgentAnswer] = run.ask
+    ask: Callable[..., AgentAnswer] = run.ask
     """Runs the agent once; tests replace it, because it takes minutes."""
     verify: Callable[..., Verification] = verification.verify
     """Verifies a fix; replaced by tests for the same reason."""
@@ -64,7 +65,7 @@ class Remediation:
         return build_sandbox(hide=hide, scratch=scratch, allow_unsandboxed=self.settings.allow_unsandboxed)
 
     @cached_property
-    def agent(self) -> run.Agent:
+    def agent(self) -> Agent:
         """The configured agent.
 
         Raises:
@@ -76,7 +77,7 @@ class Remediation:
         environ = dict(os.environ) | {
             name: key.get_secret_value() for name, key in settings.provider_keys.items()
         }
-        return run.Agent(
+        return Agent(
             binary=find_tool("opencode", settings.opencode_bin, tools, "OPENCODE_BIN"),
             rg=find_tool("rg", None, tools, ".tools"),
             sandbox=self.sandbox,

@@ -11,8 +11,8 @@ import pytest
 from tests.support.agent_runs import PROJECT, run_folder
 from tests.support.fakes.model import MODEL_NAME
 from tests.support.git_server import GitServer, serving_git
+from workers.agent.coding_agent import Agent
 from workers.agent.config import find_tool
-from workers.agent.run import Agent
 from workers.sandbox.builder import build_sandbox
 from workers.sandbox.sandbox import Sandbox
 

@@ -15,7 +15,7 @@ from tests.support.agent_runs import PROMPT, agent_processes, ask_in, propose_ed
 from tests.support.fakes.model import ScriptedModel
 from tests.support.pipeline import harness
 from tests.support.polling import wait_until
-from workers.agent.run import Agent, AgentAnswer
+from workers.agent.coding_agent import Agent, AgentAnswer
 from workers.agent.saved_session import SESSION_FILE, can_resume
 from workers.engine.schema import PREFIX
 from workers.errors import AgentRefused, Superseded

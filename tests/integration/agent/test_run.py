@@ -14,9 +14,9 @@ import pytest
 from tests.support.agent_runs import EVIDENCE, agent_processes, ask_in, files_of, propose_edits, start_worker
 from tests.support.fakes.model import ScriptedModel
 from tests.support.polling import wait_until
+from workers.agent.coding_agent import Agent, AgentAnswer
 from workers.agent.config import Role
 from workers.agent.plan import parse_plan, parse_writer_answer
-from workers.agent.run import Agent, AgentAnswer
 from workers.errors import AgentBusy, AgentRefused, Superseded
 from workers.sandbox.builder import build_sandbox
 

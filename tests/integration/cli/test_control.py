@@ -13,7 +13,7 @@ import redis
 from tests.support.fakes.railway_types import LogRow
 from tests.support.pipeline import PipelineHarness, harness
 from tests.support.polling import wait_until
-from workers.agent.run import AgentAnswer
+from workers.agent.coding_agent import AgentAnswer
 from workers.agent.saved_session import SESSION_FILE, can_resume
 from workers.cli import control
 from workers.engine import records

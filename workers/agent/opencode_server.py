@@ -1,0 +1,206 @@
+"""Starts one short-lived opencode server in the sandbox, and sends requests to it."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from workers.agent import socket_http
+from workers.agent.agent_home import prepare_home
+from workers.agent.coding_agent import Job
+from workers.agent.config import configuration, environment, write_configuration
+from workers.agent.opencode_schema import HEALTH, Health
+from workers.agent.socket_http import Response, SocketHttpError, basic_auth
+from workers.errors import AgentBusy, AgentRefused
+from workers.sandbox.commands import kill, start
+
+SERVE = ("serve", "--hostname", "127.0.0.1", "--print-logs", "--log-level", "WARN")
+"""Arguments of opencode: serve the loopback only, and log warnings to stderr."""
+
+MAJOR_VERSION = "1"
+"""The version whose HTTP interface `opencode_schema` describes."""
+
+START_SECONDS = 90.0
+"""Seconds until a server must answer. It takes 3 to 5 on two idle cores; a loaded machine needs several times that."""
+START_POLL_SECONDS = 0.1
+"""Pause between two looks at a starting server."""
+HEALTH_SECONDS = 2.0
+"""Timeout of one health check, so that a server that hangs is noticed within `START_SECONDS`."""
+REQUEST_SECONDS = 30.0
+"""Timeout of other requests. None of them waits for the model: prompts are sent with `prompt_async`."""
+LOG_TAIL_BYTES = 4_000
+"""Bytes read from the end of the server's log for an error message."""
+LOG_TAIL_CHARS = 1_500
+"""Characters of the log in an error message: the last error with its context."""
+MAX_ERROR_CHARS = 600
+"""Characters of an error text of opencode or the model in our own error message."""
+MIN_SECRET_CHARS = 6
+"""Shorter values are not redacted: they would also match ordinary text."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running opencode server."""
+
+    process: subprocess.Popen[bytes]
+    dial: socket_http.Dial
+    headers: Mapping[str, str]
+    """Headers of each request."""
+    log: Path
+    """The file that holds its stdout and stderr."""
+    secrets: tuple[str, ...]
+    """Values that never leave in an error message: its password, and the keys in its configuration."""
+
+
+@contextmanager
+def serving(job: Job) -> Iterator[Server]:
+    """A server for the block. At the end no process of it is left.
+
+    Raises:
+        AgentBusy: the server ended or did not answer within `START_SECONDS`.
+        AgentRefused: the program is no opencode of version 1.
+    """
+    agent, password, port = job.agent, secrets.token_urlsafe(24), _free_port()
+    config = configuration(job.role, agent.model, agent.provider_config, agent.keys)
+    home = prepare_home(job.folder)
+    write_configuration(home)
+    env = home.variables | environment(password, config, (agent.binary, agent.rg))
+    command = (str(agent.binary), *SERVE, "--port", str(port))
+    log = job.folder / "log.txt"
+    # Only bubblewrap can make a folder read-only; in a uid sandbox the server must own the clone even to read it.
+    owned = [job.clone] if job.role == "writer" or agent.sandbox.kind == "uid" else []
+    with log.open("wb") as file:
+        process = start(
+            agent.sandbox, command, cwd=job.clone, writable=[home.data, home.scratch, *owned],
+            readable=[job.clone, job.clone / ".git", home.fixed, agent.binary, agent.rg],
+            env=env, network=True, stdout=file, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    # opencode picks the instance by this header; several routes answer for another one without it.
+    headers = {
+        "Authorization": basic_auth("opencode", password),
+        "x-opencode-directory": str(job.clone),
+    }
+    server = Server(
+        process, lambda seconds: socket.create_connection(("127.0.0.1", port), seconds), headers, log,
+        (password, *_keys(config)),
+    )  # fmt: skip
+    try:
+        job.on_start(process)
+        _await_start(server, job)
+        yield server
+    finally:
+        kill(process)
+
+
+def _await_start(server: Server, job: Job) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        job.check_alive()
+        with suppress(subprocess.TimeoutExpired):
+            server.process.wait(START_POLL_SECONDS)
+            raise AgentBusy(f"opencode did not start: {log_tail(server)}")
+        with suppress(SocketHttpError):
+            response = _send(server, "GET", "/global/health", seconds=HEALTH_SECONDS)
+            if response.is_success:
+                _check_version(response, job.agent.binary)
+                return
+    raise AgentBusy(f"opencode did not start within {START_SECONDS:g} s: {log_tail(server)}")
+
+
+def _check_version(response: Response, binary: Path) -> None:
+    """Refuse a server of another version: its interface differs, and a page would be taken for a lasting fault."""
+    try:
+        health: Health | None = HEALTH.validate_json(response.content)
+    except ValidationError:
+        health = None
+    if health is None:
+        raise AgentRefused(
+            f"OPENCODE_BIN: {binary} answers with {response.content_type[:40] or 'no JSON'} where opencode "
+            f"{MAJOR_VERSION} answers with its version. Set OPENCODE_BIN to opencode {MAJOR_VERSION}."
+        )
+    if health.version.partition(".")[0] != MAJOR_VERSION:
+        raise AgentRefused(
+            f"OPENCODE_BIN: {binary} is opencode {health.version[:20]!r}, whose interface is unknown. "
+            f"Set OPENCODE_BIN to opencode {MAJOR_VERSION}."
+        )
+
+
+def request(server: Server, method: str, path: str, body: object = None) -> bytes:
+    """The body of the server's answer.
+
+    Raises:
+        AgentBusy: the server does not answer, or answers with an error.
+        AgentRefused: opencode rejects its configuration, so the user's provider settings are invalid; or it answers
+            with a page, so it is another version.
+    """
+    try:
+        response = _send(server, method, path, body)
+    except SocketHttpError as error:
+        raise AgentBusy(f"opencode does not answer ({error}): {log_tail(server)}") from error
+    if response.is_success and not response.content_type.startswith("text/html"):
+        return response.content
+    if response.is_success:
+        raise AgentRefused(
+            f"OPENCODE_BIN: opencode answers {path} with a page instead of JSON. "
+            f"Set OPENCODE_BIN to opencode {MAJOR_VERSION}."
+        )
+    text = redact_secrets(response.content.decode(errors="replace"), server.secrets)[:MAX_ERROR_CHARS]
+    # An invalid configuration does not stop the start; the first request for the directory fails with this error.
+    if response.status == 400 and b"ConfigInvalidError" in response.content:
+        raise AgentRefused(f"OPENCODE_CONFIG: opencode rejects the settings of the model's provider: {text}")
+    raise AgentBusy(f"opencode answered {response.status}: {text}")
+
+
+def read(server: Server, path: str, answer: TypeAdapter[T], method: str = "GET", body: object = None) -> T:
+    """The server's answer as a value. Raises as `request`, and AgentBusy for an answer of another shape."""
+    content = request(server, method, path, body)
+    try:
+        return answer.validate_json(content)
+    except ValidationError as error:
+        # `from None`: pydantic's text quotes the answer.
+        raise AgentBusy(f"opencode answers {path} with {error.error_count()} unreadable fields") from None
+
+
+def _send(
+    server: Server, method: str, path: str, body: object = None, seconds: float = REQUEST_SECONDS
+) -> Response:
+    return socket_http.request(server.dial, method, path, headers=server.headers, body=body, seconds=seconds)
+
+
+def log_tail(server: Server) -> str:
+    """The end of the server's log, without its secrets."""
+    text = server.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
+    return redact_secrets(text, server.secrets).strip()[-LOG_TAIL_CHARS:] or "its log is empty"
+
+
+def redact_secrets(text: str, secret_values: Sequence[str]) -> str:
+    """The text with each secret replaced by an ellipsis."""
+    for value in secret_values:
+        text = text.replace(value, "…") if len(value) >= MIN_SECRET_CHARS else text
+    return text
+
+
+def _keys(config: Mapping[str, Any]) -> list[str]:
+    """The API keys and header values of the configured providers."""
+    options = [entry["options"] for entry in config["provider"].values()]
+    headers = [str(value) for option in options for value in dict(option.get("headers") or {}).values()]
+    return headers + [str(option["apiKey"]) for option in options if option.get("apiKey")]
+
+
+def _free_port() -> int:
+    # opencode takes `--port 0` as its fixed default port, 4096, so the port is chosen here. If another process
+    # binds it first, the server exits and the run is tried again.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
