@@ -22,6 +22,7 @@ import httpx
 from workers.clients import deadline
 from workers.errors import SettingsError
 from workers.runtime import logs, settings
+from workers.runtime.process import protect_process
 from workers.runtime.settings import Settings
 
 FIRST_PING_SECONDS = 5.0  # after the start, because the receiver starts at the same time
@@ -189,6 +190,7 @@ def _run_forever(config: Settings, stop: threading.Event) -> None:
 
 def main() -> int:
     """Ping until SIGTERM or SIGINT."""
+    protect_process()
     logs.configure("clock")
     try:
         config = settings.read()

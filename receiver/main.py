@@ -30,6 +30,7 @@ from workers.engine.schema import SCHEDULE
 from workers.errors import SettingsError
 from workers.incidents import intake, request_quota
 from workers.runtime import environment, logs, settings, settings_check, store
+from workers.runtime.process import protect_process
 from workers.runtime.settings import Settings
 
 HOST = "0.0.0.0"  # noqa: S104 (Railway's proxy and webhooks come from outside)
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     Args:
         arguments: `--clock` sends the periodic pings from a thread of this process.
     """
+    protect_process()
     logs.configure("web")
     try:
         settings_check.warn_unknown(environment.variables())

@@ -42,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     # Imported late: `--help` needs no validation library.
     from workers.runtime import settings
+    from workers.runtime.process import protect_process
 
+    protect_process()
     try:
         if getattr(options, "without_settings", False):
             return int(options.run(None, options))

@@ -35,8 +35,8 @@ from workers.pipeline.services import Services
 from workers.pipeline.worker import declare_actors
 from workers.remediation.resources import Remediation
 from workers.runtime import environment, logs, settings, settings_check, store
+from workers.runtime.process import protect_process
 from workers.runtime.settings import Settings
-from workers.sandbox.commands import protect_process
 
 WORKER_THREADS = 8  # as in the Procfile; the pipeline reserves two of them for notifications
 SHUTDOWN_TIMEOUT_MS = 5_000  # as in the Procfile; all claims are released before
@@ -69,7 +69,6 @@ class WorkerLifecycle(dramatiq.Middleware):
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
         # Again, because Dramatiq's command line has configured logging since `build`.
         logs.configure("worker")
-        protect_process()
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         self.threads = [
@@ -80,6 +79,8 @@ class WorkerLifecycle(dramatiq.Middleware):
             thread.start()
         for warning in store.durability_warnings(self.store.client, self.folder, os.environ):
             log.warning("Redis is not durable", extra={"why": warning})
+        for warning in store.protection_warnings(self.store.client):
+            log.warning("Redis is not protected", extra={"why": warning})
         workspaces.kill_orphans(self.folder / "runs", self.folder / "work")
         with suppress(NotAvailable):
             ping_watchdog.start(self.store, self.ping_seconds)
@@ -156,6 +157,7 @@ def slack(config: Settings) -> Slack | None:
 
 def build() -> None:
     """Make the broker with all actors Dramatiq's current broker; the entry point of Dramatiq's command line."""
+    protect_process()
     logs.configure("worker")
     settings_check.warn_unknown(environment.variables())
     dramatiq.set_broker(_build_broker(settings.read()))
@@ -173,6 +175,7 @@ def _build_broker(config: Settings) -> dramatiq.Broker:
 
 def main() -> int:
     """Run one worker until SIGTERM or Ctrl-C; a second signal ends it at once."""
+    protect_process()
     logs.configure("worker")
     try:
         broker = _build_broker(settings.read())

@@ -17,7 +17,7 @@ from workers.errors import NotAvailable, SettingsError
 from workers.history import backfill, summary_store
 from workers.models import History, Survey, Window, describe_gap
 from workers.runtime.settings import Settings
-from workers.runtime.store import connect
+from workers.runtime.store import connect, protection_warnings
 from workers.runtime.text import plural
 
 FALLBACK_SPAN = timedelta(hours=24)  # read from Railway without a stored history: four chunks
@@ -74,10 +74,13 @@ def load_history(config: Settings, railway: Railway, survey: Survey, report_prog
     """The stored history of the environment, otherwise the last day from Railway.
 
     Args:
-        report_progress: Called with the reason if nothing is stored.
+        report_progress: Called with the reason if nothing is stored, and with what leaves Redis open to others.
     """
     try:
-        store = JournalStore(connect(config))
+        client = connect(config)
+        for warning in protection_warnings(client):
+            report_progress(f"warning: {warning}")
+        store = JournalStore(client)
         history = summary_store.read(store, survey.environment_id, survey.window.end)
         reason = "none is stored yet"
     except (SettingsError, NotAvailable) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ TIMEOUT_SECONDS = 2.0  # to connect and per answer; the lease leaves room for se
 HEALTH_CHECK_SECONDS = 30  # a connection idle for longer is checked before its next use
 # Redis may have closed an idle connection, so a command is repeated once on a new one. Callers handle outages.
 RETRIES = 1
+CREDENTIALS = ("username", "password", "credential_provider")  # options of redis-py's connections
 
 
 def url_of(settings: Settings, folder: Path | None = None) -> str:
@@ -125,6 +127,82 @@ def _persistence_warnings(client: redis.Redis, info: Mapping[str, object]) -> li
     return [
         f"appendfsync is {synced}: a crash of Redis loses {lost} of the journal; actions outside are found again"
     ]
+
+
+# ---- protection ------------------------------------------------------------------------------
+
+
+def protection_warnings(client: redis.Redis) -> list[str]:
+    """The ways in which others can read or change the journal, each with what to do; [] if Redis does not answer.
+
+    Code that Trackwalker runs for a repository has no way to Redis, but other programs of the machine and of its
+    network have.
+    """
+    options = client.connection_pool.connection_kwargs
+    if "path" in options:  # a Unix socket, which the permissions of its folder protect
+        return []
+    address = f"Redis at {options.get('host', 'localhost')}:{options.get('port', 6379)}"
+    if not (options.get("password") or options.get("ssl_certfile") or options.get("credential_provider")):
+        warnings = [f"{address} has no password: set requirepass, and put the password into REDIS_URL"]
+    elif _answers_strangers(client):
+        warnings = [
+            f"{address} answers without a password, too: set requirepass, or turn its user `default` off"
+        ]
+    else:
+        warnings = []
+    return [*warnings, *_reachability_warnings(client, address)]
+
+
+def _answers_strangers(client: redis.Redis) -> bool:
+    """True if a second connection, which has no credentials, can ask for a key."""
+    pool = client.connection_pool
+    options = pool.connection_kwargs
+    anonymous = {name: value for name, value in options.items() if name not in CREDENTIALS}
+    stranger = redis.Redis(connection_pool=redis.ConnectionPool(pool.connection_class, **anonymous))
+    try:
+        stranger.exists("trackwalker")
+    except RedisError:  # NOAUTH or NOPERM
+        return False
+    finally:
+        stranger.close()
+        stranger.connection_pool.disconnect()
+    return True
+
+
+def _reachability_warnings(client: redis.Redis, address: str) -> list[str]:
+    options = client.connection_pool.connection_kwargs
+    host = str(options.get("host", "localhost"))
+    is_encrypted = issubclass(client.connection_pool.connection_class, redis.SSLConnection)
+    if _is_public(host) and not is_encrypted:
+        return [f"{address} is at a public address, without TLS: use its private address, or rediss://"]
+    try:
+        bound = str(client.config_get("bind").get("bind") or "*").split()
+    except RedisError:
+        return []  # many managed Redis services refuse CONFIG
+    # A prefixed dash: the server may start without this address.
+    addresses = [item.removeprefix("-") for item in bound]
+    everywhere = sorted({"*", "0.0.0.0", "::", "::*"} & set(addresses))  # noqa: S104
+    if everywhere and _is_loopback(host):
+        return [
+            f"{address} listens on all addresses of this machine: set bind 127.0.0.1 in its configuration"
+        ]
+    public = [item for item in addresses if _is_public(item)]
+    return [f"{address} listens at the public address {public[0]}: bind a private one"] if public else []
+
+
+def _is_public(host: str) -> bool:
+    """True for an IP address of the internet; a name may be either and counts as private."""
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return False
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _is_embedded(client: redis.Redis, folder: Path) -> bool:

@@ -26,6 +26,7 @@ from workers.errors import SettingsError
 from workers.runtime import logs
 from workers.runtime.embedded import EmbeddedStore
 from workers.runtime.environment import data_dir
+from workers.runtime.process import protect_process
 
 DRAIN_SECONDS = 15.0  # from SIGTERM to SIGKILL; less than the 20 s that the README asks of Railway
 MIN_RESTART_SECONDS = 0.25  # delay of the first restart
@@ -144,6 +145,7 @@ def main(arguments: Sequence[str]) -> int:
     Args:
         arguments: nothing, or the path of a Procfile.
     """
+    protect_process()
     logs.configure("up")
     try:
         return _run(Path(arguments[0]) if arguments else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import selectors
@@ -37,9 +36,6 @@ READ_BYTES = 65_536
 
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 """PATH of a command that is given none."""
-
-PR_SET_DUMPABLE = 4
-"""Option of prctl(2), from <linux/prctl.h>."""
 
 Output = int | IO[bytes] | None
 OnStart = Callable[[subprocess.Popen[bytes]], None]
@@ -152,17 +148,6 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(KILL_SECONDS)
-
-
-def protect_process() -> None:
-    """Make this process undumpable: a child with the same uid cannot read its memory or environment.
-
-    Raises:
-        OSError: the kernel refuses.
-    """
-    prctl = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)  # None on macOS
-    if prctl is not None and prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl PR_SET_DUMPABLE")
 
 
 def _spec(sandbox: Sandbox, command: list[str], cwd: Path, network: bool) -> Spec:

@@ -144,6 +144,82 @@ def test_a_redis_that_refuses_info_is_reported(own: redis.Redis, url: str, folde
     guest.close()
 
 
+# ---- protection ------------------------------------------------------------------------------
+
+
+def test_the_embedded_store_is_protected(own: redis.Redis) -> None:
+    assert store.protection_warnings(own) == []
+
+
+def test_a_redis_without_a_password_is_named(own: redis.Redis, url: str) -> None:
+    own.config_set("requirepass", "")
+    port = url.rpartition(":")[2].partition("/")[0]
+
+    [warning] = store.protection_warnings(store.client(f"redis://127.0.0.1:{port}/0"))
+
+    assert "has no password" in warning
+    assert "requirepass" in warning
+
+
+def test_a_redis_that_answers_without_our_password_is_named(own: redis.Redis, url: str) -> None:
+    guest = store.client(limited(own, url, "-config"))
+    own.acl_setuser("default", enabled=True, nopass=True, keys="*", commands=["+@all"])
+
+    [warning] = store.protection_warnings(guest)
+
+    assert "answers without a password" in warning
+    guest.close()
+
+
+def test_a_redis_on_all_addresses_that_only_this_machine_needs_is_named(own: redis.Redis) -> None:
+    own.config_set("bind", "* -::*")
+
+    [warning] = store.protection_warnings(own)
+
+    assert "set bind 127.0.0.1" in warning
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("redis://:pw@8.8.8.8:6379/0", "public address"),
+        ("rediss://:pw@8.8.8.8:6379/0", ""),
+        ("redis://8.8.8.8:6379/0", "has no password"),
+        ("redis://cache.railway.internal:6379/0", "has no password"),
+        ("unix:///nowhere/redis.sock", ""),
+    ],
+)
+def test_an_address_alone_says_who_can_reach_it(
+    address: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [])
+
+    warnings = store.protection_warnings(store.client(address))
+
+    assert (expected in warnings[0]) if expected else warnings == []
+    assert "pw" not in " ".join(warnings)
+
+
+def test_a_warning_is_logged_when_a_worker_starts(
+    own: redis.Redis, url: str, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own.config_set("requirepass", "")
+    client = store.client(f"redis://{url.partition('@')[2]}")
+    lifecycle = main.WorkerLifecycle(WorkerStore(client), 600, folder)
+    broker = StubBroker()
+    try:
+        lifecycle.after_worker_boot(broker, dramatiq.Worker(broker))
+    finally:
+        lifecycle.before_worker_shutdown(broker, dramatiq.Worker(broker))
+
+    [record] = [record for record in caplog.records if record.message == "Redis is not protected"]
+    assert "has no password" in record.__dict__["why"]
+
+
 def test_an_unreachable_redis_gives_no_warning(folder: Path) -> None:
     assert store.durability_warnings(store.client("redis://127.0.0.1:1/0"), folder, ON_RAILWAY) == []
 

@@ -291,7 +291,7 @@ def test_only_the_setting_allows_commands_without_a_sandbox(folder: Path) -> Non
 def test_a_protected_process_keeps_its_environment_from_its_children(folder: Path) -> None:
     script = """
 import os, subprocess
-from workers.sandbox.commands import protect_process
+from workers.runtime.process import protect_process
 protect_process()
 drop = {"user": 50000} if os.geteuid() == 0 else {}
 done = subprocess.run(["/usr/bin/env", "cat", f"/proc/{os.getpid()}/environ"], capture_output=True, **drop)

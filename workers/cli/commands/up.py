@@ -47,7 +47,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
         return 2
     _warn_unknown()
     _warn_unavailable(settings)
-    _warn_durability(settings)
+    _warn_store(settings)
     endpoints = f"{settings.url}/hooks/railway, /hooks/slack, /ping"
     log.info("starting", extra={"endpoints": endpoints, "mode": settings.mode})
     if settings.model:
@@ -110,13 +110,16 @@ def _warn_unavailable(settings: Settings) -> None:
             log.warning("Redis not available, retrying", extra={"why": str(unavailable)})
 
 
-def _warn_durability(settings: Settings) -> None:
-    """Log each way in which the store can lose recorded data."""
+def _warn_store(settings: Settings) -> None:
+    """Log each way in which the store can lose recorded data, or is open to others."""
     from workers.runtime import store
     from workers.runtime.environment import data_dir
 
     if settings.redis_url:
-        warnings = store.durability_warnings(store.connect(settings), data_dir(), os.environ)
+        client = store.connect(settings)
+        warnings = store.durability_warnings(client, data_dir(), os.environ)
+        for warning in store.protection_warnings(client):
+            log.warning("Redis is not protected", extra={"why": warning})
     else:
         warnings = store.volume_warnings(data_dir(), os.environ)
     for warning in warnings:
