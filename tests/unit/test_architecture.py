@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 BASE = {"models", "errors"}
 PURE_TEXT = {"runtime.text", "runtime.redaction"}  # pure functions on strings: every layer may use them
-LAYER_2 = {*BASE, "runtime", "engine", "detection", "sandbox", "clients"}
+LAYER_2 = {*BASE, "runtime", "engine", "detection", "sandbox", "gateway", "clients"}
 LAYER_4 = {*LAYER_2, "history", "investigation", "agent", "pull_requests", "incidents"}
 
 ALLOWED: dict[str, set[str]] = {
@@ -28,10 +28,11 @@ ALLOWED: dict[str, set[str]] = {
     "engine": BASE,
     "detection": BASE,
     "sandbox": BASE,
+    "gateway": {*BASE, "runtime"},
     "clients": {*BASE, "runtime", "sandbox"},
     "history": {*BASE, "runtime", "clients", "detection", "engine"},
     "investigation": {*BASE, "runtime", "clients"},
-    "agent": {*BASE, "runtime", "clients", "sandbox"},
+    "agent": {*BASE, "runtime", "clients", "sandbox", "gateway"},
     "pull_requests": {*BASE, "runtime", "clients", "engine"},
     "incidents": {*BASE, "runtime", "clients", "engine", "detection", "history"},
     "remediation": LAYER_4,

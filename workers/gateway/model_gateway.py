@@ -1,0 +1,510 @@
+"""The model gateway: the only thing that the agent's sandbox can reach, one for each run.
+
+It passes calls of one model on to one provider. A random token of the run comes in, the provider's key goes out. Each
+call is checked, limited, paid for from the run's budget and written down.
+
+The provider's faults end here. Busy answers are repeated within bounds; an answer that breaks off resets the agent's
+connection, because opencode takes an orderly end without a finish reason for a turn and starts the next one at once. A
+fault that lasts becomes `problem`, which `check` raises: the run ends by it, whatever the agent makes of its errors.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from workers.errors import AgentBusy, AgentRefused, TrackwalkerError
+from workers.gateway.call_budget import CallBudget, Reservation
+from workers.gateway.formats import FORMATS, Format, FormatName, NotAllowed, TokenUsage, parse_request
+from workers.gateway.http_server import Disconnected, HttpServer, Listener, Reply, Request
+from workers.gateway.streams import AnswerReader
+from workers.gateway.upstream import Answer, Broken, Provider, Upstream
+from workers.runtime.redaction import redact
+from workers.runtime.text import safe_line
+
+MAX_BODY_BYTES = 8 * 2**20  # of a request; a million tokens of code are about 4 MB
+MAX_ANSWER_BYTES = 32 * 2**20  # of one answer; events spend some 200 bytes on a token
+MAX_ERROR_BYTES = 65_536  # of a provider's error
+MAX_REASON_CHARS = 300  # of a provider's error in our own message
+PROMPT_OVERHEAD_TOKENS = 2_000  # tokens that providers add to a request, for tools above all
+SILENCE_SECONDS = 180.0  # until an answer, or its next part, must arrive; reasoning models think for minutes
+MAX_ATTEMPTS = 4  # of one call, the first included
+FIRST_WAIT_SECONDS = 1.0  # before the second attempt, if the provider asks for no other; it doubles each time
+MAX_WAIT_SECONDS = 30.0  # longest wait within a run; a provider that asks for more ends the run for now
+POLL_SECONDS = 0.2  # between two looks whether a waiting agent is still there
+CLOSE_SECONDS = 5.0  # for calls under way when the run ends
+MAX_CUTS = 3  # answers that break off, until the run is given back
+TRANSIENT = frozenset((408, 409, 425, 429))  # statuses below 500 after which a call may be repeated
+PERMANENT = frozenset((501, 505))  # statuses from 500 on after which it may not
+REJECTED: Mapping[int, str] = {
+    401: "the provider rejects the key",
+    402: "the provider's account has no credit",
+    403: "the provider denies access",
+    404: "the provider knows no such model or address",
+}
+"""Statuses by which a provider refuses every call of this model, and what they mean."""
+
+PASSED_HEADERS = ("anthropic-version",)
+ANTHROPIC_BETAS = re.compile(
+    r"(?:claude-code|interleaved-thinking|fine-grained-tool-streaming|prompt-caching|structured-outputs|effort)-[\w-]+"
+)
+"""Anthropic's beta features that change no price and run nothing at the provider. Others are left out."""
+
+PATHS: Mapping[str, FormatName] = {
+    "/v1/chat/completions": "chat",
+    "/v1/responses": "responses",
+    "/v1/messages": "messages",
+}
+GEMINI_PATH = re.compile(r"/v1(?:beta)?/models/([\w.:/%@+-]{1,200}):(generateContent|streamGenerateContent)")
+
+log = logging.getLogger("trackwalker.gateway")
+
+
+class CallLog(Protocol):
+    """Writes the calls down."""
+
+    def add(self, call: CallRecord) -> None: ...
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """One call of the model, once it has ended."""
+
+    api: Format
+    request: Mapping[str, Any]
+    is_stream: bool
+    status: int
+    """The status that the agent got; 0 if its connection was reset."""
+    events: list[dict[str, Any]]
+    """The answer in its short form, empty for an error."""
+    complete: bool
+    """True if the answer has a proper end."""
+    cut: bool
+    """True if `events` is not the whole answer."""
+    note: str
+    usage: TokenUsage
+    cost_usd: float
+
+
+@dataclass
+class _Call:
+    """A checked request on its way."""
+
+    api: Format
+    request: dict[str, Any]
+    target: str
+    headers: dict[str, str]
+    is_stream: bool
+    body: bytes
+    max_output: int
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An attempt that failed before the agent got anything of an answer."""
+
+    status: int
+    reason: str
+    retry_after: float | None = None
+    again: bool = True
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """The end of an attempt: the status that the agent got (0 for a reset connection), or a failure to deal with."""
+
+    status: int
+    note: str = ""
+    failure: _Failure | None = None
+
+
+class _Refused(Exception):
+    """The call is answered with this status and message."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ModelGateway:
+    """The gateway of one run.
+
+    Args:
+        upstream: the provider and its model.
+        budget: decides before each call whether it may be made.
+        transcript: gets every call that was made.
+        deadline: on the monotonic clock; calls after it are answered with 504, calls under way are cut.
+        silence_seconds, first_wait_seconds: shorter in tests.
+    """
+
+    def __init__(
+        self, upstream: Upstream, budget: CallBudget, transcript: CallLog, *, deadline: float,
+        silence_seconds: float = SILENCE_SECONDS, first_wait_seconds: float = FIRST_WAIT_SECONDS,
+    ) -> None:  # fmt: skip
+        self.token = secrets.token_urlsafe(32)
+        self.problem: TrackwalkerError | None = None
+        self._upstream, self._budget, self._transcript = upstream, budget, transcript
+        self._deadline, self._silence, self._first_wait = deadline, silence_seconds, first_wait_seconds
+        self._provider = Provider(upstream)
+        self._server = HttpServer(self._handle, MAX_BODY_BYTES, self._malformed, "application/json")
+        self._closed = threading.Event()
+        self._cuts = self._under_way = 0
+        self._lock = threading.Lock()
+        self._ended = threading.Condition(self._lock)
+
+    def serve(self, accept: Listener) -> None:
+        """Serve the connections that `accept` returns until it raises OSError. Blocks; run it in a thread."""
+        self._server.serve(accept)
+
+    def check(self) -> None:
+        """Raise the problem that ends the run, if there is one.
+
+        Raises:
+            AgentBusy: the provider is away or its answers break off; another run may succeed.
+            AgentRefused: the budget is used up, or the provider refuses every call.
+        """
+        if self.problem is not None:
+            raise self.problem
+
+    def close(self) -> None:
+        """End all calls, and wait until each is settled and written down. The token is worth nothing afterwards."""
+        self._closed.set()
+        self._provider.close()
+        self._server.close()
+        with self._ended:
+            self._ended.wait_for(lambda: not self._under_way, CLOSE_SECONDS)
+
+    # -- requests ---------------------------------------------------------------------------------
+
+    def _malformed(self, status: int, message: str) -> bytes:
+        return _error_body(FORMATS[self._upstream.formats[0]], status, message)
+
+    def _handle(self, request: Request, reply: Reply) -> None:
+        with self._lock:
+            self._under_way += 1
+        try:
+            self._answer(request, reply)
+        finally:
+            with self._ended:
+                self._under_way -= 1
+                self._ended.notify_all()
+
+    def _answer(self, request: Request, reply: Reply) -> None:
+        api = FORMATS[self._upstream.formats[0]]
+        try:
+            api, call = self._prepare(request)
+            self._make(call, reply)
+        except _Refused as error:
+            log.warning("model call refused", extra={"status": error.status, "reason": str(error)})
+            reply.send(error.status, JSON, _error_body(api, error.status, str(error)))
+        except Disconnected:
+            raise
+        except TrackwalkerError as error:  # the claim is lost, for example: the run ends by it
+            self._end_run(error)
+        except Exception:
+            # Nobody reads the error of a thread, and the agent would wait until its timeout.
+            log.exception("model gateway failed")
+            self._end_run(AgentBusy("the model gateway failed"))
+
+    def _prepare(self, request: Request) -> tuple[Format, _Call]:
+        """The call that the request asks for. Raises _Refused."""
+        parts = urlsplit(request.target)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        self._check_token(request.headers, query)
+        api, path, model = self._route(request.method, parts.path)
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise _Refused(415, "the content type must be application/json")
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
+            raise _Refused(415, "compressed requests are not accepted")
+        try:
+            body = parse_request(api, request.body)
+            if api.name != "gemini":
+                model = body.get("model")
+            if model != self._upstream.model:
+                raise _Refused(403, f"only the model {self._upstream.model} may be used in this run")
+            maximum = api.clamp(body, self._upstream.max_output_tokens)
+        except NotAllowed as error:
+            raise _Refused(403, f"not allowed by Trackwalker's model gateway: {error}") from None
+        is_stream = path.endswith(":streamGenerateContent") or body.get("stream") is True
+        if api.name == "chat" and is_stream and self._upstream.asks_for_usage:
+            body["stream_options"] = {"include_usage": True}  # without it a stream has no usage
+        sse = {"alt": "sse"} if api.name == "gemini" and is_stream else {}
+        headers = self._upstream.request_headers() | _passed_headers(request.headers)
+        headers["accept"] = "text/event-stream" if is_stream else "application/json"
+        data = json.dumps(body, separators=(",", ":")).encode()
+        target = self._upstream.target(path, sse)
+        return api, _Call(api, body, target, headers, is_stream, data, maximum)
+
+    def _check_token(self, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        given = [headers[name] for name in ("x-api-key", "x-goog-api-key", "api-key") if name in headers]
+        given += [query["key"]] if "key" in query else []
+        given += [bearer.strip() if scheme.lower() == "bearer" else ""] if "authorization" in headers else []
+        right = [hmac.compare_digest(value.encode(), self.token.encode()) for value in given]
+        if not right or not all(right):
+            raise _Refused(401, "the token is not that of this run")
+
+    def _route(self, method: str, path: str) -> tuple[Format, str, Any]:
+        """The format, the path below the provider's base URL, and the model that the path names."""
+        match = GEMINI_PATH.fullmatch(path)
+        name: FormatName | None = "gemini" if match else PATHS.get(path)
+        if method != "POST" or name is None or name not in self._upstream.formats:
+            raise _Refused(404, f"{method} {path[:100]} is not served by Trackwalker's model gateway")
+        if match:
+            model = quote(self._upstream.model, safe="/:@+")
+            asked = self._upstream.model if match[1] in (self._upstream.model, model) else match[1]
+            return FORMATS[name], f"/models/{model}:{match[2]}", asked
+        return FORMATS[name], path.removeprefix("/v1"), None
+
+    # -- one call ---------------------------------------------------------------------------------
+
+    def _make(self, call: _Call, reply: Reply) -> None:
+        """Make the call, again where the provider is busy, and answer the agent."""
+        failure = _Failure(503, "no attempt was made")
+        for attempt in range(MAX_ATTEMPTS):
+            failure = self._attempt(call, reply) or failure
+            if reply.started or not failure.again:
+                break
+            doubled = self._first_wait * 2**attempt
+            wait = doubled if failure.retry_after is None else failure.retry_after
+            if attempt + 1 == MAX_ATTEMPTS or wait > MAX_WAIT_SECONDS or not self._in_time(wait):
+                break
+            log.warning("model call will be repeated", extra={"reason": failure.reason, "seconds": wait})
+            self._wait(wait, reply)
+        if not reply.started:
+            self._give_up(call, failure, reply)
+
+    def _attempt(self, call: _Call, reply: Reply) -> _Failure | None:
+        """One request to the provider, paid for and written down; None if the agent was answered."""
+        self._check_open()
+        reservation = self._reserve(call)
+        reader, answer, usage, outcome = (
+            AnswerReader(call.api, call.is_stream),
+            None,
+            TokenUsage(),
+            _Outcome(0),
+        )
+        try:
+            answer = self._provider.post(call.target, call.headers, call.body, self._patience())
+            is_billed = 200 <= answer.status < 300
+            outcome = (self._pass_on if is_billed else self._reject)(call, answer, reader, reply)
+        except Broken as error:
+            # A request that was sent may be billed, although no answer came.
+            is_billed = error.sent
+            outcome = _Outcome(0, str(error), failure=_Failure(502, str(error)))
+        except Disconnected:
+            is_billed, outcome = True, _Outcome(0, "the agent left")
+            raise
+        finally:
+            if answer is not None:
+                self._provider.done(answer)
+            usage = _billed(call, reader) if is_billed else usage
+            self._settle(reservation, usage)
+            if outcome.failure is None:
+                self._write_down(call, reader, outcome, usage)
+        return outcome.failure
+
+    def _check_open(self) -> None:
+        if self.problem is not None:
+            raise _Refused(402 if isinstance(self.problem, AgentRefused) else 503, str(self.problem))
+        if self._closed.is_set():
+            raise _Refused(503, "the run has ended")
+        if time.monotonic() >= self._deadline:
+            raise _Refused(504, "the run's deadline has passed")
+
+    def _reserve(self, call: _Call) -> Reservation:
+        tokens_in = len(call.body) + PROMPT_OVERHEAD_TOKENS  # a token is at least one byte
+        price = self._upstream.price
+        cost = price.upper_bound(tokens_in, call.max_output) if price else 0.0
+        reservation = self._budget.reserve(cost, tokens_in + call.max_output, self._deadline)
+        if isinstance(reservation, str):
+            self._end_run(AgentRefused(reservation))
+            raise _Refused(402, reservation)
+        return reservation
+
+    def _settle(self, reservation: Reservation, usage: TokenUsage) -> None:
+        cost = self._upstream.price.cost(usage) if self._upstream.price else 0.0
+        self._budget.settle(reservation, cost, usage.total)
+
+    def _pass_on(self, _call: _Call, answer: Answer, reader: AnswerReader, reply: Reply) -> _Outcome:
+        """Pass the answer on, part by part. A failure before the first part may be repeated."""
+        kind = answer.header("content-type") or "application/json"
+        if "html" in kind.lower():
+            reason = "the provider answers with a web page; check its baseURL"
+            return _Outcome(0, failure=_Failure(502, reason, again=False))
+        broken = ""
+        try:
+            for part in answer.parts():
+                if not reply.started:
+                    reply.start(answer.status, {"content-type": kind, "cache-control": "no-store"})
+                reply.write(part)
+                reader.feed(part)
+                if reader.received > MAX_ANSWER_BYTES or time.monotonic() > self._deadline:
+                    raise Broken("the answer is too long")
+            reader.end()
+        except Broken as error:
+            broken = str(error)
+        if not reply.started:
+            return _Outcome(0, failure=_Failure(502, broken or "the answer is empty"))
+        if not broken and (reader.finished or reader.error):
+            reply.finish()
+        else:
+            broken = broken or "the answer has no proper end"
+            reply.abort()
+        if not reader.finished or broken:
+            self._count_cut(broken or reader.error)
+        return _Outcome(0 if broken else answer.status, broken or reader.error)
+
+    def _reject(self, call: _Call, answer: Answer, _reader: AnswerReader, reply: Reply) -> _Outcome:
+        """Answer the agent with the provider's error, unless the call may be repeated."""
+        status = answer.status
+        if 300 <= status < 400:
+            reason = "the provider redirects; set its baseURL to the final address"
+            return _Outcome(0, failure=_Failure(502, reason, again=False))
+        body = _error_text(answer, self._upstream.secrets)
+        text = _message_of(body)
+        if status in TRANSIENT or (status >= 500 and status not in PERMANENT):
+            reason, again = f"the provider answers {status}: {text}", "insufficient_quota" not in text
+            return _Outcome(0, failure=_Failure(status, reason, retry_after(answer), again))
+        if status in REJECTED:
+            self._end_run(AgentRefused(f"{REJECTED[status]} ({status}): {text}"))
+        is_json = answer.header("content-type").lower().startswith("application/json")
+        reply.send(status, JSON, body.encode() if is_json else _error_body(call.api, status, text))
+        return _Outcome(status, text)
+
+    def _give_up(self, call: _Call, failure: _Failure, reply: Reply) -> None:
+        """End the run by a fault that lasts, and tell the agent."""
+        reason, is_permanent = failure.reason, failure.status == 502 and not failure.again
+        if is_permanent:
+            self._end_run(AgentRefused(f"OPENCODE_CONFIG: {reason}"))
+        else:
+            busy = AgentBusy(f"the model does not answer: {reason}", retry_after=failure.retry_after)
+            self._end_run(busy)
+        # A status below 500 ends opencode's run at once; it repeats the others.
+        status = 402 if is_permanent else failure.status
+        self._write_down(call, None, _Outcome(status, reason), TokenUsage())
+        reply.send(status, JSON, _error_body(call.api, status, reason))
+
+    # -- helpers ----------------------------------------------------------------------------------
+
+    def _end_run(self, problem: TrackwalkerError) -> None:
+        with self._lock:
+            self.problem = self.problem or problem
+
+    def _count_cut(self, reason: str) -> None:
+        with self._lock:
+            self._cuts += 1
+            too_many = self._cuts >= MAX_CUTS
+        log.warning("answer of the model broke off", extra={"reason": safe_line(reason, MAX_REASON_CHARS)})
+        if too_many and not self._closed.is_set():
+            self._end_run(AgentBusy(f"the model's answers break off: {safe_line(reason, MAX_REASON_CHARS)}"))
+
+    def _write_down(
+        self, call: _Call, reader: AnswerReader | None, outcome: _Outcome, usage: TokenUsage
+    ) -> None:
+        price = self._upstream.price
+        record = CallRecord(
+            call.api, call.request, call.is_stream, outcome.status, reader.events if reader else [],
+            complete=bool(reader and reader.finished and outcome.status),
+            cut=bool(reader and reader.cut), note=safe_line(outcome.note, MAX_REASON_CHARS),
+            usage=usage, cost_usd=price.cost(usage) if price else 0.0,
+        )  # fmt: skip
+        self._transcript.add(record)
+
+    def _patience(self) -> float:
+        return max(0.1, min(self._silence, self._deadline - time.monotonic()))
+
+    def _in_time(self, seconds: float) -> bool:
+        return time.monotonic() + seconds < self._deadline
+
+    def _wait(self, seconds: float, reply: Reply) -> None:
+        """Wait. Raises Disconnected if the agent leaves or the gateway closes meanwhile."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if self._closed.wait(min(POLL_SECONDS, left)) or reply.is_disconnected():
+                raise Disconnected("the agent left while the provider was busy")
+
+
+JSON: Mapping[str, str] = {"content-type": "application/json"}
+
+
+def _billed(call: _Call, reader: AnswerReader) -> TokenUsage:
+    """The usage that is paid for. Every byte counts as a token where the provider reports nothing."""
+    estimate = TokenUsage(input=len(call.body), output=min(reader.received, call.max_output))
+    reported = reader.usage
+    if reported is None or not reported.total:
+        return estimate
+    if reader.finished:
+        return reported
+    # An answer that broke off has reported a part at most: Anthropic's begins with the input.
+    has_input = reported.total > reported.output
+    return TokenUsage(
+        reported.input if has_input else estimate.input, reported.cache_read, reported.cache_write,
+        max(reported.output, estimate.output),
+    )  # fmt: skip
+
+
+def _passed_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    passed = {name: headers[name] for name in PASSED_HEADERS if name in headers}
+    betas = [beta.strip() for beta in headers.get("anthropic-beta", "").split(",")]
+    allowed = [beta for beta in betas if ANTHROPIC_BETAS.fullmatch(beta)]
+    return passed | ({"anthropic-beta": ",".join(allowed)} if allowed else {})
+
+
+def _error_body(api: Format, status: int, message: str) -> bytes:
+    return json.dumps(api.error(status, message)).encode()
+
+
+def _error_text(answer: Answer, secret_values: tuple[str, ...]) -> str:
+    """The body of an error, without the key that it may quote."""
+    body = bytearray()
+    with suppress(Broken):
+        for part in answer.parts():
+            body += part
+            if len(body) > MAX_ERROR_BYTES:
+                break
+    return redact(bytes(body[:MAX_ERROR_BYTES]).decode(errors="replace"), known=secret_values)
+
+
+def _message_of(body: str) -> str:
+    """The message in a provider's error, for our own error messages."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return safe_line(body, MAX_REASON_CHARS)
+    value = value[0] if isinstance(value, list) and value else value
+    error = value.get("error", value) if isinstance(value, dict) else value
+    if isinstance(error, dict):
+        kind = next(
+            (error[name] for name in ("code", "type", "status") if isinstance(error.get(name), str)), ""
+        )
+        error = " ".join(filter(None, (str(error.get("message") or ""), f"({kind})" if kind else "")))
+    return safe_line(str(error), MAX_REASON_CHARS)
+
+
+def retry_after(answer: Answer, now: Callable[[], float] = time.time) -> float | None:
+    """The seconds that a provider asks to wait: a number, or a date (RFC 9110 §10.2.3); None if it does not say."""
+    text = answer.header("retry-after")
+    milliseconds = answer.header("retry-after-ms")  # OpenAI's and Azure's own
+    if re.fullmatch(r"\d{1,9}", milliseconds):
+        return int(milliseconds) / 1000
+    if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text):
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return max(0.0, moment.timestamp() - now())
