@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from workers.runtime.text import one_line, visible
+from workers.runtime.characters import visible
+from workers.runtime.text import one_line
 
 MAX_LINE_CHARS = 1_000
 """Characters of one line. A longer one is data and not a sentence."""

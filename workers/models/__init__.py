@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from workers.models.alert import Alert, Ignored
 from workers.models.base import NEVER_LIVE, Model, Moment, Point, digest
+from workers.models.clean_text import CleanModel, Exact, Line, Text, Visible
 from workers.models.evidence import (
     CodeLocation,
     Evidence,
@@ -73,12 +74,14 @@ __all__ = [
     "AnswerKind",
     "Category",
     "Check",
+    "CleanModel",
     "CodeLocation",
     "ContainerStart",
     "Deployment",
     "DropReason",
     "Environment",
     "Evidence",
+    "Exact",
     "Fact",
     "FactKind",
     "Finding",
@@ -92,6 +95,7 @@ __all__ = [
     "Ignored",
     "Incident",
     "InstanceUsage",
+    "Line",
     "LogPattern",
     "LogSource",
     "Model",
@@ -116,6 +120,7 @@ __all__ = [
     "Summary",
     "Survey",
     "Suspect",
+    "Text",
     "TrafficMinute",
     "Upstream",
     "Usage",
@@ -123,6 +128,7 @@ __all__ = [
     "VerdictReason",
     "Verification",
     "VerificationReason",
+    "Visible",
     "Volume",
     "Window",
     "affected_services",

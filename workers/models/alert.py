@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from workers.models.base import Model, Moment
+from workers.models.clean_text import Text
 
 
 class Alert(Model):
@@ -23,7 +24,7 @@ class Alert(Model):
     """When the receiver stored the alert."""
     reported_at: Moment | None = None
     """The time that the sender names, None if it names none. The sender's clock may be wrong."""
-    message: str = ""
+    message: Text = ""
     """The sender's text, redacted, at most 4 KiB; never the raw body."""
 
 

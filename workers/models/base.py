@@ -1,4 +1,4 @@
-"""The base of all values: the frozen model, points in time, short digests."""
+"""The base of all values: the frozen model, which cleans its text, points in time, short digests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, ConfigDict
+
+from workers.models.clean_text import CleanModel
 
 
 def _utc(moment: datetime) -> datetime:
@@ -30,7 +32,7 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
 
-class Model(BaseModel):
+class Model(CleanModel):
     """A frozen value; unknown fields, of a newer version, are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from workers.models.base import Model, Moment
+from workers.models.clean_text import Text
 from workers.models.incident import Finding
 from workers.models.survey import Deployment, Gap
 
@@ -29,7 +30,7 @@ class LogPattern(Model):
     """`error`, `warning`, `stderr`, `info` …: the level that the text shows, not the stream it was printed on."""
     first: Moment
     last: Moment
-    sample: str
+    sample: Text
     """One whole record, with its traceback."""
 
 
@@ -59,7 +60,7 @@ class CodeLocation(Model):
     """`stack`: in the stack trace of an error; `route`: handles a failing route; `changed`: by the suspect commit."""
     count: int = 1
     """Stack traces, requests or changed lines, by `why`."""
-    excerpt: str = ""
+    excerpt: Text = ""
     """The numbered lines around it, the line itself marked with `>`."""
 
 
@@ -70,7 +71,7 @@ class Suspect(Model):
     commit: str | None
     at: Moment
     author: str | None = None
-    message: str | None = None
+    message: Text | None = None
     files: tuple[str, ...] = ()
 
 
@@ -84,7 +85,7 @@ class Upstream(Model):
     """True if the service's sources name the host."""
     state: Literal["operational", "degraded", "down", "unknown"]
     """As its status page reports it."""
-    description: str = ""
+    description: Text = ""
     """As worded by its status page, redacted."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from workers.models.base import Model, Moment
+from workers.models.clean_text import Exact
 from workers.models.survey import Gap
 
 
@@ -49,5 +50,5 @@ class SlackMessage(Model):
     channel: str = ""
     digest: str = ""
     """Digest of the posted text: an unchanged message is not edited."""
-    text: str = ""
-    """The text itself, only if it was not posted: no Slack is configured, or the mode is shadow."""
+    text: Exact = ""
+    """The text itself, escaped, only if it was not posted: no Slack is configured, or the mode is shadow."""

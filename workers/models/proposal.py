@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 from workers.models.base import Model, Moment
+from workers.models.clean_text import Exact, Text
 from workers.models.incident import Finding
 from workers.models.survey import Gap
 
@@ -15,9 +16,10 @@ class Fix(Model):
 
     base_commit: str
     """Head of the base branch when the patch was made: the parent of the commit."""
-    patch: str
-    """Unified diff as `git diff --binary --full-index` prints it."""
-    files: tuple[str, ...]
+    patch: Exact
+    """Unified diff as `git diff --binary --full-index` prints it. Any change would break it."""
+    files: tuple[Exact, ...]
+    """Paths as git prints them; the patch policy refuses names with hidden characters."""
     reproduction_path: str | None = None
     """The new test or script, relative to the repository; None if the plan asks for none."""
     summary: str = ""
@@ -31,7 +33,7 @@ class Run(Model):
 
     command: str
     outcome: Literal["passed", "failed", "not run"]
-    output: str = ""
+    output: Text = ""
     """The redacted end of standard output and standard error."""
     seconds: float = 0.0
 
@@ -115,7 +117,7 @@ class PullRequest(Model):
     state: Literal["open", "merged", "closed"] = "open"
     merge_commit: str | None = None
     head_commit: str = ""
-    body: str = ""
+    body: Text = ""
     title: str = ""
     author: str = ""
     base: str = ""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 from workers.models.base import Model, Moment, Point
+from workers.models.clean_text import Text
 
 
 class Window(Model):
@@ -45,7 +46,7 @@ class Deployment(Model):
     repo: str | None = None
     branch: str | None = None
     commit: str | None = None
-    commit_message: str | None = None
+    commit_message: Text | None = None
     commit_author: str | None = None
     root_directory: str | None = None
     image: str | None = None

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from workers.models.base import Model
+from workers.models.clean_text import VisiblePath
 
 
 class Category(StrEnum):
@@ -96,7 +97,7 @@ class PlanCause(Model):
 
     summary: str = Field(min_length=1, max_length=600)
     """One sentence."""
-    file: str | None = None
+    file: VisiblePath | None = None
     """Path from the root of the repository. A plan of the category `code` always has file and line."""
     line: int | None = Field(default=None, ge=1)
 
@@ -106,7 +107,7 @@ class Reproduction(Model):
 
     kind: Literal["test", "script", "load", "none"]
     """`test` and `script` are a new file; `load` needs real requests; `none` cannot be reproduced here."""
-    path: str | None = None
+    path: VisiblePath | None = None
     """The new file of a `test` or `script`, from the root of the repository."""
     why: str = ""
 

@@ -17,6 +17,7 @@ from workers.models import (
     Category,
     DropReason,
     Evidence,
+    Exact,
     Finding,
     FollowUp,
     FollowUpResult,
@@ -62,12 +63,12 @@ DROP_TEXTS = {
 
 
 class IncidentMessages(Model):
-    """The texts of an incident's messages; a text is "" while there is nothing to say."""
+    """The texts of an incident's messages, escaped; a text is "" while there is nothing to say."""
 
-    ack: str
-    outcome: str = ""
-    follow_up: str = ""
-    suppressed: str = ""
+    ack: Exact
+    outcome: Exact = ""
+    follow_up: Exact = ""
+    suppressed: Exact = ""
 
 
 # ---- an incident -----------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 
+from workers.runtime.characters import visible
 from workers.runtime.redaction import redact
-from workers.runtime.text import one_line, safe_line, truncate_start, visible
+from workers.runtime.text import one_line, safe_line, truncate_start
 
 LINE_LIMIT = 600  # characters of one line of untrusted text: a long log message still fits
 BLOCK_LIMIT = 3000  # characters of command output: its last 40 lines or so

@@ -1,85 +1,59 @@
 """Redaction: replaces secrets and personal data in text with `[redacted]` before it is stored, shown or sent.
 
-Every pattern starts at a rare literal or has a bounded length, and none backtracks far, so a hostile line of 100 kB
-costs milliseconds. Hosts, paths, commit hashes, UUIDs and numbers stay, because evidence consists of them.
+Hosts, paths, commit hashes, UUIDs, numbers, expressions and error messages stay, because evidence consists of them.
+Each search is linear or bounded, so a hostile line of 100 kB costs milliseconds.
 """
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Iterable
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote
 
-MARK = "[redacted]"
+from workers.runtime import secret_formats as formats
+from workers.runtime import secret_names as names
+from workers.runtime.secret_values import MARK, is_spoken_secret, looks_secret, redact_named
+
 # Characters. A shorter known value would be replaced inside ordinary words.
 SHORTEST_KNOWN_SECRET = 6
-# Share of adjacent characters of different kinds (lower case, upper case, digit) above which a text is random. Random
-# text has 0.6 on average; names in CamelCase and paths stay below 0.35.
-RANDOM_CHANGES = 0.4
-RANDOM_SAMPLE = 512  # characters of a long text that are examined
-LUHN_LENGTHS = range(13, 20)  # digits of a payment card number (ISO/IEC 7812)
-SEPARATOR_SPACING = 12  # characters per separator; a text with more separators is a path or a name
+SHORTEST_REMEMBERED_SECRET = 8
+ENCODED_LENGTH = 12  # a shorter secret is not searched for in its encodings: they would match ordinary text
 
-PRIVATE_KEY = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----.*?(?:-----END[^\n-]{0,60}-----|\Z)",
-    re.DOTALL,
-)
-# The token formats that services publish so that scanners can find leaked tokens.
-TOKENS = re.compile(
-    r"""
-      gh[pousr]_[A-Za-z0-9]{16,} | github_pat_\w{20,} | glpat-[\w-]{16,}
-    | sk-[A-Za-z0-9_-]{16,} | (?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{8,} | whsec_[A-Za-z0-9+/=]{8,}
-    | xox[a-z]-[\w-]{8,} | xapp-[\w-]{8,} | (?<=hooks\.slack\.com/services/)[\w/-]{8,}
-    | (?<=discord\.com/api/webhooks/)[\w/-]{8,}
-    | (?:AKIA|ASIA)[A-Z0-9]{16} | AIza[\w-]{30,} | ya29\.[\w-]{16,} | GOCSPX-[\w-]{16,}
-    | (?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?
-    | npm_[A-Za-z0-9]{30,} | pypi-[\w-]{30,} | hf_[A-Za-z0-9]{20,} | dop_v1_[a-f0-9]{32,}
-    | (?<![\w-])SG\.[\w-]{16,}\.[\w-]{16,} | key-[0-9a-f]{32} | shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32} | lin_api_\w{20,}
-    | (?<!\d)\d{8,10}:AA[\w-]{30,}
-    """,
-    re.VERBOSE,
-)
-USERINFO = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]{1,20}://)(?!\[redacted\]@)[^\s/"'<>?#]{1,300}@""")
-# Besides USERINFO, because generated database passwords may contain an unescaped slash.
-DATABASE_USERINFO = re.compile(
-    r"""((?:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|amqps?|mssql)(?:\+\w{1,20})?://)(?!\[redacted\]@)[^\s"'<>@]{1,300}@""",
-    re.IGNORECASE,
-)
-AUTHORIZATION = re.compile(
-    r"""((?>(?:authorization|cookie)(?:\\{0,3}["'])?\s{0,3}[:=]\s{0,3}(?:\\{0,3}["'])?))(?!\[redacted\])[^"'\\\r\n]+""",
-    re.IGNORECASE,
-)
-BEARER = re.compile(
-    r"\b(bearer|basic)\s{1,3}(?=[A-Za-z0-9._~+/-]{0,80}[\d=])[A-Za-z0-9._~+/=-]{8,}",
-    re.IGNORECASE,
-)
-# Names of values that are secret.
-SENSITIVE_NAMES = (
-    r"pass(?:word|wd|phrase|code)|pwd|secret|token(?!s|i[sz]|_?(?:count|limit|type|usage))|api[_-]?key|access[_-]?key"
-    r"|private[_-]?key|signing[_-]?key|encryption[_-]?key|credential|session[_-]?id|signature"
-)
-# Every match of SENSITIVE_NAMES contains one of these.
-HINTS = ("pass", "pwd", "secret", "token", "key", "credential", "session", "signature")
-# Values that are no secrets although their name says so, as in `password: required`.
-HARMLESS_VALUES = (
-    r"none|null|nil|undefined|true|false|empty|missing|required|invalid|expired|expected"
-    r"|wrong|not|is|was|must|str|string"
-)
-# The name and the separator of `password=…`, `"client_secret": "…"`, `?token=…`, `API_KEY: …` and escaped JSON.
-# `_redact_pairs` finds the end of a quoted value.
-PAIR = re.compile(
-    rf"""((?>(?:{SENSITIVE_NAMES})[\w-]{{0,30}}\]?(?:\\{{0,3}}["'])?\s{{0,3}}(?:=>|[:=>]|%3[AaDd])\s{{0,3}}))"""
-    rf"""(?!(?:[bru]{{0,2}}\\{{0,3}}["'])?\[redacted\]|(?:\\{{0,3}}["'])?(?:{HARMLESS_VALUES})?(?:\\{{0,3}}["'])?(?:[\s,;&)}}\]]|$))"""
-    r"""(?:(?P<quoted>[bru]{0,2}\\{0,3}(?P<quote>["']))"""
-    r"""|(?P<bare>[^\s"',;&|)}\]<]+))""",
-    re.IGNORECASE,
-)
-FLAG = re.compile(
-    rf"((?<![\w-])--(?:[\w-]{{0,20}}-)?(?:{SENSITIVE_NAMES})\s{{1,3}})(?![-\[])[^\s\"']+", re.IGNORECASE
-)
-EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]{1,256}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}\b")
-CARD = re.compile(r"(?<![\w.])[2-6]\d(?:[ -]?\d){11,17}(?![\w])")
-RANDOM = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{40,}={0,2}")
+_remembered: set[str] = set()
+"""The secrets of this process in every form that is searched for. One process reads one set of settings."""
+
+
+def remember_secrets(values: Iterable[str]) -> None:
+    """From now on `redact` replaces these values, also reversed, URL-encoded, in hex and in base64.
+
+    `settings.read` calls it, so that no place that shows text has to know the settings.
+    """
+    for value in values:
+        if len(value) >= SHORTEST_REMEMBERED_SECRET:
+            _remembered.update(_forms(value))
+
+
+def remembered_version() -> int:
+    """A number that changes when a secret is remembered: results of `redact` from before may contain it."""
+    return len(_remembered)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    yield secret
+    if len(secret) < ENCODED_LENGTH:
+        return
+    raw = secret.encode("utf-8", "replace")
+    yield secret[::-1]
+    yield quote(secret, safe="")
+    yield raw.hex()
+    yield raw.hex().upper()
+    for offset in range(3):
+        # The characters at both ends depend on the neighbours as well, and are left out.
+        encoded = base64.b64encode(b"\0" * offset + raw).decode().rstrip("=")
+        inner = encoded[(0, 2, 3)[offset] : len(encoded) - (1 if (offset + len(raw)) % 3 else 0)]
+        yield inner
+        yield inner.translate(str.maketrans("+/", "-_"))
 
 
 def redact(text: str, known: Iterable[str] = ()) -> str:
@@ -88,82 +62,129 @@ def redact(text: str, known: Iterable[str] = ()) -> str:
     Redact before truncating: half a token no longer has its format.
 
     Args:
-        known: secret values, such as those of the settings, that are replaced in any format.
+        known: secret values that are replaced in any format, besides those of `remember_secrets`.
     """
-    for secret in sorted(
-        {value for value in known if len(value) >= SHORTEST_KNOWN_SECRET},
-        key=len,
-        reverse=True,
-    ):
-        text = text.replace(secret, MARK)
-    text = PRIVATE_KEY.sub(MARK, text)
+    text = _without_known(text, known)
     # Most text contains no secret, and a search for a word costs a hundredth of a search for a pattern.
+    lower = text.lower() if text.isascii() else None
+    if "PRIVATE KEY" in text:
+        text = _without_key_tail(formats.PRIVATE_KEY.sub(MARK, text))
     if "@" in text:
-        text = DATABASE_USERINFO.sub(rf"\1{MARK}@", text)
-        text = USERINFO.sub(rf"\1{MARK}@", text)
-    if _may_contain(text, "authorization", "cookie"):
-        text = AUTHORIZATION.sub(rf"\1{MARK}", text)
-    if _may_contain(text, "bearer", "basic"):
-        text = BEARER.sub(rf"\1 {MARK}", text)
-    text = TOKENS.sub(MARK, text)
-    if _may_contain(text, *HINTS):
-        text = _redact_pairs(text)
-    if "--" in text:
-        text = FLAG.sub(rf"\1{MARK}", text)
+        text = _without_userinfo(text)
+    if _may_contain(lower, "bearer", "basic", "token", "apikey", "negotiate", "digest"):
+        text = formats.BEARER.sub(rf"\1 {MARK}", text)
+    text = formats.TOKENS.sub(MARK, text)
+    if ";" in text and "=" in text:
+        text = formats.COOKIE.sub(rf"\1{MARK}", text)
+    if _may_contain(lower, *names.HINTS):
+        text = _without_named(text)
+    if "=" in text and ("?" in text or "&" in text or ";" in text):
+        text = names.QUERY.sub(_redact_query, text)
+    if "-" in text:
+        text = names.USER_FLAG.sub(_redact_user_flag, text)
+        text = names.COMMANDS.sub(rf"\1{MARK}", text)
     if "@" in text:
-        text = EMAIL.sub(MARK, text)
-    text = CARD.sub(lambda match: MARK if _is_card(match[0]) else match[0], text)
-    return RANDOM.sub(lambda match: MARK if _is_random(match[0]) else match[0], text)
-
-
-def _may_contain(text: str, *words: str) -> bool:
-    """False if the text contains none of the words, in upper or lower case."""
-    lower = text.lower()
-    # Outside ASCII, lower() and re.IGNORECASE disagree: "ſ" matches "s" in a pattern, but is no "s" here.
-    return any(word in lower for word in words) or not text.isascii()
+        text = formats.EMAIL.sub(MARK, text)
+    text = formats.CARD.sub(lambda match: MARK if formats.is_card(match[0]) else match[0], text)
+    return formats.RANDOM.sub(lambda match: MARK if formats.is_random(match[0]) else match[0], text)
 
 
 def find_tokens(text: str) -> list[str]:
     """The tokens and keys in the text, recognised by their format alone and not by their name."""
-    tokens = [match[0] for match in (*PRIVATE_KEY.finditer(text), *TOKENS.finditer(text))]
-    return tokens + [match[0] for match in RANDOM.finditer(text) if _is_random(match[0])]
+    tokens = [match[0] for match in (*formats.PRIVATE_KEY.finditer(text), *formats.TOKENS.finditer(text))]
+    return tokens + [match[0] for match in formats.RANDOM.finditer(text) if formats.is_random(match[0])]
 
 
-def _redact_pairs(text: str) -> str:
+def redact_key_line(line: str, *, inside: bool) -> tuple[str, bool]:
+    """A line of a source that may print a private key line by line, and whether the next line may belong to the key.
+
+    `redact` sees one record at a time and would keep the short last line of such a key.
+
+    Args:
+        inside: the second result for the line before.
+    """
+    is_end = formats.KEY_END.search(line) is not None
+    if not inside:
+        return line, not is_end and formats.KEY_START.search(line) is not None
+    if is_end:
+        return _without_key_tail(line), False
+    return (MARK, True) if formats.KEY_LINE.match(line) else (line, False)
+
+
+def _without_known(text: str, known: Iterable[str]) -> str:
+    values = {value for value in known if len(value) >= SHORTEST_KNOWN_SECRET}
+    if _remembered:
+        values |= {value for value in _remembered if value in text}
+    for value in sorted(values, key=len, reverse=True):
+        text = text.replace(value, MARK)
+    return text
+
+
+def _may_contain(lower: str | None, *words: str) -> bool:
+    """False if the text contains none of the words, in upper or lower case.
+
+    Args:
+        lower: the text in lower case, None for text that is not ASCII. Outside ASCII, lower() and re.IGNORECASE
+            disagree: "ſ" matches "s" in a pattern, but is no "s" here.
+    """
+    return lower is None or any(word in lower for word in words)
+
+
+def _without_key_tail(text: str) -> str:
+    """Without the lines of a key whose first line is in an earlier record."""
+    end = formats.KEY_END.search(text)
+    if end is None:
+        return text
+    lines = text[: end.start()].split("\n")
+    while lines and (not lines[-1].strip() or formats.KEY_LINE.match(lines[-1])):
+        lines.pop()
+    before = "\n".join([*lines, ""]) if lines else ""
+    return f"{before}{MARK}{text[end.end() :]}"
+
+
+def _without_userinfo(text: str) -> str:
+    if "://" in text:
+        text = formats.DATABASE_USERINFO.sub(rf"\1{MARK}@", text)
+        text = formats.USERINFO.sub(rf"\1{MARK}@", text)
+        text = formats.PASSWORD_USERINFO.sub(rf"\1{MARK}@", text)
+    return formats.DRIVER_USERINFO.sub(f"{MARK}@", text)
+
+
+def _without_named(text: str) -> str:
+    for pattern in (names.WRAPPED, names.SQL):
+        text = _redact_quoted(text, pattern)
+    text = redact_named(text)
+    text = names.NETRC.sub(rf"\1{MARK}", text)
+    if "-" in text:
+        text = names.FLAG.sub(rf"\1{MARK}", text)
+    return names.SPOKEN.sub(_redact_spoken, text)
+
+
+def _redact_quoted(text: str, pattern: re.Pattern[str]) -> str:
+    """The text with the quoted value redacted that follows each match, up to the same quote or the line's end."""
     parts, end = [], 0
-    while match := PAIR.search(text, end):
-        parts.append(text[end : match.end(1)])
-        end = match.end()
-        if match["quoted"]:
-            parts.append(match["quoted"])
-            end = _end_of_quoted(text, end, match["quote"], escaped="\\" in match["quoted"])
-        parts.append(MARK)
+    while match := pattern.search(text, end):
+        stop = re.compile(rf"(?<!\\){match['quote']}|\n").search(text, match.end())
+        parts += [text[end : match.end()], MARK]
+        end = stop.start() if stop else len(text)
     return "".join([*parts, text[end:]])
 
 
-def _end_of_quoted(text: str, start: int, quote: str, *, escaped: bool) -> int:
-    """The index of the closing quote, or of the end of the line if there is none."""
-    stops = re.compile(r"[\\\n]" if escaped else rf"(?<!\\){quote}|\n")
-    stop = stops.search(text, start)
-    return stop.start() if stop else len(text)
+def _redact_query(match: re.Match[str]) -> str:
+    name, value = match[1][1:-1].lower(), match["value"]
+    always = name not in ("key", "code")
+    secret = len(value) >= SHORTEST_KNOWN_SECRET if always else looks_secret(value)
+    return match[1] + MARK if secret or (name == "otp" and value.isdigit()) else match[0]
 
 
-def _is_card(digits: str) -> bool:
-    """Luhn's check (ISO/IEC 7812-1, annex B). One number in ten passes it by chance."""
-    numbers = [int(digit) for digit in digits if digit.isdigit()]
-    doubled = [sum(divmod(2 * digit, 10)) for digit in numbers[-2::-2]]
-    return len(numbers) in LUHN_LENGTHS and (sum(numbers[-1::-2]) + sum(doubled)) % 10 == 0
+def _redact_user_flag(match: re.Match[str]) -> str:
+    # `docker run -u 1000:1000` names ids.
+    ids = match[1].rstrip(":")[-1:].isdigit() and match[2].isdigit()
+    return match[0] if ids or match[2].startswith("//") else match[1] + MARK
 
 
-def _is_random(text: str) -> bool:
-    """True for a key or a line of one: all kinds of characters, without a pattern. False for a hex hash."""
-    has_all_kinds = (
-        any(map(str.isdigit, text)) and any(map(str.islower, text)) and any(map(str.isupper, text))
-    )
-    separators = text.count("/") + text.count("-") + text.count("_")
-    if not has_all_kinds or separators > len(text) / SEPARATOR_SPACING:
-        return False
-    sample = text[:RANDOM_SAMPLE]
-    classes = [(char.isdigit(), char.isupper()) for char in sample]
-    changes = sum(left != right for left, right in pairwise(classes))
-    return changes >= RANDOM_CHANGES * len(sample)
+def _redact_spoken(match: re.Match[str]) -> str:
+    if not is_spoken_secret(match):
+        return match[0]
+    start = match.start("value") - match.start()
+    return match[0][:start] + MARK

@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from workers.errors import SettingsError
 from workers.models import Environment
 from workers.runtime.environment import variables
+from workers.runtime.own_secrets import own_secrets
+from workers.runtime.redaction import remember_secrets
 
 WEEK_MINUTES = 10_080  # upper bound of the intervals; a longer one is a typing error
 
@@ -178,7 +180,7 @@ def _check_address(value: str, *schemes: str) -> None:
 
 
 def read(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
-    """The settings of the environment and of `.env`.
+    """The settings of the environment and of `.env`. From then on no text of this process shows their secrets.
 
     Args:
         environ: the environment; None takes that of the process.
@@ -190,12 +192,14 @@ def read(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".
     present = variables(environ, dotenv)
     keys = {name: value for name, value in present.items() if name.endswith(("_API_KEY", "_AUTH_TOKEN"))}
     try:
-        return Settings.model_validate(present | {"provider_keys": keys})
+        settings = Settings.model_validate(present | {"provider_keys": keys})
     except ValidationError as error:
         # `from None`: pydantic's error quotes the values, and some of them are secrets.
         raise SettingsError(
             *((str(item["loc"][0]), _reason(item["msg"])) for item in error.errors())
         ) from None
+    remember_secrets(own_secrets(settings, present, settings.opencode_config))
+    return settings
 
 
 def _reason(message: str) -> str:

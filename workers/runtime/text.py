@@ -6,18 +6,14 @@ in Slack, in a pull request and in a terminal.
 
 from __future__ import annotations
 
-import re
-import unicodedata
+import html
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
+from workers.runtime.characters import visible
 from workers.runtime.redaction import redact
 
-INVISIBLE = re.compile(r"[\s\x00-\x20\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
-"""White space, line ends, terminal control characters, zero-width characters and marks that reverse the reading
-direction (CVE-2021-42574, "Trojan Source")."""
-HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co"})
-"""Unicode categories that no reader sees: control, format, surrogate and private-use characters."""
 ELLIPSIS = "…"
 MINUTE = 60
 HOUR = 3600
@@ -27,12 +23,12 @@ DAY = 86_400
 
 
 def one_line(text: str, limit: int | None = None) -> str:
-    """The text on one line, without characters that move a terminal's cursor or begin a new line.
+    """The text on one line, without anything that a reader cannot see.
 
     Args:
         limit: longest result in characters, the ellipsis included; None does not truncate.
     """
-    line = INVISIBLE.sub(" ", text).strip()
+    line = " ".join(visible(text).split())
     return line if limit is None else truncate(line, limit)
 
 
@@ -48,13 +44,25 @@ def safe_line(text: str, limit: int | None = None) -> str:
     return one_line(redact(visible(text)), limit)
 
 
-def visible(text: str) -> str:
-    """The text without characters that readers cannot see; line feeds and tabs stay."""
-    return "".join(
-        char
-        for char in text.replace("\r\n", "\n")
-        if char in "\n\t" or unicodedata.category(char) not in HIDDEN_CATEGORIES
-    )
+def safe_text(text: str) -> str:
+    """Untrusted text as visible, redacted text on as many lines as it has."""
+    return redact(visible(text))
+
+
+def safe_value(value: Any) -> Any:
+    """A value of JSON with every text in it, names included, as `safe_text`; other values as they are."""
+    if isinstance(value, str):
+        return safe_text(value)
+    if isinstance(value, dict):
+        return {safe_value(name): safe_value(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [safe_value(item) for item in value]
+    return value
+
+
+def escape_html(text: str) -> str:
+    """Untrusted text for an HTML page, in element content or in a quoted attribute."""
+    return html.escape(safe_line(text), quote=True)
 
 
 def truncate(text: str, limit: int) -> str:

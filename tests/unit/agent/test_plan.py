@@ -159,7 +159,7 @@ def test_text_for_people_is_truncated_and_inert() -> None:
 
     assert len(plan.change) <= 12
     assert all(len(step) <= 600 and "```" not in step for step in plan.change)
-    assert plan.risk == "a b[2J"
+    assert plan.risk == "a b"
 
 
 # ---- the writer's answer ---------------------------------------------------------------------

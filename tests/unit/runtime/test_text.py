@@ -5,19 +5,20 @@ from __future__ import annotations
 import pytest
 
 from workers.runtime import text
+from workers.runtime.characters import visible
 
 
 @pytest.mark.parametrize(
     ("raw", "line"),
     [
         ("two\nlines\r\n", "two lines"),
-        ("\x1b[31mred\x1b[0m", "[31mred [0m"),
-        ("left\u202eright", "left right"),
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("left\u202eright", "leftright"),
         ("  wide\u00a0 \u2003space ", "wide space"),
         ("", ""),
     ],
 )
-def test_one_line_replaces_line_ends_and_control_characters_by_a_space(raw: str, line: str) -> None:
+def test_one_line_replaces_line_ends_by_a_space_and_drops_hidden_characters(raw: str, line: str) -> None:
     assert text.one_line(raw) == line
 
 
@@ -34,7 +35,7 @@ def test_a_token_is_redacted_before_the_line_is_truncated() -> None:
 
 
 def test_visible_text_keeps_line_feeds_and_tabs() -> None:
-    assert text.visible("a\r\n\tb\u202e\x00c") == "a\n\tbc"
+    assert visible("a\r\n\tb\u202e\x00c") == "a\n\tbc"
 
 
 @pytest.mark.parametrize(("raw", "cut"), [("exact", "exact"), ("longer", "long…"), ("a b  c d", "a b…")])

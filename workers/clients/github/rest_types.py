@@ -10,7 +10,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from workers.errors import GitHubBusy, GitHubRefused
-from workers.models import Model, PullRequest
+from workers.models import Model, PullRequest, Text
 
 REPOSITORY_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
 MAX_ERROR_CHARS = 300
@@ -68,7 +68,7 @@ class Pull(Model):
     number: int
     html_url: str
     title: str = ""
-    body: str | None = None
+    body: Text | None = None
     state: str
     draft: bool = False
     merged_at: str | None = None
@@ -134,7 +134,7 @@ class Branch(Model):
 
 
 class Comment(Model):
-    body: str = ""
+    body: Text = ""
 
 
 class _ErrorBody(Model):

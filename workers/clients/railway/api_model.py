@@ -6,7 +6,6 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
     ValidationError,
@@ -17,6 +16,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from workers.models import CleanModel
 from workers.runtime.text import one_line
 
 T = TypeVar("T")
@@ -28,8 +28,11 @@ MAX_NAME_CHARS = 200
 Name = Annotated[str, AfterValidator(lambda name: one_line(name)[:MAX_NAME_CHARS])]
 
 
-class ApiModel(BaseModel):
-    """Base of the types below. A field that the schema declares nullable has a default here."""
+class ApiModel(CleanModel):
+    """Base of the types below; text is cleaned and redacted as in `Model`.
+
+    A field that the schema declares nullable has a default here.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
 

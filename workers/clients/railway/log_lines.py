@@ -7,7 +7,7 @@ from typing import Any
 
 from workers.clients.railway.api_model import ApiModel
 from workers.clients.railway.graphql_types import Tags
-from workers.models import Model, Moment
+from workers.models import Exact, Model, Moment, Visible
 
 LEVELS = {
     "err": "error", "fatal": "error", "critical": "error", "crit": "error", "emerg": "error", "alert": "error",
@@ -31,7 +31,8 @@ class LogLine(Model):
     """One log line. `level` is debug, info, warn, error or an unknown level as the service spells it."""
 
     timestamp: Moment
-    message: str
+    message: Visible
+    """Not redacted: `build_log_records`, its only reader, opens JSON first."""
     level: str = "info"
     deployment_id: str | None = None
     instance_id: str | None = None
@@ -51,14 +52,16 @@ class HttpLine(Model):
 
 class Attribute(ApiModel):
     key: str
-    value: str | None = None
+    value: Exact | None = None
+    """JSON, which `to_model` opens."""
 
 
 class Log(ApiModel):
     """A line as Railway returns it: a single-line JSON log arrives split into message and attributes."""
 
     timestamp: Moment
-    message: str = ""
+    message: Exact = ""
+    """For `to_model`, whose result is cleaned."""
     severity: str | None = None
     attributes: list[Attribute] | None = None
     tags: Tags | None = None

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from workers.clients.railway import LogLine
-from workers.runtime.redaction import redact
+from workers.runtime.characters import visible
+from workers.runtime.redaction import redact, redact_key_line
 
 MAX_LINE_CHARS = 200_000  # of a line are processed at all; far less is kept, after redaction
 MAX_RECORD_CHARS = 12_000  # a whole traceback with its message; longer records lose their middle
@@ -24,9 +25,6 @@ MAX_OPEN_LINES = (
 # Longest pause between two lines of one traceback. A process prints it at once, so a later line is a new record.
 MAX_PAUSE_SECONDS = 3.0
 
-# Terminal colour and title sequences, as most log libraries write them.
-ANSI = re.compile(r"\x1b(?:\[[0-9;?]{0,20}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|[@-Z\\-_])")
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 # A line inside a traceback of Python or of Node, with the markers of an exception group.
 FRAME = re.compile(
     r'^[\s|+-]*(?:File "[^"]{1,500}", line \d|at\s+\S|\.\.\. \d+ (?:more|lines)|\^|~)|^\s*\[cause\]'
@@ -111,18 +109,23 @@ class LogRecord:
 
 
 def clean_log_text(text: str) -> str:
-    """The text without colours, control characters and direction marks; line feeds and tabs stay."""
-    return CONTROL.sub("", ANSI.sub("", text[:MAX_LINE_CHARS].replace("\r\n", "\n").replace("\r", "\n")))
+    """The beginning of the text without anything that a reader cannot see; line feeds and tabs stay."""
+    return visible(text[:MAX_LINE_CHARS])
 
 
 def build_log_records(lines: Iterable[LogLine]) -> list[LogRecord]:
     """The lines as records, oldest first. Tracebacks are joined per replica, because replicas interleave."""
     open_records: dict[str, LogRecord] = {}
     records: list[LogRecord] = []
+    in_key: dict[str, bool] = {}
     for line in sorted(lines, key=lambda line: line.timestamp):
-        level, text = _open_json(clean_log_text(line.message), (line.level or "").lower())
         instance = line.instance_id or ""
-        for position, piece in enumerate(redact(text).split("\n")):
+        message, in_key[instance] = redact_key_line(
+            clean_log_text(line.message), inside=in_key.get(instance, False)
+        )
+        level, text = _open_json(message, (line.level or "").lower())
+        # Again, because JSON may hold escaped control characters.
+        for position, piece in enumerate(redact(visible(text)).split("\n")):
             record = open_records.get(instance)
             if record is not None and (position > 0 or _continues(record, piece, line.timestamp)):
                 _append(record, piece)

@@ -1,0 +1,100 @@
+"""Removes everything from untrusted text that a reader cannot see, by Unicode category. Pure.
+
+Letters, marks, numbers, punctuation and symbols stay; spaces become a plain space. Control, format, surrogate, private
+and unassigned characters go, and so do the terminal's escape sequences as a whole, not only their first character.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_MARKS = 3
+"""Combining marks in a row that stay. Languages need two or three; a flood of them covers the lines above and below."""
+MAX_CACHED_CHARACTERS = 4096
+"""Characters whose replacement is remembered: all those of a few scripts, and no more in hostile text."""
+
+VISIBLE_CATEGORIES = frozenset("LMNPS")
+"""First letters of the Unicode categories that stay: letters, marks, numbers, punctuation, symbols."""
+EMPTY_LETTERS = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\ufffc\U00016fe4\U0001d159"
+    + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), *range(0x13441, 0x13447))))
+)
+"""Characters of visible categories that show nothing: fillers, variation selectors, the blank Braille pattern. Unicode
+lists most of them as Default_Ignorable_Code_Point (DerivedCoreProperties.txt), which Python does not know."""
+
+LINE_ENDS = re.compile(r"\r\n?|[\x85\u2028\u2029]")
+UNUSUAL = re.compile(r"[^\n\t -~]")
+"""Finds text that is not plain ASCII. All other text stays as it is."""
+ESCAPES = "\x07\x1b\x80\x90\x98\x9b\x9c\x9d\x9e\x9f"
+"""Characters that begin or end a terminal's escape sequences, and `\x80`, which tells them apart from broken UTF-8."""
+HAS_ESCAPE = re.compile(f"[{ESCAPES}]")
+# ECMA-48 (control functions) and xterm's ctlseqs. Each alternative begins at the first escape character of a run, and
+# no quantifier gives anything back, so that the search is linear. `\x80` before an 8-bit introducer means UTF-8 that
+# was read as Latin-1 (`â\x80\x9d`), which is no sequence.
+SEQUENCES = re.compile(
+    r"""
+      (?<!\x1b)\x1b++ (?:
+          [\]PX^_] [^\x07\x1b\x9c\n]*+ (?:\x07|\x1b\\|\x9c)?   # OSC, DCS, SOS, PM, APC with their text
+        | \[ [0-?]*+ [ -/]*+ [@-~]?                            # CSI
+        | [ -/]++ [0-~]?                                       # character sets and the like
+        | [0-?@-_cno|}~]                                       # two characters, such as a reset
+      )
+    | (?<!\x80)[\x90\x98\x9d-\x9f] [^\x07\x1b\x90\x98\x9c-\x9f\n]*+ (?:\x07|\x1b\\|\x9c)
+    | \x9b [0-?]*+ [ -/]*+ [@-~]?
+    """,
+    re.VERBOSE,
+)
+NON_ASCII_RUN = re.compile(rf"[^\x00-\x7f]{{{MAX_MARKS + 1},}}")
+
+
+class _Replacements(dict[int, str]):
+    """Code point → the text that stands for it, for `str.translate`.
+
+    Args:
+        kept: characters that stay whatever their category is.
+    """
+
+    def __init__(self, kept: str) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def __missing__(self, code: int) -> str:
+        replacement = self._replacement(chr(code))
+        if len(self) < MAX_CACHED_CHARACTERS:
+            self[code] = replacement
+        return replacement
+
+    def _replacement(self, char: str) -> str:
+        if char in self._kept:
+            return char
+        if char in EMPTY_LETTERS:
+            return ""
+        if char in "\v\f" or unicodedata.category(char)[0] == "Z":
+            return " "
+        return char if unicodedata.category(char)[0] in VISIBLE_CATEGORIES else ""
+
+
+# Two passes: a zero-width character inside a sequence must not hide it, and the sequence is removed in between.
+WITH_ESCAPES = _Replacements(f"\n\t{ESCAPES}")
+WITHOUT_ESCAPES = _Replacements("\n\t")
+
+
+def visible(text: str) -> str:
+    """The text as a reader sees it, on as many lines as it has; line feeds and tabs stay."""
+    if not UNUSUAL.search(text):
+        return text
+    text = LINE_ENDS.sub("\n", text)
+    if HAS_ESCAPE.search(text):
+        text = SEQUENCES.sub("", text.translate(WITH_ESCAPES))
+    text = text.translate(WITHOUT_ESCAPES)
+    return text if text.isascii() else NON_ASCII_RUN.sub(_without_mark_floods, text)
+
+
+def _without_mark_floods(match: re.Match[str]) -> str:
+    kept, marks = [], 0
+    for char in match[0]:
+        marks = marks + 1 if unicodedata.category(char)[0] == "M" else 0
+        if marks <= MAX_MARKS:
+            kept.append(char)
+    return "".join(kept)

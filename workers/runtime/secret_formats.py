@@ -1,0 +1,102 @@
+"""The formats of secrets: tokens that services publish, key blocks, addresses with a password, cookies. Pure.
+
+Every pattern starts at a rare literal or has a bounded length, and none backtracks far.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+# Share of adjacent characters of different kinds (lower case, upper case, digit) above which a text is random. Random
+# text has 0.6 on average; names in CamelCase and paths stay below 0.35.
+RANDOM_CHANGES = 0.4
+RANDOM_SAMPLE = 512  # characters of a long text that are examined
+LUHN_LENGTHS = range(13, 20)  # digits of a payment card number (ISO/IEC 7812)
+SEPARATOR_SPACING = 12  # characters per separator; a text with more separators is a path or a name
+
+PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----.*?(?:-----END[^\n-]{0,60}-----|\Z)",
+    re.DOTALL,
+)
+KEY_START = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----")
+KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----")
+KEY_LINE = re.compile(
+    r"[^A-Za-z0-9+/=]{0,40}[A-Za-z0-9+/=]{1,90}\W{0,10}\Z|\s*(?:Proc-Type|DEK-Info|Version|Comment):"
+)
+"""A line inside a key block; what a logger puts before it, such as quotes or a time, is short."""
+
+# The token formats that services publish so that scanners can find leaked tokens.
+TOKENS = re.compile(
+    r"""
+      gh[pousr]_[A-Za-z0-9]{16,} | github_pat_\w{20,} | gl(?:pat|dt|rt|cbt|ptt|ft|agent|oas|soat|imt)-[\w.-]{16,}
+    | sk-[A-Za-z0-9_-]{16,} | (?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{8,} | whsec_[A-Za-z0-9+/=]{8,}
+    | xox[a-z](?:\.xox[a-z])?-[\w-]{8,} | xapp-[\w-]{8,} | (?<=hooks\.slack\.com/services/)[\w/-]{8,}
+    | (?<=hooks\.slack\.com/workflows/)[\w/-]{8,} | (?<=hooks\.slack\.com/triggers/)[\w/-]{8,}
+    | (?<=discord\.com/api/webhooks/)[\w/-]{8,} | (?<=discordapp\.com/api/webhooks/)[\w/-]{8,}
+    | (?<=webhook\.office\.com/webhookb2/)[\w/@-]{8,}
+    | (?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16} | AIza[\w-]{30,} | ya29\.[\w-]{16,} | GOCSPX-[\w-]{16,}
+    | (?<![\w/])[14]//?0[\w-]{20,}
+    | (?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?
+    | npm_[A-Za-z0-9]{30,} | pypi-[\w-]{30,} | hf_[A-Za-z0-9]{20,} | do[por]_v1_[a-f0-9]{32,} | rubygems_[a-f0-9]{40,}
+    | (?<![\w-])SG\.[\w-]{16,}\.[\w-]{16,} | key-[0-9a-f]{32} | shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32} | lin_api_\w{20,}
+    | (?<![A-Za-z0-9])SK[0-9a-f]{32}(?![0-9a-f]) | (?<=AC[0-9a-f]{32}:)[0-9a-f]{32}
+    | (?<!\d)\d{8,10}:AA[\w-]{30,} | (?<![\w-])[MNO][A-Za-z\d_-]{22,27}\.[\w-]{6}\.[\w-]{25,}
+    | sb_(?:secret|publishable)_\w{16,} | sbp_[0-9a-f]{40}
+    | (?<![A-Za-z0-9])re_(?=\w{0,30}\d)[A-Za-z0-9]{6,}_[A-Za-z0-9]{16,}
+    | (?<!\w)(?:hvs|hvb|hvr)\.[\w-]{20,} | dapi[0-9a-f]{32} | ntn_[A-Za-z0-9]{30,} | figd_[\w-]{20,} | PMAK-[\w-]{30,}
+    | NRAK-[A-Z0-9]{20,} | sntry[su]_[\w+/=-]{20,} | ATATT3[\w=-]{20,} | ATCTT3[\w=-]{20,} | sq0(?:atp|csp)-[\w-]{20,}
+    | dckr_(?:pat|oat)_[\w-]{20,} | glsa_\w{20,} | glc_[\w=+/]{20,} | gsk_[A-Za-z0-9]{20,} | xai-[A-Za-z0-9]{20,}
+    | r8_[A-Za-z0-9]{20,} | pscale_(?:tkn|pw|oauth)_[\w.-]{20,} | fm[12][ar]?_[\w+/=-]{20,} | nfp_[A-Za-z0-9]{20,}
+    | dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{20,} | HRKU-[\w-]{20,} | AGE-SECRET-KEY-1[A-Z0-9]{40,} | tskey-[\w-]{16,}
+    | [A-Za-z0-9_~.-]{3}8Q~[\w~.-]{30,36} | CCIPAT_\w{20,} | bkua_[0-9a-f]{30,} | [A-Za-z0-9]{14}\.atlasv1\.[\w-]{40,}
+    | (?<!\w)EAA[A-Z][A-Za-z0-9]{60,} | (?<!\w)access-(?:sandbox|development|production)-[0-9a-f-]{36}
+    """,
+    re.VERBOSE,
+)
+USERINFO = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]{1,20}://)(?!\[redacted\]@)[^\s/"'<>?#]{1,300}@""")
+PASSWORD_USERINFO = re.compile(
+    r"""([A-Za-z][A-Za-z0-9+.-]{1,20}://)(?!\[redacted\]@)[^\s/:@"'<>?#]{0,100}:(?!\d{1,5}[/?#])[^\s"'<>@]{1,200}@(?=[\w.-])"""
+)
+"""Besides USERINFO, because a password may contain an unescaped slash, `?` or `#`."""
+# The last `@` ends the password, which may contain others; an address without one has no password.
+DATABASE_USERINFO = re.compile(
+    r"""((?:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|valkeys?|amqps?|mssql|clickhouse|cockroachdb|ldaps?|smtps?)"""
+    r"""(?:\+\w{1,20})?://)(?!\[redacted\]@)[^\s"'<>]{1,300}@(?=[\w.\[-])""",
+    re.IGNORECASE,
+)
+DRIVER_USERINFO = re.compile(r"""(?<![\w/.-])[\w.-]{1,60}:[^\s"'@]{1,100}@(?=(?:tcp|unix)\()""")
+"""`user:password@tcp(host:3306)/name`, the form of Go's MySQL driver."""
+BEARER = re.compile(
+    r"\b(bearer|basic|token|apikey|negotiate|digest)\s{1,3}(?=[A-Za-z0-9._~+/-]{0,80}[\d=])[A-Za-z0-9._~+/=-]{8,}",
+    re.IGNORECASE,
+)
+COOKIE = re.compile(
+    r"""(?<![\w.-])([\w.-]{1,80}=)(?!\[redacted\])[^\s;"',]{1,4096}(?=;\s?(?:path|domain|expires|max-age|httponly|secure|samesite)\b)""",
+    re.IGNORECASE,
+)
+"""A cookie with one of its attributes (RFC 6265, section 4.1), wherever it stands."""
+EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]{1,256}@(?!\dx\.)(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}\b")
+CARD = re.compile(r"(?<![\w.])[2-6]\d(?:[ -]?\d){11,17}(?![\w])")
+RANDOM = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{40,}={0,2}")
+
+
+def is_card(digits: str) -> bool:
+    """Luhn's check (ISO/IEC 7812-1, annex B). One number in ten passes it by chance."""
+    numbers = [int(digit) for digit in digits if digit.isdigit()]
+    doubled = [sum(divmod(2 * digit, 10)) for digit in numbers[-2::-2]]
+    return len(numbers) in LUHN_LENGTHS and (sum(numbers[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def is_random(text: str) -> bool:
+    """True for a key or a line of one: all kinds of characters, without a pattern. False for a hex hash."""
+    has_all_kinds = (
+        any(map(str.isdigit, text)) and any(map(str.islower, text)) and any(map(str.isupper, text))
+    )
+    separators = text.count("/") + text.count("-") + text.count("_")
+    if not has_all_kinds or separators > len(text) / SEPARATOR_SPACING:
+        return False
+    sample = text[:RANDOM_SAMPLE]
+    classes = [(char.isdigit(), char.isupper()) for char in sample]
+    changes = sum(left != right for left, right in pairwise(classes))
+    return changes >= RANDOM_CHANGES * len(sample)
