@@ -30,7 +30,6 @@ from workers.models.incident import (
     affected_services,
     alerting_findings,
 )
-from workers.models.model_calls import ModelCall, Transcript
 from workers.models.notification import Answer, AnswerKind, DropReason, SlackMessage
 from workers.models.proposal import (
     Check,
@@ -100,7 +99,6 @@ __all__ = [
     "LogPattern",
     "LogSource",
     "Model",
-    "ModelCall",
     "Moment",
     "Outcome",
     "Plan",
@@ -124,7 +122,6 @@ __all__ = [
     "Suspect",
     "Text",
     "TrafficMinute",
-    "Transcript",
     "Upstream",
     "Usage",
     "Verdict",
