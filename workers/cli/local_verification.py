@@ -26,6 +26,7 @@ from workers.models import (
     VerificationReason,
 )
 from workers.remediation import verification
+from workers.remediation.sandboxed_commands import REPRODUCTION_SECONDS
 from workers.sandbox.builder import build_sandbox
 from workers.sandbox.sandbox import Sandbox
 
@@ -62,13 +63,17 @@ class Request:
 
 
 def verify(
-    request: Request, *, secrets: tuple[str, ...] = (), allow_unsandboxed: bool = False
-) -> Verification:
+    request: Request, *,
+    secrets: tuple[str, ...] = (),
+    allow_unsandboxed: bool = False,
+    reproduction_seconds: float = REPRODUCTION_SECONDS,
+) -> Verification:  # fmt: skip
     """The verification of the patch. Nothing is left on this machine.
 
     Args:
         secrets: values that a patch must not contain and output must not show.
         allow_unsandboxed: whether the repository's code may run without a sandbox if none can be built.
+        reproduction_seconds: deadline of one run of the reproduction.
 
     Raises:
         InvalidArgument: the request names something that does not exist, or the patch does not apply.
@@ -96,6 +101,7 @@ def verify(
         return verification.verify(
             fix, plan, verdict, repository, service=request.service, repositories=repositories,
             sandbox=_sandbox(folder, allow_unsandboxed=allow_unsandboxed), secrets=secrets,
+            reproduction_seconds=reproduction_seconds,
         )  # fmt: skip
 
 
