@@ -28,6 +28,7 @@ from workers.models import (
     RemoteRepository,
     SlackMessage,
     Survey,
+    Transcript,
     Usage,
     Verdict,
     Verification,
@@ -50,9 +51,11 @@ SYMPTOMS = Record("symptoms", list[Finding])
 # An incident: what its stages compute, in order.
 EVIDENCE = Record("evidence", Evidence)
 VERDICT = Record("verdict", Verdict)
+READER_CALLS = Record("reader_calls", Transcript)  # the calls of the model behind the plan
 PLAN = Record("plan", Plan)
 BASE = Record("base", str)  # the commit of the base branch on which the fix is made
 RUNNER_HINT = Record("runner_hint", str)  # how the repository's tests are run, for the writer's prompt
+WRITER_CALLS = Record("writer_calls", Transcript)  # the calls of the model behind the fix
 FIX = Record("fix", Fix)
 VERIFICATION = Record("verification", Verification)
 # The title and body of a pull request that the mode does not allow.
@@ -68,6 +71,9 @@ REMOTE = Record("remote", RemoteRepository)
 BRANCH = Record("branch", str)  # the pushed commit
 PULL = Record("pull", PullRequest)
 USAGE = Record("usage", Usage)
+
+CALLS: dict[str, Record[Transcript]] = {"reader": READER_CALLS, "writer": WRITER_CALLS}
+"""The record of an agent's calls by its role. Both are written during the run, so that a killed worker keeps them."""
 
 EXTERNAL: tuple[Record[Any], ...] = (REMOTE, BRANCH, PULL, USAGE)
 

@@ -61,7 +61,7 @@ PLAN = Stage(
     INCIDENT,
     queue="fixes",
     needs=(records.VERDICT,),
-    makes=(records.PLAN,),
+    makes=(records.READER_CALLS, records.PLAN),
     deadline_seconds=1800.0,  # one run of the reading agent takes up to 900 s, and the clone may be cold
 )
 FIX = Stage(
@@ -69,7 +69,7 @@ FIX = Stage(
     INCIDENT,
     queue="fixes",
     needs=(records.PLAN,),
-    makes=(records.BASE, records.RUNNER_HINT, records.FIX, records.VERIFICATION),
+    makes=(records.BASE, records.RUNNER_HINT, records.WRITER_CALLS, records.FIX, records.VERIFICATION),
     deadline_seconds=3600.0,  # one run of the writing agent takes up to 1500 s; the checks run before and after
 )
 PROPOSE = Stage(

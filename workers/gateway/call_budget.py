@@ -33,6 +33,10 @@ class CallBudget(Protocol):
     def settle(self, reservation: Reservation, cost_usd: float, tokens: int) -> None:
         """Replace a reservation by what the call took."""
 
+    @property
+    def usage(self) -> Usage:
+        """What was used, without calls under way."""
+
 
 @dataclass
 class RunBudget:

@@ -31,7 +31,8 @@ from workers.gateway.formats import FORMATS, Format, FormatName, NotAllowed, Tok
 from workers.gateway.http_server import Disconnected, HttpServer, Listener, Reply, Request
 from workers.gateway.streams import AnswerReader
 from workers.gateway.upstream import Answer, Broken, Provider, Upstream
-from workers.runtime.redaction import redact
+from workers.models import Usage
+from workers.runtime.redaction import redact, remember_secrets
 from workers.runtime.text import safe_line
 
 MAX_BODY_BYTES = 8 * 2**20  # of a request; a million tokens of code are about 4 MB
@@ -70,6 +71,18 @@ PATHS: Mapping[str, FormatName] = {
 GEMINI_PATH = re.compile(r"/v1(?:beta)?/models/([\w.:/%@+-]{1,200}):(generateContent|streamGenerateContent)")
 
 log = logging.getLogger("trackwalker.gateway")
+
+
+class ModelProvider(Protocol):
+    """Where the answers come from: the provider, or a recording."""
+
+    def post(
+        self, target: str, headers: Mapping[str, str], body: bytes, silence_seconds: float
+    ) -> Answer: ...
+
+    def done(self, answer: Answer) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class CallLog(Protocol):
@@ -146,18 +159,21 @@ class ModelGateway:
         budget: decides before each call whether it may be made.
         transcript: gets every call that was made.
         deadline: on the monotonic clock; calls after it are answered with 504, calls under way are cut.
+        provider: gives the answers; None stands for the provider itself.
         silence_seconds, first_wait_seconds: shorter in tests.
     """
 
     def __init__(
         self, upstream: Upstream, budget: CallBudget, transcript: CallLog, *, deadline: float,
-        silence_seconds: float = SILENCE_SECONDS, first_wait_seconds: float = FIRST_WAIT_SECONDS,
+        provider: ModelProvider | None = None, silence_seconds: float = SILENCE_SECONDS,
+        first_wait_seconds: float = FIRST_WAIT_SECONDS,
     ) -> None:  # fmt: skip
+        remember_secrets(upstream.secrets)  # the text of errors and transcripts is redacted
         self.token = secrets.token_urlsafe(32)
         self.problem: TrackwalkerError | None = None
         self._upstream, self._budget, self._transcript = upstream, budget, transcript
         self._deadline, self._silence, self._first_wait = deadline, silence_seconds, first_wait_seconds
-        self._provider = Provider(upstream)
+        self._provider = provider or Provider(upstream)
         self._server = HttpServer(self._handle, MAX_BODY_BYTES, self._malformed, "application/json")
         self._closed = threading.Event()
         self._cuts = self._under_way = 0
@@ -167,6 +183,16 @@ class ModelGateway:
     def serve(self, accept: Listener) -> None:
         """Serve the connections that `accept` returns until it raises OSError. Blocks; run it in a thread."""
         self._server.serve(accept)
+
+    @property
+    def usage(self) -> Usage:
+        """What the run has used so far, without calls under way."""
+        return self._budget.usage
+
+    @property
+    def upstream(self) -> Upstream:
+        """The provider, with the model and its formats."""
+        return self._upstream
 
     def check(self) -> None:
         """Raise the problem that ends the run, if there is one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import select
 import socket
 import ssl
@@ -12,12 +13,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from pydantic import SecretStr
 
 from workers.gateway.formats import FormatName, TokenUsage
 
+SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|session|pass", re.IGNORECASE)
+"""Headers whose values are secrets. Others hold names and addresses, which may occur anywhere."""
 CONNECT_SECONDS = 10.0  # until a provider must have accepted a connection
 READ_BYTES = 65_536  # largest part of an answer that is passed on at once
 MAX_IDLE_CONNECTIONS = 2  # opencode makes one or two calls at once
@@ -90,7 +94,7 @@ class Upstream:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The values that must never leave the worker, but to the provider."""
-        values = [self.key, *self.headers.values()]
+        values = [self.key, *(value for name, value in self.headers.items() if SECRET_HEADER.search(name))]
         return tuple(value.get_secret_value() for value in values if value.get_secret_value())
 
     def target(self, path: str, query: Mapping[str, str]) -> str:
@@ -119,9 +123,22 @@ class Broken(Exception):
         self.sent = sent
 
 
+class Answer(Protocol):
+    """The head of an answer, and its body as it arrives."""
+
+    @property
+    def status(self) -> int: ...
+
+    def header(self, name: str) -> str:
+        """The value of a header on one line, "" if it is missing."""
+
+    def parts(self) -> Iterator[bytes]:
+        """The body in parts, as soon as each arrives and without a compression. Raises Broken."""
+
+
 @dataclass
-class Answer:
-    """The head of a provider's answer, and its body as it arrives."""
+class ProviderAnswer:
+    """The answer of a provider."""
 
     connection: http.client.HTTPConnection
     response: http.client.HTTPResponse
@@ -196,7 +213,7 @@ class Provider:
                 self._busy[connection] = connected
             sent = True
             connection.request("POST", target, body, dict(headers))
-            return Answer(connection, connection.getresponse())
+            return ProviderAnswer(connection, connection.getresponse())
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._forget(connection)
             reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
@@ -204,6 +221,8 @@ class Provider:
 
     def done(self, answer: Answer) -> None:
         """Keep the connection of an answer that was read to its end for the next call, close any other."""
+        if not isinstance(answer, ProviderAnswer):
+            raise TypeError("the answer is not one of this provider")
         connection = answer.connection
         is_reusable = answer.response.isclosed() and connection.sock is not None
         answer.response.close()

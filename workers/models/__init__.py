@@ -30,6 +30,7 @@ from workers.models.incident import (
     affected_services,
     alerting_findings,
 )
+from workers.models.model_calls import ModelCall, Transcript
 from workers.models.notification import Answer, AnswerKind, DropReason, SlackMessage
 from workers.models.proposal import (
     Check,
@@ -99,6 +100,7 @@ __all__ = [
     "LogPattern",
     "LogSource",
     "Model",
+    "ModelCall",
     "Moment",
     "Outcome",
     "Plan",
@@ -122,6 +124,7 @@ __all__ = [
     "Suspect",
     "Text",
     "TrafficMinute",
+    "Transcript",
     "Upstream",
     "Usage",
     "Verdict",

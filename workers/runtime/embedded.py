@@ -123,9 +123,11 @@ class EmbeddedStore:
         config.write_text(_CONFIG.format(port=port, password=password, data=data))
         with (self.folder / "store.log").open("ab") as log:
             # A session of its own: Ctrl-C in a terminal signals the owner alone, which stops the store last.
+            # Without our environment: it holds tokens, and the server is a process that others could read it from.
             self._process = subprocess.Popen(
-                [_server_program(), config], cwd=data, stdout=log, stderr=log, start_new_session=True
-            )
+                [_server_program(), config], cwd=data, env={"LANG": "C.UTF-8"}, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
         (self.folder / "store.pid").write_text(str(self._process.pid))
         url = f"redis://:{password}@127.0.0.1:{port}/0"
         self._wait(url)

@@ -151,6 +151,18 @@ def test_the_embedded_store_is_protected(own: redis.Redis) -> None:
     assert store.protection_warnings(own) == []
 
 
+def test_the_embedded_store_gets_no_token_of_ours(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "hidden")
+    owner = EmbeddedStore(folder)
+    owner.ensure()
+    try:
+        environ = Path("/proc", (folder / "store.pid").read_text(), "environ").read_bytes()
+    finally:
+        owner.stop()
+
+    assert b"hidden" not in environ
+
+
 def test_a_redis_without_a_password_is_named(own: redis.Redis, url: str) -> None:
     own.config_set("requirepass", "")
     port = url.rpartition(":")[2].partition("/")[0]

@@ -1,0 +1,283 @@
+"""The registry proxy: the only way to packages for an installation in the sandbox, which has no other network.
+
+It answers GET and HEAD for three things: the page of a Python package, the description of an npm package, and files
+that one of these names. A request decides on nothing but names; its headers and its query go nowhere. Credentials of
+the registries stay in the worker. One proxy serves one run, and its token dies with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hmac import compare_digest
+from urllib.parse import quote, unquote
+
+from workers.gateway import registry_pages
+from workers.gateway.http_server import HttpServer, Listener, Reply, Request
+from workers.gateway.registry_pages import PackageFile
+from workers.gateway.registry_settings import Registry, RegistrySettings
+from workers.gateway.registry_upstream import MAX_FILE_BYTES, Unavailable, Upstream
+
+MAX_REQUESTS = 20_000  # of one run: a large project has 2,000 packages, each with a description and a file
+MAX_REFUSED = 200  # requests for anything but packages; an installer makes hardly any
+MAX_TOTAL_BYTES = 8 * 2**30  # of all files of one run
+PYTHON_ACCEPT = f"{registry_pages.JSON_PAGE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+# The short form, without readmes (https://github.com/npm/registry/blob/main/docs/responses/package-metadata.md).
+NPM_ACCEPT = "application/vnd.npm.install-v1+json, application/json;q=0.8"
+PYTHON_PAGE = re.compile(r"/pip/(\d{1,3})/simple/([A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?)/?")
+PYTHON_LINKS = re.compile(r"/pip/links/(\d{1,3})/?")
+PYTHON_FILE = re.compile(r"/pip/files/([0-9a-f]{32})/([A-Za-z0-9][A-Za-z0-9._+!-]{0,250}?)(\.metadata)?")
+NPM_NAME = r"(?:@[A-Za-z0-9~-][A-Za-z0-9._~-]{0,100}/)?[A-Za-z0-9~-][A-Za-z0-9._~-]{0,150}"
+NPM_PACKAGE = re.compile(rf"/npm/({NPM_NAME})")
+# A lock file names files by the paths of the registry that it was made with, which may begin with anything.
+NPM_FILE = re.compile(
+    rf"/npm/(?:[A-Za-z0-9._~-]+/){{0,8}}?({NPM_NAME})/-/([A-Za-z0-9][A-Za-z0-9._+~@-]{{0,250}})"
+)
+
+log = logging.getLogger("trackwalker.registries")
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file that was passed on."""
+
+    name: str
+    registry: str
+    """The host of the registry that named it; `this machine` for a folder."""
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a file comes from, and what it must be."""
+
+    registry: Registry
+    file: PackageFile
+
+
+@dataclass
+class RegistryProxy:
+    """The registries, for one run.
+
+    Args:
+        settings: where packages may come from.
+        port: the port on 127.0.0.1 under which programs in the sandbox reach it.
+        upstream: how the worker reaches the registries.
+        token: part of every address, because other programs of the machine may reach the port, too.
+    """
+
+    settings: RegistrySettings
+    port: int
+    upstream: Upstream
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    fetched: list[Fetched] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """Paths that it did not serve, for the message about a failed installation."""
+    _sources: dict[str, _Source] = field(default_factory=dict)
+    _npm_files: dict[str, dict[str, str]] = field(default_factory=dict)
+    _requests: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._server = HttpServer(self._handle, max_body_bytes=0)
+
+    @property
+    def base(self) -> str:
+        """The address of the proxy in the sandbox, with the token."""
+        return f"http://127.0.0.1:{self.port}/{self.token}"
+
+    def serve(self, accept: Listener) -> None:
+        """Serve connections until `accept` raises OSError or the proxy is closed. Blocks."""
+        self._server.serve(accept)
+
+    def close(self) -> None:
+        """End all connections, to programs and to registries."""
+        self._server.close()
+        self.upstream.close()
+
+    def variables(self) -> dict[str, str]:
+        """The environment that leads pip, uv and npm here. It wins over files of the repository."""
+        indexes = [f"{self.base}/pip/{number}/simple/" for number in range(len(self.settings.indexes))]
+        links = [f"{self.base}/pip/links/{number}/" for number in range(len(self.settings.links))]
+        main, extra = indexes[:1], indexes[1:]
+        scopes = dict.fromkeys(
+            (f"npm_config_{scope}:registry" for scope in self.settings.scopes), f"{self.base}/npm/"
+        )
+        variables = scopes | {
+            "PIP_CONFIG_FILE": "/dev/null", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_NO_CACHE_DIR": "1", "PIP_FIND_LINKS": " ".join(links), "PIP_EXTRA_INDEX_URL": " ".join(extra),
+            **({"PIP_INDEX_URL": main[0], "UV_DEFAULT_INDEX": main[0]} if main else {"PIP_NO_INDEX": "1"}),
+            "UV_INDEX": " ".join(extra), "UV_FIND_LINKS": ",".join(links), "UV_NO_CONFIG": "1",
+            "npm_config_registry": f"{self.base}/npm/", "npm_config_replace_registry_host": "always",
+            # Scripts of packages would run while the proxy can be reached.
+            "npm_config_ignore_scripts": "true", "npm_config_audit": "false", "npm_config_fund": "false",
+            "npm_config_update_notifier": "false",
+        }  # fmt: skip
+        return {name: value for name, value in variables.items() if value}
+
+    # -- requests -------------------------------------------------------------------------------------
+
+    def _handle(self, request: Request, reply: Reply) -> None:
+        try:
+            path = self._checked_path(request)
+            self._route(path)(request, reply)
+        except Unavailable as error:
+            if reply.started:
+                return  # the server resets the connection, so that the client does not take a part for the file
+            if not error.is_missing:
+                self._refuse(request, error)
+            reply.send(error.status, {"content-type": "text/plain"}, f"{error}\n".encode())
+
+    def _checked_path(self, request: Request) -> str:
+        """The path without the token. Raises Unavailable."""
+        with self._lock:
+            self._requests += 1
+            is_over = self._requests > MAX_REQUESTS or len(self.refused) > MAX_REFUSED
+        if is_over:
+            raise Unavailable(429, "too many requests in one run")
+        token, slash, rest = request.target.removeprefix("/").partition("/")
+        if not slash or not compare_digest(token.encode(), self.token.encode()):
+            raise Unavailable(403, "wrong token")
+        if request.method not in ("GET", "HEAD") or request.body:
+            raise Unavailable(405, "only GET and HEAD")
+        return "/" + unquote(rest)
+
+    def _route(self, path: str) -> Callable[[Request, Reply], None]:
+        if match := PYTHON_PAGE.fullmatch(path):
+            registry = _at(self.settings.indexes, match[1])
+            name = re.sub(r"[-_.]+", "-", match[2]).lower()  # PEP 503
+            return lambda request, reply: self._send_page(request, reply, registry, f"{registry.url}/{name}/")
+        if match := PYTHON_LINKS.fullmatch(path):
+            links = _at(self.settings.links, match[1])
+            url = links.url if links.url.endswith((".html", ".htm")) else f"{links.url}/"
+            return lambda request, reply: self._send_page(request, reply, links, url)
+        if match := PYTHON_FILE.fullmatch(path):
+            source = self._python_source(match[1], match[2], is_metadata=bool(match[3]))
+            return lambda request, reply: self._send_file(request, reply, source)
+        if match := NPM_PACKAGE.fullmatch(path):
+            name = match[1]
+            return lambda request, reply: _send(request, reply, self._npm_package(name), "application/json")
+        if match := NPM_FILE.fullmatch(path):
+            source = self._npm_source(match[1], match[2])
+            return lambda request, reply: self._send_file(request, reply, source)
+        raise Unavailable(404, "no address of a package")
+
+    def _refuse(self, request: Request, error: Unavailable) -> None:
+        path = request.target.replace(self.token, "…")[:200]
+        with self._lock:
+            self.refused.append(path)
+        log.info("package not fetched", extra={"path": path, "why": str(error)})
+
+    # -- Python ---------------------------------------------------------------------------------------
+
+    def _send_page(self, request: Request, reply: Reply, registry: Registry, url: str) -> None:
+        page = self.upstream.page(registry, url, PYTHON_ACCEPT)
+        try:
+            files = registry_pages.read_page(page.text, page.content_type, page.url)
+        except (ValueError, AttributeError, TypeError, RecursionError):
+            raise Unavailable(502, "the registry's answer is no page of packages") from None
+        served = [file for file in files if self.upstream.may_name(registry, file.url)]
+        with self._lock:
+            self._sources |= {_key(file.url): _Source(registry, file) for file in served}
+        prefix = f"/{self.token}/pip/files"
+        body = registry_pages.render_page(
+            served, lambda file: f"{prefix}/{_key(file.url)}/{quote(file.name)}"
+        )
+        _send(request, reply, body, "text/html")
+
+    def _python_source(self, key: str, name: str, *, is_metadata: bool) -> _Source:
+        with self._lock:
+            source = self._sources.get(key)
+        if source is None or source.file.name != name:
+            raise Unavailable(404, "no page of this run names the file")
+        if not is_metadata:
+            return source
+        if source.file.metadata_sha256 is None:
+            raise Unavailable(404, "the registry has no metadata of the file")
+        beside = PackageFile(f"{name}.metadata", f"{source.file.url}.metadata", source.file.metadata_sha256)
+        return _Source(source.registry, beside)
+
+    # -- npm ------------------------------------------------------------------------------------------
+
+    def _npm_package(self, name: str) -> bytes:
+        """The description of a package. Its files can be fetched from then on."""
+        registry = self.settings.scopes.get(name.partition("/")[0], self.settings.npm)
+        page = self.upstream.page(registry, f"{registry.url}/{quote(name, safe='@')}", NPM_ACCEPT)
+        try:
+            body, files = registry_pages.read_npm_package(page.text, name, f"{self.base}/npm", page.url)
+        except (ValueError, TypeError, RecursionError):
+            raise Unavailable(502, "the registry's answer is no description of a package") from None
+        with self._lock:
+            self._npm_files[name] = files
+            for file, url in files.items():
+                self._sources[f"{name}/{file}"] = _Source(registry, PackageFile(file, url))
+        return body
+
+    def _npm_source(self, name: str, file: str) -> _Source:
+        if name not in self._npm_files:  # a lock file names the file, so no description has been asked for
+            self._npm_package(name)
+        with self._lock:
+            source = self._sources.get(f"{name}/{file}")
+        if source is None or not self.upstream.may_name(source.registry, source.file.url):
+            raise Unavailable(404, "the registry names no such file")
+        return source
+
+    # -- files ----------------------------------------------------------------------------------------
+
+    def _send_file(self, request: Request, reply: Reply, source: _Source) -> None:
+        if request.method == "HEAD":
+            _send(request, reply, b"", "application/octet-stream")
+            return
+        digest, size, total = hashlib.sha256(), 0, sum(item.size for item in self.fetched)
+        with self.upstream.open(source.registry, source.file.url) as (chunks, _, _):
+            reply.start(200, {"content-type": "application/octet-stream"})
+            for chunk in chunks:
+                size += len(chunk)
+                digest.update(chunk)
+                if size > MAX_FILE_BYTES or total + size > MAX_TOTAL_BYTES:
+                    raise Unavailable(502, "too many bytes")
+                reply.write(chunk)
+        if source.file.sha256 not in ("", digest.hexdigest()):
+            log.warning("package has another digest than its page names", extra={"package": source.file.name})
+            raise Unavailable(502, "the file has another digest than its page names")
+        host = source.registry.host or "this machine"
+        self._record(Fetched(source.file.name, host, size, digest.hexdigest()))
+        reply.finish()
+
+    def _record(self, item: Fetched) -> None:
+        with self._lock:
+            self.fetched.append(item)
+        facts = {"package": item.name, "registry": item.registry, "bytes": item.size, "sha256": item.sha256}
+        log.info("package fetched", extra=facts)
+
+
+def describe_fetched(fetched: list[Fetched]) -> str:
+    """What was fetched, in one line; "" for nothing."""
+    files = {item.name for item in fetched if not item.name.endswith(".metadata")}
+    if not files:
+        return ""
+    registries = {item.registry for item in fetched}
+    return (
+        f"{len(files)} package{'s' * (len(files) != 1)} fetched from "
+        f"{len(registries)} registr{'ies' if len(registries) != 1 else 'y'}"
+    )
+
+
+def _send(request: Request, reply: Reply, body: bytes, content_type: str) -> None:
+    reply.send(200, {"content-type": content_type}, b"" if request.method == "HEAD" else body)
+
+
+def _key(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()[:32]
+
+
+def _at(registries: tuple[Registry, ...], number: str) -> Registry:
+    if int(number) >= len(registries):
+        raise Unavailable(404, "no such registry")
+    return registries[int(number)]
