@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote
 
 from workers.gateway import registry_pages
 from workers.gateway.http_server import HttpServer, Listener, Reply, Request
+from workers.gateway.installer_variables import installer_variables
 from workers.gateway.registry_pages import PackageFile
 from workers.gateway.registry_settings import Registry, RegistrySettings
 from workers.gateway.registry_upstream import MAX_FILE_BYTES, Unavailable, Upstream
@@ -102,24 +103,8 @@ class RegistryProxy:
         self.upstream.close()
 
     def variables(self) -> dict[str, str]:
-        """The environment that leads pip, uv and npm here. It wins over files of the repository."""
-        indexes = [f"{self.base}/pip/{number}/simple/" for number in range(len(self.settings.indexes))]
-        links = [f"{self.base}/pip/links/{number}/" for number in range(len(self.settings.links))]
-        main, extra = indexes[:1], indexes[1:]
-        scopes = dict.fromkeys(
-            (f"npm_config_{scope}:registry" for scope in self.settings.scopes), f"{self.base}/npm/"
-        )
-        variables = scopes | {
-            "PIP_CONFIG_FILE": "/dev/null", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "PIP_NO_CACHE_DIR": "1", "PIP_FIND_LINKS": " ".join(links), "PIP_EXTRA_INDEX_URL": " ".join(extra),
-            **({"PIP_INDEX_URL": main[0], "UV_DEFAULT_INDEX": main[0]} if main else {"PIP_NO_INDEX": "1"}),
-            "UV_INDEX": " ".join(extra), "UV_FIND_LINKS": ",".join(links), "UV_NO_CONFIG": "1",
-            "npm_config_registry": f"{self.base}/npm/", "npm_config_replace_registry_host": "always",
-            # Scripts of packages would run while the proxy can be reached.
-            "npm_config_ignore_scripts": "true", "npm_config_audit": "false", "npm_config_fund": "false",
-            "npm_config_update_notifier": "false",
-        }  # fmt: skip
-        return {name: value for name, value in variables.items() if value}
+        """The environment that leads pip, uv and npm here."""
+        return installer_variables(self.base, self.settings)
 
     # -- requests -------------------------------------------------------------------------------------
 
