@@ -31,11 +31,16 @@ class Fix(Model):
 class Run(Model):
     """One command that ran in the sandbox."""
 
+    name: str = ""
+    """What ran where: `reproduction on the base commit`."""
     command: str
     outcome: Literal["passed", "failed", "not run"]
     output: Text = ""
     """The redacted end of standard output and standard error."""
     seconds: float = 0.0
+    passed: int = 0
+    """Tests that passed, and that failed, by the report of the host's runner."""
+    failed: int = 0
 
 
 class Check(Model):
@@ -64,6 +69,10 @@ class ReasonKind(StrEnum):
     """The test fails with the patch."""
     UNSTABLE = "unstable"
     """The test gives different results on the same code."""
+    NO_PROOF = "no proof"
+    """The reproduction passes, but not because of the patch, or it fails for another reason than the fault's."""
+    UNPROVED = "unproved"
+    """Part of the proof cannot be had here, for example the executed lines of this language."""
     CHECK_REGRESSED = "check regressed"
     """One of the repository's own checks is worse with the patch."""
     ONLY_UNDER_LOAD = "only under load"
@@ -98,6 +107,12 @@ class Verification(Model):
     reasons: tuple[VerificationReason, ...] = ()
     notes: tuple[str, ...] = ()
     """Facts for the reviewer that block nothing, for example a new host or dependency."""
+    runs: tuple[Run, ...] = ()
+    """All runs in the order in which they ended, the counter-checks among them."""
+    sandbox: str = ""
+    """The isolation level in which everything ran."""
+    own_seconds: float = 0.0
+    """Time that the host spent on copies, namespaces and reports; the commands apart."""
 
 
 class RemoteRepository(Model):

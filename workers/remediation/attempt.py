@@ -190,8 +190,9 @@ def _verify(
     return remediation.verify(
         fix, plan, claim.need(records.VERDICT), repository,
         service=claim.need(records.INCIDENT).subject.name, repositories=remediation.repositories,
-        sandbox=remediation.sandbox, on_start=lambda process: claim.on_loss(lambda: kill(process)),
-        check_alive=claim.check_alive, secrets=remediation.secrets,
+        sandbox=remediation.sandbox, evidence=claim.get(records.EVIDENCE),
+        on_start=lambda process: claim.on_loss(lambda: kill(process)), check_alive=claim.check_alive,
+        secrets=remediation.secrets,
     )  # fmt: skip
 
 

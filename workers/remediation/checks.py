@@ -1,113 +1,221 @@
-"""Runs a repository's tests in the sandbox and records the results."""
+"""Runs a repository's own tests without and with a patch, and compares the results by test id."""
 
 from __future__ import annotations
 
-import re
 import shutil
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from workers.models import Run
-from workers.remediation.installation import install
-from workers.remediation.project import Project
+from workers.models import Check, ReasonKind, Run, VerificationReason
+from workers.remediation.installation import PreparedTree
 from workers.remediation.repository_settings import Command
-from workers.remediation.runner_commands import reproduction_command
-from workers.remediation.sandboxed_commands import REPRODUCTION_SECONDS, CheckEnvironment, run_command
-from workers.remediation.test_output import ANSI_ESCAPES, Classification, classify_run
-from workers.runtime.redaction import redact
-from workers.sandbox.commands import CommandResult
+from workers.remediation.reproduction_runs import PARALLEL_RUNS
+from workers.remediation.run_trees import fresh_copy
+from workers.remediation.sandboxed_commands import CheckEnvironment, run_command
+from workers.remediation.suite_runs import (
+    Observation,
+    SuiteResult,
+    readable_folders,
+    record_run,
+    run_suite,
+    run_variables,
+)
+from workers.remediation.suites import Suite
+from workers.remediation.test_output import runner_error
+from workers.remediation.test_results import Report
 
-__all__ = [
-    "REPRODUCTION_SECONDS",
-    "CheckEnvironment",
-    "RunResult",
-    "describe_failure",
-    "run_check",
-    "run_reproduction",
-]
+A = TypeVar("A")
+B = TypeVar("B")
 
-OUTPUT_LIMIT = 4_000  # characters of output that a Run keeps: the last failure with its stack
-FAILURE_LIMIT = 200  # characters of an error that a reason quotes
-ERROR_LINE = re.compile(r"(?:E\s+)?(?:[\w.]+(?:Error|Exception|Failure)|Assertion\w*)\b.{0,20}:")
+MAX_NAMES = 3  # failed tests that a reason names
+RUNNER_OUTPUT = 2_000  # last characters in which a missing command is looked for
+NATURAL_ORDER, OTHER_ORDER = 0, 1
+NOT_FOUND_CODES = (126, 127)  # POSIX shells: command not executable, command not found
 
 
 @dataclass(frozen=True)
-class RunResult:
-    """A run as the journal records it, and the classification that decisions are based on."""
+class CheckResult:
+    """One check without and with the patch.
 
-    run: Run
-    classification: Classification
-
-    @property
-    def outcome(self) -> Literal["passed", "failed", "not run"]:
-        return self.run.outcome
-
-
-def run_reproduction(
-    environment: CheckEnvironment, tree: Path, project: Project, path: str, kind: str
-) -> RunResult:
-    """Run the test file or script on that tree.
-
-    Args:
-        path: relative to the repository.
-        kind: `test` or `script`.
+    Attributes:
+        runs: all runs, repetitions among them.
+        regressions: sentences, each of which rejects the patch.
+        gaps: reasons for a draft.
+        notes: facts for the reviewer.
     """
-    inside = project.root == "" or path.startswith(f"{project.root}/")
-    root = project.root if inside else ""
-    relative = path.removeprefix(f"{root}/") if root else path
-    command = reproduction_command(project, tree / root, relative, kind)
-    if command is None:
-        return _not_run(path, "there is no runner for this kind of file; set `test` in .trackwalker.toml")
-    return _run(environment, tree, project, root, command, relative, environment.reproduction_seconds)
+
+    check: Check
+    runs: tuple[Run, ...]
+    regressions: tuple[str, ...] = ()
+    gaps: tuple[VerificationReason, ...] = ()
+    notes: tuple[str, ...] = ()
+    own_seconds: float = 0.0
 
 
-def run_check(environment: CheckEnvironment, tree: Path, project: Project, command: Command) -> RunResult:
-    """Run one of the repository's own checks on that tree."""
-    return _run(environment, tree, project, project.root, command, None, environment.check_seconds)
+def compare_suite(
+    environment: CheckEnvironment, base: PreparedTree, patched: PreparedTree, suite: Suite
+) -> CheckResult:
+    """Run a suite under the host's runner: a test that passes without the patch must pass with it.
+
+    Tests that do not are run again on both trees in their natural order, because some depend on the order, and flaky
+    tests are common: only a test that passes without the patch and fails with it each time counts.
+    """
+    results: list[SuiteResult] = []
+
+    def run(tree: PreparedTree, order: int, name: str) -> SuiteResult:
+        result = run_suite(
+            environment,
+            tree,
+            suite,
+            Observation(order),
+            name=f"tests {name}",
+            seconds=environment.check_seconds,
+        )
+        result = _classify(result)
+        results.append(result)
+        return result
+
+    before, after = _both(
+        lambda: run(base, NATURAL_ORDER, "without the patch"),
+        lambda: run(patched, OTHER_ORDER, "with the patch"),
+    )
+    lost = _lost(before.report, after.report)
+    notes: list[str] = []
+    if lost and before.run.outcome != "not run":
+        again, once_more = _both(
+            lambda: run(base, NATURAL_ORDER, "without the patch, again"),
+            lambda: run(patched, NATURAL_ORDER, "with the patch, again"),
+        )
+        stable = before.report.ids("passed") & again.report.ids("passed")
+        still = {name for name in lost & stable if name not in once_more.report.ids("passed")}
+        if still:
+            last = run(patched, NATURAL_ORDER, "with the patch, a third time")
+            still -= last.report.ids("passed")
+        if flaky := sorted(lost - still):
+            notes.append(f"tests with changing results in `{suite.command}`: {_names(flaky)}")
+        lost, after = still, once_more
+    return CheckResult(
+        Check(before=before.run, after=after.run), tuple(result.run for result in results),
+        _describe_lost(suite, lost, after.report), _gaps(suite, before), tuple(notes),
+        sum(result.own_seconds for result in results),
+    )  # fmt: skip
 
 
-def describe_failure(result: RunResult) -> str:
-    """The last error that a failed run names, else its last line: a runner's summary says less than the error."""
-    lines = [line.strip() for line in result.run.output.splitlines() if line.strip()]
-    errors = [line for line in lines if ERROR_LINE.match(line)]
-    return (errors or lines or ["no output"])[-1][:FAILURE_LIMIT]
+def compare_command(
+    environment: CheckEnvironment, base: PreparedTree, patched: PreparedTree, root: str, command: Command
+) -> CheckResult:
+    """Run a check of .trackwalker.toml. Its exit code can reject a patch; it proves nothing."""
+    name = " ".join(command)
+    runs: list[Run] = []
+
+    def run(tree: PreparedTree, label: str) -> Run:
+        record = _run_command(environment, tree, root, command, f"check {label}")
+        runs.append(record)
+        return record
+
+    before, after = _both(lambda: run(base, "without the patch"), lambda: run(patched, "with the patch"))
+    regressions: tuple[str, ...] = ()
+    if before.outcome == "passed" and after.outcome != "passed":
+        # Flaky checks are common: only a regression that shows twice counts.
+        after = run(patched, "with the patch, again")
+        if after.outcome != "passed":
+            outcome = "fails" if after.outcome == "failed" else "cannot be run"
+            last = (after.output.splitlines() or ["no output"])[-1][:200]
+            regressions = (f"the check `{name}` passes without the patch and {outcome} with it: {last}",)
+    gaps: tuple[VerificationReason, ...] = ()
+    if after.outcome == "not run":
+        text = f"the check `{name}` could not be run ({after.output.partition(chr(10))[0]})"
+        gaps = (VerificationReason(kind=ReasonKind.CHECK_NOT_RUN, text=text),)
+    note = f"`{name}` names no tests; only its exit code was compared"
+    return CheckResult(Check(before=before, after=after), tuple(runs), regressions, gaps, (note,))
 
 
-def _run(
-    environment: CheckEnvironment, tree: Path, project: Project, root: str, command: Command, path: str | None,
-    seconds: float,
-) -> RunResult:  # fmt: skip
-    command_line = " ".join(command)
+# ---- suites ----
+
+
+def _both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+    with ThreadPoolExecutor(PARALLEL_RUNS) as pool:
+        jobs = pool.submit(first), pool.submit(second)
+        return jobs[0].result(), jobs[1].result()
+
+
+def _classify(result: SuiteResult) -> SuiteResult:
+    """The result with an outcome by the report, and an incomplete report without its successes."""
+    report = result.report
+    if result.run.outcome == "not run":
+        return result
+    missing = runner_error(result.run.output) if report.problem and not report.tests else ""
+    if missing or (not report.problem and not report.tests):
+        reason = f"the test runner is not installed: {missing}" if missing else "no test ran"
+        run = result.run.model_copy(
+            update={"outcome": "not run", "output": f"{reason}\n{result.run.output}".strip()}
+        )
+        return replace(result, run=run)
+    if report.problem:
+        tests = {name: test for name, test in report.tests.items() if test.outcome != "passed"}
+        report = replace(report, tests=tests)
+    failed = bool(report.problem or report.ids("failed"))
+    run = result.run.model_copy(
+        update={
+            "outcome": "failed" if failed else "passed", "passed": len(report.ids("passed")),
+            "failed": len(report.ids("failed")),
+            "output": f"{report.problem}\n{result.run.output}".strip() if report.problem else result.run.output,
+        }
+    )  # fmt: skip
+    return replace(result, report=report, run=run)
+
+
+def _lost(before: Report, after: Report) -> set[str]:
+    """Tests that pass without the patch and do not with it, those that vanished among them."""
+    return before.ids("passed") - after.ids("passed")
+
+
+def _describe_lost(suite: Suite, lost: set[str], after: Report) -> tuple[str, ...]:
+    if not lost:
+        return ()
+    verb = "pass" if len(lost) > 1 else "passes"
+    subject = f"{len(lost)} tests" if len(lost) > 1 else "1 test"
+    problem = f" ({after.problem})" if after.problem else ""
+    names = _names(sorted(lost))
+    return (f"{subject} of `{suite.command}` {verb} without the patch and not with it: {names}{problem}",)
+
+
+def _gaps(suite: Suite, before: SuiteResult) -> tuple[VerificationReason, ...]:
+    if before.run.outcome != "not run" and not before.report.problem:
+        return ()
+    cause = before.report.problem if before.run.outcome != "not run" else before.run.output.partition("\n")[0]
+    text = f"the tests of `{suite.command}` could not be run without the patch ({cause})"
+    return (VerificationReason(kind=ReasonKind.CHECK_NOT_RUN, text=text),)
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(names[:MAX_NAMES]) + more
+
+
+# ---- commands ----
+
+
+def _run_command(
+    environment: CheckEnvironment, prepared: PreparedTree, root: str, command: Command, name: str
+) -> Run:
+    line = " ".join(command)
     tool = {"npx": "npm"}.get(command[0], command[0])
     if tool in ("node", "npm") and shutil.which(tool) is None:
-        return _not_run(command_line, f"{tool} is not installed on this host")
-    if error := install(environment, tree, project, python=tool not in ("node", "npm")):
-        return _not_run(command_line, error)
-    result = run_command(environment, tree, tree / root, command, project, seconds)
-    classification = classify_run(result, path, lambda module: _has_module(tree, root, module))
-    return RunResult(_record(command_line, classification, result, tree, environment.secrets), classification)
-
-
-def _record(
-    command: str, classification: Classification, result: CommandResult, tree: Path, secrets: tuple[str, ...]
-) -> Run:
-    # The temporary folder of the tree is meaningless to readers: paths are shown relative to the repository.
-    plain = ANSI_ESCAPES.sub("", result.output).replace(f"{tree.resolve()}/", "").replace(f"{tree}/", "")
-    output = redact(plain, secrets)[-OUTPUT_LIMIT:]
-    text = f"{classification.reason}\n{output}" if classification.reason else output
-    return Run(
-        command=command, outcome=classification.outcome, output=text.strip(), seconds=round(result.seconds, 1)
-    )
-
-
-def _not_run(command: str, reason: str) -> RunResult:
-    return RunResult(
-        Run(command=command, outcome="not run", output=reason), Classification("not run", reason)
-    )
-
-
-def _has_module(tree: Path, root: str, module: str) -> bool:
-    """True if the repository contains a module of that name in a folder that runners search."""
-    folders = (tree, tree / root, tree / root / "src", tree / root / "tests", tree / root / "test")
-    return any((folder / f"{module}.py").exists() or (folder / module).exists() for folder in folders)
+        return Run(name=name, command=line, outcome="not run", output=f"{tool} is not installed on this host")
+    if prepared.error:
+        return Run(name=name, command=line, outcome="not run", output=prepared.error)
+    with fresh_copy(prepared.source, environment.folder) as folder:
+        result = run_command(
+            environment, command, cwd=folder.tree / root, writable=[folder.top],
+            readable=readable_folders(prepared), variables=run_variables(prepared, root, folder, NATURAL_ORDER),
+            seconds=environment.check_seconds,
+        )  # fmt: skip
+        run = record_run(environment, name, line, result, folder.tree)
+    missing = result.code != 0 and runner_error(result.output[-RUNNER_OUTPUT:])
+    if result.code in NOT_FOUND_CODES or missing:
+        text = f"the command is not installed: {missing or run.output}".partition("\n")[0]
+        return run.model_copy(update={"outcome": "not run", "output": text})
+    return run

@@ -12,11 +12,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from workers.clients.git import safe_read
 from workers.errors import Refused
-from workers.remediation.python_project import PYTHON_TEST, python_requirements, table, unittest_commands
+from workers.remediation.node_project import node_script_arguments
+from workers.remediation.python_project import PYTHON_TEST, python_requirements, table, unittest_folders
 from workers.remediation.repository_settings import SETTINGS_FILE, Command, read_repository_settings
 
 NODE_TEST = re.compile(r".*[.-](?:test|spec)\.[cm]?[jt]sx?|test-.*\.[cm]?js")
@@ -37,7 +38,7 @@ class Project:
 
     root: str = ""
     check_commands: tuple[Command, ...] = ()
-    """The repository's own checks."""
+    """The repository's own checks whose results only an exit code shows."""
     test_command: Command | None = None
     """Runs one test file, with `{path}` in its place; None if the runner follows from the manifests."""
     install_commands: tuple[Command, ...] | None = None
@@ -50,9 +51,14 @@ class Project:
     """Arguments for `pip install`."""
     uses_pytest: bool = False
     has_python_tests: bool = False
+    unittest_folders: tuple[tuple[str, str], ...] = ()
+    """Topmost folders with unittest tests, each with its top-level folder; empty for a folder that is no package."""
+    has_node_tests: bool = False
     has_node_dependencies: bool = False
     node_runner: str = ""
     """One of NODE_RUNNERS, if package.json names one."""
+    node_arguments: tuple[str, ...] = ()
+    """Words that package.json gives to the test runner."""
 
 
 def read_project(tree: Path, root: str, service: str) -> Project:
@@ -73,14 +79,10 @@ def read_project(tree: Path, root: str, service: str) -> Project:
     package = _read_package(tree, root)
     requirements, uses_pytest = python_requirements(tree, root, files)
     tests = [file for file in files if PYTHON_TEST.fullmatch(posixpath.basename(file))]
-    if "check" in settings:
-        checks = settings["check"]
-    else:
-        python_checks = _python_checks(tree, root, tests, uses_pytest=uses_pytest)
-        checks = (*python_checks, *_node_checks(files, package))
+    node = _node_tests(files, package)
     return Project(
         root=root,
-        check_commands=checks,
+        check_commands=settings.get("check", node.check_commands),
         test_command=settings.get("test"),
         install_commands=settings.get("install"),
         protected=settings.get("protected", ()),
@@ -88,8 +90,11 @@ def read_project(tree: Path, root: str, service: str) -> Project:
         python_requirements=requirements,
         uses_pytest=uses_pytest,
         has_python_tests=bool(tests),
+        unittest_folders=() if uses_pytest else tuple(unittest_folders(tree, root, tests)),
+        has_node_tests=node.has_tests,
+        node_arguments=node.arguments,
         has_node_dependencies=any(package.get(key) for key in ("dependencies", "devDependencies")),
-        node_runner=_node_runner(package),
+        node_runner=node.runner,
     )
 
 
@@ -135,18 +140,26 @@ def _list_files(tree: Path, root: str) -> list[str]:
     return files[:MAX_FILES]
 
 
-def _python_checks(tree: Path, root: str, tests: list[str], *, uses_pytest: bool) -> list[Command]:
-    if tests and uses_pytest:
-        return [("python3", "-m", "pytest", "-q", "-p", "no:cacheprovider")]
-    return unittest_commands(tree, root, tests)
+class _NodeTests(NamedTuple):
+    runner: str
+    arguments: tuple[str, ...]
+    has_tests: bool
+    check_commands: tuple[Command, ...]
 
 
-def _node_checks(files: list[str], package: dict[str, Any]) -> list[Command]:
+def _node_tests(files: list[str], package: dict[str, Any]) -> _NodeTests:
+    """The tests of package.json and of the files, and the test script if it is more than one runner's command."""
     script = table(package, "scripts").get("test")
-    if isinstance(script, str) and script.strip() and NO_TEST_SCRIPT not in script:
-        return [("npm", "test", "--silent")]
+    given = isinstance(script, str) and bool(script.strip()) and NO_TEST_SCRIPT not in script
+    runner = _node_runner(package)
+    arguments: tuple[str, ...] = ()
+    recognised = node_script_arguments(script) if given and isinstance(script, str) else None
+    if recognised:
+        named, arguments = recognised
+        runner = runner if named == "node" and runner == "tsx" else named
     has_tests = any(NODE_TEST.fullmatch(posixpath.basename(file)) for file in files)
-    return [("node", "--test")] if has_tests else []
+    checks: tuple[Command, ...] = (("npm", "test", "--silent"),) if given and not recognised else ()
+    return _NodeTests(runner, arguments, has_tests or recognised is not None, checks)
 
 
 def _read_package(tree: Path, root: str) -> dict[str, Any]:

@@ -71,8 +71,8 @@ def pipfile_requirements(manifest: dict[str, Any]) -> list[str]:
     return [_pip_constraint(name, value) for packages in tables for name, value in packages.items()]
 
 
-def unittest_commands(tree: Path, root: str, tests: list[str]) -> list[Command]:
-    """One `unittest discover` per topmost folder with tests.
+def unittest_folders(tree: Path, root: str, tests: list[str]) -> list[tuple[str, str]]:
+    """The topmost folders with tests, each with the top-level folder for `unittest discover`; empty for its own.
 
     Args:
         tests: the test files, relative to the root.
@@ -83,16 +83,11 @@ def unittest_commands(tree: Path, root: str, tests: list[str]) -> list[Command]:
         for folder in folders
         if not any(other != folder and folder.startswith(f"{other}/") for other in folders if other)
     ]
-    return [_discovery(tree / root, folder) for folder in topmost]
-
-
-def _discovery(root: Path, folder: str) -> Command:
-    discover = ("python3", "-m", "unittest", "discover")
-    if folder == "":
-        return discover
     # A folder without __init__.py cannot be imported as a package and is its own top-level directory.
-    is_package = (root / folder / "__init__.py").is_file()
-    return (*discover, "-s", folder, "-t", ".") if is_package else (*discover, "-s", folder)
+    return [
+        (folder, "." if folder and (tree / root / folder / "__init__.py").is_file() else "")
+        for folder in topmost
+    ]
 
 
 def table(values: dict[str, Any], key: str) -> dict[str, Any]:

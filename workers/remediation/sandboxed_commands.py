@@ -6,20 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from workers.clients.git import safe_bytes
-from workers.models import digest
-from workers.remediation.project import Project
 from workers.remediation.repository_settings import Command
 from workers.sandbox import commands
 from workers.sandbox.commands import CommandResult
 from workers.sandbox.sandbox import Sandbox
 
-REPRODUCTION_SECONDS = 120.0  # one test file; a hang costs this much, up to four times
+REPRODUCTION_SECONDS = 120.0  # one test file; a hang costs this much, a few times
 CHECK_SECONDS = 600.0  # the whole test suite of an ordinary service
 INSTALL_SECONDS = 600.0  # a cold `npm ci` or `pip install` of a large service
 NETWORK_VARIABLES = (
@@ -37,7 +34,7 @@ class CheckEnvironment:
 
     sandbox: Sandbox
     folder: Path
-    """Scratch folder for the home directory and the virtual environments, outside the trees."""
+    """Scratch folder for copies of trees and for installed dependencies."""
     on_start: Callable[[subprocess.Popen[bytes]], None] = lambda _process: None
     check_alive: Callable[[], None] = lambda: None
     secrets: tuple[str, ...] = ()
@@ -48,49 +45,53 @@ class CheckEnvironment:
 
 
 def run_command(
-    environment: CheckEnvironment, tree: Path, cwd: Path, command: Command, project: Project, seconds: float, *,
-    network: bool = False,
+    environment: CheckEnvironment, command: Command, *,
+    cwd: Path, writable: Sequence[Path], readable: Sequence[Path] = (), variables: Mapping[str, str],
+    seconds: float, network: bool = False, report_bytes: int = 0,
 ) -> CommandResult:  # fmt: skip
-    """Run the command with the tree and the scratch folder writable.
+    """Run the command in the sandbox.
 
     Args:
+        writable: folders that the command may write to.
+        readable: folders that it may read, besides those of the interpreters.
+        variables: the environment, see `base_variables`.
         seconds: deadline, after which the command and its children are killed.
         network: True for installing only. The repository's tests run without network.
+        report_bytes: bytes that the command may write to the descriptor in TRACKWALKER_REPORT_FD.
     """
     environment.check_alive()
-    home = environment.folder / "home"
-    home.mkdir(parents=True, exist_ok=True)
-    variables = _variables(environment, tree, project, home) | (_network_variables() if network else {})
+    given = dict(variables) | (_network_variables() if network else {})
     return commands.run(
-        environment.sandbox, list(command), cwd=cwd, writable=[tree, environment.folder],
-        readable=_toolchain_prefixes(), env=variables, network=network, timeout_seconds=seconds,
-        on_start=environment.on_start,
+        environment.sandbox, list(command), cwd=cwd, writable=list(writable),
+        readable=[*toolchain_prefixes(), *readable], env=given, network=network, timeout_seconds=seconds,
+        on_start=environment.on_start, report_bytes=report_bytes,
     )  # fmt: skip
 
 
-def virtual_environment(environment: CheckEnvironment, tree: Path, project: Project) -> Path:
-    """The folder of the virtual environment: trees with equal requirements share one.
+def base_variables(tree: Path, root: str, venv: Path | None, home: Path, tmp: Path) -> dict[str, str]:
+    """The environment of a command in that tree.
 
-    The contents of the requirement files are part of its name, so a patch that changes one gets its own.
+    Args:
+        root: the service's folder, relative to the tree.
+        venv: the virtual environment whose programs come first; None for none.
     """
-    files = [word for word in project.python_requirements if not word.startswith("-")]
-    contents = [(safe_bytes(tree / project.root, name) or b"").decode(errors="replace") for name in files]
-    return environment.folder / f"venv-{digest(*project.python_requirements, *contents)}"
-
-
-def _variables(environment: CheckEnvironment, tree: Path, project: Project, home: Path) -> dict[str, str]:
-    root = tree / project.root
-    path = [str(virtual_environment(environment, tree, project) / "bin")]
-    path += [*(str(prefix / "bin") for prefix in _toolchain_prefixes()), "/usr/local/bin", "/usr/bin", "/bin"]
-    sources = [str(folder) for folder in (root, root / "src", tree) if folder.is_dir()]
+    path = [str(venv / "bin")] if venv else []
+    path += [*(str(prefix / "bin") for prefix in toolchain_prefixes()), "/usr/local/bin", "/usr/bin", "/bin"]
     return {
-        "PATH": os.pathsep.join(path), "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8", "CI": "1",
-        "PYTHONPATH": os.pathsep.join(sources), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1",
-        "NO_COLOR": "1", "PIP_NO_COLOR": "1", "npm_config_update_notifier": "false", "npm_config_fund": "false",
+        "PATH": os.pathsep.join(path), "HOME": str(home), "TMPDIR": str(tmp), "LANG": "C.UTF-8", "CI": "1",
+        "PYTHONPATH": os.pathsep.join(source_folders(tree, root)), "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "PIP_NO_COLOR": "1", "npm_config_update_notifier": "false",
+        "npm_config_fund": "false",
     }  # fmt: skip
 
 
-def _toolchain_prefixes() -> list[Path]:
+def source_folders(tree: Path, root: str) -> list[str]:
+    """The folders from which Python imports the repository's modules."""
+    place = tree / root
+    return [str(folder) for folder in dict.fromkeys((place, place / "src", tree)) if folder.is_dir()]
+
+
+def toolchain_prefixes() -> list[Path]:
     """The installation prefixes of Python and Node.js outside the system's: pyenv and nvm keep them below $HOME."""
     prefixes = [Path(sys.base_prefix)]
     node = shutil.which("node")

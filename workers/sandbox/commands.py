@@ -7,6 +7,7 @@ import os
 import selectors
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ READ_BYTES = 65_536
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 """PATH of a command that is given none."""
 
+REPORT_VARIABLE = "TRACKWALKER_REPORT_FD"
+"""Environment variable that holds the number of the descriptor for a report."""
+
 Output = int | IO[bytes] | None
 OnStart = Callable[[subprocess.Popen[bytes]], None]
 
@@ -51,12 +55,16 @@ class CommandResult:
     """The end of stdout and stderr, merged."""
     timed_out: bool
     seconds: float
+    report: bytes = b""
+    """What the command wrote to the descriptor in TRACKWALKER_REPORT_FD."""
+    exceeded: str = ""
+    """The bound that ended the command; empty if none did."""
 
 
 def start(
     sandbox: Sandbox, argv: Sequence[str], *, cwd: Path, writable: Sequence[Path], readable: Sequence[Path] = (),
     env: Mapping[str, str], network: bool,
-    stdout: Output = subprocess.DEVNULL, stderr: Output = subprocess.DEVNULL,
+    stdout: Output = subprocess.DEVNULL, stderr: Output = subprocess.DEVNULL, pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:  # fmt: skip
     """Start a command in the sandbox. Kill it with `kill`, never directly.
 
@@ -73,6 +81,7 @@ def start(
             in a uid sandbox needs the right to make namespaces; without sandbox the network always stays.
         stdout: as for `subprocess.Popen`.
         stderr: as for `subprocess.Popen`.
+        pass_fds: as for `subprocess.Popen`.
     """
     environment = _default_environment(sandbox) | dict(env)
     command = list(argv)
@@ -97,6 +106,7 @@ def start(
         stderr=stderr,
         env=environment,
         start_new_session=True,
+        pass_fds=tuple(pass_fds),
     )
 
 
@@ -112,6 +122,7 @@ def run(
     timeout_seconds: float,
     on_start: OnStart = lambda _process: None,
     max_output: int = MAX_OUTPUT_CHARS,
+    report_bytes: int = 0,
 ) -> CommandResult:
     """Run a command in the sandbox and wait for it. The arguments are those of `start`, and:
 
@@ -119,21 +130,27 @@ def run(
         timeout_seconds: the command and everything that it started are killed after this time.
         on_start: called with the process before the wait, so that another thread can `kill` it.
         max_output: characters of output to keep, from the end.
+        report_bytes: bytes that the command may write to the descriptor in TRACKWALKER_REPORT_FD; 0 for none.
     """
     started = time.monotonic()
-    process = start(
-        sandbox, argv, cwd=cwd, writable=writable, readable=readable, env=env, network=network,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    try:
-        on_start(process)
-        output, timed_out = _drain(process, started + timeout_seconds, max_output)
-    finally:
-        kill(process)
-        if process.stdout:
-            process.stdout.close()
+    with tempfile.TemporaryFile() as report:
+        variables = {REPORT_VARIABLE: str(report.fileno())} if report_bytes else {}
+        process = start(
+            sandbox, argv, cwd=cwd, writable=writable, readable=readable, env={**env, **variables},
+            network=network, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            pass_fds=[report.fileno()] if report_bytes else [],
+        )  # fmt: skip
+        try:
+            on_start(process)
+            output, timed_out = _drain(process, started + timeout_seconds, max_output)
+        finally:
+            kill(process)
+            if process.stdout:
+                process.stdout.close()
+        report.seek(0)
+        content = report.read(report_bytes)
     code = None if timed_out or process.returncode < 0 else process.returncode
-    return CommandResult(code, output, timed_out, time.monotonic() - started)
+    return CommandResult(code, output, timed_out, time.monotonic() - started, content)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

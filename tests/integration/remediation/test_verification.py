@@ -236,9 +236,7 @@ def test_a_check_that_already_failed_may_not_fail_in_more_tests(shop: Shop) -> N
 
 def test_an_unstable_reproduction_is_rejected(shop: Shop) -> None:
     flips = GIFT.replace(
-        "self.assertEqual(price(0), 0)",
-        "import pathlib; seen = pathlib.Path('seen'); was = seen.exists(); seen.touch()\n"
-        "        self.assertEqual(price(0) + was, 0 if not was else 2)",
+        "self.assertEqual(price(0), 0)", "import time; self.assertEqual(price(0) + time.timezone, 0)"
     )
 
     verification = shop.verify_fix({"shop.py": RIGHT, "tests/test_gift.py": flips})
@@ -252,7 +250,7 @@ def test_a_hang_counts_as_a_failure_that_a_fix_can_end(shop: Shop) -> None:
 
     verification = shop.verify_fix(FIX, seconds=3)
 
-    assert verification.decision == "ready"
+    assert verification.decision == "ready", verification.reasons
     assert verification.reproduction_before
     assert "did not end" in verification.reproduction_before.output
 
@@ -300,7 +298,7 @@ def test_a_malformed_repository_setting_is_rejected_with_its_key(shop: Shop) -> 
     assert ".trackwalker.toml: check must be" in verification.reasons[0].text
 
 
-def test_the_repositorys_own_check_commands_run(shop: Shop) -> None:
+def test_the_repositorys_own_check_commands_run_after_its_tests(shop: Shop) -> None:
     shop.commit(
         {
             ".trackwalker.toml": 'check = [["python3", "-c", "import shop; assert shop.price(1)"], ["nothing-here"]]\n'
@@ -309,7 +307,7 @@ def test_the_repositorys_own_check_commands_run(shop: Shop) -> None:
 
     verification = shop.verify_fix(FIX)
 
-    assert [check.after.outcome for check in verification.checks] == ["passed", "not run"]
+    assert [check.after.outcome for check in verification.checks] == ["passed", "passed", "not run"]
     assert verification.decision == "draft"
     assert reason_of(verification) is ReasonKind.CHECK_NOT_RUN
     assert "nothing-here" in verification.reasons[0].text
@@ -323,7 +321,7 @@ def test_a_script_can_reproduce_a_fault_of_a_node_service(shop: Shop) -> None:
         {"cart.js": "exports.total = (n) => n;\n", "repro.js": script}, path="repro.js", kind="script"
     )
 
-    assert verification.decision == "ready", verification
+    assert verification.decision == "draft", verification.reasons
 
 
 def test_checks_without_the_patch_do_not_see_the_reproduction(shop: Shop) -> None:
@@ -333,8 +331,8 @@ def test_checks_without_the_patch_do_not_see_the_reproduction(shop: Shop) -> Non
 
     verification = shop.verify_fix(FIX)
 
-    assert "test_gift.py" not in verification.checks[0].before.output
-    assert "test_gift.py" in verification.checks[0].after.output
+    assert "test_gift.py" not in verification.checks[1].before.output
+    assert "test_gift.py" in verification.checks[1].after.output
 
 
 def test_a_worker_that_lost_its_claim_runs_nothing_more(shop: Shop) -> None:

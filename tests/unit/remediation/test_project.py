@@ -11,39 +11,33 @@ from workers.remediation.project import protected_globs, read_project
 
 SHOP = "def price(count):\n    return 10 * count\n"
 
-PYTHON_PROJECTS = [
-    ({"test_shop.py": ""}, [("python3", "-m", "unittest", "discover")], False),
-    ({"tests/test_shop.py": ""}, [("python3", "-m", "unittest", "discover", "-s", "tests")], False),
-    (
-        {"tests/test_shop.py": "", "tests/__init__.py": ""},
-        [("python3", "-m", "unittest", "discover", "-s", "tests", "-t", ".")],
-        False,
-    ),
-    ({"tests/test_a.py": "", "requirements-dev.txt": "pytest>=8\n"}, None, True),
+PYTHON_PROJECTS: list[tuple[dict[str, str], list[tuple[str, str]], bool]] = [
+    ({"test_shop.py": ""}, [("", "")], False),
+    ({"tests/test_shop.py": ""}, [("tests", "")], False),
+    ({"tests/test_shop.py": "", "tests/__init__.py": ""}, [("tests", ".")], False),
+    ({"tests/test_a.py": "", "requirements-dev.txt": "pytest>=8\n"}, [], True),
     (
         {"tests/test_a.py": "", "pyproject.toml": "[project]\noptional-dependencies.test = ['pytest']"},
-        None,
+        [],
         True,
     ),
-    ({"tests/test_a.py": "", "pyproject.toml": "[tool.pytest.ini_options]\n"}, None, True),
-    ({"tests/test_a.py": "", "pytest.ini": "[pytest]"}, None, True),
-    ({"tests/test_a.py": "import pytest\n"}, None, True),
-    ({"tests/test_a.py": "# import pytest\n"}, None, False),
+    ({"tests/test_a.py": "", "pyproject.toml": "[tool.pytest.ini_options]\n"}, [], True),
+    ({"tests/test_a.py": "", "pytest.ini": "[pytest]"}, [], True),
+    ({"tests/test_a.py": "import pytest\n"}, [], True),
+    ({"tests/test_a.py": "# import pytest\n"}, [("tests", "")], False),
     ({"shop.py": SHOP}, [], False),
 ]
 
 
-@pytest.mark.parametrize(("files", "commands", "uses_pytest"), PYTHON_PROJECTS)
-def test_python_checks_come_from_the_manifests(
-    tmp_path: Path, files: dict[str, str], commands: list[tuple[str, ...]] | None, uses_pytest: bool
+@pytest.mark.parametrize(("files", "folders", "uses_pytest"), PYTHON_PROJECTS)
+def test_python_tests_come_from_the_manifests(
+    tmp_path: Path, files: dict[str, str], folders: list[tuple[str, str]], uses_pytest: bool
 ) -> None:
     project = read_project(write_files(tmp_path, files), "", "web")
 
     assert project.uses_pytest is uses_pytest
-    if commands is not None:
-        assert list(project.check_commands) == commands
-    elif uses_pytest:
-        assert project.check_commands[0][:3] == ("python3", "-m", "pytest")
+    assert list(project.unittest_folders) == folders
+    assert project.check_commands == ()
 
 
 def test_python_requirements_come_from_every_kind_of_manifest(tmp_path: Path) -> None:
@@ -62,19 +56,37 @@ def test_python_requirements_come_from_every_kind_of_manifest(tmp_path: Path) ->
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("package", "command"),
-    [
-        ('{"scripts": {"test": "node --test"}}', ("npm", "test", "--silent")),
-        ('{"scripts": {"test": "echo \\"Error: no test specified\\" && exit 1"}}', ("node", "--test")),
-        ("{}", ("node", "--test")),
-        ("[", ("node", "--test")),
-    ],
-)
-def test_node_checks_come_from_package_json(tmp_path: Path, package: str, command: tuple[str, ...]) -> None:
+NPM_TEST = ("npm", "test", "--silent")
+NODE_PROJECTS: list[tuple[str, str, tuple[str, ...], tuple[tuple[str, ...], ...]]] = [
+    ("node --test", "", (), ()),
+    ("node --test --test-timeout=9", "", ("--test-timeout=9",), ()),
+    ('echo \\"Error: no test specified\\" && exit 1', "", (), ()),
+    ("NODE_ENV=test npx vitest run --dir src", "vitest", ("--dir", "src"), ()),
+    ("jest --runInBand", "jest", ("--runInBand",), ()),
+    ("eslint . && jest", "", (), (NPM_TEST,)),
+    ("node --test --test-reporter=dot", "", (), (NPM_TEST,)),
+    ("node run-all.js", "", (), (NPM_TEST,)),
+]
+
+
+@pytest.mark.parametrize(("script", "runner", "arguments", "checks"), NODE_PROJECTS)
+def test_a_test_script_is_a_known_runner_or_a_check_of_its_own(
+    tmp_path: Path, script: str, runner: str, arguments: tuple[str, ...], checks: tuple[tuple[str, ...], ...]
+) -> None:
+    files = {"package.json": f'{{"scripts": {{"test": "{script}"}}}}', "test/shop.test.js": ""}
+
+    project = read_project(write_files(tmp_path, files), "", "web")
+
+    assert project.has_node_tests
+    assert (project.node_runner or "node", project.node_arguments) == (runner or "node", arguments)
+    assert project.check_commands == checks
+
+
+@pytest.mark.parametrize("package", ["{}", "["])
+def test_a_test_file_alone_is_run_by_node(tmp_path: Path, package: str) -> None:
     tree = write_files(tmp_path, {"package.json": package, "test/shop.test.js": ""})
 
-    assert read_project(tree, "", "web").check_commands == (command,)
+    assert read_project(tree, "", "web").has_node_tests
 
 
 def test_the_project_is_read_from_the_services_root_directory(tmp_path: Path) -> None:
@@ -85,7 +97,7 @@ def test_the_project_is_read_from_the_services_root_directory(tmp_path: Path) ->
     project = read_project(tree, "/services/api/", "api")
 
     assert project.root == "services/api"
-    assert project.check_commands == (("python3", "-m", "unittest", "discover", "-s", "tests"),)
+    assert project.unittest_folders == (("tests", ""),)
 
 
 def test_a_root_directory_outside_the_repository_is_ignored(tmp_path: Path) -> None:

@@ -23,7 +23,9 @@ class FileDiff:
     removed: list[tuple[int, str]] = field(default_factory=list)
     """(line number in the old file, text)"""
     deletion_lines: list[int] = field(default_factory=list)
-    """Line numbers in the new file at which lines were deleted and none added."""
+    """Line numbers in the new file at which lines were deleted and none added, of a diff without context lines."""
+    removed_at: list[int] = field(default_factory=list)
+    """Line number in the new file of the line that follows each removed one."""
     binary: bool = False
     mode: str | None = None
     """The mode if it is new or changed: 100755, 120000 for a symbolic link, 160000 for a submodule; else None."""
@@ -78,6 +80,7 @@ def _read_hunk(file: FileDiff, hunk: re.Match[str], lines: Iterator[str]) -> Non
             file.added.append((new, text))
         elif sign == "-":
             file.removed.append((old, text))
+            file.removed_at.append(new)
         if sign in ("+", " ", ""):
             new, new_left = new + 1, new_left - 1
         if sign in ("-", " ", ""):
