@@ -23,6 +23,7 @@ from workers.clients.slack_errors import (
     MissingScope,
     error_for,
 )
+from workers.clients.slack_text import escape
 from workers.errors import SlackBusy, SlackRefused
 from workers.models import Model, SlackMessage, digest
 from workers.runtime.text import truncate
@@ -45,6 +46,10 @@ PER_PAGE = 200
 """Items per page; Slack recommends at most 200."""
 MAX_PAGES = 20
 """4,000 messages or channels. An incident's time holds fewer, and Slack limits these methods to 20-50 a minute."""
+NO_PARSING: dict[str, Any] = {"parse": "none", "link_names": False}
+"""Slack links nothing by itself: no address, no name of a channel or user. Ours are written as `<https://…>`."""
+AS_WRITTEN: dict[str, Any] = {**NO_PARSING, "unfurl_links": False, "unfurl_media": False}
+"""The same, and no preview of a link. `chat.update` has no previews to switch off."""
 METADATA_EVENT_TYPE = "trackwalker"
 """Type of the metadata that marks our messages; `event_payload.key` identifies each of them."""
 # Ids of channels are upper case; names of channels are lower case.
@@ -81,14 +86,6 @@ class _Answer(Model):
     messages: tuple[_Message, ...] = ()
     channels: tuple[_Channel, ...] = ()
     response_metadata: _Cursor | None = None
-
-
-def escape(text: str) -> str:
-    """Untrusted text for a message: without mentions, links and control sequences of Slack.
-
-    https://docs.slack.dev/messaging/formatting-message-text#escaping
-    """
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def truncate_message(text: str) -> str:
@@ -138,14 +135,12 @@ class Slack:
         return self._token is not None and not self._history_refused and not self._channel_unresolved
 
     def post(
-        self, text: str, blocks: list[dict[str, Any]] | None = None, *, key: str,
-        thread: SlackMessage | None = None, broadcast: bool = False,
+        self, text: str, *, key: str, thread: SlackMessage | None = None, broadcast: bool = False,
     ) -> SlackMessage:  # fmt: skip
         """Post a message.
 
         Args:
-            text: the message; with blocks, the text of its notification.
-            blocks: layout blocks; None shows the text.
+            text: the message; what comes from others in it is escaped.
             key: identifies the message for `find`.
             thread: message to reply to. If a person deleted it, the reply becomes a message of the channel.
             broadcast: show a reply in the channel as well.
@@ -153,8 +148,7 @@ class Slack:
         Returns:
             The message. A webhook answers without `ts`, which stays empty then.
         """
-        body: dict[str, Any] = {"text": truncate_message(text), "unfurl_links": False, "unfurl_media": False}
-        body |= {"blocks": blocks} if blocks else {}
+        body: dict[str, Any] = {"text": truncate_message(text), **AS_WRITTEN}
         if self._token is None:
             self._post_to_webhook(body, TIMEOUT)
             return SlackMessage(digest=digest(text))
@@ -170,7 +164,12 @@ class Slack:
 
     def update(self, posted: SlackMessage, text: str, key: str) -> SlackMessage:
         """Replace the text of a message. A message that a person deleted stays deleted, without an error."""
-        body = {"channel": self._channel_id(posted), "ts": posted.ts, "text": truncate_message(text)}
+        body = {
+            "channel": self._channel_id(posted),
+            "ts": posted.ts,
+            "text": truncate_message(text),
+            **NO_PARSING,
+        }
         with contextlib.suppress(MessageGone):
             self._call("chat.update", json=body | {"metadata": _metadata(key)})
         return posted.model_copy(update={"digest": digest(text)})
@@ -215,7 +214,7 @@ class Slack:
 
     def post_line(self, text: str) -> None:
         """Post one line of untrusted text, within about two seconds. For the receiver when Redis is unavailable."""
-        body = {"text": escape(truncate_message(text))}
+        body: dict[str, Any] = {"text": truncate_message(escape(text)), **AS_WRITTEN}
         if self._token is None:
             self._post_to_webhook(body, LINE_TIMEOUT)
         else:

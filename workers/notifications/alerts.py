@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from workers.clients.slack import Slack, escape
+from workers.clients.slack import Slack
+from workers.clients.slack_text import escape
 from workers.engine import records
 from workers.engine.claim import Claim
 from workers.engine.codec import unpack

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from workers.clients.slack import Slack, escape
+from workers.clients.slack import Slack
+from workers.clients.slack_text import escape, link
 from workers.engine import records
 from workers.engine.claim import Claim
 from workers.engine.journal_store import JournalStore
@@ -118,8 +119,8 @@ def _format_state(member: GroupMember) -> str:
     if member.follow_up is not None:
         return _shorten(format_follow_up(member.follow_up))
     if member.outcome is not None:
-        link = f" {member.outcome.link}" if member.outcome.link else ""
-        return _shorten(member.outcome.headline) + link
+        reference = f" {link(member.outcome.link)}" if member.outcome.link else ""
+        return _shorten(member.outcome.headline) + reference
     if member.is_suppressed:
         return "A symptom of another incident."
     return f"Waiting: {_shorten(member.reason)}" if member.reason else LOOKING

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from workers.clients.slack import Slack
+from workers.clients.slack_text import link
 from workers.engine import records
 from workers.engine.claim import Claim
 from workers.engine.journal_store import JournalStore
@@ -132,8 +133,8 @@ def _format_reference(cause_key: str, store: JournalStore) -> str:
     incident = store.read_record(cause_key, records.INCIDENT)
     outcome = store.read_record(cause_key, records.OUTCOME)
     name = f"*{format_name(incident.subject.name)}*" if incident else "another service"
-    link = f" {outcome.link}" if outcome and outcome.link else ""
-    return f"{name}: see {journal_id(cause_key)}{link}"
+    reference = f" {link(outcome.link)}" if outcome and outcome.link else ""
+    return f"{name}: see {journal_id(cause_key)}{reference}"
 
 
 def _merged_acknowledgement(claim: Claim, store: JournalStore) -> SlackMessage | None:

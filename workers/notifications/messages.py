@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workers.clients.slack import escape
+from workers.clients.slack_text import escape, link
 from workers.incidents.intake import MISSED_PINGS_LIMIT
 from workers.models import (
     Alert,
@@ -128,7 +128,7 @@ def _render_outcome(headline: str, incident: Incident, outcome: Outcome, verdict
         lines.append(f"• {_format_verdict(verdict)}")
     lines += [f"• {line}" for line in _symptom_lines(incident.symptoms)]
     lines += [f"• {escape(line)}" for line in outcome.lines]
-    return "\n".join([*lines, outcome.link] if outcome.link else lines)
+    return "\n".join([*lines, link(outcome.link)] if outcome.link else lines)
 
 
 def _format_verdict(verdict: Verdict) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from workers.models import Evidence, Fix, Incident, Plan, PlanCause, Run, Verdict, Verification, describe_gap
-from workers.pull_requests.markdown import LINE_LIMIT, block, code, inline, plain
+from workers.pull_requests.markdown import LINE_LIMIT, block, cell_code, code, inline, plain
 from workers.pull_requests.marker import Marker, render_marker
 from workers.runtime.text import plural, safe_line
 
@@ -21,7 +21,6 @@ MAX_SYMPTOMS = 3
 MAX_FILES = 20
 SUSPECT_MESSAGE_LIMIT = 120
 MIN_HOST_LENGTH = 4  # shorter names are too common as words to be removed from a sentence
-ESCAPED_BAR = "\\|"  # a bar ends a table cell even inside code
 ADDRESSES = re.compile(
     r"\b[a-z][a-z0-9+.-]*://[^\s)\]>\"'`]+|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b"
     r"|\b(?:[a-z0-9-]+\.)+(?:railway\.internal|railway\.app)(?::\d+)?\b",
@@ -154,15 +153,15 @@ def _result_table(verification: Verification) -> str:
         rows.append(("new test on the deployed commit", deployed, None))
     command = (after or before or deployed or Run(command="", outcome="not run")).command
     if before or after:
-        rows.append((f"new test {code(command)}", before, after))
+        rows.append((f"new test {cell_code(command)}", before, after))
     rows += [
-        (f"check {code(check.after.command)}", check.before, check.after) for check in verification.checks
+        (f"check {cell_code(check.after.command)}", check.before, check.after)
+        for check in verification.checks
     ]
     if not rows:
         return "No command could be run."
     return "| command | without the fix | with the fix |\n|---|---|---|\n" + "\n".join(
-        f"| {name.replace('|', ESCAPED_BAR)} | {_run_outcome(old)} | {_run_outcome(new)} |"
-        for name, old, new in rows
+        f"| {name} | {_run_outcome(old)} | {_run_outcome(new)} |" for name, old, new in rows
     )
 
 

@@ -1,6 +1,6 @@
 """Logging: one JSON object per line in production, readable text on a terminal.
 
-A log event is a constant lower-case message; its facts are in `extra`. Neither holds a secret.
+A log event is a constant lower-case message; its facts are in `extra`. Both are cleaned and redacted here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-ENCODE = json.JSONEncoder(default=str).encode
+from workers.runtime.text import safe_line, safe_text, safe_value
+
+ENCODE = json.JSONEncoder(default=lambda value: safe_text(str(value))).encode
+INDENT = "    "  # before each line of an exception on a terminal, so that none of them can pose as a log line
 
 # The attributes that every record has. All others came in `extra`.
 STANDARD_ATTRIBUTES = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -21,7 +24,10 @@ def _facts(record: logging.LogRecord) -> dict[str, object]:
 
 
 class _JsonFormatter(logging.Formatter):
-    """One JSON object per line. Railway reads `message` and `level` of it: https://docs.railway.com/guides/logs"""
+    """One JSON object per line. Railway reads `message` and `level` of it: https://docs.railway.com/guides/logs
+
+    Every text in it is cleaned and redacted, at any depth: facts quote log lines, names and errors of others.
+    """
 
     def __init__(self, process: str) -> None:
         super().__init__()
@@ -32,15 +38,17 @@ class _JsonFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "process": self.process,
-            "message": record.getMessage(),
-            **_facts(record),
+            "message": safe_text(record.getMessage()),
+            **safe_value(_facts(record)),
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = safe_text(self.formatException(record.exc_info))
         return ENCODE(line)
 
 
 class _TextFormatter(logging.Formatter):
+    """One line per event for a terminal, without anything that moves its cursor; exceptions are indented."""
+
     def __init__(self, process: str) -> None:
         super().__init__()
         self.process = process
@@ -49,8 +57,11 @@ class _TextFormatter(logging.Formatter):
         facts = " ".join(f"{name}={value}" for name, value in _facts(record).items())
         time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         level = "" if record.levelno == logging.INFO else f" {record.levelname}"
-        text = f"{time} {self.process}{level} {record.getMessage()} {facts}".rstrip()
-        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+        text = f"{time} {self.process}{level} {safe_line(f'{record.getMessage()} {facts}')}".rstrip()
+        if not record.exc_info:
+            return text
+        exception = safe_text(self.formatException(record.exc_info)).expandtabs().split("\n")
+        return "\n".join([text, *(f"{INDENT}{line}" for line in exception)])
 
 
 def configure(process: str) -> None:

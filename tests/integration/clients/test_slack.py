@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from tests.support.fakes.serving import Running, serve
 from tests.support.fakes.slack import HOOK, FakeSlack
-from workers.clients.slack import MAX_TEXT_CHARS, Slack, escape, truncate_message
+from workers.clients.slack import MAX_TEXT_CHARS, Slack, truncate_message
+from workers.clients.slack_text import escape
 from workers.errors import SlackBusy, SlackRefused
 from workers.models import SlackMessage, digest
 
@@ -364,3 +365,14 @@ def test_a_200_without_json_raises_slack_busy_and_a_404_is_refused() -> None:
         slack.post("It is down", key=KEY)
     with pytest.raises(SlackRefused, match="404"):
         slack.update(SlackMessage(ts="1.2", channel="C1"), "new", KEY)
+
+
+def test_slack_links_nothing_by_itself_in_a_message(world: FakeSlack, slack: Slack) -> None:
+    posted = slack.post("see http://a.example", key=KEY)
+    slack.update(posted, "see www.a.example", KEY)
+    slack.post_line("see b.example")
+
+    fields = [{name: body.get(name) for name in ("parse", "link_names")} for body in world.bodies]
+
+    assert fields == [{"parse": "none", "link_names": False}] * 3
+    assert [body.get("unfurl_links") for body in world.bodies] == [False, None, False]

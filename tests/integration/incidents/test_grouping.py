@@ -293,7 +293,7 @@ def test_the_outcome_of_a_requested_fix_rings(services: FailingServices) -> None
     services.notify()
 
     assert len(services.channel_texts) == before + 1
-    assert services.channel_texts[-1].endswith("https://github.com/x/y/pull/1")
+    assert services.channel_texts[-1].endswith("<https://github.com/x/y/pull/1>")
 
 
 def test_muted_members_are_left_out_and_a_fully_muted_group_is_silent(services: FailingServices) -> None:

@@ -202,7 +202,7 @@ def test_the_thread_of_a_symptom_refers_to_its_cause_once_and_rings_no_telephone
         notify(reporting, key.replace(PREFIX, f"{PREFIX}notification:", 1))
 
     first, *_, last = reporting.slack.messages
-    note = f"this looks like a symptom of *api&lt;!here&gt;*: see {other} https://github.com/x/pull/7"
+    note = f"this looks like a symptom of *api&lt;!here&gt;*: see {other} <https://github.com/x/pull/7>"
     assert [text for text in reporting.slack.texts if "this looks like a symptom" in text] == [
         f"*shop*: {note}"
     ]

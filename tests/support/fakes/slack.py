@@ -63,6 +63,8 @@ class FakeSlack:
     messages: list[Message] = field(default_factory=list)
     deleted: list[Message] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    """What was posted or edited, as it came: with the fields that decide what Slack links by itself."""
     blind: bool = False
     """If True, the history omits the messages' metadata."""
     errors: list[str] = field(default_factory=list)
@@ -112,6 +114,7 @@ class FakeSlack:
             return PlainTextResponse("no_text", 400)
         if "metadata" in body or "thread_ts" in body:
             return PlainTextResponse("invalid_payload", 400)
+        self.bodies.append(body)
         self.say(str(body["text"]))
         return PlainTextResponse("ok")
 
@@ -126,6 +129,7 @@ class FakeSlack:
             if not request.headers.get("content-type", "").startswith("application/json"):
                 return JSONResponse({"ok": False, "error": "invalid_post_type"})
             asked |= await request.json()
+            self.bodies.append(asked)
         if request.headers.get("authorization") != f"Bearer {self.token}":
             return JSONResponse({"ok": False, "error": "invalid_auth"})
         if self.errors:

@@ -94,7 +94,12 @@ def test_the_outcome_repeats_the_first_line_and_then_says_what_was_done() -> Non
     lines = render(builders.incident(failing()), VERDICT, outcome, None, "").outcome.splitlines()
 
     assert lines[0].startswith("🟠 *api* in acme/production: ")
-    assert lines[1:] == ["PR #7 is ready", "• Bug in the code: a KeyError in shop", "• tested", "https://x/7"]
+    assert lines[1:] == [
+        "PR #7 is ready",
+        "• Bug in the code: a KeyError in shop",
+        "• tested",
+        "<https://x/7>",
+    ]
 
 
 def test_a_verdict_that_the_outcome_states_is_not_repeated() -> None:
