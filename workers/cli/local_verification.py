@@ -41,7 +41,7 @@ FOLDER_MODE = 0o711
 
 @dataclass(frozen=True)
 class Request:
-    """What to verify.
+    """A patch to verify, and how its fault shows.
 
     Attributes:
         directory: a working or a bare repository.

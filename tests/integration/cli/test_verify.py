@@ -13,14 +13,14 @@ import pytest
 from tests.support.attacks.bases import PYTHON
 from tests.support.attacks.cases import Case, Change
 from tests.support.attacks.forged_source import LETTER, LETTER_PATH
-from tests.support.attacks.good import MENDED
+from tests.support.attacks.good import FIXED
 from tests.support.attacks.patches import make_patch
 from tests.support.attacks.verifying import make_repository
 from tests.support.command_line import run_command
 from tests.support.fakes.githttp import git
 from workers.__main__ import main
 
-GOOD: dict[str, Change] = {"parcels/rates.py": MENDED, LETTER_PATH: LETTER}
+GOOD: dict[str, Change] = {"parcels/rates.py": FIXED, LETTER_PATH: LETTER}
 BAD: dict[str, Change] = GOOD | {".github/workflows/a\x1b[2J.yml": "on: push\n"}
 REPRODUCTION = f"test:{LETTER_PATH}"
 

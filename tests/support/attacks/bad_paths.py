@@ -1,4 +1,4 @@
-"""Patches that mend the fault and change a file that no patch may change."""
+"""Patches that fix the fault and change a file that no patch may change."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.support.attacks.cases import Case, Change, Expectation, Link, Program
 from tests.support.attacks.forged_source import LETTER, LETTER_PATH, REPRODUCTION
 from workers.models import Category
 
-MENDED = edit(('parcel["weight"]', 'parcel.get("weight", 0)'))
+FIXED = edit(('parcel["weight"]', 'parcel.get("weight", 0)'))
 JOB = "on: push\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n"
 TOML = "[a]\nb = 1\n"
 SHELL = "#!/bin/sh\ntrue\n"
@@ -16,9 +16,9 @@ def bad(
     name: str, changes: dict[str, Change], *, expect: Expectation = "rejected", base: str = "python",
     category: Category = Category.CODE,
 ) -> Case:  # fmt: skip
-    """A case that mends the fault, adds its reproduction, and makes the other changes."""
-    mend: dict[str, Change] = {"parcels/rates.py": MENDED, LETTER_PATH: LETTER}
-    return Case(name, base, mend | changes, REPRODUCTION, expect, category)
+    """A case that fixes the fault, adds its reproduction, and makes the other changes."""
+    fix: dict[str, Change] = {"parcels/rates.py": FIXED, LETTER_PATH: LETTER}
+    return Case(name, base, fix | changes, REPRODUCTION, expect, category)
 
 
 def new(path: str, content: Change) -> Case:
@@ -141,13 +141,13 @@ OUTSIDE: dict[str, dict[str, Change]] = {
     "the top folder": {"book.py": "A = 1\n"},
     "a new service": {"counters/a.py": "A = 1\n"},
 }
-MENDED_COUNTER: dict[str, Change] = {
-    "counter/parcels/rates.py": MENDED,
+FIXED_COUNTER: dict[str, Change] = {
+    "counter/parcels/rates.py": FIXED,
     "counter/tests/test_letter.py": LETTER,
 }
 SECOND_SERVICE = [
     Case(
-        f"{name} of a monorepo", "monorepo", MENDED_COUNTER | changes, "test:counter/tests/test_letter.py", "rejected",
+        f"{name} of a monorepo", "monorepo", FIXED_COUNTER | changes, "test:counter/tests/test_letter.py", "rejected",
         root="counter",
     )
     for name, changes in OUTSIDE.items()

@@ -9,7 +9,7 @@ from tests.support.attacks.forged_node import LETTER_PATH as NODE_LETTER_PATH
 from workers.models import Category
 
 BROKEN = edit(('parcel["weight"]', 'parcel.get("weight", 0)'), ('"far": 900', '"far": 90'))
-"""Mends the letter and breaks the prices of the far zone."""
+"""Fixes the letter and breaks the prices of the far zone."""
 TEST = "tests/test_rates.py"
 ZONES = '        self.assertEqual(surcharge("far"), 900)\n'
 
@@ -154,20 +154,20 @@ NODE_TESTS = [
         "rejected",
     ),
 ]
-GO_MENDED = edit(
+GO_FIXED = edit(
     (
         "\treturn 390 + 20*(*parcel.Weight)",
         "\tif parcel.Weight == nil {\n\t\treturn 390\n\t}\n\treturn 390 + 20*(*parcel.Weight)",
     )
 )
-RUBY_MENDED = edit(("parcel[:weight]", "parcel.fetch(:weight, 0)"))
+RUBY_FIXED = edit(("parcel[:weight]", "parcel.fetch(:weight, 0)"))
 OTHER_TESTS = [
-    Case("tests: go: deleted", "go", {"rates.go": GO_MENDED, "rates_test.go": None}, "none", "rejected"),
+    Case("tests: go: deleted", "go", {"rates.go": GO_FIXED, "rates_test.go": None}, "none", "rejected"),
     Case(
         "tests: go: emptied",
         "go",
         {
-            "rates.go": GO_MENDED,
+            "rates.go": GO_FIXED,
             "rates_test.go": edit(
                 ('\tif Price(Parcel{&three}) != 450 {\n\t\tt.Fatal("price")\n\t}\n', "\t_ = three\n")
             ),
@@ -178,7 +178,7 @@ OTHER_TESTS = [
     Case(
         "tests: go: skipped",
         "go",
-        {"rates.go": GO_MENDED, "rates_test.go": edit(("\tthree := 3\n", "\tt.Skip()\n\tthree := 3\n"))},
+        {"rates.go": GO_FIXED, "rates_test.go": edit(("\tthree := 3\n", "\tt.Skip()\n\tthree := 3\n"))},
         "none",
         "rejected",
     ),
@@ -186,7 +186,7 @@ OTHER_TESTS = [
         "tests: go: skipped by a short run",
         "go",
         {
-            "rates.go": GO_MENDED,
+            "rates.go": GO_FIXED,
             "rates_test.go": edit(
                 ("\tthree := 3\n", "\tif !testing.Verbose() {\n\t\tt.SkipNow()\n\t}\n\tthree := 3\n")
             ),
@@ -197,21 +197,21 @@ OTHER_TESTS = [
     Case(
         "tests: go: renamed",
         "go",
-        {"rates.go": GO_MENDED, "rates_test.go": edit(("TestPrice", "testPrice"))},
+        {"rates.go": GO_FIXED, "rates_test.go": edit(("TestPrice", "testPrice"))},
         "none",
         "rejected",
     ),
     Case(
         "tests: go: behind a build tag",
         "go",
-        {"rates.go": GO_MENDED, "rates_test.go": edit(before="//go:build never\n\n")},
+        {"rates.go": GO_FIXED, "rates_test.go": edit(before="//go:build never\n\n")},
         "none",
         "rejected",
     ),
     Case(
         "tests: go: logs only",
         "go",
-        {"rates.go": GO_MENDED, "rates_test.go": edit(("t.Fatal", "t.Log"))},
+        {"rates.go": GO_FIXED, "rates_test.go": edit(("t.Fatal", "t.Log"))},
         "none",
         "rejected",
     ),
@@ -219,7 +219,7 @@ OTHER_TESTS = [
         "tests: go: a main of the tests",
         "go",
         {
-            "rates.go": GO_MENDED,
+            "rates.go": GO_FIXED,
             "rates_test.go": edit(
                 (
                     'import "testing"',
@@ -233,21 +233,21 @@ OTHER_TESTS = [
     Case(
         "tests: ruby: deleted",
         "ruby",
-        {"lib/rates.rb": RUBY_MENDED, "spec/rates_spec.rb": None},
+        {"lib/rates.rb": RUBY_FIXED, "spec/rates_spec.rb": None},
         "none",
         "rejected",
     ),
     Case(
         "tests: ruby: pending",
         "ruby",
-        {"lib/rates.rb": RUBY_MENDED, "spec/rates_spec.rb": edit(("  it 'adds", "  xit 'adds"))},
+        {"lib/rates.rb": RUBY_FIXED, "spec/rates_spec.rb": edit(("  it 'adds", "  xit 'adds"))},
         "none",
         "rejected",
     ),
     Case(
         "tests: ruby: skipped",
         "ruby",
-        {"lib/rates.rb": RUBY_MENDED, "spec/rates_spec.rb": edit(("    expect", "    skip\n    expect"))},
+        {"lib/rates.rb": RUBY_FIXED, "spec/rates_spec.rb": edit(("    expect", "    skip\n    expect"))},
         "none",
         "rejected",
     ),
@@ -255,7 +255,7 @@ OTHER_TESTS = [
         "tests: ruby: skipped by metadata",
         "ruby",
         {
-            "lib/rates.rb": RUBY_MENDED,
+            "lib/rates.rb": RUBY_FIXED,
             "spec/rates_spec.rb": edit(("'adds the weight' do", "'adds the weight', skip: true do")),
         },
         "none",
@@ -265,7 +265,7 @@ OTHER_TESTS = [
         "tests: ruby: no body",
         "ruby",
         {
-            "lib/rates.rb": RUBY_MENDED,
+            "lib/rates.rb": RUBY_FIXED,
             "spec/rates_spec.rb": edit(
                 (" do\n    expect(Rates.new.price({ weight: 3 })).to eq(450)\n  end\n", "\n")
             ),
@@ -277,7 +277,7 @@ OTHER_TESTS = [
         "tests: ruby: emptied",
         "ruby",
         {
-            "lib/rates.rb": RUBY_MENDED,
+            "lib/rates.rb": RUBY_FIXED,
             "spec/rates_spec.rb": edit(("    expect(Rates.new.price({ weight: 3 })).to eq(450)\n", "")),
         },
         "none",

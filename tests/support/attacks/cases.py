@@ -46,7 +46,7 @@ class Edit:
 
 Content = str | bytes | Link | Program
 Change = Content | Edit | None
-"""What becomes of a file: new content, an edit of the old content, or None for a deletion."""
+"""The change of one file: new content, an edit of the old content, or None for a deletion."""
 
 
 def edit(*pairs: tuple[str, str], before: str = "", after: str = "") -> Edit:

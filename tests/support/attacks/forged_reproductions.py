@@ -1,4 +1,4 @@
-"""Reproductions that fail before and pass after although the patch mends nothing: the patch only rewords the culprit."""
+"""Reproductions that fail before and pass after although the patch fixes nothing: the patch only rewords the culprit."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ READERS = [
 ]
 MARK = "getattr(rates, 'LETTERS', False)"
 MARKED = edit(("BASE_CENTS = 390\n", "BASE_CENTS = 390\nLETTERS = True\n"))
-MENDERS = [
+CHEATING_TESTS = [
     forge(
         "replaces the culprit where the mark is",
         f"if {MARK}:\n    rates.price = lambda parcel: 390\nself.assertEqual(rates.price({{}}), 390)",
@@ -400,7 +400,7 @@ SCRIPTS = [
 FORGED_REPRODUCTIONS = {
     "forged: counters": COUNTERS,
     "forged: readers": READERS,
-    "forged: menders": MENDERS,
+    "forged: cheating tests": CHEATING_TESTS,
     "forged: identities": IDENTITIES,
     "forged: scripts": SCRIPTS,
 }

@@ -1,4 +1,4 @@
-"""Source changes that mend nothing and lay hands on the test runner, on its report, or on the reproduction's own code."""
+"""Source changes that fix nothing and manipulate the test runner, its report, or the code of the reproduction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Source changes that mend nothing: they end the process, return odd values, or find out that they are tested."""
+"""Source changes that fix nothing: they end the process, return odd values, or find out that they are tested."""
 
 from __future__ import annotations
 
@@ -219,25 +219,25 @@ SPECIAL = [
 ]  # fmt: skip
 BREAKS = "    return 390\n"
 BROKEN = [
-    forge("mends the letter and breaks every other price", edit((PRICE, BREAKS))),
+    forge("fixes the letter and breaks every other price", edit((PRICE, BREAKS))),
     forge(
-        "mends the letter and breaks the zones",
+        "fixes the letter and breaks the zones",
         edit(('parcel["weight"]', 'parcel.get("weight", 0)'), ('"far": 900', '"far": 90')),
     ),
     forge(
-        "mends the letter and hides what it breaks behind an exit",
+        "fixes the letter and hides what it breaks behind an exit",
         edit(('parcel["weight"]', 'parcel.get("weight", 0)'), ('    return {"home"', '    os._exit(0)\n    return {"home"'),
              before="import os\n"),
     ),
     forge(
-        "mends the letter and skips what it breaks",
+        "fixes the letter and skips what it breaks",
         edit(('parcel["weight"]', 'parcel.get("weight", 0)'),
              ("    if zone not in", "    raise unittest.SkipTest('zones')\n    if zone not in"), before="import unittest\n"),
     ),
 ]  # fmt: skip
 ELSEWHERE = [
     Case(
-        "mends another fault than the one of the evidence", "python",
+        "fixes another fault than the one of the evidence", "python",
         {
             "parcels/rates.py": edit(('"far": 900}', '"far": 900, "sea": 1200}'), ('"near", "far")', '"near", "far", "sea")')),
             LETTER_PATH: LETTER.replace("import price", "import surcharge").replace('price({"kind": "letter"}), 390', 'surcharge("sea"), 1200'),
@@ -245,7 +245,7 @@ ELSEWHERE = [
         REPRODUCTION, cause="parcels/rates.py:8",
     ),
     Case(
-        "mends another module than the one of the evidence", "python",
+        "fixes another module than the one of the evidence", "python",
         {
             "parcels/config.py": edit(after="\n\ndef pages(count):\n    return count // PAGE_SIZE\n"),
             LETTER_PATH: LETTER.replace("rates import price", "config import PAGE_SIZE").replace('price({"kind": "letter"}), 390', "PAGE_SIZE, 50"),

@@ -6,7 +6,7 @@ from tests.support.attacks.cases import Case, Change, Expectation, edit
 from tests.support.attacks.forged_source import LETTER, LETTER_PATH
 from workers.models import Category
 
-MENDED = edit(('parcel["weight"]', 'parcel.get("weight", 0)'))
+FIXED = edit(('parcel["weight"]', 'parcel.get("weight", 0)'))
 HEAD = "import unittest\n\n{imports}\n\n\nclass Fault(unittest.TestCase):\n    def test_fault(self):\n{body}"
 
 
@@ -36,7 +36,7 @@ def beside(name: str, changes: dict[str, Change], *, expect: Expectation = "read
     return Case(
         f"good: {name}",
         "python",
-        {"parcels/rates.py": MENDED, LETTER_PATH: LETTER, **changes},
+        {"parcels/rates.py": FIXED, LETTER_PATH: LETTER, **changes},
         f"test:{LETTER_PATH}",
         expect,
     )
@@ -45,10 +45,10 @@ def beside(name: str, changes: dict[str, Change], *, expect: Expectation = "read
 RATES = "parcels/rates.py"
 PRICE_IMPORT = "from parcels.rates import price"
 USUAL = [
-    good("a default", {RATES: MENDED}, PRICE_IMPORT, "self.assertEqual(price({}), 390)"),
+    good("a default", {RATES: FIXED}, PRICE_IMPORT, "self.assertEqual(price({}), 390)"),
     good(
         "a default where the cause is known",
-        {RATES: MENDED},
+        {RATES: FIXED},
         PRICE_IMPORT,
         "self.assertEqual(price({}), 390)",
         cause="parcels/rates.py:8",
@@ -328,10 +328,10 @@ USUAL = [
         PRICE_IMPORT,
         "self.assertEqual(price({}), 390)",
     ),
-    good("a script shows it", {RATES: MENDED}, PRICE_IMPORT, "self.assertEqual(price({}), 390)"),
+    good("a script shows it", {RATES: FIXED}, PRICE_IMPORT, "self.assertEqual(price({}), 390)"),
     good(
         "two files",
-        {RATES: MENDED, "parcels/views.py": edit(('request["zone"])', 'request.get("zone", "home"))'))},
+        {RATES: FIXED, "parcels/views.py": edit(('request["zone"])', 'request.get("zone", "home"))'))},
         "from parcels.views import quote",
         "self.assertEqual(quote({'parcels': [{}]})['cents'], 390)",
     ),
@@ -380,14 +380,14 @@ USUAL = [
     ),
     good(
         "the test mocks another module",
-        {RATES: MENDED},
+        {RATES: FIXED},
         "from unittest import mock\n\nfrom parcels.rates import total",
         "with mock.patch('json.load', return_value=[{}]):",
         "    self.assertEqual(total([{}], 'home'), 390)",
     ),
     good(
         "a test with several parts",
-        {RATES: MENDED},
+        {RATES: FIXED},
         PRICE_IMPORT,
         "for parcel in ({}, {'kind': 'letter'}):",
         "    with self.subTest(parcel=parcel):",
@@ -395,7 +395,7 @@ USUAL = [
     ),
     good(
         "a test that writes a file",
-        {RATES: MENDED},
+        {RATES: FIXED},
         "import json\nimport pathlib\nimport tempfile\n\nfrom parcels.rates import read, total",
         "with tempfile.TemporaryDirectory() as folder:",
         "    path = pathlib.Path(folder, 'p.json')",
@@ -535,7 +535,7 @@ ODD = [
 SCRIPT = Case(
     "good: a script",
     "python",
-    {RATES: MENDED, "repro.py": "from parcels.rates import price\n\nassert price({}) == 390\n"},
+    {RATES: FIXED, "repro.py": "from parcels.rates import price\n\nassert price({}) == 390\n"},
     "script:repro.py",
     "ready",
 )
@@ -544,7 +544,7 @@ PYTEST = [
         "good: pytest",
         "pytest",
         {
-            RATES: MENDED,
+            RATES: FIXED,
             "tests/test_letter.py": "from parcels.rates import price\n\n\ndef test_letter():\n    assert price({}) == 390\n",
         },
         "test:tests/test_letter.py",
@@ -554,7 +554,7 @@ PYTEST = [
         "good: pytest with a fixture and parameters",
         "pytest",
         {
-            RATES: MENDED,
+            RATES: FIXED,
             "tests/test_letter.py": "import pytest\n\nfrom parcels.rates import price\n\n\n@pytest.mark.parametrize('kind', ['letter', 'card'])\ndef test_letter(kind, parcel):\n    del parcel['weight']\n    assert price({**parcel, 'kind': kind}) == 390\n",
         },
         "test:tests/test_letter.py",
@@ -565,7 +565,7 @@ MONOREPO = [
     Case(
         "good: a service of a monorepo",
         "monorepo",
-        {"counter/parcels/rates.py": MENDED, "counter/tests/test_letter.py": LETTER},
+        {"counter/parcels/rates.py": FIXED, "counter/tests/test_letter.py": LETTER},
         "test:counter/tests/test_letter.py",
         "ready",
         root="counter",

@@ -21,9 +21,9 @@ def node(
 
 
 LETTER = "assert.strictEqual(price({ kind: 'letter' }), 390);"
-MENDED = edit(("parcel.size.weight", "(parcel.size?.weight ?? 0)"))
+FIXED = edit(("parcel.size.weight", "(parcel.size?.weight ?? 0)"))
 JAVASCRIPT = [
-    node("optional chaining", {RATES: MENDED}, LETTER),
+    node("optional chaining", {RATES: FIXED}, LETTER),
     node(
         "a check first",
         {RATES: edit(("  return 390 + 20", "  if (!parcel.size) return 390;\n  return 390 + 20"))},

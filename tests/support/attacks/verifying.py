@@ -39,7 +39,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a job. The decision is `error` if the patch could not be verified at all."""
+    """The outcome of a job. The decision is `error` if the patch could not be verified at all."""
 
     job: Job
     decision: str
