@@ -11,6 +11,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -224,19 +225,20 @@ class GuardedProtocol(H11Protocol):
 
     def close(self) -> None:
         """End the connection so that the answer arrives: closing a socket with unread bytes resets it."""
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True  # frees the handler that waits for the body
+            cycle.message_event.set()
         if self.is_closing or self._socket.is_closing():
             return
         self.is_closing = True
         self.guard.forget(self)
         self._unset_keepalive_if_required()
-        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
-        if cycle is not None and not cycle.response_complete:
-            cycle.disconnected = True  # frees the handler that waits for the body
-            cycle.message_event.set()
         is_unread = self.conn.their_state in (h11.SEND_BODY, h11.ERROR) or self.conn.trailing_data[0]
         if is_unread and len(self.guard.lingering) < self.limits.connections:
             self.guard.lingering.add(self)
-            self._socket.write_eof()
+            with suppress(OSError):  # the client has reset the connection, and asyncio does not know yet
+                self._socket.write_eof()
             self.flow.resume_reading()
         else:
             self._socket.close()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import random
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -327,6 +330,31 @@ def test_forwarded_headers_decide_nothing(port: int, header: bytes, line: bytes,
     assert (
         status(exchange(port, line + b" HTTP/1.1\r\nHost: localhost\r\n" + header + b"\r\n\r\n")) == expected
     )
+
+
+def test_no_mixture_of_requests_leaves_an_error_or_a_connection(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    length, chunked = b"Content-Length: 99999\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"
+    parts = [
+        HEALTH, POST + length, POST + AUTH + length, POST + AUTH + chunked, b"5\r\nhello\r\n", b"0\r\n\r\n", b"\r\n",
+        b"\x00\xff", HEALTH * 50, b"x" * 70_000, b"OPTIONS /ping HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n",
+    ]  # fmt: skip
+
+    def send(seed: int) -> None:
+        generator = random.Random(seed)
+        for _ in range(5):
+            with connect(port) as connection, suppress(ConnectionError):
+                for part in generator.choices(parts, k=generator.randrange(6)):
+                    connection.sendall(part)
+                if generator.random() < 0.6:
+                    read_all(connection)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(send, range(16)))
+
+    assert exchange(port, HEALTH).startswith(b"HTTP/1.1 200")
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 # -- the real process -----------------------------------------------------------------------------
