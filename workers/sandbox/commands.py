@@ -10,21 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from workers.sandbox.bubblewrap import bwrap_command
-from workers.sandbox.launcher import Spec
-from workers.sandbox.other_uid import allow_traversal, chown_tree
+from workers.sandbox.instructions import Command, launcher_spec
+from workers.sandbox.ports import Ports
 from workers.sandbox.sandbox import LAUNCHER, TMP, Sandbox
-
-LIMITS = {
-    "RLIMIT_CORE": 0,  # bytes; a core file would hold the keys that were in memory
-    "RLIMIT_FSIZE": 4 * 10**9,  # bytes of one file
-    "RLIMIT_NPROC": 2048,  # processes and threads
-}
-"""Limits of every command, each above the need of any honest test run."""
+from workers.sandbox.uids import allow_traversal, chown_tree, lease_uid, make_readable
 
 KILL_SECONDS = 10.0
 """Seconds that a launcher has to end its command before it is killed: `launcher.CLEANUP_SECONDS` and a reserve."""
@@ -38,11 +31,11 @@ READ_BYTES = 65_536
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 """PATH of a command that is given none."""
 
-REPORT_VARIABLE = "TRACKWALKER_REPORT_FD"
-"""Environment variable that holds the number of the descriptor for a report."""
-
 Output = int | IO[bytes] | None
 OnStart = Callable[[subprocess.Popen[bytes]], None]
+
+REPORT_VARIABLE = "TRACKWALKER_REPORT_FD"
+"""Variable of a command that names the descriptor for its report."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +49,29 @@ class CommandResult:
     timed_out: bool
     seconds: float
     report: bytes = b""
-    """What the command wrote to the descriptor in TRACKWALKER_REPORT_FD."""
+    """What the command wrote to the descriptor that TRACKWALKER_REPORT_FD names."""
     exceeded: str = ""
-    """The bound that ended the command; empty if none did."""
+    """The bound that ended the command: `memory`, `disk` or `processes`; empty if none did."""
+
+
+class SandboxedProcess(subprocess.Popen[bytes]):
+    """The launcher of a command. Kill it with `kill`, never directly."""
+
+    status: int = -1
+    """Descriptor from which the name of an exceeded bound is read."""
+
+    def exceeded(self) -> str:
+        """The bound that ended the command, empty if none did. To be called once, after it has ended."""
+        with os.fdopen(self.status, "rb") as file:
+            return file.read().decode()
 
 
 def start(
     sandbox: Sandbox, argv: Sequence[str], *, cwd: Path, writable: Sequence[Path], readable: Sequence[Path] = (),
-    env: Mapping[str, str], network: bool,
-    stdout: Output = subprocess.DEVNULL, stderr: Output = subprocess.DEVNULL, pass_fds: Sequence[int] = (),
-) -> subprocess.Popen[bytes]:  # fmt: skip
+    env: Mapping[str, str], ports: Ports | None = None, network: bool = False,
+    stdin: Output = subprocess.DEVNULL, stdout: Output = subprocess.DEVNULL, stderr: Output = subprocess.DEVNULL,
+    pass_fds: Sequence[int] = (),
+) -> SandboxedProcess:  # fmt: skip
     """Start a command in the sandbox. Kill it with `kill`, never directly.
 
     The kernel kills the command when the thread that called this ends, so call it in a thread that lives longer.
@@ -73,41 +79,59 @@ def start(
     Args:
         sandbox: how the command is isolated.
         argv: the command; no shell is involved.
-        cwd: the working directory: below a writable or readable path, or in no hidden folder.
-        writable: paths that the command can read and write. A uid sandbox makes the command their owner.
-        readable: paths that the command can read although something above them is hidden.
+        cwd: the working directory: a writable or readable path, or one below or above such a path.
+        writable: paths that the command can read and write. If the command gets a uid of its own, it owns them.
+        readable: paths that the command can read, besides interpreters and libraries.
         env: the whole environment; PATH, HOME, TMPDIR and LANG have defaults.
-        network: whether the command keeps the host's network. Otherwise it has only a loopback of its own, which
-            in a uid sandbox needs the right to make namespaces; without sandbox the network always stays.
+        ports: what the command can reach and serves; without it there is only a loopback of its own, or nothing.
+        network: True for the network of the host.
+        stdin: as for `subprocess.Popen`.
         stdout: as for `subprocess.Popen`.
         stderr: as for `subprocess.Popen`.
         pass_fds: as for `subprocess.Popen`.
+
+    Raises:
+        AgentBusy: no uid is free.
+        AgentRefused: a readable path is reached by a link below a writable folder.
     """
-    environment = _default_environment(sandbox) | dict(env)
-    command = list(argv)
-    if sandbox.kind == "bubblewrap":
-        command = bwrap_command(
-            sandbox,
-            argv,
-            cwd=cwd,
-            writable=writable,
-            readable=readable,
-            search=environment["PATH"],
-            network=network,
-        )
-    elif sandbox.uid is not None:
-        chown_tree(sandbox.uid, writable)
-        allow_traversal(sandbox.hide, (cwd, *writable, *readable))
-    return subprocess.Popen(
-        # -I and -S: the launcher needs the standard library only; no variable and no package of ours can change it.
-        [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(_spec(sandbox, command, cwd, network))],
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=stderr,
-        env=environment,
-        start_new_session=True,
-        pass_fds=tuple(pass_fds),
+    if network:
+        sandbox = _with_host_network(sandbox)
+    temporary = (
+        () if {"HOME", "TMPDIR"} <= env.keys() or sandbox.kind == "bubblewrap" else (_new_home(sandbox),)
     )
+    home = str(temporary[0] if temporary else TMP)
+    environment = {"PATH": PATH, "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"} | dict(env)
+    uid, lock = lease_uid(sandbox.scratch) if sandbox.own_uid else (None, -1)
+    reader, status = os.pipe()
+    try:
+        command = Command(
+            tuple(argv), cwd, (*writable, *temporary), tuple(readable), environment["HOME"], environment["PATH"],
+            uid, ports, network, temporary,
+        )  # fmt: skip
+        if uid is not None:
+            _give_files(sandbox, command, uid)
+        spec = launcher_spec(sandbox, command, status=status, lock=lock)
+        process = SandboxedProcess(
+            # -I and -S: the launcher needs the standard library only; no variable and no package can change it.
+            [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(spec)],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=environment,
+            start_new_session=True,
+            pass_fds=[fd for fd in (status, lock, spec["confinement"]["control"], *pass_fds) if fd >= 0],
+        )
+    except BaseException:
+        os.close(reader)
+        raise
+    finally:
+        for descriptor in (status, *([lock] if uid is not None else [])):
+            os.close(descriptor)
+        if ports is not None and ports.command_end is not None:
+            ports.command_end.close()
+            ports.command_end = None
+    process.status = reader
+    return process
 
 
 def run(
@@ -118,39 +142,50 @@ def run(
     writable: Sequence[Path],
     readable: Sequence[Path] = (),
     env: Mapping[str, str],
+    ports: Ports | None = None,
     network: bool = False,
+    report_bytes: int = 0,
     timeout_seconds: float,
     on_start: OnStart = lambda _process: None,
     max_output: int = MAX_OUTPUT_CHARS,
-    report_bytes: int = 0,
 ) -> CommandResult:
     """Run a command in the sandbox and wait for it. The arguments are those of `start`, and:
 
     Args:
+        report_bytes: bytes to keep of what the command writes to the descriptor whose number is in its variable
+            TRACKWALKER_REPORT_FD; 0 for no such descriptor.
         timeout_seconds: the command and everything that it started are killed after this time.
         on_start: called with the process before the wait, so that another thread can `kill` it.
         max_output: characters of output to keep, from the end.
-        report_bytes: bytes that the command may write to the descriptor in TRACKWALKER_REPORT_FD; 0 for none.
     """
     started = time.monotonic()
-    with tempfile.TemporaryFile() as report:
-        variables = {REPORT_VARIABLE: str(report.fileno())} if report_bytes else {}
+    report, writer = os.pipe() if report_bytes else (-1, -1)
+    variables = dict(env) | ({REPORT_VARIABLE: str(writer)} if report_bytes else {})
+    try:
         process = start(
-            sandbox, argv, cwd=cwd, writable=writable, readable=readable, env={**env, **variables},
+            sandbox, argv, cwd=cwd, writable=writable, readable=readable, env=variables, ports=ports,
             network=network, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            pass_fds=[report.fileno()] if report_bytes else [],
+            pass_fds=[writer] if report_bytes else (),
         )  # fmt: skip
-        try:
-            on_start(process)
-            output, timed_out = _drain(process, started + timeout_seconds, max_output)
-        finally:
-            kill(process)
-            if process.stdout:
-                process.stdout.close()
-        report.seek(0)
-        content = report.read(report_bytes)
-    code = None if timed_out or process.returncode < 0 else process.returncode
-    return CommandResult(code, output, timed_out, time.monotonic() - started, content)
+    except BaseException:
+        _close(report)
+        raise
+    finally:
+        _close(writer)
+    try:
+        on_start(process)
+        reading = _Reading(process.stdout, report, max_output, report_bytes)
+        timed_out = reading.until(process, started + timeout_seconds)
+    finally:
+        kill(process)
+        _close(report)
+        if process.stdout:
+            process.stdout.close()
+        exceeded = process.exceeded()
+    code = None if timed_out or exceeded or process.returncode < 0 else process.returncode
+    return CommandResult(
+        code, reading.output(), timed_out, time.monotonic() - started, bytes(reading.report), exceeded
+    )
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -167,44 +202,58 @@ def kill(process: subprocess.Popen[bytes]) -> None:
         process.wait(KILL_SECONDS)
 
 
-def _spec(sandbox: Sandbox, command: list[str], cwd: Path, network: bool) -> Spec:
-    in_bubblewrap = sandbox.kind == "bubblewrap"
-    return {
-        "argv": command,
-        # bubblewrap changes to the working directory itself, inside its view of the file system.
-        "cwd": "/" if in_bubblewrap else str(cwd),
-        "uid": sandbox.uid,
-        "limits": LIMITS,
-        "parent": os.getpid(),
-        # bubblewrap ends all processes of its PID namespace by itself.
-        "supervise": not in_bubblewrap,
-        # Without sandbox the network stays: making a namespace needs rights that the worker may not have.
-        "network": network or sandbox.kind != "uid",
-    }
+def _give_files(sandbox: Sandbox, command: Command, uid: int) -> None:
+    chown_tree(uid, command.writable)
+    make_readable([path for path in command.readable if path not in command.writable])
+    if not sandbox.stages:
+        allow_traversal(sandbox.hide, (command.cwd, *command.writable, *command.readable))
 
 
-def _default_environment(sandbox: Sandbox) -> dict[str, str]:
-    home = str(TMP if sandbox.kind == "bubblewrap" else sandbox.scratch)
-    return {"PATH": PATH, "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}
+def _new_home(sandbox: Sandbox) -> Path:
+    folder = sandbox.scratch / "homes"
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=folder))
 
 
-def _drain(process: subprocess.Popen[bytes], deadline: float, max_output: int) -> tuple[str, bool]:
-    """The end of the output, and whether the deadline passed before the command ended."""
-    tail = b""
-    pipe = process.stdout
-    if pipe is None:
-        return "", not _wait_until(process, deadline)
-    with selectors.DefaultSelector() as selector:
-        selector.register(pipe, selectors.EVENT_READ)
-        while (remaining := deadline - time.monotonic()) > 0:
-            if not selector.select(remaining):
-                continue
-            chunk = os.read(pipe.fileno(), READ_BYTES)
-            if not chunk:
-                return _decode(tail, max_output), not _wait_until(process, deadline)
-            # A character of UTF-8 has at most four bytes.
-            tail = (tail + chunk)[-4 * max_output :]
-    return _decode(tail, max_output), True
+def _with_host_network(sandbox: Sandbox) -> Sandbox:
+    namespaces = tuple(name for name in sandbox.namespaces if name != "--unshare-net")
+    return replace(sandbox, namespaces=namespaces, private_network=False, seccomp=False, landlock=0)
+
+
+class _Reading:
+    """What is kept of a command's output and of its report, while both are read to their ends."""
+
+    def __init__(self, output: IO[bytes] | None, report: int, max_output: int, report_bytes: int) -> None:
+        self.max_output = max_output
+        self.report_bytes = report_bytes
+        self.tail = b""
+        self.report = bytearray()
+        self.handlers = {output.fileno(): self._add_output} if output else {}
+        if report >= 0:
+            self.handlers[report] = self._add_report
+
+    def until(self, process: subprocess.Popen[bytes], deadline: float) -> bool:
+        """Read until the command has ended. True if the deadline passed before that."""
+        with selectors.DefaultSelector() as selector:
+            for descriptor in self.handlers:
+                selector.register(descriptor, selectors.EVENT_READ)
+            while selector.get_map() and (remaining := deadline - time.monotonic()) > 0:
+                for key, _ in selector.select(remaining):
+                    if chunk := os.read(key.fd, READ_BYTES):
+                        self.handlers[key.fd](chunk)
+                    else:
+                        selector.unregister(key.fd)
+            return bool(selector.get_map()) or not _wait_until(process, deadline)
+
+    def output(self) -> str:
+        return self.tail.decode(errors="replace")[-self.max_output :]
+
+    def _add_output(self, chunk: bytes) -> None:
+        # A character of UTF-8 has at most four bytes.
+        self.tail = (self.tail + chunk)[-4 * self.max_output :]
+
+    def _add_report(self, chunk: bytes) -> None:
+        self.report += chunk[: self.report_bytes - len(self.report)]
 
 
 def _wait_until(process: subprocess.Popen[bytes], deadline: float) -> bool:
@@ -215,5 +264,6 @@ def _wait_until(process: subprocess.Popen[bytes], deadline: float) -> bool:
     return True
 
 
-def _decode(output: bytes, max_output: int) -> str:
-    return output.decode(errors="replace")[-max_output:]
+def _close(descriptor: int) -> None:
+    if descriptor >= 0:
+        os.close(descriptor)

@@ -1,191 +1,157 @@
 """Starts one command between the worker and the sandbox; a Python of its own runs this file as a script.
 
-The launcher ties the command's life to the worker's and sets resource limits. Then it either replaces itself with the
-command (bubblewrap, git), or stays as its supervisor (a uid sandbox, no sandbox) and leaves no process behind when
+The launcher ties the command's life to the worker's. For git it replaces itself with the command. For a sandboxed
+command it prepares mounts, changes the uid, supervises the command within its bounds, and leaves nothing behind when
 the command or the worker ends. `preexec_fn` cannot do this: the worker has threads, and Python code between fork and
 exec may deadlock on a lock that another thread held (documented for `subprocess.Popen`).
 
-Only the standard library may be imported here: the file runs with `python -I -S`.
+Only the standard library and its like in this package may be imported here: the file runs with `python -I -S`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import fcntl
 import json
+import marshal
 import os
-import resource
 import signal
-import socket
-import struct
 import sys
-import time
-from pathlib import Path
-from typing import NotRequired, TypedDict
 
-# Options of prctl(2), from <linux/prctl.h>.
-PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
-PR_SET_NO_NEW_PRIVS = 38
+sys.path[:0] = [os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))]  # noqa: PTH100, PTH120
 
-# unshare(2): a new network namespace, from <linux/sched.h>.
-CLONE_NEWNET = 0x40000000
+from workers.sandbox.confinement import PR_SET_PDEATHSIG, confine_and_exec, prctl  # noqa: E402
 
-# ioctl(2) requests and a flag of network interfaces, from <linux/sockios.h> and <linux/if.h>.
-SIOCGIFFLAGS = 0x8913
-SIOCSIFFLAGS = 0x8914
-IFF_UP = 1
+TYPE_CHECKING = False  # importing typing would cost each command milliseconds
+if TYPE_CHECKING:
+    from typing import NotRequired, TypedDict
 
-CLEANUP_SECONDS = 8.0
-"""Seconds that a supervisor takes at most to kill descendants; below `commands.KILL_SECONDS`."""
-CLEANUP_POLL_SECONDS = 0.01
-"""Pause between two rounds of killing, in which the kernel ends the processes."""
+    from workers.sandbox.confinement import Confinement
+    from workers.sandbox.supervision import Watch
 
+    Bind = tuple[str, str, bool]
+    """Source, path inside, and whether it is writable."""
 
-class Spec(TypedDict):
-    """The command to start, as JSON in the launcher's only argument."""
+    class Bubblewrap(TypedDict):
+        """How bubblewrap is started around a command."""
 
-    argv: list[str]
-    cwd: str
-    limits: dict[str, int]
-    """Values for `resource.setrlimit` by the limit's name."""
-    parent: int
-    """Process id of the worker."""
-    supervise: bool
-    """Whether the launcher stays as the command's parent; else it replaces itself with the command."""
-    uid: NotRequired[int | None]
-    """The command's uid and gid, None for the worker's own. Needs `supervise`."""
-    network: NotRequired[bool]
-    """Whether the command keeps the host's network. Needs `supervise`."""
+        program: str
+        arguments: list[str]
+        binds: list[Bind]
+        files: dict[str, str]
+        """Path inside → contents."""
+        tmp_bytes: int
+        shm_bytes: int
+        last: list[str]
+        """Arguments after all mounts."""
+        script: str
+        """Path inside of `confinement.py`."""
+
+    class Separation(TypedDict):
+        """Private mounts and namespaces without bubblewrap."""
+
+        visible: list[str]
+        files: dict[str, str]
+        tmp_bytes: int
+
+    class Spec(TypedDict):
+        """The command to start, as JSON in the launcher's only argument."""
+
+        parent: int
+        """Process id of the worker."""
+        argv: NotRequired[list[str]]
+        """A command of ours, which replaces the launcher. The other fields belong to a sandboxed command."""
+        cwd: NotRequired[str]
+        confinement: NotRequired[Confinement]
+        bubblewrap: NotRequired[Bubblewrap | None]
+        separation: NotRequired[Separation | None]
+        stages: NotRequired[bool]
+        """Whether the sources of bubblewrap's mounts are staged."""
+        uid: NotRequired[int | None]
+        watch: NotRequired[Watch]
 
 
 def main(spec: Spec) -> int:
     """Start the command. The result is its exit code, 128 + n after signal n, 127 if it could not be started."""
-    _prctl(PR_SET_PDEATHSIG, signal.SIGTERM if spec["supervise"] else signal.SIGKILL)
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL if "argv" in spec else signal.SIGTERM)
     # A worker that ended before the line above sends no signal any more.
     if os.getppid() != spec["parent"]:
         return 1
-    if not spec["supervise"]:
-        _limit(spec["limits"])
-        return _exec(spec)
-    return _supervise(spec)
+    if "argv" in spec:
+        return _exec(spec["argv"], spec["cwd"])
+    from workers.sandbox.supervision import supervise
+
+    return supervise(lambda: _become_command(spec), spec["watch"])
 
 
-def _supervise(spec: Spec) -> int:
-    """Run the command as a child, and kill every descendant once the command or the worker has ended."""
-    # As subreaper this process inherits orphans of the command, so that a daemon cannot escape by a double fork.
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+def _exec(argv: list[str], cwd: str) -> int:
     try:
-        if not spec.get("network", True):
-            _unshare_network()
-        child = os.fork()
-        if child == 0:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            os._exit(_run_child(spec))
-        while True:
-            pid, status = os.wait()
-            if pid == child:
-                code = os.waitstatus_to_exitcode(status)
-                return code if code >= 0 else 128 - code
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        _kill_descendants()
-
-
-def _run_child(spec: Spec) -> int:
-    os.setsid()
-    _limit(spec["limits"])
-    uid = spec.get("uid")
-    if uid is not None:
-        # Groups before the uid: afterwards the process may not change them.
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
-    _prctl(PR_SET_NO_NEW_PRIVS, 1)
-    # After the change of uid, because a change of credentials clears the signal (prctl(2)).
-    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    return _exec(spec)
-
-
-def _exec(spec: Spec) -> int:
-    try:
-        os.chdir(spec["cwd"])
-        os.execvp(spec["argv"][0], spec["argv"])  # noqa: S606 (a list of arguments, never a shell)
+        os.chdir(cwd)
+        os.execvp(argv[0], argv)  # noqa: S606 (a list of arguments, never a shell)
     except OSError as error:
-        print(f"{spec['argv'][0]}: {error.strerror}", file=sys.stderr, flush=True)
+        print(f"{argv[0]}: {error.strerror}", file=sys.stderr, flush=True)
     return 127
 
 
-def _limit(limits: dict[str, int]) -> None:
-    for name, value in limits.items():
-        kind = getattr(resource, name)
-        hard = resource.getrlimit(kind)[1]
-        # Only root may raise a hard limit.
-        limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (limit, limit))
-
-
-def _prctl(option: int, value: int) -> None:
-    prctl = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)  # None on macOS
-    if prctl is not None and prctl(option, value, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), f"prctl {option}")
-
-
-def _unshare_network() -> None:
-    """Move to a network namespace that has only a loopback, where the kernel allows it."""
-    unshare = getattr(ctypes.CDLL(None, use_errno=True), "unshare", None)
-    if unshare is None or unshare(CLONE_NEWNET) != 0:
-        return
-    # The loopback of a new namespace is down, and tests talk to servers of their own over it.
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
-        flags = struct.unpack("16sh", fcntl.ioctl(link, SIOCGIFFLAGS, struct.pack("16sh", b"lo", 0)))[1]
-        fcntl.ioctl(link, SIOCSIFFLAGS, struct.pack("16sh", b"lo", flags | IFF_UP))
-
-
-def _kill_descendants() -> None:
-    deadline = time.monotonic() + CLEANUP_SECONDS
-    while time.monotonic() < deadline:
-        descendants = _descendants(os.getpid())
-        # All are stopped before any is killed: a process that runs on could fork faster than this loop kills.
-        for signum in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in descendants:
-                _signal(pid, signum)
-        if _reap() and not descendants:
-            return
-        time.sleep(CLEANUP_POLL_SECONDS)
-
-
-def _reap() -> bool:
-    """Collect ended children; True if no child is left."""
+def _become_command(spec: Spec) -> int:
+    os.setsid()
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return True
-    return False
+        if wrapper := spec["bubblewrap"]:
+            return _become_bubblewrap(spec, wrapper)
+        if separation := spec["separation"]:
+            from workers.sandbox.staging import separate
+
+            separate(separation["visible"], spec["uid"] or 0, separation["tmp_bytes"], separation["files"])
+    except OSError as error:
+        print(f"sandbox: {error}", file=sys.stderr, flush=True)
+        return 126
+    return confine_and_exec(spec["confinement"])
 
 
-def _descendants(root: int) -> list[int]:
-    parents: dict[int, int] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            # The name, in parentheses, may hold spaces and parentheses; the parent is the second field after it.
-            parents[int(folder.name)] = int((folder / "stat").read_bytes().rpartition(b")")[2].split()[1])
-    descendants: list[int] = []
-    queue = [root]
-    while queue:
-        ancestor = queue.pop()
-        children = [pid for pid, parent in parents.items() if parent == ancestor]
-        descendants += children
-        queue += children
-    return descendants
+def _become_bubblewrap(spec: Spec, wrapper: Bubblewrap) -> int:
+    program, sources, tmp = wrapper["program"], [source for source, _, _ in wrapper["binds"]], ""
+    if spec["stages"]:
+        from workers.sandbox.staging import stage
+
+        # The package's bubblewrap loads a library that lies beside its folder.
+        folder = os.path.dirname(os.path.dirname(os.path.dirname(program)))  # noqa: PTH120
+        places, tmp = stage([*sources, folder], wrapper["tmp_bytes"])
+        program = places[-1] + program.removeprefix(folder)
+        sources = places[:-1]
+    arguments = [program, *wrapper["arguments"], *_tmp(wrapper, tmp)]
+    for source, (_, path, writable) in zip(sources, wrapper["binds"], strict=False):
+        arguments += ["--bind" if writable else "--ro-bind", source, path]
+    for path, text in wrapper["files"].items():
+        arguments += ["--perms", "0444", "--file", str(_pipe(text.encode())), path]
+    specification = _pipe(marshal.dumps(dict(spec["confinement"])))
+    # The real file, because the name in a virtual environment does not exist inside.
+    python = os.path.realpath(sys.executable)
+    arguments += [*wrapper["last"], "--", python, "-I", "-S", wrapper["script"], str(specification)]
+    uid = spec["uid"]
+    if uid is not None and spec["confinement"]["uid"] is None:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+        # A change of credentials clears this signal (prctl(2)).
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.execv(program, arguments)  # noqa: S606
 
 
-def _signal(pid: int, signum: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signum)
+def _tmp(wrapper: Bubblewrap, tmp: str) -> list[str]:
+    private = (
+        ["--bind", tmp, "/tmp"]  # noqa: S108
+        if tmp
+        else ["--size", str(wrapper["tmp_bytes"]), "--tmpfs", "/tmp"]  # noqa: S108
+    )
+    return ["--size", str(wrapper["shm_bytes"]), "--tmpfs", "/dev/shm", *private]  # noqa: S108
+
+
+def _pipe(content: bytes) -> int:
+    """A descriptor from which a child reads the content, which must fit into the buffer of a pipe (64 KiB)."""
+    reader, writer = os.pipe()
+    os.set_inheritable(reader, True)
+    with os.fdopen(writer, "wb") as file:
+        file.write(content)
+    return reader
 
 
 if __name__ == "__main__":

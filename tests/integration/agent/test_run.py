@@ -77,10 +77,10 @@ def test_the_repositorys_agent_files_are_neither_run_nor_shown_and_stay(agent: A
 def test_a_run_works_in_a_uid_sandbox_which_needs_root(agent: Agent, folder: Path) -> None:
     if os.geteuid() != 0:
         with pytest.raises(AgentRefused, match="needs root"):
-            build_sandbox(hide=(), scratch=folder / "scratch", allow_unsandboxed=False, isolation_levels=())
+            build_sandbox(hide=(), scratch=folder / "scratch", allow_unsandboxed=False, kinds=("uid",))
         return
     sandbox = build_sandbox(
-        hide=[folder], scratch=folder / "scratch", allow_unsandboxed=False, isolation_levels=()
+        hide=[folder], scratch=folder / "scratch", allow_unsandboxed=False, kinds=("uid",)
     )
 
     run(replace(agent, sandbox=sandbox), ScriptedModel(propose_edits), folder, "writer")

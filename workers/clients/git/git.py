@@ -136,9 +136,7 @@ def run_remote(access: Access, folder: Path, *arguments: str, measured: Path | N
     spec = {
         "argv": ["git", *arguments],
         "cwd": str(folder),
-        "limits": {},
         "parent": os.getpid(),
-        "supervise": False,
     }
     command = [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(spec)]
     environment = _environment(CONFIGURATION | _credential_header(access), "http:https")
