@@ -157,13 +157,20 @@ def _try_out(sandbox: Sandbox, python: str) -> tuple[str, list[str]]:
 def _readable_hidden_path(sandbox: Sandbox) -> str:
     """The reason why a uid sandbox fails: permissions hide paths there, and a file of another owner keeps its own."""
     for path in sandbox.hide if sandbox.kind == "uid" else ():
-        tool = ["ls", "-A"] if path.is_dir() else ["head", "-c1"]
-        argv = [*tool, str(path)]
-        if path.exists() and run(
-            sandbox, argv, cwd=Path("/"), writable=(), env={}, timeout_seconds=TRIAL_SECONDS
-        ).code == 0:  # fmt: skip
+        if path.exists() and _can_read(sandbox, path):
             return f"a command can read {path}. Take the read permission from others: chmod o-r {path}"
     return ""
+
+
+def _can_read(sandbox: Sandbox, path: Path) -> bool:
+    tool = ["ls", "-A"] if path.is_dir() else ["head", "-c1"]
+    argv = [*tool, str(path)]
+    result = run(sandbox, argv, cwd=Path("/"), writable=(), env={}, timeout_seconds=TRIAL_SECONDS)
+    if result.code != 0 or path.is_file():
+        return result.code == 0
+    # Private mounts show an empty folder in its place, with nothing but the way to the command's own files.
+    names = {entry.name for entry in path.iterdir() if not sandbox.scratch.is_relative_to(entry)}
+    return not names.isdisjoint(result.output.splitlines())
 
 
 @contextmanager

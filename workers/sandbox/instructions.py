@@ -61,7 +61,8 @@ def launcher_spec(sandbox: Sandbox, command: Command, *, status: int, lock: int)
     Raises:
         AgentRefused: a readable path is reached by a link below a writable folder.
     """
-    readable = [*command.readable, *interpreters(), *toolchain(command.argv[0], command.search)]
+    given = [*command.writable, *command.readable]
+    readable = [*command.readable, *interpreters(), *toolchain(command.argv[0], command.search, given)]
     in_bubblewrap, uid = sandbox.kind == "bubblewrap", command.uid
     spec: Spec = {
         "parent": os.getpid(),

@@ -51,10 +51,17 @@ def interpreters() -> list[Path]:
     return [prefix for prefix in prefixes if not is_system(prefix) and prefix not in HOME_PREFIXES]
 
 
-def toolchain(command: str, search: str) -> list[Path]:
-    """The paths that a program outside the system's folders needs: its file, and its prefix if that has a `lib`."""
+def toolchain(command: str, search: str, given: Sequence[Path]) -> list[Path]:
+    """The paths that a program outside the system's folders needs: its file, and its prefix if that has a `lib`.
+
+    Args:
+        command: the program's name or path.
+        search: PATH, by which it is found.
+        given: paths that the command gets anyway. A program below one of them adds none: an earlier command may have
+            made it a link to a file that nobody may read.
+    """
     program = shutil.which(command, path=search)
-    if program is None:
+    if program is None or below(Path(program).absolute(), [path.absolute() for path in given]):
         return []
     files = [Path(program).absolute(), Path(program).resolve()]
     # ~/bin and ~/.local/bin have the home itself as their prefix, which must stay hidden.
