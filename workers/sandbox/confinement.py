@@ -131,7 +131,8 @@ def _hand_out_sockets(spec: Confinement) -> None:
 
     control = socket.socket(fileno=spec["control"])
     listeners = [socket.create_server(("127.0.0.1", port)) for port in spec["listen"]]
-    socket.send_fds(control, [b"L"], [listener.fileno() for listener in listeners])
+    if listeners:
+        socket.send_fds(control, [b"L"], [listener.fileno() for listener in listeners])
     for listener in listeners:
         listener.close()
     # The lender starts before Landlock restricts this process, so the command cannot send it a signal.

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         visible: list[str]
         files: dict[str, str]
         tmp_bytes: int
+        network: bool
 
     class Spec(TypedDict):
         """The command to start, as JSON in the launcher's only argument."""
@@ -100,7 +101,10 @@ def _become_command(spec: Spec) -> int:
         if separation := spec["separation"]:
             from workers.sandbox.staging import separate
 
-            separate(separation["visible"], spec["uid"] or 0, separation["tmp_bytes"], separation["files"])
+            separate(
+                separation["visible"], spec["uid"] or 0, separation["tmp_bytes"], separation["files"],
+                network=separation["network"],
+            )  # fmt: skip
     except OSError as error:
         print(f"sandbox: {error}", file=sys.stderr, flush=True)
         return 126

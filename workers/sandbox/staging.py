@@ -57,7 +57,9 @@ def stage(sources: Sequence[str], tmp_bytes: int) -> tuple[list[str], str]:
     return places, tmp
 
 
-def separate(visible: Iterable[str], uid: int, tmp_bytes: int, files: dict[str, str]) -> None:
+def separate(
+    visible: Iterable[str], uid: int, tmp_bytes: int, files: dict[str, str], *, network: bool
+) -> None:
     """Give this process namespaces of its own for mounts, IPC, the host name and the network, without bubblewrap.
 
     Args:
@@ -65,12 +67,14 @@ def separate(visible: Iterable[str], uid: int, tmp_bytes: int, files: dict[str, 
         uid: the command's uid, which sees only its own processes in /proc.
         tmp_bytes: size of each private folder.
         files: contents that replace those of the host's files.
+        network: True to stay in the host's network.
     """
     import socket  # only here, because it costs milliseconds
 
-    _unshare(CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET)
+    _unshare(CLONE_NEWIPC | CLONE_NEWUTS | (0 if network else CLONE_NEWNET))
     socket.sethostname("sandbox")
-    _start_loopback()
+    if not network:
+        _start_loopback()
     _private_mounts()
     paths = sorted(set(visible), key=len)
     descriptors = [(path, os.open(path, os.O_PATH | os.O_CLOEXEC)) for path in paths]
