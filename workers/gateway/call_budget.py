@@ -10,6 +10,8 @@ from typing import Protocol
 
 from workers.models import Usage
 
+ATTEMPTS_PER_CALL = 4  # requests that a provider may answer with an error, for each call of the limit
+
 
 @dataclass(frozen=True)
 class Reservation:
@@ -63,6 +65,7 @@ class RunBudget:
     _reserved: list[Reservation] = field(default_factory=list)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _closed: bool = False
+    _attempts: int = 0
 
     def __post_init__(self) -> None:
         self._spent = self.before
@@ -81,6 +84,7 @@ class RunBudget:
                     return reason
                 if not self._reserved or self._fits(wanted):
                     self._reserved.append(wanted)
+                    self._attempts += 1
                     self.on_usage(self._with_reservations())
                     return wanted
                 if not self._changed.wait(deadline - time.monotonic()):
@@ -94,7 +98,7 @@ class RunBudget:
             self._spent = Usage(
                 cost_usd=round(self._spent.cost_usd + cost_usd, 6),
                 tokens=self._spent.tokens + tokens,
-                calls=self._spent.calls + 1,
+                calls=self._spent.calls + (1 if tokens else 0),  # a busy provider costs nothing
                 seconds=self._seconds(),
             )
             self._changed.notify_all()
@@ -112,7 +116,8 @@ class RunBudget:
             return f"{self.describe} ({spent.cost_usd:.2f} USD)"
         if spent.tokens >= self.tokens:
             return f"the run's limit of {self.tokens:,} tokens is used up"
-        if spent.calls + len(self._reserved) >= self.calls:
+        is_over = spent.calls + len(self._reserved) >= self.calls
+        if is_over or self._attempts >= self.calls * ATTEMPTS_PER_CALL:
             return f"the run's limit of {self.calls} calls of the model is used up"
         return ""
 

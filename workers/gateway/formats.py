@@ -142,8 +142,8 @@ def _limit(request: dict[str, Any], names: Sequence[str], default: str, maximum:
     """Lower each of these limits to the maximum; if none is there, set the default one."""
     present = [name for name in names if request.get(name) is not None]
     for name in present or [default]:
-        asked = _tokens(request.get(name, maximum))
-        if not asked:
+        asked = request.get(name, maximum)
+        if not isinstance(asked, int) or isinstance(asked, bool) or asked < 1:
             raise NotAllowed(f"{name} must be a whole number above 0")
         request[name] = min(asked, maximum)
     return max(int(request[name]) for name in present or [default])
@@ -438,10 +438,11 @@ FORMATS: dict[FormatName, Format] = {
 
 
 def merge_usage(before: TokenUsage | None, later: TokenUsage | None) -> TokenUsage | None:
-    """The usage after another report: reports are running totals, and some hold a part of the kinds only."""
+    """The usage after another report. Reports are running totals; Anthropic's last one may leave the input out."""
     if before is None or later is None:
         return later or before
-    return TokenUsage(
-        max(before.input, later.input), max(before.cache_read, later.cache_read),
-        max(before.cache_write, later.cache_write), max(before.output, later.output),
-    )  # fmt: skip
+    if later.total == later.output:
+        return TokenUsage(
+            before.input, before.cache_read, before.cache_write, max(before.output, later.output)
+        )
+    return later

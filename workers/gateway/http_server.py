@@ -8,6 +8,7 @@ a transfer coding, repeated lengths. A connection is closed after any such reque
 from __future__ import annotations
 
 import re
+import select
 import socket
 import struct
 import threading
@@ -25,6 +26,8 @@ HEAD_SECONDS = 10.0  # from a request's first byte to the end of its headers
 BODY_SECONDS = 60.0  # for the whole body: it comes from the same machine
 IDLE_SECONDS = 300.0  # until a connection without a request is closed
 WRITE_SECONDS = 60.0  # until a client that does not read loses its connection
+DRAIN_SECONDS = 0.5  # for the rest of a request that was answered early
+DRAIN_BYTES = 2**20  # of such a rest
 RECEIVE_BYTES = 65_536  # of one read from a socket
 MAX_CONNECTIONS = 32  # at once; opencode uses one or two
 
@@ -95,10 +98,10 @@ class Reply:
 
     def is_disconnected(self) -> bool:
         """True if the client has closed its side. It may not send another request before this one is answered."""
-        try:
-            return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-        except BlockingIOError:
+        if not is_readable(self.connection):
             return False
+        try:
+            return self.connection.recv(1, socket.MSG_PEEK) == b""
         except OSError:
             return True
 
@@ -109,6 +112,13 @@ class Reply:
             self.connection.sendall(data)
         except OSError as error:
             raise Disconnected(str(error)) from error
+
+
+def is_readable(connection: socket.socket) -> bool:
+    """True if a read would not wait: there is data, or the other side has closed the connection."""
+    poll = select.poll()  # select.select fails for descriptors above 1023
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 Handler = Callable[[Request, Reply], None]
@@ -197,6 +207,18 @@ class HttpServer:
         if not reply.complete:
             reply.abort()
         return reply.keep_alive and not self._closed
+
+
+def _drain(connection: socket.socket) -> None:
+    """Read a little of what the client still sends: closing at once would reset the connection and lose the answer."""
+    deadline, left = time.monotonic() + DRAIN_SECONDS, DRAIN_BYTES
+    connection.shutdown(socket.SHUT_WR)
+    while left > 0 and (seconds := deadline - time.monotonic()) > 0:
+        connection.settimeout(seconds)
+        data = connection.recv(RECEIVE_BYTES)
+        if not data:
+            return
+        left -= len(data)
 
 
 class _Reader:

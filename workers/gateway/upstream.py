@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import re
-import select
 import socket
 import ssl
 import threading
@@ -19,6 +18,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 from pydantic import SecretStr
 
 from workers.gateway.formats import FormatName, TokenUsage
+from workers.gateway.http_server import is_readable
 
 SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|session|pass", re.IGNORECASE)
 """Headers whose values are secrets. Others hold names and addresses, which may occur anywhere."""
@@ -236,8 +236,11 @@ class Provider:
     def close(self) -> None:
         """End all calls; the threads that wait for an answer get Broken."""
         with self._lock:
-            self._closed = True
-            sockets = [*self._busy.values(), *(connection.sock for connection in self._idle)]
+            self._closed, idle = True, self._idle
+            self._idle = []
+            sockets = list(self._busy.values())
+        for connection in idle:
+            connection.close()
         for connected in filter(None, sockets):
             with suppress(OSError):
                 # A thread that is blocked in a read does not notice a close, but it does notice a shutdown.
@@ -255,7 +258,7 @@ class Provider:
             while self._idle:
                 connection = self._idle.pop()
                 # Readable before a request means that the provider has closed it.
-                if connection.sock and not select.select([connection.sock], [], [], 0)[0]:
+                if connection.sock and not is_readable(connection.sock):
                     self._busy[connection] = connection.sock
                     return connection
                 connection.close()
