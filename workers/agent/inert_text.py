@@ -7,14 +7,21 @@ import re
 from workers.runtime.characters import visible
 from workers.runtime.text import one_line
 
+MARK = re.compile(r"\b(DATA)[-\u2010-\u2015](\w{8,})", re.IGNORECASE)
+"""What looks like a mark of our prompts. A text cannot know its own mark, and no other one should stand in it."""
+CHAT_TOKEN = re.compile(
+    r"<\|[\w ]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>", re.IGNORECASE
+)
+"""Tokens that end a turn in the chat formats of open models; a server that does not escape them would obey."""
 MAX_LINE_CHARS = 1_000
 """Characters of one line. A longer one is data and not a sentence."""
 
 
 def inert(text: str) -> str:
-    """The text without invisible characters, with its code fences replaced by `'''`."""
+    """The text without invisible characters, code fences, data marks and the special tokens of chat formats."""
     # A fence in a log line would end the fenced block that the prompt or the pull request put around it.
-    return re.sub(r"`{3,}|~{3,}", "'''", visible(text))
+    text = re.sub(r"`{3,}|~{3,}", "'''", visible(text))
+    return CHAT_TOKEN.sub("", MARK.sub(r"\1 \2", text))
 
 
 def inert_line(text: str) -> str:
