@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from workers.remediation import python_controls
+from workers.remediation import javascript_checks, python_controls
 from workers.remediation.changed_code import ChangedCode
 from workers.remediation.run_trees import Overlay
 
 BROKEN_CODE = "with the changed code broken"
+BROKEN_LINES = "with the changed lines broken"
 FAILING_END = "with tests that fail at their end"
 OTHER_VALUES = "with other expected values"
+
+ChangedFiles = Mapping[str, tuple[str, ChangedCode]]
+"""Changed file → its text with the patch, and the changed code."""
 
 
 @dataclass(frozen=True)
@@ -20,37 +25,52 @@ class ControlFiles:
 
     Attributes:
         tests: names of test functions; empty if all tests must fail.
+        marker: the error by which the counter-check is recognised.
     """
 
     name: str
     files: Overlay
     tests: frozenset[str] = frozenset()
     marker: str = ""
-    """The error by which the counter-check is recognised."""
 
 
-def python_control_files(
-    path: str, text: str, changed: Mapping[str, tuple[str, ChangedCode]], marker: str, *, script: bool
+def control_files(
+    path: str, text: str, changed: ChangedFiles, marker: str, *, script: bool, observed: bool
 ) -> list[ControlFiles]:
-    """The counter-checks of a Python reproduction.
+    """The counter-checks of a reproduction; none if it cannot be parsed.
 
     Args:
         path: the reproduction; `text` is its content.
-        changed: changed file → its text with the patch, and the changed code.
         script: True for a program, which has no test functions.
+        observed: True if the runner reports executed lines; else another counter-check shows them.
     """
-    broken = _break_files(changed, marker)
-    controls = [ControlFiles(BROKEN_CODE, broken, marker=marker)] if broken else []
-    end = python_controls.fail_at_end(text, marker, script=script)
+    controls = []
+    if broken := _break_files(changed, marker):
+        controls.append(ControlFiles(BROKEN_CODE, broken, marker=marker))
+    if not observed and (probes := _break_lines(changed, marker)):
+        controls.append(ControlFiles(BROKEN_LINES, probes, marker=marker))
+    try:
+        end, values = _changed_tests(path, text, marker, script=script)
+    except (SyntaxError, ValueError, RecursionError):
+        return []
     if end:
         controls.append(ControlFiles(FAILING_END, {path: end.text.encode()}, end.tests, marker))
-    values = None if script else python_controls.change_expectations(text, marker)
     if values:
         controls.append(ControlFiles(OTHER_VALUES, {path: values.text.encode()}, values.tests))
     return controls
 
 
-def _break_files(changed: Mapping[str, tuple[str, ChangedCode]], marker: str) -> Overlay:
+def _changed_tests(
+    path: str, text: str, marker: str, *, script: bool
+) -> tuple[python_controls.Control | None, python_controls.Control | None]:
+    if _is_python(path):
+        values = None if script else python_controls.change_expectations(text, marker)
+        return python_controls.fail_at_end(text, marker, script=script), values
+    end = javascript_checks.fail_at_end_javascript(path, text, marker, script=script)
+    return end, None if script else javascript_checks.change_expectations_javascript(path, text, marker)
+
+
+def _break_files(changed: ChangedFiles, marker: str) -> Overlay:
     """The changed functions of all files raise; only if there are none, changed values become another object.
 
     A value that breaks an import would fail the reproduction whatever it tests, so functions come first.
@@ -60,7 +80,23 @@ def _break_files(changed: Mapping[str, tuple[str, ChangedCode]], marker: str) ->
     for file, (text, code) in changed.items():
         if bool(code.functions) != has_functions:
             continue
-        broken = python_controls.break_code(text, code, marker)
+        if _is_python(file):
+            broken = python_controls.break_code(text, code, marker)
+        else:
+            broken = javascript_checks.break_javascript(file, text, code, marker)
         if broken is not None:
             files[file] = broken.encode()
     return files
+
+
+def _break_lines(changed: ChangedFiles, marker: str) -> Overlay:
+    probes = {
+        file: javascript_checks.throw_at_lines(file, text, code, marker)
+        for file, (text, code) in changed.items()
+        if not _is_python(file)
+    }
+    return {file: text.encode() for file, text in probes.items() if text is not None}
+
+
+def _is_python(path: str) -> bool:
+    return posixpath.splitext(path)[1] == ".py"

@@ -8,11 +8,16 @@ from pathlib import Path
 
 from workers.clients.git import FileDiff, safe_bytes
 from workers.remediation.changed_code import ChangedCode, find_changed_code
-from workers.remediation.counter_checks import ControlFiles, python_control_files
+from workers.remediation.counter_checks import control_files
+from workers.remediation.javascript_code import find_changed_javascript
+from workers.remediation.policy.javascript_tree import is_javascript
 from workers.remediation.proof import Change
 from workers.remediation.run_trees import Overlay, SourceTree
+from workers.remediation.suites import Suite
 from workers.remediation.test_integrity import is_test
 
+PLAIN_RUNNERS = ("node", "node script", "mocha")  # run a file as it stands, without translating it
+PLAIN_SUFFIXES = frozenset({".js", ".mjs", ".cjs"})
 TEXT_SUFFIXES = frozenset({".md", ".rst", ".txt", ".example", ".adoc"})
 """Files that people read: they take no part in a test."""
 
@@ -38,9 +43,8 @@ def describe_change(
     files: Sequence[FileDiff],
     base: SourceTree,
     patched: SourceTree,
+    suite: Suite,
     reproduction: str,
-    *,
-    script: bool,
     marker: str,
 ) -> Change:
     """What the patch changes, with the counter-checks that the host can write for it.
@@ -48,8 +52,8 @@ def describe_change(
     Args:
         files: the patch.
         base: the tree without the patch; `patched` is the one with what of it is applied.
+        suite: runs the reproduction.
         reproduction: path of the test or script.
-        script: True if it is a script.
         marker: the error of the counter-checks.
     """
     code: dict[str, ChangedCode] = {}
@@ -58,34 +62,37 @@ def describe_change(
         path = file.path
         if path == reproduction or path not in patched.overlay or is_test(path):
             continue
-        suffix = posixpath.splitext(path)[1]
-        text = patched.text(path)
-        if suffix == ".py":
-            changed = _python_change(file, base.text(path), text)
+        if _suffix(path) == ".py" or is_javascript(path):
+            changed = _changed_code(file, base.text(path), patched.text(path))
             code |= {path: changed} if changed else {}
-        elif suffix not in TEXT_SUFFIXES:
+        elif _suffix(path) not in TEXT_SUFFIXES:
             unread.append(path)
-    python = posixpath.splitext(reproduction)[1] == ".py"
-    controls = _controls(code, patched, reproduction, script=script, marker=marker) if python else []
-    return Change(code, tuple(unread), controls, observed=python)
+    observed = all(_is_observed(path, suite) for path in code)
+    texts = {path: (patched.text(path) or "", changed) for path, changed in code.items()}
+    controls = control_files(
+        reproduction, patched.text(reproduction) or "", texts, marker,
+        script=suite.kind in ("script", "node script"), observed=observed,
+    )  # fmt: skip
+    return Change(code, tuple(unread), controls, observed)
 
 
-def _python_change(file: FileDiff, before: str | None, after: str | None) -> ChangedCode | None:
+def _changed_code(file: FileDiff, before: str | None, after: str | None) -> ChangedCode | None:
     if after is None:
         return None
     added = {number for number, _ in file.added}
     # A removed line beside an added one is a changed line, and the added one stands for it.
     deletions = [number for number in file.removed_at if not {number - 1, number} & added]
-    return find_changed_code(before, after, added, deletions)
+    if _suffix(file.path) == ".py":
+        return find_changed_code(before, after, added, deletions)
+    return find_changed_javascript(file.path, before, after, added, deletions)
 
 
-def _controls(
-    code: dict[str, ChangedCode], patched: SourceTree, reproduction: str, *, script: bool, marker: str
-) -> list[ControlFiles]:
-    texts = {path: (patched.text(path) or "", changed) for path, changed in code.items()}
-    try:
-        return python_control_files(
-            reproduction, patched.text(reproduction) or "", texts, marker, script=script
-        )
-    except (SyntaxError, ValueError, RecursionError):
-        return []
+def _is_observed(path: str, suite: Suite) -> bool:
+    """True if the runner reports the executed lines of the file as it stands in the repository."""
+    if suite.is_python:
+        return _suffix(path) == ".py"
+    return suite.kind in PLAIN_RUNNERS and _suffix(path) in PLAIN_SUFFIXES
+
+
+def _suffix(path: str) -> str:
+    return posixpath.splitext(path)[1]

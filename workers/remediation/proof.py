@@ -12,7 +12,13 @@ from typing import Literal
 
 from workers.models import ReasonKind, VerificationReason
 from workers.remediation.changed_code import ChangedCode
-from workers.remediation.counter_checks import BROKEN_CODE, FAILING_END, OTHER_VALUES, ControlFiles
+from workers.remediation.counter_checks import (
+    BROKEN_CODE,
+    BROKEN_LINES,
+    FAILING_END,
+    OTHER_VALUES,
+    ControlFiles,
+)
 from workers.remediation.reproduction_runs import LOAD_FAILURE, Attempt, Attempts
 from workers.remediation.test_integrity import is_test
 
@@ -98,6 +104,14 @@ def _decide_outcomes(attempts: Attempts, base_commit: str) -> Verdict | None:
     if patched is not None and patched.outcome == "failed":
         text = f"the reproduction still fails with the patch: {describe_failure(patched)}"
         return _verdict("rejected", ReasonKind.STILL_FAILS, text)
+    if (
+        patched is not None
+        and patched.outcome == "not run"
+        and patched.result.started
+        and first[-1].outcome == "failed"
+    ):
+        text = f"with the patch the reproduction cannot be run: {patched.reason}"
+        return _verdict("rejected", ReasonKind.STILL_FAILS, text)
     for attempt in (*first, *attempts.patched):
         if attempt.outcome == "not run":
             text = f"the {attempt.run.name} could not be run ({attempt.reason})"
@@ -133,6 +147,8 @@ def _find_flaws(attempts: Attempts, fault: Fault, change: Change) -> Iterator[st
     yield from _failed_controls(attempts, change)
     patched, base = attempts.patched[0].result.report, attempts.base[0].result.report
     if not change.observed:
+        if change.code and not _probed(attempts, change):
+            yield f"the reproduction runs no changed line of {_list(_proof_files(fault, change))}"
         return
     elsewhere = _ran_elsewhere(attempts)
     if not elsewhere and not [file for file in patched.loaded if not is_test(file)] and not patched.functions:
@@ -198,7 +214,7 @@ def _failed_with(attempt: Attempt, name: str, marker: str) -> bool:
 
 def _function(name: str) -> str:
     """The test function of an id of unittest or pytest."""
-    last = name.partition("[")[0].rpartition("::")[2]
+    last = name.partition("[")[0].rpartition("::")[2].rpartition(" > ")[2]
     return last.rpartition(".")[2]
 
 
@@ -214,6 +230,17 @@ def _executed(attempts: Attempts, fault: Fault, change: Change) -> bool:
             for file in _proof_files(fault, change)
         )
         for attempt in attempts.patched
+    )
+
+
+def _probed(attempts: Attempts, change: Change) -> bool:
+    """True if an error in front of the changed lines fails the reproduction, or if no line can be broken."""
+    markers = [control.marker for control in change.controls if control.name == BROKEN_LINES]
+    attempt = attempts.controls.get(BROKEN_LINES)
+    return attempt is None or any(
+        marker in f"{test.message}{test.text}"
+        for marker in markers
+        for test in attempt.result.report.tests.values()
     )
 
 
@@ -240,8 +267,8 @@ def _reaches(attempts: Attempts, fault: Fault) -> bool:
 def _find_gaps(attempts: Attempts, fault: Fault, change: Change) -> Iterator[str]:
     """Sentences about what could not be proved here."""
     names = {control.name for control in change.controls}
-    if not change.observed:
-        yield f"the executed lines of {_list(sorted(change.code) or list(change.unread))} cannot be observed here"
+    if change.code and not change.observed and BROKEN_LINES not in names:
+        yield f"the executed lines of {_list(sorted(change.code))} cannot be observed here"
     if _ran_elsewhere(attempts):
         yield "the reproduction runs the changed code in another process, where its lines are not observed"
     if not change.code:

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from workers.clients.git import safe_read
 from workers.models import Run
 from workers.remediation.installation import PreparedTree
+from workers.remediation.node_coverage import read_coverage
 from workers.remediation.run_trees import RunFolder, find_edits, find_new_sources, fresh_copy
 from workers.remediation.sandboxed_commands import (
     CheckEnvironment,
@@ -29,6 +31,9 @@ from workers.sandbox.commands import CommandResult
 RUNNERS = Path(__file__).with_name("runners")
 OUTPUT_LIMIT = 4_000  # characters of output that a Run keeps: the last failure with its stack
 REPORT_BYTES = 64_000_000  # report of one run, see MAX_EVENT_BYTES of the guard
+COVERAGE_FOLDER = "v8"
+MAX_COVERAGE_FILES = 64  # files, one per process of a run
+MAX_COVERAGE_BYTES = 20_000_000  # size of one file; a service with all its packages fills about 5 MB
 ZONES = ("UTC", "Etc/GMT+7", "Etc/GMT-5")
 """Time zones of the first, second and third run: a result may not depend on one."""
 
@@ -55,6 +60,7 @@ class SuiteResult:
         own_seconds: time that the host spent on copying and reading, without the command.
         output: the end of what the command printed, as it is.
         exceeded: the bound that ended the run.
+        started: False if the dependencies could not be installed.
     """
 
     report: Report
@@ -64,6 +70,7 @@ class SuiteResult:
     own_seconds: float = 0.0
     output: str = ""
     exceeded: str = ""
+    started: bool = True
 
 
 def run_suite(
@@ -77,13 +84,14 @@ def run_suite(
         seconds: deadline of the command.
     """
     if prepared.error:
-        return SuiteResult(
-            NO_REPORT, Run(name=name, command=suite.command, outcome="not run", output=prepared.error)
-        )
+        run_record = Run(name=name, command=suite.command, outcome="not run", output=prepared.error)
+        return SuiteResult(NO_REPORT, run_record, started=False)
     started = time.monotonic()
     with fresh_copy(prepared.source, environment.folder) as run:
         result = _run(environment, prepared, suite, observation, run, seconds)
         report = read_report(result.report) if result.report else NO_REPORT
+        if not suite.is_python and observation.reproduction:
+            report = _with_coverage(report, prepared, observation, run)
         if result.timed_out:
             report = replace(report, problem=f"did not end within {seconds:.0f} s")
         elif result.exceeded:
@@ -125,6 +133,8 @@ def _run(
     run: RunFolder, seconds: float,
 ) -> CommandResult:  # fmt: skip
     variables = run_variables(prepared, suite.root, run, observation.number)
+    if not suite.is_python and observation.reproduction:
+        variables["NODE_V8_COVERAGE"] = str(run.tmp / COVERAGE_FOLDER)
     job = _job(prepared, suite, observation, run, variables)
     path = run.tmp / f"{secrets.token_hex(8)}.json"
     path.write_text(json.dumps(job))
@@ -134,6 +144,24 @@ def _run(
         readable=[RUNNERS, *readable_folders(prepared)], variables=variables, seconds=seconds,
         report_bytes=REPORT_BYTES,
     )  # fmt: skip
+
+
+def _with_coverage(
+    report: Report, prepared: PreparedTree, observation: Observation, run: RunFolder
+) -> Report:
+    """The report with the lines that V8 counted. The tests' own processes write these files."""
+    folder = run.tmp / COVERAGE_FOLDER
+    names = sorted(path.name for path in folder.iterdir())[:MAX_COVERAGE_FILES] if folder.is_dir() else []
+    texts = [text for name in names if (text := safe_read(folder, name, max_bytes=MAX_COVERAGE_BYTES))]
+
+    def read_source(path: str) -> str | None:
+        wanted = path != observation.reproduction and "node_modules" not in path.split("/")
+        return prepared.source.text(path) if wanted else None
+
+    coverage = read_coverage(texts, str(run.tree.resolve()), read_source)
+    return replace(
+        report, lines=coverage.lines, functions=coverage.functions, loaded=tuple(sorted(coverage.lines))
+    )
 
 
 def readable_folders(prepared: PreparedTree) -> list[Path]:

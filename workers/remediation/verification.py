@@ -31,7 +31,9 @@ from workers.remediation.changed_code import function_lines
 from workers.remediation.checks import CheckResult, compare_command, compare_suite
 from workers.remediation.evidence_errors import exception_names
 from workers.remediation.installation import prepare
+from workers.remediation.javascript_code import function_span
 from workers.remediation.judged_change import describe_change, package_files, source_overlay
+from workers.remediation.policy.javascript_tree import is_javascript
 from workers.remediation.project import Project, read_project, with_patched_requirements
 from workers.remediation.reproduction_runs import Attempts, Reproduction, Trees, new_marker, run_everywhere
 from workers.remediation.run_trees import Overlay, SourceTree
@@ -207,9 +209,8 @@ def _verify_reproduction(case: _Case, overlay: Overlay, trees: Trees) -> Verific
         return _without_runs("draft", ReasonKind.REPRODUCTION_NOT_RUN, text)
     reproduction = Reproduction(path, suite, package_files(overlay, path))
     change = describe_change(
-        read_diff(case.fix.patch), trees.base.source, trees.patched.source, path,
-        script=kind == "script", marker=new_marker(),
-    )  # fmt: skip
+        read_diff(case.fix.patch), trees.base.source, trees.patched.source, suite, path, new_marker()
+    )
     attempts = run_everywhere(
         case.environment, trees, reproduction, change.controls,
         lambda module: _has_module(case.checkout.base, suite.root, module),
@@ -221,7 +222,9 @@ def _verify_reproduction(case: _Case, overlay: Overlay, trees: Trees) -> Verific
 def _fault(case: _Case) -> proof.Fault:
     file, line = case.plan.cause.file, case.plan.cause.line
     text = (safe_bytes(case.checkout.base, file) or b"").decode(errors="replace") if file else ""
-    lines = function_lines(text, line) if line and file and file.endswith(".py") else range(0)
+    lines = range(0)
+    if line and file:
+        lines = function_span(file, text, line) if is_javascript(file) else function_lines(text, line)
     known = file if file and text else None
     return proof.Fault(known, lines, exception_names(case.evidence, file))
 

@@ -321,7 +321,7 @@ def test_a_script_can_reproduce_a_fault_of_a_node_service(shop: Shop) -> None:
         {"cart.js": "exports.total = (n) => n;\n", "repro.js": script}, path="repro.js", kind="script"
     )
 
-    assert verification.decision == "draft", verification.reasons
+    assert verification.decision == "ready", verification.reasons
 
 
 def test_checks_without_the_patch_do_not_see_the_reproduction(shop: Shop) -> None:
