@@ -37,10 +37,10 @@ def find_changed_javascript(
         if not text.extent(line):
             continue
         lines.add(line)
-        function = innermost_function(tree.root, *text.span(line))
+        around = _functions_of_line(tree.root, *text.span(line))
         constant = _constant(tree.root, *text.span(line))
-        if function is not None:
-            functions.add(function.start)
+        if around:
+            functions.update(node.start for node in around)
         elif constant is not None:
             constants.add(constant.start)
             other = other or constant.type not in PLAIN_VALUES
@@ -87,6 +87,15 @@ def innermost_function(root: Node, start: int, end: int) -> Node | None:
         node for node in root.walk() if node.type in FUNCTIONS and node.start <= start and end <= node.end
     ]
     return min(holders, key=lambda node: node.end - node.start, default=None)
+
+
+def _functions_of_line(root: Node, start: int, end: int) -> list[Node]:
+    """The function around a line, or else the outermost ones that begin on it."""
+    function = innermost_function(root, start, end)
+    if function is not None:
+        return [function]
+    begun = [node for node in root.walk() if node.type in FUNCTIONS and start <= node.start < end]
+    return [node for node in begun if not any(other.start < node.start < other.end for other in begun)]
 
 
 def function_span(path: str, text: str, line: int) -> range:

@@ -76,7 +76,7 @@ def verify(
         verification = _verify(environment, checkout, fix, plan, verdict, repository, service, evidence)
     commands = sum(run.seconds for run in verification.runs)
     own = max(0.0, time.monotonic() - started - commands)
-    return verification.model_copy(update={"sandbox": sandbox.kind, "own_seconds": round(own, 2)})
+    return verification.model_copy(update={"sandbox": sandbox.describe(), "own_seconds": round(own, 2)})
 
 
 def _verify(

@@ -79,6 +79,7 @@ class Shop:
         category: Category = Category.CODE,
         alive: Callable[[], None] = lambda: None,
         seconds: float = 60,
+        cause: tuple[str, int] = ("shop.py", 2),
     ) -> Verification:
         base = git(self.bare, "rev-parse", "main")
         edited = self.repositories.checkout(NAME, base)
@@ -91,7 +92,7 @@ class Shop:
         )
         plan = Plan(
             verdict=category,
-            cause=PlanCause(summary="a cent too many", file="shop.py", line=2),
+            cause=PlanCause(summary="a cent too many", file=cause[0], line=cause[1]),
             reproduction=Reproduction(kind=kind, path=path),  # type: ignore[arg-type]
         )
         repository = Repository(name=NAME, base="main", deployed=deployed or base)
@@ -318,8 +319,9 @@ def test_a_script_can_reproduce_a_fault_of_a_node_service(shop: Shop) -> None:
     script = "const { total } = require('./cart');\nif (total(1) !== 1) process.exit(1);\n"
 
     verification = shop.verify_fix(
-        {"cart.js": "exports.total = (n) => n;\n", "repro.js": script}, path="repro.js", kind="script"
-    )
+        {"cart.js": "exports.total = (n) => n;\n", "repro.js": script},
+        path="repro.js", kind="script", cause=("cart.js", 1),
+    )  # fmt: skip
 
     assert verification.decision == "ready", verification.reasons
 
