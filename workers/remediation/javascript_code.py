@@ -32,7 +32,10 @@ def find_changed_javascript(
     if tree is None or (before is not None and _is_same(path, before, tree.root)):
         return None
     text = Lines(after)
-    lines, functions, constants, other = set(), set(), set(), False
+    lines: set[int] = set()
+    functions: set[int] = set()
+    constants: set[int] = set()
+    other = False
     for line in added:
         if not text.extent(line):
             continue
