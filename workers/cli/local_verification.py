@@ -93,16 +93,21 @@ def verify(
             base_commit=commit, patch=patch, files=tuple(files),
             reproduction_path=request.reproduction.path, committed_at=EPOCH,
         )  # fmt: skip
-        plan = Plan(
-            verdict=request.category, cause=request.cause or NO_CAUSE, reproduction=request.reproduction
-        )
-        verdict = Verdict(category=request.category, reason=VerdictReason.ERROR_IN_CODE, summary="")
-        repository = Repository(name=NAME, base="", deployed=commit, root=request.root)
         return verification.verify(
-            fix, plan, verdict, repository, service=request.service, repositories=repositories,
+            fix, _plan(request), _verdict(request),
+            Repository(name=NAME, base="", deployed=commit, root=request.root),
+            service=request.service, repositories=repositories,
             sandbox=_sandbox(folder, allow_unsandboxed=allow_unsandboxed), secrets=secrets,
             reproduction_seconds=reproduction_seconds,
         )  # fmt: skip
+
+
+def _plan(request: Request) -> Plan:
+    return Plan(verdict=request.category, cause=request.cause or NO_CAUSE, reproduction=request.reproduction)
+
+
+def _verdict(request: Request) -> Verdict:
+    return Verdict(category=request.category, reason=VerdictReason.ERROR_IN_CODE, summary="")
 
 
 def _decode(patch: bytes) -> str:

@@ -46,8 +46,9 @@ class Result:
     reasons: tuple[str, ...]
     notes: tuple[str, ...]
     seconds: float
-    run_seconds: float
-    """The part of `seconds` in which commands of the repository ran."""
+    own_seconds: float = 0.0
+    """The part of `seconds` that the host spent, without commands of the repository."""
+    runs: int = 0
 
     @property
     def is_wrong(self) -> bool:
@@ -147,12 +148,10 @@ def _run(job: Job) -> Result:
     try:
         verification = verify(job.request, secrets=job.secrets, reproduction_seconds=REPRODUCTION_SECONDS)
     except TrackwalkerError as error:
-        return Result(job, "error", (str(error),), (), time.monotonic() - began, 0.0)
-    seconds = time.monotonic() - began
-    runs = [
-        verification.reproduction_deployed, verification.reproduction_before, verification.reproduction_after,
-        *(run for check in verification.checks for run in (check.before, check.after)),
-    ]  # fmt: skip
+        return Result(job, "error", (str(error),), (), time.monotonic() - began)
     reasons = tuple(reason.text for reason in verification.reasons)
-    run_seconds = sum(run.seconds for run in runs if run)
-    return Result(job, verification.decision, reasons, verification.notes, seconds, run_seconds)
+    seconds = time.monotonic() - began
+    return Result(
+        job, verification.decision, reasons, verification.notes, seconds, verification.own_seconds,
+        len(verification.runs),
+    )  # fmt: skip

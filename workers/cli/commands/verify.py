@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from workers.cli.commands.shared import Subparsers, add_command, add_json, print_error, print_progress
 
 if TYPE_CHECKING:
-    from workers.models import PlanCause, Reproduction, Run, Verification
+    from workers.models import PlanCause, Reproduction, Verification
     from workers.runtime.settings import Settings
 
 INVALID_ARGUMENT = 2  # exit code, the same as argparse's
@@ -156,36 +156,26 @@ def _inner_path(text: str) -> str:
 # ---- output ----
 
 
-def _runs(verification: Verification) -> list[tuple[str, Run]]:
-    """The runs with the place of each, in the order in which they ran."""
-    runs = [
-        ("reproduction on the deployed commit", verification.reproduction_deployed),
-        ("reproduction on the base branch", verification.reproduction_before),
-        ("reproduction with the patch", verification.reproduction_after),
-    ]
-    for check in verification.checks:
-        runs += [("check without the patch", check.before), ("check with the patch", check.after)]
-    return [(place, run) for place, run in runs if run is not None]
-
-
 def _to_json(verification: Verification) -> dict[str, Any]:
-    runs = [{"name": place, **run.model_dump(mode="json")} for place, run in _runs(verification)]
-    reasons = [reason.text for reason in verification.reasons]
     return {
         "decision": verification.decision,
-        "reasons": reasons,
+        "reasons": [reason.text for reason in verification.reasons],
         "notes": list(verification.notes),
-        "runs": runs,
+        "runs": [run.model_dump(mode="json") for run in verification.runs],
+        "sandbox": verification.sandbox,
     }
 
 
 def _to_text(verification: Verification) -> str:
     from workers.runtime.text import one_line, plural
 
+    runs = verification.runs
     lines = [f"Decision: {verification.decision}"]
-    lines += [f"  reason: {reason.text}" for reason in verification.reasons]
-    lines += [f"  note: {note}" for note in verification.notes]
-    runs = _runs(verification)
-    lines += [plural(len(runs), "run") + (":" if runs else "")]
-    lines += [f"  {run.outcome:<7} {run.seconds:>5.1f} s  {place}: {run.command}" for place, run in runs]
-    return "\n".join(line[: len(line) - len(line.lstrip())] + one_line(line) for line in lines)
+    lines += [f"  reason: {one_line(reason.text)}" for reason in verification.reasons]
+    lines += [f"  note: {one_line(note)}" for note in verification.notes]
+    lines.append(f"{plural(len(runs), 'run')} in the sandbox {verification.sandbox or '(none was needed)'}")
+    lines += [
+        f"  {run.outcome:<7} {run.seconds:>5.1f} s  {one_line(run.name)}: {one_line(run.command)}"
+        for run in runs
+    ]
+    return "\n".join(lines)
