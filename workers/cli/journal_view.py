@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from workers.cli.listing import field_text
 from workers.cli.lookup import find_journal
+from workers.cli.transcript_view import summarise
 from workers.engine import records
 from workers.engine.codec import Record, json_text, unpack
 from workers.engine.journal_store import JournalStore
@@ -319,9 +320,11 @@ RECORD_LINES: dict[str, Lines] = dict((
     _lines(records.SYMPTOMS, _findings),
     _lines(records.EVIDENCE, _evidence),
     _lines(records.VERDICT, _verdict),
+    _lines(records.READER_CALLS, summarise),
     _lines(records.PLAN, _plan),
     _lines(records.BASE, lambda sha: [sha]),
     _lines(records.RUNNER_HINT, lambda hint: [hint]),
+    _lines(records.WRITER_CALLS, summarise),
     _lines(records.FIX, _fix),
     _lines(records.VERIFICATION, _verification),
     _lines(records.REMOTE, lambda remote: [remote.name]),

@@ -20,15 +20,22 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     add_id(parser)
     add_json(parser, "everything that is recorded, as one JSON object")
+    parser.add_argument(
+        "--transcript",
+        action="store_true",
+        help="print the calls of the model: what it was told and answered",
+    )
     parser.set_defaults(run=run)
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Print the journal."""
-    from workers.cli import journal_view
+    from workers.cli import journal_view, transcript_view
 
     store = open_store(settings)
-    if options.json:
+    if options.transcript:
+        print("\n".join(transcript_view.render_transcript(store, options.id)))
+    elif options.json:
         print(json.dumps(journal_view.collect_journal(store, options.id)))
     else:
         print("\n".join(journal_view.render_journal(store, options.id, datetime.now(UTC))))
