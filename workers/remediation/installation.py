@@ -101,7 +101,7 @@ def _make_install_tree(source: SourceTree, tree: Path) -> None:
 def _steps(
     project: Project, tree: Path, venv: Path, *, python: bool, node: bool
 ) -> list[tuple[str, Command, bool]]:
-    """The commands, each with the key under which its result is kept, and whether it may use the network."""
+    """The commands, each with the key under which its result is kept, and whether it may fetch packages."""
     steps: list[tuple[str, Command, bool]] = []
     requirements = project.python_requirements
     if python:
@@ -126,7 +126,7 @@ def _steps(
 
 def _run_step(
     environment: CheckEnvironment, project: Project, tree: Path, venv: Path, key: str, command: Command,
-    network: bool,
+    installs: bool,
 ) -> str:  # fmt: skip
     """Empty, or the error of the step, which runs once."""
     if key in environment.installed:
@@ -134,14 +134,17 @@ def _run_step(
     venv.mkdir(parents=True, exist_ok=True)
     own = tree.parent if tree.parent.name.startswith("installed-") else None
     home = own / "home" if own else venv
+    refused_before = len(environment.refused)
     result = run_command(
         environment, command, cwd=tree / project.root if own else venv, writable=[venv, *([own] if own else [])],
         variables=base_variables(tree, project.root, venv, home, own / "tmp" if own else venv),
-        seconds=INSTALL_SECONDS, network=network,
+        seconds=INSTALL_SECONDS, installs=installs,
     )  # fmt: skip
     for folder in (venv, *([own] if own else [])):
         take_back(folder)
     error = "" if result.code == 0 else _describe_error(command, result, environment.secrets)
+    if error and (refused := environment.refused[refused_before:]):
+        error += f"; not in a configured registry: {redact(refused[0], environment.secrets)}"
     environment.installed[key] = error
     return error
 

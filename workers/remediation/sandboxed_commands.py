@@ -8,9 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from workers.gateway.registries import Fetched
+from workers.gateway.registry_settings import RegistrySettings
+from workers.remediation.registry_access import registry_access
 from workers.remediation.repository_settings import Command
 from workers.sandbox import commands
 from workers.sandbox.commands import CommandResult
@@ -19,12 +22,6 @@ from workers.sandbox.sandbox import Sandbox
 REPRODUCTION_SECONDS = 120.0  # one test file; a hang costs this much, a few times
 CHECK_SECONDS = 600.0  # the whole test suite of an ordinary service
 INSTALL_SECONDS = 600.0  # a cold `npm ci` or `pip install` of a large service
-NETWORK_VARIABLES = (
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE",
-    "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "PIP_INDEX_URL", "PIP_TRUSTED_HOST",
-    "NPM_CONFIG_REGISTRY", "npm_config_registry",
-)  # fmt: skip
-"""Variables of the worker that installing may need; each is passed on only if its value holds no password."""
 SYSTEM_PREFIXES = frozenset({Path("/"), Path("/usr"), Path("/usr/local")})
 
 
@@ -42,12 +39,18 @@ class CheckEnvironment:
     check_seconds: float = CHECK_SECONDS
     installed: dict[str, str] = field(default_factory=dict)
     """Digest of an installation step → empty, or the error that it ended with."""
+    registries: RegistrySettings | None = None
+    """Where packages come from; None for what pip and npm of this machine are configured for."""
+    fetched: list[Fetched] = field(default_factory=list)
+    """What installations got from the registries."""
+    refused: list[str] = field(default_factory=list)
+    """What installations asked the registry proxy for and did not get."""
 
 
 def run_command(
     environment: CheckEnvironment, command: Command, *,
     cwd: Path, writable: Sequence[Path], readable: Sequence[Path] = (), variables: Mapping[str, str],
-    seconds: float, network: bool = False, report_bytes: int = 0,
+    seconds: float, installs: bool = False, report_bytes: int = 0,
 ) -> CommandResult:  # fmt: skip
     """Run the command in the sandbox.
 
@@ -56,16 +59,23 @@ def run_command(
         readable: folders that it may read, besides those of the interpreters.
         variables: the environment, see `base_variables`.
         seconds: deadline, after which the command and its children are killed.
-        network: True for installing only. The repository's tests run without network.
+        installs: True if the command may fetch packages; nothing else has any network.
         report_bytes: bytes that the command may write to the descriptor in TRACKWALKER_REPORT_FD.
     """
     environment.check_alive()
-    given = dict(variables) | (_network_variables() if network else {})
-    return commands.run(
-        environment.sandbox, list(command), cwd=cwd, writable=list(writable),
-        readable=[*toolchain_prefixes(), *readable], env=given, network=network, timeout_seconds=seconds,
+    run = partial(
+        commands.run, environment.sandbox, list(command), cwd=cwd, writable=list(writable),
+        readable=[*toolchain_prefixes(), *readable], timeout_seconds=seconds,
         on_start=environment.on_start, report_bytes=report_bytes,
     )  # fmt: skip
+    if not installs:
+        return run(env=variables)
+    with registry_access(environment.sandbox, environment.registries) as access:
+        try:
+            return run(env={**variables, **access.variables}, ports=access.ports)
+        finally:
+            environment.fetched += access.fetched
+            environment.refused += access.refused
 
 
 def base_variables(tree: Path, root: str, venv: Path | None, home: Path, tmp: Path) -> dict[str, str]:
@@ -99,8 +109,3 @@ def toolchain_prefixes() -> list[Path]:
         prefixes.append(Path(node).resolve().parent.parent)
     # The home directory itself as a prefix would make everything in it readable.
     return [prefix for prefix in prefixes if prefix not in SYSTEM_PREFIXES and prefix != Path.home()]
-
-
-def _network_variables() -> dict[str, str]:
-    present = {name: os.environ[name] for name in NETWORK_VARIABLES if os.environ.get(name)}
-    return {name: value for name, value in present.items() if not urlsplit(value).password}

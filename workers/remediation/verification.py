@@ -15,6 +15,7 @@ from pathlib import Path
 
 from workers.clients.git import Repositories, read_diff, safe_bytes
 from workers.errors import Refused
+from workers.gateway.registries import describe_fetched
 from workers.models import (
     Category,
     Evidence,
@@ -76,7 +77,11 @@ def verify(
         verification = _verify(environment, checkout, fix, plan, verdict, repository, service, evidence)
     commands = sum(run.seconds for run in verification.runs)
     own = max(0.0, time.monotonic() - started - commands)
-    return verification.model_copy(update={"sandbox": sandbox.describe(), "own_seconds": round(own, 2)})
+    fetched = describe_fetched(environment.fetched)
+    notes = (*verification.notes, *([fetched] if fetched else []))
+    return verification.model_copy(
+        update={"sandbox": sandbox.describe(), "own_seconds": round(own, 2), "notes": notes}
+    )
 
 
 def _verify(
