@@ -188,7 +188,10 @@ def _bait(scratch: Path) -> Iterator[dict[str, object]]:
         secret = folder / "secret"
         secret.write_text("secret")
         secret.chmod(0o600)
-        unix.bind(str(folder / "socket"))
+        # The address of a Unix socket has at most 107 bytes, and the scratch folder may lie deeper.
+        descriptor = os.open(folder, os.O_PATH)
+        unix.bind(f"/proc/self/fd/{descriptor}/socket")
+        os.close(descriptor)
         (folder / "socket").chmod(0o777)
         abstract.bind("\0" + word)
         unix.listen()
