@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workers.clients.git import safe_write
+from workers.gateway.registry_settings import read_settings
 from workers.models import digest
 from workers.remediation.project import Project
 from workers.remediation.repository_settings import Command
+from workers.remediation.requirement_files import drop_configured_indexes
 from workers.remediation.run_trees import MODULE_FOLDER, SourceTree, copy_tree
 from workers.remediation.sandboxed_commands import (
     INSTALL_SECONDS,
@@ -68,6 +70,10 @@ def prepare(
     use_python = python or custom or bool(project.python_requirements)
     if needs_tree and not tree.exists():
         _make_install_tree(source, tree)
+        if not custom:  # the tree of a custom installation is the one in which tests run
+            files = [word for word in project.python_requirements if not word.startswith("-")]
+            registries = environment.registries or read_settings()
+            drop_configured_indexes(tree / project.root, files, registries)
     steps = _steps(project, tree, venv, python=use_python, node=node)
     error = next(
         (error for step in steps if (error := _run_step(environment, project, tree, venv, *step))), ""
