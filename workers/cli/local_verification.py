@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ NAME = "local/repository"
 NO_CAUSE = PlanCause(summary="unknown")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Commit time of a fix that is never committed."""
+SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 (a random folder below them is made)
+"""Folders for temporary files where TMPDIR names a private one (hier(7))."""
 FOLDER_MODE = 0o711
 """Lets the sandbox's user reach its own tree below the temporary folder, and not list the others."""
 
@@ -67,6 +70,7 @@ def verify(
     secrets: tuple[str, ...] = (),
     allow_unsandboxed: bool = False,
     reproduction_seconds: float = REPRODUCTION_SECONDS,
+    sandbox: Sandbox | None = None,
 ) -> Verification:  # fmt: skip
     """The verification of the patch. Nothing is left on this machine.
 
@@ -74,6 +78,7 @@ def verify(
         secrets: values that a patch must not contain and output must not show.
         allow_unsandboxed: whether the repository's code may run without a sandbox if none can be built.
         reproduction_seconds: deadline of one run of the reproduction.
+        sandbox: where the repository's code runs; None builds the strictest one.
 
     Raises:
         InvalidArgument: the request names something that does not exist, or the patch does not apply.
@@ -97,7 +102,7 @@ def verify(
             fix, _plan(request), _verdict(request),
             Repository(name=NAME, base="", deployed=commit, root=request.root),
             service=request.service, repositories=repositories,
-            sandbox=_sandbox(folder, allow_unsandboxed=allow_unsandboxed), secrets=secrets,
+            sandbox=sandbox or _sandbox(folder, allow_unsandboxed=allow_unsandboxed), secrets=secrets,
             reproduction_seconds=reproduction_seconds,
         )  # fmt: skip
 
@@ -121,10 +126,23 @@ def _decode(patch: bytes) -> str:
 
 @contextmanager
 def _temporary_folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="trackwalker-verify-", ignore_cleanup_errors=True) as name:
-        folder = Path(name).resolve()
+    with tempfile.TemporaryDirectory(
+        prefix="trackwalker-verify-", dir=_temporary_parent(), ignore_cleanup_errors=True
+    ) as name:
+        folder = Path(name)
         folder.chmod(FOLDER_MODE)
         yield folder
+
+
+def _temporary_parent() -> Path:
+    """The first folder for temporary files that other users can pass through; the sandbox's user is another one."""
+    folders = [Path(tempfile.gettempdir()), *SHARED_FOLDERS]
+    passable = (folder for folder in folders if folder.is_dir() and _is_passable(folder.resolve()))
+    return next(passable, folders[0]).resolve()
+
+
+def _is_passable(folder: Path) -> bool:
+    return all(path.stat().st_mode & stat.S_IXOTH for path in (folder, *folder.parents))
 
 
 def _sandbox(folder: Path, *, allow_unsandboxed: bool) -> Sandbox:

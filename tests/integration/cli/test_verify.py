@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,18 @@ REPRODUCTION = f"test:{LETTER_PATH}"
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A repository; the current folder has no settings, and temporary files go to `tmp`."""
-    make_repository(tmp_path / "shop", PYTHON)
-    (tmp_path / "tmp").mkdir()
-    (tmp_path / "tmp").chmod(0o711)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
-    return tmp_path / "shop"
+    # Not below pytest's own folder, which is private: the sandbox's user must pass through.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_repository(folder / "shop", PYTHON)
+        for open_folder in (folder, folder / "tmp"):
+            open_folder.mkdir(exist_ok=True)
+            open_folder.chmod(0o711)
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(tempfile, "tempdir", str(folder / "tmp"))
+        yield folder / "shop"
 
 
 def patch(folder: Path, changes: dict[str, Change]) -> str:
@@ -68,6 +74,16 @@ def test_a_good_patch_is_ready_and_leaves_nothing_behind(
     assert files(shop) == before
     assert list((shop.parent / "tmp").iterdir()) == []
     assert not (shop.parent / ".trackwalker").exists()
+
+
+def test_a_private_folder_for_temporary_files_is_no_obstacle(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shop.parent / "tmp").chmod(0o700)
+
+    code = verify(shop, GOOD)
+
+    assert (code, capsys.readouterr().out.splitlines()[0]) == (0, "Decision: ready")
 
 
 def test_a_rejected_patch_also_ends_with_0_and_shows_no_control_characters(

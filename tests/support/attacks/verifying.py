@@ -19,6 +19,8 @@ from tests.support.fakes.githttp import git
 from workers.cli.local_verification import Request, verify
 from workers.errors import TrackwalkerError
 from workers.models import Category, PlanCause, Reproduction
+from workers.sandbox.builder import build_sandbox
+from workers.sandbox.sandbox import Sandbox
 
 REPRODUCTION_SECONDS = 30.0
 """Deadline of one run of a reproduction: no honest one of these takes a second."""
@@ -68,8 +70,10 @@ class Result:
 
 def run_jobs(jobs: Iterable[Job], *, at_once: int = 2) -> list[Result]:
     """The results in the order of the jobs."""
-    with ThreadPoolExecutor(at_once) as pool:
-        return list(pool.map(_run, jobs))
+    with ThreadPoolExecutor(at_once) as pool, tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        sandbox = build_sandbox(hide=(), scratch=Path(name, "scratch"), allow_unsandboxed=False)
+        return list(pool.map(lambda job: _run(job, sandbox), jobs))
 
 
 @contextmanager
@@ -143,10 +147,12 @@ def _reproduction(kind: str, path: str) -> Reproduction:
     return Reproduction.model_validate({"kind": kind, "path": path or None})
 
 
-def _run(job: Job) -> Result:
+def _run(job: Job, sandbox: Sandbox) -> Result:
     began = time.monotonic()
     try:
-        verification = verify(job.request, secrets=job.secrets, reproduction_seconds=REPRODUCTION_SECONDS)
+        verification = verify(
+            job.request, secrets=job.secrets, reproduction_seconds=REPRODUCTION_SECONDS, sandbox=sandbox
+        )
     except TrackwalkerError as error:
         return Result(job, "error", (str(error),), (), time.monotonic() - began)
     reasons = tuple(reason.text for reason in verification.reasons)

@@ -173,7 +173,8 @@ def _to_text(verification: Verification) -> str:
     lines = [f"Decision: {verification.decision}"]
     lines += [f"  reason: {one_line(reason.text)}" for reason in verification.reasons]
     lines += [f"  note: {one_line(note)}" for note in verification.notes]
-    lines.append(f"{plural(len(runs), 'run')} in the sandbox {verification.sandbox or '(none was needed)'}")
+    lines += [f"Sandbox: {one_line(verification.sandbox)}"] if verification.sandbox and runs else []
+    lines.append(f"{plural(len(runs), 'run')}{':' if runs else ''}")
     lines += [
         f"  {run.outcome:<7} {run.seconds:>5.1f} s  {one_line(run.name)}: {one_line(run.command)}"
         for run in runs
