@@ -25,7 +25,7 @@ Role = Literal["reader", "writer"]
 AGENT_NAME = "trackwalker"
 """Name of the only agent in opencode's configuration."""
 
-BUILT_IN_AGENTS = ("build", "plan", "general", "explore")
+BUILT_IN_AGENTS = ("build", "plan", "general", "explore", "title", "summary")
 """opencode's own agents. They may run commands and fetch pages, so the configuration disables them."""
 
 OPENCODE_FLAGS = (
@@ -150,7 +150,7 @@ def environment(password: str, config: Mapping[str, Any], programs: Sequence[Pat
     """The environment of opencode's process, without the folders that `AgentHome.variables` names.
 
     Args:
-        password: the password of this server's HTTP interface.
+        password: the password of opencode's HTTP interface.
         config: the configuration, from `configuration`.
         programs: programs whose folders come first on PATH.
     """
@@ -167,6 +167,13 @@ def environment(password: str, config: Mapping[str, Any], programs: Sequence[Pat
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
     }
+
+
+def provider_secrets(config: Mapping[str, Any]) -> list[str]:
+    """The API keys and header values of the configured providers."""
+    options = [entry["options"] for entry in config["provider"].values()]
+    headers = [str(value) for option in options for value in dict(option.get("headers") or {}).values()]
+    return headers + [str(option["apiKey"]) for option in options if option.get("apiKey")]
 
 
 def write_configuration(home: AgentHome) -> None:

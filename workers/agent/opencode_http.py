@@ -13,16 +13,9 @@ from dataclasses import dataclass, field
 
 from workers.agent.coding_agent import Conversation, Job
 from workers.agent.config import AGENT_NAME
+from workers.agent.log_tail import MAX_ERROR_CHARS, log_tail, redact_secrets
 from workers.agent.opencode_schema import MESSAGES, SESSION, STATUSES, Message, Status
-from workers.agent.opencode_server import (
-    MAX_ERROR_CHARS,
-    Server,
-    log_tail,
-    read,
-    redact_secrets,
-    request,
-    serving,
-)
+from workers.agent.opencode_server import Server, read, request, serving
 from workers.agent.run_limits import check_limits, model_failure, total_usage
 from workers.agent.saved_session import Prompt, SavedSession, load_session, new_prompt, save_session
 from workers.errors import AgentBusy
@@ -145,7 +138,9 @@ def _final_answer(
     if status is None and last is not None and last.info.time.completed is not None:
         return next((message.text for message in reversed(answers) if message.text), "")
     if status is None and waited > FIRST_MESSAGE_SECONDS:
-        raise AgentBusy(f"opencode accepted the prompt and went idle without an answer: {log_tail(server)}")
+        raise AgentBusy(
+            f"opencode accepted the prompt and went idle without an answer: {log_tail(server.log, server.secrets)}"
+        )
     return None
 
 

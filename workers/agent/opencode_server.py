@@ -6,18 +6,19 @@ import secrets
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from workers.agent import socket_http
 from workers.agent.agent_home import prepare_home
 from workers.agent.coding_agent import Job
-from workers.agent.config import configuration, environment, write_configuration
+from workers.agent.config import configuration, environment, provider_secrets, write_configuration
+from workers.agent.log_tail import MAX_ERROR_CHARS, log_tail, redact_secrets
 from workers.agent.opencode_schema import HEALTH, Health
 from workers.agent.socket_http import Response, SocketHttpError, basic_auth
 from workers.errors import AgentBusy, AgentRefused
@@ -37,14 +38,6 @@ HEALTH_SECONDS = 2.0
 """Timeout of one health check, so that a server that hangs is noticed within `START_SECONDS`."""
 REQUEST_SECONDS = 30.0
 """Timeout of other requests. None of them waits for the model: prompts are sent with `prompt_async`."""
-LOG_TAIL_BYTES = 4_000
-"""Bytes read from the end of the server's log for an error message."""
-LOG_TAIL_CHARS = 1_500
-"""Characters of the log in an error message: the last error with its context."""
-MAX_ERROR_CHARS = 600
-"""Characters of an error text of opencode or the model in our own error message."""
-MIN_SECRET_CHARS = 6
-"""Shorter values are not redacted: they would also match ordinary text."""
 
 T = TypeVar("T")
 
@@ -93,7 +86,7 @@ def serving(job: Job) -> Iterator[Server]:
     }
     server = Server(
         process, lambda seconds: socket.create_connection(("127.0.0.1", port), seconds), headers, log,
-        (password, *_keys(config)),
+        (password, *provider_secrets(config)),
     )  # fmt: skip
     try:
         job.on_start(process)
@@ -109,13 +102,15 @@ def _await_start(server: Server, job: Job) -> None:
         job.check_alive()
         with suppress(subprocess.TimeoutExpired):
             server.process.wait(START_POLL_SECONDS)
-            raise AgentBusy(f"opencode did not start: {log_tail(server)}")
+            raise AgentBusy(f"opencode did not start: {log_tail(server.log, server.secrets)}")
         with suppress(SocketHttpError):
             response = _send(server, "GET", "/global/health", seconds=HEALTH_SECONDS)
             if response.is_success:
                 _check_version(response, job.agent.binary)
                 return
-    raise AgentBusy(f"opencode did not start within {START_SECONDS:g} s: {log_tail(server)}")
+    raise AgentBusy(
+        f"opencode did not start within {START_SECONDS:g} s: {log_tail(server.log, server.secrets)}"
+    )
 
 
 def _check_version(response: Response, binary: Path) -> None:
@@ -147,7 +142,9 @@ def request(server: Server, method: str, path: str, body: object = None) -> byte
     try:
         response = _send(server, method, path, body)
     except SocketHttpError as error:
-        raise AgentBusy(f"opencode does not answer ({error}): {log_tail(server)}") from error
+        raise AgentBusy(
+            f"opencode does not answer ({error}): {log_tail(server.log, server.secrets)}"
+        ) from error
     if response.is_success and not response.content_type.startswith("text/html"):
         return response.content
     if response.is_success:
@@ -176,26 +173,6 @@ def _send(
     server: Server, method: str, path: str, body: object = None, seconds: float = REQUEST_SECONDS
 ) -> Response:
     return socket_http.request(server.dial, method, path, headers=server.headers, body=body, seconds=seconds)
-
-
-def log_tail(server: Server) -> str:
-    """The end of the server's log, without its secrets."""
-    text = server.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
-    return redact_secrets(text, server.secrets).strip()[-LOG_TAIL_CHARS:] or "its log is empty"
-
-
-def redact_secrets(text: str, secret_values: Sequence[str]) -> str:
-    """The text with each secret replaced by an ellipsis."""
-    for value in secret_values:
-        text = text.replace(value, "…") if len(value) >= MIN_SECRET_CHARS else text
-    return text
-
-
-def _keys(config: Mapping[str, Any]) -> list[str]:
-    """The API keys and header values of the configured providers."""
-    options = [entry["options"] for entry in config["provider"].values()]
-    headers = [str(value) for option in options for value in dict(option.get("headers") or {}).values()]
-    return headers + [str(option["apiKey"]) for option in options if option.get("apiKey")]
 
 
 def _free_port() -> int:

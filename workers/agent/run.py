@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from workers.agent import opencode_http
-from workers.agent.coding_agent import Agent, AgentAnswer, Conversation, Job
+from workers.agent import acp_agent, opencode_http
+from workers.agent.coding_agent import Agent, AgentAnswer, AgentName, CodingAgent, Conversation, Job
 from workers.agent.config import Role
 from workers.agent.set_aside import unsafe_entries_set_aside
 from workers.errors import AgentBusy, AgentRefused
@@ -20,6 +20,14 @@ from workers.models import Usage
 
 MAX_PROBLEMS_CHARS = 1_500
 """Characters of the problems of a second answer in the error message."""
+
+CODING_AGENTS: Mapping[AgentName, CodingAgent] = {
+    "opencode": opencode_http.converse,
+    "opencode-acp": acp_agent.converse,
+    "claude-code": acp_agent.converse,
+    "codex": acp_agent.converse,
+}
+"""The implementation of each value of TRACKWALKER_AGENT."""
 
 ValidateAnswer = Callable[[str], str | None]
 
@@ -63,7 +71,7 @@ def ask(
     )
     with (
         unsafe_entries_set_aside(job.clone, job.folder / "stash"),
-        opencode_http.converse(job) as conversation,
+        CODING_AGENTS[agent.name](job) as conversation,
     ):
         try:
             return AgentAnswer(_converse(conversation, prompt, validate_answer), usage)
