@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.fakes.model import MODEL_NAME
 from tests.support.fakes.model_steps import Edit
 from workers.agent.coding_agent import Agent, AgentAnswer
@@ -19,13 +21,25 @@ from workers.agent.config import Role
 from workers.agent.plan import PlanError, parse_plan, parse_writer_answer
 from workers.agent.prompts import retry_prompt
 from workers.agent.run import ask
+from workers.clients.git.tree_entries import link_text
 from workers.models import Evidence, Fact, FactKind
+
+both_agents = pytest.mark.parametrize("agent", ["opencode", "opencode-acp"], indirect=True)
+"""Runs a test with each implementation of the seam for coding agents."""
 
 PROJECT = Path(__file__).parents[2]
 SOURCE = "def share(total, people):\n    return total / people\n"
 PROMPT = "E1: share() divides by zero\n\napp/share.py:2\n"
 EVIDENCE = Evidence(facts=(Fact(kind=FactKind.FINDING, id="E1", text="share() divides by zero"),))
 PLUGIN = "require('fs').writeFileSync('MARKER', 'ran'); export const Own = async () => ({})"
+LINKS = {
+    "etc": "/etc",
+    "environ": "/proc/self/environ",
+    "app/up": "../..",
+    "app/out": "up/../..",
+    "in": "app",
+}
+"""Links of the clone. All but the last one leave it."""
 GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@b.example", "-c", "init.defaultBranch=main")
 
 
@@ -42,7 +56,7 @@ def propose_edits(path: str, source: str, _line: int) -> list[Edit]:
 
 @contextmanager
 def run_folder() -> Iterator[Path]:
-    """A folder with a clone that tries to start code in the agent's server and to steer the agent.
+    """A folder with a clone that tries to start code in the agent's server, to steer the agent and to lead it outside.
 
     It is not pytest's own folder, because another uid may not pass through that.
     """
@@ -59,6 +73,8 @@ def run_folder() -> Iterator[Path]:
     for path, text in files.items():
         (clone / path).parent.mkdir(parents=True, exist_ok=True)
         (clone / path).write_text(text)
+    for path, target in LINKS.items():
+        (clone / path).symlink_to(target)
     for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "first"]):
         subprocess.run([*GIT, *arguments], cwd=clone, check=True)
     try:
@@ -113,7 +129,7 @@ from workers.sandbox.builder import build_sandbox
 folder = Path({str(folder)!r})
 sandbox = build_sandbox(hide=(), scratch=folder / "scratch", allow_unsandboxed=False)
 programs = Path({str(agent.binary)!r}), Path({str(agent.rg)!r})
-agent = Agent(*programs, sandbox, {MODEL_NAME!r}, {providers!r}, {{}}, None, 9.0, 99.0, 9999)
+agent = Agent(*programs, sandbox, {MODEL_NAME!r}, {providers!r}, {{}}, None, 9.0, 99.0, 9999, name={agent.name!r})
 ask(agent, {role!r}, folder / "clone", {PROMPT!r}, run_folder=folder / "run", validate_answer=lambda text: None,
     check_alive=lambda: None, on_start=lambda process: None)
 """
@@ -133,6 +149,8 @@ def agent_processes(folder: Path) -> list[str]:
 
 
 def files_of(clone: Path) -> dict[str, str]:
-    """The text of each file by its path, without git's own."""
-    paths = [path for path in clone.rglob("*") if path.is_file() and ".git" not in path.parts]
-    return {str(path.relative_to(clone)): path.read_text() for path in paths}
+    """The text of each file and link by its path, without git's own."""
+    paths = [path for path in clone.rglob("*") if ".git" not in path.parts]
+    files = {path: path.read_text() for path in paths if path.is_file() and not path.is_symlink()}
+    links = {path: f"-> {link_text(path)}" for path in paths if path.is_symlink()}
+    return {str(path.relative_to(clone)): text for path, text in (files | links).items()}

@@ -90,7 +90,7 @@ class AcpConversation:
 
     def __post_init__(self) -> None:
         self.connection = AcpConnection(
-            self.process, answer=self._answer, notify=self._notify, tick=self.job.check_alive,
+            self.process, answer=self._answer, notify=self._notify, tick=self.job.tick,
             describe_end=lambda: log_tail(self.log, self.command.secrets),
         )  # fmt: skip
 
@@ -144,7 +144,7 @@ class AcpConversation:
             return self.connection.call(method, params, seconds)
         except RpcError as error:
             # The gateway knows better than the agent why the model failed.
-            self.job.check_alive()
+            self.job.tick()
             text = redact_secrets(str(error), self.command.secrets)[:MAX_ERROR_CHARS]
             if error.code in REFUSED_CODES:
                 raise AgentRefused(f"the agent {REFUSED_CODES[error.code]}: {text}") from error

@@ -10,7 +10,8 @@ from typing import Any
 
 from workers.agent.agent_home import AgentHome
 from workers.agent.coding_agent import Job
-from workers.agent.config import configuration, environment, provider_secrets, write_configuration
+from workers.agent.config import configuration, environment, write_configuration
+from workers.agent.providers import opencode_entry
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ def acp_command(job: Job, home: AgentHome) -> Command:
 
 def _opencode(job: Job, home: AgentHome) -> Command:
     agent = job.agent
-    config = configuration(job.role, agent.model, agent.provider_config, agent.keys)
+    entry = opencode_entry(agent.model, agent.provider_config, job.gateway_url, job.token)
+    config = configuration(job.role, agent.model, entry)
     write_configuration(home)
     return Command(
         argv=(str(agent.binary), "acp", "--cwd", str(job.clone), "--print-logs", "--log-level", "WARN"),
@@ -47,6 +49,6 @@ def _opencode(job: Job, home: AgentHome) -> Command:
         readable=(home.fixed, agent.binary, agent.rg),
         writable=(home.data, home.scratch),
         setting="OPENCODE_BIN",
-        secrets=tuple(provider_secrets(config)),
+        secrets=(job.token,),
         is_resumable=True,
     )

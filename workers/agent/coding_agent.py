@@ -16,11 +16,18 @@ from typing import Any, Literal, Protocol
 from pydantic import SecretStr
 
 from workers.agent.config import Role
+from workers.agent.interim_ports import Ports
+from workers.gateway.upstream import Upstream
 from workers.models import Usage
 from workers.sandbox.sandbox import Sandbox
 
 AgentName = Literal["opencode", "opencode-acp", "claude-code", "codex"]
 """The values of TRACKWALKER_AGENT."""
+
+GATEWAY_PORT = "gateway"
+"""Name of the port on which the worker serves the model gateway."""
+AGENT_PORT = "agent"
+"""Name of the port on which an agent serves its HTTP interface."""
 
 AGENT_FOLDER = "agent"
 """Folder below a run's folder that holds the agent's own files and the stash of its clone."""
@@ -76,13 +83,22 @@ class Job:
     run_folder: Path
     """A folder that outlives a worker; holds the saved session."""
     started: float
-    """The start of the run on the monotonic clock."""
-    check_alive: Callable[[], None]
-    """To be called about twice a second; raises when the run is to be abandoned."""
+    """The start of the run on the monotonic clock, for limits of the agent's own."""
+    ports: Ports
+    """`gateway` is served by the worker; `agent` by an agent with an HTTP interface."""
+    token: str
+    """The gateway's token of this run."""
+    upstream: Upstream
+    """The provider behind the gateway; the agent gets neither its address nor its key."""
+    tick: Callable[[], None]
+    """To be called about twice a second; raises when the run is to be ended."""
     on_start: Callable[[subprocess.Popen[bytes]], None]
     """To be called with the agent's process, so that another thread can `commands.kill` it."""
-    on_usage: Callable[[Usage], None]
-    """To be called with the usage of the whole run after each change."""
+
+    @property
+    def gateway_url(self) -> str:
+        """The model gateway's address inside the sandbox, without a path."""
+        return f"http://127.0.0.1:{self.ports.number(GATEWAY_PORT)}"
 
     @property
     def folder(self) -> Path:

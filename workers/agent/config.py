@@ -12,10 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import SecretStr
-
 from workers.agent.agent_home import AgentHome
-from workers.agent.providers import provider
 from workers.errors import AgentRefused
 from workers.runtime.protected_paths import PROTECTED_PATHS
 
@@ -62,19 +59,13 @@ SYSTEM_PROMPTS: dict[Role, str] = {
 """System prompts. They replace opencode's default, which invites the model to run commands."""
 
 
-def configuration(
-    role: Role, model: str, provider_config: Mapping[str, Any], keys: Mapping[str, SecretStr]
-) -> dict[str, Any]:
+def configuration(role: Role, model: str, provider: Mapping[str, Any]) -> dict[str, Any]:
     """The whole opencode configuration of one run.
 
     Args:
         role: decides the system prompt and the permissions.
         model: `provider/model`.
-        provider_config: the user's `provider` entries, in opencode's format.
-        keys: values of the variables that hold providers' keys, by name; only the model's own is used.
-
-    Raises:
-        AgentRefused: the model's key is missing or its provider cannot be used; the error names the setting.
+        provider: the entry of the model's provider, from `providers.opencode_entry`.
     """
     agents: dict[str, Any] = {name: {"disable": True} for name in BUILT_IN_AGENTS}
     agents[AGENT_NAME] = {
@@ -88,7 +79,7 @@ def configuration(
         "model": model,
         "small_model": model,  # opencode's own choice could be a model of its hosted service
         "enabled_providers": [provider_name],
-        "provider": {provider_name: provider(model, provider_config, keys)},
+        "provider": {provider_name: dict(provider)},
         "default_agent": AGENT_NAME,
         "agent": agents,
         "permission": {"*": "deny"},
@@ -108,7 +99,7 @@ def permissions(role: Role) -> dict[str, Any]:
         "grep": "allow",
         "list": "allow",
         # Not a tool: opencode asks this permission after three identical calls, and `deny` ends the run with an
-        # unknown error. `run.MAX_CALLS` bounds loops instead.
+        # unknown error. The limit of calls bounds loops instead.
         "doom_loop": "allow",
     }
     if role == "writer":
@@ -167,13 +158,6 @@ def environment(password: str, config: Mapping[str, Any], programs: Sequence[Pat
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
     }
-
-
-def provider_secrets(config: Mapping[str, Any]) -> list[str]:
-    """The API keys and header values of the configured providers."""
-    options = [entry["options"] for entry in config["provider"].values()]
-    headers = [str(value) for option in options for value in dict(option.get("headers") or {}).values()]
-    return headers + [str(option["apiKey"]) for option in options if option.get("apiKey")]
 
 
 def write_configuration(home: AgentHome) -> None:

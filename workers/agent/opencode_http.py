@@ -48,6 +48,7 @@ class OpencodeConversation:
     progress_at: float = field(default_factory=time.monotonic)
     """Time of the last change of the usage, on the monotonic clock."""
     usage: Usage = field(default_factory=Usage)
+    """What opencode counts. The gateway's budget decides; this is a second line behind it."""
 
     def turn(self, number: int, text: str) -> str:
         """Send the prompt of this number, or resume it, and wait for the answer."""
@@ -106,7 +107,7 @@ def _await_answer(
     """
     server, session_id, sent_at = conversation.server, conversation.session.id, time.monotonic()
     while True:
-        conversation.job.check_alive()
+        conversation.job.tick()
         # The status before the messages: a session that is idle now has all its messages.
         status = read(server, "/session/status", STATUSES).get(session_id)
         messages = read(server, f"/session/{session_id}/message", MESSAGES)
@@ -168,5 +169,4 @@ def _update_usage(conversation: OpencodeConversation, messages: Sequence[Message
     usage = total_usage(messages, job.agent.price, time.monotonic() - job.started)
     if (usage.calls, usage.tokens) != (conversation.usage.calls, conversation.usage.tokens):
         conversation.progress_at = time.monotonic()
-        job.on_usage(usage)
     conversation.usage = usage

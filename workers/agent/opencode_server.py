@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -16,10 +16,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from workers.agent import socket_http
 from workers.agent.agent_home import prepare_home
-from workers.agent.coding_agent import Job
-from workers.agent.config import configuration, environment, provider_secrets, write_configuration
+from workers.agent.coding_agent import AGENT_PORT, Job
+from workers.agent.config import configuration, environment, write_configuration
 from workers.agent.log_tail import MAX_ERROR_CHARS, log_tail, redact_secrets
-from workers.agent.opencode_schema import HEALTH, Health
+from workers.agent.opencode_schema import HEALTH
+from workers.agent.providers import opencode_entry
 from workers.agent.socket_http import Response, SocketHttpError, basic_auth
 from workers.errors import AgentBusy, AgentRefused
 from workers.sandbox.commands import kill, start
@@ -53,7 +54,7 @@ class Server:
     log: Path
     """The file that holds its stdout and stderr."""
     secrets: tuple[str, ...]
-    """Values that never leave in an error message: its password, and the keys in its configuration."""
+    """Values that never leave in an error message: its password and the gateway's token."""
 
 
 @contextmanager
@@ -64,12 +65,13 @@ def serving(job: Job) -> Iterator[Server]:
         AgentBusy: the server ended or did not answer within `START_SECONDS`.
         AgentRefused: the program is no opencode of version 1.
     """
-    agent, password, port = job.agent, secrets.token_urlsafe(24), _free_port()
-    config = configuration(job.role, agent.model, agent.provider_config, agent.keys)
+    agent, password = job.agent, secrets.token_urlsafe(24)
+    entry = opencode_entry(agent.model, agent.provider_config, job.gateway_url, job.token)
+    config = configuration(job.role, agent.model, entry)
     home = prepare_home(job.folder)
     write_configuration(home)
     env = home.variables | environment(password, config, (agent.binary, agent.rg))
-    command = (str(agent.binary), *SERVE, "--port", str(port))
+    command = (str(agent.binary), *SERVE, "--port", str(job.ports.number(AGENT_PORT)))
     log = job.folder / "log.txt"
     # Only bubblewrap can make a folder read-only; in a uid sandbox the server must own the clone even to read it.
     owned = [job.clone] if job.role == "writer" or agent.sandbox.kind == "uid" else []
@@ -85,8 +87,7 @@ def serving(job: Job) -> Iterator[Server]:
         "x-opencode-directory": str(job.clone),
     }
     server = Server(
-        process, lambda seconds: socket.create_connection(("127.0.0.1", port), seconds), headers, log,
-        (password, *provider_secrets(config)),
+        process, lambda seconds: job.ports.connect(AGENT_PORT, seconds), headers, log, (password, job.token),
     )  # fmt: skip
     try:
         job.on_start(process)
@@ -99,7 +100,7 @@ def serving(job: Job) -> Iterator[Server]:
 def _await_start(server: Server, job: Job) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        job.check_alive()
+        job.tick()
         with suppress(subprocess.TimeoutExpired):
             server.process.wait(START_POLL_SECONDS)
             raise AgentBusy(f"opencode did not start: {log_tail(server.log, server.secrets)}")
@@ -116,17 +117,17 @@ def _await_start(server: Server, job: Job) -> None:
 def _check_version(response: Response, binary: Path) -> None:
     """Refuse a server of another version: its interface differs, and a page would be taken for a lasting fault."""
     try:
-        health: Health | None = HEALTH.validate_json(response.content)
+        version = HEALTH.validate_json(response.content).version
     except ValidationError:
-        health = None
-    if health is None:
+        kind = response.content_type.partition(";")[0]
+        version = kind if re.fullmatch(r"[a-z]{1,20}/[a-z.+-]{1,40}", kind) else "no JSON"
         raise AgentRefused(
-            f"OPENCODE_BIN: {binary} answers with {response.content_type[:40] or 'no JSON'} where opencode "
-            f"{MAJOR_VERSION} answers with its version. Set OPENCODE_BIN to opencode {MAJOR_VERSION}."
-        )
-    if health.version.partition(".")[0] != MAJOR_VERSION:
+            f"OPENCODE_BIN: {binary} answers with {version} where opencode {MAJOR_VERSION} answers with its version. "
+            f"Set OPENCODE_BIN to opencode {MAJOR_VERSION}."
+        ) from None
+    if not re.fullmatch(rf"{MAJOR_VERSION}\.\d+\.\d+(-[\w.]+)?", version):
         raise AgentRefused(
-            f"OPENCODE_BIN: {binary} is opencode {health.version[:20]!r}, whose interface is unknown. "
+            f"OPENCODE_BIN: {binary} is opencode {version[:20]!r}, whose interface is unknown. "
             f"Set OPENCODE_BIN to opencode {MAJOR_VERSION}."
         )
 
@@ -173,11 +174,3 @@ def _send(
     server: Server, method: str, path: str, body: object = None, seconds: float = REQUEST_SECONDS
 ) -> Response:
     return socket_http.request(server.dial, method, path, headers=server.headers, body=body, seconds=seconds)
-
-
-def _free_port() -> int:
-    # opencode takes `--port 0` as its fixed default port, 4096, so the port is chosen here. If another process
-    # binds it first, the server exits and the run is tried again.
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

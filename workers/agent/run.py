@@ -7,19 +7,38 @@ process is left. A run that lost its worker resumes where it stopped, in the sam
 from __future__ import annotations
 
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from workers.agent import acp_agent, opencode_http
-from workers.agent.coding_agent import Agent, AgentAnswer, AgentName, CodingAgent, Conversation, Job
+from workers.agent import acp_agent, opencode_http, providers
+from workers.agent.coding_agent import (
+    AGENT_FOLDER,
+    AGENT_PORT,
+    GATEWAY_PORT,
+    Agent,
+    AgentAnswer,
+    AgentName,
+    CodingAgent,
+    Conversation,
+    Job,
+)
 from workers.agent.config import Role
+from workers.agent.interim_ports import Ports, open_ports
+from workers.agent.run_limits import MAX_TOKENS
 from workers.agent.set_aside import unsafe_entries_set_aside
 from workers.errors import AgentBusy, AgentRefused
+from workers.gateway.call_budget import RunBudget
+from workers.gateway.model_gateway import CallLog, CallRecord, ModelGateway
 from workers.models import Usage
 
 MAX_PROBLEMS_CHARS = 1_500
 """Characters of the problems of a second answer in the error message."""
+
+SETTLE_SECONDS = 5.0
+"""Seconds in which calls under way end once the gateway has closed their connections; they need milliseconds."""
 
 CODING_AGENTS: Mapping[AgentName, CodingAgent] = {
     "opencode": opencode_http.converse,
@@ -32,10 +51,22 @@ CODING_AGENTS: Mapping[AgentName, CodingAgent] = {
 ValidateAnswer = Callable[[str], str | None]
 
 
+class _NoLog:
+    """Keeps no calls."""
+
+    def add(self, call: CallRecord) -> None:
+        """Drop the call."""
+
+
+NO_USAGE = Usage()
+NO_LOG = _NoLog()
+
+
 def ask(
     agent: Agent, role: Role, clone: Path, prompt: str, *,
     run_folder: Path, validate_answer: ValidateAnswer, check_alive: Callable[[], None],
     on_start: Callable[[subprocess.Popen[bytes]], None], on_usage: Callable[[Usage], None] = lambda _usage: None,
+    earlier_usage: Usage = NO_USAGE, call_log: CallLog = NO_LOG,
 ) -> AgentAnswer:  # fmt: skip
     """The agent's answer to the prompt. A writer may have changed files in the clone.
 
@@ -48,37 +79,70 @@ def ask(
         validate_answer: gets the answer; returns None if it is valid, else a prompt that asks once more.
         check_alive: called about twice a second; it raises when the run is to be abandoned.
         on_start: called with the process, so that another thread can `commands.kill` it.
-        on_usage: called after each change, so that a run that fails can be settled too.
+        on_usage: called with the usage of the whole run before and after each call of the model, also from other
+            threads. Before a call it includes what the call may take at most.
+        earlier_usage: usage of the part of this run that a crashed worker has done.
+        call_log: gets each call of the model.
 
     Raises:
         AgentRefused: a limit was reached, the model or a setting refuses, or the second answer is invalid too.
-        AgentBusy: the model cannot be reached or the server crashed; another run may succeed.
+        AgentBusy: the model cannot be reached or the agent crashed; another run may succeed.
         Refused: the clone holds what git cannot store, so that its files could not be copied afterwards.
         Exception: any error that `check_alive` raises.
     """
-    usage = Usage()
-
-    def record(changed: Usage) -> None:
-        nonlocal usage
-        usage = changed
-        on_usage(changed)
-
+    started = time.monotonic()
     for program, setting in ((agent.binary, "OPENCODE_BIN"), (agent.rg, "rg (ripgrep)")):
         if not program.is_file():
             raise AgentRefused(f"{setting}: there is no program at {program}")
-    job = Job(
-        agent, role, clone.resolve(), run_folder.resolve(), time.monotonic(), check_alive, on_start, record
-    )
+    upstream = providers.upstream(agent.model, agent.provider_config, agent.keys, agent.price)
+    budget = RunBudget(
+        agent.cost_limit_usd, MAX_TOKENS, agent.calls_limit, on_usage=on_usage, before=earlier_usage,
+        describe=f"the run reached its limit of {agent.cost_limit_usd:g} USD",
+    )  # fmt: skip
+    gateway = ModelGateway(upstream, budget, call_log, deadline=started + agent.deadline_seconds)
+
+    def tick() -> None:
+        check_alive()
+        gateway.check()
+        _check_deadline(agent, budget.usage, time.monotonic() - started)
+
+    clone, run_folder = clone.resolve(), run_folder.resolve()
     with (
-        unsafe_entries_set_aside(job.clone, job.folder / "stash"),
-        CODING_AGENTS[agent.name](job) as conversation,
+        unsafe_entries_set_aside(clone, run_folder / AGENT_FOLDER / "stash"),
+        open_ports(agent.sandbox, serve=(GATEWAY_PORT,), connect=(AGENT_PORT,)) as ports,
+        _serving(gateway, budget, ports),
     ):
+        job = Job(agent, role, clone, run_folder, started, ports, gateway.token, upstream, tick, on_start)
         try:
-            return AgentAnswer(_converse(conversation, prompt, validate_answer), usage)
-        except AgentBusy:
-            # Losing the claim kills the agent; then the loss is the error, and not a busy model.
+            with CODING_AGENTS[agent.name](job) as conversation:
+                text = _converse(conversation, prompt, validate_answer)
+        except (AgentBusy, AgentRefused):
+            # Losing the claim kills the agent, and the gateway knows better than the agent why the model failed.
             check_alive()
+            gateway.check()
             raise
+    seconds = round(earlier_usage.seconds + time.monotonic() - started, 1)
+    return AgentAnswer(text, budget.usage.model_copy(update={"seconds": seconds}))
+
+
+@contextmanager
+def _serving(gateway: ModelGateway, budget: RunBudget, ports: Ports) -> Iterator[None]:
+    """Serve the gateway for the block; afterwards its token is worth nothing and no call is under way."""
+    thread = threading.Thread(target=gateway.serve, args=(lambda: ports.accept(GATEWAY_PORT),), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        gateway.close()
+        budget.close(SETTLE_SECONDS)
+
+
+def _check_deadline(agent: Agent, usage: Usage, seconds: float) -> None:
+    if seconds < agent.deadline_seconds:
+        return
+    if not usage.tokens:
+        raise AgentBusy(f"the model did not answer within {agent.deadline_seconds:g} s")
+    raise AgentRefused(f"the agent gave no final answer within {agent.deadline_seconds:g} s")
 
 
 def _converse(conversation: Conversation, prompt: str, validate_answer: ValidateAnswer) -> str:

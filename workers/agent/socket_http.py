@@ -60,7 +60,10 @@ class _Socket:
 
     def __init__(self, connected: socket.socket, deadline: float) -> None:
         self._socket, self._deadline = connected, deadline
-        self.sendall, self.close = connected.sendall, connected.close
+        self.sendall = connected.sendall
+
+    def close(self) -> None:
+        """Leave the socket open: http.client closes it before it reads the answer. `request` closes it."""
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         return io.BufferedReader(_Stream(self._socket, self._deadline))
@@ -72,12 +75,13 @@ class _Connection(http.client.HTTPConnection):
     def __init__(self, dial: Dial, seconds: float) -> None:
         super().__init__("127.0.0.1")
         self._dial, self._seconds = dial, seconds
+        self.connected: socket.socket | None = None
 
     def connect(self) -> None:
         deadline = time.monotonic() + self._seconds
-        connected = self._dial(self._seconds)
-        connected.settimeout(self._seconds)
-        self.sock: Any = _Socket(connected, deadline)
+        self.connected = self._dial(self._seconds)
+        self.connected.settimeout(self._seconds)
+        self.sock: Any = _Socket(self.connected, deadline)
 
 
 def request(
@@ -105,11 +109,16 @@ def request(
         answer = response.read(MAX_ANSWER_BYTES + 1)
         if len(answer) > MAX_ANSWER_BYTES:
             raise SocketHttpError(f"the answer is larger than {MAX_ANSWER_BYTES // 2**20} MiB")
+        if (
+            response.length
+        ):  # `read` with a limit does not notice that an answer ends before its content-length
+            raise SocketHttpError("the answer breaks off")
         return Response(response.status, response.headers.get("Content-Type", ""), answer)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise SocketHttpError(f"{type(error).__name__}: {error}") from error
     finally:
-        connection.close()
+        if connection.connected is not None:
+            connection.connected.close()
 
 
 def basic_auth(user: str, password: str) -> str:

@@ -104,11 +104,16 @@ class RunBudget:
             self._changed.notify_all()
             self.on_usage(self._with_reservations())
 
-    def close(self) -> None:
-        """Refuse every further call."""
+    def close(self, seconds: float = 0.0) -> None:
+        """Refuse every further call.
+
+        Args:
+            seconds: to wait at most for the calls under way, so that their usage is known.
+        """
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._reserved, seconds)
 
     def _exhausted(self) -> str:
         spent = self._spent

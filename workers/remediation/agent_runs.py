@@ -68,6 +68,7 @@ def run_agent(
             agent, role, workspace.clone, prompt, run_folder=workspace.folder,
             validate_answer=lambda text: _problem_prompt(parse, text), check_alive=claim.check_alive,
             on_start=lambda process: claim.on_loss(lambda: kill(process)), on_usage=record_usage,
+            earlier_usage=_subtract(claim.get(records.USAGE) or Usage(), before) if workspace.resumed else Usage(),
         )  # fmt: skip
     except NotAvailable:
         if usage is None or not usage.tokens:
@@ -111,4 +112,13 @@ def _add(first: Usage, second: Usage) -> Usage:
         tokens=first.tokens + second.tokens,
         calls=first.calls + second.calls,
         seconds=first.seconds + second.seconds,
+    )
+
+
+def _subtract(total: Usage, part: Usage) -> Usage:
+    return Usage(
+        cost_usd=max(0.0, round(total.cost_usd - part.cost_usd, 6)),
+        tokens=max(0, total.tokens - part.tokens),
+        calls=max(0, total.calls - part.calls),
+        seconds=max(0.0, total.seconds - part.seconds),
     )

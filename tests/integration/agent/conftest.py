@@ -30,8 +30,8 @@ def sandbox(folder: Path) -> Sandbox:
 
 
 @pytest.fixture
-def agent(sandbox: Sandbox) -> Agent:
-    """The real opencode, from OPENCODE_BIN or `.tools`."""
+def agent(sandbox: Sandbox, request: pytest.FixtureRequest) -> Agent:
+    """The real opencode, from OPENCODE_BIN or `.tools`, over HTTP unless a test asks for another implementation."""
     chosen = os.environ.get("OPENCODE_BIN")
     return Agent(
         binary=find_tool("opencode", Path(chosen) if chosen else None, PROJECT / ".tools", "OPENCODE_BIN"),
@@ -43,6 +43,7 @@ def agent(sandbox: Sandbox) -> Agent:
         price=None,
         cost_limit_usd=1.0,
         deadline_seconds=90.0,
+        name=getattr(request, "param", "opencode"),
     )
 
 

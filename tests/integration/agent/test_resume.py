@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.support.agent_runs import PROMPT, agent_processes, ask_in, propose_edits, start_worker
+from tests.support.agent_runs import PROMPT, agent_processes, ask_in, both_agents, propose_edits, start_worker
 from tests.support.fakes.model import ScriptedModel
 from tests.support.pipeline import harness
 from tests.support.polling import wait_until
@@ -40,6 +41,20 @@ def kill_worker_after(
     wait_until(lambda: not agent_processes(folder), what="the end of opencode")
 
 
+def plant(agent_folder: Path, clone: Path) -> None:
+    """Leave what a resumed server would start, in the folders that it reads."""
+    command = ["/bin/sh", "-c", f"touch {clone}/planted-ran"]
+    config = json.dumps({"mcp": {"own": {"type": "local", "command": command, "enabled": True}}})
+    for path in ("fixed/config/opencode/opencode.json", "fixed/.opencode/opencode.json"):
+        (agent_folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (agent_folder / path).write_text(config)
+    program = agent_folder / "data" / "opencode" / "bin" / "rg"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f"#!/bin/sh\ntouch {clone}/planted-ran\n")
+    program.chmod(0o755)
+
+
+@both_agents
 def test_a_run_whose_worker_was_killed_resumes_with_the_files_it_had_read(agent: Agent, folder: Path) -> None:
     model, agent_file = slow_model(), folder / "clone" / "app" / "AGENTS.md"
     before = agent_file.read_text()
@@ -47,12 +62,14 @@ def test_a_run_whose_worker_was_killed_resumes_with_the_files_it_had_read(agent:
         kill_worker_after(2, agent, model, providers, folder)
         count = len(model.calls)
         was_stashed = not agent_file.exists()
+        plant(folder / "run" / "agent", folder / "clone")
         usage = ask_in(folder, agent, providers, "writer").usage
 
     results = model.calls[count - 1].results
     assert results and model.calls[count].results[: len(results)] == results
     assert usage.calls >= count
     assert "if people else 0" in (folder / "clone" / "app" / "share.py").read_text()
+    assert not (folder / "clone" / "planted-ran").exists()
     assert was_stashed and agent_file.read_text() == before
 
 

@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.agent_runs import EVIDENCE, agent_processes, ask_in, files_of, propose_edits, start_worker
+from tests.support.agent_runs import (
+    EVIDENCE,
+    agent_processes,
+    ask_in,
+    both_agents,
+    files_of,
+    propose_edits,
+    start_worker,
+)
 from tests.support.fakes.model import ScriptedModel
 from tests.support.polling import wait_until
 from workers.agent.coding_agent import Agent, AgentAnswer
@@ -39,6 +47,7 @@ def run(
 # ---- runs that end with an answer ------------------------------------------------------------
 
 
+@both_agents
 def test_the_reader_reads_the_code_and_returns_a_plan(agent: Agent, folder: Path) -> None:
     model, before = ScriptedModel(propose_edits), files_of(folder / "clone")
 
@@ -53,6 +62,7 @@ def test_the_reader_reads_the_code_and_returns_a_plan(agent: Agent, folder: Path
     assert wait_until(lambda: not agent_processes(folder))
 
 
+@both_agents
 def test_the_writer_fixes_the_file_and_writes_the_reproduction(agent: Agent, folder: Path) -> None:
     answer = run(agent, ScriptedModel(propose_edits), folder, "writer")
 
@@ -61,6 +71,7 @@ def test_the_writer_fixes_the_file_and_writes_the_reproduction(agent: Agent, fol
     assert "unittest" in (folder / "clone" / "tests" / "test_share_zero.py").read_text()
 
 
+@both_agents
 def test_the_repositorys_agent_files_are_neither_run_nor_shown_and_stay(agent: Agent, folder: Path) -> None:
     model, before = ScriptedModel(propose_edits), files_of(folder / "clone")
 
@@ -69,7 +80,7 @@ def test_the_repositorys_agent_files_are_neither_run_nor_shown_and_stay(agent: A
     after = files_of(folder / "clone")
     assert "plugin-ran" not in after
     assert not any("INJECTED" in str(call) or "in-the-repository" in str(call) for call in model.calls)
-    assert {name: after[name] for name in before if name != "app/share.py"} == {
+    assert {name: after.get(name) for name in before if name != "app/share.py"} == {
         name: text for name, text in before.items() if name != "app/share.py"
     }
 
@@ -100,6 +111,7 @@ def test_a_run_survives_one_failure_of_the_model(agent: Agent, folder: Path) -> 
     assert len(model.faults.played) == 1
 
 
+@both_agents
 def test_the_agent_is_asked_once_more_after_an_answer_that_breaks_the_contract(
     agent: Agent, folder: Path
 ) -> None:
@@ -135,6 +147,7 @@ def test_a_writer_that_changes_nothing_and_claims_success_leaves_no_change(
     assert files_of(folder / "clone") == before
 
 
+@both_agents
 @pytest.mark.parametrize("role", ["reader", "writer"])
 def test_a_hostile_model_gets_no_secret_and_leaves_no_change(agent: Agent, folder: Path, role: Role) -> None:
     model = ScriptedModel(propose_edits, reader="hostile", writer="hostile")
@@ -143,16 +156,17 @@ def test_a_hostile_model_gets_no_secret_and_leaves_no_change(agent: Agent, folde
     run(agent, model, folder, role)
 
     results = "\n".join(model.calls[-1].results)
-    assert len(model.calls[-1].results) >= 14
+    assert len(model.calls[-1].results) >= 19
     assert not any(
         secret in results for secret in ("OPENCODE_SERVER_PASSWORD=", "root:", "in-the-repository")
     )
     assert files_of(folder / "clone") == before
     assert not (folder / "clone" / ".git" / "hooks" / "pre-commit").exists()
-    assert not (folder / "escaped.txt").exists()
-    assert not Path("/tmp/escaped.txt").exists()
+    outside = (folder / "escaped.txt", Path("/tmp/escaped.txt"), Path("/etc/cron.d/escaped"))
+    assert not any(path.exists() for path in outside)
 
 
+@both_agents
 def test_the_number_of_calls_ends_a_model_that_never_does(agent: Agent, folder: Path) -> None:
     with pytest.raises(AgentRefused, match="calls without a final answer"):
         run(replace(agent, calls_limit=8), ScriptedModel(propose_edits, reader="never ends"), folder)
@@ -204,6 +218,7 @@ def test_a_wrong_key_is_refused_without_showing_the_key(agent: Agent, folder: Pa
     assert "sk-wrong-key-shown" not in str(caught.value)
 
 
+@both_agents
 def test_a_budget_that_is_used_up_at_the_provider_ends_the_run_at_once(agent: Agent, folder: Path) -> None:
     model = ScriptedModel(propose_edits, reader="refuses")
 
@@ -213,6 +228,7 @@ def test_a_budget_that_is_used_up_at_the_provider_ends_the_run_at_once(agent: Ag
     assert len(model.calls) == 1
 
 
+@both_agents
 def test_a_worker_that_lost_its_claim_leaves_no_process(agent: Agent, folder: Path) -> None:
     model = ScriptedModel(propose_edits, reader="never ends")
 
@@ -251,3 +267,43 @@ def test_the_error_of_a_server_that_does_not_start_holds_its_log(agent: Agent, f
 def test_a_missing_program_is_named_with_its_setting(agent: Agent, folder: Path) -> None:
     with pytest.raises(AgentRefused, match="OPENCODE_BIN"):
         run(replace(agent, binary=folder / "nowhere"), ScriptedModel(propose_edits), folder)
+
+
+FAKE_SERVER = """#!/usr/bin/env python3
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "KIND")
+        self.end_headers()
+        self.wfile.write(b'''BODY''')
+
+
+HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Handler).serve_forever()
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "reason"),
+    [
+        ("application/json", '{"healthy":true,"version":"2.0.1"}', "is opencode '2.0.1'"),
+        ("application/json", '{"healthy":true,"version":"1.\\u001b[2J"}', ""),
+        ("text/html", "<!doctype html><title>opencode</title>", "answers with text/html"),
+        ("application/json", "[]", "answers with application/json"),
+    ],
+)
+def test_a_program_that_is_no_opencode_1_is_refused_by_its_setting(
+    agent: Agent, folder: Path, kind: str, body: str, reason: str
+) -> None:
+    other = folder / "opencode"
+    other.write_text(FAKE_SERVER.replace("KIND", kind).replace("BODY", body))
+    other.chmod(0o755)
+
+    with pytest.raises(AgentRefused, match="OPENCODE_BIN") as caught:
+        run(replace(agent, binary=other), ScriptedModel(propose_edits), folder)
+
+    assert reason in str(caught.value)
+    assert str(caught.value).isprintable()

@@ -1,0 +1,106 @@
+"""An answer over a socket is complete and within its bounds, whatever the server does."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from workers.agent import socket_http
+from workers.agent.socket_http import SocketHttpError, request
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@contextmanager
+def answering(answer: Callable[[socket.socket], object]) -> Iterator[socket_http.Dial]:
+    """A server that reads one request, lets `answer` write, and closes the connection."""
+
+    def serve() -> None:
+        with suppress(OSError):
+            connection = listener.accept()[0]
+            with connection:
+                connection.recv(65_536)
+                answer(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield lambda seconds: socket.create_connection(("127.0.0.1", port), seconds)
+        thread.join(5)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK + b"Content-Length: 2\r\n\r\n[]",
+        OK + b"Content-Length: 2\r\nConnection: close\r\n\r\n[]",
+        OK.replace(b"1.1", b"1.0") + b"\r\n[]",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n1\r\n]\r\n0\r\n\r\n",
+    ],
+)
+def test_an_answer_in_any_framing_is_read_to_its_end(answer: bytes) -> None:
+    with answering(lambda connection: connection.sendall(answer)) as dial:
+        response = request(dial, "POST", "/x", headers={}, body={"a": 1}, seconds=5)
+
+    assert (response.status, response.content_type, response.content) == (200, "application/json", b"[]")
+
+
+def drip(head: bytes) -> Callable[[socket.socket], object]:
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(head)
+        for _ in range(100):
+            connection.sendall(b"a")
+            time.sleep(0.05)
+
+    return answer
+
+
+def flood(connection: socket.socket) -> None:
+    connection.sendall(OK + b"\r\n")
+    while True:
+        connection.sendall(b"x" * 65_536)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda _connection: None,
+        lambda connection: connection.sendall(b"SSH-2.0-x\r\n"),
+        lambda connection: connection.sendall(b"HTTP/1.1 2x0 OK\r\n\r\n"),
+        lambda connection: connection.sendall(OK + b"Content-Length: 20\r\n\r\n[]"),
+        lambda connection: connection.sendall(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+        lambda connection: connection.sendall(OK + b"X: y\r\n" * 200 + b"\r\n"),
+        lambda connection: connection.sendall(OK + b"X: " + b"y" * 100_000),
+        lambda _connection: time.sleep(2),
+        drip(b""),
+        drip(OK),
+        drip(OK + b"Content-Length: 100\r\n\r\n"),
+        flood,
+    ],
+)
+def test_everything_else_is_an_error_in_time(
+    answer: Callable[[socket.socket], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_http, "MAX_ANSWER_BYTES", 1_000_000)
+    started = time.monotonic()
+
+    with answering(answer) as dial:
+        with pytest.raises(SocketHttpError):
+            request(dial, "GET", "/x", headers={}, seconds=1)
+        elapsed = time.monotonic() - started
+
+    assert elapsed < 3
+
+
+def test_a_port_on_which_nobody_listens_is_an_error() -> None:
+    def dial(_seconds: float) -> socket.socket:
+        raise ConnectionRefusedError
+
+    with pytest.raises(SocketHttpError, match="ConnectionRefusedError"):
+        request(dial, "GET", "/x", headers={}, seconds=1)
