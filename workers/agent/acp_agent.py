@@ -13,11 +13,11 @@ from workers.agent.acp_client import METHOD_NOT_FOUND, AcpConnection, Params, Rp
 from workers.agent.acp_commands import Command, acp_command
 from workers.agent.acp_permissions import permission_outcome
 from workers.agent.agent_home import prepare_home
+from workers.agent.agent_process import running
 from workers.agent.coding_agent import Conversation, Job
 from workers.agent.log_tail import MAX_ERROR_CHARS, log_tail, redact_secrets
 from workers.agent.saved_session import SavedSession, load_session, new_prompt, save_session
 from workers.errors import AgentBusy, AgentRefused
-from workers.sandbox.commands import kill, start
 
 PROTOCOL_VERSION = 1
 """Version of the protocol that this client speaks."""
@@ -53,23 +53,16 @@ def converse(job: Job) -> Iterator[Conversation]:
     """
     command = acp_command(job, prepare_home(job.folder))
     log = job.folder / "log.txt"
-    owned = [job.clone] if job.role == "writer" or job.agent.sandbox.kind == "uid" else []
-    with log.open("wb") as file:
-        process = start(
-            job.agent.sandbox, command.argv, cwd=job.clone, writable=[*command.writable, *owned],
-            readable=[job.clone, job.clone / ".git", *command.readable], env=command.variables, network=True,
+    with (
+        log.open("wb") as file,
+        running(
+            job, command.argv, writable=command.writable, readable=command.readable, env=command.variables,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file,
-        )  # fmt: skip
-    try:
-        job.on_start(process)
+        ) as process,
+    ):  # fmt: skip
         conversation = AcpConversation(job, command, log, process)
         conversation.open()
         yield conversation
-    finally:
-        kill(process)
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
 
 
 @dataclass

@@ -16,9 +16,9 @@ from typing import Any, Literal, Protocol
 from pydantic import SecretStr
 
 from workers.agent.config import Role
-from workers.agent.interim_ports import Ports
 from workers.gateway.upstream import Upstream
 from workers.models import Usage
+from workers.sandbox.ports import Ports
 from workers.sandbox.sandbox import Sandbox
 
 AgentName = Literal["opencode", "opencode-acp", "claude-code", "codex"]

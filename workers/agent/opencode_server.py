@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from workers.agent import socket_http
 from workers.agent.agent_home import prepare_home
+from workers.agent.agent_process import running
 from workers.agent.coding_agent import AGENT_PORT, Job
 from workers.agent.config import configuration, environment, write_configuration
 from workers.agent.log_tail import MAX_ERROR_CHARS, log_tail, redact_secrets
@@ -23,7 +24,6 @@ from workers.agent.opencode_schema import HEALTH
 from workers.agent.providers import opencode_entry
 from workers.agent.socket_http import Response, SocketHttpError, basic_auth
 from workers.errors import AgentBusy, AgentRefused
-from workers.sandbox.commands import kill, start
 
 SERVE = ("serve", "--hostname", "127.0.0.1", "--print-logs", "--log-level", "WARN")
 """Arguments of opencode: serve the loopback only, and log warnings to stderr."""
@@ -73,28 +73,27 @@ def serving(job: Job) -> Iterator[Server]:
     env = home.variables | environment(password, config, (agent.binary, agent.rg))
     command = (str(agent.binary), *SERVE, "--port", str(job.ports.number(AGENT_PORT)))
     log = job.folder / "log.txt"
-    # Only bubblewrap can make a folder read-only; in a uid sandbox the server must own the clone even to read it.
-    owned = [job.clone] if job.role == "writer" or agent.sandbox.kind == "uid" else []
-    with log.open("wb") as file:
-        process = start(
-            agent.sandbox, command, cwd=job.clone, writable=[home.data, home.scratch, *owned],
-            readable=[job.clone, job.clone / ".git", home.fixed, agent.binary, agent.rg],
-            env=env, network=True, stdout=file, stderr=subprocess.STDOUT,
-        )  # fmt: skip
     # opencode picks the instance by this header; several routes answer for another one without it.
     headers = {
         "Authorization": basic_auth("opencode", password),
         "x-opencode-directory": str(job.clone),
     }
-    server = Server(
-        process, lambda seconds: job.ports.connect(AGENT_PORT, seconds), headers, log, (password, job.token),
-    )  # fmt: skip
-    try:
-        job.on_start(process)
+    with (
+        log.open("wb") as file,
+        running(
+            job, command, writable=(home.data, home.scratch), readable=(home.fixed, agent.binary, agent.rg), env=env,
+            stdout=file, stderr=subprocess.STDOUT,
+        ) as process,
+    ):  # fmt: skip
+        server = Server(
+            process,
+            lambda seconds: job.ports.connect(AGENT_PORT, seconds),
+            headers,
+            log,
+            (password, job.token),
+        )
         _await_start(server, job)
         yield server
-    finally:
-        kill(process)
 
 
 def _await_start(server: Server, job: Job) -> None:

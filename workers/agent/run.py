@@ -26,13 +26,13 @@ from workers.agent.coding_agent import (
     Job,
 )
 from workers.agent.config import Role
-from workers.agent.interim_ports import Ports, open_ports
 from workers.agent.run_limits import MAX_TOKENS
 from workers.agent.set_aside import unsafe_entries_set_aside
 from workers.errors import AgentBusy, AgentRefused
 from workers.gateway.call_budget import RunBudget
 from workers.gateway.model_gateway import CallLog, CallRecord, ModelGateway
 from workers.models import Usage
+from workers.sandbox.ports import Ports, open_ports
 
 MAX_PROBLEMS_CHARS = 1_500
 """Characters of the problems of a second answer in the error message."""
