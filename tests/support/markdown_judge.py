@@ -68,12 +68,10 @@ class MarkdownJudge:
 
     def findings(self, markdown: str) -> set[str]:
         """What the Markdown links, mentions or formats; empty if readers see it as it was written."""
-        tokens = list(_flat(self._parser.parse(markdown)))
+        blocks = self._parser.parse(markdown)
+        tokens = list(_flat(blocks))
         found = {token.type for token in tokens if token.type not in HARMLESS}
-        # One text per piece between code spans: a token of an escape is a part of the text around it.
-        texts = "".join(
-            "\0" if token.type == "code_inline" else token.content for token in tokens if not token.children
-        )
+        texts = "\n".join(_plain_text(token) for token in blocks)
         found |= {name for name, pattern in ADDITIONS.items() if pattern.search(texts)}
         found |= {name for name, pattern in EVERYWHERE.items() if pattern.search(markdown)}
         return found | ({"math"} if MATH.search(_without_code(markdown)) else set())
@@ -82,6 +80,12 @@ class MarkdownJudge:
         """What a title or a line of a commit message links or mentions, which are not Markdown."""
         patterns = {**ADDITIONS, **EVERYWHERE, "code": re.compile("`")}
         return {name for name, pattern in patterns.items() if pattern.search(line)}
+
+
+def _plain_text(block: Token) -> str:
+    """The text of a block outside code; a token of an escape is a part of the text around it."""
+    tokens = block.children or [block]
+    return "".join("\0" if token.type == "code_inline" else token.content for token in tokens)
 
 
 def _flat(tokens: list[Token]) -> Iterator[Token]:

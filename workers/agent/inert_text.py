@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from workers.runtime.characters import visible
-from workers.runtime.text import one_line
+from workers.runtime.text import one_line, safe_text
 
 MARK = re.compile(r"\b(DATA)[-\u2010-\u2015](\w{8,})", re.IGNORECASE)
 """What looks like a mark of our prompts. A text cannot know its own mark, and no other one should stand in it."""
@@ -18,9 +17,9 @@ MAX_LINE_CHARS = 1_000
 
 
 def inert(text: str) -> str:
-    """The text without invisible characters, code fences, data marks and the special tokens of chat formats."""
+    """The text without secrets, hidden characters, code fences, data marks and the special tokens of chat formats."""
     # A fence in a log line would end the fenced block that the prompt or the pull request put around it.
-    text = re.sub(r"`{3,}|~{3,}", "'''", visible(text))
+    text = re.sub(r"`{3,}|~{3,}", "'''", safe_text(text))
     return CHAT_TOKEN.sub("", MARK.sub(r"\1 \2", text))
 
 

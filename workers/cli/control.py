@@ -20,7 +20,7 @@ from workers.engine.schema import OPEN, EndedAs, journal_id, notification_key, s
 from workers.engine.stage_table import FIX, PLAN, WATCH, kind_of, stages_of, startable_stages
 from workers.errors import NotAvailable, Refused
 from workers.models import Answer, AnswerKind, Outcome, PullRequest
-from workers.runtime.text import format_timestamp, one_line, safe_line
+from workers.runtime.text import format_timestamp, safe_line
 
 CANCELLED = "cancelled by a person"  # the outcome of a cancelled journal, for people
 STAGES_AFTER_PUSH = ("propose", "watch")  # the stages that can be retried once a branch is pushed
@@ -103,7 +103,7 @@ def _retry_on_conflict(attempt: Callable[[], list[str] | None], name: str) -> li
     # The scripts compare what was read here: None means that a worker changed the journal in between.
     for _ in range(MAX_CONFLICTS):
         if (sentences := attempt()) is not None:
-            return [one_line(sentence) for sentence in sentences]
+            return [safe_line(sentence) for sentence in sentences]
     raise NotAvailable(f"{name}: workers are changing it, try again")
 
 

@@ -37,8 +37,15 @@ from workers.models import (
     Verification,
     describe_gap,
 )
-from workers.runtime.redaction import redact
-from workers.runtime.text import format_duration, format_timestamp, plural, safe_line, truncate
+from workers.runtime.text import (
+    format_duration,
+    format_timestamp,
+    plural,
+    safe_line,
+    safe_text,
+    safe_value,
+    truncate,
+)
 
 INTERNAL_FIELDS = (
     "token",
@@ -346,7 +353,7 @@ RECORD_LINES: dict[str, Lines] = dict((
 
 def _plain_fields(fields: Fields) -> dict[str, Any]:
     plain: dict[str, Any] = {
-        name: redact(field_text(fields, name))
+        name: safe_text(field_text(fields, name))
         for name in fields
         if name[:2] not in ("r:", "a:") and name not in ("token", "run")
     }
@@ -362,16 +369,6 @@ def _plain_fields(fields: Fields) -> dict[str, Any]:
 def _json(blob: bytes) -> Any:
     """A record as plain values; None if it is unreadable."""
     try:
-        return _redacted(json.loads(json_text(blob) or b""))
+        return safe_value(json.loads(json_text(blob) or b""))
     except ValueError:
         return None
-
-
-def _redacted(value: Any) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, list):
-        return [_redacted(item) for item in value]
-    if isinstance(value, dict):
-        return {name: _redacted(item) for name, item in value.items()}
-    return value

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from workers.clients import deadline
 from workers.models import Model
+from workers.runtime.characters import without_half_pairs
 from workers.runtime.text import one_line
 
 State = Literal["operational", "degraded", "down", "unknown"]
@@ -155,7 +156,7 @@ def _fetch(http: httpx.Client, page: str) -> bytes:
 
 def parse_summary(content: bytes) -> tuple[State, str]:
     """State and description from a summary. Raises ValidationError for any other content."""
-    summary = _Summary.model_validate_json(content)
+    summary = _Summary.model_validate_json(without_half_pairs(content))
     incidents = [incident for incident in summary.incidents if incident.status not in CLOSED_STATUSES]
     state = STATES.get(summary.status.indicator, "unknown")
     # An open incident counts even if the page marks no component as affected.

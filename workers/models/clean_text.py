@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, GetCoreSchemaHandler
+from pydantic import BaseModel, BeforeValidator, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from workers.runtime.characters import visible
@@ -21,33 +21,45 @@ def _cached_line(text: str, _version: int) -> str:
     return safe_line(text)
 
 
-def _clean_line(text: str) -> str:
-    return _cached_line(text, remembered_version()) if len(text) <= MAX_CACHED_CHARS else safe_line(text)
+# The validators run before pydantic's own: it refuses half a surrogate pair, and the text of others may hold one.
 
 
-def _keep(text: str) -> str:
-    return text
+def _clean_line(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return _cached_line(value, remembered_version()) if len(value) <= MAX_CACHED_CHARS else safe_line(value)
 
 
-def _check_path(path: str) -> str:
-    if visible(path) != path or not path.isprintable():
+def _clean_text(value: Any) -> Any:
+    return safe_text(value) if isinstance(value, str) else value
+
+
+def _make_visible(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) else value
+
+
+def _keep(value: Any) -> Any:
+    return value
+
+
+def _check_path(value: Any) -> Any:
+    if isinstance(value, str) and (visible(value) != value or not value.isprintable()):
         raise ValueError("has characters that are not allowed in a path")
-    return path
+    return value
 
 
-Line = Annotated[str, AfterValidator(_clean_line)]
+Line = Annotated[str, BeforeValidator(_clean_line)]
 """One line of text from outside, cleaned and redacted. Every `str` of a `Model` is one; elsewhere it is named."""
-Text = Annotated[str, AfterValidator(safe_text)]
+Text = Annotated[str, BeforeValidator(_clean_text)]
 """The same on several lines: a log record, the output of a command, the description of a pull request."""
-Visible = Annotated[str, AfterValidator(visible)]
+Visible = Annotated[str, BeforeValidator(_make_visible)]
 """Several lines, cleaned but not redacted: JSON that its reader opens and redacts."""
-Exact = Annotated[str, AfterValidator(_keep)]
+Exact = Annotated[str, BeforeValidator(_keep)]
 """Text as it is, where a single changed character would be wrong. Each use gives the reason."""
-
-VisiblePath = Annotated[str, AfterValidator(_check_path)]
+VisiblePath = Annotated[str, BeforeValidator(_check_path)]
 """A path that a model names. One with a hidden character is refused, because without it it names another file."""
 
-CLEANERS = (_clean_line, safe_text, visible, _keep, _check_path)
+CLEANERS = (_clean_line, _clean_text, _make_visible, _keep, _check_path)
 
 
 def clean_fields(schema: Any) -> Any:
@@ -69,8 +81,8 @@ def clean_fields(schema: Any) -> Any:
 def _with_lines(schema: Any) -> Any:
     kind = schema["type"]
     if kind == "str":
-        return core_schema.no_info_after_validator_function(_clean_line, schema)
-    if kind == "model" or (kind == "function-after" and schema["function"]["function"] in CLEANERS):
+        return core_schema.no_info_before_validator_function(_clean_line, schema)
+    if kind == "model" or (kind == "function-before" and schema["function"]["function"] in CLEANERS):
         return schema
     for part in ("schema", "items_schema", "keys_schema", "values_schema"):
         if isinstance(schema.get(part), dict):

@@ -24,7 +24,7 @@ from workers.notifications.messages import (
     format_name,
 )
 from workers.notifications.posts import edit, post
-from workers.runtime.text import one_line
+from workers.runtime.text import safe_line
 
 RECHECK_SECONDS = 2.0  # delay before the next look while members are still being opened
 MAX_LINES = 15  # members that a message lists, worst first: Slack cuts long messages
@@ -111,7 +111,7 @@ def render_outcome(members: Sequence[GroupMember]) -> str:
 
 def _format_headline(members: Sequence[GroupMember]) -> str:
     incident = members[0].incident
-    where = escape(one_line(f"{incident.project_name}/{incident.environment_name}"))
+    where = escape(safe_line(f"{incident.project_name}/{incident.environment_name}"))
     return f"*{len(members)} incidents at once* in {where}:"
 
 
@@ -143,4 +143,4 @@ def _approval_line(members: Sequence[GroupMember]) -> list[str]:
 
 
 def _shorten(text: str) -> str:
-    return escape(one_line(text, MAX_LINE_CHARACTERS))
+    return escape(safe_line(text, MAX_LINE_CHARACTERS))

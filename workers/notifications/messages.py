@@ -29,7 +29,7 @@ from workers.models import (
     Verdict,
     describe_gap,
 )
-from workers.runtime.text import format_milliseconds, one_line, plural
+from workers.runtime.text import format_milliseconds, plural, safe_line
 
 MAX_SYMPTOM_NAMES = 4  # names in "Also affected": more do not help to find the cause
 MAX_NAME_CHARACTERS = 60  # Railway limits no name, and its text appears in the Slack channel
@@ -110,7 +110,7 @@ def render(
 
 def format_headline(incident: Incident) -> str:
     """Service, trouble with a number, and since when: a lock screen shows only this line of a message."""
-    where = escape(one_line(f"{incident.project_name}/{incident.environment_name}"))
+    where = escape(safe_line(f"{incident.project_name}/{incident.environment_name}"))
     headline = f"{SEVERITY_MARKS[incident.severity]} *{format_name(incident.subject.name)}* in {where}"
     if not incident.findings:
         return headline
@@ -169,7 +169,7 @@ def describe_finding(finding: Finding) -> str:
 
 def format_name(service: str) -> str:
     """A service's name inside a message: one line, limited length, escaped."""
-    return escape(one_line(service, MAX_NAME_CHARACTERS))
+    return escape(safe_line(service, MAX_NAME_CHARACTERS))
 
 
 def list_findings(incident: Incident) -> tuple[str, ...]:

@@ -45,6 +45,10 @@ SEQUENCES = re.compile(
     """,
     re.VERBOSE,
 )
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+HALF_PAIR = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 NON_ASCII_RUN = re.compile(rf"[^\x00-\x7f]{{{MAX_MARKS + 1},}}")
 
 
@@ -89,6 +93,12 @@ def visible(text: str) -> str:
         text = SEQUENCES.sub("", text.translate(WITH_ESCAPES))
     text = text.translate(WITHOUT_ESCAPES)
     return text if text.isascii() else NON_ASCII_RUN.sub(_without_mark_floods, text)
+
+
+def without_half_pairs(content: bytes) -> bytes:
+    """JSON with each escape of half a surrogate pair replaced by U+FFFD: a sender that cuts text inside an emoji makes
+    one, and parsers refuse the whole document for it."""
+    return HALF_PAIR.sub(rb"\\ufffd", content) if SURROGATE.search(content) else content
 
 
 def _without_mark_floods(match: re.Match[str]) -> str:

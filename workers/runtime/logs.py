@@ -54,7 +54,8 @@ class _TextFormatter(logging.Formatter):
         self.process = process
 
     def format(self, record: logging.LogRecord) -> str:
-        facts = " ".join(f"{name}={value}" for name, value in _facts(record).items())
+        # Cleaned before they are formatted: repr() turns a hidden character of a nested text into visible letters.
+        facts = " ".join(f"{name}={value}" for name, value in safe_value(_facts(record)).items())
         time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         level = "" if record.levelno == logging.INFO else f" {record.levelname}"
         text = f"{time} {self.process}{level} {safe_line(f'{record.getMessage()} {facts}')}".rstrip()

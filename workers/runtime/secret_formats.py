@@ -23,8 +23,9 @@ KEY_START = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----"
 KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----")
 KEY_LINE = re.compile(
     r"[^A-Za-z0-9+/=]{0,40}[A-Za-z0-9+/=]{1,90}\W{0,10}\Z|\s*(?:Proc-Type|DEK-Info|Version|Comment):"
+    r"|(?:\S{1,60}\s{1,4}){1,6}(?:(?=\S*\d)(?=\S*[A-Za-z])[A-Za-z0-9+/]{10,90}|[A-Za-z0-9+/]{0,90}=)={0,2}\W{0,4}\Z"
 )
-"""A line inside a key block; what a logger puts before it, such as quotes or a time, is short."""
+"""A line inside a key block; a logger may put quotes, a time or a level before it."""
 
 # The token formats that services publish so that scanners can find leaked tokens.
 TOKENS = re.compile(

@@ -44,6 +44,11 @@ def safe_line(text: str, limit: int | None = None) -> str:
     return one_line(redact(visible(text)), limit)
 
 
+def safe_row(text: str) -> str:
+    """Untrusted text as one line that keeps its spaces, for a table on a terminal."""
+    return redact(visible(text)).replace("\n", " ").expandtabs(1)
+
+
 def safe_text(text: str) -> str:
     """Untrusted text as visible, redacted text on as many lines as it has."""
     return redact(visible(text))
@@ -57,7 +62,7 @@ def safe_value(value: Any) -> Any:
         return {safe_value(name): safe_value(item) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [safe_value(item) for item in value]
-    return value
+    return safe_text(str(value)) if isinstance(value, Exception) else value
 
 
 def escape_html(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from workers.cli.commands.shared import Subparsers, add_command, add_id, open_store
+from workers.cli.commands.shared import Subparsers, add_command, add_id, open_store, print_lines
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -28,5 +28,5 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     """Cancel the journal."""
     from workers.cli import control
 
-    print("\n".join(control.cancel(open_store(settings), options.id)))
+    print_lines(control.cancel(open_store(settings), options.id))
     return 0

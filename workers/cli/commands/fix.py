@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from workers.cli.commands.shared import Subparsers, add_command, open_store
+from workers.cli.commands.shared import Subparsers, add_command, open_store, print_lines
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -34,5 +34,5 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     from workers.cli import control
 
     lines = control.request_fix(open_store(settings), options.id)
-    print("\n".join(lines) or "nothing to fix: no open incident is without a pull request")
+    print_lines(lines or ["nothing to fix: no open incident is without a pull request"])
     return 0

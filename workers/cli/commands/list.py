@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from workers.cli.commands.shared import Subparsers, add_command, add_json, open_store
+from workers.cli.commands.shared import Subparsers, add_command, add_json, open_store, print_json, print_lines
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -38,9 +37,9 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     limit = None if options.all else listing.DEFAULT_ROWS if options.limit is None else options.limit
     store, now = open_store(settings), datetime.now(UTC)
     if options.json:
-        print(json.dumps(listing.collect(store, now, limit)))
+        print_json(listing.collect(store, now, limit))
     else:
-        print("\n".join(listing.render_overview(store, now, limit)))
+        print_lines(listing.render_overview(store, now, limit))
     return 0
 
 

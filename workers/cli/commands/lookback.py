@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ from workers.cli.commands.shared import (
     Subparsers,
     add_command,
     add_json,
+    print_json,
+    print_lines,
     print_progress,
     require_sweep_settings,
 )
@@ -54,7 +55,10 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     )
     for backtest in backtests:
         result = report.report(backtest, options.service)
-        print(json.dumps(result) if options.json else "\n".join(report.render(result)), flush=True)
+        if options.json:
+            print_json(result)
+        else:
+            print_lines(report.render(result))
     return 0
 
 

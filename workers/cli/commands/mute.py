@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from workers.cli.commands.shared import Subparsers, add_command, open_store
+from workers.cli.commands.shared import Subparsers, add_command, open_store, print_lines
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -42,8 +42,8 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     seconds = controls.parse_duration(options.span)
     controls.mute(open_store(settings), options.service, time.time() + seconds)
     if not seconds:
-        print(f"{options.service} is not muted")
+        print_lines([f"{options.service} is not muted"])
         return 0
     end = datetime.now(UTC) + timedelta(seconds=seconds)
-    print(f"{options.service} is muted until {end:%Y-%m-%d %H:%M} UTC")
+    print_lines([f"{options.service} is muted until {end:%Y-%m-%d %H:%M} UTC"])
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from workers.cli.commands.shared import Subparsers, add_command, add_id, open_store, print_error
+from workers.cli.commands.shared import Subparsers, add_command, add_id, open_store, print_error, print_lines
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -38,5 +38,5 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
         # Not the 1 of every other command: here it means that the result differs.
         print_error(error)
         return replay_comparison.IMPOSSIBLE
-    print("\n".join(lines))
+    print_lines(lines)
     return exit_code

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -87,17 +89,33 @@ def require_sweep_settings(settings: Settings) -> None:
         )
 
 
+def print_lines(lines: Iterable[str]) -> None:
+    """Print the lines of a result. Every command prints by it or by `print_json`: their text may be untrusted."""
+    from workers.runtime.text import safe_row
+
+    print("\n".join(safe_row(line) for line in lines), flush=True)
+
+
+def print_json(value: object) -> None:
+    """Print a result as one line of JSON, in ASCII, with every text in it cleaned and redacted."""
+    from workers.runtime.text import safe_value
+
+    print(json.dumps(safe_value(value)), flush=True)
+
+
 def print_progress(text: str) -> None:
     """Print to standard error; standard output is for the result alone."""
-    print(f"trackwalker: {text}", file=sys.stderr, flush=True)
+    from workers.runtime.text import safe_line
+
+    print(f"trackwalker: {safe_line(text)}", file=sys.stderr, flush=True)
 
 
 def print_error(error: Exception) -> None:
-    """Print an error to standard error, without control characters: it may quote untrusted text."""
-    from workers.runtime.text import one_line
+    """Print an error to standard error, cleaned and redacted: it may quote untrusted text."""
+    from workers.runtime.text import safe_line
 
     lines = [
-        one_line(line) if number == 0 else f"  {one_line(line)}"
+        safe_line(line) if number == 0 else f"  {safe_line(line)}"
         for number, line in enumerate(str(error).split("\n"))
     ]
     print("trackwalker:", "\n".join(lines), file=sys.stderr)

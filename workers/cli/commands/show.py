@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from workers.cli.commands.shared import Subparsers, add_command, add_id, add_json, open_store
+from workers.cli.commands.shared import (
+    Subparsers,
+    add_command,
+    add_id,
+    add_json,
+    open_store,
+    print_json,
+    print_lines,
+)
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -34,9 +41,9 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
 
     store = open_store(settings)
     if options.transcript:
-        print("\n".join(transcript_view.render_transcript(store, options.id)))
+        print_lines(transcript_view.render_transcript(store, options.id))
     elif options.json:
-        print(json.dumps(journal_view.collect_journal(store, options.id)))
+        print_json(journal_view.collect_journal(store, options.id))
     else:
-        print("\n".join(journal_view.render_journal(store, options.id, datetime.now(UTC))))
+        print_lines(journal_view.render_journal(store, options.id, datetime.now(UTC)))
     return 0

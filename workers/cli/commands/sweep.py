@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ from workers.cli.commands.shared import (
     Subparsers,
     add_command,
     add_json,
+    print_json,
+    print_lines,
     print_progress,
     require_sweep_settings,
 )
@@ -46,5 +47,8 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
         settings, datetime.now(UTC), print_progress, use_history=not options.no_history
     )
     for report in reports:
-        print(json.dumps(report) if options.json else "\n".join(environment_check.render(report)))
+        if options.json:
+            print_json(report)
+        else:
+            print_lines(environment_check.render(report))
     return 0

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import json
 import posixpath
 import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workers.cli.commands.shared import Subparsers, add_command, add_json, print_error, print_progress
+from workers.cli.commands.shared import (
+    Subparsers,
+    add_command,
+    add_json,
+    print_error,
+    print_json,
+    print_lines,
+    print_progress,
+)
 
 if TYPE_CHECKING:
     from workers.models import PlanCause, Reproduction, Verification
@@ -81,7 +88,10 @@ def run(_settings: Settings | None, options: argparse.Namespace) -> int:
     except InvalidArgument as error:
         print_error(error)
         return INVALID_ARGUMENT
-    print(json.dumps(_to_json(verification)) if options.json else _to_text(verification))
+    if options.json:
+        print_json(_to_json(verification))
+    else:
+        print_lines(_to_text(verification).split("\n"))
     return 0
 
 

@@ -11,6 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from workers.errors import GitHubBusy, GitHubRefused
 from workers.models import Model, PullRequest, Text
+from workers.runtime.characters import without_half_pairs
+from workers.runtime.text import safe_line
 
 REPOSITORY_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
 MAX_ERROR_CHARS = 300
@@ -152,7 +154,7 @@ def validate_name(name: str) -> str:
 def parse(kind: Any, response: httpx.Response) -> Any:
     """The body, validated as `kind`. Raises GitHubBusy for any other body: it comes from a proxy on the way."""
     try:
-        return TypeAdapter(kind).validate_json(response.content)
+        return TypeAdapter(kind).validate_json(without_half_pairs(response.content))
     except ValidationError as error:
         raise GitHubBusy(f"GitHub's answer to {response.request.url.path} cannot be read") from error
 
@@ -170,7 +172,8 @@ def error_message(response: httpx.Response) -> str:
     except ValidationError:
         return response.reason_phrase
     errors = body.errors if isinstance(body.errors, tuple) else (body.errors,)
-    return "; ".join([body.message, *(_field_error(error) for error in errors if error)])[:MAX_ERROR_CHARS]
+    texts = [body.message, *(_field_error(error) for error in errors if error)]
+    return safe_line("; ".join(texts), MAX_ERROR_CHARS)
 
 
 def _field_error(error: object) -> str:

@@ -31,7 +31,8 @@ from workers.clients.railway.api_model import Envelope, ErrorEntry
 from workers.clients.railway.quota import RateLimit, merge_rate_limits, parse_rate_limit, parse_retry_after
 from workers.clients.railway.rate_limiter import RateLimiter
 from workers.errors import RailwayBusy, RailwayRefused
-from workers.runtime.text import one_line
+from workers.runtime.characters import without_half_pairs
+from workers.runtime.text import safe_line
 
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound=BaseModel)
@@ -214,7 +215,7 @@ class Transport:
         if status in UNAUTHORIZED_STATUSES:
             raise InvalidToken(f"Railway answered {status}: {SETTINGS_HINT}")
         try:
-            envelope = Envelope.model_validate_json(response.content)
+            envelope = Envelope.model_validate_json(without_half_pairs(response.content))
         except ValidationError as error:
             if response.is_success:
                 raise RailwayBusy("Railway answered with a body that is not GraphQL") from error
@@ -234,7 +235,7 @@ class Transport:
         for secret in (self._token, self._project_token):
             if secret and secret.get_secret_value():
                 message = message.replace(secret.get_secret_value(), "***")
-        return one_line(message, MAX_MESSAGE_CHARS)
+        return safe_line(message, MAX_MESSAGE_CHARS)
 
 
 def _retry_after(response: httpx.Response) -> float | None:
