@@ -27,6 +27,10 @@ from workers.gateway.registry_upstream import MAX_FILE_BYTES, Unavailable, Upstr
 MAX_REQUESTS = 20_000  # of one run: a large project has 2,000 packages, each with a description and a file
 MAX_REFUSED = 200  # requests for anything but packages; an installer makes hardly any
 MAX_TOTAL_BYTES = 8 * 2**30  # of all files of one run
+MAX_NAMED_FILES = (
+    1_000_000  # by the pages of one run; 2,000 packages with a hundred versions each name 200,000
+)
+PAGES_AT_ONCE = 2  # read and parsed; a page of 60 MB takes ten times as much memory
 PYTHON_ACCEPT = f"{registry_pages.JSON_PAGE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 # The short form, without readmes (https://github.com/npm/registry/blob/main/docs/responses/package-metadata.md).
 NPM_ACCEPT = "application/vnd.npm.install-v1+json, application/json;q=0.8"
@@ -81,8 +85,9 @@ class RegistryProxy:
     refused: list[str] = field(default_factory=list)
     """Paths that it did not serve, for the message about a failed installation."""
     _sources: dict[str, _Source] = field(default_factory=dict)
-    _npm_files: dict[str, dict[str, str]] = field(default_factory=dict)
+    _npm_packages: set[str] = field(default_factory=set)
     _requests: int = 0
+    _pages: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(PAGES_AT_ONCE))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -162,14 +167,14 @@ class RegistryProxy:
     # -- Python ---------------------------------------------------------------------------------------
 
     def _send_page(self, request: Request, reply: Reply, registry: Registry, url: str) -> None:
-        page = self.upstream.page(registry, url, PYTHON_ACCEPT)
-        try:
-            files = registry_pages.read_page(page.text, page.content_type, page.url)
-        except (ValueError, AttributeError, TypeError, RecursionError):
-            raise Unavailable(502, "the registry's answer is no page of packages") from None
+        with self._pages:
+            page = self.upstream.page(registry, url, PYTHON_ACCEPT)
+            try:
+                files = registry_pages.read_page(page.text, page.content_type, page.url)
+            except (ValueError, AttributeError, TypeError, RecursionError):
+                raise Unavailable(502, "the registry's answer is no page of packages") from None
         served = [file for file in files if self.upstream.may_name(registry, file.url)]
-        with self._lock:
-            self._sources |= {_key(file.url): _Source(registry, file) for file in served}
+        self._remember({_key(file.url): _Source(registry, file) for file in served})
         prefix = f"/{self.token}/pip/files"
         body = registry_pages.render_page(
             served, lambda file: f"{prefix}/{_key(file.url)}/{quote(file.name)}"
@@ -193,25 +198,33 @@ class RegistryProxy:
     def _npm_package(self, name: str) -> bytes:
         """The description of a package. Its files can be fetched from then on."""
         registry = self.settings.scopes.get(name.partition("/")[0], self.settings.npm)
-        page = self.upstream.page(registry, f"{registry.url}/{quote(name, safe='@')}", NPM_ACCEPT)
-        try:
-            body, files = registry_pages.read_npm_package(page.text, name, f"{self.base}/npm", page.url)
-        except (ValueError, TypeError, RecursionError):
-            raise Unavailable(502, "the registry's answer is no description of a package") from None
+        with self._pages:
+            page = self.upstream.page(registry, f"{registry.url}/{quote(name, safe='@')}", NPM_ACCEPT)
+            try:
+                body, files = registry_pages.read_npm_package(page.text, name, f"{self.base}/npm", page.url)
+            except (ValueError, TypeError, RecursionError):
+                raise Unavailable(502, "the registry's answer is no description of a package") from None
+        sources = {f"{name}/{file}": _Source(registry, PackageFile(file, url)) for file, url in files.items()}
+        self._remember(sources)
         with self._lock:
-            self._npm_files[name] = files
-            for file, url in files.items():
-                self._sources[f"{name}/{file}"] = _Source(registry, PackageFile(file, url))
+            self._npm_packages.add(name)
         return body
 
     def _npm_source(self, name: str, file: str) -> _Source:
-        if name not in self._npm_files:  # a lock file names the file, so no description has been asked for
+        if name not in self._npm_packages:  # a lock file names the file, so no description has been asked for
             self._npm_package(name)
         with self._lock:
             source = self._sources.get(f"{name}/{file}")
         if source is None or not self.upstream.may_name(source.registry, source.file.url):
             raise Unavailable(404, "the registry names no such file")
         return source
+
+    def _remember(self, sources: dict[str, _Source]) -> None:
+        """Serve these files from now on."""
+        with self._lock:
+            if len(self._sources) + len(sources) > MAX_NAMED_FILES:
+                raise Unavailable(429, "too many packages in one run")
+            self._sources |= sources
 
     # -- files ----------------------------------------------------------------------------------------
 
