@@ -59,10 +59,13 @@ def find_changed_code(
 
 
 def function_lines(text: str, line: int) -> range:
-    """The lines of the innermost function around a line; the line alone if there is none or no syntax tree."""
+    """The lines of the body of the innermost function around a line; the line alone if there is none.
+
+    The header of a function runs when its module is imported, so it shows nothing about a call.
+    """
     tree = _parse(text)
     function = _innermost_function(tree, line) if tree else None
-    return _extent(function) if function else range(line, line + 1)
+    return range(function.body[0].lineno, _last(function) + 1) if function else range(line, line + 1)
 
 
 def is_docstring(statement: ast.stmt) -> bool:

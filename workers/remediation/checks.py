@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -51,7 +52,6 @@ class CheckResult:
     regressions: tuple[str, ...] = ()
     gaps: tuple[VerificationReason, ...] = ()
     notes: tuple[str, ...] = ()
-    own_seconds: float = 0.0
 
 
 def compare_suite(
@@ -99,7 +99,6 @@ def compare_suite(
     return CheckResult(
         Check(before=before.run, after=after.run), tuple(result.run for result in results),
         _describe_lost(suite, lost, after.report), _gaps(suite, before), tuple(notes),
-        sum(result.own_seconds for result in results),
     )  # fmt: skip
 
 
@@ -213,7 +212,9 @@ def _run_command(
             readable=readable_folders(prepared), variables=run_variables(prepared, root, folder, NATURAL_ORDER),
             seconds=environment.check_seconds,
         )  # fmt: skip
-        run = record_run(environment, name, line, result, folder.tree)
+        ended = time.monotonic()
+        environment.busy.append((ended - result.seconds, ended))
+        run = record_run(environment, name, line, result, folder.tree, result.seconds)
     missing = result.code != 0 and runner_error(result.output[-RUNNER_OUTPUT:])
     if result.code in NOT_FOUND_CODES or missing:
         text = f"the command is not installed: {missing or run.output}".partition("\n")[0]

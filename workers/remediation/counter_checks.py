@@ -6,14 +6,14 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from workers.remediation import javascript_checks, python_controls
+from workers.remediation import javascript_checks, python_assertions, python_controls
 from workers.remediation.changed_code import ChangedCode
 from workers.remediation.run_trees import Overlay
 
 BROKEN_CODE = "with the changed code broken"
 BROKEN_LINES = "with the changed lines broken"
 FAILING_END = "with tests that fail at their end"
-OTHER_VALUES = "with other expected values"
+FAILING_ASSERTIONS = "with assertions that must fail"
 
 ChangedFiles = Mapping[str, tuple[str, ChangedCode]]
 """Changed file → its text with the patch, and the changed code."""
@@ -56,7 +56,7 @@ def control_files(
     if end:
         controls.append(ControlFiles(FAILING_END, {path: end.text.encode()}, end.tests, marker))
     if values:
-        controls.append(ControlFiles(OTHER_VALUES, {path: values.text.encode()}, values.tests))
+        controls.append(ControlFiles(FAILING_ASSERTIONS, {path: values.text.encode()}, values.tests, marker))
     return controls
 
 
@@ -64,10 +64,10 @@ def _changed_tests(
     path: str, text: str, marker: str, *, script: bool
 ) -> tuple[python_controls.Control | None, python_controls.Control | None]:
     if _is_python(path):
-        values = None if script else python_controls.change_expectations(text, marker)
+        values = None if script else python_assertions.fail_assertions(text, marker)
         return python_controls.fail_at_end(text, marker, script=script), values
     end = javascript_checks.fail_at_end_javascript(path, text, marker, script=script)
-    return end, None if script else javascript_checks.change_expectations_javascript(path, text, marker)
+    return end, None if script else javascript_checks.fail_assertions_javascript(path, text, marker)
 
 
 def _break_files(changed: ChangedFiles, marker: str) -> Overlay:

@@ -6,6 +6,7 @@ import os
 import posixpath
 import stat
 import sys
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -146,6 +147,8 @@ def _run_step(
         variables=base_variables(tree, project.root, venv, home, own / "tmp" if own else venv),
         seconds=INSTALL_SECONDS, installs=installs,
     )  # fmt: skip
+    ended = time.monotonic()
+    environment.busy.append((ended - result.seconds, ended))
     for folder in (venv, *([own] if own else [])):
         take_back(folder)
     error = "" if result.code == 0 else _describe_error(command, result, environment.secrets)

@@ -9,10 +9,12 @@ from collections.abc import Iterable
 from workers.remediation.changed_code import ChangedCode
 from workers.remediation.javascript_code import FUNCTIONS, Lines
 from workers.remediation.policy.javascript_tree import Node, parse_source
-from workers.remediation.python_controls import NUMBER_SHIFT, Control
+from workers.remediation.python_assertions import NUMBER_SHIFT
+from workers.remediation.python_controls import Control
 
 TEST_CALL = re.compile(r"(?:test|it)(?:\.(?:only|concurrent|sequential|each\b.*))?|\w+\.(?:test|it)", re.S)
 EQUALITY_CALL = re.compile(r"(?:assert(?:\.strict)?\.)?(?:strictEqual|deepStrictEqual|equal|deepEqual)")
+TRUTH_CALL = re.compile(r"assert|assert(?:\.strict)?\.ok")
 EXPECTATION_CALL = re.compile(
     r"expect\s*\(.*\)\s*\.(?:toBe|toEqual|toStrictEqual|to\.equal|to\.eql|to\.deep\.equal|to\.be\.equal)",
     re.S,
@@ -79,12 +81,13 @@ def fail_at_end_javascript(path: str, text: str, marker: str, *, script: bool) -
     return Control(_apply(text, edits) + helper)
 
 
-def change_expectations_javascript(path: str, text: str, marker: str) -> Control | None:
-    """The reproduction in which each test expects other values; None if not every test compares a plain value."""
+def fail_assertions_javascript(path: str, text: str, marker: str) -> Control | None:
+    """The reproduction in which each assertion must fail, or the test throws the marker; None if it has none."""
     tree = parse_source(path, text)
-    tests = _tests(tree.root) if tree else []
-    edits = [edit for _, function in tests for edit in _other_expectation(function, marker)[:1]]
-    return Control(_apply(text, edits)) if edits and len(edits) == len(tests) else None
+    edits = (
+        [edit for _, function in _tests(tree.root) for edit in _must_fail(function, marker)] if tree else []
+    )
+    return Control(_apply(text, edits)) if edits else None
 
 
 # ---- tests ----
@@ -109,21 +112,30 @@ def _takes_callback(function: Node) -> bool:
     return parameters is not None and bool(CALLBACK_NAMES & set(re.findall(r"\w+", parameters.text)))
 
 
-def _other_expectation(function: Node, marker: str) -> list[Edit]:
-    """Edits that change the expected values of the equalities that always run."""
+def _must_fail(function: Node, marker: str) -> list[Edit]:
+    """Edits that make each assertion that always runs fail, or else throw the marker."""
     body = function.get("body")
     if body is None:
         return []
-    statements = body.children if body.type == "statement_block" else [body]
+    is_block = body.type == "statement_block"
     edits = []
-    for statement in statements:
+    for statement in body.children if is_block else [body]:
         call = statement
         while (
             call.type in ("expression_statement", "await_expression", "parenthesized_expression")
             and call.children
         ):
             call = call.children[0]
-        edits += _other_argument(call, marker)
+        for start, end, other in _other_argument(call, marker):
+            content = statement.content
+            failing = (
+                content[statement.start : start] + other.encode() + content[end : statement.end]
+            ).decode()
+            held = f"if (held) throw new Error({json.dumps(marker)});"
+            text = (
+                f"{{ let held = false; try {{ {failing}; held = true; }} catch {{ held = false; }} {held} }}"
+            )
+            edits.append((statement.start, statement.end, text))
     return edits
 
 
@@ -131,6 +143,9 @@ def _other_argument(call: Node, marker: str) -> list[Edit]:
     callee, arguments = call.get("function"), call.get("arguments")
     if call.type != "call_expression" or callee is None or arguments is None:
         return []
+    if TRUTH_CALL.fullmatch(callee.text) and arguments.children:
+        value = arguments.children[0]
+        return [(value.start, value.end, f"!({value.text})")]
     if EXPECTATION_CALL.fullmatch(callee.text):
         candidates = arguments.children[:1]
     elif EQUALITY_CALL.fullmatch(callee.text):

@@ -107,7 +107,9 @@ def function_span(path: str, text: str, line: int) -> range:
     function = innermost_function(tree.root, *lines.span(line)) if tree else None
     if function is None:
         return range(line, line + 1)
-    return range(lines.line_of(function.start), lines.line_of(function.end) + 1)
+    first, last = lines.line_of(function.start), lines.line_of(function.end)
+    # The header of a function of several lines runs when its module is loaded.
+    return range(first + 1, last + 1) if last > first + 1 else range(first, last + 1)
 
 
 def _constant(root: Node, start: int, end: int) -> Node | None:

@@ -15,8 +15,8 @@ from workers.remediation.changed_code import ChangedCode
 from workers.remediation.counter_checks import (
     BROKEN_CODE,
     BROKEN_LINES,
+    FAILING_ASSERTIONS,
     FAILING_END,
-    OTHER_VALUES,
     ControlFiles,
 )
 from workers.remediation.reproduction_runs import LOAD_FAILURE, Attempt, Attempts
@@ -195,12 +195,13 @@ def _failed_controls(attempts: Attempts, change: Change) -> Iterator[str]:
         attempt = attempts.controls.get(control.name)
         if attempt is None:
             continue
-        report = attempt.result.report
         if control.name == BROKEN_CODE and attempt.outcome == "passed":
             yield "the reproduction passes even if the changed code only raises an error"
         named = {name for name in passed if not control.tests or _function(name) in control.tests}
-        if control.name == OTHER_VALUES and (still := named & report.ids("passed")):
-            yield f"the reproduction passes whatever it expects ({_list(sorted(still))})"
+        if control.name == FAILING_ASSERTIONS:
+            still = [name for name in named if _failed_with(attempt, name, control.marker)]
+            if still:
+                yield f"an assertion of the reproduction holds whatever it asserts ({_list(sorted(still))})"
         if control.name == FAILING_END:
             silent = [name for name in named if not _failed_with(attempt, name, control.marker)]
             if silent:
@@ -269,7 +270,7 @@ def _find_gaps(attempts: Attempts, fault: Fault, change: Change) -> Iterator[str
     names = {control.name for control in change.controls}
     if change.code and not change.observed and BROKEN_LINES not in names:
         yield f"the executed lines of {_list(sorted(change.code))} cannot be observed here"
-    if _ran_elsewhere(attempts):
+    if change.observed and _ran_elsewhere(attempts):
         yield "the reproduction runs the changed code in another process, where its lines are not observed"
     if not change.code:
         yield f"the host cannot follow how {_list(change.unread)} takes part in the reproduction"

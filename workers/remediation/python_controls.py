@@ -2,7 +2,8 @@
 
 - `break_code`: the changed functions raise. A reproduction that still passes does not depend on them.
 - `fail_at_end`: every test raises at its end. One that is still reported as passed was not reported by the runner.
-- `change_expectations`: every test expects another value. One that still passes compares nothing.
+
+`python_assertions` has a third one.
 """
 
 from __future__ import annotations
@@ -11,13 +12,6 @@ import ast
 from dataclasses import dataclass
 
 from workers.remediation.changed_code import ChangedCode, functions_of, is_docstring
-
-EQUALITY_METHODS = frozenset({
-    "assertEqual", "assertEquals", "assertListEqual", "assertDictEqual", "assertTupleEqual", "assertSetEqual",
-    "assertMultiLineEqual", "assertSequenceEqual", "assertCountEqual", "assertIs",
-})  # fmt: skip
-NUMBER_SHIFT = 7919
-"""Added to an expected number: a prime, so that no ordinary result is both values."""
 
 
 @dataclass(frozen=True)
@@ -81,25 +75,14 @@ def fail_at_end(text: str, marker: str, *, script: bool) -> Control | None:
         tree.body.append(error)
         return Control(ast.unparse(ast.fix_missing_locations(tree)))
     names = set()
-    for test in _tests(tree):
+    for test in tests_of(tree):
         test.body = [_replace_returns(statement, error) for statement in test.body]
         test.body.append(error)
         names.add(test.name)
     return Control(ast.unparse(ast.fix_missing_locations(tree)), frozenset(names)) if names else None
 
 
-def change_expectations(text: str, marker: str) -> Control | None:
-    """The reproduction in which each test expects other values; None if it compares no plain value."""
-    tree = ast.parse(text)
-    names = set()
-    for test in _tests(tree):
-        changes = [_change_expectation(statement, marker) for statement in _straight(test.body)]
-        if any(changes):
-            names.add(test.name)
-    return Control(ast.unparse(ast.fix_missing_locations(tree)), frozenset(names)) if names else None
-
-
-def _tests(tree: ast.Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+def tests_of(tree: ast.Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     """The test functions of the module and its classes."""
     holders: list[ast.Module | ast.ClassDef] = [
         tree,
@@ -156,73 +139,3 @@ def _raise_instead_of_exits(tree: ast.Module, error: ast.stmt) -> None:
             return node
 
     Exits().visit(tree)
-
-
-def _straight(body: list[ast.stmt]) -> list[ast.stmt]:
-    """The statements that always run: not those of branches, loops, `try`, or blocks that expect an exception."""
-    statements: list[ast.stmt] = []
-    for statement in body:
-        statements.append(statement)
-        if isinstance(statement, ast.With | ast.AsyncWith):
-            text = " ".join(ast.unparse(item.context_expr) for item in statement.items)
-            if not any(word in text for word in ("aises", "suppress", "arns")):
-                statements += _straight(statement.body)
-        if isinstance(statement, ast.Return):
-            break
-    return statements
-
-
-def _change_expectation(statement: ast.stmt, marker: str) -> bool:
-    """Change the first plain value of an equality in this statement; False if it holds none."""
-    if isinstance(statement, ast.Assert):
-        test = statement.test
-        if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq | ast.Is):
-            sides = [test.left, *test.comparators]
-            return _change_one(sides, marker, lambda values: _set_sides(test, values))
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-        call = statement.value
-        if (
-            isinstance(call.func, ast.Attribute)
-            and call.func.attr in EQUALITY_METHODS
-            and len(call.args) >= 2
-        ):
-            return _change_one(
-                call.args[:2], marker, lambda values: call.args.__setitem__(slice(0, 2), values)
-            )
-    return False
-
-
-def _set_sides(test: ast.Compare, values: list[ast.expr]) -> None:
-    test.left, test.comparators = values[0], values[1:]
-
-
-def _change_one(sides: list[ast.expr], marker: str, put: object) -> bool:
-    # The second side is the expected one by convention; two plain values compare nothing in any case.
-    for index in (1, 0):
-        other = _other_value(sides[index], marker)
-        if other is not None:
-            values = list(sides)
-            values[index] = other
-            put(values)  # type: ignore[operator]
-            return True
-    return False
-
-
-def _other_value(side: ast.expr, marker: str) -> ast.expr | None:
-    """An expression of another value of the same type; None if the value is not plain."""
-    try:
-        value = ast.literal_eval(side)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return None
-    other: object
-    if isinstance(value, bool) or value is None:
-        other = (not value) if isinstance(value, bool) else marker
-    elif isinstance(value, int | float | complex):
-        other = value + NUMBER_SHIFT
-    elif isinstance(value, str):
-        other = value + marker
-    elif isinstance(value, bytes):
-        other = value + marker.encode()
-    else:
-        other = [marker, repr(value)] if not isinstance(value, tuple) else (*value, marker)
-    return ast.parse(repr(other), mode="eval").body

@@ -45,6 +45,16 @@ class CheckEnvironment:
     """What installations got from the registries."""
     refused: list[str] = field(default_factory=list)
     """What installations asked the registry proxy for and did not get."""
+    busy: list[tuple[float, float]] = field(default_factory=list)
+    """Start and end of each test process and installation, on the clock of `time.monotonic`."""
+
+    def busy_seconds(self) -> float:
+        """How long any test process or installation ran; two at a time count once."""
+        total, until = 0.0, 0.0
+        for start, end in sorted(self.busy):
+            total += max(0.0, end - max(start, until))
+            until = max(until, end)
+        return total
 
 
 def run_command(

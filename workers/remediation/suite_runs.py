@@ -57,7 +57,6 @@ class SuiteResult:
 
     Attributes:
         edits: files of the tree that the run changed, deleted or, for sources, created.
-        own_seconds: time that the host spent on copying and reading, without the command.
         output: the end of what the command printed, as it is.
         exceeded: the bound that ended the run.
         started: False if the dependencies could not be installed.
@@ -67,7 +66,6 @@ class SuiteResult:
     run: Run
     timed_out: bool = False
     edits: tuple[str, ...] = ()
-    own_seconds: float = 0.0
     output: str = ""
     exceeded: str = ""
     started: bool = True
@@ -86,12 +84,15 @@ def run_suite(
     if prepared.error:
         run_record = Run(name=name, command=suite.command, outcome="not run", output=prepared.error)
         return SuiteResult(NO_REPORT, run_record, started=False)
-    started = time.monotonic()
     with fresh_copy(prepared.source, environment.folder) as run:
         result = _run(environment, prepared, suite, observation, run, seconds)
+        ended = time.monotonic()
         report = read_report(result.report) if result.report else NO_REPORT
         if not suite.is_python and observation.reproduction:
             report = _with_coverage(report, prepared, observation, run)
+        # Without a report the tests ran until the command ended.
+        tested = report.seconds or result.seconds
+        environment.busy.append((ended - tested, ended))
         if result.timed_out:
             report = replace(report, problem=f"did not end within {seconds:.0f} s")
         elif result.exceeded:
@@ -99,13 +100,12 @@ def run_suite(
         edits: list[str] = []
         if observation.reproduction:
             edits = [*find_edits(prepared.source, run), *find_new_sources(prepared.source, run)]
-        record = record_run(environment, name, suite.command, result, run.tree)
-    own = time.monotonic() - started - result.seconds
-    return SuiteResult(report, record, result.timed_out, tuple(edits), own, result.output, result.exceeded)
+        record = record_run(environment, name, suite.command, result, run.tree, tested)
+    return SuiteResult(report, record, result.timed_out, tuple(edits), result.output, result.exceeded)
 
 
 def record_run(
-    environment: CheckEnvironment, name: str, command: str, result: CommandResult, tree: Path
+    environment: CheckEnvironment, name: str, command: str, result: CommandResult, tree: Path, seconds: float
 ) -> Run:
     """The run for people, with an outcome by the exit code; the caller replaces it by that of the report."""
     # The temporary folder of the tree is meaningless to readers: paths are shown relative to the repository.
@@ -115,7 +115,7 @@ def record_run(
         command=command,
         outcome="passed" if result.code == 0 else "failed",
         output=redact(plain, environment.secrets)[-OUTPUT_LIMIT:].strip(),
-        seconds=round(result.seconds, 2),
+        seconds=round(seconds, 2),
     )
 
 
@@ -187,7 +187,7 @@ def _job(
         own = {name: value for name, value in variables.items() if name != "PYTHONPATH"}
         argv = [str(interpreter), "-P", str(RUNNERS / "python_tests.py")]
         return {"argv": argv, "env": own | {"PYTHONPATH": ""}, "cwd": cwd, "stdin": True, "task": task}
-    return {"argv": node_argv(suite), "env": {}, "cwd": cwd, "stdin": False, "task": {}}
+    return {"argv": node_argv(suite, run.tree), "env": {}, "cwd": cwd, "stdin": False, "task": {}}
 
 
 def _argv(suite: Suite) -> Sequence[str]:
@@ -196,10 +196,19 @@ def _argv(suite: Suite) -> Sequence[str]:
     return ["pytest", *suite.arguments] if suite.kind == "pytest" else ["python3 -m unittest"]
 
 
-def node_argv(suite: Suite) -> list[str]:
+def node_argv(suite: Suite, tree: Path) -> list[str]:
     """The command that runs a Node.js suite with the host's reporter."""
     if suite.kind == "node script":
         return ["node", f"--import={RUNNERS / 'node_script.mjs'}", *suite.arguments]
-    imports = ["--import", "tsx"] if suite.kind == "tsx" else []
-    reporter = [f"--test-reporter={RUNNERS / 'node_reporter.mjs'}", "--test-reporter-destination=stdout"]
-    return ["node", *imports, "--test", *reporter, *suite.arguments]
+    if suite.kind in ("node", "tsx"):
+        imports = ["--import", "tsx"] if suite.kind == "tsx" else []
+        reporter = [f"--test-reporter={RUNNERS / 'node_reporter.mjs'}", "--test-reporter-destination=stdout"]
+        return ["node", *imports, "--test", *reporter, *suite.arguments]
+    tool = str(tree / suite.root / "node_modules" / ".bin" / suite.kind)
+    options = {
+        "vitest": ["run", f"--reporter={RUNNERS / 'vitest_reporter.mjs'}"],
+        # The option takes every word up to the next option.
+        "jest": [f"--reporters={RUNNERS / 'jest_reporter.cjs'}", "--ci", "--no-cache"],
+        "mocha": ["--reporter", str(RUNNERS / "mocha_reporter.cjs")],
+    }[suite.kind]
+    return [tool, *options, *suite.arguments]

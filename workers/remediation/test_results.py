@@ -43,6 +43,7 @@ class Report:
         raised: (exception, file, line, function) that passed through files of the repository.
         reads: source files that the reproduction read itself.
         loaded: files of the repository that were imported.
+        seconds: how long the tests' own process ran.
     """
 
     tests: Mapping[str, TestResult] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class Report:
     raised: tuple[tuple[str, str, int, str], ...] = ()
     reads: tuple[str, ...] = ()
     loaded: tuple[str, ...] = ()
+    seconds: float = 0.0
 
     def ids(self, outcome: Outcome) -> set[str]:
         """The ids of the tests with that outcome."""
@@ -76,6 +78,7 @@ def read_report(content: bytes) -> Report:
             raised=tuple((str(n), str(p), int(line), str(f)) for n, p, line, f in end.get("raised", ())),
             reads=tuple(end.get("reads", ())),
             loaded=tuple(end.get("loaded", ())),
+            seconds=float(summary["seconds"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return NO_REPORT

@@ -75,8 +75,7 @@ def verify(
             sandbox, checkout.folder, on_start, check_alive, secrets, reproduction_seconds
         )
         verification = _verify(environment, checkout, fix, plan, verdict, repository, service, evidence)
-    commands = sum(run.seconds for run in verification.runs)
-    own = max(0.0, time.monotonic() - started - commands)
+    own = max(0.0, time.monotonic() - started - environment.busy_seconds())
     fetched = describe_fetched(environment.fetched)
     notes = (*verification.notes, *([fetched] if fetched else []))
     return verification.model_copy(

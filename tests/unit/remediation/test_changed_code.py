@@ -54,6 +54,6 @@ def test_a_plain_value_is_told_from_a_computed_one(value: str, literal: bool) ->
 
 
 def test_the_lines_of_a_function_are_those_around_a_line() -> None:
-    assert list(function_lines(SHOP, 7)) == [5, 6, 7]
+    assert list(function_lines(SHOP, 7)) == [6, 7]
     assert list(function_lines(SHOP, 2)) == [2]
     assert list(function_lines("def broken(", 1)) == [1]

@@ -7,7 +7,7 @@ import pytest
 from workers.remediation.changed_code import ChangedCode
 from workers.remediation.javascript_checks import (
     break_javascript,
-    change_expectations_javascript,
+    fail_assertions_javascript,
     fail_at_end_javascript,
     throw_at_lines,
 )
@@ -89,24 +89,26 @@ def test_a_test_with_a_callback_is_left_alone() -> None:
         ("expect(total(1)).toBe('a');", "expect(total(1)).toBe(('a' + \"counter-check 1\"));"),
         ("await expect(x).toEqual(true);", "await expect(x).toEqual((!true));"),
         ("assert.equal(-1, total());", "assert.equal((-1 + 7919), total());"),
+        ("assert.ok(total(1));", "assert.ok(!(total(1)));"),
+        ("assert(total(1));", "assert(!(total(1)));"),
     ],
 )
-def test_a_test_expects_another_value(line: str, changed: str) -> None:
+def test_an_assertion_must_fail_in_its_other_form(line: str, changed: str) -> None:
     text = TEST.format(head="async () => ", line=line)
 
-    control = change_expectations_javascript("a.test.js", text, MARKER)
+    control = fail_assertions_javascript("a.test.js", text, MARKER)
 
     assert control
-    assert control.text == text.replace(line, changed)
+    wrapped = f"{{ let held = false; try {{ {changed}; held = true; }} catch {{ held = false; }}"
+    assert control.text.startswith(text.partition(line)[0] + wrapped)
+    assert f'throw new Error("{MARKER}")' in control.text
 
 
-@pytest.mark.parametrize(
-    "line", ["assert.ok(total(1));", "if (x) assert.equal(y, 1);", "assert.throws(f, 1);"]
-)
-def test_a_test_without_a_plain_expected_value_is_left_alone(line: str) -> None:
-    assert change_expectations_javascript("a.test.js", TEST.format(head="() => ", line=line), MARKER) is None
+@pytest.mark.parametrize("line", ["total(1);", "if (x) assert.equal(y, 1);", "assert.throws(f, 1);"])
+def test_a_test_without_an_assertion_that_always_runs_is_left_alone(line: str) -> None:
+    assert fail_assertions_javascript("a.test.js", TEST.format(head="() => ", line=line), MARKER) is None
 
 
 def test_the_lines_of_a_function_are_those_around_a_line() -> None:
-    assert list(function_span("cart.js", CART, 4)) == [3, 4, 5]
+    assert list(function_span("cart.js", CART, 4)) == [4, 5]
     assert list(function_span("cart.js", CART, 6)) == [6]

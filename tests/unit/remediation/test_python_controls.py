@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from workers.remediation.changed_code import find_changed_code
-from workers.remediation.python_controls import break_code, change_expectations, fail_at_end
+from workers.remediation.python_assertions import fail_assertions
+from workers.remediation.python_controls import break_code, fail_at_end
 
 MARKER = "counter-check 1"
 
@@ -89,24 +90,62 @@ def test_a_script_that_fails_at_its_end_raises_instead_of_exiting(end: str) -> N
         load(control.text)
 
 
-VALUES = ["1", "1.5", "'a'", "b'a'", "True", "None", "[1]", "{'a': 1}", "(1, 2)", "{1}"]
+VALUES = ["1", "1.5", "'a'", "b'a'", "True", "None", "[1]", "{'a': 1}", "(1, 2)", "{1}", "x"]
+EQUALITIES = [
+    f"x = {value}; {check.format(value)}"
+    for value in VALUES[:-1]
+    for check in ("self.assertEqual(x, {})", "self.assertEqual({}, x)", "assert x == {}", "assert x == x")
+]
+ASSERTIONS = [
+    *EQUALITIES, "self.assertTrue(1)", "self.assertFalse(0)", "self.assertLess(1, 2)", "self.assertGreaterEqual(2, 2)",
+    "self.assertIn(1, [1])", "self.assertIsNone(None)", "self.assertIsNotNone(1)", "self.assertIs(self, self)",
+    "self.assertIsInstance(1, int)", "self.assertAlmostEqual(1, 1)", "assert 1 < 2", "assert 'a' in 'ab'", "assert 1",
+    "assert not 0", "self.assertRaises(ValueError, int, 'x')",
+    "with self.assertRaises(ValueError):\n            int('x')",
+    "with self.subTest():\n            assert 1 == 1",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", VALUES)
-@pytest.mark.parametrize("check", ["self.assertEqual(x, {})", "self.assertEqual({}, x)", "assert x == {}"])
-def test_a_test_with_another_expected_value_fails(check: str, value: str) -> None:
-    text = CASE.format(body=f"x = {value}; {check.format(value)}")
+@pytest.mark.parametrize("body", ASSERTIONS)
+def test_a_real_assertion_fails_in_its_other_form(body: str) -> None:
+    text = CASE.format(body=body)
 
-    control = change_expectations(text, MARKER)
+    control = fail_assertions(text, MARKER)
 
     assert control
     assert control.tests == {"test_it"}
-    assert outcome(text) == "passed"
-    assert outcome(control.text) != "passed"
+    assert control.text != text
+    assert outcome(text) == outcome(control.text) == "passed", "each failed assertion is caught"
+
+
+EQUAL = "x = type('E', (int,), {'__eq__': lambda *_: True, '__lt__': lambda *_: True, '__hash__': None})(1); "
 
 
 @pytest.mark.parametrize(
-    "body", ["self.assertTrue(1)", "with self.assertRaises(E):\n            assert f() == 1", "assert 1 < 2"]
+    "body",
+    [
+        "self.assertEqual = print; self.assertEqual(1, 1)",
+        "self.assertTrue = print; self.assertTrue(1)",
+        "self.assertLess = print; self.assertLess(1, 2)",
+        EQUAL + "self.assertEqual(x, 1)",
+        EQUAL + "assert x == 1",
+        EQUAL + "assert x < 5",
+        EQUAL + "self.assertLess(x, 5)",
+        "import contextlib as c; self.assertRaises = c.suppress\n        with self.assertRaises(ValueError): 1",
+    ],
 )
-def test_a_test_without_a_plain_expected_value_is_left_alone(body: str) -> None:
-    assert change_expectations(CASE.format(body=body), MARKER) is None
+def test_an_assertion_that_asserts_nothing_is_found(body: str) -> None:
+    text = CASE.format(body=body)
+
+    control = fail_assertions(text, MARKER)
+
+    assert control
+    assert outcome(text) == "passed"
+    assert MARKER in outcome(control.text)
+
+
+@pytest.mark.parametrize(
+    "body", ["f()", "if self:\n            assert 1 == 1", "for _ in ():\n            assert 0"]
+)
+def test_a_test_without_an_assertion_that_always_runs_is_left_alone(body: str) -> None:
+    assert fail_assertions(CASE.format(body=body), MARKER) is None

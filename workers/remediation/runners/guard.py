@@ -16,6 +16,7 @@ import secrets
 import selectors
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,14 @@ def main() -> int:
     os.set_inheritable(report, False)
     nonce = secrets.token_hex(16)
     reading, writing = os.pipe()
+    started = time.monotonic()
     child = _start(job, nonce, writing)
     os.close(writing)
     data = _read_events(reading, child)
     code = child.wait()
     events, problem = _check(data, nonce)
-    summary = {"code": code, "problem": problem, "events": events}
+    seconds = time.monotonic() - started
+    summary = {"code": code, "problem": problem, "events": events, "seconds": seconds}
     with os.fdopen(report, "wb") as file:
         file.write(json.dumps(summary).encode())
     return code if code >= 0 else 128 - code
