@@ -97,7 +97,7 @@ class Opencode:
         """Handle one request."""
         parts = path.strip("/").split("/")
         if (method, path) == ("GET", "/global/health"):
-            return 200, {"healthy": True, "version": "stand-in"}
+            return 200, {"healthy": True, "version": "1.18.0"}
         if (method, path) == ("GET", "/session/status"):
             return 200, {name: session.status for name, session in self.sessions.items() if session.status}
         if (method, path) == ("POST", "/session"):
