@@ -109,7 +109,8 @@ class AcpConversation:
             self.session.prompts.append(new_prompt(text))
             save_session(self.job.run_folder, self.session)
         self.messages = [""]
-        params = {"sessionId": self.session.id, "prompt": [{"type": "text", "text": text}]}
+        full = f"{self.command.preamble}\n\n{text}" if number == 0 and self.command.preamble else text
+        params = {"sessionId": self.session.id, "prompt": [{"type": "text", "text": full}]}
         reason = self._call("session/prompt", params).get("stopReason")
         if isinstance(reason, str) and reason in STOP_PROBLEMS:
             raise AgentRefused(STOP_PROBLEMS[reason])

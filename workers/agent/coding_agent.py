@@ -24,6 +24,14 @@ from workers.sandbox.sandbox import Sandbox
 AgentName = Literal["opencode", "opencode-acp", "claude-code", "codex"]
 """The values of TRACKWALKER_AGENT."""
 
+PROGRAMS: Mapping[AgentName, tuple[str, str]] = {
+    "opencode": ("opencode", "OPENCODE_BIN"),
+    "opencode-acp": ("opencode", "OPENCODE_BIN"),
+    "claude-code": ("claude-code-acp", "CLAUDE_CODE_ACP_BIN"),
+    "codex": ("codex-acp", "CODEX_ACP_BIN"),
+}
+"""The program of each agent, and the setting that names another path."""
+
 GATEWAY_PORT = "gateway"
 """Name of the port on which the worker serves the model gateway."""
 AGENT_PORT = "agent"

@@ -114,14 +114,18 @@ def _protected_patterns() -> Iterator[str]:
         yield from (pattern, f"*/{pattern}")
 
 
-def find_tool(name: str, chosen: Path | None, tools: Path, setting: str) -> Path:
+SETUP_TOOLS = ("opencode", "rg")
+"""Programs that `make setup` downloads."""
+
+
+def find_tool(name: str, chosen: Path | None, setting: str, tools: Path) -> Path:
     """The path of a program: the chosen one, else the pinned one in `tools`/bin, else the first one on PATH.
 
     Args:
         name: the program's name.
         chosen: the path that the user set, None if the user set none.
-        tools: the folder into which `make setup` downloads pinned programs.
         setting: the name of the user's setting, for the error.
+        tools: the folder into which `make setup` downloads pinned programs.
 
     Raises:
         AgentRefused: there is no such program.
@@ -132,8 +136,14 @@ def find_tool(name: str, chosen: Path | None, tools: Path, setting: str) -> Path
         if candidate.is_file() and os.access(candidate, os.X_OK):
             # A link may be in a folder that the sandbox hides; the file that it points at is made readable.
             return candidate.resolve()
-    raise AgentRefused(
-        f"{setting}: there is no program {name} at {candidates[0]}. Run `make setup` to download it."
+    how = "Run `make setup` to download it." if name in SETUP_TOOLS else f"Install it, and set {setting}."
+    raise AgentRefused(f"{setting}: there is no program {name} at {candidates[0]}. {how}")
+
+
+def search_path(programs: Sequence[Path]) -> str:
+    """A PATH with the folders of these programs first."""
+    return os.pathsep.join(
+        [*(str(program.parent) for program in programs), "/usr/local/bin", "/usr/bin", "/bin"]
     )
 
 
@@ -145,9 +155,8 @@ def environment(password: str, config: Mapping[str, Any], programs: Sequence[Pat
         config: the configuration, from `configuration`.
         programs: programs whose folders come first on PATH.
     """
-    path = [*(str(program.parent) for program in programs), "/usr/local/bin", "/usr/bin", "/bin"]
     return {
-        "PATH": os.pathsep.join(path),
+        "PATH": search_path(programs),
         "OPENCODE_SERVER_PASSWORD": password,
         "OPENCODE_CONFIG_CONTENT": json.dumps(config),
         **dict.fromkeys(OPENCODE_FLAGS, "1"),

@@ -18,6 +18,7 @@ from workers.agent.coding_agent import (
     AGENT_FOLDER,
     AGENT_PORT,
     GATEWAY_PORT,
+    PROGRAMS,
     Agent,
     AgentAnswer,
     AgentName,
@@ -91,7 +92,7 @@ def ask(
         Exception: any error that `check_alive` raises.
     """
     started = time.monotonic()
-    for program, setting in ((agent.binary, "OPENCODE_BIN"), (agent.rg, "rg (ripgrep)")):
+    for program, setting in ((agent.binary, PROGRAMS[agent.name][1]), (agent.rg, "rg (ripgrep)")):
         if not program.is_file():
             raise AgentRefused(f"{setting}: there is no program at {program}")
     upstream = providers.upstream(agent.model, agent.provider_config, agent.keys, agent.price)

@@ -13,8 +13,9 @@ from workers.agent.plan import PlanError
 from workers.engine import records
 from workers.engine.claim import Claim
 from workers.errors import AgentRefused, NotAvailable
+from workers.gateway.transcript import TranscriptRecorder
 from workers.incidents import budget
-from workers.models import Usage
+from workers.models import Transcript, Usage
 from workers.remediation.resources import RUN_SECONDS, Remediation
 from workers.sandbox.commands import kill
 
@@ -50,7 +51,8 @@ def run_agent(
         raise AgentRefused(
             f"the incident has used up TRACKWALKER_MAX_COST_PER_INCIDENT_USD ({before.cost_usd:.2f} USD)"
         )
-    if not started or not workspace.resumed:
+    is_resumed = bool(started) and workspace.resumed
+    if not is_resumed:
         _record_start(claim, remediation, role, before, is_rerun=bool(started))
     usage: Usage | None = None
 
@@ -68,7 +70,8 @@ def run_agent(
             agent, role, workspace.clone, prompt, run_folder=workspace.folder,
             validate_answer=lambda text: _problem_prompt(parse, text), check_alive=claim.check_alive,
             on_start=lambda process: claim.on_loss(lambda: kill(process)), on_usage=record_usage,
-            earlier_usage=_subtract(claim.get(records.USAGE) or Usage(), before) if workspace.resumed else Usage(),
+            earlier_usage=_subtract(claim.get(records.USAGE) or Usage(), before) if is_resumed else Usage(),
+            call_log=_transcript_recorder(claim, role, is_resumed=is_resumed),
         )  # fmt: skip
     except NotAvailable:
         if usage is None or not usage.tokens:
@@ -78,6 +81,18 @@ def run_agent(
     finally:
         if usage is not None:
             claim.record(records.USAGE, _add(before, usage))
+
+
+def _transcript_recorder(claim: Claim, role: Role, *, is_resumed: bool) -> TranscriptRecorder:
+    """Records each call of the model in the journal; a resumed run goes on with its own transcript."""
+    record = records.CALLS[role]
+
+    def store(transcript: Transcript) -> None:
+        # As for the usage: Redis being unavailable for a moment must not end the run.
+        with suppress(NotAvailable):
+            claim.record(record, transcript)
+
+    return TranscriptRecorder(store, (claim.get(record) if is_resumed else None) or Transcript())
 
 
 def _record_start(

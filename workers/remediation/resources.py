@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from workers.agent import run
-from workers.agent.coding_agent import Agent, AgentAnswer
+from workers.agent.coding_agent import PROGRAMS, Agent, AgentAnswer
 from workers.agent.config import Role, find_tool
 from workers.agent.providers import read_providers
 from workers.clients.git import Repositories
@@ -73,13 +73,20 @@ class Remediation:
         """
         tools, settings = self.product_folder / ".tools", self.settings
         config = settings.opencode_config
+        program, setting = PROGRAMS[settings.agent]
+        paths = {
+            "OPENCODE_BIN": settings.opencode_bin,
+            "CLAUDE_CODE_ACP_BIN": settings.claude_code_acp_bin,
+            "CODEX_ACP_BIN": settings.codex_acp_bin,
+        }
         # Provider keys may be set in `.env` only, which os.environ does not contain.
         environ = dict(os.environ) | {
             name: key.get_secret_value() for name, key in settings.provider_keys.items()
         }
         return Agent(
-            binary=find_tool("opencode", settings.opencode_bin, tools, "OPENCODE_BIN"),
-            rg=find_tool("rg", None, tools, ".tools"),
+            binary=find_tool(program, paths[setting], setting, tools),
+            name=settings.agent,
+            rg=find_tool("rg", None, ".tools", tools),
             sandbox=self.sandbox,
             model=settings.model or "",
             provider_config=read_providers(config, environ) if config else {},

@@ -60,7 +60,12 @@ class Settings(BaseModel):
     slack_api_url: str = Field("https://slack.com/api/", validation_alias="SLACK_API_URL")
     model: str | None = Field(None, validation_alias="TRACKWALKER_MODEL")
     opencode_config: Path | None = Field(None, validation_alias="OPENCODE_CONFIG")
+    agent: Literal["opencode", "opencode-acp", "claude-code", "codex"] = Field(
+        "opencode", validation_alias="TRACKWALKER_AGENT"
+    )
     opencode_bin: Path | None = Field(None, validation_alias="OPENCODE_BIN")
+    claude_code_acp_bin: Path | None = Field(None, validation_alias="CLAUDE_CODE_ACP_BIN")
+    codex_acp_bin: Path | None = Field(None, validation_alias="CODEX_ACP_BIN")
     status_pages: dict[str, str] = Field(default_factory=dict, validation_alias="TRACKWALKER_STATUS_PAGES")
     max_concurrent_fixes: int = Field(1, ge=1, le=4, validation_alias="TRACKWALKER_MAX_CONCURRENT_FIXES")
     max_open_prs: int = Field(3, ge=0, validation_alias="TRACKWALKER_MAX_OPEN_PRS")

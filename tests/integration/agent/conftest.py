@@ -34,8 +34,8 @@ def agent(sandbox: Sandbox, request: pytest.FixtureRequest) -> Agent:
     """The real opencode, from OPENCODE_BIN or `.tools`, over HTTP unless a test asks for another implementation."""
     chosen = os.environ.get("OPENCODE_BIN")
     return Agent(
-        binary=find_tool("opencode", Path(chosen) if chosen else None, PROJECT / ".tools", "OPENCODE_BIN"),
-        rg=find_tool("rg", None, PROJECT / ".tools", "ripgrep"),
+        binary=find_tool("opencode", Path(chosen) if chosen else None, "OPENCODE_BIN", PROJECT / ".tools"),
+        rg=find_tool("rg", None, "ripgrep", PROJECT / ".tools"),
         sandbox=sandbox,
         model=MODEL_NAME,
         provider_config={},

@@ -78,7 +78,7 @@ def test_a_missing_key_is_named(model: str, variable: str) -> None:
 
 def test_a_missing_program_is_named_with_its_setting(tmp_path: Path) -> None:
     with pytest.raises(AgentRefused, match="OPENCODE_BIN"):
-        find_tool("opencode", tmp_path / "nowhere", tmp_path, "OPENCODE_BIN")
+        find_tool("opencode", tmp_path / "nowhere", "OPENCODE_BIN", tmp_path)
 
 
 def test_a_provider_package_that_is_not_bundled_is_refused() -> None:
