@@ -149,6 +149,9 @@ def _codex(job: Job, home: AgentHome) -> Command:
         "web_search": '"disabled"',
         "analytics.enabled": "false",
         "check_for_update_on_startup": "false",
+        # A kind of tool that the gateway does not pass on; one agent is enough.
+        "features.multi_agent": "false",
+        "features.goals": "false",
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     return Command(
