@@ -84,7 +84,10 @@ def launcher_spec(sandbox: Sandbox, command: Command, *, status: int, lock: int)
         )
     elif sandbox.stages and uid is not None:
         spec["separation"] = {
-            "visible": [str(path) for path in visible([*command.writable, *readable])],
+            "visible": [
+                str(path) for path in (*ETC, *visible([*command.writable, *readable])) if path.exists()
+            ],
+            "keep": [str(path) for path in SYSTEM],
             "files": account_files(uid, command.home),
             "tmp_bytes": sandbox.bounds.tmp_bytes,
             "network": command.network,

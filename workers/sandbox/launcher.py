@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         """Private mounts and namespaces without bubblewrap."""
 
         visible: list[str]
+        keep: list[str]
         files: dict[str, str]
         tmp_bytes: int
         network: bool
@@ -102,7 +103,7 @@ def _become_command(spec: Spec) -> int:
             from workers.sandbox.staging import separate
 
             separate(
-                separation["visible"], spec["uid"] or 0, separation["tmp_bytes"], separation["files"],
+                separation["visible"], separation["keep"], separation["tmp_bytes"], separation["files"],
                 network=separation["network"],
             )  # fmt: skip
     except OSError as error:

@@ -58,15 +58,15 @@ def stage(sources: Sequence[str], tmp_bytes: int) -> tuple[list[str], str]:
 
 
 def separate(
-    visible: Iterable[str], uid: int, tmp_bytes: int, files: dict[str, str], *, network: bool
+    visible: Iterable[str], keep: Sequence[str], tmp_bytes: int, files: dict[str, str], *, network: bool
 ) -> None:
-    """Give this process namespaces of its own for mounts, IPC, the host name and the network, without bubblewrap.
+    """Give this process a file system of nothing but allowed paths, and namespaces of its own, without bubblewrap.
 
     Args:
-        visible: paths that the command uses. Folders that are closed to its uid above them are emptied and opened.
-        uid: the command's uid, which sees only its own processes in /proc.
+        visible: paths that the command uses.
+        keep: folders of the root that stay as they are; an empty folder covers each other one.
         tmp_bytes: size of each private folder.
-        files: contents that replace those of the host's files.
+        files: contents of files in /etc.
         network: True to stay in the host's network.
     """
     import socket  # only here, because it costs milliseconds
@@ -78,24 +78,32 @@ def separate(
     _private_mounts()
     paths = sorted(set(visible), key=len)
     descriptors = [(path, os.open(path, os.O_PATH | os.O_CLOEXEC)) for path in paths]
-    shared = [folder for folder in SHARED_FOLDERS if os.path.isdir(folder)]  # noqa: PTH112
-    closed = {
-        folder for path in paths if (folder := _closed_parent(path, uid)) and not _is_in(folder, shared)
-    }
-    for folder in shared:
+    _cover_root({*keep, "/proc", "/dev"})
+    for folder in SHARED_FOLDERS:
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
         _mount_private_folder(folder, tmp_bytes)
-    for folder in closed:
-        _mount("closed", folder, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")
-    emptied = [*shared, *closed]
     for path, descriptor in descriptors:
-        if _is_in(path, emptied) and not _is_same(path, descriptor):
+        if not _is_same(path, descriptor):
             _bind(descriptor, path)
         os.close(descriptor)
+    for name, text in files.items():
+        with open(name, "w") as file:  # noqa: PTH123
+            file.write(text)
+        os.chmod(name, 0o444)  # noqa: PTH101
     _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV, "hidepid=2")
     _mount("/proc/sys", "/proc/sys", None, MS_BIND)
     _mount(None, "/proc/sys", None, MS_BIND | MS_REMOUNT | MS_RDONLY)
-    for name, text in files.items():
-        _replace_file(name, text)
+
+
+def _cover_root(keep: set[str]) -> None:
+    for name in os.listdir("/"):  # noqa: PTH208
+        path = f"/{name}"
+        if path in keep or os.path.islink(path):  # noqa: PTH114
+            continue
+        if os.path.isdir(path):  # noqa: PTH112
+            _mount("covered", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=4m")
+        else:
+            _mount("/dev/null", path, None, MS_BIND)
 
 
 def _private_mounts() -> None:
@@ -106,21 +114,6 @@ def _private_mounts() -> None:
 def _mount_private_folder(folder: str, size: int) -> None:
     options = f"mode=1777,size={size},nr_inodes={MAX_FILES}"
     _mount("private", folder, "tmpfs", MS_NOSUID | MS_NODEV, options)
-
-
-def _closed_parent(path: str, uid: int) -> str:
-    """The uppermost folder above the path that others may not pass through, empty if there is none."""
-    parts = path.split("/")[1:-1]
-    for count in range(1, len(parts) + 1):
-        folder = "/" + "/".join(parts[:count])
-        status = os.stat(folder)  # noqa: PTH116
-        if not status.st_mode & stat.S_IXOTH and status.st_uid != uid:
-            return folder
-    return ""
-
-
-def _is_in(path: str, folders: Iterable[str]) -> bool:
-    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
 
 
 def _is_same(path: str, descriptor: int) -> bool:
@@ -138,18 +131,6 @@ def _bind(descriptor: int, place: str) -> None:
         os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120
         os.close(os.open(place, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o444))
     _mount(f"/proc/self/fd/{descriptor}", place, None, MS_BIND | MS_REC)
-
-
-def _replace_file(name: str, text: str) -> None:
-    if not os.path.isfile(name):  # noqa: PTH113
-        return
-    place = f"{STAGE}/.replacement"
-    with open(place, "w") as file:  # noqa: PTH123
-        file.write(text)
-    os.chmod(place, 0o444)  # noqa: PTH101
-    _mount(place, os.path.realpath(name), None, MS_BIND)
-    # The mount keeps the file. Its name in /tmp is not needed any more.
-    os.unlink(place)  # noqa: PTH108
 
 
 def _start_loopback() -> None:

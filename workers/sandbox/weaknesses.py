@@ -24,8 +24,13 @@ def weaknesses(sandbox: Sandbox, failures: Sequence[str]) -> tuple[str, ...]:
         and not sandbox.landlock,
         "Commands have no user namespace of their own.": not on_host
         and "--unshare-user" not in sandbox.namespaces,
-        "Commands read every file that file permissions allow to everybody.": sandbox.kind == "uid",
-        "Commands see names and sizes of files, though not contents.": sandbox.kind == "landlock",
+        "Commands read every file that file permissions allow to everybody.": sandbox.kind == "uid"
+        and not sandbox.stages,
+        "Files that a command writes to the host's /tmp or /dev/shm count against no bound until it ends.": on_host
+        and not sandbox.stages
+        and not sandbox.landlock,
+        "Commands see names and sizes of files, though not contents.": sandbox.kind == "landlock"
+        and not sandbox.stages,
         "Commands see the command lines of other processes.": "see a process" in failures,
         "A command that may reach the worker reaches every host at the same TCP port number.": sandbox.kind
         == "landlock"
