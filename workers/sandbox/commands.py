@@ -8,9 +8,10 @@ import selectors
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -57,18 +58,24 @@ class CommandResult:
 class SandboxedProcess(subprocess.Popen[bytes]):
     """The launcher of a command. Kill it with `kill`, never directly."""
 
-    status: int = -1
-    """Descriptor from which the name of an exceeded bound is read."""
+    status: IO[bytes] | None = None
+    """The pipe to which the launcher writes the name of an exceeded bound, None once it is read."""
+    bound: str = ""
+    lock: threading.Lock
 
     def exceeded(self) -> str:
-        """The bound that ended the command, empty if none did. To be called once, after it has ended."""
-        with os.fdopen(self.status, "rb") as file:
-            return file.read().decode()
+        """The bound that ended the command, empty if none did. To be called after it has ended."""
+        with self.lock:
+            if self.status is not None:
+                with self.status:
+                    self.bound = self.status.read().decode()
+                self.status = None
+        return self.bound
 
 
 def start(
     sandbox: Sandbox, argv: Sequence[str], *, cwd: Path, writable: Sequence[Path], readable: Sequence[Path] = (),
-    env: Mapping[str, str], ports: Ports | None = None, network: bool = False,
+    env: Mapping[str, str], ports: Ports | None = None,
     stdin: Output = subprocess.DEVNULL, stdout: Output = subprocess.DEVNULL, stderr: Output = subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
 ) -> SandboxedProcess:  # fmt: skip
@@ -84,7 +91,6 @@ def start(
         readable: paths that the command can read, besides interpreters and libraries.
         env: the whole environment; PATH, HOME, TMPDIR and LANG have defaults.
         ports: what the command can reach and serves; without it there is only a loopback of its own, or nothing.
-        network: True for the network of the host.
         stdin: as for `subprocess.Popen`.
         stdout: as for `subprocess.Popen`.
         stderr: as for `subprocess.Popen`.
@@ -94,8 +100,6 @@ def start(
         AgentBusy: no uid is free.
         AgentRefused: a readable path is reached by a link below a writable folder.
     """
-    if network:
-        sandbox = _with_host_network(sandbox)
     temporary = (
         () if {"HOME", "TMPDIR"} <= env.keys() or sandbox.kind == "bubblewrap" else (_new_home(sandbox),)
     )
@@ -106,7 +110,7 @@ def start(
     try:
         command = Command(
             tuple(argv), cwd, (*writable, *temporary), tuple(readable), environment["HOME"], environment["PATH"],
-            uid, ports, network, temporary,
+            uid, ports, temporary,
         )  # fmt: skip
         if uid is not None:
             _give_files(sandbox, command, uid)
@@ -130,7 +134,7 @@ def start(
         if ports is not None and ports.command_end is not None:
             ports.command_end.close()
             ports.command_end = None
-    process.status = reader
+    process.status, process.lock = os.fdopen(reader, "rb"), threading.Lock()
     return process
 
 
@@ -143,7 +147,6 @@ def run(
     readable: Sequence[Path] = (),
     env: Mapping[str, str],
     ports: Ports | None = None,
-    network: bool = False,
     report_bytes: int = 0,
     timeout_seconds: float,
     on_start: OnStart = lambda _process: None,
@@ -164,7 +167,7 @@ def run(
     try:
         process = start(
             sandbox, argv, cwd=cwd, writable=writable, readable=readable, env=variables, ports=ports,
-            network=network, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             pass_fds=[writer] if report_bytes else (),
         )  # fmt: skip
     except BaseException:
@@ -190,16 +193,16 @@ def run(
 
 def kill(process: subprocess.Popen[bytes]) -> None:
     """End a command and everything that it started. A command that has ended is left alone."""
-    if process.poll() is not None:
-        return
-    # SIGTERM ends bubblewrap, and the kernel ends the processes of its PID namespace with it. The launcher as
-    # supervisor catches SIGTERM and kills all descendants before it exits; SIGKILL would leave them.
-    process.terminate()
-    try:
-        process.wait(KILL_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(KILL_SECONDS)
+    if process.poll() is None:
+        # The launcher catches SIGTERM and kills all descendants before it exits; SIGKILL would leave them.
+        process.terminate()
+        try:
+            process.wait(KILL_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(KILL_SECONDS)
+    if isinstance(process, SandboxedProcess):
+        process.exceeded()  # closes the pipe
 
 
 def _give_files(sandbox: Sandbox, command: Command, uid: int) -> None:
@@ -213,11 +216,6 @@ def _new_home(sandbox: Sandbox) -> Path:
     folder = sandbox.scratch / "homes"
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     return Path(tempfile.mkdtemp(dir=folder))
-
-
-def _with_host_network(sandbox: Sandbox) -> Sandbox:
-    namespaces = tuple(name for name in sandbox.namespaces if name != "--unshare-net")
-    return replace(sandbox, namespaces=namespaces, private_network=False, seccomp=False, landlock=0)
 
 
 class _Reading:

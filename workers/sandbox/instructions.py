@@ -44,7 +44,6 @@ class Command:
     uid: int | None
     """The uid of the command, None for the worker's own."""
     ports: Ports | None
-    network: bool
     temporary: tuple[Path, ...]
     """Folders that are removed when the command has ended."""
 
@@ -90,23 +89,8 @@ def launcher_spec(sandbox: Sandbox, command: Command, *, status: int, lock: int)
             "keep": [str(path) for path in SYSTEM],
             "files": account_files(uid, command.home),
             "tmp_bytes": sandbox.bounds.tmp_bytes,
-            "network": command.network,
         }
-    if command.network:
-        _use_host_names(spec)
     return spec
-
-
-def _use_host_names(spec: Spec) -> None:
-    """Let a command with the host's network resolve names as the host does."""
-    names = ("/etc/hosts", "/etc/resolv.conf")
-    if wrapper := spec["bubblewrap"]:
-        wrapper["files"] = {path: text for path, text in wrapper["files"].items() if path not in names}
-        wrapper["binds"] += [
-            (str(Path(name).resolve()), name, False) for name in names if Path(name).exists()
-        ]
-    if separation := spec["separation"]:
-        separation["files"] = {path: text for path, text in separation["files"].items() if path not in names}
 
 
 def _confinement(sandbox: Sandbox, command: Command, readable: Sequence[Path]) -> Confinement:

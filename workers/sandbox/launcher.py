@@ -52,7 +52,6 @@ if TYPE_CHECKING:
         keep: list[str]
         files: dict[str, str]
         tmp_bytes: int
-        network: bool
 
     class Spec(TypedDict):
         """The command to start, as JSON in the launcher's only argument."""
@@ -102,10 +101,7 @@ def _become_command(spec: Spec) -> int:
         if separation := spec["separation"]:
             from workers.sandbox.staging import separate
 
-            separate(
-                separation["visible"], separation["keep"], separation["tmp_bytes"], separation["files"],
-                network=separation["network"],
-            )  # fmt: skip
+            separate(separation["visible"], separation["keep"], separation["tmp_bytes"], separation["files"])
     except OSError as error:
         print(f"sandbox: {error}", file=sys.stderr, flush=True)
         return 126

@@ -57,9 +57,7 @@ def stage(sources: Sequence[str], tmp_bytes: int) -> tuple[list[str], str]:
     return places, tmp
 
 
-def separate(
-    visible: Iterable[str], keep: Sequence[str], tmp_bytes: int, files: dict[str, str], *, network: bool
-) -> None:
+def separate(visible: Iterable[str], keep: Sequence[str], tmp_bytes: int, files: dict[str, str]) -> None:
     """Give this process a file system of nothing but allowed paths, and namespaces of its own, without bubblewrap.
 
     Args:
@@ -67,14 +65,12 @@ def separate(
         keep: folders of the root that stay as they are; an empty folder covers each other one.
         tmp_bytes: size of each private folder.
         files: contents of files in /etc.
-        network: True to stay in the host's network.
     """
     import socket  # only here, because it costs milliseconds
 
-    _unshare(CLONE_NEWIPC | CLONE_NEWUTS | (0 if network else CLONE_NEWNET))
+    _unshare(CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET)
     socket.sethostname("sandbox")
-    if not network:
-        _start_loopback()
+    _start_loopback()
     _private_mounts()
     paths = sorted(set(visible), key=len)
     descriptors = [(path, os.open(path, os.O_PATH | os.O_CLOEXEC)) for path in paths]
