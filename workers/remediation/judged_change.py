@@ -11,10 +11,10 @@ from workers.remediation.changed_code import ChangedCode, find_changed_code
 from workers.remediation.counter_checks import control_files
 from workers.remediation.javascript_code import find_changed_javascript
 from workers.remediation.policy.javascript_tree import is_javascript
+from workers.remediation.policy.test_files import is_test
 from workers.remediation.proof import Change
 from workers.remediation.run_trees import Overlay, SourceTree
 from workers.remediation.suites import Suite
-from workers.remediation.test_integrity import is_test
 
 PLAIN_RUNNERS = ("node", "node script", "mocha")  # run a file as it stands, without translating it
 PLAIN_SUFFIXES = frozenset({".js", ".mjs", ".cjs"})

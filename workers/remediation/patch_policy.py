@@ -1,38 +1,34 @@
-"""The rules that every patch must keep, for any kind of fault. Pure over the patch and the two trees.
+"""Decides what a patch may be: refused, a draft at best, or ready for its verification. Pure over two trees.
 
-A refusal ends the attempt without a pull request; a note tells the reviewer something and blocks nothing. Each rule
-is a heuristic over text and errs towards refusing: people can always make the change themselves.
+The rules are an allow-list of paths, and lists of code that no fix adds. A refusal ends the attempt without a pull
+request: people can always make the change themselves.
 """
 
 from __future__ import annotations
 
-import posixpath
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from workers.clients.git import FileDiff, read_diff, safe_read
+from workers.clients.git import safe_read
 from workers.models import Category
-from workers.remediation import security_regressions, test_integrity
-from workers.remediation.leaked_secrets import find_leaked_secrets
-from workers.remediation.manifests import find_new_dependencies, runner_settings
-from workers.runtime.protected_paths import DEPLOYMENT_PATHS, LOCK_FILES, matches_any, protected_group
+from workers.remediation.policy import code_rules, hosts
+from workers.remediation.policy.changes import Change, MalformedPatch, read_changes
+from workers.remediation.policy.characters import find_unreadable_lines
+from workers.remediation.policy.guard_names import GuardNames
+from workers.remediation.policy.leaked_secrets import find_leaked_secrets
+from workers.remediation.policy.manifests import is_newer_version, judge_manifest
+from workers.remediation.policy.paths import PathKind, PathRules, Ruling, judge_path
+from workers.remediation.policy.reproduction_rules import find_reproduction_problems
+from workers.remediation.policy.test_files import is_test
+from workers.remediation.policy.test_strength import find_weakened_tests
+from workers.remediation.policy.tree_facts import read_guards, read_tree
+from workers.runtime.protected_paths import LOCK_FILES, matches_any
 from workers.runtime.text import plural
 
 MAX_FILES = 12  # files of a patch: with MAX_LINES, a review takes a quarter of an hour at night
 MAX_LINES = 400  # added and removed lines, lock files excluded
-RUNNER_MANIFESTS = frozenset({"package.json", "pyproject.toml", "setup.cfg"})
-SYMLINK_MODE = "120000"  # file modes of git's tree objects
-SUBMODULE_MODE = "160000"
-HOST = re.compile(
-    r"\b(?:https?|wss?|postgres(?:ql)?|mysql|redis|amqps?|mongodb(?:\+srv)?)://(?:[^\s/@'\"]*@)?([\w.-]+)",
-    re.I,
-)
-LOCAL_HOST = re.compile(
-    r"localhost|127\.[\d.]+|0\.0\.0\.0|(?:.*\.)?example(?:\.\w+)?|.*\.(?:test|invalid|local|internal)"
-)
-"""Hosts on the same machine or network, and the names that RFC 2606 and RFC 6761 reserve."""
+MAX_BYTES = 40_000  # bytes of added lines, lock files excluded: MAX_LINES lines of hand-written code have half of that
 
 
 @dataclass(frozen=True)
@@ -49,17 +45,38 @@ class PolicyResult:
     """Paths that a verification applies on top of the base commit."""
 
 
+@dataclass(frozen=True)
+class _Arguments:
+    """What `check_patch` is given besides the patch and the trees."""
+
+    category: Category
+    root: str
+    culprit: str | None
+    reproduction: str | None
+    allow: Sequence[str]
+    protected: Sequence[str]
+    secrets: tuple[str, ...]
+
+
+@dataclass
+class _Sentences:
+    """The sentences of a result while it is made."""
+
+    refusals: list[str] = field(default_factory=list)
+    drafts: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
 def check_patch(
     patch: str, before: Path, after: Path, *,
-    category: Category, root: str, culprit: str | None, reproduction: str | None,  # noqa: ARG001
-    allow: Sequence[str] = (),  # noqa: ARG001
-    protected: Sequence[str] = (), secrets: Iterable[str] = (),
+    category: Category, root: str, culprit: str | None, reproduction: str | None,
+    allow: Sequence[str] = (), protected: Sequence[str] = (), secrets: Iterable[str] = (),
 ) -> PolicyResult:  # fmt: skip
     """Check a patch against all rules.
 
     Args:
         before: the tree without the patch; `after` is the tree with it.
-        category: `deployment` allows changes to build files, lock files and dependencies.
+        category: `deployment` allows changes to manifests, lock files and build files.
         root: the service's folder in the repository; empty for the repository itself.
         culprit: the file that the plan blames; None if no plan names one.
         reproduction: the file that shows the fault; None if there is none.
@@ -67,114 +84,135 @@ def check_patch(
         protected: the repository's globs of paths that no patch may touch, from the same file.
         secrets: values that no patch may contain.
     """
-    files = read_diff(patch)
-    old = {file.path: safe_read(before, file.path) if file.old else None for file in files}
-    new = {file.path: safe_read(after, file.path) if file.new else None for file in files}
-    deployment = category is Category.DEPLOYMENT
-    refusals = [*_check_size(files), *_check_paths(files, protected, deployment=deployment)]
-    refusals += [*_check_modes(files), *test_integrity.find_weakened_tests(old, new)]
-    # A lock file is full of hashes that look like secrets, and the package manager wrote it.
-    read_files = [file for file in files if not _is_lock_file(file.path)]
-    refusals += find_leaked_secrets(read_files, patch, tuple(secrets))
-    for path, text in old.items():
-        refusals += _check_file(path, text, new[path], deployment=deployment)
-    if files and not deployment and all(test_integrity.is_test(file.path) for file in files):
-        refusals.append("the patch changes only tests")
-    notes = _find_new_hosts(read_files, old)
-    dependencies = [f"the patch adds the dependency {name}" for name in find_new_dependencies(old, new)]
-    if deployment:
-        notes += dependencies
-    else:
-        refusals += dependencies
-    applied = [
-        file.path for file in files if file.path == reproduction or not test_integrity.is_test(file.path)
-    ]
-    return PolicyResult(tuple(dict.fromkeys(refusals)), (), tuple(dict.fromkeys(notes)), tuple(applied))
+    arguments = _Arguments(category, root, culprit, reproduction, allow, protected, tuple(secrets))
+    try:
+        return _check(patch, before, after, arguments)
+    except MalformedPatch as error:
+        return PolicyResult((str(error),))
+    except RecursionError:
+        return PolicyResult(("the patch holds code that is nested too deeply to be judged",))
+    finally:
+        code_rules.forget_parsed_texts()
+
+
+def _check(patch: str, before: Path, after: Path, given: _Arguments) -> PolicyResult:
+    changes = read_changes(patch, before, after)
+    root, culprit, reproduction = given.root, given.culprit, given.reproduction
+    tree = read_tree(before, root)
+    sources = frozenset(
+        change.path for change in changes if change.existed and change.exists and not is_test(change.path)
+    )
+    rules = PathRules(
+        tree, given.category is Category.DEPLOYMENT, culprit, reproduction, given.allow, given.protected,
+        code_rules.imported_modules(changes), sources,
+    )  # fmt: skip
+    rulings = {change.path: _ruling(change, rules) for change in changes}
+    sentences = _Sentences()
+    sentences.refusals += _check_size(changes)
+    for ruling in rulings.values():
+        _add_ruling(ruling, sentences)
+    _add_content(changes, rulings, rules, read_guards(before, tree), sentences)
+    sentences.refusals += find_leaked_secrets(
+        [change for change in changes if not _is_lock_file(change)], given.secrets
+    )
+    if reproduction is not None and reproduction in rulings:
+        sentences.refusals += check_reproduction(
+            after, reproduction, before=before, root=root, culprit=culprit
+        )
+    if (
+        changes
+        and not rules.is_deployment
+        and all(is_test(change.path) or change.path == reproduction for change in changes)
+    ):
+        sentences.refusals.append("the patch changes only tests")
+    applied = tuple(path for path, ruling in rulings.items() if ruling.is_applied)
+    return PolicyResult(
+        _unique(sentences.refusals), _unique(sentences.drafts), _unique(sentences.notes), applied
+    )
 
 
 def check_reproduction(
-    tree: Path,
-    path: str,
-    *,
-    root: str,  # noqa: ARG001
-    culprit: str | None,  # noqa: ARG001
+    after: Path, path: str, *, before: Path, root: str, culprit: str | None
 ) -> tuple[str, ...]:
     """One sentence per reason why the reproduction shows nothing; `check_patch` includes them.
 
     Args:
-        tree: the tree that holds the reproduction.
+        after: the tree that holds the reproduction.
         path: the reproduction's path in the tree.
+        before: the tree without the patch.
         root: the service's folder in the repository; empty for the repository itself.
         culprit: the file that the plan blames; None if no plan names one.
     """
-    return () if safe_read(tree, path) is not None else (f"the reproduction {path} cannot be read",)
+    text = safe_read(after, path)
+    if text is None:
+        return (f"the reproduction {path} cannot be read",)
+    culprit_text = safe_read(before, culprit) if culprit else None
+    problems = find_reproduction_problems(path, text, read_tree(before, root), culprit, culprit_text)
+    return (*problems, *code_rules.find_test_problems(path, text))
 
 
-def _check_size(files: list[FileDiff]) -> list[str]:
-    lines = sum(len(file.added) + len(file.removed) for file in files if not _is_lock_file(file.path))
+def _ruling(change: Change, rules: PathRules) -> Ruling:
+    ruling = judge_path(change, rules)
+    # A fault that a dependency has fixed: people look at the release, the verification leaves it out.
+    if ruling.kind is PathKind.MANIFEST and ruling.refusal and is_newer_version(change):
+        return Ruling(
+            PathKind.MANIFEST,
+            draft=f"the patch raises a version in {change.path}, which the verification leaves out",
+        )
+    return ruling
+
+
+def _add_ruling(ruling: Ruling, sentences: _Sentences) -> None:
+    sentences.refusals += [ruling.refusal] if ruling.refusal else []
+    sentences.drafts += [ruling.draft] if ruling.draft else []
+    sentences.notes += [ruling.note] if ruling.note else []
+
+
+def _add_content(
+    changes: Sequence[Change],
+    rulings: dict[str, Ruling],
+    rules: PathRules,
+    guards: GuardNames,
+    sentences: _Sentences,
+) -> None:
+    for change in changes:
+        sentences.refusals += find_unreadable_lines(change, check_length=not _is_lock_file(change))
+        if rulings[change.path].kind is PathKind.MANIFEST and not rulings[change.path].refusal:
+            for is_refused, part in judge_manifest(change):
+                (sentences.refusals if is_refused else sentences.notes).append(
+                    f"the manifest {change.path} {part}"
+                )
+    old = {change.path: change.old for change in changes}
+    new = {change.path: change.new for change in changes}
+    sentences.refusals += find_weakened_tests(old, new)
+    code = [
+        change
+        for change in changes
+        if rulings[change.path].kind is not PathKind.MANIFEST and not change.is_linked
+    ]
+    judged = code_rules.judge_code(code, rules.reproduction, guards)
+    sentences.refusals += judged.refusals
+    sentences.drafts += judged.drafts
+    sentences.notes += [*judged.notes, *hosts.find_new_hosts(code)]
+
+
+def _check_size(changes: Sequence[Change]) -> list[str]:
+    counted = [change for change in changes if not _is_lock_file(change)]
+    lines = sum(len(change.added) + len(change.removed) for change in counted)
+    size = sum(len(line.encode(errors="replace")) + 1 for change in counted for line in change.added)
     refusals = []
-    if len(files) > MAX_FILES:
-        refusals.append(f"the patch touches {plural(len(files), 'file')}, more than {MAX_FILES}")
+    if len(changes) > MAX_FILES:
+        refusals.append(f"the patch touches {plural(len(changes), 'file')}, more than {MAX_FILES}")
     if lines > MAX_LINES:
         refusals.append(f"the patch changes {plural(lines, 'line')}, more than {MAX_LINES}")
+    if size > MAX_BYTES:
+        refusals.append(f"the patch adds {size} bytes, more than {MAX_BYTES}")
     return refusals
 
 
-def _check_paths(files: list[FileDiff], protected: Sequence[str], *, deployment: bool) -> list[str]:
-    refusals = []
-    for file in files:
-        reason = _protection(file.path, protected, deployment=deployment)
-        if reason:
-            refusals.append(f"the patch touches a protected path: {file.path} ({reason})")
-    return refusals
+def _is_lock_file(change: Change) -> bool:
+    return matches_any(change.path, LOCK_FILES)
 
 
-def _protection(path: str, protected: Sequence[str], *, deployment: bool) -> str | None:
-    """The reason why a path is protected; None if a patch may touch it."""
-    if group := protected_group(path):
-        return group
-    if not deployment and protected_group(path, DEPLOYMENT_PATHS):
-        return "only fixes of a failed deployment may touch it"
-    return "protected in .trackwalker.toml" if matches_any(path, protected) else None
-
-
-def _check_modes(files: list[FileDiff]) -> list[str]:
-    refusals = [f"the patch contains a binary file: {file.path}" for file in files if file.binary]
-    refusals += [f"the patch creates a link: {file.path}" for file in files if file.mode == SYMLINK_MODE]
-    return refusals + [
-        f"the patch creates a submodule: {file.path}" for file in files if file.mode == SUBMODULE_MODE
-    ]
-
-
-def _check_file(path: str, old: str | None, new: str | None, *, deployment: bool) -> list[str]:
-    runner_change = test_integrity.find_runner_change(path, old, new)
-    refusals = [runner_change] if runner_change else []
-    if posixpath.basename(path) in RUNNER_MANIFESTS and not deployment:
-        changed = runner_settings(path, old) != runner_settings(path, new)
-        refusals += [f"the patch changes how the code is run or tested ({path})"] if changed else []
-    if new is None or test_integrity.is_test(path):
-        return refusals
-    regressions = security_regressions.find_security_regressions(old or "", new)
-    refusals += [f"{regression} in {path}" for regression in regressions]
-    hidden_errors = security_regressions.find_hidden_errors(path, old or "", new)
-    syntax_error = security_regressions.find_syntax_error(path, new)
-    return refusals + [refusal for refusal in (hidden_errors, syntax_error) if refusal]
-
-
-def _find_new_hosts(files: list[FileDiff], old: dict[str, str | None]) -> list[str]:
-    notes = []
-    for file in files:
-        if test_integrity.is_test(file.path):
-            continue
-        old_hosts = {host.lower() for host in HOST.findall(old[file.path] or "")}
-        new_hosts = {host.lower() for _, text in file.added for host in HOST.findall(text)} - old_hosts
-        notes += [
-            f"the patch names a new host, {host} ({file.path})"
-            for host in sorted(new_hosts)
-            if not LOCAL_HOST.fullmatch(host)
-        ]
-    return notes
-
-
-def _is_lock_file(path: str) -> bool:
-    return matches_any(path, LOCK_FILES)
+def _unique(sentences: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(sentences))

@@ -19,8 +19,8 @@ from workers.remediation.counter_checks import (
     FAILING_END,
     ControlFiles,
 )
+from workers.remediation.policy.test_files import is_test
 from workers.remediation.reproduction_runs import LOAD_FAILURE, Attempt, Attempts
-from workers.remediation.test_integrity import is_test
 
 Decision = Literal["ready", "draft", "rejected", "already fixed"]
 FAILURE_LIMIT = 200  # characters of an error that a reason quotes

@@ -16,7 +16,11 @@ CI_FILES = (
     ".travis.yml", ".cirrus.yml", ".cirrus.star", ".drone.yml", ".drone.star", ".drone.jsonnet", "appveyor.yml",
     ".appveyor.yml", "bitbucket-pipelines.yml", "Jenkinsfile*", "buildspec*.y*ml", "cloudbuild*.y*ml", "wercker.yml",
     "CODEOWNERS", ".mergify.yml", "renovate.json*", ".renovaterc*", ".pre-commit-config.yaml", ".husky/**",
-    ".lefthook/**", "lefthook*.y*ml", ".lefthook*.y*ml",
+    ".lefthook/**", "lefthook*.y*ml", ".lefthook*.y*ml", "cloudbuild*.json", ".tekton/**", ".githooks/**",
+    "githooks/**",
+    ".git-hooks/**", ".hooks/**", ".pre-commit-hooks.yaml", "Jenkinsfile/**", ".jenkins/**", ".ado/**", ".harness/**",
+    ".argo/**", ".argocd/**", "codefresh.y*ml", "bitrise.y*ml", ".screwdriver.y*ml", "dependabot.y*ml", "codecov.y*ml",
+    ".codecov.y*ml", "sonar-project.properties", ".releaserc*", "dangerfile.*s", "Dangerfile",
 )  # fmt: skip
 """Pipelines, git hooks and merge rules: they run with the repository's credentials, or decide what is merged."""
 
@@ -28,20 +32,29 @@ AGENT_FILES = (
     ".roomodes", ".rooignore", ".kilocode/**", ".kilocodemodes", ".kiro/**", ".trae/**", ".augment/**",
     ".augment-guidelines", ".codex/**", ".crush/**", ".crush.json", "crush.json", "CRUSH.md", "QWEN.md", ".qwen/**",
     "WARP.md", ".openhands/**", ".goosehints", ".goose/**", ".tabnine/**", ".mcp.json", "mcp.json", ".rules",
+    ".mcp/**", "copilot-instructions.md", ".copilot/**", ".devin/**", ".sourcery.y*ml", ".pr_agent.toml", "llms*.txt",
+    "SKILL.md", ".skills/**", ".prompts/**", "*.prompt.md", "*.instructions.md", "*.chatmode.md", ".ruler/**",
+    "replit.md", ".replit", "jules.md", ".amp/**", "AMP.md", ".factory/**", ".bolt/**", ".v0/**", ".lovable/**",
 )  # fmt: skip
 """Instructions, tools and plugins for coding agents: they could start code in the agent's server, or steer it."""
 
 EDITOR_FILES = (
     ".vscode/**", "*.code-workspace", ".vs/**", ".idea/**", ".fleet/**", ".zed/**", ".helix/**", ".nova/**",
     ".devcontainer/**", ".devcontainer.json", ".gitpod*", "*.sublime-project", ".exrc", ".nvimrc", ".nvim.lua",
-    ".vimrc", ".lvimrc", ".dir-locals.el",
+    ".vimrc", ".lvimrc", ".dir-locals.el", ".mise.toml", "mise.toml", ".mise/**", "mise.*.toml", ".tool-versions",
+    ".direnv/**", ".editorconfig", ".projectile", ".ycm_extra_conf.py", ".gdbinit", ".lldbinit", ".vim/**", ".nvim/**",
+    "shell.nix", "flake.nix", "devbox.json", ".envrc.*",
 )  # fmt: skip
 """Tasks and settings of editors and development containers: they run code on the reviewer's machine."""
 
 SECRET_FILES = (
     ".env", ".env.*", "*.env", ".envrc", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.ppk", "id_rsa*",
     "id_dsa*", "id_ecdsa*", "id_ed25519*", ".npmrc", ".yarnrc*", ".pypirc", ".netrc", ".pgpass", ".htpasswd",
-    ".git-credentials", ".ssh/**", ".aws/**", ".gnupg/**",
+    ".git-credentials", ".ssh/**", ".aws/**", ".gnupg/**", ".kube/**", ".docker/**", ".azure/**", ".gcloud/**",
+    ".config/**", "secrets.y*ml", "secrets.json", "secrets.toml", "*.tfvars", "*.tfstate*", "kubeconfig*",
+    "credentials", "credentials.json", "credentials.y*ml", "credentials.csv", ".dockercfg", ".boto", ".s3cfg",
+    "*.kdbx", "*.gpg", "*.asc", "service-account*.json",
+    "*.crt", "*.cer", "*.der", "known_hosts", "authorized_keys", ".vault*", "vault.y*ml", "master.key",
 )  # fmt: skip
 """Environment files, keys, and clients' configuration that holds credentials."""
 
@@ -54,6 +67,13 @@ OWN_FILES = (".trackwalker.toml", ".trackwalker/**")
 DEPLOYMENT_FILES = (
     "Dockerfile*", "*.Dockerfile", ".dockerignore", "docker-compose*", "compose.y*ml", "Procfile", "railway.json",
     "railway.toml", "nixpacks.toml", "railpack.json", ".nvmrc", ".node-version", ".python-version", "runtime.txt",
+    "Containerfile*", "container-compose*", "fly.toml", "render.y*ml", "vercel.json", "netlify.toml", "heroku.y*ml",
+    "app.json", "app.y*ml", "captain-definition", "gunicorn.conf.py", "gunicorn*.py", "uwsgi.ini", "Aptfile", "apt.txt",
+    "Caddyfile", "Buildfile", ".buildpacks", "project.toml", "zeabur.json", "koyeb.y*ml", "wrangler.toml",
+    "wrangler.json*", "serverless.y*ml", "Procfile.*", ".ruby-version", ".go-version", ".java-version",
+    "rust-toolchain*", "system.properties", "tsconfig*.json", "jsconfig.json", "vite.config.*", "next.config.*",
+    "nuxt.config.*", "webpack.config.*", "rollup.config.*", "babel.config.*", "svelte.config.*", "astro.config.*",
+    "tsup.config.*", "esbuild.config.*", "postcss.config.*", "tailwind.config.*", "nest-cli.json", "turbo.json",
 )  # fmt: skip
 """How the service is built and started. Only a fix of the category `deployment` may touch these."""
 
@@ -62,8 +82,22 @@ NPM_LOCK_FILES = ("package-lock.json", "npm-shrinkwrap.json")  # the lock files 
 LOCK_FILES = (
     *NPM_LOCK_FILES, "yarn.lock", "pnpm-lock.yaml", "bun.lock*", "poetry.lock", "uv.lock",
     "Pipfile.lock", "pdm.lock", "Cargo.lock", "go.sum", "Gemfile.lock", "composer.lock", "requirements*.lock",
+    "deno.lock", "mix.lock", "pubspec.lock", "Podfile.lock", "packages.lock.json", "pylock*.toml", "gradle.lockfile",
 )  # fmt: skip
 """Pinned dependencies. Only a fix of the category `deployment` may touch these."""
+
+RUNNER_FILES = (
+    "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "tox.toml", "noxfile.py", "sitecustomize.py",
+    "usercustomize.py", "*.pth", "*.egg-link", "jest.config.*", ".jest.config.*", "jest.setup.*", "jest-*.json",
+    "vitest.config.*", "vitest.workspace.*", "vitest.setup.*", ".mocharc*", "karma.conf.*", "playwright*.config.*",
+    "cypress.config.*", "cypress.json", "wdio.conf.*", "ava.config.*", ".c8rc*", ".nycrc*", "nyc.config.*", ".taprc",
+    ".coveragerc", "coverage.*rc", "unittest.cfg", "nose.cfg", "nose2.cfg", ".noserc", "setupTests.*", "__mocks__/**",
+    ".rspec", "phpunit.xml*", "testng.xml", "junit-platform.properties", "Makefile*", "makefile*", "GNUmakefile*",
+    "*.mk", "Justfile", ".justfile", "justfile", "Taskfile*", "taskfile*", "Rakefile", "*.rake", "magefile.go",
+    "dodo.py", "tasks.toml", "SConstruct", "wscript", "CMakeLists.txt", "Earthfile", "BUILD", "BUILD.bazel",
+    "WORKSPACE*", "MODULE.bazel", "pavement.py", "fabfile.py", "Gruntfile.*", "gulpfile.*", "Guardfile",
+)  # fmt: skip
+"""What tests and checks are run with. No patch may touch these: it would choose how it is verified."""
 
 PROTECTED_PATHS: Mapping[str, Sequence[str]] = {
     "CI": CI_FILES,
@@ -72,6 +106,7 @@ PROTECTED_PATHS: Mapping[str, Sequence[str]] = {
     "environment or key": SECRET_FILES,
     "git configuration": GIT_FILES,
     "Trackwalker's own settings": OWN_FILES,
+    "test runner": RUNNER_FILES,
 }
 """Groups that no patch of any category may touch, by the name that refusals show."""
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+CACHED_TEXTS = 32  # texts of one patch that stay parsed
 MAX_TEXT = 400_000  # characters; parsing them takes about a tenth of a second
 MAX_NODES = 250_000
 MAX_DEPTH = 400  # nested nodes; hand-written code stays below 60
@@ -77,7 +78,7 @@ def is_javascript(path: str) -> bool:
     return suffix_of(path) in JAVASCRIPT
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=CACHED_TEXTS)
 def parse_source(path: str, text: str) -> Parsed | None:
     """The syntax tree of a file; None if its language has no parser here, or it is too large or too deeply nested."""
     suffix = suffix_of(path)
