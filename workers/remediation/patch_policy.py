@@ -14,7 +14,6 @@ from workers.clients.git import safe_read
 from workers.models import Category
 from workers.remediation.policy import code_rules, hosts
 from workers.remediation.policy.changes import Change, MalformedPatch, read_changes
-from workers.remediation.policy.characters import find_unreadable_lines
 from workers.remediation.policy.guard_names import GuardNames
 from workers.remediation.policy.leaked_secrets import find_leaked_secrets
 from workers.remediation.policy.manifests import is_newer_version, judge_manifest
@@ -23,6 +22,7 @@ from workers.remediation.policy.reproduction_rules import find_reproduction_prob
 from workers.remediation.policy.test_files import is_test
 from workers.remediation.policy.test_strength import find_weakened_tests
 from workers.remediation.policy.tree_facts import read_guards, read_tree
+from workers.remediation.policy.visible_text import find_unreadable_lines
 from workers.runtime.protected_paths import LOCK_FILES, matches_any
 from workers.runtime.text import plural
 

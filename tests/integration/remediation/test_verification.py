@@ -165,7 +165,7 @@ def test_a_fix_that_does_not_fix_the_fault_is_rejected(shop: Shop) -> None:
 
 def test_a_test_that_passes_without_the_patch_is_rejected(shop: Shop) -> None:
     verification = shop.verify_fix(
-        {"shop.py": RIGHT, "tests/test_gift.py": GIFT.replace("price(0), 0", "1, 1")}
+        {"shop.py": RIGHT, "tests/test_gift.py": GIFT.replace("price(0), 0", "type(price(0)), int")}
     )
 
     assert verification.decision == "rejected"

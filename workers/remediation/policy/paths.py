@@ -140,6 +140,8 @@ def _test(change: Change, rules: PathRules) -> Ruling:
             "" if is_known else f"the patch touches a protected path: {path} (unknown file of the tests)"
         )
         return Ruling(PathKind.TEST, refusal=refusal, draft="" if refusal else draft)
+    if change.name == "__init__.py" and not (change.new or "").strip():
+        return _package_of_tests(path, rules)
     is_known_folder = folder in rules.tree.test_folders or in_test_folder(path)
     is_data = suffix in names.DATA_SUFFIXES and in_test_folder(path)
     if change.name != "conftest.py" and is_known_folder and (is_data or is_test_name(path)):
@@ -147,6 +149,14 @@ def _test(change: Change, rules: PathRules) -> Ruling:
             PathKind.TEST, draft=f"the patch adds the test file {path}, which the verification leaves out"
         )
     return _refused(f"the patch adds a file to the tests that is neither a test nor data: {path}")
+
+
+def _package_of_tests(path: str, rules: PathRules) -> Ruling:
+    """An empty package file: applied where the reproduction lies in a new folder that it makes importable."""
+    folder = posixpath.dirname(path)
+    is_new = folder not in rules.tree.folders and (rules.reproduction or "").startswith(f"{folder}/")
+    draft = "" if is_new else f"the patch adds {path}, which the verification leaves out"
+    return Ruling(PathKind.TEST, draft=draft, is_applied=is_new)
 
 
 def _manifest(path: str, *, is_deployment: bool) -> Ruling:

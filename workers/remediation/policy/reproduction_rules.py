@@ -12,7 +12,7 @@ from workers.remediation.policy.javascript_names import JavaScriptNames, argumen
 from workers.remediation.policy.javascript_tree import is_javascript, parse_source
 from workers.remediation.policy.python_constants import UNKNOWN, parse
 from workers.remediation.policy.python_names import FunctionNode, Names, read_names
-from workers.remediation.policy.syntax_tests import NODE_ASSERT
+from workers.remediation.policy.syntax_cases import NODE_ASSERT
 from workers.remediation.policy.test_files import is_test_name
 from workers.remediation.policy.test_strength import read_tests
 from workers.remediation.policy.tree_facts import TreeFacts

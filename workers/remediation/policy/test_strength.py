@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 from workers.remediation.policy.javascript_tree import GRAMMARS, suffix_of
-from workers.remediation.policy.python_tests import read_python_tests
-from workers.remediation.policy.syntax_tests import count_words, read_syntax_tests
+from workers.remediation.policy.python_cases import read_python_tests
+from workers.remediation.policy.syntax_cases import count_words, read_syntax_tests
 from workers.remediation.policy.test_cases import Case, Tests
 from workers.remediation.policy.test_files import is_test, is_test_name
 

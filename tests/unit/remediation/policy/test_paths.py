@@ -212,3 +212,12 @@ def test_the_helper_makes_patches_as_git_does() -> None:
 
     assert patch.startswith("diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-1\n+2\n")
     assert patch.endswith("--- /dev/null\n+++ b/b\n@@ -0,0 +1 @@\n+x\n\\ No newline at end of file\n")
+
+
+def test_a_reproduction_in_a_new_folder_may_bring_an_empty_package_file() -> None:
+    after = {**edited(HOTEL, (FIX,)), "tests/unit/__init__.py": "", "tests/unit/test_rate.py": HOTEL_TEST}
+
+    result = judge(HOTEL, after, culprit=B, reproduction="tests/unit/test_rate.py")
+
+    assert result.refusals == ()
+    assert "tests/unit/__init__.py" in result.applied
