@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from tests.support.model_streams import KEY_HEADERS, REQUESTS, stream_request
 from workers.gateway.call_budget import RunBudget
 from workers.gateway.formats import FormatName
-from workers.gateway.model_gateway import CallRecord, ModelGateway
+from workers.gateway.model_gateway import CallRecord, ModelGateway, ModelProvider
 from workers.gateway.upstream import Price, Upstream
 from workers.models import Usage
 
@@ -99,9 +99,9 @@ class RunningGateway:
 @contextmanager
 def running_gateway(
     name: FormatName, url: str, *, cost_usd: float = 100.0, tokens: int = 10**9, calls: int = 1000,
-    price: Price | None = PRICE, deadline_seconds: float = 20.0, silence_seconds: float = 10.0, **upstream: Any,
+    price: Price | None = PRICE, provider: ModelProvider | None = None, deadline_seconds: float = 20.0, silence_seconds: float = 10.0, **upstream: Any,
 ) -> Iterator[RunningGateway]:  # fmt: skip
-    """A gateway in front of the provider at `url`."""
+    """A gateway in front of the provider at `url`, or of a recording that takes its place."""
     usages: list[Usage] = []
     budget = RunBudget(cost_usd, tokens, calls, on_usage=usages.append)
     prefix = "/v1beta" if name == "gemini" else "/v1"
@@ -111,6 +111,7 @@ def running_gateway(
     running = RunningGateway(None, budget, name, listener.getsockname()[1], usages=usages)  # type: ignore[arg-type]  # made next
     running.gateway = ModelGateway(
         target, budget, running, deadline=time.monotonic() + deadline_seconds, silence_seconds=silence_seconds,
+        provider=provider,
         first_wait_seconds=0.01,
     )  # fmt: skip
     thread = threading.Thread(target=running.gateway.serve, args=(lambda: listener.accept()[0],), daemon=True)
