@@ -99,7 +99,8 @@ class RunningGateway:
 @contextmanager
 def running_gateway(
     name: FormatName, url: str, *, cost_usd: float = 100.0, tokens: int = 10**9, calls: int = 1000,
-    price: Price | None = PRICE, provider: ModelProvider | None = None, deadline_seconds: float = 20.0, silence_seconds: float = 10.0, **upstream: Any,
+    price: Price | None = PRICE, provider: ModelProvider | None = None, deadline_seconds: float = 20.0,
+    silence_seconds: float = 10.0, **upstream: Any,
 ) -> Iterator[RunningGateway]:  # fmt: skip
     """A gateway in front of the provider at `url`, or of a recording that takes its place."""
     usages: list[Usage] = []

@@ -10,35 +10,37 @@ fault that lasts becomes `problem`, which `check` raises: the run ends by it, wh
 
 from __future__ import annotations
 
-import hmac
 import json
 import logging
-import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
-from urllib.parse import parse_qsl, quote, urlsplit
 
 from workers.errors import AgentBusy, AgentRefused, TrackwalkerError
+from workers.gateway.call_admission import Call, CallRefused, admit
 from workers.gateway.call_budget import CallBudget, Reservation
-from workers.gateway.formats import FORMATS, Format, FormatName, NotAllowed, TokenUsage, parse_request
-from workers.gateway.http_server import Disconnected, HttpServer, Listener, Reply, Request
+from workers.gateway.formats import FORMATS, Format, TokenUsage
+from workers.gateway.http_server import HttpServer, Listener, Reply
+from workers.gateway.provider_errors import (
+    MAX_REASON_CHARS,
+    REJECTED,
+    error_text,
+    is_transient,
+    message_of,
+    retry_after,
+)
+from workers.gateway.request_reader import Disconnected, Request
 from workers.gateway.streams import AnswerReader
 from workers.gateway.upstream import Answer, Broken, Provider, Upstream
 from workers.models import Usage
-from workers.runtime.redaction import redact, remember_secrets
+from workers.runtime.redaction import remember_secrets
 from workers.runtime.text import safe_line
 
 MAX_BODY_BYTES = 8 * 2**20  # of a request; a million tokens of code are about 4 MB
 MAX_ANSWER_BYTES = 32 * 2**20  # of one answer; events spend some 200 bytes on a token
-MAX_ERROR_BYTES = 65_536  # of a provider's error
-MAX_REASON_CHARS = 300  # of a provider's error in our own message
 PROMPT_OVERHEAD_TOKENS = 2_000  # tokens that providers add to a request, for tools above all
 SILENCE_SECONDS = 180.0  # until an answer, or its next part, must arrive; reasoning models think for minutes
 MAX_ATTEMPTS = 4  # of one call, the first included
@@ -47,28 +49,6 @@ MAX_WAIT_SECONDS = 30.0  # longest wait within a run; a provider that asks for m
 POLL_SECONDS = 0.2  # between two looks whether a waiting agent is still there
 CLOSE_SECONDS = 5.0  # for calls under way when the run ends
 MAX_CUTS = 3  # answers that break off, until the run is given back
-TRANSIENT = frozenset((408, 409, 425, 429))  # statuses below 500 after which a call may be repeated
-PERMANENT = frozenset((501, 505))  # statuses from 500 on after which it may not
-REJECTED: Mapping[int, str] = {
-    401: "the provider rejects the key",
-    402: "the provider's account has no credit",
-    403: "the provider denies access",
-    404: "the provider knows no such model or address",
-}
-"""Statuses by which a provider refuses every call of this model, and what they mean."""
-
-PASSED_HEADERS = ("anthropic-version",)
-ANTHROPIC_BETAS = re.compile(
-    r"(?:claude-code|interleaved-thinking|fine-grained-tool-streaming|prompt-caching|structured-outputs|effort)-[\w-]+"
-)
-"""Anthropic's beta features that change no price and run nothing at the provider. Others are left out."""
-
-PATHS: Mapping[str, FormatName] = {
-    "/v1/chat/completions": "chat",
-    "/v1/responses": "responses",
-    "/v1/messages": "messages",
-}
-GEMINI_PATH = re.compile(r"/v1(?:beta)?/models/([\w.:/%@+-]{1,200}):(generateContent|streamGenerateContent)")
 
 log = logging.getLogger("trackwalker.gateway")
 
@@ -111,19 +91,6 @@ class CallRecord:
     cost_usd: float
 
 
-@dataclass
-class _Call:
-    """A checked request on its way."""
-
-    api: Format
-    request: dict[str, Any]
-    target: str
-    headers: dict[str, str]
-    is_stream: bool
-    body: bytes
-    max_output: int
-
-
 @dataclass(frozen=True)
 class _Failure:
     """An attempt that failed before the agent got anything of an answer."""
@@ -141,14 +108,6 @@ class _Outcome:
     status: int
     note: str = ""
     failure: _Failure | None = None
-
-
-class _Refused(Exception):
-    """The call is answered with this status and message."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class ModelGateway:
@@ -230,9 +189,10 @@ class ModelGateway:
     def _answer(self, request: Request, reply: Reply) -> None:
         api = FORMATS[self._upstream.formats[0]]
         try:
-            api, call = self._prepare(request)
+            call = admit(request, self._upstream, self.token)
+            api = call.api
             self._make(call, reply)
-        except _Refused as error:
+        except CallRefused as error:
             log.warning("model call refused", extra={"status": error.status, "reason": str(error)})
             reply.send(error.status, JSON, _error_body(api, error.status, str(error)))
         except Disconnected:
@@ -244,59 +204,9 @@ class ModelGateway:
             log.exception("model gateway failed")
             self._end_run(AgentBusy("the model gateway failed"))
 
-    def _prepare(self, request: Request) -> tuple[Format, _Call]:
-        """The call that the request asks for. Raises _Refused."""
-        parts = urlsplit(request.target)
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        self._check_token(request.headers, query)
-        api, path, model = self._route(request.method, parts.path)
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise _Refused(415, "the content type must be application/json")
-        if request.headers.get("content-encoding", "identity").lower() != "identity":
-            raise _Refused(415, "compressed requests are not accepted")
-        try:
-            body = parse_request(api, request.body)
-            if api.name != "gemini":
-                model = body.get("model")
-            if model != self._upstream.model:
-                raise _Refused(403, f"only the model {self._upstream.model} may be used in this run")
-            maximum = api.clamp(body, self._upstream.max_output_tokens)
-        except NotAllowed as error:
-            raise _Refused(403, f"not allowed by Trackwalker's model gateway: {error}") from None
-        is_stream = path.endswith(":streamGenerateContent") or body.get("stream") is True
-        if api.name == "chat" and is_stream and self._upstream.asks_for_usage:
-            body["stream_options"] = {"include_usage": True}  # without it a stream has no usage
-        sse = {"alt": "sse"} if api.name == "gemini" and is_stream else {}
-        headers = self._upstream.request_headers() | _passed_headers(request.headers)
-        headers["accept"] = "text/event-stream" if is_stream else "application/json"
-        data = json.dumps(body, separators=(",", ":")).encode()
-        target = self._upstream.target(path, sse)
-        return api, _Call(api, body, target, headers, is_stream, data, maximum)
-
-    def _check_token(self, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
-        scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        given = [headers[name] for name in ("x-api-key", "x-goog-api-key", "api-key") if name in headers]
-        given += [query["key"]] if "key" in query else []
-        given += [bearer.strip() if scheme.lower() == "bearer" else ""] if "authorization" in headers else []
-        right = [hmac.compare_digest(value.encode(), self.token.encode()) for value in given]
-        if not right or not all(right):
-            raise _Refused(401, "the token is not that of this run")
-
-    def _route(self, method: str, path: str) -> tuple[Format, str, Any]:
-        """The format, the path below the provider's base URL, and the model that the path names."""
-        match = GEMINI_PATH.fullmatch(path)
-        name: FormatName | None = "gemini" if match else PATHS.get(path)
-        if method != "POST" or name is None or name not in self._upstream.formats:
-            raise _Refused(404, f"{method} {path[:100]} is not served by Trackwalker's model gateway")
-        if match:
-            model = quote(self._upstream.model, safe="/:@+")
-            asked = self._upstream.model if match[1] in (self._upstream.model, model) else match[1]
-            return FORMATS[name], f"/models/{model}:{match[2]}", asked
-        return FORMATS[name], path.removeprefix("/v1"), None
-
     # -- one call ---------------------------------------------------------------------------------
 
-    def _make(self, call: _Call, reply: Reply) -> None:
+    def _make(self, call: Call, reply: Reply) -> None:
         """Make the call, again where the provider is busy, and answer the agent."""
         failure = _Failure(503, "no attempt was made")
         for attempt in range(MAX_ATTEMPTS):
@@ -312,7 +222,7 @@ class ModelGateway:
         if not reply.started:
             self._give_up(call, failure, reply)
 
-    def _attempt(self, call: _Call, reply: Reply) -> _Failure | None:
+    def _attempt(self, call: Call, reply: Reply) -> _Failure | None:
         """One request to the provider, paid for and written down; None if the agent was answered."""
         self._check_open()
         reservation = self._reserve(call)
@@ -344,27 +254,27 @@ class ModelGateway:
 
     def _check_open(self) -> None:
         if self.problem is not None:
-            raise _Refused(402 if isinstance(self.problem, AgentRefused) else 503, str(self.problem))
+            raise CallRefused(402 if isinstance(self.problem, AgentRefused) else 503, str(self.problem))
         if self._closed.is_set():
-            raise _Refused(503, "the run has ended")
+            raise CallRefused(503, "the run has ended")
         if time.monotonic() >= self._deadline:
-            raise _Refused(504, "the run's deadline has passed")
+            raise CallRefused(504, "the run's deadline has passed")
 
-    def _reserve(self, call: _Call) -> Reservation:
+    def _reserve(self, call: Call) -> Reservation:
         tokens_in = len(call.body) + PROMPT_OVERHEAD_TOKENS  # a token is at least one byte
         price = self._upstream.price
         cost = price.upper_bound(tokens_in, call.max_output) if price else 0.0
         reservation = self._budget.reserve(cost, tokens_in + call.max_output, self._deadline)
         if isinstance(reservation, str):
             self._end_run(AgentRefused(reservation))
-            raise _Refused(402, reservation)
+            raise CallRefused(402, reservation)
         return reservation
 
     def _settle(self, reservation: Reservation, usage: TokenUsage) -> None:
         cost = self._upstream.price.cost(usage) if self._upstream.price else 0.0
         self._budget.settle(reservation, cost, usage.total)
 
-    def _pass_on(self, _call: _Call, answer: Answer, reader: AnswerReader, reply: Reply) -> _Outcome:
+    def _pass_on(self, _call: Call, answer: Answer, reader: AnswerReader, reply: Reply) -> _Outcome:
         """Pass the answer on, part by part. A failure before the first part may be repeated."""
         kind = answer.header("content-type") or "application/json"
         if "html" in kind.lower():
@@ -393,15 +303,15 @@ class ModelGateway:
             self._count_cut(broken or reader.error)
         return _Outcome(0 if broken else answer.status, broken or reader.error)
 
-    def _reject(self, call: _Call, answer: Answer, _reader: AnswerReader, reply: Reply) -> _Outcome:
+    def _reject(self, call: Call, answer: Answer, _reader: AnswerReader, reply: Reply) -> _Outcome:
         """Answer the agent with the provider's error, unless the call may be repeated."""
         status = answer.status
         if 300 <= status < 400:
             reason = "the provider redirects; set its baseURL to the final address"
             return _Outcome(0, failure=_Failure(502, reason, again=False))
-        body = _error_text(answer, self._upstream.secrets)
-        text = _message_of(body)
-        if status in TRANSIENT or (status >= 500 and status not in PERMANENT):
+        body = error_text(answer, self._upstream.secrets)
+        text = message_of(body)
+        if is_transient(status):
             reason, again = f"the provider answers {status}: {text}", "insufficient_quota" not in text
             return _Outcome(0, failure=_Failure(status, reason, retry_after(answer), again))
         if status in REJECTED:
@@ -410,7 +320,7 @@ class ModelGateway:
         reply.send(status, JSON, body.encode() if is_json else _error_body(call.api, status, text))
         return _Outcome(status, text)
 
-    def _give_up(self, call: _Call, failure: _Failure, reply: Reply) -> None:
+    def _give_up(self, call: Call, failure: _Failure, reply: Reply) -> None:
         """End the run by a fault that lasts, and tell the agent."""
         reason, is_permanent = failure.reason, failure.status == 502 and not failure.again
         if is_permanent:
@@ -438,7 +348,7 @@ class ModelGateway:
             self._end_run(AgentBusy(f"the model's answers break off: {safe_line(reason, MAX_REASON_CHARS)}"))
 
     def _write_down(
-        self, call: _Call, reader: AnswerReader | None, outcome: _Outcome, usage: TokenUsage
+        self, call: Call, reader: AnswerReader | None, outcome: _Outcome, usage: TokenUsage
     ) -> None:
         price = self._upstream.price
         record = CallRecord(
@@ -466,7 +376,7 @@ class ModelGateway:
 JSON: Mapping[str, str] = {"content-type": "application/json"}
 
 
-def _billed(call: _Call, reader: AnswerReader) -> TokenUsage:
+def _billed(call: Call, reader: AnswerReader) -> TokenUsage:
     """The usage that is paid for. Every byte counts as a token where the provider reports nothing."""
     estimate = TokenUsage(input=len(call.body), output=min(reader.received, call.max_output))
     reported = reader.usage
@@ -482,55 +392,5 @@ def _billed(call: _Call, reader: AnswerReader) -> TokenUsage:
     )  # fmt: skip
 
 
-def _passed_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    passed = {name: headers[name] for name in PASSED_HEADERS if name in headers}
-    betas = [beta.strip() for beta in headers.get("anthropic-beta", "").split(",")]
-    allowed = [beta for beta in betas if ANTHROPIC_BETAS.fullmatch(beta)]
-    return passed | ({"anthropic-beta": ",".join(allowed)} if allowed else {})
-
-
 def _error_body(api: Format, status: int, message: str) -> bytes:
     return json.dumps(api.error(status, message)).encode()
-
-
-def _error_text(answer: Answer, secret_values: tuple[str, ...]) -> str:
-    """The body of an error, without the key that it may quote."""
-    body = bytearray()
-    with suppress(Broken):
-        for part in answer.parts():
-            body += part
-            if len(body) > MAX_ERROR_BYTES:
-                break
-    return redact(bytes(body[:MAX_ERROR_BYTES]).decode(errors="replace"), known=secret_values)
-
-
-def _message_of(body: str) -> str:
-    """The message in a provider's error, for our own error messages."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return safe_line(body, MAX_REASON_CHARS)
-    value = value[0] if isinstance(value, list) and value else value
-    error = value.get("error", value) if isinstance(value, dict) else value
-    if isinstance(error, dict):
-        kind = next(
-            (error[name] for name in ("code", "type", "status") if isinstance(error.get(name), str)), ""
-        )
-        error = " ".join(filter(None, (str(error.get("message") or ""), f"({kind})" if kind else "")))
-    return safe_line(str(error), MAX_REASON_CHARS)
-
-
-def retry_after(answer: Answer, now: Callable[[], float] = time.time) -> float | None:
-    """The seconds that a provider asks to wait: a number, or a date (RFC 9110 §10.2.3); None if it does not say."""
-    text = answer.header("retry-after")
-    milliseconds = answer.header("retry-after-ms")  # OpenAI's and Azure's own
-    if re.fullmatch(r"\d{1,9}", milliseconds):
-        return int(milliseconds) / 1000
-    if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text):
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return max(0.0, moment.timestamp() - now())

@@ -18,11 +18,12 @@ from hmac import compare_digest
 from urllib.parse import quote, unquote
 
 from workers.gateway import registry_pages
-from workers.gateway.http_server import HttpServer, Listener, Reply, Request
+from workers.gateway.http_server import HttpServer, Listener, Reply
 from workers.gateway.installer_variables import installer_variables
 from workers.gateway.registry_pages import PackageFile
 from workers.gateway.registry_settings import Registry, RegistrySettings
 from workers.gateway.registry_upstream import MAX_FILE_BYTES, Unavailable, Upstream
+from workers.gateway.request_reader import Request
 
 MAX_REQUESTS = 20_000  # of one run: a large project has 2,000 packages, each with a description and a file
 MAX_REFUSED = 200  # requests for anything but packages; an installer makes hardly any

@@ -91,7 +91,7 @@ def test_pipelined_requests_are_answered_one_after_the_other(provider: FakeProvi
 
 
 def test_half_a_header_is_given_up(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.gateway.http_server.HEAD_SECONDS", 0.2)
+    monkeypatch.setattr("workers.gateway.request_reader.HEAD_SECONDS", 0.2)
 
     with running_gateway("chat", provider.url) as gateway:
         started = time.monotonic()
@@ -102,7 +102,7 @@ def test_half_a_header_is_given_up(provider: FakeProvider, monkeypatch: pytest.M
 
 
 def test_a_body_that_trickles_is_given_up(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.gateway.http_server.BODY_SECONDS", 0.3)
+    monkeypatch.setattr("workers.gateway.request_reader.BODY_SECONDS", 0.3)
 
     with running_gateway("chat", provider.url) as gateway:
         started = time.monotonic()
