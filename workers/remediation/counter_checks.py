@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from workers.remediation import javascript_checks, python_assertions, python_controls
@@ -11,6 +11,7 @@ from workers.remediation.changed_code import ChangedCode
 from workers.remediation.run_trees import Overlay
 
 BROKEN_CODE = "with the changed code broken"
+IDLE_CODE = "with the changed code doing nothing"
 BROKEN_LINES = "with the changed lines broken"
 FAILING_END = "with tests that fail at their end"
 FAILING_ASSERTIONS = "with assertions that must fail"
@@ -47,6 +48,8 @@ def control_files(
     controls = []
     if broken := _break_files(changed, marker):
         controls.append(ControlFiles(BROKEN_CODE, broken, marker=marker))
+    if idle := _each(changed, python_controls.idle_code, javascript_checks.idle_javascript):
+        controls.append(ControlFiles(IDLE_CODE, idle))
     if not observed and (probes := _break_lines(changed, marker)):
         controls.append(ControlFiles(BROKEN_LINES, probes, marker=marker))
     try:
@@ -87,6 +90,19 @@ def _break_files(changed: ChangedFiles, marker: str) -> Overlay:
         if broken is not None:
             files[file] = broken.encode()
     return files
+
+
+def _each(
+    changed: ChangedFiles,
+    python: Callable[[str, ChangedCode], str | None],
+    javascript: Callable[[str, str, ChangedCode], str | None],
+) -> Overlay:
+    """The files for which a text can be made."""
+    texts = {
+        file: python(text, code) if _is_python(file) else javascript(file, text, code)
+        for file, (text, code) in changed.items()
+    }
+    return {file: text.encode() for file, text in texts.items() if text is not None}
 
 
 def _break_lines(changed: ChangedFiles, marker: str) -> Overlay:

@@ -32,9 +32,21 @@ def break_javascript(path: str, text: str, changed: ChangedCode, marker: str) ->
     edits: list[Edit] = []
     for node in tree.root.walk():
         if node.type in FUNCTIONS and node.start in changed.functions:
-            edits += _throw_first(node, marker)
+            edits += _put_first(node, _throw(marker))
         elif not changed.functions and node.start in changed.constants and _is_value(node):
             edits.append((node.start, node.end, f"({{ broken: {json.dumps(marker)} }})"))
+    return _apply(text, edits) if edits else None
+
+
+def idle_javascript(path: str, text: str, changed: ChangedCode) -> str | None:
+    """The file in which each changed function only returns an object that equals nothing; None without a function."""
+    tree = parse_source(path, text)
+    edits = [
+        edit
+        for node in (tree.root.walk() if tree else ())
+        if node.type in FUNCTIONS and node.start in changed.functions
+        for edit in _put_first(node, "if (String) return { idle: Symbol('idle') };")
+    ]
     return _apply(text, edits) if edits else None
 
 
@@ -176,13 +188,13 @@ def _throw(marker: str) -> str:
     return f"if (String) throw new Error({json.dumps(marker)});"
 
 
-def _throw_first(function: Node, marker: str) -> list[Edit]:
+def _put_first(function: Node, statement: str) -> list[Edit]:
     body = function.get("body")
     if body is None:
         return []
     if body.type == "statement_block":
-        return [(body.start + 1, body.start + 1, f" {_throw(marker)}")]
-    return [(body.start, body.start, f"{{ {_throw(marker)} return ("), (body.end, body.end, "); }")]
+        return [(body.start + 1, body.start + 1, f" {statement}")]
+    return [(body.start, body.start, f"{{ {statement} return ("), (body.end, body.end, "); }")]
 
 
 def _throw_instead_of_exits(root: Node, text: str, marker: str) -> str:

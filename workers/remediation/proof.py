@@ -17,6 +17,7 @@ from workers.remediation.counter_checks import (
     BROKEN_LINES,
     FAILING_ASSERTIONS,
     FAILING_END,
+    IDLE_CODE,
     ControlFiles,
 )
 from workers.remediation.policy.test_files import is_test
@@ -162,7 +163,7 @@ def _find_flaws(attempts: Attempts, fault: Fault, change: Change) -> Iterator[st
 def _side_effects(attempts: Attempts) -> Iterator[str]:
     reads = sorted({path for attempt in attempts.all for path in attempt.result.report.reads})
     if reads:
-        yield f"the reproduction reads source files ({_list(reads)}) instead of calling them"
+        yield f"the reproduction reads code ({_list(reads)}) instead of calling it"
     edits = sorted({
         path
         for attempt in (attempts.deployed, *attempts.base, *attempts.patched)
@@ -278,12 +279,35 @@ def _find_gaps(attempts: Attempts, fault: Fault, change: Change) -> Iterator[str
         yield "the changed code cannot be broken for a counter-check"
     if FAILING_END not in names:
         yield "the reproduction has no test function that the counter-check could let fail"
+    idle = attempts.controls.get(IDLE_CODE)
+    if idle is not None and idle.outcome == "passed" and not _fails_inside(attempts, change):
+        yield "the reproduction also passes if the changed code does nothing at all"
     codes = change.code.values()
     if codes and all(code.literals_only for code in codes) and not _functions(attempts):
         yield "the patch only changes a value, and the reproduction compares it without running code of the service"
     if fault.exceptions and not _raises(attempts, fault):
         names_text = _list(sorted(fault.exceptions))
         yield f"without the patch the reproduction does not fail with the error of the evidence ({names_text})"
+
+
+def _fails_inside(attempts: Attempts, change: Change) -> bool:
+    """True if without the patch an error of a changed file fails the reproduction, and not only an assertion of it."""
+    for attempt in attempts.base:
+        report = attempt.result.report
+        if attempt.timed_out:
+            return True
+        inside = {name for name, path, *_ in report.raised if path in change.code}
+        failed = [report.tests[name] for name in report.ids("failed")]
+        if any(test.error in inside for test in failed):
+            return True
+        # Node.js names the files of a stack in its text only.
+        if any(
+            f"/{path}:" in test.text and test.error != "AssertionError"
+            for test in failed
+            for path in change.code
+        ):
+            return True
+    return False
 
 
 def _functions(attempts: Attempts) -> list[str]:

@@ -1,6 +1,7 @@
 """Counter-checks of a Python reproduction: files with which a test must fail, or its result proves nothing. Pure.
 
 - `break_code`: the changed functions raise. A reproduction that still passes does not depend on them.
+- `idle_code`: they do nothing. One that still passes looks at something else than what they do.
 - `fail_at_end`: every test raises at its end. One that is still reported as passed was not reported by the runner.
 
 `python_assertions` has a third one.
@@ -9,6 +10,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from workers.remediation.changed_code import ChangedCode, functions_of, is_docstring
@@ -27,35 +29,44 @@ def break_code(text: str, changed: ChangedCode, marker: str) -> str | None:
 
     Without changed functions the values of changed assignments become an object that equals nothing.
     """
+    if changed.functions:
+        return _put_first(text, changed, lambda _name: f"raise RuntimeError({marker!r})")
+    return _break_constants(ast.parse(text), changed) if changed.constants else None
+
+
+def idle_code(text: str, changed: ChangedCode) -> str | None:
+    """The file in which each changed function only returns an object that equals nothing; None without a function."""
+    if not changed.functions:
+        return None
+    return _put_first(text, changed, lambda name: "return" if name == "__init__" else "return object()")
+
+
+def _put_first(text: str, changed: ChangedCode, action: Callable[[str], str]) -> str:
+    """The file with a statement in front of the body of each changed function. The rest of its text stays."""
     lines = text.splitlines(keepends=True)
     tree = ast.parse(text)
-    if changed.functions:
-        functions = [node for node in functions_of(tree) if node.lineno in changed.functions]
-        # From the end, so that earlier line numbers stay right.
-        for function in sorted(functions, key=lambda node: -node.lineno):
-            body = function.body[1:] if is_docstring(function.body[0]) else function.body
-            first = body[0] if body else function.body[0]
-            if first.lineno <= function.lineno or not lines[first.lineno - 1][: first.col_offset].isspace():
-                return _break_by_tree(tree, changed, marker)
-            start = min([first.lineno, *(item.lineno for item in getattr(first, "decorator_list", []))])
-            position = start - 1 if body else (first.end_lineno or first.lineno)
-            indent = (
-                " " * first.col_offset
-                if "\t" not in lines[first.lineno - 1][: first.col_offset]
-                else (lines[first.lineno - 1][: first.col_offset])
-            )
-            # The condition keeps the compiler from dropping the rest of the function.
-            lines.insert(position, f"{indent}if str: raise RuntimeError({marker!r})\n")
-        return "".join(lines)
-    return _break_constants(tree, changed) if changed.constants else None
+    functions = [node for node in functions_of(tree) if node.lineno in changed.functions]
+    # From the end, so that earlier line numbers stay right.
+    for function in sorted(functions, key=lambda node: -node.lineno):
+        body = function.body[1:] if is_docstring(function.body[0]) else function.body
+        first = body[0] if body else function.body[0]
+        indent = lines[first.lineno - 1][: first.col_offset]
+        if first.lineno <= function.lineno or not indent.isspace():
+            return _put_first_by_tree(tree, changed, action)
+        start = min([first.lineno, *(item.lineno for item in getattr(first, "decorator_list", []))])
+        position = start - 1 if body else (first.end_lineno or first.lineno)
+        # The condition keeps the compiler from dropping the rest of the function.
+        lines.insert(position, f"{indent}if str: {action(function.name)}\n")
+    return "".join(lines)
 
 
-def _break_by_tree(tree: ast.Module, changed: ChangedCode, marker: str) -> str:
-    statement = ast.parse(f"if str: raise RuntimeError({marker!r})").body[0]
+def _put_first_by_tree(tree: ast.Module, changed: ChangedCode, action: Callable[[str], str]) -> str:
     for function in functions_of(tree):
         if function.lineno in changed.functions:
+            text = f"def f():\n    if str: {action(function.name)}"
+            holder = ast.parse(text).body[0]
             position = 1 if is_docstring(function.body[0]) else 0
-            function.body.insert(position, statement)
+            function.body[position:position] = holder.body if isinstance(holder, ast.FunctionDef) else []
     return ast.unparse(ast.fix_missing_locations(tree))
 
 

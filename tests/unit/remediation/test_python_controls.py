@@ -10,7 +10,7 @@ import pytest
 
 from workers.remediation.changed_code import find_changed_code
 from workers.remediation.python_assertions import fail_assertions
-from workers.remediation.python_controls import break_code, fail_at_end
+from workers.remediation.python_controls import break_code, fail_at_end, idle_code
 
 MARKER = "counter-check 1"
 
@@ -50,6 +50,18 @@ def test_a_broken_function_raises_and_keeps_its_text(text: str) -> None:
     assert "return" in broken
     with pytest.raises(RuntimeError, match=MARKER):
         load(broken)["f"](1)
+
+
+@pytest.mark.parametrize("text", FUNCTIONS)
+def test_an_idle_function_returns_what_nothing_equals_and_keeps_its_text(text: str) -> None:
+    changed = find_changed_code(None, text, [1], [])
+    assert changed
+
+    idle = idle_code(text, changed)
+
+    assert idle
+    assert "return x" in idle
+    assert load(idle)["f"](1) != 1
 
 
 def test_a_broken_value_equals_nothing() -> None:

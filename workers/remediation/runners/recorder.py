@@ -14,18 +14,12 @@ from typing import Any
 SOURCE_SUFFIXES = (
     ".py", ".pyi", ".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx", ".sql", ".html", ".jinja", ".j2",
 )  # fmt: skip
-READERS = (
-    "importlib",
-    "traceback",
-    "linecache",
-    "warnings",
-    "logging",
-    "_pytest",
-    "pytest",
-    "runpy",
-    "zipimport",
-)
-"""Packages that read source files for themselves: imports, printed stacks and rewritten assertions."""
+READERS = ("traceback", "warnings", "logging", "_pytest", "pytest", "runpy", "zipimport")
+"""Packages that read source files for themselves: printed stacks and rewritten assertions."""
+IMPORTING = ("get_code", "exec_module", "_find_and_load", "_fill_cache")
+"""Functions of importlib that read files in order to import them, and not for their caller."""
+CODE_ATTRIBUTES = ("__code__", "f_code", "tb_frame", "gi_code", "cr_code")
+"""Attributes that lead from a function, a frame or a stack to its code; Python audits access to them."""
 FUNCTION_FLAG = (
     0x01  # CO_OPTIMIZED of Python's inspect module: code of a function, not of a module or a class
 )
@@ -50,7 +44,7 @@ class Recorder:
         self._functions: set[str] = set()
         self._raised: list[list[Any]] = []
         self._reads: list[str] = []
-        self._last: BaseException | None = None
+        self._is_auditing = False
         if reproduction:
             sys.addaudithook(self._audit)
 
@@ -117,23 +111,37 @@ class Recorder:
     # ---- reads ----
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event != "open" or not self._reproduction or len(self._reads) >= MAX_READS:
+        is_code = event == "object.__getattr__" and arguments[1] in CODE_ATTRIBUTES
+        # Looking at a frame here is an audited event as well.
+        if self._is_auditing or not (is_code or event == "open") or not self._reproduction:
             return
-        path = arguments[0]
+        self._is_auditing = True
+        try:
+            found = self._find_code_access(arguments[1]) if is_code else self._find_read(arguments[0])
+            if found and len(self._reads) < MAX_READS:
+                self._reads.append(found)
+        finally:
+            self._is_auditing = False
+
+    def _find_code_access(self, attribute: str) -> str:
+        caller = sys._getframe(2).f_code.co_filename
+        return f"{attribute} of an object" if os.path.realpath(caller) == self._reproduction else ""
+
+    def _find_read(self, path: Any) -> str:
         if not isinstance(path, str | bytes | os.PathLike):
-            return
+            return ""
         name = os.path.realpath(os.fsdecode(path))
         if not name.endswith(SOURCE_SUFFIXES) or not name.startswith(self._tree):
-            return
-        if self._is_read_by_test():
-            self._reads.append(name[len(self._tree) :])
+            return ""
+        return name[len(self._tree) :] if self._is_read_by_test() else ""
 
     def _is_read_by_test(self) -> bool:
         """True if the reproduction reads the file, not an import or a printed stack that it caused."""
-        frame: FrameType | None = sys._getframe(2)
+        frame: FrameType | None = sys._getframe(3)
         while frame is not None:
-            module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-            if module in READERS:
+            module = str(frame.f_globals.get("__name__", "")).partition(".")[0].removesuffix("_external")
+            is_import = module.endswith("importlib") and frame.f_code.co_name in IMPORTING
+            if module in READERS or is_import:
                 return False
             if os.path.realpath(frame.f_code.co_filename) == self._reproduction:
                 return True
