@@ -6,6 +6,7 @@ process is left. A run that lost its worker resumes where it stopped, in the sam
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import threading
 import time
@@ -31,7 +32,7 @@ from workers.agent.run_limits import MAX_TOKENS
 from workers.agent.set_aside import unsafe_entries_set_aside
 from workers.errors import AgentBusy, AgentRefused
 from workers.gateway.call_budget import RunBudget
-from workers.gateway.model_gateway import CallLog, CallRecord, ModelGateway
+from workers.gateway.model_gateway import CallLog, CallRecord, ModelGateway, ModelProvider
 from workers.models import Usage
 from workers.sandbox.ports import Ports, open_ports
 
@@ -48,6 +49,8 @@ CODING_AGENTS: Mapping[AgentName, CodingAgent] = {
     "codex": acp_agent.converse,
 }
 """The implementation of each value of TRACKWALKER_AGENT."""
+
+log = logging.getLogger("trackwalker.agent")
 
 ValidateAnswer = Callable[[str], str | None]
 
@@ -67,7 +70,7 @@ def ask(
     agent: Agent, role: Role, clone: Path, prompt: str, *,
     run_folder: Path, validate_answer: ValidateAnswer, check_alive: Callable[[], None],
     on_start: Callable[[subprocess.Popen[bytes]], None], on_usage: Callable[[Usage], None] = lambda _usage: None,
-    earlier_usage: Usage = NO_USAGE, call_log: CallLog = NO_LOG,
+    earlier_usage: Usage = NO_USAGE, call_log: CallLog = NO_LOG, model_provider: ModelProvider | None = None,
 ) -> AgentAnswer:  # fmt: skip
     """The agent's answer to the prompt. A writer may have changed files in the clone.
 
@@ -84,6 +87,7 @@ def ask(
             threads. Before a call it includes what the call may take at most.
         earlier_usage: usage of the part of this run that a crashed worker has done.
         call_log: gets each call of the model.
+        model_provider: gives the model's answers, for a replay; None stands for the provider of the settings.
 
     Raises:
         AgentRefused: a limit was reached, the model or a setting refuses, or the second answer is invalid too.
@@ -100,7 +104,11 @@ def ask(
         agent.cost_limit_usd, MAX_TOKENS, agent.calls_limit, on_usage=on_usage, before=earlier_usage,
         describe=f"the run reached its limit of {agent.cost_limit_usd:g} USD",
     )  # fmt: skip
-    gateway = ModelGateway(upstream, budget, call_log, deadline=started + agent.deadline_seconds)
+    price = upstream.price.source if upstream.price else "unknown: the run is limited by tokens only"
+    log.info("agent starts", extra={"model": agent.model, "price": price})
+    gateway = ModelGateway(
+        upstream, budget, call_log, deadline=started + agent.deadline_seconds, provider=model_provider
+    )
 
     def tick() -> None:
         check_alive()

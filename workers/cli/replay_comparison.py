@@ -93,7 +93,7 @@ def _replay_incident(store: JournalStore, key: str) -> ReplayResult:
     later_records = (records.PLAN, records.FIX, records.VERIFICATION)
     present = [record.name for record in later_records if store.command("hexists", key, record.field)]
     notes = [f"not repeated: {', '.join(present)}"] if present else []
-    return _result(f"{now.category.value}: {now.summary}", _compare_fields(before, now), notes)
+    return _result(f"{now.category.value}: {now.summary}", compare_fields(before, now), notes)
 
 
 def _result(outcome: str, differences: list[str], notes: list[str]) -> ReplayResult:
@@ -123,7 +123,7 @@ def _compare_findings(before: list[Finding], now: list[Finding]) -> list[str]:
     lines += [f"only now: {_describe(new[key])}" for key in new if key not in old]
     for key in old:
         if key in new:
-            differences = _compare_fields(old[key], new[key])
+            differences = compare_fields(old[key], new[key])
             lines += [f"{old[key].service}, {old[key].kind}: {line}" for line in differences]
     return lines
 
@@ -140,7 +140,7 @@ def _describe(finding: Finding) -> str:
     return f"{finding.severity.value}: {finding.named_sentence}"
 
 
-def _compare_fields(before: Model, now: Model) -> list[str]:
+def compare_fields(before: Model, now: Model) -> list[str]:
     """A line for each field that differs; lists are compared element by element."""
     old_values, new_values = before.model_dump(mode="json"), now.model_dump(mode="json")
     lines = []

@@ -37,6 +37,7 @@ class Transcript(Model):
     api: str = ""
     """The format of the model's API."""
     model: str = ""
+    """`provider/model`"""
     directory: Exact = ""
     """The clone's path in that run. Answers name files by it, so a changed character would lead a replay astray."""
     calls: tuple[ModelCall, ...] = ()

@@ -46,7 +46,9 @@ def run_agent(
     """
     started = claim.text(f"began:{role}")
     before = _usage_before(claim, workspace, started)
-    budget_left = remediation.settings.max_cost_per_incident_usd - before.cost_usd
+    # As much as `budget.reserve` has reserved of the day's budget.
+    limit = min(remediation.settings.max_cost_per_incident_usd, remediation.settings.max_cost_per_day_usd)
+    budget_left = limit - before.cost_usd
     if budget_left <= 0:
         raise AgentRefused(
             f"the incident has used up TRACKWALKER_MAX_COST_PER_INCIDENT_USD ({before.cost_usd:.2f} USD)"
@@ -71,7 +73,7 @@ def run_agent(
             validate_answer=lambda text: _problem_prompt(parse, text), check_alive=claim.check_alive,
             on_start=lambda process: claim.on_loss(lambda: kill(process)), on_usage=record_usage,
             earlier_usage=_subtract(claim.get(records.USAGE) or Usage(), before) if is_resumed else Usage(),
-            call_log=_transcript_recorder(claim, role, is_resumed=is_resumed),
+            call_log=_transcript_recorder(claim, role, agent.model, workspace, is_resumed=is_resumed),
         )  # fmt: skip
     except NotAvailable:
         if usage is None or not usage.tokens:
@@ -83,7 +85,9 @@ def run_agent(
             claim.record(records.USAGE, _add(before, usage))
 
 
-def _transcript_recorder(claim: Claim, role: Role, *, is_resumed: bool) -> TranscriptRecorder:
+def _transcript_recorder(
+    claim: Claim, role: Role, model: str, workspace: workspaces.Workspace, *, is_resumed: bool
+) -> TranscriptRecorder:
     """Records each call of the model in the journal; a resumed run goes on with its own transcript."""
     record = records.CALLS[role]
 
@@ -92,7 +96,8 @@ def _transcript_recorder(claim: Claim, role: Role, *, is_resumed: bool) -> Trans
         with suppress(NotAvailable):
             claim.record(record, transcript)
 
-    return TranscriptRecorder(store, (claim.get(record) if is_resumed else None) or Transcript())
+    new = Transcript(model=model, directory=str(workspace.clone.resolve()))
+    return TranscriptRecorder(store, (claim.get(record) if is_resumed else None) or new)
 
 
 def _record_start(

@@ -48,7 +48,7 @@ def plan(claim: Claim, remediation: Remediation) -> Outcome | None:
         return rejected
     if claim.get(records.PLAN) is None and (over := _reserve_budget(claim, remediation, incident)):
         return over
-    plan = claim.step(records.PLAN, lambda: _make_plan(claim, remediation, repository))
+    plan = claim.step(records.PLAN, lambda: make_plan(claim, remediation, repository))
     if plan.verdict not in (Category.CODE, Category.DEPLOYMENT):
         return _not_a_code_problem(plan)
     keys = fault_location.reservation_keys(repository, plan, evidence)
@@ -62,7 +62,8 @@ def _reserve_budget(claim: Claim, remediation: Remediation, incident: Incident) 
     return _report_findings(incident, budget.describe_limit(limit, remediation.settings, incident))
 
 
-def _make_plan(claim: Claim, remediation: Remediation, repository: Repository) -> Plan:
+def make_plan(claim: Claim, remediation: Remediation, repository: Repository) -> Plan:
+    """The plan of the reading agent. Raises AgentRefused if it gives no usable one."""
     incident, evidence = claim.need(records.INCIDENT), claim.need(records.EVIDENCE)
     prompt = prompts.reader_prompt(incident, evidence, claim.need(records.VERDICT))
     with open_workspace(claim, remediation, "reader", repository.name, repository.deployed) as workspace:
@@ -124,9 +125,9 @@ def fix(claim: Claim, remediation: Remediation) -> Outcome | None:
         if stop is not None:
             reservations.release(claim)
             return stop
-    fix = claim.step(records.FIX, lambda: _make_fix(claim, remediation, repository, plan, base))
+    fix = claim.step(records.FIX, lambda: make_fix(claim, remediation, repository, plan, base))
     verification = claim.step(
-        records.VERIFICATION, lambda: _verify(claim, remediation, repository, plan, fix)
+        records.VERIFICATION, lambda: verify_fix(claim, remediation, repository, plan, fix)
     )
     if verification.decision in ("ready", "draft"):
         return None
@@ -164,7 +165,8 @@ def _blocked_outcome(
     return None
 
 
-def _make_fix(claim: Claim, remediation: Remediation, repository: Repository, plan: Plan, base: str) -> Fix:
+def make_fix(claim: Claim, remediation: Remediation, repository: Repository, plan: Plan, base: str) -> Fix:
+    """The patch of the writing agent on a commit. Raises AgentRefused if it changed nothing."""
     with open_workspace(claim, remediation, "writer", repository.name, base) as workspace:
         hint = claim.step(records.RUNNER_HINT, lambda: runner_hint(workspace.clone, repository.root))
         prompt = prompts.writer_prompt(plan, hint)
@@ -184,9 +186,10 @@ def _make_fix(claim: Claim, remediation: Remediation, repository: Repository, pl
     )  # fmt: skip
 
 
-def _verify(
+def verify_fix(
     claim: Claim, remediation: Remediation, repository: Repository, plan: Plan, fix: Fix
 ) -> Verification:
+    """The verification of a fix in the sandbox."""
     return remediation.verify(
         fix, plan, claim.need(records.VERDICT), repository,
         service=claim.need(records.INCIDENT).subject.name, repositories=remediation.repositories,

@@ -17,23 +17,32 @@ def add_parser(subparsers: Subparsers) -> None:
         subparsers,
         "replay",
         "run detection or diagnosis again on a recorded sweep or incident",
-        details="Compares the result with the recorded one. Writes nothing, and connects only to Redis.\n"
+        details="Compares the result with the recorded one. Writes nothing, and connects only to Redis; with\n"
+        "--with-model-answers it also reads the repository, and starts the agent in its sandbox.\n"
         "Exit code: 0 if the result is the same, 1 if it differs, 2 if it cannot be replayed.",
         example="replay 3f9c2a",
     )
     add_id(parser)
+    parser.add_argument(
+        "--with-model-answers",
+        action="store_true",
+        help="make the plan, the patch and the verification of an incident again with the recorded answers of the "
+        "model, without its provider",
+    )
     parser.set_defaults(run=run)
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Print the comparison."""
-    from workers.cli import replay_comparison
+    from workers.cli import fix_comparison, replay_comparison
     from workers.errors import TrackwalkerError
 
     try:
-        exit_code, lines = replay_comparison.replay(
-            open_store(settings), options.id, settings.min_duration_minutes
-        )
+        store = open_store(settings)
+        if options.with_model_answers:
+            exit_code, lines = fix_comparison.compare_fix(settings, store, options.id)
+        else:
+            exit_code, lines = replay_comparison.replay(store, options.id, settings.min_duration_minutes)
     except TrackwalkerError as error:
         # Not the 1 of every other command: here it means that the result differs.
         print_error(error)
