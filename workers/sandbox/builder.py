@@ -123,7 +123,7 @@ def _candidates(base: Sandbox, kinds: Sequence[Kind], *, may_mount: bool) -> Ite
 
 def _has_seccomp() -> bool:
     status = Path("/proc/self/status")
-    return status.exists() and "Seccomp:" in status.read_text() and bool(seccomp_filter(private_network=True))
+    return status.exists() and "Seccomp:" in status.read_text() and bool(seccomp_filter(is_private=True))
 
 
 def _fitting(bounds: Bounds) -> Bounds:

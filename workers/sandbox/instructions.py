@@ -116,7 +116,7 @@ def _confinement(sandbox: Sandbox, command: Command, readable: Sequence[Path]) -
         "connect": None if private_network else served,
         "bind": None if private_network else connected,
         "seccomp": seccomp_filter(
-            private_network=private_network, sockets=private_network or ports is not None
+            is_private=private_network, sockets=private_network or ports is not None
         ).hex()
         if sandbox.seccomp
         else "",

@@ -112,6 +112,7 @@ SOCKETPAIR = (53, 199)
 PERSONALITY = (135, 92)
 IOCTL = (16, 29)
 SHMGET = (29, 194)
+SEMGET = (64, 190)
 SENDTO = (44, 206)
 SENDMSG = (46, 211)
 SENDMMSG = (307, 269)
@@ -132,12 +133,12 @@ NETLINK_ROUTE = 0
 Instruction = tuple[int, int, int, int]
 
 
-def seccomp_filter(*, private_network: bool, sockets: bool = True) -> bytes:
+def seccomp_filter(*, is_private: bool, sockets: bool = True) -> bytes:
     """The filter's instructions, as an array of `struct sock_filter`; empty on a machine without a table.
 
     Args:
-        private_network: whether the command has a network namespace of its own. Otherwise it gets TCP sockets only,
-            because Landlock decides about TCP ports and about nothing else of the host's network.
+        is_private: whether the command has namespaces of its own for network and IPC. Otherwise it gets TCP sockets
+            only, because Landlock decides about TCP ports and about nothing else of the host's network.
         sockets: False to refuse the command all sockets of the host's network.
     """
     machine = platform.machine()
@@ -158,23 +159,28 @@ def seccomp_filter(*, private_network: bool, sockets: bool = True) -> bytes:
         for numbers in calls.values():
             number = numbers[column]
             program += _case(number, _fail(error)) if number is not None else []
-    for numbers, body in _argument_rules(private_network=private_network, sockets=sockets):
+    for numbers, body in _argument_rules(is_private=is_private, sockets=sockets):
         program += _case(numbers[column], body)
     program.append(_return(ALLOW))
     return b"".join(struct.pack("HBBI", *instruction) for instruction in program)
 
 
-def _argument_rules(
-    *, private_network: bool, sockets: bool
-) -> list[tuple[tuple[int, int], list[Instruction]]]:
+def _argument_rules(*, is_private: bool, sockets: bool) -> list[tuple[tuple[int, int], list[Instruction]]]:
     allow, refuse = [_return(ALLOW)], _fail(errno.EPERM)
     return [
         (CLONE, [_argument(0), (JUMP_SET, 0, 1, NAMESPACE_FLAGS), *refuse, *allow]),
         (PERSONALITY, [_argument(0), *_one_of(PERSONALITIES), *refuse]),
         (IOCTL, [_argument(1), *_one_of(TERMINAL_REQUESTS, refuse), *allow]),
-        (SHMGET, [_argument(1), (JUMP_GREATER, 0, 1, MAX_SHARED_SEGMENT), *refuse, *allow]),
+        # Without namespaces of its own a command would leave segments and semaphores for the next one.
+        (
+            SHMGET,
+            [_argument(1), (JUMP_GREATER, 0, 1, MAX_SHARED_SEGMENT), *refuse, *allow]
+            if is_private
+            else refuse,
+        ),
+        (SEMGET, allow if is_private else refuse),
         (SOCKETPAIR, [_argument(0), *_case(socket.AF_UNIX, allow), *refuse]),
-        (SOCKET, _socket_rule(private_network=private_network, sockets=sockets)),
+        (SOCKET, _socket_rule(is_private=is_private, sockets=sockets)),
         *(
             (numbers, [_argument(index), (JUMP_SET, 0, 1, MSG_FASTOPEN), *refuse, *allow])
             for numbers, index in ((SENDTO, 3), (SENDMSG, 2), (SENDMMSG, 3))
@@ -182,17 +188,17 @@ def _argument_rules(
     ]
 
 
-def _socket_rule(*, private_network: bool, sockets: bool) -> list[Instruction]:
+def _socket_rule(*, is_private: bool, sockets: bool) -> list[Instruction]:
     allow, refuse = [_return(ALLOW)], _fail(errno.EACCES)
     # Other protocols over the internet, such as MPTCP and SCTP, connect without a question to Landlock.
     tcp = _case(socket.SOCK_STREAM, [_argument(2), *_one_of((0, socket.IPPROTO_TCP)), *refuse])
     udp = _case(socket.SOCK_DGRAM, [_argument(2), *_one_of((0, socket.IPPROTO_UDP)), *refuse])
-    kinds = [*(tcp if sockets else []), *(udp if private_network else [])]
+    kinds = [*(tcp if sockets else []), *(udp if is_private else [])]
     internet = [_argument(1), (AND, 0, 0, SOCK_TYPE_MASK), *kinds, *refuse]
     netlink = [_argument(2), *_case(NETLINK_ROUTE, allow), *refuse]
     return [
         _argument(0),
-        *_case(socket.AF_UNIX, allow if private_network else refuse),
+        *_case(socket.AF_UNIX, allow if is_private else refuse),
         *_case(socket.AF_INET, internet),
         *_case(socket.AF_INET6, internet),
         *_case(16, netlink),  # AF_NETLINK, which the socket module has on Linux only

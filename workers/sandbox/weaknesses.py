@@ -40,6 +40,8 @@ def weaknesses(sandbox: Sandbox, failures: Sequence[str]) -> tuple[str, ...]:
         and not sandbox.private_network
         and sandbox.landlock < 4,
         "Tests that open sockets fail, because commands have no network namespace.": not sandbox.private_network,
+        "Commands can change permissions and times of the worker's files, and limits of its processes.": on_host
+        and not sandbox.own_uid,
         "Commands can signal abstract sockets and processes of their own uid.": on_host
         and not sandbox.own_uid
         and sandbox.landlock < 6,
