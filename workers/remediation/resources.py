@@ -62,6 +62,7 @@ class Remediation:
         scratch = self.folder / "scratch"
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         hide = [self.folder, self.product_folder / ".env", Path.cwd() / ".env"]
+        hide += [self.settings.opencode_config] if self.settings.opencode_config else []
         return build_sandbox(hide=hide, scratch=scratch, allow_unsandboxed=self.settings.allow_unsandboxed)
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import logging
 import os
 import secrets
 import socket
@@ -34,6 +35,8 @@ CREATE_RULESET_VERSION = 1
 
 NEWEST_LANDLOCK = 7
 """Newest version of Landlock's interface whose rules are known here."""
+
+log = logging.getLogger("trackwalker.sandbox")
 
 TOLERATED = frozenset({"see a process"})
 """What a level without mounts of its own cannot prevent. It becomes a weakness."""
@@ -75,10 +78,10 @@ def build_sandbox(
             restrict(candidate.hide)
         problem, failures = _try_out(candidate, str(python.resolve()))
         if not problem:
-            return replace(candidate, weaknesses=weaknesses(candidate, failures))
+            return _log(replace(candidate, weaknesses=weaknesses(candidate, failures)))
         problems.setdefault(candidate.kind, problem)
     if allow_unsandboxed and os.geteuid() != 0:
-        return replace(base, weaknesses=weaknesses(base, []))
+        return _log(replace(base, weaknesses=weaknesses(base, [])))
     reasons = "; ".join(f"{kind}: {problem}" for kind, problem in problems.items()) or "no level was tried"
     raise AgentRefused(f"no sandbox can be built for the agent ({reasons}). {_advice()}")
 
@@ -91,6 +94,12 @@ def landlock_version() -> int:
     size, flags = ctypes.c_size_t(0), ctypes.c_uint(CREATE_RULESET_VERSION)
     version = int(syscall(ctypes.c_long(LANDLOCK_CREATE_RULESET), None, size, flags))
     return min(max(version, 0), NEWEST_LANDLOCK)
+
+
+def _log(sandbox: Sandbox) -> Sandbox:
+    facts = {"level": sandbox.describe(), "weaknesses": list(sandbox.weaknesses)}
+    log.log(logging.WARNING if sandbox.weaknesses else logging.INFO, "sandbox built", extra=facts)
+    return sandbox
 
 
 def _advice() -> str:

@@ -41,9 +41,9 @@ class Bounds:
     file_bytes: int = 2 * GIB
     """Size of one file."""
     disk_bytes: int = 6 * GIB
-    """Growth of the writable folders together: an installation of a large service needs about 2 GiB."""
+    """Size of the writable folders together: a large service with its dependencies needs about 2 GiB."""
     disk_files: int = 400_000
-    """Files that a command may add; large `node_modules` folders hold 100,000."""
+    """Files in them; large `node_modules` folders hold 100,000."""
     tmp_bytes: int = 256 * 2**20
     """Size of the private /tmp, which is memory. TMPDIR of the product's commands is on the disk."""
     shm_bytes: int = 64 * 2**20

@@ -134,7 +134,7 @@ def _exceeded(watch: Watch, disk: usage.Disk, looks: int) -> str:
         return "memory"
     if looks % DISK_EVERY:
         return ""
-    size, files = disk.growth(group)
+    size, files = disk.used(group)
     if size > watch["disk_bytes"] or files > watch["disk_files"] or disk.is_nearly_full():
         return "disk"
     return ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import time
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 BLOCK = 512
@@ -18,6 +19,10 @@ MEASURE_STEP = 64 * 2**20
 """Bytes by which the free space of a disk falls before the folders are measured again: walking them is slow."""
 FILES_STEP = 5_000
 """The same for the number of free files."""
+MEASURE_SECONDS = 5.0
+"""Interval at which the folders are measured anyway."""
+MEASURE_SHARE = 20.0
+"""The interval grows to this many times the duration of a measurement, so that it takes at most a twentieth."""
 FREE_RESERVE = 512 * 2**20
 """Bytes of the disk that stay free: the worker and the store share it."""
 
@@ -71,36 +76,42 @@ def memory(group: list[Process], limit: int) -> int:
     return exact + _open_file_bytes(group, in_memory=True)
 
 
-def tmp_bytes(group: list[Process]) -> int:
+def unnamed_disk_bytes(group: list[Process]) -> int:
     """Bytes of deleted files that the processes still hold open on a disk."""
     return _open_file_bytes(group, in_memory=False)
 
 
 class Disk:
-    """The growth of the writable folders since the start."""
+    """The size of the writable folders. Walking them is slow, so the disk's free space says when to do it.
+
+    Other programs of the machine may free what the command takes, so the folders are also measured at intervals.
+    """
 
     def __init__(self, folders: list[str]) -> None:
         # A folder below another one is measured with it.
         self.folders = [
             folder for folder in folders if not any(folder.startswith(f"{other}/") for other in folders)
         ]
-        self.first = self._measure()
-        self.free = self._free()
-        self.grown = (0, 0)
+        self.first = self.last = self._free()
+        self.size = (0, 0)
+        self.measure_at = time.monotonic() + MEASURE_SECONDS
 
-    def growth(self, group: list[Process]) -> tuple[int, int]:
-        """Bytes and files that were added, measured anew after the free space has fallen."""
+    def used(self, group: list[Process]) -> tuple[int, int]:
+        """Bytes and files in the folders at the last measurement, zero before the first."""
         free = self._free()
-        fallen = self.free[0] - free[0] >= MEASURE_STEP or self.free[1] - free[1] >= FILES_STEP
-        if fallen:
+        fallen = self.last[0] - free[0] >= MEASURE_STEP or self.last[1] - free[1] >= FILES_STEP
+        if fallen or time.monotonic() >= self.measure_at:
+            started = time.monotonic()
             size, count = self._measure()
-            self.free = free
-            self.grown = (size - self.first[0] + tmp_bytes(group), count - self.first[1])
-        return self.grown
+            pause = max(MEASURE_SECONDS, MEASURE_SHARE * (time.monotonic() - started))
+            self.last, self.measure_at = free, time.monotonic() + pause
+            self.size = (size + unnamed_disk_bytes(group), count)
+        return self.size
 
     def is_nearly_full(self) -> bool:
-        """Whether the disk has less than the reserve, and this command took a part of it."""
-        return self.grown[0] >= MEASURE_STEP and self._free()[0] < FREE_RESERVE
+        """Whether the disk has less than the reserve, and lost a part of it since the command started."""
+        free = self._free()[0]
+        return free < FREE_RESERVE and self.first[0] - free >= MEASURE_STEP
 
     def _free(self) -> tuple[int, int]:
         if not self.folders:
