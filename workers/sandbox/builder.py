@@ -19,10 +19,10 @@ from workers.errors import AgentRefused
 from workers.sandbox.bubblewrap import ISOLATION_LEVELS, find_bwrap
 from workers.sandbox.commands import run
 from workers.sandbox.confinement import LANDLOCK_CREATE_RULESET
+from workers.sandbox.limitations import limitations
 from workers.sandbox.sandbox import Bounds, Kind, Sandbox
 from workers.sandbox.seccomp import seccomp_filter
 from workers.sandbox.uids import restrict
-from workers.sandbox.weaknesses import weaknesses
 
 TRIAL_SECONDS = 15.0
 """Timeout of a trial. It takes under 0.3 s; a loaded machine with a cold cache needs seconds."""
@@ -39,7 +39,7 @@ NEWEST_LANDLOCK = 7
 log = logging.getLogger("trackwalker.sandbox")
 
 TOLERATED = frozenset({"see a process"})
-"""What a level without mounts of its own cannot prevent. It becomes a weakness."""
+"""What a level without mounts of its own cannot prevent. It becomes a limitation."""
 
 
 def build_sandbox(
@@ -78,10 +78,10 @@ def build_sandbox(
             restrict(candidate.hide)
         problem, failures = _try_out(candidate, str(python.resolve()))
         if not problem:
-            return _log(replace(candidate, weaknesses=weaknesses(candidate, failures)))
+            return _log(replace(candidate, limitations=limitations(candidate, failures)))
         problems.setdefault(candidate.kind, problem)
     if allow_unsandboxed and os.geteuid() != 0:
-        return _log(replace(base, weaknesses=weaknesses(base, [])))
+        return _log(replace(base, limitations=limitations(base, [])))
     reasons = "; ".join(f"{kind}: {problem}" for kind, problem in problems.items()) or "no level was tried"
     raise AgentRefused(f"no sandbox can be built for the agent ({reasons}). {_advice()}")
 
@@ -97,8 +97,8 @@ def landlock_version() -> int:
 
 
 def _log(sandbox: Sandbox) -> Sandbox:
-    facts = {"level": sandbox.describe(), "weaknesses": list(sandbox.weaknesses)}
-    log.log(logging.WARNING if sandbox.weaknesses else logging.INFO, "sandbox built", extra=facts)
+    facts = {"level": sandbox.describe(), "limitations": list(sandbox.limitations)}
+    log.log(logging.WARNING if sandbox.limitations else logging.INFO, "sandbox built", extra=facts)
     return sandbox
 
 

@@ -1,4 +1,4 @@
-"""The sandbox in which the agent and the repository's code run: its level of isolation, its bounds, its weaknesses.
+"""The sandbox in which the agent and the repository's code run: its level of isolation, its bounds, its limitations.
 
 What a command may read is an allow-list: interpreters, libraries, certificates and the paths of its caller.
 """
@@ -74,7 +74,7 @@ class Sandbox:
     seccomp: bool = False
     """Whether a filter of system calls is used."""
     bounds: Bounds = Bounds()
-    weaknesses: tuple[str, ...] = ()
+    limitations: tuple[str, ...] = ()
     """What this level does not prevent, in sentences."""
 
     def describe(self) -> str:

@@ -24,10 +24,10 @@ def test_hostile_code_achieves_nothing_and_honest_code_everything(name: str) -> 
         assert len(results) >= 60
 
 
-def test_root_gets_bubblewrap_with_a_uid_and_names_no_weakness() -> None:
+def test_root_gets_bubblewrap_with_a_uid_and_names_no_limitation() -> None:
     if os.geteuid() != 0:
         pytest.skip("the strictest level needs root")
     with probe_folder() as folder:
         level = next((level for level in levels(folder, only="bubblewrap")), None)
 
-    assert level is None or (level.sandbox.own_uid, level.sandbox.weaknesses) == (True, ())
+    assert level is None or (level.sandbox.own_uid, level.sandbox.limitations) == (True, ())

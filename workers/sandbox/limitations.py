@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from workers.sandbox.sandbox import Sandbox
 
 
-def weaknesses(sandbox: Sandbox, failures: Sequence[str]) -> tuple[str, ...]:
-    """The weaknesses of the sandbox.
+def limitations(sandbox: Sandbox, failures: Sequence[str]) -> tuple[str, ...]:
+    """The limitations of the sandbox.
 
     Args:
         sandbox: the level.
