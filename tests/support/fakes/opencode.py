@@ -48,8 +48,9 @@ def install(path: Path) -> Path:
 
 @dataclass
 class Session:
-    """The messages of one conversation, kept in a file."""
+    """The messages of one conversation, kept in a file of all conversations."""
 
+    name: str
     directory: Path
     file: Path
     messages: list[Json] = field(default_factory=list)
@@ -59,8 +60,9 @@ class Session:
     def save(self) -> None:
         """Write the finished messages, so that they outlive the server."""
         finished = [message for message in self.messages if _is_prompt(message) or _is_finished(message)]
+        saved = {**_read(self.file), self.name: {"directory": str(self.directory), "messages": finished}}
         new = self.file.with_suffix(".new")
-        new.write_text(json.dumps({"directory": str(self.directory), "messages": finished}))
+        new.write_text(json.dumps(saved))
         new.replace(self.file)
 
     def is_answered(self, prompt: str) -> bool:
@@ -70,9 +72,10 @@ class Session:
         return bool(finished) and finished[-1]["info"].get("finish") == "stop"
 
 
-def _load(file: Path) -> Session:
-    saved = json.loads(file.read_text())
-    return Session(Path(saved["directory"]), file, saved["messages"])
+def _read(file: Path) -> Json:
+    """The saved sessions by their names."""
+    sessions: Json = json.loads(file.read_text()) if file.exists() else {}
+    return sessions
 
 
 def _is_prompt(message: Json) -> bool:
@@ -90,8 +93,13 @@ class Opencode:
     """One server with its configuration and its sessions."""
 
     def __init__(self, config: Json, home: Path) -> None:
-        self.config, self.home = config, home
-        self.sessions = {file.stem: _load(file) for file in home.glob("ses_*.json")}
+        # The real opencode's database has this path; the product keeps no other file for the next server.
+        self.config, self.file = config, home / "opencode" / "opencode.db"
+        self.file.parent.mkdir(exist_ok=True)
+        self.sessions = {
+            name: Session(name, Path(saved["directory"]), self.file, saved["messages"])
+            for name, saved in _read(self.file).items()
+        }
 
     def answer(self, method: str, path: str, directory: str, body: Any) -> Response:
         """Handle one request."""
@@ -102,9 +110,11 @@ class Opencode:
             return 200, {name: session.status for name, session in self.sessions.items() if session.status}
         if (method, path) == ("POST", "/session"):
             return self._create(directory, body)
-        session = self.sessions.get(parts[1]) if len(parts) == 3 and parts[0] == "session" else None
+        session = self.sessions.get(parts[1]) if len(parts) in (2, 3) and parts[0] == "session" else None
         if session is None:
             return 404, {"name": "NotFoundError", "data": {"message": path}}
+        if len(parts) == 2:
+            return 200, {"id": session.name, "directory": str(session.directory)}
         if (method, parts[2]) == ("GET", "message"):
             return 200, session.messages
         if (method, parts[2]) == ("POST", "abort"):
@@ -123,7 +133,7 @@ class Opencode:
         ):
             return _bad_request("directory and title")
         name = f"ses_{secrets.token_hex(6)}"
-        self.sessions[name] = Session(Path(directory), self.home / f"{name}.json")
+        self.sessions[name] = Session(name, Path(directory), self.file)
         self.sessions[name].save()
         return 200, {"id": name, "directory": directory, "title": body["title"]}
 
