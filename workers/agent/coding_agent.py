@@ -63,7 +63,7 @@ class Agent:
     keys: Mapping[str, SecretStr]
     """Values of variables that hold providers' keys, by name; only the key of the model's provider is used."""
     price: tuple[float, float] | None
-    """US dollars per million input and output tokens, for a model whose price opencode does not know."""
+    """US dollars per million input and output tokens; it comes before every other price."""
     cost_limit_usd: float
     deadline_seconds: float
     calls_limit: int = MAX_CALLS

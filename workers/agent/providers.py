@@ -203,8 +203,8 @@ secrets and other addresses."""
 
 def _package(name: str, entry: Mapping[str, Any]) -> tuple[str, Package]:
     """The package that a provider uses."""
-    known = NAMES.get(name) or (OPENAI_COMPATIBLE if name in COMPATIBLE_URLS else "")
-    package = str(entry.get("npm") or known or OPENAI_COMPATIBLE)
+    own = NAMES.get(name) or (OPENAI_COMPATIBLE if name in COMPATIBLE_URLS else "")
+    package = str(entry.get("npm") or own or OPENAI_COMPATIBLE)
     if package in NOT_PASSED_ON:
         raise AgentRefused(
             f"TRACKWALKER_MODEL: the provider {name} ({package}) {NOT_PASSED_ON[package]}. Trackwalker keeps keys "
@@ -249,8 +249,8 @@ def _checked_url(name: str, url: str) -> str:
 
 def _key(name: str, model: str, options: Mapping[str, Any], keys: Mapping[str, SecretStr]) -> str:
     variables = KEY_VARIABLES.get(name, (re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_API_KEY",))
-    found = (keys[variable].get_secret_value() for variable in variables if variable in keys)
-    key = str(options.get("apiKey") or next(found, ""))
+    values = (keys[variable].get_secret_value() for variable in variables if variable in keys)
+    key = str(options.get("apiKey") or next(values, ""))
     # A base URL without a key is a local model, which needs none.
     if not key and not options.get("baseURL"):
         raise AgentRefused(

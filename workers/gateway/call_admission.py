@@ -55,7 +55,9 @@ def admit(request: Request, upstream: Upstream, token: str) -> Call:
     Raises:
         CallRefused: the token, the address, the model or anything in the request is not allowed.
     """
-    parts = urlsplit(request.target)
+    if not request.target.startswith("/"):
+        raise CallRefused(404, "only paths of Trackwalker's model gateway are served")
+    parts = urlsplit("http://gateway" + request.target)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     _check_token(request.headers, query, token)
     api, path, model = _route(request.method, parts.path, upstream)

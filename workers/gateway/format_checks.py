@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+MAX_DEPTH = 64  # levels of a request or an answer; schemas of tools nest some ten
 MAX_REPORTED_TOKENS = 100_000_000  # a larger number in a stream's usage is nonsense and counts as absent
 
 FormatName = Literal["chat", "responses", "messages", "gemini"]
@@ -60,6 +61,17 @@ class Format:
     progress: Callable[[Mapping[str, Any]], Progress]
     error: Callable[[int, str], dict[str, Any]]
     """The body of an error, by status and message."""
+
+
+def is_too_deep(value: Any) -> bool:
+    """True if the value nests deeper than MAX_DEPTH: what walks it by recursion would fail."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = [list(item.values()) if isinstance(item, dict) else item for item in level]
+        level = [child for items in inner if isinstance(items, list) for child in items]
+        if not level:
+            return False
+    return True
 
 
 def objects(value: Any, where: str) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from workers.gateway.anthropic_format import MESSAGES
-from workers.gateway.format_checks import Format, FormatName, NotAllowed, Progress, TokenUsage
+from workers.gateway.format_checks import Format, FormatName, NotAllowed, Progress, TokenUsage, is_too_deep
 from workers.gateway.google_format import GEMINI
 from workers.gateway.openai_formats import CHAT, RESPONSES
 
@@ -35,8 +35,8 @@ def parse_request(api: Format, body: bytes) -> dict[str, Any]:
         request = json.loads(body.decode(), parse_constant=_reject_constant)
     except (ValueError, RecursionError):
         raise NotAllowed("the body is no JSON object") from None
-    if not isinstance(request, dict):
-        raise NotAllowed("the body is no JSON object")
+    if not isinstance(request, dict) or is_too_deep(request):
+        raise NotAllowed("the body is no JSON object, or nests too deep")
     for name in request:
         if name not in api.fields:
             raise NotAllowed(f"the field {name[:60]!r} is not passed on")

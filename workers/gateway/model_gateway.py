@@ -294,13 +294,15 @@ class ModelGateway:
             broken = str(error)
         if not reply.started:
             return _Outcome(0, failure=_Failure(502, broken or "the answer is empty"))
-        if not broken and (reader.finished or reader.error):
-            reply.finish()
-        else:
-            broken = broken or "the answer has no proper end"
-            reply.abort()
-        if not reader.finished or broken:
+        has_end = reader.finished or reader.error
+        broken = broken or ("" if has_end else "the answer has no proper end")
+        if broken or not reader.finished:
+            # Before the agent gets the end: it may ask again at once.
             self._count_cut(broken or reader.error)
+        if broken:
+            reply.abort()
+        else:
+            reply.finish()
         return _Outcome(0 if broken else answer.status, broken or reader.error)
 
     def _reject(self, call: Call, answer: Answer, _reader: AnswerReader, reply: Reply) -> _Outcome:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from workers.gateway.format_checks import is_too_deep
 from workers.gateway.formats import Format, TokenUsage, merge_usage
 
 MAX_EVENT_BYTES = 4 * 2**20  # of one event; the last one of OpenAI's responses repeats the whole answer
@@ -86,7 +87,8 @@ class AnswerReader:
             return  # `[DONE]`, or nothing that an agent could read either
         if isinstance(event, list) and event and not self.is_stream:
             event = event[-1]  # Gemini's stream without `alt=sse` is a list of answers
-        if not isinstance(event, dict):
+        if not isinstance(event, dict) or is_too_deep(event):
+            self.cut = self.cut or isinstance(event, dict)
             return
         progress = self.api.progress(event)
         self.usage = merge_usage(self.usage, progress.usage)

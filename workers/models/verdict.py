@@ -137,7 +137,7 @@ class Usage(Model):
     """The resources that a run of the agent used."""
 
     cost_usd: float = 0.0
-    """US dollars by the provider's prices, or by TRACKWALKER_MODEL_PRICE for a model without a price."""
+    """US dollars by TRACKWALKER_MODEL_PRICE, OPENCODE_CONFIG or the list prices; 0 for a model without a price."""
     tokens: int = 0
     """Input, cached, output and reasoning tokens together."""
     calls: int = 0

@@ -75,7 +75,7 @@ class Settings(BaseModel):
     )
     max_cost_per_day_usd: float = Field(20, gt=0, validation_alias="TRACKWALKER_MAX_COST_PER_DAY_USD")
     model_price: tuple[float, float] | None = Field(None, validation_alias="TRACKWALKER_MODEL_PRICE")
-    """USD per million input and output tokens, for a model whose provider names no price."""
+    """USD per million input and output tokens. It comes before the prices in OPENCODE_CONFIG and the list prices."""
     ack_seconds: float = Field(60, ge=0, le=86_400, validation_alias="TRACKWALKER_ACK_SECONDS")
     heartbeat_url: SecretStr | None = Field(None, validation_alias="TRACKWALKER_HEARTBEAT_URL")
     allow_unsandboxed: bool = Field(False, validation_alias="TRACKWALKER_ALLOW_UNSANDBOXED")

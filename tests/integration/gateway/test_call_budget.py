@@ -24,7 +24,7 @@ def answer(name: FormatName = "chat", pause_seconds: float = 0.0) -> Script:
 
 ONE_CALL = PRICE.cost(USAGE["chat"])
 CLAMP = PRICE.upper_bound(2500, 8000)
-"""What one call of these tests may cost at most."""
+"""The highest cost of one call of these tests, in US dollars."""
 
 
 @pytest.mark.parametrize("name", FORMAT_NAMES)

