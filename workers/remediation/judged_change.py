@@ -73,7 +73,7 @@ def describe_change(
         reproduction, patched.text(reproduction) or "", texts, marker,
         script=suite.kind in ("script", "node script"), observed=observed,
     )  # fmt: skip
-    return Change(code, tuple(unread), controls, observed)
+    return Change(code, tuple(unread), controls, observed, reproduction)
 
 
 def _changed_code(file: FileDiff, before: str | None, after: str | None) -> ChangedCode | None:

@@ -6,6 +6,7 @@ lines run, and fails in each of its counter-checks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -22,6 +23,7 @@ from workers.remediation.counter_checks import (
 )
 from workers.remediation.policy.test_files import is_test
 from workers.remediation.reproduction_runs import LOAD_FAILURE, Attempt, Attempts
+from workers.remediation.test_results import TestResult
 
 Decision = Literal["ready", "draft", "rejected", "already fixed"]
 FAILURE_LIMIT = 200  # characters of an error that a reason quotes
@@ -52,12 +54,14 @@ class Change:
         unread: changed source files whose language the host cannot follow while it runs.
         controls: the counter-checks that ran.
         observed: the language's runner reports executed lines.
+        reproduction: path of the test or script.
     """
 
     code: Mapping[str, ChangedCode] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     controls: Sequence[ControlFiles] = ()
     observed: bool = True
+    reproduction: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,7 @@ def _find_flaws(attempts: Attempts, fault: Fault, change: Change) -> Iterator[st
         if change.code and not _probed(attempts, change):
             yield f"the reproduction runs no changed line of {_list(_proof_files(fault, change))}"
         return
+    yield from _skipped_lines(attempts, change)
     elsewhere = _ran_elsewhere(attempts)
     if not elsewhere and not [file for file in patched.loaded if not is_test(file)] and not patched.functions:
         yield "the reproduction imports no code of the service"
@@ -188,6 +193,34 @@ def _lost_tests(attempts: Attempts) -> Iterator[str]:
     changed = [name for name in before if before[name].outcome != "passed"]
     if before and not changed and not any(attempt.result.report.problem for attempt in attempts.base):
         yield "no test of the reproduction has another result with the patch"
+
+
+def _skipped_lines(attempts: Attempts, change: Change) -> Iterator[str]:
+    """Lines of the reproduction that fail without the patch and do not run with it."""
+    path = change.reproduction
+    executed = [attempt.result.report.lines.get(path, frozenset()) for attempt in attempts.patched]
+    if not path or not all(executed):
+        return
+    failing = {
+        line
+        for attempt in attempts.base
+        for test in attempt.result.report.tests.values()
+        if test.outcome == "failed" and (line := _failing_line(test, path))
+    }
+    skipped = sorted(line for line in failing if not all(line in lines for lines in executed))
+    if skipped:
+        numbers = _list([str(line) for line in skipped])
+        yield f"with the patch the reproduction does not run the line that fails without it ({path}:{numbers})"
+
+
+def _failing_line(test: TestResult, path: str) -> int:
+    """The innermost line of the reproduction in the stack of a failed test; 0 if it is in none."""
+    lines = [line for file, line, _ in test.frames if file.endswith(f"/{path}")]
+    if lines:
+        return lines[-1]
+    # Node.js prints the innermost call first.
+    match = re.search(rf"/{re.escape(path)}:(\d+)", test.text)
+    return int(match[1]) if match else 0
 
 
 def _failed_controls(attempts: Attempts, change: Change) -> Iterator[str]:

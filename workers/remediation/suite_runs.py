@@ -155,13 +155,13 @@ def _with_coverage(
     texts = [text for name in names if (text := safe_read(folder, name, max_bytes=MAX_COVERAGE_BYTES))]
 
     def read_source(path: str) -> str | None:
-        wanted = path != observation.reproduction and "node_modules" not in path.split("/")
-        return prepared.source.text(path) if wanted else None
+        return prepared.source.text(path) if "node_modules" not in path.split("/") else None
 
     coverage = read_coverage(texts, str(run.tree.resolve()), read_source)
-    return replace(
-        report, lines=coverage.lines, functions=coverage.functions, loaded=tuple(sorted(coverage.lines))
-    )
+    own = f"{observation.reproduction}:"
+    functions = frozenset(name for name in coverage.functions if not name.startswith(own))
+    loaded = tuple(sorted(set(coverage.lines) - {observation.reproduction}))
+    return replace(report, lines=coverage.lines, functions=functions, loaded=loaded)
 
 
 def readable_folders(prepared: PreparedTree) -> list[Path]:

@@ -38,7 +38,7 @@ class Report:
     Attributes:
         tests: results by id. A test that ran twice has its worst result.
         problem: why the report is incomplete; its results then show no success.
-        lines: executed lines by file of the repository, relative to the tree, without the reproduction's own.
+        lines: executed lines by file of the repository, relative to the tree, those of the reproduction among them.
         functions: `file:function` of each function of the repository that ran.
         raised: (exception, file, line, function) that passed through files of the repository.
         reads: source files that the reproduction read itself.

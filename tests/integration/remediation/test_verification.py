@@ -235,6 +235,39 @@ def test_a_check_that_already_failed_may_not_fail_in_more_tests(shop: Shop) -> N
     assert "test_is_whole" in worse.reasons[0].text
 
 
+READS = GIFT.replace(
+    "self.assertEqual(price(0), 0)", "price(0); self.assertNotIn('+ 1', open('shop.py').read())"
+)
+SEES = GIFT.replace(
+    "self.assertEqual(price(0), 0)", "price(0); self.assertEqual(price.__doc__, 'Gifts are free.')"
+)
+EDITS = GIFT + "        open('tests/test_shop.py', 'w').close()\n"
+OTHER = GIFT.replace(
+    "self.assertEqual(price(0), 0)", "import rates; price(0); self.assertEqual(rates.RATE, 2)"
+)
+FREE = WRONG.replace(":\n", ":\n    'Gifts are free.'\n    count = count\n")
+EQUAL = "class Equal(int):\n    __hash__ = None\n    def __eq__(self, other):\n        return True\n\n\n"
+FORGED: dict[str, Files] = {
+    "reads the source": {"shop.py": RIGHT, "tests/test_gift.py": READS},
+    "reads a docstring": {"shop.py": FREE, "tests/test_gift.py": SEES},
+    "edits another test": {"shop.py": RIGHT, "tests/test_gift.py": EDITS},
+    "compares another module's value": {"shop.py": FREE, "rates.py": "RATE = 2\n", "tests/test_gift.py": OTHER},
+    "returns what equals everything": {
+        "shop.py": EQUAL + WRONG.replace("10 * count + 1", "Equal()"), "tests/test_gift.py": GIFT,
+    },
+    "changes a comment": {"shop.py": f"# free\n{WRONG}", "tests/test_gift.py": GIFT.replace("price(0), 0", "1, 1")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", FORGED)
+def test_a_reproduction_that_passes_for_another_reason_is_not_ready(shop: Shop, way: str) -> None:
+    shop.commit({"rates.py": "RATE = 1\n"})
+
+    verification = shop.verify_fix(FORGED[way])
+
+    assert verification.decision in ("rejected", "draft"), (way, verification.reasons)
+
+
 def test_an_unstable_reproduction_is_rejected(shop: Shop) -> None:
     flips = GIFT.replace(
         "self.assertEqual(price(0), 0)", "import time; self.assertEqual(price(0) + time.timezone, 0)"

@@ -85,13 +85,14 @@ class Recorder:
         if not path:
             return None
         lines, raised = self._lines.setdefault(path, set()), self._raised
-        if frame.f_code.co_flags & FUNCTION_FLAG:
+        is_service = self._tree + path != self._reproduction
+        if is_service and frame.f_code.co_flags & FUNCTION_FLAG:
             self._functions.add(f"{path}:{frame.f_code.co_name}")
 
         def trace(frame: FrameType, event: str, argument: Any) -> Any:
             if event == "line":
                 lines.add(frame.f_lineno)
-            elif event == "exception" and len(raised) < MAX_RAISED:
+            elif event == "exception" and is_service and len(raised) < MAX_RAISED:
                 name = getattr(argument[0], "__name__", "")
                 entry = [name, path, frame.f_lineno, frame.f_code.co_name]
                 if entry not in raised:
@@ -104,7 +105,7 @@ class Recorder:
         name = code.co_filename
         if name not in self._names:
             real = os.path.realpath(name)
-            inside = real.startswith(self._tree) and real != self._reproduction and not name.startswith("<")
+            inside = real.startswith(self._tree) and not name.startswith("<")
             self._names[name] = real[len(self._tree) :] if inside else ""
         return self._names[name]
 
