@@ -21,6 +21,8 @@ class ChangedCode:
     """First lines of the innermost functions that hold changes."""
     constants: frozenset[int] = frozenset()
     """First lines of changed assignments outside of functions."""
+    decorators: frozenset[int] = frozenset()
+    """Lines of changed decorators: such a change need not run the function below it."""
     literals_only: bool = False
     """Nothing but plain values of assignments outside of functions changed."""
 
@@ -30,6 +32,7 @@ class _Collected:
     lines: set[int] = field(default_factory=set)
     functions: set[int] = field(default_factory=set)
     constants: set[int] = field(default_factory=set)
+    decorators: set[int] = field(default_factory=set)
     other: bool = False
 
 
@@ -54,8 +57,9 @@ def find_changed_code(
         _collect_deleted(tree, line, collected)
     literals = bool(collected.constants) and not collected.functions and not collected.other
     return ChangedCode(
-        frozenset(collected.lines), frozenset(collected.functions), frozenset(collected.constants), literals
-    )
+        frozenset(collected.lines), frozenset(collected.functions), frozenset(collected.constants),
+        frozenset(collected.decorators), literals,
+    )  # fmt: skip
 
 
 def function_lines(text: str, line: int) -> range:
@@ -102,6 +106,11 @@ def _shape(tree: ast.Module) -> str:
 def _collect_added(tree: ast.Module, line: int, collected: _Collected) -> None:
     statement = _innermost_statement(tree, line)
     if statement is None or is_docstring(statement):
+        return
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and line < statement.lineno:
+        collected.decorators.add(line)
+        collected.lines.add(line)
+        collected.other = True
         return
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
         # The header runs at import; only the body shows that the function was called.

@@ -78,10 +78,10 @@ def _break_files(changed: ChangedFiles, marker: str) -> Overlay:
 
     A value that breaks an import would fail the reproduction whatever it tests, so functions come first.
     """
-    has_functions = any(code.functions for _, code in changed.values())
+    has_functions = any(code.functions or code.decorators for _, code in changed.values())
     files = {}
     for file, (text, code) in changed.items():
-        if bool(code.functions) != has_functions:
+        if bool(code.functions or code.decorators) != has_functions:
             continue
         if _is_python(file):
             broken = python_controls.break_code(text, code, marker)

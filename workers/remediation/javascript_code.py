@@ -55,7 +55,7 @@ def find_changed_javascript(
             functions.add(function.start)
             lines.update(range(text.line_of(function.start), text.line_of(function.end) + 1))
     literals = bool(constants) and not functions and not other
-    return ChangedCode(frozenset(lines), frozenset(functions), frozenset(constants), literals)
+    return ChangedCode(frozenset(lines), frozenset(functions), frozenset(constants), literals_only=literals)
 
 
 class Lines:

@@ -29,30 +29,42 @@ def break_code(text: str, changed: ChangedCode, marker: str) -> str | None:
 
     Without changed functions the values of changed assignments become an object that equals nothing.
     """
-    if changed.functions:
-        return _put_first(text, changed, lambda _name: f"raise RuntimeError({marker!r})")
+    if changed.functions or changed.decorators:
+        decorated = _decorate(text, changed, f"@(lambda _: lambda *_a, **_k: {{}}[{marker!r}])")
+        return _put_first(decorated, changed, lambda _name: f"raise RuntimeError({marker!r})")
     return _break_constants(ast.parse(text), changed) if changed.constants else None
 
 
 def idle_code(text: str, changed: ChangedCode) -> str | None:
     """The file in which each changed function only returns an object that equals nothing; None without a function."""
-    if not changed.functions:
+    if not changed.functions and not changed.decorators:
         return None
+    text = _decorate(text, changed, "@(lambda _: lambda *_a, **_k: object())")
     return _put_first(text, changed, lambda name: "return" if name == "__init__" else "return object()")
+
+
+def _decorate(text: str, changed: ChangedCode, decorator: str) -> str:
+    """The file with another decorator in front of each changed one."""
+    lines = text.splitlines(keepends=True)
+    for line in sorted(changed.decorators, reverse=True):
+        indent = lines[line - 1][: len(lines[line - 1]) - len(lines[line - 1].lstrip())]
+        lines.insert(line - 1, f"{indent}{decorator}\n")
+    return "".join(lines)
 
 
 def _put_first(text: str, changed: ChangedCode, action: Callable[[str], str]) -> str:
     """The file with a statement in front of the body of each changed function. The rest of its text stays."""
     lines = text.splitlines(keepends=True)
     tree = ast.parse(text)
-    functions = [node for node in functions_of(tree) if node.lineno in changed.functions]
+    shifted = {line + sum(above < line for above in changed.decorators) for line in changed.functions}
+    functions = [node for node in functions_of(tree) if node.lineno in shifted]
     # From the end, so that earlier line numbers stay right.
     for function in sorted(functions, key=lambda node: -node.lineno):
         body = function.body[1:] if is_docstring(function.body[0]) else function.body
         first = body[0] if body else function.body[0]
         indent = lines[first.lineno - 1][: first.col_offset]
         if first.lineno <= function.lineno or not indent.isspace():
-            return _put_first_by_tree(tree, changed, action)
+            return _put_first_by_tree(tree, shifted, action)
         start = min([first.lineno, *(item.lineno for item in getattr(first, "decorator_list", []))])
         position = start - 1 if body else (first.end_lineno or first.lineno)
         # The condition keeps the compiler from dropping the rest of the function.
@@ -60,9 +72,9 @@ def _put_first(text: str, changed: ChangedCode, action: Callable[[str], str]) ->
     return "".join(lines)
 
 
-def _put_first_by_tree(tree: ast.Module, changed: ChangedCode, action: Callable[[str], str]) -> str:
+def _put_first_by_tree(tree: ast.Module, lines: set[int], action: Callable[[str], str]) -> str:
     for function in functions_of(tree):
-        if function.lineno in changed.functions:
+        if function.lineno in lines:
             text = f"def f():\n    if str: {action(function.name)}"
             holder = ast.parse(text).body[0]
             position = 1 if is_docstring(function.body[0]) else 0

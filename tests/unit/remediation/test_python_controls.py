@@ -64,6 +64,19 @@ def test_an_idle_function_returns_what_nothing_equals_and_keeps_its_text(text: s
     assert load(idle)["f"](1) != 1
 
 
+def test_a_changed_decorator_is_broken_in_front_of_it() -> None:
+    text = "def guard(f):\n    return lambda x: 'no'\n\n\n@guard\ndef f(x):\n    return x\n"
+    changed = find_changed_code(text.replace("@guard\n", ""), text, [5], [])
+    assert changed
+
+    broken, idle = break_code(text, changed, MARKER), idle_code(text, changed)
+
+    assert load(text)["f"](1) == "no"
+    with pytest.raises(KeyError, match=MARKER):
+        load(broken or "")["f"](1)
+    assert load(idle or "")["f"](1) != "no"
+
+
 def test_a_broken_value_equals_nothing() -> None:
     changed = find_changed_code("A = 1\n", "A = 2\n", [1], [])
     assert changed
