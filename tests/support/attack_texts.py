@@ -124,10 +124,10 @@ SLACK_RULES = {
     "mention": re.compile(r"@\w"),
     "emoji": re.compile(r":(?:[a-z0-9_+'-]*[a-z][a-z0-9_+'-]*|100|1234):", re.IGNORECASE),
     "quotation": re.compile(r"(?m)^(?:>|&gt;)"),
-    "forged line": re.compile(r"(?m)^(?:https://evil|open:|\{)"),
+    "forged line": re.compile(r"(?m)^(?:https://evil|open: all|\{)"),
 }
 OWN_MARKUP = re.compile(r"`python -m workers [^`]*`|`fix all`")
-LINE_RULES = {"forged line": re.compile(r"(?m)^(?:https://evil|open:|\{|merge this)")}
+LINE_RULES = {"forged line": re.compile(r"(?m)^(?:https://evil|open: all|\{|merge this)")}
 MARK = re.compile(r"(?m)^(DATA-\w{16})$")
 
 

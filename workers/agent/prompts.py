@@ -7,6 +7,7 @@ seen all of them. The writer gets no logs: text that strangers can write must no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from workers.agent.inert_text import inert, inert_line
@@ -162,6 +163,12 @@ def retry_prompt(error: PlanError) -> str:
     """The only further prompt after an answer that broke its contract; it lists every breach."""
     problems = "\n".join(f"- {inert_line(problem)}" for problem in error.problems)
     return _join([RETRY_TASK, _marked(PROBLEMS_OF_AN_ANSWER, problems)])
+
+
+def problems_in(retry: str) -> str:
+    """The breaches that a prompt of `retry_prompt` lists, for an error message; any other text as it is."""
+    listed = re.search(r"(?ms)^(DATA-\w{16})\n(.*)\n\1\Z", retry)
+    return listed[2] if listed else retry
 
 
 # ---- the host's own words --------------------------------------------------------------------

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.support.fakes.model_conversation import Conversation, Role, message_text
-from tests.support.fakes.model_steps import Mode, ProposeEdits, Step, next_step
+from tests.support.fakes.model_steps import Mode, ProposeEdits, Step, next_step, with_appendix
 from tests.support.fakes.serving import Faults, serve
 
 MODEL_NAME = "standin/m1"
@@ -48,6 +48,8 @@ class ScriptedModel:
     writer: Mode = "honest"
     key: str = ""
     """The only accepted key; empty accepts every key."""
+    appendix: str = ""
+    """Text that the model appends to every sentence of its answers, as one that repeats what it has read."""
     padding: int = 0
     """Tokens that each answer reports in addition to its real ones."""
     faults: Faults = field(default_factory=Faults)
@@ -66,6 +68,7 @@ class ScriptedModel:
             status = 401 if self.key and key != self.key else 402
             return JSONResponse({"error": {"message": "no more credit", "code": "refused"}}, status)
         step = Step("A summary.") if role == "other" else next_step(mode, conversation, self.propose_edits)
+        step = with_appendix(step, self.appendix) if self.appendix else step
         return StreamingResponse(
             _stream(step, conversation, mode, self.padding), media_type="text/event-stream"
         )

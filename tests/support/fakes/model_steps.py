@@ -182,3 +182,21 @@ def _write_file(path: str, content: str) -> Step:
 
 def _answer(value: dict[str, Any]) -> Step:
     return Step(f"This is the result.\n\n```json\n{json.dumps(value, indent=1)}\n```\n")
+
+
+SENTENCES = ("summary", "why", "risk", "undo", "change", "not_done", "unknown", "ruled_out")
+"""Fields of an answer that are sentences, at any depth."""
+
+
+def with_appendix(step: Step, text: str) -> Step:
+    """The answer with the text appended to each of its sentences; a call of a tool stays."""
+    block = re.search(r"(?s)```json\n(.*)\n```", step.text)
+    return _answer(_appended(json.loads(block[1]), text)) if block else step
+
+
+def _appended(value: Any, text: str, *, is_sentence: bool = False) -> Any:
+    if isinstance(value, dict):
+        return {name: _appended(item, text, is_sentence=name in SENTENCES) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_appended(item, text, is_sentence=is_sentence) for item in value]
+    return f"{value} {text}" if is_sentence and isinstance(value, str) else value

@@ -9,7 +9,7 @@ from typing import Any
 from tests.support.agent_answers import FILES, NOON, evidence, fenced, pattern, plan_answer
 from tests.support.builders import finding, incident
 from workers.agent.plan import PlanError, parse_plan
-from workers.agent.prompts import reader_prompt, retry_prompt, writer_prompt
+from workers.agent.prompts import problems_in, reader_prompt, retry_prompt, writer_prompt
 from workers.models import (
     Category,
     CodeLocation,
@@ -178,3 +178,8 @@ def test_without_a_reproduction_the_writer_is_asked_for_none() -> None:
     load = plan(reproduction={"kind": "load", "path": None, "why": "only under load"})
 
     assert "Write none" in writer_prompt(load, "")
+
+
+def test_the_problems_of_an_answer_can_be_read_back_from_its_retry_prompt() -> None:
+    assert problems_in(retry_prompt(PlanError(["a: b", "c"]))) == "- a: b\n- c"
+    assert problems_in("something else") == "something else"
