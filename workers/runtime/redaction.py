@@ -73,7 +73,9 @@ def redact(text: str, known: Iterable[str] = ()) -> str:
         text = _without_userinfo(text)
     if _may_contain(lower, "bearer", "basic", "token", "apikey", "negotiate", "digest"):
         text = formats.BEARER.sub(rf"\1 {MARK}", text)
-    text = formats.TOKENS.sub(MARK, text)
+    for hint, pattern in formats.TOKENS:
+        if hint in text:
+            text = pattern.sub(MARK, text)
     if ";" in text and "=" in text:
         text = formats.COOKIE.sub(rf"\1{MARK}", text)
     if _may_contain(lower, *names.HINTS):
@@ -91,7 +93,10 @@ def redact(text: str, known: Iterable[str] = ()) -> str:
 
 def find_tokens(text: str) -> list[str]:
     """The tokens and keys in the text, recognised by their format alone and not by their name."""
-    tokens = [match[0] for match in (*formats.PRIVATE_KEY.finditer(text), *formats.TOKENS.finditer(text))]
+    tokens = [match[0] for match in formats.PRIVATE_KEY.finditer(text)]
+    tokens += [
+        match[0] for hint, pattern in formats.TOKENS if hint in text for match in pattern.finditer(text)
+    ]
     return tokens + [match[0] for match in formats.RANDOM.finditer(text) if formats.is_random(match[0])]
 
 

@@ -158,8 +158,8 @@ def test_equal_values_give_equal_prompts() -> None:
     assert reader_prompt(incident(), evidence(), VERDICT) == reader_prompt(incident(), evidence(), VERDICT)
 
 
-def test_a_megabyte_of_log_does_not_make_a_megabyte_of_prompt() -> None:
-    patterns = tuple(pattern("x" * 1_000_000) for _ in range(40))
+def test_long_logs_do_not_make_a_long_prompt() -> None:
+    patterns = tuple(pattern("x" * 50_000) for _ in range(40))
 
     assert len(reader_prompt(incident(), evidence(patterns=patterns), VERDICT)) < 40_000
 
