@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from workers.errors import AgentRefused
 from workers.sandbox.sandbox import Sandbox
-from workers.sandbox.visible_paths import ETC, SYSTEM, account_files, below, visible
+from workers.sandbox.visible_paths import ETC, SYSTEM, account_files, below, is_system, visible
 
 if TYPE_CHECKING:
     from workers.sandbox.launcher import Bind, Bubblewrap
@@ -82,11 +82,15 @@ def bubblewrap(
     for folder in SYSTEM:
         if folder.is_symlink():
             arguments += ["--symlink", str(folder.readlink()), str(folder)]
+    binds, files = [*_system_binds(), *_caller_binds(sandbox, writable, readable)], account_files(uid, home)
     return {
         "program": sandbox.bwrap,
         "arguments": arguments,
-        "binds": [*_system_binds(), *_caller_binds(sandbox, writable, readable)],
-        "files": account_files(uid, home),
+        "binds": binds,
+        "files": files,
+        "folders": _folders_above(
+            [cwd.absolute(), *(Path(path) for path in (*files, *(bind[1] for bind in binds)))]
+        ),
         "tmp_bytes": sandbox.bounds.tmp_bytes,
         "shm_bytes": sandbox.bounds.shm_bytes,
         "last": [
@@ -121,6 +125,14 @@ def _caller_binds(sandbox: Sandbox, writable: Sequence[Path], readable: Sequence
     binds |= dict.fromkeys((path for path in hidden if path not in binds), False)
     ordered = sorted(binds.items(), key=lambda item: len(item[0].parts))
     return [(str(hidden.get(path, path.resolve())), str(path), is_writable) for path, is_writable in ordered]
+
+
+def _folders_above(paths: Sequence[Path]) -> list[str]:
+    """Parents first. bubblewrap would make them private to the uid that it has, which may be root."""
+    folders = {
+        folder for path in paths for folder in path.parents if folder != Path("/") and not is_system(folder)
+    }
+    return [str(folder) for folder in sorted(folders, key=lambda folder: len(folder.parts))]
 
 
 def _is_covered(path: Path, binds: Mapping[Path, bool]) -> bool:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
         binds: list[Bind]
         files: dict[str, str]
         """Path inside → contents."""
+        folders: list[str]
+        """Folders above the paths inside, which everybody may pass through."""
         tmp_bytes: int
         shm_bytes: int
         last: list[str]
@@ -119,6 +121,8 @@ def _become_bubblewrap(spec: Spec, wrapper: Bubblewrap) -> int:
         program = places[-1] + program.removeprefix(folder)
         sources = places[:-1]
     arguments = [program, *wrapper["arguments"], *_tmp(wrapper, tmp)]
+    for path in wrapper["folders"]:
+        arguments += ["--perms", "0755", "--dir", path]
     for source, (_, path, writable) in zip(sources, wrapper["binds"], strict=False):
         arguments += ["--bind" if writable else "--ro-bind", source, path]
     for path, text in wrapper["files"].items():
@@ -141,9 +145,9 @@ def _tmp(wrapper: Bubblewrap, tmp: str) -> list[str]:
     private = (
         ["--bind", tmp, "/tmp"]  # noqa: S108
         if tmp
-        else ["--size", str(wrapper["tmp_bytes"]), "--tmpfs", "/tmp"]  # noqa: S108
+        else ["--perms", "1777", "--size", str(wrapper["tmp_bytes"]), "--tmpfs", "/tmp"]  # noqa: S108
     )
-    return ["--size", str(wrapper["shm_bytes"]), "--tmpfs", "/dev/shm", *private]  # noqa: S108
+    return ["--perms", "1777", "--size", str(wrapper["shm_bytes"]), "--tmpfs", "/dev/shm", *private]  # noqa: S108
 
 
 def _pipe(content: bytes) -> int:

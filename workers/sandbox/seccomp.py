@@ -172,12 +172,7 @@ def _argument_rules(*, is_private: bool, sockets: bool) -> list[tuple[tuple[int,
         (PERSONALITY, [_argument(0), *_one_of(PERSONALITIES), *refuse]),
         (IOCTL, [_argument(1), *_one_of(TERMINAL_REQUESTS, refuse), *allow]),
         # Without namespaces of its own a command would leave segments and semaphores for the next one.
-        (
-            SHMGET,
-            [_argument(1), (JUMP_GREATER, 0, 1, MAX_SHARED_SEGMENT), *refuse, *allow]
-            if is_private
-            else refuse,
-        ),
+        (SHMGET, _size_rule(1, MAX_SHARED_SEGMENT) if is_private else refuse),
         (SEMGET, allow if is_private else refuse),
         (SOCKETPAIR, [_argument(0), *_case(socket.AF_UNIX, allow), *refuse]),
         (SOCKET, _socket_rule(is_private=is_private, sockets=sockets)),
@@ -186,6 +181,14 @@ def _argument_rules(*, is_private: bool, sockets: bool) -> list[tuple[tuple[int,
             for numbers, index in ((SENDTO, 3), (SENDMSG, 2), (SENDMMSG, 3))
         ),
     ]
+
+
+def _size_rule(index: int, largest: int) -> list[Instruction]:
+    """Allow an argument of 64 bits up to a size. The filter loads words of 32 bits."""
+    refuse = _fail(errno.EPERM)
+    upper = (LOAD, 0, 0, ARGUMENTS_OFFSET + 8 * index + 4)
+    is_small = [_argument(index), (JUMP_GREATER, 0, 1, largest), *refuse, _return(ALLOW)]
+    return [upper, *_case(0, is_small), *refuse]
 
 
 def _socket_rule(*, is_private: bool, sockets: bool) -> list[Instruction]:

@@ -118,11 +118,12 @@ def _wait(child: int, watch: Watch, disk: usage.Disk) -> int:
             return code if code >= 0 else 128 - code
         if pid:
             continue
+        if signal.sigtimedwait({signal.SIGCHLD}, WATCH_SECONDS):
+            continue
         looks += 1
         if exceeded := _exceeded(watch, disk, looks):
             os.write(watch["status"], exceeded.encode())
             return 128 + signal.SIGKILL
-        signal.sigtimedwait({signal.SIGCHLD}, WATCH_SECONDS)
 
 
 def _exceeded(watch: Watch, disk: usage.Disk, looks: int) -> str:

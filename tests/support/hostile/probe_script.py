@@ -374,6 +374,7 @@ def escalating(tree: str) -> Iterator[tuple[str, Attempt]]:
         yield "call: of the x32 table", lambda: call(0x40000000 | 39, 0) or not failed_with(38)
     yield "call: personality without address randomisation", lambda: call(135, 92, 0x0040000)
     yield "share: a large System V segment", lambda: call(29, 194, 0, 100 * 2**20, 0o1600)
+    yield "share: one of more than 32 bits", lambda: call(29, 194, 0, 2**32 + 4096, 0o1600)
     yield "terminal: put input", lambda: call(16, 29, 0, 0x5412, b"x") or not failed_with_refusal()
 
 
