@@ -38,10 +38,9 @@ TOKEN_FORMATS = (
     ("whsec_", r"whsec_[A-Za-z0-9+/=]{8,}"),
     ("xox", r"xox[a-z](?:\.xox[a-z])?-[\w-]{8,}"),
     ("xapp-", r"xapp-[\w-]{8,}"),
-    (
-        "hooks.slack.com/",
-        r"(?<=hooks\.slack\.com/)(?:services|workflows|triggers)/(?!\[redacted\])[\w/-]{8,}",
-    ),
+    ("hooks.slack.com/", r"(?<=hooks\.slack\.com/services/)[\w/-]{8,}"),
+    ("hooks.slack.com/", r"(?<=hooks\.slack\.com/triggers/)[\w/-]{8,}"),
+    ("hooks.slack.com/", r"(?<=hooks\.slack\.com/workflows/)[\w/-]{8,}"),
     ("/api/webhooks/", r"(?<=/api/webhooks/)[\w/-]{8,}"),
     ("/webhookb2/", r"(?<=/webhookb2/)[\w/@-]{8,}"),
     ("IA", r"(?<![A-Za-z0-9])A[KSB]IA[A-Z0-9]{16}"),
