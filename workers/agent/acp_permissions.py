@@ -39,11 +39,11 @@ def permission_outcome(
     kinds = [kind for kind in (tool_call.get("kind"), known_kind) if kind is not None]
     allowed = bool(kinds) and all(isinstance(kind, str) and kind in ALLOWED_KINDS[role] for kind in kinds)
     allowed = allowed and _are_paths_allowed(clone, _paths(tool_call), is_edit="edit" in kinds)
-    wanted = "allow_once" if allowed else "reject_once"
+    option_kind = "allow_once" if allowed else "reject_once"
     for option in options if isinstance(options, list) else []:
         if (
             isinstance(option, dict)
-            and option.get("kind") == wanted
+            and option.get("kind") == option_kind
             and isinstance(option.get("optionId"), str)
         ):
             return {"outcome": "selected", "optionId": option["optionId"]}

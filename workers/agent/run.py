@@ -97,14 +97,9 @@ def ask(
         Exception: any error that `check_alive` raises.
     """
     started = time.monotonic()
-    for program, setting in ((agent.binary, PROGRAMS[agent.name][1]), (agent.rg, "rg (ripgrep)")):
-        if not program.is_file():
-            raise AgentRefused(f"{setting}: there is no program at {program}")
+    _check_programs(agent)
+    budget = _run_budget(agent, earlier_usage, on_usage)
     upstream = providers.upstream(agent.model, agent.provider_config, agent.keys, agent.price)
-    budget = RunBudget(
-        agent.cost_limit_usd, MAX_TOKENS, agent.calls_limit, on_usage=on_usage, before=earlier_usage,
-        describe=f"the run reached its limit of {agent.cost_limit_usd:g} USD",
-    )  # fmt: skip
     price = upstream.price.source if upstream.price else "unknown: the run is limited by tokens only"
     log.info("agent starts", extra={"model": agent.model, "price": price})
     gateway = ModelGateway(
@@ -133,6 +128,19 @@ def ask(
             raise
     seconds = round(earlier_usage.seconds + time.monotonic() - started, 1)
     return AgentAnswer(text, budget.usage.model_copy(update={"seconds": seconds}))
+
+
+def _check_programs(agent: Agent) -> None:
+    for program, setting in ((agent.binary, PROGRAMS[agent.name][1]), (agent.rg, "rg (ripgrep)")):
+        if not program.is_file():
+            raise AgentRefused(f"{setting}: there is no program at {program}")
+
+
+def _run_budget(agent: Agent, earlier: Usage, on_usage: Callable[[Usage], None]) -> RunBudget:
+    return RunBudget(
+        agent.cost_limit_usd, MAX_TOKENS, agent.calls_limit, on_usage=on_usage, before=earlier,
+        describe=f"the run reached its limit of {agent.cost_limit_usd:g} USD",
+    )  # fmt: skip
 
 
 @contextmanager

@@ -83,8 +83,11 @@ def _file_check(clone: Path) -> Callable[[str], bool]:
     """A predicate: the path names a file of the clone. A link that leads out of the clone does not count."""
 
     def exists(path: str) -> bool:
-        target = (clone / path).resolve()
-        return target.is_relative_to(clone.resolve()) and target.is_file()
+        try:
+            target = (clone / path).resolve()
+            return target.is_relative_to(clone.resolve()) and target.is_file()
+        except (OSError, RuntimeError, ValueError):  # a circle of links, or a name that no file can have
+            return False
 
     return exists
 
