@@ -16,8 +16,9 @@ from pydantic import SecretStr
 
 from tests.support.model_streams import KEY_HEADERS, REQUESTS, stream_request
 from workers.gateway.call_budget import RunBudget
+from workers.gateway.call_outcome import CallRecord
 from workers.gateway.formats import FormatName
-from workers.gateway.model_gateway import CallRecord, ModelGateway, ModelProvider
+from workers.gateway.model_gateway import ModelGateway, ModelProvider
 from workers.gateway.upstream import Price, Upstream
 from workers.models import Usage
 

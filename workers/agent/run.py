@@ -33,7 +33,8 @@ from workers.agent.run_limits import MAX_TOKENS
 from workers.agent.set_aside import unsafe_entries_set_aside
 from workers.errors import AgentBusy, AgentRefused
 from workers.gateway.call_budget import RunBudget
-from workers.gateway.model_gateway import CallLog, CallRecord, ModelGateway, ModelProvider
+from workers.gateway.call_outcome import CallLog, CallRecord
+from workers.gateway.model_gateway import ModelGateway, ModelProvider
 from workers.models import Usage
 from workers.sandbox.ports import Ports, open_ports
 

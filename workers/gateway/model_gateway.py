@@ -16,12 +16,12 @@ import secrets
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from workers.errors import AgentBusy, AgentRefused, TrackwalkerError
 from workers.gateway.call_admission import Call, CallRefused, admit
 from workers.gateway.call_budget import CallBudget, Reservation
+from workers.gateway.call_outcome import CallLog, CallRecord, Failure, Outcome, billed_usage
 from workers.gateway.formats import FORMATS, Format, TokenUsage
 from workers.gateway.http_server import HttpServer, Listener, Reply
 from workers.gateway.provider_errors import (
@@ -63,51 +63,6 @@ class ModelProvider(Protocol):
     def done(self, answer: Answer) -> None: ...
 
     def close(self) -> None: ...
-
-
-class CallLog(Protocol):
-    """Writes the calls down."""
-
-    def add(self, call: CallRecord) -> None: ...
-
-
-@dataclass(frozen=True)
-class CallRecord:
-    """One call of the model, once it has ended."""
-
-    api: Format
-    request: Mapping[str, Any]
-    is_stream: bool
-    status: int
-    """The status that the agent got; 0 if its connection was reset."""
-    events: list[dict[str, Any]]
-    """The answer in its short form, empty for an error."""
-    complete: bool
-    """True if the answer has a proper end."""
-    cut: bool
-    """True if `events` is not the whole answer."""
-    note: str
-    usage: TokenUsage
-    cost_usd: float
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """An attempt that failed before the agent got anything of an answer."""
-
-    status: int
-    reason: str
-    retry_after: float | None = None
-    again: bool = True
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """The end of an attempt: the status that the agent got (0 for a reset connection), or a failure to deal with."""
-
-    status: int
-    note: str = ""
-    failure: _Failure | None = None
 
 
 class ModelGateway:
@@ -208,7 +163,7 @@ class ModelGateway:
 
     def _make(self, call: Call, reply: Reply) -> None:
         """Make the call, again where the provider is busy, and answer the agent."""
-        failure = _Failure(503, "no attempt was made")
+        failure = Failure(503, "no attempt was made")
         for attempt in range(MAX_ATTEMPTS):
             failure = self._attempt(call, reply) or failure
             if reply.started or not failure.again:
@@ -222,7 +177,7 @@ class ModelGateway:
         if not reply.started:
             self._give_up(call, failure, reply)
 
-    def _attempt(self, call: Call, reply: Reply) -> _Failure | None:
+    def _attempt(self, call: Call, reply: Reply) -> Failure | None:
         """One request to the provider, paid for and written down; None if the agent was answered."""
         self._check_open()
         reservation = self._reserve(call)
@@ -230,7 +185,7 @@ class ModelGateway:
             AnswerReader(call.api, call.is_stream),
             None,
             TokenUsage(),
-            _Outcome(0),
+            Outcome(0),
         )
         try:
             answer = self._provider.post(call.target, call.headers, call.body, self._patience())
@@ -239,14 +194,14 @@ class ModelGateway:
         except Broken as error:
             # A request that was sent may be billed, although no answer came.
             is_billed = error.sent
-            outcome = _Outcome(0, str(error), failure=_Failure(502, str(error)))
+            outcome = Outcome(0, str(error), failure=Failure(502, str(error)))
         except Disconnected:
-            is_billed, outcome = True, _Outcome(0, "the agent left")
+            is_billed, outcome = True, Outcome(0, "the agent left")
             raise
         finally:
             if answer is not None:
                 self._provider.done(answer)
-            usage = _billed(call, reader) if is_billed else usage
+            usage = billed_usage(call, reader) if is_billed else usage
             self._settle(reservation, usage)
             if outcome.failure is None:
                 self._write_down(call, reader, outcome, usage)
@@ -274,12 +229,12 @@ class ModelGateway:
         cost = self._upstream.price.cost(usage) if self._upstream.price else 0.0
         self._budget.settle(reservation, cost, usage.total)
 
-    def _pass_on(self, _call: Call, answer: Answer, reader: AnswerReader, reply: Reply) -> _Outcome:
+    def _pass_on(self, _call: Call, answer: Answer, reader: AnswerReader, reply: Reply) -> Outcome:
         """Pass the answer on, part by part. A failure before the first part may be repeated."""
         kind = answer.header("content-type") or "application/json"
         if "html" in kind.lower():
             reason = "the provider answers with a web page; check its baseURL"
-            return _Outcome(0, failure=_Failure(502, reason, again=False))
+            return Outcome(0, failure=Failure(502, reason, again=False))
         broken = ""
         try:
             for part in answer.parts():
@@ -293,7 +248,7 @@ class ModelGateway:
         except Broken as error:
             broken = str(error)
         if not reply.started:
-            return _Outcome(0, failure=_Failure(502, broken or "the answer is empty"))
+            return Outcome(0, failure=Failure(502, broken or "the answer is empty"))
         has_end = reader.finished or reader.error
         broken = broken or ("" if has_end else "the answer has no proper end")
         if broken or not reader.finished:
@@ -303,26 +258,26 @@ class ModelGateway:
             reply.abort()
         else:
             reply.finish()
-        return _Outcome(0 if broken else answer.status, broken or reader.error)
+        return Outcome(0 if broken else answer.status, broken or reader.error)
 
-    def _reject(self, call: Call, answer: Answer, _reader: AnswerReader, reply: Reply) -> _Outcome:
+    def _reject(self, call: Call, answer: Answer, _reader: AnswerReader, reply: Reply) -> Outcome:
         """Answer the agent with the provider's error, unless the call may be repeated."""
         status = answer.status
         if 300 <= status < 400:
             reason = "the provider redirects; set its baseURL to the final address"
-            return _Outcome(0, failure=_Failure(502, reason, again=False))
+            return Outcome(0, failure=Failure(502, reason, again=False))
         body = error_text(answer, self._upstream.secrets)
         text = message_of(body)
         if is_transient(status):
             reason, again = f"the provider answers {status}: {text}", "insufficient_quota" not in text
-            return _Outcome(0, failure=_Failure(status, reason, retry_after(answer), again))
+            return Outcome(0, failure=Failure(status, reason, retry_after(answer), again))
         if status in REJECTED:
             self._end_run(AgentRefused(f"{REJECTED[status]} ({status}): {text}"))
         is_json = answer.header("content-type").lower().startswith("application/json")
         reply.send(status, JSON, body.encode() if is_json else _error_body(call.api, status, text))
-        return _Outcome(status, text)
+        return Outcome(status, text)
 
-    def _give_up(self, call: Call, failure: _Failure, reply: Reply) -> None:
+    def _give_up(self, call: Call, failure: Failure, reply: Reply) -> None:
         """End the run by a fault that lasts, and tell the agent."""
         reason, is_permanent = failure.reason, failure.status == 502 and not failure.again
         if is_permanent:
@@ -332,7 +287,7 @@ class ModelGateway:
             self._end_run(busy)
         # A status below 500 ends opencode's run at once; it repeats the others.
         status = 402 if is_permanent else failure.status
-        self._write_down(call, None, _Outcome(status, reason), TokenUsage())
+        self._write_down(call, None, Outcome(status, reason), TokenUsage())
         reply.send(status, JSON, _error_body(call.api, status, reason))
 
     # -- helpers ----------------------------------------------------------------------------------
@@ -350,7 +305,7 @@ class ModelGateway:
             self._end_run(AgentBusy(f"the model's answers break off: {safe_line(reason, MAX_REASON_CHARS)}"))
 
     def _write_down(
-        self, call: Call, reader: AnswerReader | None, outcome: _Outcome, usage: TokenUsage
+        self, call: Call, reader: AnswerReader | None, outcome: Outcome, usage: TokenUsage
     ) -> None:
         price = self._upstream.price
         record = CallRecord(
@@ -376,22 +331,6 @@ class ModelGateway:
 
 
 JSON: Mapping[str, str] = {"content-type": "application/json"}
-
-
-def _billed(call: Call, reader: AnswerReader) -> TokenUsage:
-    """The usage that is paid for. Every byte counts as a token where the provider reports nothing."""
-    estimate = TokenUsage(input=len(call.body), output=min(reader.received, call.max_output))
-    reported = reader.usage
-    if reported is None or not reported.total:
-        return estimate
-    if reader.finished:
-        return reported
-    # An answer that broke off has reported a part at most: Anthropic's begins with the input.
-    has_input = reported.total > reported.output
-    return TokenUsage(
-        reported.input if has_input else estimate.input, reported.cache_read, reported.cache_write,
-        max(reported.output, estimate.output),
-    )  # fmt: skip
 
 
 def _error_body(api: Format, status: int, message: str) -> bytes:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from workers.gateway.call_outcome import CallRecord
 from workers.gateway.formats import FORMATS, Format
-from workers.gateway.model_gateway import CallRecord
 from workers.gateway.streams import slots_of
 from workers.models import ModelCall, Transcript
 from workers.runtime.text import safe_text, safe_value

@@ -11,8 +11,8 @@ from workers.cli.transcript_view import render_transcript
 from workers.engine import records
 from workers.engine.worker_store import WorkerStore
 from workers.errors import Refused
+from workers.gateway.call_outcome import CallRecord
 from workers.gateway.formats import FORMATS, FormatName, TokenUsage
-from workers.gateway.model_gateway import CallRecord
 from workers.gateway.streams import AnswerReader
 from workers.gateway.transcript import TranscriptRecorder
 from workers.models import Transcript

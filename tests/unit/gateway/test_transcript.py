@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.model_streams import EVENTS, FORMAT_NAMES, chat_chunk, stream_bytes
 from workers.gateway import transcript
+from workers.gateway.call_outcome import CallRecord
 from workers.gateway.formats import FORMATS, FormatName, TokenUsage
-from workers.gateway.model_gateway import CallRecord
 from workers.gateway.streams import AnswerReader, render_events
 from workers.gateway.transcript import TranscriptRecorder, answer_lines
 from workers.models import Transcript
