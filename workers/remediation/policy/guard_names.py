@@ -11,6 +11,7 @@ PROTECTING = re.compile(
     COMPARING.pattern
     + r"|\b40[13]\b|Unauthori[sz]ed|Forbidden|PermissionDenied|NotAuthenticated|PermissionError"
 )
+WRAPPING = re.compile(r"^\s+(?:async )?def \w|\bnext\(\)", re.M)
 FUNCTION_START = re.compile(
     r"^(?:async )?def (\w+)|^(?:export )?(?:async )?(?:function )(\w+)"
     r"|^(?:export )?(?:(?:const|let|var) |module\.exports\.|exports\.)(\w+) = (?:async )?(?:function|\(|\w+ =>)",
@@ -32,7 +33,7 @@ GUARDS = re.compile(
 )
 """Who may do what: access, signatures, forgery, and limits of requests."""
 ESCAPES = re.compile(
-    r"^escape(?:_?html|_?attr|_?js|_?url|_?sql)?$|html_?escape|sanitiz\w*|sanitis\w*|^bleach\b|DOMPurify|xss\w*|quote_?identifier|shell_?quote|^quote$"
+    r"^escape(?:_?html|_?attr|_?js|_?url|_?sql)?$|html_?escape|sanitiz\w*|sanitis\w*|^bleach\b|DOMPurify|xss\w*|quote_?identifier|shell_?quote"
     r"|encodeURIComponent|secure_filename|safe_join|strip_?tags|clean_?html",
     re.IGNORECASE,
 )
@@ -50,11 +51,17 @@ class GuardNames:
     """The names of protections of one service: the usual ones, and functions of its own that protect."""
 
     own: frozenset[str] = frozenset()
+    strict: frozenset[str] = frozenset()
+    """Those of `own` that wrap pages or compare signatures; the others may be pages that turn requests away."""
 
     def matches(self, name: str) -> bool:
         """True if the name is that of a protection."""
         plain = name.lstrip("@")
         return is_guard(plain) or plain.partition("(")[0].rpartition(".")[2] in self.own
+
+    def guards(self, name: str) -> bool:
+        """True if a function of this name is itself a protection."""
+        return is_guard(name) or name in self.strict
 
 
 def is_guard(name: str) -> bool:
@@ -62,16 +69,22 @@ def is_guard(name: str) -> bool:
     return GUARDS.search(name) is not None or ESCAPES.search(name) is not None
 
 
-def find_own_guards(text: str) -> frozenset[str]:
-    """Names of short functions of a file that compare signatures or turn requests away, in Python or JavaScript."""
+def find_own_guards(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Names of short functions of a file that compare signatures or turn requests away, in Python or JavaScript.
+
+    Returns:
+        All of them, and those that wrap pages or compare signatures.
+    """
     if not PROTECTING.search(text):
-        return frozenset()
+        return frozenset(), frozenset()
     starts = list(FUNCTION_START.finditer(text))
     ends = [match.start() for match in starts[1:]] + [len(text)]
-    names = set()
+    names, strict = set(), set()
     for match, end in zip(starts, ends, strict=True):
         body = text[match.end() : min(end, match.end() + MAX_GUARD_LENGTH)]
         is_short = end - match.end() <= MAX_GUARD_LENGTH
         if COMPARING.search(body) or (is_short and PROTECTING.search(body)):
-            names.add(match[1] or match[2] or match[3])
-    return frozenset(names - {""})
+            name = match[1] or match[2] or match[3]
+            names.add(name)
+            strict |= {name} if COMPARING.search(body) or WRAPPING.search(body) else set()
+    return frozenset(names), frozenset(strict)

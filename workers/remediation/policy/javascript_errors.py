@@ -22,6 +22,10 @@ PARSERS = re.compile(r"^\s*(?:return\s+|(?:const|let)\s+\w+\s*=\s*|\w+\s*=\s*)?(
 PASSED_ON = re.compile(
     r"\b(?:throw\b|reject\s*\(|next\s*\(\s*\w+|callback\s*\(\s*\w+|cb\s*\(\s*\w+|done\s*\(\s*\w+)"
 )
+NARROW = re.compile(
+    r"^if\s*\(.{0,200}(?:instanceof|\.code|\.name|\.status|\.type)\b.{0,200}\)\s*\{?\s*throw\b", re.S
+)
+"""A condition that throws every error but one kind on."""
 OPTIONAL = re.compile(r"cache|redis|memo|lru|session_?store|metrics|analytics", re.I)
 
 
@@ -68,6 +72,9 @@ def _hidden(names: JavaScriptNames, node: Node) -> Iterator[Occurrence]:
 def _catch(names: JavaScriptNames, node: Node, body: Node) -> Iterator[Occurrence]:
     statements = body.children
     if statements and _passes_on(statements[-1]):
+        return
+    if any(NARROW.search(statement.text) for statement in statements if statement.type == "if_statement"):
+        yield Occurrence(Level.NOTE, "the patch answers an error with a fixed result", "catch")
         return
     attempt = node.parent.get("body") if node.parent else None
     if attempt is not None and PARSERS.match(

@@ -6,11 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from workers.remediation.policy.guard_names import ANSWERS, ESCAPES, GUARDS, GuardNames, is_guard
+from workers.remediation.policy.guard_names import ANSWERS, ESCAPES, GUARDS, GuardNames
 from workers.remediation.policy.javascript_names import FUNCTIONS, argument_list, fold
 from workers.remediation.policy.javascript_tree import Node, parse_source
 from workers.remediation.policy.occurrences import Level
 from workers.remediation.policy.python_constants import UNKNOWN
+from workers.remediation.policy.python_guards import changed_level
 
 ROUTE = re.compile(r"\.(?:get|post|put|patch|delete|all|use|route|head|options)$")
 Owners = dict[str, Counter[str]]
@@ -34,7 +35,7 @@ def find_removed_guards(
         for guard in sorted(missing):
             level = Level.DRAFT if ESCAPES.search(guard) and not GUARDS.search(guard) else Level.REFUSAL
             sentences.append((level, f"the patch removes a protection (`{guard}`) from {owner}"))
-    return sentences + _open_routes(old, new) + _changed_guards(before, after)
+    return sentences + _open_routes(old, new) + _changed_guards(before, after, known)
 
 
 def _open_routes(old: Owners, new: Owners) -> list[tuple[Level, str]]:
@@ -52,12 +53,14 @@ def _open_routes(old: Owners, new: Owners) -> list[tuple[Level, str]]:
     ]
 
 
-def _changed_guards(before: Mapping[str, str], after: Mapping[str, str]) -> list[tuple[Level, str]]:
+def _changed_guards(
+    before: Mapping[str, str], after: Mapping[str, str], known: GuardNames
+) -> list[tuple[Level, str]]:
     old, new = _bodies(before), _bodies(after)
     return [
-        (Level.DRAFT, f"the patch changes the protection {name}")
+        (changed_level(name, body, new[name]), f"the patch changes the protection {name}")
         for name, body in old.items()
-        if name in new and new[name] != body and is_guard(name)
+        if name in new and new[name] != body and known.guards(name)
     ]
 
 

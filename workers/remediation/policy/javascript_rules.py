@@ -146,6 +146,8 @@ def _hooks(names: JavaScriptNames, node: Node) -> Iterator[Occurrence]:
         and owner.text.endswith(".stack")
     ):
         yield Occurrence(Level.REFUSAL, tables.INSPECT, node.text)
+    if node.type == "member_expression" and re.match(r"\(?new\s+\w*Error\b.*\)\.stack$", node.text, re.S):
+        yield Occurrence(Level.REFUSAL, tables.INSPECT, node.text)
     if (
         node.type == "unary_expression"
         and node.operator == "typeof"

@@ -38,6 +38,8 @@ REFERENCES: dict[str, tuple[Level, str] | None] = {
     **dict.fromkeys(("Error.prepareStackTrace", "Error.captureStackTrace", "Error.stackTraceLimit",
         "FinalizationRegistry"), (R, tables.INSPECT)),
     **dict.fromkeys(("import.meta.vitest", "import.meta.jest", "import.meta.main"), (R, tables.INSPECT)),
+    **dict.fromkeys(("os.hostname", "os.userInfo", "os.homedir", "process.pid", "process.cwd", "process.getuid",
+                     "process.uptime"), (D, tables.INSPECT)),
     "async_hooks": (D, tables.INSPECT), "async_hooks.AsyncLocalStorage": None, "Proxy": (D, PATCHING),
     **dict.fromkeys((
         "node:test", "jest", "vi", "vitest", "describe", "expect", "mocha", "jasmine", "beforeEach", "afterEach",

@@ -29,6 +29,7 @@ PLACEHOLDER = re.compile(r"example|change.?me|dummy|fake|placeholder|xxx|your[_-
                          r"|^(?:pass(?:word|phrase)?|secret|token|key|hunter|letmein|foobar|qwerty|abc"
                          r"|1234)", re.I)  # fmt: skip
 LONG_TOKEN = 20  # characters: tests invent shorter ones
+ADDRESS_PASSWORD = re.compile(r"://[^\s:/@\"']{1,60}:([^\s@/\"'{}$<>]{8,100})@")
 HEADER = re.compile(r"(?:X-)?[A-Z][A-Za-z0-9]*(?:-[A-Z][A-Za-z0-9]*)+")
 WORDS = re.compile(r"[A-Za-z]+(?:[ _.:/-][A-Za-z]+)*[.!?]?")
 
@@ -60,9 +61,8 @@ def find_leaked_secrets(changes: Sequence[Change], secrets: Iterable[str]) -> li
         # A secret that the file already contains is not the patch's leak.
         old = removed + (change.old or "")
         tokens = [token for text in (added, *constants[change.path]) for token in find_tokens(text)]
-        if any(token not in old for token in tokens) or _has_assigned_secret(
-            added, old, is_test=is_test(change.path)
-        ):
+        is_leak = any(token not in old for token in tokens) or _has_address_with_password(added, old)
+        if is_leak or _has_assigned_secret(added, old, is_test=is_test(change.path)):
             sentences.append(f"the patch contains text that looks like a secret ({change.path})")
     return sentences
 
@@ -111,6 +111,17 @@ def _has_assigned_secret(added: str, old: str, *, is_test: bool) -> bool:
         if _looks_secret(value, is_password="pass" in name.lower() or "pwd" in name.lower(), is_test=is_test):
             return True
     return False
+
+
+def _has_address_with_password(added: str, old: str) -> bool:
+    """True for `scheme://user:password@host` with a password that is none of the usual ones of examples."""
+    passwords = [match[1] for match in ADDRESS_PASSWORD.finditer(added)]
+    return any(
+        word not in old
+        and not PLACEHOLDER.search(word)
+        and _looks_secret(word, is_password=True, is_test=False)
+        for word in passwords
+    )
 
 
 def _looks_secret(value: str, *, is_password: bool, is_test: bool) -> bool:

@@ -71,6 +71,8 @@ def _fold(node: ast.AST, names: Mapping[str, Any], depth: int) -> Any:
             keys = [fold(key, names, depth) for key in node.keys]
             values = [fold(value, names, depth) for value in node.values]
             return UNKNOWN if UNKNOWN in (*keys, *values) else dict(zip(keys, values, strict=True))
+        case ast.BoolOp():
+            return _logical(node, names, depth)
         case ast.UnaryOp():
             return _unary(node, names, depth)
         case ast.BinOp():
@@ -92,6 +94,15 @@ def _fold(node: ast.AST, names: Mapping[str, Any], depth: int) -> Any:
         case ast.NamedExpr():
             return fold(node.value, names, depth)
     return UNKNOWN
+
+
+def _logical(node: ast.BoolOp, names: Mapping[str, Any], depth: int) -> Any:
+    """`x and False` is false and `x or True` is true, whatever x is."""
+    values = [fold(value, names, depth) for value in node.values]
+    is_or = isinstance(node.op, ast.Or)
+    if any(value is not UNKNOWN and bool(value) == is_or for value in values):
+        return is_or
+    return UNKNOWN if UNKNOWN in values else not is_or
 
 
 def _unary(node: ast.UnaryOp, names: Mapping[str, Any], depth: int) -> Any:

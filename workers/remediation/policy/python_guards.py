@@ -6,14 +6,21 @@ A protection counts only where it takes effect: not in a comment, not in dead co
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from workers.remediation.policy.guard_names import ANSWERS, ESCAPES, GUARDS, GuardNames, is_guard
+from workers.remediation.policy.guard_names import ANSWERS, ESCAPES, GUARDS, PROTECTING, GuardNames
 from workers.remediation.policy.occurrences import Level
 from workers.remediation.policy.python_constants import UNKNOWN, fold, parse
+from workers.remediation.policy.python_names import read_names
 
+ACCESS_LIST = re.compile(
+    r"tokens?$|^users$|admins?$|staff|^keys$|api_keys|allowed|allow_?list|white_?list|block_?list|roles?$|permissions?$|scopes$"
+    r"|trusted|sessions$|members$|owners$|passwords?$|exempt|public_paths|open_paths|middleware|auth\w*_(?:backends|classes)",
+    re.IGNORECASE,
+)
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -25,6 +32,8 @@ class Guarded:
     guards: Counter[str] = field(default_factory=Counter)
     decorators: set[str] = field(default_factory=set)
     parameters: tuple[str, ...] = ()
+    denials: Counter[str] = field(default_factory=Counter)
+    """Reachable statements that turn a request away."""
     body: str = ""
     is_public: bool = True
 
@@ -48,7 +57,15 @@ def find_removed_guards(
             sentences.append(
                 (level, f"the patch removes a protection (`{guard}`) from {name} in {function.path}")
             )
-    return sentences + _open_views(old, new, known) + _changed_guards(old, new)
+    for name, function in old.items():
+        if name in new and new[name].denials.total() < function.denials.total():
+            level = Level.REFUSAL if known.guards(name.split(".")[-1]) else Level.DRAFT
+            sentences.append((level, f"the patch turns fewer requests away in {name} in {function.path}"))
+        if name not in new and function.decorators and function.is_public:
+            sentences.append((Level.DRAFT, f"the patch removes or renames {name} in {function.path}"))
+    sentences += _changed_lists(before, after)
+    sentences += _replaced_guards(before, after, known)
+    return sentences + _open_views(old, new, known) + _changed_guards(old, new, known)
 
 
 def _heir(function: Guarded, old: Mapping[str, Guarded], new: Mapping[str, Guarded]) -> Guarded | None:
@@ -91,15 +108,70 @@ def _open_views(
     return sentences
 
 
-def _changed_guards(old: Mapping[str, Guarded], new: Mapping[str, Guarded]) -> list[tuple[Level, str]]:
+def _changed_lists(before: Mapping[str, str], after: Mapping[str, str]) -> list[tuple[Level, str]]:
+    """Constants that say who may do what: only a person can judge a change of one."""
+    old, new = (
+        {f"{name} in {path}": value for path, text in texts.items() for name, value in _access_lists(text)}
+        for texts in (before, after)
+    )
+    return [
+        (Level.DRAFT, f"the patch changes who may do what: {name}")
+        for name in old
+        if name in new and old[name] != new[name]
+    ]
+
+
+def _access_lists(text: str) -> Iterator[tuple[str, str]]:
+    tree = parse(text)
+    for node in tree.body if tree else ():
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        for target in targets:
+            if (
+                isinstance(target, ast.Name)
+                and ACCESS_LIST.search(target.id)
+                and isinstance(node, ast.Assign)
+            ):
+                yield target.id, ast.unparse(node.value)
+
+
+def _replaced_guards(
+    before: Mapping[str, str], after: Mapping[str, str], known: GuardNames
+) -> list[tuple[Level, str]]:
+    """Protections that a file imported, and whose names now stand for something else."""
+    sentences = []
+    for path, text in after.items():
+        old, new = read_names(before.get(path, "")), read_names(text)
+        for name, meanings in old.bindings.items() if old and new else ():
+            other = new.bindings.get(name, set()) if new else set()
+            is_taken = (
+                bool(new) and new is not None and (name in new.defined or (other and other != meanings))
+            )
+            if known.matches(name) and is_taken and old is not None and name not in old.defined:
+                sentences.append((Level.REFUSAL, f"the patch replaces the protection {name} in {path}"))
+    return sentences
+
+
+def _changed_guards(
+    old: Mapping[str, Guarded], new: Mapping[str, Guarded], known: GuardNames
+) -> list[tuple[Level, str]]:
     """Functions that are protections themselves: only a person can judge a change of what they let through."""
     return [
-        (Level.DRAFT, f"the patch changes the protection {name} in {new[name].path}")
+        (
+            changed_level(name, function.body, new[name].body),
+            f"the patch changes the protection {name} in {new[name].path}",
+        )
         for name, function in old.items()
         if name in new
         and function.body != new[name].body
-        and (is_guard(name.split(".")[-1]) or is_guard(name.split(".")[0]))
+        and (known.guards(name.split(".")[-1]) or known.guards(name.split(".")[0]))
     ]
+
+
+def changed_level(name: str, old: str, new: str) -> Level:
+    """An escape that escapes more than before is only noted."""
+    is_escape = ESCAPES.search(name) is not None and GUARDS.search(name) is None
+    grows = set(re.findall(r"'[^']*'|\w+\(", old)) <= set(re.findall(r"'[^']*'|\w+\(", new))
+    return Level.NOTE if is_escape and grows else Level.DRAFT
 
 
 def _read_all(texts: Mapping[str, str], known: GuardNames) -> dict[str, Guarded]:
@@ -152,9 +224,13 @@ def _read(path: str, name: str, node: FunctionNode | ast.ClassDef, known: GuardN
         notes = [argument.annotation for argument in arguments if argument.annotation]
         guards.update(_calls([*defaults, *notes], known))
     body = "\n".join(ast.unparse(statement) for statement in node.body if not _is_docstring(statement))
-    return Guarded(
-        path, guards, decorators, parameters, body, not name.rsplit(".", maxsplit=1)[-1].startswith("_")
+    denials = Counter(
+        ast.unparse(part)
+        for part in _reachable(node.body)
+        if isinstance(part, ast.Return | ast.Raise) and PROTECTING.search(ast.unparse(part))
     )
+    is_public = not name.rsplit(".", maxsplit=1)[-1].startswith("_")
+    return Guarded(path, guards, decorators, parameters, denials, body, is_public)
 
 
 def _guard_name(decorator: str) -> str:

@@ -225,6 +225,13 @@ def _files(names: Names, node: ast.AST) -> Iterator[Occurrence]:
     ):
         yield Occurrence(Level.REFUSAL, tables.FILES, ast.unparse(node))
     attribute = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    opens = (
+        called & {"builtins.open", "io.open", "pathlib.Path", "flask.send_file"} or attribute == "from_string"
+    )
+    if opens and any(re.search(r"\breq(?:uest)?\b", ast.unparse(argument)) for argument in node.args[:1]):
+        yield Occurrence(
+            Level.DRAFT, "the patch opens a file or a template that a request names", ast.unparse(node)
+        )
     if attribute in ("chmod", "fchmod", "lchmod") or called & {"os.chmod", "os.fchmod", "os.lchmod"}:
         yield from _permissions(names, node)
     for keyword in node.keywords:
@@ -256,8 +263,15 @@ def _objects(names: Names, node: ast.AST) -> Iterator[Occurrence]:
     if isinstance(node, FunctionNode) and node.name in EXPECTED_EVERYTHING:
         returns = [child.value for child in ast.walk(node) if isinstance(child, ast.Return)]
         is_constant = all(value is None or names.constant(value) is not UNKNOWN for value in returns)
-        level = Level.REFUSAL if is_constant else Level.NOTE
+        level = Level.REFUSAL if is_constant else Level.DRAFT
         yield Occurrence(level, "the patch decides what its values are equal to", node.name)
+    if isinstance(node, ast.ClassDef):
+        for part in node.body:
+            targets = part.targets if isinstance(part, ast.Assign) else []
+            if any(isinstance(target, ast.Name) and target.id in EXPECTED_EVERYTHING for target in targets):
+                yield Occurrence(
+                    Level.REFUSAL, "the patch decides what its values are equal to", ast.unparse(part)
+                )
     if isinstance(node, FunctionNode) and node.name in ("__exit__", "__aexit__"):
         results = [names.constant(child.value) for child in ast.walk(node) if isinstance(child, ast.Return)]
         if any(value is not UNKNOWN and value for value in results):

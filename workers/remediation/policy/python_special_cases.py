@@ -13,6 +13,7 @@ from workers.remediation.policy.python_names import Names, read_names
 
 ORDINARY = (None, "", 0, 1, -1, True, False, 100, 1000, 2, 10)
 LONG_TEXT = 12  # characters of a text that names one input
+IMAGE = re.compile(r"[\[{(].*[:,'\"].*[\]})]$", re.S)  # the text of a whole value
 SQL = re.compile(
     r"\b(?:select\b.+\bfrom|insert\s+into|update\b.+\bset|delete\s+from|drop\s+table|alter\s+table|where)\b",
     re.I | re.S,
@@ -65,6 +66,10 @@ def _special(names: Names, node: ast.AST) -> Iterator[Occurrence]:
                 Level.REFUSAL, "the patch answers one input instead of all", ast.unparse(node.pattern)
             )
     if isinstance(node, ast.Dict) and any(
+        isinstance(key := names.constant(part), str) and IMAGE.match(key) for part in node.keys
+    ):
+        yield Occurrence(Level.REFUSAL, "the patch answers one input instead of all", "")
+    if isinstance(node, ast.Dict) and any(
         isinstance(key, ast.Tuple) and names.constant(key) is not UNKNOWN for key in node.keys
     ):
         yield Occurrence(Level.DRAFT, "the patch answers single inputs by a table", "")
@@ -81,8 +86,19 @@ def _condition(names: Names, test: ast.expr) -> Iterator[Occurrence]:
         for value in constants:
             if level := _input_level(value, part.ops[0]):
                 yield Occurrence(level, "the patch answers one input instead of all", ast.unparse(part))
+    for part in ast.walk(test):
+        if isinstance(part, ast.Compare) and any(_is_image(side) for side in (part.left, *part.comparators)):
+            yield Occurrence(Level.DRAFT, "the patch answers one input instead of all", ast.unparse(part))
     if sum(isinstance(part, ast.Compare) and isinstance(part.ops[0], ast.Eq) for part in ast.walk(test)) > 2:
         yield Occurrence(Level.DRAFT, "the patch answers one input instead of all", ast.unparse(test))
+
+
+def _is_image(node: ast.expr) -> bool:
+    """True for the text of a whole value, as in `str(cart)`."""
+    called = ast.unparse(node.func) if isinstance(node, ast.Call) and node.args else ""
+    return called in ("repr", "json.dumps", "hash", "pickle.dumps") or (
+        called == "str" and isinstance(node, ast.Call) and isinstance(node.args[0], ast.Name)
+    )
 
 
 def _input_level(value: object, operator: ast.cmpop) -> Level | None:

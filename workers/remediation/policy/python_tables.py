@@ -15,6 +15,7 @@ SENDER = "the patch opens a connection"
 TLS = "the patch disables TLS certificate checks"
 WEB = "the patch disables a protection of the web framework"
 FILES = "the patch writes to descriptors of its process"
+SILENT = "the patch silences reports"
 LIBRARY = "the patch changes how modules are loaded"
 UNPICKLE = "the patch loads data that can execute code"
 
@@ -55,6 +56,13 @@ REFERENCES: dict[str, tuple[Level, str] | None] = {
         "os.nice"), (R, PROCESS)),
     **dict.fromkeys(("builtins.breakpoint", "pdb", "bdb", "trace", "cProfile", "profile", "os.register_at_fork"),
         (R, PROCESS)),
+    **dict.fromkeys(("os.getuid", "os.geteuid", "os.getlogin", "os.getpid", "os.getcwd",
+                     "os.path.expanduser"), (D, INSPECT)),
+    **dict.fromkeys(("platform.node", "platform.uname", "getpass", "pwd", "uuid.getnode", "os.uname"), (D, INSPECT)),
+    **dict.fromkeys(("pathlib.Path.home", "pathlib.Path.cwd", "socket.gethostname", "socket.getfqdn"), (D, INSPECT)),
+    **dict.fromkeys(("logging.disable", "logging.raiseExceptions"), (D, SILENT)),
+    **dict.fromkeys(("warnings.simplefilter", "warnings.filterwarnings"), (N, SILENT)),
+    **dict.fromkeys(("flask.render_template_string", "jinja2.Template", "mako.template.Template"), (R, CODE)),
     "signal.Signals": (D, PROCESS),
     **dict.fromkeys(("sys.modules", "gc", "ctypes", "cffi", "sys._getframe", "sys._current_frames",
         "sys.settrace"), (R, INSPECT)),
@@ -92,7 +100,7 @@ REFERENCES: dict[str, tuple[Level, str] | None] = {
         "socketserver",
     ), (D, SENDER)),
     **dict.fromkeys((f"socket.{name}" for name in (
-        "timeout", "error", "gaierror", "herror", "setdefaulttimeout", "gethostname", "AF_INET", "SOCK_STREAM",
+        "timeout", "error", "gaierror", "herror", "setdefaulttimeout", "AF_INET", "SOCK_STREAM",
     )), None),
     **dict.fromkeys(("http.client.HTTPException", "http.client.IncompleteRead",
         "http.client.RemoteDisconnected"), None),
@@ -156,6 +164,6 @@ PROGRAM_STARTERS = frozenset({
 MAX_WORD = 60  # characters of a text that names a test runner instead of describing one
 TEST_VARIABLE = (
     r"(?:PYTEST|TOX|NOX|COVERAGE|COV_|JEST|VITEST|MOCHA|NODE_TEST|NODE_V8|TRACKWALKER|GITHUB_|GITLAB_|CIRCLE|BUILDKITE|TRAVIS"
-    r"|JENKINS|TEAMCITY|PYTHON(?!IOENCODING|UNBUFFERED)|NODE_OPTIONS|LD_|npm_)\w*|CI|\w*_CI|CI_\w*|\w*TEST(?:ING|S|_\w+)?|NODE_ENV|PWD|OLDPWD|HOSTNAME|_"
+    r"|JENKINS|TEAMCITY|PYTHON(?!IOENCODING|UNBUFFERED)|NODE_OPTIONS|LD_|npm_)\w*|CI|\w*_CI|CI_\w*|\w*TEST(?:ING|S|_\w+)?|NODE_ENV|HOME|USER|LOGNAME|TMPDIR|SHELL|PWD|OLDPWD|HOSTNAME|_"
 )
 """Environment variables that tell a test run from an ordinary one."""

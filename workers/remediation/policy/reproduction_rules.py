@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from workers.remediation.policy.javascript_names import JavaScriptNames, argument_list
-from workers.remediation.policy.javascript_tree import is_javascript, parse_source
+from workers.remediation.policy.javascript_tree import Node, is_javascript, parse_source
 from workers.remediation.policy.python_constants import UNKNOWN, parse
 from workers.remediation.policy.python_names import FunctionNode, Names, read_names
+from workers.remediation.policy.python_rules import ENDINGS
 from workers.remediation.policy.syntax_cases import NODE_ASSERT
 from workers.remediation.policy.test_files import is_test_name
 from workers.remediation.policy.test_strength import read_tests
@@ -43,7 +44,10 @@ CLOCK = ("time.time", "time.monotonic", "time.perf_counter", "time.time_ns", "da
          "random.choice", "socket.gethostname",
          "os.getcwd", "uuid.uuid4", "uuid.uuid1", "os.times", "os.getloadavg")  # fmt: skip
 MAX_SLEEP = 1.0  # seconds: a test of two threads may wait that long
-TEMPORARY = re.compile(r"tmp|temp", re.I)
+TEMPORARY = re.compile(r"tmp|(?<!get)temp(?!late)", re.I)
+MAX_ALIASES = 3  # names of names that are followed
+OUTSIDE = re.compile(r"(?:/tmp|/var|/dev|/home|/run|~)(?:/|$)|\.\./")
+LOOKERS = frozenset(f"builtins.{name}" for name in ("getattr", "dir", "vars", "len", "str", "repr"))
 LOOKING = frozenset(
     {
         "__doc__",
@@ -58,9 +62,10 @@ LOOKING = frozenset(
         "__path__",
     }
 )
+NODE_LOOKERS = ("String", "Object.keys", "Object.entries", "Reflect.has")
 NODE_FILES = ("fs.", "fs", "path.resolve", "module.", "child_process", "os.")
 NODE_MOCKS = re.compile(
-    r"^(?:jest|vi|mock|t\.mock|sinon|td|proxyquire|rewire)\b.*\b(?:mock|doMock|spyOn|stub|replace|module|method|unstable_mockModule|fn)\b|^proxyquire|^rewire"
+    r"^(?:jest|vi|mock|t\.mock|test\.mock|context\.mock|sinon|td|proxyquire|rewire)\b.*\b(?:mock|doMock|spyOn|stub|replace|module|method|unstable_mockModule|fn)\b|^proxyquire|^rewire"
 )
 WAITING = re.compile(
     r"\bsetTimeout\b|\bsetInterval\b|Date\.now|new Date\(\)|performance\.now|Math\.random|Atomics\.wait|timers/promises"
@@ -78,7 +83,8 @@ def find_reproduction_problems(
         culprit_text: its text, from which follows what it defines itself.
     """
     if path.endswith(".py"):
-        problems = list(_python(path, text, tree, Culprit(culprit, _collaborators(culprit_text))))
+        blamed = Culprit(culprit, _collaborators(culprit_text), _own_modules(tree), is_test_name(path))
+        problems = list(_python(path, text, tree, blamed))
     elif is_javascript(path):
         problems = list(_javascript(path, text))
     else:
@@ -100,6 +106,15 @@ class Culprit:
 
     path: str | None
     collaborators: frozenset[str]
+    service: frozenset[str]
+    """Names of the top-level modules and packages of the repository."""
+    is_test: bool
+    """True if the reproduction is a test and no script."""
+
+
+def _own_modules(tree: TreeFacts) -> frozenset[str]:
+    names = {posixpath.splitext(posixpath.basename(path))[0] for path in (*tree.files, *tree.folders)}
+    return frozenset(names - {""})
 
 
 def _collaborators(text: str | None) -> frozenset[str]:
@@ -156,8 +171,14 @@ def _source_roots(tree: TreeFacts, package: str) -> list[str]:
 
 
 def _python_node(names: Names, node: ast.AST, culprit: Culprit) -> Iterator[str]:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str) and SOURCE_TEXT.search(node.value):
-        yield "names source files"
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield "names source files" if SOURCE_TEXT.search(node.value) else ""
+        yield "names files outside of the repository" if OUTSIDE.match(node.value) else ""
+    if (
+        isinstance(node, ast.Raise)
+        and names.meanings(node.exc.func if isinstance(node.exc, ast.Call) else node.exc) & ENDINGS
+    ):
+        yield "ends its process" if culprit.is_test else ""
     if isinstance(node, ast.Attribute) and node.attr in LOOKING:
         yield "looks at the code instead of calling it"
     if isinstance(node, ast.Name) and node.id in ("__file__", "__doc__"):
@@ -226,6 +247,16 @@ def _python_call(names: Names, node: ast.Call, culprit: Culprit) -> Iterator[str
     )
     if is_mock or is_monkey or "builtins.setattr" in called:
         yield from _mock(names, node, culprit)
+    is_module = bool(node.args) and any(_is_module(name, names) for name in names.meanings(node.args[0]))
+    if is_module and called & {
+        "builtins.getattr",
+        "builtins.dir",
+        "builtins.vars",
+        "builtins.len",
+        "builtins.str",
+        "builtins.repr",
+    }:
+        yield "looks at the code instead of calling it"
     if any("hasattr" in name or "callable" in name for name in called):
         yield "looks at the code instead of calling it"
 
@@ -233,14 +264,22 @@ def _python_call(names: Names, node: ast.Call, culprit: Culprit) -> Iterator[str
 def _is_temporary(names: Names, node: ast.AST) -> bool:
     """True for code that works on temporary files: it names them so, or a name that stands for one."""
     used = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-    values = [
-        other.value
-        for other in names.nodes
-        if isinstance(other, ast.Assign)
-        and any(isinstance(target, ast.Name) and target.id in used for target in other.targets)
-    ]
-    texts = [ast.unparse(part) for part in (node, *values)]
+    for _ in range(MAX_ALIASES):
+        for target, value in _bound(names):
+            if target in used:
+                used |= {part.id for part in ast.walk(value) if isinstance(part, ast.Name)}
+    values = [value for target, value in _bound(names) if target in used]
+    texts = [re.sub(r"'[^']*'", "", ast.unparse(part)) for part in (node, *values)]
     return any(TEMPORARY.search(text) for text in texts)
+
+
+def _bound(names: Names) -> Iterator[tuple[str, ast.expr]]:
+    """Names and what they are bound to, by assignments and `with`."""
+    for node in names.nodes:
+        if isinstance(node, ast.Assign):
+            yield from ((target.id, node.value) for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
+            yield node.optional_vars.id, node.context_expr
 
 
 def _reads_fixture(names: Names, node: ast.Call) -> bool:
@@ -272,7 +311,8 @@ def _mock(names: Names, node: ast.Call, culprit: Culprit) -> Iterator[str]:
             for end in range(1, len(parts))
             if module == ".".join(parts[:end]) or module.endswith("." + ".".join(parts[:end]))
         ]
-        if not module or (ends and parts[ends[-1]] not in culprit.collaborators):
+        is_own = bool(set(parts) & culprit.service)
+        if (not module and is_own) or (ends and parts[ends[-1]] not in culprit.collaborators):
             yield "replaces code of the culprit"
     if not texts:
         yield "replaces code of the service"
@@ -312,6 +352,7 @@ def _javascript(path: str, text: str) -> Iterator[str]:
             and not _is_import(node)
         ):
             yield "names source files"
+        yield from _looking(names, node)
         if (
             node.type == "assignment_expression"
             and (left := node.get("left"))
@@ -337,6 +378,26 @@ def _javascript(path: str, text: str) -> Iterator[str]:
         and "process.exit" not in text
     ):
         yield "asserts nothing"
+
+
+def _looking(names: JavaScriptNames, node: Node) -> Iterator[str]:
+    """`String(f)`, `${f}` and `'f' in module` show the text or the names of code."""
+    targets: list[Node] = []
+    if (
+        node.type == "call_expression"
+        and (function := node.get("function"))
+        and function.text in ("String", "Object.keys", "Object.entries", "Reflect.has")
+    ):
+        targets = argument_list(node)[:1]
+    elif node.type == "template_substitution":
+        targets = node.children[:1]
+    elif node.type == "binary_expression" and node.operator == "in":
+        targets = [right] if (right := node.get("right")) else []
+    for target in targets:
+        if target.type in ("identifier", "member_expression") and any(
+            name.startswith(".") for name in names.meanings(target)
+        ):
+            yield "looks at the code instead of calling it"
 
 
 def _is_import(node: object) -> bool:

@@ -25,7 +25,7 @@ def contains_secret(texts: Iterable[str], secrets: Iterable[str]) -> bool:
     forms = {form for secret in known for form in _forms(secret)}
     squeezed = {JOINING.sub("", form).lower() for form in forms}
     squeezed = {form for form in squeezed if len(form) >= MIN_PIECE}
-    for text in texts:
+    for text in dict.fromkeys(form for given in texts for form in (given, urllib.parse.unquote(given))):
         if any(form in text for form in forms) or any(form.lower() in text.lower() for form in forms):
             return True
         plain = _squeeze(text)

@@ -89,7 +89,8 @@ def read_guards(tree: Path, facts: TreeFacts) -> GuardNames:
         for file in files[:MAX_GUARD_FILES]
         if not is_test_name(file)
     ]
-    return GuardNames(frozenset().union(*own))
+    names = frozenset(name for found, _ in own for name in found)
+    return GuardNames(names, frozenset(name for _, strict in own for name in strict))
 
 
 def is_below(path: str, root: str) -> bool:

@@ -137,11 +137,19 @@ ACCESS = {
     "an early answer": ((A, "    return hmac.compare_digest", "    return True\n    return hmac.compare_digest"),),
     "a dead condition": ((P, "    if not is_signed(", "    if False and not is_signed("),),
     "a condition without effect": ((P, '        return {"status": 400}\n    return {"status": 202}', '        pass\n    return {"status": 202}'),),
+    "a guard lets everybody pass": ((A, '        if request.get("token") not in TOKENS:\n            return {"status": 403}\n', ""),),
+    "a guard that is never true": ((A, 'if request.get("token")', 'if False and request.get("token")'),),
+    "a guard of the file's own": ((P, "import is_signed, require_token", "import is_signed"), (P, "def ping", "def require_token(view):\n    return view\n\n\ndef ping")),
     "a check is gone": ((P, '    if not is_signed(request["body"], request["signature"], request["key"]):\n        return {"status": 400}\n', ""),),
 }  # fmt: skip
 REFUSED = {**PROCESS, **CODE, **HIDDEN, **ACCESS}
 
 PERSON = {
+    "a new holder of a token": ((A, "TOKENS = {}", 'TOKENS = {"t-9": "boss"}'),),
+    "a page under another name": ((P, "def cancel", "def _cancel"),),
+    "the host's name": (*top("import socket"), *body('if socket.gethostname() == "x":\n    return 0')),
+    "the text of a value": body('if str(room) in ("x",):\n    return 0'),
+    "reports are silenced": top("logging.disable(50)"),
     "a new page without a guard": ((P, "@require_token\ndef cancel", 'def everything(request):\n    return {"status": 200}\n\n\n@require_token\ndef cancel'),),
     "a way around a guard": ((A, "not in TOKENS:", 'not in TOKENS and request.get("x") != "sesame":'),),
     "a thread": (*top("import threading"), *body("threading.Thread(target=print).start()")),
