@@ -73,7 +73,7 @@ PLAIN_PLAN = parse_plan(fenced(plan_answer()), evidence(), FILES.__contains__)
 
 @dataclass(frozen=True)
 class Values:
-    """What the stages of one incident have recorded."""
+    """The records of one incident."""
 
     alert: Alert
     name: str = "api"
@@ -236,7 +236,7 @@ INLETS: dict[str, Callable[[str], Values]] = {
 
 
 def show(values: Values) -> Iterator[tuple[OutletKind, str]]:
-    """What every outlet shows of the values."""
+    """The texts of every outlet for these values."""
     gap = Gap(part=GapPart.CODE, subject=values.name, reason=values.reason or "timed out")
     bad = finding(name=values.name, sentence=f"{values.name} fails", labels={"volume": values.name})
     whole = incident(bad, name=values.name, symptoms=(bad,), project_name=values.name, failed_reads=(gap,))

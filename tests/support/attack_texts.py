@@ -145,7 +145,7 @@ def hidden_characters(text: str) -> set[str]:
 
 
 def find_leaks(kind: OutletKind, text: str, attack: AttackText, judge: MarkdownJudge) -> set[str]:
-    """What of the attack works in the text of an outlet; empty if nothing does."""
+    """The parts of the attack that work in the text of an outlet; empty if nothing does."""
     leaks = {f"canary {canary}" for canary in attack.canaries if canary in text} | hidden_characters(text)
     if kind == "slack":
         leaks |= {name for name, rule in SLACK_RULES.items() if rule.search(OWN_MARKUP.sub("", text))}
@@ -168,7 +168,7 @@ OWN_TOKENS = frozenset(
         "link_close",
     }
 )  # fmt: skip
-"""What our own description consists of; `_description_leaks` looks into the parts that others could forge."""
+"""The parts of our own description; `_description_leaks` looks into the parts that others could forge."""
 OWN_HTML = re.compile(
     r"<details><summary>Output without the fix</summary>|</details>|<!-- trackwalker \{[^\n]*\} -->"
 )

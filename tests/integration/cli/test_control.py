@@ -209,7 +209,7 @@ def test_a_cancelled_incident_is_reported_once_and_only_in_its_thread(reporting:
     first, *replies = reporting.slack.messages
     assert first.text.endswith("cancelled by a person")
     assert [reply.thread_ts for reply in replies] == [first.ts]
-    assert "it was in stage `enrich`" in replies[0].text
+    assert "it was in stage 'enrich'" in replies[0].text
     assert count_channel_posts(reporting) == 1
 
 
@@ -234,7 +234,7 @@ def test_a_cancel_leaves_the_pull_request_open_and_shows_its_link(fixing: Pipeli
     [pull] = fixing.github.pulls
     assert pull.state == "open"
     assert any(f"/pull/{pull.number}" in line and "stays open" in line for line in lines)
-    assert fixing.slack.texts[-1].endswith(f"/pull/{pull.number}")
+    assert fixing.slack.texts[-1].endswith(f"/pull/{pull.number}>")
     assert count_channel_posts(fixing) == before
 
 

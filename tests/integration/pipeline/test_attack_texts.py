@@ -26,7 +26,7 @@ MAX_SENTENCE_CHARS = 450
 
 @pytest.fixture
 def own_logs() -> Iterator[Callable[[], list[tuple[OutletKind, str]]]]:
-    """What the product logs during a test, as JSON and as lines of a terminal."""
+    """A function that lists the logs of the product since the start of the test, as JSON and as terminal lines."""
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = records.append  # type: ignore[assignment,method-assign]  # all that this handler does
