@@ -270,6 +270,7 @@ def _verification(verification: Verification) -> list[str]:
     lines = [verification.decision, *(f"reproduction {when}: {_run(run)}" for when, run in runs if run)]
     lines += [f"check: {check.before.outcome} → {_run(check.after)}" for check in verification.checks]
     reasons = [f"reason: {reason.text}" for reason in verification.reasons]
+    lines += [verification.sandbox] if verification.sandbox else []
     return [*lines, *reasons, *(f"note: {note}" for note in verification.notes)]
 
 

@@ -172,6 +172,7 @@ def _verification_details(verification: Verification) -> list[str]:
     failing = verification.reproduction_before or verification.reproduction_deployed
     parts = ["Not verified:", _points(reasons)] if reasons else []
     parts += ["For the reviewer:", _points(notes)] if notes else []
+    parts += [inline(verification.sandbox)] if verification.sandbox else []
     return [
         *parts,
         *([_collapsed("Output without the fix", failing.output)] if failing and failing.output else []),

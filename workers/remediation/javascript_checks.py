@@ -107,7 +107,7 @@ def fail_assertions_javascript(path: str, text: str, marker: str) -> Control | N
 
 def _tests(root: Node) -> list[tuple[Node, Node]]:
     """The calls that register tests, each with the function of the test."""
-    found = []
+    tests = []
     for node in root.walk():
         callee = node.get("function")
         if node.type != "call_expression" or callee is None or not TEST_CALL.fullmatch(callee.text):
@@ -115,8 +115,8 @@ def _tests(root: Node) -> list[tuple[Node, Node]]:
         arguments = node.get("arguments")
         functions = [child for child in arguments.children if child.type in FUNCTIONS] if arguments else []
         if functions:
-            found.append((node, functions[-1]))
-    return found
+            tests.append((node, functions[-1]))
+    return tests
 
 
 def _takes_callback(function: Node) -> bool:

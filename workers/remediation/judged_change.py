@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workers.clients.git import FileDiff, safe_bytes
+from workers.remediation.change_under_test import Change
 from workers.remediation.changed_code import ChangedCode, find_changed_code
 from workers.remediation.counter_checks import control_files
 from workers.remediation.javascript_code import find_changed_javascript
 from workers.remediation.policy.javascript_tree import is_javascript
 from workers.remediation.policy.test_files import is_test
-from workers.remediation.proof import Change
 from workers.remediation.run_trees import Overlay, SourceTree
 from workers.remediation.suites import Suite
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +27,9 @@ from workers.models import (
     VerificationReason,
 )
 from workers.remediation import patch_policy, proof
+from workers.remediation.change_under_test import Fault
 from workers.remediation.changed_code import function_lines
+from workers.remediation.checkouts import Checkout, open_checkout
 from workers.remediation.checks import CheckResult, compare_command, compare_suite
 from workers.remediation.evidence_errors import exception_names
 from workers.remediation.installation import prepare
@@ -70,7 +71,7 @@ def verify(
         GitHubBusy, GitHubRefused: the code cannot be fetched.
     """
     started = time.monotonic()
-    with _checkout(repositories, repository, fix) as checkout:
+    with open_checkout(repositories, repository, fix) as checkout:
         environment = CheckEnvironment(
             sandbox, checkout.folder, on_start, check_alive, secrets, reproduction_seconds
         )
@@ -223,14 +224,14 @@ def _verify_reproduction(case: _Case, overlay: Overlay, trees: Trees) -> Verific
     return _record(attempts, decision)
 
 
-def _fault(case: _Case) -> proof.Fault:
+def _fault(case: _Case) -> Fault:
     file, line = case.plan.cause.file, case.plan.cause.line
     text = (safe_bytes(case.checkout.base, file) or b"").decode(errors="replace") if file else ""
     lines = range(0)
     if line and file:
         lines = function_span(file, text, line) if is_javascript(file) else function_lines(text, line)
     known = file if file and text else None
-    return proof.Fault(known, lines, exception_names(case.evidence, file))
+    return Fault(known, lines, exception_names(case.evidence, file))
 
 
 def _record(attempts: Attempts, decision: proof.Verdict) -> Verification:
@@ -287,32 +288,3 @@ def _decide(verification: Verification, results: list[CheckResult], *, deploymen
             "notes": (*verification.notes, *(note for result in results for note in result.notes)),
         }
     )
-
-
-# ---- trees ----
-
-
-@dataclass(frozen=True)
-class Checkout:
-    """Untouched trees of the repository, and a folder for everything else."""
-
-    deployed: Path
-    base: Path
-    patched: Path
-    folder: Path
-
-
-@contextmanager
-def _checkout(repositories: Repositories, repository: Repository, fix: Fix) -> Iterator[Checkout]:
-    """The three trees and an empty folder, all removed afterwards. `deployed` is `base` if both are one commit."""
-    with ExitStack() as stack:
-
-        def temporary(path: Path) -> Path:
-            stack.callback(repositories.discard, path)
-            return path
-
-        base = temporary(repositories.checkout(repository.name, fix.base_commit))
-        patched = temporary(repositories.apply(repository.name, fix.base_commit, fix.patch))
-        same = repository.deployed == fix.base_commit
-        deployed = base if same else temporary(repositories.checkout(repository.name, repository.deployed))
-        yield Checkout(deployed, base, patched, temporary(repositories.scratch_dir()))

@@ -118,9 +118,9 @@ class Recorder:
             return
         self._is_auditing = True
         try:
-            found = self._find_code_access(arguments[1]) if is_code else self._find_read(arguments[0])
-            if found and len(self._reads) < MAX_READS:
-                self._reads.append(found)
+            access = self._find_code_access(arguments[1]) if is_code else self._find_read(arguments[0])
+            if access and len(self._reads) < MAX_READS:
+                self._reads.append(access)
         finally:
             self._is_auditing = False
 
