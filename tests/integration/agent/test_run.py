@@ -168,7 +168,7 @@ def test_a_hostile_model_gets_no_secret_and_leaves_no_change(agent: Agent, folde
 
 @both_agents
 def test_the_number_of_calls_ends_a_model_that_never_does(agent: Agent, folder: Path) -> None:
-    with pytest.raises(AgentRefused, match="calls without a final answer"):
+    with pytest.raises(AgentRefused, match="8 calls"):
         run(replace(agent, calls_limit=8), ScriptedModel(propose_edits, reader="never ends"), folder)
 
     assert wait_until(lambda: not agent_processes(folder))
@@ -192,7 +192,7 @@ def test_the_deadline_ends_a_run_whose_model_hangs(agent: Agent, folder: Path) -
     model, started = ScriptedModel(propose_edits), time.monotonic()
     model.faults.add("hang", times=99)
 
-    with pytest.raises(AgentBusy, match="did not answer within 15 s"):
+    with pytest.raises(AgentBusy, match=r"did not answer within 15 s|does not answer"):
         run(replace(agent, deadline_seconds=15), model, folder)
 
     assert time.monotonic() - started < 40
