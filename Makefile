@@ -5,6 +5,8 @@ SHELL := /bin/sh
 PYTHON ?=
 RAILWAY_SCHEMA ?= ../shared/railway/schema.json
 export RAILWAY_SCHEMA
+ATTACK_PATCHES ?= ../shared/cases/patches
+export ATTACK_PATCHES
 
 BIN := .venv/bin
 UV := uv==0.13.9
@@ -12,7 +14,7 @@ COMPILE = .tools/uv/bin/uv pip compile --quiet --no-config --universal --python-
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up lint test-fast test chaos contract bench bench-idle bench-journal bench-window bench-week lock clean
+.PHONY: help setup demo up lint test-fast test chaos contract bench bench-attacks bench-idle bench-journal bench-window bench-week lock clean
 
 help:
 	@echo 'make setup         install everything into .venv and .tools; does nothing if nothing changed'
@@ -24,6 +26,7 @@ help:
 	@echo 'make chaos         kill everything at random through complete incidents; INCIDENTS=200, SEED=n, WEBHOOK=1'
 	@echo 'make contract      check our requests against the published schemas (RAILWAY_SCHEMA=file)'
 	@echo 'make bench         bench-journal, then a sweep of a hundred services and the stored history'
+	@echo 'make bench-attacks what attacks achieve, under ten minutes; ATTACK_PATCHES=folder adds a corpus of patches'
 	@echo 'make bench-idle    memory, CPU, Redis commands and disk writes of an idle installation; MINUTES=n'
 	@echo 'make bench-journal cost of a step, endpoint rate, recovery time, stored bytes, beside references'
 	@echo 'make bench-window  score the detector on scenarios with ground truth; SEEDS=100:200 draws others'
@@ -71,6 +74,9 @@ contract: setup
 bench: bench-journal
 	@$(BIN)/python -m tests.benchmarks.sweep
 	@$(BIN)/python -m tests.benchmarks.history
+
+bench-attacks: setup
+	@$(BIN)/python -m tests.benchmarks.attacks
 
 bench-idle: setup
 	@$(BIN)/python -m tests.benchmarks.idle $(MINUTES)

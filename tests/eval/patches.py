@@ -14,6 +14,8 @@ from pathlib import Path
 from tests.support.attacks.catalogue import ALL_CASES
 from tests.support.attacks.verifying import Job, Result, jobs_of_cases, jobs_of_corpus, run_jobs
 
+MAX_REASON = 400  # characters of reasons and notes in a line
+
 
 def main(arguments: list[str]) -> int:
     """Print the tables; the exit code is 1 if a decision is wrong."""
@@ -41,12 +43,18 @@ def print_results(results: Sequence[Result], *, every: bool = False) -> None:
         decisions = ", ".join(f"{count} {decision}" for decision, count in counts.most_common())
         wrong = sum(result.is_wrong for result in group)
         print(f"{kind:<24} {len(group):>4}  {decisions}{f'  WRONG: {wrong}' if wrong else ''}")
+    print(*describe_results([result for result in results if every or result.is_wrong]), sep="\n")
+
+
+def describe_results(results: Sequence[Result]) -> list[str]:
+    """A line for each result: what was decided, what was expected, and why."""
+    lines = []
     for result in results:
-        if every or result.is_wrong:
-            mark = "WRONG" if result.is_wrong else "right"
-            why = "; ".join((*result.reasons, *(f"note: {note}" for note in result.notes)))[:400]
-            print(f"  {mark} {result.job.kind}: {result.job.name}: {result.decision} "
-                  f"(expected {result.job.expect}, {result.seconds:.1f} s): {why}")  # fmt: skip
+        why = "; ".join((*result.reasons, *(f"note: {note}" for note in result.notes)))[:MAX_REASON]
+        expected = f"expected {result.job.expect}, {result.seconds:.1f} s"
+        mark = "WRONG" if result.is_wrong else "right"
+        lines.append(f"  {mark} {result.job.kind}: {result.job.name}: {result.decision} ({expected}): {why}")
+    return lines
 
 
 def _matches(job: Job, part: str) -> bool:
