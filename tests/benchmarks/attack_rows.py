@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tests.benchmarks import gateway
 from tests.eval.patches import describe_results
+from tests.support.attack_inlets import count_leaks
+from tests.support.attack_texts import ATTACKS
 from tests.support.attacks.catalogue import BAD, FORGED, GOOD
 from tests.support.attacks.verifying import Result, jobs_of_cases, jobs_of_corpus, run_jobs
 from tests.support.fakes.model_provider import FakeProvider, stream
@@ -22,6 +24,8 @@ OWN_SECONDS = 3.0
 """Time that a verification may take besides the commands of the repository."""
 CALLS = 40
 """Model calls, sixteen at once, of which the budget covers three and a half."""
+INLETS_EACH = 3
+"""Ways into the product that each attack text takes; all of them would take minutes."""
 PAUSE_SECONDS = 0.01
 """Pause within an answer of the stand-in provider, so that calls overlap."""
 
@@ -45,6 +49,7 @@ class Row:
 def all_rows() -> Iterator[Row]:
     """Every row, as it is measured."""
     yield from gateway_rows()
+    yield text_row()
     yield from patch_rows()
 
 
@@ -74,6 +79,17 @@ def gateway_rows() -> Iterator[Row]:
     )  # fmt: skip
     is_small = figures.memory_mb <= gateway.GOAL_MB
     yield Row("gateway: memory", f"{figures.memory_mb:.1f} MB", f"≤ {gateway.GOAL_MB:g} MB", is_small)
+
+
+# ---- texts ----
+
+
+def text_row() -> Row:
+    """Attack texts of which a part reaches people, or leaves the data marks of a prompt."""
+    shown, leaks = count_leaks(inlets_each=INLETS_EACH)
+    details = tuple(f"  {place}: {', '.join(sorted(parts))}" for place, parts in leaks.items())
+    figure = f"{len(leaks)} of {shown} ({len(ATTACKS)} texts)"
+    return Row("attack texts that reach people or a model's orders", figure, "0", not leaks, details)
 
 
 # ---- patches ----
