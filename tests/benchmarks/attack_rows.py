@@ -12,7 +12,7 @@ from tests.benchmarks import gateway
 from tests.eval.patches import describe_results
 from tests.support.attack_inlets import count_leaks
 from tests.support.attack_texts import ATTACKS
-from tests.support.attacks.catalogue import BAD, FORGED, GOOD
+from tests.support.attacks.catalogue import FORGED, GOOD, MEASURED_BAD
 from tests.support.attacks.verifying import Result, jobs_of_cases, jobs_of_corpus, run_jobs
 from tests.support.fakes.model_provider import FakeProvider, stream
 from tests.support.model_gateway import PRICE, running_gateway
@@ -104,7 +104,7 @@ def patch_rows() -> Iterator[Row]:
             given = run_jobs(jobs)
         yield bad_row("bad patches ready: given", of_kind(given, "bad:"))
         yield good_row("good patches refused: given", of_kind(given, "good:"))
-    with jobs_of_cases({**BAD, **GOOD, **FORGED}) as jobs:
+    with jobs_of_cases({**MEASURED_BAD, **GOOD, **FORGED}) as jobs:
         own = run_jobs(jobs)
     yield bad_row("bad patches ready: own", of_kind(own, "bad:"))
     yield good_row("good patches refused: own", of_kind(own, "good:"))

@@ -24,6 +24,7 @@ from workers.sandbox.sandbox import Sandbox
 
 REPRODUCTION_SECONDS = 30.0
 """Deadline of one run of a reproduction: no honest one of these takes a second."""
+OWN_VALUE = re.compile(r"held-own-secret-\d+")
 HEADER = re.compile(r"^(\w+): ?(.*)$", re.MULTILINE)
 
 
@@ -94,7 +95,10 @@ def jobs_of_corpus(corpus: Path) -> Iterator[list[Job]]:
         for base in sorted((corpus / "bases").iterdir()):
             copy_repository(base, folder / base.name)
         files = sorted([*corpus.glob("bad/*.patch"), *corpus.glob("good/*.patch")])
-        yield [_job_of_file(folder, file) for file in files]
+        # The corpus writes values of our own settings with this prefix, plainly in at least one patch.
+        texts = " ".join(file.read_text(errors="replace") for file in files)
+        secrets = tuple(sorted({*OWN_VALUE.findall(texts)}))
+        yield [_job_of_file(folder, file, secrets) for file in files]
 
 
 def make_repository(folder: Path, files: Mapping[str, Content]) -> None:
@@ -128,7 +132,7 @@ def _job_of_case(folder: Path, kind: str, case: Case) -> Job:
     return Job(case.name, kind, case.base, request, case.expect, case.secrets)
 
 
-def _job_of_file(folder: Path, file: Path) -> Job:
+def _job_of_file(folder: Path, file: Path, secrets: tuple[str, ...]) -> Job:
     content = file.read_bytes()
     header = dict(HEADER.findall(content.partition(b"\ndiff --git ")[0].decode()))
     word, _, path = header["Reproduction"].partition(" ")
@@ -138,8 +142,6 @@ def _job_of_file(folder: Path, file: Path) -> Job:
         category=Category(header["Category"]), root=header.get("Root", "").strip(),
     )  # fmt: skip
     kind = f"{file.parent.name}: {header['Class']}"
-    # The corpus writes the values of our settings with this prefix.
-    secrets = tuple(set(re.findall(r"held-own-secret-\d+", content.decode(errors="replace"))))
     return Job(file.stem, kind, header["Base"], request, header["Expect"], secrets)
 
 
