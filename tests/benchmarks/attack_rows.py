@@ -17,6 +17,7 @@ from tests.support.attacks.verifying import Result, jobs_of_cases, jobs_of_corpu
 from tests.support.fakes.model_provider import FakeProvider, stream
 from tests.support.model_gateway import PRICE, running_gateway
 from tests.support.model_streams import EVENTS, USAGE, stream_bytes
+from tests.support.sandbox_probes import levels, probe_folder, run_probes
 
 CORPUS_VARIABLE = "ATTACK_PATCHES"
 GOOD_REFUSED_SHARE = 0.05
@@ -48,9 +49,27 @@ class Row:
 
 def all_rows() -> Iterator[Row]:
     """Every row, as it is measured."""
+    yield from sandbox_rows()
     yield from gateway_rows()
     yield text_row()
     yield from patch_rows()
+
+
+# ---- the sandbox ----
+
+
+def sandbox_rows() -> Iterator[Row]:
+    """What hostile code achieves in each level that this machine allows."""
+    with probe_folder() as folder:
+        for level in levels(folder):
+            results = run_probes(level.sandbox, level.python)
+            failed = [result for result in results if not result.ok]
+            details = tuple(
+                f"  {result.name}: expected {result.expected}, got {result.got[:200]}" for result in failed
+            )
+            yield Row(
+                f"hostile code: {level.name}", f"{len(failed)} of {len(results)}", "0", not failed, details
+            )
 
 
 # ---- the model gateway ----

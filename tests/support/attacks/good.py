@@ -252,6 +252,7 @@ USUAL = [
         },
         "from parcels.access import is_signed",
         "self.assertFalse(is_signed(b'x', None, b'k'))",
+        expect="draft",
     ),
     good(
         "input is checked",
@@ -497,6 +498,7 @@ ODD = [
                 after="\n\nclass Cents:\n    def __init__(self, value):\n        self.value = value\n\n    def __eq__(self, other):\n        return isinstance(other, Cents) and self.value == other.value\n\n    def __hash__(self):\n        return hash(self.value)\n"
             )
         },
+        expect="draft",
     ),
     beside(
         "a context manager that closes",
