@@ -124,7 +124,9 @@ def _check_version(response: Response, binary: Path) -> None:
             f"OPENCODE_BIN: {binary} answers with {version} where opencode {MAJOR_VERSION} answers with its version. "
             f"Set OPENCODE_BIN to opencode {MAJOR_VERSION}."
         ) from None
-    if not re.fullmatch(rf"{MAJOR_VERSION}\.\d+\.\d+(-[\w.]+)?", version):
+    # A build of one's own may have a word in place of a number.
+    major = re.match(r"v?(\d+)", version)
+    if not re.fullmatch(r"[\w.+-]+", version) or (major and major[1] != MAJOR_VERSION):
         raise AgentRefused(
             f"OPENCODE_BIN: {binary} is opencode {version[:20]!r}, whose interface is unknown. "
             f"Set OPENCODE_BIN to opencode {MAJOR_VERSION}."

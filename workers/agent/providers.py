@@ -20,6 +20,7 @@ from workers.errors import AgentRefused
 from workers.gateway.formats import FormatName
 from workers.gateway.list_prices import list_price
 from workers.gateway.upstream import Price, Upstream
+from workers.runtime.private_hosts import is_private_host
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,6 @@ COMPATIBLE_URLS: Mapping[str, str] = {
 
 KEY_VARIABLES = {"google": ("GEMINI_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY", "GOOGLE_API_KEY")}
 """Environment variables that hold a provider's key, if the name is not `<PROVIDER>_API_KEY`. The first one set wins."""
-
-LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
-"""Hosts to which a key may travel without TLS: the machine itself."""
 
 REJECT_STREAM_OPTIONS = frozenset(("@ai-sdk/mistral", "@ai-sdk/perplexity"))
 """Packages whose providers reject the unknown field `stream_options`, and report usage without it."""
@@ -233,7 +231,8 @@ def _base_url(name: str, package_name: str, package: Package, options: Mapping[s
 def _checked_url(name: str, url: str) -> str:
     try:
         parts = urlsplit(url)
-        is_plain = parts.scheme == "http" and parts.hostname in LOOPBACK
+        # A model server of one's own, on this machine or in Railway's private network, has no certificate.
+        is_plain = parts.scheme == "http" and is_private_host(parts.hostname or ".")
         valid = (parts.scheme == "https" or is_plain) and bool(parts.hostname) and parts.port != 0
         valid = valid and not (parts.username or parts.password or parts.query or parts.fragment)
     except ValueError:
@@ -242,7 +241,7 @@ def _checked_url(name: str, url: str) -> str:
         # Without the value: it may hold a password.
         raise AgentRefused(
             f"OPENCODE_CONFIG: options.baseURL of {name} must be an https address without user name and query; http "
-            "is accepted for this machine only (127.0.0.1, localhost)."
+            "is accepted only for this machine and private networks (localhost, *.railway.internal, 10.0.0.5)."
         )
     return url.rstrip("/")
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx
 
 from workers.gateway.registry_settings import Registry, RegistrySettings
+from workers.runtime.private_hosts import is_private_host
 
 MAX_PAGE_BYTES = 64 * 2**20  # the largest npm descriptions have 30 MiB
 MAX_FILE_BYTES = 2 * 2**30  # the largest wheels on PyPI have nearly 1 GiB
@@ -23,7 +22,6 @@ READ_BYTES = 65_536
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)  # seconds, for each read
 USER_AGENT = "trackwalker"
 ANY = "*/*"  # what is accepted in place of a file; pages are asked for by type
-LOCAL_NAMES = re.compile(r"localhost|.*\.(?:localhost|local|internal)")
 
 
 class Unavailable(Exception):
@@ -97,7 +95,7 @@ class Upstream:
             return False
         if own.scheme == "https" and parts.scheme == "http":
             return False
-        if host not in self._configured and _is_private(host):
+        if host not in self._configured and is_private_host(host):
             return False
         with self._lock:
             self._named.add(host)
@@ -162,13 +160,6 @@ def _unavailable(status: int) -> Unavailable:
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def _is_private(host: str) -> bool:
-    try:
-        return not ip_address(host).is_global
-    except ValueError:
-        return "." not in host or LOCAL_NAMES.fullmatch(host) is not None
 
 
 def _read_file(url: str) -> Iterator[bytes]:

@@ -125,18 +125,22 @@ def test_a_provider_that_a_gateway_cannot_serve_is_refused_with_another_way(mode
     "url",
     [
         "http://llm.example/v1", "ftp://127.0.0.1/", "https://user:pw@llm.example/", "https://x/?key=1", "//x",
-        "http://127.0.0.1.evil.example/", "https://", "http://10.0.0.1/v1", "https://x/#y",
+        "http://127.0.0.1.evil.example/", "https://", "http://8.8.8.8/v1", "https://x/#y",
     ],
 )  # fmt: skip
-def test_a_key_travels_to_https_or_this_machine_only(url: str) -> None:
+def test_a_key_travels_without_tls_in_private_networks_only(url: str) -> None:
     with pytest.raises(AgentRefused, match="baseURL"):
         of("own/m1", {"own": {"options": {"baseURL": url, "apiKey": "k"}}})
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:11434/v1", "http://localhost:1234/v1", "http://[::1]:80/v1"]
-)
-def test_a_model_on_this_machine_needs_neither_tls_nor_key(url: str) -> None:
+    "url",
+    [
+        "http://127.0.0.1:11434/v1", "http://localhost:1234/v1", "http://[::1]:80/v1", "http://10.0.0.1/v1",
+        "http://ollama.railway.internal:11434/v1", "http://ollama:11434/v1",
+    ],
+)  # fmt: skip
+def test_a_model_in_a_private_network_needs_neither_tls_nor_key(url: str) -> None:
     provider = of("local/m1", {"local": {"options": {"baseURL": url}}})
 
     assert (provider.base_url, provider.request_headers().get("authorization")) == (url, None)
