@@ -108,7 +108,7 @@ def text_row() -> Row:
     shown, leaks = count_leaks(inlets_each=INLETS_EACH)
     details = tuple(f"  {place}: {', '.join(sorted(parts))}" for place, parts in leaks.items())
     figure = f"{len(leaks)} of {shown} ({len(ATTACKS)} texts)"
-    return Row("attack texts that reach people or a model's orders", figure, "0", not leaks, details)
+    return Row("attack texts that get through", figure, "0", not leaks, details)
 
 
 # ---- patches ----

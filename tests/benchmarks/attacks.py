@@ -18,10 +18,10 @@ def main() -> int:
     logging.disable(logging.CRITICAL)  # refusals are logged by the hundred, and the table counts them
     began = time.monotonic()
     rows = []
-    print(f"{'what':<44} {'measured':<40} goal", flush=True)
+    print(f"{'what':<44} {'measured':<34} goal", flush=True)
     for row in all_rows():
         rows.append(row)
-        print(f"{row.name:<44} {row.figure:<40} {row.goal:<14}{'' if row.is_met else ' MISSED'}", flush=True)
+        print(f"{row.name:<44} {row.figure:<34} {row.goal:<11}{'' if row.is_met else ' MISSED'}", flush=True)
     for row in rows:
         if row.details:
             print(f"\n{row.name}:", *row.details, sep="\n")

@@ -94,12 +94,28 @@ def fail_at_end_javascript(path: str, text: str, marker: str, *, script: bool) -
 
 
 def fail_assertions_javascript(path: str, text: str, marker: str) -> Control | None:
-    """The reproduction in which each assertion must fail, or the test throws the marker; None if it has none."""
+    """The reproduction in which each assertion must fail and one must be reached, or the test throws the marker.
+
+    None if no assertion can be changed. A test that returns before its assertions asserts nothing.
+    """
     tree = parse_source(path, text)
-    edits = (
-        [edit for _, function in _tests(tree.root) for edit in _must_fail(function, marker)] if tree else []
+    edits: list[Edit] = []
+    for _, function in _tests(tree.root) if tree else []:
+        failing = _must_fail(function, marker)
+        if failing and not _takes_callback(function):
+            failing += [
+                (function.start, function.start, "trackwalkerReaches("),
+                (function.end, function.end, ")"),
+            ]
+        edits += failing
+    untyped, result = (": any", ": any") if re.search(r"\.[cm]?tsx?$", path) else ("", "")
+    helper = (
+        f"\nfunction trackwalkerReaches(fn{untyped}){result} {{ return async function (...args) {{ "
+        f"const before = trackwalkerReaches.count; await fn.apply(undefined, args); "
+        f"if (trackwalkerReaches.count === before) throw new Error({json.dumps(marker)}); }}; }}\n"
+        "trackwalkerReaches.count = 0;\n"
     )
-    return Control(_apply(text, edits)) if edits else None
+    return Control(_apply(text, edits) + helper) if edits else None
 
 
 # ---- tests ----
@@ -145,7 +161,8 @@ def _must_fail(function: Node, marker: str) -> list[Edit]:
             ).decode()
             held = f"if (held) throw new Error({json.dumps(marker)});"
             text = (
-                f"{{ let held = false; try {{ {failing}; held = true; }} catch {{ held = false; }} {held} }}"
+                f"{{ trackwalkerReaches.count += 1; let held = false; "
+                f"try {{ {failing}; held = true; }} catch {{ held = false; }} {held} }}"
             )
             edits.append((statement.start, statement.end, text))
     return edits

@@ -99,9 +99,19 @@ def test_an_assertion_must_fail_in_its_other_form(line: str, changed: str) -> No
     control = fail_assertions_javascript("a.test.js", text, MARKER)
 
     assert control
-    wrapped = f"{{ let held = false; try {{ {changed}; held = true; }} catch {{ held = false; }}"
-    assert control.text.startswith(text.partition(line)[0] + wrapped)
+    assert f"let held = false; try {{ {changed}; held = true; }} catch {{ held = false; }}" in control.text
     assert f'throw new Error("{MARKER}")' in control.text
+
+
+def test_a_test_that_reaches_no_assertion_throws() -> None:
+    text = TEST.format(head="() => ", line="if (total.length) return; assert.equal(total(), 1);")
+
+    control = fail_assertions_javascript("a.test.js", text, MARKER)
+
+    assert control
+    assert "test('gift', trackwalkerReaches(() => {" in control.text
+    assert "trackwalkerReaches.count += 1; let held" in control.text
+    assert f'if (trackwalkerReaches.count === before) throw new Error("{MARKER}")' in control.text
 
 
 @pytest.mark.parametrize("line", ["total(1);", "if (x) assert.equal(y, 1);", "assert.throws(f, 1);"])
