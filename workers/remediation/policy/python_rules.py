@@ -259,7 +259,7 @@ def _permissions(names: Names, node: ast.Call) -> Iterator[Occurrence]:
 
 
 def _objects(names: Names, node: ast.AST) -> Iterator[Occurrence]:
-    """Objects that are equal to everything, and programs as numbers."""
+    """Objects that are equal to everything, constants that change, and programs as numbers."""
     if isinstance(node, FunctionNode) and node.name in EXPECTED_EVERYTHING:
         returns = [child.value for child in ast.walk(node) if isinstance(child, ast.Return)]
         is_constant = all(value is None or names.constant(value) is not UNKNOWN for value in returns)
@@ -272,6 +272,8 @@ def _objects(names: Names, node: ast.AST) -> Iterator[Occurrence]:
                 yield Occurrence(
                     Level.REFUSAL, "the patch decides what its values are equal to", ast.unparse(part)
                 )
+    if isinstance(node, ast.Global) and any(name.isupper() for name in node.names):
+        yield Occurrence(Level.DRAFT, "the patch sets a constant while the service runs", ast.unparse(node))
     if isinstance(node, FunctionNode) and node.name in ("__exit__", "__aexit__"):
         results = [names.constant(child.value) for child in ast.walk(node) if isinstance(child, ast.Return)]
         if any(value is not UNKNOWN and value for value in results):
