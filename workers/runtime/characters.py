@@ -7,6 +7,7 @@ and unassigned characters go, and so do the terminal's escape sequences as a who
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 
 MAX_MARKS = 3
@@ -49,6 +50,12 @@ SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 HALF_PAIR = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
+WRITTEN_ESCAPE = re.compile(
+    r"\\{1,8}(?:u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]{1,6})\}|x([0-9a-fA-F]{2})|U([0-9a-fA-F]{8}))"
+    r"(?P<csi>\[[0-?]{0,16}[@-~])?"
+)
+"""A character as JSON and `repr()` write it, and the rest of a terminal's sequence. JSON inside JSON doubles the
+backslashes."""
 NON_ASCII_RUN = re.compile(rf"[^\x00-\x7f]{{{MAX_MARKS + 1},}}")
 
 
@@ -86,6 +93,9 @@ WITHOUT_ESCAPES = _Replacements("\n\t")
 
 def visible(text: str) -> str:
     """The text as a reader sees it, on as many lines as it has; line feeds and tabs stay."""
+    if "\\" in text:
+        # In JSON or a `repr()` inside the text, a zero-width character would part a secret after it is decoded.
+        text = WRITTEN_ESCAPE.sub(_without_written_escape, text)
     if not UNUSUAL.search(text):
         return text
     text = LINE_ENDS.sub("\n", text)
@@ -99,6 +109,19 @@ def without_half_pairs(content: bytes) -> bytes:
     """JSON with each escape of half a surrogate pair replaced by U+FFFD: a sender that cuts text inside an emoji makes
     one, and parsers refuse the whole document for it."""
     return HALF_PAIR.sub(rb"\\ufffd", content) if SURROGATE.search(content) else content
+
+
+def _without_written_escape(match: re.Match[str]) -> str:
+    code = int(next(filter(None, match.groups())), 16)
+    char = chr(code) if code <= sys.maxunicode else "?"
+    rest = match["csi"] or ""
+    if char in EMPTY_LETTERS or unicodedata.category(char) == "Cf":
+        return rest
+    # Databases name `\\u0000` in their errors, after a space or a quote. Inside a word it only parts the word.
+    is_inside = match.string[max(0, match.start() - 1) : match.start()].isalnum()
+    if not is_inside or char in "\t\n\r" or unicodedata.category(char) != "Cc":
+        return match[0]
+    return "" if char in "\x1b\x9b" else rest
 
 
 def _without_mark_floods(match: re.Match[str]) -> str:

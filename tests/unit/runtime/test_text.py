@@ -30,6 +30,28 @@ def test_a_zero_width_space_does_not_hide_a_token_from_the_redaction() -> None:
     assert text.safe_line("key ghp_\u200babcdefghijklmnopqrstuvwx") == "key [redacted]"
 
 
+@pytest.mark.parametrize(
+    "escape", [r"\u200b", r"\\u00ad", r"\xad", r"\u{2060}", r"\U000e0041", r"\u0000", r"\x1b[0m"]
+)
+def test_a_written_zero_width_character_does_not_hide_a_token_from_the_redaction(escape: str) -> None:
+    assert text.safe_line(f"KeyError: 'ghp_aB3aB3aB3{escape}aB3aB3aB3aB3aB3'") == "KeyError: '[redacted]'"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        r"C:\users\ada",
+        r"\u0000 cannot be converted",
+        r"a byte \x00 in text",
+        r"caf\u00e9",
+        r"\U00110000",
+        r"\u12",
+    ],
+)
+def test_other_written_escapes_stay(line: str) -> None:
+    assert text.safe_line(line) == line
+
+
 def test_a_token_is_redacted_before_the_line_is_truncated() -> None:
     assert text.safe_line("ghp_abcdefghijklmnopqrstuvwx", 10) == "[redacted]"
 
