@@ -131,6 +131,22 @@ def compare_command(
     return CheckResult(Check(before=before, after=after), tuple(runs), regressions, gaps, (note,))
 
 
+def compare_reproduction(
+    environment: CheckEnvironment, base: PreparedTree, patched: PreparedTree, root: str, command: Command
+) -> tuple[Run, Run]:
+    """Run the reproduction by the `test` command of .trackwalker.toml: for languages without a runner of the host.
+
+    Args:
+        base: the base commit with the reproduction on top.
+        patched: the same with the patch.
+        command: with the path of the reproduction in it.
+    """
+    return _both(
+        lambda: _run_command(environment, base, root, command, "reproduction without the patch"),
+        lambda: _run_command(environment, patched, root, command, "reproduction with the patch"),
+    )
+
+
 # ---- suites ----
 
 

@@ -26,6 +26,9 @@ def runner_hint(clone: Path, root: str) -> str:
         )
     if has_node:
         hints.append(f"A JavaScript test file is run with `{node_command(project.node_runner)} <path>`.")
+    if project.test_command:
+        command = " ".join(project.test_command).replace("{path}", "<path>")
+        hints.append(f"A test file of another language is run with `{command}`.")
     folder = f" from the folder `{project.root}`" if project.root else ""
     return " ".join(hints) + (
         f" All tests run without network{folder}; nothing more can be installed. Of your changes only that file and "

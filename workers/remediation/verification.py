@@ -30,13 +30,14 @@ from workers.remediation import patch_policy, proof
 from workers.remediation.change_under_test import Fault
 from workers.remediation.changed_code import function_lines
 from workers.remediation.checkouts import Checkout, open_checkout
-from workers.remediation.checks import CheckResult, compare_command, compare_suite
+from workers.remediation.checks import CheckResult, compare_command, compare_reproduction, compare_suite
 from workers.remediation.evidence_errors import exception_names
 from workers.remediation.installation import prepare
 from workers.remediation.javascript_code import function_span
 from workers.remediation.judged_change import describe_change, package_files, source_overlay
 from workers.remediation.policy.javascript_tree import is_javascript
 from workers.remediation.project import Project, read_project, with_patched_requirements
+from workers.remediation.repository_settings import Command
 from workers.remediation.reproduction_runs import Attempts, Reproduction, Trees, new_marker, run_everywhere
 from workers.remediation.run_trees import Overlay, SourceTree
 from workers.remediation.sandboxed_commands import REPRODUCTION_SECONDS, CheckEnvironment
@@ -209,6 +210,8 @@ def _verify_reproduction(case: _Case, overlay: Overlay, trees: Trees) -> Verific
         text = f"the agent did not write the reproduction {case.plan.reproduction.path or path}"
         return _without_runs("rejected", ReasonKind.REPRODUCTION_MISSING, text)
     suite = _suite_of_reproduction(case, overlay)
+    if suite is None and case.project.test_command:
+        return _verify_by_command(case, overlay, trees, path, case.project.test_command)
     if suite is None:
         text = f"the reproduction could not be run (there is no runner for {path} on this host)"
         return _without_runs("draft", ReasonKind.REPRODUCTION_NOT_RUN, text)
@@ -222,6 +225,33 @@ def _verify_reproduction(case: _Case, overlay: Overlay, trees: Trees) -> Verific
     )  # fmt: skip
     decision = proof.decide(attempts, _fault(case), change, case.fix.base_commit)
     return _record(attempts, decision)
+
+
+def _verify_by_command(
+    case: _Case, overlay: Overlay, trees: Trees, path: str, words: Command
+) -> Verification:
+    """A draft at best: an exit code shows neither which tests ran nor what they executed."""
+    root = case.project.root
+    command = tuple(word.replace("{path}", path.removeprefix(f"{root}/") if root else path) for word in words)
+    base = trees.base.planted(trees.base.source.planted(package_files(overlay, path)))
+    before, after = compare_reproduction(case.environment, base, trees.patched, root, command)
+    name = " ".join(command)
+    if "not run" in (before.outcome, after.outcome):
+        failed = before if before.outcome == "not run" else after
+        text = f"the reproduction could not be run ({failed.output.partition(chr(10))[0]})"
+        verification = _without_runs("draft", ReasonKind.REPRODUCTION_NOT_RUN, text)
+    elif before.outcome == "passed":
+        verification = _without_runs(
+            "rejected", ReasonKind.NOT_REPRODUCED, f"`{name}` passes without the patch"
+        )
+    elif after.outcome != "passed":
+        verification = _without_runs("rejected", ReasonKind.STILL_FAILS, f"`{name}` fails with the patch")
+    else:
+        text = f"`{name}` fails without the patch and passes with it, but its exit code is all that is known"
+        verification = _without_runs("draft", ReasonKind.UNPROVED, text)
+    return verification.model_copy(
+        update={"reproduction_before": before, "reproduction_after": after, "runs": (before, after)}
+    )
 
 
 def _fault(case: _Case) -> Fault:

@@ -298,6 +298,25 @@ def test_a_fault_that_cannot_be_reproduced_here_gives_a_draft_with_the_reason(sh
     assert reason_of(verification) is expected[kind]
 
 
+@pytest.mark.parametrize(
+    ("fixed", "decision", "reason"),
+    [
+        (RIGHT, "draft", ReasonKind.UNPROVED),
+        (WRONG.replace("+ 1", "+ 2"), "rejected", ReasonKind.STILL_FAILS),
+    ],
+)
+def test_the_test_command_of_the_repository_runs_what_the_host_has_no_runner_for(
+    shop: Shop, fixed: str, decision: str, reason: ReasonKind
+) -> None:
+    command = '["python3", "-c", "import shop; assert shop.price(0) == 0", "{path}"]'
+    shop.commit({".trackwalker.toml": f"test = {command}\n"})
+
+    verification = shop.verify_fix({"shop.py": fixed, "gift_test.go": "package x\n"}, path="gift_test.go")
+
+    assert (verification.decision, reason_of(verification)) == (decision, reason), verification
+    assert verification.runs[0].outcome == "failed"
+
+
 def test_a_language_without_a_runner_gives_a_draft(shop: Shop) -> None:
     verification = shop.verify_fix({"shop.py": RIGHT, "gift_test.go": "package x\n"}, path="gift_test.go")
 
