@@ -181,6 +181,6 @@ def _node() -> tuple[Path, ...]:
 
 
 def _package(binary: Path) -> tuple[Path, ...]:
-    """What a program needs of its installation: npm's whole `node_modules`, else the file alone."""
+    """The part of its installation that a program needs: npm's whole `node_modules`, else the file alone."""
     folders = [folder for folder in binary.parents if folder.name == "node_modules"]
     return (folders[-1],) if folders else (binary,)

@@ -7,7 +7,7 @@ import re
 from workers.runtime.text import one_line, safe_text
 
 MARK = re.compile(r"\b(DATA)[-\u2010-\u2015](\w{8,})", re.IGNORECASE)
-"""What looks like a mark of our prompts. A text cannot know its own mark, and no other one should stand in it."""
+"""Text that looks like a mark of our prompts. `inert` breaks it up: only the real mark may stand in one."""
 CHAT_TOKEN = re.compile(
     r"<\|[\w ]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>", re.IGNORECASE
 )

@@ -48,7 +48,7 @@ class OpencodeConversation:
     progress_at: float = field(default_factory=time.monotonic)
     """Time of the last change of the usage, on the monotonic clock."""
     usage: Usage = field(default_factory=Usage)
-    """What opencode counts. The gateway's budget decides; this is a second line behind it."""
+    """Usage as opencode counts it: a second check behind the gateway's budget, which decides."""
 
     def turn(self, number: int, text: str) -> str:
         """Send the prompt of this number, or resume it, and wait for the answer."""

@@ -49,7 +49,7 @@ def label_evidence(evidence: Evidence) -> Labels:
 
 
 def identity(value: Quoted) -> tuple[object, ...]:
-    """What a value and its copy in a fact, which lacks samples and excerpts, have in common."""
+    """A key that a value shares with its copy in a fact, although the copy lacks samples and excerpts."""
     match value:
         case LogPattern():
             return ("pattern", value.template, value.level, value.count, value.first, value.last)

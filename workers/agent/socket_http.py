@@ -42,7 +42,7 @@ class Response:
 
 
 class _Stream(io.RawIOBase):
-    """What a socket receives until the deadline, which applies to all reads together."""
+    """The bytes that a socket receives until the deadline, which applies to all reads together."""
 
     def __init__(self, connected: socket.socket, deadline: float) -> None:
         self._socket, self._deadline = connected, deadline

@@ -103,8 +103,8 @@ def _route(method: str, path: str, upstream: Upstream) -> tuple[Format, str, Any
         raise CallRefused(404, f"{method} {path[:100]} is not served by Trackwalker's model gateway")
     if match:
         model = quote(upstream.model, safe="/:@+")
-        asked = upstream.model if match[1] in (upstream.model, model) else match[1]
-        return FORMATS[name], f"/models/{model}:{match[2]}", asked
+        requested_model = upstream.model if match[1] in (upstream.model, model) else match[1]
+        return FORMATS[name], f"/models/{model}:{match[2]}", requested_model
     return FORMATS[name], path.removeprefix("/v1"), None
 
 

@@ -15,7 +15,7 @@ ATTEMPTS_PER_CALL = 4  # requests that a provider may answer with an error, for 
 
 @dataclass(frozen=True)
 class Reservation:
-    """What a call under way may cost at most."""
+    """The highest cost of a call that is under way."""
 
     cost_usd: float
     tokens: int
@@ -37,7 +37,7 @@ class CallBudget(Protocol):
 
     @property
     def usage(self) -> Usage:
-        """What was used, without calls under way."""
+        """The usage so far, without calls that are under way."""
 
 
 @dataclass
@@ -72,21 +72,21 @@ class RunBudget:
 
     @property
     def usage(self) -> Usage:
-        """What the run has used, without calls under way."""
+        """The run's usage so far, without calls that are under way."""
         return self._spent
 
     def reserve(self, cost_usd: float, tokens: int, deadline: float) -> Reservation | str:
         """A reservation, or the reason why there is none. Waits while only calls under way stand in the way."""
-        wanted = Reservation(cost_usd, tokens)
+        reservation = Reservation(cost_usd, tokens)
         with self._changed:
             while not self._closed:
                 if reason := self._exhausted():
                     return reason
-                if not self._reserved or self._fits(wanted):
-                    self._reserved.append(wanted)
+                if not self._reserved or self._fits(reservation):
+                    self._reserved.append(reservation)
                     self._attempts += 1
                     self.on_usage(self._with_reservations())
-                    return wanted
+                    return reservation
                 if not self._changed.wait(deadline - time.monotonic()):
                     return "the deadline has passed while other calls were under way"
             return "the run has ended"
@@ -126,8 +126,8 @@ class RunBudget:
             return f"the run's limit of {self.calls} calls of the model is used up"
         return ""
 
-    def _fits(self, wanted: Reservation) -> bool:
-        after = [*self._reserved, wanted]
+    def _fits(self, reservation: Reservation) -> bool:
+        after = [*self._reserved, reservation]
         cost = self._spent.cost_usd + sum(reservation.cost_usd for reservation in after)
         tokens = self._spent.tokens + sum(reservation.tokens for reservation in after)
         return cost <= self.cost_usd and tokens <= self.tokens

@@ -1,4 +1,4 @@
-"""What is common to the four model APIs: how a format is described, and the checks that several share. Pure."""
+"""The common part of the four model APIs: the description of a format, and the checks that several share. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TokenUsage:
 
 @dataclass(frozen=True)
 class Progress:
-    """What one event of a stream, or a whole answer, says about the call. None and False: nothing."""
+    """The state of a call after one event of a stream, or after a whole answer. None and False: nothing new."""
 
     usage: TokenUsage | None = None
     finished: bool = False
@@ -126,10 +126,10 @@ def lower_limits(request: dict[str, Any], names: Sequence[str], default: str, ma
     """Lower each of these limits to the maximum; if none is there, set the default one."""
     present = [name for name in names if request.get(name) is not None]
     for name in present or [default]:
-        asked = request.get(name, maximum)
-        if not isinstance(asked, int) or isinstance(asked, bool) or asked < 1:
+        limit = request.get(name, maximum)
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
             raise NotAllowed(f"{name} must be a whole number above 0")
-        request[name] = min(asked, maximum)
+        request[name] = min(limit, maximum)
     return max(int(request[name]) for name in present or [default])
 
 

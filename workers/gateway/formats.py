@@ -1,4 +1,4 @@
-"""What an agent may ask of the four model APIs, what their streams report, and how they print errors. Pure.
+"""The four model APIs: the requests that an agent may send, the reports in their streams, and their errors. Pure.
 
 Requests are judged by allow-lists: a field, a part or a tool that is not listed here is refused, because a provider may
 act on it by itself (fetch an address, run code, keep the conversation, bill another rate). Field names are those of

@@ -44,7 +44,9 @@ MAX_ANSWER_BYTES = 32 * 2**20  # of one answer; events spend some 200 bytes on a
 PROMPT_OVERHEAD_TOKENS = 2_000  # tokens that providers add to a request, for tools above all
 SILENCE_SECONDS = 180.0  # until an answer, or its next part, must arrive; reasoning models think for minutes
 MAX_ATTEMPTS = 4  # of one call, the first included
-FIRST_WAIT_SECONDS = 1.0  # before the second attempt, if the provider asks for no other; it doubles each time
+FIRST_WAIT_SECONDS = (
+    1.0  # before the second attempt, unless the provider names a time; twice as long each time
+)
 MAX_WAIT_SECONDS = 30.0  # longest wait within a run; a provider that asks for more ends the run for now
 POLL_SECONDS = 0.2  # between two looks whether a waiting agent is still there
 CLOSE_SECONDS = 5.0  # for calls under way when the run ends
@@ -100,7 +102,7 @@ class ModelGateway:
 
     @property
     def usage(self) -> Usage:
-        """What the run has used so far, without calls under way."""
+        """The run's usage so far, without calls that are under way."""
         return self._budget.usage
 
     @property

@@ -257,7 +257,7 @@ class RegistryProxy:
 
 
 def describe_fetched(fetched: list[Fetched]) -> str:
-    """What was fetched, in one line; "" for nothing."""
+    """The fetched packages in one line; "" if there are none."""
     files = {item.name for item in fetched if not item.name.endswith(".metadata")}
     if not files:
         return ""

@@ -87,16 +87,16 @@ class RequestReader:
         return self._take(end + 2)[:-2]
 
     def exactly(self, count: int, deadline: float) -> bytes:
-        """So many bytes."""
+        """The next `count` bytes."""
         while len(self.buffer) < count:
             if not self._fill(deadline):
                 raise Disconnected("the body is incomplete")
         return self._take(count)
 
     def _take(self, count: int) -> bytes:
-        taken = bytes(self.buffer[:count])
+        data = bytes(self.buffer[:count])
         del self.buffer[:count]
-        return taken
+        return data
 
     def _fill(self, deadline: float) -> bool:
         self.connection.settimeout(max(0.001, deadline - time.monotonic()))

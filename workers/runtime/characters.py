@@ -54,8 +54,8 @@ WRITTEN_ESCAPE = re.compile(
     r"\\{1,8}(?:u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]{1,6})\}|x([0-9a-fA-F]{2})|U([0-9a-fA-F]{8}))"
     r"(?P<csi>\[[0-?]{0,16}[@-~])?"
 )
-"""A character as JSON and `repr()` write it, and the rest of a terminal's sequence. JSON inside JSON doubles the
-backslashes."""
+"""A character as JSON and `repr()` write it, and the rest of a terminal's sequence. Nested JSON escapes
+the backslashes again."""
 NON_ASCII_RUN = re.compile(rf"[^\x00-\x7f]{{{MAX_MARKS + 1},}}")
 
 

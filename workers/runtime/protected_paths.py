@@ -97,7 +97,7 @@ RUNNER_FILES = (
     "dodo.py", "tasks.toml", "SConstruct", "wscript", "CMakeLists.txt", "Earthfile", "BUILD", "BUILD.bazel",
     "WORKSPACE*", "MODULE.bazel", "pavement.py", "fabfile.py", "Gruntfile.*", "gulpfile.*", "Guardfile",
 )  # fmt: skip
-"""What tests and checks are run with. No patch may touch these: it would choose how it is verified."""
+"""Configuration of tests and checks. A patch that could touch these would choose how it is verified."""
 
 PROTECTED_PATHS: Mapping[str, Sequence[str]] = {
     "CI": CI_FILES,

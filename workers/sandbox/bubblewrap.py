@@ -142,7 +142,7 @@ def _is_covered(path: Path, binds: Mapping[Path, bool]) -> bool:
 
 
 def _empty(sandbox: Sandbox, path: Path) -> Path:
-    """What is mounted over a hidden path: an empty file or an empty folder."""
+    """The mount over a hidden path: an empty file or an empty folder."""
     if not path.is_dir():
         return Path("/dev/null")
     folder = sandbox.scratch / "empty"

@@ -39,7 +39,7 @@ NEWEST_LANDLOCK = 7
 log = logging.getLogger("trackwalker.sandbox")
 
 TOLERATED = frozenset({"see a process"})
-"""What a level without mounts of its own cannot prevent. It becomes a limitation."""
+"""Failed trials that a level without mounts of its own cannot prevent. They become limitations."""
 
 
 def build_sandbox(

@@ -50,7 +50,7 @@ class CommandResult:
     timed_out: bool
     seconds: float
     report: bytes = b""
-    """What the command wrote to the descriptor that TRACKWALKER_REPORT_FD names."""
+    """The bytes that the command wrote to the descriptor that TRACKWALKER_REPORT_FD names."""
     exceeded: str = ""
     """The bound that ended the command: `memory`, `disk` or `processes`; empty if none did."""
 
@@ -219,7 +219,7 @@ def _new_home(sandbox: Sandbox) -> Path:
 
 
 class _Reading:
-    """What is kept of a command's output and of its report, while both are read to their ends."""
+    """The kept parts of a command's output and report, while both are read to their ends."""
 
     def __init__(self, output: IO[bytes] | None, report: int, max_output: int, report_bytes: int) -> None:
         self.max_output = max_output

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import TypedDict
 
     class Confinement(TypedDict):
-        """What the command gets and may do."""
+        """The command's arguments, limits and rights."""
 
         argv: list[str]
         cwd: str

@@ -1,4 +1,4 @@
-"""What a sandbox does not prevent, in sentences for the log, `doctor`, the page and the verification."""
+"""Limitations of a sandbox, in sentences for the log, `doctor`, the page and the verification."""
 
 from __future__ import annotations
 

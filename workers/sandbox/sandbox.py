@@ -75,7 +75,7 @@ class Sandbox:
     """Whether a filter of system calls is used."""
     bounds: Bounds = Bounds()
     limitations: tuple[str, ...] = ()
-    """What this level does not prevent, in sentences."""
+    """Sentences about what this level does not prevent."""
 
     def describe(self) -> str:
         """A sentence about the level, for people."""

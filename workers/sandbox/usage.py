@@ -41,16 +41,16 @@ class Process:
 
 def processes() -> dict[int, Process]:
     """All processes of the machine by their id."""
-    found: dict[int, Process] = {}
+    by_id: dict[int, Process] = {}
     try:
         names = os.listdir("/proc")  # noqa: PTH208 (pathlib would cost each command milliseconds)
     except OSError:
-        return found
+        return by_id
     for name in names:
         if name.isdigit() and (content := _read(f"/proc/{name}/stat")):
             # The name of the program, in parentheses, may hold spaces and parentheses.
-            found[int(name)] = Process(int(name), content.rpartition(b")")[2].split())
-    return found
+            by_id[int(name)] = Process(int(name), content.rpartition(b")")[2].split())
+    return by_id
 
 
 def descendants(root: int) -> list[Process]:
