@@ -32,7 +32,7 @@ class Run(Model):
     """One command that ran in the sandbox."""
 
     name: str = ""
-    """What ran where: `reproduction on the base commit`."""
+    """The check and the tree in which it ran: `reproduction on the base commit`."""
     command: str
     outcome: Literal["passed", "failed", "not run"]
     output: Text = ""

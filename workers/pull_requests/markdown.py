@@ -29,7 +29,7 @@ HASH = re.compile(
     r"(?<![\w-])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![\w-])|(?<!\w)[0-9a-f]{7,40}(?!\w)",
     re.IGNORECASE,
 )
-"""What may be the hash of a commit, which GitHub links; a UUID as a whole, because its parts may be."""
+"""A possible commit hash, which GitHub would link. A UUID matches as a whole, because its parts look like hashes."""
 HASH_CHUNK = re.compile(r".{1,6}")  # GitHub links seven characters and more
 SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|(?<!\w)#")
 SKIPS = re.compile(r"\[(?=(?:skip|ci|no|actions)[ -])|skip(?=-checks)|(?<=\*{3})(?=NO_CI)", re.IGNORECASE)

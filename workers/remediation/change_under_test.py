@@ -26,7 +26,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Change:
-    """What the patch changes, as far as the host can read the languages.
+    """The patch's changes, as far as the host can read the languages.
 
     Attributes:
         code: file → changed code.

@@ -24,7 +24,7 @@ class ChangedCode:
     decorators: frozenset[int] = frozenset()
     """Lines of changed decorators: such a change need not run the function below it."""
     literals_only: bool = False
-    """Nothing but plain values of assignments outside of functions changed."""
+    """True if only plain values of assignments outside functions changed."""
 
 
 @dataclass

@@ -32,7 +32,8 @@ B = TypeVar("B")
 
 MAX_NAMES = 3  # failed tests that a reason names
 RUNNER_OUTPUT = 2_000  # last characters in which a missing command is looked for
-NATURAL_ORDER, OTHER_ORDER = 0, 1
+NATURAL_ORDER = 0  # number of a run with the suite's own order of tests
+OTHER_ORDER = 1  # number of a run with another order of tests
 NOT_FOUND_CODES = (126, 127)  # POSIX shells: command not executable, command not found
 
 

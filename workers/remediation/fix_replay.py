@@ -66,7 +66,7 @@ class OfflineClaim(Claim):
 
 @dataclass(frozen=True)
 class Recorded:
-    """What the journal holds of the fix."""
+    """The fix as the journal records it."""
 
     plan: Plan
     fix: Fix | None
@@ -86,7 +86,7 @@ class Replayed:
 
 
 def read_recorded(store: JournalStore, key: str) -> Recorded:
-    """What is needed to make the fix of an incident again.
+    """The records from which the fix of an incident can be made again.
 
     Raises:
         Refused: the incident has no plan, or not all answers of the model are recorded whole.

@@ -159,10 +159,10 @@ def _must_fail(function: Node, marker: str) -> list[Edit]:
             failing = (
                 content[statement.start : start] + other.encode() + content[end : statement.end]
             ).decode()
-            held = f"if (held) throw new Error({json.dumps(marker)});"
+            throw_marker = f"if (held) throw new Error({json.dumps(marker)});"
             text = (
                 f"{{ trackwalkerReaches.count += 1; let held = false; "
-                f"try {{ {failing}; held = true; }} catch {{ held = false; }} {held} }}"
+                f"try {{ {failing}; held = true; }} catch {{ held = false; }} {throw_marker} }}"
             )
             edits.append((statement.start, statement.end, text))
     return edits

@@ -1,4 +1,4 @@
-"""What of a patch is judged: the files that are planted, the changed code in them, and the counter-checks. Pure."""
+"""The part of a patch that is judged: the planted files, the changed code in them, and the counter-checks. Pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def describe_change(
     reproduction: str,
     marker: str,
 ) -> Change:
-    """What the patch changes, with the counter-checks that the host can write for it.
+    """The patch's changes, with the counter-checks that the host can write for them.
 
     Args:
         files: the patch.

@@ -20,7 +20,7 @@ class Coverage:
 
 
 def read_coverage(reports: Iterable[str], tree: str, read_source: Callable[[str], str | None]) -> Coverage:
-    """What ran in any of the processes.
+    """The code that ran in any of the processes.
 
     Args:
         reports: the coverage files.

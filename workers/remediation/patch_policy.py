@@ -47,7 +47,7 @@ class PolicyResult:
 
 @dataclass(frozen=True)
 class _Arguments:
-    """What `check_patch` is given besides the patch and the trees."""
+    """The arguments of `check_patch` besides the patch and the trees."""
 
     category: Category
     root: str

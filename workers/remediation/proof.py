@@ -27,7 +27,7 @@ class Verdict:
 
 
 def decide(attempts: Attempts, fault: Fault, change: Change, base_commit: str) -> Verdict:
-    """What the runs show."""
+    """The verdict that follows from the runs."""
     return _decide_outcomes(attempts, base_commit) or _decide_proof(attempts, fault, change)
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with the runs of a reproduction that fails without a patch and passes with it. Pure."""
+"""Flaws in the runs of a reproduction that fails without a patch and passes with it. Pure."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ CLOSE_SECONDS = 5.0  # until the proxy's thread has ended; its connections are c
 
 @dataclass(frozen=True)
 class RegistryAccess:
-    """What a command needs to reach the registries, and what it fetched.
+    """A command's way to the registries, and the packages that it fetched.
 
     Attributes:
         ports: for `commands.run`.

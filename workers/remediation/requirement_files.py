@@ -33,11 +33,11 @@ def drop_configured_indexes(folder: Path, files: Sequence[str], settings: Regist
         files: requirement files, relative to the folder.
     """
     configured = {_plain(registry.url) for registry in (*settings.indexes, *settings.links)}
-    queue, seen = list(files), set[str]()
-    while queue and len(seen) < MAX_FILES:
+    queue, read_paths = list(files), set[str]()
+    while queue and len(read_paths) < MAX_FILES:
         path = posixpath.normpath(queue.pop(0))
-        text = None if path in seen else safe_read(folder, path)
-        seen.add(path)
+        text = None if path in read_paths else safe_read(folder, path)
+        read_paths.add(path)
         if text is None or path.startswith("../"):
             continue
         lines = text.splitlines()

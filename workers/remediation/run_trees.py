@@ -79,8 +79,8 @@ def fresh_copy(source: SourceTree, folder: Path) -> Iterator[RunFolder]:
     top = folder / secrets.token_hex(3 + secrets.randbelow(6))
     run = RunFolder(top, top / secrets.token_hex(2 + secrets.randbelow(6)), top / "home", top / "tmp")
     try:
-        for made in (run.home, run.tmp):
-            made.mkdir(parents=True)
+        for empty_folder in (run.home, run.tmp):
+            empty_folder.mkdir(parents=True)
         copy_tree(source.folder, run.tree, linked=frozenset(source.modules))
         for path, content in source.overlay.items():
             executable = _is_executable(source.folder / path)

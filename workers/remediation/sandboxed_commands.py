@@ -42,14 +42,14 @@ class CheckEnvironment:
     registries: RegistrySettings | None = None
     """Where packages come from; None for what pip and npm of this machine are configured for."""
     fetched: list[Fetched] = field(default_factory=list)
-    """What installations got from the registries."""
+    """Packages that installations got from the registries."""
     refused: list[str] = field(default_factory=list)
-    """What installations asked the registry proxy for and did not get."""
+    """Requests of installations that the registry proxy refused."""
     busy: list[tuple[float, float]] = field(default_factory=list)
     """Start and end of each test process and installation, on the clock of `time.monotonic`."""
 
     def busy_seconds(self) -> float:
-        """How long any test process or installation ran; two at a time count once."""
+        """Seconds during which a test process or an installation ran; two at a time count once."""
         total, until = 0.0, 0.0
         for start, end in sorted(self.busy):
             total += max(0.0, end - max(start, until))

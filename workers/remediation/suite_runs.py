@@ -40,11 +40,11 @@ ZONES = ("UTC", "Etc/GMT+7", "Etc/GMT-5")
 
 @dataclass(frozen=True)
 class Observation:
-    """What a run is watched for.
+    """The conditions of a run, and the file whose executed lines are recorded.
 
     Attributes:
         number: selects order, time zone and hash seed, which differ from run to run.
-        reproduction: the new test or script, of which executed lines are recorded; empty for a suite.
+        reproduction: path of the new test or script; empty for a suite, of which nothing is recorded.
     """
 
     number: int = 0

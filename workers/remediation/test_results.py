@@ -33,7 +33,7 @@ class TestResult:
 
 @dataclass(frozen=True)
 class Report:
-    """What the host's runner reported.
+    """The report of the host's runner.
 
     Attributes:
         tests: results by id. A test that ran twice has its worst result.

@@ -260,8 +260,8 @@ def _fault(case: _Case) -> Fault:
     lines = range(0)
     if line and file:
         lines = function_span(file, text, line) if is_javascript(file) else function_lines(text, line)
-    known = file if file and text else None
-    return Fault(known, lines, exception_names(case.evidence, file))
+    readable_file = file if file and text else None
+    return Fault(readable_file, lines, exception_names(case.evidence, file))
 
 
 def _record(attempts: Attempts, decision: proof.Verdict) -> Verification:

@@ -70,8 +70,8 @@ def judge_code(
 
 def find_test_problems(path: str, text: str) -> list[str]:
     """One sentence per dangerous thing in a test, for a reproduction."""
-    found = read_occurrences(path, text, path)
-    return [occurrence.text(path) for occurrence in found if occurrence.level is Level.REFUSAL]
+    occurrences = read_occurrences(path, text, path)
+    return [occurrence.text(path) for occurrence in occurrences if occurrence.level is Level.REFUSAL]
 
 
 def read_occurrences(path: str, text: str, reproduction: str | None) -> Occurrences:
@@ -81,31 +81,36 @@ def read_occurrences(path: str, text: str, reproduction: str | None) -> Occurren
         reproduction: path of the reproduction, which may end its process if it is a script.
     """
     is_test_file = is_collected(path) or path == reproduction or path.endswith("conftest.py")
-    found: Occurrences = Counter()
+    occurrences: Occurrences = Counter()
     if path.endswith((".py", ".pyi")):
-        found.update(python_rules.find_occurrences(text, is_test=is_test_file))
+        occurrences.update(python_rules.find_occurrences(text, is_test=is_test_file))
         if not is_test_file:
-            found.update(python_errors.find_hidden_errors(text))
-            found.update(python_special_cases.find_special_cases(text))
+            occurrences.update(python_errors.find_hidden_errors(text))
+            occurrences.update(python_special_cases.find_special_cases(text))
     elif is_javascript(path):
-        found.update(javascript_rules.find_occurrences(path, text, is_test=is_test_file))
+        occurrences.update(javascript_rules.find_occurrences(path, text, is_test=is_test_file))
         if not is_test_file:
-            found.update(javascript_errors.find_hidden_errors(path, text))
+            occurrences.update(javascript_errors.find_hidden_errors(path, text))
         if suffix_of(path) in PAGES:
-            found.update(general_rules.find_occurrences(text))
+            occurrences.update(general_rules.find_occurrences(text))
     elif not is_test(path) and suffix_of(path) not in DATA_SUFFIXES - {".html", ".sql"}:
-        found.update(general_rules.find_occurrences(text))
+        occurrences.update(general_rules.find_occurrences(text))
     if path == reproduction and not is_test_name(path):
-        found = Counter({key: count for key, count in found.items() if key.name not in SCRIPT_EXITS})
-    return found
+        occurrences = Counter(
+            {key: count for key, count in occurrences.items() if key.name not in SCRIPT_EXITS}
+        )
+    return occurrences
 
 
 def imported_modules(changes: Sequence[Change]) -> frozenset[str]:
     """Lower-case names of the top-level modules that the changed files import without the patch."""
     names: set[str] = set()
     for change in changes:
-        if change.path.endswith(".py") and (found := python_names.read_names(change.old or "")) is not None:
-            names |= {name.partition(".")[0].lower() for name in found.imports}
+        if (
+            change.path.endswith(".py")
+            and (module_names := python_names.read_names(change.old or "")) is not None
+        ):
+            names |= {name.partition(".")[0].lower() for name in module_names.imports}
     return frozenset(names - {""})
 
 

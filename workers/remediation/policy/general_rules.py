@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 
 from workers.remediation.policy.occurrences import Level, Occurrence, Occurrences
 
-R, D, N = Level.REFUSAL, Level.DRAFT, Level.NOTE
+R = Level.REFUSAL
+D = Level.DRAFT
+N = Level.NOTE
 PATTERNS: tuple[tuple[re.Pattern[str], Level, str], ...] = tuple(
     (re.compile(pattern, re.I), level, sentence)
     for pattern, level, sentence in (

@@ -31,13 +31,13 @@ GUARDS = re.compile(
     r"|can_?access|is_?(?:admin|owner|allowed|authori[sz]ed|safe_url|trusted|staff|superuser)|^guard\w*|requireAuth\w*|passport|protect(?:ed)?_?route",
     re.IGNORECASE,
 )
-"""Who may do what: access, signatures, forgery, and limits of requests."""
+"""Names of checks that decide who may do what: access, signatures, forgery, and limits of requests."""
 ESCAPES = re.compile(
     r"^escape(?:_?html|_?attr|_?js|_?url|_?sql)?$|html_?escape|sanitiz\w*|sanitis\w*|^bleach\b|DOMPurify|xss\w*|quote_?identifier|shell_?quote"
     r"|encodeURIComponent|secure_filename|safe_join|strip_?tags|clean_?html",
     re.IGNORECASE,
 )
-"""What makes text harmless. Escaping twice is a fault as well, so a removed one makes a draft."""
+"""Names of functions that make text harmless. Escaping twice is a fault as well, so removing one makes a draft."""
 ANSWERS = re.compile(
     r"compare_?digest|timing_?safe_?equal|(?:^|[._])(?:is|has|can)_?[A-Za-z]|checkpw|check_password\w*|verify_?(?:password|signature|token|hmac)|^verify$"
     r"|validate_?(?:signature|token|csrf)|safe_url|user_passes|check_?(?:signature|token|password)",

@@ -65,10 +65,10 @@ class JavaScriptNames:
         depth += 1
         match node.type:
             case "identifier" | "shorthand_property_identifier":
-                known = self.bindings.get(node.text, set())
-                return known | (
+                meanings = self.bindings.get(node.text, set())
+                return meanings | (
                     {node.text}
-                    if node.text in GLOBALS and node.text not in self.defined and not known
+                    if node.text in GLOBALS and node.text not in self.defined and not meanings
                     else set()
                 )
             case "member_expression" | "subscript_expression":
@@ -236,7 +236,11 @@ def _single_constants(nodes: list[Node]) -> dict[str, Any]:
         elif node.type in ("update_expression", "formal_parameters", "required_parameter"):
             for child in node.children:
                 values.setdefault(child.text, []).append(UNKNOWN)
-    return {name: found[0] for name, found in values.items() if len(found) == 1 and found[0] is not UNKNOWN}
+    return {
+        name: assigned[0]
+        for name, assigned in values.items()
+        if len(assigned) == 1 and assigned[0] is not UNKNOWN
+    }
 
 
 def fold(node: Node | None, names: dict[str, Any], depth: int = 0) -> Any:

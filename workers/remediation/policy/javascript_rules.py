@@ -55,10 +55,14 @@ def find_occurrences(path: str, text: str, *, is_test: bool = False) -> Occurren
     names = read_names(path, text)
     if names is None:
         return Counter()
-    found = Counter(occurrence for node in names.nodes for rule in RULES for occurrence in rule(names, node))
+    occurrences = Counter(
+        occurrence for node in names.nodes for rule in RULES for occurrence in rule(names, node)
+    )
     if is_test:
-        found = Counter({key: count for key, count in found.items() if key.sentence in TEST_SENTENCES})
-    return found
+        occurrences = Counter(
+            {key: count for key, count in occurrences.items() if key.sentence in TEST_SENTENCES}
+        )
+    return occurrences
 
 
 def _references(names: JavaScriptNames, node: Node) -> Iterator[Occurrence]:

@@ -1,11 +1,13 @@
-"""What JavaScript code of a patch must not newly refer to, by resolved name. Longer names win over shorter ones."""
+"""Names to which a patch's JavaScript code must not newly refer. Longer names win over shorter ones."""
 
 from __future__ import annotations
 
 from workers.remediation.policy import python_tables as tables
 from workers.remediation.policy.occurrences import Level
 
-R, D, N = Level.REFUSAL, Level.DRAFT, Level.NOTE
+R = Level.REFUSAL
+D = Level.DRAFT
+N = Level.NOTE
 PATCHING = "the patch changes another module at run time"
 
 REFERENCES: dict[str, tuple[Level, str] | None] = {

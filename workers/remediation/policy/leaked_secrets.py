@@ -41,7 +41,7 @@ def find_leaked_secrets(changes: Sequence[Change], secrets: Iterable[str]) -> li
         changes: the changed files, without lock files, which are full of hashes.
         secrets: values that no patch may contain, Trackwalker's own settings and keys.
     """
-    known = tuple(secrets)
+    own_secrets = tuple(secrets)
     everything = "\n".join(
         ["\n".join(change.added) for change in changes] + [change.path for change in changes]
     )
@@ -53,7 +53,7 @@ def find_leaked_secrets(changes: Sequence[Change], secrets: Iterable[str]) -> li
     ]
     sentences = (
         ["the patch contains the value of one of Trackwalker's settings"]
-        if contains_secret(texts, known)
+        if contains_secret(texts, own_secrets)
         else []
     )
     for change in changes:

@@ -49,7 +49,7 @@ COMMAND = re.compile(
 
 
 def judge_manifest(change: Change, old_hosts: str = "") -> list[Finding]:
-    """What the change does, for a fix of a failed deployment."""
+    """The effects of a changed manifest, for a fix of a failed deployment."""
     old, new = change.old or "", change.new or ""
     if not change.exists:
         return [(True, "is deleted")]
@@ -78,12 +78,12 @@ def _lock_file(change: Change, old: str) -> Iterator[Finding]:
 
 
 def _requirements(old: str, new: str) -> Iterator[Finding]:
-    known = [line.strip() for line in old.splitlines()]
+    old_lines = [line.strip() for line in old.splitlines()]
     for line in new.splitlines():
-        if line.strip() in known or HASH_LINE.fullmatch(line):
+        if line.strip() in old_lines or HASH_LINE.fullmatch(line):
             continue
         yield _requirement(line)
-    lost = {line for line in known if line.startswith(("-", "--"))} - {
+    lost = {line for line in old_lines if line.startswith(("-", "--"))} - {
         line.strip() for line in new.splitlines()
     }
     if lost:
@@ -212,8 +212,10 @@ def _setup_cfg(old: str, new: str) -> Iterator[Finding]:
     after.read_string(new)
     sections = {*before.sections(), *after.sections()}
     for section in sorted(sections):
-        one, two = (dict(parser[section]) if section in parser else {} for parser in (before, after))
-        for key in _differences(one, two):
+        old_values, new_values = (
+            dict(parser[section]) if section in parser else {} for parser in (before, after)
+        )
+        for key in _differences(old_values, new_values):
             if section in ("options", "options.extras_require") and key not in (
                 "setup_requires",
                 "dependency_links",
@@ -221,8 +223,8 @@ def _setup_cfg(old: str, new: str) -> Iterator[Finding]:
                 "packages",
             ):
                 yield from _entries(
-                    one.get(key, "").split("\n"),
-                    [line for line in two.get(key, "").split("\n") if line.strip()],
+                    old_values.get(key, "").split("\n"),
+                    [line for line in new_values.get(key, "").split("\n") if line.strip()],
                 )
             else:
                 yield True, f"changes `{section}.{key}`"
@@ -264,10 +266,10 @@ def _by_line(pattern: str) -> Callable[[str, str], Iterator[Finding]]:
     allowed = re.compile(pattern)
 
     def read(old: str, new: str) -> Iterator[Finding]:
-        known = {line.strip() for line in old.splitlines()}
+        old_lines = {line.strip() for line in old.splitlines()}
         for line in new.splitlines():
             text = line.strip()
-            if text and text not in known and not text.startswith(("#", "//")):
+            if text and text not in old_lines and not text.startswith(("#", "//")):
                 yield allowed.fullmatch(text) is None, f"has the line `{text[:80]}`"
 
     return read

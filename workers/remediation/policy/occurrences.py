@@ -13,7 +13,7 @@ MAX_SENTENCES = 12  # occurrences of one patch that are named; a patch with more
 
 
 class Level(IntEnum):
-    """What an occurrence does to a patch."""
+    """The effect of an occurrence on a patch."""
 
     NOTE = 0
     """The reviewer is told."""

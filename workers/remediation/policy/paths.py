@@ -19,7 +19,7 @@ from workers.runtime.protected_paths import DEPLOYMENT_PATHS, matches_any, prote
 
 
 class PathKind(StrEnum):
-    """What a changed path is."""
+    """The kinds of changed paths."""
 
     SOURCE = "source"
     REPRODUCTION = "reproduction"
@@ -43,7 +43,7 @@ class Ruling:
 
 @dataclass(frozen=True)
 class PathRules:
-    """What the rules need to know besides the change itself."""
+    """Facts that the rules need besides the change itself."""
 
     tree: TreeFacts
     is_deployment: bool

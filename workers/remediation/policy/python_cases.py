@@ -105,10 +105,10 @@ def _walk(names: Names, statements: list[ast.stmt], case: Case, *, conditional: 
             for child in ast.iter_child_nodes(statement)
             if not isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case)
         ]
-        found = [part for child in own for part in ast.walk(child) if _is_assertion(part)]
+        assertions = [part for child in own for part in ast.walk(child) if _is_assertion(part)]
         if isinstance(statement, ast.Assert):
-            found = [statement]
-        effective = [part for part in found if not _is_empty(names, part)]
+            assertions = [statement]
+        effective = [part for part in assertions if not _is_empty(names, part)]
         if conditional:
             case.conditional += len(effective)
         else:

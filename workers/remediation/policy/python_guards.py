@@ -73,7 +73,9 @@ def _heir(function: Guarded, old: Mapping[str, Guarded], new: Mapping[str, Guard
     added = [candidate for name, candidate in new.items() if name not in old]
     same = [candidate for candidate in added if candidate.body == function.body]
     alike = [
-        one for one in added if one.parameters == function.parameters and not function.guards - one.guards
+        candidate
+        for candidate in added
+        if candidate.parameters == function.parameters and not function.guards - candidate.guards
     ]
     return next(iter((*same, *alike)), None)
 

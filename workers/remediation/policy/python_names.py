@@ -49,17 +49,17 @@ class Names:
         """The dotted names that the expression may stand for; empty if none is known."""
         if node is None or depth > MAX_DEPTH:
             return set()
-        found = self._meanings(node, depth + 1)
-        return set(sorted(found)[:MAX_MEANINGS]) if len(found) > MAX_MEANINGS else found
+        meanings = self._meanings(node, depth + 1)
+        return set(sorted(meanings)[:MAX_MEANINGS]) if len(meanings) > MAX_MEANINGS else meanings
 
     def _meanings(self, node: ast.AST, depth: int) -> set[str]:
         match node:
             case ast.Name():
-                known = self.bindings.get(node.id, set())
+                meanings = self.bindings.get(node.id, set())
                 if node.id == "__builtins__":
                     return {"builtins"}
                 is_builtin = node.id in BUILTINS and node.id not in self.defined
-                return known | {f"builtins.{node.id}"} if is_builtin else known
+                return meanings | {f"builtins.{node.id}"} if is_builtin else meanings
             case ast.Attribute():
                 return self._attribute(node.value, node.attr, depth) | self.attributes.get(node.attr, set())
             case ast.Call():
@@ -241,4 +241,8 @@ def _single_constants(nodes: list[ast.AST]) -> dict[str, Any]:
             values.setdefault(node.target.id, []).append(UNKNOWN)
         elif isinstance(node, ast.arg):
             values.setdefault(node.arg, []).append(UNKNOWN)
-    return {name: found[0] for name, found in values.items() if len(found) == 1 and found[0] is not UNKNOWN}
+    return {
+        name: assigned[0]
+        for name, assigned in values.items()
+        if len(assigned) == 1 and assigned[0] is not UNKNOWN
+    }

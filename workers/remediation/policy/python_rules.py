@@ -42,17 +42,19 @@ def find_occurrences(text: str, *, is_test: bool = False) -> Occurrences:
     names = read_names(text)
     if names is None:
         return Counter()
-    found: Occurrences = Counter()
+    occurrences: Occurrences = Counter()
     for node in names.nodes:
         for rule in RULES:
             for occurrence in rule(names, node):
-                found[occurrence] += 1
+                occurrences[occurrence] += 1
     for module in names.stars:
         if module in tables.STAR_MODULES:
-            found[Occurrence(Level.REFUSAL, tables.INSPECT, f"from {module} import *")] += 1
+            occurrences[Occurrence(Level.REFUSAL, tables.INSPECT, f"from {module} import *")] += 1
     if is_test:
-        found = Counter({key: count for key, count in found.items() if key.sentence in TEST_SENTENCES})
-    return found
+        occurrences = Counter(
+            {key: count for key, count in occurrences.items() if key.sentence in TEST_SENTENCES}
+        )
+    return occurrences
 
 
 def reference_rule(name: str) -> tuple[Level, str] | None:

@@ -43,9 +43,9 @@ def find_special_cases(text: str) -> Occurrences:
     names = read_names(text)
     if names is None:
         return Counter()
-    found = Counter(occurrence for node in names.nodes for occurrence in _special(names, node))
-    found.update(occurrence for node in names.nodes for occurrence in _queries(names, node))
-    return found
+    occurrences = Counter(occurrence for node in names.nodes for occurrence in _special(names, node))
+    occurrences.update(occurrence for node in names.nodes for occurrence in _queries(names, node))
+    return occurrences
 
 
 def _special(names: Names, node: ast.AST) -> Iterator[Occurrence]:

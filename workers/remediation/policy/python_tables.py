@@ -1,4 +1,4 @@
-"""What Python code of a patch must not newly refer to, by resolved name. Longer names win over shorter ones."""
+"""Names to which a patch's Python code must not newly refer. Longer names win over shorter ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ SILENT = "the patch silences reports"
 LIBRARY = "the patch changes how modules are loaded"
 UNPICKLE = "the patch loads data that can execute code"
 
-R, D, N = Level.REFUSAL, Level.DRAFT, Level.NOTE
+R = Level.REFUSAL
+D = Level.DRAFT
+N = Level.NOTE
 
 REFERENCES: dict[str, tuple[Level, str] | None] = {
     **dict.fromkeys(("builtins.eval", "builtins.exec", "builtins.compile", "builtins.__import__"), (R, CODE)),

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 MIN_SECRET_LENGTH = 8  # characters: a shorter setting could be part of any word
 MIN_PIECE = 8  # characters of a piece that is searched for alone
 JOINING = re.compile(r"[\s\"'`+,;()\[\]{}\\|&=:#.<>/*-]+")
-"""What stands between the pieces of a text that is put together."""
+"""Characters between the pieces of a text that code puts together."""
 NUMBER = re.compile(r"0x[0-9a-fA-F]{1,2}|\\x[0-9a-fA-F]{2}|\\u00[0-9a-fA-F]{2}|\d{1,3}")
 
 
@@ -21,8 +21,8 @@ def contains_secret(texts: Iterable[str], secrets: Iterable[str]) -> bool:
         texts: the added lines as one text, and constants that code computes.
         secrets: values of at least MIN_SECRET_LENGTH characters; shorter ones are not looked for.
     """
-    known = {secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH}
-    forms = {form for secret in known for form in _forms(secret)}
+    long_secrets = {secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH}
+    forms = {form for secret in long_secrets for form in _forms(secret)}
     squeezed = {JOINING.sub("", form).lower() for form in forms}
     squeezed = {form for form in squeezed if len(form) >= MIN_PIECE}
     for text in dict.fromkeys(form for given in texts for form in (given, urllib.parse.unquote(given))):
@@ -34,7 +34,7 @@ def contains_secret(texts: Iterable[str], secrets: Iterable[str]) -> bool:
         if any(
             secret in decoded
             for decoded in _from_numbers(text)
-            for form in known
+            for form in long_secrets
             for secret in (form, form[::-1])
         ):
             return True

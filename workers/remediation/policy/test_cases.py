@@ -11,7 +11,7 @@ class Case:
     """One test."""
 
     assertions: Counter[str] = field(default_factory=Counter)
-    """What the test asserts, in statements that run whenever the test runs."""
+    """The test's assertions in statements that run whenever the test runs."""
     conditional: int = 0
     """Assertions that run only under a condition."""
     returns: int = 0
@@ -36,4 +36,4 @@ class Tests:
     defined: frozenset[str] = frozenset()
     """Names that the file itself defines at its top."""
     imports: frozenset[str] = frozenset()
-    """What the tests import, with the name that they give it."""
+    """The imports of the tests, with the name that the tests give each."""

@@ -107,7 +107,7 @@ def _names(line: str) -> set[str]:
 
 
 def _weakness(old: Case, new: Case) -> str:
-    """What a patch does to a test that makes it weaker, as a part of a sentence."""
+    """The way in which a patch makes a test weaker, as a part of a sentence."""
     if new.assertions.total() < old.assertions.total() or (
         new.assertions.total() + new.conditional < old.assertions.total() + old.conditional
     ):

@@ -1,4 +1,4 @@
-"""What the tree without the patch contains: files, test folders, dependencies, and files that checks run."""
+"""Facts about the tree without the patch: files, test folders, dependencies, and files that checks run."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def read_guards(tree: Path, facts: TreeFacts) -> GuardNames:
         for file in files[:MAX_GUARD_FILES]
         if not is_test_name(file)
     ]
-    names = frozenset(name for found, _ in own for name in found)
+    names = frozenset(name for guards, _ in own for name in guards)
     return GuardNames(names, frozenset(name for _, strict in own for name in strict))
 
 

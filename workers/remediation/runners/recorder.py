@@ -66,7 +66,7 @@ class Recorder:
         self._reproduction = ""
 
     def summary(self) -> dict[str, Any]:
-        """What was recorded, and the files of the repository that were imported."""
+        """The records, and the files of the repository that were imported."""
         loaded = set()
         for module in list(sys.modules.values()):
             file = getattr(module, "__file__", None)
