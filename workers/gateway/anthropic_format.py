@@ -1,4 +1,4 @@
-"""Anthropic's messages: what is passed on, and what its answers report. Pure."""
+"""Anthropic's messages: the parts of a request that are passed on, and the reports in its answers. Pure."""
 
 from __future__ import annotations
 

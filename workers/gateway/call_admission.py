@@ -1,4 +1,4 @@
-"""Decides whether a request of the agent becomes a call of the model, and how that call goes to the provider. Pure."""
+"""Decides whether a request of the agent is allowed, and turns it into a call of the model's provider. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GEMINI_PATH = re.compile(r"/v1(?:beta)?/models/([\w.:/%@+-]{1,200}):(generateCon
 
 @dataclass
 class Call:
-    """A checked request on its way."""
+    """A checked request, as it is sent to the provider."""
 
     api: Format
     request: dict[str, Any]
@@ -92,7 +92,7 @@ def _check_token(headers: Mapping[str, str], query: Mapping[str, str], token: st
     given += [bearer.strip() if scheme.lower() == "bearer" else ""] if "authorization" in headers else []
     right = [hmac.compare_digest(value.encode(), token.encode()) for value in given]
     if not right or not all(right):
-        raise CallRefused(401, "the token is not that of this run")
+        raise CallRefused(401, "the token does not belong to this run")
 
 
 def _route(method: str, path: str, upstream: Upstream) -> tuple[Format, str, Any]:

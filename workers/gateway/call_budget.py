@@ -22,7 +22,7 @@ class Reservation:
 
 
 class CallBudget(Protocol):
-    """Decides before each call whether it may be made, and learns afterwards what it took."""
+    """Decides before each call whether it may be made, and counts its usage afterwards."""
 
     def reserve(self, cost_usd: float, tokens: int, deadline: float) -> Reservation | str:
         """A reservation, or the reason why there is none.
@@ -33,7 +33,7 @@ class CallBudget(Protocol):
         """
 
     def settle(self, reservation: Reservation, cost_usd: float, tokens: int) -> None:
-        """Replace a reservation by what the call took."""
+        """Replace a reservation by the actual usage of the call."""
 
     @property
     def usage(self) -> Usage:
@@ -44,8 +44,8 @@ class CallBudget(Protocol):
 class RunBudget:
     """The budget of a run. A call is made only while something is left; calls at once share what is left.
 
-    A single call may take more than the rest, because its upper bound counts every byte as a token: otherwise a run
-    would end with much of its budget unspent. So the limit is exceeded by one call at most, and never by two at once.
+    A single call may exceed the rest of the budget, because its upper bound counts every byte as a token: otherwise a
+    run would end with much of its budget unspent. At most one call can exceed the limit, never two at once.
     """
 
     cost_usd: float
@@ -56,7 +56,7 @@ class RunBudget:
     describe: str = "the run's budget is used up"
     """The refusal's text: which limit it is, and the setting that raises it."""
     on_usage: Callable[[Usage], None] = lambda _usage: None
-    """Called before each call with its reservation included, and after it with what it took. A worker that dies
+    """Called before each call with its reservation included, and after it with its actual usage. A worker that crashes
     during a call leaves the reservation recorded."""
     before: Usage = field(default_factory=Usage)
     """Usage of an earlier part of the same run, before its worker crashed."""
@@ -76,7 +76,7 @@ class RunBudget:
         return self._spent
 
     def reserve(self, cost_usd: float, tokens: int, deadline: float) -> Reservation | str:
-        """A reservation, or the reason why there is none. Waits while only calls under way stand in the way."""
+        """A reservation, or the reason why there is none. Waits if calls under way may release enough budget."""
         reservation = Reservation(cost_usd, tokens)
         with self._changed:
             while not self._closed:
@@ -92,7 +92,7 @@ class RunBudget:
             return "the run has ended"
 
     def settle(self, reservation: Reservation, cost_usd: float, tokens: int) -> None:
-        """Replace a reservation by what the call took, and record it."""
+        """Replace a reservation by the actual usage of the call, and record it."""
         with self._changed:
             self._reserved.remove(reservation)
             self._spent = Usage(

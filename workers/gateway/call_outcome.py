@@ -1,4 +1,4 @@
-"""How a call of the model ended: what is written down of it, what is paid for it, and what failed."""
+"""The outcome of a call of the model: its record, its billed usage, and its failure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class CallRecord:
 
 @dataclass(frozen=True)
 class Failure:
-    """An attempt that failed before the agent got anything of an answer."""
+    """An attempt that failed before the agent received any part of an answer."""
 
     status: int
     reason: str
@@ -49,7 +49,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of an attempt: the status that the agent got (0 for a reset connection), or a failure to deal with."""
+    """The end of an attempt: the status that the agent got (0 for a reset connection), or a failure to handle."""
 
     status: int
     note: str = ""
@@ -57,7 +57,7 @@ class Outcome:
 
 
 def billed_usage(call: Call, reader: AnswerReader) -> TokenUsage:
-    """The usage that is paid for. Every byte counts as a token where the provider reports nothing."""
+    """The billed usage. Every byte counts as a token if the provider reports nothing."""
     estimate = TokenUsage(input=len(call.body), output=min(reader.received, call.max_output))
     reported = reader.usage
     if reported is None or not reported.total:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-MAX_DEPTH = 64  # levels of a request or an answer; schemas of tools nest some ten
+MAX_DEPTH = 64  # levels of a request or an answer; schemas of tools nest about ten
 MAX_REPORTED_TOKENS = 100_000_000  # a larger number in a stream's usage is nonsense and counts as absent
 
 FormatName = Literal["chat", "responses", "messages", "gemini"]
@@ -64,7 +64,7 @@ class Format:
 
 
 def is_too_deep(value: Any) -> bool:
-    """True if the value nests deeper than MAX_DEPTH: what walks it by recursion would fail."""
+    """True if the value nests deeper than MAX_DEPTH: recursive functions would fail on it."""
     level = [value]
     for _ in range(MAX_DEPTH):
         inner = [list(item.values()) if isinstance(item, dict) else item for item in level]
@@ -77,10 +77,10 @@ def is_too_deep(value: Any) -> bool:
 def objects(value: Any, where: str) -> Iterator[dict[str, Any]]:
     """The elements of a list, each an object. Raises NotAllowed for anything else."""
     if not isinstance(value, list):
-        raise NotAllowed(f"{where} is no list")
+        raise NotAllowed(f"{where} is not a list")
     for item in value:
         if not isinstance(item, dict):
-            raise NotAllowed(f"{where} holds something other than objects")
+            raise NotAllowed(f"{where} has elements that are not objects")
         yield item
 
 
@@ -110,7 +110,7 @@ def one_of(request: Mapping[str, Any], name: str, values: Sequence[Any]) -> None
 
 
 def token_number(value: Any) -> int | None:
-    """A number of tokens that can be true, else None."""
+    """The value if it is a plausible number of tokens, else None."""
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return value if is_number and 0 <= value <= MAX_REPORTED_TOKENS else None
 

@@ -34,9 +34,9 @@ def parse_request(api: Format, body: bytes) -> dict[str, Any]:
     try:
         request = json.loads(body.decode(), parse_constant=_reject_constant)
     except (ValueError, RecursionError):
-        raise NotAllowed("the body is no JSON object") from None
+        raise NotAllowed("the body is not a JSON object") from None
     if not isinstance(request, dict) or is_too_deep(request):
-        raise NotAllowed("the body is no JSON object, or nests too deep")
+        raise NotAllowed("the body is not a JSON object, or nests too deep")
     for name in request:
         if name not in api.fields:
             raise NotAllowed(f"the field {name[:60]!r} is not passed on")

@@ -1,4 +1,4 @@
-"""Google's generateContent: what is passed on, and what its answers report. Pure."""
+"""Google's generateContent: the parts of a request that are passed on, and the reports in its answers. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ GEMINI_PARTS = frozenset(
 def _check_gemini(request: dict[str, Any]) -> None:
     config = request.setdefault("generationConfig", {})
     if not isinstance(config, dict):
-        raise NotAllowed("generationConfig is no object")
+        raise NotAllowed("generationConfig is not an object")
     only_fields(config, GEMINI_CONFIG, "generationConfig")
     one_of(config, "candidateCount", (1, None))
     one_of(config, "responseModalities", (["TEXT"], None))

@@ -1,4 +1,4 @@
-"""A small threaded HTTP/1.1 server that reads requests strictly, for clients that nobody trusts.
+"""A small threaded HTTP/1.1 server that reads requests strictly, for untrusted clients.
 
 It serves any source of connected sockets. A connection is closed after a request that `request_reader` rejects.
 """
@@ -27,7 +27,7 @@ from workers.gateway.request_reader import (
 
 WRITE_SECONDS = 60.0  # until a client that does not read loses its connection
 DRAIN_SECONDS = 0.5  # for the rest of a request that was answered early
-DRAIN_BYTES = 2**20  # of such a rest
+DRAIN_BYTES = 2**20  # that are read of such a rest
 MAX_CONNECTIONS = 32  # at once; opencode uses one or two
 
 
@@ -60,7 +60,7 @@ class Reply:
         self.complete = True
 
     def abort(self) -> None:
-        """Reset the connection, so that the client cannot take what it got for the whole answer."""
+        """Reset the connection, so that the client cannot mistake a part for the whole answer."""
         self.keep_alive = False
         with suppress(OSError):
             # Linger of zero seconds: close sends a reset, and no orderly end.

@@ -1,4 +1,4 @@
-"""The environment that leads package installers to the registry proxy. Pure."""
+"""The environment variables that point package installers at the registry proxy. Pure."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
-"""The model gateway: the only thing that the agent's sandbox can reach, one for each run.
+"""The model gateway: the only host that the agent's sandbox can reach, one gateway for each run.
 
-It passes calls of one model on to one provider. A random token of the run comes in, the provider's key goes out. Each
-call is checked, limited, paid for from the run's budget and written down.
+It passes calls of one model on to one provider. The agent sends a random token of the run; the gateway replaces it by
+the provider's key. Each call is checked, limited, charged to the run's budget and recorded.
 
-The provider's faults end here. Busy answers are repeated within bounds; an answer that breaks off resets the agent's
-connection, because opencode takes an orderly end without a finish reason for a turn and starts the next one at once. A
-fault that lasts becomes `problem`, which `check` raises: the run ends by it, whatever the agent makes of its errors.
+The gateway handles the provider's faults. It repeats a call that the provider was too busy to answer, within bounds. It
+resets the agent's connection if an answer breaks off, because opencode takes an orderly end without a finish reason for
+a turn and starts the next one at once. A lasting fault becomes `problem`, which `check` raises to end the run, however
+the agent reacts to the error.
 """
 
 from __future__ import annotations
@@ -48,9 +49,9 @@ FIRST_WAIT_SECONDS = (
     1.0  # before the second attempt, unless the provider names a time; twice as long each time
 )
 MAX_WAIT_SECONDS = 30.0  # longest wait within a run; a provider that asks for more ends the run for now
-POLL_SECONDS = 0.2  # between two looks whether a waiting agent is still there
+POLL_SECONDS = 0.2  # between two checks that a waiting agent is still connected
 CLOSE_SECONDS = 5.0  # for calls under way when the run ends
-MAX_CUTS = 3  # answers that break off, until the run is given back
+MAX_CUTS = 3  # answers that break off before the run is given back for a later retry
 
 log = logging.getLogger("trackwalker.gateway")
 
@@ -121,7 +122,7 @@ class ModelGateway:
             raise self.problem
 
     def close(self) -> None:
-        """End all calls, and wait until each is settled and written down. The token is worth nothing afterwards."""
+        """End all calls, and wait until each is settled and recorded. The token is invalid afterwards."""
         self._closed.set()
         self._provider.close()
         self._server.close()
@@ -164,7 +165,7 @@ class ModelGateway:
     # -- one call ---------------------------------------------------------------------------------
 
     def _make(self, call: Call, reply: Reply) -> None:
-        """Make the call, again where the provider is busy, and answer the agent."""
+        """Make the call, repeat it while the provider is busy, and answer the agent."""
         failure = Failure(503, "no attempt was made")
         for attempt in range(MAX_ATTEMPTS):
             failure = self._attempt(call, reply) or failure
@@ -180,7 +181,7 @@ class ModelGateway:
             self._give_up(call, failure, reply)
 
     def _attempt(self, call: Call, reply: Reply) -> Failure | None:
-        """One request to the provider, paid for and written down; None if the agent was answered."""
+        """Send one request to the provider, charge and record it. None if the agent was answered."""
         self._check_open()
         reservation = self._reserve(call)
         reader, answer, usage, outcome = (
@@ -280,7 +281,7 @@ class ModelGateway:
         return Outcome(status, text)
 
     def _give_up(self, call: Call, failure: Failure, reply: Reply) -> None:
-        """End the run by a fault that lasts, and tell the agent."""
+        """End the run because of a lasting fault, and answer the agent."""
         reason, is_permanent = failure.reason, failure.status == 502 and not failure.again
         if is_permanent:
             self._end_run(AgentRefused(f"OPENCODE_CONFIG: {reason}"))

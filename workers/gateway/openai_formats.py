@@ -1,4 +1,4 @@
-"""OpenAI's chat completions and responses: what is passed on, and what their answers report. Pure."""
+"""OpenAI's chat completions and responses: the parts that are passed on, and the reports in their answers. Pure."""
 
 from __future__ import annotations
 

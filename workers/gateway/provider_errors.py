@@ -1,4 +1,4 @@
-"""Reads the errors of a model's provider: what they mean, what they say, and when to ask again."""
+"""Reads the errors of a model's provider: their kind, their message, and the time to wait before a retry."""
 
 from __future__ import annotations
 

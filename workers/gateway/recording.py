@@ -36,7 +36,7 @@ class RecordedAnswer:
 
 @dataclass
 class Recording:
-    """The answers of one run, given in their order whatever is asked.
+    """The answers of one run, returned in their recorded order for any request.
 
     Args:
         transcript: the calls of the run; those without a proper end are skipped, as the agent repeated them.
@@ -70,7 +70,7 @@ class Recording:
         """Do nothing: there is no connection."""
 
     def close(self) -> None:
-        """Do nothing, for the same reason."""
+        """Do nothing: there is no connection."""
 
     def _answer(self, call: ModelCall) -> RecordedAnswer:
         events: list[dict[str, Any]] = json.loads(call.response)

@@ -1,8 +1,8 @@
 """The registry proxy: the only way to packages for an installation in the sandbox, which has no other network.
 
-It answers GET and HEAD for three things: the page of a Python package, the description of an npm package, and files
-that one of these names. A request decides on nothing but names; its headers and its query go nowhere. Credentials of
-the registries stay in the worker. One proxy serves one run, and its token dies with it.
+It answers GET and HEAD for the page of a Python package, the description of an npm package, and files that one of these
+names. Only the names in a request's path are used; its headers and its query are dropped. Credentials of the registries
+stay in the worker. One proxy serves one run, and its token is invalid afterwards.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class _Source:
-    """Where a file comes from, and what it must be."""
+    """The registry of a file, and the file's expected name and digest."""
 
     registry: Registry
     file: PackageFile
@@ -109,7 +109,7 @@ class RegistryProxy:
         self.upstream.close()
 
     def variables(self) -> dict[str, str]:
-        """The environment that leads pip, uv and npm here."""
+        """The environment variables that point pip, uv and npm at this proxy."""
         return installer_variables(self.base, self.settings)
 
     # -- requests -------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ class RegistryProxy:
         if not slash or not compare_digest(token.encode(), self.token.encode()):
             raise Unavailable(403, "wrong token")
         if request.method not in ("GET", "HEAD") or request.body:
-            raise Unavailable(405, "only GET and HEAD")
+            raise Unavailable(405, "only GET and HEAD are supported")
         return "/" + unquote(rest)
 
     def _route(self, path: str) -> Callable[[Request, Reply], None]:
@@ -157,7 +157,7 @@ class RegistryProxy:
         if match := NPM_FILE.fullmatch(path):
             source = self._npm_source(match[1], match[2])
             return lambda request, reply: self._send_file(request, reply, source)
-        raise Unavailable(404, "no address of a package")
+        raise Unavailable(404, "not the address of a package")
 
     def _refuse(self, request: Request, error: Unavailable) -> None:
         path = request.target.replace(self.token, "…")[:200]
@@ -173,7 +173,7 @@ class RegistryProxy:
             try:
                 files = registry_pages.read_page(page.text, page.content_type, page.url)
             except (ValueError, AttributeError, TypeError, RecursionError):
-                raise Unavailable(502, "the registry's answer is no page of packages") from None
+                raise Unavailable(502, "the registry's answer is not a page of packages") from None
         served = [file for file in files if self.upstream.may_name(registry, file.url)]
         self._remember({_key(file.url): _Source(registry, file) for file in served})
         prefix = f"/{self.token}/pip/files"
@@ -186,11 +186,11 @@ class RegistryProxy:
         with self._lock:
             source = self._sources.get(key)
         if source is None or source.file.name != name:
-            raise Unavailable(404, "no page of this run names the file")
+            raise Unavailable(404, "no page that was read in this run lists the file")
         if not is_metadata:
             return source
         if source.file.metadata_sha256 is None:
-            raise Unavailable(404, "the registry has no metadata of the file")
+            raise Unavailable(404, "the registry has no metadata for the file")
         beside = PackageFile(f"{name}.metadata", f"{source.file.url}.metadata", source.file.metadata_sha256)
         return _Source(source.registry, beside)
 
@@ -204,7 +204,7 @@ class RegistryProxy:
             try:
                 body, files = registry_pages.read_npm_package(page.text, name, f"{self.base}/npm", page.url)
             except (ValueError, TypeError, RecursionError):
-                raise Unavailable(502, "the registry's answer is no description of a package") from None
+                raise Unavailable(502, "the registry's answer is not the description of a package") from None
         sources = {f"{name}/{file}": _Source(registry, PackageFile(file, url)) for file, url in files.items()}
         self._remember(sources)
         with self._lock:
@@ -217,7 +217,7 @@ class RegistryProxy:
         with self._lock:
             source = self._sources.get(f"{name}/{file}")
         if source is None or not self.upstream.may_name(source.registry, source.file.url):
-            raise Unavailable(404, "the registry names no such file")
+            raise Unavailable(404, "the registry lists no such file")
         return source
 
     def _remember(self, sources: dict[str, _Source]) -> None:
@@ -240,11 +240,11 @@ class RegistryProxy:
                 size += len(chunk)
                 digest.update(chunk)
                 if size > MAX_FILE_BYTES or total + size > MAX_TOTAL_BYTES:
-                    raise Unavailable(502, "too many bytes")
+                    raise Unavailable(502, "the file, or all files of the run together, are too large")
                 reply.write(chunk)
         if source.file.sha256 not in ("", digest.hexdigest()):
-            log.warning("package has another digest than its page names", extra={"package": source.file.name})
-            raise Unavailable(502, "the file has another digest than its page names")
+            log.warning("digest of package differs from its page", extra={"package": source.file.name})
+            raise Unavailable(502, "the digest of the file is not the one on its page")
         host = source.registry.host or "this machine"
         self._record(Fetched(source.file.name, host, size, digest.hexdigest()))
         reply.finish()

@@ -1,7 +1,7 @@
-"""Reads what registries answer: pages of Python packages, and descriptions of npm packages. Pure.
+"""Reads the answers of registries: pages of Python packages, and descriptions of npm packages. Pure.
 
-The text of a registry is never passed on. A page is written anew from the links that were understood, so that a program
-in the sandbox sees only addresses of the proxy.
+The text of a registry is never passed on. Each page is rendered anew from the links that could be parsed, so that a
+program in the sandbox sees only addresses of the proxy.
 """
 
 from __future__ import annotations

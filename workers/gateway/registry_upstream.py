@@ -21,15 +21,15 @@ MAX_REDIRECTS = 4
 READ_BYTES = 65_536
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)  # seconds, for each read
 USER_AGENT = "trackwalker"
-ANY = "*/*"  # what is accepted in place of a file; pages are asked for by type
+ANY = "*/*"  # Accept header for files; pages are requested by type
 
 
 class Unavailable(Exception):
-    """The registry does not have it, does not answer, or answers with something else.
+    """The registry does not have the file or page, does not answer, or gives an unusable answer.
 
     Args:
-        status: what the proxy answers.
-        is_missing: True if the registry just does not have it, which is usual with more than one index.
+        status: the status with which the proxy answers.
+        is_missing: True if the registry does not have the file or page, which is usual with more than one index.
     """
 
     def __init__(self, status: int, reason: str, *, is_missing: bool = False) -> None:
@@ -138,7 +138,7 @@ class Upstream:
                     return
                 target = urljoin(url, response.headers["location"])
             if not self._may_follow(url, target):
-                raise Unavailable(502, "the registry redirects to a host that it has not named")
+                raise Unavailable(502, "the registry redirects to a host that its pages do not name")
             url = target
         raise Unavailable(502, "the registry redirects too often")
 

@@ -56,7 +56,7 @@ class RequestReader:
         self.connection, self.buffer = connection, bytearray()
 
     def await_request(self, seconds: float) -> bool:
-        """False if the client closes the connection, or sends nothing for so long."""
+        """False if the client closes the connection, or sends nothing until the timeout."""
         return bool(self.buffer) or self._fill(time.monotonic() + seconds)
 
     def head(self, deadline: float) -> bytes:

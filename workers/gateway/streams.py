@@ -1,4 +1,4 @@
-"""Reads the events of a model's answer while it passes, and keeps a short form of them. Pure.
+"""Reads the events of a model's answer as they are passed on, and keeps a short form of them. Pure.
 
 The short form is a list of the provider's own events in which the pieces of one text are joined: a stream of a
 thousand events becomes a handful, can be redacted (a secret may be split over two pieces), and can be played again.
@@ -63,7 +63,7 @@ class AnswerReader:
             self._skipping = self.cut = True
 
     def end(self) -> None:
-        """Take what is left when the body has ended."""
+        """Read the rest after the body has ended."""
         if not self.is_stream:
             self._event(bytes(self._buffer))
         elif self._buffer or self._data:
@@ -118,7 +118,7 @@ class AnswerReader:
 
 
 def slots_of(api: Format, event: dict[str, Any]) -> Iterator[Slot]:
-    """The pieces of text in an event that hold nothing but a piece; none for every other event."""
+    """The pieces of text in an event that consists of pieces only; none for any other event."""
     find = {
         "chat": _chat_slots,
         "responses": _responses_slots,

@@ -1,7 +1,7 @@
-"""Writes down what the model was asked and answered: redacted, bounded, hashed, and stored after each call.
+"""Records the model's requests and answers: redacted, bounded, hashed, and stored after each call.
 
-A call repeats the whole conversation so far, so only what is new in it is kept. Where space is short, the middle goes:
-first the requests of the calls in the middle, then their answers; a replay is impossible without an answer and says so.
+A call repeats the whole conversation so far, so only its new part is kept. If space is short, the calls in the middle
+are shortened: first their requests, then their answers. A run that lacks an answer cannot be replayed and says so.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class TranscriptRecorder:
             self.store(self.transcript)
 
     def _news(self, call: CallRecord) -> Iterator[str]:
-        """The lines of the request that the call before did not have."""
+        """The lines of the request that the previous call did not have."""
         history = call.api.history
         for name, value in call.request.items():
             if name != history and self._before.get(name) != value:
@@ -102,7 +102,7 @@ def clean(value: Any) -> Any:
 
 
 def _clean_json(text: str) -> str:
-    """The arguments of a tool's call. Redacted as a text, a secret before a quote would take the quote with it."""
+    """The arguments of a tool call. Redacting them as plain text could remove the quote after a secret."""
     try:
         arguments = json.loads(text)
     except (ValueError, RecursionError):

@@ -54,7 +54,7 @@ class Price:
         return (sent + received) / 1e6
 
     def upper_bound(self, tokens_in: int, tokens_out: int) -> float:
-        """The highest cost of a call with at most so many tokens."""
+        """The highest cost of a call with at most this many tokens."""
         kinds = (
             TokenUsage(input=tokens_in, output=tokens_out),
             TokenUsage(cache_read=tokens_in, output=tokens_out),
@@ -93,7 +93,7 @@ class Upstream:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values that must never leave the worker, but to the provider."""
+        """The values that the worker sends to the provider only."""
         values = [self.key, *(value for name, value in self.headers.items() if SECRET_HEADER.search(name))]
         return tuple(value.get_secret_value() for value in values if value.get_secret_value())
 
@@ -222,7 +222,7 @@ class Provider:
     def done(self, answer: Answer) -> None:
         """Keep the connection of an answer that was read to its end for the next call, close any other."""
         if not isinstance(answer, ProviderAnswer):
-            raise TypeError("the answer is not one of this provider")
+            raise TypeError("the answer does not come from this provider")
         connection = answer.connection
         is_reusable = answer.response.isclosed() and connection.sock is not None
         answer.response.close()
