@@ -1,8 +1,8 @@
 """The HTTP/1.1 connections of the web process: uvicorn's protocol with deadlines, bounds and a strict reading of heads.
 
-A connection costs a stranger more than it costs the receiver: a whole request has a deadline, the number of connections
-a bound, and an answer to an unread body closes the connection. There is no fairness per client, because a proxy stands
-in front of the receiver and all requests come from its address.
+A client cannot hold the receiver's resources cheaply: each request has a deadline, the number of connections has a
+bound, and an answer to an unread body closes the connection. No bound is per client, because a proxy stands in front of
+the receiver and all requests come from its address.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ log = logging.getLogger("trackwalker.web")
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """Bounds of the receiver's connections, each above the need of any honest sender."""
+    """Bounds of the receiver's connections. No honest sender reaches them."""
 
     request_seconds: float = 10.0  # from the first byte, or from the connection, to the end of the request
     response_seconds: float = 10.0  # from the end of the request until the client has taken the response
@@ -56,9 +56,9 @@ class Connections:
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
     open: set[GuardedProtocol] = field(default_factory=set)
     waiting: dict[GuardedProtocol, None] = field(default_factory=dict)
-    """Those without a complete request, oldest first."""
+    """Connections without a complete request, oldest first."""
     lingering: set[GuardedProtocol] = field(default_factory=set)
-    """Those that are answered and whose client has not closed yet."""
+    """Connections that are answered and whose client has not closed them yet."""
 
     def forget(self, connection: GuardedProtocol) -> None:
         """Remove a connection from all phases."""
@@ -113,7 +113,7 @@ class GuardedProtocol(H11Protocol):
     # -- asyncio's side -------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the deadline of the first request. At the bound, the oldest incomplete request gives way."""
+        """Start the deadline of the first request. At the bound, the oldest incomplete request is refused."""
         self._socket = transport
         self.guard.open.add(self)
         super().connection_made(_ClosingTransport(self, transport))  # type: ignore[arg-type]
@@ -150,14 +150,14 @@ class GuardedProtocol(H11Protocol):
             self._start_timer(self.limits.response_seconds)
 
     def on_response_complete(self) -> None:
-        """Go on with the next request, unless the body of this one was not read."""
+        """Continue with the next request, unless the body of this one was not read."""
         if self.conn.their_state is h11.SEND_BODY:
             self.close()
         if not self.is_closing:
             self._stop_timer()
             self._received = False
             self._has_answered = True
-            self.guard.waiting[self] = None  # an idle connection gives way, too
+            self.guard.waiting[self] = None  # an idle connection may be refused, too
         super().on_response_complete()
         # Without uvicorn's timer for idle connections, a part of a pipelined request has begun.
         if self.timeout_keep_alive_task is None and self._timer is None:
@@ -277,7 +277,7 @@ def close_after_errors(app: App) -> App:
 
         if scope["type"] == "http" and _is_websocket_handshake(scope):
             await send_closing({"type": "http.response.start", "status": 400, "headers": []})
-            await send({"type": "http.response.body", "body": b"no websockets here\n"})
+            await send({"type": "http.response.body", "body": b"websockets are not supported\n"})
         else:
             await app(scope, receive, send_closing)
 

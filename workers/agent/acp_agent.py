@@ -77,7 +77,7 @@ class AcpConversation:
     can_load: bool = False
     """Whether the agent can take up a session of an earlier process."""
     kinds: dict[str, object] = field(default_factory=dict)
-    """The kinds of tool calls by their ids."""
+    """Id of a tool call → its kind."""
     messages: list[str] = field(default_factory=lambda: [""])
     """The agent's messages since the prompt; a tool call ends one."""
 

@@ -57,7 +57,7 @@ class AcpConnection:
         answer: returns the result of a request of the agent, or raises RpcError.
         notify: gets the method and the parameters of each notification.
         tick: called about twice a second while a call waits; it raises when the run is to be ended.
-        describe_end: tells why the agent ended, for the error.
+        describe_end: returns the reason why the agent ended, for the error.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class AcpConnection:
     def _send(self, message: Params) -> None:
         self._unsent += json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n"
         if len(self._unsent) > MAX_TOTAL_BYTES:
-            raise AgentBusy("the agent asks without reading the answers")
+            raise AgentBusy("the agent sends requests without reading the answers")
 
     def _next_message(self) -> Params | None:
         """The next message; None after a pause, or for a line that is none."""
@@ -138,7 +138,7 @@ class AcpConnection:
         return message
 
     def _exchange(self) -> None:
-        """Write and read what the pipes take and hold, or wait for that until the next tick."""
+        """Write to and read from the pipes as far as possible without blocking, or wait until the next tick."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._in, selectors.EVENT_READ)
             if self._unsent:

@@ -1,7 +1,7 @@
-"""Decides on an agent's `session/request_permission`: nobody is there to ask, so all but a short list is refused. Pure
-but for looking up where a path leads.
+"""Decides on an agent's `session/request_permission`: runs are unattended, so only a short list is allowed. Pure except
+for resolving paths.
 
-The decision is not what keeps an agent from harm: it describes its own tool calls, and the sandbox bounds them.
+This decision is not a protection: an agent describes its own tool calls, and only the sandbox bounds them.
 """
 
 from __future__ import annotations

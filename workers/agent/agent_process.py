@@ -1,4 +1,4 @@
-"""Starts the process of a coding agent in the sandbox, and leaves none of it behind."""
+"""Starts the process of a coding agent in the sandbox, and ends it with everything that it started."""
 
 from __future__ import annotations
 

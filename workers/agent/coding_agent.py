@@ -1,7 +1,7 @@
-"""The seam between a run and a coding agent: what each agent gets, and what it gives back.
+"""The interface between a run and a coding agent: the agent's inputs and its results.
 
-A coding agent is a program that reads and changes files of a clone and talks to a model. A run never believes what it
-says about its work: a plan is validated, and changes are read from the files.
+A coding agent is a program that reads and changes files of a clone and talks to a model. A run does not trust the
+agent's account of its work: a plan is validated, and changes are read from the files.
 """
 
 from __future__ import annotations

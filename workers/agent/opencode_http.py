@@ -22,7 +22,7 @@ from workers.errors import AgentBusy
 from workers.models import Usage
 
 POLL_SECONDS = 0.5
-"""Pause between two looks at a session. Polling survives a restart of the server; its event stream has no replay."""
+"""Pause between two polls of a session. Polling survives a restart of the server; its event stream has no replay."""
 
 FIRST_MESSAGE_SECONDS = 90.0
 """Seconds after which a prompt counts as lost if the session is idle and the model has sent no message."""

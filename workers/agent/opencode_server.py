@@ -34,7 +34,7 @@ MAJOR_VERSION = "1"
 START_SECONDS = 90.0
 """Seconds until a server must answer. It takes 3 to 5 on two idle cores; a loaded machine needs several times that."""
 START_POLL_SECONDS = 0.1
-"""Pause between two looks at a starting server."""
+"""Pause between two health checks of a starting server."""
 HEALTH_SECONDS = 2.0
 """Timeout of one health check, so that a server that hangs is noticed within `START_SECONDS`."""
 REQUEST_SECONDS = 30.0
@@ -63,7 +63,7 @@ def serving(job: Job) -> Iterator[Server]:
 
     Raises:
         AgentBusy: the server ended or did not answer within `START_SECONDS`.
-        AgentRefused: the program is no opencode of version 1.
+        AgentRefused: the program is not opencode 1.
     """
     agent, password = job.agent, secrets.token_urlsafe(24)
     entry = opencode_entry(agent.model, agent.provider_config, job.gateway_url, job.token)

@@ -1,4 +1,4 @@
-"""The host's own sentences about the evidence in a prompt: they count and refer, and quote nothing of others. Pure."""
+"""The host's own sentences about the evidence in a prompt: numbers and labels, without text of others. Pure."""
 
 from __future__ import annotations
 

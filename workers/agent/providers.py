@@ -1,7 +1,7 @@
-"""Reads the user's model providers, and splits the one of a run in two: what the gateway knows, and what opencode gets.
+"""Reads the user's model providers, and splits the settings of a run's provider between the gateway and opencode.
 
 The gateway gets the address, the key, the user's headers and the price. opencode gets an entry that names the gateway
-and its token, and nothing that is worth stealing.
+and its token, and no secret that is valid elsewhere.
 """
 
 from __future__ import annotations

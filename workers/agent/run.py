@@ -58,7 +58,7 @@ ValidateAnswer = Callable[[str], str | None]
 
 
 class _NoLog:
-    """Keeps no calls."""
+    """A call log that keeps nothing."""
 
     def add(self, call: CallRecord) -> None:
         """Drop the call."""
@@ -146,7 +146,7 @@ def _run_budget(agent: Agent, earlier: Usage, on_usage: Callable[[Usage], None])
 
 @contextmanager
 def _serving(gateway: ModelGateway, budget: RunBudget, ports: Ports) -> Iterator[None]:
-    """Serve the gateway for the block; afterwards its token is worth nothing and no call is under way."""
+    """Serve the gateway for the block; afterwards its token is invalid and no call is under way."""
     thread = threading.Thread(target=gateway.serve, args=(lambda: ports.accept(GATEWAY_PORT),), daemon=True)
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""Adds up what a run has used, and decides which errors and limits end it. Pure.
+"""Adds up the usage of a run, and decides which errors and limits end it. Pure.
 
 The bounds are here because opencode has none: it retries a busy model without limit, starts the next turn at once
 when a stream breaks off (84 requests in 15 s were seen), and treats `agent.steps` as a hint.

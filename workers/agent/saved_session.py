@@ -1,4 +1,4 @@
-"""Saves what another process needs to resume an interrupted run: opencode's session and the prompts sent in it."""
+"""Saves opencode's session and the prompts sent in it, so that another process can resume an interrupted run."""
 
 from __future__ import annotations
 

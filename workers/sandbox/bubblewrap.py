@@ -1,4 +1,4 @@
-"""Finds bubblewrap and builds its command line: namespaces, and a file system of nothing but allowed paths."""
+"""Finds bubblewrap and builds its command line: namespaces, and a file system of allowed paths only."""
 
 from __future__ import annotations
 

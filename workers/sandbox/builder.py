@@ -1,4 +1,4 @@
-"""Builds the strictest sandbox that this machine allows, by trying the levels in turn, thing by thing."""
+"""Builds the strictest sandbox that this machine allows, by trying one level after another."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CREATE_RULESET_VERSION = 1
 """Flag of landlock_create_ruleset(2) that asks for the version of the interface."""
 
 NEWEST_LANDLOCK = 7
-"""Newest version of Landlock's interface whose rules are known here."""
+"""Newest version of Landlock's interface whose rules this code knows."""
 
 log = logging.getLogger("trackwalker.sandbox")
 
@@ -52,7 +52,7 @@ def build_sandbox(
     bounds: Bounds | None = None,
     python: Path = Path(sys.executable),
 ) -> Sandbox:
-    """The strictest sandbox in which a trial command runs here and can do nothing that it must not.
+    """The strictest sandbox in which a trial command runs on this machine and can do nothing forbidden.
 
     For levels in the host's file system, hidden folders of ours become 0711 and hidden files of ours 0600.
 
@@ -144,7 +144,7 @@ def _fitting(bounds: Bounds) -> Bounds:
 
 
 def _try_out(sandbox: Sandbox, python: str) -> tuple[str, list[str]]:
-    """The reason why the sandbox cannot be used, empty if it can; and what a command could do that it should not."""
+    """The reason why the sandbox cannot be used, empty if it can; and the forbidden actions that succeeded."""
     script = Path(__file__).with_name("trial.py").read_text()
     with _bait(sandbox.scratch) as arguments:
         try:

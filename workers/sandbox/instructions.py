@@ -1,4 +1,4 @@
-"""The instructions for the launcher: what a command may see, do and use in each level of the sandbox."""
+"""The instructions for the launcher: the paths, rights and resources of a command in each level of the sandbox."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Ports:
     closed: bool = False
 
     def number(self, name: str) -> int:
-        """The TCP port on 127.0.0.1, as the command sees it."""
+        """The number of the TCP port on 127.0.0.1 inside the sandbox."""
         return self.numbers[name]
 
     def accept(self, name: str) -> socket.socket:

@@ -1,6 +1,6 @@
 """The sandbox in which the agent and the repository's code run: its level of isolation, its bounds, its limitations.
 
-What a command may read is an allow-list: interpreters, libraries, certificates and the paths of its caller.
+A command can read an allow-list of paths: interpreters, libraries, certificates and the paths that its caller names.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SENTENCES: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Bounds:
-    """Limits of one command and everything that it starts, each above the need of an honest test run."""
+    """Limits of one command and everything that it starts. No honest test run reaches them."""
 
     processes: int = 1024
     """Processes and threads."""

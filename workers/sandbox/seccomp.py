@@ -124,7 +124,7 @@ PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 TERMINAL_REQUESTS = (0x5412, 0x541C)
 """TIOCSTI and TIOCLINUX put characters into the input of a terminal."""
 MAX_SHARED_SEGMENT = 65_536
-"""Bytes of a System V segment, which outlives its process and is seen by no bound; databases need some bytes."""
+"""Bytes of a System V segment, which outlives its process and counts against no bound; databases need a few bytes."""
 MSG_FASTOPEN = 0x20000000
 """Flag that connects while it sends, which Landlock did not see before Linux 6.16."""
 SOCK_TYPE_MASK = 0xF

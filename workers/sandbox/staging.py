@@ -58,7 +58,7 @@ def stage(sources: Sequence[str], tmp_bytes: int) -> tuple[list[str], str]:
 
 
 def separate(visible: Iterable[str], keep: Sequence[str], tmp_bytes: int, files: dict[str, str]) -> None:
-    """Give this process a file system of nothing but allowed paths, and namespaces of its own, without bubblewrap.
+    """Give this process a file system of allowed paths only, and namespaces of its own, without bubblewrap.
 
     Args:
         visible: paths that the command uses.

@@ -1,4 +1,4 @@
-"""Watches one command from outside: ends it beyond its bounds or with its worker, and removes what it left.
+"""Watches one command from outside: ends it beyond its bounds or with its worker, and removes its remains.
 
 Only the standard library and its like in this package may be imported here: the launcher uses it.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import TypedDict
 
     class Watch(TypedDict):
-        """The bounds that the launcher watches, and what it removes at the end."""
+        """The bounds that the launcher watches, and the files that it removes at the end."""
 
         processes: int
         memory_bytes: int
@@ -43,7 +43,7 @@ PR_SET_CHILD_SUBREAPER = 36
 WATCH_SECONDS = 0.2
 """Interval between two looks. A process fills at most one GiB of memory in this time."""
 DISK_EVERY = 5
-"""Looks between two looks at the disk."""
+"""Checks of processes and memory between two checks of the disk."""
 CLEANUP_SECONDS = 8.0
 """Seconds that a supervisor takes at most to kill descendants; below `commands.KILL_SECONDS`."""
 CLEANUP_POLL_SECONDS = 0.01
@@ -54,7 +54,7 @@ IPC_RMID = 0
 
 
 def supervise(become_command: Callable[[], int], watch: Watch) -> int:
-    """Run the command as a child, and leave no process and no shared file of it when it or the worker has ended.
+    """Run the command as a child. When it or the worker ends, no process and no shared file of it is left.
 
     Returns:
         The command's exit code, 128 + n after signal n.

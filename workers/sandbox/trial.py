@@ -1,4 +1,4 @@
-"""Tries inside a sandbox what a command must not be able to do; `builder` runs this file there.
+"""Attempts forbidden actions inside a sandbox; `builder` runs this file there.
 
 Only the standard library may be imported here. It changes nothing: a setting is written with the value that it has.
 """
@@ -17,7 +17,7 @@ TRY_SECONDS = 2.0
 
 
 def main(secret: str, outside: str, pid: int, mark: str, port: int, unix: str, abstract: str) -> list[str]:
-    """The names of the things that succeeded although they must not.
+    """The names of the forbidden actions that succeeded.
 
     Args:
         secret: a file that only the worker may read.

@@ -1,6 +1,6 @@
-"""Uids of commands: each command of a worker that runs as root has one that no other command has meanwhile.
+"""Uids of commands: each command of a worker that runs as root has one that no other running command has.
 
-A command reads what others may read, and writes only what is chowned to its uid.
+A command can read files that others may read, and write only files that are chowned to its uid.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ UIDS = range(50_000, 59_000)
 
 
 def lease_uid(scratch: Path) -> tuple[int, int]:
-    """A uid that nothing uses, and the descriptor of its lock: the uid is leased until every copy of it is closed.
+    """An unused uid, and the descriptor of its lock: the uid is leased until every copy of the descriptor is closed.
 
     Workers that share a disk share the locks. A uid with a living process is left alone, because workers of another
     installation on this machine have other locks.

@@ -1,4 +1,4 @@
-"""Measures what a command uses while it runs: processes, memory and disk. Linux only, because it reads /proc.
+"""Measures the processes, memory and disk of a running command. Linux only, because it reads /proc.
 
 Only the standard library may be imported here: the launcher uses it.
 
