@@ -1,4 +1,4 @@
-"""One run of an agent within a fix attempt, with its cost added to the incident's however the run ends."""
+"""One run of an agent within a fix attempt. Its cost is added to the incident's however the run ends."""
 
 from __future__ import annotations
 

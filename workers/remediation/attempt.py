@@ -80,7 +80,7 @@ def make_plan(claim: Claim, remediation: Remediation, repository: Repository) ->
 
 
 def _file_check(clone: Path) -> Callable[[str], bool]:
-    """A predicate: the path names a file of the clone. A link that leads out of the clone does not count."""
+    """A function that returns True if a path names a file of the clone and no link leads out of the clone."""
 
     def exists(path: str) -> bool:
         try:

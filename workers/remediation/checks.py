@@ -106,7 +106,7 @@ def compare_suite(
 def compare_command(
     environment: CheckEnvironment, base: PreparedTree, patched: PreparedTree, root: str, command: Command
 ) -> CheckResult:
-    """Run a check of .trackwalker.toml. Its exit code can reject a patch; it proves nothing."""
+    """Run a check of .trackwalker.toml. Its exit code can reject a patch and cannot prove a fix."""
     name = " ".join(command)
     runs: list[Run] = []
 
@@ -184,7 +184,7 @@ def _classify(result: SuiteResult) -> SuiteResult:
 
 
 def _lost(before: Report, after: Report) -> set[str]:
-    """Tests that pass without the patch and do not with it, those that vanished among them."""
+    """Tests that pass without the patch and do not pass with it, including tests that vanished."""
     return before.ids("passed") - after.ids("passed")
 
 
@@ -195,7 +195,7 @@ def _describe_lost(suite: Suite, lost: set[str], after: Report) -> tuple[str, ..
     subject = f"{len(lost)} tests" if len(lost) > 1 else "1 test"
     problem = f" ({after.problem})" if after.problem else ""
     names = _names(sorted(lost))
-    return (f"{subject} of `{suite.command}` {verb} without the patch and not with it: {names}{problem}",)
+    return (f"{subject} of `{suite.command}` {verb} without the patch but not with it: {names}{problem}",)
 
 
 def _gaps(suite: Suite, before: SuiteResult) -> tuple[VerificationReason, ...]:

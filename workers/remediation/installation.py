@@ -1,4 +1,4 @@
-"""Installs the dependencies of a repository once per set of manifests, read-only for everything that runs later."""
+"""Installs the dependencies of a repository once per set of manifests, read-only for all later runs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PreparedTree:
     error: str = ""
 
     def planted(self, source: SourceTree) -> PreparedTree:
-        """The same dependencies with other files on top of the tree."""
+        """The same dependencies, with these files on top of the tree."""
         return replace(self, source=replace(self.source, overlay=source.overlay))
 
 
@@ -161,7 +161,7 @@ def _run_step(
 def take_back(folder: Path) -> None:
     """Make the worker the owner again, and everything readable and nothing writable for others.
 
-    A later run has another uid: it can read what was installed, and it cannot change it.
+    A later run has another uid: it can read the installed files and cannot change them.
     """
     user, group = os.geteuid(), os.getegid()
     for top, folders, names in os.walk(folder):

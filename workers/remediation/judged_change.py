@@ -51,7 +51,7 @@ def describe_change(
 
     Args:
         files: the patch.
-        base: the tree without the patch; `patched` is the one with what of it is applied.
+        base: the tree without the patch; `patched` is the tree with the applied part of it.
         suite: runs the reproduction.
         reproduction: path of the test or script.
         marker: the error of the counter-checks.

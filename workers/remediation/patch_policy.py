@@ -1,4 +1,4 @@
-"""Decides what a patch may be: refused, a draft at best, or ready for its verification. Pure over two trees.
+"""Decides whether a patch is refused, a draft at best, or ready for its verification. Pure over two trees.
 
 The rules are an allow-list of paths, and lists of code that no fix adds. A refusal ends the attempt without a pull
 request: people can always make the change themselves.
@@ -40,7 +40,7 @@ class PolicyResult:
     drafts: tuple[str, ...] = ()
     """Each one makes the patch a draft at best."""
     notes: tuple[str, ...] = ()
-    """Told to the reviewer; they decide nothing."""
+    """Facts for the reviewer, without an effect on the decision."""
     applied: tuple[str, ...] = ()
     """Paths that a verification applies on top of the base commit."""
 
@@ -60,7 +60,7 @@ class _Arguments:
 
 @dataclass
 class _Sentences:
-    """The sentences of a result while it is made."""
+    """The sentences collected for a result."""
 
     refusals: list[str] = field(default_factory=list)
     drafts: list[str] = field(default_factory=list)

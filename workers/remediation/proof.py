@@ -1,4 +1,4 @@
-"""Decides what the runs of a reproduction show. Pure.
+"""Decides from the runs of a reproduction whether they prove the fix. Pure.
 
 A reproduction proves a fix if it fails without the patch through the fault's place, passes with it because changed
 lines run, and fails in each of its counter-checks.

@@ -70,7 +70,7 @@ def _lost_tests(attempts: Attempts) -> Iterator[str]:
         yield f"tests of the reproduction do not pass with the patch ({_list(lost)})"
     changed = [name for name in before if before[name].outcome != "passed"]
     if before and not changed and not any(attempt.result.report.problem for attempt in attempts.base):
-        yield "no test of the reproduction has another result with the patch"
+        yield "every test of the reproduction has the same result with the patch as without it"
 
 
 def _skipped_lines(attempts: Attempts, change: Change) -> Iterator[str]:
@@ -113,7 +113,7 @@ def _failed_controls(attempts: Attempts, change: Change) -> Iterator[str]:
         if control.name == FAILING_ASSERTIONS:
             still = [name for name in named if _failed_with(attempt, name, control.marker)]
             if still:
-                yield f"an assertion of the reproduction holds whatever it asserts ({_list(sorted(still))})"
+                yield f"an assertion of the reproduction cannot fail ({_list(sorted(still))})"
         if control.name == FAILING_END:
             silent = [name for name in named if not _failed_with(attempt, name, control.marker)]
             if silent:
@@ -189,7 +189,7 @@ def find_gaps(attempts: Attempts, fault: Fault, change: Change) -> Iterator[str]
     elif BROKEN_CODE not in names:
         yield "the changed code cannot be broken for a counter-check"
     if FAILING_END not in names:
-        yield "the reproduction has no test function that the counter-check could let fail"
+        yield "the reproduction has no test function that the counter-check could make fail"
     idle = attempts.controls.get(IDLE_CODE)
     if idle is not None and idle.outcome == "passed" and not _fails_inside(attempts, change):
         yield "the reproduction also passes if the changed code does nothing at all"

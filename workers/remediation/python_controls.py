@@ -1,8 +1,8 @@
 """Counter-checks of a Python reproduction: files with which a test must fail, or its result proves nothing. Pure.
 
 - `break_code`: the changed functions raise. A reproduction that still passes does not depend on them.
-- `idle_code`: they do nothing. One that still passes looks at something else than what they do.
-- `fail_at_end`: every test raises at its end. One that is still reported as passed was not reported by the runner.
+- `idle_code`: they do nothing. A reproduction that still passes does not check their effect.
+- `fail_at_end`: every test raises at its end. A test that still counts as passed was not reported by the runner.
 
 `python_assertions` has a third one.
 """

@@ -1,4 +1,4 @@
-"""Gives one command in the sandbox its way to the package registries, and nothing else of the network."""
+"""Gives one command in the sandbox access to the package registries, and to nothing else of the network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLOSE_SECONDS = 5.0  # until the proxy's thread has ended; its connections are c
 
 @dataclass(frozen=True)
 class RegistryAccess:
-    """A command's way to the registries, and the packages that it fetched.
+    """A command's access to the registries, and the packages that it fetched.
 
     Attributes:
         ports: for `commands.run`.

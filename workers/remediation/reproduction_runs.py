@@ -1,4 +1,4 @@
-"""Runs the reproduction of a fix where it must fail, where it must pass, and where a counter-check must fail it."""
+"""Runs the reproduction of a fix on trees where it must fail, where it must pass, and with its counter-checks."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def link_modules(modules: Path, target: Path) -> None:
 
 
 def find_edits(source: SourceTree, run: RunFolder) -> list[str]:
-    """Files of the tree that a run changed or deleted, outside of caches and databases; new files are none."""
+    """Files of the tree that a run changed or deleted, outside caches and databases; new files do not count."""
     edits = []
     budget = MAX_COMPARED_BYTES
     for top, folders, names in os.walk(source.folder):

@@ -27,7 +27,7 @@ SYSTEM_PREFIXES = frozenset({Path("/"), Path("/usr"), Path("/usr/local")})
 
 @dataclass
 class CheckEnvironment:
-    """Where commands of one repository run."""
+    """The sandbox, folders and settings with which the commands of one repository run."""
 
     sandbox: Sandbox
     folder: Path

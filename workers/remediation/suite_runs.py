@@ -96,7 +96,7 @@ def run_suite(
         if result.timed_out:
             report = replace(report, problem=f"did not end within {seconds:.0f} s")
         elif result.exceeded:
-            report = replace(report, problem=f"was ended because of {result.exceeded}")
+            report = replace(report, problem=f"was ended at its limit of {result.exceeded}")
         edits: list[str] = []
         if observation.reproduction:
             edits = [*find_edits(prepared.source, run), *find_new_sources(prepared.source, run)]

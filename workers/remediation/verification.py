@@ -1,7 +1,8 @@
-"""Verifies a fix: the fault shows without the patch, is gone with it because of it, and no existing test is worse.
+"""Verifies a fix: the fault shows without the patch, the patch removes it, and no existing test gets worse.
 
 Every run has a fresh copy of a tree in the sandbox, with the runner, tests, configuration and packages of the base
-commit; of the patch it gets only what the patch policy names. Results come by test id from the host's own runners.
+commit. Only those parts of the patch are applied that the patch policy names. Results come by test id from the host's
+own runners.
 """
 
 from __future__ import annotations
@@ -154,7 +155,7 @@ def _run_all(case: _Case) -> Verification:
 
 
 def _prepare(case: _Case, overlay: Overlay) -> Trees:
-    """The three trees with their dependencies: those of the base commit, but for a failed deployment."""
+    """The three trees with their dependencies: those of the base commit, except for a fix of a failed deployment."""
     project, environment, checkout = case.project, case.environment, case.checkout
     suites = _all_suites(case, overlay)
     uses = {
@@ -247,7 +248,7 @@ def _verify_by_command(
     elif after.outcome != "passed":
         verification = _without_runs("rejected", ReasonKind.STILL_FAILS, f"`{name}` fails with the patch")
     else:
-        text = f"`{name}` fails without the patch and passes with it, but its exit code is all that is known"
+        text = f"`{name}` fails without the patch and passes with it, but only its exit code is known"
         verification = _without_runs("draft", ReasonKind.UNPROVED, text)
     return verification.model_copy(
         update={"reproduction_before": before, "reproduction_after": after, "runs": (before, after)}
@@ -298,7 +299,7 @@ def _check_all(case: _Case, trees: Trees) -> list[CheckResult]:
 
 
 def _decide(verification: Verification, results: list[CheckResult], *, deployment: bool) -> Verification:
-    """The decision of the reproduction, lowered by what the checks show."""
+    """The decision of the reproduction, lowered by the results of the checks."""
     regressions = [text for result in results for text in result.regressions]
     reasons = [*verification.reasons, *(gap for result in results for gap in result.gaps)]
     decision = "draft" if reasons else verification.decision

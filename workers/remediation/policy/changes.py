@@ -18,7 +18,7 @@ MOVE_LINE = re.compile(r"(rename|copy) (from|to) (.+)")
 
 
 class MalformedPatch(ValueError):
-    """The patch cannot be read the same way twice, so nothing can be said about it."""
+    """The patch can be read in more than one way, so it cannot be judged."""
 
 
 @dataclass(frozen=True)

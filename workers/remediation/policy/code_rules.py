@@ -28,7 +28,7 @@ from workers.remediation.policy.test_files import is_collected, is_test, is_test
 
 NO_OWN_GUARDS = GuardNames()
 SCRIPT_EXITS = frozenset({"sys.exit", "builtins.exit", "process.exit", "process.exitCode"})
-"""How a script tells its result; only for a reproduction that is a script."""
+"""Calls by which a script reports its result; allowed only in a reproduction that is a script."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Judgement:
 def judge_code(
     changes: Sequence[Change], reproduction: str | None, guards: GuardNames = NO_OWN_GUARDS
 ) -> Judgement:
-    """The sentences about what the changed files do that they did not do before.
+    """The sentences about dangerous code in the changed files that they did not contain before.
 
     Args:
         reproduction: path of the reproduction; None if there is none.
@@ -75,7 +75,7 @@ def find_test_problems(path: str, text: str) -> list[str]:
 
 
 def read_occurrences(path: str, text: str, reproduction: str | None) -> Occurrences:
-    """Everything in a file that no patch may add.
+    """All code in a file that a patch must not add.
 
     Args:
         reproduction: path of the reproduction, which may end its process if it is a script.

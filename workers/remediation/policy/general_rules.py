@@ -114,7 +114,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Level, str], ...] = tuple(
         (
             r"fmt\.Sprintf\(\s*[\"`](?:select|insert|update|delete)\b[^\"`]*%|(?:where|execute|find_by_sql)\s*\(?\s*\"[^\"]*#\{",
             R,
-            "the patch makes a query out of text",
+            "the patch builds a query from text",
         ),
     )
 )
@@ -135,7 +135,7 @@ def find_occurrences(text: str) -> Occurrences:
 
 
 def find_removed_guards(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[Level, str]]:
-    """Level and sentence for each protection that all files together have less of than before."""
+    """Level and sentence for each protection that occurs less often in all files together than before."""
     old = Counter(match[0] for text in before.values() for match in PROTECTIONS.finditer(text))
     new = Counter(match[0] for text in after.values() for match in PROTECTIONS.finditer(text))
     for guard in sorted(old - new):

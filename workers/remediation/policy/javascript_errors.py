@@ -18,14 +18,14 @@ REPORT = re.compile(r"(?:^|\.)(?:log|error|warn|info|debug|trace|captureExceptio
 PARSERS = re.compile(r"^\s*(?:return\s+|(?:const|let)\s+\w+\s*=\s*|\w+\s*=\s*)?(?:await\s+)?(?:JSON\.parse"
                      r"|decodeURIComponent|decodeURI|new URL|BigInt|atob"
                      r"|new RegExp|new Date)\s*\([\w.\[\]'\"$?!\s,]*\)\s*;?\s*$")  # fmt: skip
-"""A block whose only step is to read text: its catch is as narrow as JavaScript has one."""
+"""A block whose only step is to read text: a catch in JavaScript cannot be narrower."""
 PASSED_ON = re.compile(
     r"\b(?:throw\b|reject\s*\(|next\s*\(\s*\w+|callback\s*\(\s*\w+|cb\s*\(\s*\w+|done\s*\(\s*\w+)"
 )
 NARROW = re.compile(
     r"^if\s*\(.{0,200}(?:instanceof|\.code|\.name|\.status|\.type)\b.{0,200}\)\s*\{?\s*throw\b", re.S
 )
-"""A condition that throws every error but one kind on."""
+"""A condition that rethrows every error except one kind."""
 OPTIONAL = re.compile(r"cache|redis|memo|lru|session_?store|metrics|analytics", re.I)
 
 
@@ -74,15 +74,13 @@ def _catch(names: JavaScriptNames, node: Node, body: Node) -> Iterator[Occurrenc
     if statements and _passes_on(statements[-1]):
         return
     if any(NARROW.search(statement.text) for statement in statements if statement.type == "if_statement"):
-        yield Occurrence(Level.NOTE, "the patch answers an error with a fixed result", "catch")
+        yield Occurrence(Level.NOTE, "the patch returns a fixed result after an error", "catch")
         return
     attempt = node.parent.get("body") if node.parent else None
     if attempt is not None and PARSERS.match(
         attempt.text.strip().removeprefix("{").removesuffix("}").strip()
     ):
-        yield Occurrence(
-            Level.NOTE, "the patch answers text that cannot be read with a fixed result", "catch"
-        )
+        yield Occurrence(Level.NOTE, "the patch returns a fixed result for unreadable text", "catch")
     elif all(_is_trivial(names, statement) for statement in statements):
         yield Occurrence(Level.REFUSAL, IGNORED, "catch")
     else:
@@ -113,7 +111,7 @@ def _rejection(names: JavaScriptNames, call: Node, handler: Node) -> Iterator[Oc
     if not trivial:
         yield Occurrence(Level.DRAFT, CAUGHT, "catch")
     elif _is_optional(call):
-        yield Occurrence(Level.NOTE, "the patch goes on without an optional answer", call.text)
+        yield Occurrence(Level.NOTE, "the patch continues without an optional answer", call.text)
     else:
         yield Occurrence(Level.REFUSAL, IGNORED, "catch")
 

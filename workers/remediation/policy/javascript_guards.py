@@ -20,7 +20,7 @@ Owners = dict[str, Counter[str]]
 def find_removed_guards(
     before: Mapping[str, str], after: Mapping[str, str], known: GuardNames
 ) -> list[tuple[Level, str]]:
-    """Level and sentence for each protection that a route or a function has less of than before.
+    """Level and sentence for each protection that occurs less often in a route or a function than before.
 
     Args:
         before: texts of the changed files by path; `after` with the patch. Code may move between the files.

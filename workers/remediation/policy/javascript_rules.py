@@ -130,7 +130,7 @@ def _imports(names: JavaScriptNames, node: Node) -> Iterator[Occurrence]:
 
 
 def _hooks(names: JavaScriptNames, node: Node) -> Iterator[Occurrence]:
-    """Members through which code reaches the interpreter, or decides what it is equal to."""
+    """Members through which code reaches the interpreter, or redefines equality."""
     name = _key(names, node)
     if name in HOOKS and not (name == "constructor" and node.type not in MEMBERS):
         if name == "constructor" and (
@@ -319,7 +319,7 @@ def _calls(names: JavaScriptNames, node: Node) -> Iterator[Occurrence]:
     if name in QUERY_CALLS and arguments:
         yield from _query(names, name, arguments[0])
     if name in ("$queryRawUnsafe", "$executeRawUnsafe"):
-        yield Occurrence(Level.REFUSAL, "the patch makes a query out of text", name)
+        yield Occurrence(Level.REFUSAL, "the patch builds a query from text", name)
     if function.text in ("Buffer.from", "Uint8Array.from", "String.fromCharCode") and arguments:
         numbers = values[0] if isinstance(values[0], list) else values
         if len(numbers) >= MAX_NUMBERS and all(isinstance(number, int) for number in numbers):
@@ -340,7 +340,7 @@ def _query(names: JavaScriptNames, name: str, query: Node) -> Iterator[Occurrenc
     )
     if SQL.search(query.text) and inserted:
         yield Occurrence(
-            Level.NOTE if harmless else Level.REFUSAL, "the patch makes a query out of text", name
+            Level.NOTE if harmless else Level.REFUSAL, "the patch builds a query from text", name
         )
 
 
@@ -388,9 +388,13 @@ def _special(names: JavaScriptNames, node: Node) -> Iterator[Occurrence]:
         value = names.constant(side)
         if isinstance(value, str) and other is not None and names.constant(other) is UNKNOWN:
             if re.search(r"^\s*[\[{]", value) or "JSON.stringify" in other.text:
-                yield Occurrence(Level.REFUSAL, "the patch answers one input instead of all", node.text)
+                yield Occurrence(
+                    Level.REFUSAL, "the patch handles one input instead of fixing the cause", node.text
+                )
             elif len(value) >= 16 and " " in value:
-                yield Occurrence(Level.DRAFT, "the patch answers one input instead of all", node.text)
+                yield Occurrence(
+                    Level.DRAFT, "the patch handles one input instead of fixing the cause", node.text
+                )
         is_number = (
             isinstance(value, int | float)
             and not isinstance(value, bool)
@@ -401,7 +405,9 @@ def _special(names: JavaScriptNames, node: Node) -> Iterator[Occurrence]:
             and names.constant(other) is UNKNOWN
             and not re.search(r"status|code|length|type|key", (other.text if other else ""), re.I)
         ):
-            yield Occurrence(Level.DRAFT, "the patch answers one input instead of all", node.text)
+            yield Occurrence(
+                Level.DRAFT, "the patch handles one input instead of fixing the cause", node.text
+            )
 
 
 RULES: tuple[Rule, ...] = (

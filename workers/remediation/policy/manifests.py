@@ -1,7 +1,7 @@
 """Compares manifests, lock files and build files line by line and entry by entry. Pure.
 
-Only ordinary packages of the usual registries may be added or changed. Everything that leads elsewhere is refused:
-other indexes, addresses, repositories, files, other packages under the same name, build backends, scripts and hooks.
+Only ordinary packages of the usual registries may be added or changed. Every other source is refused: other indexes,
+addresses, repositories, files, other packages under the same name, build backends, scripts and hooks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from workers.remediation.policy.manifest_kinds import manifest_kind
 from workers.runtime.protected_paths import LOCK_FILES, matches_any
 
 Finding = tuple[bool, str]
-"""(refused, sentence part): what a change of a manifest does."""
+"""(True if refused, part of a sentence about the change)."""
 NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,80}[A-Za-z0-9])?"
 VERSION_LIST = r"(?:\s*(?:==|===|>=|<=|~=|!=|<|>)\s*[\w.*+!-]{1,40}\s*,?){0,6}"
 REQUIREMENT = re.compile(
@@ -67,12 +67,12 @@ def _lock_file(change: Change, old: str) -> Iterator[Finding]:
         plain = REGISTRIES.sub("", line)
         address = re.search(r"(?:[\w+.-]+://|git@|git\+|github:|file:|link:)[^\s\"',]*", plain)
         if address and address[0] not in old:
-            yield True, f"takes a package from elsewhere (`{address[0][:80]}`)"
+            yield True, f"takes a package from outside the usual registries (`{address[0][:80]}`)"
         if (
             re.search(r"\b(?:hasInstallScript|path|directory|editable)\b\"?\s*[:=]", plain)
             and line.strip() not in old
         ):
-            yield True, f"takes a package from elsewhere (`{line.strip()[:80]}`)"
+            yield True, f"takes a package from outside the usual registries (`{line.strip()[:80]}`)"
     if not change.existed:
         yield False, "is new"
 
@@ -87,13 +87,13 @@ def _requirements(old: str, new: str) -> Iterator[Finding]:
         line.strip() for line in new.splitlines()
     }
     if lost:
-        yield True, f"drops `{sorted(lost)[0][:80]}`"
+        yield True, f"removes `{sorted(lost)[0][:80]}`"
 
 
 def _requirement(text: str) -> Finding:
     match = REQUIREMENT.fullmatch(text)
     if match is None or ELSEWHERE.search(text.split("#", maxsplit=1)[0].replace("--hash", "")):
-        return True, f"has an entry that is no ordinary package (`{text.strip()[:80]}`)"
+        return True, f"has an entry that is not an ordinary package (`{text.strip()[:80]}`)"
     return False, f"asks for {text.strip()[:80]}"
 
 
@@ -123,7 +123,7 @@ def _versions(old: Any, new: Any, *, allow_tables: bool) -> Iterator[Finding]:
         )
         ordinary = isinstance(version, str) and RANGE.fullmatch(version.strip()) is not None and not extra
         if not NPM_NAME.fullmatch(name) or not (ordinary or version == ""):
-            yield True, f"has an entry that is no ordinary package (`{name}: {str(value)[:60]}`)"
+            yield True, f"has an entry that is not an ordinary package (`{name}: {str(value)[:60]}`)"
         else:
             yield False, f"asks for {name} {version}"
 

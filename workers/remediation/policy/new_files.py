@@ -19,7 +19,7 @@ SCRIPT_SUFFIXES = frozenset({".py", ".js", ".mjs", ".cjs", ".ts", ".mts", ".rb",
 
 
 def module_problem(change: Change, rules: PathRules) -> str:
-    """Why a new source file is not allowed; empty if it is."""
+    """The reason why a new source file is not allowed; empty if it is allowed."""
     path, folder = change.path, posixpath.dirname(change.path)
     stem, suffix = posixpath.splitext(change.name)
     if suffix not in names.MODULE_SUFFIXES:
@@ -31,9 +31,9 @@ def module_problem(change: Change, rules: PathRules) -> str:
     if not any(
         folder == home or (not is_script and (not home or folder.startswith(f"{home}/"))) for home in homes
     ):
-        return "it lies outside of the package of the culprit"
+        return "it is outside the culprit's package"
     if is_test_name(path):
-        return "its name is that of a test"
+        return "it is named like a test"
     new_folders = [part for part in _folders(folder) if part not in rules.tree.folders]
     stems = [posixpath.basename(part) for part in new_folders]
     if change.name != "__init__.py":
@@ -45,11 +45,11 @@ def module_problem(change: Change, rules: PathRules) -> str:
 
 
 def reproduction_problem(change: Change, rules: PathRules) -> str:
-    """Why a reproduction may not lie where it lies; empty if it may."""
+    """The reason why a reproduction must not have this path; empty if the path is allowed."""
     path, tree = change.path, rules.tree
     folder, (stem, suffix) = posixpath.dirname(path), posixpath.splitext(change.name)
     if suffix not in names.CODE_SUFFIXES:
-        return f"{path} is no code"
+        return f"{path} is not code"
     if not change.exists:
         return f"{path} does not exist"
     if problem := _name_problem(stem, suffix, rules):
@@ -59,7 +59,7 @@ def reproduction_problem(change: Change, rules: PathRules) -> str:
         return (
             ""
             if is_known and suffix in SCRIPT_SUFFIXES
-            else f"{path} lies neither beside the tests nor at the service's root"
+            else f"{path} is neither beside the tests nor at the service's root"
         )
     has_tests = any(
         not tree.root or test == tree.root or test.startswith(f"{tree.root}/") for test in tree.test_folders
@@ -72,7 +72,7 @@ def reproduction_problem(change: Change, rules: PathRules) -> str:
         in_test_folder(path) or folder in (tree.root, posixpath.dirname(rules.culprit or ""))
     )
     is_unit = suffix in (".go", *JAVASCRIPT_SUFFIXES) and folder == posixpath.dirname(rules.culprit or "/")
-    return "" if is_beside or is_first or is_unit else f"{path} does not lie beside existing tests"
+    return "" if is_beside or is_first or is_unit else f"{path} is not beside existing tests"
 
 
 def _homes(rules: PathRules) -> list[str]:
@@ -88,12 +88,12 @@ def _folders(folder: str) -> list[str]:
 
 
 def _name_problem(name: str, suffix: str, rules: PathRules) -> str:
-    """A sentence part if a module of this name stands in front of another one, or is none."""
+    """A part of a sentence if a module of this name shadows another one, or if it is not a module's name."""
     pattern = names.MODULE_STEM["py" if suffix in (".py", ".pyi") else "other"]
     lower = name.lower()
     first = lower.split(".")[0]
     if not pattern.fullmatch(name) and not is_test_name(f"{name}{suffix}"):
-        return f"{name}{suffix} is no ordinary name of a module"
+        return f"{name}{suffix} is not an ordinary module name"
     if {lower, first} & names.RUNNER_MODULES:
         return f"{name} is a name that test runners and tools look for"
     if suffix in (".py", ".pyi") and lower in names.STANDARD_MODULES:
@@ -110,5 +110,5 @@ def _sibling_problem(path: str, new_folders: list[str], tree: TreeFacts) -> str:
         stem = posixpath.basename(entry).partition(".")[0].lower()
         siblings = tree.siblings(posixpath.dirname(entry))
         if clash := next((name for name in siblings if name.partition(".")[0].lower() == stem), None):
-            return f"it stands in front of {clash}"
+            return f"it shadows {clash}"
     return ""

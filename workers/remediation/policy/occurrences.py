@@ -1,5 +1,5 @@
-"""Occurrences of code that a patch must not add: counted before and after, over all files, so that moved code is no
-occurrence."""
+"""Occurrences of code that a patch must not add. They are counted before and after over all files, so that moved code
+does not count."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Level(IntEnum):
     """The effect of an occurrence on a patch."""
 
     NOTE = 0
-    """The reviewer is told."""
+    """A note for the reviewer."""
     DRAFT = 1
     """The patch is a draft at best: only a person can judge it."""
     REFUSAL = 2
@@ -29,7 +29,7 @@ class Occurrence:
 
     level: Level
     sentence: str
-    """Says what the patch does, as in `the patch starts a shell`."""
+    """The effect of the code, as in `the patch starts a shell`."""
     name: str = ""
     """The resolved name or the code that a reviewer looks for."""
 
@@ -45,7 +45,7 @@ Occurrences = Counter[Occurrence]
 def added_occurrences(
     before: Mapping[str, Occurrences], after: Mapping[str, Occurrences]
 ) -> list[tuple[str, Occurrence]]:
-    """Path and occurrence of everything that all files together have more of than before."""
+    """Path and occurrence of the code that occurs more often in all files together than before."""
     total: Occurrences = Counter()
     for counter in after.values():
         total.update(counter)

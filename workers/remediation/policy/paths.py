@@ -1,4 +1,4 @@
-"""Decides by path what a change is: allowed, a draft, or refused. Everything that no rule allows is refused."""
+"""Decides by path whether a change is allowed, a draft, or refused. A path that no rule allows is refused."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def judge_path(change: Change, rules: PathRules) -> Ruling:
     if (group := protected_group(fold(path))) or (group := protected_group(path)):
         return _protected(path, group)
     if not is_below(path, rules.tree.root):
-        return _refused(f"the patch touches a file of another service or of the repository: {path}")
+        return _refused(f"the patch touches a file outside the service's folder: {path}")
     if matches_any(path, rules.allow):
         draft = f"the patch changes {path}, which the repository allows only in a draft"
         return Ruling(PathKind.SOURCE, draft=draft, is_applied=True)
@@ -100,7 +100,7 @@ def _existing(change: Change) -> Ruling:
     if suffix in names.DOCUMENT_SUFFIXES:
         return Ruling(PathKind.OTHER, note=f"the patch changes the document {change.path}")
     if suffix not in names.SOURCE_SUFFIXES:
-        return _refused(f"the patch touches a file that is no source code: {change.path}")
+        return _refused(f"the patch touches a file that is not source code: {change.path}")
     if _in_migrations(change.path):
         return _refused(f"the patch changes a migration that may have run: {change.path}")
     head = "\n".join((change.old or "").splitlines()[: names.GENERATED_LINES])
@@ -137,7 +137,7 @@ def _test(change: Change, rules: PathRules) -> Ruling:
         is_known = suffix in names.SOURCE_SUFFIXES | names.DATA_SUFFIXES or not suffix
         draft = f"the patch changes the existing test file {path}, which the verification leaves out"
         refusal = (
-            "" if is_known else f"the patch touches a protected path: {path} (unknown file of the tests)"
+            "" if is_known else f"the patch touches a protected path: {path} (unknown kind of test file)"
         )
         return Ruling(PathKind.TEST, refusal=refusal, draft="" if refusal else draft)
     if change.name == "__init__.py" and not (change.new or "").strip():
@@ -180,11 +180,11 @@ def _env_example(change: Change, rules: PathRules) -> Ruling:
 
 
 def _form_problem(change: Change, tree: TreeFacts) -> str:
-    """A sentence if the path or the kind of file is not what it seems."""
+    """A sentence if the path or the kind of file is misleading or unusual."""
     path = change.path
     parts = path.split("/")
     if not path or path.startswith("/") or "\\" in path or any(part in ("", ".", "..") for part in parts):
-        return f"the patch names a path outside of the repository: {path!r}"
+        return f"the patch names a path outside the repository: {path!r}"
     is_plain = path.isprintable() and not any(
         part != part.rstrip(". ") or part != part.lstrip() for part in parts
     )
@@ -209,8 +209,8 @@ def _clash(path: str, tree: TreeFacts) -> str:
         part = "/".join(parts[:end])
         existing = tree.folded.get(fold(part), part)
         if existing != part:
-            return f"the patch adds {part}, which differs from {existing} only in its letters' case or form"
-    return "" if path.isascii() else f"the patch adds a file with a name outside of ASCII: {path!a}"
+            return f"the patch adds {part}, which differs from {existing} only in letter case or Unicode form"
+    return "" if path.isascii() else f"the patch adds a file whose name is not ASCII: {path!a}"
 
 
 def _source_problem(change: Change, rules: PathRules) -> str:

@@ -35,7 +35,7 @@ UNKNOWN = Unknown()
 
 @functools.lru_cache(maxsize=CACHED_TEXTS)
 def parse(text: str) -> ast.Module | None:
-    """The syntax tree, which nobody may change; None if the text does not parse."""
+    """The syntax tree, shared and not to be changed; None if the text does not parse."""
     try:
         return ast.parse(text)
     except PARSE_ERRORS:

@@ -64,7 +64,7 @@ def _handler(names: Names, node: ast.ExceptHandler) -> Iterator[Occurrence]:
     elif isinstance(node.type, ast.Tuple) and len(node.type.elts) >= MANY_ERRORS:
         yield Occurrence(Level.DRAFT, CAUGHT, kind)
     elif is_trivial:
-        yield Occurrence(Level.NOTE, "the patch answers an error with a fixed result", kind)
+        yield Occurrence(Level.NOTE, "the patch returns a fixed result after an error", kind)
 
 
 def _is_broad(names: Names, kind: ast.expr | None) -> bool:

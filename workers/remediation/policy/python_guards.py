@@ -1,4 +1,4 @@
-"""Protections in Python code: who may do what, and what is checked. Finds those that a patch removes. Pure.
+"""Protections in Python code, such as checks of access and of signatures. Finds those that a patch removes. Pure.
 
 A protection counts only where it takes effect: not in a comment, not in dead code, and not if its answer is unused.
 """
@@ -41,7 +41,7 @@ class Guarded:
 def find_removed_guards(
     before: Mapping[str, str], after: Mapping[str, str], known: GuardNames
 ) -> list[tuple[Level, str]]:
-    """Level and sentence for each protection that a function has less of than before.
+    """Level and sentence for each protection that occurs less often in a function than before.
 
     Args:
         before: texts of the changed files by path; `after` with the patch. A function may move between the files.
@@ -60,7 +60,7 @@ def find_removed_guards(
     for name, function in old.items():
         if name in new and new[name].denials.total() < function.denials.total():
             level = Level.REFUSAL if known.guards(name.split(".")[-1]) else Level.DRAFT
-            sentences.append((level, f"the patch turns fewer requests away in {name} in {function.path}"))
+            sentences.append((level, f"the patch rejects fewer requests in {name} in {function.path}"))
         if name not in new and function.decorators and function.is_public:
             sentences.append((Level.DRAFT, f"the patch removes or renames {name} in {function.path}"))
     sentences += _changed_lists(before, after)
@@ -69,7 +69,7 @@ def find_removed_guards(
 
 
 def _heir(function: Guarded, old: Mapping[str, Guarded], new: Mapping[str, Guarded]) -> Guarded | None:
-    """The new function that a renamed one became: the same body, or all of its guards and parameters."""
+    """The new name's function if a function was renamed: one with the same body, or with its guards and parameters."""
     added = [candidate for name, candidate in new.items() if name not in old]
     same = [candidate for candidate in added if candidate.body == function.body]
     alike = [
@@ -111,13 +111,13 @@ def _open_views(
 
 
 def _changed_lists(before: Mapping[str, str], after: Mapping[str, str]) -> list[tuple[Level, str]]:
-    """Constants that say who may do what: only a person can judge a change of one."""
+    """Constants that list permissions: only a person can judge a change of one."""
     old, new = (
         {f"{name} in {path}": value for path, text in texts.items() for name, value in _access_lists(text)}
         for texts in (before, after)
     )
     return [
-        (Level.DRAFT, f"the patch changes who may do what: {name}")
+        (Level.DRAFT, f"the patch changes a list of permissions: {name}")
         for name in old
         if name in new and old[name] != new[name]
     ]
@@ -156,7 +156,7 @@ def _replaced_guards(
 def _changed_guards(
     old: Mapping[str, Guarded], new: Mapping[str, Guarded], known: GuardNames
 ) -> list[tuple[Level, str]]:
-    """Functions that are protections themselves: only a person can judge a change of what they let through."""
+    """Functions that are protections themselves: only a person can judge a change of their effect."""
     return [
         (
             changed_level(name, function.body, new[name].body),

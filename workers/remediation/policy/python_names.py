@@ -1,4 +1,4 @@
-"""Resolves names of a Python file to what they stand for: `run` to `os.system` after `from os import system as run`.
+"""Resolves the names of a Python file: `run` to `os.system` after `from os import system as run`.
 
 The resolution ignores the order of statements and the scopes of names, so a name may stand for several things.
 """

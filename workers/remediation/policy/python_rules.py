@@ -266,16 +266,18 @@ def _objects(names: Names, node: ast.AST) -> Iterator[Occurrence]:
         returns = [child.value for child in ast.walk(node) if isinstance(child, ast.Return)]
         is_constant = all(value is None or names.constant(value) is not UNKNOWN for value in returns)
         level = Level.REFUSAL if is_constant else Level.DRAFT
-        yield Occurrence(level, "the patch decides what its values are equal to", node.name)
+        yield Occurrence(level, "the patch redefines equality of its values", node.name)
     if isinstance(node, ast.ClassDef):
         for part in node.body:
             targets = part.targets if isinstance(part, ast.Assign) else []
             if any(isinstance(target, ast.Name) and target.id in EXPECTED_EVERYTHING for target in targets):
                 yield Occurrence(
-                    Level.REFUSAL, "the patch decides what its values are equal to", ast.unparse(part)
+                    Level.REFUSAL, "the patch redefines equality of its values", ast.unparse(part)
                 )
     if isinstance(node, ast.Global) and any(name.isupper() for name in node.names):
-        yield Occurrence(Level.DRAFT, "the patch sets a constant while the service runs", ast.unparse(node))
+        yield Occurrence(
+            Level.DRAFT, "the patch changes a constant while the service runs", ast.unparse(node)
+        )
     if isinstance(node, FunctionNode) and node.name in ("__exit__", "__aexit__"):
         results = [names.constant(child.value) for child in ast.walk(node) if isinstance(child, ast.Return)]
         if any(value is not UNKNOWN and value for value in results):
@@ -321,7 +323,7 @@ TEST_SENTENCES = frozenset({
     tables.LIBRARY,
     tables.UNPICKLE, patching.SENTENCE, TEST_RUN,
     "the patch names files of the system or of its tools", "the patch changes environment variables",
-    "the patch decides what its values are equal to", "the patch contains a binary as text",
+    "the patch redefines equality of its values", "the patch contains a binary as text",
 })  # fmt: skip
 """Rules that hold in tests too; settings and addresses of a test reach nobody."""
 RULES: tuple[Rule, ...] = (

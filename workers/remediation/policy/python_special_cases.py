@@ -63,16 +63,18 @@ def _special(names: Names, node: ast.AST) -> Iterator[Occurrence]:
         parts = node.pattern.patterns
         if parts and all(isinstance(part, ast.MatchValue | ast.MatchMapping) for part in parts):
             yield Occurrence(
-                Level.REFUSAL, "the patch answers one input instead of all", ast.unparse(node.pattern)
+                Level.REFUSAL,
+                "the patch handles one input instead of fixing the cause",
+                ast.unparse(node.pattern),
             )
     if isinstance(node, ast.Dict) and any(
         isinstance(key := names.constant(part), str) and IMAGE.match(key) for part in node.keys
     ):
-        yield Occurrence(Level.REFUSAL, "the patch answers one input instead of all", "")
+        yield Occurrence(Level.REFUSAL, "the patch handles one input instead of fixing the cause", "")
     if isinstance(node, ast.Dict) and any(
         isinstance(key, ast.Tuple) and names.constant(key) is not UNKNOWN for key in node.keys
     ):
-        yield Occurrence(Level.DRAFT, "the patch answers single inputs by a table", "")
+        yield Occurrence(Level.DRAFT, "the patch handles single inputs with a table of answers", "")
 
 
 def _condition(names: Names, test: ast.expr) -> Iterator[Occurrence]:
@@ -85,12 +87,18 @@ def _condition(names: Names, test: ast.expr) -> Iterator[Occurrence]:
             continue
         for value in constants:
             if level := _input_level(value, part.ops[0]):
-                yield Occurrence(level, "the patch answers one input instead of all", ast.unparse(part))
+                yield Occurrence(
+                    level, "the patch handles one input instead of fixing the cause", ast.unparse(part)
+                )
     for part in ast.walk(test):
         if isinstance(part, ast.Compare) and any(_is_image(side) for side in (part.left, *part.comparators)):
-            yield Occurrence(Level.DRAFT, "the patch answers one input instead of all", ast.unparse(part))
+            yield Occurrence(
+                Level.DRAFT, "the patch handles one input instead of fixing the cause", ast.unparse(part)
+            )
     if sum(isinstance(part, ast.Compare) and isinstance(part.ops[0], ast.Eq) for part in ast.walk(test)) > 2:
-        yield Occurrence(Level.DRAFT, "the patch answers one input instead of all", ast.unparse(test))
+        yield Occurrence(
+            Level.DRAFT, "the patch handles one input instead of fixing the cause", ast.unparse(test)
+        )
 
 
 def _is_image(node: ast.expr) -> bool:
@@ -136,9 +144,7 @@ def _queries(names: Names, node: ast.AST) -> Iterator[Occurrence]:
         is_harmless = all(PLACEHOLDERS.match(ast.unparse(part)) for part in inserted)
         level = Level.DRAFT if is_harmless else Level.REFUSAL
         if not is_harmless or isinstance(query, ast.JoinedStr | ast.BinOp):
-            yield Occurrence(
-                Level.NOTE if is_harmless else level, "the patch makes a query out of text", name
-            )
+            yield Occurrence(Level.NOTE if is_harmless else level, "the patch builds a query from text", name)
 
 
 def _inserted(names: Names, query: ast.expr) -> Iterator[ast.expr]:

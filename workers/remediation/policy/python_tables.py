@@ -7,7 +7,7 @@ from workers.remediation.policy.occurrences import Level
 CODE = "the patch executes text as code"
 SHELL = "the patch starts a shell"
 PROGRAM = "the patch starts a program"
-PROCESS = "the patch ends or steers its process"
+PROCESS = "the patch ends or controls its own process"
 INSPECT = "the patch inspects the running program"
 RUNNER = "the patch uses a test runner in code of the service"
 THREAD = "the patch starts work that outlives its call"

@@ -1,4 +1,4 @@
-"""Checks that a reproduction can show something: it calls the service's code and decides by nothing else. Pure."""
+"""Checks that a reproduction can prove a fix: it calls the service's code and depends on nothing else. Pure."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ WAITING = re.compile(
 def find_reproduction_problems(
     path: str, text: str, tree: TreeFacts, culprit: str | None, culprit_text: str | None
 ) -> list[str]:
-    """One sentence per reason why the reproduction shows nothing.
+    """One sentence per reason why the reproduction proves nothing.
 
     Args:
         tree: facts about the tree without the patch.
@@ -173,7 +173,7 @@ def _source_roots(tree: TreeFacts, package: str) -> list[str]:
 def _python_node(names: Names, node: ast.AST, culprit: Culprit) -> Iterator[str]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield "names source files" if SOURCE_TEXT.search(node.value) else ""
-        yield "names files outside of the repository" if OUTSIDE.match(node.value) else ""
+        yield "names files outside the repository" if OUTSIDE.match(node.value) else ""
     if (
         isinstance(node, ast.Raise)
         and names.meanings(node.exc.func if isinstance(node.exc, ast.Call) else node.exc) & ENDINGS
@@ -184,7 +184,7 @@ def _python_node(names: Names, node: ast.AST, culprit: Culprit) -> Iterator[str]
     if isinstance(node, ast.Name) and node.id in ("__file__", "__doc__"):
         yield "looks at the code instead of calling it"
     if isinstance(node, ast.Global | ast.Nonlocal):
-        yield "keeps a state between its runs"
+        yield "keeps state between its runs"
     if isinstance(node, ast.Call):
         yield from _python_call(names, node, culprit)
     if isinstance(node, ast.Assign | ast.AugAssign):
@@ -199,7 +199,7 @@ def _python_node(names: Names, node: ast.AST, culprit: Culprit) -> Iterator[str]
             if name in ("os.getenv", "os.environ.get"):
                 yield "reads the environment"
             if name.split(".")[0] in STATE_MODULES and isinstance(node, ast.Attribute):
-                yield f"decides by {name}"
+                yield f"depends on {name}"
     if (
         isinstance(node, ast.Subscript)
         and isinstance(node.ctx, ast.Load)
@@ -214,7 +214,7 @@ def _python_node(names: Names, node: ast.AST, culprit: Culprit) -> Iterator[str]
             if isinstance(part, ast.Name | ast.Attribute)
             for name in names.meanings(part)
         ):
-            yield "decides by the clock or by chance"
+            yield "depends on the clock or on chance"
     if isinstance(node, FunctionNode) and node.name in (
         "load_tests",
         "pytest_generate_tests",
@@ -297,7 +297,7 @@ def _reads_fixture(names: Names, node: ast.Call) -> bool:
 
 
 def _mock(names: Names, node: ast.Call, culprit: Culprit) -> Iterator[str]:
-    """A mock of something that the culprit calls is ordinary; one of the culprit itself shows nothing."""
+    """A mock of something that the culprit calls is ordinary; a mock of the culprit itself proves nothing."""
     target = names.constant(node.args[0]) if node.args else UNKNOWN
     attribute = names.constant(node.args[1]) if len(node.args) > 1 else UNKNOWN
     texts = [target] if isinstance(target, str) else sorted(names.meanings(node.args[0])) if node.args else []

@@ -93,7 +93,7 @@ def _javascript(root: Node) -> Tests:
 
 
 def _switches(statement: Node) -> list[str]:
-    """Statements at the top of a file that put something in place of what is tested, or end the run."""
+    """Statements at the top of a file that replace the tested code, or end the run."""
     if statement.type in (
         "if_statement",
         "return_statement",
@@ -198,7 +198,7 @@ def _whole(node: Node, body: Node) -> Node:
 
 
 def _condition(node: Node, body: Node) -> str:
-    """The condition under which a Go test fails, which is what it asserts."""
+    """The condition under which a Go test fails: its assertion."""
     parent = node.parent
     while parent is not None and parent is not body:
         if parent.type == "if_statement":

@@ -15,7 +15,7 @@ class Case:
     conditional: int = 0
     """Assertions that run only under a condition."""
     returns: int = 0
-    """Ways out before the end."""
+    """Exits before the end."""
     parameters: int = 0
     """Sets of values that the test is run with."""
     frame: str = ""

@@ -85,7 +85,7 @@ def _compare(path: str, old: Tests, new: Tests, remaining: Counter[str]) -> list
         for name in switches[:MAX_NAMED_TESTS]
     ]
     hooks = [name for name in new.helpers if name.startswith(HOOK) and name not in old.helpers]
-    sentences += [f"the patch adds the hook {name} of pytest in {path}" for name in hooks]
+    sentences += [f"the patch adds the pytest hook {name} in {path}" for name in hooks]
     lost = sorted(old.imports - new.imports) if old.cases else []
     given = {name for other in new.imports for name in _names(other)} | (new.defined - old.defined)
     if any(_names(line) & given for line in lost):
@@ -113,9 +113,9 @@ def _weakness(old: Case, new: Case) -> str:
     ):
         return "removes assertions from"
     if new.returns > old.returns:
-        return "adds a way out to"
+        return "adds an early exit to"
     if new.conditional > old.conditional and old.assertions - new.assertions:
-        return "makes conditional"
+        return "makes assertions conditional in"
     if new.parameters < old.parameters:
         return "removes parameters from"
     return "changes how to run" if new.frame != old.frame else ""

@@ -1,4 +1,4 @@
-"""Checks that a reader sees what a machine reads: characters, spaces and lengths of added lines. Pure."""
+"""Checks that added lines look to a reader as a machine reads them: characters, spaces and lengths. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ MAX_BLANK_LINES = 30  # blank lines in a row, for the same reason as WIDE_GAP
 MAX_MARKS = 2  # combining marks on one letter
 UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5\u180b\u180c\u180d\u180f")
-"""Letters, symbols and marks that are drawn as nothing (Unicode's Default_Ignorable_Code_Point, and the blank of
-braille)."""
+"""Letters, symbols and marks without a visible form (Unicode's Default_Ignorable_Code_Point, and the braille blank)."""
 EMOJI_SELECTOR = "\ufe0f"  # asks for the coloured form of the symbol before it
 WORD = re.compile(r"\w+")
 CONFUSING_SCRIPTS = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU")
@@ -110,5 +109,5 @@ def _word_problem(word: str, text: str) -> str | None:
     has_latin = any(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
     lookalike = word.translate(LOOKALIKES)
     if has_latin or (lookalike.isascii() and re.search(rf"\b{re.escape(lookalike)}\b", text)):
-        return f"a word with letters that look like others ({word!a})"
+        return f"a word with look-alike letters ({word!a})"
     return None

@@ -1,4 +1,4 @@
-"""Starts a test runner in the sandbox and writes its results to the host; the code under test never holds that way out.
+"""Starts a test runner in the sandbox and writes its results to the host, out of reach of the code under test.
 
 The runner is a child that sends one line per event through a pipe: `<nonce> <number> <JSON>`. The child gets the nonce
 before it loads any code of the repository. A line without the nonce, out of order or after the end makes the whole run

@@ -1,7 +1,7 @@
 """Runs Python tests or a script and sends every result through a pipe; see `guard.py` for the lines.
 
-The runner, its plugin and what they need are imported before a folder of the repository is on `sys.path`, so no file of
-it can stand in front of them. Only the standard library and, for pytest, the project's pytest may be imported.
+The runner, its plugin and their imports are loaded before a folder of the repository is on `sys.path`, so no file of it
+can shadow them. Only the standard library and, for pytest, the project's pytest may be imported.
 """
 
 from __future__ import annotations

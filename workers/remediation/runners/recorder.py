@@ -55,7 +55,7 @@ class Recorder:
             sys.settrace(self._call)
 
     def pause(self) -> None:
-        """Stop until the next `start`."""
+        """Stop recording until the next `start`."""
         if self._traces:
             sys.settrace(None)
 
