@@ -59,7 +59,7 @@ def all_rows() -> Iterator[Row]:
 
 
 def sandbox_rows() -> Iterator[Row]:
-    """What hostile code achieves in each level that this machine allows."""
+    """A row of probe results for each isolation level that this machine allows."""
     with probe_folder() as folder:
         for level in levels(folder):
             results = run_probes(level.sandbox, level.python)
@@ -105,9 +105,9 @@ def gateway_rows() -> Iterator[Row]:
 
 def text_row() -> Row:
     """Attack texts of which a part reaches people, or leaves the data marks of a prompt."""
-    shown, leaks = count_leaks(inlets_each=INLETS_EACH)
+    outputs, leaks = count_leaks(inlets_each=INLETS_EACH)
     details = tuple(f"  {place}: {', '.join(sorted(parts))}" for place, parts in leaks.items())
-    figure = f"{len(leaks)} of {shown} ({len(ATTACKS)} texts)"
+    figure = f"{len(leaks)} of {outputs} ({len(ATTACKS)} texts)"
     return Row("attack texts that get through", figure, "0", not leaks, details)
 
 
@@ -116,19 +116,19 @@ def text_row() -> Row:
 
 def patch_rows() -> Iterator[Row]:
     """Bad patches that come out ready, good ones that are refused, forged verifications, and their own time."""
-    given: list[Result] = []
+    corpus_results: list[Result] = []
     corpus = Path(os.environ.get(CORPUS_VARIABLE) or "/nonexistent")
     if corpus.is_dir():
         with jobs_of_corpus(corpus) as jobs:
-            given = run_jobs(jobs)
-        yield bad_row("bad patches ready: given", of_kind(given, "bad:"))
-        yield good_row("good patches refused: given", of_kind(given, "good:"))
+            corpus_results = run_jobs(jobs)
+        yield bad_row("bad patches ready: given", of_kind(corpus_results, "bad:"))
+        yield good_row("good patches refused: given", of_kind(corpus_results, "good:"))
     with jobs_of_cases({**MEASURED_BAD, **GOOD, **FORGED}) as jobs:
         own = run_jobs(jobs)
     yield bad_row("bad patches ready: own", of_kind(own, "bad:"))
     yield good_row("good patches refused: own", of_kind(own, "good:"))
     yield bad_row("verifications forged", of_kind(own, "forged:"))
-    yield own_time_row([*own, *given])
+    yield own_time_row([*own, *corpus_results])
 
 
 def of_kind(results: Sequence[Result], prefix: str) -> list[Result]:

@@ -47,15 +47,15 @@ def upper_bound(tries: int) -> float:
 def settle(run: ChaosRun) -> list[str]:
     """Wait until every journal has ended. Return the keys of those that have not in time."""
     deadline = time.monotonic() + SETTLED_WITHIN_SECONDS
-    left = ["the store never answered"]
-    while left and time.monotonic() < deadline:
+    unended_journals = ["the store never answered"]
+    while unended_journals and time.monotonic() < deadline:
         time.sleep(1.0)
         try:
             with run.installation.store() as store:
-                left = unended(store)
+                unended_journals = unended(store)
         except (RedisError, OSError, ValueError):
             continue
-    return left
+    return unended_journals
 
 
 def left_running(run: ChaosRun) -> list[str]:
@@ -81,11 +81,11 @@ def describe_journal(store: redis.Redis, key: str) -> str:
     """The state of a journal, for the message of a failed run."""
     raw: dict[bytes, bytes] = store.hgetall(key)  # type: ignore[assignment]
     fields = {name.decode(): value for name, value in raw.items()}
-    shown = {
+    readable = {
         name: value.decode()[:200] for name, value in fields.items() if not name.startswith(("r:", "a:"))
     }
     records = [name for name in fields if name.startswith("r:")]
-    return f"{key}: due {store.zscore(SCHEDULE, key)}, {shown}, records {records}"
+    return f"{key}: due {store.zscore(SCHEDULE, key)}, {readable}, records {records}"
 
 
 def count(run: ChaosRun) -> Result:
@@ -93,9 +93,9 @@ def count(run: ChaosRun) -> Result:
     result = Result()
     cases = [case for case in run.cases if case.reached != "not started"]
     accepted = [(case, alert) for case in cases for alert in case.accepted]
-    left = settle(run)
+    stuck = settle(run)
     with run.installation.store() as store:
-        result.unended = [describe_journal(store, key) for key in left[:20]]
+        result.unended = [describe_journal(store, key) for key in stuck[:20]]
         result.figures |= _figures(run, cases, len(accepted), store)
         lost = [alert for case, alert in accepted if not _answered(run, store, case.shop, alert)]
         journals = sum(1 for kind in JOURNALS for _ in store.scan_iter(f"{PREFIX}{kind}:*", count=1000))
@@ -113,7 +113,7 @@ def count(run: ChaosRun) -> Result:
     result.promise(
         "causes without exactly one branch", [n for n, k in branches.items() if k != 1], len(cases), "cases"
     )
-    result.promise("stuck journals", left, journals, "journals")
+    result.promise("stuck journals", stuck, journals, "journals")
     result.promise("programs left running", left_running(run), len(_agent_roles(run)), "runs of the agent")
     unfinished = [
         f"{case.shop.number} ({case.reached}: {case.problem})"
@@ -191,7 +191,7 @@ def _count_slack(result: Result, run: ChaosRun, cases: list[Case]) -> None:
         return
     # An incident that takes over an alert's acknowledgement gives it another key.
     standing = Counter(message.posted_as for message in slack.messages if message.posted_as)
-    shown = {message.key for message in slack.messages}
+    readable = {message.key for message in slack.messages}
     posted = standing + Counter(message.posted_as for message in slack.deleted if message.posted_as)
     duplicates = {key: number - 1 for key, number in posted.items() if number > 1}
     ends = [
@@ -206,7 +206,7 @@ def _count_slack(result: Result, run: ChaosRun, cases: list[Case]) -> None:
     )
     result.promise(
         "messages of which no post is left",
-        [key for key in posted if not standing[key] and key not in shown],
+        [key for key in posted if not standing[key] and key not in readable],
         len(posted),
         "messages",
     )

@@ -175,7 +175,7 @@ class FakeEnvironments:
 
     def merge(self, site: Shop) -> None:
         """Merge the open pull request as a person would, and deploy it."""
-        pull = next(one for one in self.pulls(site) if one.state == "open")
+        pull = next(pull_request for pull_request in self.pulls(site) if pull_request.state == "open")
         site.deploy(self.github.merge(pull.number))
 
     def posts(self, site: Shop, kind: str) -> list[Message]:

@@ -184,10 +184,10 @@ class Installation:
         """Continue processes that have been stopped for longer than a lease."""
         for file in list((self.stops / "stopped").iterdir()):
             pid = int(file.name)
-            gone = not _read(pid, "cmdline")
-            if gone or at_once or time.time() - file.stat().st_mtime > _between(STOPPED_SECONDS, pid):
+            has_ended = not _read(pid, "cmdline")
+            if has_ended or at_once or time.time() - file.stat().st_mtime > _between(STOPPED_SECONDS, pid):
                 file.unlink()
-                self.disruptions["stopped, then killed" if gone else "stopped and continued"] += 1
+                self.disruptions["stopped, then killed" if has_ended else "stopped and continued"] += 1
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
 

@@ -103,15 +103,15 @@ class CrashingRedis(redis.Redis):
 
     def pipeline(self, *arguments: Any, **options: Any) -> Any:
         """A pipeline whose execution is one boundary, named by all of its commands."""
-        made = super().pipeline(*arguments, **options)
-        execute = made.execute
+        pipe = super().pipeline(*arguments, **options)
+        execute = pipe.execute
 
         def executed(*arguments: Any, **options: Any) -> Any:
-            names = [command(one) for one, _ in made.command_stack]
+            names = [command(one) for one, _ in pipe.command_stack]
             return self.process.cross("store", " ".join(names), lambda: execute(*arguments, **options))
 
-        made.execute = executed  # type: ignore[method-assign]  # adds the boundary
-        return made
+        pipe.execute = executed  # type: ignore[method-assign]  # adds the boundary
+        return pipe
 
 
 def command(arguments: tuple[Any, ...]) -> str:
@@ -250,8 +250,8 @@ class UntrackedIO:
 
     def take_events(self) -> list[str]:
         """The events since the last call."""
-        found, self.events = self.events, []
-        return found
+        events, self.events = self.events, []
+        return events
 
     def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
         if self.is_watching and not self._inside and event in ("socket.connect", "subprocess.Popen"):

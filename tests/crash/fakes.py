@@ -99,8 +99,8 @@ class ExternalState:
         self._world = shop.world(self.begun.timestamp(), healthy, sick)
         self._world.project_name = f"shop, asked {NUMBER} times"
         self.railway, self.slack = FakeRailway(self._world), TimedSlack(self)
-        left = round(RESERVED_SHARE * GRANTED) + 9
-        self.railway.budget = Budget(GRANTED, GRANTED - left, self.begun.timestamp() + 3000)
+        remaining = round(RESERVED_SHARE * GRANTED) + 9
+        self.railway.budget = Budget(GRANTED, GRANTED - remaining, self.begun.timestamp() + 3000)
         self.github = FakeGitHub(folder / "github")
         self._bare = self.github.create(shop.NAME, folder / "origin")
         self.github.open_pull(shop.NAME, head="docs", files=("README.md",))
@@ -123,8 +123,8 @@ class ExternalState:
     def act_as_reviewer(self) -> None:
         """A person merges the pull request once its link is posted, and Railway deploys it; or closes it."""
         pull = self.github.pulls[-1]
-        told = any(f"/pull/{pull.number}" in message.text for message in self.slack.messages)
-        if not told or pull.state != "open":
+        is_link_posted = any(f"/pull/{pull.number}" in message.text for message in self.slack.messages)
+        if not is_link_posted or pull.state != "open":
             return
         with UNTRACKED_IO.allowed():
             if self.scenario.closes:
@@ -148,9 +148,9 @@ class ExternalState:
         self.durable.railway += 1
         if self.scenario.refused or self.durable.railway <= self.scenario.busy:
             return httpx.Response(401 if self.scenario.refused else 503)
-        asked = self.durable.merged or self.durable.phase, MOMENT.sub(r"\1", request.content.decode())
-        known = self._known.get(asked)
-        if known is None:
+        question = self.durable.merged or self.durable.phase, MOMENT.sub(r"\1", request.content.decode())
+        first_answer = self._known.get(question)
+        if first_answer is None:
             services = self._phases[self.durable.phase]
             if self.durable.merged:
                 services = [
@@ -158,10 +158,12 @@ class ExternalState:
                     *services[1:],
                 ]
             self._world.services[:] = services
-            known = self._known[asked] = self._loop.run_until_complete(_asked(self.railway.app, request))
-        content = known.content.replace(NUMBER.encode(), str(number).encode())
-        headers = [one for one in known.headers.items() if one[0] != "content-length"]
-        return httpx.Response(known.status_code, headers=headers, content=content)
+            first_answer = self._known[question] = self._loop.run_until_complete(
+                _asked(self.railway.app, request)
+            )
+        content = first_answer.content.replace(NUMBER.encode(), str(number).encode())
+        headers = [header for header in first_answer.headers.items() if header[0] != "content-length"]
+        return httpx.Response(first_answer.status_code, headers=headers, content=content)
 
     def _push(self) -> None:
         """Another person pushes a commit to main."""
@@ -185,9 +187,9 @@ class ExternalState:
             fixed = (clone / "pricing.py").read_text().replace('order["voucher"]', 'order.get("voucher")')
             (clone / "pricing.py").write_text(f"{fixed}\n# fixed in run {number}\n")
             (clone / "tests" / "test_no_voucher.py").write_text(shop.REPRODUCTION)
-            said: dict[str, Any] = {"summary": f"fixed in run {number}", "not_done": []}
+            result: dict[str, Any] = {"summary": f"fixed in run {number}", "not_done": []}
         else:
-            said = {
+            result = {
                 "verdict": "code", "evidence": re.findall(r"(?m)^- (E\d+):|^(E\d+):", prompt)[0][1:],
                 "cause": {"summary": f"read in run {number}", "file": "pricing.py", "line": 9},
                 "reproduction": {"kind": "test", "path": "tests/test_no_voucher.py", "why": "it fails"},
@@ -195,7 +197,7 @@ class ExternalState:
             }  # fmt: skip
         spent = Usage(cost_usd=0.02, tokens=20, calls=2, seconds=2.0)
         on_usage(spent)
-        return AgentAnswer(f"```json\n{json.dumps(said)}\n```", spent)
+        return AgentAnswer(f"```json\n{json.dumps(result)}\n```", spent)
 
     def verify(self, fix: Fix, place: Repository, repositories: Repositories) -> Verification:
         for tree in (repositories.apply(place.name, fix.base_commit, fix.patch), repositories.scratch_dir()):
@@ -265,32 +267,34 @@ def phases(now: float, healthy: str, sick: str) -> dict[str, list[WorldService]]
     """The phases of a scenario: the shop healthy or failing, and other services that fail with it or alone."""
 
     def services(*, failing: bool) -> list[WorldService]:
-        made = shop.world(now, healthy, sick, failing=failing).services
-        made[0].deployments[0].logs.append(LogRow(now - 1, f"line {NUMBER} of the log", "error"))
-        return made
+        shop_services = shop.world(now, healthy, sick, failing=failing).services
+        shop_services[0].deployments[0].logs.append(LogRow(now - 1, f"line {NUMBER} of the log", "error"))
+        return shop_services
 
     bad, good = services(failing=True), services(failing=False)
     live = WorldDeployment(
         "dep-web", "svc-web", "SUCCESS", now - 9e5, now - 9e5, {"image": "ghcr.io/acme/web"},
         instances=[("ins-web", "RUNNING")],
     )  # fmt: skip
-    asked = [replace(one, deployment_id=live.id, instance_id="ins-web") for one in bad[0].requests]
+    requests = [
+        replace(request_, deployment_id=live.id, instance_id="ins-web") for request_ in bad[0].requests
+    ]
     web = WorldService(
         "svc-web", "web", image="ghcr.io/acme/web", domains=["web.up.railway.app"], deployments=[live],
-        active=[live.id], requests=asked,
+        active=[live.id], requests=requests,
     )  # fmt: skip
     caller = replace(web, variables={"SHOP_URL": ["shop.RAILWAY_PRIVATE_DOMAIN"]})
-    well = replace(web, requests=[replace(one, status=200) for one in asked])
+    well = replace(web, requests=[replace(request_, status=200) for request_ in requests])
     storm = [
         replace(
             web, id=f"svc-{name}", name=name, domains=[f"{name}.up.railway.app"], active=[f"dep-{name}"],
             deployments=[replace(live, id=f"dep-{name}", service_id=f"svc-{name}")],
-            requests=[replace(one, deployment_id=f"dep-{name}") for one in asked],
+            requests=[replace(request_, deployment_id=f"dep-{name}") for request_ in requests],
         )
         for name in ("alpha", "beta", "gamma")
     ]  # fmt: skip
     calm = [
-        replace(one, requests=[replace(each, status=200) for each in one.requests]) for one in storm
+        replace(request_, requests=[replace(each, status=200) for each in request_.requests]) for request_ in storm
     ]  # fmt: skip
     return {
         "storm": [*good, *storm], "calm": [*good, *calm],
@@ -304,7 +308,7 @@ def deployed(service: WorldService, commit: str, now: float) -> WorldService:
         "dep-fixed", service.id, "SUCCESS", now - 300, now - 300, shop.meta(commit, "Merge"),
         instances=[("ins-3", "RUNNING")],
     )  # fmt: skip
-    before = [one for one in service.requests if one.at < now - 300]
+    before = [request for request in service.requests if request.at < now - 300]
     after = [Request(now - 300 + i, "POST", "/orders", 200, 20.0, live.id, "ins-3") for i in range(0, 300, 2)]
     older = [replace(service.deployments[0], status="REMOVED"), *service.deployments[1:]]
     return replace(service, deployments=[live, *older], active=[live.id], requests=before + after)

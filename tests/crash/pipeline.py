@@ -217,8 +217,13 @@ class CrashablePipeline:
         """The sender of an alert, which repeats it until it gets an answer."""
         phase, facts = self.scenario.acts[self.external.durable.acted]
         self.external.durable.phase, name = phase, f"a{self.external.durable.acted + 1}"
-        told = {"project_id": "prj-1", "environment_id": "env-1", "message": "Monitor triggered", "id": name}
-        alert = Alert.model_validate(told | facts | {"received_at": self.external.now()})
+        alert_facts = {
+            "project_id": "prj-1",
+            "environment_id": "env-1",
+            "message": "Monitor triggered",
+            "id": name,
+        }
+        alert = Alert.model_validate(alert_facts | facts | {"received_at": self.external.now()})
         intake.ingest_batch(
             [(alert, DedupWindow(key=name, seconds=300))], self.services.store, lambda _key: None,
             ack_seconds=self.settings.ack_seconds,
@@ -249,13 +254,13 @@ class CrashablePipeline:
             for name in names:
                 pipe.dump(name)
                 pipe.pttl(name)
-            found = pipe.execute()
+            dumps = pipe.execute()
         disk = None
         if self.disk():
             disk = self.folder / "disks" / str(time.monotonic_ns())
             shutil.copytree(self._mirrors(), disk, copy_function=_linked)
         return PipelineSnapshot(
-            dict(zip(names, zip(found[::2], found[1::2], strict=True), strict=True)), self.disk(), disk,
+            dict(zip(names, zip(dumps[::2], dumps[1::2], strict=True), strict=True)), self.disk(), disk,
             self.external.take_snapshot(), frozenset(self.services.store._loaded),
         )  # fmt: skip
 

@@ -54,8 +54,8 @@ class UnexpectedErrors(logging.Handler):
 
     def take(self) -> list[str]:
         """The errors since the last call."""
-        said, self._said = self._said, []
-        return said
+        lines, self._said = self._said, []
+        return lines
 
 
 UNEXPECTED_ERRORS = UnexpectedErrors()
@@ -294,11 +294,11 @@ def _left_out(key: str, name: str, changed: set[str]) -> bool:
 
 
 def _is_missing_any(expected: list[PostedMessage], posts: list[PostedMessage]) -> bool:
-    left = posts[:]
+    remaining = posts[:]
     for post in expected:
-        if post not in left:
+        if post not in remaining:
             return True
-        left.remove(post)
+        remaining.remove(post)
     return False
 
 

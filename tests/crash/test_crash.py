@@ -121,20 +121,20 @@ def test_a_crash_at_any_boundary_leads_to_the_same_final_state(
 def test_every_call_of_the_pipeline_to_the_outside_is_a_boundary(
     runner_of: RunnerOf,
 ) -> None:
-    asked, called = set[str](), set[str]()
+    crossed, called = set[str](), set[str]()
     for scenario in SCENARIOS:
         runner = runner_of(scenario)
         if scenario.after:
             runner.crash_at(next(one for one in runner.boundaries if one.name == scenario.after), "after")
             runner.pipeline.start_process(Process())
-        asked |= {word for one in runner.boundaries for word in one.name.split()}
-        asked |= runner.pipeline.crossed_names
+        crossed |= {word for one in runner.boundaries for word in one.name.split()}
+        crossed |= runner.pipeline.crossed_names
         called |= runner.pipeline.methods
 
-    assert pipeline_scripts() - asked - set(NOT_CROSSED) == set()
-    assert pipeline_commands() - asked - set(NOT_CROSSED) == set()
+    assert pipeline_scripts() - crossed - set(NOT_CROSSED) == set()
+    assert pipeline_commands() - crossed - set(NOT_CROSSED) == set()
     assert pipeline_methods() - called - set(NOT_CALLED) == set()
-    assert set(NOT_CROSSED) & asked == set()
+    assert set(NOT_CROSSED) & crossed == set()
     assert set(NOT_CALLED) & called == set()
 
 
@@ -150,19 +150,19 @@ def test_io_beside_the_boundaries_is_recorded() -> None:
 
 def pipeline_modules() -> dict[str, ast.Module]:
     """The syntax tree of every module that the actors can reach, by its name."""
-    found: dict[str, ast.Module] = {}
+    trees: dict[str, ast.Module] = {}
     waiting = ["workers.pipeline.worker", "workers.engine.dispatcher"]
     while waiting:
         name = waiting.pop()
         path = ROOT / name.replace(".", "/")
         path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        if name in found or not path.is_file():
+        if name in trees or not path.is_file():
             continue
-        found[name] = tree = ast.parse(path.read_text())
+        trees[name] = tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("workers"):
                 waiting += [str(node.module), *(f"{node.module}.{one.name}" for one in node.names)]
-    return found
+    return trees
 
 
 def pipeline_scripts() -> set[str]:
@@ -189,7 +189,7 @@ def pipeline_commands() -> set[str]:
 
 def pipeline_methods() -> set[str]:
     """Methods of the clients that are called on a variable named like one."""
-    found = set()
+    methods = set()
     for tree in pipeline_modules().values():
         for node in ast.walk(tree):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
@@ -198,8 +198,8 @@ def pipeline_methods() -> set[str]:
             name = on.id if isinstance(on, ast.Name) else on.attr if isinstance(on, ast.Attribute) else ""
             kind = CLIENTS.get(name)
             if kind is not None and callable(getattr(kind, node.func.attr, None)):
-                found.add(f"{kind.__name__}.{node.func.attr}")
-    return found
+                methods.add(f"{kind.__name__}.{node.func.attr}")
+    return methods
 
 
 def table(scenario: Scenario, runner: CrashRunner) -> str:

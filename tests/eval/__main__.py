@@ -115,8 +115,10 @@ def _print_own(work: Work) -> None:
     arms = [(name, overall(scores, day, count)) for name, count in ARMS.items()]
     _print_section("all of them together", tables.overall_table(arms))
     named = sum(score.right_kind for score in scores)
-    found = sum(score.flagged for score in scores if score.is_failing)
-    print(f"an acceptable kind is named in {tables.percent(named, found)} of the failing windows that alert")
+    flagged = sum(score.flagged for score in scores if score.is_failing)
+    print(
+        f"an acceptable kind is named in {tables.percent(named, flagged)} of the failing windows that alert"
+    )
     delays = sorted(delay for score in scores for delay in score.delays)
     if delays:
         middle, late = delays[len(delays) // 2], tables.percentile_90(delays)
@@ -138,8 +140,8 @@ def _print_others(work: Work) -> None:
             name = f"detector, windows of {minutes} minutes, samples every {step} s"
             arms.append((name, overall(shaped, other.DAY_MIX, "flagged", minutes)))
         _print_section("all of them together", tables.overall_table(arms))
-        found = [made for future in work.shared_projects if (made := future.result())]
-        _print_section("the other generator's projects", tables.project_table(found))
+        flagged = [made for future in work.shared_projects if (made := future.result())]
+        _print_section("the other generator's projects", tables.project_table(flagged))
     for say, future in work.real:
         print("", *say(future.result()), sep="\n")
 

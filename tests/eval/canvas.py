@@ -164,8 +164,8 @@ def _samples(
     for minute, share in enumerate(shares):
         for _ in range(_per_minute(canvas)):
             noisy = min(share * (1 + canvas.random.gauss(0, noise)), max(top, share))
-            seen = minute not in canvas.missing_minutes
-            values.append(round(max(0.0002, noisy) * limit * canvas.replicas, 5) if seen else None)
+            is_recorded = minute not in canvas.missing_minutes
+            values.append(round(max(0.0002, noisy) * limit * canvas.replicas, 5) if is_recorded else None)
     return values
 
 

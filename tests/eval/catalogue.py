@@ -9,10 +9,10 @@ from tests.eval.scenario import Scenario
 
 
 def _scenarios_of(*modules: ModuleType) -> dict[str, Scenario]:
-    found = [
+    scenarios = [
         scenario for module in modules for scenario in vars(module).values() if isinstance(scenario, Scenario)
     ]
-    return {scenario.name: scenario for scenario in found}
+    return {scenario.name: scenario for scenario in scenarios}
 
 
 CLASSES = _scenarios_of(healthy_load, healthy_traffic, healthy_changes, failing_resources, failing_traffic)

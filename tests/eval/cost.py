@@ -54,8 +54,15 @@ def measure(seeds: range) -> Cost:
     """Time every class in this process, and measure the memory of 1,000 windows in a new one."""
     lines = [json.dumps(draw_window(scenario, seed).line) for scenario in CLASSES.values() for seed in seeds]
     judged, read_ms = _times(lines)
-    told = _in_new_process((lines * (WINDOWS // len(lines) + 1))[:WINDOWS])
-    return Cost(mean(judged), percentile_90(judged), read_ms, told["before"], told["after"], told["loaded"])
+    milliseconds = _in_new_process((lines * (WINDOWS // len(lines) + 1))[:WINDOWS])
+    return Cost(
+        mean(judged),
+        percentile_90(judged),
+        read_ms,
+        milliseconds["before"],
+        milliseconds["after"],
+        milliseconds["loaded"],
+    )
 
 
 def _times(lines: list[str]) -> tuple[list[float], float]:
@@ -81,5 +88,5 @@ def _in_new_process(lines: list[str]) -> Line:
         path.write_text("\n".join(lines))
         command = [sys.executable, "-c", CHILD, str(path)]
         child = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    told: Line = json.loads(child.stdout)
-    return told
+    milliseconds: Line = json.loads(child.stdout)
+    return milliseconds

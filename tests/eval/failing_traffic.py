@@ -213,12 +213,12 @@ def traffic_mostly_lost(canvas: Canvas) -> None:
     canvas.reset(
         replace(canvas.baseline, requests_per_minute=max(300.0, canvas.baseline.requests_per_minute))
     )
-    left = canvas.random.uniform(0.01, 0.03)
+    remaining = canvas.random.uniform(0.01, 0.03)
     first = canvas.start_failure(0.2, 0.6)
     canvas.set_levels(
         first,
         canvas.minutes,
-        requests_per_minute=canvas.baseline.requests_per_minute * left,
+        requests_per_minute=canvas.baseline.requests_per_minute * remaining,
         cpu=canvas.baseline.cpu * 0.3,
     )
 

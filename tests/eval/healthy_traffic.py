@@ -107,15 +107,15 @@ def diurnal_rise(canvas: Canvas) -> None:
 @healthy()
 def weekend_trough(canvas: Canvas) -> None:
     """Weekend: a tenth to a third of the weekday traffic, after a decline over hours."""
-    left, fades = canvas.random.uniform(0.1, 0.33), canvas.random.uniform(0.1, 0.2)
+    remaining, fades = canvas.random.uniform(0.1, 0.33), canvas.random.uniform(0.1, 0.2)
     week = replace(canvas.baseline, requests_per_minute=max(60.0, canvas.baseline.requests_per_minute))
     now = replace(
-        week, requests_per_minute=week.requests_per_minute * left, cpu=week.cpu * (0.4 + 0.6 * left)
+        week, requests_per_minute=week.requests_per_minute * remaining, cpu=week.cpu * (0.4 + 0.6 * remaining)
     )
     canvas.reset(now)
 
     def earlier(age: int, baseline: Level) -> Level:
-        share = min(1.0, left * (1 + fades) ** age)
+        share = min(1.0, remaining * (1 + fades) ** age)
         return replace(
             baseline, requests_per_minute=week.requests_per_minute * share, cpu=week.cpu * (0.4 + 0.6 * share)
         )
@@ -189,6 +189,6 @@ def busy_with_few_failures(canvas: Canvas) -> None:
 @healthy()
 def half_the_traffic(canvas: Canvas) -> None:
     """The traffic halves from one minute to the next, for example because a campaign ended."""
-    first, left = canvas.random.randrange(canvas.minutes * 2 // 3), canvas.random.uniform(0.4, 0.6)
+    first, remaining = canvas.random.randrange(canvas.minutes * 2 // 3), canvas.random.uniform(0.4, 0.6)
     canvas.change(first, canvas.minutes, lambda _, level: replace(
-        level, requests_per_minute=level.requests_per_minute * left, cpu=level.cpu * (0.4 + 0.6 * left)))  # fmt: skip
+        level, requests_per_minute=level.requests_per_minute * remaining, cpu=level.cpu * (0.4 + 0.6 * remaining)))  # fmt: skip

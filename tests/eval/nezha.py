@@ -68,18 +68,18 @@ def nezha_cases(folder: Path, *, traffic: bool = True) -> Iterator[tuple[str, Li
         past: dict[datetime, Line] = {}
         end = rows[0].at.replace(second=0, microsecond=0) + timedelta(minutes=WINDOW_MINUTES)
         while end <= rows[-1].at:
-            seen = [row for row in rows if end - timedelta(minutes=WINDOW_MINUTES) <= row.at < end]
-            line = _line(pod, seen, end, traffic)
+            recent = [row for row in rows if end - timedelta(minutes=WINDOW_MINUTES) <= row.at < end]
+            line = _line(pod, recent, end, traffic)
             line["past"] = [past[at] for at in _earlier(end, past)]
             yield f"{end:%H:%M} {pod}", line, _truth(pod, end, faults)
             past[end] = summary_of(line)
             end += timedelta(minutes=STEP_MINUTES)
 
 
-def _earlier(end: datetime, known: dict[datetime, Line]) -> list[datetime]:
+def _earlier(end: datetime, past: dict[datetime, Line]) -> list[datetime]:
     """The ends of the earlier windows that overlap neither this one nor each other, oldest first."""
     ends = [end - timedelta(minutes=WINDOW_MINUTES * age) for age in range(HISTORY_WINDOWS, 0, -1)]
-    return [at for at in ends if at in known]
+    return [at for at in ends if at in past]
 
 
 def _truth(pod: str, end: datetime, faults: list[_Fault]) -> NezhaTruth:
@@ -96,14 +96,14 @@ def _truth(pod: str, end: datetime, faults: list[_Fault]) -> NezhaTruth:
 
 
 def _faults(folder: Path) -> list[_Fault]:
-    told = json.loads((folder / f"{folder.name}-fault_list.json").read_text())
+    faults_by_hour = json.loads((folder / f"{folder.name}-fault_list.json").read_text())
     return [
         _Fault(
             fault["inject_pod"],
             fault["inject_type"],
             datetime.fromtimestamp(int(fault["inject_timestamp"]), UTC),
         )
-        for hour in told.values()
+        for hour in faults_by_hour.values()
         for fault in hour
     ]
 
@@ -120,15 +120,15 @@ def _number(text: str) -> float:
 
 
 def _row(row: dict[str, str]) -> _Row:
-    known = {name: _number(value) for name, value in row.items() if name not in ("Time", "PodName")}
-    cpu, memory = known["CpuUsage(m)"] / 1000, known["MemoryUsage(Mi)"] / 1024
-    cpu_rate, memory_rate = known["CpuUsageRate(%)"], known["MemoryUsageRate(%)"]
+    metrics = {name: _number(value) for name, value in row.items() if name not in ("Time", "PodName")}
+    cpu, memory = metrics["CpuUsage(m)"] / 1000, metrics["MemoryUsage(Mi)"] / 1024
+    cpu_rate, memory_rate = metrics["CpuUsageRate(%)"], metrics["MemoryUsageRate(%)"]
     return _Row(
         at=datetime.strptime(row["Time"][:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC),
         cpu_percent=cpu_rate,
         memory=memory,
-        requests=60 * known["PodWorkload(Ops)"],
-        p95_ms=1000 * known["PodServerLatencyP95(s)"],
+        requests=60 * metrics["PodWorkload(Ops)"],
+        p95_ms=1000 * metrics["PodServerLatencyP95(s)"],
         cpu_limit=100 * cpu / cpu_rate if cpu_rate > 0 else None,
         memory_limit=100 * memory / memory_rate if memory_rate > 0 else None,
     )

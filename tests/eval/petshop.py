@@ -103,28 +103,28 @@ def _shifted(past: list[Line], before: float) -> list[Line]:
 
 
 def _always_fails(bins: list[Bin]) -> bool:
-    known = [values["availability"] for _, values in bins if "availability" in values]
-    return bool(known) and median(known) < CHRONIC_PERCENT
+    availabilities = [values["availability"] for _, values in bins if "availability" in values]
+    return bool(availabilities) and median(availabilities) < CHRONIC_PERCENT
 
 
 def _series(path: Path) -> dict[str, list[Bin]]:
     """Per node and bin: requests, p95 in milliseconds, availability in per cent. Empty cells are left out."""
     with path.open(newline="") as file:
         rows = list(csv.reader(file))
-    wanted = {("requests", "Sum"): ("requests", 1.0), ("latency", "p95"): ("p95", 1000.0)}
-    wanted |= {("availability", "Average"): ("availability", 1.0)}
+    measures = {("requests", "Sum"): ("requests", 1.0), ("latency", "p95"): ("p95", 1000.0)}
+    measures |= {("availability", "Average"): ("availability", 1.0)}
     columns = [
-        (index, rows[0][index], *wanted[rows[1][index], rows[2][index]])
+        (index, rows[0][index], *measures[rows[1][index], rows[2][index]])
         for index in range(1, len(rows[0]))
-        if (rows[1][index], rows[2][index]) in wanted
+        if (rows[1][index], rows[2][index]) in measures
     ]
     series: dict[str, list[Bin]] = defaultdict(list)
     for row in rows[4:]:
         values: dict[str, dict[str, float]] = defaultdict(dict)
         for index, node, name, factor in columns:
             values[node].update({name: float(row[index]) * factor} if row[index] else {})
-        for node, known in values.items():
-            series[node].append((float(row[0]), {"requests": 0.0, **known}))
+        for node, availabilities in values.items():
+            series[node].append((float(row[0]), {"requests": 0.0, **availabilities}))
     return series
 
 

@@ -20,13 +20,13 @@ ALL_SEVERITIES = ("notice", "warning", "critical")
 class RealScore:
     """The counts of one data set, and one line per fault or false alert."""
 
-    found: Counter[str] = field(default_factory=Counter)
+    detected: Counter[str] = field(default_factory=Counter)
     total: Counter[str] = field(default_factory=Counter)
     lines: list[str] = field(default_factory=list)
 
     def per_day(self, what: str, windows: str, minutes: float) -> float:
         """Counted windows per service-day, over all `windows` of that many minutes."""
-        return self.found[what] * 1440 / minutes / self.total[windows] if self.total[windows] else 0.0
+        return self.detected[what] * 1440 / minutes / self.total[windows] if self.total[windows] else 0.0
 
 
 def petshop_cases() -> Iterator[tuple[str, Line, PetShopTruth]]:
@@ -46,19 +46,19 @@ def score_petshop() -> RealScore:
     score = RealScore()
     for label, line, truth in petshop_cases():
         answer = evaluate(line)
-        seen, sick = bool(kinds(answer, *ALL_SEVERITIES)), bool(answer["sick"])
+        has_finding, sick = bool(kinds(answer, *ALL_SEVERITIES)), bool(answer["sick"])
         if truth.fault and truth.is_user_facing:
             score.total[truth.metric] += 1
-            score.found[truth.metric] += seen
-            score.found[f"{truth.metric} alarmed"] += sick
+            score.detected[truth.metric] += has_finding
+            score.detected[f"{truth.metric} alarmed"] += sick
             score.lines.append(
-                f"{'found ' if seen else 'MISSED'} {truth.metric:12} {label}: {describe(answer)}"
+                f"{'found ' if has_finding else 'MISSED'} {truth.metric:12} {label}: {describe(answer)}"
             )
         elif not truth.fault:
             group = "chronic" if truth.is_chronic else "quiet"
             score.total[group] += 1
-            score.found[group] += sick
-            score.found[f"{group} noticed"] += seen
+            score.detected[group] += sick
+            score.detected[f"{group} noticed"] += has_finding
             if sick and not truth.is_chronic:
                 score.lines.append(f"FALSE  {label}: {describe(answer)}")
     return score
@@ -67,27 +67,29 @@ def score_petshop() -> RealScore:
 def score_nezha() -> RealScore:
     """Detected windows with a CPU fault of the pod itself, and alerts elsewhere."""
     score = RealScore()
-    told: dict[str, list[str]] = defaultdict(list)
+    answers_by_fault: dict[str, list[str]] = defaultdict(list)
     for label, line, truth in nezha_cases():
         answer = evaluate(line)
         sick = bool(answer["sick"])
         score.total["windows"] += 1
         if truth.fault:
             score.total["fault"] += 1
-            score.found["fault"] += sick
-            told[f"{truth.pod} {truth.fault}"].append(
+            score.detected["fault"] += sick
+            answers_by_fault[f"{truth.pod} {truth.fault}"].append(
                 f"{'found' if sick else 'MISSED'} {label[:5]}: {describe(answer)}"
             )
         elif not truth.is_unclear:
             score.total["quiet"] += 1
-            score.found["quiet"] += sick
-            score.found["quiet, a fault elsewhere"] += sick and truth.fault_elsewhere
+            score.detected["quiet"] += sick
+            score.detected["quiet, a fault elsewhere"] += sick and truth.fault_elsewhere
             if sick:
                 score.lines.append(
                     f"FALSE{' (fault elsewhere)' if truth.fault_elsewhere else ''} {label}: {describe(answer)}"
                 )
     faults = [
-        line for name, answers in told.items() for line in (name, *(f"    {answer}" for answer in answers))
+        line
+        for name, answers in answers_by_fault.items()
+        for line in (name, *(f"    {answer}" for answer in answers))
     ]
     score.lines = faults + score.lines
     return score
@@ -95,30 +97,30 @@ def score_nezha() -> RealScore:
 
 def render_petshop(score: RealScore) -> list[str]:
     """The figures of PetShop as lines."""
-    found, of = score.found, score.total
+    detected, of = score.detected, score.total
     faults = [
-        f"{name} {found[key]}/{of[key]} with a finding ({found[f'{key} alarmed']} with an alert)"
+        f"{name} {detected[key]}/{of[key]} with a finding ({detected[f'{key} alarmed']} with an alert)"
         for name, key in (("latency", "latency"), ("errors", "availability"))
     ]
     rate, noticed = (score.per_day(what, "quiet", 25) for what in ("quiet", "quiet noticed"))
     return [
         f"PetShop (real): {', '.join(faults)}",
-        (f"  quiet hours: {rate:.2f} alerts per service-day ({found['quiet']} of {of['quiet']} windows), "
-        f"{noticed:.2f} with any finding ({found['quiet noticed']})"),
-        f"  chronically failing nodes: {found['chronic']} of {of['chronic']} windows with an alert",
+        (f"  quiet hours: {rate:.2f} alerts per service-day ({detected['quiet']} of {of['quiet']} windows), "
+        f"{noticed:.2f} with any finding ({detected['quiet noticed']})"),
+        f"  chronically failing nodes: {detected['chronic']} of {of['chronic']} windows with an alert",
     ]  # fmt: skip
 
 
 def render_nezha(score: RealScore) -> list[str]:
     """The figures of Nezha as lines."""
-    found, of = score.found, score.total
-    hits, false = found["fault"], found["quiet"]
+    detected, of = score.detected, score.total
+    hits, false = detected["fault"], detected["quiet"]
     rate = score.per_day("quiet", "quiet", nezha.STEP_MINUTES)
     precision = hits / (hits + false or 1)
     return [
         f"Nezha (real CPU faults of 3 minutes): recall {hits}/{of['fault']} windows, precision {precision:.2f}",
         (f"  elsewhere: {rate:.2f} alerts per pod-day ({false} of {of['quiet']} windows), "
-        f"{found['quiet, a fault elsewhere']} during a fault of another pod"),
+        f"{detected['quiet, a fault elsewhere']} during a fault of another pod"),
     ]  # fmt: skip
 
 

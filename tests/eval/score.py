@@ -100,14 +100,14 @@ def overall(
     rates = {
         score.name: getattr(score, which) / max(1, score.windows) for score in scores if not score.is_failing
     }
-    known = {name: share for name, share in day.items() if name in rates}
-    weight = sum(known.values()) or 1.0
+    shares = {name: share for name, share in day.items() if name in rates}
+    weight = sum(shares.values()) or 1.0
     return Overall(
         precision=hits / max(1, hits + false),
         recall=hits / max(1, sum(score.windows for score in scores if score.is_failing)),
         false_per_day=MINUTES_A_DAY
         / minutes
-        * sum(share * rates[name] for name, share in known.items())
+        * sum(share * rates[name] for name, share in shares.items())
         / weight,
     )
 
@@ -133,8 +133,8 @@ def score_projects(variant: str, seeds: range) -> ProjectScore:
     """Our projects of this variant: whether every cause is listed, and whether a cause comes first."""
     score = ProjectScore(variant)
     for seed in seeds:
-        made = draw_project(variant, seed)
-        _count_project(score, made.line, made.causes)
+        project = draw_project(variant, seed)
+        _count_project(score, project.line, project.causes)
     return score
 
 
@@ -146,9 +146,9 @@ def score_shared_projects(variant: str, calls: bool, seeds: range) -> ProjectSco
     score = ProjectScore(f"{variant}, calls {'' if calls else 'not '}known")
     for name in other.SICK if variant == "sick" else other.DAY_MIX:
         for seed in seeds:
-            made = other.make_project(name, seed)
-            causes = frozenset({made["cause"]} - {None})
-            _count_project(score, shared.project_in_public_format(made, calls=calls), causes)
+            project = other.make_project(name, seed)
+            causes = frozenset({project["cause"]} - {None})
+            _count_project(score, shared.project_in_public_format(project, calls=calls), causes)
     return score
 
 

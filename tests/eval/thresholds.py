@@ -44,10 +44,10 @@ def _grade(value: float, limits: tuple[float, float]) -> Iterator[str]:
 
 def _slowest(p95: Sequence[float | None], requests: Sequence[int]) -> float:
     """The p95 of the window, estimated from the p95 of its steps weighted by their requests."""
-    known = sorted((value, count) for value, count in zip(p95, requests, strict=True) if value is not None)
-    left = 0.95 * sum(count for _, count in known)
-    for value, count in known:
-        left -= count
-        if left <= 0:
+    measured = sorted((value, count) for value, count in zip(p95, requests, strict=True) if value is not None)
+    remaining = 0.95 * sum(count for _, count in measured)
+    for value, count in measured:
+        remaining -= count
+        if remaining <= 0:
             return value
     return 0.0

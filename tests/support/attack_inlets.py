@@ -342,12 +342,12 @@ def count_leaks(
     Returns:
         The number of texts that were shown, and what got through, by attack, inlet and outlet.
     """
-    judge, names, shown = MarkdownJudge(), list(INLETS), 0
+    judge, names, outputs = MarkdownJudge(), list(INLETS), 0
     leaks: dict[str, set[str]] = {}
     for number, attack in enumerate(attacks):
         for inlet in ((names * 2)[number % len(names) :])[:inlets_each]:
             for outlet, text in show(INLETS[inlet](attack.text)):
-                shown += 1
-                if found := find_leaks(outlet, text, attack, judge):
-                    leaks.setdefault(f"{attack.name} | {inlet} | {outlet}", set()).update(found)
-    return shown, leaks
+                outputs += 1
+                if parts := find_leaks(outlet, text, attack, judge):
+                    leaks.setdefault(f"{attack.name} | {inlet} | {outlet}", set()).update(parts)
+    return outputs, leaks

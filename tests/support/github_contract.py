@@ -34,9 +34,9 @@ def main() -> int:
         print(f"no description at {path}: set GITHUB_OPENAPI")
         return 0
     description = json.loads(path.read_text())
-    found = [*differences(description), *strange_answers(description)]
-    print("\n".join(found) or f"{len(CALLS)} calls agree with {description['info']['title']}")
-    return 1 if found else 0
+    differences_ = [*differences(description), *strange_answers(description)]
+    print("\n".join(differences_) or f"{len(CALLS)} calls agree with {description['info']['title']}")
+    return 1 if differences_ else 0
 
 
 def differences(description: dict[str, Any]) -> Iterator[str]:
@@ -46,11 +46,11 @@ def differences(description: dict[str, Any]) -> Iterator[str]:
         if operation is None:
             yield f"{call.method} {call.path}: not described"
             continue
-        parameters = [_followed(description, one) for one in operation.get("parameters", [])]
-        query = {one["name"] for one in parameters if one["in"] == "query"}
+        parameters = [_followed(description, parameter) for parameter in operation.get("parameters", [])]
+        query = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
         if extra := set(call.query) - query:
             yield f"{call.method} {call.path}: query {sorted(extra)} is not described"
-        many = {one["name"] for one in parameters if one.get("x-multi-segment")}
+        many = {parameter["name"] for parameter in parameters if parameter.get("x-multi-segment")}
         yield from _body_differences(call, operation)
         if unsaid := many - {"ref", "branch", "basehead", "commit_sha"}:
             yield f"{call.method} {call.path}: {sorted(unsaid)} may hold slashes"
@@ -99,7 +99,7 @@ def _answers(folder: Path) -> Iterator[tuple[str, str, httpx.Response]]:
     tree = git(bare, "mktree", stdin=b"")
     commit = git(bare, "commit-tree", tree, "-p", "main", "-m", "Empty it")
     git(bare, "update-ref", "refs/heads/other", commit)
-    asked = (
+    calls = (
         ("GET", "", "", None), ("GET", "/branches/{branch}", "/branches/main", None),
         ("GET", "/git/ref/{ref}", "/git/ref/heads/main", None),
         ("GET", "/compare/{basehead}", "/compare/main...other", None),
@@ -115,7 +115,7 @@ def _answers(folder: Path) -> Iterator[tuple[str, str, httpx.Response]]:
     )  # fmt: skip
     headers = {"Authorization": f"Bearer {world.token}"}
     with serve(world.app, world.faults) as running, httpx.Client(headers=headers) as http:
-        for method, template, path, body in asked:
+        for method, template, path, body in calls:
             answer = http.request(method, f"{running.url}/repos/{NAME}{path}", json=body)
             yield method, f"/repos/{{owner}}/{{repo}}{template}", answer
 

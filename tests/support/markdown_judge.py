@@ -30,7 +30,7 @@ EVERYWHERE = {
     "trailer": re.compile(r"[a-z]-by[ \t]*:", re.IGNORECASE),
     "comment": re.compile(r"<!--"),
 }
-"""What counts in code as well: a squash merge makes a commit message of the description."""
+"""Patterns that count in code as well: a squash merge turns the description into a commit message."""
 MATH = re.compile(r"(?<!\\)\$")
 
 PIECES = (
@@ -67,17 +67,17 @@ class MarkdownJudge:
         self._parser.linkify.set({"fuzzy_link": False, "fuzzy_email": True, "fuzzy_ip": False})
 
     def findings(self, markdown: str) -> set[str]:
-        """What the Markdown links, mentions or formats; empty if readers see it as it was written."""
+        """The names of all links, mentions and formats in the Markdown; empty if readers see it as written."""
         blocks = self._parser.parse(markdown)
         tokens = list(_flat(blocks))
-        found = {token.type for token in tokens if token.type not in HARMLESS}
+        names = {token.type for token in tokens if token.type not in HARMLESS}
         texts = "\n".join(_plain_text(token) for token in blocks)
-        found |= {name for name, pattern in ADDITIONS.items() if pattern.search(texts)}
-        found |= {name for name, pattern in EVERYWHERE.items() if pattern.search(markdown)}
-        return found | ({"math"} if MATH.search(_without_code(markdown)) else set())
+        names |= {name for name, pattern in ADDITIONS.items() if pattern.search(texts)}
+        names |= {name for name, pattern in EVERYWHERE.items() if pattern.search(markdown)}
+        return names | ({"math"} if MATH.search(_without_code(markdown)) else set())
 
     def plain_findings(self, line: str) -> set[str]:
-        """What a title or a line of a commit message links or mentions, which are not Markdown."""
+        """The names of all links and mentions in a title or a line of a commit message, which are not Markdown."""
         patterns = {**ADDITIONS, **EVERYWHERE, "code": re.compile("`")}
         return {name for name, pattern in patterns.items() if pattern.search(line)}
 

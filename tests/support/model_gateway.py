@@ -76,8 +76,8 @@ class RunningGateway:
             broken = True
         finally:
             connection.close()
-        given = {name.lower(): value for name, value in response.getheaders()}
-        return Reply(response.status, given, received, broken)
+        reply_headers = {name.lower(): value for name, value in response.getheaders()}
+        return Reply(response.status, reply_headers, received, broken)
 
     def ask(self, *, stream: bool = True, **changes: Any) -> Reply:
         """The smallest request of this API, with changed fields."""

@@ -55,7 +55,7 @@ def diff(before: Tree, after: Tree) -> str:
 
 
 def judge(before: Tree, after: Tree, **options: Any) -> PolicyResult:
-    """What the policy says about the patch between two trees."""
+    """The result of the policy for the patch between two trees."""
     arguments: dict[str, Any] = {
         "category": Category.CODE, "root": "", "culprit": None, "reproduction": None, **options,
     }  # fmt: skip

@@ -66,12 +66,12 @@ class PipelineHarness:
 
     def alert(self, **facts: object) -> str:
         """Store an alert, by default a triggered monitor of the shop, and return its id."""
-        made = {
+        alert_facts = {
             "id": f"a{time.monotonic_ns()}", "source": "railway", "kind": "monitor.triggered",
             "project_id": "prj-1", "environment_id": "env-1", "service_id": "svc-shop", "service_name": "shop",
             "received_at": datetime.now(UTC), "message": "Monitor triggered for shop",
         } | facts  # fmt: skip
-        alert = Alert.model_validate(made)
+        alert = Alert.model_validate(alert_facts)
         return intake.ingest(alert, None, self.journal, lambda _key: None)
 
     def drive(self, until: Callable[[], object], *, stages: int = 60) -> None:
@@ -107,17 +107,17 @@ class PipelineHarness:
         """The values of this type that incidents have recorded."""
         name = {"PullRequest": "pull", "FollowUp": "follow_up"}.get(kind.__name__, kind.__name__.lower())
         found = [self.journal.read_record(key, Record(name, kind)) for key in self.incidents()]
-        return [one for one in found if one is not None]
+        return [value for value in found if value is not None]
 
     def outcome_kind(self) -> str:
         """The kind of the first outcome, '' while there is none."""
-        return next((one.kind for one in self.values(Outcome)), "")
+        return next((outcome.kind for outcome in self.values(Outcome)), "")
 
     def outcome_posts(self) -> list[SlackMessage]:
         """The outcomes that were posted to Slack."""
         keys = [key.replace(PREFIX, f"{PREFIX}notification:", 1) for key in self.incidents()]
-        found = [self.journal.read_record(key, records.slack_message("outcome")) for key in keys]
-        return [one for one in found if one is not None]
+        posts = [self.journal.read_record(key, records.slack_message("outcome")) for key in keys]
+        return [post for post in posts if post is not None]
 
     def report_texts(self) -> list[str]:
         """The texts of the outcomes of report mode in Slack."""
@@ -141,11 +141,11 @@ class PipelineHarness:
             )  # fmt: skip
             service.deployments.insert(0, live)
             service.active = [live.id]
-            service.requests = [one for one in service.requests if one.at < now - 300]
+            service.requests = [request for request in service.requests if request.at < now - 300]
             for second in range(0, 300, 2):
                 status = 500 if failing and second % 4 else 200
-                one = Request(now - 300 + second, "POST", "/orders", status, 20.0, live.id, "ins-3")
-                service.requests.append(one)
+                request = Request(now - 300 + second, "POST", "/orders", status, 20.0, live.id, "ins-3")
+                service.requests.append(request)
 
     def describe_schedule(self) -> str:
         """The schedule as JSON, for the message of a failing test."""

@@ -79,12 +79,12 @@ def subset(part: GraphQLSchema, whole: GraphQLSchema) -> tuple[dict[str, int], l
         if theirs is None or type(theirs).__name__ != type(mine).__name__:
             differences.append(f"{name}: no such {type(mine).__name__} in Railway's schema")
             continue
-        known = dict(members(theirs))
-        for member, said in members(mine):
+        their_types = dict(members(theirs))
+        for member, type_name in members(mine):
             counted["members"] += 1
-            if known.get(member) != said:
+            if their_types.get(member) != type_name:
                 differences.append(
-                    f"{name}.{member}: {said} here, {known.get(member, 'absent')} in Railway's schema"
+                    f"{name}.{member}: {type_name} here, {their_types.get(member, 'absent')} in Railway's schema"
                 )
         differences += required(name, mine, theirs)
     return counted, differences
@@ -95,20 +95,22 @@ def members(kind: Any) -> Iterator[tuple[str, str]]:
     if isinstance(kind, GraphQLEnumType):
         yield from ((value, "value") for value in kind.values)
     if isinstance(kind, GraphQLInputObjectType):
-        yield from ((name, str(one.type)) for name, one in kind.fields.items())
+        yield from ((name, str(member.type)) for name, member in kind.fields.items())
     if isinstance(kind, GraphQLObjectType):
-        for name, one in kind.fields.items():
-            yield name, str(one.type)
-            yield from ((f"{name}({argument})", str(given.type)) for argument, given in one.args.items())
+        for name, member in kind.fields.items():
+            yield name, str(member.type)
+            yield from (
+                (f"{name}({argument})", str(details.type)) for argument, details in member.args.items()
+            )
 
 
 def required(name: str, mine: Any, theirs: Any) -> Iterator[str]:
     """Arguments and input fields that Railway requires and the part does not have."""
     ours = dict(members(mine))
-    for member, said in members(theirs):
+    for member, type_name in members(theirs):
         field = member.partition("(")[0]
         argument = member != field or isinstance(theirs, GraphQLInputObjectType)
-        if argument and said.endswith("!") and member not in ours and (member == field or field in ours):
+        if argument and type_name.endswith("!") and member not in ours and (member == field or field in ours):
             yield f"{name}.{member}: required by Railway, unknown here"
 
 

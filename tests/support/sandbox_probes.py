@@ -104,9 +104,9 @@ def run_probes(sandbox: Sandbox, python: Path | None = None) -> list[ProbeResult
 
 
 def _attempts(sandbox: Sandbox, python: Path, folder: Path) -> list[ProbeResult]:
-    with _baits(folder) as given:
+    with _baits(folder) as baits:
         result = _run(
-            sandbox, python, folder, SCRIPT.read_text(), json.dumps(given), readable=[given["readable"]]
+            sandbox, python, folder, SCRIPT.read_text(), json.dumps(baits), readable=[baits["readable"]]
         )
     line = next((line for line in result.output.splitlines() if line.startswith("RESULT ")), "")
     if not line:
@@ -357,10 +357,10 @@ except OSError as error: print("error", error)
 
 
 def _traces(sandbox: Sandbox, python: Path, folder: Path) -> list[ProbeResult]:
-    """What one command leaves, the next one does not find."""
+    """Probes whether a command finds traces of the command before it."""
     mark = f"trace-{os.getpid()}-{sandbox.kind}"
     _run(sandbox, python, folder, LEAVE, mark)
-    found = _run(sandbox, python, folder, FIND, mark).output.strip().splitlines()
+    traces = _run(sandbox, python, folder, FIND, mark).output.strip().splitlines()
     survivors = [
         entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit() and mark in _cmdline(entry)
     ]
@@ -373,12 +373,12 @@ def _traces(sandbox: Sandbox, python: Path, folder: Path) -> list[ProbeResult]:
     places = ("tmp", "vartmp", "shm", "home", "tmpdir", "segment")
     return [
         *(
-            ProbeResult(f"leave: {place}", "nothing", str(place in found), ok=place not in found)
+            ProbeResult(f"leave: {place}", "nothing", str(place in traces), ok=place not in traces)
             for place in places
         ),
         ProbeResult("leave: a process", "nothing", str(survivors), ok=not survivors),
         ProbeResult("leave: a file of the host", "nothing", str(on_host), ok=not on_host),
-        ProbeResult("leave: the second command ran", "done", str(found), ok="done" in found),
+        ProbeResult("leave: the second command ran", "done", str(traces), ok="done" in traces),
     ]
 
 
@@ -403,7 +403,7 @@ print("done")
 
 
 def _abilities(sandbox: Sandbox, python: Path, folder: Path) -> list[ProbeResult]:
-    """What honest code must still be able to do."""
+    """Probes whether honest code can still use files, processes, pipes and sockets of its own."""
     expected = {"tree", "home", "fork", "thread", "pipe", "pair", "random", "certificates", "user", "report"}
     if sandbox.private_network:
         expected |= {"loopback", "unix"}

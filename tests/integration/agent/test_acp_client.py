@@ -31,10 +31,10 @@ number = call["id"]
 @contextmanager
 def agent(script: str, tick: Any = lambda: None) -> Iterator[tuple[AcpConnection, list[Any]]]:
     """A connection to an agent that runs the script, and the notifications and requests that arrive."""
-    seen: list[Any] = []
+    received: list[Any] = []
 
     def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
-        seen.append((method, params))
+        received.append((method, params))
         if method != "session/request_permission":
             raise RpcError(METHOD_NOT_FOUND, "no such method")
         return {"outcome": {"outcome": "cancelled"}}
@@ -45,10 +45,10 @@ def agent(script: str, tick: Any = lambda: None) -> Iterator[tuple[AcpConnection
     assert process.stdin and process.stdout
     try:
         connection = AcpConnection(
-            process, answer=answer, notify=lambda *update: seen.append(update), tick=tick,
+            process, answer=answer, notify=lambda *update: received.append(update), tick=tick,
             describe_end=lambda: "its log",
         )  # fmt: skip
-        yield connection, seen
+        yield connection, received
     finally:
         process.kill()
         process.wait()
@@ -142,11 +142,11 @@ send({"id": 0, "method": "session/request_permission", "params": {}})
 send({"id": number, "result": receive()})
 time.sleep(30)
 """
-    with agent(script) as (connection, seen):
+    with agent(script) as (connection, received):
         reply = connection.call("x", {}, 20)
 
     assert reply["result"] == {"outcome": {"outcome": "cancelled"}}
-    assert seen == [("session/request_permission", {})]
+    assert received == [("session/request_permission", {})]
 
 
 def test_a_call_that_is_larger_than_the_pipes_is_exchanged_in_both_directions() -> None:
@@ -155,11 +155,11 @@ for _ in range(300): send({"method": "session/update", "params": {"x": "y" * 100
 send({"id": number, "result": {"length": len(call["params"]["text"])}})
 time.sleep(30)
 """
-    with agent(script) as (connection, seen):
+    with agent(script) as (connection, received):
         reply = connection.call("x", {"text": "a" * 1_000_000}, 20)
 
     assert reply == {"length": 1_000_000}
-    assert len(seen) == 300
+    assert len(received) == 300
 
 
 def test_a_flood_of_messages_does_not_keep_the_run_from_being_ended() -> None:

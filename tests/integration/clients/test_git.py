@@ -179,10 +179,10 @@ def test_commits_that_change_a_file_are_listed_newest_first(server: GitServer, f
     second = server.commit({"app.py": "2\n"}, "second")
     third = server.commit({"app.py": "3\n"}, "third: [x] \x1b odd")
 
-    found = server.repositories().commits_touching(REPOSITORY, "app.py", first, third)
+    commits = server.repositories().commits_touching(REPOSITORY, "app.py", first, third)
 
-    assert [sha for sha, _ in found] == [third, second]
-    assert found[1][1] == "second"
+    assert [sha for sha, _ in commits] == [third, second]
+    assert commits[1][1] == "second"
     assert server.repositories().commits_touching(REPOSITORY, "*", first, third) == []
 
 
@@ -429,9 +429,9 @@ def test_a_push_adds_one_commit_by_trackwalker_to_the_branch(
     ours.push(REPOSITORY, sha, "trackwalker/a-1")
 
     assert ours.remote_branch(REPOSITORY, "trackwalker/a-1") == sha
-    shown = git(server.bare, "show", "-s", "--format=%P|%an|%ae|%cn|%ce|%at|%ct|%B", sha)
+    written = git(server.bare, "show", "-s", "--format=%P|%an|%ae|%cn|%ce|%at|%ct|%B", sha)
     who = "Trackwalker|trackwalker@users.noreply.github.com"
-    assert shown == f"{first}|{who}|{who}|{int(WHEN.timestamp())}|{int(WHEN.timestamp())}|Fix it\n\nbecause"
+    assert written == f"{first}|{who}|{who}|{int(WHEN.timestamp())}|{int(WHEN.timestamp())}|Fix it\n\nbecause"
     assert git(server.bare, "show", f"{sha}:app.py") == "one\nTWO\nthree"
 
 

@@ -326,10 +326,10 @@ def test_a_body_that_is_not_json_raises_github_busy() -> None:
 
 
 def test_a_redirect_to_another_host_does_not_carry_the_token() -> None:
-    seen: list[httpx.Request] = []
+    requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
+        requests.append(request)
         if request.url.host == "api.example":
             return httpx.Response(301, headers={"Location": "https://elsewhere.example/repos/acme/shop"})
         return httpx.Response(200, json={"full_name": NAME, "private": True, "default_branch": "main"})
@@ -337,8 +337,8 @@ def test_a_redirect_to_another_host_does_not_carry_the_token() -> None:
     http = httpx.Client(transport=httpx.MockTransport(answer))
     GitHub("https://api.example", "https://example", token=SecretStr(TOKEN), http=http).repository(NAME)
 
-    assert [request.headers.get("authorization") for request in seen] == [f"Bearer {TOKEN}", None]
-    assert all(TOKEN not in str(request.url) for request in seen)
+    assert [request.headers.get("authorization") for request in requests] == [f"Bearer {TOKEN}", None]
+    assert all(TOKEN not in str(request.url) for request in requests)
 
 
 def test_without_a_credential_the_refusal_names_the_setting(running: Running) -> None:

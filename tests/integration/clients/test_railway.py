@@ -417,7 +417,10 @@ def test_configured_limits_are_decimal_gigabytes(railway: Railway, fake_railway:
     fake_railway.world.services.append(WorldService("free", "free", cpu_limit=None, memory_limit=0.5))
 
     metrics = railway.fetch_http_metrics(
-        HERE, [ServiceQuery(one, traffic=False, limits=True) for one in ("svc", "free")], WINDOW, 60
+        HERE,
+        [ServiceQuery(service_id, traffic=False, limits=True) for service_id in ("svc", "free")],
+        WINDOW,
+        60,
     )
 
     assert metrics.limits == {"svc": (8.0, 8.0), "free": (None, 0.5)}

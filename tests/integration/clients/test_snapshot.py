@@ -376,9 +376,9 @@ def test_calls_are_inferred_from_variables_and_lookups(railway: Railway, fake_ra
 
 
 def test_no_value_of_a_variable_is_requested() -> None:
-    asked = documents.STRUCTURE["variables"]
+    variables = documents.STRUCTURE["variables"]
 
-    assert "name references serviceId }" in asked
+    assert "name references serviceId }" in variables
     assert "payload" not in documents.STRUCTURE["events"].replace("activityPayload", "")
 
 
@@ -497,10 +497,10 @@ def refusing(fake_railway: FakeRailway, refused: Callable[[str], bool], answer: 
     """A client of the fake that answers some documents differently."""
 
     def handle(request: httpx.Request) -> httpx.Response:
-        asked = json.loads(request.content)
-        if refused(asked["query"]):
+        variables = json.loads(request.content)
+        if refused(variables["query"]):
             return httpx.Response(answer.status_code, content=answer.content)
-        status, body = fake_railway.ask(asked)
+        status, body = fake_railway.ask(variables)
         return httpx.Response(status, json=body)
 
     http = httpx.Client(transport=httpx.MockTransport(handle))
@@ -586,10 +586,13 @@ def test_a_failed_batch_hides_the_traffic_of_its_own_services_only(fake_railway:
     fake_railway.world.services = [running(f"s{n:02}") for n in range(21)]
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked = json.loads(request.content)
-        if asked["query"].startswith("query HttpMetrics") and "svc-s20" in asked["variables"].values():
+        variables = json.loads(request.content)
+        if (
+            variables["query"].startswith("query HttpMetrics")
+            and "svc-s20" in variables["variables"].values()
+        ):
             return httpx.Response(503)
-        status, body = fake_railway.ask(asked)
+        status, body = fake_railway.ask(variables)
         return httpx.Response(status, json=body)
 
     http = httpx.Client(transport=httpx.MockTransport(answer))

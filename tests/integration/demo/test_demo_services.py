@@ -187,8 +187,8 @@ def test_requests_between_two_times_are_measured() -> None:
 def test_a_period_without_requests_or_with_failures_is_not_healthy() -> None:
     assert is_healthy(Measurement(100, 0.0, 80))
     assert [
-        is_healthy(one)
-        for one in (Measurement(0, 0, 0), Measurement(100, 0.1, 80), Measurement(100, 0, 1500))
+        is_healthy(sample)
+        for sample in (Measurement(0, 0, 0), Measurement(100, 0.1, 80), Measurement(100, 0, 1500))
     ] == [False] * 3
 
 

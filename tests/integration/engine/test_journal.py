@@ -213,9 +213,9 @@ def test_an_effect_is_looked_for_after_acting(journal: WorkerStore, sweep_key: s
     claim = claimed(journal, sweep_key)
     world: list[int] = []
 
-    seen = claim.effect(Record("pull", int), lambda: world[0] if world else None, lambda: world.append(3))
+    result = claim.effect(Record("pull", int), lambda: world[0] if world else None, lambda: world.append(3))
 
-    assert (seen, world) == (3, [3])
+    assert (result, world) == (3, [3])
 
 
 def test_an_effect_that_cannot_be_seen_yet_is_recorded_as_it_was_answered(

@@ -99,9 +99,9 @@ def test_a_record_that_stays_unreadable_is_made_again_once_only(reporting: Pipel
 def test_every_record_that_a_stage_needs_is_made_by_a_stage() -> None:
     needed = {record for stage in STAGES.values() for record in stage.needs}
 
-    made = {record for stage in STAGES.values() for record in stage.makes}
+    records_made = {record for stage in STAGES.values() for record in stage.makes}
 
-    assert needed <= made | {records.PULL}
+    assert needed <= records_made | {records.PULL}
     assert set(STAGES) == set(HANDLERS)
 
 
@@ -109,7 +109,7 @@ def with_more(value: Any) -> Any:
     """The value as a newer version might write it: every model has an unknown field."""
     if isinstance(value, dict):
         return value | {"of_tomorrow": {"deep": [1]}}
-    return [with_more(one) for one in value] if isinstance(value, list) else value
+    return [with_more(item) for item in value] if isinstance(value, list) else value
 
 
 def add_to_records(running: PipelineHarness) -> None:
@@ -139,25 +139,25 @@ def test_fields_that_a_newer_version_adds_to_records_are_ignored(
 
 def test_every_script_keeps_unknown_fields(reporting: PipelineHarness) -> None:
     reporting.alert()
-    known, store = set[str](), reporting.store
+    marked, store = set[str](), reporting.store
 
     def lost() -> list[str]:
         now = {
-            key: store.hmget(key, "of_tomorrow", "r:of_tomorrow") for key in known & set(journals(reporting))
+            key: store.hmget(key, "of_tomorrow", "r:of_tomorrow") for key in marked & set(journals(reporting))
         }
         return [f"{key}: {fields}" for key, fields in now.items() if fields != [key.encode(), NEWER]]
 
     for _ in range(60):
-        for key in set(journals(reporting)) - known:
+        for key in set(journals(reporting)) - marked:
             store.hset(key, mapping={"of_tomorrow": key, "r:of_tomorrow": NEWER})
-            known.add(key)
+            marked.add(key)
         if reporting.report_texts():
             break
         reporting.work_next()
         assert lost() == []
     control.request_fix(reporting.journal, "all")
 
-    assert {"alert", "sweep", "incident", "notification"} == {key.split(":")[1] for key in known}
+    assert {"alert", "sweep", "incident", "notification"} == {key.split(":")[1] for key in marked}
     assert lost() == []
 
 
@@ -189,12 +189,12 @@ def test_a_newer_record_is_left_to_the_newer_worker(
 def test_a_newer_survey_is_neither_analysed_nor_made_again(reporting: PipelineHarness) -> None:
     key = at_analyse(reporting)
     reporting.store.hset(key, mapping={"r:survey": NEWER, "stage": "survey"})
-    asked = len(reporting.railway.operations)
+    calls = len(reporting.railway.operations)
 
     run_stage(reporting.services, "survey", key)
 
     assert reporting.store.hget(key, "r:survey") == NEWER
-    assert len(reporting.railway.operations) == asked
+    assert len(reporting.railway.operations) == calls
 
 
 def test_an_alert_of_a_newer_version_is_not_dropped(reporting: PipelineHarness) -> None:
@@ -262,8 +262,8 @@ def rolled_back(running: PipelineHarness, key: str, minutes: float) -> None:
     """Let the dispatcher have met the journal's unknown stage so many minutes ago."""
     running.store.zadd(SCHEDULE, {key: 1})
     dispatcher.dispatch_due(running.journal, make_broker(running.store))
-    known, _, since = running.journal.fields(key)["unknown"].rpartition(b" ")
-    running.store.hset(key, "unknown", known + b" %d" % (int(since) - int(minutes * 60_000)))
+    stage_name, _, since = running.journal.fields(key)["unknown"].rpartition(b" ")
+    running.store.hset(key, "unknown", stage_name + b" %d" % (int(since) - int(minutes * 60_000)))
     running.store.zadd(SCHEDULE, {key: 1})
     dispatcher.dispatch_due(running.journal, make_broker(running.store))
 
@@ -279,12 +279,12 @@ def test_a_journal_of_an_unknown_stage_continues_from_its_records_after_a_rollba
     reporting.store.hdel(key, "not_before", "lease")
 
     rolled_back(reporting, key, 14)
-    left = reporting.journal.fields(key)["stage"]
+    stage_before = reporting.journal.fields(key)["stage"]
     reporting.store.hset(key, "fence", "8")
     rolled_back(reporting, key, 16)
 
     fields = reporting.journal.fields(key)
-    assert (left, fields["stage"], fields["fence"]) == (b"foresee", stage.encode(), b"9")
+    assert (stage_before, fields["stage"], fields["fence"]) == (b"foresee", stage.encode(), b"9")
     assert f"r:{record}" in fields
     reporting.drive(reporting.report_texts)
     assert len(reporting.report_texts()) == 1

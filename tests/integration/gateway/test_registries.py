@@ -296,7 +296,7 @@ def test_a_credential_reaches_its_own_registry_only(registry: FakeRegistry) -> N
             scopes={"@acme": Registry(scoped.url, MEMBER)},
         )  # fmt: skip
         with running(settings) as proxy:
-            got = get(
+            reply = get(
                 proxy, link(proxy, "/pip/0/simple/six/"), headers={"Authorization": "Bearer x", "X-Data": "y"}
             )
             npm = [
@@ -305,7 +305,7 @@ def test_a_credential_reaches_its_own_registry_only(registry: FakeRegistry) -> N
             ]
             variables = json.dumps(proxy.variables())
 
-    assert got.content == content
+    assert reply.content == content
     assert [answer.status_code for answer in npm] == [200, 200, 200]
     assert [headers.get("authorization") for _, _, headers in files.requests] == [None]
     assert scoped.paths == ["/@acme%2Fsmall", "/@acme/small/-/small-1.0.0.tgz"]

@@ -160,8 +160,8 @@ def test_a_rerun_does_not_recreate_the_budget_of_an_expired_day(
 
 def test_each_day_has_its_own_budget(journal: WorkerStore, settings: Settings) -> None:
     first, second, third = claims(journal, 3)
-    for one in (first, second):
-        budget.reserve(journal, settings, one, sick(one.id), NOW)
+    for incident in (first, second):
+        budget.reserve(journal, settings, incident, sick(incident.id), NOW)
 
     today = budget.reserve(journal, settings, third, sick("c"), NOW)
     tomorrow = budget.reserve(journal, settings, third, sick("c"), NOW + timedelta(days=1))
@@ -175,8 +175,8 @@ def test_a_reservation_counts_against_the_days_cost_until_it_is_settled(journal:
         {"TRACKWALKER_MAX_COST_PER_DAY_USD": "5", "TRACKWALKER_MAX_AGENT_RUNS_PER_DAY": "50"}, dotenv=None
     )
     first, second, third = claims(journal, 3)
-    for one in (first, second):
-        assert budget.reserve(journal, rich, one, sick(one.id), NOW) is None
+    for incident in (first, second):
+        assert budget.reserve(journal, rich, incident, sick(incident.id), NOW) is None
 
     before = budget.reserve(journal, rich, third, sick("c"), NOW)
     budget.settle(journal, first, 0.25)

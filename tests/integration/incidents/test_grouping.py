@@ -349,8 +349,8 @@ def test_a_cancelled_member_is_shown_as_such_and_rings_no_telephone(services: Fa
     services.notify()
 
     [head] = [one.text for one in services.running.slack.messages if not one.thread_ts]
-    said = [one.text for one in services.running.slack.messages if one.thread_ts]
+    replies = [one.text for one in services.running.slack.messages if one.thread_ts]
     assert head.count("cancelled by a person") == 1
-    assert [text.count("cancelled by a person") for text in said] == [1]
+    assert [text.count("cancelled by a person") for text in replies] == [1]
     assert len(services.channel_texts) == before
     assert not any("ended" in services.journal.fields(key) for key in others)

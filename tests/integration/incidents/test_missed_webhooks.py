@@ -115,9 +115,10 @@ def test_events_older_than_the_received_ones_are_not_examined() -> None:
 # ---- events of the feed ---------------------------------------------------------------------
 
 
-def events(*told: dict[str, Any]) -> list[Event]:
+def events(*fields: dict[str, Any]) -> list[Event]:
     return [
-        Event.model_validate({"object": "Deployment", "createdAt": NOON.isoformat()} | one) for one in told
+        Event.model_validate({"object": "Deployment", "createdAt": NOON.isoformat()} | facts)
+        for facts in fields
     ]
 
 
@@ -132,10 +133,10 @@ def test_an_event_has_the_same_name_in_feed_and_webhook(action: str) -> None:
     body = {"type": f"Deployment.{action}", "resource": where | {"environment": {"id": "env"}}}
 
     alert = webhooks.parse(json.dumps(body).encode(), NOON, "t")
-    [told] = platform_reports(events({"action": action, "activityPayload": where}), [])
+    [report] = platform_reports(events({"action": action, "activityPayload": where}), [])
 
     assert isinstance(alert, Alert)
-    assert event_name(alert) == f"{told.kind}:{told.service_id}:{told.deployment_id}"
+    assert event_name(alert) == f"{report.kind}:{report.service_id}:{report.deployment_id}"
 
 
 def test_only_events_that_have_webhooks_are_reported() -> None:
@@ -157,11 +158,11 @@ def test_a_deployment_without_an_event_is_reported_by_its_status() -> None:
 
 @pytest.mark.parametrize("action", ["crashed", "oom_killed"])
 def test_a_deployment_with_an_event_is_reported_once(action: str) -> None:
-    told = platform_reports(
+    reports = platform_reports(
         events({"action": action, "activityPayload": {"deploymentId": "a"}}), [deployed("a", "CRASHED")]
     )
 
-    assert [(one.service_id, one.deployment_id, one.at) for one in told] == [("svc-a", "a", NOON)]
+    assert [(one.service_id, one.deployment_id, one.at) for one in reports] == [("svc-a", "a", NOON)]
 
 
 @pytest.mark.parametrize(
@@ -260,8 +261,8 @@ def test_a_flood_is_ingested_in_parts_until_nothing_is_left(journal: JournalStor
         5,
         0,
     ]
-    taken = [journal.read_record(f"{PREFIX}alert:{one}", records.ALERT) for part in parts for one in part]
-    assert {one.service_id for one in taken if one} == set(names)
+    ingested = [journal.read_record(f"{PREFIX}alert:{one}", records.ALERT) for part in parts for one in part]
+    assert {one.service_id for one in ingested if one} == set(names)
 
 
 def test_the_cursor_never_moves_back_and_expires(journal: JournalStore, store: redis.Redis) -> None:
@@ -325,8 +326,8 @@ def sweeps(running: PipelineHarness, number: int) -> Callable[[], bool]:
 
 def alerts(running: PipelineHarness) -> list[Alert]:
     keys = running.store.scan_iter(f"{PREFIX}alert:missed-*")
-    found = [running.journal.read_record(key.decode(), records.ALERT) for key in keys]
-    return [one for one in found if one and not one.id.endswith("-again")]
+    ingested_alerts = [running.journal.read_record(key.decode(), records.ALERT) for key in keys]
+    return [one for one in ingested_alerts if one and not one.id.endswith("-again")]
 
 
 def test_a_ping_finds_a_missed_event_and_reports_it_once(calm: PipelineHarness) -> None:
@@ -414,13 +415,13 @@ def test_a_late_webhook_opens_no_second_incident(store: redis.Redis, store_url: 
         happens(sick)
         ping(sick)
         sick.drive(sick.outcome_posts)
-        found = alerts(sick)
+        ingested_alerts = alerts(sick)
 
         sick.alert(kind="deployment.crashed", deployment_id="dep-new")
         sick.drive(sweeps(sick, 2))
         sick.drive(lambda: not [key for key in sick.due() if "notification:alert" in key])
 
-        assert found == []
+        assert ingested_alerts == []
         assert len(sick.incidents()) == 1
         assert len([one for one in sick.slack.messages if not one.thread_ts]) == 1
 

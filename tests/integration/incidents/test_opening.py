@@ -82,9 +82,9 @@ class Sweeps:
         assert claim is not None
         return claim
 
-    def find(self, seen: Survey, *findings: Finding, alerts: tuple[Alert, ...] = ()) -> list[str]:
+    def find(self, current: Survey, *findings: Finding, alerts: tuple[Alert, ...] = ()) -> list[str]:
         claim = self.claim(*alerts)
-        holders = open_incidents(claim, self.journal, seen, list(findings), opened_at=NOW, ack_seconds=60)
+        holders = open_incidents(claim, self.journal, current, list(findings), opened_at=NOW, ack_seconds=60)
         claim.end(EndedAs.RESOLVED, "done")
         return holders
 
@@ -324,11 +324,11 @@ def test_every_symptom_is_suppressed_even_beyond_the_recorded_ones(sweeps: Sweep
     names = ["checkout", *(f"s{n}" for n in range(MAX_SYMPTOMS + 2))]
     services = tuple(Service(id=f"svc-{name}", name=name) for name in names)
     calls = tuple((f"svc-{name}", "svc-checkout") for name in names[1:])
-    known = sweeps.find(survey(services=services, calls=calls), *(failing(name) for name in names[1:]))
+    incidents = sweeps.find(survey(services=services, calls=calls), *(failing(name) for name in names[1:]))
 
     sweeps.find(survey(services=services, calls=calls), *(failing(name) for name in names))
 
-    assert all(sweeps.suppressed_by(one) for one in known)
+    assert all(sweeps.suppressed_by(one) for one in incidents)
 
 
 def test_a_symptom_is_suppressed_by_the_next_occurrence_of_its_cause(sweeps: Sweeps) -> None:

@@ -114,8 +114,8 @@ def test_an_outcome_is_posted_although_the_acknowledgement_cannot_be_edited(
     reporting.alert()
     reporting.drive(lambda: bool(reporting.outcome_kind()))
     key = reporting.incidents()[0].replace(PREFIX, f"{PREFIX}notification:", 1)
-    gone = SlackMessage(ts="1700000000.000001", channel=reporting.slack.channel)
-    reporting.store.hset(key, "r:ack", pack(gone, SlackMessage))
+    deleted = SlackMessage(ts="1700000000.000001", channel=reporting.slack.channel)
+    reporting.store.hset(key, "r:ack", pack(deleted, SlackMessage))
     reporting.slack.faults.add("refuse", path="chat.update", times=10)
 
     notify(reporting, key)

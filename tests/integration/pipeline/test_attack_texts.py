@@ -103,11 +103,11 @@ def test_no_attack_text_works_anywhere_after_a_whole_incident(
         # The stand-ins cannot send half a surrogate pair; tests of the clients do.
         plant(pipeline, whole.text.encode(errors="ignore").decode())
         pipeline.drive(pipeline.outcome_posts)
-        shown = [*outlets(pipeline, capsys), *own_logs()]
+        outputs = [*outlets(pipeline, capsys), *own_logs()]
 
-    for kind, text in shown:
-        if found := find_leaks(kind, text, whole, judge):
-            leaks.append((kind, found, text))
+    for kind, text in outputs:
+        if parts := find_leaks(kind, text, whole, judge):
+            leaks.append((kind, parts, text))
     assert leaks == []
-    assert {kind for kind, text in shown if OUTSIDE in text} >= {"slack", "terminal", "log", "prompt"}
+    assert {kind for kind, text in outputs if OUTSIDE in text} >= {"slack", "terminal", "log", "prompt"}
     assert all(body.get("parse") == "none" for body in pipeline.slack.bodies)

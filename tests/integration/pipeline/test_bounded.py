@@ -202,17 +202,17 @@ def test_alerts_of_one_scope_share_one_place_on_the_sweep_and_one_answer(
 
 
 def test_an_alert_of_another_scope_gets_its_own_answer(reporting: PipelineHarness) -> None:
-    asked = [
+    wakers = [
         reporting.alert(),
         reporting.alert(kind="deployment.deployed"),
         reporting.alert(service_id="svc-db", service_name="Postgres"),
     ]
-    for name in asked:
+    for name in wakers:
         run_stage(reporting.services, "intake", f"{PREFIX}alert:{name}")
 
     sweep = reporting.journal.fields(f"{PREFIX}sweep:env-1:1")
 
-    assert {field[2:] for field in sweep if field.startswith("a:")} == set(asked)
+    assert {field[2:] for field in sweep if field.startswith("a:")} == set(wakers)
 
 
 def test_no_problem_is_answered_once_within_minutes(start: StartHarness) -> None:

@@ -221,7 +221,7 @@ def test_a_quiet_ping_sweep_is_kept_for_days_and_an_alerts_sweep_for_longer(
         calm.alert()
         calm.drive(lambda: calm.count_ended_sweeps() >= 2)
 
-        [quiet, asked] = sorted(
+        [quiet, requested] = sorted(
             calm.store.ttl(key) for key in calm.store.scan_iter(f"{PREFIX}sweep:*") if calm.store.ttl(key) > 0
         )
-        assert quiet <= stages.QUIET_TTL_SECONDS < asked
+        assert quiet <= stages.QUIET_TTL_SECONDS < requested

@@ -520,11 +520,11 @@ def test_trickling_answers_cost_a_sweep_no_more_than_its_deadline(
         wait_until(
             lambda: "failing_since" in reporting.journal.fields(SWEEP), seconds=60, what="a try that failed"
         )
-        tried = reporting.journal.fields(SWEEP)
+        sweep = reporting.journal.fields(SWEEP)
         wait_until(reporting.report_texts, seconds=90, what="the outcome")
 
     assert len(reporting.railway.faults.played) == 3
-    assert tried["crashes"] == b"0"
+    assert sweep["crashes"] == b"0"
 
 
 def test_every_call_ends_at_the_deadline_of_its_stage(

@@ -293,10 +293,10 @@ def test_an_affected_caller_shares_the_incident_and_the_pull_request_of_its_call
         "dep-web", "svc-web", "SUCCESS", began - 9e5, began - 9e5, {"image": "ghcr.io/acme/web"},
         instances=[("ins-web", "RUNNING")],
     )  # fmt: skip
-    asked = [replace(one, deployment_id=live.id, instance_id="ins-web") for one in shop_.requests]
+    requests = [replace(one, deployment_id=live.id, instance_id="ins-web") for one in shop_.requests]
     web = WorldService(
         "svc-web", "web", image="ghcr.io/acme/web", domains=["web.up.railway.app"], deployments=[live],
-        active=[live.id], requests=asked, variables={"SHOP_URL": ["shop.RAILWAY_PRIVATE_DOMAIN"]},
+        active=[live.id], requests=requests, variables={"SHOP_URL": ["shop.RAILWAY_PRIVATE_DOMAIN"]},
     )  # fmt: skip
     failing.world.services.append(web)
     failing.alert(service_id="svc-web", service_name="web")
@@ -341,14 +341,14 @@ def test_a_suppressed_incident_stops_and_continues_once_it_has_its_own_cause(
 def test_a_verdict_with_another_remedy_starts_no_agent(failing: PipelineHarness) -> None:
     failing.alert()
     failing.drive(lambda: any(failing.values(Verdict)))
-    held = Verdict(
+    verdict = Verdict(
         category=Category.DEPLOYMENT,
         reason=VerdictReason.DEPLOYMENT_HANGS,
         summary="the newest deployment hangs",
         action="cancel it",
     )
     key = failing.incidents()[0]
-    failing.store.hset(key, mapping={"stage": "diagnose", "r:verdict": pack(held, Verdict)})
+    failing.store.hset(key, mapping={"stage": "diagnose", "r:verdict": pack(verdict, Verdict)})
 
     failing.drive(ended(failing))
 

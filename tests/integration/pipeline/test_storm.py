@@ -110,17 +110,17 @@ def storm(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         )
         places["prj-1"] = running.railway
         receiver = stack.enter_context(served(PRODUCT, store_url, WATCH))
-        made = Storm(running, urlsplit(receiver).port or 0)
-        with _at_work(made):
-            made.answers = _send(made.port, _webhooks(random.Random(7)))
-            wait_until(lambda: not _asked(made), seconds=120, what="the end of all alerts and sweeps")
+        new_storm = Storm(running, urlsplit(receiver).port or 0)
+        with _at_work(new_storm):
+            new_storm.answers = _send(new_storm.port, _webhooks(random.Random(7)))
+            wait_until(lambda: not _asked(new_storm), seconds=120, what="the end of all alerts and sweeps")
             # After the storm it is still there: each environment's next sweep sees it again.
-            made.answers += _send(
-                made.port, [_railway_hook("Monitor.triggered", at) for at in ("svc-shop", "svc-two")]
+            new_storm.answers += _send(
+                new_storm.port, [_railway_hook("Monitor.triggered", at) for at in ("svc-shop", "svc-two")]
             )
-            wait_until(lambda: not _asked(made), seconds=120, what="the end of the last ones")
-            wait_until(lambda: all(_outcomes(made)), seconds=120, what="the outcomes")
-        yield made
+            wait_until(lambda: not _asked(new_storm), seconds=120, what="the end of the last ones")
+            wait_until(lambda: all(_outcomes(new_storm)), seconds=120, what="the outcomes")
+        yield new_storm
     connection.close()
 
 
@@ -129,10 +129,10 @@ def _railway(places: dict[str, FakeRailway]) -> Starlette:
 
     async def answer(request: HttpRequest) -> Response:
         body = await request.json()
-        asked = json.dumps(body)
-        other = any(name in asked for name in ("prj-2", "env-2", "svc-two", "dep-two"))
-        status, made = await run_in_threadpool(places["prj-2" if other else "prj-1"].ask, body)
-        return JSONResponse(made, status)
+        query = json.dumps(body)
+        other = any(name in query for name in ("prj-2", "env-2", "svc-two", "dep-two"))
+        status, reply = await run_in_threadpool(places["prj-2" if other else "prj-1"].ask, body)
+        return JSONResponse(reply, status)
 
     return Starlette(routes=[Route("/{path:path}", answer, methods=["POST"])])
 
@@ -148,28 +148,28 @@ def _service(name: str, now: float, *, failing: bool) -> WorldService:
         f"dep-{name}", f"svc-{name}", "SUCCESS", now - 9e5, now - 9e5, {"image": "two"},
         instances=[("ins", "RUNNING")],
     )  # fmt: skip
-    made = WorldService(f"svc-{name}", name, image="two", deployments=[live], active=[live.id])
+    service = WorldService(f"svc-{name}", name, image="two", deployments=[live], active=[live.id])
     for second in range(0, 1800, 5):
         status = 500 if failing and second > 600 and second % 2 else 200
-        made.requests.append(Request(now - 1800 + second, "GET", "/", status, 20.0, live.id, "ins"))
-    return made
+        service.requests.append(Request(now - 1800 + second, "GET", "/", status, 20.0, live.id, "ins"))
+    return service
 
 
 def _webhooks(chance: random.Random) -> list[tuple[str, bytes]]:
     """The endpoint and body of each webhook: all kinds, half of them repeated, in random order."""
-    made: list[tuple[str, bytes]] = []
-    while len(made) < WEBHOOKS:
+    webhooks: list[tuple[str, bytes]] = []
+    while len(webhooks) < WEBHOOKS:
         kind = chance.random()
-        if made and kind < 0.5:
-            made.append(chance.choice(made))
+        if webhooks and kind < 0.5:
+            webhooks.append(chance.choice(webhooks))
         elif kind < 0.6:
             text = f"{chance.choice(FORWARDS)} ({chance.randrange(20)})"
-            made.append(("/hooks/slack", json.dumps({"text": text}).encode()))
+            webhooks.append(("/hooks/slack", json.dumps({"text": text}).encode()))
         else:
             late = chance.uniform(0, 900)
-            made.append(_railway_hook(chance.choice(SPELLINGS), chance.choice(list(NAMES)), late))
-    chance.shuffle(made)
-    return made
+            webhooks.append(_railway_hook(chance.choice(SPELLINGS), chance.choice(list(NAMES)), late))
+    chance.shuffle(webhooks)
+    return webhooks
 
 
 def _railway_hook(kind: str, service: str, late: float = 0.0) -> tuple[str, bytes]:
@@ -203,9 +203,9 @@ def _send(port: int, webhooks: list[tuple[str, bytes]]) -> list[tuple[int, str]]
 def _one(connection: http.client.HTTPConnection, path: str, body: bytes) -> tuple[int, str]:
     connection.request("POST", path, body, {"X-Trackwalker-Secret": SECRET})
     answer = connection.getresponse()
-    said = answer.read()
-    return answer.status, answer.headers["X-Trackwalker-Alert"] or json.loads(said).get(
-        "alert", said.decode()
+    content = answer.read()
+    return answer.status, answer.headers["X-Trackwalker-Alert"] or json.loads(content).get(
+        "alert", content.decode()
     )
 
 
@@ -284,12 +284,12 @@ def test_every_webhook_of_a_storm_is_answered(storm: Storm) -> None:
 
 def test_no_webhook_of_a_storm_is_lost(storm: Storm) -> None:
     alerts = storm.alerts()
-    again = sum(int(one.get("firings", 0)) for one in alerts)
-    alike = sum("same" in one for one in alerts)
+    again = sum(int(alert.get("firings", 0)) for alert in alerts)
+    alike = sum("same" in alert for alert in alerts)
 
     assert len(alerts) == len(storm.taken())
     assert len(alerts) + again - alike == WEBHOOKS + 2
-    assert all("ended" in one and "sweep" in one for one in alerts)
+    assert all("ended" in alert and "sweep" in alert for alert in alerts)
 
 
 def test_a_storm_becomes_one_incident_per_cause(storm: Storm) -> None:
@@ -297,8 +297,10 @@ def test_a_storm_becomes_one_incident_per_cause(storm: Storm) -> None:
 
     assert len(incidents) == 2
     assert storm.store.hlen(OPEN) == 2
-    messages = [one for one in storm.line.slack.messages if one.key.startswith("notification:incident:")]
-    outcomes = [one.text.splitlines()[0] for one in messages if one.key.endswith(":outcome")]
+    messages = [
+        message for message in storm.line.slack.messages if message.key.startswith("notification:incident:")
+    ]
+    outcomes = [message.text.splitlines()[0] for message in messages if message.key.endswith(":outcome")]
     assert len(outcomes) == 2
     assert sum("*shop* in shop/production" in line for line in outcomes) == 1
     assert sum("*two* in second/production" in line for line in outcomes) == 1
@@ -311,15 +313,15 @@ def test_a_storm_has_one_running_and_one_queued_sweep_per_environment(storm: Sto
 
 
 def test_repeated_alerts_are_counted_and_shown(storm: Storm) -> None:
-    told_often = max(storm.alerts(), key=lambda one: int(one.get("firings", 0)))
+    most_frequent = max(storm.alerts(), key=lambda alert: int(alert.get("firings", 0)))
     name = next(
-        name for name in storm.taken() if storm.line.journal.fields(f"{PREFIX}alert:{name}") == told_often
+        name for name in storm.taken() if storm.line.journal.fields(f"{PREFIX}alert:{name}") == most_frequent
     )
 
-    shown = journal_view.render_journal(storm.line.journal, name, datetime.now(UTC))
+    view = journal_view.render_journal(storm.line.journal, name, datetime.now(UTC))
 
-    assert int(told_often["firings"]) > 10
-    assert f"  firings: {told_often['firings'].decode()}" in shown
+    assert int(most_frequent["firings"]) > 10
+    assert f"  firings: {most_frequent['firings'].decode()}" in view
     for incident in storm.line.incidents():
         assert int(storm.line.journal.fields(incident)["firings"]) >= 2
 

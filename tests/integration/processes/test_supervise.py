@@ -44,8 +44,8 @@ def up(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     yield process
     process.kill()
     process.wait()
-    known = embedded.address(tmp_path / "state")
-    if known and embedded.answers(known):
+    address = embedded.address(tmp_path / "state")
+    if address and embedded.answers(address):
         embedded.EmbeddedStore(tmp_path / "state").stop()
 
 

@@ -323,8 +323,8 @@ def test_pings_slow_down_when_the_rate_limit_is_nearly_used_up(
     store_url: str, store: redis.Redis, journal: JournalStore
 ) -> None:
     now = datetime.now(UTC)
-    left = RateLimit(limit=100, remaining=29, resets_at=now + timedelta(minutes=50))
-    request_quota.store_sweep_cost(journal, "env", left, 9, now)
+    quota = RateLimit(limit=100, remaining=29, resets_at=now + timedelta(minutes=50))
+    request_quota.store_sweep_cost(journal, "env", quota, 9, now)
     chosen = read(
         {"REDIS_URL": store_url, "TRACKWALKER_SECRET": "first", "TRACKWALKER_PING_MINUTES": "10"}, None
     )

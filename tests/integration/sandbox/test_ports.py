@@ -30,10 +30,10 @@ LEVELS = ("bubblewrap", "landlock", "landlock without mounts", "uid without moun
 @pytest.fixture(params=LEVELS)
 def level(request: pytest.FixtureRequest) -> Iterator[Level]:
     with probe_folder() as folder:
-        found = next(levels(folder, only=request.param), None)
-        if found is None:
+        available = next(levels(folder, only=request.param), None)
+        if available is None:
             pytest.skip("this machine does not allow the level")
-        yield found
+        yield available
 
 
 @contextmanager

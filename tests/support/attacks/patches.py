@@ -58,8 +58,8 @@ def _file(path: str, old: Content | None, new: Content | None) -> str:
     # A file that becomes a link is a deleted and a new file in one patch.
     if old is not None and new is not None and isinstance(old, Link) != isinstance(new, Link):
         return _file(path, old, None) + _file(path, None, new)
-    left, right = _quote(f"a/{path}"), _quote(f"b/{path}")
-    header = f"diff --git {left} {right}\n"
+    before_name, after_name = _quote(f"a/{path}"), _quote(f"b/{path}")
+    header = f"diff --git {before_name} {after_name}\n"
     if old is None:
         header += f"new file mode {modes[1]}\n"
     elif new is None:
@@ -72,7 +72,7 @@ def _file(path: str, old: Content | None, new: Content | None) -> str:
     header += f"{index} {modes[1]}\n" if modes[0] == modes[1] else f"{index}\n"
     if b"\0" in _bytes(old) + _bytes(new):
         return f"{header}GIT binary patch\n{_literal(_bytes(new))}{_literal(_bytes(old))}"
-    names = ("/dev/null" if old is None else left, "/dev/null" if new is None else right)
+    names = ("/dev/null" if old is None else before_name, "/dev/null" if new is None else after_name)
     hunks = _hunks(_bytes(old).decode(), _bytes(new).decode())
     return f"{header}--- {names[0]}\n+++ {names[1]}\n{hunks}" if hunks else header
 

@@ -151,10 +151,13 @@ class FakeGitHub:
         self.calls.append((request.method, path))
         name, dot, rest = path[1:].partition(".git/")
         if dot and name.count("/") == 1:
-            known = self.repositories.get(name.lower())
-            where = f"/{known.name}.git/{rest}" if known else path
+            repository = self.repositories.get(name.lower())
+            where = f"/{repository.name}.git/{rest}" if repository else path
             answer = await githttp.answer(
-                request, self.folder, where, lambda token: self._right(token, known) if known else "none"
+                request,
+                self.folder,
+                where,
+                lambda token: self._right(token, repository) if repository else "none",
             )
             if rest == "git-receive-pack" and answer.status_code == 200:
                 self.pushes.append(name)
@@ -178,10 +181,10 @@ class FakeGitHub:
         except ComplaintError as problem:
             if problem.status == 404 and github_calls.find(request.method, path) is None:
                 self.wrong.append(f"{request.method} {path}")
-            said = {"message": problem.message, "documentation_url": DOCS, "status": str(problem.status)}
+            texts = {"message": problem.message, "documentation_url": DOCS, "status": str(problem.status)}
             errors = {"errors": problem.errors} if problem.errors else {}
             headers = {name.replace("_", "-"): value for name, value in problem.headers.items()}
-            answer = JSONResponse(said | errors, problem.status, headers)
+            answer = JSONResponse(texts | errors, problem.status, headers)
         answer.headers.setdefault("x-ratelimit-limit", "5000")
         answer.headers.setdefault("x-ratelimit-remaining", "4999")
         answer.headers.setdefault("x-ratelimit-reset", str(int(time.time()) + 3600))
@@ -241,13 +244,15 @@ class FakeGitHub:
             return JSONResponse({"id": 77, "app_id": 1, "app_slug": "trackwalker"})
         if at.get("installation_id") != "77":
             raise ComplaintError(404, "Not Found")
-        asked = body.get("repositories", [])
-        names = tuple(one.name for one in self.repositories.values() if one.name.partition("/")[2] in asked)
-        given = f"ghs_{len(self.tokens) + 1}"
-        self.tokens[given] = names
+        names_asked = body.get("repositories", [])
+        names = tuple(
+            one.name for one in self.repositories.values() if one.name.partition("/")[2] in names_asked
+        )
+        new_token = f"ghs_{len(self.tokens) + 1}"
+        self.tokens[new_token] = names
         expires = datetime.fromtimestamp(time.time() + 3600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         rights = {"contents": "write", "pull_requests": "write", "metadata": "read"}
-        return JSONResponse({"token": given, "expires_at": expires, "permissions": rights}, 201)
+        return JSONResponse({"token": new_token, "expires_at": expires, "permissions": rights}, 201)
 
     # -- one method per call ----------------------------------------------------------------------
 
@@ -283,18 +288,20 @@ class FakeGitHub:
         return JSONResponse(compare_of(repo, base, head, str(request.base_url)))
 
     def _list_pulls(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
-        asked = request.query_params
+        names_asked = request.query_params
         found = [
-            one for one in self.pulls if one.repo == repo and asked.get("state", "open") in ("all", one.state)
+            one
+            for one in self.pulls
+            if one.repo == repo and names_asked.get("state", "open") in ("all", one.state)
         ]
         if found and self.lists_to_lag > 0:
             self.lists_to_lag -= 1
             found.remove(max(found, key=lambda one: one.number))
         # As GitHub does: a filter without an owner is not looked at.
-        if ":" in asked.get("head", ""):
-            found = [one for one in found if one.label.lower() == asked["head"].lower()]
-        found = [one for one in found if asked.get("base", one.base) == one.base]
-        found.sort(key=lambda one: one.number, reverse=asked.get("direction", "desc") == "desc")
+        if ":" in names_asked.get("head", ""):
+            found = [one for one in found if one.label.lower() == names_asked["head"].lower()]
+        found = [one for one in found if names_asked.get("base", one.base) == one.base]
+        found.sort(key=lambda one: one.number, reverse=names_asked.get("direction", "desc") == "desc")
         return _paged(request, [pull_of(one, str(request.base_url), simple=True) for one in found])
 
     def _get_pull(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
@@ -306,8 +313,8 @@ class FakeGitHub:
         branch = body["head"].removeprefix(f"{repo.owner}:")
         if not body.get("title"):
             raise ComplaintError(422, "Validation Failed", [_missing("title")])
-        for name, wanted in (("head", branch), ("base", body["base"])):
-            if repo.sha(f"refs/heads/{wanted}") is None:
+        for name, ref in (("head", branch), ("base", body["base"])):
+            if repo.sha(f"refs/heads/{ref}") is None:
                 raise ComplaintError(422, "Validation Failed", [_missing(name) | {"code": "invalid"}])
         if any(one.repo == repo and one.head == branch and one.state == "open" for one in self.pulls):
             raise ComplaintError(
@@ -344,8 +351,8 @@ class FakeGitHub:
 
     def _comments(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
         number = self._numbered(_whole(at["issue_number"]), repo).number
-        said = [text for name, where, text in self.comments if (name, where) == (repo.name, number)]
-        return _paged(request, [comment_of(text, number, str(request.base_url)) for text in said])
+        texts = [text for name, where, text in self.comments if (name, where) == (repo.name, number)]
+        return _paged(request, [comment_of(text, number, str(request.base_url)) for text in texts])
 
     def _comment(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
         number = self._numbered(_whole(at["issue_number"]), repo).number

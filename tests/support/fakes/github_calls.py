@@ -36,8 +36,8 @@ class Call:
         """The path's parameters if the request is this call, else None."""
         if method != self.method:
             return None
-        found = re.fullmatch(_pattern(self.path), path)
-        return found.groupdict() if found else None
+        matched = re.fullmatch(_pattern(self.path), path)
+        return matched.groupdict() if matched else None
 
 
 def _pattern(template: str) -> str:
@@ -108,11 +108,11 @@ def find(method: str, path: str) -> tuple[Call, dict[str, str]] | None:
 def complaints(call: Call, query: Mapping[str, str], body: object) -> list[dict[str, str]]:
     """GitHub's validation errors of the query and the body: (field, code)."""
     wrong = [{"field": name, "code": "unknown_parameter"} for name in query if name not in call.query]
-    given = {**query, **body} if isinstance(body, dict) else dict(query)
+    arguments = {**query, **body} if isinstance(body, dict) else dict(query)
     wrong += [
         {"field": name, "code": "invalid"}
         for name, allowed in call.choices.items()
-        if name in given and given[name] not in allowed
+        if name in arguments and arguments[name] not in allowed
     ]
     if call.body is None:
         return wrong + ([{"field": "body", "code": "unexpected"}] if body is not None else [])

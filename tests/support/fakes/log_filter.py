@@ -21,17 +21,17 @@ def parse(text: str) -> Matches:
         raise ValueError(f"cannot read the filter {text!r}")
     if not tokens:
         return lambda _text, _attributes: True
-    found, rest = _either(tokens)
+    condition, rest = _either(tokens)
     if rest:
         raise ValueError(f"unexpected {rest[0]!r} in the filter")
-    return found
+    return condition
 
 
 def _either(tokens: list[str]) -> tuple[Matches, list[str]]:
     options = []
     while True:
-        found, tokens = _both(tokens)
-        options.append(found)
+        condition, tokens = _both(tokens)
+        options.append(condition)
         if tokens[:1] != ["OR"]:
             return lambda text, facts: any(one(text, facts) for one in options), tokens
         tokens = tokens[1:]
@@ -40,8 +40,8 @@ def _either(tokens: list[str]) -> tuple[Matches, list[str]]:
 def _both(tokens: list[str]) -> tuple[Matches, list[str]]:
     needs: list[Matches] = []
     while tokens and tokens[0] not in ("OR", ")"):
-        found, tokens = _one(tokens[1:] if tokens[0] == "AND" else tokens)
-        needs.append(found)
+        condition, tokens = _one(tokens[1:] if tokens[0] == "AND" else tokens)
+        needs.append(condition)
     if not needs:
         raise ValueError("a filter ends too early")
     return lambda text, facts: all(one(text, facts) for one in needs), tokens
@@ -52,17 +52,17 @@ def _one(tokens: list[str]) -> tuple[Matches, list[str]]:
         raise ValueError("a filter ends too early")
     head, rest = tokens[0], tokens[1:]
     if head == "-":
-        found, rest = _one(rest)
-        return lambda text, facts: not found(text, facts), rest
+        condition, rest = _one(rest)
+        return lambda text, facts: not condition(text, facts), rest
     if head == "(":
-        found, rest = _either(rest)
+        condition, rest = _either(rest)
         if rest[:1] != [")"]:
             raise ValueError("a parenthesis is never closed")
-        return found, rest[1:]
+        return condition, rest[1:]
     if head.startswith("@"):
         return _attribute(head), rest
-    wanted = head.strip('"').lower()
-    return lambda text, _facts: wanted in text.lower(), rest
+    phrase = head.strip('"').lower()
+    return lambda text, _facts: phrase in text.lower(), rest
 
 
 def _attribute(token: str) -> Matches:

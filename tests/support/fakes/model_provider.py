@@ -125,9 +125,9 @@ def whole(body: Any, status: int = 200, coding: str = "", **headers: str) -> Scr
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         data = gzip.compress(data) if coding == "gzip" else data
         exchange.send_response(status)
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
         fixed = {"content-type": "application/json", "content-length": str(len(data))}
-        for name, value in (fixed | given | ({"content-encoding": coding} if coding else {})).items():
+        for name, value in (fixed | fields | ({"content-encoding": coding} if coding else {})).items():
             exchange.send_header(name, value)
         exchange.end_headers()
         exchange.wfile.write(data)

@@ -154,9 +154,9 @@ class Platform:
                 return True
             attempt += 1
             if attempt % 10 == 0:
-                left = deadline - time.monotonic()
+                remaining = deadline - time.monotonic()
                 failed = f"Attempt #{attempt // 10} failed with service unavailable."
-                text = f"{failed} Continuing to retry for {left:.0f}s"
+                text = f"{failed} Continuing to retry for {remaining:.0f}s"
                 self._build_log(fresh.deployment, text)
             self._stopping.wait(0.1)
         return False

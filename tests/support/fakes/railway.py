@@ -64,13 +64,15 @@ class Budget:
         granted = self.spent < self.limit
         self.spent += granted
         resets = self.resets_at or (hour + 1) * 3600
-        said = {
+        limit_headers = {
             "X-RateLimit-Limit": str(self.limit),
             "X-RateLimit-Remaining": str(self.limit - self.spent),
             "X-RateLimit-Reset": datetime.fromtimestamp(resets, UTC).isoformat().replace("+00:00", "Z"),
             "RateLimit-Policy": f"{self.limit};w=3600",
         }
-        return granted, said if granted else said | {"Retry-After": str(max(1, int(resets - now)))}
+        return granted, limit_headers if granted else limit_headers | {
+            "Retry-After": str(max(1, int(resets - now)))
+        }
 
 
 class FakeRailway:
@@ -102,8 +104,8 @@ class FakeRailway:
     def _holder(self, request: HttpRequest) -> str:
         if request.headers.get("authorization") == f"Bearer {self.token}":
             return "account"
-        given = request.headers.get("project-access-token")
-        return "project" if self.project_token and given == self.project_token else "stranger"
+        sent_token = request.headers.get("project-access-token")
+        return "project" if self.project_token and sent_token == self.project_token else "stranger"
 
     def ask(self, body: dict[str, Any], holder: str = "account") -> tuple[int, dict[str, Any]]:
         """Status and body for one GraphQL request."""
@@ -140,9 +142,9 @@ class FakeRailway:
 def _asked(document: Any) -> str:
     names = [
         field.name.value
-        for one in document.definitions
-        if one.kind == "operation_definition"
-        for field in one.selection_set.selections
+        for definition in document.definitions
+        if definition.kind == "operation_definition"
+        for field in definition.selection_set.selections
     ]
     return ",".join(dict.fromkeys(names))
 

@@ -79,8 +79,8 @@ class Answers:
     def _project(self) -> Json:
         world = self.world
         services = [
-            {"id": one.id, "name": one.name, "projectId": world.project_id, "createdAt": moment(0)}
-            for one in world.services
+            {"id": service.id, "name": service.name, "projectId": world.project_id, "createdAt": moment(0)}
+            for service in world.services
         ]
         return {
             "id": world.project_id,
@@ -101,17 +101,19 @@ class Answers:
             "projectId": world.project_id,
             "canAccess": True,
             "createdAt": moment(0),
-            "serviceInstances": self._pages([self._instance(one) for one in world.services]),
+            "serviceInstances": self._pages([self._instance(service) for service in world.services]),
             "volumeInstances": self._pages(
-                [volume for one in world.services for volume in self._volumes(one)]
+                [volume for service in world.services for volume in self._volumes(service)]
             ),
             "variables": self._pages(self._variables()),
-            "deploymentTriggers": self._pages([self._trigger(one) for one in world.services if one.repo]),
-            "deployments": self._pages([self._deployment(one) for one in deployments]),
+            "deploymentTriggers": self._pages(
+                [self._trigger(service) for service in world.services if service.repo]
+            ),
+            "deployments": self._pages([self._deployment(service) for service in deployments]),
         }
 
     def _instance(self, service: WorldService) -> Json:
-        known = {one.id: one for one in service.deployments}
+        deployments = {item.id: item for item in service.deployments}
         domain = {"serviceId": service.id, "environmentId": self.world.environment_id, "targetPort": None}
         return {
             "id": f"instance-{service.id}",
@@ -133,24 +135,26 @@ class Answers:
                 "customDomains": [],
             },
             "latestDeployment": self._deployment(service.deployments[0]) if service.deployments else None,
-            "activeDeployments": [self._deployment(known[one]) for one in service.active if one in known],
+            "activeDeployments": [
+                self._deployment(deployments[item]) for item in service.active if item in deployments
+            ],
         }
 
     def _volumes(self, service: WorldService) -> list[Json]:
         return [
             {
-                "id": f"instance-{one.id}",
-                "volumeId": one.id,
+                "id": f"instance-{volume.id}",
+                "volumeId": volume.id,
                 "serviceId": service.id if service.volumes_attached else None,
                 "environmentId": self.world.environment_id,
-                "mountPath": one.mount_path,
-                "currentSizeMB": one.used_mb,
-                "sizeMB": one.size_mb,
+                "mountPath": volume.mount_path,
+                "currentSizeMB": volume.used_mb,
+                "sizeMB": volume.size_mb,
                 "state": "READY",
-                "isPendingDeletion": one.pending_deletion,
-                "volume": {"id": one.id, "name": one.name, "projectId": self.world.project_id},
+                "isPendingDeletion": volume.pending_deletion,
+                "volume": {"id": volume.id, "name": volume.name, "projectId": self.world.project_id},
             }
-            for one in service.volumes
+            for volume in service.volumes
         ]
 
     def _trigger(self, service: WorldService) -> Json:
@@ -167,7 +171,7 @@ class Answers:
 
     def _variables(self) -> list[Json]:
         owners: list[tuple[str | None, dict[str, list[str]]]] = [(None, self.world.shared_variables)]
-        owners += [(one.id, one.variables) for one in self.world.services]
+        owners += [(service.id, service.variables) for service in self.world.services]
         return [
             {
                 "id": f"variable-{owner}-{name}",
@@ -185,35 +189,36 @@ class Answers:
 
     def events(self, info: Any, projectId: str, environmentId: str | None = None, **asked: Any) -> Json:
         self._let_in(project=projectId, environment=environmentId)
-        wanted = asked.pop("filter", None) or {}
-        found = [
+        action_filter = asked.pop("filter", None) or {}
+        rows = [
             {
                 "id": f"event-{number}",
-                "object": one.object,
-                "action": one.action,
-                "severity": one.severity,
-                "createdAt": moment(one.at),
+                "object": event.object,
+                "action": event.action,
+                "severity": event.severity,
+                "createdAt": moment(event.at),
                 "environmentId": self.world.environment_id,
                 "projectId": self.world.project_id,
-                "activityPayload": one.payload,
-                "payload": one.payload,
+                "activityPayload": event.payload,
+                "payload": event.payload,
             }
-            for number, one in enumerate(sorted(self.world.events, key=lambda one: -one.at))
-            if _listed(wanted.get("object"), one.object) and _listed(wanted.get("action"), one.action)
+            for number, event in enumerate(sorted(self.world.events, key=lambda event: -event.at))
+            if _listed(action_filter.get("object"), event.object)
+            and _listed(action_filter.get("action"), event.action)
         ]
-        return self._pages(found)(info, **asked)
+        return self._pages(rows)(info, **asked)
 
     # ---- deployments -------------------------------------------------------------------------
 
     def deployments(self, info: Any, input: Json, **page: Any) -> Json:
         self._let_in(project=input.get("projectId"), environment=input.get("environmentId"))
-        services = [one for one in self.world.services if input.get("serviceId") in (None, one.id)]
+        services = [item for item in self.world.services if input.get("serviceId") in (None, item.id)]
         status = input.get("status") or {}
-        wanted, unwanted = status.get("in"), status.get("notIn") or []
+        statuses, unwanted = status.get("in"), status.get("notIn") or []
         found = [
-            self._deployment(one)
-            for one in self._newest_first(services)
-            if (wanted is None or one.status in wanted) and one.status not in unwanted
+            self._deployment(item)
+            for item in self._newest_first(services)
+            if (statuses is None or item.status in statuses) and item.status not in unwanted
         ]
         return self._pages(found)(info, **page)
 
@@ -222,81 +227,87 @@ class Answers:
 
     def _newest_first(self, services: Iterable[WorldService]) -> list[WorldDeployment]:
         return sorted(
-            (one for service in services for one in service.deployments), key=lambda one: -one.created_at
+            (item for service in services for item in service.deployments), key=lambda item: -item.created_at
         )
 
-    def _deployment(self, one: WorldDeployment) -> Json:
+    def _deployment(self, item: WorldDeployment) -> Json:
         return {
-            "id": one.id,
-            "status": one.status,
-            "createdAt": moment(one.created_at),
-            "updatedAt": moment(one.status_at or one.created_at),
-            "statusUpdatedAt": None if one.status_at is None else moment(one.status_at),
-            "serviceId": one.service_id,
+            "id": item.id,
+            "status": item.status,
+            "createdAt": moment(item.created_at),
+            "updatedAt": moment(item.status_at or item.created_at),
+            "statusUpdatedAt": None if item.status_at is None else moment(item.status_at),
+            "serviceId": item.service_id,
             "environmentId": self.world.environment_id,
             "projectId": self.world.project_id,
-            "deploymentStopped": one.stopped,
+            "deploymentStopped": item.stopped,
             "canRedeploy": True,
             "canRollback": False,
             "staticUrl": None,
             "url": None,
-            "meta": one.meta,
-            "instances": [{"id": name, "status": status} for name, status in one.instances],
+            "meta": item.meta,
+            "instances": [{"id": name, "status": status} for name, status in item.instances],
         }
 
     def _find(self, deployment_id: str) -> WorldDeployment:
         if self.holder == "stranger":
             raise GraphQLError(NOT_AUTHORIZED)
         for service in self.world.services:
-            for one in service.deployments:
-                if one.id == deployment_id:
-                    return one
+            for item in service.deployments:
+                if item.id == deployment_id:
+                    return item
         raise GraphQLError("Deployment not found")
 
     # ---- logs --------------------------------------------------------------------------------
 
     def deploymentLogs(self, _info: Any, deploymentId: str, **asked: Any) -> list[Json]:
-        one = self._find(deploymentId)
-        return self._ranged([(one, row) for row in one.logs], asked)
+        deployment = self._find(deploymentId)
+        return self._ranged([(deployment, row) for row in deployment.logs], asked)
 
     def buildLogs(self, _info: Any, deploymentId: str, **asked: Any) -> list[Json]:
-        one = self._find(deploymentId)
-        return self._ranged([(one, row) for row in one.build_logs], asked)
+        deployment = self._find(deploymentId)
+        return self._ranged([(deployment, row) for row in deployment.build_logs], asked)
 
     def environmentLogs(self, _info: Any, environmentId: str, **asked: Any) -> list[Json]:
         self._let_in(environment=environmentId)
         every = [
-            (one, row) for service in self.world.services for one in service.deployments for row in one.logs
+            (item, row)
+            for service in self.world.services
+            for item in service.deployments
+            for row in item.logs
         ]
         chosen = anchored(self._filtered(every, asked), lambda pair: pair[1].at, asked)
-        return [self._line(one, row) for one, row in chosen]
+        return [self._line(item, row) for item, row in chosen]
 
     def dnsQueryLogs(self, _info: Any, environmentId: str, **asked: Any) -> list[Json]:
         self._let_in(environment=environmentId)
         means = matcher(asked)
         every = [
-            (service, one)
+            (service, lookup_)
             for service in self.world.services
-            for one in service.lookups
+            for lookup_ in service.lookups
             if asked.get("serviceId") in (None, service.id)
         ]
-        meant = [
-            (service, one)
-            for service, one in every
-            if means(one.qname, {"qname": one.qname, "zone": one.zone, "rcode": one.rcode})
+        matching = [
+            (service, lookup_)
+            for service, lookup_ in every
+            if means(lookup_.qname, {"qname": lookup_.qname, "zone": lookup_.zone, "rcode": lookup_.rcode})
         ]
-        return [lookup(service, one) for service, one in anchored(meant, lambda pair: pair[1].at, asked)]
+        return [
+            lookup(service, lookup_)
+            for service, lookup_ in anchored(matching, lambda pair: pair[1].at, asked)
+        ]
 
     def httpLogs(self, _info: Any, deploymentId: str, **asked: Any) -> list[Json]:
         self._find(deploymentId)
         means = matcher(asked)
         every = [request for service in self.world.services for request in service.requests]
         ours = [
-            one
-            for one in every
-            if one.deployment_id == deploymentId and means(f"{one.method} {one.path}", http_facts(one))
+            item
+            for item in every
+            if item.deployment_id == deploymentId and means(f"{item.method} {item.path}", http_facts(item))
         ]
-        return [http_line(one) for one in anchored(ours, lambda one: one.at, asked)]
+        return [http_line(item) for item in anchored(ours, lambda item: item.at, asked)]
 
     def _ranged(self, pairs: list[tuple[WorldDeployment, LogRow]], asked: Json) -> list[Json]:
         start, end = date(asked.get("startDate"), 0), date(asked.get("endDate"), float("inf"))
@@ -305,27 +316,27 @@ class Answers:
             key=lambda pair: pair[1].at,
         )
         # Production answers one line more than was asked for.
-        return [self._line(one, row) for one, row in chosen[-limit(asked.get("limit")) - 1 :]]
+        return [self._line(item, row) for item, row in chosen[-limit(asked.get("limit")) - 1 :]]
 
     def _filtered(
         self, pairs: list[tuple[WorldDeployment, LogRow]], asked: Json
     ) -> list[tuple[WorldDeployment, LogRow]]:
         means = matcher(asked)
         return [
-            (one, row)
-            for one, row in pairs
+            (item, row)
+            for item, row in pairs
             if means(
-                row.message, {"level": row.severity or "info", "service": one.service_id} | row.attributes
+                row.message, {"level": row.severity or "info", "service": item.service_id} | row.attributes
             )
         ]
 
-    def _line(self, one: WorldDeployment, row: LogRow) -> Json:
+    def _line(self, item: WorldDeployment, row: LogRow) -> Json:
         level = {"level": row.severity} if row.severity else {}
         tags = {
             "projectId": self.world.project_id,
             "environmentId": self.world.environment_id,
-            "serviceId": one.service_id,
-            "deploymentId": one.id,
+            "serviceId": item.service_id,
+            "deploymentId": item.id,
             "deploymentInstanceId": row.instance_id or None,
         }
         return {
@@ -344,7 +355,7 @@ class Answers:
         self._let_in(project=asked.get("projectId"), environment=asked.get("environmentId"))
         start, end = date(startDate, 0), date(asked.get("endDate"), float("inf"))
         step = asked.get("sampleRateSeconds") or railway_series.DEFAULT_STEP
-        services = [one for one in self.world.services if asked.get("serviceId") in (None, one.id)]
+        services = [item for item in self.world.services if asked.get("serviceId") in (None, item.id)]
         group = [tag for tag in asked.get("groupBy") or [] if tag not in self.untagged]
         return [
             series
@@ -359,9 +370,9 @@ class Answers:
         return [
             {
                 "statusCode": code,
-                "samples": railway_series.counts((one for one in ours if one.status == code), step),
+                "samples": railway_series.counts((item for item in ours if item.status == code), step),
             }
-            for code in sorted({one.status for one in ours})
+            for code in sorted({item.status for item in ours})
         ]
 
     def httpMetrics(self, _info: Any, **asked: Any) -> Json:
@@ -387,17 +398,17 @@ class Answers:
         start, end = date(asked["startDate"], 0), date(asked["endDate"], 0)
         wants = {name: asked.get(name) for name in ("method", "path")} | {"status": asked.get("statusCode")}
         return [
-            one
-            for one in service.requests
-            if start <= one.at <= end
-            and all(value in (None, getattr(one, name)) for name, value in wants.items())
+            item
+            for item in service.requests
+            if start <= item.at <= end
+            and all(value in (None, getattr(item, name)) for name, value in wants.items())
         ]
 
     # ---- shared ------------------------------------------------------------------------------
 
     def _service(self, environment_id: str, service_id: str) -> WorldService:
         self._let_in(environment=environment_id)
-        found = next((one for one in self.world.services if one.id == service_id), None)
+        found = next((item for item in self.world.services if item.id == service_id), None)
         if found is None:
             raise GraphQLError("Service not found")
         return found
@@ -468,49 +479,49 @@ def _listed(wanted: Json | None, value: str) -> bool:
     return (allowed is None or value in allowed) and value not in ((wanted or {}).get("notIn") or [])
 
 
-def lookup(service: WorldService, one: Lookup) -> Json:
+def lookup(service: WorldService, item: Lookup) -> Json:
     return {
-        "queriedAt": nanoseconds(one.at),
-        "qname": one.qname,
+        "queriedAt": nanoseconds(item.at),
+        "qname": item.qname,
         "qtype": "AAAA",
-        "rcode": one.rcode,
-        "queryZone": one.zone,
-        "answers": ["fd12::1"] if one.rcode == "NOERROR" else [],
+        "rcode": item.rcode,
+        "queryZone": item.zone,
+        "answers": ["fd12::1"] if item.rcode == "NOERROR" else [],
         "cnameChain": [],
         "serviceId": service.id,
-        "deploymentId": one.deployment_id,
-        "deploymentInstanceId": one.instance_id,
+        "deploymentId": item.deployment_id,
+        "deploymentInstanceId": item.instance_id,
     }
 
 
-def http_facts(one: Request) -> dict[str, str | float]:
+def http_facts(item: Request) -> dict[str, str | float]:
     return {
-        "method": one.method,
-        "path": one.path,
-        "host": one.host,
-        "httpStatus": float(one.status),
-        "totalDuration": float(one.ms),
-        "responseTime": float(one.ms),
-        "responseDetails": one.response_details,
-        "upstreamAddress": one.upstream_address,
-        "deploymentId": one.deployment_id,
-        "deploymentInstanceId": one.instance_id,
+        "method": item.method,
+        "path": item.path,
+        "host": item.host,
+        "httpStatus": float(item.status),
+        "totalDuration": float(item.ms),
+        "responseTime": float(item.ms),
+        "responseDetails": item.response_details,
+        "upstreamAddress": item.upstream_address,
+        "deploymentId": item.deployment_id,
+        "deploymentInstanceId": item.instance_id,
     }
 
 
-def http_line(one: Request) -> Json:
+def http_line(item: Request) -> Json:
     return {
-        "timestamp": nanoseconds(one.at),
-        "requestId": f"r{one.at}",
-        "method": one.method,
-        "path": one.path,
-        "host": one.host,
-        "httpStatus": one.status,
-        "totalDuration": round(one.ms),
-        "upstreamRqDuration": round(one.ms),
-        "responseDetails": one.response_details,
-        "upstreamErrors": one.upstream_errors,
-        "upstreamAddress": one.upstream_address,
+        "timestamp": nanoseconds(item.at),
+        "requestId": f"r{item.at}",
+        "method": item.method,
+        "path": item.path,
+        "host": item.host,
+        "httpStatus": item.status,
+        "totalDuration": round(item.ms),
+        "upstreamRqDuration": round(item.ms),
+        "responseDetails": item.response_details,
+        "upstreamErrors": item.upstream_errors,
+        "upstreamAddress": item.upstream_address,
         "upstreamProto": "HTTP/1.1",
         "downstreamProto": "HTTP/2.0",
         "clientUa": "curl/8",
@@ -518,8 +529,8 @@ def http_line(one: Request) -> Json:
         "edgeRegion": "europe-west4",
         "txBytes": 100,
         "rxBytes": 100,
-        "deploymentId": one.deployment_id,
-        "deploymentInstanceId": one.instance_id,
+        "deploymentId": item.deployment_id,
+        "deploymentInstanceId": item.instance_id,
     }
 
 

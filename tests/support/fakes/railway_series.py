@@ -63,35 +63,35 @@ def _means(
     service: WorldService, measure: str, start: float, end: float, step: int
 ) -> dict[tuple[str, str, int], float]:
     """Mean of each replica's samples per step."""
-    found: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+    series: dict[tuple[str, str, int], list[float]] = defaultdict(list)
     if measure == "DISK_USAGE_GB":
         for at, used in service.disk:
             if start <= at <= end:
-                found["", "", _floor(at, step)].append(used)
+                series["", "", _floor(at, step)].append(used)
     read = MEASURES.get(measure)
     for sample in service.samples:
         value = read(service, sample) if read and start <= sample.at <= end else None
         if value is not None:
-            found[sample.instance_id, sample.deployment_id, _floor(sample.at, step)].append(value)
-    return {key: fmean(values) for key, values in found.items()}
+            series[sample.instance_id, sample.deployment_id, _floor(sample.at, step)].append(value)
+    return {key: fmean(values) for key, values in series.items()}
 
 
 def counts(requests: Iterable[Request], step: int) -> list[dict[str, int]]:
     """Number of requests per step; empty steps are left out."""
-    found: dict[int, int] = defaultdict(int)
+    series: dict[int, int] = defaultdict(int)
     for request in requests:
-        found[_floor(request.at, step)] += 1
-    return [{"ts": at, "value": count} for at, count in sorted(found.items())]
+        series[_floor(request.at, step)] += 1
+    return [{"ts": at, "value": count} for at, count in sorted(series.items())]
 
 
 def durations(requests: list[Request], step: int | None, start: float) -> list[dict[str, float]]:
     """Percentiles in milliseconds per step, or one sample for the whole window."""
-    found: dict[int, list[float]] = defaultdict(list)
+    series: dict[int, list[float]] = defaultdict(list)
     for request in requests:
-        found[_floor(request.at, step) if step else int(start)].append(request.ms)
+        series[_floor(request.at, step) if step else int(start)].append(request.ms)
     return [
         {"ts": at} | {f"p{share}": _percentile(values, share) for share in (50, 90, 95, 99)}
-        for at, values in sorted(found.items())
+        for at, values in sorted(series.items())
     ]
 
 

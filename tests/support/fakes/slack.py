@@ -64,7 +64,7 @@ class FakeSlack:
     deleted: list[Message] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
-    """What was posted or edited, as it came: with the fields that decide what Slack links by itself."""
+    """The request bodies of all posts and edits, with the fields that decide which words Slack links by itself."""
     blind: bool = False
     """If True, the history omits the messages' metadata."""
     errors: list[str] = field(default_factory=list)
@@ -99,8 +99,8 @@ class FakeSlack:
 
     def remove(self, ts: str) -> None:
         """A person deletes a message."""
-        self.deleted += [one for one in self.messages if one.ts == ts]
-        self.messages = [one for one in self.messages if one.ts != ts]
+        self.deleted += [message for message in self.messages if message.ts == ts]
+        self.messages = [message for message in self.messages if message.ts != ts]
 
     # -- what the wire does -----------------------------------------------------------------------
 
@@ -124,12 +124,12 @@ class FakeSlack:
         doer = _DOERS.get(method)
         if doer is None:
             return JSONResponse({"ok": False, "error": "unknown_method"})
-        asked: dict[str, Any] = dict(request.query_params)
+        arguments: dict[str, Any] = dict(request.query_params)
         if request.method == "POST":
             if not request.headers.get("content-type", "").startswith("application/json"):
                 return JSONResponse({"ok": False, "error": "invalid_post_type"})
-            asked |= await request.json()
-            self.bodies.append(asked)
+            arguments |= await request.json()
+            self.bodies.append(arguments)
         if request.headers.get("authorization") != f"Bearer {self.token}":
             return JSONResponse({"ok": False, "error": "invalid_auth"})
         if self.errors:
@@ -137,31 +137,33 @@ class FakeSlack:
         scope, run = doer
         if scope and scope not in self.scopes:
             return JSONResponse({"ok": False, "error": "missing_scope", "needed": scope})
-        said = run(self, asked)
-        return JSONResponse({"ok": False, "error": said} if isinstance(said, str) else {"ok": True} | said)
+        answer = run(self, arguments)
+        return JSONResponse(
+            {"ok": False, "error": answer} if isinstance(answer, str) else {"ok": True} | answer
+        )
 
-    def _channel_trouble(self, asked: dict[str, Any], *, by_name: bool = False) -> str | None:
-        known = {self.channel, self.channel_name, f"#{self.channel_name}"} if by_name else {self.channel}
-        if asked.get("channel") not in known:
+    def _channel_trouble(self, arguments: dict[str, Any], *, by_name: bool = False) -> str | None:
+        names = {self.channel, self.channel_name, f"#{self.channel_name}"} if by_name else {self.channel}
+        if arguments.get("channel") not in names:
             return "channel_not_found"
         return None if self.member else "not_in_channel"
 
-    def _post(self, asked: dict[str, Any]) -> dict[str, Any] | str:
-        if trouble := self._channel_trouble(asked, by_name=True):
+    def _post(self, arguments: dict[str, Any]) -> dict[str, Any] | str:
+        if trouble := self._channel_trouble(arguments, by_name=True):
             return trouble
-        if not asked.get("text") and not asked.get("blocks"):
+        if not arguments.get("text") and not arguments.get("blocks"):
             return "no_text"
-        if len(asked.get("text", "")) > 40_000:
+        if len(arguments.get("text", "")) > 40_000:
             return "msg_too_long"
-        metadata = asked.get("metadata")
+        metadata = arguments.get("metadata")
         if metadata is not None and not (metadata.get("event_type") and "event_payload" in metadata):
             return "invalid_metadata_format"
-        under = asked.get("thread_ts", "")
-        if under and not any(one.ts == under for one in self.messages):
+        under = arguments.get("thread_ts", "")
+        if under and not any(other.ts == under for other in self.messages):
             return "thread_not_found"
         message = self.say(
-            asked.get("text", ""), thread_ts=under, broadcast=bool(under and asked.get("reply_broadcast")),
-            metadata=metadata, blocks=tuple(asked.get("blocks", ())),
+            arguments.get("text", ""), thread_ts=under, broadcast=bool(under and arguments.get("reply_broadcast")),
+            metadata=metadata, blocks=tuple(arguments.get("blocks", ())),
         )  # fmt: skip
         return {
             "channel": self.channel,
@@ -169,84 +171,92 @@ class FakeSlack:
             "message": self._shown(message, with_metadata=False),
         }
 
-    def _update(self, asked: dict[str, Any]) -> dict[str, Any] | str:
-        if trouble := self._channel_trouble(asked):
+    def _update(self, arguments: dict[str, Any]) -> dict[str, Any] | str:
+        if trouble := self._channel_trouble(arguments):
             return trouble
         for place, message in enumerate(self.messages):
-            if message.ts == asked.get("ts"):
+            if message.ts == arguments.get("ts"):
                 changed = replace(
-                    message, text=asked.get("text", ""), metadata=asked.get("metadata", message.metadata),
+                    message, text=arguments.get("text", ""), metadata=arguments.get("metadata", message.metadata),
                     edits=message.edits + 1,
                 )  # fmt: skip
                 self.messages[place] = changed
                 return {"channel": self.channel, "ts": message.ts, "text": changed.text}
         return "message_not_found"
 
-    def _delete(self, asked: dict[str, Any]) -> dict[str, Any] | str:
-        if trouble := self._channel_trouble(asked):
+    def _delete(self, arguments: dict[str, Any]) -> dict[str, Any] | str:
+        if trouble := self._channel_trouble(arguments):
             return trouble
-        if not any(one.ts == asked.get("ts") for one in self.messages):
+        if not any(other.ts == arguments.get("ts") for other in self.messages):
             return "message_not_found"
-        self.remove(asked["ts"])
-        return {"channel": self.channel, "ts": asked["ts"]}
+        self.remove(arguments["ts"])
+        return {"channel": self.channel, "ts": arguments["ts"]}
 
-    def _history(self, asked: dict[str, Any]) -> dict[str, Any] | str:
+    def _history(self, arguments: dict[str, Any]) -> dict[str, Any] | str:
         """Newest first. Includes only those replies that were also sent to the channel."""
-        if trouble := self._channel_trouble(asked):
+        if trouble := self._channel_trouble(arguments):
             return trouble
-        found = [one for one in reversed(self.messages) if one.rings and self._in_time(one, asked)]
-        return self._paged(found, asked)
+        chosen = [
+            message
+            for message in reversed(self.messages)
+            if message.rings and self._in_time(message, arguments)
+        ]
+        return self._paged(chosen, arguments)
 
-    def _replies(self, asked: dict[str, Any]) -> dict[str, Any] | str:
+    def _replies(self, arguments: dict[str, Any]) -> dict[str, Any] | str:
         """The parent, then its replies, oldest first. The parent is included even if it is older than `oldest`."""
-        if trouble := self._channel_trouble(asked):
+        if trouble := self._channel_trouble(arguments):
             return trouble
-        parent = [one for one in self.messages if one.ts == asked.get("ts")]
+        parent = [message for message in self.messages if message.ts == arguments.get("ts")]
         if not parent:
             return "thread_not_found"
-        replies = [one for one in self.messages if one.thread_ts == asked["ts"] and self._in_time(one, asked)]
-        return self._paged(parent + replies, asked)
+        replies = [
+            message
+            for message in self.messages
+            if message.thread_ts == arguments["ts"] and self._in_time(message, arguments)
+        ]
+        return self._paged(parent + replies, arguments)
 
-    def _in_time(self, message: Message, asked: dict[str, Any]) -> bool:
-        latest = asked.get("latest")
-        return float(message.ts) > float(asked.get("oldest", 0)) and not (
+    def _in_time(self, message: Message, arguments: dict[str, Any]) -> bool:
+        latest = arguments.get("latest")
+        return float(message.ts) > float(arguments.get("oldest", 0)) and not (
             latest and float(message.ts) >= float(latest)
         )
 
-    def _paged(self, found: list[Message], asked: dict[str, Any]) -> dict[str, Any]:
-        start = int(asked.get("cursor") or 0)
-        size = min(int(asked.get("limit", 100)), self.page)
-        with_metadata = str(asked.get("include_all_metadata", "")).lower() in ("true", "1")
-        more = start + size < len(found)
-        shown = [self._shown(one, with_metadata=with_metadata) for one in found[start : start + size]]
+    def _paged(self, chosen: list[Message], arguments: dict[str, Any]) -> dict[str, Any]:
+        start = int(arguments.get("cursor") or 0)
+        size = min(int(arguments.get("limit", 100)), self.page)
+        with_metadata = str(arguments.get("include_all_metadata", "")).lower() in ("true", "1")
+        more = start + size < len(chosen)
+        page = [self._shown(message, with_metadata=with_metadata) for message in chosen[start : start + size]]
         cursor = {"next_cursor": str(start + size) if more else ""}
-        return {"messages": shown, "has_more": more, "response_metadata": cursor}
+        return {"messages": page, "has_more": more, "response_metadata": cursor}
 
     def _shown(self, message: Message, *, with_metadata: bool) -> dict[str, Any]:
-        shown: dict[str, Any] = {"type": "message", "user": "U1", "bot_id": "B1"}
-        shown |= {"ts": message.ts, "text": message.text}
-        shown |= {"thread_ts": message.thread_ts} if message.thread_ts else {}
-        shown |= {"subtype": "thread_broadcast"} if message.broadcast else {}
+        entry: dict[str, Any] = {"type": "message", "user": "U1", "bot_id": "B1"}
+        entry |= {"ts": message.ts, "text": message.text}
+        entry |= {"thread_ts": message.thread_ts} if message.thread_ts else {}
+        entry |= {"subtype": "thread_broadcast"} if message.broadcast else {}
         if self.blind:
-            return shown
+            return entry
         if with_metadata and message.metadata:
-            shown["metadata"] = message.metadata
+            entry["metadata"] = message.metadata
         elif message.metadata:
             # The real one names the type but keeps the payload back.
-            shown["metadata"] = {"event_type": message.metadata["event_type"]}
-        return shown
+            entry["metadata"] = {"event_type": message.metadata["event_type"]}
+        return entry
 
-    def _list(self, asked: dict[str, Any]) -> dict[str, Any] | str:
+    def _list(self, arguments: dict[str, Any]) -> dict[str, Any] | str:
         """The configured channel is on the last page."""
-        if "private_channel" in asked.get("types", "") and "groups:read" not in self.scopes:
+        if "private_channel" in arguments.get("types", "") and "groups:read" not in self.scopes:
             return "missing_scope"
         others = [{"id": f"C000000{number:04d}", "name": f"other-{number}"} for number in range(3)]
         channels = [*others, {"id": self.channel, "name": self.channel_name}]
-        start = int(asked.get("cursor") or 0)
+        start = int(arguments.get("cursor") or 0)
         cursor = str(start + 2) if start + 2 < len(channels) else ""
         return {"channels": channels[start : start + 2], "response_metadata": {"next_cursor": cursor}}
 
-    def _test(self, asked: dict[str, Any]) -> dict[str, Any] | str:
+    def _test(self, arguments: dict[str, Any]) -> dict[str, Any] | str:
         return {"user": "trackwalker", "team": "Acme", "bot_id": "B1"}
 
 

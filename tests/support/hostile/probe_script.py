@@ -176,42 +176,42 @@ def setuid_helper() -> bool:
     return False
 
 
-def attempts(given: dict[str, Any]) -> Iterator[tuple[str, Attempt]]:
-    tree, pid = given["tree"], given["pid"]
-    yield from reading(given, tree, pid)
-    yield from writing(given, tree, pid)
-    yield from reaching(given)
+def attempts(baits: dict[str, Any]) -> Iterator[tuple[str, Attempt]]:
+    tree, pid = baits["tree"], baits["pid"]
+    yield from reading(baits, tree, pid)
+    yield from writing(baits, tree, pid)
+    yield from reaching(baits)
     yield from touching_processes(pid)
     yield from escalating(tree)
 
 
-def reading(given: dict[str, Any], tree: str, pid: int) -> Iterator[tuple[str, Attempt]]:
-    for name, path in given["files"].items():
+def reading(baits: dict[str, Any], tree: str, pid: int) -> Iterator[tuple[str, Attempt]]:
+    for name, path in baits["files"].items():
         yield f"read: {name}", lambda path=path: readable(path)
     yield "read: through a link in the tree", lambda: readable(f"{tree}/link")
     yield (
         "read: through a folder link in the tree",
-        lambda: readable(f"{tree}/folder-link/{given['secret_name']}"),
+        lambda: readable(f"{tree}/folder-link/{baits['secret_name']}"),
     )
-    yield "read: through a chain of links", lambda: readable(f"{tree}/a/b/up/../..{given['secret']}")
-    yield "read: by a hard link", lambda: hard_linked(given["secret"], f"{tree}/hard")
-    yield "read: by a file handle", lambda: handle_opened(given["secret"])
-    yield "read: through /proc/self/root", lambda: readable(f"/proc/self/root{given['secret']}")
-    yield "read: through the worker's root", lambda: readable(f"/proc/{pid}/root{given['secret']}")
+    yield "read: through a chain of links", lambda: readable(f"{tree}/a/b/up/../..{baits['secret']}")
+    yield "read: by a hard link", lambda: hard_linked(baits["secret"], f"{tree}/hard")
+    yield "read: by a file handle", lambda: handle_opened(baits["secret"])
+    yield "read: through /proc/self/root", lambda: readable(f"/proc/self/root{baits['secret']}")
+    yield "read: through the worker's root", lambda: readable(f"/proc/{pid}/root{baits['secret']}")
     yield "read: through the worker's folder", lambda: listed(f"/proc/{pid}/cwd/")
     for name in ("environ", "maps", "mem", "auxv"):
-        yield f"read: the worker's {name}", lambda name=name: holds_or_any(pid, name, given["mark"])
-    yield "read: an environment of the host", lambda: leaked(given["token"], "environ")
+        yield f"read: the worker's {name}", lambda name=name: holds_or_any(pid, name, baits["mark"])
+    yield "read: an environment of the host", lambda: leaked(baits["token"], "environ")
     yield "read: /etc/shadow", lambda: readable("/etc/shadow")
     yield "read: the host's accounts", lambda: holds("/etc/passwd", "root:")
     for path in ("/root", "/home", "/srv", "/mnt", "/media", "/var/log", "/var/lib", "/opt", "/boot", "/sys"):
-        yield f"list: {path}", lambda path=path: listed(path, tuple(given["parents"]))
-    yield "list: /run", lambda: listed("/run", ("confinement.py", *given["parents"]))
-    yield "list: the worker's folder", lambda: listed(given["project"], tuple(given["parents"]))
+        yield f"list: {path}", lambda path=path: listed(path, tuple(baits["parents"]))
+    yield "list: /run", lambda: listed("/run", ("confinement.py", *baits["parents"]))
+    yield "list: the worker's folder", lambda: listed(baits["project"], tuple(baits["parents"]))
     for path in ("/dev/kmsg", "/dev/mem", "/dev/vda", "/dev/sda", "/proc/kcore", "/proc/kmsg"):
         yield f"read: {path}", lambda path=path: readable(path)
     yield "read: the kernel's log", lambda: call(103, 116, 3, bytes(4096), 4096)
-    yield "read: sockets of the host", lambda: leaked_socket(given["unix"])
+    yield "read: sockets of the host", lambda: leaked_socket(baits["unix"])
     yield "inherit: a descriptor", inherited
 
 
@@ -226,7 +226,7 @@ def leaked_socket(path: str) -> bool:
     return holds("/proc/net/unix", path)
 
 
-def writing(given: dict[str, Any], tree: str, pid: int) -> Iterator[tuple[str, Attempt]]:
+def writing(baits: dict[str, Any], tree: str, pid: int) -> Iterator[tuple[str, Attempt]]:
     for path in (
         "kernel/core_pattern", "kernel/hostname", "kernel/modprobe", "kernel/panic", "vm/overcommit_memory",
         "vm/drop_caches", "fs/binfmt_misc/register", "net/ipv4/ip_forward", "user/max_user_namespaces",
@@ -249,13 +249,13 @@ def writing(given: dict[str, Any], tree: str, pid: int) -> Iterator[tuple[str, A
         "/proc",
     ):
         yield f"create: in {folder}", lambda folder=folder: creatable(f"{folder}/.probe-{os.getpid()}")
-    for name, path in given["read_only"].items():
+    for name, path in baits["read_only"].items():
         yield f"write: {name}", lambda path=path: appendable(path)
         yield f"truncate: {name}", lambda path=path: os.truncate(path, 0)
         yield f"remove: {name}", lambda path=path: os.unlink(path)
         yield f"chmod: {name}", lambda path=path: os.chmod(path, 0o777)
-    yield "create: beside the tree", lambda: creatable(f"{given['project']}/planted")
-    yield "create: in a readable folder", lambda: creatable(f"{given['readable']}/planted")
+    yield "create: beside the tree", lambda: creatable(f"{baits['project']}/planted")
+    yield "create: in a readable folder", lambda: creatable(f"{baits['readable']}/planted")
     yield "create: in the interpreter", lambda: creatable(f"{sys.base_prefix}/planted")
     yield "rename: the tree", lambda: os.rename(tree, f"{tree}-moved")
     yield "write: a control group", lambda: os.mkdir("/sys/fs/cgroup/memory/probe")
@@ -276,29 +276,29 @@ def own(pid: int) -> bool:
     return not holds(f"/proc/{pid}/cmdline", "pytest")
 
 
-def reaching(given: dict[str, Any]) -> Iterator[tuple[str, Attempt]]:
-    yield "reach: a TCP port of the worker", lambda: connected(socket.AF_INET, ("127.0.0.1", given["tcp"]))
+def reaching(baits: dict[str, Any]) -> Iterator[tuple[str, Attempt]]:
+    yield "reach: a TCP port of the worker", lambda: connected(socket.AF_INET, ("127.0.0.1", baits["tcp"]))
     yield (
         "reach: it by another loopback address",
-        lambda: connected(socket.AF_INET, ("127.0.0.2", given["tcp"])),
+        lambda: connected(socket.AF_INET, ("127.0.0.2", baits["tcp"])),
     )
-    yield "reach: it by 0.0.0.0", lambda: connected(socket.AF_INET, ("0.0.0.0", given["tcp"]))
-    yield "reach: it over IPv6", lambda: connected(socket.AF_INET6, ("::ffff:127.0.0.1", given["tcp"]))
-    yield "reach: it by fast open", lambda: fast_opened(given["tcp"])
-    yield "reach: it over MPTCP", lambda: connected(socket.AF_INET, ("127.0.0.1", given["tcp"]), protocol=262)
-    yield "reach: it over SCTP", lambda: connected(socket.AF_INET, ("127.0.0.1", given["tcp"]), protocol=132)
-    for address in given["addresses"]:
+    yield "reach: it by 0.0.0.0", lambda: connected(socket.AF_INET, ("0.0.0.0", baits["tcp"]))
+    yield "reach: it over IPv6", lambda: connected(socket.AF_INET6, ("::ffff:127.0.0.1", baits["tcp"]))
+    yield "reach: it by fast open", lambda: fast_opened(baits["tcp"])
+    yield "reach: it over MPTCP", lambda: connected(socket.AF_INET, ("127.0.0.1", baits["tcp"]), protocol=262)
+    yield "reach: it over SCTP", lambda: connected(socket.AF_INET, ("127.0.0.1", baits["tcp"]), protocol=132)
+    for address in baits["addresses"]:
         yield (
             f"reach: address {address}",
-            lambda address=address: connected(socket.AF_INET, (address, given["any_tcp"])),
+            lambda address=address: connected(socket.AF_INET, (address, baits["any_tcp"])),
         )
     yield "reach: the cloud's metadata", lambda: connected(socket.AF_INET, ("169.254.169.254", 80))
-    yield "reach: a UDP port", lambda: sent(given["udp"])
-    yield "reach: a socket file", lambda: connected(socket.AF_UNIX, given["unix"])
-    yield "reach: an abstract socket", lambda: connected(socket.AF_UNIX, "\0" + given["abstract"])
+    yield "reach: a UDP port", lambda: sent(baits["udp"])
+    yield "reach: a socket file", lambda: connected(socket.AF_UNIX, baits["unix"])
+    yield "reach: an abstract socket", lambda: connected(socket.AF_UNIX, "\0" + baits["abstract"])
     yield (
         "reach: an abstract datagram socket",
-        lambda: connected(socket.AF_UNIX, "\0" + given["abstract_datagram"], socket.SOCK_DGRAM),
+        lambda: connected(socket.AF_UNIX, "\0" + baits["abstract_datagram"], socket.SOCK_DGRAM),
     )
     families = {
         "vsock": (40, 1),
@@ -382,9 +382,9 @@ def failed_with_refusal() -> bool:
     return ctypes.get_errno() in (1, 38, 13)
 
 
-def main(given: dict[str, Any]) -> dict[str, str]:
+def main(baits: dict[str, Any]) -> dict[str, str]:
     results = {}
-    for name, attempt in attempts(given):
+    for name, attempt in attempts(baits):
         try:
             results[name] = "refused" if attempt() is False else "succeeded"
         except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Of an earlier start of an agent only the session's database is left for the next one."""
+"""Each start of an agent finds only the session's database of the start before it."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def test_a_fact_with_line_breaks_cannot_pose_as_another_fact() -> None:
 
 def test_the_hosts_own_facts_count_and_refer_and_quote_nothing() -> None:
     stranger = "ZZZ-of-a-stranger"
-    spoken = pattern(stranger).model_copy(update={"template": stranger})
+    hostile_pattern = pattern(stranger).model_copy(update={"template": stranger})
     suspect = Suspect(
         deployment_id=stranger,
         commit="abc1234",
@@ -116,7 +116,7 @@ def test_the_hosts_own_facts_count_and_refer_and_quote_nothing() -> None:
         method=stranger, route=stranger, path=stranger, status=500, count=9, slowest_ms=1
     )
     values: tuple[dict[str, Any], ...] = (
-        {"pattern": spoken, "kind": FactKind.LOG_PATTERN}, {"upstream": upstream, "kind": FactKind.UPSTREAM},
+        {"pattern": hostile_pattern, "kind": FactKind.LOG_PATTERN}, {"upstream": upstream, "kind": FactKind.UPSTREAM},
         {"suspect": suspect, "kind": FactKind.SUSPECT, "numbers": {"seconds_to_onset": 60}},
         {"suspect": suspect, "kind": FactKind.CHANGED_FILES}, {"location": location, "kind": FactKind.CODE_LOCATION},
         {"request": request, "kind": FactKind.REQUESTS}, {"service": stranger, "kind": FactKind.PUBLIC_DOMAIN},
@@ -124,7 +124,7 @@ def test_the_hosts_own_facts_count_and_refer_and_quote_nothing() -> None:
     )  # fmt: skip
     facts = tuple(Fact(id=f"E{number}", text=stranger, **fact) for number, fact in enumerate(values, start=1))
     whole = evidence(
-        facts=facts, patterns=(spoken,), upstreams=(upstream,), suspect=suspect, locations=(location,),
+        facts=facts, patterns=(hostile_pattern,), upstreams=(upstream,), suspect=suspect, locations=(location,),
         requests=(request,), failed_reads=(Gap(part=GapPart.CODE, subject=stranger, reason=stranger),),
     )  # fmt: skip
     verdict = VERDICT.model_copy(update={"summary": stranger, "action": stranger})

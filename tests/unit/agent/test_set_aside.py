@@ -152,9 +152,9 @@ def test_a_link_that_leaves_the_clone_is_absent_during_the_run_and_unchanged_aft
         (clone / path).symlink_to(text)
 
     with unsafe_entries_set_aside(clone, clone.parent / "stash"):
-        left = read_links(clone)
-        assert not any(leads_outside(clone, path) for path in left)
-        assert list(links)[-1] not in left or kind == "a link of forty others"
+        remaining = read_links(clone)
+        assert not any(leads_outside(clone, path) for path in remaining)
+        assert list(links)[-1] not in remaining or kind == "a link of forty others"
 
     assert read_links(clone) == links
 

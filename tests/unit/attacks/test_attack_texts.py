@@ -1,4 +1,4 @@
-"""Nothing of a hostile text works in Slack, terminal, log or pull request, or outside the marks of a prompt."""
+"""Hostile text has no effect in Slack, terminals, logs and pull requests, and stays inside the marks of a prompt."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tests.support.markdown_judge import MarkdownJudge
 
 
 def test_no_attack_text_gets_through_from_any_inlet_to_any_outlet() -> None:
-    shown, leaks = count_leaks(inlets_each=1)
+    outputs, leaks = count_leaks(inlets_each=1)
 
     assert leaks == {}
-    assert shown > 3_000
+    assert outputs > 3_000
     assert len(ATTACKS) >= 80
 
 

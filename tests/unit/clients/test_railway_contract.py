@@ -49,7 +49,7 @@ def test_every_difference_to_the_schema_of_railway_is_reported(old: str, new: st
 
     _, differences = railway_contract.subset(SCHEMA, whole)
 
-    assert any(one.startswith(reason) for one in differences), differences
+    assert any(difference.startswith(reason) for difference in differences), differences
 
 
 def test_the_use_of_a_deprecated_field_is_reported() -> None:

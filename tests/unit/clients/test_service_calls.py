@@ -90,9 +90,9 @@ def test_a_variable_of_an_unknown_service_is_no_call() -> None:
     ],
 )  # fmt: skip
 def test_a_lookup_of_a_private_name_is_a_call(qname: str, callee: str | None) -> None:
-    found = find_calls(SERVICES, [], [Lookup(qname=qname, service_id="shop-id")])
+    calls = find_calls(SERVICES, [], [Lookup(qname=qname, service_id="shop-id")])
 
-    assert found == ((("shop-id", callee),) if callee else ())
+    assert calls == ((("shop-id", callee),) if callee else ())
 
 
 def test_a_lookup_of_an_external_name_is_no_call() -> None:

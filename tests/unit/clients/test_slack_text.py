@@ -1,4 +1,4 @@
-"""What others write into a Slack message formats, links, mentions and breaks nothing."""
+"""Text from outside formats, links, mentions and breaks nothing in a Slack message."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ HARMFUL = {
     ],
 )  # fmt: skip
 def test_text_of_others_is_only_text(text: str) -> None:
-    shown = escape(text)
+    escaped = escape(text)
 
-    assert {name for name, pattern in HARMFUL.items() if re.search(pattern, shown)} == set()
+    assert {name for name, pattern in HARMFUL.items() if re.search(pattern, escaped)} == set()
 
 
 @pytest.mark.parametrize(

@@ -72,10 +72,10 @@ def test_a_deployment_that_stays_in_progress_is_stuck() -> None:
 
 def test_a_service_with_a_removed_deployment_is_missing_only_if_it_worked_before() -> None:
     removed = deployment(status="REMOVED")
-    gone = live_service(serving=None, latest=removed, deployments=(removed,))
+    removed_service = live_service(serving=None, latest=removed, deployments=(removed,))
 
-    assert alerting_kinds(detected(gone, worker_history())) == ["missing"]
-    assert detected(gone) == []
+    assert alerting_kinds(detected(removed_service, worker_history())) == ["missing"]
+    assert detected(removed_service) == []
 
 
 # ---- restarts --------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What registries answer: which files a page names, and that nothing else of it is passed on."""
+"""The proxy passes on the files that a registry's page names, and nothing else of the page."""
 
 from __future__ import annotations
 

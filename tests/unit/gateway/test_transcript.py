@@ -65,9 +65,9 @@ def test_the_short_form_of_a_stream_means_the_same_in_fewer_events(name: FormatN
 
 @pytest.mark.parametrize("name", FORMAT_NAMES)
 def test_an_answer_is_shown_as_its_texts_and_calls(name: FormatName) -> None:
-    shown = recorded(record({}, read(name, EVENTS[name]).events, name))
+    transcript = recorded(record({}, read(name, EVENTS[name]).events, name))
 
-    lines = "\n".join(answer_lines(shown, shown.calls[0]))
+    lines = "\n".join(answer_lines(transcript, transcript.calls[0]))
 
     assert "I look at it." in lines
     assert "calls read" in lines
@@ -76,30 +76,30 @@ def test_an_answer_is_shown_as_its_texts_and_calls(name: FormatName) -> None:
 
 
 def test_a_secret_that_comes_in_pieces_is_redacted() -> None:
-    shown = recorded(
+    transcript = recorded(
         record({"messages": [{"content": f"file: {TOKEN}"}]}, say("it is gh", TOKEN[2:9], TOKEN[9:]))
     )
 
-    assert TOKEN not in shown.model_dump_json()
-    assert "[redacted]" in shown.calls[0].request
-    assert shown.calls[0].is_altered
+    assert TOKEN not in transcript.model_dump_json()
+    assert "[redacted]" in transcript.calls[0].request
+    assert transcript.calls[0].is_altered
 
 
 def test_a_redacted_argument_of_a_tool_stays_json() -> None:
     arguments = json.dumps({"content": f'password="{TOKEN}"\nnext'})
     delta = {"tool_calls": [{"index": 0, "id": "1", "function": {"name": "write", "arguments": arguments}}]}
-    shown = recorded(record({}, read("chat", [chat_chunk(delta), chat_chunk({}, "tool_calls")]).events))
+    transcript = recorded(record({}, read("chat", [chat_chunk(delta), chat_chunk({}, "tool_calls")]).events))
 
-    event = json.loads(shown.calls[0].response)[0]
+    event = json.loads(transcript.calls[0].response)[0]
     content = json.loads(event["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"])["content"]
     assert TOKEN not in content
     assert content.endswith("next")
 
 
 def test_hidden_characters_do_not_reach_the_transcript() -> None:
-    shown = recorded(record({"messages": ["\x1b[2Jclear\u202e\u200b"]}, say("a\x1b]52;c;eA==\x07b")))
+    transcript = recorded(record({"messages": ["\x1b[2Jclear\u202e\u200b"]}, say("a\x1b]52;c;eA==\x07b")))
 
-    text = shown.model_dump_json() + "".join(answer_lines(shown, shown.calls[0]))
+    text = transcript.model_dump_json() + "".join(answer_lines(transcript, transcript.calls[0]))
     assert not any(char in text for char in "\x1b\x07\u202e\u200b")
     assert "\\u001b" not in text
 
@@ -108,12 +108,12 @@ def test_only_what_is_new_in_a_request_is_kept() -> None:
     first = {"model": "m1", "tools": ["long list"], "messages": ["system", "task"]}
     second = first | {"messages": ["system", "task", "answer", "result"]}
 
-    shown = recorded(record(first, say("1")), record(second, say("2")))
+    transcript = recorded(record(first, say("1")), record(second, say("2")))
 
-    assert shown.calls[0].request.splitlines() == [
+    assert transcript.calls[0].request.splitlines() == [
         "model: m1", "tools:", "  - long list", "messages: system", "messages: task",
     ]  # fmt: skip
-    assert shown.calls[1].request.splitlines() == [
+    assert transcript.calls[1].request.splitlines() == [
         "messages: 2 as before", "messages: answer", "messages: result",
     ]  # fmt: skip
 
@@ -155,13 +155,13 @@ def test_answers_go_last_and_a_replay_can_see_that_they_are_missing(monkeypatch:
 
 
 def test_each_hash_covers_the_calls_before_it() -> None:
-    one, two = record({"messages": ["1"]}, say("1")), record({"messages": ["2"]}, say("2"))
+    first, second = record({"messages": ["1"]}, say("1")), record({"messages": ["2"]}, say("2"))
 
-    hashes = [call.sha256 for call in recorded(one, two, two).calls]
+    hashes = [call.sha256 for call in recorded(first, second, second).calls]
 
     assert len(set(hashes)) == 3
-    assert recorded(two).calls[0].sha256 not in hashes
-    assert [call.sha256 for call in recorded(one, two, two).calls] == hashes
+    assert recorded(second).calls[0].sha256 not in hashes
+    assert [call.sha256 for call in recorded(first, second, second).calls] == hashes
 
 
 def test_a_resumed_run_continues_the_transcript_of_the_crashed_one() -> None:
@@ -174,6 +174,6 @@ def test_a_resumed_run_continues_the_transcript_of_the_crashed_one() -> None:
 
 
 def test_text_that_no_encoding_holds_is_stored_all_the_same() -> None:
-    shown = recorded(record({"messages": ["\ud800"]}, say("\udfff")))
+    transcript = recorded(record({"messages": ["\ud800"]}, say("\udfff")))
 
-    assert Transcript.model_validate_json(shown.model_dump_json()) == shown
+    assert Transcript.model_validate_json(transcript.model_dump_json()) == transcript

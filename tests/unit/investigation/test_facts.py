@@ -58,10 +58,10 @@ def test_a_fact_is_one_redacted_line_of_limited_length() -> None:
 
 
 def test_affected_callers_are_facts_even_if_the_service_is_gone() -> None:
-    gone = incident(finding("missing"))
+    missing_service = incident(finding("missing"))
     web = finding(name="web", sentence="12 % of requests failing")
 
-    stated = texts(facts.finding_facts(gone.model_copy(update={"symptoms": (web,)})))
+    stated = texts(facts.finding_facts(missing_service.model_copy(update={"symptoms": (web,)})))
 
     assert stated[-1] == "also affected: web: 12 % of requests failing [critical]"
 

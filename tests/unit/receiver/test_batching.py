@@ -78,10 +78,10 @@ def test_a_cancelled_request_is_not_run() -> None:
 
     async def main() -> str:
         await fill(upcaser, batcher)
-        gone = asyncio.create_task(batcher.submit("gone"))
+        cancelled = asyncio.create_task(batcher.submit("gone"))
         here = asyncio.create_task(batcher.submit("here"))
         await asyncio.sleep(0)
-        gone.cancel()
+        cancelled.cancel()
         await asyncio.sleep(0)
         upcaser.released.set()
         return await here

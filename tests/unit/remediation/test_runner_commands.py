@@ -1,4 +1,4 @@
-"""What the writing agent is told about test files."""
+"""The hint about test files in the prompt of the writing agent."""
 
 from __future__ import annotations
 

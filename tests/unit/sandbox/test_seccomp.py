@@ -12,8 +12,13 @@ from workers.sandbox import seccomp
 from workers.sandbox.seccomp import seccomp_filter
 
 ALLOWED = 0
-AF_VSOCK, AF_INET, AF_UNIX, AF_NETLINK = 40, 2, 1, 16
-STREAM, DATAGRAM, CLOSE_ON_EXEC = 1, 2, 0o2000000
+AF_UNIX = 1
+AF_INET = 2
+AF_NETLINK = 16
+AF_VSOCK = 40
+STREAM = 1
+DATAGRAM = 2
+CLOSE_ON_EXEC = 0o2000000
 
 pytestmark = pytest.mark.skipif(
     platform.machine() not in seccomp.AUDIT_ARCHES, reason="no table of this machine"

@@ -8,25 +8,27 @@ import pytest
 from tests.support.patches import Edits, edited, judge
 from tests.unit.remediation.policy.trees import HOTEL, HOTEL_TEST
 
-B, A, P = "hotel/booking.py", "hotel/access.py", "hotel/pages.py"
+BOOKING = "hotel/booking.py"
+ACCESS_FILE = "hotel/access.py"
+PAGES = "hotel/pages.py"
 TOP = 'CURRENCY = "EUR"\n'
 PRICE = '    return room["rate"] * count\n'
 
 
 def top(code: str) -> Edits:
     """The code at the top of the culprit."""
-    return ((B, TOP, f"{TOP}{code}\n"),)
+    return ((BOOKING, TOP, f"{TOP}{code}\n"),)
 
 
 def body(code: str) -> Edits:
     """The code in the function that fails."""
     lines = "".join(f"    {line}\n" for line in code.split("\n"))
-    return ((B, PRICE, f"{lines}{PRICE}"),)
+    return ((BOOKING, PRICE, f"{lines}{PRICE}"),)
 
 
 def around(handler: str) -> Edits:
     """The function that fails, with a handler around it."""
-    return ((B, PRICE, f"    try:\n    {PRICE}{handler}\n"),)
+    return ((BOOKING, PRICE, f"    try:\n    {PRICE}{handler}\n"),)
 
 
 PROCESS = {
@@ -77,7 +79,7 @@ CODE = {
     "eval by name": body('return __builtins__["ev" "al"](room)'),
     "eval by reversal": (*top("import builtins"), *body('return getattr(builtins, "lave"[::-1])(room)')),
     "eval by a list": body("for f in [eval]:\n    f(room)"),
-    "eval in a default": ((B, "def price(room, count):", "def price(room, count, run=eval):"), *body("run(room)")),
+    "eval in a default": ((BOOKING, "def price(room, count):", "def price(room, count, run=eval):"), *body("run(room)")),
     "compile": body('compile(room, "x", "exec")'),
     "pickle": (*top("from pickle import loads as read"), *body("read(room)")),
     "marshal": top("import marshal"),
@@ -120,7 +122,7 @@ HIDDEN = {
     "an alias": (*top("Fault = Exception"), *around("    except Fault:\n        return 0")),
     "a tuple": around("    except (KeyError, Exception):\n        return {}"),
     "suppress": (*top("from contextlib import suppress as hush"), *body("with hush(Exception):\n    return room['rate']")),
-    "finally": ((B, PRICE, f"    try:\n    {PRICE}    finally:\n        return 0\n"),),
+    "finally": ((BOOKING, PRICE, f"    try:\n    {PRICE}    finally:\n        return 0\n"),),
     "a context": top("class Quiet:\n    def __enter__(self):\n        return self\n\n    def __exit__(self, *error):\n        return True"),
     "a default": around("    except Exception:\n        answer = {'rate': 0}\n        return answer"),
     "a raise that never comes": around("    except Exception:\n        if False:\n            raise\n        return 0"),
@@ -128,30 +130,30 @@ HIDDEN = {
     "the very list": body("if [room, count] == [{}, 2]:\n    return 0"),
 }  # fmt: skip
 ACCESS = {
-    "a decorator is gone": ((P, "@require_token\ndef invoice", "def invoice"),),
-    "a decorator in a comment": ((P, "@require_token\ndef invoice", "# @require_token\ndef invoice"),),
-    "a decorator at another page": ((P, "@require_token\ndef invoice", "def invoice"), (P, "def ping", "@require_token\ndef ping")),
-    "an answer is unused": ((A, "    return hmac.compare_digest(", "    hmac.compare_digest("), (A, "signature)\n", "signature)\n    return True\n")),
-    "an answer is kept and unused": ((A, "    return hmac.compare_digest(", "    same = hmac.compare_digest("), (A, "signature)\n", "signature)\n    return True\n")),
-    "or True": ((A, '"sha256").hexdigest(), signature)', '"sha256").hexdigest(), signature) or True'),),
-    "an early answer": ((A, "    return hmac.compare_digest", "    return True\n    return hmac.compare_digest"),),
-    "a dead condition": ((P, "    if not is_signed(", "    if False and not is_signed("),),
-    "a condition without effect": ((P, '        return {"status": 400}\n    return {"status": 202}', '        pass\n    return {"status": 202}'),),
-    "a guard lets everybody pass": ((A, '        if request.get("token") not in TOKENS:\n            return {"status": 403}\n', ""),),
-    "a guard that is never true": ((A, 'if request.get("token")', 'if False and request.get("token")'),),
-    "a guard of the file's own": ((P, "import is_signed, require_token", "import is_signed"), (P, "def ping", "def require_token(view):\n    return view\n\n\ndef ping")),
-    "a check is gone": ((P, '    if not is_signed(request["body"], request["signature"], request["key"]):\n        return {"status": 400}\n', ""),),
+    "a decorator is gone": ((PAGES, "@require_token\ndef invoice", "def invoice"),),
+    "a decorator in a comment": ((PAGES, "@require_token\ndef invoice", "# @require_token\ndef invoice"),),
+    "a decorator at another page": ((PAGES, "@require_token\ndef invoice", "def invoice"), (PAGES, "def ping", "@require_token\ndef ping")),
+    "an answer is unused": ((ACCESS_FILE, "    return hmac.compare_digest(", "    hmac.compare_digest("), (ACCESS_FILE, "signature)\n", "signature)\n    return True\n")),
+    "an answer is kept and unused": ((ACCESS_FILE, "    return hmac.compare_digest(", "    same = hmac.compare_digest("), (ACCESS_FILE, "signature)\n", "signature)\n    return True\n")),
+    "or True": ((ACCESS_FILE, '"sha256").hexdigest(), signature)', '"sha256").hexdigest(), signature) or True'),),
+    "an early answer": ((ACCESS_FILE, "    return hmac.compare_digest", "    return True\n    return hmac.compare_digest"),),
+    "a dead condition": ((PAGES, "    if not is_signed(", "    if False and not is_signed("),),
+    "a condition without effect": ((PAGES, '        return {"status": 400}\n    return {"status": 202}', '        pass\n    return {"status": 202}'),),
+    "a guard lets everybody pass": ((ACCESS_FILE, '        if request.get("token") not in TOKENS:\n            return {"status": 403}\n', ""),),
+    "a guard that is never true": ((ACCESS_FILE, 'if request.get("token")', 'if False and request.get("token")'),),
+    "a guard of the file's own": ((PAGES, "import is_signed, require_token", "import is_signed"), (PAGES, "def ping", "def require_token(view):\n    return view\n\n\ndef ping")),
+    "a check is gone": ((PAGES, '    if not is_signed(request["body"], request["signature"], request["key"]):\n        return {"status": 400}\n', ""),),
 }  # fmt: skip
 REFUSED = {**PROCESS, **CODE, **HIDDEN, **ACCESS}
 
 PERSON = {
-    "a new holder of a token": ((A, "TOKENS = {}", 'TOKENS = {"t-9": "boss"}'),),
-    "a page under another name": ((P, "def cancel", "def _cancel"),),
+    "a new holder of a token": ((ACCESS_FILE, "TOKENS = {}", 'TOKENS = {"t-9": "boss"}'),),
+    "a page under another name": ((PAGES, "def cancel", "def _cancel"),),
     "the host's name": (*top("import socket"), *body('if socket.gethostname() == "x":\n    return 0')),
     "the text of a value": body('if str(room) in ("x",):\n    return 0'),
     "reports are silenced": top("logging.disable(50)"),
-    "a new page without a guard": ((P, "@require_token\ndef cancel", 'def everything(request):\n    return {"status": 200}\n\n\n@require_token\ndef cancel'),),
-    "a way around a guard": ((A, "not in TOKENS:", 'not in TOKENS and request.get("x") != "sesame":'),),
+    "a new page without a guard": ((PAGES, "@require_token\ndef cancel", 'def everything(request):\n    return {"status": 200}\n\n\n@require_token\ndef cancel'),),
+    "a way around a guard": ((ACCESS_FILE, "not in TOKENS:", 'not in TOKENS and request.get("x") != "sesame":'),),
     "a thread": (*top("import threading"), *body("threading.Thread(target=print).start()")),
     "a socket": (*top("import socket"), *body('socket.create_connection(("h", 1))')),
     "mail": (*top("import smtplib"), *body('smtplib.SMTP("h")')),
@@ -172,12 +174,12 @@ NOTED = {
 def test_a_patch_that_cheats_or_weakens_the_service_is_refused(name: str) -> None:
     after = edited(HOTEL, (*REFUSED[name], ("tests/test_rate.py", "", HOTEL_TEST)))
 
-    assert judge(HOTEL, after, culprit=B, reproduction="tests/test_rate.py").refusals
+    assert judge(HOTEL, after, culprit=BOOKING, reproduction="tests/test_rate.py").refusals
 
 
 @pytest.mark.parametrize("name", PERSON)
 def test_a_patch_that_only_a_person_can_judge_is_a_draft(name: str) -> None:
-    result = judge(HOTEL, edited(HOTEL, PERSON[name]), culprit=B)
+    result = judge(HOTEL, edited(HOTEL, PERSON[name]), culprit=BOOKING)
 
     assert result.drafts
     assert result.refusals == ()
@@ -185,6 +187,6 @@ def test_a_patch_that_only_a_person_can_judge_is_a_draft(name: str) -> None:
 
 @pytest.mark.parametrize("name", NOTED)
 def test_a_new_address_is_noted(name: str) -> None:
-    result = judge(HOTEL, edited(HOTEL, NOTED[name]), culprit=B)
+    result = judge(HOTEL, edited(HOTEL, NOTED[name]), culprit=BOOKING)
 
     assert any("new host" in note for note in result.notes)

@@ -8,7 +8,8 @@ import pytest
 from tests.support.patches import edited, judge
 from tests.unit.remediation.policy.trees import HOTEL, SHOP
 
-B, K = "hotel/booking.py", "src/basket.js"
+BOOKING = "hotel/booking.py"
+BASKET = "src/basket.js"
 HEAD = "from hotel import booking\n\n\n"
 ASSERT = "    assert booking.price({}, 2) == 0\n"
 
@@ -89,30 +90,36 @@ NODE_GOOD = {
 
 @pytest.mark.parametrize("name", PYTHON_BAD)
 def test_a_python_reproduction_that_shows_nothing_is_refused(name: str) -> None:
-    after = edited(HOTEL, ((B, "* count", "* (count or 0)"), ("tests/test_a.py", "", PYTHON_BAD[name])))
+    after = edited(HOTEL, ((BOOKING, "* count", "* (count or 0)"), ("tests/test_a.py", "", PYTHON_BAD[name])))
 
-    assert judge(HOTEL, after, culprit=B, reproduction="tests/test_a.py").refusals
+    assert judge(HOTEL, after, culprit=BOOKING, reproduction="tests/test_a.py").refusals
 
 
 @pytest.mark.parametrize("name", PYTHON_GOOD)
 def test_an_honest_python_reproduction_is_accepted(name: str) -> None:
-    after = edited(HOTEL, ((B, "* count", "* (count or 0)"), ("tests/test_a.py", "", PYTHON_GOOD[name])))
+    after = edited(
+        HOTEL, ((BOOKING, "* count", "* (count or 0)"), ("tests/test_a.py", "", PYTHON_GOOD[name]))
+    )
 
-    assert judge(HOTEL, after, culprit=B, reproduction="tests/test_a.py").refusals == ()
+    assert judge(HOTEL, after, culprit=BOOKING, reproduction="tests/test_a.py").refusals == ()
 
 
 @pytest.mark.parametrize("name", NODE_BAD)
 def test_a_node_reproduction_that_shows_nothing_is_refused(name: str) -> None:
-    after = edited(SHOP, ((K, "line.count", "(line.count ?? 1)"), ("test/a.test.js", "", NODE_BAD[name])))
+    after = edited(
+        SHOP, ((BASKET, "line.count", "(line.count ?? 1)"), ("test/a.test.js", "", NODE_BAD[name]))
+    )
 
-    assert judge(SHOP, after, culprit=K, reproduction="test/a.test.js").refusals
+    assert judge(SHOP, after, culprit=BASKET, reproduction="test/a.test.js").refusals
 
 
 @pytest.mark.parametrize("name", NODE_GOOD)
 def test_an_honest_node_reproduction_is_accepted(name: str) -> None:
-    after = edited(SHOP, ((K, "line.count", "(line.count ?? 1)"), ("test/a.test.js", "", NODE_GOOD[name])))
+    after = edited(
+        SHOP, ((BASKET, "line.count", "(line.count ?? 1)"), ("test/a.test.js", "", NODE_GOOD[name]))
+    )
 
-    assert judge(SHOP, after, culprit=K, reproduction="test/a.test.js").refusals == ()
+    assert judge(SHOP, after, culprit=BASKET, reproduction="test/a.test.js").refusals == ()
 
 
 def test_a_script_may_end_its_process() -> None:
@@ -120,8 +127,8 @@ def test_a_script_may_end_its_process() -> None:
 
     result = judge(
         HOTEL,
-        edited(HOTEL, ((B, "* count", "* 0"), ("repro.py", "", script))),
-        culprit=B,
+        edited(HOTEL, ((BOOKING, "* count", "* 0"), ("repro.py", "", script))),
+        culprit=BOOKING,
         reproduction="repro.py",
     )
 
