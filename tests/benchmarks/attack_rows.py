@@ -65,7 +65,7 @@ def sandbox_rows() -> Iterator[Row]:
             results = run_probes(level.sandbox, level.python)
             failed = [result for result in results if not result.ok]
             details = tuple(
-                f"  {result.name}: expected {result.expected}, got {result.got[:200]}" for result in failed
+                f"  {result.name}: expected {result.expected}, got {result.actual[:200]}" for result in failed
             )
             yield Row(
                 f"hostile code: {level.name}", f"{len(failed)} of {len(results)}", "0", not failed, details

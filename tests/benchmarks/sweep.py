@@ -100,11 +100,11 @@ class Replay:
         self.app = Starlette(routes=[Route("/{path:path}", self._answer, methods=["POST"])])
 
     async def _answer(self, request: HttpRequest) -> Response:
-        asked = await request.body()
-        if asked not in self.known:
-            _, response = await run_in_threadpool(self.fake_railway.ask, json.loads(asked))
-            self.known[asked] = json.dumps(response).encode()
-        return Response(self.known[asked], media_type="application/json")
+        question = await request.body()
+        if question not in self.known:
+            _, response = await run_in_threadpool(self.fake_railway.ask, json.loads(question))
+            self.known[question] = json.dumps(response).encode()
+        return Response(self.known[question], media_type="application/json")
 
 
 @contextmanager

@@ -107,7 +107,7 @@ class CrashingRedis(redis.Redis):
         execute = pipe.execute
 
         def executed(*arguments: Any, **options: Any) -> Any:
-            names = [command(one) for one, _ in pipe.command_stack]
+            names = [command(words) for words, _ in pipe.command_stack]
             return self.process.cross("store", " ".join(names), lambda: execute(*arguments, **options))
 
         pipe.execute = executed  # type: ignore[method-assign]  # adds the boundary
@@ -157,9 +157,13 @@ def _question(body: bytes) -> str:
 @cache
 def _fields(query: str) -> str:
     """The first root fields of a GraphQL document."""
-    operations = [one for one in parse(query).definitions if isinstance(one, OperationDefinitionNode)]
-    fields = [one for each in operations for one in each.selection_set.selections]
-    names = [one.name.value for one in fields if isinstance(one, FieldNode)]
+    operations = [
+        definition
+        for definition in parse(query).definitions
+        if isinstance(definition, OperationDefinitionNode)
+    ]
+    fields = [selection for operation in operations for selection in operation.selection_set.selections]
+    names = [field.name.value for field in fields if isinstance(field, FieldNode)]
     return ",".join(list(dict.fromkeys(names))[:3])
 
 

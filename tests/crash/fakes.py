@@ -276,25 +276,24 @@ def phases(now: float, healthy: str, sick: str) -> dict[str, list[WorldService]]
         "dep-web", "svc-web", "SUCCESS", now - 9e5, now - 9e5, {"image": "ghcr.io/acme/web"},
         instances=[("ins-web", "RUNNING")],
     )  # fmt: skip
-    requests = [
-        replace(request_, deployment_id=live.id, instance_id="ins-web") for request_ in bad[0].requests
-    ]
+    requests = [replace(request, deployment_id=live.id, instance_id="ins-web") for request in bad[0].requests]
     web = WorldService(
         "svc-web", "web", image="ghcr.io/acme/web", domains=["web.up.railway.app"], deployments=[live],
         active=[live.id], requests=requests,
     )  # fmt: skip
     caller = replace(web, variables={"SHOP_URL": ["shop.RAILWAY_PRIVATE_DOMAIN"]})
-    well = replace(web, requests=[replace(request_, status=200) for request_ in requests])
+    well = replace(web, requests=[replace(request, status=200) for request in requests])
     storm = [
         replace(
             web, id=f"svc-{name}", name=name, domains=[f"{name}.up.railway.app"], active=[f"dep-{name}"],
             deployments=[replace(live, id=f"dep-{name}", service_id=f"svc-{name}")],
-            requests=[replace(request_, deployment_id=f"dep-{name}") for request_ in requests],
+            requests=[replace(request, deployment_id=f"dep-{name}") for request in requests],
         )
         for name in ("alpha", "beta", "gamma")
     ]  # fmt: skip
     calm = [
-        replace(request_, requests=[replace(each, status=200) for each in request_.requests]) for request_ in storm
+        replace(service, requests=[replace(request, status=200) for request in service.requests])
+        for service in storm
     ]  # fmt: skip
     return {
         "storm": [*good, *storm], "calm": [*good, *calm],

@@ -87,7 +87,7 @@ class CrashablePipeline:
         Args:
             loaded: names of the scripts that the process has loaded into Redis already.
         """
-        self.crossed_names |= {word for one in self.process.crossed for word in one.name.split()}
+        self.crossed_names |= {word for boundary in self.process.crossed for word in boundary.name.split()}
         self.process = process
         client = CrashingRedis(connection_pool=self.store.connection_pool)
         client.process = process
@@ -136,8 +136,16 @@ class CrashablePipeline:
 
             return call
 
-        public = {name: one for name, one in vars(kind).items() if name[0] != "_" and callable(one)}
-        own = {name: noted(name, one) for name, one in public.items() if not isinstance(one, type)}
+        public = {
+            name: attribute
+            for name, attribute in vars(kind).items()
+            if name[0] != "_" and callable(attribute)
+        }
+        own = {
+            name: noted(name, attribute)
+            for name, attribute in public.items()
+            if not isinstance(attribute, type)
+        }
         return cast("type[T]", type(kind.__name__, (kind,), own))
 
     def _web(self, kind: str) -> httpx.Client:
@@ -271,8 +279,8 @@ class CrashablePipeline:
             for name, (value, ttl) in snapshot.keys.items():
                 pipe.restore(name, max(0, ttl), value)
             pipe.execute()
-        for left in ("work/trees", "runs"):
-            shutil.rmtree(self.folder / "state" / left, ignore_errors=True)
+        for path in ("work/trees", "runs"):
+            shutil.rmtree(self.folder / "state" / path, ignore_errors=True)
         if self.disk() != snapshot.disk_files:
             shutil.rmtree(self._mirrors(), ignore_errors=True)
             if snapshot.disk:

@@ -79,7 +79,7 @@ def runner_of(connection: redis.Redis, tmp_path_factory: pytest.TempPathFactory)
         runner.pipeline.external.close()
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.name)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_an_undisturbed_run_reaches_a_good_end_through_all_stages(
     scenario: Scenario, runner_of: RunnerOf
 ) -> None:
@@ -87,8 +87,8 @@ def test_an_undisturbed_run_reaches_a_good_end_through_all_stages(
 
     print(table(scenario, runner))
 
-    assert {one for wrong in runner.problems_by_state.values() for one in wrong} == set()
-    assert {one.stage for one in runner.boundaries} == set(scenario.stages)
+    assert {problem for wrong in runner.problems_by_state.values() for problem in wrong} == set()
+    assert {boundary.stage for boundary in runner.boundaries} == set(scenario.stages)
     assert set(scenario.stages) <= {"receiver", "dispatch", *STAGES}
     assert UNTRACKED_IO.take_events() == []
 
@@ -96,25 +96,25 @@ def test_an_undisturbed_run_reaches_a_good_end_through_all_stages(
 @pytest.mark.parametrize(
     ("scenario", "stage"),
     [(scenario, stage) for scenario in SCENARIOS for stage in scenario.crash_in],
-    ids=lambda one: one.name if isinstance(one, Scenario) else one,
+    ids=lambda value: value.name if isinstance(value, Scenario) else value,
 )
 def test_a_crash_at_any_boundary_leads_to_the_same_final_state(
     scenario: Scenario, stage: str, runner_of: RunnerOf
 ) -> None:
     runner, wrong = runner_of(scenario), list[str]()
-    where = [one for one in runner.boundaries if scenario.crashes_at(one)]
+    points = [point for point in runner.boundaries if scenario.crashes_at(point)]
     # An incoming webhook cannot be read, so a late message cannot be told from a second one.
     lagging = (
         (False, True) if stage == "notify" and "SLACK_WEBHOOK_URL" not in scenario.settings else (False,)
     )
 
-    for boundary in [one for one in where if one.stage == stage]:
+    for boundary in [point for point in points if point.stage == stage]:
         for lag in lagging:
             for when in BEFORE_AND_AFTER:
                 wrong += runner.crash_at(boundary, when, lag=lag)
 
     assert wrong == []
-    assert {one.stage for one in where} == set(scenario.crash_in)
+    assert {point.stage for point in points} == set(scenario.crash_in)
     assert UNTRACKED_IO.take_events() == []
 
 
@@ -125,9 +125,11 @@ def test_every_call_of_the_pipeline_to_the_outside_is_a_boundary(
     for scenario in SCENARIOS:
         runner = runner_of(scenario)
         if scenario.after:
-            runner.crash_at(next(one for one in runner.boundaries if one.name == scenario.after), "after")
+            runner.crash_at(
+                next(boundary for boundary in runner.boundaries if boundary.name == scenario.after), "after"
+            )
             runner.pipeline.start_process(Process())
-        crossed |= {word for one in runner.boundaries for word in one.name.split()}
+        crossed |= {word for boundary in runner.boundaries for word in boundary.name.split()}
         crossed |= runner.pipeline.crossed_names
         called |= runner.pipeline.methods
 
@@ -142,7 +144,7 @@ def test_io_beside_the_boundaries_is_recorded() -> None:
     with socket.socket() as stranger, UNTRACKED_IO.watching():
         stranger.connect_ex(("127.0.0.1", 9))
 
-    assert ["socket.connect" in one for one in UNTRACKED_IO.take_events()] == [True]
+    assert ["socket.connect" in event for event in UNTRACKED_IO.take_events()] == [True]
 
 
 # ---- calls to the outside, read from the source ----------------------------------------------
@@ -161,7 +163,7 @@ def pipeline_modules() -> dict[str, ast.Module]:
         trees[name] = tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("workers"):
-                waiting += [str(node.module), *(f"{node.module}.{one.name}" for one in node.names)]
+                waiting += [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
     return trees
 
 
@@ -204,8 +206,8 @@ def pipeline_methods() -> set[str]:
 
 def table(scenario: Scenario, runner: CrashRunner) -> str:
     """The number of boundaries by stage and kind."""
-    kinds = sorted({one.kind for one in runner.boundaries})
-    count = Counter((one.stage, one.kind) for one in runner.boundaries)
+    kinds = sorted({boundary.kind for boundary in runner.boundaries})
+    count = Counter((boundary.stage, boundary.kind) for boundary in runner.boundaries)
     rows = [f"\n{scenario.name}: {len(runner.boundaries)} boundaries in {len(runner.before)} steps"]
     rows.append(f"{'':10}" + "".join(f"{kind:>9}" for kind in kinds) + f"{'crashes':>10}")
     for stage in scenario.stages:

@@ -140,7 +140,7 @@ def _print_others(work: Work) -> None:
             name = f"detector, windows of {minutes} minutes, samples every {step} s"
             arms.append((name, overall(shaped, other.DAY_MIX, "flagged", minutes)))
         _print_section("all of them together", tables.overall_table(arms))
-        flagged = [made for future in work.shared_projects if (made := future.result())]
+        flagged = [project_score for future in work.shared_projects if (project_score := future.result())]
         _print_section("the other generator's projects", tables.project_table(flagged))
     for say, future in work.real:
         print("", *say(future.result()), sep="\n")

@@ -189,6 +189,6 @@ def busy_with_few_failures(canvas: Canvas) -> None:
 @healthy()
 def half_the_traffic(canvas: Canvas) -> None:
     """The traffic halves from one minute to the next, for example because a campaign ended."""
-    first, remaining = canvas.random.randrange(canvas.minutes * 2 // 3), canvas.random.uniform(0.4, 0.6)
+    first, share = canvas.random.randrange(canvas.minutes * 2 // 3), canvas.random.uniform(0.4, 0.6)
     canvas.change(first, canvas.minutes, lambda _, level: replace(
-        level, requests_per_minute=level.requests_per_minute * remaining, cpu=level.cpu * (0.4 + 0.6 * remaining)))  # fmt: skip
+        level, requests_per_minute=level.requests_per_minute * share, cpu=level.cpu * (0.4 + 0.6 * share)))  # fmt: skip

@@ -240,10 +240,10 @@ def show(values: Values) -> Iterator[tuple[OutletKind, str]]:
     gap = Gap(part=GapPart.CODE, subject=values.name, reason=values.reason or "timed out")
     bad = finding(name=values.name, sentence=f"{values.name} fails", labels={"volume": values.name})
     whole = incident(bad, name=values.name, symptoms=(bad,), project_name=values.name, failed_reads=(gap,))
-    found = values.evidence.model_copy(update={"failed_reads": (gap,)})
-    ids = tuple(fact.id for fact in found.facts)
+    evidence = values.evidence.model_copy(update={"failed_reads": (gap,)})
+    ids = tuple(fact.id for fact in evidence.facts)
     quotes = "; ".join(
-        [*(pattern.template for pattern in found.patterns), *(fact.text for fact in found.facts)]
+        [*(pattern.template for pattern in evidence.patterns), *(fact.text for fact in evidence.facts)]
     )
     verdict = Verdict(
         category=Category.CODE, reason=VerdictReason.ERROR_IN_CODE, summary=f"{values.name}: {quotes}", supports=ids,
@@ -264,29 +264,29 @@ def show(values: Values) -> Iterator[tuple[OutletKind, str]]:
         lines=(*values.not_done, values.summary, quotes, values.output, describe_runs(verification), values.reason),
         link="https://github.example/acme/shop/pull/1",
     )  # fmt: skip
-    yield from _slack(values, whole, found, verdict, outcome)
-    yield from _terminal(values, whole, found, verdict, fix, verification, outcome)
+    yield from _slack(values, whole, evidence, verdict, outcome)
+    yield from _terminal(values, whole, evidence, verdict, fix, verification, outcome)
     yield from _logs(values, quotes)
     for private in (True, False):
         title, body = render_pull_request(
-            whole, found, verdict, values.plan, fix, verification, private=private, digests=["0" * 16],
+            whole, evidence, verdict, values.plan, fix, verification, private=private, digests=["0" * 16],
             patch_digest="1" * 16, link="https://walker.example/i/1",
         )  # fmt: skip
         yield "title", title
         yield "description", body
         yield "commit", commit_message(title, values.plan, private=private)
-    yield "prompt", reader_prompt(whole, found, verdict)
+    yield "prompt", reader_prompt(whole, evidence, verdict)
     yield "prompt", writer_prompt(values.plan, values.command)
     yield "prompt", retry_prompt(PlanError(values.answer_problems or (values.reason or "none",)))
 
 
 def _slack(
-    values: Values, whole: Incident, found: Evidence, verdict: Verdict, outcome: Outcome
+    values: Values, whole: Incident, evidence: Evidence, verdict: Verdict, outcome: Outcome
 ) -> Iterator[tuple[OutletKind, str]]:
     follow_up = FollowUp(result=FollowUpResult.ABANDONED, reason=values.reason, still_affected=(values.name,))
     rendered = messages.render(whole, verdict, outcome, follow_up, values.reason)
     reported = messages.render(
-        whole, verdict, messages.summarise_verdict(verdict, found), None, values.reason
+        whole, verdict, messages.summarise_verdict(verdict, evidence), None, values.reason
     )
     answer = Answer(kind=AnswerKind.CHECK_FAILED, reason=values.reason)
     for text in (
@@ -298,11 +298,11 @@ def _slack(
 
 
 def _terminal(
-    values: Values, whole: Incident, found: Evidence, verdict: Verdict, fix: Fix, verification: Verification,
+    values: Values, whole: Incident, evidence: Evidence, verdict: Verdict, fix: Fix, verification: Verification,
     outcome: Outcome,
 ) -> Iterator[tuple[OutletKind, str]]:  # fmt: skip
     recorded: tuple[tuple[Any, Any], ...] = (
-        (records.ALERT, values.alert), (records.INCIDENT, whole), (records.EVIDENCE, found), (records.VERDICT, verdict),
+        (records.ALERT, values.alert), (records.INCIDENT, whole), (records.EVIDENCE, evidence), (records.VERDICT, verdict),
         (records.PLAN, values.plan), (records.FIX, fix), (records.VERIFICATION, verification),
         (records.OUTCOME, outcome),
     )  # fmt: skip

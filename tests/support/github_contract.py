@@ -34,9 +34,9 @@ def main() -> int:
         print(f"no description at {path}: set GITHUB_OPENAPI")
         return 0
     description = json.loads(path.read_text())
-    differences_ = [*differences(description), *strange_answers(description)]
-    print("\n".join(differences_) or f"{len(CALLS)} calls agree with {description['info']['title']}")
-    return 1 if differences_ else 0
+    problems = [*differences(description), *strange_answers(description)]
+    print("\n".join(problems) or f"{len(CALLS)} calls agree with {description['info']['title']}")
+    return 1 if problems else 0
 
 
 def differences(description: dict[str, Any]) -> Iterator[str]:

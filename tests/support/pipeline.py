@@ -106,8 +106,8 @@ class PipelineHarness:
     def values(self, kind: type[N]) -> list[N]:
         """The values of this type that incidents have recorded."""
         name = {"PullRequest": "pull", "FollowUp": "follow_up"}.get(kind.__name__, kind.__name__.lower())
-        found = [self.journal.read_record(key, Record(name, kind)) for key in self.incidents()]
-        return [value for value in found if value is not None]
+        recorded = [self.journal.read_record(key, Record(name, kind)) for key in self.incidents()]
+        return [value for value in recorded if value is not None]
 
     def outcome_kind(self) -> str:
         """The kind of the first outcome, '' while there is none."""

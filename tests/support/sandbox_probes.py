@@ -43,7 +43,7 @@ class ProbeResult:
 
     name: str
     expected: str
-    got: str
+    actual: str
     ok: bool
 
 
@@ -114,9 +114,9 @@ def _attempts(sandbox: Sandbox, python: Path, folder: Path) -> list[ProbeResult]
     tolerated = tolerated_failures(sandbox)
     return [
         ProbeResult(
-            name, "refused", got, ok=got != "succeeded" or any(name.startswith(start) for start in tolerated)
+            name, "refused", end, ok=end != "succeeded" or any(name.startswith(start) for start in tolerated)
         )
-        for name, got in json.loads(line.removeprefix("RESULT ")).items()
+        for name, end in json.loads(line.removeprefix("RESULT ")).items()
     ]
 
 
@@ -258,13 +258,13 @@ def _exhaustion(sandbox: Sandbox, python: Path, folder: Path) -> list[ProbeResul
     def attack(name: str) -> ProbeResult:
         code, ends = attacks[name]
         result = _run(sandbox, python, folder, code, tree=name.replace("/", "-"))
-        got = result.exceeded or (
+        actual = result.exceeded or (
             "MemoryError" if "MemoryError" in result.output else result.output.strip()[-60:]
         )
-        is_stopped = result.exceeded in ends or any(end in got for end in ends)
+        is_stopped = result.exceeded in ends or any(end in actual for end in ends)
         # Processes of the worker's own uid count against the bound too, so that it may be reached early.
         is_stopped |= not sandbox.own_uid and (result.timed_out or "unavailable" in result.output)
-        return ProbeResult(f"exhaust: {name}", " or ".join(ends), got, ok=is_stopped)
+        return ProbeResult(f"exhaust: {name}", " or ".join(ends), actual, ok=is_stopped)
 
     with ThreadPoolExecutor(CONCURRENT_ATTACKS) as pool:
         results = list(pool.map(attack, attacks))

@@ -85,16 +85,16 @@ def _exception(random: Random) -> Fault:
 def _leak(random: Random) -> Fault:
     item = random.choice(["book", "lens", "tyre"])
     items = {"book": "books", "lens": "lenses", "tyre": "tyres"}[item]
-    known = random.choice([40, 60, 80])
+    known_ids = random.choice([40, 60, 80])
     words = {
         "service": random.choice(["stock", "depot", "shelves"]),
         "item": item,
         "items": items,
-        "known": str(known),
+        "known": str(known_ids),
         "size": str(random.choice([4, 6, 8])),
         "wait": random.choice(["0.1", "0.15", "0.2"]),
     }
-    mix = [Route("GET", f"/{items}/{{n}}", 12, numbers=(0, known)), Route("GET", f"/{items}/9{{n}}", 1)]
+    mix = [Route("GET", f"/{items}/{{n}}", 12, numbers=(0, known_ids)), Route("GET", f"/{items}/9{{n}}", 1)]
     messages = (f"{words['service']}: count {items}", f"Leave out {items} that are set aside")
     return _python("leak", "stock", words, messages, "stock.py", mix, "5xx")
 
@@ -135,14 +135,14 @@ def _quadratic(random: Random) -> Fault:
 def _node(random: Random) -> Fault:
     item = random.choice(["piece", "article", "product"])
     offer = random.choice(["offer", "sale", "deal"])
-    known, every = random.choice([60, 90]), random.choice([2, 3])
+    known_ids, every = random.choice([60, 90]), random.choice([2, 3])
     words = {
         "service": random.choice(["catalog", "showroom", "listing"]),
         "item": item,
         "items": item + "s",
         "offer": offer,
         "OFFERS": offer + "s",
-        "known": str(known),
+        "known": str(known_ids),
         "every": str(every),
         "base": str(random.choice([1900, 2500])),
         "percent": str(random.choice([10, 25, 30])),
@@ -157,7 +157,7 @@ def _node(random: Random) -> Fault:
         messages=(f"{words['service']}: show {item}s", f"Show what a {item} costs on {offer}"),
         start_command="node server.js",
         culprit="lib/catalog.js",
-        mix=(Route("GET", f"/{item}s/{{n}}", 9, numbers=(0, known)), Route("GET", "/health", 1)),
+        mix=(Route("GET", f"/{item}s/{{n}}", 9, numbers=(0, known_ids)), Route("GET", "/health", 1)),
         clients=6,
         per_second=25,
         symptom="5xx",

@@ -100,8 +100,8 @@ def _returned(match: Match[str]) -> str:
     space = match["space"]
     work = "".join(f"    {line}\n" if line.strip() else "\n" for line in match["work"].splitlines())
     give = f"{match['pool']}.give_back({match['name']})"
-    tried = f"{space}try:\n{work}    {space}return {match['answer']}\n"
-    return f"{match['take']}{tried}{space}finally:\n{space}    {give}"
+    guarded = f"{space}try:\n{work}    {space}return {match['answer']}\n"
+    return f"{match['take']}{guarded}{space}finally:\n{space}    {give}"
 
 
 def _returned_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
@@ -120,11 +120,11 @@ def _returned_test(path: PurePosixPath, match: Match[str]) -> tuple[str, str]:
 
 
 def _unlocked(match: Match[str]) -> str:
-    space, lock, key, known, ask = match.group("space", "lock", "key", "known", "ask")
+    space, lock, key, cache, ask = match.group("space", "lock", "key", "known", "ask")
     deep = space + "    "
     return (
-        f"{space}with {lock}:\n{deep}if {key} in {known}:\n{deep}    return {known}[{key}]\n"
-        f"{space}answer = {ask}\n{space}with {lock}:\n{deep}return {known}.setdefault({key}, answer)"
+        f"{space}with {lock}:\n{deep}if {key} in {cache}:\n{deep}    return {cache}[{key}]\n"
+        f"{space}answer = {ask}\n{space}with {lock}:\n{deep}return {cache}.setdefault({key}, answer)"
     )
 
 

@@ -44,11 +44,11 @@ def test_a_checkout_has_the_code_of_the_commit_in_its_own_folder(server: GitServ
     server.commit({"app.py": "newer\n"})
     ours = server.repositories()
 
-    one, two = ours.checkout(REPOSITORY, first), ours.checkout(REPOSITORY, first)
+    checkout_a, checkout_b = ours.checkout(REPOSITORY, first), ours.checkout(REPOSITORY, first)
 
-    assert (one / "app.py").read_text() == (two / "app.py").read_text() == "one\ntwo\nthree\n"
-    assert one != two
-    assert git(one, "rev-parse", "HEAD") == first
+    assert (checkout_a / "app.py").read_text() == (checkout_b / "app.py").read_text() == "one\ntwo\nthree\n"
+    assert checkout_a != checkout_b
+    assert git(checkout_a, "rev-parse", "HEAD") == first
 
 
 def test_a_commit_on_no_branch_is_fetched_by_its_hash(server: GitServer, first: str) -> None:
@@ -412,8 +412,8 @@ def test_two_mirrors_make_the_same_commit_from_the_same_fix(
     here, there = server.repositories(), server.repositories(folder="another machine")
 
     shas = {
-        one.commit_fix(REPOSITORY, fix(first, patch), "Fix it\n", "trackwalker/a-1")
-        for one in (here, there, here)
+        repositories.commit_fix(REPOSITORY, fix(first, patch), "Fix it\n", "trackwalker/a-1")
+        for repositories in (here, there, here)
     }
 
     assert len(shas) == 1

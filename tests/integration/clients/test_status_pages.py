@@ -88,7 +88,7 @@ def test_one_http_client_can_be_reused(page: FakeStatusPage, extra: dict[str, st
         states = [fetch_status(HOST, extra, http)[0] for _ in range(3)]
 
     assert states == ["operational"] * 3
-    assert page.asked == 3
+    assert page.requests == 3
 
 
 @pytest.mark.parametrize("fault", ["429", "503", "drop", "refuse"])

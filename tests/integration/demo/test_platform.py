@@ -360,9 +360,9 @@ def test_the_fake_railway_reports_requests_logs_and_deployments(
     start = datetime.fromtimestamp(deployment.created_at, UTC).isoformat()
 
     with serve(railway.app) as running:
-        asked = {"query": query, "variables": {"start": start, "id": deployment.id}}
+        body = {"query": query, "variables": {"start": start, "id": deployment.id}}
         headers = {"Authorization": "Bearer t"}
-        answer = httpx.post(running.url, json=asked, headers=headers, timeout=10).json()["data"]
+        answer = httpx.post(running.url, json=body, headers=headers, timeout=10).json()["data"]
 
     counts = {
         item["statusCode"]: sum(int(s["value"]) for s in item["samples"]) for item in answer["statuses"]

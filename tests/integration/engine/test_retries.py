@@ -57,7 +57,11 @@ def test_an_absurd_retry_after_changes_nothing(asked: float | None) -> None:
 
 
 def test_every_retriable_error_has_a_patience_and_notifications_the_longest() -> None:
-    kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, NotAvailable)]
+    kinds = [
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, NotAvailable)
+    ]
 
     assert set(KINDS) <= set(kinds)
     for kind in kinds:

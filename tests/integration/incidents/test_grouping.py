@@ -267,7 +267,7 @@ def test_a_member_gets_no_fix_until_a_person_requests_it(services: FailingServic
         plan(services, key)
     services.notify()
 
-    assert [one.kind for one in services.running.values(Outcome)] == ["waiting"] * 3
+    assert [outcome.kind for outcome in services.running.values(Outcome)] == ["waiting"] * 3
     *_, ask = services.channel_texts[-1].splitlines()
     names = [key.removeprefix(PREFIX) for key in keys]
     assert any(ask.endswith(f"`python -m workers fix {name}` (or `fix all`).") for name in names)
@@ -348,8 +348,8 @@ def test_a_cancelled_member_is_shown_as_such_and_rings_no_telephone(services: Fa
     control.cancel(services.journal, first)
     services.notify()
 
-    [head] = [one.text for one in services.running.slack.messages if not one.thread_ts]
-    replies = [one.text for one in services.running.slack.messages if one.thread_ts]
+    [head] = [message.text for message in services.running.slack.messages if not message.thread_ts]
+    replies = [message.text for message in services.running.slack.messages if message.thread_ts]
     assert head.count("cancelled by a person") == 1
     assert [text.count("cancelled by a person") for text in replies] == [1]
     assert len(services.channel_texts) == before

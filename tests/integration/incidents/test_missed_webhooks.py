@@ -85,12 +85,12 @@ def test_a_webhook_about_something_else_does_not_count(name: str) -> None:
 def test_every_moment_is_examined_by_exactly_one_of_two_consecutive_sweeps() -> None:
     moments = [crashed(tenth / 10) for tenth in range(-40, 200)]
 
-    for one in moments:
-        first = missed_webhooks.find_missed(surveyed(one, minutes=10), NOON, {})
-        second = missed_webhooks.find_missed(surveyed(one, minutes=20), NOON + timedelta(minutes=10), {})
-        due = timedelta(minutes=-3) < one.at - NOON <= timedelta(minutes=17)
+    for crash in moments:
+        first = missed_webhooks.find_missed(surveyed(crash, minutes=10), NOON, {})
+        second = missed_webhooks.find_missed(surveyed(crash, minutes=20), NOON + timedelta(minutes=10), {})
+        due = timedelta(minutes=-3) < crash.at - NOON <= timedelta(minutes=17)
 
-        assert len(first) + len(second) == due, one.at
+        assert len(first) + len(second) == due, crash.at
 
 
 def test_the_newest_event_of_each_service_and_kind_counts() -> None:
@@ -144,13 +144,16 @@ def test_only_events_that_have_webhooks_are_reported() -> None:
     assert set(ALERT_KIND_BY_STATUS.values()) <= set(ALERT_KINDS.values())
     quiet = ("deployed", "redeployed", "restarted", "resumed", "removed", "building", "slept")
     about = {"serviceId": "svc", "deploymentId": "dep"}
-    assert platform_reports(events(*({"action": one, "activityPayload": about} for one in quiet)), []) == ()
+    assert (
+        platform_reports(events(*({"action": action, "activityPayload": about} for action in quiet)), [])
+        == ()
+    )
 
 
 def test_a_deployment_without_an_event_is_reported_by_its_status() -> None:
     rows = [deployed("a", "FAILED"), deployed("b", "CRASHED", None), deployed("c", "SUCCESS")]
 
-    assert [(one.kind, one.service_id, one.at) for one in platform_reports([], rows)] == [
+    assert [(report.kind, report.service_id, report.at) for report in platform_reports([], rows)] == [
         ("deployment.crashed", "svc-b", NOON),
         ("deployment.failed", "svc-a", NOON + timedelta(minutes=5)),
     ]
@@ -162,7 +165,9 @@ def test_a_deployment_with_an_event_is_reported_once(action: str) -> None:
         events({"action": action, "activityPayload": {"deploymentId": "a"}}), [deployed("a", "CRASHED")]
     )
 
-    assert [(one.service_id, one.deployment_id, one.at) for one in reports] == [("svc-a", "a", NOON)]
+    assert [(report.service_id, report.deployment_id, report.at) for report in reports] == [
+        ("svc-a", "a", NOON)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -186,9 +191,9 @@ def test_an_event_without_a_valid_service_is_ignored(payload: Any) -> None:
 def test_an_invalid_deployment_id_is_left_out(name: str) -> None:
     about = {"serviceId": "svc", "deploymentId": name}
 
-    [told] = platform_reports(events({"action": "crashed", "activityPayload": about}), [])
+    [report] = platform_reports(events({"action": "crashed", "activityPayload": about}), [])
 
-    assert told.deployment_id is None
+    assert report.deployment_id is None
 
 
 # ---- ingestion --------------------------------------------------------------------------------
@@ -208,7 +213,7 @@ def test_the_first_sweep_sets_the_cursor_and_the_next_begins_there(
     second = ingest_missed(journal, surveyed(crashed(10), crashed(19), minutes=30))
 
     assert first == []
-    assert [journal.read_record(f"{PREFIX}alert:{one}", records.ALERT) for one in second] == [
+    assert [journal.read_record(f"{PREFIX}alert:{name}", records.ALERT) for name in second] == [
         missed_webhooks.make_alert(surveyed(), crashed(19), NOON + timedelta(minutes=30))
     ]
 
@@ -247,7 +252,7 @@ def test_after_an_unreadable_feed_the_next_sweep_goes_further_back(journal: Jour
 def test_a_flood_is_ingested_in_parts_until_nothing_is_left(journal: JournalStore) -> None:
     names = [f"s{number}" for number in range(2 * missed_webhooks.MAX_MISSED_PER_SWEEP + 5)]
     services = (*names, *(f"sick{number}" for number in range(missed_webhooks.MAX_MISSED_PER_SWEEP)))
-    flood = [crashed(10 + number / 10, one) for number, one in enumerate(services)]
+    flood = [crashed(10 + number / 10, name) for number, name in enumerate(services)]
     ingest_missed(journal, surveyed(minutes=0, services=services))
 
     parts = [
@@ -261,8 +266,10 @@ def test_a_flood_is_ingested_in_parts_until_nothing_is_left(journal: JournalStor
         5,
         0,
     ]
-    ingested = [journal.read_record(f"{PREFIX}alert:{one}", records.ALERT) for part in parts for one in part]
-    assert {one.service_id for one in ingested if one} == set(names)
+    ingested = [
+        journal.read_record(f"{PREFIX}alert:{name}", records.ALERT) for part in parts for name in part
+    ]
+    assert {alert.service_id for alert in ingested if alert} == set(names)
 
 
 def test_the_cursor_never_moves_back_and_expires(journal: JournalStore, store: redis.Redis) -> None:
@@ -327,7 +334,7 @@ def sweeps(running: PipelineHarness, number: int) -> Callable[[], bool]:
 def alerts(running: PipelineHarness) -> list[Alert]:
     keys = running.store.scan_iter(f"{PREFIX}alert:missed-*")
     ingested_alerts = [running.journal.read_record(key.decode(), records.ALERT) for key in keys]
-    return [one for one in ingested_alerts if one and not one.id.endswith("-again")]
+    return [alert for alert in ingested_alerts if alert and not alert.id.endswith("-again")]
 
 
 def test_a_ping_finds_a_missed_event_and_reports_it_once(calm: PipelineHarness) -> None:
@@ -423,7 +430,7 @@ def test_a_late_webhook_opens_no_second_incident(store: redis.Redis, store_url: 
 
         assert ingested_alerts == []
         assert len(sick.incidents()) == 1
-        assert len([one for one in sick.slack.messages if not one.thread_ts]) == 1
+        assert len([message for message in sick.slack.messages if not message.thread_ts]) == 1
 
 
 @pytest.mark.parametrize(
@@ -444,7 +451,7 @@ def test_a_crash_during_ingestion_ingests_each_event_once(
     calm.drive(sweeps(calm, 3))
 
     assert has_crashed
-    assert {one.service_id for one in alerts(calm)} == {"svc-shop", "svc-db"}
+    assert {alert.service_id for alert in alerts(calm)} == {"svc-shop", "svc-db"}
     assert len(alerts(calm)) == 2
 
 
@@ -477,7 +484,7 @@ def test_a_failed_deployment_is_found_although_the_feed_is_refused(calm: Pipelin
     ping(calm)
     calm.drive(sweeps(calm, 4))
 
-    assert [(one.kind, one.deployment_id) for one in alerts(calm)] == [("deployment.failed", "dep-bad")]
+    assert [(alert.kind, alert.deployment_id) for alert in alerts(calm)] == [("deployment.failed", "dep-bad")]
 
 
 def test_events_before_the_first_sweep_are_not_ingested(
@@ -495,7 +502,9 @@ def test_events_before_the_first_sweep_are_not_ingested(
 def test_a_malformed_feed_does_not_break_a_sweep(calm: PipelineHarness) -> None:
     far = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
     nonsense: list[Any] = [None, 7, "{", ["svc-shop"], {"serviceId": ["svc-shop"]}, {"a": {"b": {"c": {}}}}]
-    calm.world.events += [WorldEvent(time.time() - 600, "Deployment", "crashed", one) for one in nonsense]
+    calm.world.events += [
+        WorldEvent(time.time() - 600, "Deployment", "crashed", payload) for payload in nonsense
+    ]
     calm.world.events += [
         WorldEvent(at, "Deployment", "crashed", {"serviceId": "svc-shop"}) for at in (0, far)
     ]

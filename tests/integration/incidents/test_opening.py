@@ -95,8 +95,8 @@ class Sweeps:
         return self.journal.fields(PREFIX + incident).get("suppressed_by", b"").decode()
 
     def symptoms(self, incident: str) -> list[str]:
-        found = self.journal.read_record(PREFIX + incident, records.SYMPTOMS) or []
-        return [one.service for one in found]
+        recorded = self.journal.read_record(PREFIX + incident, records.SYMPTOMS) or []
+        return [symptom.service for symptom in recorded]
 
 
 @pytest.fixture
@@ -193,13 +193,13 @@ def test_ongoing_trouble_after_an_incidents_end_is_the_next_occurrence(sweeps: S
 def test_a_sweep_that_is_repeated_after_a_crash_is_counted_once(sweeps: Sweeps) -> None:
     claim = sweeps.claim()
 
-    found = [
+    runs = [
         open_incidents(claim, sweeps.journal, survey(), [failing("shop")], opened_at=NOW, ack_seconds=60)
         for _ in range(2)
     ]
 
-    assert found[0] == found[1]
-    assert sweeps.journal.fields(PREFIX + found[0][0])["firings"] == b"1"
+    assert runs[0] == runs[1]
+    assert sweeps.journal.fields(PREFIX + runs[0][0])["firings"] == b"1"
 
 
 # ---- symptoms ----------------------------------------------------------------------------------
@@ -210,7 +210,10 @@ def test_a_symptom_gets_no_incident_and_is_recorded_with_its_cause(sweeps: Sweep
 
     recorded = sweeps.journal.read_record(PREFIX + incident, records.INCIDENT)
     assert recorded is not None
-    assert (recorded.subject.name, [one.service for one in recorded.symptoms]) == ("checkout", ["shop"])
+    assert (recorded.subject.name, [symptom.service for symptom in recorded.symptoms]) == (
+        "checkout",
+        ["shop"],
+    )
     assert sweeps.journal.command("hlen", OPEN) == 1
 
 
@@ -328,7 +331,7 @@ def test_every_symptom_is_suppressed_even_beyond_the_recorded_ones(sweeps: Sweep
 
     sweeps.find(survey(services=services, calls=calls), *(failing(name) for name in names))
 
-    assert all(sweeps.suppressed_by(one) for one in incidents)
+    assert all(sweeps.suppressed_by(incident) for incident in incidents)
 
 
 def test_a_symptom_is_suppressed_by_the_next_occurrence_of_its_cause(sweeps: Sweeps) -> None:

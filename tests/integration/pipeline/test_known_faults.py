@@ -176,11 +176,11 @@ def test_a_duplicated_message_runs_its_stage_once(reporting: PipelineHarness, tm
     at_survey(reporting)
     reporting.railway.faults.delay_seconds = 0.3
     with (
-        running_worker(reporting, tmp_path / "one") as one,
+        running_worker(reporting, tmp_path / "one") as first_worker,
         running_worker(reporting, tmp_path / "two") as two,
     ):
         for _ in range(5):
-            one.broker.enqueue(make_message("survey", SWEEP))
+            first_worker.broker.enqueue(make_message("survey", SWEEP))
             two.broker.enqueue(make_message("survey", SWEEP))
 
         wait_until(reporting.report_texts, seconds=60, what="the outcome")
@@ -228,12 +228,12 @@ def test_of_two_workers_with_the_same_fence_number_only_one_records_and_acts(own
         first.effect(Record("pull", str), lambda: None, lambda: acted.append("ack"))
     with pytest.raises(Superseded):
         first.record(Record("pull", str), "ack")
-    made = second.effect(
+    recorded = second.effect(
         Record("pull", str), lambda: acted[0] if acted else None, lambda: acted.append("second")
     )
 
     assert first.fields["fence"] == second.fields["fence"]
-    assert (made, acted) == ("second", ["second"])
+    assert (recorded, acted) == ("second", ["second"])
     assert journal.read_record(key, Record("pull", str)) == "second"
 
 
@@ -276,7 +276,7 @@ def test_an_occurrence_of_the_same_minute_adopts_the_existing_pull_request(
     after.drive(after.outcome_posts)
 
     assert len(after.github.pulls) == 1
-    assert [number_of(one) for one in after.values(Outcome)] == [old.number]
+    assert [number_of(outcome) for outcome in after.values(Outcome)] == [old.number]
     assert len(after.github.pushes) == pushes
 
 
@@ -379,8 +379,8 @@ class Stopped:
 @contextmanager
 def stopped(claim: Claim, act: Callable[[], object], *, check: int = 1) -> Iterator[None]:
     """For the length of the block a worker stands still between check and act; at its end the worker continues."""
-    made = Stopped(claim, check, threading.Event(), threading.Event())
-    claim.check_fence = made.confirm  # type: ignore[method-assign]  # a moment that no outside thing marks
+    pause = Stopped(claim, check, threading.Event(), threading.Event())
+    claim.check_fence = pause.confirm  # type: ignore[method-assign]  # a moment that no outside thing marks
 
     def run() -> None:
         with suppress(Superseded):
@@ -389,10 +389,10 @@ def stopped(claim: Claim, act: Callable[[], object], *, check: int = 1) -> Itera
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        assert made.reached.wait(60)
+        assert pause.reached.wait(60)
         yield
     finally:
-        made.goes_on.set()
+        pause.goes_on.set()
         thread.join(60)
 
 
@@ -419,9 +419,9 @@ def test_a_late_message_of_a_stopped_worker_is_deleted(reporting: PipelineHarnes
     with stopped(claim, lambda: notify.update_messages(claim, services.store, slack, now=services.now())):
         reporting.store.hset(tell, "lease", 1)
         run_stage(services, "notify", tell)
-        first = [one.ts for one in reporting.slack.messages]
+        first = [message.ts for message in reporting.slack.messages]
 
-    assert [one.ts for one in reporting.slack.messages] == first
+    assert [message.ts for message in reporting.slack.messages] == first
     assert len(reporting.slack.deleted) == 1
     assert len(reporting.report_texts()) == 1
 
@@ -573,7 +573,7 @@ def test_an_alert_that_arrives_during_a_sweep_is_answered_by_the_next(
     assert f"a:{late}" not in reporting.journal.fields(SWEEP)
     reporting.drive(lambda: reporting.store.hexists(second, "ended"))
     assert "r:survey" in reporting.journal.fields(second)
-    reporting.drive(lambda: any("other" in one.text for one in reporting.slack.messages))
+    reporting.drive(lambda: any("other" in message.text for message in reporting.slack.messages))
 
 
 # ---- Slack without a bot -------------------------------------------------------------------------

@@ -119,9 +119,9 @@ def test_every_service_may_fail_once_and_nothing_is_done_twice(failing: Pipeline
     assert len(failing.github.pulls) == 1
     assert len([text for text in failing.slack.texts if "/pull/" in text]) == 1
     assert failing.outcome_kind() == "pull request"
-    assert {one for one, _ in failing.railway.faults.played} == {kind}
-    assert {one for one, _ in failing.github.faults.played} == {kind}
-    assert {one for one, _ in failing.slack.faults.played} == {kind}
+    assert {fault for fault, _ in failing.railway.faults.played} == {kind}
+    assert {fault for fault, _ in failing.github.faults.played} == {kind}
+    assert {fault for fault, _ in failing.slack.faults.played} == {kind}
 
 
 def test_evidence_that_is_unavailable_for_a_moment_is_retried(failing: PipelineHarness) -> None:
@@ -293,7 +293,7 @@ def test_an_affected_caller_shares_the_incident_and_the_pull_request_of_its_call
         "dep-web", "svc-web", "SUCCESS", began - 9e5, began - 9e5, {"image": "ghcr.io/acme/web"},
         instances=[("ins-web", "RUNNING")],
     )  # fmt: skip
-    requests = [replace(one, deployment_id=live.id, instance_id="ins-web") for one in shop_.requests]
+    requests = [replace(request, deployment_id=live.id, instance_id="ins-web") for request in shop_.requests]
     web = WorldService(
         "svc-web", "web", image="ghcr.io/acme/web", domains=["web.up.railway.app"], deployments=[live],
         active=[live.id], requests=requests, variables={"SHOP_URL": ["shop.RAILWAY_PRIVATE_DOMAIN"]},

@@ -346,9 +346,9 @@ def test_an_endpoint_accepts_post_only(path: str, method: str) -> None:
 
 @pytest.mark.parametrize("path", [*WEBHOOK_PATHS, "/hooks/railway/first"])
 def test_the_dashboards_test_button_may_send_from_the_browser(path: str) -> None:
-    asked = {"Origin": "https://railway.com", "Access-Control-Request-Method": "POST"}
+    preflight = {"Origin": "https://railway.com", "Access-Control-Request-Method": "POST"}
 
-    before = send(make_app(), "OPTIONS", path, headers=asked)
+    before = send(make_app(), "OPTIONS", path, headers=preflight)
     response = post(make_app(), path, b"{}", headers=HEADERS | {"Origin": "https://railway.com"})
 
     assert before.status_code == 204
@@ -442,10 +442,10 @@ def test_while_redis_hangs_every_request_is_answered_within_three_seconds() -> N
 
 
 def test_a_hanging_slack_delays_no_response() -> None:
-    released, asked = threading.Event(), threading.Event()
+    released, is_called = threading.Event(), threading.Event()
 
     def hang(_: str) -> None:
-        asked.set()
+        is_called.set()
         released.wait(20)
 
     before = time.monotonic()
@@ -457,7 +457,7 @@ def test_a_hanging_slack_delays_no_response() -> None:
     released.set()
 
     assert response.status_code == 503
-    assert asked.wait(5)
+    assert is_called.wait(5)
     assert seconds < 2 + LOADED_SECONDS
 
 

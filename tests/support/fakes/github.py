@@ -136,7 +136,7 @@ class FakeGitHub:
 
     def _put(self, pull: Pull) -> None:
         with self._lock:
-            self.pulls[:] = [pull if one.number == pull.number else one for one in self.pulls]
+            self.pulls[:] = [pull if other.number == pull.number else other for other in self.pulls]
 
     def _numbered(self, number: int, repo: Repo | None = None) -> Pull:
         for pull in self.pulls:
@@ -168,10 +168,10 @@ class FakeGitHub:
     def _rest(self, request: Request, path: str, raw: bytes) -> Response:
         try:
             self._meet_limit()
-            found = github_calls.find(request.method, path)
-            if found is None:
+            matched = github_calls.find(request.method, path)
+            if matched is None:
                 raise ComplaintError(404, "Not Found")
-            call, parameters = found
+            call, parameters = matched
             body = json.loads(raw) if raw else None
             complaints = github_calls.complaints(call, dict(request.query_params), body)
             if complaints:
@@ -244,9 +244,11 @@ class FakeGitHub:
             return JSONResponse({"id": 77, "app_id": 1, "app_slug": "trackwalker"})
         if at.get("installation_id") != "77":
             raise ComplaintError(404, "Not Found")
-        names_asked = body.get("repositories", [])
+        selected = body.get("repositories", [])
         names = tuple(
-            one.name for one in self.repositories.values() if one.name.partition("/")[2] in names_asked
+            repository.name
+            for repository in self.repositories.values()
+            if repository.name.partition("/")[2] in selected
         )
         new_token = f"ghs_{len(self.tokens) + 1}"
         self.tokens[new_token] = names
@@ -288,21 +290,21 @@ class FakeGitHub:
         return JSONResponse(compare_of(repo, base, head, str(request.base_url)))
 
     def _list_pulls(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
-        names_asked = request.query_params
-        found = [
-            one
-            for one in self.pulls
-            if one.repo == repo and names_asked.get("state", "open") in ("all", one.state)
+        query = request.query_params
+        listed = [
+            pull
+            for pull in self.pulls
+            if pull.repo == repo and query.get("state", "open") in ("all", pull.state)
         ]
-        if found and self.lists_to_lag > 0:
+        if listed and self.lists_to_lag > 0:
             self.lists_to_lag -= 1
-            found.remove(max(found, key=lambda one: one.number))
+            listed.remove(max(listed, key=lambda pull: pull.number))
         # As GitHub does: a filter without an owner is not looked at.
-        if ":" in names_asked.get("head", ""):
-            found = [one for one in found if one.label.lower() == names_asked["head"].lower()]
-        found = [one for one in found if names_asked.get("base", one.base) == one.base]
-        found.sort(key=lambda one: one.number, reverse=names_asked.get("direction", "desc") == "desc")
-        return _paged(request, [pull_of(one, str(request.base_url), simple=True) for one in found])
+        if ":" in query.get("head", ""):
+            listed = [pull for pull in listed if pull.label.lower() == query["head"].lower()]
+        listed = [pull for pull in listed if query.get("base", pull.base) == pull.base]
+        listed.sort(key=lambda pull: pull.number, reverse=query.get("direction", "desc") == "desc")
+        return _paged(request, [pull_of(pull, str(request.base_url), simple=True) for pull in listed])
 
     def _get_pull(self, request: Request, repo: Repo, at: dict[str, str], body: dict[str, Any]) -> Response:
         return JSONResponse(pull_of(self._numbered(_whole(at["pull_number"]), repo), str(request.base_url)))
@@ -316,7 +318,7 @@ class FakeGitHub:
         for name, ref in (("head", branch), ("base", body["base"])):
             if repo.sha(f"refs/heads/{ref}") is None:
                 raise ComplaintError(422, "Validation Failed", [_missing(name) | {"code": "invalid"}])
-        if any(one.repo == repo and one.head == branch and one.state == "open" for one in self.pulls):
+        if any(pull.repo == repo and pull.head == branch and pull.state == "open" for pull in self.pulls):
             raise ComplaintError(
                 422, "Validation Failed", [_said(f"A pull request already exists for {repo.owner}:{branch}.")]
             )

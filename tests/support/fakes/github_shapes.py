@@ -76,20 +76,20 @@ COUNTS = (
 
 def user_of(login: str, base: str) -> dict[str, Any]:
     api = f"{base}users/{login}"
-    ways = (
+    endpoints = (
         "followers", "following", "gists", "starred", "subscriptions", "organizations", "repos", "events",
         "received_events",
     )  # fmt: skip
     return {
         "login": login, "id": 7, "node_id": "u", "avatar_url": api, "gravatar_id": "", "url": api,
         "html_url": f"{base}{login}", "type": "Bot" if login.endswith("[bot]") else "User", "site_admin": False,
-        **{f"{way}_url": f"{api}/{way}" for way in ways},
+        **{f"{endpoint}_url": f"{api}/{endpoint}" for endpoint in endpoints},
     }  # fmt: skip
 
 
 def repo_of(repo: Repo, base: str, may_push: bool) -> dict[str, Any]:
     api, html = f"{base}repos/{repo.name}", f"{base}{repo.name}"
-    ways = (
+    endpoints = (
         "archive", "assignees", "blobs", "branches", "collaborators", "comments", "commits", "compare",
         "contents",
         "contributors", "deployments", "downloads", "events", "forks", "git_commits", "git_refs",
@@ -103,7 +103,7 @@ def repo_of(repo: Repo, base: str, may_push: bool) -> dict[str, Any]:
         "id": repo.number, "node_id": f"R{repo.number}", "name": repo.name.partition("/")[2],
         "full_name": repo.name, "owner": user_of(repo.owner, base), "private": repo.private,
         "visibility": "private" if repo.private else "public", "html_url": html, "description": None,
-        "fork": False, "url": api, **{f"{way}_url": f"{api}/{way}" for way in ways},
+        "fork": False, "url": api, **{f"{endpoint}_url": f"{api}/{endpoint}" for endpoint in endpoints},
         "clone_url": f"{html}.git", "git_url": f"{html}.git", "ssh_url": f"git@host:{repo.name}.git",
         "svn_url": html, "mirror_url": None, "homepage": None, "language": None, "license": None,
         "default_branch": repo.default_branch, "archived": False, "disabled": False, "size": 1,

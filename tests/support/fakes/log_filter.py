@@ -33,7 +33,7 @@ def _either(tokens: list[str]) -> tuple[Matches, list[str]]:
         condition, tokens = _both(tokens)
         options.append(condition)
         if tokens[:1] != ["OR"]:
-            return lambda text, facts: any(one(text, facts) for one in options), tokens
+            return lambda text, facts: any(option(text, facts) for option in options), tokens
         tokens = tokens[1:]
 
 
@@ -44,7 +44,7 @@ def _both(tokens: list[str]) -> tuple[Matches, list[str]]:
         needs.append(condition)
     if not needs:
         raise ValueError("a filter ends too early")
-    return lambda text, facts: all(one(text, facts) for one in needs), tokens
+    return lambda text, facts: all(need(text, facts) for need in needs), tokens
 
 
 def _one(tokens: list[str]) -> tuple[Matches, list[str]]:

@@ -113,7 +113,7 @@ class Answers:
         }
 
     def _instance(self, service: WorldService) -> Json:
-        deployments = {item.id: item for item in service.deployments}
+        deployments = {deployment.id: deployment for deployment in service.deployments}
         domain = {"serviceId": service.id, "environmentId": self.world.environment_id, "targetPort": None}
         return {
             "id": f"instance-{service.id}",
@@ -136,7 +136,7 @@ class Answers:
             },
             "latestDeployment": self._deployment(service.deployments[0]) if service.deployments else None,
             "activeDeployments": [
-                self._deployment(deployments[item]) for item in service.active if item in deployments
+                self._deployment(deployments[name]) for name in service.active if name in deployments
             ],
         }
 
@@ -187,9 +187,9 @@ class Answers:
             for name, references in variables.items()
         ]
 
-    def events(self, info: Any, projectId: str, environmentId: str | None = None, **asked: Any) -> Json:
+    def events(self, info: Any, projectId: str, environmentId: str | None = None, **arguments: Any) -> Json:
         self._let_in(project=projectId, environment=environmentId)
-        action_filter = asked.pop("filter", None) or {}
+        action_filter = arguments.pop("filter", None) or {}
         rows = [
             {
                 "id": f"event-{number}",
@@ -206,137 +206,144 @@ class Answers:
             if _listed(action_filter.get("object"), event.object)
             and _listed(action_filter.get("action"), event.action)
         ]
-        return self._pages(rows)(info, **asked)
+        return self._pages(rows)(info, **arguments)
 
     # ---- deployments -------------------------------------------------------------------------
 
     def deployments(self, info: Any, input: Json, **page: Any) -> Json:
         self._let_in(project=input.get("projectId"), environment=input.get("environmentId"))
-        services = [item for item in self.world.services if input.get("serviceId") in (None, item.id)]
+        services = [
+            service for service in self.world.services if input.get("serviceId") in (None, service.id)
+        ]
         status = input.get("status") or {}
         statuses, unwanted = status.get("in"), status.get("notIn") or []
-        found = [
-            self._deployment(item)
-            for item in self._newest_first(services)
-            if (statuses is None or item.status in statuses) and item.status not in unwanted
+        rows = [
+            self._deployment(deployment)
+            for deployment in self._newest_first(services)
+            if (statuses is None or deployment.status in statuses) and deployment.status not in unwanted
         ]
-        return self._pages(found)(info, **page)
+        return self._pages(rows)(info, **page)
 
     def deployment(self, _info: Any, id: str) -> Json:
         return self._deployment(self._find(id))
 
     def _newest_first(self, services: Iterable[WorldService]) -> list[WorldDeployment]:
         return sorted(
-            (item for service in services for item in service.deployments), key=lambda item: -item.created_at
+            (deployment for service in services for deployment in service.deployments),
+            key=lambda deployment: -deployment.created_at,
         )
 
-    def _deployment(self, item: WorldDeployment) -> Json:
+    def _deployment(self, deployment: WorldDeployment) -> Json:
         return {
-            "id": item.id,
-            "status": item.status,
-            "createdAt": moment(item.created_at),
-            "updatedAt": moment(item.status_at or item.created_at),
-            "statusUpdatedAt": None if item.status_at is None else moment(item.status_at),
-            "serviceId": item.service_id,
+            "id": deployment.id,
+            "status": deployment.status,
+            "createdAt": moment(deployment.created_at),
+            "updatedAt": moment(deployment.status_at or deployment.created_at),
+            "statusUpdatedAt": None if deployment.status_at is None else moment(deployment.status_at),
+            "serviceId": deployment.service_id,
             "environmentId": self.world.environment_id,
             "projectId": self.world.project_id,
-            "deploymentStopped": item.stopped,
+            "deploymentStopped": deployment.stopped,
             "canRedeploy": True,
             "canRollback": False,
             "staticUrl": None,
             "url": None,
-            "meta": item.meta,
-            "instances": [{"id": name, "status": status} for name, status in item.instances],
+            "meta": deployment.meta,
+            "instances": [{"id": name, "status": status} for name, status in deployment.instances],
         }
 
     def _find(self, deployment_id: str) -> WorldDeployment:
         if self.holder == "stranger":
             raise GraphQLError(NOT_AUTHORIZED)
         for service in self.world.services:
-            for item in service.deployments:
-                if item.id == deployment_id:
-                    return item
+            for deployment in service.deployments:
+                if deployment.id == deployment_id:
+                    return deployment
         raise GraphQLError("Deployment not found")
 
     # ---- logs --------------------------------------------------------------------------------
 
-    def deploymentLogs(self, _info: Any, deploymentId: str, **asked: Any) -> list[Json]:
+    def deploymentLogs(self, _info: Any, deploymentId: str, **arguments: Any) -> list[Json]:
         deployment = self._find(deploymentId)
-        return self._ranged([(deployment, row) for row in deployment.logs], asked)
+        return self._ranged([(deployment, row) for row in deployment.logs], arguments)
 
-    def buildLogs(self, _info: Any, deploymentId: str, **asked: Any) -> list[Json]:
+    def buildLogs(self, _info: Any, deploymentId: str, **arguments: Any) -> list[Json]:
         deployment = self._find(deploymentId)
-        return self._ranged([(deployment, row) for row in deployment.build_logs], asked)
+        return self._ranged([(deployment, row) for row in deployment.build_logs], arguments)
 
-    def environmentLogs(self, _info: Any, environmentId: str, **asked: Any) -> list[Json]:
+    def environmentLogs(self, _info: Any, environmentId: str, **arguments: Any) -> list[Json]:
         self._let_in(environment=environmentId)
         every = [
-            (item, row)
+            (deployment, row)
             for service in self.world.services
-            for item in service.deployments
-            for row in item.logs
+            for deployment in service.deployments
+            for row in deployment.logs
         ]
-        chosen = anchored(self._filtered(every, asked), lambda pair: pair[1].at, asked)
-        return [self._line(item, row) for item, row in chosen]
+        chosen = anchored(self._filtered(every, arguments), lambda pair: pair[1].at, arguments)
+        return [self._line(deployment, row) for deployment, row in chosen]
 
-    def dnsQueryLogs(self, _info: Any, environmentId: str, **asked: Any) -> list[Json]:
+    def dnsQueryLogs(self, _info: Any, environmentId: str, **arguments: Any) -> list[Json]:
         self._let_in(environment=environmentId)
-        means = matcher(asked)
+        means = matcher(arguments)
         every = [
-            (service, lookup_)
+            (service, entry)
             for service in self.world.services
-            for lookup_ in service.lookups
-            if asked.get("serviceId") in (None, service.id)
+            for entry in service.lookups
+            if arguments.get("serviceId") in (None, service.id)
         ]
         matching = [
-            (service, lookup_)
-            for service, lookup_ in every
-            if means(lookup_.qname, {"qname": lookup_.qname, "zone": lookup_.zone, "rcode": lookup_.rcode})
+            (service, entry)
+            for service, entry in every
+            if means(entry.qname, {"qname": entry.qname, "zone": entry.zone, "rcode": entry.rcode})
         ]
         return [
-            lookup(service, lookup_)
-            for service, lookup_ in anchored(matching, lambda pair: pair[1].at, asked)
+            lookup(service, entry)
+            for service, entry in anchored(matching, lambda pair: pair[1].at, arguments)
         ]
 
-    def httpLogs(self, _info: Any, deploymentId: str, **asked: Any) -> list[Json]:
+    def httpLogs(self, _info: Any, deploymentId: str, **arguments: Any) -> list[Json]:
         self._find(deploymentId)
-        means = matcher(asked)
+        means = matcher(arguments)
         every = [request for service in self.world.services for request in service.requests]
         ours = [
-            item
-            for item in every
-            if item.deployment_id == deploymentId and means(f"{item.method} {item.path}", http_facts(item))
+            request
+            for request in every
+            if request.deployment_id == deploymentId
+            and means(f"{request.method} {request.path}", http_facts(request))
         ]
-        return [http_line(item) for item in anchored(ours, lambda item: item.at, asked)]
+        return [http_line(request) for request in anchored(ours, lambda request: request.at, arguments)]
 
-    def _ranged(self, pairs: list[tuple[WorldDeployment, LogRow]], asked: Json) -> list[Json]:
-        start, end = date(asked.get("startDate"), 0), date(asked.get("endDate"), float("inf"))
+    def _ranged(self, pairs: list[tuple[WorldDeployment, LogRow]], arguments: Json) -> list[Json]:
+        start, end = date(arguments.get("startDate"), 0), date(arguments.get("endDate"), float("inf"))
         chosen = sorted(
-            (pair for pair in self._filtered(pairs, asked) if start <= pair[1].at <= end),
+            (pair for pair in self._filtered(pairs, arguments) if start <= pair[1].at <= end),
             key=lambda pair: pair[1].at,
         )
         # Production answers one line more than was asked for.
-        return [self._line(item, row) for item, row in chosen[-limit(asked.get("limit")) - 1 :]]
+        return [
+            self._line(deployment, row) for deployment, row in chosen[-limit(arguments.get("limit")) - 1 :]
+        ]
 
     def _filtered(
-        self, pairs: list[tuple[WorldDeployment, LogRow]], asked: Json
+        self, pairs: list[tuple[WorldDeployment, LogRow]], arguments: Json
     ) -> list[tuple[WorldDeployment, LogRow]]:
-        means = matcher(asked)
+        means = matcher(arguments)
         return [
-            (item, row)
-            for item, row in pairs
+            (deployment, row)
+            for deployment, row in pairs
             if means(
-                row.message, {"level": row.severity or "info", "service": item.service_id} | row.attributes
+                row.message,
+                {"level": row.severity or "info", "service": deployment.service_id} | row.attributes,
             )
         ]
 
-    def _line(self, item: WorldDeployment, row: LogRow) -> Json:
+    def _line(self, deployment: WorldDeployment, row: LogRow) -> Json:
         level = {"level": row.severity} if row.severity else {}
         tags = {
             "projectId": self.world.project_id,
             "environmentId": self.world.environment_id,
-            "serviceId": item.service_id,
-            "deploymentId": item.id,
+            "serviceId": deployment.service_id,
+            "deploymentId": deployment.id,
             "deploymentInstanceId": row.instance_id or None,
         }
         return {
@@ -351,12 +358,14 @@ class Answers:
 
     # ---- metrics -----------------------------------------------------------------------------
 
-    def metrics(self, _info: Any, startDate: str, measurements: list[str], **asked: Any) -> list[Json]:
-        self._let_in(project=asked.get("projectId"), environment=asked.get("environmentId"))
-        start, end = date(startDate, 0), date(asked.get("endDate"), float("inf"))
-        step = asked.get("sampleRateSeconds") or railway_series.DEFAULT_STEP
-        services = [item for item in self.world.services if asked.get("serviceId") in (None, item.id)]
-        group = [tag for tag in asked.get("groupBy") or [] if tag not in self.untagged]
+    def metrics(self, _info: Any, startDate: str, measurements: list[str], **arguments: Any) -> list[Json]:
+        self._let_in(project=arguments.get("projectId"), environment=arguments.get("environmentId"))
+        start, end = date(startDate, 0), date(arguments.get("endDate"), float("inf"))
+        step = arguments.get("sampleRateSeconds") or railway_series.DEFAULT_STEP
+        services = [
+            service for service in self.world.services if arguments.get("serviceId") in (None, service.id)
+        ]
+        group = [tag for tag in arguments.get("groupBy") or [] if tag not in self.untagged]
         return [
             series
             for measure in measurements
@@ -364,27 +373,29 @@ class Answers:
             for series in railway_series.usage(self.world, services, measure, start, end, step, group)
         ]
 
-    def httpMetricsGroupedByStatus(self, _info: Any, **asked: Any) -> list[Json]:
-        ours = self._requests(asked)
-        step = asked.get("stepSeconds") or railway_series.DEFAULT_STEP
+    def httpMetricsGroupedByStatus(self, _info: Any, **arguments: Any) -> list[Json]:
+        ours = self._requests(arguments)
+        step = arguments.get("stepSeconds") or railway_series.DEFAULT_STEP
         return [
             {
                 "statusCode": code,
-                "samples": railway_series.counts((item for item in ours if item.status == code), step),
+                "samples": railway_series.counts(
+                    (request for request in ours if request.status == code), step
+                ),
             }
-            for code in sorted({item.status for item in ours})
+            for code in sorted({request.status for request in ours})
         ]
 
-    def httpMetrics(self, _info: Any, **asked: Any) -> Json:
+    def httpMetrics(self, _info: Any, **arguments: Any) -> Json:
         return {
             "samples": railway_series.counts(
-                self._requests(asked), asked.get("stepSeconds") or railway_series.DEFAULT_STEP
+                self._requests(arguments), arguments.get("stepSeconds") or railway_series.DEFAULT_STEP
             )
         }
 
-    def httpDurationMetrics(self, _info: Any, **asked: Any) -> Json:
+    def httpDurationMetrics(self, _info: Any, **arguments: Any) -> Json:
         samples = railway_series.durations(
-            self._requests(asked), asked.get("stepSeconds"), date(asked["startDate"], 0)
+            self._requests(arguments), arguments.get("stepSeconds"), date(arguments["startDate"], 0)
         )
         return {"samples": samples}
 
@@ -393,25 +404,27 @@ class Answers:
         memory = None if service.memory_limit is None else int(service.memory_limit * 1e9)
         return {"containers": {"cpu": service.cpu_limit, "memoryBytes": memory, "pidLimit": 1000}}
 
-    def _requests(self, asked: Json) -> list[Request]:
-        service = self._service(asked["environmentId"], asked["serviceId"])
-        start, end = date(asked["startDate"], 0), date(asked["endDate"], 0)
-        wants = {name: asked.get(name) for name in ("method", "path")} | {"status": asked.get("statusCode")}
+    def _requests(self, arguments: Json) -> list[Request]:
+        service = self._service(arguments["environmentId"], arguments["serviceId"])
+        start, end = date(arguments["startDate"], 0), date(arguments["endDate"], 0)
+        wants = {name: arguments.get(name) for name in ("method", "path")} | {
+            "status": arguments.get("statusCode")
+        }
         return [
-            item
-            for item in service.requests
-            if start <= item.at <= end
-            and all(value in (None, getattr(item, name)) for name, value in wants.items())
+            request
+            for request in service.requests
+            if start <= request.at <= end
+            and all(value in (None, getattr(request, name)) for name, value in wants.items())
         ]
 
     # ---- shared ------------------------------------------------------------------------------
 
     def _service(self, environment_id: str, service_id: str) -> WorldService:
         self._let_in(environment=environment_id)
-        found = next((item for item in self.world.services if item.id == service_id), None)
-        if found is None:
+        service = next((candidate for candidate in self.world.services if candidate.id == service_id), None)
+        if service is None:
             raise GraphQLError("Service not found")
-        return found
+        return service
 
     def _let_in(self, *, project: str | None = None, environment: str | None = None) -> None:
         if self.holder == "stranger":
@@ -448,80 +461,82 @@ class Answers:
         return page
 
 
-def anchored(rows: list[T], at: Callable[[T], float], asked: Json) -> list[T]:
+def anchored(rows: list[T], at: Callable[[T], float], arguments: Json) -> list[T]:
     """Lines from `beforeDate` up to the anchor, and lines after the anchor until `afterDate`."""
     rows = sorted(rows, key=at)
-    anchor = date(asked.get("anchorDate"), float("inf"))
-    oldest, youngest = date(asked.get("beforeDate"), 0), date(asked.get("afterDate"), float("inf"))
+    anchor = date(arguments.get("anchorDate"), float("inf"))
+    oldest, youngest = date(arguments.get("beforeDate"), 0), date(arguments.get("afterDate"), float("inf"))
     before = [row for row in rows if oldest <= at(row) <= anchor]
     after = [row for row in rows if anchor < at(row) <= youngest]
-    most = asked.get("beforeLimit") if asked.get("beforeLimit") is not None else asked.get("limit")
+    most = (
+        arguments.get("beforeLimit") if arguments.get("beforeLimit") is not None else arguments.get("limit")
+    )
     count = limit(most)
-    tail = limit(asked["afterLimit"]) if asked.get("afterLimit") else 0
+    tail = limit(arguments["afterLimit"]) if arguments.get("afterLimit") else 0
     return (before[-count:] if count else []) + after[:tail]
 
 
-def limit(asked: int | None) -> int:
-    if asked is not None and not 0 <= asked <= MAX_LINES:
+def limit(lines: int | None) -> int:
+    if lines is not None and not 0 <= lines <= MAX_LINES:
         raise GraphQLError(f"limit must be between 0 and {MAX_LINES}")
-    return DEFAULT_LINES if asked is None else asked
+    return DEFAULT_LINES if lines is None else lines
 
 
-def matcher(asked: Json) -> log_filter.Matches:
+def matcher(arguments: Json) -> log_filter.Matches:
     try:
-        return log_filter.parse(asked.get("filter") or "")
+        return log_filter.parse(arguments.get("filter") or "")
     except ValueError as error:
         raise GraphQLError(f"Invalid filter: {error}") from error
 
 
-def _listed(wanted: Json | None, value: str) -> bool:
-    allowed = (wanted or {}).get("in")
-    return (allowed is None or value in allowed) and value not in ((wanted or {}).get("notIn") or [])
+def _listed(choice: Json | None, value: str) -> bool:
+    allowed = (choice or {}).get("in")
+    return (allowed is None or value in allowed) and value not in ((choice or {}).get("notIn") or [])
 
 
-def lookup(service: WorldService, item: Lookup) -> Json:
+def lookup(service: WorldService, entry: Lookup) -> Json:
     return {
-        "queriedAt": nanoseconds(item.at),
-        "qname": item.qname,
+        "queriedAt": nanoseconds(entry.at),
+        "qname": entry.qname,
         "qtype": "AAAA",
-        "rcode": item.rcode,
-        "queryZone": item.zone,
-        "answers": ["fd12::1"] if item.rcode == "NOERROR" else [],
+        "rcode": entry.rcode,
+        "queryZone": entry.zone,
+        "answers": ["fd12::1"] if entry.rcode == "NOERROR" else [],
         "cnameChain": [],
         "serviceId": service.id,
-        "deploymentId": item.deployment_id,
-        "deploymentInstanceId": item.instance_id,
+        "deploymentId": entry.deployment_id,
+        "deploymentInstanceId": entry.instance_id,
     }
 
 
-def http_facts(item: Request) -> dict[str, str | float]:
+def http_facts(request: Request) -> dict[str, str | float]:
     return {
-        "method": item.method,
-        "path": item.path,
-        "host": item.host,
-        "httpStatus": float(item.status),
-        "totalDuration": float(item.ms),
-        "responseTime": float(item.ms),
-        "responseDetails": item.response_details,
-        "upstreamAddress": item.upstream_address,
-        "deploymentId": item.deployment_id,
-        "deploymentInstanceId": item.instance_id,
+        "method": request.method,
+        "path": request.path,
+        "host": request.host,
+        "httpStatus": float(request.status),
+        "totalDuration": float(request.ms),
+        "responseTime": float(request.ms),
+        "responseDetails": request.response_details,
+        "upstreamAddress": request.upstream_address,
+        "deploymentId": request.deployment_id,
+        "deploymentInstanceId": request.instance_id,
     }
 
 
-def http_line(item: Request) -> Json:
+def http_line(request: Request) -> Json:
     return {
-        "timestamp": nanoseconds(item.at),
-        "requestId": f"r{item.at}",
-        "method": item.method,
-        "path": item.path,
-        "host": item.host,
-        "httpStatus": item.status,
-        "totalDuration": round(item.ms),
-        "upstreamRqDuration": round(item.ms),
-        "responseDetails": item.response_details,
-        "upstreamErrors": item.upstream_errors,
-        "upstreamAddress": item.upstream_address,
+        "timestamp": nanoseconds(request.at),
+        "requestId": f"r{request.at}",
+        "method": request.method,
+        "path": request.path,
+        "host": request.host,
+        "httpStatus": request.status,
+        "totalDuration": round(request.ms),
+        "upstreamRqDuration": round(request.ms),
+        "responseDetails": request.response_details,
+        "upstreamErrors": request.upstream_errors,
+        "upstreamAddress": request.upstream_address,
         "upstreamProto": "HTTP/1.1",
         "downstreamProto": "HTTP/2.0",
         "clientUa": "curl/8",
@@ -529,8 +544,8 @@ def http_line(item: Request) -> Json:
         "edgeRegion": "europe-west4",
         "txBytes": 100,
         "rxBytes": 100,
-        "deploymentId": item.deployment_id,
-        "deploymentInstanceId": item.instance_id,
+        "deploymentId": request.deployment_id,
+        "deploymentInstanceId": request.instance_id,
     }
 
 

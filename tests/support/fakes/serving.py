@@ -59,7 +59,9 @@ class Faults:
 
     def take(self, method: str, path: str) -> Fault | None:
         with self.lock:
-            fault = next((one for one in self.waiting if one.match(method, path)), None)
+            fault = next(
+                (waiting_fault for waiting_fault in self.waiting if waiting_fault.match(method, path)), None
+            )
             if fault is None:
                 return None
             self.played.append((fault.kind, f"{method} {path}"))

@@ -29,7 +29,7 @@ class FakeStatusPage:
     indicator: str = "none"
     incidents: list[dict[str, Any]] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
-    asked: int = 0
+    requests: int = 0
 
     def __post_init__(self) -> None:
         self.app = Starlette(routes=[Route("/api/v2/summary.json", self._summary)])
@@ -48,7 +48,7 @@ class FakeStatusPage:
         self.incidents.clear()
 
     async def _summary(self, request: Request) -> Response:
-        self.asked += 1
+        self.requests += 1
         return JSONResponse({
             "page": {"id": "p", "name": self.name, "url": str(request.base_url), "time_zone": "Etc/UTC"},
             "components": [], "scheduled_maintenances": [], "incidents": self.incidents,

@@ -27,7 +27,7 @@ def test_the_texts_do_arrive_at_the_outlets() -> None:
 
 def test_the_judge_of_the_outlets_sees_an_attack() -> None:
     attack, judge = AttackText("test", "", (CANARY,)), MarkdownJudge()
-    shown: dict[OutletKind, tuple[str, ...]] = {
+    leaking: dict[OutletKind, tuple[str, ...]] = {
         "slack": (CANARY, "*a\u202eb*", "<!here>", "x http://evil.zz", "@here", "> x", "a\nopen: all", "`x`"),
         "terminal": ("\x1b[2J", "a\u2060", "x\nopen: all"),
         "title": ("@octocat", "fixes #1", "[skip ci]"),
@@ -43,5 +43,5 @@ def test_the_judge_of_the_outlets_sees_an_attack() -> None:
     }
 
     assert [
-        text for kind, texts in shown.items() for text in texts if not find_leaks(kind, text, attack, judge)
+        text for kind, texts in leaking.items() for text in texts if not find_leaks(kind, text, attack, judge)
     ] == []

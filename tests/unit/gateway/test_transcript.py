@@ -136,22 +136,22 @@ def test_a_long_transcript_loses_the_requests_in_its_middle_before_any_answer(
     monkeypatch.setattr(transcript, "MAX_TOTAL_BYTES", 60_000)
     calls = [record({"messages": ["q" * 4000 + str(number)]}, say("a" * 200)) for number in range(20)]
 
-    shown = recorded(*calls)
+    shortened = recorded(*calls)
 
-    assert sum(len(call.request) + len(call.response) for call in shown.calls) <= 60_000
-    assert not any(call.response_cut for call in shown.calls)
-    assert [call.request_cut for call in shown.calls[:3]] == [False] * 3
-    assert not shown.calls[-1].request_cut
-    assert shown.calls[10].request_cut
+    assert sum(len(call.request) + len(call.response) for call in shortened.calls) <= 60_000
+    assert not any(call.response_cut for call in shortened.calls)
+    assert [call.request_cut for call in shortened.calls[:3]] == [False] * 3
+    assert not shortened.calls[-1].request_cut
+    assert shortened.calls[10].request_cut
 
 
 def test_answers_go_last_and_a_replay_can_see_that_they_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transcript, "MAX_TOTAL_BYTES", 10_000)
 
-    shown = recorded(*(record({"messages": [str(number)]}, say("a" * 2000)) for number in range(10)))
+    shortened = recorded(*(record({"messages": [str(number)]}, say("a" * 2000)) for number in range(10)))
 
-    assert sum(len(call.request) + len(call.response) for call in shown.calls) <= 10_000
-    assert any(call.response_cut for call in shown.calls)
+    assert sum(len(call.request) + len(call.response) for call in shortened.calls) <= 10_000
+    assert any(call.response_cut for call in shortened.calls)
 
 
 def test_each_hash_covers_the_calls_before_it() -> None:
