@@ -298,13 +298,13 @@ def _slack(
 
 
 def _terminal(
-    values: Values, whole: Incident, evidence: Evidence, verdict: Verdict, fix: Fix, verification: Verification,
-    outcome: Outcome,
+    values: Values, whole: Incident, evidence: Evidence, verdict: Verdict, fix: Fix,
+    verification: Verification, outcome: Outcome,
 ) -> Iterator[tuple[OutletKind, str]]:  # fmt: skip
     recorded: tuple[tuple[Any, Any], ...] = (
-        (records.ALERT, values.alert), (records.INCIDENT, whole), (records.EVIDENCE, evidence), (records.VERDICT, verdict),
-        (records.PLAN, values.plan), (records.FIX, fix), (records.VERIFICATION, verification),
-        (records.OUTCOME, outcome),
+        (records.ALERT, values.alert), (records.INCIDENT, whole), (records.EVIDENCE, evidence),
+        (records.VERDICT, verdict), (records.PLAN, values.plan), (records.FIX, fix),
+        (records.VERIFICATION, verification), (records.OUTCOME, outcome),
     )  # fmt: skip
     for record, value in recorded:
         blob = record.pack(value)
