@@ -12,6 +12,7 @@ import pytest
 from tests.support.fakes.model_provider import Exchange, FakeProvider, Script, stream
 from tests.support.model_gateway import PRICE, running_gateway
 from tests.support.model_streams import EVENTS, FORMAT_NAMES, USAGE, stream_bytes, stream_request
+from tests.support.polling import wait_until
 from workers.errors import AgentRefused
 from workers.gateway.call_budget import RunBudget
 from workers.gateway.formats import FormatName
@@ -110,8 +111,7 @@ def test_an_agent_that_leaves_pays_for_the_bytes_that_came(provider: FakeProvide
 
     with running_gateway("chat", provider.url) as gateway:
         threading.Thread(target=_leave, args=(gateway.port, gateway.gateway.token, path)).start()
-        while len(gateway.usages) < 2:
-            time.sleep(0.02)
+        wait_until(lambda: len(gateway.usages) >= 2, what="the settled call")
 
     settled = gateway.usages[-1]
     assert 0 < settled.tokens < gateway.usages[0].tokens
