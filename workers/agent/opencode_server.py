@@ -24,6 +24,7 @@ from workers.agent.opencode_schema import HEALTH
 from workers.agent.providers import opencode_entry
 from workers.agent.socket_http import Response, SocketHttpError, basic_auth
 from workers.errors import AgentBusy, AgentRefused
+from workers.runtime.text import plural
 
 SERVE = ("serve", "--hostname", "127.0.0.1", "--print-logs", "--log-level", "WARN")
 """Arguments of opencode: serve the loopback only, and log warnings to stderr."""
@@ -168,7 +169,8 @@ def read(server: Server, path: str, answer: TypeAdapter[T], method: str = "GET",
         return answer.validate_json(content)
     except ValidationError as error:
         # `from None`: pydantic's text quotes the answer.
-        raise AgentBusy(f"opencode answers {path} with {error.error_count()} unreadable fields") from None
+        fields = plural(error.error_count(), "unreadable field")
+        raise AgentBusy(f"opencode answers {path} with {fields}") from None
 
 
 def _send(

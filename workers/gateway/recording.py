@@ -13,6 +13,7 @@ from workers.gateway.formats import FORMATS, Format
 from workers.gateway.streams import render_events
 from workers.gateway.upstream import Answer
 from workers.models import ModelCall, Transcript
+from workers.runtime.text import plural
 
 NO_ANSWER_LEFT = 410  # HTTP's "gone": an agent does not repeat a call after it
 
@@ -62,7 +63,9 @@ class Recording:
             calls = playable(self.transcript)
             number, self.used = self.used, self.used + 1
         if number >= len(calls):
-            error = {"error": {"message": f"the recording has {len(calls)} answers and none is left"}}
+            error = {
+                "error": {"message": f"the recording has {plural(len(calls), 'answer')} and none is left"}
+            }
             return RecordedAnswer(NO_ANSWER_LEFT, "application/json", json.dumps(error).encode())
         return self._answer(calls[number])
 
@@ -92,7 +95,8 @@ def check_playable(transcript: Transcript) -> None:
         raise Refused("no answer of the model is recorded")
     cut = [number for number, call in enumerate(transcript.calls, start=1) if call.response_cut]
     if cut or transcript.dropped:
-        which = f"the answer of call {cut[0]} was" if cut else f"{transcript.dropped} calls were"
+        dropped = f"{plural(transcript.dropped, 'call')} {'was' if transcript.dropped == 1 else 'were'}"
+        which = f"the answer of call {cut[0]} was" if cut else dropped
         raise Refused(f"{which} too long to be recorded whole, so the run cannot be played again")
     _format(transcript)
 

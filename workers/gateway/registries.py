@@ -24,6 +24,7 @@ from workers.gateway.registry_pages import PackageFile
 from workers.gateway.registry_settings import Registry, RegistrySettings
 from workers.gateway.registry_upstream import MAX_FILE_BYTES, Unavailable, Upstream
 from workers.gateway.request_reader import Request
+from workers.runtime.text import plural
 
 MAX_REQUESTS = 20_000  # of one run: a large project has 2,000 packages, each with a description and a file
 MAX_REFUSED = 200  # requests for anything but packages; an installer makes hardly any
@@ -262,10 +263,7 @@ def describe_fetched(fetched: list[Fetched]) -> str:
     if not files:
         return ""
     registries = {item.registry for item in fetched}
-    return (
-        f"{len(files)} package{'s' * (len(files) != 1)} fetched from "
-        f"{len(registries)} registr{'ies' if len(registries) != 1 else 'y'}"
-    )
+    return f"{plural(len(files), 'package')} fetched from {plural(len(registries), 'registry', 'registries')}"
 
 
 def _send(request: Request, reply: Reply, body: bytes, content_type: str) -> None:

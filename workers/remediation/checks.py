@@ -26,6 +26,7 @@ from workers.remediation.suite_runs import (
 from workers.remediation.suites import Suite
 from workers.remediation.test_output import runner_error
 from workers.remediation.test_results import Report
+from workers.runtime.text import plural
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -192,7 +193,7 @@ def _describe_lost(suite: Suite, lost: set[str], after: Report) -> tuple[str, ..
     if not lost:
         return ()
     verb = "pass" if len(lost) > 1 else "passes"
-    subject = f"{len(lost)} tests" if len(lost) > 1 else "1 test"
+    subject = plural(len(lost), "test")
     problem = f" ({after.problem})" if after.problem else ""
     names = _names(sorted(lost))
     return (f"{subject} of `{suite.command}` {verb} without the patch but not with it: {names}{problem}",)

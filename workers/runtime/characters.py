@@ -1,7 +1,7 @@
-"""Removes everything from untrusted text that a reader cannot see, by Unicode category. Pure.
+"""Removes invisible characters from untrusted text, by Unicode category. Pure.
 
-Letters, marks, numbers, punctuation and symbols stay; spaces become a plain space. Control, format, surrogate, private
-and unassigned characters go, and so do the terminal's escape sequences as a whole, not only their first character.
+Letters, marks, numbers, punctuation and symbols stay; each kind of space becomes a plain space. Control, format,
+surrogate, private and unassigned characters are removed, and terminal escape sequences are removed as a whole.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import sys
 import unicodedata
 
 MAX_MARKS = 3
-"""Combining marks in a row that stay. Languages need two or three; a flood of them covers the lines above and below."""
+"""Combining marks in a row that stay. Languages need two or three; many of them cover the lines above and below."""
 MAX_CACHED_CHARACTERS = 4096
-"""Characters whose replacement is remembered: all those of a few scripts, and no more in hostile text."""
+"""Characters whose replacement is cached: enough for a few scripts, and a bound for hostile text."""
 
 VISIBLE_CATEGORIES = frozenset("LMNPS")
 """First letters of the Unicode categories that stay: letters, marks, numbers, punctuation, symbols."""
@@ -31,7 +31,7 @@ ESCAPES = "\x07\x1b\x80\x90\x98\x9b\x9c\x9d\x9e\x9f"
 """Characters that begin or end a terminal's escape sequences, and `\x80`, which tells them apart from broken UTF-8."""
 HAS_ESCAPE = re.compile(f"[{ESCAPES}]")
 # ECMA-48 (control functions) and xterm's ctlseqs. Each alternative begins at the first escape character of a run, and
-# no quantifier gives anything back, so that the search is linear. `\x80` before an 8-bit introducer means UTF-8 that
+# no quantifier backtracks, so that the search is linear. `\x80` before an 8-bit introducer means UTF-8 that
 # was read as Latin-1 (`â\x80\x9d`), which is no sequence.
 SEQUENCES = re.compile(
     r"""
@@ -94,7 +94,7 @@ WITHOUT_ESCAPES = _Replacements("\n\t")
 def visible(text: str) -> str:
     """The text as a reader sees it, on as many lines as it has; line feeds and tabs stay."""
     if "\\" in text:
-        # In JSON or a `repr()` inside the text, a zero-width character would part a secret after it is decoded.
+        # In JSON or a `repr()` inside the text, an escaped zero-width character would split a secret.
         text = WRITTEN_ESCAPE.sub(_without_written_escape, text)
     if not UNUSUAL.search(text):
         return text
@@ -106,8 +106,8 @@ def visible(text: str) -> str:
 
 
 def without_half_pairs(content: bytes) -> bytes:
-    """JSON with each escape of half a surrogate pair replaced by U+FFFD: a sender that cuts text inside an emoji makes
-    one, and parsers refuse the whole document for it."""
+    """JSON with each escape of half a surrogate pair replaced by U+FFFD. A sender that cuts text inside an emoji makes
+    such an escape, and parsers refuse the whole document because of it."""
     return HALF_PAIR.sub(rb"\\ufffd", content) if SURROGATE.search(content) else content
 
 
@@ -117,7 +117,7 @@ def _without_written_escape(match: re.Match[str]) -> str:
     rest = match["csi"] or ""
     if char in EMPTY_LETTERS or unicodedata.category(char) == "Cf":
         return rest
-    # Databases name `\\u0000` in their errors, after a space or a quote. Inside a word it only parts the word.
+    # Databases name `\\u0000` in their errors, after a space or a quote. Inside a word it only splits the word.
     is_inside = match.string[max(0, match.start() - 1) : match.start()].isalnum()
     if not is_inside or char in "\t\n\r" or unicodedata.category(char) != "Cc":
         return match[0]

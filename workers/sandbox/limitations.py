@@ -19,13 +19,12 @@ def limitations(sandbox: Sandbox, failures: Sequence[str]) -> tuple[str, ...]:
     on_host = sandbox.kind != "bubblewrap"
     conditions = {
         "Commands have the worker's own uid, because the worker is not root.": not sandbox.own_uid,
-        "No filter of system calls: commands reach more of the kernel.": not sandbox.seccomp,
+        "There is no filter of system calls, so commands reach more of the kernel.": not sandbox.seccomp,
         "The kernel has no Landlock, so nothing inside bubblewrap limits signals and files a second time.": not on_host
         and not sandbox.landlock,
         "Commands have no user namespace of their own.": not on_host
         and "--unshare-user" not in sandbox.namespaces,
-        "Commands read every file that file permissions allow to everybody.": sandbox.kind == "uid"
-        and not sandbox.stages,
+        "Commands can read every file that everybody may read.": sandbox.kind == "uid" and not sandbox.stages,
         "Files that a command writes to the host's /tmp or /dev/shm count against no bound until it ends.": on_host
         and not sandbox.stages
         and not sandbox.landlock,

@@ -111,7 +111,7 @@ def _rejection(names: JavaScriptNames, call: Node, handler: Node) -> Iterator[Oc
     if not trivial:
         yield Occurrence(Level.DRAFT, CAUGHT, "catch")
     elif _is_optional(call):
-        yield Occurrence(Level.NOTE, "the patch continues without an optional answer", call.text)
+        yield Occurrence(Level.NOTE, "the patch continues if an optional call fails", call.text)
     else:
         yield Occurrence(Level.REFUSAL, IGNORED, "catch")
 

@@ -15,7 +15,7 @@ SENDER = "the patch opens a connection"
 TLS = "the patch disables TLS certificate checks"
 WEB = "the patch disables a protection of the web framework"
 FILES = "the patch writes to descriptors of its process"
-SILENT = "the patch silences reports"
+SILENT = "the patch suppresses logs or warnings"
 LIBRARY = "the patch changes how modules are loaded"
 UNPICKLE = "the patch loads data that can execute code"
 
