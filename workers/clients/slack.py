@@ -25,7 +25,7 @@ from workers.clients.slack_errors import (
 )
 from workers.clients.slack_text import escape
 from workers.errors import SlackBusy, SlackRefused
-from workers.models import Model, SlackMessage, digest
+from workers.models import Exact, Model, SlackMessage, digest
 from workers.runtime.text import truncate
 
 TIMEOUT = httpx.Timeout(10.0)
@@ -58,31 +58,34 @@ CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]+")
 log = logging.getLogger("trackwalker.slack")
 
 
+# Exact: ids and words that code compares. A secret of the settings may by chance be a part of one.
+
+
 class _Metadata(Model):
-    event_type: str = ""
+    event_type: Exact = ""
     event_payload: dict[str, Any] = Field(default_factory=dict)
 
 
 class _Message(Model):
-    ts: str
+    ts: Exact
     metadata: _Metadata | None = None
 
 
 class _Channel(Model):
-    id: str
-    name: str = ""
+    id: Exact
+    name: Exact = ""
 
 
 class _Cursor(Model):
-    next_cursor: str = ""
+    next_cursor: Exact = ""
 
 
 class _Answer(Model):
     ok: bool
-    error: str = ""
+    error: Exact = ""
     needed: str = ""
-    ts: str = ""
-    channel: str = ""
+    ts: Exact = ""
+    channel: Exact = ""
     messages: tuple[_Message, ...] = ()
     channels: tuple[_Channel, ...] = ()
     response_metadata: _Cursor | None = None

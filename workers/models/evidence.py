@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from workers.models.base import Model, Moment
-from workers.models.clean_text import Text
+from workers.models.clean_text import Exact, Text
 from workers.models.incident import Finding
 from workers.models.survey import Deployment, Gap
 
@@ -140,11 +140,11 @@ class Fact(Model):
 class Repository(Model):
     """The repository of a service. Every field comes from Railway's API and none from a model."""
 
-    name: str
+    name: Exact
     """`owner/name`."""
-    base: str
+    base: Exact
     """Branch that Railway deploys, and that a pull request targets."""
-    deployed: str
+    deployed: Exact
     """Commit of the examined deployment."""
     root: str = ""
     """Root directory of the service inside the repository, without slashes at its ends."""

@@ -45,10 +45,10 @@ class DropReason(StrEnum):
 class SlackMessage(Model):
     """A message that was posted to Slack."""
 
-    ts: str = ""
+    ts: Exact = ""
     """Slack's id of the message; "" behind an incoming webhook, which returns none."""
-    channel: str = ""
-    digest: str = ""
+    channel: Exact = ""
+    digest: Exact = ""
     """Digest of the posted text: an unchanged message is not edited."""
     text: Exact = ""
     """The text itself, escaped, only if it was not posted: no Slack is configured, or the mode is shadow."""

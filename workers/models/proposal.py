@@ -125,17 +125,18 @@ class RemoteRepository(Model):
 
 
 class PullRequest(Model):
+    # Exact: names that later requests and comparisons use. They are escaped where people see them.
     number: int
-    url: str
+    url: Exact
     draft: bool
-    branch: str
+    branch: Exact
     state: Literal["open", "merged", "closed"] = "open"
-    merge_commit: str | None = None
-    head_commit: str = ""
+    merge_commit: Exact | None = None
+    head_commit: Exact = ""
     body: Text = ""
     title: str = ""
     author: str = ""
-    base: str = ""
+    base: Exact = ""
     from_fork: bool = False
     """True if the branch is in another repository or in a deleted one: Trackwalker never pushes there."""
     by_writer: bool = True

@@ -17,6 +17,8 @@ PAIR = re.compile(r'"([^"\\\n]{1,100})"\s*:\s*"((?:[^"\\\n]|\\.){1,4096})"')
 SECRET_NAME = re.compile(rf"{NAMES}|{HEADERS}|key\Z", re.IGNORECASE)
 VARIABLE = re.compile(r"\{env:([^}]{1,100})\}")
 """A variable of the environment in opencode's configuration: https://opencode.ai/docs/config/#env-vars"""
+TOKEN_PATH = re.compile(r"(?=[^/]*\d)[^/]{12,}|[^/]+/[^/]+/[^/]+")
+"""A segment with a digit that is long enough for a token, or several segments, as in `/services/T0001/B0001/…`."""
 PASSWORD_SCHEMES = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -54,8 +56,11 @@ def _address_parts(address: str) -> Iterator[str]:
     if password:
         yield from (password, unquote(password))
     elif parts.scheme in ("http", "https"):
-        # A webhook's address is a secret as a whole, and its path is the part that another text may quote.
-        yield from (address, parts.path.strip("/"))
+        # A webhook's address is a secret as a whole. Another text may quote its path, if that holds a token and not
+        # just a name.
+        yield address
+        if TOKEN_PATH.search(parts.path):
+            yield parts.path.strip("/")
 
 
 def _config_secrets(path: Path, environ: Mapping[str, str]) -> Iterator[str]:

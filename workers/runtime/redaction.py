@@ -18,6 +18,7 @@ from workers.runtime.secret_values import MARK, is_spoken_secret, looks_secret, 
 # Characters. A shorter known value would be replaced inside ordinary words.
 SHORTEST_KNOWN_SECRET = 6
 SHORTEST_REMEMBERED_SECRET = 8
+LONGEST_WORD = 12  # letters of a value that may as well be an ordinary word
 ENCODED_LENGTH = 12  # a shorter secret is not searched for in its encodings: they would match ordinary text
 
 _remembered: set[str] = set()
@@ -30,7 +31,9 @@ def remember_secrets(values: Iterable[str]) -> None:
     `settings.read` calls it, so that no place that shows text has to know the settings.
     """
     for value in values:
-        if len(value) >= SHORTEST_REMEMBERED_SECRET:
+        # A short password of letters alone is also an ordinary word, such as the name of a branch or of a service.
+        is_word = value.isalpha() and value.islower() and len(value) <= LONGEST_WORD
+        if len(value) >= SHORTEST_REMEMBERED_SECRET and not is_word:
             _remembered.update(_forms(value))
 
 

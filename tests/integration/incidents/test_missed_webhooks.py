@@ -187,7 +187,7 @@ def test_an_event_without_a_valid_service_is_ignored(payload: Any) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["d" * 101, "<!channel>", "a:b", "0000-0000", "d\n"])
+@pytest.mark.parametrize("name", ["d" * 101, "<!channel>", "a:b", "0000-0000", "d e"])
 def test_an_invalid_deployment_id_is_left_out(name: str) -> None:
     about = {"serviceId": "svc", "deploymentId": name}
 

@@ -10,7 +10,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from workers.errors import GitHubBusy, GitHubRefused
-from workers.models import Model, PullRequest, Text
+from workers.models import Exact, Model, PullRequest, Text
 from workers.runtime.characters import without_half_pairs
 from workers.runtime.text import safe_line
 
@@ -27,10 +27,13 @@ class Permissions(Model):
     push: bool = True
 
 
+# Exact: names that later requests and comparisons use. A secret of the settings may by chance be a part of one.
+
+
 class Repository(Model):
-    full_name: str
+    full_name: Exact
     private: bool
-    default_branch: str
+    default_branch: Exact
     archived: bool = False
     permissions: Permissions = Permissions()
 
@@ -41,21 +44,21 @@ WRITER_ASSOCIATIONS = ("OWNER", "MEMBER", "COLLABORATOR")
 
 class _User(Model):
     login: str = ""
-    type: str = "User"
+    type: Exact = "User"
 
 
 class _SideRepository(Model):
     id: int
-    full_name: str
+    full_name: Exact
     private: bool = False
 
 
 class PullSide(Model):
     """Head or base of a pull request. `repo` is None if the repository was deleted."""
 
-    ref: str
-    sha: str
-    label: str | None = None
+    ref: Exact
+    sha: Exact
+    label: Exact | None = None
     repo: _SideRepository | None = None
 
     @property
@@ -68,15 +71,15 @@ class PullSide(Model):
 
 class Pull(Model):
     number: int
-    html_url: str
+    html_url: Exact
     title: str = ""
     body: Text | None = None
-    state: str
+    state: Exact
     draft: bool = False
     merged_at: str | None = None
-    merge_commit_sha: str | None = None
+    merge_commit_sha: Exact | None = None
     user: _User | None = None
-    author_association: str = "NONE"
+    author_association: Exact = "NONE"
     head: PullSide
     base: PullSide
 
@@ -119,8 +122,8 @@ class Pull(Model):
 
 
 class File(Model):
-    filename: str
-    previous_filename: str | None = None
+    filename: Exact
+    previous_filename: Exact | None = None
 
 
 class Comparison(Model):
@@ -128,7 +131,7 @@ class Comparison(Model):
 
 
 class _Commit(Model):
-    sha: str
+    sha: Exact
 
 
 class Branch(Model):
