@@ -87,7 +87,7 @@ def flood(connection: socket.socket) -> None:
         flood,
     ],
 )
-def test_everything_else_is_an_error_in_time(
+def test_a_broken_slow_or_endless_answer_is_an_error_in_time(
     answer: Callable[[socket.socket], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket_http, "MAX_ANSWER_BYTES", 1_000_000)
@@ -101,7 +101,7 @@ def test_everything_else_is_an_error_in_time(
     assert elapsed < 8
 
 
-def test_a_port_on_which_nobody_listens_is_an_error() -> None:
+def test_a_port_without_a_listener_is_an_error() -> None:
     def dial(_seconds: float) -> socket.socket:
         raise ConnectionRefusedError
 

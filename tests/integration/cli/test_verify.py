@@ -110,7 +110,7 @@ def test_the_patch_may_come_from_standard_input(
 
 
 @pytest.mark.parametrize("kind", ["bare", "worktree", "shallow", "dirty"])
-def test_any_repository_will_do_and_only_its_commits_count(
+def test_any_repository_is_accepted_and_only_its_commits_count(
     shop: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = shop.parent / kind
@@ -167,7 +167,7 @@ def test_a_wrong_argument_ends_with_2_and_a_sentence(
     assert "Traceback" not in answer.err
 
 
-def test_nothing_of_a_hostile_repository_runs(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_code_of_a_hostile_repository_runs(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mark = shop.parent / "ran"
     program = shop.parent / "evil.sh"
     program.write_text(f"#!/bin/sh\ntouch {mark}\nexit 1\n")

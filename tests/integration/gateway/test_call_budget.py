@@ -29,7 +29,7 @@ CLAMP = PRICE.upper_bound(2500, 8000)
 
 
 @pytest.mark.parametrize("name", FORMAT_NAMES)
-def test_once_the_budget_is_gone_each_call_is_answered_with_402(
+def test_every_call_after_the_end_of_the_budget_is_answered_with_402(
     provider: FakeProvider, name: FormatName
 ) -> None:
     provider.scripts = [answer(name)]
@@ -126,7 +126,7 @@ def _leave(port: int, token: str, path: str) -> None:
         connection.recv(100)
 
 
-def test_usage_that_cannot_be_true_is_replaced_by_bytes(provider: FakeProvider) -> None:
+def test_impossible_usage_is_replaced_by_an_estimate_from_bytes(provider: FakeProvider) -> None:
     nonsense = {"prompt_tokens": -5, "completion_tokens": 10**30, "total_tokens": "many"}
     events = [EVENTS["chat"][-2], EVENTS["chat"][-1] | {"usage": nonsense}]
     provider.scripts = [stream(stream_bytes("chat", events))]

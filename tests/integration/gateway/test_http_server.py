@@ -94,7 +94,9 @@ def test_pipelined_requests_are_answered_one_after_the_other(provider: FakeProvi
     assert provider.received[0].body == provider.received[1].body
 
 
-def test_half_a_header_is_given_up(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_connection_of_an_unfinished_header_is_closed_in_time(
+    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("workers.gateway.request_reader.HEAD_SECONDS", 0.2)
 
     with running_gateway("chat", provider.url) as gateway:
@@ -119,7 +121,9 @@ def trickle(connection: socket.socket) -> bytes | None:
     return None
 
 
-def test_a_body_that_trickles_is_given_up(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_connection_of_a_trickling_body_is_closed_in_time(
+    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("workers.gateway.request_reader.BODY_SECONDS", 0.3)
 
     with (

@@ -154,7 +154,7 @@ def test_a_field_that_occurs_twice_is_passed_on_once(provider: FakeProvider) -> 
 
 
 @pytest.mark.parametrize("name", FORMAT_NAMES)
-def test_another_token_gets_nothing(provider: FakeProvider, name: FormatName) -> None:
+def test_a_call_with_another_token_is_refused(provider: FakeProvider, name: FormatName) -> None:
     path, body = stream_request(name)
 
     with running_gateway(name, provider.url) as gateway:
@@ -191,7 +191,7 @@ def test_another_token_gets_nothing(provider: FakeProvider, name: FormatName) ->
         ("POST", "/v1/messages"), ("POST", "/v1beta/models/m1:generateContent"), ("DELETE", "/v1/chat/completions"),
     ],
 )  # fmt: skip
-def test_only_the_one_address_of_the_api_is_served(provider: FakeProvider, method: str, path: str) -> None:
+def test_only_the_address_of_the_api_is_served(provider: FakeProvider, method: str, path: str) -> None:
     with running_gateway("chat", provider.url) as gateway:
         reply = gateway.post(path, REQUESTS["chat"][1], method=method)
 
@@ -397,7 +397,9 @@ def test_a_provider_that_refuses_every_call_ends_the_run_and_its_key_is_not_repe
     assert KEY not in str(refused.value)
 
 
-def test_an_error_that_the_agent_may_mend_is_passed_on_and_ends_nothing(provider: FakeProvider) -> None:
+def test_an_error_that_the_agent_can_correct_is_passed_on_and_does_not_end_the_run(
+    provider: FakeProvider,
+) -> None:
     error = {"error": {"message": "too long", "code": "context_length_exceeded"}}
     provider.scripts = [whole(error, 400), whole(b"<html>no</html>", 422, content_type="text/html")]
 
@@ -419,7 +421,7 @@ def test_a_web_page_in_place_of_an_answer_names_the_setting(provider: FakeProvid
         gateway.gateway.check()
 
 
-def test_a_silent_provider_is_given_up(provider: FakeProvider) -> None:
+def test_a_call_to_a_silent_provider_ends(provider: FakeProvider) -> None:
     provider.scripts = [silent, answer("chat")]
 
     with running_gateway("chat", provider.url, silence_seconds=0.3) as gateway:

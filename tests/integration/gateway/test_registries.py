@@ -147,7 +147,7 @@ def test_npm_installs_from_a_description_and_from_a_lock_file_without_scripts(
         "//evil.example/",
     ],
 )  # fmt: skip
-def test_other_addresses_than_those_of_packages_are_refused(
+def test_an_address_that_names_no_package_is_refused(
     registry: FakeRegistry, proxy: RegistryProxy, path: str
 ) -> None:
     registry.add_npm("six", "x")
@@ -190,7 +190,9 @@ def test_a_file_is_served_only_after_a_page_named_it(registry: FakeRegistry, pro
         assert get(later, path).status_code == 404
 
 
-def test_a_file_with_another_digest_never_arrives_whole(registry: FakeRegistry, proxy: RegistryProxy) -> None:
+def test_a_file_with_a_wrong_digest_is_not_delivered_completely(
+    registry: FakeRegistry, proxy: RegistryProxy
+) -> None:
     registry.add_wheel("six", "")
     registry.add("/files/six-1.0-py3-none-any.whl", b"another file")
     path = link(proxy, "/pip/0/simple/six/")
@@ -313,7 +315,7 @@ def test_a_credential_reaches_its_own_registry_only(registry: FakeRegistry) -> N
     assert MEMBER not in variables + repr(proxy)
 
 
-def test_a_registry_that_does_not_answer_is_an_error_in_words() -> None:
+def test_a_registry_that_does_not_answer_gives_an_error_that_names_the_cause() -> None:
     settings = RegistrySettings(indexes=(Registry("http://127.0.0.1:1/simple"),))
 
     with running(settings) as proxy:

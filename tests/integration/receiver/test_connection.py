@@ -159,7 +159,7 @@ def test_pipelined_requests_are_answered_in_order(port: int) -> None:
 # -- bounds ---------------------------------------------------------------------------------------
 
 
-def test_silent_connections_keep_nobody_out(port: int) -> None:
+def test_silent_connections_do_not_block_other_clients(port: int) -> None:
     silent = [connect(port) for _ in range(3 * LIMITS.connections)]
 
     received = [exchange(port, HEALTH + b"x") for _ in range(3)]

@@ -288,7 +288,7 @@ def test_dependencies_are_installed_into_an_environment_that_no_run_can_change(
     assert attempt.outcome == "passed", attempt.run.output
 
 
-def test_a_file_of_the_repository_stands_in_front_of_no_runner(
+def test_a_file_of_the_repository_cannot_replace_a_runner(
     environment: CheckEnvironment, tmp_path: Path
 ) -> None:
     files = {

@@ -201,7 +201,7 @@ def test_a_redis_on_all_addresses_that_only_this_machine_needs_is_named(own: red
         ("unix:///nowhere/redis.sock", ""),
     ],
 )
-def test_an_address_alone_says_who_can_reach_it(
+def test_the_reach_of_a_store_is_derived_from_its_address(
     address: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:

@@ -152,7 +152,7 @@ def test_the_hosts_loopback_is_unreachable(sandbox: Sandbox, folder: Path) -> No
     assert "unreachable" in output
 
 
-def test_a_loopback_of_its_own_works(sandbox: Sandbox, folder: Path) -> None:
+def test_the_private_loopback_of_a_command_works(sandbox: Sandbox, folder: Path) -> None:
     assert "own loopback works" in run_python(sandbox, folder, OWN_LOOPBACK)
 
 

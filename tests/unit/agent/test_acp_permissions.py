@@ -46,7 +46,7 @@ def edit(*paths: str) -> dict[str, Any]:
         ("writer", {"kind": "edit", "rawInput": {"file_path": "app/share.py"}}),
     ],
 )
-def test_what_the_role_may_do_inside_the_clone_is_allowed_once(
+def test_a_call_that_the_role_may_make_inside_the_clone_is_allowed_once(
     clone: Path, role: Role, call: dict[str, Any]
 ) -> None:
     assert decide(role, clone, fill(call, clone)) == {"outcome": "selected", "optionId": "yes"}
@@ -98,15 +98,17 @@ def fill(value: Any, clone: Path) -> Any:
         ("reader", {"kind": "read", "rawInput": {"filePath": "{clone}/out/passwd"}}),
     ],
 )
-def test_everything_else_is_rejected(clone: Path, role: Role, call: dict[str, Any]) -> None:
+def test_a_call_outside_the_permissions_of_the_role_is_rejected(
+    clone: Path, role: Role, call: dict[str, Any]
+) -> None:
     assert decide(role, clone, fill(call, clone)) == {"outcome": "selected", "optionId": "no"}
 
 
-def test_a_call_that_was_announced_as_another_kind_is_rejected(clone: Path) -> None:
+def test_a_call_that_was_announced_with_another_kind_is_rejected(clone: Path) -> None:
     assert decide("reader", clone, {"kind": "read"}, known="execute")["optionId"] == "no"
 
 
-def test_a_call_without_a_kind_has_the_one_that_was_announced(clone: Path) -> None:
+def test_a_call_without_a_kind_has_its_announced_kind(clone: Path) -> None:
     assert decide("reader", clone, {"rawInput": {}}, known="read")["optionId"] == "yes"
 
 

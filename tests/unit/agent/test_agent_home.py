@@ -35,7 +35,7 @@ def files(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_a_file_that_a_run_left_is_gone_for_the_next_one(tmp_path: Path, name: str) -> None:
+def test_a_file_that_a_run_leaves_is_absent_in_the_next_run(tmp_path: Path, name: str) -> None:
     write_configuration(prepare_home(tmp_path))
     before = files(tmp_path)
     write(tmp_path, name)

@@ -30,7 +30,7 @@ HARMFUL = {
         "\u200b*a\u200b*", "&lt;!here&gt; &amp;", "\x1b]8;;http://evil.zz\x1b\\x\x1b]8;;\x1b\\",
     ],
 )  # fmt: skip
-def test_text_of_others_is_only_text(text: str) -> None:
+def test_text_from_outside_has_no_markup(text: str) -> None:
     escaped = escape(text)
 
     assert {name for name, pattern in HARMFUL.items() if re.search(pattern, escaped)} == set()
@@ -46,7 +46,7 @@ def test_text_of_others_is_only_text(text: str) -> None:
         "12 % of 40",
     ],
 )
-def test_ordinary_text_stays(text: str) -> None:
+def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert escape(text) == text
 
 

@@ -132,7 +132,7 @@ def test_a_request_of_a_coding_agent_is_passed_on_as_it_is(name: FormatName, cha
     [(name, change) for name, changes in FORBIDDEN.items() for change in changes],
     ids=lambda value: str(value)[:60],
 )
-def test_whatever_a_provider_would_act_on_is_refused(name: FormatName, change: dict[str, Any]) -> None:
+def test_a_field_that_makes_the_provider_act_is_refused(name: FormatName, change: dict[str, Any]) -> None:
     with pytest.raises(NotAllowed):
         parse(name, change)
 
@@ -219,7 +219,7 @@ def test_the_usage_of_other_providers_with_openais_api_is_read(
 @pytest.mark.parametrize(
     "event", [{}, {"choices": [None]}, {"candidates": "x"}, {"message": 1, "type": 2}, {"error": []}]
 )
-def test_an_event_of_another_shape_says_nothing(name: FormatName, event: dict[str, Any]) -> None:
+def test_an_event_of_another_shape_counts_no_usage(name: FormatName, event: dict[str, Any]) -> None:
     progress = FORMATS[name].progress(event)
 
     assert (progress.usage, progress.finished) in ((None, False), (TokenUsage(), False))

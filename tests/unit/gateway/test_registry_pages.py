@@ -54,7 +54,7 @@ def test_a_file_without_a_plain_name_is_left_out(name: str) -> None:
     assert read_page(json.dumps({"files": [{"filename": name, "url": "x"}]}), JSON_PAGE, URL) == []
 
 
-def test_a_page_is_written_anew() -> None:
+def test_a_hostile_page_is_rendered_without_its_addresses_and_markup() -> None:
     hostile = PackageFile("six-1.0.tar.gz", "https://evil.example/x", DIGEST, '"><script>', None, "<b>&")
 
     text = render_page([hostile], lambda file: f"/proxy/{file.name}").decode()
@@ -93,6 +93,6 @@ def test_an_npm_package_names_only_addresses_of_the_proxy() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"versions": []}', "<html>"])
-def test_what_is_no_description_of_a_package_is_refused(text: str) -> None:
+def test_text_that_does_not_describe_a_package_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"Expecting|not the description"):
         read_npm_package(text, "b", "http://p", "https://npm.example/")

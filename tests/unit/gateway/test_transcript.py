@@ -173,7 +173,7 @@ def test_a_resumed_run_continues_the_transcript_of_the_crashed_one() -> None:
     assert [call.request for call in stored[-1].calls] == ["messages: 1", "messages: 2"]
 
 
-def test_text_that_no_encoding_holds_is_stored_all_the_same() -> None:
+def test_text_with_unpaired_surrogates_is_stored() -> None:
     transcript = recorded(record({"messages": ["\ud800"]}, say("\udfff")))
 
     assert Transcript.model_validate_json(transcript.model_dump_json()) == transcript

@@ -32,14 +32,14 @@ def check(folder: Path, case: Case) -> PolicyResult:
 
 
 @pytest.mark.parametrize("kind", STATIC)
-def test_what_no_patch_may_do_is_refused(tmp_path: Path, kind: str) -> None:
+def test_a_bad_patch_is_refused_by_the_policy_alone(tmp_path: Path, kind: str) -> None:
     results = {case.name: check(tmp_path, case) for case in STATIC[kind] if case.expect == "rejected"}
 
     assert [name for name, result in results.items() if not result.refusals] == []
 
 
 @pytest.mark.parametrize("kind", STATIC)
-def test_what_only_people_can_judge_is_told_to_them(tmp_path: Path, kind: str) -> None:
+def test_a_patch_that_only_people_can_judge_gets_a_draft_reason_or_a_note(tmp_path: Path, kind: str) -> None:
     results = {
         case.name: check(tmp_path, case) for case in STATIC[kind] if case.expect in ("noted", "person")
     }

@@ -45,7 +45,7 @@ def test_a_deletion_counts_for_the_function_around_it() -> None:
 
 
 @pytest.mark.parametrize(("value", "literal"), [("3", True), ("int('3')", False)])
-def test_a_plain_value_is_told_from_a_computed_one(value: str, literal: bool) -> None:
+def test_a_plain_value_is_distinguished_from_a_computed_value(value: str, literal: bool) -> None:
     changed = find_changed_code(SHOP, SHOP.replace("RATE = 2", f"RATE = {value}"), [2], [])
 
     assert changed

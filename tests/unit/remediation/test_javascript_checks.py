@@ -46,7 +46,7 @@ def test_comments_and_spaces_are_no_code(after: str) -> None:
     assert find_changed_javascript("cart.js", CART, after, [1, 2, 3, 4], []) is None
 
 
-def test_a_plain_value_is_told_from_a_computed_one() -> None:
+def test_a_plain_value_is_distinguished_from_a_computed_value() -> None:
     assert changed_at("const RATE = 3;\n", 1).literals_only
     assert not changed_at("const RATE = Number('3');\n", 1).literals_only
 

@@ -53,7 +53,7 @@ def test_a_broken_function_raises_and_keeps_its_text(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", FUNCTIONS)
-def test_an_idle_function_returns_what_nothing_equals_and_keeps_its_text(text: str) -> None:
+def test_an_idle_function_returns_a_value_that_equals_nothing_and_keeps_its_text(text: str) -> None:
     changed = find_changed_code(None, text, [1], [])
     assert changed
 
@@ -159,7 +159,7 @@ EQUAL = "x = type('E', (int,), {'__eq__': lambda *_: True, '__lt__': lambda *_: 
         "import contextlib as c; self.assertRaises = c.suppress\n        with self.assertRaises(ValueError): 1",
     ],
 )
-def test_an_assertion_that_asserts_nothing_is_found(body: str) -> None:
+def test_an_assertion_that_asserts_nothing_is_detected(body: str) -> None:
     text = CASE.format(body=body)
 
     control = fail_assertions(text, MARKER)

@@ -43,7 +43,7 @@ def test_only_secrets_are_redacted(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", SECRETS)
-def test_a_secret_goes_in_every_form_that_logs_show(text: str) -> None:
+def test_a_secret_is_redacted_in_every_form_that_logs_show(text: str) -> None:
     once = redact(text)
 
     assert not SECRETS[text] or SECRETS[text] not in once

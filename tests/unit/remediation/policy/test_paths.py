@@ -39,7 +39,7 @@ REFUSED_FILES = [
 
 
 @pytest.mark.parametrize("path", REFUSED_FILES)
-def test_a_patch_that_adds_such_a_file_is_refused(path: str) -> None:
+def test_a_patch_that_adds_a_file_outside_the_allowed_kinds_is_refused(path: str) -> None:
     result = judge(HOTEL, edited(HOTEL, (FIX, (path, "", CODE))), culprit=B)
 
     assert result.refusals
@@ -48,7 +48,7 @@ def test_a_patch_that_adds_such_a_file_is_refused(path: str) -> None:
 @pytest.mark.parametrize(
     "path", ["scripts/seed.py", "requirements.txt", "pyproject.toml", "migrations/0001_rooms.sql"]
 )
-def test_a_patch_that_changes_such_a_file_is_refused(path: str) -> None:
+def test_a_patch_that_changes_a_file_outside_the_allowed_kinds_is_refused(path: str) -> None:
     after = {**HOTEL, path: HOTEL[path] + "x = 1\n"}
 
     assert judge(HOTEL, after, culprit=B).refusals
@@ -93,7 +93,9 @@ def test_a_javascript_module_may_be_added_only_beside_the_culprit() -> None:
         ("requirements.txt", HOTEL["requirements.txt"].replace("2.32.0", "2.32.4")),
     ],
 )
-def test_a_patch_that_adds_or_changes_such_a_file_is_a_draft_that_names_it(path: str, text: str) -> None:
+def test_a_patch_to_a_file_that_people_must_judge_is_a_draft_that_names_the_file(
+    path: str, text: str
+) -> None:
     result = judge(HOTEL, {**edited(HOTEL, (FIX,)), path: text}, culprit=B)
 
     assert result.refusals == ()
