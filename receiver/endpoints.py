@@ -67,7 +67,7 @@ class Scope:
     own_service: str | None = None
 
     def ignore_reason(self, alert: Alert) -> str:
-        """Why the alert needs no check; "" if it does, or if only the worker can know."""
+        """The reason why the alert needs no check; "" if it needs one, or if only the worker can tell."""
         if self.own_service and alert.service_id == self.own_service:
             return "our own service"
         if not self.environments:

@@ -99,9 +99,9 @@ class Job:
     upstream: Upstream
     """The provider behind the gateway; the agent gets neither its address nor its key."""
     tick: Callable[[], None]
-    """To be called about twice a second; raises when the run is to be ended."""
+    """The agent calls it about twice a second; it raises when the run is to be ended."""
     on_start: Callable[[subprocess.Popen[bytes]], None]
-    """To be called with the agent's process, so that another thread can `commands.kill` it."""
+    """The agent calls it with its process, so that another thread can `commands.kill` it."""
 
     @property
     def gateway_url(self) -> str:

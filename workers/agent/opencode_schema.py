@@ -92,7 +92,7 @@ class Session(BaseModel):
 
     id: str
     directory: str = ""
-    """Where the tools of the session work, whatever directory a request names."""
+    """The directory in which the session's tools work, even if a request names another one."""
     permission: list[Any] | None = None
     """Rules that come after those of the configuration, so that they win. Ours has none."""
 

@@ -44,7 +44,7 @@ FOLDER_MODE = 0o711
 
 @dataclass(frozen=True)
 class Request:
-    """A patch to verify, and how its fault shows.
+    """A patch to verify, and the place and reproduction of its fault.
 
     Attributes:
         directory: a working or a bare repository.
@@ -52,7 +52,7 @@ class Request:
         patch: a unified diff.
         root: the service's folder, relative to the repository; empty for the repository itself.
         service: name that selects a section of `.trackwalker.toml`.
-        cause: where the evidence says that the fault is; None if nothing is known.
+        cause: file and line of the fault by the evidence; None if nothing is known.
     """
 
     directory: Path

@@ -1,6 +1,6 @@
-"""The calls of the model behind an incident's plan and fix: what the model was told, and what it answered.
+"""The calls of the model behind an incident's plan and fix, with requests and answers.
 
-Everything in it was written by others, so each line is cleaned and redacted again, as all output of the command line.
+All of their text comes from outside, so each line is cleaned and redacted again, as all output of the command line.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def summarise(transcript: Transcript) -> list[str]:
 def _transcript(role: str, transcript: Transcript) -> Iterator[str]:
     yield f"== {role}: {_line(summarise(transcript)[0].partition(' (')[0])}; model {_line(transcript.model)}"
     if transcript.dropped:
-        yield f"   {plural(transcript.dropped, 'call')} after the first are left out for want of space"
+        yield f"   {plural(transcript.dropped, 'call')} after the first are left out to save space"
     for number, call in enumerate(transcript.calls, start=1):
         yield from _call(number, transcript, call)
 

@@ -15,7 +15,7 @@ EMOJI = re.compile(r":(?=[a-z0-9_+'-]{0,100}[a-z][a-z0-9_+'-]{0,100}:|(?:100|123
 ADDRESS = re.compile(
     r"(?<=[A-Za-z0-9]):(?=//)|\b(?<=mailto):|\b(?<=www)\.(?=\w)|(?<=\S)@(?=\w)", re.IGNORECASE
 )
-"""Where an address is taken apart. `parse: none` already keeps Slack from linking it; a client may do so on its own."""
+"""Places where an address is split. `parse: none` already keeps Slack from linking it; a client may still link it."""
 MENTION = re.compile(r"@(?=\w)")
 LINK = re.compile(r"https?://[^\s<>|\"'`\\]{1,2000}")
 

@@ -12,9 +12,10 @@ from workers.gateway.streams import AnswerReader
 
 
 class CallLog(Protocol):
-    """Writes the calls down."""
+    """The record of a run's calls."""
 
-    def add(self, call: CallRecord) -> None: ...
+    def add(self, call: CallRecord) -> None:
+        """Record a call that has ended."""
 
 
 @dataclass(frozen=True)

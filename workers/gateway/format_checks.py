@@ -85,12 +85,14 @@ def objects(value: Any, where: str) -> Iterator[dict[str, Any]]:
 
 
 def only_fields(value: Mapping[str, Any], names: frozenset[str], where: str) -> None:
+    """Raise NotAllowed for a field that is not among the names."""
     for name in value:
         if name not in names:
             raise NotAllowed(f"{where}: the field {name[:60]!r} is not passed on")
 
 
 def known_type(value: Mapping[str, Any], types: frozenset[str], where: str, default: str = "") -> str:
+    """The object's `type`. Raises NotAllowed if it is not among the types."""
     kind = value.get("type", default)
     if not isinstance(kind, str) or kind not in types:
         raise NotAllowed(f"{where} of type {str(kind)[:60]!r} is not passed on")
@@ -98,6 +100,7 @@ def known_type(value: Mapping[str, Any], types: frozenset[str], where: str, defa
 
 
 def data_only(address: Any, where: str) -> None:
+    """Raise NotAllowed unless the address is a data: URL, which holds its content itself."""
     if not isinstance(address, str) or not address.startswith("data:"):
         raise NotAllowed(
             f"{where}: only data: addresses are passed on, because the provider fetches any other"
@@ -105,6 +108,7 @@ def data_only(address: Any, where: str) -> None:
 
 
 def one_of(request: Mapping[str, Any], name: str, values: Sequence[Any]) -> None:
+    """Raise NotAllowed if the field is present with a value that is not among the values."""
     if name in request and request[name] not in values:
         raise NotAllowed(f"{name} must be {' or '.join(map(json.dumps, values))}")
 
@@ -134,6 +138,7 @@ def lower_limits(request: dict[str, Any], names: Sequence[str], default: str, ma
 
 
 def error_text(error: Any) -> str:
+    """The message of an error that the provider reports inside a stream; "" if there is none."""
     if isinstance(error, Mapping):
         error = error.get("message") or error.get("type") or error.get("status") or "unknown error"
     return str(error) if error else ""

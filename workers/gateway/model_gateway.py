@@ -57,7 +57,7 @@ log = logging.getLogger("trackwalker.gateway")
 
 
 class ModelProvider(Protocol):
-    """Where the answers come from: the provider, or a recording."""
+    """The source of the model's answers: the provider, or a recording."""
 
     def post(
         self, target: str, headers: Mapping[str, str], body: bytes, silence_seconds: float

@@ -43,7 +43,7 @@ class Registry:
 
 @dataclass(frozen=True)
 class RegistrySettings:
-    """Where packages may come from.
+    """The registries from which packages may come.
 
     Attributes:
         indexes: Python package indexes, the main one first.

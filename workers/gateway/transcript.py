@@ -211,4 +211,4 @@ def _gemini_calls(event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 ANSWER_FIELDS = ("choices", "output", "content", "candidates")
-"""Where the answer to a request without a stream stands, in the four APIs."""
+"""Fields that hold the answer to a request without a stream, in the four APIs."""

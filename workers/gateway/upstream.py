@@ -40,7 +40,7 @@ class Price:
     long_input: tuple[int, float, float] | None = None
     """Number of input tokens above which a call costs more, and its prices of input and output then."""
     source: str = ""
-    """Where the price comes from, for people."""
+    """The source of the price, for people."""
 
     def cost(self, usage: TokenUsage) -> float:
         """US dollars for the tokens of one call."""

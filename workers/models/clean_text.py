@@ -1,4 +1,4 @@
-"""Text in models: cleaned and redacted when a value is parsed, in one place, so that no field can forget it."""
+"""Text in models: cleaned and redacted when a value is parsed, in one place, so that no field is left out."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ Visible = Annotated[str, BeforeValidator(_make_visible)]
 Exact = Annotated[str, BeforeValidator(_keep)]
 """Text as it is, where a single changed character would be wrong. Each use gives the reason."""
 VisiblePath = Annotated[str, BeforeValidator(_check_path)]
-"""A path that a model names. One with a hidden character is refused, because without it it names another file."""
+"""A path that a model names. A path with a hidden character is refused: without the character it names another file."""
 
 CLEANERS = (_clean_line, _clean_text, _make_visible, _keep, _check_path)
 
@@ -65,7 +65,7 @@ CLEANERS = (_clean_line, _clean_text, _make_visible, _keep, _check_path)
 def clean_fields(schema: Any) -> Any:
     """The core schema of a model, in which each plain `str` of its fields is a `Line`, at any depth of a container.
 
-    A new field cannot forget it. Nested models have schemas of their own, and enums and literals are no `str` here.
+    So a new field is cleaned, too. Nested models have schemas of their own; enums and literals do not count as `str`.
     """
     if schema["type"] == "model":
         fields = schema["schema"]

@@ -7,22 +7,22 @@ from workers.models.clean_text import Exact, Text, Visible
 
 
 class ModelCall(Model):
-    """One call: what the model was newly told, and what it answered. All text is redacted."""
+    """One call: the new part of the request, and the answer. All text is redacted."""
 
     request: Text
-    """The parts of the request that the call before did not have, as text for people."""
+    """The parts of the request that the previous call did not have, as text for people."""
     response: Visible
     """The answer in its short form, as a JSON list of the provider's events; "" if there was none."""
     status: int
     """The HTTP status that the agent got; 0 if its connection was reset."""
     note: str = ""
-    """Why the call failed."""
+    """The reason why the call failed."""
     is_stream: bool = True
     is_complete: bool = False
     """True if the answer has a proper end: a replay plays these answers only."""
     request_cut: bool = False
     response_cut: bool = False
-    """True if the middle of the text was left out for want of space."""
+    """True if the middle of the text was left out to save space."""
     is_altered: bool = False
     """True if the redaction changed the answer, so that a replay is not exact."""
     tokens: int = 0
@@ -42,4 +42,4 @@ class Transcript(Model):
     """The clone's path in that run. Answers name files by it, so a changed character would lead a replay astray."""
     calls: tuple[ModelCall, ...] = ()
     dropped: int = 0
-    """Calls whose text is missing altogether, because there were too many."""
+    """Calls whose whole text is missing, because there were too many."""

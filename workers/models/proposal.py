@@ -51,7 +51,7 @@ class Check(Model):
 
 
 class ReasonKind(StrEnum):
-    """Why a verification did not end as `ready`."""
+    """The reasons why a verification did not end as `ready`."""
 
     INVALID_SETTINGS = "invalid settings"
     """`.trackwalker.toml` of the repository is malformed."""
@@ -72,7 +72,7 @@ class ReasonKind(StrEnum):
     NO_PROOF = "no proof"
     """The reproduction passes, but not because of the patch, or it fails for another reason than the fault's."""
     UNPROVED = "unproved"
-    """Part of the proof cannot be had here, for example the executed lines of this language."""
+    """Part of the proof is not available here, for example the executed lines of this language."""
     CHECK_REGRESSED = "check regressed"
     """One of the repository's own checks is worse with the patch."""
     ONLY_UNDER_LOAD = "only under load"
@@ -88,7 +88,7 @@ class ReasonKind(StrEnum):
 
 
 class VerificationReason(Model):
-    """Why a fix is rejected, or what a draft leaves unverified. Code decides on `kind`; people read `text`."""
+    """The reason for a rejection, or the unverified part of a draft. Code decides on `kind`; people read `text`."""
 
     kind: ReasonKind
     text: str
@@ -112,7 +112,7 @@ class Verification(Model):
     sandbox: str = ""
     """The isolation level in which everything ran."""
     own_seconds: float = 0.0
-    """Time that the host spent on copies, namespaces and reports; the commands apart."""
+    """Time that the host spent on copies, namespaces and reports, without the commands."""
 
 
 class RemoteRepository(Model):

@@ -40,7 +40,7 @@ class CheckEnvironment:
     installed: dict[str, str] = field(default_factory=dict)
     """Digest of an installation step → empty, or the error that it ended with."""
     registries: RegistrySettings | None = None
-    """Where packages come from; None for what pip and npm of this machine are configured for."""
+    """The registries of packages; None for those that pip and npm of this machine are configured for."""
     fetched: list[Fetched] = field(default_factory=list)
     """Packages that installations got from the registries."""
     refused: list[str] = field(default_factory=list)

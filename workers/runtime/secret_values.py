@@ -75,7 +75,7 @@ def _sentence_goes_on(match: re.Match[str]) -> bool:
 
 
 def _value(text: str, match: re.Match[str]) -> tuple[int, str]:
-    """Where the value ends, and the text that stands for it."""
+    """The end of the value, and the text that replaces it."""
     start = match.end()
     is_pair = "," in match["separator"]
     if text.startswith(MARK, start) or (is_pair and not match["header"]):

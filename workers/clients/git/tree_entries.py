@@ -121,7 +121,7 @@ class Size:
 
 
 def link_text(link: Path) -> str:
-    """Where the link points, as it is written in it."""
+    """The link's target, as the link names it."""
     # Path.readlink normalises: `root/../` would lose its slash, and the patch would change the link.
     return os.readlink(link)  # noqa: PTH115
 

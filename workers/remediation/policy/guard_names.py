@@ -52,7 +52,7 @@ class GuardNames:
 
     own: frozenset[str] = frozenset()
     strict: frozenset[str] = frozenset()
-    """Those of `own` that wrap pages or compare signatures; the others may be pages that turn requests away."""
+    """Names in `own` that wrap pages or compare signatures; the others may be pages that reject requests."""
 
     def matches(self, name: str) -> bool:
         """True if the name is that of a protection."""

@@ -70,6 +70,7 @@ class Parsed:
 
 
 def suffix_of(path: str) -> str:
+    """The lower-case suffix of the path, with its dot."""
     return posixpath.splitext(path)[1].lower()
 
 
