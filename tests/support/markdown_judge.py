@@ -24,7 +24,7 @@ ADDITIONS = {
     "emoji": re.compile(r":(?:[a-z0-9_+-]*[a-z][a-z0-9_+-]*|100|1234|[+-]1):", re.IGNORECASE),
     "comment": re.compile(r"<!--"),
 }
-"""Name → what GitHub turns into a link, a mention or a picture outside code."""
+"""Name → pattern of a text that GitHub turns into a link, a mention or a picture outside code."""
 EVERYWHERE = {
     "skip": re.compile(r"\[(skip ci|ci skip|no ci|skip actions|actions skip)\]|skip-checks:", re.IGNORECASE),
     "trailer": re.compile(r"[a-z]-by[ \t]*:", re.IGNORECASE),

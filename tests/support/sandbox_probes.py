@@ -139,7 +139,7 @@ def tolerated_failures(sandbox: Sandbox) -> tuple[str, ...]:
 
 @contextmanager
 def _baits(folder: Path) -> Iterator[dict[str, Any]]:
-    """Files, sockets and a process of the worker, and what the hostile code is told about them."""
+    """Files, sockets and a process of the worker, and their addresses as the hostile code gets them."""
     project, tree, readable = folder / "project", folder / "tree", folder / "readable"
     for path in (tree, tree / "a" / "b", readable):
         path.mkdir(parents=True, exist_ok=True)

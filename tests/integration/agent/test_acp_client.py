@@ -25,7 +25,7 @@ def receive():
 call = receive()
 number = call["id"]
 """
-"""Beginning of an agent's script: it has read one call. What follows is its answer."""
+"""Beginning of an agent's script: it reads one call. The rest of a script answers the call."""
 
 
 @contextmanager

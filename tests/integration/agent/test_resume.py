@@ -42,7 +42,7 @@ def kill_worker_after(
 
 
 def plant(agent_folder: Path, clone: Path) -> None:
-    """Leave what a resumed server would start, in the folders that it reads."""
+    """Write files that a resumed server would run into the folders that it reads."""
     command = ["/bin/sh", "-c", f"touch {clone}/planted-ran"]
     config = json.dumps({"mcp": {"own": {"type": "local", "command": command, "enabled": True}}})
     for path in ("fixed/config/opencode/opencode.json", "fixed/.opencode/opencode.json"):

@@ -1,4 +1,4 @@
-"""An answer over a socket is complete and within its bounds, whatever the server does."""
+"""An answer over a socket is complete and within its bounds, or the call ends with an error."""
 
 from __future__ import annotations
 

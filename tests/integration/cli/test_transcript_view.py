@@ -1,4 +1,4 @@
-"""`show --transcript` prints what the model was told and what it answered, cleaned for a terminal."""
+"""`show --transcript` prints the model's requests and answers, cleaned for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker that is killed during a call of the model leaves what the call may cost, and the calls before it."""
+"""A worker that is killed during a call of the model leaves its reservation and the transcript of earlier calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registry proxy over real sockets: what pip and npm get through it, and what nobody gets."""
+"""The registry proxy over real sockets: pip and npm install packages through it, and every other request is refused."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from tests.support.attacks.cases import Case, Change, edit
 from tests.support.attacks.forged_source import LETTER_PATH, PRICE, REPRODUCTION
 
 REWORDED = edit((PRICE, '    weight = parcel["weight"]\n    return BASE_CENTS + 20 * weight\n'))
-"""Changes the faulty line and its bytecode, and not what it does."""
+"""Changes the faulty line and its bytecode, but not its behaviour."""
 CHANGED_LINE = "weight = parcel"
 CALL = "price({'weight': 1})"
 """Executes the changed line, so that a reproduction is not refused for executing none of them."""

@@ -1,4 +1,4 @@
-"""Good patches in JavaScript, TypeScript, Go and Ruby. What cannot run here is expected as a draft."""
+"""Good patches in JavaScript, TypeScript, Go and Ruby. Patches for languages without a runner here are expected as drafts."""
 
 from __future__ import annotations
 

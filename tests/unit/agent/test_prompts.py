@@ -84,7 +84,7 @@ def test_log_text_is_between_two_marks_that_it_cannot_forge() -> None:
 
 
 def parts(text: str) -> tuple[str, str]:
-    """The host's own part of a prompt, and what stands between its two marks."""
+    """The host's own part of a prompt, and the text between its two marks."""
     mark = re.findall(r"(?m)^(DATA-\w{16})$", text)
     assert len(mark) == 2 and mark[0] == mark[1]
     before, inside = text.split(f"\n{mark[0]}\n")[:2]

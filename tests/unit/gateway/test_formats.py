@@ -1,4 +1,4 @@
-"""Everything that a provider would act on by itself is refused; what a coding agent needs is passed on."""
+"""A request field that makes a provider act by itself is refused; the fields of a coding agent are passed on."""
 
 from __future__ import annotations
 

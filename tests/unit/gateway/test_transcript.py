@@ -1,4 +1,4 @@
-"""A transcript holds what the model saw and said: redacted, bounded, and complete enough to be played again."""
+"""A transcript holds the model's requests and answers: redacted, bounded, and complete enough for a replay."""
 
 from __future__ import annotations
 

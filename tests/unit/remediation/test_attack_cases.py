@@ -1,4 +1,4 @@
-"""The patch policy alone on all cases: what no patch may change is refused, and good patches are not."""
+"""The patch policy alone on all cases: bad patches are refused or reported, and good patches are accepted."""
 
 from __future__ import annotations
 

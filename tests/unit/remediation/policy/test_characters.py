@@ -1,4 +1,4 @@
-"""Added lines must show what they do."""
+"""A patch whose added lines contain hidden or deceptive characters is refused."""
 # ruff: noqa: E501  # one line per way to hide something reads best
 
 from __future__ import annotations
