@@ -33,9 +33,7 @@ LIMITS = ConnectionLimits(
     linger_bytes=65_536,
     connections=6,
 )
-LOADED_SECONDS = (
-    8.0  # allowance for a loaded machine; a broken promise would take the 10 s of the client's timeout
-)
+LOADED_SECONDS = 8.0  # allowance for a loaded machine; a broken promise takes the client's timeout of 10 s
 SECRET = "s3cret/part"
 AUTH = b"X-Trackwalker-Secret: s3cret/part\r\n"
 POST = b"POST /hooks/railway HTTP/1.1\r\nHost: x\r\n"
