@@ -77,6 +77,9 @@ def build_sandbox(
         if candidate.kind != "bubblewrap":
             restrict(candidate.hide)
         problem, failures = _try_out(candidate, str(python.resolve()))
+        if problem:
+            # A machine under load may end a trial too early, and a weaker level would stay until the next start.
+            problem, failures = _try_out(candidate, str(python.resolve()))
         if not problem:
             return _log(replace(candidate, limitations=limitations(candidate, failures)))
         problems.setdefault(candidate.kind, problem)
