@@ -112,6 +112,9 @@ def _become_command(spec: Spec) -> int:
 
 def _become_bubblewrap(spec: Spec, wrapper: Bubblewrap) -> int:
     program, sources, tmp = wrapper["program"], [source for source, _, _ in wrapper["binds"]], ""
+    # The real file, because the name in a virtual environment does not exist inside. It is resolved before the stage
+    # covers /tmp, where the virtual environment may lie.
+    python = os.path.realpath(sys.executable)
     if spec["stages"]:
         from workers.sandbox.staging import stage
 
@@ -128,8 +131,6 @@ def _become_bubblewrap(spec: Spec, wrapper: Bubblewrap) -> int:
     for path, text in wrapper["files"].items():
         arguments += ["--perms", "0444", "--file", str(_pipe(text.encode())), path]
     specification = _pipe(marshal.dumps(dict(spec["confinement"])))
-    # The real file, because the name in a virtual environment does not exist inside.
-    python = os.path.realpath(sys.executable)
     arguments += [*wrapper["last"], "--", python, "-I", "-S", wrapper["script"], str(specification)]
     uid = spec["uid"]
     if uid is not None and spec["confinement"]["uid"] is None:
