@@ -29,7 +29,7 @@ from workers.clients.slack import Slack
 from workers.engine import dispatcher
 from workers.engine.broker import make_broker
 from workers.engine.worker_store import WorkerStore
-from workers.errors import NotAvailable, SettingsError
+from workers.errors import AgentBusy, AgentRefused, NotAvailable, SettingsError
 from workers.incidents import ping_watchdog
 from workers.pipeline.services import Services
 from workers.pipeline.worker import declare_actors
@@ -166,11 +166,23 @@ def build() -> None:
 def _build_broker(config: Settings) -> dramatiq.Broker:
     client, folder = store.connect(config), environment.data_dir()
     built = services(config, client, folder)
+    if config.can_fix:
+        threading.Thread(target=_try_sandbox, args=(built.remediation,), name="sandbox", daemon=True).start()
     # All claims are released by then. A normal exit would wait for threads that hang.
     leave = partial(os._exit, 0)
     broker = make_broker(client, [WorkerLifecycle(built.store, config.ping_minutes * 60, folder, leave)])
     declare_actors(broker, built)
     return broker
+
+
+def _try_sandbox(remediation: Remediation) -> None:
+    """Build the sandbox at start, so that the log names its level and what is missing before the first fix."""
+    try:
+        _ = remediation.sandbox
+    except AgentRefused as error:
+        log.warning("no fix can be attempted", extra={"why": str(error)})
+    except AgentBusy as error:
+        log.warning("the sandbox is tried again before the first fix", extra={"why": str(error)})
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ from workers.clients.github import GitHub
 from workers.engine.journal_store import JournalStore
 from workers.models import Verification
 from workers.remediation import verification
+from workers.runtime.own_secrets import own_secrets
 from workers.runtime.settings import Settings
 from workers.sandbox.builder import build_sandbox
 from workers.sandbox.sandbox import Sandbox
@@ -100,14 +101,11 @@ class Remediation:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The values of Trackwalker's own secrets: a patch that contains one is never proposed."""
-        return own_secrets(self.settings)
+        return patch_secrets(self.settings)
 
 
-def own_secrets(settings: Settings) -> tuple[str, ...]:
-    """The values of Trackwalker's own secrets that are set."""
-    values = [
-        settings.secret, settings.redis_url, settings.railway_api_token, settings.railway_token,
-        settings.github_token, settings.github_app_private_key, settings.slack_bot_token,
-        settings.slack_webhook_url, settings.heartbeat_url, *settings.provider_keys.values(),
-    ]  # fmt: skip
-    return tuple(value.get_secret_value() for value in values if value)
+def patch_secrets(settings: Settings) -> tuple[str, ...]:
+    """The secrets of the settings, and those in the file that OPENCODE_CONFIG names."""
+    keys = {name: key.get_secret_value() for name, key in settings.provider_keys.items()}
+    values = own_secrets(settings, dict(os.environ) | keys, settings.opencode_config)
+    return tuple(dict.fromkeys(value for value in values if value))

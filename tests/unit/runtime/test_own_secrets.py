@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from workers.remediation.resources import patch_secrets
 from workers.runtime import settings
 from workers.runtime.redaction import redact
 
@@ -37,3 +38,15 @@ def test_no_secret_of_the_settings_or_the_model_configuration_stays_in_a_text(tm
 
     assert [secret for secret in secrets if secret in redact(f"text {secret} text")] == []
     assert redact("https://models.example/v1") == "https://models.example/v1"
+
+
+def test_a_patch_is_searched_for_the_keys_of_the_model_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "opencode.json"
+    config.write_text(CONFIG)
+    environ = {"OPENCODE_CONFIG": str(config), "ANTHROPIC_API_KEY": "provider-key-of-env"}
+
+    searched = patch_secrets(settings.read(environ, dotenv=None))
+
+    assert {"own-provider-key-1", "own-header-key-1", "own-bearer-key-1", "provider-key-of-env"} <= {
+        *searched
+    }

@@ -103,7 +103,7 @@ def _stop(*_: object) -> None:
 def _own_settings() -> tuple[tuple[str, ...], bool]:
     """The values of our own secrets, where settings are set, and whether code may run without a sandbox."""
     from workers.errors import SettingsError
-    from workers.remediation.resources import own_secrets
+    from workers.remediation.resources import patch_secrets
     from workers.runtime import settings
 
     try:
@@ -112,7 +112,7 @@ def _own_settings() -> tuple[tuple[str, ...], bool]:
         print_progress("settings are ignored, and the patch is not searched for your own secrets")
         print_error(error)
         return (), False
-    return own_secrets(config), config.allow_unsandboxed
+    return patch_secrets(config), config.allow_unsandboxed
 
 
 def _read_patch(name: str) -> bytes:
