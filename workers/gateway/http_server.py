@@ -170,6 +170,7 @@ class HttpServer:
             reply.send(
                 error.status, {"content-type": self.reject_type}, self.reject(error.status, str(error))
             )
+            _drain(connection)
             return False
         if request is None:
             return False

@@ -152,3 +152,17 @@ def test_more_connections_than_allowed_are_closed_at_once(
 
     assert received == b""
     assert seconds < GIVEN_UP_SECONDS
+
+
+def test_a_client_that_still_sends_gets_the_answer_to_a_body_that_is_too_long(provider: FakeProvider) -> None:
+    with (
+        running_gateway("chat", provider.url) as gateway,
+        socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as client,
+    ):
+        client.sendall(request(gateway, b"content-length: 90000000\r\n", b"x" * 200_000))
+        received = client.recv(65_536)
+        while part := client.recv(65_536):  # raises if the server resets the connection
+            received += part
+
+    assert received.startswith(b"HTTP/1.1 413 ")
+    assert provider.received == []
