@@ -31,7 +31,6 @@ TICK_SECONDS = 0.5
 """Interval of `tick`, also while messages arrive without a pause."""
 
 METHOD_NOT_FOUND = -32601  # JSON-RPC 2.0
-INVALID_PARAMS = -32602  # JSON-RPC 2.0
 
 Params = dict[str, Any]
 

@@ -52,6 +52,12 @@ def test_other_written_escapes_stay(line: str) -> None:
     assert text.safe_line(line) == line
 
 
+def test_html_shows_text_of_others_as_text_also_inside_an_attribute() -> None:
+    hostile = "<b onclick='x()'>\"&\u200b</b>"
+
+    assert text.escape_html(hostile) == "&lt;b onclick=&#x27;x()&#x27;&gt;&quot;&amp;&lt;/b&gt;"
+
+
 def test_a_token_is_redacted_before_the_line_is_truncated() -> None:
     assert text.safe_line("ghp_abcdefghijklmnopqrstuvwx", 10) == "[redacted]"
 

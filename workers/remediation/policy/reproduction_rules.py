@@ -47,7 +47,6 @@ MAX_SLEEP = 1.0  # seconds: a test of two threads may wait that long
 TEMPORARY = re.compile(r"tmp|(?<!get)temp(?!late)", re.I)
 MAX_ALIASES = 3  # names of names that are followed
 OUTSIDE = re.compile(r"(?:/tmp|/var|/dev|/home|/run|~)(?:/|$)|\.\./")
-LOOKERS = frozenset(f"builtins.{name}" for name in ("getattr", "dir", "vars", "len", "str", "repr"))
 LOOKING = frozenset(
     {
         "__doc__",
@@ -62,7 +61,6 @@ LOOKING = frozenset(
         "__path__",
     }
 )
-NODE_LOOKERS = ("String", "Object.keys", "Object.entries", "Reflect.has")
 NODE_FILES = ("fs.", "fs", "path.resolve", "module.", "child_process", "os.")
 NODE_MOCKS = re.compile(
     r"^(?:jest|vi|mock|t\.mock|test\.mock|context\.mock|sinon|td|proxyquire|rewire)\b.*\b(?:mock|doMock|spyOn|stub|replace|module|method|unstable_mockModule|fn)\b|^proxyquire|^rewire"
