@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -18,6 +19,17 @@ ANSWER_SECONDS = 20.0  # how long a silent or slow server lasts: much longer tha
 DRIP_SECONDS = 0.05  # between two bytes of a slow server
 
 
+def read_request(connection: socket.socket) -> None:
+    """Read one request with its body: closing a socket that holds unread bytes resets the connection."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += connection.recv(65_536)
+    head, body = received.split(b"\r\n\r\n", 1)
+    length = re.search(rb"(?i)^content-length: (\d+)", head, re.MULTILINE)
+    while length and len(body) < int(length[1]):
+        body += connection.recv(65_536)
+
+
 @contextmanager
 def answering(answer: Callable[[socket.socket], object]) -> Iterator[socket_http.Dial]:
     """A server that reads one request, lets `answer` write, and closes the connection."""
@@ -26,7 +38,7 @@ def answering(answer: Callable[[socket.socket], object]) -> Iterator[socket_http
         with suppress(OSError):
             connection = listener.accept()[0]
             with connection:
-                connection.recv(65_536)
+                read_request(connection)
                 connection.settimeout(ANSWER_SECONDS)
                 answer(connection)
 
