@@ -31,9 +31,9 @@ from workers.clients.status_pages import parse_summary
 from workers.engine import records
 from workers.engine.codec import json_text
 from workers.investigation.evidence.facts import number_facts
-from workers.investigation.evidence.log_patterns import group_patterns
-from workers.investigation.evidence.log_records import build_log_records
 from workers.investigation.evidence.requests import group_requests
+from workers.investigation.logs.log_patterns import group_patterns
+from workers.investigation.logs.log_records import build_log_records
 from workers.models import (
     Alert,
     Answer,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.support.builders import ONSET
 from workers.clients.railway import LogLine
-from workers.investigation.evidence.tree import Tree, list_tree
+from workers.investigation.code.tree import Tree, list_tree
 
 PYTHON_TRACEBACK = """\
 Traceback (most recent call last):

@@ -62,7 +62,10 @@ EXCEPTIONS: dict[str, set[str]] = {}
 
 PURE = (
     "workers.detection",
+    "workers.investigation.code",
     "workers.investigation.diagnosis",
+    "workers.investigation.logs",
+    "workers.investigation.signs",
     "workers.agent.prompts",
     "workers.agent.plan",
     "workers.agent.inert_text",

@@ -20,6 +20,47 @@ class LogSource(StrEnum):
     BUILD = "build"
 
 
+class SignKind(StrEnum):
+    """What a log record shows about its cause. The comment names the subject of a sign of this kind."""
+
+    SETTING_MISSING = "setting_missing"  # variable or setting, as the service names it
+    SETTING_INVALID = "setting_invalid"  # variable or setting
+    CREDENTIALS_REJECTED = "credentials_rejected"  # host or service that rejects them; empty if not named
+    WRONG_ADDRESS = "wrong_address"  # address that cannot be right, such as a datastore on localhost
+    PORT_IN_USE = "port_in_use"  # port
+    CONNECTION_REFUSED = "connection_refused"  # host, with its port if it is named
+    CONNECTION_CLOSED = "connection_closed"  # host; empty if not named
+    UNKNOWN_HOST = "unknown_host"  # host
+    NO_RESPONSE = "no_response"  # host that timed out; empty if not named
+    ERROR_RESPONSE = "error_response"  # host that answered with an error; numbers: status
+    TLS_FAILED = "tls_failed"  # host
+    POOL_EXHAUSTED = "pool_exhausted"  # option that sizes the pool; numbers: current
+    RUNTIME_CEILING = "runtime_ceiling"  # option that raises the ceiling of the runtime; numbers: limit_mb
+    OUT_OF_MEMORY = "out_of_memory"  # nothing
+    DISK_FULL = "disk_full"  # path or volume; empty if not named
+    MODULE_MISSING = "module_missing"  # module or package that is not installed
+    COMMAND_MISSING = "command_missing"  # program of the start command that does not exist
+    WORKER_TIMEOUT = "worker_timeout"  # server that ended a worker for one slow request
+    TERMINATED = "terminated"  # signal from outside
+    LINES_DROPPED = "lines_dropped"  # nothing; numbers: lines
+    HEALTH_CHECK_FAILED = "health_check_failed"  # path
+    ARCHIVING_BEHIND = "archiving_behind"  # nothing; PostgreSQL keeps its write-ahead log
+    PROGRAMMING_ERROR = "programming_error"  # class of the exception
+    ACCOMPANIES = "accompanies"  # nothing; the record follows from another failure and names no cause
+
+
+class Sign(Model):
+    """One statement of a log record about its cause, read from the text before it is redacted.
+
+    Diagnosis decides by signs and never by the text of a record, because redaction may change the text.
+    """
+
+    kind: SignKind
+    subject: str = ""
+    """A name, host or option, as `SignKind` says; never prose and never a value of a setting."""
+    numbers: dict[str, float] = Field(default_factory=dict)
+
+
 class LogPattern(Model):
     """Similar log records, counted. All text is redacted, and untrusted."""
 
@@ -32,6 +73,13 @@ class LogPattern(Model):
     last: Moment
     sample: Text
     """One whole record, with its traceback."""
+    headline: str = ""
+    """The line of the sample that names the problem, with its values."""
+    exception: str = ""
+    """Class of the exception that the sample names; empty without one."""
+    signs: tuple[Sign, ...] = ()
+    locations: tuple[Exact, ...] = ()
+    """Own code that the trace names as `file:line`, innermost first: paths of the repository, for comparisons."""
 
 
 class RequestPattern(Model):
@@ -87,6 +135,37 @@ class Upstream(Model):
     """As its status page reports it."""
     description: Text = ""
     """As worded by its status page, redacted."""
+
+
+class DnsAnswer(Model):
+    """Answers of the private or public name service to a service, counted."""
+
+    name: str
+    rcode: str
+    """Result code, such as `NOERROR`, `NXDOMAIN` or `SERVFAIL`."""
+    count: int
+
+
+class Flow(Model):
+    """Connections between a service and one peer, as the network measured them."""
+
+    peer: str
+    """Name of the service of the same project, or address."""
+    peer_kind: str
+    """Railway's kind of peer, such as `service` or `internet`."""
+    port: int = 0
+    dropped: int = 0
+    """Packets that were dropped."""
+    drop_cause: str = ""
+    bytes: float = 0.0
+    latency_ms: float | None = None
+
+
+class Network(Model):
+    """What the network of the project reports about one service."""
+
+    dns: tuple[DnsAnswer, ...] = ()
+    flows: tuple[Flow, ...] = ()
 
 
 class FactKind(StrEnum):
@@ -161,4 +240,5 @@ class Evidence(Model):
     suspect: Suspect | None = None
     upstreams: tuple[Upstream, ...] = ()
     repository: Repository | None = None
+    network: Network = Network()
     failed_reads: tuple[Gap, ...] = ()

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from workers.models.base import Model, Moment
-from workers.models.survey import Gap, Service, Window
+from workers.models.survey import Gap, Service, Sibling, Window
 
 
 class Severity(StrEnum):
@@ -50,6 +50,8 @@ class Finding(Model):
     """0.0 to 1.0."""
     seconds_to_limit: float | None = None
     """Extrapolated seconds until memory or a volume is exhausted."""
+    chronic: bool = False
+    """Bad in absolute terms, and so for as long as the history reaches."""
     is_baseline: bool = False
     """The service has long been like this. Such a finding is a notice, and no sign that the service has recovered."""
 
@@ -94,6 +96,8 @@ class Incident(Model):
     findings: tuple[Finding, ...]
     symptoms: tuple[Finding, ...] = ()
     """Findings of other services that this cause explains."""
+    siblings: tuple[Sibling, ...] = ()
+    """The other services of the environment."""
     window: Window
     opened_at: Moment
     alert_ids: tuple[str, ...] = ()

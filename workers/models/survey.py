@@ -56,6 +56,16 @@ class Deployment(Model):
     """Railway's state of each instance."""
 
 
+class Sibling(Model):
+    """Another service of the same environment, as the survey saw it."""
+
+    name: str
+    healthy: bool | None = None
+    """None if it could not be read."""
+    deployed_at: Moment | None = None
+    """When its newest deployment went live."""
+
+
 class Volume(Model):
     """A volume and its usage in MB."""
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.logs import NODE_STACK, PYTHON_TRACEBACK, log_lines, write_tree
+from workers.investigation.code.locations import Frame, frames, locate, stack_locations
+from workers.investigation.code.tree import Tree, list_tree
 from workers.investigation.evidence.code_changes import changed_locations
-from workers.investigation.evidence.code_locations import Frame, frames, locate, stack_locations
-from workers.investigation.evidence.log_records import build_log_records
-from workers.investigation.evidence.tree import Tree, list_tree
+from workers.investigation.logs.log_records import build_log_records
 
 
 def test_frames_are_ordered_from_the_innermost() -> None:

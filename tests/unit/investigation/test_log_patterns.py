@@ -8,8 +8,8 @@ import time
 import pytest
 
 from tests.support.logs import PYTHON_TRACEBACK, log_lines
-from workers.investigation.evidence.log_patterns import group_patterns
-from workers.investigation.evidence.log_records import build_log_records
+from workers.investigation.logs.log_patterns import group_patterns
+from workers.investigation.logs.log_records import build_log_records
 
 
 def test_similar_lines_are_one_counted_pattern_and_errors_come_first() -> None:

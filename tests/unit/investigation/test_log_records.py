@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.support.logs import NODE_STACK, PYTHON_TRACEBACK, log_lines
-from workers.investigation.evidence.code_locations import Frame, frames
-from workers.investigation.evidence.log_records import build_log_records
+from workers.investigation.code.locations import Frame, frames
+from workers.investigation.logs.log_records import build_log_records
 
 
 def test_a_traceback_printed_line_by_line_is_one_record_per_replica() -> None:

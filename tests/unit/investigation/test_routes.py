@@ -9,8 +9,8 @@ import pytest
 from tests.support.builders import ONSET
 from tests.support.logs import write_tree
 from workers.clients.railway import HttpLine
+from workers.investigation.code.routes import route_fit, route_locations
 from workers.investigation.evidence.requests import group_requests, route_of
-from workers.investigation.evidence.routes import route_fit, route_locations
 from workers.models import (
     RequestPattern,
 )

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.logs import log_lines, write_tree
-from workers.investigation.evidence.log_records import build_log_records
 from workers.investigation.evidence.upstreams import count_blamed_hosts, hosts_in_code, named_hosts
+from workers.investigation.logs.log_records import build_log_records
 
 
 @pytest.mark.parametrize(

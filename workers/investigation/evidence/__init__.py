@@ -1,9 +1,9 @@
 """Evidence: reads everything that helps to diagnose one failing service, and states it as numbered facts.
 
 `read_evidence` asks Railway (`log_reading`), the repository (`code_changes`) and status pages, in this order. All other
-modules are pure: `suspects` chooses deployments, `log_records`, `log_patterns` and `requests` group what was logged,
-`tree`, `code_locations` and `routes` locate code, `upstreams` finds outside hosts, `facts` builds the facts, and
-`fact_sentences` renders them.
+modules are pure: `suspects` chooses deployments, `requests` groups what was logged, `upstreams` finds outside hosts,
+`facts` builds the facts, and `fact_sentences` renders them. `investigation.logs` turns lines into records and patterns,
+`investigation.code` locates code, and `investigation.signs` reads what a record shows about its cause.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from workers.clients.github import GitHub
 from workers.clients.railway import Railway
 from workers.investigation.evidence import facts
 from workers.investigation.evidence.code_changes import Code, find_repository, read_code
-from workers.investigation.evidence.log_patterns import group_patterns
 from workers.investigation.evidence.log_reading import (
     Reading,
     read_build_log,
     read_deployment_log,
     read_requests,
 )
-from workers.investigation.evidence.log_records import LogRecord
 from workers.investigation.evidence.suspects import examined_deployment, find_suspect
 from workers.investigation.evidence.upstreams import MAX_UPSTREAMS, count_blamed_hosts
+from workers.investigation.logs.log_patterns import group_patterns
+from workers.investigation.logs.log_records import LogRecord
 from workers.investigation.onset import onset_of
 from workers.models import (
     Deployment,

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
-from workers.investigation.evidence.code_locations import excerpt, stack_locations
+from workers.investigation.code.locations import excerpt, stack_locations
+from workers.investigation.code.routes import route_locations
+from workers.investigation.code.tree import SOURCE_SUFFIXES, Tree, list_tree
 from workers.investigation.evidence.log_reading import UNTRACED_KINDS, Reading
-from workers.investigation.evidence.log_records import LogRecord
-from workers.investigation.evidence.routes import route_locations
-from workers.investigation.evidence.tree import SOURCE_SUFFIXES, Tree, list_tree
 from workers.investigation.evidence.upstreams import hosts_in_code
+from workers.investigation.logs.log_records import LogRecord
 from workers.models import (
     CodeLocation,
     Deployment,

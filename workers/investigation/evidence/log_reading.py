@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from workers.clients.railway import HttpLine, LogLine, Railway
 from workers.errors import NotAvailable, Refused
-from workers.investigation.evidence.log_records import LogRecord, build_log_records
 from workers.investigation.evidence.requests import group_requests
 from workers.investigation.evidence.suspects import deployment_never_live, log_window
+from workers.investigation.logs.log_records import LogRecord, build_log_records
 from workers.models import Deployment, Gap, GapPart, Incident, RequestPattern, Service
 from workers.runtime.redaction import redact
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from workers.clients.railway import HttpLine
-from workers.investigation.evidence.log_records import clean_log_text
+from workers.investigation.logs.log_records import clean_log_text
 from workers.models import RequestPattern
 from workers.runtime.redaction import redact
 

@@ -7,8 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from workers.investigation.evidence.log_records import LogRecord
-from workers.investigation.evidence.tree import Tree
+from workers.investigation.code.tree import Tree
+from workers.investigation.logs.log_records import LogRecord
 
 MAX_UPSTREAMS = 6  # outside hosts that become evidence; each costs a look at a status page
 HOST = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}"

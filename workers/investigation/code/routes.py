@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from workers.investigation.evidence.code_locations import excerpt
-from workers.investigation.evidence.tree import Tree
+from workers.investigation.code.locations import excerpt
+from workers.investigation.code.tree import Tree
 from workers.models import CodeLocation, RequestPattern
 
 MAX_ROUTES = 4  # routes whose handlers are searched, the most frequent first

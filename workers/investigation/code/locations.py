@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from workers.investigation.evidence.log_records import CHAINED, PYTHON_START, LogRecord
-from workers.investigation.evidence.tree import Tree
+from workers.investigation.code.tree import Tree
+from workers.investigation.logs.log_records import CHAINED, PYTHON_START, LogRecord
 from workers.models import CodeLocation
 from workers.runtime.redaction import redact
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from workers.investigation.evidence.log_records import (
+from workers.investigation.logs.log_records import (
     CLASS_NAME,
     FRAME,
     PYTHON_START,

@@ -1,0 +1,1 @@
+"""The places in the repository that traces, log lines and requests name. Pure."""

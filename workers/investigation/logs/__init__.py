@@ -1,0 +1,1 @@
+"""Log lines to records, and similar records to patterns. Pure."""
