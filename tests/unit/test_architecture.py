@@ -62,7 +62,6 @@ EXCEPTIONS: dict[str, set[str]] = {}
 
 PURE = (
     "workers.detection",
-    "workers.investigation.code",
     "workers.investigation.diagnosis",
     "workers.investigation.logs",
     "workers.investigation.signs",
