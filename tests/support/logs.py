@@ -7,8 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from tests.support.builders import ONSET
-from workers.clients.railway import LogLine
 from workers.investigation.code.tree import Tree, list_tree
+from workers.models import LogLine
 
 PYTHON_TRACEBACK = """\
 Traceback (most recent call last):

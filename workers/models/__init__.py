@@ -35,6 +35,7 @@ from workers.models.incident import (
     affected_services,
     alerting_findings,
 )
+from workers.models.log_line import LogLine
 from workers.models.model_calls import ModelCall, Transcript
 from workers.models.notification import Answer, AnswerKind, DropReason, SlackMessage
 from workers.models.proposal import (
@@ -105,6 +106,7 @@ __all__ = [
     "Incident",
     "InstanceUsage",
     "Line",
+    "LogLine",
     "LogPattern",
     "LogSource",
     "Model",

@@ -27,13 +27,13 @@ from workers.clients.railway import (
 from workers.clients.railway.activity import LogActivity, UsageResult
 from workers.clients.railway.documents import DOCUMENTS, MAX_SERVICES_PER_REQUEST, STRUCTURE, ServiceQuery
 from workers.clients.railway.http_metrics import HttpMetrics, Limits
-from workers.clients.railway.log_lines import HttpLine, LogLine
+from workers.clients.railway.log_lines import HttpLine
 from workers.clients.railway.quota import RateLimit
 from workers.clients.railway.series import ServiceUsage
 from workers.clients.railway.service_calls import find_calls
 from workers.clients.railway.structure import EnvironmentStructure, ServiceEvent
 from workers.clients.railway.transport import Transport
-from workers.models import Deployment, Environment, Model, TrafficMinute, Window
+from workers.models import Deployment, Environment, LogLine, Model, TrafficMinute, Window
 
 __all__ = [
     "DOCUMENTS",
@@ -43,7 +43,6 @@ __all__ = [
     "HttpMetrics",
     "Limits",
     "LogActivity",
-    "LogLine",
     "Railway",
     "ServiceEvent",
     "ServiceQuery",

@@ -7,7 +7,7 @@ from typing import Any
 
 from workers.clients.railway.api_model import ApiModel
 from workers.clients.railway.graphql_types import Tags
-from workers.models import Exact, Model, Moment, Visible
+from workers.models import Exact, LogLine, Model, Moment
 
 LEVELS = {
     "err": "error", "fatal": "error", "critical": "error", "crit": "error", "emerg": "error", "alert": "error",
@@ -25,17 +25,6 @@ TRACE_KEYS = frozenset(
 NO_INSTANCE_ID = "00000000-0000-0000-0000-000000000000"
 EDGE_STATUSES = (502, 503, 504)
 """Statuses with which the edge answers for a service that it cannot reach."""
-
-
-class LogLine(Model):
-    """One log line. `level` is debug, info, warn, error or an unknown level as the service spells it."""
-
-    timestamp: Moment
-    message: Visible
-    """Not redacted: `build_log_records`, its only reader, opens JSON first."""
-    level: str = "info"
-    deployment_id: str | None = None
-    instance_id: str | None = None
 
 
 class HttpLine(Model):

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from workers.clients.railway import HttpLine, LogLine, Railway
+from workers.clients.railway import HttpLine, Railway
 from workers.errors import NotAvailable, Refused
 from workers.investigation.evidence.requests import group_requests
 from workers.investigation.evidence.suspects import deployment_never_live, log_window
 from workers.investigation.logs.log_records import LogRecord, build_log_records
-from workers.models import Deployment, Gap, GapPart, Incident, RequestPattern, Service
+from workers.models import Deployment, Gap, GapPart, Incident, LogLine, RequestPattern, Service
 from workers.runtime.redaction import redact
 
 MAX_LOG_LINES = 1_000  # lines of one query; Railway returns the newest ones of a longer log

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from workers.clients.railway import LogLine
+from workers.models import LogLine
 from workers.runtime.characters import visible
 from workers.runtime.redaction import redact, redact_key_line
 
