@@ -217,6 +217,30 @@ def _missing(_finding: Finding, _times: TimeFormat) -> str:
     return "no deployment left; the last deployment was removed and not replaced"
 
 
+def _cron_missed(finding: Finding, _times: TimeFormat) -> str:
+    missed, expected = (round(finding.numbers[key]) for key in ("missed", "expected"))
+    return f"{missed} of {plural(expected, 'scheduled run')} did not start ({_schedule(finding)})"
+
+
+def _cron_overlap(finding: Finding, _times: TimeFormat) -> str:
+    run, between = (format_duration(finding.numbers[key]) for key in ("run_seconds", "interval_seconds"))
+    return f"a run takes {run}, and the next one is due after {between} ({_schedule(finding)})"
+
+
+def _cron_slower(finding: Finding, _times: TimeFormat) -> str:
+    run, usual = (format_duration(finding.numbers[key]) for key in ("run_seconds", "baseline_seconds"))
+    return f"a run takes {run} (baseline {usual}; {_schedule(finding)})"
+
+
+def _schedule(finding: Finding) -> str:
+    return f"schedule {finding.labels['schedule']}"
+
+
+def _egress(finding: Finding, _times: TimeFormat) -> str:
+    numbers = finding.numbers
+    return f"sends {numbers['gb_per_hour']:.3g} GB per hour (baseline {numbers['baseline_gb_per_hour']:.3g})"
+
+
 RENDERERS: dict[FindingKind, Renderer] = {
     "cpu": _cpu,
     "memory": _memory,
@@ -235,5 +259,9 @@ RENDERERS: dict[FindingKind, Renderer] = {
     "stuck_deployment": _stuck_deployment,
     "stopped": _stopped,
     "missing": _missing,
+    "cron_missed": _cron_missed,
+    "cron_overlap": _cron_overlap,
+    "cron_slower": _cron_slower,
+    "egress": _egress,
 }
 """One renderer per kind of finding; each returns a sentence without the service's name."""

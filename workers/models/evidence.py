@@ -30,7 +30,9 @@ class SignKind(StrEnum):
     PORT_IN_USE = "port_in_use"  # port
     CONNECTION_REFUSED = "connection_refused"  # host, with its port if it is named
     CONNECTION_CLOSED = "connection_closed"  # host; empty if not named
-    UNKNOWN_HOST = "unknown_host"  # host
+    UNKNOWN_HOST = (
+        "unknown_host"  # host; numbers: temporary 1 if the name service failed instead of denying it
+    )
     NO_RESPONSE = "no_response"  # host that timed out; empty if not named
     ERROR_RESPONSE = "error_response"  # host that answered with an error; numbers: status
     TLS_FAILED = "tls_failed"  # host
@@ -45,6 +47,7 @@ class SignKind(StrEnum):
     LINES_DROPPED = "lines_dropped"  # nothing; numbers: lines
     HEALTH_CHECK_FAILED = "health_check_failed"  # path
     ARCHIVING_BEHIND = "archiving_behind"  # nothing; PostgreSQL keeps its write-ahead log
+    INPUT_REJECTED = "input_rejected"  # field of a request that the service refuses
     PROGRAMMING_ERROR = "programming_error"  # class of the exception
     ACCOMPANIES = "accompanies"  # nothing; the record follows from another failure and names no cause
 
@@ -104,12 +107,15 @@ class CodeLocation(Model):
     """Relative to the repository."""
     line: int
     function: str | None = None
-    why: Literal["stack", "route", "changed"]
-    """`stack`: in the stack trace of an error; `route`: handles a failing route; `changed`: by the suspect commit."""
+    why: Literal["stack", "log", "build", "route", "changed"]
+    """`stack`: in the stack trace of an error; `log`, `build`: named by a line of the log or build log; `route`:
+    handles a failing route; `changed`: by the suspect commit."""
     count: int = 1
     """Stack traces, requests or changed lines, by `why`."""
     excerpt: Text = ""
     """The numbered lines around it, the line itself marked with `>`."""
+    imports: tuple[Exact, ...] = ()
+    """Own files that its file imports, directly or indirectly: paths of the repository, for comparisons."""
 
 
 class Suspect(Model):
@@ -131,6 +137,8 @@ class Upstream(Model):
     """Log errors that name the host."""
     in_code: bool
     """True if the service's sources name the host."""
+    files: tuple[Exact, ...] = ()
+    """Own files that name the host: paths of the repository, for comparisons."""
     state: Literal["operational", "degraded", "down", "unknown"]
     """As its status page reports it."""
     description: Text = ""
@@ -166,6 +174,34 @@ class Network(Model):
 
     dns: tuple[DnsAnswer, ...] = ()
     flows: tuple[Flow, ...] = ()
+
+
+class ModuleDeclaration(Model):
+    """Where the repository declares a module or program that a log record misses."""
+
+    name: str
+    """As the sign names it."""
+    manifest: str = ""
+    """File that lists the dependencies of the service, such as `requirements.txt`; empty if there is none."""
+    listed: bool = False
+    """The manifest lists it."""
+    is_own: bool = False
+    """The name belongs to the repository: a relative path, or a module below one of its packages."""
+    similar: str = ""
+    """Own file whose name differs by case or a letter or two; empty without one."""
+
+
+class SettingUse(Model):
+    """An environment variable that the service's own sources read."""
+
+    name: str
+    file: str = ""
+    """First own file that reads it; empty if only an example names it."""
+    line: int = 0
+    example: str = ""
+    """File of the repository that shows it, such as `.env.example`; never its value."""
+    required_since_suspect: bool = False
+    """The suspect commit added the line that reads it."""
 
 
 class FactKind(StrEnum):
@@ -241,4 +277,6 @@ class Evidence(Model):
     upstreams: tuple[Upstream, ...] = ()
     repository: Repository | None = None
     network: Network = Network()
+    modules: tuple[ModuleDeclaration, ...] = ()
+    settings: tuple[SettingUse, ...] = ()
     failed_reads: tuple[Gap, ...] = ()
