@@ -9,6 +9,7 @@ from typing import cast
 
 from workers.cli.commands import (
     cancel,
+    diagnose,
     evaluate,
     fix,
     lookback,
@@ -27,7 +28,8 @@ from workers.errors import TrackwalkerError
 
 # In the order of the help: run, look, control, try out.
 COMMANDS = (
-    up, list_command, show, pause, mute, fix, cancel, retry, replay, sweep, lookback, evaluate, verify,
+    up, list_command, show, pause, mute, fix, cancel, retry, replay, sweep, lookback, evaluate, diagnose,
+    verify,
 )  # fmt: skip
 
 INTERRUPTED = 130  # 128 + SIGINT, the shells' exit code for a program that Ctrl-C ended

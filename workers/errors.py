@@ -63,6 +63,10 @@ class InvalidWindow(TrackwalkerError):
     """A window for `evaluate` does not have the public format; the text names the field."""
 
 
+class InvalidCase(TrackwalkerError):
+    """A case for `diagnose` does not have the public format; the text names the field."""
+
+
 class RailwayBusy(NotAvailable):
     """Railway is unreachable, limits our rate, or answered 5xx."""
 

@@ -180,7 +180,7 @@ class ServiceInput(_Input):
             window = ServiceInput.model_validate({"service": self.service, **entry})
             return detection.summarise(window.to_service(), to_survey([window]))
         except ValidationError as error:
-            raise InvalidWindow(f"past.{number}.{_describe(error)}") from error
+            raise InvalidWindow(f"past.{number}.{describe_problem(error)}") from error
 
 
 class ProjectInput(_Input):
@@ -214,7 +214,7 @@ def parse_line(line: str) -> ServiceInput | ProjectInput:
         fields = _OBJECT.validate_json(line)
         return (ProjectInput if "services" in fields else ServiceInput).model_validate(fields)
     except ValidationError as error:
-        raise InvalidWindow(_describe(error)) from error
+        raise InvalidWindow(describe_problem(error)) from error
 
 
 def read_line(line: str) -> tuple[Survey, History]:
@@ -262,8 +262,8 @@ def _points(values: Sequence[float | None], end: float, step: int, replicas: int
     )
 
 
-def _describe(error: ValidationError) -> str:
-    """The first problem as `field: what is wrong`."""
+def describe_problem(error: ValidationError) -> str:
+    """The first problem of a line as `field: what is wrong`."""
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")

@@ -1,25 +1,21 @@
-"""Reads the repository: a clone at the deployed commit, the changes of the suspect commit, the code locations."""
+"""Reads the repository: a clone at the deployed commit, and the changes of the suspect commit."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from workers.clients.git import Repositories
 from workers.clients.github import GitHub
-from workers.investigation.code.locations import excerpt, stack_locations
-from workers.investigation.code.routes import route_locations
+from workers.investigation.code.locations import excerpt
 from workers.investigation.code.tree import SOURCE_SUFFIXES, Tree, list_tree
-from workers.investigation.evidence.log_reading import UNTRACED_KINDS, Reading
-from workers.investigation.evidence.upstreams import hosts_in_code
-from workers.investigation.logs.log_records import LogRecord
+from workers.investigation.evidence.log_reading import Reading
 from workers.models import (
     CodeLocation,
     Deployment,
     GapPart,
-    Incident,
     Repository,
-    RequestPattern,
     Service,
     Suspect,
 )
@@ -30,11 +26,11 @@ MAX_SUSPECT_FILES = 50  # changed files that the suspect lists; larger commits a
 
 @dataclass(frozen=True)
 class Code:
-    """The result of reading the repository: suspect with its files, code locations, outside hosts in the code."""
+    """The result of reading the repository: the suspect with its files, its changed lines by file, the tree."""
 
     suspect: Suspect | None
-    locations: tuple[CodeLocation, ...] = ()
-    hosts: tuple[str, ...] = ()
+    changed: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    tree: Tree | None = None
 
 
 def find_repository(
@@ -64,12 +60,14 @@ def find_repository(
     return Repository(name=name, base=base, deployed=deployed, root=root)
 
 
-def read_code(
-    reading: Reading, repositories: Repositories, repository: Repository, incident: Incident,
-    records: Sequence[LogRecord], requests: Sequence[RequestPattern], suspect: Suspect | None,
-    status_pages: Mapping[str, str],
-) -> Code:  # fmt: skip
-    """The code locations that logs, routes and the suspect commit point to. The clone is deleted afterwards."""
+@contextmanager
+def open_code(
+    reading: Reading, repositories: Repositories, repository: Repository | None, suspect: Suspect | None
+) -> Iterator[Code]:
+    """The repository at the deployed commit, and the changes of the suspect commit. The clone is deleted at the end."""
+    if repository is None:
+        yield Code(suspect)
+        return
     changed: dict[str, list[int]] = {}
     if suspect is not None and suspect.commit:
         name, commit = repository.name, suspect.commit
@@ -87,14 +85,10 @@ def read_code(
         None,
     )
     if folder is None:
-        return Code(suspect)
+        yield Code(suspect, changed)
+        return
     try:
-        tree = list_tree(folder, repository.root)
-        traced, routed = stack_locations(records, tree), route_locations(requests, tree)
-        kinds = {finding.kind for finding in incident.findings}
-        # A stack trace is the better evidence; a commit changes many lines that have nothing to do with it.
-        touched = changed_locations(changed, tree) if not traced or kinds & UNTRACED_KINDS else ()
-        return Code(suspect, (*traced, *routed, *touched), tuple(hosts_in_code(tree, status_pages)))
+        yield Code(suspect, changed, list_tree(folder, repository.root))
     finally:
         repositories.discard(folder)
 

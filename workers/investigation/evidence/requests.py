@@ -33,14 +33,22 @@ def route_of(path: str) -> str:
 
 def group_requests(lines: Iterable[HttpLine], limit: int = MAX_PATTERNS) -> tuple[RequestPattern, ...]:
     """At most `limit` kinds of requests, the most frequent first."""
-    groups: dict[tuple[str, str, int, bool], list[HttpLine]] = {}
-    for line in lines:
+    return group_counted_requests(((line, 1) for line in lines), limit)
+
+
+def group_counted_requests(
+    requests: Iterable[tuple[HttpLine, int]], limit: int = MAX_PATTERNS
+) -> tuple[RequestPattern, ...]:
+    """The same for requests that are counted already: pairs of the slowest one and their number."""
+    groups: dict[tuple[str, str, int, bool], list[tuple[HttpLine, int]]] = {}
+    for line, count in requests:
         key = (line.method.upper()[:10], route_of(line.path), line.status, line.platform_answer)
-        groups.setdefault(key, []).append(line)
+        groups.setdefault(key, []).append((line, count))
     patterns = [
         RequestPattern(
             method=method, route=route, path=plain_path(_example(alike).path), status=status,
-            count=len(alike), slowest_ms=max(line.ms for line in alike), platform_answer=platform,
+            count=sum(count for _, count in alike), slowest_ms=max(line.ms for line, _ in alike),
+            platform_answer=platform,
         )
         for (method, route, status, platform), alike in groups.items()
     ]  # fmt: skip
@@ -48,6 +56,6 @@ def group_requests(lines: Iterable[HttpLine], limit: int = MAX_PATTERNS) -> tupl
     return tuple(patterns[:limit])
 
 
-def _example(alike: Sequence[HttpLine]) -> HttpLine:
+def _example(alike: Sequence[tuple[HttpLine, int]]) -> HttpLine:
     # The slowest request is the one that a person wants to repeat.
-    return max(alike, key=lambda line: (line.ms, line.timestamp))
+    return max((line for line, _ in alike), key=lambda line: (line.ms, line.timestamp))

@@ -1,0 +1,169 @@
+"""From what was read about one service to its evidence. Pure: the same material gives the same evidence.
+
+Records, code and names of hosts are looked at as they are. Text is redacted when it enters a model, and nothing that is
+redacted is decided on here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from workers.investigation.code.locations import stack_locations
+from workers.investigation.code.routes import route_locations
+from workers.investigation.code.tree import Tree
+from workers.investigation.evidence import facts
+from workers.investigation.evidence.code_changes import changed_locations
+from workers.investigation.evidence.log_reading import UNTRACED_KINDS
+from workers.investigation.evidence.upstreams import MAX_UPSTREAMS, count_blamed_hosts, hosts_in_code
+from workers.investigation.logs.log_patterns import group_patterns
+from workers.investigation.logs.log_records import LogRecord
+from workers.investigation.onset import onset_of
+from workers.models import (
+    CodeLocation,
+    Deployment,
+    Evidence,
+    Fact,
+    Gap,
+    Incident,
+    LogPattern,
+    LogSource,
+    Network,
+    Repository,
+    RequestPattern,
+    Service,
+    Suspect,
+    Upstream,
+)
+from workers.runtime.redaction import redact
+
+UpstreamState = Literal["operational", "degraded", "down", "unknown"]
+MAX_STATUS_CHARS = 300  # description on an outside host's status page
+LAST_BUILD_PATTERNS = 3  # patterns kept from the end of a build log: a build fails in its last lines
+
+
+@dataclass(frozen=True)
+class Material:
+    """What was read about one incident. It is not redacted and never leaves the process."""
+
+    run_log: Sequence[LogRecord] = ()
+    build_log: Sequence[LogRecord] = ()
+    requests: tuple[RequestPattern, ...] = ()
+    examined: Deployment | None = None
+    """The deployment whose logs and commit were read."""
+    repository: Repository | None = None
+    tree: Tree | None = None
+    """The code at the deployed commit; None if it could not be read."""
+    suspect: Suspect | None = None
+    changed: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Lines that the suspect commit changed, by file."""
+    network: Network = field(default_factory=Network)
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What logs and code show by themselves, before anybody else is asked."""
+
+    patterns: tuple[LogPattern, ...]
+    build_patterns: tuple[LogPattern, ...]
+    locations: tuple[CodeLocation, ...]
+    blamed: Counter[str]
+    """Log errors and warnings by the outside host that they name."""
+    hosts: tuple[str, ...]
+    """Outside hosts that the evidence lists: those of the logs, most frequent first, then those of the code."""
+    in_code: frozenset[str]
+
+    def upstream(self, host: str, state: UpstreamState, description: str = "") -> Upstream:
+        """The host as evidence, with the state that its status page reports."""
+        return Upstream(
+            host=host, errors=self.blamed[host], in_code=host in self.in_code, state=state,
+            description=redact(description)[:MAX_STATUS_CHARS],
+        )  # fmt: skip
+
+
+def examine(incident: Incident, material: Material, known_hosts: Mapping[str, str]) -> Examination:
+    """The patterns, code locations and outside hosts in the material.
+
+    Args:
+        known_hosts: status pages by outside host. These hosts are found wherever they occur.
+    """
+    records = (*material.run_log, *material.build_log)
+    tree = material.tree
+    coded = hosts_in_code(tree, known_hosts) if tree else []
+    blamed = count_blamed_hosts(records, known_hosts)
+    hosts = sorted(blamed, key=lambda host: (-blamed[host], host))
+    hosts += [host for host in coded if host not in blamed]
+    return Examination(
+        patterns=group_patterns(material.run_log),
+        build_patterns=group_patterns(material.build_log),
+        locations=_locations(incident, material, records, tree) if tree else (),
+        blamed=blamed,
+        hosts=tuple(hosts[:MAX_UPSTREAMS]),
+        in_code=frozenset(coded),
+    )
+
+
+def _locations(
+    incident: Incident, material: Material, records: Sequence[LogRecord], tree: Tree
+) -> tuple[CodeLocation, ...]:
+    traced, routed = stack_locations(records, tree), route_locations(material.requests, tree)
+    kinds = {finding.kind for finding in incident.findings}
+    # A stack trace is the better evidence; a commit changes many lines that have nothing to do with it.
+    touched = changed_locations(material.changed, tree) if not traced or kinds & UNTRACED_KINDS else ()
+    return (*traced, *routed, *touched)
+
+
+def assemble(
+    incident: Incident,
+    service: Service,
+    material: Material,
+    examination: Examination,
+    upstreams: tuple[Upstream, ...],
+    gaps: Sequence[Gap] = (),
+) -> Evidence:
+    """The evidence, with its numbered facts.
+
+    Args:
+        upstreams: the hosts of the examination, with the state that their status pages report.
+        gaps: reads that failed.
+    """
+    return Evidence(
+        facts=facts.number_facts(_all_facts(incident, service, material, examination, upstreams)),
+        patterns=examination.patterns,
+        build_patterns=_relevant_build_patterns(examination.build_patterns),
+        requests=material.requests,
+        locations=examination.locations,
+        suspect=material.suspect,
+        upstreams=upstreams,
+        repository=material.repository,
+        network=material.network,
+        failed_reads=tuple(dict.fromkeys((*incident.failed_reads, *gaps))),
+    )
+
+
+def _all_facts(
+    incident: Incident, service: Service, material: Material, examination: Examination,
+    upstreams: tuple[Upstream, ...],
+) -> Iterator[Fact]:  # fmt: skip
+    onset = onset_of(incident)
+    # The facts that decide most verdicts come first: `number_facts` keeps a limited number of them.
+    yield from facts.finding_facts(incident)
+    yield from facts.suspect_facts(material.suspect, onset)
+    yield from facts.log_facts(examination.build_patterns, len(material.build_log), LogSource.BUILD)
+    yield from facts.log_facts(examination.patterns, len(material.run_log), LogSource.DEPLOYMENT)
+    yield from facts.request_facts(material.requests)
+    yield from facts.location_facts(examination.locations)
+    yield from facts.upstream_facts(upstreams)
+    yield from facts.load_facts(service, onset)
+    yield from facts.domain_facts(incident, service)
+    yield from facts.ruled_out_facts(incident)
+    yield from facts.deployment_facts(service, material.examined)
+
+
+def _relevant_build_patterns(build_patterns: tuple[LogPattern, ...]) -> tuple[LogPattern, ...]:
+    """The errors and warnings of a build and its last lines. Its progress is no evidence."""
+    problems = [pattern for pattern in build_patterns if pattern.level in ("error", "warning", "stderr")]
+    last = sorted(build_patterns, key=lambda pattern: pattern.last)[-LAST_BUILD_PATTERNS:]
+    return tuple(dict.fromkeys((*problems, *last)))
