@@ -5,12 +5,12 @@ Tokens are put together here, so that no scanner takes this file for a leak.
 
 from __future__ import annotations
 
-PART = "hunter2Q"  # the readable part of most secrets below
-UUID = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
-HEX = "9f86d081884c7d659a2feaa0c55ad015"
-MIXED = "qZ7rT4mB9xK2vW8nD3fL6hJ5"
+from pathlib import Path
+
+from tests.support.secret_dumps import DUMPS, HEX, MIXED, PART, UUID
 
 SECRETS: dict[str, str] = {
+    **DUMPS,
     # names and separators
     '{"pass": "hunter2Q"}': PART,
     "{'pass': 'hunter2Q', 'port': 1}": PART,
@@ -120,6 +120,7 @@ SECRETS: dict[str, str] = {
 """Text → the part of it that must go."""
 
 INNOCENT = (
+    *Path(__file__).with_name("innocent_texts.txt").read_text(encoding="utf-8").splitlines(),
     "KeyError: 'STRIPE_SECRET_KEY'",
     "KeyError: 'access_token'",
     "password: None",

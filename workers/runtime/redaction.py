@@ -13,12 +13,14 @@ from urllib.parse import quote
 
 from workers.runtime import secret_formats as formats
 from workers.runtime import secret_names as names
-from workers.runtime.secret_values import MARK, is_spoken_secret, looks_secret, redact_named
+from workers.runtime.secret_shapes import MARK, is_spoken_secret, looks_secret
+from workers.runtime.secret_values import redact_cookies, redact_named
 
 # Characters. A shorter known value would be replaced inside ordinary words.
 SHORTEST_KNOWN_SECRET = 6
 SHORTEST_REMEMBERED_SECRET = 8
 LONGEST_WORD = 12  # letters of a value that may as well be an ordinary word
+MAX_QUERY_CHARS = 300  # of a query beside a parameter
 ENCODED_LENGTH = 12  # a shorter secret is not searched for in its encodings: they would match ordinary text
 
 _remembered: set[str] = set()
@@ -75,19 +77,22 @@ def redact(text: str, known: Iterable[str] = ()) -> str:
     if "@" in text:
         text = _without_userinfo(text)
     if _may_contain(lower, "bearer", "basic", "token", "apikey", "negotiate", "digest"):
-        text = formats.BEARER.sub(rf"\1 {MARK}", text)
+        text = formats.DIGEST.sub(rf"\1{MARK}", formats.BEARER.sub(rf"\1 {MARK}", text))
     for hint, pattern in formats.TOKENS:
         if hint in text:
             text = pattern.sub(MARK, text)
     if ";" in text and "=" in text:
         text = formats.COOKIE.sub(rf"\1{MARK}", text)
+    if _may_contain(lower, "cookie"):
+        text = redact_cookies(names.COOKIE_JAR.sub(rf"\1{MARK}", text))
     if _may_contain(lower, *names.HINTS):
         text = _without_named(text)
     if "=" in text and ("?" in text or "&" in text or ";" in text):
         text = names.QUERY.sub(_redact_query, text)
     if "-" in text:
         text = names.USER_FLAG.sub(_redact_user_flag, text)
-        text = names.COMMANDS.sub(rf"\1{MARK}", text)
+    if " " in text:
+        text = _without_arguments(text, lower)
     if "@" in text:
         text = formats.EMAIL.sub(MARK, text)
     text = formats.CARD.sub(lambda match: MARK if formats.is_card(match[0]) else match[0], text)
@@ -155,13 +160,26 @@ def _without_userinfo(text: str) -> str:
         text = formats.DATABASE_USERINFO.sub(rf"\1{MARK}@", text)
         text = formats.USERINFO.sub(rf"\1{MARK}@", text)
         text = formats.PASSWORD_USERINFO.sub(rf"\1{MARK}@", text)
+        text = formats.QUOTED_USERINFO.sub(rf"\1{MARK}@", text)
+    if "oracle" in text:
+        text = formats.ORACLE_USERINFO.sub(rf"\1{MARK}", text)
     return formats.DRIVER_USERINFO.sub(f"{MARK}@", text)
 
 
+def _without_arguments(text: str, lower: str | None) -> str:
+    """Without the passwords that commands take."""
+    for hint, pattern in names.COMMANDS:
+        if _may_contain(lower, *hint):
+            text = pattern.sub(rf"\1{MARK}", text)
+    return text
+
+
 def _without_named(text: str) -> str:
-    for pattern in (names.WRAPPED, names.SQL):
+    for pattern in (names.WRAPPED, names.SQL, names.ATTRIBUTE, *names.VALIDATED):
         text = _redact_quoted(text, pattern)
-    text = redact_named(text)
+    text = names.ARROW.sub(rf"\g<head>{MARK}", redact_named(text))
+    if "/" in text:
+        text = names.PATH.sub(_redact_path, text)
     text = names.NETRC.sub(rf"\1{MARK}", text)
     if "-" in text:
         text = names.FLAG.sub(rf"\1{MARK}", text)
@@ -180,9 +198,20 @@ def _redact_quoted(text: str, pattern: re.Pattern[str]) -> str:
 
 def _redact_query(match: re.Match[str]) -> str:
     name, value = match[1][1:-1].lower(), match["value"]
-    always = name not in ("key", "code")
+    # The code of an OAuth redirect has `state` beside it (RFC 6749, section 4.1.2).
+    is_grant = (
+        name == "code"
+        and "state=" in match.string[max(0, match.start() - MAX_QUERY_CHARS) : match.end() + MAX_QUERY_CHARS]
+    )
+    always = name not in ("key", "code") or is_grant
     secret = len(value) >= SHORTEST_KNOWN_SECRET if always else looks_secret(value)
     return match[1] + MARK if secret or (name == "otp" and value.isdigit()) else match[0]
+
+
+def _redact_path(match: re.Match[str]) -> str:
+    return (
+        match[1] + MARK if looks_secret(match["value"]) and not names.UUID.match(match["value"]) else match[0]
+    )
 
 
 def _redact_user_flag(match: re.Match[str]) -> str:

@@ -30,6 +30,12 @@ KEY_LINE = re.compile(
 # The token formats that services publish so that scanners can find leaked tokens: a part that each of them contains,
 # and the pattern. A search for a word costs a hundredth of a search for a pattern.
 TOKEN_FORMATS = (
+    ("rnd_", r"(?<![A-Za-z0-9])rnd_[A-Za-z0-9]{20,}"),
+    ("v1.0-", r"(?<!\w)v1\.0-[0-9a-f]{24}-[0-9a-f]{80,}"),
+    ("GR1348941", r"GR1348941[\w-]{16,}"),
+    ("tvly-", r"tvly-[\w-]{16,}"),
+    ("fc-", r"(?<![\w-])fc-[0-9a-f]{32}"),
+    ("-us", r"(?<![0-9a-f])[0-9a-f]{32}-us\d{1,2}\b"),
     ("gh", r"gh[pousr]_[A-Za-z0-9]{16,}"),
     ("github_pat_", r"github_pat_\w{20,}"),
     ("gl", r"gl(?:pat|dt|rt|cbt|ptt|ft|agent|oas|soat|imt)-[\w.-]{16,}"),
@@ -42,6 +48,7 @@ TOKEN_FORMATS = (
     ("hooks.slack.com/", r"(?<=hooks\.slack\.com/triggers/)[\w/-]{8,}"),
     ("hooks.slack.com/", r"(?<=hooks\.slack\.com/workflows/)[\w/-]{8,}"),
     ("/api/webhooks/", r"(?<=/api/webhooks/)[\w/-]{8,}"),
+    ("/IncomingWebhook/", r"(?<=/IncomingWebhook/)[\w/-]{8,}"),
     ("/webhookb2/", r"(?<=/webhookb2/)[\w/@-]{8,}"),
     ("IA", r"(?<![A-Za-z0-9])A[KSB]IA[A-Z0-9]{16}"),
     ("ACCA", r"(?<![A-Za-z0-9])ACCA[A-Z0-9]{16}"),
@@ -49,7 +56,7 @@ TOKEN_FORMATS = (
     ("ya29.", r"ya29\.[\w-]{16,}"),
     ("GOCSPX-", r"GOCSPX-[\w-]{16,}"),
     ("/0", r"(?<![\w/])[14]//?0[\w-]{20,}"),
-    ("eyJ", r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"),
+    ("eyJ", r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*){0,3}"),  # JWS and JWE, RFC 7515 and 7516
     ("npm_", r"npm_[A-Za-z0-9]{30,}"),
     ("pypi-", r"pypi-[\w-]{30,}"),
     ("hf_", r"hf_[A-Za-z0-9]{20,}"),
@@ -110,7 +117,7 @@ DATABASE_USERINFO = re.compile(
 DRIVER_USERINFO = re.compile(r"""(?<![\w/.-])[\w.-]{1,60}:[^\s"'@]{1,100}@(?=(?:tcp|unix)\()""")
 """`user:password@tcp(host:3306)/name`, the form of Go's MySQL driver."""
 BEARER = re.compile(
-    r"\b(bearer|basic|token|apikey|negotiate|digest)\s{1,3}(?=[A-Za-z0-9._~+/-]{0,80}[\d=])[A-Za-z0-9._~+/=-]{8,}",
+    r"\b(bearer|basic|token|apikey|negotiate|digest)\s{1,3}(?!username=)(?=[A-Za-z0-9._~+/-]{0,80}[\d=])[A-Za-z0-9._~+/=-]{8,}",
     re.IGNORECASE,
 )
 COOKIE = re.compile(
@@ -118,9 +125,19 @@ COOKIE = re.compile(
     re.IGNORECASE,
 )
 """A cookie with one of its attributes (RFC 6265, section 4.1), wherever it stands."""
-EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]{1,256}@(?!\dx\.)(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}\b")
+DIGEST = re.compile(r"""(\b(?:response|nonce|cnonce|opaque)=\\?")(?!\[redacted\])[^"\\\s]{8,200}""")
+"""The fields of a `Digest` header (RFC 7616) that prove a password."""
+ORACLE_USERINFO = re.compile(r"""(jdbc:oracle:\w{1,10}:[^\s/@]{1,60}/)(?!\[redacted\])[^\s@"']{1,200}(?=@)""")
+QUOTED_USERINFO = re.compile(
+    r"""(["'`][A-Za-z][A-Za-z0-9+.-]{1,20}://)(?!\[redacted\]@)[^\s:@"'`]{0,100}:[^"'`\n@]{1,200}@"""
+)
+"""In quotes a password may contain a space."""
+EMAIL = re.compile(
+    r"(?<![\w.%+-])(?!git@)[\w.%+-]{1,256}@(?!\dx\.)(?:[A-Za-z0-9-]{1,63}\.){1,6}(?!(?:internal|local)\b)[A-Za-z]{2,24}\b"
+    r"(?!\.(?:internal|local)\b)"
+)
 CARD = re.compile(r"(?<![\w.])[2-6]\d(?:[ -]?\d){11,17}(?![\w])")
-RANDOM = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{40,}={0,2}")
+RANDOM = re.compile(r"(?<![A-Za-z0-9+/_-])(?!sha(?:1|256|384|512)-)[A-Za-z0-9+/_-]{40,}={0,2}")
 
 
 def is_card(digits: str) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.secret_texts import INNOCENT, SECRETS
 from workers.runtime.redaction import redact, redact_key_line, remember_secrets
-from workers.runtime.secret_values import MARK
+from workers.runtime.secret_shapes import MARK
 
 REDACTED = {
     "password=hunter2 x": "password=[redacted] x",
