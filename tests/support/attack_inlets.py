@@ -32,7 +32,7 @@ from workers.engine import records
 from workers.engine.codec import json_text
 from workers.investigation.evidence.facts import number_facts
 from workers.investigation.evidence.requests import group_requests
-from workers.investigation.logs.log_patterns import group_patterns
+from workers.investigation.logs.log_patterns import group_records, to_pattern
 from workers.investigation.logs.log_records import build_log_records
 from workers.models import (
     Alert,
@@ -138,7 +138,8 @@ def _logged(lines: Sequence[str]) -> Values:
         )
         for number, line in enumerate(lines)
     ]
-    patterns = group_patterns(build_log_records([log.to_model("d1") for log in logs]))
+    groups = group_records(build_log_records([log.to_model("d1") for log in logs]))
+    patterns = tuple(to_pattern(group) for group in groups)
     facts = [
         Fact(kind=FactKind.LOG_PATTERN, pattern=pattern, source=LogSource.DEPLOYMENT) for pattern in patterns
     ]

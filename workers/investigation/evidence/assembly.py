@@ -18,7 +18,7 @@ from workers.investigation.evidence import facts
 from workers.investigation.evidence.code_changes import changed_locations
 from workers.investigation.evidence.log_reading import UNTRACED_KINDS
 from workers.investigation.evidence.upstreams import MAX_UPSTREAMS, count_blamed_hosts, hosts_in_code
-from workers.investigation.logs.log_patterns import group_patterns
+from workers.investigation.logs.log_patterns import group_records, to_pattern
 from workers.investigation.logs.log_records import LogRecord
 from workers.investigation.onset import onset_of
 from workers.models import (
@@ -96,8 +96,8 @@ def examine(incident: Incident, material: Material, known_hosts: Mapping[str, st
     hosts = sorted(blamed, key=lambda host: (-blamed[host], host))
     hosts += [host for host in coded if host not in blamed]
     return Examination(
-        patterns=group_patterns(material.run_log),
-        build_patterns=group_patterns(material.build_log),
+        patterns=tuple(to_pattern(group) for group in group_records(material.run_log)),
+        build_patterns=tuple(to_pattern(group) for group in group_records(material.build_log)),
         locations=_locations(incident, material, records, tree) if tree else (),
         blamed=blamed,
         hosts=tuple(hosts[:MAX_UPSTREAMS]),

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from datetime import datetime
 
-from workers.investigation.logs.log_records import (
-    CLASS_NAME,
-    FRAME,
-    PYTHON_START,
-    SOURCE_LINE,
-    STACK_LINE,
-    THROWN,
-    LogRecord,
-    truncate_middle,
-)
-from workers.models import LogPattern
+from workers.investigation.logs.log_records import LogRecord, truncate_middle
+from workers.models import LogPattern, Sign
+from workers.runtime.redaction import redact
 
 MAX_PATTERNS = 20  # of one log; the errors come first
 MAX_SAMPLE_CHARS = 4_000  # one whole traceback with its message
@@ -42,24 +34,76 @@ MASKS = (
 """Values that differ from line to line, in the order in which they are masked: a time contains numbers."""
 
 
+@dataclass(frozen=True)
+class RecordGroup:
+    """Log records that differ only in their values. The text is not redacted."""
+
+    template: str
+    """The headline with varying values masked: `order <uuid> failed`."""
+    records: tuple[LogRecord, ...]
+    level: str
+    """The most serious level of the records."""
+    first: datetime
+    last: datetime
+    best: LogRecord
+    """The record that stands for all of them: the first with a trace."""
+
+    @property
+    def count(self) -> int:
+        return len(self.records)
+
+
 @dataclass
 class _Group:
     tokens: list[str]
     records: list[LogRecord]
 
 
-def group_patterns(records: Sequence[LogRecord], limit: int = MAX_PATTERNS) -> tuple[LogPattern, ...]:
-    """At most `limit` patterns: errors first, then warnings and standard error, the most frequent first."""
+def group_records(records: Iterable[LogRecord], limit: int = MAX_PATTERNS) -> list[RecordGroup]:
+    """At most `limit` groups: errors with traces first, then errors, warnings and standard error, then the rest."""
     # Only headlines of the same length and initial word are compared (the parse tree of the Drain algorithm):
     # this keeps the work linear for logs of any size.
     groups: dict[tuple[int, str, bool], list[_Group]] = {}
     for record in records:
-        tokens = mask(headline(record)[:MAX_HEADLINE_CHARS]).split()[:MAX_TOKENS]
+        tokens = mask(record.headline[:MAX_HEADLINE_CHARS]).split()[:MAX_TOKENS]
         candidates = groups.setdefault((len(tokens), tokens[0] if tokens else "", record.is_error), [])
         _assign(record, tokens, candidates)
-    patterns = [_pattern(group) for candidates in groups.values() for group in candidates]
-    patterns.sort(key=lambda pattern: (LEVEL_ORDER.get(pattern.level, 3), -pattern.count, pattern.first))
-    return tuple(patterns[:limit])
+    finished = [_finished(group) for candidates in groups.values() for group in candidates]
+    return sorted(finished, key=_rank)[:limit]
+
+
+def to_pattern(group: RecordGroup, signs: Sequence[Sign] = (), locations: Sequence[str] = ()) -> LogPattern:
+    """The group as evidence: redacted, and cut to the size of a model.
+
+    Args:
+        signs: what the records of the group show about their cause.
+        locations: own code that the trace names, as `file:line`, innermost first.
+    """
+    best = group.best
+    return LogPattern(
+        template=truncate_middle(redact(group.template), MAX_TEMPLATE_CHARS),
+        count=group.count,
+        level=group.level[:20],
+        first=group.first,
+        last=group.last,
+        sample=sample_text(best, MAX_SAMPLE_CHARS),
+        headline=redact(best.headline)[:MAX_HEADLINE_CHARS],
+        exception=best.exception,
+        signs=tuple(signs),
+        locations=tuple(locations),
+    )
+
+
+def sample_text(record: LogRecord, limit: int) -> str:
+    """The redacted text of the record in at most `limit` characters. The innermost frames and the exception stay.
+
+    It is redacted as a whole and before it is cut: half a token or half a key no longer has its format.
+    """
+    return truncate_middle(redact(record.text), limit)
+
+
+def _rank(group: RecordGroup) -> tuple[int, bool, int, datetime]:
+    return LEVEL_ORDER.get(group.level, 3), not group.best.is_trace, -group.count, group.first
 
 
 def _assign(record: LogRecord, tokens: list[str], candidates: list[_Group]) -> None:
@@ -78,17 +122,16 @@ def _is_alike(template: Sequence[str], tokens: Sequence[str]) -> bool:
     return equal >= MIN_EQUAL_SHARE * max(1, len(tokens))
 
 
-def _pattern(group: _Group) -> LogPattern:
+def _finished(group: _Group) -> RecordGroup:
     best = next((record for record in group.records if record.is_trace), group.records[0])
     levels = {record.level for record in group.records}
-    level = next((level for level in LEVEL_ORDER if level in levels), group.records[0].level)
-    return LogPattern(
-        template=truncate_middle(" ".join(group.tokens), MAX_TEMPLATE_CHARS),
-        count=len(group.records),
-        level=level[:20],
+    return RecordGroup(
+        template=" ".join(group.tokens),
+        records=tuple(group.records),
+        level=next((level for level in LEVEL_ORDER if level in levels), group.records[0].level),
         first=min(record.at for record in group.records),
         last=max(record.at for record in group.records),
-        sample=truncate_middle(best.text, MAX_SAMPLE_CHARS),
+        best=best,
     )
 
 
@@ -97,33 +140,3 @@ def mask(text: str) -> str:
     for regex, name in MASKS:
         text = regex.sub(name, text)
     return text
-
-
-# ---- headlines ----
-
-
-def headline(record: LogRecord) -> str:
-    """The line that names the problem: the exception of a traceback, otherwise the first line."""
-    if not record.is_trace:
-        return record.lines[0]
-    if exception := _python_exception(record.lines):
-        return exception
-    lines = [line.lstrip(" |+") for line in record.lines]
-    thrown = [line for line in lines if THROWN.match(line)] or _node_exception(record.lines)
-    return thrown[0] if thrown else record.lines[0]
-
-
-def _python_exception(lines: Sequence[str]) -> str:
-    """The last line of the last traceback, which names the exception. It may have any class name."""
-    starts = [number for number, line in enumerate(lines) if PYTHON_START.match(line)]
-    if not starts:
-        return ""
-    after = (line for line in lines[starts[-1] + 1 :] if line.strip() and line[0] not in " \t|+")
-    return next(after, "")
-
-
-def _node_exception(lines: Sequence[str]) -> list[str]:
-    """The line above the first frame of a Node stack, if it can be an exception: its class may have any name."""
-    above = [line for line, below in pairwise(lines) if STACK_LINE.match(below) and not FRAME.match(line)][:1]
-    is_exception = SOURCE_LINE.match(lines[0]) or (above and CLASS_NAME.match(above[0]))
-    return above if is_exception else []

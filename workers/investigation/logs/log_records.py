@@ -1,20 +1,21 @@
 """Turns log lines into records: a traceback is one record, JSON is opened, the level follows from the text. Pure.
 
-Log text comes from the watched service and is untrusted: it is cleaned, redacted and truncated, in this order, kept as
-data, and never followed. All regular expressions are bounded.
+Log text comes from the watched service and is untrusted: it is cleaned and truncated, kept as data, and never
+followed. It is not redacted: a pattern is redacted when it is built. All regular expressions are bounded.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from workers.models import LogLine
 from workers.runtime.characters import visible
-from workers.runtime.redaction import redact, redact_key_line
+from workers.runtime.redaction import redact_key_line
 
 MAX_LINE_CHARS = 200_000  # of a line are processed at all; far less is kept, after redaction
 MAX_RECORD_CHARS = 12_000  # a whole traceback with its message; longer records lose their middle
@@ -43,6 +44,10 @@ THROWN = re.compile(
     r"^(?:Uncaught )?(?:Error|Exception"
     r"|[A-Za-z_][\w.$]{0,120}(?:Error|Exception|Warning|Timeout|Exit|Interrupt|Failure|Group))"
     r"(?: \[[\w-]+\])?(?::|\s*$)"
+)
+CLASS = re.compile(
+    r"^(?:Uncaught )?([A-Za-z_][\w.$]{0,120}(?:Error|Exception|Warning|Timeout|Exit|Interrupt|Failure|Group)|Error"
+    r"|Exception|[A-Z][\w$]{2,120})(?: \[[\w-]+\])?(?::|\s*$)"
 )
 # The first line that Node prints for an uncaught exception: the file and line that threw it.
 SOURCE_LINE = re.compile(r"^(?:file://)?[^\s:]{1,300}\.[cm]?[jt]sx?:\d{1,7}$")
@@ -84,16 +89,45 @@ STACK_KEYS = (
 )
 
 
-@dataclass
+@dataclass(frozen=True)
 class LogRecord:
-    """One log entry of one replica: a line, or a whole traceback with the message before it."""
+    """One log entry of one replica: a line, or a whole traceback with the message before it.
+
+    The text is cleaned of invisible characters, but not redacted: records stay in memory and signs are read from them.
+    """
 
     at: datetime
+    instance: str
+    """Replica that printed it; empty if Railway does not say."""
     reported_level: str
     """The level that Railway or the JSON line names, lower case. Standard error counts as `error` on Railway."""
-    lines: list[str] = field(default_factory=list)
-    level: str = "info"
+    lines: tuple[str, ...]
+    level: str
     """The level that the text shows: `error`, `warning`, `stderr`, `info`, `debug` …"""
+    is_trace: bool
+    """True if the record has a stack trace."""
+    headline: str
+    """The line that names the problem: the exception of a trace, otherwise the first line."""
+    exception: str
+    """Class of the exception that the headline names; empty without one."""
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def is_error(self) -> bool:
+        return self.level == "error"
+
+
+@dataclass
+class _Open:
+    """A record whose next line may still come."""
+
+    at: datetime
+    instance: str
+    reported_level: str
+    lines: list[str]
 
     @property
     def text(self) -> str:
@@ -103,10 +137,6 @@ class LogRecord:
     def is_trace(self) -> bool:
         return any(FRAME.match(line) for line in self.lines)
 
-    @property
-    def is_error(self) -> bool:
-        return self.level == "error"
-
 
 def clean_log_text(text: str) -> str:
     """The beginning of the text without anything that a reader cannot see; line feeds and tabs stay."""
@@ -115,8 +145,8 @@ def clean_log_text(text: str) -> str:
 
 def build_log_records(lines: Iterable[LogLine]) -> list[LogRecord]:
     """The lines as records, oldest first. Tracebacks are joined per replica, because replicas interleave."""
-    open_records: dict[str, LogRecord] = {}
-    records: list[LogRecord] = []
+    open_records: dict[str, _Open] = {}
+    records: list[_Open] = []
     in_key: dict[str, bool] = {}
     for line in sorted(lines, key=lambda line: line.timestamp):
         instance = line.instance_id or ""
@@ -125,18 +155,30 @@ def build_log_records(lines: Iterable[LogLine]) -> list[LogRecord]:
         )
         level, text = _open_json(message, (line.level or "").lower())
         # Again, because JSON may hold escaped control characters.
-        for position, piece in enumerate(redact(visible(text)).split("\n")):
+        for position, piece in enumerate(visible(text).split("\n")):
             record = open_records.get(instance)
             if record is not None and (position > 0 or _continues(record, piece, line.timestamp)):
                 _append(record, piece)
             elif piece.strip():
-                record = LogRecord(line.timestamp, level, [piece.rstrip()[:MAX_RECORD_CHARS]])
+                record = _Open(line.timestamp, instance, level, [piece.rstrip()[:MAX_RECORD_CHARS]])
                 open_records[instance] = record
                 records.append(record)
-    for record in records:
-        record.lines = _limited(record.lines)
-        record.level = _level(record)
-    return records
+    return [_closed(record) for record in records]
+
+
+def _closed(record: _Open) -> LogRecord:
+    record.lines = _limited(record.lines)
+    headline = find_headline(record.lines) if record.is_trace else record.lines[0]
+    return LogRecord(
+        at=record.at,
+        instance=record.instance,
+        reported_level=record.reported_level,
+        lines=tuple(record.lines),
+        level=_level(record),
+        is_trace=record.is_trace,
+        headline=headline,
+        exception=exception_class(headline),
+    )
 
 
 def _append(record: LogRecord, line: str) -> None:
@@ -167,7 +209,7 @@ def truncate_middle(text: str, limit: int) -> str:
 # ---- joining lines ----
 
 
-def _continues(record: LogRecord, line: str, at: datetime) -> bool:
+def _continues(record: _Open, line: str, at: datetime) -> bool:
     """True if a new message of the same replica is the next line of the record."""
     if (at - record.at).total_seconds() > MAX_PAUSE_SECONDS or len(record.lines) >= MAX_OPEN_LINES:
         return False
@@ -187,7 +229,7 @@ def _continues(record: LogRecord, line: str, at: datetime) -> bool:
     return in_trace and _continues_trace(record, line, last, node_uncaught=node_uncaught)
 
 
-def _continues_trace(record: LogRecord, line: str, last: str, *, node_uncaught: bool) -> bool:
+def _continues_trace(record: _Open, line: str, last: str, *, node_uncaught: bool) -> bool:
     if line[0] in " \t}|" or (node_uncaught and not record.lines[-1].strip()):
         return True
     if (FRAME.match(last) or last[:1] in " \t|") and _expects_exception(record):
@@ -195,7 +237,7 @@ def _continues_trace(record: LogRecord, line: str, last: str, *, node_uncaught: 
     return THROWN.match(line) is not None and not THROWN.match(last)
 
 
-def _expects_exception(record: LogRecord) -> bool:
+def _expects_exception(record: _Open) -> bool:
     """True if the record is a Python traceback whose last line, which names the exception, is still missing."""
     starts = [number for number, line in enumerate(record.lines) if PYTHON_START.match(line)]
     return bool(starts) and all(line[:1] in " \t|+" or not line for line in record.lines[starts[-1] + 1 :])
@@ -241,7 +283,7 @@ def _stack_text(value: object) -> str:
 # ---- levels ----
 
 
-def _level(record: LogRecord) -> str:
+def _level(record: _Open) -> str:
     """The level that the text itself shows. Everything on standard error is `error` for Railway, even `INFO` lines."""
     leading = LEADING_LEVEL.match(record.lines[0][:200])
     word = leading[1].lower() if leading else ""
@@ -266,3 +308,37 @@ def _names_exception(line: str) -> bool:
 
 def _sounds_like_error(text: str) -> bool:
     return ERROR_WORDS.search(HARMLESS_PHRASES.sub("", text[:2_000])) is not None
+
+
+# ---- headlines ----
+
+
+def find_headline(lines: Sequence[str]) -> str:
+    """The line of a trace that names the exception; its first line if none does."""
+    if exception := _python_exception(lines):
+        return exception
+    plain = [line.lstrip(" |+") for line in lines]
+    thrown = [line for line in plain if THROWN.match(line)] or _node_exception(lines)
+    return thrown[0] if thrown else lines[0]
+
+
+def exception_class(headline: str) -> str:
+    """The class of the exception that a headline names; empty without one."""
+    match = CLASS.match(headline)
+    return match[1] if match else ""
+
+
+def _python_exception(lines: Sequence[str]) -> str:
+    """The last line of the last traceback, which names the exception. It may have any class name."""
+    starts = [number for number, line in enumerate(lines) if PYTHON_START.match(line)]
+    if not starts:
+        return ""
+    after = (line for line in lines[starts[-1] + 1 :] if line.strip() and line[0] not in " \t|+")
+    return next(after, "")
+
+
+def _node_exception(lines: Sequence[str]) -> list[str]:
+    """The line above the first frame of a Node stack, if it can be an exception: its class may have any name."""
+    above = [line for line, below in pairwise(lines) if STACK_LINE.match(below) and not FRAME.match(line)][:1]
+    is_exception = SOURCE_LINE.match(lines[0]) or (above and CLASS_NAME.match(above[0]))
+    return above if is_exception else []
