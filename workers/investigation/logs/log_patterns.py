@@ -19,6 +19,7 @@ MAX_TOKENS = 60  # words of a headline that are compared
 # Groups of one length and initial word; bounds the work for a log in which every line is different.
 MAX_GROUPS = 200
 MIN_EQUAL_SHARE = 0.5  # share of equal words from which two headlines are of one pattern
+ANY = "<*>"  # stands for a word that differs between the records of a group
 LEVEL_ORDER = {"error": 0, "warning": 1, "stderr": 2}
 
 MASKS = (
@@ -81,7 +82,7 @@ def to_pattern(group: RecordGroup, signs: Sequence[Sign] = (), locations: Sequen
     """
     best = group.best
     return LogPattern(
-        template=truncate_middle(redact(group.template), MAX_TEMPLATE_CHARS),
+        template=truncate_middle(_redacted_template(group), MAX_TEMPLATE_CHARS),
         count=group.count,
         level=group.level[:20],
         first=group.first,
@@ -92,6 +93,15 @@ def to_pattern(group: RecordGroup, signs: Sequence[Sign] = (), locations: Sequen
         signs=tuple(signs),
         locations=tuple(locations),
     )
+
+
+def _redacted_template(group: RecordGroup) -> str:
+    """The template, masked after redaction: a token whose digits are masked no longer has its format."""
+    words = mask(redact(group.best.headline)[:MAX_HEADLINE_CHARS]).split()[:MAX_TOKENS]
+    varying = [word == ANY for word in group.template.split(" ")]
+    if len(varying) == len(words):
+        words = [ANY if varies else word for word, varies in zip(words, varying, strict=True)]
+    return " ".join(words)
 
 
 def sample_text(record: LogRecord, limit: int) -> str:
@@ -113,7 +123,7 @@ def _assign(record: LogRecord, tokens: list[str], candidates: list[_Group]) -> N
     if group is None:
         candidates.append(_Group(tokens, [record]))
         return
-    group.tokens = [a if a == b else "<*>" for a, b in zip(group.tokens, tokens, strict=True)]
+    group.tokens = [a if a == b else ANY for a, b in zip(group.tokens, tokens, strict=True)]
     group.records.append(record)
 
 

@@ -181,7 +181,7 @@ def _closed(record: _Open) -> LogRecord:
     )
 
 
-def _append(record: LogRecord, line: str) -> None:
+def _append(record: _Open, line: str) -> None:
     # Beyond the limit only frames are dropped: the exception comes after them and must stay.
     if len(record.lines) < MAX_RECORD_LINES or not FRAME.match(line):
         record.lines.append(line.rstrip()[:MAX_RECORD_CHARS])
