@@ -24,11 +24,13 @@ class SignKind(StrEnum):
     """What a log record shows about its cause. The comment names the subject of a sign of this kind."""
 
     SETTING_MISSING = "setting_missing"  # variable or setting, as the service names it
-    SETTING_INVALID = "setting_invalid"  # variable or setting
+    SETTING_INVALID = "setting_invalid"  # variable or setting with a malformed value
     CREDENTIALS_REJECTED = "credentials_rejected"  # host or service that rejects them; empty if not named
     WRONG_ADDRESS = "wrong_address"  # address that cannot be right, such as a datastore on localhost
     PORT_IN_USE = "port_in_use"  # port
     CONNECTION_REFUSED = "connection_refused"  # host, with its port if it is named
+    UNREACHABLE = "unreachable"  # host to which no connection came about; the text does not say why
+    NOT_READY = "not_ready"  # host; empty if not named; a datastore that is starting
     CONNECTION_CLOSED = "connection_closed"  # host; empty if not named
     UNKNOWN_HOST = (
         "unknown_host"  # host; numbers: temporary 1 if the name service failed instead of denying it
@@ -41,6 +43,7 @@ class SignKind(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"  # nothing
     DISK_FULL = "disk_full"  # path or volume; empty if not named
     MODULE_MISSING = "module_missing"  # module or package that is not installed
+    LIBRARY_MISSING = "library_missing"  # system library or program that the image lacks
     COMMAND_MISSING = "command_missing"  # program of the start command that does not exist
     WORKER_TIMEOUT = "worker_timeout"  # server that ended a worker for one slow request
     TERMINATED = "terminated"  # signal from outside

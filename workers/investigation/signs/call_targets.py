@@ -1,0 +1,97 @@
+"""Positions that hold the host of a failed call. Pure.
+
+Only these positions are read, so that a link to a manual or the service's own domain is never blamed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workers.investigation.signs.host_names import HOST, NAME, PLACEHOLDERS, PORT, URL, clean_host, endpoint
+from workers.investigation.signs.wordings import compiled, matches, may_match
+
+# Words before a link to a manual.
+DOCUMENTATION_LEAD = r"\b(?:see|info|visit|docs?|documentation|refer|read|more|help|guide|manual|learn|details?|instructions)\b[^\n]{0,40}$"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A position that holds the host of a failed call."""
+
+    pattern: str
+    names_call: bool = False
+    """True if the client itself writes the called URL before the failure, so that it counts more than an address."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """The host of a failed call, where the text names it."""
+
+    at: int
+    endpoint: str
+    names_call: bool
+
+
+TARGETS: tuple[Target, ...] = (
+    # Go: `Post "https://…": dial tcp …`.
+    Target(rf"\b(?:Get|Post|Put|Patch|Delete|Head|Options) \"{URL}[^\s\"]{{0,400}}\": ", names_call=True),
+    # node-fetch, RestTemplate, reqwest, requests, botocore, Faraday.
+    Target(rf"\brequest to {URL}", names_call=True),
+    Target(rf"\brequest for \"{URL}", names_call=True),
+    Target(rf"\bfor url:? [(\[]?['\"]?{URL}", names_call=True),
+    Target(rf"endpoint URL: \"{URL}", names_call=True),
+    Target(rf"\) for {URL}", names_call=True),
+    Target(rf"Connect to {URL}", names_call=True),
+    # urllib3, aiohttp.
+    Target(rf"ConnectionPool\(host='{HOST}', port={PORT}", names_call=True),
+    Target(rf"ConnectionPool\(host='{HOST}'", names_call=True),
+    Target(rf"Cannot connect to host {HOST}:{PORT}", names_call=True),
+    Target(rf"server at \"{HOST}\"(?: \([^)\n]{{1,60}}\))?, port {PORT}", names_call=True),
+    Target(rf"open TCP connection to {HOST}:{PORT}", names_call=True),
+    Target(rf"upstream: \"{URL}", names_call=True),
+    Target(rf"[\"']?broker[\"']?: ?[\"']{HOST}:{PORT}", names_call=True),
+    Target(rf"[Aa]ttempt to connect to {HOST}:{PORT}"),
+    # Properties of Node.js errors, and of axios' configuration.
+    Target(rf"\bhostname[\"']?: ?[\"']{HOST}[\"']"),
+    Target(
+        rf"\b(?:remoteA|a)ddress[\"']?: ?[\"']{HOST}[\"'],?\s{{0,8}}[\"']?(?:port|remotePort)[\"']?: ?{PORT}"
+    ),
+    Target(rf"\bhost[\"']?: ?[\"']{HOST}[\"'],?\s{{0,8}}[\"']?port[\"']?: ?[\"']?{PORT}"),
+    Target(rf"\b(?:url|baseURL|uri|path)[\"']?: ?[\"']{URL}"),
+    Target(rf"\bhost=['\"]?{HOST}['\"]?(?:[,; ]{{1,2}}port=['\"]?{PORT})?"),
+    Target(rf"\bto {HOST} port {PORT}"),
+    # Words before a URL or host in the service's own messages.
+    Target(
+        r"(?:\b(?:calling|fetching|requesting|reaching|contacting|connecting|posting|fetch|call|request|connect|connection|reach"
+        r"|GET|POST|PUT|PATCH|DELETE)(?: to| at| from)?|\b(?:to|from|at|of|against))[:=]? {1,2}['\"`(<]{0,2}"
+        + URL
+    ),
+    Target(
+        rf"\b(?:connect(?:ing|ion)?|reconnect(?:ing)?) (?:to|with|at) ['\"`]?(?P<host>{NAME}\.[A-Za-z]{{2,24}}|\d{{1,3}}(?:\.\d{{1,3}}){{3}})(?::{PORT})?"
+    ),
+    Target(rf"\breach ['\"`]?(?P<host>{NAME}\.[A-Za-z]{{2,24}})(?::{PORT})?"),
+    Target(rf"\((?P<host>{NAME}\.[A-Za-z]{{2,24}}|\d{{1,3}}(?:\.\d{{1,3}}){{3}}):{PORT}\)"),
+    Target(rf"(?P<host>{NAME}\.railway\.internal)(?::{PORT})?"),
+)
+
+
+def calls_in(text: str, lowered: str) -> list[Call]:
+    """The calls that the text names; positions of clients come first."""
+    calls: list[Call] = []
+    for entry in TARGETS:
+        if not may_match(entry.pattern, lowered):
+            continue
+        for match in matches(entry.pattern, text, exact_case=True):
+            name = endpoint(match["host"], match.groupdict().get("port"))
+            if (
+                name
+                and clean_host(match["host"]) not in PLACEHOLDERS
+                and not _is_link(text, match.start("host"))
+            ):
+                calls.append(Call(match.start(), name, entry.names_call))
+    return sorted(calls, key=lambda call: not call.names_call)
+
+
+def _is_link(text: str, at: int) -> bool:
+    lead = text[max(0, at - 60) : at].rpartition("://")[0]
+    return compiled(DOCUMENTATION_LEAD).search(lead) is not None

@@ -1,0 +1,99 @@
+"""Sentences about exhausted connection pools and connection limits, with the option that sizes them. Pure."""
+
+from __future__ import annotations
+
+from workers.investigation.signs.wordings import Wording
+from workers.models import SignKind
+
+POOL = SignKind.POOL_EXHAUSTED
+
+POOLS: tuple[Wording, ...] = (
+    # node-postgres `pg-pool`; the same words serve a slow server, but the pool waits for a free client.
+    Wording(POOL, r"timeout exceeded when trying to connect", "max"),
+    # Prisma P2024.
+    Wording(
+        POOL,
+        r"Timed out fetching a new connection from the (?:connection )?pool(?:[^\n]{0,160}?connection limit: (?P<n_current>\d{1,5}))?",
+        "connection_limit",
+    ),
+    # Knex (tarn), Sequelize, TypeORM (mysql2), Mongo, generic-pool.
+    Wording(POOL, r"Timeout acquiring a connection\. The pool is probably full", "pool.max"),
+    Wording(POOL, r"ConnectionAcquireTimeoutError", "pool.max"),
+    Wording(POOL, r"ResourceRequest timed out", "pool.max"),
+    Wording(POOL, r"Queue limit reached|No connections available", "connectionLimit"),
+    Wording(POOL, r"Timed out while checking out a connection from connection pool", "maxPoolSize"),
+    Wording(POOL, r"WaitQueueTimeoutError|WaitQueueTimeout", "maxPoolSize"),
+    # SQLAlchemy; the sizes are pool_size and max_overflow.
+    Wording(
+        POOL,
+        r"QueuePool limit of size (?P<n_current>\d{1,5}) overflow (?P<n_overflow>-?\d{1,5}) reached",
+        "pool_size",
+    ),
+    # psycopg_pool, asyncpg, aiomysql, redis-py.
+    Wording(POOL, r"psycopg_pool\.PoolTimeout|couldn't get a connection after [\d.]{1,8} sec", "max_size"),
+    Wording(
+        POOL,
+        r"redis[\w.]{0,40}(?:ConnectionError|MaxConnectionsError): (?:Too many connections|No connection available)",
+        "max_connections",
+    ),
+    Wording(POOL, r"\bhttp(?:x|core)\.PoolTimeout", "max_connections"),
+    Wording(POOL, r"PoolError: connection pool exhausted", "maxconn"),
+    # HikariCP, Apache DBCP 2, Tomcat JDBC, Apache HttpClient, Lettuce and Jedis.
+    Wording(
+        POOL,
+        r"Connection is not available, request timed out after \d{1,9}ms(?: \(total=(?P<n_current>\d{1,5}))?",
+        "spring.datasource.hikari.maximum-pool-size",
+    ),
+    Wording(POOL, r"Cannot get a connection, pool error", "maxTotal"),
+    Wording(POOL, r"PoolExhaustedException[^\n]{0,160}?(?:size:(?P<n_current>\d{1,5}))?", "maxActive"),
+    Wording(POOL, r"Timeout waiting for connection from pool", "maxConnTotal"),
+    Wording(POOL, r"Could not get a resource from the pool", "maxTotal"),
+    # ActiveRecord, connection_pool (Sidekiq, Redis).
+    Wording(
+        POOL,
+        r"could not obtain a connection from the pool within|ActiveRecord::ConnectionTimeoutError",
+        "pool (RAILS_MAX_THREADS)",
+    ),
+    Wording(
+        POOL,
+        r"ConnectionPool::TimeoutError[^\n]{0,80}|Waited [\d.]{1,8} sec, (?P<n_used>\d{1,4})/(?P<n_current>\d{1,4}) available",
+        "size",
+    ),
+    # DBConnection (Ecto).
+    Wording(
+        POOL, r"connection not available and request was dropped from queue after", "pool_size (POOL_SIZE)"
+    ),
+    # Npgsql, SqlClient, MySqlConnector.
+    Wording(
+        POOL,
+        r"The connection pool has been exhausted, either raise [^\n]{0,40}\(currently (?P<n_current>\d{1,5})",
+        "Maximum Pool Size",
+    ),
+    Wording(POOL, r"prior to obtaining a connection from the pool", "Max Pool Size"),
+    Wording(POOL, r"all pooled connections are in use", "Maximum Pool Size"),
+    # sqlx, deadpool, bb8, r2d2, Go's puddle.
+    Wording(POOL, r"pool timed out while waiting for an open connection|\bPoolTimedOut\b", "max_connections"),
+    Wording(
+        POOL,
+        r"Timeout occurred while waiting for a slot to become available|timed out waiting for connection|Timed out in bb8",
+        "max_size",
+    ),
+    Wording(POOL, r"redis: connection pool timeout", "PoolSize"),
+    # The server's own limit: PostgreSQL, PgBouncer, MySQL, Redis, MongoDB.
+    Wording(
+        POOL,
+        r"too many clients already|remaining connection slots are reserved|too many connections for (?:role|database)",
+        "max_connections",
+    ),
+    Wording(
+        POOL,
+        r"(?:1040|08004|ER_CON_COUNT_ERROR|ER_TOO_MANY_USER_CONNECTIONS|MySQL)[^\n]{0,40}Too many connections|User [^\n]{1,80} has exceeded the 'max_user_connections'",
+        "max_connections",
+    ),
+    Wording(POOL, r"max number of clients reached", "maxclients"),
+    Wording(
+        POOL,
+        r"no more connections allowed \(max_client_conn\)|[Mm]ax client connections reached|query_wait_timeout|MaxClientsInSessionMode",
+        "pool_size",
+    ),
+)

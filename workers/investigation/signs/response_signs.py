@@ -1,0 +1,78 @@
+"""Reads answers of called hosts that are errors: rejected credentials, 5xx, rate limits. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from workers.investigation.signs.credential_wordings import CREDENTIALS, REJECTED
+from workers.investigation.signs.host_names import HOST, PORT, URL, endpoint
+from workers.investigation.signs.record_text import RecordText
+from workers.investigation.signs.wordings import compiled, matches, may_match, read_table, sign
+from workers.models import Sign, SignKind
+
+# Words without a product: the host stands elsewhere on the line, or nowhere.
+ANY_REJECTION = (
+    r"\b(?:[Ii]nvalid|[Ee]xpired|[Ii]ncorrect|[Rr]evoked|[Bb]ad) (?:api|API|Api)[ _-]?[Kk]ey\b",
+    r"\b40[13] Client Error|Unauthorized for url|Client error '40[13] ",
+    r"HTTP/1\.1 401 Unauthorized\b",
+    r"Request failed with status code 401|Response code 401|server responded with status 401",
+    r"HttpClientErrorException\$(?:Unauthorized|Forbidden)|does not indicate success: 401",
+)
+# 501 is left out: it is an error of the caller.
+STATUS = r"(?P<status>50[0234]|52[0-7]|429)"
+# requests, httpx, axios, got, Faraday, RestTemplate, .NET, Guzzle, Go services, nginx, providers' SDKs.
+STATUS_FORMS = (
+    rf"\b{STATUS} (?:Server|Client) Error",
+    rf"(?:Server|Client) error '{STATUS} ",
+    rf"(?:failed|responded|rejected|returned|answered|error) with (?:a |an )?(?:HTTP )?status(?: code)? {STATUS}\b",
+    rf"Response code {STATUS} \(",
+    rf"server responded with status {STATUS}\b",
+    rf"does not indicate success: {STATUS}\b",
+    rf"resulted in a [`']?{STATUS} ",
+    rf"\b(?:answered|returned|responded|replied|gave|got)(?: with)?(?: an?)?(?: HTTP)?(?: status)?(?: code)?:? {STATUS}\b",
+    rf"\b(?:upstream|unexpected|bad|error|response) (?:response )?(?:HTTP )?status(?: code)?[:= ]{{1,2}}{STATUS}\b",
+    rf"\b{STATUS}:? (?:Bad Gateway|Service (?:Temporarily )?Unavailable|Gateway Time-?out|Too Many Requests)",
+    rf"\bstatus(?:Code|_code)?[\"']?[:=] ?{STATUS}\b",
+    rf"Error code: {STATUS} - ",
+    r"RateLimitError\b|insufficient_quota|You exceeded your current quota",
+    r"overloaded_error",
+)
+TOO_MANY_REQUESTS = 429.0  # status of a rate limit whose text names no status
+# Positions that hold the host that answered.
+ANSWERED_BY = (
+    rf"\b(?:for url|from|to|of|by|at|GET|POST|PUT|PATCH|DELETE|calling|request)[: (\[]{{1,3}}['\"`<]{{0,2}}{URL}",
+    rf"\b(?:url|baseURL|uri)[\"']?: ?[\"']{URL}",
+    rf"{URL}[^\s]{{0,200}}:? (?:answered|returned|responded|replied|gave|failed|unexpected|status)",
+    rf"\bhostname[\"']?: ?[\"']{HOST}[\"'](?:,\s{{0,8}}[\"']?port[\"']?: ?{PORT})?",
+    r"\b(?P<host>[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,5}\.[a-z]{2,12})(?::(?P<port>\d{1,5}))? (?:answered|returned|responded|replied|gave)",
+    rf"upstream: \"{URL}",
+)
+PROVIDERS = (("openai", "api.openai.com"), ("anthropic", "api.anthropic.com"), ("stripe", "api.stripe.com"))
+
+
+def credential_signs(record: RecordText, lowered: str) -> Iterator[Sign]:
+    """Signs of rejected passwords and keys, with the product or the host."""
+    yield from read_table(CREDENTIALS, record.message, lowered)
+    for pattern in ANY_REJECTION:
+        if may_match(pattern, lowered) and compiled(pattern, True).search(record.message):
+            yield sign(REJECTED, _answering_host(record.message, lowered))
+
+
+def response_signs(record: RecordText, lowered: str) -> Iterator[Sign]:
+    """Signs of error answers, with the host and the status."""
+    for pattern in STATUS_FORMS:
+        match = compiled(pattern, True).search(record.message) if may_match(pattern, lowered) else None
+        if match:
+            status = float(match.groupdict().get("status") or TOO_MANY_REQUESTS)
+            yield sign(SignKind.ERROR_RESPONSE, _answering_host(record.message, lowered), {"status": status})
+            return
+
+
+def _answering_host(text: str, lowered: str) -> str:
+    """The host that answered, without a port that says nothing new."""
+    for pattern in ANSWERED_BY:
+        for match in matches(pattern, text, exact_case=True) if may_match(pattern, lowered) else ():
+            name = endpoint(match["host"], match.groupdict().get("port"))
+            if name:
+                return name
+    return next((host for word, host in PROVIDERS if word in lowered), "")

@@ -1,0 +1,143 @@
+"""Sentences of Node.js and of compiled languages about missing or malformed settings. Pure."""
+
+from __future__ import annotations
+
+from workers.investigation.signs.setting_wordings import ANY, INVALID, MISSING, UPPER, VARIABLE, Q
+from workers.investigation.signs.wordings import Wording
+
+NODE: tuple[Wording, ...] = (
+    # Prisma: P1012 and the query engine.
+    Wording(MISSING, rf"Environment variable not found: (?P<subject>{ANY})"),
+    Wording(INVALID, r"the URL must start with the protocol `?[\w+]{1,20}", "DATABASE_URL"),
+    Wording(INVALID, r"The provided database string is invalid|P1013", "DATABASE_URL"),
+    # envalid, env-var, convict, dotenv-safe, @nestjs/config.
+    Wording(MISSING, rf"env-var: \"(?P<subject>{ANY})\" is a required variable, but it was not set"),
+    Wording(INVALID, rf"env-var: \"(?P<subject>{ANY})\" (?:should|must) "),
+    Wording(
+        MISSING,
+        rf"Missing environment variables:\n(?P<names>(?: {{1,8}}{UPPER}[^\n]{{0,200}}\n?){{1,12}})",
+        exact_case=True,
+    ),
+    Wording(
+        MISSING,
+        rf"defined in [\w./-]{{1,80}} but are not defined in the environment:\s{{0,4}}(?P<names>{UPPER}(?:, {UPPER}){{0,20}})",
+        exact_case=True,
+    ),
+    Wording(
+        MISSING,
+        rf"Config validation error: [^\n]{{0,400}}?\"(?P<subject>{ANY})\" is (?:required|not allowed to be empty)",
+    ),
+    Wording(INVALID, rf"Config validation error: \"(?P<subject>{ANY})\" must be "),
+    Wording(MISSING, rf"Configuration key \"(?P<subject>{ANY})\" does not exist"),
+    # openai-node, @anthropic-ai/sdk, stripe-node, supabase-js, clerk, next-auth, passport, jsonwebtoken, twilio, resend.
+    Wording(
+        MISSING, rf"\bThe (?P<subject>{UPPER}) environment variable is missing or empty", exact_case=True
+    ),
+    Wording(MISSING, r"Neither apiKey nor config\.authenticator provided", "STRIPE_SECRET_KEY"),
+    Wording(MISSING, r"supabaseUrl is required", "SUPABASE_URL"),
+    Wording(MISSING, r"supabaseKey is required", "SUPABASE_KEY"),
+    Wording(INVALID, r"Invalid supabaseUrl", "SUPABASE_URL"),
+    Wording(MISSING, r"Your project's URL and Key are required to create a Supabase client", "SUPABASE_URL"),
+    Wording(MISSING, r"Missing publishableKey", "CLERK_PUBLISHABLE_KEY"),
+    Wording(MISSING, r"Missing (?:Clerk )?secretKey", "CLERK_SECRET_KEY"),
+    Wording(INVALID, r"publishableKey passed to Clerk is invalid", "CLERK_PUBLISHABLE_KEY"),
+    Wording(MISSING, r"Please define a `secret`|\[NO_SECRET\]|MissingSecret(?:Error)?\b", "NEXTAUTH_SECRET"),
+    Wording(MISSING, r"secretOrPrivateKey must have a value", "JWT_SECRET"),
+    Wording(MISSING, r"secret or public key must be provided", "JWT_SECRET"),
+    Wording(
+        MISSING,
+        r"(?:JwtStrategy requires a secret or key|secretOrKey\b[^\n]{0,40}(?:undefined|required))",
+        "JWT_SECRET",
+    ),
+    Wording(MISSING, r"OAuth2Strategy requires a (?:clientID|clientSecret) option", "CLIENT_ID"),
+    Wording(MISSING, r"secret option required for sessions", "SESSION_SECRET"),
+    Wording(MISSING, r"^(?:\w*Error: )?username is required$", "TWILIO_ACCOUNT_SID"),
+    Wording(INVALID, r"accountSid must start with AC", "TWILIO_ACCOUNT_SID"),
+    Wording(MISSING, r"Missing API key\. Pass it to the constructor", "RESEND_API_KEY"),
+    Wording(INVALID, r"API key does not start with \"SG\.\"", "SENDGRID_API_KEY"),
+    Wording(MISSING, r"Could not load credentials from any providers", "AWS_ACCESS_KEY_ID"),
+    Wording(MISSING, r"Missing credentials in config", "AWS_ACCESS_KEY_ID"),
+    Wording(MISSING, r"^.{0,80}\bRegion is missing", "AWS_REGION"),
+    Wording(
+        INVALID,
+        r"Service account object must contain a string \"\w{1,30}\" property",
+        "FIREBASE_SERVICE_ACCOUNT",
+    ),
+    Wording(INVALID, r"Failed to parse private key", "FIREBASE_PRIVATE_KEY"),
+    Wording(MISSING, r"\[TokenInvalid\]|An invalid token was provided", "DISCORD_TOKEN"),
+    Wording(MISSING, r"Telegram Bot Token not provided", "TELEGRAM_TOKEN"),
+    Wording(INVALID, r"Invalid Sentry Dsn", "SENTRY_DSN"),
+    # node-postgres: an undefined password; mongoose and the MongoDB driver: an undefined URI.
+    Wording(MISSING, r"client password must be a string", "DATABASE_URL"),
+    Wording(
+        MISSING, r"The `uri` parameter to `openUri\(\)` must be a string, got \"undefined\"", "MONGODB_URI"
+    ),
+    Wording(INVALID, r"Invalid scheme, expected connection string to start with", "MONGODB_URI"),
+    Wording(INVALID, r"MongoParseError: [^\n]{0,40}(?:connection string|URI)", "MONGODB_URI"),
+    # drizzle, neon, vercel: a connection string that is not there.
+    Wording(MISSING, r"No database connection string was provided to `neon\(\)`", "DATABASE_URL"),
+    Wording(MISSING, r"missing_connection_string", "POSTGRES_URL"),
+    Wording(MISSING, r"Either connection \"url\" or \"host\", \"database\" are required", "DATABASE_URL"),
+    # Node itself.
+    Wording(INVALID, r"options\.port should be >= 0 and < 65536[^\n]{0,60}", "PORT"),
+    Wording(INVALID, r"input: 'undefined", ""),
+)
+
+COMPILED: tuple[Wording, ...] = (
+    # Go: kelseyhightower/envconfig, caarlos0/env, sethvargo/go-envconfig, cleanenv, viper checks.
+    Wording(MISSING, rf"required key (?P<subject>{ANY}) missing value"),
+    Wording(MISSING, rf"required environment variable \"(?P<subject>{ANY})\" is not set"),
+    Wording(MISSING, rf"environment variable \"(?P<subject>{ANY})\" should not be empty"),
+    Wording(MISSING, rf"missing required value: (?P<subject>{ANY})"),
+    Wording(MISSING, rf"field \"(?P<subject>{ANY})\" is required but the value is not provided"),
+    Wording(INVALID, rf"envconfig\.Process: assigning (?P<subject>{ANY}) to "),
+    Wording(INVALID, rf"env: parse error on field \"(?P<subject>{ANY})\""),
+    # Spring: PropertyPlaceholderHelper, DataSourceProperties; Micronaut; Quarkus (SmallRye Config).
+    Wording(MISSING, rf"Could not resolve placeholder '(?P<subject>{ANY})'"),
+    Wording(
+        MISSING,
+        r"Failed to configure a DataSource|Failed to determine a suitable driver class",
+        "SPRING_DATASOURCE_URL",
+    ),
+    Wording(INVALID, r"URL must start with 'jdbc'|claims to not accept jdbcUrl", "SPRING_DATASOURCE_URL"),
+    Wording(MISSING, rf"Could not resolve placeholder \$\{{(?P<subject>{ANY})\}}"),
+    Wording(MISSING, rf"SRCFG00014: The config property (?P<subject>{ANY}) is required"),
+    Wording(MISSING, rf"SRCFG00011: Could not expand value (?P<subject>{ANY}) in property"),
+    # .NET: options validation, connection strings, Azure and IdentityModel.
+    Wording(
+        MISSING,
+        r"(?:Value cannot be null|Parameter)[^\n]{0,40}connectionString",
+        "ConnectionStrings__DefaultConnection",
+    ),
+    Wording(
+        MISSING,
+        r"The ConnectionString property has not been initialized",
+        "ConnectionStrings__DefaultConnection",
+    ),
+    Wording(MISSING, rf"Connection string '(?P<subject>{ANY})' (?:not found|is not|was not|could not)"),
+    Wording(
+        INVALID,
+        r"Format of the initialization string does not conform to specification",
+        "ConnectionStrings__DefaultConnection",
+    ),
+    Wording(
+        MISSING,
+        rf"[Cc]onfiguration (?:value|key|setting) (?:for )?{Q}(?P<subject>[\w:.]{{2,80}}){Q} (?:is missing|not found|is required|was not found)",
+    ),
+    Wording(MISSING, r"Section '(?P<subject>[\w:.]{2,80})' not found in configuration"),
+    Wording(
+        MISSING,
+        r"OptionsValidationException: [^\n]{0,120}?\b(?:The )?(?P<subject>\w{2,60}) field is required",
+    ),
+    Wording(MISSING, r"OptionsValidationException: [^\n]{0,120}?members: '(?P<subject>\w{2,60})'"),
+    # Rust: std::env::VarError, envy, config-rs, dotenvy's `expect` messages.
+    Wording(
+        MISSING,
+        rf"(?P<subject>{UPPER})\b[^\n]{{0,40}}: (?:NotPresent|environment variable not found)",
+        exact_case=True,
+    ),
+    Wording(MISSING, rf"missing value for field (?P<subject>{ANY})"),
+    Wording(MISSING, rf"missing (?:configuration )?field [`\"](?P<subject>{ANY})[`\"]"),
+    Wording(INVALID, r"RelativeUrlWithoutBase|EmptyHost", "DATABASE_URL"),
+)
+__all__ = ["COMPILED", "NODE", "VARIABLE"]
