@@ -95,6 +95,30 @@ def chronic_got_worse(canvas: Canvas) -> None:
     )
 
 
+@failing("server_errors", chronic=True)
+def chronic_failing(canvas: Canvas) -> None:
+    """A third or more of the requests fail, as in the whole history: trouble, but chronic."""
+    canvas.reset(
+        replace(
+            canvas.baseline,
+            failed_share=canvas.random.uniform(0.3, 1.0),
+            requests_per_minute=canvas.random.uniform(1, 400),
+        )
+    )
+
+
+@failing("client_errors", chronic=True)
+def chronic_refusing(canvas: Canvas) -> None:
+    """Nearly all requests are rejected, as in the whole history."""
+    canvas.reset(
+        replace(
+            canvas.baseline,
+            rejected_share=canvas.random.uniform(0.96, 1.0),
+            requests_per_minute=canvas.random.uniform(10, 400),
+        )
+    )
+
+
 @failing("server_errors", "cpu", "latency")
 def surge_with_errors(canvas: Canvas) -> None:
     """Five times the traffic: the CPU is at its limit and requests fail."""

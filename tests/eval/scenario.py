@@ -24,6 +24,8 @@ class Scenario:
     reason: str
     paint: Paint
     minutes: int = 30
+    chronic: bool = False
+    """Whether the finding must be marked as chronic."""
 
     @property
     def is_failing(self) -> bool:
@@ -41,17 +43,17 @@ class DrawnWindow:
 
 def healthy(*, minutes: int = 30) -> Callable[[Paint], Scenario]:
     """Declare a healthy class with the name of the function; its docstring says why it is healthy."""
-    return lambda paint: _scenario(paint, (), minutes)
+    return lambda paint: _scenario(paint, (), minutes, chronic=False)
 
 
-def failing(*kinds: str, minutes: int = 30) -> Callable[[Paint], Scenario]:
+def failing(*kinds: str, minutes: int = 30, chronic: bool = False) -> Callable[[Paint], Scenario]:
     """Declare a failing class with its acceptable kinds; the docstring says what fails."""
-    return lambda paint: _scenario(paint, kinds, minutes)
+    return lambda paint: _scenario(paint, kinds, minutes, chronic=chronic)
 
 
-def _scenario(paint: Paint, kinds: tuple[str, ...], minutes: int) -> Scenario:
+def _scenario(paint: Paint, kinds: tuple[str, ...], minutes: int, *, chronic: bool) -> Scenario:
     name = getattr(paint, "__name__", "")
-    return Scenario(name, frozenset(kinds), (getdoc(paint) or "").strip(), paint, minutes)
+    return Scenario(name, frozenset(kinds), (getdoc(paint) or "").strip(), paint, minutes, chronic)
 
 
 def draw_window(

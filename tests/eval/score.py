@@ -51,7 +51,7 @@ def score_class(name: str, seeds: range, delay_seeds: range) -> ClassScore:
     scenario = CLASSES[name]
     score = ClassScore(name, scenario.is_failing)
     for seed in seeds:
-        _count_window(score, draw_window(scenario, seed).line, scenario.kinds)
+        _count_window(score, draw_window(scenario, seed).line, scenario.kinds, chronic=scenario.chronic)
     for seed in delay_seeds if scenario.is_failing else ():
         _measure_delay(score, scenario, seed)
     return score
@@ -72,14 +72,15 @@ def score_shared_class(name: str, seeds: range, minutes: int = 30, step: int = 6
     return score
 
 
-def _count_window(score: ClassScore, line: Line, expected: frozenset[str]) -> None:
+def _count_window(score: ClassScore, line: Line, expected: frozenset[str], *, chronic: bool = False) -> None:
     answer = evaluate(line)
     score.windows += 1
     score.flagged += bool(answer["sick"])
     score.without_history += bool(evaluate({**line, "past": []})["sick"])
     score.by_thresholds += thresholds.flags(line)
     score.by_critical_thresholds += thresholds.flags(line, critical_only=True)
-    score.right_kind += bool(expected & kinds(answer))
+    marked = {finding["kind"] for finding in answer["findings"] if finding["chronic"]}
+    score.right_kind += bool(expected & (marked if chronic else kinds(answer) - marked))
 
 
 def _measure_delay(score: ClassScore, scenario: Scenario, seed: int) -> None:

@@ -12,7 +12,7 @@ from workers.errors import InvalidWindow
 from workers.models import Finding, Service, Survey, alerting_findings
 
 DEFAULT_MIN_DURATION_MINUTES = 4.0  # the default of TRACKWALKER_MIN_DURATION_MINUTES
-OUTPUT_FIELDS = {"kind", "severity", "since", "ongoing", "numbers", "sentence", "confidence"}
+OUTPUT_FIELDS = {"kind", "severity", "since", "ongoing", "numbers", "sentence", "confidence", "chronic"}
 """The fields of a finding that are part of the format."""
 
 

@@ -6,40 +6,42 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Literal
 
+from workers.detection.columns import Metric, column
+from workers.detection.recurrence import (
+    DAY_SECONDS,
+    MIN_ALWAYS_WINDOWS,
+    MIN_WINDOWS,
+    OLDEST_WINDOWS,
+    Age,
+    bout_lengths,
+    days_of,
+    is_always,
+    merge_runs,
+    trailing,
+)
 from workers.detection.statistics import quantile
 from workers.models import Summary
 
-MIN_WINDOWS = 3  # windows: fewer are no baseline, because a failure may fill all of them
-MIN_P95_REQUESTS = 10  # requests per window: below it, the 95th percentile is the slowest request
-MIN_SHARE_REQUESTS = 20  # requests per window: below it, the share of failed requests is noise
-SAME_HOUR_SECONDS = 3600.0  # a window of an earlier day counts as "the same hour" within this distance
-DAY_SECONDS = 86_400.0
+# Seconds between the begin of a window of an earlier day and the same time of this day. A daily job keeps its local
+# time, so it moves by an hour when the clocks change.
+SAME_HOUR_SECONDS = 5400.0
+MIN_DAILY_SHARE = 0.5  # share of the known days on which a daily job must have run
 
 # Windows with known error shares that are needed before a recurring failure counts as part of the baseline.
 BASELINE_MIN_WINDOWS = 12
 # Share of the earlier windows that must fail at half the high error share before the failure is recurring.
 BASELINE_WINDOW_SHARE = 0.4
-# Failing windows before the current failure belong to the baseline from this share of all windows on.
-COMMON_SHARE = 0.2
-# A failure that has lasted for this share of all known windows belongs to the baseline: about a day of two.
-LONG_LASTING_SHARE = 0.6
-# A failing condition is new if fewer than this share of the windows before it failed in the same way.
-NEW_SHARE = 0.1
+# Windows with alerts, and their share, from which on the history no longer shows the time before a failure.
+LOST_MIN_WINDOWS = 12
+LOST_SHARE = 0.9
 # Windows that stand for the level just before this window: three hours of half-hour windows.
 RECENT_WINDOWS = 6
 FAILING_WINDOW_SHARE = 0.01  # share of failed requests from which an earlier window counts as failing
-RECURRING_FAILURE_SHARE = 0.005  # the same for failures that recur, for example every hour
 # Share of the window for which CPU must be high before an earlier window counts as one of the current CPU condition.
 HIGH_CPU_WINDOW_SHARE = 0.5
-
-
-Metric = Literal[
-    "cpu_mean", "cpu_peak", "cpu_high_minutes", "memory_mean", "memory_high", "disk", "requests",
-    "p95_median", "p95_high", "error_lines", "failed_share", "rejected_share", "requests_per_second", "ok_per_second",
-]  # fmt: skip
-"""A field of a Summary, or a share or rate that is derived from its fields."""
+# Such windows are new if fewer than this share of the windows before them were like it.
+NEW_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -55,174 +57,192 @@ class Baseline:
     windows: Sequence[Summary]
     start: datetime
     minutes: float
-    _values: dict[tuple[str, str], list[float]] = field(default_factory=dict, compare=False, repr=False)
+    _values: dict[tuple[str, ...], list[float]] = field(default_factory=dict, compare=False, repr=False)
+    _columns: dict[Metric, list[float | None]] = field(default_factory=dict, compare=False, repr=False)
+    _runs: dict[tuple[str, ...], list[bool]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def is_known(self) -> bool:
         return len(self.windows) >= MIN_WINDOWS
 
     @cached_property
-    def ages(self) -> list[float]:
-        """Seconds from the end of each window to the start of this window.
-
-        Summaries without a time are taken to follow each other up to this window.
-        """
-        length = self.minutes * 60
+    def ages(self) -> list[Age]:
+        """The age of each window. Summaries without a time are taken to follow each other up to this window."""
         count = len(self.windows)
-        return [
-            max(0.0, (self.start - window.at).total_seconds()) if window.at else (count - 1 - i) * length
-            for i, window in enumerate(self.windows)
-        ]
+        ages = []
+        for i, window in enumerate(self.windows):
+            length = 60 * (window.minutes or self.minutes)
+            end = (self.start - window.at).total_seconds() if window.at else (count - 1 - i) * length
+            ages.append(Age(max(0.0, end) + length, max(0.0, end)))
+        return ages
 
-    def value(self, metric: Metric, window: Summary) -> float | None:
-        """The metric in one earlier window; None if it is unknown or rests on too few requests."""
-        if metric in ("failed_share", "rejected_share"):
-            return _share(metric, window)
-        if metric in ("requests_per_second", "ok_per_second"):
-            count = window.requests if metric == "requests_per_second" else window.ok
-            return None if count is None else count / (60 * (window.minutes or self.minutes))
-        too_few = window.requests is not None and window.requests < MIN_P95_REQUESTS
-        if metric in ("p95_median", "p95_high") and too_few:
-            return None
-        if metric == "memory_high" and window.memory_high is None:
-            # Memory that rises evenly ends as far above its mean as it began below it.
-            if window.memory_mean is None or window.memory_low is None:
-                return window.memory_mean
-            return 2 * window.memory_mean - window.memory_low
-        value: float | None = getattr(window, metric)
-        return value
+    def column(self, metric: Metric) -> list[float | None]:
+        """The metric in each window; None where it is unknown or rests on too few requests."""
+        values = self._columns.get(metric)
+        if values is None:
+            values = self._columns[metric] = column(metric, self.windows, self.minutes)
+        return values
 
-    def values(self, metric: Metric, without: str = "") -> list[float]:
+    # ---- failing windows ---------------------------------------------------------------------
+
+    def failing(self, *kinds: str) -> list[bool]:
+        """Whether each window had an alerting finding of one of the kinds, or lies in a short pause of one."""
+        run = self._runs.get(kinds)
+        if run is None:
+            flags = [any(kind in window.alerting_kinds for kind in kinds) for window in self.windows]
+            run = self._runs[kinds] = merge_runs(flags, self.ages)
+        return run
+
+    def has_onset(self, *kinds: str) -> bool:
+        """Whether enough windows without these kinds of findings are known to compare this window with them."""
+        failing = self.failing(*kinds)
+        return len(failing) - sum(failing) >= MIN_WINDOWS
+
+    def always_alerts(self, *kinds: str) -> bool:
+        """Whether the service has had these kinds of findings for as long as the history reaches."""
+        return len(self.windows) >= MIN_ALWAYS_WINDOWS and not self.has_onset(*kinds)
+
+    def has_lost_onset(self, kind: str) -> bool:
+        """Whether the history is so full of alerts of this kind that the time before them is no longer known.
+
+        A service that has always been so alerts in its first windows only, until its baseline is known.
+        """
+        alerts = sum(kind in window.alerting_kinds for window in self.windows)
+        return len(self.windows) >= LOST_MIN_WINDOWS and alerts >= LOST_SHARE * len(self.windows)
+
+    def may_last(self, *kinds: str) -> bool:
+        """Whether the last windows had such a finding, so that this window may continue it."""
+        return self._current(*kinds) > 0
+
+    def _current(self, *kinds: str) -> int:
+        """The number of windows at the end of the history that belong to a failure that may still last."""
+        return trailing(self.failing(*kinds))
+
+    def _current_begin(self, kind: str) -> float:
+        """The age of the begin of a failure that may still last; 0.0 without one."""
+        count = self._current(kind)
+        return self.ages[len(self.ages) - count].begin if count else 0.0
+
+    # ---- levels ------------------------------------------------------------------------------
+
+    def values(self, metric: Metric, without: Sequence[str] = ()) -> list[float]:
         """The known values of the metric, oldest first.
 
         Args:
-            without: A kind of finding. Windows that had such a finding are left out, unless they are so common that
-                they are the baseline.
+            without: Kinds of findings. Windows that had such a finding are left out, however many they are, so that a
+                failure never becomes its own baseline. If the history shows no onset (`always_alerts`), none is.
         """
-        values = self._values.get((metric, without))
+        key = (metric, *without)
+        values = self._values.get(key)
         if values is None:
-            marked = [
-                (without in window.alerting_kinds, value)
-                for window in self.windows
-                if (value := self.value(metric, window)) is not None
+            failing = self.failing(*without)
+            everything = not without or self.always_alerts(*without)
+            values = self._values[key] = [
+                value
+                for is_failing, value in zip(failing, self.column(metric), strict=True)
+                if value is not None and (everything or not is_failing)
             ]
-            if not _is_common([failing for failing, _ in marked]):
-                marked = [(failing, value) for failing, value in marked if not failing]
-            values = [value for _, value in marked]
-            self._values[(metric, without)] = values
         return values
 
-    def level(self, metric: Metric, part: float = 0.5, without: str = "") -> float | None:
+    def level(self, metric: Metric, part: float = 0.5, without: Sequence[str] = ()) -> float | None:
         """The `part` quantile of the metric over the earlier windows; None with fewer than MIN_WINDOWS values."""
         values = self.values(metric, without)
         return quantile(values, part) if len(values) >= MIN_WINDOWS else None
 
-    def recent(self, metric: Metric) -> float | None:
-        """The median of the metric over the last RECENT_WINDOWS windows."""
-        values = [
+    def recent(self, metric: Metric, without: Sequence[str] = ()) -> float | None:
+        """The median of the metric over the last RECENT_WINDOWS windows that are not left out."""
+        kept = [
             value
-            for window in self.windows[-RECENT_WINDOWS:]
-            if (value := self.value(metric, window)) is not None
+            for is_failing, value in zip(self.failing(*without), self.column(metric), strict=True)
+            if not is_failing
         ]
+        values = [value for value in kept[-RECENT_WINDOWS:] if value is not None]
         return quantile(values, 0.5) if len(values) >= MIN_WINDOWS else None
 
-    @cached_property
-    def _earlier_days(self) -> list[Summary]:
-        windows = []
-        for age, window in zip(self.ages, self.windows, strict=True):
-            days = max(1, round(age / DAY_SECONDS))
-            if abs(age - days * DAY_SECONDS) <= SAME_HOUR_SECONDS:
-                windows.append(window)
-        return windows
+    # ---- the same hour -----------------------------------------------------------------------
 
-    @cached_property
-    def _last_week(self) -> list[Summary]:
-        return [
-            window
-            for age, window in zip(self.ages, self.windows, strict=True)
-            if abs(age - 7 * DAY_SECONDS) <= SAME_HOUR_SECONDS
-        ]
+    def same_hour(
+        self, metric: Metric, without: Sequence[str] = (), within: float = SAME_HOUR_SECONDS
+    ) -> list[float]:
+        """The metric in the windows of earlier days at this time of day.
 
-    def same_hour(self, metric: Metric) -> list[float]:
-        """The metric in the windows of earlier days at this time of day (± SAME_HOUR_SECONDS)."""
-        return [value for window in self._earlier_days if (value := self.value(metric, window)) is not None]
+        Args:
+            without: Kinds of findings; the windows of such a failure that may still last are left out.
+            within: Seconds between the begins, up to which a window is at this time of day.
+        """
+        return [value for values in self._by_day(metric, without, within).values() for value in values]
+
+    def daily_highs(
+        self, metric: Metric, without: Sequence[str] = (), within: float = SAME_HOUR_SECONDS
+    ) -> list[float]:
+        """The highest value of each earlier day at this time of day; see `same_hour`."""
+        return [max(values) for values in self._by_day(metric, without, within).values()]
+
+    def _by_day(self, metric: Metric, without: Sequence[str], within: float) -> dict[int, list[float]]:
+        days: dict[int, list[float]] = {}
+        earlier = len(self.windows) - (self._current(*without) if without else 0)
+        for age, value in zip(self.ages[:earlier], self.column(metric)[:earlier], strict=True):
+            day = max(1, round(age.begin / DAY_SECONDS))
+            if value is not None and abs(age.begin - day * DAY_SECONDS) <= within:
+                days.setdefault(day, []).append(value)
+        return days
+
+    # ---- failed requests ---------------------------------------------------------------------
 
     @cached_property
     def error_share(self) -> float | None:
         """The median share of failed requests per window, 0.0 to 1.0."""
-        return self.level("failed_share", without="server_errors")
+        return self.level("failed_share", without=("server_errors",))
 
     @cached_property
-    def failing_window_share(self) -> float:
-        """The share of earlier windows in which at least FAILING_WINDOW_SHARE of the requests failed."""
-        values = _without_current(self.values("failed_share"), FAILING_WINDOW_SHARE)
-        failing = sum(value >= FAILING_WINDOW_SHARE for value in values)
-        return failing / len(values) if len(values) >= MIN_WINDOWS else 0.0
+    def always_fails(self) -> bool:
+        """Whether at least FAILING_WINDOW_SHARE of the requests have failed for as long as the history reaches."""
+        return is_always(self.values("failed_share"), FAILING_WINDOW_SHARE)
+
+    def share_so_far(self, metric: Metric, kind: str) -> float | None:
+        """The median of a share over the windows of a failure that may still last; None without one."""
+        count = self._current(kind)
+        values = [value for value in self.column(metric)[len(self.windows) - count :] if value is not None]
+        return quantile(values, 0.5) if values else None
 
     @cached_property
     def recurring_error_share(self) -> float:
-        """The high (75th percentile) share of failed requests, if many windows fail; otherwise 0.0."""
-        values = _without_current(self.values("failed_share"), RECURRING_FAILURE_SHARE)
-        high = quantile(values, 0.75) if len(values) >= BASELINE_MIN_WINDOWS else 0.0
-        is_recurring = high > 0 and sum(value >= high / 2 for value in values) >= BASELINE_WINDOW_SHARE * len(
-            values
-        )
-        return high if is_recurring else 0.0
+        """The high (75th percentile) share of failed requests, if many windows fail, also the oldest; otherwise 0.0."""
+        values = self.values("failed_share")
+        if len(values) < BASELINE_MIN_WINDOWS:
+            return 0.0
+        high = quantile(values, 0.75)
+        failing = [high > 0 and value >= high / 2 for value in values]
+        is_old = sum(failing[:OLDEST_WINDOWS]) >= BASELINE_WINDOW_SHARE * OLDEST_WINDOWS - 1
+        return high if is_old and sum(failing) >= BASELINE_WINDOW_SHARE * len(values) else 0.0
 
-    @cached_property
-    def high_cpu_minutes(self) -> float:
-        """The time in minutes for which CPU is normally high: in most windows, at this hour, or a week ago."""
-        values = _without_current(self.values("cpu_high_minutes"), HIGH_CPU_WINDOW_SHARE * self.minutes)
-        typical = quantile(values, 0.75) if len(values) >= MIN_WINDOWS else 0.0
-        same_hour = sorted(value for value in self.same_hour("cpu_high_minutes") if value > 0)
-        weekly = [window.cpu_high_minutes or 0.0 for window in self._last_week]
-        days = max(1, round(max(self.ages, default=0.0) / DAY_SECONDS))
+    # ---- high CPU ----------------------------------------------------------------------------
+
+    def high_cpu_minutes(self, least: float) -> float:
+        """The time in minutes for which CPU is normally high: in most windows, at this hour, or in irregular bouts.
+
+        Args:
+            least: Minutes of high CPU from which a window is part of a bout.
+        """
+        values = self.values("cpu_high_minutes", without=("cpu",))
+        typical = quantile(_before_current(values, self.minutes), 0.75) if len(values) >= MIN_WINDOWS else 0.0
+        daily = sorted(value for value in self.daily_highs("cpu_high_minutes", without=("cpu",)) if value > 0)
         # A nightly job may be missing on some days, but not on more than half of them.
-        daily = same_hour[-1] if len(same_hour) >= max(1, days / 2) else 0.0
-        return max([typical, daily, *weekly])
+        nightly = daily[-1] if len(daily) >= MIN_DAILY_SHARE * days_of(self.ages) else 0.0
+        known = [
+            (value, age)
+            for value, age in zip(self.column("cpu_high_minutes"), self.ages, strict=True)
+            if value is not None
+        ]
+        weekly = [value for value, age in known if abs(age.begin - 7 * DAY_SECONDS) <= SAME_HOUR_SECONDS]
+        earlier = [pair for pair in known if pair[1].begin > self._current_begin("cpu")]
+        bouts = bout_lengths([value for value, _ in earlier], [age for _, age in earlier], least)
+        return max([typical, nightly, *weekly, quantile(bouts, 0.9)])
 
 
-def _share(metric: Metric, window: Summary) -> float | None:
-    """The share of failed (5xx) or rejected (4xx) requests; None with fewer than MIN_SHARE_REQUESTS requests."""
-    if not window.requests or window.requests < MIN_SHARE_REQUESTS:
-        return None
-    if metric == "failed_share":
-        return None if window.server_errors is None else window.server_errors / window.requests
-    if window.ok is None:
-        return None
-    return max(0.0, window.requests - window.ok - (window.server_errors or 0.0)) / window.requests
-
-
-def _is_common(failing: Sequence[bool]) -> bool:
-    """Whether failing windows are part of the baseline.
-
-    They are if few healthy windows are left, if they were common before the current failure, or if the current
-    failure has lasted for most of the known time.
-    """
-    healthy = len(failing) - sum(failing)
-    if healthy < MIN_WINDOWS:
-        return True
-    current = _trailing(failing)
-    return sum(failing) - current >= COMMON_SHARE * len(failing) or current > LONG_LASTING_SHARE * len(
-        failing
-    )
-
-
-def _without_current(values: Sequence[float], threshold: float) -> list[float]:
-    """The values without the trailing ones at or above the threshold, if those are one new failure.
-
-    Without this, a failure would become its own baseline while it lasts.
-    """
-    current = _trailing([value >= threshold for value in values])
-    before = list(values[: len(values) - current])
+def _before_current(values: Sequence[float], minutes: float) -> list[float]:
+    """The values without trailing ones of high CPU, if those are new: summaries may carry no kinds of findings."""
+    threshold = HIGH_CPU_WINDOW_SHARE * minutes
+    before = list(values[: len(values) - trailing([value >= threshold for value in values])])
     is_new = sum(value >= threshold for value in before) < NEW_SHARE * len(before)
-    is_short = current <= LONG_LASTING_SHARE * len(values)
-    return before if is_new and len(before) >= MIN_WINDOWS and is_short else list(values)
-
-
-def _trailing(flags: Sequence[bool]) -> int:
-    """The number of consecutive true flags at the end."""
-    count = 0
-    while count < len(flags) and flags[len(flags) - 1 - count]:
-        count += 1
-    return count
+    return before if is_new and len(before) >= MIN_WINDOWS else list(values)

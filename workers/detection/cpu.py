@@ -9,7 +9,7 @@ from workers.detection.exceedance import Exceedance, exceedances, measurements
 from workers.detection.service_window import ServiceWindow
 from workers.detection.statistics import quantile
 from workers.detection.summaries import HIGH_CPU
-from workers.models import Finding, Severity
+from workers.models import Finding, Severity, TrafficMinute
 
 # ---- near the limit: durations are multiples of the minimum duration, levels are shares of the limit
 CPU_CRITICAL = 0.9  # from this median on, ongoing CPU is critical
@@ -25,6 +25,9 @@ NEVER_HIGH_FACTOR = 2.0
 SLOW_FACTOR = 1.6  # multiple of the baseline's p95 latency from which requests suffered
 FAILED_SHARE = 0.01  # share of failed requests from which requests suffered
 MIN_REQUESTS = 20  # requests: fewer cannot show whether requests suffered
+# Harm of CPU that has always been at the limit: p95 latency in milliseconds, and share of failed requests.
+HARMFUL_MS = 3000.0
+HARMFUL_SHARE = 0.05
 # A CPU interval matches the baseline up to this multiple of the baseline's high-CPU time ...
 BASELINE_FACTOR = 1.5
 BASELINE_SLACK = 0.4  # ... plus this many minimum durations
@@ -34,6 +37,7 @@ RUNAWAY_FACTOR = 1.7  # multiple of the highest CPU mean of the baseline
 RUNAWAY_VCPU = 0.5  # vCPU above that mean
 RUNAWAY_SHARE = 0.4  # share of the limit above that mean, for replicas with a limit below 1.25 vCPU
 RUNAWAY_DURATION = 2.0  # in minimum durations
+LOST_ONSET_SHARE = 0.7  # share of the earlier windows' CPU that continues a failure older than the history
 TRAFFIC_SHARE = 0.5  # requests explain the CPU if they grew by at least this share of its growth
 TRAFFIC_FACTOR = 4.0  # requests explain any CPU if they grew by this many times their baseline
 
@@ -59,6 +63,9 @@ def _near_limit(window: ServiceWindow) -> Finding | None:
         return None
     worst = above[0]
     severity, is_baseline = _near_limit_severity(window, worst, limit)
+    is_chronic = is_baseline and _is_chronic(window, worst, limit)
+    if is_chronic:
+        severity, is_baseline = Severity.WARNING, False
     # A notice needs the minimum duration too, unless the baseline explains it.
     is_too_short = worst.interval.seconds < window.min_duration
     if severity is Severity.NOTICE and is_too_short and not is_baseline and not _is_startup(window, worst):
@@ -66,14 +73,14 @@ def _near_limit(window: ServiceWindow) -> Finding | None:
     numbers = measurements(window, above, limit, "vcpu")
     return window.make_finding(
         "cpu", severity, worst.interval.start, last_seen=worst.interval.end,
-        ongoing=worst.is_last, numbers=numbers, is_baseline=is_baseline,
+        ongoing=worst.is_last, numbers=numbers, is_baseline=is_baseline, chronic=is_chronic,
     )  # fmt: skip
 
 
 def _near_limit_severity(window: ServiceWindow, worst: Exceedance, limit: float) -> tuple[Severity, bool]:
     """The severity of CPU near the limit, and whether it matches the baseline."""
     seconds = worst.interval.seconds
-    baseline = window.baseline.high_cpu_minutes * 60
+    baseline = 60 * window.baseline.high_cpu_minutes(SHORT_DURATION * window.min_duration / 60)
     if baseline and seconds <= BASELINE_FACTOR * baseline + BASELINE_SLACK * window.min_duration:
         return Severity.NOTICE, True
     if _is_startup(window, worst):
@@ -84,6 +91,25 @@ def _near_limit_severity(window: ServiceWindow, worst: Exceedance, limit: float)
         return Severity.NOTICE, False
     is_critical = worst.is_last and quantile(worst.values, 0.5) >= CPU_CRITICAL * limit
     return Severity.CRITICAL if is_critical else Severity.WARNING, False
+
+
+def _is_chronic(window: ServiceWindow, worst: Exceedance, limit: float) -> bool:
+    """Whether CPU that matches the baseline is trouble: it harms requests, or began before the history."""
+    if window.baseline.has_lost_onset("cpu"):
+        return True
+    during = _during(window, worst)
+    requests = sum(minute.requests for minute in during)
+    is_flat = quantile(worst.values, 0.5) >= SATURATED_CPU * limit and worst.is_last
+    if not is_flat or requests < MIN_REQUESTS:
+        return False
+    latencies = [minute.p95_ms for minute in during if minute.p95_ms is not None]
+    is_slow = bool(latencies) and quantile(latencies, 0.5) >= HARMFUL_MS
+    return is_slow or sum(minute.server_errors for minute in during) >= HARMFUL_SHARE * requests
+
+
+def _during(window: ServiceWindow, exceedance: Exceedance) -> list[TrafficMinute]:
+    interval = exceedance.interval
+    return [minute for minute in window.service.traffic if interval.start - 60 < minute.at < interval.end]
 
 
 def _is_startup(window: ServiceWindow, exceedance: Exceedance) -> bool:
@@ -119,8 +145,8 @@ def _needed_without_baseline(
 
 def _is_never_high(window: ServiceWindow, threshold: float) -> bool:
     """Whether the baseline is known and its CPU stays far below the threshold."""
-    high_minutes = window.baseline.values("cpu_high_minutes")
-    highest = window.baseline.level("cpu_mean", 0.95)
+    high_minutes = window.baseline.values("cpu_high_minutes", without=("cpu",))
+    highest = window.baseline.level("cpu_mean", 0.95, without=("cpu",))
     if highest is None or NEVER_HIGH_FACTOR * highest > threshold:
         return False
     return not high_minutes or quantile(high_minutes, 0.9) < SHORT_DURATION * window.min_duration / 60
@@ -128,13 +154,12 @@ def _is_never_high(window: ServiceWindow, threshold: float) -> bool:
 
 def _requests_suffered(window: ServiceWindow, exceedance: Exceedance) -> bool | None:
     """Whether requests were slow or failed during the exceedance; None with fewer than MIN_REQUESTS requests."""
-    interval, traffic = exceedance.interval, window.service.traffic
-    during = [minute for minute in traffic if interval.start - 60 < minute.at < interval.end]
+    traffic, during = window.service.traffic, _during(window, exceedance)
     requests = sum(minute.requests for minute in during)
     if requests < MIN_REQUESTS:
         return None
     latencies = [minute.p95_ms for minute in during if minute.p95_ms is not None]
-    baseline = window.baseline.level("p95_median")
+    baseline = window.baseline.level("p95_median", without=("cpu", "latency"))
     if baseline is None:
         others = [minute.p95_ms for minute in traffic if minute.p95_ms is not None and minute not in during]
         baseline = quantile(others, 0.5) if others else None
@@ -148,6 +173,8 @@ def _requests_suffered(window: ServiceWindow, exceedance: Exceedance) -> bool | 
 
 def _runaway(window: ServiceWindow) -> Finding | None:
     """Ongoing CPU far above the baseline, below the limit, that requests do not explain."""
+    if window.baseline.has_lost_onset("cpu"):
+        return _lost_onset(window)
     highest = _highest_baseline(window)
     if highest is None:
         return None
@@ -166,14 +193,26 @@ def _runaway(window: ServiceWindow) -> Finding | None:
     return _runaway_finding(window, ongoing, level, highest)
 
 
+def _lost_onset(window: ServiceWindow) -> Finding | None:
+    """CPU that is still about as high as in all earlier windows, all of which had an alert about it."""
+    before = window.baseline.level("cpu_mean") or math.inf
+    above = exceedances(window, window.cpu, LOST_ONSET_SHARE * before, window.min_duration)
+    ongoing = [exceedance for exceedance in above if exceedance.is_last]
+    if not ongoing:
+        return None
+    return _runaway_finding(window, ongoing, quantile(ongoing[0].values, 0.5), before)
+
+
 def _highest_baseline(window: ServiceWindow) -> float | None:
     """The highest CPU in vCPU that the baseline has had, also at this hour of earlier days."""
     baseline = window.baseline
-    highest = baseline.level("cpu_mean", 0.95, without="cpu")
+    highest = baseline.level("cpu_mean", 0.95, without=("cpu",))
     if highest is None:
         return None
-    peak = baseline.level("cpu_peak", 0.9, without="cpu") or 0.0
-    return max([highest, peak, *baseline.same_hour("cpu_mean"), *baseline.same_hour("cpu_peak")])
+    peak = baseline.level("cpu_peak", 0.9, without=("cpu",)) or 0.0
+    return max(
+        [highest, peak, *baseline.same_hour("cpu_mean", ("cpu",)), *baseline.same_hour("cpu_peak", ("cpu",))]
+    )
 
 
 def _traffic_explains(window: ServiceWindow, cpu_growth: float) -> bool:
@@ -188,6 +227,7 @@ def _runaway_finding(
     window: ServiceWindow, ongoing: Sequence[Exceedance], level: float, highest: float
 ) -> Finding:
     worst, limit = ongoing[0], window.service.cpu_limit
+    is_chronic = window.baseline.has_lost_onset("cpu")
     numbers = {
         "vcpu": round(level, 3), "baseline_vcpu": round(highest, 3),
         "minutes": round(worst.interval.seconds / 60, 2),
@@ -200,5 +240,5 @@ def _runaway_finding(
         }  # fmt: skip
     return window.make_finding(
         "cpu", Severity.WARNING, worst.interval.start, last_seen=worst.interval.end,
-        numbers=numbers, confidence=0.8,
+        numbers=numbers, confidence=0.8, chronic=is_chronic,
     )  # fmt: skip

@@ -88,6 +88,7 @@ def _crashed(window: ServiceWindow) -> Finding | None:
         "crashed", Severity.WARNING if is_up or service.cron else Severity.CRITICAL, _status_time(crashed),
         numbers={"running_replicas": float(running), "replicas": float(len(states))},
         labels=_labels(crashed, other if is_other_up else None), deployment_id=crashed.id,
+        chronic=window.is_as_old_as_history(_status_time(crashed)),
     )  # fmt: skip
 
 
@@ -107,6 +108,7 @@ def _failed(window: ServiceWindow) -> Finding | None:
     return window.make_finding(
         "failed_deployment", severity, at,
         numbers=numbers, labels=_labels(newest, older), deployment_id=newest.id,
+        chronic=window.is_as_old_as_history(at),
     )  # fmt: skip
 
 
@@ -138,6 +140,7 @@ def _stuck(window: ServiceWindow) -> Finding | None:
         "stuck_deployment", Severity.WARNING if is_alert else Severity.NOTICE, newest.created_at,
         numbers={"minutes": round(age.total_seconds() / 60, 1)},
         labels=_labels(newest, older, status=newest.status.lower()), deployment_id=newest.id,
+        chronic=window.is_as_old_as_history(newest.created_at),
     )  # fmt: skip
 
 
@@ -153,6 +156,7 @@ def _stopped(window: ServiceWindow) -> Finding | None:
     return window.make_finding(
         "stopped", Severity.CRITICAL if service.public else Severity.WARNING, _status_time(serving),
         numbers={"replicas": float(len(states))}, labels=_labels(serving, None), deployment_id=serving.id,
+        chronic=window.is_as_old_as_history(_status_time(serving)),
     )  # fmt: skip
 
 
@@ -164,7 +168,9 @@ def _missing(window: ServiceWindow) -> Finding | None:
     )
     if not is_removed or service.cron or window.survey.gaps_for(service.name):
         return None
-    recent = window.baseline.windows[-RECENT_WINDOWS:]
+    failing = window.baseline.failing("missing")
+    known = [summary for flag, summary in zip(failing, window.baseline.windows, strict=True) if not flag]
+    recent = known[-RECENT_WINDOWS:]
     if not any((summary.cpu_mean or 0.0) > 0 or (summary.requests or 0) > 0 for summary in recent):
         return None
     return window.make_finding("missing", Severity.WARNING, window.survey.window.end, confidence=0.7)

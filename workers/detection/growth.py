@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from workers.detection.baseline import MIN_WINDOWS
 from workers.detection.leaks import detect_leak
+from workers.detection.recurrence import MIN_WINDOWS
 from workers.detection.service_window import ServiceWindow
 from workers.detection.statistics import floors, kendall_tau, theil_sen
 from workers.models import Finding, InstanceUsage, Point, Severity
@@ -157,7 +157,7 @@ def _since_restart(
     baseline = window.baseline
     if not starts and baseline.windows and baseline.windows[-1].restarted:
         # The summary does not say when in its window the process restarted: assume the middle.
-        began = window.start - baseline.ages[-1] - 30 * (baseline.windows[-1].minutes or baseline.minutes)
+        began = window.start - baseline.ages[-1].end - 30 * (baseline.windows[-1].minutes or baseline.minutes)
     return [point for point in points if point[0] >= began], window.end - began
 
 
@@ -213,7 +213,7 @@ def _highest_baseline(window: ServiceWindow) -> float:
 
     A garbage collector may let memory rise for longer than one window, to a level that it has had before.
     """
-    highs = window.baseline.values("memory_high", without="memory_growth")
+    highs = window.baseline.values("memory_high", without=("memory_growth",))
     return max(highs) if len(highs) >= MIN_WINDOWS else 0.0
 
 

@@ -68,7 +68,7 @@ def _lows(window: ServiceWindow) -> list[Point]:
             continue
         if summary.restarted or (lows and low < RESTART_FALL * lows[-1][1]):
             lows = []
-        lows.append((int(window.start - age), low))
+        lows.append((int(window.start - age.end), low))
     values = [value for points in window.memory for _, value in points]
     if not values or (lows and min(values) < RESTART_FALL * lows[-1][1]):
         return []
@@ -95,7 +95,7 @@ def _follows_traffic(window: ServiceWindow, lows: Sequence[Point]) -> bool:
         for summary in summaries[:-count]
     ):
         return True
-    if max(window.baseline.ages, default=0.0) >= KNOWN_DAY_SECONDS:
+    if max((age.end for age in window.baseline.ages), default=0.0) >= KNOWN_DAY_SECONDS:
         return False
     return memory / max(lows[0][1], 1e-9) <= requests[-1] / max(requests[0], 1.0)
 

@@ -10,7 +10,7 @@ from workers.models import Finding, Severity
 # Shares of the limit with their severities, highest first. Memory that stays at 72 to 89 % is common and harmless
 # (caches, garbage collectors), so 80 % is evidence only.
 MEMORY_THRESHOLDS = ((0.95, Severity.CRITICAL), (0.9, Severity.WARNING), (0.8, Severity.NOTICE))
-FULL_MEMORY = 0.98  # share of the limit from which memory is reported even if it matches the baseline
+FULL_MEMORY = 0.98  # share of the limit from which memory that matches the baseline is chronic trouble
 STEADY_MARGIN = 0.04  # share of the limit: memory this close to its baseline has not changed
 
 
@@ -25,14 +25,16 @@ def detect_memory(window: ServiceWindow) -> Finding | None:
     worst = above[0]
     if not worst.is_last or window.is_startup(worst.interval.start, worst.interval.end):
         severity = Severity.NOTICE  # it fell again by itself; a kill at the limit is reported as a restart
-    level = window.baseline.level("memory_mean")
+    level = window.baseline.level("memory_mean", without=("memory",))
     mean = sum(value for _, value in worst.points) / len(worst.points)
     is_steady = level is not None and mean <= level + STEADY_MARGIN * limit
     is_full = quantile(worst.values, 0.5) >= FULL_MEMORY * limit
+    is_bad = is_full or window.baseline.has_lost_onset("memory")
     numbers = measurements(window, above, limit, "gb")
     return window.make_finding(
         "memory", severity, worst.interval.start, last_seen=worst.interval.end, ongoing=worst.is_last,
-        numbers=numbers, is_baseline=is_steady and severity is not Severity.NOTICE and not is_full,
+        numbers=numbers, is_baseline=is_steady and severity is not Severity.NOTICE and not is_bad,
+        chronic=is_steady and is_bad,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
+from workers.detection.recurrence import is_always
 from workers.detection.service_window import ServiceWindow
 from workers.detection.statistics import quantile
 from workers.models import Finding, Severity
@@ -18,10 +19,6 @@ MIN_CRASHES = 2  # a single crash is a notice
 MIN_STARTS_OF_SLEEPING = 8  # a service that sleeps is started by its visitors; so many starts are not theirs
 SAME_RESTART_SECONDS = 45.0  # a crash and a start within this time are one restart
 EVENT_MARGIN_SECONDS = 60.0  # the event feed reports events up to this long outside the window
-
-# ---- restarts that match the baseline
-BASELINE_MIN_WINDOWS = 8  # earlier windows for which it is known whether the service restarted
-BASELINE_WINDOW_SHARE = 0.7  # share of them in which it restarted: the service is built that way
 
 # ---- starts that interrupted nothing: a sleeping service woke, or a container started beside the present one
 ASLEEP_SECONDS = 240.0  # time before the start in which the service must have been asleep
@@ -57,7 +54,13 @@ def _oom_kills(window: ServiceWindow) -> Finding | None:
         numbers["limit_gb"] = window.service.memory_limit
     severity = Severity.CRITICAL if ongoing and len(times) > 1 else Severity.WARNING
     return window.make_finding(
-        "oom_killed", severity, times[0], last_seen=times[-1], ongoing=ongoing, numbers=numbers
+        "oom_killed",
+        severity,
+        times[0],
+        last_seen=times[-1],
+        ongoing=ongoing,
+        numbers=numbers,
+        chronic=_always_restarts(window),
     )
 
 
@@ -158,11 +161,11 @@ def _finding(
     return window.make_finding(
         "restart_loop", severity or (Severity.CRITICAL if ongoing else Severity.WARNING), times[0],
         last_seen=times[-1], ongoing=ongoing, numbers=numbers, labels={"event": event},
-        deployment_id=deployment_id, is_baseline=_restarts_in_baseline(window), step=0,
+        deployment_id=deployment_id, chronic=_always_restarts(window), step=0,
     )  # fmt: skip
 
 
-def _restarts_in_baseline(window: ServiceWindow) -> bool:
+def _always_restarts(window: ServiceWindow) -> bool:
+    """Whether the service has restarted in most windows for as long as the history reaches."""
     restarted = [summary.restarted for summary in window.baseline.windows if summary.restarted is not None]
-    is_known = len(restarted) >= BASELINE_MIN_WINDOWS
-    return is_known and sum(restarted) >= BASELINE_WINDOW_SHARE * len(restarted)
+    return is_always([float(each) for each in restarted], 1.0)

@@ -50,6 +50,8 @@ def render_sentence(finding: Finding, times: TimeFormat) -> str:
     if finding.seconds_to_limit is not None:
         limit = "full" if finding.kind == "volume" else "at the limit"
         sentence += f"; at this rate {limit} in {format_duration(finding.seconds_to_limit)}"
+    if finding.chronic:
+        return f"{sentence} (chronic: as long as the history reaches)"
     return f"{sentence} (matches its baseline)" if finding.is_baseline else sentence
 
 
@@ -117,7 +119,10 @@ def _server_errors(finding: Finding, times: TimeFormat) -> str:
     share = "100 %" if failed == requests else f"{percent:.1f} %" if percent >= 99.5 else f"{percent:.2g} %"
     verb = "failing" if finding.ongoing else "failed"
     counts = f"{failed:,.0f} of {requests:,.0f}"
-    return f"{share} of requests {verb} (5xx, {counts}) {times.period(finding)}"
+    again = ""
+    if "outages" in finding.numbers:
+        again = f"; again in {finding.numbers['outages']:.0f} of the last {finding.numbers['windows']:.0f} windows"
+    return f"{share} of requests {verb} (5xx, {counts}) {times.period(finding)}{again}"
 
 
 def _latency(finding: Finding, times: TimeFormat) -> str:

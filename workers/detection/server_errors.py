@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from workers.detection.service_window import ServiceWindow
 from workers.detection.statistics import wilson_low
-from workers.models import Finding, Severity, TrafficMinute
+from workers.models import Finding, Severity, Summary, TrafficMinute
 
 # ---- shares of the requests, as the lower end of the Wilson interval, so that a few failures of few requests prove
 # nothing
@@ -37,15 +38,33 @@ OUTAGE_FAILURES = 20  # failures in these steps
 ROLLOUT_BEFORE = 0.25  # in minimum durations
 ROLLOUT_AFTER = 0.5  # in minimum durations
 
-# ---- chronic failures: reported as a notice that matches the baseline, until they get worse
-CHRONIC_SHARE = 0.01  # median share of failed requests in the baseline
-CHRONIC_WINDOWS = 0.5  # share of the earlier windows that failed
+# ---- failures that have always been there: mild ones match the baseline, bad ones are chronic, until they get worse
+CHRONIC_SHARE = (
+    0.2  # share of the requests, as the lower bound, from which failures are bad however old they are
+)
 BASELINE_SHARE = 0.005  # high share of failed requests from which recurring failures are part of the baseline
 BASELINE_FACTOR = 1.5  # multiple of that share up to which a window matches the baseline
-WORSE_FACTOR = 2.5  # multiple of the chronic share from which failures have got worse
+WORSE_FACTOR = 2.5  # multiple of the baseline's share from which failures have got worse
 WORSE_MARGIN = 0.05  # share of the requests by which they must have got worse as well
+CONTINUED_SHARE = (
+    0.5  # share of the failures so far that continues them where requests are too few for a proof
+)
+
+# ---- outages that are too short to last, but come again
+REPEATED_SHARE = 0.03  # share of the window's requests, as the lower bound
+REPEATED_FAILURES = 20
+REPEATED_WINDOWS = 6  # earlier windows: three hours of half-hour windows ...
+REPEATED_OUTAGES = 2  # ... of which this many had such an outage too
 
 ONGOING_EXPECTED_FAILURES = 3  # failures that must be missing after an episode before it counts as over
+
+
+class Grade(NamedTuple):
+    """How bad failures are, compared with the baseline."""
+
+    severity: Severity
+    is_baseline: bool = False
+    chronic: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +117,15 @@ def detect_server_errors(
     for episode in (outage, _densest(minutes, step, WARNING_SHARE)):
         if episode.share_low > WARNING_SHARE and _lasts(episode, window.min_duration):
             return _finding(window, episode, minutes)
+    return (
+        _continued(window, minutes, step)
+        or _short_outage(window, minutes, step)
+        or _faint(window, minutes, step)
+    )
+
+
+def _faint(window: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
+    """A notice about a few failures of a service that hardly ever fails."""
     baseline = window.baseline.error_share
     if baseline is None or baseline >= NOTICE_SHARE:
         return None
@@ -105,6 +133,45 @@ def detect_server_errors(
     if faint.share_low > NOTICE_SHARE and _lasts(faint, window.min_duration):
         return _finding(window, faint, minutes)
     return None
+
+
+def _short_outage(window: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
+    """An outage that is over sooner than the minimum duration: a notice, or an alert if it comes again and again."""
+    whole = Episode(minutes, step)
+    if window.rollouts or whole.failures < REPEATED_FAILURES or whole.share_low < REPEATED_SHARE:
+        return None
+    episode = _densest(minutes, step, WARNING_SHARE)
+    recent = window.baseline.windows[-REPEATED_WINDOWS:]
+    outages = sum(_had_outage(summary) for summary in recent)
+    grade = Grade(Severity.WARNING if outages >= REPEATED_OUTAGES else Severity.NOTICE)
+    if _is_recurring(window):
+        grade = _grade_of_old(window, whole.share_low)
+    finding = _finding(window, episode, minutes, grade)
+    if outages < REPEATED_OUTAGES:
+        return finding
+    numbers = {**finding.numbers, "outages": outages + 1.0, "windows": len(recent) + 1.0}
+    # It is over for now and will come again.
+    return window.reworded(finding, numbers=numbers, ongoing=True, step=step)
+
+
+def _had_outage(summary: Summary) -> bool:
+    failures, requests = summary.server_errors or 0.0, summary.requests or 0.0
+    is_outage = failures >= REPEATED_FAILURES and failures >= REPEATED_SHARE * requests
+    return is_outage and not summary.restarted
+
+
+def _continued(window: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
+    """Failures that go on while there are too few requests to prove them by this window alone."""
+    whole = Episode(minutes, step)
+    failures, requests = whole.failures, whole.requests
+    baseline = window.baseline
+    is_chronic = baseline.always_fails
+    before = baseline.error_share if is_chronic else baseline.share_so_far("failed_share", "server_errors")
+    if before is None or before < CHRONIC_SHARE or requests >= FEW_REQUESTS:
+        return None
+    if failures < CONTINUED_SHARE * before * requests:
+        return None
+    return _finding(window, whole, minutes, Grade(Severity.WARNING, chronic=is_chronic))
 
 
 def _is_at_rollout(window: ServiceWindow, at: float) -> bool:
@@ -153,17 +220,32 @@ def _lasts(episode: Episode, min_duration: float) -> bool:
     return burst <= BURST_SHARE * episode.failures and is_spread
 
 
-def _severity(window: ServiceWindow, low: float, ongoing: bool) -> tuple[Severity, bool]:
-    """The severity, and whether the failures match the baseline; `low` is the lower bound of the failed share."""
+def _grade(window: ServiceWindow, low: float, ongoing: bool) -> Grade:
+    """The severity by the lower bound of the failed share, and whether the failures are as old as the history."""
     baseline = window.baseline.error_share or 0.0
-    is_chronic = baseline >= CHRONIC_SHARE and window.baseline.failing_window_share >= CHRONIC_WINDOWS
+    is_same = low <= max(WORSE_FACTOR * baseline, baseline + WORSE_MARGIN)
     if _is_recurring(window):
-        return Severity.NOTICE, low > WARNING_SHARE
-    if is_chronic and low <= max(WORSE_FACTOR * baseline, baseline + WORSE_MARGIN):
-        return Severity.NOTICE, low > WARNING_SHARE
+        return _grade_of_old(window, Episode(window.service.traffic, 0.0).share_low, low)
+    if window.baseline.always_fails and is_same:
+        return _grade_of_old(window, low)
     if low <= WARNING_SHARE:
-        return Severity.NOTICE, False
-    return (Severity.CRITICAL if low > CRITICAL_SHARE and ongoing else Severity.WARNING), False
+        return Grade(Severity.NOTICE)
+    return Grade(Severity.CRITICAL if low > CRITICAL_SHARE and ongoing else Severity.WARNING)
+
+
+def _grade_of_old(window: ServiceWindow, share: float, low: float | None = None) -> Grade:
+    """The grade of failures that are as old as the history.
+
+    Args:
+        share: The lower bound of the share that decides whether they are bad.
+        low: That of the episode, if it is another one.
+    """
+    if share > CHRONIC_SHARE:
+        return Grade(Severity.WARNING, chronic=True)
+    is_alert = (share if low is None else low) > WARNING_SHARE
+    if is_alert and window.baseline.has_lost_onset("server_errors"):
+        return Grade(Severity.WARNING, chronic=True)
+    return Grade(Severity.NOTICE, is_baseline=is_alert)
 
 
 def _is_recurring(window: ServiceWindow) -> bool:
@@ -176,10 +258,12 @@ def _is_recurring(window: ServiceWindow) -> bool:
     return failures <= BASELINE_FACTOR * baseline * requests
 
 
-def _finding(window: ServiceWindow, episode: Episode, minutes: Sequence[TrafficMinute]) -> Finding:
+def _finding(
+    window: ServiceWindow, episode: Episode, minutes: Sequence[TrafficMinute], grade: Grade | None = None
+) -> Finding:
     low, first, last = episode.share_low, episode.failing[0].at, episode.failing[-1].at
     ongoing = _is_ongoing(episode, [minute for minute in minutes if minute.at > last])
-    severity, is_baseline = _severity(window, low, ongoing)
+    severity, is_baseline, chronic = grade or _grade(window, low, ongoing)
     numbers = {
         "failed": float(episode.failures), "requests": float(episode.requests),
         "failed_percent": round(100 * episode.failures / episode.requests, 2),
@@ -190,7 +274,7 @@ def _finding(window: ServiceWindow, episode: Episode, minutes: Sequence[TrafficM
         numbers["baseline_percent"] = round(100 * window.baseline.error_share, 3)
     return window.make_finding(
         "server_errors", severity, first, last_seen=last + episode.step, ongoing=ongoing,
-        numbers=numbers, is_baseline=is_baseline, step=episode.step,
+        numbers=numbers, is_baseline=is_baseline, chronic=chronic, step=episode.step,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from workers.detection.baseline import Baseline
+from workers.detection.recurrence import MIN_ALWAYS_WINDOWS
 from workers.detection.sentences import TimeFormat, render_sentence
 from workers.detection.statistics import clean
 from workers.models import NEVER_LIVE, Deployment, Finding, FindingKind, Point, Service, Severity, Survey
@@ -16,6 +17,7 @@ from workers.models import NEVER_LIVE, Deployment, Finding, FindingKind, Point, 
 STARTUP_AFTER = 2.0
 # In minimum durations before a rollout: the platform reports a rollout up to that much late.
 STARTUP_BEFORE = 0.5
+CHRONIC_AGE = timedelta(days=7)  # a failure of this age is chronic where no history is known
 START_EVENTS = {"deployed", "crashed", "oom", "started"}  # platform events that imply a new process
 WENT_LIVE = ("SUCCESS", "CRASHED", "REMOVED")  # statuses of a deployment that served at some time
 # Statuses of a deployment without containers. The containers of a deployment in DEPLOYING run already, beside those of
@@ -89,11 +91,18 @@ class ServiceWindow:
             for at in self.rollouts
         )
 
+    def is_as_old_as_history(self, at: datetime) -> bool:
+        """Whether the whole history is younger than this time, or this time is older than any history."""
+        ages = self.baseline.ages
+        is_before = len(ages) >= MIN_ALWAYS_WINDOWS and at.timestamp() < self.start - ages[0].begin
+        return is_before or self.survey.window.end - at >= CHRONIC_AGE
+
     def make_finding(
         self, kind: FindingKind, severity: Severity, since: float | datetime, *,
         last_seen: float | None = None, ongoing: bool = True, numbers: Mapping[str, float] | None = None,
         labels: Mapping[str, str] | None = None, deployment_id: str | None = None, confidence: float = 1.0,
-        seconds_to_limit: float | None = None, is_baseline: bool = False, step: float | None = None,
+        seconds_to_limit: float | None = None, is_baseline: bool = False, chronic: bool = False,
+        step: float | None = None,
     ) -> Finding:  # fmt: skip
         """A finding about this service with its rendered sentence.
 
@@ -104,20 +113,40 @@ class ServiceWindow:
             deployment_id: The affected deployment. By default the deployment that was live at the onset.
             seconds_to_limit: Extrapolated time until the resource is exhausted.
             is_baseline: The service has long been like this; the severity becomes a notice.
+            chronic: It is bad in absolute terms and as old as the history; the severity is a warning at most.
             step: Seconds per sample, by default those of the survey. A condition that begins in the first sample may
                 have begun before the window.
         """
         onset = since if isinstance(since, datetime) else utc_time(since)
         slack = timedelta(seconds=2 * self.survey.step_seconds)
+        if is_baseline or severity is Severity.NOTICE:
+            severity, chronic = Severity.NOTICE, False
+        elif chronic:
+            severity = Severity.WARNING
         finding = Finding(
             service_id=self.service.id, service=self.service.name, kind=kind,
-            severity=Severity.NOTICE if is_baseline else severity, since=onset, ongoing=ongoing,
+            severity=severity, since=onset, ongoing=ongoing,
             last_seen=None if last_seen is None else utc_time(last_seen),
             numbers=dict(numbers or {}), labels=dict(labels or {}), sentence="",
             deployment_id=deployment_id or _deployment_at(self.service, onset, slack),
-            confidence=confidence, is_baseline=is_baseline,
+            confidence=confidence, is_baseline=is_baseline, chronic=chronic,
             seconds_to_limit=None if seconds_to_limit is None else round(seconds_to_limit, 1),
         )  # fmt: skip
+        return self._with_sentence(finding, step)
+
+    def reworded(
+        self, finding: Finding, *, numbers: Mapping[str, float], ongoing: bool, step: float | None = None
+    ) -> Finding:
+        """The finding with other numbers, and with the sentence that belongs to them."""
+        changed = finding.model_copy(update={"numbers": dict(numbers), "ongoing": ongoing})
+        return self._with_sentence(changed, step)
+
+    def as_chronic(self, finding: Finding, step: float | None = None) -> Finding:
+        """The finding as trouble that is as old as the history: a warning at most."""
+        changed = finding.model_copy(update={"chronic": True, "severity": Severity.WARNING})
+        return self._with_sentence(changed, step)
+
+    def _with_sentence(self, finding: Finding, step: float | None) -> Finding:
         times = TimeFormat(self.survey.window, self.survey.step_seconds if step is None else step)
         return finding.model_copy(update={"sentence": render_sentence(finding, times)})
 

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-from workers.detection.baseline import MIN_WINDOWS
+from workers.detection.client_errors import detect_client_errors
 from workers.detection.latency import detect_latency
+from workers.detection.recurrence import MIN_WINDOWS
 from workers.detection.server_errors import detect_server_errors
 from workers.detection.service_window import ServiceWindow
-from workers.detection.statistics import Interval, intervals, quantile, step_of, wilson_low
+from workers.detection.statistics import intervals, quantile, step_of
 from workers.models import Finding, GapPart, Severity, TrafficMinute
-
-# ---- rejected requests (4xx)
-REJECTED_SHARE = 0.25  # share of the requests of a step
-MIN_REJECTED = 20
-# Share of the baseline's successes above which the rejections are extra traffic, for example a vulnerability scan.
-MAX_SUCCESS_SHARE = 0.65
-REJECTED_DURATION = 1.5  # in minimum durations, or half of a short window
-BEGINNING_STEPS = 4  # steps of the window that stand for the baseline's successes if there is none
-SUCCESS_SIGMAS = 3.0  # standard deviations of a Poisson count by which successes must have fallen
-# Right after a rollout a smaller loss counts, if the total did not grow: rejections then replaced successes.
-ROLLOUT_DURATION = 2.5  # in minimum durations after the rollout
-ROLLOUT_SUCCESS_SHARE = 0.85
-SAME_TOTAL_FACTOR = 1.3  # multiple of the recent request rate up to which the total did not grow
-REJECTED_FACTOR = 3.0  # multiple of the baseline's rejected share that is needed then
 
 # ---- surges
 SURGE_FACTOR = 2.0  # multiple of the baseline's highest rate (95th percentile)
@@ -50,7 +36,7 @@ def detect_traffic(window: ServiceWindow) -> list[Finding]:
     if minutes:
         findings += [
             detect_server_errors(window, minutes, step), detect_latency(window, minutes, step),
-            _rejected(window, minutes, step), _surge(window, minutes, step),
+            detect_client_errors(window, minutes, step), _surge(window, minutes, step),
         ]  # fmt: skip
     return [finding for finding in findings if finding is not None]
 
@@ -60,86 +46,6 @@ def _step(window: ServiceWindow) -> float:
     times = sorted({float(minute.at) for minute in window.service.traffic})
     declared = float(window.service.traffic_step_seconds or window.survey.step_seconds)
     return min(declared, step_of(times, declared)) if declared > 0 else step_of(times, 60.0)
-
-
-# ---- rejected requests (4xx) -----------------------------------------------------------------
-
-
-def _rejected(window: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
-    """Requests rejected in place of successes, because a client or a deployment broke."""
-    if sum(minute.client_errors for minute in minutes) < MIN_REJECTED:
-        return None
-    times = [float(minute.at) for minute in minutes]
-    flags = [minute.client_errors >= REJECTED_SHARE * minute.requests for minute in minutes]
-    half_window = 0.5 * window.survey.window.seconds
-    min_seconds = max(window.min_duration, min(REJECTED_DURATION * window.min_duration, half_window))
-    long = [interval for interval in intervals(times, flags, step) if interval.seconds >= min_seconds]
-    for interval in sorted(long, key=lambda interval: -interval.seconds):
-        part = minutes[interval.first : interval.last + 1]
-        expected = _baseline_successes(window, minutes[: interval.first], step)
-        successes = sum(minute.ok for minute in part) / interval.seconds
-        if expected is None or not _is_significant_loss(interval, successes, expected):
-            continue
-        requests = sum(minute.requests for minute in part)
-        rejected = sum(minute.client_errors for minute in part)
-        if rejected < MIN_REJECTED or wilson_low(rejected, requests) <= REJECTED_SHARE / 2:
-            continue
-        if successes <= _max_success_share(window, interval, requests, rejected) * expected:
-            ongoing = interval.last >= len(minutes) - 2
-            return _rejected_finding(window, interval, part, successes, expected, ongoing)
-    return None
-
-
-def _is_significant_loss(interval: Interval, successes: float, expected: float) -> bool:
-    """Whether the loss of successes (both per second) exceeds the noise of a Poisson count."""
-    expected_count = expected * interval.seconds
-    loss = expected_count - successes * interval.seconds
-    return loss >= SUCCESS_SIGMAS * math.sqrt(max(1.0, expected_count))
-
-
-def _max_success_share(window: ServiceWindow, interval: Interval, requests: int, rejected: int) -> float:
-    """The share of the baseline's successes up to which the rejections replaced successes."""
-    baseline = window.baseline.level("rejected_share")
-    total = window.baseline.recent("requests_per_second")
-    min_age, max_age = -window.min_duration, ROLLOUT_DURATION * window.min_duration
-    follows_rollout = any(min_age <= interval.start - rollout <= max_age for rollout in window.rollouts)
-    if baseline is None or not total or not follows_rollout:
-        return MAX_SUCCESS_SHARE
-    same_total = requests / interval.seconds <= SAME_TOTAL_FACTOR * total
-    needed = max(REJECTED_FACTOR * baseline, baseline + REJECTED_SHARE / 2)
-    has_risen = wilson_low(rejected, requests) >= needed
-    return ROLLOUT_SUCCESS_SHARE if same_total and has_risen else MAX_SUCCESS_SHARE
-
-
-def _baseline_successes(window: ServiceWindow, before: Sequence[TrafficMinute], step: float) -> float | None:
-    """Successes per second in the recent windows, otherwise in the steps before the interval."""
-    recent = window.baseline.recent("ok_per_second")
-    if recent is not None:
-        same_hour = window.baseline.same_hour("ok_per_second")
-        return min(recent, quantile(same_hour, 0.5)) if len(same_hour) >= MIN_WINDOWS else recent
-    if len(before) < BEGINNING_STEPS:
-        return None
-    return sum(minute.ok for minute in before) / (len(before) * step)
-
-
-def _rejected_finding(
-    window: ServiceWindow, interval: Interval, part: Sequence[TrafficMinute],
-    successes: float, expected: float, ongoing: bool,
-) -> Finding:  # fmt: skip
-    requests = sum(minute.requests for minute in part)
-    rejected = sum(minute.client_errors for minute in part)
-    numbers = {
-        "refused": float(rejected), "requests": float(requests),
-        "refused_percent": round(100 * rejected / requests, 2),
-        "minutes": round(interval.seconds / 60, 2), "successes_per_minute": round(60 * successes, 3),
-        "baseline_successes_per_minute": round(60 * expected, 3),
-    }  # fmt: skip
-    is_long = ongoing or interval.seconds >= 2 * window.min_duration
-    return window.make_finding(
-        "client_errors", Severity.WARNING if is_long else Severity.NOTICE, interval.start,
-        last_seen=interval.end, ongoing=ongoing, numbers=numbers, confidence=0.8,
-        step=interval.seconds / len(part),
-    )  # fmt: skip
 
 
 # ---- number of requests ----------------------------------------------------------------------
@@ -179,10 +85,12 @@ def _lost(window: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) 
     # Traffic that could not be read looks like traffic that stopped.
     if any(gap.part is GapPart.TRAFFIC for gap in window.survey.gaps_for(service.name)):
         return None
-    rates = baseline.values("requests_per_second")
-    if len(rates) < len(baseline.windows) or min(rates) * baseline.minutes * 60 < MIN_WINDOW_REQUESTS:
+    if baseline.has_lost_onset("traffic_lost"):
+        return _lost_onset(window, minutes, step)
+    rates = _rates_before(window)
+    if not rates or min(rates) * baseline.minutes * 60 < MIN_WINDOW_REQUESTS:
         return None
-    recent = RECENT_SHARE * (baseline.recent("requests_per_second") or 0.0)
+    recent = RECENT_SHARE * (baseline.recent("requests_per_second", without=("traffic_lost",)) or 0.0)
     allowed = LOST_SHARE * max(min(rates), recent) * step
     onset, requests = window.start, 0
     for minute in reversed(minutes):
@@ -201,4 +109,35 @@ def _lost(window: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) 
     }  # fmt: skip
     return window.make_finding(
         "traffic_lost", Severity.WARNING, onset, numbers=numbers, confidence=0.8, step=step
+    )
+
+
+def _rates_before(window: ServiceWindow) -> list[float]:
+    """Requests per second of the earlier windows with all of their traffic; [] if they are not all known."""
+    lost = window.baseline.failing("traffic_lost")
+    # Traffic stops and returns in the middle of a window: those beside a loss have less than usual too.
+    beside = [any(lost[max(0, i - 1) : i + 2]) for i in range(len(lost))]
+    column = window.baseline.column("requests_per_second")
+    rates = [rate for is_beside, rate in zip(beside, column, strict=True) if not is_beside]
+    known = [rate for rate in rates if rate is not None]
+    return known if len(known) == len(rates) >= MIN_WINDOWS else []
+
+
+def _lost_onset(window: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
+    """Traffic that is still away, as in all earlier windows, all of which had an alert about it."""
+    requests = sum(minute.requests for minute in minutes)
+    if requests >= MIN_WINDOW_REQUESTS:
+        return None
+    numbers = {
+        "silent_minutes": round(window.survey.window.minutes, 2), "baseline_per_minute": 0.0,
+        "requests": float(requests),
+    }  # fmt: skip
+    return window.make_finding(
+        "traffic_lost",
+        Severity.WARNING,
+        window.start,
+        numbers=numbers,
+        confidence=0.8,
+        step=step,
+        chronic=True,
     )

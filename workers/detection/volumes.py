@@ -56,18 +56,26 @@ def _detect(window: ServiceWindow, volume: Volume) -> Finding | None:
         severity = Severity.CRITICAL if is_soon or share >= FULL else Severity.WARNING
         return _finding(window, volume, severity, seconds)
     if share >= FULL:
-        return _finding(window, volume, Severity.CRITICAL)
+        return _finding(window, volume, Severity.CRITICAL, chronic=_is_steady(window, share, size))
     if share < NEARLY_FULL:
         return None
-    disk = window.baseline.values("disk")
-    is_steady = len(disk) >= MIN_SAMPLES and share - min(disk) / size < STEADY_MARGIN
-    return _finding(window, volume, Severity.WARNING, is_baseline=is_steady or was_cleaned)
+    is_old = _is_steady(window, share, size) or was_cleaned
+    is_chronic = is_old and window.baseline.has_lost_onset("volume")
+    return _finding(
+        window, volume, Severity.WARNING, is_baseline=is_old and not is_chronic, chronic=is_chronic
+    )
+
+
+def _is_steady(window: ServiceWindow, share: float, size: float) -> bool:
+    """Whether the volume has been about as full for as long as the history reaches."""
+    disk = window.baseline.values("disk", without=("volume",))
+    return len(disk) >= MIN_SAMPLES and share - min(disk) / size < STEADY_MARGIN
 
 
 def _history(window: ServiceWindow) -> list[Point]:
     """Used GB of the earlier windows, oldest first."""
     return [
-        (int(window.start - age), summary.disk)
+        (int(window.start - age.end), summary.disk)
         for age, summary in zip(window.baseline.ages, window.baseline.windows, strict=True)
         if summary.disk is not None
     ]
@@ -155,6 +163,7 @@ def _finding(
     seconds: float | None = None,
     *,
     is_baseline: bool = False,
+    chronic: bool = False,
 ) -> Finding:
     percent = 100 * volume.used_mb / volume.size_mb
     numbers = {"used_percent": round(percent, 1), "used_mb": volume.used_mb, "size_mb": volume.size_mb}
@@ -164,4 +173,5 @@ def _finding(
     return window.make_finding(
         "volume", severity, window.survey.window.end,
         numbers=numbers, labels=labels, seconds_to_limit=seconds, is_baseline=is_baseline,
+        chronic=chronic,
     )  # fmt: skip

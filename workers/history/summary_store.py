@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from workers import detection
+from workers.detection.baseline import SAME_HOUR_SECONDS
 from workers.engine import scripts
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import history_key
@@ -33,10 +34,12 @@ TTL_SECONDS = 14 * 86_400  # an environment that is not checked for this long is
 # A sweep may begin a little early, so windows may overlap by this much, but by no more than a tenth of their length.
 OVERLAP_TOLERANCE = timedelta(seconds=60)
 DAY = timedelta(days=1)
-# A window of an earlier day within this distance is at the same hour.
-SAME_HOUR_TOLERANCE = timedelta(hours=1)
+# A window of an earlier day within this distance is at the same hour, also after the clocks changed.
+SAME_HOUR_TOLERANCE = timedelta(seconds=SAME_HOUR_SECONDS)
+# While the last day has alerts, so many of the windows without alerts before it show how the service was.
+MAX_HEALTHY_WINDOWS = 24
 # Summaries per service that one window is compared with, to bound the cost of detection.
-MAX_BASELINE_WINDOWS = 100
+MAX_BASELINE_WINDOWS = 130
 # Field of the hash with the progress of the backfill; no service id begins with a colon.
 PROGRESS_FIELD = ":progress"
 
@@ -92,22 +95,35 @@ def read_progress(store: JournalStore, environment_id: str) -> str:
 def baseline_windows(history: History, at: datetime) -> History:
     """The windows that a window starting at `at` is compared with.
 
-    Those are the windows of the day before it, and those at the same hour of earlier days: at most
-    MAX_BASELINE_WINDOWS per service, the newest ones. Windows that end after `at` are left out.
+    Those are the windows of the day before it, those at the same hour of earlier days, and, while that day has alerts,
+    as many windows without alerts before it: at most MAX_BASELINE_WINDOWS per service, the newest ones. Windows that
+    end after `at` are left out.
     """
-    return {
-        service_id: [summary for summary in summaries if summary.at and _is_in_baseline(at - summary.at)][
-            -MAX_BASELINE_WINDOWS:
-        ]
-        for service_id, summaries in history.items()
-    }
+    return {service_id: _in_baseline(summaries, at) for service_id, summaries in history.items()}
 
 
-def _is_in_baseline(age: timedelta) -> bool:
-    if age < -OVERLAP_TOLERANCE:
-        return False
-    after_full_days = age % DAY
-    return age <= DAY or min(after_full_days, DAY - after_full_days) <= SAME_HOUR_TOLERANCE
+def _in_baseline(summaries: Sequence[Summary], at: datetime) -> list[Summary]:
+    earlier = [summary for summary in summaries if summary.at and at - summary.at >= -OVERLAP_TOLERANCE]
+    alerts = sum(bool(summary.alerting_kinds) for summary in earlier if _age(summary, at) <= DAY)
+    healthy = [summary for summary in earlier if _age(summary, at) > DAY and not summary.alerting_kinds]
+    before = {summary.at for summary in healthy[-min(alerts, MAX_HEALTHY_WINDOWS) :]} if alerts else set()
+    chosen = [
+        summary
+        for summary in earlier
+        if _age(summary, at) <= DAY or _is_same_hour(summary, at) or summary.at in before
+    ]
+    return chosen[-MAX_BASELINE_WINDOWS:]
+
+
+def _age(summary: Summary, at: datetime) -> timedelta:
+    """The time from the end of the window to `at`."""
+    return at - summary.at if summary.at else timedelta.max
+
+
+def _is_same_hour(summary: Summary, at: datetime) -> bool:
+    """Whether the window began at this time of an earlier day."""
+    past_full_days = (_age(summary, at) + timedelta(minutes=summary.minutes or 0)) % DAY
+    return min(past_full_days, DAY - past_full_days) <= SAME_HOUR_TOLERANCE
 
 
 # ---- summaries of a sweep --------------------------------------------------------------------

@@ -203,11 +203,25 @@ def test_a_baseline_is_the_day_before_and_the_same_hour_of_earlier_days() -> Non
 
     ages = [round((NOON - at).total_seconds() / 3600) for at in ends if at]
     assert ages == [
-        168,
-        167,
-        *(day * 24 + n for day in (6, 5, 4, 3, 2) for n in (1, 0, -1)),
+        *(168, 167, 166),
+        *(day * 24 + n for day in (6, 5, 4, 3, 2) for n in (1, 0, -1, -2)),
         *range(25, -1, -1),
     ]
+
+
+def test_the_healthy_windows_before_a_day_of_alerts_are_part_of_the_baseline() -> None:
+    hours = windows(*(NOON - timedelta(hours=n) for n in range(7 * 24, -1, -1)))
+    failing = [
+        summary.model_copy(update={"alerting_kinds": ("latency",)})
+        if summary.at and summary.at > NOON - timedelta(hours=36)
+        else summary
+        for summary in hours
+    ]
+
+    baseline = summary_store.baseline_windows({"s": failing}, NOON)["s"]
+
+    healthy = [summary for summary in baseline if not summary.alerting_kinds]
+    assert NOON - timedelta(hours=36) in [summary.at for summary in healthy] and len(healthy) > 40
 
 
 def test_a_window_that_overlaps_the_present_one_is_no_baseline() -> None:
@@ -219,10 +233,10 @@ def test_a_window_that_overlaps_the_present_one_is_no_baseline() -> None:
     ]
 
 
-def test_a_baseline_has_at_most_a_hundred_windows() -> None:
+def test_a_baseline_has_at_most_130_windows() -> None:
     summaries = windows(*(NOON - timedelta(minutes=5 * n) for n in range(500, 0, -1)))
 
-    assert summary_store.baseline_windows({"s": summaries}, NOON)["s"] == summaries[-100:]
+    assert summary_store.baseline_windows({"s": summaries}, NOON)["s"] == summaries[-130:]
 
 
 def test_an_unavailable_redis_raises_not_available() -> None:

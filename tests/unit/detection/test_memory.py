@@ -91,13 +91,13 @@ def test_memory_of_overlapping_containers_in_a_rollout_does_not_alert() -> None:
     assert alerting_kinds(detected(rolling, worker_history())) == []
 
 
-def test_high_memory_that_matches_the_baseline_alerts_only_when_it_is_full() -> None:
+def test_high_memory_that_matches_the_baseline_is_chronic_only_when_it_is_full() -> None:
     def constant(share: float) -> list[Finding]:
         summaries = worker_history(memory_mean=share, memory_low=share, memory_high=share)
         return detected(live_service(usage=(usage(memory=[share] * 30),)), summaries)
 
     assert severities(constant(0.93)) == [("memory", "notice")] and constant(0.93)[0].is_baseline
-    assert severities(constant(0.99)) == [("memory", "critical")]
+    assert severities(constant(0.99)) == [("memory", "warning")] and constant(0.99)[0].chronic
 
 
 def test_a_rise_to_a_level_of_the_baseline_does_not_alert() -> None:
