@@ -19,6 +19,7 @@ from tests.support.fakes.railway_answers import Answers
 from tests.support.fakes.railway_types import (  # fmt: skip
     LogRow,
     Lookup,
+    NetworkFlow,
     Request,
     Sample,
     World,
@@ -34,6 +35,7 @@ __all__ = [
     "FakeRailway",
     "LogRow",
     "Lookup",
+    "NetworkFlow",
     "Request",
     "Sample",
     "World",

@@ -12,7 +12,15 @@ from typing import Any, TypeVar
 from graphql import GraphQLError
 
 from tests.support.fakes import log_filter, railway_series
-from tests.support.fakes.railway_types import LogRow, Lookup, Request, World, WorldDeployment, WorldService
+from tests.support.fakes.railway_types import (
+    LogRow,
+    Lookup,
+    NetworkFlow,
+    Request,
+    World,
+    WorldDeployment,
+    WorldService,
+)
 
 DEFAULT_LINES = 100  # lines of a log query without a limit
 MAX_LINES = 5000  # the most that Railway returns
@@ -291,14 +299,24 @@ class Answers:
             for entry in service.lookups
             if arguments.get("serviceId") in (None, service.id)
         ]
-        matching = [
-            (service, entry)
-            for service, entry in every
-            if means(entry.qname, {"qname": entry.qname, "zone": entry.zone, "rcode": entry.rcode})
-        ]
+        matching = [(service, entry) for service, entry in every if means(entry.qname, dns_facts(entry))]
         return [
             lookup(service, entry)
             for service, entry in anchored(matching, lambda pair: pair[1].at, arguments)
+        ]
+
+    def networkFlowLogs(self, _info: Any, environmentId: str, **arguments: Any) -> list[Json]:
+        self._let_in(environment=environmentId)
+        means = matcher(arguments)
+        matching = [
+            (service, flow)
+            for service in self.world.services
+            for flow in service.flows
+            if arguments.get("serviceId") in (None, service.id) and means(flow.address, flow_facts(flow))
+        ]
+        return [
+            flow_row(service, flow, number)
+            for number, (service, flow) in enumerate(anchored(matching, lambda pair: pair[1].at, arguments))
         ]
 
     def httpLogs(self, _info: Any, deploymentId: str, **arguments: Any) -> list[Json]:
@@ -506,6 +524,48 @@ def lookup(service: WorldService, entry: Lookup) -> Json:
         "serviceId": service.id,
         "deploymentId": entry.deployment_id,
         "deploymentInstanceId": entry.instance_id,
+    }
+
+
+def dns_facts(entry: Lookup) -> dict[str, str | float]:
+    status = "ok" if entry.rcode == "NOERROR" else "failed"
+    return {"qname": entry.qname, "zone": entry.zone, "rcode": entry.rcode, "status": status}
+
+
+def flow_facts(flow: NetworkFlow) -> dict[str, str | float]:
+    return {
+        "direction": flow.direction,
+        "status": "dropped" if flow.drop_cause else "ok",
+        "dropped": "true" if flow.drop_cause else "false",
+        "drop_cause": flow.drop_cause,
+        "peer_kind": flow.peer_kind,
+        "port": float(flow.port),
+        "dst": flow.address,
+        "protocol": "tcp",
+    }
+
+
+def flow_row(service: WorldService, flow: NetworkFlow, number: int) -> Json:
+    return {
+        "flowId": f"flow-{number}",
+        "flowState": "complete",
+        "captureStart": nanoseconds(flow.at),
+        "captureEnd": nanoseconds(flow.at + 1),
+        "direction": flow.direction,
+        "srcAddr": "fd12::9",
+        "srcPort": 40_000 + number,
+        "dstAddr": flow.address,
+        "dstPort": flow.port,
+        "l4Protocol": "tcp",
+        "l4LatencyMs": flow.latency_ms,
+        "peerKind": flow.peer_kind,
+        "peerServiceId": flow.peer_id or None,
+        "dropCause": flow.drop_cause or None,
+        "packetCount": flow.packets,
+        "byteCount": flow.bytes,
+        "serviceId": service.id,
+        "deploymentId": "",
+        "deploymentInstanceId": "",
     }
 
 

@@ -62,6 +62,22 @@ class Lookup:
 
 
 @dataclass
+class NetworkFlow:
+    """A flow of a service. `peer_id` is the id of the service at the other end, empty for a peer outside."""
+
+    at: float
+    address: str
+    port: int = 443
+    peer_kind: str = "internet"
+    peer_id: str = ""
+    direction: str = "egress"
+    drop_cause: str = ""
+    latency_ms: float = 1.5
+    packets: int = 10
+    bytes: int = 4_000
+
+
+@dataclass
 class WorldEvent:
     """An entry of the feed. `payload` is the value of `activityPayload` and `payload`."""
 
@@ -125,6 +141,7 @@ class WorldService:
     variables: dict[str, list[str]] = field(default_factory=dict)
     """References of each variable, by its name."""
     lookups: list[Lookup] = field(default_factory=list)
+    flows: list[NetworkFlow] = field(default_factory=list)
     disk: list[tuple[float, float]] = field(default_factory=list)
     """GB on all volumes: (epoch seconds, value)."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
@@ -22,6 +22,7 @@ from workers.clients.railway import (
     graphql_types,
     http_metrics,
     log_lines,
+    network_logs,
     structure,
 )
 from workers.clients.railway.activity import LogActivity, UsageResult
@@ -33,7 +34,7 @@ from workers.clients.railway.series import ServiceUsage
 from workers.clients.railway.service_calls import find_calls
 from workers.clients.railway.structure import EnvironmentStructure, ServiceEvent
 from workers.clients.railway.transport import Transport
-from workers.models import Deployment, Environment, LogLine, Model, TrafficMinute, Window
+from workers.models import Deployment, DnsAnswer, Environment, Flow, LogLine, Model, TrafficMinute, Window
 
 __all__ = [
     "DOCUMENTS",
@@ -234,6 +235,22 @@ class Railway:
         lines = (log.to_model() for log in answer.http_logs)
         # Railway reads backwards from the window's end and may return requests from before its start.
         return _oldest_first(line for line in lines if window.start <= line.timestamp <= window.end)[-limit:]
+
+    # ---- network of one service --------------------------------------------------------------
+
+    def dns_answers(self, environment_id: str, service_id: str, window: Window) -> tuple[DnsAnswer, ...]:
+        """The answers of the name service to a service in the window, counted, failed ones first: one request."""
+        return network_logs.read_dns_answers(self._transport, environment_id, service_id, window)
+
+    def network_flows(
+        self, environment_id: str, service_id: str, window: Window, names: Mapping[str, str]
+    ) -> tuple[Flow, ...]:
+        """The connections that a service opened in the window, by peer, dropped ones first: one request.
+
+        Args:
+            names: name of each service of the environment, by its id.
+        """
+        return network_logs.read_flows(self._transport, environment_id, service_id, window, names)
 
 
 Line = TypeVar("Line", LogLine, HttpLine)

@@ -15,6 +15,8 @@ MAX_ERROR_LINES = 2000
 """Error lines per request. They are only counted, and a flood of more is evident from this number."""
 MAX_LOOKUPS = 1000
 """DNS queries per request: enough to see each pair of services once."""
+MAX_NETWORK_ROWS = 500
+"""DNS answers or flows of one service per part. They are counted by name and peer, of which a service has few."""
 MAX_STARTS = 5000
 """Container starts per request: the most that Railway returns of any log. A start is a short line."""
 VARIABLES_PER_PAGE = 500
@@ -106,6 +108,26 @@ LOGS = {
 }
 """Parts with the logs and DNS lookups of all services, by alias; one request reads all of them."""
 
+
+def _of_service(alias: str, field: str, log_filter: str, fields: str) -> str:
+    return f"""{alias}: {field}(
+    environmentId: $environmentId, serviceId: $serviceId, filter: "{log_filter}", beforeLimit: {MAX_NETWORK_ROWS},
+    {ANCHORED}
+  ) {{ {fields} }}"""
+
+
+FLOW = "dstAddr dstPort peerKind peerServiceId dropCause l4LatencyMs packetCount byteCount"
+DNS_ANSWERS = {
+    "failed": _of_service("failed", "dnsQueryLogs", "@status:failed", "qname rcode"),
+    "resolved": _of_service("resolved", "dnsQueryLogs", "@status:ok", "qname rcode"),
+}
+"""Parts with the DNS answers to one service, by alias; one request reads both. Failures would drown in the others."""
+NETWORK_FLOWS = {
+    "dropped": _of_service("dropped", "networkFlowLogs", "@direction:egress @status:dropped", FLOW),
+    "passed": _of_service("passed", "networkFlowLogs", "@direction:egress @status:ok", FLOW),
+}
+"""Parts with the connections that one service opened, by alias; one request reads both."""
+
 DEPLOYMENT_LOGS = f"""
 query DeploymentLogs(
   $deploymentId: String!, $filter: String, $limit: Int!, $start: DateTime, $end: DateTime
@@ -180,6 +202,8 @@ DOCUMENTS = {
     "Metrics": build_document("Metrics", USAGE),
     "Logs": build_document("Logs", LOGS),
     **_one_document_each(STRUCTURE | USAGE | LOGS),
+    "DnsAnswers": build_document("DnsAnswers", DNS_ANSWERS),
+    "NetworkFlows": build_document("NetworkFlows", NETWORK_FLOWS),
     "DeploymentLogs": DEPLOYMENT_LOGS,
     "BuildLogs": BUILD_LOGS,
     "HttpLogs": HTTP_LOGS,
