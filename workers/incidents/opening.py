@@ -25,6 +25,7 @@ from workers.incidents import grouping
 from workers.incidents.answers import answer_no_problem, mentions
 from workers.incidents.intake import RECHECK_SUFFIX, is_problem_alert
 from workers.incidents.recovery import CLEAN_SWEEPS, Recovery, assess_recovery
+from workers.incidents.siblings import with_siblings
 from workers.models import (
     Alert,
     Finding,
@@ -38,7 +39,7 @@ from workers.models import (
 
 MAX_ALERTS_PER_SWEEP = 200  # different alerts: a claim reads them all, so the rest waits for the next sweep
 MAX_SYMPTOMS = 20  # symptom findings that an incident keeps: more say nothing new about its cause
-REFRESHED_FIELDS = ("findings", "symptoms", "service", "window", "failed_reads")
+REFRESHED_FIELDS = ("findings", "symptoms", "service", "siblings", "window", "failed_reads")
 """Fields that an unsuppressed incident without evidence takes from the latest sweep."""
 
 
@@ -61,6 +62,7 @@ def open_incidents(
     alert_ids = tuple(alert.id for alert in alerts)
     pairs = [(cause, _make_incident(store, survey, cause, opened_at, alert_ids)) for cause in causes]
     pairs = [(cause, incident) for cause, incident in pairs if not _is_residual(store, incident)]
+    pairs = [(cause, with_siblings(incident, survey, findings)) for cause, incident in pairs]
     incidents = [incident for _, incident in pairs]
     # Assigned before the first incident is open, because its acknowledgement may be due at once.
     incident_group = grouping.assign_group(store, incidents, opened_at) if incidents else ""

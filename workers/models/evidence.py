@@ -184,6 +184,8 @@ class ModuleDeclaration(Model):
 
     name: str
     """As the sign names it."""
+    package: str = ""
+    """Name under which a manifest lists it, such as `PyYAML` for `yaml`; empty if it is the same."""
     manifest: str = ""
     """File that lists the dependencies of the service, such as `requirements.txt`; empty if there is none."""
     listed: bool = False

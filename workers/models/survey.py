@@ -59,6 +59,7 @@ class Deployment(Model):
 class Sibling(Model):
     """Another service of the same environment, as the survey saw it."""
 
+    id: str = ""
     name: str
     healthy: bool | None = None
     """None if it could not be read."""
@@ -198,6 +199,8 @@ class GapPart(StrEnum):
     DEPLOYED_COMMIT = "deployed_commit"
     COMMIT_CHANGES = "commit_changes"
     UPSTREAM_STATUS = "upstream_status"
+    DNS_ANSWERS = "dns_answers"
+    NETWORK_FLOWS = "network_flows"
 
 
 NON_ESSENTIAL_PARTS = frozenset(
@@ -241,6 +244,8 @@ GAP_LABELS: dict[GapPart, str] = {
     GapPart.DEPLOYED_COMMIT: "deployed commit",
     GapPart.COMMIT_CHANGES: "changes",
     GapPart.UPSTREAM_STATUS: "status",
+    GapPart.DNS_ANSWERS: "DNS answers",
+    GapPart.NETWORK_FLOWS: "network flows",
 }
 """The part's name in a sentence for people. No code decides anything by these texts."""
 

@@ -1,6 +1,7 @@
 """Evidence: reads everything that helps to diagnose one failing service, and states it as numbered facts.
 
-`read_evidence` asks Railway (`log_reading`), the repository (`code_changes`) and status pages, in this order, and
+`read_evidence` asks Railway for logs (`log_reading`), the repository (`code_changes`), Railway for the network
+(`network_reading`) and status pages, in this order of their worth, and
 `assembly` turns what was read into the evidence. Everything but the reading is pure: `suspects` chooses deployments,
 `requests` groups what was logged, `upstreams` finds outside hosts, `facts` builds the facts, and `fact_sentences`
 renders them. `investigation.logs` turns lines into records and patterns, `investigation.code` locates code, and
@@ -10,6 +11,7 @@ renders them. `investigation.logs` turns lines into records and patterns, `inves
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import httpx
 
@@ -20,12 +22,9 @@ from workers.clients.railway import Railway
 from workers.investigation.evidence import facts
 from workers.investigation.evidence.assembly import Examination, Material, assemble, examine
 from workers.investigation.evidence.code_changes import find_repository, open_code
-from workers.investigation.evidence.log_reading import (
-    Reading,
-    read_build_log,
-    read_deployment_log,
-    read_requests,
-)
+from workers.investigation.evidence.log_reading import read_build_log, read_deployment_log, read_requests
+from workers.investigation.evidence.network_reading import read_network
+from workers.investigation.evidence.reading import Reading
 from workers.investigation.evidence.suspects import examined_deployment, find_suspect
 from workers.models import Evidence, GapPart, Incident, Upstream
 
@@ -56,7 +55,8 @@ def read_evidence(
         return Evidence(
             facts=facts.number_facts(facts.finding_facts(incident)), failed_reads=incident.failed_reads
         )
-    reading = Reading()
+    railway = railway.with_own_count()
+    reading = Reading(railway)
     examined = examined_deployment(incident, service)
     run_log = read_deployment_log(reading, railway, incident, service, examined)
     build_log = read_build_log(reading, railway, incident, service)
@@ -70,6 +70,8 @@ def read_evidence(
             tree=code.tree, suspect=code.suspect, changed=code.changed,
         )  # fmt: skip
         examination = examine(incident, material, status_pages)
+    network = read_network(reading, railway, incident, service, examination.signs)
+    material = replace(material, network=network)
     upstreams = _read_upstreams(reading, examination, status_pages, http)
     if reading.unavailable is not None and (require_all or not reading.succeeded):
         raise reading.unavailable

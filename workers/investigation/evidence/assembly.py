@@ -11,14 +11,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from workers.investigation.code.locations import stack_locations
 from workers.investigation.code.routes import route_locations
 from workers.investigation.code.tree import Tree
 from workers.investigation.evidence import facts
 from workers.investigation.evidence.code_changes import changed_locations
+from workers.investigation.evidence.declarations import find_declarations
 from workers.investigation.evidence.log_reading import UNTRACED_KINDS
+from workers.investigation.evidence.pattern_reading import (
+    PROBLEM_LEVELS,
+    ReadGroup,
+    all_signs,
+    merge_locations,
+    read_groups,
+)
+from workers.investigation.evidence.setting_uses import find_setting_uses
 from workers.investigation.evidence.upstreams import MAX_UPSTREAMS, count_blamed_hosts, hosts_in_code
-from workers.investigation.logs.log_patterns import group_records, to_pattern
 from workers.investigation.logs.log_records import LogRecord
 from workers.investigation.onset import onset_of
 from workers.models import (
@@ -30,10 +37,13 @@ from workers.models import (
     Incident,
     LogPattern,
     LogSource,
+    ModuleDeclaration,
     Network,
     Repository,
     RequestPattern,
     Service,
+    SettingUse,
+    Sign,
     Suspect,
     Upstream,
 )
@@ -69,17 +79,22 @@ class Examination:
     patterns: tuple[LogPattern, ...]
     build_patterns: tuple[LogPattern, ...]
     locations: tuple[CodeLocation, ...]
+    modules: tuple[ModuleDeclaration, ...]
+    settings: tuple[SettingUse, ...]
+    signs: tuple[Sign, ...]
+    """Of both logs."""
     blamed: Counter[str]
-    """Log errors and warnings by the outside host that they name."""
+    """Log errors and warnings about a failed call, by its outside host."""
     hosts: tuple[str, ...]
-    """Outside hosts that the evidence lists: those of the logs, most frequent first, then those of the code."""
-    in_code: frozenset[str]
+    """Outside hosts that the evidence lists: those of failed calls, most frequent first, then those of the code."""
+    in_code: Mapping[str, tuple[str, ...]]
+    """The outside hosts that the service's own sources name, with these files."""
 
     def upstream(self, host: str, state: UpstreamState, description: str = "") -> Upstream:
         """The host as evidence, with the state that its status page reports."""
         return Upstream(
-            host=host, errors=self.blamed[host], in_code=host in self.in_code, state=state,
-            description=redact(description)[:MAX_STATUS_CHARS],
+            host=host, errors=self.blamed[host], in_code=host in self.in_code, files=self.in_code.get(host, ()),
+            state=state, description=redact(description)[:MAX_STATUS_CHARS],
         )  # fmt: skip
 
 
@@ -87,28 +102,36 @@ def examine(incident: Incident, material: Material, known_hosts: Mapping[str, st
     """The patterns, code locations and outside hosts in the material.
 
     Args:
-        known_hosts: status pages by outside host. These hosts are found wherever they occur.
+        known_hosts: status pages by outside host. These hosts count even if they are inside the project.
     """
-    records = (*material.run_log, *material.build_log)
     tree = material.tree
-    coded = hosts_in_code(tree, known_hosts) if tree else []
-    blamed = count_blamed_hosts(records, known_hosts)
+    run, build = (read_groups(records, tree) for records in (material.run_log, material.build_log))
+    groups = (*build, *run)
+    blamed = count_blamed_hosts(
+        (wording for group in groups if group.is_problem for wording in group.wordings), known_hosts
+    )
+    signs = all_signs(groups)
+    coded = hosts_in_code(tree, known_hosts) if tree else {}
     hosts = sorted(blamed, key=lambda host: (-blamed[host], host))
     hosts += [host for host in coded if host not in blamed]
     return Examination(
-        patterns=tuple(to_pattern(group) for group in group_records(material.run_log)),
-        build_patterns=tuple(to_pattern(group) for group in group_records(material.build_log)),
-        locations=_locations(incident, material, records, tree) if tree else (),
+        patterns=tuple(group.pattern() for group in run),
+        build_patterns=tuple(group.pattern() for group in build),
+        locations=_locations(incident, material, groups, tree) if tree else (),
+        modules=find_declarations(signs, tree) if tree else (),
+        settings=find_setting_uses(tree, material.changed) if tree else (),
+        signs=tuple(signs),
         blamed=blamed,
         hosts=tuple(hosts[:MAX_UPSTREAMS]),
-        in_code=frozenset(coded),
+        in_code=coded,
     )
 
 
 def _locations(
-    incident: Incident, material: Material, records: Sequence[LogRecord], tree: Tree
+    incident: Incident, material: Material, groups: Sequence[ReadGroup], tree: Tree
 ) -> tuple[CodeLocation, ...]:
-    traced, routed = stack_locations(records, tree), route_locations(material.requests, tree)
+    traced = merge_locations(group for group in groups if group.is_problem)
+    routed = route_locations(material.requests, tree)
     kinds = {finding.kind for finding in incident.findings}
     # A stack trace is the better evidence; a commit changes many lines that have nothing to do with it.
     touched = changed_locations(material.changed, tree) if not traced or kinds & UNTRACED_KINDS else ()
@@ -139,6 +162,8 @@ def assemble(
         upstreams=upstreams,
         repository=material.repository,
         network=material.network,
+        modules=examination.modules,
+        settings=examination.settings,
         failed_reads=tuple(dict.fromkeys((*incident.failed_reads, *gaps))),
     )
 
@@ -164,6 +189,6 @@ def _all_facts(
 
 def _relevant_build_patterns(build_patterns: tuple[LogPattern, ...]) -> tuple[LogPattern, ...]:
     """The errors and warnings of a build and its last lines. Its progress is no evidence."""
-    problems = [pattern for pattern in build_patterns if pattern.level in ("error", "warning", "stderr")]
+    problems = [pattern for pattern in build_patterns if pattern.level in PROBLEM_LEVELS or pattern.signs]
     last = sorted(build_patterns, key=lambda pattern: pattern.last)[-LAST_BUILD_PATTERNS:]
-    return tuple(dict.fromkeys((*problems, *last)))
+    return (*problems, *(pattern for pattern in last if pattern not in problems))

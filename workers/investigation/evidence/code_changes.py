@@ -10,7 +10,7 @@ from workers.clients.git import Repositories
 from workers.clients.github import GitHub
 from workers.investigation.code.locations import excerpt
 from workers.investigation.code.tree import SOURCE_SUFFIXES, Tree, list_tree
-from workers.investigation.evidence.log_reading import Reading
+from workers.investigation.evidence.reading import Reading
 from workers.models import (
     CodeLocation,
     Deployment,

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeVar
 
 from workers.clients.railway import HttpLine, Railway
-from workers.errors import NotAvailable, Refused
+from workers.investigation.evidence.reading import Reading
 from workers.investigation.evidence.requests import group_requests
 from workers.investigation.evidence.suspects import deployment_never_live, log_window
 from workers.investigation.logs.log_records import LogRecord, build_log_records
-from workers.models import Deployment, Gap, GapPart, Incident, LogLine, RequestPattern, Service
-from workers.runtime.redaction import redact
+from workers.models import Deployment, GapPart, Incident, LogLine, RequestPattern, Service
 
 MAX_LOG_LINES = 1_000  # lines of one query; Railway returns the newest ones of a longer log
 MAX_HTTP_LINES = 500  # requests of one query
-MAX_REASON_CHARS = 300  # of an error message in a gap
 SLOW_MS = 1_000  # requests from one second on count as slow
 MAX_FIRST_GROUP = 8  # kinds of requests that are kept of the kind that the incident is about
 MAX_OTHER_GROUP = 4  # kinds of requests that are kept of the other kinds, as context
@@ -29,34 +25,6 @@ SLOW_KINDS = frozenset({"latency", "cpu", "memory", "memory_growth", "oom_killed
 """Kinds of findings for which slow requests are read."""
 UNTRACED_KINDS = SLOW_KINDS | {"client_errors"}
 """Kinds of findings that print no stack trace: the changes of the suspect commit are examined in any case."""
-
-T = TypeVar("T")
-
-
-@dataclass
-class Reading:
-    """The reads about one incident: how many succeeded, and the gaps that the others left."""
-
-    gaps: list[Gap] = field(default_factory=list)
-    succeeded: int = 0
-    unavailable: NotAvailable | None = None
-    """The last read that may succeed if it is tried again later."""
-
-    def read(self, part: GapPart, subject: str, ask: Callable[[], T], default: T) -> T:
-        """The result of `ask`. If the read fails, `default`, and the gap is recorded."""
-        try:
-            result = ask()
-        except (NotAvailable, Refused) as error:
-            self.miss(part, subject, redact(str(error))[:MAX_REASON_CHARS])
-            if isinstance(error, NotAvailable):
-                self.unavailable = error
-            return default
-        self.succeeded += 1
-        return result
-
-    def miss(self, part: GapPart, subject: str, reason: str) -> None:
-        """Record a part that could not be read."""
-        self.gaps.append(Gap(part=part, subject=subject, reason=reason))
 
 
 def read_deployment_log(
@@ -72,11 +40,11 @@ def read_deployment_log(
         return lambda: railway.deployment_logs(examined.id, window, log_filter, limit=MAX_LOG_LINES)
 
     no_lines: list[LogLine] = []
-    lines = reading.read(GapPart.DEPLOYMENT_LOGS, service.name, query(""), no_lines)
+    lines = reading.ask_railway(GapPart.DEPLOYMENT_LOGS, service.name, query(""), no_lines)
     if len(lines) < MAX_LOG_LINES:
         return build_log_records(lines)
     # A verbose service pushes its errors out of the newest lines, so that they need a query of their own.
-    errors = reading.read(GapPart.ERROR_LOGS, service.name, query(ERROR_FILTER), no_lines)
+    errors = reading.ask_railway(GapPart.ERROR_LOGS, service.name, query(ERROR_FILTER), no_lines)
     present = {(line.timestamp, line.message, line.instance_id) for line in lines}
     missing = [line for line in errors if (line.timestamp, line.message, line.instance_id) not in present]
     return build_log_records([*lines, *missing])
@@ -90,7 +58,7 @@ def read_build_log(
     if failed is None:
         return []
     no_lines: list[LogLine] = []
-    lines = reading.read(
+    lines = reading.ask_railway(
         GapPart.BUILD_LOGS,
         service.name,
         lambda: railway.build_logs(failed.id, failed.created_at, limit=MAX_LOG_LINES),
@@ -117,12 +85,12 @@ def read_requests(
     no_lines: list[HttpLine] = []
     kinds: set[str] = {finding.kind for finding in incident.findings}
     refuses = "client_errors" in kinds
-    failing = reading.read(GapPart.FAILING_REQUESTS, service.name, query(FAILING_FILTER), no_lines)
+    failing = reading.ask_railway(GapPart.FAILING_REQUESTS, service.name, query(FAILING_FILTER), no_lines)
     slow, refused = no_lines, no_lines
     if kinds & SLOW_KINDS:
-        slow = reading.read(GapPart.SLOW_REQUESTS, service.name, query(SLOW_FILTER), no_lines)
+        slow = reading.ask_railway(GapPart.SLOW_REQUESTS, service.name, query(SLOW_FILTER), no_lines)
     if refuses:
-        refused = reading.read(GapPart.REFUSED_REQUESTS, service.name, query(REFUSED_FILTER), no_lines)
+        refused = reading.ask_railway(GapPart.REFUSED_REQUESTS, service.name, query(REFUSED_FILTER), no_lines)
     # Statuses are checked again: a filter that Railway does not know returns every request.
     slow_below = 400 if refuses else 500
     groups = {
