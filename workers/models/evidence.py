@@ -10,7 +10,7 @@ from pydantic import Field
 from workers.models.base import Model, Moment
 from workers.models.clean_text import Exact, Text
 from workers.models.incident import Finding
-from workers.models.survey import Deployment, Gap
+from workers.models.survey import Deployment, Gap, Sibling
 
 
 class LogSource(StrEnum):
@@ -223,11 +223,18 @@ class FactKind(StrEnum):
     SYMPTOM = "symptom"  # finding, of another service
     SUSPECT = "suspect"  # suspect; numbers: seconds_to_onset
     CHANGED_FILES = "changed_files"  # suspect
+    SIGN = "sign"  # sign, source; numbers: records
+    LINES_DROPPED = "lines_dropped"  # numbers: lines
     LOG_PATTERN = "log_pattern"  # pattern, source
     NO_LOG_ERRORS = "no_log_errors"  # source; numbers: records
     REQUESTS = "requests"  # request
     CODE_LOCATION = "code_location"  # location
     UPSTREAM = "upstream"  # upstream
+    DNS_ANSWER = "dns_answer"  # answer
+    NETWORK_FLOW = "network_flow"  # flow
+    SIBLING = "sibling"  # sibling
+    MODULE = "module"  # module
+    SETTING = "setting"  # setting
     LOAD_GREW = "load_grew"  # numbers: before_per_minute, since_per_minute
     LOAD_STEADY = "load_steady"  # numbers: before_per_minute, since_per_minute
     PUBLIC_DOMAIN = "public_domain"  # service
@@ -257,6 +264,12 @@ class Fact(Model):
     request: RequestPattern | None = None
     location: CodeLocation | None = None
     upstream: Upstream | None = None
+    sign: Sign | None = None
+    answer: DnsAnswer | None = None
+    flow: Flow | None = None
+    sibling: Sibling | None = None
+    module: ModuleDeclaration | None = None
+    setting: SettingUse | None = None
     deployment: Deployment | None = None
     service: str = ""
     numbers: dict[str, float] = Field(default_factory=dict)

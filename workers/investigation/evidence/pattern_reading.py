@@ -14,7 +14,7 @@ from workers.investigation.code.tree import Tree
 from workers.investigation.logs.log_patterns import RecordGroup, group_records, to_pattern
 from workers.investigation.logs.log_records import LogRecord
 from workers.investigation.signs import read_signs
-from workers.models import CodeLocation, LogPattern, Sign
+from workers.models import CodeLocation, LogPattern, Sign, SignKind
 
 MAX_PATTERNS = 20  # patterns of one log, the most telling first
 MAX_LATER_PATTERNS = 5  # further patterns that are kept because they have a sign, such as dropped lines
@@ -68,7 +68,25 @@ def _read(group: RecordGroup, located: GroupPlaces | None, tree: Tree | None) ->
         (signs if group.best in alike else read_signs(alike[0].text, code), len(alike))
         for alike in list(counts.values())[:MAX_WORDINGS]
     ]
-    return ReadGroup(group, located, signs, tuple(wordings))
+    return ReadGroup(group, located, _with_total(signs, wordings), tuple(wordings))
+
+
+def _with_total(
+    signs: tuple[Sign, ...], wordings: Sequence[tuple[tuple[Sign, ...], int]]
+) -> tuple[Sign, ...]:
+    """The signs, of which one about dropped lines counts the lines of all its records."""
+    dropped = sum(
+        sign.numbers.get("lines", 0.0) * count
+        for wording, count in wordings
+        for sign in wording
+        if sign.kind is SignKind.LINES_DROPPED
+    )
+    return tuple(
+        sign.model_copy(update={"numbers": {**sign.numbers, "lines": dropped}})
+        if sign.kind is SignKind.LINES_DROPPED
+        else sign
+        for sign in signs
+    )
 
 
 def _code_around(place: Place, tree: Tree) -> list[str]:
