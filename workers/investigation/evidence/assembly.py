@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from workers.investigation.code.own_imports import with_imports
 from workers.investigation.code.routes import route_locations
 from workers.investigation.code.tree import Tree
 from workers.investigation.evidence import facts
@@ -135,7 +136,7 @@ def _locations(
     kinds = {finding.kind for finding in incident.findings}
     # A stack trace is the better evidence; a commit changes many lines that have nothing to do with it.
     touched = changed_locations(material.changed, tree) if not traced or kinds & UNTRACED_KINDS else ()
-    return (*traced, *routed, *touched)
+    return with_imports((*traced, *routed, *touched), tree)
 
 
 def assemble(
