@@ -23,7 +23,9 @@ class LogSource(StrEnum):
 class SignKind(StrEnum):
     """What a log record shows about its cause. The comment names the subject of a sign of this kind."""
 
-    SETTING_MISSING = "setting_missing"  # variable or setting, as the service names it
+    # Variable or setting, as the service names it; numbers: usual_name 1 if the text does not name it, so that the
+    # subject is only the name that its library suggests.
+    SETTING_MISSING = "setting_missing"
     SETTING_INVALID = "setting_invalid"  # variable or setting with a malformed value
     CREDENTIALS_REJECTED = "credentials_rejected"  # host or service that rejects them; empty if not named
     WRONG_ADDRESS = "wrong_address"  # address that cannot be right, such as a datastore on localhost
@@ -62,8 +64,11 @@ class Sign(Model):
     """
 
     kind: SignKind
-    subject: str = ""
-    """A name, host or option, as `SignKind` says; never prose and never a value of a setting."""
+    subject: Exact = ""
+    """A name, host or option, as `SignKind` says, for comparisons; never prose and never a value of a setting."""
+    product: str = ""
+    """Product that a failed call was for, as its client shows: `postgres`, `mysql`, `mongodb`, `redis`, `rabbitmq`,
+    `kafka`, `elasticsearch`, `smtp`, `http`; empty if the record does not show it."""
     numbers: dict[str, float] = Field(default_factory=dict)
 
 
