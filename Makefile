@@ -14,7 +14,7 @@ COMPILE = .tools/uv/bin/uv pip compile --quiet --no-config --universal --python-
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up lint test-fast test chaos contract bench bench-attacks bench-idle bench-journal bench-window bench-week lock clean
+.PHONY: help setup demo up lint test-fast test chaos contract exam bench bench-attacks bench-idle bench-journal bench-window bench-week lock clean
 
 help:
 	@echo 'make setup         install everything into .venv and .tools; does nothing if nothing changed'
@@ -25,6 +25,7 @@ help:
 	@echo 'make test          lint, then all tests, with a short chaos run; prints the ten slowest'
 	@echo 'make chaos         kill everything at random through complete incidents; INCIDENTS=200, SEED=n, WEBHOOK=1'
 	@echo 'make contract      check our requests against the published schemas (RAILWAY_SCHEMA=file)'
+	@echo 'make exam          diagnose the public incidents of tests/exam, beside two simple rivals; PRODUCT="command" tests another'
 	@echo 'make bench         bench-journal, then a sweep of a hundred services and the stored history'
 	@echo 'make bench-attacks what attacks achieve, under ten minutes; ATTACK_PATCHES=folder adds a corpus of patches'
 	@echo 'make bench-idle    memory, CPU, Redis commands and disk writes of an idle installation; MINUTES=n'
@@ -70,6 +71,9 @@ contract: setup
 	fi
 	@$(BIN)/python -m tests.support.railway_contract
 	@$(BIN)/python -m tests.support.github_contract
+
+exam: setup
+	@$(BIN)/python -m tests.exam $(if $(PRODUCT),--product "$(PRODUCT)") $(FOLDERS)
 
 bench: bench-journal
 	@$(BIN)/python -m tests.benchmarks.sweep
