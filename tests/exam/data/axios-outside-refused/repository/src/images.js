@@ -1,0 +1,1 @@
+exports.CDN = 'https://img.cdn-example.net/assets';

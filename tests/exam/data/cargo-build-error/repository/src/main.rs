@@ -1,0 +1,6 @@
+mod queue;
+
+fn main() {
+    let sent: u32 = queue::drain();
+    println!("{sent}");
+}

@@ -1,0 +1,1 @@
+FONTS = "https://fonts.paper-example.com/css2"

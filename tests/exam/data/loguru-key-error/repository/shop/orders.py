@@ -1,0 +1,11 @@
+from loguru import logger
+
+from shop.pricing import total
+
+
+def create(items):
+    try:
+        return total(items)
+    except Exception:
+        logger.exception("order failed")
+        raise

@@ -1,0 +1,3 @@
+const moment = require('moment-business');
+
+exports.when = () => moment.weekDays();

@@ -1,0 +1,1 @@
+module.exports = 'https://avatars.face-example.com/';

@@ -1,0 +1,9 @@
+class Pricing
+  def initialize(order)
+    @order = order
+  end
+
+  def total
+    @order[:items].sum
+  end
+end
