@@ -39,6 +39,9 @@ from workers.models import (
     Repository,
     RequestPattern,
     Service,
+    SettingUse,
+    Sign,
+    SignKind,
     Suspect,
     Upstream,
     Verdict,
@@ -96,16 +99,23 @@ def loaded_service(load: tuple[int, int] = (50, 50), **fields: object) -> Servic
     return service("api", **values)
 
 
-def pattern(template: str, count: int = 20, sample: str = "", level: str = "error") -> LogPattern:
-    return LogPattern(
-        template=template, count=count, level=level, first=ONSET, last=END, sample=sample or template
-    )
+def sign(kind: SignKind, subject: str = "", **numbers: float) -> Sign:
+    return Sign(kind=kind, subject=subject, numbers=numbers)
+
+
+def pattern(template: str, *signs: Sign, **fields: object) -> LogPattern:
+    """A log pattern of level error since the onset, 20 times. `fields` replace its fields."""
+    values = {
+        "template": template, "headline": template, "count": 20, "level": "error", "first": ONSET, "last": END,
+        "sample": template, "signs": signs,
+    }  # fmt: skip
+    return LogPattern.model_validate(values | fields)
 
 
 def location(
-    file: str = "shop/pricing.py", line: int = 5, why: str = "stack", excerpt: str = ""
+    file: str = "shop/pricing.py", line: int = 5, why: str = "stack", imports: tuple[str, ...] = ()
 ) -> CodeLocation:
-    values = {"file": file, "line": line, "function": "total", "why": why, "count": 20, "excerpt": excerpt}
+    values = {"file": file, "line": line, "function": "total", "why": why, "count": 20, "imports": imports}
     return CodeLocation.model_validate(values)
 
 
@@ -122,8 +132,8 @@ def request(
     )  # fmt: skip
 
 
-def upstream(state: str = "unknown", errors: int = 20) -> Upstream:
-    values = {"host": "api.payments.io", "errors": errors, "in_code": True, "state": state}
+def upstream(state: str = "unknown", errors: int = 20, *files: str) -> Upstream:
+    values = {"host": "api.payments.io", "errors": errors, "in_code": True, "state": state, "files": files}
     return Upstream.model_validate(values)
 
 
@@ -138,6 +148,7 @@ def evidence_of(
     upstreams: Sequence[Upstream] = (),
     repository: Repository | None = REPOSITORY,
     failed_reads: tuple[Gap, ...] = (),
+    **fields: object,
 ) -> Evidence:
     """Evidence with the facts that the product states about these parts."""
     stated: list[Fact] = [
@@ -151,17 +162,12 @@ def evidence_of(
         *(facts.load_facts(subject.service, onset_of(subject)) if subject.service else ()),
         *(facts.domain_facts(subject, subject.service) if subject.service else ()),
     ]
-    return Evidence(
-        facts=facts.number_facts(stated),
-        patterns=tuple(patterns),
-        build_patterns=tuple(built),
-        locations=tuple(locations),
-        requests=tuple(requests),
-        suspect=suspect,
-        upstreams=tuple(upstreams),
-        repository=repository,
-        failed_reads=failed_reads,
-    )
+    values = {
+        "facts": facts.number_facts(stated), "patterns": tuple(patterns), "build_patterns": tuple(built),
+        "locations": tuple(locations), "requests": tuple(requests), "suspect": suspect,
+        "upstreams": tuple(upstreams), "repository": repository, "failed_reads": failed_reads,
+    }  # fmt: skip
+    return Evidence.model_validate(values | fields)
 
 
 def failing(
@@ -173,11 +179,14 @@ def failing(
     return opened.model_copy(update={"subject": subject})
 
 
-BUG = pattern(
-    "KeyError: 'gift'",
-    sample="Traceback\n  File \"/app/shop/pricing.py\", line 5, in total\nKeyError: 'gift'",
+PLACE = "shop/pricing.py:5"
+BUG = pattern("KeyError: 'gift'", exception="KeyError", locations=(PLACE,))
+TIMEOUT = pattern(
+    "ReadTimeout: HTTPSConnectionPool(host='api.payments.io', port=443): Read timed out.",
+    sign(SignKind.NO_RESPONSE, "api.payments.io"),
+    exception="ReadTimeout",
+    locations=("shop/pay.py:5",),
 )
-TIMEOUT = pattern("ReadTimeout: HTTPSConnectionPool(host='api.payments.io', port=<n>): Read timed out.")
 RECENT_CHANGE = (location(why="changed"),)
 
 
@@ -194,10 +203,10 @@ def stack_trace_into_own_code() -> tuple[Incident, Evidence]:
 def stack_trace_with_masked_numbers() -> tuple[Incident, Evidence]:
     subject = failing()
     masked = pattern(
-        "PoolExhausted: no connection free within <n> s",
-        sample='Traceback\n  File "/app/shop/pool.py", line 5, in take\nPoolExhausted: no connection free within 0.2 s',
-    )
-    return subject, evidence_of(subject, [masked], [location()])
+        "PoolClosed: no connection free within <n> s",
+        headline="PoolClosed: no connection free within 0.2 s", exception="PoolClosed", locations=("shop/pool.py:5",),
+    )  # fmt: skip
+    return subject, evidence_of(subject, [masked], [location("shop/pool.py")])
 
 
 @case(VerdictReason.ERROR_IN_CODE, Category.CODE)
@@ -220,48 +229,6 @@ def stack_trace_beside_an_unrelated_commit() -> tuple[Incident, Evidence]:
 
 
 @case(VerdictReason.ERROR_IN_CODE, Category.CODE)
-def key_error_of_a_currency() -> tuple[Incident, Evidence]:
-    subject = failing()
-    return subject, evidence_of(subject, [pattern("KeyError: 'EUR'")], [location()])
-
-
-@case(VerdictReason.ERROR_IN_CODE, Category.CODE)
-def reference_error_of_a_constant() -> tuple[Incident, Evidence]:
-    subject = failing()
-    error = pattern("ReferenceError: MAX_ITEMS is not defined")
-    return subject, evidence_of(subject, [error], [location()])
-
-
-@case(VerdictReason.ERROR_IN_CODE, Category.CODE)
-def type_error_of_undefined() -> tuple[Incident, Evidence]:
-    subject = failing()
-    error = pattern("TypeError: undefined is not a function")
-    return subject, evidence_of(subject, [error], [location()])
-
-
-REGION = pattern(
-    "KeyError: 'REGION'", sample="  File \"/app/shop/pricing.py\", line 5, in total\nKeyError: 'REGION'"
-)
-MAIL_KEY = pattern(
-    "Error: MAIL_KEY is required", sample="Error: MAIL_KEY is required\n    at /app/mail.js:5:9"
-)
-
-
-@case(VerdictReason.ERROR_IN_CODE, Category.CODE)
-def key_error_of_a_line_that_reads_a_table() -> tuple[Incident, Evidence]:
-    subject = failing()
-    reads_table = location(excerpt=">    5 region = table['REGION']")
-    return subject, evidence_of(subject, [REGION], [reads_table])
-
-
-@case(VerdictReason.ERROR_IN_CODE, Category.CODE)
-def complaint_about_a_field_of_the_request() -> tuple[Incident, Evidence]:
-    subject = failing()
-    reads_body = location("mail.js", excerpt="     4 const key = body.key;\n>    5 if (!key) throw")
-    return subject, evidence_of(subject, [MAIL_KEY], [reads_body])
-
-
-@case(VerdictReason.ERROR_IN_CODE, Category.CODE)
 def timeouts_in_a_client_that_was_just_changed() -> tuple[Incident, Evidence]:
     subject = failing()
     return subject, evidence_of(
@@ -270,24 +237,30 @@ def timeouts_in_a_client_that_was_just_changed() -> tuple[Incident, Evidence]:
     )  # fmt: skip
 
 
+TYPE_ERROR = pattern(
+    "TypeError: cannot read 'amount' of the answer of https://api.payments.io/v1",
+    sign(SignKind.PROGRAMMING_ERROR, "TypeError"),
+    exception="TypeError",
+    locations=(PLACE,),
+)
+
+
 @case(VerdictReason.ERROR_IN_CODE, Category.CODE)
 def own_type_error_beside_the_name_of_a_host() -> tuple[Incident, Evidence]:
     subject = failing()
-    error = pattern("TypeError: cannot read 'amount' of the answer of https://api.payments.io/v1")
-    return subject, evidence_of(subject, [error], [location()], upstreams=[upstream()])
+    return subject, evidence_of(subject, [TYPE_ERROR], [location()], upstreams=[upstream()])
 
 
 @case(VerdictReason.ERROR_IN_CODE, Category.CODE)
 def own_type_error_beside_the_name_of_a_degraded_host() -> tuple[Incident, Evidence]:
     subject = failing()
-    error = pattern("TypeError: cannot read 'amount' of the answer of https://api.payments.io/v1")
-    return subject, evidence_of(subject, [error], [location()], upstreams=[upstream("degraded")])
+    return subject, evidence_of(subject, [TYPE_ERROR], [location()], upstreams=[upstream("degraded")])
 
 
 @case(VerdictReason.ERROR_IN_CODE, Category.CODE)
 def few_timeouts_beside_a_dominant_bug() -> tuple[Incident, Evidence]:
     subject = failing()
-    few = TIMEOUT.model_copy(update={"count": 3})
+    few = TIMEOUT.model_copy(update={"count": 3, "locations": ()})
     return subject, evidence_of(subject, [BUG, few], [location()], upstreams=[upstream("unknown", 3)])
 
 
@@ -365,48 +338,35 @@ def exit_with_unread_logs() -> tuple[Incident, Evidence]:
 # ---- configuration ----
 
 CONFIGURATION_ERRORS = {
-    "environ": pattern(
-        "KeyError: 'STRIPE_KEY'", sample="return os.environ['STRIPE_KEY']\nKeyError: 'STRIPE_KEY'"
-    ),
-    "not_set": pattern("Error: DATABASE_URL is not set"),
-    "required": pattern("Missing required environment variable: SMTP_HOST"),
-    "local_database": pattern("Error: connect ECONNREFUSED 127.0.0.1:5432"),
-    "password": pattern('FATAL: password authentication failed for user "shop"'),
-    "undefined_url": pattern("TypeError: Invalid URL: 'undefined/v1/orders'"),
-    "unauthorized": pattern(
-        "requests.exceptions.HTTPError: 401 Client Error: Unauthorized for url: https://api.x.io"
-    ),
+    VerdictReason.VARIABLE_MISSING: sign(SignKind.SETTING_MISSING, "STRIPE_KEY"),
+    VerdictReason.VARIABLE_INVALID: sign(SignKind.SETTING_INVALID, "DATABASE_URL"),
+    VerdictReason.ADDRESS_WRONG: sign(SignKind.WRONG_ADDRESS, "localhost:5432"),
+    VerdictReason.CREDENTIALS_REJECTED: sign(SignKind.CREDENTIALS_REJECTED, "api.stripe.com"),
+    VerdictReason.PORT_IN_USE: sign(SignKind.PORT_IN_USE, "8080"),
+    VerdictReason.ARCHIVING_BEHIND: sign(SignKind.ARCHIVING_BEHIND),
+    VerdictReason.POOL_EXHAUSTED: sign(SignKind.POOL_EXHAUSTED, "connection_limit", current=5),
+    VerdictReason.TLS_SETTINGS_WRONG: sign(SignKind.TLS_FAILED, "postgres.railway.internal:5432"),
 }
-"""Errors about the environment that a service runs in; the first three name a variable."""
-MISSING_VARIABLES = {"environ": "STRIPE_KEY", "not_set": "DATABASE_URL", "required": "SMTP_HOST"}
+"""Signs about the settings of a service, with their reasons."""
+SETTINGS = (
+    SettingUse(name="STRIPE_KEY", file="shop/pay.py", line=3, example=".env.example"),
+    SettingUse(name="DATABASE_URL", file="shop/db.py", line=2, required_since_suspect=True),
+)
 
 
-def _configuration_case(name: str, error: LogPattern) -> None:
+def _configuration_case(reason: VerdictReason, shown: Sign) -> None:
     def build() -> tuple[Incident, Evidence]:
         subject = failing()
-        return subject, evidence_of(subject, [error], [location()])
+        error = pattern(f"error: {reason.value}", shown, exception="Error", locations=(PLACE,))
+        return subject, evidence_of(
+            subject, [error], [location()], settings=SETTINGS, suspect=suspect(4, "shop/db.py")
+        )
 
-    missing = name in MISSING_VARIABLES
-    reason = VerdictReason.VARIABLE_MISSING if missing else VerdictReason.VARIABLES_WRONG
-    CASES.append(Case(f"configuration_{name}", reason, Category.CONFIGURATION, build))
-
-
-for _name, _error in CONFIGURATION_ERRORS.items():
-    _configuration_case(_name, _error)
+    CASES.append(Case(reason.value, reason, Category.CONFIGURATION, build))
 
 
-@case(VerdictReason.VARIABLE_MISSING, Category.CONFIGURATION)
-def key_error_of_a_line_that_reads_the_environment() -> tuple[Incident, Evidence]:
-    subject = failing()
-    reads_environment = location(excerpt=">    5 region = os.environ['REGION']")
-    return subject, evidence_of(subject, [REGION], [reads_environment])
-
-
-@case(VerdictReason.VARIABLE_MISSING, Category.CONFIGURATION)
-def complaint_beside_the_line_that_reads_the_environment() -> tuple[Incident, Evidence]:
-    subject = failing()
-    beside = location("mail.js", excerpt="     4 const key = process.env.MAIL_KEY;\n>    5 if (!key) throw")
-    return subject, evidence_of(subject, [MAIL_KEY], [beside])
+for _reason, _shown in CONFIGURATION_ERRORS.items():
+    _configuration_case(_reason, _shown)
 
 
 def _only_edge(*findings: Finding) -> tuple[Incident, Evidence]:
@@ -459,14 +419,20 @@ def upstream_down_beside_a_trace_and_a_commit() -> tuple[Incident, Evidence]:
 @case(VerdictReason.SIBLING_DOWN, Category.UPSTREAM)
 def sibling_that_does_not_respond() -> tuple[Incident, Evidence]:
     subject = failing()
-    error = pattern("ConnectError: connect ECONNREFUSED http://inventory.railway.internal:<n>")
+    error = pattern(
+        "connect ECONNREFUSED inventory.railway.internal:8080",
+        sign(SignKind.CONNECTION_REFUSED, "inventory.railway.internal:8080"), locations=(PLACE,),
+    )  # fmt: skip
     return subject, evidence_of(subject, [error], [location()])
 
 
 @case(VerdictReason.SIBLING_UNKNOWN, Category.CONFIGURATION)
 def sibling_under_a_wrong_name() -> tuple[Incident, Evidence]:
     subject = failing()
-    error = pattern("Error: getaddrinfo ENOTFOUND inventroy.railway.internal")
+    error = pattern(
+        "getaddrinfo ENOTFOUND inventroy.railway.internal",
+        sign(SignKind.UNKNOWN_HOST, "inventroy.railway.internal"), locations=(PLACE,),
+    )  # fmt: skip
     return subject, evidence_of(subject, [error], [location()])
 
 
@@ -482,7 +448,10 @@ def platform_incident() -> tuple[Incident, Evidence]:
 @case(VerdictReason.HEALTH_CHECK_FAILED, Category.DEPLOYMENT)
 def deployment_that_fails_its_health_check() -> tuple[Incident, Evidence]:
     subject = failing(finding("failed_deployment"))
-    return subject, evidence_of(subject, built=[pattern("<n>/<n> replicas never became healthy!")])
+    return subject, evidence_of(
+        subject,
+        built=[pattern("1/1 replicas never became healthy!", sign(SignKind.HEALTH_CHECK_FAILED, "/health"))],
+    )
 
 
 @case(VerdictReason.BUILD_OR_START_FAILED, Category.DEPLOYMENT)
@@ -494,7 +463,9 @@ def deployment_that_cannot_be_built() -> tuple[Incident, Evidence]:
 @case(VerdictReason.VARIABLE_MISSING, Category.CONFIGURATION)
 def failed_deployment_without_a_variable() -> tuple[Incident, Evidence]:
     subject = failing(finding("failed_deployment"))
-    return subject, evidence_of(subject, [pattern("Error: DATABASE_URL must be set")])
+    return subject, evidence_of(
+        subject, [pattern("Error: DATABASE_URL must be set", sign(SignKind.SETTING_MISSING, "DATABASE_URL"))]
+    )
 
 
 @case(VerdictReason.NO_LOGS_OF_FAILED_DEPLOYMENT, Category.INCONCLUSIVE)
@@ -548,7 +519,9 @@ def deployment_that_hangs() -> tuple[Incident, Evidence]:
 
 @case(VerdictReason.VARIABLE_MISSING, Category.CONFIGURATION)
 def deployment_that_hangs_without_a_variable() -> tuple[Incident, Evidence]:
-    return _stuck("BUILDING", pattern("Error: DATABASE_URL must be set"))
+    return _stuck(
+        "BUILDING", pattern("Error: DATABASE_URL must be set", sign(SignKind.SETTING_MISSING, "DATABASE_URL"))
+    )
 
 
 # ---- leaks, slowness and limits ----
@@ -683,7 +656,7 @@ def memory_near_its_limit() -> tuple[Incident, Evidence]:
 @case(VerdictReason.MEMORY_LIMIT, Category.RESOURCE_LIMIT)
 def memory_error_at_a_random_line() -> tuple[Incident, Evidence]:
     subject = failing(finding("crashed"))
-    error = pattern("MemoryError", sample='  File "/app/shop/pricing.py", line 5, in total\nMemoryError')
+    error = pattern("MemoryError", sign(SignKind.OUT_OF_MEMORY), exception="MemoryError", locations=(PLACE,))
     return subject, evidence_of(subject, [error], [location()])
 
 
@@ -714,7 +687,9 @@ def volume_that_fills_up_in_hours() -> tuple[Incident, Evidence]:
 @case(VerdictReason.VOLUME_FULL, Category.RESOURCE_LIMIT)
 def full_disk_in_code_that_could_not_write() -> tuple[Incident, Evidence]:
     subject = failing(finding(), finding("volume", numbers={"used_percent": 100}))
-    error = pattern("OSError: [Errno <n>] No space left on device", sample="No space left on device")
+    error = pattern(
+        "OSError: [Errno 28] No space left on device", sign(SignKind.DISK_FULL), locations=(PLACE,)
+    )
     return subject, evidence_of(subject, [error], [location()])
 
 

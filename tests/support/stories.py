@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 
+from tests.eval.chance import binomial
 from tests.support.builders import START, service_id, survey
 from tests.support.metrics import MIN_DURATION_MINUTES, live_service
 from workers.detection import detect
@@ -85,8 +86,8 @@ def window_of(minutes: Sequence[Minute], end: datetime, dice: Random, *, worker:
 
 def _traffic(at: int, minute: Minute, dice: Random) -> TrafficMinute:
     requests = max(0, round(dice.gauss(minute.requests, math.sqrt(minute.requests + 0.01))))
-    failed = sum(dice.random() < minute.failed for _ in range(requests)) if minute.failed else 0
-    rejected = sum(dice.random() < minute.rejected for _ in range(requests - failed))
+    failed = binomial(dice, requests, minute.failed)
+    rejected = binomial(dice, requests - failed, minute.rejected)
     return TrafficMinute(
         at=at, requests=requests, ok=requests - failed - rejected, client_errors=rejected, server_errors=failed,
         p95_ms=minute.p95 * dice.uniform(0.85, 1.15) if requests else None,

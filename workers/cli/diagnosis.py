@@ -103,9 +103,7 @@ def _report(diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def _place(location: CodeLocation) -> dict[str, Any]:
-    """The place; its line is null if only the file is known, as for built code without a source map."""
-    place = location.model_dump(include={"file", "line", "function", "why"})
-    return place | {"line": location.line or None}
+    return location.model_dump(include={"file", "line", "function", "why"})
 
 
 def _fact(fact: Fact) -> dict[str, str]:

@@ -66,13 +66,11 @@ def evaluate_lines(
 def service_report(service: Service, survey: Survey, findings: Sequence[Finding]) -> dict[str, Any]:
     """One service in the output format: whether it is failing, its findings, and the summary of its window."""
     own = [finding for finding in findings if finding.service_id == service.id]
-    kinds = tuple(dict.fromkeys(finding.kind for finding in alerting_findings(own)))
-    summary = detection.summarise(service, survey).model_copy(update={"alerting_kinds": kinds})
+    summary = detection.with_kinds(detection.summarise(service, survey), own)
+    empty = {name for name in ("alerting_kinds", "notice_kinds") if not getattr(summary, name)}
     return {
         "service": service.name,
-        "sick": bool(kinds),
+        "sick": bool(alerting_findings(own)),
         "findings": [finding.model_dump(mode="json", include=OUTPUT_FIELDS) for finding in own],
-        "summary": summary.model_dump(
-            mode="json", by_alias=True, exclude_none=True, exclude=None if kinds else {"alerting_kinds"}
-        ),
+        "summary": summary.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=empty),
     }

@@ -6,7 +6,7 @@ where its history is known.
 - `statistics`: intervals, slopes and shares; `baseline`: levels and recurring conditions in the history.
 - `service_window`: the input of a rule; `sentences`: the text of a finding.
 - `cpu`, `memory`, `growth`, `leaks`, `volumes`, `traffic` (with `server_errors` and `latency`), `error_logs`,
-  `restarts`, `deployments`: the rules.
+  `restarts`, `deployments`, `shortfall`: the rules.
 - `causes`: which of the failing services is the root cause; `summaries`: the summary that is kept of a window.
 """
 
@@ -23,7 +23,8 @@ from workers.detection.growth import detect_growth, detect_restart_at_limit
 from workers.detection.memory import detect_memory
 from workers.detection.restarts import detect_restarts
 from workers.detection.service_window import ServiceWindow
-from workers.detection.summaries import summarise
+from workers.detection.shortfall import detect_idle_worker
+from workers.detection.summaries import summarise, with_kinds
 from workers.detection.traffic import detect_traffic
 from workers.detection.volumes import detect_volumes
 from workers.models import Finding, History, Service, Summary, Survey
@@ -35,6 +36,7 @@ __all__ = [
     "group_by_cause",
     "rank_suspects",
     "summarise",
+    "with_kinds",
 ]
 
 
@@ -81,6 +83,7 @@ def detect_service(
         at_limit or detect_memory(window),
         detect_growth(window),
         detect_error_logs(window),
+        detect_idle_worker(window),
         *detect_deployments(window),
         *detect_restarts(window),
         *detect_volumes(window),

@@ -86,10 +86,13 @@ class Baseline:
     # ---- failing windows ---------------------------------------------------------------------
 
     def failing(self, *kinds: str) -> list[bool]:
-        """Whether each window had an alerting finding of one of the kinds, or lies in a short pause of one."""
+        """Whether each window had a finding of one of the kinds that its summary carries, or a short pause."""
         run = self._runs.get(kinds)
         if run is None:
-            flags = [any(kind in window.alerting_kinds for kind in kinds) for window in self.windows]
+            flags = [
+                any(kind in window.alerting_kinds or kind in window.notice_kinds for kind in kinds)
+                for window in self.windows
+            ]
             run = self._runs[kinds] = merge_runs(flags, self.ages)
         return run
 
@@ -177,6 +180,12 @@ class Baseline:
     ) -> list[float]:
         """The highest value of each earlier day at this time of day; see `same_hour`."""
         return [max(values) for values in self._by_day(metric, without, within).values()]
+
+    def daily_lows(
+        self, metric: Metric, without: Sequence[str] = (), within: float = SAME_HOUR_SECONDS
+    ) -> list[float]:
+        """The lowest value of each earlier day at this time of day; see `same_hour`."""
+        return [min(values) for values in self._by_day(metric, without, within).values()]
 
     def _by_day(self, metric: Metric, without: Sequence[str], within: float) -> dict[int, list[float]]:
         days: dict[int, list[float]] = {}

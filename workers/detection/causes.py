@@ -10,7 +10,7 @@ from workers.models import Finding, FindingKind, Severity, Subject, Survey, aler
 
 # Kinds that a service may show only because of a service that it calls or that calls it.
 SYMPTOM_KINDS: set[FindingKind] = {
-    "server_errors", "latency", "client_errors", "traffic_lost", "traffic_surge", "error_logs",
+    "server_errors", "latency", "client_errors", "traffic_lost", "traffic_surge", "error_logs", "traffic_drop",
 }  # fmt: skip
 SEVERITIES = tuple(Severity)
 # Calls followed from a symptom to its cause, through services whose traffic is not visible.

@@ -21,6 +21,11 @@ SAME_HOUR_LEVEL = 0.97
 TRAFFIC_TAU = 0.5  # Kendall's tau of the requests from which memory may follow them
 TRAFFIC_RISE = 1.3  # highest requests of a window, relative to the lowest: less is no rise
 KNOWN_DAY_SECONDS = 20 * 3600.0  # a history of this length shows the memory at the busy hour of a day
+BELIEVED_FACTOR = (
+    2.0  # multiple of the time that was seen, up to which growth is believed before a day is known
+)
+HALF_DAY_SECONDS = 11 * 3600.0  # growth over this time shows whether its slope changes
+EVEN_FACTOR = 1.5  # slope of the steepest third, relative to the flattest one, up to which growth is even
 MIN_LATE_SLOPE = 0.5  # slope of the later half, relative to the whole: less is slowing down
 
 
@@ -100,16 +105,35 @@ def _follows_traffic(window: ServiceWindow, lows: Sequence[Point]) -> bool:
     return memory / max(lows[0][1], 1e-9) <= requests[-1] / max(requests[0], 1.0)
 
 
+def _is_believed(window: ServiceWindow, lows: Sequence[Point], seconds: float) -> bool:
+    """Whether the growth is no daily course of the memory, which a history of less than a day may hide.
+
+    It is believed for twice the time that it was seen, where requests are known that do not follow the same course, or
+    where it was even for half a day: the slope of a wave changes.
+    """
+    covered = lows[-1][0] - lows[0][0]
+    is_day_known = max((age.begin for age in window.baseline.ages), default=0.0) >= KNOWN_DAY_SECONDS
+    if is_day_known or seconds <= BELIEVED_FACTOR * covered:
+        return True
+    recent = window.baseline.windows[1 - len(lows) :]
+    if all(summary.requests for summary in recent):
+        return True
+    third = len(lows) // 3
+    slopes = [theil_sen(part) for part in (lows[:third], lows[third:-third], lows[-third:])]
+    return covered >= HALF_DAY_SECONDS and max(slopes) <= EVEN_FACTOR * min(slopes)
+
+
 def _finding(
     window: ServiceWindow, limit: float, lows: Sequence[Point], slope: float, seconds: float
 ) -> Finding:
     covered, memory = lows[-1][0] - lows[0][0], lows[-1][1]
+    severity = Severity.WARNING if _is_believed(window, lows, seconds) else Severity.NOTICE
     numbers = {
         "grown_gb": round(slope * covered, 4), "now_percent": round(100 * memory / limit, 1), "limit_gb": limit,
         "gb_per_hour": round(slope * 3600, 5), "minutes_to_limit": round(seconds / 60, 1),
         "hours_seen": round(covered / 3600, 2), "windows": float(len(lows)),
     }  # fmt: skip
     return window.make_finding(
-        "memory_growth", Severity.WARNING, lows[0][0],
+        "memory_growth", severity, lows[0][0],
         numbers=numbers, confidence=0.7, seconds_to_limit=seconds,
     )  # fmt: skip

@@ -77,6 +77,12 @@ def _cpu(finding: Finding, times: TimeFormat) -> str:
     return f"{level}{_replicas(finding)} {times.period(finding)}"
 
 
+def _worker_idle(finding: Finding, times: TimeFormat) -> str:
+    numbers = finding.numbers
+    baseline = f"baseline {numbers['baseline_vcpu']:.2g} vCPU, never below {numbers['baseline_low_vcpu']:.2g}"
+    return f"CPU fell to {numbers['vcpu']:.2g} vCPU ({baseline}) {times.period(finding)}"
+
+
 def _memory(finding: Finding, times: TimeFormat) -> str:
     numbers = finding.numbers
     limit = f"its {numbers['limit_gb']:g}-GB limit"
@@ -156,6 +162,12 @@ def _traffic_lost(finding: Finding, times: TimeFormat) -> str:
     silence = format_duration(60 * numbers["silent_minutes"])
     baseline = f"baseline {_rate(numbers['baseline_per_minute'])} per minute"
     return f"{requests} in {silence} ({baseline}) since {times.onset(finding.since)}"
+
+
+def _traffic_drop(finding: Finding, times: TimeFormat) -> str:
+    numbers = finding.numbers
+    baseline = f"at least {_rate(numbers['baseline_per_minute'])} expected"
+    return f"only {_rate(numbers['requests_per_minute'])} requests per minute ({baseline}) {times.period(finding)}"
 
 
 def _error_logs(finding: Finding, _times: TimeFormat) -> str:
@@ -257,6 +269,8 @@ RENDERERS: dict[FindingKind, Renderer] = {
     "traffic_surge": _traffic_surge,
     "traffic_lost": _traffic_lost,
     "error_logs": _error_logs,
+    "traffic_drop": _traffic_drop,
+    "worker_idle": _worker_idle,
     "oom_killed": _oom_killed,
     "restart_loop": _restart_loop,
     "crashed": _crashed,

@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workers.detection.statistics import clean, intervals, quantile, step_of
-from workers.models import Point, Service, Summary, Survey
+from workers.models import Finding, Point, Service, Severity, Summary, Survey
 
 HIGH_CPU = 0.8  # share of the CPU limit from which CPU counts as high, here and in the CPU rule
 PEAK_SECONDS = 300.0  # length of the moving average whose maximum is the CPU peak
+
+
+REMEMBERED_NOTICES = frozenset({"traffic_drop", "worker_idle"})
+"""Kinds of notices that a summary carries, because windows with them are no baseline."""
+
+
+def with_kinds(summary: Summary, findings: Sequence[Finding]) -> Summary:
+    """The summary with the kinds of the findings about its service that later windows leave out."""
+    kinds = dict.fromkeys(finding.kind for finding in findings if finding.severity is not Severity.NOTICE)
+    noticed = dict.fromkeys(
+        finding.kind
+        for finding in findings
+        if finding.severity is Severity.NOTICE and finding.kind in REMEMBERED_NOTICES
+    )
+    return summary.model_copy(update={"alerting_kinds": tuple(kinds), "notice_kinds": tuple(noticed)})
 
 
 def summarise(service: Service, survey: Survey) -> Summary:

@@ -9,6 +9,7 @@ from workers.detection.latency import detect_latency
 from workers.detection.recurrence import MIN_WINDOWS
 from workers.detection.server_errors import detect_server_errors
 from workers.detection.service_window import ServiceWindow
+from workers.detection.shortfall import detect_traffic_drop
 from workers.detection.statistics import intervals, quantile, step_of
 from workers.models import Finding, GapPart, Severity, TrafficMinute
 
@@ -32,7 +33,9 @@ def detect_traffic(window: ServiceWindow) -> list[Finding]:
         (minute for minute in window.service.traffic if minute.requests > 0), key=lambda minute: minute.at
     )
     step = _step(window)
-    findings: list[Finding | None] = [_lost(window, minutes, step)]
+    findings: list[Finding | None] = [
+        _lost(window, minutes, step) or detect_traffic_drop(window, minutes, step)
+    ]
     if minutes:
         findings += [
             detect_server_errors(window, minutes, step), detect_latency(window, minutes, step),

@@ -37,7 +37,8 @@ def encode(summaries: Sequence[Summary]) -> bytes:
     """The summaries, oldest first, as they are stored."""
     columns: Columns = {name: [getattr(each, name) for each in summaries] for name in Summary.model_fields}
     columns["at"] = [int(at.timestamp()) for at in columns["at"]]
-    columns["alerting_kinds"] = [kinds or None for kinds in columns["alerting_kinds"]]
+    for name in ("alerting_kinds", "notice_kinds"):
+        columns[name] = [kinds or None for kinds in columns[name]]
     present = {name: values for name, values in columns.items() if any(value is not None for value in values)}
     return VERSION + zlib.compress(json.dumps(present, separators=(",", ":")).encode())
 

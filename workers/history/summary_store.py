@@ -23,7 +23,7 @@ from workers.history.summary_codec import (
     last_end,
     rounded,
 )
-from workers.models import Finding, GapPart, History, Service, Summary, Survey, alerting_findings
+from workers.models import Finding, GapPart, History, Service, Summary, Survey
 
 # A week, so that a weekly job is known, and twice the tolerance of "the same hour" around its end.
 RETENTION = timedelta(days=7, hours=2)
@@ -104,8 +104,8 @@ def baseline_windows(history: History, at: datetime) -> History:
 
 def _in_baseline(summaries: Sequence[Summary], at: datetime) -> list[Summary]:
     earlier = [summary for summary in summaries if summary.at and at - summary.at >= -OVERLAP_TOLERANCE]
-    alerts = sum(bool(summary.alerting_kinds) for summary in earlier if _age(summary, at) <= DAY)
-    healthy = [summary for summary in earlier if _age(summary, at) > DAY and not summary.alerting_kinds]
+    alerts = sum(_has_trouble(summary) for summary in earlier if _age(summary, at) <= DAY)
+    healthy = [summary for summary in earlier if _age(summary, at) > DAY and not _has_trouble(summary)]
     before = {summary.at for summary in healthy[-min(alerts, MAX_HEALTHY_WINDOWS) :]} if alerts else set()
     chosen = [
         summary
@@ -113,6 +113,10 @@ def _in_baseline(summaries: Sequence[Summary], at: datetime) -> list[Summary]:
         if _age(summary, at) <= DAY or _is_same_hour(summary, at) or summary.at in before
     ]
     return chosen[-MAX_BASELINE_WINDOWS:]
+
+
+def _has_trouble(summary: Summary) -> bool:
+    return bool(summary.alerting_kinds or summary.notice_kinds)
 
 
 def _age(summary: Summary, at: datetime) -> timedelta:
@@ -130,27 +134,26 @@ def _is_same_hour(summary: Summary, at: datetime) -> bool:
 
 
 def summarise_survey(survey: Survey, findings: Iterable[Finding]) -> dict[str, Summary]:
-    """The summaries of the window by service id, marked with the kinds of their alerting findings.
+    """The summaries of the window by service id, marked with the kinds of their findings.
 
     Fields whose data could not be read are None, and a service without any measurement is left out.
     """
-    kinds: dict[str, list[str]] = {}
-    for finding in alerting_findings(findings):
-        kinds.setdefault(finding.service_id, []).append(finding.kind)
+    own: dict[str, list[Finding]] = {}
+    for finding in findings:
+        own.setdefault(finding.service_id, []).append(finding)
     summaries = {
-        service.id: _summary(service, survey, kinds.get(service.id, [])) for service in survey.services
+        service.id: _summary(service, survey, own.get(service.id, [])) for service in survey.services
     }
     return {service_id: summary for service_id, summary in summaries.items() if _is_measured(summary)}
 
 
-def _summary(service: Service, survey: Survey, kinds: list[str]) -> Summary:
+def _summary(service: Service, survey: Survey, findings: Sequence[Finding]) -> Summary:
     # A read that failed would otherwise look like a measurement of nothing.
     unknown = {
         name: None for gap in survey.gaps_for(service.name) for name in FIELDS_HIDDEN_BY_GAP.get(gap.part, ())
     }
-    window = survey.window
-    marks = {"at": window.end, "minutes": window.minutes, "alerting_kinds": tuple(dict.fromkeys(kinds))}
-    return rounded(detection.summarise(service, survey).model_copy(update={**unknown, **marks}))
+    summary = detection.summarise(service, survey).model_copy(update=unknown)
+    return rounded(detection.with_kinds(summary, findings))
 
 
 def _is_measured(summary: Summary) -> bool:

@@ -10,7 +10,7 @@ from pydantic import Field
 from workers.models.base import Model, Moment
 from workers.models.clean_text import Exact, Text
 from workers.models.incident import Finding
-from workers.models.survey import Deployment, Gap, Sibling
+from workers.models.survey import Deployment, Gap
 
 
 class LogSource(StrEnum):
@@ -23,7 +23,9 @@ class LogSource(StrEnum):
 class SignKind(StrEnum):
     """What a log record shows about its cause. The comment names the subject of a sign of this kind."""
 
-    SETTING_MISSING = "setting_missing"  # variable or setting, as the service names it
+    # Variable or setting, as the service names it; numbers: usual_name 1 if the text does not name it, so that the
+    # subject is only the name that its library suggests.
+    SETTING_MISSING = "setting_missing"
     SETTING_INVALID = "setting_invalid"  # variable or setting with a malformed value
     CREDENTIALS_REJECTED = "credentials_rejected"  # host or service that rejects them; empty if not named
     WRONG_ADDRESS = "wrong_address"  # address that cannot be right, such as a datastore on localhost
@@ -62,8 +64,11 @@ class Sign(Model):
     """
 
     kind: SignKind
-    subject: str = ""
-    """A name, host or option, as `SignKind` says; never prose and never a value of a setting."""
+    subject: Exact = ""
+    """A name, host or option, as `SignKind` says, for comparisons; never prose and never a value of a setting."""
+    product: str = ""
+    """Product that a failed call was for, as its client shows: `postgres`, `mysql`, `mongodb`, `redis`, `rabbitmq`,
+    `kafka`, `elasticsearch`, `smtp`, `http`; empty if the record does not show it."""
     numbers: dict[str, float] = Field(default_factory=dict)
 
 
@@ -85,8 +90,7 @@ class LogPattern(Model):
     """Class of the exception that the sample names; empty without one."""
     signs: tuple[Sign, ...] = ()
     locations: tuple[Exact, ...] = ()
-    """Own code that the trace or line names as `file:line`, the likely fault first: for comparisons. The line is 0 if
-    only the file is known."""
+    """Own code that the trace names as `file:line`, innermost first: paths of the repository, for comparisons."""
 
 
 class RequestPattern(Model):
@@ -110,7 +114,6 @@ class CodeLocation(Model):
     file: str
     """Relative to the repository."""
     line: int
-    """0 if only the file is known, as for built code without a source map."""
     function: str | None = None
     why: Literal["stack", "log", "build", "route", "changed"]
     """`stack`: in the stack trace of an error; `log`, `build`: named by a line of the log or build log; `route`:
@@ -121,11 +124,6 @@ class CodeLocation(Model):
     """The numbered lines around it, the line itself marked with `>`."""
     imports: tuple[Exact, ...] = ()
     """Own files that its file imports, directly or indirectly: paths of the repository, for comparisons."""
-
-    @property
-    def position(self) -> str:
-        """`file:line` for people; the file alone if no line is known."""
-        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 class Suspect(Model):
@@ -223,18 +221,11 @@ class FactKind(StrEnum):
     SYMPTOM = "symptom"  # finding, of another service
     SUSPECT = "suspect"  # suspect; numbers: seconds_to_onset
     CHANGED_FILES = "changed_files"  # suspect
-    SIGN = "sign"  # sign, source; numbers: records
-    LINES_DROPPED = "lines_dropped"  # numbers: lines
     LOG_PATTERN = "log_pattern"  # pattern, source
     NO_LOG_ERRORS = "no_log_errors"  # source; numbers: records
     REQUESTS = "requests"  # request
     CODE_LOCATION = "code_location"  # location
     UPSTREAM = "upstream"  # upstream
-    DNS_ANSWER = "dns_answer"  # answer
-    NETWORK_FLOW = "network_flow"  # flow
-    SIBLING = "sibling"  # sibling
-    MODULE = "module"  # module
-    SETTING = "setting"  # setting
     LOAD_GREW = "load_grew"  # numbers: before_per_minute, since_per_minute
     LOAD_STEADY = "load_steady"  # numbers: before_per_minute, since_per_minute
     PUBLIC_DOMAIN = "public_domain"  # service
@@ -264,12 +255,6 @@ class Fact(Model):
     request: RequestPattern | None = None
     location: CodeLocation | None = None
     upstream: Upstream | None = None
-    sign: Sign | None = None
-    answer: DnsAnswer | None = None
-    flow: Flow | None = None
-    sibling: Sibling | None = None
-    module: ModuleDeclaration | None = None
-    setting: SettingUse | None = None
     deployment: Deployment | None = None
     service: str = ""
     numbers: dict[str, float] = Field(default_factory=dict)

@@ -22,6 +22,7 @@ FindingKind = Literal[
     "cpu", "memory", "memory_growth", "server_errors", "latency",
     "crashed", "failed_deployment", "restart_loop", "stopped", "volume",
     "oom_killed", "client_errors", "stuck_deployment", "missing", "traffic_lost", "traffic_surge", "error_logs",
+    "traffic_drop", "worker_idle",
     "cron_missed", "cron_overlap", "cron_slower", "egress",
 ]  # fmt: skip
 """The ways in which a service can be unhealthy."""

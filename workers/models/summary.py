@@ -45,6 +45,9 @@ class Summary(Model):
     alerting_kinds: tuple[str, ...] = Field(default=(), alias="sick")
     """Kinds of the findings above a notice. The baseline leaves out windows with such a finding while it is new."""
 
+    notice_kinds: tuple[str, ...] = Field(default=(), alias="noticed")
+    """Kinds of the notices that later windows must not be compared with, such as a drop of traffic."""
+
 
 History = Mapping[str, Sequence[Summary]]
 """Earlier windows that do not overlap, by service id, oldest first."""

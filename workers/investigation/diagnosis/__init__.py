@@ -1,49 +1,66 @@
 """Diagnosis: finds the category of an incident's cause by rules over typed facts. Pure.
 
-The first rule that applies decides. Causes that no code change can end are checked before the code itself, and an
-incident that no rule explains is inconclusive. `context` holds the questions of several rules, `patterns` classifies
-log text, and `verdict_sentences` renders the result.
+The first rule that applies decides. Most rules ask for the first and deepest error of the logs (`error_causes`), which
+has a rule for each of its signs; an incident that no rule explains is inconclusive. `context` holds the questions of
+several rules, `peers` finds out who a call was made to, and `verdict_sentences` renders the result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from workers.investigation.diagnosis import external, internal, no_traffic
+from workers.investigation.diagnosis import (
+    connection_rules,
+    deployment_rules,
+    limit_rules,
+    own_code_rules,
+    platform_rules,
+    setting_rules,
+)
 from workers.investigation.diagnosis.conclusion import Conclusion
-from workers.investigation.diagnosis.context import DiagnosisContext, inconclusive
+from workers.investigation.diagnosis.context import DiagnosisContext, circumstances, inconclusive
+from workers.investigation.diagnosis.error_causes import CALL_SIGNS, ROOT_SIGNS, Cause
 from workers.investigation.diagnosis.verdict_sentences import render_verdict
-from workers.models import Category, Evidence, Fact, FactKind, Incident, Verdict, VerdictReason
+from workers.models import Category, Evidence, Fact, FactKind, Incident, SignKind, Verdict, VerdictReason
 
 MAX_CHECKS = 5  # next checks of a verdict: more than five are not read during an incident
+LINES_DROPPED_COST = 0.15  # confidence that is lost if Railway dropped log lines, which may have told more
+LEAST_CONFIDENCE = 0.2  # of a verdict that is given at all
 
 Rule = Callable[[DiagnosisContext], Conclusion | None]
-RULES: tuple[Rule, ...] = (
-    external.platform_incident,
-    no_traffic.service_missing,
-    internal.failed_deployment,
-    no_traffic.stuck_deployment,
-    external.configuration_error,
-    external.not_listening,
-    external.sibling_failure,
-    external.upstream_failure,
-    no_traffic.traffic_lost,
-    internal.error_in_code,
-    internal.refused_requests,
-    internal.leak_or_slowness,
-    external.traffic_growth,
-    internal.resource_limit,
-    internal.process_ended,
-    internal.recovered,
+CauseRule = Callable[[DiagnosisContext, Cause], Conclusion | None]
+CAUSE_RULES: dict[SignKind, CauseRule] = {
+    SignKind.SETTING_MISSING: setting_rules.setting,
+    SignKind.SETTING_INVALID: setting_rules.setting,
+    SignKind.CREDENTIALS_REJECTED: setting_rules.credentials,
+    SignKind.WRONG_ADDRESS: setting_rules.wrong_address,
+    SignKind.PORT_IN_USE: setting_rules.port_in_use,
+    SignKind.POOL_EXHAUSTED: setting_rules.pool_exhausted,
+    SignKind.ARCHIVING_BEHIND: setting_rules.archiving_behind,
+    SignKind.RUNTIME_CEILING: setting_rules.runtime_ceiling,
+    SignKind.DISK_FULL: limit_rules.disk_full,
+    SignKind.MODULE_MISSING: deployment_rules.module_missing,
+    SignKind.LIBRARY_MISSING: deployment_rules.library_missing,
+    SignKind.COMMAND_MISSING: deployment_rules.command_missing,
+    SignKind.WORKER_TIMEOUT: own_code_rules.worker_timeout,
+    **dict.fromkeys(CALL_SIGNS, connection_rules.failed_call),
+}
+"""The rule for each sign that decides before code, slowness and limits are judged."""
+UNRELATED_KINDS = frozenset(
+    {"cpu", "memory", "memory_growth", "volume", "traffic_lost", "traffic_surge", "oom_killed"}
 )
+"""Findings that errors in the logs rarely explain: beside these alone, only certain signs decide."""
+CERTAIN_SIGNS = (ROOT_SIGNS | CALL_SIGNS) - {SignKind.CREDENTIALS_REJECTED}
 
 
 def diagnose(incident: Incident, evidence: Evidence) -> Verdict:
     """The verdict: category and reason, the facts for and against, advice to people and up to five next checks."""
     context = DiagnosisContext(incident, evidence)
     conclusion = _conclude(context)
-    texts = render_verdict(conclusion)
+    around = circumstances(context)
+    texts = render_verdict(conclusion, around)
     contradicts = context.cite_where(lambda fact: _is_doubt(fact, conclusion.category))
+    confidence = conclusion.confidence - (LINES_DROPPED_COST if around.dropped_lines else 0.0)
     return Verdict(
         category=conclusion.category,
         reason=conclusion.reason,
@@ -52,7 +69,7 @@ def diagnose(incident: Incident, evidence: Evidence) -> Verdict:
         contradicts=tuple(fact for fact in contradicts if fact not in conclusion.supports),
         action=texts.action,
         next_checks=tuple(dict.fromkeys(texts.next_checks))[:MAX_CHECKS],
-        confidence=conclusion.confidence,
+        confidence=round(max(confidence, LEAST_CONFIDENCE), 2),
     )
 
 
@@ -63,6 +80,70 @@ def _conclude(context: DiagnosisContext) -> Conclusion:
         if (conclusion := rule(context)) is not None:
             return conclusion
     return inconclusive(context, VerdictReason.NO_RULE_APPLIES)
+
+
+def _failed_deployment(context: DiagnosisContext) -> Conclusion | None:
+    return deployment_rules.failed_deployment(context, _cause_outside_of_the_build(context))
+
+
+def _stuck_deployment(context: DiagnosisContext) -> Conclusion | None:
+    return deployment_rules.stuck_deployment(context, _cause_outside_of_the_build(context))
+
+
+def _cause_outside_of_the_build(context: DiagnosisContext) -> Conclusion | None:
+    """The conclusion about the first error of a deployment that was never live, if it shows a sign."""
+    for cause in context.causes[:1]:
+        if cause.kind in CAUSE_RULES and cause.kind is not SignKind.WORKER_TIMEOUT:
+            conclusion = CAUSE_RULES[cause.kind](context, cause)
+            is_known = conclusion is not None and conclusion.category is not Category.INCONCLUSIVE
+            return conclusion if is_known else None
+    return None
+
+
+def _logged_cause(context: DiagnosisContext) -> Conclusion | None:
+    """The first and deepest error that the logs show, judged by its sign."""
+    cause = next(iter(context.causes), None)
+    if cause is None or (context.kinds <= UNRELATED_KINDS and cause.kind not in CERTAIN_SIGNS):
+        return None
+    if cause.kind in CAUSE_RULES:
+        conclusion = CAUSE_RULES[cause.kind](context, cause)
+        if conclusion is not None:
+            return conclusion
+    return None
+
+
+def _traced_error(context: DiagnosisContext) -> Conclusion | None:
+    """An error whose trace names own code."""
+    cause = next(iter(context.causes), None)
+    return own_code_rules.error_in_code(context, cause) if cause is not None else None
+
+
+def _memory_ran_out(context: DiagnosisContext) -> Conclusion | None:
+    cause = next(iter(context.causes), None)
+    kinds = (SignKind.OUT_OF_MEMORY, SignKind.RUNTIME_CEILING)
+    return limit_rules.out_of_memory(context, cause) if cause is not None and cause.kind in kinds else None
+
+
+RULES: tuple[Rule, ...] = (
+    platform_rules.platform_incident,
+    platform_rules.service_missing,
+    platform_rules.schedule,
+    platform_rules.egress,
+    _failed_deployment,
+    _stuck_deployment,
+    _logged_cause,
+    platform_rules.edge_answers,
+    platform_rules.traffic_lost,
+    _traced_error,
+    own_code_rules.refused_requests,
+    own_code_rules.leak_or_slowness,
+    limit_rules.traffic_growth,
+    _memory_ran_out,
+    limit_rules.resource_limit,
+    platform_rules.stopped_by_platform,
+    limit_rules.process_ended,
+    limit_rules.recovered,
+)
 
 
 def _is_doubt(fact: Fact, category: Category) -> bool:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
-from workers.models import Category, CodeLocation, Finding, Gap, Upstream, VerdictReason
+from workers.models import (
+    Category,
+    CodeLocation,
+    Finding,
+    Gap,
+    ModuleDeclaration,
+    SettingUse,
+    Upstream,
+    VerdictReason,
+)
 from workers.runtime.text import truncate
 
 MAX_QUOTE_CHARS = 160  # a log line or a failed read inside a sentence
@@ -23,10 +33,18 @@ class Conclusion:
     supports: tuple[str, ...] = ()
     """Ids of the facts that the conclusion rests on."""
     subject: str = ""
-    """The variable, sibling service or deployment that the conclusion is about."""
+    """The variable, host, service, module, option or deployment that the conclusion is about."""
+    names: tuple[str, ...] = ()
+    """Further variables, hosts or places of the same kind."""
     quote: str = ""
     """The log line that shows the problem, as logged."""
     location: CodeLocation | None = None
+    caller: CodeLocation | None = None
+    """Own code that calls `location` and that the suspect commit changed."""
+    commit: str = ""
+    """The suspect commit, if it touched what fails."""
+    setting: SettingUse | None = None
+    module: ModuleDeclaration | None = None
     upstream: Upstream | None = None
     finding: Finding | None = None
     numbers: Mapping[str, float] = field(default_factory=dict)
@@ -45,6 +63,27 @@ class Texts(NamedTuple):
     next_checks: tuple[str, ...] = ()
 
 
+class Circumstances(NamedTuple):
+    """What every summary states about the incident beside its cause."""
+
+    since: datetime | None = None
+    """The onset; None if it is unknown or older than the history."""
+    is_chronic: bool = False
+    """The trouble is older than the history."""
+    dropped_lines: int = 0
+    """Log lines that Railway dropped in the window."""
+    shows_success: bool = False
+    """Railway shows the deployment of a service that does not run as successful."""
+
+
 def quote_text(conclusion: Conclusion) -> str:
     """The quoted log line, truncated for a sentence."""
     return truncate(conclusion.quote, MAX_QUOTE_CHARS)
+
+
+def place_text(location: CodeLocation | None) -> str:
+    """`shop/pricing.py:5 in total`; empty without a location."""
+    if location is None:
+        return ""
+    function = f" in {location.function}" if location.function else ""
+    return f"{location.file}:{location.line}{function}"

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
 
-from workers.investigation.diagnosis.conclusion import Conclusion
-from workers.investigation.diagnosis.patterns import DISK_FULL, OUT_OF_MEMORY, full_text
+from workers.investigation.diagnosis.conclusion import Circumstances, Conclusion
+from workers.investigation.diagnosis.error_causes import (
+    ROOT_SIGNS,
+    Cause,
+    accompanies,
+    deciding_sign,
+    rank_causes,
+)
 from workers.investigation.onset import onset_of, request_rates
 from workers.models import (
     Category,
@@ -19,23 +27,30 @@ from workers.models import (
     GapPart,
     Incident,
     LogPattern,
+    SignKind,
     VerdictReason,
 )
 
-DOMINANT_SHARE = 0.5  # share of all logged errors from which one kind of error counts as the failure itself
+DOMINANT_SHARE = 0.5  # share of the refused requests with one status from which they count as one failure
 LOAD_EXPLAINS_GROWTH = 1.8
 """Growth of the request rate that explains a failure without any other cause. Above `NOTABLE_LOAD_GROWTH` in evidence
 on purpose: services are usually sized for half as much load again, but not for nearly twice the load."""
 # A surge that begins later after the onset is a consequence: callers retry failed requests.
 SURGE_SLACK = timedelta(minutes=5)
-NEAR_LIMIT_PERCENT = 70.0  # below this share of its limit, CPU is higher than usual but not throttled
+NEAR_LIMIT_PERCENT = 70.0  # below this share of its limit, a resource is higher than usual but not exhausted
 ONE_ROUTE_SHARE = 0.8  # share of the slow requests on one route that makes its handler the suspect
 SOON_AFTER = timedelta(hours=2)  # a failure within this time of a deployment is attributed to it
+RIGHT_AFTER = timedelta(minutes=15)  # a failure within this time of a deployment rarely is a coincidence
 # A deployment that was healthy for longer is not suspected of a slow leak either.
 LONG_AFTER = timedelta(days=14)
 LOG_PARTS = frozenset({GapPart.DEPLOYMENT_LOGS, GapPart.ERROR_LOGS, GapPart.BUILD_LOGS})
 """Parts whose gaps leave the service's own logs incomplete."""
 WINDOW_START_SHARE = 0.1  # an onset in this first share of the window may lie before the window
+START_KINDS = frozenset({"crashed", "restart_loop", "failed_deployment", "stopped"})
+"""Findings of a service that ends at or soon after its start: each start logs its cause once."""
+AFTER_START = timedelta(minutes=2)  # errors that end within this time of a start belong to the start
+QUIET_AFTER_START = timedelta(minutes=3)  # time without further errors that shows that the start succeeded
+QUIET_LEVELS = frozenset({"info", "debug", "trace"})
 
 
 @dataclass(frozen=True)
@@ -64,14 +79,51 @@ class DiagnosisContext:
 
     @property
     def errors(self) -> tuple[LogPattern, ...]:
-        """Patterns of level error, those of the failed build first."""
+        """Patterns of level error that are no mere consequence, those of the failed build first."""
         patterns = (*self.evidence.build_patterns, *self.evidence.patterns)
-        return tuple(pattern for pattern in patterns if pattern.level == "error")
+        return tuple(pattern for pattern in patterns if pattern.level == "error" and not accompanies(pattern))
 
-    def error_share(self, matches: Callable[[LogPattern], bool]) -> float:
-        """The share of all logged errors that match, 0.0 to 1.0; 0.0 without any error."""
-        total = sum(pattern.count for pattern in self.errors)
-        return sum(pattern.count for pattern in self.errors if matches(pattern)) / total if total else 0.0
+    @cached_property
+    def causes(self) -> tuple[Cause, ...]:
+        """The possible causes that the logs show, the likeliest first.
+
+        Warnings and lines of standard error count only where no error explains the failure: many of them describe what
+        a service copes with.
+        """
+        return self._rank(self.errors) + self._rank(self.warnings)
+
+    def _rank(self, patterns: tuple[LogPattern, ...]) -> tuple[Cause, ...]:
+        return rank_causes(
+            patterns, self.onset, at_start=bool(self.kinds & START_KINDS), confirmed=self.troubled_hosts
+        )
+
+    @property
+    def warnings(self) -> tuple[LogPattern, ...]:
+        """Patterns below level error that show a cause: warnings, standard error, and fatal signs at any level."""
+        patterns = (*self.evidence.build_patterns, *self.evidence.patterns)
+        return tuple(
+            pattern
+            for pattern in patterns
+            if pattern.level != "error" and (sign := deciding_sign(pattern)) is not None
+            and (pattern.level not in QUIET_LEVELS or sign.kind in ROOT_SIGNS)
+        )  # fmt: skip
+
+    @property
+    def troubled_hosts(self) -> frozenset[str]:
+        """Outside hosts whose status pages report trouble."""
+        return frozenset(
+            upstream.host for upstream in self.evidence.upstreams if upstream.state in ("degraded", "down")
+        )
+
+    def has_sign(self, *kinds: SignKind) -> bool:
+        """True if a log pattern of any level shows one of these signs as its strongest."""
+        return bool(self.patterns_with(*kinds))
+
+    def patterns_with(self, *kinds: SignKind) -> tuple[LogPattern, ...]:
+        """The patterns of any level and either log that show one of these signs, the first in time first."""
+        patterns = (*self.evidence.build_patterns, *self.evidence.patterns)
+        matching = [pattern for pattern in patterns if any(sign.kind in kinds for sign in pattern.signs)]
+        return tuple(sorted(matching, key=lambda pattern: pattern.first))
 
     def locations(self, *reasons: str) -> tuple[CodeLocation, ...]:
         """Code locations found for one of the reasons: `stack`, `route`, `changed`."""
@@ -103,6 +155,29 @@ class DiagnosisContext:
             )
         )
 
+    def cite_suspect(self) -> tuple[str, ...]:
+        """Ids of the facts about the suspect commit."""
+        return self.cite(FactKind.SUSPECT, FactKind.CHANGED_FILES)
+
+    def cite_headroom(self) -> tuple[str, ...]:
+        """Ids of the facts that rule out memory and CPU."""
+        return self.cite(FactKind.MEMORY_HEADROOM, FactKind.CPU_HEADROOM)
+
+    def cite_load_steady(self) -> tuple[str, ...]:
+        """Ids of the facts that rule out more load."""
+        return self.cite(FactKind.LOAD_STEADY)
+
+    def cite_locations(self, cause: Cause) -> tuple[str, ...]:
+        """Ids of the facts that name a place of the cause; all places if its patterns name none."""
+        places = set(cause.places)
+        return self.cite_where(
+            lambda fact: (
+                fact.location is not None
+                and fact.location.why != "changed"
+                and (not places or f"{fact.location.file}:{fact.location.line}" in places)
+            )
+        )
+
     @property
     def cited_locations(self) -> tuple[str, ...]:
         """Ids of the facts that name a code location."""
@@ -124,17 +199,44 @@ class DiagnosisContext:
         return any(gap.part in LOG_PARTS for gap in self.evidence.failed_reads)
 
     @property
-    def out_of_memory(self) -> bool:
-        killed = any(
+    def killed_for_memory(self) -> bool:
+        """True if a finding shows that the platform ended the service because its memory ran out."""
+        return any(
             finding.kind == "oom_killed" or (finding.kind == "memory" and finding.numbers.get("restarts"))
             for finding in self.alerting
         )
-        return killed or self.error_share(_mentions_memory) >= DOMINANT_SHARE
+
+    @property
+    def out_of_memory(self) -> bool:
+        """True if memory ran out, by a finding or as the likeliest cause that the logs show."""
+        kinds = (SignKind.OUT_OF_MEMORY, SignKind.RUNTIME_CEILING)
+        return self.killed_for_memory or bool(self.causes and self.causes[0].kind in kinds)
 
     @property
     def disk_full(self) -> bool:
-        """True if a volume is full and most logged errors are about it."""
-        return "volume" in self.kinds and self.error_share(_mentions_full_disk) >= DOMINANT_SHARE
+        """True if a volume is full and the logs show nothing before it."""
+        return "volume" in self.kinds and bool(self.causes and self.causes[0].kind is SignKind.DISK_FULL)
+
+    @property
+    def memory_limit_gb(self) -> float:
+        """The memory limit of a replica; 0.0 if it is unknown."""
+        limits = [finding.numbers.get("limit_gb", 0.0) for finding in self.alerting]
+        service = self.incident.service
+        return (service.memory_limit if service else None) or max(limits, default=0.0)
+
+    @property
+    def memory_peak_percent(self) -> float | None:
+        """The highest measured memory as a share of its limit; None if it was not measured."""
+        facts = [fact for fact in self.evidence.facts if fact.kind is FactKind.MEMORY_HEADROOM]
+        peaks = [fact.numbers["peak_percent"] for fact in facts if "peak_percent" in fact.numbers]
+        service, limit = self.incident.service, self.memory_limit_gb
+        if service is not None and limit:
+            peaks += [100 * value / limit for replica in service.usage for _, value in replica.memory]
+        return max(peaks, default=None)
+
+    @property
+    def replicas(self) -> int:
+        return self.incident.service.replicas if self.incident.service else 1
 
     @property
     def busy(self) -> bool:
@@ -146,6 +248,71 @@ class DiagnosisContext:
         """True if the failure began at most `limit` after the suspect was deployed."""
         suspect = self.evidence.suspect
         return suspect is not None and self.onset - suspect.at <= limit
+
+    def is_related(self, files: frozenset[str]) -> bool:
+        """True if the suspect commit changed one of the files, or a file that they import.
+
+        Args:
+            files: own files in which the failure shows.
+        """
+        suspect = self.evidence.suspect
+        if suspect is None:
+            return False
+        imported = {
+            name
+            for location in self.evidence.locations
+            if location.file in files
+            for name in location.imports
+        }
+        return bool((files | imported) & set(suspect.files))
+
+    @property
+    def changed_sources(self) -> tuple[CodeLocation, ...]:
+        """The changes of the suspect commit to source files."""
+        return self.locations("changed")
+
+    def location_at(self, place: str) -> CodeLocation | None:
+        """The code location for `file:line`, as log patterns name it."""
+        return next(
+            (
+                location
+                for location in self.evidence.locations
+                if f"{location.file}:{location.line}" == place and location.why != "changed"
+            ),
+            None,
+        )
+
+    def first_location(self, cause: Cause) -> CodeLocation | None:
+        """The innermost place in own code that the cause names."""
+        for place in cause.places:
+            if (location := self.location_at(place)) is not None:
+                return location
+        return None
+
+    @property
+    def suspect_commit(self) -> str:
+        """The suspect's commit; empty if it is unknown."""
+        suspect = self.evidence.suspect
+        return (suspect.commit or "") if suspect else ""
+
+    @property
+    def starts(self) -> tuple[datetime, ...]:
+        """Known starts of the service: of its containers and of its deployments."""
+        service = self.incident.service
+        starts = [start.at for start in service.starts] if service else []
+        starts += [event.at for event in service.events if event.kind == "started"] if service else []
+        if service and service.serving:
+            starts.append(service.serving.status_at or service.serving.created_at)
+        if self.evidence.suspect is not None:
+            starts.append(self.evidence.suspect.at)
+        return tuple(sorted(starts))
+
+    def ends_after_start(self, cause: Cause) -> bool:
+        """True if the errors came within minutes of a start and then no more: the start succeeded in the end."""
+        quiet = self.incident.window.end - cause.last >= QUIET_AFTER_START
+        return quiet and any(
+            start - AFTER_START <= cause.first and cause.last <= start + AFTER_START for start in self.starts
+        )
 
     @property
     def began_before_window(self) -> bool:
@@ -185,8 +352,49 @@ def is_saturated(cpu: Finding) -> bool:
     return cpu.numbers.get("mean_percent", fallback) >= NEAR_LIMIT_PERCENT
 
 
+def cause_conclusion(
+    context: DiagnosisContext, cause: Cause, reason: VerdictReason, category: Category, confidence: float, *,
+    supports: tuple[str, ...] = (), **fields: Any,
+) -> Conclusion:  # fmt: skip
+    """The conclusion that a cause in the logs decides. It cites the findings and the patterns of the cause.
+
+    Args:
+        supports: ids of further facts that it rests on.
+        fields: further fields of the conclusion, for its texts.
+    """
+    cited = (*context.measured, *context.cite_patterns(*cause.patterns[:3]), *supports)
+    values = {"quote": quote_of(cause.patterns[0]), "finding": next(iter(context.alerting), None)} | fields
+    return Conclusion(context.service_name, reason, category, confidence, cited, **values)
+
+
+def quote_of(pattern: LogPattern) -> str:
+    """The line of the pattern that names the problem, with its values."""
+    return pattern.headline or pattern.template
+
+
+def circumstances(context: DiagnosisContext) -> Circumstances:
+    """What every summary states beside the cause: since when, and what hides it."""
+    chronic = any(finding.chronic for finding in context.alerting)
+    dropped = [
+        sign.numbers.get("lines", 1.0)
+        for pattern in context.patterns_with(SignKind.LINES_DROPPED)
+        for sign in pattern.signs
+        if sign.kind is SignKind.LINES_DROPPED
+    ]
+    service = context.incident.service
+    serving = service.serving if service else None
+    ended = context.kinds & {"restart_loop", "crashed", "stopped", "oom_killed"}
+    return Circumstances(
+        since=None if chronic or not context.alerting else context.onset,
+        is_chronic=chronic,
+        dropped_lines=int(max(dropped, default=0)),
+        shows_success=bool(ended) and serving is not None and serving.status == "SUCCESS",
+    )
+
+
 def inconclusive(context: DiagnosisContext, reason: VerdictReason) -> Conclusion:
     """A conclusion without a cause. It cites what was measured and logged, and lists the failed reads."""
+    first = next((cause.patterns[0] for cause in context.causes), None)
     supports = (
         (*context.measured, *context.cite_patterns(*context.errors[:3])) if context.incident.findings else ()
     )
@@ -196,6 +404,7 @@ def inconclusive(context: DiagnosisContext, reason: VerdictReason) -> Conclusion
         category=Category.INCONCLUSIVE,
         confidence=0.3,
         supports=supports,
+        quote=quote_of(first) if first is not None else "",
         kinds=frozenset(context.kinds),
         gaps=context.evidence.failed_reads,
     )
@@ -203,11 +412,3 @@ def inconclusive(context: DiagnosisContext, reason: VerdictReason) -> Conclusion
 
 def _finding_key(finding: Finding) -> tuple[object, ...]:
     return (finding.service_id, finding.kind, finding.severity, finding.since, finding.deployment_id)
-
-
-def _mentions_memory(pattern: LogPattern) -> bool:
-    return OUT_OF_MEMORY.search(full_text(pattern)) is not None
-
-
-def _mentions_full_disk(pattern: LogPattern) -> bool:
-    return DISK_FULL.search(full_text(pattern)) is not None

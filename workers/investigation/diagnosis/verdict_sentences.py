@@ -1,4 +1,4 @@
-"""Renders a conclusion as the texts of a verdict. With the two modules that it joins, the only place of the wording.
+"""Renders a conclusion as the texts of a verdict. With the modules that it joins, the only place of the wording.
 
 Nothing decides by these texts: the reason and the category of a verdict are types.
 """
@@ -7,17 +7,48 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from workers.investigation.diagnosis import external_sentences, internal_sentences
-from workers.investigation.diagnosis.conclusion import MAX_QUOTE_CHARS, Conclusion, Texts
+from workers.investigation.diagnosis import (
+    code_sentences,
+    connection_sentences,
+    deployment_sentences,
+    platform_sentences,
+    setting_sentences,
+)
+from workers.investigation.diagnosis.conclusion import (
+    MAX_QUOTE_CHARS,
+    Circumstances,
+    Conclusion,
+    Texts,
+    quote_text,
+)
 from workers.models import Gap, VerdictReason, describe_gap
 from workers.runtime.text import truncate
 
 MAX_LISTED_GAPS = 2  # failed reads among the next checks; the evidence lists all of them
 
 
-def render_verdict(conclusion: Conclusion) -> Texts:
-    """The texts of the verdict, from the reason and the typed fields of the conclusion."""
-    return RENDERERS[conclusion.reason](conclusion)
+def render_verdict(conclusion: Conclusion, around: Circumstances) -> Texts:
+    """The texts of the verdict, from the reason and the typed fields of the conclusion.
+
+    Args:
+        around: what the summary states beside the cause.
+    """
+    texts = RENDERERS[conclusion.reason](conclusion)
+    return texts._replace(summary=f"{texts.summary}{_since(around)}{_hidden(around)}")
+
+
+def _since(around: Circumstances) -> str:
+    if around.is_chronic:
+        return " (since before the history begins)"
+    return f" (since {around.since:%H:%M} UTC)" if around.since is not None else ""
+
+
+def _hidden(around: Circumstances) -> str:
+    success = ". Railway still shows its deployment as SUCCESS" if around.shows_success else ""
+    if not around.dropped_lines:
+        return success
+    lines = "log lines" if around.dropped_lines == 1 else f"{around.dropped_lines:,} log lines"
+    return f"{success}. Railway dropped {lines} in this time, so that the logs may not show the cause"
 
 
 def _inconclusive(conclusion: Conclusion) -> Texts:
@@ -27,13 +58,17 @@ def _inconclusive(conclusion: Conclusion) -> Texts:
         VerdictReason.NO_LOGS_OF_FAILED_DEPLOYMENT: (
             f"the newest deployment of {service} failed, and none of its logs could be read"
         ),
-        VerdictReason.NO_RULE_APPLIES: f"the evidence does not show why {service} is failing",
+        VerdictReason.NO_RULE_APPLIES: f"the evidence does not show why {service} is failing{_first_error(conclusion)}",
     }
     return Texts(
         summaries[conclusion.reason],
-        "Needs a human; evidence and gaps below",
+        f"Look at {service} by hand: the next steps are below, with the evidence and its gaps",
         (*_checks_of_gaps(conclusion.gaps), *_checks_of_kinds(conclusion.kinds)),
     )
+
+
+def _first_error(conclusion: Conclusion) -> str:
+    return f"; the first error is: {quote_text(conclusion)}" if conclusion.quote else ""
 
 
 def _checks_of_gaps(gaps: tuple[Gap, ...]) -> tuple[str, ...]:
@@ -65,7 +100,10 @@ RENDERERS: dict[VerdictReason, Callable[[Conclusion], Texts]] = {
     VerdictReason.NO_FACTS: _inconclusive,
     VerdictReason.NO_RULE_APPLIES: _inconclusive,
     VerdictReason.NO_LOGS_OF_FAILED_DEPLOYMENT: _inconclusive,
-    **external_sentences.RENDERERS,
-    **internal_sentences.RENDERERS,
+    **setting_sentences.RENDERERS,
+    **connection_sentences.RENDERERS,
+    **deployment_sentences.RENDERERS,
+    **code_sentences.RENDERERS,
+    **platform_sentences.RENDERERS,
 }
 """The renderer of each reason. Tests replace the entries to prove that no decision depends on the wording."""

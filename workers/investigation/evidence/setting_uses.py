@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from workers.investigation.code.tree import TESTS, Tree
-from workers.investigation.signs.setting_signs import variables_read
+from workers.investigation.signs.setting_names import variables_read
 from workers.models import SettingUse
 
 MAX_SETTINGS = 80  # variables of one service; more are a list of a platform's own ones

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from workers.investigation.signs.called_products import product_of
 from workers.investigation.signs.ceiling_signs import ceiling_signs
 from workers.investigation.signs.connection_signs import connection_signs
+from workers.investigation.signs.input_wordings import input_signs
 from workers.investigation.signs.module_wordings import COMMANDS, LIBRARIES, MODULES
 from workers.investigation.signs.platform_wordings import ACCOMPANYING, PLATFORM
 from workers.investigation.signs.pool_wordings import POOLS
@@ -13,7 +15,7 @@ from workers.investigation.signs.programming_signs import programming_signs
 from workers.investigation.signs.record_text import RecordText, split_record
 from workers.investigation.signs.response_signs import credential_signs, response_signs
 from workers.investigation.signs.setting_signs import setting_signs
-from workers.investigation.signs.sign_ranking import ranked
+from workers.investigation.signs.sign_ranking import CALL_KINDS, ranked
 from workers.investigation.signs.wordings import read_table
 from workers.models import Sign
 
@@ -26,17 +28,32 @@ def read_signs(text: str, code: Sequence[str] = ()) -> tuple[Sign, ...]:
         code: the lines of own code that the innermost frame of its trace names, with the lines around it.
     """
     record = split_record(text, code)
-    return ranked(_all_signs(record, record.lowered))
+    signs = ranked(_all_signs(record))
+    if not any(item.kind in CALL_KINDS for item in signs):
+        return signs
+    # The message is believed before the frames: a client may be in the trace of another one's failure.
+    product = product_of(record.message) or product_of(record.whole)
+    return tuple(_with_product(item, product) for item in signs)
 
 
-def _all_signs(record: RecordText, lowered: str) -> Iterator[Sign]:
-    yield from setting_signs(record, lowered)
+def _all_signs(record: RecordText) -> Iterator[Sign]:
+    yield from setting_signs(record)
     for table in (MODULES, LIBRARIES, COMMANDS, POOLS):
-        yield from read_table(table, record.message, lowered)
-    yield from ceiling_signs(record, lowered)
-    yield from credential_signs(record, lowered)
-    yield from connection_signs(record, lowered)
-    yield from response_signs(record, lowered)
-    yield from programming_signs(record, lowered)
+        yield from read_table(table, record.message, record.lowered)
+    for reader in (
+        ceiling_signs,
+        credential_signs,
+        connection_signs,
+        response_signs,
+        programming_signs,
+        input_signs,
+    ):
+        yield from reader(record)
     for table in (PLATFORM, ACCOMPANYING):
-        yield from read_table(table, record.message, lowered)
+        yield from read_table(table, record.message, record.lowered)
+
+
+def _with_product(item: Sign, product: str) -> Sign:
+    if item.kind not in CALL_KINDS:
+        return item
+    return item.model_copy(update={"product": product_of(item.subject) or product})

@@ -5,13 +5,21 @@ Only these positions are read, so that a link to a manual or the service's own d
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from workers.investigation.signs.host_names import HOST, NAME, PLACEHOLDERS, PORT, URL, clean_host, endpoint
-from workers.investigation.signs.wordings import compiled, matches, may_match
-
-# Words before a link to a manual.
-DOCUMENTATION_LEAD = r"\b(?:see|info|visit|docs?|documentation|refer|read|more|help|guide|manual|learn|details?|instructions)\b[^\n]{0,40}$"
+from workers.investigation.signs.host_names import (
+    HOST,
+    NAME,
+    PLACEHOLDERS,
+    PORT,
+    URL,
+    clean_host,
+    endpoint,
+    is_link,
+    is_outside,
+)
+from workers.investigation.signs.wordings import matches, may_match
 
 
 @dataclass(frozen=True)
@@ -52,12 +60,12 @@ TARGETS: tuple[Target, ...] = (
     Target(rf"[\"']?broker[\"']?: ?[\"']{HOST}:{PORT}", names_call=True),
     Target(rf"[Aa]ttempt to connect to {HOST}:{PORT}"),
     # Properties of Node.js errors, and of axios' configuration.
+    Target(rf"\b(?:url|baseURL|uri|path|_currentUrl)[\"']?: ?[\"']{URL}"),
     Target(rf"\bhostname[\"']?: ?[\"']{HOST}[\"']"),
     Target(
         rf"\b(?:remoteA|a)ddress[\"']?: ?[\"']{HOST}[\"'],?\s{{0,8}}[\"']?(?:port|remotePort)[\"']?: ?{PORT}"
     ),
     Target(rf"\bhost[\"']?: ?[\"']{HOST}[\"'],?\s{{0,8}}[\"']?port[\"']?: ?[\"']?{PORT}"),
-    Target(rf"\b(?:url|baseURL|uri|path)[\"']?: ?[\"']{URL}"),
     Target(rf"\bhost=['\"]?{HOST}['\"]?(?:[,; ]{{1,2}}port=['\"]?{PORT})?"),
     Target(rf"\bto {HOST} port {PORT}"),
     # Words before a URL or host in the service's own messages.
@@ -79,19 +87,20 @@ def calls_in(text: str, lowered: str) -> list[Call]:
     """The calls that the text names; positions of clients come first."""
     calls: list[Call] = []
     for entry in TARGETS:
-        if not may_match(entry.pattern, lowered):
-            continue
-        for match in matches(entry.pattern, text, exact_case=True):
-            name = endpoint(match["host"], match.groupdict().get("port"))
-            if (
-                name
-                and clean_host(match["host"]) not in PLACEHOLDERS
-                and not _is_link(text, match.start("host"))
-            ):
-                calls.append(Call(match.start(), name, entry.names_call))
+        if may_match(entry.pattern, lowered):
+            found = (_call(match, entry) for match in matches(entry.pattern, text, exact_case=True))
+            calls += [call for call in found if call is not None]
     return sorted(calls, key=lambda call: not call.names_call)
 
 
-def _is_link(text: str, at: int) -> bool:
-    lead = text[max(0, at - 60) : at].rpartition("://")[0]
-    return compiled(DOCUMENTATION_LEAD).search(lead) is not None
+def hosts_in_code(code: str) -> list[str]:
+    """The public hosts whose URLs stand in quoted code, in its order, each once."""
+    hosts = [clean_host(match["host"]) for match in matches(URL, code, exact_case=True)]
+    return list(dict.fromkeys(host for host in hosts if host and is_outside(host)))
+
+
+def _call(match: re.Match[str], entry: Target) -> Call | None:
+    name = endpoint(match["host"], match.groupdict().get("port"))
+    if not name or clean_host(match["host"]) in PLACEHOLDERS or is_link(match.string, match.start("host")):
+        return None
+    return Call(match.start(), name, entry.names_call)

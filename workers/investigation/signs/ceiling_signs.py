@@ -81,20 +81,22 @@ GUESS = "perhaps out of memory"
 """gunicorn's words beside each SIGKILL, which it sends itself after a time-out."""
 
 
-def ceiling_signs(record: RecordText, lowered: str) -> Iterator[Sign]:
+def ceiling_signs(record: RecordText) -> Iterator[Sign]:
     """Signs of memory, files and disks that ran out; those of V8 with the heap that it had reached, in MB."""
-    yield from _v8(record, lowered)
+    yield from _v8(record)
     for table in (CEILINGS, DISKS):
-        for reading in read_table(table, record.message, lowered):
-            if reading.kind is not MEMORY or GUESS not in lowered:
+        for reading in read_table(table, record.message, record.lowered):
+            if reading.kind is not MEMORY or GUESS not in record.lowered:
                 yield _in_megabytes(reading)
 
 
-def _v8(record: RecordText, lowered: str) -> Iterator[Sign]:
-    if not has_any(lowered, ("heap", "mark-", "scavenge", "err_worker_out_of_memory")):
+def _v8(record: RecordText) -> Iterator[Sign]:
+    if not has_any(record.lowered, ("heap", "mark-", "scavenge", "err_worker_out_of_memory")):
         return
     collections = list(MARK_COMPACT.finditer(record.whole))
-    last_gcs = "<--- last few gcs" in lowered or ("allocation failure" in lowered and collections)
+    last_gcs = "<--- last few gcs" in record.lowered or (
+        "allocation failure" in record.lowered and collections
+    )
     if V8_DEATH.search(record.message) or last_gcs:
         numbers = {"limit_mb": float(collections[-1]["committed"])} if collections else {}
         yield sign(CEILING, V8_OPTION, numbers)

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from workers.investigation.signs.call_targets import Call, calls_in
-from workers.investigation.signs.connection_wordings import PHRASES
+from workers.investigation.signs.call_targets import Call, calls_in, hosts_in_code
+from workers.investigation.signs.connection_wordings import (
+    NO_CONNECTIONS,
+    REFUSALS,
+    TLS_FAILURES,
+    UNKNOWN_HOSTS,
+)
 from workers.investigation.signs.host_names import PLACEHOLDERS, endpoint, host_of, is_address, is_local
 from workers.investigation.signs.record_text import RecordText
+from workers.investigation.signs.silence_wordings import CLOSURES, SILENCES
 from workers.investigation.signs.wordings import Wording, matches, may_match, sign
 from workers.models import Sign, SignKind
 
+PHRASES = (*UNKNOWN_HOSTS, *TLS_FAILURES, *REFUSALS, *NO_CONNECTIONS, *SILENCES, *CLOSURES)
+LOCAL_IS_WRONG = frozenset({SignKind.CONNECTION_REFUSED, SignKind.UNREACHABLE})
+"""Kinds that, for the container itself, mean a wrong address: each service runs in its own container."""
+# A bare time-out of asyncio; a client in its trace tells it from the service's own time limits.
+BARE_TIMEOUT = re.compile(r"^(?:[\w.]{1,60}\.)?TimeoutError(?::\s*)?$", re.M)
+CLIENT_FRAME = re.compile(
+    r"/(?:aiohttp|httpx|httpcore|asyncpg|redis|aiomysql|motor|aiokafka|aio_pika|urllib3|asyncssh|grpc)/"
+)
 
-def connection_signs(record: RecordText, lowered: str) -> Iterator[Sign]:
+
+def connection_signs(record: RecordText) -> Iterator[Sign]:
     """Signs of failed connections, the most exact kind first, each with its host if the text names it."""
-    phrases = [entry for entry in PHRASES if may_match(entry.pattern, lowered)]
+    phrases = [entry for entry in PHRASES if may_match(entry.pattern, record.lowered)]
+    if (
+        "timeouterror" in record.lowered
+        and BARE_TIMEOUT.search(record.message)
+        and CLIENT_FRAME.search(record.whole)
+    ):
+        yield sign(SignKind.NO_RESPONSE, _only_host(record))
     if not phrases:
         return
-    calls = calls_in(record.message, lowered)
+    calls = calls_in(record.message, record.lowered)
     kinds_with_host: set[SignKind] = set()
     for entry in phrases:
-        for reading in _readings(entry, record.message, calls):
+        for reading in _readings(entry, record, calls):
             if reading.subject:
                 kinds_with_host.add(reading.kind)
             elif reading.kind in kinds_with_host:
@@ -28,21 +50,25 @@ def connection_signs(record: RecordText, lowered: str) -> Iterator[Sign]:
             yield _addressed(reading)
 
 
-def _readings(entry: Wording, text: str, calls: list[Call]) -> Iterator[Sign]:
-    for match in matches(entry.pattern, text, exact_case=True):
+def _readings(entry: Wording, record: RecordText, calls: list[Call]) -> Iterator[Sign]:
+    for match in matches(entry.pattern, record.message, exact_case=True):
         groups = match.groupdict()
         host, port = groups.get("host"), groups.get("port")
+        numbers = {"temporary": 1.0} if groups.get("n_temporary") else {}
         if host and host.strip("[]").lower() in PLACEHOLDERS:
             yield sign(SignKind.WRONG_ADDRESS, host.lower())
-            continue
-        own = endpoint(host, port) if host else ""
-        yield sign(entry.kind, _called(own, match.start(), text, calls))
+        elif host and entry.kind is SignKind.WRONG_ADDRESS:
+            yield sign(entry.kind, host if host.startswith("/") else "")
+        else:
+            called = _called(endpoint(host, port) if host else "", match, calls)
+            yield sign(entry.kind, called or _only_host(record), numbers)
 
 
-def _called(own: str, at: int, text: str, calls: list[Call]) -> str:
-    """The host of the failure at this position: the phrase's own, unless the client names the call beside its address."""
-    if own and not (is_address(host_of(own)) and not is_local(host_of(own))):
+def _called(own: str, match: re.Match[str], calls: list[Call]) -> str:
+    """The host of a failure: the one of the phrase, unless the client names the call beside an address."""
+    if own and (not is_address(host_of(own)) or is_local(host_of(own))):
         return own
+    text, at = match.string, match.start()
     begin, end = text.rfind("\n", 0, at) + 1, text.find("\n", at)
     line = [call for call in calls if begin <= call.at < (end if end >= 0 else len(text))]
     naming = [call for call in line if call.names_call]
@@ -52,10 +78,12 @@ def _called(own: str, at: int, text: str, calls: list[Call]) -> str:
     return nearest[0].endpoint if nearest else ""
 
 
+def _only_host(record: RecordText) -> str:
+    """The one public host in the quoted code; empty if there are several: the message names none."""
+    hosts = hosts_in_code(record.code) if "://" in record.code else []
+    return hosts[0] if len(hosts) == 1 else ""
+
+
 def _addressed(reading: Sign) -> Sign:
-    """A refused connection to the container itself is a wrong address: each service runs in its own container."""
-    if reading.kind in (SignKind.CONNECTION_REFUSED, SignKind.UNREACHABLE) and is_local(
-        host_of(reading.subject)
-    ):
-        return sign(SignKind.WRONG_ADDRESS, reading.subject)
-    return reading
+    local = reading.kind in LOCAL_IS_WRONG and is_local(host_of(reading.subject))
+    return sign(SignKind.WRONG_ADDRESS, reading.subject) if local else reading

@@ -10,6 +10,8 @@ NAME = rf"{LABEL}(?:\.{LABEL}){{0,8}}"
 IPV6 = r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}"
 HOST = rf"(?P<host>\[{IPV6}\]|{IPV6}|{NAME})"
 """A host in a position that holds nothing else: a name of one label counts, too."""
+ADDRESS = r"[\w.:\[\]-]{1,100}"
+"""A host whose end a port marks, so that an IPv6 address needs no brackets: Node.js prints `::1:5432`."""
 PORT = r"(?P<port>\d{1,5})"
 URL = rf"(?P<scheme>[a-z][a-z0-9+.-]{{1,20}})://(?:[^\s/\"'<>@]{{1,200}}@)?{HOST}(?::{PORT})?"
 
@@ -37,6 +39,19 @@ CODE_NAME = re.compile(
     r"|wrap\.on\w+$",
     re.I,
 )
+
+
+LINK_WORDS = re.compile(
+    r"\b(?:see|visit|docs?|documentation|refer|read (?:more|the|about|our)|more (?:info|information|details?)|help|guide|manual|learn"
+    r"|browse|instructions)\b[^\n]{0,40}$",
+    re.I,
+)
+"""Words before a link to a manual."""
+
+
+def is_link(text: str, at: int) -> bool:
+    """True if the URL whose host begins at this position is a link for the reader."""
+    return LINK_WORDS.search(text[max(0, at - 70) : at].rpartition("://")[0]) is not None
 
 
 def clean_host(host: str) -> str:

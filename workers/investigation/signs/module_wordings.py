@@ -25,6 +25,10 @@ MODULES: tuple[Wording, ...] = (
     Wording(MODULE, rf"failed to resolve import {Q}(?P<subject>[^\s'\"`]{{1,160}}){Q}"),
     Wording(MODULE, rf"Could not load the {Q}(?P<subject>[\w@/-]{{1,80}}){Q} module"),
     Wording(MODULE, r"(?P<subject>@prisma/client) did not initialize yet"),
+    Wording(
+        MODULE, r"has not been found installed\. [^\n]{1,40}npm install (?P<subject>[\w@./-]{1,80}?)\"?\.?$"
+    ),
+    Wording(MODULE, r"Please install (?P<subject>[\w@/-]{1,80}) package manually"),
     # Go, Rust, Java, Kotlin.
     Wording(MODULE, r"no required module provides package (?P<subject>[\w./-]{1,160})"),
     Wording(MODULE, r"package (?P<subject>[\w./-]{1,160}) is not in (?:std|GOROOT)"),

@@ -50,7 +50,7 @@ PLATFORM: tuple[Wording, ...] = (
     Wording(PORT, r"(?:[Pp]ort |:)(?P<subject>\d{2,5}) (?:is|was) already in use"),
     Wording(
         PORT,
-        r"[Aa]ddress already in use|EADDRINUSE|Connection in use: \('[\w.:]{1,40}', (?P<subject>\d{2,5})\)|:eaddrinuse",
+        r"[Aa]ddress already in use|(?<![\"'\w])EADDRINUSE\b|Connection in use: \('[\w.:]{1,40}', (?P<subject>\d{2,5})\)|:eaddrinuse",
     ),
     # A server that ended a worker for one slow request: gunicorn, uWSGI, Puma, unicorn, Passenger, nginx in front of PHP-FPM.
     Wording(SLOW, r"\bWORKER TIMEOUT\b", "gunicorn"),

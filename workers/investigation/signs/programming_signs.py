@@ -41,10 +41,15 @@ CLASS = "|".join(
 )
 # The class where an exception is named: at the beginning of a line or after a prefix, before its message.
 RAISED = re.compile(rf"(?:^|[\s(.\[:\\|]|Uncaught |#<)(?P<name>{CLASS})(?=:|\)|\(|$| \(|\]|\s-)", re.M)
-# Errors of clients that begin with a class of this list although the network caused them.
-CLIENT_ERRORS = re.compile(
-    r"TypeError: (?:fetch failed|Failed to fetch|terminated|NetworkError|Load failed|network error)"
+# Errors that begin with a class of this list although the network or the text of another service caused them.
+CAUSED_OUTSIDE = re.compile(
+    r"TypeError: (?:fetch failed|Failed to fetch|terminated|NetworkError|Load failed|network error|Invalid URL)"
+    r"|SyntaxError: (?:Unexpected (?:token|end of JSON|non-whitespace)[^\n]{0,200}JSON|Unexpected token '?<|Expected [^\n]{1,80} in JSON"
+    r"|Unexpected end of JSON|\"[^\n]{0,200}is not valid JSON|JSON\.parse)"
 )
+# Python's words between an exception and one that its handler raised: the first one was handled.
+HANDLED = "During handling of the above exception, another exception occurred:"
+JVM_CAUSE = "Caused by: "
 
 STATEMENTS: tuple[Wording, ...] = (
     # JavaScript without its class, as loggers print `error.message` alone.
@@ -98,7 +103,7 @@ STATEMENTS: tuple[Wording, ...] = (
     ),
     Wording(
         WRONG,
-        r"relation \"[\w.]{1,80}\" does not exist|table `?[\w.]{1,80}`? does not exist in the current database|Table '[\w.]{1,80}' doesn't exist",
+        r"(?<!of )relation \"[\w.]{1,80}\" does not exist|table `?[\w.]{1,80}`? does not exist in the current database|Table '[\w.]{1,80}' doesn't exist",
         "UndefinedTable",
     ),
     Wording(
@@ -133,13 +138,13 @@ STATEMENTS: tuple[Wording, ...] = (
 )
 
 
-def programming_signs(record: RecordText, lowered: str) -> Iterator[Sign]:
-    """Signs of kind `PROGRAMMING_ERROR` with the class of the exception, the one that ended the call first."""
-    text = CLIENT_ERRORS.sub("", record.message) if "typeerror: " in lowered else record.message
-    classes = (
-        [match["name"] for match in RAISED.finditer(text)] if has_any(lowered, ("error", "exception")) else []
-    )
-    # Python and Java print the cause first or last; the last class of a record is the innermost for both in most chains.
-    for name in dict.fromkeys(classes):
-        yield sign(WRONG, name)
-    yield from read_table(STATEMENTS, text, lowered)
+def programming_signs(record: RecordText) -> Iterator[Sign]:
+    """Signs of kind `PROGRAMMING_ERROR` with the class of the exception that was not handled, its cause first."""
+    text = CAUSED_OUTSIDE.sub("", record.message) if "error: " in record.lowered else record.message
+    text = text.rpartition(HANDLED)[2]
+    if JVM_CAUSE in text:
+        text = text[text.rfind(JVM_CAUSE) :]
+    if has_any(record.lowered, ("error", "exception")):
+        for name in dict.fromkeys(match["name"] for match in RAISED.finditer(text)):
+            yield sign(WRONG, name)
+    yield from read_table(STATEMENTS, text, record.lowered)

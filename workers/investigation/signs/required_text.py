@@ -11,7 +11,7 @@ from re import _parser as parser  # type: ignore[attr-defined]  # the parser of 
 from typing import Any
 
 MIN_CHARS = 3  # a shorter literal occurs in nearly every record
-MAX_ALTERNATIVES = 24  # more literals cost as much as the regular expression itself
+MAX_ALTERNATIVES = 48  # more literals cost as much as the regular expression itself
 
 
 @cache
@@ -21,7 +21,7 @@ def required_text(pattern: str) -> tuple[str, ...]:
 
 
 def _required(parts: Iterable[Any]) -> frozenset[str] | None:
-    """The best set of literals for a sequence: the one whose shortest literal is longest."""
+    """The best set of literals for a sequence: the one whose commonest literal is rarest."""
     best: frozenset[str] | None = None
     run = ""
     for kind, value in [*parts, (None, None)]:
@@ -50,4 +50,9 @@ def _of_group(kind: Any, value: Any) -> frozenset[str] | None:
 def _better(best: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
     if best is None or other is None:
         return best or other
-    return max(best, other, key=lambda literals: (min(map(len, literals)), -len(literals)))
+    return max(best, other, key=lambda literals: (min(map(_rarity, literals)), -len(literals)))
+
+
+def _rarity(literal: str) -> int:
+    """Longer is rarer, and so are digits and signs among the words of a log."""
+    return len(literal) + 2 * sum(not char.isalpha() and char != " " for char in literal)

@@ -50,29 +50,31 @@ ANSWERED_BY = (
 PROVIDERS = (("openai", "api.openai.com"), ("anthropic", "api.anthropic.com"), ("stripe", "api.stripe.com"))
 
 
-def credential_signs(record: RecordText, lowered: str) -> Iterator[Sign]:
+def credential_signs(record: RecordText) -> Iterator[Sign]:
     """Signs of rejected passwords and keys, with the product or the host."""
-    yield from read_table(CREDENTIALS, record.message, lowered)
+    yield from read_table(CREDENTIALS, record.message, record.lowered)
     for pattern in ANY_REJECTION:
-        if may_match(pattern, lowered) and compiled(pattern, True).search(record.message):
-            yield sign(REJECTED, _answering_host(record.message, lowered))
+        if may_match(pattern, record.lowered) and compiled(pattern, True).search(record.message):
+            yield sign(REJECTED, _answering_host(record))
 
 
-def response_signs(record: RecordText, lowered: str) -> Iterator[Sign]:
+def response_signs(record: RecordText) -> Iterator[Sign]:
     """Signs of error answers, with the host and the status."""
     for pattern in STATUS_FORMS:
-        match = compiled(pattern, True).search(record.message) if may_match(pattern, lowered) else None
+        match = compiled(pattern, True).search(record.message) if may_match(pattern, record.lowered) else None
         if match:
             status = float(match.groupdict().get("status") or TOO_MANY_REQUESTS)
-            yield sign(SignKind.ERROR_RESPONSE, _answering_host(record.message, lowered), {"status": status})
+            yield sign(SignKind.ERROR_RESPONSE, _answering_host(record), {"status": status})
             return
 
 
-def _answering_host(text: str, lowered: str) -> str:
+def _answering_host(record: RecordText) -> str:
     """The host that answered, without a port that says nothing new."""
     for pattern in ANSWERED_BY:
-        for match in matches(pattern, text, exact_case=True) if may_match(pattern, lowered) else ():
+        for match in (
+            matches(pattern, record.message, exact_case=True) if may_match(pattern, record.lowered) else ()
+        ):
             name = endpoint(match["host"], match.groupdict().get("port"))
             if name:
                 return name
-    return next((host for word, host in PROVIDERS if word in lowered), "")
+    return next((host for word, host in PROVIDERS if word in record.lowered), "")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from workers.investigation.signs.record_text import RecordText
 from workers.investigation.signs.setting_wordings import UPPER
-from workers.investigation.signs.wordings import sign
+from workers.investigation.signs.wordings import has_any, sign
 from workers.models import Sign, SignKind
 
 MAX_ITEMS = 12  # settings of one block; the action names the first few
@@ -24,50 +25,61 @@ ABSENT_TEXT = re.compile(
 )
 
 # An issue of zod: its `path` holds the name; zod 3 says `"received": "undefined"`, zod 4 `received undefined`.
-ZOD_PATH = re.compile(r"\"?path\"?: ?\[\s{0,20}[\"'](?P<name>" + UPPER + r")[\"']\s{0,20}\]")
+ZOD_PATH = re.compile(r"[\"']?path[\"']?: ?\[\s{0,20}[\"'](?P<name>" + UPPER + r")[\"']\s{0,20}\]")
 ZOD_ISSUE_CHARS = 400  # characters around the path that belong to one issue
-UNDEFINED = re.compile(
-    r"received[\"']?:? ?[\"']?undefined|message\"?: ?[\"']Required|too_small|received undefined", re.I
+ABSENT_VALUE = re.compile(
+    r"received[\"']?:? ?[\"']?undefined|: ?[\"']Required|\brequired\b|too_small|\bmissing\b|not allowed to be empty",
+    re.I,
 )
+# zod 4's prettifyError: `✖ Invalid input: expected string, received undefined`, `  → at DATABASE_URL`.
+PRETTY_ITEM = re.compile(r"✖ (?P<text>[^\n]{1,200})\n\s{1,4}→ at (?P<name>" + UPPER + r")\b")
 
 # t3-env and hand-written checks print a map of the flattened errors: `{ DATABASE_URL: [ 'Required' ] }`.
 ENV_HEADER = re.compile(
-    r"(?:Invalid|Missing|Error in|Failed to (?:parse|validate))(?: or missing)?(?: (?:the|required|your|server|client|public))?"
-    r" (?:environment|env)(?:ironment)?[ -]?(?:var(?:iable)?s?|config(?:uration)?)?|Config validation error|environment validation failed",
-    re.I,
+    r"(?:Invalid|Missing|Error in|Failed to (?:parse|validate|load)|Bad)(?: or missing)?(?: (?:the|required|your|server|client|public))?"
+    r" (?:environment|env)(?:[ -]?(?:var(?:iable)?s?|config(?:uration)?))?\b|Config validation error|[Ee]nvironment validation (?:failed|error)"
 )
 MAP_ITEM = re.compile(
     r"[\"']?\b(?P<name>"
     + UPPER
-    + r")[\"']?(?: ?: ?\[? ?| \()(?P<text>[\"'`]?(?:Required|Invalid|undefined|missing|String must"
-    r"|Expected|String must contain|Too small|must be|expected|is required)[^\n]{0,160})"
+    + r")[\"']?(?: ?: ?[\[{]?\s{0,12}(?:[\"']?_errors[\"']?: ?\[\s{0,12})?| \()(?P<text>[\"'`]?(?:Required|Invalid"
+    r"|undefined|missing|String must|Expected|Too small|Number must|must be|expected|is required|\""
+    + UPPER
+    + r"\" (?:is|must))[^\n]{0,160})"
 )
-# envalid: headers `Invalid environment variables:` and `Missing environment variables:`, then `    NAME: text (eg. "…")`.
+# envalid: headers `Invalid environment variables:` and `Missing environment variables:`, then `    NAME: text`.
 ENVALID_ITEM = re.compile(r"^\s{1,8}(?P<name>" + UPPER + r")(?:: (?P<text>[^\n]{0,200}))?$", re.M)
 JOI_ITEM = re.compile(
     r"\"(?P<name>" + UPPER + r")\" (?P<text>is required|must be [^.\n]{1,80}|is not allowed to be empty)"
 )
 JSON_SCHEMA_ITEM = re.compile(r"must have required property '(?P<name>" + UPPER + r")'")
 CONVICT_ITEM = re.compile(
-    r"^(?P<name>[\w.]{2,60}): (?P<text>must be [^\n]{1,100}: value was [^\n]{0,100})", re.M
+    r"^(?:Error: )?(?P<name>[a-z][\w.]{1,60}): (?P<text>(?:must be|should be|ports must be) [^\n]{1,100})",
+    re.M,
 )
 
 
-def block_signs(record: RecordText, lowered: str) -> Iterator[Sign]:
+def block_signs(record: RecordText) -> Iterator[Sign]:
     """Signs of settings that a validator lists, one for each setting."""
-    text = record.message
+    text, lowered = record.message, record.lowered
     if "validation error" in lowered:
         yield from _pydantic(record)
-    if "path" in lowered and ("zod" in lowered or "invalid_type" in lowered or "too_small" in lowered):
+    if "path" in lowered and has_any(
+        lowered, ("zod", "invalid_type", "too_small", "invalid_string", "invalid_format")
+    ):
         yield from _zod(text)
-    header = ENV_HEADER.search(text)
-    if header:
-        rest = text[header.end() : header.end() + 4_000]
-        for items in (MAP_ITEM, JOI_ITEM, ENVALID_ITEM):
+    if "→ at " in text:
+        yield from _listed(PRETTY_ITEM, text)
+    if has_any(lowered, ("env", "config validation error")):
+        header = ENV_HEADER.search(text)
+        rest = text[header.end() : header.end() + 4_000] if header else ""
+        for items in (MAP_ITEM, JOI_ITEM, ENVALID_ITEM) if rest else ():
             yield from _listed(items, rest)
-    if "must have required property" in lowered and "env" in lowered:
+    if "must have required property" in lowered:
         yield from _listed(JSON_SCHEMA_ITEM, text)
-    if "value was" in lowered:
+    if "validationerror" in lowered and '" is ' in text:
+        yield from _listed(JOI_ITEM, text)
+    if "/convict/" in record.whole:
         yield from _listed(CONVICT_ITEM, text)
 
 
@@ -76,9 +88,7 @@ def _pydantic(record: RecordText) -> Iterator[Sign]:
         if not SETTINGS_MODEL.search(header["model"]) and "pydantic_settings" not in record.whole:
             continue
         rest = record.message[header.end() : header.end() + 6_000]
-        for number, item in enumerate(PYDANTIC_ITEM.finditer(rest)):
-            if number == MAX_ITEMS:
-                return
+        for item in islice(PYDANTIC_ITEM.finditer(rest), MAX_ITEMS):
             missing = ABSENT_TEXT.search(item["text"]) is not None
             # pydantic-settings reads a field from the variable of the same name in capitals.
             name = item["name"].replace(" -> ", ".").replace(".", "__").upper()
@@ -86,20 +96,16 @@ def _pydantic(record: RecordText) -> Iterator[Sign]:
 
 
 def _zod(text: str) -> Iterator[Sign]:
-    for number, match in enumerate(ZOD_PATH.finditer(text)):
-        if number == MAX_ITEMS:
-            return
+    for match in islice(ZOD_PATH.finditer(text), MAX_ITEMS):
         begin = text.rfind("{", max(0, match.start() - ZOD_ISSUE_CHARS), match.start())
         end = text.find("}", match.end(), match.end() + ZOD_ISSUE_CHARS)
         issue = text[max(begin, 0) : end if end > 0 else match.end() + ZOD_ISSUE_CHARS]
-        missing = UNDEFINED.search(issue) is not None
+        missing = ABSENT_VALUE.search(issue) is not None
         yield sign(SignKind.SETTING_MISSING if missing else SignKind.SETTING_INVALID, match["name"])
 
 
 def _listed(items: re.Pattern[str], text: str) -> Iterator[Sign]:
-    for number, item in enumerate(items.finditer(text)):
-        if number == MAX_ITEMS:
-            return
-        said = (item.groupdict().get("text") or "").lower()
-        invalid = said.startswith(("invalid", "must be", '"invalid', "'invalid")) and "undefined" not in said
-        yield sign(SignKind.SETTING_INVALID if invalid else SignKind.SETTING_MISSING, item["name"])
+    for item in islice(items.finditer(text), MAX_ITEMS):
+        complaint = item.groupdict().get("text") or "missing"
+        missing = ABSENT_VALUE.search(complaint) is not None or complaint == "undefined"
+        yield sign(SignKind.SETTING_MISSING if missing else SignKind.SETTING_INVALID, item["name"])

@@ -7,144 +7,136 @@ from collections.abc import Iterator
 
 from workers.investigation.signs.record_text import RecordText
 from workers.investigation.signs.setting_blocks import block_signs
-from workers.investigation.signs.setting_wordings import GENERIC, PYTHON, RUBY_PHP_ELIXIR, UPPER, VARIABLE, Q
-from workers.investigation.signs.setting_wordings_js import COMPILED, NODE
-from workers.investigation.signs.wordings import compiled, has_any, read_table, sign
+from workers.investigation.signs.setting_names import (
+    ACCESS,
+    SETTING_SHAPE,
+    environment_name,
+    nearest_name,
+    variables_read,
+)
+from workers.investigation.signs.setting_wordings import GENERIC, UPPER, VARIABLE, Q
+from workers.investigation.signs.setting_wordings_node import NODE
+from workers.investigation.signs.setting_wordings_other import COMPILED, RUBY_PHP_ELIXIR
+from workers.investigation.signs.setting_wordings_python import PYTHON
+from workers.investigation.signs.wordings import compiled, has_any, matches, may_match, read_wording, sign
 from workers.models import Sign, SignKind
 
 # The line says that the service runs on without the setting.
 OPTIONAL = re.compile(
-    r"\b(?:using|use|defaulting|default(?:s|ing)? to|falling back|fallback|fall back|skipp(?:ing|ed)|disabl(?:ed|ing)|ignor(?:ed|ing)"
-    r"|optional|will not be|won't be|turned off|not enabled|in-memory|without it)\b",
+    r"\b(?:using|use the default|defaulting|default(?:s|ing)? to|falling back|fallback|fall back|skipp(?:ing|ed)|disabl(?:ed|ing)"
+    r"|ignor(?:ed|ing)|optional|will not be|won't be|turned off|not enabled|in-memory|continuing|to (?:silence|suppress|hide|disable)"
+    r" (?:this|the) (?:warning|message|notice))\b",
     re.I,
 )
-WARNING = re.compile(r"\b(?:warn(?:ing)?|info|debug|notice)\b", re.I)
-# How code reads a variable, with its name: Python, Node.js, Vite and Deno, Ruby, PHP, Go, Rust, Elixir, Java, .NET.
-ACCESS = (
-    rf"(?:environ(?:\.get)?\s?[\[(]|getenv\(|process\.env(?:\.|\[|\?\.)|import\.meta\.env\.|env\.get\(|\bENV(?:\.fetch)?[(\[]"
-    rf"|\benv\(|os\.Getenv\(|LookupEnv\(|env::var(?:_os)?\(|env!\(|fetch_env!\(|get_env\(|System\.getenv\(|Bun\.env\."
-    rf"|EnvironmentVariable\(|config\.get(?:OrThrow)?(?:<\w{{1,20}}>)?\(|os\.environ\.pop\()\s?{Q}(?P<subject>{UPPER})\b"
-)
-# `const {DATABASE_URL, PORT} = process.env`
-DESTRUCTURED = r"\{\s?(?P<names>[\w,\s:='\"]{2,400})\}\s?=\s?process\.env\b"
+RAISES = re.compile(r"\b\w*(?:Error|Exception|ImproperlyConfigured|[Pp]anic|FATAL|fatal)\b")
+MAX_LINE_CHARS = 600  # of a line that are searched for such words
 # Frames of the standard library that read the environment: a KeyError below them is about a variable.
 ENVIRON_FRAME = re.compile(r"File \"(?:<frozen os>|[^\"\n]{0,200}/os\.py)\", line \d+, in __getitem__")
+DYNACONF_FRAME = re.compile(r"/dynaconf/[\w/]{1,40}\.py\"")
 KEY_ERROR = rf"\bKeyError: ['\"](?P<subject>{UPPER})['\"]|\bkey not found: \"(?P<subject2>{UPPER})\""
+DYNACONF_ERROR = rf"^AttributeError: (?:'Settings' object has no attribute ')?(?P<subject>{UPPER})'?$"
 # `X is required` and the like: proof only if code beside it reads that variable, or the name can be nothing else.
+FAULT = r"required|missing|undefined|empty|null|None|not (?:set|found|defined|provided|present|specified)|invalid|unset"
 COMPLAINT = (
-    rf"(?<![\w./:-]){Q}(?P<subject>{VARIABLE}){Q}(?: (?:is|was|are|setting|value|variable))? ?:? ?"
-    r"(?:required|missing|undefined|empty|null|None|not (?:set|found|defined|provided|present|specified)|invalid|unset)\b"
-    rf"|\b(?:[Mm]issing|[Rr]equired|[Nn]o|[Uu]ndefined|[Ee]mpty)(?: \w{{1,20}})?:? {Q}(?P<subject2>{VARIABLE})\b"
-)
-# Names that only settings have.
-SETTING_SHAPE = re.compile(
-    r"(?:^|_)(?:URL|URI|DSN|KEY|KEYS|TOKEN|SECRET|PASSWORD|PASSWD|PASS|HOST|HOSTNAME|PORT|BUCKET|REGION|CREDENTIALS|ENDPOINT)$"
-    r"|^(?:NEXT_PUBLIC|VITE|REACT_APP|DB|DATABASE|POSTGRES|PG|MYSQL|REDIS|MONGO|MONGODB|AWS|S3|SMTP|JWT|STRIPE|OPENAI|SENTRY"
-    r"|RAILWAY|DJANGO|FLASK|RAILS|SUPABASE|FIREBASE|GOOGLE|AUTH0|TWILIO)_"
+    rf"(?<![\w./:-]){Q}(?P<subject>{VARIABLE}){Q}(?: (?:is|was|are|setting|value|variable)){{0,2}} ?:? ?(?P<fault>{FAULT})\b",
+    rf"\b(?P<fault>[Mm]issing|[Rr]equired|[Uu]ndefined|[Ee]mpty|[Ii]nvalid|[Nn]o)(?: \w{{1,20}})?:? {Q}(?P<subject>{VARIABLE})\b",
 )
 # A value that is not there, used as if it were: `Cannot read properties of undefined (reading 'split')`.
-USED_UNDEFINED = re.compile(
-    r"Cannot read propert(?:y|ies) (?:'(?P<a>\w{1,60})' )?of (?:undefined|null)(?: \(reading '(?P<b>\w{1,60})'\))?"
-    r"|'NoneType' object has no attribute '(?P<c>\w{1,60})'|undefined method [`'](?P<d>\w{1,60})' for nil"
-    r"|(?P<cast>int\(\) argument must be a string[^\n]{0,60}'NoneType'|float\(\) argument must be a string[^\n]{0,60}'NoneType')"
-    r"|(?P<none>(?:must be|argument must be|expected)[^\n]{0,40}\b(?:str|string)\b[^\n]{0,60}\b(?:undefined|None(?:Type)?|null)\b)"
+USED_UNDEFINED = (
+    r"Cannot read propert(?:y|ies) (?:'(?P<a>\w{1,60})' )?of (?:undefined|null)(?: \(reading '(?P<b>\w{1,60})'\))?",
+    r"'NoneType' object has no attribute '(?P<a>\w{1,60})'|undefined method [`'](?P<b>\w{1,60})' for nil",
+    r"(?:int|float)\(\) argument must be a string[^\n]{0,60}'NoneType'|can only concatenate str \(not \"NoneType\"",
+    r"(?:must be|expected|argument must be)[^\n]{0,60}\b(?:string|str)\b[^\n]{0,60}\b(?:undefined|None(?:Type)?|null)\b",
+    r"no implicit conversion of nil into String|input: ['\"]undefined",
 )
-BAD_NUMBER = re.compile(
-    r"invalid literal for int\(\) with base 10|could not convert string to float|strconv\.(?:Atoi|ParseInt|ParseBool): parsing"
-    r"|invalid value for Integer\(\)|NumberFormatException|ParseIntError|invalid digit found in string|ERR_INVALID_URL|Invalid URL"
-    r"|JSONDecodeError|is not valid JSON|in JSON at position"
+BAD_VALUE = (
+    r"invalid literal for int\(\) with base 10|could not convert string to float|JSONDecodeError|is not valid JSON",
+    r"strconv\.(?:Atoi|ParseInt|ParseBool|ParseFloat): parsing|invalid value for Integer\(\)|NumberFormatException",
+    r"ParseIntError|invalid digit found in string|ERR_INVALID_URL|Invalid URL|in JSON at position|unexpected token at",
 )
+CONVERSIONS = r"(?:int|float|Number|parseInt|Atoi|ParseInt|ParseBool|Integer|URL|loads|parse|parse_url|valueOf|config)\(\s{0,4}(?:os\.)?"
 
 
-def setting_signs(record: RecordText, lowered: str) -> Iterator[Sign]:
+def setting_signs(record: RecordText) -> Iterator[Sign]:
     """Signs of kind `SETTING_MISSING` and `SETTING_INVALID`, with the name of each setting."""
-    message = _without_optional(record.message) if has_any(lowered, OPTIONAL_NEEDLES) else record.message
-    for table in (NODE, PYTHON, RUBY_PHP_ELIXIR, COMPILED):
-        yield from read_table(table, message, lowered)
-    yield from block_signs(record, lowered)
-    yield from read_table(GENERIC, message, lowered)
-    yield from _complaints(message, lowered, record)
-    yield from _key_errors(record, lowered)
-    yield from _undefined_uses(record, lowered)
+    message = _without_remarks(record.message)
+    read = variables_read(record.code)
+    yield from block_signs(record)
+    yield from _undefined_uses(record)
+    for entry in (*NODE, *PYTHON, *RUBY_PHP_ELIXIR, *COMPILED, *GENERIC):
+        if may_match(entry.pattern, record.lowered):
+            for reading in read_wording(entry, message):
+                yield _named(reading, entry.subject, read)
+    yield from _complaints(message, record.lowered, read)
+    yield from _key_errors(record, read)
 
 
-OPTIONAL_NEEDLES = (
-    "using",
-    "use ",
-    "default",
-    "fall",
-    "skip",
-    "disabl",
-    "ignor",
-    "optional",
-    "will not",
-    "won't",
-    "turned off",
-    "in-memory",
-    "not enabled",
-    "without",
-)
+def _named(reading: Sign, usual: str, read: list[str]) -> Sign:
+    """The sign with the variable that the code reads, if the text itself names none."""
+    if reading.subject != usual:
+        return sign(reading.kind, environment_name(reading.subject))
+    name = nearest_name(usual, read)
+    return sign(reading.kind, name) if name else sign(reading.kind, usual, {"usual_name": 1.0})
 
 
-def _without_optional(message: str) -> str:
+def _without_remarks(message: str) -> str:
     """The lines without those that only tell of an optional setting."""
-    return "\n".join(
-        line for line in message.split("\n") if not (OPTIONAL.search(line[:600]) and _is_remark(line[:600]))
-    )
+    if not OPTIONAL.search(message):
+        return message
+    lines = message.split("\n")
+    return "\n".join(line for line in lines if not _is_remark(line[:MAX_LINE_CHARS]))
 
 
 def _is_remark(line: str) -> bool:
-    return re.search(r"\b\w*(?:Error|Exception|Improperly)\w*\b", line) is None
+    return OPTIONAL.search(line) is not None and RAISES.search(line) is None
 
 
-def variables_read(code: str) -> list[str]:
-    """The variables that the code reads from the environment, in its order."""
-    names = [match["subject"] for match in compiled(ACCESS, True).finditer(code)]
-    for match in compiled(DESTRUCTURED, True).finditer(code):
-        names += re.findall(UPPER, match["names"])
-    return list(dict.fromkeys(names))
-
-
-def _complaints(message: str, lowered: str, record: RecordText) -> Iterator[Sign]:
+def _complaints(message: str, lowered: str, read: list[str]) -> Iterator[Sign]:
     """Variables that the message calls missing, required or invalid."""
-    if not has_any(
-        lowered,
-        ("required", "missing", "undefined", "empty", "null", "none", "not ", "no ", "invalid", "unset"),
-    ):
-        return
-    read = variables_read(record.code)
-    for match in compiled(COMPLAINT, True).finditer(message):
-        name = match["subject"] or match["subject2"]
-        if name in read or SETTING_SHAPE.search(name):
-            invalid = "invalid" in match[0].lower()
-            yield sign(SignKind.SETTING_INVALID if invalid else SignKind.SETTING_MISSING, name)
+    for pattern in COMPLAINT:
+        for match in matches(pattern, message, exact_case=True) if may_match(pattern, lowered) else ():
+            name = match["subject"]
+            if name in read or SETTING_SHAPE.search(name):
+                invalid = match["fault"].lower() == "invalid"
+                yield sign(SignKind.SETTING_INVALID if invalid else SignKind.SETTING_MISSING, name)
 
 
-def _key_errors(record: RecordText, lowered: str) -> Iterator[Sign]:
+def _key_errors(record: RecordText, read: list[str]) -> Iterator[Sign]:
     """A KeyError of a variable: `KeyError: 'EUR'` is about money unless code reads `EUR` from the environment."""
-    if "keyerror" not in lowered and "key not found" not in lowered:
-        return
-    read = variables_read(record.code)
-    for match in compiled(KEY_ERROR, True).finditer(record.message):
-        name = match["subject"] or match["subject2"]
-        ruby_setting = match["subject2"] and "_" in name and SETTING_SHAPE.search(name)
-        if name in read or ruby_setting or ENVIRON_FRAME.search(record.whole):
-            yield sign(SignKind.SETTING_MISSING, name)
+    if has_any(record.lowered, ("keyerror", "key not found")):
+        for match in matches(KEY_ERROR, record.message, exact_case=True):
+            name = match["subject"] or match["subject2"]
+            of_ruby = match["subject2"] and "_" in name and SETTING_SHAPE.search(name)
+            if name in read or of_ruby or ENVIRON_FRAME.search(record.whole):
+                yield sign(SignKind.SETTING_MISSING, name)
+    if "attributeerror" in record.lowered and DYNACONF_FRAME.search(record.whole):
+        for match in matches(DYNACONF_ERROR, record.message, exact_case=True):
+            yield sign(SignKind.SETTING_MISSING, match["subject"])
 
 
-def _undefined_uses(record: RecordText, lowered: str) -> Iterator[Sign]:
-    """A variable whose absent or malformed value is used: the line of code reads it and applies the failing operation."""
-    if not record.code or not has_any(
-        lowered, ("none", "undefined", "null", "nil", "invalid", "convert", "parsing", "json")
-    ):
+def _undefined_uses(record: RecordText) -> Iterator[Sign]:
+    """A variable whose absent or malformed value is used: a line of code reads it where the operation fails."""
+    if "env" not in record.code.lower() and "config(" not in record.code:
         return
-    match = USED_UNDEFINED.search(record.message)
-    if match:
-        member = match["a"] or match["b"] or match["c"] or match["d"]
-        suffix = rf"[\"']?[)\]]?[?!]?\.{re.escape(member)}\b" if member else r"[\"']?[)\]]?!?\s{0,2}[,)]"
-        for use in compiled(ACCESS + suffix, True).finditer(record.code):
+    used = _first_match(USED_UNDEFINED, record)
+    if used:
+        groups = used.groupdict()
+        member = groups.get("a") or groups.get("b")
+        # The failing member itself, or the value as the argument of a call that fails further inside.
+        after = rf"[\"']?[)\]]?[?!]?\.{re.escape(member)}\b" if member else r"(?!x)x"
+        uses = rf"{ACCESS}(?:{after}|[\"'][)\]]\s?[,)\n]|[!]?\s?[,)\n]|[!]?\}}|$)"
+        for use in matches(uses, record.code, exact_case=True):
             yield sign(SignKind.SETTING_MISSING, use["subject"])
-    elif BAD_NUMBER.search(record.message):
-        call = r"(?:int|float|Number|parseInt|Atoi|ParseInt|Integer|URL|loads|parse|parse_url|valueOf)\(\s{0,4}(?:os\.)?"
-        for use in compiled(call + ACCESS, True).finditer(record.code):
+    elif _first_match(BAD_VALUE, record):
+        for use in matches(CONVERSIONS + ACCESS, record.code, exact_case=True):
             yield sign(SignKind.SETTING_INVALID, use["subject"])
+        for use in matches(rf"\bconfig\([\"'](?P<subject>{UPPER})[\"'], ?cast", record.code, exact_case=True):
+            yield sign(SignKind.SETTING_INVALID, use["subject"])
+
+
+def _first_match(patterns: tuple[str, ...], record: RecordText) -> re.Match[str] | None:
+    for pattern in patterns:
+        match = compiled(pattern, True).search(record.message) if may_match(pattern, record.lowered) else None
+        if match:
+            return match
+    return None

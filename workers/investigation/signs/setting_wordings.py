@@ -54,6 +54,13 @@ GENERIC: tuple[Wording, ...] = (
         rf"\b(?i:{ENV_WORDS})\b(?i: (?:is|was))?(?i: {ABSENT})\s?[:=(]\s?{Q}(?P<subject>{UPPER})\b{Q}",
         exact_case=True,
     ),
+    # `Missing credentials. Please pass an `apiKey`, or set the `OPENAI_API_KEY` or `OPENAI_ADMIN_KEY` environment variable.`
+    Wording(
+        MISSING,
+        rf"(?:[Mm]issing|[Rr]equired|must|[Pp]lease|[Ee]ither|[Nn]ot (?:found|set)|[Nn]o |[Cc]ould not)[^\n]{{0,200}}\b(?:set|setting|via|through|using|define) (?:the )?{Q}"
+        rf"(?P<subject>{VARIABLE}){Q}(?: (?:or|and|/) {Q}{VARIABLE}{Q})? environment variable",
+        exact_case=True,
+    ),
     # `Please set DATABASE_URL in your environment`, `set the environment variable X`.
     Wording(
         MISSING,
@@ -71,99 +78,14 @@ GENERIC: tuple[Wording, ...] = (
         r"(?! (?i:by|to|on|in the (?:response|request)))",
         exact_case=True,
     ),
+    Wording(MISSING, rf"\$(?P<subject>{UPPER}) must be set", exact_case=True),
+    Wording(
+        MISSING, rf"\bprocess\.env\.(?P<subject>{UPPER}){Q}(?i: (?:is|was))?(?i: {ABSENT})\b", exact_case=True
+    ),
     # A Go, Rust or shell check that names the variable first: `DATABASE_URL: parameter not set` (bash `${X:?}`).
     Wording(
         MISSING,
         rf"\b(?P<subject>{UPPER}): (?:parameter (?:null or )?not set|unbound variable)",
         exact_case=True,
     ),
-)
-
-PYTHON: tuple[Wording, ...] = (
-    # django.conf: `Settings.__init__`, `django/core/exceptions`; django-environ: `Set the X environment variable`.
-    Wording(MISSING, rf"\bSet the (?P<subject>{ANY}) environment variable"),
-    Wording(MISSING, rf"\bThe (?P<subject>{UPPER}) setting must not be empty", exact_case=True),
-    Wording(MISSING, r"you must either define the environment variable (?P<subject>DJANGO_SETTINGS_MODULE)"),
-    Wording(MISSING, r"settings\.DATABASES is improperly configured\. Please supply the", "DATABASE_URL"),
-    # dj-database-url, django-environ: an empty or broken URL.
-    Wording(INVALID, r"^.{0,120}ParseError: This string is not a valid url", "DATABASE_URL"),
-    # python-decouple: `X not found. Declare it as envvar or define a default value.`
-    Wording(MISSING, rf"\b(?P<subject>{ANY}) not found\. Declare it as envvar"),
-    # environs: `Environment variable "X" not set`, `Environment variable "X" invalid: […]`.
-    Wording(MISSING, rf"\bEnvironment variable \"(?P<subject>{ANY})\" not set"),
-    Wording(INVALID, rf"\bEnvironment variable \"(?P<subject>{ANY})\" invalid"),
-    # starlette.config: `Config 'X' is missing, and has no default.`, `Config 'X' has value '…'. Not a valid int.`
-    Wording(MISSING, rf"\bConfig '(?P<subject>{ANY})' is missing, and has no default"),
-    Wording(INVALID, rf"\bConfig '(?P<subject>{ANY})' has value '.{{0,200}}'\. Not a valid"),
-    # dynaconf: `X is required in env main`, `X must … but it is … in env main`.
-    Wording(MISSING, rf"\b(?P<subject>{ANY}) is required in env \w"),
-    Wording(
-        INVALID,
-        rf"ValidationError: (?P<subject>{ANY}) must [^\n]{{1,120}} but it is [^\n]{{0,200}} in env \w",
-    ),
-    # Flask and its extensions.
-    Wording(MISSING, r"The session is unavailable because no secret key was set", "SECRET_KEY"),
-    Wording(MISSING, r"Either '?(?P<subject>SQLALCHEMY_DATABASE_URI)'?(?: or|,)[^\n]{1,60} must be set"),
-    Wording(MISSING, r"(?P<subject>JWT_SECRET_KEY) or flask \"SECRET_KEY\" must be set"),
-    # SQLAlchemy: an empty or broken URL; the text is None or the URL itself, which is not quoted on.
-    Wording(INVALID, r"Could not parse SQLAlchemy URL from", "DATABASE_URL"),
-    Wording(INVALID, r"Could not parse rfc1738 URL from", "DATABASE_URL"),
-    Wording(MISSING, r"Expected string or URL object, got None", "DATABASE_URL"),
-    Wording(INVALID, r"Can't load plugin: sqlalchemy\.dialects:postgres$", "DATABASE_URL"),
-    # redis-py `Redis.from_url`; celery's default broker when none is set is found by its address instead.
-    Wording(INVALID, r"Redis URL must specify one of the following schemes", "REDIS_URL"),
-    # openai-python, anthropic, stripe, boto3, google-auth, sentry, discord.py, python-telegram-bot, supabase.
-    Wording(
-        MISSING,
-        rf"api_key client option must be set either by passing api_key to the client or by setting the (?P<subject>{UPPER})",
-        exact_case=True,
-    ),
-    Wording(
-        MISSING, r"Could not resolve authentication method\. Expected [^\n]{0,80}api_key", "ANTHROPIC_API_KEY"
-    ),
-    Wording(MISSING, r"No API key provided\. \(HINT: set your API key using", "STRIPE_SECRET_KEY"),
-    Wording(MISSING, r"You did not provide an API key", "API_KEY"),
-    Wording(MISSING, r"Unable to locate credentials", "AWS_ACCESS_KEY_ID"),
-    Wording(MISSING, r"You must specify a region", "AWS_DEFAULT_REGION"),
-    Wording(
-        MISSING,
-        r"(?:Your default credentials were not found|Could not (?:load the default credentials|automatically determine credentials))",
-        "GOOGLE_APPLICATION_CREDENTIALS",
-    ),
-    Wording(INVALID, r"BadDsn: ", "SENTRY_DSN"),
-    Wording(MISSING, r"expected token to be a str, received NoneType instead", "DISCORD_TOKEN"),
-    Wording(MISSING, r"You must pass the token you received from", "TELEGRAM_TOKEN"),
-    Wording(MISSING, r"SupabaseException: (?P<subject>supabase_url|supabase_key) is required"),
-    # uvicorn, gunicorn, hypercorn, waitress: a port that is no number.
-    Wording(INVALID, r"'?\$?\{?(?P<subject>PORT)\}?'? is not a valid port number", exact_case=True),
-    Wording(INVALID, r"Invalid value for '--port': '\$?\{?(?P<subject>PORT)\}?'? is not a valid integer"),
-    Wording(INVALID, r"Invalid value for '--port': '[^\n']{0,60}' is not a valid integer", "PORT"),
-)
-
-RUBY_PHP_ELIXIR: tuple[Wording, ...] = (
-    # Rails: ActiveSupport::EncryptedConfiguration, Rails::Application#secrets; Figaro; dotenv `require_keys`.
-    Wording(MISSING, r"Missing [`']?(?P<subject>secret_key_base)[`']? for"),
-    Wording(MISSING, r"Missing encryption key to decrypt file with", "RAILS_MASTER_KEY"),
-    Wording(INVALID, r"ActiveSupport::MessageEncryptor::InvalidMessage", "RAILS_MASTER_KEY"),
-    Wording(MISSING, r"Missing required configuration keys?: \[?(?P<names>[\"\w, ]{2,400})"),
-    Wording(
-        MISSING,
-        rf"Missing required configuration[^\n]{{0,40}}: \[?(?P<names>\"?{UPPER}[\"\w, ]{{0,400}})",
-        exact_case=True,
-    ),
-    Wording(MISSING, rf"Missing environment variable:? {Q}(?P<subject>{ANY})"),
-    # Laravel: Illuminate\Encryption\MissingAppKeyException; `Unsupported cipher or incorrect key length`.
-    Wording(MISSING, r"No application encryption key has been specified", "APP_KEY"),
-    Wording(INVALID, r"Unsupported cipher or incorrect key length", "APP_KEY"),
-    # Symfony: EnvNotFoundException; vlucas/phpdotenv: `One or more environment variables failed assertions`.
-    Wording(MISSING, rf"Environment variable not found: \"(?P<subject>{ANY})\""),
-    Wording(
-        MISSING,
-        rf"One or more environment variables failed assertions: (?P<subject>{ANY}) (?:is missing|is empty)",
-    ),
-    # Elixir: System.fetch_env!/1; Phoenix's config/runtime.exs.
-    Wording(MISSING, rf"could not fetch environment variable \"(?P<subject>{ANY})\" because it is not set"),
-    Wording(MISSING, rf"environment variable (?P<subject>{ANY}) is missing\b"),
-    Wording(MISSING, r"missing the :(?:url|database) key in options", "DATABASE_URL"),
-    Wording(MISSING, r"cookie store expects conn\.secret_key_base", "SECRET_KEY_BASE"),
 )

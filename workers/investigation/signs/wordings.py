@@ -41,7 +41,10 @@ def compiled(pattern: str, exact_case: bool = False) -> re.Pattern[str]:
 def may_match(pattern: str, lowered: str) -> bool:
     """False if the pattern cannot match a text, by its lower-case form; cheap, before the pattern itself runs."""
     required = required_text(pattern)
-    return not required or any(needle in lowered for needle in required)
+    for literal in required:  # a plain loop: this runs hundreds of times for each record
+        if literal in lowered:
+            return True
+    return not required
 
 
 def read_table(table: Sequence[Wording], text: str, lowered: str) -> Iterator[Sign]:
@@ -68,9 +71,12 @@ def matches(pattern: str, text: str, exact_case: bool = False) -> Iterator[re.Ma
         yield match
 
 
-def sign(kind: SignKind, subject: str = "", numbers: dict[str, float] | None = None) -> Sign:
+def sign(
+    kind: SignKind, subject: str = "", numbers: dict[str, float] | None = None, product: str = ""
+) -> Sign:
     """A sign with a subject of bounded length."""
-    return Sign(kind=kind, subject=subject.strip(" '\"`.,:;")[:MAX_SUBJECT_CHARS], numbers=numbers or {})
+    name = subject.strip(" '\"`.,:;")[:MAX_SUBJECT_CHARS]
+    return Sign(kind=kind, subject=name, numbers=numbers or {}, product=product)
 
 
 def has_any(lowered: str, needles: Sequence[str]) -> bool:

@@ -1,8 +1,8 @@
-"""Sentences of Node.js and of compiled languages about missing or malformed settings. Pure."""
+"""Sentences of Node.js frameworks and clients about missing or malformed settings. Pure."""
 
 from __future__ import annotations
 
-from workers.investigation.signs.setting_wordings import ANY, INVALID, MISSING, UPPER, VARIABLE, Q
+from workers.investigation.signs.setting_wordings import ANY, INVALID, MISSING, UPPER
 from workers.investigation.signs.wordings import Wording
 
 NODE: tuple[Wording, ...] = (
@@ -15,17 +15,12 @@ NODE: tuple[Wording, ...] = (
     Wording(INVALID, rf"env-var: \"(?P<subject>{ANY})\" (?:should|must) "),
     Wording(
         MISSING,
-        rf"Missing environment variables:\n(?P<names>(?: {{1,8}}{UPPER}[^\n]{{0,200}}\n?){{1,12}})",
+        rf"defined in [\w./-]{{1,80}} but are not (?:defined|present) in the environment:\s{{0,4}}(?P<names>{UPPER}(?:, {UPPER}){{0,20}})",
         exact_case=True,
     ),
     Wording(
         MISSING,
-        rf"defined in [\w./-]{{1,80}} but are not defined in the environment:\s{{0,4}}(?P<names>{UPPER}(?:, {UPPER}){{0,20}})",
-        exact_case=True,
-    ),
-    Wording(
-        MISSING,
-        rf"Config validation error: [^\n]{{0,400}}?\"(?P<subject>{ANY})\" is (?:required|not allowed to be empty)",
+        rf"Config validation error: [^\n]{{0,200}}?\"(?P<subject>{ANY})\" is (?:required|not allowed to be empty)",
     ),
     Wording(INVALID, rf"Config validation error: \"(?P<subject>{ANY})\" must be "),
     Wording(MISSING, rf"Configuration key \"(?P<subject>{ANY})\" does not exist"),
@@ -36,10 +31,18 @@ NODE: tuple[Wording, ...] = (
     Wording(MISSING, r"Neither apiKey nor config\.authenticator provided", "STRIPE_SECRET_KEY"),
     Wording(MISSING, r"supabaseUrl is required", "SUPABASE_URL"),
     Wording(MISSING, r"supabaseKey is required", "SUPABASE_KEY"),
+    Wording(
+        MISSING,
+        r"Could not resolve authentication method\. Expected [^\n]{0,80}apiKey",
+        "ANTHROPIC_API_KEY",
+    ),
+    Wording(
+        MISSING, r"Unable to detect a Project Id in the current environment", "GOOGLE_APPLICATION_CREDENTIALS"
+    ),
     Wording(INVALID, r"Invalid supabaseUrl", "SUPABASE_URL"),
     Wording(MISSING, r"Your project's URL and Key are required to create a Supabase client", "SUPABASE_URL"),
     Wording(MISSING, r"Missing publishableKey", "CLERK_PUBLISHABLE_KEY"),
-    Wording(MISSING, r"Missing (?:Clerk )?secretKey", "CLERK_SECRET_KEY"),
+    Wording(MISSING, r"Missing (?:Clerk )?(?:secretKey|Secret Key)", "CLERK_SECRET_KEY"),
     Wording(INVALID, r"publishableKey passed to Clerk is invalid", "CLERK_PUBLISHABLE_KEY"),
     Wording(MISSING, r"Please define a `secret`|\[NO_SECRET\]|MissingSecret(?:Error)?\b", "NEXTAUTH_SECRET"),
     Wording(MISSING, r"secretOrPrivateKey must have a value", "JWT_SECRET"),
@@ -80,64 +83,6 @@ NODE: tuple[Wording, ...] = (
     Wording(MISSING, r"Either connection \"url\" or \"host\", \"database\" are required", "DATABASE_URL"),
     # Node itself.
     Wording(INVALID, r"options\.port should be >= 0 and < 65536[^\n]{0,60}", "PORT"),
-    Wording(INVALID, r"input: 'undefined", ""),
+    Wording(MISSING, r"ERR_INVALID_URL[^\n]{0,20},?\s{1,8}input: ['\"]undefined"),
+    Wording(MISSING, r"Dialect needs to be explicitly supplied", "DATABASE_URL"),
 )
-
-COMPILED: tuple[Wording, ...] = (
-    # Go: kelseyhightower/envconfig, caarlos0/env, sethvargo/go-envconfig, cleanenv, viper checks.
-    Wording(MISSING, rf"required key (?P<subject>{ANY}) missing value"),
-    Wording(MISSING, rf"required environment variable \"(?P<subject>{ANY})\" is not set"),
-    Wording(MISSING, rf"environment variable \"(?P<subject>{ANY})\" should not be empty"),
-    Wording(MISSING, rf"missing required value: (?P<subject>{ANY})"),
-    Wording(MISSING, rf"field \"(?P<subject>{ANY})\" is required but the value is not provided"),
-    Wording(INVALID, rf"envconfig\.Process: assigning (?P<subject>{ANY}) to "),
-    Wording(INVALID, rf"env: parse error on field \"(?P<subject>{ANY})\""),
-    # Spring: PropertyPlaceholderHelper, DataSourceProperties; Micronaut; Quarkus (SmallRye Config).
-    Wording(MISSING, rf"Could not resolve placeholder '(?P<subject>{ANY})'"),
-    Wording(
-        MISSING,
-        r"Failed to configure a DataSource|Failed to determine a suitable driver class",
-        "SPRING_DATASOURCE_URL",
-    ),
-    Wording(INVALID, r"URL must start with 'jdbc'|claims to not accept jdbcUrl", "SPRING_DATASOURCE_URL"),
-    Wording(MISSING, rf"Could not resolve placeholder \$\{{(?P<subject>{ANY})\}}"),
-    Wording(MISSING, rf"SRCFG00014: The config property (?P<subject>{ANY}) is required"),
-    Wording(MISSING, rf"SRCFG00011: Could not expand value (?P<subject>{ANY}) in property"),
-    # .NET: options validation, connection strings, Azure and IdentityModel.
-    Wording(
-        MISSING,
-        r"(?:Value cannot be null|Parameter)[^\n]{0,40}connectionString",
-        "ConnectionStrings__DefaultConnection",
-    ),
-    Wording(
-        MISSING,
-        r"The ConnectionString property has not been initialized",
-        "ConnectionStrings__DefaultConnection",
-    ),
-    Wording(MISSING, rf"Connection string '(?P<subject>{ANY})' (?:not found|is not|was not|could not)"),
-    Wording(
-        INVALID,
-        r"Format of the initialization string does not conform to specification",
-        "ConnectionStrings__DefaultConnection",
-    ),
-    Wording(
-        MISSING,
-        rf"[Cc]onfiguration (?:value|key|setting) (?:for )?{Q}(?P<subject>[\w:.]{{2,80}}){Q} (?:is missing|not found|is required|was not found)",
-    ),
-    Wording(MISSING, r"Section '(?P<subject>[\w:.]{2,80})' not found in configuration"),
-    Wording(
-        MISSING,
-        r"OptionsValidationException: [^\n]{0,120}?\b(?:The )?(?P<subject>\w{2,60}) field is required",
-    ),
-    Wording(MISSING, r"OptionsValidationException: [^\n]{0,120}?members: '(?P<subject>\w{2,60})'"),
-    # Rust: std::env::VarError, envy, config-rs, dotenvy's `expect` messages.
-    Wording(
-        MISSING,
-        rf"(?P<subject>{UPPER})\b[^\n]{{0,40}}: (?:NotPresent|environment variable not found)",
-        exact_case=True,
-    ),
-    Wording(MISSING, rf"missing value for field (?P<subject>{ANY})"),
-    Wording(MISSING, rf"missing (?:configuration )?field [`\"](?P<subject>{ANY})[`\"]"),
-    Wording(INVALID, r"RelativeUrlWithoutBase|EmptyHost", "DATABASE_URL"),
-)
-__all__ = ["COMPILED", "NODE", "VARIABLE"]

@@ -1,0 +1,312 @@
+"""Texts of verdicts about limits and the way to a service: Railway, traffic, schedules, resources, processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from workers.investigation.diagnosis.conclusion import Conclusion, Texts, quote_text
+from workers.models import VerdictReason
+from workers.runtime.text import format_duration, plural
+
+# ---- Railway itself ----
+
+
+def _platform_incident(conclusion: Conclusion) -> Texts:
+    count = int(conclusion.numbers["services"])
+    verb = "is" if count == 1 else "are"
+    return Texts(
+        f"{plural(count, 'service')} {verb} failing while Railway reports an incident of its own",
+        "Wait until Railway's status page reports recovery, then check again",
+        ("follow Railway's status page", "check whether the services recover together"),
+    )
+
+
+def _stopped_by_platform(conclusion: Conclusion) -> Texts:
+    service = conclusion.service
+    return Texts(
+        f"{service} was stopped from outside without a deployment or a kill for memory, which points to Railway: "
+        f"{quote_text(conclusion)}",
+        f"Restart {service} if it does not run (in Railway: {service}, Deployments, Restart), and ask Railway's "
+        "support why it was stopped",
+        (
+            "look up in the project's activity log whether a person stopped or restarted it",
+            "follow Railway's status page",
+            "check whether other services of the project were stopped in the same minute",
+        ),
+    )
+
+
+def _edge_failed(conclusion: Conclusion) -> Texts:
+    service = conclusion.service
+    return Texts(
+        f"requests to {service} fail at Railway's edge proxy, while {service} itself answers the others and logs no "
+        "error",
+        "Wait for Railway, and look at its status page",
+        (
+            "follow Railway's status page",
+            "check whether other services had the same burst",
+            f"check whether {service} was being deployed or restarted in these minutes",
+        ),
+    )
+
+
+def _removed(conclusion: Conclusion) -> Texts:
+    service = conclusion.service
+    removed = conclusion.reason is VerdictReason.SERVICE_REMOVED
+    state = "is gone from the environment" if removed else "has no deployment any more"
+    return Texts(
+        f"{service} {state}",
+        f"Deploy {service} again. If it was removed on purpose, update the services that still call it",
+        (
+            "look up in the project's activity log who removed it",
+            f"find the services whose variables still name {service}",
+        ),
+    )
+
+
+def _not_listening(conclusion: Conclusion) -> Texts:
+    service = conclusion.service
+    return Texts(
+        f"{service} runs, but only Railway's edge proxy responds: {service} does not listen on the expected port",
+        f"Let {service} listen on 0.0.0.0 and on PORT, or set the target port of its domain",
+        (
+            "look up the address and port that the service logs at its start",
+            "check the target port of its domain",
+            "check the start command of the newest deployment",
+        ),
+    )
+
+
+# ---- traffic ----
+
+
+def _domain_removed(conclusion: Conclusion) -> Texts:
+    service = conclusion.service
+    return Texts(
+        f"no request reaches {service} any more: it has no public domain",
+        f"Give {service} its domain back",
+        _traffic_checks(conclusion),
+    )
+
+
+def _traffic_gone(conclusion: Conclusion) -> Texts:
+    return Texts(
+        f"no request reaches {conclusion.service} any more, and nothing in the service explains it",
+        "Needs a human: check the path to the service (domain, DNS, proxy, callers)",
+        _traffic_checks(conclusion),
+    )
+
+
+def _traffic_checks(conclusion: Conclusion) -> tuple[str, ...]:
+    deployed = ", and check its newest deployment and its port" if conclusion.recently_deployed else ""
+    return (
+        f"send a request to its domain by hand{deployed}",
+        "check that the domain's name still points to Railway and its certificate is valid",
+        "check the proxy or CDN in front of it",
+        "check whether its callers still run, or were changed",
+    )
+
+
+def _more_traffic(conclusion: Conclusion) -> Texts:
+    service = conclusion.service
+    return Texts(
+        f"{service} gets more requests than before, and no error points to a fault in the code",
+        f"Give {service} more replicas or a higher limit (in Railway: {service}, Settings, Deploy), or slow the "
+        "callers down",
+        (
+            "find the clients that send the additional requests",
+            "check whether the additional requests are wanted",
+            "find the routes of the additional requests",
+        ),
+    )
+
+
+# ---- schedules and egress ----
+
+
+def _cron_missed(conclusion: Conclusion) -> Texts:
+    service = conclusion.service
+    return Texts(
+        f"runs of {service} do not start when they are due: {_measured(conclusion)}",
+        f"Run {service} by hand now (in Railway: {service}, Cron Runs, Run now), and report the missed runs to Railway",
+        (
+            "check whether the previous run still runs: then the next one is skipped",
+            f"check the schedule of {service} (UTC) and whether the service is enabled",
+            "follow Railway's status page",
+        ),
+    )
+
+
+def _cron_overlap(conclusion: Conclusion) -> Texts:
+    service = conclusion.service
+    return Texts(
+        f"a run of {service} lasts longer than the time to the next one, which is then skipped: "
+        f"{_measured(conclusion)}",
+        f"Set the schedule of {service} to a longer interval than a run takes (in Railway: {service}, Settings, Cron "
+        "Schedule), or end a run before the next one is due",
+        (
+            "check whether the run hangs: read its last log lines",
+            "check whether the process exits when its work is done",
+        ),
+    )
+
+
+def _cron_slower(conclusion: Conclusion) -> Texts:
+    service = conclusion.service
+    return Texts(
+        f"runs of {service} take longer and longer: {_measured(conclusion)}",
+        f"Find the step of {service} that grows with its data before a run reaches the next one",
+        (
+            "compare the log of a run today with one of a week ago, step by step",
+            "check the amount of data that each run works on",
+            "look for slow queries and slow outside calls during a run",
+        ),
+    )
+
+
+def _measured(conclusion: Conclusion) -> str:
+    return conclusion.finding.sentence if conclusion.finding else ""
+
+
+def _egress_proxy(conclusion: Conclusion) -> Texts:
+    service = conclusion.service
+    variable = next(iter(conclusion.names), "") or "the variable that holds the database's address"
+    return Texts(
+        f"{service} sends much more data than usual, and most of it to {conclusion.subject}, the public proxy of a "
+        f"database: {_measured(conclusion)}",
+        f"Set {variable} of {service} in Railway ({service}, Variables) to the private address of the database "
+        "(*.railway.internal), and deploy again: private traffic costs nothing",
+        (
+            f"check which variable names {conclusion.subject}",
+            "look at the usage page of the project for the costs",
+        ),
+    )
+
+
+def _egress_grew(conclusion: Conclusion) -> Texts:
+    service = conclusion.service
+    peer = f", most of it to {conclusion.subject}" if conclusion.subject else ""
+    return Texts(
+        f"{service} sends much more data than usual{peer}: {_measured(conclusion)}",
+        f"Find what {service} sends{' to ' + conclusion.subject if conclusion.subject else ''}, and stop it if it is "
+        "not wanted; it is billed by the GB",
+        (
+            "look for large responses in the HTTP log, and for clients that repeat them",
+            "read the network flows of the service by peer (in Railway: Observability)",
+            "check whether backups or exports leave the service",
+        ),
+    )
+
+
+# ---- resources and processes ----
+
+
+def _resource_limit(resource: str, unit: str) -> Callable[[Conclusion], Texts]:
+    def render(conclusion: Conclusion) -> Texts:
+        service = conclusion.service
+        action = f"Raise the {resource} limit of {service} (in Railway: {service}, Settings, Deploy)"
+        if target := conclusion.numbers.get("target"):
+            current = conclusion.numbers["current"]
+            action = (
+                f"Raise the {resource} limit of {service} from {current:g} to {target:.2g} {unit} (in Railway: "
+                f"{service}, Settings, Deploy), or spread the load over replicas"
+            )
+        return Texts(_limit_summary(conclusion), f"{action}{_ceiling(conclusion)}", _limit_checks(resource))
+
+    return render
+
+
+def _ceiling(conclusion: Conclusion) -> str:
+    ceiling = conclusion.numbers.get("ceiling_mb")
+    option = conclusion.subject or "the runtime's own ceiling"
+    return f". Raise {option} with it: the process ended at {ceiling:,.0f} MB" if ceiling else ""
+
+
+def _volume_full(conclusion: Conclusion) -> Texts:
+    seconds = conclusion.finding.seconds_to_limit if conclusion.finding else None
+    when = "" if seconds is None else " now" if seconds < 2 * 3600 else f" within {format_duration(seconds)}"
+    return Texts(
+        _limit_summary(conclusion),
+        f"Enlarge the volume of {conclusion.service}{when}, or delete data that is no longer needed",
+        _limit_checks("disk"),
+    )
+
+
+def _disk_full(conclusion: Conclusion) -> Texts:
+    service, path = conclusion.service, conclusion.subject
+    where = f" at {path}" if path else ""
+    return Texts(
+        f"the disk of {service} is full{where}: {quote_text(conclusion)}",
+        f"Delete files that {service} no longer needs{where}, and attach a volume for what must stay (in Railway: "
+        f"{service}, Attach volume). A restart empties the disk of the container, but no volume",
+        (
+            f"list the largest folders in a shell of {service} (du -xh / | sort -h | tail)",
+            "check whether uploads, caches or log files are ever deleted",
+        ),
+    )
+
+
+def _limit_summary(conclusion: Conclusion) -> str:
+    quote = f": {quote_text(conclusion)}" if conclusion.quote else ""
+    need = conclusion.finding.sentence if conclusion.finding else ""
+    if conclusion.quote and conclusion.reason is VerdictReason.MEMORY_LIMIT:
+        return f"{conclusion.service} ran out of memory and needs more than its limit{quote}"
+    return f"{conclusion.service} needs more than its limit: {need or conclusion.quote}"
+
+
+def _limit_checks(resource: str) -> tuple[str, ...]:
+    return (
+        f"measure {resource} usage over a whole day",
+        "check how much of the usage is real load",
+        "check whether the usage grows from week to week",
+    )
+
+
+def _process_ended(conclusion: Conclusion) -> Texts:
+    service = conclusion.service
+    return Texts(
+        f"the process of {service} exited without an error, and nothing restarts it",
+        f"Start {service} again, and set its restart policy to Always (in Railway: {service}, Settings, Deploy; not on "
+        "the Free and Trial plans): On Failure does not restart a process that exits with 0. If it is a job, give it a "
+        "schedule",
+        (
+            "look up in the project's activity log who stopped it",
+            "check its start command",
+            "check its restart policy",
+        ),
+    )
+
+
+def _recovered(conclusion: Conclusion) -> Texts:
+    return Texts(
+        f"{conclusion.service} has recovered, and nothing in the code explains the failure",
+        "Nothing for now. Trackwalker checks again if it comes back",
+        (
+            "watch whether it comes back at the same time of day",
+            "look at deployments and restarts around it",
+        ),
+    )
+
+
+RENDERERS: dict[VerdictReason, Callable[[Conclusion], Texts]] = {
+    VerdictReason.PLATFORM_INCIDENT: _platform_incident,
+    VerdictReason.STOPPED_BY_PLATFORM: _stopped_by_platform,
+    VerdictReason.EDGE_FAILED: _edge_failed,
+    VerdictReason.SERVICE_REMOVED: _removed,
+    VerdictReason.NO_DEPLOYMENT_LEFT: _removed,
+    VerdictReason.NOT_LISTENING: _not_listening,
+    VerdictReason.DOMAIN_REMOVED: _domain_removed,
+    VerdictReason.TRAFFIC_GONE: _traffic_gone,
+    VerdictReason.MORE_TRAFFIC: _more_traffic,
+    VerdictReason.CRON_MISSED: _cron_missed,
+    VerdictReason.CRON_OVERLAP: _cron_overlap,
+    VerdictReason.CRON_SLOWER: _cron_slower,
+    VerdictReason.EGRESS_THROUGH_PUBLIC_PROXY: _egress_proxy,
+    VerdictReason.EGRESS_GREW: _egress_grew,
+    VerdictReason.CPU_LIMIT: _resource_limit("CPU", "vCPU"),
+    VerdictReason.MEMORY_LIMIT: _resource_limit("memory", "GB"),
+    VerdictReason.VOLUME_FULL: _volume_full,
+    VerdictReason.DISK_FULL: _disk_full,
+    VerdictReason.PROCESS_ENDED: _process_ended,
+    VerdictReason.RECOVERED: _recovered,
+}

@@ -1,0 +1,185 @@
+"""Judges causes that a setting ends: variables, addresses, credentials, ports, pools, ceilings of a runtime. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from workers.investigation.diagnosis import peers
+from workers.investigation.diagnosis.conclusion import Conclusion
+from workers.investigation.diagnosis.context import (
+    NEAR_LIMIT_PERCENT,
+    SOON_AFTER,
+    DiagnosisContext,
+    cause_conclusion,
+)
+from workers.investigation.diagnosis.error_causes import Cause, port_of
+from workers.investigation.signs.host_names import host_of
+from workers.models import Category, SettingUse, SignKind, VerdictReason
+
+FAR_BELOW_LIMIT = (
+    0.6  # share of the container's memory below which a runtime's ceiling is not the container's limit
+)
+HEAP_SHARE = 0.75  # of the container's memory for the heap; the rest is for stacks, buffers and native code
+POOL_GROWTH = 2  # a pool that is too small gets twice as many connections
+CEILING_GROWTH = 2  # a ceiling of an unknown container is doubled
+V8_OPTION = "max-old-space-size"
+"""The ceiling that follows from the container's limit by default; the ceilings of other runtimes are settings."""
+MB_PER_GB = 1024  # Railway states limits in GB, runtimes their ceilings in MB
+DATABASE_CONNECTIONS = 100  # `max_connections` of PostgreSQL, as it is delivered
+SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASS", "PWD", "DSN", "CREDENTIALS")
+ADDRESS_WORDS = ("URL", "URI", "HOST", "DSN", "ADDR", "SERVER", "ENDPOINT", "BROKER")
+
+
+def setting(context: DiagnosisContext, cause: Cause) -> Conclusion:
+    """A variable that is not set, or whose value the service cannot use."""
+    invalid = cause.kind is SignKind.SETTING_INVALID
+    subjects = cause.subjects()
+    use = find_setting(context, subjects[0]) if subjects else None
+    suspect = context.evidence.suspect
+    required = use is not None and use.required_since_suspect and suspect is not None
+    return cause_conclusion(
+        context,
+        cause,
+        VerdictReason.VARIABLE_INVALID if invalid else VerdictReason.VARIABLE_MISSING,
+        Category.CONFIGURATION,
+        0.85 if subjects else 0.7,
+        subject=subjects[0] if subjects else "",
+        names=subjects[1:],
+        setting=use,
+        commit=suspect.commit or "" if required and suspect else "",
+        supports=context.cite_suspect() if required else (),
+    )
+
+
+def find_setting(context: DiagnosisContext, name: str) -> SettingUse | None:
+    """How the code reads the variable of that name."""
+    return next((use for use in context.evidence.settings if use.name.lower() == name.lower()), None)
+
+
+def wrong_address(context: DiagnosisContext, cause: Cause) -> Conclusion:
+    """An address that cannot be right inside a container, such as a datastore on localhost."""
+    return cause_conclusion(
+        context,
+        cause,
+        VerdictReason.ADDRESS_WRONG,
+        Category.CONFIGURATION,
+        0.75,
+        subject=cause.subject,
+        names=_address_variable(context, cause),
+    )
+
+
+def _address_variable(context: DiagnosisContext, cause: Cause) -> tuple[str, ...]:
+    """The variable that holds the address: by the port's datastore, else the only address that the file reads."""
+    words = tuple(word.upper() for word in peers.DATASTORES.get(port_of(cause.subject), ()) if len(word) > 2)
+    addresses = [
+        use
+        for use in context.evidence.settings
+        if any(part in ADDRESS_WORDS for part in use.name.upper().split("_"))
+    ]
+    fitting = [use.name for use in addresses if any(word in use.name.upper() for word in words)]
+    nearby = [use.name for use in addresses if use.file in cause.files]
+    return tuple((fitting or (nearby if len(nearby) == 1 else []))[:1])
+
+
+def credentials(context: DiagnosisContext, cause: Cause) -> Conclusion:
+    """Another service rejects the credentials of this one."""
+    return cause_conclusion(
+        context,
+        cause,
+        VerdictReason.CREDENTIALS_REJECTED,
+        Category.CONFIGURATION,
+        0.7,
+        subject=host_of(cause.subject),
+        names=_credential_variable(context, cause),
+    )
+
+
+def _credential_variable(context: DiagnosisContext, cause: Cause) -> tuple[str, ...]:
+    """The variable that holds the credentials: by the name of the host, else the only secret that the file reads."""
+    subject_words = [word for word in re.split(r"[^a-z0-9]+", cause.subject.lower()) if len(word) > 2]
+    secrets = [
+        use
+        for use in context.evidence.settings
+        if any(part in SECRET_WORDS for part in use.name.upper().split("_"))
+        or (use.name.upper().endswith("_URL") and "DATABASE" in use.name.upper())
+    ]
+    fitting = [use.name for use in secrets if any(word.upper() in use.name.upper() for word in subject_words)]
+    nearby = [use.name for use in secrets if use.file in cause.files]
+    return tuple((fitting or (nearby if len(nearby) == 1 else []))[:1])
+
+
+def port_in_use(context: DiagnosisContext, cause: Cause) -> Conclusion:
+    """Two processes of the container listen on the same port."""
+    return cause_conclusion(
+        context,
+        cause,
+        VerdictReason.PORT_IN_USE,
+        Category.CONFIGURATION,
+        0.7,
+        subject=cause.subject,
+    )
+
+
+def pool_exhausted(context: DiagnosisContext, cause: Cause) -> Conclusion:
+    """The service's own pool of connections has none left: the code if a commit touched the place, else its size."""
+    changed = context.is_related(cause.files) and context.began_within(SOON_AFTER)
+    suspect = context.evidence.suspect
+    current = cause.number("current")
+    fields = {
+        "subject": cause.subject,
+        "numbers": _new_pool(context, current),
+        "location": context.first_location(cause),
+    }
+    if changed and context.evidence.repository is not None:
+        return cause_conclusion(
+            context, cause, VerdictReason.POOL_LEAK_SINCE_COMMIT, Category.CODE, 0.7,
+            commit=suspect.commit or "" if suspect else "",
+            supports=(*context.cite_locations(cause), *context.cite_suspect()), **fields,
+        )  # fmt: skip
+    return cause_conclusion(
+        context, cause, VerdictReason.POOL_EXHAUSTED, Category.CONFIGURATION, 0.65,
+        supports=context.cite_locations(cause), **fields,
+    )  # fmt: skip
+
+
+def _new_pool(context: DiagnosisContext, current: float) -> dict[str, float]:
+    """`current` and `target` connections of a pool, and the replicas that have one each."""
+    numbers = {"replicas": float(context.replicas)}
+    if current:
+        numbers |= {"current": current, "target": POOL_GROWTH * current}
+        most = DATABASE_CONNECTIONS // context.replicas
+        if most > current:
+            numbers["target"] = min(numbers["target"], float(most))
+    return numbers
+
+
+def runtime_ceiling(context: DiagnosisContext, cause: Cause) -> Conclusion | None:
+    """The runtime stopped at a ceiling of its own; None if it is the container's limit, or a leak."""
+    leaks = "memory_growth" in context.kinds and bool(context.changed_sources)
+    if context.killed_for_memory or leaks:
+        return None
+    ceiling_mb, container_mb = cause.number("limit_mb"), MB_PER_GB * context.memory_limit_gb
+    peak = context.memory_peak_percent
+    if V8_OPTION in cause.subject and not _has_room(ceiling_mb, container_mb, peak):
+        return None
+    target = HEAP_SHARE * container_mb if container_mb else CEILING_GROWTH * ceiling_mb
+    numbers = {"ceiling_mb": ceiling_mb, "container_mb": container_mb, "target_mb": float(int(target))}
+    if peak is not None:
+        numbers["peak_percent"] = peak
+    return cause_conclusion(
+        context, cause, VerdictReason.RUNTIME_CEILING, Category.CONFIGURATION, 0.8,
+        subject=cause.subject, numbers=numbers, supports=context.cite_headroom(),
+    )  # fmt: skip
+
+
+def _has_room(ceiling_mb: float, container_mb: float, peak_percent: float | None) -> bool:
+    """True if the container had memory left when the runtime reached its ceiling; False if nothing tells so."""
+    if ceiling_mb and container_mb:
+        return ceiling_mb < FAR_BELOW_LIMIT * container_mb
+    return peak_percent is not None and peak_percent < NEAR_LIMIT_PERCENT
+
+
+def archiving_behind(context: DiagnosisContext, cause: Cause) -> Conclusion:
+    """PostgreSQL keeps its write-ahead log because the archiving of it fails."""
+    return cause_conclusion(context, cause, VerdictReason.ARCHIVING_BEHIND, Category.CONFIGURATION, 0.75)

@@ -1,0 +1,62 @@
+"""Names of settings: how code reads them, and how the environment spells them. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from workers.investigation.signs.setting_wordings import UPPER, Q
+from workers.investigation.signs.wordings import compiled, matches, may_match
+
+# How code reads a variable, with its name: Python, Node.js, Vite, Deno and Bun, Ruby, PHP, Go, Rust, Elixir, Java, .NET.
+ACCESS = (
+    r"(?:environ(?:\.get|\.pop)?\s?[\[(]|getenv\(|process\.env(?:\.|\[|\?\.)|import\.meta\.env\.|env\.get\(|\bENV(?:\.fetch)?[(\[]"
+    r"|\benv\(|os\.Getenv\(|LookupEnv\(|env::var(?:_os)?\(|env!\(|fetch_env!\(|get_env\(|System\.getenv\(|Bun\.env\."
+    r"|EnvironmentVariable\(|\bconfig\(|\benv\.\w{1,12}\(|(?i:config|configuration|settings|env)(?:Service)?(?:\.get(?:OrThrow)?(?:<\w{1,20}>)?\(|\[))"
+    rf"\s?{Q}(?P<subject>{UPPER})\b"
+)
+# `const {DATABASE_URL, PORT} = process.env`
+DESTRUCTURED = r"\{\s?(?P<names>[\w,\s:='\"]{2,400})\}\s?=\s?process\.env\b"
+# Names that only settings have.
+SETTING_SHAPE = re.compile(
+    r"(?:^|_)(?:URL|URI|DSN|KEY|KEYS|TOKEN|SECRET|PASSWORD|PASSWD|PASS|HOST|HOSTNAME|PORT|BUCKET|REGION|CREDENTIALS|ENDPOINT"
+    r"|API_BASE|WEBHOOK|DATABASE|SID|ORIGIN|ORIGINS|DOMAIN)$"
+    r"|^(?:NEXT_PUBLIC|VITE|REACT_APP|DB|DATABASE|POSTGRES|PG|MYSQL|REDIS|MONGO|MONGODB|AWS|S3|SMTP|JWT|STRIPE|OPENAI|SENTRY"
+    r"|RAILWAY|DJANGO|FLASK|RAILS|SUPABASE|FIREBASE|GOOGLE|AUTH0|TWILIO)_"
+)
+
+
+# A database address is often split into variables; the password is the part whose absence clients complain about.
+OTHER_WORDS = {"DATABASE_URL": ("PASSWORD", "PASS", "DSN", "DB", "PG"), "MONGODB_URI": ("MONGO",)}
+
+
+def variables_read(code: str) -> list[str]:
+    """The variables that the code reads from the environment, in its order, each once."""
+    lowered = code.lower()
+    if "env" not in lowered and "config" not in lowered and "settings" not in lowered:
+        return []
+    names = [match["subject"] for match in compiled(ACCESS, True).finditer(code)]
+    for match in matches(DESTRUCTURED, code, exact_case=True) if may_match(DESTRUCTURED, lowered) else ():
+        names += re.findall(UPPER, match["names"])
+    return list(dict.fromkeys(names))
+
+
+def nearest_name(usual: str, read: list[str]) -> str:
+    """The variable that the code reads for a setting; empty if none is likely.
+
+    Args:
+        usual: the name that the setting usually has.
+        read: variables that the code reads.
+    """
+    if usual in read or len(read) == 1:
+        return usual if usual in read else read[0]
+    words = OTHER_WORDS.get(usual, ()) + tuple(usual.split("_"))
+    return next((name for word in words for name in read if word in name), "")
+
+
+def environment_name(name: str) -> str:
+    """The variable of a setting: `jwt.secret` of Spring is JWT_SECRET, `Stripe:Key` of .NET is Stripe__Key."""
+    if ":" in name:
+        return name.replace(":", "__")
+    if re.fullmatch(r"[a-z][a-z0-9]*(?:[._-][a-z0-9]+)+", name):
+        return name.replace("-", "").replace(".", "_").upper()
+    return name

@@ -1,0 +1,92 @@
+"""Sentences of Ruby, PHP, Elixir, Go, Java, .NET and Rust about missing or malformed settings. Pure."""
+
+from __future__ import annotations
+
+from workers.investigation.signs.setting_wordings import ANY, INVALID, MISSING, UPPER, Q
+from workers.investigation.signs.wordings import Wording
+
+RUBY_PHP_ELIXIR: tuple[Wording, ...] = (
+    # Rails: ActiveSupport::EncryptedConfiguration, Rails::Application#secrets; Figaro; dotenv `require_keys`.
+    Wording(MISSING, r"Missing [`']?(?P<subject>secret_key_base)[`']? for"),
+    Wording(MISSING, r"Missing encryption key to decrypt file with", "RAILS_MASTER_KEY"),
+    Wording(INVALID, r"ActiveSupport::MessageEncryptor::InvalidMessage", "RAILS_MASTER_KEY"),
+    Wording(MISSING, r"Missing required configuration keys?: \[?(?P<names>[\"\w, ]{2,400})"),
+    Wording(
+        MISSING,
+        rf"Missing required configuration[^\n]{{0,40}}: \[?(?P<names>\"?{UPPER}[\"\w, ]{{0,400}})",
+        exact_case=True,
+    ),
+    Wording(MISSING, rf"Missing environment variable:? {Q}(?P<subject>{ANY})"),
+    # Laravel: Illuminate\Encryption\MissingAppKeyException; `Unsupported cipher or incorrect key length`.
+    Wording(MISSING, r"No application encryption key has been specified", "APP_KEY"),
+    Wording(INVALID, r"Unsupported cipher or incorrect key length", "APP_KEY"),
+    # Symfony: EnvNotFoundException; vlucas/phpdotenv: `One or more environment variables failed assertions`.
+    Wording(MISSING, rf"Environment variable not found: \"(?P<subject>{ANY})\""),
+    Wording(
+        MISSING,
+        rf"One or more environment variables failed assertions: (?P<subject>{ANY}) (?:is missing|is empty)",
+    ),
+    # Elixir: System.fetch_env!/1; Phoenix's config/runtime.exs.
+    Wording(MISSING, rf"could not fetch environment variable \"(?P<subject>{ANY})\" because it is not set"),
+    Wording(MISSING, rf"environment variable (?P<subject>{ANY}) is missing\b"),
+    Wording(MISSING, r"missing the :(?:url|database) key in options", "DATABASE_URL"),
+    Wording(MISSING, r"cookie store expects conn\.secret_key_base", "SECRET_KEY_BASE"),
+)
+
+COMPILED: tuple[Wording, ...] = (
+    # Go: kelseyhightower/envconfig, caarlos0/env, sethvargo/go-envconfig, cleanenv, viper checks.
+    Wording(MISSING, rf"required key (?P<subject>{ANY}) missing value"),
+    Wording(MISSING, rf"required environment variable \"(?P<subject>{ANY})\" is not set"),
+    Wording(MISSING, rf"environment variable \"(?P<subject>{ANY})\" should not be empty"),
+    Wording(MISSING, rf"missing required value: (?P<subject>{ANY})"),
+    Wording(MISSING, rf"field \"(?P<subject>{ANY})\" is required but the value is not provided"),
+    Wording(INVALID, rf"envconfig\.Process: assigning (?P<subject>{ANY}) to "),
+    Wording(INVALID, rf"env: parse error on field \"(?P<subject>{ANY})\""),
+    # Spring: PropertyPlaceholderHelper, DataSourceProperties; Micronaut; Quarkus (SmallRye Config).
+    Wording(MISSING, rf"Could not resolve placeholder '(?P<subject>{ANY})'"),
+    Wording(
+        MISSING,
+        r"Failed to configure a DataSource|Failed to determine a suitable driver class",
+        "SPRING_DATASOURCE_URL",
+    ),
+    Wording(INVALID, r"URL must start with 'jdbc'|claims to not accept jdbcUrl", "SPRING_DATASOURCE_URL"),
+    Wording(MISSING, rf"Could not resolve placeholder \$\{{(?P<subject>{ANY})\}}"),
+    Wording(MISSING, rf"SRCFG00014: The config property (?P<subject>{ANY}) is required"),
+    Wording(MISSING, rf"SRCFG00011: Could not expand value (?P<subject>{ANY}) in property"),
+    # .NET: options validation, connection strings, Azure and IdentityModel.
+    Wording(
+        MISSING,
+        r"(?:Value cannot be null|Parameter)[^\n]{0,40}connectionString",
+        "ConnectionStrings__DefaultConnection",
+    ),
+    Wording(
+        MISSING,
+        r"The ConnectionString property has not been initialized",
+        "ConnectionStrings__DefaultConnection",
+    ),
+    Wording(MISSING, rf"Connection string '(?P<subject>{ANY})' (?:not found|is not|was not|could not)"),
+    Wording(
+        INVALID,
+        r"Format of the initialization string does not conform to specification",
+        "ConnectionStrings__DefaultConnection",
+    ),
+    Wording(
+        MISSING,
+        rf"[Cc]onfiguration (?:value|key|setting) (?:for )?{Q}(?P<subject>[\w:.]{{2,80}}){Q} (?:is missing|not found|is required|was not found)",
+    ),
+    Wording(MISSING, r"Section '(?P<subject>[\w:.]{2,80})' not found in configuration"),
+    Wording(
+        MISSING,
+        r"OptionsValidationException: [^\n]{0,120}?\b(?:The )?(?P<subject>\w{2,60}) field is required",
+    ),
+    Wording(MISSING, r"OptionsValidationException: [^\n]{0,120}?members: '(?P<subject>\w{2,60})'"),
+    # Rust: std::env::VarError, envy, config-rs, dotenvy's `expect` messages.
+    Wording(
+        MISSING,
+        rf"(?P<subject>{UPPER})\b[^\n]{{0,40}}: (?:NotPresent|environment variable not found)",
+        exact_case=True,
+    ),
+    Wording(MISSING, rf"missing value for field (?P<subject>{ANY})"),
+    Wording(MISSING, rf"missing (?:configuration )?field [`\"](?P<subject>{ANY})[`\"]"),
+    Wording(INVALID, r"RelativeUrlWithoutBase|EmptyHost", "DATABASE_URL"),
+)
