@@ -212,7 +212,7 @@ def _location_lines(evidence: Evidence, labels: Labels) -> list[str]:
     for location in evidence.locations:
         function = f" in {inert_line(location.function)}" if location.function else ""
         times = "once" if location.count == 1 else f"{location.count} times"
-        lines += [f"{inert_line(location.file)}:{location.line}"]
+        lines += [inert_line(location.position)]
         lines += [f"  ({labels[identity(location)]}, {location.why}{function}, {times})"]
     return lines
 

@@ -103,7 +103,9 @@ def _report(diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def _place(location: CodeLocation) -> dict[str, Any]:
-    return location.model_dump(include={"file", "line", "function", "why"})
+    """The place; its line is null if only the file is known, as for built code without a source map."""
+    place = location.model_dump(include={"file", "line", "function", "why"})
+    return place | {"line": location.line or None}
 
 
 def _fact(fact: Fact) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pydantic import Field
 from workers.models.base import Model, Moment
 from workers.models.clean_text import Exact, Text
 from workers.models.incident import Finding
-from workers.models.survey import Deployment, Gap
+from workers.models.survey import Deployment, Gap, Sibling
 
 
 class LogSource(StrEnum):
@@ -90,7 +90,8 @@ class LogPattern(Model):
     """Class of the exception that the sample names; empty without one."""
     signs: tuple[Sign, ...] = ()
     locations: tuple[Exact, ...] = ()
-    """Own code that the trace names as `file:line`, innermost first: paths of the repository, for comparisons."""
+    """Own code that the trace or line names as `file:line`, the likely fault first: for comparisons. The line is 0 if
+    only the file is known."""
 
 
 class RequestPattern(Model):
@@ -114,6 +115,7 @@ class CodeLocation(Model):
     file: str
     """Relative to the repository."""
     line: int
+    """0 if only the file is known, as for built code without a source map."""
     function: str | None = None
     why: Literal["stack", "log", "build", "route", "changed"]
     """`stack`: in the stack trace of an error; `log`, `build`: named by a line of the log or build log; `route`:
@@ -124,6 +126,11 @@ class CodeLocation(Model):
     """The numbered lines around it, the line itself marked with `>`."""
     imports: tuple[Exact, ...] = ()
     """Own files that its file imports, directly or indirectly: paths of the repository, for comparisons."""
+
+    @property
+    def position(self) -> str:
+        """`file:line` for people; the file alone if no line is known."""
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 class Suspect(Model):
@@ -221,11 +228,18 @@ class FactKind(StrEnum):
     SYMPTOM = "symptom"  # finding, of another service
     SUSPECT = "suspect"  # suspect; numbers: seconds_to_onset
     CHANGED_FILES = "changed_files"  # suspect
+    SIGN = "sign"  # sign, source; numbers: records
+    LINES_DROPPED = "lines_dropped"  # numbers: lines
     LOG_PATTERN = "log_pattern"  # pattern, source
     NO_LOG_ERRORS = "no_log_errors"  # source; numbers: records
     REQUESTS = "requests"  # request
     CODE_LOCATION = "code_location"  # location
     UPSTREAM = "upstream"  # upstream
+    DNS_ANSWER = "dns_answer"  # answer
+    NETWORK_FLOW = "network_flow"  # flow
+    SIBLING = "sibling"  # sibling
+    MODULE = "module"  # module
+    SETTING = "setting"  # setting
     LOAD_GREW = "load_grew"  # numbers: before_per_minute, since_per_minute
     LOAD_STEADY = "load_steady"  # numbers: before_per_minute, since_per_minute
     PUBLIC_DOMAIN = "public_domain"  # service
@@ -255,6 +269,12 @@ class Fact(Model):
     request: RequestPattern | None = None
     location: CodeLocation | None = None
     upstream: Upstream | None = None
+    sign: Sign | None = None
+    answer: DnsAnswer | None = None
+    flow: Flow | None = None
+    sibling: Sibling | None = None
+    module: ModuleDeclaration | None = None
+    setting: SettingUse | None = None
     deployment: Deployment | None = None
     service: str = ""
     numbers: dict[str, float] = Field(default_factory=dict)

@@ -6,27 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.logs import NODE_STACK, PYTHON_TRACEBACK, log_lines, write_tree
-from workers.investigation.code.locations import Frame, frames, locate, stack_locations
+from tests.support.logs import PYTHON_TRACEBACK, log_lines, write_tree
+from workers.investigation.code.deployed_paths import layout_of, locate
+from workers.investigation.code.locations import locate_groups, locations_of
 from workers.investigation.code.tree import Tree, list_tree
 from workers.investigation.evidence.code_changes import changed_locations
+from workers.investigation.logs.log_patterns import group_records
 from workers.investigation.logs.log_records import build_log_records
+from workers.models import CodeLocation, LogLine
 
 
-def test_frames_are_ordered_from_the_innermost() -> None:
-    assert [frame.line for frame in frames(PYTHON_TRACEBACK)] == [5, 12, 73]
-    assert frames(NODE_STACK)[0] == Frame("/app/src/pricing.js", 10, "total")
-    assert frames(NODE_STACK)[1] == Frame("/app/src/orders.js", 31, None)
-
-
-def test_the_cause_comes_first_unless_the_handler_itself_raised() -> None:
-    first = 'Traceback (most recent call last):\n  File "/app/a.py", line 1, in a\nKeyError: 1\n'
-    second = 'Traceback (most recent call last):\n  File "/app/b.py", line 2, in b\nValueError: 2\n'
-    cause = "\nThe above exception was the direct cause of the following exception:\n\n"
-    handling = "\nDuring handling of the above exception, another exception occurred:\n\n"
-
-    assert frames(first + cause + second)[0].path == "/app/a.py"
-    assert frames(first + handling + second)[0].path == "/app/b.py"
+def located(lines: list[LogLine], tree: Tree) -> tuple[CodeLocation, ...]:
+    return locations_of(locate_groups(group_records(build_log_records(lines)), tree), tree)
 
 
 @pytest.mark.parametrize(
@@ -52,30 +43,15 @@ def test_a_deployed_path_maps_to_a_file_of_the_repository(
         tmp_path, {"shop/pricing.py": "", "shop/orders.py": "", "src/api.ts": "", "main.py": ""}
     )
 
-    assert locate(path, tree) == file
+    assert locate(path, layout_of(tree)) == file
 
 
 def test_a_file_in_the_root_directory_of_the_service_is_preferred(tmp_path: Path) -> None:
     files = write_tree(tmp_path, {"web/app.py": "", "api/app.py": "", "app.py": ""}).files
 
-    assert locate("/app/app.py", Tree(tmp_path, files, "api")) == "api/app.py"
-    assert locate("/app/app.py", Tree(tmp_path, files, "")) == "app.py"
-    assert locate("/app/web/app.py", Tree(tmp_path, files, "api")) == "web/app.py"
-
-
-def test_locations_start_with_the_most_frequent_trace(tmp_path: Path) -> None:
-    code = "PRICES = {}\n\n\ndef total(items):\n    return sum(PRICES[item] for item in items)\n"
-    tree = write_tree(tmp_path, {"shop/pricing.py": code, "shop/orders.py": "\n" * 20})
-    rare = PYTHON_TRACEBACK.replace("line 5", "line 1").replace("'gift'", "'rare'")
-
-    locations = stack_locations(
-        build_log_records(log_lines(rare, PYTHON_TRACEBACK, PYTHON_TRACEBACK, gap=5)), tree
-    )
-
-    assert [(location.file, location.line, location.function, location.count) for location in locations] == [
-        ("shop/pricing.py", 5, "total", 2), ("shop/orders.py", 12, "place", 3), ("shop/pricing.py", 1, "total", 1)
-    ]  # fmt: skip
-    assert ">    5     return sum(PRICES" in locations[0].excerpt
+    assert locate("/app/app.py", layout_of(Tree(tmp_path, files, "api"))) == "api/app.py"
+    assert locate("/app/app.py", layout_of(Tree(tmp_path, files, ""))) == "app.py"
+    assert locate("/app/web/app.py", layout_of(Tree(tmp_path, files, "api"))) == "web/app.py"
 
 
 def test_a_link_out_of_the_clone_is_not_followed(tmp_path: Path) -> None:
@@ -84,7 +60,7 @@ def test_a_link_out_of_the_clone_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "tree" / "app.py").symlink_to(tmp_path / "secret.py")
     trace = 'Traceback (most recent call last):\n  File "/app/app.py", line 1, in f\nKeyError: 1'
 
-    locations = stack_locations(build_log_records(log_lines(trace)), list_tree(tmp_path / "tree"))
+    locations = located(log_lines(trace), list_tree(tmp_path / "tree"))
 
     assert "outside" not in "".join(location.excerpt for location in locations)
 
@@ -99,3 +75,94 @@ def test_changed_locations_are_sources_and_neither_tests_nor_documents(tmp_path:
     assert [(location.file, location.line, location.why, location.count) for location in locations] == [
         ("app.py", 2, "changed", 2)
     ]
+
+
+CODE = """\
+def total(items):
+    return sum(PRICES[item] for item in items)
+"""
+
+
+def test_the_innermost_line_comes_first_with_its_excerpt_and_count(tmp_path: Path) -> None:
+    tree = write_tree(tmp_path, {"shop/pricing.py": "\n\n\n" + CODE, "shop/orders.py": "\n" * 20})
+
+    locations = located(log_lines(PYTHON_TRACEBACK, PYTHON_TRACEBACK, gap=5), tree)
+
+    assert [(location.file, location.line, location.function, location.count) for location in locations] == [
+        ("shop/pricing.py", 5, "total", 2), ("shop/orders.py", 12, "place", 2)
+    ]  # fmt: skip
+    assert ">    5     return sum(PRICES" in locations[0].excerpt
+
+
+def test_the_first_places_name_several_files(tmp_path: Path) -> None:
+    files = dict.fromkeys(("a.js", "b.js", "c.js", "d.js", "e.js"), "\n" * 9)
+    positions = ["a.js:1", "a.js:2", "b.js:1", "b.js:3", "c.js:1", "d.js:1", "e.js:1"]
+    trace = "TypeError: x\n" + "\n".join(f"    at f (/app/{position}:1)" for position in positions)
+
+    locations = located(log_lines(trace), write_tree(tmp_path, files))
+
+    assert [f"{location.file}:{location.line}" for location in locations] == [
+        "a.js:1", "b.js:1", "c.js:1", "d.js:1", "e.js:1", "a.js:2", "b.js:3"
+    ]  # fmt: skip
+
+
+def test_every_group_shows_a_place_before_the_first_shows_all(tmp_path: Path) -> None:
+    tree = write_tree(tmp_path, dict.fromkeys(("a.js", "b.js", "c.js", "d.js"), "\n" * 9))
+    first = "TypeError: x\n    at f (/app/a.js:1:1)\n    at g (/app/b.js:1:1)\n    at h (/app/c.js:1:1)"
+    second = "RangeError: another thing\n    at i (/app/d.js:1:1)"
+
+    locations = located(log_lines(first, first, second, gap=5), tree)
+
+    assert [location.file for location in locations] == ["a.js", "b.js", "d.js", "c.js"]
+
+
+@pytest.mark.parametrize(
+    ("checker", "first"),
+    [
+        ("raise TypeError(f'to_bytes must receive str, got {value}')", "shop/orders.py"),
+        ("assert value", "shop/orders.py"),
+        ("return PRICES[value]", "shop/utils.py"),
+    ],
+)
+def test_a_check_in_a_helper_comes_behind_its_caller(tmp_path: Path, checker: str, first: str) -> None:
+    tree = write_tree(
+        tmp_path, {"shop/utils.py": f"def to_bytes(value):\n    {checker}\n", "shop/orders.py": "x\ny\nz\n"}
+    )
+    trace = (
+        'Traceback (most recent call last):\n  File "/app/shop/orders.py", line 3, in place\n    z\n'
+        '  File "/app/shop/utils.py", line 2, in to_bytes\n    x\nTypeError: x'
+    )
+
+    locations = located(log_lines(trace), tree)
+
+    assert locations[0].file == first
+    assert len(locations) == 2
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "return await call_next(request)",
+        "await self.app(scope, receive, send)",
+        "return func(*args, **kwargs)",
+    ],
+)
+def test_a_middleware_is_never_the_first_place(tmp_path: Path, call: str) -> None:
+    tree = write_tree(tmp_path, {"wrap.py": f"async def wrap():\n    {call}\n", "orders.py": "a\nb\n"})
+    trace = (
+        'Traceback (most recent call last):\n  File "/app/orders.py", line 2, in place\n    b\n'
+        '  File "/app/wrap.py", line 2, in wrap\n    x\n  File "/usr/lib/python3/x.py", line 1, in f\n    y\n'
+        "KeyError: 1"
+    )
+
+    locations = located(log_lines(trace), tree)
+
+    assert [location.file for location in locations] == ["orders.py", "wrap.py"]
+
+
+def test_a_line_past_the_end_of_its_file_is_no_line(tmp_path: Path) -> None:
+    tree = write_tree(tmp_path, {"src/orders.js": "a\nb\n"})
+
+    [location] = located(log_lines("TypeError: x\n    at f (/app/src/orders.js:99:1)"), tree)
+
+    assert (location.position, location.line, location.excerpt) == ("src/orders.js", 0, "")

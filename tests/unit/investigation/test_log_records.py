@@ -7,7 +7,8 @@ import json
 import pytest
 
 from tests.support.logs import NODE_STACK, PYTHON_TRACEBACK, log_lines
-from workers.investigation.code.locations import Frame, frames
+from workers.investigation.code.frame_syntax import Frame
+from workers.investigation.code.stack_frames import frames
 from workers.investigation.logs.log_records import build_log_records
 
 

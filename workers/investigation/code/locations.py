@@ -1,200 +1,120 @@
-"""Finds the lines of the repository that stack traces name. Pure."""
+"""Finds the lines of the repository that traces and log lines name. Pure apart from reading files of the clone."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Literal
 
+from workers.investigation.code.built_code import Place, place_of
+from workers.investigation.code.deployed_paths import Layout, layout_of
+from workers.investigation.code.fault_order import in_order
+from workers.investigation.code.named_places import named_places
+from workers.investigation.code.stack_frames import frames
 from workers.investigation.code.tree import Tree
-from workers.investigation.logs.log_records import CHAINED, PYTHON_START, LogRecord
+from workers.investigation.logs.log_patterns import RecordGroup
+from workers.investigation.logs.log_records import LogRecord
 from workers.models import CodeLocation
 from workers.runtime.redaction import redact
 
-MAX_LOCATIONS = 8  # locations of all traces together
-FRAMES_PER_TRACE = 4  # frames of one trace in own code: the innermost and its callers
+MAX_LOCATIONS = 8  # locations of all groups together
+PLACES_PER_GROUP = 8  # places of one group, for the pattern
+FIRST_PLACES = 2  # of the first group, before each other group shows one
+RECORDS_PER_GROUP = 3  # different traces of one group that are read; equal headlines mostly mean equal traces
+TROUBLE_LEVELS = frozenset({"error", "warning", "stderr"})
 CONTEXT_LINES = 6  # lines before and after a location in its excerpt
 MAX_EXCERPT_CHARS = 1_600
 MAX_EXCERPT_LINE_CHARS = 160
 
-PYTHON_FRAME = re.compile(r'File "([^"\n]{1,400})", line (\d{1,7})(?:, in ([^\n]{1,160}))?')
-NODE_FRAME = re.compile(
-    r"^\s*at (?:async )?(?:(?P<function>[^()\n]{1,160}?) \()?(?P<path>(?:file://)?[^()\n]{1,400}?):(?P<line>\d{1,7})(?::\d{1,7})?\)?\s*$",
-    re.M,
-)
-# The file and line that Node prints above an uncaught exception.
-THROWN_AT = re.compile(r"^(?:file://)?(\S{1,400}\.[cm]?[jt]sx?):(\d{1,7})$", re.M)
-# A file and line in a trace of Go, Ruby, PHP, Rust, Elixir, Java, Kotlin or C#.
-OTHER_FRAME = re.compile(
-    r"(?:^|[\s(\[\"'`])((?:/|\./)?[\w@./+-]{1,300}\.(?:go|rb|php|rs|exs?|java|kt|cs)):(\d{1,7})\b"
-    r"(?::in [`'](?:[\w:]*[#.])?(\w{1,100})')?"
-)
-# Paths of runtimes, package managers and bundlers: code that is not in the repository.
-FOREIGN_PATH = re.compile(
-    r"node_modules/|site-packages/|dist-packages/|/usr/(?:local/)?lib|/lib/python\d|<frozen|<string>|<stdin>|node:|internal/|"
-    r"/\.?venv/|/nix/store/|/mise/|/usr/local/go/|/go/pkg/|/gems/|/bundle/|native\b|<anonymous>$|webpack/bootstrap|\.yarn/|deno\.land"
-)
-# Folders in which builders and Dockerfiles put the repository.
-DEPLOYED_UNDER = re.compile(
-    r"^(?:/app|/usr/src/app|/usr/src|/src|/srv|/code|/workspace|/workdir|/opt/(?:app|render/project/src)|/var/www(?:/html)?|/home/[^/]+(?:/app)?|/root(?:/app)?)/"
-)
-# Folders of build output.
-BUILT = re.compile(r"(?:^|/)(?:dist|build|out|lib|\.output/server|\.build)/")
+Why = Literal["stack", "log", "build"]
 
 
 @dataclass(frozen=True)
-class Frame:
-    """A line that a stack trace names, with the path of the running service."""
+class GroupPlaces:
+    """The places in own code that the records of one group name, the likely fault first."""
 
-    path: str
-    line: int
-    function: str | None = None
+    places: tuple[Place, ...]
+    count: int
+    """Records of the group."""
+    why: Why
 
-
-def frames(text: str) -> list[Frame]:
-    """The frames of a record, innermost first.
-
-    Chained exceptions: the cause comes first after `raise … from`. If an exception was raised while another one was
-    handled, the second comes first, because it is the one that was not caught.
-    """
-    if PYTHON_START.search(text) or 'File "' in text:
-        return [frame for part in _python_parts(text) for frame in reversed(list(_python(part)))]
-    stack = [
-        Frame(_plain_path(match["path"]), int(match["line"]), _function(match["function"]))
-        for match in NODE_FRAME.finditer(text)
-    ]
-    if not stack:
-        stack = [Frame(match[1], int(match[2]), match[3]) for match in OTHER_FRAME.finditer(text)]
-    return stack or [Frame(_plain_path(match[1]), int(match[2])) for match in THROWN_AT.finditer(text)]
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The places as `file:line`; the line is 0 if only the file is known."""
+        return tuple(f"{place.file}:{place.line}" for place in self.places)
 
 
-def _python_parts(text: str) -> list[str]:
-    """The tracebacks of a chain, the one that points to the fault first."""
-    parts: list[list[str]] = [[]]
-    cause_first = True
-    for line in text.split("\n"):
-        if CHAINED.match(line):
-            cause_first = "direct cause" in line
-            parts.append([])
-        else:
-            parts[-1].append(line)
-    tracebacks = ["\n".join(part) for part in parts]
-    return tracebacks if cause_first else tracebacks[::-1]
+def locate_groups(groups: Sequence[RecordGroup], tree: Tree) -> tuple[GroupPlaces, ...]:
+    """For each group of records, the places in own code that its traces or lines name."""
+    layout = layout_of(tree)
+    return tuple(_locate_group(group, layout) for group in groups)
 
 
-def _python(text: str) -> Iterator[Frame]:
-    for path, line, function in PYTHON_FRAME.findall(text):
-        yield Frame(path, int(line), function.strip() or None)
-
-
-def _function(name: str | None) -> str | None:
-    if not name or name in ("Object.<anonymous>", "<anonymous>", "Module._compile"):
-        return None
-    return name.removeprefix("new ").removeprefix("async ").split(" [as ")[0].removeprefix("Object.")
-
-
-def _plain_path(path: str) -> str:
-    for prefix in ("file://", "webpack://", "webpack-internal:///"):
-        path = path.removeprefix(prefix)
-    return path.replace("\\", "/").split("?")[0]
-
-
-def locate(path: str, tree: Tree) -> str | None:
-    """The file of the repository for a deployed path, by the longest common end; None for third-party code."""
-    if FOREIGN_PATH.search(path) or ".." in path.split("/"):
-        return None
-    inside = DEPLOYED_UNDER.sub("", path).lstrip("./")
-    for candidate in _source_candidates(inside):
-        for exact in (f"{tree.root}/{candidate}" if tree.root else candidate, candidate):
-            if exact in tree.files:
-                return exact
-        if file := _match_by_end(candidate, tree, is_whole=DEPLOYED_UNDER.match(path) is not None):
-            return file
-    return None
-
-
-def _source_candidates(path: str) -> list[str]:
-    """The path itself, and the sources that it may have been built from."""
-    candidates, built = [path], BUILT.search(path)
-    if built:
-        for folder in ("src/", ""):
-            source = f"{path[: built.start()]}/{folder}{path[built.end() :]}".lstrip("/")
-            stem = re.sub(r"\.[cm]?js$", "", source)
-            candidates += [source] + [stem + end for end in (".ts", ".tsx", ".mts", ".js")]
-    return candidates
-
-
-def _match_by_end(path: str, tree: Tree, *, is_whole: bool) -> str | None:
-    """The file that shares the most folders at the end of its path.
-
-    One of the paths must match completely, otherwise two files merely share their name.
-
-    Args:
-        is_whole: the deployed path is complete, because it is below a folder in which repositories are deployed.
-    """
-    parts = path.split("/")
-    best: tuple[int, bool, int] = (0, False, 0)
-    chosen = None
-    for file in tree.files:
-        if file.rsplit("/", 1)[-1] != parts[-1]:
-            continue
-        own = tree.is_own(file)
-        other = (file.removeprefix(f"{tree.root}/") if own and tree.root else file).split("/")
-        common = _common_end(parts, other)
-        complete = common == len(other) or (is_whole and common == len(parts))
-        rank = (common, own, -len(other))
-        if complete and (chosen is None or rank > best):
-            best, chosen = rank, file
-    return chosen
-
-
-def _common_end(first: Sequence[str], second: Sequence[str]) -> int:
-    count = 0
-    for a, b in zip(reversed(first), reversed(second), strict=False):
-        if a != b:
-            break
-        count += 1
-    return count
-
-
-def stack_locations(
-    records: Iterable[LogRecord], tree: Tree, limit: int = MAX_LOCATIONS
+def locations_of(
+    located: Sequence[GroupPlaces], tree: Tree, limit: int = MAX_LOCATIONS
 ) -> tuple[CodeLocation, ...]:
-    """The lines of own code in the traces of errors: the most frequent trace first, its innermost frame first."""
-    counts: dict[tuple[str, int, str | None], int] = {}
-    traces: dict[tuple[tuple[str, int, str | None], ...], int] = {}
-    files: dict[str, str | None] = {}
-    for record in records:
-        if record.is_error and record.is_trace:
-            own = tuple(_own_frames(record.text, tree, files))
-            if own:
-                traces[own] = traces.get(own, 0) + 1
-    for trace, count in sorted(traces.items(), key=lambda item: -item[1]):
-        for line in trace[:FRAMES_PER_TRACE]:
-            counts[line] = counts.get(line, 0) + count
-    return tuple(
-        CodeLocation(
-            file=file,
-            line=line,
-            function=function,
-            why="stack",
-            count=count,
-            excerpt=excerpt(tree, file, line),
-        )
-        for (file, line, function), count in list(counts.items())[:limit]
-    )
+    """The places of all groups with excerpts: the likely fault of the first group first.
+
+    Each group with places shows at least one of them before the first group shows more than two.
+    """
+    chosen: dict[tuple[str, int], CodeLocation] = {}
+    for place, count, why in _by_importance(located):
+        key = (place.file, place.line)
+        earlier = chosen.get(key)
+        if earlier is not None:
+            chosen[key] = earlier.model_copy(update={"count": earlier.count + count})
+        elif len(chosen) < limit:
+            chosen[key] = CodeLocation(
+                file=place.file, line=place.line, function=place.function, why=why, count=count,
+                excerpt=excerpt(tree, place.file, place.line),
+            )  # fmt: skip
+    return tuple(chosen.values())
 
 
-def _own_frames(text: str, tree: Tree, files: dict[str, str | None]) -> Iterator[tuple[str, int, str | None]]:
-    """File, line and function of each frame in own code. `files` caches the result of `locate` by path."""
-    lines = set()
+def _by_importance(located: Sequence[GroupPlaces]) -> Iterator[tuple[Place, int, Why]]:
+    shown = [group for group in located if group.places]
+    for rank, group in enumerate(shown):
+        for place in group.places[: 1 if rank else FIRST_PLACES]:
+            yield place, group.count, group.why
+    rest = [group.places[1 if rank else FIRST_PLACES :] for rank, group in enumerate(shown)]
+    for row in zip_longest(*rest):
+        for place, group in zip(row, shown, strict=True):
+            if place is not None:
+                yield place, group.count, group.why
+
+
+def _locate_group(group: RecordGroup, layout: Layout) -> GroupPlaces:
+    if group.level not in TROUBLE_LEVELS:
+        return GroupPlaces((), group.count, "log")
+    places: list[Place] = []
+    for record in _different(group):
+        traced = trace_places(record.text, layout)
+        places += [place for place in traced if place not in places]
+    if places:
+        return GroupPlaces(tuple(places[:PLACES_PER_GROUP]), group.count, "stack")
+    return GroupPlaces(named_places(group.best.text, layout)[:PLACES_PER_GROUP], group.count, "log")
+
+
+def _different(group: RecordGroup) -> list[LogRecord]:
+    """The record that stands for the group, and records with other traces."""
+    texts = {group.best.text: group.best}
+    for record in group.records:
+        if record.is_trace and len(texts) < RECORDS_PER_GROUP:
+            texts.setdefault(record.text, record)
+    return list(texts.values())
+
+
+def trace_places(text: str, layout: Layout) -> list[Place]:
+    """The places of a record's traces in own code, the likely fault first."""
+    places: dict[tuple[str, int], Place] = {}
     for frame in frames(text):
-        if frame.path not in files:
-            files[frame.path] = locate(frame.path, tree)
-        file = files[frame.path]
-        if file and (file, frame.line) not in lines:
-            lines.add((file, frame.line))
-            yield file, frame.line, frame.function if frame.function != "<module>" else None
+        if place := place_of(frame, layout):
+            places.setdefault((place.file, place.line), place)
+    # A file without a line adds nothing where one of its lines is known.
+    with_line = {file for file, line in places if line}
+    kept = [place for place in places.values() if place.line or place.file not in with_line]
+    return in_order(kept, layout)
 
 
 def excerpt(tree: Tree, file: str, line: int) -> str:

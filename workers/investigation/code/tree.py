@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from workers.clients.git import safe_read
@@ -36,6 +37,19 @@ class Tree:
     files: tuple[str, ...]
     root: str = ""
     """Root folder of the service in the repository; empty if the service is the whole repository."""
+
+    @cached_property
+    def by_name(self) -> dict[str, tuple[str, ...]]:
+        """The files by their name without folders."""
+        named: dict[str, list[str]] = {}
+        for path in self.files:
+            named.setdefault(path.rsplit("/", 1)[-1], []).append(path)
+        return {name: tuple(paths) for name, paths in named.items()}
+
+    @cached_property
+    def present(self) -> frozenset[str]:
+        """The files, for look-ups."""
+        return frozenset(self.files)
 
     def lines(self, path: str) -> list[str]:
         """The file's lines; none if it is no regular file inside the tree, or too large."""

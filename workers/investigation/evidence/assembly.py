@@ -15,6 +15,13 @@ from workers.investigation.code.own_imports import with_imports
 from workers.investigation.code.routes import route_locations
 from workers.investigation.code.tree import Tree
 from workers.investigation.evidence import facts
+from workers.investigation.evidence.cause_facts import (
+    declaration_facts,
+    dropped_line_facts,
+    network_facts,
+    sibling_facts,
+    sign_facts,
+)
 from workers.investigation.evidence.code_changes import changed_locations
 from workers.investigation.evidence.declarations import find_declarations
 from workers.investigation.evidence.log_reading import UNTRACED_KINDS
@@ -131,7 +138,7 @@ def examine(incident: Incident, material: Material, known_hosts: Mapping[str, st
 def _locations(
     incident: Incident, material: Material, groups: Sequence[ReadGroup], tree: Tree
 ) -> tuple[CodeLocation, ...]:
-    traced = merge_locations(group for group in groups if group.is_problem)
+    traced = merge_locations((group for group in groups if group.is_problem), tree)
     routed = route_locations(material.requests, tree)
     kinds = {finding.kind for finding in incident.findings}
     # A stack trace is the better evidence; a commit changes many lines that have nothing to do with it.
@@ -173,18 +180,28 @@ def _all_facts(
     incident: Incident, service: Service, material: Material, examination: Examination,
     upstreams: tuple[Upstream, ...],
 ) -> Iterator[Fact]:  # fmt: skip
-    onset = onset_of(incident)
-    # The facts that decide most verdicts come first: `number_facts` keeps a limited number of them.
-    yield from facts.finding_facts(incident)
+    """The best facts first: `number_facts` keeps a limited number, and the brief of the agent a part of these."""
+    onset, signs = onset_of(incident), examination.signs
+    yield from facts.own_finding_facts(incident)
+    yield from sign_facts(examination.build_patterns, LogSource.BUILD)
+    yield from sign_facts(examination.patterns, LogSource.DEPLOYMENT)
+    yield from facts.top_log_facts(examination.build_patterns, LogSource.BUILD)
+    yield from facts.top_log_facts(examination.patterns, LogSource.DEPLOYMENT)
+    yield from facts.location_facts(examination.locations)
+    yield from declaration_facts(examination.modules, examination.settings, signs)
     yield from facts.suspect_facts(material.suspect, onset)
+    yield from facts.upstream_facts(upstream for upstream in upstreams if upstream.errors)
+    yield from network_facts(material.network, signs)
+    yield from sibling_facts(incident.siblings, signs)
+    yield from facts.request_facts(material.requests)
+    yield from dropped_line_facts(examination.patterns)
     yield from facts.log_facts(examination.build_patterns, len(material.build_log), LogSource.BUILD)
     yield from facts.log_facts(examination.patterns, len(material.run_log), LogSource.DEPLOYMENT)
-    yield from facts.request_facts(material.requests)
-    yield from facts.location_facts(examination.locations)
     yield from facts.upstream_facts(upstreams)
     yield from facts.load_facts(service, onset)
     yield from facts.domain_facts(incident, service)
     yield from facts.ruled_out_facts(incident)
+    yield from facts.symptom_facts(incident)
     yield from facts.deployment_facts(service, material.examined)
 
 

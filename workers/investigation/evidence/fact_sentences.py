@@ -1,9 +1,10 @@
-"""Renders facts for people and prompts. The only place that knows the wording; nothing decides by it."""
+"""Renders facts for people and prompts. The only place of their wording, with `cause_sentences`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from workers.investigation.evidence import cause_sentences
 from workers.models import Deployment, Fact, FactKind, LogSource, RequestPattern, Suspect
 from workers.runtime.text import (
     format_duration,
@@ -16,6 +17,7 @@ from workers.runtime.text import (
 MAX_LISTED_FILES = 8  # files of a commit that a sentence lists by name
 MAX_QUOTE_CHARS = 120  # first line of a commit message, an author or a status text
 COMMIT_CHARS = 12  # enough to be unique in any repository and still readable
+POINTERS = {"stack": "stack traces point to", "log": "log lines name", "build": "the build log names"}
 LOG_NAMES = {LogSource.DEPLOYMENT: "the logs", LogSource.BUILD: "the build logs"}
 
 
@@ -103,9 +105,9 @@ def _code_location(fact: Fact) -> str:
     if location is None:
         return ""
     function = f" in {location.function}" if location.function else ""
-    place = f"{location.file}:{location.line}{function}"
-    if location.why == "stack":
-        return f"stack traces point to {place} ({_times(location.count)})"
+    place = f"{location.position}{function}"
+    if location.why in POINTERS:
+        return f"{POINTERS[location.why]} {place} ({_times(location.count)})"
     if location.why == "route":
         return f"{place} handles {plural(location.count, 'failing, refused or slow request')}"
     return f"the commit deployed at onset changed {place} ({plural(location.count, 'line')} of the file)"
@@ -179,6 +181,7 @@ def _first_line(text: str | None) -> str:
 
 
 RENDERERS: dict[FactKind, Callable[[Fact], str]] = {
+    **cause_sentences.RENDERERS,
     FactKind.FINDING: _finding,
     FactKind.SYMPTOM: _symptom,
     FactKind.SUSPECT: _suspect,

@@ -28,6 +28,7 @@ MAX_FACTS = 40  # keeps the facts of one incident within two pages of a prompt
 MAX_FACT_CHARS = 420  # a fact is one readable line; the evidence holds the whole log samples
 MAX_SYMPTOMS = 6  # affected callers that become facts; a storm in the whole project shows in fewer
 MAX_ERROR_PATTERNS = 8  # log patterns of level error that become facts
+MAX_TOP_PATTERNS = 3  # of these, the ones that come before everything but the findings and signs
 MAX_WARNING_PATTERNS = 3  # the same for warnings and standard error, which rarely name a cause
 MAX_REQUEST_PATTERNS = 8  # kinds of requests that become facts
 MAX_DEPLOYMENTS = 4  # newest deployments that become facts
@@ -54,8 +55,18 @@ def number_facts(facts: Iterable[Fact]) -> tuple[Fact, ...]:
 
 def finding_facts(incident: Incident) -> Iterator[Fact]:
     """The measured findings, in the incident's order, then the affected callers."""
+    yield from own_finding_facts(incident)
+    yield from symptom_facts(incident)
+
+
+def own_finding_facts(incident: Incident) -> Iterator[Fact]:
+    """The measured findings, in the incident's order."""
     for finding in incident.findings:
         yield Fact(kind=FactKind.FINDING, finding=_redacted(finding))
+
+
+def symptom_facts(incident: Incident) -> Iterator[Fact]:
+    """The findings of the affected callers."""
     for finding in incident.symptoms[:MAX_SYMPTOMS]:
         yield Fact(kind=FactKind.SYMPTOM, finding=_redacted(finding))
 
@@ -95,6 +106,13 @@ def log_facts(patterns: Sequence[LogPattern], records: int, source: LogSource) -
         yield _pattern_fact(pattern, source)
 
 
+def top_log_facts(patterns: Sequence[LogPattern], source: LogSource) -> Iterator[Fact]:
+    """The most telling errors of one log."""
+    errors = [pattern for pattern in patterns if pattern.level == "error"]
+    for pattern in errors[:MAX_TOP_PATTERNS]:
+        yield _pattern_fact(pattern, source)
+
+
 def _pattern_fact(pattern: LogPattern, source: LogSource) -> Fact:
     return Fact(kind=FactKind.LOG_PATTERN, pattern=pattern.model_copy(update={"sample": ""}), source=source)
 
@@ -111,7 +129,7 @@ def location_facts(locations: Sequence[CodeLocation]) -> Iterator[Fact]:
         yield Fact(kind=FactKind.CODE_LOCATION, location=location.model_copy(update={"excerpt": ""}))
 
 
-def upstream_facts(upstreams: Sequence[Upstream]) -> Iterator[Fact]:
+def upstream_facts(upstreams: Iterable[Upstream]) -> Iterator[Fact]:
     """The outside hosts with their error counts and the state of their status pages."""
     for upstream in upstreams:
         yield Fact(kind=FactKind.UPSTREAM, upstream=upstream)

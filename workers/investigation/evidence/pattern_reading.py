@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from workers.investigation.code.locations import MAX_LOCATIONS, stack_locations
+from workers.investigation.code.built_code import Place
+from workers.investigation.code.locations import GroupPlaces, locate_groups, locations_of
 from workers.investigation.code.tree import Tree
 from workers.investigation.logs.log_patterns import RecordGroup, group_records, to_pattern
 from workers.investigation.logs.log_records import LogRecord
 from workers.investigation.signs import read_signs
-from workers.models import CodeLocation, LogPattern, Sign
+from workers.models import CodeLocation, LogPattern, Sign, SignKind
 
 MAX_PATTERNS = 20  # patterns of one log, the most telling first
 MAX_LATER_PATTERNS = 5  # further patterns that are kept because they have a sign, such as dropped lines
@@ -28,8 +29,8 @@ class ReadGroup:
     """A group of similar records, with its code locations and signs."""
 
     group: RecordGroup
-    locations: tuple[CodeLocation, ...]
-    """Own code that its trace names, innermost first."""
+    located: GroupPlaces | None
+    """Own code that its traces or lines name, the likely fault first; None without a clone."""
     signs: tuple[Sign, ...]
     wordings: tuple[tuple[tuple[Sign, ...], int], ...]
     """The signs of each of its wordings, and the number of records with it."""
@@ -40,34 +41,25 @@ class ReadGroup:
 
     def pattern(self) -> LogPattern:
         """The group as evidence."""
-        return to_pattern(self.group, self.signs, [f"{place.file}:{place.line}" for place in self.locations])
+        return to_pattern(self.group, self.signs, self.located.lines if self.located else ())
 
 
 def read_groups(records: Sequence[LogRecord], tree: Tree | None) -> tuple[ReadGroup, ...]:
     """The groups of a log, the most telling first; less telling ones only with a sign."""
     groups = group_records(records, MAX_GROUPS)
-    read = [_read(group, _locations(group, tree) if tree else (), tree) for group in groups]
+    located = locate_groups(groups, tree) if tree else [None] * len(groups)
+    read = [_read(group, places, tree) for group, places in zip(groups, located, strict=True)]
     later = [group for group in read[MAX_PATTERNS:] if group.signs]
     return (*read[:MAX_PATTERNS], *later[:MAX_LATER_PATTERNS])
 
 
-def _locations(group: RecordGroup, tree: Tree) -> tuple[CodeLocation, ...]:
-    located = stack_locations([group.best], tree)
-    return tuple(location.model_copy(update={"count": group.count}) for location in located)
-
-
-def merge_locations(groups: Iterable[ReadGroup], limit: int = MAX_LOCATIONS) -> tuple[CodeLocation, ...]:
+def merge_locations(groups: Iterable[ReadGroup], tree: Tree) -> tuple[CodeLocation, ...]:
     """The code locations of all groups, each once with the sum of its counts, in the order of the groups."""
-    merged: dict[tuple[str, int, str | None], CodeLocation] = {}
-    for location in (location for group in groups for location in group.locations):
-        key = (location.file, location.line, location.function)
-        count = location.count + (merged[key].count if key in merged else 0)
-        merged[key] = location.model_copy(update={"count": count})
-    return tuple(merged.values())[:limit]
+    return locations_of([group.located for group in groups if group.located], tree)
 
 
-def _read(group: RecordGroup, locations: Sequence[CodeLocation], tree: Tree | None) -> ReadGroup:
-    code = _code_around(locations[0], tree) if locations and tree else ()
+def _read(group: RecordGroup, located: GroupPlaces | None, tree: Tree | None) -> ReadGroup:
+    code = _code_around(located.places[0], tree) if located and located.places and tree else ()
     signs = read_signs(group.best.text, code)
     counts: dict[str, list[LogRecord]] = {}
     for record in group.records:
@@ -76,13 +68,31 @@ def _read(group: RecordGroup, locations: Sequence[CodeLocation], tree: Tree | No
         (signs if group.best in alike else read_signs(alike[0].text, code), len(alike))
         for alike in list(counts.values())[:MAX_WORDINGS]
     ]
-    return ReadGroup(group, tuple(locations), signs, tuple(wordings))
+    return ReadGroup(group, located, _with_total(signs, wordings), tuple(wordings))
 
 
-def _code_around(location: CodeLocation, tree: Tree) -> list[str]:
-    """The lines of code at the location and around it, as they are in the file."""
-    lines = tree.lines(location.file)
-    return lines[max(0, location.line - 1 - LINES_BEFORE) : location.line + LINES_AFTER]
+def _with_total(
+    signs: tuple[Sign, ...], wordings: Sequence[tuple[tuple[Sign, ...], int]]
+) -> tuple[Sign, ...]:
+    """The signs, of which one about dropped lines counts the lines of all its records."""
+    dropped = sum(
+        sign.numbers.get("lines", 0.0) * count
+        for wording, count in wordings
+        for sign in wording
+        if sign.kind is SignKind.LINES_DROPPED
+    )
+    return tuple(
+        sign.model_copy(update={"numbers": {**sign.numbers, "lines": dropped}})
+        if sign.kind is SignKind.LINES_DROPPED
+        else sign
+        for sign in signs
+    )
+
+
+def _code_around(place: Place, tree: Tree) -> list[str]:
+    """The lines of code at the place and around it, as they are in the file."""
+    lines = tree.lines(place.file)
+    return lines[max(0, place.line - 1 - LINES_BEFORE) : place.line + LINES_AFTER] if place.line else []
 
 
 def all_signs(groups: Iterable[ReadGroup]) -> list[Sign]:

@@ -1,0 +1,104 @@
+"""The line of the repository for a frame, also of built and bundled code. Pure apart from reading files of the clone.
+
+A line of built code is never told as a line of its source. The source map gives the line, else the function that the
+frame names; without either the place is a file without a line.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from workers.clients.git import safe_read
+from workers.investigation.code.deployed_paths import Layout, inside_repository, is_built, is_foreign, locate
+from workers.investigation.code.frame_syntax import Frame
+from workers.investigation.code.source_maps import original_position
+
+MAX_MAP_BYTES = 8_000_000  # source maps of large bundles; larger ones take seconds to read
+MIN_NAME_CHARS = 3  # shorter names in bundles are minified
+# A bundle has far more lines than the file after which it is named.
+BUNDLE_FACTOR = 2
+BUNDLE_LINES = 60
+JAVASCRIPT = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".tsx", ".jsx", ".vue", ".svelte")
+# What stands before the name of a function where it is defined, in any language.
+KEYWORDS = (
+    r"(?:\b(?:def|function\*?|func|fn|fun|sub|defp?|class|const|let|var|val)\s+"
+    r"(?:\([^)\n]{0,100}\)\s*)?(?:self\.)?)"
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of the repository."""
+
+    file: str
+    line: int
+    """0 if only the file is known."""
+    function: str | None = None
+
+
+def place_of(frame: Frame, layout: Layout) -> Place | None:
+    """The place that a frame names in own code; None for third-party code and for lines that cannot be told."""
+    if is_foreign(frame.path):
+        return None
+    mapped = _by_source_map(frame, layout)
+    if mapped is not None:
+        return mapped
+    file = locate(frame.path, layout)
+    lines = layout.lines(file) if file else []
+    if file is None:
+        return None
+    if not is_built(frame.path, file):
+        return Place(file, frame.line if frame.line <= len(lines) else 0, frame.function) if lines else None
+    line = definition_line(lines, frame.function, frame.line)
+    if line:
+        return Place(file, line, frame.function)
+    if frame.line > BUNDLE_FACTOR * len(lines) + BUNDLE_LINES:
+        return _defined_anywhere(frame, layout)
+    return Place(file, 0, frame.function)
+
+
+def definition_line(lines: Sequence[str], function: str | None, near: int) -> int:
+    """The line that defines the function, the nearest to `near` if there are several; 0 if none does."""
+    if not function or len(function) < MIN_NAME_CHARS:
+        return 0
+    name = re.escape(function)
+    definition = re.compile(
+        rf"{KEYWORDS}{name}\b|^\s*(?:[\w<>\[\],?]+\s+){{0,6}}\*?{name}\s*\([^;]*\)?[^;]*\{{\s*$"
+        rf"|^\s*{name}\s*[:=]\s*(?:async\b|function\b|\()"
+    )
+    found = [
+        number
+        for number, text in enumerate(lines, start=1)
+        if function in text and definition.search(text[:400])
+    ]
+    return min(found, key=lambda number: (abs(number - near), number), default=0)
+
+
+def _defined_anywhere(frame: Frame, layout: Layout) -> Place | None:
+    """The only own function of that name, for a frame in a bundle, whose file is unknown."""
+    places = [
+        Place(file, line, frame.function)
+        for file in layout.tree.sources()
+        if file.endswith(JAVASCRIPT) and (line := definition_line(layout.lines(file), frame.function, 0))
+    ]
+    return places[0] if len(places) == 1 else None
+
+
+def _by_source_map(frame: Frame, layout: Layout) -> Place | None:
+    """The place by a source map that lies beside the built file in the repository."""
+    if not frame.path.split("?")[0].endswith((".js", ".mjs", ".cjs")) or not frame.line:
+        return None
+    maps = [f"{file}.map" for file in inside_repository(frame.path, layout)]
+    file = next((file for file in maps if file in layout.tree.present), None)
+    text = safe_read(layout.tree.folder, file, max_bytes=MAX_MAP_BYTES) if file else None
+    original = original_position(text, frame.line, frame.column) if text and file else None
+    if original is None or file is None:
+        return None
+    source = posixpath.normpath(posixpath.join(posixpath.dirname(file), original.source))
+    target = source if source in layout.tree.present else locate(original.source, layout)
+    if target is None or original.line > len(layout.lines(target)):
+        return None
+    return Place(target, original.line, frame.function or original.name or None)
