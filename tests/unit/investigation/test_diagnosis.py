@@ -31,6 +31,18 @@ def test_each_case_gets_its_reason_and_category(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_verdict_is_the_same_after_its_facts_were_recorded(case: Case) -> None:
+    incident, evidence = case.build()
+
+    recorded = (
+        Incident.model_validate_json(incident.model_dump_json()),
+        Evidence.model_validate_json(evidence.model_dump_json()),
+    )
+
+    assert diagnose(*recorded) == diagnose(incident, evidence)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_verdict_cites_existing_facts_and_contradicts_none_that_it_rests_on(case: Case) -> None:
     verdict, evidence = diagnosed(case.build)
 

@@ -17,8 +17,9 @@ from workers.investigation.diagnosis import (
     platform_rules,
     setting_rules,
 )
+from workers.investigation.diagnosis.concluding import circumstances, inconclusive
 from workers.investigation.diagnosis.conclusion import Conclusion
-from workers.investigation.diagnosis.context import DiagnosisContext, circumstances, inconclusive
+from workers.investigation.diagnosis.context import DiagnosisContext
 from workers.investigation.diagnosis.error_causes import CALL_SIGNS, ROOT_SIGNS, Cause
 from workers.investigation.diagnosis.verdict_sentences import render_verdict
 from workers.models import Category, Evidence, Fact, FactKind, Incident, SignKind, Verdict, VerdictReason

@@ -5,14 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from workers.investigation.diagnosis import peers, setting_rules
+from workers.investigation.diagnosis.concluding import cause_conclusion
 from workers.investigation.diagnosis.conclusion import Conclusion
-from workers.investigation.diagnosis.context import (
-    RIGHT_AFTER,
-    SOON_AFTER,
-    START_KINDS,
-    DiagnosisContext,
-    cause_conclusion,
-)
+from workers.investigation.diagnosis.context import RIGHT_AFTER, SOON_AFTER, START_KINDS, DiagnosisContext
 from workers.investigation.diagnosis.error_causes import CALL_SIGNS, Cause, port_of
 from workers.investigation.signs.host_names import host_of, is_local
 from workers.models import Category, Sibling, SignKind, Upstream, VerdictReason

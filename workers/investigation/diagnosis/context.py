@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
 
-from workers.investigation.diagnosis.conclusion import Circumstances, Conclusion
+from workers.investigation.diagnosis.citations import Citations
 from workers.investigation.diagnosis.error_causes import (
     ROOT_SIGNS,
     Cause,
@@ -18,17 +16,12 @@ from workers.investigation.diagnosis.error_causes import (
 )
 from workers.investigation.onset import onset_of, request_rates
 from workers.models import (
-    Category,
     CodeLocation,
-    Evidence,
-    Fact,
     FactKind,
     Finding,
     GapPart,
-    Incident,
     LogPattern,
     SignKind,
-    VerdictReason,
 )
 
 DOMINANT_SHARE = 0.5  # share of the refused requests with one status from which they count as one failure
@@ -54,20 +47,12 @@ QUIET_LEVELS = frozenset({"info", "debug", "trace"})
 
 
 @dataclass(frozen=True)
-class DiagnosisContext:
+class DiagnosisContext(Citations):
     """The input of every rule."""
-
-    incident: Incident
-    evidence: Evidence
 
     @property
     def service_name(self) -> str:
         return self.incident.subject.name
-
-    @property
-    def alerting(self) -> tuple[Finding, ...]:
-        """The findings that opened the incident."""
-        return self.incident.opening_findings
 
     @property
     def kinds(self) -> set[str]:
@@ -128,69 +113,6 @@ class DiagnosisContext:
     def locations(self, *reasons: str) -> tuple[CodeLocation, ...]:
         """Code locations found for one of the reasons: `stack`, `route`, `changed`."""
         return tuple(location for location in self.evidence.locations if location.why in reasons)
-
-    # ---- citing facts ----
-
-    def cite_where(self, matches: Callable[[Fact], bool]) -> tuple[str, ...]:
-        """Ids of the matching facts, in the order of the evidence."""
-        return tuple(fact.id for fact in self.evidence.facts if matches(fact))
-
-    def cite(self, *kinds: FactKind) -> tuple[str, ...]:
-        """Ids of the facts of these kinds."""
-        return self.cite_where(lambda fact: fact.kind in kinds)
-
-    @property
-    def measured(self) -> tuple[str, ...]:
-        """Ids of the facts that state the alerting findings."""
-        return self.cite_findings(*self.alerting)
-
-    def cite_findings(self, *findings: Finding) -> tuple[str, ...]:
-        """Ids of the facts that state these findings. Wordings are not compared."""
-        keys = {_finding_key(finding) for finding in findings}
-        return self.cite_where(
-            lambda fact: (
-                fact.kind is FactKind.FINDING
-                and fact.finding is not None
-                and _finding_key(fact.finding) in keys
-            )
-        )
-
-    def cite_suspect(self) -> tuple[str, ...]:
-        """Ids of the facts about the suspect commit."""
-        return self.cite(FactKind.SUSPECT, FactKind.CHANGED_FILES)
-
-    def cite_headroom(self) -> tuple[str, ...]:
-        """Ids of the facts that rule out memory and CPU."""
-        return self.cite(FactKind.MEMORY_HEADROOM, FactKind.CPU_HEADROOM)
-
-    def cite_load_steady(self) -> tuple[str, ...]:
-        """Ids of the facts that rule out more load."""
-        return self.cite(FactKind.LOAD_STEADY)
-
-    def cite_locations(self, cause: Cause) -> tuple[str, ...]:
-        """Ids of the facts that name a place of the cause; all places if its patterns name none."""
-        places = set(cause.places)
-        return self.cite_where(
-            lambda fact: (
-                fact.location is not None
-                and fact.location.why != "changed"
-                and (not places or f"{fact.location.file}:{fact.location.line}" in places)
-            )
-        )
-
-    @property
-    def cited_locations(self) -> tuple[str, ...]:
-        """Ids of the facts that name a code location."""
-        return self.cite(FactKind.CODE_LOCATION)
-
-    def cite_patterns(self, *patterns: LogPattern) -> tuple[str, ...]:
-        """Ids of the facts that state these log patterns, of either log."""
-        templates = {pattern.template for pattern in patterns}
-        return self.cite_where(lambda fact: fact.pattern is not None and fact.pattern.template in templates)
-
-    def cite_upstream(self, host: str) -> tuple[str, ...]:
-        """Ids of the facts about the outside host."""
-        return self.cite_where(lambda fact: fact.upstream is not None and fact.upstream.host == host)
 
     # ---- questions of several rules ----
 
@@ -350,65 +272,3 @@ def is_saturated(cpu: Finding) -> bool:
     """
     fallback = 0.0 if "baseline_vcpu" in cpu.numbers else 100.0
     return cpu.numbers.get("mean_percent", fallback) >= NEAR_LIMIT_PERCENT
-
-
-def cause_conclusion(
-    context: DiagnosisContext, cause: Cause, reason: VerdictReason, category: Category, confidence: float, *,
-    supports: tuple[str, ...] = (), **fields: Any,
-) -> Conclusion:  # fmt: skip
-    """The conclusion that a cause in the logs decides. It cites the findings and the patterns of the cause.
-
-    Args:
-        supports: ids of further facts that it rests on.
-        fields: further fields of the conclusion, for its texts.
-    """
-    cited = (*context.measured, *context.cite_patterns(*cause.patterns[:3]), *supports)
-    values = {"quote": quote_of(cause.patterns[0]), "finding": next(iter(context.alerting), None)} | fields
-    return Conclusion(context.service_name, reason, category, confidence, cited, **values)
-
-
-def quote_of(pattern: LogPattern) -> str:
-    """The line of the pattern that names the problem, with its values."""
-    return pattern.headline or pattern.template
-
-
-def circumstances(context: DiagnosisContext) -> Circumstances:
-    """What every summary states beside the cause: since when, and what hides it."""
-    chronic = any(finding.chronic for finding in context.alerting)
-    dropped = [
-        sign.numbers.get("lines", 1.0)
-        for pattern in context.patterns_with(SignKind.LINES_DROPPED)
-        for sign in pattern.signs
-        if sign.kind is SignKind.LINES_DROPPED
-    ]
-    service = context.incident.service
-    serving = service.serving if service else None
-    ended = context.kinds & {"restart_loop", "crashed", "stopped", "oom_killed"}
-    return Circumstances(
-        since=None if chronic or not context.alerting else context.onset,
-        is_chronic=chronic,
-        dropped_lines=int(max(dropped, default=0)),
-        shows_success=bool(ended) and serving is not None and serving.status == "SUCCESS",
-    )
-
-
-def inconclusive(context: DiagnosisContext, reason: VerdictReason) -> Conclusion:
-    """A conclusion without a cause. It cites what was measured and logged, and lists the failed reads."""
-    first = next((cause.patterns[0] for cause in context.causes), None)
-    supports = (
-        (*context.measured, *context.cite_patterns(*context.errors[:3])) if context.incident.findings else ()
-    )
-    return Conclusion(
-        service=context.service_name,
-        reason=reason,
-        category=Category.INCONCLUSIVE,
-        confidence=0.3,
-        supports=supports,
-        quote=quote_of(first) if first is not None else "",
-        kinds=frozenset(context.kinds),
-        gaps=context.evidence.failed_reads,
-    )
-
-
-def _finding_key(finding: Finding) -> tuple[object, ...]:
-    return (finding.service_id, finding.kind, finding.severity, finding.since, finding.deployment_id)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from workers.investigation.diagnosis.concluding import cause_conclusion, inconclusive, quote_of
 from workers.investigation.diagnosis.conclusion import Conclusion
-from workers.investigation.diagnosis.context import (
-    DiagnosisContext,
-    cause_conclusion,
-    inconclusive,
-    quote_of,
-)
+from workers.investigation.diagnosis.context import DiagnosisContext
 from workers.investigation.diagnosis.error_causes import Cause, rank_causes
 from workers.models import (
     Category,

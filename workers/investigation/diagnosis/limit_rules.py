@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
+from workers.investigation.diagnosis.concluding import cause_conclusion
 from workers.investigation.diagnosis.conclusion import Conclusion
-from workers.investigation.diagnosis.context import (
-    NEAR_LIMIT_PERCENT,
-    DiagnosisContext,
-    cause_conclusion,
-    is_saturated,
-)
+from workers.investigation.diagnosis.context import NEAR_LIMIT_PERCENT, DiagnosisContext, is_saturated
 from workers.investigation.diagnosis.error_causes import Cause
 from workers.models import Category, FactKind, Finding, SignKind, VerdictReason
 

@@ -5,6 +5,7 @@ A commit counts only if it touched what fails: the lines of the trace, the handl
 
 from __future__ import annotations
 
+from workers.investigation.diagnosis.concluding import cause_conclusion, quote_of
 from workers.investigation.diagnosis.conclusion import Conclusion
 from workers.investigation.diagnosis.context import (
     DOMINANT_SHARE,
@@ -12,8 +13,6 @@ from workers.investigation.diagnosis.context import (
     RIGHT_AFTER,
     SOON_AFTER,
     DiagnosisContext,
-    cause_conclusion,
-    quote_of,
 )
 from workers.investigation.diagnosis.error_causes import Cause
 from workers.models import Category, CodeLocation, SignKind, VerdictReason

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from workers.investigation.diagnosis.concluding import quote_of
 from workers.investigation.diagnosis.conclusion import Conclusion
-from workers.investigation.diagnosis.context import SOON_AFTER, DiagnosisContext, quote_of
+from workers.investigation.diagnosis.context import SOON_AFTER, DiagnosisContext
 from workers.models import Category, Fact, FactKind, SignKind, VerdictReason
 
 NOT_RUNNING_KINDS = frozenset(

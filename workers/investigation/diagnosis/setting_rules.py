@@ -5,13 +5,9 @@ from __future__ import annotations
 import re
 
 from workers.investigation.diagnosis import peers
+from workers.investigation.diagnosis.concluding import cause_conclusion
 from workers.investigation.diagnosis.conclusion import Conclusion
-from workers.investigation.diagnosis.context import (
-    NEAR_LIMIT_PERCENT,
-    SOON_AFTER,
-    DiagnosisContext,
-    cause_conclusion,
-)
+from workers.investigation.diagnosis.context import NEAR_LIMIT_PERCENT, SOON_AFTER, DiagnosisContext
 from workers.investigation.diagnosis.error_causes import Cause, port_of
 from workers.investigation.signs.host_names import host_of
 from workers.models import Category, SettingUse, SignKind, VerdictReason
@@ -163,7 +159,9 @@ def runtime_ceiling(context: DiagnosisContext, cause: Cause) -> Conclusion | Non
     peak = context.memory_peak_percent
     if V8_OPTION in cause.subject and not _has_room(ceiling_mb, container_mb, peak):
         return None
-    target = HEAP_SHARE * container_mb if container_mb else CEILING_GROWTH * ceiling_mb
+    target = HEAP_SHARE * container_mb
+    if target <= ceiling_mb:
+        target = CEILING_GROWTH * ceiling_mb
     numbers = {"ceiling_mb": ceiling_mb, "container_mb": container_mb, "target_mb": float(int(target))}
     if peak is not None:
         numbers["peak_percent"] = peak
@@ -175,9 +173,9 @@ def runtime_ceiling(context: DiagnosisContext, cause: Cause) -> Conclusion | Non
 
 def _has_room(ceiling_mb: float, container_mb: float, peak_percent: float | None) -> bool:
     """True if the container had memory left when the runtime reached its ceiling; False if nothing tells so."""
-    if ceiling_mb and container_mb:
-        return ceiling_mb < FAR_BELOW_LIMIT * container_mb
-    return peak_percent is not None and peak_percent < NEAR_LIMIT_PERCENT
+    if peak_percent is not None and peak_percent < NEAR_LIMIT_PERCENT:
+        return True
+    return bool(ceiling_mb and container_mb) and ceiling_mb < FAR_BELOW_LIMIT * container_mb
 
 
 def archiving_behind(context: DiagnosisContext, cause: Cause) -> Conclusion:

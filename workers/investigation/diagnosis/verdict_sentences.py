@@ -11,6 +11,7 @@ from workers.investigation.diagnosis import (
     code_sentences,
     connection_sentences,
     deployment_sentences,
+    limit_sentences,
     platform_sentences,
     setting_sentences,
 )
@@ -104,6 +105,7 @@ RENDERERS: dict[VerdictReason, Callable[[Conclusion], Texts]] = {
     **connection_sentences.RENDERERS,
     **deployment_sentences.RENDERERS,
     **code_sentences.RENDERERS,
+    **limit_sentences.RENDERERS,
     **platform_sentences.RENDERERS,
 }
 """The renderer of each reason. Tests replace the entries to prove that no decision depends on the wording."""

@@ -1,0 +1,68 @@
+"""Draws conclusions: of a cause in the logs, of nothing that explains an incident, and what surrounds both. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workers.investigation.diagnosis.conclusion import Circumstances, Conclusion
+from workers.investigation.diagnosis.context import DiagnosisContext
+from workers.investigation.diagnosis.error_causes import Cause
+from workers.models import Category, LogPattern, SignKind, VerdictReason
+
+
+def cause_conclusion(
+    context: DiagnosisContext, cause: Cause, reason: VerdictReason, category: Category, confidence: float, *,
+    supports: tuple[str, ...] = (), **fields: Any,
+) -> Conclusion:  # fmt: skip
+    """The conclusion that a cause in the logs decides. It cites the findings and the patterns of the cause.
+
+    Args:
+        supports: ids of further facts that it rests on.
+        fields: further fields of the conclusion, for its texts.
+    """
+    cited = (*context.measured, *context.cite_patterns(*cause.patterns[:3]), *supports)
+    values = {"quote": quote_of(cause.patterns[0]), "finding": next(iter(context.alerting), None)} | fields
+    return Conclusion(context.service_name, reason, category, confidence, cited, **values)
+
+
+def quote_of(pattern: LogPattern) -> str:
+    """The line of the pattern that names the problem, with its values."""
+    return pattern.headline or pattern.template
+
+
+def circumstances(context: DiagnosisContext) -> Circumstances:
+    """What every summary states beside the cause: since when, and what hides it."""
+    chronic = any(finding.chronic for finding in context.alerting)
+    dropped = [
+        sign.numbers.get("lines", 1.0)
+        for pattern in context.patterns_with(SignKind.LINES_DROPPED)
+        for sign in pattern.signs
+        if sign.kind is SignKind.LINES_DROPPED
+    ]
+    service = context.incident.service
+    serving = service.serving if service else None
+    ended = context.kinds & {"restart_loop", "crashed", "stopped", "oom_killed"}
+    return Circumstances(
+        since=None if chronic or not context.alerting else context.onset,
+        is_chronic=chronic,
+        dropped_lines=int(max(dropped, default=0)),
+        shows_success=bool(ended) and serving is not None and serving.status == "SUCCESS",
+    )
+
+
+def inconclusive(context: DiagnosisContext, reason: VerdictReason) -> Conclusion:
+    """A conclusion without a cause. It cites what was measured and logged, and lists the failed reads."""
+    first = next((cause.patterns[0] for cause in context.causes), None)
+    supports = (
+        (*context.measured, *context.cite_patterns(*context.errors[:3])) if context.incident.findings else ()
+    )
+    return Conclusion(
+        service=context.service_name,
+        reason=reason,
+        category=Category.INCONCLUSIVE,
+        confidence=0.3,
+        supports=supports,
+        quote=quote_of(first) if first is not None else "",
+        kinds=frozenset(context.kinds),
+        gaps=context.evidence.failed_reads,
+    )
