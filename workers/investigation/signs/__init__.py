@@ -17,7 +17,7 @@ from workers.investigation.signs.response_signs import credential_signs, respons
 from workers.investigation.signs.setting_signs import setting_signs
 from workers.investigation.signs.sign_ranking import CALL_KINDS, ranked
 from workers.investigation.signs.wordings import read_table
-from workers.models import Sign
+from workers.models import Sign, SignKind
 
 
 def read_signs(text: str, code: Sequence[str] = ()) -> tuple[Sign, ...]:
@@ -37,6 +37,8 @@ def read_signs(text: str, code: Sequence[str] = ()) -> tuple[Sign, ...]:
 
 
 def _all_signs(record: RecordText) -> Iterator[Sign]:
+    if not record.message.strip():
+        yield Sign(kind=SignKind.ACCOMPANIES)  # frames alone belong to the error of another record
     yield from setting_signs(record)
     for table in (MODULES, LIBRARIES, COMMANDS, POOLS):
         yield from read_table(table, record.message, record.lowered)

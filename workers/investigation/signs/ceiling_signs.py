@@ -66,7 +66,7 @@ DISKS: tuple[Wording, ...] = (
     ),
     Wording(DISK, r"ENOSPC: no space left on device, \w{2,12}(?: '(?P<subject>[\w./-]{2,100})')?"),
     Wording(DISK, r"[Nn]o space left on device|\bENOSPC\b|\bdisk (?:is )?full\b|DiskFull"),
-    Wording(DISK, r"MISCONF .{0,40}unable to persist to disk"),
+    Wording(DISK, r"MISCONF [^\n]{0,120}unable to persist to disk"),
     Wording(DISK, r"flood[- ]stage disk watermark|[Dd]isk quota exceeded|EDQUOT"),
     Wording(DISK, r"Errcode: 28|The table '[^'\n]{1,80}' is full"),
 )

@@ -37,6 +37,7 @@ PLATFORM: tuple[Wording, ...] = (
         ARCHIVING,
         r"archive command failed with exit code|archive-push[^\n]{0,80}(?:error|ERROR|unable|timeout)|archiving write-ahead log file \"[^\"\n]{1,40}\" failed too many times",
     ),
+    Wording(ARCHIVING, r"unable to push WAL file|WAL file '\w{1,40}' to the archive"),
     Wording(ARCHIVING, r"(?:pg_wal/xlogtemp\.\d{1,9}|pg_wal/[\w.]{1,40})\"?: No space left on device"),
     # Ports.
     Wording(
@@ -47,6 +48,8 @@ PLATFORM: tuple[Wording, ...] = (
         PORT,
         r"(?:listen tcp [\w.:\[\]]{0,60}?:|bind\(\) to [\w.:\[\]]{1,60}?:|[Pp]ort |\('[\w.:]{1,40}', )(?P<subject>\d{2,5})[^\n]{0,60}[Aa]ddress already in use",
     ),
+    Wording(PORT, r"Address already in use - bind\(2\) for \"[\w.:]{1,60}\" port (?P<subject>\d{2,5})"),
+    Wording(PORT, r"[Ff]ailed to bind to address https?://[\w.\[\]:]{1,60}?:(?P<subject>\d{2,5})\b"),
     Wording(PORT, r"(?:[Pp]ort |:)(?P<subject>\d{2,5}) (?:is|was) already in use"),
     Wording(
         PORT,

@@ -47,6 +47,17 @@ CAUSED_OUTSIDE = re.compile(
     r"|SyntaxError: (?:Unexpected (?:token|end of JSON|non-whitespace)[^\n]{0,200}JSON|Unexpected token '?<|Expected [^\n]{1,80} in JSON"
     r"|Unexpected end of JSON|\"[^\n]{0,200}is not valid JSON|JSON\.parse)"
 )
+NAME_PARTS = (
+    "error",
+    "exception",
+    "greenlet",
+    "onlyoperation",
+    "reversematch",
+    "doesnotexist",
+    "stopiteration",
+    "unknownformat",
+)
+"""Each class of the list holds one of these."""
 # Python's words between an exception and one that its handler raised: the first one was handled.
 HANDLED = "During handling of the above exception, another exception occurred:"
 JVM_CAUSE = "Caused by: "
@@ -144,7 +155,7 @@ def programming_signs(record: RecordText) -> Iterator[Sign]:
     text = text.rpartition(HANDLED)[2]
     if JVM_CAUSE in text:
         text = text[text.rfind(JVM_CAUSE) :]
-    if has_any(record.lowered, ("error", "exception")):
+    if has_any(record.lowered, NAME_PARTS):
         for name in dict.fromkeys(match["name"] for match in RAISED.finditer(text)):
             yield sign(WRONG, name)
     yield from read_table(STATEMENTS, text, record.lowered)

@@ -34,6 +34,7 @@ STATUS_FORMS = (
     rf"\b{STATUS}:? (?:Bad Gateway|Service (?:Temporarily )?Unavailable|Gateway Time-?out|Too Many Requests)",
     rf"\bstatus(?:Code|_code)?[\"']?[:=] ?{STATUS}\b",
     rf"Error code: {STATUS} - ",
+    rf"\bError {STATUS}: ",
     r"RateLimitError\b|insufficient_quota|You exceeded your current quota",
     r"overloaded_error",
 )

@@ -26,11 +26,17 @@ ABSENT = (
 )
 BETWEEN = r"(?: (?:is|was|are|were|has|have|been|the|required|but|either|variable|property|value|key)){0,4} ?[:=]? ?"
 
+DEMAND = (
+    r"(?:[Pp]lease|[Mm]ust|[Nn]eeds? to|ha(?:ve|s) to|[Ss]hould|forget to|sure (?:to|you)|Error:|Exception:|[Rr]equired|[Mm]issing"
+    r"|[Nn]ot (?:found|set)[.,:])[^\n]{0,60}?"
+)
+"""Before an instruction to set a variable: without a demand it is a hint, such as how to silence a warning."""
+
 GENERIC: tuple[Wording, ...] = (
     # Words that services and libraries use for their own checks: `Missing required environment variables: A, B`.
     Wording(
         MISSING,
-        rf"\b(?i:missing|required|undefined|unset|no|set|define|provide|configure|expected)(?i: (?:the|a|an|all|one|following"
+        rf"\b(?i:missing|required|undefined|unset|no|expected|absent)(?i: (?:the|a|an|all|one|following"
         rf"|these|some|required|mandatory|necessary|or|more|of|invalid|empty)){{0,4}} (?i:{ENV_WORDS})\b(?:\(s\))?"
         rf"(?i: (?:is|are|named|called|not set|not found|missing|required|for \w{{1,30}})){{0,3}}[:=]?\s{{0,4}}[\[({{]?\s{{0,4}}"
         rf"(?P<names>{Q}{UPPER}{Q}(?:(?:,|\band\b|\bor\b|[\s•*-]){{1,12}}{Q}{UPPER}{Q}){{0,12}})(?![a-z(])",
@@ -61,13 +67,19 @@ GENERIC: tuple[Wording, ...] = (
         rf"(?P<subject>{VARIABLE}){Q}(?: (?:or|and|/) {Q}{VARIABLE}{Q})? environment variable",
         exact_case=True,
     ),
-    # `Please set DATABASE_URL in your environment`, `set the environment variable X`.
+    # `Please set DATABASE_URL in your environment`, `you must set the environment variable X`.
     Wording(
         MISSING,
-        rf"\b(?i:set|define|provide|configure|specify|export|add)(?i: (?:the|a|your|an|value|for|required)){{0,3}}"
-        rf"(?i: {ENV_WORDS})?:? {Q}(?P<subject>{UPPER}){Q}(?i: {ENV_WORDS})?"
+        rf"{DEMAND}\b(?i:set|define|provide|configure|specify|export|add)(?i: (?:the|a|your|an|value|for|required)){{0,3}}"
+        rf"(?i: {ENV_WORDS})?:? {Q}(?P<subject>{UPPER}){Q}(?! ?=)(?i: {ENV_WORDS})?"
         r"(?i: (?:in|to|as|on|inside|within)(?: (?:the|your|an?|process|system|deployment|railway))?"
         r" (?:env(?:ironment)?\b|\.env\b|variables?\b)| environment\b| env\b)",
+        exact_case=True,
+    ),
+    Wording(
+        MISSING,
+        rf"{DEMAND}\b(?i:set|define|provide|configure|specify|export|add)(?i: (?:the|a|your|an|following)){{0,2}}"
+        rf"(?i: {ENV_WORDS}):? {Q}(?P<subject>{UPPER})\b(?! ?=)",
         exact_case=True,
     ),
     Wording(

@@ -98,7 +98,7 @@ REPLACES: dict[SignKind, frozenset[SignKind]] = {
     SignKind.LIBRARY_MISSING: frozenset(
         {SignKind.PROGRAMMING_ERROR, SignKind.COMMAND_MISSING, SignKind.MODULE_MISSING}
     ),
-    SignKind.WORKER_TIMEOUT: frozenset({SignKind.OUT_OF_MEMORY, SignKind.TERMINATED}),
+    SignKind.WORKER_TIMEOUT: frozenset({SignKind.OUT_OF_MEMORY, SignKind.TERMINATED, SignKind.NO_RESPONSE}),
     SignKind.RUNTIME_CEILING: frozenset({SignKind.OUT_OF_MEMORY}),
 }
 """Kind → kinds that are dropped from the same record beside it."""

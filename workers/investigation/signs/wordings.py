@@ -75,7 +75,7 @@ def sign(
     kind: SignKind, subject: str = "", numbers: dict[str, float] | None = None, product: str = ""
 ) -> Sign:
     """A sign with a subject of bounded length."""
-    name = subject.strip(" '\"`.,:;")[:MAX_SUBJECT_CHARS]
+    name = subject.strip(" '\"`").rstrip(".,:;")[:MAX_SUBJECT_CHARS]
     return Sign(kind=kind, subject=name, numbers=numbers or {}, product=product)
 
 
