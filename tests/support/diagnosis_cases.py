@@ -24,6 +24,7 @@ from tests.support.builders import (
 from workers.investigation.evidence import facts
 from workers.investigation.onset import onset_of
 from workers.models import (
+    WAY_IN_KEY,
     Category,
     CodeLocation,
     Deployment,
@@ -440,6 +441,14 @@ def sibling_under_a_wrong_name() -> tuple[Incident, Evidence]:
 def platform_incident() -> tuple[Incident, Evidence]:
     subject = failing(finding(), subject_kind="platform")
     return subject, evidence_of(subject, [BUG], [location()])
+
+
+@case(VerdictReason.WAY_IN_LOST, Category.PLATFORM)
+def services_that_lose_their_traffic_together() -> tuple[Incident, Evidence]:
+    subject = failing(finding("traffic_lost"), subject_kind="platform")
+    way_in = subject.subject.model_copy(update={"key": WAY_IN_KEY})
+    subject = subject.model_copy(update={"subject": way_in})
+    return subject, evidence_of(subject)
 
 
 # ---- deployments ----

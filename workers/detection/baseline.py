@@ -115,15 +115,15 @@ class Baseline:
 
     def may_last(self, *kinds: str) -> bool:
         """Whether the last windows had such a finding, so that this window may continue it."""
-        return self._current(*kinds) > 0
+        return self.windows_so_far(*kinds) > 0
 
-    def _current(self, *kinds: str) -> int:
+    def windows_so_far(self, *kinds: str) -> int:
         """The number of windows at the end of the history that belong to a failure that may still last."""
         return trailing(self.failing(*kinds))
 
     def _current_begin(self, kind: str) -> float:
         """The age of the begin of a failure that may still last; 0.0 without one."""
-        count = self._current(kind)
+        count = self.windows_so_far(kind)
         return self.ages[len(self.ages) - count].begin if count else 0.0
 
     # ---- levels ------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ class Baseline:
 
     def _by_day(self, metric: Metric, without: Sequence[str], within: float) -> dict[int, list[float]]:
         days: dict[int, list[float]] = {}
-        earlier = len(self.windows) - (self._current(*without) if without else 0)
+        earlier = len(self.windows) - (self.windows_so_far(*without) if without else 0)
         for age, value in zip(self.ages[:earlier], self.column(metric)[:earlier], strict=True):
             day = max(1, round(age.begin / DAY_SECONDS))
             if value is not None and abs(age.begin - day * DAY_SECONDS) <= within:
@@ -210,7 +210,7 @@ class Baseline:
 
     def share_so_far(self, metric: Metric, kind: str) -> float | None:
         """The median of a share over the windows of a failure that may still last; None without one."""
-        count = self._current(kind)
+        count = self.windows_so_far(kind)
         values = [value for value in self.column(metric)[len(self.windows) - count :] if value is not None]
         return quantile(values, 0.5) if values else None
 

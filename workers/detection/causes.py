@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from workers.models import Finding, FindingKind, Severity, Subject, Survey, alerting_findings
+from workers.models import WAY_IN_KEY, Finding, FindingKind, Severity, Subject, Survey, alerting_findings
 
 # Kinds that a service may show only because of a service that it calls or that calls it.
 SYMPTOM_KINDS: set[FindingKind] = {
@@ -15,8 +15,14 @@ SYMPTOM_KINDS: set[FindingKind] = {
 SEVERITIES = tuple(Severity)
 # Calls followed from a symptom to its cause, through services whose traffic is not visible.
 MAX_CALL_DEPTH = 4
+# Seconds between the onsets of services that lost their traffic together: one step of a minute and its rounding.
+SAME_MINUTE_SECONDS = 90.0
+MIN_LOST_TOGETHER = 2
+PLATFORM = Subject(kind="platform", key="platform", name="Railway")
+WAY_IN = Subject(kind="platform", key=WAY_IN_KEY, name="the way in")
+"""The cause if most services of an environment lose their traffic in the same minute."""
 
-Groups = Mapping[str, Sequence[Finding]]
+Groups = Mapping[str, list[Finding]]
 """All findings of each failing service, by service id."""
 Calls = Mapping[str, set[str]]
 """The ids of the services that each service calls."""
@@ -34,12 +40,21 @@ def group_by_cause(findings: list[Finding], survey: Survey) -> list[CauseGroup]:
     """The root causes that incidents are opened about, likeliest first.
 
     A service that shows only failing or slow requests and calls a failing service is a symptom of that service. While
-    Railway reports an incident of its own and several services fail, all of them are one `platform` cause.
+    Railway reports an incident of its own and several services fail, all of them are one `platform` cause. Services
+    that lost their traffic in the same minute are one cause too, if they are most of the public ones: the way in.
     """
     groups = _failing_services(findings)
     if survey.platform_incident and len(groups) > 1:
         own = [finding for finding in findings if finding.service_id in groups]
-        return [CauseGroup(Subject(kind="platform", key="platform", name="Railway"), own, [])]
+        return [CauseGroup(PLATFORM, own, [])]
+    together = _lost_together(groups, survey)
+    if together:
+        own = [finding for service in together for finding in groups.pop(service)]
+        return [CauseGroup(WAY_IN, own, []), *_by_service(groups, survey)]
+    return _by_service(groups, survey)
+
+
+def _by_service(groups: Groups, survey: Survey) -> list[CauseGroup]:
     calls = _calls(survey)
     roots = {service: _root(service, groups, calls) for service in groups}
     symptoms: dict[str, list[Finding]] = defaultdict(list)
@@ -56,6 +71,30 @@ def group_by_cause(findings: list[Finding], survey: Survey) -> list[CauseGroup]:
         )
         for root in ordered
     ]
+
+
+def _lost_together(groups: Groups, survey: Survey) -> list[str]:
+    """The services that lost their traffic in the same minute, if they are most of the public ones; otherwise []."""
+    lost = {
+        service: finding
+        for service, group in groups.items()
+        for finding in alerting_findings(group)
+        if finding.kind == "traffic_lost" and len(alerting_findings(group)) == 1
+    }
+    public = sum(service.public and not service.sleeps for service in survey.services)
+    together: list[str] = []
+    for first in lost.values():
+        same = [service for service, finding in lost.items() if _is_same_onset(first, finding)]
+        together = max(together, same, key=len)
+    is_most = len(together) >= MIN_LOST_TOGETHER and 2 * len(together) > public
+    return together if is_most else []
+
+
+def _is_same_onset(one: Finding, other: Finding) -> bool:
+    """Whether both began in the same minute, or in the same earlier window."""
+    apart = abs((one.since - other.since).total_seconds())
+    windows = [finding.numbers.get("silent_windows", 0.0) for finding in (one, other)]
+    return apart <= SAME_MINUTE_SECONDS and windows[0] == windows[1]
 
 
 def rank_suspects(findings: list[Finding], survey: Survey) -> list[str]:

@@ -108,7 +108,7 @@ def _lost(window: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) 
         return None
     numbers = {
         "silent_minutes": round(silence / 60, 2), "baseline_per_minute": round(60 * quantile(rates, 0.5), 2),
-        "requests": float(requests),
+        "requests": float(requests), "silent_windows": float(baseline.windows_so_far("traffic_lost")),
     }  # fmt: skip
     return window.make_finding(
         "traffic_lost", Severity.WARNING, onset, numbers=numbers, confidence=0.8, step=step

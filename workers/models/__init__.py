@@ -29,6 +29,7 @@ from workers.models.evidence import (
     Upstream,
 )
 from workers.models.incident import (
+    WAY_IN_KEY,
     Finding,
     FindingKind,
     Incident,
@@ -79,6 +80,7 @@ __all__ = [
     "GAP_LABELS",
     "NEVER_LIVE",
     "NON_ESSENTIAL_PARTS",
+    "WAY_IN_KEY",
     "Alert",
     "Answer",
     "AnswerKind",

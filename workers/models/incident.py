@@ -81,6 +81,10 @@ class Subject(Model):
     name: str
 
 
+WAY_IN_KEY = "way-in"
+"""Key of the subject if most services of an environment lost their traffic in the same minute."""
+
+
 class Incident(Model):
     """The trouble of one cause at the moment when this occurrence was opened."""
 

@@ -31,6 +31,7 @@ class VerdictReason(StrEnum):
     NO_FACTS = "no_facts"
     NO_RULE_APPLIES = "no_rule_applies"
     PLATFORM_INCIDENT = "platform_incident"
+    WAY_IN_LOST = "way_in_lost"
     STOPPED_BY_PLATFORM = "stopped_by_platform"
     EDGE_FAILED = "edge_failed"
     PRIVATE_NETWORK_DOWN = "private_network_down"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.support.builders import service_id, survey
-from tests.support.metrics import failing_service, live_service, severities, traffic, usage
+from tests.support.metrics import failing_service, history, live_service, severities, traffic, usage
 from workers.detection import CauseGroup, detect, group_by_cause, rank_suspects
 from workers.models import Finding, Service, Survey
 
@@ -89,3 +89,34 @@ def test_several_failing_services_during_a_platform_incident_are_one_cause() -> 
 
     assert (cause.subject.kind, cause.subject.key, len(cause.findings)) == ("platform", "platform", 2)
     assert causes_in(alone)[0].subject.kind == "service"
+
+
+def silent_service(name: str, from_minute: int) -> Service:
+    """A public service whose 50 requests per minute stop in that minute."""
+    return live_service(name, traffic=traffic([0] * from_minute))
+
+
+def with_silence(**minutes: int) -> list[CauseGroup]:
+    """The causes in an environment whose services lose their traffic in these minutes; 30 is never."""
+    environment = surveyed(*(silent_service(name, minute) for name, minute in minutes.items()))
+    past = {service.id: history() for service in environment.services}
+    return group_by_cause(detect(environment, min_duration_minutes=4, history=past), environment)
+
+
+def test_most_services_that_lose_their_traffic_in_the_same_minute_are_one_cause() -> None:
+    [cause] = with_silence(web=12, api=12, shop=11, docs=30)
+
+    assert (cause.subject.kind, cause.subject.key) == ("platform", "way-in")
+    assert [finding.kind for finding in cause.findings] == ["traffic_lost"] * 3
+
+
+def test_services_that_lose_their_traffic_one_after_another_are_causes_of_their_own() -> None:
+    causes = with_silence(web=5, api=10, shop=15)
+
+    assert sorted(cause.subject.name for cause in causes) == ["api", "shop", "web"]
+
+
+def test_a_minority_that_loses_its_traffic_together_is_not_the_way_in() -> None:
+    causes = with_silence(web=12, api=12, shop=30, docs=30)
+
+    assert sorted(cause.subject.name for cause in causes) == ["api", "web"]

@@ -7,7 +7,7 @@ from datetime import timedelta
 from workers.investigation.diagnosis.concluding import quote_of
 from workers.investigation.diagnosis.conclusion import Conclusion
 from workers.investigation.diagnosis.context import SOON_AFTER, DiagnosisContext
-from workers.models import Category, Fact, FactKind, SignKind, VerdictReason
+from workers.models import WAY_IN_KEY, Category, Fact, FactKind, SignKind, VerdictReason
 
 NOT_RUNNING_KINDS = frozenset(
     {"crashed", "restart_loop", "stopped", "memory", "failed_deployment", "oom_killed"}
@@ -21,9 +21,18 @@ DATABASE_VARIABLES = ("DATABASE", "POSTGRES", "PG", "MYSQL", "MONGO", "REDIS", "
 
 
 def platform_incident(context: DiagnosisContext) -> Conclusion | None:
-    """Several services fail while Railway reports an incident of its own."""
+    """Several services fail while Railway reports an incident, or lose their traffic in the same minute."""
     if context.incident.subject.kind != "platform":
         return None
+    if context.incident.subject.key == WAY_IN_KEY:
+        return Conclusion(
+            context.service_name,
+            VerdictReason.WAY_IN_LOST,
+            Category.PLATFORM,
+            confidence=0.5,
+            supports=context.measured,
+            numbers={"services": len({finding.service_id for finding in context.alerting})},
+        )
     return Conclusion(
         context.service_name,
         VerdictReason.PLATFORM_INCIDENT,

@@ -21,6 +21,21 @@ def _platform_incident(conclusion: Conclusion) -> Texts:
     )
 
 
+def _way_in_lost(conclusion: Conclusion) -> Texts:
+    services = plural(int(conclusion.numbers["services"]), "service")
+    return Texts(
+        f"{services} lost all requests in the same minute: Railway's edge, the DNS or a proxy in front of it is "
+        "broken, not the services",
+        "Request the public address of one of them from outside, and look at Railway's status page and at the DNS "
+        "records of the domain",
+        (
+            "follow Railway's status page",
+            "check whether the domain's name server and its certificate changed",
+            "check the proxy or CDN in front of Railway, if there is one",
+        ),
+    )
+
+
 def _stopped_by_platform(conclusion: Conclusion) -> Texts:
     service = conclusion.service
     return Texts(
@@ -186,6 +201,7 @@ def _egress_grew(conclusion: Conclusion) -> Texts:
 
 RENDERERS: dict[VerdictReason, Callable[[Conclusion], Texts]] = {
     VerdictReason.PLATFORM_INCIDENT: _platform_incident,
+    VerdictReason.WAY_IN_LOST: _way_in_lost,
     VerdictReason.STOPPED_BY_PLATFORM: _stopped_by_platform,
     VerdictReason.EDGE_FAILED: _edge_failed,
     VerdictReason.SERVICE_REMOVED: _removed,
