@@ -126,7 +126,7 @@ def locate(path: str, layout: Layout) -> str | None:
     inside = _inside(plain, layout)
     if inside is None:
         return None
-    is_whole = inside != plain.lstrip("./")
+    is_whole = inside != plain.lstrip("/")
     for candidate in _candidates(inside, path, layout):
         if file := _exact(candidate, layout.tree) or _by_end(candidate, layout.tree, is_whole=is_whole):
             return file
@@ -177,7 +177,7 @@ def _inside(path: str, layout: Layout) -> str | None:
     for folder in layout.workdirs:
         if path.startswith(f"{folder}/"):
             return path[len(folder) + 1 :]
-    return DEPLOYED_UNDER.sub("", path).lstrip("./")
+    return DEPLOYED_UNDER.sub("", path).lstrip("/")
 
 
 def _inside_go_module(path: str, layout: Layout) -> str | None:

@@ -47,7 +47,7 @@ LOGURU = re.compile(
 def named_places(text: str, layout: Layout) -> tuple[Place, ...]:
     """The own files and lines that a text names, in its order; third-party code is left out."""
     places: dict[tuple[str, int], Place] = {}
-    for frame in _named(text[:MAX_TEXT_CHARS]):
+    for frame in _named(text[:MAX_TEXT_CHARS].replace("file://", "")):
         place = _place(frame, layout)
         if place is not None:
             places.setdefault((place.file, place.line), place)

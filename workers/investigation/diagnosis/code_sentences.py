@@ -103,7 +103,7 @@ def _worker_timeout(conclusion: Conclusion) -> Texts:
 
 
 def _line(location: CodeLocation | None) -> str:
-    return f"{location.file}:{location.line}" if location else ""
+    return location.position if location else ""
 
 
 RENDERERS: dict[VerdictReason, Callable[[Conclusion], Texts]] = {

@@ -86,4 +86,4 @@ def place_text(location: CodeLocation | None) -> str:
     if location is None:
         return ""
     function = f" in {location.function}" if location.function else ""
-    return f"{location.file}:{location.line}{function}"
+    return f"{location.position}{function}"

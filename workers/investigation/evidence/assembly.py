@@ -30,6 +30,7 @@ from workers.investigation.evidence.pattern_reading import (
     ReadGroup,
     all_signs,
     merge_locations,
+    read_build_groups,
     read_groups,
 )
 from workers.investigation.evidence.setting_uses import find_setting_uses
@@ -113,7 +114,7 @@ def examine(incident: Incident, material: Material, known_hosts: Mapping[str, st
         known_hosts: status pages by outside host. These hosts count even if they are inside the project.
     """
     tree = material.tree
-    run, build = (read_groups(records, tree) for records in (material.run_log, material.build_log))
+    run, build = read_groups(material.run_log, tree), read_build_groups(material.build_log, tree)
     groups = (*build, *run)
     blamed = count_blamed_hosts(
         (wording for group in groups if group.is_problem for wording in group.wordings), known_hosts

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from workers.investigation.code.build_problems import first_build_problem
 from workers.investigation.code.built_code import Place
 from workers.investigation.code.locations import GroupPlaces, locate_groups, locations_of
 from workers.investigation.code.tree import Tree
@@ -51,6 +52,18 @@ def read_groups(records: Sequence[LogRecord], tree: Tree | None) -> tuple[ReadGr
     read = [_read(group, places, tree) for group, places in zip(groups, located, strict=True)]
     later = [group for group in read[MAX_PATTERNS:] if group.signs]
     return (*read[:MAX_PATTERNS], *later[:MAX_LATER_PATTERNS])
+
+
+def read_build_groups(records: Sequence[LogRecord], tree: Tree | None) -> tuple[ReadGroup, ...]:
+    """The groups of a build log: the line that says what is wrong first, whatever its level."""
+    problem = first_build_problem(records, tree)
+    if problem is None:
+        return read_groups(records, tree)
+    places = (problem.place,) if problem.place else ()
+    located = GroupPlaces(places, 1, "build") if tree else None
+    [group] = group_records([problem.record])
+    rest = read_groups([record for record in records if record is not problem.source], tree)
+    return (_read(group, located, tree), *rest)
 
 
 def merge_locations(groups: Iterable[ReadGroup], tree: Tree) -> tuple[CodeLocation, ...]:
