@@ -17,7 +17,7 @@ from workers.investigation.logs.log_records import LogRecord
 from workers.investigation.signs import read_signs
 from workers.models import CodeLocation, LogPattern, Sign, SignKind
 
-MAX_PATTERNS = 20  # patterns of one log, the most telling first
+MAX_PATTERNS = 20  # patterns of one log, the most serious first
 MAX_LATER_PATTERNS = 5  # further patterns that are kept because they have a sign, such as dropped lines
 MAX_GROUPS = 120  # groups whose signs are read
 MAX_WORDINGS = 8  # different headlines of one group whose signs are read: they may name different hosts
@@ -46,7 +46,7 @@ class ReadGroup:
 
 
 def read_groups(records: Sequence[LogRecord], tree: Tree | None) -> tuple[ReadGroup, ...]:
-    """The groups of a log, the most telling first; less telling ones only with a sign."""
+    """The groups of a log, the most serious first; later ones only with a sign."""
     groups = group_records(records, MAX_GROUPS)
     located = locate_groups(groups, tree) if tree else [None] * len(groups)
     read = [_read(group, places, tree) for group, places in zip(groups, located, strict=True)]
