@@ -1,0 +1,4 @@
+GREETING = (
+    "hello "
+    "world"
+FAREWELL = "bye"
