@@ -63,7 +63,9 @@ def _sign(value: bool | None) -> str:
 def _difference(mark: Mark) -> str:
     answer, reply = mark.exercise.answer, mark.reply
     called = "  CALLED CODE" if mark.called_code else ""
-    lines = [f"is {reply.category}, not {' or '.join(answer.category)}{called}"]
+    lines = (
+        [] if mark.category_right else [f"is {reply.category}, not {' or '.join(answer.category)}{called}"]
+    )
     if mark.expects_place and not mark.first_right:
         lines.append(f"places {list(reply.places[:3])}, not {answer.places[0]}")
     if not mark.action_right:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from tests.exam.products import Reply
 NOT_CODE = frozenset({"upstream", "platform", "configuration"})
 """Categories that must never be told as `code`, because an agent would then change what is not wrong."""
 FIRST_PLACES = 3
+LINK = re.compile(r"https?://\S{1,2000}")
 
 
 class Mark(NamedTuple):
@@ -50,13 +52,17 @@ class Mark(NamedTuple):
 
     @property
     def action_right(self) -> bool:
-        """The category is right, summary or action name what they must, and nobody innocent is named."""
+        """The category is right, summary or action name what they must, and nobody innocent is named.
+
+        A link inside a quoted log line names nobody.
+        """
         text = f"{self.reply.summary} {self.reply.action}".lower()
         named = all(any(name.lower() in text for name in group) for group in self.exercise.answer.names)
+        told = LINK.sub("", text)
         return (
             self.category_right
             and named
-            and not any(host.lower() in text for host in self.exercise.answer.innocent)
+            and not any(host.lower() in told for host in self.exercise.answer.innocent)
         )
 
     def _files(self, count: int) -> set[str]:
