@@ -147,11 +147,11 @@ add("peer_was_just_deployed", R.SIBLING_ADDRESS_STALE, C.CONFIGURATION, [shown(R
     siblings=[healthy("postgres", deployed_at=ONSET - timedelta(minutes=2))])  # fmt: skip
 add("peer_was_deployed_long_ago_and_refuses", R.SIBLING_ADDRESS_STALE, C.CONFIGURATION, [shown(REFUSED, POSTGRES)],
     siblings=[healthy("postgres", deployed_at=ONSET - timedelta(days=9))])  # fmt: skip
-add("migration_before_peer_is_ready", R.STARTED_BEFORE_SIBLING, C.CONFIGURATION, [shown(REFUSED, POSTGRES)], CRASHED,
+add("migration_before_peer_is_ready", R.STARTED_BEFORE_SIBLING, C.UPSTREAM, [shown(REFUSED, POSTGRES)], CRASHED,
     siblings=[healthy("postgres")])  # fmt: skip
-add("failed_deployment_before_network_is_ready", R.STARTED_BEFORE_SIBLING, C.CONFIGURATION,
+add("failed_deployment_before_network_is_ready", R.STARTED_BEFORE_SIBLING, C.PLATFORM,
     [shown(UNKNOWN, "postgres.railway.internal")], FAILED, siblings=[healthy("postgres")])  # fmt: skip
-add("refused_at_start_only", R.STARTED_BEFORE_SIBLING, C.CONFIGURATION,
+add("refused_at_start_only", R.STARTED_BEFORE_SIBLING, C.UPSTREAM,
     [shown(REFUSED, POSTGRES).model_copy(update={"last": ONSET + 20 * SECOND})], finding("error_logs"),
     service={"starts": (ContainerStart(at=ONSET - 5 * SECOND, deployment_id="d1"),)})  # fmt: skip
 add("peer_does_not_exist", R.SIBLING_UNKNOWN, C.CONFIGURATION, [shown(UNKNOWN, "inventroy.railway.internal")],
@@ -344,6 +344,20 @@ add("exception_whose_caller_was_changed", R.ERROR_IN_CODE, C.CODE,
 # ---- Railway, schedules and egress ----
 
 TERMINATED = pattern("Stopping Container", sign(SignKind.TERMINATED, "SIGTERM"), level="info", count=1)
+add(
+    "errors_after_a_stop_from_outside",
+    R.STOPPED_BY_PLATFORM,
+    C.PLATFORM,
+    [TERMINATED, shown(CLOSED, "", ONSET + SECOND)],
+    finding("stopped"),
+)
+add(
+    "errors_before_a_stop",
+    R.SIBLING_DOWN,
+    C.UPSTREAM,
+    [shown(REFUSED, POSTGRES, ONSET - SECOND), TERMINATED],
+    CRASHED,
+)
 add("stopped_from_outside", R.STOPPED_BY_PLATFORM, C.PLATFORM, [TERMINATED], finding("stopped"))
 add("stopped_by_a_deployment", R.PROCESS_ENDED, C.CONFIGURATION, [TERMINATED], finding("stopped"),
     service={"deployments": (deployment("d2", minutes_before_onset=1),)})  # fmt: skip

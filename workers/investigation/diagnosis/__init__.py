@@ -132,6 +132,7 @@ RULES: tuple[Rule, ...] = (
     platform_rules.egress,
     _failed_deployment,
     _stuck_deployment,
+    platform_rules.stopped_by_platform,
     _logged_cause,
     platform_rules.edge_answers,
     platform_rules.traffic_lost,
@@ -141,7 +142,6 @@ RULES: tuple[Rule, ...] = (
     limit_rules.traffic_growth,
     _memory_ran_out,
     limit_rules.resource_limit,
-    platform_rules.stopped_by_platform,
     limit_rules.process_ended,
     limit_rules.recovered,
 )

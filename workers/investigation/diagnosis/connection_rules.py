@@ -19,6 +19,8 @@ CLOCK_SLACK = timedelta(
     minutes=2
 )  # a deployment's time may lie a little after the first error that it led to
 MANY_HOSTS = 3  # unrelated outside hosts that fail at once: their common way out fails, not each of them
+PEER_SIGNS = frozenset({SignKind.CONNECTION_REFUSED, SignKind.NOT_READY, SignKind.CONNECTION_CLOSED})
+"""Signs that the peer itself was reached."""
 CLIENT_ERRORS = range(400, 429)  # statuses of a call that was made wrongly; 429 is a limit of the host
 
 
@@ -245,7 +247,6 @@ CATEGORIES = {
     VerdictReason.SIBLING_NOT_NAMED: Category.UPSTREAM,
     VerdictReason.SIBLING_UNKNOWN: Category.CONFIGURATION,
     VerdictReason.SIBLING_ADDRESS_STALE: Category.CONFIGURATION,
-    VerdictReason.STARTED_BEFORE_SIBLING: Category.CONFIGURATION,
     VerdictReason.PRIVATE_NETWORK_DOWN: Category.PLATFORM,
     VerdictReason.OUTBOUND_NETWORK_DOWN: Category.PLATFORM,
     VerdictReason.HOST_UNKNOWN: Category.CONFIGURATION,
@@ -262,11 +263,13 @@ def _conclude(
     subject: str,
     *names: str,
 ) -> Conclusion:
+    # At a start it is the peer that is not ready, or the network that has no name or route for it yet.
+    waits_for = Category.UPSTREAM if cause.kind in PEER_SIGNS else Category.PLATFORM
     return cause_conclusion(
         context,
         cause,
         reason,
-        CATEGORIES[reason],
+        CATEGORIES.get(reason, waits_for),
         confidence,
         subject=subject,
         names=tuple(name for name in names if name),

@@ -13,8 +13,11 @@ NOT_RUNNING_KINDS = frozenset(
     {"crashed", "restart_loop", "stopped", "memory", "failed_deployment", "oom_killed"}
 )
 """Findings of a service that does not run, or not without interruption: then the edge proxy has to respond itself."""
-ENDED_KINDS = frozenset({"stopped", "crashed", "restart_loop", "server_errors", "traffic_lost", "missing"})
-"""Findings that the end of a process from outside can cause."""
+ENDED_KINDS = frozenset({"stopped", "crashed", "restart_loop", "traffic_lost"})
+"""Findings of a process that has ended, as a stop from outside leaves it."""
+AROUND_ONSET = timedelta(
+    minutes=3
+)  # a stop that causes a finding is this near to its onset, as steps are a minute
 AROUND_DEPLOYMENT = timedelta(minutes=10)  # Railway ends the previous container this soon after a deployment
 PUBLIC_PROXY = ".proxy.rlwy.net"
 DATABASE_VARIABLES = ("DATABASE", "POSTGRES", "PG", "MYSQL", "MONGO", "REDIS", "DB")
@@ -44,15 +47,20 @@ def platform_incident(context: DiagnosisContext) -> Conclusion | None:
 
 
 def stopped_by_platform(context: DiagnosisContext) -> Conclusion | None:
-    """The process got SIGTERM, and neither a deployment nor a kill for memory explains it."""
+    """The process got SIGTERM, and neither a deployment nor a kill for memory explains it.
+
+    Errors after the signal follow from it. Those of a service that fails without having ended are no sign of it.
+    """
     terminated = context.patterns_with(SignKind.TERMINATED)
-    service = context.incident.service
     if not terminated or context.killed_for_memory or not context.kinds & ENDED_KINDS:
         return None
-    others = [pattern for pattern in context.errors if pattern not in terminated]
-    if others or (service is not None and (service.sleeps or service.cron)):
+    service, ended = context.incident.service, terminated[0].first
+    if abs(ended - context.onset) > AROUND_ONSET or (
+        service is not None and (service.sleeps or service.cron)
+    ):
         return None
-    ended = terminated[0].first
+    if any(error.first < ended for error in context.errors if error not in terminated):
+        return None
     deployed = [deployment.created_at for deployment in service.deployments] if service else []
     if context.evidence.suspect is not None:
         deployed.append(context.evidence.suspect.at)
