@@ -2,10 +2,8 @@ package com.example.auth;
 
 import org.springframework.beans.factory.annotation.Value;
 import org.springframework.context.annotation.Bean;
-import org.springframework.context.annotation.Configuration;
 import org.springframework.context.support.PropertySourcesPlaceholderConfigurer;
 
-@Configuration
 public class AuthConfiguration {
     @Bean
     public static PropertySourcesPlaceholderConfigurer properties() {
