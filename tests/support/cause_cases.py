@@ -372,3 +372,14 @@ add("egress_to_anybody", R.EGRESS_GREW, C.INCONCLUSIVE, [], finding("egress"),
 add("egress_to_the_public_proxy", R.EGRESS_THROUGH_PUBLIC_PROXY, C.CONFIGURATION, [], finding("egress"),
     settings=SETTINGS,
     network=Network(flows=(Flow(peer="roundhouse.proxy.rlwy.net", peer_kind="internet", bytes=9e11),)))  # fmt: skip
+add(
+    "fewer_requests", R.TRAFFIC_FELL, C.INCONCLUSIVE, [BUG], finding("traffic_drop"), service={"public": True}
+)
+add("idle_worker", R.WORKER_IDLE, C.INCONCLUSIVE, [], finding("worker_idle"))
+add(
+    "idle_worker_without_its_queue",
+    R.SIBLING_DOWN,
+    C.UPSTREAM,
+    [shown(REFUSED, REDIS)],
+    finding("worker_idle"),
+)

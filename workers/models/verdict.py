@@ -72,6 +72,8 @@ class VerdictReason(StrEnum):
     HOST_UNKNOWN = "host_unknown"
     DOMAIN_REMOVED = "domain_removed"
     TRAFFIC_GONE = "traffic_gone"
+    TRAFFIC_FELL = "traffic_fell"
+    WORKER_IDLE = "worker_idle"
     ERROR_IN_CODE = "error_in_code"
     CALLERS_LOCKED_OUT = "callers_locked_out"
     INPUT_REJECTED = "input_rejected"

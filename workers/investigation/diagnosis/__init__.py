@@ -48,7 +48,16 @@ CAUSE_RULES: dict[SignKind, CauseRule] = {
 }
 """The rule for each sign that decides before code, slowness and limits are judged."""
 UNRELATED_KINDS = frozenset(
-    {"cpu", "memory", "memory_growth", "volume", "traffic_lost", "traffic_surge", "oom_killed"}
+    {
+        "cpu",
+        "memory",
+        "memory_growth",
+        "volume",
+        "traffic_lost",
+        "traffic_drop",
+        "traffic_surge",
+        "oom_killed",
+    }
 )
 """Findings that errors in the logs rarely explain: beside these alone, only certain signs decide."""
 CERTAIN_SIGNS = (ROOT_SIGNS | CALL_SIGNS) - {SignKind.CREDENTIALS_REJECTED}
@@ -143,6 +152,7 @@ RULES: tuple[Rule, ...] = (
     _memory_ran_out,
     limit_rules.resource_limit,
     limit_rules.process_ended,
+    platform_rules.idle_worker,
     limit_rules.recovered,
 )
 

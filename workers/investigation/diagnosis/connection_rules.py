@@ -180,7 +180,8 @@ def _client_is_at_fault(context: DiagnosisContext, cause: Cause, upstream: Upstr
     without a status page only if the failure began right after the deployment, which rarely is a coincidence.
     """
     suspect = context.evidence.suspect
-    if suspect is None or not cause.files & set(suspect.files):
+    calling = {place.rpartition(":")[0] for place in cause.places[:1]}
+    if suspect is None or not calling & set(suspect.files):
         return False
     if upstream is not None and upstream.state == "operational":
         return context.began_within(SOON_AFTER)

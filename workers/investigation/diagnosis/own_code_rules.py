@@ -26,6 +26,7 @@ FAILURE_KINDS = frozenset(
         "stopped",
         "failed_deployment",
         "error_logs",
+        "worker_idle",
     }
 )
 """Findings that an exception in the code can cause directly."""

@@ -18,6 +18,7 @@ ENDED_KINDS = frozenset({"stopped", "crashed", "restart_loop", "traffic_lost"})
 AROUND_ONSET = timedelta(
     minutes=3
 )  # a stop that causes a finding is this near to its onset, as steps are a minute
+LESS_TRAFFIC_KINDS = frozenset({"traffic_lost", "traffic_drop"})
 AROUND_DEPLOYMENT = timedelta(minutes=10)  # Railway ends the previous container this soon after a deployment
 PUBLIC_PROXY = ".proxy.rlwy.net"
 DATABASE_VARIABLES = ("DATABASE", "POSTGRES", "PG", "MYSQL", "MONGO", "REDIS", "DB")
@@ -117,18 +118,35 @@ def service_missing(context: DiagnosisContext) -> Conclusion | None:
 
 
 def traffic_lost(context: DiagnosisContext) -> Conclusion | None:
-    """No request arrives any more although many used to: the path to the service, not the service."""
-    if context.kinds != {"traffic_lost"}:
+    """No request arrives any more, or far fewer than usual: the path to the service or its callers, not the service."""
+    if not context.kinds or not context.kinds <= LESS_TRAFFIC_KINDS:
         return None
     service = context.incident.service
     no_domain = service is not None and not service.public
     domain = context.cite(FactKind.PUBLIC_DOMAIN, FactKind.NO_PUBLIC_DOMAIN, FactKind.NO_LOG_ERRORS)
+    gone = VerdictReason.TRAFFIC_GONE if "traffic_lost" in context.kinds else VerdictReason.TRAFFIC_FELL
     return Conclusion(
         context.service_name,
-        VerdictReason.DOMAIN_REMOVED if no_domain else VerdictReason.TRAFFIC_GONE,
+        VerdictReason.DOMAIN_REMOVED if no_domain else gone,
         Category.CONFIGURATION if no_domain else Category.INCONCLUSIVE,
         confidence=0.7 if no_domain else 0.3,
         supports=(*context.measured, *domain),
+        finding=context.alerting[0],
+        recently_deployed=context.began_within(SOON_AFTER),
+    )
+
+
+def idle_worker(context: DiagnosisContext) -> Conclusion | None:
+    """A worker does far less than usual and logs no reason."""
+    if context.kinds != {"worker_idle"}:
+        return None
+    return Conclusion(
+        context.service_name,
+        VerdictReason.WORKER_IDLE,
+        Category.INCONCLUSIVE,
+        confidence=0.3,
+        supports=(*context.measured, *context.cite_patterns(*context.errors[:2])),
+        finding=context.alerting[0],
         recently_deployed=context.began_within(SOON_AFTER),
     )
 

@@ -107,8 +107,40 @@ def _domain_removed(conclusion: Conclusion) -> Texts:
 def _traffic_gone(conclusion: Conclusion) -> Texts:
     return Texts(
         f"no request reaches {conclusion.service} any more, and nothing in the service explains it",
-        "Needs a human: check the path to the service (domain, DNS, proxy, callers)",
+        f"Send a request to the domain of {conclusion.service} by hand: if it is answered, ask its callers, else check "
+        "domain, DNS and proxy in this order",
         _traffic_checks(conclusion),
+    )
+
+
+def _traffic_fell(conclusion: Conclusion) -> Texts:
+    service = conclusion.service
+    deployed = conclusion.recently_deployed
+    cause = "since its newest deployment" if deployed else "and nothing in the service explains it"
+    action = (
+        f"Compare the routes of {service} with those of the deployment before, and look for 404 in its HTTP log"
+        if deployed
+        else f"Ask the callers of {service} whether they send less on purpose"
+    )
+    return Texts(
+        f"far fewer requests than usual reach {service} {cause}: {_measured(conclusion)}",
+        action,
+        (*_traffic_checks(conclusion), "find the route or client whose requests are missing"),
+    )
+
+
+def _idle_worker(conclusion: Conclusion) -> Texts:
+    service = conclusion.service
+    deployed = ", and whether its newest deployment still consumes it" if conclusion.recently_deployed else ""
+    return Texts(
+        f"{service} does far less work than usual and logs no reason: {_measured(conclusion)}",
+        f"Check the length of the queue that {service} works on{deployed}; restart {service} if jobs wait there (in "
+        f"Railway: {service}, Deployments, Restart)",
+        (
+            "check whether the scheduler or the services that enqueue jobs still run",
+            f"look at the last lines that {service} logged before it fell silent",
+            "check whether it waits for a lock, a connection or an outside call",
+        ),
     )
 
 
@@ -209,6 +241,8 @@ RENDERERS: dict[VerdictReason, Callable[[Conclusion], Texts]] = {
     VerdictReason.NOT_LISTENING: _not_listening,
     VerdictReason.DOMAIN_REMOVED: _domain_removed,
     VerdictReason.TRAFFIC_GONE: _traffic_gone,
+    VerdictReason.TRAFFIC_FELL: _traffic_fell,
+    VerdictReason.WORKER_IDLE: _idle_worker,
     VerdictReason.CRON_MISSED: _cron_missed,
     VerdictReason.CRON_OVERLAP: _cron_overlap,
     VerdictReason.CRON_SLOWER: _cron_slower,

@@ -20,6 +20,8 @@ POOL_GROWTH = 2  # a pool that is too small gets twice as many connections
 CEILING_GROWTH = 2  # a ceiling of an unknown container is doubled
 V8_OPTION = "max-old-space-size"
 """The ceiling that follows from the container's limit by default; the ceilings of other runtimes are settings."""
+PHP_OPTION = "memory_limit"
+PHP_GROWTH = 4  # PHP's limit is one for each request, and several requests share the container
 MB_PER_GB = 1024  # Railway states limits in GB, runtimes their ceilings in MB
 DATABASE_CONNECTIONS = 100  # `max_connections` of PostgreSQL, as it is delivered
 SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASS", "PWD", "DSN", "CREDENTIALS")
@@ -62,6 +64,7 @@ def wrong_address(context: DiagnosisContext, cause: Cause) -> Conclusion:
         0.75,
         subject=cause.subject,
         names=_address_variable(context, cause),
+        numbers={"port": float(port_of(cause.subject))},
     )
 
 
@@ -162,6 +165,8 @@ def runtime_ceiling(context: DiagnosisContext, cause: Cause) -> Conclusion | Non
     target = HEAP_SHARE * container_mb
     if target <= ceiling_mb:
         target = CEILING_GROWTH * ceiling_mb
+    if cause.subject == PHP_OPTION:
+        target = min(target, PHP_GROWTH * ceiling_mb)
     numbers = {"ceiling_mb": ceiling_mb, "container_mb": container_mb, "target_mb": float(int(target))}
     if peak is not None:
         numbers["peak_percent"] = peak

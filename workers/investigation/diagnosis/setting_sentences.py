@@ -172,15 +172,15 @@ def _runtime_ceiling(conclusion: Conclusion) -> Texts:
 
 
 VARIABLE_CEILINGS = (
-    ("max-old-space-size", "NODE_OPTIONS to --max-old-space-size={mb}"),
-    ("xmx", "JAVA_TOOL_OPTIONS to -Xmx{mb}m"),
-    ("metaspace", "JAVA_TOOL_OPTIONS to -XX:MaxMetaspaceSize={quarter}m"),
-    ("directmemory", "JAVA_TOOL_OPTIONS to -XX:MaxDirectMemorySize={quarter}m"),
-    ("gomemlimit", "GOMEMLIMIT to {mb}MiB"),
-    ("gcheaphardlimit", "DOTNET_GCHeapHardLimit to {hex}"),
+    ("max-old-space-size", "NODE_OPTIONS", "--max-old-space-size={mb}"),
+    ("xmx", "JAVA_TOOL_OPTIONS", "-Xmx{mb}m"),
+    ("metaspace", "JAVA_TOOL_OPTIONS", "-XX:MaxMetaspaceSize={quarter}m"),
+    ("directmemory", "JAVA_TOOL_OPTIONS", "-XX:MaxDirectMemorySize={quarter}m"),
+    ("gomemlimit", "GOMEMLIMIT", "{mb}MiB"),
+    ("gcheaphardlimit", "DOTNET_GCHeapHardLimit", "{hex}"),
 )
-"""Ceilings that a variable sets: a part of the option's name in lower case, and the setting. Sources: the manuals of
-Node.js (cli), the JVM (java), Go (runtime) and .NET (garbage collector configuration)."""
+"""Ceilings that a variable sets: a part of the option's name in lower case, the variable and its value. Sources: the
+manuals of Node.js (cli), the JVM (java), Go (runtime) and .NET (garbage collector configuration)."""
 COMMAND_CEILINGS = {
     "memory_limit": "Raise memory_limit of PHP to {mb} MB: in php.ini, or with -d memory_limit={mb}M in the start "
     "command",
@@ -200,13 +200,13 @@ BYTES_PER_MB = 1024 * 1024
 def _ceiling_action(conclusion: Conclusion) -> str:
     service, option = conclusion.service, conclusion.subject
     megabytes = int(conclusion.numbers.get("target_mb", 0))
-    for part, text in VARIABLE_CEILINGS:
+    for part, variable, text in VARIABLE_CEILINGS:
         if part in option.lower() and megabytes:
             value = text.format(mb=megabytes, quarter=megabytes // 4, hex=f"0x{megabytes * BYTES_PER_MB:x}")
-            return f"Set {value} of {service} in Railway ({service}, Variables)"
+            return f"Set {variable} of {service} to {value} in Railway ({service}, Variables)"
     if "xmx" in option.lower():
         return (
-            f"Set JAVA_TOOL_OPTIONS to -XX:MaxRAMPercentage=75 of {service} in Railway ({service}, Variables)"
+            f"Set JAVA_TOOL_OPTIONS of {service} to -XX:MaxRAMPercentage=75 in Railway ({service}, Variables)"
         )
     if option in COMMAND_CEILINGS:
         return COMMAND_CEILINGS[option].format(mb=megabytes or 512, service=service)

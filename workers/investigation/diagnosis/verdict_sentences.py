@@ -61,10 +61,11 @@ def _inconclusive(conclusion: Conclusion) -> Texts:
         ),
         VerdictReason.NO_RULE_APPLIES: f"the evidence does not show why {service} is failing{_first_error(conclusion)}",
     }
+    first, *others = _checks_of_kinds(conclusion.kinds)
     return Texts(
         summaries[conclusion.reason],
-        f"Look at {service} by hand: the next steps are below, with the evidence and its gaps",
-        (*_checks_of_gaps(conclusion.gaps), *_checks_of_kinds(conclusion.kinds)),
+        f"A person has to look at {service}: {first}",
+        (*_checks_of_gaps(conclusion.gaps), *others),
     )
 
 
