@@ -26,6 +26,7 @@ HELD_OUT_SEED = 10_000
 DEFAULT_SEEDS = "0:100"
 ARMS = {
     "detector": "flagged",
+    "detector, notices alone": "noticed",
     "detector without history": "without_history",
     "fixed thresholds": "by_thresholds",
     "fixed thresholds, critical only": "by_critical_thresholds",

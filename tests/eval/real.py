@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.eval import nezha, petshop, shared
-from tests.eval.detector import Line, describe, evaluate, is_available, kinds
+from tests.eval.detector import ALERTING, Line, describe, evaluate, is_available, kinds
 from tests.eval.nezha import NezhaTruth
-from tests.eval.petshop import PetShopTruth
 
 ALL_SEVERITIES = ("notice", "warning", "critical")
 
@@ -20,6 +19,7 @@ ALL_SEVERITIES = ("notice", "warning", "critical")
 class RealScore:
     """The counts of one data set, and one line per fault or false alert."""
 
+    name: str = ""
     detected: Counter[str] = field(default_factory=Counter)
     total: Counter[str] = field(default_factory=Counter)
     lines: list[str] = field(default_factory=list)
@@ -29,24 +29,21 @@ class RealScore:
         return self.detected[what] * 1440 / minutes / self.total[windows] if self.total[windows] else 0.0
 
 
-def petshop_cases() -> Iterator[tuple[str, Line, PetShopTruth]]:
-    """Label, line and truth of PetShop's windows; empty if the data set is absent."""
-    place = shared.petshop_folder()
-    return petshop.petshop_cases(place) if place else iter(())
-
-
 def nezha_cases() -> Iterator[tuple[str, Line, NezhaTruth]]:
     """Label, line and truth of Nezha's windows; empty if the data set is absent."""
     for place in shared.nezha_folders():
         yield from nezha.nezha_cases(place)
 
 
-def score_petshop() -> RealScore:
-    """Faults with a finding at the user-facing node, and alerts on quiet days, with chronic nodes counted apart."""
-    score = RealScore()
-    for label, line, truth in petshop_cases():
+def score_petshop(folder: Path) -> RealScore:
+    """The faults at the user-facing node and the quiet days of one traffic pattern; chronic nodes count apart."""
+    score = RealScore(name=folder.name.replace("_", " "))
+    for label, line, truth in petshop.petshop_cases(folder):
         answer = evaluate(line)
         has_finding, sick = bool(kinds(answer, *ALL_SEVERITIES)), bool(answer["sick"])
+        is_new = any(
+            finding["severity"] in ALERTING and not finding["chronic"] for finding in answer["findings"]
+        )
         if truth.fault and truth.is_user_facing:
             score.total[truth.metric] += 1
             score.detected[truth.metric] += has_finding
@@ -59,6 +56,7 @@ def score_petshop() -> RealScore:
             score.total[group] += 1
             score.detected[group] += sick
             score.detected[f"{group} noticed"] += has_finding
+            score.detected[f"{group} new"] += is_new
             if sick and not truth.is_chronic:
                 score.lines.append(f"FALSE  {label}: {describe(answer)}")
     return score
@@ -104,10 +102,11 @@ def render_petshop(score: RealScore) -> list[str]:
     ]
     rate, noticed = (score.per_day(what, "quiet", 25) for what in ("quiet", "quiet noticed"))
     return [
-        f"PetShop (real): {', '.join(faults)}",
+        f"PetShop, {score.name} (real): {', '.join(faults)}",
         (f"  quiet hours: {rate:.2f} alerts per service-day ({detected['quiet']} of {of['quiet']} windows), "
         f"{noticed:.2f} with any finding ({detected['quiet noticed']})"),
-        f"  chronically failing nodes: {detected['chronic']} of {of['chronic']} windows with an alert",
+        (f"  chronically failing nodes: {detected['chronic']} of {of['chronic']} windows with an alert, "
+        f"{detected['chronic new']} of them not marked as chronic"),
     ]  # fmt: skip
 
 
@@ -130,14 +129,14 @@ def main(arguments: list[str]) -> int:
         print("workers.cli.evaluation cannot be imported")
         return 1
     for name in arguments or ["petshop", "nezha"]:
-        here: Path | bool | None = (
-            shared.petshop_folder() if name == "petshop" else bool(shared.nezha_folders())
-        )
-        if not here:
+        if name == "petshop":
+            scores = [(render_petshop, score_petshop(folder)) for folder in shared.petshop_folders()]
+        else:
+            scores = [(render_nezha, score_nezha())] if shared.nezha_folders() else []
+        for render, score in scores:
+            print(*score.lines, *render(score), sep="\n")
+        if not scores:
             print(f"{name}: skipped: not beside the repository (TRACKWALKER_DETECTION names the folder)")
-            continue
-        score = score_petshop() if name == "petshop" else score_nezha()
-        print(*score.lines, *(render_petshop(score) if name == "petshop" else render_nezha(score)), sep="\n")
     return 0
 
 

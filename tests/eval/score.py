@@ -22,6 +22,8 @@ class ClassScore:
     is_failing: bool
     windows: int = 0
     flagged: int = 0
+    noticed: int = 0
+    """Windows with a notice and no alert."""
     without_history: int = 0
     by_thresholds: int = 0
     by_critical_thresholds: int = 0
@@ -76,6 +78,7 @@ def _count_window(score: ClassScore, line: Line, expected: frozenset[str], *, ch
     answer = evaluate(line)
     score.windows += 1
     score.flagged += bool(answer["sick"])
+    score.noticed += bool(answer["findings"]) and not answer["sick"]
     score.without_history += bool(evaluate({**line, "past": []})["sick"])
     score.by_thresholds += thresholds.flags(line)
     score.by_critical_thresholds += thresholds.flags(line, critical_only=True)
@@ -95,7 +98,7 @@ def _measure_delay(score: ClassScore, scenario: Scenario, seed: int) -> None:
 def overall(
     scores: list[ClassScore], day: dict[str, float], which: str = "flagged", minutes: int = 30
 ) -> Overall:
-    """Precision and recall over all windows; `which` names the count: flagged, without_history, by_thresholds …"""
+    """Precision and recall over all windows; `which` names the count, such as flagged or noticed."""
     hits = sum(getattr(score, which) for score in scores if score.is_failing)
     false = sum(getattr(score, which) for score in scores if not score.is_failing)
     rates = {

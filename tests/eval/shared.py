@@ -32,9 +32,10 @@ def data_path(*names: str) -> Path | None:
     return inner if inner.exists() else None
 
 
-def petshop_folder() -> Path | None:
-    """The folder of one traffic pattern of PetShop, with train, test and noissue."""
-    return data_path("data", "petshop", "dataset", "high_traffic")
+def petshop_folders() -> list[Path]:
+    """The folders of PetShop's traffic patterns, with train, test and noissue."""
+    patterns = data_path("data", "petshop", "dataset")
+    return sorted(path.parent for path in patterns.glob("*/noissue")) if patterns else []
 
 
 def nezha_folders() -> list[Path]:

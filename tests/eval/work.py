@@ -59,8 +59,8 @@ def add_others(work: Work, pool: ProcessPoolExecutor, seeds: range) -> None:
             ask(score_shared_projects, variant, calls, _first_part(seeds, 16))
             for variant, calls in SHARED_PROJECTS
         ]
-    if shared.petshop_folder():
-        work.real.append((real.render_petshop, ask(real.score_petshop)))
+    for folder in shared.petshop_folders():
+        work.real.append((real.render_petshop, ask(real.score_petshop, folder)))
     if shared.nezha_folders():
         work.real.append((real.render_nezha, ask(real.score_nezha)))
 

@@ -17,6 +17,7 @@ WARNING_FACTOR = 2.25
 # hardly any shift of that size lasts. A lower factor alerts on the latency of a harmless surge of traffic.
 LASTING_FACTOR = 1.5
 LASTING_DURATION = 2.5  # in minimum durations, and still on
+SURGE_FACTOR = 2.0  # multiple of the busiest earlier windows' requests that explains such a shift
 NOTICE_FACTOR = 1.35
 HIGH_FACTOR = 1.2  # multiple of the baseline's high p95 (90th percentile of the steps), for a warning
 WARNING_MS = 200.0  # a lower latency bothers no client, even at a large factor
@@ -95,7 +96,7 @@ def detect_latency(window: ServiceWindow, minutes: Sequence[TrafficMinute], step
         slow = [
             (interval, requests)
             for interval, requests in _slow_intervals(window, steps, step, line)
-            if not line.must_last or interval.last >= len(steps) - 2
+            if not line.must_last or _lasts(window, steps, step, interval)
         ]
         if slow:
             interval, requests = max(slow, key=lambda pair: (pair[0].end, pair[0].seconds))
@@ -109,6 +110,16 @@ def _lines(thresholds: Thresholds, min_duration: float) -> tuple[Line, ...]:
         Line(thresholds.lasting, Severity.WARNING, LASTING_DURATION * min_duration, must_last=True),
         Line(thresholds.notice, Severity.NOTICE, min_duration),
     )
+
+
+def _lasts(window: ServiceWindow, steps: Sequence[Step], step: float, interval: Interval) -> bool:
+    """Whether the interval is ongoing, and no surge of requests explains that they are somewhat slower."""
+    requests = sum(minute.requests for minute, _ in steps[interval.first : interval.last + 1])
+    busy = window.baseline.level("requests_per_second", 0.95)
+    is_surge = (
+        busy is not None and requests >= SURGE_FACTOR * busy * (interval.last - interval.first + 1) * step
+    )
+    return interval.last >= len(steps) - 2 and not is_surge
 
 
 # ---- thresholds ------------------------------------------------------------------------------

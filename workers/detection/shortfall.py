@@ -13,6 +13,7 @@ from workers.models import Finding, GapPart, Severity, TrafficMinute
 # ---- traffic
 DROP_DURATION = 3.75  # in minimum durations: the last part of the window that is compared, 15 min at 4 min
 AFTER_ROLLOUT_DURATION = 2.0  # the same after a rollout, once its first minutes are over
+MIN_STEPS = 2  # steps of the traffic: a single one may be incomplete
 SAME_HOUR_SECONDS = 2700.0
 MIN_DAYS = 3  # days: fewer do not show how much the traffic of an hour varies
 # Share of the quietest window of this hour of earlier days. Half of the traffic may end with a campaign.
@@ -49,7 +50,7 @@ def detect_traffic_drop(
         return None
     if any(gap.part is GapPart.TRAFFIC for gap in window.survey.gaps_for(service.name)):
         return None
-    drop = _drop_by_hour(window, minutes) or _drop_after_rollout(window, minutes)
+    drop = _drop_by_hour(window, minutes, step) or _drop_after_rollout(window, minutes, step)
     if drop is None:
         return None
     rate, expected = drop
@@ -66,9 +67,12 @@ def detect_traffic_drop(
     )
 
 
-def _drop_by_hour(window: ServiceWindow, minutes: Sequence[TrafficMinute]) -> tuple[float, float] | None:
+def _drop_by_hour(
+    window: ServiceWindow, minutes: Sequence[TrafficMinute], step: float
+) -> tuple[float, float] | None:
     """Requests per second in the last part of the window, and those expected, if they are far fewer."""
-    seconds = min(window.survey.window.seconds, DROP_DURATION * window.min_duration)
+    steps = max(MIN_STEPS, math.ceil(DROP_DURATION * window.min_duration / step))
+    seconds = min(window.survey.window.seconds, steps * step)
     baseline, goes_on = window.baseline, window.baseline.may_last("traffic_drop")
     lows = baseline.daily_lows("requests_per_second", ("traffic_drop", "traffic_lost"), SAME_HOUR_SECONDS)
     if len(lows) >= MIN_DAYS:
@@ -80,15 +84,16 @@ def _drop_by_hour(window: ServiceWindow, minutes: Sequence[TrafficMinute]) -> tu
 
 
 def _drop_after_rollout(
-    window: ServiceWindow, minutes: Sequence[TrafficMinute]
+    window: ServiceWindow, minutes: Sequence[TrafficMinute], step: float
 ) -> tuple[float, float] | None:
     windows = window.baseline.windows
     if not window.rollouts and not (windows and windows[-1].restarted):
         return None
     rollout = window.rollouts[-1] if window.rollouts else window.start
     seconds = window.end - max(window.start, rollout + 0.5 * window.min_duration)
+    seconds = step * (seconds // step)  # a step that began before would count in part
     recent = window.baseline.recent("requests_per_second", without=("traffic_drop", "traffic_lost"))
-    if recent is None or seconds < AFTER_ROLLOUT_DURATION * window.min_duration:
+    if recent is None or seconds < max(MIN_STEPS * step, AFTER_ROLLOUT_DURATION * window.min_duration):
         return None
     lows = window.baseline.daily_lows("requests_per_second", ("traffic_drop",), SAME_HOUR_SECONDS)
     return _far_fewer(window, minutes, seconds, min([recent, *lows]), ROLLOUT_SHARE)
