@@ -8,7 +8,7 @@ from workers.investigation.signs.called_products import product_of
 from workers.investigation.signs.ceiling_signs import ceiling_signs
 from workers.investigation.signs.connection_signs import connection_signs
 from workers.investigation.signs.input_wordings import input_signs
-from workers.investigation.signs.module_wordings import COMMANDS, LIBRARIES, MODULES
+from workers.investigation.signs.module_wordings import COMMANDS, LIBRARIES, MODULES, PROGRAMS
 from workers.investigation.signs.platform_wordings import ACCOMPANYING, PLATFORM
 from workers.investigation.signs.pool_wordings import POOLS
 from workers.investigation.signs.programming_signs import programming_signs
@@ -40,7 +40,7 @@ def _all_signs(record: RecordText) -> Iterator[Sign]:
     if not record.message.strip():
         yield Sign(kind=SignKind.ACCOMPANIES)  # frames alone belong to the error of another record
     yield from setting_signs(record)
-    for table in (MODULES, LIBRARIES, COMMANDS, POOLS):
+    for table in (MODULES, LIBRARIES, PROGRAMS, COMMANDS, POOLS):
         yield from read_table(table, record.message, record.lowered)
     for reader in (
         ceiling_signs,

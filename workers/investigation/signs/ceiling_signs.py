@@ -37,6 +37,7 @@ CEILINGS: tuple[Wording, ...] = (
     Wording(MEMORY, r"^(?:[\w.]{1,60}: )?(?:\w{1,20}\.)*_?\w{0,10}MemoryError\b"),
     Wording(MEMORY, r"memory allocation of \d{1,14} bytes failed"),
     Wording(MEMORY, r"std::bad_alloc"),
+    Wording(MEMORY, r"Array buffer allocation failed|npm (?:ERR!|error) signal SIGKILL|CUDA out of memory"),
     Wording(MEMORY, r"[Cc]annot allocate memory|\bENOMEM\b"),
     # The kernel and the shell: exit code 137 is SIGKILL, which the kernel sends if memory runs out.
     Wording(MEMORY, r"Out of memory: Kill(?:ed)? process|\boom-kill|\bOOM[ -]?[Kk]ill"),

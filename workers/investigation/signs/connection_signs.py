@@ -21,6 +21,13 @@ from workers.models import Sign, SignKind
 PHRASES = (*UNKNOWN_HOSTS, *TLS_FAILURES, *REFUSALS, *NO_CONNECTIONS, *SILENCES, *CLOSURES)
 LOCAL_IS_WRONG = frozenset({SignKind.CONNECTION_REFUSED, SignKind.UNREACHABLE})
 """Kinds that, for the container itself, mean a wrong address: each service runs in its own container."""
+# Clients that call one host only, by the module of their exceptions.
+PROVIDER_CLIENTS = (
+    ("openai.api", "api.openai.com"),
+    ("anthropic.api", "api.anthropic.com"),
+    ("stripe.error.apiconnectionerror", "api.stripe.com"),
+    ("stripeconnectionerror", "api.stripe.com"),
+)
 # A bare time-out of asyncio; a client in its trace tells it from the service's own time limits.
 BARE_TIMEOUT = re.compile(r"^(?:[\w.]{1,60}\.)?TimeoutError(?::\s*)?$", re.M)
 CLIENT_FRAME = re.compile(
@@ -79,7 +86,10 @@ def _called(own: str, match: re.Match[str], calls: list[Call]) -> str:
 
 
 def _only_host(record: RecordText) -> str:
-    """The one public host in the quoted code; empty if there are several: the message names none."""
+    """The host of the provider whose client failed, or the one public host in the quoted code; else empty."""
+    for client, host in PROVIDER_CLIENTS:
+        if client in record.lowered:
+            return host
     hosts = hosts_in_code(record.code) if "://" in record.code else []
     return hosts[0] if len(hosts) == 1 else ""
 

@@ -73,9 +73,13 @@ TLS_FAILURES: tuple[Wording, ...] = (
         TLS, r"SSL connection could not be established|SSL_connect returned=\d|tlsv1 alert|handshake failure"
     ),
     Wording(TLS, r"(?:SSL|ssl)[^\n]{0,80}(?:wrong version number|WRONG_VERSION_NUMBER)"),
-    Wording(TLS, r"server does not support SSL|no pg_hba\.conf entry[^\n]{0,120}(?:SSL off|no encryption)"),
+    Wording(
+        TLS,
+        r"server does not support SSL|SSL is not enabled on the server|no pg_hba\.conf entry[^\n]{0,120}(?:SSL off|no encryption)",
+    ),
 )
 REFUSALS: tuple[Wording, ...] = (
+    Wording(REFUSED, rf"connection to {HOST}:{PORT} failed - connect ECONNREFUSED"),
     # Node.js net.
     Wording(REFUSED, rf"ECONNREFUSED (?P<host>{ADDRESS}):{PORT}\b"),
     # libpq, its version before 14 with a second line, and Go.
@@ -156,4 +160,11 @@ NO_CONNECTIONS: tuple[Wording, ...] = (
         r"database system is (?:starting up|shutting down|in recovery mode|not yet accepting connections)",
     ),
     Wording(STARTING, r"LOADING (?:Redis|Valkey) is loading the dataset in memory"),
+    Wording(UNREACHABLE, r"any servers in your MongoDB Atlas cluster|Unable to acquire JDBC Connection"),
+    Wording(
+        UNREACHABLE,
+        r"network-related or instance-specific error occurred|APIConnectionError: Connection error",
+    ),
+    Wording(UNREACHABLE, r"not present in metadata after \d{1,8} ms"),
+    Wording(UNREACHABLE, rf"Failed to connect to {HOST}/(?:{ADDRESS}):{PORT}"),
 )

@@ -22,6 +22,7 @@ CREDENTIALS: tuple[Wording, ...] = (
     Wording(REJECTED, r"\brole \"[^\"\n]{1,63}\" does not exist$", "postgres"),
     # MySQL 1045, MongoDB code 18, Redis 6 ACLs, RabbitMQ, Kafka SASL, SMTP, Elasticsearch.
     Wording(REJECTED, r"Access denied for user", "mysql"),
+    Wording(REJECTED, r"Login failed for user '", "sqlserver"),
     Wording(
         REJECTED,
         r"Mongo(?:Server)?Error: (?:bad auth|Authentication failed)|bad auth : [Aa]uthentication failed|OperationFailure: Authentication failed",

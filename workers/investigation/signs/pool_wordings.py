@@ -49,6 +49,7 @@ POOLS: tuple[Wording, ...] = (
     Wording(POOL, r"Timeout waiting for connection from pool", "maxConnTotal"),
     Wording(POOL, r"Could not get a resource from the pool", "maxTotal"),
     # ActiveRecord, connection_pool (Sidekiq, Redis).
+    Wording(POOL, r"Connection acquisition timed out after", "spring.r2dbc.pool.max-size"),
     Wording(
         POOL,
         r"could not obtain a connection from the pool within|ActiveRecord::ConnectionTimeoutError",

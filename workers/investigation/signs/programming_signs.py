@@ -19,7 +19,7 @@ CLASSES = {
     "Python": "KeyError TypeError AttributeError NameError IndexError ZeroDivisionError UnboundLocalError SyntaxError"
     " IndentationError RecursionError AssertionError NotImplementedError UnicodeDecodeError UnicodeEncodeError LookupError"
     " StopIteration MissingGreenlet DetachedInstanceError FieldError TemplateSyntaxError UndefinedError TemplateDoesNotExist"
-    " NoReverseMatch ResponseValidationError SynchronousOnlyOperation PicklingError ValueError OverflowError",
+    " NoReverseMatch ResponseValidationError SynchronousOnlyOperation PicklingError ImportError FieldDoesNotExist ValueError OverflowError",
     "JavaScript": "ReferenceError RangeError EvalError PrismaClientValidationError",
     "Ruby": "NoMethodError ArgumentError FrozenError ActionView::Template::Error AbstractController::ActionNotFound"
     " ActionController::UnknownFormat ActiveModel::UnknownAttributeError",
@@ -144,6 +144,13 @@ STATEMENTS: tuple[Wording, ...] = (
         r"is not JSON serializable|Converting circular structure to JSON|Do not know how to serialize a BigInt",
         "TypeError",
     ),
+    # React, LINQ.
+    Wording(
+        WRONG,
+        r"Objects are not valid as a React child|Hydration failed because|Rendered (?:more|fewer) hooks than",
+        "React",
+    ),
+    Wording(WRONG, r"Sequence contains no (?:matching )?elements?", "InvalidOperationException"),
     # A crash in native code.
     Wording(WRONG, r"[Ss]egmentation fault|\bSIGSEGV\b|(?:code|status)[:= ]{1,2}139\b", "SIGSEGV"),
 )

@@ -57,9 +57,7 @@ def _split_lines(lines: Sequence[str]) -> tuple[list[str], list[str]]:
         frame = PYTHON_FRAME.match(line)
         if frame:
             indent = len(frame["indent"])
-        elif (indent >= 0 and (_indent(line) > indent or not line.strip())) or (
-            number and NODE_PLACE.match(lines[number - 1]) and line.strip()
-        ):
+        elif _is_quoted_code(line, indent) or (number and _is_thrown_line(lines, number)):
             sources.append(line)
         else:
             indent = -1
@@ -68,6 +66,16 @@ def _split_lines(lines: Sequence[str]) -> tuple[list[str], list[str]]:
             elif message := RUBY_MESSAGE.search(line):
                 messages.append(message["text"])
     return messages, sources
+
+
+def _is_quoted_code(line: str, indent: int) -> bool:
+    return indent >= 0 and (_indent(line) > indent or not line.strip())
+
+
+def _is_thrown_line(lines: Sequence[str], number: int) -> bool:
+    """True for the line of code that Node.js prints below its place, above a line of carets."""
+    below = lines[number + 1] if number + 1 < len(lines) else ""
+    return NODE_PLACE.match(lines[number - 1]) is not None and below.strip().startswith("^")
 
 
 def _indent(line: str) -> int:

@@ -16,6 +16,8 @@ ANY_REJECTION = (
     r"\b40[13] Client Error|Unauthorized for url|Client error '40[13] ",
     r"HTTP/1\.1 401 Unauthorized\b",
     r"Request failed with status code 401|Response code 401|server responded with status 401",
+    r"\b401 Unauthorized(?: from|:)",
+    r"\binvalid_api_key\b",
     r"HttpClientErrorException\$(?:Unauthorized|Forbidden)|does not indicate success: 401",
 )
 # 501 is left out: it is an error of the caller.
@@ -29,12 +31,15 @@ STATUS_FORMS = (
     rf"server responded with status {STATUS}\b",
     rf"does not indicate success: {STATUS}\b",
     rf"resulted in a [`']?{STATUS} ",
-    rf"\b(?:answered|returned|responded|replied|gave|got)(?: with)?(?: an?)?(?: HTTP)?(?: status)?(?: code)?:? {STATUS}\b",
+    rf"\b(?i:answered|returned|responded|replied|gave|got|received)(?: with)?(?: an?)?(?: HTTP)?(?: status)?(?: code)?:? {STATUS}\b",
     rf"\b(?:upstream|unexpected|bad|error|response) (?:response )?(?:HTTP )?status(?: code)?[:= ]{{1,2}}{STATUS}\b",
     rf"\b{STATUS}:? (?:Bad Gateway|Service (?:Temporarily )?Unavailable|Gateway Time-?out|Too Many Requests)",
     rf"\bstatus(?:Code|_code)?[\"']?[:=] ?{STATUS}\b",
     rf"Error code: {STATUS} - ",
     rf"\bError {STATUS}: ",
+    rf"error occurred \({STATUS}\) when calling",
+    rf"\b(?:[Rr]equest|[Cc]all)\b[^\n]{{0,60}} failed: {STATUS}\b",
+    r"ThrottlingException|TooManyRequestsException|ProvisionedThroughputExceeded",
     r"RateLimitError\b|insufficient_quota|You exceeded your current quota",
     r"overloaded_error",
 )

@@ -36,11 +36,17 @@ DYNACONF_FRAME = re.compile(r"/dynaconf/[\w/]{1,40}\.py\"")
 KEY_ERROR = rf"\bKeyError: ['\"](?P<subject>{UPPER})['\"]|\bkey not found: \"(?P<subject2>{UPPER})\""
 DYNACONF_ERROR = rf"^AttributeError: (?:'Settings' object has no attribute ')?(?P<subject>{UPPER})'?$"
 # `X is required` and the like: proof only if code beside it reads that variable, or the name can be nothing else.
+MALFORMED = (
+    r"(?:is |was )?(?:not a valid|malformed|too short)|(?:must|should) (?:be a valid|be an? (?:url|integer|number|boolean|port)|start with"
+    r"|begin with|be at least|be one of|contain)|has an invalid"
+)
 FAULT = r"required|missing|undefined|empty|null|None|not (?:set|found|defined|provided|present|specified)|invalid|unset"
 COMPLAINT = (
     rf"(?<![\w./:-]){Q}(?P<subject>{VARIABLE}){Q}(?: (?:is|was|are|setting|value|variable)){{0,2}} ?:? ?(?P<fault>{FAULT})\b",
+    rf"(?<![\w./:-]){Q}(?P<subject>{VARIABLE}){Q} (?P<fault>(?i:{MALFORMED}))",
     rf"\b(?P<fault>[Mm]issing|[Rr]equired|[Uu]ndefined|[Ee]mpty|[Ii]nvalid|[Nn]o)(?: \w{{1,20}})?:? {Q}(?P<subject>{VARIABLE})\b",
 )
+MALFORMED_FAULT = re.compile(rf"invalid|{MALFORMED}", re.I)
 # A value that is not there, used as if it were: `Cannot read properties of undefined (reading 'split')`.
 USED_UNDEFINED = (
     r"Cannot read propert(?:y|ies) (?:'(?P<a>\w{1,60})' )?of (?:undefined|null)(?: \(reading '(?P<b>\w{1,60})'\))?",
@@ -97,7 +103,7 @@ def _complaints(message: str, lowered: str, read: list[str]) -> Iterator[Sign]:
         for match in matches(pattern, message, exact_case=True) if may_match(pattern, lowered) else ():
             name = match["subject"]
             if name in read or SETTING_SHAPE.search(name):
-                invalid = match["fault"].lower() == "invalid"
+                invalid = MALFORMED_FAULT.match(match["fault"]) is not None
                 yield sign(SignKind.SETTING_INVALID if invalid else SignKind.SETTING_MISSING, name)
 
 

@@ -38,7 +38,7 @@ GENERIC: tuple[Wording, ...] = (
         MISSING,
         rf"\b(?i:missing|required|undefined|unset|no|expected|absent)(?i: (?:the|a|an|all|one|following"
         rf"|these|some|required|mandatory|necessary|or|more|of|invalid|empty)){{0,4}} (?i:{ENV_WORDS})\b(?:\(s\))?"
-        rf"(?i: (?:is|are|named|called|not set|not found|missing|required|for \w{{1,30}})){{0,3}}[:=]?\s{{0,4}}[\[({{]?\s{{0,4}}"
+        rf"(?i: (?:is|are|named|called|not set|not found|missing|required|for \w{{1,30}})){{0,3}}[:=]?\s{{0,4}}[\[({{]?\s{{0,4}}(?:[-*•] )?"
         rf"(?P<names>{Q}{UPPER}{Q}(?:(?:,|\band\b|\bor\b|[\s•*-]){{1,12}}{Q}{UPPER}{Q}){{0,12}})(?![a-z(])",
         exact_case=True,
     ),
@@ -85,12 +85,50 @@ GENERIC: tuple[Wording, ...] = (
     Wording(
         MISSING,
         rf"(?<![\w./:-]){Q}(?P<subject>{VARIABLE}){Q}(?i: (?:is|was|are|variable|env|setting|value|config)){{0,3}} "
-        r"(?i:not set|unset|must be (?:set|defined|provided|specified|configured)|not configured|not provided|isn't set"
-        r"|not defined|(?:needs|has) to be set|(?:must not|cannot|can't) be (?:empty|blank)|should be set)\b"
+        r"(?i:not set|unset|must be (?:set|defined|provided|specified|configured)|to be (?:set|defined)|not configured|not provided|isn't set"
+        r"|not defined|(?:needs|has) to be set|(?:must not|cannot|can't) be (?:empty|blank|null|undefined)|should be set)\b"
         r"(?! (?i:by|to|on|in the (?:response|request)))",
         exact_case=True,
     ),
+    # `Please ensure the 'X' environment variable is set`, `could not find environment variable X`.
+    Wording(
+        MISSING,
+        rf"(?i:ensure|make sure|check|verify|expected)(?i: that)?(?i: the)? {Q}(?P<subject>{UPPER}){Q}(?i: {ENV_WORDS})?"
+        r" (?i:is|are|has been|to be) (?i:set|defined|configured|present|provided)\b",
+        exact_case=True,
+    ),
+    Wording(
+        MISSING,
+        rf"(?i:cannot|could not|couldn't|can't|unable to|failed to) (?i:find|read|get|load|resolve|access|retrieve)"
+        rf"(?i: (?:the|required|value|of|for|from)){{0,3}}(?i: {ENV_WORDS}):? {Q}(?P<subject>{UPPER})\b",
+        exact_case=True,
+    ),
+    Wording(
+        MISSING,
+        rf"^(?:\w{{0,30}}Error: )?(?:Please )?[Ss]et (?P<subject>{VARIABLE}) (?:before|and (?:restart|redeploy|try))",
+        exact_case=True,
+    ),
+    # The official images of PostgreSQL and MySQL.
+    Wording(MISSING, rf"must specify (?P<subject>{VARIABLE}) to a non-empty value", exact_case=True),
+    Wording(
+        MISSING,
+        rf"specify one of the following as an environment variable:\s{{1,8}}- (?P<subject>{VARIABLE})",
+        exact_case=True,
+    ),
     Wording(MISSING, rf"\$(?P<subject>{UPPER}) must be set", exact_case=True),
+    # A name that a shell should have replaced, and values of the wrong form.
+    Wording(
+        INVALID,
+        rf"(?i:invalid|parsing|not a valid)[^\n]{{0,60}}['\"]\$\{{?(?P<subject>{UPPER})\}}?['\"]",
+        exact_case=True,
+    ),
+    Wording(
+        INVALID,
+        rf"(?<![\w./:-]){Q}(?P<subject>{UPPER}){Q}(?i: {ENV_WORDS})(?i: (?:is|was))? (?i:invalid|malformed|not valid|not a valid"
+        r"|(?:must|should) (?:start with|be a|be an|contain|match|begin with|be one of|be at least))\b",
+        exact_case=True,
+    ),
+    Wording(INVALID, rf"does not match the (?P<subject>{VARIABLE}) env var", exact_case=True),
     Wording(
         MISSING, rf"\bprocess\.env\.(?P<subject>{UPPER}){Q}(?i: (?:is|was))?(?i: {ABSENT})\b", exact_case=True
     ),

@@ -81,7 +81,16 @@ NODE: tuple[Wording, ...] = (
     Wording(MISSING, r"No database connection string was provided to `neon\(\)`", "DATABASE_URL"),
     Wording(MISSING, r"missing_connection_string", "POSTGRES_URL"),
     Wording(MISSING, r"Either connection \"url\" or \"host\", \"database\" are required", "DATABASE_URL"),
+    # Strapi, Payload, Keystone, Cloudinary, PostHog, Algolia.
+    Wording(MISSING, r"Missing jwtSecret\. Please, set configuration variable", "JWT_SECRET"),
+    Wording(MISSING, r"App keys are required\. Please set app\.keys", "APP_KEYS"),
+    Wording(MISSING, r"missing secret key\. A secret key is needed to secure Payload", "PAYLOAD_SECRET"),
+    Wording(INVALID, r"sessionSecret must be at least|The session secret must be at least", "SESSION_SECRET"),
+    Wording(MISSING, r"Must supply (?:api_key|cloud_name|api_secret)\b", "CLOUDINARY_URL"),
+    Wording(MISSING, r"You must pass your PostHog project's api key", "POSTHOG_API_KEY"),
+    Wording(MISSING, r"`?(?:appId|apiKey)`? is missing\.?$", "ALGOLIA_API_KEY"),
     # Node itself.
+    Wording(MISSING, rf"of 'process\.env\.(?P<subject>{UPPER})' as it is undefined", exact_case=True),
     Wording(INVALID, r"options\.port should be >= 0 and < 65536[^\n]{0,60}", "PORT"),
     Wording(MISSING, r"ERR_INVALID_URL[^\n]{0,20},?\s{1,8}input: ['\"]undefined"),
     Wording(MISSING, r"Dialect needs to be explicitly supplied", "DATABASE_URL"),

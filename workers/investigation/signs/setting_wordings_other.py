@@ -20,6 +20,10 @@ RUBY_PHP_ELIXIR: tuple[Wording, ...] = (
     # Laravel: Illuminate\Encryption\MissingAppKeyException; `Unsupported cipher or incorrect key length`.
     Wording(MISSING, r"No application encryption key has been specified", "APP_KEY"),
     Wording(INVALID, r"Unsupported cipher or incorrect key length", "APP_KEY"),
+    Wording(INVALID, r"Database connection \[\w{0,40}\] not configured", "DB_CONNECTION"),
+    Wording(MISSING, r"Database hosts array is empty", "DB_HOST"),
+    # Active Record without an address.
+    Wording(MISSING, r"ActiveRecord::AdapterNotSpecified", "DATABASE_URL"),
     # Symfony: EnvNotFoundException; vlucas/phpdotenv: `One or more environment variables failed assertions`.
     Wording(MISSING, rf"Environment variable not found: \"(?P<subject>{ANY})\""),
     Wording(
@@ -41,6 +45,15 @@ COMPILED: tuple[Wording, ...] = (
     Wording(MISSING, rf"missing required value: (?P<subject>{ANY})"),
     Wording(MISSING, rf"field \"(?P<subject>{ANY})\" is required but the value is not provided"),
     Wording(INVALID, rf"envconfig\.Process: assigning (?P<subject>{ANY}) to "),
+    # go-playground/validator on the struct of the settings.
+    Wording(
+        MISSING,
+        r"Key: '\w{0,30}(?:Config|Settings|Env)\w{0,30}\.[\w.]{0,80}' Error:Field validation for '(?P<subject>\w{1,60})' failed on the 'required'",
+    ),
+    Wording(
+        INVALID,
+        r"Key: '\w{0,30}(?:Config|Settings|Env)\w{0,30}\.[\w.]{0,80}' Error:Field validation for '(?P<subject>\w{1,60})' failed on the '(?!required)",
+    ),
     Wording(INVALID, rf"env: parse error on field \"(?P<subject>{ANY})\""),
     # Spring: PropertyPlaceholderHelper, DataSourceProperties; Micronaut; Quarkus (SmallRye Config).
     Wording(MISSING, rf"Could not resolve placeholder '(?P<subject>{ANY})'"),
@@ -80,11 +93,18 @@ COMPILED: tuple[Wording, ...] = (
         r"OptionsValidationException: [^\n]{0,120}?\b(?:The )?(?P<subject>\w{2,60}) field is required",
     ),
     Wording(MISSING, r"OptionsValidationException: [^\n]{0,120}?members: '(?P<subject>\w{2,60})'"),
+    Wording(
+        MISSING,
+        rf"Missing config(?:uration)?(?: (?:key|value|setting))?:? {Q}(?P<subject>\w{{1,60}}:[\w:]{{1,60}})",
+    ),
     # Rust: std::env::VarError, envy, config-rs, dotenvy's `expect` messages.
     Wording(
         MISSING,
         rf"(?P<subject>{UPPER})\b[^\n]{{0,40}}: (?:NotPresent|environment variable not found)",
         exact_case=True,
+    ),
+    Wording(
+        MISSING, r"`Err` value: NotPresent|^Error: environment variable not found$|: EnvVar\(NotPresent\)"
     ),
     Wording(MISSING, rf"missing value for field (?P<subject>{ANY})"),
     Wording(MISSING, rf"missing (?:configuration )?field [`\"](?P<subject>{ANY})[`\"]"),

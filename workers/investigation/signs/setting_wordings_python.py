@@ -61,6 +61,22 @@ PYTHON: tuple[Wording, ...] = (
         r"(?:Your default credentials were not found|Could not (?:load the default credentials|automatically determine credentials))",
         "GOOGLE_APPLICATION_CREDENTIALS",
     ),
+    Wording(MISSING, r"Missing key inputs argument! To use the Google AI API", "GOOGLE_API_KEY"),
+    Wording(MISSING, r"You haven't specified an A[Pp][Ii][- ][Kk]ey", "PINECONE_API_KEY"),
+    # PostgreSQL, MySQL, Prisma P1003, SQL Server, Active Record: the address names a database that is not there.
+    Wording(
+        INVALID, r"\bdatabase \"[\w-]{1,63}\" does not exist|Unknown database '[\w-]{1,63}'", "DATABASE_URL"
+    ),
+    Wording(
+        INVALID,
+        r"Database `[\w.-]{1,80}` does not exist on the database server|ActiveRecord::NoDatabaseError",
+        "DATABASE_URL",
+    ),
+    Wording(
+        INVALID,
+        r"Cannot open database \"[\w-]{1,63}\" requested by the login",
+        "ConnectionStrings__DefaultConnection",
+    ),
     Wording(INVALID, r"BadDsn: ", "SENTRY_DSN"),
     Wording(
         MISSING, r"TwilioException: Credentials are required to create a TwilioClient", "TWILIO_ACCOUNT_SID"

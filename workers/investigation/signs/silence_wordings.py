@@ -21,6 +21,8 @@ SILENCES: tuple[Wording, ...] = (
     Wording(SILENT, rf"Timeout (?:connecting to server|reading from|writing to) {HOST}:{PORT}"),
     Wording(SILENT, rf"(?P<host>{ADDRESS}):{PORT}: (?:timed out|\[Errno 110\])"),
     # MongoDB drivers, mongoose.
+    Wording(SILENT, rf"query\w{{1,4}} ETIMEOUT {HOST}"),
+    Wording(SILENT, rf"connection \d{{1,9}} to (?P<host>{ADDRESS}):{PORT} timed out"),
     Wording(
         SILENT,
         r"Server selection timed out after|No servers found yet|No suitable servers found|buffering timed out after",
@@ -68,6 +70,19 @@ SILENCES: tuple[Wording, ...] = (
         SILENT,
         r"reason: :timeout\b|\((?:Mint|Req|Finch)\.TransportError\) timeout|The operation was aborted due to timeout",
     ),
+    # Redis clients, Netty, Excon, libpq, reqwest, DBConnection, SqlClient.
+    Wording(
+        SILENT,
+        r"Timeout connecting to server|\bCommand timed out\b|RedisCommandTimeoutException|Timeout performing \w{2,20} ",
+    ),
+    Wording(
+        SILENT,
+        r"handler\.timeout\.ReadTimeoutException|connect timeout reached|^PG::\w{1,20}: timeout expired|source: TimedOut",
+    ),
+    Wording(
+        SILENT,
+        r"\b(?:tcp|ssl) (?:recv|send)(?: \(\w{1,20}\))?: timeout|Waited [\d.]{1,8} seconds$|\(os error 110\)",
+    ),
     Wording(SILENT, r"net::ERR_(?:CONNECTION_)?TIMED_OUT|upstream timed out \(110"),
 )
 CLOSURES: tuple[Wording, ...] = (
@@ -87,6 +102,17 @@ CLOSURES: tuple[Wording, ...] = (
         CLOSED,
         r"Lost connection to (?:MySQL )?server|This connection has been closed|SSL connection has been closed",
     ),
+    Wording(CLOSED, rf"connection \d{{1,9}} to (?P<host>{ADDRESS}):{PORT} closed"),
+    Wording(CLOSED, rf"connection pool for (?P<host>{ADDRESS}):{PORT} was cleared"),
+    Wording(
+        CLOSED,
+        r"[Cc]onnection already closed|InterfaceError: connection is closed|PG::UnableToSend: no connection to the server",
+    ),
+    Wording(CLOSED, rf"write tcp \S{{1,80}}->{HOST}:{PORT}: write: broken pipe"),
+    Wording(
+        CLOSED,
+        r"driver: bad connection|closing bad idle connection|\b(?:tcp|ssl) (?:recv|send)(?: \(\w{1,20}\))?: closed",
+    ),
     Wording(CLOSED, r"I/O error occurred while sending to the backend|Exception while reading from stream"),
     # Sockets and HTTP clients of each language.
     Wording(CLOSED, rf"\b[Cc]onnection reset(?: by peer)?\b|{BARE}ECONNRESET\b|ConnectionResetError"),
@@ -101,6 +127,7 @@ CLOSURES: tuple[Wording, ...] = (
     Wording(
         CLOSED, r"Unable to read data from the transport connection|Empty reply from server|cURL error 5[26]"
     ),
+    Wording(CLOSED, r"PrematureCloseException|Connection prematurely closed"),
     Wording(CLOSED, r"upstream prematurely closed connection|\(Mint\.TransportError\) socket closed"),
 )
 """A client of the service that goes away (`EPIPE`, `aborted`, `ClientDisconnect`) is none of these."""

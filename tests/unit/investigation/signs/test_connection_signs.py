@@ -316,7 +316,7 @@ READINGS: dict[str, tuple[SignKind, str]] = {
         "sqs.eu-west-1.amazonaws.com",
     ),
     "urllib.error.URLError: <urlopen error [Errno 111] Connection refused>": (REFUSED, ""),
-    "openai.APITimeoutError: Request timed out.": (SILENT, ""),
+    "openai.APITimeoutError: Request timed out.": (SILENT, "api.openai.com"),
     # HTTP clients of Node.js
     "TypeError: fetch failed\n    at node:internal/deps/undici/undici:14976:13 {\n  [cause]: Error: getaddrinfo ENOTFOUND api.payments.io\n"
     "      at GetAddrInfoReqWrap.onlookupall [as oncomplete] (node:dns:120:26) {\n    errno: -3008,\n    code: 'ENOTFOUND',\n    syscall: "
