@@ -26,8 +26,9 @@ PROPERTY = re.compile(
     r"[_-]?(?:length|len|ttl|expir\w{0,6}|lifetime|age|seconds|minutes|hours|days|ms|count|limit|size|methods?|types?|policy"
     r"|names?|fields?|headers?|providers?|ur[li]|path|file|dir|enabled|required|strategy|algo(?:rithm)?|version|rounds"
     r"|rotation|status|store|min|max|format|domain|secure|samesite|httponly"
-    r"|refreshed|created|updated|refresher|service|worker|manager|server|client|handler|middleware|controller|guard|job"
-    r"|hashers?|issuer|audience|backend|driver|scheme|realm|scope|model|class)"
+    r"|refreshed|created|updated|refresher|service|worker|manager|client|handler|middleware|controller|guard|job"
+    r"|hashers?|issuer|audience|backend|driver|scheme|realm|scope|model|class"
+    r"|reset|gate|gateway|proxy|portal|sync|cron|queue|web|api|app|frontend|server)"
     r"(?:[_-](?:seconds|minutes|hours|days|ms|s|at|in))?\Z",
     re.IGNORECASE,
 )

@@ -15,6 +15,7 @@ from workers.runtime.secret_shapes import (
     looks_secret,
 )
 
+MAX_WORD_CHARS = 14  # letters of a word; a token is longer or holds digits
 MAX_COUNT_DIGITS = 4  # digits of a number after a plural that is a count
 MAX_ELEMENT_CHARS = 500  # characters of an XML element in which its end is searched
 CONTEXT_CHARS = 60  # characters before a name that can belong to it: `jsonwebtoken.JsonWeb`
@@ -48,6 +49,11 @@ FILE = re.compile(r"(?:/[a-z0-9._-]{1,60}){2,12}\.(?:json|pem|key|crt|p12|txt|en
 AUTH_METHODS = frozenset(
     ["jwt", "bearer", "basic", "oauth", "oauth2", "session", "digest", "ldap", "saml", "iam", "peer"]
 )
+PROSE = re.compile(
+    r" (?:%|since|on|in|at|of|for|is|was|has|errors?|requests?|grows|fails?|fell|restarts?"
+    r"|\[(?:critical|warning|notice)\])(?![\w-])"
+)
+"""The next word of a sentence about a service."""
 BLOCK_SCALAR = re.compile(r"[|>][-+]?\n[ \t]+(?=\S)")
 """The start of a block of text in YAML: the value stands in the next line."""
 TYPE_NAME = re.compile(r"[A-Z][A-Za-z]+(?=\s*(?:=|\||\[|\)))")
@@ -113,7 +119,7 @@ def _value(text: str, match: re.Match[str]) -> tuple[int, str]:
         return _list(text, start, is_header=bool(match["header"]))
     if is_pair:
         return start, ""
-    if match["header"] or match["name"].lower().startswith(("passphrase", "mnemonic")):
+    if match["header"] or "phrase" in match["name"].lower() or match["name"].lower().startswith("mnemonic"):
         return _rest_of_line(text, start)
     return _bare(text, match)
 
@@ -169,6 +175,15 @@ def _rest_of_line(text: str, start: int) -> tuple[int, str]:
         return start, ""
     first = line[0].split(None, 1)[0].lower().rstrip(".,") if line[0].strip() else ""
     if first in names.SENTENCE_STARTS or not first or is_placeholder(line[0].strip()):
+        return start, ""
+    is_cookie = "cookie" in text[max(0, start - CONTEXT_CHARS) : start].lower()
+    if (
+        is_cookie
+        and "=" not in line[0]
+        and " " in line[0].strip()
+        and first.isalnum()
+        and not looks_mixed(first)
+    ):
         return start, ""
     following = NEXT_HEADER.search(line[0])
     return (start + following.start() if following else line.end()), MARK
@@ -229,6 +244,20 @@ def _call(text: str, start: int, call: re.Match[str]) -> tuple[int, str]:
     return end, call[0] + replacement
 
 
+def _is_word_about(text: str, name: str, value: re.Match[str]) -> bool:
+    """True for prose about a thing of this name, such as the service `auth`: `auth: crashed`, `token: 94 % of …`.
+
+    A password may be a word, so for names of passwords the sentence must go on.
+    """
+    word = value[0].rstrip(".,;:!?")
+    is_word = len(word) <= MAX_WORD_CHARS and (
+        word.isalpha() or (word.isdigit() and len(word) <= MAX_COUNT_DIGITS)
+    )
+    if not name.startswith(("pass", "pwd", "secret")) or name.endswith("s"):
+        return is_word
+    return is_word and PROSE.match(text, value.end()) is not None
+
+
 def _is_no_secret(text: str, match: re.Match[str], value: re.Match[str]) -> bool:
     word, name, separator = value[0], match["name"].lower(), match["separator"]
     lower = word.lower().rstrip(".!?:")
@@ -252,6 +281,8 @@ def _is_no_secret(text: str, match: re.Match[str], value: re.Match[str]) -> bool
     is_colon = separator.strip() == ":" and separator.endswith(" ")
     if not is_colon:
         return False
+    if _is_word_about(text, name, value):
+        return True
     before = text[max(0, match.start() - CONTEXT_CHARS) : match.end("name")]
     identifier = IDENTIFIER_END.search(before)
     if identifier and names.CLASS_NAME.search(identifier[0]):
