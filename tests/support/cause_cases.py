@@ -383,3 +383,16 @@ add(
     [shown(REFUSED, REDIS)],
     finding("worker_idle"),
 )
+add(
+    "no_start_command",
+    R.START_COMMAND_MISSING,
+    C.DEPLOYMENT,
+    [pattern("No start command was found", sign(SignKind.COMMAND_MISSING, "start command"))],
+    FAILED,
+)
+add(
+    "refused_database_in_lines_of_an_unknown_level",
+    R.SIBLING_DOWN,
+    C.UPSTREAM,
+    [shown(REFUSED, POSTGRES).model_copy(update={"level": "info"})],
+)

@@ -45,6 +45,7 @@ class VerdictReason(StrEnum):
     OWN_MODULE_MISSING = "own_module_missing"
     LIBRARY_MISSING = "library_missing"
     COMMAND_MISSING = "command_missing"
+    START_COMMAND_MISSING = "start_command_missing"
     START_COMMAND_WRONG = "start_command_wrong"
     APPROVAL_PENDING = "approval_pending"
     CHECKS_PENDING = "checks_pending"

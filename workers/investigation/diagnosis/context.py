@@ -41,6 +41,8 @@ LOG_PARTS = frozenset({GapPart.DEPLOYMENT_LOGS, GapPart.ERROR_LOGS, GapPart.BUIL
 WINDOW_START_SHARE = 0.1  # an onset in this first share of the window may lie before the window
 START_KINDS = frozenset({"crashed", "restart_loop", "failed_deployment", "stopped"})
 """Findings of a service that ends at or soon after its start: each start logs its cause once."""
+FAILING_KINDS = START_KINDS | {"server_errors", "error_logs"}
+"""Findings that some line of the log explains if anything does."""
 AFTER_START = timedelta(minutes=2)  # errors that end within this time of a start belong to the start
 QUIET_AFTER_START = timedelta(minutes=3)  # time without further errors that shows that the start succeeded
 QUIET_LEVELS = frozenset({"info", "debug", "trace"})
@@ -73,9 +75,12 @@ class DiagnosisContext(Citations):
         """The possible causes that the logs show, the likeliest first.
 
         Warnings and lines of standard error count only where no error explains the failure: many of them describe what
-        a service copes with.
+        a service copes with. Where a service fails and neither explains it, its other lines count, too: a logger may
+        write errors in a form whose level is not known.
         """
-        return self._rank(self.errors) + self._rank(self.warnings)
+        causes = self._rank(self.errors) + self._rank(self.warnings)
+        is_explained = any(cause.kind or cause.places for cause in causes)
+        return causes if is_explained or not self.kinds & FAILING_KINDS else causes + self._rank(self.quiet)
 
     def _rank(self, patterns: tuple[LogPattern, ...]) -> tuple[Cause, ...]:
         return rank_causes(
@@ -92,6 +97,16 @@ class DiagnosisContext(Citations):
             if pattern.level != "error" and (sign := deciding_sign(pattern)) is not None
             and (pattern.level not in QUIET_LEVELS or sign.kind in ROOT_SIGNS)
         )  # fmt: skip
+
+    @property
+    def quiet(self) -> tuple[LogPattern, ...]:
+        """Patterns below a warning that show a failed call or an exception in own code."""
+        return tuple(
+            pattern
+            for pattern in self.evidence.patterns
+            if pattern.level in QUIET_LEVELS
+            and (deciding_sign(pattern) is not None or (pattern.exception and pattern.locations))
+        )
 
     @property
     def troubled_hosts(self) -> frozenset[str]:

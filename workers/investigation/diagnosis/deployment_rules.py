@@ -34,6 +34,7 @@ WAITING_STATUSES = {
 }
 """Statuses of Railway's `DeploymentStatus` that wait for a person. A deployment of any other status is in progress."""
 DEPLOYMENT_ID_CHARS = 8  # as Railway's dashboard shortens ids
+NO_START_COMMAND = "start command"  # subject of a builder's complaint that it found none
 BUILT_FOLDERS = ("/dist/", "/build/", "/out/", "/.next/", "/.output/", "/target/", "/bin/")
 """Folders that a build creates: a file that is missing there was not built, or is started under a wrong name."""
 
@@ -165,6 +166,8 @@ def library_missing(context: DiagnosisContext, cause: Cause) -> Conclusion:
 def command_missing(context: DiagnosisContext, cause: Cause) -> Conclusion:
     """The program of the start command does not exist: not installed, or a start command that names a wrong one."""
     program = cause.subject
+    if program == NO_START_COMMAND:
+        return cause_conclusion(context, cause, VerdictReason.START_COMMAND_MISSING, Category.DEPLOYMENT, 0.8)
     module = _declaration(context, program)
     service = context.incident.service
     start = (service.start_command or "") if service else ""

@@ -118,6 +118,17 @@ def _command_missing(conclusion: Conclusion) -> Texts:
     )
 
 
+def _start_command_missing(conclusion: Conclusion) -> Texts:
+    service = conclusion.service
+    return Texts(
+        f"the newest deployment of {service} could not be built because no start command was found: "
+        f"{quote_text(conclusion)}",
+        f"Set the start command of {service} in Railway ({service}, Settings, Deploy), or add it to the repository: a "
+        "start script in package.json, a Procfile, or CMD in the Dockerfile",
+        ("check the root directory of the service: the builder looks there", "check which builder was used"),
+    )
+
+
 def _start_command_wrong(conclusion: Conclusion) -> Texts:
     service, program = conclusion.service, conclusion.subject
     command = next(iter(conclusion.names), "")
@@ -157,6 +168,7 @@ RENDERERS: dict[VerdictReason, Callable[[Conclusion], Texts]] = {
     VerdictReason.OWN_MODULE_MISSING: _own_module_missing,
     VerdictReason.LIBRARY_MISSING: _library_missing,
     VerdictReason.COMMAND_MISSING: _command_missing,
+    VerdictReason.START_COMMAND_MISSING: _start_command_missing,
     VerdictReason.START_COMMAND_WRONG: _start_command_wrong,
     VerdictReason.APPROVAL_PENDING: _stuck(
         "waits for an approval", "Approve {deployment} in Railway, or discard it"
