@@ -128,7 +128,15 @@ def _backfill(journal: WorkerStore, whole: Survey, first: datetime) -> None:
 
 def _open(journal: WorkerStore, survey: Survey, findings: list[Finding], totals: Totals) -> None:
     sweep = _claim_sweep(journal, survey)
-    names = open_incidents(sweep, journal, survey, findings, opened_at=survey.window.end, ack_seconds=60.0)
+    names = open_incidents(
+        sweep,
+        journal,
+        survey,
+        findings,
+        opened_at=survey.window.end,
+        ack_seconds=60.0,
+        min_duration_minutes=MIN_DURATION_MINUTES,
+    )
     sweep.end(EndedAs.RESOLVED, "done")
     for name in names:
         incident = journal.read_record(PREFIX + name, records.INCIDENT)

@@ -62,7 +62,7 @@ from workers.models import (
     VerificationReason,
 )
 from workers.models.proposal import ReasonKind
-from workers.notifications import messages
+from workers.notifications import answer_texts, messages
 from workers.pull_requests.propose import describe_runs
 from workers.pull_requests.rendering import commit_message, render_pull_request
 from workers.runtime.logs import _JsonFormatter, _TextFormatter
@@ -292,7 +292,7 @@ def _slack(
     answer = Answer(kind=AnswerKind.CHECK_FAILED, reason=values.reason)
     for text in (
         rendered.ack, rendered.outcome, rendered.follow_up, reported.outcome,
-        messages.format_alert_headline(values.alert), escape(messages.format_answer(answer)),
+        answer_texts.format_alert_headline(values.alert), escape(answer_texts.format_answer(answer)),
         escape(values.alert.message),
     ):  # fmt: skip
         yield "slack", text

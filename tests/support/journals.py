@@ -55,6 +55,7 @@ def open_incident(
         scripts.OPEN_INCIDENT, more=alert_notifications, journal=key,
         notification=notification_key(journal_id(key)), fingerprint=fingerprint, incident_record=incident_record,
         ack_after_ms=ack_after_ms, findings_record=findings_record, forwarded=0, sweep=f"sweep of {key}", group="",
+        before_record="", seen_at=0,
     )  # fmt: skip
     return answer.decode()
 

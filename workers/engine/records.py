@@ -27,6 +27,7 @@ from workers.models import (
     PullRequest,
     RemoteRepository,
     SlackMessage,
+    Summary,
     Survey,
     Transcript,
     Usage,
@@ -47,6 +48,11 @@ OPENED_AT = Record("opened_at", datetime)  # the time under which the sweep's in
 # An incident: the newest findings of its cause and of its symptoms, which later sweeps keep current.
 LATEST_FINDINGS = Record("latest_findings", list[Finding])
 SYMPTOMS = Record("symptoms", list[Finding])
+# The windows of the service from before the onset, with which later windows are compared.
+BEFORE = Record("before", list[Summary])
+MEASURED = Record(
+    "measured", FollowUp
+)  # what the latest sweep that did not find the trouble measured of the service
 
 # An incident: what its stages compute, in order.
 EVIDENCE = Record("evidence", Evidence)

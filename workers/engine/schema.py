@@ -12,14 +12,14 @@
 | `pings` | hash (journal) | START_WATCHDOG, STORE_ALERT | for ever |
 | `schedule` | sorted set: journal → when it is due (ms) | every script that opens or releases a journal | for ever |
 | `open` | hash: fingerprint → open incident | OPEN_INCIDENT, END, CANCEL, RETRY | for ever |
-| `open:last_end:<fingerprint>` | string: when the last occurrence ended (ms) | END, CANCEL | 30 days |
+| `open:last_end:<fingerprint>` | string: when the last occurrence ended (ms), a space, and its `EndedAs` | END, CANCEL | 30 days, for chronic trouble as long as it lasts |
 | `ended` | sorted set: journal → when it ended (ms), newest 1,000 | END, CANCEL | 30 days |
 | `slot:<environment>` | hash: `n`, `queued_sweep`, `running_sweep`, `cursor` | ENQUEUE_ON_SWEEP, CLAIM, END, CANCEL, ADVANCE_CURSOR | 30 days |
 | `opened:<environment>` | sorted set: incident → when it was announced (ms) | ASSIGN_GROUP | 30 minutes |
 | `group:<environment>` | string: the open incident group | ASSIGN_GROUP | 30 minutes |
 | `dedup:<key>` | string: the alert that answers for repeats | STORE_ALERT | the sender's window, at most 7 days |
 | `received:<environment>` | sorted set: event → when (ms), newest 1,000 | STORE_ALERT | 2 days |
-| `no_problem:<digest>` | string: the alert that was answered "no problem" | `incidents.opening` | 5 minutes |
+| `no_problem:<digest>` | string: the alert that got an answer lately | `incidents.answers` | 5 minutes |
 | `reserved:<digest>` | string: the incident that fixes this fault location | RESERVE | 30 days, or until it is released |
 | `rejected:<digest>` | string: number of the pull request that a person closed | `incidents.rejections` | 30 days |
 | `budget:<yyyymmdd>` | hash: `runs`, `cost`, `run:<incident>`, `service:<id>` | RESERVE_BUDGET, SETTLE_BUDGET, COUNT_AGENT_RUN, CANCEL | 3 days |
@@ -53,6 +53,7 @@ Fields of a journal, all of them bytes; times are milliseconds of Redis's clock:
 | sweep: `a:<alert id>`, `same:<scope>` | the alerts that it answers; the first alert of each scope | ENQUEUE_ON_SWEEP |
 | incident: `firings`, `found_by` | sweeps that found it; the last of them | OPEN_INCIDENT |
 | incident: `clean_sweeps`, `recovery`, `recovered_by` | sweeps in a row without it, how they saw its service (`healthy`, `removed`, `still_sick`), the last of them | UPDATE_RECOVERY |
+| incident: `found_at`, `quiet_ms`, `relapse_ms` | the end of the last window with its trouble (ms); the time without it, as of the last sweep; the longest time after which it came back | OPEN_INCIDENT, UPDATE_RECOVERY |
 | incident: `suppressed_by` | the incident of which it is a symptom | SUPPRESS, UNSUPPRESS |
 | incident: `group` | the incident group that announces it | ASSIGN_GROUP, OPEN_INCIDENT |
 | incident: `repository`, `reserved` | where it is fixed; its reservations, comma-separated | `engine.reservations` |

@@ -1,51 +1,210 @@
-"""Answers that belong to no incident: an alert whose trouble a sweep does not see, and reports about Trackwalker."""
+"""Answers that belong to no incident: what a sweep saw of the service that an alert names, and our own reports.
+
+An all-clear needs everything: the service exists and runs, it was measured, nothing that concerns it could not be read,
+no incident of it is open, and not even a notice is about it.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from workers.engine import records
 from workers.engine.codec import pack
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import (
+    OPEN,
     alert_key,
     alert_notification_key,
+    journal_id,
     no_problem_key,
     operational_notification_key,
 )
 from workers.incidents.intake import RECHECK_SUFFIX, is_problem_alert
-from workers.models import Alert, Answer, AnswerKind, DropReason, Survey, digest
+from workers.incidents.wellness import is_running
+from workers.models import (
+    Alert,
+    Answer,
+    AnswerKind,
+    DropReason,
+    Finding,
+    Gap,
+    GapPart,
+    Incident,
+    Service,
+    Severity,
+    Survey,
+    digest,
+)
 
 # Delay of the second check of an alert whose service looks healthy, because metrics may lag behind.
 RECHECK_SECONDS = 300.0
+MAX_FINDINGS = 3  # findings that an answer lists, worst first
 
 
-def answer_no_problem(store: JournalStore, survey: Survey, alert: Alert, scope: str) -> None:
-    """Answer an alert whose trouble the sweep does not see, and schedule one more check.
+def answer_from_survey(
+    store: JournalStore, survey: Survey, findings: Sequence[Finding], alert: Alert, scope: str
+) -> None:
+    """Answer an alert that no incident of this sweep covers with what was seen, and schedule one more check.
 
     A forwarded text that names no service of the environment may be about anything and gets no answer.
 
     Args:
+        findings: all findings of the sweep.
         scope: alerts with the same scope share one answer until the second check.
     """
     if not is_problem_alert(alert) or alert.id.endswith(RECHECK_SUFFIX):
         return
-    has_service = alert.source == "railway" or alert.service_id or alert.service_name
-    if not has_service and not any(mentions(alert.message, service.name) for service in survey.services):
+    named = _named_services(alert, survey)
+    is_owed = alert.source == "railway" or alert.service_id or alert.service_name
+    if not is_owed and not named:
         return
-    key = alert_notification_key(alert.id)
-    answer = Answer(
-        kind=AnswerKind.NO_PROBLEM, minutes=survey.window.minutes, failed_reads=survey.failed_reads
+    if (
+        not named
+        and (alert.service_id or alert.service_name)
+        and not _is_unknown_everywhere(store, survey, alert)
+    ):
+        return
+    answer = make_answer(survey, findings, alert, named, _open_incidents(store, survey))
+    _send(store, survey, alert, answer, scope)
+    recheck = alert.model_copy(update={"id": alert.id + RECHECK_SUFFIX})
+    fields = {records.ALERT.field: records.ALERT.pack(recheck)}
+    store.open_with(alert_key(recheck.id), "intake", fields, after=RECHECK_SECONDS)
+
+
+def make_answer(
+    survey: Survey, findings: Sequence[Finding], alert: Alert, named: Sequence[Service],
+    incidents: Sequence[tuple[str, Incident]],
+) -> Answer:  # fmt: skip
+    """What the sweep says to the alert. Pure.
+
+    Args:
+        named: the services that the alert names; empty if it names none, or one that does not exist.
+        incidents: the open incidents of the environment, with their ids.
+    """
+    ids = {service.id for service in named}
+    wants_service = bool(alert.service_id or alert.service_name)
+    own = [
+        finding
+        for finding in _by_severity(findings)
+        if finding.service_id in ids or not (ids or wants_service)
+    ]
+    covering = [item for item in incidents if not (ids or wants_service) or ids & _affected_ids(item[1])]
+    gaps = _gaps(survey, named)
+    kind = _choose_kind(survey, own, covering, named, has_gaps=bool(gaps), wants_service=wants_service)
+    traffic = [minute for service in named for minute in service.traffic]
+    return Answer(
+        kind=kind,
+        minutes=survey.window.minutes,
+        failed_reads=gaps,
+        findings=tuple(own[:MAX_FINDINGS]),
+        incident_id=covering[0][0] if covering else "",
+        requests=sum(minute.requests for minute in traffic) if traffic else None,
+        failed_requests=sum(minute.server_errors for minute in traffic),
+        platform_incident=survey.platform_incident or "",
+        reason=f"{survey.project_name}/{survey.environment_name}",
     )
-    if _is_answered_recently(store, survey, alert, scope):
+
+
+def _choose_kind(
+    survey: Survey, own: Sequence[Finding], covering: Sequence[object], named: Sequence[Service], *,
+    has_gaps: bool, wants_service: bool,
+) -> AnswerKind:  # fmt: skip
+    """The first statement that holds, gravest first."""
+    if wants_service and not named:
+        incomplete = any(gap.part is GapPart.ENVIRONMENT for gap in survey.failed_reads)
+        return AnswerKind.UNCLEAR if incomplete else AnswerKind.UNKNOWN_SERVICE
+    statements = (
+        (any(finding.chronic for finding in own), AnswerKind.CHRONIC),
+        (bool(covering), AnswerKind.OPEN_INCIDENT),
+        (bool(own), AnswerKind.SEEN),
+        (has_gaps, AnswerKind.UNCLEAR),
+        (any(not _is_up(service) for service in named), AnswerKind.NOT_RUNNING),
+        (any(not _is_measured(service) for service in named), AnswerKind.NO_DATA),
+    )
+    return next((kind for holds, kind in statements if holds), AnswerKind.NO_PROBLEM)
+
+
+def _is_up(service: Service) -> bool:
+    return bool(service.cron or service.sleeps) or is_running(service)
+
+
+def _is_measured(service: Service) -> bool:
+    has_samples = any(usage.cpu or usage.memory for usage in service.usage)
+    return has_samples or any(minute.requests for minute in service.traffic)
+
+
+def _by_severity(findings: Sequence[Finding]) -> list[Finding]:
+    order = list(Severity)
+    return sorted(findings, key=lambda finding: -order.index(finding.severity))
+
+
+def _gaps(survey: Survey, named: Sequence[Service]) -> tuple[Gap, ...]:
+    """Everything that could not be read and is not about another service."""
+    names = {service.name for service in named}
+    return tuple(
+        gap for gap in survey.failed_reads if not names or gap.subject is None or gap.subject in names
+    )
+
+
+def _affected_ids(incident: Incident) -> set[str]:
+    return {
+        incident.subject.key,
+        *(finding.service_id for finding in (*incident.findings, *incident.symptoms)),
+    }
+
+
+def _named_services(alert: Alert, survey: Survey) -> list[Service]:
+    """The services that the alert is about, by id, by name, or by the words of a forwarded text."""
+    if alert.service_id or alert.service_name:
+        return [
+            service
+            for service in survey.services
+            if service.id == alert.service_id or service.name == alert.service_name
+        ]
+    if alert.source != "slack":
+        return []
+    return [service for service in survey.services if mentions(alert.message, service.name)]
+
+
+def _open_incidents(store: JournalStore, survey: Survey) -> list[tuple[str, Incident]]:
+    """The open incidents of the environment by id, oldest first, with the symptoms that sweeps have found since."""
+    incidents = []
+    for raw in store.command("hvals", OPEN):
+        fields = store.fields(raw.decode())
+        incident = records.INCIDENT.read(fields)
+        if incident is None or incident.environment_id != survey.environment_id or "ended" in fields:
+            continue
+        symptoms = records.SYMPTOMS.read(fields)
+        if symptoms is not None:
+            incident = incident.model_copy(update={"symptoms": tuple(symptoms)})
+        incidents.append((journal_id(raw.decode()), incident))
+    return sorted(incidents, key=lambda item: (item[1].opened_at, item[0]))
+
+
+def _is_unknown_everywhere(store: JournalStore, survey: Survey, alert: Alert) -> bool:
+    """True once no environment that the alert can mean has its service: the last of their sweeps says so."""
+    sweeps = sum(name.startswith("on:") for name in store.fields(alert_key(alert.id)))
+    if sweeps <= 1:
+        return True
+    key = alert_notification_key(alert.id)
+    if not store.command("exists", key):
+        return True
+    store.command("hset", key, f"unknown:{survey.environment_id}", "1")
+    return sum(name.startswith("unknown:") for name in store.fields(key)) >= sweeps
+
+
+def _send(store: JournalStore, survey: Survey, alert: Alert, answer: Answer, scope: str) -> None:
+    key = alert_notification_key(alert.id)
+    kinds = ",".join(f"{finding.kind}:{finding.severity.value}" for finding in answer.findings)
+    gaps = ",".join(gap.part.value for gap in answer.failed_reads)
+    same_answer = digest(scope, answer.kind.value, kinds, gaps)
+    if _is_answered_recently(store, survey, alert, same_answer):
         store.wake(key, drop_reason=DropReason.ANSWERED_RECENTLY.value)
     elif not store.wake(key, answer=pack(answer, Answer)):
         # No acknowledgement was scheduled for a forwarded alert, so it has no notification yet.
         fields = {records.ALERT.field: records.ALERT.pack(alert), "answer": pack(answer, Answer)}
         store.open_with(key, "notify", fields)
-    recheck = alert.model_copy(update={"id": alert.id + RECHECK_SUFFIX})
-    fields = {records.ALERT.field: records.ALERT.pack(recheck)}
-    store.open_with(alert_key(recheck.id), "intake", fields, after=RECHECK_SECONDS)
 
 
 def answer_alert(store: JournalStore, alert_id: str, answer: Answer) -> bool:
@@ -64,7 +223,7 @@ def mentions(text: str, service: str) -> bool:
 
 
 def _is_answered_recently(store: JournalStore, survey: Survey, alert: Alert, scope: str) -> bool:
-    """True if another alert with the same scope was answered since the last recheck began."""
+    """True if another alert got the same answer to the same question since the last recheck began."""
     key = no_problem_key(digest(survey.environment_id, scope))
     # SET NX: the first alert answers; the same alert asks again when its sweep is repeated after a crash.
     is_first = store.command("set", key, alert.id, int(RECHECK_SECONDS), None, True)

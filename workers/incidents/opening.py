@@ -6,7 +6,7 @@ No other module opens an incident.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from workers.detection import CauseGroup, group_by_cause
 from workers.detection.causes import SYMPTOM_KINDS
@@ -18,34 +18,35 @@ from workers.engine.schema import (
     alert_notification_key,
     journal_id,
     journal_key,
-    last_end_key,
     notification_key,
 )
+from workers.history import summary_store
 from workers.incidents import grouping
-from workers.incidents.answers import answer_no_problem, mentions
+from workers.incidents.answers import answer_from_survey, mentions
+from workers.incidents.before_onset import windows_before_onset
+from workers.incidents.incident_of_cause import is_residual, make_incident, split_chronic
 from workers.incidents.intake import RECHECK_SUFFIX, is_problem_alert
-from workers.incidents.recovery import CLEAN_SWEEPS, Recovery, assess_recovery
+from workers.incidents.recovery import CLEAN_SWEEPS, Recovery, assess_recovery, measure_service
 from workers.incidents.siblings import with_siblings
 from workers.models import (
     Alert,
     Finding,
     Incident,
     Severity,
+    Summary,
     Survey,
-    affected_services,
     alerting_findings,
     digest,
 )
 
 MAX_ALERTS_PER_SWEEP = 200  # different alerts: a claim reads them all, so the rest waits for the next sweep
-MAX_SYMPTOMS = 20  # symptom findings that an incident keeps: more say nothing new about its cause
 REFRESHED_FIELDS = ("findings", "symptoms", "service", "siblings", "window", "failed_reads")
 """Fields that an unsuppressed incident without evidence takes from the latest sweep."""
 
 
 def open_incidents(
     sweep: Claim, store: JournalStore, survey: Survey, findings: list[Finding], *,
-    opened_at: datetime, ack_seconds: float,
+    opened_at: datetime, ack_seconds: float, min_duration_minutes: float,
 ) -> list[str]:  # fmt: skip
     """Open or update an incident per cause, count the sweep as clean for the others, and answer the alerts.
 
@@ -54,14 +55,16 @@ def open_incidents(
 
     Args:
         ack_seconds: delay of the acknowledgement after the alert; a critical incident is acknowledged at once.
+        min_duration_minutes: as the findings were detected with.
 
     Returns:
         Ids of the incidents that hold the sweep's trouble.
     """
-    alerts, causes = alerts_of(sweep), group_by_cause(findings, survey)
+    alerts = alerts_of(sweep)
+    causes = split_chronic(store, survey, group_by_cause(findings, survey))
     alert_ids = tuple(alert.id for alert in alerts)
-    pairs = [(cause, _make_incident(store, survey, cause, opened_at, alert_ids)) for cause in causes]
-    pairs = [(cause, incident) for cause, incident in pairs if not _is_residual(store, incident)]
+    pairs = [(cause, make_incident(store, survey, cause, opened_at, alert_ids)) for cause in causes]
+    pairs = [(cause, incident) for cause, incident in pairs if not is_residual(store, incident)]
     pairs = [(cause, with_siblings(incident, survey, findings)) for cause, incident in pairs]
     incidents = [incident for _, incident in pairs]
     # Assigned before the first incident is open, because its acknowledgement may be due at once.
@@ -70,18 +73,29 @@ def open_incidents(
     incident_ids: list[str] = []
     answered: set[str] = set()
     for cause, incident in pairs:
-        matching = _matching_alerts(alerts, cause, is_likeliest=cause is causes[0])
+        matching = [
+            alert
+            for alert in _matching_alerts(alerts, cause, is_likeliest=cause is causes[0])
+            if alert.id not in answered and not _is_old_news(store, incident)
+        ]
         incident_id = _open(sweep, store, incident, matching, ack_seconds, incident_group)
         pure_symptoms = [finding for finding in cause.symptoms if finding.service_id not in cause_keys]
         _update_symptoms(store, incident, incident_id, pure_symptoms)
         incident_ids.append(incident_id)
         answered |= {alert.id for alert in matching}
-    symptom_services = {finding.service_id for cause in causes for finding in cause.symptoms}
-    _update_recovery(sweep, store, survey, findings, incident_ids, symptom_services)
+    _update_recovery(sweep, store, survey, findings, incident_ids, causes, min_duration_minutes)
     for alert in alerts:
         if alert.id not in answered:
-            answer_no_problem(store, survey, alert, dedup_scope(alert))
+            answer_from_survey(store, survey, findings, alert, dedup_scope(alert))
     return incident_ids
+
+
+def _is_old_news(store: JournalStore, incident: Incident) -> bool:
+    """True for chronic trouble that was reported before: its post is old, so an alert about it gets its own answer."""
+    if not incident.is_chronic:
+        return False
+    holder = store.command("hget", OPEN, incident.fingerprint)
+    return holder is not None and holder.decode() != journal_key(incident.id)
 
 
 def dedup_scope(alert: Alert) -> str:
@@ -128,46 +142,6 @@ def _names_no_service(alert: Alert) -> bool:
     return not has_service and alert.source == "railway" and is_problem_alert(alert)
 
 
-def _make_incident(
-    store: JournalStore, survey: Survey, cause: CauseGroup, at: datetime, alert_ids: tuple[str, ...]
-) -> Incident:
-    subject = cause.subject
-    fingerprint = digest(survey.environment_id, subject.key)
-    # An occurrence that was opened in this minute may have ended in it: each has a minute of its own.
-    while store.command("hexists", journal_key(f"incident:{fingerprint}:{at:%Y%m%dT%H%M}"), "ended"):
-        at += timedelta(minutes=1)
-    return Incident(
-        fingerprint=fingerprint,
-        occurrence=f"{at:%Y%m%dT%H%M}",
-        project_id=survey.project_id,
-        project_name=survey.project_name,
-        environment_id=survey.environment_id,
-        environment_name=survey.environment_name,
-        subject=subject,
-        service=next((service for service in survey.services if service.id == subject.key), None),
-        findings=tuple(cause.findings),
-        symptoms=tuple(cause.symptoms[:MAX_SYMPTOMS]),
-        window=survey.window,
-        opened_at=at,
-        alert_ids=alert_ids,
-        failed_reads=survey.failed_reads,
-    )
-
-
-def _is_residual(store: JournalStore, incident: Incident) -> bool:
-    """True if all findings predate the end of the incident's previous occurrence."""
-    ended_at = store.command("get", last_end_key(incident.fingerprint))
-    if ended_at is None or store.command("hexists", OPEN, incident.fingerprint):
-        return False
-    # Race: the survey was taken before that end, and this stage runs after it.
-    if incident.window.end.timestamp() * 1000 < int(ended_at):
-        return True
-    return not any(
-        finding.ongoing or finding.since.timestamp() * 1000 >= int(ended_at)
-        for finding in alerting_findings(incident.findings)
-    )
-
-
 def _open(
     sweep: Claim, store: JournalStore, incident: Incident, alerts: list[Alert], ack_seconds: float,
     incident_group: str,
@@ -175,6 +149,7 @@ def _open(
     """Open the incident unless one of its cause is open. Returns the id of the incident that holds the trouble."""
     waited = max(((incident.opened_at - alert.received_at).total_seconds() for alert in alerts), default=0.0)
     delay = 0.0 if incident.severity is Severity.CRITICAL else max(0.0, ack_seconds - waited)
+    before = _windows_before(store, incident)
     holder_key: bytes = store.run(
         scripts.OPEN_INCIDENT,
         more=[alert_notification_key(alert.id.removesuffix(RECHECK_SUFFIX)) for alert in alerts],
@@ -188,8 +163,18 @@ def _open(
         forwarded=int(any(alert.source == "slack" for alert in alerts)),
         sweep=sweep.key,
         group=incident_group,
+        before_record=records.BEFORE.pack(before) if before else "",
+        seen_at=_milliseconds(incident.window.end),
     )
     return journal_id(holder_key.decode())
+
+
+def _windows_before(store: JournalStore, incident: Incident) -> list[Summary]:
+    """The windows from before the onset, for an incident that is opened now."""
+    if store.command("hexists", OPEN, incident.fingerprint):
+        return []
+    history = summary_store.read(store, incident.environment_id, incident.window.end)
+    return windows_before_onset(incident, history)
 
 
 def _update_symptoms(
@@ -220,22 +205,41 @@ def _update_symptoms(
 
 def _update_recovery(
     sweep: Claim, store: JournalStore, survey: Survey, findings: list[Finding], reported_ids: Collection[str],
-    symptom_services: Collection[str],
+    causes: Sequence[CauseGroup], min_duration_minutes: float,
 ) -> None:  # fmt: skip
     """Record how this sweep saw every open incident of the environment that it did not find."""
-    affected = affected_services(findings)
-    # While a service counts as a symptom, or Railway has an incident, its own trouble cannot be told apart.
-    affected |= set(symptom_services)
+    elsewhere = _found_elsewhere(causes)
     for raw in store.command("hvals", OPEN):
         key = raw.decode()
-        incident = store.read_record(key, records.INCIDENT)
-        if incident is None or incident.environment_id != survey.environment_id:
-            continue
         if journal_id(key) in reported_ids:
             continue
-        newest = store.read_record(key, records.LATEST_FINDINGS) or []
-        recovery = assess_recovery(incident, newest, survey, findings)
-        if incident.subject.key in affected:
+        fields = store.fields(key)
+        incident = records.INCIDENT.read(fields)
+        if incident is None or incident.environment_id != survey.environment_id:
+            continue
+        recovery = assess_recovery(
+            incident, records.LATEST_FINDINGS.read(fields) or [], survey, findings,
+            before=records.BEFORE.read(fields) or (), min_duration_minutes=min_duration_minutes,
+        )  # fmt: skip
+        if incident.subject.key in elsewhere:
             recovery = Recovery.STILL_SICK
         if recovery:
-            store.run(scripts.UPDATE_RECOVERY, journal=key, sweep=sweep.key, recovery=recovery.value)
+            store.run(
+                scripts.UPDATE_RECOVERY, journal=key, sweep=sweep.key, recovery=recovery.value,
+                seen_at=_milliseconds(survey.window.end),
+                measured_record=records.MEASURED.pack(measure_service(incident, survey)),
+            )  # fmt: skip
+
+
+def _found_elsewhere(causes: Sequence[CauseGroup]) -> set[str]:
+    """The services whose trouble counts as that of another cause: their own cannot be told apart meanwhile."""
+    return {
+        finding.service_id
+        for cause in causes
+        for finding in (*alerting_findings(cause.findings), *cause.symptoms)
+        if finding.service_id != cause.subject.key
+    }
+
+
+def _milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

@@ -7,6 +7,7 @@ without one ends after consecutive clean sweeps. A pull request that a person cl
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from workers import detection
@@ -18,18 +19,19 @@ from workers.engine.journal_store import JournalStore
 from workers.engine.schema import EndedAs
 from workers.errors import RailwayBusy
 from workers.history import summary_store
-from workers.incidents import rejections
-from workers.incidents.recovery import Recovery, required_sweeps
+from workers.incidents import merges, rejections
+from workers.incidents.recovery import Recovery, required_quiet_ms, required_sweeps
 from workers.models import (
-    Deployment,
     Environment,
     Finding,
     FollowUp,
     FollowUpResult,
     Gap,
+    History,
     Incident,
     PullRequest,
     Severity,
+    Summary,
     Survey,
     Window,
     affected_services,
@@ -44,7 +46,8 @@ MAX_POLL_SECONDS = 300.0  # longest interval between them
 POLLS_PER_AGE = 20  # an incident of age A reads its pull request every A / 20: fresh ones are merged soonest
 # Age up to which a merge is polled at the shortest interval, because Railway builds it within minutes.
 FRESH_MERGE = timedelta(minutes=5)
-DEPLOY_TIMEOUT_SECONDS = 2 * 3600.0  # a merge that is not live by then was not deployed
+DEPLOY_TIMEOUT = timedelta(days=1)  # a merge that is not live by then is not followed any longer
+MAX_WAIT_FOR_REQUESTS = timedelta(days=1)  # a fix that no request has reached by then cannot be verified
 MAX_MEASUREMENTS = 5  # attempts, within about a minute, to measure a window that Railway cannot deliver now
 MAX_DEPLOYMENTS = 10  # newest deployments of a service among which the merge is looked up
 MAX_STILL_AFFECTED = 4  # names of symptom services in a follow-up
@@ -92,16 +95,28 @@ def _next_stage(claim: Claim) -> str:
 def _await_recovery(claim: Claim, notify: str) -> None:
     recovery = claim.text("recovery")
     checks = required_sweeps(recovery)
-    if int(claim.text("clean_sweeps", "0")) < checks:
+    if int(claim.text("clean_sweeps", "0")) < checks or _is_too_soon(claim):
         claim.advance("watch", after=RECHECK_SECONDS)
         return
     if claim.get(records.FOLLOW_UP) is None:
         removed = recovery == Recovery.REMOVED
         result = FollowUpResult.REMOVED if removed else FollowUpResult.RESOLVED
-        claim.record(records.FOLLOW_UP, FollowUp(result=result, checks=checks))
+        measured = claim.get(records.MEASURED) or FollowUp(result=result)
+        claim.record(records.FOLLOW_UP, measured.model_copy(update={"result": result, "checks": checks}))
     # A sweep that found the trouble again in the meantime has raised the wake-up counter, and `end` refuses.
     if not claim.end(EndedAs.RESOLVED, "resolved", notify=notify, final=False):
         claim.advance("watch")
+
+
+def _is_too_soon(claim: Claim) -> bool:
+    """True while the trouble has stayed away for less time than its kind, or its relapses, call for."""
+    if claim.text("recovery") == Recovery.REMOVED:
+        return False
+    trouble = alerting_findings(
+        (*claim.need(records.INCIDENT).findings, *(claim.get(records.LATEST_FINDINGS) or ()))
+    )
+    needed = required_quiet_ms(trouble, int(float(claim.text("relapse_ms", "0"))))
+    return int(float(claim.text("quiet_ms", "0"))) < needed
 
 
 def _poll_seconds(claim: Claim, now: datetime) -> float:
@@ -128,21 +143,20 @@ def _verify_merge(
     """Wait for the deployment of the merge and then measure a window that lies wholly after it."""
     merged_at = claim.step(records.MERGED_AT, lambda: now)
     environment = Environment(project_id=incident.project_id, environment_id=incident.environment_id)
-    live = _find_deployment(railway, environment, incident, pull, merged_at)
+    deployments = railway.deployments(environment, incident.subject.key, MAX_DEPLOYMENTS)
+    live = merges.live_deployment(deployments, pull, merged_at)
     if live is None:
-        if (now - merged_at).total_seconds() > DEPLOY_TIMEOUT_SECONDS:
-            missing = FollowUp(result=FollowUpResult.NOT_DEPLOYED, pull_number=pull.number)
-            _finish(claim, missing, notify)
-            return
-        fresh = now <= merged_at + FRESH_MERGE
-        claim.advance("watch", after=MIN_POLL_SECONDS if fresh else _poll_seconds(claim, now))
+        _await_deployment(
+            claim, merges.assess_deployment(deployments, pull, merged_at), merged_at, now, notify
+        )
         return
     start = live.status_at or live.created_at
     ready = start + timedelta(minutes=settings.verify_minutes)
     if now < ready:
         claim.advance("watch", after=max(1.0, (ready - now).total_seconds()))
         return
-    window = Window(start=start, end=now)
+    longest = max(settings.window_minutes, settings.verify_minutes)
+    window = Window(start=max(start, now - timedelta(minutes=longest)), end=now)
 
     def measure() -> Survey:
         survey = snapshot.take_survey(railway, environment, window, settings.sample_seconds)
@@ -150,36 +164,55 @@ def _verify_merge(
             raise RailwayBusy(f"cannot be measured again now: {'; '.join(map(describe_gap, gaps))}")
         return survey
 
-    survey = claim.step(records.SURVEY_AFTER_MERGE, measure)
-    history = summary_store.read(store, incident.environment_id, start)
-    baselines = summary_store.baseline_windows(history, start)
-    findings = detection.detect(survey, min_duration_minutes=settings.min_duration_minutes, history=baselines)
-    _finish(claim, compare(incident, survey, findings), notify)
+    survey = claim.get(records.SURVEY_AFTER_MERGE) or measure()
+    before = claim.get(records.BEFORE) or []
+    if merges.shows_nothing(incident, survey, before) and now - start < MAX_WAIT_FOR_REQUESTS:
+        claim.advance("watch", after=RECHECK_SECONDS, reason="no requests since the deployment")
+        return
+    survey = claim.step(records.SURVEY_AFTER_MERGE, lambda: survey)
+    history: History = {incident.subject.key: before}
+    if not before:
+        stored = summary_store.read(store, incident.environment_id, start)
+        history = summary_store.baseline_windows(stored, start)
+    findings = detection.detect(survey, min_duration_minutes=settings.min_duration_minutes, history=history)
+    _finish(claim, compare(incident, survey, findings, before), notify)
 
 
-def _find_deployment(
-    railway: Railway, environment: Environment, incident: Incident, pull: PullRequest, merged_at: datetime
-) -> Deployment | None:
-    """The live deployment of the merge commit, or a live deployment that is newer than the merge."""
-    deployments = railway.deployments(environment, incident.subject.key, MAX_DEPLOYMENTS)
-    live = [
-        deployment for deployment in deployments if deployment.status == "SUCCESS" and not deployment.stopped
-    ]
-    exact = [
-        deployment for deployment in live if pull.merge_commit and deployment.commit == pull.merge_commit
-    ]
-    newer = [deployment for deployment in live if deployment.commit and deployment.created_at > merged_at]
-    return next(iter([*exact, *newer]), None)
+def _await_deployment(
+    claim: Claim, missing: FollowUp, merged_at: datetime, now: datetime, notify: str
+) -> None:
+    """Say once why the merge is not live, and look again until a day has passed."""
+    age = now - merged_at
+    if age > DEPLOY_TIMEOUT:
+        _finish(claim, missing, notify)
+        return
+    reported = claim.get(records.FOLLOW_UP)
+    if age >= merges.patience(missing.deployment_status) and reported != missing:
+        _replace_follow_up(claim, missing)
+        claim.advance("watch", after=_poll_seconds(claim, now), notify=notify)
+        return
+    claim.advance("watch", after=MIN_POLL_SECONDS if age <= FRESH_MERGE else _poll_seconds(claim, now))
 
 
-def compare(incident: Incident, survey: Survey, findings: list[Finding]) -> FollowUp:
+def _replace_follow_up(claim: Claim, follow_up: FollowUp) -> None:
+    """Record a follow-up; one that says something else than the one before is a reply of its own."""
+    if claim.get(records.FOLLOW_UP) not in (None, follow_up):
+        claim.set_fields(rewatch_count=str(int(claim.text("rewatch_count", "0")) + 1))
+    claim.record(records.FOLLOW_UP, follow_up)
+
+
+def compare(
+    incident: Incident, survey: Survey, findings: list[Finding], before: Sequence[Summary] = ()
+) -> FollowUp:
     """Whether the signature of the incident is gone in a survey of the time after the deployment. Pure.
 
-    Trouble that is the service's baseline by now has not recovered. A notice that accompanied the trouble was not
-    part of it and may stay.
+    A notice of the same kind that goes on is the trouble in a milder form, and what was not measured is not gone. A
+    notice that accompanied the trouble was not part of it and may stay.
+
+    Args:
+        findings: what was found against the windows `before` the onset, if they are known.
     """
     kinds = {finding.kind for finding in incident.opening_findings}
-    only_notices = not alerting_findings(incident.findings)
     own = [
         finding
         for finding in findings
@@ -188,7 +221,9 @@ def compare(incident: Incident, survey: Survey, findings: list[Finding]) -> Foll
     remaining = [
         finding
         for finding in own
-        if finding.is_baseline or finding.severity is not Severity.NOTICE or only_notices
+        # What matches the time before the onset is as it was.
+        if not (finding.is_baseline and before)
+        and (finding.is_baseline or finding.ongoing or finding.severity is not Severity.NOTICE)
     ]
     service = next((service for service in survey.services if service.id == incident.subject.key), None)
     traffic = service.traffic if service else ()
@@ -203,6 +238,8 @@ def compare(incident: Incident, survey: Survey, findings: list[Finding]) -> Foll
     gaps = _new_gaps(incident, survey)
     if not remaining and (service is None or gaps):
         return FollowUp(result=FollowUpResult.UNMEASURED, gaps=tuple(gaps))
+    if not remaining and merges.shows_nothing(incident, survey, before):
+        return FollowUp(result=FollowUpResult.UNMEASURED, reason=merges.NO_REQUESTS)
     return measured
 
 
@@ -223,7 +260,7 @@ def _still_affected(incident: Incident, findings: list[Finding]) -> tuple[str, .
 
 
 def _finish(claim: Claim, result: FollowUp, notify: str) -> None:
-    claim.record(records.FOLLOW_UP, result)
+    _replace_follow_up(claim, result)
     ended_as = EndedAs.FIX_VERIFIED if result.is_recovered else EndedAs.FIX_FAILED
     claim.end(ended_as, "fix verified" if result.is_recovered else "fix not verified", notify=notify)
     log.info("follow-up ended", extra={"journal": claim.id, "result": result.result.value})

@@ -123,6 +123,12 @@ class Incident(Model):
         return alerting_findings(self.findings) or self.findings
 
     @property
+    def is_chronic(self) -> bool:
+        """True if all of its trouble is older than the history: it is reported once, and never as critical."""
+        return all(finding.chronic for finding in self.opening_findings)
+
+    @property
     def severity(self) -> Severity:
         order = list(Severity)
-        return max((finding.severity for finding in self.findings), key=order.index)
+        worst = max((finding.severity for finding in self.findings), key=order.index)
+        return Severity.WARNING if self.is_chronic and worst is Severity.CRITICAL else worst

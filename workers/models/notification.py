@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from workers.models.base import Model, Moment
 from workers.models.clean_text import Exact
+from workers.models.incident import Finding
 from workers.models.survey import Gap
 
 
@@ -13,6 +14,21 @@ class AnswerKind(StrEnum):
     """Why a notification that belongs to no incident is sent."""
 
     NO_PROBLEM = "no_problem"
+    """Everything that concerns the service was read, and it is well."""
+    CHRONIC = "chronic"
+    """The service has been sick for as long as the history reaches."""
+    OPEN_INCIDENT = "open_incident"
+    """An incident of the service is open, although this check found no trouble above a notice."""
+    SEEN = "seen"
+    """Something was seen that is no incident: a notice, or the rest of an incident that has ended."""
+    UNCLEAR = "unclear"
+    """Something could not be read, so this check shows nothing."""
+    NOT_RUNNING = "not_running"
+    """No deployment of the service is running."""
+    NO_DATA = "no_data"
+    """The service had no request and no sample in the window."""
+    UNKNOWN_SERVICE = "unknown_service"
+    """No watched environment has a service of that name."""
     CHECK_FAILED = "check_failed"
     CANCELLED = "cancelled"
     WEBHOOKS_MISSING = "webhooks_missing"
@@ -26,12 +42,22 @@ class Answer(Model):
 
     kind: AnswerKind
     minutes: float | None = None
-    """Length of the checked window (`NO_PROBLEM`)."""
+    """Length of the checked window."""
     failed_reads: tuple[Gap, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """Findings of the service, worst first (`CHRONIC`, `OPEN_INCIDENT`, `SEEN`)."""
+    incident_id: str = ""
+    """The incident that is open (`CHRONIC`, `OPEN_INCIDENT`)."""
+    requests: int | None = None
+    """Requests in the window; None if the traffic is unknown, or the alert names no service."""
+    failed_requests: int = 0
+    """Those that were answered with 5xx."""
+    platform_incident: str = ""
+    """Railway's description of its own incident."""
     at: Moment | None = None
     """The last ping before the silence (`PINGS_MISSING`, `PINGS_RESUMED`)."""
     reason: str = ""
-    """The error (`CHECK_FAILED`, `OPERATIONAL_ERROR`) or the environment's name (`WEBHOOKS_MISSING`)."""
+    """The error (`CHECK_FAILED`, `OPERATIONAL_ERROR`), the environment (`WEBHOOKS_MISSING`, `UNKNOWN_SERVICE`)."""
 
 
 class DropReason(StrEnum):

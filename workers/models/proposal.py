@@ -199,6 +199,12 @@ class FollowUp(Model):
     still_affected: tuple[str, ...] = ()
     """Names of symptom services that are unhealthy although their presumed cause has recovered."""
     pull_number: int | None = None
+    commit: str = ""
+    """The merge commit (`NOT_DEPLOYED`)."""
+    deployment_status: str = ""
+    """Railway's status of the deployment of that commit, "" if there is none (`NOT_DEPLOYED`)."""
+    skipped_reason: str = ""
+    """Why Railway skipped that deployment."""
     checks: int = 0
     """Number of consecutive checks that show the recovery (`RESOLVED`, `REMOVED`)."""
     reason: str = ""

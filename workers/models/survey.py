@@ -41,6 +41,8 @@ class Deployment(Model):
     created_at: Moment
     status_at: Moment | None = None
     """Time of the last change of the status."""
+    skipped_reason: str | None = None
+    """Why Railway skipped it (status SKIPPED): no changes to watched files, or a failed check. It is not retried."""
     stopped: bool = False
     """True if all instances have ended. With status SUCCESS: a finished job, or an outage of a web service."""
     repo: str | None = None

@@ -13,7 +13,13 @@ from workers.engine.journal_store import JournalStore
 from workers.engine.schema import EndedAs, alert_key
 from workers.incidents import controls
 from workers.models import Alert, Answer, DropReason, SlackMessage
-from workers.notifications.messages import LOOKING, format_alert_headline, format_answer, format_drop
+from workers.notifications.answer_texts import (
+    format_alert_headline,
+    format_answer,
+    format_blind,
+    format_drop,
+)
+from workers.notifications.messages import LOOKING
 from workers.notifications.posts import edit, find_acknowledgement, post, seconds_until_ack
 
 # Delay before an alert checks again whether its incident took over its acknowledgement.
@@ -79,6 +85,12 @@ def _waiting_text(store: JournalStore, alert: Alert | None) -> str:
     if alert is None:
         return ""
     fields = store.fields(alert_key(alert.id))
-    sweep = fields.get("sweep")
-    reason = store.command("hget", sweep.decode(), "reason") if sweep else fields.get("reason")
-    return f" Waiting: {escape(reason.decode())}" if reason else ""
+    if sweep := fields.get("sweep"):
+        fields = store.fields(sweep.decode())
+    if not (reason := fields.get("reason")):
+        return ""
+    waiting = f" Waiting: {escape(reason.decode())}"
+    if not (failing_since := fields.get("failing_since")):
+        return waiting
+    since = datetime.fromtimestamp(int(failing_since) / 1000, UTC)
+    return f"{waiting.rstrip('.')}. {format_blind(f'{since:%H:%M} UTC')}"

@@ -17,12 +17,8 @@ from workers.engine.schema import EndedAs
 from workers.errors import OnHold
 from workers.incidents import controls, grouping
 from workers.incidents.grouping import GroupMember
-from workers.notifications.messages import (
-    LOOKING,
-    SEVERITY_MARKS,
-    format_follow_up,
-    format_name,
-)
+from workers.notifications.follow_up_texts import format_follow_up
+from workers.notifications.messages import LOOKING, SEVERITY_MARKS, format_name
 from workers.notifications.posts import edit, post
 from workers.runtime.text import safe_line
 

@@ -1,4 +1,4 @@
-"""Renders every text that Slack shows about an incident, an alert or Trackwalker itself. Pure.
+"""Renders every text that Slack shows about an incident. Pure.
 
 Values come in, texts go out: nothing here decides, and nothing else decides by these texts. Names, sentences and
 headlines come from outside and are escaped here; links are our own and are not.
@@ -9,19 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workers.clients.slack_text import escape, link
-from workers.incidents.intake import MISSED_PINGS_LIMIT
 from workers.models import (
-    Alert,
-    Answer,
-    AnswerKind,
     Category,
-    DropReason,
     Evidence,
     Exact,
     Finding,
     FollowUp,
-    FollowUpResult,
-    Gap,
     Incident,
     Model,
     Outcome,
@@ -29,6 +22,7 @@ from workers.models import (
     Verdict,
     describe_gap,
 )
+from workers.notifications.follow_up_texts import format_follow_up
 from workers.runtime.text import format_milliseconds, plural, safe_line
 
 MAX_SYMPTOM_NAMES = 4  # names in "Also affected": more do not help to find the cause
@@ -38,10 +32,9 @@ MAX_GAPS = 3  # failed reads that a message names
 MAX_SUPPORTING_FACTS = 4
 MAX_CONTRADICTING_FACTS = 2
 MAX_NEXT_CHECKS = 5
-MAX_ALERT_CHARACTERS = 300  # of the sender's text that an alert's message repeats
 SEVERITY_MARKS = {Severity.NOTICE: "⚪", Severity.WARNING: "🟠", Severity.CRITICAL: "🔴"}
-COUNT_WORDS = {1: "one", 2: "two", 3: "three"}
 LOOKING = "Looking into it."
+CHRONIC_LINE = "It has been so for as long as the history reaches. It is reported once, until it is over."
 
 CATEGORY_LABELS = {
     Category.CODE: "Bug in the code",
@@ -53,12 +46,6 @@ CATEGORY_LABELS = {
     Category.TRAFFIC: "Traffic",
     Category.TRANSIENT: "Transient",
     Category.INCONCLUSIVE: "Cause unknown",
-}
-
-DROP_TEXTS = {
-    DropReason.NOT_WATCHED: "This environment is not in TRACKWALKER_ENVIRONMENTS: not checked.",
-    DropReason.ANSWERED_RECENTLY: "No problem found, as answered a few minutes ago.",
-    DropReason.KNOWN_INCIDENT: "Covered by an incident that is already open.",
 }
 
 
@@ -88,6 +75,7 @@ def render(
     headline = format_headline(incident)
     others = incident.findings[1:MAX_FINDINGS]
     lines = [headline, *(f"• {escape(_format_finding(finding, incident))}" for finding in others)]
+    lines += [CHRONIC_LINE] if incident.is_chronic else []
     lines += _symptom_lines(incident.symptoms)
     lines += [f"This looks like a symptom of {symptom_of}"] if symptom_of else []
     if verdict is not None and not (outcome and outcome.states_verdict):
@@ -114,7 +102,8 @@ def format_headline(incident: Incident) -> str:
     headline = f"{SEVERITY_MARKS[incident.severity]} *{format_name(incident.subject.name)}* in {where}"
     if not incident.findings:
         return headline
-    return f"{headline}: {escape(_format_finding(incident.findings[0], incident))}"
+    chronic = "chronic: " if incident.is_chronic else ""
+    return f"{headline}: {chronic}{escape(_format_finding(incident.findings[0], incident))}"
 
 
 def _format_finding(finding: Finding, incident: Incident) -> str:
@@ -189,100 +178,3 @@ def summarise_verdict(verdict: Verdict, evidence: Evidence) -> Outcome:
     lines += [f"Next step: {check}" for check in verdict.next_checks[:MAX_NEXT_CHECKS]]
     headline = f"{CATEGORY_LABELS[verdict.category]}: {verdict.summary}"
     return Outcome(kind="reported", headline=headline, lines=tuple(lines), states_verdict=True)
-
-
-# ---- a follow-up -----------------------------------------------------------------------------
-
-
-def format_follow_up(follow_up: FollowUp) -> str:
-    """How the incident ended, as a sentence without markup; the caller escapes it."""
-    checks = COUNT_WORDS.get(follow_up.checks, str(follow_up.checks))
-    match follow_up.result:
-        case FollowUpResult.VERIFIED:
-            return _format_verified(follow_up)
-        case FollowUpResult.FAILED:
-            return f"Fix did not work: {follow_up.remaining.sentence if follow_up.remaining else ''}"
-        case FollowUpResult.UNMEASURED:
-            gaps = _format_gaps(follow_up.gaps)
-            return f"Fix could not be verified{f'. {gaps}' if gaps else ': the service no longer exists'}"
-        case FollowUpResult.NOT_DEPLOYED:
-            return f"Fix could not be verified: #{follow_up.pull_number} was merged but not deployed"
-        case FollowUpResult.CLOSED:
-            return (
-                f"#{follow_up.pull_number} was closed without being merged. "
-                "It will not be proposed again without new evidence."
-            )
-        case FollowUpResult.RESOLVED:
-            return f"Resolved: {checks} consecutive checks found no problem"
-        case FollowUpResult.REMOVED:
-            return f"Resolved: the service was removed ({checks} consecutive checks did not find it)"
-        case FollowUpResult.ABANDONED:
-            return f"Follow-up stopped: {follow_up.reason}"
-
-
-def _format_verified(follow_up: FollowUp) -> str:
-    requests = plural(follow_up.requests, "request")
-    measured = (
-        f"{follow_up.failed_requests:,} of {requests} failed"
-        if follow_up.requests
-        else "there was no traffic"
-    )
-    others = ", ".join(follow_up.still_affected)
-    affected = f". Still affected, so there is another cause: {others}" if others else ""
-    return f"Fix verified: {measured} in the {_format_minutes(follow_up.minutes)} after deployment{affected}"
-
-
-# ---- an alert, and Trackwalker itself --------------------------------------------------------
-
-
-def format_alert_headline(alert: Alert | None) -> str:
-    """The service and the sender's text; without an alert the message is about the environment."""
-    if alert is None:
-        return "🔎 *Trackwalker*"
-    name = alert.service_name or alert.service_id or "the environment"
-    return f"🔎 *{format_name(name)}*: {escape(alert.message[:MAX_ALERT_CHARACTERS] or alert.kind)}"
-
-
-def format_answer(answer: Answer) -> str:
-    """The answer as text without markup; the caller escapes it."""
-    at = f"{answer.at:%Y-%m-%d %H:%M} UTC" if answer.at else "the start"
-    match answer.kind:
-        case AnswerKind.NO_PROBLEM:
-            gaps = f" {_format_gaps(answer.failed_reads)}." if answer.failed_reads else ""
-            return f"Checked the last {_format_minutes(answer.minutes)}: no problem found.{gaps}"
-        case AnswerKind.CHECK_FAILED:
-            return f"Check failed: {answer.reason}"
-        case AnswerKind.CANCELLED:
-            return "Cancelled by a person."
-        case AnswerKind.WEBHOOKS_MISSING:
-            return (
-                f"Railway's event feed reports problems in {answer.reason}, but none of its webhooks arrived. "
-                "Periodic checks find problems later than webhooks would: add /hooks/railway to the project's "
-                "webhooks in Railway."
-            )
-        case AnswerKind.PINGS_MISSING:
-            return (
-                f"No scheduled check since {at}: {MISSED_PINGS_LIMIT} pings are missing. Is the clock process "
-                "running, and does TRACKWALKER_PUBLIC_URL reach this receiver?"
-            )
-        case AnswerKind.PINGS_RESUMED:
-            return f"Scheduled checks run again. The last one before the gap was at {at}."
-        case AnswerKind.OPERATIONAL_ERROR:
-            return answer.reason
-
-
-def format_drop(reason: DropReason) -> str:
-    """Why an alert gets no answer of its own, in place of its acknowledgement."""
-    return DROP_TEXTS[reason]
-
-
-def _format_minutes(minutes: float | None) -> str:
-    """`12 seconds`, `minute`, `30 minutes`: what follows "the last"."""
-    count = round(minutes or 0.0)
-    if count == 0:
-        return plural(round(60 * (minutes or 0.0)), "second")
-    return "minute" if count == 1 else plural(count, "minute")
-
-
-def _format_gaps(gaps: Sequence[Gap]) -> str:
-    return f"Could not read: {'; '.join(describe_gap(gap) for gap in gaps[:MAX_GAPS])}" if gaps else ""

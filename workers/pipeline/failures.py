@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from workers.engine import records, reservations, retries
 from workers.engine.claim import Claim, Unreadable
@@ -110,7 +110,8 @@ def _give_up_incident(claim: Claim, reason: str, now: datetime) -> None:
 
 def _give_up_check(claim: Claim, reason: str, now: datetime) -> None:
     """Answer the alerts of a sweep, or the alert itself, with the failure; a ping's failure is reported once a day."""
-    answer = Answer(kind=AnswerKind.CHECK_FAILED, reason=reason)
+    since = now - timedelta(seconds=claim.failing_seconds) if claim.failing_seconds else None
+    answer = Answer(kind=AnswerKind.CHECK_FAILED, reason=reason, at=since)
     alerts = opening.alerts_of(claim) or [alert for alert in [claim.get(records.ALERT)] if alert]
     answered = [answers.answer_alert(claim.store, alert.id, answer) for alert in alerts]
     if not any(answered):
@@ -132,4 +133,6 @@ def report_operational_error(store: JournalStore, note: str, now: datetime) -> N
 
 def report_once_a_day(store: JournalStore, answer: Answer, now: datetime) -> None:
     """Notify about something that concerns no alert or incident; equal answers of one day are reported once."""
-    answers.report(store, digest(answer.model_dump_json(), f"{now:%Y%m%d}"), answer)
+    # The time of an error changes with every attempt, and the error is the same.
+    same = answer.model_copy(update={"at": None}) if answer.kind is AnswerKind.CHECK_FAILED else answer
+    answers.report(store, digest(same.model_dump_json(), f"{now:%Y%m%d}"), answer)

@@ -164,8 +164,9 @@ def analyse(services: Services, claim: Claim) -> None:
     summary_store.add_sweep(store, survey, findings)
     opened_at = claim.step(records.OPENED_AT, services.now)
     incidents = opening.open_incidents(
-        claim, store, survey, findings, opened_at=opened_at, ack_seconds=settings.ack_seconds
-    )
+        claim, store, survey, findings, opened_at=opened_at, ack_seconds=settings.ack_seconds,
+        min_duration_minutes=settings.min_duration_minutes,
+    )  # fmt: skip
     affected = affected_services(findings)
     missed_webhooks.ingest_missed(
         store, survey, affected, at=opened_at, own_service=settings.railway_service_id,

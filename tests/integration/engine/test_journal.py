@@ -347,9 +347,21 @@ def test_a_clean_sweep_does_not_wake_an_ended_incident(
 ) -> None:
     claimed(journal, sweep_key).end(EndedAs.RESOLVED, "over")
 
-    journal.run(scripts.UPDATE_RECOVERY, journal=sweep_key, sweep="sweep", recovery="healthy")
     journal.run(
-        scripts.UPDATE_RECOVERY, journal=f"{PREFIX}incident:gone:1", sweep="sweep", recovery="healthy"
+        scripts.UPDATE_RECOVERY,
+        journal=sweep_key,
+        sweep="sweep",
+        recovery="healthy",
+        seen_at=1,
+        measured_record="",
+    )
+    journal.run(
+        scripts.UPDATE_RECOVERY,
+        journal=f"{PREFIX}incident:gone:1",
+        sweep="sweep",
+        recovery="healthy",
+        seen_at=1,
+        measured_record="",
     )
 
     assert store.zcard(SCHEDULE) == 0

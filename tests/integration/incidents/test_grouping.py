@@ -74,7 +74,9 @@ class FailingServices:
             builders.finding(name=name, severity=severity, since=now, sentence=f"{name} answers with 5xx")
             for name in names
         ]
-        holders = open_incidents(claim, self.journal, survey, findings, opened_at=now, ack_seconds=60)
+        holders = open_incidents(
+            claim, self.journal, survey, findings, opened_at=now, ack_seconds=60, min_duration_minutes=4
+        )
         return [PREFIX + name for name in holders]
 
     def notify(self) -> None:

@@ -345,7 +345,7 @@ def test_a_ping_finds_a_missed_event_and_reports_it_once(calm: PipelineHarness) 
     ping(calm)
     calm.drive(lambda: not [key for key in calm.due() if "ping" not in key])
 
-    [answer] = [text for text in calm.slack.texts if "no problem found" in text]
+    [answer] = [text for text in calm.slack.texts if "Seen, but below the level of an incident" in text]
     assert "*shop*: deployment.crashed at" in answer
     assert MISSED in answer
     assert len(alerts(calm)) == 1

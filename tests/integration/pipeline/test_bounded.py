@@ -90,7 +90,8 @@ def test_a_resolved_incident_is_not_open(reporting: PipelineHarness) -> None:
     reporting.drive(reporting.outcome_posts)
     [key] = reporting.incidents()
     with reporting.world.lock:
-        reporting.world.services[0].requests.clear()
+        for request in reporting.world.services[0].requests:
+            request.status = 200
         for deployment in reporting.world.services[0].deployments:
             deployment.logs.clear()
 

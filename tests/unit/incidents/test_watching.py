@@ -13,6 +13,7 @@ from workers.models import (
     FollowUpResult,
     Gap,
     GapPart,
+    Summary,
     Survey,
     TrafficMinute,
 )
@@ -78,8 +79,28 @@ def test_trouble_that_has_become_the_baseline_is_not_fixed() -> None:
     assert not compare(INCIDENT, measured(), [notice(is_baseline=True)]).is_recovered
 
 
-def test_a_notice_is_not_the_trouble_again() -> None:
-    assert compare(INCIDENT, measured(), [notice()]).is_recovered
+def test_a_notice_that_goes_on_is_the_trouble_in_a_milder_form() -> None:
+    assert not compare(INCIDENT, measured(), [notice()]).is_recovered
+
+
+def test_a_notice_that_is_over_is_not_the_trouble_again() -> None:
+    assert compare(INCIDENT, measured(), [notice(ongoing=False)]).is_recovered
+
+
+def test_what_matches_the_time_before_the_onset_is_as_it_was() -> None:
+    before = [Summary(requests=1200.0, minutes=30.0)]
+
+    assert compare(INCIDENT, measured(requests=900), [notice(is_baseline=True)], before).is_recovered
+
+
+@pytest.mark.parametrize("requests", [0, 100])
+def test_a_fix_that_hardly_any_request_has_reached_is_not_verified(requests: int) -> None:
+    before = [Summary(requests=1200.0, minutes=30.0)]
+
+    result = compare(INCIDENT, measured(requests=requests), [], before)
+
+    assert (result.result, result.is_recovered) == (FollowUpResult.UNMEASURED, False)
+    assert result.reason
 
 
 def test_a_notice_that_accompanied_the_trouble_may_stay() -> None:

@@ -27,11 +27,10 @@ from workers.models import (
     Verdict,
     VerdictReason,
 )
+from workers.notifications.answer_texts import format_alert_headline, format_answer
+from workers.notifications.follow_up_texts import format_follow_up
 from workers.notifications.messages import (
     describe_finding,
-    format_alert_headline,
-    format_answer,
-    format_follow_up,
     render,
     summarise_verdict,
 )
@@ -201,7 +200,7 @@ def test_a_symptom_refers_to_its_cause_and_is_not_under_investigation() -> None:
         (
             FollowUp(result=FollowUpResult.VERIFIED, minutes=1, still_affected=("web",)),
             (
-                "Fix verified: there was no traffic in the minute after deployment. "
+                "Fix verified: the trouble is gone in the minute after deployment. "
                 "Still affected, so there is another cause: web"
             ),
         ),
@@ -218,16 +217,12 @@ def test_a_symptom_refers_to_its_cause_and_is_not_under_investigation() -> None:
             "Fix could not be verified: the service no longer exists",
         ),
         (
-            FollowUp(result=FollowUpResult.NOT_DEPLOYED, pull_number=7),
-            "Fix could not be verified: #7 was merged but not deployed",
-        ),
-        (
             FollowUp(result=FollowUpResult.CLOSED, pull_number=7),
             "#7 was closed without being merged. It will not be proposed again without new evidence.",
         ),
         (
             FollowUp(result=FollowUpResult.RESOLVED, checks=2),
-            "Resolved: two consecutive checks found no problem",
+            "Resolved: two consecutive checks found it as it was before",
         ),
         (
             FollowUp(result=FollowUpResult.REMOVED, checks=3),
@@ -248,7 +243,7 @@ def test_a_follow_up_names_the_service() -> None:
 
     messages = render(builders.incident(failing()), None, None, resolved, "")
 
-    assert messages.follow_up == "*api*: Resolved: two consecutive checks found no problem"
+    assert messages.follow_up == "*api*: Resolved: two consecutive checks found it as it was before"
 
 
 # ---- an alert, and Trackwalker itself --------------------------------------------------------
@@ -259,8 +254,11 @@ def test_a_follow_up_names_the_service() -> None:
     [
         (Answer(kind=AnswerKind.NO_PROBLEM, minutes=30), "Checked the last 30 minutes: no problem found."),
         (
-            Answer(kind=AnswerKind.NO_PROBLEM, minutes=1, failed_reads=(GAP,)),
-            "Checked the last minute: no problem found. Could not read: traffic: Railway answered 503.",
+            Answer(kind=AnswerKind.UNCLEAR, minutes=1, failed_reads=(GAP,)),
+            (
+                "Checked the last minute, but not everything could be read, so this is no all-clear. "
+                "Could not read: traffic: Railway answered 503."
+            ),
         ),
         (Answer(kind=AnswerKind.CHECK_FAILED, reason="Railway answered 401"), "Check failed: Railway answered 401"),
         (Answer(kind=AnswerKind.CANCELLED), "Cancelled by a person."),

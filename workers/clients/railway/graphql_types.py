@@ -15,6 +15,7 @@ from workers.models import Moment
 # latest. A FAILED deployment never started, so an older one still serves.
 SERVING_STATUSES = ("SUCCESS", "CRASHED", "SLEEPING")
 
+MAX_REASON_CHARS = 200  # Railway's reasons for a skipped deployment are a few words
 MAX_COMMIT_MESSAGE_CHARS = 2000
 """A commit message comes from outside and has no limit of its own; messages and prompts show less than this."""
 
@@ -73,6 +74,7 @@ class Deployment(ApiModel):
             status=self.status,
             created_at=self.created_at,
             status_at=self.status_updated_at,
+            skipped_reason=(text_field(meta, "skippedReason") or "")[:MAX_REASON_CHARS] or None,
             stopped=bool(self.deployment_stopped),
             repo=repository_name(text_field(meta, "repo")),
             branch=text_field(meta, "branch"),

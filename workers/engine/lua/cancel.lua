@@ -57,7 +57,7 @@ if not fingerprint then
   return 'cancelled'
 end
 redis.call('HSET', journal, 'r:cancelled', cancelled_record)
-close_incident(journal, fingerprint, ttl_ms)
+close_incident(journal, fingerprint, ttl_ms, 'cancelled')
 for key in string.gmatch(reserved or '', '[^,]+') do
   if redis.call('GET', key) == journal then
     -- Race: the worker was about to open the pull request and may have done so. The cause stays reserved until that

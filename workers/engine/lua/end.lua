@@ -24,5 +24,5 @@ list_ended(journal)
 if notification ~= '' then wake(notification) end
 if uses_slot == '1' then free_slot(journal) end
 local fingerprint = string.match(journal, 'incident:(%w+):')
-if fingerprint then close_incident(journal, fingerprint, ttl_ms) end
+if fingerprint then close_incident(journal, fingerprint, ttl_ms, ended_as) end
 return 1

@@ -2,10 +2,13 @@
 local journal, schedule = KEYS[1], KEYS[2]
 -- `recovery`: 'healthy', 'removed' (the service does not exist any more) or 'still_sick' (under another cause's name).
 local sweep, recovery = ARGV[1], ARGV[2]
+-- The end of the sweep's window (ms); what the sweep measured of the service, for the message of the end.
+local seen_at, measured_record = tonumber(ARGV[3]), ARGV[4]
 -- @include common/now.lua
 -- @include common/wake.lua
 
-local state = redis.call('HMGET', journal, 'stage', 'ended', 'recovered_by', 'recovery', 'clean_sweeps')
+local state = redis.call('HMGET', journal, 'stage', 'ended', 'recovered_by', 'recovery', 'clean_sweeps', 'found_at',
+  'relapse_ms')
 -- Race: the incident ended meanwhile, or the sweep runs again after a crash and was counted before.
 if not state[1] or state[2] or state[3] == sweep then return 0 end
 local before = tonumber(state[5] or 0)
@@ -14,6 +17,11 @@ if recovery ~= 'still_sick' then
   -- Sweeps count in a row only while they agree: one healthy and one removed prove neither.
   clean_sweeps = (state[4] == recovery and before or 0) + 1
 end
-redis.call('HSET', journal, 'recovered_by', sweep, 'recovery', recovery, 'clean_sweeps', clean_sweeps)
+redis.call('HSET', journal, 'recovered_by', sweep, 'recovery', recovery, 'clean_sweeps', clean_sweeps,
+  'quiet_ms', math.max(0, seen_at - tonumber(state[6] or seen_at)), 'r:measured', measured_record)
+if recovery == 'still_sick' then
+  local away = before > 0 and seen_at - tonumber(state[6] or seen_at) or 0
+  redis.call('HSET', journal, 'found_at', seen_at, 'relapse_ms', math.max(away, tonumber(state[7] or 0)))
+end
 if clean_sweeps ~= before then wake(journal) end
 return 1
