@@ -36,7 +36,11 @@ def windows_before_onset(incident: Incident, history: History) -> list[Summary]:
     onset = min((finding.since for finding in alerting), default=incident.window.start)
     own = {incident.subject.key: history.get(incident.subject.key, ())}
     windows = baseline_windows(own, onset + ONSET_TOLERANCE)[incident.subject.key]
-    return [window for window in windows if not kinds & set(window.alerting_kinds)]
+    return [
+        window
+        for window in windows
+        if kinds.isdisjoint(window.alerting_kinds) and kinds.isdisjoint(window.notice_kinds)
+    ]
 
 
 def detect_against(

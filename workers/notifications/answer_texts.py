@@ -61,7 +61,7 @@ def _format_check(answer: Answer) -> str:
     reference = f" See {answer.incident_id}." if answer.incident_id else ""
     match answer.kind:
         case AnswerKind.CHRONIC:
-            return f"Chronic: {seen}. It has been so for as long as the history reaches.{reference}"
+            return f"Known trouble that goes on: {seen}.{reference}"
         case AnswerKind.OPEN_INCIDENT:
             now = (
                 f"this check saw {seen}"

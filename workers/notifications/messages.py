@@ -34,7 +34,7 @@ MAX_CONTRADICTING_FACTS = 2
 MAX_NEXT_CHECKS = 5
 SEVERITY_MARKS = {Severity.NOTICE: "⚪", Severity.WARNING: "🟠", Severity.CRITICAL: "🔴"}
 LOOKING = "Looking into it."
-CHRONIC_LINE = "It has been so for as long as the history reaches. It is reported once, until it is over."
+CHRONIC_LINE = "Chronic trouble is reported once, until it is over."
 
 CATEGORY_LABELS = {
     Category.CODE: "Bug in the code",
@@ -102,8 +102,7 @@ def format_headline(incident: Incident) -> str:
     headline = f"{SEVERITY_MARKS[incident.severity]} *{format_name(incident.subject.name)}* in {where}"
     if not incident.findings:
         return headline
-    chronic = "chronic: " if incident.is_chronic else ""
-    return f"{headline}: {chronic}{escape(_format_finding(incident.findings[0], incident))}"
+    return f"{headline}: {escape(_format_finding(incident.findings[0], incident))}"
 
 
 def _format_finding(finding: Finding, incident: Incident) -> str:
