@@ -80,6 +80,14 @@ def _cpu(case: Case) -> Wellness:
     return Wellness.WELL if level <= max(free, RESOURCE_FACTOR * usual) else Wellness.SICK
 
 
+def _worker_idle(case: Case) -> Wellness:
+    level = _tail_level(case, "cpu")
+    if level is None:
+        return Wellness.UNKNOWN
+    lowest = min(case.earlier(lambda window: window.cpu_mean), default=case.worst("baseline_low_vcpu") or 0.0)
+    return Wellness.WELL if level > 0 and level >= HALVED * lowest else Wellness.SICK
+
+
 def _memory(case: Case) -> Wellness:
     level = _tail_level(case, "memory")
     if level is None:
@@ -159,6 +167,7 @@ RULES: Mapping[FindingKind | str, Rule] = {
     "latency": assess_latency,
     "traffic_lost": assess_traffic_lost,
     "cpu": _cpu,
+    "worker_idle": _worker_idle,
     "memory": _memory,
     "memory_growth": _memory_growth,
     "volume": _volume,

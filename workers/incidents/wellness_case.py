@@ -10,7 +10,7 @@ from workers.models import Finding, Service, Summary, Survey
 
 # Part of the window that shows the present state; its beginning may hold the rest of the trouble.
 TAIL_SHARE = 1 / 3
-HALVED = 0.5  # of the trouble's level, where the time before the onset is unknown
+HALVED = 0.5  # of the level of the trouble, or of the time before: what lies beyond is nearer to the other
 
 
 class Wellness(StrEnum):

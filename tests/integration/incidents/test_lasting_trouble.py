@@ -183,9 +183,9 @@ VARIANTS: dict[str, Trouble] = {
     "failures, then silence": _silent_after_failures,
     "killed every two hours": _killed_every_two_hours,
 }
-GIVEN = ("cron_missed", "cron_overlap", "cron_slower", "egress")
+GIVEN = ("cron_missed", "cron_overlap", "cron_slower", "egress", "worker_idle")
 """Kinds whose findings a test gives, because only some windows can show them."""
-NEVER_ALERTING = {"traffic_surge", "error_logs"}
+NEVER_ALERTING = {"traffic_surge", "traffic_drop", "error_logs"}
 """Kinds that are notices only and open no incident."""
 
 
@@ -214,13 +214,17 @@ class World:
                 windows_by_service.setdefault(service_id, []).append(summary)
         summary_store.save(self.journal, "e", windows_by_service, surveys[-1].window.end)
 
-    def sweep(self, number: int, *, sick: bool) -> list[Finding]:
+    def sweep(self, number: int, *, sick: bool) -> None:
         survey = self.survey(number, sick=sick)
         stored = summary_store.read(self.journal, "e", survey.window.end)
         history = summary_store.baseline_windows(stored, survey.window.start)
         findings = detection.detect(survey, min_duration_minutes=MIN_DURATION_MINUTES, history=history)
         findings = [finding for finding in findings if finding.service == NAME]
         summary_store.add_sweep(self.journal, survey, findings)
+        self.open(number, survey, findings)
+
+    def open(self, number: int, survey: Survey, findings: list[Finding]) -> None:
+        """What a sweep does with its findings."""
         alert = Alert(id=f"ping-{number}", source="ping", kind="ping", received_at=survey.window.end)
         claim = self.journal.claim(
             enqueue_on_sweep(self.journal, alert, Environment(project_id="p", environment_id="e")), "survey"
@@ -233,7 +237,6 @@ class World:
         claim.end(EndedAs.FINDINGS, "done")
         self.opened += [incident for incident in ids if incident not in self.opened]
         self._watch()
-        return findings
 
     def _watch(self) -> None:
         """Let `watch` look at every open incident that a sweep found well, as it is woken for."""
@@ -320,6 +323,41 @@ def test_trouble_that_goes_on_for_36_hours_is_one_incident_until_it_really_ends(
         windows += 1
     assert len(world.opened) == 1
     assert [end.result for end in world.ended()] == [FollowUpResult.RESOLVED]
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+def test_trouble_that_only_some_windows_can_show_ends_with_what_shows_its_end(
+    journal: WorkerStore, kind: FindingKind
+) -> None:
+    is_job, is_worker = kind.startswith("cron"), kind == "worker_idle"
+    world = World(journal, lambda _: None)
+
+    def sweep(number: int, *, sick: bool, ran: bool) -> None:
+        survey = world.survey(number, sick=False)
+        start = ContainerStart(at=survey.window.start + timedelta(minutes=1), deployment_id="d1")
+        cpu = tuple(
+            (int(survey.window.end.timestamp()) - 60 * minute, 0.0 if sick else 0.4) for minute in range(5)
+        )
+        changes = {
+            "cron": "0 */2 * * *" if is_job else None,
+            "starts": (start,) if ran else (),
+            "traffic": () if is_worker or is_job else survey.services[0].traffic,
+            "usage": (InstanceUsage(instance_id="i", cpu=cpu),) if is_worker else (),
+        }
+        survey = survey.model_copy(update={"services": (survey.services[0].model_copy(update=changes),)})
+        numbers = {"baseline_low_vcpu": 0.4} if is_worker else {}
+        trouble = builders.finding(kind, name=NAME, since=world.onset, severity="warning", numbers=numbers)
+        is_shown = sick and (number % 4 == 0 or kind == "egress")
+        world.open(number, survey, [trouble] if is_shown else [])
+
+    for number in range(SICK_WINDOWS):
+        sweep(HEALTHY_WINDOWS + number, sick=True, ran=kind == "cron_overlap" and number % 4 == 0)
+        assert not world.ended()
+    for number in range(RECOVERY_WINDOWS):
+        sweep(HEALTHY_WINDOWS + SICK_WINDOWS + number, sick=False, ran=number % 4 == 0)
+
+    assert [end.result for end in world.ended()] == [FollowUpResult.RESOLVED]
+    assert len(world.opened) == 1
 
 
 FIRST_SIGHT = ("server_errors", "cpu", "memory", "crashed", "stopped", "failed_deployment", "volume")
