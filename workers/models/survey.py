@@ -138,6 +138,8 @@ class Service(Model):
     repo: str | None = None
     branch: str | None = None
     root_directory: str | None = None
+    watch_patterns: tuple[str, ...] = ()
+    """Watch paths, as in a .gitignore: a push that changes no such file is not deployed. Empty: every push is."""
     image: str | None = None
     start_command: str | None = None
     cron: str | None = None

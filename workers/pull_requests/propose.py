@@ -16,6 +16,7 @@ from workers.engine.claim import Claim
 from workers.engine.reservations import release, reserved_digests
 from workers.errors import GitHubRefused, Refused
 from workers.models import Fix, Outcome, Plan, PullRequest, RemoteRepository, Verification, digest
+from workers.pull_requests.deploy_notes import deploy_notes
 from workers.pull_requests.marker import find_own_pulls, parse_marker
 from workers.pull_requests.rendering import commit_message, render_pull_request
 from workers.runtime.text import plural
@@ -68,7 +69,7 @@ def propose_fix(
         message = commit_message(title, plan, private=remote.private)
         _push(claim, repositories, remote.name, incident.branch, fix, message)
     pull = claim.effect(records.PULL, look, create)
-    return _outcome(pull, plan, verification, digest(fix.patch))
+    return _outcome(pull, plan, verification, digest(fix.patch), deploy_notes(incident.service, fix.files))
 
 
 def _blocked_outcome(
@@ -122,7 +123,9 @@ def _push(claim: Claim, repositories: Repositories, name: str, branch: str, fix:
     claim.effect(records.BRANCH, look, act)
 
 
-def _outcome(pull: PullRequest, plan: Plan, verification: Verification, patch_digest: str) -> Outcome:
+def _outcome(
+    pull: PullRequest, plan: Plan, verification: Verification, patch_digest: str, notes: Sequence[str]
+) -> Outcome:
     marker = parse_marker(pull.body)
     # GitHub plans without draft pull requests get a title prefix instead.
     draft = pull.draft or pull.title.startswith("[draft]")
@@ -132,6 +135,7 @@ def _outcome(pull: PullRequest, plan: Plan, verification: Verification, patch_di
     headline = f"{'Draft pull request' if draft else 'Pull request'} #{pull.number} {state}"
     lines = [_cause_line(plan), describe_runs(verification)]
     lines += [reason.text for reason in verification.reasons[:MAX_REASONS]]
+    lines += notes
     if marker is not None and marker.patch != patch_digest:
         # A worker crashed after opening the pull request and before recording it, and the fix was made again.
         lines.append("The pull request contains an earlier patch than the recorded one")

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from workers.models import Evidence, Fix, Incident, Plan, PlanCause, Run, Verdict, Verification, describe_gap
+from workers.pull_requests.deploy_notes import deploy_notes
 from workers.pull_requests.markdown import LINE_LIMIT, block, cell_code, code, inline, plain
 from workers.pull_requests.marker import Marker, render_marker
 from workers.runtime.text import plural, safe_line
@@ -50,7 +51,8 @@ def render_pull_request(
         parts = [
             *_fault_section(incident, evidence, verdict, link), *_cause_section(plan.cause, evidence, plan.evidence),
             *_fix_section(plan, fix), *_verification_section(verification, fix, private=True),
-            *_unknown_section(plan, evidence, verdict), *_undo_section(plan, incident),
+            *_unknown_section(plan, evidence, verdict), *_deployment_section(incident, fix),
+            *_undo_section(plan, incident),
         ]  # fmt: skip
     else:
         summary = redact_for_public(plan.cause.summary, incident, evidence)
@@ -194,6 +196,12 @@ def _unknown_section(plan: Plan, evidence: Evidence, verdict: Verdict) -> list[s
     return ["### Ruled out and unknown", _points(points, 2 * MAX_POINTS)] if points else []
 
 
+def _deployment_section(incident: Incident, fix: Fix) -> list[str]:
+    """What may keep Railway from deploying the merge."""
+    notes = deploy_notes(incident.service, fix.files)
+    return ["### Deployment", _points([inline(note) for note in notes])] if notes else []
+
+
 def _undo_section(plan: Plan, incident: Incident) -> list[str]:
     """How to undo the merge: a revert, or a faster rollback if the deployment before the merge was running."""
     serving = incident.service.serving if incident.service else None
@@ -201,7 +209,7 @@ def _undo_section(plan: Plan, incident: Incident) -> list[str]:
     if serving and serving.status != "CRASHED":
         points.append(
             f"Faster, after the merge: roll back on Railway to the previous deployment {code(serving.id)} "
-            "(while Railway retains it)."
+            "(while Railway retains it). A rollback restores its image and its variables."
         )
     return ["### Undo", _points(points + ([inline(plan.undo)] if plan.undo else []))]
 

@@ -8,13 +8,21 @@ from pydantic import Field, FiniteFloat, field_validator
 
 from workers import models
 from workers.clients.railway.api_model import ApiModel, Name, ValidItems
-from workers.clients.railway.opaque_json import child, parse_json, replica_count, repository_name, text_field
+from workers.clients.railway.opaque_json import (
+    child,
+    parse_json,
+    replica_count,
+    repository_name,
+    text_field,
+    text_list,
+)
 from workers.models import Moment
 
 # Railway's CLI takes the first active deployment with one of these statuses for the serving one, else the
 # latest. A FAILED deployment never started, so an older one still serves.
 SERVING_STATUSES = ("SUCCESS", "CRASHED", "SLEEPING")
 
+MAX_WATCH_PATTERNS = 50  # of a service: more are not compared with a patch
 MAX_REASON_CHARS = 200  # Railway's reasons for a skipped deployment are a few words
 MAX_COMMIT_MESSAGE_CHARS = 2000
 """A commit message comes from outside and has no limit of its own; messages and prompts show less than this."""
@@ -121,7 +129,8 @@ class ServiceInstance(ApiModel):
         """The service as our model, without series and volumes."""
         latest, serving = self.latest_deployment, self.serving()
         meta = parse_json(serving.meta if serving else latest.meta if latest else None)
-        deploy = child(child(meta, "serviceManifest"), "deploy")
+        manifest = child(meta, "serviceManifest")
+        deploy = child(manifest, "deploy")
         source, domains = self.source or Source(), self.domains or Domains()
         return models.Service(
             id=self.service_id,
@@ -129,6 +138,7 @@ class ServiceInstance(ApiModel):
             repo=repository_name(source.repo or text_field(meta, "repo")),
             branch=text_field(meta, "branch"),
             root_directory=self.root_directory or text_field(meta, "rootDirectory"),
+            watch_patterns=text_list(child(manifest, "build"), "watchPatterns")[:MAX_WATCH_PATTERNS],
             image=source.image or text_field(meta, "image"),
             start_command=self.start_command or text_field(deploy, "startCommand"),
             cron=self.cron_schedule or text_field(deploy, "cronSchedule"),

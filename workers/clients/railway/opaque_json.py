@@ -35,6 +35,12 @@ def text_field(value: Mapping[str, Any], key: str) -> str | None:
     return inner if isinstance(inner, str) and inner else None
 
 
+def text_list(value: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """The non-empty strings of the list under the key; empty if there is none."""
+    inner = value.get(key)
+    return tuple(item for item in inner if isinstance(item, str) and item) if isinstance(inner, list) else ()
+
+
 def replica_count(meta: Mapping[str, Any]) -> int | None:
     """Replicas of a deployment, from its metadata; None if the metadata names none."""
     deploy = child(child(meta, "serviceManifest"), "deploy")
