@@ -396,3 +396,39 @@ add(
     C.UPSTREAM,
     [shown(REFUSED, POSTGRES).model_copy(update={"level": "info"})],
 )
+add(
+    "database_that_accepts_no_more_connections",
+    R.POOL_EXHAUSTED,
+    C.CONFIGURATION,
+    [shown(SignKind.POOL_EXHAUSTED, "max_connections of PostgreSQL")],
+)
+add(
+    "workers_of_php_are_busy",
+    R.POOL_EXHAUSTED,
+    C.CONFIGURATION,
+    [
+        pattern(
+            "reached pm.max_children",
+            sign(SignKind.POOL_EXHAUSTED, "pm.max_children", current=5),
+            level="warning",
+        )
+    ],
+)
+add(
+    "gateway_errors_of_a_handler_with_one_host",
+    R.UPSTREAM_DOWN,
+    C.UPSTREAM,
+    [],
+    requests=[request(504)],
+    locations=[location("shop/web.py", 7, "route", ("shop/pay.py",))],
+    upstreams=[upstream("unknown", 0, "shop/pay.py")],
+)
+add(
+    "own_errors_of_a_handler_with_one_host",
+    R.NO_RULE_APPLIES,
+    C.INCONCLUSIVE,
+    [],
+    requests=[request(500)],
+    locations=[location("shop/web.py", 7, "route", ("shop/pay.py",))],
+    upstreams=[upstream("unknown", 0, "shop/pay.py")],
+)

@@ -146,6 +146,7 @@ RULES: tuple[Rule, ...] = (
     platform_rules.edge_answers,
     platform_rules.traffic_lost,
     _traced_error,
+    connection_rules.gateway_errors,
     own_code_rules.refused_requests,
     own_code_rules.leak_or_slowness,
     limit_rules.traffic_growth,

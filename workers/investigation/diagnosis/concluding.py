@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workers.investigation.diagnosis.conclusion import Circumstances, Conclusion
-from workers.investigation.diagnosis.context import DiagnosisContext
+from workers.investigation.diagnosis.context import SOON_AFTER, DiagnosisContext
 from workers.investigation.diagnosis.error_causes import Cause
 from workers.models import Category, LogPattern, SignKind, VerdictReason
 
@@ -63,6 +63,15 @@ def inconclusive(context: DiagnosisContext, reason: VerdictReason) -> Conclusion
         confidence=0.3,
         supports=supports,
         quote=quote_of(first) if first is not None else "",
+        commit=_recent_commit(context),
+        names=context.evidence.suspect.files[:2] if context.evidence.suspect else (),
         kinds=frozenset(context.kinds),
         gaps=context.evidence.failed_reads,
     )
+
+
+def _recent_commit(context: DiagnosisContext) -> str:
+    """The suspect commit if it was deployed shortly before the onset and changed files; else empty."""
+    suspect = context.evidence.suspect
+    recent = suspect is not None and bool(suspect.files) and context.began_within(SOON_AFTER)
+    return context.suspect_commit if recent else ""

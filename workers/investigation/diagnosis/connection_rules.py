@@ -7,7 +7,13 @@ from datetime import timedelta
 from workers.investigation.diagnosis import peers, setting_rules
 from workers.investigation.diagnosis.concluding import cause_conclusion
 from workers.investigation.diagnosis.conclusion import Conclusion
-from workers.investigation.diagnosis.context import RIGHT_AFTER, SOON_AFTER, START_KINDS, DiagnosisContext
+from workers.investigation.diagnosis.context import (
+    DOMINANT_SHARE,
+    RIGHT_AFTER,
+    SOON_AFTER,
+    START_KINDS,
+    DiagnosisContext,
+)
 from workers.investigation.diagnosis.error_causes import CALL_SIGNS, Cause, port_of
 from workers.investigation.signs.host_names import host_of, is_local
 from workers.models import Category, Sibling, SignKind, Upstream, VerdictReason
@@ -21,6 +27,9 @@ CLOCK_SLACK = timedelta(
 MANY_HOSTS = 3  # unrelated outside hosts that fail at once: their common way out fails, not each of them
 PEER_SIGNS = frozenset({SignKind.CONNECTION_REFUSED, SignKind.NOT_READY, SignKind.CONNECTION_CLOSED})
 """Signs that the peer itself was reached."""
+FIRST_SERVER_ERROR = 500
+GATEWAY = frozenset({502, 503, 504})
+"""Statuses with which a service passes on that a call of its own failed."""
 CLIENT_ERRORS = range(400, 429)  # statuses of a call that was made wrongly; 429 is a limit of the host
 
 
@@ -143,6 +152,8 @@ def _upstream_down(
     numbers = {"status": cause.number("status")} if cause.number("status") else {}
     if cause.kind is SignKind.UNKNOWN_HOST:
         numbers["unresolved"] = 1.0
+    if cause.kind is SignKind.TLS_FAILED:
+        numbers["untrusted"] = 1.0
     return cause_conclusion(
         context,
         cause,
@@ -241,6 +252,26 @@ def _host_of_frame(context: DiagnosisContext, cause: Cause) -> Upstream | None:
     files = [place.rpartition(":")[0] for place in cause.places[:1]]
     named = [upstream for upstream in context.evidence.upstreams if set(files) & set(upstream.files)]
     return named[0] if len(named) == 1 else None
+
+
+def gateway_errors(context: DiagnosisContext) -> Conclusion | None:
+    """Requests that the service itself answers as a gateway does, without a log line that explains it.
+
+    Then the only outside host that the handler's code names is the one that it waited for.
+    """
+    failing = [request for request in context.evidence.requests if request.status >= FIRST_SERVER_ERROR]
+    as_gateway = [request for request in failing if request.status in GATEWAY and not request.platform_answer]
+    if sum(request.count for request in as_gateway) <= DOMINANT_SHARE * sum(item.count for item in failing):
+        return None
+    files = {file for place in context.locations("route") for file in (place.file, *place.imports)}
+    named = [upstream for upstream in context.evidence.upstreams if files & set(upstream.files)]
+    if len(named) != 1:
+        return None
+    return Conclusion(
+        context.service_name, VerdictReason.UPSTREAM_DOWN, Category.UPSTREAM, 0.5,
+        supports=(*context.measured, *context.cite_upstream(named[0].host), *context.cited_locations),
+        subject=host_of(named[0].host), upstream=named[0],
+    )  # fmt: skip
 
 
 CATEGORIES = {

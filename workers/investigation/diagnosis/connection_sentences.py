@@ -121,8 +121,8 @@ def _upstream_down(conclusion: Conclusion) -> Texts:
     upstream, host = conclusion.upstream, conclusion.subject
     confirmed = upstream is not None and upstream.state in ("degraded", "down")
     return Texts(
-        f"{conclusion.service} fails because {host} {_failure(conclusion)}{_status_page(upstream)}: "
-        f"{quote_text(conclusion)}",
+        f"{conclusion.service} fails because {host} {_failure(conclusion)}{_status_page(upstream)}"
+        f"{_quote(conclusion)}",
         f"{host} outage; no code change will help. Wait for recovery"
         if confirmed
         else f"No code change will help. Wait for {host} to recover",
@@ -134,6 +134,10 @@ def _upstream_down(conclusion: Conclusion) -> Texts:
     )
 
 
+def _quote(conclusion: Conclusion) -> str:
+    return f": {quote_text(conclusion)}" if conclusion.quote else ""
+
+
 TOO_MANY_REQUESTS = 429
 
 
@@ -143,6 +147,8 @@ def _failure(conclusion: Conclusion) -> str:
         return "refuses its requests as too many (429)"
     if status:
         return f"answers with {status:.0f}"
+    if conclusion.numbers.get("untrusted"):
+        return "has a certificate that cannot be verified"
     return "cannot be resolved to an address" if conclusion.numbers.get("unresolved") else "does not respond"
 
 

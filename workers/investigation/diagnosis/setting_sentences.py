@@ -111,19 +111,49 @@ def _port_in_use(conclusion: Conclusion) -> Texts:
 
 
 def _pool(conclusion: Conclusion) -> Texts:
+    if SERVER_LIMIT in conclusion.subject:
+        return _server_limit(conclusion)
     service, numbers = conclusion.service, conclusion.numbers
     option = conclusion.subject or "the size of its connection pool"
     current, target = numbers.get("current"), numbers.get("target")
     place = f" at {place_text(conclusion.location)}" if conclusion.location else ""
-    size = f" ({current:g} connections)" if current else ""
     value = f" from {current:g} to {target:g}" if current and target else " to twice its value"
+    checks = (
+        "find requests or jobs that keep a connection while they wait for something else",
+        "look at the database's open connections and its slow queries at the onset",
+        "check whether every connection that is taken is given back after an error",
+    )
+    if conclusion.subject in WORKER_OPTIONS:
+        return Texts(
+            f"{service} has no free worker process left ({current or 0:g} in all): {quote_text(conclusion)}",
+            f"Raise {option} of {service}{value}, as far as the memory of its container allows, and deploy again",
+            ("find the requests that keep a worker busy", "measure the memory of one worker process"),
+        )
+    size = f" ({current:g} connections)" if current else ""
     return Texts(
         f"{service} has no free connection left in its own connection pool{size}{place}: {quote_text(conclusion)}",
         f"Raise {option} of {service}{value} and deploy again. {_pool_limit(conclusion)}",
+        checks,
+    )
+
+
+WORKER_OPTIONS = frozenset({"pm.max_children", "MaxRequestWorkers"})
+"""Options that size a pool of processes, not of connections."""
+SERVER_LIMIT = " of "
+"""Stands in an option of the server that is called: `max_connections of PostgreSQL`."""
+
+
+def _server_limit(conclusion: Conclusion) -> Texts:
+    service, option = conclusion.service, conclusion.subject
+    server = option.partition(SERVER_LIMIT)[2]
+    return Texts(
+        f"{service} fails because {server} accepts no more connections: {quote_text(conclusion)}",
+        f"Lower the connection pool of {service} and of the other clients of {server}, so that all replicas together "
+        f"stay below {option}, or raise {option}",
         (
-            "find requests or jobs that keep a connection while they wait for something else",
-            "look at the database's open connections and its slow queries at the onset",
-            "check whether every connection that is taken is given back after an error",
+            f"list the open connections of {server} by client and state",
+            "look for clients that open connections and never close them",
+            "check whether the number of replicas was raised before the onset",
         ),
     )
 

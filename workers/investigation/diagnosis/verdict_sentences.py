@@ -23,8 +23,9 @@ from workers.investigation.diagnosis.conclusion import (
     quote_text,
 )
 from workers.models import Gap, VerdictReason, describe_gap
-from workers.runtime.text import truncate
+from workers.runtime.text import join_names, truncate
 
+COMMIT_CHARS = 7  # as GitHub shortens commits
 MAX_LISTED_GAPS = 2  # failed reads among the next checks; the evidence lists all of them
 
 
@@ -59,7 +60,10 @@ def _inconclusive(conclusion: Conclusion) -> Texts:
         VerdictReason.NO_LOGS_OF_FAILED_DEPLOYMENT: (
             f"the newest deployment of {service} failed, and none of its logs could be read"
         ),
-        VerdictReason.NO_RULE_APPLIES: f"the evidence does not show why {service} is failing{_first_error(conclusion)}",
+        VerdictReason.NO_RULE_APPLIES: (
+            f"the evidence does not show why {service} {_behaviour(conclusion.kinds)}"
+            f"{_first_error(conclusion)}{_unrelated_commit(conclusion)}"
+        ),
     }
     first, *others = _checks_of_kinds(conclusion.kinds)
     return Texts(
@@ -67,6 +71,21 @@ def _inconclusive(conclusion: Conclusion) -> Texts:
         f"A person has to look at {service}: {first}",
         (*_checks_of_gaps(conclusion.gaps), *others),
     )
+
+
+def _behaviour(kinds: frozenset[str]) -> str:
+    if kinds <= {"latency"}:
+        return "is slow"
+    if kinds <= {"cpu"}:
+        return "uses so much CPU"
+    return "uses more and more memory" if kinds <= {"memory_growth"} else "is failing"
+
+
+def _unrelated_commit(conclusion: Conclusion) -> str:
+    if not conclusion.commit:
+        return ""
+    files = join_names(conclusion.names)
+    return f". Commit {conclusion.commit[:COMMIT_CHARS]} before it changed {files}, which nothing links to it"
 
 
 def _first_error(conclusion: Conclusion) -> str:

@@ -80,21 +80,24 @@ POOLS: tuple[Wording, ...] = (
         "max_size",
     ),
     Wording(POOL, r"redis: connection pool timeout", "PoolSize"),
-    # The server's own limit: PostgreSQL, PgBouncer, MySQL, Redis, MongoDB.
+    # Worker processes of PHP-FPM and Apache: `server reached pm.max_children setting (5), consider raising it`.
+    Wording(POOL, r"reached (?:pm\.)?max_children setting \((?P<n_current>\d{1,5})\)", "pm.max_children"),
+    Wording(POOL, r"server reached MaxRequestWorkers setting", "MaxRequestWorkers"),
+    # The server's own limit, which its name follows: PostgreSQL, PgBouncer, MySQL, Redis, MongoDB.
     Wording(
         POOL,
         r"too many clients already|remaining connection slots are reserved|too many connections for (?:role|database)",
-        "max_connections",
+        "max_connections of PostgreSQL",
     ),
     Wording(
         POOL,
         r"(?:1040|08004|ER_CON_COUNT_ERROR|ER_TOO_MANY_USER_CONNECTIONS|MySQL)[^\n]{0,40}Too many connections|User [^\n]{1,80} has exceeded the 'max_user_connections'",
-        "max_connections",
+        "max_connections of MySQL",
     ),
-    Wording(POOL, r"max number of clients reached", "maxclients"),
+    Wording(POOL, r"max number of clients reached", "maxclients of Redis"),
     Wording(
         POOL,
         r"no more connections allowed \(max_client_conn\)|[Mm]ax client connections reached|query_wait_timeout|MaxClientsInSessionMode",
-        "pool_size",
+        "pool_size of PgBouncer",
     ),
 )
