@@ -113,6 +113,7 @@ class ServiceInput(_Input):
     replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
     disk: Series | None = None
     disk_limit: Amount | None = None
+    egress: Series | None = None
     http: HttpInput | None = None
     events: Annotated[list[PlatformEvent], Field(max_length=MAX_SAMPLES)] = Field(default_factory=list)
     history: Annotated[list[dict[str, Any]], Field(max_length=MAX_HISTORY_WINDOWS, alias="past")] = Field(
@@ -122,7 +123,10 @@ class ServiceInput(_Input):
     @property
     def seconds(self) -> float:
         """The length of the window, which is that of its longest series."""
-        lengths = [len(values or ()) * self.step_seconds for values in (self.cpu, self.memory, self.disk)]
+        lengths = [
+            len(values or ()) * self.step_seconds
+            for values in (self.cpu, self.memory, self.disk, self.egress)
+        ]
         if self.http:
             lengths.append(self.http.length * self.http.step_seconds)
         return max(lengths) or DEFAULT_WINDOW_MINUTES * 60
@@ -134,6 +138,7 @@ class ServiceInput(_Input):
         return Service(
             id=self.service, name=self.service, replicas=replicas, public=self.http is not None,
             deployments=self._deployments(), volumes=self._volumes(disk), disk=disk,
+            egress=_points(self.egress or [], end, self.step_seconds),
             cpu_limit=self.cpu_limit or None, memory_limit=self.memory_limit or None,
             usage=self._usage(end, replicas), traffic=self.http.traffic(end) if self.http else (),
             traffic_step_seconds=self.http.step_seconds if self.http else self.step_seconds,

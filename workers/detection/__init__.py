@@ -6,7 +6,7 @@ where its history is known.
 - `statistics`: intervals, slopes and shares; `baseline`: levels and recurring conditions in the history.
 - `service_window`: the input of a rule; `sentences`: the text of a finding.
 - `cpu`, `memory`, `growth`, `leaks`, `volumes`, `traffic` (with `server_errors` and `latency`), `error_logs`,
-  `restarts`, `deployments`, `shortfall`: the rules.
+  `restarts`, `deployments`, `shortfall`, `egress`: the rules.
 - `causes`: which of the failing services is the root cause; `summaries`: the summary that is kept of a window.
 """
 
@@ -18,6 +18,7 @@ from workers.detection.baseline import Baseline
 from workers.detection.causes import SEVERITIES, CauseGroup, group_by_cause, rank_suspects
 from workers.detection.cpu import detect_cpu
 from workers.detection.deployments import detect_deployments
+from workers.detection.egress import detect_egress
 from workers.detection.error_logs import detect_error_logs
 from workers.detection.growth import detect_growth, detect_restart_at_limit
 from workers.detection.memory import detect_memory
@@ -84,6 +85,7 @@ def detect_service(
         detect_growth(window),
         detect_error_logs(window),
         detect_idle_worker(window),
+        detect_egress(window),
         *detect_deployments(window),
         *detect_restarts(window),
         *detect_volumes(window),

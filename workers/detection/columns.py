@@ -15,6 +15,7 @@ MAX_POOLED_WINDOWS = 24  # windows that are pooled at most: half a day of half-h
 Metric = Literal[
     "cpu_mean", "cpu_peak", "cpu_high_minutes", "memory_mean", "memory_high", "disk", "requests",
     "p95_median", "p95_high", "error_lines", "failed_share", "rejected_share", "requests_per_second", "ok_per_second",
+    "egress_per_hour",
 ]  # fmt: skip
 """A field of a Summary, or a share or rate that is derived from its fields."""
 
@@ -34,6 +35,8 @@ def _value(metric: Metric, window: Summary, minutes: float) -> float | None:
     if metric in ("requests_per_second", "ok_per_second"):
         count = window.requests if metric == "requests_per_second" else window.ok
         return None if count is None else count / (60 * (window.minutes or minutes))
+    if metric == "egress_per_hour":
+        return None if window.egress is None else window.egress * 60 / (window.minutes or minutes)
     too_few = window.requests is not None and window.requests < MIN_P95_REQUESTS
     if metric in ("p95_median", "p95_high") and too_few:
         return None

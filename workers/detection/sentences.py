@@ -255,7 +255,9 @@ def _schedule(finding: Finding) -> str:
 
 def _egress(finding: Finding, _times: TimeFormat) -> str:
     numbers = finding.numbers
-    return f"sends {numbers['gb_per_hour']:.3g} GB per hour (baseline {numbers['baseline_gb_per_hour']:.3g})"
+    rate = f"sends {numbers['gb_per_hour']:.3g} GB per hour (baseline {numbers['baseline_gb_per_hour']:.3g})"
+    month = numbers.get("gb_per_month")
+    return rate if month is None else f"{rate}; at this rate {month:,.0f} GB per month"
 
 
 RENDERERS: dict[FindingKind, Renderer] = {

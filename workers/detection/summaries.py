@@ -11,7 +11,7 @@ HIGH_CPU = 0.8  # share of the CPU limit from which CPU counts as high, here and
 PEAK_SECONDS = 300.0  # length of the moving average whose maximum is the CPU peak
 
 
-REMEMBERED_NOTICES = frozenset({"traffic_drop", "worker_idle"})
+REMEMBERED_NOTICES = frozenset({"traffic_drop", "worker_idle", "egress"})
 """Kinds of notices that a summary carries, because windows with them are no baseline."""
 
 
@@ -42,6 +42,7 @@ def summarise(service: Service, survey: Survey) -> Summary:
         memory_low=min((value for points in memory for _, value in points), default=None),
         memory_high=max((value for points in memory for _, value in points), default=None),
         disk=disk,
+        egress=sum(amount for _, amount in service.egress) if service.egress else None,
         requests=float(sum(minute.requests for minute in service.traffic)) if has_traffic else None,
         server_errors=float(sum(minute.server_errors for minute in service.traffic)) if has_traffic else None,
         ok=float(sum(minute.ok for minute in service.traffic)) if has_traffic else None,

@@ -46,13 +46,14 @@ PROGRESS_FIELD = ":progress"
 FIELDS_HIDDEN_BY_GAP: dict[GapPart, tuple[str, ...]] = {
     GapPart.USAGE: (
         "cpu_mean", "cpu_peak", "cpu_high_minutes", "memory_mean", "memory_low", "memory_high", "disk",
+        "egress",
     ),
     GapPart.LIMITS: ("cpu_high_minutes",),
     GapPart.TRAFFIC: ("requests", "server_errors", "ok", "p95_median", "p95_high"),
     GapPart.STARTS: ("restarted",),
     GapPart.DEPLOYMENTS: ("restarted",),
     GapPart.EVENTS: ("restarted",),
-    GapPart.DISK: ("disk",),
+    GapPart.DISK: ("disk", "egress"),
     GapPart.VOLUMES: ("disk",),
     GapPart.ERROR_LINES: ("error_lines",),
 }  # fmt: skip

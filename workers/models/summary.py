@@ -29,6 +29,8 @@ class Summary(Model):
     memory_high: float | None = None
     disk: float | None = None
     """Used GB at the end of the window."""
+    egress: float | None = None
+    """GB sent in the window."""
     requests: float | None = None
     server_errors: float | None = Field(default=None, alias="5xx")
     ok: float | None = None

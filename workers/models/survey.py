@@ -164,6 +164,8 @@ class Service(Model):
     events: tuple[PlatformEvent, ...] = ()
     disk: tuple[Point, ...] = ()
     """GB on all volumes over time, oldest first."""
+    egress: tuple[Point, ...] = ()
+    """GB sent in each step, oldest first."""
     error_lines: tuple[Point, ...] = ()
     """Number of log lines of level error per step."""
 

@@ -84,7 +84,7 @@ USAGE = {
         "usage", "CPU_USAGE, CPU_LIMIT, MEMORY_USAGE_GB, MEMORY_LIMIT_GB",
         "SERVICE_ID, DEPLOYMENT_ID, DEPLOYMENT_INSTANCE_ID",
     ),
-    "disk": _metrics("disk", "DISK_USAGE_GB", "SERVICE_ID"),
+    "disk": _metrics("disk", "DISK_USAGE_GB, NETWORK_TX_GB", "SERVICE_ID"),
 }  # fmt: skip
 """Parts with the resource usage of all services, by alias; one request reads both.
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from workers.clients.railway.graphql_types import Durations, Series, Statuses
 from workers.models import InstanceUsage, Model, Point, TrafficMinute
 
+MIN_COUNTER_SAMPLES = 10
+"""Samples that only rise if they are those of a counter."""
 CLIENT_ERROR_FROM = 400
 """Lowest status of a request that failed because of its client; below, the request succeeded."""
 SERVER_ERROR_FROM = 500
@@ -20,6 +23,8 @@ class ServiceUsage(Model):
     instances: tuple[InstanceUsage, ...] = ()
     disk: tuple[Point, ...] = ()
     """GB on all volumes of the service, oldest first."""
+    egress: tuple[Point, ...] = ()
+    """GB sent per step, oldest first."""
     cpu_limit: float | None = None
     memory_limit: float | None = None
     summed: bool = False
@@ -55,6 +60,7 @@ def _service_usage(items: list[Series]) -> ServiceUsage:
     return ServiceUsage(
         instances=instances,
         disk=_sum(by_measurement["DISK_USAGE_GB"]),
+        egress=_amounts(_sum(by_measurement["NETWORK_TX_GB"])),
         cpu_limit=_newest(by_measurement["CPU_LIMIT"]),
         memory_limit=_newest(by_measurement["MEMORY_LIMIT_GB"]),
         summed=any(not instance.instance_id for instance in instances),
@@ -78,6 +84,18 @@ def _sum(items: list[Series]) -> tuple[Point, ...]:
         for sample in item.values:
             totals[sample.ts] += sample.value
     return tuple(sorted(totals.items()))
+
+
+def _amounts(points: tuple[Point, ...]) -> tuple[Point, ...]:
+    """The amount of each step; a series that never falls over many samples is a counter, whose differences are taken.
+
+    Railway's schema does not say which of both NETWORK_TX_GB is.
+    """
+    values = [value for _, value in points]
+    is_counter = len(values) >= MIN_COUNTER_SAMPLES and values == sorted(values) and values[0] < values[-1]
+    if not is_counter:
+        return points
+    return tuple((at, value - before) for (_, before), (at, value) in pairwise(points))
 
 
 def _newest(limits: list[Series]) -> float | None:

@@ -222,6 +222,7 @@ def _complete(service: Service, results: _Results, step_seconds: int) -> Service
             "memory_limit": own_usage.memory_limit,
             "usage": own_usage.instances,
             "disk": own_usage.disk,
+            "egress": own_usage.egress,
             "traffic": traffic,
             "traffic_step_seconds": step_seconds,
             "starts": tuple(start for start in logs.starts if start.deployment_id in deployments),

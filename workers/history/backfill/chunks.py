@@ -149,6 +149,7 @@ def _with_series(service: Service, reads: _Reads) -> Service:
         update={
             "usage": _mean_replica(usage, service.replicas) if usage else (),
             "disk": usage.disk if usage else (),
+            "egress": usage.egress if usage else (),
             "traffic": reads.traffic.by_service.get(service.id, ()),
             "traffic_step_seconds": SAMPLE_SECONDS,
             "starts": tuple(start for start in reads.logs.starts if start.deployment_id in deployment_ids),

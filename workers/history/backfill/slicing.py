@@ -85,6 +85,7 @@ def _at_end_of(service: Service, window: Window) -> Service:
             "events": _between(service.events, start, end),
             "error_lines": _between(service.error_lines, start, end),
             "disk": disk,
+            "egress": _between(service.egress, start, end),
             "volumes": tuple(_volume_at(volume, disk) for volume in service.volumes) if disk else (),
             "deployments": deployments,
             "latest": next(iter(deployments), None),
@@ -134,7 +135,7 @@ def _joined(older: Service | None, newer: Service, start: float, border: float) 
         # Samples on the border are part of both chunks: take them from the newer one.
         return (*_between(getattr(older, name), start, border), *getattr(newer, name))
 
-    names = ("traffic", "starts", "events", "error_lines", "disk")
+    names = ("traffic", "starts", "events", "error_lines", "disk", "egress")
     return newer.model_copy(
         update={**{name: both(name) for name in names}, "usage": _joined_usage(older, newer, start, border)}
     )
