@@ -35,7 +35,7 @@ POSTGRES = "/usr/lib/postgresql/15/bin"
 def started(plan: dict[str, Options]) -> Iterator[Control]:
     """The neighbours of a plan, by kind; ended afterwards.
 
-    Kinds: `postgres` and `redis` (`address`), `silent` (accepts and never answers) and `web` (answers with `status`;
+    Kinds: `postgres` and `redis` (`address`; `auth`, `password`), `silent` (accepts and never answers) and `web` (answers with `status`;
     with `tls`, under a certificate that no authority signed).
     """
     threading.Thread(target=_answer_no_such_name, daemon=True).start()
@@ -100,6 +100,7 @@ def start_postgres(options: Options) -> Stop:
 def start_redis(options: Options) -> Stop:
     """A real Redis."""
     command = ["redis-server", "--bind", options["address"], "--save", "", "--protected-mode", "no"]
+    command += ["--requirepass", options["password"]] if "password" in options else []
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
     time.sleep(0.5)
     return partial(_end, server, signal.SIGTERM, None)

@@ -1,0 +1,6 @@
+from flask import Flask
+
+from upload.limits import MAX_BYTES
+
+app = Flask(__name__)
+app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES
