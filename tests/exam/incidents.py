@@ -24,7 +24,7 @@ class Answer:
     trace: bool = False
     """True if the logs name the place, so that a product without any knowledge of the code can find it."""
     names: tuple[tuple[str, ...], ...] = ()
-    """What summary or action must name, such as the variable to set: one text of each group."""
+    """Texts that summary or action must name, such as the variable to set: one of each group."""
     innocent: tuple[str, ...] = ()
     """Texts that summary and action must not contain, such as a host that works."""
     recorded: str = ""

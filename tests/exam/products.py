@@ -27,7 +27,7 @@ PLACE = re.compile(
 
 
 class Reply(NamedTuple):
-    """What a product said about one incident, and what that cost."""
+    """The answer of a product to one incident, and its cost."""
 
     category: str
     places: tuple[str, ...] = ()

@@ -35,8 +35,8 @@ POSTGRES = "/usr/lib/postgresql/15/bin"
 def started(plan: dict[str, Options]) -> Iterator[Control]:
     """The neighbours of a plan, by kind; ended afterwards.
 
-    Kinds: `postgres` and `redis` (`address`; `auth`, `password`), `silent` (accepts and never answers) and `web` (answers with `status`;
-    with `tls`, under a certificate that no authority signed).
+    Kinds: `postgres` (`address`, `auth`), `redis` (`address`, `password`), `silent` (accepts and never answers) and
+    `web` (answers with `status`; with `tls`, under a certificate that no authority signed).
     """
     threading.Thread(target=_answer_no_such_name, daemon=True).start()
     running = {kind: KINDS[kind](options) for kind, options in plan.items()}

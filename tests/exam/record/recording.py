@@ -1,4 +1,4 @@
-"""What a run of a service printed, answered and used, and the files that it becomes."""
+"""The output, answers and measurements of one run of a service, and the files that they become."""
 
 from __future__ import annotations
 
