@@ -48,7 +48,7 @@ TARGETS: tuple[Target, ...] = (
     Target(rf"\brequest for \"{URL}", names_call=True),
     Target(rf"\bfor url:? [(\[]?['\"]?{URL}", names_call=True),
     Target(rf"endpoint URL: \"{URL}", names_call=True),
-    Target(rf"\) for {URL}", names_call=True),
+    Target(rf"\bcURL error [^\n]{{1,300}} for {URL}", names_call=True),
     Target(rf"Connect to {URL}", names_call=True),
     # urllib3, aiohttp.
     Target(rf"ConnectionPool\(host='{HOST}', port={PORT}", names_call=True),

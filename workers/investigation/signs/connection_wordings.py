@@ -79,6 +79,7 @@ TLS_FAILURES: tuple[Wording, ...] = (
     ),
 )
 REFUSALS: tuple[Wording, ...] = (
+    Wording(REFUSED, rf"[Cc]onnection refused \[(?P<host>{ADDRESS})\]:{PORT}"),
     Wording(REFUSED, rf"connection to {HOST}:{PORT} failed - connect ECONNREFUSED"),
     # Node.js net.
     Wording(REFUSED, rf"ECONNREFUSED (?P<host>{ADDRESS}):{PORT}\b"),

@@ -54,9 +54,14 @@ def is_link(text: str, at: int) -> bool:
     return LINK_WORDS.search(text[max(0, at - 70) : at].rpartition("://")[0]) is not None
 
 
+# The name of a DNS service record: `_mongodb._tcp.cluster0.example.net`.
+SERVICE_RECORD = re.compile(r"^_[a-z0-9-]{1,40}\._(?:tcp|udp)\.")
+
+
 def clean_host(host: str) -> str:
     """The host in lower case without brackets; empty if it is no host that a service calls."""
-    name = host.strip("[]").rstrip(".").lower()
+    name = host.strip("[]").rstrip(".").lower().removeprefix("::ffff:")
+    name = SERVICE_RECORD.sub("", name)
     if not name or (not is_address(name) and (CODE_NAME.search(name) or DOCUMENTATION.search(name))):
         return ""
     return "" if name.isdigit() else name

@@ -21,7 +21,7 @@ ANY_REJECTION = (
     r"HttpClientErrorException\$(?:Unauthorized|Forbidden)|does not indicate success: 401",
 )
 # 501 is left out: it is an error of the caller.
-STATUS = r"(?P<status>50[0234]|52[0-7]|429)"
+STATUS = r"(?P<status>50[0234]|52[0-79]|429)"
 # requests, httpx, axios, got, Faraday, RestTemplate, .NET, Guzzle, Go services, nginx, providers' SDKs.
 STATUS_FORMS = (
     rf"\b{STATUS} (?:Server|Client) Error",
@@ -52,6 +52,7 @@ ANSWERED_BY = (
     rf"\bhostname[\"']?: ?[\"']{HOST}[\"'](?:,\s{{0,8}}[\"']?port[\"']?: ?{PORT})?",
     r"\b(?P<host>[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,5}\.[a-z]{2,12})(?::(?P<port>\d{1,5}))? (?:answered|returned|responded|replied|gave)",
     rf"upstream: \"{URL}",
+    r"\b(?:upstream|service) (?P<host>[a-z][a-z0-9-]{1,40}) (?:answered|returned|responded|replied|gave)",
 )
 PROVIDERS = (("openai", "api.openai.com"), ("anthropic", "api.anthropic.com"), ("stripe", "api.stripe.com"))
 

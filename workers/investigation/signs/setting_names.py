@@ -28,6 +28,12 @@ SETTING_SHAPE = re.compile(
 # A database address is often split into variables; the password is the part whose absence clients complain about.
 OTHER_WORDS = {"DATABASE_URL": ("PASSWORD", "PASS", "DSN", "DB", "PG"), "MONGODB_URI": ("MONGO",)}
 
+SORTS = (
+    frozenset({"KEY", "TOKEN", "SECRET", "PASSWORD", "PASS", "CREDENTIALS", "SID"}),
+    frozenset({"URL", "URI", "HOST", "DSN", "ENDPOINT", "DATABASE", "DB"}),
+)
+"""Words of names that stand for the same sort of setting."""
+
 
 def variables_read(code: str) -> list[str]:
     """The variables that the code reads from the environment, in its order, each once."""
@@ -44,13 +50,17 @@ def nearest_name(usual: str, read: list[str]) -> str:
     """The variable that the code reads for a setting; empty if none is likely.
 
     Args:
-        usual: the name that the setting usually has.
+        usual: the name that the setting usually has; empty if any name may be meant.
         read: variables that the code reads.
     """
-    if usual in read or len(read) == 1:
-        return usual if usual in read else read[0]
+    if usual in read or not read:
+        return usual if usual in read else ""
     words = OTHER_WORDS.get(usual, ()) + tuple(usual.split("_"))
-    return next((name for word in words for name in read if word in name), "")
+    named = next((name for word in words for name in read if word in name), "")
+    if named or len(read) > 1:
+        return named
+    # A single variable of the same sort: a secret for a secret, an address for an address.
+    return read[0] if any(sort & set(words) and sort & set(read[0].split("_")) for sort in SORTS) else ""
 
 
 def environment_name(name: str) -> str:

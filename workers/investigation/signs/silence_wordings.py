@@ -108,7 +108,10 @@ CLOSURES: tuple[Wording, ...] = (
         CLOSED,
         r"[Cc]onnection already closed|InterfaceError: connection is closed|PG::UnableToSend: no connection to the server",
     ),
-    Wording(CLOSED, rf"write tcp \S{{1,80}}->{HOST}:{PORT}: write: broken pipe"),
+    Wording(
+        CLOSED,
+        rf"(?:read|write) tcp \S{{1,80}}->{HOST}:{PORT}: (?:write: broken pipe|(?:read|write): connection reset)",
+    ),
     Wording(
         CLOSED,
         r"driver: bad connection|closing bad idle connection|\b(?:tcp|ssl) (?:recv|send)(?: \(\w{1,20}\))?: closed",
