@@ -45,7 +45,10 @@ CEILINGS: tuple[Wording, ...] = (
         MEMORY,
         r"(?:exit(?:ed)?|terminated|failed|stopped|finished)[^\n]{0,60}?(?:code|status)[:= ]{1,2}137\b",
     ),
-    Wording(MEMORY, r"^(?:[\w./-]{1,80}: line \d{1,5}:\s{1,8}\d{1,8} )?Killed\b[^\n]{0,120}$|signal: killed"),
+    Wording(
+        MEMORY,
+        r"^(?:[\w./-]{1,80}: line \d{1,5}:\s{1,8}\d{1,8} )?Killed(?:\s{2,20}\S[^\n]{0,120})?$|signal: killed",
+    ),
     Wording(MEMORY, r"WorkerLostError: Worker exited prematurely: signal 9 \(SIGKILL\)"),
     # Redis and Valkey: maxmemory with noeviction.
     Wording(CEILING, r"OOM command not allowed when used memory > 'maxmemory'", "maxmemory"),

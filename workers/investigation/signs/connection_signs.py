@@ -15,12 +15,16 @@ from workers.investigation.signs.connection_wordings import (
 from workers.investigation.signs.host_names import PLACEHOLDERS, endpoint, host_of, is_address, is_local
 from workers.investigation.signs.record_text import RecordText
 from workers.investigation.signs.silence_wordings import CLOSURES, SILENCES
-from workers.investigation.signs.wordings import Wording, matches, may_match, sign
+from workers.investigation.signs.wordings import Wording, line_around, matches, may_match, sign
 from workers.models import Sign, SignKind
 
 PHRASES = (*UNKNOWN_HOSTS, *TLS_FAILURES, *REFUSALS, *NO_CONNECTIONS, *SILENCES, *CLOSURES)
 LOCAL_IS_WRONG = frozenset({SignKind.CONNECTION_REFUSED, SignKind.UNREACHABLE})
 """Kinds that, for the container itself, mean a wrong address: each service runs in its own container."""
+# Words of servers about a client of their own.
+OWN_CALLER = re.compile(
+    r"\b(?:from|on|to|with|by|for|reading) (?:the |a )?client\b|\bclient (?:closed|prematurely|disconnected|went away|\d)"
+)
 # Clients that call one host only, by the module of their exceptions.
 PROVIDER_CLIENTS = (
     ("openai.api", "api.openai.com"),
@@ -59,6 +63,8 @@ def connection_signs(record: RecordText) -> Iterator[Sign]:
 
 def _readings(entry: Wording, record: RecordText, calls: list[Call]) -> Iterator[Sign]:
     for match in matches(entry.pattern, record.message, exact_case=True):
+        if _is_about_a_caller(match):
+            continue
         groups = match.groupdict()
         host, port = groups.get("host"), groups.get("port")
         numbers = {"temporary": 1.0} if groups.get("n_temporary") else {}
@@ -71,17 +77,25 @@ def _readings(entry: Wording, record: RecordText, calls: list[Call]) -> Iterator
             yield sign(entry.kind, called or _only_host(record), numbers)
 
 
+def _is_about_a_caller(match: re.Match[str]) -> bool:
+    """True if the service's own caller went away, as servers and databases log it."""
+    begin, end = line_around(match)
+    return (
+        OWN_CALLER.search(match.string, max(begin, match.start() - 200), min(end, match.end() + 200))
+        is not None
+    )
+
+
 def _called(own: str, match: re.Match[str], calls: list[Call]) -> str:
     """The host of a failure: the one of the phrase, unless the client names the call beside an address."""
     if own and (not is_address(host_of(own)) or is_local(host_of(own))):
         return own
-    text, at = match.string, match.start()
-    begin, end = text.rfind("\n", 0, at) + 1, text.find("\n", at)
-    line = [call for call in calls if begin <= call.at < (end if end >= 0 else len(text))]
+    begin, end = line_around(match)
+    line = [call for call in calls if begin <= call.at < end]
     naming = [call for call in line if call.names_call]
     if own:
         return naming[-1].endpoint if naming else own
-    nearest = sorted(naming or line, key=lambda call: abs(call.at - at)) or calls
+    nearest = sorted(naming or line, key=lambda call: abs(call.at - match.start())) or calls
     return nearest[0].endpoint if nearest else ""
 
 

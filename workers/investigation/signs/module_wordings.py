@@ -65,7 +65,7 @@ MODULES: tuple[Wording, ...] = (
         MODULE,
         r"Call to undefined function (?P<subject>(?:curl|mb|imagecreate|bc|gd|json|simplexml|pg|mysqli|intl|exif)_?\w{0,40})\(",
     ),
-    Wording(MODULE, r"\bcould not find driver\b", "pdo driver"),
+    Wording(MODULE, r"\bcould not find driver\b(?! for)", "pdo driver"),
     Wording(
         MODULE,
         r"(?:require|include)(?:_once)?\(\S{0,120}?(?P<subject>vendor/autoload\.php)\): [Ff]ailed to open stream",

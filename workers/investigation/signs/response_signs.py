@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from workers.investigation.signs.credential_wordings import CREDENTIALS, REJECTED
 from workers.investigation.signs.host_names import HOST, PORT, URL, endpoint
 from workers.investigation.signs.record_text import RecordText
-from workers.investigation.signs.wordings import compiled, matches, may_match, read_table, sign
+from workers.investigation.signs.wordings import (
+    compiled,
+    has_any,
+    line_around,
+    matches,
+    may_match,
+    read_table,
+    sign,
+)
 from workers.models import Sign, SignKind
 
 # Words without a product: the host stands elsewhere on the line, or nowhere.
@@ -33,7 +42,7 @@ STATUS_FORMS = (
     rf"resulted in a [`']?{STATUS} ",
     rf"\b(?i:answered|returned|responded|replied|gave|got|received)(?: with)?(?: an?)?(?: HTTP)?(?: status)?(?: code)?:? {STATUS}\b",
     rf"\b(?:upstream|unexpected|bad|error|response) (?:response )?(?:HTTP )?status(?: code)?[:= ]{{1,2}}{STATUS}\b",
-    rf"\b{STATUS}:? (?:Bad Gateway|Service (?:Temporarily )?Unavailable|Gateway Time-?out|Too Many Requests)",
+    rf"(?<!HTTP/1\.1\" )(?<!HTTP/1\.0\" )\b{STATUS}:? (?:Bad Gateway|Service (?:Temporarily )?Unavailable|Gateway Time-?out|Too Many Requests)",
     rf"\bstatus(?:Code|_code)?[\"']?[:=] ?{STATUS}\b",
     rf"Error code: {STATUS} - ",
     rf"\bError {STATUS}: ",
@@ -44,6 +53,11 @@ STATUS_FORMS = (
     r"overloaded_error",
 )
 TOO_MANY_REQUESTS = 429.0  # status of a rate limit whose text names no status
+CLIENT_WORDS = ("error", "exception", "upstream", "failed", "unavailable from")
+CLIENT_ERROR = re.compile(r"\b\w*(?:Error|Exception)\b")
+MAX_LINE_CHARS = 1_000  # of a line that are searched for words beside a status
+OWN_ANSWER = re.compile(r"\b(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) /|\"path\": ?\"/")
+"""A request to the service itself, by its path."""
 # Positions that hold the host that answered.
 ANSWERED_BY = (
     rf"\b(?:for url|from|to|of|by|at|GET|POST|PUT|PATCH|DELETE|calling|request)[: (\[]{{1,3}}['\"`<]{{0,2}}{URL}",
@@ -71,8 +85,19 @@ def response_signs(record: RecordText) -> Iterator[Sign]:
         match = compiled(pattern, True).search(record.message) if may_match(pattern, record.lowered) else None
         if match:
             status = float(match.groupdict().get("status") or TOO_MANY_REQUESTS)
-            yield sign(SignKind.ERROR_RESPONSE, _answering_host(record), {"status": status})
-            return
+            host = _answering_host(record)
+            if host or _is_reported_by_client(match, record.lowered):
+                yield sign(SignKind.ERROR_RESPONSE, host, {"status": status})
+                return
+
+
+def _is_reported_by_client(match: re.Match[str], lowered: str) -> bool:
+    """True if a client reports the answer; without a host, the line of an access log has the same words."""
+    begin, end = line_around(match)
+    line = match.string[begin:end][:MAX_LINE_CHARS]
+    return CLIENT_ERROR.search(line) is not None or (
+        has_any(lowered, CLIENT_WORDS) and not OWN_ANSWER.search(line)
+    )
 
 
 def _answering_host(record: RecordText) -> str:

@@ -71,6 +71,12 @@ def matches(pattern: str, text: str, exact_case: bool = False) -> Iterator[re.Ma
         yield match
 
 
+def line_around(match: re.Match[str]) -> tuple[int, int]:
+    """Begin and end of the lines that a match touches."""
+    end = match.string.find("\n", match.end())
+    return match.string.rfind("\n", 0, match.start()) + 1, end if end >= 0 else len(match.string)
+
+
 def sign(
     kind: SignKind, subject: str = "", numbers: dict[str, float] | None = None, product: str = ""
 ) -> Sign:
