@@ -37,7 +37,10 @@ CEILINGS: tuple[Wording, ...] = (
     Wording(MEMORY, r"^(?:[\w.]{1,60}: )?(?:\w{1,20}\.)*_?\w{0,10}MemoryError\b"),
     Wording(MEMORY, r"memory allocation of \d{1,14} bytes failed"),
     Wording(MEMORY, r"std::bad_alloc"),
-    Wording(MEMORY, r"Array buffer allocation failed|npm (?:ERR!|error) signal SIGKILL|CUDA out of memory"),
+    Wording(
+        MEMORY,
+        r"Array buffer allocation failed|npm (?:ERR!|error) signal SIGKILL|CUDA out of memory|panic\(main thread\): Out of memory",
+    ),
     Wording(MEMORY, r"[Cc]annot allocate memory|\bENOMEM\b"),
     # The kernel and the shell: exit code 137 is SIGKILL, which the kernel sends if memory runs out.
     Wording(MEMORY, r"Out of memory: Kill(?:ed)? process|\boom-kill|\bOOM[ -]?[Kk]ill"),
@@ -50,6 +53,14 @@ CEILINGS: tuple[Wording, ...] = (
         r"^(?:[\w./-]{1,80}: line \d{1,5}:\s{1,8}\d{1,8} )?Killed(?:\s{2,20}\S[^\n]{0,120})?$|signal: killed",
     ),
     Wording(MEMORY, r"WorkerLostError: Worker exited prematurely: signal 9 \(SIGKILL\)"),
+    # Supervisors that replace a worker above a limit: PM2, Celery, puma_worker_killer.
+    Wording(CEILING, r"exceeds --max-memory-restart value", "--max-memory-restart"),
+    Wording(
+        CEILING,
+        r"child process exceeded memory limit|exceeding memory limit \(\d{1,12}KiB",
+        "--max-memory-per-child",
+    ),
+    Wording(CEILING, r"PumaWorkerKiller: Out of memory", "PumaWorkerKiller.ram"),
     # Redis and Valkey: maxmemory with noeviction.
     Wording(CEILING, r"OOM command not allowed when used memory > 'maxmemory'", "maxmemory"),
     # PostgreSQL's shared memory in containers, and its memory settings.
@@ -75,7 +86,7 @@ DISKS: tuple[Wording, ...] = (
     Wording(DISK, r"Errcode: 28|The table '[^'\n]{1,80}' is full"),
 )
 V8_DEATH = re.compile(
-    r"(?:Reached heap limit|Ineffective mark-compacts near heap limit|CALL_AND_RETRY_LAST|invalid (?:array|table) length)[^\n]{0,20} ?Allocation failed|JavaScript heap out of memory|ERR_WORKER_OUT_OF_MEMORY"
+    r"Ineffective mark-compacts near heap limit|(?:Reached heap limit|CALL_AND_RETRY_LAST|invalid (?:array|table) length)[^\n]{0,20} ?Allocation failed|JavaScript heap out of memory|ERR_WORKER_OUT_OF_MEMORY"
 )
 # `Mark-Compact 2045.1 (2079.9) -> 2044.6 (2081.1) MB`: used (committed) before and after the collection.
 MARK_COMPACT = re.compile(

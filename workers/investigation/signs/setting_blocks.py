@@ -15,7 +15,7 @@ MAX_ITEMS = 12  # settings of one block; the action names the first few
 PYDANTIC = re.compile(r"\b\d{1,3} validation errors? for (?P<model>[\w\[\].,]{1,80})[ \t]*\n")
 # Name of the field, then the complaint, indented by two spaces (pydantic 1: without `input_value`).
 PYDANTIC_ITEM = re.compile(
-    r"^[ |]{0,8}(?P<name>[A-Za-z_][\w.-]{0,80}(?: -> [\w.]{1,40}){0,3})\n[ |]{2,10}(?P<text>[^\n]{1,300})",
+    r"^[ |]{0,8}(?P<name>[A-Za-z_][\w.-]{0,80}(?: -> [\w.]{1,40}){0,3})\n{1,2}[ |]{2,10}(?P<text>[^\n]{1,300})",
     re.M,
 )
 SETTINGS_MODEL = re.compile(r"settings|config|^env|environ|secrets", re.I)
