@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.exam.incidents import load_exercises
 from tests.exam.marks import Mark, Totals, missed_goals, total
 from tests.exam.products import Product, grep, product_behind, this_product, thresholds
+from tests.exam.variants import VARIANTS, dressed
 
 SHOWN_CHARS = 150  # of a summary or an action under a wrong case
 RIVALS: tuple[tuple[str, Product], ...] = (("thresholds", thresholds), ("grep", grep))
@@ -25,6 +26,9 @@ def main(arguments: list[str]) -> int:
         "--product", metavar="CMD", help="a command that reads the input line and prints an answer"
     )
     parser.add_argument("--wrong", action="store_true", help="print the incidents alone that lost a mark")
+    parser.add_argument(
+        "--variants", action="store_true", help="also test the same incidents in other clothes"
+    )
     options = parser.parse_args(arguments)
     exercises = load_exercises(options.folders)
     product = product_behind(options.product) if options.product else this_product
@@ -39,6 +43,9 @@ def main(arguments: list[str]) -> int:
     print(_row("this product" if not options.product else "the product", total(marks)))
     for name, rival in RIVALS:
         print(_row(name, total([Mark(exercise, rival(exercise)) for exercise in exercises])))
+    for variant in VARIANTS if options.variants else ():
+        others = [dressed(exercise, variant) for exercise in exercises]
+        print(_row(variant.__name__, total([Mark(other, product(other)) for other in others])))
     missed = missed_goals(total(marks))
     print("\n" + ("all goals are met" if not missed else "missed: " + "; ".join(missed)))
     return int(bool(missed))
@@ -89,7 +96,7 @@ def _print_shares(title: str, marks: list[Mark], key: Callable[[Mark], str]) -> 
 
 def _header() -> str:
     return (
-        f"{'':14}category  called code  first file  exact line  among three  action  model calls  ms a case"
+        f"{'':18}category  called code  first file  exact line  among three  action  model calls  ms a case"
     )
 
 
@@ -100,7 +107,7 @@ def _row(name: str, sums: Totals) -> str:
         _percent(sums.actions, sums.incidents), str(sums.model_calls),
         f"{sums.milliseconds / max(1, sums.incidents):.0f}",
     )  # fmt: skip
-    return f"{name:<14}" + "{:>8}  {:>11}  {:>10}  {:>10}  {:>11}  {:>6}  {:>11}  {:>9}".format(*cells)
+    return f"{name:<18}" + "{:>8}  {:>11}  {:>10}  {:>10}  {:>11}  {:>6}  {:>11}  {:>9}".format(*cells)
 
 
 def _percent(part: int, whole: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from tests.exam.incidents import DATA, Answer, Exercise, load_exercise, load_exercises
 from tests.exam.marks import Mark, missed_goals, total
 from tests.exam.products import Reply, grep, product_behind, thresholds
+from tests.exam.variants import VARIANTS, Variant, dressed
 from workers.cli.diagnosis_format import parse_case
 from workers.models import Category
 
@@ -126,3 +128,15 @@ def test_the_rivals_answer_from_thresholds_and_from_the_last_exception() -> None
     assert thresholds(exercise)[:2] == ("code", ())
     assert grep(exercise)[:2] == ("code", ("src/pay.go:7",))
     assert thresholds(EXERCISE).category == grep(EXERCISE).category == "none"
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__)
+def test_a_variant_keeps_every_line_in_the_order_of_time(variant: Variant) -> None:
+    exercise = load_exercise(DATA / "go-nil-pointer-panic")
+    messages = [line["message"] for line in exercise.case["logs"]]
+
+    lines = dressed(exercise, variant).case["logs"]
+
+    assert all(any(message in line["message"] for line in lines) for message in messages)
+    times = [datetime.fromisoformat(line["at"]) for line in lines]
+    assert times == sorted(times)
