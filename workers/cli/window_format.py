@@ -114,6 +114,7 @@ class ServiceInput(_Input):
     disk: Series | None = None
     disk_limit: Amount | None = None
     egress: Series | None = None
+    cron: Annotated[str, Field(max_length=200)] | None = None
     http: HttpInput | None = None
     events: Annotated[list[PlatformEvent], Field(max_length=MAX_SAMPLES)] = Field(default_factory=list)
     history: Annotated[list[dict[str, Any]], Field(max_length=MAX_HISTORY_WINDOWS, alias="past")] = Field(
@@ -138,7 +139,7 @@ class ServiceInput(_Input):
         return Service(
             id=self.service, name=self.service, replicas=replicas, public=self.http is not None,
             deployments=self._deployments(), volumes=self._volumes(disk), disk=disk,
-            egress=_points(self.egress or [], end, self.step_seconds),
+            cron=self.cron or None, egress=_points(self.egress or [], end, self.step_seconds),
             cpu_limit=self.cpu_limit or None, memory_limit=self.memory_limit or None,
             usage=self._usage(end, replicas), traffic=self.http.traffic(end) if self.http else (),
             traffic_step_seconds=self.http.step_seconds if self.http else self.step_seconds,

@@ -6,7 +6,8 @@ where its history is known.
 - `statistics`: intervals, slopes and shares; `baseline`: levels and recurring conditions in the history.
 - `service_window`: the input of a rule; `sentences`: the text of a finding.
 - `cpu`, `memory`, `growth`, `leaks`, `volumes`, `traffic` (with `server_errors` and `latency`), `error_logs`,
-  `restarts`, `deployments`, `shortfall`, `egress`: the rules.
+  `restarts`, `deployments`, `shortfall`, `egress`,
+  `cron_runs`: the rules.
 - `causes`: which of the failing services is the root cause; `summaries`: the summary that is kept of a window.
 """
 
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from workers.detection.baseline import Baseline
 from workers.detection.causes import SEVERITIES, CauseGroup, group_by_cause, rank_suspects
 from workers.detection.cpu import detect_cpu
+from workers.detection.cron_runs import detect_cron
 from workers.detection.deployments import detect_deployments
 from workers.detection.egress import detect_egress
 from workers.detection.error_logs import detect_error_logs
@@ -87,6 +89,7 @@ def detect_service(
         detect_idle_worker(window),
         detect_egress(window),
         *detect_deployments(window),
+        *detect_cron(window),
         *detect_restarts(window),
         *detect_volumes(window),
         *detect_traffic(window),

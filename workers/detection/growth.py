@@ -58,7 +58,7 @@ def detect_growth(window: ServiceWindow) -> Finding | None:
 def detect_restart_at_limit(window: ServiceWindow) -> Finding | None:
     """Containers that restarted while their memory was at the limit, although no sample stayed there."""
     limit = window.service.memory_limit
-    if not limit or limit <= 0 or window.service.cron:
+    if not limit or limit <= 0:
         return None
     restarts: list[float] = []
     peak = 0.0

@@ -65,9 +65,9 @@ def _oom_kills(window: ServiceWindow) -> Finding | None:
 
 
 def _restart_loop(window: ServiceWindow) -> Finding | None:
-    if window.service.cron:
-        return None  # a job starts a container for each of its runs
-    return _loop_by_log(window) or _loop_by_events(window)
+    # A job starts a container for each of its runs, so only its crashes count.
+    by_log = None if window.service.cron else _loop_by_log(window)
+    return by_log or _loop_by_events(window)
 
 
 def _needed_starts(window: ServiceWindow, replicas: int) -> int:
@@ -103,7 +103,7 @@ def _loop_by_events(window: ServiceWindow) -> Finding | None:
     starts = [
         at
         for at in _event_times(window, "started")
-        if not _is_rollout(window, at) and not _interrupted_nothing(window, at)
+        if not window.service.cron and not _is_rollout(window, at) and not _interrupted_nothing(window, at)
     ]
     if len(starts) + len(crashes) >= _needed_starts(window, replicas):
         return _finding(window, "started", _distinct([*starts, *crashes]), replicas)
@@ -167,5 +167,7 @@ def _finding(
 
 def _always_restarts(window: ServiceWindow) -> bool:
     """Whether the service has restarted in most windows for as long as the history reaches."""
+    if window.service.cron:
+        return window.baseline.always_alerts("restart_loop", "oom_killed")
     restarted = [summary.restarted for summary in window.baseline.windows if summary.restarted is not None]
     return is_always([float(each) for each in restarted], 1.0)

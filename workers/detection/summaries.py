@@ -33,6 +33,8 @@ def summarise(service: Service, survey: Survey) -> Summary:
     latencies = [minute.p95_ms for minute in service.traffic if minute.p95_ms is not None]
     has_traffic = bool(service.traffic)
     disk = service.disk[-1][1] if service.disk else _used_disk(service)
+    # A cron service without samples, starts and events did not run.
+    is_observed = any(memory) or service.events or service.starts or service.cron
     return Summary(
         at=survey.window.end,
         minutes=survey.window.minutes,
@@ -49,7 +51,8 @@ def summarise(service: Service, survey: Survey) -> Summary:
         p95_median=quantile(latencies, 0.5) if latencies else None,
         p95_high=quantile(latencies, 0.9) if latencies else None,
         cpu_high_minutes=_high_cpu_minutes(service, survey, cpu),
-        restarted=_restarted(service, survey) if any(memory) or service.events or service.starts else None,
+        restarted=_restarted(service, survey) if is_observed else None,
+        run_minutes=_run_minutes(service, survey) if service.cron else None,
         error_lines=sum(lines for _, lines in service.error_lines) if service.error_lines else None,
     )
 
@@ -57,6 +60,11 @@ def summarise(service: Service, survey: Survey) -> Summary:
 def _mean(series: Sequence[Sequence[Point]]) -> float | None:
     values = [value for points in series for _, value in points]
     return sum(values) / len(values) if values else None
+
+
+def _run_minutes(service: Service, survey: Survey) -> float:
+    times = {at for usage in service.usage for at, value in usage.memory if value > 0}
+    return len(times) * survey.step_seconds / 60
 
 
 def _used_disk(service: Service) -> float | None:

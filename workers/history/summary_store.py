@@ -46,7 +46,7 @@ PROGRESS_FIELD = ":progress"
 FIELDS_HIDDEN_BY_GAP: dict[GapPart, tuple[str, ...]] = {
     GapPart.USAGE: (
         "cpu_mean", "cpu_peak", "cpu_high_minutes", "memory_mean", "memory_low", "memory_high", "disk",
-        "egress",
+        "egress", "run_minutes",
     ),
     GapPart.LIMITS: ("cpu_high_minutes",),
     GapPart.TRAFFIC: ("requests", "server_errors", "ok", "p95_median", "p95_high"),
@@ -58,7 +58,7 @@ FIELDS_HIDDEN_BY_GAP: dict[GapPart, tuple[str, ...]] = {
     GapPart.ERROR_LINES: ("error_lines",),
 }  # fmt: skip
 """Fields of a summary that are unknown if a part of the survey could not be read."""
-MEASURED_FIELDS = ("cpu_mean", "memory_mean", "requests", "disk")
+MEASURED_FIELDS = ("cpu_mean", "memory_mean", "requests", "disk", "run_minutes")
 """A summary in which all of these are unknown is not kept."""
 
 

@@ -44,6 +44,8 @@ class Summary(Model):
     restarted: bool | None = None
     """Whether a container started in the window."""
     error_lines: float | None = None
+    run_minutes: float | None = None
+    """Minutes with a running container, of a cron service."""
     alerting_kinds: tuple[str, ...] = Field(default=(), alias="sick")
     """Kinds of the findings above a notice. The baseline leaves out windows with such a finding while it is new."""
 
