@@ -95,19 +95,17 @@ def _print_shares(title: str, marks: list[Mark], key: Callable[[Mark], str]) -> 
 
 
 def _header() -> str:
-    return (
-        f"{'':18}category  called code  first file  exact line  among three  action  model calls  ms a case"
-    )
+    return f"{'':18}category  called code  first file  exact line  among three  counted  action  model calls  ms a case"
 
 
 def _row(name: str, sums: Totals) -> str:
     cells: Iterable[str] = (
         _percent(sums.categories, sums.incidents), str(sums.called_code), _percent(sums.first, sums.traces),
         _percent(sums.lines, sums.traces), _percent(sums.among_first, sums.traces),
-        _percent(sums.actions, sums.incidents), str(sums.model_calls),
+        _percent(sums.counts, sums.occurrences), _percent(sums.actions, sums.incidents), str(sums.model_calls),
         f"{sums.milliseconds / max(1, sums.incidents):.0f}",
     )  # fmt: skip
-    return f"{name:<18}" + "{:>8}  {:>11}  {:>10}  {:>10}  {:>11}  {:>6}  {:>11}  {:>9}".format(*cells)
+    return f"{name:<18}" + "{:>8}  {:>11}  {:>10}  {:>10}  {:>11}  {:>7}  {:>6}  {:>11}  {:>9}".format(*cells)
 
 
 def _percent(part: int, whole: int) -> str:

@@ -23,6 +23,10 @@ class Answer:
     """`file:line` of the fault; several where each of them is right."""
     trace: bool = False
     """True if the logs name the place, so that a product without any knowledge of the code can find it."""
+    occurrence: str = ""
+    """A text that each occurrence of the fault logs once; empty if the logs do not show occurrences."""
+    occurrences: int = 0
+    """The number of occurrences in the logs."""
     names: tuple[tuple[str, ...], ...] = ()
     """Texts that summary or action must name, such as the variable to set: one of each group."""
     innocent: tuple[str, ...] = ()
@@ -94,8 +98,14 @@ def _files(folder: Path) -> dict[str, str]:
 
 def _answer(fields: dict[str, Any]) -> Answer:
     names = tuple((name,) if isinstance(name, str) else tuple(name) for name in fields.get("names", ()))
+    logged = fields.get("occurrences", {"text": "", "count": 0})
     lists = {key: tuple(fields.get(key, ())) for key in ("category", "places", "innocent")}
     return Answer(
-        names=names, language=fields["language"], trace=fields.get("trace", False),
-        recorded=fields.get("recorded", ""), **lists,
-    )  # fmt: skip
+        language=fields["language"],
+        trace=fields.get("trace", False),
+        occurrence=logged["text"],
+        occurrences=logged["count"],
+        names=names,
+        recorded=fields.get("recorded", ""),
+        **lists,
+    )

@@ -51,6 +51,14 @@ class Mark(NamedTuple):
         return bool(self._files(FIRST_PLACES) & self.exercise.answer.files)
 
     @property
+    def count_right(self) -> bool:
+        """A group of log records shows the fault as often as the logs do: one occurrence is one record."""
+        answer = self.exercise.answer
+        return any(
+            count == answer.occurrences and answer.occurrence in text for count, text in self.reply.patterns
+        )
+
+    @property
     def action_right(self) -> bool:
         """The category is right, summary or action name what they must, and nobody innocent is named.
 
@@ -81,14 +89,17 @@ class Totals(NamedTuple):
     first: int
     lines: int
     among_first: int
+    occurrences: int
+    counts: int
     actions: int
     model_calls: int
     milliseconds: float
 
 
 def total(marks: Sequence[Mark]) -> Totals:
-    """Count the marks; places count where the logs name one."""
+    """Count the marks: those for places and counts where the logs show them."""
     traced = [mark for mark in marks if mark.expects_place]
+    counted = [mark for mark in marks if mark.exercise.answer.occurrences]
     return Totals(
         incidents=len(marks),
         categories=_count(mark.category_right for mark in marks),
@@ -97,6 +108,8 @@ def total(marks: Sequence[Mark]) -> Totals:
         first=_count(mark.first_right for mark in traced),
         lines=_count(mark.line_right for mark in traced),
         among_first=_count(mark.among_first_right for mark in traced),
+        occurrences=len(counted),
+        counts=_count(mark.count_right for mark in counted),
         actions=_count(mark.action_right for mark in marks),
         model_calls=sum(mark.reply.model_calls for mark in marks),
         milliseconds=sum(mark.reply.milliseconds for mark in marks),

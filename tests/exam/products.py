@@ -1,7 +1,8 @@
 """The products that sit the exam: this one, another one behind a command, and two simple rivals.
 
 A product gets the input line of `python -m workers diagnose` and answers with a JSON line; of that, the exam reads
-`category`, `summary`, `action`, `places` (`file`, `line`) and, if they are there, `model_calls`.
+`category`, `summary`, `action`, `places` (`file`, `line`) and, if they are there, `patterns` (`count`, `headline`,
+`example`) and `model_calls`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class Reply(NamedTuple):
     """`file:line`, the likeliest first."""
     summary: str = ""
     action: str = ""
+    patterns: tuple[tuple[int, str], ...] = ()
+    """Count and text of each group of similar log records."""
     model_calls: int = 0
     milliseconds: float = 0.0
 
@@ -73,9 +76,14 @@ def _reply(answer: dict[str, Any], milliseconds: float) -> Reply:
         places=tuple(places),
         summary=answer.get("summary", ""),
         action=answer.get("action", ""),
+        patterns=tuple(_pattern(pattern) for pattern in answer.get("patterns", ())),
         model_calls=answer.get("model_calls", 0),
         milliseconds=milliseconds,
     )
+
+
+def _pattern(pattern: dict[str, Any]) -> tuple[int, str]:
+    return pattern.get("count", 0), f"{pattern.get('headline', '')}\n{pattern.get('example', '')}"
 
 
 # ---- rivals ----
