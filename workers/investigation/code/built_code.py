@@ -67,7 +67,7 @@ def definition_line(lines: Sequence[str], function: str | None, near: int) -> in
     name = re.escape(function)
     definition = re.compile(
         rf"{KEYWORDS}{name}\b|^\s*(?:[\w<>\[\],?]+\s+){{0,6}}\*?{name}\s*\([^;]*\)?[^;]*\{{\s*$"
-        rf"|^\s*{name}\s*[:=]\s*(?:async\b|function\b|\()"
+        rf"|^\s*(?:[\w.]{{1,60}}\.)?{name}\s*[:=]\s*(?:async\b|function\b|\()"
     )
     found = [
         number

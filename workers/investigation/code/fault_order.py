@@ -12,8 +12,8 @@ MAX_CODE_CHARS = 400  # of a line of code that is looked at
 MESSAGE_LINES = 3  # lines of a statement that raises, with its message
 # Calls that hand a request on to the next middleware, and calls of a decorated function.
 PASSES_ON = re.compile(
-    r"\bself\.(?:app|get_response|inner|application|wsgi_app|asgi_app)\(|\bcall_next\(|\b_?next\(\s*(?:\)"
-    r"|[\w.$]{1,40}\))"
+    r"\bself\.(?:app|get_response|inner|application|wsgi_app|asgi_app)\(|\bcall_next\("
+    r"|\bawait _?next\(|(?<![\w.])_?next\((?:err|error|e|c|ctx|context|req|request)?\)"
     r"|\((?:self, ?|request, ?|req, ?|ctx, ?)?\*args, ?\*\*\w+\)|\(\.\.\.(?:args|arguments|params)\)"
     r"|\.(?:apply|call)\(this, (?:arguments|args)"
     r"|\bfn\(req, res(?:, next)?\)|\bhandler\((?:req(?:uest)?(?:, res(?:ponse)?)?|event|ctx"
