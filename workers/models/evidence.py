@@ -26,7 +26,9 @@ class SignKind(StrEnum):
     # Variable or setting, as the service names it; numbers: usual_name 1 if the text does not name it, so that the
     # subject is only the name that its library suggests.
     SETTING_MISSING = "setting_missing"
-    SETTING_INVALID = "setting_invalid"  # variable or setting with a malformed value
+    # Variable or setting with a malformed value; numbers: usual_name, and unexpanded 1 if the value is `$NAME` itself,
+    # which no shell replaced.
+    SETTING_INVALID = "setting_invalid"
     CREDENTIALS_REJECTED = "credentials_rejected"  # host or service that rejects them; empty if not named
     WRONG_ADDRESS = "wrong_address"  # address that cannot be right, such as a datastore on localhost
     PORT_IN_USE = "port_in_use"  # port

@@ -10,6 +10,7 @@ from workers.investigation.diagnosis.conclusion import Conclusion
 from workers.investigation.diagnosis.context import NEAR_LIMIT_PERCENT, SOON_AFTER, DiagnosisContext
 from workers.investigation.diagnosis.error_causes import Cause, port_of
 from workers.investigation.signs.host_names import host_of
+from workers.investigation.signs.setting_names import likely_name
 from workers.models import Category, SettingUse, SignKind, VerdictReason
 
 FAR_BELOW_LIMIT = (
@@ -31,7 +32,7 @@ ADDRESS_WORDS = ("URL", "URI", "HOST", "DSN", "ADDR", "SERVER", "ENDPOINT", "BRO
 def setting(context: DiagnosisContext, cause: Cause) -> Conclusion:
     """A variable that is not set, or whose value the service cannot use."""
     invalid = cause.kind is SignKind.SETTING_INVALID
-    subjects = cause.subjects()
+    subjects = _names_read(context, cause)
     use = find_setting(context, subjects[0]) if subjects else None
     suspect = context.evidence.suspect
     required = use is not None and use.required_since_suspect and suspect is not None
@@ -45,8 +46,18 @@ def setting(context: DiagnosisContext, cause: Cause) -> Conclusion:
         names=subjects[1:],
         setting=use,
         commit=suspect.commit or "" if required and suspect else "",
+        numbers={"unexpanded": 1.0} if cause.number("unexpanded") else {},
         supports=context.cite_suspect() if required else (),
     )
+
+
+def _names_read(context: DiagnosisContext, cause: Cause) -> tuple[str, ...]:
+    """The names of the settings. One that only its library suggests gives way to the one that the service reads."""
+    subjects = cause.subjects()
+    if not subjects or not cause.number("usual_name"):
+        return subjects
+    read = [use.name for use in context.evidence.settings if use.file]
+    return (likely_name(subjects[0], read) or subjects[0], *subjects[1:])
 
 
 def find_setting(context: DiagnosisContext, name: str) -> SettingUse | None:

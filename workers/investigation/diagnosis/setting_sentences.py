@@ -21,6 +21,8 @@ def _variables(conclusion: Conclusion) -> Texts:
             "and deploy again",
             _variable_checks("the variables that the error mentions"),
         )
+    if conclusion.numbers.get("unexpanded"):
+        return _unexpanded(conclusion)
     names = join_names((variable, *conclusion.names))
     state = "has a value that it cannot use" if invalid else "is not set"
     plural_state = "have values that it cannot use" if invalid else "are not set"
@@ -30,6 +32,20 @@ def _variables(conclusion: Conclusion) -> Texts:
         f"{quote_text(conclusion)}{_required_since(conclusion)}",
         f"{verb} {names} of {service} in Railway ({service}, Variables), and deploy again{_example(conclusion)}",
         _variable_checks(names),
+    )
+
+
+def _unexpanded(conclusion: Conclusion) -> Texts:
+    service, variable = conclusion.service, conclusion.subject
+    return Texts(
+        f"{service} does not start because no shell replaces ${variable} in its start command: "
+        f"{quote_text(conclusion)}",
+        f"Run the start command of {service} in a shell, as sh -c '… ${variable}' (in Railway: {service}, Settings, "
+        "Deploy, or startCommand of its configuration file), and deploy again",
+        (
+            f"look for ${variable} in the start command, in the Procfile and in the last line of the Dockerfile",
+            f"check that {variable} is set in this environment",
+        ),
     )
 
 

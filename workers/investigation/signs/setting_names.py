@@ -25,11 +25,19 @@ SETTING_SHAPE = re.compile(
 )
 
 
-# A database address is often split into variables; the password is the part whose absence clients complain about.
-OTHER_WORDS = {"DATABASE_URL": ("PASSWORD", "PASS", "DSN", "DB", "PG"), "MONGODB_URI": ("MONGO",)}
-
+# Further parts of names that a setting has in many services. A database address is often split into variables; the
+# password is the part whose absence clients complain about.
+OTHER_WORDS = {
+    "DATABASE_URL": ("DATABASE", "POSTGRES", "PGPASS", "DB", "DSN", "PG", "PASSWORD"),
+    "MONGODB_URI": ("MONGO",),
+    "JWT_SECRET": ("TOKEN_SECRET", "AUTH_SECRET"),
+    "DISCORD_TOKEN": ("BOT",),
+    "TELEGRAM_TOKEN": ("BOT",),
+    "NEXTAUTH_SECRET": ("AUTH_SECRET",),
+    "AWS_ACCESS_KEY_ID": ("S3_ACCESS", "AWS"),
+}
 SORTS = (
-    frozenset({"KEY", "TOKEN", "SECRET", "PASSWORD", "PASS", "CREDENTIALS", "SID"}),
+    frozenset({"KEY", "TOKEN", "SECRET", "PASSWORD", "PASS", "CREDENTIALS", "SID", "ID"}),
     frozenset({"URL", "URI", "HOST", "DSN", "ENDPOINT", "DATABASE", "DB"}),
 )
 """Words of names that stand for the same sort of setting."""
@@ -47,20 +55,29 @@ def variables_read(code: str) -> list[str]:
 
 
 def nearest_name(usual: str, read: list[str]) -> str:
-    """The variable that the code reads for a setting; empty if none is likely.
+    """The variable that the code beside an error reads for a setting; empty if none is likely.
 
     Args:
         usual: the name that the setting usually has; empty if any name may be meant.
-        read: variables that the code reads.
+        read: variables that this code reads.
     """
-    if usual in read or not read:
-        return usual if usual in read else ""
-    words = OTHER_WORDS.get(usual, ()) + tuple(usual.split("_"))
-    named = next((name for word in words for name in read if word in name), "")
-    if named or len(read) > 1:
+    named = likely_name(usual, read) or next(
+        (name for word in usual.split("_") for name in read if word in name), ""
+    )
+    if named or len(read) != 1:
         return named
     # A single variable of the same sort: a secret for a secret, an address for an address.
-    return read[0] if any(sort & set(words) and sort & set(read[0].split("_")) for sort in SORTS) else ""
+    words = set(usual.split("_"))
+    return read[0] if any(sort & words and sort & set(read[0].split("_")) for sort in SORTS) else ""
+
+
+def likely_name(usual: str, read: list[str]) -> str:
+    """The variable that a whole service reads for a setting, by the words that only this setting has; else empty."""
+    if usual in read:
+        return usual
+    own_words = [word for word in usual.split("_") if word and not any(word in sort for sort in SORTS)]
+    words = (*OTHER_WORDS.get(usual, ()), *own_words)
+    return next((name for word in words for name in read if word in name), "")
 
 
 def environment_name(name: str) -> str:

@@ -72,7 +72,7 @@ def setting_signs(record: RecordText) -> Iterator[Sign]:
     for entry in (*NODE, *PYTHON, *RUBY_PHP_ELIXIR, *COMPILED, *GENERIC):
         if may_match(entry.pattern, record.lowered):
             for reading in read_wording(entry, message):
-                yield _named(reading, entry.subject, read)
+                yield _unexpanded(_named(reading, entry.subject, read), message)
     yield from _complaints(message, record.lowered, read)
     yield from _key_errors(record, read)
 
@@ -83,6 +83,14 @@ def _named(reading: Sign, usual: str, read: list[str]) -> Sign:
         return sign(reading.kind, environment_name(reading.subject))
     name = nearest_name(usual, read)
     return sign(reading.kind, name) if name else sign(reading.kind, usual, {"usual_name": 1.0})
+
+
+def _unexpanded(reading: Sign, message: str) -> Sign:
+    """The sign, marked if the value is the name itself: no shell replaced `$PORT` in the start command."""
+    literal = reading.subject and compiled(rf"\$\{{?{re.escape(reading.subject)}\b", True).search(message)
+    if reading.kind is not SignKind.SETTING_INVALID or not literal:
+        return reading
+    return sign(reading.kind, reading.subject, {"unexpanded": 1.0})
 
 
 def _without_remarks(message: str) -> str:

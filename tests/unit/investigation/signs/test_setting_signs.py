@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from workers.investigation.signs import read_signs
+from workers.investigation.signs.setting_names import likely_name
 from workers.models import SignKind
 
 NODE_TRACE = "\n    at Object.<anonymous> (/app/src/index.js:3:1)\n    at Module._compile (node:internal/modules/cjs/loader:1554:14)"
@@ -331,3 +332,25 @@ def test_a_name_that_only_the_library_suggests_is_marked() -> None:
     (sign,) = read_signs("Error: secretOrPrivateKey must have a value")
 
     assert (sign.subject, sign.numbers) == ("JWT_SECRET", {"usual_name": 1.0})
+
+
+def test_a_value_that_no_shell_replaced_is_marked() -> None:
+    unexpanded = read_signs("Error: Invalid value for '--port': '$PORT' is not a valid integer.")[0]
+    malformed = read_signs("Error: Invalid value for '--port': 'abc' is not a valid integer.")[0]
+
+    assert "unexpanded" in unexpanded.numbers
+    assert "unexpanded" not in malformed.numbers
+
+
+@pytest.mark.parametrize(
+    ("usual", "read", "name"),
+    [
+        ("DATABASE_URL", ["SMTP_PASSWORD", "DB_URL"], "DB_URL"),
+        ("DATABASE_URL", ["API_URL", "PGPASSWORD_APP"], "PGPASSWORD_APP"),
+        ("DATABASE_URL", ["API_URL"], ""),
+        ("JWT_SECRET", ["STRIPE_SECRET", "APP_JWT_SECRET"], "APP_JWT_SECRET"),
+        ("JWT_SECRET", ["STRIPE_SECRET"], ""),
+    ],
+)
+def test_only_a_name_with_the_words_of_a_setting_is_likely(usual: str, read: list[str], name: str) -> None:
+    assert likely_name(usual, read) == name
