@@ -18,6 +18,10 @@ PYDANTIC_ITEM = re.compile(
     r"^[ |]{0,8}(?P<name>[A-Za-z_][\w.-]{0,80}(?: -> [\w.]{1,40}){0,3})\n{1,2}[ |]{2,10}(?P<text>[^\n]{1,300})",
     re.M,
 )
+# The item alone, if its header is in another record.
+PYDANTIC_LONE_ITEM = re.compile(
+    r"\A\s{0,8}(?P<name>[A-Z][A-Z0-9]{0,40}_[A-Z0-9_]{1,60})\n{1,2}\s{2,8}(?P<text>[Ff]ield required[^\n]{0,200})"
+)
 SETTINGS_MODEL = re.compile(r"settings|config|^env|environ|secrets", re.I)
 ABSENT_TEXT = re.compile(
     r"field required|type=missing|value_error\.missing|none is not an allowed|input_value=None|input_value=''",
@@ -28,7 +32,7 @@ ABSENT_TEXT = re.compile(
 ZOD_PATH = re.compile(r"[\"']?path[\"']?: ?\[\s{0,20}[\"'](?P<name>" + UPPER + r")[\"']\s{0,20}\]")
 ZOD_ISSUE_CHARS = 400  # characters around the path that belong to one issue
 ABSENT_VALUE = re.compile(
-    r"received[\"']?:? ?[\"']?undefined|: ?[\"']Required|\brequired\b|too_small|\bmissing\b|not allowed to be empty",
+    r"received[\"']?:? ?[\"']?undefined|field required|: ?[\"']Required|\brequired\b|too_small|\bmissing\b|not allowed to be empty",
     re.I,
 )
 # zod 4's prettifyError: `✖ Invalid input: expected string, received undefined`, `  → at DATABASE_URL`.
@@ -64,6 +68,8 @@ def block_signs(record: RecordText) -> Iterator[Sign]:
     text, lowered = record.message, record.lowered
     if "validation error" in lowered:
         yield from _pydantic(record)
+    elif "field required" in lowered:
+        yield from _listed(PYDANTIC_LONE_ITEM, text)
     if "path" in lowered and has_any(
         lowered, ("zod", "invalid_type", "too_small", "invalid_string", "invalid_format")
     ):
@@ -84,11 +90,14 @@ def block_signs(record: RecordText) -> Iterator[Sign]:
 
 
 def _pydantic(record: RecordText) -> Iterator[Sign]:
-    for header in PYDANTIC.finditer(record.message):
+    for header in PYDANTIC.finditer(f"{record.message}\n"):
         if not SETTINGS_MODEL.search(header["model"]) and "pydantic_settings" not in record.whole:
             continue
         rest = record.message[header.end() : header.end() + 6_000]
-        for item in islice(PYDANTIC_ITEM.finditer(rest), MAX_ITEMS):
+        items = list(islice(PYDANTIC_ITEM.finditer(rest), MAX_ITEMS))
+        if not items:
+            yield sign(SignKind.SETTING_MISSING)  # the names are in other records, or were cut off
+        for item in items:
             missing = ABSENT_TEXT.search(item["text"]) is not None
             # pydantic-settings reads a field from the variable of the same name in capitals.
             name = item["name"].replace(" -> ", ".").replace(".", "__").upper()

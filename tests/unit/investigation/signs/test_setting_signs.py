@@ -354,3 +354,17 @@ def test_a_value_that_no_shell_replaced_is_marked() -> None:
 )
 def test_only_a_name_with_the_words_of_a_setting_is_likely(usual: str, read: list[str], name: str) -> None:
     assert likely_name(usual, read) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings", [""]),
+        ("DATABASE_URL\n  Field required [type=missing, input_value={}, input_type=dict]", ["DATABASE_URL"]),
+        ("2 validation errors for Settings\n\nAPI_ID\n\n  Field required [type=missing]\n\nAPI_HASH\n\n  Field required", ["API_ID", "API_HASH"]),
+    ],
+)  # fmt: skip
+def test_a_block_that_is_torn_apart_is_still_about_settings(text: str, names: list[str]) -> None:
+    assert [(sign.kind, sign.subject) for sign in read_signs(text)] == [
+        (SignKind.SETTING_MISSING, name) for name in names
+    ]
