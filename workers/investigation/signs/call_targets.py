@@ -99,6 +99,14 @@ def hosts_in_code(code: str) -> list[str]:
     return list(dict.fromkeys(host for host in hosts if host and is_outside(host)))
 
 
+def name_in_code(address: str, code: str) -> str:
+    """The host with its port that a URL of quoted code names for an address, by the port; empty if several do."""
+    port = address.rpartition(":")[2]
+    urls = [match for match in matches(URL, code, exact_case=True) if match["port"] == port]
+    names = list(dict.fromkeys(endpoint(match["host"], port) for match in urls))
+    return names[0] if len(names) == 1 else ""
+
+
 def _call(match: re.Match[str], entry: Target) -> Call | None:
     name = endpoint(match["host"], match.groupdict().get("port"))
     if not name or clean_host(match["host"]) in PLACEHOLDERS or is_link(match.string, match.start("host")):

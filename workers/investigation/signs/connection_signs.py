@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from workers.investigation.signs.call_targets import Call, calls_in, hosts_in_code
+from workers.investigation.signs.call_targets import Call, calls_in, hosts_in_code, name_in_code
 from workers.investigation.signs.connection_wordings import (
     NO_CONNECTIONS,
     REFUSALS,
@@ -74,6 +74,8 @@ def _readings(entry: Wording, record: RecordText, calls: list[Call]) -> Iterator
             yield sign(entry.kind, host if host.startswith("/") else "")
         else:
             called = _called(endpoint(host, port) if host else "", match, calls)
+            if is_address(host_of(called)) and not is_local(host_of(called)) and "://" in record.code:
+                called = name_in_code(called, record.code) or called
             yield sign(entry.kind, called or _only_host(record), numbers)
 
 

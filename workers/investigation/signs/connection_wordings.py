@@ -51,6 +51,7 @@ UNKNOWN_HOSTS: tuple[Wording, ...] = (
     Wording(UNKNOWN, r"[Nn]o address associated with hostname|\bnxdomain\b|\bNXDOMAIN\b|dns error: "),
     Wording(UNKNOWN, rf"{BARE}ENOTFOUND\b"),
     Wording(UNKNOWN, rf"{BARE}(?P<n_temporary>EAI_AGAIN)\b"),
+    Wording(UNKNOWN, r"UnresolvedAddressException"),
 )
 TLS_FAILURES: tuple[Wording, ...] = (
     # OpenSSL in Python, Ruby and PHP; Node.js's codes; Go's crypto/x509; Java's PKIX; .NET; node-postgres; PostgreSQL.

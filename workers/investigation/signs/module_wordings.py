@@ -34,7 +34,7 @@ MODULES: tuple[Wording, ...] = (
     Wording(
         MODULE, r"has not been found installed\. [^\n]{1,40}npm install (?P<subject>[\w@./-]{1,80}?)\"?\.?$"
     ),
-    Wording(MODULE, r"Please install (?P<subject>[\w@/-]{1,80}) package manually"),
+    Wording(MODULE, r"[Pp]lease install ['\"`]?(?P<subject>[\w@/-]{1,80})['\"`]? (?:package|module)"),
     # Go, Rust, Java, Kotlin.
     Wording(MODULE, r"no required module provides package (?P<subject>[\w./-]{1,160})"),
     Wording(MODULE, r"package (?P<subject>[\w./-]{1,160}) is not in (?:std|GOROOT)"),

@@ -82,6 +82,8 @@ def likely_name(usual: str, read: list[str]) -> str:
 
 def environment_name(name: str) -> str:
     """The variable of a setting: `jwt.secret` of Spring is JWT_SECRET, `Stripe:Key` of .NET is Stripe__Key."""
+    if " " in name:
+        return name.replace("connection string", "url").replace(" ", "_").upper()
     if ":" in name:
         return name.replace(":", "__")
     if re.fullmatch(r"[a-z][a-z0-9]*(?:[._-][a-z0-9]+)+", name):

@@ -53,6 +53,7 @@ USED_UNDEFINED = (
     r"'NoneType' object has no attribute '(?P<a>\w{1,60})'|undefined method [`'](?P<b>\w{1,60})' for nil",
     r"(?:int|float)\(\) argument must be a string[^\n]{0,60}'NoneType'|can only concatenate str \(not \"NoneType\"",
     r"(?:must be|expected|argument must be)[^\n]{0,60}\b(?:string|str)\b[^\n]{0,60}\b(?:undefined|None(?:Type)?|null)\b",
+    r"ArgumentNullException|String reference not set to an instance of a String",
     r"no implicit conversion of nil into String|input: ['\"]undefined",
 )
 BAD_VALUE = (
@@ -79,7 +80,9 @@ def setting_signs(record: RecordText) -> Iterator[Sign]:
 
 def _named(reading: Sign, usual: str, read: list[str]) -> Sign:
     """The sign with the variable that the code reads, if the text itself names none."""
-    if reading.subject != usual:
+    if " " in reading.subject:
+        usual = environment_name(reading.subject)
+    elif reading.subject != usual:
         return sign(reading.kind, environment_name(reading.subject))
     name = nearest_name(usual, read)
     return sign(reading.kind, name) if name else sign(reading.kind, usual, {"usual_name": 1.0})

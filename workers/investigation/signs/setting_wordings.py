@@ -42,6 +42,16 @@ GENERIC: tuple[Wording, ...] = (
         rf"(?P<names>{Q}{UPPER}{Q}(?:(?:,|\band\b|\bor\b|[\s•*-]){{1,12}}{Q}{UPPER}{Q}){{0,12}})(?![a-z(])",
         exact_case=True,
     ),
+    Wording(
+        MISSING, rf"\b(?i:missing)(?: required)? env:? {Q}(?P<subject>{UPPER})\b(?![a-z])", exact_case=True
+    ),
+    # `JWT secret is not defined`, `Stripe API key missing`: settings in prose, of products whose settings are meant.
+    Wording(
+        MISSING,
+        r"\b(?P<subject>(?:JWT|Stripe|OpenAI|Supabase|Firebase|AWS|SendGrid|Resend|Twilio|Database|MongoDB|Mongo|Redis|Postgres|Sentry|Discord"
+        r"|Telegram|Slack|GitHub|Clerk|Anthropic) (?:secret(?: key)?|API key|api key|URL|URI|DSN|connection string|bot token))"
+        r" (?:is |was )?(?:not (?:defined|set|configured|provided|found)|missing|undefined|required)\b",
+    ),
     # `The OPENAI_API_KEY environment variable is missing or empty`, `environment variable DATABASE_URL is missing`.
     Wording(
         MISSING,

@@ -68,6 +68,7 @@ NODE: tuple[Wording, ...] = (
     ),
     Wording(INVALID, r"Failed to parse private key", "FIREBASE_PRIVATE_KEY"),
     Wording(MISSING, r"\[TokenInvalid\]|An invalid token was provided", "DISCORD_TOKEN"),
+    Wording(MISSING, r"\[TokenMissing\]|token was unavailable to the client", "DISCORD_TOKEN"),
     Wording(MISSING, r"Telegram Bot Token not provided", "TELEGRAM_TOKEN"),
     Wording(INVALID, r"Invalid Sentry Dsn", "SENTRY_DSN"),
     # node-postgres: an undefined password; mongoose and the MongoDB driver: an undefined URI.
@@ -89,6 +90,14 @@ NODE: tuple[Wording, ...] = (
     Wording(MISSING, r"Must supply (?:api_key|cloud_name|api_secret)\b", "CLOUDINARY_URL"),
     Wording(MISSING, r"You must pass your PostHog project's api key", "POSTHOG_API_KEY"),
     Wording(MISSING, r"`?(?:appId|apiKey)`? is missing\.?$", "ALGOLIA_API_KEY"),
+    Wording(
+        MISSING,
+        r"Please provide required params[^\n]{0,60}:\s{1,8}\[x\] (?:url|host): undefined",
+        "DATABASE_URL",
+    ),
+    Wording(MISSING, rf"[Ee]ither (?P<names>{UPPER}(?: (?:and|or) {UPPER}){{1,4}}) env", exact_case=True),
+    Wording(MISSING, r"No value provided for input HTTP label: Bucket", "S3_BUCKET"),
+    Wording(MISSING, r"ConfigError: Missing region in config", "AWS_REGION"),
     # Node itself.
     Wording(MISSING, rf"of 'process\.env\.(?P<subject>{UPPER})' as it is undefined", exact_case=True),
     Wording(INVALID, r"options\.port should be >= 0 and < 65536[^\n]{0,60}", "PORT"),

@@ -19,9 +19,11 @@ RUBY_PHP_ELIXIR: tuple[Wording, ...] = (
     Wording(MISSING, rf"Missing environment variable:? {Q}(?P<subject>{ANY})"),
     # Laravel: Illuminate\Encryption\MissingAppKeyException; `Unsupported cipher or incorrect key length`.
     Wording(MISSING, r"No application encryption key has been specified", "APP_KEY"),
+    Wording(MISSING, r"The only supported ciphers are AES-128-CBC", "APP_KEY"),
     Wording(INVALID, r"Unsupported cipher or incorrect key length", "APP_KEY"),
     Wording(INVALID, r"Database connection \[\w{0,40}\] not configured", "DB_CONNECTION"),
     Wording(MISSING, r"Database hosts array is empty", "DB_HOST"),
+    Wording(MISSING, r"bad URI ?\(is not URI\?\): (?:nil|\"\")"),
     # Active Record without an address.
     Wording(MISSING, r"ActiveRecord::AdapterNotSpecified", "DATABASE_URL"),
     # Symfony: EnvNotFoundException; vlucas/phpdotenv: `One or more environment variables failed assertions`.
@@ -64,6 +66,9 @@ COMPILED: tuple[Wording, ...] = (
     ),
     Wording(INVALID, r"URL must start with 'jdbc'|claims to not accept jdbcUrl", "SPRING_DATASOURCE_URL"),
     Wording(MISSING, rf"Could not resolve placeholder \$\{{(?P<subject>{ANY})\}}"),
+    Wording(
+        MISSING, rf"Error resolving property value \[\$\{{(?P<subject>{ANY})\}}\]\. Property doesn't exist"
+    ),
     Wording(MISSING, rf"SRCFG00014: The config property (?P<subject>{ANY}) is required"),
     Wording(MISSING, rf"SRCFG00011: Could not expand value (?P<subject>{ANY}) in property"),
     # .NET: options validation, connection strings, Azure and IdentityModel.
@@ -97,6 +102,7 @@ COMPILED: tuple[Wording, ...] = (
         MISSING,
         rf"Missing config(?:uration)?(?: (?:key|value|setting))?:? {Q}(?P<subject>\w{{1,60}}:[\w:]{{1,60}})",
     ),
+    Wording(MISSING, r"IDX10000: The parameter 'key' cannot be", "JWT_SECRET"),
     # Rust: std::env::VarError, envy, config-rs, dotenvy's `expect` messages.
     Wording(
         MISSING,
