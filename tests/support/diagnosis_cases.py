@@ -526,6 +526,11 @@ def deployment_that_hangs() -> tuple[Incident, Evidence]:
     return _stuck("BUILDING")
 
 
+@case(VerdictReason.DEPLOYMENT_SKIPPED, Category.DEPLOYMENT)
+def deployment_that_was_skipped() -> tuple[Incident, Evidence]:
+    return _stuck("SKIPPED")
+
+
 @case(VerdictReason.VARIABLE_MISSING, Category.CONFIGURATION)
 def deployment_that_hangs_without_a_variable() -> tuple[Incident, Evidence]:
     return _stuck(

@@ -20,7 +20,10 @@ FAILURE_DAY = timedelta(days=1)
 
 # Railway's DeploymentStatus and instance states.
 REMOVED_STATUSES = {"REMOVED", "REMOVING", "SKIPPED"}
-IN_PROGRESS_STATUSES = {"BUILDING", "DEPLOYING", "INITIALIZING", "QUEUED"}
+IN_PROGRESS_STATUSES = {"BUILDING", "DEPLOYING", "INITIALIZING", "QUEUED", "WAITING"}
+# "Wait for CI" ends in a skipped deployment after two hours (docs.railway.com/deployments/github-autodeploys).
+WAITING_AGE = timedelta(minutes=130)
+CHECK_REASON = "check"  # part of the reason of a deployment that was skipped because a check failed
 
 
 def detect_deployments(window: ServiceWindow) -> list[Finding]:
@@ -128,18 +131,27 @@ def _failed_by_event(window: ServiceWindow) -> Finding | None:
 
 
 def _stuck(window: ServiceWindow) -> Finding | None:
-    """A deployment that has been in progress for longer than any build or health check may take."""
+    """A deployment in progress for longer than any build or health check may take, or skipped for a failed check.
+
+    Railway does not retry a skipped one. One that was skipped because it changes no watched file is as it should be.
+    """
     newest = window.service.latest
-    if newest is None or newest.status not in IN_PROGRESS_STATUSES:
+    if newest is None:
         return None
     age, older = window.survey.window.end - newest.created_at, _older_serving(window)
-    if age < STUCK_AGE:
+    skipped = newest.status == "SKIPPED" and CHECK_REASON in (newest.skipped_reason or "").lower()
+    if not skipped and newest.status not in IN_PROGRESS_STATUSES:
+        return None
+    if age < (WAITING_AGE if newest.status == "WAITING" else STUCK_AGE):
         return None
     is_alert = older is None or age >= STUCK_ALERT_AGE
+    if skipped and (older is None or age > KNOWN_FAILURE_AGE):
+        is_alert = False  # without a serving deployment the service counts as missing; an old one is known
+    reason = {"reason": newest.skipped_reason or ""} if skipped else {}
     return window.make_finding(
         "stuck_deployment", Severity.WARNING if is_alert else Severity.NOTICE, newest.created_at,
         numbers={"minutes": round(age.total_seconds() / 60, 1)},
-        labels=_labels(newest, older, status=newest.status.lower()), deployment_id=newest.id,
+        labels=_labels(newest, older, status=newest.status.lower(), **reason), deployment_id=newest.id,
         chronic=window.is_as_old_as_history(newest.created_at),
     )  # fmt: skip
 

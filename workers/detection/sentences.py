@@ -218,6 +218,10 @@ def _failed_deployment(finding: Finding, times: TimeFormat) -> str:
 
 def _stuck_deployment(finding: Finding, _times: TimeFormat) -> str:
     labels, waited = finding.labels, format_duration(60 * finding.numbers["minutes"])
+    if reason := labels.get("reason"):
+        return (
+            f"newest deployment ({labels['deployment']}) skipped {waited} ago ({reason}); {_older(finding)}"
+        )
     return f"newest deployment ({labels['deployment']}) {labels['status']} for {waited}; {_older(finding)}"
 
 

@@ -52,6 +52,7 @@ class VerdictReason(StrEnum):
     BUILD_QUEUED = "build_queued"
     DEPLOYMENT_NOT_STARTED = "deployment_not_started"
     DEPLOYMENT_HANGS = "deployment_hangs"
+    DEPLOYMENT_SKIPPED = "deployment_skipped"
     VARIABLE_MISSING = "variable_missing"
     VARIABLE_INVALID = "variable_invalid"
     ADDRESS_WRONG = "address_wrong"
@@ -120,10 +121,14 @@ class Verdict(Model):
     def calls_for_a_fix(self) -> bool:
         """True if a patch to the repository may end the incident.
 
-        A deployment that hangs is of category `deployment`, but nothing in its code is known to be wrong.
+        A deployment that hangs or was skipped is of category `deployment`, but nothing in its code is known to be
+        wrong.
         """
         fixable = self.category in (Category.CODE, Category.DEPLOYMENT)
-        return fixable and self.reason is not VerdictReason.DEPLOYMENT_HANGS
+        return fixable and self.reason not in (
+            VerdictReason.DEPLOYMENT_HANGS,
+            VerdictReason.DEPLOYMENT_SKIPPED,
+        )
 
 
 class PlanCause(Model):

@@ -25,6 +25,7 @@ from workers.runtime.text import safe_line
 RECHECK_SECONDS = 2.0  # delay before the next look while members are still being opened
 MAX_LINES = 15  # members that a message lists, worst first: Slack cuts long messages
 MAX_LINE_CHARACTERS = 200
+MAX_COMMITS = 3  # skipped commits that the first line names
 
 
 def notify_group(
@@ -108,7 +109,18 @@ def render_outcome(members: Sequence[GroupMember]) -> str:
 def _format_headline(members: Sequence[GroupMember]) -> str:
     incident = members[0].incident
     where = escape(safe_line(f"{incident.project_name}/{incident.environment_name}"))
+    skipped = _skipped_deployments(members)
+    if skipped:
+        return f"*{len(members)} deployments skipped* in {where}: {', '.join(map(_shorten, skipped))}. Not retried:"
     return f"*{len(members)} incidents at once* in {where}:"
+
+
+def _skipped_deployments(members: Sequence[GroupMember]) -> list[str]:
+    """`commit abc1234 (CI check suite failed)` of each commit, if every member is a deployment that was skipped."""
+    labels = [member.incident.findings[0].labels for member in members]
+    if not all("reason" in item for item in labels):
+        return []
+    return list(dict.fromkeys(f"{item['deployment']} ({item['reason']})" for item in labels))[:MAX_COMMITS]
 
 
 def _format_state(member: GroupMember) -> str:

@@ -177,12 +177,20 @@ def analyse(services: Services, claim: Claim) -> None:
     sources = {alert.source for alert in opening.alerts_of(claim)}
     claim.end(
         EndedAs.FINDINGS if findings else EndedAs.NO_FINDINGS,
-        plural(len(findings), "finding") if findings else "no problem found",
+        _describe_sweep(survey, findings),
         keep_seconds=TTL_SECONDS if incidents or sources != {"ping"} else QUIET_TTL_SECONDS,
     )
     # After the end: only a sweep that ran to its end may satisfy the dead-man's switch.
     if "ping" in sources and settings.heartbeat_url:
         heartbeat.ping(settings.heartbeat_url)
+
+
+def _describe_sweep(survey: Survey, findings: list[Finding]) -> str:
+    """The outcome of a sweep for people. What could not be read is no all-clear."""
+    if findings:
+        return plural(len(findings), "finding")
+    gaps = len(survey.failed_reads)
+    return f"no finding, but {plural(gaps, 'read')} failed" if gaps else "no problem found"
 
 
 def _detect(services: Services, survey: Survey) -> list[Finding]:

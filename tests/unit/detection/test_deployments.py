@@ -70,6 +70,31 @@ def test_a_deployment_that_stays_in_progress_is_stuck() -> None:
     assert severities(detected(live_service(latest=stuck))) == [("stuck_deployment", "notice")]
 
 
+@pytest.mark.parametrize(
+    ("status", "reason", "hours", "expected"),
+    [
+        ("SKIPPED", "CI check suite failed", 1, [("stuck_deployment", "notice")]),
+        ("SKIPPED", "CI check suite failed", 2, [("stuck_deployment", "warning")]),
+        ("SKIPPED", "CI check suite failed", 200, [("stuck_deployment", "notice")]),
+        ("SKIPPED", "No changes to watched files", 20, []),
+        ("SKIPPED", None, 20, []),
+        ("WAITING", None, 2, []),
+        ("WAITING", None, 3, [("stuck_deployment", "warning")]),
+    ],
+)
+def test_a_deployment_that_a_check_holds_up_is_stuck(
+    status: str, reason: str | None, hours: int, expected: list[tuple[str, str]]
+) -> None:
+    newest = deployment("new", status=status, minute=30 - 60 * hours).model_copy(
+        update={"skipped_reason": reason}
+    )
+
+    findings = detected(live_service(latest=newest))
+
+    assert severities(findings) == expected
+    assert not reason or all(reason in finding.sentence for finding in findings)
+
+
 def test_a_service_with_a_removed_deployment_is_missing_only_if_it_worked_before() -> None:
     removed = deployment(status="REMOVED")
     removed_service = live_service(serving=None, latest=removed, deployments=(removed,))

@@ -29,6 +29,7 @@ the serving one, because the other has not run yet."""
 WAITING_STATUSES = {
     "NEEDS_APPROVAL": (VerdictReason.APPROVAL_PENDING, Category.CONFIGURATION),
     "WAITING": (VerdictReason.CHECKS_PENDING, Category.CONFIGURATION),
+    "SKIPPED": (VerdictReason.DEPLOYMENT_SKIPPED, Category.DEPLOYMENT),
     "QUEUED": (VerdictReason.BUILD_QUEUED, Category.PLATFORM),
     "INITIALIZING": (VerdictReason.DEPLOYMENT_NOT_STARTED, Category.PLATFORM),
 }
@@ -112,6 +113,10 @@ def stuck_deployment(context: DiagnosisContext, external: Conclusion | None) -> 
         supports=(*context.measured, *context.cite_patterns(*context.errors[:3])),
         subject=deployment.id[:DEPLOYMENT_ID_CHARS] if deployment else "",
     )
+    if reason is VerdictReason.DEPLOYMENT_SKIPPED and deployment:
+        return replace(
+            conclusion, commit=deployment.commit or "", quote=deployment.skipped_reason or "", confidence=0.9
+        )
     if reason is not VerdictReason.DEPLOYMENT_HANGS:
         return conclusion
     quote = quote_of(context.errors[0]) if context.errors else ""

@@ -161,6 +161,20 @@ def _stuck(state: str, action: str) -> Callable[[Conclusion], Texts]:
     return render
 
 
+def _skipped(conclusion: Conclusion) -> Texts:
+    service = conclusion.service
+    commit = f"commit {conclusion.commit[:7]}" if conclusion.commit else "the newest commit"
+    return Texts(
+        f"Railway skipped {commit} of {service} and does not retry it: {quote_text(conclusion)}",
+        f"Repair or rerun the failed check of {commit} on GitHub. Then open {service} in Railway, press Ctrl+K or "
+        'Cmd+K and choose "Deploy latest commit"; "Redeploy" runs the old commit again',
+        (
+            "look at the checks of that commit on GitHub",
+            "check whether other services that deploy from this repository were skipped too",
+        ),
+    )
+
+
 RENDERERS: dict[VerdictReason, Callable[[Conclusion], Texts]] = {
     VerdictReason.HEALTH_CHECK_FAILED: _unhealthy,
     VerdictReason.BUILD_OR_START_FAILED: _failed_deployment,
@@ -187,4 +201,5 @@ RENDERERS: dict[VerdictReason, Callable[[Conclusion], Texts]] = {
         "is in progress and does not finish",
         "Cancel {deployment} and deploy the latest commit. If it hangs again, the last line of its log names the step",
     ),
+    VerdictReason.DEPLOYMENT_SKIPPED: _skipped,
 }  # fmt: skip
