@@ -13,7 +13,8 @@ from workers.engine import records
 from workers.engine.journal_store import JournalStore
 from workers.engine.schema import ENDED, OPEN, PREFIX, SCHEDULE, EndedAs, journal_id
 from workers.incidents import controls, request_quota
-from workers.incidents.recovery import required_sweeps
+from workers.incidents.recovery import required_quiet_ms, required_sweeps
+from workers.models import alerting_findings
 from workers.runtime.text import format_duration, format_timestamp, plural, safe_line
 
 DEFAULT_ROWS = 50  # rows of scheduled journals and of open incidents
@@ -22,7 +23,7 @@ MAX_ENDINGS = 300  # newest endings that are read; sweeps without findings count
 RECORDS_BATCH = 50  # journals per round trip: their records are up to a megabyte each
 LISTED_FIELDS = (
     "stage", "lease", "reason", "attempts", "failing_since", "crashes", "suppressed_by", "group", "clean_sweeps",
-    "recovery", "ended", "r:pull", "r:outcome", "r:cancelled",
+    "relapse_ms", "recovery", "ended", "r:pull", "r:outcome", "r:cancelled", "r:incident", "r:latest_findings",
 )  # fmt: skip
 
 Fields = dict[str, bytes]
@@ -141,7 +142,18 @@ def _awaited(fields: Fields) -> str:
     # `recovery` decides the number: Railway's answers may be incomplete, so a removed service needs more checks.
     checks = plural(required_sweeps(field_text(fields, "recovery")), "consecutive check")
     count = field_text(fields, "clean_sweeps") or "0"
-    return f"resolves after {checks} without a problem ({count} so far)" if outcome else ""
+    if outcome is None:
+        return ""
+    if int(count) >= required_sweeps(field_text(fields, "recovery")) and (quiet := _required_quiet(fields)):
+        return f"resolves after {format_duration(quiet)} without the problem, because it comes back"
+    return f"resolves after {checks} without a problem ({count} so far)"
+
+
+def _required_quiet(fields: Fields) -> float:
+    """Seconds without the problem that the incident waits for."""
+    incident, newest = records.INCIDENT.read(fields), records.LATEST_FINDINGS.read(fields) or []
+    trouble = alerting_findings((*(incident.findings if incident else ()), *newest))
+    return required_quiet_ms(trouble, int(float(field_text(fields, "relapse_ms") or 0))) / 1000
 
 
 # ---- open incidents and endings --------------------------------------------------------------

@@ -91,6 +91,10 @@ def test_an_overdue_journal_is_due_now(journal: WorkerStore, sweep_key: str, sto
         ({"crashes": b"1"}, "1 crash"),
         ({"crashes": b"2"}, "2 crashes"),
         ({"r:outcome": pack(WAITING, Outcome)}, "waiting for approval: `fix`"),
+        (
+            {"clean_sweeps": b"2", "relapse_ms": b"1800000"},
+            "resolves after 60 min without the problem, because it comes back",
+        ),
     ],
 )
 def test_a_waiting_incident_is_listed_with_the_event_it_waits_for(

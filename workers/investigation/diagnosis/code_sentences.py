@@ -16,7 +16,10 @@ def _error_in_code(conclusion: Conclusion) -> Texts:
     called = f", called at {place_text(caller)}" if caller else ""
     commit, suspected = conclusion.commit[:COMMIT_CHARS], caller or conclusion.location
     since = f". Commit {commit} changed {suspected.file}" if commit and suspected else ""
-    back = f"Roll {conclusion.service} back to the deployment before commit {commit}, then correct"
+    back = (
+        f"Roll {conclusion.service} back to the deployment before commit {commit} "
+        "(this restores its variables too), then correct"
+    )
     action = f"{back if commit else 'Correct'} {_line(suspected)}"
     return Texts(
         f"{conclusion.service} fails at {place}{called}: {quote_text(conclusion) or 'an error'}{since}",
@@ -30,8 +33,8 @@ def _refuses_since_commit(conclusion: Conclusion) -> Texts:
     return Texts(
         f"{conclusion.service} refuses requests that it used to accept, since a commit that changed "
         f"{_line(conclusion.location)}{quote}",
-        f"Roll {conclusion.service} back to the deployment before that commit, or correct "
-        f"{_line(conclusion.location)}",
+        f"Roll {conclusion.service} back to the deployment before that commit (this restores its variables too), "
+        f"or correct {_line(conclusion.location)}",
         (
             "find the refused requests that were accepted before",
             "check whether the previous deployment accepts them",
@@ -72,7 +75,10 @@ def _behaviour(behaviour: str, *, since_commit: bool) -> Callable[[Conclusion], 
     def render(conclusion: Conclusion) -> Texts:
         location, service = conclusion.location, conclusion.service
         quote = f": {quote_text(conclusion)}" if conclusion.quote else ""
-        back = f"Roll {service} back to the deployment before that commit, then correct {_line(location)}"
+        back = (
+            f"Roll {service} back to the deployment before that commit (this restores its variables too), "
+            f"then correct {_line(location)}"
+        )
         return Texts(
             f"{service} {behaviour} {where} {_line(location)}{quote}",
             back if since_commit else f"Profile {_line(location)} with a slow request, and correct it",

@@ -192,8 +192,8 @@ def _pool_leak(conclusion: Conclusion) -> Texts:
     return Texts(
         f"{conclusion.service} has no free connection left in its connection pool since commit "
         f"{conclusion.commit[:COMMIT_CHARS]}, which changed {place}: {quote_text(conclusion)}",
-        f"Roll {conclusion.service} back to the deployment before that commit, then give each connection back at "
-        f"{place}",
+        f"Roll {conclusion.service} back to the deployment before that commit (this restores its variables too), "
+        f"then give each connection back at {place}",
         (
             f"check whether every path through {place} gives its connection back",
             "look at the database's open connections over time",
