@@ -35,8 +35,8 @@ POSTGRES = "/usr/lib/postgresql/15/bin"
 def started(plan: dict[str, Options]) -> Iterator[Control]:
     """The neighbours of a plan, by kind; ended afterwards.
 
-    Kinds: `postgres` (`address`, `auth`), `redis` (`address`, `password`), `silent` (accepts and never answers) and
-    `web` (answers with `status`; with `tls`, under a certificate that no authority signed).
+    Kinds: `postgres` (`address`, `auth`, `options` of its command line), `redis` (`address`, `password`), `silent`
+    (accepts and never answers) and `web` (answers with `status`; with `tls`, under a certificate of its own).
     """
     threading.Thread(target=_answer_no_such_name, daemon=True).start()
     running = {kind: KINDS[kind](options) for kind, options in plan.items()}
@@ -88,10 +88,12 @@ def start_postgres(options: Options) -> Stop:
     _quietly([*AS_NOBODY, f"{POSTGRES}/{init[0]}", *init[1:]])
     with (folder / "db/pg_hba.conf").open("a") as file:
         file.write(f"host all all all {method}\n")
+    listen = ["-D", f"{folder}/db", "-k", str(folder), "-c", f"listen_addresses={options['address']}"]
     server = subprocess.Popen(
-        [*AS_NOBODY, f"{POSTGRES}/postgres", "-D", f"{folder}/db", "-k", str(folder),
-         "-c", f"listen_addresses={options['address']}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [*AS_NOBODY, f"{POSTGRES}/postgres", *listen, *options.get("options", ())],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     while _quietly(["psql", "-h", str(folder), "-U", "postgres", "-c", "select 1"], check=False):
         time.sleep(0.1)
     return partial(_end, server, signal.SIGINT, folder)
