@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from workers.investigation.code.build_wordings import (
     MANIFESTS,
@@ -67,9 +67,13 @@ def first_build_problem(records: Sequence[LogRecord], tree: Tree | None) -> Buil
     if position is None:
         return None
     line = lines[position]
-    record = replace(line.record, level="error", headline=line.text)
+    source = line.record
+    record = LogRecord(
+        at=source.at, instance=source.instance, reported_level=source.reported_level, lines=source.lines,
+        level="error", is_trace=source.is_trace, headline=line.text, exception=source.exception,
+    )  # fmt: skip
     layout = layout_of(tree) if tree else None
-    return BuildProblem(record, line.record, _place(lines, position, layout) if layout else None)
+    return BuildProblem(record, source, _place(lines, position, layout) if layout else None)
 
 
 def _lines(records: Sequence[LogRecord]) -> Iterator[_Line]:

@@ -105,7 +105,8 @@ def _insert(parts: list[_Part], part: _Part, *, first: bool, last: bool) -> None
 def _opens_property(line: str, parts: Sequence[_Part]) -> bool:
     """True for an error in a property of another error, as Node prints it: `  driverError: error: …`."""
     name, colon, _ = line.partition(": ")
-    return bool(parts and colon) and line[:1] == " " and name.strip(" []").isidentifier() and "rror" in line
+    key = name.strip(" []")
+    return bool(parts and colon) and line[:1] == " " and key.isidentifier() and key[0].islower() and "rror" in line
 
 
 def _raised(match: re.Match[str]) -> Frame:
