@@ -21,6 +21,7 @@ MIN_NAME_CHARS = 3  # shorter names in bundles are minified
 # A bundle has far more lines than the file after which it is named.
 BUNDLE_FACTOR = 2
 BUNDLE_LINES = 60
+BUILT_ENDINGS = (".js", ".mjs", ".cjs")
 JAVASCRIPT = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".tsx", ".jsx", ".vue", ".svelte")
 # What stands before the name of a function where it is defined, in any language.
 KEYWORDS = (
@@ -39,6 +40,22 @@ class Place:
     function: str | None = None
 
 
+def places_of(frames: Sequence[Frame], layout: Layout) -> list[Place]:
+    """The places of a trace in own code, in the order of its frames, each once.
+
+    In a bundle, a frame without the name of an own function has no place: its file is unknown.
+    """
+    bundles = {frame.path for frame in frames if _is_bundle(frame, layout)}
+    places: dict[tuple[str, int], Place] = {}
+    for frame in frames:
+        place = place_of(frame, layout)
+        if place is not None and (place.line or frame.path not in bundles):
+            places.setdefault((place.file, place.line), place)
+    # A file without a line adds nothing where one of its lines is known.
+    with_line = {file for file, line in places if line}
+    return [place for place in places.values() if place.line or place.file not in with_line]
+
+
 def place_of(frame: Frame, layout: Layout) -> Place | None:
     """The place that a frame names in own code; None for third-party code and for lines that cannot be told."""
     if is_foreign(frame.path):
@@ -55,9 +72,21 @@ def place_of(frame: Frame, layout: Layout) -> Place | None:
     line = definition_line(lines, frame.function, frame.line)
     if line:
         return Place(file, line, frame.function)
-    if frame.line > BUNDLE_FACTOR * len(lines) + BUNDLE_LINES:
-        return _defined_anywhere(frame, layout)
+    elsewhere = _defined_anywhere(frame.function, layout)
+    if elsewhere is not None or frame.line > BUNDLE_FACTOR * len(lines) + BUNDLE_LINES:
+        return elsewhere
     return Place(file, 0, frame.function)
+
+
+def _is_bundle(frame: Frame, layout: Layout) -> bool:
+    """True for a frame of build output whose function is defined in another own file than its name says."""
+    if is_foreign(frame.path) or not frame.path.split("?")[0].endswith(BUILT_ENDINGS):
+        return False
+    file = locate(frame.path, layout)
+    if file is None or not is_built(frame.path, file):
+        return False
+    is_here = definition_line(layout.lines(file), frame.function, 0)
+    return not is_here and _defined_anywhere(frame.function, layout) is not None
 
 
 def definition_line(lines: Sequence[str], function: str | None, near: int) -> int:
@@ -77,19 +106,23 @@ def definition_line(lines: Sequence[str], function: str | None, near: int) -> in
     return min(found, key=lambda number: (abs(number - near), number), default=0)
 
 
-def _defined_anywhere(frame: Frame, layout: Layout) -> Place | None:
+def _defined_anywhere(function: str | None, layout: Layout) -> Place | None:
     """The only own function of that name, for a frame in a bundle, whose file is unknown."""
-    places = [
-        Place(file, line, frame.function)
-        for file in layout.tree.sources()
-        if file.endswith(JAVASCRIPT) and (line := definition_line(layout.lines(file), frame.function, 0))
-    ]
-    return places[0] if len(places) == 1 else None
+    if not function or len(function) < MIN_NAME_CHARS:
+        return None
+    if function not in layout.definitions:
+        layout.definitions[function] = [
+            (file, line)
+            for file in layout.tree.sources()
+            if file.endswith(JAVASCRIPT) and (line := definition_line(layout.lines(file), function, 0))
+        ]
+    places = layout.definitions[function]
+    return Place(*places[0], function) if len(places) == 1 else None
 
 
 def _by_source_map(frame: Frame, layout: Layout) -> Place | None:
     """The place by a source map that lies beside the built file in the repository."""
-    if not frame.path.split("?")[0].endswith((".js", ".mjs", ".cjs")) or not frame.line:
+    if not frame.path.split("?")[0].endswith(BUILT_ENDINGS) or not frame.line:
         return None
     maps = [f"{file}.map" for file in inside_repository(frame.path, layout)]
     file = next((file for file in maps if file in layout.tree.present), None)
@@ -98,7 +131,10 @@ def _by_source_map(frame: Frame, layout: Layout) -> Place | None:
     if original is None or file is None:
         return None
     source = posixpath.normpath(posixpath.join(posixpath.dirname(file), original.source))
-    target = source if source in layout.tree.present else locate(original.source, layout)
+    # A map that was made in another folder of the builder climbs further up.
+    inside = original.source.split("../")[-1]
+    target = source if source in layout.tree.present else locate(inside, layout)
     if target is None or original.line > len(layout.lines(target)):
         return None
-    return Place(target, original.line, frame.function or original.name or None)
+    is_minified = len(frame.function or "") < MIN_NAME_CHARS
+    return Place(target, original.line, original.name or None if is_minified else frame.function)

@@ -47,7 +47,9 @@ BUILT_JAVASCRIPT = re.compile(r"\.[cm]?js$")
 SOURCE_ENDINGS = (".ts", ".tsx", ".mts", ".cts", ".jsx", ".js", ".mjs", ".vue", ".svelte")
 NEXT_SERVER = re.compile(r"(?:^|/)\.next/(?:standalone/)?(?:server|dev/server)/((?:app|pages)/.{1,300})$")
 TURBOPACK_CHUNK = re.compile(r"\.next/.{0,200}/([\w-]{3,200}?)_[0-9a-f]{6,20}\._?\.?js$")
-NITRO = re.compile(r"\.output/server/(?:chunks/)?(?:_/)?((?:routes|api|middleware|plugins)/.{1,200})\.mjs$")
+NITRO = re.compile(
+    r"\.output/server/(?:chunks/)?(?:_/)?(?:routes/)?((?:api|routes|middleware|plugins)/.{1,200}\.mjs)$"
+)
 JVM_FILE = re.compile(r"\.(?:java|kt|kts|scala|groovy|clj)$")
 JVM_PACKAGE = re.compile(r"^\s*package\s+([\w.`]{1,300})", re.M)
 PACKAGE_LINES = 60  # first lines of a file, in which the package stands below a license
@@ -72,6 +74,8 @@ class Layout:
     """Names of the repository's Elixir applications."""
     texts: dict[str, list[str]] = field(default_factory=dict, compare=False, repr=False)
     """Lines of files that were read."""
+    definitions: dict[str, list[tuple[str, int]]] = field(default_factory=dict, compare=False, repr=False)
+    """Files and lines that define the functions that were looked for."""
 
     def lines(self, file: str) -> list[str]:
         """The file's lines; each file is read once."""

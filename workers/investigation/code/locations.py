@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal
 
-from workers.investigation.code.built_code import Place, place_of
+from workers.investigation.code.built_code import Place, places_of
 from workers.investigation.code.deployed_paths import Layout, layout_of
 from workers.investigation.code.fault_order import in_order
 from workers.investigation.code.named_places import named_places
@@ -107,14 +107,7 @@ def _different(group: RecordGroup) -> list[LogRecord]:
 
 def trace_places(text: str, layout: Layout) -> list[Place]:
     """The places of a record's traces in own code, the likely fault first."""
-    places: dict[tuple[str, int], Place] = {}
-    for frame in frames(text):
-        if place := place_of(frame, layout):
-            places.setdefault((place.file, place.line), place)
-    # A file without a line adds nothing where one of its lines is known.
-    with_line = {file for file, line in places if line}
-    kept = [place for place in places.values() if place.line or place.file not in with_line]
-    return in_order(kept, layout)
+    return in_order(places_of(frames(text), layout), layout)
 
 
 def excerpt(tree: Tree, file: str, line: int) -> str:

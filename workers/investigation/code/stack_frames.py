@@ -106,7 +106,13 @@ def _opens_property(line: str, parts: Sequence[_Part]) -> bool:
     """True for an error in a property of another error, as Node prints it: `  driverError: error: …`."""
     name, colon, _ = line.partition(": ")
     key = name.strip(" []")
-    return bool(parts and colon) and line[:1] == " " and key.isidentifier() and key[0].islower() and "rror" in line
+    return (
+        bool(parts and colon)
+        and line[:1] == " "
+        and key.isidentifier()
+        and key[0].islower()
+        and "rror" in line
+    )
 
 
 def _raised(match: re.Match[str]) -> Frame:
