@@ -88,8 +88,8 @@ def calls_in(text: str, lowered: str) -> list[Call]:
     calls: list[Call] = []
     for entry in TARGETS:
         if may_match(entry.pattern, lowered):
-            found = (_call(match, entry) for match in matches(entry.pattern, text, exact_case=True))
-            calls += [call for call in found if call is not None]
+            named = (_call(match, entry) for match in matches(entry.pattern, text, exact_case=True))
+            calls += [call for call in named if call is not None]
     return sorted(calls, key=lambda call: not call.names_call)
 
 

@@ -9,7 +9,9 @@ from workers.investigation.signs.record_text import RecordText
 from workers.investigation.signs.wordings import Wording, has_any, read_table, sign
 from workers.models import Sign, SignKind
 
-CEILING, MEMORY, DISK = SignKind.RUNTIME_CEILING, SignKind.OUT_OF_MEMORY, SignKind.DISK_FULL
+CEILING = SignKind.RUNTIME_CEILING
+MEMORY = SignKind.OUT_OF_MEMORY
+DISK = SignKind.DISK_FULL
 V8_OPTION = "NODE_OPTIONS=--max-old-space-size"
 
 CEILINGS: tuple[Wording, ...] = (

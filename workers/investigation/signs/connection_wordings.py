@@ -9,8 +9,12 @@ from workers.investigation.signs.host_names import ADDRESS, HOST, NAME, PORT
 from workers.investigation.signs.wordings import Wording
 from workers.models import SignKind
 
-UNKNOWN, TLS, REFUSED = SignKind.UNKNOWN_HOST, SignKind.TLS_FAILED, SignKind.CONNECTION_REFUSED
-UNREACHABLE, STARTING, WRONG = SignKind.UNREACHABLE, SignKind.NOT_READY, SignKind.WRONG_ADDRESS
+UNKNOWN = SignKind.UNKNOWN_HOST
+TLS = SignKind.TLS_FAILED
+REFUSED = SignKind.CONNECTION_REFUSED
+UNREACHABLE = SignKind.UNREACHABLE
+STARTING = SignKind.NOT_READY
+WRONG = SignKind.WRONG_ADDRESS
 
 BARE = r"(?:\bcode[\"']?: ?[\"']|(?<![\"'\w.]))"
 """Before the code of an error: a list of codes in quotes, such as a client's retry options, is no error."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from workers.investigation.signs.wordings import Wording
 from workers.models import SignKind
 
-MODULE, LIBRARY, COMMAND = SignKind.MODULE_MISSING, SignKind.LIBRARY_MISSING, SignKind.COMMAND_MISSING
+MODULE = SignKind.MODULE_MISSING
+LIBRARY = SignKind.LIBRARY_MISSING
+COMMAND = SignKind.COMMAND_MISSING
 Q = r"[\"'`‘’]"
 
 MODULES: tuple[Wording, ...] = (

@@ -6,8 +6,12 @@ from __future__ import annotations
 from workers.investigation.signs.wordings import Wording
 from workers.models import SignKind
 
-TERMINATED, DROPPED, UNHEALTHY = SignKind.TERMINATED, SignKind.LINES_DROPPED, SignKind.HEALTH_CHECK_FAILED
-ARCHIVING, PORT, SLOW = SignKind.ARCHIVING_BEHIND, SignKind.PORT_IN_USE, SignKind.WORKER_TIMEOUT
+TERMINATED = SignKind.TERMINATED
+DROPPED = SignKind.LINES_DROPPED
+UNHEALTHY = SignKind.HEALTH_CHECK_FAILED
+ARCHIVING = SignKind.ARCHIVING_BEHIND
+PORT = SignKind.PORT_IN_USE
+SLOW = SignKind.WORKER_TIMEOUT
 
 PLATFORM: tuple[Wording, ...] = (
     # Railway's own lines in deployment and build logs.

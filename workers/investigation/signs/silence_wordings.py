@@ -7,7 +7,8 @@ from workers.investigation.signs.host_names import ADDRESS, HOST, PORT
 from workers.investigation.signs.wordings import Wording
 from workers.models import SignKind
 
-SILENT, CLOSED = SignKind.NO_RESPONSE, SignKind.CONNECTION_CLOSED
+SILENT = SignKind.NO_RESPONSE
+CLOSED = SignKind.CONNECTION_CLOSED
 
 SILENCES: tuple[Wording, ...] = (
     # Node.js net, postgres.js, libpq, Go, undici, urllib3.

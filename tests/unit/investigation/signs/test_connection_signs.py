@@ -7,9 +7,14 @@ import pytest
 from workers.investigation.signs import read_signs
 from workers.models import SignKind
 
-REFUSED, UNKNOWN, SILENT = SignKind.CONNECTION_REFUSED, SignKind.UNKNOWN_HOST, SignKind.NO_RESPONSE
-CLOSED, UNREACHABLE, TLS = SignKind.CONNECTION_CLOSED, SignKind.UNREACHABLE, SignKind.TLS_FAILED
-WRONG, STARTING = SignKind.WRONG_ADDRESS, SignKind.NOT_READY
+REFUSED = SignKind.CONNECTION_REFUSED
+UNKNOWN = SignKind.UNKNOWN_HOST
+SILENT = SignKind.NO_RESPONSE
+CLOSED = SignKind.CONNECTION_CLOSED
+UNREACHABLE = SignKind.UNREACHABLE
+TLS = SignKind.TLS_FAILED
+WRONG = SignKind.WRONG_ADDRESS
+STARTING = SignKind.NOT_READY
 
 READINGS: dict[str, tuple[SignKind, str]] = {
     # PostgreSQL: libpq since 14 and before, psycopg 2 and 3, asyncpg, node-postgres, postgres.js, Prisma, Go, JDBC

@@ -7,19 +7,17 @@ import pytest
 from workers.investigation.signs import read_signs
 from workers.models import SignKind
 
-REJECTED, ANSWERED, POOL, CEILING = (
-    SignKind.CREDENTIALS_REJECTED,
-    SignKind.ERROR_RESPONSE,
-    SignKind.POOL_EXHAUSTED,
-    SignKind.RUNTIME_CEILING,
-)
-MEMORY, DISK, MODULE, LIBRARY = (
-    SignKind.OUT_OF_MEMORY,
-    SignKind.DISK_FULL,
-    SignKind.MODULE_MISSING,
-    SignKind.LIBRARY_MISSING,
-)
-COMMAND, PROGRAM, INPUT = SignKind.COMMAND_MISSING, SignKind.PROGRAMMING_ERROR, SignKind.INPUT_REJECTED
+REJECTED = SignKind.CREDENTIALS_REJECTED
+ANSWERED = SignKind.ERROR_RESPONSE
+POOL = SignKind.POOL_EXHAUSTED
+CEILING = SignKind.RUNTIME_CEILING
+MEMORY = SignKind.OUT_OF_MEMORY
+DISK = SignKind.DISK_FULL
+MODULE = SignKind.MODULE_MISSING
+LIBRARY = SignKind.LIBRARY_MISSING
+COMMAND = SignKind.COMMAND_MISSING
+PROGRAM = SignKind.PROGRAMMING_ERROR
+INPUT = SignKind.INPUT_REJECTED
 V8 = "NODE_OPTIONS=--max-old-space-size"
 
 CALLS: dict[str, tuple[SignKind, str]] = {
