@@ -76,16 +76,8 @@ def start_postgres(options: Options) -> Stop:
     (folder / "password").write_text("correct\n")
     for path in (folder, folder / "password"):
         shutil.chown(path, "nobody")
-    init = [
-        "initdb",
-        "-D",
-        f"{folder}/db",
-        "-U",
-        "postgres",
-        f"--auth-host={method}",
-        f"--pwfile={folder}/password",
-    ]
-    _quietly([*AS_NOBODY, f"{POSTGRES}/{init[0]}", *init[1:]])
+    trust = [f"--auth-host={method}", f"--pwfile={folder}/password"]
+    _quietly([*AS_NOBODY, f"{POSTGRES}/initdb", "-D", f"{folder}/db", "-U", "postgres", *trust])
     with (folder / "db/pg_hba.conf").open("a") as file:
         file.write(f"host all all all {method}\n")
     listen = ["-D", f"{folder}/db", "-k", str(folder), "-c", f"listen_addresses={options['address']}"]
