@@ -68,8 +68,12 @@ VARIANTS: tuple[Variant, ...] = (
 
 
 def dressed(exercise: Exercise, variant: Variant) -> Exercise:
-    """The exercise with another deployment log."""
-    return replace(exercise, case=exercise.case | {"logs": variant(exercise.case.get("logs", []))})
+    """The exercise with another deployment log; each replica shows every occurrence of the fault."""
+    before = exercise.case.get("logs", [])
+    lines = variant(before)
+    more = len({line["instance"] for line in lines}) // max(1, len({line["instance"] for line in before}))
+    answer = replace(exercise.answer, occurrences=exercise.answer.occurrences * more)
+    return replace(exercise, case=exercise.case | {"logs": lines}, answer=answer)
 
 
 def _time_of(text: str) -> datetime:
