@@ -28,7 +28,7 @@ PROPERTY = re.compile(
     r"|rotation|status|store|min|max|format|domain|secure|samesite|httponly"
     r"|refreshed|created|updated|refresher|service|worker|manager|client|handler|middleware|controller|guard|job"
     r"|hashers?|issuer|audience|backend|driver|scheme|realm|scope|model|class"
-    r"|reset|gate|gateway|proxy|portal|sync|cron|queue|web|api|app|frontend|server)"
+    r"|reset|gateway|proxy|portal|sync|cron|queue|web|api|app|frontend|server)"
     r"(?:[_-](?:seconds|minutes|hours|days|ms|s|at|in))?\Z",
     re.IGNORECASE,
 )

@@ -107,7 +107,7 @@ def log_facts(patterns: Sequence[LogPattern], records: int, source: LogSource) -
 
 
 def top_log_facts(patterns: Sequence[LogPattern], source: LogSource) -> Iterator[Fact]:
-    """The most telling errors of one log."""
+    """The errors of one log that say most about the cause."""
     errors = [pattern for pattern in patterns if pattern.level == "error"]
     for pattern in errors[:MAX_TOP_PATTERNS]:
         yield _pattern_fact(pattern, source)
