@@ -432,3 +432,33 @@ add(
     locations=[location("shop/web.py", 7, "route", ("shop/pay.py",))],
     upstreams=[upstream("unknown", 0, "shop/pay.py")],
 )
+add(
+    "exception_whose_trace_is_a_record_of_its_own",
+    R.ERROR_IN_CODE,
+    C.CODE,
+    [
+        pattern("unwrap of None", sign(SignKind.PROGRAMMING_ERROR, "unwrap")),
+        pattern("panicked at shop/pricing.py:5", level="info", locations=(PLACE,)),
+    ],
+)
+add(
+    "requests_between_two_deployments",
+    R.RECOVERED,
+    C.TRANSIENT,
+    [],
+    OVER,
+    requests=[request(502, platform=True, count=6), request(200, count=900)],
+    suspect=suspect(0, "shop/home.py"),
+)
+add(
+    "gateway_errors_of_a_handler_beside_another_host",
+    R.UPSTREAM_DOWN,
+    C.UPSTREAM,
+    [],
+    requests=[request(504)],
+    locations=[location("web.py", 7, "route", ("pay.py",))],
+    upstreams=[
+        upstream("unknown", 0, "pay.py"),
+        upstream("unknown", 0, "web.py").model_copy(update={"host": "maps.io"}),
+    ],
+)

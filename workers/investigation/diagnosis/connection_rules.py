@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from workers.investigation.diagnosis import peers, setting_rules
-from workers.investigation.diagnosis.concluding import cause_conclusion
+from workers.investigation.diagnosis.call_conclusions import conclude_call, find_upstream, upstream_down
 from workers.investigation.diagnosis.conclusion import Conclusion
 from workers.investigation.diagnosis.context import (
     DOMINANT_SHARE,
@@ -14,19 +12,12 @@ from workers.investigation.diagnosis.context import (
     START_KINDS,
     DiagnosisContext,
 )
-from workers.investigation.diagnosis.error_causes import CALL_SIGNS, Cause, port_of
+from workers.investigation.diagnosis.error_causes import CALL_SIGNS, Cause
+from workers.investigation.diagnosis.sibling_rules import call_to_sibling, network_drops
 from workers.investigation.signs.host_names import host_of, is_local
-from workers.models import Category, Sibling, SignKind, Upstream, VerdictReason
+from workers.models import Category, SignKind, Upstream, VerdictReason
 
-PEER_JUST_DEPLOYED = timedelta(
-    minutes=15
-)  # a cached address fails within minutes of the deployment that changed it
-CLOCK_SLACK = timedelta(
-    minutes=2
-)  # a deployment's time may lie a little after the first error that it led to
 MANY_HOSTS = 3  # unrelated outside hosts that fail at once: their common way out fails, not each of them
-PEER_SIGNS = frozenset({SignKind.CONNECTION_REFUSED, SignKind.NOT_READY, SignKind.CONNECTION_CLOSED})
-"""Signs that the peer itself was reached."""
 FIRST_SERVER_ERROR = 500
 GATEWAY = frozenset({502, 503, 504})
 """Statuses with which a service passes on that a call of its own failed."""
@@ -42,88 +33,8 @@ def failed_call(context: DiagnosisContext, cause: Cause) -> Conclusion | None:
     if cause.kind is SignKind.TLS_FAILED:
         return _tls(context, cause)
     if peers.is_sibling(context, cause.subject):
-        return _sibling(context, cause)
+        return call_to_sibling(context, cause)
     return _outside(context, cause)
-
-
-# ---- services of the project ----
-
-
-def _sibling(context: DiagnosisContext, cause: Cause) -> Conclusion:
-    sibling, name = peers.called_sibling(context, cause), peers.sibling_name(context, cause.subject)
-    if cause.kind is SignKind.UNKNOWN_HOST:
-        return _unknown_sibling(context, cause, sibling, name)
-    if sibling is None:
-        return _unlisted_sibling(context, cause, name)
-    name = name or sibling.name
-    if sibling.healthy is False or cause.kind is SignKind.ERROR_RESPONSE:
-        confidence = 0.85 if sibling.healthy is False else 0.6
-        return _conclude(context, cause, VerdictReason.SIBLING_DOWN, confidence, name)
-    if _network_drops(context):
-        return _conclude(context, cause, VerdictReason.PRIVATE_NETWORK_DOWN, 0.8, name)
-    if _was_just_deployed(sibling, cause):
-        confidence = 0.8 if sibling.healthy else 0.6
-        return _conclude(context, cause, VerdictReason.SIBLING_ADDRESS_STALE, confidence, name)
-    if context.ends_after_start(cause):
-        return _conclude(context, cause, VerdictReason.STARTED_BEFORE_SIBLING, 0.7, name)
-    if not sibling.healthy:
-        return _conclude(context, cause, VerdictReason.SIBLING_DOWN, 0.7, name)
-    return _healthy_sibling(context, cause, name)
-
-
-def _healthy_sibling(context: DiagnosisContext, cause: Cause, name: str) -> Conclusion:
-    """The sibling is healthy now: the fault lies between the two, or at the caller."""
-    if context.kinds & START_KINDS:
-        return _conclude(context, cause, VerdictReason.STARTED_BEFORE_SIBLING, 0.6, name)
-    if cause.kind in (SignKind.CONNECTION_CLOSED, SignKind.NOT_READY):
-        return _conclude(context, cause, VerdictReason.SIBLING_DOWN, 0.5, name)
-    if cause.kind in (SignKind.NO_RESPONSE, SignKind.UNREACHABLE):
-        return _conclude(context, cause, VerdictReason.PRIVATE_NETWORK_DOWN, 0.6, name)
-    return _conclude(context, cause, VerdictReason.SIBLING_ADDRESS_STALE, 0.5, name)
-
-
-def _unknown_sibling(
-    context: DiagnosisContext, cause: Cause, sibling: Sibling | None, name: str
-) -> Conclusion:
-    codes = peers.dns_codes(context, host_of(cause.subject))
-    if peers.name_service_fails(context, host_of(cause.subject)):
-        return _conclude(context, cause, VerdictReason.PRIVATE_NETWORK_DOWN, 0.8, name)
-    if context.ends_after_start(cause):
-        return _conclude(context, cause, VerdictReason.STARTED_BEFORE_SIBLING, 0.7, name)
-    if sibling is not None and peers.DENIED not in codes:
-        if context.kinds & START_KINDS:
-            return _conclude(context, cause, VerdictReason.STARTED_BEFORE_SIBLING, 0.6, name)
-        return _conclude(context, cause, VerdictReason.PRIVATE_NETWORK_DOWN, 0.6, name)
-    similar = peers.similar_sibling(context, name)
-    listed = bool(context.incident.siblings) or peers.DENIED in codes
-    confidence = 0.5 if cause.number("temporary") and not listed else 0.85 if listed else 0.7
-    return _conclude(context, cause, VerdictReason.SIBLING_UNKNOWN, confidence, name, similar)
-
-
-def _unlisted_sibling(context: DiagnosisContext, cause: Cause, name: str) -> Conclusion:
-    """A sibling that the survey does not list, or whose bare address does not tell which one it is."""
-    if _network_drops(context):
-        return _conclude(context, cause, VerdictReason.PRIVATE_NETWORK_DOWN, 0.7, name)
-    if context.ends_after_start(cause):
-        return _conclude(context, cause, VerdictReason.STARTED_BEFORE_SIBLING, 0.6, name)
-    if not name:
-        unhealthy = peers.unhealthy_siblings(context)
-        if len(unhealthy) == 1:
-            return _conclude(context, cause, VerdictReason.SIBLING_DOWN, 0.6, unhealthy[0].name)
-        return _conclude(context, cause, VerdictReason.SIBLING_NOT_NAMED, 0.5, host_of(cause.subject))
-    if context.incident.siblings:
-        similar = peers.similar_sibling(context, name)
-        return _conclude(context, cause, VerdictReason.SIBLING_UNKNOWN, 0.6, name, similar)
-    return _conclude(context, cause, VerdictReason.SIBLING_DOWN, 0.7, name)
-
-
-def _was_just_deployed(sibling: Sibling, cause: Cause) -> bool:
-    deployed = sibling.deployed_at
-    return deployed is not None and deployed - CLOCK_SLACK <= cause.first <= deployed + PEER_JUST_DEPLOYED
-
-
-def _network_drops(context: DiagnosisContext) -> bool:
-    return bool(peers.dropping_flows(context)) or peers.private_name_service_fails(context)
 
 
 # ---- outside hosts ----
@@ -134,41 +45,15 @@ def _outside(context: DiagnosisContext, cause: Cause) -> Conclusion | None:
     status = int(cause.number("status"))
     if status in CLIENT_ERRORS:
         return None
-    upstream = _find_upstream(context, host)
+    upstream = find_upstream(context, host)
     if _client_is_at_fault(context, cause, upstream):
         return None
     others = _hosts_that_fail(context)
     if len(others) >= MANY_HOSTS and not (set(others) & context.troubled_hosts):
-        return _conclude(context, cause, VerdictReason.OUTBOUND_NETWORK_DOWN, 0.6, others[0], *others[1:])
+        return conclude_call(context, cause, VerdictReason.OUTBOUND_NETWORK_DOWN, 0.6, others[0], *others[1:])
     if cause.kind is SignKind.UNKNOWN_HOST and _never_existed(context, host):
-        return _conclude(context, cause, VerdictReason.HOST_UNKNOWN, 0.6, host)
-    return _upstream_down(context, cause, host, upstream)
-
-
-def _upstream_down(
-    context: DiagnosisContext, cause: Cause, host: str, upstream: Upstream | None
-) -> Conclusion:
-    troubled = host in context.troubled_hosts
-    numbers = {"status": cause.number("status")} if cause.number("status") else {}
-    if cause.kind is SignKind.UNKNOWN_HOST:
-        numbers["unresolved"] = 1.0
-    if cause.kind is SignKind.TLS_FAILED:
-        numbers["untrusted"] = 1.0
-    return cause_conclusion(
-        context,
-        cause,
-        VerdictReason.UPSTREAM_DOWN,
-        Category.UPSTREAM,
-        0.9 if troubled else 0.65,
-        subject=host,
-        upstream=upstream,
-        numbers=numbers,
-        supports=context.cite_upstream(host),
-    )
-
-
-def _find_upstream(context: DiagnosisContext, host: str) -> Upstream | None:
-    return next((upstream for upstream in context.evidence.upstreams if host_of(upstream.host) == host), None)
+        return conclude_call(context, cause, VerdictReason.HOST_UNKNOWN, 0.6, host)
+    return upstream_down(context, cause, host, upstream)
 
 
 def _hosts_that_fail(context: DiagnosisContext) -> tuple[str, ...]:
@@ -214,8 +99,8 @@ def _tls(context: DiagnosisContext, cause: Cause) -> Conclusion:
     host = host_of(cause.subject)
     if peers.is_sibling(context, cause.subject):
         name = peers.sibling_name(context, cause.subject)
-        return _conclude(context, cause, VerdictReason.TLS_SETTINGS_WRONG, 0.7, name)
-    return _upstream_down(context, cause, host, _find_upstream(context, host))
+        return conclude_call(context, cause, VerdictReason.TLS_SETTINGS_WRONG, 0.7, name)
+    return upstream_down(context, cause, host, find_upstream(context, host))
 
 
 # ---- nobody is named ----
@@ -224,7 +109,7 @@ def _tls(context: DiagnosisContext, cause: Cause) -> Conclusion:
 def _call_to_nobody(context: DiagnosisContext, cause: Cause) -> Conclusion:
     """The call that failed names nobody: only its own frame, a status page or an unhealthy sibling can tell."""
     if cause.kind is SignKind.TLS_FAILED:
-        return _conclude(context, cause, VerdictReason.TLS_SETTINGS_WRONG, 0.5, "")
+        return conclude_call(context, cause, VerdictReason.TLS_SETTINGS_WRONG, 0.5, "")
     troubled = [
         upstream
         for upstream in context.evidence.upstreams
@@ -232,19 +117,19 @@ def _call_to_nobody(context: DiagnosisContext, cause: Cause) -> Conclusion:
     ]
     named = _host_of_frame(context, cause)
     if troubled and (named is None or named in troubled):
-        return _upstream_down(context, cause, host_of(troubled[0].host), troubled[0])
+        return upstream_down(context, cause, host_of(troubled[0].host), troubled[0])
     unhealthy = peers.unhealthy_siblings(context)
     if len(unhealthy) == 1:
-        return _conclude(context, cause, VerdictReason.SIBLING_DOWN, 0.6, unhealthy[0].name)
-    if _network_drops(context):
-        return _conclude(context, cause, VerdictReason.PRIVATE_NETWORK_DOWN, 0.6, "")
+        return conclude_call(context, cause, VerdictReason.SIBLING_DOWN, 0.6, unhealthy[0].name)
+    if network_drops(context):
+        return conclude_call(context, cause, VerdictReason.PRIVATE_NETWORK_DOWN, 0.6, "")
     if named is not None:
-        return _upstream_down(context, cause, host_of(named.host), named)
+        return upstream_down(context, cause, host_of(named.host), named)
     if cause.kind is SignKind.NO_RESPONSE or cause.kind is SignKind.ERROR_RESPONSE:
-        return _conclude(context, cause, VerdictReason.UPSTREAM_NOT_NAMED, 0.4, "")
+        return conclude_call(context, cause, VerdictReason.UPSTREAM_NOT_NAMED, 0.4, "")
     if datastore := peers.likely_datastore(context, cause):
-        return _conclude(context, cause, VerdictReason.SIBLING_DOWN, 0.5, datastore)
-    return _conclude(context, cause, VerdictReason.SIBLING_NOT_NAMED, 0.5, "")
+        return conclude_call(context, cause, VerdictReason.SIBLING_DOWN, 0.5, datastore)
+    return conclude_call(context, cause, VerdictReason.SIBLING_NOT_NAMED, 0.5, "")
 
 
 def _host_of_frame(context: DiagnosisContext, cause: Cause) -> Upstream | None:
@@ -263,8 +148,7 @@ def gateway_errors(context: DiagnosisContext) -> Conclusion | None:
     as_gateway = [request for request in failing if request.status in GATEWAY and not request.platform_answer]
     if sum(request.count for request in as_gateway) <= DOMINANT_SHARE * sum(item.count for item in failing):
         return None
-    files = {file for place in context.locations("route") for file in (place.file, *place.imports)}
-    named = [upstream for upstream in context.evidence.upstreams if files & set(upstream.files)]
+    named = _hosts_of_handlers(context)
     if len(named) != 1:
         return None
     return Conclusion(
@@ -274,36 +158,12 @@ def gateway_errors(context: DiagnosisContext) -> Conclusion | None:
     )  # fmt: skip
 
 
-CATEGORIES = {
-    VerdictReason.SIBLING_DOWN: Category.UPSTREAM,
-    VerdictReason.SIBLING_NOT_NAMED: Category.UPSTREAM,
-    VerdictReason.SIBLING_UNKNOWN: Category.CONFIGURATION,
-    VerdictReason.SIBLING_ADDRESS_STALE: Category.CONFIGURATION,
-    VerdictReason.PRIVATE_NETWORK_DOWN: Category.PLATFORM,
-    VerdictReason.OUTBOUND_NETWORK_DOWN: Category.PLATFORM,
-    VerdictReason.HOST_UNKNOWN: Category.CONFIGURATION,
-    VerdictReason.TLS_SETTINGS_WRONG: Category.CONFIGURATION,
-    VerdictReason.UPSTREAM_NOT_NAMED: Category.INCONCLUSIVE,
-}
-
-
-def _conclude(
-    context: DiagnosisContext,
-    cause: Cause,
-    reason: VerdictReason,
-    confidence: float,
-    subject: str,
-    *names: str,
-) -> Conclusion:
-    # At a start it is the peer that is not ready, or the network that has no name or route for it yet.
-    waits_for = Category.UPSTREAM if cause.kind in PEER_SIGNS else Category.PLATFORM
-    return cause_conclusion(
-        context,
-        cause,
-        reason,
-        CATEGORIES.get(reason, waits_for),
-        confidence,
-        subject=subject,
-        names=tuple(name for name in names if name),
-        numbers={"port": float(port_of(cause.subject))} if port_of(cause.subject) else {},
-    )
+def _hosts_of_handlers(context: DiagnosisContext) -> list[Upstream]:
+    """The outside hosts that the handlers' files name, and what they import; if these are several, only the latter."""
+    routes = context.locations("route")
+    imported = {file for place in routes for file in place.imports}
+    every = imported | {place.file for place in routes}
+    named = [upstream for upstream in context.evidence.upstreams if every & set(upstream.files)]
+    if len(named) > 1:
+        return [upstream for upstream in named if imported & set(upstream.files)]
+    return named

@@ -43,6 +43,7 @@ START_KINDS = frozenset({"crashed", "restart_loop", "failed_deployment", "stoppe
 """Findings of a service that ends at or soon after its start: each start logs its cause once."""
 FAILING_KINDS = START_KINDS | {"server_errors", "error_logs"}
 """Findings that some line of the log explains if anything does."""
+SAME_MOMENT = timedelta(seconds=1)  # lines of one failure are printed within this time
 AFTER_START = timedelta(minutes=2)  # errors that end within this time of a start belong to the start
 QUIET_AFTER_START = timedelta(minutes=3)  # time without further errors that shows that the start succeeded
 QUIET_LEVELS = frozenset({"info", "debug", "trace"})
@@ -220,8 +221,17 @@ class DiagnosisContext(Citations):
         )
 
     def first_location(self, cause: Cause) -> CodeLocation | None:
-        """The innermost place in own code that the cause names."""
-        for place in cause.places:
+        """The innermost place in own code that the cause names.
+
+        An exception without a trace of its own is at the place that another record names in the same moment.
+        """
+        beside = [
+            place
+            for pattern in self.evidence.patterns
+            if cause.shows_exception and abs(pattern.first - cause.first) <= SAME_MOMENT
+            for place in pattern.locations
+        ]
+        for place in cause.places or beside:
             if (location := self.location_at(place)) is not None:
                 return location
         return None

@@ -88,6 +88,11 @@ class Cause:
         """Own files that the traces name."""
         return frozenset(place.rpartition(":")[0] for place in self.places)
 
+    @property
+    def shows_exception(self) -> bool:
+        """True if only the code itself can raise it."""
+        return self.kind is SignKind.PROGRAMMING_ERROR
+
     def subjects(self) -> tuple[str, ...]:
         """All subjects that its patterns name with signs of its kind, in their order."""
         signs = [sign for pattern in self.patterns for sign in pattern.signs if sign.kind is self.kind]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from workers.investigation.diagnosis.concluding import quote_of
 from workers.investigation.diagnosis.conclusion import Conclusion
-from workers.investigation.diagnosis.context import SOON_AFTER, DiagnosisContext
+from workers.investigation.diagnosis.context import RIGHT_AFTER, SOON_AFTER, DiagnosisContext
 from workers.models import WAY_IN_KEY, Category, Fact, FactKind, SignKind, VerdictReason
 
 NOT_RUNNING_KINDS = frozenset(
@@ -88,7 +88,11 @@ def edge_answers(context: DiagnosisContext) -> Conclusion | None:
     service = context.incident.service
     answered = sum(sample.ok + sample.client_errors for sample in service.traffic) if service else 0
     # A service that answers most of its requests does listen: the edge fails for another reason.
+    answered += sum(request.count for request in context.evidence.requests if not request.platform_answer)
     listens = answered > sum(request.count for request in failing)
+    is_over = not any(finding.ongoing for finding in context.alerting)
+    if listens and is_over and context.began_within(RIGHT_AFTER):
+        return None  # requests met the moment between two deployments
     return Conclusion(
         context.service_name,
         VerdictReason.EDGE_FAILED if listens else VerdictReason.NOT_LISTENING,
