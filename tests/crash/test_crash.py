@@ -40,7 +40,8 @@ NOT_CROSSED = {
     "PING": "a health check of the lease renewer, which changes nothing",
     "adopt_unknown_stage": "only after no newer worker came for a quarter of an hour",
     "HKEYS": "read for adopt_unknown_stage",
-    "HSET": "a person pauses or mutes (controls)",
+    "HSET": "a person pauses or mutes (controls); an alert names a service that none of several environments has",
+    "EXPIRE": "keeps the memory of chronic trouble that was cancelled; set again by every sweep",
     "HDEL": "a person resumes (controls)",
 }
 """Commands in modules of the pipeline that no stage runs, and why."""

@@ -188,7 +188,7 @@ def _is_unknown_everywhere(store: JournalStore, survey: Survey, alert: Alert) ->
     if sweeps <= 1:
         return True
     key = alert_notification_key(alert.id)
-    if not store.command("exists", key):
+    if not store.command("hexists", key, "stage"):
         return True
     store.command("hset", key, f"unknown:{survey.environment_id}", "1")
     return sum(name.startswith("unknown:") for name in store.fields(key)) >= sweeps

@@ -88,6 +88,14 @@ def _worker_idle(case: Case) -> Wellness:
     return Wellness.WELL if level > 0 and level >= HALVED * lowest else Wellness.SICK
 
 
+def _egress(case: Case) -> Wellness:
+    if not case.service.egress:
+        return Wellness.UNKNOWN
+    rate = sum(value for _, value in case.service.egress) / (case.survey.window.seconds / 3600)
+    usual, trouble = case.worst("baseline_gb_per_hour") or 0.0, case.worst("gb_per_hour") or 0.0
+    return Wellness.WELL if rate <= usual + HALVED * max(0.0, trouble - usual) else Wellness.SICK
+
+
 def _memory(case: Case) -> Wellness:
     level = _tail_level(case, "memory")
     if level is None:
@@ -151,12 +159,20 @@ def _newest_deployment(case: Case) -> Wellness:
     return Wellness.SICK if newest.status in ("FAILED", "CRASHED", "SKIPPED") else Wellness.WELL
 
 
-def _job_ran(case: Case) -> Wellness:
+def _job_began(case: Case) -> Wellness:
     """A run of the job began in the window; a window without one shows nothing."""
     window = case.survey.window
     starts = [start.at for start in case.service.starts]
     starts += [event.at for event in case.service.events if event.kind in ("started", "deployed")]
     return Wellness.WELL if any(window.start <= at <= window.end for at in starts) else Wellness.UNKNOWN
+
+
+def _job_ran(case: Case) -> Wellness:
+    """A run of the job began in the window, or left samples in it: not every start leaves a line."""
+    begin = case.survey.window.start.timestamp()
+    samples = [point for usage in case.service.usage for point in (*usage.memory, *usage.cpu)]
+    ran = any(at >= begin and value > 0 for at, value in samples)
+    return Wellness.WELL if ran else _job_began(case)
 
 
 Rule = Callable[[Case], Wellness]
@@ -180,8 +196,9 @@ RULES: Mapping[FindingKind | str, Rule] = {
     "failed_deployment": _newest_deployment,
     "stuck_deployment": _newest_deployment,
     "cron_missed": _job_ran,
-    "cron_overlap": _job_ran,
-    "cron_slower": _job_ran,
+    "cron_overlap": _job_began,
+    "cron_slower": _job_began,
+    "egress": _egress,
 }
 """How a kind of trouble shows its end."""
 
