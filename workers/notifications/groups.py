@@ -111,7 +111,8 @@ def _format_headline(members: Sequence[GroupMember]) -> str:
     where = escape(safe_line(f"{incident.project_name}/{incident.environment_name}"))
     skipped = _skipped_deployments(members)
     if skipped:
-        return f"*{len(members)} deployments skipped* in {where}: {', '.join(map(_shorten, skipped))}. Not retried:"
+        commits = ", ".join(_shorten(text) for text in skipped)
+        return f"*{len(members)} deployments skipped* in {where}: {commits}. Railway does not retry them:"
     return f"*{len(members)} incidents at once* in {where}:"
 
 
