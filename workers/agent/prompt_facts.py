@@ -17,13 +17,11 @@ from workers.models import (
     Gap,
     LogPattern,
     LogSource,
-    RequestPattern,
     Suspect,
-    Upstream,
 )
 from workers.runtime.text import format_duration, plural
 
-Quoted = LogPattern | RequestPattern | Upstream | CodeLocation
+Quoted = LogPattern | CodeLocation
 """A value whose text is from others, and that the prompt quotes once."""
 Labels = dict[tuple[object, ...], str]
 """Identity of a quoted value → its label, such as `P1`."""
@@ -34,12 +32,10 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
 def label_evidence(evidence: Evidence) -> Labels:
-    """Labels for everything that the prompt quotes: patterns P, requests R, outside hosts U, code locations L."""
+    """Labels for everything that the prompt quotes: patterns P, code locations L."""
     labels: Labels = {}
     quoted: tuple[tuple[str, Iterable[Quoted]], ...] = (
         ("P", (*evidence.patterns, *evidence.build_patterns)),
-        ("R", evidence.requests),
-        ("U", evidence.upstreams),
         ("L", evidence.locations),
     )
     for letter, values in quoted:
@@ -53,10 +49,6 @@ def identity(value: Quoted) -> tuple[object, ...]:
     match value:
         case LogPattern():
             return ("pattern", value.template, value.level, value.count, value.first, value.last)
-        case RequestPattern():
-            return ("request", value.method, value.route, value.status, value.count)
-        case Upstream():
-            return ("upstream", value.host)
         case CodeLocation():
             return ("location", value.file, value.line, value.why)
 
@@ -65,6 +57,15 @@ def count_fact(fact: Fact, labels: Labels) -> str:
     """The fact without any text of others: its kind, its numbers and the labels of what it is about."""
     sentence = SENTENCES.get(fact.kind, _numbers)(fact, labels)
     return f"- {fact.id} {fact.kind.value.replace('_', ' ')}{f': {sentence}' if sentence else ''}"
+
+
+def source_of(fact: Fact) -> str:
+    """Where the fact comes from, in one or two words."""
+    if fact.source is LogSource.BUILD:
+        return "build log"
+    if fact.location is not None:
+        return LOCATION_SOURCES[fact.location.why]
+    return SOURCES.get(fact.kind, "Railway")
 
 
 def count_gap(gap: Gap) -> str:
@@ -109,18 +110,17 @@ def _pattern(fact: Fact, labels: Labels) -> str:
         return ""
     source = " of the build log" if fact.source is LogSource.BUILD else ""
     label = labels.get(identity(pattern), "in the words of this fact")
-    span = f"from {_time(pattern.first)} to {_time(pattern.last)}"
-    return f"pattern {label}{source}, {plural(pattern.count, 'time')} {span}"
+    span = f"from {pattern.first:%H:%M:%S} to {pattern.last:%H:%M:%S}"
+    return f"{label}{source}, {plural(pattern.count, 'time')} {span}"
 
 
-def _requests(fact: Fact, labels: Labels) -> str:
+def _requests(fact: Fact, _labels: Labels) -> str:
     request = fact.request
     if request is None:
         return ""
     edge = ", answered by the edge" if request.platform_answer else ""
-    label = labels.get(identity(request), "in the words of this fact")
     slowest = f"slowest {request.slowest_ms:.0f} ms"
-    return f"requests {label}, {plural(request.count, 'time')} with {request.status}, {slowest}{edge}"
+    return f"{plural(request.count, 'time')} with {request.status}, {slowest}{edge}"
 
 
 def _location(fact: Fact, labels: Labels) -> str:
@@ -131,17 +131,41 @@ def _location(fact: Fact, labels: Labels) -> str:
     return f"{label}, by {location.why}, {plural(location.count, 'time')}"
 
 
-def _upstream(fact: Fact, labels: Labels) -> str:
+def _upstream(fact: Fact, _labels: Labels) -> str:
     upstream = fact.upstream
     if upstream is None:
         return ""
-    label = labels.get(identity(upstream), "in the words of this fact")
-    return f"outside host {label}, {plural(upstream.errors, 'log error')}, status page: {upstream.state}"
+    return f"{plural(upstream.errors, 'log error')}, status page: {upstream.state}"
 
 
 def _deployment(fact: Fact, _labels: Labels) -> str:
     deployment: Deployment | None = fact.deployment
     return f"created {_time(deployment.created_at)}" if deployment else ""
+
+
+def _sign(fact: Fact, labels: Labels) -> str:
+    if fact.sign is None:
+        return ""
+    source = " of the build log" if fact.source is LogSource.BUILD else ""
+    return f"{fact.sign.kind.value.replace('_', ' ')}{source}, {_numbers(fact, labels)}"
+
+
+def _dns_answer(fact: Fact, _labels: Labels) -> str:
+    return plural(fact.answer.count, "answer") if fact.answer else ""
+
+
+def _flow(fact: Fact, _labels: Labels) -> str:
+    return f"{plural(fact.flow.dropped, 'packet')} dropped" if fact.flow else ""
+
+
+def _sibling(fact: Fact, _labels: Labels) -> str:
+    return HEALTH[fact.sibling.healthy] if fact.sibling else ""
+
+
+def _module(fact: Fact, _labels: Labels) -> str:
+    if fact.module is None or fact.module.is_own:
+        return "own file" if fact.module else ""
+    return "listed" if fact.module.listed else "not listed"
 
 
 def _numbers(fact: Fact, _labels: Labels) -> str:
@@ -165,7 +189,27 @@ SENTENCES: dict[FactKind, Callable[[Fact, Labels], str]] = {
     FactKind.REQUESTS: _requests,
     FactKind.CODE_LOCATION: _location,
     FactKind.UPSTREAM: _upstream,
+    FactKind.SIGN: _sign,
+    FactKind.DNS_ANSWER: _dns_answer,
+    FactKind.NETWORK_FLOW: _flow,
+    FactKind.SIBLING: _sibling,
+    FactKind.MODULE: _module,
     FactKind.DEPLOYMENT: _deployment,
     FactKind.EXAMINED_DEPLOYMENT: _deployment,
 }
 """Kind → its sentence; the facts of the other kinds consist of numbers."""
+
+SOURCES = {
+    FactKind.FINDING: "metrics", FactKind.SYMPTOM: "metrics", FactKind.SUSPECT: "deployments",
+    FactKind.CHANGED_FILES: "git", FactKind.SIGN: "log", FactKind.LINES_DROPPED: "log", FactKind.LOG_PATTERN: "log",
+    FactKind.NO_LOG_ERRORS: "log", FactKind.REQUESTS: "requests", FactKind.UPSTREAM: "log, status page",
+    FactKind.DNS_ANSWER: "DNS log", FactKind.NETWORK_FLOW: "network log", FactKind.SIBLING: "survey",
+    FactKind.MODULE: "code", FactKind.SETTING: "code", FactKind.LOAD_GREW: "metrics", FactKind.LOAD_STEADY: "metrics",
+    FactKind.CPU_HEADROOM: "metrics", FactKind.MEMORY_HEADROOM: "metrics", FactKind.SERVER_ERROR_COUNT: "metrics",
+    FactKind.DEPLOYMENT: "deployments", FactKind.EXAMINED_DEPLOYMENT: "deployments",
+}  # fmt: skip
+"""Kind → where such a fact comes from."""
+LOCATION_SOURCES = {
+    "stack": "log, code", "log": "log, code", "build": "build log, code", "route": "requests, code", "changed": "git",
+}  # fmt: skip
+HEALTH = {True: "healthy", False: "in trouble", None: "not read"}

@@ -1,6 +1,6 @@
 """Writes the prompts for the reader and the writer. Pure.
 
-The host's own sentences only count and refer: `E4 log pattern: pattern P1, 40 times`. All text of others stands between
+The host's own sentences only count and refer: `E4 log pattern: P1, 40 times`. All text of others stands between
 two marks in one block: log lines, commit messages, names, paths, status pages, and the plan of the reader, which has
 seen all of them. The writer gets no logs: text that strangers can write must not reach the role that changes files.
 """
@@ -8,25 +8,12 @@ seen all of them. The writer gets no logs: text that strangers can write must no
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
+from workers.agent.brief import Brief, join, section, write_brief
 from workers.agent.inert_text import inert, inert_line
 from workers.agent.plan import CATEGORIES, PlanError
-from workers.agent.prompt_facts import Labels, commit_of, count_fact, count_gap, identity, label_evidence
-from workers.models import Evidence, Incident, LogPattern, Plan, Verdict, describe_gap, digest
+from workers.models import Evidence, Incident, Plan, Verdict, digest
 
-MAX_PATTERNS = 8
-"""Log patterns, request patterns and upstreams, each. More of them hide the cause instead of showing it."""
-MAX_SAMPLE_CHARS = 2_500
-"""Characters of one log sample: a whole traceback."""
-MAX_DATA_CHARS = 24_000
-"""Characters of all quoted text together, about 6,000 tokens, so that it never crowds out the facts."""
-MAX_SUSPECT_FILES = 40
-"""Files that the suspect deployment changed and that the prompt lists."""
-MAX_SYMPTOMS = 6
-"""Services with symptoms that the prompt names."""
-MAX_NAME_CHARS = 80
-"""Characters of a service's name."""
 MAX_PLAN_CHARS = 12_000
 """Characters of a plan in the writer's prompt; plans are bounded, and hardly any reaches half of it."""
 
@@ -106,27 +93,17 @@ Between the two lines {mark} are its problems. They quote your answer and the re
 
 def reader_prompt(incident: Incident, evidence: Evidence, verdict: Verdict) -> str:
     """The prompt that asks the reader for a plan."""
-    labels = label_evidence(evidence)
-    gaps = (*incident.failed_reads, *evidence.failed_reads)
-    own = [
-        READER_TASK,
-        _section("Facts", [count_fact(fact, labels) for fact in evidence.facts]),
-        _section("Verdict of the diagnosis rules (you may reach another one)", _verdict_lines(verdict)),
-        _section("Data that could not be read", [count_gap(gap) for gap in gaps]),
-    ]
-    quoted = [
-        _section("Service", _service_lines(incident, evidence)),
-        _section("Facts in words", [f"{fact.id}: {inert_line(fact.text)}" for fact in evidence.facts]),
-        _section("Verdict in words", [inert_line(verdict.summary)] if verdict.summary else []),
-        _section("Code locations that the facts point at", _location_lines(evidence, labels)),
-        _section("C1, the deployment after which the incident began", _suspect_lines(evidence)),
-        _section("What could not be read", [f"- {inert_line(describe_gap(gap))}" for gap in gaps]),
-        _section("Log patterns", _pattern_texts(evidence, labels)),
-        _section("Requests", _request_lines(evidence, labels)),
-        _section("Outside hosts", _upstream_lines(evidence, labels)),
-    ]
-    data = _marked(QUOTES_OF_OTHERS, _join(quoted)[:MAX_DATA_CHARS])
-    return _join([*own, data, "# Answer\n\n" + READER_CONTRACT])
+    brief = write_brief(incident, evidence, verdict)
+    return join([READER_TASK, *_brief_parts(brief), "# Answer\n\n" + READER_CONTRACT])
+
+
+def brief_text(incident: Incident, evidence: Evidence, verdict: Verdict) -> str:
+    """The brief as it stands in the reader's prompt, the text of others between its two marks."""
+    return join(_brief_parts(write_brief(incident, evidence, verdict)))
+
+
+def _brief_parts(brief: Brief) -> list[str]:
+    return [brief.own, _marked(QUOTES_OF_OTHERS, brief.quoted)]
 
 
 def writer_prompt(plan: Plan, test_runner_hint: str) -> str:
@@ -140,21 +117,21 @@ def writer_prompt(plan: Plan, test_runner_hint: str) -> str:
     location = f"{cause.file}:{cause.line}" if cause.line else cause.file or ""
     has_file = reproduction.kind in ("test", "script")
     quoted = [
-        _section("Cause", [inert_line(cause.summary)]),
-        _section("Location", [inert_line(location)] if location else []),
-        _section("Change", [f"- {inert_line(step)}" for step in plan.change]),
-        _section("Risk", [inert_line(plan.risk)] if plan.risk else []),
-        _section("Reproduction file", [inert_line(reproduction.path or "")] if has_file else []),
-        _section("Reproduction", [inert_line(reproduction.why)] if has_file and reproduction.why else []),
-        _section(
+        section("Cause", [inert_line(cause.summary)]),
+        section("Location", [inert_line(location)] if location else []),
+        section("Change", [f"- {inert_line(step)}" for step in plan.change]),
+        section("Risk", [inert_line(plan.risk)] if plan.risk else []),
+        section("Reproduction file", [inert_line(reproduction.path or "")] if has_file else []),
+        section("Reproduction", [inert_line(reproduction.why)] if has_file and reproduction.why else []),
+        section(
             "How the host runs it", [inert_line(test_runner_hint)] if has_file and test_runner_hint else []
         ),
     ]
-    return _join([
+    return join([
         WRITER_TASK,
-        _section("Reproduction", [WRITE_REPRODUCTION if has_file else WRITE_NO_REPRODUCTION]),
+        section("Reproduction", [WRITE_REPRODUCTION if has_file else WRITE_NO_REPRODUCTION]),
         WRITER_RULES,
-        _marked(PLAN_OF_ANOTHER_MODEL, _join(quoted)[:MAX_PLAN_CHARS]),
+        _marked(PLAN_OF_ANOTHER_MODEL, join(quoted)[:MAX_PLAN_CHARS]),
         "# Answer\n\n" + WRITER_CONTRACT,
     ])  # fmt: skip
 
@@ -162,22 +139,13 @@ def writer_prompt(plan: Plan, test_runner_hint: str) -> str:
 def retry_prompt(error: PlanError) -> str:
     """The only further prompt after an answer that broke its contract; it lists every breach."""
     problems = "\n".join(f"- {inert_line(problem)}" for problem in error.problems)
-    return _join([RETRY_TASK, _marked(PROBLEMS_OF_AN_ANSWER, problems)])
+    return join([RETRY_TASK, _marked(PROBLEMS_OF_AN_ANSWER, problems)])
 
 
 def problems_in(retry: str) -> str:
     """The breaches that a prompt of `retry_prompt` lists, for an error message; any other text as it is."""
     listed = re.search(r"(?ms)^(DATA-\w{16})\n(.*)\n\1\Z", retry)
     return listed[2] if listed else retry
-
-
-# ---- the host's own words --------------------------------------------------------------------
-
-
-def _verdict_lines(verdict: Verdict) -> list[str]:
-    lines = [f"{verdict.category.value}: {verdict.reason.value.replace('_', ' ')}"]
-    lines += [f"for: {', '.join(verdict.supports)}"] if verdict.supports else []
-    return lines + ([f"against: {', '.join(verdict.contradicts)}"] if verdict.contradicts else [])
 
 
 def _marked(introduction: str, quoted: str) -> str:
@@ -189,74 +157,3 @@ def _marked(introduction: str, quoted: str) -> str:
     # writes the same prompt again, which a random mark would prevent.
     mark = f"DATA-{digest(text)}"
     return f"# Data\n\n{introduction.format(mark=mark)}\n\n{mark}\n{text}\n{mark}"
-
-
-# ---- text of others --------------------------------------------------------------------------
-
-
-def _service_lines(incident: Incident, evidence: Evidence) -> list[str]:
-    repository = evidence.repository
-    lines = [f"name: `{_name(incident.subject.name)}`"]
-    lines += [f"its code is in `{inert_line(repository.root)}/`"] if repository and repository.root else []
-    names = dict.fromkeys(f"`{_name(finding.service)}`" for finding in incident.symptoms[:MAX_SYMPTOMS])
-    return lines + ([f"{', '.join(names)} only show symptoms of it"] if names else [])
-
-
-def _name(service: str) -> str:
-    return inert_line(service)[:MAX_NAME_CHARS]
-
-
-def _location_lines(evidence: Evidence, labels: Labels) -> list[str]:
-    """Each location alone on its line, the reason indented below."""
-    lines = []
-    for location in evidence.locations:
-        function = f" in {inert_line(location.function)}" if location.function else ""
-        times = "once" if location.count == 1 else f"{location.count} times"
-        lines += [inert_line(location.position)]
-        lines += [f"  ({labels[identity(location)]}, {location.why}{function}, {times})"]
-    return lines
-
-
-def _suspect_lines(evidence: Evidence) -> list[str]:
-    suspect = evidence.suspect
-    if suspect is None:
-        return []
-    lines = [f"commit {commit_of(suspect)}, deployed {suspect.at:%Y-%m-%d %H:%M} UTC"]
-    lines += [f"message: {inert_line(suspect.message)}"] if suspect.message else []
-    lines += [f"author A1: {inert_line(suspect.author)}"] if suspect.author else []
-    return lines + [f"changed {inert_line(file)}" for file in suspect.files[:MAX_SUSPECT_FILES]]
-
-
-def _pattern_texts(evidence: Evidence, labels: Labels) -> list[str]:
-    patterns = (*evidence.patterns[:MAX_PATTERNS], *evidence.build_patterns[:MAX_PATTERNS])
-    return [f"{labels[identity(pattern)]}: {_pattern_text(pattern)}" for pattern in patterns]
-
-
-def _pattern_text(pattern: LogPattern) -> str:
-    sample = pattern.sample[:MAX_SAMPLE_CHARS]
-    return f"{pattern.count} x [{inert_line(pattern.level)}] {inert_line(pattern.template)}\n{sample}\n"
-
-
-def _request_lines(evidence: Evidence, labels: Labels) -> list[str]:
-    return [
-        f"{labels[identity(request)]}: {request.count} x {inert_line(request.method)} {inert_line(request.path)} -> "
-        f"{request.status}, slowest {request.slowest_ms:.0f} ms"
-        + (" (answered by the edge)" if request.platform_answer else "")
-        for request in evidence.requests[:MAX_PATTERNS]
-    ]
-
-
-def _upstream_lines(evidence: Evidence, labels: Labels) -> list[str]:
-    return [
-        f"{labels[identity(upstream)]}: {inert_line(upstream.host)}: {upstream.errors} log lines with errors; "
-        f"status page: {upstream.state} {inert_line(upstream.description)}"
-        for upstream in evidence.upstreams[:MAX_PATTERNS]
-    ]
-
-
-def _section(title: str, lines: Sequence[str]) -> str:
-    return f"# {title}\n\n" + "\n".join(lines) if lines else ""
-
-
-def _join(parts: Sequence[str]) -> str:
-    return "\n\n".join(part for part in parts if part)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from workers.agent.prompts import reader_prompt
+from workers.agent.prompts import brief_text
 from workers.cli.diagnosis_format import Case, parse_case
 from workers.cli.diagnosis_input import make_incident, open_material
 from workers.cli.evaluation import OutputLine
@@ -68,7 +68,7 @@ def write_brief(line: str) -> str:
         InvalidCase: The line is not of the format; the message names the field.
     """
     diagnosis = diagnose_case(parse_case(line))
-    return reader_prompt(diagnosis.incident, diagnosis.evidence, diagnosis.verdict)
+    return brief_text(diagnosis.incident, diagnosis.evidence, diagnosis.verdict)
 
 
 def answer_lines(lines: Iterable[bytes], answer: Callable[[str], str]) -> Iterator[OutputLine]:

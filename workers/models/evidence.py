@@ -311,4 +311,6 @@ class Evidence(Model):
     network: Network = Network()
     modules: tuple[ModuleDeclaration, ...] = ()
     settings: tuple[SettingUse, ...] = ()
+    raw_chars: int = 0
+    """Characters of the log records that were read; 0 if it is not known."""
     failed_reads: tuple[Gap, ...] = ()

@@ -173,6 +173,7 @@ def assemble(
         network=material.network,
         modules=examination.modules,
         settings=examination.settings,
+        raw_chars=sum(len(record.text) + 1 for record in (*material.run_log, *material.build_log)),
         failed_reads=tuple(dict.fromkeys((*incident.failed_reads, *gaps))),
     )
 
