@@ -236,11 +236,26 @@ add("timeouts_of_a_host_with_an_outage_after_a_bug", R.UPSTREAM_DOWN, C.UPSTREAM
     [BUG, TIMEOUT.model_copy(update={"first": ONSET + 60 * SECOND})], upstreams=[upstream("down")])  # fmt: skip
 add("refused_database_as_a_warning", R.SIBLING_DOWN, C.UPSTREAM,
     [shown(REFUSED, POSTGRES).model_copy(update={"level": "warning"})])  # fmt: skip
+
+REJECTED = pattern("PaymentFailed: order 7 was not charged", exception="PaymentFailed", locations=(PLACE,))
+RETRIED = shown(SILENT, PAYMENTS).model_copy(update={"level": "warning"})
+add("own_exception_after_failed_attempts", R.UPSTREAM_DOWN, C.UPSTREAM, [RETRIED, REJECTED])
+add("own_exception_before_failed_attempts", R.ERROR_IN_CODE, C.CODE,
+    [RETRIED.model_copy(update={"first": ONSET + 60 * SECOND}), REJECTED])  # fmt: skip
+FLOOD = pattern("TypeError: rows is undefined", sign(SignKind.PROGRAMMING_ERROR, "TypeError"), count=400,
+    first=ONSET + 2 * SECOND, exception="TypeError", locations=(PLACE,))  # fmt: skip
+add(
+    "refused_database_before_a_flood_of_consequences",
+    R.SIBLING_DOWN,
+    C.UPSTREAM,
+    [FLOOD, shown(REFUSED, POSTGRES, count=9)],
+)
+
 add(
     "bug_beside_a_warning",
     R.ERROR_IN_CODE,
     C.CODE,
-    [shown(SILENT, PAYMENTS).model_copy(update={"level": "warning"}), BUG],
+    [RETRIED, FLOOD],
 )
 
 # ---- settings ----

@@ -12,6 +12,7 @@ from workers.investigation.diagnosis.error_causes import (
     Cause,
     accompanies,
     deciding_sign,
+    leads_to,
     rank_causes,
 )
 from workers.investigation.onset import onset_of, request_rates
@@ -75,11 +76,11 @@ class DiagnosisContext(Citations):
     def causes(self) -> tuple[Cause, ...]:
         """The possible causes that the logs show, the likeliest first.
 
-        Warnings and lines of standard error count only where no error explains the failure: many of them describe what
-        a service copes with. Where a service fails and neither explains it, its other lines count, too: a logger may
-        write errors in a form whose level is not known.
+        Warnings count only where no error explains the failure: many of them describe what a service copes with. Where
+        neither explains it, other lines count, too: a logger may write errors in a form whose level is not known.
         """
-        causes = self._rank(self.errors) + self._rank(self.warnings)
+        errors, warnings = self._rank(self.errors), self._rank(self.warnings)
+        causes = warnings + errors if leads_to(warnings, errors) else errors + warnings
         is_explained = any(cause.kind or cause.places for cause in causes)
         return causes if is_explained or not self.kinds & FAILING_KINDS else causes + self._rank(self.quiet)
 

@@ -33,6 +33,10 @@ CAUSAL_SIGNS = (ROOT_SIGNS | CALL_SIGNS) | {
     SignKind.PROGRAMMING_ERROR,
 }
 """Signs that can decide a verdict. The others describe a consequence or a circumstance."""
+HARD_SIGNS = frozenset(
+    {SignKind.CONNECTION_REFUSED, SignKind.UNREACHABLE, SignKind.NOT_READY, SignKind.UNKNOWN_HOST}
+)
+"""Signs of a call that cannot succeed by chance: as the first error of a failure, a few records are enough."""
 WEAK_SIGNS = frozenset({SignKind.POOL_EXHAUSTED, SignKind.WORKER_TIMEOUT})
 """Signs that often follow from a slow or refused call which is logged as a warning only."""
 RECURSION_OPTIONS = frozenset({"-Xss", "recursion"})
@@ -40,6 +44,7 @@ RECURSION_OPTIONS = frozenset({"-Xss", "recursion"})
 MATERIAL_SHARE = (
     0.2  # of the most frequent cause: a rarer one has gone on beside it, and is not the failure itself
 )
+JUST_BEFORE_ONSET = timedelta(minutes=1)  # a cause begins at the onset, as exactly as it is measured
 TOGETHER = timedelta(
     seconds=5
 )  # causes that begin within this time count as simultaneous: clocks and buffers differ
@@ -122,25 +127,42 @@ def rank_causes(
     classified = [cause for cause in recent if _is_classified(cause)]
     most = max((cause.count for cause in classified or recent), default=0)
 
-    def is_material(cause: Cause) -> bool:
-        return cause.count >= MATERIAL_SHARE * most or (at_start and cause.kind in ROOT_SIGNS)
+    def is_root(cause: Cause) -> bool:
+        return _leads(cause, classified, onset) or (at_start and cause.kind in ROOT_SIGNS)
 
-    material = [cause for cause in classified or recent if is_material(cause)]
+    material = [
+        cause for cause in classified or recent if cause.count >= MATERIAL_SHARE * most or is_root(cause)
+    ]
     begin = min((cause.first for cause in material), default=onset)
     together = [cause for cause in material if cause.first <= begin + TOGETHER]
     most_together = max((cause.count for cause in together), default=0)
 
     def rank(cause: Cause) -> tuple[bool, bool, bool, int, int, datetime, str, str]:
-        later = cause not in together
-        outnumbered = cause.count * OUTNUMBERED < most_together and not (
-            at_start and cause.kind in ROOT_SIGNS
-        )
-        host = host_of(cause.subject)
+        outnumbered = cause.count * OUTNUMBERED < most_together and not is_root(cause)
         order = (_depth(cause), -cause.count, cause.first, cause.kind or "", cause.subject)
-        return (host not in confirmed or not host, later, outnumbered, *order)
+        return (host_of(cause.subject) not in confirmed, cause not in together, outnumbered, *order)
 
     others = [cause for cause in causes if cause not in material]
     return (*sorted(material, key=rank), *sorted(others, key=rank))
+
+
+def _leads(cause: Cause, causes: list[Cause], onset: datetime) -> bool:
+    """True if a call failed for certain at the onset, before anything else did."""
+    others = [other.first for other in causes if other is not cause]
+    is_new = cause.first >= onset - JUST_BEFORE_ONSET
+    is_certain = cause.kind in HARD_SIGNS and bool(cause.subject)
+    return is_certain and is_new and all(cause.first < first for first in others)
+
+
+def leads_to(warnings: tuple[Cause, ...], errors: tuple[Cause, ...]) -> bool:
+    """True if the likeliest warning explains the likeliest error: a failed call, and an exception without a sign.
+
+    Clients log each failed attempt as a warning, and the service then raises an exception of its own.
+    """
+    if not warnings or not errors or errors[0].sign is not None:
+        return False
+    call = warnings[0]
+    return call.kind in CALL_SIGNS and bool(call.subject) and call.first <= errors[0].first + TOGETHER
 
 
 def accompanies(pattern: LogPattern) -> bool:
