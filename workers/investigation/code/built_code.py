@@ -75,7 +75,7 @@ def place_of(frame: Frame, layout: Layout) -> Place | None:
     elsewhere = _defined_anywhere(frame.function, layout)
     if elsewhere is not None or frame.line > BUNDLE_FACTOR * len(lines) + BUNDLE_LINES:
         return elsewhere
-    return Place(file, 0, frame.function)
+    return Place(file, 0, frame.function if len(frame.function or "") >= MIN_NAME_CHARS else None)
 
 
 def _is_bundle(frame: Frame, layout: Layout) -> bool:

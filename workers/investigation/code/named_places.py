@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from workers.investigation.code.built_code import Place, place_of
-from workers.investigation.code.deployed_paths import Layout, locate_named
+from workers.investigation.code.deployed_paths import Layout, is_built, locate_named
 from workers.investigation.code.frame_syntax import Frame
 from workers.investigation.code.function_names import function_name
 
@@ -67,7 +67,8 @@ def _named(text: str) -> Iterator[Frame]:
 
 
 def _place(frame: Frame, layout: Layout) -> Place | None:
-    if place := place_of(frame, layout):
+    place = place_of(frame, layout)
+    if place is not None and (place.line or is_built(frame.path, place.file)):
         return place
     file = locate_named(frame.path, layout)
     if file is None or not 1 <= frame.line <= len(layout.lines(file)):

@@ -1,0 +1,93 @@
+# ruff: noqa: E501  # one log line per line reads best
+"""A log line without a trace names a place in own code, in the form of each logger and compiler."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.logs import log_lines, write_tree
+from workers.investigation.code.deployed_paths import layout_of
+from workers.investigation.code.locations import locate_groups, locations_of
+from workers.investigation.code.named_places import named_places
+from workers.investigation.code.tree import Tree
+from workers.investigation.logs.log_patterns import group_records
+from workers.investigation.logs.log_records import build_log_records
+
+LINES = 60  # of each file of these trees
+CASES: list[tuple[str, tuple[str, ...], str, str | None]] = [
+    ('zap console', ('internal/orders/service.go', 'go.mod'), '2026-11-20T11:48:02.114Z\tERROR\torders/service.go:42\tcharge declined\t{"id": 3}', 'internal/orders/service.go:42'),
+    ('zap json kept', ('internal/orders/service.go',), 'charge declined caller=orders/service.go:42 id=3', 'internal/orders/service.go:42'),
+    ('go log shortfile', ('internal/orders/service.go',), '2026/11/20 11:48:02 service.go:42: charge declined', 'internal/orders/service.go:42'),
+    ('slog json source', ('orders.go',), 'charge declined source={"function":"main.total","file":"/app/orders.go","line":42}', 'orders.go:42'),
+    ('slog text', ('orders.go',), 'time=2026 level=ERROR source=/app/orders.go:42 msg="x"', 'orders.go:42'),
+    ('logrus caller', ('orders.go',), 'level=error msg=x func=main.total file="/app/orders.go:42"', 'orders.go:42'),
+    ('logback', ('src/main/java/com/acme/PricingService.java',), '11:48:02.114 [main] ERROR c.a.s.PricingService (PricingService.java:42) - declined', 'src/main/java/com/acme/PricingService.java:42'),
+    ('logback json', ('src/main/java/com/acme/PricingService.java',), 'declined caller_file_name=PricingService.java caller_line_number=42', 'src/main/java/com/acme/PricingService.java:42'),
+    ('python fmt', ('shop/pricing.py',), '2026-11-20 ERROR [pricing.py:42] declined', 'shop/pricing.py:42'),
+    ('python pathname', ('shop/pricing.py',), 'declined pathname=/app/shop/pricing.py lineno=42 name=x', 'shop/pricing.py:42'),
+    ('structlog callsite', ('shop/pricing.py',), '[error    ] declined [shop.pricing] filename=pricing.py func_name=total lineno=42', 'shop/pricing.py:42'),
+    ('absl/glog', ('shop/pricing.py',), 'E1120 11:48:02.114 140 pricing.py:42] declined', 'shop/pricing.py:42'),
+    ('loguru', ('shop/orders.py',), '2026-11-20 11:48:02.114 | ERROR    | shop.orders:create:31 - order failed', 'shop/orders.py:31'),
+    ('rust tracing', ('src/pricing.rs',), '2026-11-20T11:48:02Z ERROR shop::pricing: src/pricing.rs:42: declined', 'src/pricing.rs:42'),
+    ('php warning', ('src/Pricing.php',), 'PHP Warning:  Undefined array key "price" in /app/src/Pricing.php on line 42', 'src/Pricing.php:42'),
+    ('php html', ('src/Pricing.php',), 'Warning: Undefined variable $x in /var/www/html/src/Pricing.php on line 42', 'src/Pricing.php:42'),
+    ('ruby warn', ('app/models/order.rb',), 'app/models/order.rb:42: warning: already initialized constant X', 'app/models/order.rb:42'),
+    ('django template', ('shop/templates/o.html',), 'TemplateSyntaxError in shop/templates/o.html, line 42: Invalid block tag', 'shop/templates/o.html:42'),
+    ('jinja', ('templates/o.html',), '  File "/app/templates/o.html", line 42, in template', 'templates/o.html:42'),
+    ('mypy', ('app/models.py',), 'app/models.py:12: error: Incompatible types', 'app/models.py:12'),
+    ('node syntax', ('src/a.js',), "/app/src/a.js:12\nconst x = ;\n          ^\n\nSyntaxError: Unexpected token ';'", 'src/a.js:12'),
+    ('nginx', ('nginx.conf',), 'nginx: [emerg] unknown directive "foo" in /etc/nginx/nginx.conf:12', 'nginx.conf:12'),
+    ('yaml', ('config/app.yml',), 'yaml: line 12: mapping values are not allowed', None),
+    ('foreign', ('main.py', 'index.js'), '/usr/lib/python3.11/main.py:12: DeprecationWarning x\n/app/node_modules/a/index.js:3:4', None),
+    ('time', ('a.py',), 'at 11:48:02 done a.py', None),
+    ('url', ('index.js',), 'GET http://shop.example/index.js:12', None),
+    ('ip port', ('a.go',), 'dial tcp 10.0.0.1:5432: refused', None),
+    ('past', ('a.py',), 'a.py:99: x', None),
+    ('sql', ('db/schema.sql',), 'psql:/app/db/schema.sql:12: ERROR:  relation exists', 'db/schema.sql:12'),
+    ('caddy', ('Caddyfile',), 'Error: adapting config using caddyfile: /etc/caddy/Caddyfile:12: unrecognized directive', 'Caddyfile:12'),
+    ('ts-node', ('src/x.ts',), 'src/x.ts(42,17): error TS2339: Property', 'src/x.ts:42'),
+    ('ts-node2', ('src/x.ts',), 'src/x.ts:42:17 - error TS2339: Property', 'src/x.ts:42'),
+    ('celery', ('shop/tasks.py',), '[2026-11-20: ERROR/ForkPoolWorker-1] Task shop.tasks.pay[1] raised', None),
+    ('svelte', ('src/routes/+page.svelte',), '/app/src/routes/+page.svelte:12:5 Expected token', 'src/routes/+page.svelte:12'),
+    ('group', ('src/app/(shop)/orders/[id]/page.tsx',), './src/app/(shop)/orders/[id]/page.tsx:12:5', 'src/app/(shop)/orders/[id]/page.tsx:12'),
+]  # fmt: skip
+
+
+def tree_of(folder: Path, *files: str) -> Tree:
+    return write_tree(folder, dict.fromkeys(files, "line\n" * LINES))
+
+
+@pytest.mark.parametrize(("name", "files", "text", "place"), CASES, ids=[case[0] for case in CASES])
+def test_the_first_own_place_of_a_line_is_found(
+    tmp_path: Path, name: str, files: tuple[str, ...], text: str, place: str | None
+) -> None:
+    named = named_places(text, layout_of(tree_of(tmp_path, *files)))
+
+    assert next((f"{found.file}:{found.line}" for found in named), None) == place
+
+
+def test_only_lines_about_trouble_are_locations(tmp_path: Path) -> None:
+    tree = tree_of(tmp_path, "orders.go", "stock.go")
+    lines = [
+        *log_lines("level=info msg=started caller=orders.go:4", level="info"),
+        *log_lines("ERROR stock.go:9: charge declined", level="error"),
+    ]
+
+    locations = locations_of(locate_groups(group_records(build_log_records(lines)), tree), tree)
+
+    assert [(location.position, location.why) for location in locations] == [("stock.go:9", "log")]
+
+
+@pytest.mark.parametrize(
+    "piece", ["a/", "[a]/", "x.ts(", "a.", ".ts", ": ", "- ", "./", "file: a.go ", "a:b:1"]
+)
+def test_hostile_texts_cost_little_time(tmp_path: Path, piece: str) -> None:
+    layout = layout_of(tree_of(tmp_path, "a.py"))
+    started = time.process_time()
+
+    named_places(piece * (200_000 // len(piece)), layout)
+
+    assert time.process_time() - started < 0.5
