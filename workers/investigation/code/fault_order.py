@@ -56,28 +56,28 @@ UTILITY_FUNCTION = re.compile(
 def in_order(places: Sequence[Place], layout: Layout) -> list[Place]:
     """The places of one trace, the likely fault first.
 
-    Lines that hand a call on, as middlewares and decorators do, come last. A check that refuses its argument comes
-    behind its caller. Each file is shown once before any is shown again, so that the first places name several files.
+    A line that hands a call on, as middlewares and decorators do, is never first. A check that refuses its argument
+    comes behind its caller. Each file is shown once before any is shown again, so that the first places name several
+    files.
 
     Args:
         places: own lines, innermost first.
     """
-    handing_on = [place for place in places if PASSES_ON.search(_code(place, layout))]
-    working = [place for place in places if place not in handing_on]
-    if len(working) > 1 and _is_check(working[0], layout):
-        caller = next((place for place in working if _is_caller(place, working[0])), None)
-        if caller is not None:
-            working = [caller, *(place for place in working if place != caller)]
-    ordered = [*working, *handing_on]
-    files: set[str] = set()
-    first = [place for place in ordered if not (place.file in files or files.add(place.file))]  # type: ignore[func-returns-value]
-    return [*first, *(place for place in ordered if place not in first)]
+    first = next((place for place in places if not PASSES_ON.search(_code(place, layout))), None)
+    if first is not None and _is_check(first, layout):
+        inner = places[places.index(first) + 1 :]
+        first = next((place for place in inner if _is_caller(place, first, layout)), first)
+    ordered = places if first is None else [first, *(place for place in places if place != first)]
+    shown: dict[str, Place] = {}
+    for place in ordered:
+        shown.setdefault(place.file, place)
+    return [*shown.values(), *(place for place in ordered if shown[place.file] != place)]
 
 
-def _is_caller(place: Place, check: Place) -> bool:
-    return (place.file, place.function) != (check.file, check.function) and not UTILITY_FUNCTION.match(
-        place.function or ""
-    )
+def _is_caller(place: Place, check: Place, layout: Layout) -> bool:
+    is_helper = UTILITY_FUNCTION.match(place.function or "") is not None
+    is_same = (place.file, place.function) == (check.file, check.function)
+    return not is_same and not is_helper and not PASSES_ON.search(_code(place, layout))
 
 
 def _is_check(place: Place, layout: Layout) -> bool:
