@@ -477,3 +477,11 @@ add(
         upstream("unknown", 0, "web.py").model_copy(update={"host": "maps.io"}),
     ],
 )
+add(
+    "peer_that_restarted_and_is_well",
+    R.SIBLING_RECOVERED,
+    C.UPSTREAM,
+    [shown(REFUSED, POSTGRES)],
+    OVER,
+    siblings=[healthy("postgres")],
+)

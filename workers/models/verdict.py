@@ -66,6 +66,7 @@ class VerdictReason(StrEnum):
     ARCHIVING_BEHIND = "archiving_behind"
     SIBLING_UNKNOWN = "sibling_unknown"
     SIBLING_DOWN = "sibling_down"
+    SIBLING_RECOVERED = "sibling_recovered"
     SIBLING_NOT_NAMED = "sibling_not_named"
     SIBLING_ADDRESS_STALE = "sibling_address_stale"
     STARTED_BEFORE_SIBLING = "started_before_sibling"

@@ -13,6 +13,7 @@ PEER_SIGNS = frozenset({SignKind.CONNECTION_REFUSED, SignKind.NOT_READY, SignKin
 """Signs that the peer itself was reached."""
 CATEGORIES = {
     VerdictReason.SIBLING_DOWN: Category.UPSTREAM,
+    VerdictReason.SIBLING_RECOVERED: Category.UPSTREAM,
     VerdictReason.SIBLING_NOT_NAMED: Category.UPSTREAM,
     VerdictReason.SIBLING_UNKNOWN: Category.CONFIGURATION,
     VerdictReason.SIBLING_ADDRESS_STALE: Category.CONFIGURATION,

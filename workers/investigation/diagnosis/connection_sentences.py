@@ -27,6 +27,19 @@ def _port(conclusion: Conclusion) -> str:
     return f" port {port:.0f} and" if port else ""
 
 
+def _sibling_recovered(conclusion: Conclusion) -> Texts:
+    service, sibling = conclusion.service, conclusion.subject
+    return Texts(
+        f"{service} failed while {sibling} of the same project did not answer; both are well again: "
+        f"{quote_text(conclusion)}",
+        f"Nothing for now. Read in the logs of {sibling} why it stopped, and let {service} retry a lost connection",
+        (
+            f"look up in the project's activity log whether {sibling} was restarted or deployed at the onset",
+            f"check whether the connection pool of {service} replaces broken connections",
+        ),
+    )
+
+
 def _sibling_unknown(conclusion: Conclusion) -> Texts:
     service, sibling = conclusion.service, conclusion.subject
     similar = next(iter(conclusion.names), "")
@@ -183,6 +196,7 @@ def _not_named(conclusion: Conclusion) -> Texts:
 
 RENDERERS: dict[VerdictReason, Callable[[Conclusion], Texts]] = {
     VerdictReason.SIBLING_DOWN: _sibling_down,
+    VerdictReason.SIBLING_RECOVERED: _sibling_recovered,
     VerdictReason.SIBLING_UNKNOWN: _sibling_unknown,
     VerdictReason.SIBLING_NOT_NAMED: _sibling_not_named,
     VerdictReason.SIBLING_ADDRESS_STALE: _address_stale,

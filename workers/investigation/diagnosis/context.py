@@ -18,7 +18,6 @@ from workers.investigation.diagnosis.error_causes import (
 from workers.investigation.onset import onset_of, request_rates
 from workers.models import (
     CodeLocation,
-    FactKind,
     Finding,
     GapPart,
     LogPattern,
@@ -157,23 +156,6 @@ class DiagnosisContext(Citations):
         return "volume" in self.kinds and bool(self.causes and self.causes[0].kind is SignKind.DISK_FULL)
 
     @property
-    def memory_limit_gb(self) -> float:
-        """The memory limit of a replica; 0.0 if it is unknown."""
-        limits = [finding.numbers.get("limit_gb", 0.0) for finding in self.alerting]
-        service = self.incident.service
-        return (service.memory_limit if service else None) or max(limits, default=0.0)
-
-    @property
-    def memory_peak_percent(self) -> float | None:
-        """The highest measured memory as a share of its limit; None if it was not measured."""
-        facts = [fact for fact in self.evidence.facts if fact.kind is FactKind.MEMORY_HEADROOM]
-        peaks = [fact.numbers["peak_percent"] for fact in facts if "peak_percent" in fact.numbers]
-        service, limit = self.incident.service, self.memory_limit_gb
-        if service is not None and limit:
-            peaks += [100 * value / limit for replica in service.usage for _, value in replica.memory]
-        return max(peaks, default=None)
-
-    @property
     def replicas(self) -> int:
         return self.incident.service.replicas if self.incident.service else 1
 
@@ -274,6 +256,11 @@ class DiagnosisContext(Citations):
         failing_status = 400 if self.refuses_requests else 500
         slow = [request.count for request in self.evidence.requests if request.status < failing_status]
         return bool(self.locations("route")) and sum(slow) > 0 and max(slow) >= ONE_ROUTE_SHARE * sum(slow)
+
+    @property
+    def is_over(self) -> bool:
+        """True if no alerting finding is ongoing."""
+        return not any(finding.ongoing for finding in self.alerting)
 
     @property
     def refuses_requests(self) -> bool:

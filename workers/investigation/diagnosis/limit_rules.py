@@ -6,6 +6,7 @@ from workers.investigation.diagnosis.concluding import cause_conclusion
 from workers.investigation.diagnosis.conclusion import Conclusion
 from workers.investigation.diagnosis.context import NEAR_LIMIT_PERCENT, DiagnosisContext, is_saturated
 from workers.investigation.diagnosis.error_causes import Cause
+from workers.investigation.diagnosis.memory_usage import memory_peak_percent
 from workers.models import Category, FactKind, Finding, SignKind, VerdictReason
 
 LIMIT_HEADROOM = 1.5  # a raised limit is the peak and half as much again
@@ -33,7 +34,7 @@ def traffic_growth(context: DiagnosisContext) -> Conclusion | None:
 
 def out_of_memory(context: DiagnosisContext, cause: Cause) -> Conclusion | None:
     """The logs report that memory ran out; None if the measured memory contradicts a mere guess of theirs."""
-    peak = context.memory_peak_percent
+    peak = memory_peak_percent(context)
     guessed = cause.kind is SignKind.OUT_OF_MEMORY and not context.killed_for_memory
     if guessed and peak is not None and peak < NEAR_LIMIT_PERCENT:
         return None
@@ -127,7 +128,7 @@ def process_ended(context: DiagnosisContext) -> Conclusion | None:
 
 def recovered(context: DiagnosisContext) -> Conclusion | None:
     """The failure is over, and the code does not explain it."""
-    if any(finding.ongoing for finding in context.alerting):
+    if not context.is_over:
         return None
     return Conclusion(
         context.service_name,

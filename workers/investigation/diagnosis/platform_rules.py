@@ -90,8 +90,7 @@ def edge_answers(context: DiagnosisContext) -> Conclusion | None:
     # A service that answers most of its requests does listen: the edge fails for another reason.
     answered += sum(request.count for request in context.evidence.requests if not request.platform_answer)
     listens = answered > sum(request.count for request in failing)
-    is_over = not any(finding.ongoing for finding in context.alerting)
-    if listens and is_over and context.began_within(RIGHT_AFTER):
+    if listens and context.is_over and context.began_within(RIGHT_AFTER):
         return None  # requests met the moment between two deployments
     return Conclusion(
         context.service_name,

@@ -9,6 +9,7 @@ from workers.investigation.diagnosis.concluding import cause_conclusion
 from workers.investigation.diagnosis.conclusion import Conclusion
 from workers.investigation.diagnosis.context import NEAR_LIMIT_PERCENT, SOON_AFTER, DiagnosisContext
 from workers.investigation.diagnosis.error_causes import Cause, port_of
+from workers.investigation.diagnosis.memory_usage import memory_limit_gb, memory_peak_percent
 from workers.investigation.signs.host_names import host_of
 from workers.investigation.signs.setting_names import likely_name
 from workers.models import Category, SettingUse, SignKind, VerdictReason
@@ -169,8 +170,8 @@ def runtime_ceiling(context: DiagnosisContext, cause: Cause) -> Conclusion | Non
     leaks = "memory_growth" in context.kinds and bool(context.changed_sources)
     if context.killed_for_memory or leaks:
         return None
-    ceiling_mb, container_mb = cause.number("limit_mb"), MB_PER_GB * context.memory_limit_gb
-    peak = context.memory_peak_percent
+    ceiling_mb, container_mb = cause.number("limit_mb"), MB_PER_GB * memory_limit_gb(context)
+    peak = memory_peak_percent(context)
     if V8_OPTION in cause.subject and not _has_room(ceiling_mb, container_mb, peak):
         return None
     target = HEAP_SHARE * container_mb

@@ -32,6 +32,8 @@ def call_to_sibling(context: DiagnosisContext, cause: Cause) -> Conclusion:
         return conclude_call(context, cause, VerdictReason.SIBLING_DOWN, confidence, name)
     if network_drops(context):
         return conclude_call(context, cause, VerdictReason.PRIVATE_NETWORK_DOWN, 0.8, name)
+    if sibling.healthy and not context.kinds & START_KINDS and context.is_over:
+        return conclude_call(context, cause, VerdictReason.SIBLING_RECOVERED, 0.65, name)
     if _was_just_deployed(sibling, cause):
         confidence = 0.8 if sibling.healthy else 0.6
         return conclude_call(context, cause, VerdictReason.SIBLING_ADDRESS_STALE, confidence, name)
