@@ -43,8 +43,11 @@ from workers.models import (
     VerdictReason,
 )
 
-REFUSED, SILENT, CLOSED = SignKind.CONNECTION_REFUSED, SignKind.NO_RESPONSE, SignKind.CONNECTION_CLOSED
-UNKNOWN, ANSWERED = SignKind.UNKNOWN_HOST, SignKind.ERROR_RESPONSE
+REFUSED = SignKind.CONNECTION_REFUSED
+SILENT = SignKind.NO_RESPONSE
+CLOSED = SignKind.CONNECTION_CLOSED
+UNKNOWN = SignKind.UNKNOWN_HOST
+ANSWERED = SignKind.ERROR_RESPONSE
 POSTGRES = "postgres.railway.internal:5432"
 REDIS = "redis.railway.internal:6379"
 PAYMENTS = "api.payments.io"
@@ -98,9 +101,13 @@ def ill(name: str) -> Sibling:
     return Sibling(name=name, healthy=False)
 
 
-CRASHED, LOOP, FAILED = finding("crashed"), finding("restart_loop"), finding("failed_deployment")
-SLOW, OVER = finding("latency"), finding(ongoing=False)
-R, C = VerdictReason, Category
+CRASHED = finding("crashed")
+LOOP = finding("restart_loop")
+FAILED = finding("failed_deployment")
+SLOW = finding("latency")
+OVER = finding(ongoing=False)
+R = VerdictReason
+C = Category
 
 # ---- services of the project ----
 

@@ -77,12 +77,24 @@ def _address_wrong(conclusion: Conclusion) -> Texts:
         f"{service} calls {address or 'an address of its own container'}, where nothing listens inside its "
         f"container: {quote_text(conclusion)}",
         f"Set {target} of {service} in Railway ({service}, Variables) to the private address of the service that it "
-        "means, as a reference such as ${{Postgres.DATABASE_URL}}, and deploy again",
+        f"means, as a reference such as {_reference(conclusion)}, and deploy again",
         (
             f"check whether {target} is set in this environment: code often falls back to localhost",
             "check that the service that it means exists in this environment",
         ),
     )
+
+
+REFERENCES = {
+    3306: "${{MySQL.MYSQL_URL}}",
+    6379: "${{Redis.REDIS_URL}}",
+    27017: "${{MongoDB.MONGO_URL}}",
+}
+"""Variables of Railway's own templates, by the port of the datastore."""
+
+
+def _reference(conclusion: Conclusion) -> str:
+    return REFERENCES.get(int(conclusion.numbers.get("port", 0)), "${{Postgres.DATABASE_URL}}")
 
 
 def _credentials_rejected(conclusion: Conclusion) -> Texts:
