@@ -31,6 +31,8 @@ DUPLICATE_MESSAGE = "a message was posted twice"
 MUTABLE = {
     "latest_findings": "the newest findings of an open incident",
     "symptoms": "the newest findings of its symptoms",
+    "measured": "what the newest sweep without the trouble measured",
+    "follow_up": "why a merge is not live, and later its result",
     "ack": "an edited message records its new text",
     "pull": "its state on GitHub: open, then merged",
     "usage": "the agent's cost so far; a repeated run adds to it",

@@ -48,6 +48,8 @@ NOT_CROSSED = {
 NOT_CALLED = {
     "Railway.environments": "the environment of a project token, if TRACKWALKER_ENVIRONMENTS is not set: a read",
     "Railway.build_logs": "a read like the others of `enrich`, for a deployment that never succeeded",
+    "Railway.dns_answers": "a read like the others of `enrich`, for trouble with a call",
+    "Railway.network_flows": "a read like the others of `enrich`, for trouble with a call",
     "Repositories.head": "a read like the others of `enrich`, if Railway names no commit",
     "Slack.delete": "deletes the younger of two messages, which only two workers at once can post",
 }

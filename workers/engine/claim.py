@@ -205,8 +205,8 @@ class Claim:
 
     # -- steps and effects ------------------------------------------------------------------------
 
-    def record(self, record: Record[T], value: T) -> T:
-        """Store a value under the claim and return it.
+    def record(self, record: Record[T], value: T, **fields: str) -> T:
+        """Store a value under the claim, with plain fields in the same transaction, and return the value.
 
         This works while the process shuts down too, because a change that was made outside must be recorded.
         Raises TooLarge and Superseded.
@@ -216,7 +216,7 @@ class Claim:
             # RECORD resets the same fields of the hash: a new record is progress.
             self.fields |= {"crashes": b"0", "attempts": b"0"}
             self.fields.pop("failing_since", None)
-        self._write_fields({record.field: blob})
+        self._write_fields({record.field: blob} | {name: text.encode() for name, text in fields.items()})
         return value
 
     def set_fields(self, **fields: str) -> None:

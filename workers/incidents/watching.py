@@ -196,9 +196,11 @@ def _await_deployment(
 
 def _replace_follow_up(claim: Claim, follow_up: FollowUp) -> None:
     """Record a follow-up; one that says something else than the one before is a reply of its own."""
-    if claim.get(records.FOLLOW_UP) not in (None, follow_up):
-        claim.set_fields(rewatch_count=str(int(claim.text("rewatch_count", "0")) + 1))
-    claim.record(records.FOLLOW_UP, follow_up)
+    if claim.get(records.FOLLOW_UP) in (None, follow_up):
+        claim.record(records.FOLLOW_UP, follow_up)
+        return
+    count = int(claim.text("rewatch_count", "0")) + 1
+    claim.record(records.FOLLOW_UP, follow_up, rewatch_count=str(count))
 
 
 def compare(
