@@ -10,7 +10,7 @@ from workers.engine import records
 from workers.engine.claim import Claim
 from workers.engine.codec import unpack
 from workers.engine.journal_store import JournalStore
-from workers.engine.schema import EndedAs, alert_key
+from workers.engine.schema import EndedAs, alert_key, journal_id
 from workers.incidents import controls
 from workers.models import Alert, Answer, DropReason, SlackMessage
 from workers.notifications.answer_texts import (
@@ -45,7 +45,8 @@ def notify_alert(
     headline = format_alert_headline(alert)
     if drop_reason:
         if ack is not None:
-            edit(claim, slack, ack, f"{headline}\n{escape(format_drop(drop_reason))}")
+            incident_id = journal_id(incident_notification).removeprefix("notification:")
+            edit(claim, slack, ack, f"{headline}\n{escape(format_drop(drop_reason, incident_id))}")
         claim.end(EndedAs.DROPPED, f"dropped: {drop_reason.value}")
         return
     if answer := unpack(claim.fields.get("answer"), Answer):

@@ -30,9 +30,13 @@ def format_alert_headline(alert: Alert | None) -> str:
     return f"🔎 *{format_name(name)}*: {escape(alert.message[:MAX_ALERT_CHARACTERS] or alert.kind)}"
 
 
-def format_drop(reason: DropReason) -> str:
-    """Why an alert gets no answer of its own, in place of its acknowledgement."""
-    return DROP_TEXTS[reason]
+def format_drop(reason: DropReason, incident_id: str = "") -> str:
+    """Why an alert gets no answer of its own, in place of its acknowledgement.
+
+    Args:
+        incident_id: the incident that covers the alert.
+    """
+    return f"{DROP_TEXTS[reason]} See {incident_id}." if incident_id else DROP_TEXTS[reason]
 
 
 def format_blind(since: str) -> str:

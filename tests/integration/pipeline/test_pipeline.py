@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +80,28 @@ def test_a_merged_pull_request_is_watched_until_its_fix_is_verified(proposed: Pi
     watched = proposed.follow_up()
     assert watched is not None
     assert watched.result is FollowUpResult.VERIFIED
+    assert proposed.store.hlen(OPEN) == 0
+
+
+def test_a_merge_that_railway_skips_is_told_with_its_reason_and_watched_further(
+    proposed: PipelineHarness,
+) -> None:
+    commit, service = proposed.github.merge(proposed.github.pulls[0].number), proposed.world.services[0]
+    meta = shop.meta(commit, "Merge") | {"skippedReason": "CI check suite failed"}
+    now = time.time()
+    service.deployments.insert(0, WorldDeployment("dep-skipped", service.id, "SKIPPED", now, now, meta))
+
+    proposed.drive(lambda: any("does not retry it" in text for text in proposed.slack.texts))
+    skipped = proposed.follow_up()
+    del service.deployments[0]
+    proposed.redeploy(commit)
+    proposed.drive(lambda: any("Fix verified" in text for text in proposed.slack.texts))
+
+    assert skipped is not None
+    assert (skipped.result, skipped.deployment_status) == (FollowUpResult.NOT_DEPLOYED, "SKIPPED")
+    assert skipped.skipped_reason == "CI check suite failed"
+    [reply] = [text for text in proposed.slack.texts if "does not retry it" in text]
+    assert '"Deploy latest commit"' in reply
     assert proposed.store.hlen(OPEN) == 0
 
 
