@@ -44,13 +44,13 @@ def assess_deployment(deployments: Sequence[Deployment], pull: PullRequest, merg
     """Why the merge is not live: the state of its deployment, or that Railway has none."""
     exact = [item for item in deployments if pull.merge_commit and item.commit == pull.merge_commit]
     newer = [item for item in deployments if item.created_at > merged_at]
-    found = max([*exact] or newer, key=lambda item: item.created_at, default=None)
+    own = max([*exact] or newer, key=lambda item: item.created_at, default=None)
     return FollowUp(
         result=FollowUpResult.NOT_DEPLOYED,
         pull_number=pull.number,
         commit=pull.merge_commit or "",
-        deployment_status=found.status if found else "",
-        skipped_reason=(found.skipped_reason or "") if found else "",
+        deployment_status=own.status if own else "",
+        skipped_reason=(own.skipped_reason or "") if own else "",
     )
 
 

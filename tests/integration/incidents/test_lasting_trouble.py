@@ -53,7 +53,7 @@ NAME = "orders"
 
 @dataclass
 class Shape:
-    """What the service does in one window; a trouble changes it."""
+    """The behaviour of the service in one window; a trouble changes it."""
 
     window: Window
     random: Random
@@ -224,7 +224,7 @@ class World:
         self.open(number, survey, findings)
 
     def open(self, number: int, survey: Survey, findings: list[Finding]) -> None:
-        """What a sweep does with its findings."""
+        """Open, update and watch incidents as a sweep with these findings does."""
         alert = Alert(id=f"ping-{number}", source="ping", kind="ping", received_at=survey.window.end)
         claim = self.journal.claim(
             enqueue_on_sweep(self.journal, alert, Environment(project_id="p", environment_id="e")), "survey"
