@@ -5,6 +5,7 @@ Signs are read from the text as it was logged and from the code as it is. What l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,11 @@ from workers.models import CodeLocation, LogPattern, Sign, SignKind
 MAX_PATTERNS = 20  # patterns of one log, the most serious first
 MAX_LATER_PATTERNS = 5  # further patterns that are kept because they have a sign, such as dropped lines
 MAX_GROUPS = 120  # groups whose signs are read
-MAX_WORDINGS = 8  # different headlines of one group whose signs are read: they may name different hosts
+MAX_WORDINGS = 8  # wordings of one group whose signs are read: they name different hosts
+MAX_HOSTS = 4  # names of one headline by which wordings are told apart
+MAX_HEADLINE_CHARS = 2_000  # of a headline that are searched for them
+MAX_NOTICES = 500  # notices of the platform about dropped lines that are added up: one a second at most
+HOST = re.compile(r"\b[\w-]{1,63}(?:\.[\w-]{1,63}){0,6}\.[A-Za-z]{2,24}\b")
 LINES_BEFORE, LINES_AFTER = 6, 2  # code around the innermost own frame: a variable is read, then checked
 PROBLEM_LEVELS = ("error", "warning", "stderr")
 
@@ -74,24 +79,30 @@ def merge_locations(groups: Iterable[ReadGroup], tree: Tree) -> tuple[CodeLocati
 def _read(group: RecordGroup, located: GroupPlaces | None, tree: Tree | None) -> ReadGroup:
     code = _code_around(located.places[0], tree) if located and located.places and tree else ()
     signs = read_signs(group.best.text, code)
-    counts: dict[str, list[LogRecord]] = {}
+    wordings: dict[tuple[str, ...], list[LogRecord]] = {}
     for record in group.records:
-        counts.setdefault(record.headline, []).append(record)
-    wordings = [
-        (signs if group.best in alike else read_signs(alike[0].text, code), len(alike))
-        for alike in list(counts.values())[:MAX_WORDINGS]
+        wordings.setdefault(_hosts(record), []).append(record)
+    own = _hosts(group.best)
+    counted = [
+        (signs if hosts == own else read_signs(alike[0].text, code), len(alike))
+        for hosts, alike in list(wordings.items())[:MAX_WORDINGS]
     ]
-    return ReadGroup(group, located, _with_total(signs, wordings), tuple(wordings))
+    return ReadGroup(group, located, _with_total(signs, group), tuple(counted))
 
 
-def _with_total(
-    signs: tuple[Sign, ...], wordings: Sequence[tuple[tuple[Sign, ...], int]]
-) -> tuple[Sign, ...]:
-    """The signs, of which one about dropped lines counts the lines of all its records."""
+def _hosts(record: LogRecord) -> tuple[str, ...]:
+    """The names in the headline that may be hosts: records that differ in other values have the same signs."""
+    return tuple(HOST.findall(record.headline[:MAX_HEADLINE_CHARS])[:MAX_HOSTS])
+
+
+def _with_total(signs: tuple[Sign, ...], group: RecordGroup) -> tuple[Sign, ...]:
+    """The signs, of which one about dropped lines counts the lines of all records."""
+    if all(sign.kind is not SignKind.LINES_DROPPED for sign in signs):
+        return signs
     dropped = sum(
-        sign.numbers.get("lines", 0.0) * count
-        for wording, count in wordings
-        for sign in wording
+        sign.numbers.get("lines", 0.0)
+        for record in group.records[:MAX_NOTICES]
+        for sign in read_signs(record.text)
         if sign.kind is SignKind.LINES_DROPPED
     )
     return tuple(
