@@ -1,4 +1,4 @@
-"""The public format of cases: one service in trouble per JSON line. `docs/architecture.md` documents it.
+"""The public format of cases: one service in trouble per JSON line. `docs/diagnosis.md` documents it.
 
 Every key but `service` may be missing. Units: GB (10^9 bytes), vCPU, milliseconds, percent.
 """

@@ -19,7 +19,7 @@ def add_parser(subparsers: Subparsers) -> None:
         subparsers,
         "diagnose",
         "diagnose cases from a JSONL file: logs, requests and a repository",
-        details="Needs no settings and no network. docs/architecture.md describes the format.\n"
+        details="Needs no settings and no network. docs/diagnosis.md describes the format.\n"
         "Exit code: 0 if every line is valid, 1 if at least one is not.",
         example="diagnose cases.jsonl",
     )
