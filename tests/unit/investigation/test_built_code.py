@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.logs import write_tree
-from workers.investigation.code.deployed_paths import layout_of
+from workers.investigation.code.code_layout import layout_of
 from workers.investigation.code.locations import trace_places
 from workers.investigation.code.source_maps import original_position
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.logs import PYTHON_TRACEBACK, log_lines, write_tree
-from workers.investigation.code.deployed_paths import layout_of, locate
+from workers.investigation.code.code_layout import layout_of
+from workers.investigation.code.deployed_paths import locate
 from workers.investigation.code.locations import locate_groups, locations_of
 from workers.investigation.code.tree import Tree, list_tree
 from workers.investigation.evidence.code_changes import changed_locations
@@ -166,3 +167,38 @@ def test_a_line_past_the_end_of_its_file_is_no_line(tmp_path: Path) -> None:
     [location] = located(log_lines("TypeError: x\n    at f (/app/src/orders.js:99:1)"), tree)
 
     assert (location.position, location.line, location.excerpt) == ("src/orders.js", 0, "")
+
+
+@pytest.mark.parametrize(
+    ("path", "file"),
+    [
+        ("/usr/local/lib/python3.12/site-packages/shop/pricing.py", "src/shop/pricing.py"),
+        ("/usr/local/lib/python3.12/site-packages/flask/app.py", None),
+        ("/app/node_modules/@acme/core/dist/money.js", "packages/core/src/money.ts"),
+        ("/app/node_modules/express/lib/router.js", None),
+        ("/srv/shop/api/orders.py", "api/orders.py"),
+        ("shop/orders.go", "orders.go"),
+        ("net/http/orders.go", None),
+        ("/usr/local/go/src/orders.go", None),
+        ("/root/go/pkg/mod/github.com/acme/kit@v1.2.0/orders.go", None),
+        ("(shop)/lib/shop.ex", "lib/shop.ex"),
+        ("(phoenix)/lib/shop.ex", None),
+        ("/root/.cargo/registry/src/index.crates.io-1/tokio-1.0/src/lib.rs", None),
+        ("src/lib.rs", "src/lib.rs"),
+        ("com/acme/Pricing.java", "app/src/main/java/com/acme/Pricing.java"),
+        ("org/other/Pricing.java", None),
+        ("c/a/Pricing.java", "app/src/main/java/com/acme/Pricing.java"),
+        ("com/acme/kt/Cart.kt", "app/src/main/kotlin/Cart.kt"),
+        ("C:\\build\\src\\Shop\\Cart.cs", "Shop/Cart.cs"),
+    ],
+)
+def test_paths_of_each_language_map_to_own_files_only(tmp_path: Path, path: str, file: str | None) -> None:
+    files = {
+        "pyproject.toml": "", "src/shop/pricing.py": "", "packages/core/src/money.ts": "", "api/orders.py": "",
+        "packages/core/package.json": '{"name": "@acme/core"}', "Dockerfile": "WORKDIR /srv/shop\n",
+        "go.mod": "module shop\n", "orders.go": "", "mix.exs": "app: :shop,", "lib/shop.ex": "", "src/lib.rs": "",
+        "app/src/main/java/com/acme/Pricing.java": "package com.acme;\n", "Shop/Cart.cs": "",
+        "app/src/main/kotlin/Cart.kt": "package com.acme.kt\n",
+    }  # fmt: skip
+
+    assert locate(path, layout_of(write_tree(tmp_path, files))) == file

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.logs import log_lines, write_tree
-from workers.investigation.code.deployed_paths import layout_of
+from workers.investigation.code.code_layout import layout_of
 from workers.investigation.code.locations import locate_groups, locations_of
 from workers.investigation.code.named_places import named_places
 from workers.investigation.code.tree import Tree

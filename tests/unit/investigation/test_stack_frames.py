@@ -72,6 +72,13 @@ CHAINS = {
             | ValueError: 2
             +------------------------------------
         """, "pricing.py:5 orders.py:3 stock.py:7 main.py:13"),
+    "python faulthandler": ("""\
+        Fatal Python error: Segmentation fault
+
+        Current thread 0x00007f (most recent call first):
+          File "/app/pricing.py", line 5 in total
+          File "/app/orders.py", line 3 in place
+        """, "pricing.py:5 orders.py:3"),
     "java": ("""\
         java.lang.IllegalStateException: Failed
         \tat com.acme.Outer.run(Outer.java:10)

@@ -16,7 +16,7 @@ from workers.investigation.code.build_wordings import (
     SOUNDS_WRONG,
 )
 from workers.investigation.code.built_code import Place
-from workers.investigation.code.deployed_paths import Layout, layout_of
+from workers.investigation.code.code_layout import Layout, layout_of
 from workers.investigation.code.locations import trace_places
 from workers.investigation.code.named_places import named_places
 from workers.investigation.code.tree import Tree

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workers.clients.git import safe_read
-from workers.investigation.code.deployed_paths import Layout, inside_repository, is_built, is_foreign, locate
+from workers.investigation.code.code_layout import Layout
+from workers.investigation.code.deployed_paths import inside_repository, is_built, is_foreign, locate
 from workers.investigation.code.frame_syntax import Frame
 from workers.investigation.code.source_maps import original_position
 
@@ -58,9 +59,7 @@ def places_of(frames: Sequence[Frame], layout: Layout) -> list[Place]:
 
 def place_of(frame: Frame, layout: Layout) -> Place | None:
     """The place that a frame names in own code; None for third-party code and for lines that cannot be told."""
-    if is_foreign(frame.path):
-        return None
-    mapped = _by_source_map(frame, layout)
+    mapped = None if is_foreign(frame.path) else _by_source_map(frame, layout)
     if mapped is not None:
         return mapped
     file = locate(frame.path, layout)

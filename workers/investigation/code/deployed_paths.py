@@ -5,11 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
+from workers.investigation.code.code_layout import Layout
 from workers.investigation.code.tree import Tree
 
-MAX_SETUP_FILES = 40  # Dockerfiles, go.mod and mix.exs that are read for one repository
 MAX_PATH_CHARS = 800  # longer paths name no file
 
 # Paths of runtimes, package managers and bundlers: code that is not in the repository.
@@ -53,59 +52,10 @@ NITRO = re.compile(
 JVM_FILE = re.compile(r"\.(?:java|kt|kts|scala|groovy|clj)$")
 JVM_PACKAGE = re.compile(r"^\s*package\s+([\w.`]{1,300})", re.M)
 PACKAGE_LINES = 60  # first lines of a file, in which the package stands below a license
-GO_MODULE = re.compile(r"^module\s+\"?([\w./~-]{1,200})\"?\s*$", re.M)
-MIX_APP = re.compile(r"\bapp:\s*:(\w{1,80})")
-WORKDIR = re.compile(r"^\s*WORKDIR\s+[\"']?(/[\w./-]{1,120})", re.M | re.I)
+INSTALLED = re.compile(r"^.{0,400}/(?:site|dist)-packages/(?=[\w.-]+/)")
 ELIXIR_APP = re.compile(r"^\((\w{1,80})\)/(.{1,300})$")
 DEPENDENCY_APPS = frozenset({"elixir", "stdlib", "kernel", "logger", "mix", "ex_unit", "iex", "eex"})
 """Applications of Elixir and Erlang themselves."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A tree, with what its own setup files say about the paths of the running service."""
-
-    tree: Tree
-    workdirs: tuple[str, ...] = ()
-    """Folders of `WORKDIR` in Dockerfiles, the longest first."""
-    go_modules: tuple[tuple[str, str], ...] = ()
-    """Module path and folder of each go.mod."""
-    applications: frozenset[str] = frozenset()
-    """Names of the repository's Elixir applications."""
-    texts: dict[str, list[str]] = field(default_factory=dict, compare=False, repr=False)
-    """Lines of files that were read."""
-    definitions: dict[str, list[tuple[str, int]]] = field(default_factory=dict, compare=False, repr=False)
-    """Files and lines that define the functions that were looked for."""
-
-    def lines(self, file: str) -> list[str]:
-        """The file's lines; each file is read once."""
-        if file not in self.texts:
-            self.texts[file] = self.tree.lines(file)
-        return self.texts[file]
-
-
-def layout_of(tree: Tree) -> Layout:
-    """The tree with the folders, Go modules and Elixir applications that its setup files name."""
-    dockerfiles = [
-        file for name, files in tree.by_name.items() if "dockerfile" in name.lower() for file in files
-    ]
-    workdirs = {folder.rstrip("/") for text in _texts(tree, dockerfiles) for folder in WORKDIR.findall(text)}
-    modules = [
-        (match[1], posixpath.dirname(file))
-        for file in tree.by_name.get("go.mod", ())[:MAX_SETUP_FILES]
-        if (match := GO_MODULE.search("\n".join(tree.lines(file))))
-    ]
-    mixes = _texts(tree, tree.by_name.get("mix.exs", ()))
-    return Layout(
-        tree=tree,
-        workdirs=tuple(sorted(workdirs - {""}, key=lambda folder: (-len(folder), folder))),
-        go_modules=tuple(sorted(modules, key=lambda module: (-len(module[0]), module))),
-        applications=frozenset(name for text in mixes for name in MIX_APP.findall(text)[:1]),
-    )
-
-
-def _texts(tree: Tree, files: Sequence[str]) -> list[str]:
-    return ["\n".join(tree.lines(file)) for file in sorted(files)[:MAX_SETUP_FILES]]
 
 
 def plain_path(path: str) -> str:
@@ -121,7 +71,7 @@ def locate(path: str, layout: Layout) -> str | None:
     For a file of build output it is the source that the file is built from, if that follows from its path.
     """
     if is_foreign(path):
-        return None
+        return _installed(path, layout)
     plain = plain_path(path)
     if ".." in plain.split("/") or not plain.strip("/"):
         return None
@@ -134,6 +84,20 @@ def locate(path: str, layout: Layout) -> str | None:
     for candidate in _candidates(inside, path, layout):
         if file := _exact(candidate, layout.tree) or _by_end(candidate, layout.tree, is_whole=is_whole):
             return file
+    return None
+
+
+def _installed(path: str, layout: Layout) -> str | None:
+    """The file of an own package that the build installs: by `pip install .`, or as a workspace of npm."""
+    inside = INSTALLED.sub("", path)
+    if inside != path and layout.is_package:
+        return next((file for folder in ("", "src/") if (file := _exact(folder + inside, layout.tree))), None)
+    module = path.rpartition("node_modules/")[2]
+    for name, folder in layout.workspaces:
+        if "node_modules/" in path and module.startswith(f"{name}/"):
+            inside = f"{folder}/{module[len(name) + 1 :]}"
+            files = (_exact(candidate, layout.tree) for candidate in _candidates(inside, path, layout))
+            return next((file for file in files if file), None)
     return None
 
 

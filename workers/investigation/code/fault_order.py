@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from workers.investigation.code.built_code import Place
-from workers.investigation.code.deployed_paths import Layout
+from workers.investigation.code.code_layout import Layout
 
 MAX_CODE_CHARS = 400  # of a line of code that is looked at
 MESSAGE_LINES = 3  # lines of a statement that raises, with its message

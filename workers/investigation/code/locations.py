@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import Literal
 
 from workers.investigation.code.built_code import Place, places_of
-from workers.investigation.code.deployed_paths import Layout, layout_of
+from workers.investigation.code.code_layout import Layout, layout_of
 from workers.investigation.code.fault_order import in_order
 from workers.investigation.code.named_places import named_places
 from workers.investigation.code.stack_frames import frames

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from workers.investigation.code.built_code import Place, place_of
-from workers.investigation.code.deployed_paths import Layout, is_built, locate_named
+from workers.investigation.code.code_layout import Layout
+from workers.investigation.code.deployed_paths import is_built, locate_named
 from workers.investigation.code.frame_syntax import Frame
 from workers.investigation.code.function_names import function_name
 

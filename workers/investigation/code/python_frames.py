@@ -10,6 +10,7 @@ from workers.investigation.code.frame_syntax import MARKS, Frame, frame_of
 
 START = "Traceback (most recent call last)"
 CAUSE = "The above exception was the direct cause of the following exception"
+INNERMOST_FIRST = "(most recent call first)"  # `faulthandler`, of a crash of the interpreter
 HANDLING = "During handling of the above exception, another exception occurred"
 
 
@@ -38,6 +39,8 @@ def python_frames(lines: Sequence[str]) -> list[Frame]:
     first, because it is the one that was not caught, unless the handler raised it deliberately. The exceptions of a
     group come before the group.
     """
+    if any(INNERMOST_FIRST in line for line in lines):
+        return [frame for line in lines if (frame := frame_of(line))]
     ordered: list[_Traceback] = []
     group = 0  # tracebacks at the beginning of `ordered` that belong to the group that is being read
     for traceback in _tracebacks(lines):
