@@ -35,6 +35,14 @@ Percent = Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)]
 class _Input(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, value: Any) -> Any:
+        """A key whose value is null is missing."""
+        if isinstance(value, dict):
+            return {key: entry for key, entry in value.items() if entry is not None}
+        return value
+
 
 def _as_object(key: str) -> Any:
     """A validator for a value that is either an object or, in short, the text of one of its fields."""
@@ -102,7 +110,7 @@ class RepositoryInput(_Input):
 
 
 def _as_lines_by_file(value: Any) -> Any:
-    return {path: [1] for path in value if isinstance(path, str)} if isinstance(value, list) else value
+    return {path: [] for path in value if isinstance(path, str)} if isinstance(value, list) else value
 
 
 LineNumbers = Annotated[list[Annotated[int, Field(ge=1, le=10**7)]], Field(max_length=MAX_LINES)]
@@ -112,7 +120,7 @@ class SuspectInput(_Input):
     """The deployment that was live at the onset."""
 
     commit: Name | None = None
-    deployed_at: Time
+    deployed_at: Time | None = None
     message: Annotated[str, Field(max_length=10_000)] = ""
     files: Annotated[
         dict[str, LineNumbers], BeforeValidator(_as_lines_by_file), Field(max_length=MAX_ENTRIES)
@@ -169,7 +177,7 @@ class UsageInput(_Input):
     cpu_percent_peak: Percent | None = None
 
 
-Log = Annotated[list[LineInput], Field(max_length=MAX_LINES)]
+Log = Annotated[list[Annotated[LineInput, _as_object("message")]], Field(max_length=MAX_LINES)]
 State = Literal["operational", "degraded", "down", "unknown"]
 
 

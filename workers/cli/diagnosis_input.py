@@ -53,7 +53,7 @@ def make_incident(case: Case) -> tuple[Incident, Service]:
     """The incident that the case describes, and its service."""
     window, onset = _times(case)
     inputs = case.findings or [_presumed_finding(case)]
-    service = _service(case, {finding.kind for finding in inputs}, window)
+    service = _service(case, {finding.kind for finding in inputs}, window, onset)
     findings = tuple(_finding(case.service, finding, onset, service) for finding in inputs)
     incident = Incident(
         fingerprint="case", occurrence=f"{window.end:%Y%m%dT%H%M}", project_id="", project_name="",
@@ -81,9 +81,10 @@ def open_material(case: Case, incident: Incident, service: Service) -> Iterator[
             examined=service.latest,
             repository=_repository(case) if tree else None,
             tree=tree,
-            suspect=_suspect(case),
+            suspect=_suspect(case, onset),
             changed=suspect.files if suspect else {},
             network=_network(case),
+            starts_read=False,
         )
 
 
@@ -100,7 +101,7 @@ def _times(case: Case) -> tuple[Window, datetime]:
         inside = [moment for moment in named if start <= moment <= end]
         onset = min(inside or named, default=start)
         return Window(start=start, end=end), onset
-    deployed = [case.suspect.deployed_at] if case.suspect else []
+    deployed = [case.suspect.deployed_at] if case.suspect and case.suspect.deployed_at else []
     onset = min(named or deployed, default=NO_TIME)
     return Window(start=onset - BEFORE_ONSET, end=max([*logged, onset]) + AFTER_LAST), onset
 
@@ -146,11 +147,11 @@ def _finding(name: str, given: FindingInput, onset: datetime, service: Service) 
     )  # fmt: skip
 
 
-def _service(case: Case, kinds: set[str], window: Window) -> Service:
+def _service(case: Case, kinds: set[str], window: Window, onset: datetime) -> Service:
     at = round(window.end.timestamp())
     memory, memory_limit = _peak(at, case.usage.memory_percent_peak, case.limits.memory_gb)
     cpu, cpu_limit = _peak(at, case.usage.cpu_percent_peak, case.limits.cpu)
-    deployment = _deployment(case, kinds)
+    deployment = _deployment(case, kinds, onset)
     never_live = bool(kinds) and kinds <= NEVER_LIVE_KINDS
     return Service(
         id=case.service, name=case.service, public=bool(case.requests) or bool(kinds & HTTP_KINDS),
@@ -169,11 +170,12 @@ def _peak(at: int, percent: float | None, limit: float | None) -> tuple[tuple[Po
     return ((at, percent / 100 * limit),), limit
 
 
-def _deployment(case: Case, kinds: set[str]) -> Deployment | None:
+def _deployment(case: Case, kinds: set[str], onset: datetime) -> Deployment | None:
     """The deployment of the suspect; without one, nothing is known about deployments."""
     suspect = case.suspect
     if suspect is None:
         return None
+    deployed_at = suspect.deployed_at or onset
     status = "SUCCESS"
     if "failed_deployment" in kinds:
         status = "FAILED"
@@ -182,17 +184,17 @@ def _deployment(case: Case, kinds: set[str]) -> Deployment | None:
     elif kinds & ENDED_KINDS:
         status = "CRASHED"
     return Deployment(
-        id=f"{case.service}@{suspect.deployed_at:%Y%m%dT%H%M%S}", service_id=case.service, status=status,
-        created_at=suspect.deployed_at, commit=suspect.commit, commit_message=suspect.message or None,
+        id=f"{case.service}@{deployed_at:%Y%m%dT%H%M%S}", service_id=case.service, status=status,
+        created_at=deployed_at, commit=suspect.commit, commit_message=suspect.message or None,
     )  # fmt: skip
 
 
-def _suspect(case: Case) -> Suspect | None:
-    suspect, deployment = case.suspect, _deployment(case, set())
+def _suspect(case: Case, onset: datetime) -> Suspect | None:
+    suspect, deployment = case.suspect, _deployment(case, set(), onset)
     if suspect is None or deployment is None:
         return None
     return Suspect(
-        deployment_id=deployment.id, commit=suspect.commit, at=suspect.deployed_at,
+        deployment_id=deployment.id, commit=suspect.commit, at=deployment.created_at,
         message=suspect.message or None, files=tuple(suspect.files),
     )  # fmt: skip
 

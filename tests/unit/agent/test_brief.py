@@ -22,7 +22,7 @@ OWN = '  File "/app/shop/pricing.py", line 5, in total\n    return PRICES[name]\
 TRACE = "\n".join(
     [
         "Traceback (most recent call last):",
-        *(LIBRARY.format(number=number) for number in range(15)),
+        *(LIBRARY.format(number=number) for number in range(60)),
         '  File "/app/main.py", line 3, in middleware\n    return await call_next(request)',
         OWN,
         "KeyError: 'gift'",

@@ -109,3 +109,38 @@ def test_the_lines_after_an_invalid_one_are_answered() -> None:
     assert json.loads(first.text) == {"line": 1, "error": "service: Field required"} and not first.is_valid
     assert second.is_valid and json.loads(second.text)["service"] == "api"
     assert json.loads(third.text)["line"] == 4 and not third.is_valid
+
+
+def test_short_forms_and_nulls_are_valid() -> None:
+    answer = diagnosed(
+        findings=["server_errors"], logs=["KeyError: 'gift'"], services=["postgres"], usage={"cpu_percent_peak": None},
+        suspect={"files": ["shop/pricing.py"]}, repository={"files": FILES}, window=None,
+    )  # fmt: skip
+
+    assert answer["records"] == 1
+    assert {"file": "shop/pricing.py", "line": None, "function": None, "why": "changed"} in answer["places"]
+
+
+def test_usage_and_limits_rule_memory_out_and_claim_nothing_else() -> None:
+    usage = {"memory_percent_peak": 39, "cpu_percent_peak": 12}
+
+    texts = [fact["text"] for fact in diagnosed(findings=["server_errors"], usage=usage)["facts"]]
+
+    assert "memory stayed below 40 % of its limit" in texts and "CPU stayed below 13 % of its limit" in texts
+    assert not any("restart" in text for text in texts)
+
+
+def test_the_network_and_the_neighbours_are_facts() -> None:
+    answer = diagnosed(
+        findings=["egress"],
+        services=[{"name": "postgres", "healthy": False}],
+        network={
+            "dns": [{"name": "api.mail.io", "rcode": "SERVFAIL", "count": 7}],
+            "flows": [{"peer": "34.1.2.3", "peer_kind": "internet", "port": 443, "bytes": 9e11}],
+        },
+    )
+
+    texts = [fact["text"] for fact in answer["facts"]]
+    assert "the name service answered api.mail.io with SERVFAIL 7 times" in texts
+    assert "900 GB sent to 34.1.2.3 port 443 (internet), no packets dropped" in texts
+    assert "the service postgres of the same project is in trouble itself" in texts

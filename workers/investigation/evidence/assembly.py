@@ -79,6 +79,8 @@ class Material:
     changed: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """Lines that the suspect commit changed, by file."""
     network: Network = field(default_factory=Network)
+    starts_read: bool = True
+    """False if nothing is known about the starts of containers."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,7 @@ def _all_facts(
     yield from declaration_facts(examination.modules, examination.settings, signs)
     yield from facts.suspect_facts(material.suspect, onset)
     yield from facts.upstream_facts(upstream for upstream in upstreams if upstream.errors)
-    yield from network_facts(material.network, signs)
+    yield from network_facts(material.network, signs, {finding.kind for finding in incident.findings})
     yield from sibling_facts(incident.siblings, signs)
     yield from facts.request_facts(material.requests)
     yield from dropped_line_facts(examination.patterns)
@@ -202,7 +204,7 @@ def _all_facts(
     yield from facts.upstream_facts(upstreams)
     yield from facts.load_facts(service, onset)
     yield from facts.domain_facts(incident, service)
-    yield from facts.ruled_out_facts(incident)
+    yield from facts.ruled_out_facts(incident, starts_read=material.starts_read)
     yield from facts.symptom_facts(incident)
     yield from facts.deployment_facts(service, material.examined)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from workers.investigation.evidence.pattern_reading import PROBLEM_LEVELS
 from workers.investigation.signs.host_names import host_of
@@ -24,20 +24,20 @@ MAX_NETWORK_FACTS = 4  # DNS answers and flows that become facts, each
 MAX_SIBLINGS = 4  # neighbours that become facts
 PRIVATE_DOMAIN = ".railway.internal"
 NO_ERROR = "NOERROR"
+EGRESS = "egress"  # kind of finding
 WITHOUT_FACT = frozenset({SignKind.ACCOMPANIES, SignKind.PROGRAMMING_ERROR, SignKind.LINES_DROPPED})
 """Signs that name no cause, that the exception of a pattern says already, or that have a fact of their own."""
 SETTING_SIGNS = frozenset({SignKind.SETTING_MISSING, SignKind.SETTING_INVALID})
 
 
 def sign_facts(patterns: Sequence[LogPattern], source: LogSource) -> Iterator[Fact]:
-    """What errors and warnings show about their cause, each sign once, in the order of the patterns."""
+    """What the records show about their cause, each sign once: those of errors and warnings first."""
     counts: dict[tuple[SignKind, str], tuple[Sign, int]] = {}
-    for pattern in patterns:
-        if pattern.level in PROBLEM_LEVELS:
-            for sign in pattern.signs:
-                key = (sign.kind, sign.subject)
-                first, records = counts.get(key, (sign, 0))
-                counts[key] = (first, records + pattern.count)
+    for pattern in sorted(patterns, key=lambda pattern: pattern.level not in PROBLEM_LEVELS):
+        for sign in pattern.signs:
+            key = (sign.kind, sign.subject)
+            first, records = counts.get(key, (sign, 0))
+            counts[key] = (first, records + pattern.count)
     stated = [pair for pair in counts.values() if pair[0].kind not in WITHOUT_FACT]
     for sign, records in stated[:MAX_SIGNS]:
         yield Fact(kind=FactKind.SIGN, sign=sign, source=source, numbers={"records": records})
@@ -51,8 +51,12 @@ def dropped_line_facts(patterns: Iterable[LogPattern]) -> Iterator[Fact]:
         yield Fact(kind=FactKind.LINES_DROPPED, numbers={"lines": lines})
 
 
-def network_facts(network: Network, signs: Sequence[Sign]) -> Iterator[Fact]:
-    """Failed DNS answers and dropped packets first, then what the network says about the peers of failed calls."""
+def network_facts(network: Network, signs: Sequence[Sign], kinds: Collection[str] = ()) -> Iterator[Fact]:
+    """Failed DNS answers and dropped packets first, then what the network says about the peers of failed calls.
+
+    Args:
+        kinds: kinds of the findings. Egress is about the peers outside to which most is sent.
+    """
     names = _names(signs)
     answers = [answer for answer in network.dns if answer.rcode != NO_ERROR]
     answers += [answer for answer in network.dns if answer.rcode == NO_ERROR and answer.name in names]
@@ -64,6 +68,9 @@ def network_facts(network: Network, signs: Sequence[Sign]) -> Iterator[Fact]:
         for flow in network.flows
         if not flow.dropped and (flow.peer.lower() in names or flow.peer_kind == "service")
     ]
+    if EGRESS in kinds:
+        outside = [flow for flow in network.flows if flow.peer_kind == "internet"]
+        flows = sorted(outside, key=lambda flow: (-flow.bytes, flow.peer, flow.port)) + flows
     for flow in flows[:MAX_NETWORK_FACTS]:
         yield Fact(kind=FactKind.NETWORK_FLOW, flow=flow)
 

@@ -71,7 +71,8 @@ def _flow(fact: Fact) -> str:
     port = f" port {flow.port}" if flow.port else ""
     latency = "" if flow.latency_ms is None else f", latency {format_milliseconds(flow.latency_ms)}"
     if not flow.dropped:
-        return f"connections to {flow.peer}{port} ({flow.peer_kind}) lost no packets{latency}"
+        sent = format_bytes(flow.bytes)
+        return f"{sent} sent to {flow.peer}{port} ({flow.peer_kind}), no packets dropped{latency}"
     cause = f" ({flow.drop_cause})" if flow.drop_cause else ""
     return f"{plural(flow.dropped, 'packet')} to {flow.peer}{port} ({flow.peer_kind}) dropped{cause}{latency}"
 
@@ -108,6 +109,14 @@ def _setting(fact: Fact) -> str:
         return example
     new = ", since the commit deployed at onset" if setting.required_since_suspect else ""
     return f"{setting.file}:{setting.line} reads {setting.name}{new}" + (f"; {example}" if example else "")
+
+
+def format_bytes(count: float) -> str:
+    """`1.2 GB`, `30 kB`; in powers of 1,000, as Railway bills them."""
+    for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= factor:
+            return f"{count / factor:.3g} {unit}"
+    return plural(round(count), "byte")
 
 
 def _times(count: int) -> str:

@@ -94,18 +94,17 @@ def open_code(
 
 
 def changed_locations(changed: Mapping[str, Sequence[int]], tree: Tree) -> tuple[CodeLocation, ...]:
-    """The first changed line of each source file that the suspect commit changed, the most changed file first."""
+    """The first changed line of each source file that the suspect commit changed, the most changed file first.
+
+    The line is 0 for a file of which no line of the commit is left, or whose lines are not known.
+    """
     sources = set(tree.sources())
-    files = [
-        file
-        for file, lines in changed.items()
-        if file.endswith(SOURCE_SUFFIXES) and file in sources and lines
-    ]
+    files = [file for file in changed if file.endswith(SOURCE_SUFFIXES) and file in sources]
     files.sort(key=lambda file: (not tree.is_own(file), -len(changed[file]), file))
+    first_lines = [(file, min(changed[file], default=0)) for file in files]
     return tuple(
         CodeLocation(
-            file=file, line=min(changed[file]), why="changed", count=len(changed[file]),
-            excerpt=excerpt(tree, file, min(changed[file])),
+            file=file, line=line, why="changed", count=max(1, len(changed[file])), excerpt=excerpt(tree, file, line)
         )
-        for file in files[:MAX_CHANGED_LOCATIONS]
+        for file, line in first_lines[:MAX_CHANGED_LOCATIONS]
     )  # fmt: skip

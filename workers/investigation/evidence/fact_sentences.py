@@ -110,7 +110,8 @@ def _code_location(fact: Fact) -> str:
         return f"{POINTERS[location.why]} {place} ({_times(location.count)})"
     if location.why == "route":
         return f"{place} handles {plural(location.count, 'failing, refused or slow request')}"
-    return f"the commit deployed at onset changed {place} ({plural(location.count, 'line')} of the file)"
+    lines = f" ({plural(location.count, 'line')} of the file)" if location.line else ""
+    return f"the commit deployed at onset changed {place}{lines}"
 
 
 def _upstream(fact: Fact) -> str:
@@ -121,9 +122,10 @@ def _upstream(fact: Fact) -> str:
     if upstream.errors:
         verb = "mentions" if upstream.errors == 1 else "mention"
         mentions = f"{plural(upstream.errors, 'log error')} {verb} {upstream.host}"
-    state = "is unavailable" if upstream.state == "unknown" else f"says {upstream.state}"
-    description = f": {_first_line(upstream.description)}" if upstream.description else ""
-    return f"{mentions}; its status page {state}{description}"
+    description = _first_line(upstream.description)
+    if upstream.state == "unknown":
+        return f"{mentions}; {description or 'the state of its status page is unknown'}"
+    return f"{mentions}; its status page says {upstream.state}" + (f": {description}" if description else "")
 
 
 def _load(fact: Fact) -> str:

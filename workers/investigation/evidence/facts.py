@@ -152,8 +152,12 @@ def domain_facts(incident: Incident, service: Service) -> Iterator[Fact]:
         yield Fact(kind=kind, service=service.name)
 
 
-def ruled_out_facts(incident: Incident) -> Iterator[Fact]:
-    """Measurements that are healthy, so that readers need not check them again."""
+def ruled_out_facts(incident: Incident, *, starts_read: bool = True) -> Iterator[Fact]:
+    """Measurements that are healthy, so that readers need not check them again.
+
+    Args:
+        starts_read: whether the starts of containers were read at all.
+    """
     service = incident.service
     if service is None:
         return
@@ -170,7 +174,7 @@ def ruled_out_facts(incident: Incident) -> Iterator[Fact]:
         yield Fact(kind=FactKind.SERVER_ERROR_COUNT, numbers={"failed": failed, "requests": requests})
     restarts = kinds & {"restart_loop", "crashed", "oom_killed"}
     # Without usage the container starts were probably not read either: their absence proves nothing.
-    if service.usage and not restarts and len(service.starts) <= service.replicas:
+    if starts_read and service.usage and not restarts and len(service.starts) <= service.replicas:
         yield Fact(kind=FactKind.NO_RESTART_LOOP, numbers={"starts": len(service.starts)})
 
 
