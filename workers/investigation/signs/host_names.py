@@ -26,7 +26,7 @@ DOCUMENTATION = re.compile(
     r"|expressjs\.com|mozilla\.org|readthedocs\.io|readthedocs\.org|stackoverflow\.com|npmjs\.com|json-schema\.org|schema\.org"
     r"|nextjs\.org|go\.dev|golang\.org|aka\.ms|go\.microsoft\.com|reactjs\.org|react\.dev|mongoosejs\.com|laravel\.com|djangoproject\.com"
     r"|rubyonrails\.org|spring\.io|nestjs\.com|fastify\.(?:io|dev)|vuejs\.org|svelte\.dev|authjs\.dev|next-auth\.js\.org|gnu\.org"
-    r"|apache\.org|bit\.ly|goo\.gle|goo\.gl|git\.io|rust-lang\.org|docs\.rs|hexdocs\.pm|php\.net|symfony\.com|gunicorn\.org"
+    r"|apache\.org|bit\.ly|curl\.se|curl\.haxx\.se|goo\.gle|goo\.gl|git\.io|rust-lang\.org|docs\.rs|hexdocs\.pm|php\.net|symfony\.com|gunicorn\.org"
     r"|typeorm\.io|sequelize\.org|knexjs\.org|socket\.io|palletsprojects\.com|slf4j\.org|dotnet\.microsoft\.com|nuget\.org"
     r"|errorprone\.info|quarkus\.io|micronaut\.io|vercel\.com|fb\.me|invalid|test)$"
     r"|^(?:www\.)?github\.com$|^raw\.githubusercontent\.com$|^(?:docs?|developers?|learn|support|help|errors?|wiki|manual|kb)\.|^fonts\.|^cdn"

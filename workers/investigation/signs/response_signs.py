@@ -58,6 +58,8 @@ CLIENT_ERROR = re.compile(r"\b\w*(?:Error|Exception)\b")
 MAX_LINE_CHARS = 1_000  # of a line that are searched for words beside a status
 OWN_ANSWER = re.compile(r"\b(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) /|\"path\": ?\"/")
 """A request to the service itself, by its path."""
+# The service's own answer in a record of pino-http and Fastify, beside the error that it answers with.
+OWN_REPLY = re.compile(r"\"res\":\s?\{[^{}]{0,300}\}?")
 # Positions that hold the host that answered.
 ANSWERED_BY = (
     rf"\b(?:for url|from|to|of|by|at|GET|POST|PUT|PATCH|DELETE|calling|request)[: (\[]{{1,3}}['\"`<]{{0,2}}{URL}",
@@ -81,8 +83,9 @@ def credential_signs(record: RecordText) -> Iterator[Sign]:
 
 def response_signs(record: RecordText) -> Iterator[Sign]:
     """Signs of error answers, with the host and the status."""
+    message = OWN_REPLY.sub("", record.message)
     for pattern in STATUS_FORMS:
-        match = compiled(pattern, True).search(record.message) if may_match(pattern, record.lowered) else None
+        match = compiled(pattern, True).search(message) if may_match(pattern, record.lowered) else None
         if match:
             status = float(match.groupdict().get("status") or TOO_MANY_REQUESTS)
             host = _answering_host(record)

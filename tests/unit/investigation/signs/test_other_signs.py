@@ -583,3 +583,12 @@ def test_a_handled_exception_is_not_the_programming_error_of_the_one_that_follow
     text = "KeyError: 'x'\n\nDuring handling of the above exception, another exception occurred:\n\nhttpx.ReadTimeout: timed out"
 
     assert [sign.kind for sign in read_signs(text)] == [SignKind.NO_RESPONSE]
+
+
+def test_the_own_answer_beside_an_error_is_no_answer_of_another_host() -> None:
+    record = (
+        '{"level":50,"pid":10,"hostname":"9f2d6c1b7e40","res":{"statusCode":500},"err":{"type":"TypeError","message":'
+        '"Cannot read properties of undefined (reading \'name\')","stack":"TypeError: Cannot read properties of undefined"}}'
+    )
+
+    assert [sign.kind for sign in read_signs(record)] == [SignKind.PROGRAMMING_ERROR]
