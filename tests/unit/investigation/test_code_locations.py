@@ -202,3 +202,52 @@ def test_paths_of_each_language_map_to_own_files_only(tmp_path: Path, path: str,
     }  # fmt: skip
 
     assert locate(path, layout_of(write_tree(tmp_path, files))) == file
+
+
+def test_a_trace_of_a_middleware_with_an_exception_group_leads_to_the_innermost_own_line(
+    tmp_path: Path,
+) -> None:
+    library = [
+        line
+        for number in range(40)
+        for line in (
+            f'  File "/opt/venv/lib/python3.12/site-packages/starlette/x.py", line {number}, in call',
+            "    await self.app(scope, receive, send)",
+            "    ^^^^^^^^",
+        )
+    ]
+    own = [
+        '  File "/app/shop/orders.py", line 2, in place', "    return total(items)",
+        '  File "/app/shop/pricing.py", line 2, in total', "    return PRICES[item]", "           ~~~~~~^^^^^^",
+    ]  # fmt: skip
+    middleware = ['  File "/app/main.py", line 2, in add_header', "    response = await call_next(request)"]
+    start = "Traceback (most recent call last):"
+    group = [
+        "ERROR:    Exception in ASGI application",
+        f"  + Exception Group {start}",
+        *(f"  | {line}" for line in (*library, *middleware)),
+        "  | ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)",
+        "  +-+---------------- 1 ----------------",
+        *(f"    | {line}" for line in (start, *library, *own, "KeyError: 'gift'")),
+        "    +------------------------------------",
+        "",
+        "During handling of the above exception, another exception occurred:",
+        "",
+        *(start, *library, *middleware, *library, *own, "KeyError: 'gift'"),
+    ]
+    tree = write_tree(
+        tmp_path,
+        {
+            "main.py": "async def add_header(request, call_next):\n    response = await call_next(request)\n",
+            "shop/orders.py": "def place(items):\n    return total(items)\n",
+            "shop/pricing.py": "def total(item):\n    return PRICES[item]\n",
+        },
+    )
+
+    locations = located(log_lines(*group, gap=0.0001), tree)
+
+    assert [location.position for location in locations] == [
+        "shop/pricing.py:2",
+        "shop/orders.py:2",
+        "main.py:2",
+    ]

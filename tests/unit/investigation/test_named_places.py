@@ -55,6 +55,28 @@ CASES: list[tuple[str, tuple[str, ...], str, str | None]] = [
     ('group', ('src/app/(shop)/orders/[id]/page.tsx',), './src/app/(shop)/orders/[id]/page.tsx:12:5', 'src/app/(shop)/orders/[id]/page.tsx:12'),
 ]  # fmt: skip
 
+JSON_LINES: list[tuple[str, tuple[str, ...], str, str]] = [
+    ('zap', ('internal/orders/service.go',), '{"level":"error","ts":1763639282.1,"caller":"orders/service.go:42","msg":"charge declined","id":3}', 'internal/orders/service.go:42'),
+    ('zap stack', ('internal/orders/service.go',), '{"level":"error","ts":1763639282.1,"caller":"orders/service.go:42","msg":"charge declined","stacktrace":"main.total\\n\\t/app/internal/orders/service.go:12\\nmain.main\\n\\t/app/main.go:3"}', 'internal/orders/service.go:12'),
+    ('slog', ('orders.go',), '{"time":"2026-11-20T11:48:02Z","level":"ERROR","source":{"function":"main.total","file":"/app/orders.go","line":42},"msg":"declined"}', 'orders.go:42'),
+    ('logrus', ('orders.go',), '{"file":"/app/orders.go:42","func":"main.total","level":"error","msg":"declined","time":"2026-11-20T11:48:02Z"}', 'orders.go:42'),
+    ('zerolog', ('orders.go',), '{"level":"error","caller":"/app/orders.go:42","message":"declined"}', 'orders.go:42'),
+    ('pyjson', ('shop/pricing.py',), '{"levelname":"ERROR","pathname":"/app/shop/pricing.py","lineno":42,"message":"declined"}', 'shop/pricing.py:42'),
+    ('pyjson2', ('shop/pricing.py',), '{"level":"ERROR","filename":"pricing.py","lineno":42,"message":"declined","funcName":"total"}', 'shop/pricing.py:42'),
+    ('structlog', ('shop/pricing.py',), '{"event":"declined","level":"error","filename":"pricing.py","func_name":"total","lineno":42}', 'shop/pricing.py:42'),
+    ('structlog dict tb', ('shop/pricing.py', 'shop/orders.py'), '{"event":"declined","level":"error","exception":[{"exc_type":"KeyError","exc_value":"\'gift\'","syntax_error":null,"is_cause":false,"frames":[{"filename":"/app/shop/orders.py","lineno":31,"name":"place"},{"filename":"/app/shop/pricing.py","lineno":5,"name":"total"}]}]}', 'shop/pricing.py:5'),
+    ('logback', ('src/main/java/com/acme/P.java',), '{"@timestamp":"x","level":"ERROR","message":"declined","caller_class_name":"com.acme.P","caller_method_name":"total","caller_file_name":"P.java","caller_line_number":42}', 'src/main/java/com/acme/P.java:42'),
+    ('gcp', ('shop/pricing.py',), '{"severity":"ERROR","message":"declined","logging.googleapis.com/sourceLocation":{"file":"/app/shop/pricing.py","line":"42","function":"total"}}', 'shop/pricing.py:42'),
+    ('loguru json', ('shop/pricing.py',), '{"text":"x","record":{"level":{"name":"ERROR","no":40},"message":"declined","file":{"name":"pricing.py","path":"/app/shop/pricing.py"},"line":42,"function":"total"}}', 'shop/pricing.py:42'),
+    ('tracing', ('src/p.rs',), '{"timestamp":"x","level":"ERROR","fields":{"message":"declined"},"target":"shop","filename":"src/p.rs","line_number":42}', 'src/p.rs:42'),
+    ('monolog', ('src/P.php',), '{"message":"declined","context":{"exception":{"class":"TypeError","message":"x","code":0,"file":"/app/src/P.php:42"}},"level":400,"level_name":"ERROR"}', 'src/P.php:42'),
+    ('serilog', ('Shop/P.cs',), '{"@t":"x","@l":"Error","@mt":"declined","@x":"System.NullReferenceException: y\\n   at Shop.P.Total() in /src/Shop/P.cs:line 42"}', 'Shop/P.cs:42'),
+    ('pino err', ('src/a.js',), '{"level":50,"time":1,"msg":"boom","err":{"type":"TypeError","message":"boom","stack":"TypeError: boom\\n    at total (/app/src/a.js:42:3)"}}', 'src/a.js:42'),
+    ('winston', ('src/a.js',), '{"level":"error","message":"boom","stack":"TypeError: boom\\n    at total (/app/src/a.js:42:3)"}', 'src/a.js:42'),
+    ('elixir', ('lib/shop/p.ex',), '{"message":"declined","severity":"error","metadata":{"file":"lib/shop/p.ex","line":42,"mfa":"x"}}', 'lib/shop/p.ex:42'),
+    ('ecs', ('src/main/java/com/acme/P.java',), '{"log.level":"ERROR","message":"declined","log":{"origin":{"file":{"name":"P.java","line":42}}}}', 'src/main/java/com/acme/P.java:42'),
+]  # fmt: skip
+
 
 def tree_of(folder: Path, *files: str) -> Tree:
     return write_tree(folder, dict.fromkeys(files, "line\n" * LINES))
@@ -67,6 +89,16 @@ def test_the_first_own_place_of_a_line_is_found(
     named = named_places(text, layout_of(tree_of(tmp_path, *files)))
 
     assert next((f"{found.file}:{found.line}" for found in named), None) == place
+
+
+@pytest.mark.parametrize(("name", "files", "text", "place"), JSON_LINES, ids=[case[0] for case in JSON_LINES])
+def test_the_place_in_the_fields_of_a_json_logger_is_found(
+    tmp_path: Path, name: str, files: tuple[str, ...], text: str, place: str
+) -> None:
+    tree = tree_of(tmp_path, *files)
+    groups = group_records(build_log_records(log_lines(text, level="info")))
+
+    assert locations_of(locate_groups(groups, tree), tree)[0].position == place
 
 
 def test_only_lines_about_trouble_are_locations(tmp_path: Path) -> None:

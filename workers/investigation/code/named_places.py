@@ -34,10 +34,14 @@ UNTYPED = re.compile(
 )
 # Fields of structured loggers: `"file":"/app/x.go","line":42`, `caller_file_name=X.java caller_line_number=42`.
 FIELDS = re.compile(
-    rf"(?:file(?:_?name)?|caller_file_name|pathname|source_file"
+    rf"(?:file(?:[._]?name|\.path)?|caller_file_name|pathname|source_file"
     rf"|sourcefile)\"?[=:]\s?\"?(?P<path>[\w@./~+$-]{{1,300}}\.{ENDINGS})\"?"
     r".{0,160}?\"?(?:line(?:_?no|_?number)?|caller_line_number|lineNumber)\"?[=:]\s?\"?(?P<line>\d{1,6})",
     re.I,
+)
+# loguru's JSON has the line first: `record.line=42 … record.file.path=/app/x.py`.
+LINE_FIRST = re.compile(
+    rf"\bline=(?P<line>\d{{1,6}})\b.{{0,200}}?\bfile\.path=(?P<path>[\w@./~+$-]{{1,300}}\.{ENDINGS})\b"
 )
 # loguru's default format: `shop.orders:create:31 - order failed`.
 LOGURU = re.compile(
@@ -60,7 +64,7 @@ def named_places(text: str, layout: Layout) -> tuple[Place, ...]:
 def _named(text: str) -> Iterator[Frame]:
     for match in POSITION.finditer(text):
         yield Frame(match["path"], int(match["line"]), None, int(match["column"] or 0))
-    for regex in (UNTYPED, FIELDS):
+    for regex in (UNTYPED, FIELDS, LINE_FIRST):
         yield from (Frame(match["path"], int(match["line"])) for match in regex.finditer(text))
     for match in LOGURU.finditer(text):
         path = match["module"].replace(".", "/")

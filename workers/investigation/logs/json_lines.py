@@ -34,7 +34,7 @@ INNER = ("fields", "log", "data", "jsonpayload", "context", "extra", "attributes
 SHOWN_ELSEWHERE = frozenset(
     (*LEVEL_KEYS, *MESSAGE_KEYS, "time", "timestamp", "ts", "@timestamp", "@t", "t", "pid", "hostname", "v", "version",
      "@version", "level_value", "logger_name", "thread", "thread_name", "stack", "stacktrace", "stack_trace",
-     "exc_info", "exception", "traceback", "@x", "envversion", "lineno", "severity_number", "datetime", "host")
+     "exc_info", "exception", "traceback", "@x", "envversion", "severity_number", "datetime", "host")
 )  # fmt: skip
 """Fields that are not repeated behind the message."""
 PINO_LEVELS = {10: "debug", 20: "debug", 30: "info", 40: "warning", 50: "error", 60: "error"}
@@ -200,5 +200,5 @@ def _leaves(value: Mapping[str, object]) -> Iterator[tuple[str, object]]:
             waiting += [
                 (f"{prefix}{name}", part, depth + 1)
                 for name, part in list(pairs)[:MAX_FIELDS]
-                if str(name).lower() not in SHOWN_ELSEWHERE
+                if str(name).lower() not in SHOWN_ELSEWHERE or (name == "log" and isinstance(part, dict))
             ]

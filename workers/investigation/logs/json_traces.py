@@ -17,6 +17,9 @@ TRACE_TEXT = re.compile(
     r'Traceback \(most recent call|\n\s{0,8}(?:File "|at \S|from \S{1,300}:\d)|\ngoroutine \d|^goroutine \d|\n#\d{1,3} '
     r"|\n\t\S{1,300}\.go:\d|:\d{1,7}:in [`']|\n\s{1,8}\(\w{1,60} [\d.]{1,20}\) \S{1,200}:\d"
 )
+CAUSE = "The above exception was the direct cause of the following exception:"
+HANDLING = "During handling of the above exception, another exception occurred:"
+PHP_FILE = re.compile(r"\.php:\d{1,7}$")
 CLASS_KEYS = ("type", "class", "name", "exc_type", "exception_class", "kind")
 MESSAGE_KEYS = ("message", "exc_value", "msg", "value", "localizedmessage")
 
@@ -81,7 +84,9 @@ def _exception_text(value: object, depth: int) -> str:
         return _framed(head, frames, str(fields.get("file") or ""))
     if head and stack and not _names(stack, head):
         stack = f"{head}\n{stack}"
-    return stack or head
+    # Monolog says where an exception was raised even if it logs no trace.
+    file = str(fields.get("file") or "")
+    return stack or (f"{head} at {file}" if head and PHP_FILE.search(file) else head)
 
 
 def _names(stack: str, head: str) -> bool:
@@ -112,11 +117,14 @@ def _list_text(values: Sequence[object], depth: int) -> str:
     frames = [item for item in values if isinstance(item, dict) and _frame(item)]
     if frames:
         return _framed("", frames, "")
-    parts = [_exception_text(item, depth + 1) for item in values[:MAX_TRACES] if isinstance(item, dict | str)]
-    # structlog lists the last exception of a chain first.
-    return "\n\nDuring handling of the above exception, another exception occurred:\n\n".join(
-        part for part in reversed(parts) if part
-    )
+    chain = [item for item in values[:MAX_TRACES] if isinstance(item, dict | str)]
+    # structlog lists the last exception of a chain first, and says of each whether it caused the one before it.
+    text, link = "", HANDLING
+    for item in reversed(chain):
+        part = _exception_text(item, depth + 1)
+        text = f"{text}\n\n{link}\n\n{part}" if text and part else text or part
+        link = CAUSE if isinstance(item, dict) and item.get("is_cause") else HANDLING
+    return text
 
 
 def _framed(head: str, frames: Sequence[object], file: str) -> str:
