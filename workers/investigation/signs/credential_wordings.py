@@ -33,7 +33,8 @@ CREDENTIALS: tuple[Wording, ...] = (
     ),
     Wording(
         REJECTED,
-        r"AuthenticationError: Authentication required|Client sent AUTH, but no password is set",
+        r"AuthenticationError: Authentication required|Client sent AUTH, but no password is set"
+        r"|HELLO must be called with the client already authenticated",
         "redis",
     ),
     Wording(REJECTED, r"ACCESS[_-]REFUSED", "rabbitmq"),

@@ -102,6 +102,13 @@ COMPILED: tuple[Wording, ...] = (
         MISSING,
         rf"Missing config(?:uration)?(?: (?:key|value|setting))?:? {Q}(?P<subject>\w{{1,60}}:[\w:]{{1,60}})",
     ),
+    # An own check of a key such as `Mail:ApiKey`, which is the variable `Mail__ApiKey`.
+    Wording(MISSING, rf"\(environment variable {Q}(?P<subject>{ANY}){Q}\)"),
+    Wording(
+        MISSING,
+        r"\b(?P<subject>[A-Z]\w{1,40}(?::[A-Z]\w{0,40}){1,3}) (?:is|was|must be) (?:not configured|not set|missing|set|configured|required)\b",
+        exact_case=True,
+    ),
     Wording(MISSING, r"IDX10000: The parameter 'key' cannot be", "JWT_SECRET"),
     # Rust: std::env::VarError, envy, config-rs, dotenvy's `expect` messages.
     Wording(

@@ -54,6 +54,8 @@ CALLS: dict[str, tuple[SignKind, str]] = {
     "ReplyError: WRONGPASS invalid username-password pair or user is disabled.": (REJECTED, "redis"),
     "redis.exceptions.AuthenticationError: Authentication required.": (REJECTED, "redis"),
     "ReplyError: NOAUTH Authentication required.": (REJECTED, "redis"),
+    "redis.exceptions.AuthenticationError: HELLO must be called with the client already authenticated, otherwise the "
+    "HELLO AUTH <user> <pass> option can be used": (REJECTED, "redis"),
     'Error: Handshake terminated by server: 403 (ACCESS-REFUSED) with message "ACCESS_REFUSED - Login was refused"': (
         REJECTED,
         "rabbitmq",

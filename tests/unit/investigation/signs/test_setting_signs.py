@@ -144,6 +144,8 @@ MISSING = {
     '{"exception":"[object] (Illuminate\\\\Encryption\\\\MissingAppKeyException(code: 0)': "APP_KEY",
     'Symfony\\Component\\DependencyInjection\\Exception\\EnvNotFoundException: Environment variable not found: "MAILER_DSN".': "MAILER_DSN",
     "Dotenv\\Exception\\ValidationException: One or more environment variables failed assertions: DB_HOST is missing.": "DB_HOST",
+    "System.InvalidOperationException: Mail key is needed (environment variable Mail__Key)": "Mail__Key",
+    "System.InvalidOperationException: Mail:Key is not configured": "Mail__Key",
     '** (System.EnvError) could not fetch environment variable "POOL_SECRET" because it is not set': "POOL_SECRET",
     "** (RuntimeError) environment variable DATABASE_URL is missing.\nFor example: ecto://USER:PASS@HOST/DATABASE": "DATABASE_URL",
     "ERROR! Config provider Config.Reader failed with:\n** (RuntimeError) environment variable SECRET_KEY_BASE is missing.\n"
