@@ -36,7 +36,7 @@ GOAL = 0.9
 
 
 class Expected(StrEnum):
-    """What the hours that count must hold."""
+    """The finding that the hours that count must hold."""
 
     NO_ALERT = "no alert"
     ALERT = "alert"
@@ -140,7 +140,7 @@ def _input(life: Life, begin: int) -> ServiceInput:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one life gave: whether that is right, the minutes until the finding, and the findings as text."""
+    """The result of one life: whether it is right, the minutes until the finding, and the findings as text."""
 
     is_right: bool
     alerts: int

@@ -238,15 +238,18 @@ class Baseline:
         daily = sorted(value for value in self.daily_highs("cpu_high_minutes", without=("cpu",)) if value > 0)
         # A nightly job may be missing on some days, but not on more than half of them.
         nightly = daily[-1] if len(daily) >= MIN_DAILY_SHARE * days_of(self.ages) else 0.0
-        known = [
+        measured = [
             (value, age)
             for value, age in zip(self.column("cpu_high_minutes"), self.ages, strict=True)
             if value is not None
         ]
-        weekly = [value for value, age in known if abs(age.begin - 7 * DAY_SECONDS) <= SAME_HOUR_SECONDS]
-        earlier = [pair for pair in known if pair[1].begin > self._current_begin("cpu")]
+        # A job may lie in several windows of the week before.
+        weekly = sum(
+            value for value, age in measured if abs(age.begin - 7 * DAY_SECONDS) <= SAME_HOUR_SECONDS
+        )
+        earlier = [pair for pair in measured if pair[1].begin > self._current_begin("cpu")]
         bouts = bout_lengths([value for value, _ in earlier], [age for _, age in earlier], least)
-        return max([typical, nightly, *weekly, quantile(bouts, 0.9)])
+        return max(typical, nightly, weekly, quantile(bouts, 0.9))
 
 
 def _before_current(values: Sequence[float], minutes: float) -> list[float]:

@@ -67,10 +67,10 @@ def detect_cron(window: ServiceWindow) -> list[Finding]:
         return []
     past = due_times(schedule, end - LOOK_BACK, end - SLACK)[-MAX_DUE_TIMES:]
     runs = [_run(window, due, until) for due, until in pairwise([*past, _next_due(schedule, end - SLACK)])]
-    known = [run for run in runs if run.started is not None]
-    if not known:
+    observed = [run for run in runs if run.started is not None]
+    if not observed:
         return []
-    findings = [_overlap(window, known) or _missed(window, known), _slower(window, runs)]
+    findings = [_overlap(window, observed) or _missed(window, observed), _slower(window, runs)]
     return [finding for finding in findings if finding is not None]
 
 
@@ -147,34 +147,34 @@ def _runs_at(window: ServiceWindow, due: datetime) -> bool:
 # ---- findings --------------------------------------------------------------------------------
 
 
-def _missed(window: ServiceWindow, known: Sequence[Run]) -> Finding | None:
+def _missed(window: ServiceWindow, observed: Sequence[Run]) -> Finding | None:
     missed: list[Run] = []
-    for run in reversed(known):
+    for run in reversed(observed):
         if run.started or run.still_running:
             break
         missed.insert(0, run)
     if not missed:
         return None
     is_short = missed[-1].until - missed[-1].due < SHORT_INTERVAL
-    has_worked = any(run.started for run in known)
+    has_worked = any(run.started for run in observed)
     if len(missed) < (2 if is_short or not has_worked else 1):
         return None
-    total = sum(not run.started and not run.still_running for run in known)
+    total = sum(not run.started and not run.still_running for run in observed)
     # A run of some seconds may leave neither a sample nor a line.
     severity = Severity.WARNING if has_worked else Severity.NOTICE
     return window.make_finding(
         "cron_missed", severity, missed[0].due, confidence=0.8,
-        numbers={"missed": float(total), "expected": float(len(known))},
+        numbers={"missed": float(total), "expected": float(len(observed))},
         labels={"schedule": window.service.cron or ""},
     )  # fmt: skip
 
 
-def _overlap(window: ServiceWindow, known: Sequence[Run]) -> Finding | None:
+def _overlap(window: ServiceWindow, observed: Sequence[Run]) -> Finding | None:
     """The last due run was skipped, because the previous one still ran."""
-    last = known[-1]
+    last = observed[-1]
     if not last.still_running:
         return None
-    skipped = [run for run in known if run.still_running]
+    skipped = [run for run in observed if run.still_running]
     interval = last.until - last.due
     begins = [at for at in _starts(window) if at < last.due]
     begin = begins[-1] if begins else last.due - interval
@@ -198,10 +198,10 @@ def _slower(window: ServiceWindow, runs: Sequence[Run]) -> Finding | None:
     spans = [*_spans(window), current]
     started = [run for run in runs if run.started]
     lengths = [(run, _length(spans, run)) for run in started]
-    known = [(run, minutes) for run, minutes in lengths if minutes is not None and minutes > 0]
-    if len(known) <= MIN_WINDOWS or known[-1][0] is not runs[-1]:
+    measured = [(run, minutes) for run, minutes in lengths if minutes is not None and minutes > 0]
+    if len(measured) <= MIN_WINDOWS or measured[-1][0] is not runs[-1]:
         return None
-    (last, length), usual = known[-1], quantile([minutes for _, minutes in known[:-1]], 0.5)
+    (last, length), usual = measured[-1], quantile([minutes for _, minutes in measured[:-1]], 0.5)
     if length < max(SLOWER_FACTOR * usual, usual + SLOWER_MINUTES):
         return None
     is_long = length >= LONG_SHARE * (last.until - last.due).total_seconds() / 60

@@ -181,8 +181,8 @@ def _missing(window: ServiceWindow) -> Finding | None:
     if not is_removed or service.cron or window.survey.gaps_for(service.name):
         return None
     failing = window.baseline.failing("missing")
-    known = [summary for flag, summary in zip(failing, window.baseline.windows, strict=True) if not flag]
-    recent = known[-RECENT_WINDOWS:]
+    healthy = [summary for flag, summary in zip(failing, window.baseline.windows, strict=True) if not flag]
+    recent = healthy[-RECENT_WINDOWS:]
     if not any((summary.cpu_mean or 0.0) > 0 or (summary.requests or 0) > 0 for summary in recent):
         return None
     return window.make_finding("missing", Severity.WARNING, window.survey.window.end, confidence=0.7)

@@ -122,8 +122,8 @@ def _rates_before(window: ServiceWindow) -> list[float]:
     beside = [any(lost[max(0, i - 1) : i + 2]) for i in range(len(lost))]
     column = window.baseline.column("requests_per_second")
     rates = [rate for is_beside, rate in zip(beside, column, strict=True) if not is_beside]
-    known = [rate for rate in rates if rate is not None]
-    return known if len(known) == len(rates) >= MIN_WINDOWS else []
+    measured = [rate for rate in rates if rate is not None]
+    return measured if len(measured) == len(rates) >= MIN_WINDOWS else []
 
 
 def _lost_onset(window: ServiceWindow, minutes: Sequence[TrafficMinute], step: float) -> Finding | None:
