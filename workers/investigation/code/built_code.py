@@ -97,12 +97,12 @@ def definition_line(lines: Sequence[str], function: str | None, near: int) -> in
         rf"{KEYWORDS}{name}\b|^\s*(?:[\w<>\[\],?]+\s+){{0,6}}\*?{name}\s*\([^;]*\)?[^;]*\{{\s*$"
         rf"|^\s*(?:[\w.]{{1,60}}\.)?{name}\s*[:=]\s*(?:async\b|function\b|\()"
     )
-    found = [
+    numbers = [
         number
         for number, text in enumerate(lines, start=1)
         if function in text and definition.search(text[:400])
     ]
-    return min(found, key=lambda number: (abs(number - near), number), default=0)
+    return min(numbers, key=lambda number: (abs(number - near), number), default=0)
 
 
 def _defined_anywhere(function: str | None, layout: Layout) -> Place | None:

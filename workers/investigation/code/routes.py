@@ -176,11 +176,11 @@ def _defined(route: Registration, request: RequestPattern, tree: Tree) -> _Handl
     file = route.file if line else _file_of(owner[-1] if owner else name, name, route.file, tree)
     if file is None:
         return _Handler(route.file, route.line, name)
-    found = definition_line(tree.lines(file), name, 0)
-    if not found:
+    defined = definition_line(tree.lines(file), name, 0)
+    if not defined:
         return _Handler(route.file, route.line, name)
-    method = _method_of_class(tree.lines(file), found, request.method.lower())
-    return _Handler(file, method or found, f"{name}.{request.method.lower()}" if method else name)
+    method = _method_of_class(tree.lines(file), defined, request.method.lower())
+    return _Handler(file, method or defined, f"{name}.{request.method.lower()}" if method else name)
 
 
 def _file_of(owner: str, name: str, near: str, tree: Tree) -> str | None:
