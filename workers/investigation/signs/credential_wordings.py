@@ -29,7 +29,10 @@ CREDENTIALS: tuple[Wording, ...] = (
         "mongodb",
     ),
     Wording(
-        REJECTED, r"\bWRONGPASS\b|\bNOAUTH\b|ERR invalid password|ERR AUTH <password> called without", "redis"
+        REJECTED,
+        r"\bWRONGPASS\b|\bNOAUTH\b|ERR invalid password|ERR AUTH <password> called without"
+        r"|HELLO must be called with the client already authenticated",
+        "redis",
     ),
     Wording(
         REJECTED,

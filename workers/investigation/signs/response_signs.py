@@ -59,7 +59,7 @@ MAX_LINE_CHARS = 1_000  # of a line that are searched for words beside a status
 OWN_ANSWER = re.compile(r"\b(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) /|\"path\": ?\"/")
 """A request to the service itself, by its path."""
 # The service's own answer in a record of pino-http and Fastify, beside the error that it answers with.
-OWN_REPLY = re.compile(r"\"res\":\s?\{[^{}]{0,300}\}?")
+OWN_REPLY = re.compile(r"\"res\":\s?\{[^{}]{0,300}\}?|\bres\.statusCode=\d{3}\b")
 # Positions that hold the host that answered.
 ANSWERED_BY = (
     rf"\b(?:for url|from|to|of|by|at|GET|POST|PUT|PATCH|DELETE|calling|request)[: (\[]{{1,3}}['\"`<]{{0,2}}{URL}",

@@ -92,6 +92,12 @@ COMPILED: tuple[Wording, ...] = (
         MISSING,
         rf"[Cc]onfiguration (?:value|key|setting) (?:for )?{Q}(?P<subject>[\w:.]{{2,80}}){Q} (?:is missing|not found|is required|was not found)",
     ),
+    # A service's own check of a key of .NET's configuration, which sections part with colons: `Mail:ApiKey is not set`.
+    Wording(
+        MISSING,
+        r"(?<![\w.:])(?P<subject>[A-Z]\w{1,40}(?::\w{2,40}){1,4}) (?:is|was) (?:not configured|missing|not set|empty|required)",
+        exact_case=True,
+    ),
     Wording(MISSING, r"Section '(?P<subject>[\w:.]{2,80})' not found in configuration"),
     Wording(
         MISSING,
