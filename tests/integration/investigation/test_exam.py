@@ -12,7 +12,7 @@ import pytest
 
 from tests.exam.incidents import DATA, Answer, Exercise, load_exercise, load_exercises
 from tests.exam.marks import Mark, missed_goals, total
-from tests.exam.products import Reply, grep, product_behind, thresholds
+from tests.exam.products import Reply, grep, product_behind, this_product, thresholds
 from tests.exam.variants import VARIANTS, Variant, dressed
 from workers.cli.diagnosis_format import parse_case
 from workers.models import Category
@@ -64,6 +64,12 @@ def test_the_exam_has_all_categories_many_languages_and_many_recordings() -> Non
     assert len({exercise.answer.language for exercise in exercises}) >= 6
     assert sum(bool(exercise.answer.recorded) for exercise in exercises) >= 24
     assert size <= MAX_EXAM_BYTES
+
+
+def test_the_diagnosis_meets_the_goals_of_the_exam() -> None:
+    marks = [Mark(exercise, this_product(exercise)) for exercise in load_exercises()]
+
+    assert missed_goals(total(marks)) == []
 
 
 ANSWER = Answer(

@@ -1,0 +1,5 @@
+SENDER = "hello@shop.example"
+
+
+def footer() -> str:
+    return f"-- {SENDER}"

@@ -1,0 +1,7 @@
+from pydantic import BaseModel
+
+
+class Delivery(BaseModel):
+    id: int
+    carrier: str
+    parcel_locker: str

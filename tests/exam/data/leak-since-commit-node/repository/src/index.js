@@ -1,0 +1,3 @@
+const { broadcast, join } = require('./room');
+
+module.exports = { broadcast, join };

@@ -1,0 +1,5 @@
+function render(comment) {
+  return comment.author.name + ': ' + comment.text;
+}
+
+module.exports = { render };

@@ -1,0 +1,8 @@
+export interface Article {
+  slug: string;
+  title: string;
+}
+
+export async function load(): Promise<Article[]> {
+  return [{ slug: 'first', title: 'First' }];
+}

@@ -1,0 +1,5 @@
+<?php
+
+require __DIR__ . '/../src/Export.php';
+
+echo strlen(Export::rows(900000));

@@ -1,0 +1,6 @@
+mod config;
+
+fn main() {
+    let config = config::load();
+    println!("relaying to {}", config.target);
+}

@@ -1,0 +1,5 @@
+module Average
+  def self.of(values)
+    values.sum / values.size
+  end
+end

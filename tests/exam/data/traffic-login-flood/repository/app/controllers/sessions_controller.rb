@@ -1,0 +1,5 @@
+class SessionsController < ActionController::API
+  def create
+    head :unauthorized
+  end
+end
