@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workers.investigation.diagnosis import peers
 from workers.investigation.diagnosis.concluding import cause_conclusion
 from workers.investigation.diagnosis.conclusion import Conclusion
 from workers.investigation.diagnosis.context import DiagnosisContext
@@ -44,6 +45,7 @@ def conclude_call(
         subject=subject,
         names=tuple(name for name in names if name),
         numbers={"port": float(port_of(cause.subject))} if port_of(cause.subject) else {},
+        setting=peers.address_variable(context, cause),
     )
 
 

@@ -47,13 +47,18 @@ def _sibling_unknown(conclusion: Conclusion) -> Texts:
     hint = f". Its project has a service {similar}" if similar else ""
     return Texts(
         f"{service} fails because there is no service {sibling} in its private network: {quote_text(conclusion)}{hint}",
-        f"Correct the variable of {service} that names {sibling} (in Railway: {service}, Variables) to the private "
+        f"Correct {_variable(conclusion)} (in Railway: {service}, Variables) to the private "
         f"domain of {right}, best as a reference, and deploy again",
         (
             f"check whether a service {sibling} exists, and its private domain (Settings, Networking)",
             f"check whether {sibling} was renamed or removed before the onset",
         ),
     )
+
+
+def _variable(conclusion: Conclusion) -> str:
+    service, use = conclusion.service, conclusion.setting
+    return f"{use.name} of {service}" if use else f"the variable of {service} that names {conclusion.subject}"
 
 
 def _sibling_not_named(conclusion: Conclusion) -> Texts:
@@ -175,7 +180,7 @@ def _host_unknown(conclusion: Conclusion) -> Texts:
     service, host = conclusion.service, conclusion.subject
     return Texts(
         f"{service} calls {host}, a name that does not exist: {quote_text(conclusion)}",
-        f"Correct the variable of {service} that names {host} (in Railway: {service}, Variables), and deploy again",
+        f"Correct {_variable(conclusion)} (in Railway: {service}, Variables), and deploy again",
         (f"look up {host} in the public name service", f"check which variable or file names {host}"),
     )
 

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from workers.investigation.diagnosis.context import DiagnosisContext
 from workers.investigation.diagnosis.error_causes import Cause, port_of
 from workers.investigation.signs.host_names import host_of
-from workers.models import Flow, Sibling
+from workers.models import Flow, SettingUse, Sibling
 
 PRIVATE_DOMAIN = ".railway.internal"
 PUBLIC_PROXY = (".proxy.rlwy.net", ".up.railway.app")
@@ -28,6 +28,9 @@ DATASTORES: dict[int, tuple[str, ...]] = {
 """Default ports of datastores, with parts of the names that their services and variables usually have."""
 DRIVERS = ("psycopg", "psycopg2", "asyncpg", "sqlalchemy", "prisma", "npgsql", "psql", "django")
 """First parts of the names of exceptions that clients of relational databases raise."""
+ADDRESS_WORDS = ("URL", "URI", "HOST", "DSN", "ADDR", "SERVER", "ENDPOINT", "BROKER")
+"""Parts of the names of variables that hold an address."""
+LEAST_WORD_CHARS = 3  # shorter parts of a name, such as `pg`, stand in too many others
 SIMILARITY = 0.7  # of two names from which one is proposed as the other's correction; difflib's ratio
 DENIED = "NXDOMAIN"
 ANSWERED = "NOERROR"
@@ -127,6 +130,22 @@ def called_sibling(context: DiagnosisContext, cause: Cause) -> Sibling | None:
     if sibling is not None or not is_private_address(host_of(cause.subject)):
         return sibling
     return sibling_at_port(context, port_of(cause.subject))
+
+
+def address_variable(context: DiagnosisContext, cause: Cause) -> SettingUse | None:
+    """The variable that holds the address of a call: by the host's name, its port, else the only one of the file."""
+    addresses = [
+        use
+        for use in context.evidence.settings
+        if any(part in ADDRESS_WORDS for part in use.name.upper().split("_"))
+    ]
+    name = _plain(host_of(cause.subject).removesuffix(PRIVATE_DOMAIN)).split("-")
+    for words in (name, DATASTORES.get(port_of(cause.subject), ())):
+        parts = [word.upper() for word in words if len(word) >= LEAST_WORD_CHARS]
+        if fitting := [use for use in addresses if any(part in use.name.upper() for part in parts)]:
+            return fitting[0]
+    nearby = [use for use in addresses if use.file in cause.files]
+    return nearby[0] if len(nearby) == 1 else None
 
 
 # ---- what the network reports ----

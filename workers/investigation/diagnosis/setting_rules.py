@@ -27,7 +27,6 @@ PHP_GROWTH = 4  # PHP's limit is one for each request, and several requests shar
 MB_PER_GB = 1024  # Railway states limits in GB, runtimes their ceilings in MB
 DATABASE_CONNECTIONS = 100  # `max_connections` of PostgreSQL, as it is delivered
 SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASS", "PWD", "DSN", "CREDENTIALS")
-ADDRESS_WORDS = ("URL", "URI", "HOST", "DSN", "ADDR", "SERVER", "ENDPOINT", "BROKER")
 
 
 def setting(context: DiagnosisContext, cause: Cause) -> Conclusion:
@@ -75,22 +74,9 @@ def wrong_address(context: DiagnosisContext, cause: Cause) -> Conclusion:
         Category.CONFIGURATION,
         0.75,
         subject=cause.subject,
-        names=_address_variable(context, cause),
+        setting=peers.address_variable(context, cause),
         numbers={"port": float(port_of(cause.subject))},
     )
-
-
-def _address_variable(context: DiagnosisContext, cause: Cause) -> tuple[str, ...]:
-    """The variable that holds the address: by the port's datastore, else the only address that the file reads."""
-    words = tuple(word.upper() for word in peers.DATASTORES.get(port_of(cause.subject), ()) if len(word) > 2)
-    addresses = [
-        use
-        for use in context.evidence.settings
-        if any(part in ADDRESS_WORDS for part in use.name.upper().split("_"))
-    ]
-    fitting = [use.name for use in addresses if any(word in use.name.upper() for word in words)]
-    nearby = [use.name for use in addresses if use.file in cause.files]
-    return tuple((fitting or (nearby if len(nearby) == 1 else []))[:1])
 
 
 def credentials(context: DiagnosisContext, cause: Cause) -> Conclusion:

@@ -70,8 +70,8 @@ def _variable_checks(names: str) -> tuple[str, ...]:
 
 
 def _address_wrong(conclusion: Conclusion) -> Texts:
-    service, address = conclusion.service, conclusion.subject
-    variable = next(iter(conclusion.names), "")
+    service, address, use = conclusion.service, conclusion.subject, conclusion.setting
+    variable = use.name if use else ""
     target = variable or f"the variable that holds {address or 'the address'}"
     return Texts(
         f"{service} calls {address or 'an address of its own container'}, where nothing listens inside its "
