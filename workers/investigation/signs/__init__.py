@@ -10,7 +10,7 @@ from workers.investigation.signs.connection_signs import connection_signs
 from workers.investigation.signs.input_wordings import input_signs
 from workers.investigation.signs.module_wordings import COMMANDS, LIBRARIES, MODULES, PROGRAMS
 from workers.investigation.signs.platform_wordings import ACCOMPANYING, PLATFORM
-from workers.investigation.signs.pool_wordings import POOLS
+from workers.investigation.signs.pool_wordings import pool_signs
 from workers.investigation.signs.programming_signs import programming_signs
 from workers.investigation.signs.record_text import RecordText, split_record
 from workers.investigation.signs.response_signs import credential_signs, response_signs
@@ -40,9 +40,10 @@ def _all_signs(record: RecordText) -> Iterator[Sign]:
     if not record.message.strip():
         yield Sign(kind=SignKind.ACCOMPANIES)  # frames alone belong to the error of another record
     yield from setting_signs(record)
-    for table in (MODULES, LIBRARIES, PROGRAMS, COMMANDS, POOLS):
+    for table in (MODULES, LIBRARIES, PROGRAMS, COMMANDS):
         yield from read_table(table, record.message, record.lowered)
     for reader in (
+        pool_signs,
         ceiling_signs,
         credential_signs,
         connection_signs,

@@ -17,7 +17,7 @@ from workers.investigation.signs.host_names import (
     clean_host,
     endpoint,
     is_link,
-    is_outside,
+    is_local,
 )
 from workers.investigation.signs.wordings import matches, may_match
 
@@ -83,6 +83,15 @@ TARGETS: tuple[Target, ...] = (
 )
 
 
+CODE_HOSTS = (
+    URL,
+    rf"\b(?:host|hostname|server|endpoint|brokers?|bootstrap_servers)[\"']?\s?[=:]\s?\[?[\"']?{HOST}[\"':;,]",
+    rf"[(\[ ][\"'](?P<host>{NAME}\.[A-Za-z]{{2,24}})[\"'], ?\d{{2,5}}\b",
+    rf"[\"'](?P<host>{NAME}\.[A-Za-z]{{2,24}}):\d{{2,5}}[\"']",
+)
+"""How code names a host that it calls."""
+
+
 def calls_in(text: str, lowered: str) -> list[Call]:
     """The calls that the text names; positions of clients come first."""
     calls: list[Call] = []
@@ -94,9 +103,19 @@ def calls_in(text: str, lowered: str) -> list[Call]:
 
 
 def hosts_in_code(code: str) -> list[str]:
-    """The public hosts whose URLs stand in quoted code, in its order, each once."""
-    hosts = [clean_host(match["host"]) for match in matches(URL, code, exact_case=True)]
-    return list(dict.fromkeys(host for host in hosts if host and is_outside(host)))
+    """The hosts that quoted code calls, in its order, each once: of URLs, of `host=` and of pairs of host and port."""
+    lowered = code.lower()
+    hosts = [
+        clean_host(match["host"])
+        for pattern in CODE_HOSTS
+        if may_match(pattern, lowered)
+        for match in matches(pattern, code, exact_case=True)
+    ]
+    return list(dict.fromkeys(host for host in hosts if _is_callable(host)))
+
+
+def _is_callable(host: str) -> bool:
+    return bool(host) and host not in PLACEHOLDERS and not is_local(host) and ("." in host or ":" in host)
 
 
 def name_in_code(address: str, code: str) -> str:

@@ -32,6 +32,8 @@ PROVIDER_CLIENTS = (
     ("stripe.error.apiconnectionerror", "api.stripe.com"),
     ("stripeconnectionerror", "api.stripe.com"),
 )
+# PHP's traces hold the arguments of calls: `#0 /app/src/Db.php(9): PDO->__construct('mysql:host=…')`.
+ARGUMENTS = re.compile(r"^#\d{1,3} [^\n]{1,400}", re.M)
 # A bare time-out of asyncio; a client in its trace tells it from the service's own time limits.
 BARE_TIMEOUT = re.compile(r"^(?:[\w.]{1,60}\.)?TimeoutError(?::\s*)?$", re.M)
 CLIENT_FRAME = re.compile(
@@ -102,11 +104,11 @@ def _called(own: str, match: re.Match[str], calls: list[Call]) -> str:
 
 
 def _only_host(record: RecordText) -> str:
-    """The host of the provider whose client failed, or the one public host in the quoted code; else empty."""
+    """The host of the provider whose client failed, or the one host in the quoted code; else empty."""
     for client, host in PROVIDER_CLIENTS:
         if client in record.lowered:
             return host
-    hosts = hosts_in_code(record.code) if "://" in record.code else []
+    hosts = hosts_in_code(record.code) or hosts_in_code("\n".join(ARGUMENTS.findall(record.whole)))
     return hosts[0] if len(hosts) == 1 else ""
 
 

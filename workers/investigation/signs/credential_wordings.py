@@ -36,7 +36,7 @@ CREDENTIALS: tuple[Wording, ...] = (
     ),
     Wording(
         REJECTED,
-        r"AuthenticationError: Authentication required|Client sent AUTH, but no password is set"
+        r"AuthenticationError: Authentication required|invalid username-password pair|Client sent AUTH, but no password is set"
         r"|HELLO must be called with the client already authenticated",
         "redis",
     ),

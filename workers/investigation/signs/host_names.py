@@ -28,7 +28,7 @@ DOCUMENTATION = re.compile(
     r"|rubyonrails\.org|spring\.io|nestjs\.com|fastify\.(?:io|dev)|vuejs\.org|svelte\.dev|authjs\.dev|next-auth\.js\.org|gnu\.org"
     r"|apache\.org|bit\.ly|curl\.se|curl\.haxx\.se|goo\.gle|goo\.gl|git\.io|rust-lang\.org|docs\.rs|hexdocs\.pm|php\.net|symfony\.com|gunicorn\.org"
     r"|typeorm\.io|sequelize\.org|knexjs\.org|socket\.io|palletsprojects\.com|slf4j\.org|dotnet\.microsoft\.com|nuget\.org"
-    r"|errorprone\.info|quarkus\.io|micronaut\.io|vercel\.com|fb\.me|invalid|test)$"
+    r"|haxx\.se|curl\.se|errorprone\.info|quarkus\.io|micronaut\.io|vercel\.com|fb\.me|invalid|test)$"
     r"|^(?:www\.)?github\.com$|^raw\.githubusercontent\.com$|^(?:docs?|developers?|learn|support|help|errors?|wiki|manual|kb)\.|^fonts\.|^cdn"
 )
 # File names and names of classes that have the form of a host: `app.py` is a domain of Paraguay.

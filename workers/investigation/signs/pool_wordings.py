@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from workers.investigation.signs.wordings import Wording
-from workers.models import SignKind
+import re
+from collections.abc import Iterator
+
+from workers.investigation.signs.record_text import RecordText
+from workers.investigation.signs.wordings import Wording, read_table, sign
+from workers.models import Sign, SignKind
 
 POOL = SignKind.POOL_EXHAUSTED
 
@@ -20,7 +24,7 @@ POOLS: tuple[Wording, ...] = (
     Wording(POOL, r"Timeout acquiring a connection\. The pool is probably full", "pool.max"),
     Wording(POOL, r"ConnectionAcquireTimeoutError", "pool.max"),
     Wording(POOL, r"ResourceRequest timed out", "pool.max"),
-    Wording(POOL, r"Queue limit reached|No connections available", "connectionLimit"),
+    Wording(POOL, r"Queue limit reached|No connections available", "connectionLimit", exact_case=True),
     Wording(POOL, r"Timed out while checking out a connection from connection pool", "maxPoolSize"),
     Wording(POOL, r"WaitQueueTimeoutError|WaitQueueTimeout", "maxPoolSize"),
     # SQLAlchemy; the sizes are pool_size and max_overflow.
@@ -100,4 +104,30 @@ POOLS: tuple[Wording, ...] = (
         r"no more connections allowed \(max_client_conn\)|[Mm]ax client connections reached|query_wait_timeout|MaxClientsInSessionMode",
         "pool_size of PgBouncer",
     ),
+    # Whatever words a client has for it: a pool of connections that is full, exhausted, or waited for too long.
+    Wording(
+        POOL,
+        r"\b(?:[Cc]onnection|[Cc]lient|[Ss]ession|[Dd]ata ?[Ss]ource|[Dd]atabase|DB|[Rr]edis|SQL|[Hh]ttp|HTTP|\w{1,30}(?:Cp|CP))[ -]?[Pp]ool\w{0,10}\b[^\n]{0,60}?"
+        r"\b(?:exhausted|is full|(?:max(?:imum)?|limit|size)(?: size)? (?:was |has been |is )?(?:reached|exceeded)|timed? ?out|no (?:free|available|idle)"
+        r"|has no|ran out|overflow|too many|depleted|drained|at capacity)",
+    ),
+    Wording(
+        POOL,
+        r"\b(?:exhausted|ran out of|no (?:free|available|idle|more)|all|too many|waiting for (?:a|an)(?: free| idle| available)?|acquir(?:e|ing) (?:a )?)"
+        r" ?(?:\w{1,20} ){0,2}connections?\b[^\n]{0,60}\bpool\b(?! (?:started|created|initiali[sz]ed|with))",
+    ),
+    Wording(
+        POOL,
+        r"\b(?:\w{0,40}Pool(?:Exhausted|Timeout|TimedOut|Full|Limit|Acquire)\w{0,20}|\w{0,30}AcquireTimeout\w{0,20})\b",
+    ),
 )
+# Libraries that are pools and nothing else: a time-out that they raise themselves is one of waiting for their resource.
+POOL_FRAME = re.compile(r"^ {4}at [^\n]{0,200}/node_modules/(?:tarn|generic-pool)/", re.M)
+
+
+def pool_signs(record: RecordText) -> Iterator[Sign]:
+    """Signs of exhausted pools, by the words of the record or the library whose frames its trace begins with."""
+    yield from read_table(POOLS, record.message, record.lowered)
+    frame = POOL_FRAME.search(record.whole) if "timeout" in record.lowered else None
+    if frame and "\n    at " not in record.whole[: frame.start()]:
+        yield sign(POOL, "pool.max")

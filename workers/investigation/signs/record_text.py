@@ -21,6 +21,14 @@ MAY_BE_FRAME = re.compile(r"[\s|>│+-]{1,40}\S|at |#\d|goroutine |created by |\
 """A cheap look at a line before the syntax of frames is tried."""
 
 
+# Text of users and of other data that a message quotes: a sentence in it states nothing about the service.
+QUOTED_DATA = re.compile(
+    r"(?P<before>\bKeyError: |invalid literal for \w{1,10}\(\)[^:\n]{0,20}: |could not convert string to float: "
+    r"|\b(?:title|query|comment|feedback|review|description|prompt|question|bio|search(?:ed)?(?: for)?|subject|User feedback)[\"']?[:=]? ?)"
+    r"(?:'(?!Config )[^'\n]{0,400}? [^'\n]{0,400}'|\"(?!Config )[^\"\n]{0,400}? [^\"\n]{0,400}\")"
+)
+
+
 @dataclass(frozen=True)
 class RecordText:
     """A log record in parts."""
@@ -38,7 +46,7 @@ def split_record(text: str, code: Sequence[str] = ()) -> RecordText:
     """The parts of a record as it was logged."""
     whole = _plain(text if len(text) <= MAX_CHARS else f"{text[: MAX_CHARS // 2]}\n{text[-MAX_CHARS // 2 :]}")
     messages, sources = _split_lines(whole.split("\n"))
-    message = "\n".join(messages)
+    message = QUOTED_DATA.sub(r"\g<before>''", "\n".join(messages))
     return RecordText(message, message.lower(), "\n".join((*sources, *code)), whole)
 
 

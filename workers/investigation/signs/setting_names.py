@@ -16,6 +16,8 @@ ACCESS = (
 )
 # `const {DATABASE_URL, PORT} = process.env`
 DESTRUCTURED = r"\{\s?(?P<names>[\w,\s:='\"]{2,400})\}\s?=\s?process\.env\b"
+# .NET reads `ConnectionStrings:Orders` from the variable ConnectionStrings__Orders.
+CONNECTION_STRING = r"GetConnectionString\(\"(?P<subject>\w{1,60})\"\)"
 # Names that only settings have.
 SETTING_SHAPE = re.compile(
     r"(?:^|_)(?:URL|URI|DSN|KEY|KEYS|TOKEN|SECRET|PASSWORD|PASSWD|PASS|HOST|HOSTNAME|PORT|BUCKET|REGION|CREDENTIALS|ENDPOINT"
@@ -35,6 +37,7 @@ OTHER_WORDS = {
     "TELEGRAM_TOKEN": ("BOT",),
     "NEXTAUTH_SECRET": ("AUTH_SECRET",),
     "AWS_ACCESS_KEY_ID": ("S3_ACCESS", "AWS"),
+    "ConnectionStrings__DefaultConnection": ("ConnectionStrings__",),
 }
 SORTS = (
     frozenset({"KEY", "TOKEN", "SECRET", "PASSWORD", "PASS", "CREDENTIALS", "SID", "ID"}),
@@ -49,6 +52,8 @@ def variables_read(code: str) -> list[str]:
     if "env" not in lowered and "config" not in lowered and "settings" not in lowered:
         return []
     names = [match["subject"] for match in compiled(ACCESS, True).finditer(code)]
+    if "connectionstring" in lowered:
+        names += [f"ConnectionStrings__{match['subject']}" for match in matches(CONNECTION_STRING, code)]
     for match in matches(DESTRUCTURED, code, exact_case=True) if may_match(DESTRUCTURED, lowered) else ():
         names += re.findall(UPPER, match["names"])
     return list(dict.fromkeys(names))
@@ -77,7 +82,12 @@ def likely_name(usual: str, read: list[str]) -> str:
         return usual
     own_words = [word for word in usual.split("_") if word and not any(word in sort for sort in SORTS)]
     words = (*OTHER_WORDS.get(usual, ()), *own_words)
-    return next((name for word in words for name in read if word in name), "")
+    named = next((name for word in words for name in read if word in name), "")
+    if named or own_words:
+        return named
+    # `SECRET_KEY` has no word of its own: the only variable that begins like it is meant.
+    alike = [name for name in dict.fromkeys(read) if usual.partition("_")[0] in name.split("_")]
+    return alike[0] if len(alike) == 1 else ""
 
 
 def environment_name(name: str) -> str:
@@ -86,6 +96,11 @@ def environment_name(name: str) -> str:
         return name.replace("connection string", "url").replace(" ", "_").upper()
     if ":" in name:
         return name.replace(":", "__")
-    if re.fullmatch(r"[a-z][a-z0-9]*(?:[._-][a-z0-9]+)+", name):
-        return name.replace("-", "").replace(".", "_").upper()
+    if re.fullmatch(r"[a-z][A-Za-z0-9]*(?:[._-][A-Za-z0-9\[\]]+)+", name):
+        return re.sub(r"[.\[\]]+", "_", name.replace("-", "")).strip("_").upper()
     return name
+
+
+def underscored(name: str) -> str:
+    """The name in capitals with underscores between its words: `webhook-secret` and `WebhookSecret` are WEBHOOK_SECRET."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)).strip("_").upper()

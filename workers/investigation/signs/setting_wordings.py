@@ -118,6 +118,12 @@ GENERIC: tuple[Wording, ...] = (
         rf"^(?:\w{{0,30}}Error: )?(?:Please )?[Ss]et (?P<subject>{VARIABLE}) (?:before|and (?:restart|redeploy|try))",
         exact_case=True,
     ),
+    # `Either an env variable `SLACK_BOT_TOKEN` or `token` argument in the constructor is required.`
+    Wording(
+        MISSING,
+        rf"(?i:{ENV_WORDS}):? {Q}(?P<subject>{UPPER}){Q}[^\n.]{{0,80}} (?i:(?:is|are) (?:required|missing|needed)|must be (?:set|given|provided|passed))",
+        exact_case=True,
+    ),
     # The official images of PostgreSQL and MySQL.
     Wording(MISSING, rf"must specify (?P<subject>{VARIABLE}) to a non-empty value", exact_case=True),
     Wording(

@@ -45,7 +45,6 @@ COMPILED: tuple[Wording, ...] = (
     Wording(MISSING, rf"required environment variable \"(?P<subject>{ANY})\" is not set"),
     Wording(MISSING, rf"environment variable \"(?P<subject>{ANY})\" should not be empty"),
     Wording(MISSING, rf"missing required value: (?P<subject>{ANY})"),
-    Wording(MISSING, rf"field \"(?P<subject>{ANY})\" is required but the value is not provided"),
     Wording(INVALID, rf"envconfig\.Process: assigning (?P<subject>{ANY}) to "),
     # go-playground/validator on the struct of the settings.
     Wording(
@@ -69,7 +68,6 @@ COMPILED: tuple[Wording, ...] = (
     Wording(
         MISSING, rf"Error resolving property value \[\$\{{(?P<subject>{ANY})\}}\]\. Property doesn't exist"
     ),
-    Wording(MISSING, rf"SRCFG00014: The config property (?P<subject>{ANY}) is required"),
     Wording(MISSING, rf"SRCFG00011: Could not expand value (?P<subject>{ANY}) in property"),
     # .NET: options validation, connection strings, Azure and IdentityModel.
     Wording(
@@ -126,6 +124,6 @@ COMPILED: tuple[Wording, ...] = (
         MISSING, r"`Err` value: NotPresent|^Error: environment variable not found$|: EnvVar\(NotPresent\)"
     ),
     Wording(MISSING, rf"missing value for field (?P<subject>{ANY})"),
-    Wording(MISSING, rf"missing (?:configuration )?field [`\"](?P<subject>{ANY})[`\"]"),
+    Wording(MISSING, rf"missing (?:configuration )?field [`\"](?P<subject>{ANY})[`\"](?! for key)"),
     Wording(INVALID, r"RelativeUrlWithoutBase|EmptyHost", "DATABASE_URL"),
 )

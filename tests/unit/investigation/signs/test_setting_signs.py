@@ -119,7 +119,7 @@ MISSING = {
     'panic: env: required environment variable "DATABASE_URL" is not set': "DATABASE_URL",
     'env: environment variable "JWT_SECRET" should not be empty': "JWT_SECRET",
     "2026/11/20 11:48:02 JWTSecret: missing required value: JWT_SECRET": "JWT_SECRET",
-    'config error: field "DatabaseURL" is required but the value is not provided': "DatabaseURL",
+    'config error: field "DatabaseURL" is required but the value is not provided': "DATABASE_URL",
     "2026/11/20 11:48:02 DATABASE_URL environment variable not set\nexit status 1": "DATABASE_URL",
     "panic: missing required environment variable DATABASE_URL": "DATABASE_URL",
     '{"level":"fatal","msg":"environment variable STRIPE_KEY is required"}': "STRIPE_KEY",

@@ -1,0 +1,83 @@
+"""Complaints about settings are read by their form: names and words of absence, lists below headings, code beside."""
+
+from __future__ import annotations
+
+import pytest
+
+from workers.investigation.signs import read_signs
+from workers.models import SignKind
+
+BY_FORM = {
+    "Error: Errors found while parsing environment:\n  [LLM_KEY]:\n    This field is required.\n    (received undefined)": "LLM_KEY",
+    "The following environment variables are required but not set\n  - QUEUE_URL\n  - HMAC_KEY": "QUEUE_URL",
+    'ValiError: Invalid key: Expected "SESSION_SECRET" but received undefined': "SESSION_SECRET",
+    "StructError: At path: BOT_TOKEN -- Expected a string, but received: undefined": "BOT_TOKEN",
+    "ValidationError: SMTP_PORT is a required field": "SMTP_PORT",
+    "environ.exceptions.MissingEnvValueError: APP_MODE": "APP_MODE",
+    "ConfigError: GRACE_PERIOD": "GRACE_PERIOD",
+    "slack_bolt.error.BoltError: Either an env variable `SLACK_BOT_TOKEN` or `token` argument in the constructor is required.": "SLACK_BOT_TOKEN",
+    "panic: missing required config key: payments.api_key (env PAYMENTS_KEY)": "PAYMENTS_KEY",
+    "panic: missing required setting: mail.from-address": "MAIL_FROM_ADDRESS",
+    "SRCFG00014: The config property shop.webhook-secret is required but it could not be found": "SHOP_WEBHOOK_SECRET",
+    'Error: missing field `webhook_secret` for key "default.webhook_secret" in environment variable(s)': "WEBHOOK_SECRET",
+    "Error: environment variable not found\n\nCaused by:\n    0: reading NATS_URL\n    1: environment variable not found": "NATS_URL",
+    'Description:\n\n    Property: shop.payment.apiKey\n    Value: "null"\n    Reason: must not be blank\n': "SHOP_PAYMENT_APIKEY",
+    "The following config parameters for `PaymentsConfig(config_name: payments)` are missing or empty: api_key": "PAYMENTS_API_KEY",
+}
+
+BY_CODE = [
+    (
+        "AppInitializationError: signingSecret is required to initialize the default receiver.",
+        "new App({ token: process.env.SLACK_TOKEN, signingSecret: process.env.SLACK_SIGNING_SECRET })",
+        "SLACK_SIGNING_SECRET",
+    ),
+    (
+        "InvalidEndpointError: Invalid endPoint : undefined",
+        "new Client({ endPoint: process.env.S3_ENDPOINT, secretKey: process.env.S3_SECRET })",
+        "S3_ENDPOINT",
+    ),
+    (
+        "TypeError: unsupported operand type(s) for +: 'NoneType' and 'str'",
+        "PREFIX = os.getenv('BUCKET_PREFIX')\n\ndef key(name):\n    return PREFIX + '/' + name",
+        "BUCKET_PREFIX",
+    ),
+    (
+        "System.ArgumentNullException: Value cannot be null. (Parameter 'connectionString')",
+        'o.UseNpgsql(builder.Configuration.GetConnectionString("Orders"))',
+        "ConnectionStrings__Orders",
+    ),
+]
+
+NOT_ABOUT_SETTINGS = [
+    ("KeyError: 'STRIPE_KEY is not set'", ""),
+    ("ValueError: invalid literal for int() with base 10: 'PORT must be set'", ""),
+    ("ERROR form rejected: title='DATABASE_URL is missing' user=17", ""),
+    ("ValidationError: BILLING_ADDRESS is required", ""),
+    ("Error: Missing required parameter: user_id", ""),
+    ("Configured secrets:\n - STRIPE_KEY\n - JWT_SECRET\nall good", ""),
+    ("Environment:\n  NODE_ENV production\n  PORT 8080", ""),
+    ("missing required attribute key: user.name in the payload", ""),
+    ("TypeError: total() takes 2 arguments", "KEY = os.getenv('API_KEY')\ntotal(KEY)"),
+    ("ValueError: order is required", "stripe.api_key = os.environ['STRIPE_KEY']"),
+]
+
+
+@pytest.mark.parametrize("text", BY_FORM)
+def test_a_missing_setting_is_read_by_its_form(text: str) -> None:
+    signs = read_signs(text)
+
+    assert (signs[0].kind, signs[0].subject) == (SignKind.SETTING_MISSING, BY_FORM[text]), signs
+
+
+@pytest.mark.parametrize(("text", "code", "name"), BY_CODE)
+def test_the_code_names_the_variable_that_a_client_misses(text: str, code: str, name: str) -> None:
+    signs = read_signs(text, code.split("\n"))
+
+    assert (signs[0].kind, signs[0].subject) == (SignKind.SETTING_MISSING, name), signs
+
+
+@pytest.mark.parametrize(("text", "code"), NOT_ABOUT_SETTINGS)
+def test_data_and_business_errors_are_about_no_setting(text: str, code: str) -> None:
+    kinds = {sign.kind for sign in read_signs(text, code.split("\n"))}
+
+    assert not kinds & {SignKind.SETTING_MISSING, SignKind.SETTING_INVALID}
