@@ -80,7 +80,7 @@ def test_a_traceback_inside_one_line_is_unpacked(message: str) -> None:
 @pytest.mark.parametrize(
     ("message", "level", "expected"),
     [
-        ("npm notice New minor version of npm available", "error", "stderr"),
+        ("npm notice New minor version of npm available", "error", "info"),
         ("INFO:     Application startup complete.", "error", "info"),
         ("2026-11-20 12:00:00,123 WARNING shop: slow", "error", "warning"),
         ("payment failed", "error", "error"),

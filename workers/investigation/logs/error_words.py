@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import re
+from functools import lru_cache
 
 MAX_WORDS_CHARS = 2_000  # of a record that are searched
+MAX_CACHED_TEXTS = 4_096  # texts whose result is remembered
 
 _ERRNO_NAMES = sorted(
     {
@@ -35,6 +37,20 @@ _HINTS = (
 )  # fmt: skip
 """A part of each of the words, but the names of errno. A search for all hints costs a tenth of the expression."""
 _ERRNO_HINT = re.compile(r"\bE[A-Z0-9_]{3}")
+_CERTAIN_HINTS = (
+    "nhandled",
+    "ncaught",
+    "anic",
+    "atal",
+    "FATAL",
+    "Parse error",
+    "ype error",
+    "ailed to",
+    "error",
+    "fault",
+)
+OTHER_DIGITS = str.maketrans("12346789", "11111111")
+"""Digits do not matter for these words, but 0 and the first of `500`: similar texts share a place in the cache."""
 HARMLESS = re.compile(
     r"\b(?:0|no|zero|without(?: any)?) (?:errors?|failures?|exceptions?|crashes)\b|\bnpm (?:notice|warn)\b"
     r"|\b(?:errors?|failed|failures?)[=:] ?0\b|\b0 (?:failed|failing|errored)\b"
@@ -52,16 +68,19 @@ CERTAIN = re.compile(
 
 def sounds_like_error(text: str) -> bool:
     """True if the text has a word for a failure and no phrase that denies it."""
-    beginning = text[:MAX_WORDS_CHARS]
-    lower = beginning.lower()
-    if not any(hint in lower for hint in _HINTS) and not _ERRNO_HINT.search(beginning):
+    return _sounds_like_error(text[:MAX_WORDS_CHARS].translate(OTHER_DIGITS))
+
+
+@lru_cache(maxsize=MAX_CACHED_TEXTS)
+def _sounds_like_error(text: str) -> bool:
+    lower = text.lower()
+    if not any(hint in lower for hint in _HINTS) and not _ERRNO_HINT.search(text):
         return False
-    return (
-        ERROR_WORDS.search(beginning) is not None
-        and ERROR_WORDS.search(HARMLESS.sub("", beginning)) is not None
-    )
+    if not ERROR_WORDS.search(text):
+        return False
+    return not HARMLESS.search(text) or ERROR_WORDS.search(HARMLESS.sub("", text)) is not None
 
 
 def is_certain_error(text: str) -> bool:
     """True if a runtime or a compiler says that something failed, whatever stream it prints to."""
-    return CERTAIN.search(text[:MAX_WORDS_CHARS]) is not None
+    return any(hint in text for hint in _CERTAIN_HINTS) and CERTAIN.search(text[:MAX_WORDS_CHARS]) is not None

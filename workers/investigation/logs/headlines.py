@@ -29,11 +29,14 @@ BOX_START = re.compile(r"^[\s│┃]{0,200}[╭┏+][─━-]{1,200} ?Traceback"
 BOX_END = re.compile(r"^[\s│┃]{0,200}[╰┗+][─━-]{3,400}[╯┛+]?\s*$")
 # The innermost cause comes last: Java, Node, .NET, PHP.
 CAUSE = re.compile(
-    r"^\s{0,40}(?:Caused by: |\[cause\]: |-{1,3}> |Next |\[previous exception\] )(?!\{main\}|\d)(?=\S{0,200}[A-Z])"
+    r"^\s{0,40}(?:Caused by: |\[cause\]: |-{1,3}> |Next |\[previous exception\] )(?!\{main\}|\d)(?=.{0,200}[A-Z])"
 )
-UNFINISHED = re.compile(r"(?:^[\w.$/:\\ \[\]()-]{1,160}|[:\[{(,]|validation errors? for [^\n]{1,80}| in)\s*$")
+UNFINISHED = re.compile(r"(?:(?<!\))[:\[{(,]|validation errors? for [^\n]{1,80}| in)\s*$")
 """A headline whose message comes below: an empty message, an opening bracket, pydantic's count."""
-CODE_LINE = re.compile(r"^\s*(?:[>→❱]? ?\d{1,6}\s|/\S{1,300}:\d|\d{1,5} \||~*\^)")
+CODE_LINE = re.compile(
+    r"^\s*(?:[>→❱]? ?\d{1,6}\s|[A-Z]{3,7} /\S{0,900} HTTP/|(?:Host|Accept|User-Agent|Connection): "
+    r"|/\S{1,300}:\d|\d{1,5} \||~*\^)"
+)
 """A line of source in the message of Prisma and of compilers."""
 PLACE_ENDS = re.compile(r"^(?:\S{1,300}:\d{1,7}:in [`'\"][^'\"]{1,200}['\"]: )")
 JAVA_LOG_NOISE = re.compile(r"^\[?(?:\w{0,20})\]? {0,3}--- ")
@@ -43,7 +46,7 @@ CLASS_AT_START = re.compile(
 )
 KNOWN_AT_START = re.compile(rf"^{BEFORE_CLASS}?(?P<name>{CLASS})(?: \[[\w-]{{1,60}}\])?:(?!:)")
 CLASS_INSIDE = re.compile(
-    r"(?:\[object\] \(|#<|\(|^|: |Exception )(?P<name>(?:[\w.$\\]{1,160}(?:Error|Exception)))"
+    r"(?:\[object\] \(|#<|[(\s\"]|^)(?P<name>(?:[\w.$\\]{1,160}(?:Error|Exception)))"
     r"(?:\(code: \d{1,9}\)|: |\)|$)"
 )
 CLASS_AT_END = re.compile(rf"\((?P<name>{ANY_CLASS})\)$")
@@ -51,6 +54,7 @@ PANIC = re.compile(
     r"(?:^|\s)(?:panic(?: serving \S{1,100})?: |fatal error: \w"
     r"|thread '[^']{0,200}'(?: \(\d{1,9}\))? panicked at |panic recovered)"
 )
+PLAIN_ERROR = re.compile(r"(?:^|\s)Error(?: \[\w{1,60}\])?(?::|\s*$)")
 NOT_A_CLASS = frozenset(
     ("Warning", "Note", "Hint", "Info", "Error", "Usage", "Request", "Description", "Action", "Started")
 )
@@ -164,6 +168,8 @@ def headline_of(lines: Sequence[str], naming: Naming | None, first: Line) -> str
 
 
 def _message_of(line: str) -> str:
+    if THROWN.match(line.lstrip(MARKS)):
+        return line
     start = read_line(line).start
     message = without_tag(line[start:].lstrip())[1]
     return without_tag(line)[1] if start == 0 else message
@@ -178,8 +184,12 @@ def _plain_headline(lines: Sequence[str], first: Line) -> str:
         return next(
             (line[:MAX_HEADLINE_CHARS] for line in lines if line.startswith("FATAL ERROR: ")), lines[0]
         )
+    if SOURCE_LINE.match(lines[0]):
+        # Node names what was thrown below the line that threw it and a mark.
+        marks = [number for number, line in enumerate(lines) if line.strip() and not line.strip("^~ ")]
+        lines = [line for line in lines[marks[0] + 1 :] if line.strip()] or lines if marks else lines
     for number, line in enumerate(lines[:MAX_MESSAGE_LINES]):
-        message = without_tag(line[first.start if number == 0 else 0 :].strip())[1]
+        message = without_tag(line[first.start :].strip())[1] if number == 0 else _message_of(line).strip()
         if message.strip() and not _is_header(line, number, len(lines)):
             return _finished(" ".join(message[: 2 * MAX_HEADLINE_CHARS].split()), lines, number)
     return " ".join(lines[0][:MAX_HEADLINE_CHARS].split())
@@ -204,18 +214,17 @@ def _joined(line: str, below: Sequence[str]) -> str:
     """The line with the text below it up to the frames, or to the end of a sentence."""
     parts = [line.strip()] if line.strip() else []
     for text in below:
-        syntax = read_line(text)
-        if syntax.part in (Part.FRAME, Part.ENTRY, Part.START) or len(" ".join(parts)) > MAX_HEADLINE_CHARS:
-            break
         bare = without_tag(text)[1].strip(MARKS)
-        if bare and not CODE_LINE.match(text):
-            parts.append(bare)
+        if not bare or CODE_LINE.match(text):
+            continue
         if (
-            bare
-            and not UNFINISHED.search(bare[-200:])
-            and not parts[0].endswith(("[", "{"))
-            and "validation error" not in parts[0]
+            read_line(text).part in (Part.FRAME, Part.ENTRY, Part.START)
+            or sum(map(len, parts)) > MAX_HEADLINE_CHARS
         ):
+            break
+        parts.append(bare)
+        is_list = parts[0].endswith(("[", "{")) or "validation error" in parts[0]
+        if not is_list and not UNFINISHED.search(bare[-200:]):
             break
     return " ".join(" ".join(parts).split())[:MAX_HEADLINE_CHARS]
 
@@ -235,4 +244,4 @@ def exception_class(headline: str, *, is_named: bool) -> str:
         match = pattern.search(text)
         if match and match["name"] not in NOT_A_CLASS:
             return match["name"].strip(".\\").rpartition("/")[2]
-    return "Error" if re.match(r"^(?:Uncaught )?Error(?: \[\w+\])?:", text) else ""
+    return "Error" if PLAIN_ERROR.search(text) else ""

@@ -62,6 +62,26 @@ ESCAPED_TRACE = re.compile(
 )
 
 
+TRACE_HINTS = (
+    "Traceback", "\\n", "stack", "Stack", "rror", "err", "exc", "xception", "race", "thrown", "cause", "@x", "reason",
+    "anic", "Err",
+)  # fmt: skip
+"""Lines with an exception have one of these."""
+TROUBLE_HINTS = (
+    "error",
+    "fail",
+    "reason",
+    "detail",
+    "invalid",
+    "reject",
+    "denied",
+    "refused",
+    "missing",
+    "unavailable",
+)
+"""Words of a quiet line whose further fields may say what is wrong."""
+
+
 class Opened(NamedTuple):
     """What a line says."""
 
@@ -103,24 +123,32 @@ def _from_broken(text: str) -> Opened:
 
 def _from_object(value: Mapping[str, object], text: str) -> Opened:
     fields = {name.lower(): item for name, item in value.items()}
-    inner = {
-        name.lower(): item
-        for key in INNER
-        if isinstance(nested := fields.get(key), dict)
-        for name, item in nested.items()
-    }
-    message = _message(fields) or _message(inner)
-    trace = trace_of(value)
-    level = _level(fields) or _level(inner)
+    level, message = _level(fields), _message(fields)
+    if not level or not message:
+        inner = _inner(fields)
+        level, message = level or _level(inner), message or _message(inner)
+    trace = trace_of(value) if any(hint in text for hint in TRACE_HINTS) else ""
     if not message and not trace:
         return Opened(level, visible(text), is_json=True)
     lines = [message] if message and message.strip() not in trace else []
     if trace:
         lines.append(trace)
-    if further := _further(value, "\n".join(lines)):
+    lower = text.lower()
+    if (level not in ("info", "debug") or any(hint in lower for hint in TROUBLE_HINTS)) and (
+        further := _further(value, "\n".join(lines))
+    ):
         lines.append(further)
     # Again, because JSON may hold escaped control characters.
     return Opened(level, visible("\n".join(lines)), is_json=True)
+
+
+def _inner(fields: Mapping[str, object]) -> dict[str, object]:
+    return {
+        name.lower(): item
+        for key in INNER
+        if isinstance(nested := fields.get(key), dict)
+        for name, item in nested.items()
+    }
 
 
 def _message(fields: Mapping[str, object]) -> str:

@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from workers.investigation.code.frame_syntax import is_frame_line
-from workers.investigation.logs.log_prefixes import MAX_PREFIX_CHARS, read_prefix
+from workers.investigation.logs.log_masks import DIGITS
+from workers.investigation.logs.log_prefixes import LEVELS, MAX_PREFIX_CHARS, QUIET_ENTRY, read_prefix
 
 MAX_SYNTAX_CHARS = 1_500  # of a line that are looked at
 MAX_CACHED_LINES = 8_192  # different lines whose syntax is remembered: far more than one service has formats
@@ -46,17 +47,17 @@ class Line(NamedTuple):
 
 
 CLASS = (
-    r"(?:[A-Za-z_][\w.$\\/-]{0,160}?(?:Error|Exception|Warning|Timeout|Exit|Interrupt|Failure|Group|Refused|Panic)"
+    r"(?:[A-Za-z_][\w.$\\/:-]{0,160}?(?:Error|Exception|Warning|Timeout|Exit|Interrupt|Failure|Group|Refused|Panic)"
     r"|Error|Exception)"
 )
 """The name of an exception by its ending."""
 ANY_CLASS = r"(?:[a-z_][\w]{0,60}\.){0,8}[A-Z][\w$]{2,120}(?:(?:\.|::)[A-Z][\w$]{0,120}){0,4}"
 """A name in the form of a class."""
 BEFORE_CLASS = (
-    r"(?:(?:Uncaught|Unhandled)(?: exception[.:]?)?:? (?:\(in promise\) )?|Unhandled exception\. "
+    r"(?:[⨯✖✘❌×] {1,2})?(?:(?:Uncaught|Unhandled)(?: exception[.:]?)?:? (?:\(in promise\) )?|Unhandled exception\. "
     r'|error: (?:Uncaught )?(?:\(in promise\) )?|Exception in thread "[^"]{0,100}" '
     r"|PHP (?:Fatal|Parse|Recoverable fatal) error: {1,2}(?:Uncaught )?|Fatal error: {1,2}Uncaught "
-    r"|\[(?:PHP )?Exception\] |[⨯✖✘❌×] {1,2}|\(node:\d{1,8}\) (?:\[\w{1,20}\] )?|Next |\*\* \()"
+    r"|\[(?:PHP )?Exception\] |[uU]nhandledRejection: |\(node:\d{1,8}\) (?:\[\w{1,20}\] )?|Next |\*\* \()"
 )
 THROWN = re.compile(
     rf"^{BEFORE_CLASS}?(?:{CLASS})(?: \[[\w-]{{1,60}}\])?(?: \(\w{{1,40}}\))?(?::|\)|\s*$| \(.{{0,400}}\):$| \{{$)"
@@ -105,9 +106,28 @@ TAG = re.compile(r"^(?:\[[\w.:/-]{6,64}\] {0,3}){1,4}")
 """A tag that Rails prints before each line of a request: its id."""
 
 
+START_HINTS = (
+    "Traceback", "Exception Group", "╭", "┏", "+", "Stack", "stack", "Backtrace", "Call Stack", "[stacktrace]",
+    "goroutine", "<---", "-----",
+)  # fmt: skip
+"""Each line that begins a trace begins with one of these. Most lines do not, and are spared the expression."""
+THROWN_HINTS = (
+    "rror", "xception", "Warning", "Timeout", "Exit", "Interrupt", "Failure", "Group", "Refused", "anic", "thread '",
+    "terminate", "** (", ":in ",
+)  # fmt: skip
+"""Each line that names an exception has one of these."""
+CHAIN_INITIALS = frozenset("DTCWS[N-+╭│╰┃┏┗├❱>→tRL0123456789")
+TAIL_INITIALS = frozenset('}])"NBne.LSIAFRD-(HQC')
+
+
 def read_line(text: str) -> Line:
-    """The syntax of a line. Remembered, because lines repeat in form and digits do not matter."""
-    return _read(text[:MAX_SYNTAX_CHARS])
+    """The syntax of a line. The most common entries are read by one expression; other lines are remembered."""
+    match = QUIET_ENTRY.match(text)
+    if match is not None:
+        return Line(Part.ENTRY, LEVELS[match["level"].lower()], match.end(), Part.TEXT)
+    beginning = text[:MAX_SYNTAX_CHARS]
+    # A severity of syslog is a digit: `<3>`.
+    return _read(beginning if text[:1] == "<" else beginning.translate(DIGITS))
 
 
 @lru_cache(maxsize=MAX_CACHED_LINES)
@@ -116,10 +136,10 @@ def _read(text: str) -> Line:
         return Line(Part.BLANK, "", 0, Part.BLANK)
     part = part_of(text)
     if part not in (Part.TEXT, Part.INDENTED):
-        prefix = read_prefix(text[:MAX_PREFIX_CHARS]) if part is Part.THROWN else None
+        prefix = read_prefix(text[:MAX_PREFIX_CHARS]) if part in (Part.THROWN, Part.ENTRY) else None
         return Line(part, prefix.level if prefix else "", 0, part)
     prefix = read_prefix(text[:MAX_PREFIX_CHARS])
-    if not prefix.start and not prefix.level:
+    if not prefix.is_entry and not prefix.level:
         return Line(part, "", 0, part)
     content = part_of(text[prefix.start :].lstrip()) if text[prefix.start :].strip() else Part.BLANK
     is_detail = prefix.is_entry and DETAIL.search(text[:MAX_PREFIX_CHARS])
@@ -132,12 +152,15 @@ def part_of(text: str) -> Part:
     bare = text.lstrip(" \t|┃")
     if FOREIGN_NOISE.match(text):
         return Part.ENTRY
-    for pattern, part in ((START, Part.START), (THROWN, Part.THROWN), (CHAIN, Part.CHAIN)):
-        if pattern.match(bare):
-            return part if part is not Part.THROWN or bare == text else Part.INDENTED
+    if bare.startswith(START_HINTS) and START.match(bare):
+        return Part.START
+    if any(hint in text for hint in THROWN_HINTS) and THROWN.match(bare):
+        return Part.THROWN if bare == text or bare[0] in "⨯✖✘❌×" else Part.INDENTED
     if is_frame_line(text):
         return Part.FRAME
-    if TAIL.match(bare):
+    if bare[:1] in CHAIN_INITIALS and CHAIN.match(bare):
+        return Part.CHAIN
+    if bare[:1] in TAIL_INITIALS and TAIL.match(bare):
         return Part.TAIL
     return Part.INDENTED if text[0] in " \t" else Part.TEXT
 

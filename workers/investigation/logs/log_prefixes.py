@@ -81,6 +81,14 @@ REDIS_LEVELS = {".": "debug", "-": "debug", "*": "info", "#": "warning"}
 """Marks of Redis and Valkey (`serverLogRaw` in server.c)."""
 RUBY = re.compile(r"^[DIWEFAU], \[[^\]\n]{1,60}\] {1,3}([A-Z]{3,7}) -- [^:\n]{0,60}: ?")
 KLOG = re.compile(r"^([IWEF])\d{4} \d\d:\d\d:\d\d\.\d{1,9} {1,9}\d{1,9} \S{1,200}:\d{1,7}\] ?")
+PYTHON_WARNING = re.compile(r"^\S{1,300}\.py:\d{1,7}: (?=[A-Z]\w{2,60}Warning: )")
+PHP_FPM = re.compile(
+    r"^(?:\[\d\d-[A-Z][a-z]{2}-\d{4} [^\]]{8,40}\] )?(?:NOTICE|WARNING): "
+    r"(?:\[pool [\w.-]{1,60}\] child \d{1,9} said into std(?:err|out): \"?)?(?:NOTICE: )?PHP message: "
+)
+PHP_LEVEL = re.compile(
+    r"^(?:\[\d\d-[A-Z][a-z]{2}-\d{4} [^\]]{8,40}\] )?PHP (Warning|Notice|Deprecated|Strict Standards): {1,2}"
+)
 ERLANG = re.compile(r"^=([A-Z]{4,9}) REPORT==== ")
 NPM = re.compile(r"^npm (error|ERR!|warn|WARN|notice|info|http)(?= |$)")
 ENTRY_START = re.compile(
@@ -89,8 +97,24 @@ ENTRY_START = re.compile(
 )
 """The beginning of an entry whose level is not stated."""
 TIME_START = re.compile(rf"^[\[(]?(?:{TIME})[\])]?[\s|,:-]{{0,6}}")
-AFTER_LEVEL = re.compile(r"[\s:|\])>»-]{0,40}(?:--- )?")
+AFTER_LEVEL = re.compile(r"[\s:|\])>»-]{0,40}(?:\(\d{1,8}\): |--- )?")
 MESSAGE_PAIR = re.compile(r'(?:^|\s)(?:msg|message|event)="?')
+
+
+QUIET_ENTRY = re.compile(
+    r"[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d[T ])?(?:\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)?(?:Z| UTC| ?[+-]\d\d:?\d\d)?[\])]?"
+    r"(?:[ \t|-]{0,6}(?:- [\w.]{1,60} - |\[\d{1,8}\] |\[[\w.:-]{1,60}\] )?)"
+    r"\[?(?P<level>INFO|DEBUG|info|debug)(?:(?<=[A-Z])(?=[ \t])|\s{0,5}[\]:|])[\s:|\])>-]{0,40}"
+)
+"""An entry without trouble in the most common formats. Most lines of a log are, so that this one expression pays."""
+LEVEL_HINTS = (
+    "err", "info", "warn", "debug", "dbg", "inf", "wrn", "trace", "trc", "fatal", "panic", "crit", "severe",
+    "notice", "log", "fine", "ftl", "fata", "pnc", "emerg", "alert", "verb", "config", "succ", "system", "note",
+    "state", "detail", "hint", "context", "silly", "fail", "http", "eror", "level", "lvl", "debu",
+)  # fmt: skip
+"""A part of each word for a level, in lower case."""
+LEVEL_INITIALS = frozenset("[<(=DIWEFCAUN0123456789 \t")
+"""Lines that begin so may state their level by a letter or a number."""
 
 
 class Prefix(NamedTuple):
@@ -109,10 +133,22 @@ NO_PREFIX = Prefix("", 0, is_entry=False)
 
 def read_prefix(text: str) -> Prefix:
     """The prefix of a line, from its first `MAX_PREFIX_CHARS` characters."""
+    if text[:1] not in LEVEL_INITIALS:
+        lower = text.lower()
+        if not any(hint in lower for hint in LEVEL_HINTS):
+            return Prefix("", 0, ENTRY_START.match(text) is not None)
     if match := REDIS.match(text):
         return Prefix(REDIS_LEVELS[match[1]], match.end(), is_entry=True)
     if match := RUBY.match(text) or KLOG.match(text):
         return Prefix(LEVELS.get(match[1].lower(), "info"), match.end(), is_entry=True)
+    if match := PYTHON_WARNING.match(text):
+        return Prefix("warning", match.end(), is_entry=True)
+    if match := PHP_FPM.match(text):
+        inner = PHP_LEVEL.match(text[match.end() :])
+        level = ("warning" if inner[1] == "Warning" else "info") if inner else ""
+        return Prefix(level, match.end(), is_entry=True)
+    if match := PHP_LEVEL.match(text):
+        return Prefix("warning" if match[1] == "Warning" else "info", match.end(), is_entry=True)
     if match := ERLANG.match(text):
         return Prefix(LEVELS.get(match[1].lower(), "info"), 0, is_entry=True)
     if match := NPM.match(text):
@@ -135,14 +171,14 @@ def _stated_level(text: str) -> tuple[str, int]:
         match = TOKEN.match(text, position)
         if match is None:
             break
-        kind, token = match.lastgroup or "", match[0]
-        if level := _level_of(kind, token):
+        kind, word = match.lastgroup or "", match[0]
+        if level := _level_of(kind, word):
             # `Received ERROR from …` is a sentence: nothing that loggers print stands before the word.
-            is_sentence = words > 0 and kind == "level" and (not marks or not token.isupper())
+            is_sentence = words > 0 and kind == "level" and (not marks or not word.isupper())
             return ("", 0) if is_sentence else (level, match.end())
         if kind == "word":
-            if after_time and token in LEVELS and len(token) > 1:
-                return LEVELS[token], match.end()
+            if after_time and word in LEVELS and len(word) > 1 and word != "panic":
+                return LEVELS[word], match.end()
             words += 1
             if words > MAX_PLAIN_WORDS:
                 break

@@ -86,12 +86,15 @@ def build_log_records(lines: Iterable[LogLine]) -> list[LogRecord]:
 
 def _record(draft: Draft, instance: str) -> LogRecord:
     first = draft.first
-    if draft.joined == 1 and not draft.is_thrown and not draft.is_trace:
+    is_single = draft.joined == 1 or (draft.joined == 2 and first.is_json)
+    if is_single and not draft.is_thrown and not draft.is_trace and not draft.is_python:
         text = draft.lines[0]
         headline = " ".join(text[draft.line.start : draft.line.start + 2_000].split()) or text.strip()
-        level = _level(draft, text, None)
+        level = draft.level or _level(draft, text, None)
         exception = exception_class(headline, is_named=False) if level in ("error", "warning") else ""
-        return LogRecord(first.at, instance, first.reported_level, (text,), level, False, headline, exception)
+        return LogRecord(
+            first.at, instance, first.reported_level, tuple(draft.lines), level, False, headline, exception
+        )
     lines = shorten_lines(_without_blank_end(draft.lines), MAX_RECORD_CHARS)
     naming = find_naming(lines) if draft.is_trace or draft.is_thrown or draft.is_python else None
     headline = headline_of(lines, naming, draft.line)

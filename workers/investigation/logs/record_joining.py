@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from workers.investigation.logs.error_words import sounds_like_error
-from workers.investigation.logs.headlines import HEAP_DEATH
+from workers.investigation.logs.headlines import HEAP_DEATH, PANIC
 from workers.investigation.logs.line_syntax import (
     FOREIGN_NOISE,
     SOURCE_LINE,
@@ -23,6 +23,7 @@ from workers.investigation.logs.line_syntax import (
     read_line,
     without_tag,
 )
+from workers.investigation.logs.log_prefixes import PYTHON_WARNING
 
 MAX_PAUSE = timedelta(seconds=3)  # between two lines of one trace. A process prints it at once
 # Between two lines of one message, which have no form of their own.
@@ -34,9 +35,11 @@ LINES_AHEAD = 40  # lines in which frames are looked for: they show a text to be
 MAX_LINE_CHARS = 12_000  # of one line of a record
 
 FORMED = frozenset((Part.FRAME, Part.CHAIN, Part.START))
+RECOVERED = "panic recovered:"  # gin prints it above the request and the frames
 BANNER = "****"  # the frame of Spring Boot's failure analysis
 
 
+SHORTEST_TIME = 8  # characters of a prefix with a time
 NATIVE_FRAME = re.compile(r"^ ?\d{1,3}: 0x[0-9a-f]{1,16} ")
 
 
@@ -76,13 +79,17 @@ class Draft:
     """A Python traceback whose last line, which names the exception, is still missing."""
     is_python: bool = False
     is_go: bool = False
+    level_below: str = ""
+    """The level that the second line states, for the loggers that print it there."""
     text_lines: int = 0
+    sounds_wrong: bool | None = None
+    """The first line has a word for a failure; None before it was looked at."""
     text_until: int = -1
     """Index of the line in the stream up to which text is the message of an exception; -1 before it was looked for."""
 
     @property
     def level(self) -> str:
-        return self.first.stated_level or self.line.level
+        return self.first.stated_level or self.level_below or self.line.level
 
 
 def join_stream(pieces: Sequence[Piece]) -> list[Draft]:
@@ -102,8 +109,11 @@ def join_stream(pieces: Sequence[Piece]) -> list[Draft]:
         elif line.part is not Part.BLANK:
             if current is not None and current.awaits_name:
                 interrupted = current
-            current = Draft(piece, line, piece.at)
-            _append(current, piece, line)
+            if line.content is Part.TEXT:
+                current = Draft(piece, line, piece.at, [piece.text.rstrip()[:MAX_LINE_CHARS]], Part.TEXT, 1)
+            else:
+                current = Draft(piece, line, piece.at)
+                _append(current, piece, line)
             drafts.append(current)
     return drafts
 
@@ -114,6 +124,8 @@ def _append(draft: Draft, piece: Piece, line: Line) -> None:
         del draft.lines[MAX_LINES // 2]
     draft.joined += 1
     draft.last_at = piece.at
+    if draft.joined == 2 and line.level and TWO_LINE_HEADER.match(draft.first.text):
+        draft.level_below = line.level
     part = line.content if line.part is Part.ENTRY else line.part
     if part is Part.BLANK:
         return
@@ -130,7 +142,7 @@ def _append(draft: Draft, piece: Piece, line: Line) -> None:
         draft.awaits_name, draft.is_thrown = False, True
     elif part is Part.THROWN:
         draft.is_thrown = True
-    draft.text_lines += part in (Part.TEXT, Part.INDENTED)
+    draft.text_lines += part is Part.TEXT
     draft.last = part
 
 
@@ -151,7 +163,7 @@ def _continues(draft: Draft, piece: Piece, line: Line, pieces: Sequence[Piece], 
     """True if a new line of the same stream is the next line of the record."""
     if draft.first.text.startswith(HEAP_DEATH):
         return _continues_heap_death(draft, piece)
-    if line.part is Part.ENTRY and line.content not in FORMED and not _is_wrapped(draft, line):
+    if line.part is Part.ENTRY and line.content not in FORMED and not _is_wrapped(draft, piece, line):
         return False
     if piece.is_json or draft.joined >= MAX_JOINED or piece.at - draft.last_at > MAX_PAUSE:
         return False
@@ -184,9 +196,25 @@ def _continues_heap_death(draft: Draft, piece: Piece) -> bool:
     )
 
 
-def _is_wrapped(draft: Draft, line: Line) -> bool:
-    """True for an uncaught error of Node in brackets: `[UnhandledPromiseRejection: …] {`."""
-    return _is_uncaught(draft) and not draft.is_trace and not line.level and line.start == 0
+def _is_wrapped(draft: Draft, piece: Piece, line: Line) -> bool:
+    """True for a line that only looks like an entry.
+
+    An uncaught error of Node in brackets, the second line of an entry, the request that gin prints above the frames,
+    or a line with the tag of its record.
+    """
+    if draft.joined == 1 and TWO_LINE_HEADER.match(draft.first.text):
+        return True
+    if line.level or line.start:
+        return False
+    if not draft.is_trace and (_is_uncaught(draft) or draft.first.text.endswith(RECOVERED)):
+        return True
+    return _has_tag_of(draft, piece)
+
+
+def _has_tag_of(draft: Draft, piece: Piece) -> bool:
+    """True if Rails printed the tag of the record before the line, too."""
+    tag, _ = without_tag(piece.text)
+    return bool(tag) and tag in draft.lines[0] and is_errorish(draft)
 
 
 def _continues_prefixed(draft: Draft, piece: Piece, line: Line) -> bool:
@@ -194,7 +222,9 @@ def _continues_prefixed(draft: Draft, piece: Piece, line: Line) -> bool:
     tag, message = without_tag(piece.text)
     first = draft.lines[0]
     same_tag = bool(tag) and (first.startswith(tag) or tag in first)
-    if _is_wrapped(draft, line) or line.content is Part.FRAME:
+    if _is_wrapped(draft, piece, line):
+        return True
+    if line.content is Part.FRAME:
         return same_tag or draft.line.part in (Part.ENTRY, Part.THROWN) or draft.is_trace
     return draft.is_trace or is_errorish(draft) or (same_tag and not message.strip())
 
@@ -207,17 +237,21 @@ def _starts_trace_of(draft: Draft, piece: Piece) -> bool:
         return True  # of a group of exceptions
     if draft.is_trace or (draft.is_python and draft.is_thrown):
         return "Traceback" not in piece.text
-    return draft.is_thrown or is_errorish(draft)
+    is_warning = (
+        PYTHON_WARNING.match(draft.first.text) is not None
+    )  # of the module `warnings`, which logs no trace
+    return draft.is_thrown or (is_errorish(draft) and not is_warning)
 
 
 def _is_named_by(draft: Draft, piece: Piece, pieces: Sequence[Piece], index: int) -> bool:
     """True if the line names the exception of the record; otherwise it begins the next one."""
     if draft.awaits_name or draft.last is Part.CHAIN or (_is_uncaught(draft) and not draft.is_thrown):
         return True
-    if draft.is_trace:
-        # Bun and Deno print the source above the error, with a mark below the place.
-        return draft.line.part is Part.CHAIN and not draft.is_thrown
-    if draft.is_thrown or piece.at - draft.last_at > MAX_TEXT_PAUSE:
+    if draft.line.part is Part.CHAIN and not draft.is_thrown:
+        return True  # Bun and Deno print the source above the error, with a mark below the place
+    if draft.is_trace or draft.is_thrown or piece.at - draft.last_at > MAX_TEXT_PAUSE:
+        return False
+    if PANIC.search(piece.text):
         return False
     if draft.level:
         return draft.level in ("error", "warning")
@@ -228,8 +262,10 @@ def _takes_text(draft: Draft, piece: Piece, part: Part, pieces: Sequence[Piece],
     """True if a line without a form of its own belongs to the record."""
     if draft.awaits_name and draft.last in (Part.FRAME, Part.INDENTED, Part.CHAIN, Part.START):
         return True
-    if piece.at - draft.last_at > MAX_TEXT_PAUSE or draft.text_lines >= MAX_TEXT_LINES:
+    if piece.at - draft.last_at > MAX_TEXT_PAUSE:
         return False
+    if _has_tag_of(draft, piece):
+        return True
     if part is Part.TAIL:
         return (
             draft.is_trace
@@ -238,15 +274,16 @@ def _takes_text(draft: Draft, piece: Piece, part: Part, pieces: Sequence[Piece],
             or is_errorish(draft)
         )
     if part is Part.INDENTED:
-        return (
-            draft.is_trace
-            or draft.is_thrown
-            or bool(draft.level)
-            or _is_preamble(draft)
-            or is_errorish(draft)
+        is_open = (
+            draft.is_trace or draft.is_thrown or bool(draft.level) or draft.first.text.strip() in ("{", "[")
         )
+        return is_open or _is_preamble(draft) or is_errorish(draft)
+    if draft.text_lines >= MAX_TEXT_LINES:
+        return False
     if draft.last is Part.CHAIN or _is_preamble(draft):
         return True
+    if piece.text[0] in "{[":
+        return False  # an object that is printed by itself
     if draft.is_python and draft.is_thrown:
         return piece.text != draft.lines[0]  # the message of the exception goes on
     return _is_message(draft, pieces, index)
@@ -255,7 +292,9 @@ def _takes_text(draft: Draft, piece: Piece, part: Part, pieces: Sequence[Piece],
 def _is_preamble(draft: Draft) -> bool:
     """True if the first line says that the message comes below."""
     first = draft.first.text
-    if TWO_LINE_HEADER.match(first) and draft.joined == 1:
+    if draft.joined == 1 and TWO_LINE_HEADER.match(first):
+        return True
+    if first.endswith(RECOVERED) and not draft.is_trace:
         return True
     if first.startswith("thread '") and not draft.is_trace:
         return draft.last is not Part.TAIL
@@ -277,6 +316,8 @@ def _is_message(draft: Draft, pieces: Sequence[Piece], index: int) -> bool:
     """True if the text is a part of a message of several lines, whose frames follow."""
     if draft.is_trace or not (draft.is_thrown or is_errorish(draft)):
         return False
+    if draft.line.part is Part.ENTRY and draft.line.start > SHORTEST_TIME:
+        return True  # the other lines of a logger that prints times begin with one
     if draft.text_until < 0:
         draft.text_until = index + _form_ahead(pieces, index)
     return index < draft.text_until
@@ -290,6 +331,8 @@ def _form_ahead(pieces: Sequence[Piece], index: int) -> int:
         line = read_line(piece.text)
         if piece.is_json or late or line.part in (Part.ENTRY, Part.DETAIL):
             return 0
+        if line.part is Part.THROWN and PANIC.search(piece.text):
+            return 0
         if line.part in (Part.FRAME, Part.START):
             return distance + 1
     return 0
@@ -299,8 +342,10 @@ def is_errorish(draft: Draft) -> bool:
     """True if the record tells of a failure, so that a trace behind it explains it."""
     if draft.level:
         return draft.level in ("error", "warning")
+    if draft.sounds_wrong is None:
+        draft.sounds_wrong = sounds_like_error(draft.first.text)
     return (
         draft.is_thrown
-        or sounds_like_error(draft.first.text)
+        or draft.sounds_wrong
         or sounds_like_error(next(line for line in reversed(draft.lines) if line.strip()))
     )
