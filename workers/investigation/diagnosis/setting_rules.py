@@ -26,6 +26,18 @@ PHP_OPTION = "memory_limit"
 PHP_GROWTH = 4  # PHP's limit is one for each request, and several requests share the container
 MB_PER_GB = 1024  # Railway states limits in GB, runtimes their ceilings in MB
 DATABASE_CONNECTIONS = 100  # `max_connections` of PostgreSQL, as it is delivered
+PRODUCT_WORDS = {
+    "postgres": ("DATABASE", "PG", "DB_"),
+    "mysql": ("MYSQL", "DATABASE", "DB_"),
+    "sqlserver": ("MSSQL", "SQL", "DATABASE", "DB_"),
+    "mongodb": ("MONGO", "DATABASE"),
+    "redis": ("REDIS", "CACHE"),
+    "rabbitmq": ("RABBIT", "AMQP", "BROKER"),
+    "kafka": ("KAFKA", "SASL"),
+    "smtp": ("SMTP", "MAIL"),
+    "api.openai.com": ("OPENAI", "LLM"),
+}
+"""Words of variables that hold the credentials for a product; its address may hold them, too."""
 SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASS", "PWD", "DSN", "CREDENTIALS")
 
 
@@ -94,16 +106,22 @@ def credentials(context: DiagnosisContext, cause: Cause) -> Conclusion:
 
 def _credential_variable(context: DiagnosisContext, cause: Cause) -> tuple[str, ...]:
     """The variable that holds the credentials: by the name of the host, else the only secret that the file reads."""
-    subject_words = [word for word in re.split(r"[^a-z0-9]+", cause.subject.lower()) if len(word) > 2]
+    subject_words = [word.upper() for word in re.split(r"[^a-z0-9]+", cause.subject.lower()) if len(word) > 2]
+    words = (*subject_words, *PRODUCT_WORDS.get(cause.subject, ()))
     secrets = [
-        use
-        for use in context.evidence.settings
-        if any(part in SECRET_WORDS for part in use.name.upper().split("_"))
-        or (use.name.upper().endswith("_URL") and "DATABASE" in use.name.upper())
+        use for use in context.evidence.settings if _may_hold_credentials(use.name.upper(), cause.subject)
     ]
-    fitting = [use.name for use in secrets if any(word.upper() in use.name.upper() for word in subject_words)]
-    nearby = [use.name for use in secrets if use.file in cause.files]
-    return tuple((fitting or (nearby if len(nearby) == 1 else []))[:1])
+    fitting = [use.name for use in secrets if any(word in use.name.upper() for word in words)]
+    nearby = list(dict.fromkeys(use.name for use in secrets if use.file in cause.files))
+    single = [nearby, list(dict.fromkeys(use.name for use in secrets))]
+    return tuple(fitting[:1]) or next((tuple(names) for names in single if len(names) == 1), ())
+
+
+def _may_hold_credentials(name: str, subject: str) -> bool:
+    """True for the name of a secret, and for the address of a datastore, which holds its password."""
+    if any(part in SECRET_WORDS for part in name.split("_")):
+        return True
+    return subject in PRODUCT_WORDS and name.endswith(("URL", "URI"))
 
 
 def port_in_use(context: DiagnosisContext, cause: Cause) -> Conclusion:

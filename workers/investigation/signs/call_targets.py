@@ -75,11 +75,14 @@ TARGETS: tuple[Target, ...] = (
         + URL
     ),
     Target(
-        rf"\b(?:connect(?:ing|ion)?|reconnect(?:ing)?) (?:to|with|at) ['\"`]?(?P<host>{NAME}\.[A-Za-z]{{2,24}}|\d{{1,3}}(?:\.\d{{1,3}}){{3}})(?::{PORT})?"
+        rf"\b(?:[Cc]onnect(?:ing|ion)?|[Rr]econnect(?:ing)?) (?:to|with|at) ['\"`]?(?P<host>{NAME}\.[A-Za-z]{{2,24}}|\d{{1,3}}(?:\.\d{{1,3}}){{3}})(?::{PORT})?"
     ),
     Target(rf"\breach ['\"`]?(?P<host>{NAME}\.[A-Za-z]{{2,24}})(?::{PORT})?"),
-    Target(rf"\((?P<host>{NAME}\.[A-Za-z]{{2,24}}|\d{{1,3}}(?:\.\d{{1,3}}){{3}}):{PORT}\)"),
     Target(rf"(?P<host>{NAME}\.railway\.internal)(?::{PORT})?"),
+    # Any other name with a port, for the words that no client above has; an address only in parentheses.
+    Target(
+        rf"(?<![\w./@-])(?P<host>{NAME}\.[A-Za-z]{{2,24}}|(?<=\()\d{{1,3}}(?:\.\d{{1,3}}){{3}}):{PORT}\b(?![:.])"
+    ),
 )
 
 
@@ -88,6 +91,8 @@ CODE_HOSTS = (
     rf"\b(?:host|hostname|server|endpoint|brokers?|bootstrap_servers)[\"']?\s?[=:]\s?\[?[\"']?{HOST}[\"':;,]",
     rf"[(\[ ][\"'](?P<host>{NAME}\.[A-Za-z]{{2,24}})[\"'], ?\d{{2,5}}\b",
     rf"[\"'](?P<host>{NAME}\.[A-Za-z]{{2,24}}):\d{{2,5}}[\"']",
+    # The first argument of a call, with an ending of public names: `FTP('ftp.acme.com', timeout=5)`.
+    rf"\w\([\"'](?P<host>{NAME}\.(?:com|net|org|io|dev|app|co|ai|cloud|internal|eu|de|uk|fr|es|it|nl|ch|at|us|ca|br|in|jp))[\"'][,)]",
 )
 """How code names a host that it calls."""
 

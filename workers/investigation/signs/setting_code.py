@@ -23,6 +23,7 @@ USED_UNDEFINED = (
     r"unsupported operand type\(s\) for [^\n]{1,10}: [^\n]{0,20}'NoneType'|expected str, bytes or os\.PathLike object, not NoneType",
     r"(?:Invalid URL|Failed to parse URL|[Nn]o scheme supplied|[Mm]issing schema|unsupported protocol)[^\n]{0,60}['\"` ](?:None|undefined|null|nil)\b",
     r"argument of type 'NoneType'|'NoneType' object is not (?:iterable|subscriptable)|must not be None|cannot be None",
+    r"Cannot invoke \"[\w.$]{1,80}\.(?P<a>\w{1,60})\([^\n]{0,80}because the return value of \"[^\"\n]{0,60}getenv",
 )
 BAD_VALUE = (
     r"invalid literal for int\(\) with base 10|could not convert string to float|JSONDecodeError|is not valid JSON",
@@ -81,6 +82,12 @@ ABSENT_PARAMETER = (
     r"\b(?:[Mm]issing|[Rr]equires?|[Rr]equired|[Uu]ndefined|[Ee]xpected|[Ii]nvalid|[Nn]o)\b[^\n]{1,80}\b(?:undefined|None(?:Type)?|null|nil|option|parameter|argument|provided|given|set|specified|configured)\b",
     r"\b(?:cannot|can't|must not|may not) be (?:null|nil|None|undefined|empty|blank)\b|\b[Mm]issing (?:required )?[\w ]{2,40}",
 )
+# `Missing Supabase env vars`: the message names no variable.
+ABSENT_ENVIRONMENT = (
+    r"\b(?:[Mm]issing|[Uu]ndefined|[Ii]ncomplete|[Uu]nset|[Nn]o|[Ii]nvalid|[Rr]equired)(?: [\w-]{1,20}){0,3} (?:env(?:ironment)?[ _-]?(?:var(?:iable)?s?|config(?:uration)?)|ENV vars?)(?!\w)",
+    r"\b(?:env(?:ironment)?[ _-]?(?:var(?:iable)?s?|config(?:uration)?)|credentials|API keys?)(?: (?:is|are|was|were))? (?:missing|not (?:set|configured|defined|provided|complete)|incomplete|undefined|unset)\b",
+)
+MAX_NAMES = 3  # variables that an error may mean which names none
 SORT_WORDS = frozenset(
     {
         "KEY",
@@ -104,6 +111,9 @@ WORD = re.compile(r"[A-Z]{2,20}(?![a-z])|[A-Z]?[a-z0-9]{1,30}")
 
 def parameter_signs(record: RecordText) -> Iterator[Sign]:
     """The variable that the code passes to a client which misses a parameter of that name."""
+    if _first_match(ABSENT_ENVIRONMENT, record):
+        yield from _of_environment(record)
+        return
     absent = _first_match(ABSENT_PARAMETER, record)
     read = variables_read(record.code) if absent else []
     if not absent or not read:
@@ -114,6 +124,18 @@ def parameter_signs(record: RecordText) -> Iterator[Sign]:
     rated = [(len(spoken & set(name.split("_"))), name) for name in read if spoken & _sort_of(name)]
     if rated:
         yield sign(SignKind.SETTING_MISSING, max(rated, key=lambda item: item[0])[1])
+
+
+def _of_environment(record: RecordText) -> Iterator[Sign]:
+    """The variables that the code beside reads, those whose words the message has first; without a name if it reads none."""
+    read = variables_read(record.code)
+    alike = [
+        name
+        for name in read
+        if any(word in record.lowered for word in name.lower().split("_") if len(word) > 3)
+    ]
+    for name in (alike or read)[:MAX_NAMES]:
+        yield sign(SignKind.SETTING_MISSING, name)
 
 
 def _sort_of(name: str) -> frozenset[str]:

@@ -29,11 +29,12 @@ ABSENCE = (
     r"|not (?:set|found|defined|provided|present|specified|configured|exported|given|supplied|available)"
     r"|(?:must|should|ha[sd] to|needs? to) (?:be|have been) (?:set|defined|provided|present|specified|configured|given|supplied)"
     r"|(?:cannot|can't|can not|must not|may not|should not) be (?:empty|blank|null|None|nil|undefined|unset)"
+    r"|has no (?:value|default)|no value"
     r"|(?:received|got|but (?:was|is))[:=]? [\"'`]?(?:undefined|null|None|nil|nothing|empty|NaN)"
     r"|invalid)"
 )
 FILLERS = r"(?: (?:is|was|are|a|an|the|env|environment|variable|var|setting|value|config|property|option|field|key|has|been|but|currently|either|also|still)){0,5}"
-NAMED_FIRST = rf"(?<![\w./:-]){Q}(?P<subject>{VARIABLE}){Q}\]?{FILLERS} ?[:=(–—-]{{0,2}} ?(?P<fault>(?i:{MALFORMED_WORDS}|{ABSENCE}))\b"
+NAMED_FIRST = rf"(?<![\w./:-]){Q}(?P<subject>{VARIABLE}){Q}\]?{FILLERS} ?[:=(–—→-]{{0,2}} ?(?:(?:is|a|this|the|value|field|variable|must) ){{0,3}}(?P<fault>(?i:{MALFORMED_WORDS}|{ABSENCE}))\b"
 NAMED_LAST = (
     r"\b(?P<fault>(?i:missing|required|undefined|empty|invalid|unset|no|need|needs|expected|without|forgot|lacks?|not (?:set|found|defined|provided)))"
     rf"(?: (?:the|a|an|to|set|value|for|or|env|environment|variable|var|setting|config|configuration|key|property|secret|option|required|valid|named|called|in|of)){{0,5}}(?:\(s\))?:? ?[\[({{]? ?{Q}(?P<subject>{VARIABLE})\b"

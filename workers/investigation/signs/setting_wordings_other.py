@@ -55,6 +55,11 @@ COMPILED: tuple[Wording, ...] = (
         INVALID,
         r"Key: '\w{0,30}(?:Config|Settings|Env)\w{0,30}\.[\w.]{0,80}' Error:Field validation for '(?P<subject>\w{1,60})' failed on the '(?!required)",
     ),
+    Wording(
+        INVALID,
+        r"listen tcp \S{0,60}: (?:lookup tcp/|unknown port|invalid port|address \S{1,40}: (?:invalid|missing) port)",
+        "PORT",
+    ),
     Wording(INVALID, rf"env: parse error on field \"(?P<subject>{ANY})\""),
     # Spring: PropertyPlaceholderHelper, DataSourceProperties; Micronaut; Quarkus (SmallRye Config).
     Wording(MISSING, rf"Could not resolve placeholder '(?P<subject>{ANY})'"),

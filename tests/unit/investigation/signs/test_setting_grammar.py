@@ -13,6 +13,8 @@ BY_FORM = {
     'ValiError: Invalid key: Expected "SESSION_SECRET" but received undefined': "SESSION_SECRET",
     "StructError: At path: BOT_TOKEN -- Expected a string, but received: undefined": "BOT_TOKEN",
     "ValidationError: SMTP_PORT is a required field": "SMTP_PORT",
+    'Error: Configuration error: "SMS_GATEWAY" has no value': "SMS_GATEWAY",
+    "1 error(s) decoding: env STORAGE_BUCKET: value required": "STORAGE_BUCKET",
     "environ.exceptions.MissingEnvValueError: APP_MODE": "APP_MODE",
     "ConfigError: GRACE_PERIOD": "GRACE_PERIOD",
     "slack_bolt.error.BoltError: Either an env variable `SLACK_BOT_TOKEN` or `token` argument in the constructor is required.": "SLACK_BOT_TOKEN",
@@ -26,6 +28,16 @@ BY_FORM = {
 }
 
 BY_CODE = [
+    (
+        "Error: Missing Supabase env vars",
+        "const url = process.env.SUPABASE_URL\nconst region = process.env.REGION",
+        "SUPABASE_URL",
+    ),
+    (
+        'NullPointerException: Cannot invoke "String.split(String)" because the return value of "java.lang.System.getenv(String)" is null',
+        'var hosts = System.getenv("PEER_HOSTS").split(",");',
+        "PEER_HOSTS",
+    ),
     (
         "AppInitializationError: signingSecret is required to initialize the default receiver.",
         "new App({ token: process.env.SLACK_TOKEN, signingSecret: process.env.SLACK_SIGNING_SECRET })",
@@ -81,3 +93,55 @@ def test_data_and_business_errors_are_about_no_setting(text: str, code: str) -> 
     kinds = {sign.kind for sign in read_signs(text, code.split("\n"))}
 
     assert not kinds & {SignKind.SETTING_MISSING, SignKind.SETTING_INVALID}
+
+
+CALLS = [
+    ("TimeoutError: timed out", "ftp = ftplib.FTP('ftp.acme.com', timeout=5)", "ftp.acme.com"),
+    (
+        "socket.gaierror: [Errno -2] Name or service not known",
+        "pool = create_pool('postgresql://u:p@postgres.railway.internal:5432/d')",
+        "postgres.railway.internal",
+    ),
+    (
+        "ConnectionRefusedError: [Errno 111] Connection refused",
+        "smtplib.SMTP('smtp.acme.com', 587)",
+        "smtp.acme.com",
+    ),
+    (
+        "HostConnectException: Connect to api.acme.com:443 [api.acme.com/198.51.100.9] failed: connect timed out",
+        "",
+        "api.acme.com:443",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "code", "host"), CALLS)
+def test_the_code_or_any_position_with_a_port_names_the_host(text: str, code: str, host: str) -> None:
+    signs = read_signs(text, code.split("\n"))
+
+    assert signs[0].subject == host, signs
+
+
+POOLS = [
+    "ERROR shop.db: all connections in the pool are busy; waited 10s for a free one",
+    "Acquire operation took too long: connection pool 'orders' has no idle connections",
+    "acme.db.PoolExhaustedError: gave up",
+    "TimeoutError: operation timed out\n    at /app/node_modules/tarn/dist/PendingOperation.js:18:27\n    at async list (/app/a.js:3:5)",
+]
+
+
+@pytest.mark.parametrize("text", POOLS)
+def test_an_exhausted_pool_is_read_by_its_form(text: str) -> None:
+    assert read_signs(text)[0].kind is SignKind.POOL_EXHAUSTED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "swimming pool is full: booking 7 rejected",
+        "connection pool started with 10 connections",
+        "no connections available for merge",
+    ],
+)
+def test_other_pools_are_not_exhausted(text: str) -> None:
+    assert SignKind.POOL_EXHAUSTED not in {sign.kind for sign in read_signs(text)}
