@@ -139,8 +139,10 @@ def module_missing(context: DiagnosisContext, cause: Cause) -> Conclusion:
     name = cause.subject
     module = _declaration(context, name)
     if _is_own(name, module):
+        # The build tells before anything serves: whatever it lacks, the deployment is what failed.
+        category = Category.DEPLOYMENT if context.kinds == {"failed_deployment"} else Category.CODE
         return cause_conclusion(
-            context, cause, VerdictReason.OWN_MODULE_MISSING, Category.CODE, 0.75,
+            context, cause, VerdictReason.OWN_MODULE_MISSING, category, 0.75,
             subject=name, module=module, location=context.first_location(cause), supports=context.cite_locations(cause),
         )  # fmt: skip
     return cause_conclusion(
