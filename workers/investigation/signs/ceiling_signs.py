@@ -38,7 +38,10 @@ CEILINGS: tuple[Wording, ...] = (
     Wording(MEMORY, r"System\.OutOfMemoryException"),
     Wording(MEMORY, r"^(?:[\w.]{1,60}: )?(?:\w{1,20}\.)*_?\w{0,10}MemoryError\b"),
     Wording(MEMORY, r"memory allocation of \d{1,14} bytes failed"),
-    Wording(MEMORY, r"std::bad_alloc"),
+    Wording(
+        MEMORY,
+        r"std::bad_alloc|insufficient memory for the Java Runtime|Native memory allocation \(\w{1,12}\) failed",
+    ),
     Wording(
         MEMORY,
         r"Array buffer allocation failed|npm (?:ERR!|error) signal SIGKILL|CUDA out of memory|panic\(main thread\): Out of memory",

@@ -67,6 +67,10 @@ TLS_FAILURES: tuple[Wording, ...] = (
         TLS,
         rf"[Ss]elf[- ]signed certificate|{BARE}(?:SELF_SIGNED_CERT|CERT_HAS_EXPIRED|UNABLE_TO_(?:VERIFY|GET))",
     ),
+    Wording(
+        TLS,
+        rf"\bcertificate (?:for|of) {HOST} (?:is|was|has) (?:not trusted|untrusted|not valid|invalid|expired|revoked)",
+    ),
     Wording(TLS, r"unable to get local issuer certificate|certificate has expired|CertificateHasExpired"),
     Wording(TLS, r"x509: [a-z]|remote error: tls:"),
     Wording(

@@ -17,7 +17,7 @@ USED_UNDEFINED = (
     r"Cannot read propert(?:y|ies) (?:'(?P<a>\w{1,60})' )?of (?:undefined|null)(?: \(reading '(?P<b>\w{1,60})'\))?",
     r"'NoneType' object has no attribute '(?P<a>\w{1,60})'|undefined method [`'](?P<b>\w{1,60})' for nil",
     r"(?:int|float)\(\) argument must be a string[^\n]{0,60}'NoneType'|can only concatenate str \(not \"NoneType\"",
-    r"(?:must be|expected|argument must be)[^\n]{0,60}\b(?:string|str)\b[^\n]{0,60}\b(?:undefined|None(?:Type)?|null)\b",
+    r"(?:must be|expected|argument must be)[^\n]{0,60}\b(?:string|str)\b[^\n]{0,200}\b(?:undefined|None(?:Type)?|null)\b",
     r"ArgumentNullException|String reference not set to an instance of a String",
     r"no implicit conversion of nil into String|input: ['\"]undefined",
     r"unsupported operand type\(s\) for [^\n]{1,10}: [^\n]{0,20}'NoneType'|expected str, bytes or os\.PathLike object, not NoneType",
@@ -30,6 +30,12 @@ BAD_VALUE = (
     r"strconv\.(?:Atoi|ParseInt|ParseBool|ParseFloat): parsing|invalid value for Integer\(\)|NumberFormatException",
     r"ParseIntError|invalid digit found in string|ERR_INVALID_URL|Invalid URL|Scheme '[^'\n]{0,40}' is unknown|[Ii]ncorrect padding|in JSON at position|unexpected token at",
 )
+# A key that a cipher cannot use; the code hands the variable to a call.
+BAD_KEY = (
+    r"[Ii]ncorrect padding|[Ii]nvalid key(?: length)?\b|[Kk]ey must be|must be \d{1,4} (?:url-safe|bytes|characters)|key (?:size|length)|Non-hexadecimal|[Ii]llegal base64",
+    r"[Ii]nvalid PEM|[Cc]ould not (?:deserialize|parse|decode) (?:the )?(?:key|private)|DECODER routines::unsupported|no start line|asn1|bad base64|[Ii]nvalid (?:base64|hex)",
+)
+ARGUMENT = r"\w\(\s{0,4}(?:[\w'\"-]{1,40}, ?)?(?:os\.)?"
 CONVERSIONS = r"(?:int|float|Number|parseInt|Atoi|ParseInt|ParseBool|Integer|URL|loads|parse|parse_url|valueOf|config)\(\s{0,4}(?:os\.)?"
 
 
@@ -52,6 +58,13 @@ def undefined_uses(record: RecordText) -> Iterator[Sign]:
         for use in matches(CONVERSIONS + ACCESS, record.code, exact_case=True):
             yield sign(SignKind.SETTING_INVALID, use["subject"])
         for use in matches(rf"\bconfig\([\"'](?P<subject>{UPPER})[\"'], ?cast", record.code, exact_case=True):
+            yield sign(SignKind.SETTING_INVALID, use["subject"])
+
+
+def unusable_keys(record: RecordText) -> Iterator[Sign]:
+    """A key from the environment that a cipher or a decoder cannot use."""
+    if _first_match(BAD_KEY, record):
+        for use in matches(ARGUMENT + ACCESS, record.code, exact_case=True):
             yield sign(SignKind.SETTING_INVALID, use["subject"])
 
 

@@ -39,6 +39,18 @@ NAMED_LAST = (
     r"\b(?P<fault>(?i:missing|required|undefined|empty|invalid|unset|no|need|needs|expected|without|forgot|lacks?|not (?:set|found|defined|provided)))"
     rf"(?: (?:the|a|an|to|set|value|for|or|env|environment|variable|var|setting|config|configuration|key|property|secret|option|required|valid|named|called|in|of)){{0,5}}(?:\(s\))?:? ?[\[({{]? ?{Q}(?P<subject>{VARIABLE})\b"
 )
+# Words that demand a setting, and a name on the same line of an error, in whatever order: `Did you set X?`
+DEMANDED = re.compile(
+    r"\b(?:[Mm]ust|[Pp]lease|[Dd]id you|[Nn]eeds?|[Rr]equired?|[Rr]equires|[Mm]issing|[Nn]ot (?:found|set|provided|configured)|[Hh]as to|[Hh]ave to|[Ss]hould)\b"
+)
+GIVEN = re.compile(
+    r"\b(?:set|provide[ds]?|suppl(?:y|ied)|give|given|defined?|configured?|specif(?:y|ied)|export(?:ed)?|via|through|pass(?:ed)?|missing|required)\b",
+    re.I,
+)
+FAILS = re.compile(
+    r"\w(?:Error|Exception)\b|(?:\b|\d{2}m)(?:[Pp]anic|FATAL|[Ff]atal|ERROR|[Ee]rror|Error|Uncaught)\b|: line \d+: "
+)
+NAMES = re.compile(rf"(?<![\w./:$=<-]){Q}(?P<subject>{VARIABLE})\b(?! ?=|\()")
 COMPLAINTS = (re.compile(NAMED_FIRST), re.compile(NAMED_LAST))
 MALFORMED = re.compile(rf"invalid|{MALFORMED_WORDS}", re.I)
 # Words that say that the names on a line are settings, whatever they look like.
@@ -107,6 +119,16 @@ def _of_line(line: str, patterns: list[re.Pattern[str]], read: list[str]) -> Ite
             if name in read or SETTING_SHAPE.search(name) or ABOUT_SETTINGS.search(line):
                 invalid = MALFORMED.match(match["fault"]) is not None and "undefined" not in line
                 yield sign(SignKind.SETTING_INVALID if invalid else SignKind.SETTING_MISSING, name)
+
+
+def demanded_signs(message: str) -> Iterator[Sign]:
+    """Signs of names with the shape of a setting on a line of an error that demands to give them."""
+    for line in message.split("\n") if "_" in message else ():
+        line = line[:MAX_LINE_CHARS]
+        if "_" in line and FAILS.search(line) and DEMANDED.search(line) and GIVEN.search(line):
+            for match in islice(NAMES.finditer(line), MAX_ITEMS):
+                if SETTING_SHAPE.search(match["subject"]):
+                    yield sign(SignKind.SETTING_MISSING, match["subject"])
 
 
 def listed_signs(record: RecordText) -> Iterator[Sign]:

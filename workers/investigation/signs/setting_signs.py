@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from workers.investigation.signs.record_text import RecordText
 from workers.investigation.signs.setting_blocks import block_signs
-from workers.investigation.signs.setting_code import parameter_signs, undefined_uses
-from workers.investigation.signs.setting_grammar import complaint_signs, listed_signs
+from workers.investigation.signs.setting_code import parameter_signs, undefined_uses, unusable_keys
+from workers.investigation.signs.setting_grammar import complaint_signs, demanded_signs, listed_signs
 from workers.investigation.signs.setting_names import (
     SETTING_SHAPE,
     environment_name,
@@ -40,7 +40,11 @@ DYNACONF_ERROR = rf"^AttributeError: (?:'Settings' object has no attribute ')?(?
 
 def setting_signs(record: RecordText) -> list[Sign]:
     """Signs of kind `SETTING_MISSING` and `SETTING_INVALID`, with the name of each setting."""
-    return list(_stated(record)) or list(parameter_signs(record))
+    return (
+        list(_stated(record))
+        or list(demanded_signs(_without_remarks(record.message)))
+        or list(parameter_signs(record))
+    )
 
 
 def _stated(record: RecordText) -> Iterator[Sign]:
@@ -48,6 +52,7 @@ def _stated(record: RecordText) -> Iterator[Sign]:
     read = variables_read(record.code)
     yield from block_signs(record)
     yield from undefined_uses(record)
+    yield from unusable_keys(record)
     for entry in (*NODE, *PYTHON, *RUBY_PHP_ELIXIR, *COMPILED, *GENERIC):
         if may_match(entry.pattern, record.lowered):
             for reading in read_wording(entry, message):

@@ -60,6 +60,12 @@ COMPILED: tuple[Wording, ...] = (
         r"listen tcp \S{0,60}: (?:lookup tcp/|unknown port|invalid port|address \S{1,40}: (?:invalid|missing) port)",
         "PORT",
     ),
+    # clap: the value of an option, whose name is the variable's by default.
+    Wording(
+        MISSING,
+        rf"required arguments were not provided:(?:\n[^\n]{{0,80}}){{0,4}}?\n\s{{0,8}}--[\w-]{{1,60}} <(?P<subject>{UPPER})>",
+        exact_case=True,
+    ),
     Wording(INVALID, rf"env: parse error on field \"(?P<subject>{ANY})\""),
     # Spring: PropertyPlaceholderHelper, DataSourceProperties; Micronaut; Quarkus (SmallRye Config).
     Wording(MISSING, rf"Could not resolve placeholder '(?P<subject>{ANY})'"),

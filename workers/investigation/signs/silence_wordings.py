@@ -84,6 +84,10 @@ SILENCES: tuple[Wording, ...] = (
         SILENT,
         r"\b(?:tcp|ssl) (?:recv|send)(?: \(\w{1,20}\))?: timeout|Waited [\d.]{1,8} seconds$|\(os error 110\)",
     ),
+    Wording(
+        SILENT,
+        r"\b[Nn]o (?:response|reply|answer)\b(?: from \S{1,80})? (?:within|after|in|for) \d|\bstatus=timeout\b|\btimeout after \d{1,7} ?m?s",
+    ),
     Wording(SILENT, r"net::ERR_(?:CONNECTION_)?TIMED_OUT|upstream timed out \(110"),
 )
 CLOSURES: tuple[Wording, ...] = (

@@ -15,6 +15,11 @@ BY_FORM = {
     "ValidationError: SMTP_PORT is a required field": "SMTP_PORT",
     'Error: Configuration error: "SMS_GATEWAY" has no value': "SMS_GATEWAY",
     "1 error(s) decoding: env STORAGE_BUCKET: value required": "STORAGE_BUCKET",
+    "Error: The server must be started with a session secret. Provide one via SESSION_PASSPHRASE.": "SESSION_PASSPHRASE",
+    "ERROR: No API key found. Did you set MISTRAL_API_KEY?": "MISTRAL_API_KEY",
+    "panic: invalid configuration: field Secret is required (set APP_SECRET)": "APP_SECRET",
+    "/app/entrypoint.sh: line 5: APP_SECRET: Please provide APP_SECRET": "APP_SECRET",
+    "error: the following required arguments were not provided:\n  --database-url <DATABASE_URL>\n": "DATABASE_URL",
     "environ.exceptions.MissingEnvValueError: APP_MODE": "APP_MODE",
     "ConfigError: GRACE_PERIOD": "GRACE_PERIOD",
     "slack_bolt.error.BoltError: Either an env variable `SLACK_BOT_TOKEN` or `token` argument in the constructor is required.": "SLACK_BOT_TOKEN",
@@ -60,7 +65,24 @@ BY_CODE = [
     ),
 ]
 
+UNUSABLE = [
+    (
+        "binascii.Error: Incorrect padding",
+        "KEY = base64.b64decode(os.environ['SIGNING_CERT'])",
+        "SIGNING_CERT",
+    ),
+    ("RangeError: Invalid key length", "const key = Buffer.from(process.env.SEAL_KEY, 'hex')", "SEAL_KEY"),
+    (
+        "ValueError: Fernet key must be 32 url-safe base64-encoded bytes.",
+        "f = Fernet(os.environ['FIELD_KEY'])",
+        "FIELD_KEY",
+    ),
+]
+
 NOT_ABOUT_SETTINGS = [
+    ("ERROR discounts: customer must enter CARD_TYPE before checkout", ""),
+    ("INFO please set your LOGIN_TOKEN in the profile page", ""),
+    ("ValueError: PRODUCT_CODE must be at least 4 characters", ""),
     ("KeyError: 'STRIPE_KEY is not set'", ""),
     ("ValueError: invalid literal for int() with base 10: 'PORT must be set'", ""),
     ("ERROR form rejected: title='DATABASE_URL is missing' user=17", ""),
@@ -86,6 +108,13 @@ def test_the_code_names_the_variable_that_a_client_misses(text: str, code: str, 
     signs = read_signs(text, code.split("\n"))
 
     assert (signs[0].kind, signs[0].subject) == (SignKind.SETTING_MISSING, name), signs
+
+
+@pytest.mark.parametrize(("text", "code", "name"), UNUSABLE)
+def test_a_key_that_a_cipher_cannot_use_is_a_malformed_setting(text: str, code: str, name: str) -> None:
+    signs = read_signs(text, [code])
+
+    assert (signs[0].kind, signs[0].subject) == (SignKind.SETTING_INVALID, name), signs
 
 
 @pytest.mark.parametrize(("text", "code"), NOT_ABOUT_SETTINGS)
