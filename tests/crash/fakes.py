@@ -190,7 +190,7 @@ class ExternalState:
             result: dict[str, Any] = {"summary": f"fixed in run {number}", "not_done": []}
         else:
             result = {
-                "verdict": "code", "evidence": re.findall(r"(?m)^- (E\d+):|^(E\d+):", prompt)[0][1:],
+                "verdict": "code", "evidence": re.findall(r"(?m)^(?:- )?(E\d+)\b", prompt)[:1],
                 "cause": {"summary": f"read in run {number}", "file": "pricing.py", "line": 9},
                 "reproduction": {"kind": "test", "path": "tests/test_no_voucher.py", "why": "it fails"},
                 "change": ["read the voucher with get"], "confidence": 0.9,
