@@ -21,6 +21,9 @@ from workers.investigation.signs.host_names import (
 )
 from workers.investigation.signs.wordings import matches, may_match
 
+PUBLIC_ENDING = r"(?:com|net|org|io|dev|app|co|ai|cloud|internal|eu|de|uk|fr|es|it|nl|ch|at|us|ca|br|in|jp)"
+"""Common endings of names: other words with a dot are modules, files and events."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -79,6 +82,7 @@ TARGETS: tuple[Target, ...] = (
     ),
     Target(rf"\breach ['\"`]?(?P<host>{NAME}\.[A-Za-z]{{2,24}})(?::{PORT})?"),
     Target(rf"(?P<host>{NAME}\.railway\.internal)(?::{PORT})?"),
+    Target(rf"\b(?:to|from|of|at|with|by|reach|host) ['\"`]?(?P<host>{NAME}\.{PUBLIC_ENDING})\b(?![.@\w-])"),
     # Any other name with a port, for the words that no client above has; an address only in parentheses.
     Target(
         rf"(?<![\w./@-])(?P<host>{NAME}\.[A-Za-z]{{2,24}}|(?<=\()\d{{1,3}}(?:\.\d{{1,3}}){{3}}):{PORT}\b(?![:.])"
@@ -92,7 +96,7 @@ CODE_HOSTS = (
     rf"[(\[ ][\"'](?P<host>{NAME}\.[A-Za-z]{{2,24}})[\"'], ?\d{{2,5}}\b",
     rf"[\"'](?P<host>{NAME}\.[A-Za-z]{{2,24}}):\d{{2,5}}[\"']",
     # The first argument of a call, with an ending of public names: `FTP('ftp.acme.com', timeout=5)`.
-    rf"\w\([\"'](?P<host>{NAME}\.(?:com|net|org|io|dev|app|co|ai|cloud|internal|eu|de|uk|fr|es|it|nl|ch|at|us|ca|br|in|jp))[\"'][,)]",
+    rf"\w\([\"'](?P<host>{NAME}\.{PUBLIC_ENDING})[\"'][,)]",
 )
 """How code names a host that it calls."""
 

@@ -5,7 +5,7 @@ A sentence tells how the connection failed, and often the host (groups `host` an
 
 from __future__ import annotations
 
-from workers.investigation.signs.host_names import ADDRESS, HOST, NAME, PORT
+from workers.investigation.signs.host_names import ADDRESS, HOST, NAME, PORT, URL
 from workers.investigation.signs.wordings import Wording
 from workers.models import SignKind
 
@@ -154,6 +154,10 @@ NO_CONNECTIONS: tuple[Wording, ...] = (
     Wording(
         UNREACHABLE,
         r"No resolvable bootstrap urls|Broker may not be available|Failed to connect to seed broker",
+    ),
+    Wording(
+        UNREACHABLE,
+        rf"\b(?:could not|couldn't|cannot|can't|unable to|failed to) (?:connect to|reach|contact) {URL}",
     ),
     Wording(UNREACHABLE, rf"[Nn]etwork is unreachable|[Nn]o route to host|{BARE}E(?:NET|HOST)UNREACH\b"),
     Wording(UNREACHABLE, r"All connection attempts failed|Could not connect to the endpoint URL"),

@@ -25,7 +25,7 @@ CREDENTIALS: tuple[Wording, ...] = (
     Wording(REJECTED, r"Login failed for user '", "sqlserver"),
     Wording(
         REJECTED,
-        r"Mongo(?:Server)?Error: (?:bad auth|Authentication failed)|bad auth : [Aa]uthentication failed|OperationFailure: Authentication failed",
+        r"Mongo(?:Server)?Error: (?:bad auth|Authentication failed)|bad auth : [Aa]uthentication failed|OperationFailure: Authentication failed|\(AuthenticationFailed\)",
         "mongodb",
     ),
     Wording(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 
 LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})"
 NAME = rf"{LABEL}(?:\.{LABEL}){{0,8}}"
@@ -83,6 +84,7 @@ def host_of(subject: str) -> str:
     return name if colon and port.isdigit() and ":" not in name else subject
 
 
+@lru_cache(maxsize=4096)
 def is_address(host: str) -> bool:
     """True for an IP address."""
     try:

@@ -131,6 +131,16 @@ def demanded_signs(message: str) -> Iterator[Sign]:
                     yield sign(SignKind.SETTING_MISSING, match["subject"])
 
 
+def mentioned_signs(message: str, read: list[str]) -> Iterator[Sign]:
+    """Signs of variables that the code beside an error reads and the line of the error names."""
+    for line in message.split("\n") if read else ():
+        line = line[:MAX_LINE_CHARS]
+        for name in read if FAILS.search(line) or "SystemExit" in line else ():
+            if re.search(rf"(?<![\w'\"]){re.escape(name)}(?![\w'\"])", line):
+                invalid = MALFORMED.search(line) is not None
+                yield sign(SignKind.SETTING_INVALID if invalid else SignKind.SETTING_MISSING, name)
+
+
 def listed_signs(record: RecordText) -> Iterator[Sign]:
     """Signs of settings that are listed below a heading, named by the class of an exception, or bound to a property."""
     text, lowered = record.message, record.lowered

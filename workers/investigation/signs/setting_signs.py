@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from workers.investigation.signs.record_text import RecordText
 from workers.investigation.signs.setting_blocks import block_signs
 from workers.investigation.signs.setting_code import parameter_signs, undefined_uses, unusable_keys
-from workers.investigation.signs.setting_grammar import complaint_signs, demanded_signs, listed_signs
+from workers.investigation.signs.setting_grammar import (
+    complaint_signs,
+    demanded_signs,
+    listed_signs,
+    mentioned_signs,
+)
 from workers.investigation.signs.setting_names import (
     SETTING_SHAPE,
     environment_name,
@@ -40,15 +45,16 @@ DYNACONF_ERROR = rf"^AttributeError: (?:'Settings' object has no attribute ')?(?
 
 def setting_signs(record: RecordText) -> list[Sign]:
     """Signs of kind `SETTING_MISSING` and `SETTING_INVALID`, with the name of each setting."""
+    message = _without_remarks(record.message)
     return (
-        list(_stated(record))
-        or list(demanded_signs(_without_remarks(record.message)))
+        list(_stated(record, message))
+        or list(demanded_signs(message))
+        or list(mentioned_signs(message, variables_read(record.code)))
         or list(parameter_signs(record))
     )
 
 
-def _stated(record: RecordText) -> Iterator[Sign]:
-    message = _without_remarks(record.message)
+def _stated(record: RecordText, message: str) -> Iterator[Sign]:
     read = variables_read(record.code)
     yield from block_signs(record)
     yield from undefined_uses(record)

@@ -66,6 +66,13 @@ COMPILED: tuple[Wording, ...] = (
         rf"required arguments were not provided:(?:\n[^\n]{{0,80}}){{0,4}}?\n\s{{0,8}}--[\w-]{{1,60}} <(?P<subject>{UPPER})>",
         exact_case=True,
     ),
+    Wording(MISSING, r"open \S{0,80}\.env\b\S{0,20}: no such file|[Ee]rror loading \.env file"),
+    # Typesafe Config (Play, Akka, Ktor).
+    Wording(
+        MISSING,
+        rf"[Cc]ould not resolve substitution to a value: \$\{{(?P<subject>{UPPER})\}}",
+        exact_case=True,
+    ),
     Wording(INVALID, rf"env: parse error on field \"(?P<subject>{ANY})\""),
     # Spring: PropertyPlaceholderHelper, DataSourceProperties; Micronaut; Quarkus (SmallRye Config).
     Wording(MISSING, rf"Could not resolve placeholder '(?P<subject>{ANY})'"),

@@ -34,6 +34,11 @@ BY_FORM = {
 
 BY_CODE = [
     (
+        "SystemExit: set WAREHOUSE_AREA first",
+        "if not os.environ.get('WAREHOUSE_AREA'):\n    raise SystemExit('set WAREHOUSE_AREA first')",
+        "WAREHOUSE_AREA",
+    ),
+    (
         "Error: Missing Supabase env vars",
         "const url = process.env.SUPABASE_URL\nconst region = process.env.REGION",
         "SUPABASE_URL",
@@ -125,6 +130,8 @@ def test_data_and_business_errors_are_about_no_setting(text: str, code: str) -> 
 
 
 CALLS = [
+    ("ConnectTimeoutError: Operation timed out after 5s to api.acme.com", "", "api.acme.com"),
+    ("dial error: couldn't connect to wss://stream.acme.com/ws: unexpected response", "", "stream.acme.com"),
     ("TimeoutError: timed out", "ftp = ftplib.FTP('ftp.acme.com', timeout=5)", "ftp.acme.com"),
     (
         "socket.gaierror: [Errno -2] Name or service not known",
