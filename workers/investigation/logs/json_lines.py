@@ -82,6 +82,21 @@ TROUBLE_HINTS = (
 """Words of a quiet line whose further fields may say what is wrong."""
 
 
+QUIET_LEVELS = {
+    "30": "info",
+    "20": "debug",
+    "info": "info",
+    "INFO": "info",
+    "debug": "debug",
+    "DEBUG": "debug",
+}
+FAULT_HINTS = (
+    "rror", "err", "Err", "ERR", "ail", "tack", "race", "xc", "cause", "thrown", "@x", "eason", "etail", "nvalid",
+    "eject", "enied", "efused", "issing", "navail", "anic", "\\n",
+)  # fmt: skip
+"""Most lines are quiet and have none of these: their message is all that they say."""
+
+
 class Opened(NamedTuple):
     """What a line says."""
 
@@ -122,6 +137,14 @@ def _from_broken(text: str) -> Opened:
 
 
 def _from_object(value: Mapping[str, object], text: str) -> Opened:
+    level = QUIET_LEVELS.get(str(value.get("level")), "")
+    message = value.get("msg") or value.get("message") or value.get("event")
+    if level and isinstance(message, str) and not any(hint in text for hint in FAULT_HINTS):
+        return Opened(level, visible(message), is_json=True)
+    return _from_fields(value, text)
+
+
+def _from_fields(value: Mapping[str, object], text: str) -> Opened:
     fields = {name.lower(): item for name, item in value.items()}
     level, message = _level(fields), _message(fields)
     if not level or not message:

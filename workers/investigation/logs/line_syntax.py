@@ -124,10 +124,15 @@ def read_line(text: str) -> Line:
     """The syntax of a line. The most common entries are read by one expression; other lines are remembered."""
     match = QUIET_ENTRY.match(text)
     if match is not None:
-        return Line(Part.ENTRY, LEVELS[match["level"].lower()], match.end(), Part.TEXT)
+        return _quiet_line(match["level"], match.end())
     beginning = text[:MAX_SYNTAX_CHARS]
     # A severity of syslog is a digit: `<3>`.
     return _read(beginning if text[:1] == "<" else beginning.translate(DIGITS))
+
+
+@lru_cache(maxsize=MAX_CACHED_LINES)
+def _quiet_line(level: str, start: int) -> Line:
+    return Line(Part.ENTRY, LEVELS[level.lower()], start, Part.TEXT)
 
 
 @lru_cache(maxsize=MAX_CACHED_LINES)

@@ -15,7 +15,8 @@ from workers.investigation.logs.error_words import is_certain_error, sounds_like
 from workers.investigation.logs.headlines import exception_class, find_naming, headline_of
 from workers.investigation.logs.json_lines import open_line
 from workers.investigation.logs.log_samples import shorten_lines
-from workers.investigation.logs.record_joining import Draft, Piece, join_stream
+from workers.investigation.logs.record_drafts import Draft, Piece
+from workers.investigation.logs.record_joining import join_stream
 from workers.models import LogLine
 from workers.runtime.characters import visible
 from workers.runtime.redaction import redact_key_line

@@ -11,22 +11,23 @@ FAR_SIDE = (
 )
 OTHER_NAMING = 3  # lines at the other exceptions of a chain count as so many times farther away
 CUT = "… {} lines cut …"
-MIN_LINE_CHARS = 200  # a line longer than its share of the limit keeps at least this much
-SHARE = 4  # a line may use the limit's fourth part
+CUT_CHARS = 40  # of the limit are left for marks of cuts
+SHARE = 4  # parts of the limit, of which a line may use one
 
 
 def shorten_lines(lines: Sequence[str], limit: int) -> list[str]:
     """The lines in at most `limit` characters: the first, the exception, and the frames next to where it was raised."""
     if sum(map(len, lines)) + len(lines) <= limit:
         return list(lines)
-    naming = find_naming(lines)
-    short = [truncate_middle(line, max(MIN_LINE_CHARS, limit // SHARE)) for line in lines]
-    distance = _distances(lines, naming)
+    if len(lines) == 1:
+        return [truncate_middle(lines[0], limit)]
+    distance = _distances(lines, find_naming(lines))
+    short = [truncate_middle(line, limit // SHARE) for line in lines]
     kept: set[int] = set()
-    left = limit
+    left = limit - CUT_CHARS
     for number in sorted(range(len(short)), key=lambda number: (distance[number], number)):
         left -= len(short[number]) + 1
-        if left < 2 * len(CUT):
+        if left < 0:
             break
         kept.add(number)
     return _with_cuts(short, kept)
