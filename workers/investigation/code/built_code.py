@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from workers.clients.git import safe_read
 from workers.investigation.code.code_layout import Layout
-from workers.investigation.code.deployed_paths import inside_repository, is_built, is_foreign, locate
+from workers.investigation.code.deployed_paths import BUILT, inside_repository, is_built, is_foreign, locate
 from workers.investigation.code.frame_syntax import Frame
 from workers.investigation.code.source_maps import original_position
 
@@ -63,9 +63,11 @@ def place_of(frame: Frame, layout: Layout) -> Place | None:
     if mapped is not None:
         return mapped
     file = locate(frame.path, layout)
-    lines = layout.lines(file) if file else []
     if file is None:
-        return None
+        # A chunk is named by a number: `.next/server/chunks/1235.js`.
+        is_chunk = not is_foreign(frame.path) and BUILT.search(frame.path) is not None
+        return _defined_anywhere(frame.function, layout) if is_chunk else None
+    lines = layout.lines(file)
     if not is_built(frame.path, file):
         return Place(file, frame.line if frame.line <= len(lines) else 0, frame.function) if lines else None
     line = definition_line(lines, frame.function, frame.line)

@@ -166,7 +166,12 @@ def leads_to(warnings: tuple[Cause, ...], errors: tuple[Cause, ...]) -> bool:
 
 
 def accompanies(pattern: LogPattern) -> bool:
-    """True if the record follows from another failure and names no cause of its own."""
+    """True if the record follows from another failure and names no cause of its own.
+
+    An exception that is traced to own code is a cause, whatever else its record says.
+    """
+    if pattern.exception and pattern.locations:
+        return False
     return bool(pattern.signs) and pattern.signs[0].kind is SignKind.ACCOMPANIES
 
 

@@ -130,9 +130,10 @@ def location_facts(locations: Sequence[CodeLocation]) -> Iterator[Fact]:
 
 
 def upstream_facts(upstreams: Iterable[Upstream]) -> Iterator[Fact]:
-    """The outside hosts with their error counts and the state of their status pages."""
+    """The outside hosts that log errors name, or whose status pages report trouble. The others say nothing."""
     for upstream in upstreams:
-        yield Fact(kind=FactKind.UPSTREAM, upstream=upstream)
+        if upstream.errors or upstream.state in ("degraded", "down"):
+            yield Fact(kind=FactKind.UPSTREAM, upstream=upstream)
 
 
 def load_facts(service: Service, onset: datetime) -> Iterator[Fact]:
