@@ -13,15 +13,22 @@ from workers.investigation.logs.line_syntax import (
     FOREIGN_NOISE,
     SOURCE_LINE,
     THROWN,
+    TWO_LINE_HEADER,
     Line,
     Part,
     read_line,
     without_tag,
 )
 
-MAX_HEADLINE_CHARS = 500
+MAX_HEADLINE_CHARS = (
+    2_000  # far more than is shown: a token that is cut here would escape the redaction later
+)
+MAX_JOINED_CHARS = 500  # of a headline that goes on below
 MAX_MESSAGE_LINES = 40  # lines of a message that are looked at for the rest of an unfinished headline
-HEAP_DEATH = "<--- Last few GCs --->"  # V8 prints it before it gives up
+HEAP_REPORT = (
+    "<--- Last few GCs --->",
+    "<--- JS stacktrace --->",
+)  # V8 prints one of them first when it gives up
 MARKS = " \t|│┃+"
 
 PYTHON_START = re.compile(r"^[\s|+-]{0,40}(?:Exception Group )?Traceback \(most recent call last\):")
@@ -51,7 +58,7 @@ CLASS_INSIDE = re.compile(
 )
 CLASS_AT_END = re.compile(rf"\((?P<name>{ANY_CLASS})\)$")
 PANIC = re.compile(
-    r"(?:^|\s)(?:panic(?: serving \S{1,100})?: |fatal error: \w"
+    r"(?:^|\s)(?:panic(?: serving \S{1,100}|\([\w ]{1,30}\))?: |fatal error: \w"
     r"|thread '[^']{0,200}'(?: \(\d{1,9}\))? panicked at |panic recovered)"
 )
 PLAIN_ERROR = re.compile(r"(?:^|\s)Error(?: \[\w{1,60}\])?(?::|\s*$)")
@@ -180,7 +187,7 @@ def _plain_headline(lines: Sequence[str], first: Line) -> str:
     banner = next((number for number, line in enumerate(lines) if line.strip() == "Description:"), None)
     if banner is not None and any(line.startswith("****") for line in lines):
         return _joined("", lines[banner + 1 :])
-    if lines[0].startswith(HEAP_DEATH):
+    if lines[0].startswith(HEAP_REPORT):
         return next(
             (line[:MAX_HEADLINE_CHARS] for line in lines if line.startswith("FATAL ERROR: ")), lines[0]
         )
@@ -188,6 +195,8 @@ def _plain_headline(lines: Sequence[str], first: Line) -> str:
         # Node names what was thrown below the line that threw it and a mark.
         marks = [number for number, line in enumerate(lines) if line.strip() and not line.strip("^~ ")]
         lines = [line for line in lines[marks[0] + 1 :] if line.strip()] or lines if marks else lines
+    if first.part is Part.CHAIN:
+        lines = [line for line in lines if not CODE_LINE.match(line)] or lines  # Bun prints the source first
     for number, line in enumerate(lines[:MAX_MESSAGE_LINES]):
         message = without_tag(line[first.start :].strip())[1] if number == 0 else _message_of(line).strip()
         if message.strip() and not _is_header(line, number, len(lines)):
@@ -196,12 +205,7 @@ def _plain_headline(lines: Sequence[str], first: Line) -> str:
 
 
 def _is_header(line: str, number: int, count: int) -> bool:
-    return number == 0 and count > 1 and _HEADER.match(line) is not None
-
-
-_HEADER = re.compile(
-    r"^(?:trce|dbug|info|warn|fail|crit): \S{1,300}\[-?\d{1,10}\]$|^[A-Z][a-z]{2} \d{1,2}, \d{4} .{8,13} \S+ \S+$"
-)
+    return number == 0 and count > 1 and TWO_LINE_HEADER.match(line) is not None
 
 
 def _finished(line: str, lines: Sequence[str], index: int) -> str:
@@ -219,7 +223,7 @@ def _joined(line: str, below: Sequence[str]) -> str:
             continue
         if (
             read_line(text).part in (Part.FRAME, Part.ENTRY, Part.START)
-            or sum(map(len, parts)) > MAX_HEADLINE_CHARS
+            or sum(map(len, parts)) > MAX_JOINED_CHARS
         ):
             break
         parts.append(bare)
@@ -238,9 +242,8 @@ def exception_class(headline: str, *, is_named: bool) -> str:
     if PANIC.search(headline):
         return "panic"
     text = PLACE_ENDS.sub("", headline)
-    for pattern in (
-        (CLASS_AT_END, CLASS_AT_START, CLASS_INSIDE) if is_named else (KNOWN_AT_START, CLASS_INSIDE)
-    ):
+    patterns = (CLASS_AT_END, CLASS_AT_START, CLASS_INSIDE) if is_named else (KNOWN_AT_START, CLASS_INSIDE)
+    for pattern in (CLASS_AT_START,) if text.startswith("** (") else patterns:
         match = pattern.search(text)
         if match and match["name"] not in NOT_A_CLASS:
             return match["name"].strip(".\\").rpartition("/")[2]

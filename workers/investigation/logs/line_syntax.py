@@ -47,7 +47,7 @@ class Line(NamedTuple):
 
 
 CLASS = (
-    r"(?:[A-Za-z_][\w.$\\/:-]{0,160}?(?:Error|Exception|Warning|Timeout|Exit|Interrupt|Failure|Group|Refused|Panic)"
+    r"(?:[A-Za-z_][\w.$\\/:+`-]{0,160}?(?:Error|Exception|Warning|Timeout|Exit|Interrupt|Failure|Group|Refused|Panic)"
     r"|Error|Exception)"
 )
 """The name of an exception by its ending."""
@@ -61,7 +61,7 @@ BEFORE_CLASS = (
 )
 THROWN = re.compile(
     rf"^{BEFORE_CLASS}?(?:{CLASS})(?: \[[\w-]{{1,60}}\])?(?: \(\w{{1,40}}\))?(?::|\)|\s*$| \(.{{0,400}}\):$| \{{$)"
-    r"|^thread '[^'\n]{0,200}'(?: \(\d{1,9}\))? panicked at |^panic: |^fatal error: \w"
+    r"|^thread '[^'\n]{0,200}'(?: \(\d{1,9}\))? panicked at |^panic(?:\([\w ]{1,30}\))?: |^fatal error: \w"
     r"|^\*\* \(\w|^terminate called after throwing"
     rf"|^\S{{1,300}}:\d{{1,7}}:in [`'\"][^'\"]{{1,200}}['\"]: .{{0,900}}\((?:{ANY_CLASS})\)$"
     rf"|^PHP (?:Fatal|Parse) error: |^(?:Fatal|Parse) error: .{{0,900}} on line \d{{1,7}}$"
@@ -98,7 +98,7 @@ FOREIGN_NOISE = re.compile(
 """Lines of npm, of shells and of make, which print beside the program."""
 DETAIL = re.compile(r"(?:^|[\]\s])(?:STATEMENT|DETAIL|HINT|CONTEXT|QUERY|LOCATION): {1,2}")
 TWO_LINE_HEADER = re.compile(
-    r"^(?:trce|dbug|info|warn|fail|crit): \S{1,300}\[-?\d{1,10}\]$"
+    r"^(?:\d[\d:T.+Z /-]{7,32}\s?)?(?:trce|dbug|info|warn|fail|crit): \S{1,300}\[-?\d{1,10}\]$"
     r"|^[A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d [AP]M \S{1,200} \S{1,100}$"
 )
 """The first line of an entry of .NET's console logger and of `java.util.logging`, which print the message below it."""

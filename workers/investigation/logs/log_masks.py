@@ -30,7 +30,7 @@ MASKS = (
     (re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\.\d)(?::\d{1,5})?"), "<ip>"),
     (re.compile(r"(?<![\w<])/[\w.@%~+-]{1,100}(?:/[\w.@%~+:-]{0,100})+"), "<path>"),
     (re.compile(r"\b0x[0-9a-f]+\b|\b(?=[a-f]*\d)[0-9a-f]{8,64}\b", re.I), "<hex>"),
-    (re.compile(r"(?<![A-Za-z])[-+]?\d+(?:[.,]\d+)*"), "<n>"),
+    (re.compile(r"(?<![A-Za-z\d])[-+]?\d+(?:[.,]\d+)*"), "<n>"),
 )
 """Values that differ from line to line, in the order in which they are masked: a time contains numbers."""
 

@@ -9,14 +9,16 @@ from operator import eq
 
 from workers.investigation.logs.log_masks import masked_tokens
 from workers.investigation.logs.log_records import LogRecord
-from workers.investigation.logs.log_samples import shorten_lines, truncate_middle
+from workers.investigation.logs.log_samples import shorten_lines
 from workers.models import LogPattern, Sign
 from workers.runtime.redaction import redact
+from workers.runtime.text import truncate
 
 MAX_PATTERNS = 20  # of one log; the errors come first
 MAX_SAMPLE_CHARS = 4_000  # the exception, its innermost frames and the message before it
 MAX_TEMPLATE_CHARS = 300  # one line of a sentence
-MAX_HEADLINE_CHARS = 2_000  # of the line from which the template is made
+MAX_COMPARED_CHARS = 2_000  # of the headline from which the template is made
+MAX_HEADLINE_CHARS = 500  # of a pattern, after redaction
 # Groups of one length and initial word; bounds the work for a log in which every line is different.
 MAX_GROUPS = 100
 # Share of equal words from which two headlines are of one pattern. Tuned on Loghub-2k, one value for all its logs.
@@ -67,7 +69,7 @@ def group_records(records: Iterable[LogRecord], limit: int = MAX_PATTERNS) -> li
     """
     equal: dict[tuple[tuple[str, ...], bool], list[LogRecord]] = {}
     for record in records:
-        key = masked_tokens(record.headline[:MAX_HEADLINE_CHARS]), record.level == "error"
+        key = masked_tokens(record.headline[:MAX_COMPARED_CHARS]), record.level == "error"
         equal.setdefault(key, []).append(record)
     # Only headlines of the same length and initial word are compared (the parse tree of the Drain algorithm):
     # this keeps the work linear for logs of any size.
@@ -106,13 +108,13 @@ def to_pattern(group: RecordGroup, signs: Sequence[Sign] = (), locations: Sequen
     """
     best = group.best
     return LogPattern(
-        template=truncate_middle(_redacted_template(group), MAX_TEMPLATE_CHARS),
+        template=truncate(_redacted_template(group), MAX_TEMPLATE_CHARS),
         count=group.count,
         level=group.level[:20],
         first=group.first,
         last=group.last,
         sample=sample_text(best, MAX_SAMPLE_CHARS),
-        headline=redact(best.headline)[:MAX_HEADLINE_CHARS],
+        headline=truncate(redact(best.headline), MAX_HEADLINE_CHARS),
         exception=best.exception,
         signs=tuple(signs),
         locations=tuple(locations),
@@ -121,7 +123,7 @@ def to_pattern(group: RecordGroup, signs: Sequence[Sign] = (), locations: Sequen
 
 def _redacted_template(group: RecordGroup) -> str:
     """The template, masked after redaction: a token whose digits are masked no longer has its format."""
-    words = list(masked_tokens(redact(group.best.headline)[:MAX_HEADLINE_CHARS]))
+    words = list(masked_tokens(redact(group.best.headline)[:MAX_COMPARED_CHARS]))
     varying = [word == ANY for word in group.template.split(" ")]
     if len(varying) == len(words):
         words = [ANY if varies else word for word, varies in zip(words, varying, strict=True)]

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-MAX_PREFIX_CHARS = 240  # of a line in which its prefix is looked for
-MAX_PREFIX_TOKENS = 24  # times, brackets, names and separators before the level
+MAX_PREFIX_CHARS = 300  # of a line in which its prefix is looked for
+MAX_PREFIX_TOKENS = 40  # times, brackets, names and separators before the level
 MAX_PLAIN_WORDS = 2  # plain words before the level: names of processes and threads. More words are a sentence
 
 LEVELS = {
@@ -101,6 +101,11 @@ AFTER_LEVEL = re.compile(r"[\s:|\])>»-]{0,40}(?:\(\d{1,8}\): |--- )?")
 MESSAGE_PAIR = re.compile(r'(?:^|\s)(?:msg|message|event)="?')
 
 
+MAX_MANAGER_CHARS = 60  # of a line in which the name of a program stands
+PROCESS = re.compile(
+    r"(?:\d\d:\d\d:\d\d (?:[AP]M )?)?[A-Za-z][\w-]{0,30}[.-]\d{1,3} {1,12}\| ?|\d{1,3}\|[\w.-]{1,30} {1,20}\| |\[\d\] "
+)
+"""Names of programs as Foreman, Honcho and Overmind, Docker Compose, PM2 and concurrently print them."""
 QUIET_ENTRY = re.compile(
     r"[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d[T ])?(?:\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)?(?:Z| UTC| ?[+-]\d\d:?\d\d)?[\])]?"
     r"(?:[ \t|-]{0,6}(?:- [\w.]{1,60} - |\[\d{1,8}\] |\[[\w.:-]{1,60}\] )?)"
@@ -162,6 +167,17 @@ def read_prefix(text: str) -> Prefix:
         time = TIME_START.match(text)
         return Prefix("", time.end() if time else 0, is_entry=True)
     return NO_PREFIX
+
+
+def split_process(text: str) -> tuple[str, str]:
+    """The name that a process manager prints before each line of a program, and the line itself.
+
+    Several programs of one container print to the same output, so that their lines interleave.
+    """
+    if "|" not in text[:MAX_MANAGER_CHARS] and text[:1] != "[":
+        return "", text
+    match = PROCESS.match(text)
+    return (match[0], text[match.end() :]) if match else ("", text)
 
 
 def _stated_level(text: str) -> tuple[str, int]:

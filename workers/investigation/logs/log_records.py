@@ -12,8 +12,9 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from workers.investigation.logs.error_words import is_certain_error, sounds_like_error
-from workers.investigation.logs.headlines import exception_class, find_naming, headline_of
+from workers.investigation.logs.headlines import MAX_HEADLINE_CHARS, exception_class, find_naming, headline_of
 from workers.investigation.logs.json_lines import open_line
+from workers.investigation.logs.log_prefixes import split_process
 from workers.investigation.logs.log_samples import shorten_lines
 from workers.investigation.logs.record_drafts import Draft, Piece
 from workers.investigation.logs.record_joining import join_stream
@@ -23,6 +24,7 @@ from workers.runtime.redaction import redact_key_line
 
 MAX_LOG_LINE_CHARS = 200_000  # of a line are processed at all
 MAX_RECORD_CHARS = 40_000  # of a record: a trace of several hundred lines; longer records lose their middle
+KEY_PATIENCE = 20  # lines of other threads in a row inside a private key that is printed line by line
 STANDARD_ERROR = frozenset(("error", "err", "fatal", "critical", "panic"))
 """Levels that Railway reports for lines on standard error."""
 
@@ -64,14 +66,15 @@ def clean_log_text(text: str) -> str:
 
 def build_log_records(lines: Iterable[LogLine]) -> list[LogRecord]:
     """The lines as records, oldest first. Traces are joined per replica and output, because these interleave."""
-    streams: dict[tuple[str, bool], list[Piece]] = {}
-    in_key: dict[str, bool] = {}
+    streams: dict[tuple[str, bool, str], list[Piece]] = {}
+    in_key: dict[str, int] = {}
     for order, line in enumerate(sorted(lines, key=attrgetter("timestamp"))):
         instance, level = line.instance_id or "", line.level.lower()
         message = line.message[:MAX_LOG_LINE_CHARS]
         if in_key.get(instance) or "PRIVATE KEY" in message:
-            message, in_key[instance] = redact_key_line(message, inside=in_key.get(instance, False))
-        stream = streams.setdefault((instance, level in STANDARD_ERROR), [])
+            message, in_key[instance] = _without_key(message, in_key.get(instance, 0))
+        process, message = split_process(message)
+        stream = streams.setdefault((instance, level in STANDARD_ERROR, process), [])
         stated, text, is_json = open_line(message)
         if "\n" not in text:
             stream.append(Piece(line.timestamp, order, level, text, stated, is_json, False))
@@ -80,9 +83,24 @@ def build_log_records(lines: Iterable[LogLine]) -> list[LogRecord]:
             stream.append(
                 Piece(line.timestamp, order, level, part, stated, is_json and not number, number > 0)
             )
-    drafts = [(draft, instance) for (instance, _), pieces in streams.items() for draft in join_stream(pieces)]
+    drafts = [
+        (draft, instance) for (instance, *_), pieces in streams.items() for draft in join_stream(pieces)
+    ]
     drafts.sort(key=lambda pair: pair[0].first.order)
     return [_record(draft, instance) for draft, instance in drafts]
+
+
+def _without_key(message: str, patience: int) -> tuple[str, int]:
+    """The line without the part of a private key that is printed line by line, and the patience with the next line.
+
+    Args:
+        patience: other lines that may still stand between the lines of the key; 0 outside of a key.
+    """
+    text, is_inside = redact_key_line(message, inside=patience > 0)
+    if is_inside:
+        return text, KEY_PATIENCE
+    is_other = patience > 0 and text == message
+    return text, patience - 1 if is_other else 0
 
 
 def _record(draft: Draft, instance: str) -> LogRecord:
@@ -90,7 +108,10 @@ def _record(draft: Draft, instance: str) -> LogRecord:
     is_single = draft.joined == 1 or (draft.joined == 2 and first.is_json)
     if is_single and not draft.is_thrown and not draft.is_trace and not draft.is_python:
         text = draft.lines[0]
-        headline = " ".join(text[draft.line.start : draft.line.start + 2_000].split()) or text.strip()
+        start = draft.line.start
+        headline = (
+            " ".join(text[start : start + MAX_HEADLINE_CHARS].split()) or text[:MAX_HEADLINE_CHARS].strip()
+        )
         level = draft.level or _level(draft, text, None)
         exception = exception_class(headline, is_named=False) if level in ("error", "warning") else ""
         return LogRecord(

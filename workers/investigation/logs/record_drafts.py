@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from workers.investigation.logs.error_words import sounds_like_error
-from workers.investigation.logs.headlines import HEAP_DEATH
+from workers.investigation.logs.headlines import HEAP_REPORT
 from workers.investigation.logs.line_syntax import SOURCE_LINE, TWO_LINE_HEADER, Line, Part, without_tag
 
 MAX_LINES = 1_000  # of one record; longer ones lose their middle: the frames of deep recursion repeat
-MAX_LINE_CHARS = 12_000  # of one line of a record
 RECOVERED = "panic recovered:"  # gin prints it above the request and the frames
 MAX_SOURCE_CHARS = 400  # of a line that names a path and a line
 BANNER = "****"  # the frame of Spring Boot's failure analysis
@@ -68,7 +67,7 @@ class Draft:
 
 
 def append_line(draft: Draft, piece: Piece, line: Line) -> None:
-    draft.lines.append(piece.text.rstrip()[:MAX_LINE_CHARS])
+    draft.lines.append(piece.text.rstrip())
     if len(draft.lines) > MAX_LINES:
         del draft.lines[MAX_LINES // 2]
     draft.joined += 1
@@ -104,7 +103,7 @@ def is_preamble(draft: Draft) -> bool:
         return True
     if first.startswith("thread '") and not draft.is_trace:
         return draft.last is not Part.TAIL
-    if first.startswith(HEAP_DEATH) or (len(draft.lines) > 1 and _has_banner(draft)):
+    if first.startswith(HEAP_REPORT) or (len(draft.lines) > 1 and _has_banner(draft)):
         return True
     return is_uncaught(draft) and not draft.is_trace
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
 
-from workers.investigation.logs.headlines import HEAP_DEATH, PANIC
+from workers.investigation.logs.headlines import HEAP_REPORT, PANIC
 from workers.investigation.logs.line_syntax import (
     FOREIGN_NOISE,
     TWO_LINE_HEADER,
@@ -22,7 +22,6 @@ from workers.investigation.logs.line_syntax import (
 )
 from workers.investigation.logs.log_prefixes import PYTHON_WARNING
 from workers.investigation.logs.record_drafts import (
-    MAX_LINE_CHARS,
     RECOVERED,
     Draft,
     Piece,
@@ -39,8 +38,10 @@ MAX_TEXT_PAUSE = timedelta(milliseconds=50)
 MAX_JOINED = 20_000  # lines after which a record is closed, even if its next line would continue it
 MAX_TEXT_LINES = 60  # lines of one message
 LINES_AHEAD = 40  # lines in which frames are looked for: they show a text to be the message of an exception
-SHORTEST_TIME = 8  # characters of a prefix with a time
+SHORTEST_PREFIX = 8  # characters of a prefix that a logger prints: `[error] `
 FORMED = frozenset((Part.FRAME, Part.CHAIN, Part.START))
+HEADER_ENDS = frozenset("]abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+"""Last characters of the first line of an entry whose message comes below."""
 NATIVE_FRAME = re.compile(r"^ ?\d{1,3}: 0x[0-9a-f]{1,16} ")
 
 
@@ -94,7 +95,7 @@ def join_stream(pieces: Sequence[Piece]) -> list[Draft]:
             if current is not None and current.awaits_name:
                 interrupted = current
             if line.content is Part.TEXT:
-                current = Draft(piece, line, piece.at, [piece.text.rstrip()[:MAX_LINE_CHARS]], Part.TEXT, 1)
+                current = Draft(piece, line, piece.at, [piece.text.rstrip()], Part.TEXT, 1)
             else:
                 current = Draft(piece, line, piece.at)
                 append_line(current, piece, line)
@@ -117,8 +118,8 @@ def _resumes(interrupted: Draft, current: Draft | None, piece: Piece, line: Line
 
 def _continues(draft: Draft, piece: Piece, line: Line, stream: _Stream, index: int) -> bool:
     """True if a new line of the same stream is the next line of the record."""
-    if draft.first.text.startswith(HEAP_DEATH):
-        return _continues_heap_death(draft, piece)
+    if draft.first.text.startswith(HEAP_REPORT):
+        return _continues_heap_report(draft, piece)
     if line.part is Part.ENTRY and line.content not in FORMED and not _is_wrapped(draft, piece, line):
         return False
     if piece.is_json or draft.joined >= MAX_JOINED or piece.at - draft.last_at > MAX_PAUSE:
@@ -141,7 +142,7 @@ def _continues(draft: Draft, piece: Piece, line: Line, stream: _Stream, index: i
     return _takes_text(draft, piece, part, stream, index)
 
 
-def _continues_heap_death(draft: Draft, piece: Piece) -> bool:
+def _continues_heap_report(draft: Draft, piece: Piece) -> bool:
     """True up to the last frame of the native stack, which V8 prints at the end."""
     in_time = piece.at - draft.last_at <= MAX_PAUSE and not piece.is_json and draft.joined < MAX_TEXT_LINES
     is_frame = NATIVE_FRAME.match(piece.text) is not None
@@ -155,10 +156,12 @@ def _continues_heap_death(draft: Draft, piece: Piece) -> bool:
 def _is_wrapped(draft: Draft, piece: Piece, line: Line) -> bool:
     """True for a line that only looks like an entry.
 
-    An uncaught error of Node in brackets, the second line of an entry, the request that gin prints above the frames,
-    or a line with the tag of its record.
+    An uncaught error of Node in brackets, the second line of an entry, the error below the source that Bun prints, the
+    request that gin prints above the frames, or a line with the tag of its record.
     """
-    if draft.joined == 1 and draft.first.text[:1].isalpha() and TWO_LINE_HEADER.match(draft.first.text):
+    if draft.joined == 1 and draft.first.text[-1:] in HEADER_ENDS and TWO_LINE_HEADER.match(draft.first.text):
+        return True
+    if line.level == "error" and draft.line.part is Part.CHAIN and not draft.is_thrown:
         return True
     if line.level or line.start:
         return False
@@ -242,8 +245,8 @@ def _is_message(draft: Draft, stream: _Stream, index: int) -> bool:
     """True if the text is a part of a message of several lines, whose frames follow."""
     if draft.is_trace or not (draft.is_thrown or is_errorish(draft)):
         return False
-    if draft.line.part is Part.ENTRY and draft.line.start > SHORTEST_TIME:
-        return True  # the other lines of a logger that prints times begin with one
+    if draft.line.part is Part.ENTRY and draft.line.start >= SHORTEST_PREFIX:
+        return True  # the other lines of a logger that prints prefixes begin with one
     if draft.text_until < 0:
         draft.text_until = max(index, stream.form_ahead(index))
     return index < draft.text_until

@@ -1,0 +1,1 @@
+"""Logs as libraries print them, with what they must become."""
