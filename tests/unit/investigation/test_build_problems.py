@@ -285,4 +285,4 @@ def test_hostile_lines_cost_little_time(tmp_path: Path, piece: str) -> None:
 
     first_build_problem(records, tree)
 
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 10  # seconds of CPU time; a pattern that backtracks takes minutes

@@ -100,4 +100,4 @@ def test_hostile_lines_cost_little_time(piece: str) -> None:
         is_frame_line(beginning + piece * (1_490 // len(piece)))
         is_frame_line(beginning + piece * (200_000 // len(piece)))
 
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 10  # seconds of CPU time; a pattern that backtracks takes minutes

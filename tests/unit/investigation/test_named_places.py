@@ -122,4 +122,4 @@ def test_hostile_texts_cost_little_time(tmp_path: Path, piece: str) -> None:
 
     named_places(piece * (200_000 // len(piece)), layout)
 
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 10  # seconds of CPU time; a pattern that backtracks takes minutes

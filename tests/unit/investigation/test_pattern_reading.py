@@ -48,4 +48,4 @@ def test_a_hostile_line_costs_little_time() -> None:
 
     read_groups(build_log_records(log_lines(*lines)), None)
 
-    assert time.process_time() - began < 4
+    assert time.process_time() - began < 20  # seconds of CPU time; quadratic work takes minutes

@@ -79,4 +79,4 @@ def test_hostile_lines_cost_little_time() -> None:
     for piece in pieces:
         list(registrations("a.py", [piece * (1_000 // len(piece))] * 20))
 
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < 10  # seconds of CPU time; a pattern that backtracks takes minutes

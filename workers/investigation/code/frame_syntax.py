@@ -37,6 +37,10 @@ GO = re.compile(
 RUBY = re.compile(
     r"(?:^|\s)(?P<path>[^\s:]{1,400}):(?P<line>\d{1,7}):in [`'\"](?P<function>[^`'\"]{1,200})['\"]"
 )
+RUBY_TEMPLATE = re.compile(
+    r"(?:^|\s)(?P<path>(?:\S{1,200}/)?app/[^\s:]{1,300}\.(?:erb|haml|slim|jbuilder|rb)):(?P<line>\d{1,7})$"
+)
+"""A line of a template in the application trace of Rails, which names no method."""
 PHP = re.compile(r"^#\d{1,5} (?P<path>[^\s(][^()]{0,400})\((?P<line>\d{1,7})\): (?P<function>[^\s(]{1,200})?")
 ELIXIR = re.compile(
     r"^(?:\((?P<app>\w{1,80}) [\w.+-]{1,40}\) )?(?P<path>[\w./@-]{1,300}\.(?:exs?|erl|l?eex|heex)):"
@@ -119,6 +123,8 @@ def frame_of(line: str) -> Frame | None:
         return _frame(GO.match(body))
     if ":in " in body:
         return _ruby(body)
+    if "app/" in body and body[-1:].isdigit() and (template := RUBY_TEMPLATE.search(body)):
+        return Frame(template["path"], int(template["line"]))
     if body.startswith("#"):
         return _frame(PHP.match(body))
     if "@" in body:

@@ -41,10 +41,10 @@ CAUSE = re.compile(
 UNFINISHED = re.compile(r"(?:(?<!\))[:\[{(,]|validation errors? for [^\n]{1,80}| in)\s*$")
 """A headline whose message comes below: an empty message, an opening bracket, pydantic's count."""
 CODE_LINE = re.compile(
-    r"^\s*(?:[>→❱]? ?\d{1,6}\s|[A-Z]{3,7} /\S{0,900} HTTP/|(?:Host|Accept|User-Agent|Connection): "
-    r"|/\S{1,300}:\d|\d{1,5} \||~*\^)"
+    r"^\s*(?:[>→❱]? ?\d{1,6}\s|[A-Z]{3,7} /\S{0,900} HTTP/|/\S{1,300}:\d|\d{1,5} \||~*\^"
+    r"|(?:Host|Accept|Connection|Authorization|Cookie|Referer|Origin|[A-Z][a-z]{1,20}(?:-[A-Za-z]{1,20}){1,4}): )"
 )
-"""A line of source in the message of Prisma and of compilers."""
+"""A line of source in the message of Prisma and of compilers, or of the request that gin prints."""
 PLACE_ENDS = re.compile(r"^(?:\S{1,300}:\d{1,7}:in [`'\"][^'\"]{1,200}['\"]: )")
 JAVA_LOG_NOISE = re.compile(r"^\[?(?:\w{0,20})\]? {0,3}--- ")
 CLASS_AT_START = re.compile(
@@ -200,8 +200,20 @@ def _plain_headline(lines: Sequence[str], first: Line) -> str:
     for number, line in enumerate(lines[:MAX_MESSAGE_LINES]):
         message = without_tag(line[first.start :].strip())[1] if number == 0 else _message_of(line).strip()
         if message.strip() and not _is_header(line, number, len(lines)):
-            return _finished(" ".join(message[: 2 * MAX_HEADLINE_CHARS].split()), lines, number)
+            headline = _finished(" ".join(message[: 2 * MAX_HEADLINE_CHARS].split()), lines, number)
+            return (
+                f"{headline}: {lines[1].strip()}"[:MAX_HEADLINE_CHARS]
+                if _names_error(lines, number)
+                else headline
+            )
     return " ".join(lines[0][:MAX_HEADLINE_CHARS].split())
+
+
+def _names_error(lines: Sequence[str], number: int) -> bool:
+    """True if the error stands between the message and its frames, as in the JSON of Go's loggers."""
+    if number or len(lines) < 3 or ": " not in lines[1] or read_line(lines[1]).part is not Part.TEXT:
+        return False
+    return any(read_line(line).part is Part.FRAME for line in lines[2:4])
 
 
 def _is_header(line: str, number: int, count: int) -> bool:

@@ -13,6 +13,7 @@ from workers.investigation.logs.line_syntax import SOURCE_LINE, TWO_LINE_HEADER,
 MAX_LINES = 1_000  # of one record; longer ones lose their middle: the frames of deep recursion repeat
 RECOVERED = "panic recovered:"  # gin prints it above the request and the frames
 MAX_SOURCE_CHARS = 400  # of a line that names a path and a line
+BETWEEN_TRACEBACKS = ("During handling of the above", "The above exception was")
 BANNER = "****"  # the frame of Spring Boot's failure analysis
 BANNER_LINES = 3  # lines of a record in which the frame begins
 
@@ -90,6 +91,8 @@ def append_line(draft: Draft, piece: Piece, line: Line) -> None:
         draft.awaits_name, draft.is_thrown = False, True
     elif part is Part.THROWN:
         draft.is_thrown = True
+    elif part is Part.CHAIN and piece.text.startswith(BETWEEN_TRACEBACKS):
+        draft.awaits_name = False  # the traceback before it has ended, in a group behind a mark
     draft.text_lines += part is Part.TEXT
     draft.last = part
 
@@ -106,6 +109,11 @@ def is_preamble(draft: Draft) -> bool:
     if first.startswith(HEAP_REPORT) or (len(draft.lines) > 1 and _has_banner(draft)):
         return True
     return is_uncaught(draft) and not draft.is_trace
+
+
+def awaits_message(draft: Draft) -> bool:
+    """True if an exception was named with an empty message, which comes below, as Prisma prints it."""
+    return draft.is_thrown and not draft.is_trace and draft.lines[0].rstrip().endswith("Error:")
 
 
 def _has_banner(draft: Draft) -> bool:

@@ -26,6 +26,7 @@ from workers.investigation.logs.record_drafts import (
     Draft,
     Piece,
     append_line,
+    awaits_message,
     has_tag_of,
     is_errorish,
     is_preamble,
@@ -42,6 +43,8 @@ SHORTEST_PREFIX = 8  # characters of a prefix that a logger prints: `[error] `
 FORMED = frozenset((Part.FRAME, Part.CHAIN, Part.START))
 HEADER_ENDS = frozenset("]abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 """Last characters of the first line of an entry whose message comes below."""
+SQLALCHEMY_DETAILS = ("[SQL: ", "[parameters: ")
+"""Lines of the message of an error of SQLAlchemy, behind an empty one."""
 NATIVE_FRAME = re.compile(r"^ ?\d{1,3}: 0x[0-9a-f]{1,16} ")
 
 
@@ -163,6 +166,8 @@ def _is_wrapped(draft: Draft, piece: Piece, line: Line) -> bool:
         return True
     if line.level == "error" and draft.line.part is Part.CHAIN and not draft.is_thrown:
         return True
+    if line.level == "error" and piece.text.startswith("error: ") and awaits_message(draft):
+        return True
     if line.level or line.start:
         return False
     if not draft.is_trace and (is_uncaught(draft) or draft.first.text.endswith(RECOVERED)):
@@ -234,10 +239,12 @@ def _takes_text(draft: Draft, piece: Piece, part: Part, stream: _Stream, index: 
         return False
     if draft.last is Part.CHAIN or is_preamble(draft):
         return True
-    if piece.text[0] in "{[":
+    if piece.text[0] in "{[" and not piece.text.startswith(SQLALCHEMY_DETAILS):
         return False  # an object that is printed by itself
     if draft.is_python and draft.is_thrown:
         return piece.text != draft.lines[0]  # the message of the exception goes on
+    if awaits_message(draft):
+        return True
     return _is_message(draft, stream, index)
 
 

@@ -39,7 +39,7 @@ TABLES = (
     ),
     *(LIBRARIES, COMMANDS, PLATFORM, ACCOMPANYING, STATEMENTS, INPUTS),
 )
-SECONDS_FOR_200_000_CHARS = 3.0  # generous, as tests run side by side; alone it is a fifth of that
+SECONDS_FOR_200_000_CHARS = 10.0  # CPU seconds; a pattern that backtracks takes minutes
 
 HOSTILE = {
     "one long line": "a" * 200_000,
@@ -70,11 +70,11 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_record_is_read_in_bounded_time(name: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
 
     read_signs(HOSTILE[name], [HOSTILE[name][:4_000]])
 
-    assert time.perf_counter() - begin < SECONDS_FOR_200_000_CHARS
+    assert time.process_time() - begin < SECONDS_FOR_200_000_CHARS
 
 
 def test_every_wording_compiles_and_is_searched_by_a_literal() -> None:
