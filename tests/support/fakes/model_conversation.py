@@ -45,7 +45,7 @@ class Conversation:
     @property
     def facts(self) -> list[str]:
         """The ids of the facts in the prompts."""
-        return list(dict.fromkeys(re.findall(r"(?m)^(E\d+):", self.all_prompts)))
+        return list(dict.fromkeys(re.findall(r"(?m)^(E\d+)(?: \([^()\n]*\))?:", self.all_prompts)))
 
     @property
     def edit_count(self) -> int:
